@@ -1,0 +1,61 @@
+/**
+ * Imports run one way. Each layer may import itself and what stands below it; the order is that of docs/architecture.md.
+ * test/architecture.test.ts plants violations to prove that these rules see.
+ */
+const LAYERS = [
+  ['routes', '^routes/'],
+  ['main', '^src/(main\\.ts|cli/)'],
+  ['app', '^src/(app\\.ts|plugins/|schemas/)'],
+  ['evaluation', '^src/evaluation/'],
+  ['wire', '^src/wire/'],
+  ['pool', '^src/pool/'],
+  ['loss', '^src/loss/'],
+  ['kernels', '^kernels/'],
+  ['base', '^src/(tensor/|errors\\.ts|config\\.ts|suggestion\\.ts|version\\.ts)'],
+];
+
+/** Neither of these may import the other, though one is listed first. */
+const STRANGERS = [
+  ['wire', 'pool'],
+  ['wire', 'loss'],
+  ['wire', 'kernels'],
+  ['routes', 'main'],
+  ['main', 'routes'],
+];
+
+const pathOf = (layer) => LAYERS.find(([name]) => name === layer)[1];
+
+module.exports = {
+  forbidden: [
+    { name: 'no-circular', severity: 'error', from: {}, to: { circular: true } },
+    { name: 'not-to-unresolvable', severity: 'error', from: {}, to: { couldNotResolve: true } },
+    ...LAYERS.slice(1).map(([name, from], k) => ({
+      name: `${name}-imports-upwards`,
+      severity: 'error',
+      from: { path: from },
+      to: { path: LAYERS.slice(0, k + 1).map(([, path]) => path) },
+    })),
+    ...STRANGERS.map(([from, to]) => ({
+      name: `${from}-does-not-know-${to}`,
+      severity: 'error',
+      from: { path: pathOf(from) },
+      to: { path: pathOf(to) },
+    })),
+    {
+      name: 'no-tests-in-sources',
+      severity: 'error',
+      from: { path: '^(src|routes|kernels)/' },
+      to: { path: '^(test|bench|openapi)/' },
+    },
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    parser: 'swc',
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: 'tsconfig.json' },
+    enhancedResolveOptions: {
+      exportsFields: ['exports'],
+      conditionNames: ['import', 'require', 'node', 'default', 'types'],
+    },
+  },
+};

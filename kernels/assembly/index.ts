@@ -1,0 +1,54 @@
+/**
+ * The kernels' exports: `<dtype>_<function>`. Addresses are bytes in the exported memory; blocks of rows start on any
+ * address. See ../NAMING.md.
+ */
+import { bfloat16, float16 } from './storage';
+import { forward } from './forward';
+import { findNonFinite } from './find';
+
+export function f32_forward(logits: usize, rows: u32, classes: u32, targets: usize, out: usize): void {
+  forward<f32>(logits, rows, classes, targets, out);
+}
+export function f16_forward(logits: usize, rows: u32, classes: u32, targets: usize, out: usize): void {
+  forward<float16>(logits, rows, classes, targets, out);
+}
+export function bf16_forward(logits: usize, rows: u32, classes: u32, targets: usize, out: usize): void {
+  forward<bfloat16>(logits, rows, classes, targets, out);
+}
+export function f64_forward(logits: usize, rows: u32, classes: u32, targets: usize, out: usize): void {
+  forward<f64>(logits, rows, classes, targets, out);
+}
+
+export function f32_find(row: usize, from: u32, classes: u32, kinds: u32): i32 {
+  return findNonFinite<f32>(row, from, classes, kinds);
+}
+export function f16_find(row: usize, from: u32, classes: u32, kinds: u32): i32 {
+  return findNonFinite<float16>(row, from, classes, kinds);
+}
+export function bf16_find(row: usize, from: u32, classes: u32, kinds: u32): i32 {
+  return findNonFinite<bfloat16>(row, from, classes, kinds);
+}
+export function f64_find(row: usize, from: u32, classes: u32, kinds: u32): i32 {
+  return findNonFinite<f64>(row, from, classes, kinds);
+}
+
+/** Where free memory begins. */
+export function heap_base(): usize {
+  return __heap_base;
+}
+
+/** Whether this machine's relaxed multiply-add rounds once: (1 + 2^-12)² − (1 + 2^-11) is 2^-24 then, else 0. */
+export function multiply_add_is_fused(): bool {
+  if (!ASC_FEATURE_RELAXED_SIMD) return false;
+  const a = f32x4.splat(1.000244140625);
+  const c = f32x4.splat(-1.00048828125);
+  return f32x4.extract_lane(f32x4.relaxed_madd(v128.load(storeOnce(a)), a, c), 0) != 0;
+}
+
+const SCRATCH = memory.data(16, 16);
+
+/** Through memory, so that the compiler does not fold the product. */
+function storeOnce(v: v128): usize {
+  v128.store(SCRATCH, v);
+  return SCRATCH;
+}

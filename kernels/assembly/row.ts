@@ -1,0 +1,60 @@
+/**
+ * What the kernels say of a block of rows: one array after the other, each with an entry per row.
+ *   f64 lse, f64 target logit, f64 nll, i32 NaN count, i32 +Inf count, i32 −Inf count
+ * The counts are exact for every row; they are all zero for rows of finite logits.
+ */
+// @ts-expect-error: decorator
+@inline
+export function storeRow(
+  out: usize, rows: u32, row: u32,
+  lse: f64, targetLogit: f64, nll: f64, nans: i32, posInfs: i32, negInfs: i32,
+): void {
+  const n = <usize>rows;
+  const f64At = out + (<usize>row << 3);
+  const i32At = out + n * 24 + (<usize>row << 2);
+  store<f64>(f64At, lse);
+  store<f64>(f64At + n * 8, targetLogit);
+  store<f64>(f64At + n * 16, nll);
+  store<i32>(i32At, nans);
+  store<i32>(i32At + n * 4, posInfs);
+  store<i32>(i32At + n * 8, negInfs);
+}
+
+/** Target of a row without a class to score: its lse is computed, its nll is 0. */
+export const NO_TARGET: i32 = -1;
+
+/** Target of a row that is left out: only its non-finite values are counted. */
+export const LEFT_OUT: i32 = -2;
+
+/**
+ * Ends a row: from rest = Σ exp(x_c − reference) over the classes c other than the target, and the target logit x
+ * (which stands apart), to lse and nll. The counts are those of the whole row.
+ */
+export function finishRow(
+  out: usize, rows: u32, row: u32,
+  rest: f64, reference: f64, hasTarget: bool, x: f64, nans: i32, posInfs: i32, negInfs: i32,
+): void {
+  let lse: f64 = NaN;
+  let nll: f64 = hasTarget ? NaN : 0;
+  if (nans > 0 || posInfs > 0) {
+    if (nans == 0) lse = Infinity;
+  } else if (!hasTarget || x == -Infinity) {
+    lse = rest > 0 ? reference + Math.log(rest) : -Infinity;
+    if (hasTarget && rest > 0) nll = Infinity;
+  } else {
+    nll = targetNll(rest, reference, x);
+    lse = x >= reference ? x + nll : reference + Math.log(rest + Math.exp(x - reference));
+  }
+  storeRow(out, rows, row, lse, hasTarget ? x : 0, nll, nans, posInfs, negInfs);
+}
+
+/**
+ * −log softmax at the target = log(1 + rest · exp(reference − x)). The target stands apart from the sum, so that a
+ * confident row keeps its relative accuracy: nothing of the size of 1 is subtracted.
+ */
+function targetNll(rest: f64, reference: f64, x: f64): f64 {
+  if (rest == 0) return 0;
+  const d = reference - x;
+  // Beyond 700 the exponential would overflow, and the 1 is nothing beside it.
+  return d > 700 ? Math.log(rest) + d : Math.log1p(rest * Math.exp(d));
+}

@@ -1,0 +1,148 @@
+import { load1, load4, loadFloat16, FLOAT16_CONSTANTS } from './storage';
+import { Constant, ROUNDER_BITS, constant, exp4, madd } from './exp-f32';
+
+/** Elements whose exponentials are summed in float32 before the sum moves to float64. */
+const TILE: u32 = 256;
+
+/** What sumExp answers when an element is not within its safe range. */
+export const OUT_OF_RANGE: f64 = -1;
+
+/**
+ * Largest n with exp(x − reference) = 2^n · exp(r) that sumExp takes. Above it the rounding of x − reference itself
+ * (half a unit in the last place of 22) would reach the promised 2e-6 of lse.
+ */
+const MAX_EXPONENT: i32 = 31;
+
+/** exp of it is the smallest normal float32: nothing beside the 1 of the maximum, however often it is added. */
+const FLOOR: f32 = -87.33654;
+
+/**
+ * Σ exp(x − reference) over n elements, or OUT_OF_RANGE as soon as a tile holds an element too far from the
+ * reference, a NaN or an infinity: one unsigned maximum of the biased exponents notices them all.
+ */
+export function sumExp<T>(p: usize, n: u32, reference: f32): f64 {
+  // An infinite float16 is read as ±65536 here (see difference): out of range for every reference but the lowest.
+  if (sizeof<T>() == 2 && isSigned<T>() && reference < -65000) return OUT_OF_RANGE;
+  return sumExpBy<T>(p, n, reference, false);
+}
+
+/**
+ * Σ exp(x − maximum) over n elements of any values up to the maximum, −Inf among them: differences are clamped where
+ * the exponential is nothing. The caller has made sure that there is no NaN and no +Inf.
+ */
+export function sumExpClamped<T>(p: usize, n: u32, maximum: f32): f64 {
+  return sumExpBy<T>(p, n, maximum, true);
+}
+
+// @ts-expect-error: decorator
+@inline
+function sumExpBy<T>(p: usize, n: u32, reference: f32, clamped: bool): f64 {
+  const ref = f32x4.splat(reference);
+  const minusRef = f32x4.splat(-reference);
+  const float16Mask = v128.load32_splat(FLOAT16_CONSTANTS);
+  const float16Scale = v128.load32_splat(FLOAT16_CONSTANTS + 4);
+  const floor = f32x4.splat(FLOOR);
+  const log2e = constant(Constant.LOG2E);
+  const rounder = constant(Constant.ROUNDER);
+  const minusLn2 = constant(ASC_FEATURE_RELAXED_SIMD ? Constant.MINUS_LN2 : Constant.MINUS_LN2_HIGH);
+  const minusLn2Low = constant(Constant.MINUS_LN2_LOW);
+  const c1 = constant(Constant.C1);
+  const c2 = constant(Constant.C2);
+  const c3 = constant(Constant.C3);
+  const c4 = constant(Constant.C4);
+  const c5 = constant(Constant.C5);
+  const bias = i32x4.splat(ROUNDER_BITS);
+  const limit = i32x4.splat(127 + MAX_EXPONENT);
+  const vectorBytes = sizeof<T>() * 4;
+
+  let total = f64x2.splat(0);
+  while (n > 0) {
+    const length = min(n, TILE);
+    let sum0 = f32x4.splat(0);
+    let sum1 = sum0;
+    let sum2 = sum0;
+    let sum3 = sum0;
+    let top = i32x4.splat(0);
+    const end = p + <usize>(length & ~15) * sizeof<T>();
+    while (p < end) {
+      let d0 = difference<T>(p, clamped, ref, minusRef, float16Mask, float16Scale);
+      let d1 = difference<T>(p + vectorBytes, clamped, ref, minusRef, float16Mask, float16Scale);
+      let d2 = difference<T>(p + 2 * vectorBytes, clamped, ref, minusRef, float16Mask, float16Scale);
+      let d3 = difference<T>(p + 3 * vectorBytes, clamped, ref, minusRef, float16Mask, float16Scale);
+      if (clamped) {
+        d0 = f32x4.pmax(floor, d0);
+        d1 = f32x4.pmax(floor, d1);
+        d2 = f32x4.pmax(floor, d2);
+        d3 = f32x4.pmax(floor, d3);
+      }
+      const t0 = madd(d0, log2e, rounder);
+      const t1 = madd(d1, log2e, rounder);
+      const t2 = madd(d2, log2e, rounder);
+      const t3 = madd(d3, log2e, rounder);
+      if (!clamped) {
+        top = i32x4.max_u(top, i32x4.sub(t0, bias));
+        top = i32x4.max_u(top, i32x4.sub(t1, bias));
+        top = i32x4.max_u(top, i32x4.sub(t2, bias));
+        top = i32x4.max_u(top, i32x4.sub(t3, bias));
+      }
+      sum0 = f32x4.add(sum0, exp4(d0, t0, rounder, minusLn2, minusLn2Low, c1, c2, c3, c4, c5));
+      sum1 = f32x4.add(sum1, exp4(d1, t1, rounder, minusLn2, minusLn2Low, c1, c2, c3, c4, c5));
+      sum2 = f32x4.add(sum2, exp4(d2, t2, rounder, minusLn2, minusLn2Low, c1, c2, c3, c4, c5));
+      sum3 = f32x4.add(sum3, exp4(d3, t3, rounder, minusLn2, minusLn2Low, c1, c2, c3, c4, c5));
+      p += 4 * vectorBytes;
+    }
+    let rest = length & 15;
+    while (rest > 0) {
+      const lanes = min(rest, 4);
+      let d = lanes == 4
+        ? difference<T>(p, clamped, ref, minusRef, float16Mask, float16Scale)
+        : f32x4.sub(loadLanes<T>(p, lanes, reference), ref);
+      if (clamped) d = f32x4.pmax(floor, d);
+      const t = madd(d, log2e, rounder);
+      if (!clamped) top = i32x4.max_u(top, i32x4.sub(t, bias));
+      const e = exp4(d, t, rounder, minusLn2, minusLn2Low, c1, c2, c3, c4, c5);
+      sum0 = f32x4.add(sum0, lanes == 4 ? e : v128.and(e, firstLanes(lanes)));
+      p += <usize>lanes * sizeof<T>();
+      rest -= lanes;
+    }
+    if (!clamped && v128.any_true(i32x4.gt_u(top, limit))) return OUT_OF_RANGE;
+    const sum = f32x4.add(f32x4.add(sum0, sum1), f32x4.add(sum2, sum3));
+    total = f64x2.add(total, f64x2.promote_low_f32x4(sum));
+    total = f64x2.add(total, f64x2.promote_low_f32x4(v128.shuffle<i64>(sum, sum, 1, 1)));
+    n -= length;
+  }
+  return f64x2.extract_lane(total, 0) + f64x2.extract_lane(total, 1);
+}
+
+/**
+ * x − reference for four elements. The unclamped sum reads float16 without its special cases, whose multiplication
+ * then merges with the subtraction: an exponent field of all ones reads as at least 65536, which is out of range.
+ */
+// @ts-expect-error: decorator
+@inline
+function difference<T>(p: usize, clamped: bool, ref: v128, minusRef: v128, float16Mask: v128, float16Scale: v128): v128 {
+  if (sizeof<T>() == 2 && isSigned<T>() && !clamped) {
+    return madd(loadFloat16(p, float16Mask), float16Scale, minusRef);
+  }
+  return f32x4.sub(load4<T>(p), ref);
+}
+
+const LANES = memory.data(16, 16);
+
+/** One to three elements, the other lanes filled: nothing is read beyond the span. */
+// @ts-expect-error: decorator
+@inline
+function loadLanes<T>(p: usize, lanes: u32, filler: f32): v128 {
+  v128.store(LANES, f32x4.splat(filler));
+  for (let lane: u32 = 0; lane < lanes; lane++) {
+    store<f32>(LANES + (<usize>lane << 2), <f32>load1<T>(p + <usize>lane * sizeof<T>()));
+  }
+  return v128.load(LANES);
+}
+
+/** All bits of the first lanes. */
+// @ts-expect-error: decorator
+@inline
+function firstLanes(lanes: u32): v128 {
+  return i32x4.lt_u(i32x4(0, 1, 2, 3), i32x4.splat(lanes));
+}

@@ -1,0 +1,37 @@
+import type { FastifyInstance } from 'fastify';
+import { Liveness, Readiness } from '../src/schemas/service.ts';
+
+export default async function health(app: FastifyInstance): Promise<void> {
+  app.get(
+    '/livez',
+    {
+      logLevel: 'warn',
+      schema: {
+        tags: ['service'],
+        operationId: 'getLiveness',
+        summary: 'Liveness probe',
+        description: 'Answers while the event loop runs. Restart the container when it does not.',
+        response: { 200: Liveness },
+      },
+    },
+    () => ({ live: true }),
+  );
+
+  app.get(
+    '/readyz',
+    {
+      logLevel: 'warn',
+      schema: {
+        tags: ['service'],
+        operationId: 'getReadiness',
+        summary: 'Readiness probe',
+        description: '503 until the kernels are loaded, and again while the service shuts down.',
+        response: { 200: Readiness, 503: Readiness },
+      },
+    },
+    (_request, reply) => {
+      const ready = app.isReady();
+      return reply.code(ready ? 200 : 503).send({ ready });
+    },
+  );
+}

@@ -1,0 +1,32 @@
+import type { FastifyInstance } from 'fastify';
+import { OPTION_NAMES } from '../../src/loss/options.ts';
+import { Info } from '../../src/schemas/service.ts';
+import { FloatDTypes, IntegerDTypes } from '../../src/schemas/tensor.ts';
+import { VERSION } from '../../src/version.ts';
+import { REPLY_MEDIA_TYPES, REQUEST_MEDIA_TYPES } from '../../src/wire/media-types.ts';
+
+const schema = {
+  tags: ['service'],
+  operationId: 'getInfo',
+  summary: 'What this service is and can do',
+  response: { 200: Info },
+};
+
+export default async function info(app: FastifyInstance): Promise<void> {
+  const { config, pool } = app;
+  const answer = {
+    name: 'lossmeter',
+    version: VERSION,
+    kernel: pool.variant,
+    workers: pool.workers,
+    dtypes: { logits: FloatDTypes, label: IntegerDTypes },
+    media_types: { request: REQUEST_MEDIA_TYPES, reply: REPLY_MEDIA_TYPES },
+    options: OPTION_NAMES,
+    limits: {
+      max_body_bytes: config.maxBodyBytes,
+      max_json_bytes: config.maxJsonBytes,
+      max_bytes_in_flight: config.maxBytesInFlight,
+    },
+  };
+  app.get('/info', { schema }, () => answer);
+}

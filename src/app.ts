@@ -1,0 +1,43 @@
+import { randomUUID } from 'node:crypto';
+import { fileURLToPath } from 'node:url';
+import accepts from '@fastify/accepts';
+import autoload from '@fastify/autoload';
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
+import Fastify from 'fastify';
+import type { FastifyInstance, FastifyServerOptions } from 'fastify';
+import type { Config } from './config.ts';
+import errors from './plugins/errors.ts';
+import evaluator from './plugins/evaluator.ts';
+import lifecycle from './plugins/lifecycle.ts';
+import openapi from './plugins/openapi.ts';
+import rawBodies from './plugins/raw-bodies.ts';
+
+/** What buildApp needs. */
+export interface AppOptions {
+  config: Config;
+  /** Fastify's logger option; nothing is logged without. */
+  logger?: FastifyServerOptions['logger'];
+}
+
+/**
+ * Composes the service. The only constructor: the server, the tests and the OpenAPI generator use it. Routes are found
+ * by their place in routes/, so that nothing here has to know them.
+ */
+export async function buildApp({ config, logger = false }: AppOptions): Promise<FastifyInstance> {
+  const app = Fastify({
+    logger,
+    genReqId: () => randomUUID(),
+    // An unknown field must be an error, not vanish; query strings are text and have to be converted.
+    ajv: { customOptions: { removeAdditional: false, coerceTypes: false } },
+    routerOptions: { ignoreTrailingSlash: true },
+  }).withTypeProvider<TypeBoxTypeProvider>();
+
+  await app.register(errors);
+  await app.register(rawBodies);
+  await app.register(lifecycle);
+  await app.register(openapi);
+  await app.register(accepts);
+  await app.register(evaluator, { config });
+  await app.register(autoload, { dir: fileURLToPath(new URL('../routes', import.meta.url)), forceESM: true });
+  return app;
+}

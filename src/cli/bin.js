@@ -1,0 +1,18 @@
+#!/usr/bin/env node
+// The entry point. Plain JavaScript that every Node.js can read, so that one that is too old can be told so.
+import { existsSync } from 'node:fs';
+
+const REQUIRED_MAJOR = 24;
+
+if (Number.parseInt(process.versions.node, 10) < REQUIRED_MAJOR) {
+  console.error(
+    `lossmeter needs Node.js ${REQUIRED_MAJOR} or later, this is ${process.version}. In a checkout, \`npm ci\` installs\n` +
+      'one that `npm start` then uses (with development dependencies and install scripts allowed).',
+  );
+  process.exit(1);
+}
+
+// From sources the modules are TypeScript, in the package they are compiled.
+const extension = existsSync(new URL('./cli.ts', import.meta.url)) ? 'ts' : 'js';
+const { run } = await import(new URL(`./cli.${extension}`, import.meta.url).href);
+await run(process.argv.slice(2));

@@ -1,0 +1,46 @@
+import { parseArgs } from 'node:util';
+import { describeConfig } from '../config.ts';
+import { serve } from '../main.ts';
+import { VERSION } from '../version.ts';
+
+const USAGE = `lossmeter ${VERSION}
+
+usage: lossmeter serve        serve until SIGTERM
+       lossmeter --version
+
+environment:
+${describeConfig()
+  .map((variable) => `  ${variable.name} (${variable.default})\n      ${variable.description}`)
+  .join('\n')}
+`;
+
+/** Runs the command line; sets the exit code of the process. */
+export async function run(args: string[]): Promise<void> {
+  let command: string | undefined;
+  try {
+    const { values, positionals } = parseArgs({
+      args,
+      allowPositionals: true,
+      options: { help: { type: 'boolean', short: 'h' }, version: { type: 'boolean', short: 'v' } },
+    });
+    if (values.version === true) {
+      console.log(VERSION);
+      return;
+    }
+    if (values.help === true) {
+      console.log(USAGE);
+      return;
+    }
+    command = positionals.join(' ');
+  } catch (error) {
+    console.error(`${(error as Error).message}\n\n${USAGE}`);
+    process.exitCode = 2;
+    return;
+  }
+  if (command === 'serve') {
+    await serve();
+    return;
+  }
+  console.error(command === '' ? USAGE : `unknown command ${command}\n\n${USAGE}`);
+  process.exitCode = 2;
+}

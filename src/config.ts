@@ -1,0 +1,111 @@
+import { availableParallelism } from 'node:os';
+import { envSchema } from 'env-schema';
+import { Type } from 'typebox';
+import type { Static, TSchema } from 'typebox';
+
+const GiB = 2 ** 30;
+const MiB = 2 ** 20;
+
+/**
+ * The configuration. Each property is read from the environment variable LOSSMETER_ with its name in upper case; the
+ * README's table is made from this schema.
+ */
+export const Config = Type.Object({
+  host: Type.String({ default: '127.0.0.1', minLength: 1, description: 'Address to listen on.' }),
+  port: Type.Integer({
+    default: 8080,
+    minimum: 0,
+    maximum: 65535,
+    description: 'Port to listen on; 0 takes a free one.',
+  }),
+  workers: Type.Integer({
+    default: availableParallelism(),
+    minimum: 1,
+    maximum: 1024,
+    description: 'Kernel worker threads. The default is the number of available cores.',
+  }),
+  kernel: Type.Enum(['auto', 'relaxed', 'strict'], {
+    default: 'auto',
+    description:
+      'Kernel variant. `relaxed` fuses multiply-adds and is the fastest; `strict` has the same bits on every machine; `auto` takes `relaxed` where the machine can.',
+  }),
+  slabBytes: Type.Integer({
+    default: 2 * MiB,
+    minimum: 8,
+    maximum: GiB,
+    description: 'Bytes of logits that travel to a worker at a time, in whole rows. About the size of a core’s cache.',
+  }),
+  inlineLogits: Type.Integer({
+    default: 65536,
+    minimum: 0,
+    maximum: 2 ** 24,
+    description: 'A batch of at most this many logits is evaluated without the hop to a worker.',
+  }),
+  maxBodyBytes: Type.Integer({
+    default: 16 * GiB,
+    minimum: 1024,
+    maximum: Number.MAX_SAFE_INTEGER,
+    description: 'Longest request body. Streamed logits are not held, so this bounds time, not memory.',
+  }),
+  maxJsonBytes: Type.Integer({
+    default: 64 * MiB,
+    minimum: 1024,
+    maximum: 512 * MiB - 1,
+    description: 'Longest JSON body: JSON does not stream.',
+  }),
+  maxBytesInFlight: Type.Integer({
+    default: GiB,
+    minimum: MiB,
+    maximum: Number.MAX_SAFE_INTEGER,
+    description:
+      'Bytes held over all requests: fields that wait for others; and, counted apart, the slabs of logits under way.',
+  }),
+  logLevel: Type.Enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], {
+    default: 'info',
+    description: 'Least level that is logged.',
+  }),
+});
+
+export type Config = Static<typeof Config>;
+
+type ConfigKey = keyof Config;
+
+const CONFIG_KEYS = Object.keys(Config.properties) as readonly ConfigKey[];
+
+/** maxBodyBytes → LOSSMETER_MAX_BODY_BYTES */
+function environmentName(key: ConfigKey): string {
+  return `LOSSMETER_${key.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`;
+}
+
+/** The variables with their defaults and meanings, for documentation. */
+export function describeConfig(): { name: string; default: string; description: string }[] {
+  return CONFIG_KEYS.map((key) => {
+    const schema = Config.properties[key] as { default?: unknown; description?: string };
+    return { name: environmentName(key), default: String(schema.default), description: schema.description ?? '' };
+  });
+}
+
+/**
+ * Reads the configuration from environment variables.
+ * @throws Error that names the variable and what it may be
+ */
+export function loadConfig(environment: NodeJS.ProcessEnv = process.env): Config {
+  const properties = Object.fromEntries(
+    CONFIG_KEYS.map((key): [string, TSchema] => [environmentName(key), Config.properties[key]]),
+  );
+  const values = envSchema<Record<string, unknown>>({
+    schema: { type: 'object', properties },
+    data: Object.fromEntries(Object.entries(environment).filter(([name]) => Object.hasOwn(properties, name))),
+    env: false,
+  });
+  return Object.fromEntries(CONFIG_KEYS.map((key) => [key, values[environmentName(key)]])) as Config;
+}
+
+/**
+ * Variables that look like the service's and are not: misspelt ones, probably. They are worth a warning only, because
+ * Kubernetes sets such variables itself for a Service named lossmeter.
+ */
+export function unknownVariables(environment: NodeJS.ProcessEnv = process.env): string[] {
+  const known = new Set(CONFIG_KEYS.map(environmentName));
+  return Object.keys(environment).filter((name) => name.startsWith('LOSSMETER_') && !known.has(name));
+}

@@ -1,0 +1,59 @@
+/**
+ * Every refusal the service can give, by code. The code is part of the API: clients switch on it.
+ * docs/errors.md is compared with this catalogue by a test.
+ */
+export const ERRORS = {
+  malformed_body: { status: 400, title: 'The body cannot be decoded' },
+  truncated_body: { status: 400, title: 'The body ends before it is complete' },
+  not_found: { status: 404, title: 'No such resource' },
+  method_not_allowed: { status: 405, title: 'The resource does not have this method' },
+  not_acceptable: { status: 406, title: 'None of the accepted media types can be produced' },
+  body_too_large: { status: 413, title: 'The body is larger than this service accepts' },
+  unsupported_media_type: { status: 415, title: 'The media type of the body is not supported' },
+  missing_field: { status: 422, title: 'A required field is missing' },
+  unknown_field: { status: 422, title: 'A field is not known' },
+  invalid_option: { status: 422, title: 'An option is not valid' },
+  invalid_tensor: { status: 422, title: 'A tensor is not valid' },
+  shape_mismatch: { status: 422, title: 'The shapes of the tensors do not fit together' },
+  invalid_label: { status: 422, title: 'A label is not a class' },
+  invalid_mask: { status: 422, title: 'The input mask is not valid' },
+  bad_request: { status: 400, title: 'The request is not valid' },
+  internal: { status: 500, title: 'The service failed' },
+  worker_lost: { status: 503, title: 'A worker was lost; the request can be repeated' },
+  shutting_down: { status: 503, title: 'The service is shutting down; the request can be repeated' },
+} as const;
+
+export type ErrorCode = keyof typeof ERRORS;
+
+/** One place in the request that is wrong: an RFC 6901 pointer and what came against what was expected. */
+export interface ErrorPlace {
+  pointer: string;
+  detail: string;
+}
+
+/** A refusal: becomes an RFC 9457 problem on the wire. */
+export class LossmeterError extends Error {
+  override readonly name = 'LossmeterError';
+  readonly code: ErrorCode;
+  readonly places: readonly ErrorPlace[];
+
+  /** @param detail what came, what was expected, and where: shown to the client as it is. */
+  constructor(code: ErrorCode, detail: string, places: readonly ErrorPlace[] = [], options?: ErrorOptions) {
+    super(detail, options);
+    this.code = code;
+    this.places = places;
+  }
+
+  get status(): number {
+    return ERRORS[this.code].status;
+  }
+
+  get title(): string {
+    return ERRORS[this.code].title;
+  }
+}
+
+/** A refusal of one place in the request. */
+export function refuse(code: ErrorCode, pointer: string, detail: string): LossmeterError {
+  return new LossmeterError(code, detail, [{ pointer, detail }]);
+}

@@ -1,0 +1,134 @@
+import { Type } from 'typebox';
+import type { Static, TSchema } from 'typebox';
+import { Value } from 'typebox/value';
+import { LossmeterError } from '../errors.ts';
+import type { ErrorPlace } from '../errors.ts';
+import { showValue, suggestName } from '../suggestion.ts';
+
+/** Names of what `outputs` can ask for. */
+const OUTPUTS = ['per_token_loss'] as const;
+
+const LabelValue = Type.Integer({ minimum: Number.MIN_SAFE_INTEGER, maximum: Number.MAX_SAFE_INTEGER });
+
+/**
+ * The options of an evaluation, under their names on the wire. A row's loss is ℓ = nll = lse − x_y, with
+ * lse = log Σ_c exp x_c; m is its mask (default 1); N = Σ m·ℓ and D = Σ m run over counted rows, those with m ≠ 0
+ * whose label is not ignored.
+ */
+export const Options = Type.Object(
+  {
+    reduction: Type.Enum(['mean', 'sum', 'none'], {
+      default: 'mean',
+      description:
+        'How row losses become one. `mean`: N / D, with the denominator that `semantics` says. `sum`: N. `none`: no `loss`; the row losses m·ℓ come as `outputs.per_token_loss`, 0 for rows that are not counted.',
+      examples: ['sum'],
+    }),
+    ignore_index: Type.Union([LabelValue, Type.Array(LabelValue, { maxItems: 1024 })], {
+      default: -100,
+      description:
+        'Label, or labels, whose rows are left out. Looked at before `invalid_label`; an empty list ignores nothing.',
+      examples: [-100, [-100, 0]],
+    }),
+    semantics: Type.Enum(['mindformers', 'torch', 'megatron'], {
+      default: 'mindformers',
+      description:
+        'Denominator of the mean. `mindformers`: D + 1e-8, so 0 when nothing is counted. `torch`: D, so NaN when nothing is counted. `megatron`: max(D, 1).',
+      examples: ['torch'],
+    }),
+    invalid_label: Type.Enum(['error', 'zero_loss'], {
+      default: 'error',
+      description:
+        'A counted row whose label is not in [0, C): `error` answers 422 with its place; `zero_loss` gives it the loss 0 and still counts it, which with `ignore_index: []` is what mindformers.core.CrossEntropyLoss does.',
+      examples: ['zero_loss'],
+    }),
+    calculate_per_token_loss: Type.Boolean({
+      default: false,
+      description:
+        "Megatron's pair: the answer has `numerator` = N and `denominator` = D but no `loss`; the caller sums both over ranks and divides.",
+      examples: [true],
+    }),
+    outputs: Type.Array(Type.Enum([...OUTPUTS]), {
+      default: [],
+      uniqueItems: true,
+      description:
+        'Tensors to return. `per_token_loss`: m·ℓ of each row, float64, shaped like `label`, 0 for rows that are not counted.',
+      examples: [['per_token_loss']],
+    }),
+  },
+  { additionalProperties: false, description: 'How the loss is formed. Every option has a default.' },
+);
+
+export type Options = Static<typeof Options>;
+
+export const OPTION_NAMES = Object.keys(Options.properties) as readonly (keyof Options)[];
+
+/** Names from other libraries for the same thing. */
+const SYNONYMS = {
+  ignore_label: 'ignore_index',
+  ignored_index: 'ignore_index',
+  per_token_loss: 'calculate_per_token_loss',
+  reduce: 'reduction',
+  output: 'outputs',
+  profile: 'semantics',
+};
+
+const properties: Readonly<Record<string, TSchema>> = Options.properties;
+
+const DEFAULT_OPTIONS = Value.Create(Options);
+
+/**
+ * Checks the options of a request and fills in the defaults.
+ * @throws LossmeterError invalid_option, with a place for every option that is wrong and, for one that is unknown, the
+ * name that was probably meant.
+ */
+export function parseOptions(given: unknown): Options {
+  if (given === undefined || given === null) return DEFAULT_OPTIONS;
+  if (typeof given !== 'object' || Array.isArray(given) || given instanceof Uint8Array) {
+    const detail = `options is ${showValue(given)}, expected a map of option names to values`;
+    throw new LossmeterError('invalid_option', detail, [{ pointer: '/options', detail }]);
+  }
+  const places: ErrorPlace[] = Object.entries(given).flatMap(([name, value]) => {
+    const detail = optionFault(name, value);
+    return detail === undefined
+      ? []
+      : [{ pointer: `/options/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`, detail }];
+  });
+  if (places.length > 0) {
+    throw new LossmeterError('invalid_option', places.map((place) => place.detail).join('; '), places);
+  }
+  return { ...DEFAULT_OPTIONS, ...given };
+}
+
+function optionFault(name: string, value: unknown): string | undefined {
+  const schema = Object.hasOwn(properties, name) ? properties[name] : undefined;
+  if (schema === undefined) {
+    const meant = suggestName(name, OPTION_NAMES, SYNONYMS);
+    return `unknown option ${showValue(name)}${meant === undefined ? `; known are ${OPTION_NAMES.join(', ')}` : `, did you mean ${meant}?`}`;
+  }
+  if (Value.Check(schema, value)) return undefined;
+  return `options.${name} is ${showValue(value)}, expected ${describeExpectation(schema)}`;
+}
+
+/** What a schema admits, in words. */
+function describeExpectation(schema: TSchema): string {
+  const {
+    enum: names,
+    anyOf,
+    type,
+    items,
+    minimum,
+    maximum,
+  } = schema as {
+    enum?: readonly string[];
+    anyOf?: readonly TSchema[];
+    type?: string;
+    items?: TSchema;
+    minimum?: number;
+    maximum?: number;
+  };
+  if (names !== undefined) return `one of ${names.join(', ')}`;
+  if (anyOf !== undefined) return anyOf.map(describeExpectation).join(' or ');
+  if (items !== undefined) return `a list without duplicates of ${describeExpectation(items)}`;
+  const bounds = minimum === undefined && maximum === undefined ? '' : ` in [${minimum}, ${maximum}]`;
+  return `${type === 'integer' ? 'an' : 'a'} ${type}${bounds}`;
+}

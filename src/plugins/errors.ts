@@ -1,0 +1,52 @@
+import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
+import fp from 'fastify-plugin';
+import { LossmeterError } from '../errors.ts';
+import { PROBLEM_MEDIA_TYPE } from '../schemas/problem.ts';
+
+/** Answers every failure as an RFC 9457 problem. What is not the client's doing is logged, and its cause not shown. */
+export default fp(
+  async (app) => {
+    app.setErrorHandler((error: FastifyError, request, reply) => {
+      const known = toLossmeterError(error);
+      if (known.status >= 500) request.log.error({ err: error }, known.message);
+      else request.log.info({ code: known.code, detail: known.message }, 'request refused');
+      return sendProblem(known, request, reply);
+    });
+
+    app.setNotFoundHandler((request, reply) => {
+      const detail = `there is no ${request.method} ${request.url.split('?', 1)[0]}; the API is described at /openapi.json and /docs`;
+      return sendProblem(new LossmeterError('not_found', detail), request, reply);
+    });
+  },
+  { name: 'errors' },
+);
+
+function sendProblem(error: LossmeterError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const { code, status, title, message: detail, places } = error;
+  if (status === 503) reply.header('retry-after', '1');
+  const problem = {
+    type: `urn:lossmeter:problem:${code}`,
+    title,
+    status,
+    detail,
+    instance: `urn:uuid:${request.id}`,
+    code,
+    ...(places.length === 0 ? {} : { errors: places }),
+  };
+  return reply.code(status).type(PROBLEM_MEDIA_TYPE).serializer(JSON.stringify).send(problem);
+}
+
+/** What Fastify refuses itself keeps its own words. */
+function toLossmeterError(error: FastifyError | LossmeterError): LossmeterError {
+  if (error instanceof LossmeterError) return error;
+  const { statusCode } = error;
+  if (statusCode === 413) return new LossmeterError('body_too_large', error.message, [], { cause: error });
+  if (statusCode === 503)
+    return new LossmeterError('shutting_down', 'the service is shutting down', [], { cause: error });
+  if (statusCode !== undefined && statusCode >= 400 && statusCode < 500) {
+    return new LossmeterError('bad_request', error.message, [], { cause: error });
+  }
+  return new LossmeterError('internal', 'the service failed; the log has the cause under this instance', [], {
+    cause: error,
+  });
+}

@@ -1,0 +1,31 @@
+import fp from 'fastify-plugin';
+import type { Config } from '../config.ts';
+import { Evaluator } from '../evaluation/evaluator.ts';
+import { KernelPool } from '../pool/pool.ts';
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    readonly pool: KernelPool;
+    readonly evaluator: Evaluator;
+    readonly config: Config;
+  }
+}
+
+/** The kernels and what evaluates with them: ready when the app is, ended after the last request. */
+export default fp<{ config: Config }>(
+  async (app, { config }) => {
+    const pool = new KernelPool({
+      workers: config.workers,
+      kernel: config.kernel,
+      slabBytes: config.slabBytes,
+      maxSlabBytes: config.maxBytesInFlight,
+      inlineLogits: config.inlineLogits,
+    });
+    app.decorate('config', config);
+    app.decorate('pool', pool);
+    app.decorate('evaluator', new Evaluator(pool, config));
+    app.addHook('onReady', () => pool.ready());
+    app.addHook('onClose', () => pool.close());
+  },
+  { name: 'evaluator' },
+);

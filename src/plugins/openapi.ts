@@ -1,0 +1,28 @@
+import swagger from '@fastify/swagger';
+import swaggerUi from '@fastify/swagger-ui';
+import fp from 'fastify-plugin';
+import { VERSION } from '../version.ts';
+
+/** The manual: OpenAPI 3.1 made from the schemas of the routes, and its browser at /docs. */
+export default fp(
+  async (app) => {
+    await app.register(swagger, {
+      openapi: {
+        openapi: '3.1.0',
+        info: {
+          title: 'Lossmeter',
+          version: VERSION,
+          description:
+            'Evaluates cross-entropy loss over HTTP. Post logits, labels and a mask; the answer is the loss, and, when a value is not finite, the row, the class and the cause.',
+          license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
+        },
+        tags: [
+          { name: 'evaluation', description: 'Evaluate a batch.' },
+          { name: 'service', description: 'What the service is, and how it is.' },
+        ],
+      },
+    });
+    await app.register(swaggerUi, { routePrefix: '/docs' });
+  },
+  { name: 'openapi' },
+);

@@ -1,0 +1,37 @@
+import fp from 'fastify-plugin';
+
+/** How much of a body is still read after it was answered, and for how long. */
+const MAX_DISCARDED_BYTES = 2 ** 30;
+const MAX_DISCARDING_MS = 30_000;
+
+/**
+ * Hands request bodies on as streams, whatever their media type, and lets a service answer before a body has ended.
+ *
+ * A client that is refused early still sends, and ordinary clients read no answer before they have sent all. So the
+ * rest is read and discarded, up to a bound; closing the connection at once would show the client a broken pipe
+ * instead of the answer.
+ */
+export default fp(
+  async (app) => {
+    app.removeAllContentTypeParsers();
+    app.addContentTypeParser('*', (_request, payload, done) => done(null, payload));
+
+    app.addHook('onSend', async (request) => {
+      const { raw } = request;
+      if (raw.complete || raw.destroyed) return;
+      let discarded = 0;
+      const cut = (): void => {
+        raw.socket.destroy();
+      };
+      const timer = setTimeout(cut, MAX_DISCARDING_MS);
+      raw.on('data', (chunk: Buffer) => {
+        discarded += chunk.byteLength;
+        if (discarded > MAX_DISCARDED_BYTES) cut();
+      });
+      raw.once('close', () => clearTimeout(timer));
+      raw.on('error', (error) => request.log.info({ err: error }, 'the client left'));
+      raw.resume();
+    });
+  },
+  { name: 'raw-bodies' },
+);

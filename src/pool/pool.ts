@@ -1,0 +1,94 @@
+import { extname } from 'node:path';
+import { Piscina } from 'piscina';
+import { Kernel } from '../../kernels/loader.ts';
+import type { Variant } from '../../kernels/loader.ts';
+import { LossmeterError } from '../errors.ts';
+import type { FloatDType } from '../tensor/dtype.ts';
+import { evaluateBlock } from './block.ts';
+import type { Block, BlockResult } from './block.ts';
+import { Slabs } from './slabs.ts';
+import type { SlabReply, SlabTask, WorkerData } from './worker.ts';
+
+export interface PoolOptions {
+  /** Worker threads. */
+  workers: number;
+  kernel: Variant | 'auto';
+  /** Size of a slab in bytes; it holds whole rows. */
+  slabBytes: number;
+  /** Bound on the bytes of all slabs in use. */
+  maxSlabBytes: number;
+  /** A batch of at most this many logits is evaluated on the main thread, where it is faster than the hop. */
+  inlineLogits: number;
+}
+
+/**
+ * The kernels of the service: a worker thread each, and one on the main thread for small batches. All are of the same
+ * variant, so an answer's bits do not depend on where it was computed.
+ */
+export class KernelPool {
+  readonly slabs: Slabs;
+  readonly workers: number;
+  readonly inlineLogits: number;
+  readonly #inline: Kernel;
+  readonly #piscina: Piscina<SlabTask, SlabReply>;
+
+  /** @throws Error when the kernel variant asked for cannot run here. */
+  constructor(options: PoolOptions) {
+    this.workers = options.workers;
+    this.inlineLogits = options.inlineLogits;
+    this.slabs = new Slabs(options.slabBytes, options.maxSlabBytes);
+    this.#inline = Kernel.load(options.kernel);
+    const data: WorkerData = { kernel: this.#inline.variant };
+    this.#piscina = new Piscina({
+      filename: new URL(`./worker${extname(import.meta.url)}`, import.meta.url).href,
+      minThreads: options.workers,
+      maxThreads: options.workers,
+      workerData: data,
+      recordTiming: false,
+    });
+  }
+
+  get variant(): Variant {
+    return this.#inline.variant;
+  }
+
+  /** Name of the kernel that evaluates a dtype, as answers report it. */
+  kernelName(dtype: FloatDType): string {
+    return this.#inline.name(dtype);
+  }
+
+  /** Evaluates a block on the main thread. */
+  runInline(block: Block, logits: Uint8Array): BlockResult {
+    return evaluateBlock(this.#inline, block, logits);
+  }
+
+  /**
+   * Evaluates a block on a worker.
+   * @param slab from `slabs`; it is moved to the worker and released when the worker answers
+   * @throws LossmeterError worker_lost
+   */
+  async run(block: Block, slab: ArrayBuffer, byteLength: number): Promise<BlockResult> {
+    const slabBytes = slab.byteLength;
+    let reply: SlabReply;
+    try {
+      reply = await this.#piscina.run({ block, slab, byteLength }, { transferList: [slab] });
+    } catch (cause) {
+      this.slabs.forget(slabBytes);
+      throw new LossmeterError('worker_lost', 'a worker ended while it evaluated a block of rows', [], { cause });
+    }
+    this.slabs.release(reply.slab);
+    if (reply.result === undefined) throw reply.error;
+    return reply.result;
+  }
+
+  /** Resolves when a worker has loaded its kernel and answered. */
+  async ready(): Promise<void> {
+    const slab = await this.slabs.acquire(4);
+    await this.run({ dtype: 'float32', classes: 1, targets: Int32Array.of(0), firstRow: 0 }, slab, 4);
+  }
+
+  /** Ends the workers after their current tasks. */
+  async close(): Promise<void> {
+    await this.#piscina.close();
+  }
+}

@@ -1,0 +1,56 @@
+/** Free slabs that are kept for use again. */
+const MAX_FREE = 16;
+
+/**
+ * The buffers in which logits travel to the workers. Those of the standard size are used again; a row larger than that
+ * gets a buffer of its own size. All of them together stay within a number of bytes: who asks for more waits.
+ */
+export class Slabs {
+  readonly standardBytes: number;
+  readonly #maxBytes: number;
+  readonly #free: ArrayBuffer[] = [];
+  readonly #waiting: { bytes: number; grant: () => void }[] = [];
+  #bytesInUse = 0;
+
+  constructor(standardBytes: number, maxBytes: number) {
+    this.standardBytes = standardBytes;
+    this.#maxBytes = maxBytes;
+  }
+
+  get bytesInUse(): number {
+    return this.#bytesInUse;
+  }
+
+  /** A buffer of at least that many bytes, in the order of asking. One is always granted, however large. */
+  async acquire(bytes: number): Promise<ArrayBuffer> {
+    const size = Math.max(bytes, this.standardBytes);
+    if (this.#waiting.length > 0 || !this.#fits(size)) {
+      await new Promise<void>((grant) => {
+        this.#waiting.push({ bytes: size, grant });
+      });
+    } else {
+      this.#bytesInUse += size;
+    }
+    return (size === this.standardBytes ? this.#free.pop() : undefined) ?? new ArrayBuffer(size);
+  }
+
+  /** Takes a buffer back. */
+  release(slab: ArrayBuffer): void {
+    if (slab.byteLength === this.standardBytes && this.#free.length < MAX_FREE) this.#free.push(slab);
+    this.forget(slab.byteLength);
+  }
+
+  /** Accounts for a buffer that was lost with the worker that held it. */
+  forget(bytes: number): void {
+    this.#bytesInUse -= bytes;
+    for (let next = this.#waiting[0]; next !== undefined && this.#fits(next.bytes); next = this.#waiting[0]) {
+      this.#waiting.shift();
+      this.#bytesInUse += next.bytes;
+      next.grant();
+    }
+  }
+
+  #fits(bytes: number): boolean {
+    return this.#bytesInUse === 0 || this.#bytesInUse + bytes <= this.#maxBytes;
+  }
+}

@@ -1,0 +1,154 @@
+import { Type } from 'typebox';
+import { ROW_CAUSES } from '../loss/diagnostics.ts';
+import { Options } from '../loss/options.ts';
+import { AnyDTypes, FloatDTypes, IntegerDTypes, ReplyTensor, numberOrNonFinite, requestTensor } from './tensor.ts';
+
+/** The body of POST /v1/cross-entropy: the same shape in every media type. */
+export const CrossEntropyRequest = Type.Object(
+  {
+    logits: requestTensor(
+      FloatDTypes,
+      'Scores x of shape (N, C), or (…, C): a row per position, a column per class. In MessagePack it should be the last field: then it streams.',
+      [
+        [
+          [1, 2, 3],
+          [0.5, 0.25, 0],
+        ],
+      ],
+    ),
+    label: requestTensor(
+      IntegerDTypes,
+      'The class y of each row, an integer in [0, C), of shape (N,) or (…,). Checked on counted rows only.',
+      [[2, 0]],
+    ),
+    input_mask: Type.Optional(
+      requestTensor(
+        AnyDTypes,
+        'The mask m of each row, of shape (N,) or (…,): bool, integers or floats, finite and not negative. 0 leaves the row out: whatever it holds does not touch the loss. Default: 1 for every row.',
+        [[1, 1]],
+      ),
+    ),
+    options: Type.Optional(Options),
+  },
+  {
+    additionalProperties: false,
+    description: 'A batch to evaluate.',
+    examples: [
+      {
+        logits: [
+          [1, 2, 3],
+          [0.5, 0.25, 0],
+        ],
+        label: [2, 0],
+        input_mask: [1, 1],
+        options: { reduction: 'mean' },
+      },
+    ],
+  },
+);
+
+const count = (description: string, example: number) =>
+  Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER, description, examples: [example] });
+
+const Place = Type.Object(
+  {
+    row: count('Row of the batch, from 0, in row-major order of the leading axes.', 17),
+    column: count('Class, from 0.', 20011),
+    value: Type.Enum(['NaN', 'Infinity', '-Infinity'], { description: 'What stands there.', examples: ['NaN'] }),
+    is_label: Type.Boolean({ description: 'Whether the column is the row’s label.', examples: [false] }),
+    masked: Type.Boolean({
+      description: 'Whether the row is left out, by the mask or by `ignore_index`.',
+      examples: [false],
+    }),
+  },
+  { additionalProperties: false, description: 'Place of a non-finite logit.' },
+);
+
+const Diagnostics = Type.Object(
+  {
+    verdict: Type.Enum(['finite', 'non_finite'], {
+      description: 'Whether the loss (without one, the numerator) is finite.',
+      examples: ['finite'],
+    }),
+    causes: Type.Array(
+      Type.Object(
+        {
+          cause: Type.Enum([...ROW_CAUSES, 'zero_denominator', 'accumulation_overflow'], {
+            description:
+              '`nan_logit`, `pos_inf_logit`: a counted row holds such a value, its loss is NaN. `all_neg_inf_row`: a counted row is −Inf throughout, its loss is NaN. `neg_inf_at_label`: the label has probability 0, the loss is +Inf. `zero_denominator`: nothing is counted. `accumulation_overflow`: every row is finite, their sum is not.',
+            examples: ['nan_logit'],
+          }),
+          rows: count('Counted rows it concerns.', 3),
+          first: Type.Optional(Place),
+        },
+        { additionalProperties: false, description: 'A cause with its first place.' },
+      ),
+      { description: 'Why the loss is not finite, or what it may hide.', examples: [[]] },
+    ),
+    logits: Type.Object(
+      {
+        nan: count('NaN logits in counted rows.', 0),
+        pos_inf: count('+Inf logits in counted rows.', 0),
+        neg_inf: count(
+          '−Inf logits in counted rows: at other classes than the label they are legal, and have probability 0.',
+          0,
+        ),
+        bad_rows: count('Counted rows that hold any of these.', 0),
+      },
+      { additionalProperties: false, description: 'Exact counts over counted rows.' },
+    ),
+    locations: Type.Array(Place, {
+      maxItems: 16,
+      description: 'The first non-finite logits in row-major order, those of rows left out among them.',
+      examples: [[]],
+    }),
+    masked_rows_non_finite: count('Rows left out that hold a non-finite logit: they do not touch the loss.', 0),
+  },
+  { additionalProperties: false, description: 'What is wrong, and where.' },
+);
+
+/** The answer of POST /v1/cross-entropy. */
+export const CrossEntropyReply = Type.Object(
+  {
+    loss: Type.Optional(
+      numberOrNonFinite(
+        'The loss, as `reduction` and `semantics` form it. Absent with `reduction: "none"` and with `calculate_per_token_loss`.',
+        0.6581,
+      ),
+    ),
+    numerator: numberOrNonFinite('N = Σ m·ℓ over counted rows, in nats.', 1.3162),
+    denominator: numberOrNonFinite('D = Σ m over counted rows, raw: without what `semantics` adds.', 2),
+    mean_nll: numberOrNonFinite('Σ m·nll / Σ m over counted rows, in nats; NaN when nothing is counted.', 0.6581),
+    rows: Type.Object(
+      {
+        total: count('Rows of the batch: counted + ignored + masked.', 2),
+        counted: count('Rows that enter the sums.', 2),
+        ignored: count('Rows whose label is ignored and whose mask is not 0.', 0),
+        masked: count('Rows whose mask is 0.', 0),
+      },
+      { additionalProperties: false, description: 'Rows by fate.' },
+    ),
+    outputs: Type.Object(
+      { per_token_loss: Type.Optional(ReplyTensor) },
+      {
+        additionalProperties: false,
+        description: 'The tensors that `options.outputs` asked for, by name.',
+        examples: [{}],
+      },
+    ),
+    metrics: Type.Object(
+      {
+        perplexity: numberOrNonFinite('exp(mean_nll).', 1.9311),
+        bits_per_token: numberOrNonFinite('mean_nll / ln 2.', 0.94944),
+      },
+      { additionalProperties: false, description: 'Metrics over counted rows, weighted by the mask.' },
+    ),
+    diagnostics: Diagnostics,
+    kernel: Type.String({
+      pattern: '^(f16|bf16|f32|f64)-(relaxed|strict)-simd$',
+      description: 'The kernel that computed it: results of the same kernel have the same bits.',
+      examples: ['f32-relaxed-simd'],
+    }),
+  },
+  { additionalProperties: false, description: 'The evaluated batch.' },
+);

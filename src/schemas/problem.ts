@@ -1,0 +1,57 @@
+import { Type } from 'typebox';
+import { ERRORS } from '../errors.ts';
+
+/** RFC 9457 problem details. */
+const Problem = Type.Object(
+  {
+    type: Type.String({
+      format: 'uri',
+      description: 'URN of the kind of problem.',
+      examples: ['urn:lossmeter:problem:invalid_label'],
+    }),
+    title: Type.String({ description: 'The kind of problem, in words.', examples: ['A label is not a class'] }),
+    status: Type.Integer({ minimum: 400, maximum: 599, description: 'The HTTP status.', examples: [422] }),
+    detail: Type.String({
+      description: 'What came, what was expected, and where.',
+      examples: ['label[3] is 50257, expected a class in [0, 50257)'],
+    }),
+    instance: Type.String({
+      format: 'uri',
+      description: 'URN of this request: the log has it as `reqId`.',
+      examples: ['urn:uuid:0b8a1c0e-4f2c-4f0e-9a83-7a4bb1d7a9d2'],
+    }),
+    code: Type.Enum(Object.keys(ERRORS), {
+      description: 'The kind of problem, for programs: see docs/errors.md.',
+      examples: ['invalid_label'],
+    }),
+    errors: Type.Optional(
+      Type.Array(
+        Type.Object(
+          {
+            pointer: Type.String({ description: 'RFC 6901 pointer into the request.', examples: ['/label/data/3'] }),
+            detail: Type.String({
+              description: 'What is wrong there.',
+              examples: ['label[3] is 50257, expected a class in [0, 50257)'],
+            }),
+          },
+          { additionalProperties: false, description: 'One place that is wrong.' },
+        ),
+        { description: 'The places that are wrong.' },
+      ),
+    ),
+  },
+  { additionalProperties: false, description: 'A refusal, as RFC 9457 problem details.' },
+);
+
+export const PROBLEM_MEDIA_TYPE = 'application/problem+json';
+
+/** Responses of the given statuses, all of them problems. */
+export function problemResponses(...statuses: number[]): Record<number, unknown> {
+  return Object.fromEntries(
+    statuses.map((status) => {
+      const codes = Object.entries(ERRORS).filter(([, error]) => error.status === status);
+      const description = codes.map(([code, error]) => `\`${code}\`: ${error.title}.`).join(' ');
+      return [status, { description, content: { [PROBLEM_MEDIA_TYPE]: { schema: Problem } } }];
+    }),
+  );
+}

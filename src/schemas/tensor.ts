@@ -1,0 +1,73 @@
+import { Type } from 'typebox';
+import { DTYPES, FLOAT_DTYPES } from '../tensor/dtype.ts';
+import { MAX_RANK } from '../tensor/shape.ts';
+
+const Shape = Type.Array(Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }), {
+  maxItems: MAX_RANK,
+  description:
+    'Sizes of the axes, outermost first. Their product times the width of the dtype must be the length of `data`.',
+  examples: [[2, 3]],
+});
+
+const NonFiniteNumber = Type.Enum(['NaN', 'Infinity', '-Infinity'], {
+  description: 'A number that JSON has not, as in Protocol Buffers’ JSON mapping.',
+  examples: ['NaN'],
+});
+
+/** A number of an answer: JSON has none for NaN and the infinities, MessagePack has. */
+export function numberOrNonFinite(description: string, example: number) {
+  return Type.Union([Type.Number({ minimum: -Number.MAX_VALUE, maximum: Number.MAX_VALUE }), NonFiniteNumber], {
+    description,
+    examples: [example],
+  });
+}
+
+const Data = Type.Union(
+  [
+    Type.String({
+      contentEncoding: 'base64',
+      description: 'Little-endian elements, row-major: base64 in JSON, bin in MessagePack.',
+    }),
+    Type.Array(Type.Unknown(), { description: 'A flat or nested array of entries.' }),
+  ],
+  { description: 'The elements, little-endian and row-major.', examples: [[1.5, -0.5, 0.25, 2, 1, 0]] },
+);
+
+function tensorObject(dtypes: readonly string[], example: string) {
+  return Type.Object(
+    {
+      dtype: Type.Enum([...dtypes], { description: 'Type of the elements.', examples: [example] }),
+      shape: Shape,
+      data: Data,
+    },
+    {
+      additionalProperties: false,
+      description: 'A tensor with its dtype and shape. dtype and shape may be left out when `data` is an array.',
+    },
+  );
+}
+
+/** A tensor of a request. */
+export function requestTensor(dtypes: readonly string[], description: string, examples: unknown[]) {
+  return Type.Union(
+    [tensorObject(dtypes, dtypes[0]!), Type.Array(Type.Unknown(), { description: 'A nested array of entries.' })],
+    { description, examples },
+  );
+}
+
+export const AnyDTypes = DTYPES;
+export const FloatDTypes = FLOAT_DTYPES;
+export const IntegerDTypes = DTYPES.filter((dtype) => !(FLOAT_DTYPES as readonly string[]).includes(dtype));
+
+/** A tensor of an answer. */
+export const ReplyTensor = Type.Object(
+  {
+    dtype: Type.Enum([...DTYPES], { description: 'Type of the elements.', examples: ['float64'] }),
+    shape: Shape,
+    data: Type.Array(numberOrNonFinite('An element.', 0.40760596), {
+      description: 'The elements, row-major: a flat array in JSON, bin of little-endian elements in MessagePack.',
+      examples: [[0.40760596, 0]],
+    }),
+  },
+  { additionalProperties: false, description: 'A tensor.' },
+);

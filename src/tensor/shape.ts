@@ -1,0 +1,31 @@
+/** Sizes of the axes, outermost first; row-major. */
+export type Shape = readonly number[];
+
+/** Axes a tensor may have: what NumPy allows, and a bound on what a header may make us walk through. */
+export const MAX_RANK = 32;
+
+export function isShape(value: unknown): value is Shape {
+  return (
+    Array.isArray(value) && value.length <= MAX_RANK && value.every((size) => Number.isSafeInteger(size) && size >= 0)
+  );
+}
+
+/** Number of elements, or undefined when it is not exactly representable: sizes come from clients. */
+export function elementCount(shape: Shape): number | undefined {
+  if (shape.includes(0)) return 0;
+  let count = 1;
+  for (const size of shape) {
+    count *= size;
+    if (!Number.isSafeInteger(count)) return undefined;
+  }
+  return count;
+}
+
+/** As Python prints it: (3, 5), (3,), (). */
+export function formatShape(shape: Shape): string {
+  return shape.length === 1 ? `(${shape[0]},)` : `(${shape.join(', ')})`;
+}
+
+export function sameShape(a: Shape, b: Shape): boolean {
+  return a.length === b.length && a.every((size, axis) => size === b[axis]);
+}

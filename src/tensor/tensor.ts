@@ -1,0 +1,53 @@
+import { endianness } from 'node:os';
+import type { DType } from './dtype.ts';
+import type { Shape } from './shape.ts';
+
+/** Little-endian, row-major elements; `data` holds product(shape) × width bytes, at any alignment. */
+export interface Tensor<D extends DType = DType> {
+  readonly dtype: D;
+  readonly shape: Shape;
+  readonly data: Uint8Array;
+}
+
+if (endianness() !== 'LE') throw new Error('lossmeter reads tensors in place and needs a little-endian machine');
+
+const VIEWS = {
+  float16: Float16Array,
+  float32: Float32Array,
+  float64: Float64Array,
+  int8: Int8Array,
+  int16: Int16Array,
+  int32: Int32Array,
+  int64: BigInt64Array,
+  uint8: Uint8Array,
+  uint16: Uint16Array,
+  uint32: Uint32Array,
+  uint64: BigUint64Array,
+  bool: Uint8Array,
+  bfloat16: Uint16Array,
+} as const;
+
+/** The elements of a tensor as JavaScript sees them; for bfloat16 the bits. */
+export type ElementsOf<D extends DType> = InstanceType<(typeof VIEWS)[D]>;
+
+/** A typed view of the elements, on a copy when the bytes are not aligned. */
+export function elementsOf<D extends DType>(tensor: Tensor<D>): ElementsOf<D> {
+  const View = VIEWS[tensor.dtype];
+  const { data } = tensor;
+  // Not data.slice(): that of a Buffer copies nothing.
+  const aligned = data.byteOffset % View.BYTES_PER_ELEMENT === 0 ? data : new Uint8Array(data);
+  return new View(
+    aligned.buffer as ArrayBuffer,
+    aligned.byteOffset,
+    aligned.byteLength / View.BYTES_PER_ELEMENT,
+  ) as ElementsOf<D>;
+}
+
+const word = new Uint32Array(1);
+const float = new Float32Array(word.buffer);
+
+/** The value of a bfloat16 given as its bits. */
+export function fromBfloat16(bits: number): number {
+  word[0] = bits << 16;
+  return float[0]!;
+}

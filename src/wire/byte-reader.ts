@@ -1,0 +1,134 @@
+import type { Readable } from 'node:stream';
+import { LossmeterError } from '../errors.ts';
+
+/** Bytes that may wait unread before the source is paused. */
+const HIGH_WATER_BYTES = 1 << 20;
+
+/**
+ * Reads a stream of bytes on demand. Chunks are handed on without copying; when the reader does not keep up the stream
+ * is paused, so that TCP holds the sender back. Never destroys the stream: the rest may have to be drained.
+ */
+export class ByteReader {
+  readonly #stream: Readable;
+  readonly #maxBytes: number;
+  #chunks: Uint8Array[] = [];
+  #buffered = 0;
+  #received = 0;
+  #ended = false;
+  #failure: Error | undefined;
+  #wake: (() => void) | undefined;
+
+  /** @param maxBytes bound on the whole body */
+  constructor(stream: Readable, maxBytes: number) {
+    this.#stream = stream;
+    this.#maxBytes = maxBytes;
+    stream.on('data', this.#onData);
+    stream.on('end', this.#onEnd);
+    stream.on('error', this.#onError);
+    stream.on('close', this.#onClose);
+  }
+
+  /** Bytes received so far. */
+  get received(): number {
+    return this.#received;
+  }
+
+  /** Stops reading; the stream goes on to belong to the caller. */
+  detach(): void {
+    this.#stream.off('data', this.#onData);
+    this.#stream.off('end', this.#onEnd);
+    this.#stream.off('close', this.#onClose);
+    this.#chunks = [];
+    this.#buffered = 0;
+    // The error listener stays: a client that leaves must not end the process.
+  }
+
+  /** Bytes that are here already; undefined at the end of the stream. Consume them with `skip`. */
+  async peek(): Promise<Uint8Array | undefined> {
+    while (this.#chunks.length === 0) {
+      if (this.#failure !== undefined) throw this.#failure;
+      if (this.#ended) return undefined;
+      await new Promise<void>((wake) => {
+        this.#wake = wake;
+      });
+    }
+    return this.#chunks[0];
+  }
+
+  /** Consumes bytes of the chunk that `peek` showed. */
+  skip(bytes: number): void {
+    const chunk = this.#chunks[0]!;
+    if (bytes < chunk.byteLength) this.#chunks[0] = chunk.subarray(bytes);
+    else this.#chunks.shift();
+    this.#buffered -= bytes;
+    if (this.#buffered < HIGH_WATER_BYTES && this.#stream.isPaused()) this.#stream.resume();
+  }
+
+  /**
+   * Hands the next bytes on in the runs in which they arrived.
+   * @throws LossmeterError truncated_body when the stream ends before
+   */
+  async forward(bytes: number, what: string, write: (run: Uint8Array) => Promise<void> | void): Promise<void> {
+    for (let missing = bytes; missing > 0;) {
+      const chunk = await this.peek();
+      if (chunk === undefined) throw truncated(what, bytes, bytes - missing);
+      const run = chunk.byteLength > missing ? chunk.subarray(0, missing) : chunk;
+      this.skip(run.byteLength);
+      missing -= run.byteLength;
+      const written = write(run);
+      if (written !== undefined) await written;
+    }
+  }
+
+  /** Reads to the end, and hands every chunk to `take`. */
+  async drain(take: (chunk: Uint8Array) => void): Promise<void> {
+    for (let chunk = await this.peek(); chunk !== undefined; chunk = await this.peek()) {
+      this.skip(chunk.byteLength);
+      take(chunk);
+    }
+  }
+
+  readonly #onData = (chunk: Uint8Array): void => {
+    if (this.#failure !== undefined) return;
+    this.#received += chunk.byteLength;
+    if (this.#received > this.#maxBytes) {
+      const detail = `the body is longer than the ${this.#maxBytes} bytes that this service accepts`;
+      this.#fail(new LossmeterError('body_too_large', detail));
+      return;
+    }
+    this.#chunks.push(chunk);
+    this.#buffered += chunk.byteLength;
+    if (this.#buffered >= HIGH_WATER_BYTES) this.#stream.pause();
+    this.#signal();
+  };
+
+  readonly #onEnd = (): void => {
+    this.#ended = true;
+    this.#signal();
+  };
+
+  readonly #onClose = (): void => {
+    if (!this.#ended) this.#fail(new Error('the client closed the connection before the body was complete'));
+  };
+
+  readonly #onError = (error: Error): void => this.#fail(error);
+
+  #fail(error: Error): void {
+    this.#failure ??= error;
+    this.#chunks = [];
+    this.#buffered = 0;
+    this.#signal();
+  }
+
+  #signal(): void {
+    this.#wake?.();
+    this.#wake = undefined;
+  }
+}
+
+export function truncated(what: string, expected: number, came: number): LossmeterError {
+  return new LossmeterError(
+    'truncated_body',
+    `the body ends within ${what}: ${expected} bytes were announced, ${came} came`,
+  );
+}

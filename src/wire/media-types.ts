@@ -1,0 +1,46 @@
+import { LossmeterError } from '../errors.ts';
+import { elementsOf } from '../tensor/tensor.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+import { jsonCodec, stringifyJson } from './json.ts';
+import { msgpackCodec, packMsgpack } from './msgpack.ts';
+import type { Codec } from './request.ts';
+
+const CODECS: readonly Codec[] = [msgpackCodec, jsonCodec];
+
+/** Media types that request bodies may have. */
+export const REQUEST_MEDIA_TYPES = CODECS.flatMap((codec) => codec.mediaTypes);
+
+const byMediaType = new Map(CODECS.flatMap((codec) => codec.mediaTypes.map((type) => [type, codec] as const)));
+
+const EXAMPLE = `curl -H 'Content-Type: application/json' -d '{"logits": [[1, 2, 3]], "label": [2]}'`;
+
+/**
+ * The codec of a Content-Type header; its parameters do not matter.
+ * @throws LossmeterError unsupported_media_type
+ */
+export function codecFor(contentType: string | undefined): Codec {
+  const mediaType = contentType?.split(';', 1)[0]!.trim().toLowerCase();
+  const codec = byMediaType.get(mediaType ?? '');
+  if (codec !== undefined) return codec;
+  const came = mediaType ? `Content-Type is ${mediaType}` : 'there is no Content-Type';
+  const detail = `${came}, expected one of ${REQUEST_MEDIA_TYPES.join(', ')}; for example ${EXAMPLE}`;
+  throw new LossmeterError('unsupported_media_type', detail);
+}
+
+/** Media types that answers may have, the preferred one first. */
+export const REPLY_MEDIA_TYPES = ['application/json', ...msgpackCodec.mediaTypes] as const;
+
+/** An answer: a map of plain values, and tensors under `outputs`. */
+export interface Reply {
+  readonly outputs: Readonly<Record<string, Tensor>>;
+}
+
+/** Encodes an answer. In JSON a tensor's data is a flat array, in MessagePack bin. */
+export function encodeReply(reply: Reply, mediaType: string): string | Buffer {
+  if (mediaType !== 'application/json') return packMsgpack(reply);
+  const outputs = Object.entries(reply.outputs).map(([name, tensor]) => [
+    name,
+    { ...tensor, data: Array.from(elementsOf(tensor), Number) },
+  ]);
+  return stringifyJson({ ...reply, outputs: Object.fromEntries(outputs) });
+}

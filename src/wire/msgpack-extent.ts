@@ -1,0 +1,100 @@
+import { LossmeterError } from '../errors.ts';
+
+/** Nesting that a value may have; no request needs more than a tensor's axes and a few maps. */
+const MAX_DEPTH = 64;
+
+/** What stands behind a MessagePack type byte. https://github.com/msgpack/msgpack/blob/master/spec.md */
+interface Format {
+  /** Bytes of a big-endian length that follow the type byte. */
+  lengthBytes: 0 | 1 | 2 | 4;
+  /** What the length, or the type byte itself, counts. */
+  counts: 'bytes' | 'items' | 'pairs';
+  /** Bytes, items or pairs known from the type byte; added to the length where there is one. */
+  fixed: number;
+}
+
+const bytes = (lengthBytes: Format['lengthBytes'], fixed = 0): Format => ({ lengthBytes, counts: 'bytes', fixed });
+const items = (lengthBytes: Format['lengthBytes'], fixed = 0): Format => ({ lengthBytes, counts: 'items', fixed });
+const pairs = (lengthBytes: Format['lengthBytes'], fixed = 0): Format => ({ lengthBytes, counts: 'pairs', fixed });
+
+/** From 0xc0 to 0xdf; 0xc1 is never used. */
+const FORMATS: readonly (Format | undefined)[] = [
+  ...[bytes(0), undefined, bytes(0), bytes(0)], // nil, never used, false, true
+  ...[bytes(1), bytes(2), bytes(4)], // bin
+  ...[bytes(1, 1), bytes(2, 1), bytes(4, 1)], // ext, with a byte of type
+  ...[bytes(0, 4), bytes(0, 8)], // float
+  ...[bytes(0, 1), bytes(0, 2), bytes(0, 4), bytes(0, 8)], // uint
+  ...[bytes(0, 1), bytes(0, 2), bytes(0, 4), bytes(0, 8)], // int
+  ...[bytes(0, 2), bytes(0, 3), bytes(0, 5), bytes(0, 9), bytes(0, 17)], // fixext
+  ...[bytes(1), bytes(2), bytes(4)], // str
+  ...[items(2), items(4)], // array
+  ...[pairs(2), pairs(4)], // map
+];
+
+/** @throws LossmeterError malformed_body for the type byte that the format never uses */
+export function formatOf(type: number): Format {
+  if (type < 0x80 || type >= 0xe0) return bytes(0);
+  if (type < 0x90) return pairs(0, type & 0x0f);
+  if (type < 0xa0) return items(0, type & 0x0f);
+  if (type < 0xc0) return bytes(0, type & 0x1f);
+  const format = FORMATS[type - 0xc0];
+  if (format === undefined) throw new LossmeterError('malformed_body', 'the byte 0xc1 is not MessagePack');
+  return format;
+}
+
+/** Finds where one MessagePack value ends, fed in chunks of any size. Knows extents only; msgpackr reads the value. */
+export class MsgpackExtent {
+  /** Values still to come at each level of nesting. */
+  readonly #open: number[] = [1];
+  #skip = 0;
+  #format: Format | undefined;
+  #lengthBytesRead = 0;
+  #length = 0;
+
+  get done(): boolean {
+    return this.#open.length === 0;
+  }
+
+  /** How many bytes of the chunk belong to the value. */
+  push(chunk: Uint8Array): number {
+    let at = 0;
+    while (at < chunk.byteLength && !this.done) {
+      if (this.#skip > 0) {
+        const run = Math.min(this.#skip, chunk.byteLength - at);
+        at += run;
+        this.#skip -= run;
+        if (this.#skip === 0) this.#closeFull();
+      } else if (this.#format === undefined) {
+        this.#format = formatOf(chunk[at++]!);
+        this.#length = 0;
+        this.#lengthBytesRead = 0;
+        if (this.#format.lengthBytes === 0) this.#enter();
+      } else {
+        this.#length = this.#length * 256 + chunk[at++]!;
+        if (++this.#lengthBytesRead === this.#format.lengthBytes) this.#enter();
+      }
+    }
+    return at;
+  }
+
+  /** A value's head is read: goes into what it announces. */
+  #enter(): void {
+    const { counts, fixed } = this.#format!;
+    const count = this.#length + fixed;
+    this.#format = undefined;
+    this.#open[this.#open.length - 1]!--;
+    if (counts === 'bytes') {
+      this.#skip = count;
+    } else if (count > 0) {
+      if (this.#open.length >= MAX_DEPTH) {
+        throw new LossmeterError('malformed_body', `the body is nested deeper than ${MAX_DEPTH} levels`);
+      }
+      this.#open.push(counts === 'pairs' ? 2 * count : count);
+    }
+    if (this.#skip === 0) this.#closeFull();
+  }
+
+  #closeFull(): void {
+    while (this.#open.at(-1) === 0) this.#open.pop();
+  }
+}

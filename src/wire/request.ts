@@ -1,0 +1,85 @@
+import type { ByteReader } from './byte-reader.ts';
+import type { HeldBytesAccount } from './held-bytes.ts';
+import { LossmeterError, refuse } from '../errors.ts';
+import { showValue, suggestName } from '../suggestion.ts';
+import type { FloatDType } from '../tensor/dtype.ts';
+import type { Shape } from '../tensor/shape.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+
+/** The fields of a request, whatever its media type. */
+const REQUEST_FIELDS = ['logits', 'label', 'input_mask', 'options'] as const;
+export type RequestField = (typeof REQUEST_FIELDS)[number];
+
+/** Other names under which people send the fields. */
+const SYNONYMS: Readonly<Record<string, RequestField>> = {
+  logit: 'logits',
+  input: 'logits',
+  labels: 'label',
+  target: 'label',
+  targets: 'label',
+  mask: 'input_mask',
+  loss_mask: 'input_mask',
+  attention_mask: 'input_mask',
+};
+
+/** Everything of a request but the bytes of its logits. */
+export interface RequestHeader {
+  readonly logits: { readonly dtype: FloatDType; readonly shape: Shape };
+  readonly label: Tensor;
+  readonly inputMask: Tensor | undefined;
+  /** As they came: not checked yet. */
+  readonly options: unknown;
+}
+
+/** Takes the bytes of the logits, in order and in runs of any length. */
+export interface LogitsWriter {
+  write(run: Uint8Array): Promise<void> | void;
+}
+
+/** What a codec reads with. */
+export interface DecodeContext {
+  /** Accounts for every byte that has to wait in memory. */
+  readonly held: HeldBytesAccount;
+  /** Names of options, to tell an option in the wrong place from an unknown field. */
+  readonly optionNames: readonly string[];
+  readonly maxJsonBytes: number;
+  /** Called once, when all but the logits' bytes is known; what it throws refuses the request. */
+  readonly begin: (header: RequestHeader) => LogitsWriter;
+}
+
+/** Reads requests of some media types: an incremental decoder from bytes to a header and the bytes of logits. */
+export interface Codec {
+  readonly name: string;
+  readonly mediaTypes: readonly string[];
+  decode(reader: ByteReader, context: DecodeContext): Promise<void>;
+}
+
+/** @throws LossmeterError unknown_field, with the name or the place that was probably meant */
+export function requireRequestField(name: unknown, optionNames: readonly string[]): RequestField {
+  if ((REQUEST_FIELDS as readonly unknown[]).includes(name)) return name as RequestField;
+  const shown = showValue(name);
+  if (typeof name !== 'string') {
+    throw new LossmeterError(
+      'unknown_field',
+      `${shown} is not a field's name; fields are ${REQUEST_FIELDS.join(', ')}`,
+    );
+  }
+  const meant = suggestName(name, REQUEST_FIELDS, SYNONYMS);
+  let hint = `; known are ${REQUEST_FIELDS.join(', ')}`;
+  if (meant !== undefined) hint = `, did you mean ${meant}?`;
+  else if (optionNames.includes(name)) hint = `: it is an option and belongs in "options": {${shown}: …}`;
+  else {
+    const option = suggestName(name, optionNames);
+    if (option !== undefined) hint = `, did you mean "options": {"${option}": …}?`;
+  }
+  throw refuse('unknown_field', `/${name}`, `unknown field ${shown}${hint}`);
+}
+
+export function duplicateField(name: string): LossmeterError {
+  return new LossmeterError('malformed_body', `the field ${showValue(name)} comes twice`);
+}
+
+export function missingField(name: RequestField): LossmeterError {
+  const shape = name === 'label' ? 'integers of shape (N,) or (…,)' : 'floating point of shape (N, C) or (…, C)';
+  return refuse('missing_field', `/${name}`, `the field ${name} is missing: expected a tensor of ${shape}`);
+}

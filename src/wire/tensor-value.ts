@@ -1,0 +1,167 @@
+import { LossmeterError, refuse } from '../errors.ts';
+import { showValue, suggestName } from '../suggestion.ts';
+import { DTYPES, DTYPE_BYTES, FLOAT_DTYPES, isDType, isFloatDType } from '../tensor/dtype.ts';
+import type { DType, FloatDType } from '../tensor/dtype.ts';
+import { MAX_RANK, elementCount, formatShape, isShape } from '../tensor/shape.ts';
+import type { Shape } from '../tensor/shape.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+import { encodeElements } from './elements.ts';
+
+/** The fields that hold tensors. */
+export type TensorField = 'logits' | 'label' | 'input_mask';
+
+const TENSOR_KEYS = ['dtype', 'shape', 'data'] as const;
+export type TensorKey = (typeof TENSOR_KEYS)[number];
+
+/** @throws LossmeterError unknown_field */
+export function requireTensorKey(field: TensorField, key: unknown): TensorKey {
+  if ((TENSOR_KEYS as readonly unknown[]).includes(key)) return key as TensorKey;
+  const meant =
+    typeof key === 'string'
+      ? suggestName(key, TENSOR_KEYS, { type: 'dtype', size: 'shape', values: 'data' })
+      : undefined;
+  const hint = meant === undefined ? `; a tensor has ${TENSOR_KEYS.join(', ')}` : `, did you mean ${meant}?`;
+  throw refuse('unknown_field', `/${field}/${String(key)}`, `unknown key ${showValue(key)} in ${field}${hint}`);
+}
+
+/** @throws LossmeterError invalid_tensor */
+export function requireDType(field: TensorField, value: unknown): DType {
+  if (isDType(value)) return value;
+  const meant = typeof value === 'string' ? suggestName(value, DTYPES, DTYPE_SYNONYMS) : undefined;
+  const hint = meant === undefined ? `one of ${DTYPES.join(', ')}` : meant;
+  throw refuse('invalid_tensor', `/${field}/dtype`, `${field}.dtype is ${showValue(value)}, expected ${hint}`);
+}
+
+const DTYPE_SYNONYMS = {
+  f16: 'float16',
+  half: 'float16',
+  fp16: 'float16',
+  '<f2': 'float16',
+  bf16: 'bfloat16',
+  f32: 'float32',
+  float: 'float32',
+  fp32: 'float32',
+  '<f4': 'float32',
+  f64: 'float64',
+  double: 'float64',
+  fp64: 'float64',
+  '<f8': 'float64',
+  int: 'int64',
+  long: 'int64',
+  i64: 'int64',
+  '<i8': 'int64',
+  i32: 'int32',
+  '<i4': 'int32',
+  boolean: 'bool',
+  '?': 'bool',
+};
+
+/** @throws LossmeterError invalid_tensor when the dtype is not floating point */
+export function requireLogitsDType(dtype: DType): FloatDType {
+  if (isFloatDType(dtype)) return dtype;
+  throw refuse(
+    'invalid_tensor',
+    '/logits/dtype',
+    `logits.dtype is ${dtype}, expected one of ${FLOAT_DTYPES.join(', ')}`,
+  );
+}
+
+/** @throws LossmeterError invalid_tensor */
+export function requireShape(field: TensorField, value: unknown): Shape {
+  if (isShape(value)) return value;
+  const detail = `${field}.shape is ${showValue(value)}, expected a list of at most ${MAX_RANK} integers that are not negative`;
+  throw refuse('invalid_tensor', `/${field}/shape`, detail);
+}
+
+/**
+ * Checks that bytes of a length fill a shape exactly, before anything of that size is allocated.
+ * @throws LossmeterError invalid_tensor
+ */
+export function requireByteLength(field: TensorField, dtype: DType, shape: Shape, byteLength: number): void {
+  const count = elementCount(shape);
+  const expected = count === undefined ? Number.NaN : count * DTYPE_BYTES[dtype];
+  if (byteLength === expected) return;
+  const needs = Number.isSafeInteger(expected) ? `${expected} bytes` : 'more bytes than can be counted';
+  const detail = `${field}.data has ${byteLength} bytes, but shape ${formatShape(shape)} of ${dtype} needs ${needs}`;
+  throw refuse('invalid_tensor', `/${field}/data`, detail);
+}
+
+/**
+ * A tensor from what stands in a decoded body: `{dtype, shape, data}` with data as bytes, base64 text, or a flat or
+ * nested array; or a nested array by itself. Arrays without a dtype are float32, a label's int64.
+ * @throws LossmeterError invalid_tensor, unknown_field
+ */
+export function tensorFromValue(field: TensorField, value: unknown): Tensor {
+  if (Array.isArray(value)) return fromArray(field, value, undefined, undefined);
+  if (typeof value !== 'object' || value === null || value instanceof Uint8Array) {
+    const detail = `${field} is ${showValue(value)}, expected {"dtype", "shape", "data"} or a nested array`;
+    throw refuse('invalid_tensor', `/${field}`, detail);
+  }
+  for (const key of Object.keys(value)) requireTensorKey(field, key);
+  const { dtype, shape, data } = value as Partial<Record<TensorKey, unknown>>;
+  const knownDType = dtype === undefined ? undefined : requireDType(field, dtype);
+  const knownShape = shape === undefined ? undefined : requireShape(field, shape);
+  if (Array.isArray(data)) return fromArray(field, data, knownDType, knownShape);
+
+  const bytes = typeof data === 'string' ? fromBase64(field, data) : data;
+  if (!(bytes instanceof Uint8Array)) {
+    const detail = `${field}.data is ${showValue(data)}, expected bytes (msgpack bin), base64 text or an array`;
+    throw refuse('invalid_tensor', `/${field}/data`, detail);
+  }
+  if (knownDType === undefined) throw missingKey(field, 'dtype');
+  if (knownShape === undefined) throw missingKey(field, 'shape');
+  requireByteLength(field, knownDType, knownShape, bytes.byteLength);
+  return { dtype: knownDType, shape: knownShape, data: bytes };
+}
+
+export function missingKey(field: TensorField, key: TensorKey): LossmeterError {
+  return refuse('invalid_tensor', `/${field}`, `${field} has no ${key}: expected {"dtype", "shape", "data"}`);
+}
+
+function fromBase64(field: TensorField, text: string): Uint8Array {
+  // Buffer.from skips what is not base64: the lengths tell.
+  const stripped = text.replace(/=+$/, '');
+  const bytes = Buffer.from(stripped, 'base64');
+  if (bytes.byteLength !== Math.floor((stripped.length * 3) / 4) || stripped.length % 4 === 1) {
+    throw refuse('invalid_tensor', `/${field}/data`, `${field}.data is text that is not base64`);
+  }
+  return bytes;
+}
+
+function fromArray(
+  field: TensorField,
+  array: readonly unknown[],
+  dtype: DType | undefined,
+  shape: Shape | undefined,
+): Tensor {
+  const nested = nestedShape(array);
+  const values: unknown[] = nested.length > 1 ? array.flat(nested.length - 1) : [...array];
+  const count = elementCount(nested);
+  if (values.length !== count || values.some(Array.isArray)) {
+    throw refuse('invalid_tensor', `/${field}`, `${field} is a ragged array: its parts differ in length or depth`);
+  }
+  const finalShape = shape ?? nested;
+  if (elementCount(finalShape) !== values.length) {
+    const detail = `${field}.data has ${values.length} entries, but shape ${formatShape(finalShape)} needs ${elementCount(finalShape)}`;
+    throw refuse('invalid_tensor', `/${field}/data`, detail);
+  }
+  const finalDType = dtype ?? (field === 'label' && values.every(isInteger) ? 'int64' : 'float32');
+  return { dtype: finalDType, shape: finalShape, data: encodeElements(field, finalDType, values) };
+}
+
+function isInteger(value: unknown): boolean {
+  return typeof value === 'bigint' || Number.isInteger(value) || typeof value === 'boolean';
+}
+
+/** Lengths along the first entries: the shape, if the array is not ragged. */
+function nestedShape(array: readonly unknown[]): number[] {
+  const shape: number[] = [];
+  let inner: unknown = array;
+  while (Array.isArray(inner)) {
+    shape.push(inner.length);
+    if (shape.length > MAX_RANK)
+      throw new LossmeterError('invalid_tensor', `an array is nested deeper than ${MAX_RANK} axes`);
+    inner = (inner as unknown[])[0];
+  }
+  return shape;
+}

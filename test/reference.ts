@@ -1,0 +1,56 @@
+/**
+ * The oracle: cross-entropy in plain float64 JavaScript, by the definition, without any of the service's code.
+ * Slow and obvious on purpose. Inputs are the values after rounding to the wire's dtype.
+ */
+
+/** Sum with Neumaier's compensation, so that the oracle's own rounding does not count. */
+export function exactSum(values: Iterable<number>): number {
+  let sum = 0;
+  let compensation = 0;
+  for (const value of values) {
+    const next = sum + value;
+    compensation += Math.abs(sum) >= Math.abs(value) ? sum - next + value : value - next + sum;
+    sum = next;
+  }
+  return Number.isFinite(sum) ? sum + compensation : sum;
+}
+
+function maximum(row: ArrayLike<number>): number {
+  let top = -Infinity;
+  for (let c = 0; c < row.length; c++) {
+    if (Number.isNaN(row[c])) return Number.NaN;
+    top = Math.max(top, row[c]!);
+  }
+  return top;
+}
+
+/** Σ exp(x_c − reference), without the class left out. */
+function sumExp(row: ArrayLike<number>, reference: number, leftOut = -1): number {
+  let sum = 0;
+  let compensation = 0;
+  for (let c = 0; c < row.length; c++) {
+    if (c === leftOut) continue;
+    const value = Math.exp(row[c]! - reference);
+    const next = sum + value;
+    compensation += sum >= value ? sum - next + value : value - next + sum;
+    sum = next;
+  }
+  return sum + compensation;
+}
+
+/** log Σ exp x: NaN with a NaN in the row, +Inf with a +Inf, −Inf when all are −Inf. */
+export function lse(row: ArrayLike<number>): number {
+  const top = maximum(row);
+  return Number.isFinite(top) ? top + Math.log(sumExp(row, top)) : top;
+}
+
+/** −log softmax(x)_y. NaN when the row holds NaN or +Inf, or is −Inf throughout; +Inf when only x_y is −Inf. */
+export function nll(row: ArrayLike<number>, y: number): number {
+  const top = maximum(row);
+  if (!Number.isFinite(top)) return Number.NaN;
+  const x = row[y]!;
+  if (x === -Infinity) return Infinity;
+  // The target's own term is 1: log1p of the rest keeps a confident row's relative accuracy.
+  if (x === top) return Math.log1p(sumExp(row, x, y));
+  return Math.log(sumExp(row, top)) - (x - top);
+}
