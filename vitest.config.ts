@@ -4,5 +4,7 @@ export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     testTimeout: 60_000,
+    // The sources run as they do in service: by Node.js itself, one instance of each module.
+    server: { deps: { external: [/\/(src|routes|kernels|openapi|bench)\//] } },
   },
 });

@@ -104,7 +104,7 @@ def cross_entropy(logits: NDArray[np.floating], label: Ints, mask: Bools) -> tup
     z = logits.astype(np.float64)
     z -= z.max(axis=1, keepdims=True)
     losses = np.log(np.exp(z).sum(axis=1)) - z[np.arange(len(label)), label]
-    return float(losses[mask].sum()), float(mask.sum()) + 1e-8
+    return float(losses[mask].sum()), float(mask.sum())
 
 
 def write_safetensors(path: Path, tensors: dict[str, np.ndarray]) -> None:
@@ -160,7 +160,7 @@ def main() -> None:
     np.add.at(pairs, (contexts[seen, -1], ids[seen]), 1)
     bigram, count = cross_entropy(np.log(pairs)[contexts[held_out, -1]], label, mask)
     numerator, denominator = cross_entropy(logits, label, mask)
-    loss = numerator / denominator
+    loss = numerator / (denominator + 1e-8)
     print(f"classes      {classes}")
     print(f"counted      {mask.sum()} of {HELD_OUT}")
     print(f"repeated     {repeated_share(text, start):.1%} of 50-character windows")
@@ -168,7 +168,7 @@ def main() -> None:
     print(f"loss         {loss:.12g}")
     print(f"numerator    {numerator:.12g}")
     print(f"denominator  {denominator:.12g}")
-    print(f"perplexity   {math.exp(loss):.12g}")
+    print(f"perplexity   {math.exp(numerator / denominator):.12g}")
 
 
 if __name__ == "__main__":

@@ -3,6 +3,8 @@ import fp from 'fastify-plugin';
 import { LossmeterError } from '../errors.ts';
 import { PROBLEM_MEDIA_TYPE } from '../schemas/problem.ts';
 
+const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE'] as const;
+
 /** Answers every failure as an RFC 9457 problem. What is not the client's doing is logged, and its cause not shown. */
 export default fp(
   async (app) => {
@@ -14,8 +16,15 @@ export default fp(
     });
 
     app.setNotFoundHandler((request, reply) => {
-      const detail = `there is no ${request.method} ${request.url.split('?', 1)[0]}; the API is described at /openapi.json and /docs`;
-      return sendProblem(new LossmeterError('not_found', detail), request, reply);
+      const path = request.url.split('?', 1)[0]!;
+      const allowed = METHODS.filter((method) => app.hasRoute({ method, url: path }));
+      if (allowed.length === 0) {
+        const detail = `there is no ${path}; the API is described at /openapi.json and /docs`;
+        return sendProblem(new LossmeterError('not_found', detail), request, reply);
+      }
+      reply.header('allow', allowed.join(', '));
+      const detail = `${path} has no ${request.method}, it has ${allowed.join(', ')}`;
+      return sendProblem(new LossmeterError('method_not_allowed', detail), request, reply);
     });
   },
   { name: 'errors' },

@@ -18,10 +18,11 @@ export default fp(
 
     app.addHook('onSend', async (request) => {
       const { raw } = request;
-      if (raw.complete || raw.destroyed) return;
+      const hasBody = raw.headers['content-length'] !== undefined || raw.headers['transfer-encoding'] !== undefined;
+      if (!hasBody || raw.complete || raw.destroyed) return;
       let discarded = 0;
       const cut = (): void => {
-        raw.socket.destroy();
+        raw.destroy();
       };
       const timer = setTimeout(cut, MAX_DISCARDING_MS);
       raw.on('data', (chunk: Buffer) => {

@@ -36,7 +36,10 @@ const Problem = Type.Object(
           },
           { additionalProperties: false, description: 'One place that is wrong.' },
         ),
-        { description: 'The places that are wrong.' },
+        {
+          description: 'The places that are wrong.',
+          examples: [[{ pointer: '/label/data/3', detail: 'label[3] is 50257, expected a class in [0, 50257)' }]],
+        },
       ),
     ),
   },

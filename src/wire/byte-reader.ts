@@ -1,8 +1,12 @@
 import type { Readable } from 'node:stream';
 import { LossmeterError } from '../errors.ts';
 
-/** Bytes that may wait unread before the source is paused. */
+/** Bytes, and chunks, that may wait unread before the source is paused: a sender may cut its body into single bytes. */
 const HIGH_WATER_BYTES = 1 << 20;
+const HIGH_WATER_CHUNKS = 1024;
+
+/** Stands where a chunk was, so that it can be collected. */
+const CONSUMED = new Uint8Array(0);
 
 /**
  * Reads a stream of bytes on demand. Chunks are handed on without copying; when the reader does not keep up the stream
@@ -11,7 +15,9 @@ const HIGH_WATER_BYTES = 1 << 20;
 export class ByteReader {
   readonly #stream: Readable;
   readonly #maxBytes: number;
+  /** Unread chunks: those from #head on. Taking from the front of an array would cost its length. */
   #chunks: Uint8Array[] = [];
+  #head = 0;
   #buffered = 0;
   #received = 0;
   #ended = false;
@@ -38,30 +44,34 @@ export class ByteReader {
     this.#stream.off('data', this.#onData);
     this.#stream.off('end', this.#onEnd);
     this.#stream.off('close', this.#onClose);
-    this.#chunks = [];
-    this.#buffered = 0;
+    this.#clear();
     // The error listener stays: a client that leaves must not end the process.
   }
 
   /** Bytes that are here already; undefined at the end of the stream. Consume them with `skip`. */
   async peek(): Promise<Uint8Array | undefined> {
-    while (this.#chunks.length === 0) {
+    while (this.#head === this.#chunks.length) {
       if (this.#failure !== undefined) throw this.#failure;
       if (this.#ended) return undefined;
       await new Promise<void>((wake) => {
         this.#wake = wake;
       });
     }
-    return this.#chunks[0];
+    return this.#chunks[this.#head];
   }
 
   /** Consumes bytes of the chunk that `peek` showed. */
   skip(bytes: number): void {
-    const chunk = this.#chunks[0]!;
-    if (bytes < chunk.byteLength) this.#chunks[0] = chunk.subarray(bytes);
-    else this.#chunks.shift();
+    const chunk = this.#chunks[this.#head]!;
     this.#buffered -= bytes;
-    if (this.#buffered < HIGH_WATER_BYTES && this.#stream.isPaused()) this.#stream.resume();
+    if (bytes < chunk.byteLength) {
+      this.#chunks[this.#head] = chunk.subarray(bytes);
+      return;
+    }
+    this.#chunks[this.#head++] = CONSUMED;
+    if (this.#head < this.#chunks.length) return;
+    this.#clear();
+    if (this.#stream.isPaused()) this.#stream.resume();
   }
 
   /**
@@ -98,7 +108,7 @@ export class ByteReader {
     }
     this.#chunks.push(chunk);
     this.#buffered += chunk.byteLength;
-    if (this.#buffered >= HIGH_WATER_BYTES) this.#stream.pause();
+    if (this.#buffered >= HIGH_WATER_BYTES || this.#chunks.length >= HIGH_WATER_CHUNKS) this.#stream.pause();
     this.#signal();
   };
 
@@ -115,9 +125,14 @@ export class ByteReader {
 
   #fail(error: Error): void {
     this.#failure ??= error;
-    this.#chunks = [];
-    this.#buffered = 0;
+    this.#clear();
     this.#signal();
+  }
+
+  #clear(): void {
+    this.#chunks = [];
+    this.#head = 0;
+    this.#buffered = 0;
   }
 
   #signal(): void {

@@ -1,0 +1,22 @@
+// Adds up the counts of JUnit reports and prints `N passed, N failed`; a report that is missing or empty is a failure.
+import { readFileSync } from 'node:fs';
+
+let passed = 0;
+let failed = 0;
+let skipped = 0;
+
+for (const path of process.argv.slice(2)) {
+  const report = readFileSync(path, 'utf8');
+  const suites = [...report.matchAll(/<testsuite\b[^>]*>/g)].map(([tag]) => tag);
+  const count = (name) =>
+    suites.reduce((sum, tag) => sum + Number(new RegExp(`\\b${name}="(\\d+)"`).exec(tag)?.[1] ?? 0), 0);
+  const tests = count('tests');
+  if (tests === 0) throw new Error(`${path} reports no test`);
+  const bad = count('failures') + count('errors');
+  failed += bad;
+  skipped += count('skipped');
+  passed += tests - bad - count('skipped');
+}
+
+console.log(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`);
+if (failed > 0) process.exitCode = 1;

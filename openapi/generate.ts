@@ -1,0 +1,83 @@
+/**
+ * Writes what is made from the schemas: openapi/openapi.json, and the tables in README.md and docs/. Run by
+ * `npm run generate`; a test compares.
+ */
+import { readFile, writeFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { buildApp } from '../src/app.ts';
+import { describeConfig, loadConfig } from '../src/config.ts';
+import { ERRORS } from '../src/errors.ts';
+import { Options } from '../src/loss/options.ts';
+
+const ROOT = new URL('..', import.meta.url);
+
+/** The OpenAPI document, as the service answers it. */
+async function openApiDocument(): Promise<string> {
+  const app = await buildApp({ config: { ...loadConfig({}), workers: 1 } });
+  await app.ready();
+  const document = app.swagger();
+  await app.close();
+  return `${JSON.stringify(document, null, 2)}\n`;
+}
+
+function table(head: string[], rows: string[][]): string {
+  const line = (cells: string[]): string => `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
+  return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n');
+}
+
+const code = (text: string): string => `\`${text}\``;
+
+/** What a schema admits, for a table. */
+function admits(schema: { enum?: string[]; anyOf?: object[]; items?: object; type?: string }): string {
+  if (schema.enum !== undefined) return schema.enum.map(code).join(', ');
+  if (schema.anyOf !== undefined) return schema.anyOf.map(admits).join(' or ');
+  if (schema.items !== undefined) return `list of ${admits(schema.items)}`;
+  return schema.type ?? '';
+}
+
+/** Tables by the name of their place: <!-- generated: NAME --> … <!-- end --> */
+const TABLES: Record<string, () => string> = {
+  options: () =>
+    table(
+      ['option', 'values', 'default', 'meaning'],
+      Object.entries(Options.properties).map(([name, schema]) => {
+        const { description = '', default: value } = schema as { description?: string; default?: unknown };
+        return [code(name), admits(schema), code(JSON.stringify(value)), description];
+      }),
+    ),
+  configuration: () =>
+    table(
+      ['variable', 'default', 'meaning'],
+      describeConfig().map((variable) => [
+        code(variable.name),
+        variable.name === 'LOSSMETER_WORKERS' ? 'available cores' : code(variable.default),
+        variable.description,
+      ]),
+    ),
+  errors: () =>
+    table(
+      ['code', 'status', 'title'],
+      Object.entries(ERRORS).map(([name, { status, title }]) => [code(name), String(status), title]),
+    ),
+};
+
+const PLACE = /<!-- generated: (\w+) -->\n[\s\S]*?<!-- end -->/g;
+
+function fillTables(text: string): string {
+  return text.replace(PLACE, (_place, name: string) => `<!-- generated: ${name} -->\n${TABLES[name]!()}\n<!-- end -->`);
+}
+
+const read = (path: string): Promise<string> => readFile(new URL(path, ROOT), 'utf8');
+
+/** Every generated file with the text that it should have. */
+export async function generate(): Promise<Map<string, string>> {
+  return new Map([
+    ['openapi/openapi.json', await openApiDocument()],
+    ['README.md', fillTables(await read('README.md'))],
+    ['docs/errors.md', fillTables(await read('docs/errors.md'))],
+  ]);
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  for (const [path, text] of await generate()) await writeFile(new URL(path, ROOT), text);
+}

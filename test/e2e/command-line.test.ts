@@ -1,0 +1,51 @@
+import { spawnSync } from 'node:child_process';
+import { expect, test } from 'vitest';
+import { VERSION } from '../../src/version.ts';
+import { ROOT, ServiceProcess } from './process.ts';
+
+function lossmeter(
+  args: string[],
+  { nodeArgs = [], env = {} }: { nodeArgs?: string[]; env?: Record<string, string> } = {},
+) {
+  const options = { cwd: ROOT, encoding: 'utf8', env: { ...process.env, ...env }, timeout: 20_000 } as const;
+  return spawnSync(process.execPath, [...nodeArgs, 'src/cli/bin.js', ...args], options);
+}
+
+test('--version prints the version', () => {
+  expect(lossmeter(['--version']).stdout.trim()).toBe(VERSION);
+});
+
+test('--help names every variable of the environment', () => {
+  expect(lossmeter(['--help']).stdout).toContain('LOSSMETER_MAX_BODY_BYTES (17179869184)');
+});
+
+test.each([[[]], [['sreve']], [['--bananas']]])('%j is refused with the usage', (args) => {
+  const { status, stderr } = lossmeter(args);
+  expect(status).toBe(2);
+  expect(stderr).toContain('usage: lossmeter serve');
+});
+
+test('a Node.js that is too old is told so', () => {
+  const pretend = `data:text/javascript,Object.defineProperty(process.versions, 'node', { value: '20.20.2' })`;
+  const { status, stderr } = lossmeter(['serve'], { nodeArgs: ['--import', pretend] });
+  expect(status).toBe(1);
+  expect(stderr).toContain('lossmeter needs Node.js 24 or later');
+});
+
+test.each([
+  [{ LOSSMETER_PORT: 'http' }, 'LOSSMETER_PORT must be integer'],
+  [{ LOSSMETER_WORKERS: '0' }, 'LOSSMETER_WORKERS must be >= 1'],
+  [{ LOSSMETER_KERNEL: 'fast' }, 'LOSSMETER_KERNEL must be equal to one of the allowed values'],
+])('%j is refused with its bound', (env, says) => {
+  const { status, stderr, stdout } = lossmeter(['serve'], { env });
+  expect(status).toBe(1);
+  expect(stderr + stdout).toContain(says);
+});
+
+test('a variable that is not known is a warning, and LOSSMETER_KERNEL picks the variant', async () => {
+  const service = await ServiceProcess.start({ LOSSMETER_WROKERS: '3', LOSSMETER_KERNEL: 'strict' });
+  const info = await (await fetch(`${service.url}/v1/info`)).json();
+  expect(info).toMatchObject({ kernel: 'strict' });
+  expect(await service.end()).toBe(0);
+  expect(service.output).toContain('LOSSMETER_WROKERS is not a variable of lossmeter');
+});

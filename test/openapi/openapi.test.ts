@@ -1,0 +1,109 @@
+import { readFile } from 'node:fs/promises';
+import { Validator } from '@seriousme/openapi-schema-validator';
+import { describe, expect, test } from 'vitest';
+import { generate } from '../../openapi/generate.ts';
+import { Service } from '../service.ts';
+
+const service = Service.start();
+
+const read = (path: string): Promise<string> => readFile(new URL(`../../${path}`, import.meta.url), 'utf8');
+
+interface Schema {
+  type?: string;
+  description?: string;
+  examples?: unknown[];
+  properties?: Record<string, Schema>;
+  enum?: unknown[];
+  anyOf?: Schema[];
+  items?: Schema;
+  minimum?: number;
+  maximum?: number;
+}
+
+interface Operation {
+  operationId?: string;
+  summary?: string;
+  requestBody?: { content: Record<string, { schema: Schema }> };
+  responses: Record<string, { description: string; content?: Record<string, { schema: Schema }> }>;
+}
+
+interface Document {
+  openapi: string;
+  paths: Record<string, Record<string, Operation>>;
+}
+
+const document = async (): Promise<Document> => (await (await service.get('/openapi.json')).json()) as Document;
+
+test('the files made from the schemas are the committed ones: run `npm run generate` when this fails', async () => {
+  for (const [path, text] of await generate()) expect(await read(path), path).toBe(text);
+});
+
+test('/openapi.json is the committed document', async () => {
+  expect(await document()).toEqual(JSON.parse(await read('openapi/openapi.json')));
+});
+
+test('the document is valid OpenAPI 3.1', async () => {
+  const given = await document();
+  const { valid, errors } = await new Validator().validate(given as unknown as Record<string, unknown>);
+  expect(errors).toBeUndefined();
+  expect(valid).toBe(true);
+  expect(given.openapi).toMatch(/^3\.1\./);
+});
+
+test('/docs shows it', async () => {
+  const response = await service.get('/docs/');
+  expect(response.status).toBe(200);
+  expect(await response.text()).toContain('swagger-ui');
+});
+
+/** Every schema below one, with its path. */
+function* walk(path: string, schema: Schema): Generator<[string, Schema]> {
+  yield [path, schema];
+  for (const [name, property] of Object.entries(schema.properties ?? {})) yield* walk(`${path}.${name}`, property);
+  for (const [k, variant] of (schema.anyOf ?? []).entries()) yield* walk(`${path}<${k}>`, variant);
+  if (schema.items !== undefined) yield* walk(`${path}[]`, schema.items);
+}
+
+async function schemas(): Promise<[string, Schema][]> {
+  const { paths } = await document();
+  return Object.entries(paths).flatMap(([url, operations]) =>
+    Object.entries(operations).flatMap(([method, { requestBody, responses }]) => {
+      const contents = [requestBody?.content, ...Object.values(responses).map((response) => response.content)];
+      return contents.flatMap((content) =>
+        Object.values(content ?? {}).flatMap(({ schema }) => [...walk(`${method} ${url}`, schema)]),
+      );
+    }),
+  );
+}
+
+describe('the document is the manual', () => {
+  test('every operation has an id, a summary and described responses', async () => {
+    for (const [url, operations] of Object.entries((await document()).paths)) {
+      for (const operation of Object.values(operations)) {
+        expect(operation, url).toMatchObject({
+          operationId: expect.any(String) as string,
+          summary: expect.any(String) as string,
+        });
+        for (const response of Object.values(operation.responses))
+          expect(response.description, url).not.toMatch(/^(Default Response)?$/);
+      }
+    }
+  });
+
+  test('every property is described and exemplified', async () => {
+    const properties = (await schemas()).flatMap(([path, schema]) =>
+      Object.entries(schema.properties ?? {}).map(([name, property]) => [`${path}.${name}`, property] as const),
+    );
+    expect(properties.length).toBeGreaterThan(50);
+    const lacking = properties.filter(
+      ([, property]) => property.description === undefined || !(property.examples ?? property.properties),
+    );
+    expect(lacking.map(([path]) => path)).toEqual([]);
+  });
+
+  test('every number has bounds', async () => {
+    const numbers = (await schemas()).filter(([, schema]) => schema.type === 'number' || schema.type === 'integer');
+    const unbounded = numbers.filter(([, schema]) => schema.minimum === undefined || schema.maximum === undefined);
+    expect(unbounded.map(([path]) => path)).toEqual([]);
+  });
+});

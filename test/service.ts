@@ -1,0 +1,80 @@
+/** A real service on a free port, for tests that go over HTTP. */
+import type { AddressInfo } from 'node:net';
+import { Packr, Unpackr } from 'msgpackr';
+import { afterAll, beforeAll } from 'vitest';
+import { buildApp } from '../src/app.ts';
+import { loadConfig } from '../src/config.ts';
+import type { Config } from '../src/config.ts';
+import type { Evaluation } from '../src/evaluation/evaluator.ts';
+
+const packr = new Packr({ useRecords: false, variableMapSize: true });
+const unpackr = new Unpackr({ useRecords: false, mapsAsObjects: true });
+
+export const MSGPACK = 'application/vnd.msgpack';
+export const JSON_TYPE = 'application/json';
+
+/** An answer as it came. */
+export interface Answer {
+  status: number;
+  type: string | null;
+  headers: Headers;
+  /** The decoded body: an evaluation, or a problem. */
+  body: Evaluation & { code: string; detail: string; errors?: { pointer: string; detail: string }[] };
+}
+
+export class Service {
+  #url = '';
+
+  get url(): string {
+    return this.#url;
+  }
+
+  /** Starts a service before the tests of this file or block, and closes it after. */
+  static start(config: Partial<Config> = {}): Service {
+    const service = new Service();
+    let close: () => Promise<void>;
+    beforeAll(async () => {
+      const app = await buildApp({ config: testConfig(config), logger: { level: 'error' } });
+      await app.listen({ host: '127.0.0.1', port: 0 });
+      const { port } = app.server.address() as AddressInfo;
+      service.#url = `http://127.0.0.1:${port}`;
+      close = () => app.close();
+    });
+    afterAll(() => close());
+    return service;
+  }
+
+  /** Posts a request, encoded for its media type, or bytes as they are. */
+  async post(
+    request: unknown,
+    { type = JSON_TYPE, headers = {} }: { type?: string; headers?: Record<string, string> } = {},
+  ): Promise<Answer> {
+    const body = request instanceof Uint8Array || typeof request === 'string' ? request : encodeRequest(request, type);
+    const response = await fetch(`${this.#url}/v1/cross-entropy`, {
+      method: 'POST',
+      headers: { 'content-type': type, ...headers },
+      body: body as NonNullable<RequestInit['body']>,
+    });
+    return readAnswer(response);
+  }
+
+  async get(path: string): Promise<Response> {
+    return fetch(this.#url + path);
+  }
+}
+
+/** The default configuration with one worker, and what a test changes. */
+function testConfig(config: Partial<Config> = {}): Config {
+  return { ...loadConfig({}), port: 0, workers: 1, ...config };
+}
+
+export function encodeRequest(request: unknown, type: string): Uint8Array | string {
+  return type === JSON_TYPE ? JSON.stringify(request) : packr.pack(request);
+}
+
+async function readAnswer(response: Response): Promise<Answer> {
+  const bytes = Buffer.from(await response.arrayBuffer());
+  const type = response.headers.get('content-type');
+  const body: unknown = type?.includes('json') === true ? JSON.parse(bytes.toString()) : unpackr.unpack(bytes);
+  return { status: response.status, type, headers: response.headers, body: body as Answer['body'] };
+}

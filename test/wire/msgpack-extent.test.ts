@@ -1,0 +1,88 @@
+import fc from 'fast-check';
+import { Packr } from 'msgpackr';
+import { expect, test } from 'vitest';
+import { MsgpackExtent } from '../../src/wire/msgpack-extent.ts';
+
+const packr = new Packr({ useRecords: false, variableMapSize: true });
+
+/** Values of every MessagePack format: lengths are chosen around the formats' bounds. */
+const values = fc.letrec((tie) => ({
+  value: fc.oneof(
+    { maxDepth: 4 },
+    fc.constantFrom(null, true, false, 0, 127, 128, 65536, -1, -33, -40000, 2 ** 40, -(2 ** 40), 1.5, 2n ** 63n),
+    fc.string({ maxLength: 40 }),
+    fc.constantFrom(31, 32, 255, 256, 65535, 65536).map((length) => 'x'.repeat(length)),
+    fc.constantFrom(0, 1, 255, 256, 65536).map((length) => Buffer.alloc(length)),
+    fc.array(tie('value'), { maxLength: 20 }),
+    fc.dictionary(fc.string({ maxLength: 5 }), tie('value'), { maxKeys: 20 }),
+    fc.date({ noInvalidDate: true }),
+  ),
+})).value;
+
+test('the extent of a value is what msgpackr wrote, however it is cut', () => {
+  fc.assert(
+    fc.property(values, fc.array(fc.integer({ min: 1, max: 70_000 }), { minLength: 1 }), (value, cuts) => {
+      const bytes = packr.pack(value);
+      const followed = Buffer.concat([bytes, Buffer.of(0xc0, 0xc0)]);
+      const extent = new MsgpackExtent();
+      let at = 0;
+      for (let k = 0; !extent.done; k++) {
+        const chunk = followed.subarray(at, at + cuts[k % cuts.length]!);
+        expect(chunk.byteLength).toBeGreaterThan(0);
+        at += extent.push(chunk);
+      }
+      expect(at).toBe(bytes.byteLength);
+    }),
+  );
+});
+
+test('every type byte of the specification has its extent', () => {
+  const extents: [number[], number][] = [
+    [[0x00], 1],
+    [[0x7f], 1],
+    [[0xe0], 1],
+    [[0xff], 1], // fixint
+    [[0x80], 1],
+    [[0x81, 1, 2], 3], // fixmap
+    [[0x90], 1],
+    [[0x92, 1, 2], 3], // fixarray
+    [[0xa0], 1],
+    [[0xa3, 1, 2, 3], 4], // fixstr
+    [[0xc0], 1],
+    [[0xc2], 1],
+    [[0xc3], 1], // nil, false, true
+    [[0xc4, 2, 0, 0], 4],
+    [[0xc5, 0, 1, 0], 4],
+    [[0xc6, 0, 0, 0, 1, 0], 6], // bin
+    [[0xc7, 1, 5, 0], 4],
+    [[0xc8, 0, 1, 5, 0], 5],
+    [[0xc9, 0, 0, 0, 1, 5, 0], 7], // ext
+    [[0xca, 0, 0, 0, 0], 5],
+    [[0xcb, 0, 0, 0, 0, 0, 0, 0, 0], 9], // float
+    [[0xcc, 0], 2],
+    [[0xcd, 0, 0], 3],
+    [[0xce, 0, 0, 0, 0], 5],
+    [[0xcf, 0, 0, 0, 0, 0, 0, 0, 0], 9], // uint
+    [[0xd0, 0], 2],
+    [[0xd1, 0, 0], 3],
+    [[0xd2, 0, 0, 0, 0], 5],
+    [[0xd3, 0, 0, 0, 0, 0, 0, 0, 0], 9], // int
+    [[0xd4, 5, 0], 3],
+    [[0xd5, 5, 0, 0], 4],
+    [[0xd6, 5, 0, 0, 0, 0], 6], // fixext
+    [[0xd7, 5, 0, 0, 0, 0, 0, 0, 0, 0], 10],
+    [[0xd8, 5, ...Array.from({ length: 16 }, () => 0)], 18],
+    [[0xd9, 1, 0], 3],
+    [[0xda, 0, 1, 0], 4],
+    [[0xdb, 0, 0, 0, 1, 0], 6], // str
+    [[0xdc, 0, 1, 7], 4],
+    [[0xdd, 0, 0, 0, 1, 7], 6], // array
+    [[0xde, 0, 1, 7, 8], 5],
+    [[0xdf, 0, 0, 0, 1, 7, 8], 7], // map
+  ];
+  for (const [bytes, length] of extents) {
+    const extent = new MsgpackExtent();
+    expect(extent.push(Uint8Array.from([...bytes, 0xc0])), bytes.toString()).toBe(length);
+    expect(extent.done).toBe(true);
+  }
+});
