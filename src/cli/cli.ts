@@ -1,6 +1,5 @@
 import { parseArgs } from 'node:util';
 import { describeConfig } from '../config.ts';
-import { serve } from '../main.ts';
 import { VERSION } from '../version.ts';
 
 const USAGE = `lossmeter ${VERSION}
@@ -38,6 +37,8 @@ export async function run(args: string[]): Promise<void> {
     return;
   }
   if (command === 'serve') {
+    // Loaded when it is needed only: the rest of the command line answers at once.
+    const { serve } = await import('../main.ts');
     await serve();
     return;
   }
