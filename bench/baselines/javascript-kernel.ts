@@ -1,0 +1,45 @@
+import type { FloatDType } from '../../src/tensor/dtype.ts';
+
+/** What the typed arrays of JavaScript can hold. */
+type Values = Float16Array | Float32Array | Float64Array;
+
+/**
+ * −log softmax at each row's label, as one writes it without WebAssembly: the row's maximum, then the sum of Math.exp,
+ * both in float64.
+ * @param logits (rows, classes) elements of `dtype`, row-major
+ */
+export function javascriptNll(
+  dtype: FloatDType,
+  logits: Buffer<ArrayBuffer>,
+  classes: number,
+  labels: Int32Array,
+): Float64Array {
+  const rowOf = rowReader(dtype, logits, classes);
+  return Float64Array.from(labels, (label, row) => rowNll(rowOf(row), label));
+}
+
+function rowNll(row: Values, label: number): number {
+  let max = -Infinity;
+  for (let c = 0; c < row.length; c++) {
+    const x = row[c]!;
+    if (x > max) max = x;
+  }
+  let sum = 0;
+  for (let c = 0; c < row.length; c++) sum += Math.exp(row[c]! - max);
+  return max + Math.log(sum) - row[label]!;
+}
+
+function rowReader(dtype: FloatDType, logits: Buffer<ArrayBuffer>, classes: number): (row: number) => Values {
+  const { buffer } = logits;
+  if (dtype !== 'bfloat16') {
+    const View = { float16: Float16Array, float32: Float32Array, float64: Float64Array }[dtype];
+    return (row) => new View(buffer, logits.byteOffset + row * classes * View.BYTES_PER_ELEMENT, classes);
+  }
+  const halves = new Uint16Array(buffer, logits.byteOffset);
+  const words = new Uint32Array(classes);
+  const values = new Float32Array(words.buffer);
+  return (row) => {
+    for (let c = 0, at = row * classes; c < classes; c++) words[c] = halves[at + c]! << 16;
+    return values;
+  };
+}

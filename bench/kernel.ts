@@ -1,0 +1,84 @@
+import { Kernel } from '../kernels/loader.ts';
+import type { Variant } from '../kernels/loader.ts';
+import { DTYPE_BYTES } from '../src/tensor/dtype.ts';
+import type { FloatDType } from '../src/tensor/dtype.ts';
+import { javascriptNll } from './baselines/javascript-kernel.ts';
+import { makeLabels, makeLogits } from './logits.ts';
+import { gigabytesPerSecond, interleave, median, time } from './statistics.ts';
+import { requireAgreement } from './agreement.ts';
+import type { Comparison } from './comparison.ts';
+
+const ROWS = 1024;
+const CLASSES = 32000;
+const BLOCK_BYTES = 2 ** 21;
+const ROUNDS = 7;
+/** V8 compiles the kernels a second time, for speed, after they have run for some hundred milliseconds. */
+const WARM_UP_MS = 700;
+
+const DTYPES: readonly FloatDType[] = ['float32', 'bfloat16', 'float16', 'float64'];
+const VARIANTS: readonly Variant[] = ['strict', 'relaxed'];
+
+interface Contestant {
+  name: string;
+  nll: () => Float64Array;
+  milliseconds: number[];
+}
+
+/** The kernels on one thread, block by block as the service uses them, against plain JavaScript. */
+export async function benchKernels(): Promise<Comparison[]> {
+  const comparisons: Comparison[] = [];
+  for (const dtype of DTYPES) comparisons.push(...(await benchDType(dtype)));
+  return comparisons;
+}
+
+async function benchDType(dtype: FloatDType): Promise<Comparison[]> {
+  const logits = makeLogits(dtype, ROWS, CLASSES);
+  const labels = makeLabels(ROWS, CLASSES);
+  const contestants: Contestant[] = [
+    { name: 'JavaScript', nll: () => javascriptNll(dtype, logits, CLASSES, labels), milliseconds: [] },
+    ...VARIANTS.map((variant) => contestantOf(Kernel.load(variant), dtype, logits, labels)),
+  ];
+  const [expected, ...results] = contestants.map(({ nll }) => nll());
+  for (const nll of results) requireAgreement(`${dtype} kernel`, nll, expected!);
+
+  for (const contestant of contestants) warmUp(contestant);
+  await interleave(
+    ROUNDS,
+    contestants.map(
+      ({ nll, milliseconds }) =>
+        () =>
+          void milliseconds.push(time(nll)),
+    ),
+  );
+  const [javascript, ...kernels] = contestants.map(({ name, milliseconds }) => ({
+    name,
+    speed: gigabytesPerSecond(logits.byteLength, median(milliseconds)),
+  }));
+  return kernels.map(({ name, speed }) => ({
+    what: `kernel ${name}, one thread`,
+    figure: `${speed.toFixed(2)} GB/s`,
+    against: `JavaScript ${javascript!.speed.toFixed(2)} GB/s`,
+    value: speed / javascript!.speed,
+    unit: '×',
+  }));
+}
+
+function contestantOf(kernel: Kernel, dtype: FloatDType, logits: Buffer, labels: Int32Array<ArrayBuffer>): Contestant {
+  return { name: kernel.name(dtype), nll: () => kernelNll(kernel, dtype, logits, labels), milliseconds: [] };
+}
+
+function warmUp({ nll }: Contestant): void {
+  for (let spent = 0; spent < WARM_UP_MS;) spent += time(nll);
+}
+
+function kernelNll(kernel: Kernel, dtype: FloatDType, logits: Buffer, labels: Int32Array<ArrayBuffer>): Float64Array {
+  const nll = new Float64Array(ROWS);
+  const rowBytes = CLASSES * DTYPE_BYTES[dtype];
+  const rowsPerBlock = Math.floor(BLOCK_BYTES / rowBytes);
+  for (let row = 0; row < ROWS; row += rowsPerBlock) {
+    const end = Math.min(row + rowsPerBlock, ROWS);
+    const block = logits.subarray(row * rowBytes, end * rowBytes);
+    nll.set(kernel.forward(dtype, block, CLASSES, labels.subarray(row, end)).nll, row);
+  }
+  return nll;
+}

@@ -1,0 +1,19 @@
+import { encode, seededRandom } from '../test/rows.ts';
+import type { FloatDType } from '../src/tensor/dtype.ts';
+
+/** Rows that are made one by one; a longer tensor repeats them, as making them takes longer than evaluating them. */
+const DISTINCT_ROWS = 16;
+
+/** A tensor (rows, classes) of logits uniform in ±10, the same in every run. */
+export function makeLogits(dtype: FloatDType, rows: number, classes: number): Buffer<ArrayBuffer> {
+  const random = seededRandom(1);
+  const distinct = Float64Array.from({ length: Math.min(rows, DISTINCT_ROWS) * classes }, () => 20 * random() - 10);
+  const bytes = encode(dtype, distinct);
+  return Buffer.alloc((bytes.byteLength / Math.min(rows, DISTINCT_ROWS)) * rows, bytes);
+}
+
+/** A class for each row. */
+export function makeLabels(rows: number, classes: number): Int32Array<ArrayBuffer> {
+  const random = seededRandom(2);
+  return Int32Array.from({ length: rows }, () => Math.floor(classes * random()));
+}

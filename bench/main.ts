@@ -1,0 +1,52 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { cpus, totalmem } from 'node:os';
+import { formatTable, isMet } from './comparison.ts';
+import type { Comparison } from './comparison.ts';
+import { benchKernels } from './kernel.ts';
+import { benchMemory } from './memory.ts';
+import { benchPost } from './post.ts';
+import { benchSmall } from './small.ts';
+
+const SECTIONS = { kernel: benchKernels, post: benchPost, memory: benchMemory, small: benchSmall };
+type Section = keyof typeof SECTIONS;
+
+const RESULTS = new URL('./results/latest.json', import.meta.url);
+const END_WITHIN_MS = 120_000;
+
+function sectionsOf(names: readonly string[]): Section[] {
+  const unknown = names.filter((name) => !Object.hasOwn(SECTIONS, name));
+  if (unknown.length > 0) {
+    throw new Error(`unknown section ${unknown.join(', ')}; there are ${Object.keys(SECTIONS).join(', ')}`);
+  }
+  return (names.length === 0 ? Object.keys(SECTIONS) : names) as Section[];
+}
+
+function describeMachine(): Record<string, string | number> {
+  const processors = cpus();
+  return {
+    processor: processors[0]?.model ?? 'unknown',
+    processors: processors.length,
+    memory_bytes: totalmem(),
+    node: process.version,
+  };
+}
+
+// Leaving by process.exit ends the child servers too.
+setTimeout(() => {
+  console.error(`the bench did not end within ${END_WITHIN_MS} ms`);
+  process.exit(1);
+}, END_WITHIN_MS).unref();
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
+
+const comparisons: Comparison[] = [];
+for (const section of sectionsOf(process.argv.slice(2))) {
+  console.error(`${section} …`);
+  comparisons.push(...(await SECTIONS[section]()));
+}
+const machine = describeMachine();
+console.log(`${machine['processors']} × ${machine['processor']}, Node.js ${machine['node']}\n`);
+console.log(formatTable(comparisons));
+
+const rows = comparisons.map((comparison) => Object.assign(comparison, { met: isMet(comparison) }));
+mkdirSync(new URL('.', RESULTS), { recursive: true });
+writeFileSync(RESULTS, `${JSON.stringify({ date: new Date().toISOString(), machine, rows }, undefined, 2)}\n`);

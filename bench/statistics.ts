@@ -1,0 +1,31 @@
+/** The middle value; the mean of the middle two of an even number. */
+export function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  const upper = sorted[sorted.length >> 1]!;
+  return sorted.length % 2 === 1 ? upper : (upper + sorted[(sorted.length >> 1) - 1]!) / 2;
+}
+
+/** At most `count` of the values, evenly spaced, with the first and the last. */
+export function thin(values: readonly number[], count: number): number[] {
+  if (values.length <= count) return [...values];
+  return Array.from({ length: count }, (_, k) => values[Math.round((k * (values.length - 1)) / (count - 1))]!);
+}
+
+/** Milliseconds that `action` takes. */
+export function time(action: () => void): number {
+  const started = performance.now();
+  action();
+  return performance.now() - started;
+}
+
+/** Runs all actions in every round, in an order that turns, so that a change of the machine's pace meets all alike. */
+export async function interleave(rounds: number, actions: readonly (() => Promise<void> | void)[]): Promise<void> {
+  for (let round = 0; round < rounds; round++) {
+    for (let k = 0; k < actions.length; k++) await actions[(round + k) % actions.length]!();
+  }
+}
+
+/** GB/s, with 10⁹ bytes to the GB. */
+export function gigabytesPerSecond(bytes: number, milliseconds: number): number {
+  return bytes / milliseconds / 1e6;
+}
