@@ -29,12 +29,15 @@ export interface RowBlock {
 
 type Forward = (logits: number, rows: number, classes: number, targets: number, out: number) => void;
 type Find = (row: number, from: number, classes: number, kinds: number) => number;
+/** A kernel over the rows of a block that was evaluated before. */
+type RowKernel = (logits: number, rows: number, classes: number, given: number, out: number) => void;
 
 const PREFIX = { float16: 'f16', bfloat16: 'bf16', float32: 'f32', float64: 'f64' } as const;
 type Prefix = (typeof PREFIX)[FloatDType];
 
 type Exports = Record<`${Prefix}_forward`, Forward> &
-  Record<`${Prefix}_find`, Find> & {
+  Record<`${Prefix}_find`, Find> &
+  Record<`${Prefix}_${'rank' | 'weighted_sum' | 'entropy'}`, RowKernel> & {
     memory: WebAssembly.Memory;
     heap_base(): number;
     multiply_add_is_fused(): number;
@@ -45,6 +48,18 @@ const PAGE_BYTES = 65536;
 /** Largest block of logits that fits the kernels' 32-bit memory beside its results. */
 export const MAX_BLOCK_BYTES = 2 ** 31;
 
+/** A block in the kernels' memory: addresses in bytes. */
+interface Block {
+  dtype: FloatDType;
+  classes: number;
+  rows: number;
+  logitsAt: number;
+  targetsAt: number;
+  outAt: number;
+  /** Where memory is free again. */
+  endAt: number;
+}
+
 /**
  * The WebAssembly kernels on a memory of their own, which this class alone manages: one block of rows at a time is
  * copied in, evaluated, and its results are copied out. Not shared between threads.
@@ -52,8 +67,8 @@ export const MAX_BLOCK_BYTES = 2 ** 31;
 export class Kernel {
   readonly variant: Variant;
   readonly #exports: Exports;
-  /** The current block, for findNonFinite. */
-  #block: { dtype: FloatDType; classes: number; rows: number } = { dtype: 'float32', classes: 0, rows: 0 };
+  /** The block that was evaluated last: its logits, targets and results stay in memory for what follows on it. */
+  #block: Block = { dtype: 'float32', classes: 0, rows: 0, logitsAt: 0, targetsAt: 0, outAt: 0, endAt: 0 };
 
   private constructor(variant: Variant, exports: Exports) {
     this.variant = variant;
@@ -95,12 +110,13 @@ export class Kernel {
     const logitsAt = align(this.#exports.heap_base());
     const targetsAt = align(logitsAt + logits.byteLength);
     const outAt = align(targetsAt + rows * 4);
-    this.#reserve(outAt + rows * 36);
+    const endAt = align(outAt + rows * 36);
+    this.#reserve(endAt);
     const { buffer } = this.#exports.memory;
     new Uint8Array(buffer).set(logits, logitsAt);
     new Int32Array(buffer, targetsAt, rows).set(targets);
     this.#exports[`${PREFIX[dtype]}_forward`](logitsAt, rows, classes, targetsAt, outAt);
-    this.#block = { dtype, classes, rows };
+    this.#block = { dtype, classes, rows, logitsAt, targetsAt, outAt, endAt };
 
     const f64 = (k: number): Float64Array<ArrayBuffer> => new Float64Array(buffer, outAt + k * rows * 8, rows).slice();
     const i32 = (k: number): Int32Array<ArrayBuffer> =>
@@ -120,10 +136,48 @@ export class Kernel {
    * −1 when there is none.
    */
   findNonFinite(row: number, from: number, kinds: number): number {
-    const { dtype, classes, rows } = this.#block;
+    const { dtype, classes, rows, logitsAt } = this.#block;
     if (row >= rows) throw new RangeError(`row ${row} is not in the block of ${rows} rows`);
-    const rowAt = align(this.#exports.heap_base()) + row * classes * DTYPE_BYTES[dtype];
+    const rowAt = logitsAt + row * classes * DTYPE_BYTES[dtype];
     return this.#exports[`${PREFIX[dtype]}_find`](rowAt, from, classes, kinds);
+  }
+
+  /**
+   * Of each row of the block evaluated last: the index of the maximum, the lowest on ties; and the number of classes
+   * that come before the target when sorted by value, then by index, −1 for rows without a target.
+   */
+  rank(): { predictions: Int32Array<ArrayBuffer>; targetRank: Int32Array<ArrayBuffer> } {
+    const { dtype, classes, rows, logitsAt, targetsAt, endAt } = this.#block;
+    this.#reserve(endAt + rows * 8);
+    this.#exports[`${PREFIX[dtype]}_rank`](logitsAt, rows, classes, targetsAt, endAt);
+    const { buffer } = this.#exports.memory;
+    return {
+      predictions: new Int32Array(buffer, endAt, rows).slice(),
+      targetRank: new Int32Array(buffer, endAt + rows * 4, rows).slice(),
+    };
+  }
+
+  /**
+   * Σ_c w_c·x_c of each row of the block evaluated last.
+   * @param weights of the classes; 1 without
+   */
+  weightedSum(weights: Float64Array | undefined): Float64Array<ArrayBuffer> {
+    const { dtype, classes, rows, logitsAt, endAt } = this.#block;
+    const weightsAt = align(endAt + rows * 8);
+    this.#reserve(weightsAt + (weights?.byteLength ?? 0));
+    const { buffer } = this.#exports.memory;
+    if (weights !== undefined) new Float64Array(buffer, weightsAt, classes).set(weights);
+    const given = weights === undefined ? 0 : weightsAt;
+    this.#exports[`${PREFIX[dtype]}_weighted_sum`](logitsAt, rows, classes, given, endAt);
+    return new Float64Array(buffer, endAt, rows).slice();
+  }
+
+  /** The entropy of each row's softmax, in nats, of the block evaluated last; NaN where lse is not finite. */
+  entropy(): Float64Array<ArrayBuffer> {
+    const { dtype, classes, rows, logitsAt, outAt, endAt } = this.#block;
+    this.#reserve(endAt + rows * 8);
+    this.#exports[`${PREFIX[dtype]}_entropy`](logitsAt, rows, classes, outAt, endAt);
+    return new Float64Array(this.#exports.memory.buffer, endAt, rows).slice();
   }
 
   #reserve(bytes: number): void {

@@ -54,3 +54,23 @@ export function nll(row: ArrayLike<number>, y: number): number {
   if (x === top) return Math.log1p(sumExp(row, x, y));
   return Math.log(sumExp(row, top)) - (x - top);
 }
+
+/** −Σ s·log s of the softmax, with 0·(−∞) = 0. Logits are taken relative to their maximum, where they are exact. */
+export function entropy(row: ArrayLike<number>): number {
+  const top = maximum(row);
+  if (!Number.isFinite(top)) return Number.NaN;
+  const total = Math.log(sumExp(row, top));
+  const terms = Array.from(row, (x) => x - top - total);
+  return exactSum(terms.map((logS) => (logS === -Infinity ? 0 : -Math.exp(logS) * logS)));
+}
+
+/** Index of the maximum, the lowest on ties, NaN passed over; 0 when there is nothing else. */
+export function prediction(row: ArrayLike<number>): number {
+  const top = Array.from(row).reduce((a, b) => (b > a ? b : a), -Infinity);
+  return Math.max(0, Array.from(row).indexOf(top));
+}
+
+/** How many classes come before y when sorted by value, then by index. */
+export function targetRank(row: ArrayLike<number>, y: number): number {
+  return Array.from(row).filter((x, c) => x > row[y]! || (x === row[y]! && c < y)).length;
+}

@@ -2,7 +2,8 @@ import { load1 } from './storage';
 import { LEFT_OUT, NO_TARGET, finishRow, storeRow } from './row';
 import { OUT_OF_RANGE, sumExp, sumExpClamped } from './sum-exp-f32';
 import { sumExpF64 } from './sum-exp-f64';
-import { maximum, nanCount, negInfCount, posInfCount, scan, scanOne, spanMaximum, startScan } from './scan';
+import { maximum, nanCount, negInfCount, posInfCount, scan, scanOne, startScan } from './scan';
+import { spanMaximum } from './vector';
 
 /** How many of a row's first elements the reference is the maximum of. */
 const REFERENCE_SPAN: u32 = 256;

@@ -3,8 +3,11 @@
  * address. See ../NAMING.md.
  */
 import { bfloat16, float16 } from './storage';
+import { entropy } from './entropy';
 import { forward } from './forward';
 import { findNonFinite } from './find';
+import { rank } from './rank';
+import { weightedSum } from './weighted-sum';
 
 export function f32_forward(logits: usize, rows: u32, classes: u32, targets: usize, out: usize): void {
   forward<f32>(logits, rows, classes, targets, out);
@@ -30,6 +33,45 @@ export function bf16_find(row: usize, from: u32, classes: u32, kinds: u32): i32 
 }
 export function f64_find(row: usize, from: u32, classes: u32, kinds: u32): i32 {
   return findNonFinite<f64>(row, from, classes, kinds);
+}
+
+export function f32_rank(logits: usize, rows: u32, classes: u32, targets: usize, out: usize): void {
+  rank<f32>(logits, rows, classes, targets, out);
+}
+export function f16_rank(logits: usize, rows: u32, classes: u32, targets: usize, out: usize): void {
+  rank<float16>(logits, rows, classes, targets, out);
+}
+export function bf16_rank(logits: usize, rows: u32, classes: u32, targets: usize, out: usize): void {
+  rank<bfloat16>(logits, rows, classes, targets, out);
+}
+export function f64_rank(logits: usize, rows: u32, classes: u32, targets: usize, out: usize): void {
+  rank<f64>(logits, rows, classes, targets, out);
+}
+
+export function f32_weighted_sum(logits: usize, rows: u32, classes: u32, weights: usize, out: usize): void {
+  weightedSum<f32>(logits, rows, classes, weights, out);
+}
+export function f16_weighted_sum(logits: usize, rows: u32, classes: u32, weights: usize, out: usize): void {
+  weightedSum<float16>(logits, rows, classes, weights, out);
+}
+export function bf16_weighted_sum(logits: usize, rows: u32, classes: u32, weights: usize, out: usize): void {
+  weightedSum<bfloat16>(logits, rows, classes, weights, out);
+}
+export function f64_weighted_sum(logits: usize, rows: u32, classes: u32, weights: usize, out: usize): void {
+  weightedSum<f64>(logits, rows, classes, weights, out);
+}
+
+export function f32_entropy(logits: usize, rows: u32, classes: u32, lse: usize, out: usize): void {
+  entropy<f32>(logits, rows, classes, lse, out);
+}
+export function f16_entropy(logits: usize, rows: u32, classes: u32, lse: usize, out: usize): void {
+  entropy<float16>(logits, rows, classes, lse, out);
+}
+export function bf16_entropy(logits: usize, rows: u32, classes: u32, lse: usize, out: usize): void {
+  entropy<bfloat16>(logits, rows, classes, lse, out);
+}
+export function f64_entropy(logits: usize, rows: u32, classes: u32, lse: usize, out: usize): void {
+  entropy<f64>(logits, rows, classes, lse, out);
 }
 
 /** Where free memory begins. */

@@ -2,7 +2,7 @@ import { load1, load4, loadFloat16, FLOAT16_CONSTANTS } from './storage';
 import { Constant, ROUNDER_BITS, constant, exp4, madd } from './exp-f32';
 
 /** Elements whose exponentials are summed in float32 before the sum moves to float64. */
-const TILE: u32 = 256;
+export const TILE: u32 = 256;
 
 /** What sumExp answers when an element is not within its safe range. */
 export const OUT_OF_RANGE: f64 = -1;
@@ -14,7 +14,7 @@ export const OUT_OF_RANGE: f64 = -1;
 const MAX_EXPONENT: i32 = 31;
 
 /** exp of it is the smallest normal float32: nothing beside the 1 of the maximum, however often it is added. */
-const FLOOR: f32 = -87.33654;
+export const FLOOR: f32 = -87.33654;
 
 /**
  * Σ exp(x − reference) over n elements, or OUT_OF_RANGE as soon as a tile holds an element too far from the

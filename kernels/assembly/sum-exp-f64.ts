@@ -17,7 +17,7 @@ const TAYLOR = memory.data<f64>([
 const TERMS: i32 = 13;
 
 /** exp of it is a normal float64 that is nothing beside the 1 of the maximum. */
-const FLOOR: f64 = -708;
+export const FLOOR_F64: f64 = -708;
 
 // @ts-expect-error: decorator
 @inline
@@ -28,14 +28,14 @@ function madd(a: v128, b: v128, c: v128): v128 {
 
 // @ts-expect-error: decorator
 @inline
-function constant(k: usize): v128 {
+export function constantF64(k: usize): v128 {
   return v128.load64_splat(CONSTANTS + (k << 3));
 }
 
-/** exp of two values within [FLOOR, 0]. */
+/** exp of two values within [FLOOR_F64, 0]. */
 // @ts-expect-error: decorator
 @inline
-function exp2(d: v128, log2e: v128, rounder: v128, minusLn2High: v128, minusLn2Low: v128): v128 {
+export function exp2(d: v128, log2e: v128, rounder: v128, minusLn2High: v128, minusLn2Low: v128): v128 {
   const t = madd(d, log2e, rounder);
   const n = f64x2.sub(t, rounder);
   const r = madd(n, minusLn2Low, madd(n, minusLn2High, d));
@@ -48,11 +48,11 @@ function exp2(d: v128, log2e: v128, rounder: v128, minusLn2High: v128, minusLn2L
 /** Σ exp(x − top) over n float64 elements ≤ top, −Inf among them; no NaN and no +Inf. */
 export function sumExpF64(p: usize, n: u32, top: f64): f64 {
   const reference = f64x2.splat(top);
-  const floor = f64x2.splat(FLOOR);
-  const log2e = constant(0);
-  const rounder = constant(1);
-  const minusLn2High = constant(2);
-  const minusLn2Low = constant(3);
+  const floor = f64x2.splat(FLOOR_F64);
+  const log2e = constantF64(0);
+  const rounder = constantF64(1);
+  const minusLn2High = constantF64(2);
+  const minusLn2Low = constantF64(3);
   let sum0 = f64x2.splat(0);
   let sum1 = sum0;
   const end = p + (<usize>(n & ~3) << 3);

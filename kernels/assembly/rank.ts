@@ -1,0 +1,61 @@
+import { load1 } from './storage';
+import { eq, ge, gt, horizontalCount, lanes, loadVector, spanMaximum, splat } from './vector';
+
+/**
+ * Per row of a block: the index of the maximum, the lowest on ties; and how many classes come before the target when
+ * sorted by value and then by index, −1 without a target. NaN comes last.
+ * @param out i32 predictions, an entry per row, and i32 ranks behind them
+ */
+// @ts-expect-error: decorator
+@inline
+export function rank<T>(logits: usize, rows: u32, classes: u32, targets: usize, out: usize): void {
+  const rowBytes = <usize>classes * sizeof<T>();
+  for (let row: u32 = 0; row < rows; row++) {
+    const p = logits + <usize>row * rowBytes;
+    const target = load<i32>(targets + (<usize>row << 2));
+    store<i32>(out + (<usize>row << 2), indexOf<T>(p, classes, spanMaximum<T>(p, classes)));
+    let before = -1;
+    if (target >= 0) {
+      const x = load1<T>(p + <usize>target * sizeof<T>());
+      const afterAt = p + <usize>(target + 1) * sizeof<T>();
+      before = countAbove<T>(p, target, x, true) + countAbove<T>(afterAt, classes - target - 1, x, false);
+    }
+    store<i32>(out + (<usize>(rows + row) << 2), before);
+  }
+}
+
+/** How many of n elements are greater than x, or with `ties` equal to it. */
+// @ts-expect-error: decorator
+@inline
+function countAbove<T>(p: usize, n: u32, x: f64, ties: bool): i32 {
+  const bound = splat<T>(x);
+  let counts = i32x4.splat(0);
+  const step = lanes<T>();
+  const end = p + <usize>(n - (n % step)) * sizeof<T>();
+  while (p < end) {
+    const v = loadVector<T>(p);
+    counts = i32x4.sub(counts, ties ? ge<T>(v, bound) : gt<T>(v, bound));
+    p += <usize>step * sizeof<T>();
+  }
+  let count = horizontalCount<T>(counts);
+  for (let rest = n % step; rest > 0; rest--) {
+    const y = load1<T>(p);
+    count += i32(ties ? y >= x : y > x);
+    p += sizeof<T>();
+  }
+  return count;
+}
+
+/** The first index of a value; 0 when it is nowhere. */
+function indexOf<T>(p: usize, n: u32, x: f64): u32 {
+  const wanted = splat<T>(x);
+  const step = lanes<T>();
+  let k: u32 = 0;
+  for (; k + step <= n; k += step) {
+    if (v128.any_true(eq<T>(loadVector<T>(p + <usize>k * sizeof<T>()), wanted))) break;
+  }
+  for (; k < n; k++) {
+    if (load1<T>(p + <usize>k * sizeof<T>()) == x) return k;
+  }
+  return 0;
+}

@@ -1,0 +1,62 @@
+import { describe, expect, test } from 'vitest';
+import { Kernel, LEFT_OUT, NO_TARGET } from '../../kernels/loader.ts';
+import type { Variant } from '../../kernels/loader.ts';
+import { FLOAT_DTYPES } from '../../src/tensor/dtype.ts';
+import { entropy, exactSum, prediction, targetRank } from '../reference.ts';
+import { ROWS, decode, encode, seededRandom } from '../rows.ts';
+
+const VARIANTS: readonly Variant[] = ['strict', 'relaxed'];
+const CLASSES = [1, 2, 3, 4, 5, 7, 8, 15, 16, 17, 255, 256, 257, 1000, 1023, 32000];
+
+describe.each(FLOAT_DTYPES)('%s', (dtype) => {
+  const kernels = VARIANTS.map((variant) => Kernel.load(variant));
+
+  test.each(CLASSES)('rank, weighted sum and entropy of %i classes agree with the reference', (classes) => {
+    const random = seededRandom(classes);
+    const kinds = Object.entries(ROWS).map(([kind, make]) => {
+      const target = Math.floor(classes * random());
+      const bytes = encode(dtype, make(classes, target, random));
+      return { kind, target, bytes, row: decode(dtype, bytes) };
+    });
+    const logits = Buffer.concat(kinds.map((row) => row.bytes));
+    const weights = Float64Array.from({ length: classes }, (_, c) => (c % 3 === 0 ? 0.25 : random()));
+
+    for (const kernel of kernels) {
+      kernel.forward(
+        dtype,
+        logits,
+        classes,
+        Int32Array.from(kinds, (row) => row.target),
+      );
+      const { predictions, targetRank: ranks } = kernel.rank();
+      const plain = kernel.weightedSum(undefined);
+      const weighted = kernel.weightedSum(weights);
+      const entropies = kernel.entropy();
+      kinds.forEach(({ kind, target, row }, r) => {
+        const name = `${kernel.variant}: ${kind}`;
+        expect(predictions[r], name).toBe(prediction(row));
+        expect(ranks[r], name).toBe(targetRank(row, target));
+        expectClose(plain[r]!, exactSum(row), 1e-12 * exactSum(row.map(Math.abs)), name);
+        expectClose(
+          weighted[r]!,
+          exactSum(row.map((x, c) => x * weights[c]!)),
+          1e-12 * exactSum(row.map(Math.abs)),
+          name,
+        );
+        const bound = dtype === 'float64' ? 1e-11 : 3e-6;
+        expectClose(entropies[r]!, entropy(row), bound, name);
+      });
+    }
+  });
+
+  test('rows without a target have no rank', () => {
+    const kernel = Kernel.load();
+    kernel.forward(dtype, encode(dtype, [1, 2, 3, 1, 2, 3]), 3, Int32Array.of(NO_TARGET, LEFT_OUT));
+    expect(kernel.rank()).toEqual({ predictions: Int32Array.of(2, 2), targetRank: Int32Array.of(-1, -1) });
+  });
+});
+
+function expectClose(actual: number, expected: number, bound: number, name: string): void {
+  if (!Number.isFinite(expected)) expect(actual, name).toBe(expected);
+  else expect(Math.abs(actual - expected), name).toBeLessThanOrEqual(bound);
+}
