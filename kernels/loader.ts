@@ -144,7 +144,7 @@ export class Kernel {
 
   /**
    * Of each row of the block evaluated last: the index of the maximum, the lowest on ties; and the number of classes
-   * that come before the target when sorted by value, then by index, −1 for rows without a target.
+   * that come before the target when sorted by value, then by index, −1 without a target or where it is NaN.
    */
   rank(): { predictions: Int32Array<ArrayBuffer>; targetRank: Int32Array<ArrayBuffer> } {
     const { dtype, classes, rows, logitsAt, targetsAt, endAt } = this.#block;

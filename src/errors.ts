@@ -16,6 +16,7 @@ export const ERRORS = {
   invalid_tensor: { status: 422, title: 'A tensor is not valid' },
   shape_mismatch: { status: 422, title: 'The shapes of the tensors do not fit together' },
   invalid_label: { status: 422, title: 'A label is not a class' },
+  invalid_weight: { status: 422, title: 'The class weights are not valid' },
   invalid_mask: { status: 422, title: 'The input mask is not valid' },
   bad_request: { status: 400, title: 'The request is not valid' },
   internal: { status: 500, title: 'The service failed' },

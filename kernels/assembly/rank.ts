@@ -3,7 +3,7 @@ import { eq, ge, gt, horizontalCount, lanes, loadVector, spanMaximum, splat } fr
 
 /**
  * Per row of a block: the index of the maximum, the lowest on ties; and how many classes come before the target when
- * sorted by value and then by index, −1 without a target. NaN comes last.
+ * sorted by value and then by index, −1 without a target or where it is NaN. Other NaN are passed over.
  * @param out i32 predictions, an entry per row, and i32 ranks behind them
  */
 // @ts-expect-error: decorator
@@ -15,8 +15,8 @@ export function rank<T>(logits: usize, rows: u32, classes: u32, targets: usize, 
     const target = load<i32>(targets + (<usize>row << 2));
     store<i32>(out + (<usize>row << 2), indexOf<T>(p, classes, spanMaximum<T>(p, classes)));
     let before = -1;
-    if (target >= 0) {
-      const x = load1<T>(p + <usize>target * sizeof<T>());
+    const x: f64 = target >= 0 ? load1<T>(p + <usize>target * sizeof<T>()) : NaN;
+    if (x == x) {
       const afterAt = p + <usize>(target + 1) * sizeof<T>();
       before = countAbove<T>(p, target, x, true) + countAbove<T>(afterAt, classes - target - 1, x, false);
     }

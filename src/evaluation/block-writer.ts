@@ -1,8 +1,9 @@
-import type { FloatDType } from '../tensor/dtype.ts';
 import { DTYPE_BYTES } from '../tensor/dtype.ts';
 import { LossmeterError } from '../errors.ts';
 import { MAX_BLOCK_BYTES } from '../../kernels/loader.ts';
-import type { BlockResult } from '../pool/block.ts';
+import { makeColumns, setColumns } from '../loss/rows.ts';
+import type { RowColumns } from '../loss/rows.ts';
+import type { Block, BlockResult } from '../pool/block.ts';
 import type { KernelPool } from '../pool/pool.ts';
 import { appendFindings, noFindings } from '../loss/diagnostics.ts';
 import type { Findings } from '../loss/diagnostics.ts';
@@ -10,7 +11,7 @@ import type { LogitsWriter } from '../wire/request.ts';
 
 /** What the rows of a batch yielded, in row order. */
 export interface RowResults {
-  nll: Float64Array;
+  columns: RowColumns;
   findings: Findings;
 }
 
@@ -21,13 +22,12 @@ export interface RowResults {
  */
 export class BlockWriter implements LogitsWriter {
   readonly #pool: KernelPool;
-  readonly #dtype: FloatDType;
-  readonly #classes: number;
-  readonly #targets: Int32Array<ArrayBuffer>;
+  /** The whole batch, as one block would be. */
+  readonly #batch: Block;
   readonly #rowBytes: number;
   readonly #rowsPerBlock: number;
   readonly #inline: boolean;
-  readonly #nll: Float64Array;
+  readonly #columns: RowColumns;
   /** By block, for appending in row order. */
   readonly #findings: Findings[] = [];
 
@@ -39,11 +39,10 @@ export class BlockWriter implements LogitsWriter {
   #computeMs = 0;
 
   /** @throws LossmeterError body_too_large when a single row is more than a kernel can take */
-  constructor(pool: KernelPool, dtype: FloatDType, classes: number, targets: Int32Array<ArrayBuffer>) {
+  constructor(pool: KernelPool, batch: Block) {
+    const { dtype, classes, targets, features } = batch;
     this.#pool = pool;
-    this.#dtype = dtype;
-    this.#classes = classes;
-    this.#targets = targets;
+    this.#batch = batch;
     this.#rowBytes = classes * DTYPE_BYTES[dtype];
     if (this.#rowBytes > MAX_BLOCK_BYTES) {
       const detail = `a row of ${classes} ${dtype} has ${this.#rowBytes} bytes, at most ${MAX_BLOCK_BYTES} can be evaluated`;
@@ -52,7 +51,7 @@ export class BlockWriter implements LogitsWriter {
     this.#inline = targets.length * classes <= pool.inlineLogits;
     const fitting = Math.max(1, Math.floor(pool.slabs.standardBytes / this.#rowBytes));
     this.#rowsPerBlock = this.#inline ? targets.length : Math.min(fitting, targets.length);
-    this.#nll = new Float64Array(targets.length);
+    this.#columns = makeColumns(targets.length, features);
   }
 
   /** Milliseconds that kernels took, added over workers: as seen from here, with the way there and back. */
@@ -63,7 +62,7 @@ export class BlockWriter implements LogitsWriter {
   async write(run: Uint8Array): Promise<void> {
     for (let at = 0; at < run.byteLength;) {
       if (this.#failure !== undefined) throw this.#failure;
-      const blockBytes = Math.min(this.#rowsPerBlock, this.#targets.length - this.#nextRow) * this.#rowBytes;
+      const blockBytes = Math.min(this.#rowsPerBlock, this.#batch.targets.length - this.#nextRow) * this.#rowBytes;
       this.#slab ??= this.#inline ? new ArrayBuffer(blockBytes) : await this.#acquireSlab(blockBytes);
       const length = Math.min(run.byteLength - at, blockBytes - this.#filled);
       new Uint8Array(this.#slab).set(run.subarray(at, at + length), this.#filled);
@@ -79,7 +78,7 @@ export class BlockWriter implements LogitsWriter {
     if (this.#failure !== undefined) throw this.#failure;
     const findings = noFindings();
     for (const next of this.#findings) appendFindings(findings, next);
-    return { nll: this.#nll, findings };
+    return { columns: this.#columns, findings };
   }
 
   /** Gives back what an unfinished batch holds. Slabs under way come back by themselves. */
@@ -105,12 +104,11 @@ export class BlockWriter implements LogitsWriter {
     this.#findings.push(noFindings());
 
     // A copy: posting a view would clone the whole array behind it.
-    const targets = this.#targets.slice(firstRow, firstRow + rows);
-    const block = { dtype: this.#dtype, classes: this.#classes, targets, firstRow };
+    const block = { ...this.#batch, targets: this.#batch.targets.slice(firstRow, firstRow + rows), firstRow };
     const started = performance.now();
     const settle = (result: BlockResult): void => {
       this.#computeMs += performance.now() - started;
-      this.#nll.set(result.nll, firstRow);
+      setColumns(this.#columns, result.columns, firstRow);
       this.#findings[index] = result.findings;
     };
     if (this.#inline) {

@@ -2,8 +2,11 @@ import type { Readable } from 'node:stream';
 import { LossmeterError } from '../errors.ts';
 import { diagnose } from '../loss/diagnostics.ts';
 import type { Diagnostics } from '../loss/diagnostics.ts';
-import { OPTION_NAMES, parseOptions } from '../loss/options.ts';
+import { OPTION_NAMES, parseOptions, smoothingOf } from '../loss/options.ts';
+import { makeOutputs } from '../loss/outputs.ts';
 import { reduceRows } from '../loss/reduction.ts';
+import type { Metrics } from '../loss/reduction.ts';
+import { featuresOf } from '../loss/rows.ts';
 import { selectTargets } from '../loss/targets.ts';
 import type { RowCounts } from '../loss/targets.ts';
 import type { KernelPool } from '../pool/pool.ts';
@@ -19,10 +22,11 @@ export interface Evaluation {
   loss?: number;
   numerator: number;
   denominator: number;
+  z_loss: number;
   mean_nll: number;
   rows: RowCounts;
   outputs: Record<string, Tensor>;
-  metrics: { perplexity: number; bits_per_token: number };
+  metrics: Metrics;
   diagnostics: Diagnostics;
   kernel: string;
 }
@@ -80,24 +84,20 @@ export class Evaluator {
       await codec.decode(reader, { held, optionNames: OPTION_NAMES, maxJsonBytes, begin });
       const { options, targets, writer, header } = batch!;
       const ingested = performance.now();
-      const { nll, findings } = await writer.finish();
+      const { columns, findings } = await writer.finish();
       const evaluated = performance.now();
 
-      const reduction = reduceRows(nll, targets, options);
-      const { numerator, denominator, loss, meanNll, perTokenLoss } = reduction;
-      const outputs: Record<string, Tensor> = {};
-      if (perTokenLoss !== undefined) {
-        const data = new Uint8Array(perTokenLoss.buffer);
-        outputs['per_token_loss'] = { dtype: 'float64', shape: header.label.shape, data };
-      }
+      const reduction = reduceRows(columns, targets, options, header.logits.shape.at(-1)!);
+      const { numerator, denominator, zLoss, loss, meanNll, perTokenLoss, metrics } = reduction;
       const evaluation: Evaluation = {
         ...(loss === undefined ? {} : { loss }),
         numerator,
         denominator,
+        z_loss: zLoss,
         mean_nll: meanNll,
         rows: targets.rows,
-        outputs,
-        metrics: { perplexity: Math.exp(meanNll), bits_per_token: meanNll / Math.LN2 },
+        outputs: makeOutputs(options, columns, perTokenLoss, targets),
+        metrics,
         diagnostics: diagnose(findings, reduction),
         kernel: this.#pool.kernelName(header.logits.dtype),
       };
@@ -113,9 +113,14 @@ export class Evaluator {
   /** Checks all that can be checked before the logits have come. */
   #open(header: RequestHeader): Batch {
     const options = parseOptions(header.options);
-    const targets = selectTargets(header.logits.shape, header.label, header.inputMask, options);
-    const classes = header.logits.shape.at(-1)!;
-    const writer = new BlockWriter(this.#pool, header.logits.dtype, classes, targets.classes);
+    const { dtype, shape } = header.logits;
+    const targets = selectTargets(shape, header, options);
+    const classes = shape.at(-1)!;
+    smoothingOf(options, classes);
+    const features = featuresOf(options);
+    const classWeights = features.weightedSum ? targets.classWeights : undefined;
+    const batch = { dtype, classes, targets: targets.classes, firstRow: 0, features, classWeights };
+    const writer = new BlockWriter(this.#pool, batch);
     return { header, options, targets, writer };
   }
 }

@@ -1,26 +1,31 @@
 import { Type } from 'typebox';
 import type { Static, TSchema } from 'typebox';
 import { Value } from 'typebox/value';
-import { LossmeterError } from '../errors.ts';
+import { LossmeterError, refuse } from '../errors.ts';
 import type { ErrorPlace } from '../errors.ts';
 import { showValue, suggestName } from '../suggestion.ts';
 
 /** Names of what `outputs` can ask for. */
-const OUTPUTS = ['per_token_loss'] as const;
+const OUTPUTS = ['per_token_loss', 'lse', 'predictions', 'target_rank', 'entropy'] as const;
+export type OutputName = (typeof OUTPUTS)[number];
+
+/** Names of what `metrics` can ask for. */
+const METRICS = ['accuracy', 'top5_accuracy', 'mean_entropy'] as const;
 
 const LabelValue = Type.Integer({ minimum: Number.MIN_SAFE_INTEGER, maximum: Number.MAX_SAFE_INTEGER });
 
 /**
- * The options of an evaluation, under their names on the wire. A row's loss is ℓ = nll = lse − x_y, with
- * lse = log Σ_c exp x_c; m is its mask (default 1); N = Σ m·ℓ and D = Σ m run over counted rows, those with m ≠ 0
- * whose label is not ignored.
+ * The options of an evaluation, under their names on the wire. With lse = log Σ_c exp x_c, nll = lse − x_y, class
+ * weights w (default 1) and W = Σ_c w_c, a row's cross-entropy is
+ * ℓ = (1−ε)·w_y·nll + (ε/C)·(W·lse − Σ_c w_c·x_c); m is its mask (default 1). N = Σ m·ℓ, D = Σ m·w_y, Z = λ·Σ m·lse²
+ * and D_z = Σ m run over counted rows, those with m ≠ 0 whose label is not ignored.
  */
 export const Options = Type.Object(
   {
     reduction: Type.Enum(['mean', 'sum', 'none'], {
       default: 'mean',
       description:
-        'How row losses become one. `mean`: N / D, with the denominator that `semantics` says. `sum`: N. `none`: no `loss`; the row losses m·ℓ come as `outputs.per_token_loss`, 0 for rows that are not counted.',
+        'How row losses become one. `mean`: N / D + Z / D_z, with the denominators that `semantics` says. `sum`: N + Z. `none`: no `loss`; the row losses m·(ℓ + λ·lse²) come as `outputs.per_token_loss`, 0 for rows that are not counted.',
       examples: ['sum'],
     }),
     ignore_index: Type.Union([LabelValue, Type.Array(LabelValue, { maxItems: 1024 })], {
@@ -29,10 +34,34 @@ export const Options = Type.Object(
         'Label, or labels, whose rows are left out. Looked at before `invalid_label`; an empty list ignores nothing.',
       examples: [-100, [-100, 0]],
     }),
+    label_smoothing: Type.Number({
+      default: 0,
+      minimum: 0,
+      maximum: 1,
+      description:
+        'ε: mixes the target with the uniform distribution, ℓ = (1−ε)·w_y·nll + (ε/C)·Σ_c w_c·(lse − x_c). With `semantics: "megatron"` ε·C/(C−1) takes its place.',
+      examples: [0.1],
+    }),
+    lse_square_scale: Type.Number({
+      default: 0,
+      minimum: 0,
+      maximum: Number.MAX_VALUE,
+      description:
+        'λ of the z-loss Z = λ·Σ m·lse², which keeps logits from drifting. It is kept apart from N, and is not weighted by `weight`.',
+      examples: [0.0001],
+    }),
+    shift: Type.Integer({
+      default: 0,
+      minimum: 0,
+      maximum: 2 ** 31 - 1,
+      description:
+        'k of the causal shift along axis −2: logits at t are scored against label and mask at t + k. The last k positions are left out: they are not in `rows.total`, and row outputs are k shorter there. Logits of two axes are one sequence.',
+      examples: [1],
+    }),
     semantics: Type.Enum(['mindformers', 'torch', 'megatron'], {
       default: 'mindformers',
       description:
-        'Denominator of the mean. `mindformers`: D + 1e-8, so 0 when nothing is counted. `torch`: D, so NaN when nothing is counted. `megatron`: max(D, 1).',
+        'Denominators of the mean, D and D_z alike. `mindformers`: D + 1e-8, so 0 when nothing is counted. `torch`: D, so NaN when nothing is counted. `megatron`: max(D, 1).',
       examples: ['torch'],
     }),
     invalid_label: Type.Enum(['error', 'zero_loss'], {
@@ -51,8 +80,15 @@ export const Options = Type.Object(
       default: [],
       uniqueItems: true,
       description:
-        'Tensors to return. `per_token_loss`: m·ℓ of each row, float64, shaped like `label`, 0 for rows that are not counted.',
+        'Tensors to return, an entry per row, shaped like `label`. `per_token_loss`: m·(ℓ + λ·lse²), 0 for rows that are not counted. `lse`: log Σ exp x. `predictions`: index of the maximum, the lowest on ties. `target_rank`: number of classes that come before the label when sorted by value, then by index, −1 for rows that are not counted. `entropy`: −Σ s·log s of the softmax, in nats. Losses, lse and entropy are float64, the others int32.',
       examples: [['per_token_loss']],
+    }),
+    metrics: Type.Array(Type.Enum([...METRICS]), {
+      default: [],
+      uniqueItems: true,
+      description:
+        'Metrics to compute beside perplexity and bits_per_token: means over counted rows, weighted by the mask. `accuracy`: target_rank = 0. `top5_accuracy`: target_rank < min(5, C). `mean_entropy`: of `entropy`.',
+      examples: [['accuracy']],
     }),
   },
   { additionalProperties: false, description: 'How the loss is formed. Every option has a default.' },
@@ -68,6 +104,9 @@ const SYNONYMS = {
   ignored_index: 'ignore_index',
   per_token_loss: 'calculate_per_token_loss',
   reduce: 'reduction',
+  smoothing: 'label_smoothing',
+  z_loss: 'lse_square_scale',
+  z_loss_scale: 'lse_square_scale',
   output: 'outputs',
   profile: 'semantics',
 };
@@ -97,6 +136,22 @@ export function parseOptions(given: unknown): Options {
     throw new LossmeterError('invalid_option', places.map((place) => place.detail).join('; '), places);
   }
   return { ...DEFAULT_OPTIONS, ...given };
+}
+
+/**
+ * ε of the row formula: Megatron takes its share from the other classes alone.
+ * @throws LossmeterError invalid_option for Megatron's smoothing of a single class
+ */
+export function smoothingOf({ label_smoothing: smoothing, semantics }: Options, classes: number): number {
+  if (semantics !== 'megatron' || smoothing === 0) return smoothing;
+  if (classes === 1) {
+    throw refuse(
+      'invalid_option',
+      '/options/label_smoothing',
+      'label_smoothing of megatron needs 2 classes, logits have 1',
+    );
+  }
+  return (smoothing * classes) / (classes - 1);
 }
 
 function optionFault(name: string, value: unknown): string | undefined {

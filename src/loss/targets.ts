@@ -1,6 +1,6 @@
 import { LEFT_OUT, NO_TARGET } from '../../kernels/loader.ts';
 import { LossmeterError, refuse } from '../errors.ts';
-import type { ErrorPlace } from '../errors.ts';
+import type { ErrorCode, ErrorPlace } from '../errors.ts';
 import { isFloatDType } from '../tensor/dtype.ts';
 import { elementCount, formatShape, sameShape } from '../tensor/shape.ts';
 import type { Shape } from '../tensor/shape.ts';
@@ -14,8 +14,14 @@ export interface Targets {
   readonly classes: Int32Array<ArrayBuffer>;
   /** Mask of each row; undefined when all are 1. */
   readonly weights: Float64Array | undefined;
+  /** Weights of the classes; undefined when all are 1. */
+  readonly classWeights: Float64Array<ArrayBuffer> | undefined;
   /** Rows by fate: masked are those with mask 0, ignored those whose mask is not 0 and whose label is ignored. */
   readonly rows: RowCounts;
+  /** Shape of outputs that have an entry per row. */
+  readonly outputShape: Shape;
+  /** The causal shift: of each sequence of `length` rows only the first `kept` are scored, and have outputs. */
+  readonly sequence: { length: number; kept: number };
 }
 
 export interface RowCounts {
@@ -31,17 +37,25 @@ const MAX_PLACES = 4;
 /** The largest class index a kernel can take. */
 const MAX_CLASSES = 2 ** 31 - 1;
 
+/** The fields of a request that say which rows count. */
+export interface TargetFields {
+  label: Tensor;
+  inputMask: Tensor | undefined;
+  weight: Tensor | undefined;
+}
+
 /**
- * Selects the counted rows: mask ≠ 0 and label not ignored. Labels are checked on counted rows only.
+ * Selects the counted rows: mask ≠ 0 and label not ignored. Labels are checked on counted rows only. With a shift k the
+ * row at t has the label and the mask at t + k, and the last k rows of a sequence are left out.
  * @param logitsShape (…, C)
  * @param label integers of shape (…,) or (N,)
  * @param inputMask of shape (…,) or (N,): bool, integers or floats, finite and not negative; 0 leaves the row out
- * @throws LossmeterError shape_mismatch, invalid_label, invalid_mask
+ * @param weight floats of shape (C,), finite and not negative
+ * @throws LossmeterError shape_mismatch, invalid_label, invalid_mask, invalid_weight
  */
 export function selectTargets(
   logitsShape: Shape,
-  label: Tensor,
-  inputMask: Tensor | undefined,
+  { label, inputMask, weight }: TargetFields,
   options: Options,
 ): Targets {
   const C = logitsShape.at(-1);
@@ -56,45 +70,54 @@ export function selectTargets(
       '(int8 … uint64); floats would be class probabilities shaped like logits';
     throw refuse('invalid_label', '/label', detail);
   }
-  const weights = inputMask === undefined ? undefined : readMask(inputMask, logitsShape);
+  const mask = inputMask === undefined ? undefined : readMask(inputMask, logitsShape);
+  const classWeights = weight === undefined ? undefined : readClassWeights(weight, C);
 
   const labels = readIntegers(label);
   const ignored = new Set([options.ignore_index].flat());
   const N = labels.length;
-  const classes = new Int32Array(N);
-  const rows: RowCounts = { total: N, counted: 0, ignored: 0, masked: 0 };
+  const { shift } = options;
+  const length = logitsShape.at(-2)!;
+  const kept = Math.max(0, length - shift);
+  const classes = new Int32Array(N).fill(LEFT_OUT);
+  const weights = mask === undefined || shift === 0 ? mask : new Float64Array(N);
+  const rows: RowCounts = { total: 0, counted: 0, ignored: 0, masked: 0 };
   const places: ErrorPlace[] = [];
   let wrong = 0;
   for (let row = 0; row < N; row++) {
-    const y = labels[row]!;
-    if (weights !== undefined && weights[row] === 0) {
-      classes[row] = LEFT_OUT;
+    if (shift > 0 && row % length >= kept) continue;
+    const scored = row + shift;
+    const y = labels[scored]!;
+    const m = mask === undefined ? 1 : mask[scored]!;
+    if (weights !== undefined) weights[row] = m;
+    rows.total++;
+    if (m === 0) {
       rows.masked++;
     } else if (ignored.has(y)) {
-      classes[row] = LEFT_OUT;
       rows.ignored++;
     } else {
       rows.counted++;
       if (y >= 0 && y < C) {
         classes[row] = y;
-      } else {
-        classes[row] = NO_TARGET;
-        wrong++;
-        if (places.length < MAX_PLACES) {
-          const value = label.dtype === 'uint64' || label.dtype === 'int64' ? elementsOf(label)[row] : y;
-          places.push({
-            pointer: `/label/data/${row}`,
-            detail: `label[${row}] is ${value}, expected a class in [0, ${C})`,
-          });
-        }
+        continue;
       }
+      classes[row] = NO_TARGET;
+      wrong++;
+      if (places.length < MAX_PLACES) places.push(wrongLabel(label, scored, y, C));
     }
   }
   if (wrong > 0 && options.invalid_label === 'error') {
-    const more = wrong > places.length ? `; and ${wrong - places.length} more of ${N} rows` : '';
+    const more = wrong > places.length ? `; and ${wrong - places.length} more of ${rows.total} rows` : '';
     throw new LossmeterError('invalid_label', places.map((place) => place.detail).join('; ') + more, places);
   }
-  return { classes, weights, rows };
+  const outputShape = shift === 0 ? label.shape : [...logitsShape.slice(0, -2), kept];
+  return { classes, weights, classWeights, rows, outputShape, sequence: { length, kept } };
+}
+
+function wrongLabel(label: Tensor, row: number, y: number, C: number): ErrorPlace {
+  // 64-bit labels beyond 2^53 are shown exactly.
+  const value = label.dtype === 'uint64' || label.dtype === 'int64' ? elementsOf(label)[row] : y;
+  return { pointer: `/label/data/${row}`, detail: `label[${row}] is ${value}, expected a class in [0, ${C})` };
 }
 
 /** Refuses a tensor that does not have one element per row of logits. */
@@ -107,16 +130,29 @@ function requireRows(name: string, tensor: Tensor, logitsShape: Shape): void {
   throw refuse('shape_mismatch', `/${name}/shape`, detail);
 }
 
-function readMask(mask: Tensor, logitsShape: Shape): Float64Array {
+function readMask(mask: Tensor, logitsShape: Shape): Float64Array<ArrayBuffer> {
   requireRows('input_mask', mask, logitsShape);
+  return readWeights('input_mask', 'invalid_mask', mask);
+}
+
+function readClassWeights(weight: Tensor, C: number): Float64Array<ArrayBuffer> {
+  if (!sameShape(weight.shape, [C])) {
+    const detail = `weight has shape ${formatShape(weight.shape)}, but logits of ${C} classes expect ${formatShape([C])}`;
+    throw refuse('shape_mismatch', '/weight/shape', detail);
+  }
+  return readWeights('weight', 'invalid_weight', weight);
+}
+
+/** The elements as float64. @throws LossmeterError when one is negative or not finite */
+function readWeights(name: string, code: ErrorCode, tensor: Tensor): Float64Array<ArrayBuffer> {
   const weights =
-    mask.dtype === 'bfloat16'
-      ? Float64Array.from(elementsOf(mask as Tensor<'bfloat16'>), fromBfloat16)
-      : Float64Array.from(elementsOf(mask), Number);
-  const row = weights.findIndex((m) => !(m >= 0 && m < Infinity));
-  if (row >= 0) {
-    const detail = `input_mask[${row}] is ${weights[row]}, expected a finite number that is not negative`;
-    throw refuse('invalid_mask', `/input_mask/data/${row}`, detail);
+    tensor.dtype === 'bfloat16'
+      ? Float64Array.from(elementsOf(tensor as Tensor<'bfloat16'>), fromBfloat16)
+      : Float64Array.from(elementsOf(tensor), Number);
+  const place = weights.findIndex((m) => !(m >= 0 && m < Infinity));
+  if (place >= 0) {
+    const detail = `${name}[${place}] is ${weights[place]}, expected a finite number that is not negative`;
+    throw refuse(code, `/${name}/data/${place}`, detail);
   }
   return weights;
 }

@@ -1,6 +1,8 @@
+import { LEFT_OUT, NO_TARGET } from '../../kernels/loader.ts';
 import type { Kernel } from '../../kernels/loader.ts';
 import { findNonFinite } from '../loss/diagnostics.ts';
 import type { Findings } from '../loss/diagnostics.ts';
+import type { RowColumns, RowFeatures } from '../loss/rows.ts';
 import type { FloatDType } from '../tensor/dtype.ts';
 
 /** Consecutive rows of a batch, to be evaluated together. */
@@ -11,12 +13,14 @@ export interface Block {
   targets: Int32Array<ArrayBuffer>;
   /** The block's first row in the batch. */
   firstRow: number;
+  features: RowFeatures;
+  /** Weights of the classes, where a feature needs them. */
+  classWeights: Float64Array<ArrayBuffer> | undefined;
 }
 
 /** What a block's evaluation yields. */
 export interface BlockResult {
-  /** −log softmax at the target, per row. */
-  nll: Float64Array<ArrayBuffer>;
+  columns: RowColumns;
   findings: Findings;
 }
 
@@ -25,6 +29,15 @@ export interface BlockResult {
  * @param logits (rows, classes) elements, row-major
  */
 export function evaluateBlock(kernel: Kernel, block: Block, logits: Uint8Array): BlockResult {
-  const rows = kernel.forward(block.dtype, logits, block.classes, block.targets);
-  return { nll: rows.nll, findings: findNonFinite(kernel, rows, block.targets, block.classes, block.firstRow) };
+  const { dtype, classes, targets, features, classWeights, firstRow } = block;
+  const evaluated = features.everyRow ? targets.map((target) => (target === LEFT_OUT ? NO_TARGET : target)) : targets;
+  const rows = kernel.forward(dtype, logits, classes, evaluated);
+  const columns: RowColumns = {
+    nll: rows.nll,
+    ...(features.lse && { lse: rows.lse }),
+    ...(features.weightedSum && { weightedSum: kernel.weightedSum(classWeights) }),
+    ...(features.entropy && { entropy: kernel.entropy() }),
+    ...(features.rank && kernel.rank()),
+  };
+  return { columns, findings: findNonFinite(kernel, rows, targets, classes, firstRow) };
 }

@@ -84,7 +84,16 @@ export class KernelPool {
   /** Resolves when a worker has loaded its kernel and answered. */
   async ready(): Promise<void> {
     const slab = await this.slabs.acquire(4);
-    await this.run({ dtype: 'float32', classes: 1, targets: Int32Array.of(0), firstRow: 0 }, slab, 4);
+    const features = { lse: false, weightedSum: false, entropy: false, rank: false, everyRow: false };
+    const block = {
+      dtype: 'float32',
+      classes: 1,
+      targets: Int32Array.of(0),
+      firstRow: 0,
+      features,
+      classWeights: undefined,
+    } as const;
+    await this.run(block, slab, 4);
   }
 
   /** Ends the workers after their current tasks. */

@@ -31,7 +31,8 @@ export default function evaluateSlab({ block, slab, byteLength }: SlabTask): unk
   const reply: SlabReply = { slab };
   try {
     reply.result = evaluateBlock(kernel!, block, new Uint8Array(slab, 0, byteLength));
-    transfer.push(reply.result.nll.buffer);
+    for (const column of Object.values(reply.result.columns))
+      transfer.push((column as Float64Array<ArrayBuffer>).buffer);
   } catch (error) {
     reply.error = error;
   }

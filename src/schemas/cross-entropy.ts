@@ -28,6 +28,13 @@ export const CrossEntropyRequest = Type.Object(
         [[1, 1]],
       ),
     ),
+    weight: Type.Optional(
+      requestTensor(
+        AnyDTypes,
+        'The weight w of each class, of shape (C,): finite and not negative. Default: 1 for every class.',
+        [[1, 0.5, 2]],
+      ),
+    ),
     options: Type.Optional(Options),
   },
   {
@@ -117,7 +124,8 @@ export const CrossEntropyReply = Type.Object(
       ),
     ),
     numerator: numberOrNonFinite('N = Σ m·ℓ over counted rows, in nats.', 1.3162),
-    denominator: numberOrNonFinite('D = Σ m over counted rows, raw: without what `semantics` adds.', 2),
+    denominator: numberOrNonFinite('D = Σ m·w_y over counted rows, raw: without what `semantics` adds.', 2),
+    z_loss: numberOrNonFinite('Z = λ·Σ m·lse² over counted rows.', 0),
     mean_nll: numberOrNonFinite('Σ m·nll / Σ m over counted rows, in nats; NaN when nothing is counted.', 0.6581),
     rows: Type.Object(
       {
@@ -129,7 +137,13 @@ export const CrossEntropyReply = Type.Object(
       { additionalProperties: false, description: 'Rows by fate.' },
     ),
     outputs: Type.Object(
-      { per_token_loss: Type.Optional(ReplyTensor) },
+      {
+        per_token_loss: Type.Optional(ReplyTensor),
+        lse: Type.Optional(ReplyTensor),
+        predictions: Type.Optional(ReplyTensor),
+        target_rank: Type.Optional(ReplyTensor),
+        entropy: Type.Optional(ReplyTensor),
+      },
       {
         additionalProperties: false,
         description: 'The tensors that `options.outputs` asked for, by name.',
@@ -140,6 +154,9 @@ export const CrossEntropyReply = Type.Object(
       {
         perplexity: numberOrNonFinite('exp(mean_nll).', 1.9311),
         bits_per_token: numberOrNonFinite('mean_nll / ln 2.', 0.94944),
+        accuracy: Type.Optional(numberOrNonFinite('Share of rows whose label is the prediction.', 0.5)),
+        top5_accuracy: Type.Optional(numberOrNonFinite('Share of rows whose label is among the first min(5, C).', 1)),
+        mean_entropy: Type.Optional(numberOrNonFinite('Mean entropy of the softmax, in nats.', 0.87)),
       },
       { additionalProperties: false, description: 'Metrics over counted rows, weighted by the mask.' },
     ),

@@ -21,7 +21,7 @@ export class HeldBytes {
         if (this.#held + bytes > this.#max) {
           const detail =
             `${what} must wait in memory, and with it more than the ${this.#max} bytes in flight that this service ` +
-            'allows would be held; send the tensor `logits` last, after label, input_mask and options: then it streams';
+            'allows would be held; send the tensor `logits` last, after label, input_mask, weight and options: then it streams';
           throw new LossmeterError('body_too_large', detail);
         }
         this.#held += bytes;

@@ -23,7 +23,7 @@ export const jsonCodec: Codec = {
       throw new LossmeterError('malformed_body', `the body is ${showValue(request)}, expected an object`);
     }
     for (const name of Object.keys(request)) requireRequestField(name, context.optionNames);
-    const { logits, label, input_mask: mask, options } = request as Record<string, unknown>;
+    const { logits, label, input_mask: mask, weight, options } = request as Record<string, unknown>;
     if (logits === undefined || logits === null) throw missingField('logits');
     if (label === undefined || label === null) throw missingField('label');
     const tensor = tensorFromValue('logits', logits);
@@ -31,6 +31,7 @@ export const jsonCodec: Codec = {
       logits: { dtype: requireLogitsDType(tensor.dtype), shape: tensor.shape },
       label: tensorFromValue('label', label),
       inputMask: mask === undefined || mask === null ? undefined : tensorFromValue('input_mask', mask),
+      weight: weight === undefined || weight === null ? undefined : tensorFromValue('weight', weight),
       options,
     });
     await writer.write(tensor.data);

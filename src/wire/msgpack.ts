@@ -69,7 +69,7 @@ class MsgpackRequest {
 
   #begin(dtype: FloatDType, shape: Shape): LogitsWriter {
     if (!this.#fields.has('label')) throw missingField('label');
-    const tensor = (field: 'label' | 'input_mask'): Tensor | undefined => {
+    const tensor = (field: 'label' | 'input_mask' | 'weight'): Tensor | undefined => {
       const value = this.#fields.get(field);
       return value === undefined || value === null ? undefined : tensorFromValue(field, value);
     };
@@ -79,6 +79,7 @@ class MsgpackRequest {
       logits: { dtype, shape },
       label,
       inputMask: tensor('input_mask'),
+      weight: tensor('weight'),
       options: this.#fields.get('options'),
     });
   }

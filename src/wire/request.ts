@@ -7,7 +7,7 @@ import type { Shape } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 
 /** The fields of a request, whatever its media type. */
-const REQUEST_FIELDS = ['logits', 'label', 'input_mask', 'options'] as const;
+const REQUEST_FIELDS = ['logits', 'label', 'input_mask', 'weight', 'options'] as const;
 export type RequestField = (typeof REQUEST_FIELDS)[number];
 
 /** Other names under which people send the fields. */
@@ -20,6 +20,9 @@ const SYNONYMS: Readonly<Record<string, RequestField>> = {
   mask: 'input_mask',
   loss_mask: 'input_mask',
   attention_mask: 'input_mask',
+  weights: 'weight',
+  class_weight: 'weight',
+  class_weights: 'weight',
 };
 
 /** Everything of a request but the bytes of its logits. */
@@ -27,6 +30,7 @@ export interface RequestHeader {
   readonly logits: { readonly dtype: FloatDType; readonly shape: Shape };
   readonly label: Tensor;
   readonly inputMask: Tensor | undefined;
+  readonly weight: Tensor | undefined;
   /** As they came: not checked yet. */
   readonly options: unknown;
 }

@@ -8,7 +8,7 @@ import type { Tensor } from '../tensor/tensor.ts';
 import { encodeElements } from './elements.ts';
 
 /** The fields that hold tensors. */
-export type TensorField = 'logits' | 'label' | 'input_mask';
+export type TensorField = 'logits' | 'label' | 'input_mask' | 'weight';
 
 const TENSOR_KEYS = ['dtype', 'shape', 'data'] as const;
 export type TensorKey = (typeof TENSOR_KEYS)[number];

@@ -88,7 +88,7 @@ const REFUSALS: Record<string, Refusal> = {
     request: { ...good, bananas: 1 },
     status: 422,
     code: 'unknown_field',
-    says: ['"bananas"', 'logits, label, input_mask, options'],
+    says: ['"bananas"', 'logits, label, input_mask, weight, options'],
   },
   'a misspelt option': {
     request: { ...good, options: { reducton: 'sum' } },
@@ -104,10 +104,10 @@ const REFUSALS: Record<string, Refusal> = {
     says: ['"bananas"', 'known are reduction, ignore_index'],
   },
   'an option of a later version': {
-    request: { ...good, options: { label_smoothing: 0.1 } },
+    request: { ...good, options: { softcap: 30 } },
     status: 422,
     code: 'invalid_option',
-    says: ['unknown option "label_smoothing"'],
+    says: ['unknown option "softcap"'],
   },
   'an option’s wrong value': {
     request: { ...good, options: { reduction: 'avg' } },

@@ -5,7 +5,14 @@ import { encode } from '../rows.ts';
 const pool = new KernelPool({ workers: 1, kernel: 'auto', slabBytes: 64, maxSlabBytes: 640, inlineLogits: 0 });
 afterAll(() => pool.close());
 
-const block = { dtype: 'float32', classes: 2, targets: Int32Array.of(0, 1), firstRow: 10 } as const;
+const block = {
+  dtype: 'float32',
+  classes: 2,
+  targets: Int32Array.of(0, 1),
+  firstRow: 10,
+  features: { lse: false, weightedSum: false, entropy: false, rank: false, everyRow: false },
+  classWeights: undefined,
+} as const;
 const logits = encode('float32', [0, 0, Number.NaN, 1]);
 
 async function slabWith(bytes: Uint8Array): Promise<ArrayBuffer> {
@@ -19,7 +26,7 @@ test('a block is evaluated the same on a worker and inline', async () => {
   const onWorker = await pool.run(block, slab, logits.byteLength);
   expect(slab.byteLength, 'the slab is moved, not copied').toBe(0);
   expect(onWorker).toEqual(pool.runInline(block, logits));
-  expect(onWorker.nll).toEqual(Float64Array.of(Math.LN2, Number.NaN));
+  expect(onWorker.columns.nll).toEqual(Float64Array.of(Math.LN2, Number.NaN));
   expect(onWorker.findings.locations).toMatchObject([{ row: 11, column: 0, value: 'NaN' }]);
   expect(pool.slabs.bytesInUse).toBe(0);
 });
@@ -28,5 +35,5 @@ test('an error comes back as a value, and the slab with it', async () => {
   const slab = await slabWith(logits);
   await expect(pool.run(block, slab, logits.byteLength - 1)).rejects.toThrow('does not have 15 bytes');
   expect(pool.slabs.bytesInUse).toBe(0);
-  expect((await pool.run(block, await slabWith(logits), logits.byteLength)).nll[0]).toBe(Math.LN2);
+  expect((await pool.run(block, await slabWith(logits), logits.byteLength)).columns.nll[0]).toBe(Math.LN2);
 });
