@@ -16,7 +16,8 @@ const END_WITHIN_MS = 120_000;
 function sectionsOf(names: readonly string[]): Section[] {
   const unknown = names.filter((name) => !Object.hasOwn(SECTIONS, name));
   if (unknown.length > 0) {
-    throw new Error(`unknown section ${unknown.join(', ')}; there are ${Object.keys(SECTIONS).join(', ')}`);
+    console.error(`unknown section ${unknown.join(', ')}; there are ${Object.keys(SECTIONS).join(', ')}`);
+    process.exit(2);
   }
   return (names.length === 0 ? Object.keys(SECTIONS) : names) as Section[];
 }

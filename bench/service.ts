@@ -17,7 +17,8 @@ export interface ChildServer extends AsyncDisposable {
 
 /** The service as it ships, with the configuration of the environment but for the address and the log. */
 export function startService(): Promise<ChildServer> {
-  return start('../src/cli/bin.js', ['serve'], (port) => ({
+  // As `npm start` does.
+  return start(['--max-semi-space-size=1'], '../src/cli/bin.js', ['serve'], (port) => ({
     LOSSMETER_HOST: '127.0.0.1',
     LOSSMETER_PORT: port,
     LOSSMETER_LOG_LEVEL: 'warn',
@@ -26,18 +27,20 @@ export function startService(): Promise<ChildServer> {
 
 /** A server of bench/baselines. */
 export function startBaseline(name: 'drain-server' | 'bare-fastify'): Promise<ChildServer> {
-  return start(`./baselines/${name}.ts`, [], (port) => ({ PORT: port }));
+  return start([], `./baselines/${name}.ts`, [], (port) => ({ PORT: port }));
 }
 
 async function start(
+  nodeArgs: readonly string[],
   script: string,
   args: readonly string[],
   environmentFor: (port: string) => NodeJS.ProcessEnv,
 ): Promise<ChildServer> {
   const port = await freePort();
   const path = fileURLToPath(new URL(script, import.meta.url));
-  const child = spawn(process.execPath, [path, ...args], {
-    stdio: ['ignore', 'ignore', 'inherit'],
+  const child = spawn(process.execPath, [...nodeArgs, path, ...args], {
+    // The service logs to its standard output, why it cannot start too; ours is for the report.
+    stdio: ['ignore', 2, 2],
     env: { ...process.env, ...environmentFor(String(port)) },
   });
   // However this process ends, the child does not outlive it.

@@ -9,8 +9,10 @@ import { interleave, median } from './statistics.ts';
 const ROWS = 8;
 const CLASSES = 1000;
 const CONNECTIONS = 8;
-const ROUNDS = 5;
-const ROUND_MS = 700;
+/** V8 goes on compiling the many short functions of a request for some ten thousand requests. */
+const WARM_UP_MS = 5000;
+const ROUNDS = 7;
+const ROUND_MS = 500;
 
 /** Requests whose logits are few, against a route that reads the same body and answers a constant. */
 export async function benchSmall(): Promise<Comparison[]> {
@@ -19,16 +21,16 @@ export async function benchSmall(): Promise<Comparison[]> {
   );
   await using bare = await startBaseline('bare-fastify');
   await using service = await startService();
-  const run = ({ port }: ChildServer): Promise<number> =>
-    requestsPerSecond(port, { request, connections: CONNECTIONS, milliseconds: ROUND_MS });
+  const run = ({ port }: ChildServer, milliseconds: number): Promise<number> =>
+    requestsPerSecond(port, { request, connections: CONNECTIONS, milliseconds });
 
+  for (const server of [bare, service]) await run(server, WARM_UP_MS);
   const ofBare: number[] = [];
   const ofService: number[] = [];
-  const actions = [async () => void ofBare.push(await run(bare)), async () => void ofService.push(await run(service))];
-  await interleave(1, actions);
-  ofBare.length = 0;
-  ofService.length = 0;
-  await interleave(ROUNDS, actions);
+  await interleave(ROUNDS, [
+    async () => void ofBare.push(await run(bare, ROUND_MS)),
+    async () => void ofService.push(await run(service, ROUND_MS)),
+  ]);
   return [
     {
       what: `small requests, ${ROWS} × ${CLASSES} float32, ${CONNECTIONS} connections`,

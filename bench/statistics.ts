@@ -5,6 +5,10 @@ export function median(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? upper : (upper + sorted[(sorted.length >> 1) - 1]!) / 2;
 }
 
+export function mean(values: Float64Array): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
+}
+
 /** At most `count` of the values, evenly spaced, with the first and the last. */
 export function thin(values: readonly number[], count: number): number[] {
   if (values.length <= count) return [...values];

@@ -45,9 +45,6 @@ type Exports = Record<`${Prefix}_forward`, Forward> &
 
 const PAGE_BYTES = 65536;
 
-/** Largest block of logits that fits the kernels' 32-bit memory beside its results. */
-export const MAX_BLOCK_BYTES = 2 ** 31;
-
 /** A block in the kernels' memory: addresses in bytes. */
 interface Block {
   dtype: FloatDType;

@@ -6,11 +6,14 @@ import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import Fastify from 'fastify';
 import type { FastifyInstance, FastifyServerOptions } from 'fastify';
 import type { Config } from './config.ts';
-import errors from './plugins/errors.ts';
+import errors, { answerFrameworkError } from './plugins/errors.ts';
 import evaluator from './plugins/evaluator.ts';
 import lifecycle from './plugins/lifecycle.ts';
 import openapi from './plugins/openapi.ts';
 import rawBodies from './plugins/raw-bodies.ts';
+
+/** A connection on which nothing comes or goes for so long is closed, in milliseconds. */
+const IDLE_SOCKET_MS = 120_000;
 
 /** What buildApp needs. */
 export interface AppOptions {
@@ -30,6 +33,10 @@ export async function buildApp({ config, logger = false }: AppOptions): Promise<
     // An unknown field must be an error, not vanish; query strings are text and have to be converted.
     ajv: { customOptions: { removeAdditional: false, coerceTypes: false } },
     routerOptions: { ignoreTrailingSlash: true },
+    // The lifecycle plugin refuses by itself, as a problem; the probes go on to answer.
+    return503OnClosing: false,
+    frameworkErrors: answerFrameworkError,
+    connectionTimeout: IDLE_SOCKET_MS,
   }).withTypeProvider<TypeBoxTypeProvider>();
 
   await app.register(errors);

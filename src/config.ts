@@ -41,6 +41,12 @@ export const Config = Type.Object({
     maximum: 2 ** 24,
     description: 'A batch of at most this many logits is evaluated without the hop to a worker.',
   }),
+  maxRowBytes: Type.Integer({
+    default: 64 * MiB,
+    minimum: 8,
+    maximum: GiB,
+    description: 'Largest row of logits. A row is evaluated in one piece, so each worker may come to hold one.',
+  }),
   maxBodyBytes: Type.Integer({
     default: 16 * GiB,
     minimum: 1024,

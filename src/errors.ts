@@ -19,7 +19,9 @@ export const ERRORS = {
   invalid_weight: { status: 422, title: 'The class weights are not valid' },
   invalid_mask: { status: 422, title: 'The input mask is not valid' },
   bad_request: { status: 400, title: 'The request is not valid' },
+  client_closed: { status: 499, title: 'The client left before the answer' },
   internal: { status: 500, title: 'The service failed' },
+  overloaded: { status: 503, title: 'The service holds too much at the moment; the request can be repeated' },
   worker_lost: { status: 503, title: 'A worker was lost; the request can be repeated' },
   shutting_down: { status: 503, title: 'The service is shutting down; the request can be repeated' },
 } as const;

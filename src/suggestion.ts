@@ -1,25 +1,51 @@
 import { closest, distance } from 'fastest-levenshtein';
 
+/** Longer names are not looked up: nobody means them, and comparing costs their length. */
+const MAX_NAME_LENGTH = 64;
+
 /** The known name that was probably meant: a synonym's, else the nearest one within two edits (three in long names). */
 export function suggestName(
   name: string,
   known: readonly string[],
   synonyms: Readonly<Record<string, string>> = {},
 ): string | undefined {
+  if (name.length > MAX_NAME_LENGTH || known.length === 0) return undefined;
   const lower = name.toLowerCase().replaceAll('-', '_');
   if (Object.hasOwn(synonyms, lower)) return synonyms[lower];
-  if (known.length === 0) return undefined;
   const nearest = closest(lower, known);
   return distance(lower, nearest) <= (nearest.length > 8 ? 3 : 2) ? nearest : undefined;
 }
 
-/** A value as an error message shows it: JSON, cut where it gets long. */
-export function showValue(value: unknown): string {
-  if (typeof value === 'bigint' || (typeof value === 'number' && !Number.isFinite(value))) return String(value);
+const MAX_SHOWN_LENGTH = 60;
+const MAX_SHOWN_ENTRIES = 6;
+const MAX_SHOWN_DEPTH = 3;
+
+/** A value as an error message shows it: like JSON, cut where it gets long or deep. Costs nothing for large values. */
+export function showValue(value: unknown, depth = 0): string {
+  if (typeof value === 'string') return JSON.stringify(cut(value));
+  if (typeof value === 'bigint')
+    return value > -(2n ** 64n) && value < 2n ** 64n ? String(value) : 'a very large integer';
   if (value instanceof Uint8Array) return `${value.byteLength} bytes`;
-  const text = JSON.stringify(value, (_key, inner: unknown) => (typeof inner === 'bigint' ? String(inner) : inner)) as
-    | string
-    | undefined;
-  if (text === undefined) return typeof value;
-  return text.length > 60 ? `${text.slice(0, 57)}…` : text;
+  if (typeof value !== 'object' || value === null) return String(value);
+  if (depth === MAX_SHOWN_DEPTH) return '…';
+  const isArray = Array.isArray(value);
+  const parts: string[] = [];
+  for (const key in value) {
+    if (parts.length === MAX_SHOWN_ENTRIES) {
+      parts.push('…');
+      break;
+    }
+    const shown = showValue((value as Record<string, unknown>)[key], depth + 1);
+    parts.push(isArray ? shown : `${JSON.stringify(cut(key))}:${shown}`);
+  }
+  return isArray ? `[${parts.join(',')}]` : `{${parts.join(',')}}`;
+}
+
+function cut(text: string): string {
+  return text.length > MAX_SHOWN_LENGTH ? `${text.slice(0, MAX_SHOWN_LENGTH - 1)}…` : text;
+}
+
+/** RFC 6901 pointer to a place in the request. Names that came from the client are cut like shown values. */
+export function pointerTo(...segments: (string | number)[]): string {
+  return segments.map((segment) => `/${cut(String(segment)).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('');
 }

@@ -57,6 +57,9 @@ export const ROWS: Record<string, RowMaker> = {
       C - 1,
       21.7,
     ),
+  'two peaks 25 above the first tile, beyond it': (C) => fill(C, (c) => (c === C - 1 || c === C - 2 ? 25.3 : 0.1)),
+  'two peaks 40 above the first tile, beyond it': (C) => fill(C, (c) => (c === C - 1 || c === C - 2 ? 40.37 : 0.1)),
+  'two peaks 67 above the first tile, beyond it': (C) => fill(C, (c) => (c === C - 1 || c === C - 2 ? 67.41 : 0.1)),
   'peak 80 above a flat rest at the end, reference far below': (C) =>
     withValue(
       fill(C, () => 0.3),

@@ -17,6 +17,7 @@ const CONSTANTS = memory.data<f32>([
   0.166676521, // c3
   0.0418978222, // c4
   0.00828929059, // c5
+  12582912.0, // ROUNDER less 127: what the bits of a rounded exponent n + 127 stand on
 ]);
 
 /** The k-th constant in all four lanes. */
@@ -37,10 +38,8 @@ export namespace Constant {
   export const C3: usize = 7;
   export const C4: usize = 8;
   export const C5: usize = 9;
+  export const BIAS: usize = 10;
 }
-
-/** What i32 bits of ROUNDER + n are, less n + 127. */
-export const ROUNDER_BITS: i32 = 0x4b400000;
 
 /** a·b + c: one rounding in the relaxed variant (on machines that fuse), two in the strict one. */
 // @ts-expect-error: decorator

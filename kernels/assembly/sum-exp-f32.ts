@@ -1,5 +1,5 @@
 import { load1, load4, loadFloat16, FLOAT16_CONSTANTS } from './storage';
-import { Constant, ROUNDER_BITS, constant, exp4, madd } from './exp-f32';
+import { Constant, constant, exp4, madd } from './exp-f32';
 
 /** Elements whose exponentials are summed in float32 before the sum moves to float64. */
 export const TILE: u32 = 256;
@@ -8,8 +8,8 @@ export const TILE: u32 = 256;
 export const OUT_OF_RANGE: f64 = -1;
 
 /**
- * Largest n with exp(x − reference) = 2^n · exp(r) that sumExp takes. Above it the rounding of x − reference itself
- * (half a unit in the last place of 22) would reach the promised 2e-6 of lse.
+ * Largest n with exp(x − reference) = 2^n · exp(r) that sumExp takes. The rounding of x − reference is half a unit in
+ * the last place: 1e-6 up to 32, and 2e-6 beyond, which is all that is promised of lse.
  */
 const MAX_EXPONENT: i32 = 31;
 
@@ -51,7 +51,7 @@ function sumExpBy<T>(p: usize, n: u32, reference: f32, clamped: bool): f64 {
   const c3 = constant(Constant.C3);
   const c4 = constant(Constant.C4);
   const c5 = constant(Constant.C5);
-  const bias = i32x4.splat(ROUNDER_BITS);
+  const bias = constant(Constant.BIAS);
   const limit = i32x4.splat(127 + MAX_EXPONENT);
   const vectorBytes = sizeof<T>() * 4;
 

@@ -23,6 +23,7 @@ export default async function info(app: FastifyInstance): Promise<void> {
     media_types: { request: REQUEST_MEDIA_TYPES, reply: REPLY_MEDIA_TYPES },
     options: OPTION_NAMES,
     limits: {
+      max_row_bytes: config.maxRowBytes,
       max_body_bytes: config.maxBodyBytes,
       max_json_bytes: config.maxJsonBytes,
       max_bytes_in_flight: config.maxBytesInFlight,

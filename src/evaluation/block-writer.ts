@@ -1,6 +1,5 @@
 import { DTYPE_BYTES } from '../tensor/dtype.ts';
 import { LossmeterError } from '../errors.ts';
-import { MAX_BLOCK_BYTES } from '../../kernels/loader.ts';
 import { makeColumns, setColumns } from '../loss/rows.ts';
 import type { RowColumns } from '../loss/rows.ts';
 import type { Block, BlockResult } from '../pool/block.ts';
@@ -38,14 +37,14 @@ export class BlockWriter implements LogitsWriter {
   #failure: unknown;
   #computeMs = 0;
 
-  /** @throws LossmeterError body_too_large when a single row is more than a kernel can take */
+  /** @throws LossmeterError body_too_large when a single row is more than the pool takes */
   constructor(pool: KernelPool, batch: Block) {
     const { dtype, classes, targets, features } = batch;
     this.#pool = pool;
     this.#batch = batch;
     this.#rowBytes = classes * DTYPE_BYTES[dtype];
-    if (this.#rowBytes > MAX_BLOCK_BYTES) {
-      const detail = `a row of ${classes} ${dtype} has ${this.#rowBytes} bytes, at most ${MAX_BLOCK_BYTES} can be evaluated`;
+    if (targets.length > 0 && this.#rowBytes > pool.maxRowBytes) {
+      const detail = `a row of ${classes} ${dtype} has ${this.#rowBytes} bytes, this service evaluates rows of at most ${pool.maxRowBytes} bytes`;
       throw new LossmeterError('body_too_large', detail);
     }
     this.#inline = targets.length * classes <= pool.inlineLogits;

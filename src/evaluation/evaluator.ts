@@ -17,6 +17,9 @@ import { codecFor } from '../wire/media-types.ts';
 import type { RequestHeader } from '../wire/request.ts';
 import { BlockWriter } from './block-writer.ts';
 
+/** What a row's target, mask and results take in memory while its batch is evaluated. */
+const BYTES_PER_ROW = 64;
+
 /** The answer to a request, under its names on the wire. */
 export interface Evaluation {
   loss?: number;
@@ -79,9 +82,16 @@ export class Evaluator {
     try {
       const begin = (header: RequestHeader): BlockWriter => {
         batch = this.#open(header);
+        held.take(BYTES_PER_ROW * batch.targets.rows.total, 'the results of the rows');
         return batch.writer;
       };
-      await codec.decode(reader, { held, optionNames: OPTION_NAMES, maxJsonBytes, begin });
+      await codec.decode(reader, {
+        held,
+        optionNames: OPTION_NAMES,
+        maxJsonBytes,
+        contentLength: body.contentLength,
+        begin,
+      });
       const { options, targets, writer, header } = batch!;
       const ingested = performance.now();
       const { columns, findings } = await writer.finish();

@@ -131,27 +131,21 @@ export interface Diagnostics {
  * @param numerator Σ m·ℓ over counted rows
  * @param denominator Σ m over counted rows
  * @param loss undefined when none is formed
- * @param rowsFinite whether every row's own loss is finite
  */
 export function diagnose(
   findings: Findings,
-  {
-    numerator,
-    denominator,
-    loss,
-    rowsFinite,
-  }: { numerator: number; denominator: number; loss: number | undefined; rowsFinite: boolean },
+  { numerator, denominator, loss }: { numerator: number; denominator: number; loss: number | undefined },
 ): Diagnostics {
   const causes: CauseReport[] = ROW_CAUSES.flatMap((cause) => {
     const found = findings.causes[cause];
     return found === undefined ? [] : [{ cause, ...found }];
   });
   if (denominator === 0) causes.push({ cause: 'zero_denominator', rows: 0 });
-  if (rowsFinite && !(Number.isFinite(numerator) && Number.isFinite(denominator))) {
-    causes.push({ cause: 'accumulation_overflow', rows: 0 });
-  }
+  const finite = Number.isFinite(loss ?? numerator);
+  // Every logit is finite then: the loss of a row, or the sum of the rows, left the range of float64.
+  if (!finite && causes.length === 0) causes.push({ cause: 'accumulation_overflow', rows: 0 });
   return {
-    verdict: Number.isFinite(loss ?? numerator) ? 'finite' : 'non_finite',
+    verdict: finite ? 'finite' : 'non_finite',
     causes,
     logits: { nan: findings.nan, pos_inf: findings.posInf, neg_inf: findings.negInf, bad_rows: findings.badRows },
     locations: findings.locations,

@@ -3,7 +3,7 @@ import type { Static, TSchema } from 'typebox';
 import { Value } from 'typebox/value';
 import { LossmeterError, refuse } from '../errors.ts';
 import type { ErrorPlace } from '../errors.ts';
-import { showValue, suggestName } from '../suggestion.ts';
+import { pointerTo, showValue, suggestName } from '../suggestion.ts';
 
 /** Names of what `outputs` can ask for. */
 const OUTPUTS = ['per_token_loss', 'lse', 'predictions', 'target_rank', 'entropy'] as const;
@@ -67,7 +67,7 @@ export const Options = Type.Object(
     invalid_label: Type.Enum(['error', 'zero_loss'], {
       default: 'error',
       description:
-        'A counted row whose label is not in [0, C): `error` answers 422 with its place; `zero_loss` gives it the loss 0 and still counts it, which with `ignore_index: []` is what mindformers.core.CrossEntropyLoss does.',
+        'A counted row whose label is not in [0, C): `error` answers 422 with its place; `zero_loss` gives it the loss 0, whatever its logits hold, and still counts it, which with `ignore_index: []` is what mindformers.core.CrossEntropyLoss does.',
       examples: ['zero_loss'],
     }),
     calculate_per_token_loss: Type.Boolean({
@@ -97,6 +97,9 @@ export const Options = Type.Object(
 export type Options = Static<typeof Options>;
 
 export const OPTION_NAMES = Object.keys(Options.properties) as readonly (keyof Options)[];
+
+/** How many wrong options a refusal names. */
+const MAX_PLACES = 8;
 
 /** Names from other libraries for the same thing. */
 const SYNONYMS = {
@@ -128,12 +131,12 @@ export function parseOptions(given: unknown): Options {
   }
   const places: ErrorPlace[] = Object.entries(given).flatMap(([name, value]) => {
     const detail = optionFault(name, value);
-    return detail === undefined
-      ? []
-      : [{ pointer: `/options/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`, detail }];
+    return detail === undefined ? [] : [{ pointer: pointerTo('options', name), detail }];
   });
   if (places.length > 0) {
-    throw new LossmeterError('invalid_option', places.map((place) => place.detail).join('; '), places);
+    const named = places.slice(0, MAX_PLACES);
+    const more = places.length > named.length ? `; and ${places.length - named.length} more` : '';
+    throw new LossmeterError('invalid_option', named.map((place) => place.detail).join('; ') + more, named);
   }
   return { ...DEFAULT_OPTIONS, ...given };
 }

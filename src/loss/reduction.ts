@@ -17,8 +17,6 @@ export interface Reduction {
   loss: number | undefined;
   /** Σ m·nll / Σ m: NaN when nothing is counted */
   meanNll: number;
-  /** Whether every counted row's loss is finite. */
-  rowsFinite: boolean;
   /** m·(ℓ + λ·lse²) per row, 0 where not counted; only when asked for. */
   perTokenLoss: Float64Array<ArrayBuffer> | undefined;
   metrics: Metrics;
@@ -54,7 +52,6 @@ export function reduceRows(columns: RowColumns, targets: Targets, options: Optio
   };
   const wantsRows = options.reduction === 'none' || outputs.includes('per_token_loss');
   const perTokenLoss = wantsRows ? new Float64Array(nll.length) : undefined;
-  let rowsFinite = true;
   for (let row = 0; row < nll.length; row++) {
     const y = targets.classes[row]!;
     if (y === LEFT_OUT) continue;
@@ -66,7 +63,6 @@ export function reduceRows(columns: RowColumns, targets: Targets, options: Optio
       if (epsilon !== 0) loss += (epsilon / classes) * (totalWeight * lse![row]! - weightedSum![row]!);
     }
     const z = lambda === 0 ? 0 : lambda * lse![row]! ** 2;
-    if (!Number.isFinite(loss + z)) rowsFinite = false;
     sums.N.add(m * loss);
     sums.D.add(m * w);
     sums.Z.add(m * z);
@@ -89,7 +85,6 @@ export function reduceRows(columns: RowColumns, targets: Targets, options: Optio
     zLoss: Z,
     loss: formLoss({ N, D, Z, Dz: m }, options),
     meanNll,
-    rowsFinite,
     perTokenLoss,
     metrics: {
       perplexity: Math.exp(meanNll),

@@ -63,13 +63,13 @@ export function selectTargets(
     const detail = `logits have shape ${formatShape(logitsShape)}, expected (N, C) or (…, C) with 1 ≤ C ≤ ${MAX_CLASSES}`;
     throw refuse('shape_mismatch', '/logits/shape', detail);
   }
-  requireRows('label', label, logitsShape);
   if (isFloatDType(label.dtype)) {
     const detail =
-      `label is ${label.dtype} of shape ${formatShape(label.shape)}: class indices are integers ` +
-      '(int8 … uint64); floats would be class probabilities shaped like logits';
+      `label is ${label.dtype} of shape ${formatShape(label.shape)}: class indices are integers (int8 … uint64); ` +
+      'floats would be class probabilities shaped like logits, which are not supported yet';
     throw refuse('invalid_label', '/label', detail);
   }
+  requireRows('label', label, logitsShape);
   const mask = inputMask === undefined ? undefined : readMask(inputMask, logitsShape);
   const classWeights = weight === undefined ? undefined : readClassWeights(weight, C);
 
@@ -149,9 +149,12 @@ function readWeights(name: string, code: ErrorCode, tensor: Tensor): Float64Arra
     tensor.dtype === 'bfloat16'
       ? Float64Array.from(elementsOf(tensor as Tensor<'bfloat16'>), fromBfloat16)
       : Float64Array.from(elementsOf(tensor), Number);
-  const place = weights.findIndex((m) => !(m >= 0 && m < Infinity));
+  const isInteger = !isFloatDType(tensor.dtype);
+  const place = weights.findIndex((m) => !(m >= 0 && m < Infinity) || (isInteger && m > Number.MAX_SAFE_INTEGER));
   if (place >= 0) {
-    const detail = `${name}[${place}] is ${weights[place]}, expected a finite number that is not negative`;
+    const value = String(elementsOf(tensor)[place]);
+    const shown = tensor.dtype === 'bfloat16' ? weights[place] : value;
+    const detail = `${name}[${place}] is ${shown}, expected a finite number that is not negative and, as an integer, at most 2^53 − 1`;
     throw refuse(code, `/${name}/data/${place}`, detail);
   }
   return weights;

@@ -1,16 +1,20 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
 import { LossmeterError } from '../errors.ts';
+import type { ErrorCode } from '../errors.ts';
 import { PROBLEM_MEDIA_TYPE } from '../schemas/problem.ts';
 
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE'] as const;
 
+/** What is the service's own fault. */
+const FAULTS = new Set<ErrorCode>(['internal', 'worker_lost']);
+
 /** Answers every failure as an RFC 9457 problem. What is not the client's doing is logged, and its cause not shown. */
 export default fp(
   async (app) => {
-    app.setErrorHandler((error: FastifyError, request, reply) => {
+    app.setErrorHandler((error: FastifyError | LossmeterError, request, reply) => {
       const known = toLossmeterError(error);
-      if (known.status >= 500) request.log.error({ err: error }, known.message);
+      if (FAULTS.has(known.code)) request.log.error({ err: error }, known.message);
       else request.log.info({ code: known.code, detail: known.message }, 'request refused');
       return sendProblem(known, request, reply);
     });
@@ -29,6 +33,11 @@ export default fp(
   },
   { name: 'errors' },
 );
+
+/** Answers what Fastify refuses before there is a route: a path that cannot be decoded, for instance. */
+export function answerFrameworkError(error: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
+  sendProblem(toLossmeterError(error), request, reply);
+}
 
 function sendProblem(error: LossmeterError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const { code, status, title, message: detail, places } = error;
@@ -50,8 +59,6 @@ function toLossmeterError(error: FastifyError | LossmeterError): LossmeterError 
   if (error instanceof LossmeterError) return error;
   const { statusCode } = error;
   if (statusCode === 413) return new LossmeterError('body_too_large', error.message, [], { cause: error });
-  if (statusCode === 503)
-    return new LossmeterError('shutting_down', 'the service is shutting down', [], { cause: error });
   if (statusCode !== undefined && statusCode >= 400 && statusCode < 500) {
     return new LossmeterError('bad_request', error.message, [], { cause: error });
   }

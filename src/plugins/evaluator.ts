@@ -18,6 +18,7 @@ export default fp<{ config: Config }>(
       workers: config.workers,
       kernel: config.kernel,
       slabBytes: config.slabBytes,
+      maxRowBytes: config.maxRowBytes,
       maxSlabBytes: config.maxBytesInFlight,
       inlineLogits: config.inlineLogits,
     });

@@ -1,4 +1,8 @@
 import fp from 'fastify-plugin';
+import { LossmeterError } from '../errors.ts';
+
+/** They answer to the end. */
+const PROBES = new Set(['/livez', '/readyz']);
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -11,12 +15,19 @@ declare module 'fastify' {
 export default fp(
   async (app) => {
     let ready = false;
+    let closing = false;
     app.decorate('isReady', () => ready);
     app.addHook('onReady', async () => {
       ready = true;
     });
     app.addHook('preClose', async () => {
       ready = false;
+      closing = true;
+    });
+    app.addHook('onRequest', async (request) => {
+      if (closing && !PROBES.has(request.routeOptions.url ?? '')) {
+        throw new LossmeterError('shutting_down', 'the service is shutting down and takes no new work');
+      }
     });
     // A connection that stayed open after its last answer would keep the server from closing.
     app.addHook('onSend', async (_request, reply) => {

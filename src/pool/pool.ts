@@ -15,6 +15,8 @@ export interface PoolOptions {
   kernel: Variant | 'auto';
   /** Size of a slab in bytes; it holds whole rows. */
   slabBytes: number;
+  /** Largest row in bytes: it travels in one piece. */
+  maxRowBytes: number;
   /** Bound on the bytes of all slabs in use. */
   maxSlabBytes: number;
   /** A batch of at most this many logits is evaluated on the main thread, where it is faster than the hop. */
@@ -29,6 +31,7 @@ export class KernelPool {
   readonly slabs: Slabs;
   readonly workers: number;
   readonly inlineLogits: number;
+  readonly maxRowBytes: number;
   readonly #inline: Kernel;
   readonly #piscina: Piscina<SlabTask, SlabReply>;
 
@@ -36,6 +39,7 @@ export class KernelPool {
   constructor(options: PoolOptions) {
     this.workers = options.workers;
     this.inlineLogits = options.inlineLogits;
+    this.maxRowBytes = options.maxRowBytes;
     this.slabs = new Slabs(options.slabBytes, options.maxSlabBytes);
     this.#inline = Kernel.load(options.kernel);
     const data: WorkerData = { kernel: this.#inline.variant };
@@ -74,6 +78,7 @@ export class KernelPool {
       reply = await this.#piscina.run({ block, slab, byteLength }, { transferList: [slab] });
     } catch (cause) {
       this.slabs.forget(slabBytes);
+      if (cause instanceof DOMException) throw cause; // What cannot be posted will not be on another try.
       throw new LossmeterError('worker_lost', 'a worker ended while it evaluated a block of rows', [], { cause });
     }
     this.slabs.release(reply.slab);

@@ -31,7 +31,14 @@ export class Slabs {
     } else {
       this.#bytesInUse += size;
     }
-    return (size === this.standardBytes ? this.#free.pop() : undefined) ?? new ArrayBuffer(size);
+    const free = size === this.standardBytes ? this.#free.pop() : undefined;
+    if (free !== undefined) return free;
+    try {
+      return new ArrayBuffer(size);
+    } catch (error) {
+      this.forget(size);
+      throw error;
+    }
   }
 
   /** Takes a buffer back. */

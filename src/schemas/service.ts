@@ -47,6 +47,7 @@ export const Info = Type.Object(
     options: Type.Array(Type.String(), { description: 'Names of the options.', examples: [['reduction']] }),
     limits: Type.Object(
       {
+        max_row_bytes: bytes('Largest row of logits.', 2 ** 26),
         max_body_bytes: bytes('Longest request body.', 2 ** 34),
         max_json_bytes: bytes('Longest JSON body.', 2 ** 26),
         max_bytes_in_flight: bytes('Bytes held over all requests.', 2 ** 30),

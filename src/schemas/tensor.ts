@@ -22,27 +22,38 @@ export function numberOrNonFinite(description: string, example: number) {
   });
 }
 
-const Data = Type.Union(
-  [
-    Type.String({
-      contentEncoding: 'base64',
-      description: 'Little-endian elements, row-major: base64 in JSON, bin in MessagePack.',
-    }),
-    Type.Array(Type.Unknown(), { description: 'A flat or nested array of entries.' }),
-  ],
-  { description: 'The elements, little-endian and row-major.', examples: [[1.5, -0.5, 0.25, 2, 1, 0]] },
-);
+const dtypeOf = (dtypes: readonly string[]) =>
+  Type.Enum([...dtypes], { description: 'Type of the elements.', examples: [dtypes[0]] });
 
-function tensorObject(dtypes: readonly string[], example: string) {
+function bytesTensor(dtypes: readonly string[]) {
   return Type.Object(
     {
-      dtype: Type.Enum([...dtypes], { description: 'Type of the elements.', examples: [example] }),
+      dtype: dtypeOf(dtypes),
       shape: Shape,
-      data: Data,
+      data: Type.String({
+        contentEncoding: 'base64',
+        description: 'The elements, little-endian and row-major: base64 in JSON, bin in MessagePack.',
+        examples: ['AACAPwAAAEAAAEBAAAAAAAAAgD8AAAAA'],
+      }),
+    },
+    { additionalProperties: false, description: 'A tensor as bytes.' },
+  );
+}
+
+function arrayTensor(dtypes: readonly string[]) {
+  return Type.Object(
+    {
+      dtype: Type.Optional(dtypeOf(dtypes)),
+      shape: Type.Optional(Shape),
+      data: Type.Array(Type.Unknown(), {
+        description: 'The entries, as a flat or nested array.',
+        examples: [[1, 2, 3, 0, 1, 0]],
+      }),
     },
     {
       additionalProperties: false,
-      description: 'A tensor with its dtype and shape. dtype and shape may be left out when `data` is an array.',
+      description:
+        'A tensor as an array. Without a dtype it is float32, a label int64; without a shape, that of the nested array.',
     },
   );
 }
@@ -50,7 +61,11 @@ function tensorObject(dtypes: readonly string[], example: string) {
 /** A tensor of a request. */
 export function requestTensor(dtypes: readonly string[], description: string, examples: unknown[]) {
   return Type.Union(
-    [tensorObject(dtypes, dtypes[0]!), Type.Array(Type.Unknown(), { description: 'A nested array of entries.' })],
+    [
+      bytesTensor(dtypes),
+      arrayTensor(dtypes),
+      Type.Array(Type.Unknown(), { description: 'A nested array of entries.' }),
+    ],
     { description, examples },
   );
 }

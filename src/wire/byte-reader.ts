@@ -118,10 +118,10 @@ export class ByteReader {
   };
 
   readonly #onClose = (): void => {
-    if (!this.#ended) this.#fail(new Error('the client closed the connection before the body was complete'));
+    if (!this.#ended) this.#fail(clientClosed());
   };
 
-  readonly #onError = (error: Error): void => this.#fail(error);
+  readonly #onError = (cause: Error): void => this.#fail(clientClosed(cause));
 
   #fail(error: Error): void {
     this.#failure ??= error;
@@ -139,6 +139,10 @@ export class ByteReader {
     this.#wake?.();
     this.#wake = undefined;
   }
+}
+
+function clientClosed(cause?: Error): LossmeterError {
+  return new LossmeterError('client_closed', 'the connection was closed before the body was complete', [], { cause });
 }
 
 export function truncated(what: string, expected: number, came: number): LossmeterError {

@@ -1,6 +1,6 @@
 import { LossmeterError } from '../errors.ts';
 
-/** Bytes of request bodies that wait in memory, over all requests: what cannot be handed on as it arrives. */
+/** Bytes of requests that wait in memory, over all requests: what cannot be handed on as it arrives. */
 export class HeldBytes {
   readonly #max: number;
   #held = 0;
@@ -18,11 +18,17 @@ export class HeldBytes {
     let taken = 0;
     return {
       take: (bytes, what) => {
-        if (this.#held + bytes > this.#max) {
+        if (taken + bytes > this.#max) {
           const detail =
             `${what} must wait in memory, and with it more than the ${this.#max} bytes in flight that this service ` +
             'allows would be held; send the tensor `logits` last, after label, input_mask, weight and options: then it streams';
           throw new LossmeterError('body_too_large', detail);
+        }
+        if (this.#held + bytes > this.#max) {
+          throw new LossmeterError(
+            'overloaded',
+            `${what} must wait in memory, which other requests hold at the moment`,
+          );
         }
         this.#held += bytes;
         taken += bytes;
@@ -36,7 +42,50 @@ export class HeldBytes {
 }
 
 export interface HeldBytesAccount {
-  /** @throws LossmeterError body_too_large when the service would hold too much */
+  /**
+   * @throws LossmeterError body_too_large when this request would hold too much, overloaded when it would with those of
+   * others
+   */
   take(bytes: number, what: string): void;
   close(): void;
+}
+
+/** Chunks from this size on are held as they are; smaller ones are copied together. */
+const BLOCK_BYTES = 65_536;
+
+/** Collects bytes that have to wait, whatever the chunks in which they come: single bytes cost what they are. */
+export class HeldRuns {
+  readonly #account: HeldBytesAccount;
+  readonly #what: string;
+  readonly runs: Uint8Array[] = [];
+  #block = new Uint8Array(0);
+  #filled = 0;
+
+  constructor(account: HeldBytesAccount, what: string) {
+    this.#account = account;
+    this.#what = what;
+  }
+
+  push(chunk: Uint8Array): void {
+    if (chunk.byteLength >= BLOCK_BYTES / 2) {
+      this.#account.take(chunk.byteLength, this.#what);
+      this.runs.push(chunk);
+      this.#block = new Uint8Array(0);
+      this.#filled = 0;
+      return;
+    }
+    if (this.#filled + chunk.byteLength > this.#block.byteLength) {
+      this.#account.take(BLOCK_BYTES, this.#what);
+      this.#block = new Uint8Array(BLOCK_BYTES);
+      this.#filled = 0;
+    }
+    this.#block.set(chunk, this.#filled);
+    if (this.#filled > 0) this.runs.pop();
+    this.#filled += chunk.byteLength;
+    this.runs.push(this.#block.subarray(0, this.#filled));
+  }
+
+  concat(): Uint8Array {
+    return this.runs.length === 1 ? this.runs[0]! : Buffer.concat(this.runs);
+  }
 }

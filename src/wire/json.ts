@@ -1,5 +1,6 @@
 import { LossmeterError } from '../errors.ts';
 import { showValue } from '../suggestion.ts';
+import { HeldRuns } from './held-bytes.ts';
 import { missingField, requireRequestField } from './request.ts';
 import type { Codec } from './request.ts';
 import { requireLogitsDType, tensorFromValue } from './tensor-value.ts';
@@ -9,16 +10,15 @@ export const jsonCodec: Codec = {
   name: 'json',
   mediaTypes: ['application/json'],
   async decode(reader, context) {
-    const chunks: Uint8Array[] = [];
+    const held = new HeldRuns(context.held, 'the JSON body');
     await reader.drain((chunk) => {
       if (reader.received > context.maxJsonBytes) {
         const detail = `a JSON body may have ${context.maxJsonBytes} bytes; larger batches go as application/vnd.msgpack`;
         throw new LossmeterError('body_too_large', detail);
       }
-      context.held.take(chunk.byteLength, 'the JSON body');
-      chunks.push(chunk);
+      held.push(chunk);
     });
-    const request = parseJson(Buffer.concat(chunks).toString('utf8'));
+    const request = parseJson(new TextDecoder().decode(held.concat()));
     if (typeof request !== 'object' || request === null || Array.isArray(request)) {
       throw new LossmeterError('malformed_body', `the body is ${showValue(request)}, expected an object`);
     }
@@ -39,7 +39,7 @@ export const jsonCodec: Codec = {
 };
 
 /** Strings, or the bare tokens that Python's json writes for numbers that JSON has not. */
-const STRING_OR_BARE_TOKEN = /"(?:[^"\\]|\\.)*"|-?Infinity|NaN/g;
+const STRING_OR_BARE_TOKEN = /"[^"\\]*(?:\\.[^"\\]*)*"|-?Infinity|NaN/g;
 
 function parseJson(text: string): unknown {
   try {

@@ -12,7 +12,7 @@ export const REQUEST_MEDIA_TYPES = CODECS.flatMap((codec) => codec.mediaTypes);
 
 const byMediaType = new Map(CODECS.flatMap((codec) => codec.mediaTypes.map((type) => [type, codec] as const)));
 
-const EXAMPLE = `curl -H 'Content-Type: application/json' -d '{"logits": [[1, 2, 3]], "label": [2]}'`;
+const EXAMPLE = `curl -H 'Content-Type: application/json' -d '{"logits": [[1, 2, 3]], "label": [2]}' http://127.0.0.1:8080/v1/cross-entropy`;
 
 /**
  * The codec of a Content-Type header; its parameters do not matter.

@@ -3,6 +3,9 @@ import { LossmeterError } from '../errors.ts';
 /** Nesting that a value may have; no request needs more than a tensor's axes and a few maps. */
 const MAX_DEPTH = 64;
 
+/** Entries that a value may have: each becomes a JavaScript value, much larger than its bytes. */
+const MAX_ENTRIES = 2 ** 20;
+
 /** What stands behind a MessagePack type byte. https://github.com/msgpack/msgpack/blob/master/spec.md */
 interface Format {
   /** Bytes of a big-endian length that follow the type byte. */
@@ -17,28 +20,31 @@ const bytes = (lengthBytes: Format['lengthBytes'], fixed = 0): Format => ({ leng
 const items = (lengthBytes: Format['lengthBytes'], fixed = 0): Format => ({ lengthBytes, counts: 'items', fixed });
 const pairs = (lengthBytes: Format['lengthBytes'], fixed = 0): Format => ({ lengthBytes, counts: 'pairs', fixed });
 
-/** From 0xc0 to 0xdf; 0xc1 is never used. */
+/** From 0xc0 to 0xdf. */
 const FORMATS: readonly (Format | undefined)[] = [
   ...[bytes(0), undefined, bytes(0), bytes(0)], // nil, never used, false, true
   ...[bytes(1), bytes(2), bytes(4)], // bin
-  ...[bytes(1, 1), bytes(2, 1), bytes(4, 1)], // ext, with a byte of type
+  ...[undefined, undefined, undefined], // ext: no field needs one
   ...[bytes(0, 4), bytes(0, 8)], // float
   ...[bytes(0, 1), bytes(0, 2), bytes(0, 4), bytes(0, 8)], // uint
   ...[bytes(0, 1), bytes(0, 2), bytes(0, 4), bytes(0, 8)], // int
-  ...[bytes(0, 2), bytes(0, 3), bytes(0, 5), bytes(0, 9), bytes(0, 17)], // fixext
+  ...[undefined, undefined, undefined, undefined, undefined], // fixext
   ...[bytes(1), bytes(2), bytes(4)], // str
   ...[items(2), items(4)], // array
   ...[pairs(2), pairs(4)], // map
 ];
 
-/** @throws LossmeterError malformed_body for the type byte that the format never uses */
+/** @throws LossmeterError malformed_body for the type byte that the format never uses, and for extensions */
 export function formatOf(type: number): Format {
   if (type < 0x80 || type >= 0xe0) return bytes(0);
   if (type < 0x90) return pairs(0, type & 0x0f);
   if (type < 0xa0) return items(0, type & 0x0f);
   if (type < 0xc0) return bytes(0, type & 0x1f);
   const format = FORMATS[type - 0xc0];
-  if (format === undefined) throw new LossmeterError('malformed_body', 'the byte 0xc1 is not MessagePack');
+  if (format === undefined) {
+    const what = type === 0xc1 ? 'is not MessagePack' : 'starts a MessagePack extension, which no field can be';
+    throw new LossmeterError('malformed_body', `the byte 0x${type.toString(16)} ${what}`);
+  }
   return format;
 }
 
@@ -50,6 +56,7 @@ export class MsgpackExtent {
   #format: Format | undefined;
   #lengthBytesRead = 0;
   #length = 0;
+  #entries = 0;
 
   get done(): boolean {
     return this.#open.length === 0;
@@ -86,6 +93,11 @@ export class MsgpackExtent {
     if (counts === 'bytes') {
       this.#skip = count;
     } else if (count > 0) {
+      this.#entries += count;
+      if (this.#entries > MAX_ENTRIES) {
+        const detail = `an array or map has more than ${MAX_ENTRIES} entries; send a tensor as {"dtype", "shape", "data"} with data as bin`;
+        throw new LossmeterError('body_too_large', detail);
+      }
       if (this.#open.length >= MAX_DEPTH) {
         throw new LossmeterError('malformed_body', `the body is nested deeper than ${MAX_DEPTH} levels`);
       }

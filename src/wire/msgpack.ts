@@ -7,6 +7,7 @@ import { showValue } from '../suggestion.ts';
 import { truncated } from './byte-reader.ts';
 import type { ByteReader } from './byte-reader.ts';
 import { MsgpackExtent, formatOf } from './msgpack-extent.ts';
+import { HeldRuns } from './held-bytes.ts';
 import { duplicateField, missingField, requireRequestField } from './request.ts';
 import type { Codec, DecodeContext, LogitsWriter, RequestField } from './request.ts';
 import {
@@ -119,6 +120,7 @@ class MsgpackRequest {
         } else if (last && missing === 1 && dtype !== undefined && shape !== undefined) {
           const logitsDType = requireLogitsDType(dtype);
           requireByteLength('logits', dtype, shape, byteLength);
+          this.#requireAnnounced(byteLength);
           const writer = this.#begin(logitsDType, shape);
           await this.#reader.forward(byteLength, 'logits.data', (run) => writer.write(run));
           return true;
@@ -136,13 +138,17 @@ class MsgpackRequest {
     return false;
   }
 
+  /** Refuses at once what cannot come: memory is taken for rows before their bytes have come. */
+  #requireAnnounced(byteLength: number): void {
+    const { contentLength } = this.#context;
+    if (contentLength !== undefined && byteLength > contentLength)
+      throw truncated('logits.data', byteLength, contentLength);
+  }
+
   async #hold(byteLength: number): Promise<Uint8Array[]> {
-    const runs: Uint8Array[] = [];
-    await this.#reader.forward(byteLength, 'logits.data', (run) => {
-      this.#context.held.take(run.byteLength, 'logits.data');
-      runs.push(run);
-    });
-    return runs;
+    const held = new HeldRuns(this.#context.held, 'logits.data');
+    await this.#reader.forward(byteLength, 'logits.data', (run) => held.push(run));
+    return held.runs;
   }
 
   async #readMapLength(what: string): Promise<number> {
@@ -179,7 +185,7 @@ class MsgpackRequest {
   /** Cuts the next value out of the stream and reads it. */
   async #readValue(what: string): Promise<unknown> {
     const extent = new MsgpackExtent();
-    const runs: Uint8Array[] = [];
+    const held = new HeldRuns(this.#context.held, what);
     while (!extent.done) {
       const chunk = await this.#reader.peek();
       if (chunk === undefined) {
@@ -189,11 +195,16 @@ class MsgpackRequest {
         );
       }
       const length = extent.push(chunk);
-      this.#context.held.take(length, what);
-      runs.push(chunk.subarray(0, length));
+      const run = chunk.subarray(0, length);
       this.#reader.skip(length);
+      // Most values lie within one chunk, and are read where they lie.
+      if (extent.done && held.runs.length === 0) {
+        this.#context.held.take(length, what);
+        return unpack(run, what);
+      }
+      held.push(run);
     }
-    return unpack(runs.length === 1 ? runs[0]! : Buffer.concat(runs), what);
+    return unpack(held.concat(), what);
   }
 }
 

@@ -1,7 +1,7 @@
 import type { ByteReader } from './byte-reader.ts';
 import type { HeldBytesAccount } from './held-bytes.ts';
 import { LossmeterError, refuse } from '../errors.ts';
-import { showValue, suggestName } from '../suggestion.ts';
+import { pointerTo, showValue, suggestName } from '../suggestion.ts';
 import type { FloatDType } from '../tensor/dtype.ts';
 import type { Shape } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
@@ -47,6 +47,8 @@ export interface DecodeContext {
   /** Names of options, to tell an option in the wrong place from an unknown field. */
   readonly optionNames: readonly string[];
   readonly maxJsonBytes: number;
+  /** Bytes of the whole body, where they are announced. */
+  readonly contentLength: number | undefined;
   /** Called once, when all but the logits' bytes is known; what it throws refuses the request. */
   readonly begin: (header: RequestHeader) => LogitsWriter;
 }
@@ -76,7 +78,7 @@ export function requireRequestField(name: unknown, optionNames: readonly string[
     const option = suggestName(name, optionNames);
     if (option !== undefined) hint = `, did you mean "options": {"${option}": …}?`;
   }
-  throw refuse('unknown_field', `/${name}`, `unknown field ${shown}${hint}`);
+  throw refuse('unknown_field', pointerTo(name), `unknown field ${shown}${hint}`);
 }
 
 export function duplicateField(name: string): LossmeterError {

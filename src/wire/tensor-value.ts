@@ -1,5 +1,5 @@
 import { LossmeterError, refuse } from '../errors.ts';
-import { showValue, suggestName } from '../suggestion.ts';
+import { pointerTo, showValue, suggestName } from '../suggestion.ts';
 import { DTYPES, DTYPE_BYTES, FLOAT_DTYPES, isDType, isFloatDType } from '../tensor/dtype.ts';
 import type { DType, FloatDType } from '../tensor/dtype.ts';
 import { MAX_RANK, elementCount, formatShape, isShape } from '../tensor/shape.ts';
@@ -21,7 +21,11 @@ export function requireTensorKey(field: TensorField, key: unknown): TensorKey {
       ? suggestName(key, TENSOR_KEYS, { type: 'dtype', size: 'shape', values: 'data' })
       : undefined;
   const hint = meant === undefined ? `; a tensor has ${TENSOR_KEYS.join(', ')}` : `, did you mean ${meant}?`;
-  throw refuse('unknown_field', `/${field}/${String(key)}`, `unknown key ${showValue(key)} in ${field}${hint}`);
+  throw refuse(
+    'unknown_field',
+    pointerTo(field, typeof key === 'string' ? key : showValue(key)),
+    `unknown key ${showValue(key)} in ${field}${hint}`,
+  );
 }
 
 /** @throws LossmeterError invalid_tensor */
@@ -111,7 +115,15 @@ export function tensorFromValue(field: TensorField, value: unknown): Tensor {
   if (knownDType === undefined) throw missingKey(field, 'dtype');
   if (knownShape === undefined) throw missingKey(field, 'shape');
   requireByteLength(field, knownDType, knownShape, bytes.byteLength);
+  if (knownDType === 'bool') requireBooleans(field, bytes);
   return { dtype: knownDType, shape: knownShape, data: bytes };
+}
+
+function requireBooleans(field: TensorField, bytes: Uint8Array): void {
+  const index = bytes.findIndex((byte) => byte > 1);
+  if (index < 0) return;
+  const detail = `byte ${index} of ${field}.data is ${bytes[index]}, expected 0 or 1 for bool`;
+  throw refuse('invalid_tensor', pointerTo(field, 'data', index), detail);
 }
 
 export function missingKey(field: TensorField, key: TensorKey): LossmeterError {

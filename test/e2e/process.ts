@@ -14,7 +14,7 @@ export class ServiceProcess {
 
   private constructor(environment: Record<string, string>) {
     const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('LOSSMETER_'));
-    this.child = spawn(process.execPath, ['src/cli/bin.js', 'serve'], {
+    this.child = spawn(process.execPath, ['--max-semi-space-size=1', 'src/cli/bin.js', 'serve'], {
       cwd: ROOT,
       env: { ...Object.fromEntries(inherited), LOSSMETER_PORT: '0', ...environment },
       stdio: ['ignore', 'pipe', 'pipe'],

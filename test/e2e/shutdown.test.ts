@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { request } from 'node:http';
+import { connect } from 'node:net';
 import { afterEach, expect, test } from 'vitest';
 import { MSGPACK, encodeRequest } from '../service.ts';
 import { ServiceProcess } from './process.ts';
@@ -49,26 +50,66 @@ test('an idle keep-alive connection does not hold the shutdown up', async () => 
   expect(performance.now() - started).toBeLessThan(5000);
 });
 
-test('a client that leaves in the middle of an upload leaves nothing behind', async () => {
-  service = await ServiceProcess.start();
-  const label = encodeRequest({ label: [0] }, MSGPACK) as Uint8Array;
-  for (let k = 0; k < 20; k++) {
+test('clients that leave in the middle of their logits leave nothing behind', async () => {
+  service = await ServiceProcess.start({ LOSSMETER_MAX_BYTES_IN_FLIGHT: String(2 ** 23) });
+  const logits = { dtype: 'float32', shape: [1000, 1000], data: new Uint8Array(4_000_000) };
+  const label = { dtype: 'int16', shape: [1000], data: new Uint8Array(2000) };
+  const streamed = encodeRequest({ label, logits }, MSGPACK) as Uint8Array;
+  const held = encodeRequest({ logits, label }, MSGPACK) as Uint8Array;
+  // Each leaves a slab or held bytes; all of them would be several times what may be in flight.
+  for (const body of Array.from({ length: 12 }, () => [streamed, held]).flat()) {
     const upload = request(`${service.url}/v1/cross-entropy`, {
       method: 'POST',
-      headers: { 'content-type': MSGPACK, 'content-length': 10_000_000 },
+      headers: { 'content-type': MSGPACK, 'content-length': body.byteLength },
     });
     upload.on('error', () => {});
-    upload.write(label);
-    upload.write(new Uint8Array(100_000));
-    await pause(10);
+    upload.write(body.subarray(0, 3_000_000));
+    await pause(30);
     upload.destroy();
   }
-  const response = await fetch(`${service.url}/v1/cross-entropy`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: '{"logits": [[0, 0]], "label": [1]}',
-  });
-  expect(await response.json()).toMatchObject({ mean_nll: Math.LN2 });
+  await pause(100);
+  for (const body of [streamed, held]) {
+    const response = await fetch(`${service.url}/v1/cross-entropy`, {
+      method: 'POST',
+      headers: { 'content-type': MSGPACK },
+      body: Buffer.from(body),
+    });
+    expect(response.status).toBe(200);
+  }
+  expect(service.output).toContain('client_closed');
   expect(service.output).not.toMatch(/"level":(50|60)/);
   expect(await service.end()).toBe(0);
+});
+
+test('while it shuts down, a kept connection gets a problem for work, and the probes answer', async () => {
+  service = await ServiceProcess.start();
+  const { url } = service;
+  const hold = request(`${url}/v1/cross-entropy`, {
+    method: 'POST',
+    headers: { 'content-type': MSGPACK, 'content-length': 100 },
+  });
+  hold.on('error', () => {});
+  hold.write(Buffer.of(0x82));
+  // Requests whose heads are half sent: their connections are not idle, so they outlive the listener.
+  const sockets = ['/livez', '/readyz', '/v1/info'].map((path) => {
+    const socket = connect(Number(new URL(url).port), '127.0.0.1');
+    socket.write(`GET ${path} HTTP/1.1\r\nHost: x\r\n`);
+    return socket;
+  });
+  await pause(100);
+  const exited = once(service.child, 'exit');
+  service.child.kill('SIGTERM');
+  await pause(100);
+  const answers = await Promise.all(
+    sockets.map(async (socket) => {
+      socket.write('\r\n');
+      const [data] = (await once(socket, 'data')) as [Buffer];
+      return data.toString();
+    }),
+  );
+  expect(answers[0]).toMatch(/^HTTP\/1.1 200 /);
+  expect(answers[1]).toMatch(/^HTTP\/1.1 503 [\s\S]*"ready":false/);
+  expect(answers[2]).toMatch(/^HTTP\/1.1 503 [\s\S]*retry-after: 1[\s\S]*"code":"shutting_down"/);
+  hold.destroy();
+  expect(await exited).toEqual([0, null]);
 });

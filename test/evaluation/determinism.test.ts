@@ -16,7 +16,14 @@ afterAll(() => Promise.all([...pools.values()].map((pool) => pool.close())));
 
 /** An evaluator; its pool is shared by all tests that want the same. */
 function evaluator(workers: number, slabBytes: number, inlineLogits = 0): Evaluator {
-  const options = { workers, kernel: 'auto', slabBytes, maxSlabBytes: 2 ** 28, inlineLogits } as const;
+  const options = {
+    workers,
+    kernel: 'auto',
+    slabBytes,
+    maxRowBytes: 2 ** 26,
+    maxSlabBytes: 2 ** 28,
+    inlineLogits,
+  } as const;
   const key = JSON.stringify(options);
   const pool = pools.get(key) ?? new KernelPool(options);
   pools.set(key, pool);

@@ -4,6 +4,8 @@ import { JSON_TYPE, MSGPACK, Service, encodeRequest } from '../service.ts';
 
 const service = Service.start({ maxJsonBytes: 10_000, maxBytesInFlight: 2 ** 20, maxBodyBytes: 2 ** 22 });
 
+const roomy = Service.start();
+
 const good = {
   logits: [
     [1, 2, 3],
@@ -410,7 +412,11 @@ describe('MessagePack', () => {
       Buffer.concat([Buffer.of(0x81), pack('label'), Buffer.alloc(200_000, 0x91), Buffer.of(1)]),
       'nested deeper than 64',
     ],
-    ['an extension nobody knows', Buffer.concat([Buffer.of(0x81), pack('label'), Buffer.of(0xd4, 0x63, 0)]), 'label'],
+    [
+      'an extension nobody knows',
+      Buffer.concat([Buffer.of(0x81), pack('label'), Buffer.of(0xd4, 0x63, 0)]),
+      'starts a MessagePack extension',
+    ],
   ])('%s is refused', async (_name, body, says) => {
     const answer = await service.post(body, { type: MSGPACK });
     expect(answer.status).toBeGreaterThanOrEqual(400);
@@ -418,9 +424,9 @@ describe('MessagePack', () => {
     expect(answer.body.detail).toContain(says);
   });
 
-  test('an array that announces 2^32 entries allocates nothing', async () => {
+  test('an array that announces 2^32 entries is refused before any of them', async () => {
     const body = Buffer.concat([Buffer.of(0x81), pack('label'), Buffer.of(0xdd, 0xff, 0xff, 0xff, 0xff)]);
-    expect((await service.post(body, { type: MSGPACK })).body.code).toBe('truncated_body');
+    expect((await service.post(body, { type: MSGPACK })).body.code).toBe('body_too_large');
   });
 
   test('logits before the label wait in bounded memory, and past the bound the order is named', async () => {
@@ -525,4 +531,63 @@ test('a method that a path does not have is refused with those it has', async ()
     code: 'method_not_allowed',
     detail: '/v1/cross-entropy has no GET, it has POST',
   });
+});
+
+describe('refusals are short, whatever was sent', () => {
+  test.each([
+    [
+      '100,000 unknown options',
+      { ...good, options: Object.fromEntries(Array.from({ length: 100_000 }, (_, k) => [`o${k}`, k])) },
+      'and 99992 more',
+    ],
+    ['a field name of 500,000 characters', { ...good, ['x'.repeat(500_000)]: 1 }, 'xxx…'],
+    [
+      'a shape of 100,000 axes',
+      { ...good, logits: { dtype: 'float32', shape: Array.from({ length: 100_000 }, () => 1), data: '' } },
+      '[1,1,1,1,1,1,…]',
+    ],
+    [
+      'an option nested in itself 10,000 times',
+      `{"logits": [[1]], "label": [0], "options": {"reduction": ${'['.repeat(10_000)}${']'.repeat(10_000)}}}`,
+      '[[[…]]]',
+    ],
+  ])('%s', async (_name, request, says) => {
+    const response = await fetch(`${roomy.url}/v1/cross-entropy`, {
+      method: 'POST',
+      headers: { 'content-type': JSON_TYPE },
+      body: typeof request === 'string' ? request : JSON.stringify(request),
+    });
+    const text = await response.text();
+    expect(response.status).toBe(422);
+    expect(text).toContain(says);
+    expect(text.length).toBeLessThan(5000);
+  });
+});
+
+test('JSON with megabytes of text and a bare NaN is read', async () => {
+  const N = 3_000_000;
+  const data = Buffer.alloc(4 * N).toString('base64');
+  const body = `{"logits": {"dtype": "float32", "shape": [1, ${N}], "data": "${data}"}, "label": [0], "input_mask": [NaN]}`;
+  const response = await fetch(`${roomy.url}/v1/cross-entropy`, {
+    method: 'POST',
+    headers: { 'content-type': JSON_TYPE },
+    body,
+  });
+  expect(await response.json()).toMatchObject({ code: 'invalid_mask' });
+});
+
+test('a bool byte other than 0 and 1, and an integer mask beyond 2^53, are refused', async () => {
+  const bool = { dtype: 'bool', shape: [2], data: Uint8Array.of(1, 255) };
+  const answer = await service.post({ label: [0, 0], input_mask: bool, logits }, { type: MSGPACK });
+  expect(answer.body.detail).toBe('byte 1 of input_mask.data is 255, expected 0 or 1 for bool');
+  const int64 = { dtype: 'int64', shape: [2], data: new Uint8Array(BigInt64Array.of(1n, 2n ** 53n + 1n).buffer) };
+  const beyond = await service.post({ label: [0, 0], input_mask: int64, logits }, { type: MSGPACK });
+  expect([beyond.status, beyond.body.code]).toEqual([422, 'invalid_mask']);
+  expect(beyond.body.detail).toContain('input_mask[1] is 9007199254740993');
+});
+
+test.each(['/%E0%A4%A', '/v1/%'])('GET %s is a problem', async (path) => {
+  const response = await service.get(path);
+  expect([response.status, response.headers.get('content-type')]).toEqual([400, 'application/problem+json']);
+  expect(await response.json()).toMatchObject({ code: 'bad_request' });
 });

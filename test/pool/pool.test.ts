@@ -2,7 +2,14 @@ import { afterAll, expect, test } from 'vitest';
 import { KernelPool } from '../../src/pool/pool.ts';
 import { encode } from '../rows.ts';
 
-const pool = new KernelPool({ workers: 1, kernel: 'auto', slabBytes: 64, maxSlabBytes: 640, inlineLogits: 0 });
+const pool = new KernelPool({
+  workers: 1,
+  kernel: 'auto',
+  slabBytes: 64,
+  maxRowBytes: 2 ** 26,
+  maxSlabBytes: 640,
+  inlineLogits: 0,
+});
 afterAll(() => pool.close());
 
 const block = {

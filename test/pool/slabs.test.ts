@@ -34,6 +34,12 @@ test('a row larger than everything is granted when nothing else is in use', asyn
   expect(slabs.bytesInUse).toBe(1000);
 });
 
+test('a buffer that cannot be had is not accounted for', async () => {
+  const slabs = new Slabs(100, 250);
+  await expect(slabs.acquire(2 ** 52)).rejects.toThrow(RangeError);
+  expect(slabs.bytesInUse).toBe(0);
+});
+
 test('a lost slab is accounted for', async () => {
   const slabs = new Slabs(100, 100);
   await slabs.acquire(1);

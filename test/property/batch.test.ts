@@ -10,7 +10,14 @@ import type { FloatDType } from '../../src/tensor/dtype.ts';
 import { exactSum, nll } from '../reference.ts';
 import { decode, encode } from '../rows.ts';
 
-const pool = new KernelPool({ workers: 2, kernel: 'auto', slabBytes: 512, maxSlabBytes: 2 ** 20, inlineLogits: 0 });
+const pool = new KernelPool({
+  workers: 2,
+  kernel: 'auto',
+  slabBytes: 512,
+  maxRowBytes: 2 ** 26,
+  maxSlabBytes: 2 ** 20,
+  inlineLogits: 0,
+});
 const evaluator = new Evaluator(pool, { maxBodyBytes: 2 ** 30, maxJsonBytes: 2 ** 20, maxBytesInFlight: 2 ** 20 });
 const packr = new Packr({ useRecords: false, variableMapSize: true });
 afterAll(() => pool.close());

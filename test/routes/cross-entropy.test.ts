@@ -317,3 +317,131 @@ test('100,000 float16 rows do not overflow: the accumulation is float64', async 
   const { body } = await service.post({ label, logits }, { type: MSGPACK });
   expect(body.numerator).toBe(1e8);
 });
+
+describe('metrics', () => {
+  test('perplexity and bits_per_token always come', async () => {
+    const { body } = await service.post({ logits: LOGITS, label: LABEL, input_mask: [1, 0.5, 2] });
+    expect(body.metrics).toEqual({
+      perplexity: Math.exp(body.mean_nll),
+      bits_per_token: body.mean_nll / Math.LN2,
+    });
+  });
+
+  test('the others are means over counted rows, weighted by the mask, when asked for', async () => {
+    const logits = [
+      [0, 1, 2, 3, 4, 5, 6],
+      [6, 5, 4, 3, 2, 1, 0],
+      [0, 0, 0, 0, 0, 0, 0],
+      [9, 0, 0, 0, 0, 0, 0],
+    ];
+    const options = {
+      metrics: ['accuracy', 'top5_accuracy', 'mean_entropy'],
+      outputs: ['target_rank', 'predictions', 'entropy'],
+    };
+    const { body } = await service.post({ logits, label: [6, 6, 4, -100], input_mask: [1, 2, 1, 1], options });
+    expect(body.outputs['target_rank']?.data).toEqual([0, 6, 4, -1]);
+    expect(body.outputs['predictions']?.data).toEqual([6, 0, 0, 0]);
+    expect(body.metrics).toMatchObject({ accuracy: 1 / 4, top5_accuracy: 2 / 4 });
+    const entropies = Array.from(body.outputs['entropy']!.data as unknown as number[]);
+    expect(entropies[2]).toBeCloseTo(Math.log(7), 6);
+    expect(body.metrics.mean_entropy).toBeCloseTo((entropies[0]! + 2 * entropies[1]! + entropies[2]!) / 4, 12);
+  });
+});
+
+test('a torch mean of nothing is NaN, and the verdict says so', async () => {
+  const { body } = await service.post({
+    logits: LOGITS,
+    label: LABEL,
+    input_mask: [0, 0, 0],
+    options: { semantics: 'torch' },
+  });
+  expect(body.diagnostics.verdict).toBe('non_finite');
+});
+
+test('a row that is masked and ignored counts as masked', async () => {
+  const { body } = await service.post({ logits: LOGITS, label: [-100, 4, 0], input_mask: [0, 1, 1] });
+  expect(body.rows).toEqual({ total: 3, counted: 2, ignored: 0, masked: 1 });
+});
+
+test('a bfloat16 mask is read as such', async () => {
+  const mask = { dtype: 'bfloat16', shape: [3], data: encode('bfloat16', [0.5, 2, 0]) };
+  const { body } = await service.post(
+    { label: LABEL, input_mask: mask, logits: tensor(MSGPACK, 'float32', LOGITS) },
+    { type: MSGPACK },
+  );
+  expect(body.denominator).toBe(2.5);
+});
+
+test('a uint64 label is never negative', async () => {
+  const label = {
+    dtype: 'uint64',
+    shape: [3],
+    data: new Uint8Array(BigUint64Array.of(2n ** 64n - 100n, 1n, 0n).buffer),
+  };
+  const { status, body } = await service.post({ label, logits: tensor(MSGPACK, 'float32', LOGITS) }, { type: MSGPACK });
+  expect([status, body.code]).toEqual([422, 'invalid_label']);
+  expect(body.detail).toContain('label[0] is 18446744073709551516');
+});
+
+test('an empty batch of many classes is a mean of nothing', async () => {
+  const { status, body } = await service.post({
+    logits: { dtype: 'float64', shape: [0, 2 ** 30], data: '' },
+    label: { dtype: 'int64', shape: [0], data: '' },
+  });
+  expect([status, body.loss]).toEqual([200, 0]);
+});
+
+test('a finite row whose loss overflows is named by its cause', async () => {
+  const logits = { dtype: 'float64', shape: [1, 2], data: [-1.7e308, 1.7e308] };
+  const { body } = await service.post({ logits, label: [0] });
+  expect(body.loss).toBe('Infinity');
+  expect(body.diagnostics.causes).toEqual([{ cause: 'accumulation_overflow', rows: 0 }]);
+});
+
+test('an invalid label under zero_loss has loss 0 whatever its logits hold, and the diagnostics still tell', async () => {
+  const options = { invalid_label: 'zero_loss', ignore_index: [] };
+  const { body } = await service.post({
+    logits: [
+      ['NaN', 1],
+      [0, 0],
+    ],
+    label: [7, 0],
+    options,
+  });
+  expect(body.numerator).toBeCloseTo(Math.LN2, 12);
+  expect(body.diagnostics).toMatchObject({ verdict: 'finite', logits: { nan: 1, bad_rows: 1 } });
+});
+
+describe('class weights', () => {
+  test.each([
+    [[1, 2], 'shape_mismatch', '(2,)'],
+    [[1, 1, 1, 1, -1], 'invalid_weight', 'weight[4] is -1'],
+    [[1, 1, 1, 1, 'NaN'], 'invalid_weight', 'weight[4] is NaN'],
+  ])('%j is refused', async (weight, code, says) => {
+    const { status, body } = await service.post({ logits: LOGITS, label: LABEL, weight });
+    expect([status, body.code]).toEqual([422, code]);
+    expect(body.detail).toContain(says);
+  });
+});
+
+test('megatron’s smoothing of one class is refused', async () => {
+  const { status, body } = await service.post({
+    logits: [[1]],
+    label: [0],
+    options: { semantics: 'megatron', label_smoothing: 0.1 },
+  });
+  expect([status, body.code]).toEqual([422, 'invalid_option']);
+});
+
+test.each([
+  ['label_smoothing', -0.1],
+  ['label_smoothing', 1.1],
+  ['lse_square_scale', -1],
+  ['lse_square_scale', 'NaN'],
+  ['shift', -1],
+  ['shift', 0.5],
+])('%s of %j is refused with its bounds', async (name, value) => {
+  const { status, body } = await service.post({ logits: LOGITS, label: LABEL, options: { [name]: value } });
+  expect([status, body.code]).toEqual([422, 'invalid_option']);
+  expect(body.detail).toContain(`options.${name} is ${JSON.stringify(value)}, expected`);
+});

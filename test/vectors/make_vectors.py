@@ -2,6 +2,7 @@
 
     pip install torch numpy
     python make_vectors.py
+    npm run format
 
 Stops when an expected value differs from that of another implementation (peers.py).
 """
@@ -79,18 +80,18 @@ def main() -> None:
     torch.set_num_threads(1)
     agreement = Agreement()
     for file, cases in FILES.items():
-        lines: dict[str, str] = {}
+        records: dict[str, dict[str, Any]] = {}
         for case in cases():
             result = evaluate(case)
             agreement.check(case, result)
             known = KNOWN_LOSSES.get(case.name)
             assert known is None or abs(result.final.item() - known) < 5.1e-9, case.name
-            assert case.name not in lines, case.name
-            lines[case.name] = json.dumps(record(case, result), allow_nan=False)
+            assert case.name not in records, case.name
+            records[case.name] = record(case, result)
         path = Path(__file__).with_name(f"{file}.json")
-        # A case on a line: a difference shows as the cases it touches.
-        path.write_text("[\n" + ",\n".join(lines.values()) + "\n]\n", encoding="utf-8")
-        print(f"{path.name}: {len(lines)} cases, {path.stat().st_size / 1000:.0f} kB")
+        text = json.dumps(list(records.values()), allow_nan=False)
+        path.write_text(text, encoding="utf-8")
+        print(f"{path.name}: {len(records)} cases")
     print(
         f"torch {torch.__version__}, largest difference {agreement.largest_difference:.1e}"
     )

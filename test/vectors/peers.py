@@ -1,4 +1,8 @@
-"""Other implementations of what formulas.py computes. Only the preparation of rows is common to both."""
+"""Other implementations of what formulas.py computes.
+
+Both start from the same rows (scale, softcap, shift and selection), and where torch has
+to do Megatron's smoothing with weights or probabilities, from the same ε'.
+"""
 
 from collections import Counter
 

@@ -67,6 +67,7 @@ async function decode(
     held,
     optionNames: ['reduction'],
     maxJsonBytes: 2 ** 20,
+    contentLength: undefined,
     begin(given) {
       expect(header, 'begin is called once').toBeUndefined();
       header = given;
@@ -121,10 +122,16 @@ describe.each(CODECS)('%s', (_name, codec, encode) => {
   );
 
   test('gives held bytes back when it refuses', async () => {
-    const heldBytes = new HeldBytes(100);
+    const heldBytes = new HeldBytes(2 ** 20);
     const held = heldBytes.open();
     const body = encode(batches[0]!, ORDERS[1]!).subarray(0, -1);
-    const context = { held, optionNames: [], maxJsonBytes: 2 ** 20, begin: () => ({ write() {} }) };
+    const context = {
+      held,
+      optionNames: [],
+      maxJsonBytes: 2 ** 20,
+      contentLength: undefined,
+      begin: () => ({ write() {} }),
+    };
     await expect(codec.decode(new ByteReader(Readable.from([body]), 1000), context)).rejects.toThrow(/.+/);
     held.close();
     expect(heldBytes.held).toBe(0);
@@ -152,11 +159,12 @@ test('MessagePack hands logits on before the body has ended when they come last'
     expect(came).toBe(2000);
     yield body.subarray(-2000);
   }
-  const held = new HeldBytes(400).open();
+  const held = new HeldBytes(4000).open();
   await msgpackCodec.decode(new ByteReader(Readable.from(slowly()), 2 ** 20), {
     held,
     optionNames: [],
     maxJsonBytes: 0,
+    contentLength: undefined,
     begin: () => ({ write: (run) => void (came += run.byteLength) }),
   });
   expect(came).toBe(4000);
