@@ -14,6 +14,12 @@ export const LEFT_OUT = -2;
 /** Kinds of non-finite values, as bits. */
 export const NonFinite = { nan: 1, posInf: 2, negInf: 4, any: 7 } as const;
 
+/** What is done to logits before anything else: x = cap·tanh(scale·logit / cap), or scale·logit without a cap. */
+export interface Transform {
+  scale: number;
+  cap: number | undefined;
+}
+
 /** What the kernel says of each row of a block. All arrays have an entry per row. */
 export interface RowBlock {
   /** log Σ exp of the row's logits. */
@@ -29,6 +35,7 @@ export interface RowBlock {
 
 type Forward = (logits: number, rows: number, classes: number, targets: number, out: number) => void;
 type Find = (row: number, from: number, classes: number, kinds: number) => number;
+type TransformKernel = (logits: number, elements: number, scale: number, cap: number, out: number) => void;
 /** A kernel over the rows of a block that was evaluated before. */
 type RowKernel = (logits: number, rows: number, classes: number, given: number, out: number) => void;
 
@@ -37,6 +44,7 @@ type Prefix = (typeof PREFIX)[FloatDType];
 
 type Exports = Record<`${Prefix}_forward`, Forward> &
   Record<`${Prefix}_find`, Find> &
+  Record<`${Prefix}_transform`, TransformKernel> &
   Record<`${Prefix}_${'rank' | 'weighted_sum' | 'entropy'}`, RowKernel> & {
     memory: WebAssembly.Memory;
     heap_base(): number;
@@ -45,12 +53,17 @@ type Exports = Record<`${Prefix}_forward`, Forward> &
 
 const PAGE_BYTES = 65536;
 
+/** Three float64 and three int32 per row. */
+const BYTES_PER_RESULT = 36;
+
 /** A block in the kernels' memory: addresses in bytes. */
 interface Block {
   dtype: FloatDType;
   classes: number;
   rows: number;
   logitsAt: number;
+  /** The logits as they came: those that were transformed stand elsewhere. */
+  given: { dtype: FloatDType; logitsAt: number };
   targetsAt: number;
   outAt: number;
   /** Where memory is free again. */
@@ -65,7 +78,10 @@ export class Kernel {
   readonly variant: Variant;
   readonly #exports: Exports;
   /** The block that was evaluated last: its logits, targets and results stay in memory for what follows on it. */
-  #block: Block = { dtype: 'float32', classes: 0, rows: 0, logitsAt: 0, targetsAt: 0, outAt: 0, endAt: 0 };
+  #block: Block = {
+    ...{ dtype: 'float32', classes: 0, rows: 0, logitsAt: 0, targetsAt: 0, outAt: 0, endAt: 0 },
+    given: { dtype: 'float32', logitsAt: 0 },
+  };
 
   private constructor(variant: Variant, exports: Exports) {
     this.variant = variant;
@@ -95,11 +111,18 @@ export class Kernel {
   }
 
   /**
-   * Evaluates a block of whole rows.
+   * Evaluates a block of whole rows. With a transform it is evaluated in float64.
    * @param logits (rows, classes) elements of `dtype`, row-major, at any alignment
    * @param targets per row the class to score, NO_TARGET or LEFT_OUT
+   * @returns counts of the logits as they came; lse, target logit and nll of them transformed
    */
-  forward(dtype: FloatDType, logits: Uint8Array, classes: number, targets: Int32Array): RowBlock {
+  forward(
+    dtype: FloatDType,
+    logits: Uint8Array,
+    classes: number,
+    targets: Int32Array,
+    transform?: Transform,
+  ): RowBlock {
     const rows = targets.length;
     if (logits.byteLength !== rows * classes * DTYPE_BYTES[dtype]) {
       throw new RangeError(`a block of ${rows} × ${classes} ${dtype} does not have ${logits.byteLength} bytes`);
@@ -107,25 +130,44 @@ export class Kernel {
     const logitsAt = align(this.#exports.heap_base());
     const targetsAt = align(logitsAt + logits.byteLength);
     const outAt = align(targetsAt + rows * 4);
-    const endAt = align(outAt + rows * 36);
+    const transformedAt = align(outAt + rows * BYTES_PER_RESULT);
+    const transformedBytes = transform === undefined ? 0 : rows * classes * 8;
+    const endAt = align(transformedAt + transformedBytes);
     this.#reserve(endAt);
     const { buffer } = this.#exports.memory;
     new Uint8Array(buffer).set(logits, logitsAt);
-    new Int32Array(buffer, targetsAt, rows).set(targets);
+    const targetsView = new Int32Array(buffer, targetsAt, rows);
+    const given = { dtype, logitsAt };
+    if (transform === undefined) {
+      targetsView.set(targets);
+      this.#exports[`${PREFIX[dtype]}_forward`](logitsAt, rows, classes, targetsAt, outAt);
+      this.#block = { dtype, classes, rows, logitsAt, given, targetsAt, outAt, endAt };
+      return { ...this.#readSums(outAt, rows), ...this.#readCounts(outAt, rows) };
+    }
+    // The logits as they came are scanned only: for their counts.
+    targetsView.fill(LEFT_OUT);
     this.#exports[`${PREFIX[dtype]}_forward`](logitsAt, rows, classes, targetsAt, outAt);
-    this.#block = { dtype, classes, rows, logitsAt, targetsAt, outAt, endAt };
+    const counts = this.#readCounts(outAt, rows);
+    const { scale, cap = 0 } = transform;
+    this.#exports[`${PREFIX[dtype]}_transform`](logitsAt, rows * classes, scale, cap, transformedAt);
+    targetsView.set(targets);
+    this.#exports.f64_forward(transformedAt, rows, classes, targetsAt, outAt);
+    this.#block = { dtype: 'float64', classes, rows, logitsAt: transformedAt, given, targetsAt, outAt, endAt };
+    return { ...this.#readSums(outAt, rows), ...counts };
+  }
 
+  /** The arrays that forward leaves, one after the other: see assembly/row.ts. */
+  #readSums(outAt: number, rows: number): Pick<RowBlock, 'lse' | 'targetLogit' | 'nll'> {
+    const { buffer } = this.#exports.memory;
     const f64 = (k: number): Float64Array<ArrayBuffer> => new Float64Array(buffer, outAt + k * rows * 8, rows).slice();
+    return { lse: f64(0), targetLogit: f64(1), nll: f64(2) };
+  }
+
+  #readCounts(outAt: number, rows: number): Pick<RowBlock, 'nanCount' | 'posInfCount' | 'negInfCount'> {
+    const { buffer } = this.#exports.memory;
     const i32 = (k: number): Int32Array<ArrayBuffer> =>
       new Int32Array(buffer, outAt + (24 + k * 4) * rows, rows).slice();
-    return {
-      lse: f64(0),
-      targetLogit: f64(1),
-      nll: f64(2),
-      nanCount: i32(0),
-      posInfCount: i32(1),
-      negInfCount: i32(2),
-    };
+    return { nanCount: i32(0), posInfCount: i32(1), negInfCount: i32(2) };
   }
 
   /**
@@ -133,7 +175,8 @@ export class Kernel {
    * −1 when there is none.
    */
   findNonFinite(row: number, from: number, kinds: number): number {
-    const { dtype, classes, rows, logitsAt } = this.#block;
+    const { classes, rows } = this.#block;
+    const { dtype, logitsAt } = this.#block.given;
     if (row >= rows) throw new RangeError(`row ${row} is not in the block of ${rows} rows`);
     const rowAt = logitsAt + row * classes * DTYPE_BYTES[dtype];
     return this.#exports[`${PREFIX[dtype]}_find`](rowAt, from, classes, kinds);

@@ -42,7 +42,7 @@ const TABLES: Record<string, () => string> = {
       ['option', 'values', 'default', 'meaning'],
       Object.entries(Options.properties).map(([name, schema]) => {
         const { description = '', default: value } = schema as { description?: string; default?: unknown };
-        return [code(name), admits(schema), code(JSON.stringify(value)), description];
+        return [code(name), admits(schema), value === undefined ? 'none' : code(JSON.stringify(value)), description];
       }),
     ),
   configuration: () =>

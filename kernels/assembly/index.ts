@@ -7,6 +7,7 @@ import { entropy } from './entropy';
 import { forward } from './forward';
 import { findNonFinite } from './find';
 import { rank } from './rank';
+import { transform } from './transform';
 import { weightedSum } from './weighted-sum';
 
 export function f32_forward(logits: usize, rows: u32, classes: u32, targets: usize, out: usize): void {
@@ -72,6 +73,19 @@ export function bf16_entropy(logits: usize, rows: u32, classes: u32, lse: usize,
 }
 export function f64_entropy(logits: usize, rows: u32, classes: u32, lse: usize, out: usize): void {
   entropy<f64>(logits, rows, classes, lse, out);
+}
+
+export function f32_transform(logits: usize, n: u32, scale: f64, cap: f64, out: usize): void {
+  transform<f32>(logits, n, scale, cap, out);
+}
+export function f16_transform(logits: usize, n: u32, scale: f64, cap: f64, out: usize): void {
+  transform<float16>(logits, n, scale, cap, out);
+}
+export function bf16_transform(logits: usize, n: u32, scale: f64, cap: f64, out: usize): void {
+  transform<bfloat16>(logits, n, scale, cap, out);
+}
+export function f64_transform(logits: usize, n: u32, scale: f64, cap: f64, out: usize): void {
+  transform<f64>(logits, n, scale, cap, out);
 }
 
 /** Where free memory begins. */

@@ -2,7 +2,7 @@ import type { Readable } from 'node:stream';
 import { LossmeterError } from '../errors.ts';
 import { diagnose } from '../loss/diagnostics.ts';
 import type { Diagnostics } from '../loss/diagnostics.ts';
-import { OPTION_NAMES, parseOptions, smoothingOf } from '../loss/options.ts';
+import { OPTION_NAMES, parseOptions, smoothingOf, transformOf } from '../loss/options.ts';
 import { makeOutputs } from '../loss/outputs.ts';
 import { reduceRows } from '../loss/reduction.ts';
 import type { Metrics } from '../loss/reduction.ts';
@@ -109,7 +109,7 @@ export class Evaluator {
         outputs: makeOutputs(options, columns, perTokenLoss, targets),
         metrics,
         diagnostics: diagnose(findings, reduction),
-        kernel: this.#pool.kernelName(header.logits.dtype),
+        kernel: this.#pool.kernelName(transformOf(options) === undefined ? header.logits.dtype : 'float64'),
       };
       const timings = { ingest: ingested - started, compute: writer.computeMs, reduce: performance.now() - evaluated };
       return { evaluation, timings };
@@ -129,7 +129,8 @@ export class Evaluator {
     smoothingOf(options, classes);
     const features = featuresOf(options);
     const classWeights = features.weightedSum ? targets.classWeights : undefined;
-    const batch = { dtype, classes, targets: targets.classes, firstRow: 0, features, classWeights };
+    const transform = transformOf(options);
+    const batch = { dtype, classes, targets: targets.classes, firstRow: 0, features, transform, classWeights };
     const writer = new BlockWriter(this.#pool, batch);
     return { header, options, targets, writer };
   }

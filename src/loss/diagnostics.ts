@@ -49,13 +49,7 @@ export function noFindings(): Findings {
  * rows in which the kernel counted a non-finite value are looked at again.
  * @param firstRow the block's first row in the batch
  */
-export function findNonFinite(
-  kernel: Kernel,
-  block: RowBlock,
-  targets: Int32Array,
-  classes: number,
-  firstRow: number,
-): Findings {
+export function findNonFinite(kernel: Kernel, block: RowBlock, targets: Int32Array, firstRow: number): Findings {
   const findings = noFindings();
   for (let row = 0; row < targets.length; row++) {
     const nan = block.nanCount[row]!;
@@ -95,7 +89,7 @@ export function findNonFinite(
     };
     if (nan > 0) found('nan_logit', () => placeOf(kernel.findNonFinite(row, 0, NonFinite.nan), 'NaN'));
     if (posInf > 0) found('pos_inf_logit', () => placeOf(kernel.findNonFinite(row, 0, NonFinite.posInf), 'Infinity'));
-    if (negInf === classes) found('all_neg_inf_row', () => placeOf(0, '-Infinity'));
+    if (block.lse[row] === -Infinity) found('all_neg_inf_row', () => placeOf(0, '-Infinity'));
     else if (block.targetLogit[row] === -Infinity) found('neg_inf_at_label', () => placeOf(target, '-Infinity'));
   }
   return findings;

@@ -1,6 +1,7 @@
 import { Type } from 'typebox';
 import type { Static, TSchema } from 'typebox';
 import { Value } from 'typebox/value';
+import type { Transform } from '../../kernels/loader.ts';
 import { LossmeterError, refuse } from '../errors.ts';
 import type { ErrorPlace } from '../errors.ts';
 import { pointerTo, showValue, suggestName } from '../suggestion.ts';
@@ -49,6 +50,24 @@ export const Options = Type.Object(
       description:
         'λ of the z-loss Z = λ·Σ m·lse², which keeps logits from drifting. It is kept apart from N, and is not weighted by `weight`.',
       examples: [0.0001],
+    }),
+    softcap: Type.Optional(
+      Type.Number({
+        exclusiveMinimum: 0,
+        minimum: 0,
+        maximum: Number.MAX_VALUE,
+        description:
+          's: caps logits softly, x = s·tanh(x / s), after `logit_scale`. Evaluated in float64. None without. ±Inf become ±s, and are still reported.',
+        examples: [30],
+      }),
+    ),
+    logit_scale: Type.Number({
+      default: 1,
+      exclusiveMinimum: 0,
+      minimum: 0,
+      maximum: Number.MAX_VALUE,
+      description: 'Multiplies the logits before anything else: 1 / temperature. Other than 1, evaluated in float64.',
+      examples: [0.5],
     }),
     shift: Type.Integer({
       default: 0,
@@ -141,6 +160,11 @@ export function parseOptions(given: unknown): Options {
   return { ...DEFAULT_OPTIONS, ...given };
 }
 
+/** What is done to logits before anything else; undefined when nothing is. */
+export function transformOf({ softcap, logit_scale: scale }: Options): Transform | undefined {
+  return softcap === undefined && scale === 1 ? undefined : { scale, cap: softcap };
+}
+
 /**
  * ε of the row formula: Megatron takes its share from the other classes alone.
  * @throws LossmeterError invalid_option for Megatron's smoothing of a single class
@@ -175,6 +199,7 @@ function describeExpectation(schema: TSchema): string {
     type,
     items,
     minimum,
+    exclusiveMinimum,
     maximum,
   } = schema as {
     enum?: readonly string[];
@@ -182,11 +207,15 @@ function describeExpectation(schema: TSchema): string {
     type?: string;
     items?: TSchema;
     minimum?: number;
+    exclusiveMinimum?: number;
     maximum?: number;
   };
   if (names !== undefined) return `one of ${names.join(', ')}`;
   if (anyOf !== undefined) return anyOf.map(describeExpectation).join(' or ');
   if (items !== undefined) return `a list without duplicates of ${describeExpectation(items)}`;
-  const bounds = minimum === undefined && maximum === undefined ? '' : ` in [${minimum}, ${maximum}]`;
+  const bounds =
+    minimum === undefined && maximum === undefined
+      ? ''
+      : ` in ${exclusiveMinimum === undefined ? '[' : '('}${minimum}, ${maximum}]`;
   return `${type === 'integer' ? 'an' : 'a'} ${type}${bounds}`;
 }

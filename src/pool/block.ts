@@ -1,5 +1,5 @@
 import { LEFT_OUT, NO_TARGET } from '../../kernels/loader.ts';
-import type { Kernel } from '../../kernels/loader.ts';
+import type { Kernel, Transform } from '../../kernels/loader.ts';
 import { findNonFinite } from '../loss/diagnostics.ts';
 import type { Findings } from '../loss/diagnostics.ts';
 import type { RowColumns, RowFeatures } from '../loss/rows.ts';
@@ -14,6 +14,7 @@ export interface Block {
   /** The block's first row in the batch. */
   firstRow: number;
   features: RowFeatures;
+  transform: Transform | undefined;
   /** Weights of the classes, where a feature needs them. */
   classWeights: Float64Array<ArrayBuffer> | undefined;
 }
@@ -29,9 +30,9 @@ export interface BlockResult {
  * @param logits (rows, classes) elements, row-major
  */
 export function evaluateBlock(kernel: Kernel, block: Block, logits: Uint8Array): BlockResult {
-  const { dtype, classes, targets, features, classWeights, firstRow } = block;
+  const { dtype, classes, targets, features, transform, classWeights, firstRow } = block;
   const evaluated = features.everyRow ? targets.map((target) => (target === LEFT_OUT ? NO_TARGET : target)) : targets;
-  const rows = kernel.forward(dtype, logits, classes, evaluated);
+  const rows = kernel.forward(dtype, logits, classes, evaluated, transform);
   const columns: RowColumns = {
     nll: rows.nll,
     ...(features.lse && { lse: rows.lse }),
@@ -39,5 +40,5 @@ export function evaluateBlock(kernel: Kernel, block: Block, logits: Uint8Array):
     ...(features.entropy && { entropy: kernel.entropy() }),
     ...(features.rank && kernel.rank()),
   };
-  return { columns, findings: findNonFinite(kernel, rows, targets, classes, firstRow) };
+  return { columns, findings: findNonFinite(kernel, rows, targets, firstRow) };
 }

@@ -96,6 +96,7 @@ export class KernelPool {
       targets: Int32Array.of(0),
       firstRow: 0,
       features,
+      transform: undefined,
       classWeights: undefined,
     } as const;
     await this.run(block, slab, 4);

@@ -82,7 +82,7 @@ const Diagnostics = Type.Object(
         {
           cause: Type.Enum([...ROW_CAUSES, 'zero_denominator', 'accumulation_overflow'], {
             description:
-              '`nan_logit`, `pos_inf_logit`: a counted row holds such a value, its loss is NaN. `all_neg_inf_row`: a counted row is −Inf throughout, its loss is NaN. `neg_inf_at_label`: the label has probability 0, the loss is +Inf. `zero_denominator`: nothing is counted. `accumulation_overflow`: every row is finite, their sum is not.',
+              '`nan_logit`, `pos_inf_logit`: a counted row holds such a value, its loss is NaN (without `softcap`). `all_neg_inf_row`: a counted row is −Inf throughout, its loss is NaN. `neg_inf_at_label`: the label has probability 0, the loss is +Inf. `zero_denominator`: nothing is counted. `accumulation_overflow`: every logit is finite, the loss of a row or the sum of the rows is not.',
             examples: ['nan_logit'],
           }),
           rows: count('Counted rows it concerns.', 3),

@@ -106,10 +106,10 @@ const REFUSALS: Record<string, Refusal> = {
     says: ['"bananas"', 'known are reduction, ignore_index'],
   },
   'an option of a later version': {
-    request: { ...good, options: { softcap: 30 } },
+    request: { ...good, options: { gradient_dtype: 'float32' } },
     status: 422,
     code: 'invalid_option',
-    says: ['unknown option "softcap"'],
+    says: ['unknown option "gradient_dtype"'],
   },
   'an option’s wrong value': {
     request: { ...good, options: { reduction: 'avg' } },

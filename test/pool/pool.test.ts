@@ -18,6 +18,7 @@ const block = {
   targets: Int32Array.of(0, 1),
   firstRow: 10,
   features: { lse: false, weightedSum: false, entropy: false, rank: false, everyRow: false },
+  transform: undefined,
   classWeights: undefined,
 } as const;
 const logits = encode('float32', [0, 0, Number.NaN, 1]);

@@ -438,10 +438,24 @@ test.each([
   ['label_smoothing', 1.1],
   ['lse_square_scale', -1],
   ['lse_square_scale', 'NaN'],
+  ['softcap', 0],
+  ['softcap', -30],
+  ['logit_scale', 0],
   ['shift', -1],
   ['shift', 0.5],
 ])('%s of %j is refused with its bounds', async (name, value) => {
   const { status, body } = await service.post({ logits: LOGITS, label: LABEL, options: { [name]: value } });
   expect([status, body.code]).toEqual([422, 'invalid_option']);
   expect(body.detail).toContain(`options.${name} is ${JSON.stringify(value)}, expected`);
+});
+
+test('softcap makes infinities finite, and the diagnostics still report them', async () => {
+  const { body } = await service.post({ logits: [[1, 'Infinity', '-Infinity']], label: [1], options: { softcap: 2 } });
+  const x = [2 * Math.tanh(0.5), 2, -2];
+  const expected = Math.log(x.reduce((sum, value) => sum + Math.exp(value), 0)) - 2;
+  expect(body.numerator).toBeCloseTo(expected, 12);
+  expect(body.diagnostics.logits).toEqual({ nan: 0, pos_inf: 1, neg_inf: 1, bad_rows: 1 });
+  expect(body.diagnostics.verdict).toBe('finite');
+  expect(body.diagnostics.locations).toMatchObject([{ column: 1 }, { column: 2 }]);
+  expect(body.kernel).toBe('f64-relaxed-simd');
 });

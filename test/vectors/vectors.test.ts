@@ -40,10 +40,10 @@ function shapeOf(nested: Nested): number[] {
 }
 
 /** Class indices with options that exist. */
-function isSupported({ label, options }: Vector): boolean {
+function isSupported({ logits, label, options }: Vector): boolean {
   return (
     Object.keys(options).every((name) => (OPTION_NAMES as string[]).includes(name)) &&
-    flatten(label).every(Number.isInteger)
+    shapeOf(label).length < shapeOf(logits).length
   );
 }
 
