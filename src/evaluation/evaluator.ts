@@ -3,12 +3,13 @@ import { LossmeterError } from '../errors.ts';
 import { diagnose } from '../loss/diagnostics.ts';
 import type { Diagnostics } from '../loss/diagnostics.ts';
 import { OPTION_NAMES, parseOptions, smoothingOf, transformOf } from '../loss/options.ts';
+import type { Options } from '../loss/options.ts';
 import { makeOutputs } from '../loss/outputs.ts';
 import { reduceRows } from '../loss/reduction.ts';
 import type { Metrics } from '../loss/reduction.ts';
 import { featuresOf } from '../loss/rows.ts';
 import { selectTargets } from '../loss/targets.ts';
-import type { RowCounts } from '../loss/targets.ts';
+import type { RowCounts, Targets } from '../loss/targets.ts';
 import type { KernelPool } from '../pool/pool.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { ByteReader } from '../wire/byte-reader.ts';
@@ -92,12 +93,12 @@ export class Evaluator {
         contentLength: body.contentLength,
         begin,
       });
-      const { options, targets, writer, header } = batch!;
+      const { options, smoothing, classes, targets, writer, kernel } = batch!;
       const ingested = performance.now();
       const { columns, findings } = await writer.finish();
       const evaluated = performance.now();
 
-      const reduction = reduceRows(columns, targets, options, header.logits.shape.at(-1)!);
+      const reduction = reduceRows(columns, targets, options, { classes, smoothing });
       const { numerator, denominator, zLoss, loss, meanNll, perTokenLoss, metrics } = reduction;
       const evaluation: Evaluation = {
         ...(loss === undefined ? {} : { loss }),
@@ -109,7 +110,7 @@ export class Evaluator {
         outputs: makeOutputs(options, columns, perTokenLoss, targets),
         metrics,
         diagnostics: diagnose(findings, reduction),
-        kernel: this.#pool.kernelName(transformOf(options) === undefined ? header.logits.dtype : 'float64'),
+        kernel,
       };
       const timings = { ingest: ingested - started, compute: writer.computeMs, reduce: performance.now() - evaluated };
       return { evaluation, timings };
@@ -126,19 +127,25 @@ export class Evaluator {
     const { dtype, shape } = header.logits;
     const targets = selectTargets(shape, header, options);
     const classes = shape.at(-1)!;
-    smoothingOf(options, classes);
+    const smoothing = smoothingOf(options, classes);
     const features = featuresOf(options);
     const classWeights = features.weightedSum ? targets.classWeights : undefined;
     const transform = transformOf(options);
     const batch = { dtype, classes, targets: targets.classes, firstRow: 0, features, transform, classWeights };
     const writer = new BlockWriter(this.#pool, batch);
-    return { header, options, targets, writer };
+    const kernel = this.#pool.kernelName(transform === undefined ? dtype : 'float64');
+    return { options, smoothing, classes, targets, writer, kernel };
   }
 }
 
+/** What is known of a request before its logits come. */
 interface Batch {
-  header: RequestHeader;
-  options: ReturnType<typeof parseOptions>;
-  targets: ReturnType<typeof selectTargets>;
+  options: Options;
+  /** ε of the row formula. */
+  smoothing: number;
+  classes: number;
+  targets: Targets;
   writer: BlockWriter;
+  /** Name of the kernel that evaluates it. */
+  kernel: string;
 }

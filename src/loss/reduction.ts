@@ -1,5 +1,4 @@
 import { LEFT_OUT, NO_TARGET } from '../../kernels/loader.ts';
-import { smoothingOf } from './options.ts';
 import type { Options } from './options.ts';
 import type { RowColumns } from './rows.ts';
 import { CompensatedSum } from './summation.ts';
@@ -35,12 +34,17 @@ export interface Metrics {
  * Reduces row results. The order is that of the rows, and the summation compensated, so the bits do not depend on how
  * the batch was cut into blocks.
  * @param classes C
+ * @param smoothing ε, as smoothingOf gives it
  */
-export function reduceRows(columns: RowColumns, targets: Targets, options: Options, classes: number): Reduction {
+export function reduceRows(
+  columns: RowColumns,
+  targets: Targets,
+  options: Options,
+  { classes, smoothing: epsilon }: { classes: number; smoothing: number },
+): Reduction {
   const { nll, lse, weightedSum, entropy, targetRank } = columns;
   const { weights, classWeights } = targets;
   const { outputs, lse_square_scale: lambda } = options;
-  const epsilon = smoothingOf(options, classes);
   const totalWeight = classWeights === undefined ? classes : sumOf(classWeights);
 
   const sums = { N: new CompensatedSum(), D: new CompensatedSum(), Z: new CompensatedSum(), m: new CompensatedSum() };

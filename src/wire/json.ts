@@ -1,8 +1,8 @@
 import { LossmeterError } from '../errors.ts';
 import { showValue } from '../suggestion.ts';
 import { HeldRuns } from './held-bytes.ts';
-import { missingField, requireRequestField } from './request.ts';
-import type { Codec } from './request.ts';
+import { makeHeader, missingField, requireRequestField } from './request.ts';
+import type { Codec, RequestField } from './request.ts';
 import { requireLogitsDType, tensorFromValue } from './tensor-value.ts';
 
 /** JSON requests: small ones; the whole text waits in memory, and is bounded. */
@@ -23,17 +23,13 @@ export const jsonCodec: Codec = {
       throw new LossmeterError('malformed_body', `the body is ${showValue(request)}, expected an object`);
     }
     for (const name of Object.keys(request)) requireRequestField(name, context.optionNames);
-    const { logits, label, input_mask: mask, weight, options } = request as Record<string, unknown>;
-    if (logits === undefined || logits === null) throw missingField('logits');
-    if (label === undefined || label === null) throw missingField('label');
-    const tensor = tensorFromValue('logits', logits);
-    const writer = context.begin({
-      logits: { dtype: requireLogitsDType(tensor.dtype), shape: tensor.shape },
-      label: tensorFromValue('label', label),
-      inputMask: mask === undefined || mask === null ? undefined : tensorFromValue('input_mask', mask),
-      weight: weight === undefined || weight === null ? undefined : tensorFromValue('weight', weight),
-      options,
-    });
+    const fields = request as Partial<Record<RequestField, unknown>>;
+    if (fields.logits === undefined || fields.logits === null) throw missingField('logits');
+    // Before the logits are decoded, which may be large.
+    if (fields.label === undefined || fields.label === null) throw missingField('label');
+    const tensor = tensorFromValue('logits', fields.logits);
+    const logits = { dtype: requireLogitsDType(tensor.dtype), shape: tensor.shape };
+    const writer = context.begin(makeHeader(logits, fields));
     await writer.write(tensor.data);
   },
 };

@@ -2,13 +2,12 @@ import { Packr, Unpackr } from 'msgpackr';
 import { LossmeterError } from '../errors.ts';
 import type { DType, FloatDType } from '../tensor/dtype.ts';
 import type { Shape } from '../tensor/shape.ts';
-import type { Tensor } from '../tensor/tensor.ts';
 import { showValue } from '../suggestion.ts';
 import { truncated } from './byte-reader.ts';
 import type { ByteReader } from './byte-reader.ts';
 import { MsgpackExtent, formatOf } from './msgpack-extent.ts';
 import { HeldRuns } from './held-bytes.ts';
-import { duplicateField, missingField, requireRequestField } from './request.ts';
+import { duplicateField, makeHeader, missingField, requireRequestField } from './request.ts';
 import type { Codec, DecodeContext, LogitsWriter, RequestField } from './request.ts';
 import {
   missingKey,
@@ -69,20 +68,7 @@ class MsgpackRequest {
   }
 
   #begin(dtype: FloatDType, shape: Shape): LogitsWriter {
-    if (!this.#fields.has('label')) throw missingField('label');
-    const tensor = (field: 'label' | 'input_mask' | 'weight'): Tensor | undefined => {
-      const value = this.#fields.get(field);
-      return value === undefined || value === null ? undefined : tensorFromValue(field, value);
-    };
-    const label = tensor('label');
-    if (label === undefined) throw missingField('label');
-    return this.#context.begin({
-      logits: { dtype, shape },
-      label,
-      inputMask: tensor('input_mask'),
-      weight: tensor('weight'),
-      options: this.#fields.get('options'),
-    });
+    return this.#context.begin(makeHeader({ dtype, shape }, Object.fromEntries(this.#fields)));
   }
 
   /**
@@ -100,7 +86,7 @@ class MsgpackRequest {
 
     let dtype: DType | undefined;
     let shape: Shape | undefined;
-    let data: { byteLength: number; runs: Uint8Array[] | undefined } | undefined;
+    let data: { byteLength: number; runs: Uint8Array[] } | undefined;
     const seen = new Set<TensorKey>();
     for (let missing = await this.#readMapLength('logits'); missing > 0; missing--) {
       const key = requireTensorKey('logits', await this.#readValue('a key of logits'));
@@ -132,7 +118,7 @@ class MsgpackRequest {
     }
     if (dtype === undefined) throw missingKey('logits', 'dtype');
     if (shape === undefined) throw missingKey('logits', 'shape');
-    if (data?.runs === undefined) throw missingKey('logits', 'data');
+    if (data === undefined) throw missingKey('logits', 'data');
     requireByteLength('logits', dtype, shape, data.byteLength);
     this.#heldLogits = { dtype: requireLogitsDType(dtype), shape, runs: data.runs };
     return false;

@@ -5,6 +5,7 @@ import { pointerTo, showValue, suggestName } from '../suggestion.ts';
 import type { FloatDType } from '../tensor/dtype.ts';
 import type { Shape } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
+import { tensorFromValue } from './tensor-value.ts';
 
 /** The fields of a request, whatever its media type. */
 const REQUEST_FIELDS = ['logits', 'label', 'input_mask', 'weight', 'options'] as const;
@@ -83,6 +84,23 @@ export function requireRequestField(name: unknown, optionNames: readonly string[
 
 export function duplicateField(name: string): LossmeterError {
   return new LossmeterError('malformed_body', `the field ${showValue(name)} comes twice`);
+}
+
+/**
+ * The header of a request, from its other fields as they were decoded; null is as good as none.
+ * @throws LossmeterError missing_field, invalid_tensor, unknown_field
+ */
+export function makeHeader(
+  logits: RequestHeader['logits'],
+  fields: Partial<Record<RequestField, unknown>>,
+): RequestHeader {
+  const tensor = (field: 'label' | 'input_mask' | 'weight'): Tensor | undefined => {
+    const value = fields[field] ?? undefined;
+    return value === undefined ? undefined : tensorFromValue(field, value);
+  };
+  const label = tensor('label');
+  if (label === undefined) throw missingField('label');
+  return { logits, label, inputMask: tensor('input_mask'), weight: tensor('weight'), options: fields.options };
 }
 
 export function missingField(name: RequestField): LossmeterError {
