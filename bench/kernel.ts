@@ -78,7 +78,8 @@ function kernelNll(kernel: Kernel, dtype: FloatDType, logits: Buffer, labels: In
   for (let row = 0; row < ROWS; row += rowsPerBlock) {
     const end = Math.min(row + rowsPerBlock, ROWS);
     const block = logits.subarray(row * rowBytes, end * rowBytes);
-    nll.set(kernel.forward(dtype, block, CLASSES, labels.subarray(row, end)).nll, row);
+    kernel.place({ dtype, logits: block, classes: CLASSES, targets: labels.subarray(row, end) });
+    nll.set(kernel.forward().nll, row);
   }
   return nll;
 }

@@ -1,9 +1,9 @@
-import { readFileSync } from 'node:fs';
 import type { FloatDType } from '../src/tensor/dtype.ts';
 import { DTYPE_BYTES } from '../src/tensor/dtype.ts';
+import { PREFIX, instantiate } from './instance.ts';
+import type { Exports, Variant } from './instance.ts';
 
-/** `relaxed` fuses multiply-adds and is about 1.6 times as fast; `strict` has the same bits on every machine. */
-export type Variant = 'relaxed' | 'strict';
+export type { Variant } from './instance.ts';
 
 /** Target of a row without a class to score: its lse is computed, its nll is 0. */
 export const NO_TARGET = -1;
@@ -14,10 +14,29 @@ export const LEFT_OUT = -2;
 /** Kinds of non-finite values, as bits. */
 export const NonFinite = { nan: 1, posInf: 2, negInf: 4, any: 7 } as const;
 
+/** What may be odd about a row of class probabilities, as bits. */
+export const Odd = { notOne: 1, negative: 2, nonFinite: 4 } as const;
+
 /** What is done to logits before anything else: x = cap·tanh(scale·logit / cap), or scale·logit without a cap. */
 export interface Transform {
   scale: number;
   cap: number | undefined;
+}
+
+/** A block of whole rows. */
+export interface KernelBlock {
+  dtype: FloatDType;
+  classes: number;
+  /** (rows, classes) elements of `dtype`, row-major, at any alignment. */
+  logits: Uint8Array;
+  /** Per row the class to score, NO_TARGET or LEFT_OUT. With probabilities the most probable class takes its place. */
+  targets: Int32Array;
+  /** With a transform the block is evaluated in float64. */
+  transform?: Transform | undefined;
+  /** Class probabilities, shaped like the logits. */
+  probabilities?: { dtype: FloatDType; data: Uint8Array } | undefined;
+  /** Weights of the classes; 1 without. */
+  weights?: Float64Array | undefined;
 }
 
 /** What the kernel says of each row of a block. All arrays have an entry per row. */
@@ -33,76 +52,78 @@ export interface RowBlock {
   negInfCount: Int32Array<ArrayBuffer>;
 }
 
-type Forward = (logits: number, rows: number, classes: number, targets: number, out: number) => void;
-type Find = (row: number, from: number, classes: number, kinds: number) => number;
-type TransformKernel = (logits: number, elements: number, scale: number, cap: number, out: number) => void;
-/** A kernel over the rows of a block that was evaluated before. */
-type RowKernel = (logits: number, rows: number, classes: number, given: number, out: number) => void;
+/** What is known of rows of class probabilities before their logits; arrays with an entry per row. */
+export interface RowProbabilities {
+  /** The most probable class, the first of equals; LEFT_OUT stays. */
+  targets: Int32Array<ArrayBuffer>;
+  /** Σ_c w_c·p_c */
+  masses: Float64Array<ArrayBuffer>;
+  /** Σ_c p_c */
+  sums: Float64Array<ArrayBuffer>;
+  /** Bits of Odd. */
+  odd: Int32Array<ArrayBuffer>;
+}
 
-const PREFIX = { float16: 'f16', bfloat16: 'bf16', float32: 'f32', float64: 'f64' } as const;
-type Prefix = (typeof PREFIX)[FloatDType];
-
-type Exports = Record<`${Prefix}_forward`, Forward> &
-  Record<`${Prefix}_find`, Find> &
-  Record<`${Prefix}_transform`, TransformKernel> &
-  Record<`${Prefix}_${'rank' | 'weighted_sum' | 'entropy'}`, RowKernel> & {
-    memory: WebAssembly.Memory;
-    heap_base(): number;
-    multiply_add_is_fused(): number;
-  };
+/** Per row t, b and z of the gradient t·(Σ_k w_k p_k·s_c − w_c p_c) + b·(Σ_k w_k·s_c − w_c) + z·lse·s_c. */
+export interface GradientCoefficients {
+  /** With class indices the weight of the target is in it, and p is 1 there. */
+  t: Float64Array;
+  b: Float64Array;
+  z: Float64Array;
+}
 
 const PAGE_BYTES = 65536;
 
 /** Three float64 and three int32 per row. */
 const BYTES_PER_RESULT = 36;
 
-/** A block in the kernels' memory: addresses in bytes. */
-interface Block {
+/** How the exports number the types that a gradient is rounded to. */
+const NARROW = { float32: 0, float16: 1, bfloat16: 2 } as const;
+
+/** Where the parts of a block stand in the kernels' memory: addresses in bytes, 0 for what is not there. */
+interface Placed {
   dtype: FloatDType;
   classes: number;
   rows: number;
-  logitsAt: number;
+  logits: number;
   /** The logits as they came: those that were transformed stand elsewhere. */
-  given: { dtype: FloatDType; logitsAt: number };
-  targetsAt: number;
-  outAt: number;
-  /** Where memory is free again. */
-  endAt: number;
+  given: { dtype: FloatDType; logits: number };
+  transform: Transform | undefined;
+  targets: number;
+  results: number;
+  weights: number;
+  totalWeight: number;
+  probabilities: number;
+  masses: number;
+  gradient: number;
 }
 
+const NOTHING: Placed = {
+  ...{ dtype: 'float32', classes: 0, rows: 0, logits: 0, transform: undefined, targets: 0, results: 0 },
+  ...{ weights: 0, totalWeight: 0, probabilities: 0, masses: 0, gradient: 0 },
+  given: { dtype: 'float32', logits: 0 },
+};
+
 /**
- * The WebAssembly kernels on a memory of their own, which this class alone manages: one block of rows at a time is
- * copied in, evaluated, and its results are copied out. Not shared between threads.
+ * The WebAssembly kernels on a memory of their own, which this class alone manages: a block of rows at a time is placed
+ * in it and evaluated, and results are copied out. Not shared between threads.
  */
 export class Kernel {
   readonly variant: Variant;
   readonly #exports: Exports;
-  /** The block that was evaluated last: its logits, targets and results stay in memory for what follows on it. */
-  #block: Block = {
-    ...{ dtype: 'float32', classes: 0, rows: 0, logitsAt: 0, targetsAt: 0, outAt: 0, endAt: 0 },
-    given: { dtype: 'float32', logitsAt: 0 },
-  };
+  /** Where memory is free. */
+  #free: number;
+  #block = NOTHING;
 
-  private constructor(variant: Variant, exports: Exports) {
+  private constructor({ variant, exports }: { variant: Variant; exports: Exports }) {
     this.variant = variant;
     this.#exports = exports;
+    this.#free = exports.heap_base();
   }
 
-  /**
-   * `auto` takes the relaxed variant where the engine has relaxed SIMD and the machine fuses multiply-adds.
-   * @throws Error when the variant asked for cannot run here.
-   */
+  /** @throws Error when the variant asked for cannot run here. */
   static load(preference: Variant | 'auto' = 'auto'): Kernel {
-    if (preference !== 'strict') {
-      const bytes = readVariant('relaxed');
-      if (WebAssembly.validate(bytes)) {
-        const exports = instantiate(bytes);
-        if (preference === 'relaxed' || exports.multiply_add_is_fused() !== 0) return new Kernel('relaxed', exports);
-      } else if (preference === 'relaxed') {
-        throw new Error('the relaxed kernel was asked for, but this engine does not have WebAssembly relaxed SIMD');
-      }
-    }
-    return new Kernel('strict', instantiate(readVariant('strict')));
+    return new Kernel(instantiate(preference));
   }
 
   /** Name of the kernel that evaluates a dtype, as answers report it. */
@@ -110,131 +131,260 @@ export class Kernel {
     return `${PREFIX[dtype]}-${this.variant}-simd`;
   }
 
-  /**
-   * Evaluates a block of whole rows. With a transform it is evaluated in float64.
-   * @param logits (rows, classes) elements of `dtype`, row-major, at any alignment
-   * @param targets per row the class to score, NO_TARGET or LEFT_OUT
-   * @returns counts of the logits as they came; lse, target logit and nll of them transformed
-   */
-  forward(
-    dtype: FloatDType,
-    logits: Uint8Array,
-    classes: number,
-    targets: Int32Array,
-    transform?: Transform,
-  ): RowBlock {
+  /** Places a block, which takes the place of the one before. All other methods are about the block that is placed. */
+  place({ dtype, classes, logits, targets, transform, probabilities, weights }: KernelBlock): void {
     const rows = targets.length;
     if (logits.byteLength !== rows * classes * DTYPE_BYTES[dtype]) {
       throw new RangeError(`a block of ${rows} × ${classes} ${dtype} does not have ${logits.byteLength} bytes`);
     }
-    const logitsAt = align(this.#exports.heap_base());
-    const targetsAt = align(logitsAt + logits.byteLength);
-    const outAt = align(targetsAt + rows * 4);
-    const transformedAt = align(outAt + rows * BYTES_PER_RESULT);
-    const transformedBytes = transform === undefined ? 0 : rows * classes * 8;
-    const endAt = align(transformedAt + transformedBytes);
-    this.#reserve(endAt);
-    const { buffer } = this.#exports.memory;
-    new Uint8Array(buffer).set(logits, logitsAt);
-    const targetsView = new Int32Array(buffer, targetsAt, rows);
-    const given = { dtype, logitsAt };
-    if (transform === undefined) {
-      targetsView.set(targets);
-      this.#exports[`${PREFIX[dtype]}_forward`](logitsAt, rows, classes, targetsAt, outAt);
-      this.#block = { dtype, classes, rows, logitsAt, given, targetsAt, outAt, endAt };
-      return { ...this.#readSums(outAt, rows), ...this.#readCounts(outAt, rows) };
+    this.#free = this.#exports.heap_base();
+    const given = { dtype, logits: this.#copyIn(logits) };
+    this.#block = {
+      ...NOTHING,
+      ...{ dtype, classes, rows, logits: given.logits, given, transform },
+      targets: this.#copyIn(targets),
+      results: this.#allocate(rows * BYTES_PER_RESULT),
+      weights: weights === undefined ? 0 : this.#copyIn(weights),
+      totalWeight: weights === undefined ? classes : weights.reduce((sum, weight) => sum + weight, 0),
+    };
+    if (transform !== undefined) {
+      const transformed = this.#allocate(rows * classes * 8);
+      const { scale, cap = 0 } = transform;
+      this.#exports[`${PREFIX[dtype]}_transform`](given.logits, rows * classes, scale, cap, transformed);
+      this.#block = { ...this.#block, dtype: 'float64', logits: transformed };
     }
-    // The logits as they came are scanned only: for their counts.
-    targetsView.fill(LEFT_OUT);
-    this.#exports[`${PREFIX[dtype]}_forward`](logitsAt, rows, classes, targetsAt, outAt);
-    const counts = this.#readCounts(outAt, rows);
-    const { scale, cap = 0 } = transform;
-    this.#exports[`${PREFIX[dtype]}_transform`](logitsAt, rows * classes, scale, cap, transformedAt);
-    targetsView.set(targets);
-    this.#exports.f64_forward(transformedAt, rows, classes, targetsAt, outAt);
-    this.#block = { dtype: 'float64', classes, rows, logitsAt: transformedAt, given, targetsAt, outAt, endAt };
-    return { ...this.#readSums(outAt, rows), ...counts };
+    if (probabilities !== undefined) this.#placeProbabilities(probabilities);
   }
 
-  /** The arrays that forward leaves, one after the other: see assembly/row.ts. */
-  #readSums(outAt: number, rows: number): Pick<RowBlock, 'lse' | 'targetLogit' | 'nll'> {
-    const { buffer } = this.#exports.memory;
-    const f64 = (k: number): Float64Array<ArrayBuffer> => new Float64Array(buffer, outAt + k * rows * 8, rows).slice();
-    return { lse: f64(0), targetLogit: f64(1), nll: f64(2) };
+  #placeProbabilities({ dtype, data }: { dtype: FloatDType; data: Uint8Array }): void {
+    const { rows, classes, targets, weights } = this.#block;
+    if (data.byteLength !== rows * classes * DTYPE_BYTES[dtype]) {
+      throw new RangeError(`probabilities of ${rows} × ${classes} ${dtype} do not have ${data.byteLength} bytes`);
+    }
+    const masses = this.#allocate(rows * 20);
+    const probabilitiesAt = this.#allocate(rows * classes * 8);
+    const given = this.#copyIn(data);
+    this.#exports[`${PREFIX[dtype]}_probabilities`](given, rows, classes, targets, weights, probabilitiesAt, masses);
+    // They were read: their bytes can be written over.
+    this.#free = given;
+    this.#block = { ...this.#block, probabilities: probabilitiesAt, masses };
   }
 
-  #readCounts(outAt: number, rows: number): Pick<RowBlock, 'nanCount' | 'posInfCount' | 'negInfCount'> {
-    const { buffer } = this.#exports.memory;
-    const i32 = (k: number): Int32Array<ArrayBuffer> =>
-      new Int32Array(buffer, outAt + (24 + k * 4) * rows, rows).slice();
-    return { nanCount: i32(0), posInfCount: i32(1), negInfCount: i32(2) };
-  }
-
-  /**
-   * The first column at or after `from` of a row of the block evaluated last that holds a value of the given kinds;
-   * −1 when there is none.
-   */
-  findNonFinite(row: number, from: number, kinds: number): number {
-    const { classes, rows } = this.#block;
-    const { dtype, logitsAt } = this.#block.given;
-    if (row >= rows) throw new RangeError(`row ${row} is not in the block of ${rows} rows`);
-    const rowAt = logitsAt + row * classes * DTYPE_BYTES[dtype];
-    return this.#exports[`${PREFIX[dtype]}_find`](rowAt, from, classes, kinds);
-  }
-
-  /**
-   * Of each row of the block evaluated last: the index of the maximum, the lowest on ties; and the number of classes
-   * that come before the target when sorted by value, then by index, −1 without a target or where it is NaN.
-   */
-  rank(): { predictions: Int32Array<ArrayBuffer>; targetRank: Int32Array<ArrayBuffer> } {
-    const { dtype, classes, rows, logitsAt, targetsAt, endAt } = this.#block;
-    this.#reserve(endAt + rows * 8);
-    this.#exports[`${PREFIX[dtype]}_rank`](logitsAt, rows, classes, targetsAt, endAt);
-    const { buffer } = this.#exports.memory;
+  /** What the probabilities say. */
+  probabilities(): RowProbabilities {
+    const { rows, targets, masses } = this.#block;
     return {
-      predictions: new Int32Array(buffer, endAt, rows).slice(),
-      targetRank: new Int32Array(buffer, endAt + rows * 4, rows).slice(),
+      targets: this.#readI32(targets, rows),
+      masses: this.#readF64(masses, rows),
+      sums: this.#readF64(masses + rows * 8, rows),
+      odd: this.#readI32(masses + rows * 16, rows),
     };
   }
 
   /**
-   * Σ_c w_c·x_c of each row of the block evaluated last.
-   * @param weights of the classes; 1 without
+   * Evaluates the rows.
+   * @returns counts of the logits as they came; lse, target logit and nll of them transformed
    */
-  weightedSum(weights: Float64Array | undefined): Float64Array<ArrayBuffer> {
-    const { dtype, classes, rows, logitsAt, endAt } = this.#block;
-    const weightsAt = align(endAt + rows * 8);
-    this.#reserve(weightsAt + (weights?.byteLength ?? 0));
-    const { buffer } = this.#exports.memory;
-    if (weights !== undefined) new Float64Array(buffer, weightsAt, classes).set(weights);
-    const given = weights === undefined ? 0 : weightsAt;
-    this.#exports[`${PREFIX[dtype]}_weighted_sum`](logitsAt, rows, classes, given, endAt);
-    return new Float64Array(buffer, endAt, rows).slice();
+  forward(): RowBlock {
+    const { dtype, rows, classes, logits, targets, results } = this.#block;
+    this.#exports[`${PREFIX[dtype]}_forward`](logits, rows, classes, classes, targets, results);
+    return { ...this.#readSums(), ...this.#counts(0, classes) };
   }
 
-  /** The entropy of each row's softmax, in nats, of the block evaluated last; NaN where lse is not finite. */
+  /**
+   * Evaluates a part of every row, as if it had no other columns.
+   * @param targets within the part
+   */
+  forwardColumns(first: number, count: number, targets: Int32Array): RowBlock {
+    const { dtype, rows, classes, logits, results } = this.#block;
+    const mark = this.#free;
+    const targetsAt = this.#copyIn(targets);
+    const from = logits + first * DTYPE_BYTES[dtype];
+    this.#exports[`${PREFIX[dtype]}_forward`](from, rows, count, classes, targetsAt, results);
+    this.#free = mark;
+    return { ...this.#readSums(), ...this.#counts(first, count) };
+  }
+
+  /** Sets what forward would have found of the rows, for what follows on it: it was found in parts of them. */
+  setSums({ lse, targetLogit, nll }: Pick<RowBlock, 'lse' | 'targetLogit' | 'nll'>): void {
+    const { rows, results } = this.#block;
+    [lse, targetLogit, nll].forEach((column, k) => this.#f64(results + k * rows * 8, rows).set(column));
+  }
+
+  /** Evaluates the rows, and the gradient with respect to the logits as they came, which stays for what reads it. */
+  forwardWithGradient({ t, b, z }: GradientCoefficients): RowBlock {
+    const block = this.#block;
+    const { dtype, rows, classes, logits, targets, results, given, transform } = block;
+    const coefficients = this.#allocate(rows * 24);
+    [t, b, z].forEach((column, k) => this.#f64(coefficients + k * rows * 8, rows).set(column));
+    const gradient = this.#allocate(rows * classes * (dtype === 'float64' ? 8 : 4));
+    this.#exports[`${PREFIX[dtype]}_gradient`](
+      ...[logits, rows, classes, targets, results, coefficients],
+      ...[block.weights, block.totalWeight, block.probabilities, block.masses, gradient],
+    );
+    if (transform !== undefined) {
+      const { scale, cap = 0 } = transform;
+      this.#exports[`${PREFIX[given.dtype]}_chain`](given.logits, rows * classes, scale, cap, gradient);
+    }
+    this.#block = { ...block, gradient };
+    return { ...this.#readSums(), ...this.#counts(0, classes) };
+  }
+
+  /** The gradient, rounded to a dtype: (rows, classes) elements. */
+  gradient(dtype: FloatDType): Uint8Array<ArrayBuffer> {
+    const { rows, classes, gradient } = this.#block;
+    const computed = this.#gradientDType();
+    const elements = rows * classes;
+    const byteLength = elements * DTYPE_BYTES[dtype];
+    if (dtype === computed) return this.#readBytes(gradient, byteLength);
+    if (dtype === 'float64') throw new RangeError('a gradient that was computed in float32 is not float64');
+    const mark = this.#free;
+    const narrowed = this.#allocate(byteLength);
+    this.#exports[`${PREFIX[computed]}_narrow`](gradient, elements, NARROW[dtype], narrowed);
+    this.#free = mark;
+    return this.#readBytes(narrowed, byteLength);
+  }
+
+  /** Σ_c g_c² of each row of the gradient. */
+  gradientSquares(): Float64Array<ArrayBuffer> {
+    const { rows, classes, gradient } = this.#block;
+    return this.#column(rows * 8, (out) => {
+      this.#exports[`${PREFIX[this.#gradientDType()]}_squares`](gradient, rows, classes, out);
+      return this.#readF64(out, rows);
+    });
+  }
+
+  #gradientDType(): 'float32' | 'float64' {
+    return this.#block.dtype === 'float64' ? 'float64' : 'float32';
+  }
+
+  /**
+   * −Σ_c v_c·p_c·log s_c of each row that was evaluated, with v = 1, and with v = w where the classes have weights.
+   * A class of probability 0 adds nothing.
+   */
+  crossEntropy(): { nll: Float64Array<ArrayBuffer>; weighted: Float64Array<ArrayBuffer> | undefined } {
+    const { dtype, rows, classes, logits, targets, results, probabilities, weights } = this.#block;
+    return this.#column(rows * 16, (out) => {
+      this.#exports[`${PREFIX[dtype]}_cross_entropy`](
+        ...[logits, rows, classes, targets, results, probabilities, weights, out],
+      );
+      const weighted = weights === 0 ? undefined : this.#readF64(out + rows * 8, rows);
+      return { nll: this.#readF64(out, rows), weighted };
+    });
+  }
+
+  /**
+   * The first column at or after `from` of a row that holds a value of the given kinds, in the logits as they came;
+   * −1 when there is none.
+   */
+  findNonFinite(row: number, from: number, kinds: number): number {
+    const { classes, rows } = this.#block;
+    const { dtype, logits } = this.#block.given;
+    if (row >= rows) throw new RangeError(`row ${row} is not in the block of ${rows} rows`);
+    return this.#exports[`${PREFIX[dtype]}_find`](logits + row * classes * DTYPE_BYTES[dtype], from, classes, kinds);
+  }
+
+  /**
+   * Of each row the maximum and its index, the lowest on ties; and the number of classes that come before the target
+   * when sorted by value, then by index, −1 without a target or where it is NaN.
+   */
+  rank(): {
+    maximum: Float64Array<ArrayBuffer>;
+    predictions: Int32Array<ArrayBuffer>;
+    targetRank: Int32Array<ArrayBuffer>;
+  } {
+    const { dtype, classes, rows, logits, targets } = this.#block;
+    return this.#column(rows * 16, (out) => {
+      this.#exports[`${PREFIX[dtype]}_rank`](logits, rows, classes, targets, out);
+      return {
+        maximum: this.#readF64(out, rows),
+        predictions: this.#readI32(out + rows * 8, rows),
+        targetRank: this.#readI32(out + rows * 12, rows),
+      };
+    });
+  }
+
+  /** Σ_c w_c·x_c of each row. A class of weight 0 adds nothing. */
+  weightedSum(): Float64Array<ArrayBuffer> {
+    const { dtype, classes, rows, logits, weights } = this.#block;
+    return this.#column(rows * 8, (out) => {
+      this.#exports[`${PREFIX[dtype]}_weighted_sum`](logits, rows, classes, weights, out);
+      return this.#readF64(out, rows);
+    });
+  }
+
+  /** The entropy of the softmax of each row that was evaluated, in nats; NaN where lse is not finite. */
   entropy(): Float64Array<ArrayBuffer> {
-    const { dtype, classes, rows, logitsAt, outAt, endAt } = this.#block;
-    this.#reserve(endAt + rows * 8);
-    this.#exports[`${PREFIX[dtype]}_entropy`](logitsAt, rows, classes, outAt, endAt);
-    return new Float64Array(this.#exports.memory.buffer, endAt, rows).slice();
+    const { dtype, classes, rows, logits, results } = this.#block;
+    return this.#column(rows * 8, (out) => {
+      this.#exports[`${PREFIX[dtype]}_entropy`](logits, rows, classes, results, out);
+      return this.#readF64(out, rows);
+    });
   }
 
-  #reserve(bytes: number): void {
+  /** The sums that forward leaves, one array after the other: see assembly/row.ts. */
+  #readSums(): Pick<RowBlock, 'lse' | 'targetLogit' | 'nll'> {
+    const { rows, results } = this.#block;
+    const f64 = (k: number): Float64Array<ArrayBuffer> => this.#readF64(results + k * rows * 8, rows);
+    return { lse: f64(0), targetLogit: f64(1), nll: f64(2) };
+  }
+
+  /** The counts that forward leaves; of transformed logits, those before. */
+  #counts(first: number, count: number): Pick<RowBlock, 'nanCount' | 'posInfCount' | 'negInfCount'> {
+    const { rows, classes, results, given, transform } = this.#block;
+    if (transform === undefined) return this.#readCounts(results, rows);
+    return this.#column(rows * (BYTES_PER_RESULT + 4), (scanned) => {
+      const targets = scanned + rows * BYTES_PER_RESULT;
+      new Int32Array(this.#exports.memory.buffer, targets, rows).fill(LEFT_OUT);
+      const from = given.logits + first * DTYPE_BYTES[given.dtype];
+      this.#exports[`${PREFIX[given.dtype]}_forward`](from, rows, count, classes, targets, scanned);
+      return this.#readCounts(scanned, rows);
+    });
+  }
+
+  #readCounts(results: number, rows: number): Pick<RowBlock, 'nanCount' | 'posInfCount' | 'negInfCount'> {
+    const i32 = (k: number): Int32Array<ArrayBuffer> => this.#readI32(results + (24 + k * 4) * rows, rows);
+    return { nanCount: i32(0), posInfCount: i32(1), negInfCount: i32(2) };
+  }
+
+  #f64(at: number, length: number): Float64Array<ArrayBuffer> {
+    return new Float64Array(this.#exports.memory.buffer, at, length);
+  }
+
+  #readF64(at: number, length: number): Float64Array<ArrayBuffer> {
+    return this.#f64(at, length).slice();
+  }
+
+  #readI32(at: number, length: number): Int32Array<ArrayBuffer> {
+    return new Int32Array(this.#exports.memory.buffer, at, length).slice();
+  }
+
+  #readBytes(at: number, length: number): Uint8Array<ArrayBuffer> {
+    return new Uint8Array(this.#exports.memory.buffer, at, length).slice();
+  }
+
+  /** Runs a kernel that writes to memory which is free again when its results are copied out. */
+  #column<R>(bytes: number, run: (out: number) => R): R {
+    const mark = this.#free;
+    const result = run(this.#allocate(bytes));
+    this.#free = mark;
+    return result;
+  }
+
+  #copyIn(values: Uint8Array | Int32Array | Float64Array): number {
+    const at = this.#allocate(values.byteLength);
+    const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+    new Uint8Array(this.#exports.memory.buffer).set(bytes, at);
+    return at;
+  }
+
+  /** Takes memory up to the next block; it grows where that is not enough. */
+  #allocate(bytes: number): number {
+    const at = Math.ceil(this.#free / 16) * 16;
+    this.#free = at + bytes;
     const { memory } = this.#exports;
-    const missing = bytes - memory.buffer.byteLength;
+    const missing = this.#free - memory.buffer.byteLength;
     if (missing > 0) memory.grow(Math.ceil(missing / PAGE_BYTES));
+    return at;
   }
-}
-
-function readVariant(variant: Variant): Buffer<ArrayBuffer> {
-  return readFileSync(new URL(`./build/${variant}.wasm`, import.meta.url));
-}
-
-function instantiate(bytes: Buffer<ArrayBuffer>): Exports {
-  return new WebAssembly.Instance(new WebAssembly.Module(bytes), {}).exports as Exports;
-}
-
-function align(address: number): number {
-  return Math.ceil(address / 16) * 16;
 }

@@ -18,6 +18,7 @@ export const ERRORS = {
   invalid_label: { status: 422, title: 'A label is not a class' },
   invalid_weight: { status: 422, title: 'The class weights are not valid' },
   invalid_mask: { status: 422, title: 'The input mask is not valid' },
+  non_finite_loss: { status: 422, title: 'The loss is not finite' },
   bad_request: { status: 400, title: 'The request is not valid' },
   client_closed: { status: 499, title: 'The client left before the answer' },
   internal: { status: 500, title: 'The service failed' },

@@ -1,7 +1,7 @@
 import { load1 } from './storage';
 import { LEFT_OUT, NO_TARGET, finishRow, storeRow } from './row';
-import { OUT_OF_RANGE, sumExp, sumExpClamped } from './sum-exp-f32';
-import { sumExpF64 } from './sum-exp-f64';
+import { OUT_OF_RANGE, sumExp, sumExpClamped, sumExpClampedKept, sumExpKept } from './sum-exp-f32';
+import { sumExpF64, sumExpF64Kept } from './sum-exp-f64';
 import { maximum, nanCount, negInfCount, posInfCount, scan, scanOne, startScan } from './scan';
 import { spanMaximum } from './vector';
 
@@ -9,49 +9,76 @@ import { spanMaximum } from './vector';
 const REFERENCE_SPAN: u32 = 256;
 
 /**
- * lse, target logit and nll of each row of a block (rows, classes), row-major, without padding.
- *
- * A row is two spans, before and after its target. float32 and narrower: one read, each span summed relative to a
- * reference taken from the row's own first elements; a row that leaves the reference's safe range is done again with
- * care. float64: always with care; the second read comes from cache and does not show beside the longer polynomial.
+ * lse, target logit and nll of each row of a block (rows, classes), row-major.
+ * @param stride elements from one row to the next: `classes`, or more when the block is a part of the columns
  */
 // @ts-expect-error: decorator
 @inline
-export function forward<T>(logits: usize, rows: u32, classes: u32, targets: usize, out: usize): void {
-  const rowBytes = <usize>classes * sizeof<T>();
+export function forward<T>(logits: usize, rows: u32, classes: u32, stride: u32, targets: usize, out: usize): void {
   for (let row: u32 = 0; row < rows; row++) {
-    const p = logits + <usize>row * rowBytes;
-    const target = load<i32>(targets + (<usize>row << 2));
-    if (target == LEFT_OUT) {
-      startScan();
-      scan<T>(p, classes);
-      storeRow(out, rows, row, 0, 0, 0, nanCount, posInfCount, negInfCount);
-      continue;
-    }
-    const hasTarget = target != NO_TARGET;
-    const before: u32 = hasTarget ? target : classes;
-    const after: u32 = hasTarget ? classes - target - 1 : 0;
-    const afterAt = p + rowBytes - <usize>after * sizeof<T>();
-    const x: f64 = hasTarget ? load1<T>(p + <usize>before * sizeof<T>()) : 0;
+    const p = logits + <usize>row * <usize>stride * sizeof<T>();
+    forwardRow<T>(p, classes, load<i32>(targets + (<usize>row << 2)), rows, row, out, 0);
+  }
+}
 
-    if (sizeof<T>() < 8 && isFinite(x)) {
-      const reference = spanMaximum<T>(p, min(classes, REFERENCE_SPAN));
-      if (isFinite(reference)) {
-        const rest = sumExp<T>(p, before, <f32>reference);
-        const rest2 = rest == OUT_OF_RANGE ? OUT_OF_RANGE : sumExp<T>(afterAt, after, <f32>reference);
-        if (rest2 != OUT_OF_RANGE) {
-          finishRow(out, rows, row, rest + rest2, reference, hasTarget, x, 0, 0, 0);
-          continue;
-        }
+/** What the exponentials of the row evaluated last are relative to. */
+export let reference: f64 = 0;
+
+/**
+ * One row. It is two spans, before and after its target. float32 and narrower: one read, each span summed relative to a
+ * reference taken from the row's own first elements; a row that leaves the reference's safe range is done again with
+ * care. float64: always with care; the second read comes from cache and does not show beside the longer polynomial.
+ * @param keepAt where the exponentials of a row of finite lse are kept, but for the target's, whose place is left as it
+ *   is: an entry per class, float64 for float64, else float32; 0 to keep none
+ */
+export function forwardRow<T>(
+  p: usize, classes: u32, target: i32, rows: u32, row: u32, out: usize, keepAt: usize,
+): void {
+  if (target == LEFT_OUT) {
+    startScan();
+    scan<T>(p, classes);
+    storeRow(out, rows, row, 0, 0, 0, nanCount, posInfCount, negInfCount);
+    return;
+  }
+  const hasTarget = target != NO_TARGET;
+  const before: u32 = hasTarget ? target : classes;
+  const after: u32 = hasTarget ? classes - target - 1 : 0;
+  const afterAt = p + <usize>(classes - after) * sizeof<T>();
+  const x: f64 = hasTarget ? load1<T>(p + <usize>before * sizeof<T>()) : 0;
+
+  if (sizeof<T>() < 8 && isFinite(x)) {
+    const top = spanMaximum<T>(p, min(classes, REFERENCE_SPAN));
+    if (isFinite(top)) {
+      const rest = sumSpans<T>(p, before, afterAt, after, <f32>top, keepAt);
+      if (rest != OUT_OF_RANGE) {
+        reference = top;
+        finishRow(out, rows, row, rest, top, hasTarget, x, 0, 0, 0);
+        return;
       }
     }
-    carefulRow<T>(p, before, afterAt, after, hasTarget, x, rows, row, out);
   }
+  carefulRow<T>(p, before, afterAt, after, hasTarget, x, rows, row, out, keepAt);
+}
+
+// @ts-expect-error: decorator
+@inline
+function sumSpans<T>(p: usize, before: u32, afterAt: usize, after: u32, top: f32, keepAt: usize): f64 {
+  if (keepAt == 0) {
+    const sum = sumExp<T>(p, before, top);
+    if (sum == OUT_OF_RANGE) return sum;
+    const sum2 = sumExp<T>(afterAt, after, top);
+    return sum2 == OUT_OF_RANGE ? sum2 : sum + sum2;
+  }
+  const sum = sumExpKept<T>(p, before, top, keepAt);
+  if (sum == OUT_OF_RANGE) return sum;
+  const sum2 = sumExpKept<T>(afterAt, after, top, keepAt + (<usize>(before + 1) << 2));
+  return sum2 == OUT_OF_RANGE ? sum2 : sum + sum2;
 }
 
 /** Any row whatever: a scan for the maximum and the non-finite values, then the sum with differences clamped. */
 function carefulRow<T>(
   p: usize, before: u32, afterAt: usize, after: u32, hasTarget: bool, x: f64, rows: u32, row: u32, out: usize,
+  keepAt: usize,
 ): void {
   startScan();
   scan<T>(p, before);
@@ -59,10 +86,24 @@ function carefulRow<T>(
   const top = maximum;
   if (hasTarget) scanOne(x);
   let rest: f64 = 0;
-  // top is −Inf when there is no class but the target, or all others are −Inf: their sum is 0.
-  if (nanCount == 0 && posInfCount == 0 && top != -Infinity) {
-    if (sizeof<T>() == 8) rest = sumExpF64(p, before, top) + sumExpF64(afterAt, after, top);
-    else rest = sumExpClamped<T>(p, before, <f32>top) + sumExpClamped<T>(afterAt, after, <f32>top);
+  if (nanCount == 0 && posInfCount == 0) {
+    // top is −Inf when there is no class but the target, or all others are −Inf: their sum is 0.
+    if (top != -Infinity) rest = sumSpansClamped<T>(p, before, afterAt, after, top, keepAt);
+    else if (keepAt != 0) memory.fill(keepAt, 0, <usize>(before + after + 1) * (sizeof<T>() == 8 ? 8 : 4));
   }
+  reference = top;
   finishRow(out, rows, row, rest, top, hasTarget, x, nanCount, posInfCount, negInfCount);
+}
+
+// @ts-expect-error: decorator
+@inline
+function sumSpansClamped<T>(p: usize, before: u32, afterAt: usize, after: u32, top: f64, keepAt: usize): f64 {
+  if (sizeof<T>() == 8) {
+    if (keepAt == 0) return sumExpF64(p, before, top) + sumExpF64(afterAt, after, top);
+    const sum = sumExpF64Kept(p, before, top, keepAt);
+    return sum + sumExpF64Kept(afterAt, after, top, keepAt + (<usize>(before + 1) << 3));
+  }
+  if (keepAt == 0) return sumExpClamped<T>(p, before, <f32>top) + sumExpClamped<T>(afterAt, after, <f32>top);
+  const sum = sumExpClampedKept<T>(p, before, <f32>top, keepAt);
+  return sum + sumExpClampedKept<T>(afterAt, after, <f32>top, keepAt + (<usize>(before + 1) << 2));
 }

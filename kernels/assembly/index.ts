@@ -6,21 +6,63 @@ import { bfloat16, float16 } from './storage';
 import { entropy } from './entropy';
 import { forward } from './forward';
 import { findNonFinite } from './find';
+import { gradient, sumOfSquares } from './gradient';
+import { narrowTo } from './narrow';
+import { crossEntropy, probabilities } from './probabilities';
 import { rank } from './rank';
-import { transform } from './transform';
+import { chain, transform } from './transform';
 import { weightedSum } from './weighted-sum';
 
-export function f32_forward(logits: usize, rows: u32, classes: u32, targets: usize, out: usize): void {
-  forward<f32>(logits, rows, classes, targets, out);
+export function f32_forward(logits: usize, rows: u32, classes: u32, stride: u32, targets: usize, out: usize): void {
+  forward<f32>(logits, rows, classes, stride, targets, out);
 }
-export function f16_forward(logits: usize, rows: u32, classes: u32, targets: usize, out: usize): void {
-  forward<float16>(logits, rows, classes, targets, out);
+export function f16_forward(logits: usize, rows: u32, classes: u32, stride: u32, targets: usize, out: usize): void {
+  forward<float16>(logits, rows, classes, stride, targets, out);
 }
-export function bf16_forward(logits: usize, rows: u32, classes: u32, targets: usize, out: usize): void {
-  forward<bfloat16>(logits, rows, classes, targets, out);
+export function bf16_forward(logits: usize, rows: u32, classes: u32, stride: u32, targets: usize, out: usize): void {
+  forward<bfloat16>(logits, rows, classes, stride, targets, out);
 }
-export function f64_forward(logits: usize, rows: u32, classes: u32, targets: usize, out: usize): void {
-  forward<f64>(logits, rows, classes, targets, out);
+export function f64_forward(logits: usize, rows: u32, classes: u32, stride: u32, targets: usize, out: usize): void {
+  forward<f64>(logits, rows, classes, stride, targets, out);
+}
+
+export function f32_gradient(
+  logits: usize, rows: u32, classes: u32, targets: usize, out: usize, coefficients: usize, weights: usize,
+  totalWeight: f64, p: usize, masses: usize, g: usize,
+): void {
+  gradient<f32>(logits, rows, classes, targets, out, coefficients, weights, totalWeight, p, masses, g);
+}
+export function f16_gradient(
+  logits: usize, rows: u32, classes: u32, targets: usize, out: usize, coefficients: usize, weights: usize,
+  totalWeight: f64, p: usize, masses: usize, g: usize,
+): void {
+  gradient<float16>(logits, rows, classes, targets, out, coefficients, weights, totalWeight, p, masses, g);
+}
+export function bf16_gradient(
+  logits: usize, rows: u32, classes: u32, targets: usize, out: usize, coefficients: usize, weights: usize,
+  totalWeight: f64, p: usize, masses: usize, g: usize,
+): void {
+  gradient<bfloat16>(logits, rows, classes, targets, out, coefficients, weights, totalWeight, p, masses, g);
+}
+export function f64_gradient(
+  logits: usize, rows: u32, classes: u32, targets: usize, out: usize, coefficients: usize, weights: usize,
+  totalWeight: f64, p: usize, masses: usize, g: usize,
+): void {
+  gradient<f64>(logits, rows, classes, targets, out, coefficients, weights, totalWeight, p, masses, g);
+}
+
+export function f32_squares(g: usize, rows: u32, classes: u32, out: usize): void {
+  sumOfSquares<f32>(g, rows, classes, out);
+}
+export function f64_squares(g: usize, rows: u32, classes: u32, out: usize): void {
+  sumOfSquares<f64>(g, rows, classes, out);
+}
+
+export function f32_narrow(p: usize, n: u32, target: i32, out: usize): void {
+  narrowTo<f32>(p, n, target, out);
+}
+export function f64_narrow(p: usize, n: u32, target: i32, out: usize): void {
+  narrowTo<f64>(p, n, target, out);
 }
 
 export function f32_find(row: usize, from: u32, classes: u32, kinds: u32): i32 {
@@ -75,6 +117,52 @@ export function f64_entropy(logits: usize, rows: u32, classes: u32, lse: usize, 
   entropy<f64>(logits, rows, classes, lse, out);
 }
 
+export function f32_probabilities(
+  p: usize, rows: u32, classes: u32, targets: usize, weights: usize, read: usize, out: usize,
+): void {
+  probabilities<f32>(p, rows, classes, targets, weights, read, out);
+}
+export function f16_probabilities(
+  p: usize, rows: u32, classes: u32, targets: usize, weights: usize, read: usize, out: usize,
+): void {
+  probabilities<float16>(p, rows, classes, targets, weights, read, out);
+}
+export function bf16_probabilities(
+  p: usize, rows: u32, classes: u32, targets: usize, weights: usize, read: usize, out: usize,
+): void {
+  probabilities<bfloat16>(p, rows, classes, targets, weights, read, out);
+}
+export function f64_probabilities(
+  p: usize, rows: u32, classes: u32, targets: usize, weights: usize, read: usize, out: usize,
+): void {
+  probabilities<f64>(p, rows, classes, targets, weights, read, out);
+}
+
+export function f32_cross_entropy(
+  logits: usize, rows: u32, classes: u32, targets: usize, results: usize, read: usize, weights: usize,
+  out: usize,
+): void {
+  crossEntropy<f32>(logits, rows, classes, targets, results, read, weights, out);
+}
+export function f16_cross_entropy(
+  logits: usize, rows: u32, classes: u32, targets: usize, results: usize, read: usize, weights: usize,
+  out: usize,
+): void {
+  crossEntropy<float16>(logits, rows, classes, targets, results, read, weights, out);
+}
+export function bf16_cross_entropy(
+  logits: usize, rows: u32, classes: u32, targets: usize, results: usize, read: usize, weights: usize,
+  out: usize,
+): void {
+  crossEntropy<bfloat16>(logits, rows, classes, targets, results, read, weights, out);
+}
+export function f64_cross_entropy(
+  logits: usize, rows: u32, classes: u32, targets: usize, results: usize, read: usize, weights: usize,
+  out: usize,
+): void {
+  crossEntropy<f64>(logits, rows, classes, targets, results, read, weights, out);
+}
+
 export function f32_transform(logits: usize, n: u32, scale: f64, cap: f64, out: usize): void {
   transform<f32>(logits, n, scale, cap, out);
 }
@@ -86,6 +174,19 @@ export function bf16_transform(logits: usize, n: u32, scale: f64, cap: f64, out:
 }
 export function f64_transform(logits: usize, n: u32, scale: f64, cap: f64, out: usize): void {
   transform<f64>(logits, n, scale, cap, out);
+}
+
+export function f32_chain(logits: usize, n: u32, scale: f64, cap: f64, g: usize): void {
+  chain<f32>(logits, n, scale, cap, g);
+}
+export function f16_chain(logits: usize, n: u32, scale: f64, cap: f64, g: usize): void {
+  chain<float16>(logits, n, scale, cap, g);
+}
+export function bf16_chain(logits: usize, n: u32, scale: f64, cap: f64, g: usize): void {
+  chain<bfloat16>(logits, n, scale, cap, g);
+}
+export function f64_chain(logits: usize, n: u32, scale: f64, cap: f64, g: usize): void {
+  chain<f64>(logits, n, scale, cap, g);
 }
 
 /** Where free memory begins. */

@@ -2,25 +2,28 @@ import { load1 } from './storage';
 import { eq, ge, gt, horizontalCount, lanes, loadVector, spanMaximum, splat } from './vector';
 
 /**
- * Per row of a block: the index of the maximum, the lowest on ties; and how many classes come before the target when
+ * Per row of a block: the maximum; its index, the lowest on ties; and how many classes come before the target when
  * sorted by value and then by index, −1 without a target or where it is NaN. Other NaN are passed over.
- * @param out i32 predictions, an entry per row, and i32 ranks behind them
+ * @param out one array after the other, an entry per row each: f64 maximum, i32 index, i32 rank
  */
 // @ts-expect-error: decorator
 @inline
 export function rank<T>(logits: usize, rows: u32, classes: u32, targets: usize, out: usize): void {
   const rowBytes = <usize>classes * sizeof<T>();
+  const indices = out + (<usize>rows << 3);
   for (let row: u32 = 0; row < rows; row++) {
     const p = logits + <usize>row * rowBytes;
     const target = load<i32>(targets + (<usize>row << 2));
-    store<i32>(out + (<usize>row << 2), indexOf<T>(p, classes, spanMaximum<T>(p, classes)));
+    const top = spanMaximum<T>(p, classes);
+    store<f64>(out + (<usize>row << 3), top);
+    store<i32>(indices + (<usize>row << 2), indexOf<T>(p, classes, top));
     let before = -1;
     const x: f64 = target >= 0 ? load1<T>(p + <usize>target * sizeof<T>()) : NaN;
     if (x == x) {
       const afterAt = p + <usize>(target + 1) * sizeof<T>();
       before = countAbove<T>(p, target, x, true) + countAbove<T>(afterAt, classes - target - 1, x, false);
     }
-    store<i32>(out + (<usize>(rows + row) << 2), before);
+    store<i32>(indices + (<usize>(rows + row) << 2), before);
   }
 }
 

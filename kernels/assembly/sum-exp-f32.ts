@@ -21,9 +21,12 @@ export const FLOOR: f32 = -87.33654;
  * reference, a NaN or an infinity: one unsigned maximum of the biased exponents notices them all.
  */
 export function sumExp<T>(p: usize, n: u32, reference: f32): f64 {
-  // An infinite float16 is read as ±65536 here (see difference): out of range for every reference but the lowest.
-  if (sizeof<T>() == 2 && isSigned<T>() && reference < -65000) return OUT_OF_RANGE;
-  return sumExpBy<T>(p, n, reference, false);
+  return sumExpBy<T>(p, n, reference, false, 0, false);
+}
+
+/** The same, and keeps the exponentials: n float32 at `keepAt`, worth nothing when the sum is OUT_OF_RANGE. */
+export function sumExpKept<T>(p: usize, n: u32, reference: f32, keepAt: usize): f64 {
+  return sumExpBy<T>(p, n, reference, false, keepAt, true);
 }
 
 /**
@@ -31,12 +34,19 @@ export function sumExp<T>(p: usize, n: u32, reference: f32): f64 {
  * the exponential is nothing. The caller has made sure that there is no NaN and no +Inf.
  */
 export function sumExpClamped<T>(p: usize, n: u32, maximum: f32): f64 {
-  return sumExpBy<T>(p, n, maximum, true);
+  return sumExpBy<T>(p, n, maximum, true, 0, false);
+}
+
+/** The same, and keeps the exponentials: those that were clamped as 0. */
+export function sumExpClampedKept<T>(p: usize, n: u32, maximum: f32, keepAt: usize): f64 {
+  return sumExpBy<T>(p, n, maximum, true, keepAt, true);
 }
 
 // @ts-expect-error: decorator
 @inline
-function sumExpBy<T>(p: usize, n: u32, reference: f32, clamped: bool): f64 {
+function sumExpBy<T>(p: usize, n: u32, reference: f32, clamped: bool, keepAt: usize, keeps: bool): f64 {
+  // An infinite float16 is read as ±65536 here (see difference): out of range for every reference but the lowest.
+  if (!clamped && sizeof<T>() == 2 && isSigned<T>() && reference < -65000) return OUT_OF_RANGE;
   const ref = f32x4.splat(reference);
   const minusRef = f32x4.splat(-reference);
   const float16Mask = v128.load32_splat(FLOAT16_CONSTANTS);
@@ -85,11 +95,32 @@ function sumExpBy<T>(p: usize, n: u32, reference: f32, clamped: bool): f64 {
         top = i32x4.max_u(top, i32x4.sub(t2, bias));
         top = i32x4.max_u(top, i32x4.sub(t3, bias));
       }
-      sum0 = f32x4.add(sum0, exp4(d0, t0, rounder, minusLn2, minusLn2Low, c1, c2, c3, c4, c5));
-      sum1 = f32x4.add(sum1, exp4(d1, t1, rounder, minusLn2, minusLn2Low, c1, c2, c3, c4, c5));
-      sum2 = f32x4.add(sum2, exp4(d2, t2, rounder, minusLn2, minusLn2Low, c1, c2, c3, c4, c5));
-      sum3 = f32x4.add(sum3, exp4(d3, t3, rounder, minusLn2, minusLn2Low, c1, c2, c3, c4, c5));
+      let e0 = exp4(d0, t0, rounder, minusLn2, minusLn2Low, c1, c2, c3, c4, c5);
+      sum0 = f32x4.add(sum0, e0);
+      if (keeps) {
+        if (clamped) e0 = v128.and(e0, f32x4.gt(d0, floor));
+        v128.store(keepAt, e0, 0);
+      }
+      let e1 = exp4(d1, t1, rounder, minusLn2, minusLn2Low, c1, c2, c3, c4, c5);
+      sum1 = f32x4.add(sum1, e1);
+      if (keeps) {
+        if (clamped) e1 = v128.and(e1, f32x4.gt(d1, floor));
+        v128.store(keepAt, e1, 16);
+      }
+      let e2 = exp4(d2, t2, rounder, minusLn2, minusLn2Low, c1, c2, c3, c4, c5);
+      sum2 = f32x4.add(sum2, e2);
+      if (keeps) {
+        if (clamped) e2 = v128.and(e2, f32x4.gt(d2, floor));
+        v128.store(keepAt, e2, 32);
+      }
+      let e3 = exp4(d3, t3, rounder, minusLn2, minusLn2Low, c1, c2, c3, c4, c5);
+      sum3 = f32x4.add(sum3, e3);
+      if (keeps) {
+        if (clamped) e3 = v128.and(e3, f32x4.gt(d3, floor));
+        v128.store(keepAt, e3, 48);
+      }
       p += 4 * vectorBytes;
+      if (keeps) keepAt += 64;
     }
     let rest = length & 15;
     while (rest > 0) {
@@ -100,8 +131,14 @@ function sumExpBy<T>(p: usize, n: u32, reference: f32, clamped: bool): f64 {
       if (clamped) d = f32x4.pmax(floor, d);
       const t = madd(d, log2e, rounder);
       if (!clamped) top = i32x4.max_u(top, i32x4.sub(t, bias));
-      const e = exp4(d, t, rounder, minusLn2, minusLn2Low, c1, c2, c3, c4, c5);
+      let e = exp4(d, t, rounder, minusLn2, minusLn2Low, c1, c2, c3, c4, c5);
       sum0 = f32x4.add(sum0, lanes == 4 ? e : v128.and(e, firstLanes(lanes)));
+      if (keeps) {
+        if (clamped) e = v128.and(e, f32x4.gt(d, floor));
+        if (lanes == 4) v128.store(keepAt, e);
+        else storeLanes(keepAt, e, lanes);
+        keepAt += <usize>lanes << 2;
+      }
       p += <usize>lanes * sizeof<T>();
       rest -= lanes;
     }
@@ -138,6 +175,14 @@ function loadLanes<T>(p: usize, lanes: u32, filler: f32): v128 {
     store<f32>(LANES + (<usize>lane << 2), <f32>load1<T>(p + <usize>lane * sizeof<T>()));
   }
   return v128.load(LANES);
+}
+
+/** The first one to three lanes: nothing is written beyond the span. */
+// @ts-expect-error: decorator
+@inline
+function storeLanes(p: usize, v: v128, lanes: u32): void {
+  v128.store(LANES, v);
+  memory.copy(p, LANES, <usize>lanes << 2);
 }
 
 /** All bits of the first lanes. */

@@ -47,6 +47,17 @@ export function exp2(d: v128, log2e: v128, rounder: v128, minusLn2High: v128, mi
 
 /** Σ exp(x − top) over n float64 elements ≤ top, −Inf among them; no NaN and no +Inf. */
 export function sumExpF64(p: usize, n: u32, top: f64): f64 {
+  return sumExpF64By(p, n, top, 0, false);
+}
+
+/** The same, and keeps the exponentials: n float64 at `keepAt`, those that were clamped as 0. */
+export function sumExpF64Kept(p: usize, n: u32, top: f64, keepAt: usize): f64 {
+  return sumExpF64By(p, n, top, keepAt, true);
+}
+
+// @ts-expect-error: decorator
+@inline
+function sumExpF64By(p: usize, n: u32, top: f64, keepAt: usize, keeps: bool): f64 {
   const reference = f64x2.splat(top);
   const floor = f64x2.splat(FLOOR_F64);
   const log2e = constantF64(0);
@@ -59,16 +70,28 @@ export function sumExpF64(p: usize, n: u32, top: f64): f64 {
   while (p < end) {
     const d0 = f64x2.pmax(floor, f64x2.sub(v128.load(p), reference));
     const d1 = f64x2.pmax(floor, f64x2.sub(v128.load(p + 16), reference));
-    sum0 = f64x2.add(sum0, exp2(d0, log2e, rounder, minusLn2High, minusLn2Low));
-    sum1 = f64x2.add(sum1, exp2(d1, log2e, rounder, minusLn2High, minusLn2Low));
+    const e0 = exp2(d0, log2e, rounder, minusLn2High, minusLn2Low);
+    const e1 = exp2(d1, log2e, rounder, minusLn2High, minusLn2Low);
+    sum0 = f64x2.add(sum0, e0);
+    sum1 = f64x2.add(sum1, e1);
     p += 32;
+    if (keeps) {
+      v128.store(keepAt, v128.and(e0, f64x2.gt(d0, floor)));
+      v128.store(keepAt, v128.and(e1, f64x2.gt(d1, floor)), 16);
+      keepAt += 32;
+    }
   }
   sum0 = f64x2.add(sum0, sum1);
   let total = f64x2.extract_lane(sum0, 0) + f64x2.extract_lane(sum0, 1);
   for (let rest = n & 3; rest > 0; rest--) {
     const d = f64x2.pmax(floor, f64x2.splat(load<f64>(p) - top));
-    total += f64x2.extract_lane(exp2(d, log2e, rounder, minusLn2High, minusLn2Low), 0);
+    const e = f64x2.extract_lane(exp2(d, log2e, rounder, minusLn2High, minusLn2Low), 0);
+    total += e;
     p += 8;
+    if (keeps) {
+      store<f64>(keepAt, f64x2.extract_lane(d, 0) > FLOOR_F64 ? e : 0);
+      keepAt += 8;
+    }
   }
   return total;
 }

@@ -2,6 +2,7 @@ import { DTYPE_BYTES } from '../tensor/dtype.ts';
 import { LossmeterError } from '../errors.ts';
 import { makeColumns, setColumns } from '../loss/rows.ts';
 import type { RowColumns } from '../loss/rows.ts';
+import { cutBlock } from '../pool/block.ts';
 import type { Block, BlockResult } from '../pool/block.ts';
 import type { KernelPool } from '../pool/pool.ts';
 import { appendFindings, noFindings } from '../loss/diagnostics.ts';
@@ -12,6 +13,8 @@ import type { LogitsWriter } from '../wire/request.ts';
 export interface RowResults {
   columns: RowColumns;
   findings: Findings;
+  /** (rows, classes) elements; only when asked for. */
+  gradient: Uint8Array<ArrayBuffer> | undefined;
 }
 
 /**
@@ -23,12 +26,15 @@ export class BlockWriter implements LogitsWriter {
   readonly #pool: KernelPool;
   /** The whole batch, as one block would be. */
   readonly #batch: Block;
+  /** Rows by which the class probabilities run ahead. */
+  readonly #shift: number;
   readonly #rowBytes: number;
   readonly #rowsPerBlock: number;
   readonly #inline: boolean;
   readonly #columns: RowColumns;
   /** By block, for appending in row order. */
   readonly #findings: Findings[] = [];
+  readonly #gradient: Uint8Array<ArrayBuffer> | undefined;
 
   #slab: ArrayBuffer | undefined;
   #filled = 0;
@@ -38,10 +44,11 @@ export class BlockWriter implements LogitsWriter {
   #computeMs = 0;
 
   /** @throws LossmeterError body_too_large when a single row is more than the pool takes */
-  constructor(pool: KernelPool, batch: Block) {
-    const { dtype, classes, targets, features } = batch;
+  constructor(pool: KernelPool, batch: Block, shift: number) {
+    const { dtype, classes, targets, features, gradientDType } = batch;
     this.#pool = pool;
     this.#batch = batch;
+    this.#shift = shift;
     this.#rowBytes = classes * DTYPE_BYTES[dtype];
     if (targets.length > 0 && this.#rowBytes > pool.maxRowBytes) {
       const detail = `a row of ${classes} ${dtype} has ${this.#rowBytes} bytes, this service evaluates rows of at most ${pool.maxRowBytes} bytes`;
@@ -51,6 +58,7 @@ export class BlockWriter implements LogitsWriter {
     const fitting = Math.max(1, Math.floor(pool.slabs.standardBytes / this.#rowBytes));
     this.#rowsPerBlock = this.#inline ? targets.length : Math.min(fitting, targets.length);
     this.#columns = makeColumns(targets.length, features);
+    this.#gradient = gradientDType && new Uint8Array(targets.length * classes * DTYPE_BYTES[gradientDType]);
   }
 
   /** Milliseconds that kernels took, added over workers: as seen from here, with the way there and back. */
@@ -77,7 +85,7 @@ export class BlockWriter implements LogitsWriter {
     if (this.#failure !== undefined) throw this.#failure;
     const findings = noFindings();
     for (const next of this.#findings) appendFindings(findings, next);
-    return { columns: this.#columns, findings };
+    return { columns: this.#columns, findings, gradient: this.#gradient };
   }
 
   /** Gives back what an unfinished batch holds. Slabs under way come back by themselves. */
@@ -102,13 +110,15 @@ export class BlockWriter implements LogitsWriter {
     this.#nextRow += rows;
     this.#findings.push(noFindings());
 
-    // A copy: posting a view would clone the whole array behind it.
-    const block = { ...this.#batch, targets: this.#batch.targets.slice(firstRow, firstRow + rows), firstRow };
+    const block = cutBlock(this.#batch, firstRow, rows, this.#shift);
     const started = performance.now();
     const settle = (result: BlockResult): void => {
       this.#computeMs += performance.now() - started;
       setColumns(this.#columns, result.columns, firstRow);
       this.#findings[index] = result.findings;
+      if (result.gradient !== undefined) {
+        this.#gradient!.set(result.gradient, (result.gradient.byteLength / rows) * firstRow);
+      }
     };
     if (this.#inline) {
       settle(this.#pool.runInline(block, new Uint8Array(slab)));

@@ -1,25 +1,39 @@
 import type { Readable } from 'node:stream';
-import { LossmeterError } from '../errors.ts';
-import { diagnose } from '../loss/diagnostics.ts';
+import { LossmeterError, refuse } from '../errors.ts';
+import { denominatorsOf } from '../loss/denominators.ts';
+import type { Denominators } from '../loss/denominators.ts';
+import { diagnose, explain } from '../loss/diagnostics.ts';
 import type { Diagnostics } from '../loss/diagnostics.ts';
-import { OPTION_NAMES, parseOptions, smoothingOf, transformOf } from '../loss/options.ts';
+import { gradientCoefficients } from '../loss/gradient.ts';
+import { OPTION_NAMES, isGiven, parseOptions, smoothingOf, transformOf } from '../loss/options.ts';
 import type { Options } from '../loss/options.ts';
 import { makeOutputs } from '../loss/outputs.ts';
+import { requireDivisible } from '../loss/parallel.ts';
 import { reduceRows } from '../loss/reduction.ts';
 import type { Metrics } from '../loss/reduction.ts';
 import { featuresOf } from '../loss/rows.ts';
 import { selectTargets } from '../loss/targets.ts';
 import type { RowCounts, Targets } from '../loss/targets.ts';
+import type { Block } from '../pool/block.ts';
 import type { KernelPool } from '../pool/pool.ts';
+import { DTYPE_BYTES } from '../tensor/dtype.ts';
+import type { FloatDType } from '../tensor/dtype.ts';
+import type { Shape } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { ByteReader } from '../wire/byte-reader.ts';
 import { HeldBytes } from '../wire/held-bytes.ts';
+import type { HeldBytesAccount } from '../wire/held-bytes.ts';
 import { codecFor } from '../wire/media-types.ts';
 import type { RequestHeader } from '../wire/request.ts';
 import { BlockWriter } from './block-writer.ts';
 
 /** What a row's target, mask and results take in memory while its batch is evaluated. */
 const BYTES_PER_ROW = 64;
+
+/** What the coefficients of its gradient take beside. */
+const BYTES_PER_ROW_OF_GRADIENT = 32;
+
+const GRADIENT_ADVICE = 'split the batch by rows, or ask for the gradient of narrower logits';
 
 /** The answer to a request, under its names on the wire. */
 export interface Evaluation {
@@ -82,8 +96,7 @@ export class Evaluator {
     let batch: Batch | undefined;
     try {
       const begin = (header: RequestHeader): BlockWriter => {
-        batch = this.#open(header);
-        held.take(BYTES_PER_ROW * batch.targets.rows.total, 'the results of the rows');
+        batch = this.#open(header, held);
         return batch.writer;
       };
       await codec.decode(reader, {
@@ -93,13 +106,18 @@ export class Evaluator {
         contentLength: body.contentLength,
         begin,
       });
-      const { options, smoothing, classes, targets, writer, kernel } = batch!;
+      const { options, targets, writer } = batch!;
       const ingested = performance.now();
-      const { columns, findings } = await writer.finish();
+      const { columns, findings, gradient } = await writer.finish();
       const evaluated = performance.now();
 
-      const reduction = reduceRows(columns, targets, options, { classes, smoothing });
+      const reduction = reduceRows(columns, targets, options, batch!);
       const { numerator, denominator, zLoss, loss, meanNll, perTokenLoss, metrics } = reduction;
+      const diagnostics = diagnose(findings, reduction, targets);
+      if (options.on_non_finite === 'reject' && diagnostics.verdict === 'non_finite') {
+        throw new LossmeterError('non_finite_loss', `the loss is ${loss ?? numerator}: ${explain(diagnostics)}`);
+      }
+      const { shape, gradientDType: dtype } = batch!;
       const evaluation: Evaluation = {
         ...(loss === undefined ? {} : { loss }),
         numerator,
@@ -107,10 +125,15 @@ export class Evaluator {
         z_loss: zLoss,
         mean_nll: meanNll,
         rows: targets.rows,
-        outputs: makeOutputs(options, columns, perTokenLoss, targets),
+        outputs: makeOutputs(
+          options,
+          columns,
+          { perTokenLoss, gradient: gradient && { dtype, shape, data: gradient } },
+          targets,
+        ),
         metrics,
-        diagnostics: diagnose(findings, reduction),
-        kernel,
+        diagnostics,
+        kernel: batch!.kernel,
       };
       const timings = { ingest: ingested - started, compute: writer.computeMs, reduce: performance.now() - evaluated };
       return { evaluation, timings };
@@ -122,19 +145,39 @@ export class Evaluator {
   }
 
   /** Checks all that can be checked before the logits have come. */
-  #open(header: RequestHeader): Batch {
+  #open(header: RequestHeader, held: HeldBytesAccount): Batch {
     const options = parseOptions(header.options);
     const { dtype, shape } = header.logits;
     const targets = selectTargets(shape, header, options);
+    const { probabilities } = targets;
+    if (probabilities !== undefined && isGiven(header.options, 'ignore_index')) {
+      const detail = 'ignore_index does not apply to class probabilities: leave rows out by input_mask';
+      throw refuse('invalid_option', '/options/ignore_index', detail);
+    }
+    const rows = targets.classes.length;
     const classes = shape.at(-1)!;
+    requireDivisible(options, rows, classes);
     const smoothing = smoothingOf(options, classes);
-    const features = featuresOf(options);
-    const classWeights = features.weightedSum ? targets.classWeights : undefined;
+    const denominators = denominatorsOf(targets);
+    const features = featuresOf(options, targets);
     const transform = transformOf(options);
-    const batch = { dtype, classes, targets: targets.classes, firstRow: 0, features, transform, classWeights };
-    const writer = new BlockWriter(this.#pool, batch);
+    const gradientDType = options.gradient_dtype ?? dtype;
+    const returnsGradient = options.outputs.includes('gradient');
+    const differentiates = returnsGradient || features.gradientSquares;
+    held.take(rows * (BYTES_PER_ROW + (differentiates ? BYTES_PER_ROW_OF_GRADIENT : 0)), 'the results of the rows');
+    if (returnsGradient) held.take(rows * classes * DTYPE_BYTES[gradientDType], 'outputs.gradient', GRADIENT_ADVICE);
+    const block: Block = {
+      ...{ dtype, classes, features, transform, probabilities, firstRow: 0, targets: targets.classes },
+      classWeights: features.weightedSum || probabilities !== undefined ? targets.classWeights : undefined,
+      shards: options.parallel_config.model_parallel,
+      gradientDType: returnsGradient ? gradientDType : undefined,
+      coefficients: differentiates
+        ? gradientCoefficients(targets, options, { classes, smoothing, denominators })
+        : undefined,
+    };
+    const writer = new BlockWriter(this.#pool, block, options.shift);
     const kernel = this.#pool.kernelName(transform === undefined ? dtype : 'float64');
-    return { options, smoothing, classes, targets, writer, kernel };
+    return { options, smoothing, classes, shape, targets, denominators, gradientDType, writer, kernel };
   }
 }
 
@@ -144,7 +187,11 @@ interface Batch {
   /** ε of the row formula. */
   smoothing: number;
   classes: number;
+  /** Of the logits, and so of the gradient. */
+  shape: Shape;
   targets: Targets;
+  denominators: Denominators;
+  gradientDType: FloatDType;
   writer: BlockWriter;
   /** Name of the kernel that evaluates it. */
   kernel: string;

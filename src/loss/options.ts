@@ -7,18 +7,23 @@ import type { ErrorPlace } from '../errors.ts';
 import { pointerTo, showValue, suggestName } from '../suggestion.ts';
 
 /** Names of what `outputs` can ask for. */
-const OUTPUTS = ['per_token_loss', 'lse', 'predictions', 'target_rank', 'entropy'] as const;
+const OUTPUTS = ['per_token_loss', 'lse', 'gradient', 'predictions', 'target_rank', 'entropy'] as const;
 export type OutputName = (typeof OUTPUTS)[number];
 
 /** Names of what `metrics` can ask for. */
-const METRICS = ['accuracy', 'top5_accuracy', 'mean_entropy'] as const;
+const METRICS = ['accuracy', 'top5_accuracy', 'mean_entropy', 'ece'] as const;
+
+/** How many parts a sharded trainer cuts one axis into. */
+const degree = (description: string, example: number) =>
+  Type.Optional(Type.Integer({ default: 1, minimum: 1, maximum: 65_536, description, examples: [example] }));
 
 const LabelValue = Type.Integer({ minimum: Number.MIN_SAFE_INTEGER, maximum: Number.MAX_SAFE_INTEGER });
 
 /**
  * The options of an evaluation, under their names on the wire. With lse = log Σ_c exp x_c, nll = lse − x_y, class
  * weights w (default 1) and W = Σ_c w_c, a row's cross-entropy is
- * ℓ = (1−ε)·w_y·nll + (ε/C)·(W·lse − Σ_c w_c·x_c); m is its mask (default 1). N = Σ m·ℓ, D = Σ m·w_y, Z = λ·Σ m·lse²
+ * ℓ = (1−ε)·w_y·nll + (ε/C)·(W·lse − Σ_c w_c·x_c), and for class probabilities p, with p' = (1−ε)·p + ε/C,
+ * ℓ = Σ_c w_c·p'_c·(lse − x_c); m is its mask (default 1). N = Σ m·ℓ, D = Σ m·w_y (Σ m for probabilities), Z = λ·Σ m·lse²
  * and D_z = Σ m run over counted rows, those with m ≠ 0 whose label is not ignored.
  */
 export const Options = Type.Object(
@@ -32,7 +37,7 @@ export const Options = Type.Object(
     ignore_index: Type.Union([LabelValue, Type.Array(LabelValue, { maxItems: 1024 })], {
       default: -100,
       description:
-        'Label, or labels, whose rows are left out. Looked at before `invalid_label`; an empty list ignores nothing.',
+        'Label, or labels, whose rows are left out. Looked at before `invalid_label`; an empty list ignores nothing. Not for class probabilities: given with them it is refused.',
       examples: [-100, [-100, 0]],
     }),
     label_smoothing: Type.Number({
@@ -40,7 +45,7 @@ export const Options = Type.Object(
       minimum: 0,
       maximum: 1,
       description:
-        'ε: mixes the target with the uniform distribution, ℓ = (1−ε)·w_y·nll + (ε/C)·Σ_c w_c·(lse − x_c). With `semantics: "megatron"` ε·C/(C−1) takes its place.',
+        'ε: mixes the target with the uniform distribution, ℓ = (1−ε)·w_y·nll + (ε/C)·Σ_c w_c·(lse − x_c); of class probabilities p it makes p′ = (1−ε)·p + ε/C, and ℓ = Σ_c w_c·p′_c·(lse − x_c). With `semantics: "megatron"` ε·C/(C−1) takes its place.',
       examples: [0.1],
     }),
     lse_square_scale: Type.Number({
@@ -95,25 +100,64 @@ export const Options = Type.Object(
         "Megatron's pair: the answer has `numerator` = N and `denominator` = D but no `loss`; the caller sums both over ranks and divides.",
       examples: [true],
     }),
+    check_for_nan_in_loss_and_grad: Type.Boolean({
+      default: false,
+      description:
+        'Adds the Euclidean norm of the gradient to the diagnostics, without its tensor, and the local loss of each data-parallel group; both are also logged.',
+      examples: [true],
+    }),
+    parallel_config: Type.Object(
+      {
+        data_parallel: degree(
+          'Groups of consecutive rows, of equal size: each has a local loss in the diagnostics.',
+          4,
+        ),
+        model_parallel: degree(
+          'Shards of consecutive classes, of equal size: each is evaluated alone, then merged.',
+          2,
+        ),
+      },
+      {
+        additionalProperties: false,
+        default: { data_parallel: 1, model_parallel: 1 },
+        description:
+          'How a sharded trainer would have split the batch: rows into `data_parallel` groups, classes into `model_parallel` shards. Refused when they do not divide. The local loss of a group is Σ m·ℓ / (Σ m + 1e-8) over its counted rows, under every `semantics`. The shards change lse by less than a last place of float32; gradient, ranks and entropy are those of whole rows.',
+        examples: [{ data_parallel: 4, model_parallel: 2 }],
+      },
+    ),
+    on_non_finite: Type.Enum(['report', 'reject'], {
+      default: 'report',
+      description:
+        'What to do when the loss (without one, the numerator) is not finite: `report` answers 200 with it, `reject` answers 422 `non_finite_loss` with the cause and its first place.',
+      examples: ['reject'],
+    }),
+    gradient_dtype: Type.Optional(
+      Type.Enum(['float32'], {
+        description: 'The dtype of `outputs.gradient`; that of the logits without.',
+        examples: ['float32'],
+      }),
+    ),
     outputs: Type.Array(Type.Enum([...OUTPUTS]), {
       default: [],
       uniqueItems: true,
       description:
-        'Tensors to return, an entry per row, shaped like `label`. `per_token_loss`: m·(ℓ + λ·lse²), 0 for rows that are not counted. `lse`: log Σ exp x. `predictions`: index of the maximum, the lowest on ties. `target_rank`: number of classes that come before the label when sorted by value, then by index, −1 for rows that are not counted. `entropy`: −Σ s·log s of the softmax, in nats. Losses, lse and entropy are float64, the others int32.',
+        'Tensors to return; but for `gradient` they have an entry per row, shaped like class indices. `per_token_loss`: m·(ℓ + λ·lse²), 0 for rows that are not counted. `lse`: log Σ exp x. `gradient`: ∂loss/∂logits, shaped like `logits`, in the dtype of `gradient_dtype`; of N + Z where there is no `loss`. It is (m/D)·[(1−ε)·w_y·(s_c − 1[c=y]) + (ε/C)·(W·s_c − w_c)] + (m/D_z)·2λ·lse·s_c, with s = softmax(x), for class probabilities (m/D)·[s_c·Σ_k w_k·p′_k − w_c·p′_c] + the same last term, with the denominators of `semantics`; times 1 − tanh² for `softcap` and times `logit_scale`; 0 for rows that are not counted and for invalid labels under `zero_loss`. `predictions`: index of the maximum, the lowest on ties. `target_rank`: number of classes that come before the label (the most probable class, the first of equals) when sorted by value, then by index, −1 for rows that are not counted. `entropy`: −Σ s·log s of the softmax, in nats. Losses, lse and entropy are float64, predictions and ranks int32.',
       examples: [['per_token_loss']],
     }),
     metrics: Type.Array(Type.Enum([...METRICS]), {
       default: [],
       uniqueItems: true,
       description:
-        'Metrics to compute beside perplexity and bits_per_token: means over counted rows, weighted by the mask. `accuracy`: target_rank = 0. `top5_accuracy`: target_rank < min(5, C). `mean_entropy`: of `entropy`.',
+        'Metrics to compute beside perplexity and bits_per_token: means over counted rows, weighted by the mask. `accuracy`: target_rank = 0. `top5_accuracy`: target_rank < min(5, C). `mean_entropy`: of `entropy`. `ece`: the expected calibration error, Σ_b |Σ m·(hit − confidence)| / Σ m over 15 bins b of equal width of the confidence max s, (0, 1].',
       examples: [['accuracy']],
     }),
   },
   { additionalProperties: false, description: 'How the loss is formed. Every option has a default.' },
 );
 
-export type Options = Static<typeof Options>;
+type GivenOptions = Partial<Static<typeof Options>>;
+
+export type Options = Static<typeof Options> & { parallel_config: { data_parallel: number; model_parallel: number } };
 
 export const OPTION_NAMES = Object.keys(Options.properties) as readonly (keyof Options)[];
 
@@ -135,7 +179,7 @@ const SYNONYMS = {
 
 const properties: Readonly<Record<string, TSchema>> = Options.properties;
 
-const DEFAULT_OPTIONS = Value.Create(Options);
+const DEFAULT_OPTIONS = Value.Create(Options) as Options;
 
 /**
  * Checks the options of a request and fills in the defaults.
@@ -157,7 +201,17 @@ export function parseOptions(given: unknown): Options {
     const more = places.length > named.length ? `; and ${places.length - named.length} more` : '';
     throw new LossmeterError('invalid_option', named.map((place) => place.detail).join('; ') + more, named);
   }
-  return { ...DEFAULT_OPTIONS, ...given };
+  const { parallel_config: parallel, ...others } = given as GivenOptions;
+  return {
+    ...DEFAULT_OPTIONS,
+    ...others,
+    parallel_config: { ...DEFAULT_OPTIONS.parallel_config, ...parallel },
+  };
+}
+
+/** Whether an option was given, be it with the value of its default. */
+export function isGiven(given: unknown, name: keyof Options): boolean {
+  return typeof given === 'object' && given !== null && Object.hasOwn(given, name);
 }
 
 /** What is done to logits before anything else; undefined when nothing is. */
@@ -198,6 +252,7 @@ function describeExpectation(schema: TSchema): string {
     anyOf,
     type,
     items,
+    properties: members,
     minimum,
     exclusiveMinimum,
     maximum,
@@ -206,6 +261,7 @@ function describeExpectation(schema: TSchema): string {
     anyOf?: readonly TSchema[];
     type?: string;
     items?: TSchema;
+    properties?: Readonly<Record<string, TSchema>>;
     minimum?: number;
     exclusiveMinimum?: number;
     maximum?: number;
@@ -213,6 +269,10 @@ function describeExpectation(schema: TSchema): string {
   if (names !== undefined) return `one of ${names.join(', ')}`;
   if (anyOf !== undefined) return anyOf.map(describeExpectation).join(' or ');
   if (items !== undefined) return `a list without duplicates of ${describeExpectation(items)}`;
+  if (members !== undefined) {
+    const parts = Object.entries(members).map(([name, member]) => `${name}, ${describeExpectation(member)}`);
+    return `a map of ${parts.join('; and ')}`;
+  }
   const bounds =
     minimum === undefined && maximum === undefined
       ? ''

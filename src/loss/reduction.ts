@@ -1,5 +1,9 @@
 import { LEFT_OUT, NO_TARGET } from '../../kernels/loader.ts';
+import { divide, isMean, labelWeight } from './denominators.ts';
+import type { Denominators } from './denominators.ts';
+import { CalibrationBins } from './calibration.ts';
 import type { Options } from './options.ts';
+import { localGroups } from './parallel.ts';
 import type { RowColumns } from './rows.ts';
 import { CompensatedSum } from './summation.ts';
 import type { Targets } from './targets.ts';
@@ -19,6 +23,10 @@ export interface Reduction {
   /** m·(ℓ + λ·lse²) per row, 0 where not counted; only when asked for. */
   perTokenLoss: Float64Array<ArrayBuffer> | undefined;
   metrics: Metrics;
+  /** Euclidean norm of the gradient; only when asked for. */
+  gradientNorm: number | undefined;
+  /** Σ m·ℓ / (Σ m + 1e-8) of each data-parallel group; only when asked for. */
+  localLosses: number[] | undefined;
 }
 
 /** Means over counted rows, weighted by the mask; NaN when nothing is counted. */
@@ -28,6 +36,7 @@ export interface Metrics {
   accuracy?: number;
   top5_accuracy?: number;
   mean_entropy?: number;
+  ece?: number;
 }
 
 /**
@@ -40,63 +49,73 @@ export function reduceRows(
   columns: RowColumns,
   targets: Targets,
   options: Options,
-  { classes, smoothing: epsilon }: { classes: number; smoothing: number },
+  { classes: C, smoothing: epsilon, denominators }: { classes: number; smoothing: number; denominators: Denominators },
 ): Reduction {
-  const { nll, lse, weightedSum, entropy, targetRank } = columns;
-  const { weights, classWeights } = targets;
-  const { outputs, lse_square_scale: lambda } = options;
-  const totalWeight = classWeights === undefined ? classes : sumOf(classWeights);
+  const { nll, lse, weightedSum, weightedNll, entropy, targetRank, maximum, gradientSquares } = columns;
+  const { classes, weights, classWeights } = targets;
+  const { outputs, lse_square_scale: lambda, metrics: asked } = options;
+  const totalWeight = classWeights === undefined ? C : sumOf(classWeights);
 
-  const sums = { N: new CompensatedSum(), D: new CompensatedSum(), Z: new CompensatedSum(), m: new CompensatedSum() };
-  const means = {
+  const N = new CompensatedSum();
+  const Z = new CompensatedSum();
+  const sums = {
     nll: new CompensatedSum(),
     hits: new CompensatedSum(),
     top5: new CompensatedSum(),
     entropy: new CompensatedSum(),
+    squares: new CompensatedSum(),
   };
+  const bins = maximum === undefined ? undefined : new CalibrationBins();
+  const groups = localGroups(classes.length, options);
   const wantsRows = options.reduction === 'none' || outputs.includes('per_token_loss');
   const perTokenLoss = wantsRows ? new Float64Array(nll.length) : undefined;
   for (let row = 0; row < nll.length; row++) {
-    const y = targets.classes[row]!;
+    const y = classes[row]!;
     if (y === LEFT_OUT) continue;
     const m = weights === undefined ? 1 : weights[row]!;
-    const w = classWeights === undefined || y === NO_TARGET ? 1 : classWeights[y]!;
     let loss = 0;
     if (y !== NO_TARGET) {
-      if (epsilon !== 1) loss = (1 - epsilon) * w * nll[row]!;
-      if (epsilon !== 0) loss += (epsilon / classes) * (totalWeight * lse![row]! - weightedSum![row]!);
+      if (epsilon !== 1) {
+        loss = (1 - epsilon) * (weightedNll === undefined ? labelWeight(targets, y) * nll[row]! : weightedNll[row]!);
+      }
+      if (epsilon !== 0) loss += (epsilon / C) * (totalWeight * lse![row]! - weightedSum![row]!);
     }
     const z = lambda === 0 ? 0 : lambda * lse![row]! ** 2;
-    sums.N.add(m * loss);
-    sums.D.add(m * w);
-    sums.Z.add(m * z);
-    sums.m.add(m);
-    means.nll.add(m * nll[row]!);
+    N.add(m * loss);
+    Z.add(m * z);
+    groups?.add(row, m * loss, m);
+    sums.nll.add(m * nll[row]!);
     if (targetRank !== undefined) {
       const rank = targetRank[row]!;
-      if (rank === 0) means.hits.add(m);
-      if (rank >= 0 && rank < 5) means.top5.add(m);
+      if (rank === 0) sums.hits.add(m);
+      if (rank >= 0 && rank < 5) sums.top5.add(m);
+      bins?.add(m, Math.exp(maximum![row]! - lse![row]!), rank === 0);
     }
-    if (entropy !== undefined) means.entropy.add(m * entropy[row]!);
+    if (entropy !== undefined) sums.entropy.add(m * entropy[row]!);
+    if (gradientSquares !== undefined) sums.squares.add(gradientSquares[row]!);
     if (perTokenLoss !== undefined) perTokenLoss[row] = m * (loss + z);
   }
-  const [N, D, Z, m] = [sums.N.value, sums.D.value, sums.Z.value, sums.m.value];
-  const meanNll = means.nll.value / m;
-  const asked = options.metrics;
+  const numerator = N.value;
+  const zLoss = Z.value;
+  const m = denominators.z;
+  const meanNll = sums.nll.value / m;
   return {
-    numerator: N,
-    denominator: D,
-    zLoss: Z,
-    loss: formLoss({ N, D, Z, Dz: m }, options),
+    numerator,
+    denominator: denominators.loss,
+    zLoss,
+    loss: formLoss(numerator, zLoss, denominators, options),
     meanNll,
     perTokenLoss,
     metrics: {
       perplexity: Math.exp(meanNll),
       bits_per_token: meanNll / Math.LN2,
-      ...(asked.includes('accuracy') && { accuracy: means.hits.value / m }),
-      ...(asked.includes('top5_accuracy') && { top5_accuracy: means.top5.value / m }),
-      ...(asked.includes('mean_entropy') && { mean_entropy: means.entropy.value / m }),
+      ...(asked.includes('accuracy') && { accuracy: sums.hits.value / m }),
+      ...(asked.includes('top5_accuracy') && { top5_accuracy: sums.top5.value / m }),
+      ...(asked.includes('mean_entropy') && { mean_entropy: sums.entropy.value / m }),
+      ...(bins !== undefined && { ece: bins.error / m }),
     },
+    gradientNorm: gradientSquares === undefined ? undefined : Math.sqrt(sums.squares.value),
+    localLosses: groups?.losses,
   };
 }
 
@@ -106,26 +125,10 @@ function sumOf(values: Iterable<number>): number {
   return sum.value;
 }
 
-function formLoss(
-  { N, D, Z, Dz }: { N: number; D: number; Z: number; Dz: number },
-  options: Options,
-): number | undefined {
+function formLoss(N: number, Z: number, denominators: Denominators, options: Options): number | undefined {
   if (options.calculate_per_token_loss || options.reduction === 'none') return undefined;
-  if (options.reduction === 'sum') return N + Z;
-  const mean = divide(N, D, options.semantics);
+  if (!isMean(options)) return N + Z;
+  const mean = divide(N, denominators.loss, options.semantics);
   // Without a z-loss its 0 / 0 must not show.
-  return options.lse_square_scale === 0 ? mean : mean + divide(Z, Dz, options.semantics);
-}
-
-/** A mean by its profile. With nothing to divide by it is 0, NaN for torch, whatever the sum. */
-function divide(sum: number, denominator: number, semantics: Options['semantics']): number {
-  if (denominator === 0) return semantics === 'torch' ? Number.NaN : 0;
-  switch (semantics) {
-    case 'mindformers':
-      return sum / (denominator + 1e-8);
-    case 'torch':
-      return sum / denominator;
-    case 'megatron':
-      return sum / Math.max(denominator, 1);
-  }
+  return options.lse_square_scale === 0 ? mean : mean + divide(Z, denominators.z, options.semantics);
 }

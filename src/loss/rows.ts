@@ -1,51 +1,89 @@
 import type { Options } from './options.ts';
+import type { Targets } from './targets.ts';
 
 /** What kernels compute of each row beyond nll: what no option asks for costs nothing. */
 export interface RowFeatures {
   lse: boolean;
   /** Σ_c w_c·x_c, for smoothing. */
   weightedSum: boolean;
+  /** Σ_c w_c·p_c·(lse − x_c), where class probabilities meet class weights. */
+  weightedNll: boolean;
   entropy: boolean;
   /** Predictions and ranks of the target. */
   rank: boolean;
+  /** The largest logit, for the confidence. */
+  maximum: boolean;
+  /** Σ_c g_c² of the gradient. */
+  gradientSquares: boolean;
+  /** What merging shards of the vocabulary needs beside: target logits, and counts of non-finite values. */
+  shard: boolean;
   /** Whether rows that are left out have features too: outputs have an entry for every row. */
   everyRow: boolean;
 }
 
-export function featuresOf({ outputs, metrics, label_smoothing, lse_square_scale }: Options): RowFeatures {
+/** The features of rows of which nothing but their loss is asked. */
+export const PLAIN_FEATURES: Readonly<RowFeatures> = {
+  ...{ lse: false, weightedSum: false, weightedNll: false, entropy: false, rank: false, maximum: false },
+  ...{ gradientSquares: false, shard: false, everyRow: false },
+};
+
+export function featuresOf(options: Options, targets: Targets): RowFeatures {
+  const { outputs, metrics, label_smoothing, lse_square_scale } = options;
   const everyRow = outputs.includes('lse') || outputs.includes('entropy');
+  const calibration = metrics.includes('ece');
   return {
-    lse: everyRow || lse_square_scale > 0 || label_smoothing > 0,
+    ...PLAIN_FEATURES,
+    lse: everyRow || lse_square_scale > 0 || label_smoothing > 0 || calibration,
     weightedSum: label_smoothing > 0,
+    weightedNll: targets.probabilities !== undefined && targets.classWeights !== undefined,
     entropy: outputs.includes('entropy') || metrics.includes('mean_entropy'),
     rank:
       outputs.includes('predictions') ||
       outputs.includes('target_rank') ||
       metrics.includes('accuracy') ||
-      metrics.includes('top5_accuracy'),
+      metrics.includes('top5_accuracy') ||
+      calibration,
+    maximum: calibration,
+    gradientSquares: options.check_for_nan_in_loss_and_grad,
     everyRow,
   };
 }
 
+type F64 = Float64Array<ArrayBuffer>;
+type I32 = Int32Array<ArrayBuffer>;
+
 /** What the kernels said of rows, an entry per row. Columns that were not asked for are absent. */
 export interface RowColumns {
-  /** −log softmax at the target; 0 without one. */
-  nll: Float64Array<ArrayBuffer>;
-  lse?: Float64Array<ArrayBuffer>;
-  weightedSum?: Float64Array<ArrayBuffer>;
-  entropy?: Float64Array<ArrayBuffer>;
-  predictions?: Int32Array<ArrayBuffer>;
-  targetRank?: Int32Array<ArrayBuffer>;
+  /** −log softmax at the target, 0 without one; with class probabilities Σ_c p_c·(lse − x_c). */
+  nll: F64;
+  lse?: F64;
+  weightedSum?: F64;
+  weightedNll?: F64;
+  entropy?: F64;
+  predictions?: I32;
+  targetRank?: I32;
+  maximum?: F64;
+  gradientSquares?: F64;
+  targetLogit?: F64;
+  nanCount?: I32;
+  posInfCount?: I32;
+  negInfCount?: I32;
 }
 
 /** Room for the columns of a whole batch. */
 export function makeColumns(rows: number, features: RowFeatures): RowColumns {
+  const f64 = (): F64 => new Float64Array(rows);
+  const i32 = (): I32 => new Int32Array(rows);
   return {
-    nll: new Float64Array(rows),
-    ...(features.lse && { lse: new Float64Array(rows) }),
-    ...(features.weightedSum && { weightedSum: new Float64Array(rows) }),
-    ...(features.entropy && { entropy: new Float64Array(rows) }),
-    ...(features.rank && { predictions: new Int32Array(rows), targetRank: new Int32Array(rows) }),
+    nll: f64(),
+    ...(features.lse && { lse: f64() }),
+    ...(features.weightedSum && { weightedSum: f64() }),
+    ...(features.weightedNll && { weightedNll: f64() }),
+    ...(features.entropy && { entropy: f64() }),
+    ...(features.rank && { predictions: i32(), targetRank: i32() }),
+    ...(features.maximum && { maximum: f64() }),
+    ...(features.gradientSquares && { gradientSquares: f64() }),
+    ...(features.shard && { targetLogit: f64(), nanCount: i32(), posInfCount: i32(), negInfCount: i32() }),
   };
 }
 

@@ -1,28 +1,83 @@
 import { LEFT_OUT, NO_TARGET } from '../../kernels/loader.ts';
-import type { Kernel, Transform } from '../../kernels/loader.ts';
+import type { GradientCoefficients, Kernel, RowBlock, RowProbabilities, Transform } from '../../kernels/loader.ts';
 import { findNonFinite } from '../loss/diagnostics.ts';
-import type { Findings } from '../loss/diagnostics.ts';
+import type { BlockProbabilities, Findings } from '../loss/diagnostics.ts';
+import { PLAIN_FEATURES } from '../loss/rows.ts';
 import type { RowColumns, RowFeatures } from '../loss/rows.ts';
+import { mergeShards } from '../loss/shards.ts';
+import { DTYPE_BYTES } from '../tensor/dtype.ts';
 import type { FloatDType } from '../tensor/dtype.ts';
+import { elementsOf, fromBfloat16 } from '../tensor/tensor.ts';
 
-/** Consecutive rows of a batch, to be evaluated together. */
-export interface Block {
+/** How the rows of a batch are evaluated: the same for all its blocks. */
+interface BlockPlan {
   dtype: FloatDType;
   classes: number;
-  /** Per row the class to score, NO_TARGET or LEFT_OUT. */
-  targets: Int32Array<ArrayBuffer>;
-  /** The block's first row in the batch. */
-  firstRow: number;
   features: RowFeatures;
   transform: Transform | undefined;
-  /** Weights of the classes, where a feature needs them. */
+  /** Weights of the classes, where the kernels need them. */
   classWeights: Float64Array<ArrayBuffer> | undefined;
+  /** Equal shards of consecutive classes, which are evaluated alone and merged. */
+  shards: number;
+  /** The dtype in which the gradient is returned; undefined when it is not. */
+  gradientDType: FloatDType | undefined;
+}
+
+/** Consecutive rows of a batch, to be evaluated together. */
+export interface Block extends BlockPlan {
+  /** The block's first row in the batch. */
+  firstRow: number;
+  /** Per row the class to score, NO_TARGET or LEFT_OUT. */
+  targets: Int32Array<ArrayBuffer>;
+  /** Class probabilities, shaped like the logits. */
+  probabilities: { dtype: FloatDType; data: Uint8Array } | undefined;
+  /** For a gradient, or its norm. */
+  coefficients: GradientCoefficients | undefined;
+}
+
+/** A block of which nothing but its loss is asked. */
+export function plainBlock(dtype: FloatDType, classes: number, targets: Int32Array<ArrayBuffer>): Block {
+  return {
+    ...{ dtype, classes, targets, firstRow: 0, features: PLAIN_FEATURES, shards: 1 },
+    ...{ transform: undefined, classWeights: undefined, gradientDType: undefined },
+    ...{ probabilities: undefined, coefficients: undefined },
+  };
+}
+
+/**
+ * Some rows of a block, with copies of what they need: posting a view would clone the whole array behind it.
+ * @param shift rows by which the probabilities run ahead: those beyond the end belong to rows that are left out
+ */
+export function cutBlock(block: Block, firstRow: number, rows: number, shift: number): Block {
+  const end = firstRow + rows;
+  const { probabilities, coefficients } = block;
+  return {
+    ...block,
+    firstRow,
+    targets: block.targets.slice(firstRow, end),
+    coefficients: coefficients && {
+      t: coefficients.t.slice(firstRow, end),
+      b: coefficients.b.slice(firstRow, end),
+      z: coefficients.z.slice(firstRow, end),
+    },
+    probabilities: probabilities && { ...probabilities, data: cutProbabilities(block, firstRow + shift, rows) },
+  };
+}
+
+function cutProbabilities({ classes, probabilities }: Block, firstRow: number, rows: number): Uint8Array {
+  const { dtype, data } = probabilities!;
+  const rowBytes = classes * DTYPE_BYTES[dtype];
+  const cut = new Uint8Array(rows * rowBytes);
+  cut.set(data.subarray(firstRow * rowBytes, (firstRow + rows) * rowBytes));
+  return cut;
 }
 
 /** What a block's evaluation yields. */
 export interface BlockResult {
   columns: RowColumns;
   findings: Findings;
+  /** (rows, classes) elements. */
+  gradient?: Uint8Array<ArrayBuffer>;
 }
 
 /**
@@ -30,15 +85,77 @@ export interface BlockResult {
  * @param logits (rows, classes) elements, row-major
  */
 export function evaluateBlock(kernel: Kernel, block: Block, logits: Uint8Array): BlockResult {
-  const { dtype, classes, targets, features, transform, classWeights, firstRow } = block;
-  const evaluated = features.everyRow ? targets.map((target) => (target === LEFT_OUT ? NO_TARGET : target)) : targets;
-  const rows = kernel.forward(dtype, logits, classes, evaluated, transform);
-  const columns: RowColumns = {
-    nll: rows.nll,
-    ...(features.lse && { lse: rows.lse }),
-    ...(features.weightedSum && { weightedSum: kernel.weightedSum(classWeights) }),
-    ...(features.entropy && { entropy: kernel.entropy() }),
-    ...(features.rank && kernel.rank()),
+  const { dtype, classes, features, transform, probabilities, classWeights: weights, coefficients } = block;
+  const placed = features.everyRow
+    ? block.targets.map((target) => (target === LEFT_OUT ? NO_TARGET : target))
+    : block.targets;
+  kernel.place({ dtype, classes, logits, targets: placed, transform, probabilities, weights });
+  const soft = probabilities === undefined ? undefined : kernel.probabilities();
+  let rows = coefficients === undefined ? kernel.forward() : kernel.forwardWithGradient(coefficients);
+  if (block.shards > 1) {
+    rows = forwardShards(kernel, block, soft?.targets ?? placed);
+    kernel.setSums(rows);
+  }
+  const crossEntropy = soft === undefined ? undefined : kernel.crossEntropy();
+  const columns = columnsOf(kernel, features, rows, crossEntropy);
+  const targets = block.targets.map((target, row) => (target < 0 ? target : (soft?.targets[row] ?? target)));
+  const findings = findNonFinite(kernel, rows, targets, {
+    firstRow: block.firstRow,
+    classes,
+    probabilities: soft && blockProbabilities(block, soft, crossEntropy!.nll),
+  });
+  return {
+    columns,
+    findings,
+    ...(block.gradientDType !== undefined && { gradient: kernel.gradient(block.gradientDType) }),
   };
-  return { columns, findings: findNonFinite(kernel, rows, targets, firstRow) };
+}
+
+function columnsOf(
+  kernel: Kernel,
+  features: RowFeatures,
+  rows: RowBlock,
+  crossEntropy: ReturnType<Kernel['crossEntropy']> | undefined,
+): RowColumns {
+  const { nanCount, posInfCount, negInfCount, targetLogit } = rows;
+  const ranked = features.rank ? kernel.rank() : undefined;
+  return {
+    nll: crossEntropy?.nll ?? rows.nll,
+    ...(features.lse && { lse: rows.lse }),
+    ...(features.weightedSum && { weightedSum: kernel.weightedSum() }),
+    ...(features.weightedNll && { weightedNll: crossEntropy!.weighted! }),
+    ...(features.entropy && { entropy: kernel.entropy() }),
+    ...(ranked && { predictions: ranked.predictions, targetRank: ranked.targetRank }),
+    ...(features.maximum && { maximum: ranked!.maximum }),
+    ...(features.gradientSquares && { gradientSquares: kernel.gradientSquares() }),
+    ...(features.shard && { targetLogit, nanCount, posInfCount, negInfCount }),
+  };
+}
+
+/** The rows from equal shards of consecutive classes. */
+function forwardShards(kernel: Kernel, { classes, shards }: BlockPlan, targets: Int32Array): RowBlock {
+  const count = classes / shards;
+  const parts = Array.from({ length: shards }, (_, k) => {
+    const first = k * count;
+    const within = targets.map((y) => (y < 0 ? y : y >= first && y < first + count ? y - first : NO_TARGET));
+    return { within, rows: kernel.forwardColumns(first, count, within) };
+  });
+  return mergeShards(
+    parts.map(({ rows }) => rows),
+    parts.map(({ within }) => within),
+  );
+}
+
+function blockProbabilities(
+  { classes, probabilities }: Block,
+  { odd }: RowProbabilities,
+  nll: Float64Array,
+): BlockProbabilities {
+  const { dtype, data } = probabilities!;
+  const at = (row: number, column: number): number => {
+    const from = (row * classes + column) * DTYPE_BYTES[dtype];
+    const element = elementsOf({ dtype, shape: [], data: data.subarray(from, from + DTYPE_BYTES[dtype]) })[0]!;
+    return dtype === 'bfloat16' ? fromBfloat16(element) : element;
+  };
+  return { odd, nll, at };
 }

@@ -4,7 +4,7 @@ import { Kernel } from '../../kernels/loader.ts';
 import type { Variant } from '../../kernels/loader.ts';
 import { LossmeterError } from '../errors.ts';
 import type { FloatDType } from '../tensor/dtype.ts';
-import { evaluateBlock } from './block.ts';
+import { evaluateBlock, plainBlock } from './block.ts';
 import type { Block, BlockResult } from './block.ts';
 import { Slabs } from './slabs.ts';
 import type { SlabReply, SlabTask, WorkerData } from './worker.ts';
@@ -89,17 +89,7 @@ export class KernelPool {
   /** Resolves when a worker has loaded its kernel and answered. */
   async ready(): Promise<void> {
     const slab = await this.slabs.acquire(4);
-    const features = { lse: false, weightedSum: false, entropy: false, rank: false, everyRow: false };
-    const block = {
-      dtype: 'float32',
-      classes: 1,
-      targets: Int32Array.of(0),
-      firstRow: 0,
-      features,
-      transform: undefined,
-      classWeights: undefined,
-    } as const;
-    await this.run(block, slab, 4);
+    await this.run(plainBlock('float32', 1, Int32Array.of(0)), slab, 4);
   }
 
   /** Ends the workers after their current tasks. */

@@ -33,6 +33,7 @@ export default function evaluateSlab({ block, slab, byteLength }: SlabTask): unk
     reply.result = evaluateBlock(kernel!, block, new Uint8Array(slab, 0, byteLength));
     for (const column of Object.values(reply.result.columns))
       transfer.push((column as Float64Array<ArrayBuffer>).buffer);
+    if (reply.result.gradient !== undefined) transfer.push(reply.result.gradient.buffer);
   } catch (error) {
     reply.error = error;
   }

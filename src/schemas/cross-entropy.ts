@@ -1,7 +1,7 @@
 import { Type } from 'typebox';
 import { ROW_CAUSES } from '../loss/diagnostics.ts';
 import { Options } from '../loss/options.ts';
-import { AnyDTypes, FloatDTypes, IntegerDTypes, ReplyTensor, numberOrNonFinite, requestTensor } from './tensor.ts';
+import { AnyDTypes, FloatDTypes, ReplyTensor, numberOrNonFinite, requestTensor } from './tensor.ts';
 
 /** The body of POST /v1/cross-entropy: the same shape in every media type. */
 export const CrossEntropyRequest = Type.Object(
@@ -17,9 +17,15 @@ export const CrossEntropyRequest = Type.Object(
       ],
     ),
     label: requestTensor(
-      IntegerDTypes,
-      'The class y of each row, an integer in [0, C), of shape (N,) or (…,). Checked on counted rows only.',
-      [[2, 0]],
+      AnyDTypes,
+      'Integers are class indices: the class y of each row in [0, C), of shape (N,) or (…,), checked on counted rows only. Floats are class probabilities p, shaped like the logits; rows that do not sum to 1 or are negative are accepted, and counted in the diagnostics.',
+      [
+        [2, 0],
+        [
+          [0.25, 0.25, 0.5],
+          [0.9, 0.1, 0],
+        ],
+      ],
     ),
     input_mask: Type.Optional(
       requestTensor(
@@ -82,7 +88,7 @@ const Diagnostics = Type.Object(
         {
           cause: Type.Enum([...ROW_CAUSES, 'zero_denominator', 'accumulation_overflow'], {
             description:
-              '`nan_logit`, `pos_inf_logit`: a counted row holds such a value, its loss is NaN (without `softcap`). `all_neg_inf_row`: a counted row is −Inf throughout, its loss is NaN. `neg_inf_at_label`: the label has probability 0, the loss is +Inf. `zero_denominator`: nothing is counted. `accumulation_overflow`: every logit is finite, the loss of a row or the sum of the rows is not.',
+              '`nan_logit`, `pos_inf_logit`: a counted row holds such a value, its loss is NaN (without `softcap`). `all_neg_inf_row`: a counted row is −Inf throughout, its loss is NaN. `neg_inf_at_label`: the label, or a class of positive probability, has the logit −Inf: the loss is +Inf. `non_finite_probability`: a row of class probabilities holds such a value, its loss is NaN. `zero_denominator`: nothing is counted. `accumulation_overflow`: every logit is finite, the loss of a row or the sum of the rows is not.',
             examples: ['nan_logit'],
           }),
           rows: count('Counted rows it concerns.', 3),
@@ -110,6 +116,34 @@ const Diagnostics = Type.Object(
       examples: [[]],
     }),
     masked_rows_non_finite: count('Rows left out that hold a non-finite logit: they do not touch the loss.', 0),
+    probabilities: Type.Optional(
+      Type.Object(
+        {
+          not_one: count('Counted rows whose probabilities sum to less than 0.999 or more than 1.001.', 0),
+          negative: count('Counted rows that hold a negative probability.', 0),
+        },
+        {
+          additionalProperties: false,
+          description: 'What is odd about class probabilities; absent with class indices.',
+        },
+      ),
+    ),
+    gradient: Type.Optional(
+      Type.Object(
+        {
+          norm: numberOrNonFinite('Euclidean norm of the gradient with respect to the logits.', 0.7),
+          finite: Type.Boolean({ description: 'Whether every element of it is finite.', examples: [true] }),
+        },
+        { additionalProperties: false, description: 'With `check_for_nan_in_loss_and_grad`.' },
+      ),
+    ),
+    local_losses: Type.Optional(
+      Type.Array(numberOrNonFinite('Σ m·ℓ / (Σ m + 1e-8) of a group.', 0.6581), {
+        description:
+          'Local loss of each data-parallel group, in row order: with `check_for_nan_in_loss_and_grad`, or with more than one group.',
+        examples: [[0.6581]],
+      }),
+    ),
   },
   { additionalProperties: false, description: 'What is wrong, and where.' },
 );
@@ -124,9 +158,15 @@ export const CrossEntropyReply = Type.Object(
       ),
     ),
     numerator: numberOrNonFinite('N = Σ m·ℓ over counted rows, in nats.', 1.3162),
-    denominator: numberOrNonFinite('D = Σ m·w_y over counted rows, raw: without what `semantics` adds.', 2),
+    denominator: numberOrNonFinite(
+      'D = Σ m·w_y over counted rows (Σ m for class probabilities), raw: without what `semantics` adds.',
+      2,
+    ),
     z_loss: numberOrNonFinite('Z = λ·Σ m·lse² over counted rows.', 0),
-    mean_nll: numberOrNonFinite('Σ m·nll / Σ m over counted rows, in nats; NaN when nothing is counted.', 0.6581),
+    mean_nll: numberOrNonFinite(
+      'Σ m·nll / Σ m over counted rows, in nats, without weights and smoothing; NaN when nothing is counted. For class probabilities nll = Σ_c p_c·(lse − x_c).',
+      0.6581,
+    ),
     rows: Type.Object(
       {
         total: count('Rows of the batch: counted + ignored + masked.', 2),
@@ -140,6 +180,7 @@ export const CrossEntropyReply = Type.Object(
       {
         per_token_loss: Type.Optional(ReplyTensor),
         lse: Type.Optional(ReplyTensor),
+        gradient: Type.Optional(ReplyTensor),
         predictions: Type.Optional(ReplyTensor),
         target_rank: Type.Optional(ReplyTensor),
         entropy: Type.Optional(ReplyTensor),
@@ -157,6 +198,7 @@ export const CrossEntropyReply = Type.Object(
         accuracy: Type.Optional(numberOrNonFinite('Share of rows whose label is the prediction.', 0.5)),
         top5_accuracy: Type.Optional(numberOrNonFinite('Share of rows whose label is among the first min(5, C).', 1)),
         mean_entropy: Type.Optional(numberOrNonFinite('Mean entropy of the softmax, in nats.', 0.87)),
+        ece: Type.Optional(numberOrNonFinite('Expected calibration error over 15 bins.', 0.03)),
       },
       { additionalProperties: false, description: 'Metrics over counted rows, weighted by the mask.' },
     ),

@@ -1,5 +1,7 @@
 import { LossmeterError } from '../errors.ts';
 
+const STREAMING_ADVICE = 'send the tensor `logits` last, after label, input_mask, weight and options: then it streams';
+
 /** Bytes of requests that wait in memory, over all requests: what cannot be handed on as it arrives. */
 export class HeldBytes {
   readonly #max: number;
@@ -17,11 +19,11 @@ export class HeldBytes {
   open(): HeldBytesAccount {
     let taken = 0;
     return {
-      take: (bytes, what) => {
+      take: (bytes, what, advice = STREAMING_ADVICE) => {
         if (taken + bytes > this.#max) {
           const detail =
             `${what} must wait in memory, and with it more than the ${this.#max} bytes in flight that this service ` +
-            'allows would be held; send the tensor `logits` last, after label, input_mask, weight and options: then it streams';
+            `allows would be held; ${advice}`;
           throw new LossmeterError('body_too_large', detail);
         }
         if (this.#held + bytes > this.#max) {
@@ -45,8 +47,9 @@ export interface HeldBytesAccount {
   /**
    * @throws LossmeterError body_too_large when this request would hold too much, overloaded when it would with those of
    * others
+   * @param advice what the client can do about it
    */
-  take(bytes: number, what: string): void;
+  take(bytes: number, what: string, advice?: string): void;
   close(): void;
 }
 

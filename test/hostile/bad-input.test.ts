@@ -105,11 +105,12 @@ const REFUSALS: Record<string, Refusal> = {
     code: 'invalid_option',
     says: ['"bananas"', 'known are reduction, ignore_index'],
   },
-  'an option of a later version': {
-    request: { ...good, options: { gradient_dtype: 'float32' } },
+  'a gradient in a dtype that cannot be had': {
+    request: { ...good, options: { gradient_dtype: 'float64' } },
     status: 422,
     code: 'invalid_option',
-    says: ['unknown option "gradient_dtype"'],
+    pointer: '/options/gradient_dtype',
+    says: ['"float64"', 'float32'],
   },
   'an option’s wrong value': {
     request: { ...good, options: { reduction: 'avg' } },

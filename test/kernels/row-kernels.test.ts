@@ -3,6 +3,7 @@ import { Kernel, LEFT_OUT, NO_TARGET } from '../../kernels/loader.ts';
 import type { Variant } from '../../kernels/loader.ts';
 import { FLOAT_DTYPES } from '../../src/tensor/dtype.ts';
 import { entropy, exactSum, prediction, targetRank } from '../reference.ts';
+import { forward } from './forward.ts';
 import { ROWS, decode, encode, seededRandom } from '../rows.ts';
 
 const VARIANTS: readonly Variant[] = ['strict', 'relaxed'];
@@ -22,19 +23,22 @@ describe.each(FLOAT_DTYPES)('%s', (dtype) => {
     const weights = Float64Array.from({ length: classes }, (_, c) => (c % 3 === 0 ? 0.25 : random()));
 
     for (const kernel of kernels) {
-      kernel.forward(
+      forward(
+        kernel,
         dtype,
         logits,
         classes,
         Int32Array.from(kinds, (row) => row.target),
       );
-      const { predictions, targetRank: ranks } = kernel.rank();
-      const plain = kernel.weightedSum(undefined);
-      const weighted = kernel.weightedSum(weights);
+      const { predictions, targetRank: ranks, maximum } = kernel.rank();
+      const plain = kernel.weightedSum();
       const entropies = kernel.entropy();
+      kernel.place({ dtype, logits, classes, targets: new Int32Array(kinds.length), weights });
+      const weighted = kernel.weightedSum();
       kinds.forEach(({ kind, target, row }, r) => {
         const name = `${kernel.variant}: ${kind}`;
         expect(predictions[r], name).toBe(prediction(row));
+        expect(maximum[r]! + 0, name).toBe(row.reduce((top, x) => (x > top ? x : top), -Infinity) + 0);
         expect(ranks[r], name).toBe(targetRank(row, target));
         expectClose(plain[r]!, exactSum(row), 1e-12 * exactSum(row.map(Math.abs)), name);
         expectClose(
@@ -51,8 +55,8 @@ describe.each(FLOAT_DTYPES)('%s', (dtype) => {
 
   test('rows without a target have no rank', () => {
     const kernel = Kernel.load();
-    kernel.forward(dtype, encode(dtype, [1, 2, 3, 1, 2, 3]), 3, Int32Array.of(NO_TARGET, LEFT_OUT));
-    expect(kernel.rank()).toEqual({ predictions: Int32Array.of(2, 2), targetRank: Int32Array.of(-1, -1) });
+    forward(kernel, dtype, encode(dtype, [1, 2, 3, 1, 2, 3]), 3, Int32Array.of(NO_TARGET, LEFT_OUT));
+    expect(kernel.rank()).toMatchObject({ predictions: Int32Array.of(2, 2), targetRank: Int32Array.of(-1, -1) });
   });
 });
 

@@ -1,4 +1,5 @@
 import { afterAll, expect, test } from 'vitest';
+import { plainBlock } from '../../src/pool/block.ts';
 import { KernelPool } from '../../src/pool/pool.ts';
 import { encode } from '../rows.ts';
 
@@ -12,15 +13,7 @@ const pool = new KernelPool({
 });
 afterAll(() => pool.close());
 
-const block = {
-  dtype: 'float32',
-  classes: 2,
-  targets: Int32Array.of(0, 1),
-  firstRow: 10,
-  features: { lse: false, weightedSum: false, entropy: false, rank: false, everyRow: false },
-  transform: undefined,
-  classWeights: undefined,
-} as const;
+const block = { ...plainBlock('float32', 2, Int32Array.of(0, 1)), firstRow: 10 };
 const logits = encode('float32', [0, 0, Number.NaN, 1]);
 
 async function slabWith(bytes: Uint8Array): Promise<ArrayBuffer> {

@@ -1,7 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import type { FloatDType } from '../../src/tensor/dtype.ts';
-import { OPTION_NAMES } from '../../src/loss/options.ts';
 import { elementsOf } from '../../src/tensor/tensor.ts';
 import { encode } from '../rows.ts';
 import { MSGPACK, Service } from '../service.ts';
@@ -25,8 +24,8 @@ interface Vector {
   expected: Record<string, Nested>;
 }
 
-const FILES = ['indices', 'profiles', 'shift', 'z_softcap_scale'];
-const OUTPUTS = ['per_token_loss', 'lse', 'predictions', 'target_rank', 'entropy'];
+const FILES = ['indices', 'probabilities', 'profiles', 'shift', 'z_softcap_scale'];
+const OUTPUTS = ['per_token_loss', 'lse', 'gradient', 'predictions', 'target_rank', 'entropy'];
 
 function read(file: string): Vector[] {
   return JSON.parse(readFileSync(new URL(`${file}.json`, import.meta.url), 'utf8')) as Vector[];
@@ -39,21 +38,14 @@ function shapeOf(nested: Nested): number[] {
   return Array.isArray(nested) ? [nested.length, ...shapeOf(nested[0] ?? 0)] : [];
 }
 
-/** Class indices with options that exist. */
-function isSupported({ logits, label, options }: Vector): boolean {
-  return (
-    Object.keys(options).every((name) => (OPTION_NAMES as string[]).includes(name)) &&
-    shapeOf(label).length < shapeOf(logits).length
-  );
-}
-
-function close(actual: number, expected: number, bound: number): boolean {
+/** Whether a number is within `bound`, relative to the larger of `scale` and what is expected. */
+function close(actual: number, expected: number, bound: number, scale = 1): boolean {
   if (!Number.isFinite(expected)) return Object.is(actual, expected);
-  return Math.abs(actual - expected) <= bound * Math.max(1, Math.abs(expected));
+  return Math.abs(actual - expected) <= bound * Math.max(scale, Math.abs(expected));
 }
 
 describe.each(FILES)('%s.json', (file) => {
-  const vectors = read(file).filter(isSupported);
+  const vectors = read(file);
 
   test('has vectors', () => expect(vectors.length).toBeGreaterThan(5));
 
@@ -68,10 +60,18 @@ describe.each(FILES)('%s.json', (file) => {
     });
     const { status, body } = await service.post(
       {
-        label: { dtype: 'int64', shape: shapeOf(label), data: flatten(label) },
+        label:
+          shapeOf(label).length === shape.length
+            ? float64(label)
+            : { dtype: 'int64', shape: shapeOf(label), data: flatten(label) },
         ...(input_mask && { input_mask: float64(input_mask) }),
         ...(weight && { weight: float64(weight) }),
-        options: { ...vector.options, outputs },
+        options: {
+          ...vector.options,
+          outputs,
+          check_for_nan_in_loss_and_grad: true,
+          ...(dtype !== 'float64' && { gradient_dtype: 'float32' }),
+        },
         logits: { dtype, shape, data: encode(dtype, flatten(vector.logits)) },
       },
       { type: MSGPACK, headers: { accept: MSGPACK } },
@@ -84,12 +84,19 @@ describe.each(FILES)('%s.json', (file) => {
       const wanted = Number(expected[name]);
       expect(close(answer[name]!, wanted, bound), `${name}: ${answer[name]}, expected ${wanted}`).toBe(true);
     }
+    const norm = body.diagnostics.gradient!.norm;
+    const wantedNorm = Number(expected['gradient_norm']);
+    expect(close(norm, wantedNorm, bound, wantedNorm), `norm ${norm}, expected ${wantedNorm}`).toBe(true);
     const hasNaN = flatten(expected['lse'] ?? []).map(Number.isNaN);
     for (const name of outputs) {
       const got = Array.from(elementsOf(body.outputs[name]!), Number);
       const wanted = flatten(expected[name]!);
+      // A gradient's elements are far below 1: their errors are held against the largest of them.
+      const scale = name === 'gradient' ? wanted.reduce((top, g) => (Math.abs(g) > top ? Math.abs(g) : top), 0) : 1;
       const wrong = wanted.flatMap((value, row) =>
-        close(got[row]!, value, bound) || (value === -1 && hasNaN[row] === true) ? [] : [{ row, value, got: got[row] }],
+        close(got[row]!, value, bound, scale) || (value === -1 && hasNaN[row] === true)
+          ? []
+          : [{ row, value, got: got[row] }],
       );
       expect(wrong, name).toEqual([]);
       expect(got.length).toBe(wanted.length);

@@ -1,0 +1,145 @@
+import { forwardRow, reference } from './forward';
+
+/**
+ * forward, and the gradient of Σ_rows of what the coefficients say with respect to the logits of each row,
+ *   g_c = a·s_c − w_c·(b + t·p_c)  with a = t·Σ_k w_k p_k + b·Σ_k w_k + z·lse,  s = softmax,
+ * where p are class probabilities; for class indices t stands at the target alone, its weight in it:
+ *   g_c = a·s_c − w_c·b − t·[c = target]  with a = t + b·Σ_k w_k + z·lse.
+ * One read of the logits: the exponentials of the forward pass are kept where the gradient will stand, and finished
+ * there. A row without a target has the gradient 0, a row without a finite lse NaN.
+ * @param coefficients f64 t, b, z: one array after the other, an entry per row each
+ * @param weights f64 w per class, or 0 for 1
+ * @param totalWeight Σ_k w_k
+ * @param probabilities f64 p per row and class, or 0 for class indices
+ * @param masses f64 Σ_k w_k p_k per row; not read for class indices
+ * @param g (rows, classes) of float64 for float64 logits, else float32
+ */
+// @ts-expect-error: decorator
+@inline
+export function gradient<T>(
+  logits: usize, rows: u32, classes: u32, targets: usize, out: usize, coefficients: usize,
+  weights: usize, totalWeight: f64, probabilities: usize, masses: usize, g: usize,
+): void {
+  const width: usize = sizeof<T>() == 8 ? 8 : 4;
+  for (let row: u32 = 0; row < rows; row++) {
+    const p = logits + <usize>row * <usize>classes * sizeof<T>();
+    const at = g + <usize>row * <usize>classes * width;
+    const f64At = <usize>row << 3;
+    const target = load<i32>(targets + (<usize>row << 2));
+    forwardRow<T>(p, classes, target, rows, row, out, target < 0 ? 0 : at);
+    if (target < 0) {
+      memory.fill(at, 0, <usize>classes * width);
+      continue;
+    }
+    const lse = load<f64>(out + f64At);
+    if (!isFinite(lse)) {
+      for (let c: usize = 0; c < <usize>classes; c++) storeAs<T>(at + c * width, NaN);
+      continue;
+    }
+    const nll = load<f64>(out + (<usize>rows << 4) + f64At);
+    const t = load<f64>(coefficients + f64At);
+    const b = load<f64>(coefficients + (<usize>rows << 3) + f64At);
+    const z = load<f64>(coefficients + (<usize>rows << 4) + f64At);
+    const rowProbabilities: usize = probabilities == 0 ? 0 : probabilities + (<usize>row * <usize>classes << 3);
+    const mass: f64 = probabilities == 0 ? 1 : load<f64>(masses + f64At);
+    const others = b * totalWeight + z * lse;
+    const factor = (t * mass + others) * Math.exp(reference - lse);
+    if (weights == 0 && probabilities == 0) subtractConstant<T>(at, classes, factor, b);
+    else subtractPrior<T>(at, classes, factor, b, t, weights, rowProbabilities);
+
+    // At the target by 1 − s, which is −expm1(−nll): nothing cancels in a confident row.
+    const offset = <usize>target << 3;
+    const w: f64 = weights == 0 ? 1 : load<f64>(weights + offset);
+    const own: f64 = probabilities == 0 ? 1 : w * load<f64>(rowProbabilities + offset);
+    const ofTarget = t * (mass - own + mass * Math.expm1(-nll)) + others * Math.exp(-nll) - b * w;
+    storeAs<T>(at + <usize>target * width, ofTarget);
+  }
+}
+
+/** In float64 for float64 logits, else in float32. */
+// @ts-expect-error: decorator
+@inline
+function storeAs<T>(p: usize, value: f64): void {
+  if (sizeof<T>() == 8) store<f64>(p, value);
+  else store<f32>(p, <f32>value);
+}
+
+/** e ← factor·e − b */
+function subtractConstant<T>(p: usize, n: u32, factor: f64, b: f64): void {
+  if (sizeof<T>() == 8) {
+    const end = p + (<usize>(n & ~1) << 3);
+    for (; p < end; p += 16) {
+      v128.store(p, f64x2.sub(f64x2.mul(v128.load(p), f64x2.splat(factor)), f64x2.splat(b)));
+    }
+    if (n & 1) store<f64>(p, load<f64>(p) * factor - b);
+    return;
+  }
+  const factor4 = f32x4.splat(<f32>factor);
+  const b4 = f32x4.splat(<f32>b);
+  const end16 = p + (<usize>(n & ~15) << 2);
+  for (; p < end16; p += 64) {
+    v128.store(p, f32x4.sub(f32x4.mul(v128.load(p), factor4), b4));
+    v128.store(p, f32x4.sub(f32x4.mul(v128.load(p, 16), factor4), b4), 16);
+    v128.store(p, f32x4.sub(f32x4.mul(v128.load(p, 32), factor4), b4), 32);
+    v128.store(p, f32x4.sub(f32x4.mul(v128.load(p, 48), factor4), b4), 48);
+  }
+  const end = p + (<usize>(n & 15) << 2);
+  for (; p < end; p += 4) store<f32>(p, load<f32>(p) * <f32>factor - <f32>b);
+}
+
+/** e_c ← factor·e_c − w_c·(b + t·p_c), the subtrahend in float64 */
+function subtractPrior<T>(
+  p: usize, n: u32, factor: f64, b: f64, t: f64, weights: usize, probabilities: usize,
+): void {
+  const width: usize = sizeof<T>() == 8 ? 8 : 4;
+  const end = p + <usize>(n & ~1) * width;
+  const factor2 = f64x2.splat(factor);
+  const b2 = f64x2.splat(b);
+  const t2 = f64x2.splat(t);
+  for (; p < end; p += 2 * width) {
+    let prior = b2;
+    if (probabilities != 0) {
+      prior = f64x2.add(prior, f64x2.mul(t2, v128.load(probabilities)));
+      probabilities += 16;
+    }
+    if (weights != 0) {
+      prior = f64x2.mul(prior, v128.load(weights));
+      weights += 16;
+    }
+    const e = sizeof<T>() == 8 ? v128.load(p) : f64x2.promote_low_f32x4(v128.load64_zero(p));
+    const result = f64x2.sub(f64x2.mul(e, factor2), prior);
+    if (sizeof<T>() == 8) v128.store(p, result);
+    else v128.store64_lane(p, f32x4.demote_f64x2_zero(result), 0);
+  }
+  if ((n & 1) == 0) return;
+  let prior = b;
+  if (probabilities != 0) prior += t * load<f64>(probabilities);
+  if (weights != 0) prior *= load<f64>(weights);
+  const e = sizeof<T>() == 8 ? load<f64>(p) : <f64>load<f32>(p);
+  storeAs<T>(p, e * factor - prior);
+}
+
+/** Per row of a gradient Σ_c g_c². S is f64 or f32, the sum float64. */
+// @ts-expect-error: decorator
+@inline
+export function sumOfSquares<S>(g: usize, rows: u32, classes: u32, out: usize): void {
+  for (let row: u32 = 0; row < rows; row++) {
+    let sum0 = f64x2.splat(0);
+    let sum1 = sum0;
+    const end = g + <usize>(classes & ~3) * sizeof<S>();
+    for (; g < end; g += 4 * sizeof<S>()) {
+      const low = sizeof<S>() == 8 ? v128.load(g) : f64x2.promote_low_f32x4(v128.load64_zero(g));
+      const high = sizeof<S>() == 8 ? v128.load(g, 16) : f64x2.promote_low_f32x4(v128.load64_zero(g, 8));
+      sum0 = f64x2.add(sum0, f64x2.mul(low, low));
+      sum1 = f64x2.add(sum1, f64x2.mul(high, high));
+    }
+    sum0 = f64x2.add(sum0, sum1);
+    let sum = f64x2.extract_lane(sum0, 0) + f64x2.extract_lane(sum0, 1);
+    for (let rest = classes & 3; rest > 0; rest--) {
+      const value = <f64>load<S>(g);
+      sum += value * value;
+      g += sizeof<S>();
+    }
+    store<f64>(out + (<usize>row << 3), sum);
+  }
+}

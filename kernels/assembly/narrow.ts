@@ -1,0 +1,79 @@
+import { bfloat16, float16 } from './storage';
+
+/**
+ * n values of S, which is f64 or f32, rounded to the nearest of T, ties to even. float64 becomes float16 and bfloat16 by
+ * way of float32.
+ */
+// @ts-expect-error: decorator
+@inline
+export function narrow<S, T>(p: usize, n: u32, out: usize): void {
+  const end = p + <usize>(n & ~3) * sizeof<S>();
+  for (; p < end; p += 4 * sizeof<S>()) {
+    const four = loadFour<S>(p);
+    if (sizeof<T>() == 4) v128.store(out, four);
+    else v128.store64_lane(out, isSigned<T>() ? toFloat16(four) : toBfloat16(four), 0);
+    out += 4 * sizeof<T>();
+  }
+  for (let rest = n & 3; rest > 0; rest--) {
+    const value = f32x4.splat(<f32>load<S>(p));
+    if (sizeof<T>() == 4) store<f32>(out, <f32>load<S>(p));
+    else store<u16>(out, i16x8.extract_lane_u(isSigned<T>() ? toFloat16(value) : toBfloat16(value), 0));
+    p += sizeof<S>();
+    out += sizeof<T>();
+  }
+}
+
+// @ts-expect-error: decorator
+@inline
+function loadFour<S>(p: usize): v128 {
+  if (sizeof<S>() == 4) return v128.load(p);
+  const low = f32x4.demote_f64x2_zero(v128.load(p));
+  const high = f32x4.demote_f64x2_zero(v128.load(p, 16));
+  return v128.shuffle<i64>(low, high, 0, 2);
+}
+
+/**
+ * Four float32 as float16 bits in the low half: the method of FP16's fp16_ieee_from_fp32_value. Two products bring what
+ * is beyond the range to Inf and what is below it to 0; adding a power of two that depends on the exponent makes the
+ * processor round at float16's last place.
+ */
+// @ts-expect-error: decorator
+@inline
+function toFloat16(x: v128): v128 {
+  const magnitude = f32x4.abs(x);
+  const sign = i32x4.shr_u(v128.xor(x, magnitude), 16);
+  let base = f32x4.mul(f32x4.mul(magnitude, f32x4.splat(5.192296858534828e33)), f32x4.splat(7.703719777548943e-34));
+  const exponent = v128.and(i32x4.add(magnitude, i32x4.splat(0x07800000)), i32x4.splat(0x7f800000));
+  base = f32x4.add(base, i32x4.max_u(exponent, i32x4.splat(0x40000000)));
+  const bits = i32x4.add(
+    v128.and(i32x4.shr_u(base, 13), i32x4.splat(0x7c00)),
+    v128.and(base, i32x4.splat(0x0fff)),
+  );
+  const isNaN = i32x4.gt_s(magnitude, i32x4.splat(0x7f800000));
+  const half = v128.or(sign, v128.bitselect(i32x4.splat(0x7e00), bits, isNaN));
+  return i16x8.narrow_i32x4_u(half, half);
+}
+
+/** Four float32 as bfloat16 bits in the low half. */
+// @ts-expect-error: decorator
+@inline
+function toBfloat16(x: v128): v128 {
+  const even = v128.and(i32x4.shr_u(x, 16), i32x4.splat(1));
+  const rounded = i32x4.shr_u(i32x4.add(i32x4.add(x, i32x4.splat(0x7fff)), even), 16);
+  const isNaN = f32x4.ne(x, x);
+  const bits = v128.bitselect(v128.or(i32x4.shr_u(x, 16), i32x4.splat(0x40)), rounded, isNaN);
+  return i16x8.narrow_i32x4_u(bits, bits);
+}
+
+/** Names of the types to narrow to, as the loader numbers them. */
+export namespace Target {
+  export const F32: i32 = 0;
+  export const F16: i32 = 1;
+  export const BF16: i32 = 2;
+}
+
+export function narrowTo<S>(p: usize, n: u32, target: i32, out: usize): void {
+  if (target == Target.F16) narrow<S, float16>(p, n, out);
+  else if (target == Target.BF16) narrow<S, bfloat16>(p, n, out);
+  else narrow<S, f32>(p, n, out);
+}

@@ -1,0 +1,23 @@
+import { CompensatedSum } from './summation.ts';
+
+const BINS = 15;
+
+/**
+ * The expected calibration error of Naeini et al. (2015), with the 15 bins of equal width that Guo et al. (2017,
+ * arXiv:1706.04599) use: Σ over bins of |Σ m·(hit − confidence)|.
+ */
+export class CalibrationBins {
+  readonly #gaps = Array.from({ length: BINS }, () => new CompensatedSum());
+
+  /** @param confidence in (0, 1]; bin b takes (b/15, (b+1)/15] */
+  add(weight: number, confidence: number, hit: boolean): void {
+    const bin = Math.min(BINS, Math.max(1, Math.ceil(confidence * BINS))) - 1;
+    // A row without a confidence makes the whole error NaN, in whichever bin.
+    this.#gaps[Number.isNaN(bin) ? 0 : bin]!.add(weight * (Number(hit) - confidence));
+  }
+
+  /** To be divided by Σ m. */
+  get error(): number {
+    return this.#gaps.reduce((sum, gap) => sum + Math.abs(gap.value), 0);
+  }
+}

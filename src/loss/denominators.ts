@@ -1,0 +1,51 @@
+import { LEFT_OUT, NO_TARGET } from '../../kernels/loader.ts';
+import type { Options } from './options.ts';
+import { CompensatedSum } from './summation.ts';
+import type { Targets } from './targets.ts';
+
+/** What sums over counted rows are divided by: known before the logits. Raw, without what `semantics` adds. */
+export interface Denominators {
+  /** D = Σ m·w_y, and Σ m for class probabilities. */
+  loss: number;
+  /** D_z = Σ m */
+  z: number;
+}
+
+export function denominatorsOf(targets: Targets): Denominators {
+  const { classes, weights } = targets;
+  const loss = new CompensatedSum();
+  const z = new CompensatedSum();
+  classes.forEach((y, row) => {
+    if (y === LEFT_OUT) return;
+    const m = weights === undefined ? 1 : weights[row]!;
+    loss.add(m * labelWeight(targets, y));
+    z.add(m);
+  });
+  return { loss: loss.value, z: z.value };
+}
+
+/** w_y of a counted row: 1 for class probabilities, whose classes are weighed one by one, and for an invalid label. */
+export function labelWeight(
+  { probabilities, classWeights }: Pick<Targets, 'probabilities' | 'classWeights'>,
+  y: number,
+): number {
+  return classWeights === undefined || probabilities !== undefined || y === NO_TARGET ? 1 : classWeights[y]!;
+}
+
+/** A mean by its profile. With nothing to divide by it is 0, NaN for torch, whatever the sum. */
+export function divide(sum: number, denominator: number, semantics: Options['semantics']): number {
+  if (denominator === 0) return semantics === 'torch' ? Number.NaN : 0;
+  switch (semantics) {
+    case 'mindformers':
+      return sum / (denominator + 1e-8);
+    case 'torch':
+      return sum / denominator;
+    case 'megatron':
+      return sum / Math.max(denominator, 1);
+  }
+}
+
+/** Whether the loss is a mean: else it, or what is differentiated in its place, is the sum of the rows. */
+export function isMean({ reduction, calculate_per_token_loss }: Options): boolean {
+  return reduction === 'mean' && !calculate_per_token_loss;
+}

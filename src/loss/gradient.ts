@@ -1,0 +1,35 @@
+import type { GradientCoefficients } from '../../kernels/loader.ts';
+import { divide, isMean, labelWeight } from './denominators.ts';
+import type { Denominators } from './denominators.ts';
+import type { Options } from './options.ts';
+import type { Targets } from './targets.ts';
+
+/**
+ * What the gradient of a batch's rows is made with: of the loss where there is one, else of N + Z, with respect to x.
+ *   class indices: (m/D)·[(1−ε)·w_y·(s_c − 1[c=y]) + (ε/C)·(W·s_c − w_c)] + (m/D_z)·2λ·lse·s_c
+ *   probabilities: (m/D)·[s_c·Σ_k w_k p'_k − w_c p'_c] + the same, with p' = (1−ε)·p + ε/C
+ * with the denominators of `semantics`, and 1 for sums. Both are t·(Σ_k w_k p_k·s_c − w_c p_c) + b·(W·s_c − w_c)
+ * + z·lse·s_c, where for class indices w_y is in t and p is 1 at y alone.
+ * @param smoothing ε, as smoothingOf gives it
+ */
+export function gradientCoefficients(
+  targets: Targets,
+  options: Options,
+  { classes: C, smoothing: epsilon, denominators }: { classes: number; smoothing: number; denominators: Denominators },
+): GradientCoefficients {
+  const { classes, weights } = targets;
+  const { lse_square_scale: lambda, semantics } = options;
+  const mean = isMean(options);
+  const N = classes.length;
+  const [t, b, z] = [new Float64Array(N), new Float64Array(N), new Float64Array(N)];
+  classes.forEach((y, row) => {
+    // The kernel gives rows without a target the gradient 0.
+    if (y < 0) return;
+    const m = weights === undefined ? 1 : weights[row]!;
+    const ofLoss = mean ? divide(m, denominators.loss, semantics) : m;
+    t[row] = ofLoss * (1 - epsilon) * labelWeight(targets, y);
+    b[row] = (ofLoss * epsilon) / C;
+    if (lambda !== 0) z[row] = (mean ? divide(m, denominators.z, semantics) : m) * 2 * lambda;
+  });
+  return { t, b, z };
+}

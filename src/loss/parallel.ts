@@ -1,0 +1,51 @@
+import { refuse } from '../errors.ts';
+import type { Options } from './options.ts';
+import { CompensatedSum } from './summation.ts';
+
+/**
+ * @param rows N, of the logits
+ * @param classes C
+ * @throws LossmeterError invalid_option when the batch does not divide as `parallel_config` says
+ */
+export function requireDivisible({ parallel_config: parallel }: Options, rows: number, classes: number): void {
+  const axes = [
+    ['data_parallel', rows, 'rows', 'groups'],
+    ['model_parallel', classes, 'classes', 'shards'],
+  ] as const;
+  for (const [name, size, what, parts] of axes) {
+    if (size % parallel[name] === 0) continue;
+    const detail = `parallel_config.${name} is ${parallel[name]}, but ${size} ${what} do not divide into ${parallel[name]} ${parts} of equal size`;
+    throw refuse('invalid_option', `/options/parallel_config/${name}`, detail);
+  }
+}
+
+/** What is added to the denominator of a local loss, as mindformers does, under every `semantics`. */
+const LOCAL_EPSILON = 1e-8;
+
+/** The sums of data-parallel groups of consecutive rows. */
+class LocalGroups {
+  readonly #rowsPerGroup: number;
+  readonly #sums: { loss: CompensatedSum; mask: CompensatedSum }[];
+
+  constructor(rows: number, groups: number) {
+    this.#rowsPerGroup = rows / groups;
+    this.#sums = Array.from({ length: groups }, () => ({ loss: new CompensatedSum(), mask: new CompensatedSum() }));
+  }
+
+  add(row: number, loss: number, mask: number): void {
+    const sums = this.#sums[Math.floor(row / this.#rowsPerGroup)]!;
+    sums.loss.add(loss);
+    sums.mask.add(mask);
+  }
+
+  /** Σ m·ℓ / (Σ m + 1e-8) of each group. */
+  get losses(): number[] {
+    return this.#sums.map(({ loss, mask }) => loss.value / (mask.value + LOCAL_EPSILON));
+  }
+}
+
+/** The groups whose local losses the options ask for; undefined when they do not. */
+export function localGroups(rows: number, options: Options): LocalGroups | undefined {
+  const { data_parallel: groups } = options.parallel_config;
+  return options.check_for_nan_in_loss_and_grad || groups > 1 ? new LocalGroups(rows, groups) : undefined;
+}

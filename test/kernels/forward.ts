@@ -1,0 +1,14 @@
+import type { Kernel, RowBlock } from '../../kernels/loader.ts';
+import type { FloatDType } from '../../src/tensor/dtype.ts';
+
+/** Places a block and evaluates it. */
+export function forward(
+  kernel: Kernel,
+  dtype: FloatDType,
+  logits: Uint8Array,
+  classes: number,
+  targets: Int32Array,
+): RowBlock {
+  kernel.place({ dtype, classes, logits, targets });
+  return kernel.forward();
+}
