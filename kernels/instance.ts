@@ -20,6 +20,7 @@ type Name =
   | 'entropy'
   | 'probabilities'
   | 'cross_entropy'
+  | 'softmax_moments'
   | 'transform'
   | 'chain';
 

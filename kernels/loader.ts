@@ -17,6 +17,9 @@ export const NonFinite = { nan: 1, posInf: 2, negInf: 4, any: 7 } as const;
 /** What may be odd about a row of class probabilities, as bits. */
 export const Odd = { notOne: 1, negative: 2, nonFinite: 4 } as const;
 
+/** How far from 1 a row of probabilities may sum: as in assembly/probabilities.ts. */
+export const SUM_TOLERANCE = 1e-3;
+
 /** What is done to logits before anything else: x = cap·tanh(scale·logit / cap), or scale·logit without a cap. */
 export interface Transform {
   scale: number;
@@ -319,6 +322,15 @@ export class Kernel {
     return this.#column(rows * 8, (out) => {
       this.#exports[`${PREFIX[dtype]}_entropy`](logits, rows, classes, results, out);
       return this.#readF64(out, rows);
+    });
+  }
+
+  /** Σ s_c² and Σ w_c·s_c of the softmax of each row that was evaluated, over the classes other than the target. */
+  softmaxMoments(): { softmaxSquares: Float64Array<ArrayBuffer>; softmaxSum: Float64Array<ArrayBuffer> } {
+    const { dtype, classes, rows, logits, targets, results, weights } = this.#block;
+    return this.#column(rows * 16, (out) => {
+      this.#exports[`${PREFIX[dtype]}_softmax_moments`](logits, rows, classes, targets, results, weights, out);
+      return { softmaxSquares: this.#readF64(out, rows), softmaxSum: this.#readF64(out + rows * 8, rows) };
     });
   }
 

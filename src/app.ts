@@ -6,6 +6,7 @@ import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import Fastify from 'fastify';
 import type { FastifyInstance, FastifyServerOptions } from 'fastify';
 import type { Config } from './config.ts';
+import answers from './plugins/answers.ts';
 import errors, { answerFrameworkError } from './plugins/errors.ts';
 import evaluator from './plugins/evaluator.ts';
 import lifecycle from './plugins/lifecycle.ts';
@@ -44,6 +45,7 @@ export async function buildApp({ config, logger = false }: AppOptions): Promise<
   await app.register(lifecycle);
   await app.register(openapi);
   await app.register(accepts);
+  await app.register(answers);
   await app.register(evaluator, { config });
   await app.register(autoload, { dir: fileURLToPath(new URL('../routes', import.meta.url)), forceESM: true });
   return app;

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import type { Evaluation } from '../src/evaluation/evaluator.ts';
+import type { Evaluation } from '../src/evaluation/report.ts';
 import { MSGPACK, Service } from './service.ts';
 
 const service = Service.start({ workers: 2 });

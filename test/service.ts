@@ -5,7 +5,7 @@ import { afterAll, beforeAll } from 'vitest';
 import { buildApp } from '../src/app.ts';
 import { loadConfig } from '../src/config.ts';
 import type { Config } from '../src/config.ts';
-import type { Evaluation } from '../src/evaluation/evaluator.ts';
+import type { Evaluation } from '../src/evaluation/report.ts';
 
 const packr = new Packr({ useRecords: false, variableMapSize: true });
 const unpackr = new Unpackr({ useRecords: false, mapsAsObjects: true });
@@ -47,10 +47,14 @@ export class Service {
   /** Posts a request, encoded for its media type, or bytes as they are. */
   async post(
     request: unknown,
-    { type = JSON_TYPE, headers = {} }: { type?: string; headers?: Record<string, string> } = {},
+    {
+      type = JSON_TYPE,
+      headers = {},
+      path = '/v1/cross-entropy',
+    }: { type?: string; headers?: Record<string, string>; path?: string } = {},
   ): Promise<Answer> {
     const body = request instanceof Uint8Array || typeof request === 'string' ? request : encodeRequest(request, type);
-    const response = await fetch(`${this.#url}/v1/cross-entropy`, {
+    const response = await fetch(this.#url + path, {
       method: 'POST',
       headers: { 'content-type': type, ...headers },
       body: body as NonNullable<RequestInit['body']>,

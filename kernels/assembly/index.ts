@@ -10,6 +10,7 @@ import { gradient, sumOfSquares } from './gradient';
 import { narrowTo } from './narrow';
 import { crossEntropy, probabilities } from './probabilities';
 import { rank } from './rank';
+import { softmaxMoments } from './softmax-moments';
 import { chain, transform } from './transform';
 import { weightedSum } from './weighted-sum';
 
@@ -187,6 +188,27 @@ export function bf16_chain(logits: usize, n: u32, scale: f64, cap: f64, g: usize
 }
 export function f64_chain(logits: usize, n: u32, scale: f64, cap: f64, g: usize): void {
   chain<f64>(logits, n, scale, cap, g);
+}
+
+export function f32_softmax_moments(
+  logits: usize, rows: u32, classes: u32, targets: usize, results: usize, weights: usize, out: usize,
+): void {
+  softmaxMoments<f32>(logits, rows, classes, targets, results, weights, out);
+}
+export function f16_softmax_moments(
+  logits: usize, rows: u32, classes: u32, targets: usize, results: usize, weights: usize, out: usize,
+): void {
+  softmaxMoments<float16>(logits, rows, classes, targets, results, weights, out);
+}
+export function bf16_softmax_moments(
+  logits: usize, rows: u32, classes: u32, targets: usize, results: usize, weights: usize, out: usize,
+): void {
+  softmaxMoments<bfloat16>(logits, rows, classes, targets, results, weights, out);
+}
+export function f64_softmax_moments(
+  logits: usize, rows: u32, classes: u32, targets: usize, results: usize, weights: usize, out: usize,
+): void {
+  softmaxMoments<f64>(logits, rows, classes, targets, results, weights, out);
 }
 
 /** Where free memory begins. */

@@ -1,11 +1,8 @@
 import type { FastifyInstance } from 'fastify';
-import { LossmeterError } from '../../src/errors.ts';
 import { CrossEntropyReply, CrossEntropyRequest } from '../../src/schemas/cross-entropy.ts';
+import { contentOf } from '../../src/schemas/content.ts';
 import { problemResponses } from '../../src/schemas/problem.ts';
-import { REPLY_MEDIA_TYPES, REQUEST_MEDIA_TYPES, encodeReply } from '../../src/wire/media-types.ts';
-
-const contentOf = (mediaTypes: readonly string[], schema: object): Record<string, { schema: object }> =>
-  Object.fromEntries(mediaTypes.map((type) => [type, { schema }]));
+import { REPLY_MEDIA_TYPES, REQUEST_MEDIA_TYPES } from '../../src/wire/media-types.ts';
 
 const schema = {
   tags: ['evaluation'],
@@ -23,21 +20,9 @@ const schema = {
 export default async function crossEntropy(app: FastifyInstance): Promise<void> {
   // The body is a stream: its schema documents it, and the codecs check it.
   app.post('/cross-entropy', { schema, validatorCompiler: () => () => true }, async (request, reply) => {
-    const mediaType = request.accepts().type([...REPLY_MEDIA_TYPES]);
-    if (typeof mediaType !== 'string') {
-      const detail = `Accept is ${request.headers.accept}, answers can be ${REPLY_MEDIA_TYPES.join(', ')}`;
-      throw new LossmeterError('not_acceptable', detail);
-    }
-    const length = request.headers['content-length'];
-    const { evaluation, timings } = await app.evaluator.evaluate({
-      stream: request.raw,
-      contentType: request.headers['content-type'],
-      contentLength: length === undefined ? undefined : Number(length),
-    });
-    const serverTiming = Object.entries(timings).map(([name, ms]) => `${name};dur=${ms.toFixed(3)}`);
-    return reply
-      .header('server-timing', serverTiming.join(', '))
-      .type(mediaType)
-      .send(Buffer.from(encodeReply(evaluation, mediaType)));
+    const { diagnostics } = await reply.answer((body) => app.evaluator.evaluate(body));
+    const { gradient, local_losses: localLosses } = diagnostics;
+    if (gradient !== undefined) request.log.info({ local_losses: localLosses, gradient }, 'local losses');
+    return reply;
   });
 }

@@ -6,8 +6,8 @@ import type { Targets } from './targets.ts';
 /** How many places of non-finite logits an answer names. */
 const MAX_LOCATIONS = 16;
 
-/** A non-finite logit: `row` counts over the whole batch, `column` is its class. */
-interface Place {
+/** A non-finite logit, or probability: `row` counts over the whole batch, `column` is its class. */
+export interface Place {
   row: number;
   column: number;
   value: 'NaN' | 'Infinity' | '-Infinity';
@@ -25,7 +25,7 @@ export const ROW_CAUSES = [
   'neg_inf_at_label',
   'non_finite_probability',
 ] as const;
-type RowCause = (typeof ROW_CAUSES)[number];
+export type RowCause = (typeof ROW_CAUSES)[number];
 type Cause = RowCause | 'zero_denominator' | 'accumulation_overflow';
 
 interface CauseReport {
@@ -65,86 +65,48 @@ export function noFindings(): Findings {
   };
 }
 
-/** The class probabilities of a block. */
-export interface BlockProbabilities {
-  /** Per row what is odd about it: bits of Odd. */
-  odd: Int32Array;
-  /** Per row Σ_c p_c·(lse − x_c). */
-  nll: Float64Array;
-  /** p_c of a row. */
-  at: (row: number, column: number) => number;
+/** What a row's causes follow from; arrays with an entry per row. */
+export interface RowFacts extends RowBlock {
+  /** Of class probabilities: bits of Odd, and Σ_c p_c·(lse − x_c). */
+  probabilities: { odd: Int32Array; nll: Float64Array } | undefined;
 }
 
 /**
- * Finds out about the rows of the block that the kernel evaluated last. Costs nothing for rows of finite logits: only
- * rows in which the kernel counted a non-finite value are looked at again.
- * @param targets the class of each row, with class probabilities its most probable one
- * @param firstRow the block's first row in the batch
+ * Finds out what is wrong with rows, in one look at what is known of each.
+ * @param targets the class of each row, with class probabilities its most probable one; LEFT_OUT, NO_TARGET
+ * @param places says where: the first place of a cause in a row, if it can be told; and the first non-finite logits of a
+ *   row, of which no more than `most` are of interest
  */
-export function findNonFinite(
-  kernel: Kernel,
-  block: RowBlock,
+export function findCauses(
+  { nanCount, posInfCount, negInfCount, lse, targetLogit, probabilities }: RowFacts,
   targets: Int32Array,
-  {
-    firstRow,
-    classes,
-    probabilities,
-  }: {
-    firstRow: number;
-    classes: number;
-    probabilities: BlockProbabilities | undefined;
+  places: {
+    first: (cause: RowCause, row: number) => Place | undefined;
+    locate: (row: number, most: number) => Place[];
   },
 ): Findings {
   const findings = noFindings();
-  const found = (cause: RowCause, first: () => Place | undefined): void => {
+  const found = (cause: RowCause, row: number): void => {
     const known = findings.causes[cause];
     if (known !== undefined) {
       known.rows++;
       return;
     }
-    const place = first();
-    findings.causes[cause] = { rows: 1, ...(place !== undefined && { first: place }) };
+    const first = places.first(cause, row);
+    findings.causes[cause] = { rows: 1, ...(first !== undefined && { first }) };
   };
   for (let row = 0; row < targets.length; row++) {
-    if (probabilities !== undefined && targets[row] !== LEFT_OUT) {
+    const masked = targets[row] === LEFT_OUT;
+    if (probabilities !== undefined && !masked) {
       const odd = probabilities.odd[row]!;
       if (odd & Odd.notOne) findings.notOne++;
       if (odd & Odd.negative) findings.negative++;
-      if (odd & Odd.nonFinite) {
-        found('non_finite_probability', () => {
-          for (let column = 0; column < classes; column++) {
-            const value = probabilities.at(row, column);
-            if (Number.isFinite(value)) continue;
-            const isLabel = column === targets[row];
-            return { row: firstRow + row, column, value: nameOf(value), is_label: isLabel, masked: false };
-          }
-          // Every one is finite: their sum is not.
-          return undefined;
-        });
-      }
+      if (odd & Odd.nonFinite) found('non_finite_probability', row);
     }
-    const nan = block.nanCount[row]!;
-    const posInf = block.posInfCount[row]!;
-    const negInf = block.negInfCount[row]!;
+    const [nan, posInf, negInf] = [nanCount[row]!, posInfCount[row]!, negInfCount[row]!];
     if (nan + posInf + negInf === 0) continue;
-
-    const target = targets[row]!;
-    const masked = target === LEFT_OUT;
-    const placeOf = (column: number, value: Place['value']): Place => ({
-      row: firstRow + row,
-      column,
-      value,
-      is_label: column === target,
-      masked,
-    });
-    for (let column = -1; findings.locations.length < MAX_LOCATIONS;) {
-      column = kernel.findNonFinite(row, column + 1, NonFinite.any);
-      if (column < 0) break;
-      const is = (kind: number): boolean => kernel.findNonFinite(row, column, kind) === column;
-      findings.locations.push(
-        placeOf(column, is(NonFinite.nan) ? 'NaN' : is(NonFinite.posInf) ? 'Infinity' : '-Infinity'),
-      );
-    }
+    const most = MAX_LOCATIONS - findings.locations.length;
+    if (most > 0) findings.locations.push(...places.locate(row, most));
     if (masked) {
       findings.leftOutBadRows++;
       continue;
@@ -153,20 +115,75 @@ export function findNonFinite(
     findings.posInf += posInf;
     findings.negInf += negInf;
     findings.badRows++;
-    if (nan > 0) found('nan_logit', () => placeOf(kernel.findNonFinite(row, 0, NonFinite.nan), 'NaN'));
-    if (posInf > 0) found('pos_inf_logit', () => placeOf(kernel.findNonFinite(row, 0, NonFinite.posInf), 'Infinity'));
-    if (block.lse[row] === -Infinity) found('all_neg_inf_row', () => placeOf(0, '-Infinity'));
-    else if (probabilities === undefined) {
-      if (block.targetLogit[row] === -Infinity) found('neg_inf_at_label', () => placeOf(target, '-Infinity'));
-    } else if (negInf > 0 && probabilities.nll[row] === Infinity) {
-      found('neg_inf_at_label', () => {
-        let column = kernel.findNonFinite(row, 0, NonFinite.negInf);
-        while (probabilities.at(row, column) === 0) column = kernel.findNonFinite(row, column + 1, NonFinite.negInf);
-        return placeOf(column, '-Infinity');
-      });
+    if (nan > 0) found('nan_logit', row);
+    if (posInf > 0) found('pos_inf_logit', row);
+    if (lse[row] === -Infinity) found('all_neg_inf_row', row);
+    else if (
+      probabilities === undefined ? targetLogit[row] === -Infinity : negInf > 0 && probabilities.nll[row] === Infinity
+    ) {
+      found('neg_inf_at_label', row);
     }
   }
   return findings;
+}
+
+/** A block of rows, and what the kernel that evaluated it last said of it. */
+export interface EvaluatedBlock {
+  facts: RowFacts;
+  /** As findCauses takes them. */
+  targets: Int32Array;
+  classes: number;
+  /** p_c of a row, where there are class probabilities. */
+  probabilityAt: (row: number, column: number) => number;
+  /** Where the block's first row and column stand in the batch. */
+  firstRow: number;
+  firstColumn: number;
+}
+
+/** Costs nothing for rows of finite logits: only rows in which the kernel counted others are looked at again. */
+export function findNonFinite(kernel: Kernel, block: EvaluatedBlock): Findings {
+  const { facts, targets, classes, firstRow, firstColumn, probabilityAt } = block;
+  const placeOf = (row: number, column: number, value: number): Place => ({
+    row: firstRow + row,
+    column: firstColumn + column,
+    value: nameOf(value),
+    is_label: column === targets[row],
+    masked: targets[row] === LEFT_OUT,
+  });
+  const first = (cause: RowCause, row: number): Place | undefined => {
+    switch (cause) {
+      case 'nan_logit':
+        return placeOf(row, kernel.findNonFinite(row, 0, NonFinite.nan), Number.NaN);
+      case 'pos_inf_logit':
+        return placeOf(row, kernel.findNonFinite(row, 0, NonFinite.posInf), Infinity);
+      case 'all_neg_inf_row':
+        return placeOf(row, 0, -Infinity);
+      case 'neg_inf_at_label': {
+        if (facts.probabilities === undefined) return placeOf(row, targets[row]!, -Infinity);
+        let column = kernel.findNonFinite(row, 0, NonFinite.negInf);
+        while (probabilityAt(row, column) === 0) column = kernel.findNonFinite(row, column + 1, NonFinite.negInf);
+        return placeOf(row, column, -Infinity);
+      }
+      case 'non_finite_probability':
+        for (let column = 0; column < classes; column++) {
+          const value = probabilityAt(row, column);
+          if (!Number.isFinite(value)) return placeOf(row, column, value);
+        }
+        // Every one is finite: their sum is not.
+        return undefined;
+    }
+  };
+  const locate = (row: number, most: number): Place[] => {
+    const found: Place[] = [];
+    for (let column = -1; found.length < most;) {
+      column = kernel.findNonFinite(row, column + 1, NonFinite.any);
+      if (column < 0) break;
+      const is = (kind: number): boolean => kernel.findNonFinite(row, column, kind) === column;
+      found.push(placeOf(row, column, is(NonFinite.nan) ? Number.NaN : is(NonFinite.posInf) ? Infinity : -Infinity));
+    }
+    return found;
+  };
+  return findCauses(facts, targets, { first, locate });
 }
 
 function nameOf(value: number): Place['value'] {

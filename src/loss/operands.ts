@@ -4,8 +4,9 @@ import type { ErrorCode } from '../errors.ts';
 import { isFloatDType } from '../tensor/dtype.ts';
 import { elementCount, formatShape, sameShape } from '../tensor/shape.ts';
 import type { Shape } from '../tensor/shape.ts';
-import { elementsOf, fromBfloat16 } from '../tensor/tensor.ts';
+import { elementsOf, numbersOf } from '../tensor/tensor.ts';
 import type { Tensor } from '../tensor/tensor.ts';
+import type { Vocabulary } from './vocabulary.ts';
 
 /** Refuses a tensor that does not have one element per row of logits. */
 export function requireRows(name: string, tensor: Tensor, logitsShape: Shape): void {
@@ -23,24 +24,23 @@ export function readMask(mask: Tensor, logitsShape: Shape): Float64Array<ArrayBu
   return readWeights('input_mask', 'invalid_mask', mask);
 }
 
-/** @throws LossmeterError shape_mismatch, invalid_weight */
-export function readClassWeights(weight: Tensor, C: number): Float64Array<ArrayBuffer> {
-  if (!sameShape(weight.shape, [C])) {
-    const detail = `weight has shape ${formatShape(weight.shape)}, but logits of ${C} classes expect ${formatShape([C])}`;
-    throw refuse('shape_mismatch', '/weight/shape', detail);
+/**
+ * @param shard of which C classes are a part: weights of the whole vocabulary are cut to them
+ * @throws LossmeterError shape_mismatch, invalid_weight
+ */
+export function readClassWeights(weight: Tensor, C: number, shard?: Vocabulary): Float64Array<ArrayBuffer> {
+  if (sameShape(weight.shape, [C])) return readWeights('weight', 'invalid_weight', weight);
+  if (shard !== undefined && sameShape(weight.shape, [shard.size])) {
+    return readWeights('weight', 'invalid_weight', weight).slice(shard.start, shard.start + C);
   }
-  return readWeights('weight', 'invalid_weight', weight);
-}
-
-/** The elements as float64: 64-bit integers rounded. */
-function readNumbers(tensor: Tensor): Float64Array<ArrayBuffer> {
-  if (tensor.dtype === 'bfloat16') return Float64Array.from(elementsOf(tensor as Tensor<'bfloat16'>), fromBfloat16);
-  return Float64Array.from(elementsOf(tensor), Number);
+  const ofAll = shard === undefined ? '' : ` or ${formatShape([shard.size])}`;
+  const detail = `weight has shape ${formatShape(weight.shape)}, but logits of ${C} classes expect ${formatShape([C])}${ofAll}`;
+  throw refuse('shape_mismatch', '/weight/shape', detail);
 }
 
 /** The elements as float64. @throws LossmeterError when one is negative or not finite */
 function readWeights(name: string, code: ErrorCode, tensor: Tensor): Float64Array<ArrayBuffer> {
-  const weights = readNumbers(tensor);
+  const weights = numbersOf(tensor);
   const isInteger = !isFloatDType(tensor.dtype);
   const place = weights.findIndex((m) => !(m >= 0 && m < Infinity) || (isInteger && m > Number.MAX_SAFE_INTEGER));
   if (place >= 0) {

@@ -15,8 +15,12 @@ export interface RowFeatures {
   maximum: boolean;
   /** Σ_c g_c² of the gradient. */
   gradientSquares: boolean;
-  /** What merging shards of the vocabulary needs beside: target logits, and counts of non-finite values. */
+  /** What merging shards of the vocabulary needs: lse, target logits, and counts of non-finite values. */
   shard: boolean;
+  /** What merging needs of class probabilities: their sums, and the most probable class. */
+  shardProbabilities: boolean;
+  /** Σ s_c² and Σ w_c·s_c over the classes other than the target, for the norm of the gradient over shards. */
+  softmaxMoments: boolean;
   /** Whether rows that are left out have features too: outputs have an entry for every row. */
   everyRow: boolean;
 }
@@ -24,7 +28,7 @@ export interface RowFeatures {
 /** The features of rows of which nothing but their loss is asked. */
 export const PLAIN_FEATURES: Readonly<RowFeatures> = {
   ...{ lse: false, weightedSum: false, weightedNll: false, entropy: false, rank: false, maximum: false },
-  ...{ gradientSquares: false, shard: false, everyRow: false },
+  ...{ gradientSquares: false, shard: false, shardProbabilities: false, softmaxMoments: false, everyRow: false },
 };
 
 export function featuresOf(options: Options, targets: Targets): RowFeatures {
@@ -49,6 +53,24 @@ export function featuresOf(options: Options, targets: Targets): RowFeatures {
   };
 }
 
+/**
+ * The features of a shard of the vocabulary, which is merged with others before it is reduced.
+ * @param options none of those that requireShardable refuses
+ */
+export function shardFeaturesOf(options: Options, targets: Targets): RowFeatures {
+  const { gradientSquares, rank, ...features } = featuresOf(options, targets);
+  return {
+    ...features,
+    lse: true,
+    rank,
+    maximum: rank,
+    gradientSquares: false,
+    softmaxMoments: gradientSquares,
+    shard: true,
+    shardProbabilities: targets.probabilities !== undefined,
+  };
+}
+
 type F64 = Float64Array<ArrayBuffer>;
 type I32 = Int32Array<ArrayBuffer>;
 
@@ -68,6 +90,16 @@ export interface RowColumns {
   nanCount?: I32;
   posInfCount?: I32;
   negInfCount?: I32;
+  probabilitySum?: F64;
+  /** Σ_c w_c·p_c */
+  probabilityMass?: F64;
+  /** Bits of Odd. */
+  odd?: I32;
+  /** The most probable class, and its probability. */
+  label?: I32;
+  labelProbability?: F64;
+  softmaxSquares?: F64;
+  softmaxSum?: F64;
 }
 
 /** Room for the columns of a whole batch. */
@@ -84,6 +116,9 @@ export function makeColumns(rows: number, features: RowFeatures): RowColumns {
     ...(features.maximum && { maximum: f64() }),
     ...(features.gradientSquares && { gradientSquares: f64() }),
     ...(features.shard && { targetLogit: f64(), nanCount: i32(), posInfCount: i32(), negInfCount: i32() }),
+    ...(features.shardProbabilities && { probabilitySum: f64(), probabilityMass: f64(), odd: i32() }),
+    ...(features.shardProbabilities && { label: i32(), labelProbability: f64() }),
+    ...(features.softmaxMoments && { softmaxSquares: f64(), softmaxSum: f64() }),
   };
 }
 

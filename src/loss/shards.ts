@@ -36,13 +36,13 @@ export function mergeShards(shards: readonly RowBlock[], targets: readonly Int32
 }
 
 /** NaN with a NaN among them, +Inf with a +Inf, −Inf when all are. */
-function logSumExp(lses: readonly number[]): number {
+export function logSumExp(lses: readonly number[]): number {
   const top = Math.max(...lses);
   return Number.isFinite(top) ? top + Math.log1p(sumOfOthers(lses, lses.indexOf(top))) : top;
 }
 
 /** lse − lse_k of the whole over the k-th part; +Inf for a part that is −Inf. */
-function growth(lses: readonly number[], k: number): number {
+export function growth(lses: readonly number[], k: number): number {
   // Beyond 700 an exponential could overflow, and what cancels is nothing beside the difference.
   const top = Math.max(...lses);
   return top - lses[k]! > 700 ? logSumExp(lses) - lses[k]! : Math.log1p(sumOfOthers(lses, k));

@@ -9,6 +9,8 @@ import { elementsOf } from '../tensor/tensor.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { readClassWeights, readIntegers, readMask, requireRows } from './operands.ts';
 import type { Options } from './options.ts';
+import { MAX_CLASSES } from './vocabulary.ts';
+import type { Vocabulary } from './vocabulary.ts';
 
 /** Which rows count, and what each is scored against. */
 export interface Targets {
@@ -45,9 +47,6 @@ export interface RowCounts {
 /** How many wrong rows an error names. */
 const MAX_PLACES = 4;
 
-/** The largest class index a kernel can take. */
-const MAX_CLASSES = 2 ** 31 - 1;
-
 /** The fields of a request that say which rows count. */
 export interface TargetFields {
   label: Tensor;
@@ -62,22 +61,26 @@ export interface TargetFields {
  * @param label class indices: integers of shape (…,) or (N,); or class probabilities: floats of shape (…, C) or (N, C)
  * @param inputMask of shape (…,) or (N,): bool, integers or floats, finite and not negative; 0 leaves the row out
  * @param weight floats of shape (C,), finite and not negative
+ * @param shard where the columns stand among all classes: labels are of the whole vocabulary then, and the classes of the
+ *   answer too; class probabilities and weights are those of the columns
  * @throws LossmeterError shape_mismatch, invalid_label, invalid_mask, invalid_weight
  */
 export function selectTargets(
   logitsShape: Shape,
   { label, inputMask, weight }: TargetFields,
   options: Options,
+  shard?: Vocabulary,
 ): Targets {
   const C = logitsShape.at(-1);
   if (C === undefined || logitsShape.length < 2 || C < 1 || C > MAX_CLASSES) {
     const detail = `logits have shape ${formatShape(logitsShape)}, expected (N, C) or (…, C) with 1 ≤ C ≤ ${MAX_CLASSES}`;
     throw refuse('shape_mismatch', '/logits/shape', detail);
   }
+  const allClasses = shard?.size ?? C;
   const probabilities = readProbabilities(label, logitsShape, options.shift);
   if (probabilities === undefined) requireRows('label', label, logitsShape);
   const mask = inputMask === undefined ? undefined : readMask(inputMask, logitsShape);
-  const classWeights = weight === undefined ? undefined : readClassWeights(weight, C);
+  const classWeights = weight === undefined ? undefined : readClassWeights(weight, C, shard);
 
   const labels = probabilities === undefined ? readIntegers(label) : undefined;
   const ignored = new Set([options.ignore_index].flat());
@@ -108,13 +111,13 @@ export function selectTargets(
       continue;
     }
     rows.counted++;
-    if (y >= 0 && y < C) {
+    if (y >= 0 && y < allClasses) {
       classes[row] = y;
       continue;
     }
     classes[row] = NO_TARGET;
     wrong++;
-    if (places.length < MAX_PLACES) places.push(wrongLabel(label, scored, y, C));
+    if (places.length < MAX_PLACES) places.push(wrongLabel(label, scored, y, allClasses));
   }
   if (wrong > 0 && options.invalid_label === 'error') {
     const more = wrong > places.length ? `; and ${wrong - places.length} more of ${rows.total} rows` : '';

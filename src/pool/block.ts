@@ -1,7 +1,7 @@
 import { LEFT_OUT, NO_TARGET } from '../../kernels/loader.ts';
 import type { GradientCoefficients, Kernel, RowBlock, RowProbabilities, Transform } from '../../kernels/loader.ts';
 import { findNonFinite } from '../loss/diagnostics.ts';
-import type { BlockProbabilities, Findings } from '../loss/diagnostics.ts';
+import type { Findings } from '../loss/diagnostics.ts';
 import { PLAIN_FEATURES } from '../loss/rows.ts';
 import type { RowColumns, RowFeatures } from '../loss/rows.ts';
 import { mergeShards } from '../loss/shards.ts';
@@ -15,6 +15,8 @@ interface BlockPlan {
   classes: number;
   features: RowFeatures;
   transform: Transform | undefined;
+  /** Where the columns begin among all classes. */
+  firstColumn: number;
   /** Weights of the classes, where the kernels need them. */
   classWeights: Float64Array<ArrayBuffer> | undefined;
   /** Equal shards of consecutive classes, which are evaluated alone and merged. */
@@ -38,7 +40,7 @@ export interface Block extends BlockPlan {
 /** A block of which nothing but its loss is asked. */
 export function plainBlock(dtype: FloatDType, classes: number, targets: Int32Array<ArrayBuffer>): Block {
   return {
-    ...{ dtype, classes, targets, firstRow: 0, features: PLAIN_FEATURES, shards: 1 },
+    ...{ dtype, classes, targets, firstRow: 0, firstColumn: 0, features: PLAIN_FEATURES, shards: 1 },
     ...{ transform: undefined, classWeights: undefined, gradientDType: undefined },
     ...{ probabilities: undefined, coefficients: undefined },
   };
@@ -97,12 +99,18 @@ export function evaluateBlock(kernel: Kernel, block: Block, logits: Uint8Array):
     kernel.setSums(rows);
   }
   const crossEntropy = soft === undefined ? undefined : kernel.crossEntropy();
-  const columns = columnsOf(kernel, features, rows, crossEntropy);
+  const columns = {
+    ...columnsOf(kernel, features, rows, crossEntropy),
+    ...(features.shardProbabilities && probabilityColumns(block, soft!)),
+  };
   const targets = block.targets.map((target, row) => (target < 0 ? target : (soft?.targets[row] ?? target)));
-  const findings = findNonFinite(kernel, rows, targets, {
-    firstRow: block.firstRow,
+  const findings = findNonFinite(kernel, {
+    facts: { ...rows, probabilities: soft && { odd: soft.odd, nll: crossEntropy!.nll } },
+    targets,
     classes,
-    probabilities: soft && blockProbabilities(block, soft, crossEntropy!.nll),
+    probabilityAt: (row, column) => probabilityAt(block, row, column),
+    firstRow: block.firstRow,
+    firstColumn: block.firstColumn,
   });
   return {
     columns,
@@ -129,7 +137,16 @@ function columnsOf(
     ...(features.maximum && { maximum: ranked!.maximum }),
     ...(features.gradientSquares && { gradientSquares: kernel.gradientSquares() }),
     ...(features.shard && { targetLogit, nanCount, posInfCount, negInfCount }),
+    ...(features.softmaxMoments && kernel.softmaxMoments()),
   };
+}
+
+/** What shards of class probabilities are merged by. */
+function probabilityColumns(block: Block, { targets, masses, sums, odd }: RowProbabilities): Partial<RowColumns> {
+  const labelProbability = Float64Array.from(targets, (label, row) =>
+    label < 0 ? 0 : probabilityAt(block, row, label),
+  );
+  return { probabilitySum: sums, probabilityMass: masses, odd, label: targets, labelProbability };
 }
 
 /** The rows from equal shards of consecutive classes. */
@@ -146,16 +163,9 @@ function forwardShards(kernel: Kernel, { classes, shards }: BlockPlan, targets: 
   );
 }
 
-function blockProbabilities(
-  { classes, probabilities }: Block,
-  { odd }: RowProbabilities,
-  nll: Float64Array,
-): BlockProbabilities {
+function probabilityAt({ classes, probabilities }: Block, row: number, column: number): number {
   const { dtype, data } = probabilities!;
-  const at = (row: number, column: number): number => {
-    const from = (row * classes + column) * DTYPE_BYTES[dtype];
-    const element = elementsOf({ dtype, shape: [], data: data.subarray(from, from + DTYPE_BYTES[dtype]) })[0]!;
-    return dtype === 'bfloat16' ? fromBfloat16(element) : element;
-  };
-  return { odd, nll, at };
+  const from = (row * classes + column) * DTYPE_BYTES[dtype];
+  const element = elementsOf({ dtype, shape: [], data: data.subarray(from, from + DTYPE_BYTES[dtype]) })[0]!;
+  return dtype === 'bfloat16' ? fromBfloat16(element) : element;
 }

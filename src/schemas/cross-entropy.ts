@@ -204,8 +204,9 @@ export const CrossEntropyReply = Type.Object(
     ),
     diagnostics: Diagnostics,
     kernel: Type.String({
-      pattern: '^(f16|bf16|f32|f64)-(relaxed|strict)-simd$',
-      description: 'The kernel that computed it: results of the same kernel have the same bits.',
+      pattern: '^(f16|bf16|f32|f64)-(relaxed|strict)-simd(\\+(f16|bf16|f32|f64)-(relaxed|strict)-simd)*$',
+      description:
+        'The kernel that computed it: results of the same kernel have the same bits. Of combined partials, the kernels of all.',
       examples: ['f32-relaxed-simd'],
     }),
   },

@@ -51,3 +51,9 @@ export function fromBfloat16(bits: number): number {
   word[0] = bits << 16;
   return float[0]!;
 }
+
+/** The elements as numbers: 64-bit integers rounded. */
+export function numbersOf(tensor: Tensor): Float64Array<ArrayBuffer> {
+  if (tensor.dtype === 'bfloat16') return Float64Array.from(elementsOf(tensor as Tensor<'bfloat16'>), fromBfloat16);
+  return Float64Array.from(elementsOf(tensor), Number);
+}

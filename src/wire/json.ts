@@ -1,8 +1,11 @@
 import { LossmeterError } from '../errors.ts';
 import { showValue } from '../suggestion.ts';
+import { numbersOf } from '../tensor/tensor.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+import type { ByteReader } from './byte-reader.ts';
 import { HeldRuns } from './held-bytes.ts';
 import { makeHeader, missingField, requireRequestField } from './request.ts';
-import type { Codec, RequestField } from './request.ts';
+import type { Codec, DecodeContext } from './request.ts';
 import { requireLogitsDType, tensorFromValue } from './tensor-value.ts';
 
 /** JSON requests: small ones; the whole text waits in memory, and is bounded. */
@@ -10,29 +13,39 @@ export const jsonCodec: Codec = {
   name: 'json',
   mediaTypes: ['application/json'],
   async decode(reader, context) {
-    const held = new HeldRuns(context.held, 'the JSON body');
-    await reader.drain((chunk) => {
-      if (reader.received > context.maxJsonBytes) {
-        const detail = `a JSON body may have ${context.maxJsonBytes} bytes; larger batches go as application/vnd.msgpack`;
-        throw new LossmeterError('body_too_large', detail);
-      }
-      held.push(chunk);
-    });
-    const request = parseJson(new TextDecoder().decode(held.concat()));
+    const request = await readJson(reader, context);
     if (typeof request !== 'object' || request === null || Array.isArray(request)) {
       throw new LossmeterError('malformed_body', `the body is ${showValue(request)}, expected an object`);
     }
-    for (const name of Object.keys(request)) requireRequestField(name, context.optionNames);
-    const fields = request as Partial<Record<RequestField, unknown>>;
-    if (fields.logits === undefined || fields.logits === null) throw missingField('logits');
+    for (const name of Object.keys(request)) requireRequestField(name, context);
+    const fields = request as Readonly<Record<string, unknown>>;
+    const { logits, label } = fields;
+    if (logits === undefined || logits === null) throw missingField('logits');
     // Before the logits are decoded, which may be large.
-    if (fields.label === undefined || fields.label === null) throw missingField('label');
-    const tensor = tensorFromValue('logits', fields.logits);
-    const logits = { dtype: requireLogitsDType(tensor.dtype), shape: tensor.shape };
-    const writer = context.begin(makeHeader(logits, fields));
+    if (label === undefined || label === null) throw missingField('label');
+    const tensor = tensorFromValue('logits', logits);
+    const writer = context.begin(
+      makeHeader({ dtype: requireLogitsDType(tensor.dtype), shape: tensor.shape }, fields, context),
+    );
     await writer.write(tensor.data);
   },
+  decodeValue: readJson,
 };
+
+async function readJson(
+  reader: ByteReader,
+  { held: account, maxJsonBytes }: Pick<DecodeContext, 'held' | 'maxJsonBytes'>,
+): Promise<unknown> {
+  const held = new HeldRuns(account, 'the JSON body');
+  await reader.drain((chunk) => {
+    if (reader.received > maxJsonBytes) {
+      const detail = `a JSON body may have ${maxJsonBytes} bytes; larger batches go as application/vnd.msgpack`;
+      throw new LossmeterError('body_too_large', detail);
+    }
+    held.push(chunk);
+  });
+  return parseJson(new TextDecoder().decode(held.concat()));
+}
 
 /** Strings, or the bare tokens that Python's json writes for numbers that JSON has not. */
 const STRING_OR_BARE_TOKEN = /"[^"\\]*(?:\\.[^"\\]*)*"|-?Infinity|NaN/g;
@@ -52,11 +65,16 @@ function parseJson(text: string): unknown {
 }
 
 /**
- * An answer as JSON text. Numbers that JSON has not become the strings "NaN", "Infinity" and "-Infinity", as in
- * Protocol Buffers' JSON mapping.
+ * An answer as JSON text. The data of a tensor becomes a flat array. Numbers that JSON has not become the strings "NaN",
+ * "Infinity" and "-Infinity", as in Protocol Buffers' JSON mapping.
  */
 export function stringifyJson(value: unknown): string {
-  return JSON.stringify(value, (_key, inner: unknown) =>
-    typeof inner === 'number' && !Number.isFinite(inner) ? String(inner) : inner,
-  );
+  return JSON.stringify(value, (_key, inner: unknown) => {
+    if (typeof inner === 'number') return Number.isFinite(inner) ? inner : String(inner);
+    return isTensor(inner) ? { ...inner, data: Array.from(numbersOf(inner)) } : inner;
+  });
+}
+
+function isTensor(value: unknown): value is Tensor {
+  return typeof value === 'object' && value !== null && 'data' in value && value.data instanceof Uint8Array;
 }

@@ -1,6 +1,4 @@
 import { LossmeterError } from '../errors.ts';
-import { elementsOf } from '../tensor/tensor.ts';
-import type { Tensor } from '../tensor/tensor.ts';
 import { jsonCodec, stringifyJson } from './json.ts';
 import { msgpackCodec, packMsgpack } from './msgpack.ts';
 import type { Codec } from './request.ts';
@@ -30,17 +28,7 @@ export function codecFor(contentType: string | undefined): Codec {
 /** Media types that answers may have, the preferred one first. */
 export const REPLY_MEDIA_TYPES = ['application/json', ...msgpackCodec.mediaTypes] as const;
 
-/** An answer: a map of plain values, and tensors under `outputs`. */
-export interface Reply {
-  readonly outputs: Readonly<Record<string, Tensor>>;
-}
-
-/** Encodes an answer. In JSON a tensor's data is a flat array, in MessagePack bin. */
-export function encodeReply(reply: Reply, mediaType: string): string | Buffer {
-  if (mediaType !== 'application/json') return packMsgpack(reply);
-  const outputs = Object.entries(reply.outputs).map(([name, tensor]) => [
-    name,
-    { ...tensor, data: Array.from(elementsOf(tensor), Number) },
-  ]);
-  return stringifyJson({ ...reply, outputs: Object.fromEntries(outputs) });
+/** Encodes an answer of plain values and tensors. In JSON a tensor's data is a flat array, in MessagePack bin. */
+export function encodeReply(reply: object, mediaType: string): string | Buffer {
+  return mediaType === 'application/json' ? stringifyJson(reply) : packMsgpack(reply);
 }

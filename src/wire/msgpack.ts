@@ -7,8 +7,9 @@ import { truncated } from './byte-reader.ts';
 import type { ByteReader } from './byte-reader.ts';
 import { MsgpackExtent, formatOf } from './msgpack-extent.ts';
 import { HeldRuns } from './held-bytes.ts';
+import type { HeldBytesAccount } from './held-bytes.ts';
 import { duplicateField, makeHeader, missingField, requireRequestField } from './request.ts';
-import type { Codec, DecodeContext, LogitsWriter, RequestField } from './request.ts';
+import type { Codec, DecodeContext, LogitsWriter } from './request.ts';
 import {
   missingKey,
   requireByteLength,
@@ -29,12 +30,46 @@ export const msgpackCodec: Codec = {
   name: 'msgpack',
   mediaTypes: ['application/vnd.msgpack', 'application/msgpack', 'application/x-msgpack'],
   decode: (reader, context) => new MsgpackRequest(reader, context).decode(),
+  async decodeValue(reader, { held }) {
+    const value = await readValue(reader, held, 'the body');
+    await requireEnd(reader);
+    return value;
+  },
 };
+
+/** @throws LossmeterError malformed_body when something follows */
+async function requireEnd(reader: ByteReader): Promise<void> {
+  const trailing = await reader.peek();
+  if (trailing === undefined) return;
+  throw new LossmeterError('malformed_body', `${trailing.byteLength} or more bytes follow the end of the request`);
+}
+
+/** Cuts the next value out of the stream and reads it. */
+async function readValue(reader: ByteReader, account: HeldBytesAccount, what: string): Promise<unknown> {
+  const extent = new MsgpackExtent();
+  const held = new HeldRuns(account, what);
+  while (!extent.done) {
+    const chunk = await reader.peek();
+    if (chunk === undefined) {
+      throw new LossmeterError('truncated_body', `the body ends within ${what}, after ${reader.received} bytes`);
+    }
+    const length = extent.push(chunk);
+    const run = chunk.subarray(0, length);
+    reader.skip(length);
+    // Most values lie within one chunk, and are read where they lie.
+    if (extent.done && held.runs.length === 0) {
+      account.take(length, what);
+      return unpack(run, what);
+    }
+    held.push(run);
+  }
+  return unpack(held.concat(), what);
+}
 
 class MsgpackRequest {
   readonly #reader: ByteReader;
   readonly #context: DecodeContext;
-  readonly #fields = new Map<RequestField, unknown>();
+  readonly #fields = new Map<string, unknown>();
   /** The logits, when fields that follow them have to be known first. */
   #heldLogits: { dtype: FloatDType; shape: Shape; runs: Uint8Array[] } | undefined;
 
@@ -46,7 +81,7 @@ class MsgpackRequest {
   async decode(): Promise<void> {
     let streamed = false;
     for (let missing = await this.#readMapLength('the request'); missing > 0; missing--) {
-      const field = requireRequestField(await this.#readValue('a field name'), this.#context.optionNames);
+      const field = requireRequestField(await this.#readValue('a field name'), this.#context);
       if (this.#fields.has(field)) throw duplicateField(field);
       if (field !== 'logits') {
         this.#fields.set(field, await this.#readValue(field));
@@ -55,10 +90,7 @@ class MsgpackRequest {
       this.#fields.set('logits', undefined);
       streamed = await this.#readLogits(missing === 1);
     }
-    const trailing = await this.#reader.peek();
-    if (trailing !== undefined) {
-      throw new LossmeterError('malformed_body', `${trailing.byteLength} or more bytes follow the end of the request`);
-    }
+    await requireEnd(this.#reader);
     if (streamed) return;
 
     if (!this.#fields.has('logits')) throw missingField('logits');
@@ -68,7 +100,7 @@ class MsgpackRequest {
   }
 
   #begin(dtype: FloatDType, shape: Shape): LogitsWriter {
-    return this.#context.begin(makeHeader({ dtype, shape }, Object.fromEntries(this.#fields)));
+    return this.#context.begin(makeHeader({ dtype, shape }, Object.fromEntries(this.#fields), this.#context));
   }
 
   /**
@@ -168,29 +200,8 @@ class MsgpackRequest {
     return byte;
   }
 
-  /** Cuts the next value out of the stream and reads it. */
-  async #readValue(what: string): Promise<unknown> {
-    const extent = new MsgpackExtent();
-    const held = new HeldRuns(this.#context.held, what);
-    while (!extent.done) {
-      const chunk = await this.#reader.peek();
-      if (chunk === undefined) {
-        throw new LossmeterError(
-          'truncated_body',
-          `the body ends within ${what}, after ${this.#reader.received} bytes`,
-        );
-      }
-      const length = extent.push(chunk);
-      const run = chunk.subarray(0, length);
-      this.#reader.skip(length);
-      // Most values lie within one chunk, and are read where they lie.
-      if (extent.done && held.runs.length === 0) {
-        this.#context.held.take(length, what);
-        return unpack(run, what);
-      }
-      held.push(run);
-    }
-    return unpack(held.concat(), what);
+  #readValue(what: string): Promise<unknown> {
+    return readValue(this.#reader, this.#context.held, what);
   }
 }
 

@@ -34,6 +34,8 @@ export interface RequestHeader {
   readonly weight: Tensor | undefined;
   /** As they came: not checked yet. */
   readonly options: unknown;
+  /** The fields that this request has beside, as they came. */
+  readonly parameters: Readonly<Record<string, unknown>>;
 }
 
 /** Takes the bytes of the logits, in order and in runs of any length. */
@@ -47,6 +49,8 @@ export interface DecodeContext {
   readonly held: HeldBytesAccount;
   /** Names of options, to tell an option in the wrong place from an unknown field. */
   readonly optionNames: readonly string[];
+  /** Fields that the request has beside those of every request: plain values. */
+  readonly parameterNames: readonly string[];
   readonly maxJsonBytes: number;
   /** Bytes of the whole body, where they are announced. */
   readonly contentLength: number | undefined;
@@ -59,20 +63,23 @@ export interface Codec {
   readonly name: string;
   readonly mediaTypes: readonly string[];
   decode(reader: ByteReader, context: DecodeContext): Promise<void>;
+  /** Reads a body that is one plain value without logits; all of it waits in memory. */
+  decodeValue(reader: ByteReader, context: Pick<DecodeContext, 'held' | 'maxJsonBytes'>): Promise<unknown>;
 }
 
 /** @throws LossmeterError unknown_field, with the name or the place that was probably meant */
-export function requireRequestField(name: unknown, optionNames: readonly string[]): RequestField {
-  if ((REQUEST_FIELDS as readonly unknown[]).includes(name)) return name as RequestField;
+export function requireRequestField(
+  name: unknown,
+  { optionNames, parameterNames }: Pick<DecodeContext, 'optionNames' | 'parameterNames'>,
+): string {
+  const fields: readonly string[] = [...REQUEST_FIELDS, ...parameterNames];
   const shown = showValue(name);
   if (typeof name !== 'string') {
-    throw new LossmeterError(
-      'unknown_field',
-      `${shown} is not a field's name; fields are ${REQUEST_FIELDS.join(', ')}`,
-    );
+    throw new LossmeterError('unknown_field', `${shown} is not a field's name; fields are ${fields.join(', ')}`);
   }
-  const meant = suggestName(name, REQUEST_FIELDS, SYNONYMS);
-  let hint = `; known are ${REQUEST_FIELDS.join(', ')}`;
+  if (fields.includes(name)) return name;
+  const meant = suggestName(name, fields, SYNONYMS);
+  let hint = `; known are ${fields.join(', ')}`;
   if (meant !== undefined) hint = `, did you mean ${meant}?`;
   else if (optionNames.includes(name)) hint = `: it is an option and belongs in "options": {${shown}: …}`;
   else {
@@ -92,7 +99,8 @@ export function duplicateField(name: string): LossmeterError {
  */
 export function makeHeader(
   logits: RequestHeader['logits'],
-  fields: Partial<Record<RequestField, unknown>>,
+  fields: Readonly<Record<string, unknown>>,
+  { parameterNames }: Pick<DecodeContext, 'parameterNames'>,
 ): RequestHeader {
   const tensor = (field: 'label' | 'input_mask' | 'weight'): Tensor | undefined => {
     const value = fields[field] ?? undefined;
@@ -100,7 +108,15 @@ export function makeHeader(
   };
   const label = tensor('label');
   if (label === undefined) throw missingField('label');
-  return { logits, label, inputMask: tensor('input_mask'), weight: tensor('weight'), options: fields.options };
+  const parameters = Object.fromEntries(parameterNames.map((name) => [name, fields[name]]));
+  return {
+    logits,
+    label,
+    inputMask: tensor('input_mask'),
+    weight: tensor('weight'),
+    options: fields['options'],
+    parameters,
+  };
 }
 
 export function missingField(name: RequestField): LossmeterError {

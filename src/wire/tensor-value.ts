@@ -7,8 +7,8 @@ import type { Shape } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { encodeElements } from './elements.ts';
 
-/** The fields that hold tensors. */
-export type TensorField = 'logits' | 'label' | 'input_mask' | 'weight';
+/** Where a tensor stands in its request: the name of a field, or names and indices with slashes between. */
+type TensorField = string;
 
 const TENSOR_KEYS = ['dtype', 'shape', 'data'] as const;
 export type TensorKey = (typeof TENSOR_KEYS)[number];
@@ -23,7 +23,7 @@ export function requireTensorKey(field: TensorField, key: unknown): TensorKey {
   const hint = meant === undefined ? `; a tensor has ${TENSOR_KEYS.join(', ')}` : `, did you mean ${meant}?`;
   throw refuse(
     'unknown_field',
-    pointerTo(field, typeof key === 'string' ? key : showValue(key)),
+    `/${field}${pointerTo(typeof key === 'string' ? key : showValue(key))}`,
     `unknown key ${showValue(key)} in ${field}${hint}`,
   );
 }
@@ -123,7 +123,7 @@ function requireBooleans(field: TensorField, bytes: Uint8Array): void {
   const index = bytes.findIndex((byte) => byte > 1);
   if (index < 0) return;
   const detail = `byte ${index} of ${field}.data is ${bytes[index]}, expected 0 or 1 for bool`;
-  throw refuse('invalid_tensor', pointerTo(field, 'data', index), detail);
+  throw refuse('invalid_tensor', `/${field}/data/${index}`, detail);
 }
 
 export function missingKey(field: TensorField, key: TensorKey): LossmeterError {

@@ -2,7 +2,7 @@ import { Readable } from 'node:stream';
 import { Packr } from 'msgpackr';
 import { afterAll, describe, expect, test } from 'vitest';
 import { Evaluator } from '../../src/evaluation/evaluator.ts';
-import type { Evaluation } from '../../src/evaluation/evaluator.ts';
+import type { Evaluation } from '../../src/evaluation/report.ts';
 import { KernelPool } from '../../src/pool/pool.ts';
 import { FLOAT_DTYPES } from '../../src/tensor/dtype.ts';
 import type { FloatDType } from '../../src/tensor/dtype.ts';
@@ -51,8 +51,7 @@ function* chunksOf(body: Uint8Array, size: number): Generator<Uint8Array> {
 
 async function evaluate(evaluator: Evaluator, body: Uint8Array, chunkBytes: number): Promise<Evaluation> {
   const stream = Readable.from(chunksOf(body, chunkBytes));
-  return (await evaluator.evaluate({ stream, contentType: 'application/msgpack', contentLength: undefined }))
-    .evaluation;
+  return (await evaluator.evaluate({ stream, contentType: 'application/msgpack', contentLength: undefined })).answer;
 }
 
 /** All bits of an answer: toEqual would take 0 for −0. */

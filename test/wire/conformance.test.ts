@@ -66,6 +66,7 @@ async function decode(
   await codec.decode(new ByteReader(Readable.from(chunks(body, chunkBytes)), 2 ** 20), {
     held,
     optionNames: ['reduction'],
+    parameterNames: [],
     maxJsonBytes: 2 ** 20,
     contentLength: undefined,
     begin(given) {
@@ -128,6 +129,7 @@ describe.each(CODECS)('%s', (_name, codec, encode) => {
     const context = {
       held,
       optionNames: [],
+      parameterNames: [],
       maxJsonBytes: 2 ** 20,
       contentLength: undefined,
       begin: () => ({ write() {} }),
@@ -163,6 +165,7 @@ test('MessagePack hands logits on before the body has ended when they come last'
   await msgpackCodec.decode(new ByteReader(Readable.from(slowly()), 2 ** 20), {
     held,
     optionNames: [],
+    parameterNames: [],
     maxJsonBytes: 0,
     contentLength: undefined,
     begin: () => ({ write: (run) => void (came += run.byteLength) }),

@@ -1,0 +1,130 @@
+import { refuse } from '../errors.ts';
+import { denominatorsOf } from '../loss/denominators.ts';
+import type { Denominators } from '../loss/denominators.ts';
+import { gradientCoefficients } from '../loss/gradient.ts';
+import { isGiven, parseOptions, smoothingOf, transformOf } from '../loss/options.ts';
+import type { Options } from '../loss/options.ts';
+import { requireDivisible } from '../loss/parallel.ts';
+import { targetsWithin } from '../loss/partials.ts';
+import { featuresOf, shardFeaturesOf } from '../loss/rows.ts';
+import { selectTargets } from '../loss/targets.ts';
+import type { Targets } from '../loss/targets.ts';
+import { requireShardable, requireVocabulary } from '../loss/vocabulary.ts';
+import type { Vocabulary } from '../loss/vocabulary.ts';
+import type { Block } from '../pool/block.ts';
+import type { KernelPool } from '../pool/pool.ts';
+import { DTYPE_BYTES } from '../tensor/dtype.ts';
+import type { FloatDType } from '../tensor/dtype.ts';
+import type { Shape } from '../tensor/shape.ts';
+import type { HeldBytesAccount } from '../wire/held-bytes.ts';
+import type { RequestHeader } from '../wire/request.ts';
+import { BlockWriter } from './block-writer.ts';
+
+/** What a row's target, mask and results take in memory while its batch is evaluated. */
+const BYTES_PER_ROW = 64;
+
+/** What the coefficients of its gradient take beside. */
+const BYTES_PER_ROW_OF_GRADIENT = 32;
+
+/** What the columns that shards are merged by take beside. */
+const BYTES_PER_ROW_OF_SHARD = 128;
+
+const GRADIENT_ADVICE = 'split the batch by rows, or ask for the gradient of narrower logits';
+
+/** What is known of a request before its logits come, and where they go. */
+export interface Batch {
+  options: Options;
+  /** Of the logits, and so of the gradient. */
+  shape: Shape;
+  targets: Targets;
+  writer: BlockWriter;
+  /** Name of the kernel that evaluates it. */
+  kernel: string;
+}
+
+/** A batch over all classes. */
+export interface WholeBatch extends Batch {
+  /** C */
+  classes: number;
+  /** ε of the row formula. */
+  smoothing: number;
+  denominators: Denominators;
+  gradientDType: FloatDType;
+}
+
+/** A batch over some of the classes. */
+export interface ShardBatch extends Batch {
+  vocabulary: Vocabulary;
+}
+
+/** Checks all that can be checked before the logits have come. @throws LossmeterError */
+export function openBatch(pool: KernelPool, header: RequestHeader, held: HeldBytesAccount): WholeBatch {
+  const options = parseOptions(header.options);
+  const { dtype, shape } = header.logits;
+  const targets = selectTargets(shape, header, options);
+  requireNoIgnoreIndex(targets, header);
+  const rows = targets.classes.length;
+  const classes = shape.at(-1)!;
+  requireDivisible(options, rows, classes);
+  const smoothing = smoothingOf(options, classes);
+  const denominators = denominatorsOf(targets);
+  const features = featuresOf(options, targets);
+  const transform = transformOf(options);
+  const gradientDType = options.gradient_dtype ?? dtype;
+  const returnsGradient = options.outputs.includes('gradient');
+  const differentiates = returnsGradient || features.gradientSquares;
+  held.take(rows * (BYTES_PER_ROW + (differentiates ? BYTES_PER_ROW_OF_GRADIENT : 0)), 'the results of the rows');
+  if (returnsGradient) held.take(rows * classes * DTYPE_BYTES[gradientDType], 'outputs.gradient', GRADIENT_ADVICE);
+  const block: Block = {
+    ...{ dtype, classes, features, transform, firstRow: 0, firstColumn: 0, targets: targets.classes },
+    probabilities: targets.probabilities,
+    classWeights: weightsForKernels(targets, options),
+    shards: options.parallel_config.model_parallel,
+    gradientDType: returnsGradient ? gradientDType : undefined,
+    coefficients: differentiates
+      ? gradientCoefficients(targets, options, { classes, smoothing, denominators })
+      : undefined,
+  };
+  const writer = new BlockWriter(pool, block, options.shift);
+  const kernel = pool.kernelName(transform === undefined ? dtype : 'float64');
+  return { options, shape, targets, writer, kernel, classes, smoothing, denominators, gradientDType };
+}
+
+/** The same for a shard of the vocabulary, whose columns are merged with others before they are reduced. */
+export function openShard(pool: KernelPool, header: RequestHeader, held: HeldBytesAccount): ShardBatch {
+  const options = parseOptions(header.options);
+  const { dtype, shape } = header.logits;
+  const classes = shape.at(-1) ?? 0;
+  const vocabulary = requireVocabulary(header.parameters, classes);
+  const targets = selectTargets(shape, header, options, vocabulary);
+  requireNoIgnoreIndex(targets, header);
+  requireShardable(options, { probabilities: targets.probabilities !== undefined });
+  requireDivisible(options, targets.classes.length, vocabulary.size);
+  smoothingOf(options, vocabulary.size);
+  const transform = transformOf(options);
+  held.take(targets.classes.length * (BYTES_PER_ROW + BYTES_PER_ROW_OF_SHARD), 'the results of the rows');
+  const block: Block = {
+    ...{ dtype, classes, transform, firstRow: 0, firstColumn: vocabulary.start, shards: 1 },
+    features: shardFeaturesOf(options, targets),
+    targets: targetsWithin(targets, vocabulary, classes),
+    probabilities: targets.probabilities,
+    classWeights: weightsForKernels(targets, options),
+    gradientDType: undefined,
+    coefficients: undefined,
+  };
+  const writer = new BlockWriter(pool, block, options.shift);
+  const kernel = pool.kernelName(transform === undefined ? dtype : 'float64');
+  return { options, shape, targets, writer, kernel, vocabulary };
+}
+
+/** Class weights, where kernels need them: for one class index per row the reduction weighs. */
+function weightsForKernels({ probabilities, classWeights }: Targets, { label_smoothing: smoothing }: Options) {
+  return smoothing > 0 || probabilities !== undefined ? classWeights : undefined;
+}
+
+/** As PyTorch, which raises. */
+function requireNoIgnoreIndex({ probabilities }: Targets, { options }: RequestHeader): void {
+  if (probabilities === undefined || !isGiven(options, 'ignore_index')) return;
+  const detail = 'ignore_index does not apply to class probabilities: leave rows out by input_mask';
+  throw refuse('invalid_option', '/options/ignore_index', detail);
+}

@@ -1,0 +1,63 @@
+import { LossmeterError } from '../errors.ts';
+import { diagnose, explain } from '../loss/diagnostics.ts';
+import type { Diagnostics, Findings } from '../loss/diagnostics.ts';
+import type { Denominators } from '../loss/denominators.ts';
+import type { Options } from '../loss/options.ts';
+import { makeOutputs } from '../loss/outputs.ts';
+import { reduceRows } from '../loss/reduction.ts';
+import type { Metrics } from '../loss/reduction.ts';
+import type { RowColumns } from '../loss/rows.ts';
+import type { RowCounts, Targets } from '../loss/targets.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+
+/** The answer to a request, under its names on the wire. */
+export interface Evaluation {
+  loss?: number;
+  numerator: number;
+  denominator: number;
+  z_loss: number;
+  mean_nll: number;
+  rows: RowCounts;
+  outputs: Record<string, Tensor>;
+  metrics: Metrics;
+  diagnostics: Diagnostics;
+  kernel: string;
+}
+
+/** What the rows of a batch yielded, and how they are reduced. */
+interface EvaluatedBatch {
+  options: Options;
+  targets: Targets;
+  columns: RowColumns;
+  findings: Findings;
+  gradient: Tensor | undefined;
+  /** C */
+  classes: number;
+  /** ε of the row formula. */
+  smoothing: number;
+  denominators: Denominators;
+  kernel: string;
+}
+
+/** @throws LossmeterError non_finite_loss, when the options reject it */
+export function report(batch: EvaluatedBatch): Evaluation {
+  const { options, targets, columns, findings, gradient, kernel } = batch;
+  const reduction = reduceRows(columns, targets, options, batch);
+  const { numerator, denominator, zLoss, loss, meanNll, perTokenLoss, metrics } = reduction;
+  const diagnostics = diagnose(findings, reduction, targets);
+  if (options.on_non_finite === 'reject' && diagnostics.verdict === 'non_finite') {
+    throw new LossmeterError('non_finite_loss', `the loss is ${loss ?? numerator}: ${explain(diagnostics)}`);
+  }
+  return {
+    ...(loss === undefined ? {} : { loss }),
+    numerator,
+    denominator,
+    z_loss: zLoss,
+    mean_nll: meanNll,
+    rows: targets.rows,
+    outputs: makeOutputs(options, columns, { perTokenLoss, gradient }, targets),
+    metrics,
+    diagnostics,
+    kernel,
+  };
+}

@@ -1,0 +1,70 @@
+import { refuse } from '../errors.ts';
+import { showValue } from '../suggestion.ts';
+import type { Options } from './options.ts';
+
+/** The largest class index a kernel can take. */
+export const MAX_CLASSES = 2 ** 31 - 1;
+
+/** Where the columns of the logits stand among all classes: [start, start + columns) of `size`. */
+export interface Vocabulary {
+  readonly start: number;
+  readonly size: number;
+}
+
+/** Fields that a shard's request has beside. */
+export const VOCABULARY_FIELDS = ['vocab_start', 'vocab_size'] as const;
+
+/**
+ * @param fields as they came
+ * @param columns of the logits
+ * @throws LossmeterError missing_field, invalid_shard
+ */
+export function requireVocabulary(fields: Readonly<Record<string, unknown>>, columns: number): Vocabulary {
+  const size = requireInteger('vocab_size', fields, 1);
+  const start = requireInteger('vocab_start', fields, 0);
+  if (start + columns > size) {
+    const detail = `the shard has the classes [${start}, ${start + columns}), but vocab_size is ${size}`;
+    throw refuse('invalid_shard', '/vocab_start', detail);
+  }
+  return { start, size };
+}
+
+function requireInteger(
+  name: (typeof VOCABULARY_FIELDS)[number],
+  fields: Readonly<Record<string, unknown>>,
+  minimum: number,
+): number {
+  const value = fields[name];
+  const expected = `an integer in [${minimum}, ${MAX_CLASSES}]`;
+  if (value === undefined || value === null) {
+    throw refuse('missing_field', `/${name}`, `the field ${name} is missing: expected ${expected}`);
+  }
+  if (typeof value === 'number' && Number.isInteger(value) && value >= minimum && value <= MAX_CLASSES) return value;
+  throw refuse('invalid_shard', `/${name}`, `${name} is ${showValue(value)}, expected ${expected}`);
+}
+
+const SECOND_EXCHANGE = 'over shards of the vocabulary it would need a second exchange between the ranks';
+
+/**
+ * Refuses what cannot be formed from partials.
+ * @throws LossmeterError invalid_option
+ */
+export function requireShardable(
+  { outputs, metrics, parallel_config: parallel, check_for_nan_in_loss_and_grad: checksGradient, softcap }: Options,
+  { probabilities }: { probabilities: boolean },
+): void {
+  const no = (option: string, name: string, reason = SECOND_EXCHANGE): Error =>
+    refuse('invalid_option', `/options/${option}`, `options.${option} asks for ${name}: ${reason}`);
+  for (const name of ['gradient', 'target_rank', 'entropy'] as const)
+    if (outputs.includes(name)) throw no('outputs', name);
+  for (const name of ['top5_accuracy', 'mean_entropy', 'ece'] as const) {
+    if (metrics.includes(name)) throw no('metrics', name);
+  }
+  if (parallel.model_parallel > 1) {
+    throw no('parallel_config', `${parallel.model_parallel} shards`, 'the logits are one of the shards already');
+  }
+  if (checksGradient && (probabilities || softcap !== undefined)) {
+    const what = probabilities ? 'of class probabilities' : 'of soft-capped logits';
+    throw no('check_for_nan_in_loss_and_grad', `the norm of the gradient ${what}`);
+  }
+}

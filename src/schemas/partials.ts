@@ -1,0 +1,61 @@
+import { Type } from 'typebox';
+import { MAX_PARTIALS } from '../evaluation/combine.ts';
+import { Options } from '../loss/options.ts';
+import { MAX_CLASSES } from '../loss/vocabulary.ts';
+import { CrossEntropyRequest } from './cross-entropy.ts';
+
+/** The body of POST /v1/cross-entropy/partials. */
+export const PartialRequest = Type.Object(
+  {
+    vocab_start: Type.Integer({
+      minimum: 0,
+      maximum: MAX_CLASSES,
+      description: 'The class of the first column of the logits.',
+      examples: [0],
+    }),
+    vocab_size: Type.Integer({
+      minimum: 1,
+      maximum: MAX_CLASSES,
+      description: 'Classes of the whole vocabulary, C in all formulas. `label` is one of them.',
+      examples: [6],
+    }),
+    ...CrossEntropyRequest.properties,
+  },
+  {
+    additionalProperties: false,
+    description:
+      'A shard of a batch: `logits` has the columns of the shard. `label` has the rows of all ranks, class probabilities the columns of the shard. `weight` has the columns of the shard, or the whole vocabulary.',
+    examples: [{ vocab_start: 3, vocab_size: 6, logits: [[1, 2, 3]], label: [2] }],
+  },
+);
+
+/** The answer of POST /v1/cross-entropy/partials: opaque. */
+export const PartialReply = Type.Object(
+  {
+    lossmeter_partial: Type.Integer({ minimum: 1, maximum: 1, description: 'Version of the object.', examples: [1] }),
+  },
+  {
+    additionalProperties: true,
+    description:
+      'What is known of the rows over the shard. Opaque: send it back as it came, to a service of the same version.',
+  },
+);
+
+/** The body of POST /v1/cross-entropy/combine. */
+export const CombineRequest = Type.Object(
+  {
+    partials: Type.Array(PartialReply, {
+      minItems: 1,
+      maxItems: MAX_PARTIALS,
+      description: 'The answers of `/v1/cross-entropy/partials` for all shards of the vocabulary, in any order.',
+      examples: [[{ lossmeter_partial: 1 }]],
+    }),
+    options: Type.Optional(Options),
+  },
+  {
+    additionalProperties: false,
+    description:
+      'Partials to merge. `options` changes the options that they were made with, as far as these do not say what is in a partial: `reduction`, `semantics`, `lse_square_scale`, `calculate_per_token_loss`, `on_non_finite`, `parallel_config.data_parallel`, and smoothing, outputs and metrics for which the partials have what it takes.',
+    examples: [{ partials: [{ lossmeter_partial: 1 }], options: { reduction: 'sum' } }],
+  },
+);
