@@ -10,6 +10,7 @@ export const ERRORS = {
   not_acceptable: { status: 406, title: 'None of the accepted media types can be produced' },
   body_too_large: { status: 413, title: 'The body is larger than this service accepts' },
   unsupported_media_type: { status: 415, title: 'The media type of the body is not supported' },
+  unsupported_content_encoding: { status: 415, title: 'The content encoding of the body is not supported' },
   missing_field: { status: 422, title: 'A required field is missing' },
   unknown_field: { status: 422, title: 'A field is not known' },
   invalid_option: { status: 422, title: 'An option is not valid' },

@@ -4,9 +4,9 @@ import { OPTION_NAMES } from '../loss/options.ts';
 import { VOCABULARY_FIELDS } from '../loss/vocabulary.ts';
 import type { KernelPool } from '../pool/pool.ts';
 import { ByteReader } from '../wire/byte-reader.ts';
+import { decodeContent } from '../wire/content-encoding.ts';
 import { HeldBytes } from '../wire/held-bytes.ts';
 import type { HeldBytesAccount } from '../wire/held-bytes.ts';
-import { codecFor } from '../wire/media-types.ts';
 import type { Codec, RequestHeader } from '../wire/request.ts';
 import { openBatch, openShard } from './batch.ts';
 import type { Batch } from './batch.ts';
@@ -33,15 +33,17 @@ export interface EvaluatorLimits {
 /** A request body, as it arrives. */
 export interface RequestBody {
   stream: Readable;
-  contentType: string | undefined;
+  codec: Codec;
+  contentEncoding: string | undefined;
   /** Announced bytes, where they are. */
   contentLength: number | undefined;
 }
 
-/** An answer, and how long it took. */
-interface Timed<A> {
+/** An answer, how long it took, and what gives back the memory that is accounted for it once it has been sent. */
+export interface Answered<A> {
   answer: A;
   timings: Timings;
+  release: () => void;
 }
 
 /** What a request is read with. */
@@ -49,7 +51,11 @@ interface Ingest {
   codec: Codec;
   reader: ByteReader;
   held: HeldBytesAccount;
+  /** Announced bytes, where they are. */
+  contentLength: number | undefined;
 }
+
+type Answering<A> = Omit<Answered<A>, 'release'>;
 
 /**
  * Takes a request from its bytes to its answer: decodes it as it arrives, has blocks of rows evaluated, reduces. All
@@ -67,7 +73,7 @@ export class Evaluator {
   }
 
   /** One batch, to its loss. */
-  evaluate(body: RequestBody): Promise<Timed<Evaluation>> {
+  evaluate(body: RequestBody): Promise<Answered<Evaluation>> {
     return this.#evaluateRows(body, [], openBatch, (batch, { columns, findings, gradient }) =>
       report({
         ...batch,
@@ -79,12 +85,12 @@ export class Evaluator {
   }
 
   /** One batch over a shard of the vocabulary, to what can be merged with the other shards. */
-  evaluatePartial(body: RequestBody): Promise<Timed<PartialObject>> {
+  evaluatePartial(body: RequestBody): Promise<Answered<PartialObject>> {
     return this.#evaluateRows(body, VOCABULARY_FIELDS, openShard, encodePartial);
   }
 
   /** The partials of all shards, to the loss. */
-  combine(body: RequestBody): Promise<Timed<Evaluation>> {
+  combine(body: RequestBody): Promise<Answered<Evaluation>> {
     return this.#read(body, async ({ codec, reader, held }) => {
       const started = performance.now();
       const request = await codec.decodeValue(reader, { held, maxJsonBytes: this.#limits.maxJsonBytes });
@@ -100,8 +106,8 @@ export class Evaluator {
     parameterNames: readonly string[],
     open: (pool: KernelPool, header: RequestHeader, held: HeldBytesAccount) => B,
     answerOf: (batch: B, rows: RowResults) => A,
-  ): Promise<Timed<A>> {
-    return this.#read(body, async ({ codec, reader, held }) => {
+  ): Promise<Answered<A>> {
+    return this.#read(body, async ({ codec, reader, held, contentLength }) => {
       const started = performance.now();
       let batch: B | undefined;
       try {
@@ -110,7 +116,7 @@ export class Evaluator {
           optionNames: OPTION_NAMES,
           parameterNames,
           maxJsonBytes: this.#limits.maxJsonBytes,
-          contentLength: body.contentLength,
+          contentLength,
           begin: (header) => (batch = open(this.#pool, header, held)).writer,
         });
         const { writer } = batch!;
@@ -130,20 +136,25 @@ export class Evaluator {
     });
   }
 
-  async #read<A>(body: RequestBody, use: (ingest: Ingest) => Promise<A>): Promise<A> {
-    const codec = codecFor(body.contentType);
+  async #read<A>(body: RequestBody, use: (ingest: Ingest) => Promise<Answering<A>>): Promise<Answered<A>> {
+    const { codec, contentLength } = body;
     const { maxBodyBytes } = this.#limits;
-    if (body.contentLength !== undefined && body.contentLength > maxBodyBytes) {
-      const detail = `Content-Length is ${body.contentLength}, this service accepts ${maxBodyBytes} bytes`;
+    if (contentLength !== undefined && contentLength > maxBodyBytes) {
+      const detail = `Content-Length is ${contentLength}, this service accepts ${maxBodyBytes} bytes`;
       throw new LossmeterError('body_too_large', detail);
     }
-    const reader = new ByteReader(body.stream, maxBodyBytes);
+    const content = decodeContent(body.stream, body.contentEncoding);
+    const reader = new ByteReader(content.stream, maxBodyBytes, content.explain);
     const held = this.#held.open();
+    const ingest = { codec, reader, held, contentLength: content.encoded ? undefined : contentLength };
     try {
-      return await use({ codec, reader, held });
-    } finally {
+      return { ...(await use(ingest)), release: () => held.close() };
+    } catch (error) {
       held.close();
+      throw error;
+    } finally {
       reader.detach();
+      content.close();
     }
   }
 }

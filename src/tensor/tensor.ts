@@ -9,6 +9,16 @@ export interface Tensor<D extends DType = DType> {
   readonly data: Uint8Array;
 }
 
+export function isTensor(value: unknown): value is Tensor {
+  return typeof value === 'object' && value !== null && 'data' in value && value.data instanceof Uint8Array;
+}
+
+/** Whether a tensor stands somewhere in it: not within arrays, where answers have none. */
+export function containsTensor(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
+  return isTensor(value) || Object.values(value).some(containsTensor);
+}
+
 if (endianness() !== 'LE') throw new Error('lossmeter reads tensors in place and needs a little-endian machine');
 
 const VIEWS = {

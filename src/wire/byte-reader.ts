@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream';
 import { LossmeterError } from '../errors.ts';
+import { clientClosed } from './content-encoding.ts';
 
 /** Bytes, and chunks, that may wait unread before the source is paused: a sender may cut its body into single bytes. */
 const HIGH_WATER_BYTES = 1 << 20;
@@ -15,6 +16,7 @@ const CONSUMED = new Uint8Array(0);
 export class ByteReader {
   readonly #stream: Readable;
   readonly #maxBytes: number;
+  readonly #explain: (cause: Error) => LossmeterError;
   /** Unread chunks: those from #head on. Taking from the front of an array would cost its length. */
   #chunks: Uint8Array[] = [];
   #head = 0;
@@ -24,10 +26,14 @@ export class ByteReader {
   #failure: Error | undefined;
   #wake: (() => void) | undefined;
 
-  /** @param maxBytes bound on the whole body */
-  constructor(stream: Readable, maxBytes: number) {
+  /**
+   * @param maxBytes bound on the whole body
+   * @param explain what an error of the stream means
+   */
+  constructor(stream: Readable, maxBytes: number, explain: (cause: Error) => LossmeterError = clientClosed) {
     this.#stream = stream;
     this.#maxBytes = maxBytes;
+    this.#explain = explain;
     stream.on('data', this.#onData);
     stream.on('end', this.#onEnd);
     stream.on('error', this.#onError);
@@ -121,7 +127,7 @@ export class ByteReader {
     if (!this.#ended) this.#fail(clientClosed());
   };
 
-  readonly #onError = (cause: Error): void => this.#fail(clientClosed(cause));
+  readonly #onError = (cause: Error): void => this.#fail(this.#explain(cause));
 
   #fail(error: Error): void {
     this.#failure ??= error;
@@ -139,10 +145,6 @@ export class ByteReader {
     this.#wake?.();
     this.#wake = undefined;
   }
-}
-
-function clientClosed(cause?: Error): LossmeterError {
-  return new LossmeterError('client_closed', 'the connection was closed before the body was complete', [], { cause });
 }
 
 export function truncated(what: string, expected: number, came: number): LossmeterError {

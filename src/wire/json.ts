@@ -1,7 +1,5 @@
 import { LossmeterError } from '../errors.ts';
 import { showValue } from '../suggestion.ts';
-import { numbersOf } from '../tensor/tensor.ts';
-import type { Tensor } from '../tensor/tensor.ts';
 import type { ByteReader } from './byte-reader.ts';
 import { HeldRuns } from './held-bytes.ts';
 import { makeHeader, missingField, requireRequestField } from './request.ts';
@@ -62,19 +60,4 @@ function parseJson(text: string): unknown {
       throw new LossmeterError('malformed_body', `the body is not JSON: ${reason}`, [], { cause });
     }
   }
-}
-
-/**
- * An answer as JSON text. The data of a tensor becomes a flat array. Numbers that JSON has not become the strings "NaN",
- * "Infinity" and "-Infinity", as in Protocol Buffers' JSON mapping.
- */
-export function stringifyJson(value: unknown): string {
-  return JSON.stringify(value, (_key, inner: unknown) => {
-    if (typeof inner === 'number') return Number.isFinite(inner) ? inner : String(inner);
-    return isTensor(inner) ? { ...inner, data: Array.from(numbersOf(inner)) } : inner;
-  });
-}
-
-function isTensor(value: unknown): value is Tensor {
-  return typeof value === 'object' && value !== null && 'data' in value && value.data instanceof Uint8Array;
 }

@@ -1,6 +1,9 @@
 import { LossmeterError } from '../errors.ts';
-import { jsonCodec, stringifyJson } from './json.ts';
-import { msgpackCodec, packMsgpack } from './msgpack.ts';
+import { encodeJson } from './json-reply.ts';
+import { jsonCodec } from './json.ts';
+import { packReply } from './msgpack-reply.ts';
+import { msgpackCodec } from './msgpack.ts';
+import type { ReplyParts } from './reply.ts';
 import type { Codec } from './request.ts';
 
 const CODECS: readonly Codec[] = [msgpackCodec, jsonCodec];
@@ -25,10 +28,16 @@ export function codecFor(contentType: string | undefined): Codec {
   throw new LossmeterError('unsupported_media_type', detail);
 }
 
-/** Media types that answers may have, the preferred one first. */
-export const REPLY_MEDIA_TYPES = ['application/json', ...msgpackCodec.mediaTypes] as const;
+/** How answers are written, the preferred one first. */
+const REPLY_FORMATS: readonly { mediaTypes: readonly string[]; encode: (reply: object) => ReplyParts }[] = [
+  { mediaTypes: jsonCodec.mediaTypes, encode: encodeJson },
+  { mediaTypes: msgpackCodec.mediaTypes, encode: packReply },
+];
 
-/** Encodes an answer of plain values and tensors. In JSON a tensor's data is a flat array, in MessagePack bin. */
-export function encodeReply(reply: object, mediaType: string): string | Buffer {
-  return mediaType === 'application/json' ? stringifyJson(reply) : packMsgpack(reply);
+/** Media types that answers may have, the preferred one first. */
+export const REPLY_MEDIA_TYPES = REPLY_FORMATS.flatMap(({ mediaTypes }) => mediaTypes);
+
+/** Encodes an answer of plain values and tensors. A tensor's data is bin in MessagePack, and a flat array in JSON. */
+export function encodeReply(reply: object, mediaType: string): ReplyParts {
+  return REPLY_FORMATS.find(({ mediaTypes }) => mediaTypes.includes(mediaType))!.encode(reply);
 }

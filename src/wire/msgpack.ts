@@ -1,4 +1,4 @@
-import { Packr, Unpackr } from 'msgpackr';
+import { Unpackr } from 'msgpackr';
 import { LossmeterError } from '../errors.ts';
 import type { DType, FloatDType } from '../tensor/dtype.ts';
 import type { Shape } from '../tensor/shape.ts';
@@ -215,11 +215,4 @@ function unpack(bytes: Uint8Array, what: string): unknown {
     const reason = cause instanceof Error ? cause.message : showValue(cause);
     throw new LossmeterError('malformed_body', `${what} cannot be read as MessagePack: ${reason}`, [], { cause });
   }
-}
-
-const packr = new Packr({ useRecords: false, variableMapSize: true });
-
-/** An answer as MessagePack; Uint8Array becomes bin, numbers that are not integers float64. */
-export function packMsgpack(value: unknown): Buffer {
-  return packr.pack(value);
 }

@@ -4,6 +4,7 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { Evaluator } from '../../src/evaluation/evaluator.ts';
 import type { Evaluation } from '../../src/evaluation/report.ts';
 import { KernelPool } from '../../src/pool/pool.ts';
+import { msgpackCodec } from '../../src/wire/msgpack.ts';
 import { FLOAT_DTYPES } from '../../src/tensor/dtype.ts';
 import type { FloatDType } from '../../src/tensor/dtype.ts';
 import { ROWS, encode, seededRandom } from '../rows.ts';
@@ -51,7 +52,10 @@ function* chunksOf(body: Uint8Array, size: number): Generator<Uint8Array> {
 
 async function evaluate(evaluator: Evaluator, body: Uint8Array, chunkBytes: number): Promise<Evaluation> {
   const stream = Readable.from(chunksOf(body, chunkBytes));
-  return (await evaluator.evaluate({ stream, contentType: 'application/msgpack', contentLength: undefined })).answer;
+  const requestBody = { stream, codec: msgpackCodec, contentEncoding: undefined, contentLength: undefined };
+  const { answer, release } = await evaluator.evaluate(requestBody);
+  release();
+  return answer;
 }
 
 /** All bits of an answer: toEqual would take 0 for −0. */

@@ -6,6 +6,7 @@ import { afterAll } from 'vitest';
 import { Evaluator } from '../../src/evaluation/evaluator.ts';
 import type { Evaluation } from '../../src/evaluation/report.ts';
 import { KernelPool } from '../../src/pool/pool.ts';
+import { msgpackCodec } from '../../src/wire/msgpack.ts';
 import { FLOAT_DTYPES } from '../../src/tensor/dtype.ts';
 import type { FloatDType } from '../../src/tensor/dtype.ts';
 import { elementsOf } from '../../src/tensor/tensor.ts';
@@ -17,7 +18,7 @@ const LIMITS = { maxBodyBytes: 2 ** 30, maxJsonBytes: 2 ** 20, maxBytesInFlight:
 const POOL = { workers: 2, kernel: 'auto', slabBytes: 512, maxRowBytes: 2 ** 26, maxSlabBytes: 2 ** 20 } as const;
 
 const pools = [new KernelPool({ ...POOL, inlineLogits: 0 }), new KernelPool({ ...POOL, inlineLogits: 2 ** 20 })];
-const [onWorkers, inline] = pools.map((pool) => new Evaluator(pool, LIMITS)) as [Evaluator, Evaluator];
+export const [onWorkers, inline] = pools.map((pool) => new Evaluator(pool, LIMITS)) as [Evaluator, Evaluator];
 const packr = new Packr({ useRecords: false, variableMapSize: true });
 afterAll(() => Promise.all(pools.map((pool) => pool.close())));
 
@@ -62,8 +63,15 @@ export const batches = batchesOf(any);
 export async function evaluate(request: object, evaluator: Evaluator = inline): Promise<Evaluation> {
   const body = packr.pack(request);
   const stream = Readable.from([body]);
-  return (await evaluator.evaluate({ stream, contentType: 'application/msgpack', contentLength: body.byteLength }))
-    .answer;
+  const requestBody = {
+    stream,
+    codec: msgpackCodec,
+    contentEncoding: undefined,
+    contentLength: body.byteLength,
+  };
+  const { answer, release } = await evaluator.evaluate(requestBody);
+  release();
+  return answer;
 }
 
 /** Evaluates a batch on workers, in blocks of a few rows. */

@@ -1,0 +1,66 @@
+import type { Readable, Transform } from 'node:stream';
+import { createGunzip, createInflate, createZstdDecompress } from 'node:zlib';
+import { LossmeterError } from '../errors.ts';
+
+/** Decoders by the names of RFC 9110 (gzip; deflate, which is the zlib format) and RFC 8878 (zstd). */
+const DECODERS: Readonly<Record<string, () => Transform>> = {
+  gzip: createGunzip,
+  'x-gzip': createGunzip,
+  deflate: createInflate,
+  zstd: createZstdDecompress,
+};
+
+/** Content encodings that request bodies may have. */
+export const CONTENT_ENCODINGS = ['gzip', 'deflate', 'zstd'] as const;
+
+/** A body without its content encoding. */
+export interface DecodedBody {
+  readonly stream: Readable;
+  /** Whether it had one, so that its length is not that of the stream. */
+  readonly encoded: boolean;
+  /** What an error of the stream means. */
+  readonly explain: (cause: Error) => LossmeterError;
+  /** Lets go of the body, which may not have been read to its end. */
+  readonly close: () => void;
+}
+
+/** @throws LossmeterError unsupported_content_encoding */
+export function decodeContent(body: Readable, contentEncoding: string | undefined): DecodedBody {
+  const encoding = contentEncoding?.trim().toLowerCase() ?? 'identity';
+  if (encoding === 'identity' || encoding === '') {
+    return { stream: body, encoded: false, explain: clientClosed, close: () => undefined };
+  }
+  const makeDecoder = Object.hasOwn(DECODERS, encoding) ? DECODERS[encoding] : undefined;
+  if (makeDecoder === undefined) {
+    const detail = `Content-Encoding is ${encoding.slice(0, 64)}, expected one of ${CONTENT_ENCODINGS.join(', ')}`;
+    throw new LossmeterError('unsupported_content_encoding', detail);
+  }
+  const decoder = makeDecoder();
+  // pipe carries no failure on: neither that of the connection, nor that it closed before its end.
+  const onFailure = (cause?: Error): void => {
+    if (!body.readableEnded) decoder.destroy(clientClosed(cause));
+  };
+  body.on('error', onFailure);
+  body.on('close', onFailure);
+  body.pipe(decoder);
+  return {
+    stream: decoder,
+    encoded: true,
+    explain: (cause) => (cause instanceof LossmeterError ? cause : malformed(encoding, cause)),
+    close: () => {
+      body.off('close', onFailure);
+      body.unpipe(decoder);
+      decoder.on('error', () => undefined);
+      decoder.destroy();
+    },
+  };
+}
+
+function malformed(encoding: string, cause: Error): LossmeterError {
+  const code = (cause as NodeJS.ErrnoException).code === 'Z_BUF_ERROR' ? 'truncated_body' : 'malformed_body';
+  return new LossmeterError(code, `the body cannot be decoded as ${encoding}: ${cause.message}`, [], { cause });
+}
+
+export function clientClosed(cause?: Error): LossmeterError {
+  return new LossmeterError('client_closed', 'the connection was closed before the body was complete', [], { cause });
+}

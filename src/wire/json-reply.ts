@@ -1,0 +1,70 @@
+import { DTYPE_BYTES } from '../tensor/dtype.ts';
+import { containsTensor, isTensor, numbersOf } from '../tensor/tensor.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+import type { ReplyParts } from './reply.ts';
+
+/** Elements of a tensor that become text at a time: a large output is never text as a whole. */
+const ELEMENTS_PER_PART = 16_384;
+
+/**
+ * An answer as JSON text, in parts. The data of a tensor becomes a flat array. Numbers that JSON has not become the
+ * strings "NaN", "Infinity" and "-Infinity", as in Protocol Buffers' JSON mapping.
+ */
+export function encodeJson(value: object): ReplyParts {
+  const parts = joined(value);
+  const first = parts.next();
+  const second = parts.next();
+  if (second.done === true) return [Buffer.from(first.value ?? '')];
+  return (function* all() {
+    yield first.value as string;
+    yield second.value;
+    yield* parts;
+  })();
+}
+
+/** Texts of some length. */
+function* joined(value: object): Generator<string, undefined> {
+  let text = '';
+  for (const piece of pieces(value)) {
+    text += piece;
+    if (text.length < ELEMENTS_PER_PART) continue;
+    yield text;
+    text = '';
+  }
+  if (text.length > 0) yield text;
+  return undefined;
+}
+
+function* pieces(value: unknown): Generator<string> {
+  if (!containsTensor(value)) {
+    yield stringify(value);
+    return;
+  }
+  if (isTensor(value)) {
+    yield `{"dtype":${JSON.stringify(value.dtype)},"shape":${JSON.stringify(value.shape)},"data":[`;
+    yield* elements(value);
+    yield ']}';
+    return;
+  }
+  const entries = Object.entries(value as object).filter(([, inner]) => inner !== undefined);
+  yield '{';
+  for (const [index, [key, inner]] of entries.entries()) {
+    yield `${index === 0 ? '' : ','}${JSON.stringify(key)}:`;
+    yield* pieces(inner);
+  }
+  yield '}';
+}
+
+function* elements({ dtype, data }: Tensor): Generator<string> {
+  const step = ELEMENTS_PER_PART * DTYPE_BYTES[dtype];
+  for (let at = 0; at < data.byteLength; at += step) {
+    const numbers = numbersOf({ dtype, shape: [], data: data.subarray(at, at + step) });
+    yield (at === 0 ? '' : ',') + stringify(Array.from(numbers)).slice(1, -1);
+  }
+}
+
+function stringify(value: unknown): string {
+  return JSON.stringify(value, (_key, inner: unknown) =>
+    typeof inner === 'number' && !Number.isFinite(inner) ? String(inner) : inner,
+  );
+}
