@@ -7,7 +7,8 @@ import { ByteReader } from '../wire/byte-reader.ts';
 import { decodeContent } from '../wire/content-encoding.ts';
 import { HeldBytes } from '../wire/held-bytes.ts';
 import type { HeldBytesAccount } from '../wire/held-bytes.ts';
-import type { Codec, RequestHeader } from '../wire/request.ts';
+import { JsonParser } from '../wire/json-parser.ts';
+import type { Codec, DecodeContext, RequestHeader } from '../wire/request.ts';
 import { openBatch, openShard } from './batch.ts';
 import type { Batch } from './batch.ts';
 import type { RowResults } from './block-writer.ts';
@@ -65,11 +66,20 @@ export class Evaluator {
   readonly #pool: KernelPool;
   readonly #limits: EvaluatorLimits;
   readonly #held: HeldBytes;
+  readonly #jsonParser = new JsonParser();
+  /** How codecs read JSON. */
+  readonly #json: Pick<DecodeContext, 'maxJsonBytes' | 'parseJson'>;
 
   constructor(pool: KernelPool, limits: EvaluatorLimits) {
     this.#pool = pool;
     this.#limits = limits;
     this.#held = new HeldBytes(limits.maxBytesInFlight);
+    this.#json = { maxJsonBytes: limits.maxJsonBytes, parseJson: (text) => this.#jsonParser.parse(text) };
+  }
+
+  /** Ends the threads that this started; the pool is its owner's. */
+  close(): Promise<void> {
+    return this.#jsonParser.close();
   }
 
   /** One batch, to its loss. */
@@ -93,7 +103,7 @@ export class Evaluator {
   combine(body: RequestBody): Promise<Answered<Evaluation>> {
     return this.#read(body, async ({ codec, reader, held }) => {
       const started = performance.now();
-      const request = await codec.decodeValue(reader, { held, maxJsonBytes: this.#limits.maxJsonBytes });
+      const request = await codec.decodeValue(reader, { held, ...this.#json });
       const ingested = performance.now();
       const answer = combine(request);
       return { answer, timings: { ingest: ingested - started, compute: 0, reduce: performance.now() - ingested } };
@@ -115,7 +125,7 @@ export class Evaluator {
           held,
           optionNames: OPTION_NAMES,
           parameterNames,
-          maxJsonBytes: this.#limits.maxJsonBytes,
+          ...this.#json,
           contentLength,
           begin: (header) => (batch = open(this.#pool, header, held)).writer,
         });

@@ -24,9 +24,12 @@ export default fp<{ config: Config }>(
     });
     app.decorate('config', config);
     app.decorate('pool', pool);
-    app.decorate('evaluator', new Evaluator(pool, config));
+    const evaluator = new Evaluator(pool, config);
+    app.decorate('evaluator', evaluator);
     app.addHook('onReady', () => pool.ready());
-    app.addHook('onClose', () => pool.close());
+    app.addHook('onClose', async () => {
+      await Promise.all([pool.close(), evaluator.close()]);
+    });
   },
   { name: 'evaluator' },
 );

@@ -1,23 +1,38 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import fp from 'fastify-plugin';
 
 /** How much of a body is still read after it was answered, and for how long. */
 const MAX_DISCARDED_BYTES = 2 ** 30;
 const MAX_DISCARDING_MS = 30_000;
 
+/** Requests whose client asked to be told to go on (RFC 9110, Expect: 100-continue), and was not yet. */
+const waiting = new WeakSet<IncomingMessage>();
+
 /**
  * Hands request bodies on as streams, whatever their media type, and lets a service answer before a body has ended.
  *
  * A client that is refused early still sends, and ordinary clients read no answer before they have sent all. So the
  * rest is read and discarded, up to a bound; closing the connection at once would show the client a broken pipe
- * instead of the answer.
+ * instead of the answer. A client that waits to be told to go on is told when the body is first read; one that is refused
+ * before then sends nothing.
  */
 export default fp(
   async (app) => {
     app.removeAllContentTypeParsers();
     app.addContentTypeParser('*', (_request, payload, done) => done(null, payload));
 
-    app.addHook('onSend', async (request) => {
+    app.server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {
+      waiting.add(request);
+      request.once('resume', () => {
+        if (waiting.delete(request)) response.writeContinue();
+      });
+      app.routing(request, response);
+    });
+
+    app.addHook('onSend', async (request, reply) => {
       const { raw } = request;
+      // What does not read the body leaves the connection in a state that none can tell: the body may come, or not.
+      if (waiting.delete(raw)) reply.header('connection', 'close');
       const hasBody = raw.headers['content-length'] !== undefined || raw.headers['transfer-encoding'] !== undefined;
       if (!hasBody || raw.complete || raw.destroyed) return;
       let discarded = 0;

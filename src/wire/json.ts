@@ -32,7 +32,7 @@ export const jsonCodec: Codec = {
 
 async function readJson(
   reader: ByteReader,
-  { held: account, maxJsonBytes }: Pick<DecodeContext, 'held' | 'maxJsonBytes'>,
+  { held: account, maxJsonBytes, parseJson }: Pick<DecodeContext, 'held' | 'maxJsonBytes' | 'parseJson'>,
 ): Promise<unknown> {
   const held = new HeldRuns(account, 'the JSON body');
   await reader.drain((chunk) => {
@@ -42,22 +42,5 @@ async function readJson(
     }
     held.push(chunk);
   });
-  return parseJson(new TextDecoder().decode(held.concat()));
-}
-
-/** Strings, or the bare tokens that Python's json writes for numbers that JSON has not. */
-const STRING_OR_BARE_TOKEN = /"[^"\\]*(?:\\.[^"\\]*)*"|-?Infinity|NaN/g;
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (cause) {
-    const quoted = text.replace(STRING_OR_BARE_TOKEN, (token) => (token.startsWith('"') ? token : `"${token}"`));
-    try {
-      return JSON.parse(quoted);
-    } catch {
-      const reason = (cause as SyntaxError).message;
-      throw new LossmeterError('malformed_body', `the body is not JSON: ${reason}`, [], { cause });
-    }
-  }
+  return parseJson(held.concat());
 }

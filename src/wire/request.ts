@@ -52,6 +52,8 @@ export interface DecodeContext {
   /** Fields that the request has beside those of every request: plain values. */
   readonly parameterNames: readonly string[];
   readonly maxJsonBytes: number;
+  /** Reads a JSON text: see JsonParser. */
+  readonly parseJson: (text: Uint8Array) => unknown;
   /** Bytes of the whole body, where they are announced. */
   readonly contentLength: number | undefined;
   /** Called once, when all but the logits' bytes is known; what it throws refuses the request. */
@@ -64,7 +66,10 @@ export interface Codec {
   readonly mediaTypes: readonly string[];
   decode(reader: ByteReader, context: DecodeContext): Promise<void>;
   /** Reads a body that is one plain value without logits; all of it waits in memory. */
-  decodeValue(reader: ByteReader, context: Pick<DecodeContext, 'held' | 'maxJsonBytes'>): Promise<unknown>;
+  decodeValue(
+    reader: ByteReader,
+    context: Pick<DecodeContext, 'held' | 'maxJsonBytes' | 'parseJson'>,
+  ): Promise<unknown>;
 }
 
 /** @throws LossmeterError unknown_field, with the name or the place that was probably meant */

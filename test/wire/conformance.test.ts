@@ -9,6 +9,7 @@ import { ByteReader } from '../../src/wire/byte-reader.ts';
 import { encodeElements } from '../../src/wire/elements.ts';
 import { HeldBytes } from '../../src/wire/held-bytes.ts';
 import { jsonCodec } from '../../src/wire/json.ts';
+import { parseJson } from '../../src/wire/json-text.ts';
 import { msgpackCodec } from '../../src/wire/msgpack.ts';
 import type { Codec, RequestHeader } from '../../src/wire/request.ts';
 
@@ -67,6 +68,7 @@ async function decode(
     held,
     optionNames: ['reduction'],
     parameterNames: [],
+    parseJson,
     maxJsonBytes: 2 ** 20,
     contentLength: undefined,
     begin(given) {
@@ -130,6 +132,7 @@ describe.each(CODECS)('%s', (_name, codec, encode) => {
       held,
       optionNames: [],
       parameterNames: [],
+      parseJson,
       maxJsonBytes: 2 ** 20,
       contentLength: undefined,
       begin: () => ({ write() {} }),
@@ -166,6 +169,7 @@ test('MessagePack hands logits on before the body has ended when they come last'
     held,
     optionNames: [],
     parameterNames: [],
+    parseJson,
     maxJsonBytes: 0,
     contentLength: undefined,
     begin: () => ({ write: (run) => void (came += run.byteLength) }),

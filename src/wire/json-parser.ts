@@ -1,0 +1,41 @@
+import { extname } from 'node:path';
+import { Piscina } from 'piscina';
+import { LossmeterError } from '../errors.ts';
+import { parseJson } from './json-text.ts';
+import type { JsonReply } from './json-worker.ts';
+
+/** Texts up to this size are parsed where they are: that takes about 5 ms at most. */
+const MAX_INLINE_BYTES = 256 * 1024;
+
+/** A worker that had nothing to do for so long ends: it may have grown by ten times the text. */
+const IDLE_MS = 10_000;
+
+/**
+ * Reads JSON texts, large ones on a thread of their own, so that other requests are answered meanwhile. One at a time:
+ * their values take many times the memory of the text.
+ */
+export class JsonParser {
+  #piscina: Piscina<Uint8Array, JsonReply> | undefined;
+
+  /** @throws LossmeterError malformed_body, and what is wrong with the tensors of a large text */
+  async parse(text: Uint8Array): Promise<unknown> {
+    if (text.byteLength <= MAX_INLINE_BYTES) return parseJson(text);
+    this.#piscina ??= new Piscina({
+      filename: new URL(`./json-worker${extname(import.meta.url)}`, import.meta.url).href,
+      minThreads: 0,
+      maxThreads: 1,
+      idleTimeout: IDLE_MS,
+      recordTiming: false,
+    });
+    // A buffer of its own can be moved; one that others look into cannot.
+    const own = new Uint8Array(text);
+    const reply = await this.#piscina.run(own, { transferList: [own.buffer] });
+    if ('value' in reply) return reply.value;
+    const { code, detail, places } = reply.refusal;
+    throw new LossmeterError(code, detail, places);
+  }
+
+  async close(): Promise<void> {
+    await this.#piscina?.close();
+  }
+}

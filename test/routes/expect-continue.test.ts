@@ -1,0 +1,53 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { expect, test } from 'vitest';
+import { JSON_TYPE, Service } from '../service.ts';
+
+const service = Service.start({ maxBodyBytes: 1024 });
+
+const BODY = JSON.stringify({ logits: [[1, 2, 3]], label: [2] });
+
+/** Sends a head that asks to be told to go on, then the body if it is; the whole conversation until the server closes. */
+async function converse(head: Record<string, string>): Promise<{ answer: string; sentBody: boolean }> {
+  const { hostname, port } = new URL(service.url);
+  const socket = connect(Number(port), hostname);
+  const lines = Object.entries({ host: 'lossmeter', expect: '100-continue', ...head });
+  socket.write(
+    `POST /v1/cross-entropy HTTP/1.1\r\n${lines.map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n`,
+  );
+  let answer = '';
+  let sentBody = false;
+  socket.setEncoding('utf8');
+  socket.on('data', (text: string) => {
+    answer += text;
+    if (sentBody || !answer.startsWith('HTTP/1.1 100 Continue')) return;
+    sentBody = true;
+    socket.write(BODY);
+  });
+  await once(socket, 'close');
+  return { answer, sentBody };
+}
+
+test('a client that waits is told to go on when its body is read', async () => {
+  const { answer, sentBody } = await converse({
+    'content-type': JSON_TYPE,
+    'content-length': String(BODY.length),
+    connection: 'close',
+  });
+  expect(sentBody).toBe(true);
+  expect(answer).toContain('HTTP/1.1 200 OK');
+});
+
+test.each([
+  ['415', { 'content-type': 'text/plain', 'content-length': '10' }],
+  ['413', { 'content-type': JSON_TYPE, 'content-length': '1025' }],
+  ['406', { 'content-type': JSON_TYPE, 'content-length': '10', accept: 'image/png' }],
+  ['415', { 'content-type': JSON_TYPE, 'content-length': '10', 'content-encoding': 'br' }],
+])('a client that is refused with %s is not, and the connection closes at once', async (status, head) => {
+  const started = performance.now();
+  const { answer, sentBody } = await converse(head);
+  expect(sentBody).toBe(false);
+  expect(answer).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
+  expect(answer.toLowerCase()).toContain('connection: close');
+  expect(performance.now() - started).toBeLessThan(2000);
+});

@@ -1,0 +1,72 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { afterAll, expect, test } from 'vitest';
+import { numbersOf } from '../../src/tensor/tensor.ts';
+import type { Tensor } from '../../src/tensor/tensor.ts';
+import { JsonParser } from '../../src/wire/json-parser.ts';
+
+const parser = new JsonParser();
+afterAll(() => parser.close());
+
+const bytesOf = (value: unknown): Uint8Array => Buffer.from(JSON.stringify(value));
+
+/** More text than is parsed in place. */
+const many = Array.from({ length: 200_000 }, (_, k) => k / 8);
+
+test('a small text is read as it is', async () => {
+  const value = { logits: [[1, 2.5]], options: { reduction: 'sum' } };
+  expect(await parser.parse(bytesOf(value))).toEqual(value);
+});
+
+test('the tensors of a large text come as bytes, everything else as it is', async () => {
+  const value = {
+    logits: [many, many],
+    label: { dtype: 'int64', data: [1, 2] },
+    options: { outputs: ['lse'] },
+    partials: [{ columns: { lse: { dtype: 'float64', shape: [2], data: ['NaN', '-Infinity'] } } }],
+  };
+  const parsed = (await parser.parse(bytesOf(value))) as {
+    logits: Tensor;
+    label: Tensor;
+    options: unknown;
+    partials: { columns: { lse: Tensor } }[];
+  };
+  expect(parsed.logits).toMatchObject({ dtype: 'float32', shape: [2, many.length] });
+  expect(Array.from(numbersOf(parsed.logits).slice(0, 3))).toEqual([0, 0.125, 0.25]);
+  expect(numbersOf(parsed.label)).toEqual(Float64Array.of(1, 2));
+  expect(numbersOf(parsed.partials[0]!.columns.lse)).toEqual(Float64Array.of(Number.NaN, -Infinity));
+  expect(parsed.options).toEqual(value.options);
+});
+
+test('a large text with the bare tokens of Python’s json is read', async () => {
+  const text = `{"label":[0],"logits":[[NaN,-Infinity,"Infinity",${many.join(',')}]]}`;
+  const parsed = (await parser.parse(Buffer.from(text))) as { logits: Tensor };
+  expect(Array.from(numbersOf(parsed.logits)).slice(0, 3)).toEqual([Number.NaN, -Infinity, Infinity]);
+});
+
+test('a refusal is the same from a small text and from a large one', async () => {
+  const broken = (length: number): Uint8Array => Buffer.from(`{"logits": [${many.slice(0, length).join(',')},]}`);
+  for (const length of [10, many.length]) {
+    await expect(parser.parse(broken(length))).rejects.toMatchObject({ code: 'malformed_body' });
+  }
+  const ragged = bytesOf({ logits: [many, many.slice(1)] });
+  await expect(parser.parse(ragged)).rejects.toMatchObject({
+    code: 'invalid_tensor',
+    places: [{ pointer: '/logits' }],
+  });
+});
+
+test('other work goes on while a large text is read', async () => {
+  const text = bytesOf({ logits: Array.from({ length: 20 }, () => many) });
+  let done = false;
+  const parsing = parser.parse(text).then(() => {
+    done = true;
+  });
+  let turns = 0;
+  while (!done) {
+    await nextTurn();
+    turns++;
+  }
+  await parsing;
+  // Parsed in place it would be a single turn.
+  expect(turns).toBeGreaterThan(100);
+});
