@@ -77,6 +77,11 @@ export class Evaluator {
     this.#json = { maxJsonBytes: limits.maxJsonBytes, parseJson: (text) => this.#jsonParser.parse(text) };
   }
 
+  /** Bytes that requests hold at the moment. */
+  get heldBytes(): number {
+    return this.#held.held;
+  }
+
   /** Ends the threads that this started; the pool is its owner's. */
   close(): Promise<void> {
     return this.#jsonParser.close();
