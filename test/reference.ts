@@ -75,3 +75,35 @@ export function targetRank(row: ArrayLike<number>, y: number): number {
   if (Number.isNaN(row[y])) return -1;
   return Array.from(row).filter((x, c) => x > row[y]! || (x === row[y]! && c < y)).length;
 }
+
+/** softmax(x); NaN throughout when the row holds NaN or +Inf, or is −Inf throughout. */
+function softmax(row: ArrayLike<number>): Float64Array {
+  const top = maximum(row);
+  const total = sumExp(row, top);
+  return Float64Array.from(row, (x) => (Number.isFinite(top) ? Math.exp(x - top) / total : Number.NaN));
+}
+
+/** log softmax(x), at the maximum by log1p of the rest: nothing of the size of 1 is subtracted there. */
+export function logSoftmax(row: ArrayLike<number>): Float64Array {
+  const top = maximum(row);
+  const first = Array.from(row).indexOf(top);
+  const total = Math.log(sumExp(row, top));
+  return Float64Array.from(row, (x, c) => {
+    if (!Number.isFinite(top)) return Number.NaN;
+    return c === first ? -Math.log1p(sumExp(row, top, c)) : x - top - total;
+  });
+}
+
+/**
+ * The gradient of Σ_c q_c·(lse − x_c) + (z/2)·lse²: g_c = (Σ_k q_k)·s_c − q_c + z·lse·s_c. As
+ * s_c·Σ_{k≠c} q_k − q_c·Σ_{k≠c} s_k nothing cancels where q is at one class alone.
+ */
+export function gradient(row: ArrayLike<number>, q: Float64Array, z = 0): Float64Array {
+  const s = softmax(row);
+  const total = exactSum(q);
+  const ofZ = z === 0 ? 0 : z * lse(row);
+  return s.map((own, c) => {
+    const others = own < 0.5 ? 1 - own : exactSum(s.with(c, 0));
+    return own * (total - q[c]!) - q[c]! * others + ofZ * own;
+  });
+}

@@ -80,7 +80,8 @@ export function reduceRows(
       }
       if (epsilon !== 0) loss += (epsilon / C) * (totalWeight * lse![row]! - weightedSum![row]!);
     }
-    const z = lambda === 0 ? 0 : lambda * lse![row]! ** 2;
+    // An invalid label has no loss at all, whatever its logits hold: this one neither.
+    const z = lambda === 0 || y === NO_TARGET ? 0 : lambda * lse![row]! ** 2;
     N.add(m * loss);
     Z.add(m * z);
     groups?.add(row, m * loss, m);

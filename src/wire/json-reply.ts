@@ -63,8 +63,19 @@ function* elements({ dtype, data }: Tensor): Generator<string> {
   }
 }
 
+/** Without a replacer where it is not needed: one that is called for every value takes most of the time. */
 function stringify(value: unknown): string {
-  return JSON.stringify(value, (_key, inner: unknown) =>
-    typeof inner === 'number' && !Number.isFinite(inner) ? String(inner) : inner,
-  );
+  return hasFiniteNumbers(value) ? JSON.stringify(value) : JSON.stringify(value, replaceNonFinite);
+}
+
+function hasFiniteNumbers(value: unknown): boolean {
+  if (typeof value === 'number') return Number.isFinite(value);
+  if (typeof value !== 'object' || value === null) return true;
+  if (Array.isArray(value)) return value.every(hasFiniteNumbers);
+  for (const name in value) if (!hasFiniteNumbers((value as Record<string, unknown>)[name])) return false;
+  return true;
+}
+
+function replaceNonFinite(_name: string, value: unknown): unknown {
+  return typeof value === 'number' && !Number.isFinite(value) ? String(value) : value;
 }

@@ -1,0 +1,27 @@
+import { expect, test } from 'vitest';
+import { CalibrationBins } from '../../src/loss/calibration.ts';
+
+/** The error of a miss and a hit: their gaps cancel in part where they share a bin. */
+function errorOf(miss: number, hit: number): number {
+  const bins = new CalibrationBins();
+  bins.add(1, miss, false);
+  bins.add(1, hit, true);
+  return bins.error;
+}
+
+test.each([
+  [1, 0.95],
+  [1, 14.001 / 15],
+  [0.2, 0.15],
+  [0.001, 1 / 15],
+])('confidences %d and %d share a bin', (miss, hit) => {
+  expect(errorOf(miss, hit)).toBeCloseTo(Math.abs(1 - hit - miss), 12);
+});
+
+test.each([
+  [0.2, 0.21],
+  [1, 14 / 15],
+  [0.05, 0.07],
+])('confidences %d and %d do not: a bin has its upper end, and not its lower', (miss, hit) => {
+  expect(errorOf(miss, hit)).toBeCloseTo(miss + (1 - hit), 12);
+});

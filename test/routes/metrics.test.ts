@@ -1,0 +1,82 @@
+import { describe, expect, test } from 'vitest';
+import { Service } from '../service.ts';
+import { LABEL, LOGITS, float64 } from './known-batch.ts';
+
+const service = Service.start();
+
+describe('metrics', () => {
+  test('perplexity and bits_per_token always come', async () => {
+    const { body } = await service.post({ logits: LOGITS, label: LABEL, input_mask: [1, 0.5, 2] });
+    expect(body.metrics).toEqual({
+      perplexity: Math.exp(body.mean_nll),
+      bits_per_token: body.mean_nll / Math.LN2,
+    });
+  });
+
+  test('the others are means over counted rows, weighted by the mask, when asked for', async () => {
+    const logits = [
+      [0, 1, 2, 3, 4, 5, 6],
+      [6, 5, 4, 3, 2, 1, 0],
+      [0, 0, 0, 0, 0, 0, 0],
+      [9, 0, 0, 0, 0, 0, 0],
+    ];
+    const options = {
+      metrics: ['accuracy', 'top5_accuracy', 'mean_entropy'],
+      outputs: ['target_rank', 'predictions', 'entropy'],
+    };
+    const { body } = await service.post({ logits, label: [6, 6, 4, -100], input_mask: [1, 2, 1, 1], options });
+    expect(body.outputs['target_rank']?.data).toEqual([0, 6, 4, -1]);
+    expect(body.outputs['predictions']?.data).toEqual([6, 0, 0, 0]);
+    expect(body.metrics).toMatchObject({ accuracy: 1 / 4, top5_accuracy: 2 / 4 });
+    const entropies = Array.from(body.outputs['entropy']!.data as unknown as number[]);
+    expect(entropies[2]).toBeCloseTo(Math.log(7), 6);
+    expect(body.metrics.mean_entropy).toBeCloseTo((entropies[0]! + 2 * entropies[1]! + entropies[2]!) / 4, 12);
+  });
+});
+
+describe('ece', () => {
+  /** Two classes, the first of the probability given. */
+  const rowOf = (probability: number): number[] => [Math.log(probability / (1 - probability)), 0];
+  const options = { metrics: ['ece'] };
+
+  test('is the sum over bins of the gap between hits and confidence, over all rows', async () => {
+    // Confidences 0.9 and 0.91 share the bin from 13/15 to 14/15; 0.62 and 0.75 have one each.
+    const logits = float64([0.9, 0.91, 0.62, 0.25].map(rowOf));
+    const { body } = await service.post({ logits, label: [0, 1, 0, 1], options });
+    const gaps = [Math.abs(1 - 0.9 - 0.91), 1 - 0.62, 1 - 0.75];
+    expect(body.metrics.ece).toBeCloseTo((gaps[0]! + gaps[1]! + gaps[2]!) / 4, 12);
+  });
+
+  test('is weighted by the mask, and leaves out what is not counted', async () => {
+    const logits = float64([0.9, 0.91, 0.62, 0.25].map(rowOf));
+    const { body } = await service.post({ logits, label: [0, 1, 0, -100], input_mask: [2, 0.5, 0, 1], options });
+    expect(body.metrics.ece).toBeCloseTo(Math.abs(2 * (1 - 0.9) - 0.5 * 0.91) / 2.5, 12);
+  });
+
+  test('is 0 for rows that are sure and right, and 1 for rows that are sure and wrong', async () => {
+    const logits = [
+      [1000, 0],
+      [0, 1000],
+    ];
+    expect((await service.post({ logits, label: [0, 1], options })).body.metrics.ece).toBe(0);
+    expect((await service.post({ logits, label: [1, 0], options })).body.metrics.ece).toBe(1);
+  });
+
+  test('is NaN with a row that has no confidence, and with nothing counted', async () => {
+    const withNaN = await service.post({
+      logits: [
+        [1, 'NaN'],
+        [1, 2],
+      ],
+      label: [0, 0],
+      options,
+    });
+    expect(withNaN.body.metrics.ece).toBe('NaN');
+    const nothing = await service.post({ logits: [[1, 2]], label: [-100], options });
+    expect(nothing.body.metrics.ece).toBe('NaN');
+  });
+
+  test('is absent when not asked for', async () => {
+    expect((await service.post({ logits: LOGITS, label: LABEL })).body.metrics).not.toHaveProperty('ece');
+  });
+});
