@@ -1,10 +1,18 @@
-/** How far a result may be from plain JavaScript's: enough to tell a kernel that computes from one that does not. */
+/** How far a result may be from what it is held against: enough to tell a kernel that computes from one that does not. */
 const TOLERANCE = 1e-5;
 
 /** @throws Error when what was timed did not compute what it should: its time would mean nothing */
-export function requireAgreement(what: string, actual: ArrayLike<number>, expected: ArrayLike<number>): void {
+export function requireAgreement(
+  what: string,
+  actual: ArrayLike<number>,
+  expected: ArrayLike<number>,
+  tolerance = TOLERANCE,
+): void {
+  if (actual.length !== expected.length) {
+    throw new Error(`${what}: ${actual.length} results, expected ${expected.length}`);
+  }
   for (let k = 0; k < expected.length; k++) {
-    if (!(Math.abs(actual[k]! - expected[k]!) <= TOLERANCE)) {
+    if (!(Math.abs(actual[k]! - expected[k]!) <= tolerance)) {
       throw new Error(`${what}: result ${k} is ${actual[k]}, expected ${expected[k]}`);
     }
   }

@@ -4,7 +4,7 @@ import { DTYPE_BYTES } from '../src/tensor/dtype.ts';
 import type { FloatDType } from '../src/tensor/dtype.ts';
 import { javascriptNll } from './baselines/javascript-kernel.ts';
 import { makeLabels, makeLogits } from './logits.ts';
-import { gigabytesPerSecond, interleave, median, time } from './statistics.ts';
+import { gigabytesPerSecond, interleave, median, time, warmUp } from './statistics.ts';
 import { requireAgreement } from './agreement.ts';
 import type { Comparison } from './comparison.ts';
 
@@ -12,8 +12,6 @@ const ROWS = 1024;
 const CLASSES = 32000;
 const BLOCK_BYTES = 2 ** 21;
 const ROUNDS = 7;
-/** V8 compiles the kernels a second time, for speed, after they have run for some hundred milliseconds. */
-const WARM_UP_MS = 700;
 
 const DTYPES: readonly FloatDType[] = ['float32', 'bfloat16', 'float16', 'float64'];
 const VARIANTS: readonly Variant[] = ['strict', 'relaxed'];
@@ -41,7 +39,7 @@ async function benchDType(dtype: FloatDType): Promise<Comparison[]> {
   const [expected, ...results] = contestants.map(({ nll }) => nll());
   for (const nll of results) requireAgreement(`${dtype} kernel`, nll, expected!);
 
-  for (const contestant of contestants) warmUp(contestant);
+  for (const { nll } of contestants) warmUp(nll);
   await interleave(
     ROUNDS,
     contestants.map(
@@ -65,10 +63,6 @@ async function benchDType(dtype: FloatDType): Promise<Comparison[]> {
 
 function contestantOf(kernel: Kernel, dtype: FloatDType, logits: Buffer, labels: Int32Array<ArrayBuffer>): Contestant {
   return { name: kernel.name(dtype), nll: () => kernelNll(kernel, dtype, logits, labels), milliseconds: [] };
-}
-
-function warmUp({ nll }: Contestant): void {
-  for (let spent = 0; spent < WARM_UP_MS;) spent += time(nll);
 }
 
 function kernelNll(kernel: Kernel, dtype: FloatDType, logits: Buffer, labels: Int32Array<ArrayBuffer>): Float64Array {

@@ -12,6 +12,19 @@ export function makeLogits(dtype: FloatDType, rows: number, classes: number): Bu
   return Buffer.alloc((bytes.byteLength / Math.min(rows, DISTINCT_ROWS)) * rows, bytes);
 }
 
+/** Class probabilities (rows, classes), the same in every run. */
+export function makeProbabilities(dtype: FloatDType, rows: number, classes: number): Buffer<ArrayBuffer> {
+  const random = seededRandom(3);
+  const distinct = Float64Array.from({ length: Math.min(rows, DISTINCT_ROWS) * classes }, random);
+  for (let at = 0; at < distinct.length; at += classes) {
+    const row = distinct.subarray(at, at + classes);
+    const sum = row.reduce((a, b) => a + b, 0);
+    row.forEach((value, c) => (row[c] = value / sum));
+  }
+  const bytes = encode(dtype, distinct);
+  return Buffer.alloc((bytes.byteLength / Math.min(rows, DISTINCT_ROWS)) * rows, bytes);
+}
+
 /** A class for each row. */
 export function makeLabels(rows: number, classes: number): Int32Array<ArrayBuffer> {
   const random = seededRandom(2);

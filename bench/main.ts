@@ -2,16 +2,23 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
 import { formatTable, isMet } from './comparison.ts';
 import type { Comparison } from './comparison.ts';
+import { benchFeatures } from './features.ts';
 import { benchKernels } from './kernel.ts';
 import { benchMemory } from './memory.ts';
 import { benchPost } from './post.ts';
 import { benchSmall } from './small.ts';
 
-const SECTIONS = { kernel: benchKernels, post: benchPost, memory: benchMemory, small: benchSmall };
+const SECTIONS = {
+  kernel: benchKernels,
+  features: benchFeatures,
+  post: benchPost,
+  memory: benchMemory,
+  small: benchSmall,
+};
 type Section = keyof typeof SECTIONS;
 
 const RESULTS = new URL('./results/latest.json', import.meta.url);
-const END_WITHIN_MS = 120_000;
+const END_WITHIN_MS = 180_000;
 
 function sectionsOf(names: readonly string[]): Section[] {
   const unknown = names.filter((name) => !Object.hasOwn(SECTIONS, name));

@@ -26,12 +26,19 @@ export interface Transform {
   cap: number | undefined;
 }
 
+/** Bytes that are not in memory yet: they are read to where the kernels need them. */
+export interface ByteSource {
+  readonly byteLength: number;
+  /** Fills the target, or throws. */
+  readInto(target: Uint8Array): void;
+}
+
 /** A block of whole rows. */
 export interface KernelBlock {
   dtype: FloatDType;
   classes: number;
   /** (rows, classes) elements of `dtype`, row-major, at any alignment. */
-  logits: Uint8Array;
+  logits: Uint8Array | ByteSource;
   /** Per row the class to score, NO_TARGET or LEFT_OUT. With probabilities the most probable class takes its place. */
   targets: Int32Array;
   /** With a transform the block is evaluated in float64. */
@@ -95,7 +102,6 @@ interface Placed {
   targets: number;
   results: number;
   weights: number;
-  totalWeight: number;
   probabilities: number;
   masses: number;
   gradient: number;
@@ -103,7 +109,7 @@ interface Placed {
 
 const NOTHING: Placed = {
   ...{ dtype: 'float32', classes: 0, rows: 0, logits: 0, transform: undefined, targets: 0, results: 0 },
-  ...{ weights: 0, totalWeight: 0, probabilities: 0, masses: 0, gradient: 0 },
+  ...{ weights: 0, probabilities: 0, masses: 0, gradient: 0 },
   given: { dtype: 'float32', logits: 0 },
 };
 
@@ -141,14 +147,13 @@ export class Kernel {
       throw new RangeError(`a block of ${rows} × ${classes} ${dtype} does not have ${logits.byteLength} bytes`);
     }
     this.#free = this.#exports.heap_base();
-    const given = { dtype, logits: this.#copyIn(logits) };
+    const given = { dtype, logits: this.#bringIn(logits) };
     this.#block = {
       ...NOTHING,
       ...{ dtype, classes, rows, logits: given.logits, given, transform },
       targets: this.#copyIn(targets),
       results: this.#allocate(rows * BYTES_PER_RESULT),
       weights: weights === undefined ? 0 : this.#copyIn(weights),
-      totalWeight: weights === undefined ? classes : weights.reduce((sum, weight) => sum + weight, 0),
     };
     if (transform !== undefined) {
       const transformed = this.#allocate(rows * classes * 8);
@@ -221,9 +226,11 @@ export class Kernel {
     const coefficients = this.#allocate(rows * 24);
     [t, b, z].forEach((column, k) => this.#f64(coefficients + k * rows * 8, rows).set(column));
     const gradient = this.#allocate(rows * classes * (dtype === 'float64' ? 8 : 4));
+    const totalWeight =
+      block.weights === 0 ? classes : this.#f64(block.weights, classes).reduce((sum, weight) => sum + weight, 0);
     this.#exports[`${PREFIX[dtype]}_gradient`](
       ...[logits, rows, classes, targets, results, coefficients],
-      ...[block.weights, block.totalWeight, block.probabilities, block.masses, gradient],
+      ...[block.weights, totalWeight, block.probabilities, block.masses, gradient],
     );
     if (transform !== undefined) {
       const { scale, cap = 0 } = transform;
@@ -381,6 +388,13 @@ export class Kernel {
     const result = run(this.#allocate(bytes));
     this.#free = mark;
     return result;
+  }
+
+  #bringIn(source: Uint8Array | ByteSource): number {
+    if (source instanceof Uint8Array) return this.#copyIn(source);
+    const at = this.#allocate(source.byteLength);
+    source.readInto(new Uint8Array(this.#exports.memory.buffer, at, source.byteLength));
+    return at;
   }
 
   #copyIn(values: Uint8Array | Int32Array | Float64Array): number {

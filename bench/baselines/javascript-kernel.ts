@@ -18,6 +18,7 @@ export function javascriptNll(
   return Float64Array.from(labels, (label, row) => rowNll(rowOf(row), label));
 }
 
+// Written out in both: a function for the maximum makes V8's code half as fast.
 function rowNll(row: Values, label: number): number {
   let max = -Infinity;
   for (let c = 0; c < row.length; c++) {
@@ -27,6 +28,41 @@ function rowNll(row: Values, label: number): number {
   let sum = 0;
   for (let c = 0; c < row.length; c++) sum += Math.exp(row[c]! - max);
   return max + Math.log(sum) - row[label]!;
+}
+
+/**
+ * The gradient of Σ_rows nll with respect to the logits, s_c − [c = label], as one writes it without WebAssembly: the
+ * maximum, the exponentials where the gradient will stand, then their share of the sum.
+ * @param gradient (rows, classes), written over
+ */
+export function javascriptGradient(
+  dtype: FloatDType,
+  logits: Buffer<ArrayBuffer>,
+  classes: number,
+  labels: Int32Array,
+  gradient: Float32Array | Float64Array,
+): void {
+  const rowOf = rowReader(dtype, logits, classes);
+  labels.forEach((label, row) => {
+    rowGradient(rowOf(row), label, gradient.subarray(row * classes, (row + 1) * classes));
+  });
+}
+
+function rowGradient(row: Values, label: number, gradient: Float32Array | Float64Array): void {
+  let max = -Infinity;
+  for (let c = 0; c < row.length; c++) {
+    const x = row[c]!;
+    if (x > max) max = x;
+  }
+  let sum = 0;
+  for (let c = 0; c < row.length; c++) {
+    const e = Math.exp(row[c]! - max);
+    gradient[c] = e;
+    sum += e;
+  }
+  const factor = 1 / sum;
+  for (let c = 0; c < row.length; c++) gradient[c] = gradient[c]! * factor;
+  gradient[label] = gradient[label]! - 1;
 }
 
 function rowReader(dtype: FloatDType, logits: Buffer<ArrayBuffer>, classes: number): (row: number) => Values {

@@ -1,8 +1,8 @@
 import { Constant, constant, exp4, madd } from './exp-f32';
 import { load1, load4 } from './storage';
 import { FLOOR, TILE } from './sum-exp-f32';
-import { FLOOR_F64, constantF64, exp2 } from './sum-exp-f64';
-import { spanMaximum } from './vector';
+import { FLOOR_F64, constantF64, exp2 } from './exp-f64';
+import { spanMaximum } from './maximum';
 
 /**
  * Per row of a block the entropy of its softmax, −Σ_c s_c·log s_c = log S − T / S with d_c = x_c − max x,

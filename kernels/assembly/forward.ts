@@ -3,7 +3,7 @@ import { LEFT_OUT, NO_TARGET, finishRow, storeRow } from './row';
 import { OUT_OF_RANGE, sumExp, sumExpClamped, sumExpClampedKept, sumExpKept } from './sum-exp-f32';
 import { sumExpF64, sumExpF64Kept } from './sum-exp-f64';
 import { maximum, nanCount, negInfCount, posInfCount, scan, scanOne, startScan } from './scan';
-import { spanMaximum } from './vector';
+import { spanMaximum } from './maximum';
 
 /** How many of a row's first elements the reference is the maximum of. */
 const REFERENCE_SPAN: u32 = 256;

@@ -1,4 +1,6 @@
+import { maddF64 } from './exp-f64';
 import { forwardRow, reference } from './forward';
+import { highPair, horizontalSum, lowPair } from './pairs';
 
 /**
  * forward, and the gradient of Σ_rows of what the coefficients say with respect to the logits of each row,
@@ -87,36 +89,59 @@ function subtractConstant<T>(p: usize, n: u32, factor: f64, b: f64): void {
   for (; p < end; p += 4) store<f32>(p, load<f32>(p) * <f32>factor - <f32>b);
 }
 
-/** e_c ← factor·e_c − w_c·(b + t·p_c), the subtrahend in float64 */
+/** e_c ← factor·e_c − w_c·(b + t·p_c), in float64 until it is stored */
 function subtractPrior<T>(
   p: usize, n: u32, factor: f64, b: f64, t: f64, weights: usize, probabilities: usize,
 ): void {
+  if (probabilities == 0) subtractPriorBy<T>(p, n, factor, b, t, weights, true, 0, false);
+  else if (weights == 0) subtractPriorBy<T>(p, n, factor, b, t, 0, false, probabilities, true);
+  else subtractPriorBy<T>(p, n, factor, b, t, weights, true, probabilities, true);
+}
+
+// @ts-expect-error: decorator
+@inline
+function subtractPriorBy<T>(
+  p: usize, n: u32, factor: f64, b: f64, t: f64, weights: usize, weighted: bool, probabilities: usize, soft: bool,
+): void {
   const width: usize = sizeof<T>() == 8 ? 8 : 4;
-  const end = p + <usize>(n & ~1) * width;
+  const end = p + <usize>(n & ~3) * width;
   const factor2 = f64x2.splat(factor);
-  const b2 = f64x2.splat(b);
-  const t2 = f64x2.splat(t);
-  for (; p < end; p += 2 * width) {
-    let prior = b2;
-    if (probabilities != 0) {
-      prior = f64x2.add(prior, f64x2.mul(t2, v128.load(probabilities)));
-      probabilities += 16;
+  for (; p < end; p += 4 * width) {
+    let low = f64x2.splat(-b);
+    let high = low;
+    if (soft) {
+      low = maddF64(f64x2.splat(-t), v128.load(probabilities), low);
+      high = maddF64(f64x2.splat(-t), v128.load(probabilities, 16), high);
+      probabilities += 32;
     }
-    if (weights != 0) {
-      prior = f64x2.mul(prior, v128.load(weights));
-      weights += 16;
+    if (weighted) {
+      low = f64x2.mul(low, v128.load(weights));
+      high = f64x2.mul(high, v128.load(weights, 16));
+      weights += 32;
     }
-    const e = sizeof<T>() == 8 ? v128.load(p) : f64x2.promote_low_f32x4(v128.load64_zero(p));
-    const result = f64x2.sub(f64x2.mul(e, factor2), prior);
-    if (sizeof<T>() == 8) v128.store(p, result);
-    else v128.store64_lane(p, f32x4.demote_f64x2_zero(result), 0);
+    if (sizeof<T>() == 8) {
+      v128.store(p, maddF64(v128.load(p), factor2, low));
+      v128.store(p, maddF64(v128.load(p, 16), factor2, high), 16);
+    } else {
+      low = f32x4.demote_f64x2_zero(maddF64(lowPair<f32>(p), factor2, low));
+      high = f32x4.demote_f64x2_zero(maddF64(highPair<f32>(p), factor2, high));
+      v128.store(p, v128.shuffle<i64>(low, high, 0, 2));
+    }
   }
-  if ((n & 1) == 0) return;
-  let prior = b;
-  if (probabilities != 0) prior += t * load<f64>(probabilities);
-  if (weights != 0) prior *= load<f64>(weights);
-  const e = sizeof<T>() == 8 ? load<f64>(p) : <f64>load<f32>(p);
-  storeAs<T>(p, e * factor - prior);
+  for (let rest = n & 3; rest > 0; rest--) {
+    let prior = b;
+    if (soft) {
+      prior += t * load<f64>(probabilities);
+      probabilities += 8;
+    }
+    if (weighted) {
+      prior *= load<f64>(weights);
+      weights += 8;
+    }
+    const e = sizeof<T>() == 8 ? load<f64>(p) : <f64>load<f32>(p);
+    storeAs<T>(p, e * factor - prior);
+    p += width;
+  }
 }
 
 /** Per row of a gradient Σ_c g_c². S is f64 or f32, the sum float64. */
@@ -124,18 +149,24 @@ function subtractPrior<T>(
 @inline
 export function sumOfSquares<S>(g: usize, rows: u32, classes: u32, out: usize): void {
   for (let row: u32 = 0; row < rows; row++) {
+    // Four sums: each waits for itself.
     let sum0 = f64x2.splat(0);
     let sum1 = sum0;
-    const end = g + <usize>(classes & ~3) * sizeof<S>();
-    for (; g < end; g += 4 * sizeof<S>()) {
-      const low = sizeof<S>() == 8 ? v128.load(g) : f64x2.promote_low_f32x4(v128.load64_zero(g));
-      const high = sizeof<S>() == 8 ? v128.load(g, 16) : f64x2.promote_low_f32x4(v128.load64_zero(g, 8));
-      sum0 = f64x2.add(sum0, f64x2.mul(low, low));
-      sum1 = f64x2.add(sum1, f64x2.mul(high, high));
+    let sum2 = sum0;
+    let sum3 = sum0;
+    const end = g + <usize>(classes & ~7) * sizeof<S>();
+    for (; g < end; g += 8 * sizeof<S>()) {
+      const g0 = lowPair<S>(g);
+      const g1 = highPair<S>(g);
+      const g2 = lowPair<S>(g + 4 * sizeof<S>());
+      const g3 = highPair<S>(g + 4 * sizeof<S>());
+      sum0 = maddF64(g0, g0, sum0);
+      sum1 = maddF64(g1, g1, sum1);
+      sum2 = maddF64(g2, g2, sum2);
+      sum3 = maddF64(g3, g3, sum3);
     }
-    sum0 = f64x2.add(sum0, sum1);
-    let sum = f64x2.extract_lane(sum0, 0) + f64x2.extract_lane(sum0, 1);
-    for (let rest = classes & 3; rest > 0; rest--) {
+    let sum = horizontalSum(f64x2.add(f64x2.add(sum0, sum1), f64x2.add(sum2, sum3)));
+    for (let rest = classes & 7; rest > 0; rest--) {
       const value = <f64>load<S>(g);
       sum += value * value;
       g += sizeof<S>();

@@ -1,11 +1,13 @@
 /** Pairs of float64, made from elements of any storage type. */
+import { maddF64 } from './exp-f64';
 import { load4 } from './storage';
 
-/** Two float64 from where an element stands. */
+/** Two float64 from where an element stands, and no reads beyond them but by the four that 16-bit elements come in. */
 // @ts-expect-error: decorator
 @inline
 export function lowPair<T>(p: usize): v128 {
-  return sizeof<T>() == 8 ? v128.load(p) : f64x2.promote_low_f32x4(load4<T>(p));
+  if (sizeof<T>() == 8) return v128.load(p);
+  return f64x2.promote_low_f32x4(sizeof<T>() == 4 ? v128.load64_zero(p) : load4<T>(p));
 }
 
 /** The two float64 that follow lowPair's. */
@@ -13,13 +15,21 @@ export function lowPair<T>(p: usize): v128 {
 @inline
 export function highPair<T>(p: usize): v128 {
   if (sizeof<T>() == 8) return v128.load(p + 16);
+  if (sizeof<T>() == 4) return f64x2.promote_low_f32x4(v128.load64_zero(p + 8));
   const four = load4<T>(p);
   return f64x2.promote_low_f32x4(v128.shuffle<i64>(four, four, 1, 1));
 }
 
-/** w·x, and 0 where w is, whatever x. */
+/** sum + w·x; where `masked`, a term is 0 where w is, whatever x. */
 // @ts-expect-error: decorator
 @inline
-export function term(w: v128, x: v128): v128 {
-  return v128.and(f64x2.mul(w, x), f64x2.ne(w, f64x2.splat(0)));
+export function addTerm(sum: v128, w: v128, x: v128, masked: bool): v128 {
+  if (!masked) return maddF64(w, x, sum);
+  return f64x2.add(sum, v128.and(f64x2.mul(w, x), f64x2.ne(w, f64x2.splat(0))));
+}
+
+// @ts-expect-error: decorator
+@inline
+export function horizontalSum(v: v128): f64 {
+  return f64x2.extract_lane(v, 0) + f64x2.extract_lane(v, 1);
 }

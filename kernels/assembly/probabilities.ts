@@ -1,5 +1,6 @@
+import { indexOfMaximum } from './maximum';
+import { addTerm, highPair, horizontalSum, lowPair } from './pairs';
 import { load1 } from './storage';
-import { highPair, lowPair, term } from './pairs';
 
 /** What may be odd about a row of probabilities, as bits. */
 const NOT_ONE: i32 = 1;
@@ -22,32 +23,63 @@ export function probabilities<P>(
   p: usize, rows: u32, classes: u32, targets: usize, weights: usize, read: usize, out: usize,
 ): void {
   for (let row: u32 = 0; row < rows; row++) {
-    let mass: f64 = 0;
-    let sum: f64 = 0;
-    let top: f64 = -Infinity;
-    let best: u32 = 0;
-    let odd = 0;
-    for (let c: u32 = 0; c < classes; c++) {
-      const value = load1<P>(p);
-      store<f64>(read, value);
-      sum += value;
-      mass += weights == 0 ? value : value * load<f64>(weights + (<usize>c << 3));
-      if (value > top) {
-        top = value;
-        best = c;
-      }
-      if (value < 0) odd |= NEGATIVE;
-      p += sizeof<P>();
-      read += 8;
-    }
+    const at = p + <usize>row * <usize>classes * sizeof<P>();
+    readRow<P>(at, classes, weights, read + (<usize>row * <usize>classes << 3));
+    let odd = lowest < 0 ? NEGATIVE : 0;
     if (!isFinite(sum)) odd |= NON_FINITE;
     else if (abs(sum - 1) > TOLERANCE) odd |= NOT_ONE;
     const target = targets + (<usize>row << 2);
-    if (load<i32>(target) >= 0) store<i32>(target, best);
+    if (load<i32>(target) >= 0) store<i32>(target, indexOfMaximum<P>(at, classes));
     store<f64>(out + (<usize>row << 3), mass);
     store<f64>(out + (<usize>(rows + row) << 3), sum);
     store<i32>(out + (<usize>rows << 4) + (<usize>row << 2), odd);
   }
+}
+
+/** What is known of the row read last: Σ p, Σ w·p, and the lowest p that is not NaN, or 0. */
+let sum: f64 = 0;
+let mass: f64 = 0;
+let lowest: f64 = 0;
+
+function readRow<P>(p: usize, n: u32, weights: usize, read: usize): void {
+  let sum0 = f64x2.splat(0);
+  let sum1 = sum0;
+  let mass0 = sum0;
+  let mass1 = sum0;
+  let least = sum0;
+  const end = p + <usize>(n & ~3) * sizeof<P>();
+  for (; p < end; p += 4 * sizeof<P>()) {
+    const low = lowPair<P>(p);
+    const high = highPair<P>(p);
+    v128.store(read, low);
+    v128.store(read, high, 16);
+    sum0 = f64x2.add(sum0, low);
+    sum1 = f64x2.add(sum1, high);
+    least = f64x2.pmin(f64x2.pmin(least, low), high);
+    if (weights != 0) {
+      mass0 = f64x2.add(mass0, f64x2.mul(low, v128.load(weights)));
+      mass1 = f64x2.add(mass1, f64x2.mul(high, v128.load(weights, 16)));
+      weights += 32;
+    }
+    read += 32;
+  }
+  sum = horizontalSum(f64x2.add(sum0, sum1));
+  mass = horizontalSum(f64x2.add(mass0, mass1));
+  lowest = min(f64x2.extract_lane(least, 0), f64x2.extract_lane(least, 1));
+  const weighted = weights != 0;
+  for (let rest = n & 3; rest > 0; rest--) {
+    const value = load1<P>(p);
+    store<f64>(read, value);
+    sum += value;
+    if (value < lowest) lowest = value;
+    if (weighted) {
+      mass += value * load<f64>(weights);
+      weights += 8;
+    }
+    p += sizeof<P>();
+    read += 8;
+  }
+  if (!weighted) mass = sum;
 }
 
 /**
@@ -86,29 +118,44 @@ export function crossEntropy<T>(
   }
 }
 
-/** Σ_c w_c·p_c·(base + (from − x_c)), terms of p_c = 0 and of w_c = 0 left out */
+/** Σ_c w_c·p_c·(base + (from − x_c)), terms of p_c = 0 and of w_c = 0 left out: they count only where x_c is infinite. */
 function dot<T>(p: usize, n: u32, read: usize, weights: usize, base: f64, from: f64): f64 {
+  const sum = dotBy<T>(p, n, read, weights, base, from, false);
+  return isFinite(sum) ? sum : dotBy<T>(p, n, read, weights, base, from, true);
+}
+
+// @ts-expect-error: decorator
+@inline
+function dotBy<T>(p: usize, n: u32, read: usize, weights: usize, base: f64, from: f64, masked: bool): f64 {
   const from2 = f64x2.splat(from);
   const base2 = f64x2.splat(base);
   let sum0 = f64x2.splat(0);
   let sum1 = sum0;
-  const end = p + <usize>(n & ~3) * sizeof<T>();
+  let sum2 = sum0;
+  let sum3 = sum0;
+  const end = p + <usize>(n & ~7) * sizeof<T>();
   while (p < end) {
     let q0 = v128.load(read);
     let q1 = v128.load(read, 16);
+    let q2 = v128.load(read, 32);
+    let q3 = v128.load(read, 48);
     if (weights != 0) {
       q0 = f64x2.mul(q0, v128.load(weights));
       q1 = f64x2.mul(q1, v128.load(weights, 16));
-      weights += 32;
+      q2 = f64x2.mul(q2, v128.load(weights, 32));
+      q3 = f64x2.mul(q3, v128.load(weights, 48));
+      weights += 64;
     }
-    sum0 = f64x2.add(sum0, term(q0, f64x2.add(base2, f64x2.sub(from2, lowPair<T>(p)))));
-    sum1 = f64x2.add(sum1, term(q1, f64x2.add(base2, f64x2.sub(from2, highPair<T>(p)))));
-    p += 4 * sizeof<T>();
-    read += 32;
+    const p4 = p + 4 * sizeof<T>();
+    sum0 = addTerm(sum0, q0, f64x2.add(base2, f64x2.sub(from2, lowPair<T>(p))), masked);
+    sum1 = addTerm(sum1, q1, f64x2.add(base2, f64x2.sub(from2, highPair<T>(p))), masked);
+    sum2 = addTerm(sum2, q2, f64x2.add(base2, f64x2.sub(from2, lowPair<T>(p4))), masked);
+    sum3 = addTerm(sum3, q3, f64x2.add(base2, f64x2.sub(from2, highPair<T>(p4))), masked);
+    p += 8 * sizeof<T>();
+    read += 64;
   }
-  sum0 = f64x2.add(sum0, sum1);
-  let sum = f64x2.extract_lane(sum0, 0) + f64x2.extract_lane(sum0, 1);
-  for (let rest = n & 3; rest > 0; rest--) {
+  let sum = horizontalSum(f64x2.add(f64x2.add(sum0, sum1), f64x2.add(sum2, sum3)));
+  for (let rest = n & 7; rest > 0; rest--) {
     let q = load<f64>(read);
     if (weights != 0) {
       q *= load<f64>(weights);

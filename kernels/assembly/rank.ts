@@ -1,5 +1,6 @@
+import { indexOfMaximum, maximum } from './maximum';
 import { load1 } from './storage';
-import { eq, ge, gt, horizontalCount, lanes, loadVector, spanMaximum, splat } from './vector';
+import { ge, gt, horizontalCount, lanes, loadVector, splat } from './vector';
 
 /**
  * Per row of a block: the maximum; its index, the lowest on ties; and how many classes come before the target when
@@ -14,9 +15,8 @@ export function rank<T>(logits: usize, rows: u32, classes: u32, targets: usize, 
   for (let row: u32 = 0; row < rows; row++) {
     const p = logits + <usize>row * rowBytes;
     const target = load<i32>(targets + (<usize>row << 2));
-    const top = spanMaximum<T>(p, classes);
-    store<f64>(out + (<usize>row << 3), top);
-    store<i32>(indices + (<usize>row << 2), indexOf<T>(p, classes, top));
+    store<i32>(indices + (<usize>row << 2), indexOfMaximum<T>(p, classes));
+    store<f64>(out + (<usize>row << 3), maximum);
     let before = -1;
     const x: f64 = target >= 0 ? load1<T>(p + <usize>target * sizeof<T>()) : NaN;
     if (x == x) {
@@ -32,15 +32,18 @@ export function rank<T>(logits: usize, rows: u32, classes: u32, targets: usize, 
 @inline
 function countAbove<T>(p: usize, n: u32, x: f64, ties: bool): i32 {
   const bound = splat<T>(x);
-  let counts = i32x4.splat(0);
+  let counts0 = i32x4.splat(0);
+  let counts1 = counts0;
   const step = lanes<T>();
-  const end = p + <usize>(n - (n % step)) * sizeof<T>();
-  while (p < end) {
-    const v = loadVector<T>(p);
-    counts = i32x4.sub(counts, ties ? ge<T>(v, bound) : gt<T>(v, bound));
-    p += <usize>step * sizeof<T>();
+  const bytes = <usize>step * sizeof<T>();
+  const end2 = p + <usize>(n - (n % (2 * step))) * sizeof<T>();
+  for (; p < end2; p += 2 * bytes) {
+    counts0 = i32x4.sub(counts0, above<T>(loadVector<T>(p), bound, ties));
+    counts1 = i32x4.sub(counts1, above<T>(loadVector<T>(p + bytes), bound, ties));
   }
-  let count = horizontalCount<T>(counts);
+  const end = p + <usize>((n % (2 * step)) & ~(step - 1)) * sizeof<T>();
+  for (; p < end; p += bytes) counts0 = i32x4.sub(counts0, above<T>(loadVector<T>(p), bound, ties));
+  let count = horizontalCount<T>(i32x4.add(counts0, counts1));
   for (let rest = n % step; rest > 0; rest--) {
     const y = load1<T>(p);
     count += i32(ties ? y >= x : y > x);
@@ -49,16 +52,8 @@ function countAbove<T>(p: usize, n: u32, x: f64, ties: bool): i32 {
   return count;
 }
 
-/** The first index of a value; 0 when it is nowhere. */
-function indexOf<T>(p: usize, n: u32, x: f64): u32 {
-  const wanted = splat<T>(x);
-  const step = lanes<T>();
-  let k: u32 = 0;
-  for (; k + step <= n; k += step) {
-    if (v128.any_true(eq<T>(loadVector<T>(p + <usize>k * sizeof<T>()), wanted))) break;
-  }
-  for (; k < n; k++) {
-    if (load1<T>(p + <usize>k * sizeof<T>()) == x) return k;
-  }
-  return 0;
+// @ts-expect-error: decorator
+@inline
+function above<T>(v: v128, bound: v128, ties: bool): v128 {
+  return ties ? ge<T>(v, bound) : gt<T>(v, bound);
 }

@@ -1,6 +1,6 @@
 import { highPair, lowPair } from './pairs';
 import { load1 } from './storage';
-import { FLOOR_F64, constantF64, exp2 } from './sum-exp-f64';
+import { FLOOR_F64, constantF64, exp2 } from './exp-f64';
 
 /** What the spans since startRow added up to. */
 let squares: f64 = 0;

@@ -2,7 +2,7 @@
  * Vectors of a storage type: two lanes of float64, or four of float32 for all narrower types. Comparisons give −1 in
  * every 32 bits that are true.
  */
-import { load1, load4 } from './storage';
+import { load4 } from './storage';
 
 // @ts-expect-error: decorator
 @inline
@@ -61,22 +61,4 @@ export function gt<T>(a: v128, b: v128): v128 {
 @inline
 export function ge<T>(a: v128, b: v128): v128 {
   return sizeof<T>() == 8 ? f64x2.ge(a, b) : f32x4.ge(a, b);
-}
-
-/** The maximum of n elements, NaN left out; −Inf when nothing else is there. */
-export function spanMaximum<T>(p: usize, n: u32): f64 {
-  let top = splat<T>(-Infinity);
-  const step = lanes<T>();
-  const end = p + <usize>(n - (n % step)) * sizeof<T>();
-  while (p < end) {
-    top = pmax<T>(top, loadVector<T>(p));
-    p += <usize>step * sizeof<T>();
-  }
-  let result = horizontalMaximum<T>(top);
-  for (let rest = n % step; rest > 0; rest--) {
-    const x = load1<T>(p);
-    if (x > result) result = x;
-    p += sizeof<T>();
-  }
-  return result;
 }

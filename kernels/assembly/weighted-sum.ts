@@ -1,4 +1,4 @@
-import { highPair, lowPair, term } from './pairs';
+import { addTerm, highPair, horizontalSum, lowPair } from './pairs';
 import { load1 } from './storage';
 
 /**
@@ -18,36 +18,49 @@ export function weightedSum<T>(logits: usize, rows: u32, classes: u32, weights: 
 }
 
 function rowSum<T>(p: usize, n: u32): f64 {
-  let low = f64x2.splat(0);
-  let high = low;
-  const end = p + <usize>(n & ~3) * sizeof<T>();
-  while (p < end) {
-    low = f64x2.add(low, lowPair<T>(p));
-    high = f64x2.add(high, highPair<T>(p));
-    p += 4 * sizeof<T>();
+  // Four sums: each waits for itself.
+  let sum0 = f64x2.splat(0);
+  let sum1 = sum0;
+  let sum2 = sum0;
+  let sum3 = sum0;
+  const end = p + <usize>(n & ~7) * sizeof<T>();
+  for (; p < end; p += 8 * sizeof<T>()) {
+    sum0 = f64x2.add(sum0, lowPair<T>(p));
+    sum1 = f64x2.add(sum1, highPair<T>(p));
+    sum2 = f64x2.add(sum2, lowPair<T>(p + 4 * sizeof<T>()));
+    sum3 = f64x2.add(sum3, highPair<T>(p + 4 * sizeof<T>()));
   }
-  low = f64x2.add(low, high);
-  let sum = f64x2.extract_lane(low, 0) + f64x2.extract_lane(low, 1);
-  for (let rest = n & 3; rest > 0; rest--) {
+  let sum = horizontalSum(f64x2.add(f64x2.add(sum0, sum1), f64x2.add(sum2, sum3)));
+  for (let rest = n & 7; rest > 0; rest--) {
     sum += load1<T>(p);
     p += sizeof<T>();
   }
   return sum;
 }
 
+/** Terms of weight 0 are looked for only where one of them may count: times 0 what is finite adds nothing. */
 function rowWeightedSum<T>(p: usize, n: u32, weights: usize): f64 {
-  let low = f64x2.splat(0);
-  let high = low;
-  const end = p + <usize>(n & ~3) * sizeof<T>();
-  while (p < end) {
-    low = f64x2.add(low, term(v128.load(weights), lowPair<T>(p)));
-    high = f64x2.add(high, term(v128.load(weights, 16), highPair<T>(p)));
-    p += 4 * sizeof<T>();
-    weights += 32;
+  const sum = weightedSumBy<T>(p, n, weights, false);
+  return isFinite(sum) ? sum : weightedSumBy<T>(p, n, weights, true);
+}
+
+// @ts-expect-error: decorator
+@inline
+function weightedSumBy<T>(p: usize, n: u32, weights: usize, masked: bool): f64 {
+  let sum0 = f64x2.splat(0);
+  let sum1 = sum0;
+  let sum2 = sum0;
+  let sum3 = sum0;
+  const end = p + <usize>(n & ~7) * sizeof<T>();
+  for (; p < end; p += 8 * sizeof<T>()) {
+    sum0 = addTerm(sum0, v128.load(weights), lowPair<T>(p), masked);
+    sum1 = addTerm(sum1, v128.load(weights, 16), highPair<T>(p), masked);
+    sum2 = addTerm(sum2, v128.load(weights, 32), lowPair<T>(p + 4 * sizeof<T>()), masked);
+    sum3 = addTerm(sum3, v128.load(weights, 48), highPair<T>(p + 4 * sizeof<T>()), masked);
+    weights += 64;
   }
-  low = f64x2.add(low, high);
-  let sum = f64x2.extract_lane(low, 0) + f64x2.extract_lane(low, 1);
-  for (let rest = n & 3; rest > 0; rest--) {
+  let sum = horizontalSum(f64x2.add(f64x2.add(sum0, sum1), f64x2.add(sum2, sum3)));
+  for (let rest = n & 7; rest > 0; rest--) {
     const w = load<f64>(weights);
     if (w != 0) sum += w * load1<T>(p);
     p += sizeof<T>();

@@ -1,0 +1,220 @@
+import { Kernel } from '../kernels/loader.ts';
+import type { GradientCoefficients, Variant } from '../kernels/loader.ts';
+import { denominatorsOf } from '../src/loss/denominators.ts';
+import { gradientCoefficients } from '../src/loss/gradient.ts';
+import { parseOptions, smoothingOf, transformOf } from '../src/loss/options.ts';
+import { featuresOf } from '../src/loss/rows.ts';
+import { selectTargets } from '../src/loss/targets.ts';
+import { cutBlock, evaluateBlock, plainBlock } from '../src/pool/block.ts';
+import type { Block, BlockResult } from '../src/pool/block.ts';
+import { DTYPE_BYTES } from '../src/tensor/dtype.ts';
+import type { FloatDType } from '../src/tensor/dtype.ts';
+import { elementsOf } from '../src/tensor/tensor.ts';
+import type { Tensor } from '../src/tensor/tensor.ts';
+import { javascriptGradient } from './baselines/javascript-kernel.ts';
+import { requireAgreement } from './agreement.ts';
+import type { Comparison } from './comparison.ts';
+import { makeLabels, makeLogits, makeProbabilities } from './logits.ts';
+import { gigabytesPerSecond, interleave, median, time, warmUp } from './statistics.ts';
+
+const ROWS = 256;
+const CLASSES = 32000;
+const BLOCK_BYTES = 2 ** 21;
+const ROUNDS = 9;
+
+/** An element of a softmax is 1/CLASSES on average, and a gradient −1 and a rounding of float32 at the target. */
+const GRADIENT_TOLERANCE = 1e-7;
+
+const GRADIENTS: readonly { dtype: FloatDType; variant: Variant; goal?: { atLeast: number } }[] = [
+  { dtype: 'float32', variant: 'strict' },
+  { dtype: 'float32', variant: 'relaxed', goal: { atLeast: 0.5 } },
+  { dtype: 'bfloat16', variant: 'relaxed' },
+  { dtype: 'float16', variant: 'relaxed' },
+  { dtype: 'float64', variant: 'relaxed' },
+];
+
+/** What a request may ask for beside its loss. */
+interface Feature {
+  name: string;
+  options: Record<string, unknown>;
+  weight?: boolean;
+  probabilities?: boolean;
+}
+
+const PLAIN: Feature = { name: 'plain', options: {} };
+
+const FEATURES: readonly Feature[] = [
+  ...['per_token_loss', 'lse', 'gradient', 'predictions', 'target_rank', 'entropy'].map((output) => ({
+    name: `outputs ${output}`,
+    options: { outputs: [output] },
+  })),
+  ...['accuracy', 'top5_accuracy', 'mean_entropy', 'ece'].map((metric) => ({
+    name: `metrics ${metric}`,
+    options: { metrics: [metric] },
+  })),
+  { name: 'label_smoothing', options: { label_smoothing: 0.1 } },
+  { name: 'label_smoothing, weight', options: { label_smoothing: 0.1 }, weight: true },
+  { name: 'lse_square_scale', options: { lse_square_scale: 1e-4 } },
+  { name: 'softcap', options: { softcap: 30 } },
+  { name: 'softcap, outputs gradient', options: { softcap: 30, outputs: ['gradient'] } },
+  { name: 'logit_scale', options: { logit_scale: 0.5 } },
+  { name: 'check_for_nan_in_loss_and_grad', options: { check_for_nan_in_loss_and_grad: true } },
+  { name: 'parallel_config, model_parallel 4', options: { parallel_config: { model_parallel: 4 } } },
+  { name: 'class probabilities', options: {}, probabilities: true },
+  { name: 'class probabilities, outputs gradient', options: { outputs: ['gradient'] }, probabilities: true },
+];
+
+/** The gradient, and what each output, metric and option costs, on one thread. */
+export async function benchFeatures(): Promise<Comparison[]> {
+  const comparisons: Comparison[] = [];
+  for (const gradient of GRADIENTS) comparisons.push(...(await benchGradient(gradient)));
+  return [...comparisons, ...(await benchCosts())];
+}
+
+/** Median milliseconds of each action, warm. */
+async function medians(actions: readonly (() => void)[]): Promise<number[]> {
+  actions.forEach(warmUp);
+  const milliseconds = actions.map((): number[] => []);
+  await interleave(
+    ROUNDS,
+    actions.map((action, k) => () => void milliseconds[k]!.push(time(action))),
+  );
+  return milliseconds.map(median);
+}
+
+/** Forward and gradient, which stays in the kernels' memory, against plain JavaScript and against forward alone. */
+async function benchGradient({ dtype, variant, goal }: (typeof GRADIENTS)[number]): Promise<Comparison[]> {
+  const logits = makeLogits(dtype, ROWS, CLASSES);
+  const labels = makeLabels(ROWS, CLASSES);
+  const kernel = Kernel.load(variant);
+  const computed = dtype === 'float64' ? 'float64' : 'float32';
+  const expected = new (dtype === 'float64' ? Float64Array : Float32Array)(ROWS * CLASSES);
+  const forEachBlock = (evaluate: (firstRow: number, rows: number) => void): void => {
+    const rowBytes = CLASSES * DTYPE_BYTES[dtype];
+    const rowsPerBlock = Math.floor(BLOCK_BYTES / rowBytes);
+    for (let row = 0; row < ROWS; row += rowsPerBlock) {
+      const end = Math.min(row + rowsPerBlock, ROWS);
+      const block = logits.subarray(row * rowBytes, end * rowBytes);
+      kernel.place({ dtype, logits: block, classes: CLASSES, targets: labels.subarray(row, end) });
+      evaluate(row, end - row);
+    }
+  };
+  const javascript = (): void => javascriptGradient(dtype, logits, CLASSES, labels, expected);
+  const forward = (): void => forEachBlock(() => void kernel.forward());
+  const withGradient = (): void => forEachBlock((_, rows) => void kernel.forwardWithGradient(ofSum(rows)));
+
+  javascript();
+  forEachBlock((row, rows) => {
+    kernel.forwardWithGradient(ofSum(rows));
+    const actual = elementsOf({ dtype: computed, shape: [], data: kernel.gradient(computed) });
+    const at = row * CLASSES;
+    requireAgreement(`${dtype} gradient`, actual, expected.subarray(at, at + actual.length), GRADIENT_TOLERANCE);
+  });
+
+  const milliseconds = await medians([javascript, forward, withGradient]);
+  const [ofJavascript, ofForward, ofBoth] = milliseconds.map((ms) => gigabytesPerSecond(logits.byteLength, ms));
+  const what = `forward + gradient ${kernel.name(dtype)}, one thread`;
+  const figure = `${ofBoth!.toFixed(2)} GB/s`;
+  return [
+    {
+      ...{ what, figure, against: `JavaScript ${ofJavascript!.toFixed(2)} GB/s` },
+      ...{ value: ofBoth! / ofJavascript!, unit: '×' },
+    },
+    {
+      ...{ what, figure, against: `forward ${ofForward!.toFixed(2)} GB/s` },
+      ...{ value: ofBoth! / ofForward!, unit: '×', ...(goal && { goal }) },
+    },
+  ];
+}
+
+/** The coefficients of the gradient of Σ_rows nll. */
+function ofSum(rows: number): GradientCoefficients {
+  return { t: new Float64Array(rows).fill(1), b: new Float64Array(rows), z: new Float64Array(rows) };
+}
+
+/** What is evaluated block by block as the service does, as times of the plain forward. */
+async function benchCosts(): Promise<Comparison[]> {
+  const kernel = Kernel.load();
+  const runs = [PLAIN, ...FEATURES].map((feature) => {
+    const blocks = blocksOf(feature, 'float32');
+    return () => blocks.map(({ block, logits }) => evaluateBlock(kernel, block, logits));
+  });
+  [PLAIN, ...FEATURES].forEach((feature, k) => requireSameInFloat64(feature, runs[k]!()[0]!));
+
+  const [plain, ...others] = await medians(runs);
+  const figure = (milliseconds: number): string => `${milliseconds.toFixed(1)} ms`;
+  return FEATURES.map(({ name }, k) => ({
+    ...{ what: `${name}, ${kernel.name('float32')}`, figure: figure(others[k]!) },
+    ...{ against: `plain ${figure(plain!)}`, value: others[k]! / plain!, unit: '×' },
+  }));
+}
+
+/** The blocks of a batch, as the evaluator would cut them. */
+function blocksOf(feature: Feature, dtype: FloatDType, rows = ROWS): { block: Block; logits: Uint8Array }[] {
+  const logits = makeLogits(dtype, rows, CLASSES);
+  const rowBytes = CLASSES * DTYPE_BYTES[dtype];
+  const rowsPerBlock = Math.floor(BLOCK_BYTES / (CLASSES * DTYPE_BYTES.float32));
+  const batch = batchOf(feature, dtype, rows);
+  return Array.from({ length: Math.ceil(rows / rowsPerBlock) }, (_, k) => {
+    const first = k * rowsPerBlock;
+    const count = Math.min(rowsPerBlock, rows - first);
+    return {
+      block: cutBlock(batch, first, count, 0),
+      logits: logits.subarray(first * rowBytes, (first + count) * rowBytes),
+    };
+  });
+}
+
+function batchOf({ options: given, weight, probabilities }: Feature, dtype: FloatDType, rows: number): Block {
+  const options = parseOptions(given);
+  const labels = Buffer.from(makeLabels(rows, CLASSES).buffer);
+  const label: Tensor =
+    probabilities === true
+      ? { dtype: 'float32', shape: [rows, CLASSES], data: makeProbabilities('float32', rows, CLASSES) }
+      : { dtype: 'int32', shape: [rows], data: labels };
+  const fields = { label, inputMask: undefined, weight: weight === true ? weightOfClasses() : undefined };
+  const targets = selectTargets([rows, CLASSES], fields, options);
+  const features = featuresOf(options, targets);
+  const returnsGradient = options.outputs.includes('gradient');
+  const smoothing = smoothingOf(options, CLASSES);
+  const facts = { classes: CLASSES, smoothing, denominators: denominatorsOf(targets) };
+  return {
+    ...plainBlock(dtype, CLASSES, targets.classes),
+    ...{ features, transform: transformOf(options) },
+    ...{ classWeights: targets.classWeights, probabilities: targets.probabilities },
+    shards: options.parallel_config.model_parallel,
+    gradientDType: returnsGradient ? dtype : undefined,
+    coefficients:
+      returnsGradient || features.gradientSquares ? gradientCoefficients(targets, options, facts) : undefined,
+  };
+}
+
+function weightOfClasses(): Tensor {
+  const weights = Float64Array.from({ length: CLASSES }, (_, c) => 0.5 + (c % 8) / 8);
+  return { dtype: 'float64', shape: [CLASSES], data: new Uint8Array(weights.buffer) };
+}
+
+/** The first block, held against the strict kernel's in float64 of values that plain JavaScript transformed. */
+function requireSameInFloat64(feature: Feature, { columns, gradient }: BlockResult): void {
+  const { block, logits } = blocksOf(feature, 'float32')[0]!;
+  const given = Float64Array.from(elementsOf({ dtype: 'float32', shape: [], data: logits }));
+  const { scale, cap } = block.transform ?? { scale: 1, cap: undefined };
+  const x = given.map((value) => (cap === undefined ? scale * value : cap * Math.tanh((scale * value) / cap)));
+  const expected = evaluateBlock(
+    Kernel.load('strict'),
+    { ...block, dtype: 'float64', transform: undefined, gradientDType: gradient && 'float64' },
+    new Uint8Array(x.buffer),
+  );
+  for (const [name, column] of Object.entries(expected.columns)) {
+    requireAgreement(`${feature.name}, ${name}`, columns[name as keyof typeof columns]!, column);
+  }
+  if (gradient === undefined) return;
+  const slopes = x.map((value) => (cap === undefined ? scale : scale * (1 - (value / cap) ** 2)));
+  const g = elementsOf({ dtype: 'float64', shape: [], data: expected.gradient! });
+  requireAgreement(
+    `${feature.name}, gradient`,
+    elementsOf({ dtype: 'float32', shape: [], data: gradient }),
+    g.map((value, k) => value * slopes[k]!),
+    GRADIENT_TOLERANCE / ROWS,
+  );
+}
