@@ -4,7 +4,7 @@
  */
 const LAYERS = [
   ['routes', '^routes/'],
-  ['main', '^src/(main\\.ts|cli/)'],
+  ['main', '^src/(main\\.ts|listen\\.ts|cli/)'],
   ['app', '^src/(app\\.ts|plugins/|schemas/)'],
   ['evaluation', '^src/evaluation/'],
   ['wire', '^src/wire/'],

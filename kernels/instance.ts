@@ -16,7 +16,7 @@ type Name =
   | 'gradient'
   | 'find'
   | 'rank'
-  | 'weighted_sum'
+  | 'uniform'
   | 'entropy'
   | 'probabilities'
   | 'cross_entropy'

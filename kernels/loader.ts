@@ -226,11 +226,9 @@ export class Kernel {
     const coefficients = this.#allocate(rows * 24);
     [t, b, z].forEach((column, k) => this.#f64(coefficients + k * rows * 8, rows).set(column));
     const gradient = this.#allocate(rows * classes * (dtype === 'float64' ? 8 : 4));
-    const totalWeight =
-      block.weights === 0 ? classes : this.#f64(block.weights, classes).reduce((sum, weight) => sum + weight, 0);
     this.#exports[`${PREFIX[dtype]}_gradient`](
       ...[logits, rows, classes, targets, results, coefficients],
-      ...[block.weights, totalWeight, block.probabilities, block.masses, gradient],
+      ...[block.weights, this.#totalWeight(), block.probabilities, block.masses, gradient],
     );
     if (transform !== undefined) {
       const { scale, cap = 0 } = transform;
@@ -314,13 +312,21 @@ export class Kernel {
     });
   }
 
-  /** Σ_c w_c·x_c of each row. A class of weight 0 adds nothing. */
-  weightedSum(): Float64Array<ArrayBuffer> {
-    const { dtype, classes, rows, logits, weights } = this.#block;
+  /** Σ_c w_c·(lse − x_c) of each row that was evaluated. A class of weight 0 adds nothing. */
+  uniformNll(): Float64Array<ArrayBuffer> {
+    const { dtype, classes, rows, logits, targets, results, weights } = this.#block;
     return this.#column(rows * 8, (out) => {
-      this.#exports[`${PREFIX[dtype]}_weighted_sum`](logits, rows, classes, weights, out);
+      this.#exports[`${PREFIX[dtype]}_uniform`](
+        ...[logits, rows, classes, targets, results, weights, this.#totalWeight(), out],
+      );
       return this.#readF64(out, rows);
     });
+  }
+
+  /** Σ_c w_c */
+  #totalWeight(): number {
+    const { weights, classes } = this.#block;
+    return weights === 0 ? classes : this.#f64(weights, classes).reduce((sum, weight) => sum + weight, 0);
   }
 
   /** The entropy of the softmax of each row that was evaluated, in nats; NaN where lse is not finite. */

@@ -50,7 +50,11 @@ const TABLES: Record<string, () => string> = {
       ['variable', 'default', 'meaning'],
       describeConfig().map((variable) => [
         code(variable.name),
-        variable.name === 'LOSSMETER_WORKERS' ? 'available cores' : code(variable.default),
+        variable.name === 'LOSSMETER_WORKERS'
+          ? 'available cores'
+          : variable.default === 'off'
+            ? 'off'
+            : code(variable.default),
         variable.description,
       ]),
     ),

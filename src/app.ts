@@ -9,6 +9,7 @@ import type { Config } from './config.ts';
 import answers from './plugins/answers.ts';
 import errors, { answerFrameworkError } from './plugins/errors.ts';
 import evaluator from './plugins/evaluator.ts';
+import inferences from './plugins/inferences.ts';
 import lifecycle from './plugins/lifecycle.ts';
 import openapi from './plugins/openapi.ts';
 import rawBodies from './plugins/raw-bodies.ts';
@@ -46,6 +47,7 @@ export async function buildApp({ config, logger = false }: AppOptions): Promise<
   await app.register(openapi);
   await app.register(accepts);
   await app.register(answers);
+  await app.register(inferences);
   await app.register(evaluator, { config });
   await app.register(autoload, { dir: fileURLToPath(new URL('../routes', import.meta.url)), forceESM: true });
   return app;

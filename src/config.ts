@@ -18,6 +18,13 @@ export const Config = Type.Object({
     maximum: 65535,
     description: 'Port to listen on; 0 takes a free one.',
   }),
+  socket: Type.Optional(
+    Type.String({
+      minLength: 1,
+      description:
+        'Path of a Unix domain socket to listen on, in place of host and port. Who may connect, the permissions of its folder and the umask say.',
+    }),
+  ),
   workers: Type.Integer({
     default: availableParallelism(),
     minimum: 1,
@@ -66,6 +73,13 @@ export const Config = Type.Object({
     description:
       'Bytes held over all requests: fields that wait for others; and, counted apart, the slabs of logits under way.',
   }),
+  dataDir: Type.Optional(
+    Type.String({
+      minLength: 1,
+      description:
+        'Folder of safetensors files that requests may name in place of a tensor: `{"file": "step-100.safetensors", "tensor": "logits"}`. Nothing outside of it is read.',
+    }),
+  ),
   logLevel: Type.Enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], {
     default: 'info',
     description: 'Least level that is logged.',
@@ -86,8 +100,12 @@ function environmentName(key: ConfigKey): string {
 /** The variables with their defaults and meanings, for documentation. */
 export function describeConfig(): { name: string; default: string; description: string }[] {
   return CONFIG_KEYS.map((key) => {
-    const schema = Config.properties[key] as { default?: unknown; description?: string };
-    return { name: environmentName(key), default: String(schema.default), description: schema.description ?? '' };
+    const schema = Config.properties[key] as { default?: string | number; description?: string };
+    return {
+      name: environmentName(key),
+      default: String(schema.default ?? 'off'),
+      description: schema.description ?? '',
+    };
   });
 }
 

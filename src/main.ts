@@ -1,6 +1,7 @@
 import closeWithGrace from 'close-with-grace';
 import { buildApp } from './app.ts';
 import { loadConfig, unknownVariables } from './config.ts';
+import { listen } from './listen.ts';
 
 /** How long requests in flight may take after SIGTERM, in milliseconds. */
 const DRAIN_MS = 30_000;
@@ -18,5 +19,5 @@ export async function serve(): Promise<void> {
     app.log.info('closed');
   });
 
-  await app.listen({ host: config.host, port: config.port });
+  await listen(app, config);
 }

@@ -55,6 +55,19 @@ export function nll(row: ArrayLike<number>, y: number): number {
   return Math.log(sumExp(row, top)) - (x - top);
 }
 
+/** Σ w·(lse − x), where a class of weight 0 adds nothing. Logits are taken relative to their maximum. */
+export function uniformNll(row: ArrayLike<number>, weights?: ArrayLike<number>): number {
+  const top = maximum(row);
+  if (!Number.isFinite(top)) return Number.NaN;
+  const total = Math.log(sumExp(row, top));
+  return exactSum(
+    Array.from(row, (x, c) => {
+      const w = weights === undefined ? 1 : weights[c]!;
+      return w === 0 ? 0 : w * (total - (x - top));
+    }),
+  );
+}
+
 /** −Σ s·log s of the softmax, with 0·(−∞) = 0. Logits are taken relative to their maximum, where they are exact. */
 export function entropy(row: ArrayLike<number>): number {
   const top = maximum(row);

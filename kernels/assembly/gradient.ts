@@ -45,7 +45,7 @@ export function gradient<T>(
     const rowProbabilities: usize = probabilities == 0 ? 0 : probabilities + (<usize>row * <usize>classes << 3);
     const mass: f64 = probabilities == 0 ? 1 : load<f64>(masses + f64At);
     const others = b * totalWeight + z * lse;
-    const factor = (t * mass + others) * Math.exp(reference - lse);
+    const factor = (t * mass + others) * shareOfReference(load<f64>(out + (<usize>rows << 3) + f64At), nll, lse);
     if (weights == 0 && probabilities == 0) subtractConstant<T>(at, classes, factor, b);
     else subtractPrior<T>(at, classes, factor, b, t, weights, rowProbabilities);
 
@@ -56,6 +56,13 @@ export function gradient<T>(
     const ofTarget = t * (mass - own + mass * Math.expm1(-nll)) + others * Math.exp(-nll) - b * w;
     storeAs<T>(at + <usize>target * width, ofTarget);
   }
+}
+
+/** exp(reference − lse): by the target's logit, where it is finite, for lse has the rounding of a row's offset. */
+// @ts-expect-error: decorator
+@inline
+function shareOfReference(x: f64, nll: f64, lse: f64): f64 {
+  return Math.exp(x == -Infinity ? reference - lse : reference - x - nll);
 }
 
 /** In float64 for float64 logits, else in float32. */

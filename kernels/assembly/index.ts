@@ -12,7 +12,7 @@ import { crossEntropy, probabilities } from './probabilities';
 import { rank } from './rank';
 import { softmaxMoments } from './softmax-moments';
 import { chain, transform } from './transform';
-import { weightedSum } from './weighted-sum';
+import { uniform } from './uniform';
 
 export function f32_forward(logits: usize, rows: u32, classes: u32, stride: u32, targets: usize, out: usize): void {
   forward<f32>(logits, rows, classes, stride, targets, out);
@@ -92,17 +92,25 @@ export function f64_rank(logits: usize, rows: u32, classes: u32, targets: usize,
   rank<f64>(logits, rows, classes, targets, out);
 }
 
-export function f32_weighted_sum(logits: usize, rows: u32, classes: u32, weights: usize, out: usize): void {
-  weightedSum<f32>(logits, rows, classes, weights, out);
+export function f32_uniform(
+  logits: usize, rows: u32, classes: u32, targets: usize, results: usize, weights: usize, totalWeight: f64, out: usize,
+): void {
+  uniform<f32>(logits, rows, classes, targets, results, weights, totalWeight, out);
 }
-export function f16_weighted_sum(logits: usize, rows: u32, classes: u32, weights: usize, out: usize): void {
-  weightedSum<float16>(logits, rows, classes, weights, out);
+export function f16_uniform(
+  logits: usize, rows: u32, classes: u32, targets: usize, results: usize, weights: usize, totalWeight: f64, out: usize,
+): void {
+  uniform<float16>(logits, rows, classes, targets, results, weights, totalWeight, out);
 }
-export function bf16_weighted_sum(logits: usize, rows: u32, classes: u32, weights: usize, out: usize): void {
-  weightedSum<bfloat16>(logits, rows, classes, weights, out);
+export function bf16_uniform(
+  logits: usize, rows: u32, classes: u32, targets: usize, results: usize, weights: usize, totalWeight: f64, out: usize,
+): void {
+  uniform<bfloat16>(logits, rows, classes, targets, results, weights, totalWeight, out);
 }
-export function f64_weighted_sum(logits: usize, rows: u32, classes: u32, weights: usize, out: usize): void {
-  weightedSum<f64>(logits, rows, classes, weights, out);
+export function f64_uniform(
+  logits: usize, rows: u32, classes: u32, targets: usize, results: usize, weights: usize, totalWeight: f64, out: usize,
+): void {
+  uniform<f64>(logits, rows, classes, targets, results, weights, totalWeight, out);
 }
 
 export function f32_entropy(logits: usize, rows: u32, classes: u32, lse: usize, out: usize): void {

@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import { CrossEntropyReply, CrossEntropyRequest } from '../../src/schemas/cross-entropy.ts';
 import { contentOf } from '../../src/schemas/content.ts';
 import { problemResponses } from '../../src/schemas/problem.ts';
+import { SafetensorsBatch, SafetensorsEvaluation } from '../../src/schemas/safetensors.ts';
 import { REPLY_MEDIA_TYPES, REQUEST_MEDIA_TYPES } from '../../src/wire/media-types.ts';
 
 const schema = {
@@ -10,10 +11,13 @@ const schema = {
   summary: 'Evaluate one batch',
   description:
     'Cross-entropy of a batch of logits, reduced to a loss, with the places of whatever is not finite. The body is read as it arrives: logits of any size take bounded memory when label, input_mask and options precede them. `Server-Timing` has the milliseconds of `ingest`, `compute` (added over workers) and `reduce`.',
-  body: { description: 'The batch.', content: contentOf(REQUEST_MEDIA_TYPES, CrossEntropyRequest) },
+  body: { description: 'The batch.', content: contentOf(REQUEST_MEDIA_TYPES, CrossEntropyRequest, SafetensorsBatch) },
   response: {
-    200: { description: 'The evaluated batch.', content: contentOf(REPLY_MEDIA_TYPES, CrossEntropyReply) },
-    ...problemResponses(400, 406, 413, 415, 422, 500, 503),
+    200: {
+      description: 'The evaluated batch.',
+      content: contentOf(REPLY_MEDIA_TYPES, CrossEntropyReply, SafetensorsEvaluation),
+    },
+    ...problemResponses(400, 403, 406, 409, 413, 415, 422, 500, 503),
   },
 };
 

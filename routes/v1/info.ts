@@ -3,6 +3,7 @@ import { OPTION_NAMES } from '../../src/loss/options.ts';
 import { Info } from '../../src/schemas/service.ts';
 import { FloatDTypes, IntegerDTypes } from '../../src/schemas/tensor.ts';
 import { VERSION } from '../../src/version.ts';
+import { CONTENT_ENCODINGS } from '../../src/wire/content-encoding.ts';
 import { REPLY_MEDIA_TYPES, REQUEST_MEDIA_TYPES } from '../../src/wire/media-types.ts';
 
 const schema = {
@@ -19,9 +20,11 @@ export default async function info(app: FastifyInstance): Promise<void> {
     version: VERSION,
     kernel: pool.variant,
     workers: pool.workers,
-    dtypes: { logits: FloatDTypes, label: IntegerDTypes },
+    dtypes: { logits: FloatDTypes, label: [...IntegerDTypes, ...FloatDTypes] },
     media_types: { request: REQUEST_MEDIA_TYPES, reply: REPLY_MEDIA_TYPES },
+    content_encodings: CONTENT_ENCODINGS,
     options: OPTION_NAMES,
+    local_data: config.dataDir !== undefined,
     limits: {
       max_row_bytes: config.maxRowBytes,
       max_body_bytes: config.maxBodyBytes,

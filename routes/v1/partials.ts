@@ -3,7 +3,8 @@ import { contentOf } from '../../src/schemas/content.ts';
 import { CrossEntropyReply } from '../../src/schemas/cross-entropy.ts';
 import { CombineRequest, PartialReply, PartialRequest } from '../../src/schemas/partials.ts';
 import { problemResponses } from '../../src/schemas/problem.ts';
-import { REPLY_MEDIA_TYPES, REQUEST_MEDIA_TYPES } from '../../src/wire/media-types.ts';
+import { SafetensorsEvaluation, SafetensorsPartial, SafetensorsShard } from '../../src/schemas/safetensors.ts';
+import { REPLY_MEDIA_TYPES, REQUEST_MEDIA_TYPES, VALUE_MEDIA_TYPES } from '../../src/wire/media-types.ts';
 
 const partialSchema = {
   tags: ['evaluation'],
@@ -11,10 +12,10 @@ const partialSchema = {
   summary: 'Evaluate one shard of the vocabulary',
   description:
     'A rank of a vocabulary-parallel trainer posts its columns of the logits, [vocab_start, vocab_start + C), with the labels of the whole vocabulary. The answer is one opaque, versioned object of about 60 bytes a row. Post the objects of all ranks to `/v1/cross-entropy/combine`: no rank has to gather the logits. What would need a second exchange between the ranks is refused: `gradient`, `target_rank`, `entropy`, `top5_accuracy`, `mean_entropy`, `ece`, and the norm of the gradient with `softcap` or class probabilities.',
-  body: { description: 'The shard.', content: contentOf(REQUEST_MEDIA_TYPES, PartialRequest) },
+  body: { description: 'The shard.', content: contentOf(REQUEST_MEDIA_TYPES, PartialRequest, SafetensorsShard) },
   response: {
-    200: { description: 'The partial.', content: contentOf(REPLY_MEDIA_TYPES, PartialReply) },
-    ...problemResponses(400, 406, 413, 415, 422, 500, 503),
+    200: { description: 'The partial.', content: contentOf(REPLY_MEDIA_TYPES, PartialReply, SafetensorsPartial) },
+    ...problemResponses(400, 403, 406, 409, 413, 415, 422, 500, 503),
   },
 };
 
@@ -24,9 +25,12 @@ const combineSchema = {
   summary: 'Merge the shards of a vocabulary',
   description:
     'Merges the partials of all shards, in any order, and answers like `/v1/cross-entropy`. Partials of other rows, of other options, or that overlap or leave classes out are refused. lse is that of whole rows to less than a last place of float32.',
-  body: { description: 'The partials.', content: contentOf(REQUEST_MEDIA_TYPES, CombineRequest) },
+  body: { description: 'The partials.', content: contentOf(VALUE_MEDIA_TYPES, CombineRequest) },
   response: {
-    200: { description: 'The evaluated batch.', content: contentOf(REPLY_MEDIA_TYPES, CrossEntropyReply) },
+    200: {
+      description: 'The evaluated batch.',
+      content: contentOf(REPLY_MEDIA_TYPES, CrossEntropyReply, SafetensorsEvaluation),
+    },
     ...problemResponses(400, 406, 413, 415, 422, 500, 503),
   },
 };

@@ -4,7 +4,8 @@ import { VERSION } from '../version.ts';
 
 const USAGE = `lossmeter ${VERSION}
 
-usage: lossmeter serve        serve until SIGTERM
+usage: lossmeter serve              serve until SIGTERM
+       lossmeter evaluate FILE…     evaluate safetensors files; --help says more
        lossmeter --version
 
 environment:
@@ -15,6 +16,11 @@ ${describeConfig()
 
 /** Runs the command line; sets the exit code of the process. */
 export async function run(args: string[]): Promise<void> {
+  if (args[0] === 'evaluate') {
+    const { evaluate } = await import('./evaluate.ts');
+    process.exitCode = await evaluate(args.slice(1));
+    return;
+  }
   let command: string | undefined;
   try {
     const { values, positionals } = parseArgs({

@@ -40,6 +40,8 @@ export interface Batch {
   writer: BlockWriter;
   /** Name of the kernel that evaluates it. */
   kernel: string;
+  /** Whether outputs should be arrays of msgpack-numpy, as the logits were. */
+  numpyArrays: boolean;
 }
 
 /** A batch over all classes. */
@@ -87,7 +89,8 @@ export function openBatch(pool: KernelPool, header: RequestHeader, held: HeldByt
   };
   const writer = new BlockWriter(pool, block, options.shift);
   const kernel = pool.kernelName(transform === undefined ? dtype : 'float64');
-  return { options, shape, targets, writer, kernel, classes, smoothing, denominators, gradientDType };
+  const { numpyArrays = false } = header;
+  return { options, shape, targets, writer, kernel, numpyArrays, classes, smoothing, denominators, gradientDType };
 }
 
 /** The same for a shard of the vocabulary, whose columns are merged with others before they are reduced. */
@@ -114,7 +117,8 @@ export function openShard(pool: KernelPool, header: RequestHeader, held: HeldByt
   };
   const writer = new BlockWriter(pool, block, options.shift);
   const kernel = pool.kernelName(transform === undefined ? dtype : 'float64');
-  return { options, shape, targets, writer, kernel, vocabulary };
+  // A partial is opaque, and has the same form for every client.
+  return { options, shape, targets, writer, kernel, numpyArrays: false, vocabulary };
 }
 
 /** Class weights, where kernels need them: for one class index per row the reduction weighs. */

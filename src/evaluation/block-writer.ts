@@ -7,6 +7,9 @@ import type { Block, BlockResult } from '../pool/block.ts';
 import type { KernelPool } from '../pool/pool.ts';
 import { appendFindings, noFindings } from '../loss/diagnostics.ts';
 import type { Findings } from '../loss/diagnostics.ts';
+import { cutRange } from '../tensor/file-range.ts';
+import { clientClosed } from '../wire/content-encoding.ts';
+import type { FileTensor } from '../wire/file-reference.ts';
 import type { LogitsWriter } from '../wire/request.ts';
 
 /** What the rows of a batch yielded, in row order. */
@@ -15,6 +18,17 @@ export interface RowResults {
   findings: Findings;
   /** (rows, classes) elements; only when asked for. */
   gradient: Uint8Array<ArrayBuffer> | undefined;
+}
+
+/** Blocks of a file that a worker evaluates for one message: 8 MiB. */
+const MAX_BLOCKS_PER_TASK = 4;
+
+/** How logits are read from a file. */
+export interface ReadingOptions {
+  /** Whether nobody waits for the results any more: asked before every block. */
+  isAbandoned?: () => boolean;
+  /** Told of bytes when they are evaluated. */
+  onRead?: (bytes: number) => void;
 }
 
 /**
@@ -79,6 +93,37 @@ export class BlockWriter implements LogitsWriter {
     }
   }
 
+  /**
+   * Has logits evaluated that stand in a file, in place of `write`: workers read them block by block. When this settles,
+   * whichever way, the file is no longer in use.
+   */
+  async readFrom(logits: FileTensor, { isAbandoned, onRead }: ReadingOptions = {}): Promise<void> {
+    const { range } = logits;
+    if (this.#inline) {
+      await this.write(await logits.read());
+      onRead?.(range.byteLength);
+      return;
+    }
+    const rowsPerTask = this.#rowsPerBlock * this.#blocksPerTask();
+    try {
+      while (this.#nextRow < this.#batch.targets.length) {
+        await this.#vacancy();
+        if (isAbandoned?.() === true) throw clientClosed();
+        if (this.#failure !== undefined) throw this.#failure;
+        const from = this.#nextRow * this.#rowBytes;
+        const rows = Math.min(rowsPerTask, this.#batch.targets.length - this.#nextRow);
+        const part = cutRange(range, from, rows * this.#rowBytes);
+        const { block, settle } = this.#nextBlock(rows);
+        this.#follow(this.#pool.runFromFile(block, part, this.#rowsPerBlock), (results) => {
+          settle(results);
+          onRead?.(part.byteLength);
+        });
+      }
+    } finally {
+      await Promise.all(this.#underWay);
+    }
+  }
+
   /** Resolves when all rows are evaluated; all bytes have been written. */
   async finish(): Promise<RowResults> {
     await Promise.all(this.#underWay);
@@ -94,38 +139,57 @@ export class BlockWriter implements LogitsWriter {
     this.#slab = undefined;
   }
 
-  /** Two slabs per worker under way keep the workers busy while one more fills. */
   async #acquireSlab(bytes: number): Promise<ArrayBuffer> {
-    while (this.#underWay.size >= 2 * this.#pool.workers) await Promise.race(this.#underWay);
+    await this.#vacancy();
     return this.#pool.slabs.acquire(bytes);
   }
 
+  /** Two blocks per worker under way keep the workers busy while one more is made ready. */
+  async #vacancy(): Promise<void> {
+    while (this.#underWay.size >= 2 * this.#pool.workers) await Promise.race(this.#underWay);
+  }
+
+  /** Few messages, and yet enough tasks that no worker is idle for long while another ends. */
+  #blocksPerTask(): number {
+    const blocks = Math.ceil(this.#batch.targets.length / this.#rowsPerBlock);
+    return Math.min(MAX_BLOCKS_PER_TASK, Math.max(1, Math.floor(blocks / (8 * this.#pool.workers))));
+  }
+
   #dispatch(slab: ArrayBuffer): void {
-    const firstRow = this.#nextRow;
     const byteLength = this.#filled;
     const rows = byteLength / this.#rowBytes;
-    const index = this.#findings.length;
     this.#slab = undefined;
     this.#filled = 0;
+    const { block, settle } = this.#nextBlock(rows);
+    if (this.#inline) settle([this.#pool.runInline(block, new Uint8Array(slab))]);
+    else this.#follow(this.#pool.run(block, slab, byteLength), (result) => settle([result]));
+  }
+
+  /** The next rows as a block, and what takes its results. */
+  #nextBlock(rows: number): { block: Block; settle: (results: readonly BlockResult[]) => void } {
+    const firstRow = this.#nextRow;
+    const index = this.#findings.length;
     this.#nextRow += rows;
     this.#findings.push(noFindings());
-
     const block = cutBlock(this.#batch, firstRow, rows, this.#shift);
     const started = performance.now();
-    const settle = (result: BlockResult): void => {
+    const settle = (results: readonly BlockResult[]): void => {
       this.#computeMs += performance.now() - started;
-      setColumns(this.#columns, result.columns, firstRow);
-      this.#findings[index] = result.findings;
-      if (result.gradient !== undefined) {
-        this.#gradient!.set(result.gradient, (result.gradient.byteLength / rows) * firstRow);
+      let row = firstRow;
+      for (const { columns, findings, gradient } of results) {
+        const count = columns.nll.length;
+        setColumns(this.#columns, columns, row);
+        appendFindings(this.#findings[index]!, findings);
+        if (gradient !== undefined) this.#gradient!.set(gradient, (gradient.byteLength / count) * row);
+        row += count;
       }
     };
-    if (this.#inline) {
-      settle(this.#pool.runInline(block, new Uint8Array(slab)));
-      return;
-    }
-    const task: Promise<void> = this.#pool
-      .run(block, slab, byteLength)
+    return { block, settle };
+  }
+
+  /** Keeps account of a block that a worker evaluates. */
+  #follow<R>(evaluated: Promise<R>, settle: (result: R) => void): void {
+    const task: Promise<void> = evaluated
       .then(settle, (error: unknown) => {
         this.#failure ??= error;
       })

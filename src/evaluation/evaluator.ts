@@ -8,14 +8,17 @@ import { decodeContent } from '../wire/content-encoding.ts';
 import { HeldBytes } from '../wire/held-bytes.ts';
 import type { HeldBytesAccount } from '../wire/held-bytes.ts';
 import { JsonParser } from '../wire/json-parser.ts';
+import type { FileTensor } from '../wire/file-reference.ts';
+import { requireValues } from '../wire/media-types.ts';
 import type { Codec, DecodeContext, RequestHeader } from '../wire/request.ts';
 import { openBatch, openShard } from './batch.ts';
 import type { Batch } from './batch.ts';
 import type { RowResults } from './block-writer.ts';
 import { combine } from './combine.ts';
+import { DataDirectory, RequestFiles } from './data-directory.ts';
 import { encodePartial } from './partial-object.ts';
 import type { PartialObject } from './partial-object.ts';
-import { report } from './report.ts';
+import { evaluated, report } from './report.ts';
 import type { Evaluation } from './report.ts';
 
 /** Milliseconds: ingest is the time from the first look at the body to its end; compute is added over workers. */
@@ -29,6 +32,8 @@ export interface EvaluatorLimits {
   maxBodyBytes: number;
   maxJsonBytes: number;
   maxBytesInFlight: number;
+  /** Folder of files that requests may name; they may name none without. */
+  dataDir?: string | undefined;
 }
 
 /** A request body, as it arrives. */
@@ -38,12 +43,16 @@ export interface RequestBody {
   contentEncoding: string | undefined;
   /** Announced bytes, where they are. */
   contentLength: number | undefined;
+  /** Whether nobody waits for the answer any more. */
+  isAbandoned?: () => boolean;
 }
 
 /** An answer, how long it took, and what gives back the memory that is accounted for it once it has been sent. */
 export interface Answered<A> {
   answer: A;
   timings: Timings;
+  /** Whether tensors of the answer, in MessagePack, are arrays of msgpack-numpy, as the logits were. */
+  numpyArrays: boolean;
   release: () => void;
 }
 
@@ -69,17 +78,25 @@ export class Evaluator {
   readonly #jsonParser = new JsonParser();
   /** How codecs read JSON. */
   readonly #json: Pick<DecodeContext, 'maxJsonBytes' | 'parseJson'>;
+  readonly #dataDirectory: DataDirectory | undefined;
 
   constructor(pool: KernelPool, limits: EvaluatorLimits) {
     this.#pool = pool;
     this.#limits = limits;
     this.#held = new HeldBytes(limits.maxBytesInFlight);
     this.#json = { maxJsonBytes: limits.maxJsonBytes, parseJson: (text) => this.#jsonParser.parse(text) };
+    this.#dataDirectory =
+      limits.dataDir === undefined ? undefined : new DataDirectory(limits.dataDir, limits.maxJsonBytes);
   }
 
   /** Bytes that requests hold at the moment. */
   get heldBytes(): number {
     return this.#held.held;
+  }
+
+  /** Resolves when it can evaluate. @throws Error for a data directory that is not there */
+  async ready(): Promise<void> {
+    await Promise.all([this.#pool.ready(), this.#dataDirectory?.requireFolder()]);
   }
 
   /** Ends the threads that this started; the pool is its owner's. */
@@ -89,14 +106,7 @@ export class Evaluator {
 
   /** One batch, to its loss. */
   evaluate(body: RequestBody): Promise<Answered<Evaluation>> {
-    return this.#evaluateRows(body, [], openBatch, (batch, { columns, findings, gradient }) =>
-      report({
-        ...batch,
-        columns,
-        findings,
-        gradient: gradient && { dtype: batch.gradientDType, shape: batch.shape, data: gradient },
-      }),
-    );
+    return this.#evaluateRows(body, [], openBatch, (batch, rows) => report(evaluated(batch, rows)));
   }
 
   /** One batch over a shard of the vocabulary, to what can be merged with the other shards. */
@@ -108,10 +118,11 @@ export class Evaluator {
   combine(body: RequestBody): Promise<Answered<Evaluation>> {
     return this.#read(body, async ({ codec, reader, held }) => {
       const started = performance.now();
-      const request = await codec.decodeValue(reader, { held, ...this.#json });
+      const request = await requireValues(codec).decodeValue(reader, { held, ...this.#json });
       const ingested = performance.now();
       const answer = combine(request);
-      return { answer, timings: { ingest: ingested - started, compute: 0, reduce: performance.now() - ingested } };
+      const timings = { ingest: ingested - started, compute: 0, reduce: performance.now() - ingested };
+      return { answer, timings, numpyArrays: false };
     });
   }
 
@@ -125,6 +136,8 @@ export class Evaluator {
     return this.#read(body, async ({ codec, reader, held, contentLength }) => {
       const started = performance.now();
       let batch: B | undefined;
+      const files = this.#dataDirectory && new RequestFiles(this.#dataDirectory);
+      let source: FileTensor | undefined;
       try {
         await codec.decode(reader, {
           held,
@@ -132,11 +145,18 @@ export class Evaluator {
           parameterNames,
           ...this.#json,
           contentLength,
-          begin: (header) => (batch = open(this.#pool, header, held)).writer,
+          files,
+          begin: (header) => {
+            ({ source } = header.logits);
+            batch = open(this.#pool, header, held);
+            return batch.writer;
+          },
         });
         const { writer } = batch!;
         const ingested = performance.now();
+        if (source !== undefined) await writer.readFrom(source, body);
         const rows = await writer.finish();
+        await files?.requireUnchanged();
         const evaluated = performance.now();
         const answer = answerOf(batch!, rows);
         const timings = {
@@ -144,9 +164,10 @@ export class Evaluator {
           compute: writer.computeMs,
           reduce: performance.now() - evaluated,
         };
-        return { answer, timings };
+        return { answer, timings, numpyArrays: batch!.numpyArrays };
       } finally {
         batch?.writer.abandon();
+        await files?.close();
       }
     });
   }

@@ -5,10 +5,12 @@ import type { Denominators } from '../loss/denominators.ts';
 import type { Options } from '../loss/options.ts';
 import { makeOutputs } from '../loss/outputs.ts';
 import { reduceRows } from '../loss/reduction.ts';
-import type { Metrics } from '../loss/reduction.ts';
+import type { Metrics, Reduction } from '../loss/reduction.ts';
 import type { RowColumns } from '../loss/rows.ts';
 import type { RowCounts, Targets } from '../loss/targets.ts';
 import type { Tensor } from '../tensor/tensor.ts';
+import type { WholeBatch } from './batch.ts';
+import type { RowResults } from './block-writer.ts';
 
 /** The answer to a request, under its names on the wire. */
 export interface Evaluation {
@@ -39,11 +41,22 @@ interface EvaluatedBatch {
   kernel: string;
 }
 
+/** A batch over all classes with what its rows yielded. */
+export function evaluated(batch: WholeBatch, { columns, findings, gradient }: RowResults): EvaluatedBatch {
+  const { gradientDType: dtype, shape } = batch;
+  return { ...batch, columns, findings, gradient: gradient && { dtype, shape, data: gradient } };
+}
+
 /** @throws LossmeterError non_finite_loss, when the options reject it */
 export function report(batch: EvaluatedBatch): Evaluation {
+  return reportReduction(batch, reduceRows(batch.columns, batch.targets, batch.options, batch));
+}
+
+/** The same of a batch that was reduced already. @throws LossmeterError non_finite_loss */
+export function reportReduction(batch: EvaluatedBatch, reduction: Reduction): Evaluation {
   const { options, targets, columns, findings, gradient, kernel } = batch;
-  const reduction = reduceRows(columns, targets, options, batch);
-  const { numerator, denominator, zLoss, loss, meanNll, perTokenLoss, metrics } = reduction;
+  const { loss, meanNll, perTokenLoss, metrics } = reduction;
+  const { numerator, denominators, zLoss } = reduction.sums;
   const diagnostics = diagnose(findings, reduction, targets);
   if (options.on_non_finite === 'reject' && diagnostics.verdict === 'non_finite') {
     throw new LossmeterError('non_finite_loss', `the loss is ${loss ?? numerator}: ${explain(diagnostics)}`);
@@ -51,7 +64,7 @@ export function report(batch: EvaluatedBatch): Evaluation {
   return {
     ...(loss === undefined ? {} : { loss }),
     numerator,
-    denominator,
+    denominator: denominators.loss,
     z_loss: zLoss,
     mean_nll: meanNll,
     rows: targets.rows,

@@ -16,6 +16,11 @@ export class CalibrationBins {
     this.#gaps[Number.isNaN(bin) ? 0 : bin]!.add(weight * (Number(hit) - confidence));
   }
 
+  /** Adds the rows of another batch. */
+  append(other: CalibrationBins): void {
+    this.#gaps.forEach((gap, bin) => gap.add(other.#gaps[bin]!.value));
+  }
+
   /** To be divided by Σ m. */
   get error(): number {
     return this.#gaps.reduce((sum, gap) => sum + Math.abs(gap.value), 0);

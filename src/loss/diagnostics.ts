@@ -222,19 +222,19 @@ export interface Diagnostics {
 }
 
 /** What of a reduction the report is about. */
-type Reduced = Pick<Reduction, 'numerator' | 'denominator' | 'loss' | 'gradientNorm' | 'localLosses'>;
+type Reduced = Pick<Reduction, 'sums' | 'loss' | 'gradientNorm' | 'localLosses'>;
 
 /** The report of a batch. */
 export function diagnose(
   findings: Findings,
-  { numerator, denominator, loss, gradientNorm, localLosses }: Reduced,
+  { sums: { numerator, denominators }, loss, gradientNorm, localLosses }: Reduced,
   { probabilities }: Pick<Targets, 'probabilities'>,
 ): Diagnostics {
   const causes: CauseReport[] = ROW_CAUSES.flatMap((cause) => {
     const found = findings.causes[cause];
     return found === undefined ? [] : [{ cause, ...found }];
   });
-  if (denominator === 0) causes.push({ cause: 'zero_denominator', rows: 0 });
+  if (denominators.loss === 0) causes.push({ cause: 'zero_denominator', rows: 0 });
   const finite = Number.isFinite(loss ?? numerator);
   // Every logit is finite then: the loss of a row, or the sum of the rows, left the range of float64.
   if (!finite && causes.length === 0) causes.push({ cause: 'accumulation_overflow', rows: 0 });

@@ -34,15 +34,17 @@ export function mergePartials(partials: Partials): { targets: Targets; columns: 
   );
   const soft = targets.probabilities !== undefined;
   const labels = soft ? mostProbable(partials) : targets.classes;
-  const nll = soft ? mergeCrossEntropy(partials, 'nll', 'probabilitySum') : rows.nll;
+  const nll = soft ? mergeCrossEntropy(partials, 'nll', ({ probabilitySum }, row) => probabilitySum![row]!) : rows.nll;
   const probabilities = soft ? { odd: mergeOdd(partials), nll } : undefined;
   return {
     targets: { ...targets, classWeights: joinWeights(partials) },
     columns: {
       nll,
       lse: rows.lse,
-      ...(columns.weightedSum && { weightedSum: addUp(partials, 'weightedSum') }),
-      ...(columns.weightedNll && { weightedNll: mergeCrossEntropy(partials, 'weightedNll', 'probabilityMass') }),
+      ...(columns.uniformNll && { uniformNll: mergeUniformNll(partials) }),
+      ...(columns.weightedNll && {
+        weightedNll: mergeCrossEntropy(partials, 'weightedNll', ({ probabilityMass }, row) => probabilityMass![row]!),
+      }),
       ...(columns.maximum && mergeRanks(partials, labels)),
     },
     findings: findCauses({ ...rows, probabilities }, labels, placesOf(partials, labels)),
@@ -59,24 +61,31 @@ export function targetsWithin(
   return classes.map((y) => (y < 0 ? y : y >= start && y < start + columns ? y - start : NO_TARGET));
 }
 
-function addUp(partials: Partials, name: 'weightedSum' | 'probabilitySum'): Float64Array<ArrayBuffer> {
+function addUp(partials: Partials, name: 'probabilitySum'): Float64Array<ArrayBuffer> {
   return partials[0]!.columns[name]!.map((_, row) =>
     partials.reduce((sum, { columns }) => sum + columns[name]![row]!, 0),
   );
 }
 
+function mergeUniformNll(partials: Partials): Float64Array<ArrayBuffer> {
+  const masses = partials.map(({ targets: { classWeights }, classes }) =>
+    classWeights === undefined ? classes : classWeights.reduce((sum, weight) => sum + weight, 0),
+  );
+  return mergeCrossEntropy(partials, 'uniformNll', (_columns, _row, k) => masses[k]!);
+}
+
 /** Σ_k [Σ_c v_c·p_c·(lse_k − x_c) + (lse − lse_k)·Σ_c v_c·p_c], where a shard without probability adds nothing. */
 function mergeCrossEntropy(
   partials: Partials,
-  name: 'nll' | 'weightedNll',
-  mass: 'probabilitySum' | 'probabilityMass',
+  name: 'nll' | 'weightedNll' | 'uniformNll',
+  massOf: (columns: RowColumns, row: number, k: number) => number,
 ): Float64Array<ArrayBuffer> {
   return partials[0]!.columns[name]!.map((_, row) => {
     if (partials[0]!.targets.classes[row] === LEFT_OUT) return 0;
     const lses = lsesOf(partials, row);
     if (!Number.isFinite(logSumExp(lses))) return Number.NaN;
     return partials.reduce((sum, { columns }, k) => {
-      const massOfShard = columns[mass]![row]!;
+      const massOfShard = massOf(columns, row, k);
       if (massOfShard === 0 && lses[k] === -Infinity) return sum;
       const within = lses[k] === -Infinity ? 0 : columns[name]![row]!;
       return sum + within + (massOfShard === 0 ? 0 : massOfShard * growth(lses, k));

@@ -8,21 +8,39 @@ import type { RowColumns } from './rows.ts';
 import { CompensatedSum } from './summation.ts';
 import type { Targets } from './targets.ts';
 
-/** The sums of a batch. All in float64, over counted rows in row order. */
-export interface Reduction {
+/** What adds up over batches, in float64. Over counted rows, in row order. */
+export interface RowSums {
   /** N = Σ m·ℓ */
   numerator: number;
-  /** D = Σ m·w_y, raw: without what `semantics` adds to it */
-  denominator: number;
+  /** D and D_z, raw: without what `semantics` adds to them */
+  denominators: Denominators;
   /** Z = λ·Σ m·lse² */
   zLoss: number;
+  /** Σ m·nll */
+  nll: number;
+  /** Σ m of rows whose label has rank 0, and of those with a rank below 5; 0 when not asked for. */
+  hits: number;
+  top5: number;
+  /** Σ m·entropy; 0 when not asked for. */
+  entropy: number;
+  /** undefined when not asked for. */
+  bins: CalibrationBins | undefined;
+}
+
+/** What sums amount to. */
+export interface Means {
   /** Absent with `reduction: "none"` and with `calculate_per_token_loss`. */
   loss: number | undefined;
   /** Σ m·nll / Σ m: NaN when nothing is counted */
   meanNll: number;
+  metrics: Metrics;
+}
+
+/** A batch, reduced. */
+export interface Reduction extends Means {
+  sums: RowSums;
   /** m·(ℓ + λ·lse²) per row, 0 where not counted; only when asked for. */
   perTokenLoss: Float64Array<ArrayBuffer> | undefined;
-  metrics: Metrics;
   /** Euclidean norm of the gradient; only when asked for. */
   gradientNorm: number | undefined;
   /** Σ m·ℓ / (Σ m + 1e-8) of each data-parallel group; only when asked for. */
@@ -51,21 +69,20 @@ export function reduceRows(
   options: Options,
   { classes: C, smoothing: epsilon, denominators }: { classes: number; smoothing: number; denominators: Denominators },
 ): Reduction {
-  const { nll, lse, weightedSum, weightedNll, entropy, targetRank, maximum, gradientSquares } = columns;
-  const { classes, weights, classWeights } = targets;
-  const { outputs, lse_square_scale: lambda, metrics: asked } = options;
-  const totalWeight = classWeights === undefined ? C : sumOf(classWeights);
+  const { nll, lse, uniformNll, weightedNll, entropy, targetRank, confidence, gradientSquares } = columns;
+  const { classes, weights } = targets;
+  const { outputs, lse_square_scale: lambda } = options;
 
   const N = new CompensatedSum();
   const Z = new CompensatedSum();
-  const sums = {
+  const totals = {
     nll: new CompensatedSum(),
     hits: new CompensatedSum(),
     top5: new CompensatedSum(),
     entropy: new CompensatedSum(),
     squares: new CompensatedSum(),
   };
-  const bins = maximum === undefined ? undefined : new CalibrationBins();
+  const bins = confidence === undefined ? undefined : new CalibrationBins();
   const groups = localGroups(classes.length, options);
   const wantsRows = options.reduction === 'none' || outputs.includes('per_token_loss');
   const perTokenLoss = wantsRows ? new Float64Array(nll.length) : undefined;
@@ -78,52 +95,82 @@ export function reduceRows(
       if (epsilon !== 1) {
         loss = (1 - epsilon) * (weightedNll === undefined ? labelWeight(targets, y) * nll[row]! : weightedNll[row]!);
       }
-      if (epsilon !== 0) loss += (epsilon / C) * (totalWeight * lse![row]! - weightedSum![row]!);
+      if (epsilon !== 0) loss += (epsilon / C) * uniformNll![row]!;
     }
     // An invalid label has no loss at all, whatever its logits hold: this one neither.
     const z = lambda === 0 || y === NO_TARGET ? 0 : lambda * lse![row]! ** 2;
     N.add(m * loss);
     Z.add(m * z);
     groups?.add(row, m * loss, m);
-    sums.nll.add(m * nll[row]!);
+    totals.nll.add(m * nll[row]!);
     if (targetRank !== undefined) {
       const rank = targetRank[row]!;
-      if (rank === 0) sums.hits.add(m);
-      if (rank >= 0 && rank < 5) sums.top5.add(m);
-      bins?.add(m, Math.exp(maximum![row]! - lse![row]!), rank === 0);
+      if (rank === 0) totals.hits.add(m);
+      if (rank >= 0 && rank < 5) totals.top5.add(m);
+      bins?.add(m, confidence![row]!, rank === 0);
     }
-    if (entropy !== undefined) sums.entropy.add(m * entropy[row]!);
-    if (gradientSquares !== undefined) sums.squares.add(gradientSquares[row]!);
+    if (entropy !== undefined) totals.entropy.add(m * entropy[row]!);
+    if (gradientSquares !== undefined) totals.squares.add(gradientSquares[row]!);
     if (perTokenLoss !== undefined) perTokenLoss[row] = m * (loss + z);
   }
-  const numerator = N.value;
-  const zLoss = Z.value;
-  const m = denominators.z;
-  const meanNll = sums.nll.value / m;
+  const sums: RowSums = {
+    numerator: N.value,
+    denominators,
+    zLoss: Z.value,
+    nll: totals.nll.value,
+    hits: totals.hits.value,
+    top5: totals.top5.value,
+    entropy: totals.entropy.value,
+    bins,
+  };
   return {
-    numerator,
-    denominator: denominators.loss,
-    zLoss,
-    loss: formLoss(numerator, zLoss, denominators, options),
-    meanNll,
+    sums,
+    ...meansOf(sums, options),
     perTokenLoss,
-    metrics: {
-      perplexity: Math.exp(meanNll),
-      bits_per_token: meanNll / Math.LN2,
-      ...(asked.includes('accuracy') && { accuracy: sums.hits.value / m }),
-      ...(asked.includes('top5_accuracy') && { top5_accuracy: sums.top5.value / m }),
-      ...(asked.includes('mean_entropy') && { mean_entropy: sums.entropy.value / m }),
-      ...(bins !== undefined && { ece: bins.error / m }),
-    },
-    gradientNorm: gradientSquares === undefined ? undefined : Math.sqrt(sums.squares.value),
+    gradientNorm: gradientSquares === undefined ? undefined : Math.sqrt(totals.squares.value),
     localLosses: groups?.losses,
   };
 }
 
-function sumOf(values: Iterable<number>): number {
-  const sum = new CompensatedSum();
-  for (const value of values) sum.add(value);
-  return sum.value;
+/** What the sums of a batch, or of several, amount to under its options. */
+export function meansOf(sums: RowSums, options: Options): Means {
+  const { numerator, denominators, zLoss, bins } = sums;
+  const { metrics: asked } = options;
+  const m = denominators.z;
+  const meanNll = sums.nll / m;
+  return {
+    loss: formLoss(numerator, zLoss, denominators, options),
+    meanNll,
+    metrics: {
+      perplexity: Math.exp(meanNll),
+      bits_per_token: meanNll / Math.LN2,
+      ...(asked.includes('accuracy') && { accuracy: sums.hits / m }),
+      ...(asked.includes('top5_accuracy') && { top5_accuracy: sums.top5 / m }),
+      ...(asked.includes('mean_entropy') && { mean_entropy: sums.entropy / m }),
+      ...(bins !== undefined && { ece: bins.error / m }),
+    },
+  };
+}
+
+/** The sums of several batches, added in their order and with compensation. */
+export function addSums(batches: readonly RowSums[]): RowSums {
+  const total = (valueOf: (batch: RowSums) => number): number => {
+    const sum = new CompensatedSum();
+    for (const batch of batches) sum.add(valueOf(batch));
+    return sum.value;
+  };
+  const bins = batches[0]?.bins && new CalibrationBins();
+  for (const batch of batches) bins?.append(batch.bins!);
+  return {
+    numerator: total((batch) => batch.numerator),
+    denominators: { loss: total((batch) => batch.denominators.loss), z: total((batch) => batch.denominators.z) },
+    zLoss: total((batch) => batch.zLoss),
+    nll: total((batch) => batch.nll),
+    hits: total((batch) => batch.hits),
+    top5: total((batch) => batch.top5),
+    entropy: total((batch) => batch.entropy),
+    bins,
+  };
 }
 
 function formLoss(N: number, Z: number, denominators: Denominators, options: Options): number | undefined {

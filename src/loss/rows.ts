@@ -4,14 +4,16 @@ import type { Targets } from './targets.ts';
 /** What kernels compute of each row beyond nll: what no option asks for costs nothing. */
 export interface RowFeatures {
   lse: boolean;
-  /** Σ_c w_c·x_c, for smoothing. */
-  weightedSum: boolean;
+  /** Σ_c w_c·(lse − x_c), for smoothing. */
+  uniformNll: boolean;
   /** Σ_c w_c·p_c·(lse − x_c), where class probabilities meet class weights. */
   weightedNll: boolean;
   entropy: boolean;
   /** Predictions and ranks of the target. */
   rank: boolean;
-  /** The largest logit, for the confidence. */
+  /** Probability of the prediction. */
+  confidence: boolean;
+  /** The largest logit, by which predictions of shards are merged. */
   maximum: boolean;
   /** Σ_c g_c² of the gradient. */
   gradientSquares: boolean;
@@ -27,8 +29,16 @@ export interface RowFeatures {
 
 /** The features of rows of which nothing but their loss is asked. */
 export const PLAIN_FEATURES: Readonly<RowFeatures> = {
-  ...{ lse: false, weightedSum: false, weightedNll: false, entropy: false, rank: false, maximum: false },
-  ...{ gradientSquares: false, shard: false, shardProbabilities: false, softmaxMoments: false, everyRow: false },
+  ...{ lse: false, uniformNll: false, weightedNll: false, entropy: false, rank: false },
+  ...{
+    confidence: false,
+    maximum: false,
+    gradientSquares: false,
+    shard: false,
+    shardProbabilities: false,
+    softmaxMoments: false,
+    everyRow: false,
+  },
 };
 
 export function featuresOf(options: Options, targets: Targets): RowFeatures {
@@ -37,8 +47,8 @@ export function featuresOf(options: Options, targets: Targets): RowFeatures {
   const calibration = metrics.includes('ece');
   return {
     ...PLAIN_FEATURES,
-    lse: everyRow || lse_square_scale > 0 || label_smoothing > 0 || calibration,
-    weightedSum: label_smoothing > 0,
+    lse: everyRow || lse_square_scale > 0,
+    uniformNll: label_smoothing > 0,
     weightedNll: targets.probabilities !== undefined && targets.classWeights !== undefined,
     entropy: outputs.includes('entropy') || metrics.includes('mean_entropy'),
     rank:
@@ -47,7 +57,7 @@ export function featuresOf(options: Options, targets: Targets): RowFeatures {
       metrics.includes('accuracy') ||
       metrics.includes('top5_accuracy') ||
       calibration,
-    maximum: calibration,
+    confidence: calibration,
     gradientSquares: options.check_for_nan_in_loss_and_grad,
     everyRow,
   };
@@ -79,11 +89,12 @@ export interface RowColumns {
   /** −log softmax at the target, 0 without one; with class probabilities Σ_c p_c·(lse − x_c). */
   nll: F64;
   lse?: F64;
-  weightedSum?: F64;
+  uniformNll?: F64;
   weightedNll?: F64;
   entropy?: F64;
   predictions?: I32;
   targetRank?: I32;
+  confidence?: F64;
   maximum?: F64;
   gradientSquares?: F64;
   targetLogit?: F64;
@@ -109,10 +120,11 @@ export function makeColumns(rows: number, features: RowFeatures): RowColumns {
   return {
     nll: f64(),
     ...(features.lse && { lse: f64() }),
-    ...(features.weightedSum && { weightedSum: f64() }),
+    ...(features.uniformNll && { uniformNll: f64() }),
     ...(features.weightedNll && { weightedNll: f64() }),
     ...(features.entropy && { entropy: f64() }),
     ...(features.rank && { predictions: i32(), targetRank: i32() }),
+    ...(features.confidence && { confidence: f64() }),
     ...(features.maximum && { maximum: f64() }),
     ...(features.gradientSquares && { gradientSquares: f64() }),
     ...(features.shard && { targetLogit: f64(), nanCount: i32(), posInfCount: i32(), negInfCount: i32() }),

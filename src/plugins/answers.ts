@@ -1,10 +1,12 @@
-import { Readable } from 'node:stream';
+import { Readable, pipeline } from 'node:stream';
+import type { Transform } from 'node:stream';
 import fp from 'fastify-plugin';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { LossmeterError } from '../errors.ts';
 import type { Answered, RequestBody } from '../evaluation/evaluator.ts';
 import { REPLY_MEDIA_TYPES, codecFor, encodeReply } from '../wire/media-types.ts';
 import type { ReplyParts } from '../wire/reply.ts';
+import type { Codec } from '../wire/request.ts';
 
 declare module 'fastify' {
   interface FastifyReply {
@@ -21,27 +23,35 @@ export default fp(
   async (app) => {
     app.decorateReply('answer', async function answer(this: FastifyReply, evaluate) {
       const mediaType = acceptedMediaType(this.request);
-      const { headers, raw } = this.request;
-      const length = headers['content-length'];
-      const {
-        answer: reply,
-        timings,
-        release,
-      } = await evaluate({
-        stream: raw,
-        codec: codecFor(headers['content-type']),
-        contentEncoding: headers['content-encoding'],
-        contentLength: length === undefined ? undefined : Number(length),
-      });
-      this.raw.once('close', release);
-      const serverTiming = Object.entries(timings).map(([name, ms]) => `${name};dur=${ms.toFixed(3)}`);
-      this.header('server-timing', serverTiming.join(', ')).type(mediaType);
-      sendParts(this, encodeReply(reply, mediaType));
-      return reply;
+      const answered = await evaluate(requestBody(this.request, codecFor(this.request.headers['content-type'])));
+      settle(this, answered);
+      sendParts(this.type(mediaType), encodeReply(answered.answer, mediaType, answered));
+      return answered.answer;
     });
   },
   { name: 'answers' },
 );
+
+/** The body of a request, as evaluations take it. */
+export function requestBody({ headers, raw }: FastifyRequest, codec: Codec): RequestBody {
+  const length = headers['content-length'];
+  return {
+    stream: raw,
+    codec,
+    contentEncoding: headers['content-encoding'],
+    contentLength: length === undefined ? undefined : Number(length),
+    isAbandoned: () => raw.socket.destroyed,
+  };
+}
+
+/** Says in Server-Timing how long it took, and gives the memory of the answer back once it has been sent. */
+export function settle(reply: FastifyReply, { timings, release }: Answered<unknown>): void {
+  // A client that left meanwhile has closed already.
+  if (reply.raw.destroyed) release();
+  else reply.raw.once('close', release);
+  const serverTiming = Object.entries(timings).map(([name, ms]) => `${name};dur=${ms.toFixed(3)}`);
+  reply.header('server-timing', serverTiming.join(', '));
+}
 
 function acceptedMediaType(request: FastifyRequest): string {
   const mediaType = request.accepts().type([...REPLY_MEDIA_TYPES]);
@@ -50,8 +60,16 @@ function acceptedMediaType(request: FastifyRequest): string {
   throw new LossmeterError('not_acceptable', detail);
 }
 
-/** One part as it is; several as a stream, which waits where the client does not keep up. */
-function sendParts(reply: FastifyReply, parts: ReplyParts): void {
+/**
+ * One part as it is; several as a stream, which waits where the client does not keep up.
+ * @param encoder what they go through
+ */
+export function sendParts(reply: FastifyReply, parts: ReplyParts, encoder?: Transform): void {
+  if (encoder !== undefined) {
+    pipeline(Readable.from(parts), encoder, () => undefined);
+    void reply.send(encoder);
+    return;
+  }
   if (Array.isArray(parts)) {
     const lengths = (parts as readonly Uint8Array[]).map(({ byteLength }) => byteLength);
     reply.header(

@@ -9,14 +9,14 @@ const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE'] as const;
 /** What is the service's own fault. */
 const FAULTS = new Set<ErrorCode>(['internal', 'worker_lost']);
 
-/** Answers every failure as an RFC 9457 problem. What is not the client's doing is logged, and its cause not shown. */
+/** Answers every failure: as an RFC 9457 problem, under /v2 as that protocol has it. What is not the client's doing is logged, and its cause not shown. */
 export default fp(
   async (app) => {
     app.setErrorHandler((error: FastifyError | LossmeterError, request, reply) => {
       const known = toLossmeterError(error);
       if (FAULTS.has(known.code)) request.log.error({ err: error }, known.message);
       else request.log.info({ code: known.code, detail: known.message }, 'request refused');
-      return sendProblem(known, request, reply);
+      return sendError(known, request, reply);
     });
 
     app.setNotFoundHandler((request, reply) => {
@@ -24,11 +24,11 @@ export default fp(
       const allowed = METHODS.filter((method) => app.hasRoute({ method, url: path }));
       if (allowed.length === 0) {
         const detail = `there is no ${path}; the API is described at /openapi.json and /docs`;
-        return sendProblem(new LossmeterError('not_found', detail), request, reply);
+        return sendError(new LossmeterError('not_found', detail), request, reply);
       }
       reply.header('allow', allowed.join(', '));
       const detail = `${path} has no ${request.method}, it has ${allowed.join(', ')}`;
-      return sendProblem(new LossmeterError('method_not_allowed', detail), request, reply);
+      return sendError(new LossmeterError('method_not_allowed', detail), request, reply);
     });
   },
   { name: 'errors' },
@@ -36,22 +36,40 @@ export default fp(
 
 /** Answers what Fastify refuses before there is a route: a path that cannot be decoded, for instance. */
 export function answerFrameworkError(error: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
-  sendProblem(toLossmeterError(error), request, reply);
+  sendError(toLossmeterError(error), request, reply);
 }
 
-function sendProblem(error: LossmeterError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  const { code, status, title, message: detail, places } = error;
-  if (status === 503) reply.header('retry-after', '1');
-  const problem = {
+/** Everything under /v2. */
+const OPEN_INFERENCE = /^\/v2(?:[/?]|$)/;
+
+/** The Open Inference Protocol has its own form of errors; everything else is answered by a problem. */
+function sendError(error: LossmeterError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  if (error.status === 503) reply.header('retry-after', '1');
+  const [body, mediaType] = OPEN_INFERENCE.test(request.url)
+    ? [inferenceErrorOf(error, request), 'application/json']
+    : [problemOf(error, request), PROBLEM_MEDIA_TYPE];
+  // With a serializer Fastify adds no charset, which KServe's client does not understand.
+  return reply.code(error.status).type(mediaType).serializer(JSON.stringify).send(body);
+}
+
+function inferenceErrorOf({ code, message }: LossmeterError, request: FastifyRequest): object {
+  return { error: message, code, instance: instanceOf(request) };
+}
+
+function problemOf({ code, status, title, message: detail, places }: LossmeterError, request: FastifyRequest): object {
+  return {
     type: `urn:lossmeter:problem:${code}`,
     title,
     status,
     detail,
-    instance: `urn:uuid:${request.id}`,
+    instance: instanceOf(request),
     code,
     ...(places.length === 0 ? {} : { errors: places }),
   };
-  return reply.code(status).type(PROBLEM_MEDIA_TYPE).serializer(JSON.stringify).send(problem);
+}
+
+function instanceOf(request: FastifyRequest): string {
+  return `urn:uuid:${request.id}`;
 }
 
 /** What Fastify refuses itself keeps its own words. */

@@ -26,7 +26,7 @@ export default fp<{ config: Config }>(
     app.decorate('pool', pool);
     const evaluator = new Evaluator(pool, config);
     app.decorate('evaluator', evaluator);
-    app.addHook('onReady', () => pool.ready());
+    app.addHook('onReady', () => evaluator.ready());
     app.addHook('onClose', async () => {
       await Promise.all([pool.close(), evaluator.close()]);
     });

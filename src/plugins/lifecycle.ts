@@ -2,7 +2,7 @@ import fp from 'fastify-plugin';
 import { LossmeterError } from '../errors.ts';
 
 /** They answer to the end. */
-const PROBES = new Set(['/livez', '/readyz']);
+const PROBES = new Set(['/livez', '/readyz', '/v2/health/live', '/v2/health/ready']);
 
 declare module 'fastify' {
   interface FastifyInstance {

@@ -18,6 +18,7 @@ export default fp(
         },
         tags: [
           { name: 'evaluation', description: 'Evaluate a batch.' },
+          { name: 'open inference', description: 'The Open Inference Protocol of KServe and Triton.' },
           { name: 'service', description: 'What the service is, and how it is.' },
         ],
       },

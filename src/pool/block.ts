@@ -1,5 +1,12 @@
 import { LEFT_OUT, NO_TARGET } from '../../kernels/loader.ts';
-import type { GradientCoefficients, Kernel, RowBlock, RowProbabilities, Transform } from '../../kernels/loader.ts';
+import type {
+  ByteSource,
+  GradientCoefficients,
+  Kernel,
+  RowBlock,
+  RowProbabilities,
+  Transform,
+} from '../../kernels/loader.ts';
 import { findNonFinite } from '../loss/diagnostics.ts';
 import type { Findings } from '../loss/diagnostics.ts';
 import { PLAIN_FEATURES } from '../loss/rows.ts';
@@ -47,7 +54,8 @@ export function plainBlock(dtype: FloatDType, classes: number, targets: Int32Arr
 }
 
 /**
- * Some rows of a block, with copies of what they need: posting a view would clone the whole array behind it.
+ * Some rows of a block, counted from its first, with copies of what they need: posting a view would clone the whole
+ * array behind it.
  * @param shift rows by which the probabilities run ahead: those beyond the end belong to rows that are left out
  */
 export function cutBlock(block: Block, firstRow: number, rows: number, shift: number): Block {
@@ -55,7 +63,7 @@ export function cutBlock(block: Block, firstRow: number, rows: number, shift: nu
   const { probabilities, coefficients } = block;
   return {
     ...block,
-    firstRow,
+    firstRow: block.firstRow + firstRow,
     targets: block.targets.slice(firstRow, end),
     coefficients: coefficients && {
       t: coefficients.t.slice(firstRow, end),
@@ -86,18 +94,14 @@ export interface BlockResult {
  * Evaluates a block: the same on a worker and on the main thread.
  * @param logits (rows, classes) elements, row-major
  */
-export function evaluateBlock(kernel: Kernel, block: Block, logits: Uint8Array): BlockResult {
-  const { dtype, classes, features, transform, probabilities, classWeights: weights, coefficients } = block;
+export function evaluateBlock(kernel: Kernel, block: Block, logits: Uint8Array | ByteSource): BlockResult {
+  const { dtype, classes, features, transform, probabilities, classWeights: weights } = block;
   const placed = features.everyRow
     ? block.targets.map((target) => (target === LEFT_OUT ? NO_TARGET : target))
     : block.targets;
   kernel.place({ dtype, classes, logits, targets: placed, transform, probabilities, weights });
   const soft = probabilities === undefined ? undefined : kernel.probabilities();
-  let rows = coefficients === undefined ? kernel.forward() : kernel.forwardWithGradient(coefficients);
-  if (block.shards > 1) {
-    rows = forwardShards(kernel, block, soft?.targets ?? placed);
-    kernel.setSums(rows);
-  }
+  const rows = evaluateRows(kernel, block, soft?.targets ?? placed);
   const crossEntropy = soft === undefined ? undefined : kernel.crossEntropy();
   const columns = {
     ...columnsOf(kernel, features, rows, crossEntropy),
@@ -130,15 +134,28 @@ function columnsOf(
   return {
     nll: crossEntropy?.nll ?? rows.nll,
     ...(features.lse && { lse: rows.lse }),
-    ...(features.weightedSum && { weightedSum: kernel.weightedSum() }),
+    ...(features.uniformNll && { uniformNll: kernel.uniformNll() }),
     ...(features.weightedNll && { weightedNll: crossEntropy!.weighted! }),
     ...(features.entropy && { entropy: kernel.entropy() }),
     ...(ranked && { predictions: ranked.predictions, targetRank: ranked.targetRank }),
+    ...(features.confidence && { confidence: confidences(rows, ranked!) }),
     ...(features.maximum && { maximum: ranked!.maximum }),
     ...(features.gradientSquares && { gradientSquares: kernel.gradientSquares() }),
     ...(features.shard && { targetLogit, nanCount, posInfCount, negInfCount }),
     ...(features.softmaxMoments && kernel.softmaxMoments()),
   };
+}
+
+/** exp(max x − lse) of each row: by the target's logit, where it is finite, for lse has the rounding of its offset. */
+function confidences(
+  { lse, nll, targetLogit }: RowBlock,
+  { maximum, targetRank }: ReturnType<Kernel['rank']>,
+): Float64Array<ArrayBuffer> {
+  return Float64Array.from(maximum, (top, row) => {
+    const x = targetLogit[row]!;
+    const hasTarget = targetRank[row]! >= 0 && Number.isFinite(x);
+    return Math.exp(hasTarget ? top - x - nll[row]! : top - lse[row]!);
+  });
 }
 
 /** What shards of class probabilities are merged by. */
@@ -147,6 +164,16 @@ function probabilityColumns(block: Block, { targets, masses, sums, odd }: RowPro
     label < 0 ? 0 : probabilityAt(block, row, label),
   );
   return { probabilitySum: sums, probabilityMass: masses, odd, label: targets, labelProbability };
+}
+
+function evaluateRows(kernel: Kernel, block: Block, targets: Int32Array): RowBlock {
+  const { coefficients, shards } = block;
+  if (shards === 1) return coefficients === undefined ? kernel.forward() : kernel.forwardWithGradient(coefficients);
+  // The gradient is that of whole rows.
+  if (coefficients !== undefined) kernel.forwardWithGradient(coefficients);
+  const rows = forwardShards(kernel, block, targets);
+  kernel.setSums(rows);
+  return rows;
 }
 
 /** The rows from equal shards of consecutive classes. */

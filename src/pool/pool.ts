@@ -4,10 +4,11 @@ import { Kernel } from '../../kernels/loader.ts';
 import type { Variant } from '../../kernels/loader.ts';
 import { LossmeterError } from '../errors.ts';
 import type { FloatDType } from '../tensor/dtype.ts';
+import type { FileRange } from '../tensor/file-range.ts';
 import { evaluateBlock, plainBlock } from './block.ts';
 import type { Block, BlockResult } from './block.ts';
 import { Slabs } from './slabs.ts';
-import type { SlabReply, SlabTask, WorkerData } from './worker.ts';
+import type { FileReply, FileTask, SlabReply, SlabTask, WorkerData } from './worker.ts';
 
 export interface PoolOptions {
   /** Worker threads. */
@@ -33,7 +34,7 @@ export class KernelPool {
   readonly inlineLogits: number;
   readonly maxRowBytes: number;
   readonly #inline: Kernel;
-  readonly #piscina: Piscina<SlabTask, SlabReply>;
+  readonly #piscina: Piscina<SlabTask | FileTask, SlabReply | FileReply>;
 
   /** @throws Error when the kernel variant asked for cannot run here. */
   constructor(options: PoolOptions) {
@@ -75,15 +76,32 @@ export class KernelPool {
     const slabBytes = slab.byteLength;
     let reply: SlabReply;
     try {
-      reply = await this.#piscina.run({ block, slab, byteLength }, { transferList: [slab] });
+      reply = (await this.#piscina.run({ block, slab, byteLength }, { transferList: [slab] })) as SlabReply;
     } catch (cause) {
       this.slabs.forget(slabBytes);
-      if (cause instanceof DOMException) throw cause; // What cannot be posted will not be on another try.
-      throw new LossmeterError('worker_lost', 'a worker ended while it evaluated a block of rows', [], { cause });
+      throw workerLost(cause);
     }
     this.slabs.release(reply.slab);
     if (reply.result === undefined) throw reply.error;
     return reply.result;
+  }
+
+  /**
+   * Evaluates a block on a worker, which reads it from a file. The file is in use until this has settled.
+   * @param rowsAtOnce that the worker reads and evaluates at a time: a message for each would take as long as its kernels
+   * @returns the results of those rows, in row order
+   * @throws LossmeterError worker_lost, and what reading the file throws
+   */
+  async runFromFile(block: Block, range: FileRange, rowsAtOnce: number): Promise<BlockResult[]> {
+    let reply: FileReply;
+    try {
+      reply = await this.#piscina.run({ block, range, rowsAtOnce }, { name: 'evaluateRange' });
+    } catch (cause) {
+      throw workerLost(cause);
+    }
+    if (reply.refusal !== undefined) throw new LossmeterError(reply.refusal.code, reply.refusal.detail);
+    if (reply.results === undefined) throw reply.error;
+    return reply.results;
   }
 
   /** Resolves when a worker has loaded its kernel and answered. */
@@ -96,4 +114,10 @@ export class KernelPool {
   async close(): Promise<void> {
     await this.#piscina.close();
   }
+}
+
+/** What becomes of a task that did not return. */
+function workerLost(cause: unknown): unknown {
+  if (cause instanceof DOMException) return cause; // What cannot be posted will not be on another try.
+  return new LossmeterError('worker_lost', 'a worker ended while it evaluated a block of rows', [], { cause });
 }

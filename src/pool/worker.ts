@@ -1,8 +1,13 @@
 import { isWorkerThread, move, transferableSymbol, valueSymbol, workerData } from 'piscina';
 import { Kernel } from '../../kernels/loader.ts';
 import type { Variant } from '../../kernels/loader.ts';
-import { evaluateBlock } from './block.ts';
+import { LossmeterError } from '../errors.ts';
+import type { ErrorCode } from '../errors.ts';
+import { cutRange } from '../tensor/file-range.ts';
+import type { FileRange } from '../tensor/file-range.ts';
+import { cutBlock, evaluateBlock } from './block.ts';
 import type { Block, BlockResult } from './block.ts';
+import { readRange } from './read-range.ts';
 
 /** A block and the slab that holds its logits, which is moved to the worker. */
 export interface SlabTask {
@@ -19,6 +24,22 @@ export interface SlabReply {
   error?: unknown;
 }
 
+/** A block and where its logits stand in a file. It may be larger than what is evaluated at once. */
+export interface FileTask {
+  block: Block;
+  range: FileRange;
+  /** Rows that are read and evaluated at a time. */
+  rowsAtOnce: number;
+}
+
+/** A refusal comes as its parts, for classes do not travel between threads. */
+export interface FileReply {
+  /** In row order. */
+  results?: BlockResult[];
+  refusal?: { code: ErrorCode; detail: string };
+  error?: unknown;
+}
+
 /** Data that each worker starts with. */
 export interface WorkerData {
   kernel: Variant;
@@ -31,11 +52,36 @@ export default function evaluateSlab({ block, slab, byteLength }: SlabTask): unk
   const reply: SlabReply = { slab };
   try {
     reply.result = evaluateBlock(kernel!, block, new Uint8Array(slab, 0, byteLength));
-    for (const column of Object.values(reply.result.columns))
-      transfer.push((column as Float64Array<ArrayBuffer>).buffer);
-    if (reply.result.gradient !== undefined) transfer.push(reply.result.gradient.buffer);
+    transfer.push(...buffersOf(reply.result));
   } catch (error) {
     reply.error = error;
   }
   return move({ [transferableSymbol]: transfer, [valueSymbol]: reply });
+}
+
+/** Reads the logits straight into the memory of the kernels. */
+export function evaluateRange({ block, range, rowsAtOnce }: FileTask): unknown {
+  const rows = block.targets.length;
+  const rowBytes = range.byteLength / rows;
+  const reply: FileReply = {};
+  try {
+    const results: BlockResult[] = [];
+    for (let row = 0; row < rows; row += rowsAtOnce) {
+      const part = cutBlock(block, row, Math.min(rowsAtOnce, rows - row), 0);
+      const partRange = cutRange(range, row * rowBytes, part.targets.length * rowBytes);
+      const { byteLength } = partRange;
+      const readInto = (target: Uint8Array): void => readRange(partRange, target);
+      results.push(evaluateBlock(kernel!, part, { byteLength, readInto }));
+    }
+    reply.results = results;
+  } catch (error) {
+    if (error instanceof LossmeterError) reply.refusal = { code: error.code, detail: error.message };
+    else reply.error = error;
+  }
+  return move({ [transferableSymbol]: reply.results?.flatMap(buffersOf) ?? [], [valueSymbol]: reply });
+}
+
+function buffersOf({ columns, gradient }: BlockResult): ArrayBuffer[] {
+  const buffers = Object.values(columns).map((column) => (column as Float64Array<ArrayBuffer>).buffer);
+  return gradient === undefined ? buffers : [...buffers, gradient.buffer];
 }

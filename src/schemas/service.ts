@@ -44,7 +44,15 @@ export const Info = Type.Object(
       },
       { additionalProperties: false, description: 'Media types.' },
     ),
+    content_encodings: Type.Array(Type.String(), {
+      description: 'Content encodings of request bodies.',
+      examples: [['gzip']],
+    }),
     options: Type.Array(Type.String(), { description: 'Names of the options.', examples: [['reduction']] }),
+    local_data: Type.Boolean({
+      description: 'Whether requests may name files of a data directory in place of tensors.',
+      examples: [false],
+    }),
     limits: Type.Object(
       {
         max_row_bytes: bytes('Largest row of logits.', 2 ** 26),

@@ -36,7 +36,10 @@ function bytesTensor(dtypes: readonly string[]) {
         examples: ['AACAPwAAAEAAAEBAAAAAAAAAgD8AAAAA'],
       }),
     },
-    { additionalProperties: false, description: 'A tensor as bytes.' },
+    {
+      additionalProperties: false,
+      description: 'A tensor as bytes. In MessagePack an array of msgpack-numpy may stand here.',
+    },
   );
 }
 
@@ -58,12 +61,29 @@ function arrayTensor(dtypes: readonly string[]) {
   );
 }
 
+const FileTensor = Type.Object(
+  {
+    file: Type.String({
+      minLength: 1,
+      description: 'Path of a safetensors file below `LOSSMETER_DATA_DIR`.',
+      examples: ['step-100.safetensors'],
+    }),
+    tensor: Type.String({ description: 'Name of the tensor in it.', examples: ['logits'] }),
+  },
+  {
+    additionalProperties: false,
+    description:
+      'A tensor of a file that the service reads itself: workers read logits by position, so that no byte of them passes through a socket. Off unless the service has a data directory.',
+  },
+);
+
 /** A tensor of a request. */
 export function requestTensor(dtypes: readonly string[], description: string, examples: unknown[]) {
   return Type.Union(
     [
       bytesTensor(dtypes),
       arrayTensor(dtypes),
+      FileTensor,
       Type.Array(Type.Unknown(), { description: 'A nested array of entries.' }),
     ],
     { description, examples },
@@ -84,5 +104,9 @@ export const ReplyTensor = Type.Object(
       examples: [[0.40760596, 0]],
     }),
   },
-  { additionalProperties: false, description: 'A tensor.' },
+  {
+    additionalProperties: false,
+    description:
+      'A tensor; in MessagePack an array of msgpack-numpy, when the logits were one: bfloat16, which NumPy has not, then comes as its bits.',
+  },
 );

@@ -105,7 +105,7 @@ export class ByteReader {
   }
 
   readonly #onData = (chunk: Uint8Array): void => {
-    if (this.#failure !== undefined) return;
+    if (this.#failure !== undefined || chunk.byteLength === 0) return;
     this.#received += chunk.byteLength;
     if (this.#received > this.#maxBytes) {
       const detail = `the body is longer than the ${this.#maxBytes} bytes that this service accepts`;
@@ -152,4 +152,11 @@ export function truncated(what: string, expected: number, came: number): Lossmet
     'truncated_body',
     `the body ends within ${what}: ${expected} bytes were announced, ${came} came`,
   );
+}
+
+/** @throws LossmeterError malformed_body when something follows */
+export async function requireEnd(reader: ByteReader): Promise<void> {
+  const trailing = await reader.peek();
+  if (trailing === undefined) return;
+  throw new LossmeterError('malformed_body', `${trailing.byteLength} or more bytes follow the end of the request`);
 }

@@ -53,8 +53,11 @@ export interface HeldBytesAccount {
   close(): void;
 }
 
-/** Chunks from this size on are held as they are; smaller ones are copied together. */
+/** Chunks from half of this size on are held as they are; smaller ones are copied together into blocks of it. */
 const BLOCK_BYTES = 65_536;
+
+/** What a block starts with, and grows from: most values are short. */
+const FIRST_BLOCK_BYTES = 256;
 
 /** Collects bytes that have to wait, whatever the chunks in which they come: single bytes cost what they are. */
 export class HeldRuns {
@@ -77,15 +80,25 @@ export class HeldRuns {
       this.#filled = 0;
       return;
     }
-    if (this.#filled + chunk.byteLength > this.#block.byteLength) {
-      this.#account.take(BLOCK_BYTES, this.#what);
-      this.#block = new Uint8Array(BLOCK_BYTES);
-      this.#filled = 0;
-    }
+    if (this.#filled + chunk.byteLength > this.#block.byteLength) this.#makeRoom(chunk.byteLength);
     this.#block.set(chunk, this.#filled);
     if (this.#filled > 0) this.runs.pop();
     this.#filled += chunk.byteLength;
     this.runs.push(this.#block.subarray(0, this.#filled));
+  }
+
+  /** Grows the block, or starts another one when it cannot grow. */
+  #makeRoom(bytes: number): void {
+    if (this.#filled + bytes > BLOCK_BYTES) {
+      this.#block = new Uint8Array(0);
+      this.#filled = 0;
+    }
+    let length = FIRST_BLOCK_BYTES;
+    while (length < this.#filled + bytes) length *= 2;
+    this.#account.take(length - this.#block.byteLength, this.#what);
+    const block = new Uint8Array(length);
+    block.set(this.#block);
+    this.#block = block;
   }
 
   concat(): Uint8Array {

@@ -11,7 +11,12 @@ const ELEMENTS_PER_PART = 16_384;
  * strings "NaN", "Infinity" and "-Infinity", as in Protocol Buffers' JSON mapping.
  */
 export function encodeJson(value: object): ReplyParts {
-  const parts = joined(value);
+  return joinTexts(pieces(value));
+}
+
+/** Texts in parts of some length; as bytes when there is one part only. */
+export function joinTexts(pieces: Iterable<string>): ReplyParts {
+  const parts = joined(pieces);
   const first = parts.next();
   const second = parts.next();
   if (second.done === true) return [Buffer.from(first.value ?? '')];
@@ -23,9 +28,9 @@ export function encodeJson(value: object): ReplyParts {
 }
 
 /** Texts of some length. */
-function* joined(value: object): Generator<string, undefined> {
+function* joined(pieces: Iterable<string>): Generator<string, undefined> {
   let text = '';
-  for (const piece of pieces(value)) {
+  for (const piece of pieces) {
     text += piece;
     if (text.length < ELEMENTS_PER_PART) continue;
     yield text;
@@ -55,7 +60,8 @@ function* pieces(value: unknown): Generator<string> {
   yield '}';
 }
 
-function* elements({ dtype, data }: Tensor): Generator<string> {
+/** The elements of a tensor as JSON has them, without the brackets. */
+export function* elements({ dtype, data }: Tensor): Generator<string> {
   const step = ELEMENTS_PER_PART * DTYPE_BYTES[dtype];
   for (let at = 0; at < data.byteLength; at += step) {
     const numbers = numbersOf({ dtype, shape: [], data: data.subarray(at, at + step) });
@@ -63,8 +69,8 @@ function* elements({ dtype, data }: Tensor): Generator<string> {
   }
 }
 
-/** Without a replacer where it is not needed: one that is called for every value takes most of the time. */
-function stringify(value: unknown): string {
+/** JSON, with strings for numbers that it has not. Without a replacer where it is not needed: one that is called for every value takes most of the time. */
+export function stringify(value: unknown): string {
   return hasFiniteNumbers(value) ? JSON.stringify(value) : JSON.stringify(value, replaceNonFinite);
 }
 

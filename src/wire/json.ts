@@ -1,8 +1,9 @@
 import { LossmeterError } from '../errors.ts';
 import { showValue } from '../suggestion.ts';
 import type { ByteReader } from './byte-reader.ts';
+import { openReference, readReferences } from './file-reference.ts';
 import { HeldRuns } from './held-bytes.ts';
-import { makeHeader, missingField, requireRequestField } from './request.ts';
+import { logitsFrom, makeHeader, missingField, requireRequestField } from './request.ts';
 import type { Codec, DecodeContext } from './request.ts';
 import { requireLogitsDType, tensorFromValue } from './tensor-value.ts';
 
@@ -16,11 +17,16 @@ export const jsonCodec: Codec = {
       throw new LossmeterError('malformed_body', `the body is ${showValue(request)}, expected an object`);
     }
     for (const name of Object.keys(request)) requireRequestField(name, context);
-    const fields = request as Readonly<Record<string, unknown>>;
-    const { logits, label } = fields;
+    const { logits, label } = request as Readonly<Record<string, unknown>>;
     if (logits === undefined || logits === null) throw missingField('logits');
     // Before the logits are decoded, which may be large.
     if (label === undefined || label === null) throw missingField('label');
+    const source = await openReference('logits', logits, context);
+    const fields = await readReferences(request as Readonly<Record<string, unknown>>, context);
+    if (source !== undefined) {
+      context.begin(makeHeader(logitsFrom(source), fields, context));
+      return;
+    }
     const tensor = tensorFromValue('logits', logits);
     const writer = context.begin(
       makeHeader({ dtype: requireLogitsDType(tensor.dtype), shape: tensor.shape }, fields, context),

@@ -3,13 +3,23 @@ import { encodeJson } from './json-reply.ts';
 import { jsonCodec } from './json.ts';
 import { packReply } from './msgpack-reply.ts';
 import { msgpackCodec } from './msgpack.ts';
-import type { ReplyParts } from './reply.ts';
+import type { ReplyParts, ReplyStyle } from './reply.ts';
 import type { Codec } from './request.ts';
+import { encodeSafetensors } from './safetensors-reply.ts';
+import { SAFETENSORS, safetensorsCodec } from './safetensors.ts';
 
-const CODECS: readonly Codec[] = [msgpackCodec, jsonCodec];
+const CODECS: readonly Codec[] = [msgpackCodec, jsonCodec, safetensorsCodec];
 
 /** Media types that request bodies may have. */
 export const REQUEST_MEDIA_TYPES = CODECS.flatMap((codec) => codec.mediaTypes);
+
+/** Those of them whose bodies are safetensors files. */
+export const SAFETENSORS_MEDIA_TYPES = safetensorsCodec.mediaTypes;
+
+/** Those of them whose bodies may be plain values without logits. */
+export const VALUE_MEDIA_TYPES = CODECS.filter((codec) => codec.decodeValue !== undefined).flatMap(
+  (codec) => codec.mediaTypes,
+);
 
 const byMediaType = new Map(CODECS.flatMap((codec) => codec.mediaTypes.map((type) => [type, codec] as const)));
 
@@ -28,16 +38,30 @@ export function codecFor(contentType: string | undefined): Codec {
   throw new LossmeterError('unsupported_media_type', detail);
 }
 
+/** @throws LossmeterError unsupported_media_type when the codec has no plain values */
+export function requireValues(codec: Codec): Required<Codec> {
+  if (codec.decodeValue !== undefined) return codec as Required<Codec>;
+  const detail = `Content-Type is that of ${codec.name}, which has no values without logits; expected one of ${VALUE_MEDIA_TYPES.join(', ')}`;
+  throw new LossmeterError('unsupported_media_type', detail);
+}
+
+interface ReplyFormat {
+  readonly mediaTypes: readonly string[];
+  readonly encode: (reply: object, style: ReplyStyle) => ReplyParts;
+}
+
 /** How answers are written, the preferred one first. */
-const REPLY_FORMATS: readonly { mediaTypes: readonly string[]; encode: (reply: object) => ReplyParts }[] = [
+const REPLY_FORMATS: readonly ReplyFormat[] = [
   { mediaTypes: jsonCodec.mediaTypes, encode: encodeJson },
   { mediaTypes: msgpackCodec.mediaTypes, encode: packReply },
+  // Not application/octet-stream, which says nothing of what comes.
+  { mediaTypes: [SAFETENSORS], encode: encodeSafetensors },
 ];
 
 /** Media types that answers may have, the preferred one first. */
 export const REPLY_MEDIA_TYPES = REPLY_FORMATS.flatMap(({ mediaTypes }) => mediaTypes);
 
-/** Encodes an answer of plain values and tensors. A tensor's data is bin in MessagePack, and a flat array in JSON. */
-export function encodeReply(reply: object, mediaType: string): ReplyParts {
-  return REPLY_FORMATS.find(({ mediaTypes }) => mediaTypes.includes(mediaType))!.encode(reply);
+/** Encodes an answer of plain values and tensors. */
+export function encodeReply(reply: object, mediaType: string, style: ReplyStyle): ReplyParts {
+  return REPLY_FORMATS.find(({ mediaTypes }) => mediaTypes.includes(mediaType))!.encode(reply, style);
 }

@@ -1,25 +1,14 @@
-import { Unpackr } from 'msgpackr';
 import { LossmeterError } from '../errors.ts';
-import type { DType, FloatDType } from '../tensor/dtype.ts';
-import type { Shape } from '../tensor/shape.ts';
-import { showValue } from '../suggestion.ts';
-import { truncated } from './byte-reader.ts';
+import { requireEnd, truncated } from './byte-reader.ts';
 import type { ByteReader } from './byte-reader.ts';
-import { MsgpackExtent, formatOf } from './msgpack-extent.ts';
+import { isReferenceKey, openReference, readReferences } from './file-reference.ts';
+import { formatOf } from './msgpack-extent.ts';
+import { readValue } from './msgpack-value.ts';
 import { HeldRuns } from './held-bytes.ts';
-import type { HeldBytesAccount } from './held-bytes.ts';
-import { duplicateField, makeHeader, missingField, requireRequestField } from './request.ts';
-import type { Codec, DecodeContext, LogitsWriter } from './request.ts';
-import {
-  missingKey,
-  requireByteLength,
-  requireDType,
-  requireLogitsDType,
-  requireShape,
-  requireTensorKey,
-  tensorFromValue,
-} from './tensor-value.ts';
-import type { TensorKey } from './tensor-value.ts';
+import { TENSOR_FIELDS, duplicateField, logitsFrom, makeHeader, missingField, requireRequestField } from './request.ts';
+import type { Codec, DecodeContext, LogitsWriter, RequestHeader } from './request.ts';
+import { TensorMap } from './tensor-map.ts';
+import { requireByteLength, requireLogitsDType, tensorFromValue } from './tensor-value.ts';
 
 /**
  * MessagePack requests. The map is walked as it arrives: what is small is cut out and read by msgpackr, and the bytes
@@ -37,41 +26,16 @@ export const msgpackCodec: Codec = {
   },
 };
 
-/** @throws LossmeterError malformed_body when something follows */
-async function requireEnd(reader: ByteReader): Promise<void> {
-  const trailing = await reader.peek();
-  if (trailing === undefined) return;
-  throw new LossmeterError('malformed_body', `${trailing.byteLength} or more bytes follow the end of the request`);
-}
-
-/** Cuts the next value out of the stream and reads it. */
-async function readValue(reader: ByteReader, account: HeldBytesAccount, what: string): Promise<unknown> {
-  const extent = new MsgpackExtent();
-  const held = new HeldRuns(account, what);
-  while (!extent.done) {
-    const chunk = await reader.peek();
-    if (chunk === undefined) {
-      throw new LossmeterError('truncated_body', `the body ends within ${what}, after ${reader.received} bytes`);
-    }
-    const length = extent.push(chunk);
-    const run = chunk.subarray(0, length);
-    reader.skip(length);
-    // Most values lie within one chunk, and are read where they lie.
-    if (extent.done && held.runs.length === 0) {
-      account.take(length, what);
-      return unpack(run, what);
-    }
-    held.push(run);
-  }
-  return unpack(held.concat(), what);
-}
-
 class MsgpackRequest {
   readonly #reader: ByteReader;
   readonly #context: DecodeContext;
   readonly #fields = new Map<string, unknown>();
   /** The logits, when fields that follow them have to be known first. */
-  #heldLogits: { dtype: FloatDType; shape: Shape; runs: Uint8Array[] } | undefined;
+  #heldLogits: { logits: RequestHeader['logits']; runs: Uint8Array[] } | undefined;
+  /** What names logits that stand in a file. */
+  #reference: object | undefined;
+  /** Whether the logits are an array of msgpack-numpy. */
+  #numpyArrays = false;
 
   constructor(reader: ByteReader, context: DecodeContext) {
     this.#reader = reader;
@@ -84,7 +48,7 @@ class MsgpackRequest {
       const field = requireRequestField(await this.#readValue('a field name'), this.#context);
       if (this.#fields.has(field)) throw duplicateField(field);
       if (field !== 'logits') {
-        this.#fields.set(field, await this.#readValue(field));
+        this.#fields.set(field, withoutNumpy(field, await this.#readValue(field)));
         continue;
       }
       this.#fields.set('logits', undefined);
@@ -94,13 +58,20 @@ class MsgpackRequest {
     if (streamed) return;
 
     if (!this.#fields.has('logits')) throw missingField('logits');
-    const { dtype, shape, runs } = this.#heldLogits!;
-    const writer = this.#begin(dtype, shape);
+    if (this.#reference !== undefined) {
+      const source = await openReference('logits', this.#reference, this.#context);
+      await this.#begin(logitsFrom(source!));
+      return;
+    }
+    const { logits, runs } = this.#heldLogits!;
+    const writer = await this.#begin(logits);
     for (const run of runs) await writer.write(run);
   }
 
-  #begin(dtype: FloatDType, shape: Shape): LogitsWriter {
-    return this.#context.begin(makeHeader({ dtype, shape }, Object.fromEntries(this.#fields), this.#context));
+  async #begin(logits: RequestHeader['logits']): Promise<LogitsWriter> {
+    const fields = await readReferences(Object.fromEntries(this.#fields), this.#context);
+    const header = makeHeader(logits, fields, this.#context);
+    return this.#context.begin({ ...header, numpyArrays: this.#numpyArrays });
   }
 
   /**
@@ -111,49 +82,73 @@ class MsgpackRequest {
   async #readLogits(last: boolean): Promise<boolean> {
     const type = (await this.#reader.peek())?.[0];
     if (type === undefined || formatOf(type).counts !== 'pairs') {
-      const tensor = tensorFromValue('logits', await this.#readValue('logits'));
-      this.#heldLogits = { dtype: requireLogitsDType(tensor.dtype), shape: tensor.shape, runs: [tensor.data] };
+      this.#holdArray(await this.#readValue('logits'));
       return false;
     }
 
-    let dtype: DType | undefined;
-    let shape: Shape | undefined;
+    const map = new TensorMap('logits');
+    let entries: unknown;
     let data: { byteLength: number; runs: Uint8Array[] } | undefined;
-    const seen = new Set<TensorKey>();
-    for (let missing = await this.#readMapLength('logits'); missing > 0; missing--) {
-      const key = requireTensorKey('logits', await this.#readValue('a key of logits'));
-      if (seen.has(key)) throw duplicateField(`logits.${key}`);
-      seen.add(key);
-      if (key === 'dtype') dtype = requireDType('logits', await this.#readValue('logits.dtype'));
-      else if (key === 'shape') shape = requireShape('logits', await this.#readValue('logits.shape'));
-      else {
-        const byteLength = await this.#readBinLength();
-        if (byteLength === undefined) {
-          // Not bin: an array of numbers. Small enough to wait, or refused by the bound on held bytes.
-          const value = { dtype, shape, data: await this.#readValue('logits.data') };
-          const tensor = tensorFromValue('logits', value);
-          shape = tensor.shape;
-          dtype = tensor.dtype;
-          data = { byteLength: tensor.data.byteLength, runs: [tensor.data] };
-        } else if (last && missing === 1 && dtype !== undefined && shape !== undefined) {
-          const logitsDType = requireLogitsDType(dtype);
-          requireByteLength('logits', dtype, shape, byteLength);
-          this.#requireAnnounced(byteLength);
-          const writer = this.#begin(logitsDType, shape);
-          await this.#reader.forward(byteLength, 'logits.data', (run) => writer.write(run));
-          return true;
-        } else {
-          if (dtype !== undefined && shape !== undefined) requireByteLength('logits', dtype, shape, byteLength);
-          data = { byteLength, runs: await this.#hold(byteLength) };
-        }
+    const pairs = await this.#readMapLength('logits');
+    for (let missing = pairs; missing > 0; missing--) {
+      const name = await this.#readValue('a key of logits');
+      if (isReferenceKey(name) && missing === pairs) {
+        this.#reference = await this.#readMap(name, pairs);
+        return false;
+      }
+      const key = map.next(name);
+      if (key !== 'data') {
+        map.set(key, await this.#readValue(`logits.${key}`));
+        continue;
+      }
+      const byteLength = await this.#readBinLength();
+      if (byteLength === undefined) {
+        // Not bin: an array of numbers. Small enough to wait, or refused by the bound on held bytes.
+        entries = await this.#readValue('logits.data');
+      } else if (last && missing === 1) {
+        const writer = await this.#begin(this.#finishLogits(map, byteLength));
+        await this.#reader.forward(byteLength, 'logits.data', (run) => writer.write(run));
+        return true;
+      } else {
+        const { dtype, shape } = map.known;
+        if (dtype !== undefined && shape !== undefined) requireByteLength('logits', dtype, shape, byteLength);
+        data = { byteLength, runs: await this.#hold(byteLength) };
       }
     }
-    if (dtype === undefined) throw missingKey('logits', 'dtype');
-    if (shape === undefined) throw missingKey('logits', 'shape');
-    if (data === undefined) throw missingKey('logits', 'data');
-    requireByteLength('logits', dtype, shape, data.byteLength);
-    this.#heldLogits = { dtype: requireLogitsDType(dtype), shape, runs: data.runs };
+    if (data === undefined && entries !== undefined) {
+      map.requireOneForm();
+      this.#holdArray({ ...map.known, data: entries });
+    } else {
+      this.#heldLogits = { logits: this.#finishLogits(map, data?.byteLength ?? 0), runs: data?.runs ?? [] };
+    }
     return false;
+  }
+
+  /** Reads a map of plain values, the first name of which was read already. */
+  async #readMap(first: string, pairs: number): Promise<object> {
+    const map = new Map([[first, await this.#readValue(`logits.${first}`)]]);
+    for (let missing = pairs - 1; missing > 0; missing--) {
+      const name = String(await this.#readValue('a key of logits'));
+      if (map.has(name)) throw duplicateField(`logits.${name}`);
+      map.set(name, await this.#readValue(`logits.${name}`));
+    }
+    return Object.fromEntries(map);
+  }
+
+  /** @throws LossmeterError when the map is not complete, or not filled by so many bytes */
+  #finishLogits(map: TensorMap, byteLength: number): RequestHeader['logits'] {
+    const { dtype, shape } = map.finish();
+    const logits = { dtype: requireLogitsDType(dtype), shape };
+    requireByteLength('logits', dtype, shape, byteLength);
+    this.#requireAnnounced(byteLength);
+    this.#numpyArrays = map.isNumpy;
+    return logits;
+  }
+
+  /** Holds logits that came as an array of numbers. */
+  #holdArray(value: unknown): void {
+    const { dtype, shape, data } = tensorFromValue('logits', value);
+    this.#heldLogits = { logits: { dtype: requireLogitsDType(dtype), shape }, runs: [data] };
   }
 
   /** Refuses at once what cannot come: memory is taken for rows before their bytes have come. */
@@ -205,14 +200,16 @@ class MsgpackRequest {
   }
 }
 
-// Integers beyond 2^53 come as bigint, so that labels are exact.
-const unpackr = new Unpackr({ useRecords: false, mapsAsObjects: true, int64AsType: 'auto' as 'bigint' });
-
-function unpack(bytes: Uint8Array, what: string): unknown {
-  try {
-    return unpackr.unpack(bytes);
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : showValue(cause);
-    throw new LossmeterError('malformed_body', `${what} cannot be read as MessagePack: ${reason}`, [], { cause });
+/** A field as any other codec has it: msgpack-numpy's array as {dtype, shape, data}. */
+function withoutNumpy(field: string, value: unknown): unknown {
+  const isTensorField = (TENSOR_FIELDS as readonly string[]).includes(field);
+  if (!isTensorField || typeof value !== 'object' || value === null || !Object.hasOwn(value, 'nd')) return value;
+  const map = new TensorMap(field);
+  let data: unknown;
+  for (const [name, inner] of Object.entries(value) as [string, unknown][]) {
+    const key = map.next(name);
+    if (key === 'data') data = inner;
+    else map.set(key, inner);
   }
+  return { ...map.finish(), data };
 }

@@ -1,18 +1,22 @@
 import type { ByteReader } from './byte-reader.ts';
+import type { FileTensor, TensorFiles } from './file-reference.ts';
 import type { HeldBytesAccount } from './held-bytes.ts';
 import { LossmeterError, refuse } from '../errors.ts';
 import { pointerTo, showValue, suggestName } from '../suggestion.ts';
 import type { FloatDType } from '../tensor/dtype.ts';
 import type { Shape } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import { tensorFromValue } from './tensor-value.ts';
+import { requireLogitsDType, tensorFromValue } from './tensor-value.ts';
+
+/** The fields of a request that are tensors. */
+export const TENSOR_FIELDS = ['logits', 'label', 'input_mask', 'weight'] as const;
 
 /** The fields of a request, whatever its media type. */
-const REQUEST_FIELDS = ['logits', 'label', 'input_mask', 'weight', 'options'] as const;
+const REQUEST_FIELDS = [...TENSOR_FIELDS, 'options'] as const;
 export type RequestField = (typeof REQUEST_FIELDS)[number];
 
 /** Other names under which people send the fields. */
-const SYNONYMS: Readonly<Record<string, RequestField>> = {
+export const SYNONYMS: Readonly<Record<string, RequestField>> = {
   logit: 'logits',
   input: 'logits',
   labels: 'label',
@@ -28,7 +32,12 @@ const SYNONYMS: Readonly<Record<string, RequestField>> = {
 
 /** Everything of a request but the bytes of its logits. */
 export interface RequestHeader {
-  readonly logits: { readonly dtype: FloatDType; readonly shape: Shape };
+  readonly logits: {
+    readonly dtype: FloatDType;
+    readonly shape: Shape;
+    /** Where they stand, when not in the request: nothing is written then. */
+    readonly source?: FileTensor;
+  };
   readonly label: Tensor;
   readonly inputMask: Tensor | undefined;
   readonly weight: Tensor | undefined;
@@ -36,6 +45,8 @@ export interface RequestHeader {
   readonly options: unknown;
   /** The fields that this request has beside, as they came. */
   readonly parameters: Readonly<Record<string, unknown>>;
+  /** Whether the logits came as an array of msgpack-numpy, so that outputs should be such arrays too. */
+  readonly numpyArrays?: boolean;
 }
 
 /** Takes the bytes of the logits, in order and in runs of any length. */
@@ -54,6 +65,8 @@ export interface DecodeContext {
   readonly maxJsonBytes: number;
   /** Reads a JSON text: see JsonParser. */
   readonly parseJson: (text: Uint8Array) => unknown;
+  /** Opens files that the request names; undefined where it may not. */
+  readonly files?: TensorFiles | undefined;
   /** Bytes of the whole body, where they are announced. */
   readonly contentLength: number | undefined;
   /** Called once, when all but the logits' bytes is known; what it throws refuses the request. */
@@ -65,8 +78,8 @@ export interface Codec {
   readonly name: string;
   readonly mediaTypes: readonly string[];
   decode(reader: ByteReader, context: DecodeContext): Promise<void>;
-  /** Reads a body that is one plain value without logits; all of it waits in memory. */
-  decodeValue(
+  /** Reads a body that is one plain value without logits; all of it waits in memory. Not every format has such. */
+  decodeValue?(
     reader: ByteReader,
     context: Pick<DecodeContext, 'held' | 'maxJsonBytes' | 'parseJson'>,
   ): Promise<unknown>;
@@ -122,6 +135,11 @@ export function makeHeader(
     options: fields['options'],
     parameters,
   };
+}
+
+/** Logits that stand in a file. @throws LossmeterError invalid_tensor */
+export function logitsFrom(source: FileTensor): RequestHeader['logits'] {
+  return { dtype: requireLogitsDType(source.dtype), shape: source.shape, source };
 }
 
 export function missingField(name: RequestField): LossmeterError {

@@ -36,6 +36,7 @@ test.each([
   [{ LOSSMETER_PORT: 'http' }, 'LOSSMETER_PORT must be integer'],
   [{ LOSSMETER_WORKERS: '0' }, 'LOSSMETER_WORKERS must be >= 1'],
   [{ LOSSMETER_KERNEL: 'fast' }, 'LOSSMETER_KERNEL must be equal to one of the allowed values'],
+  [{ LOSSMETER_DATA_DIR: '/nowhere' }, 'LOSSMETER_DATA_DIR is /nowhere, which is no folder'],
 ])('%j is refused with its bound', (env, says) => {
   const { status, stderr, stdout } = lossmeter(['serve'], { env });
   expect(status).toBe(1);

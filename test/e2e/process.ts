@@ -37,7 +37,7 @@ export class ServiceProcess {
     while (service.#url === '') {
       if (service.child.exitCode !== null || performance.now() > deadline)
         throw new Error(`no start:\n${service.output}`);
-      service.#url = /Server listening at (http:\S+?)"/.exec(service.output)?.[1] ?? '';
+      service.#url = /Server listening at (\S+?)"/.exec(service.output)?.[1] ?? '';
       await new Promise((resolve) => setTimeout(resolve, 10));
     }
     return service;

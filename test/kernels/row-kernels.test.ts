@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { Kernel, LEFT_OUT, NO_TARGET } from '../../kernels/loader.ts';
 import type { Variant } from '../../kernels/loader.ts';
 import { FLOAT_DTYPES } from '../../src/tensor/dtype.ts';
-import { entropy, exactSum, prediction, targetRank } from '../reference.ts';
+import { entropy, exactSum, lse, prediction, targetRank, uniformNll } from '../reference.ts';
 import { forward } from './forward.ts';
 import { ROWS, decode, encode, seededRandom } from '../rows.ts';
 
@@ -12,7 +12,7 @@ const CLASSES = [1, 2, 3, 4, 5, 7, 8, 15, 16, 17, 255, 256, 257, 1000, 1023, 320
 describe.each(FLOAT_DTYPES)('%s', (dtype) => {
   const kernels = VARIANTS.map((variant) => Kernel.load(variant));
 
-  test.each(CLASSES)('rank, weighted sum and entropy of %i classes agree with the reference', (classes) => {
+  test.each(CLASSES)('rank, uniform nll and entropy of %i classes agree with the reference', (classes) => {
     const random = seededRandom(classes);
     const kinds = Object.entries(ROWS).map(([kind, make]) => {
       const target = Math.floor(classes * random());
@@ -31,26 +31,37 @@ describe.each(FLOAT_DTYPES)('%s', (dtype) => {
         Int32Array.from(kinds, (row) => row.target),
       );
       const { predictions, targetRank: ranks, maximum } = kernel.rank();
-      const plain = kernel.weightedSum();
+      const plain = kernel.uniformNll();
       const entropies = kernel.entropy();
-      kernel.place({ dtype, logits, classes, targets: new Int32Array(kinds.length), weights });
-      const weighted = kernel.weightedSum();
+      const targets = Int32Array.from(kinds, (row) => row.target);
+      kernel.place({ dtype, logits, classes, targets, weights });
+      kernel.forward();
+      const weighted = kernel.uniformNll();
       kinds.forEach(({ kind, target, row }, r) => {
         const name = `${kernel.variant}: ${kind}`;
         expect(predictions[r], name).toBe(prediction(row));
         expect(maximum[r]! + 0, name).toBe(row.reduce((top, x) => (x > top ? x : top), -Infinity) + 0);
         expect(ranks[r], name).toBe(targetRank(row, target));
-        expectClose(plain[r]!, exactSum(row), 1e-12 * exactSum(row.map(Math.abs)), name);
-        expectClose(
-          weighted[r]!,
-          exactSum(row.map((x, c) => x * weights[c]!)),
-          1e-12 * exactSum(row.map(Math.abs)),
-          name,
-        );
+        // lse is as exact as promised, and there is one for every class.
+        const lsePerClass = dtype === 'float64' ? 1e-12 : 2e-6;
+        const sum = lse(row);
+        const absolute = exactSum(row.map((x) => Math.abs(sum - x)));
+        expectClose(plain[r]!, uniformNll(row), lsePerClass * classes + 1e-12 * absolute, name);
+        expectClose(weighted[r]!, uniformNll(row, weights), lsePerClass * classes + 1e-12 * absolute, name);
         const bound = dtype === 'float64' ? 1e-11 : 3e-6;
         expectClose(entropies[r]!, entropy(row), bound, name);
       });
     }
+  });
+
+  test('a large offset of a row does not show in its uniform nll, nor a class of weight 0', () => {
+    const kernel = Kernel.load();
+    const top = dtype === 'float16' ? 60_000 : 2 ** 60;
+    const row = [top, top, top, -Infinity];
+    const weights = Float64Array.of(1, 2, 0, 0);
+    kernel.place({ dtype, logits: encode(dtype, row), classes: 4, targets: Int32Array.of(1), weights });
+    kernel.forward();
+    expect(kernel.uniformNll()[0]).toBeCloseTo(3 * Math.log(3), 6);
   });
 
   test('rows without a target have no rank', () => {

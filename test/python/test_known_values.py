@@ -5,14 +5,17 @@ import math
 from collections.abc import Callable
 from typing import Any, NoReturn
 
+import ml_dtypes
 import msgpack
+import msgpack_numpy
 import numpy as np
 import pytest
 import requests
+import safetensors.numpy
 from numpy.typing import NDArray
 from reference import row_losses
 from service import Service
-from tensors import from_bfloat16, to_bfloat16, to_json, to_msgpack
+from tensors import Map, from_bfloat16, to_bfloat16, to_json, to_msgpack
 
 LOGITS = np.array(
     [
@@ -30,9 +33,50 @@ CONFIDENT_LABEL = np.array([1])
 Post = Callable[..., dict[str, Any]]
 
 
-@pytest.fixture(params=["msgpack", "json"])
+def encode_msgpack(
+    logits: NDArray[Any], label: NDArray[Any], dtype: str | None, options: Map
+) -> bytes:
+    tensors = {"label": to_msgpack(label), "logits": to_msgpack(logits, dtype)}
+    return msgpack.packb({"options": options} | tensors)
+
+
+def encode_msgpack_numpy(
+    logits: NDArray[Any], label: NDArray[Any], dtype: str | None, options: Map
+) -> bytes:
+    if dtype == "bfloat16":
+        logits = logits.view("V2")
+    fields = {"options": options, "label": label, "logits": logits}
+    return msgpack.packb(fields, default=msgpack_numpy.encode)
+
+
+def encode_json(
+    logits: NDArray[Any], label: NDArray[Any], dtype: str | None, options: Map
+) -> str:
+    # Lists are float32 to the service: only these go without a dtype.
+    lists = logits.dtype == np.float32
+    encoded = logits.tolist() if lists else to_json(logits, dtype)
+    return json.dumps({"options": options, "label": label.tolist(), "logits": encoded})
+
+
+def encode_safetensors(
+    logits: NDArray[Any], label: NDArray[Any], dtype: str | None, options: Map
+) -> bytes:
+    if dtype == "bfloat16":
+        logits = logits.view(ml_dtypes.bfloat16)
+    return safetensors.numpy.save(
+        {"label": label, "logits": logits}, {"options": json.dumps(options)}
+    )
+
+
+@pytest.fixture(params=["msgpack", "msgpack-numpy", "json", "safetensors"])
 def post(request: pytest.FixtureRequest, service: Service) -> Post:
     """Posts arrays in one of the encodings and returns the JSON answer."""
+    media_type, encode = {
+        "msgpack": ("application/vnd.msgpack", encode_msgpack),
+        "msgpack-numpy": ("application/vnd.msgpack", encode_msgpack_numpy),
+        "json": ("application/json", encode_json),
+        "safetensors": ("application/vnd.safetensors", encode_safetensors),
+    }[request.param]
 
     def post(
         logits: NDArray[Any],
@@ -40,23 +84,9 @@ def post(request: pytest.FixtureRequest, service: Service) -> Post:
         dtype: str | None = None,
         **options: Any,
     ) -> dict[str, Any]:
-        if request.param == "msgpack":
-            media_type = "application/vnd.msgpack"
-            encoded = [to_msgpack(label), to_msgpack(logits, dtype)]
-            dump = msgpack.packb
-        else:
-            media_type = "application/json"
-            # Lists are float32 to the service: only these go without a dtype.
-            lists = logits.dtype == np.float32
-            encoded = [
-                label.tolist(),
-                logits.tolist() if lists else to_json(logits, dtype),
-            ]
-            dump = json.dumps
-        fields = dict(zip(("label", "logits"), encoded, strict=True))
         response = requests.post(
             f"{service.url}/v1/cross-entropy",
-            data=dump({"options": options} | fields),
+            data=encode(logits, label, dtype, options),
             headers={"Content-Type": media_type},
             timeout=10,
         )

@@ -1,5 +1,4 @@
 import { Readable } from 'node:stream';
-import { Packr } from 'msgpackr';
 import { describe, expect, test } from 'vitest';
 import { DTYPES, FLOAT_DTYPES, isFloatDType } from '../../src/tensor/dtype.ts';
 import type { DType } from '../../src/tensor/dtype.ts';
@@ -8,171 +7,206 @@ import type { Tensor } from '../../src/tensor/tensor.ts';
 import { ByteReader } from '../../src/wire/byte-reader.ts';
 import { encodeElements } from '../../src/wire/elements.ts';
 import { HeldBytes } from '../../src/wire/held-bytes.ts';
-import { jsonCodec } from '../../src/wire/json.ts';
 import { parseJson } from '../../src/wire/json-text.ts';
-import { msgpackCodec } from '../../src/wire/msgpack.ts';
-import type { Codec, RequestHeader } from '../../src/wire/request.ts';
+import type { Codec, DecodeContext, RequestHeader } from '../../src/wire/request.ts';
+import { FORMATS } from './formats.ts';
+import type { Batch } from './formats.ts';
 
-interface Batch {
-  logits: Tensor;
-  label: Tensor;
-  inputMask?: Tensor;
-  options?: unknown;
-}
+type Order = readonly (keyof Batch)[];
 
-type Encode = (batch: Batch, order: readonly string[]) => Uint8Array;
-
-const packr = new Packr({ useRecords: false, variableMapSize: true });
-
-function ordered(batch: Batch, order: readonly string[], tensor: (tensor: Tensor) => unknown): Record<string, unknown> {
-  const fields: Record<string, unknown> = {
-    logits: tensor(batch.logits),
-    label: tensor(batch.label),
-    input_mask: batch.inputMask && tensor(batch.inputMask),
-    options: batch.options,
-  };
-  return Object.fromEntries(order.filter((name) => fields[name] !== undefined).map((name) => [name, fields[name]]));
-}
-
-const base64 = (tensor: Tensor): unknown => ({ ...tensor, data: Buffer.from(tensor.data).toString('base64') });
-const reversed = (tensor: Tensor): unknown => ({ data: tensor.data, shape: tensor.shape, dtype: tensor.dtype });
-
-/** Every codec, with an encoder for each way to write a request in its format. */
-const CODECS: [string, Codec, Encode][] = [
-  ['MessagePack', msgpackCodec, (batch, order) => packr.pack(ordered(batch, order, (tensor) => tensor))],
-  ['MessagePack, data before its shape', msgpackCodec, (batch, order) => packr.pack(ordered(batch, order, reversed))],
-  ['JSON with base64', jsonCodec, (batch, order) => Buffer.from(JSON.stringify(ordered(batch, order, base64)))],
+const ORDERS: readonly Order[] = [
+  ['options', 'vocab_start', 'vocab_size', 'label', 'weight', 'input_mask', 'logits'],
+  ['logits', 'input_mask', 'label', 'weight', 'options', 'vocab_size', 'vocab_start'],
+  ['label', 'logits', 'options', 'weight', 'input_mask', 'vocab_start', 'vocab_size'],
 ];
+const STREAMED = ORDERS[0]!;
+const HELD = ORDERS[1]!;
 
-const ORDERS = [
-  ['options', 'label', 'input_mask', 'logits'],
-  ['logits', 'label', 'input_mask', 'options'],
-  ['label', 'logits', 'options', 'input_mask'],
-];
-
-function* chunks(body: Uint8Array, size: number): Generator<Uint8Array> {
+function* chunksOf(body: Uint8Array, size: number): Generator<Uint8Array> {
   for (let at = 0; at < body.byteLength; at += size) yield body.subarray(at, at + size);
 }
 
-/** Decodes a body that comes in chunks of a size. */
+/** What a codec reads with, when nothing special is asked. */
+function contextWith(given: Pick<DecodeContext, 'held' | 'begin'> & Partial<DecodeContext>): DecodeContext {
+  return {
+    ...{ optionNames: ['reduction'], parameterNames: ['vocab_start', 'vocab_size'], maxJsonBytes: 2 ** 24 },
+    ...{ parseJson, contentLength: undefined },
+    ...given,
+  };
+}
+
+/** Decodes a body that comes in chunks. */
 async function decode(
   codec: Codec,
-  body: Uint8Array,
-  chunkBytes: number,
+  chunks: Iterable<Uint8Array>,
+  contentLength?: number,
 ): Promise<{ header: RequestHeader; logits: Buffer }> {
   const runs: Uint8Array[] = [];
   let header: RequestHeader | undefined;
   const heldBytes = new HeldBytes(2 ** 20);
   const held = heldBytes.open();
-  await codec.decode(new ByteReader(Readable.from(chunks(body, chunkBytes)), 2 ** 20), {
+  const context = contextWith({
     held,
-    optionNames: ['reduction'],
-    parameterNames: [],
-    parseJson,
-    maxJsonBytes: 2 ** 20,
-    contentLength: undefined,
+    contentLength,
     begin(given) {
       expect(header, 'begin is called once').toBeUndefined();
       header = given;
       return { write: (run) => void runs.push(Buffer.from(run)) };
     },
   });
+  await codec.decode(new ByteReader(Readable.from(chunks), 2 ** 24), context);
   held.close();
   expect(heldBytes.held).toBe(0);
   return { header: header!, logits: Buffer.concat(runs) };
 }
 
-function tensor(dtype: DType, shape: Shape, values: number[]): Tensor {
+function tensor(dtype: DType, shape: Shape, values: readonly unknown[]): Tensor {
   return { dtype, shape, data: encodeElements('test', dtype, values) };
 }
 
 const plain = (value: Tensor | undefined): unknown => value && { ...value, data: Buffer.from(value.data) };
 
-describe.each(CODECS)('%s', (_name, codec, encode) => {
-  const batches: Batch[] = [
-    ...FLOAT_DTYPES.map((dtype) => ({
-      logits: tensor(dtype, [2, 3], [1, -2, 0.5, Infinity, -0, 1.5]),
-      label: tensor('int64', [2], [2, 0]),
-    })),
-    ...DTYPES.filter((dtype) => !isFloatDType(dtype)).map((dtype) => ({
-      logits: tensor('float32', [2, 2], [1, 2, 3, 4]),
-      label: tensor(dtype, [2], [1, 0]),
-      inputMask: tensor('bool', [2], [1, 0]),
-      options: { reduction: 'sum', ignore_index: [1, -100] },
-    })),
-    ...DTYPES.map((dtype) => ({
-      logits: tensor('float32', [2, 1, 2], [1, 2, 3, 4]),
-      label: tensor('int8', [2, 1], [1, 0]),
-      inputMask: tensor(dtype, [2, 1], [1, 0]),
-    })),
-    { logits: tensor('float32', [0, 5], []), label: tensor('int32', [0], []) },
-    { logits: tensor('float64', [1, 1], [3]), label: tensor('uint8', [1], [0]), options: {} },
-  ];
+/** What was decoded, under the names of the wire. */
+function fieldsOf({ header, logits }: Awaited<ReturnType<typeof decode>>): Record<string, unknown> {
+  return {
+    logits: { ...header.logits, data: logits },
+    label: plain(header.label),
+    input_mask: plain(header.inputMask),
+    weight: plain(header.weight),
+    options: header.options,
+    ...header.parameters,
+  };
+}
 
+function expected({ logits, label, input_mask: mask, weight, ...rest }: Batch): Record<string, unknown> {
+  return { ...rest, logits: plain(logits), label: plain(label), input_mask: plain(mask), weight: plain(weight) };
+}
+
+const LOGITS = tensor('float32', [2, 2], [1, 2, 3, 4]);
+const LABEL = tensor('int8', [2], [1, 0]);
+const INTEGER_DTYPES = DTYPES.filter((dtype) => !isFloatDType(dtype));
+
+/** A batch that has every field. */
+const FULL: Batch = {
+  logits: tensor('float32', [2, 3], [1, -2, 0.5, 4, -0, 1.5]),
+  label: tensor('int64', [2], [2, 0]),
+  input_mask: tensor('bool', [2], [1, 0]),
+  weight: tensor('float64', [3], [0.1, 1, 0]),
+  options: { reduction: 'sum', ignore_index: [1, -100], label_smoothing: 0.1, outputs: ['lse'] },
+  vocab_start: 3,
+  vocab_size: 70_000,
+};
+
+const BATCHES: readonly Batch[] = [
+  FULL,
+  ...FLOAT_DTYPES.map((dtype) => ({
+    logits: tensor(dtype, [2, 3], [1, -2, 0.5, Infinity, -0, 1.5]),
+    label: tensor('int64', [2], [2, 0]),
+  })),
+  ...FLOAT_DTYPES.map((dtype) => ({ logits: LOGITS, label: tensor(dtype, [2, 2], [0.25, 0.75, 1, 0]) })),
+  ...INTEGER_DTYPES.map((dtype) => ({ logits: LOGITS, label: tensor(dtype, [2], [1, 0]), options: {} })),
+  ...DTYPES.map((dtype) => ({ logits: LOGITS, label: LABEL, input_mask: tensor(dtype, [2], [1, 0]) })),
+  ...DTYPES.map((dtype) => ({ logits: LOGITS, label: LABEL, weight: tensor(dtype, [2], [1, 0]) })),
+  { logits: tensor('float32', [0, 5], []), label: tensor('int32', [0], []) },
+  { logits: tensor('float64', [1, 1], [3]), label: tensor('uint8', [1], [0]), options: {} },
+  {
+    logits: tensor('bfloat16', [2, 1, 1, 2], [1, 2, 3, 4]),
+    label: tensor('uint32', [2, 1, 1], [1, 0]),
+    weight: tensor('float32', [], [1]),
+  },
+];
+
+const EXTREMES: Batch = {
+  logits: LOGITS,
+  label: tensor('int64', [2], [2n ** 63n - 1n, -(2n ** 63n)]),
+  input_mask: tensor('uint64', [2], [2n ** 64n - 1n, 2n ** 53n + 1n]),
+};
+
+describe.each(FORMATS)('$name', ({ streams, numpyArrays, exactIntegers, ...format }) => {
   test.each([1, 2, 3, 7, 64, 2 ** 20])(
     'reads every dtype, shape and order of fields in chunks of %i bytes',
     async (chunkBytes) => {
-      for (const batch of batches) {
+      for (const batch of exactIntegers ? [...BATCHES, EXTREMES] : BATCHES) {
         for (const order of ORDERS) {
-          const { header, logits } = await decode(codec, encode(batch, order), chunkBytes);
-          expect({ ...header.logits, data: logits }).toEqual(plain(batch.logits));
-          expect(plain(header.label)).toEqual(plain(batch.label));
-          expect(plain(header.inputMask)).toEqual(plain(batch.inputMask));
-          expect(header.options).toEqual(batch.options);
+          const { codec, body } = format.encode(batch, order);
+          expect(fieldsOf(await decode(codec, chunksOf(body, chunkBytes)))).toEqual(expected(batch));
         }
       }
     },
   );
 
-  test('gives held bytes back when it refuses', async () => {
-    const heldBytes = new HeldBytes(2 ** 20);
-    const held = heldBytes.open();
-    const body = encode(batches[0]!, ORDERS[1]!).subarray(0, -1);
-    const context = {
-      held,
-      optionNames: [],
-      parameterNames: [],
-      parseJson,
-      maxJsonBytes: 2 ** 20,
-      contentLength: undefined,
-      begin: () => ({ write() {} }),
-    };
-    await expect(codec.decode(new ByteReader(Readable.from([body]), 1000), context)).rejects.toThrow(/.+/);
-    held.close();
-    expect(heldBytes.held).toBe(0);
+  test('reads a body that is cut in two, wherever that is', async () => {
+    for (const order of ORDERS) {
+      const { codec, body } = format.encode(FULL, order);
+      for (let at = 1; at < body.byteLength; at++) {
+        const halves = [body.subarray(0, at), body.subarray(at)];
+        expect(fieldsOf(await decode(codec, halves, body.byteLength))).toEqual(expected(FULL));
+      }
+    }
   });
-});
 
-test('MessagePack hands logits on before the body has ended when they come last', async () => {
-  const batch = {
-    logits: tensor(
-      'float32',
-      [100, 10],
-      Array.from({ length: 1000 }, (_, k) => k),
-    ),
-    label: tensor(
-      'int8',
-      [100],
-      Array.from({ length: 100 }, () => 0),
-    ),
-  };
-  const body = packr.pack(ordered(batch, ORDERS[0]!, (t) => t));
-  let came = 0;
-  async function* slowly(): AsyncGenerator<Uint8Array> {
-    yield body.subarray(0, -2000);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-    expect(came).toBe(2000);
-    yield body.subarray(-2000);
-  }
-  const held = new HeldBytes(4000).open();
-  await msgpackCodec.decode(new ByteReader(Readable.from(slowly()), 2 ** 20), {
-    held,
-    optionNames: [],
-    parameterNames: [],
-    parseJson,
-    maxJsonBytes: 0,
-    contentLength: undefined,
-    begin: () => ({ write: (run) => void (came += run.byteLength) }),
+  test('refuses a body that ends early, wherever that is, and gives held bytes back', async () => {
+    for (const order of ORDERS) {
+      const { codec, body } = format.encode(FULL, order);
+      for (let at = 0; at < body.byteLength; at++) {
+        const heldBytes = new HeldBytes(2 ** 20);
+        const held = heldBytes.open();
+        const context = contextWith({ held, begin: () => ({ write() {} }) });
+        const reader = new ByteReader(Readable.from([body.subarray(0, at)]), 2 ** 20);
+        await expect(codec.decode(reader, context)).rejects.toMatchObject({
+          code: expect.stringMatching(/^(truncated|malformed)_body$/) as string,
+        });
+        held.close();
+        expect(heldBytes.held).toBe(0);
+      }
+    }
   });
-  expect(came).toBe(4000);
+
+  test('refuses a byte too many', async () => {
+    for (const order of ORDERS) {
+      const { codec, body } = format.encode(FULL, order);
+      const longer = Buffer.concat([body, Buffer.of(0x7d)]);
+      for (const contentLength of [undefined, longer.byteLength]) {
+        await expect(decode(codec, [longer], contentLength)).rejects.toMatchObject({ code: 'malformed_body' });
+      }
+    }
+  });
+
+  test('says whether outputs should be arrays of msgpack-numpy', async () => {
+    for (const order of ORDERS) {
+      const { codec, body } = format.encode(FULL, order);
+      expect((await decode(codec, [body])).header.numpyArrays ?? false).toBe(numpyArrays);
+    }
+  });
+
+  const LARGE: Batch = {
+    logits: { dtype: 'float32', shape: [400, 1000], data: new Uint8Array(1_600_000).fill(63) },
+    label: { dtype: 'int8', shape: [400], data: new Uint8Array(400) },
+  };
+
+  test.runIf(streams)('hands logits on before the body has ended when they come last', async () => {
+    const { codec, body } = format.encode(LARGE, STREAMED);
+    let came = 0;
+    async function* slowly(): AsyncGenerator<Uint8Array> {
+      yield* chunksOf(body.subarray(0, -2000), 65_536);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      expect(came).toBe(1_598_000);
+      yield body.subarray(-2000);
+    }
+    const held = new HeldBytes(2 ** 19).open();
+    const begin = (): { write: (run: Uint8Array) => void } => ({ write: (run) => void (came += run.byteLength) });
+    await codec.decode(new ByteReader(Readable.from(slowly()), 2 ** 24), contextWith({ held, begin }));
+    expect(came).toBe(1_600_000);
+  });
+
+  test('lets logits wait in bounded memory when other fields follow, and refuses them beyond', async () => {
+    const { codec, body } = format.encode(LARGE, HELD);
+    const decodeWithin = async (bytes: number): Promise<void> => {
+      const held = new HeldBytes(bytes).open();
+      const context = contextWith({ held, begin: () => ({ write() {} }) });
+      await codec.decode(new ByteReader(Readable.from(chunksOf(body, 65_536)), 2 ** 24), context);
+    };
+    await expect(decodeWithin(2 ** 24)).resolves.toBeUndefined();
+    await expect(decodeWithin(2 ** 19)).rejects.toMatchObject({ code: 'body_too_large' });
+  });
 });

@@ -1,0 +1,35 @@
+import type { FastifyInstance } from 'fastify';
+import { MODEL } from '../../src/evaluation/inference.ts';
+import { contentOf } from '../../src/schemas/content.ts';
+import { InferenceRequest, InferenceResponse, inferenceErrors } from '../../src/schemas/open-inference.ts';
+
+const MEDIA_TYPES = ['application/json', 'application/octet-stream'];
+
+const schemaOf = (suffix: string) => ({
+  tags: ['open inference'],
+  operationId: `infer${suffix}`,
+  summary: 'Evaluate one batch',
+  description:
+    'The evaluation of `/v1/cross-entropy`, in the protocol that KServe and Triton speak. The Content-Type does not matter. Tensors may follow the JSON as bytes, little-endian and row-major, in the order in which the JSON lists them: `Inference-Header-Content-Length` has the bytes of JSON then, without its Content-Encoding. Logits as the last of them are evaluated as they arrive, in bounded memory. The answer has the same form, and is compressed when Accept-Encoding has gzip or deflate.',
+  body: { description: 'The batch.', content: contentOf(MEDIA_TYPES, InferenceRequest) },
+  response: {
+    200: { description: 'The evaluated batch.', content: contentOf(MEDIA_TYPES, InferenceResponse) },
+    ...inferenceErrors(400, 413, 415, 422, 500, 501, 503),
+  },
+});
+
+export default async function infer(app: FastifyInstance): Promise<void> {
+  // The body is a stream: its schema documents it, and the codec checks it.
+  const validatorCompiler = () => () => true;
+  for (const [path, suffix] of [
+    [`/models/${MODEL.name}/infer`, ''],
+    [`/models/${MODEL.name}/versions/${MODEL.version}/infer`, 'Version'],
+  ] as const) {
+    app.post(path, { schema: schemaOf(suffix), validatorCompiler }, async (request, reply) => {
+      const { diagnostics } = await reply.answerInference((body) => app.evaluator.evaluate(body));
+      const { gradient, local_losses: localLosses } = diagnostics;
+      if (gradient !== undefined) request.log.info({ local_losses: localLosses, gradient }, 'local losses');
+      return reply;
+    });
+  }
+}

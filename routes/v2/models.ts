@@ -1,0 +1,110 @@
+import type { FastifyInstance } from 'fastify';
+import { LossmeterError } from '../../src/errors.ts';
+import { MODEL } from '../../src/evaluation/inference.ts';
+import type { DeclaredTensor } from '../../src/evaluation/inference.ts';
+import {
+  ModelConfig,
+  ModelList,
+  ModelMetadata,
+  ModelReadiness,
+  ModelStatistics,
+  inferenceErrors,
+} from '../../src/schemas/open-inference.ts';
+import { DATATYPES } from '../../src/wire/open-inference-datatype.ts';
+import { INPUT_DTYPES } from '../../src/wire/open-inference-request.ts';
+
+const tags = ['open inference'];
+
+const declared = (tensors: Readonly<Record<string, DeclaredTensor>>) =>
+  Object.entries(tensors).map(([name, { dtype, shape }]) => ({ name, datatype: DATATYPES[dtype], shape }));
+
+const METADATA = {
+  name: MODEL.name,
+  versions: [MODEL.version],
+  platform: MODEL.platform,
+  inputs: declared(MODEL.inputs),
+  outputs: declared(MODEL.outputs),
+};
+
+const configured = <T extends DeclaredTensor>(tensors: Readonly<Record<string, T>>) =>
+  Object.entries(tensors).map(([name, { dtype, shape, ...others }]) => ({
+    ...{ name, data_type: `TYPE_${DATATYPES[dtype]}`, dims: shape },
+    ...others,
+  }));
+
+const CONFIG = {
+  name: MODEL.name,
+  platform: MODEL.platform,
+  backend: '',
+  max_batch_size: 0,
+  input: configured(MODEL.inputs),
+  output: configured(MODEL.outputs),
+  parameters: Object.fromEntries(
+    Object.entries(INPUT_DTYPES).map(([name, dtypes]) => [
+      `${name}.datatypes`,
+      { string_value: dtypes.map((dtype) => DATATYPES[dtype]).join(',') },
+    ]),
+  ),
+};
+
+/** The paths of the model, with what makes their operations differ. */
+const PATHS = [
+  [`/models/${MODEL.name}`, ''],
+  [`/models/${MODEL.name}/versions/${MODEL.version}`, 'Version'],
+] as const;
+
+export default async function models(app: FastifyInstance): Promise<void> {
+  const errors = inferenceErrors(503);
+  const list = { tags, operationId: 'listModels', summary: 'The models', response: { 200: ModelList, ...errors } };
+  app.get('/models', { schema: list }, () => ({ models: [MODEL.name] }));
+
+  const statistics = (suffix: string) => ({
+    tags,
+    operationId: `getStatistics${suffix}`,
+    summary: 'How often the model was called, and how long it took',
+    response: { 200: ModelStatistics, ...errors },
+  });
+  app.get('/models/stats', { schema: statistics('') }, () => statisticsOf(app));
+
+  for (const [path, suffix] of PATHS) {
+    const operation = (name: string, summary: string, answer: object) => ({
+      tags,
+      operationId: `getModel${suffix}${name}`,
+      summary,
+      response: { 200: answer, ...errors },
+    });
+    const metadata = operation('Metadata', 'What the model takes and gives', ModelMetadata);
+    app.get(path, { schema: metadata }, () => METADATA);
+
+    const config = operation('Config', 'The configuration of the model, as Triton has it', ModelConfig);
+    app.get(`${path}/config`, { schema: config }, () => CONFIG);
+
+    const readiness = operation('Ready', 'Readiness of the model', ModelReadiness);
+    app.get(`${path}/ready`, { schema: readiness }, () => {
+      if (app.isReady()) return { name: MODEL.name, ready: true };
+      throw new LossmeterError('shutting_down', 'the service takes no work at the moment');
+    });
+
+    app.get(`${path}/stats`, { schema: statistics(`OfModel${suffix}`) }, () => statisticsOf(app));
+  }
+}
+
+function statisticsOf({ inferenceStatistics }: FastifyInstance) {
+  const { lastInference, success, fail, input, infer, output } = inferenceStatistics.snapshot();
+  return {
+    model_stats: [
+      {
+        name: MODEL.name,
+        version: MODEL.version,
+        last_inference: lastInference,
+        inference_count: success.count,
+        execution_count: success.count,
+        inference_stats: {
+          ...{ success, fail, queue: { count: 0, ns: 0 } },
+          ...{ compute_input: input, compute_infer: infer, compute_output: output },
+        },
+        batch_stats: [],
+      },
+    ],
+  };
+}

@@ -1,0 +1,39 @@
+import type { FastifyInstance, HTTPMethods } from 'fastify';
+import { LossmeterError } from '../../src/errors.ts';
+import { MODEL } from '../../src/evaluation/inference.ts';
+
+/** Extensions of the protocol for which there is nothing here to act on, with their paths. */
+const NOT_IMPLEMENTED: readonly [method: HTTPMethods[], path: string, what: string][] = [
+  [['POST'], '/repository/models/:model/load', 'model loading'],
+  [['POST'], '/repository/models/:model/unload', 'model unloading'],
+  [['GET', 'POST'], '/trace/setting', 'tracing'],
+  [['GET', 'POST'], '/models/:model/trace/setting', 'tracing'],
+  [['GET', 'POST'], '/logging', 'changing the log settings'],
+  ...['systemsharedmemory', 'cudasharedmemory'].flatMap((memory): [HTTPMethods[], string, string][] => [
+    [['GET'], `/${memory}/status`, 'shared memory'],
+    [['GET'], `/${memory}/region/:region/status`, 'shared memory'],
+    [['POST'], `/${memory}/region/:region/register`, 'shared memory'],
+    [['POST'], `/${memory}/unregister`, 'shared memory'],
+    [['POST'], `/${memory}/region/:region/unregister`, 'shared memory'],
+  ]),
+];
+
+export default async function others(app: FastifyInstance): Promise<void> {
+  const schema = { hide: true };
+  for (const [method, url, what] of NOT_IMPLEMENTED) {
+    app.route({
+      ...{ method, url, schema },
+      handler() {
+        throw new LossmeterError('not_implemented', `${what} is not implemented by this service`);
+      },
+    });
+  }
+
+  app.all<{ Params: { '*': string } }>('/models/*', { schema }, (request, reply) => {
+    const [name, versions, version] = request.params['*'].split('/');
+    const known = name === MODEL.name && (versions !== 'versions' || version === MODEL.version);
+    // The model is known and the path is not, or has another method.
+    if (known) return reply.callNotFound();
+    throw new LossmeterError('not_found', `there is no such model; there is ${MODEL.name}, version ${MODEL.version}`);
+  });
+}

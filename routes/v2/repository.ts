@@ -1,0 +1,18 @@
+import type { FastifyInstance } from 'fastify';
+import { MODEL } from '../../src/evaluation/inference.ts';
+import { RepositoryIndex, inferenceErrors } from '../../src/schemas/open-inference.ts';
+
+const schema = {
+  tags: ['open inference'],
+  operationId: 'getRepositoryIndex',
+  summary: 'The models of the repository',
+  description: 'The body is not looked at: the one model is always there.',
+  response: { 200: RepositoryIndex, ...inferenceErrors(503) },
+};
+
+export default async function repository(app: FastifyInstance): Promise<void> {
+  app.post('/repository/index', { schema }, () => {
+    const [state, reason] = app.isReady() ? ['READY', ''] : ['UNAVAILABLE', 'the service takes no work at the moment'];
+    return [{ name: MODEL.name, version: MODEL.version, state, reason }];
+  });
+}

@@ -1,0 +1,190 @@
+import { parseArgs } from 'node:util';
+import { loadConfig } from '../config.ts';
+import type { Config } from '../config.ts';
+import { LossmeterError } from '../errors.ts';
+import { addUp, evaluateFile } from '../evaluation/file-evaluation.ts';
+import type { FileEvaluation, Total } from '../evaluation/file-evaluation.ts';
+import { explain } from '../loss/diagnostics.ts';
+import { parseOptions } from '../loss/options.ts';
+import type { Metrics } from '../loss/reduction.ts';
+import { KernelPool } from '../pool/pool.ts';
+import { HeldBytes } from '../wire/held-bytes.ts';
+import { encodeJson } from '../wire/json-reply.ts';
+import { findFiles } from './files.ts';
+import type { FoundFile } from './files.ts';
+import { Progress } from './progress.ts';
+import { formatNumber, formatTable } from './table.ts';
+
+const USAGE = `usage: lossmeter evaluate [options] FILE…
+
+Evaluates safetensors files as one batch, without a server. FILE is a file, a
+folder, whose *.safetensors are meant, or a quoted pattern such as
+'steps/**/*.safetensors'. A file holds what a request does: logits, label,
+optional input_mask and weight, and options as JSON text in
+__metadata__.options. Sums are added in the order of the files' names.
+
+  --option NAME=VALUE  an option of the evaluation, in place of that of the
+                       files; may be repeated
+  --options JSON       several of them, as an object
+  --json               print one JSON document: the total, and an entry per file
+  --workers N          as LOSSMETER_WORKERS
+  --kernel VARIANT     as LOSSMETER_KERNEL
+  -h, --help           print this
+
+The exit code is 0 when the total loss is finite, 1 when it is not, and 2 for
+wrong usage or a file that cannot be evaluated.
+`;
+
+const EXIT_NON_FINITE = 1;
+const EXIT_FAILED = 2;
+
+interface Invocation {
+  patterns: string[];
+  options: Record<string, unknown>;
+  json: boolean;
+  config: Config;
+}
+
+/** Wrong usage. */
+class UsageError extends Error {}
+
+/** `lossmeter evaluate`. @returns the exit code */
+export async function evaluate(args: string[]): Promise<number> {
+  try {
+    const invocation = readArguments(args);
+    if (invocation === undefined) {
+      console.log(USAGE);
+      return 0;
+    }
+    const files = await findFiles(invocation.patterns);
+    const evaluations = await evaluateAll(files, invocation);
+    const total = addUp(evaluations);
+    if (invocation.json) printJson(total, evaluations);
+    else printTable(total, evaluations);
+    return total.verdict === 'finite' ? 0 : EXIT_NON_FINITE;
+  } catch (error) {
+    if (!(error instanceof Error)) throw error;
+    console.error(error.message);
+    if (error instanceof UsageError) console.error(`\n${USAGE}`);
+    return error instanceof LossmeterError && error.code === 'non_finite_loss' ? EXIT_NON_FINITE : EXIT_FAILED;
+  }
+}
+
+/** @returns undefined when help is asked for */
+function readArguments(args: string[]): Invocation | undefined {
+  const { values, positionals: patterns } = parse(args);
+  if (values.help === true) return undefined;
+  if (patterns.length === 0) throw new UsageError('no file is named');
+  const options = { ...readObject(values.options), ...Object.fromEntries((values.option ?? []).map(readOption)) };
+  if ('outputs' in options) {
+    throw new UsageError('outputs are tensors, which are not printed here: post the file to the service for them');
+  }
+  try {
+    parseOptions(options);
+    const { workers, kernel } = values;
+    const config = loadConfig({
+      ...process.env,
+      ...(workers !== undefined && { LOSSMETER_WORKERS: workers }),
+      ...(kernel !== undefined && { LOSSMETER_KERNEL: kernel }),
+    });
+    return { patterns, options, json: values.json === true, config };
+  } catch (cause) {
+    throw new UsageError((cause as Error).message, { cause });
+  }
+}
+
+function parse(args: string[]) {
+  try {
+    return parseArgs({
+      args,
+      allowPositionals: true,
+      options: {
+        help: { type: 'boolean', short: 'h' },
+        json: { type: 'boolean' },
+        kernel: { type: 'string' },
+        option: { type: 'string', multiple: true },
+        options: { type: 'string' },
+        workers: { type: 'string' },
+      },
+    });
+  } catch (cause) {
+    throw new UsageError((cause as Error).message, { cause });
+  }
+}
+
+function readObject(text: string | undefined): object {
+  if (text === undefined) return {};
+  const value = parseValue(text);
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value;
+  throw new UsageError(`--options is ${text}, expected a JSON object such as '{"reduction": "sum"}'`);
+}
+
+function readOption(text: string): [name: string, value: unknown] {
+  const at = text.indexOf('=');
+  if (at <= 0) throw new UsageError(`--option is ${text}, expected NAME=VALUE such as reduction=sum`);
+  return [text.slice(0, at), parseValue(text.slice(at + 1))];
+}
+
+/** JSON, or text that need not be quoted. */
+function parseValue(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}
+
+async function evaluateAll(files: readonly FoundFile[], { config, options }: Invocation): Promise<FileEvaluation[]> {
+  const pool = new KernelPool({ ...config, maxSlabBytes: config.maxBytesInFlight });
+  const held = new HeldBytes(config.maxBytesInFlight);
+  const progress = new Progress(
+    process.stderr,
+    files.reduce((sum, { bytes }) => sum + bytes, 0),
+  );
+  const evaluations: FileEvaluation[] = [];
+  try {
+    for (const [index, { path, bytes }] of files.entries()) {
+      progress.begin(`${index + 1}/${files.length} ${path}`);
+      let read = 0;
+      const onRead = (amount: number): void => {
+        read += amount;
+        progress.add(amount);
+      };
+      const settings = { options, held, maxHeaderBytes: config.maxJsonBytes, onRead };
+      evaluations.push(await evaluateFile(pool, path, settings).catch((error: unknown) => nameFile(path, error)));
+      progress.add(bytes - read);
+    }
+    return evaluations;
+  } finally {
+    progress.clear();
+    await pool.close();
+  }
+}
+
+/** Says which file an error is about. */
+function nameFile(path: string, error: unknown): never {
+  if (!(error instanceof LossmeterError) || error.message.startsWith(path)) throw error;
+  throw new LossmeterError(error.code, `${path}: ${error.message}`, error.places, { cause: error });
+}
+
+/** The total, and under `files` what the service would have answered to each, without tensors. */
+function printJson(total: Total, evaluations: readonly FileEvaluation[]): void {
+  const files = evaluations.map(({ file, evaluation }) => ({ file, ...evaluation }));
+  for (const part of encodeJson({ total, files })) process.stdout.write(part);
+  process.stdout.write('\n');
+}
+
+function printTable(total: Total, evaluations: readonly FileEvaluation[]): void {
+  const metrics = Object.keys(total.metrics).filter((name) => name !== 'bits_per_token') as (keyof Metrics)[];
+  const head = ['file', 'rows', 'counted', 'loss', 'numerator', 'denominator', ...metrics];
+  const line = (name: string, part: Omit<Total, 'verdict'>): string[] => [
+    name,
+    ...[part.rows.total, part.rows.counted].map(String),
+    ...[part.loss, part.numerator, part.denominator, ...metrics.map((name) => part.metrics[name])].map(formatNumber),
+  ];
+  const rows = evaluations.map(({ file, evaluation }) => line(file, evaluation));
+  console.log(formatTable(head, [...rows, line('total', total)]));
+  for (const { file, evaluation } of evaluations) {
+    if (evaluation.diagnostics.causes.length > 0) console.log(`${file}: ${explain(evaluation.diagnostics)}`);
+  }
+}

@@ -1,0 +1,38 @@
+import { lstat, unlink } from 'node:fs/promises';
+import { connect } from 'node:net';
+import type { FastifyInstance } from 'fastify';
+import type { Config } from './config.ts';
+
+/**
+ * Listens where the configuration says: on a Unix domain socket, or on host and port. Closing removes the socket.
+ * @throws Error when something else listens there, or the path of the socket is taken by another kind of file
+ */
+export async function listen(app: FastifyInstance, { host, port, socket }: Config): Promise<void> {
+  if (socket === undefined) {
+    await app.listen({ host, port });
+    return;
+  }
+  await removeStaleSocket(socket);
+  await app.listen({ path: socket });
+}
+
+/** A service that was killed leaves its socket behind, on which nobody listens. */
+async function removeStaleSocket(path: string): Promise<void> {
+  const stats = await lstat(path).catch(() => undefined);
+  if (stats === undefined) return;
+  if (!stats.isSocket()) throw new Error(`LOSSMETER_SOCKET is ${path}, which is there and is not a socket`);
+  if (await isListening(path)) throw new Error(`LOSSMETER_SOCKET is ${path}, on which another process listens`);
+  await unlink(path);
+}
+
+/** Only a refused connection says that nobody does. */
+function isListening(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const probe = connect(path);
+    probe.once('connect', () => {
+      probe.destroy();
+      resolve(true);
+    });
+    probe.once('error', (error: NodeJS.ErrnoException) => resolve(error.code !== 'ECONNREFUSED'));
+  });
+}

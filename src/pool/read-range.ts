@@ -1,0 +1,31 @@
+import { readSync } from 'node:fs';
+import { LossmeterError } from '../errors.ts';
+import type { FileRange } from '../tensor/file-range.ts';
+
+/**
+ * Reads a range of a file by position, so that threads do not disturb one another. Blocks: for workers.
+ * @param target of the range's length
+ * @throws LossmeterError file_unreadable, and file_changed when the file has become shorter
+ */
+export function readRange({ fd, name, position, byteLength }: FileRange, target: Uint8Array): void {
+  for (let filled = 0; filled < byteLength;) {
+    const came = readBytes(name, fd, target, filled, position + filled);
+    if (came === 0) {
+      throw endedEarly(name, position + filled);
+    }
+    filled += came;
+  }
+}
+
+/** What is wrong with a file that had more bytes when it was opened. */
+export function endedEarly(name: string, end: number): LossmeterError {
+  return new LossmeterError('file_changed', `${name} has become shorter while it was read: it ends at byte ${end}`);
+}
+
+function readBytes(name: string, fd: number, target: Uint8Array, filled: number, position: number): number {
+  try {
+    return readSync(fd, target, filled, target.byteLength - filled, position);
+  } catch (cause) {
+    throw new LossmeterError('file_unreadable', `${name} cannot be read: ${(cause as Error).message}`, [], { cause });
+  }
+}

@@ -1,0 +1,369 @@
+/** The bodies of the Open Inference Protocol, in the form that KServe and Triton give them. */
+import { Type } from 'typebox';
+import { ERRORS } from '../errors.ts';
+import { MODEL } from '../evaluation/inference.ts';
+import { MAX_RANK } from '../tensor/shape.ts';
+import { DATATYPES } from '../wire/open-inference-datatype.ts';
+import { numberOrNonFinite } from './tensor.ts';
+
+const INPUT_NAMES = Object.keys(MODEL.inputs);
+const OUTPUT_NAMES = Object.keys(MODEL.outputs);
+const DATATYPE_NAMES = Object.values(DATATYPES);
+
+const count = (description: string, example: number) =>
+  Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER, description, examples: [example] });
+
+const text = (description: string, example: string) => Type.String({ description, examples: [example] });
+
+const truth = (description: string, example: boolean) => Type.Boolean({ description, examples: [example] });
+
+const modelName = Type.Enum([MODEL.name], { description: 'Name of the model.', examples: [MODEL.name] });
+const modelVersion = Type.Enum([MODEL.version], { description: 'Version of the model.', examples: [MODEL.version] });
+
+/** The answer of GET /v2. */
+export const ServerMetadata = Type.Object(
+  {
+    name: text('Name of the server.', 'lossmeter'),
+    version: text('Version of the server.', '0.1.0'),
+    extensions: Type.Array(Type.String(), {
+      description: 'Extensions of the protocol that it has.',
+      examples: [['binary_tensor_data']],
+    }),
+  },
+  { additionalProperties: false, description: 'What the server is.' },
+);
+
+/** The answers of GET /v2/health/live and /v2/health/ready. */
+export const ServerHealth = Type.Object(
+  { live: truth('The event loop answers.', true), ready: truth('Whether the service takes work.', true) },
+  { additionalProperties: false, description: 'Liveness and readiness.' },
+);
+
+/** The answer of GET /v2/models. */
+export const ModelList = Type.Object(
+  { models: Type.Array(modelName, { description: 'Names of the models.', examples: [[MODEL.name]] }) },
+  { additionalProperties: false, description: 'The models: there is one.' },
+);
+
+/** The answer of GET /v2/models/cross_entropy/ready. */
+export const ModelReadiness = Type.Object(
+  { name: modelName, ready: truth('Whether the model takes work.', true) },
+  { additionalProperties: false, description: 'Readiness of the model.' },
+);
+
+const datatype = (description: string) => Type.Enum(DATATYPE_NAMES, { description, examples: ['FP32'] });
+
+const declaredShape = Type.Array(Type.Integer({ minimum: -1, maximum: Number.MAX_SAFE_INTEGER }), {
+  maxItems: MAX_RANK,
+  description: 'Sizes of the axes; −1 is any.',
+  examples: [[-1, -1]],
+});
+
+const declaredTensors = (names: string[], description: string) =>
+  Type.Array(
+    Type.Object(
+      {
+        name: Type.Enum(names, { description: 'Name of the tensor.', examples: [names[0]] }),
+        datatype: datatype('Its usual datatype; others are converted.'),
+        shape: declaredShape,
+      },
+      { additionalProperties: false, description: 'A tensor.' },
+    ),
+    { description, examples: [[{ name: names[0]!, datatype: 'FP32', shape: [-1] }]] },
+  );
+
+/** The answer of GET /v2/models/cross_entropy. */
+export const ModelMetadata = Type.Object(
+  {
+    name: modelName,
+    versions: Type.Array(modelVersion, { description: 'Versions of the model.', examples: [[MODEL.version]] }),
+    platform: text('What evaluates it.', MODEL.platform),
+    inputs: declaredTensors(
+      INPUT_NAMES,
+      'What it takes. The protocol has one datatype and rank for a tensor: logits may be FP16, BF16, FP32 or FP64 and have any number of leading axes, the others may have any datatype; `input_mask` and `weight` may be missing.',
+    ),
+    outputs: declaredTensors(OUTPUT_NAMES, 'What it can give.'),
+  },
+  { additionalProperties: false, description: 'What the model takes and gives.' },
+);
+
+const configTensor = {
+  data_type: Type.Enum(
+    DATATYPE_NAMES.map((name) => `TYPE_${name}`),
+    { description: 'Its usual datatype.', examples: ['TYPE_FP32'] },
+  ),
+  dims: declaredShape,
+};
+
+/** The answer of GET /v2/models/cross_entropy/config: Triton's ModelConfig. */
+export const ModelConfig = Type.Object(
+  {
+    name: modelName,
+    platform: text('What evaluates it.', MODEL.platform),
+    backend: text('Triton’s backend: none.', ''),
+    max_batch_size: Type.Integer({
+      minimum: 0,
+      maximum: 0,
+      description: 'No batching by the server: the first axis is the caller’s.',
+      examples: [0],
+    }),
+    input: Type.Array(
+      Type.Object(
+        {
+          name: Type.Enum(INPUT_NAMES, { description: 'Name of the input.', examples: ['logits'] }),
+          ...configTensor,
+          optional: truth('Whether it may be missing.', false),
+        },
+        { additionalProperties: false, description: 'An input.' },
+      ),
+      { description: 'What it takes.', examples: [[]] },
+    ),
+    output: Type.Array(
+      Type.Object(
+        { name: Type.Enum(OUTPUT_NAMES, { description: 'Name of the output.', examples: ['loss'] }), ...configTensor },
+        { additionalProperties: false, description: 'An output.' },
+      ),
+      { description: 'What it can give.', examples: [[]] },
+    ),
+    parameters: Type.Record(
+      Type.String(),
+      Type.Object(
+        { string_value: text('The datatypes, with commas between.', 'FP16,BF16,FP32,FP64') },
+        { additionalProperties: false, description: 'A parameter.' },
+      ),
+      {
+        description: 'The datatypes that an input may have, by `<input>.datatypes`.',
+        examples: [{ 'logits.datatypes': { string_value: 'FP16,BF16,FP32,FP64' } }],
+      },
+    ),
+  },
+  { additionalProperties: false, description: 'The configuration of the model, as Triton has it.' },
+);
+
+const duration = (description: string) =>
+  Type.Object(
+    {
+      count: count('How often.', 3),
+      ns: count('How long in all, in nanoseconds.', 1_250_000),
+    },
+    { additionalProperties: false, description },
+  );
+
+/** The answer of GET /v2/models/stats. */
+export const ModelStatistics = Type.Object(
+  {
+    model_stats: Type.Array(
+      Type.Object(
+        {
+          name: modelName,
+          version: modelVersion,
+          last_inference: count('When the last call was, in milliseconds since 1970; 0 before it.', 1_760_000_000_000),
+          inference_count: count('Calls that succeeded.', 3),
+          execution_count: count('Calls that succeeded: each is evaluated by itself.', 3),
+          inference_stats: Type.Object(
+            {
+              success: duration('Calls that succeeded, from their first byte to their answer.'),
+              fail: duration('Calls that were refused or failed.'),
+              queue: duration('Waiting: calls do not wait, their bodies do.'),
+              compute_input: duration('Reading bodies. The kernels run meanwhile.'),
+              compute_infer: duration('The kernels, added over workers.'),
+              compute_output: duration('The reduction.'),
+            },
+            { additionalProperties: false, description: 'Durations since the start of the process.' },
+          ),
+          batch_stats: Type.Array(Type.Unknown(), { description: 'By batch size: none.', examples: [[]] }),
+        },
+        { additionalProperties: false, description: 'Statistics of a model.' },
+      ),
+      { description: 'Statistics by model.', examples: [[]] },
+    ),
+  },
+  { additionalProperties: false, description: 'Statistics of the calls under /v2.' },
+);
+
+/** The answer of POST /v2/repository/index. */
+export const RepositoryIndex = Type.Array(
+  Type.Object(
+    {
+      name: modelName,
+      version: modelVersion,
+      state: Type.Enum(['READY', 'UNAVAILABLE'], { description: 'Whether it takes work.', examples: ['READY'] }),
+      reason: text('Why it does not.', ''),
+    },
+    { additionalProperties: false, description: 'A model.' },
+  ),
+  { description: 'The models.' },
+);
+
+const shape = Type.Array(Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }), {
+  maxItems: MAX_RANK,
+  description: 'Sizes of the axes, outermost first.',
+  examples: [[2, 3]],
+});
+
+const id = Type.Optional(text('A name that the caller gives the call; the answer has it too.', 'step-100'));
+
+const binaryDataSize = Type.Optional(count('Its bytes behind the JSON, in place of `data`.', 24));
+
+/** The body of POST /v2/models/cross_entropy/infer. */
+export const InferenceRequest = Type.Object(
+  {
+    id,
+    parameters: Type.Optional(
+      Type.Record(
+        Type.String(),
+        Type.Union([
+          Type.Boolean(),
+          Type.Number({ minimum: -Number.MAX_VALUE, maximum: Number.MAX_VALUE }),
+          Type.String(),
+        ]),
+        {
+          description:
+            'The options of `/v1/cross-entropy` by their names; lists and maps are JSON text. `binary_data_output` asks for all outputs as bytes. The other parameters of the protocol and of Triton (`timeout`, `priority`, `sequence_id`, …) mean nothing here.',
+          examples: [{ reduction: 'sum', outputs: '["lse"]' }],
+        },
+      ),
+    ),
+    inputs: Type.Array(
+      Type.Object(
+        {
+          name: Type.Enum(INPUT_NAMES, {
+            description: 'The field of `/v1/cross-entropy` that it is. `logits` as the last one stream.',
+            examples: ['logits'],
+          }),
+          shape,
+          datatype: datatype('Type of the elements.'),
+          parameters: Type.Optional(
+            Type.Object(
+              { binary_data_size: binaryDataSize },
+              { additionalProperties: true, description: 'Parameters of the input.' },
+            ),
+          ),
+          data: Type.Optional(
+            Type.Array(Type.Unknown(), {
+              description:
+                'The elements, as a flat or nested array of numbers, "NaN", "Infinity" or "-Infinity"; those of FP16 and BF16 are rounded.',
+              examples: [[1, 2, 3, 0, 1, 0]],
+            }),
+          ),
+        },
+        { additionalProperties: false, description: 'An input.' },
+      ),
+      {
+        description:
+          '`label` and `logits`, and `input_mask` and `weight` as there are. Their bytes stand in this order.',
+        examples: [
+          [
+            { name: 'label', shape: [2], datatype: 'INT64', data: [2, 0] },
+            { name: 'logits', shape: [2, 3], datatype: 'FP32', data: [1, 2, 3, 0, 1, 0] },
+          ],
+        ],
+      },
+    ),
+    outputs: Type.Optional(
+      Type.Array(
+        Type.Object(
+          {
+            name: Type.Enum(OUTPUT_NAMES, {
+              description: 'The output. One that `options.outputs` has is asked for by this.',
+              examples: ['loss'],
+            }),
+            parameters: Type.Optional(
+              Type.Object(
+                { binary_data: Type.Optional(truth('Whether it is wanted as bytes behind the JSON.', true)) },
+                { additionalProperties: true, description: 'Parameters of the output.' },
+              ),
+            ),
+          },
+          { additionalProperties: false, description: 'An output that is wanted.' },
+        ),
+        {
+          description:
+            'What is wanted, beside what `parameters.outputs` asks for. Without it: loss, numerator, denominator, nan_count and inf_count.',
+          examples: [[{ name: 'loss' }]],
+        },
+      ),
+    ),
+    model_name: Type.Optional(text('Not looked at: the path has it. KServe’s client sends it.', MODEL.name)),
+    model_version: Type.Optional(text('Not looked at: the path has it.', MODEL.version)),
+  },
+  { additionalProperties: false, description: 'A batch to evaluate.' },
+);
+
+const result = (description: string, example: number) => Type.Optional(numberOrNonFinite(description, example));
+
+/** The answer of POST /v2/models/cross_entropy/infer. */
+export const InferenceResponse = Type.Object(
+  {
+    model_name: modelName,
+    model_version: modelVersion,
+    id,
+    parameters: Type.Object(
+      {
+        verdict: Type.Enum(['finite', 'non_finite'], {
+          description: 'Whether the loss (without one, the numerator) is finite.',
+          examples: ['finite'],
+        }),
+        z_loss: numberOrNonFinite('Z = λ·Σ m·lse² over counted rows.', 0),
+        mean_nll: numberOrNonFinite('Σ m·nll / Σ m over counted rows, in nats.', 0.6581),
+        perplexity: result('exp(mean_nll).', 1.9311),
+        bits_per_token: result('mean_nll / ln 2.', 0.94944),
+        accuracy: result('A metric that was asked for.', 0.5),
+        top5_accuracy: result('A metric that was asked for.', 1),
+        mean_entropy: result('A metric that was asked for.', 0.87),
+        ece: result('A metric that was asked for.', 0.03),
+        rows: text('`rows` of `/v1/cross-entropy`, as JSON text.', '{"total":2,"counted":2,"ignored":0,"masked":0}'),
+        diagnostics: text('`diagnostics` of `/v1/cross-entropy`, as JSON text.', '{"verdict":"finite"}'),
+        kernel: text('The kernel that computed it.', 'f32-relaxed-simd'),
+      },
+      { additionalProperties: false, description: 'What the answer says beside its tensors.' },
+    ),
+    outputs: Type.Array(
+      Type.Object(
+        {
+          name: Type.Enum(OUTPUT_NAMES, { description: 'The output.', examples: ['loss'] }),
+          datatype: datatype('Type of the elements.'),
+          shape,
+          parameters: Type.Optional(
+            Type.Object(
+              { binary_data_size: binaryDataSize },
+              { additionalProperties: false, description: 'Parameters of the output.' },
+            ),
+          ),
+          data: Type.Optional(
+            Type.Array(numberOrNonFinite('An element.', 0.6581), {
+              description: 'The elements, as a flat array.',
+              examples: [[0.6581]],
+            }),
+          ),
+        },
+        { additionalProperties: false, description: 'An output.' },
+      ),
+      { description: 'The outputs. Their bytes stand in this order.', examples: [[]] },
+    ),
+  },
+  { additionalProperties: false, description: 'The evaluated batch.' },
+);
+
+const InferenceError = Type.Object(
+  {
+    error: text('What came, what was expected, and where.', 'label[3] is 50257, expected a class in [0, 50257)'),
+    code: Type.Enum(Object.keys(ERRORS), {
+      description: 'The kind of error, for programs: see docs/errors.md.',
+      examples: ['invalid_label'],
+    }),
+    instance: text('URN of this request: the log has it as `reqId`.', 'urn:uuid:0b8a1c0e-4f2c-4f0e-9a83-7a4bb1d7a9d2'),
+  },
+  { additionalProperties: false, description: 'A refusal, as the Open Inference Protocol has it.' },
+);
+
+/** Responses of the given statuses, all of them errors. */
+export function inferenceErrors(...statuses: number[]): Record<number, unknown> {
+  return Object.fromEntries(
+    statuses.map((status) => {
+      const codes = Object.entries(ERRORS).filter(([, error]) => error.status === status);
+      const description = codes.map(([code, error]) => `\`${code}\`: ${error.title}.`).join(' ');
+      return [status, { description, content: { 'application/json': { schema: InferenceError } } }];
+    }),
+  );
+}

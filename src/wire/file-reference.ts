@@ -1,0 +1,94 @@
+/** A tensor of a file that the service reads itself, where a tensor stands in a request. */
+import { refuse } from '../errors.ts';
+import { pointerTo, showValue } from '../suggestion.ts';
+import type { DType } from '../tensor/dtype.ts';
+import type { FileRange } from '../tensor/file-range.ts';
+import type { Shape } from '../tensor/shape.ts';
+import type { HeldBytesAccount } from './held-bytes.ts';
+
+const REFERENCE_KEYS = ['file', 'tensor'] as const;
+
+/** Names a tensor of a safetensors file. */
+export type FileReference = Readonly<Record<(typeof REFERENCE_KEYS)[number], string>>;
+
+/** A tensor that stands in an open file. */
+export interface FileTensor {
+  readonly dtype: DType;
+  readonly shape: Shape;
+  readonly range: FileRange;
+  /** All of its bytes. @throws LossmeterError file_unreadable, file_changed */
+  read(): Promise<Uint8Array>;
+}
+
+/** Opens what requests refer to. */
+export interface TensorFiles {
+  /**
+   * @param field where the reference stands in the request
+   * @throws LossmeterError file_forbidden, file_unreadable, invalid_file, invalid_tensor
+   */
+  open(field: string, reference: FileReference): Promise<FileTensor>;
+}
+
+/** What references are followed with. */
+export interface FileContext {
+  readonly held: HeldBytesAccount;
+  /** undefined where requests may not refer to files. */
+  readonly files?: TensorFiles | undefined;
+}
+
+export function isReferenceKey(key: unknown): key is keyof FileReference {
+  return (REFERENCE_KEYS as readonly unknown[]).includes(key);
+}
+
+function isReference(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && REFERENCE_KEYS.some((key) => Object.hasOwn(value, key));
+}
+
+/** @throws LossmeterError unknown_field, invalid_tensor */
+function readReference(field: string, value: object): FileReference {
+  const expected = 'expected {"file": "step-100.safetensors", "tensor": "logits"}';
+  const stranger = Object.keys(value).find((key) => !isReferenceKey(key));
+  if (stranger !== undefined) {
+    const detail = `unknown key ${showValue(stranger)} in ${field}, which names a file: ${expected}`;
+    throw refuse('unknown_field', `/${field}${pointerTo(stranger)}`, detail);
+  }
+  const reference = value as Partial<Record<keyof FileReference, unknown>>;
+  for (const key of REFERENCE_KEYS) {
+    if (typeof reference[key] === 'string') continue;
+    const detail = `${field}.${key} is ${showValue(reference[key])}, ${expected}`;
+    throw refuse('invalid_tensor', `/${field}/${key}`, detail);
+  }
+  return reference as FileReference;
+}
+
+/**
+ * Opens the tensor that a value refers to.
+ * @returns undefined when the value is no reference
+ * @throws LossmeterError local_data_off, and as TensorFiles.open
+ */
+export async function openReference(
+  field: string,
+  value: unknown,
+  { files }: Pick<FileContext, 'files'>,
+): Promise<FileTensor | undefined> {
+  if (!isReference(value)) return undefined;
+  const reference = readReference(field, value);
+  if (files !== undefined) return files.open(field, reference);
+  const detail = `${field} names a file, and this service reads no local files: start it with LOSSMETER_DATA_DIR set to the folder that holds them, or send the tensor`;
+  throw refuse('local_data_off', `/${field}/file`, detail);
+}
+
+/** The fields of a request other than logits, those that refer to files read. They wait in memory. */
+export async function readReferences(
+  fields: Readonly<Record<string, unknown>>,
+  context: FileContext,
+): Promise<Readonly<Record<string, unknown>>> {
+  const read: Record<string, unknown> = { ...fields };
+  for (const field of ['label', 'input_mask', 'weight']) {
+    const tensor = await openReference(field, fields[field], context);
+    if (tensor === undefined) continue;
+    context.held.take(tensor.range.byteLength, field, 'split the batch by rows');
+    read[field] = { dtype: tensor.dtype, shape: tensor.shape, data: await tensor.read() };
+  }
+  return read;
+}

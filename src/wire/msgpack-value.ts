@@ -1,0 +1,62 @@
+import { Unpackr } from 'msgpackr';
+import { LossmeterError } from '../errors.ts';
+import { showValue } from '../suggestion.ts';
+import type { ByteReader } from './byte-reader.ts';
+import { HeldRuns } from './held-bytes.ts';
+import type { HeldBytesAccount } from './held-bytes.ts';
+import { MsgpackExtent } from './msgpack-extent.ts';
+import { textOf } from './msgpack-numpy.ts';
+
+/** Cuts the next value out of the stream and reads it. */
+export async function readValue(reader: ByteReader, account: HeldBytesAccount, what: string): Promise<unknown> {
+  const extent = new MsgpackExtent();
+  const held = new HeldRuns(account, what);
+  while (!extent.done) {
+    const chunk = await reader.peek();
+    if (chunk === undefined) {
+      throw new LossmeterError('truncated_body', `the body ends within ${what}, after ${reader.received} bytes`);
+    }
+    const length = extent.push(chunk);
+    const run = chunk.subarray(0, length);
+    reader.skip(length);
+    // Most values lie within one chunk, and are read where they lie.
+    if (extent.done && held.runs.length === 0) {
+      account.take(length, what);
+      return unpack(run, what);
+    }
+    held.push(run);
+  }
+  return unpack(held.concat(), what);
+}
+
+// Integers beyond 2^53 come as bigint, so that labels are exact.
+const OPTIONS = { useRecords: false, int64AsType: 'auto' as 'bigint' };
+const unpackr = new Unpackr({ ...OPTIONS, mapsAsObjects: true });
+/** Reads maps whose keys are bin, which are no names of an object. */
+const mapUnpackr = new Unpackr({ ...OPTIONS, mapsAsObjects: false });
+
+function unpack(bytes: Uint8Array, what: string): unknown {
+  try {
+    return unpackr.unpack(bytes);
+  } catch (cause) {
+    const value = unpackMaps(bytes);
+    if (value !== undefined) return value;
+    const reason = cause instanceof Error ? cause.message : showValue(cause);
+    throw new LossmeterError('malformed_body', `${what} cannot be read as MessagePack: ${reason}`, [], { cause });
+  }
+}
+
+/** A value in which keys of maps are bin, as Python writes bytes; undefined when it cannot be read so either. */
+function unpackMaps(bytes: Uint8Array): unknown {
+  try {
+    return withNames(mapUnpackr.unpack(bytes));
+  } catch {
+    return undefined;
+  }
+}
+
+function withNames(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withNames);
+  if (!(value instanceof Map)) return value;
+  return Object.fromEntries([...value].map(([key, inner]) => [String(textOf(key)), withNames(inner)]));
+}

@@ -1,0 +1,155 @@
+import { LossmeterError } from '../errors.ts';
+import { showValue } from '../suggestion.ts';
+import type { FloatDType } from '../tensor/dtype.ts';
+import { requireEnd, truncated } from './byte-reader.ts';
+import type { ByteReader } from './byte-reader.ts';
+import { HeldRuns } from './held-bytes.ts';
+import { readInferenceRequest } from './open-inference-request.ts';
+import type { InferenceInput, InferenceRequest, OutputNames } from './open-inference-request.ts';
+import { makeHeader } from './request.ts';
+import type { Codec, DecodeContext } from './request.ts';
+import { tensorFromValue } from './tensor-value.ts';
+
+/** Says how many bytes of a body are JSON, when tensors follow it. */
+export const JSON_LENGTH_HEADER = 'inference-header-content-length';
+
+interface InferenceCodecOptions {
+  /** Bytes of JSON in front of the tensors; undefined when all of the body is JSON. */
+  jsonBytes: number | undefined;
+  outputNames: OutputNames;
+}
+
+/**
+ * A request of the Open Inference Protocol: JSON, and behind it the bytes of those tensors that are not in the JSON, in
+ * the order in which it lists them. The bytes of logits are handed on as they come when no other tensor follows them;
+ * else they wait in bounded memory. Made for one request, and then knows what is wanted of the answer.
+ */
+export class OpenInferenceCodec implements Codec {
+  readonly name = 'open-inference';
+  readonly mediaTypes = [];
+  readonly #options: InferenceCodecOptions;
+  #request: InferenceRequest | undefined;
+
+  constructor(options: InferenceCodecOptions) {
+    this.#options = options;
+  }
+
+  /** What was read last. */
+  get request(): InferenceRequest {
+    return this.#request!;
+  }
+
+  async decode(reader: ByteReader, context: DecodeContext): Promise<void> {
+    const { jsonBytes, outputNames } = this.#options;
+    const value = jsonBytes === undefined ? await readAll(reader, context) : await readHead(reader, jsonBytes, context);
+    const request = readInferenceRequest(value, outputNames);
+    this.#request = request;
+    const binary = request.inputs.filter(({ byteLength }) => byteLength !== undefined);
+    requireAnnounced(binary, jsonBytes, context.contentLength);
+
+    const fields: Record<string, unknown> = {
+      ...plainFields(request, context),
+      ...Object.fromEntries(request.inputs.map(({ name, dtype, shape, data }) => [name, { dtype, shape, data }])),
+    };
+    const { dtype, shape, byteLength, data } = request.inputs.find(({ name }) => name === 'logits')!;
+    const logits = { dtype: dtype as FloatDType, shape };
+    const begin = () => context.begin(makeHeader(logits, fields, context));
+
+    let heldLogits = byteLength === undefined ? [tensorFromValue('logits', { dtype, shape, data }).data] : [];
+    for (const input of binary) {
+      const bytes = input.byteLength!;
+      if (input.name === 'logits' && binary.at(-1) === input) {
+        const writer = begin();
+        await reader.forward(bytes, 'logits', (run) => writer.write(run));
+        return requireEnd(reader);
+      }
+      const held = new HeldRuns(context.held, input.name);
+      await reader.forward(bytes, input.name, (run) => held.push(run));
+      if (input.name === 'logits') heldLogits = held.runs;
+      else fields[input.name] = { dtype: input.dtype, shape: input.shape, data: held.concat() };
+    }
+    await requireEnd(reader);
+    const writer = begin();
+    for (const run of heldLogits) await writer.write(run);
+  }
+}
+
+/** The fields that are no tensors: all of them come as parameters, and those that have no name of their own are options. */
+function plainFields({ options }: InferenceRequest, { parameterNames }: DecodeContext): Record<string, unknown> {
+  if (options === undefined) return {};
+  const [own, others] = [true, false].map((isOwn) =>
+    Object.fromEntries(Object.entries(options).filter(([name]) => parameterNames.includes(name) === isOwn)),
+  );
+  return { ...own, options: others };
+}
+
+/**
+ * The bytes of JSON that a request announces.
+ * @throws LossmeterError malformed_body
+ */
+export function announcedJsonBytes(header: string | string[] | undefined): number | undefined {
+  if (header === undefined) return undefined;
+  const bytes = typeof header === 'string' && /^\d{1,16}$/.test(header) ? Number(header) : Number.NaN;
+  if (Number.isSafeInteger(bytes) && bytes > 0) return bytes;
+  const detail = `Inference-Header-Content-Length is ${showValue(header)}, expected the bytes of JSON in front of the tensors`;
+  throw new LossmeterError('malformed_body', detail);
+}
+
+/** A body that is JSON throughout. */
+async function readAll(
+  reader: ByteReader,
+  { held: account, maxJsonBytes, parseJson }: DecodeContext,
+): Promise<unknown> {
+  const held = new HeldRuns(account, 'the JSON body');
+  await reader.drain((chunk) => {
+    if (reader.received > maxJsonBytes) throw tooMuchJson(maxJsonBytes);
+    held.push(chunk);
+  });
+  try {
+    return await parseJson(held.concat());
+  } catch (error) {
+    if (!(error instanceof LossmeterError) || error.code !== 'malformed_body') throw error;
+    const hint = 'tensors may follow JSON whose length Inference-Header-Content-Length says, and here it is missing';
+    throw new LossmeterError('malformed_body', `${error.message}; ${hint}`, [], { cause: error });
+  }
+}
+
+/** The JSON in front of the tensors. */
+async function readHead(
+  reader: ByteReader,
+  jsonBytes: number,
+  { held: account, maxJsonBytes, parseJson, contentLength }: DecodeContext,
+): Promise<unknown> {
+  if (jsonBytes > maxJsonBytes) throw tooMuchJson(maxJsonBytes);
+  const what = 'the JSON whose length Inference-Header-Content-Length says';
+  if (contentLength !== undefined && jsonBytes > contentLength) throw truncated(what, jsonBytes, contentLength);
+  const held = new HeldRuns(account, 'the JSON');
+  await reader.forward(jsonBytes, what, (run) => held.push(run));
+  return parseJson(held.concat());
+}
+
+function tooMuchJson(maxJsonBytes: number): LossmeterError {
+  const detail = `the JSON of a request may have ${maxJsonBytes} bytes; send larger tensors as binary data behind it`;
+  return new LossmeterError('body_too_large', detail);
+}
+
+/** Refuses at once what cannot come, or comes too much, where the length of the body is announced. */
+function requireAnnounced(
+  binary: readonly InferenceInput[],
+  jsonBytes: number | undefined,
+  contentLength: number | undefined,
+): void {
+  const expected = binary.reduce((sum, { byteLength }) => sum + byteLength!, 0);
+  if (jsonBytes === undefined) {
+    if (expected === 0) return;
+    const detail = `${expected} bytes of binary data are announced, but no Inference-Header-Content-Length says where they begin`;
+    throw new LossmeterError('malformed_body', detail);
+  }
+  if (contentLength === undefined) return;
+  const came = contentLength - jsonBytes;
+  if (came < expected) throw truncated('the binary data', expected, came);
+  if (came > expected) {
+    const detail = `${came} bytes follow the JSON, the binary_data_size of the inputs add up to ${expected}`;
+    throw new LossmeterError('malformed_body', detail);
+  }
+}

@@ -1,0 +1,147 @@
+import { LossmeterError, refuse } from '../errors.ts';
+import { pointerTo, showValue, suggestName } from '../suggestion.ts';
+import { requireEnd, truncated } from './byte-reader.ts';
+import type { ByteReader } from './byte-reader.ts';
+import { HeldRuns } from './held-bytes.ts';
+import { TENSOR_FIELDS, makeHeader, missingField, requireRequestField } from './request.ts';
+import type { Codec, DecodeContext } from './request.ts';
+import { LENGTH_BYTES, MAX_HEADER_BYTES, parseHeader } from './safetensors-header.ts';
+import type { SafetensorsHeader } from './safetensors-header.ts';
+import { requireLogitsDType } from './tensor-value.ts';
+
+export const SAFETENSORS = 'application/vnd.safetensors';
+
+/** The bound on a request's header, which has four tensors at most: a longer one is text that nobody needs. */
+const MAX_REQUEST_HEADER_BYTES = 2 ** 20;
+
+/** The byte that every header starts with. */
+const OPENING_BRACE = 0x7b;
+
+/**
+ * Requests that are a safetensors file: the tensors by their names, options as JSON text in `__metadata__.options`,
+ * other fields as JSON text in `__metadata__` under their names. The bytes of logits are handed on as they come when
+ * they are the last of the file; when tensors follow them, they wait in bounded memory. Values without logits, which
+ * are no file of tensors, cannot come so.
+ */
+export const safetensorsCodec: Codec = {
+  name: 'safetensors',
+  mediaTypes: [SAFETENSORS, 'application/octet-stream'],
+  async decode(reader, context) {
+    const { tensors, metadata } = await readHeader(reader, context);
+    const fields = fieldsOf(metadata, context);
+    const stored = tensors.find(({ name }) => name === 'logits');
+    if (stored === undefined) throw missingField('logits');
+    if (!tensors.some(({ name }) => name === 'label')) throw missingField('label');
+    const logits = { dtype: requireLogitsDType(stored.dtype), shape: stored.shape };
+
+    let heldLogits: readonly Uint8Array[] = [];
+    for (const { name, dtype, shape, byteLength } of tensors) {
+      if (name === 'logits' && tensors.at(-1) === stored) {
+        const writer = context.begin(makeHeader(logits, fields, context));
+        await reader.forward(byteLength, name, (run) => writer.write(run));
+        return requireEnd(reader);
+      }
+      const held = new HeldRuns(context.held, name);
+      await reader.forward(byteLength, name, (run) => held.push(run));
+      if (name === 'logits') heldLogits = held.runs;
+      else fields[name] = { dtype, shape, data: held.concat() };
+    }
+    await requireEnd(reader);
+    const writer = context.begin(makeHeader(logits, fields, context));
+    for (const run of heldLogits) await writer.write(run);
+  },
+};
+
+async function readHeader(reader: ByteReader, context: DecodeContext): Promise<SafetensorsHeader> {
+  const length = await readHeaderLength(reader, context);
+  const first = (await reader.peek())?.[0];
+  if (first !== undefined && first !== OPENING_BRACE) {
+    throw notSafetensors(`byte 8 is 0x${first.toString(16).padStart(2, '0')}, expected 0x7b, the { of a header`);
+  }
+  const held = new HeldRuns(context.held, 'the safetensors header');
+  await reader.forward(length, 'the safetensors header', (run) => held.push(run));
+  const header = parseHeader(held.concat(), (name) => requireTensorName(name, context));
+  requireAnnounced(header, length, context.contentLength);
+  return header;
+}
+
+async function readHeaderLength(reader: ByteReader, { contentLength }: DecodeContext): Promise<number> {
+  const bytes = Buffer.alloc(LENGTH_BYTES);
+  let came = 0;
+  await reader.forward(LENGTH_BYTES, 'the length of the safetensors header', (run) => {
+    bytes.set(run, came);
+    came += run.byteLength;
+  });
+  const announced = bytes.readBigUInt64LE();
+  if (announced < 2n || announced > MAX_HEADER_BYTES) {
+    throw notSafetensors(
+      `its first 8 bytes announce a header of ${announced} bytes, expected 2 to ${MAX_HEADER_BYTES}`,
+    );
+  }
+  const length = Number(announced);
+  if (length > MAX_REQUEST_HEADER_BYTES) {
+    const detail = `the safetensors header has ${length} bytes, that of a request may have ${MAX_REQUEST_HEADER_BYTES}`;
+    throw new LossmeterError('body_too_large', detail);
+  }
+  if (contentLength !== undefined && contentLength < LENGTH_BYTES + length) {
+    throw truncated('the safetensors header', length, contentLength - LENGTH_BYTES);
+  }
+  return length;
+}
+
+/** Refuses at once what cannot come, or comes too much, where the length of the body is announced. */
+function requireAnnounced({ tensors }: SafetensorsHeader, headerLength: number, contentLength?: number): void {
+  if (contentLength === undefined) return;
+  const last = tensors.at(-1);
+  const expected = last === undefined ? 0 : last.begin + last.byteLength;
+  const announced = contentLength - LENGTH_BYTES - headerLength;
+  if (announced < expected) throw truncated('the tensors', expected, announced);
+  if (announced > expected) {
+    throw new LossmeterError('malformed_body', `${announced - expected} bytes follow the last tensor`);
+  }
+}
+
+function notSafetensors(what: string): LossmeterError {
+  return new LossmeterError('malformed_body', `the body is not a safetensors file: ${what}`);
+}
+
+/** @throws LossmeterError unknown_field, invalid_tensor */
+export function requireTensorName(name: string, context: Pick<DecodeContext, 'optionNames' | 'parameterNames'>): void {
+  const field = requireRequestField(name, context);
+  if ((TENSOR_FIELDS as readonly string[]).includes(field)) return;
+  const detail = `${field} is a tensor, expected JSON text in __metadata__.${field}`;
+  throw refuse('invalid_tensor', pointerTo(field), detail);
+}
+
+/** The fields that are no tensors. Metadata is free text of whoever wrote the file; what is misspelt must not vanish. */
+export function fieldsOf(
+  metadata: Readonly<Record<string, string>>,
+  { optionNames, parameterNames }: Pick<DecodeContext, 'optionNames' | 'parameterNames'>,
+): Record<string, unknown> {
+  const known = ['options', ...parameterNames];
+  const fields: Record<string, unknown> = {};
+  for (const [name, text] of Object.entries(metadata)) {
+    if (known.includes(name)) {
+      fields[name] = parseField(name, text);
+      continue;
+    }
+    const meant = suggestName(name, known);
+    const isOption = optionNames.includes(name);
+    if (meant === undefined && !isOption) continue;
+    const hint = isOption ? `: it is an option and belongs in __metadata__.options` : `, did you mean ${meant}?`;
+    throw refuse('unknown_field', pointerTo('__metadata__', name), `unknown metadata ${showValue(name)}${hint}`);
+  }
+  return fields;
+}
+
+function parseField(name: string, text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    const reason = (cause as SyntaxError).message;
+    const detail = `__metadata__.${name} is ${showValue(text)}, expected JSON text: ${reason}`;
+    throw new LossmeterError('malformed_body', detail, [{ pointer: pointerTo('__metadata__', name), detail }], {
+      cause,
+    });
+  }
+}

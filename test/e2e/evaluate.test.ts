@@ -1,0 +1,296 @@
+import { spawnSync } from 'node:child_process';
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, test } from 'vitest';
+import type { Total } from '../../src/evaluation/file-evaluation.ts';
+import type { Evaluation } from '../../src/evaluation/report.ts';
+import type { Tensor } from '../../src/tensor/tensor.ts';
+import { encodeElements } from '../../src/wire/elements.ts';
+import { safetensorsFile } from '../safetensors-file.ts';
+import { ROOT } from './process.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'lossmeter-evaluate-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const EXAMPLE = join(ROOT, 'examples/char-lm.safetensors');
+
+function evaluate(...args: string[]) {
+  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('LOSSMETER_')));
+  const command = [join(ROOT, 'src/cli/bin.js'), 'evaluate', ...args];
+  return spawnSync(process.execPath, command, { cwd: folder, encoding: 'utf8', env, timeout: 30_000 });
+}
+
+interface Document {
+  total: Total;
+  files: (Evaluation & { file: string })[];
+}
+
+function evaluateJson(...args: string[]): Document {
+  const { stdout, stderr } = evaluate('--json', ...args);
+  expect(stderr).toBe('');
+  return JSON.parse(stdout) as Document;
+}
+
+const logits = (rows: number[][]): Tensor => ({
+  dtype: 'float64',
+  shape: [rows.length, rows[0]!.length],
+  data: encodeElements('logits', 'float64', rows.flat()),
+});
+
+const label = (classes: number[]): Tensor => ({
+  dtype: 'int32',
+  shape: [classes.length],
+  data: encodeElements('label', 'int32', classes),
+});
+
+/** Writes a file of rows whose label is 0 each. */
+function write(
+  name: string,
+  rows: number[][],
+  { metadata, more = [] }: { metadata?: Record<string, string>; more?: [string, Tensor][] } = {},
+): void {
+  mkdirSync(join(folder, name, '..'), { recursive: true });
+  const tensors: [string, Tensor][] = [['label', label(rows.map(() => 0))], ['logits', logits(rows)], ...more];
+  writeFileSync(join(folder, name), safetensorsFile(tensors, metadata));
+}
+
+const loss = (row: number[]): number => Math.log(row.reduce((sum, x) => sum + Math.exp(x), 0)) - row[0]!;
+
+write('steps/b.safetensors', [
+  [0, 1],
+  [2, 0],
+]);
+write('steps/a.safetensors', [[0, 3]]);
+write('steps/c.safetensors', [
+  [1, 1],
+  [0, 0],
+  [5, 0],
+]);
+write('deep/x/y/d.safetensors', [[0, 0]]);
+writeFileSync(join(folder, 'steps/notes.txt'), 'not a file of tensors');
+const losses = [
+  [0, 3],
+  [0, 1],
+  [2, 0],
+  [1, 1],
+  [0, 0],
+  [5, 0],
+].map(loss);
+const numerator = losses.reduce((sum, each) => sum + each, 0);
+
+test('one file has the loss that the service answers', () => {
+  const { total, files } = evaluateJson(EXAMPLE);
+  expect(total.loss).toBeCloseTo(1.331238290743388, 8);
+  expect(total).toMatchObject({
+    denominator: 8113,
+    rows: { total: 8192, counted: 8113, masked: 79 },
+    verdict: 'finite',
+  });
+  const { file, diagnostics, kernel, ...evaluation } = files[0]!;
+  expect(file).toBe(EXAMPLE);
+  expect(diagnostics.verdict).toBe('finite');
+  expect(kernel).toMatch(/^f32-/);
+  // The total of one file has its bits.
+  expect({ ...evaluation, verdict: 'finite' }).toEqual(total);
+});
+
+describe('many files are one evaluation, in the order of their names', () => {
+  const NAMES = ['steps/a.safetensors', 'steps/b.safetensors', 'steps/c.safetensors'];
+
+  test.each([
+    ['files', ['steps/c.safetensors', 'steps/a.safetensors', 'steps/b.safetensors']],
+    ['a folder', ['steps']],
+    ['a pattern', ['steps/*.safetensors']],
+    [
+      'some of each, each file once',
+      ['./steps/b.safetensors', 'steps', 'steps/[ac].safetensors', join(folder, 'steps/b.safetensors')],
+    ],
+  ])('%s', (_what, args) => {
+    const { total, files } = evaluateJson(...args);
+    expect(files.map(({ file }) => join(file)).toSorted()).toHaveLength(3);
+    expect(total.numerator).toBeCloseTo(numerator, 12);
+    expect(total.loss).toBeCloseTo(numerator / (6 + 1e-8), 12);
+    expect(total).toMatchObject({ denominator: 6, rows: { total: 6, counted: 6 } });
+    if (args.length < 4) expect(files.map(({ file }) => file)).toEqual(NAMES);
+  });
+
+  test('the table has a line for each, and the total', () => {
+    const { stdout, stderr, status } = evaluate('steps');
+    expect([status, stderr]).toEqual([0, '']);
+    const lines = stdout
+      .trimEnd()
+      .split('\n')
+      .map((line) => line.split(/ {2,}/));
+    expect(lines[0]).toEqual(['file', 'rows', 'counted', 'loss', 'numerator', 'denominator', 'perplexity']);
+    expect(lines.slice(1).map((line) => line.slice(0, 3))).toEqual([
+      ...NAMES.map((name, k) => [name, `${k + 1}`, `${k + 1}`]),
+      ['total', '6', '6'],
+    ]);
+    expect(Number(lines.at(-1)![4])).toBeCloseTo(numerator, 6);
+  });
+
+  test('folders within folders are named by a pattern', () => {
+    expect(evaluateJson('{steps,deep}/**/*.safetensors').files).toHaveLength(4);
+  });
+
+  test('whatever the number of workers, with the same bits', () => {
+    for (const name of ['1', '2', '3']) copyFileSync(EXAMPLE, join(folder, `copy-${name}.safetensors`));
+    const [one, three] = ['1', '3'].map((workers) =>
+      evaluateJson('copy-*', '--workers', workers, '--kernel', 'strict'),
+    );
+    expect(three).toEqual(one);
+    expect(one!.files[0]!.kernel).toBe('f32-strict-simd');
+    expect(one!.total.rows.total).toBe(3 * 8192);
+  });
+});
+
+describe('options', () => {
+  test('are those of the files', () => {
+    write(
+      'sum.safetensors',
+      [
+        [0, 0],
+        [0, 0],
+      ],
+      { metadata: { options: '{"reduction": "sum", "outputs": ["lse"]}' } },
+    );
+    const { total, files } = evaluateJson('sum.safetensors');
+    expect(total.loss).toBeCloseTo(2 * Math.LN2, 12);
+    expect(files[0]).not.toHaveProperty('outputs');
+  });
+
+  test('on the command line take their place, one by one', () => {
+    const args = ['--options', '{"reduction": "mean", "metrics": ["accuracy"]}', '--option', 'semantics=torch'];
+    const { total } = evaluateJson('sum.safetensors', ...args);
+    expect(total).toMatchObject({ loss: expect.closeTo(Math.LN2, 12) as number, metrics: { accuracy: 1 } });
+    expect(evaluateJson('sum.safetensors', ...args, '--option', 'reduction=sum').total.loss).toBeCloseTo(
+      2 * Math.LN2,
+      12,
+    );
+    expect(evaluateJson('sum.safetensors', '--option', 'reduction=none').total).not.toHaveProperty('loss');
+  });
+
+  test('have to be the same for all files', () => {
+    const { status, stderr } = evaluate('sum.safetensors', 'steps/a.safetensors');
+    expect(status).toBe(2);
+    expect(stderr).toContain('reduction is "mean" in steps/a.safetensors, and "sum" in sum.safetensors');
+  });
+
+  test('mask and weights of a file count', () => {
+    const weight: Tensor = { dtype: 'float64', shape: [2], data: encodeElements('weight', 'float64', [3, 1]) };
+    const mask: Tensor = { dtype: 'bool', shape: [2], data: Uint8Array.of(0, 1) };
+    write(
+      'weighed.safetensors',
+      [
+        [Number.NaN, 0],
+        [0, 1],
+      ],
+      {
+        more: [
+          ['input_mask', mask],
+          ['weight', weight],
+        ],
+      },
+    );
+    expect(evaluateJson('weighed.safetensors').total).toMatchObject({
+      numerator: expect.closeTo(3 * loss([0, 1]), 12) as number,
+      denominator: 3,
+      rows: { total: 2, counted: 1, ignored: 0, masked: 1 },
+    });
+  });
+
+  test('ece and the z-loss are those of one batch', () => {
+    const args = ['--options', '{"metrics": ["ece", "mean_entropy"], "lse_square_scale": 0.5, "semantics": "torch"}'];
+    write('all.safetensors', [
+      [0, 3],
+      [0, 1],
+      [2, 0],
+      [1, 1],
+      [0, 0],
+      [5, 0],
+    ]);
+    const [apart, whole] = [['steps'], ['all.safetensors']].map((names) => evaluateJson(...names, ...args).total);
+    expect(apart!.loss).toBeCloseTo(whole!.loss!, 12);
+    expect(apart!.z_loss).toBeCloseTo(whole!.z_loss, 12);
+    expect(apart!.metrics.ece).toBeCloseTo(whole!.metrics.ece!, 12);
+    expect(apart!.metrics.mean_entropy).toBeCloseTo(whole!.metrics.mean_entropy!, 12);
+  });
+});
+
+describe('a loss that is not finite', () => {
+  write('nan.safetensors', [
+    [0, 1],
+    [0, Number.NaN],
+  ]);
+
+  test('exits with 1, and says why', () => {
+    const { status, stdout } = evaluate('nan.safetensors', 'steps/a.safetensors');
+    expect(status).toBe(1);
+    expect(stdout).toMatch(/^total .* NaN /m);
+    expect(stdout).toContain('nan.safetensors: nan_logit in 1 row, first at row 1, class 1 (NaN)');
+  });
+
+  test('is text in JSON', () => {
+    const { status, stdout } = evaluate('--json', 'nan.safetensors');
+    expect(status).toBe(1);
+    expect(JSON.parse(stdout)).toMatchObject({
+      total: { loss: 'NaN', verdict: 'non_finite' },
+      files: [{ diagnostics: { logits: { nan: 1 } } }],
+    });
+  });
+
+  test('exits with 1 when it is rejected', () => {
+    const { status, stderr } = evaluate('nan.safetensors', '--option', 'on_non_finite=reject');
+    expect(status).toBe(1);
+    expect(stderr).toContain('nan.safetensors: the loss is NaN: nan_logit in 1 row');
+  });
+});
+
+describe('wrong usage', () => {
+  test('--help prints the usage', () => {
+    const { status, stdout } = evaluate('--help');
+    expect(status).toBe(0);
+    expect(stdout).toContain('usage: lossmeter evaluate');
+  });
+
+  test.each([
+    [[], 'no file is named'],
+    [['steps', '--bananas'], "Unknown option '--bananas'"],
+    [['steps', '--option', 'reduction'], 'expected NAME=VALUE'],
+    [['steps', '--options', '[1]'], 'expected a JSON object'],
+    [['steps', '--option', 'label_smothing=1'], 'did you mean label_smoothing?'],
+    [['steps', '--option', 'label_smoothing=2'], 'options.label_smoothing is 2, expected a number in [0, 1]'],
+    [['steps', '--option', 'outputs=["lse"]'], 'outputs are tensors'],
+    [['steps', '--workers', '0'], 'LOSSMETER_WORKERS must be >= 1'],
+    [['steps', '--kernel', 'fast'], 'LOSSMETER_KERNEL must be equal to one of the allowed values'],
+  ])('%j', (args, says) => {
+    const { status, stderr, stdout } = evaluate(...args);
+    expect([status, stdout]).toEqual([2, '']);
+    expect(stderr).toContain(says);
+    expect(stderr).toContain('usage: lossmeter evaluate');
+  });
+
+  mkdirSync(join(folder, 'nothing'), { recursive: true });
+  write('surplus.safetensors', [[0, 0]], { more: [['hidden', logits([[1]])]] });
+  writeFileSync(join(folder, 'no-label.safetensors'), safetensorsFile([['logits', logits([[1, 2]])]]));
+  writeFileSync(join(folder, 'cut.safetensors'), safetensorsFile([['logits', logits([[1, 2]])]]).subarray(0, -1));
+  write('wrong-option.safetensors', [[0, 0]], { metadata: { options: '{"smoothing": 1}' } });
+
+  test.each([
+    ['missing.safetensors', 'missing.safetensors: there is no such file'],
+    ['nothing', 'nothing: the folder has no file *.safetensors'],
+    ['noth*', 'noth*: there is no such file, and none that it matches'],
+    ['*.nothing', '*.nothing: there is no such file, and none that it matches'],
+    ['steps/notes.txt', 'steps/notes.txt is not a valid safetensors file'],
+    ['cut.safetensors', 'it is cut off'],
+    ['no-label.safetensors', 'no-label.safetensors: the field label is missing'],
+    ['surplus.safetensors', 'unknown field "hidden"'],
+    ['wrong-option.safetensors', 'wrong-option.safetensors: unknown option "smoothing", did you mean label_smoothing?'],
+  ])('%s cannot be evaluated', (name, says) => {
+    const { status, stderr, stdout } = evaluate('steps/a.safetensors', name);
+    expect([status, stdout]).toEqual([2, '']);
+    expect(stderr).toContain(says);
+    expect(stderr).not.toContain('usage:');
+  });
+});

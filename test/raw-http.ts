@@ -1,0 +1,63 @@
+/** HTTP to the byte: what fetch would add, change or hide. */
+import { connect } from 'node:net';
+
+export interface RawAnswer {
+  status: number;
+  /** By their names in lower case. */
+  headers: Readonly<Record<string, string>>;
+  body: Buffer;
+}
+
+/** Sends a request as it stands, in the given pieces, and reads one answer. */
+export async function exchange(url: string, pieces: readonly Uint8Array[]): Promise<RawAnswer> {
+  const { hostname, port } = new URL(url);
+  const socket = connect({ host: hostname, port: Number(port), noDelay: true });
+  try {
+    for (const piece of pieces) {
+      socket.write(piece);
+      // A turn of the event loop each, so that they arrive one by one.
+      if (pieces.length > 1) await new Promise((resolve) => setImmediate(resolve));
+    }
+    let came: Buffer = Buffer.alloc(0);
+    for await (const chunk of socket) {
+      came = Buffer.concat([came, chunk as Buffer]);
+      const answer = readAnswer(came);
+      if (answer !== undefined) return answer;
+    }
+    throw new Error(`the connection was closed after ${came.byteLength} bytes of an answer`);
+  } finally {
+    socket.destroy();
+  }
+}
+
+/** undefined while it is not complete. */
+function readAnswer(came: Buffer): RawAnswer | undefined {
+  const end = came.indexOf('\r\n\r\n');
+  if (end < 0) return undefined;
+  const [statusLine, ...lines] = came.subarray(0, end).toString('latin1').split('\r\n');
+  const headers = Object.fromEntries(
+    lines.map((line) => [line.slice(0, line.indexOf(':')).toLowerCase(), line.slice(line.indexOf(':') + 1).trim()]),
+  );
+  const rest = came.subarray(end + 4);
+  const body = headers['transfer-encoding'] === 'chunked' ? readChunks(rest) : readLength(rest, headers);
+  return body && { status: Number(statusLine!.split(' ')[1]), headers, body };
+}
+
+function readLength(rest: Buffer, headers: Readonly<Record<string, string>>): Buffer | undefined {
+  const length = Number(headers['content-length'] ?? 0);
+  return rest.byteLength < length ? undefined : rest.subarray(0, length);
+}
+
+function readChunks(rest: Buffer): Buffer | undefined {
+  const chunks: Buffer[] = [];
+  for (let at = 0; ;) {
+    const lineEnd = rest.indexOf('\r\n', at);
+    if (lineEnd < 0) return undefined;
+    const length = Number.parseInt(rest.subarray(at, lineEnd).toString('latin1'), 16);
+    const start = lineEnd + 2;
+    if (rest.byteLength < start + length + 2) return undefined;
+    if (length === 0) return Buffer.concat(chunks);
+    chunks.push(rest.subarray(start, start + length));
+    at = start + length + 2;
+  }
+}

@@ -1,0 +1,193 @@
+/** Every way to write a request, for tests that hold for all of them. A new format is one entry of FORMATS. */
+import { Packr } from 'msgpackr';
+import type { DType } from '../../src/tensor/dtype.ts';
+import { elementsOf, numbersOf } from '../../src/tensor/tensor.ts';
+import type { Tensor } from '../../src/tensor/tensor.ts';
+import { jsonCodec } from '../../src/wire/json.ts';
+import { msgpackCodec } from '../../src/wire/msgpack.ts';
+import { OpenInferenceCodec } from '../../src/wire/open-inference.ts';
+import type { Codec } from '../../src/wire/request.ts';
+import { safetensorsCodec } from '../../src/wire/safetensors.ts';
+import { inferenceBody } from '../open-inference.ts';
+import { safetensorsFile } from '../safetensors-file.ts';
+
+/** What a request says, under its names on the wire. */
+export interface Batch {
+  logits: Tensor;
+  label: Tensor;
+  input_mask?: Tensor;
+  weight?: Tensor;
+  options?: unknown;
+  vocab_start?: number;
+  vocab_size?: number;
+}
+
+/** The fields in the order in which they are to be written. */
+type Order = readonly (keyof Batch)[];
+
+interface Format {
+  readonly name: string;
+  /** A request with the codec that reads it; fields that the batch has not are left out. */
+  encode(batch: Batch, order: Order): { codec: Codec; body: Uint8Array };
+  /** Whether logits that come last are handed on as they arrive. */
+  readonly streams: boolean;
+  /** Whether outputs come back as arrays of msgpack-numpy. */
+  readonly numpyArrays: boolean;
+  /** Whether integers beyond 2^53 keep their value. */
+  readonly exactIntegers: boolean;
+}
+
+const packr = new Packr({ useRecords: false, variableMapSize: true });
+
+export const FORMATS: readonly Format[] = [
+  messagePack('MessagePack', (tensor) => tensor),
+  messagePack('MessagePack, data before its shape', ({ dtype, shape, data }) => ({ data, shape, dtype }), {
+    streams: false,
+  }),
+  messagePack('msgpack-numpy', (tensor) => toNumpy(tensor), { numpyArrays: true }),
+  messagePack('msgpack-numpy with keys that are str', (tensor) => toNumpy(tensor, String), { numpyArrays: true }),
+  messagePack('msgpack-numpy for label, mask and weight', (tensor, name) =>
+    name === 'logits' ? tensor : toNumpy(tensor),
+  ),
+  json('JSON with base64', (tensor) => ({ ...tensor, data: Buffer.from(tensor.data).toString('base64') }), {
+    exactIntegers: true,
+  }),
+  json('JSON with arrays', (tensor) => ({ ...tensor, data: toNumbers(tensor) }), { exactIntegers: false }),
+  safetensors('safetensors', (entries) => entries),
+  safetensors('safetensors, its header in another order than the bytes', (entries) => entries.toReversed()),
+  openInference('Open Inference, binary', { binary: true, streams: true, exactIntegers: true }),
+  openInference('Open Inference, JSON', { binary: false, streams: false, exactIntegers: false }),
+];
+
+function messagePack(
+  name: string,
+  encodeTensor: (tensor: Tensor, name: string) => unknown,
+  traits: Partial<Format> = {},
+): Format {
+  return {
+    name,
+    encode: (batch, order) => ({
+      codec: msgpackCodec,
+      body: packr.pack(new Map(fieldsOf(batch, order, encodeTensor))),
+    }),
+    ...{ streams: true, numpyArrays: false, exactIntegers: true },
+    ...traits,
+  };
+}
+
+function json(name: string, encodeTensor: (tensor: Tensor) => unknown, traits: Pick<Format, 'exactIntegers'>): Format {
+  return {
+    name,
+    encode: (batch, order) => ({
+      codec: jsonCodec,
+      body: Buffer.from(JSON.stringify(Object.fromEntries(fieldsOf(batch, order, encodeTensor)))),
+    }),
+    ...{ streams: false, numpyArrays: false },
+    ...traits,
+  };
+}
+
+function safetensors(name: string, arrange: <T>(entries: T[]) => T[]): Format {
+  return {
+    name,
+    encode(batch, order) {
+      const fields = fieldsOf(batch, order, (tensor) => tensor);
+      const tensors = fields.filter((field): field is [string, Tensor] => field[0] in TENSOR_NAMES);
+      const metadata = fields.filter(([field]) => !(field in TENSOR_NAMES));
+      const texts = metadata.map(([field, value]) => [field, JSON.stringify(value)]);
+      return {
+        codec: safetensorsCodec,
+        body: safetensorsFile(tensors, { format: 'lossmeter', ...Object.fromEntries(texts) }, arrange),
+      };
+    },
+    ...{ streams: true, numpyArrays: false, exactIntegers: true },
+  };
+}
+
+/** Fields that are no tensors travel as parameters, lists and maps as JSON text. */
+function openInference(
+  name: string,
+  { binary, ...traits }: Pick<Format, 'streams' | 'exactIntegers'> & { binary: boolean },
+): Format {
+  return {
+    name,
+    encode(batch, order) {
+      const fields = fieldsOf(batch, order, (tensor) => tensor);
+      const inputs = fields
+        .filter((field): field is [string, Tensor] => field[0] in TENSOR_NAMES)
+        .map(([field, tensor]) => ({ name: field, tensor, binary }));
+      const { options, ...others } = Object.fromEntries(fields.filter(([field]) => !(field in TENSOR_NAMES)));
+      const parameters = Object.entries({ ...(options as object), ...others }).map(([field, value]) => [
+        field,
+        typeof value === 'object' ? JSON.stringify(value) : (value as unknown),
+      ]);
+      const hasParameters = parameters.length > 0 || options !== undefined;
+      const { jsonBytes, body } = inferenceBody(
+        inputs,
+        hasParameters ? { parameters: Object.fromEntries(parameters) } : {},
+      );
+      const outputNames = { always: ['loss'], optional: ['lse'] };
+      return { codec: new OpenInferenceCodec({ jsonBytes: binary ? jsonBytes : undefined, outputNames }), body };
+    },
+    numpyArrays: false,
+    ...traits,
+  };
+}
+
+const TENSOR_NAMES = { logits: true, label: true, input_mask: true, weight: true };
+
+/** The fields that a batch has, in an order. */
+function fieldsOf(
+  batch: Batch,
+  order: Order,
+  encodeTensor: (tensor: Tensor, name: string) => unknown,
+): [name: string, value: unknown][] {
+  return order
+    .filter((name) => batch[name] !== undefined)
+    .map((name) => [name, name in TENSOR_NAMES ? encodeTensor(batch[name] as Tensor, name) : batch[name]]);
+}
+
+const NUMPY_TYPES: Record<DType, unknown> = {
+  float16: '<f2',
+  // NumPy has no name for it: so comes array.view('V2').
+  bfloat16: [['', '|V2']],
+  float32: '<f4',
+  float64: '<f8',
+  int8: '|i1',
+  int16: '<i2',
+  int32: '<i4',
+  int64: '<i8',
+  uint8: '|u1',
+  uint16: '<u2',
+  uint32: '<u4',
+  uint64: '<u8',
+  bool: '|b1',
+};
+
+/** A tensor as msgpack_numpy.encode makes it of an ndarray: with keys that are bin. */
+export function toNumpy(
+  { dtype, shape, data }: Tensor,
+  keyOf: (key: string) => unknown = (key) => Buffer.from(key),
+): Map<unknown, unknown> {
+  return new Map<unknown, unknown>([
+    [keyOf('nd'), true],
+    [keyOf('type'), NUMPY_TYPES[dtype]],
+    [keyOf('kind'), Buffer.from(dtype === 'bfloat16' ? 'V' : '')],
+    [keyOf('shape'), shape],
+    [keyOf('data'), data],
+  ]);
+}
+
+/** A number by its digits: TypeScript does not know JSON.rawJSON yet. */
+const rawJson = (JSON as unknown as { rawJSON: (text: string) => unknown }).rawJSON;
+
+/** Entries as JSON has them: -0 keeps its sign, and what is not finite is text. */
+function toNumbers(tensor: Tensor): unknown[] {
+  if (tensor.dtype === 'int64' || tensor.dtype === 'uint64') {
+    return Array.from(elementsOf(tensor as Tensor<'int64'>), (value) => rawJson(String(value)));
+  }
+  return Array.from(numbersOf(tensor), (value) => {
+    if (!Number.isFinite(value)) return String(value);
+    return Object.is(value, -0) ? rawJson('-0') : value;
+  });
+}
