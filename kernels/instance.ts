@@ -32,27 +32,29 @@ export type Exports = Record<`${Prefix}_${Name}`, NumericFunction> &
   };
 
 /**
- * The compiled kernels on a memory of their own. `auto` takes the relaxed variant where the engine has relaxed SIMD and
- * the machine fuses multiply-adds.
+ * The compiled kernels, to be made on memories of their own. `auto` takes the relaxed variant where the engine has relaxed
+ * SIMD and the machine fuses multiply-adds.
  * @throws Error when the variant asked for cannot run here.
  */
-export function instantiate(preference: Variant | 'auto'): { variant: Variant; exports: Exports } {
+export function compile(preference: Variant | 'auto'): { variant: Variant; make: () => Exports } {
   if (preference !== 'strict') {
     const bytes = readVariant('relaxed');
     if (WebAssembly.validate(bytes)) {
-      const exports = exportsOf(bytes);
-      if (preference === 'relaxed' || exports.multiply_add_is_fused() !== 0) return { variant: 'relaxed', exports };
+      const make = makerOf(bytes);
+      if (preference === 'relaxed' || make().multiply_add_is_fused() !== 0) return { variant: 'relaxed', make };
     } else if (preference === 'relaxed') {
       throw new Error('the relaxed kernel was asked for, but this engine does not have WebAssembly relaxed SIMD');
     }
   }
-  return { variant: 'strict', exports: exportsOf(readVariant('strict')) };
+  return { variant: 'strict', make: makerOf(readVariant('strict')) };
 }
 
 function readVariant(variant: Variant): Buffer<ArrayBuffer> {
   return readFileSync(new URL(`./build/${variant}.wasm`, import.meta.url));
 }
 
-function exportsOf(bytes: Buffer<ArrayBuffer>): Exports {
-  return new WebAssembly.Instance(new WebAssembly.Module(bytes), {}).exports as Exports;
+/** All of them share the compiled code. */
+function makerOf(bytes: Buffer<ArrayBuffer>): () => Exports {
+  const module = new WebAssembly.Module(bytes);
+  return () => new WebAssembly.Instance(module, {}).exports as Exports;
 }

@@ -1,6 +1,6 @@
 import type { FloatDType } from '../src/tensor/dtype.ts';
 import { DTYPE_BYTES } from '../src/tensor/dtype.ts';
-import { PREFIX, instantiate } from './instance.ts';
+import { PREFIX, compile } from './instance.ts';
 import type { Exports, Variant } from './instance.ts';
 
 export type { Variant } from './instance.ts';
@@ -10,6 +10,9 @@ export const NO_TARGET = -1;
 
 /** Target of a row that is left out: only its non-finite values are counted. */
 export const LEFT_OUT = -2;
+
+/** What the name of a kernel looks like. */
+export const KERNEL_PATTERN = '^(f16|bf16|f32|f64)-(relaxed|strict)-simd$';
 
 /** Kinds of non-finite values, as bits. */
 export const NonFinite = { nan: 1, posInf: 2, negInf: 4, any: 7 } as const;
@@ -84,6 +87,9 @@ export interface GradientCoefficients {
 
 const PAGE_BYTES = 65536;
 
+/** Memory that is kept from one block to the next: a slab of float16 with its gradient in float64 takes some 30 MB. */
+const KEPT_BYTES = 64 * 2 ** 20;
+
 /** Three float64 and three int32 per row. */
 const BYTES_PER_RESULT = 36;
 
@@ -119,20 +125,23 @@ const NOTHING: Placed = {
  */
 export class Kernel {
   readonly variant: Variant;
-  readonly #exports: Exports;
+  #exports: Exports;
+  /** Makes them on a new memory. */
+  readonly #renew: () => Exports;
   /** Where memory is free. */
   #free: number;
   #block = NOTHING;
 
-  private constructor({ variant, exports }: { variant: Variant; exports: Exports }) {
+  private constructor({ variant, make }: { variant: Variant; make: () => Exports }) {
     this.variant = variant;
-    this.#exports = exports;
-    this.#free = exports.heap_base();
+    this.#renew = make;
+    this.#exports = make();
+    this.#free = this.#exports.heap_base();
   }
 
   /** @throws Error when the variant asked for cannot run here. */
   static load(preference: Variant | 'auto' = 'auto'): Kernel {
-    return new Kernel(instantiate(preference));
+    return new Kernel(compile(preference));
   }
 
   /** Name of the kernel that evaluates a dtype, as answers report it. */
@@ -408,6 +417,15 @@ export class Kernel {
     const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
     new Uint8Array(this.#exports.memory.buffer).set(bytes, at);
     return at;
+  }
+
+  /**
+   * Lets go of the block, and of the memory, where that has grown beyond what ordinary blocks need: WebAssembly memory
+   * does not shrink, so the kernels get a new one.
+   */
+  release(): void {
+    this.#block = NOTHING;
+    if (this.#exports.memory.buffer.byteLength > KEPT_BYTES) this.#exports = this.#renew();
   }
 
   /** Takes memory up to the next block; it grows where that is not enough. */

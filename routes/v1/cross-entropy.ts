@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import { CrossEntropyReply, CrossEntropyRequest } from '../../src/schemas/cross-entropy.ts';
+import { logGradientCheck } from '../../src/evaluation/report.ts';
 import { contentOf } from '../../src/schemas/content.ts';
 import { problemResponses } from '../../src/schemas/problem.ts';
 import { SafetensorsBatch, SafetensorsEvaluation } from '../../src/schemas/safetensors.ts';
@@ -24,9 +25,7 @@ const schema = {
 export default async function crossEntropy(app: FastifyInstance): Promise<void> {
   // The body is a stream: its schema documents it, and the codecs check it.
   app.post('/cross-entropy', { schema, validatorCompiler: () => () => true }, async (request, reply) => {
-    const { diagnostics } = await reply.answer((body) => app.evaluator.evaluate(body));
-    const { gradient, local_losses: localLosses } = diagnostics;
-    if (gradient !== undefined) request.log.info({ local_losses: localLosses, gradient }, 'local losses');
+    logGradientCheck(await reply.answer((body) => app.evaluator.evaluate(body)), request.log);
     return reply;
   });
 }

@@ -1,4 +1,5 @@
 import type { FastifyInstance } from 'fastify';
+import { logGradientCheck } from '../../src/evaluation/report.ts';
 import { contentOf } from '../../src/schemas/content.ts';
 import { CrossEntropyReply } from '../../src/schemas/cross-entropy.ts';
 import { CombineRequest, PartialReply, PartialRequest } from '../../src/schemas/partials.ts';
@@ -42,8 +43,8 @@ export default async function partials(app: FastifyInstance): Promise<void> {
     await reply.answer((body) => app.evaluator.evaluatePartial(body));
     return reply;
   });
-  app.post('/cross-entropy/combine', { schema: combineSchema, validatorCompiler }, async (_request, reply) => {
-    await reply.answer((body) => app.evaluator.combine(body));
+  app.post('/cross-entropy/combine', { schema: combineSchema, validatorCompiler }, async (request, reply) => {
+    logGradientCheck(await reply.answer((body) => app.evaluator.combine(body)), request.log);
     return reply;
   });
 }

@@ -21,7 +21,7 @@ import type { RequestHeader } from '../wire/request.ts';
 import { BlockWriter } from './block-writer.ts';
 
 /** What a row's target, mask and results take in memory while its batch is evaluated. */
-const BYTES_PER_ROW = 64;
+const BYTES_PER_ROW = 128;
 
 /** What the coefficients of its gradient take beside. */
 const BYTES_PER_ROW_OF_GRADIENT = 32;

@@ -1,7 +1,7 @@
 import { LossmeterError, refuse } from '../errors.ts';
 import { denominatorsOf } from '../loss/denominators.ts';
 import { gradientCoefficients } from '../loss/gradient.ts';
-import { parseOptions, smoothingOf } from '../loss/options.ts';
+import { OPTION_NAMES, parseOptions, smoothingOf } from '../loss/options.ts';
 import type { Options } from '../loss/options.ts';
 import { requireDivisible } from '../loss/parallel.ts';
 import { mergeGradientSquares, mergePartials } from '../loss/partials.ts';
@@ -33,13 +33,14 @@ export function combine(request: unknown): Evaluation {
 
   const options = changeOptions(first!.options, changes, { probabilities: first!.targets.probabilities !== undefined });
   const classes = first!.vocabulary.size;
-  const { targets, columns, findings } = mergePartials(partials);
+  const merged = mergePartials(partials);
+  const { targets, columns, findings } = merged;
   requireDivisible(options, targets.classes.length, classes);
   const smoothing = smoothingOf(options, classes);
   const denominators = denominatorsOf(targets);
   if (options.check_for_nan_in_loss_and_grad) {
     const coefficients = gradientCoefficients(targets, options, { classes, smoothing, denominators });
-    columns.gradientSquares = mergeGradientSquares(partials, { targets, columns }, coefficients, {
+    columns.gradientSquares = mergeGradientSquares(partials, merged, coefficients, {
       classes,
       scale: options.logit_scale,
     });
@@ -83,11 +84,10 @@ function requireSameBatch(a: ReadPartial, b: ReadPartial, count: number): void {
   if (!sameShape(a.shape, b.shape)) {
     throw mismatch(`the rows have shape ${formatShape(a.shape)} in ${from}, and ${formatShape(b.shape)} in ${to}`);
   }
-  for (const name of Object.keys(a.options) as (keyof Options)[]) {
-    const [one, other] = [JSON.stringify(a.options[name]), JSON.stringify(b.options[name])];
+  for (const name of OPTION_NAMES) {
+    const [one, other] = [a, b].map(({ options }) => JSON.stringify(options[name]) ?? 'not set');
     if (one !== other) throw mismatch(`options.${name} is ${one} in ${from}, and ${other} in ${to}`);
   }
-  if (a.options.softcap !== b.options.softcap) throw mismatch(`options.softcap differs in ${from} and ${to}`);
   if ((a.targets.probabilities === undefined) !== (b.targets.probabilities === undefined)) {
     throw mismatch(`only one of ${from} and ${to} has class probabilities`);
   }

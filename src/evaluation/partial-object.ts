@@ -1,7 +1,7 @@
 import { Type } from 'typebox';
 import type { Static, TSchema } from 'typebox';
 import { Value } from 'typebox/value';
-import { LEFT_OUT, NO_TARGET } from '../../kernels/loader.ts';
+import { KERNEL_PATTERN, LEFT_OUT, NO_TARGET, Odd } from '../../kernels/loader.ts';
 import { refuse } from '../errors.ts';
 import { ROW_CAUSES } from '../loss/diagnostics.ts';
 import type { Findings } from '../loss/diagnostics.ts';
@@ -13,7 +13,7 @@ import type { RowColumns } from '../loss/rows.ts';
 import type { Targets } from '../loss/targets.ts';
 import { MAX_CLASSES } from '../loss/vocabulary.ts';
 import { showValue } from '../suggestion.ts';
-import { elementCount, formatShape } from '../tensor/shape.ts';
+import { elementCount, formatShape, sameShape } from '../tensor/shape.ts';
 import { MAX_RANK } from '../tensor/shape.ts';
 import { elementsOf } from '../tensor/tensor.ts';
 import type { Tensor } from '../tensor/tensor.ts';
@@ -50,7 +50,7 @@ const PartialSchema = Type.Object(
     /** Of outputs that have an entry per row. */
     output_shape: Shape,
     options: Type.Unknown(),
-    kernel: Type.String({ maxLength: 32 }),
+    kernel: Type.String({ pattern: KERNEL_PATTERN }),
     probabilities: Type.Boolean(),
     target: Type.Unknown(),
     input_mask: Type.Optional(Type.Unknown()),
@@ -138,7 +138,8 @@ export function decodePartial(value: unknown, index: number): ReadPartial {
   }
   const options = parseOptions(value.options);
   const kept = Math.max(0, length - options.shift);
-  if (elementCount(outputShape) !== (length === 0 ? 0 : (rows / length) * kept)) {
+  const possible = options.shift > 0 ? [[...shape.slice(0, -1), kept]] : [shape, [rows]];
+  if (!possible.some((one) => sameShape(one, outputShape))) {
     throw wrong(`has outputs of shape ${formatShape(outputShape)}`);
   }
   const column = <D extends 'float64' | 'int32'>(name: string, tensor: unknown, dtype: D, count: number) => {
@@ -171,10 +172,16 @@ export function decodePartial(value: unknown, index: number): ReadPartial {
     outputShape,
     sequence: { length, kept },
   };
-  const names = Object.entries(makeColumns(0, shardFeaturesOf(options, targets)));
-  const columns = names.map(([name, empty]) => {
+  const expected = makeColumns(0, shardFeaturesOf(options, targets));
+  const extra = Object.keys(value.columns).find((name) => !Object.hasOwn(expected, name));
+  if (extra !== undefined) throw wrong(`has a column ${showValue(extra)}`);
+  const columns = Object.entries(expected).map(([name, empty]) => {
     const dtype = empty instanceof Float64Array ? 'float64' : 'int32';
-    return [name, column(`columns/${name}`, value.columns[name], dtype, rows)];
+    const read = column(`columns/${name}`, value.columns[name], dtype, rows);
+    const [low, high] = rangeOf(name, classes);
+    const odd = read instanceof Int32Array ? read.find((entry) => entry < low || entry > high) : undefined;
+    if (odd !== undefined) throw wrong(`has ${odd} in columns/${name}`);
+    return [name, read];
   });
   return {
     vocabulary: { start, size: vocabSize },
@@ -186,6 +193,13 @@ export function decodePartial(value: unknown, index: number): ReadPartial {
     shape,
     kernel: value.kernel,
   };
+}
+
+/** What the entries of an int32 column may be. */
+function rangeOf(name: string, classes: number): [number, number] {
+  if (name.endsWith('Count')) return [0, classes];
+  if (name === 'odd') return [0, Odd.notOne | Odd.negative | Odd.nonFinite];
+  return [name === 'predictions' ? 0 : LEFT_OUT, classes - 1];
 }
 
 function readCauses(causes: Envelope['causes']): Findings['causes'] {

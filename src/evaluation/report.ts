@@ -74,3 +74,14 @@ export function reportReduction(batch: EvaluatedBatch, reduction: Reduction): Ev
     kernel,
   };
 }
+
+/** Where a line is logged. */
+interface Log {
+  info: (fields: object, message: string) => void;
+}
+
+/** Logs what `check_for_nan_in_loss_and_grad` asked for, as the training graph prints it. */
+export function logGradientCheck({ diagnostics }: Pick<Evaluation, 'diagnostics'>, log: Log): void {
+  const { gradient, local_losses: localLosses } = diagnostics;
+  if (gradient !== undefined) log.info({ local_losses: localLosses, gradient }, 'local losses');
+}

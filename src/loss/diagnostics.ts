@@ -23,6 +23,7 @@ export const ROW_CAUSES = [
   'pos_inf_logit',
   'all_neg_inf_row',
   'neg_inf_at_label',
+  'neg_inf_smoothed',
   'non_finite_probability',
 ] as const;
 export type RowCause = (typeof ROW_CAUSES)[number];
@@ -69,6 +70,8 @@ export function noFindings(): Findings {
 export interface RowFacts extends RowBlock {
   /** Of class probabilities: bits of Odd, and Σ_c p_c·(lse − x_c). */
   probabilities: { odd: Int32Array; nll: Float64Array } | undefined;
+  /** Σ_c w_c·(lse − x_c), with label smoothing. */
+  uniformNll: Float64Array | undefined;
 }
 
 /**
@@ -78,7 +81,7 @@ export interface RowFacts extends RowBlock {
  *   row, of which no more than `most` are of interest
  */
 export function findCauses(
-  { nanCount, posInfCount, negInfCount, lse, targetLogit, probabilities }: RowFacts,
+  { nanCount, posInfCount, negInfCount, lse, targetLogit, probabilities, uniformNll }: RowFacts,
   targets: Int32Array,
   places: {
     first: (cause: RowCause, row: number) => Place | undefined;
@@ -118,10 +121,13 @@ export function findCauses(
     if (nan > 0) found('nan_logit', row);
     if (posInf > 0) found('pos_inf_logit', row);
     if (lse[row] === -Infinity) found('all_neg_inf_row', row);
-    else if (
-      probabilities === undefined ? targetLogit[row] === -Infinity : negInf > 0 && probabilities.nll[row] === Infinity
-    ) {
-      found('neg_inf_at_label', row);
+    else if (negInf > 0) {
+      const atLabel =
+        probabilities === undefined
+          ? targetLogit[row] === -Infinity
+          : probabilities.nll[row] === Infinity && !(probabilities.odd[row]! & Odd.nonFinite);
+      if (atLabel) found('neg_inf_at_label', row);
+      else if (uniformNll?.[row] === Infinity) found('neg_inf_smoothed', row);
     }
   }
   return findings;
@@ -133,6 +139,8 @@ export interface EvaluatedBlock {
   /** As findCauses takes them. */
   targets: Int32Array;
   classes: number;
+  /** Of the classes; 1 without. */
+  weights: Float64Array | undefined;
   /** p_c of a row, where there are class probabilities. */
   probabilityAt: (row: number, column: number) => number;
   /** Where the block's first row and column stand in the batch. */
@@ -142,7 +150,7 @@ export interface EvaluatedBlock {
 
 /** Costs nothing for rows of finite logits: only rows in which the kernel counted others are looked at again. */
 export function findNonFinite(kernel: Kernel, block: EvaluatedBlock): Findings {
-  const { facts, targets, classes, firstRow, firstColumn, probabilityAt } = block;
+  const { facts, targets, classes, weights, firstRow, firstColumn, probabilityAt } = block;
   const placeOf = (row: number, column: number, value: number): Place => ({
     row: firstRow + row,
     column: firstColumn + column,
@@ -150,6 +158,13 @@ export function findNonFinite(kernel: Kernel, block: EvaluatedBlock): Findings {
     is_label: column === targets[row],
     masked: targets[row] === LEFT_OUT,
   });
+  /** The first −Inf of a row at a class that counts. */
+  const firstNegInf = (row: number, counts: (column: number) => boolean): Place | undefined => {
+    let column = -1;
+    do column = kernel.findNonFinite(row, column + 1, NonFinite.negInf);
+    while (column >= 0 && !counts(column));
+    return column < 0 ? undefined : placeOf(row, column, -Infinity);
+  };
   const first = (cause: RowCause, row: number): Place | undefined => {
     switch (cause) {
       case 'nan_logit':
@@ -160,10 +175,10 @@ export function findNonFinite(kernel: Kernel, block: EvaluatedBlock): Findings {
         return placeOf(row, 0, -Infinity);
       case 'neg_inf_at_label': {
         if (facts.probabilities === undefined) return placeOf(row, targets[row]!, -Infinity);
-        let column = kernel.findNonFinite(row, 0, NonFinite.negInf);
-        while (probabilityAt(row, column) === 0) column = kernel.findNonFinite(row, column + 1, NonFinite.negInf);
-        return placeOf(row, column, -Infinity);
+        return firstNegInf(row, (column) => probabilityAt(row, column) !== 0);
       }
+      case 'neg_inf_smoothed':
+        return firstNegInf(row, (column) => weights?.[column] !== 0);
       case 'non_finite_probability':
         for (let column = 0; column < classes; column++) {
           const value = probabilityAt(row, column);
@@ -227,7 +242,7 @@ type Reduced = Pick<Reduction, 'sums' | 'loss' | 'gradientNorm' | 'localLosses'>
 /** The report of a batch. */
 export function diagnose(
   findings: Findings,
-  { sums: { numerator, denominators }, loss, gradientNorm, localLosses }: Reduced,
+  { sums: { numerator, zLoss, denominators }, loss, gradientNorm, localLosses }: Reduced,
   { probabilities }: Pick<Targets, 'probabilities'>,
 ): Diagnostics {
   const causes: CauseReport[] = ROW_CAUSES.flatMap((cause) => {
@@ -235,7 +250,8 @@ export function diagnose(
     return found === undefined ? [] : [{ cause, ...found }];
   });
   if (denominators.loss === 0) causes.push({ cause: 'zero_denominator', rows: 0 });
-  const finite = Number.isFinite(loss ?? numerator);
+  // Runs sum the raw pair: a mean that is 0 because D is must not hide what its numerator is.
+  const finite = [loss ?? 0, numerator, zLoss].every(Number.isFinite);
   // Every logit is finite then: the loss of a row, or the sum of the rows, left the range of float64.
   if (!finite && causes.length === 0) causes.push({ cause: 'accumulation_overflow', rows: 0 });
   return {

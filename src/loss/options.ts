@@ -14,8 +14,8 @@ export type OutputName = (typeof OUTPUTS)[number];
 const METRICS = ['accuracy', 'top5_accuracy', 'mean_entropy', 'ece'] as const;
 
 /** How many parts a sharded trainer cuts one axis into. */
-const degree = (description: string, example: number) =>
-  Type.Optional(Type.Integer({ default: 1, minimum: 1, maximum: 65_536, description, examples: [example] }));
+const degree = (maximum: number, description: string, example: number) =>
+  Type.Optional(Type.Integer({ default: 1, minimum: 1, maximum, description, examples: [example] }));
 
 const LabelValue = Type.Integer({ minimum: Number.MIN_SAFE_INTEGER, maximum: Number.MAX_SAFE_INTEGER });
 
@@ -45,7 +45,7 @@ export const Options = Type.Object(
       minimum: 0,
       maximum: 1,
       description:
-        'ε: mixes the target with the uniform distribution, ℓ = (1−ε)·w_y·nll + (ε/C)·Σ_c w_c·(lse − x_c); of class probabilities p it makes p′ = (1−ε)·p + ε/C, and ℓ = Σ_c w_c·p′_c·(lse − x_c). With `semantics: "megatron"` ε·C/(C−1) takes its place.',
+        'ε: mixes the target with the uniform distribution, ℓ = (1−ε)·w_y·nll + (ε/C)·Σ_c w_c·(lse − x_c); of class probabilities p it makes p′ = (1−ε)·p + ε/C, and ℓ = Σ_c w_c·p′_c·(lse − x_c). With `semantics: "megatron"` ε·C/(C−1) takes its place, and C = 1 is refused.',
       examples: [0.1],
     }),
     lse_square_scale: Type.Number({
@@ -71,7 +71,7 @@ export const Options = Type.Object(
       exclusiveMinimum: 0,
       minimum: 0,
       maximum: Number.MAX_VALUE,
-      description: 'Multiplies the logits before anything else: 1 / temperature. Other than 1, evaluated in float64.',
+      description: 'x = scale·logit, before anything else: 1 / temperature. Other than 1, evaluated in float64.',
       examples: [0.5],
     }),
     shift: Type.Integer({
@@ -109,10 +109,12 @@ export const Options = Type.Object(
     parallel_config: Type.Object(
       {
         data_parallel: degree(
+          65_536,
           'Groups of consecutive rows, of equal size: each has a local loss in the diagnostics.',
           4,
         ),
         model_parallel: degree(
+          4096,
           'Shards of consecutive classes, of equal size: each is evaluated alone, then merged.',
           2,
         ),
@@ -128,7 +130,7 @@ export const Options = Type.Object(
     on_non_finite: Type.Enum(['report', 'reject'], {
       default: 'report',
       description:
-        'What to do when the loss (without one, the numerator) is not finite: `report` answers 200 with it, `reject` answers 422 `non_finite_loss` with the cause and its first place.',
+        'What to do when loss, numerator or z_loss is not finite: `report` answers 200 with it, `reject` answers 422 `non_finite_loss` with the cause and its first place.',
       examples: ['reject'],
     }),
     gradient_dtype: Type.Optional(
@@ -141,7 +143,7 @@ export const Options = Type.Object(
       default: [],
       uniqueItems: true,
       description:
-        'Tensors to return; but for `gradient` they have an entry per row, shaped like class indices. `per_token_loss`: m·(ℓ + λ·lse²), 0 for rows that are not counted. `lse`: log Σ exp x. `gradient`: ∂loss/∂logits, shaped like `logits`, in the dtype of `gradient_dtype`; of N + Z where there is no `loss`. It is (m/D)·[(1−ε)·w_y·(s_c − 1[c=y]) + (ε/C)·(W·s_c − w_c)] + (m/D_z)·2λ·lse·s_c, with s = softmax(x), for class probabilities (m/D)·[s_c·Σ_k w_k·p′_k − w_c·p′_c] + the same last term, with the denominators of `semantics`; times 1 − tanh² for `softcap` and times `logit_scale`; 0 for rows that are not counted and for invalid labels under `zero_loss`. `predictions`: index of the maximum, the lowest on ties. `target_rank`: number of classes that come before the label (the most probable class, the first of equals) when sorted by value, then by index, −1 for rows that are not counted. `entropy`: −Σ s·log s of the softmax, in nats. Losses, lse and entropy are float64, predictions and ranks int32.',
+        'Tensors to return; but for `gradient` they have an entry per row, shaped like class indices. `per_token_loss`: m·(ℓ + λ·lse²), 0 for rows that are not counted. `lse`: log Σ exp x. `gradient`: ∂loss/∂logits, shaped like `logits`, in the dtype of `gradient_dtype`; of N + Z where there is no `loss`. It is (m/D)·[(1−ε)·w_y·(s_c − 1[c=y]) + (ε/C)·(W·s_c − w_c)] + (m/D_z)·2λ·lse·s_c, with s = softmax(x), for class probabilities (m/D)·[s_c·Σ_k w_k·p′_k − w_c·p′_c] + the same last term, with the denominators of `semantics`; times 1 − tanh² for `softcap` and times `logit_scale`; 0 for rows that are not counted and for invalid labels under `zero_loss`. `predictions`: index of the maximum, the lowest on ties. `target_rank`: number of classes that come before the label (the most probable class, the first of equals) when sorted by value, then by index, −1 for rows that are not counted, whose label is invalid or whose label has the logit NaN. `entropy`: −Σ s·log s of the softmax, in nats. Losses, lse and entropy are float64, predictions and ranks int32.',
       examples: [['per_token_loss']],
     }),
     metrics: Type.Array(Type.Enum([...METRICS]), {
@@ -192,10 +194,7 @@ export function parseOptions(given: unknown): Options {
     const detail = `options is ${showValue(given)}, expected a map of option names to values`;
     throw new LossmeterError('invalid_option', detail, [{ pointer: '/options', detail }]);
   }
-  const places: ErrorPlace[] = Object.entries(given).flatMap(([name, value]) => {
-    const detail = optionFault(name, value);
-    return detail === undefined ? [] : [{ pointer: pointerTo('options', name), detail }];
-  });
+  const places = Object.entries(given).flatMap(([name, value]) => optionFault(name, value) ?? []);
   if (places.length > 0) {
     const named = places.slice(0, MAX_PLACES);
     const more = places.length > named.length ? `; and ${places.length - named.length} more` : '';
@@ -235,14 +234,27 @@ export function smoothingOf({ label_smoothing: smoothing, semantics }: Options, 
   return (smoothing * classes) / (classes - 1);
 }
 
-function optionFault(name: string, value: unknown): string | undefined {
-  const schema = Object.hasOwn(properties, name) ? properties[name] : undefined;
+function optionFault(name: string, value: unknown): ErrorPlace | undefined {
+  const pointer = pointerTo('options', name);
+  const schema = Object.hasOwn(properties, name) ? properties[name]! : undefined;
   if (schema === undefined) {
-    const meant = suggestName(name, OPTION_NAMES, SYNONYMS);
-    return `unknown option ${showValue(name)}${meant === undefined ? `; known are ${OPTION_NAMES.join(', ')}` : `, did you mean ${meant}?`}`;
+    return { pointer, detail: `unknown option ${showValue(name)}${hintFor(name, OPTION_NAMES, SYNONYMS)}` };
   }
   if (Value.Check(schema, value)) return undefined;
-  return `options.${name} is ${showValue(value)}, expected ${describeExpectation(schema)}`;
+  const { properties: members } = schema as { properties?: Readonly<Record<string, TSchema>> };
+  if (members !== undefined && typeof value === 'object' && value !== null) {
+    const unknown = Object.keys(value).find((key) => !Object.hasOwn(members, key));
+    if (unknown !== undefined) {
+      const detail = `unknown key ${showValue(unknown)} in options.${name}${hintFor(unknown, Object.keys(members))}`;
+      return { pointer: pointerTo('options', name, unknown), detail };
+    }
+  }
+  return { pointer, detail: `options.${name} is ${showValue(value)}, expected ${describeExpectation(schema)}` };
+}
+
+function hintFor(name: string, known: readonly string[], synonyms: Readonly<Record<string, string>> = {}): string {
+  const meant = suggestName(name, known, synonyms);
+  return meant === undefined ? `; known are ${known.join(', ')}` : `, did you mean ${meant}?`;
 }
 
 /** What a schema admits, in words. */
@@ -253,6 +265,8 @@ function describeExpectation(schema: TSchema): string {
     type,
     items,
     properties: members,
+    maxItems,
+    uniqueItems,
     minimum,
     exclusiveMinimum,
     maximum,
@@ -261,6 +275,8 @@ function describeExpectation(schema: TSchema): string {
     anyOf?: readonly TSchema[];
     type?: string;
     items?: TSchema;
+    maxItems?: number;
+    uniqueItems?: boolean;
     properties?: Readonly<Record<string, TSchema>>;
     minimum?: number;
     exclusiveMinimum?: number;
@@ -268,7 +284,10 @@ function describeExpectation(schema: TSchema): string {
   };
   if (names !== undefined) return `one of ${names.join(', ')}`;
   if (anyOf !== undefined) return anyOf.map(describeExpectation).join(' or ');
-  if (items !== undefined) return `a list without duplicates of ${describeExpectation(items)}`;
+  if (items !== undefined) {
+    const most = maxItems === undefined ? '' : ` of at most ${maxItems} entries`;
+    return `a list${uniqueItems === true ? ' without duplicates' : ''}${most}, each ${describeExpectation(items)}`;
+  }
   if (members !== undefined) {
     const parts = Object.entries(members).map(([name, member]) => `${name}, ${describeExpectation(member)}`);
     return `a map of ${parts.join('; and ')}`;

@@ -3,7 +3,7 @@ import type { GradientCoefficients, RowBlock } from '../../kernels/loader.ts';
 import { findCauses } from './diagnostics.ts';
 import type { Findings, Place } from './diagnostics.ts';
 import type { RowColumns } from './rows.ts';
-import { growth, logSumExp, mergeShards } from './shards.ts';
+import { ShardedRows, mergeShards } from './shards.ts';
 import { CompensatedSum } from './summation.ts';
 import type { Targets } from './targets.ts';
 import type { Vocabulary } from './vocabulary.ts';
@@ -22,33 +22,52 @@ export interface VocabularyPartial {
 
 type Partials = readonly VocabularyPartial[];
 
+/** What one evaluation of the whole rows would have yielded. */
+export interface MergedPartials {
+  targets: Targets;
+  columns: RowColumns;
+  findings: Findings;
+  sharded: ShardedRows;
+}
+
 /**
- * Merges the partials of all shards into what one evaluation of the whole rows would have yielded.
+ * Merges the partials of all shards.
  * @param partials in the order of their columns, which together are the vocabulary; all about the same rows
  */
-export function mergePartials(partials: Partials): { targets: Targets; columns: RowColumns; findings: Findings } {
+export function mergePartials(partials: Partials): MergedPartials {
   const { targets, columns } = partials[0]!;
+  const sharded = new ShardedRows(partials.map((partial) => partial.columns.lse!));
   const rows = mergeShards(
     partials.map((partial) => partial.columns as RowBlock),
     partials.map((partial) => targetsWithin(partial.targets, partial.vocabulary, partial.classes)),
+    sharded,
   );
   const soft = targets.probabilities !== undefined;
   const labels = soft ? mostProbable(partials) : targets.classes;
-  const nll = soft ? mergeCrossEntropy(partials, 'nll', ({ probabilitySum }, row) => probabilitySum![row]!) : rows.nll;
+  const merge = (name: 'nll' | 'weightedNll' | 'uniformNll', massOf: MassOf): Float64Array<ArrayBuffer> =>
+    mergeCrossEntropy(partials, sharded, name, massOf);
+  const nll = soft ? merge('nll', ({ columns: { probabilitySum } }, row) => probabilitySum![row]!) : rows.nll;
+  const masses = new Map(partials.map((partial) => [partial, totalWeight(partial)]));
+  const uniformNll = columns.uniformNll && merge('uniformNll', (partial) => masses.get(partial)!);
   const probabilities = soft ? { odd: mergeOdd(partials), nll } : undefined;
   return {
     targets: { ...targets, classWeights: joinWeights(partials) },
     columns: {
       nll,
       lse: rows.lse,
-      ...(columns.uniformNll && { uniformNll: mergeUniformNll(partials) }),
+      ...(uniformNll && { uniformNll }),
       ...(columns.weightedNll && {
-        weightedNll: mergeCrossEntropy(partials, 'weightedNll', ({ probabilityMass }, row) => probabilityMass![row]!),
+        weightedNll: merge('weightedNll', ({ columns: { probabilityMass } }, row) => probabilityMass![row]!),
       }),
       ...(columns.maximum && mergeRanks(partials, labels)),
     },
-    findings: findCauses({ ...rows, probabilities }, labels, placesOf(partials, labels)),
+    findings: findCauses({ ...rows, probabilities, uniformNll }, labels, placesOf(partials, labels)),
+    sharded,
   };
+}
+
+function totalWeight({ targets: { classWeights }, classes }: VocabularyPartial): number {
+  return classWeights === undefined ? classes : classWeights.reduce((sum, weight) => sum + weight, 0);
 }
 
 /** The class of each row within a shard; NO_TARGET where it is in another. With probabilities they stay as they are. */
@@ -61,40 +80,26 @@ export function targetsWithin(
   return classes.map((y) => (y < 0 ? y : y >= start && y < start + columns ? y - start : NO_TARGET));
 }
 
-function addUp(partials: Partials, name: 'probabilitySum'): Float64Array<ArrayBuffer> {
-  return partials[0]!.columns[name]!.map((_, row) =>
-    partials.reduce((sum, { columns }) => sum + columns[name]![row]!, 0),
-  );
-}
-
-function mergeUniformNll(partials: Partials): Float64Array<ArrayBuffer> {
-  const masses = partials.map(({ targets: { classWeights }, classes }) =>
-    classWeights === undefined ? classes : classWeights.reduce((sum, weight) => sum + weight, 0),
-  );
-  return mergeCrossEntropy(partials, 'uniformNll', (_columns, _row, k) => masses[k]!);
-}
+/** Σ_c v_c·p_c of a row within a shard. */
+type MassOf = (partial: VocabularyPartial, row: number) => number;
 
 /** Σ_k [Σ_c v_c·p_c·(lse_k − x_c) + (lse − lse_k)·Σ_c v_c·p_c], where a shard without probability adds nothing. */
 function mergeCrossEntropy(
   partials: Partials,
+  sharded: ShardedRows,
   name: 'nll' | 'weightedNll' | 'uniformNll',
-  massOf: (columns: RowColumns, row: number, k: number) => number,
+  massOf: MassOf,
 ): Float64Array<ArrayBuffer> {
-  return partials[0]!.columns[name]!.map((_, row) => {
+  return sharded.lse.map((lse, row) => {
     if (partials[0]!.targets.classes[row] === LEFT_OUT) return 0;
-    const lses = lsesOf(partials, row);
-    if (!Number.isFinite(logSumExp(lses))) return Number.NaN;
-    return partials.reduce((sum, { columns }, k) => {
-      const massOfShard = massOf(columns, row, k);
-      if (massOfShard === 0 && lses[k] === -Infinity) return sum;
-      const within = lses[k] === -Infinity ? 0 : columns[name]![row]!;
-      return sum + within + (massOfShard === 0 ? 0 : massOfShard * growth(lses, k));
+    if (!Number.isFinite(lse)) return Number.NaN;
+    return partials.reduce((sum, partial, k) => {
+      const mass = massOf(partial, row);
+      const growth = sharded.growth(row, k);
+      if (growth === Infinity) return mass === 0 ? sum : sum + mass * growth;
+      return sum + partial.columns[name]![row]! + mass * growth;
     }, 0);
   });
-}
-
-function lsesOf(partials: Partials, row: number): number[] {
-  return partials.map(({ columns }) => columns.lse![row]!);
 }
 
 /** The most probable class of each row, the first of equals. */
@@ -106,9 +111,12 @@ function mostProbable(partials: Partials): Int32Array<ArrayBuffer> {
   });
 }
 
-/** The first partial whose columns say the largest value. */
-function largest(partials: Partials, valueOf: (columns: RowColumns) => number): VocabularyPartial {
-  return partials.reduce((a, b) => (valueOf(b.columns) > valueOf(a.columns) ? b : a));
+/** The first partial whose columns say the largest value; NaN is none. */
+function largest(partials: Partials, valueOf: (columns: RowColumns, partial: VocabularyPartial) => number) {
+  return partials.reduce((a, b) => {
+    const [one, other] = [valueOf(a.columns, a), valueOf(b.columns, b)];
+    return other > one || (Number.isNaN(one) && !Number.isNaN(other)) ? b : a;
+  });
 }
 
 /** Any rank but the first: which one, shards do not know, and nobody asks. */
@@ -118,7 +126,10 @@ function mergeRanks(partials: Partials, labels: Int32Array): Pick<RowColumns, 'p
   const predictions = new Int32Array(labels.length);
   const targetRank = new Int32Array(labels.length).fill(-1);
   labels.forEach((label, row) => {
-    const { vocabulary, columns } = largest(partials, ({ maximum }) => maximum![row]!);
+    // A shard of nothing but NaN has no maximum.
+    const { vocabulary, columns } = largest(partials, ({ maximum, nanCount }, { classes }) =>
+      nanCount![row] === classes ? Number.NaN : maximum![row]!,
+    );
     predictions[row] = vocabulary.start + columns.predictions![row]!;
     if (label < 0) return;
     targetRank[row] = label === predictions[row] && columns.targetRank![row] === 0 ? 0 : NOT_FIRST;
@@ -128,8 +139,8 @@ function mergeRanks(partials: Partials, labels: Int32Array): Pick<RowColumns, 'p
 
 /** Bits of Odd of whole rows. */
 function mergeOdd(partials: Partials): Int32Array<ArrayBuffer> {
-  const sums = addUp(partials, 'probabilitySum');
-  return Int32Array.from(sums, (sum, row) => {
+  return partials[0]!.columns.odd!.map((_, row) => {
+    const sum = partials.reduce((total, { columns }) => total + columns.probabilitySum![row]!, 0);
     const bits = partials.reduce((odd, { columns }) => odd | columns.odd![row]!, 0) & ~Odd.notOne;
     return bits & Odd.nonFinite || Math.abs(sum - 1) <= SUM_TOLERANCE ? bits : bits | Odd.notOne;
   });
@@ -155,7 +166,9 @@ function placesOf(partials: Partials, labels: Int32Array): Parameters<typeof fin
       });
       if (cause === 'all_neg_inf_row') return place(0);
       if (cause === 'neg_inf_at_label' && !soft) return place(labels[row]!);
-      const firsts = partials.flatMap(({ findings }) => findings.causes[cause]?.first ?? []);
+      // A shard that is −Inf throughout says so, and no more.
+      const causes = cause === 'nan_logit' || cause === 'pos_inf_logit' ? [cause] : [cause, 'all_neg_inf_row' as const];
+      const firsts = partials.flatMap(({ findings }) => causes.flatMap((name) => findings.causes[name]?.first ?? []));
       return inOrder(firsts.filter((first) => first.row === row))[0];
     },
     locate: (row, most) => {
@@ -168,39 +181,42 @@ function placesOf(partials: Partials, labels: Int32Array): Parameters<typeof fin
 /**
  * Σ_c g_c² of each row, of class indices without softcap. With Q = Σ_{c≠y} s_c² and X = Σ_{c≠y} w_c·s_c, and
  * a = t + b·W + z·lse, it is a²·Q − 2·a·b·X + b²·Σ_{c≠y} w_c² + g_y²; of logits that were scaled, times scale².
- * @param merged what mergePartials made of the partials
  * @param classes of the whole vocabulary
  */
 export function mergeGradientSquares(
   partials: Partials,
-  { targets, columns }: { targets: Targets; columns: RowColumns },
+  { targets, columns, sharded }: MergedPartials,
   { t, b, z }: GradientCoefficients,
   { classes, scale }: { classes: number; scale: number },
 ): Float64Array<ArrayBuffer> {
-  const weightOf = (y: number): number => targets.classWeights?.[y] ?? 1;
-  const W = new CompensatedSum();
-  const W2 = new CompensatedSum();
-  for (let c = 0; c < classes; c++) {
-    W.add(weightOf(c));
-    W2.add(weightOf(c) ** 2);
-  }
+  const { classWeights } = targets;
+  const W = sumOf(classWeights) ?? classes;
+  const W2 = sumOf(classWeights?.map((weight) => weight * weight)) ?? classes;
   return Float64Array.from(targets.classes, (y, row) => {
     if (y < 0) return 0;
-    const lses = lsesOf(partials, row);
     let Q = 0;
     let X = 0;
     partials.forEach(({ columns: { softmaxSquares, softmaxSum } }, k) => {
-      if (lses[k] === -Infinity) return;
-      const share = Math.exp(-growth(lses, k));
+      const share = Math.exp(-sharded.growth(row, k));
+      if (share === 0) return;
       Q += softmaxSquares![row]! * share * share;
       X += softmaxSum![row]! * share;
     });
     const [nll, lse] = [columns.nll[row]!, columns.lse![row]!];
-    const others = b[row]! * W.value + z[row]! * lse;
+    const prior = b[row]!;
+    const others = (prior === 0 ? 0 : prior * W) + z[row]! * lse;
     const a = t[row]! + others;
-    const w = weightOf(y);
-    const ofTarget = t[row]! * Math.expm1(-nll) + others * Math.exp(-nll) - b[row]! * w;
-    const ofOthers = a * a * Q - 2 * a * b[row]! * X + b[row]! ** 2 * (W2.value - w * w);
-    return (Math.max(0, ofOthers) + ofTarget ** 2) * scale ** 2;
+    const w = classWeights?.[y] ?? 1;
+    const ofTarget = t[row]! * Math.expm1(-nll) + others * Math.exp(-nll) - prior * w;
+    // Without smoothing large weights must not make 0·∞ of it.
+    const ofPrior = prior === 0 ? 0 : prior * prior * (W2 - w * w) - 2 * a * prior * X;
+    return (Math.max(0, a * a * Q + ofPrior) + ofTarget ** 2) * scale ** 2;
   });
+}
+
+function sumOf(values: Float64Array | undefined): number | undefined {
+  if (values === undefined) return undefined;
+  const sum = new CompensatedSum();
+  for (const value of values) sum.add(value);
+  return sum.value;
 }

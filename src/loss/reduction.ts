@@ -93,7 +93,7 @@ export function reduceRows(
     let loss = 0;
     if (y !== NO_TARGET) {
       if (epsilon !== 1) {
-        loss = (1 - epsilon) * (weightedNll === undefined ? labelWeight(targets, y) * nll[row]! : weightedNll[row]!);
+        loss = (1 - epsilon) * (weightedNll?.[row] ?? weigh(labelWeight(targets, y), nll[row]!));
       }
       if (epsilon !== 0) loss += (epsilon / C) * uniformNll![row]!;
     }
@@ -130,6 +130,11 @@ export function reduceRows(
     gradientNorm: gradientSquares === undefined ? undefined : Math.sqrt(totals.squares.value),
     localLosses: groups?.losses,
   };
+}
+
+/** w·nll, where a label of weight 0 adds nothing even if it has probability 0. */
+function weigh(w: number, nll: number): number {
+  return w === 0 && nll === Infinity ? 0 : w * nll;
 }
 
 /** What the sums of a batch, or of several, amount to under its options. */

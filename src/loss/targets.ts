@@ -141,6 +141,9 @@ function readProbabilities(label: Tensor, logitsShape: Shape, shift: number): Pr
   const flat = [elementCount(logitsShape.slice(0, -1)) ?? Number.NaN, logitsShape.at(-1)!];
   const shapedLikeLogits = sameShape(label.shape, logitsShape) || sameShape(label.shape, flat);
   const { dtype } = label;
+  const leading = logitsShape.slice(0, -1);
+  // Where axes have one entry, (B, 1) may be both.
+  if (!isFloatDType(dtype) && sameShape(label.shape, leading)) return undefined;
   if (shapedLikeLogits && isFloatDType(dtype)) return { dtype, data: label.data, shift };
   if (shapedLikeLogits || isFloatDType(dtype)) {
     const detail =

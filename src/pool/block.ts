@@ -109,18 +109,21 @@ export function evaluateBlock(kernel: Kernel, block: Block, logits: Uint8Array |
   };
   const targets = block.targets.map((target, row) => (target < 0 ? target : (soft?.targets[row] ?? target)));
   const findings = findNonFinite(kernel, {
-    facts: { ...rows, probabilities: soft && { odd: soft.odd, nll: crossEntropy!.nll } },
+    facts: {
+      ...rows,
+      probabilities: soft && { odd: soft.odd, nll: crossEntropy!.nll },
+      uniformNll: columns.uniformNll,
+    },
+    weights,
     targets,
     classes,
     probabilityAt: (row, column) => probabilityAt(block, row, column),
     firstRow: block.firstRow,
     firstColumn: block.firstColumn,
   });
-  return {
-    columns,
-    findings,
-    ...(block.gradientDType !== undefined && { gradient: kernel.gradient(block.gradientDType) }),
-  };
+  const gradient = block.gradientDType === undefined ? undefined : kernel.gradient(block.gradientDType);
+  kernel.release();
+  return { columns, findings, ...(gradient && { gradient }) };
 }
 
 function columnsOf(

@@ -74,13 +74,13 @@ const Place = Type.Object(
       examples: [false],
     }),
   },
-  { additionalProperties: false, description: 'Place of a non-finite logit.' },
+  { additionalProperties: false, description: 'Place of a non-finite logit, or probability.' },
 );
 
 const Diagnostics = Type.Object(
   {
     verdict: Type.Enum(['finite', 'non_finite'], {
-      description: 'Whether the loss (without one, the numerator) is finite.',
+      description: 'Whether loss, numerator and z_loss are finite.',
       examples: ['finite'],
     }),
     causes: Type.Array(
@@ -88,7 +88,7 @@ const Diagnostics = Type.Object(
         {
           cause: Type.Enum([...ROW_CAUSES, 'zero_denominator', 'accumulation_overflow'], {
             description:
-              '`nan_logit`, `pos_inf_logit`: a counted row holds such a value, its loss is NaN (without `softcap`). `all_neg_inf_row`: a counted row is −Inf throughout, its loss is NaN. `neg_inf_at_label`: the label, or a class of positive probability, has the logit −Inf: the loss is +Inf. `non_finite_probability`: a row of class probabilities holds such a value, its loss is NaN. `zero_denominator`: nothing is counted. `accumulation_overflow`: every logit is finite, the loss of a row or the sum of the rows is not.',
+              '`nan_logit`, `pos_inf_logit`: a counted row holds such a value, its loss is NaN (without `softcap`). `all_neg_inf_row`: a counted row is −Inf throughout, its loss is NaN. `neg_inf_at_label`: the label, or a class whose probability is not 0, has the logit −Inf: nll is +Inf, and so is the loss, unless the class has weight 0. `neg_inf_smoothed`: `label_smoothing` gives a class of the logit −Inf its share: the loss is +Inf. `non_finite_probability`: a row of class probabilities holds such a value, its loss is NaN. `zero_denominator`: nothing is counted. `accumulation_overflow`: every logit is finite, the loss of a row or the sum of the rows is not.',
             examples: ['nan_logit'],
           }),
           rows: count('Counted rows it concerns.', 3),

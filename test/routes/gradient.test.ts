@@ -201,3 +201,16 @@ test('a row of an invalid label has no z-loss either, so that its gradient of 0 
   expect(body.z_loss).toBeCloseTo(0.1 * lse ** 2, 6);
   expect((body.outputs['per_token_loss']!.data as unknown as number[])[1]).toBe(0);
 });
+
+test.each(['float32', 'float64'])(
+  'a large offset of a %s row shows neither in its gradient nor in its loss',
+  async (dtype) => {
+    const logits = { dtype, shape: [1, 4], data: [1e30, 1e30, 1e30, 1e30] };
+    const options = { label_smoothing: 0.1, reduction: 'sum', outputs: ['gradient'], metrics: ['ece'] };
+    const { body } = await service.post({ logits, label: [3], options });
+    expect(body.loss).toBeCloseTo(Math.log(4), 6);
+    expect(body.metrics.ece).toBeCloseTo(0.25, 6);
+    const gradient = body.outputs['gradient']!.data as unknown as number[];
+    [0.225, 0.225, 0.225, -0.675].forEach((g, c) => expect(gradient[c]).toBeCloseTo(g, 6));
+  },
+);

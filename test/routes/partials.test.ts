@@ -216,6 +216,64 @@ async function jsonPartials(): Promise<unknown[]> {
   );
 }
 
+test('predictions pass over a shard of nothing but NaN', async () => {
+  const batch = {
+    ...SMALL,
+    logits: [[Number.NaN, Number.NaN, -Infinity, -Infinity], LOGITS[1]!],
+    rest: { options: { outputs: ['predictions'] } },
+  };
+  const [expected, actual] = await Promise.all([post(whole(batch)), combined(batch, [2])]);
+  expect(columnOf(actual, 'predictions')).toEqual(columnOf(expected, 'predictions'));
+});
+
+test('label smoothing over −Inf in one shard is told with its place', async () => {
+  const batch = {
+    ...SMALL,
+    logits: LOGITS.map((row) => row.with(3, -Infinity)),
+    rest: { options: { label_smoothing: 0.1 } },
+  };
+  for (const cuts of [[2], [3]]) {
+    const [expected, actual] = await Promise.all([post(whole(batch)), combined(batch, cuts)]);
+    expect(actual.body.numerator).toBe(Infinity);
+    expect(actual.body.diagnostics).toEqual(expected.body.diagnostics);
+  }
+});
+
+test('a vocabulary of two billion classes takes no longer to combine than one of two', async () => {
+  const options = { check_for_nan_in_loss_and_grad: true };
+  const [partial] = await partialsOf({ ...SMALL, rest: { options } }, []);
+  const vast = { ...(partial as object), classes: 2 ** 31 - 1, vocab_size: 2 ** 31 - 1 };
+  const started = performance.now();
+  const { status } = await post({ partials: [vast] }, '/combine');
+  expect(status).toBe(200);
+  expect(performance.now() - started).toBeLessThan(1000);
+});
+
+test('a thousand shards are combined in a time that grows with them, not with their square', async () => {
+  const classes = 1024;
+  const logits = Array.from({ length: 8 }, (_, row) => Array.from({ length: classes }, (__, c) => Math.sin(row * c)));
+  const rest = { options: { label_smoothing: 0.1, check_for_nan_in_loss_and_grad: true } };
+  const batch: Batch = { dtype: 'float32', logits, label: logits.map((_, row) => 100 * row), rest };
+  const partials = await partialsOf(
+    batch,
+    Array.from({ length: classes - 1 }, (_, k) => k + 1),
+  );
+  const { body, headers } = await post({ partials }, '/combine');
+  const { body: expected } = await post(whole(batch));
+  expect(body.loss).toBeCloseTo(expected.loss!, 6);
+  expect(body.diagnostics.gradient!.norm).toBeCloseTo(expected.diagnostics.gradient!.norm, 7);
+  const reduce = Number(/reduce;dur=([\d.]+)/.exec(headers.get('server-timing')!)![1]);
+  expect(reduce).toBeLessThan(2000);
+});
+
+test('a weight as large as float64 has does not make the norm of the gradient NaN', async () => {
+  const options = { check_for_nan_in_loss_and_grad: true };
+  const weight = { dtype: 'float64', shape: [4], data: [1e200, 1, 1, 1e308] };
+  const batch: Batch = { ...SMALL, label: [2, 1], rest: { weight, options } };
+  const [expected, actual] = await Promise.all([post(whole(batch)), combined(batch, [2])]);
+  expect(actual.body.diagnostics.gradient!.norm).toBeCloseTo(expected.body.diagnostics.gradient!.norm, 6);
+});
+
 test('a NaN in one shard is found at its place in the vocabulary', async () => {
   const batch = { ...SMALL, logits: [LOGITS[0]!, [0.5, 0.25, 0, Number.NaN]] };
   const { body } = await combined(batch, [2]);
@@ -349,6 +407,10 @@ describe('refused', () => {
     expect(body.detail).toContain('ask for it when they are made');
   });
 
+  const withColumn =
+    (name: string, data: number[]): Change =>
+    (p) => ({ ...p, columns: { ...(p['columns'] as object), [name]: { dtype: 'int32', shape: [2], data } } });
+
   type Change = (partial: Record<string, unknown>) => unknown;
   const CHANGES: [string, Change, string][] = [
     ['another version', (p) => ({ ...p, lossmeter_partial: 2 }), 'version 2'],
@@ -383,6 +445,11 @@ describe('refused', () => {
     ['a shape without rows', (p) => ({ ...p, shape: [] }), 'shape ()'],
     ['outputs of another shape', (p) => ({ ...p, output_shape: [3] }), 'outputs of shape (3,)'],
     ['a shard beyond the vocabulary', (p) => ({ ...p, vocab_start: 3 }), '[3, 5)'],
+    ['a negative count', withColumn('posInfCount', [-7, 0]), '-7 in columns/posInfCount'],
+    ['more non-finite values than classes', withColumn('nanCount', [3, 0]), '3 in columns/nanCount'],
+    ['a kernel that is none', (p) => ({ ...p, kernel: '<script>' }), 'was changed'],
+    ['a column more', withColumn('extra', [0, 0]), 'a column "extra"'],
+    ['outputs of the same size and another shape', (p) => ({ ...p, output_shape: [1, 2] }), 'outputs of shape (1, 2)'],
     ['an unknown option', (p) => ({ ...p, options: { bananas: 1 } }), 'bananas'],
   ];
 
