@@ -54,9 +54,11 @@ export function settle(reply: FastifyReply, { timings, release }: Answered<unkno
 }
 
 function acceptedMediaType(request: FastifyRequest): string {
+  const { accept } = request.headers;
+  if (accept === undefined || accept === '*/*') return REPLY_MEDIA_TYPES[0]!;
   const mediaType = request.accepts().type([...REPLY_MEDIA_TYPES]);
   if (typeof mediaType === 'string') return mediaType;
-  const detail = `Accept is ${request.headers.accept}, answers can be ${REPLY_MEDIA_TYPES.join(', ')}`;
+  const detail = `Accept is ${accept}, answers can be ${REPLY_MEDIA_TYPES.join(', ')}`;
   throw new LossmeterError('not_acceptable', detail);
 }
 

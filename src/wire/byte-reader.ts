@@ -54,6 +54,11 @@ export class ByteReader {
     // The error listener stays: a client that leaves must not end the process.
   }
 
+  /** What `peek` would show without waiting; undefined when it would wait, or fail. */
+  get here(): Uint8Array | undefined {
+    return this.#chunks[this.#head];
+  }
+
   /** Bytes that are here already; undefined at the end of the stream. Consume them with `skip`. */
   async peek(): Promise<Uint8Array | undefined> {
     while (this.#head === this.#chunks.length) {
@@ -86,7 +91,7 @@ export class ByteReader {
    */
   async forward(bytes: number, what: string, write: (run: Uint8Array) => Promise<void> | void): Promise<void> {
     for (let missing = bytes; missing > 0;) {
-      const chunk = await this.peek();
+      const chunk = this.here ?? (await this.peek());
       if (chunk === undefined) throw truncated(what, bytes, bytes - missing);
       const run = chunk.byteLength > missing ? chunk.subarray(0, missing) : chunk;
       this.skip(run.byteLength);

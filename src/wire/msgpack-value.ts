@@ -10,23 +10,24 @@ import { textOf } from './msgpack-numpy.ts';
 /** Cuts the next value out of the stream and reads it. */
 export async function readValue(reader: ByteReader, account: HeldBytesAccount, what: string): Promise<unknown> {
   const extent = new MsgpackExtent();
-  const held = new HeldRuns(account, what);
+  // Most values lie within one chunk, and are read where they lie.
+  let held: HeldRuns | undefined;
   while (!extent.done) {
-    const chunk = await reader.peek();
+    const chunk = reader.here ?? (await reader.peek());
     if (chunk === undefined) {
       throw new LossmeterError('truncated_body', `the body ends within ${what}, after ${reader.received} bytes`);
     }
     const length = extent.push(chunk);
     const run = chunk.subarray(0, length);
     reader.skip(length);
-    // Most values lie within one chunk, and are read where they lie.
-    if (extent.done && held.runs.length === 0) {
+    if (extent.done && held === undefined) {
       account.take(length, what);
       return unpack(run, what);
     }
+    held ??= new HeldRuns(account, what);
     held.push(run);
   }
-  return unpack(held.concat(), what);
+  return unpack(held!.concat(), what);
 }
 
 // Integers beyond 2^53 come as bigint, so that labels are exact.

@@ -174,24 +174,28 @@ class MsgpackRequest {
 
   /** The length of a bin, whose head is consumed; undefined, with nothing consumed, when the value is not a bin. */
   async #readBinLength(): Promise<number | undefined> {
-    const type = (await this.#reader.peek())?.[0];
+    const type = (this.#reader.here ?? (await this.#reader.peek()))?.[0];
     if (type === undefined || type < 0xc4 || type > 0xc6) return undefined;
     return (await this.#readHead('logits.data')).count;
   }
 
   /** Consumes a type byte and the length behind it. */
   async #readHead(what: string): Promise<{ counts: 'bytes' | 'items' | 'pairs'; count: number }> {
-    const { lengthBytes, counts, fixed } = formatOf(await this.#readByte(what));
+    const { lengthBytes, counts, fixed } = formatOf(this.#takeByte() ?? (await this.#readByte(what)));
     let count = 0;
-    for (let k = 0; k < lengthBytes; k++) count = count * 256 + (await this.#readByte(what));
+    for (let k = 0; k < lengthBytes; k++) count = count * 256 + (this.#takeByte() ?? (await this.#readByte(what)));
     return { counts, count: count + fixed };
   }
 
   async #readByte(what: string): Promise<number> {
-    const chunk = await this.#reader.peek();
-    if (chunk === undefined) throw truncated(what, 1, 0);
-    const byte = chunk[0]!;
-    this.#reader.skip(1);
+    if ((await this.#reader.peek()) === undefined) throw truncated(what, 1, 0);
+    return this.#takeByte()!;
+  }
+
+  /** The next byte, when it is here already: waiting for what is here would take most of a small request's time. */
+  #takeByte(): number | undefined {
+    const byte = this.#reader.here?.[0];
+    if (byte !== undefined) this.#reader.skip(1);
     return byte;
   }
 

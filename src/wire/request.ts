@@ -90,12 +90,12 @@ export function requireRequestField(
   name: unknown,
   { optionNames, parameterNames }: Pick<DecodeContext, 'optionNames' | 'parameterNames'>,
 ): string {
+  if (typeof name === 'string' && (isRequestField(name) || parameterNames.includes(name))) return name;
   const fields: readonly string[] = [...REQUEST_FIELDS, ...parameterNames];
   const shown = showValue(name);
   if (typeof name !== 'string') {
     throw new LossmeterError('unknown_field', `${shown} is not a field's name; fields are ${fields.join(', ')}`);
   }
-  if (fields.includes(name)) return name;
   const meant = suggestName(name, fields, SYNONYMS);
   let hint = `; known are ${fields.join(', ')}`;
   if (meant !== undefined) hint = `, did you mean ${meant}?`;
@@ -105,6 +105,10 @@ export function requireRequestField(
     if (option !== undefined) hint = `, did you mean "options": {"${option}": …}?`;
   }
   throw refuse('unknown_field', pointerTo(name), `unknown field ${shown}${hint}`);
+}
+
+function isRequestField(name: string): boolean {
+  return (REQUEST_FIELDS as readonly string[]).includes(name);
 }
 
 export function duplicateField(name: string): LossmeterError {
