@@ -84,6 +84,12 @@ export class BlockWriter implements LogitsWriter {
     for (let at = 0; at < run.byteLength;) {
       if (this.#failure !== undefined) throw this.#failure;
       const blockBytes = Math.min(this.#rowsPerBlock, this.#batch.targets.length - this.#nextRow) * this.#rowBytes;
+      if (this.#inline && this.#filled === 0 && run.byteLength - at >= blockBytes) {
+        // A small batch mostly comes in one piece: it is evaluated where it lies.
+        this.#evaluateInline(run.subarray(at, at + blockBytes));
+        at += blockBytes;
+        continue;
+      }
       this.#slab ??= this.#inline ? new ArrayBuffer(blockBytes) : await this.#acquireSlab(blockBytes);
       const length = Math.min(run.byteLength - at, blockBytes - this.#filled);
       new Uint8Array(this.#slab).set(run.subarray(at, at + length), this.#filled);
@@ -157,12 +163,19 @@ export class BlockWriter implements LogitsWriter {
 
   #dispatch(slab: ArrayBuffer): void {
     const byteLength = this.#filled;
-    const rows = byteLength / this.#rowBytes;
     this.#slab = undefined;
     this.#filled = 0;
-    const { block, settle } = this.#nextBlock(rows);
-    if (this.#inline) settle([this.#pool.runInline(block, new Uint8Array(slab))]);
-    else this.#follow(this.#pool.run(block, slab, byteLength), (result) => settle([result]));
+    if (this.#inline) {
+      this.#evaluateInline(new Uint8Array(slab));
+      return;
+    }
+    const { block, settle } = this.#nextBlock(byteLength / this.#rowBytes);
+    this.#follow(this.#pool.run(block, slab, byteLength), (result) => settle([result]));
+  }
+
+  #evaluateInline(logits: Uint8Array): void {
+    const { block, settle } = this.#nextBlock(logits.byteLength / this.#rowBytes);
+    settle([this.#pool.runInline(block, logits)]);
   }
 
   /** The next rows as a block, and what takes its results. */

@@ -11,7 +11,7 @@ const ELEMENTS_PER_PART = 16_384;
  * strings "NaN", "Infinity" and "-Infinity", as in Protocol Buffers' JSON mapping.
  */
 export function encodeJson(value: object): ReplyParts {
-  return joinTexts(pieces(value));
+  return containsTensor(value) ? joinTexts(pieces(value)) : [Buffer.from(stringify(value))];
 }
 
 /** Texts in parts of some length; as bytes when there is one part only. */
