@@ -3,16 +3,23 @@ export interface Comparison {
   what: string;
   figure: string;
   against: string;
-  /** The figure divided by what it is held against (×), or less it (MB). */
-  value: number;
-  unit: '×' | 'MB';
+  /** The figure divided by what it is held against (×), less it (MB), or by itself (ms); undefined when not measured. */
+  value?: number;
+  unit: '×' | 'MB' | 'ms';
+  /** The figure divided by what it is held against, where the goal is not a ratio. */
+  ratio?: number;
   goal?: { atMost: number } | { atLeast: number };
   /** What else was seen. */
   notes?: string[];
 }
 
+/** The line of what could not be measured here. */
+export function notMeasured({ what, unit, goal }: Pick<Comparison, 'what' | 'unit' | 'goal'>, why: string): Comparison {
+  return { what, figure: `not measured: ${why}`, against: '', unit, ...(goal && { goal }) };
+}
+
 export function isMet({ value, goal }: Comparison): boolean | undefined {
-  if (goal === undefined) return undefined;
+  if (value === undefined || goal === undefined) return undefined;
   return 'atMost' in goal ? value <= goal.atMost : value >= goal.atLeast;
 }
 
@@ -41,13 +48,23 @@ export function formatTable(comparisons: readonly Comparison[]): string {
   return [...[head!, rule, ...body].map(format), ...(notes.length === 0 ? [] : ['', ...notes])].join('\n');
 }
 
-function formatValue({ value, unit }: Comparison): string {
-  if (unit === 'MB') return `${value >= 0 ? '+' : '−'}${Math.abs(value).toFixed(0)} MB`;
-  return `${value.toFixed(value < 10 ? 2 : 1)}×`;
+function formatValue({ value, unit, ratio }: Comparison): string {
+  if (value === undefined) return '';
+  if (unit === '×') return formatRatio(value);
+  const amount = unit === 'ms' ? `${value.toFixed(1)} ms` : formatDifference(value);
+  return ratio === undefined ? amount : `${amount}, ${formatRatio(ratio)}`;
+}
+
+function formatRatio(ratio: number): string {
+  return `${ratio.toFixed(ratio < 10 ? 2 : 1)}×`;
+}
+
+function formatDifference(megabytes: number): string {
+  return `${megabytes >= 0 ? '+' : '−'}${Math.abs(megabytes).toFixed(0)} MB`;
 }
 
 function formatGoal({ goal, unit }: Comparison): string {
   if (goal === undefined) return '';
   const [sign, bound] = 'atMost' in goal ? ['≤', goal.atMost] : ['≥', goal.atLeast];
-  return unit === 'MB' ? `${sign} +${bound} MB` : `${sign} ${bound}×`;
+  return { '×': `${sign} ${bound}×`, MB: `${sign} +${bound} MB`, ms: `${sign} ${bound} ms` }[unit];
 }

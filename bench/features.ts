@@ -1,5 +1,5 @@
 import { Kernel } from '../kernels/loader.ts';
-import type { GradientCoefficients, Variant } from '../kernels/loader.ts';
+import type { Variant } from '../kernels/loader.ts';
 import { denominatorsOf } from '../src/loss/denominators.ts';
 import { gradientCoefficients } from '../src/loss/gradient.ts';
 import { parseOptions, smoothingOf, transformOf } from '../src/loss/options.ts';
@@ -13,6 +13,8 @@ import { elementsOf } from '../src/tensor/tensor.ts';
 import type { Tensor } from '../src/tensor/tensor.ts';
 import { javascriptGradient } from './baselines/javascript-kernel.ts';
 import { requireAgreement } from './agreement.ts';
+import { forEachBlock, plainCoefficients } from './blocks.ts';
+import type { Batch } from './blocks.ts';
 import type { Comparison } from './comparison.ts';
 import { makeLabels, makeLogits, makeProbabilities } from './logits.ts';
 import { gigabytesPerSecond, interleave, median, time, warmUp } from './statistics.ts';
@@ -89,23 +91,15 @@ async function benchGradient({ dtype, variant, goal }: (typeof GRADIENTS)[number
   const kernel = Kernel.load(variant);
   const computed = dtype === 'float64' ? 'float64' : 'float32';
   const expected = new (dtype === 'float64' ? Float64Array : Float32Array)(ROWS * CLASSES);
-  const forEachBlock = (evaluate: (firstRow: number, rows: number) => void): void => {
-    const rowBytes = CLASSES * DTYPE_BYTES[dtype];
-    const rowsPerBlock = Math.floor(BLOCK_BYTES / rowBytes);
-    for (let row = 0; row < ROWS; row += rowsPerBlock) {
-      const end = Math.min(row + rowsPerBlock, ROWS);
-      const block = logits.subarray(row * rowBytes, end * rowBytes);
-      kernel.place({ dtype, logits: block, classes: CLASSES, targets: labels.subarray(row, end) });
-      evaluate(row, end - row);
-    }
-  };
+  const batch: Batch = { dtype, logits, classes: CLASSES, labels };
   const javascript = (): void => javascriptGradient(dtype, logits, CLASSES, labels, expected);
-  const forward = (): void => forEachBlock(() => void kernel.forward());
-  const withGradient = (): void => forEachBlock((_, rows) => void kernel.forwardWithGradient(ofSum(rows)));
+  const forward = (): void => forEachBlock(kernel, batch, () => void kernel.forward());
+  const withGradient = (): void =>
+    forEachBlock(kernel, batch, (_, rows) => void kernel.forwardWithGradient(plainCoefficients(rows, 1)));
 
   javascript();
-  forEachBlock((row, rows) => {
-    kernel.forwardWithGradient(ofSum(rows));
+  forEachBlock(kernel, batch, (row, rows) => {
+    kernel.forwardWithGradient(plainCoefficients(rows, 1));
     const actual = elementsOf({ dtype: computed, shape: [], data: kernel.gradient(computed) });
     const at = row * CLASSES;
     requireAgreement(`${dtype} gradient`, actual, expected.subarray(at, at + actual.length), GRADIENT_TOLERANCE);
@@ -125,11 +119,6 @@ async function benchGradient({ dtype, variant, goal }: (typeof GRADIENTS)[number
       ...{ value: ofBoth! / ofForward!, unit: '×', ...(goal && { goal }) },
     },
   ];
-}
-
-/** The coefficients of the gradient of Σ_rows nll. */
-function ofSum(rows: number): GradientCoefficients {
-  return { t: new Float64Array(rows).fill(1), b: new Float64Array(rows), z: new Float64Array(rows) };
 }
 
 /** What is evaluated block by block as the service does, as times of the plain forward. */

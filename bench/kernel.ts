@@ -1,8 +1,9 @@
 import { Kernel } from '../kernels/loader.ts';
 import type { Variant } from '../kernels/loader.ts';
-import { DTYPE_BYTES } from '../src/tensor/dtype.ts';
 import type { FloatDType } from '../src/tensor/dtype.ts';
 import { javascriptNll } from './baselines/javascript-kernel.ts';
+import { kernelNll } from './blocks.ts';
+import type { Batch } from './blocks.ts';
 import { makeLabels, makeLogits } from './logits.ts';
 import { gigabytesPerSecond, interleave, median, time, warmUp } from './statistics.ts';
 import { requireAgreement } from './agreement.ts';
@@ -10,7 +11,6 @@ import type { Comparison } from './comparison.ts';
 
 const ROWS = 1024;
 const CLASSES = 32000;
-const BLOCK_BYTES = 2 ** 21;
 const ROUNDS = 7;
 
 const DTYPES: readonly FloatDType[] = ['float32', 'bfloat16', 'float16', 'float64'];
@@ -34,7 +34,7 @@ async function benchDType(dtype: FloatDType): Promise<Comparison[]> {
   const labels = makeLabels(ROWS, CLASSES);
   const contestants: Contestant[] = [
     { name: 'JavaScript', nll: () => javascriptNll(dtype, logits, CLASSES, labels), milliseconds: [] },
-    ...VARIANTS.map((variant) => contestantOf(Kernel.load(variant), dtype, logits, labels)),
+    ...VARIANTS.map((variant) => contestantOf(Kernel.load(variant), { dtype, logits, classes: CLASSES, labels })),
   ];
   const [expected, ...results] = contestants.map(({ nll }) => nll());
   for (const nll of results) requireAgreement(`${dtype} kernel`, nll, expected!);
@@ -61,19 +61,6 @@ async function benchDType(dtype: FloatDType): Promise<Comparison[]> {
   }));
 }
 
-function contestantOf(kernel: Kernel, dtype: FloatDType, logits: Buffer, labels: Int32Array<ArrayBuffer>): Contestant {
-  return { name: kernel.name(dtype), nll: () => kernelNll(kernel, dtype, logits, labels), milliseconds: [] };
-}
-
-function kernelNll(kernel: Kernel, dtype: FloatDType, logits: Buffer, labels: Int32Array<ArrayBuffer>): Float64Array {
-  const nll = new Float64Array(ROWS);
-  const rowBytes = CLASSES * DTYPE_BYTES[dtype];
-  const rowsPerBlock = Math.floor(BLOCK_BYTES / rowBytes);
-  for (let row = 0; row < ROWS; row += rowsPerBlock) {
-    const end = Math.min(row + rowsPerBlock, ROWS);
-    const block = logits.subarray(row * rowBytes, end * rowBytes);
-    kernel.place({ dtype, logits: block, classes: CLASSES, targets: labels.subarray(row, end) });
-    nll.set(kernel.forward().nll, row);
-  }
-  return nll;
+function contestantOf(kernel: Kernel, batch: Batch): Contestant {
+  return { name: kernel.name(batch.dtype), nll: () => kernelNll(kernel, batch), milliseconds: [] };
 }

@@ -4,21 +4,30 @@ import { formatTable, isMet } from './comparison.ts';
 import type { Comparison } from './comparison.ts';
 import { benchFeatures } from './features.ts';
 import { benchKernels } from './kernel.ts';
+import { benchLatency } from './latency.ts';
+import { benchLocalFile } from './local-file.ts';
 import { benchMemory } from './memory.ts';
+import { benchPeers } from './peers.ts';
+import { peerEnvironment } from './peers/environment.ts';
 import { benchPost } from './post.ts';
 import { benchSmall } from './small.ts';
+import { benchStart } from './start.ts';
 
 const SECTIONS = {
   kernel: benchKernels,
   features: benchFeatures,
   post: benchPost,
-  memory: benchMemory,
   small: benchSmall,
+  peers: benchPeers,
+  file: benchLocalFile,
+  memory: benchMemory,
+  latency: benchLatency,
+  start: benchStart,
 };
 type Section = keyof typeof SECTIONS;
 
 const RESULTS = new URL('./results/latest.json', import.meta.url);
-const END_WITHIN_MS = 180_000;
+const END_WITHIN_MS = 480_000;
 
 function sectionsOf(names: readonly string[]): Section[] {
   const unknown = names.filter((name) => !Object.hasOwn(SECTIONS, name));
@@ -39,15 +48,19 @@ function describeMachine(): Record<string, string | number> {
   };
 }
 
+const sections = sectionsOf(process.argv.slice(2));
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
+// It may be downloaded first, which has a bound of its own.
+if (sections.includes('peers')) await peerEnvironment();
+
 // Leaving by process.exit ends the child servers too.
 setTimeout(() => {
   console.error(`the bench did not end within ${END_WITHIN_MS} ms`);
   process.exit(1);
 }, END_WITHIN_MS).unref();
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
 
 const comparisons: Comparison[] = [];
-for (const section of sectionsOf(process.argv.slice(2))) {
+for (const section of sections) {
   console.error(`${section} …`);
   comparisons.push(...(await SECTIONS[section]()));
 }

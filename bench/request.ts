@@ -4,12 +4,16 @@ import type { Agent, IncomingMessage } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { Packr } from 'msgpackr';
 import { elementCount } from '../src/tensor/shape.ts';
+import { withHeader } from '../test/safetensors-file.ts';
 
-export const PATH = '/v1/cross-entropy';
-export const MEDIA_TYPE = 'application/msgpack';
+const PATH = '/v1/cross-entropy';
+export const MSGPACK = 'application/msgpack';
+export const SAFETENSORS = 'application/vnd.safetensors';
 
 const packr = new Packr({ useRecords: false, variableMapSize: true });
 const BIN_8_EMPTY_BYTES = 2;
+/** What the library aligns the tensors of a file to. */
+const SAFETENSORS_ALIGNMENT = 8;
 
 /**
  * A MessagePack request for float32 logits (rows, classes), up to the bytes of the logits: with the label first and
@@ -17,11 +21,7 @@ const BIN_8_EMPTY_BYTES = 2;
  */
 export function requestHead(shape: readonly [number, number], labels: Int32Array): Buffer {
   const withoutLogits = packr.pack({
-    label: {
-      dtype: 'int32',
-      shape: [labels.length],
-      data: Buffer.from(labels.buffer, labels.byteOffset, labels.byteLength),
-    },
+    label: { dtype: 'int32', shape: [labels.length], data: bytesOf(labels) },
     logits: { dtype: 'float32', shape, data: Buffer.alloc(0) },
   });
   const bin32 = Buffer.of(0xc6, 0, 0, 0, 0);
@@ -29,9 +29,43 @@ export function requestHead(shape: readonly [number, number], labels: Int32Array
   return Buffer.concat([withoutLogits.subarray(0, -BIN_8_EMPTY_BYTES), bin32]);
 }
 
-/** Posts the chunks as one body, no faster than the server takes them, and resolves with the answer's loss. */
-export async function post(port: number, agent: Agent, byteLength: number, chunks: Iterable<Buffer>): Promise<number> {
-  const headers = { 'content-type': MEDIA_TYPE, 'content-length': byteLength };
+/** The same as a safetensors file. */
+export function fileHead(shape: readonly [number, number], labels: Int32Array): Buffer {
+  const label = bytesOf(labels);
+  const end = label.byteLength + elementCount(shape)! * Float32Array.BYTES_PER_ELEMENT;
+  const header = JSON.stringify({
+    label: { dtype: 'I32', shape: [labels.length], data_offsets: [0, label.byteLength] },
+    logits: { dtype: 'F32', shape, data_offsets: [label.byteLength, end] },
+  });
+  const aligned = Math.ceil(header.length / SAFETENSORS_ALIGNMENT) * SAFETENSORS_ALIGNMENT;
+  return withHeader(header.padEnd(aligned), label);
+}
+
+function bytesOf({ buffer, byteOffset, byteLength }: Int32Array): Buffer {
+  return Buffer.from(buffer, byteOffset, byteLength);
+}
+
+/** A MessagePack body as the bytes of an HTTP request. */
+export function httpRequest(body: Buffer): Buffer {
+  const header = [
+    `POST ${PATH} HTTP/1.1`,
+    'host: 127.0.0.1',
+    `content-type: ${MSGPACK}`,
+    `content-length: ${body.byteLength}`,
+  ];
+  return Buffer.concat([Buffer.from(`${header.join('\r\n')}\r\n\r\n`), body]);
+}
+
+/** The body of a request, in pieces. */
+export interface Body {
+  mediaType: typeof MSGPACK | typeof SAFETENSORS;
+  byteLength: number;
+  chunks: Iterable<Buffer>;
+}
+
+/** Posts a body, no faster than the server takes it, and resolves with the answer's loss. */
+export async function post(port: number, agent: Agent, { mediaType, byteLength, chunks }: Body): Promise<number> {
+  const headers = { 'content-type': mediaType, 'content-length': byteLength };
   const req = request({ host: '127.0.0.1', port, agent, method: 'POST', path: PATH, headers });
   const send = async (): Promise<void> => {
     for (const chunk of chunks) {

@@ -6,41 +6,66 @@ import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
-const READY_WITHIN_MS = 20_000;
+const READY_WITHIN_MS = 60_000;
+const ASK_EVERY_MS = 5;
 const END_WITHIN_MS = 5000;
 
 /** A server in a process of its own, which ends when its scope does. */
 export interface ChildServer extends AsyncDisposable {
   readonly port: number;
-  readonly pid: number;
+  readonly process: ChildProcess;
+  /** Milliseconds from the start of the process to the first answer that it is ready. */
+  readonly readyAfter: number;
 }
 
-/** The service as it ships, with the configuration of the environment but for the address and the log. */
-export function startService(): Promise<ChildServer> {
+/**
+ * The service as it ships, with the configuration of the environment but for the address and the log.
+ * @param imports modules that run in its process first; they can talk to this one by `process.send`
+ */
+export function startService({ imports = [] }: { imports?: readonly URL[] } = {}): Promise<ChildServer> {
   // As `npm start` does.
-  return start(['--max-semi-space-size=1'], '../src/cli/bin.js', ['serve'], (port) => ({
-    LOSSMETER_HOST: '127.0.0.1',
-    LOSSMETER_PORT: port,
-    LOSSMETER_LOG_LEVEL: 'warn',
-  }));
+  const nodeArgs = ['--max-semi-space-size=1', ...imports.map(({ href }) => `--import=${href}`)];
+  return start(process.execPath, [...nodeArgs, pathOf('../src/cli/bin.js'), 'serve'], {
+    hasChannel: imports.length > 0,
+    environmentFor: (port) => ({
+      LOSSMETER_HOST: '127.0.0.1',
+      LOSSMETER_PORT: port,
+      LOSSMETER_LOG_LEVEL: 'warn',
+    }),
+  });
 }
 
 /** A server of bench/baselines. */
 export function startBaseline(name: 'drain-server' | 'bare-fastify'): Promise<ChildServer> {
-  return start([], `./baselines/${name}.ts`, [], (port) => ({ PORT: port }));
+  return start(process.execPath, [pathOf(`./baselines/${name}.ts`)]);
+}
+
+/** The server of bench/peers. */
+export function startPeer(python: string, environment: NodeJS.ProcessEnv = {}): Promise<ChildServer> {
+  return start(python, [pathOf('./peers/fastapi_server.py')], {
+    environmentFor: (port) => ({ ...environment, PORT: port }),
+  });
+}
+
+function pathOf(relative: string): string {
+  return fileURLToPath(new URL(relative, import.meta.url));
+}
+
+interface StartOptions {
+  hasChannel?: boolean;
+  environmentFor?: (port: string) => NodeJS.ProcessEnv;
 }
 
 async function start(
-  nodeArgs: readonly string[],
-  script: string,
+  program: string,
   args: readonly string[],
-  environmentFor: (port: string) => NodeJS.ProcessEnv,
+  { hasChannel = false, environmentFor = (port) => ({ PORT: port }) }: StartOptions = {},
 ): Promise<ChildServer> {
   const port = await freePort();
-  const path = fileURLToPath(new URL(script, import.meta.url));
-  const child = spawn(process.execPath, [...nodeArgs, path, ...args], {
+  const started = performance.now();
+  const child = spawn(program, args, {
     // The service logs to its standard output, why it cannot start too; ours is for the report.
-    stdio: ['ignore', 2, 2],
+    stdio: ['ignore', 2, 2, ...(hasChannel ? ['ipc' as const] : [])],
     env: { ...process.env, ...environmentFor(String(port)) },
   });
   // However this process ends, the child does not outlive it.
@@ -51,24 +76,25 @@ async function start(
     process.off('exit', kill);
   };
   try {
-    await ready(child, port, script);
+    await ready(child, port);
   } catch (error) {
     await stop();
     throw error;
   }
-  return { port, pid: child.pid!, [Symbol.asyncDispose]: stop };
+  return { port, process: child, readyAfter: performance.now() - started, [Symbol.asyncDispose]: stop };
 }
 
-async function ready(child: ChildProcess, port: number, script: string): Promise<void> {
+async function ready(child: ChildProcess, port: number): Promise<void> {
   const deadline = performance.now() + READY_WITHIN_MS;
+  const name = child.spawnargs.join(' ');
   while (performance.now() < deadline) {
-    if (hasEnded(child)) throw new Error(`${script} ended before it was ready`);
+    if (hasEnded(child)) throw new Error(`${name} ended before it was ready`);
     const answer = await fetch(`http://127.0.0.1:${port}/readyz`).catch(() => undefined);
     await answer?.arrayBuffer();
     if (answer?.ok) return;
-    await sleep(20);
+    await sleep(ASK_EVERY_MS);
   }
-  throw new Error(`${script} was not ready within ${READY_WITHIN_MS} ms`);
+  throw new Error(`${name} was not ready within ${READY_WITHIN_MS} ms`);
 }
 
 async function end(child: ChildProcess): Promise<void> {

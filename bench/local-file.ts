@@ -1,0 +1,105 @@
+import { closeSync, mkdtempSync, openSync, readSync, rmSync, writeSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { loadConfig } from '../src/config.ts';
+import { evaluateFile } from '../src/evaluation/file-evaluation.ts';
+import { KernelPool } from '../src/pool/pool.ts';
+import { HeldBytes } from '../src/wire/held-bytes.ts';
+import { javascriptNll } from './baselines/javascript-kernel.ts';
+import { requireAgreement } from './agreement.ts';
+import type { Comparison } from './comparison.ts';
+import { makeLabels, makeLogits } from './logits.ts';
+import { fileHead } from './request.ts';
+import { gigabytesPerSecond, interleave, mean, median, time } from './statistics.ts';
+
+const ROWS = 4096;
+const CLASSES = 32000;
+/** Rows that the file repeats. */
+const BLOCK_ROWS = 16;
+const WORKERS = 2;
+/** Until V8 has compiled the kernel for speed in each worker. */
+const WARM_UP_ROUNDS = 5;
+const ROUNDS = 9;
+const READ_BYTES = 2 ** 21;
+
+/**
+ * A file that is in the system's cache, against reading it there on one thread: into the same bytes all over, which is
+ * the floor, and as a whole into memory that is at hand.
+ */
+export async function benchLocalFile(): Promise<Comparison[]> {
+  const folder = mkdtempSync(path.join(tmpdir(), 'lossmeter-bench-'));
+  const remove = (): void => rmSync(folder, { recursive: true, force: true });
+  process.once('exit', remove);
+  const file = path.join(folder, 'logits.safetensors');
+  const { byteLength, loss: expectedLoss } = write(file);
+
+  const config = loadConfig();
+  const pool = new KernelPool({ ...config, workers: WORKERS, maxSlabBytes: config.maxBytesInFlight });
+  const settings = {
+    options: {},
+    held: new HeldBytes(config.maxBytesInFlight),
+    maxHeaderBytes: config.maxJsonBytes,
+  };
+  const toEvaluate: number[] = [];
+  const timeReading = (read: () => void): { samples: number[]; run: () => void } => {
+    const samples: number[] = [];
+    return { samples, run: () => void samples.push(time(read)) };
+  };
+  const piece = Buffer.allocUnsafe(READ_BYTES);
+  const toRead = timeReading(() => readIn(piece, file));
+  const whole = Buffer.alloc(byteLength);
+  const toReadWhole = timeReading(() => readIn(whole, file));
+  try {
+    await interleave(WARM_UP_ROUNDS + ROUNDS, [
+      async () => {
+        const started = performance.now();
+        const { evaluation } = await evaluateFile(pool, file, settings);
+        toEvaluate.push(performance.now() - started);
+        requireAgreement('local file', [evaluation.loss!], [expectedLoss]);
+      },
+      toRead.run,
+      toReadWhole.run,
+    ]);
+  } finally {
+    await pool.close();
+    remove();
+    process.off('exit', remove);
+  }
+  const [evaluated, read, readWhole] = [toEvaluate, toRead.samples, toReadWhole.samples].map((samples) =>
+    median(samples.slice(WARM_UP_ROUNDS)),
+  );
+  const show = (milliseconds: number): string =>
+    `${milliseconds.toFixed(1)} ms, ${gigabytesPerSecond(byteLength, milliseconds).toFixed(2)} GB/s`;
+  const what = `local safetensors file of ${(byteLength / 1e6).toFixed(0)} MB, ${WORKERS} workers`;
+  const figure = show(evaluated!);
+  return [
+    {
+      ...{ what, figure, against: `reading it ${show(read!)}` },
+      ...{ value: evaluated! / read!, unit: '×', goal: { atMost: 1.5 } },
+    },
+    { what, figure, against: `into memory ${show(readWhole!)}`, value: evaluated! / readWhole!, unit: '×' },
+  ];
+}
+
+function write(file: string): { byteLength: number; loss: number } {
+  const block = makeLogits('float32', BLOCK_ROWS, CLASSES);
+  const blockLabels = makeLabels(BLOCK_ROWS, CLASSES);
+  const labels = Int32Array.from({ length: ROWS }, (_, row) => blockLabels[row % BLOCK_ROWS]!);
+  const fd = openSync(file, 'w');
+  let byteLength = 0;
+  const append = (bytes: Buffer): void => {
+    for (let written = 0; written < bytes.byteLength;) written += writeSync(fd, bytes, written);
+    byteLength += bytes.byteLength;
+  };
+  append(fileHead([ROWS, CLASSES], labels));
+  for (let row = 0; row < ROWS; row += BLOCK_ROWS) append(block);
+  closeSync(fd);
+  return { byteLength, loss: mean(javascriptNll('float32', block, CLASSES, blockLabels)) };
+}
+
+/** Reads a file as often as it takes into the same bytes. */
+function readIn(bytes: Buffer, file: string): void {
+  const fd = openSync(file, 'r');
+  while (readSync(fd, bytes) > 0);
+  closeSync(fd);
+}
