@@ -4,6 +4,7 @@
 //
 // The entry point. Plain JavaScript that every Node.js can read, so that one that is too old can be told so.
 import { existsSync } from 'node:fs';
+import module from 'node:module';
 
 const REQUIRED_MAJOR = 24;
 
@@ -14,6 +15,10 @@ if (Number.parseInt(process.versions.node, 10) < REQUIRED_MAJOR) {
   );
   process.exit(1);
 }
+
+// What was compiled is kept for the next start, in the folder for temporary files; NODE_COMPILE_CACHE names another, and
+// NODE_DISABLE_COMPILE_CACHE=1 turns it off.
+module.enableCompileCache();
 
 // From sources the modules are TypeScript, in the package they are compiled.
 const extension = existsSync(new URL('./cli.ts', import.meta.url)) ? 'ts' : 'js';
