@@ -1,4 +1,4 @@
-import { lstat, unlink } from 'node:fs/promises';
+import { lstat, rm } from 'node:fs/promises';
 import { connect } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 import type { Config } from './config.ts';
@@ -22,10 +22,11 @@ async function removeStaleSocket(path: string): Promise<void> {
   if (stats === undefined) return;
   if (!stats.isSocket()) throw new Error(`LOSSMETER_SOCKET is ${path}, which is there and is not a socket`);
   if (await isListening(path)) throw new Error(`LOSSMETER_SOCKET is ${path}, on which another process listens`);
-  await unlink(path);
+  // Another service may have come first.
+  await rm(path, { force: true });
 }
 
-/** Only a refused connection says that nobody does. */
+/** Only a refused connection, or no socket any more, says that nobody does. */
 function isListening(path: string): Promise<boolean> {
   return new Promise((resolve) => {
     const probe = connect(path);
@@ -33,6 +34,8 @@ function isListening(path: string): Promise<boolean> {
       probe.destroy();
       resolve(true);
     });
-    probe.once('error', (error: NodeJS.ErrnoException) => resolve(error.code !== 'ECONNREFUSED'));
+    probe.once('error', (error: NodeJS.ErrnoException) =>
+      resolve(error.code !== 'ECONNREFUSED' && error.code !== 'ENOENT'),
+    );
   });
 }

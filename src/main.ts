@@ -1,14 +1,14 @@
 import closeWithGrace from 'close-with-grace';
 import { buildApp } from './app.ts';
-import { loadConfig, unknownVariables } from './config.ts';
+import { unknownVariables } from './config.ts';
+import type { Config } from './config.ts';
 import { listen } from './listen.ts';
 
 /** How long requests in flight may take after SIGTERM, in milliseconds. */
 const DRAIN_MS = 30_000;
 
 /** Listens until a signal; then finishes the requests in flight and resolves. */
-export async function serve(): Promise<void> {
-  const config = loadConfig();
+export async function serve(config: Config): Promise<void> {
   const app = await buildApp({ config, logger: { level: config.logLevel } });
   for (const name of unknownVariables()) app.log.warn(`${name} is not a variable of lossmeter and does nothing`);
 

@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import { MODEL } from '../../src/evaluation/inference.ts';
+import { logGradientCheck } from '../../src/evaluation/report.ts';
 import { contentOf } from '../../src/schemas/content.ts';
 import { InferenceRequest, InferenceResponse, inferenceErrors } from '../../src/schemas/open-inference.ts';
 
@@ -26,9 +27,7 @@ export default async function infer(app: FastifyInstance): Promise<void> {
     [`/models/${MODEL.name}/versions/${MODEL.version}/infer`, 'Version'],
   ] as const) {
     app.post(path, { schema: schemaOf(suffix), validatorCompiler }, async (request, reply) => {
-      const { diagnostics } = await reply.answerInference((body) => app.evaluator.evaluate(body));
-      const { gradient, local_losses: localLosses } = diagnostics;
-      if (gradient !== undefined) request.log.info({ local_losses: localLosses, gradient }, 'local losses');
+      logGradientCheck(await reply.answerInference((body) => app.evaluator.evaluate(body)), request.log);
       return reply;
     });
   }

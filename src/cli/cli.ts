@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
-import { describeConfig } from '../config.ts';
+import { describeConfig, loadConfig } from '../config.ts';
+import type { Config } from '../config.ts';
 import { VERSION } from '../version.ts';
 
 const USAGE = `lossmeter ${VERSION}
@@ -45,7 +46,21 @@ export async function run(args: string[]): Promise<void> {
   if (command === 'serve') {
     // Loaded when it is needed only: the rest of the command line answers at once.
     const { serve } = await import('../main.ts');
-    await serve();
+    let config: Config;
+    try {
+      config = loadConfig();
+    } catch (error) {
+      console.error((error as Error).message);
+      process.exitCode = 2;
+      return;
+    }
+    try {
+      await serve(config);
+    } catch (error) {
+      // Its workers run already: they would keep the process.
+      console.error((error as Error).message);
+      process.exit(1);
+    }
     return;
   }
   console.error(command === '' ? USAGE : `unknown command ${command}\n\n${USAGE}`);

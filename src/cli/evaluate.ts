@@ -1,3 +1,5 @@
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import { parseArgs } from 'node:util';
 import { loadConfig } from '../config.ts';
 import type { Config } from '../config.ts';
@@ -59,7 +61,7 @@ export async function evaluate(args: string[]): Promise<number> {
     const files = await findFiles(invocation.patterns);
     const evaluations = await evaluateAll(files, invocation);
     const total = addUp(evaluations);
-    if (invocation.json) printJson(total, evaluations);
+    if (invocation.json) await printJson(total, evaluations);
     else printTable(total, evaluations);
     return total.verdict === 'finite' ? 0 : EXIT_NON_FINITE;
   } catch (error) {
@@ -168,10 +170,15 @@ function nameFile(path: string, error: unknown): never {
 }
 
 /** The total, and under `files` what the service would have answered to each, without tensors. */
-function printJson(total: Total, evaluations: readonly FileEvaluation[]): void {
+async function printJson(total: Total, evaluations: readonly FileEvaluation[]): Promise<void> {
   const files = evaluations.map(({ file, evaluation }) => ({ file, ...evaluation }));
-  for (const part of encodeJson({ total, files })) process.stdout.write(part);
-  process.stdout.write('\n');
+  const text = Readable.from([...encodeJson({ total, files }), '\n']);
+  try {
+    await pipeline(text, process.stdout, { end: false });
+  } catch (error) {
+    // Who reads no further, as head does, has what they want.
+    if ((error as NodeJS.ErrnoException).code !== 'EPIPE') throw error;
+  }
 }
 
 function printTable(total: Total, evaluations: readonly FileEvaluation[]): void {

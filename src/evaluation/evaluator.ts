@@ -184,7 +184,9 @@ export class Evaluator {
     const held = this.#held.open();
     const ingest = { codec, reader, held, contentLength: content.encoded ? undefined : contentLength };
     try {
-      return { ...(await use(ingest)), release: () => held.close() };
+      const answering = await use(ingest);
+      content.requireEnd();
+      return { ...answering, release: () => held.close() };
     } catch (error) {
       held.close();
       throw error;

@@ -35,6 +35,8 @@ export default fp(
 /** The body of a request, as evaluations take it. */
 export function requestBody({ headers, raw }: FastifyRequest, codec: Codec): RequestBody {
   const length = headers['content-length'];
+  // What takes long from here on is the evaluation, of a file for instance: the connection is not idle.
+  raw.once('end', () => raw.socket.setTimeout(0));
   return {
     stream: raw,
     codec,
@@ -49,6 +51,7 @@ export function settle(reply: FastifyReply, { timings, release }: Answered<unkno
   // A client that left meanwhile has closed already.
   if (reply.raw.destroyed) release();
   else reply.raw.once('close', release);
+  reply.raw.socket?.setTimeout(reply.server.server.timeout);
   const serverTiming = Object.entries(timings).map(([name, ms]) => `${name};dur=${ms.toFixed(3)}`);
   reply.header('server-timing', serverTiming.join(', '));
 }

@@ -36,6 +36,8 @@ export default fp(
 
 /** Answers what Fastify refuses before there is a route: a path that cannot be decoded, for instance. */
 export function answerFrameworkError(error: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
+  // No hook runs: the body, if one comes, is read by nobody.
+  reply.header('connection', 'close');
   sendError(toLossmeterError(error), request, reply);
 }
 

@@ -24,7 +24,8 @@ export default fp(
     app.server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {
       waiting.add(request);
       request.once('resume', () => {
-        if (waiting.delete(request)) response.writeContinue();
+        // A refusal may have been sent without a word to the hook below; Node then reads on by itself.
+        if (waiting.delete(request) && !response.headersSent && !response.destroyed) response.writeContinue();
       });
       app.routing(request, response);
     });

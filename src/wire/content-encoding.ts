@@ -20,6 +20,8 @@ export interface DecodedBody {
   readonly encoded: boolean;
   /** What an error of the stream means. */
   readonly explain: (cause: Error) => LossmeterError;
+  /** @throws LossmeterError malformed_body when bytes follow the end of what was encoded; to be called at its end */
+  readonly requireEnd: () => void;
   /** Lets go of the body, which may not have been read to its end. */
   readonly close: () => void;
 }
@@ -28,7 +30,7 @@ export interface DecodedBody {
 export function decodeContent(body: Readable, contentEncoding: string | undefined): DecodedBody {
   const encoding = contentEncoding?.trim().toLowerCase() ?? 'identity';
   if (encoding === 'identity' || encoding === '') {
-    return { stream: body, encoded: false, explain: clientClosed, close: () => undefined };
+    return { stream: body, encoded: false, explain: clientClosed, requireEnd: () => undefined, close: () => undefined };
   }
   const makeDecoder = Object.hasOwn(DECODERS, encoding) ? DECODERS[encoding] : undefined;
   if (makeDecoder === undefined) {
@@ -42,11 +44,21 @@ export function decodeContent(body: Readable, contentEncoding: string | undefine
   };
   body.on('error', onFailure);
   body.on('close', onFailure);
+  let received = 0;
+  body.on('data', (chunk: Uint8Array) => {
+    received += chunk.byteLength;
+  });
   body.pipe(decoder);
   return {
     stream: decoder,
     encoded: true,
     explain: (cause) => (cause instanceof LossmeterError ? cause : malformed(encoding, cause)),
+    requireEnd: () => {
+      const surplus = received - (decoder as Transform & { bytesWritten: number }).bytesWritten;
+      if (surplus === 0) return;
+      const detail = `${surplus} or more bytes follow the end of the ${encoding} data, which may have one frame only`;
+      throw new LossmeterError('malformed_body', detail);
+    },
     close: () => {
       body.off('close', onFailure);
       body.unpipe(decoder);

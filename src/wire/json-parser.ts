@@ -29,7 +29,10 @@ export class JsonParser {
     });
     // A buffer of its own can be moved; one that others look into cannot.
     const own = new Uint8Array(text);
-    const reply = await this.#piscina.run(own, { transferList: [own.buffer] });
+    const reply = await this.#piscina.run(own, { transferList: [own.buffer] }).catch((cause: unknown) => {
+      // It may have run out of memory: a text can take many times its size.
+      throw new LossmeterError('worker_lost', 'the thread that read the JSON body ended', [], { cause });
+    });
     if ('value' in reply) return reply.value;
     const { code, detail, places } = reply.refusal;
     throw new LossmeterError(code, detail, places);

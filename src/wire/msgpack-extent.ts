@@ -4,7 +4,7 @@ import { LossmeterError } from '../errors.ts';
 const MAX_DEPTH = 64;
 
 /** Entries that a value may have: each becomes a JavaScript value, much larger than its bytes. */
-const MAX_ENTRIES = 2 ** 20;
+const MAX_ENTRIES = 2 ** 18;
 
 /** What stands behind a MessagePack type byte. https://github.com/msgpack/msgpack/blob/master/spec.md */
 interface Format {

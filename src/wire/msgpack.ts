@@ -1,7 +1,7 @@
 import { LossmeterError } from '../errors.ts';
 import { requireEnd, truncated } from './byte-reader.ts';
 import type { ByteReader } from './byte-reader.ts';
-import { isReferenceKey, openReference, readReferences } from './file-reference.ts';
+import { isReferenceKey, openReference, readReferences, unknownReferenceKey } from './file-reference.ts';
 import { formatOf } from './msgpack-extent.ts';
 import { readValue } from './msgpack-value.ts';
 import { HeldRuns } from './held-bytes.ts';
@@ -126,9 +126,10 @@ class MsgpackRequest {
 
   /** Reads a map of plain values, the first name of which was read already. */
   async #readMap(first: string, pairs: number): Promise<object> {
-    const map = new Map([[first, await this.#readValue(`logits.${first}`)]]);
+    const map = new Map<string, unknown>([[first, await this.#readValue(`logits.${first}`)]]);
     for (let missing = pairs - 1; missing > 0; missing--) {
-      const name = String(await this.#readValue('a key of logits'));
+      const name = await this.#readValue('a key of logits');
+      if (!isReferenceKey(name)) throw unknownReferenceKey('logits', name);
       if (map.has(name)) throw duplicateField(`logits.${name}`);
       map.set(name, await this.#readValue(`logits.${name}`));
     }

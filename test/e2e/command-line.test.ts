@@ -36,11 +36,16 @@ test.each([
   [{ LOSSMETER_PORT: 'http' }, 'LOSSMETER_PORT must be integer'],
   [{ LOSSMETER_WORKERS: '0' }, 'LOSSMETER_WORKERS must be >= 1'],
   [{ LOSSMETER_KERNEL: 'fast' }, 'LOSSMETER_KERNEL must be equal to one of the allowed values'],
-  [{ LOSSMETER_DATA_DIR: '/nowhere' }, 'LOSSMETER_DATA_DIR is /nowhere, which is no folder'],
 ])('%j is refused with its bound', (env, says) => {
   const { status, stderr, stdout } = lossmeter(['serve'], { env });
-  expect(status).toBe(1);
-  expect(stderr + stdout).toContain(says);
+  expect(status).toBe(2);
+  expect(stderr).toContain(says);
+  expect(stderr + stdout).not.toContain('    at ');
+});
+
+test('a data directory that is not there is a start that failed', () => {
+  const { status, stderr } = lossmeter(['serve'], { env: { LOSSMETER_DATA_DIR: '/nowhere' } });
+  expect([status, stderr.trim()]).toEqual([1, 'LOSSMETER_DATA_DIR is /nowhere, which is no folder']);
 });
 
 test('a variable that is not known is a warning, and LOSSMETER_KERNEL picks the variant', async () => {

@@ -41,6 +41,12 @@ test.each(['gzip', 'deflate', 'zstd'] as const)('%s that is broken or cut off is
   expect(['truncated_body', 'malformed_body']).toContain(cut.body.code);
 });
 
+test.each(['gzip', 'deflate', 'zstd'] as const)('bytes that follow the end of %s are refused', async (encoding) => {
+  const body = Buffer.concat([ENCODERS[encoding](Buffer.from(encodeRequest(REQUEST, MSGPACK))), Buffer.alloc(100, 7)]);
+  const answer = await service.post(body, { type: MSGPACK, headers: { 'content-encoding': encoding } });
+  expect([answer.status, answer.body.code]).toEqual([400, 'malformed_body']);
+});
+
 test('the limit counts what comes out: a small body of a gigabyte is refused', async () => {
   const bomb = gzipSync(Buffer.alloc(2 ** 24));
   expect(bomb.byteLength).toBeLessThan(2 ** 15);

@@ -7,6 +7,20 @@ const service = Service.start({ maxBodyBytes: 1024 });
 
 const BODY = JSON.stringify({ logits: [[1, 2, 3]], label: [2] });
 
+/** Sends bytes, and resolves with all that comes until the server closes. */
+async function send(bytes: string): Promise<string> {
+  const { hostname, port } = new URL(service.url);
+  const socket = connect(Number(port), hostname);
+  socket.setEncoding('utf8');
+  let answer = '';
+  socket.on('data', (text: string) => {
+    answer += text;
+  });
+  socket.write(bytes);
+  await once(socket, 'close');
+  return answer;
+}
+
 /** Sends a head that asks to be told to go on, then the body if it is; the whole conversation until the server closes. */
 async function converse(head: Record<string, string>): Promise<{ answer: string; sentBody: boolean }> {
   const { hostname, port } = new URL(service.url);
@@ -51,3 +65,12 @@ test.each([
   expect(answer.toLowerCase()).toContain('connection: close');
   expect(performance.now() - started).toBeLessThan(2000);
 });
+
+test.each(['/%zz', `/v2/repository/models/${'a'.repeat(300)}/load`])(
+  'a path that is refused before there is a route, %s, does not end the service',
+  async (path) => {
+    const head = `POST ${path} HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 50\r\n\r\n`;
+    expect(await send(head)).toMatch(/^HTTP\/1.1 4\d\d /);
+    expect((await service.post({ logits: [[1, 2, 3]], label: [2] })).status).toBe(200);
+  },
+);

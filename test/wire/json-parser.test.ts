@@ -68,3 +68,44 @@ test('other work goes on while a large text is read', async () => {
   // Parsed in place it would be a single turn.
   expect(turns).toBeGreaterThan(100);
 });
+
+/** Milliseconds that an action takes, the least of three. */
+async function time(action: () => Promise<unknown>): Promise<number> {
+  const times: number[] = [];
+  for (let k = 0; k < 3; k++) {
+    const started = performance.now();
+    await action().catch(() => undefined);
+    times.push(performance.now() - started);
+  }
+  return Math.min(...times);
+}
+
+test.each([
+  ['a string that does not end', (n: number) => `"${'\\"'.repeat(n)}`],
+  ['base64 of nothing but padding', (n: number) => JSON.stringify({ label: { data: `${'='.repeat(n)}A` } })],
+])('%s is refused in a time that grows with its length, not with its square', async (_name, textOf) => {
+  const [short, long] = [textOf(20_000), textOf(100_000)].map((text) => Buffer.from(text));
+  const before = await time(() => parser.parse(short!));
+  // Five times the text would take 25 times as long; the constant is for a machine that does something else meanwhile.
+  expect(await time(() => parser.parse(long!))).toBeLessThan(12 * before + 50);
+});
+
+test('what is no field of a request is not walked, and refused by the one who knows its name', async () => {
+  expect(await parser.parse(bytesOf({ targets: [many, many], logits: [[1]] }))).toMatchObject({ targets: null });
+});
+
+test.each([
+  ['too many values', { options: [many, many] }, 'more than 262144 values'],
+  ['too deep', { options: { a: nested(100) }, logits: [many] }, 'nested deeper than 64 levels'],
+])('a large text with %s outside of its tensors is refused', async (_name, value, says) => {
+  await expect(parser.parse(bytesOf(value))).rejects.toMatchObject({
+    code: 'malformed_body',
+    message: expect.stringContaining(says) as string,
+  });
+});
+
+function nested(depth: number): unknown {
+  let value: unknown = 1;
+  for (let k = 0; k < depth; k++) value = [value];
+  return value;
+}
