@@ -3,6 +3,7 @@ import { LossmeterError } from '../errors.ts';
 import type { OutputName } from '../loss/options.ts';
 import type { DType } from '../tensor/dtype.ts';
 import type { Tensor } from '../tensor/tensor.ts';
+import { stringify } from '../wire/json-reply.ts';
 import type { InferenceOutput } from '../wire/open-inference-reply.ts';
 import type { InferenceRequest, InputName, OutputNames } from '../wire/open-inference-request.ts';
 import type { Evaluation } from './report.ts';
@@ -95,9 +96,7 @@ export function parametersOf({ z_loss, mean_nll, rows, metrics, diagnostics, ker
     verdict: diagnostics.verdict,
     ...{ z_loss, mean_nll, ...metrics },
     rows: JSON.stringify(rows),
-    diagnostics: JSON.stringify(diagnostics, (_name, value: unknown) =>
-      typeof value === 'number' && !Number.isFinite(value) ? String(value) : value,
-    ),
+    diagnostics: stringify(diagnostics),
     kernel,
   };
 }

@@ -1,10 +1,10 @@
-import { LEFT_OUT, NO_TARGET, Odd, SUM_TOLERANCE } from '../../kernels/loader.ts';
+import { LEFT_OUT, Odd, SUM_TOLERANCE } from '../../kernels/loader.ts';
 import type { GradientCoefficients, RowBlock } from '../../kernels/loader.ts';
 import { findCauses } from './diagnostics.ts';
 import type { Findings, Place } from './diagnostics.ts';
 import type { RowColumns } from './rows.ts';
-import { ShardedRows, mergeShards } from './shards.ts';
-import { CompensatedSum } from './summation.ts';
+import { ShardedRows, classesWithin, mergeShards } from './shards.ts';
+import { sumOf } from './summation.ts';
 import type { Targets } from './targets.ts';
 import type { Vocabulary } from './vocabulary.ts';
 
@@ -77,7 +77,7 @@ export function targetsWithin(
   columns: number,
 ): Int32Array<ArrayBuffer> {
   if (probabilities !== undefined) return classes;
-  return classes.map((y) => (y < 0 ? y : y >= start && y < start + columns ? y - start : NO_TARGET));
+  return classesWithin(classes, start, columns);
 }
 
 /** Σ_c v_c·p_c of a row within a shard. */
@@ -190,8 +190,8 @@ export function mergeGradientSquares(
   { classes, scale }: { classes: number; scale: number },
 ): Float64Array<ArrayBuffer> {
   const { classWeights } = targets;
-  const W = sumOf(classWeights) ?? classes;
-  const W2 = sumOf(classWeights?.map((weight) => weight * weight)) ?? classes;
+  const W = classWeights === undefined ? classes : sumOf(classWeights);
+  const W2 = classWeights === undefined ? classes : sumOf(classWeights.map((weight) => weight * weight));
   return Float64Array.from(targets.classes, (y, row) => {
     if (y < 0) return 0;
     let Q = 0;
@@ -212,11 +212,4 @@ export function mergeGradientSquares(
     const ofPrior = prior === 0 ? 0 : prior * prior * (W2 - w * w) - 2 * a * prior * X;
     return (Math.max(0, a * a * Q + ofPrior) + ofTarget ** 2) * scale ** 2;
   });
-}
-
-function sumOf(values: Float64Array | undefined): number | undefined {
-  if (values === undefined) return undefined;
-  const sum = new CompensatedSum();
-  for (const value of values) sum.add(value);
-  return sum.value;
 }

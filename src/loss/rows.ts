@@ -29,16 +29,18 @@ export interface RowFeatures {
 
 /** The features of rows of which nothing but their loss is asked. */
 export const PLAIN_FEATURES: Readonly<RowFeatures> = {
-  ...{ lse: false, uniformNll: false, weightedNll: false, entropy: false, rank: false },
-  ...{
-    confidence: false,
-    maximum: false,
-    gradientSquares: false,
-    shard: false,
-    shardProbabilities: false,
-    softmaxMoments: false,
-    everyRow: false,
-  },
+  lse: false,
+  uniformNll: false,
+  weightedNll: false,
+  entropy: false,
+  rank: false,
+  confidence: false,
+  maximum: false,
+  gradientSquares: false,
+  shard: false,
+  shardProbabilities: false,
+  softmaxMoments: false,
+  everyRow: false,
 };
 
 export function featuresOf(options: Options, targets: Targets): RowFeatures {

@@ -43,6 +43,11 @@ export class ShardedRows {
   }
 }
 
+/** The class of each row within the shard [first, first + count); NO_TARGET where it is in another. */
+export function classesWithin(classes: Int32Array<ArrayBuffer>, first: number, count: number): Int32Array<ArrayBuffer> {
+  return classes.map((y) => (y < 0 ? y : y >= first && y < first + count ? y - first : NO_TARGET));
+}
+
 /**
  * Merges what a kernel said of the same rows over shards of the vocabulary.
  * @param shards of the vocabulary, in order: all about the same rows

@@ -16,3 +16,9 @@ export class CompensatedSum {
     return Number.isFinite(this.#sum) ? this.#sum + this.#compensation : this.#sum;
   }
 }
+
+export function sumOf(values: Iterable<number>): number {
+  const sum = new CompensatedSum();
+  for (const value of values) sum.add(value);
+  return sum.value;
+}

@@ -11,7 +11,7 @@ import { findNonFinite } from '../loss/diagnostics.ts';
 import type { Findings } from '../loss/diagnostics.ts';
 import { PLAIN_FEATURES } from '../loss/rows.ts';
 import type { RowColumns, RowFeatures } from '../loss/rows.ts';
-import { mergeShards } from '../loss/shards.ts';
+import { classesWithin, mergeShards } from '../loss/shards.ts';
 import { DTYPE_BYTES } from '../tensor/dtype.ts';
 import type { FloatDType } from '../tensor/dtype.ts';
 import { elementsOf, fromBfloat16 } from '../tensor/tensor.ts';
@@ -169,7 +169,7 @@ function probabilityColumns(block: Block, { targets, masses, sums, odd }: RowPro
   return { probabilitySum: sums, probabilityMass: masses, odd, label: targets, labelProbability };
 }
 
-function evaluateRows(kernel: Kernel, block: Block, targets: Int32Array): RowBlock {
+function evaluateRows(kernel: Kernel, block: Block, targets: Int32Array<ArrayBuffer>): RowBlock {
   const { coefficients, shards } = block;
   if (shards === 1) return coefficients === undefined ? kernel.forward() : kernel.forwardWithGradient(coefficients);
   // The gradient is that of whole rows.
@@ -180,11 +180,11 @@ function evaluateRows(kernel: Kernel, block: Block, targets: Int32Array): RowBlo
 }
 
 /** The rows from equal shards of consecutive classes. */
-function forwardShards(kernel: Kernel, { classes, shards }: BlockPlan, targets: Int32Array): RowBlock {
+function forwardShards(kernel: Kernel, { classes, shards }: BlockPlan, targets: Int32Array<ArrayBuffer>): RowBlock {
   const count = classes / shards;
   const parts = Array.from({ length: shards }, (_, k) => {
     const first = k * count;
-    const within = targets.map((y) => (y < 0 ? y : y >= first && y < first + count ? y - first : NO_TARGET));
+    const within = classesWithin(targets, first, count);
     return { within, rows: kernel.forwardColumns(first, count, within) };
   });
   return mergeShards(

@@ -1,13 +1,14 @@
 import { LossmeterError } from '../errors.ts';
 import { showValue } from '../suggestion.ts';
 import type { FloatDType } from '../tensor/dtype.ts';
-import { requireEnd, truncated } from './byte-reader.ts';
+import { truncated } from './byte-reader.ts';
 import type { ByteReader } from './byte-reader.ts';
 import { HeldRuns } from './held-bytes.ts';
 import { readInferenceRequest } from './open-inference-request.ts';
 import type { InferenceInput, InferenceRequest, OutputNames } from './open-inference-request.ts';
 import { makeHeader } from './request.ts';
 import type { Codec, DecodeContext } from './request.ts';
+import { readStoredTensors } from './stored-tensors.ts';
 import { tensorFromValue } from './tensor-value.ts';
 
 /** Says how many bytes of a body are JSON, when tensors follow it. */
@@ -55,22 +56,9 @@ export class OpenInferenceCodec implements Codec {
     const logits = { dtype: dtype as FloatDType, shape };
     const begin = () => context.begin(makeHeader(logits, fields, context));
 
-    let heldLogits = byteLength === undefined ? [tensorFromValue('logits', { dtype, shape, data }).data] : [];
-    for (const input of binary) {
-      const bytes = input.byteLength!;
-      if (input.name === 'logits' && binary.at(-1) === input) {
-        const writer = begin();
-        await reader.forward(bytes, 'logits', (run) => writer.write(run));
-        return requireEnd(reader);
-      }
-      const held = new HeldRuns(context.held, input.name);
-      await reader.forward(bytes, input.name, (run) => held.push(run));
-      if (input.name === 'logits') heldLogits = held.runs;
-      else fields[input.name] = { dtype: input.dtype, shape: input.shape, data: held.concat() };
-    }
-    await requireEnd(reader);
-    const writer = begin();
-    for (const run of heldLogits) await writer.write(run);
+    const heldLogits = byteLength === undefined ? [tensorFromValue('logits', { dtype, shape, data }).data] : [];
+    const tensors = binary.map((input) => ({ ...input, byteLength: input.byteLength! }));
+    await readStoredTensors(reader, context, { tensors, fields, begin, heldLogits });
   }
 }
 

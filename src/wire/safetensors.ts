@@ -1,12 +1,13 @@
 import { LossmeterError, refuse } from '../errors.ts';
 import { pointerTo, showValue, suggestName } from '../suggestion.ts';
-import { requireEnd, truncated } from './byte-reader.ts';
+import { truncated } from './byte-reader.ts';
 import type { ByteReader } from './byte-reader.ts';
 import { HeldRuns } from './held-bytes.ts';
 import { TENSOR_FIELDS, makeHeader, missingField, requireRequestField } from './request.ts';
 import type { Codec, DecodeContext } from './request.ts';
 import { LENGTH_BYTES, MAX_HEADER_BYTES, parseHeader } from './safetensors-header.ts';
 import type { SafetensorsHeader } from './safetensors-header.ts';
+import { readStoredTensors } from './stored-tensors.ts';
 import { requireLogitsDType } from './tensor-value.ts';
 
 export const SAFETENSORS = 'application/vnd.safetensors';
@@ -34,21 +35,8 @@ export const safetensorsCodec: Codec = {
     if (!tensors.some(({ name }) => name === 'label')) throw missingField('label');
     const logits = { dtype: requireLogitsDType(stored.dtype), shape: stored.shape };
 
-    let heldLogits: readonly Uint8Array[] = [];
-    for (const { name, dtype, shape, byteLength } of tensors) {
-      if (name === 'logits' && tensors.at(-1) === stored) {
-        const writer = context.begin(makeHeader(logits, fields, context));
-        await reader.forward(byteLength, name, (run) => writer.write(run));
-        return requireEnd(reader);
-      }
-      const held = new HeldRuns(context.held, name);
-      await reader.forward(byteLength, name, (run) => held.push(run));
-      if (name === 'logits') heldLogits = held.runs;
-      else fields[name] = { dtype, shape, data: held.concat() };
-    }
-    await requireEnd(reader);
-    const writer = context.begin(makeHeader(logits, fields, context));
-    for (const run of heldLogits) await writer.write(run);
+    const begin = () => context.begin(makeHeader(logits, fields, context));
+    await readStoredTensors(reader, context, { tensors, fields, begin });
   },
 };
 
