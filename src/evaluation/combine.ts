@@ -1,7 +1,7 @@
 import { LossmeterError, refuse } from '../errors.ts';
 import { denominatorsOf } from '../loss/denominators.ts';
 import { gradientCoefficients } from '../loss/gradient.ts';
-import { OPTION_NAMES, parseOptions, smoothingOf } from '../loss/options.ts';
+import { differingOption, parseOptions, smoothingOf } from '../loss/options.ts';
 import type { Options } from '../loss/options.ts';
 import { requireDivisible } from '../loss/parallel.ts';
 import { mergeGradientSquares, mergePartials } from '../loss/partials.ts';
@@ -84,9 +84,9 @@ function requireSameBatch(a: ReadPartial, b: ReadPartial, count: number): void {
   if (!sameShape(a.shape, b.shape)) {
     throw mismatch(`the rows have shape ${formatShape(a.shape)} in ${from}, and ${formatShape(b.shape)} in ${to}`);
   }
-  for (const name of OPTION_NAMES) {
-    const [one, other] = [a, b].map(({ options }) => JSON.stringify(options[name]) ?? 'not set');
-    if (one !== other) throw mismatch(`options.${name} is ${one} in ${from}, and ${other} in ${to}`);
+  const option = differingOption(a.options, b.options);
+  if (option !== undefined) {
+    throw mismatch(`options.${option.name} is ${option.one} in ${from}, and ${option.other} in ${to}`);
   }
   if ((a.targets.probabilities === undefined) !== (b.targets.probabilities === undefined)) {
     throw mismatch(`only one of ${from} and ${to} has class probabilities`);

@@ -1,7 +1,7 @@
 import { LossmeterError } from '../errors.ts';
-import { OPTION_NAMES, parseOptions } from '../loss/options.ts';
+import { OPTION_NAMES, differingOption, parseOptions } from '../loss/options.ts';
 import type { Options } from '../loss/options.ts';
-import { addSums, meansOf, reduceRows } from '../loss/reduction.ts';
+import { addSums, isFiniteLoss, meansOf, reduceRows } from '../loss/reduction.ts';
 import type { Metrics, RowSums } from '../loss/reduction.ts';
 import type { RowCounts } from '../loss/targets.ts';
 import type { KernelPool } from '../pool/pool.ts';
@@ -112,16 +112,14 @@ export function addUp(files: readonly FileEvaluation[]): Total {
     mean_nll: meanNll,
     rows,
     metrics,
-    verdict: Number.isFinite(loss ?? sums.numerator) ? 'finite' : 'non_finite',
+    verdict: isFiniteLoss(loss, sums) ? 'finite' : 'non_finite',
   };
 }
 
 function requireSameOptions(a: FileEvaluation, b: FileEvaluation): void {
-  const names = [...new Set([...Object.keys(a.options), ...Object.keys(b.options)])] as (keyof Options)[];
-  for (const name of names) {
-    const [one, other] = [JSON.stringify(a.options[name]), JSON.stringify(b.options[name])];
-    if (one === other) continue;
-    const detail = `${name} is ${one} in ${a.file}, and ${other} in ${b.file}: give it for all of them`;
-    throw new LossmeterError('invalid_option', detail);
-  }
+  const difference = differingOption(a.options, b.options);
+  if (difference === undefined) return;
+  const { name, one, other } = difference;
+  const detail = `${name} is ${one} in ${a.file}, and ${other} in ${b.file}: give it for all of them`;
+  throw new LossmeterError('invalid_option', detail);
 }

@@ -1,5 +1,6 @@
 import { LEFT_OUT, NonFinite, Odd } from '../../kernels/loader.ts';
 import type { Kernel, RowBlock } from '../../kernels/loader.ts';
+import { isFiniteLoss } from './reduction.ts';
 import type { Reduction } from './reduction.ts';
 import type { Targets } from './targets.ts';
 
@@ -242,16 +243,15 @@ type Reduced = Pick<Reduction, 'sums' | 'loss' | 'gradientNorm' | 'localLosses'>
 /** The report of a batch. */
 export function diagnose(
   findings: Findings,
-  { sums: { numerator, zLoss, denominators }, loss, gradientNorm, localLosses }: Reduced,
+  { sums, loss, gradientNorm, localLosses }: Reduced,
   { probabilities }: Pick<Targets, 'probabilities'>,
 ): Diagnostics {
   const causes: CauseReport[] = ROW_CAUSES.flatMap((cause) => {
     const found = findings.causes[cause];
     return found === undefined ? [] : [{ cause, ...found }];
   });
-  if (denominators.loss === 0) causes.push({ cause: 'zero_denominator', rows: 0 });
-  // Runs sum the raw pair: a mean that is 0 because D is must not hide what its numerator is.
-  const finite = [loss ?? 0, numerator, zLoss].every(Number.isFinite);
+  if (sums.denominators.loss === 0) causes.push({ cause: 'zero_denominator', rows: 0 });
+  const finite = isFiniteLoss(loss, sums);
   // Every logit is finite then: the loss of a row, or the sum of the rows, left the range of float64.
   if (!finite && causes.length === 0) causes.push({ cause: 'accumulation_overflow', rows: 0 });
   return {

@@ -208,6 +208,16 @@ export function parseOptions(given: unknown): Options {
   };
 }
 
+/** The first option in which two evaluations differ, and what it is in each, as text. */
+export function differingOption(
+  a: Options,
+  b: Options,
+): { name: keyof Options; one: string; other: string } | undefined {
+  const textOf = (options: Options, name: keyof Options): string => JSON.stringify(options[name]) ?? 'not set';
+  const name = OPTION_NAMES.find((option) => textOf(a, option) !== textOf(b, option));
+  return name && { name, one: textOf(a, name), other: textOf(b, name) };
+}
+
 /** Whether an option was given, be it with the value of its default. */
 export function isGiven(given: unknown, name: keyof Options): boolean {
   return typeof given === 'object' && given !== null && Object.hasOwn(given, name);

@@ -5,7 +5,7 @@ import { CalibrationBins } from './calibration.ts';
 import type { Options } from './options.ts';
 import { localGroups } from './parallel.ts';
 import type { RowColumns } from './rows.ts';
-import { CompensatedSum } from './summation.ts';
+import { CompensatedSum, sumOf } from './summation.ts';
 import type { Targets } from './targets.ts';
 
 /** What adds up over batches, in float64. Over counted rows, in row order. */
@@ -157,13 +157,18 @@ export function meansOf(sums: RowSums, options: Options): Means {
   };
 }
 
+/**
+ * Whether nothing that is made of the sums is NaN or infinite. Runs sum the raw pair: a mean that is 0 because D is must
+ * not hide what its numerator is.
+ * @param loss undefined when none is formed
+ */
+export function isFiniteLoss(loss: number | undefined, { numerator, zLoss }: RowSums): boolean {
+  return [loss ?? 0, numerator, zLoss].every(Number.isFinite);
+}
+
 /** The sums of several batches, added in their order and with compensation. */
 export function addSums(batches: readonly RowSums[]): RowSums {
-  const total = (valueOf: (batch: RowSums) => number): number => {
-    const sum = new CompensatedSum();
-    for (const batch of batches) sum.add(valueOf(batch));
-    return sum.value;
-  };
+  const total = (valueOf: (batch: RowSums) => number): number => sumOf(batches.map(valueOf));
   const bins = batches[0]?.bins && new CalibrationBins();
   for (const batch of batches) bins?.append(batch.bins!);
   return {

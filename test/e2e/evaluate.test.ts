@@ -247,6 +247,15 @@ describe('a loss that is not finite', () => {
   });
 });
 
+test('a numerator that is NaN is not hidden by the denominator of 0 that makes the mean 0', () => {
+  const weight: Tensor = { dtype: 'float64', shape: [2], data: encodeElements('weight', 'float64', [0, 1]) };
+  write('hidden.safetensors', [[Number.NaN, 1]], { more: [['weight', weight]] });
+  const { status, stdout } = evaluate('--json', 'hidden.safetensors');
+  const { total, files } = JSON.parse(stdout) as Document;
+  expect(status).toBe(1);
+  expect([total.loss, total.verdict, files[0]!.diagnostics.verdict]).toEqual([0, 'non_finite', 'non_finite']);
+});
+
 describe('wrong usage', () => {
   test('--help prints the usage', () => {
     const { status, stdout } = evaluate('--help');
