@@ -15,6 +15,8 @@ type Name =
   | 'forward'
   | 'gradient'
   | 'find'
+  | 'count'
+  | 'survey'
   | 'rank'
   | 'uniform'
   | 'entropy'
@@ -25,7 +27,8 @@ type Name =
   | 'chain';
 
 export type Exports = Record<`${Prefix}_${Name}`, NumericFunction> &
-  Record<`${'f32' | 'f64'}_${'squares' | 'narrow'}`, NumericFunction> & {
+  Record<`${'f32' | 'f64'}_${'squares' | 'narrow'}`, NumericFunction> &
+  Record<'f16_subnormals', NumericFunction> & {
     memory: WebAssembly.Memory;
     heap_base(): number;
     multiply_add_is_fused(): number;

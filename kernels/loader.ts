@@ -60,10 +60,15 @@ export interface RowBlock {
   targetLogit: Float64Array<ArrayBuffer>;
   /** −log softmax at the target; 0 without one. */
   nll: Float64Array<ArrayBuffer>;
+  /** The greatest finite logit, as it came; −Infinity when none is finite. */
+  maximum: Float64Array<ArrayBuffer>;
   nanCount: Int32Array<ArrayBuffer>;
   posInfCount: Int32Array<ArrayBuffer>;
   negInfCount: Int32Array<ArrayBuffer>;
 }
+
+/** What is told of the logits as they came, whatever is done to them. */
+type Given = Pick<RowBlock, 'maximum' | 'nanCount' | 'posInfCount' | 'negInfCount'>;
 
 /** What is known of rows of class probabilities before their logits; arrays with an entry per row. */
 export interface RowProbabilities {
@@ -85,13 +90,37 @@ export interface GradientCoefficients {
   z: Float64Array;
 }
 
+/** What stands in a block, whatever it means. */
+export interface BlockSurvey {
+  /** Per row: Σ x² over finite values, and the greatest and the least of them; −Infinity and Infinity when none is. */
+  squares: Float64Array<ArrayBuffer>;
+  maximum: Float64Array<ArrayBuffer>;
+  minimum: Float64Array<ArrayBuffer>;
+  nanCount: Int32Array<ArrayBuffer>;
+  posInfCount: Int32Array<ArrayBuffer>;
+  negInfCount: Int32Array<ArrayBuffer>;
+  /**
+   * Over the rows that are not left out: how many finite values other than 0 have which exponent field as float64
+   * (⌊log2 |x|⌋ + 1023; 0 for what is subnormal there), how many are 0, and how many in each column are not finite.
+   */
+  exponents: Uint32Array<ArrayBuffer>;
+  zeros: number;
+  badInColumn: Uint32Array<ArrayBuffer>;
+}
+
+/** The exponent fields of float64. */
+export const HISTOGRAM_BINS = 2048;
+
+/** Three float64 and three int32 per row. */
+const BYTES_PER_SURVEY = 36;
+
 const PAGE_BYTES = 65536;
 
 /** Memory that is kept from one block to the next: a slab of float16 with its gradient in float64 takes some 30 MB. */
 const KEPT_BYTES = 64 * 2 ** 20;
 
-/** Three float64 and three int32 per row. */
-const BYTES_PER_RESULT = 36;
+/** Four float64 and three int32 per row. */
+const BYTES_PER_RESULT = 44;
 
 /** How the exports number the types that a gradient is rounded to. */
 const NARROW = { float32: 0, float16: 1, bfloat16: 2 } as const;
@@ -321,6 +350,52 @@ export class Kernel {
     });
   }
 
+  /** The rank of the target of one row, as `rank` has it. */
+  rankOfRow(row: number): number {
+    const { dtype, classes, logits, targets } = this.#block;
+    return this.#column(16, (out) => {
+      const from = logits + row * classes * DTYPE_BYTES[dtype];
+      this.#exports[`${PREFIX[dtype]}_rank`](from, 1, classes, targets + row * 4, out);
+      return this.#readI32(out + 12, 1)[0]!;
+    });
+  }
+
+  /** How many logits of a row equal a value, as they came. */
+  countInRow(row: number, value: number): number {
+    const { classes, given } = this.#block;
+    const from = given.logits + row * classes * DTYPE_BYTES[given.dtype];
+    return this.#exports[`${PREFIX[given.dtype]}_count`](from, classes, value);
+  }
+
+  /** How many of the first `span` logits of the rows that are not left out, of float16 as they came, are subnormal. */
+  subnormals(span: number): number {
+    const { rows, classes, targets, given } = this.#block;
+    if (given.dtype !== 'float16') throw new RangeError(`subnormal ${given.dtype} are not counted`);
+    return this.#exports.f16_subnormals(given.logits, rows, classes, span, targets);
+  }
+
+  /** What stands in the block, as it came, whatever it means. */
+  survey(): BlockSurvey {
+    const { rows, classes, targets, given } = this.#block;
+    const counts = HISTOGRAM_BINS + 1 + classes;
+    return this.#column(counts * 4 + rows * BYTES_PER_SURVEY + 16, (histogram) => {
+      const out = Math.ceil((histogram + counts * 4) / 8) * 8;
+      this.#exports[`${PREFIX[given.dtype]}_survey`](given.logits, rows, classes, targets, histogram, out);
+      const u32 = (at: number, length: number): Uint32Array<ArrayBuffer> =>
+        new Uint32Array(this.#exports.memory.buffer, at, length).slice();
+      const i32 = (k: number): Int32Array<ArrayBuffer> => this.#readI32(out + (24 + k * 4) * rows, rows);
+      return {
+        squares: this.#readF64(out, rows),
+        maximum: this.#readF64(out + rows * 8, rows),
+        minimum: this.#readF64(out + rows * 16, rows),
+        ...{ nanCount: i32(0), posInfCount: i32(1), negInfCount: i32(2) },
+        exponents: u32(histogram, HISTOGRAM_BINS),
+        zeros: u32(histogram + HISTOGRAM_BINS * 4, 1)[0]!,
+        badInColumn: u32(histogram + (HISTOGRAM_BINS + 1) * 4, classes),
+      };
+    });
+  }
+
   /** Σ_c w_c·(lse − x_c) of each row that was evaluated. A class of weight 0 adds nothing. */
   uniformNll(): Float64Array<ArrayBuffer> {
     const { dtype, classes, rows, logits, targets, results, weights } = this.#block;
@@ -363,8 +438,8 @@ export class Kernel {
     return { lse: f64(0), targetLogit: f64(1), nll: f64(2) };
   }
 
-  /** The counts that forward leaves; of transformed logits, those before. */
-  #counts(first: number, count: number): Pick<RowBlock, 'nanCount' | 'posInfCount' | 'negInfCount'> {
+  /** What forward leaves of the logits; of transformed ones, as they were before. */
+  #counts(first: number, count: number): Given {
     const { rows, classes, results, given, transform } = this.#block;
     if (transform === undefined) return this.#readCounts(results, rows);
     return this.#column(rows * (BYTES_PER_RESULT + 4), (scanned) => {
@@ -376,9 +451,14 @@ export class Kernel {
     });
   }
 
-  #readCounts(results: number, rows: number): Pick<RowBlock, 'nanCount' | 'posInfCount' | 'negInfCount'> {
-    const i32 = (k: number): Int32Array<ArrayBuffer> => this.#readI32(results + (24 + k * 4) * rows, rows);
-    return { nanCount: i32(0), posInfCount: i32(1), negInfCount: i32(2) };
+  #readCounts(results: number, rows: number): Given {
+    const i32 = (k: number): Int32Array<ArrayBuffer> => this.#readI32(results + (32 + k * 4) * rows, rows);
+    return {
+      maximum: this.#readF64(results + 24 * rows, rows),
+      nanCount: i32(0),
+      posInfCount: i32(1),
+      negInfCount: i32(2),
+    };
   }
 
   #f64(at: number, length: number): Float64Array<ArrayBuffer> {

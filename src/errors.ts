@@ -5,9 +5,12 @@
 export const ERRORS = {
   malformed_body: { status: 400, title: 'The body cannot be decoded' },
   truncated_body: { status: 400, title: 'The body ends before it is complete' },
+  unauthorized: { status: 401, title: 'The request has no valid key' },
+  forbidden: { status: 403, title: 'The key does not have the scope that this takes' },
   not_found: { status: 404, title: 'No such resource' },
   method_not_allowed: { status: 405, title: 'The resource does not have this method' },
   not_acceptable: { status: 406, title: 'None of the accepted media types can be produced' },
+  client_too_slow: { status: 408, title: 'The client sends too slowly' },
   body_too_large: { status: 413, title: 'The body is larger than this service accepts' },
   unsupported_media_type: { status: 415, title: 'The media type of the body is not supported' },
   unsupported_content_encoding: { status: 415, title: 'The content encoding of the body is not supported' },
@@ -29,10 +32,12 @@ export const ERRORS = {
   partials_mismatch: { status: 422, title: 'The partials do not belong together' },
   non_finite_loss: { status: 422, title: 'The loss is not finite' },
   bad_request: { status: 400, title: 'The request is not valid' },
+  headers_too_large: { status: 431, title: 'The head of the request is larger than this service accepts' },
+  rate_limited: { status: 429, title: 'The key has used up its requests; the request can be repeated later' },
+  overloaded: { status: 429, title: 'The service has too much to do at the moment; the request can be repeated' },
   client_closed: { status: 499, title: 'The client left before the answer' },
   not_implemented: { status: 501, title: 'The service does not do this' },
   internal: { status: 500, title: 'The service failed' },
-  overloaded: { status: 503, title: 'The service holds too much at the moment; the request can be repeated' },
   worker_lost: { status: 503, title: 'A worker was lost; the request can be repeated' },
   shutting_down: { status: 503, title: 'The service is shutting down; the request can be repeated' },
 } as const;
@@ -50,12 +55,20 @@ export class LossmeterError extends Error {
   override readonly name = 'LossmeterError';
   readonly code: ErrorCode;
   readonly places: readonly ErrorPlace[];
+  /** Members that the problem has beside those of every problem. */
+  readonly extensions: Readonly<Record<string, unknown>>;
 
   /** @param detail what came, what was expected, and where: shown to the client as it is. */
-  constructor(code: ErrorCode, detail: string, places: readonly ErrorPlace[] = [], options?: ErrorOptions) {
+  constructor(
+    code: ErrorCode,
+    detail: string,
+    places: readonly ErrorPlace[] = [],
+    { extensions = {}, ...options }: ErrorOptions & { extensions?: Readonly<Record<string, unknown>> } = {},
+  ) {
     super(detail, options);
     this.code = code;
     this.places = places;
+    this.extensions = extensions;
   }
 
   get status(): number {

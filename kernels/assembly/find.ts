@@ -1,3 +1,4 @@
+import { LEFT_OUT } from './row';
 import { load1 } from './storage';
 
 /** Kinds of non-finite values, as bits. */
@@ -13,4 +14,43 @@ export function findNonFinite<T>(p: usize, from: u32, n: u32, kinds: u32): i32 {
     if (kind & kinds) return k;
   }
   return -1;
+}
+
+/** How many of n elements equal a value. */
+export function countValue<T>(p: usize, n: u32, value: f64): u32 {
+  let count: u32 = 0;
+  for (let k: u32 = 0; k < n; k++) count += u32(load1<T>(p + <usize>k * sizeof<T>()) == value);
+  return count;
+}
+
+/** How many of the first `span` float16 of the rows that are not left out are subnormal. */
+export function countSubnormals(p: usize, rows: u32, classes: u32, span: u32, targets: usize): u32 {
+  let count: u32 = 0;
+  for (let row: u32 = 0; row < rows; row++, p += <usize>classes << 1) {
+    if (load<i32>(targets + (<usize>row << 2)) != LEFT_OUT) count += countSubnormalFloat16(p, min(span, classes));
+  }
+  return count;
+}
+
+/** How many of n float16 are subnormal: an exponent field of zeros, and a fraction that is not. */
+function countSubnormalFloat16(p: usize, n: u32): u32 {
+  const magnitude = i16x8.splat(0x7fff);
+  const one = i16x8.splat(1);
+  const fractions = i16x8.splat(0x3ff);
+  let counts = i32x4.splat(0);
+  const end = p + (<usize>(n & ~7) << 1);
+  for (; p < end; p += 16) {
+    // 1 … 0x3ff become 0 … 0x3fe, and 0 the largest of all.
+    const isSubnormal = i16x8.lt_u(i16x8.sub(v128.and(v128.load(p), magnitude), one), fractions);
+    counts = i32x4.sub(counts, i32x4.extadd_pairwise_i16x8_s(isSubnormal));
+  }
+  let count =
+    i32x4.extract_lane(counts, 0) + i32x4.extract_lane(counts, 1) + i32x4.extract_lane(counts, 2) +
+    i32x4.extract_lane(counts, 3);
+  for (let rest = n & 7; rest > 0; rest--) {
+    const bits: u32 = load<u16>(p) & 0x7fff;
+    count += i32(bits != 0 && bits < 0x400);
+    p += 2;
+  }
+  return count;
 }

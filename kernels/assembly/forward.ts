@@ -1,6 +1,8 @@
 import { load1 } from './storage';
 import { LEFT_OUT, NO_TARGET, finishRow, storeRow } from './row';
-import { OUT_OF_RANGE, sumExp, sumExpClamped, sumExpClampedKept, sumExpKept } from './sum-exp-f32';
+import {
+  OUT_OF_RANGE, maximum as fastMaximum, startMaximum, sumExp, sumExpClamped, sumExpClampedKept, sumExpKept,
+} from './sum-exp-f32';
 import { sumExpF64, sumExpF64Kept } from './sum-exp-f64';
 import { maximum, nanCount, negInfCount, posInfCount, scan, scanOne, startScan } from './scan';
 import { spanMaximum } from './maximum';
@@ -37,7 +39,7 @@ export function forwardRow<T>(
   if (target == LEFT_OUT) {
     startScan();
     scan<T>(p, classes);
-    storeRow(out, rows, row, 0, 0, 0, nanCount, posInfCount, negInfCount);
+    storeRow(out, rows, row, 0, 0, 0, maximum, nanCount, posInfCount, negInfCount);
     return;
   }
   const hasTarget = target != NO_TARGET;
@@ -49,10 +51,11 @@ export function forwardRow<T>(
   if (sizeof<T>() < 8 && isFinite(x)) {
     const top = spanMaximum<T>(p, min(classes, REFERENCE_SPAN));
     if (isFinite(top)) {
+      startMaximum(top);
       const rest = sumSpans<T>(p, before, afterAt, after, <f32>top, keepAt);
       if (rest != OUT_OF_RANGE) {
         reference = top;
-        finishRow(out, rows, row, rest, top, hasTarget, x, 0, 0, 0);
+        finishRow(out, rows, row, rest, top, hasTarget, x, hasTarget ? max(fastMaximum, x) : fastMaximum, 0, 0, 0);
         return;
       }
     }
@@ -92,7 +95,7 @@ function carefulRow<T>(
     else if (keepAt != 0) memory.fill(keepAt, 0, <usize>(before + after + 1) * (sizeof<T>() == 8 ? 8 : 4));
   }
   reference = top;
-  finishRow(out, rows, row, rest, top, hasTarget, x, nanCount, posInfCount, negInfCount);
+  finishRow(out, rows, row, rest, top, hasTarget, x, maximum, nanCount, posInfCount, negInfCount);
 }
 
 // @ts-expect-error: decorator

@@ -5,11 +5,12 @@
 import { bfloat16, float16 } from './storage';
 import { entropy } from './entropy';
 import { forward } from './forward';
-import { findNonFinite } from './find';
+import { countSubnormals, countValue, findNonFinite } from './find';
 import { gradient, sumOfSquares } from './gradient';
 import { narrowTo } from './narrow';
 import { crossEntropy, probabilities } from './probabilities';
 import { rank } from './rank';
+import { survey } from './survey';
 import { softmaxMoments } from './softmax-moments';
 import { chain, transform } from './transform';
 import { uniform } from './uniform';
@@ -238,4 +239,48 @@ const SCRATCH = memory.data(16, 16);
 function storeOnce(v: v128): usize {
   v128.store(SCRATCH, v);
   return SCRATCH;
+}
+
+export function f32_survey(
+  block: usize, rows: u32, classes: u32, targets: usize, histogram: usize, out: usize,
+): void {
+  survey<f32>(block, rows, classes, targets, histogram, out);
+}
+
+export function f16_survey(
+  block: usize, rows: u32, classes: u32, targets: usize, histogram: usize, out: usize,
+): void {
+  survey<float16>(block, rows, classes, targets, histogram, out);
+}
+
+export function bf16_survey(
+  block: usize, rows: u32, classes: u32, targets: usize, histogram: usize, out: usize,
+): void {
+  survey<bfloat16>(block, rows, classes, targets, histogram, out);
+}
+
+export function f64_survey(
+  block: usize, rows: u32, classes: u32, targets: usize, histogram: usize, out: usize,
+): void {
+  survey<f64>(block, rows, classes, targets, histogram, out);
+}
+
+export function f32_count(p: usize, n: u32, value: f64): u32 {
+  return countValue<f32>(p, n, value);
+}
+
+export function f16_count(p: usize, n: u32, value: f64): u32 {
+  return countValue<float16>(p, n, value);
+}
+
+export function bf16_count(p: usize, n: u32, value: f64): u32 {
+  return countValue<bfloat16>(p, n, value);
+}
+
+export function f64_count(p: usize, n: u32, value: f64): u32 {
+  return countValue<f64>(p, n, value);
+}
+
+export function f16_subnormals(p: usize, rows: u32, classes: u32, span: u32, targets: usize): u32 {
+  return countSubnormals(p, rows, classes, span, targets);
 }

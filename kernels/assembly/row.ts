@@ -1,20 +1,21 @@
 /**
  * What the kernels say of a block of rows: one array after the other, each with an entry per row.
- *   f64 lse, f64 target logit, f64 nll, i32 NaN count, i32 +Inf count, i32 −Inf count
+ *   f64 lse, f64 target logit, f64 nll, f64 maximum (of finite logits), i32 NaN count, i32 +Inf count, i32 −Inf count
  * The counts are exact for every row; they are all zero for rows of finite logits.
  */
 // @ts-expect-error: decorator
 @inline
 export function storeRow(
   out: usize, rows: u32, row: u32,
-  lse: f64, targetLogit: f64, nll: f64, nans: i32, posInfs: i32, negInfs: i32,
+  lse: f64, targetLogit: f64, nll: f64, maximum: f64, nans: i32, posInfs: i32, negInfs: i32,
 ): void {
   const n = <usize>rows;
   const f64At = out + (<usize>row << 3);
-  const i32At = out + n * 24 + (<usize>row << 2);
+  const i32At = out + n * 32 + (<usize>row << 2);
   store<f64>(f64At, lse);
   store<f64>(f64At + n * 8, targetLogit);
   store<f64>(f64At + n * 16, nll);
+  store<f64>(f64At + n * 24, maximum);
   store<i32>(i32At, nans);
   store<i32>(i32At + n * 4, posInfs);
   store<i32>(i32At + n * 8, negInfs);
@@ -28,11 +29,11 @@ export const LEFT_OUT: i32 = -2;
 
 /**
  * Ends a row: from rest = Σ exp(x_c − reference) over the classes c other than the target, and the target logit x
- * (which stands apart), to lse and nll. The counts are those of the whole row.
+ * (which stands apart), to lse and nll. The counts and the maximum, of finite logits, are those of the whole row.
  */
 export function finishRow(
   out: usize, rows: u32, row: u32,
-  rest: f64, reference: f64, hasTarget: bool, x: f64, nans: i32, posInfs: i32, negInfs: i32,
+  rest: f64, reference: f64, hasTarget: bool, x: f64, maximum: f64, nans: i32, posInfs: i32, negInfs: i32,
 ): void {
   let lse: f64 = NaN;
   let nll: f64 = hasTarget ? NaN : 0;
@@ -45,7 +46,7 @@ export function finishRow(
     nll = targetNll(rest, reference, x);
     lse = x >= reference ? x + nll : reference + Math.log(rest + Math.exp(x - reference));
   }
-  storeRow(out, rows, row, lse, hasTarget ? x : 0, nll, nans, posInfs, negInfs);
+  storeRow(out, rows, row, lse, hasTarget ? x : 0, nll, maximum, nans, posInfs, negInfs);
 }
 
 /**

@@ -1,7 +1,7 @@
 import { load1 } from './storage';
 import { eq, horizontalCount, horizontalMaximum, lanes, loadVector, pmax, splat } from './vector';
 
-/** What a scan found in the spans since startScan: the maximum of what is not NaN, and counts. */
+/** What a scan found in the spans since startScan: the maximum of what is finite, −Inf when nothing is, and counts. */
 export let maximum: f64 = -Infinity;
 export let nanCount: i32 = 0;
 export let posInfCount: i32 = 0;
@@ -24,10 +24,11 @@ export function scan<T>(p: usize, n: u32): void {
   const end = p + <usize>(n - (n % step)) * sizeof<T>();
   while (p < end) {
     const x = loadVector<T>(p);
-    top = pmax<T>(top, x);
+    const isPosInf = eq<T>(x, inf);
+    top = pmax<T>(top, v128.bitselect(minusInf, x, isPosInf));
     // A comparison's true is −1 in every 32 bits, so subtracting it counts.
     nans = i32x4.sub(nans, v128.not(eq<T>(x, x)));
-    posInfs = i32x4.sub(posInfs, eq<T>(x, inf));
+    posInfs = i32x4.sub(posInfs, isPosInf);
     negInfs = i32x4.sub(negInfs, eq<T>(x, minusInf));
     p += <usize>step * sizeof<T>();
   }
@@ -43,7 +44,7 @@ export function scan<T>(p: usize, n: u32): void {
 
 /** Adds one value. */
 export function scanOne(x: f64): void {
-  if (x > maximum) maximum = x;
+  if (x > maximum && x != Infinity) maximum = x;
   nanCount += i32(x != x);
   posInfCount += i32(x == Infinity);
   negInfCount += i32(x == -Infinity);

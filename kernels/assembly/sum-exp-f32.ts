@@ -1,4 +1,5 @@
 import { load1, load4, loadFloat16, FLOAT16_CONSTANTS } from './storage';
+import { spanMaximum } from './maximum';
 import { Constant, constant, exp4, madd } from './exp-f32';
 
 /** Elements whose exponentials are summed in float32 before the sum moves to float64. */
@@ -12,6 +13,21 @@ export const OUT_OF_RANGE: f64 = -1;
  * the last place: 1e-6 up to 32, and 2e-6 beyond, which is all that is promised of lse.
  */
 const MAX_EXPONENT: i32 = 31;
+
+/** What the exponent of exp(0) is biased by. */
+const BIAS: i32 = 127;
+
+/** The maximum of the spans that sumExp has summed since startMaximum; right unless one was out of range. */
+export let maximum: f64 = -Infinity;
+
+/** The biased exponent of exp(maximum − reference). A tile whose exponents stay below it has no greater element. */
+let exponent: i32 = 0;
+
+/** @param reference an element of the row */
+export function startMaximum(reference: f64): void {
+  maximum = reference;
+  exponent = BIAS;
+}
 
 /** exp of it is the smallest normal float32: nothing beside the 1 of the maximum, however often it is added. */
 export const FLOOR: f32 = -87.33654;
@@ -62,7 +78,7 @@ function sumExpBy<T>(p: usize, n: u32, reference: f32, clamped: bool, keepAt: us
   const c4 = constant(Constant.C4);
   const c5 = constant(Constant.C5);
   const bias = constant(Constant.BIAS);
-  const limit = i32x4.splat(127 + MAX_EXPONENT);
+  const limit = i32x4.splat(BIAS + MAX_EXPONENT);
   const vectorBytes = sizeof<T>() * 4;
 
   let total = f64x2.splat(0);
@@ -142,13 +158,24 @@ function sumExpBy<T>(p: usize, n: u32, reference: f32, clamped: bool, keepAt: us
       p += <usize>lanes * sizeof<T>();
       rest -= lanes;
     }
-    if (!clamped && v128.any_true(i32x4.gt_u(top, limit))) return OUT_OF_RANGE;
+    if (!clamped) {
+      if (v128.any_true(i32x4.gt_u(top, limit))) return OUT_OF_RANGE;
+      // Few tiles do, and they are in the nearest cache: this costs much less than a maximum of every element.
+      if (v128.any_true(i32x4.ge_u(top, i32x4.splat(exponent)))) raiseMaximum<T>(p, length, top);
+    }
     const sum = f32x4.add(f32x4.add(sum0, sum1), f32x4.add(sum2, sum3));
     total = f64x2.add(total, f64x2.promote_low_f32x4(sum));
     total = f64x2.add(total, f64x2.promote_low_f32x4(v128.shuffle<i64>(sum, sum, 1, 1)));
     n -= length;
   }
   return f64x2.extract_lane(total, 0) + f64x2.extract_lane(total, 1);
+}
+
+/** Looks for the maximum in the tile that ends at p, whose exponents are no greater than those in `top`. */
+function raiseMaximum<T>(p: usize, length: u32, top: v128): void {
+  maximum = max(maximum, spanMaximum<T>(p - <usize>length * sizeof<T>(), length));
+  const low = max(i32x4.extract_lane(top, 0), i32x4.extract_lane(top, 1));
+  exponent = max(exponent, max(low, max(i32x4.extract_lane(top, 2), i32x4.extract_lane(top, 3))));
 }
 
 /**

@@ -18,13 +18,14 @@ const schema = {
       description: 'The evaluated batch.',
       content: contentOf(REPLY_MEDIA_TYPES, CrossEntropyReply, SafetensorsEvaluation),
     },
-    ...problemResponses(400, 403, 406, 409, 413, 415, 422, 500, 503),
+    ...problemResponses(400, 403, 406, 408, 409, 413, 415, 422, 429, 500, 503),
   },
 };
 
 export default async function crossEntropy(app: FastifyInstance): Promise<void> {
   // The body is a stream: its schema documents it, and the codecs check it.
-  app.post('/cross-entropy', { schema, validatorCompiler: () => () => true }, async (request, reply) => {
+  const options = { config: { scope: 'evaluate' }, schema, validatorCompiler: () => () => true } as const;
+  app.post('/cross-entropy', options, async (request, reply) => {
     logGradientCheck(await reply.answer((body) => app.evaluator.evaluate(body)), request.log);
     return reply;
   });

@@ -16,7 +16,7 @@ const partialSchema = {
   body: { description: 'The shard.', content: contentOf(REQUEST_MEDIA_TYPES, PartialRequest, SafetensorsShard) },
   response: {
     200: { description: 'The partial.', content: contentOf(REPLY_MEDIA_TYPES, PartialReply, SafetensorsPartial) },
-    ...problemResponses(400, 403, 406, 409, 413, 415, 422, 500, 503),
+    ...problemResponses(400, 403, 406, 408, 409, 413, 415, 422, 429, 500, 503),
   },
 };
 
@@ -32,18 +32,18 @@ const combineSchema = {
       description: 'The evaluated batch.',
       content: contentOf(REPLY_MEDIA_TYPES, CrossEntropyReply, SafetensorsEvaluation),
     },
-    ...problemResponses(400, 406, 413, 415, 422, 500, 503),
+    ...problemResponses(400, 406, 408, 413, 415, 422, 429, 500, 503),
   },
 };
 
 export default async function partials(app: FastifyInstance): Promise<void> {
   // The bodies are streams: their schemas document them, and the codecs check them.
-  const validatorCompiler = () => () => true;
-  app.post('/cross-entropy/partials', { schema: partialSchema, validatorCompiler }, async (_request, reply) => {
+  const options = { config: { scope: 'evaluate' }, validatorCompiler: () => () => true } as const;
+  app.post('/cross-entropy/partials', { ...options, schema: partialSchema }, async (_request, reply) => {
     await reply.answer((body) => app.evaluator.evaluatePartial(body));
     return reply;
   });
-  app.post('/cross-entropy/combine', { schema: combineSchema, validatorCompiler }, async (request, reply) => {
+  app.post('/cross-entropy/combine', { ...options, schema: combineSchema }, async (request, reply) => {
     logGradientCheck(await reply.answer((body) => app.evaluator.combine(body)), request.log);
     return reply;
   });

@@ -6,7 +6,6 @@ import type { Config } from '../config.ts';
 import { LossmeterError } from '../errors.ts';
 import { addUp, evaluateFile } from '../evaluation/file-evaluation.ts';
 import type { FileEvaluation, Total } from '../evaluation/file-evaluation.ts';
-import { explain } from '../loss/diagnostics.ts';
 import { parseOptions } from '../loss/options.ts';
 import type { Metrics } from '../loss/reduction.ts';
 import { KernelPool } from '../pool/pool.ts';
@@ -192,6 +191,6 @@ function printTable(total: Total, evaluations: readonly FileEvaluation[]): void 
   const rows = evaluations.map(({ file, evaluation }) => line(file, evaluation));
   console.log(formatTable(head, [...rows, line('total', total)]));
   for (const { file, evaluation } of evaluations) {
-    if (evaluation.diagnostics.causes.length > 0) console.log(`${file}: ${explain(evaluation.diagnostics)}`);
+    if (evaluation.diagnostics.causes.length > 0) console.log(`${file}: ${evaluation.diagnostics.summary}`);
   }
 }

@@ -8,7 +8,7 @@ import { requireDivisible } from '../loss/parallel.ts';
 import { targetsWithin } from '../loss/partials.ts';
 import { featuresOf, shardFeaturesOf } from '../loss/rows.ts';
 import { selectTargets } from '../loss/targets.ts';
-import type { Targets } from '../loss/targets.ts';
+import type { TargetFields, Targets } from '../loss/targets.ts';
 import { requireShardable, requireVocabulary } from '../loss/vocabulary.ts';
 import type { Vocabulary } from '../loss/vocabulary.ts';
 import type { Block } from '../pool/block.ts';
@@ -17,6 +17,7 @@ import { DTYPE_BYTES } from '../tensor/dtype.ts';
 import type { FloatDType } from '../tensor/dtype.ts';
 import type { Shape } from '../tensor/shape.ts';
 import type { HeldBytesAccount } from '../wire/held-bytes.ts';
+import { missingField } from '../wire/request.ts';
 import type { RequestHeader } from '../wire/request.ts';
 import { BlockWriter } from './block-writer.ts';
 
@@ -63,7 +64,7 @@ export interface ShardBatch extends Batch {
 export function openBatch(pool: KernelPool, header: RequestHeader, held: HeldBytesAccount): WholeBatch {
   const options = parseOptions(header.options);
   const { dtype, shape } = header.logits;
-  const targets = selectTargets(shape, header, options);
+  const targets = selectTargets(shape, targetFieldsOf(header), options);
   requireNoIgnoreIndex(targets, header);
   const rows = targets.classes.length;
   const classes = shape.at(-1)!;
@@ -76,9 +77,13 @@ export function openBatch(pool: KernelPool, header: RequestHeader, held: HeldByt
   const returnsGradient = options.outputs.includes('gradient');
   const differentiates = returnsGradient || features.gradientSquares;
   held.take(rows * (BYTES_PER_ROW + (differentiates ? BYTES_PER_ROW_OF_GRADIENT : 0)), 'the results of the rows');
-  if (returnsGradient) held.take(rows * classes * DTYPE_BYTES[gradientDType], 'outputs.gradient', GRADIENT_ADVICE);
+  const takeGradient = (bytes: number): void => held.take(bytes, 'outputs.gradient', GRADIENT_ADVICE);
+  if (returnsGradient) {
+    held.requireRoom(rows * classes * DTYPE_BYTES[gradientDType], 'outputs.gradient', GRADIENT_ADVICE);
+  }
   const block: Block = {
     ...{ dtype, classes, features, transform, firstRow: 0, firstColumn: 0, targets: targets.classes },
+    mostPlaces: options.max_locations,
     probabilities: targets.probabilities,
     classWeights: weightsForKernels(targets, options),
     shards: options.parallel_config.model_parallel,
@@ -87,7 +92,7 @@ export function openBatch(pool: KernelPool, header: RequestHeader, held: HeldByt
       ? gradientCoefficients(targets, options, { classes, smoothing, denominators })
       : undefined,
   };
-  const writer = new BlockWriter(pool, block, options.shift);
+  const writer = new BlockWriter(pool, block, options.shift, takeGradient);
   const kernel = pool.kernelName(transform === undefined ? dtype : 'float64');
   const { numpyArrays = false } = header;
   return { options, shape, targets, writer, kernel, numpyArrays, classes, smoothing, denominators, gradientDType };
@@ -99,7 +104,7 @@ export function openShard(pool: KernelPool, header: RequestHeader, held: HeldByt
   const { dtype, shape } = header.logits;
   const classes = shape.at(-1) ?? 0;
   const vocabulary = requireVocabulary(header.parameters, classes);
-  const targets = selectTargets(shape, header, options, vocabulary);
+  const targets = selectTargets(shape, targetFieldsOf(header), options, vocabulary);
   requireNoIgnoreIndex(targets, header);
   requireShardable(options, { probabilities: targets.probabilities !== undefined });
   requireDivisible(options, targets.classes.length, vocabulary.size);
@@ -108,6 +113,7 @@ export function openShard(pool: KernelPool, header: RequestHeader, held: HeldByt
   held.take(targets.classes.length * (BYTES_PER_ROW + BYTES_PER_ROW_OF_SHARD), 'the results of the rows');
   const block: Block = {
     ...{ dtype, classes, transform, firstRow: 0, firstColumn: vocabulary.start, shards: 1 },
+    mostPlaces: options.max_locations,
     features: shardFeaturesOf(options, targets),
     targets: targetsWithin(targets, vocabulary, classes),
     probabilities: targets.probabilities,
@@ -119,6 +125,12 @@ export function openShard(pool: KernelPool, header: RequestHeader, held: HeldByt
   const kernel = pool.kernelName(transform === undefined ? dtype : 'float64');
   // A partial is opaque, and has the same form for every client.
   return { options, shape, targets, writer, kernel, numpyArrays: false, vocabulary };
+}
+
+/** What says which rows count: here a label must be among it. */
+function targetFieldsOf({ label, inputMask, weight }: RequestHeader): TargetFields {
+  if (label === undefined) throw missingField('label');
+  return { label, inputMask, weight };
 }
 
 /** Class weights, where kernels need them: for one class index per row the reduction weighs. */

@@ -5,8 +5,10 @@ import type { RowColumns } from '../loss/rows.ts';
 import { cutBlock } from '../pool/block.ts';
 import type { Block, BlockResult } from '../pool/block.ts';
 import type { KernelPool } from '../pool/pool.ts';
-import { appendFindings, noFindings } from '../loss/diagnostics.ts';
-import type { Findings } from '../loss/diagnostics.ts';
+import { addSurvey, emptySurvey } from '../loss/survey.ts';
+import type { Survey } from '../loss/survey.ts';
+import { appendFindings, noFindings } from '../loss/findings.ts';
+import type { Findings } from '../loss/findings.ts';
 import { cutRange } from '../tensor/file-range.ts';
 import { clientClosed } from '../wire/content-encoding.ts';
 import type { FileTensor } from '../wire/file-reference.ts';
@@ -18,6 +20,8 @@ export interface RowResults {
   findings: Findings;
   /** (rows, classes) elements; only when asked for. */
   gradient: Uint8Array<ArrayBuffer> | undefined;
+  /** What stands in the rows; only when asked for, in place of their loss. */
+  survey: Survey | undefined;
 }
 
 /** Blocks of a file that a worker evaluates for one message: 8 MiB. */
@@ -48,7 +52,10 @@ export class BlockWriter implements LogitsWriter {
   readonly #columns: RowColumns;
   /** By block, for appending in row order. */
   readonly #findings: Findings[] = [];
+  /** Grows with the rows that come: what is announced only takes no memory. */
   readonly #gradient: Uint8Array<ArrayBuffer> | undefined;
+  readonly #survey: Survey | undefined;
+  readonly #takeGradient: (bytes: number) => void;
 
   #slab: ArrayBuffer | undefined;
   #filled = 0;
@@ -57,8 +64,11 @@ export class BlockWriter implements LogitsWriter {
   #failure: unknown;
   #computeMs = 0;
 
-  /** @throws LossmeterError body_too_large when a single row is more than the pool takes */
-  constructor(pool: KernelPool, batch: Block, shift: number) {
+  /**
+   * @param takeGradient accounts for bytes of the gradient, before they are taken
+   * @throws LossmeterError body_too_large when a single row is more than the pool takes
+   */
+  constructor(pool: KernelPool, batch: Block, shift: number, takeGradient: (bytes: number) => void = () => undefined) {
     const { dtype, classes, targets, features, gradientDType } = batch;
     this.#pool = pool;
     this.#batch = batch;
@@ -72,7 +82,12 @@ export class BlockWriter implements LogitsWriter {
     const fitting = Math.max(1, Math.floor(pool.slabs.standardBytes / this.#rowBytes));
     this.#rowsPerBlock = this.#inline ? targets.length : Math.min(fitting, targets.length);
     this.#columns = makeColumns(targets.length, features);
-    this.#gradient = gradientDType && new Uint8Array(targets.length * classes * DTYPE_BYTES[gradientDType]);
+    this.#survey = features.survey ? emptySurvey() : undefined;
+    this.#takeGradient = takeGradient;
+    if (gradientDType !== undefined) {
+      const maxByteLength = targets.length * classes * DTYPE_BYTES[gradientDType];
+      this.#gradient = new Uint8Array(new ArrayBuffer(0, { maxByteLength }));
+    }
   }
 
   /** Milliseconds that kernels took, added over workers: as seen from here, with the way there and back. */
@@ -135,8 +150,8 @@ export class BlockWriter implements LogitsWriter {
     await Promise.all(this.#underWay);
     if (this.#failure !== undefined) throw this.#failure;
     const findings = noFindings();
-    for (const next of this.#findings) appendFindings(findings, next);
-    return { columns: this.#columns, findings, gradient: this.#gradient };
+    for (const next of this.#findings) appendFindings(findings, next, this.#batch.mostPlaces);
+    return { columns: this.#columns, findings, gradient: this.#gradient, survey: this.#survey };
   }
 
   /** Gives back what an unfinished batch holds. Slabs under way come back by themselves. */
@@ -163,13 +178,16 @@ export class BlockWriter implements LogitsWriter {
 
   #dispatch(slab: ArrayBuffer): void {
     const byteLength = this.#filled;
-    this.#slab = undefined;
-    this.#filled = 0;
     if (this.#inline) {
+      this.#slab = undefined;
+      this.#filled = 0;
       this.#evaluateInline(new Uint8Array(slab));
       return;
     }
+    // Should there be no room for its gradient, the slab is still here to be given back.
     const { block, settle } = this.#nextBlock(byteLength / this.#rowBytes);
+    this.#slab = undefined;
+    this.#filled = 0;
     this.#follow(this.#pool.run(block, slab, byteLength), (result) => settle([result]));
   }
 
@@ -180,6 +198,7 @@ export class BlockWriter implements LogitsWriter {
 
   /** The next rows as a block, and what takes its results. */
   #nextBlock(rows: number): { block: Block; settle: (results: readonly BlockResult[]) => void } {
+    this.#growGradient(rows);
     const firstRow = this.#nextRow;
     const index = this.#findings.length;
     this.#nextRow += rows;
@@ -189,15 +208,25 @@ export class BlockWriter implements LogitsWriter {
     const settle = (results: readonly BlockResult[]): void => {
       this.#computeMs += performance.now() - started;
       let row = firstRow;
-      for (const { columns, findings, gradient } of results) {
+      for (const { columns, findings, gradient, survey } of results) {
         const count = columns.nll.length;
         setColumns(this.#columns, columns, row);
-        appendFindings(this.#findings[index]!, findings);
+        appendFindings(this.#findings[index]!, findings, this.#batch.mostPlaces);
         if (gradient !== undefined) this.#gradient!.set(gradient, (gradient.byteLength / count) * row);
+        if (survey !== undefined) addSurvey(this.#survey!, survey);
         row += count;
       }
     };
     return { block, settle };
+  }
+
+  #growGradient(rows: number): void {
+    if (this.#gradient === undefined) return;
+    const { classes, gradientDType } = this.#batch;
+    const bytes = rows * classes * DTYPE_BYTES[gradientDType!];
+    this.#takeGradient(bytes);
+    const { buffer } = this.#gradient;
+    buffer.resize(buffer.byteLength + bytes);
   }
 
   /** Keeps account of a block that a worker evaluates. */

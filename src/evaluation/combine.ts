@@ -33,7 +33,7 @@ export function combine(request: unknown): Evaluation {
 
   const options = changeOptions(first!.options, changes, { probabilities: first!.targets.probabilities !== undefined });
   const classes = first!.vocabulary.size;
-  const merged = mergePartials(partials);
+  const merged = mergePartials(partials, options.max_locations);
   const { targets, columns, findings } = merged;
   requireDivisible(options, targets.classes.length, classes);
   const smoothing = smoothingOf(options, classes);
@@ -126,7 +126,7 @@ function nameOf({ vocabulary: { start }, classes }: ReadPartial): string {
 }
 
 /** Options that say how partials are made, and what is in them. */
-const FIXED = ['ignore_index', 'invalid_label', 'shift', 'softcap', 'logit_scale'] as const;
+const FIXED = ['ignore_index', 'invalid_label', 'shift', 'softcap', 'logit_scale', 'max_locations'] as const;
 
 /**
  * The options that partials were made with, changed where that is still possible.

@@ -3,9 +3,9 @@ import type { Static, TSchema } from 'typebox';
 import { Value } from 'typebox/value';
 import { KERNEL_PATTERN, LEFT_OUT, NO_TARGET, Odd } from '../../kernels/loader.ts';
 import { refuse } from '../errors.ts';
-import { ROW_CAUSES } from '../loss/diagnostics.ts';
-import type { Findings } from '../loss/diagnostics.ts';
-import { parseOptions } from '../loss/options.ts';
+import { ROW_CAUSES } from '../loss/causes.ts';
+import type { Findings } from '../loss/findings.ts';
+import { MOST_LOCATIONS, parseOptions } from '../loss/options.ts';
 import type { Options } from '../loss/options.ts';
 import type { VocabularyPartial } from '../loss/partials.ts';
 import { makeColumns, shardFeaturesOf } from '../loss/rows.ts';
@@ -22,7 +22,7 @@ import type { ShardBatch } from './batch.ts';
 import type { RowResults } from './block-writer.ts';
 
 /** Raised when a partial of before cannot be merged with one of after. */
-const VERSION = 1;
+const VERSION = 2;
 
 const size = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
 const Shape = Type.Array(size, { maxItems: MAX_RANK });
@@ -57,7 +57,16 @@ const PartialSchema = Type.Object(
     weight: Type.Optional(Type.Unknown()),
     columns: Type.Record(Type.String(), Type.Unknown()),
     causes: Type.Partial(Type.Record(Type.Enum([...ROW_CAUSES]), Place)),
-    locations: Type.Array(Place, { maxItems: 16 }),
+    locations: Type.Array(Place, { maxItems: MOST_LOCATIONS }),
+    labels: Type.Optional(
+      Type.Object(
+        { min: Type.Optional(Type.Integer()), max: Type.Optional(Type.Integer()), out_of_range: size },
+        { additionalProperties: false },
+      ),
+    ),
+    float16: Type.Optional(
+      Type.Object({ largest: size, subnormal: size, sampled: size }, { additionalProperties: false }),
+    ),
   },
   { additionalProperties: false },
 );
@@ -109,6 +118,8 @@ export function encodePartial(batch: ShardBatch, { columns, findings }: RowResul
     columns: Object.fromEntries(Object.entries(columns).map(([name, column]) => [name, toTensor(column as Column)])),
     causes: Object.fromEntries(causes) as PartialObject['causes'],
     locations: findings.locations,
+    ...(targets.labels && { labels: targets.labels }),
+    ...(findings.float16 && { float16: findings.float16 }),
   };
 }
 
@@ -168,6 +179,7 @@ export function decodePartial(value: unknown, index: number): ReadPartial {
     probabilities: value.probabilities ? { dtype: 'float64', data: new Uint8Array(0), shift: 0 } : undefined,
     weights,
     classWeights: weightsOf('weight', classes),
+    labels: value.labels,
     rows: countRows(target, weights, { length, kept }),
     outputShape,
     sequence: { length, kept },
@@ -188,7 +200,7 @@ export function decodePartial(value: unknown, index: number): ReadPartial {
     classes,
     targets,
     columns: Object.fromEntries(columns) as RowColumns,
-    findings: { causes: readCauses(value.causes), locations: value.locations },
+    findings: { causes: readCauses(value.causes), locations: value.locations, float16: value.float16 },
     options,
     shape,
     kernel: value.kernel,

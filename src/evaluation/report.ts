@@ -1,6 +1,7 @@
 import { LossmeterError } from '../errors.ts';
-import { diagnose, explain } from '../loss/diagnostics.ts';
-import type { Diagnostics, Findings } from '../loss/diagnostics.ts';
+import { diagnose } from '../loss/diagnostics.ts';
+import type { Diagnostics } from '../loss/diagnostics.ts';
+import type { Findings } from '../loss/findings.ts';
 import type { Denominators } from '../loss/denominators.ts';
 import type { Options } from '../loss/options.ts';
 import { makeOutputs } from '../loss/outputs.ts';
@@ -59,7 +60,8 @@ export function reportReduction(batch: EvaluatedBatch, reduction: Reduction): Ev
   const { numerator, denominators, zLoss } = reduction.sums;
   const diagnostics = diagnose(findings, reduction, targets);
   if (options.on_non_finite === 'reject' && diagnostics.verdict === 'non_finite') {
-    throw new LossmeterError('non_finite_loss', `the loss is ${loss ?? numerator}: ${explain(diagnostics)}`);
+    const detail = `the loss is ${loss ?? numerator}: ${diagnostics.summary}`;
+    throw new LossmeterError('non_finite_loss', detail, [], { extensions: { diagnostics } });
   }
   return {
     ...(loss === undefined ? {} : { loss }),

@@ -1,279 +1,101 @@
-import { LEFT_OUT, NonFinite, Odd } from '../../kernels/loader.ts';
-import type { Kernel, RowBlock } from '../../kernels/loader.ts';
+import { ROW_CAUSES } from './causes.ts';
+import type { CauseReport, Place } from './causes.ts';
+import type { Findings, Float16Findings } from './findings.ts';
 import { isFiniteLoss } from './reduction.ts';
 import type { Reduction } from './reduction.ts';
+import { summarize } from './summary.ts';
 import type { Targets } from './targets.ts';
+import type { WorstRow } from './worst-rows.ts';
 
-/** How many places of non-finite logits an answer names. */
-const MAX_LOCATIONS = 16;
-
-/** A non-finite logit, or probability: `row` counts over the whole batch, `column` is its class. */
-export interface Place {
-  row: number;
-  column: number;
-  value: 'NaN' | 'Infinity' | '-Infinity';
-  /** Whether the column is the row's label. */
-  is_label: boolean;
-  /** Whether the row is left out, by the mask or by ignore_index. */
-  masked: boolean;
-}
-
-/** Why a loss is not finite, or may surprise; each with the number of counted rows and the first place. */
-export const ROW_CAUSES = [
-  'nan_logit',
-  'pos_inf_logit',
-  'all_neg_inf_row',
-  'neg_inf_at_label',
-  'neg_inf_smoothed',
-  'non_finite_probability',
-] as const;
-export type RowCause = (typeof ROW_CAUSES)[number];
-type Cause = RowCause | 'zero_denominator' | 'accumulation_overflow';
-
-interface CauseReport {
-  cause: Cause;
-  rows: number;
-  first?: Place;
-}
-
-/** What was found in a block of rows, or in several of them in row order. */
-export interface Findings {
-  /** Counts over counted rows. */
-  nan: number;
-  posInf: number;
-  negInf: number;
-  badRows: number;
-  /** Rows left out that hold a non-finite value. */
-  leftOutBadRows: number;
-  causes: Partial<Record<RowCause, { rows: number; first?: Place }>>;
-  /** Of class probabilities: counted rows that do not sum to 1, and those with a negative one. */
-  notOne: number;
-  negative: number;
-  /** The first non-finite logits, in row-major order. */
-  locations: Place[];
-}
-
-export function noFindings(): Findings {
-  return {
-    nan: 0,
-    posInf: 0,
-    negInf: 0,
-    badRows: 0,
-    leftOutBadRows: 0,
-    causes: {},
-    notOne: 0,
-    negative: 0,
-    locations: [],
-  };
-}
-
-/** What a row's causes follow from; arrays with an entry per row. */
-export interface RowFacts extends RowBlock {
-  /** Of class probabilities: bits of Odd, and Σ_c p_c·(lse − x_c). */
-  probabilities: { odd: Int32Array; nll: Float64Array } | undefined;
-  /** Σ_c w_c·(lse − x_c), with label smoothing. */
-  uniformNll: Float64Array | undefined;
-}
-
-/**
- * Finds out what is wrong with rows, in one look at what is known of each.
- * @param targets the class of each row, with class probabilities its most probable one; LEFT_OUT, NO_TARGET
- * @param places says where: the first place of a cause in a row, if it can be told; and the first non-finite logits of a
- *   row, of which no more than `most` are of interest
- */
-export function findCauses(
-  { nanCount, posInfCount, negInfCount, lse, targetLogit, probabilities, uniformNll }: RowFacts,
-  targets: Int32Array,
-  places: {
-    first: (cause: RowCause, row: number) => Place | undefined;
-    locate: (row: number, most: number) => Place[];
-  },
-): Findings {
-  const findings = noFindings();
-  const found = (cause: RowCause, row: number): void => {
-    const known = findings.causes[cause];
-    if (known !== undefined) {
-      known.rows++;
-      return;
-    }
-    const first = places.first(cause, row);
-    findings.causes[cause] = { rows: 1, ...(first !== undefined && { first }) };
-  };
-  for (let row = 0; row < targets.length; row++) {
-    const masked = targets[row] === LEFT_OUT;
-    if (probabilities !== undefined && !masked) {
-      const odd = probabilities.odd[row]!;
-      if (odd & Odd.notOne) findings.notOne++;
-      if (odd & Odd.negative) findings.negative++;
-      if (odd & Odd.nonFinite) found('non_finite_probability', row);
-    }
-    const [nan, posInf, negInf] = [nanCount[row]!, posInfCount[row]!, negInfCount[row]!];
-    if (nan + posInf + negInf === 0) continue;
-    const most = MAX_LOCATIONS - findings.locations.length;
-    if (most > 0) findings.locations.push(...places.locate(row, most));
-    if (masked) {
-      findings.leftOutBadRows++;
-      continue;
-    }
-    findings.nan += nan;
-    findings.posInf += posInf;
-    findings.negInf += negInf;
-    findings.badRows++;
-    if (nan > 0) found('nan_logit', row);
-    if (posInf > 0) found('pos_inf_logit', row);
-    if (lse[row] === -Infinity) found('all_neg_inf_row', row);
-    else if (negInf > 0) {
-      const atLabel =
-        probabilities === undefined
-          ? targetLogit[row] === -Infinity
-          : probabilities.nll[row] === Infinity && !(probabilities.odd[row]! & Odd.nonFinite);
-      if (atLabel) found('neg_inf_at_label', row);
-      else if (uniformNll?.[row] === Infinity) found('neg_inf_smoothed', row);
-    }
-  }
-  return findings;
-}
-
-/** A block of rows, and what the kernel that evaluated it last said of it. */
-export interface EvaluatedBlock {
-  facts: RowFacts;
-  /** As findCauses takes them. */
-  targets: Int32Array;
-  classes: number;
-  /** Of the classes; 1 without. */
-  weights: Float64Array | undefined;
-  /** p_c of a row, where there are class probabilities. */
-  probabilityAt: (row: number, column: number) => number;
-  /** Where the block's first row and column stand in the batch. */
-  firstRow: number;
-  firstColumn: number;
-}
-
-/** Costs nothing for rows of finite logits: only rows in which the kernel counted others are looked at again. */
-export function findNonFinite(kernel: Kernel, block: EvaluatedBlock): Findings {
-  const { facts, targets, classes, weights, firstRow, firstColumn, probabilityAt } = block;
-  const placeOf = (row: number, column: number, value: number): Place => ({
-    row: firstRow + row,
-    column: firstColumn + column,
-    value: nameOf(value),
-    is_label: column === targets[row],
-    masked: targets[row] === LEFT_OUT,
-  });
-  /** The first −Inf of a row at a class that counts. */
-  const firstNegInf = (row: number, counts: (column: number) => boolean): Place | undefined => {
-    let column = -1;
-    do column = kernel.findNonFinite(row, column + 1, NonFinite.negInf);
-    while (column >= 0 && !counts(column));
-    return column < 0 ? undefined : placeOf(row, column, -Infinity);
-  };
-  const first = (cause: RowCause, row: number): Place | undefined => {
-    switch (cause) {
-      case 'nan_logit':
-        return placeOf(row, kernel.findNonFinite(row, 0, NonFinite.nan), Number.NaN);
-      case 'pos_inf_logit':
-        return placeOf(row, kernel.findNonFinite(row, 0, NonFinite.posInf), Infinity);
-      case 'all_neg_inf_row':
-        return placeOf(row, 0, -Infinity);
-      case 'neg_inf_at_label': {
-        if (facts.probabilities === undefined) return placeOf(row, targets[row]!, -Infinity);
-        return firstNegInf(row, (column) => probabilityAt(row, column) !== 0);
-      }
-      case 'neg_inf_smoothed':
-        return firstNegInf(row, (column) => weights?.[column] !== 0);
-      case 'non_finite_probability':
-        for (let column = 0; column < classes; column++) {
-          const value = probabilityAt(row, column);
-          if (!Number.isFinite(value)) return placeOf(row, column, value);
-        }
-        // Every one is finite: their sum is not.
-        return undefined;
-    }
-  };
-  const locate = (row: number, most: number): Place[] => {
-    const found: Place[] = [];
-    for (let column = -1; found.length < most;) {
-      column = kernel.findNonFinite(row, column + 1, NonFinite.any);
-      if (column < 0) break;
-      const is = (kind: number): boolean => kernel.findNonFinite(row, column, kind) === column;
-      found.push(placeOf(row, column, is(NonFinite.nan) ? Number.NaN : is(NonFinite.posInf) ? Infinity : -Infinity));
-    }
-    return found;
-  };
-  return findCauses(facts, targets, { first, locate });
-}
-
-function nameOf(value: number): Place['value'] {
-  return Number.isNaN(value) ? 'NaN' : value > 0 ? 'Infinity' : '-Infinity';
-}
-
-/** Adds the findings of the rows that follow. */
-export function appendFindings(all: Findings, next: Findings): void {
-  all.nan += next.nan;
-  all.posInf += next.posInf;
-  all.negInf += next.negInf;
-  all.badRows += next.badRows;
-  all.leftOutBadRows += next.leftOutBadRows;
-  all.notOne += next.notOne;
-  all.negative += next.negative;
-  for (const cause of ROW_CAUSES) {
-    const found = next.causes[cause];
-    if (found === undefined) continue;
-    const known = all.causes[cause];
-    if (known === undefined) all.causes[cause] = found;
-    else known.rows += found.rows;
-  }
-  all.locations.push(...next.locations.slice(0, MAX_LOCATIONS - all.locations.length));
-}
-
+/** What is wrong with a batch, and where, under its names on the wire. */
 export interface Diagnostics {
   verdict: 'finite' | 'non_finite';
+  /** One line of plain English. */
+  summary: string;
   causes: CauseReport[];
-  logits: { nan: number; pos_inf: number; neg_inf: number; bad_rows: number };
+  logits: { nan: number; pos_inf: number; neg_inf: number; max?: number; bad_rows: number };
   locations: Place[];
   masked_rows_non_finite: number;
+  /** Of counted rows; absent with class probabilities. */
+  labels?: { min?: number; max?: number; out_of_range: number };
   /** Counted rows of class probabilities that are odd; absent with class indices. */
   probabilities?: { not_one: number; negative: number };
+  float16?: Float16Report;
   gradient?: { norm: number; finite: boolean };
   local_losses?: number[];
+  worst_rows: WorstRow[];
+}
+
+/** What float16 logits tell of overflow and underflow. */
+export interface Float16Report {
+  at_largest: number;
+  subnormal_fraction: number;
+  hint?: string;
 }
 
 /** What of a reduction the report is about. */
-type Reduced = Pick<Reduction, 'sums' | 'loss' | 'gradientNorm' | 'localLosses'>;
+type Reduced = Pick<Reduction, 'sums' | 'loss' | 'gradientNorm' | 'localLosses' | 'overflowingRows'>;
 
 /** The report of a batch. */
 export function diagnose(
   findings: Findings,
-  { sums, loss, gradientNorm, localLosses }: Reduced,
-  { probabilities }: Pick<Targets, 'probabilities'>,
+  { sums, loss, gradientNorm, localLosses, overflowingRows }: Reduced,
+  { probabilities, labels, rows }: Pick<Targets, 'probabilities' | 'labels' | 'rows'>,
 ): Diagnostics {
-  const causes: CauseReport[] = ROW_CAUSES.flatMap((cause) => {
-    const found = findings.causes[cause];
-    return found === undefined ? [] : [{ cause, ...found }];
-  });
+  const causes: CauseReport[] = causesOf(findings);
   if (sums.denominators.loss === 0) causes.push({ cause: 'zero_denominator', rows: 0 });
   const finite = isFiniteLoss(loss, sums);
   // Every logit is finite then: the loss of a row, or the sum of the rows, left the range of float64.
-  if (!finite && causes.length === 0) causes.push({ cause: 'accumulation_overflow', rows: 0 });
-  return {
-    verdict: finite ? 'finite' : 'non_finite',
+  if (!finite && causes.length === 0) causes.push({ cause: 'accumulation_overflow', rows: overflowingRows });
+  const report: Omit<Diagnostics, 'verdict' | 'summary'> = {
     causes,
-    logits: { nan: findings.nan, pos_inf: findings.posInf, neg_inf: findings.negInf, bad_rows: findings.badRows },
-    locations: findings.locations,
-    masked_rows_non_finite: findings.leftOutBadRows,
+    ...foundOf(findings),
+    ...(labels !== undefined && { labels }),
     ...(probabilities !== undefined && {
       probabilities: { not_one: findings.notOne, negative: findings.negative },
     }),
     ...(gradientNorm !== undefined && { gradient: { norm: gradientNorm, finite: Number.isFinite(gradientNorm) } }),
     ...(localLosses !== undefined && { local_losses: localLosses }),
+    worst_rows: findings.worst,
+  };
+  const verdict = finite ? 'finite' : 'non_finite';
+  return { verdict, summary: summarize({ verdict, ...report }, rows.counted), ...report };
+}
+
+/** The causes that rows have. */
+export function causesOf({ causes }: Pick<Findings, 'causes'>): CauseReport[] {
+  return ROW_CAUSES.flatMap((cause) => {
+    const found = causes[cause];
+    return found === undefined ? [] : [{ cause, ...found }];
+  });
+}
+
+/** What was found in logits, whatever is made of them. */
+export function foundOf(
+  findings: Findings,
+): Pick<Diagnostics, 'logits' | 'locations' | 'masked_rows_non_finite' | 'float16'> {
+  const { nan, posInf, negInf, badRows, maximum, float16, locations, leftOutBadRows } = findings;
+  return {
+    logits: {
+      nan,
+      pos_inf: posInf,
+      neg_inf: negInf,
+      // Of 0 and −0, which are equal, either may be the maximum of shards; adding 0 makes it 0.
+      ...(maximum !== -Infinity && { max: maximum + 0 }),
+      bad_rows: badRows,
+    },
+    locations,
+    masked_rows_non_finite: leftOutBadRows,
+    ...(float16 !== undefined && { float16: reportFloat16(float16, posInf) }),
   };
 }
 
-/** In words why a loss is not finite. */
-export function explain({ causes }: Diagnostics): string {
-  return causes
-    .map(({ cause, rows, first }) => {
-      if (first === undefined) return cause;
-      return `${cause} in ${rows} row${rows === 1 ? '' : 's'}, first at row ${first.row}, class ${first.column} (${first.value})`;
-    })
-    .join('; ');
+function reportFloat16({ largest, subnormal, sampled }: Float16Findings, posInf: number): Float16Report {
+  return {
+    at_largest: largest,
+    subnormal_fraction: sampled === 0 ? 0 : subnormal / sampled,
+    ...(largest + posInf > 0 && {
+      hint: `the logits look like overflow of float16: ${largest} are 65504, its largest finite value, and ${posInf} are Infinity; compute them in bfloat16 or float32, or make them smaller`,
+    }),
+  };
 }

@@ -13,6 +13,9 @@ export type OutputName = (typeof OUTPUTS)[number];
 /** Names of what `metrics` can ask for. */
 const METRICS = ['accuracy', 'top5_accuracy', 'mean_entropy', 'ece'] as const;
 
+/** Places of non-finite logits that an answer may be asked to name. */
+export const MOST_LOCATIONS = 4096;
+
 /** How many parts a sharded trainer cuts one axis into. */
 const degree = (maximum: number, description: string, example: number) =>
   Type.Optional(Type.Integer({ default: 1, minimum: 1, maximum, description, examples: [example] }));
@@ -130,8 +133,16 @@ export const Options = Type.Object(
     on_non_finite: Type.Enum(['report', 'reject'], {
       default: 'report',
       description:
-        'What to do when loss, numerator or z_loss is not finite: `report` answers 200 with it, `reject` answers 422 `non_finite_loss` with the cause and its first place.',
+        'What to do when loss, numerator or z_loss is not finite: `report` answers 200 with it, `reject` answers 422 `non_finite_loss` with the same `diagnostics` in the problem.',
       examples: ['reject'],
+    }),
+    max_locations: Type.Integer({
+      default: 16,
+      minimum: 0,
+      maximum: MOST_LOCATIONS,
+      description:
+        'How many places of non-finite logits the diagnostics name at most, the first ones in row-major order.',
+      examples: [64],
     }),
     gradient_dtype: Type.Optional(
       Type.Enum(['float32'], {

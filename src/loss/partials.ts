@@ -1,12 +1,14 @@
 import { LEFT_OUT, Odd, SUM_TOLERANCE } from '../../kernels/loader.ts';
 import type { GradientCoefficients, RowBlock } from '../../kernels/loader.ts';
-import { findCauses } from './diagnostics.ts';
-import type { Findings, Place } from './diagnostics.ts';
+import type { Place } from './causes.ts';
+import { addFloat16, findCauses } from './findings.ts';
+import type { Findings } from './findings.ts';
 import type { RowColumns } from './rows.ts';
 import { ShardedRows, classesWithin, mergeShards } from './shards.ts';
 import { sumOf } from './summation.ts';
 import type { Targets } from './targets.ts';
 import type { Vocabulary } from './vocabulary.ts';
+import { worstRows } from './worst-rows.ts';
 
 /** What is known of the rows of a batch over a shard of the vocabulary. */
 export interface VocabularyPartial {
@@ -17,7 +19,7 @@ export interface VocabularyPartial {
   readonly targets: Targets;
   readonly columns: RowColumns;
   /** First places, with columns of the whole vocabulary; the counts are those of the shard. */
-  readonly findings: Pick<Findings, 'causes' | 'locations'>;
+  readonly findings: Pick<Findings, 'causes' | 'locations' | 'float16'>;
 }
 
 type Partials = readonly VocabularyPartial[];
@@ -33,8 +35,9 @@ export interface MergedPartials {
 /**
  * Merges the partials of all shards.
  * @param partials in the order of their columns, which together are the vocabulary; all about the same rows
+ * @param mostPlaces that an answer names
  */
-export function mergePartials(partials: Partials): MergedPartials {
+export function mergePartials(partials: Partials, mostPlaces: number): MergedPartials {
   const { targets, columns } = partials[0]!;
   const sharded = new ShardedRows(partials.map((partial) => partial.columns.lse!));
   const rows = mergeShards(
@@ -59,9 +62,13 @@ export function mergePartials(partials: Partials): MergedPartials {
       ...(columns.weightedNll && {
         weightedNll: merge('weightedNll', ({ columns: { probabilityMass } }, row) => probabilityMass![row]!),
       }),
-      ...(columns.maximum && mergeRanks(partials, labels)),
+      ...(columns.top && mergeRanks(partials, labels)),
     },
-    findings: findCauses({ ...rows, probabilities, uniformNll }, labels, placesOf(partials, labels)),
+    findings: {
+      ...findCauses({ ...rows, probabilities, uniformNll }, labels, placesOf(partials, labels), mostPlaces),
+      float16: partials.map((partial) => partial.findings.float16).reduce(addFloat16),
+      worst: worstRows(nll, labels),
+    },
     sharded,
   };
 }
@@ -127,8 +134,8 @@ function mergeRanks(partials: Partials, labels: Int32Array): Pick<RowColumns, 'p
   const targetRank = new Int32Array(labels.length).fill(-1);
   labels.forEach((label, row) => {
     // A shard of nothing but NaN has no maximum.
-    const { vocabulary, columns } = largest(partials, ({ maximum, nanCount }, { classes }) =>
-      nanCount![row] === classes ? Number.NaN : maximum![row]!,
+    const { vocabulary, columns } = largest(partials, ({ top, nanCount }, { classes }) =>
+      nanCount![row] === classes ? Number.NaN : top![row]!,
     );
     predictions[row] = vocabulary.start + columns.predictions![row]!;
     if (label < 0) return;

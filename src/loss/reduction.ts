@@ -39,6 +39,8 @@ export interface Means {
 /** A batch, reduced. */
 export interface Reduction extends Means {
   sums: RowSums;
+  /** Counted rows whose m·(ℓ + λ·lse²) is not finite. */
+  overflowingRows: number;
   /** m·(ℓ + λ·lse²) per row, 0 where not counted; only when asked for. */
   perTokenLoss: Float64Array<ArrayBuffer> | undefined;
   /** Euclidean norm of the gradient; only when asked for. */
@@ -86,6 +88,7 @@ export function reduceRows(
   const groups = localGroups(classes.length, options);
   const wantsRows = options.reduction === 'none' || outputs.includes('per_token_loss');
   const perTokenLoss = wantsRows ? new Float64Array(nll.length) : undefined;
+  let overflowingRows = 0;
   for (let row = 0; row < nll.length; row++) {
     const y = classes[row]!;
     if (y === LEFT_OUT) continue;
@@ -99,6 +102,7 @@ export function reduceRows(
     }
     // An invalid label has no loss at all, whatever its logits hold: this one neither.
     const z = lambda === 0 || y === NO_TARGET ? 0 : lambda * lse![row]! ** 2;
+    if (!Number.isFinite(m * (loss + z))) overflowingRows++;
     N.add(m * loss);
     Z.add(m * z);
     groups?.add(row, m * loss, m);
@@ -126,6 +130,7 @@ export function reduceRows(
   return {
     sums,
     ...meansOf(sums, options),
+    overflowingRows,
     perTokenLoss,
     gradientNorm: gradientSquares === undefined ? undefined : Math.sqrt(totals.squares.value),
     localLosses: groups?.losses,

@@ -14,7 +14,7 @@ export interface RowFeatures {
   /** Probability of the prediction. */
   confidence: boolean;
   /** The largest logit, by which predictions of shards are merged. */
-  maximum: boolean;
+  top: boolean;
   /** Σ_c g_c² of the gradient. */
   gradientSquares: boolean;
   /** What merging shards of the vocabulary needs: lse, target logits, and counts of non-finite values. */
@@ -23,6 +23,8 @@ export interface RowFeatures {
   shardProbabilities: boolean;
   /** Σ s_c² and Σ w_c·s_c over the classes other than the target, for the norm of the gradient over shards. */
   softmaxMoments: boolean;
+  /** What stands in the rows, in place of their loss. */
+  survey: boolean;
   /** Whether rows that are left out have features too: outputs have an entry for every row. */
   everyRow: boolean;
 }
@@ -35,11 +37,12 @@ export const PLAIN_FEATURES: Readonly<RowFeatures> = {
   entropy: false,
   rank: false,
   confidence: false,
-  maximum: false,
+  top: false,
   gradientSquares: false,
   shard: false,
   shardProbabilities: false,
   softmaxMoments: false,
+  survey: false,
   everyRow: false,
 };
 
@@ -75,7 +78,7 @@ export function shardFeaturesOf(options: Options, targets: Targets): RowFeatures
     ...features,
     lse: true,
     rank,
-    maximum: rank,
+    top: rank,
     gradientSquares: false,
     softmaxMoments: gradientSquares,
     shard: true,
@@ -97,6 +100,8 @@ export interface RowColumns {
   predictions?: I32;
   targetRank?: I32;
   confidence?: F64;
+  top?: F64;
+  /** The greatest finite logit, as it came. */
   maximum?: F64;
   gradientSquares?: F64;
   targetLogit?: F64;
@@ -127,9 +132,15 @@ export function makeColumns(rows: number, features: RowFeatures): RowColumns {
     ...(features.entropy && { entropy: f64() }),
     ...(features.rank && { predictions: i32(), targetRank: i32() }),
     ...(features.confidence && { confidence: f64() }),
-    ...(features.maximum && { maximum: f64() }),
+    ...(features.top && { top: f64() }),
     ...(features.gradientSquares && { gradientSquares: f64() }),
-    ...(features.shard && { targetLogit: f64(), nanCount: i32(), posInfCount: i32(), negInfCount: i32() }),
+    ...(features.shard && {
+      targetLogit: f64(),
+      maximum: f64(),
+      nanCount: i32(),
+      posInfCount: i32(),
+      negInfCount: i32(),
+    }),
     ...(features.shardProbabilities && { probabilitySum: f64(), probabilityMass: f64(), odd: i32() }),
     ...(features.shardProbabilities && { label: i32(), labelProbability: f64() }),
     ...(features.softmaxMoments && { softmaxSquares: f64(), softmaxSum: f64() }),

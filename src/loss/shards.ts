@@ -63,12 +63,14 @@ export function mergeShards(
     lse: sharded.lse,
     targetLogit: new Float64Array(rows),
     nll: new Float64Array(rows),
+    maximum: new Float64Array(rows).fill(-Infinity),
     nanCount: new Int32Array(rows),
     posInfCount: new Int32Array(rows),
     negInfCount: new Int32Array(rows),
   };
   shards.forEach((shard, k) => {
     for (let row = 0; row < rows; row++) {
+      merged.maximum[row] = Math.max(merged.maximum[row]!, shard.maximum[row]!);
       merged.nanCount[row]! += shard.nanCount[row]!;
       merged.posInfCount[row]! += shard.posInfCount[row]!;
       merged.negInfCount[row]! += shard.negInfCount[row]!;

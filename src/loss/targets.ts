@@ -24,6 +24,8 @@ export interface Targets {
   readonly classWeights: Float64Array<ArrayBuffer> | undefined;
   /** Rows by fate: masked are those with mask 0, ignored those whose mask is not 0 and whose label is ignored. */
   readonly rows: RowCounts;
+  /** The least and the greatest label of counted rows, absent where nothing counts, and how many are no class; undefined with class probabilities. */
+  readonly labels: { min?: number; max?: number; out_of_range: number } | undefined;
   /** Shape of outputs that have an entry per row. */
   readonly outputShape: Shape;
   /** The causal shift: of each sequence of `length` rows only the first `kept` are scored, and have outputs. */
@@ -94,6 +96,7 @@ export function selectTargets(
   const rows: RowCounts = { total: 0, counted: 0, ignored: 0, masked: 0 };
   const places: ErrorPlace[] = [];
   let wrong = 0;
+  let [least, greatest] = [Infinity, -Infinity];
   for (let row = 0; row < N; row++) {
     if (shift > 0 && row % length >= kept) continue;
     const scored = row + shift;
@@ -111,6 +114,8 @@ export function selectTargets(
       continue;
     }
     rows.counted++;
+    if (y < least) least = y;
+    if (y > greatest) greatest = y;
     if (y >= 0 && y < allClasses) {
       classes[row] = y;
       continue;
@@ -129,7 +134,12 @@ export function selectTargets(
       : probabilities === undefined
         ? label.shape
         : label.shape.slice(0, -1);
-  return { classes, probabilities, weights, classWeights, rows, outputShape, sequence: { length, kept } };
+  const range = rows.counted === 0 ? {} : { min: least, max: greatest };
+  const labelFacts = labels === undefined ? undefined : { ...range, out_of_range: wrong };
+  return {
+    ...{ classes, probabilities, weights, classWeights, rows },
+    ...{ labels: labelFacts, outputShape, sequence: { length, kept } },
+  };
 }
 
 /**

@@ -2,7 +2,9 @@ import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
 import { LossmeterError } from '../errors.ts';
 import type { ErrorCode } from '../errors.ts';
-import { PROBLEM_MEDIA_TYPE } from '../schemas/problem.ts';
+import type { Diagnostics } from '../loss/diagnostics.ts';
+import { PROBLEM_MEDIA_TYPE, problemOf } from '../schemas/problem.ts';
+import { stringify } from '../wire/json-reply.ts';
 
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE'] as const;
 
@@ -23,7 +25,8 @@ export default fp(
       const path = request.url.split('?', 1)[0]!;
       const allowed = METHODS.filter((method) => app.hasRoute({ method, url: path }));
       if (allowed.length === 0) {
-        const detail = `there is no ${path}; the API is described at /openapi.json and /docs`;
+        const hint = app.hasRoute({ method: 'GET', url: '/docs' }) ? '; /openapi.json and /docs describe the API' : '';
+        const detail = `there is no ${path}${hint}`;
         return sendError(new LossmeterError('not_found', detail), request, reply);
       }
       reply.header('allow', allowed.join(', '));
@@ -36,7 +39,8 @@ export default fp(
 
 /** Answers what Fastify refuses before there is a route: a path that cannot be decoded, for instance. */
 export function answerFrameworkError(error: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
-  // No hook runs: the body, if one comes, is read by nobody.
+  // No hook runs: nobody reads the body, if one comes, and nobody has seen the request.
+  request.server.telemetry?.http.watch(request, reply);
   reply.header('connection', 'close');
   sendError(toLossmeterError(error), request, reply);
 }
@@ -46,28 +50,23 @@ const OPEN_INFERENCE = /^\/v2(?:[/?]|$)/;
 
 /** The Open Inference Protocol has its own form of errors; everything else is answered by a problem. */
 function sendError(error: LossmeterError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  if (error.status === 503) reply.header('retry-after', '1');
+  count(error, request);
+  if ((error.status === 429 || error.status === 503) && !reply.hasHeader('retry-after')) reply.header('retry-after', 1);
   const [body, mediaType] = OPEN_INFERENCE.test(request.url)
     ? [inferenceErrorOf(error, request), 'application/json']
-    : [problemOf(error, request), PROBLEM_MEDIA_TYPE];
+    : [problemOf(error, instanceOf(request)), PROBLEM_MEDIA_TYPE];
   // With a serializer Fastify adds no charset, which KServe's client does not understand.
-  return reply.code(error.status).type(mediaType).serializer(JSON.stringify).send(body);
+  return reply.code(error.status).type(mediaType).serializer(stringify).send(body);
 }
 
-function inferenceErrorOf({ code, message }: LossmeterError, request: FastifyRequest): object {
-  return { error: message, code, instance: instanceOf(request) };
+function count({ code, extensions }: LossmeterError, { server: { telemetry } }: FastifyRequest): void {
+  telemetry?.http.refused(code);
+  // It was evaluated before it was refused.
+  if (code === 'non_finite_loss') telemetry?.evaluations.judged(extensions['diagnostics'] as Diagnostics);
 }
 
-function problemOf({ code, status, title, message: detail, places }: LossmeterError, request: FastifyRequest): object {
-  return {
-    type: `urn:lossmeter:problem:${code}`,
-    title,
-    status,
-    detail,
-    instance: instanceOf(request),
-    code,
-    ...(places.length === 0 ? {} : { errors: places }),
-  };
+function inferenceErrorOf({ code, message, extensions }: LossmeterError, request: FastifyRequest): object {
+  return { error: message, code, instance: instanceOf(request), ...extensions };
 }
 
 function instanceOf(request: FastifyRequest): string {

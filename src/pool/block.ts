@@ -7,12 +7,16 @@ import type {
   RowProbabilities,
   Transform,
 } from '../../kernels/loader.ts';
-import { findNonFinite } from '../loss/diagnostics.ts';
-import type { Findings } from '../loss/diagnostics.ts';
+import { findNonFinite } from '../loss/findings.ts';
+import type { Findings, Float16Findings } from '../loss/findings.ts';
 import { PLAIN_FEATURES } from '../loss/rows.ts';
 import type { RowColumns, RowFeatures } from '../loss/rows.ts';
 import { classesWithin, mergeShards } from '../loss/shards.ts';
-import { DTYPE_BYTES } from '../tensor/dtype.ts';
+import { subnormalsOf, surveyOf } from '../loss/survey.ts';
+import type { Survey } from '../loss/survey.ts';
+import { worstRows } from '../loss/worst-rows.ts';
+import type { WorstRow } from '../loss/worst-rows.ts';
+import { DTYPE_BYTES, LEAST_NORMAL_EXPONENT } from '../tensor/dtype.ts';
 import type { FloatDType } from '../tensor/dtype.ts';
 import { elementsOf, fromBfloat16 } from '../tensor/tensor.ts';
 
@@ -30,6 +34,8 @@ interface BlockPlan {
   shards: number;
   /** The dtype in which the gradient is returned; undefined when it is not. */
   gradientDType: FloatDType | undefined;
+  /** Places of non-finite logits that the answer names. */
+  mostPlaces: number;
 }
 
 /** Consecutive rows of a batch, to be evaluated together. */
@@ -47,7 +53,7 @@ export interface Block extends BlockPlan {
 /** A block of which nothing but its loss is asked. */
 export function plainBlock(dtype: FloatDType, classes: number, targets: Int32Array<ArrayBuffer>): Block {
   return {
-    ...{ dtype, classes, targets, firstRow: 0, firstColumn: 0, features: PLAIN_FEATURES, shards: 1 },
+    ...{ dtype, classes, targets, firstRow: 0, firstColumn: 0, features: PLAIN_FEATURES, shards: 1, mostPlaces: 16 },
     ...{ transform: undefined, classWeights: undefined, gradientDType: undefined },
     ...{ probabilities: undefined, coefficients: undefined },
   };
@@ -88,6 +94,8 @@ export interface BlockResult {
   findings: Findings;
   /** (rows, classes) elements. */
   gradient?: Uint8Array<ArrayBuffer>;
+  /** What stands in it, where that is asked for in place of its loss. */
+  survey?: Survey;
 }
 
 /**
@@ -95,6 +103,7 @@ export interface BlockResult {
  * @param logits (rows, classes) elements, row-major
  */
 export function evaluateBlock(kernel: Kernel, block: Block, logits: Uint8Array | ByteSource): BlockResult {
+  if (block.features.survey) return surveyBlock(kernel, block, logits);
   const { dtype, classes, features, transform, probabilities, classWeights: weights } = block;
   const placed = features.everyRow
     ? block.targets.map((target) => (target === LEFT_OUT ? NO_TARGET : target))
@@ -120,10 +129,66 @@ export function evaluateBlock(kernel: Kernel, block: Block, logits: Uint8Array |
     probabilityAt: (row, column) => probabilityAt(block, row, column),
     firstRow: block.firstRow,
     firstColumn: block.firstColumn,
+    mostPlaces: block.mostPlaces,
   });
+  findings.float16 = findFloat16(kernel, block, rows.maximum);
+  // Over shards of the vocabulary no block knows the whole row.
+  if (!features.shard) findings.worst = rankWorst(kernel, block, columns, targets);
   const gradient = block.gradientDType === undefined ? undefined : kernel.gradient(block.gradientDType);
   kernel.release();
   return { columns, findings, ...(gradient && { gradient }) };
+}
+
+/** Looks at what stands in a block, and makes no loss of it. */
+function surveyBlock(kernel: Kernel, block: Block, logits: Uint8Array | ByteSource): BlockResult {
+  const { dtype, classes, targets, firstRow, mostPlaces } = block;
+  kernel.place({ dtype, classes, logits, targets });
+  const surveyed = kernel.survey();
+  const survey = surveyOf(surveyed, targets, firstRow);
+  const none = new Float64Array(targets.length);
+  const lse = none.map((_, row) => (surveyed.negInfCount[row] === classes ? -Infinity : 0));
+  const facts = { ...surveyed, lse, targetLogit: none, nll: none, probabilities: undefined, uniformNll: undefined };
+  const findings = findNonFinite(kernel, {
+    ...{ facts, targets, classes, weights: undefined, probabilityAt: () => 0 },
+    ...{ firstRow, firstColumn: 0, mostPlaces },
+  });
+  const subnormal = subnormalsOf(survey, LEAST_NORMAL_EXPONENT[dtype]);
+  findings.float16 = findFloat16(kernel, block, surveyed.maximum, { subnormal, span: classes });
+  kernel.release();
+  return { columns: { nll: none }, findings, survey };
+}
+
+/** Logits that are looked at for subnormal ones, of each row: so few cost nothing, and tell enough. */
+const SUBNORMAL_SPAN = 256;
+
+const LARGEST_FLOAT16 = 65_504;
+
+/** @param sample how many of the first `span` values of the rows are subnormal */
+function findFloat16(
+  kernel: Kernel,
+  { dtype, classes, targets }: Block,
+  maximum: Float64Array,
+  sample?: { subnormal: number; span: number },
+): Float16Findings | undefined {
+  if (dtype !== 'float16') return undefined;
+  const { subnormal, span } = sample ?? { subnormal: kernel.subnormals(SUBNORMAL_SPAN), span: SUBNORMAL_SPAN };
+  const findings = { largest: 0, subnormal, sampled: 0 };
+  targets.forEach((target, row) => {
+    if (target === LEFT_OUT) return;
+    findings.sampled += Math.min(classes, span);
+    if (maximum[row] === LARGEST_FLOAT16) findings.largest += kernel.countInRow(row, LARGEST_FLOAT16);
+  });
+  return findings;
+}
+
+/** The worst rows of the block, with the ranks of their labels: those of the batch are among them. */
+function rankWorst(kernel: Kernel, block: Block, { nll, targetRank }: RowColumns, targets: Int32Array): WorstRow[] {
+  return worstRows(nll, targets).map(({ row, label, loss }) => ({
+    row: block.firstRow + row,
+    label,
+    loss,
+    target_rank: targetRank?.[row] ?? kernel.rankOfRow(row),
+  }));
 }
 
 function columnsOf(
@@ -132,7 +197,7 @@ function columnsOf(
   rows: RowBlock,
   crossEntropy: ReturnType<Kernel['crossEntropy']> | undefined,
 ): RowColumns {
-  const { nanCount, posInfCount, negInfCount, targetLogit } = rows;
+  const { maximum, nanCount, posInfCount, negInfCount, targetLogit } = rows;
   const ranked = features.rank ? kernel.rank() : undefined;
   return {
     nll: crossEntropy?.nll ?? rows.nll,
@@ -142,9 +207,9 @@ function columnsOf(
     ...(features.entropy && { entropy: kernel.entropy() }),
     ...(ranked && { predictions: ranked.predictions, targetRank: ranked.targetRank }),
     ...(features.confidence && { confidence: confidences(rows, ranked!) }),
-    ...(features.maximum && { maximum: ranked!.maximum }),
+    ...(features.top && { top: ranked!.maximum }),
     ...(features.gradientSquares && { gradientSquares: kernel.gradientSquares() }),
-    ...(features.shard && { targetLogit, nanCount, posInfCount, negInfCount }),
+    ...(features.shard && { targetLogit, maximum, nanCount, posInfCount, negInfCount }),
     ...(features.softmaxMoments && kernel.softmaxMoments()),
   };
 }

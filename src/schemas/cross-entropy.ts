@@ -1,7 +1,7 @@
 import { Type } from 'typebox';
-import { ROW_CAUSES } from '../loss/diagnostics.ts';
 import { Options } from '../loss/options.ts';
-import { AnyDTypes, FloatDTypes, ReplyTensor, numberOrNonFinite, requestTensor } from './tensor.ts';
+import { Diagnostics } from './diagnostics.ts';
+import { AnyDTypes, FloatDTypes, ReplyTensor, count, numberOrNonFinite, requestTensor } from './tensor.ts';
 
 /** The body of POST /v1/cross-entropy: the same shape in every media type. */
 export const CrossEntropyRequest = Type.Object(
@@ -60,92 +60,15 @@ export const CrossEntropyRequest = Type.Object(
   },
 );
 
-const count = (description: string, example: number) =>
-  Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER, description, examples: [example] });
-
-const Place = Type.Object(
+/** Rows by fate. */
+export const RowCounts = Type.Object(
   {
-    row: count('Row of the batch, from 0, in row-major order of the leading axes.', 17),
-    column: count('Class, from 0.', 20011),
-    value: Type.Enum(['NaN', 'Infinity', '-Infinity'], { description: 'What stands there.', examples: ['NaN'] }),
-    is_label: Type.Boolean({ description: 'Whether the column is the row’s label.', examples: [false] }),
-    masked: Type.Boolean({
-      description: 'Whether the row is left out, by the mask or by `ignore_index`.',
-      examples: [false],
-    }),
+    total: count('Rows of the batch: counted + ignored + masked.', 2),
+    counted: count('Rows that enter the sums.', 2),
+    ignored: count('Rows whose label is ignored and whose mask is not 0.', 0),
+    masked: count('Rows whose mask is 0.', 0),
   },
-  { additionalProperties: false, description: 'Place of a non-finite logit, or probability.' },
-);
-
-const Diagnostics = Type.Object(
-  {
-    verdict: Type.Enum(['finite', 'non_finite'], {
-      description: 'Whether loss, numerator and z_loss are finite.',
-      examples: ['finite'],
-    }),
-    causes: Type.Array(
-      Type.Object(
-        {
-          cause: Type.Enum([...ROW_CAUSES, 'zero_denominator', 'accumulation_overflow'], {
-            description:
-              '`nan_logit`, `pos_inf_logit`: a counted row holds such a value, its loss is NaN (without `softcap`). `all_neg_inf_row`: a counted row is −Inf throughout, its loss is NaN. `neg_inf_at_label`: the label, or a class whose probability is not 0, has the logit −Inf: nll is +Inf, and so is the loss, unless the class has weight 0. `neg_inf_smoothed`: `label_smoothing` gives a class of the logit −Inf its share: the loss is +Inf. `non_finite_probability`: a row of class probabilities holds such a value, its loss is NaN. `zero_denominator`: nothing is counted. `accumulation_overflow`: every logit is finite, the loss of a row or the sum of the rows is not.',
-            examples: ['nan_logit'],
-          }),
-          rows: count('Counted rows it concerns.', 3),
-          first: Type.Optional(Place),
-        },
-        { additionalProperties: false, description: 'A cause with its first place.' },
-      ),
-      { description: 'Why the loss is not finite, or what it may hide.', examples: [[]] },
-    ),
-    logits: Type.Object(
-      {
-        nan: count('NaN logits in counted rows.', 0),
-        pos_inf: count('+Inf logits in counted rows.', 0),
-        neg_inf: count(
-          '−Inf logits in counted rows: at other classes than the label they are legal, and have probability 0.',
-          0,
-        ),
-        bad_rows: count('Counted rows that hold any of these.', 0),
-      },
-      { additionalProperties: false, description: 'Exact counts over counted rows.' },
-    ),
-    locations: Type.Array(Place, {
-      maxItems: 16,
-      description: 'The first non-finite logits in row-major order, those of rows left out among them.',
-      examples: [[]],
-    }),
-    masked_rows_non_finite: count('Rows left out that hold a non-finite logit: they do not touch the loss.', 0),
-    probabilities: Type.Optional(
-      Type.Object(
-        {
-          not_one: count('Counted rows whose probabilities sum to less than 0.999 or more than 1.001.', 0),
-          negative: count('Counted rows that hold a negative probability.', 0),
-        },
-        {
-          additionalProperties: false,
-          description: 'What is odd about class probabilities; absent with class indices.',
-        },
-      ),
-    ),
-    gradient: Type.Optional(
-      Type.Object(
-        {
-          norm: numberOrNonFinite('Euclidean norm of the gradient with respect to the logits.', 0.7),
-          finite: Type.Boolean({ description: 'Whether every element of it is finite.', examples: [true] }),
-        },
-        { additionalProperties: false, description: 'With `check_for_nan_in_loss_and_grad`.' },
-      ),
-    ),
-    local_losses: Type.Optional(
-      Type.Array(numberOrNonFinite('Σ m·ℓ / (Σ m + 1e-8) of a group.', 0.6581), {
-        description:
-          'Local loss of each data-parallel group, in row order: with `check_for_nan_in_loss_and_grad`, or with more than one group.',
-        examples: [[0.6581]],
-      }),
-    ),
-  },
-  { additionalProperties: false, description: 'What is wrong, and where.' },
+  { additionalProperties: false, description: 'Rows by fate.' },
 );
 
 /** The answer of POST /v1/cross-entropy. */
@@ -167,15 +90,7 @@ export const CrossEntropyReply = Type.Object(
       'Σ m·nll / Σ m over counted rows, in nats, without weights and smoothing; NaN when nothing is counted. For class probabilities nll = Σ_c p_c·(lse − x_c).',
       0.6581,
     ),
-    rows: Type.Object(
-      {
-        total: count('Rows of the batch: counted + ignored + masked.', 2),
-        counted: count('Rows that enter the sums.', 2),
-        ignored: count('Rows whose label is ignored and whose mask is not 0.', 0),
-        masked: count('Rows whose mask is 0.', 0),
-      },
-      { additionalProperties: false, description: 'Rows by fate.' },
-    ),
+    rows: RowCounts,
     outputs: Type.Object(
       {
         per_token_loss: Type.Optional(ReplyTensor),

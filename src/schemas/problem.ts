@@ -1,5 +1,7 @@
 import { Type } from 'typebox';
+import type { Static } from 'typebox';
 import { ERRORS } from '../errors.ts';
+import type { LossmeterError } from '../errors.ts';
 
 /** RFC 9457 problem details. */
 const Problem = Type.Object(
@@ -43,10 +45,31 @@ const Problem = Type.Object(
       ),
     ),
   },
-  { additionalProperties: false, description: 'A refusal, as RFC 9457 problem details.' },
+  {
+    additionalProperties: false,
+    description:
+      'A refusal, as RFC 9457 problem details. That of `non_finite_loss` also has `diagnostics`, as the answer would have them.',
+  },
 );
 
 export const PROBLEM_MEDIA_TYPE = 'application/problem+json';
+
+/** A refusal of a request, which `instance` names. */
+export function problemOf(
+  { code, status, title, message: detail, places, extensions }: LossmeterError,
+  instance: string,
+): Static<typeof Problem> {
+  return {
+    type: `urn:lossmeter:problem:${code}`,
+    title,
+    status,
+    detail,
+    instance,
+    code,
+    ...(places.length === 0 ? {} : { errors: [...places] }),
+    ...extensions,
+  };
+}
 
 /** Responses of the given statuses, all of them problems. */
 export function problemResponses(...statuses: number[]): Record<number, unknown> {

@@ -110,3 +110,7 @@ export const ReplyTensor = Type.Object(
       'A tensor; in MessagePack an array of msgpack-numpy, when the logits were one: bfloat16, which NumPy has not, then comes as its bits.',
   },
 );
+
+/** A number of things. */
+export const count = (description: string, example: number) =>
+  Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER, description, examples: [example] });

@@ -29,3 +29,11 @@ export function isDType(name: unknown): name is DType {
 export function isFloatDType(dtype: DType): dtype is FloatDType {
   return (FLOAT_DTYPES as readonly DType[]).includes(dtype);
 }
+
+/** The exponent of the least positive normal number, 2^exponent. */
+export const LEAST_NORMAL_EXPONENT: Readonly<Record<FloatDType, number>> = {
+  float16: -14,
+  bfloat16: -126,
+  float32: -126,
+  float64: -1022,
+};

@@ -18,20 +18,21 @@ export class HeldBytes {
   /** An account of one request: it takes as bytes arrive and gives all back at its end. */
   open(): HeldBytesAccount {
     let taken = 0;
+    const requireRoom: HeldBytesAccount['requireRoom'] = (bytes, what, advice = STREAMING_ADVICE) => {
+      if (taken + bytes > this.#max) {
+        const detail =
+          `${what} must wait in memory, and with it more than the ${this.#max} bytes that requests may hold would be ` +
+          `held; ${advice}`;
+        throw new LossmeterError('body_too_large', detail);
+      }
+      if (this.#held + bytes > this.#max) {
+        throw new LossmeterError('overloaded', `${what} must wait in memory, which other requests hold at the moment`);
+      }
+    };
     return {
-      take: (bytes, what, advice = STREAMING_ADVICE) => {
-        if (taken + bytes > this.#max) {
-          const detail =
-            `${what} must wait in memory, and with it more than the ${this.#max} bytes in flight that this service ` +
-            `allows would be held; ${advice}`;
-          throw new LossmeterError('body_too_large', detail);
-        }
-        if (this.#held + bytes > this.#max) {
-          throw new LossmeterError(
-            'overloaded',
-            `${what} must wait in memory, which other requests hold at the moment`,
-          );
-        }
+      requireRoom,
+      take: (bytes, what, advice) => {
+        requireRoom(bytes, what, advice);
         this.#held += bytes;
         taken += bytes;
       },
@@ -44,6 +45,8 @@ export class HeldBytes {
 }
 
 export interface HeldBytesAccount {
+  /** Throws what `take` would, and takes nothing: for what is announced and has not come. */
+  requireRoom(bytes: number, what: string, advice?: string): void;
   /**
    * @throws LossmeterError body_too_large when this request would hold too much, overloaded when it would with those of
    * others

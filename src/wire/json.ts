@@ -20,7 +20,7 @@ export const jsonCodec: Codec = {
     const { logits, label } = request as Readonly<Record<string, unknown>>;
     if (logits === undefined || logits === null) throw missingField('logits');
     // Before the logits are decoded, which may be large.
-    if (label === undefined || label === null) throw missingField('label');
+    if (context.labelOptional !== true && (label === undefined || label === null)) throw missingField('label');
     const source = await openReference('logits', logits, context);
     const fields = await readReferences(request as Readonly<Record<string, unknown>>, context);
     if (source !== undefined) {

@@ -38,7 +38,8 @@ export interface RequestHeader {
     /** Where they stand, when not in the request: nothing is written then. */
     readonly source?: FileTensor;
   };
-  readonly label: Tensor;
+  /** undefined only where the request need not have one. */
+  readonly label: Tensor | undefined;
   readonly inputMask: Tensor | undefined;
   readonly weight: Tensor | undefined;
   /** As they came: not checked yet. */
@@ -60,6 +61,8 @@ export interface DecodeContext {
   readonly held: HeldBytesAccount;
   /** Names of options, to tell an option in the wrong place from an unknown field. */
   readonly optionNames: readonly string[];
+  /** Whether the request need not have a label. */
+  readonly labelOptional?: boolean;
   /** Fields that the request has beside those of every request: plain values. */
   readonly parameterNames: readonly string[];
   readonly maxJsonBytes: number;
@@ -122,14 +125,14 @@ export function duplicateField(name: string): LossmeterError {
 export function makeHeader(
   logits: RequestHeader['logits'],
   fields: Readonly<Record<string, unknown>>,
-  { parameterNames }: Pick<DecodeContext, 'parameterNames'>,
+  { parameterNames, labelOptional = false }: Pick<DecodeContext, 'parameterNames' | 'labelOptional'>,
 ): RequestHeader {
   const tensor = (field: 'label' | 'input_mask' | 'weight'): Tensor | undefined => {
     const value = fields[field] ?? undefined;
     return value === undefined ? undefined : tensorFromValue(field, value);
   };
   const label = tensor('label');
-  if (label === undefined) throw missingField('label');
+  if (label === undefined && !labelOptional) throw missingField('label');
   const parameters = Object.fromEntries(parameterNames.map((name) => [name, fields[name]]));
   return {
     logits,

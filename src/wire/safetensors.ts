@@ -32,7 +32,7 @@ export const safetensorsCodec: Codec = {
     const fields = fieldsOf(metadata, context);
     const stored = tensors.find(({ name }) => name === 'logits');
     if (stored === undefined) throw missingField('logits');
-    if (!tensors.some(({ name }) => name === 'label')) throw missingField('label');
+    if (context.labelOptional !== true && !tensors.some(({ name }) => name === 'label')) throw missingField('label');
     const logits = { dtype: requireLogitsDType(stored.dtype), shape: stored.shape };
 
     const begin = () => context.begin(makeHeader(logits, fields, context));

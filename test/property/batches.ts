@@ -3,6 +3,7 @@ import { Readable } from 'node:stream';
 import fc from 'fast-check';
 import { Packr } from 'msgpackr';
 import { afterAll } from 'vitest';
+import { loadConfig } from '../../src/config.ts';
 import { Evaluator } from '../../src/evaluation/evaluator.ts';
 import type { Evaluation } from '../../src/evaluation/report.ts';
 import { KernelPool } from '../../src/pool/pool.ts';
@@ -12,7 +13,7 @@ import type { FloatDType } from '../../src/tensor/dtype.ts';
 import { elementsOf } from '../../src/tensor/tensor.ts';
 import { decode, encode } from '../rows.ts';
 
-const LIMITS = { maxBodyBytes: 2 ** 30, maxJsonBytes: 2 ** 20, maxBytesInFlight: 2 ** 20 };
+const LIMITS = { ...loadConfig({}), maxBodyBytes: 2 ** 30, maxJsonBytes: 2 ** 20, maxHeldBytes: 2 ** 20 };
 
 /** Slabs of a few rows: every batch is cut into blocks. */
 const POOL = { workers: 2, kernel: 'auto', slabBytes: 512, maxRowBytes: 2 ** 26, maxSlabBytes: 2 ** 20 } as const;

@@ -93,7 +93,7 @@ describe('non-finite numbers', () => {
       '{"logits": [[1, NaN, -Infinity], [Infinity, 2, 3]], "label": [0, 1], "options": {"ignore_index": [-100]}}',
     );
     expect(status).toBe(200);
-    expect(body.diagnostics.logits).toEqual({ nan: 1, pos_inf: 1, neg_inf: 1, bad_rows: 2 });
+    expect(body.diagnostics.logits).toEqual({ nan: 1, pos_inf: 1, neg_inf: 1, max: 3, bad_rows: 2 });
   });
 });
 

@@ -18,6 +18,8 @@ describe('diagnostics', () => {
     expect(body.loss).toBe('NaN');
     expect(body.diagnostics).toEqual({
       verdict: 'non_finite',
+      summary:
+        'NaN in 1 of 6 rows; first at row 1, class 0 (not the label); Infinity in 1 of 6 rows; first at row 2, class 1 (the label); every logit is -Infinity in 1 of 6 rows; first at row 3; -Infinity at the label in 1 of 6 rows; first at row 4, class 1',
       causes: [
         { cause: 'nan_logit', rows: 1, first: { row: 1, column: 0, value: 'NaN', is_label: false, masked: false } },
         {
@@ -36,7 +38,15 @@ describe('diagnostics', () => {
           first: { row: 4, column: 1, value: '-Infinity', is_label: true, masked: false },
         },
       ],
-      logits: { nan: 2, pos_inf: 1, neg_inf: 5, bad_rows: 5 },
+      logits: { nan: 2, pos_inf: 1, neg_inf: 5, max: 2, bad_rows: 5 },
+      labels: { min: 0, max: 2, out_of_range: 0 },
+      worst_rows: [
+        { row: 1, label: 1, loss: 'NaN', target_rank: 0 },
+        { row: 2, label: 1, loss: 'NaN', target_rank: 0 },
+        { row: 3, label: 2, loss: 'NaN', target_rank: 2 },
+        { row: 4, label: 1, loss: 'Infinity', target_rank: 2 },
+        { row: 0, label: 0, loss: expect.closeTo(2.4076, 3) as number, target_rank: 2 },
+      ],
       locations: [
         { row: 1, column: 0, value: 'NaN', is_label: false, masked: false },
         { row: 1, column: 2, value: 'NaN', is_label: false, masked: false },
@@ -71,7 +81,7 @@ test('a finite row whose loss overflows is named by its cause', async () => {
   const logits = { dtype: 'float64', shape: [1, 2], data: [-1.7e308, 1.7e308] };
   const { body } = await service.post({ logits, label: [0] });
   expect(body.loss).toBe('Infinity');
-  expect(body.diagnostics.causes).toEqual([{ cause: 'accumulation_overflow', rows: 0 }]);
+  expect(body.diagnostics.causes).toEqual([{ cause: 'accumulation_overflow', rows: 1 }]);
 });
 
 test('an invalid label under zero_loss has loss 0 whatever its logits hold, and the diagnostics still tell', async () => {
@@ -101,7 +111,7 @@ describe('on_non_finite reject', () => {
     const { status, type, body } = await service.post({ logits, label: [0, 0, 0, 0], options });
     expect([status, type, body.code]).toEqual([422, 'application/problem+json', 'non_finite_loss']);
     expect(body.detail).toBe(
-      'the loss is NaN: nan_logit in 2 rows, first at row 1, class 2 (NaN); pos_inf_logit in 1 row, first at row 3, class 1 (Infinity)',
+      'the loss is NaN: NaN in 2 of 4 rows; first at row 1, class 2 (not the label); Infinity in 1 of 4 rows; first at row 3, class 1 (not the label)',
     );
   });
 
@@ -109,7 +119,9 @@ describe('on_non_finite reject', () => {
     const request = { logits: [[0, '-Infinity']], label: [1], options };
     const { status, body } = await service.post(request, { headers: { accept: MSGPACK } });
     expect([status, body.code]).toEqual([422, 'non_finite_loss']);
-    expect(body.detail).toBe('the loss is Infinity: neg_inf_at_label in 1 row, first at row 0, class 1 (-Infinity)');
+    expect(body.detail).toEqual(
+      expect.stringMatching(/^the loss is Infinity: -Infinity at the label in 1 of \d rows?; first at row 0, class 1$/),
+    );
   });
 
   test('is about the numerator where there is no loss', async () => {
@@ -123,7 +135,7 @@ describe('on_non_finite reject', () => {
   test('refuses a torch mean of nothing', async () => {
     const request = { logits: LOGITS, label: [-100, -100, -100] };
     const { status, body } = await service.post({ ...request, options: { ...options, semantics: 'torch' } });
-    expect([status, body.detail]).toEqual([422, 'the loss is NaN: zero_denominator']);
+    expect([status, body.detail]).toEqual([422, 'the loss is NaN: nothing is counted: the denominator is 0']);
     expect((await service.post({ ...request, options })).status).toBe(200);
   });
 

@@ -8,7 +8,7 @@ import type { Answer } from '../service.ts';
 import { LABEL, LOGITS, float64, numbers, rowsOf, tensor } from './known-batch.ts';
 
 const service = Service.start();
-const confined = Service.start({ maxBytesInFlight: 2 ** 20 });
+const confined = Service.start({ maxBytesInFlight: 1_400_000 });
 
 /** Posts in MessagePack, where tensors are bytes. */
 const post = (request: object, to = service): Promise<Answer> =>
@@ -170,7 +170,7 @@ describe('a gradient beyond the bytes in flight', () => {
     const { status, body } = await post(request(dtype, options), confined);
     expect([status, body.code]).toEqual([413, 'body_too_large']);
     expect(body.detail).toContain('outputs.gradient must wait in memory');
-    expect(body.detail).toContain('1048576 bytes in flight');
+    expect(body.detail).toContain('1050000 bytes that requests may hold');
     expect(body.detail).toContain('split the batch by rows, or ask for the gradient of narrower logits');
   });
 

@@ -30,7 +30,7 @@ test('one request that is too large is told apart from many that are', () => {
   const [first, second] = [bytes.open(), bytes.open()];
   first.take(80, 'a field');
   expect(() => first.take(21, 'a field')).toThrow(expect.objectContaining({ code: 'body_too_large' }));
-  expect(() => second.take(30, 'a field')).toThrow(expect.objectContaining({ code: 'overloaded', status: 503 }));
+  expect(() => second.take(30, 'a field')).toThrow(expect.objectContaining({ code: 'overloaded', status: 429 }));
   first.close();
   second.take(30, 'a field');
   expect(bytes.held).toBe(30);

@@ -1,0 +1,60 @@
+import { load1 } from './storage';
+import { LEFT_OUT } from './row';
+
+/** Bins of a histogram: the exponent field of a float64, in which every narrower float is normal. */
+export const BINS: u32 = 2048;
+
+/**
+ * What stands in a block, whatever it means: an array for each of these, with an entry per row.
+ *   f64 Σ x² over finite values, f64 maximum and f64 minimum of them, i32 NaN count, i32 +Inf count, i32 −Inf count
+ * @param histogram of the rows that are not left out: BINS u32 of finite values other than 0 by the exponent field of
+ *   their float64, the number of zeros, and then that of non-finite values in each column
+ */
+// @ts-expect-error: decorator
+@inline
+export function survey<T>(p: usize, rows: u32, classes: u32, targets: usize, histogram: usize, out: usize): void {
+  const zerosAt = histogram + (<usize>BINS << 2);
+  const columns = zerosAt + 4;
+  memory.fill(histogram, 0, (<usize>BINS + 1 + <usize>classes) << 2);
+  const n = <usize>rows;
+  for (let row: u32 = 0; row < rows; row++) {
+    const counted = load<i32>(targets + (<usize>row << 2)) != LEFT_OUT;
+    let squares: f64 = 0;
+    let high = -Infinity;
+    let low = Infinity;
+    let nans: i32 = 0;
+    let posInfs: i32 = 0;
+    let negInfs: i32 = 0;
+    let zeros: i32 = 0;
+    for (let column: u32 = 0; column < classes; column++, p += sizeof<T>()) {
+      const x = load1<T>(p);
+      if (!isFinite(x)) {
+        nans += i32(x != x);
+        posInfs += i32(x == Infinity);
+        negInfs += i32(x == -Infinity);
+        if (counted) increment(columns + (<usize>column << 2));
+        continue;
+      }
+      squares += x * x;
+      high = max(high, x);
+      low = min(low, x);
+      if (x == 0) zeros++;
+      else if (counted) increment(histogram + (<usize>((reinterpret<u64>(x) >> 52) & (BINS - 1)) << 2));
+    }
+    if (counted) store<i32>(zerosAt, load<i32>(zerosAt) + zeros);
+    const f64At = out + (<usize>row << 3);
+    const i32At = out + n * 24 + (<usize>row << 2);
+    store<f64>(f64At, squares);
+    store<f64>(f64At + n * 8, high);
+    store<f64>(f64At + n * 16, low);
+    store<i32>(i32At, nans);
+    store<i32>(i32At + n * 4, posInfs);
+    store<i32>(i32At + n * 8, negInfs);
+  }
+}
+
+// @ts-expect-error: decorator
+@inline
+function increment(at: usize): void {
+  store<u32>(at, load<u32>(at) + 1);
+}

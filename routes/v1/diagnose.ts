@@ -1,0 +1,31 @@
+import type { FastifyInstance } from 'fastify';
+import { contentOf } from '../../src/schemas/content.ts';
+import { DiagnoseReply, DiagnoseRequest } from '../../src/schemas/diagnosis.ts';
+import { problemResponses } from '../../src/schemas/problem.ts';
+import { SafetensorsBatch, SafetensorsEvaluation } from '../../src/schemas/safetensors.ts';
+import { REPLY_MEDIA_TYPES, REQUEST_MEDIA_TYPES } from '../../src/wire/media-types.ts';
+
+const schema = {
+  tags: ['evaluation'],
+  operationId: 'diagnose',
+  summary: 'Say what stands in a tensor, and where it is bad',
+  description:
+    'Counts, places, magnitudes, norms and hot spots of logits, or of any other floating-point tensor; no labels are needed. Read as it arrives, like `/v1/cross-entropy`.',
+  body: { description: 'The tensor.', content: contentOf(REQUEST_MEDIA_TYPES, DiagnoseRequest, SafetensorsBatch) },
+  response: {
+    200: {
+      description: 'What stands in it.',
+      content: contentOf(REPLY_MEDIA_TYPES, DiagnoseReply, SafetensorsEvaluation),
+    },
+    ...problemResponses(400, 403, 406, 408, 409, 413, 415, 422, 429, 500, 503),
+  },
+};
+
+export default async function diagnose(app: FastifyInstance): Promise<void> {
+  // The body is a stream: its schema documents it, and the codecs check it.
+  const options = { schema, validatorCompiler: () => () => true, config: { scope: 'evaluate' } } as const;
+  app.post('/diagnose', options, async (_request, reply) => {
+    await reply.answer((body) => app.evaluator.diagnose(body));
+    return reply;
+  });
+}

@@ -1,0 +1,178 @@
+import { LEFT_OUT, NO_TARGET } from '../../kernels/loader.ts';
+import { refuse } from '../errors.ts';
+import type { CauseReport, Place } from '../loss/causes.ts';
+import { causesOf, foundOf } from '../loss/diagnostics.ts';
+import type { Float16Report } from '../loss/diagnostics.ts';
+import { readMask } from '../loss/operands.ts';
+import { parseOptions } from '../loss/options.ts';
+import { PLAIN_FEATURES } from '../loss/rows.ts';
+import { describeCauses } from '../loss/summary.ts';
+import { hotSpotsOf, magnitudesOf, subnormalsOf } from '../loss/survey.ts';
+import type { RowNorm, Survey } from '../loss/survey.ts';
+import { selectTargets } from '../loss/targets.ts';
+import type { RowCounts } from '../loss/targets.ts';
+import { MAX_CLASSES } from '../loss/vocabulary.ts';
+import { plainBlock } from '../pool/block.ts';
+import type { KernelPool } from '../pool/pool.ts';
+import { LEAST_NORMAL_EXPONENT } from '../tensor/dtype.ts';
+import type { FloatDType } from '../tensor/dtype.ts';
+import { elementCount, formatShape } from '../tensor/shape.ts';
+import type { Shape } from '../tensor/shape.ts';
+import type { HeldBytesAccount } from '../wire/held-bytes.ts';
+import type { RequestHeader } from '../wire/request.ts';
+import { BlockWriter } from './block-writer.ts';
+import type { RowResults } from './block-writer.ts';
+
+/** What a row takes in memory while its tensor is looked at. */
+const BYTES_PER_ROW = 64;
+
+/** What a column takes. */
+const BYTES_PER_COLUMN = 8;
+
+/** How many columns an answer names. */
+export const MOST_COLUMNS = 16;
+
+/** A tensor that is looked at, before its values come. */
+interface Diagnosed {
+  dtype: FloatDType;
+  shape: Shape;
+  rows: RowCounts;
+  classes: number;
+  writer: BlockWriter;
+  kernel: string;
+  numpyArrays: boolean;
+}
+
+/** What stands in a tensor, under its names on the wire. Counts are over the rows that are not left out. */
+export interface Diagnosis {
+  verdict: 'finite' | 'non_finite';
+  summary: string;
+  dtype: FloatDType;
+  shape: Shape;
+  rows: RowCounts;
+  values: {
+    total: number;
+    nan: number;
+    pos_inf: number;
+    neg_inf: number;
+    zero: number;
+    subnormal: number;
+    min?: number;
+    max?: number;
+    bad_rows: number;
+  };
+  causes: CauseReport[];
+  locations: Place[];
+  masked_rows_non_finite: number;
+  magnitudes: { exponent: number; count: number }[];
+  row_norms?: { smallest: RowNorm; largest: RowNorm };
+  columns: { bad: number; bad_in_most_rows: number; worst: { column: number; rows: number }[] };
+  float16?: Float16Report;
+  kernel: string;
+}
+
+/**
+ * Prepares to look at any floating-point tensor of shape (C,), (N, C) or (…, C), row by row. Rows that the mask, or the
+ * label by `ignore_index`, leaves out are told apart.
+ * @throws LossmeterError
+ */
+export function openDiagnosis(pool: KernelPool, header: RequestHeader, held: HeldBytesAccount): Diagnosed {
+  const { dtype, shape } = header.logits;
+  const classes = shape.at(-1) ?? 0;
+  if (classes < 1 || classes > MAX_CLASSES) {
+    const detail = `the tensor has shape ${formatShape(shape)}, expected (C,), (N, C) or (…, C) with 1 ≤ C ≤ ${MAX_CLASSES}`;
+    throw refuse('shape_mismatch', '/logits/shape', detail);
+  }
+  const { targets, rows } = selectRows(header);
+  held.take(targets.length * BYTES_PER_ROW + classes * BYTES_PER_COLUMN, 'the results of the rows');
+  const { options } = header;
+  const block = {
+    ...plainBlock(dtype, classes, targets),
+    features: { ...PLAIN_FEATURES, survey: true },
+    mostPlaces: parseOptions(options).max_locations,
+  };
+  const writer = new BlockWriter(pool, block, 0);
+  return { dtype, shape, rows, classes, writer, kernel: pool.kernelName(dtype), numpyArrays: false };
+}
+
+/** Per row its label, where one is known; which do not count. */
+function selectRows(header: RequestHeader): { targets: Int32Array<ArrayBuffer>; rows: RowCounts } {
+  const { shape } = header.logits;
+  const { label, inputMask, weight } = header;
+  // A vector is a row.
+  const rowsShape = shape.length === 1 ? [1, ...shape] : shape;
+  if (label !== undefined) {
+    // Labels that are no classes are another matter.
+    const options = { ...parseOptions(header.options), invalid_label: 'zero_loss' as const };
+    const { classes, probabilities, rows } = selectTargets(rowsShape, { label, inputMask, weight }, options);
+    if (probabilities === undefined) return { targets: classes, rows };
+    return { targets: classes.map((fate) => (fate === LEFT_OUT ? LEFT_OUT : NO_TARGET)), rows };
+  }
+  const total = elementCount(rowsShape.slice(0, -1))!;
+  const mask = inputMask && readMask(inputMask, rowsShape);
+  const targets = new Int32Array(total).fill(NO_TARGET);
+  mask?.forEach((m, row) => {
+    if (m === 0) targets[row] = LEFT_OUT;
+  });
+  const masked = targets.reduce((count, target) => count + (target === LEFT_OUT ? 1 : 0), 0);
+  return { targets, rows: { total, counted: total - masked, ignored: 0, masked } };
+}
+
+/** The report of a tensor that was looked at. */
+export function reportDiagnosis(diagnosed: Diagnosed, { findings, survey }: RowResults): Diagnosis {
+  const { dtype, shape, rows, classes, kernel } = diagnosed;
+  const { logits, ...found } = foundOf(findings);
+  const { max, ...counts } = logits;
+  const isFinite = logits.nan + logits.pos_inf + logits.neg_inf === 0;
+  const causes = causesOf(findings);
+  const { minimum, smallest, largest, zeros } = survey!;
+  return {
+    verdict: isFinite ? 'finite' : 'non_finite',
+    summary: summarizeSurvey(causes, counts, rows.counted, survey!),
+    ...{ dtype, shape, rows },
+    values: {
+      total: rows.counted * classes,
+      ...counts,
+      zero: zeros,
+      subnormal: subnormalsOf(survey!, LEAST_NORMAL_EXPONENT[dtype]),
+      ...(minimum !== Infinity && { min: minimum + 0, max: max! }),
+    },
+    causes,
+    ...found,
+    magnitudes: magnitudesOf(survey!),
+    ...(smallest && largest && { row_norms: { smallest, largest } }),
+    columns: columnsOf(survey!, rows.counted),
+    kernel,
+  };
+}
+
+function columnsOf(survey: Survey, rows: number): Diagnosis['columns'] {
+  const count = (isBad: (rows: number) => boolean): number => survey.badInColumn?.filter(isBad).length ?? 0;
+  return {
+    bad: count((bad) => bad > 0),
+    bad_in_most_rows: count((bad) => bad > rows / 2),
+    worst: hotSpotsOf(survey, MOST_COLUMNS),
+  };
+}
+
+function summarizeSurvey(
+  causes: readonly CauseReport[],
+  { nan, pos_inf: posInf, neg_inf: negInf }: { nan: number; pos_inf: number; neg_inf: number },
+  rows: number,
+  survey: Survey,
+): string {
+  const clauses = causes.length > 0 ? [describeCauses(causes, rows)] : [];
+  const [hottest] = hotSpotsOf(survey, 1);
+  if (hottest !== undefined && rows > 1 && hottest.rows > rows / 2) {
+    clauses.push(`class ${hottest.column} is not finite in ${hottest.rows} of ${rows} rows`);
+  }
+  if (negInf > 0) clauses.push(`${negInf} values are -Infinity`);
+  const { minimum, maximum } = survey;
+  const range = minimum === Infinity ? 'no value is finite' : `finite values are within [${minimum}, ${maximum}]`;
+  clauses.push(
+    nan + posInf + negInf === 0 && minimum !== Infinity
+      ? `every value is finite, within [${minimum}, ${maximum}]`
+      : range,
+  );
+  return clauses.join('; ');
+}

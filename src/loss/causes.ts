@@ -1,0 +1,32 @@
+/** A non-finite logit, or probability: `row` counts over the whole batch, `column` is its class. */
+export interface Place {
+  row: number;
+  column: number;
+  value: 'NaN' | 'Infinity' | '-Infinity';
+  /** Whether the column is the row's label. */
+  is_label: boolean;
+  /** Whether the row is left out, by the mask or by ignore_index. */
+  masked: boolean;
+}
+
+/** What of a row makes the loss not finite, or may surprise. */
+export const ROW_CAUSES = [
+  'nan_logit',
+  'pos_inf_logit',
+  'all_neg_inf_row',
+  'neg_inf_at_label',
+  'neg_inf_smoothed',
+  'non_finite_probability',
+] as const;
+export type RowCause = (typeof ROW_CAUSES)[number];
+
+/** Why a loss is not finite, or may surprise. */
+export const CAUSES = [...ROW_CAUSES, 'zero_denominator', 'accumulation_overflow'] as const;
+type Cause = (typeof CAUSES)[number];
+
+/** A cause with the number of counted rows and the first place. */
+export interface CauseReport {
+  cause: Cause;
+  rows: number;
+  first?: Place;
+}

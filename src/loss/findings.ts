@@ -1,0 +1,232 @@
+import { LEFT_OUT, NonFinite, Odd } from '../../kernels/loader.ts';
+import type { Kernel, RowBlock } from '../../kernels/loader.ts';
+import { ROW_CAUSES } from './causes.ts';
+import type { Place, RowCause } from './causes.ts';
+import { mergeWorst } from './worst-rows.ts';
+import type { WorstRow } from './worst-rows.ts';
+
+/** What was found in a block of rows, or in several of them in row order. */
+export interface Findings {
+  /** Counts over counted rows. */
+  nan: number;
+  posInf: number;
+  negInf: number;
+  badRows: number;
+  /** Rows left out that hold a non-finite value. */
+  leftOutBadRows: number;
+  /** The greatest finite logit of the counted rows, as it came; −Infinity when there is none. */
+  maximum: number;
+  /** Of float16 logits, over counted rows. */
+  float16: Float16Findings | undefined;
+  worst: WorstRow[];
+  causes: Partial<Record<RowCause, { rows: number; first?: Place }>>;
+  /** Of class probabilities: counted rows that do not sum to 1, and those with a negative one. */
+  notOne: number;
+  negative: number;
+  /** The first non-finite logits, in row-major order. */
+  locations: Place[];
+}
+
+/** What tells of overflow, and of underflow, in float16. */
+export interface Float16Findings {
+  /** How many logits are 65504, the greatest finite one. */
+  largest: number;
+  /** How many of the first logits of the rows are subnormal, and how many those are. */
+  subnormal: number;
+  sampled: number;
+}
+
+export function noFindings(): Findings {
+  return {
+    maximum: -Infinity,
+    float16: undefined,
+    worst: [],
+    nan: 0,
+    posInf: 0,
+    negInf: 0,
+    badRows: 0,
+    leftOutBadRows: 0,
+    causes: {},
+    notOne: 0,
+    negative: 0,
+    locations: [],
+  };
+}
+
+/** What a row's causes follow from; arrays with an entry per row. */
+export interface RowFacts extends RowBlock {
+  /** Of class probabilities: bits of Odd, and Σ_c p_c·(lse − x_c). */
+  probabilities: { odd: Int32Array; nll: Float64Array } | undefined;
+  /** Σ_c w_c·(lse − x_c), with label smoothing. */
+  uniformNll: Float64Array | undefined;
+}
+
+/**
+ * Finds out what is wrong with rows, in one look at what is known of each.
+ * @param targets the class of each row, with class probabilities its most probable one; LEFT_OUT, NO_TARGET
+ * @param places says where: the first place of a cause in a row, if it can be told; and the first non-finite logits of a
+ *   row, of which no more than `most` are of interest
+ * @param mostPlaces that an answer names
+ */
+export function findCauses(
+  { maximum, nanCount, posInfCount, negInfCount, lse, targetLogit, probabilities, uniformNll }: RowFacts,
+  targets: Int32Array,
+  places: {
+    first: (cause: RowCause, row: number) => Place | undefined;
+    locate: (row: number, most: number) => Place[];
+  },
+  mostPlaces: number,
+): Findings {
+  const findings = noFindings();
+  const found = (cause: RowCause, row: number): void => {
+    const known = findings.causes[cause];
+    if (known !== undefined) {
+      known.rows++;
+      return;
+    }
+    const first = places.first(cause, row);
+    findings.causes[cause] = { rows: 1, ...(first !== undefined && { first }) };
+  };
+  for (let row = 0; row < targets.length; row++) {
+    const masked = targets[row] === LEFT_OUT;
+    if (!masked) findings.maximum = Math.max(findings.maximum, maximum[row]!);
+    if (probabilities !== undefined && !masked) {
+      const odd = probabilities.odd[row]!;
+      if (odd & Odd.notOne) findings.notOne++;
+      if (odd & Odd.negative) findings.negative++;
+      if (odd & Odd.nonFinite) found('non_finite_probability', row);
+    }
+    const [nan, posInf, negInf] = [nanCount[row]!, posInfCount[row]!, negInfCount[row]!];
+    if (nan + posInf + negInf === 0) continue;
+    const most = mostPlaces - findings.locations.length;
+    if (most > 0) findings.locations.push(...places.locate(row, most));
+    if (masked) {
+      findings.leftOutBadRows++;
+      continue;
+    }
+    findings.nan += nan;
+    findings.posInf += posInf;
+    findings.negInf += negInf;
+    findings.badRows++;
+    if (nan > 0) found('nan_logit', row);
+    if (posInf > 0) found('pos_inf_logit', row);
+    if (lse[row] === -Infinity) found('all_neg_inf_row', row);
+    else if (negInf > 0) {
+      const atLabel =
+        probabilities === undefined
+          ? targetLogit[row] === -Infinity
+          : probabilities.nll[row] === Infinity && !(probabilities.odd[row]! & Odd.nonFinite);
+      if (atLabel) found('neg_inf_at_label', row);
+      else if (uniformNll?.[row] === Infinity) found('neg_inf_smoothed', row);
+    }
+  }
+  return findings;
+}
+
+/** A block of rows, and what the kernel that evaluated it last said of it. */
+export interface EvaluatedBlock {
+  facts: RowFacts;
+  /** As findCauses takes them. */
+  targets: Int32Array;
+  classes: number;
+  /** Of the classes; 1 without. */
+  weights: Float64Array | undefined;
+  /** p_c of a row, where there are class probabilities. */
+  probabilityAt: (row: number, column: number) => number;
+  /** Where the block's first row and column stand in the batch. */
+  firstRow: number;
+  firstColumn: number;
+  /** Places that an answer names. */
+  mostPlaces: number;
+}
+
+/** Costs nothing for rows of finite logits: only rows in which the kernel counted others are looked at again. */
+export function findNonFinite(kernel: Kernel, block: EvaluatedBlock): Findings {
+  const { facts, targets, classes, weights, firstRow, firstColumn, mostPlaces, probabilityAt } = block;
+  const placeOf = (row: number, column: number, value: number): Place => ({
+    row: firstRow + row,
+    column: firstColumn + column,
+    value: nameOf(value),
+    is_label: column === targets[row],
+    masked: targets[row] === LEFT_OUT,
+  });
+  /** The first −Inf of a row at a class that counts. */
+  const firstNegInf = (row: number, counts: (column: number) => boolean): Place | undefined => {
+    let column = -1;
+    do column = kernel.findNonFinite(row, column + 1, NonFinite.negInf);
+    while (column >= 0 && !counts(column));
+    return column < 0 ? undefined : placeOf(row, column, -Infinity);
+  };
+  const first = (cause: RowCause, row: number): Place | undefined => {
+    switch (cause) {
+      case 'nan_logit':
+        return placeOf(row, kernel.findNonFinite(row, 0, NonFinite.nan), Number.NaN);
+      case 'pos_inf_logit':
+        return placeOf(row, kernel.findNonFinite(row, 0, NonFinite.posInf), Infinity);
+      case 'all_neg_inf_row':
+        return placeOf(row, 0, -Infinity);
+      case 'neg_inf_at_label': {
+        if (facts.probabilities === undefined) return placeOf(row, targets[row]!, -Infinity);
+        return firstNegInf(row, (column) => probabilityAt(row, column) !== 0);
+      }
+      case 'neg_inf_smoothed':
+        return firstNegInf(row, (column) => weights?.[column] !== 0);
+      case 'non_finite_probability':
+        for (let column = 0; column < classes; column++) {
+          const value = probabilityAt(row, column);
+          if (!Number.isFinite(value)) return placeOf(row, column, value);
+        }
+        // Every one is finite: their sum is not.
+        return undefined;
+    }
+  };
+  const locate = (row: number, most: number): Place[] => {
+    const found: Place[] = [];
+    for (let column = -1; found.length < most;) {
+      column = kernel.findNonFinite(row, column + 1, NonFinite.any);
+      if (column < 0) break;
+      const is = (kind: number): boolean => kernel.findNonFinite(row, column, kind) === column;
+      found.push(placeOf(row, column, is(NonFinite.nan) ? Number.NaN : is(NonFinite.posInf) ? Infinity : -Infinity));
+    }
+    return found;
+  };
+  return findCauses(facts, targets, { first, locate }, mostPlaces);
+}
+
+function nameOf(value: number): Place['value'] {
+  return Number.isNaN(value) ? 'NaN' : value > 0 ? 'Infinity' : '-Infinity';
+}
+
+/** Adds the findings of the rows that follow. */
+export function appendFindings(all: Findings, next: Findings, mostPlaces: number): void {
+  all.nan += next.nan;
+  all.posInf += next.posInf;
+  all.negInf += next.negInf;
+  all.badRows += next.badRows;
+  all.leftOutBadRows += next.leftOutBadRows;
+  all.maximum = Math.max(all.maximum, next.maximum);
+  all.float16 = addFloat16(all.float16, next.float16);
+  all.worst = mergeWorst(all.worst, next.worst);
+  all.notOne += next.notOne;
+  all.negative += next.negative;
+  for (const cause of ROW_CAUSES) {
+    const found = next.causes[cause];
+    if (found === undefined) continue;
+    const known = all.causes[cause];
+    if (known === undefined) all.causes[cause] = found;
+    else known.rows += found.rows;
+  }
+  all.locations.push(...next.locations.slice(0, mostPlaces - all.locations.length));
+}
+
+export function addFloat16(
+  a: Float16Findings | undefined,
+  b: Float16Findings | undefined,
+): Float16Findings | undefined {
+  if (a === undefined || b === undefined) return a ?? b;
+  return {
+    largest: a.largest + b.largest,
+    subnormal: a.subnormal + b.subnormal,
+    sampled: a.sampled + b.sampled,
+  };
+}

@@ -1,0 +1,78 @@
+import type { CauseReport } from './causes.ts';
+
+/** Where a batch belongs, when it is recorded. */
+export interface RecordedAs {
+  step: number;
+  rank: number;
+}
+
+/** What a summary is made of. */
+interface Summarized {
+  verdict: 'finite' | 'non_finite';
+  causes: readonly CauseReport[];
+  masked_rows_non_finite: number;
+  labels?: { out_of_range: number };
+  float16?: { hint?: string };
+}
+
+/**
+ * What is wrong, in one line for logs and notebooks:
+ * `NaN in 3 of 4096 rows; first at row 17, class 20011 (not the label)`.
+ * @param counted rows that count
+ * @param recorded comes first: `step 41200, rank 3: …`
+ */
+export function summarize(
+  { verdict, causes, masked_rows_non_finite: leftOut, labels, float16 }: Summarized,
+  counted: number,
+  recorded?: RecordedAs,
+): string {
+  const found = describeCauses(causes, counted);
+  const outOfRange = labels?.out_of_range ?? 0;
+  const clauses = [
+    verdict === 'non_finite' ? found : `the loss is finite${found === '' ? '' : `, though ${found}`}`,
+    ...(leftOut > 0 ? [`${count(leftOut, 'row')} left out with non-finite values, which do not count`] : []),
+    ...(outOfRange > 0 ? [`${count(outOfRange, 'label')} out of range, counted with loss 0`] : []),
+    ...(float16?.hint === undefined ? [] : [float16.hint]),
+  ];
+  const where = recorded === undefined ? '' : `step ${recorded.step}, rank ${recorded.rank}: `;
+  return where + clauses.join('; ');
+}
+
+/** What each cause says of rows. */
+const WORDS = {
+  nan_logit: 'NaN',
+  pos_inf_logit: 'Infinity',
+  all_neg_inf_row: 'every logit is -Infinity',
+  neg_inf_at_label: '-Infinity at the label',
+  neg_inf_smoothed: '-Infinity, to which label_smoothing gives weight,',
+  non_finite_probability: 'a probability that is not finite',
+} as const;
+
+/** @param counted rows that count */
+export function describeCauses(causes: readonly CauseReport[], counted: number): string {
+  return causes.map((cause) => describeCause(cause, counted)).join('; ');
+}
+
+function describeCause({ cause, rows, first }: CauseReport, counted: number): string {
+  if (cause === 'zero_denominator') return 'nothing is counted: the denominator is 0';
+  if (cause === 'accumulation_overflow') {
+    const what = rows === 0 ? 'their sum overflows' : `the loss of ${count(rows, 'row')} overflows`;
+    return `every logit is finite, but ${what} float64`;
+  }
+  const place = first === undefined ? '' : `; first at row ${first.row}${columnOf(cause, first)}`;
+  return `${WORDS[cause]} in ${rows} of ${count(counted, 'row')}${place}`;
+}
+
+function columnOf(
+  cause: CauseReport['cause'],
+  { column, is_label: isLabel }: NonNullable<CauseReport['first']>,
+): string {
+  // Of the one every column is meant, of the other it is clear which.
+  if (cause === 'all_neg_inf_row') return '';
+  const what = cause === 'neg_inf_at_label' ? '' : isLabel ? ' (the label)' : ' (not the label)';
+  return `, class ${column}${what}`;
+}
+
+function count(n: number, noun: string): string {
+  return `${n} ${noun}${n === 1 ? '' : 's'}`;
+}

@@ -1,0 +1,105 @@
+import { Type } from 'typebox';
+import { MOST_COLUMNS } from '../evaluation/diagnosis.ts';
+import { FLOAT_DTYPES } from '../tensor/dtype.ts';
+import { CrossEntropyRequest, RowCounts } from './cross-entropy.ts';
+import { Diagnostics, Float16 } from './diagnostics.ts';
+import { count, numberOrNonFinite } from './tensor.ts';
+
+/** The body of POST /v1/diagnose: that of an evaluation, of which only the tensor is needed. */
+export const DiagnoseRequest = Type.Partial(CrossEntropyRequest, {
+  description:
+    'Of the body of `/v1/cross-entropy` only `logits` is needed, which may be any floating-point tensor of shape (C,), (N, C) or (…, C); a vector is one row. `input_mask`, and `label` by `ignore_index`, say which rows count.',
+  additionalProperties: false,
+});
+
+const { causes, locations, masked_rows_non_finite } = Diagnostics.properties;
+
+const rowNorm = (description: string) =>
+  Type.Object(
+    { row: count('Row, from 0.', 17), norm: numberOrNonFinite('Its Euclidean norm.', 12.5) },
+    { additionalProperties: false, description },
+  );
+
+/** The answer of POST /v1/diagnose. */
+export const DiagnoseReply = Type.Object(
+  {
+    verdict: Type.Enum(['finite', 'non_finite'], {
+      description: 'Whether every value of the counted rows is finite.',
+      examples: ['finite'],
+    }),
+    summary: Type.String({
+      description: 'What stands there, in one line.',
+      examples: ['every value is finite, within [-12.25, 31.5]'],
+    }),
+    dtype: Type.Enum([...FLOAT_DTYPES], { description: 'dtype of the tensor.', examples: ['float32'] }),
+    shape: Type.Array(count('Size of an axis.', 4096), { description: 'Its shape.', examples: [[4096, 32000]] }),
+    rows: RowCounts,
+    values: Type.Object(
+      {
+        total: count('Values of the counted rows.', 131072000),
+        nan: count('NaN.', 0),
+        pos_inf: count('+Inf.', 0),
+        neg_inf: count('−Inf.', 0),
+        zero: count('0.', 12),
+        subnormal: count('Values too small to be normal in the dtype: they have lost precision.', 0),
+        min: Type.Optional(numberOrNonFinite('Least finite value; absent when there is none.', -12.25)),
+        max: Type.Optional(numberOrNonFinite('Greatest finite value; absent when there is none.', 31.5)),
+        bad_rows: count('Rows that hold a value that is not finite.', 0),
+      },
+      { additionalProperties: false, description: 'Exact counts over counted rows.' },
+    ),
+    causes,
+    locations,
+    masked_rows_non_finite,
+    magnitudes: Type.Array(
+      Type.Object(
+        {
+          exponent: Type.Integer({
+            minimum: -1023,
+            maximum: 1023,
+            description: 'e, where 2^e ≤ |x| < 2^(e+1); −1023 also for what is smaller.',
+            examples: [3],
+          }),
+          count: count('How many values.', 40960),
+        },
+        { additionalProperties: false, description: 'A power of two.' },
+      ),
+      {
+        maxItems: 2047,
+        description: 'A histogram of finite values other than 0 by their magnitude; powers without any are left out.',
+        examples: [[{ exponent: 3, count: 40960 }]],
+      },
+    ),
+    row_norms: Type.Optional(
+      Type.Object(
+        { smallest: rowNorm('The row of least norm.'), largest: rowNorm('The row of greatest norm.') },
+        { additionalProperties: false, description: 'Norms of counted rows, over their finite values.' },
+      ),
+    ),
+    columns: Type.Object(
+      {
+        bad: count('Columns that are not finite in some counted row.', 0),
+        bad_in_most_rows: count('Columns that are not finite in more than half of the counted rows.', 0),
+        worst: Type.Array(
+          Type.Object(
+            { column: count('Column, from 0.', 20011), rows: count('Rows in which it is not finite.', 4096) },
+            { additionalProperties: false, description: 'A column.' },
+          ),
+          {
+            maxItems: MOST_COLUMNS,
+            description: 'The columns that are not finite in the most rows, of equals the first.',
+            examples: [[]],
+          },
+        ),
+      },
+      { additionalProperties: false, description: 'Hot spots: classes that are bad in many rows.' },
+    ),
+    float16: Type.Optional(Float16),
+    kernel: Type.String({
+      pattern: '^(f16|bf16|f32|f64)-(relaxed|strict)-simd$',
+      description: 'The kernel that looked at it.',
+      examples: ['f32-relaxed-simd'],
+    }),
+  },
+  { additionalProperties: false, description: 'What stands in a tensor.' },
+);

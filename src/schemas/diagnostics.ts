@@ -1,0 +1,160 @@
+import { Type } from 'typebox';
+import { CAUSES } from '../loss/causes.ts';
+import { MOST_LOCATIONS } from '../loss/options.ts';
+import { count, numberOrNonFinite } from './tensor.ts';
+
+/** Place of a non-finite value. */
+const Place = Type.Object(
+  {
+    row: count('Row of the batch, from 0, in row-major order of the leading axes.', 17),
+    column: count('Class, from 0.', 20011),
+    value: Type.Enum(['NaN', 'Infinity', '-Infinity'], { description: 'What stands there.', examples: ['NaN'] }),
+    is_label: Type.Boolean({ description: 'Whether the column is the row’s label.', examples: [false] }),
+    masked: Type.Boolean({
+      description: 'Whether the row is left out, by the mask or by `ignore_index`.',
+      examples: [false],
+    }),
+  },
+  { additionalProperties: false, description: 'Place of a non-finite logit, or probability.' },
+);
+
+const label = (description: string, example: number) =>
+  Type.Integer({
+    minimum: Number.MIN_SAFE_INTEGER,
+    maximum: Number.MAX_SAFE_INTEGER,
+    description,
+    examples: [example],
+  });
+
+/** What float16 values tell of overflow and underflow. */
+export const Float16 = Type.Object(
+  {
+    at_largest: count('Values that are 65504, the greatest finite float16.', 0),
+    subnormal_fraction: Type.Number({
+      minimum: 0,
+      maximum: 1,
+      description:
+        'Share of subnormal values, which have lost precision (0 < |x| < 2^−14): among the first 256 of each counted row in an evaluation, among all in a diagnosis.',
+      examples: [0.001],
+    }),
+    hint: Type.Optional(
+      Type.String({
+        description: 'Said when the values look like overflow.',
+        examples: ['the logits look like overflow of float16'],
+      }),
+    ),
+  },
+  { additionalProperties: false, description: 'Of float16 values, over counted rows; absent for other dtypes.' },
+);
+
+const WorstRow = Type.Object(
+  {
+    row: count('Row of the batch, from 0.', 17),
+    label: count('Its class; of class probabilities the most probable one.', 20011),
+    loss: numberOrNonFinite('Its nll in nats, without weights, smoothing and mask.', 14.2),
+    target_rank: Type.Optional(
+      Type.Integer({
+        minimum: -1,
+        maximum: 2 ** 31 - 1,
+        description:
+          'How many classes come before the label, as `outputs.target_rank` has it. Absent where partials were combined.',
+        examples: [8412],
+      }),
+    ),
+  },
+  { additionalProperties: false, description: 'A row that the model is most surprised by.' },
+);
+
+/** What is wrong with a batch, and where. */
+export const Diagnostics = Type.Object(
+  {
+    verdict: Type.Enum(['finite', 'non_finite'], {
+      description: 'Whether loss, numerator and z_loss are finite.',
+      examples: ['finite'],
+    }),
+    summary: Type.String({
+      description: 'What is wrong, in one line for logs and notebooks.',
+      examples: ['NaN in 3 of 4096 rows; first at row 17, class 20011 (not the label)'],
+    }),
+    causes: Type.Array(
+      Type.Object(
+        {
+          cause: Type.Enum([...CAUSES], {
+            description:
+              '`nan_logit`, `pos_inf_logit`: a counted row holds such a value, its loss is NaN (without `softcap`). `all_neg_inf_row`: a counted row is −Inf throughout, its loss is NaN. `neg_inf_at_label`: the label, or a class whose probability is not 0, has the logit −Inf: nll is +Inf, and so is the loss, unless the class has weight 0. `neg_inf_smoothed`: `label_smoothing` gives a class of the logit −Inf its share: the loss is +Inf. `non_finite_probability`: a row of class probabilities holds such a value, its loss is NaN. `zero_denominator`: nothing is counted. `accumulation_overflow`: every logit is finite, the loss of a row or the sum of the rows is not.',
+            examples: ['nan_logit'],
+          }),
+          rows: count('Counted rows it concerns.', 3),
+          first: Type.Optional(Place),
+        },
+        { additionalProperties: false, description: 'A cause with its first place.' },
+      ),
+      { description: 'Why the loss is not finite, or what it may hide.', examples: [[]] },
+    ),
+    logits: Type.Object(
+      {
+        nan: count('NaN logits in counted rows.', 0),
+        pos_inf: count('+Inf logits in counted rows.', 0),
+        neg_inf: count(
+          '−Inf logits in counted rows: at other classes than the label they are legal, and have probability 0.',
+          0,
+        ),
+        max: Type.Optional(numberOrNonFinite('The greatest finite logit; absent when there is none.', 12.5)),
+        bad_rows: count('Counted rows that hold any of these.', 0),
+      },
+      { additionalProperties: false, description: 'Exact counts over counted rows.' },
+    ),
+    locations: Type.Array(Place, {
+      maxItems: MOST_LOCATIONS,
+      description:
+        'The first non-finite logits in row-major order, those of rows left out among them; `options.max_locations` of them.',
+      examples: [[]],
+    }),
+    masked_rows_non_finite: count('Rows left out that hold a non-finite logit: they do not touch the loss.', 0),
+    labels: Type.Optional(
+      Type.Object(
+        {
+          min: Type.Optional(label('Least label; absent when nothing is counted.', 0)),
+          max: Type.Optional(label('Greatest label; absent when nothing is counted.', 50256)),
+          out_of_range: count('Labels that are no class: only with `invalid_label: "zero_loss"`.', 0),
+        },
+        { additionalProperties: false, description: 'Labels of counted rows; absent with class probabilities.' },
+      ),
+    ),
+    float16: Type.Optional(Float16),
+    probabilities: Type.Optional(
+      Type.Object(
+        {
+          not_one: count('Counted rows whose probabilities sum to less than 0.999 or more than 1.001.', 0),
+          negative: count('Counted rows that hold a negative probability.', 0),
+        },
+        {
+          additionalProperties: false,
+          description: 'What is odd about class probabilities; absent with class indices.',
+        },
+      ),
+    ),
+    gradient: Type.Optional(
+      Type.Object(
+        {
+          norm: numberOrNonFinite('Euclidean norm of the gradient with respect to the logits.', 0.7),
+          finite: Type.Boolean({ description: 'Whether every element of it is finite.', examples: [true] }),
+        },
+        { additionalProperties: false, description: 'With `check_for_nan_in_loss_and_grad`.' },
+      ),
+    ),
+    worst_rows: Type.Array(WorstRow, {
+      maxItems: 5,
+      description: 'The counted rows of greatest nll, the worst first, NaN before everything.',
+      examples: [[{ row: 17, label: 20011, loss: 14.2, target_rank: 8412 }]],
+    }),
+    local_losses: Type.Optional(
+      Type.Array(numberOrNonFinite('Σ m·ℓ / (Σ m + 1e-8) of a group.', 0.6581), {
+        description:
+          'Local loss of each data-parallel group, in row order: with `check_for_nan_in_loss_and_grad`, or with more than one group.',
+        examples: [[0.6581]],
+      }),
+    ),
+  },
+  { additionalProperties: false, description: 'What is wrong, and where.' },
+);
