@@ -7,6 +7,9 @@ const USAGE = `lossmeter ${VERSION}
 
 usage: lossmeter serve              serve until SIGTERM
        lossmeter evaluate FILE…     evaluate safetensors files; --help says more
+       lossmeter keys create|list|revoke
+                                    API keys; --help says more
+       lossmeter health             whether the service is ready; --help says more
        lossmeter --version
 
 environment:
@@ -20,6 +23,16 @@ export async function run(args: string[]): Promise<void> {
   if (args[0] === 'evaluate') {
     const { evaluate } = await import('./evaluate.ts');
     process.exitCode = await evaluate(args.slice(1));
+    return;
+  }
+  if (args[0] === 'keys') {
+    const { keys } = await import('./keys.ts');
+    process.exitCode = await keys(args.slice(1));
+    return;
+  }
+  if (args[0] === 'health') {
+    const { health } = await import('./health.ts');
+    process.exitCode = await health(args.slice(1));
     return;
   }
   let command: string | undefined;

@@ -1,0 +1,12 @@
+import { defineConfig } from 'vitest/config';
+import base from '../../vitest.config.ts';
+
+/** Tests of the container's image; `npm test` has none of them. */
+export default defineConfig({
+  ...base,
+  test: {
+    ...base.test,
+    include: ['test/container/**/*.container.ts'],
+    reporters: ['default', ['junit', { outputFile: 'test-results/container.xml' }]],
+  },
+});
