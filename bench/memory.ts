@@ -1,4 +1,3 @@
-import { existsSync, readFileSync } from 'node:fs';
 import { Agent } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { javascriptNll } from './baselines/javascript-kernel.ts';
@@ -7,6 +6,7 @@ import { notMeasured } from './comparison.ts';
 import type { Comparison } from './comparison.ts';
 import { makeLabels, makeLogits } from './logits.ts';
 import { SAFETENSORS, fileHead, post } from './request.ts';
+import { SHOWS_MEMORY, residentMegabytes } from './resident-memory.ts';
 import { startService } from './service.ts';
 import { mean, thin } from './statistics.ts';
 
@@ -29,7 +29,7 @@ const GROWTH = { what: 'the same, second half', unit: 'MB', goal: { atMost: 30 }
 
 /** Resident memory of the service while a tensor streams through that is larger than what it may take. */
 export async function benchMemory(): Promise<Comparison[]> {
-  if (!existsSync('/proc/self/status')) {
+  if (!SHOWS_MEMORY) {
     return [OVER_IDLE, GROWTH].map((row) => notMeasured(row, 'it needs the /proc of Linux'));
   }
   const block = makeLogits('float32', BLOCK_ROWS, CLASSES);
@@ -85,12 +85,4 @@ export async function benchMemory(): Promise<Comparison[]> {
 function* repeat(head: Buffer, block: Buffer, times: number): Generator<Buffer> {
   yield head;
   for (let k = 0; k < times; k++) yield block;
-}
-
-/** Megabytes of 10⁶ bytes: VmRSS, and VmHWM, its highest since the process began. */
-function residentMegabytes(pid: number): { now: number; highest: number } {
-  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
-  const field = (name: string): number =>
-    (Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(status)?.[1]) * 1024) / 1e6;
-  return { now: field('VmRSS'), highest: field('VmHWM') };
 }

@@ -21,16 +21,21 @@ export interface ChildServer extends AsyncDisposable {
 /**
  * The service as it ships, with the configuration of the environment but for the address and the log.
  * @param imports modules that run in its process first; they can talk to this one by `process.send`
+ * @param environment variables beside, such as LOSSMETER_WORKERS
  */
-export function startService({ imports = [] }: { imports?: readonly URL[] } = {}): Promise<ChildServer> {
+export function startService({
+  imports = [],
+  environment = {},
+}: { imports?: readonly URL[]; environment?: NodeJS.ProcessEnv } = {}): Promise<ChildServer> {
   // As `npm start` does.
   const nodeArgs = ['--max-semi-space-size=1', ...imports.map(({ href }) => `--import=${href}`)];
   return start(process.execPath, [...nodeArgs, pathOf('../src/cli/bin.js'), 'serve'], {
     hasChannel: imports.length > 0,
     environmentFor: (port) => ({
+      LOSSMETER_LOG_LEVEL: 'warn',
+      ...environment,
       LOSSMETER_HOST: '127.0.0.1',
       LOSSMETER_PORT: port,
-      LOSSMETER_LOG_LEVEL: 'warn',
     }),
   });
 }

@@ -1,0 +1,9 @@
+/** Clients on a thread of their own: who measures must not wait for them. Each message is a loop to run. */
+import { parentPort } from 'node:worker_threads';
+import { run } from './traffic.ts';
+import type { ClosedLoop, OpenLoop } from './traffic.ts';
+
+parentPort!.on('message', async (loop: ClosedLoop | OpenLoop) => {
+  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- that is of windows
+  parentPort!.postMessage(await run(loop));
+});

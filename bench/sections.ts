@@ -1,0 +1,60 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { cpus, totalmem } from 'node:os';
+import { formatTable, isMet } from './comparison.ts';
+import type { Comparison } from './comparison.ts';
+
+export type Section = () => Promise<Comparison[]>;
+
+/** @returns the named sections, all when none is named; ends the process when there is no such section */
+export function chooseSections(
+  sections: Readonly<Record<string, Section>>,
+  names: readonly string[],
+): [string, Section][] {
+  const unknown = names.filter((name) => !Object.hasOwn(sections, name));
+  if (unknown.length > 0) {
+    console.error(`unknown section ${unknown.join(', ')}; there are ${Object.keys(sections).join(', ')}`);
+    process.exit(2);
+  }
+  return Object.entries(sections).filter(([name]) => names.length === 0 || names.includes(name));
+}
+
+/**
+ * Runs sections one after another, prints their report, and keeps it as JSON beside the bench.
+ * @param prepare what comes before them and has a bound of its own
+ */
+export async function runSections(
+  sections: readonly [string, Section][],
+  { results, endWithinMs, prepare }: { results: string; endWithinMs: number; prepare?: () => Promise<unknown> },
+): Promise<void> {
+  // Leaving by process.exit ends the child servers too.
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
+  await prepare?.();
+  setTimeout(() => {
+    console.error(`the bench did not end within ${endWithinMs} ms`);
+    process.exit(1);
+  }, endWithinMs).unref();
+
+  const comparisons: Comparison[] = [];
+  for (const [name, section] of sections) {
+    console.error(`${name} …`);
+    comparisons.push(...(await section()));
+  }
+  const machine = describeMachine();
+  console.log(`${machine['processors']} × ${machine['processor']}, Node.js ${machine['node']}\n`);
+  console.log(formatTable(comparisons));
+
+  const rows = comparisons.map((comparison) => Object.assign(comparison, { met: isMet(comparison) }));
+  const file = new URL(`./results/${results}`, import.meta.url);
+  mkdirSync(new URL('.', file), { recursive: true });
+  writeFileSync(file, `${JSON.stringify({ date: new Date().toISOString(), machine, rows }, undefined, 2)}\n`);
+}
+
+function describeMachine(): Record<string, string | number> {
+  const processors = cpus();
+  return {
+    processor: processors[0]?.model ?? 'unknown',
+    processors: processors.length,
+    memory_bytes: totalmem(),
+    node: process.version,
+  };
+}
