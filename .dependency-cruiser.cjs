@@ -5,12 +5,13 @@
 const LAYERS = [
   ['routes', '^routes/'],
   ['main', '^src/(main\\.ts|listen\\.ts|cli/)'],
-  ['app', '^src/(app\\.ts|plugins/|schemas/)'],
+  ['app', '^src/(app\\.ts|plugins/|schemas/|telemetry/)'],
   ['evaluation', '^src/evaluation/'],
   ['wire', '^src/wire/'],
   ['pool', '^src/pool/'],
   ['loss', '^src/loss/'],
   ['kernels', '^kernels/'],
+  ['keys', '^src/keys/'],
   ['base', '^src/(tensor/|errors\\.ts|config\\.ts|suggestion\\.ts|version\\.ts)'],
 ];
 

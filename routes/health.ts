@@ -6,6 +6,7 @@ export default async function health(app: FastifyInstance): Promise<void> {
     '/livez',
     {
       logLevel: 'warn',
+      config: { scope: 'open' },
       schema: {
         tags: ['service'],
         operationId: 'getLiveness',
@@ -21,6 +22,7 @@ export default async function health(app: FastifyInstance): Promise<void> {
     '/readyz',
     {
       logLevel: 'warn',
+      config: { scope: 'open' },
       schema: {
         tags: ['service'],
         operationId: 'getReadiness',

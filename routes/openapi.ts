@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 
 export default async function openapi(app: FastifyInstance): Promise<void> {
-  app.get('/openapi.json', { schema: { hide: true } }, () => app.swagger());
+  if (app.config.docs === 'off') return;
+  app.get('/openapi.json', { config: { scope: 'read' }, schema: { hide: true } }, () => app.swagger());
 }

@@ -7,15 +7,24 @@ import Fastify from 'fastify';
 import type { FastifyInstance, FastifyServerOptions } from 'fastify';
 import type { Config } from './config.ts';
 import answers from './plugins/answers.ts';
+import auth from './plugins/auth.ts';
+import { answerClientError } from './plugins/client-errors.ts';
+import cors from './plugins/cors.ts';
 import errors, { answerFrameworkError } from './plugins/errors.ts';
 import evaluator from './plugins/evaluator.ts';
 import inferences from './plugins/inferences.ts';
 import lifecycle from './plugins/lifecycle.ts';
+import limits from './plugins/limits.ts';
 import openapi from './plugins/openapi.ts';
 import rawBodies from './plugins/raw-bodies.ts';
+import securityHeaders from './plugins/security-headers.ts';
+import telemetry from './plugins/telemetry.ts';
 
 /** A connection on which nothing comes or goes for so long is closed, in milliseconds. */
 const IDLE_SOCKET_MS = 120_000;
+
+/** How often it is looked for heads that have not come in time, in milliseconds. */
+const HEAD_CHECK_MS = 1000;
 
 /** What buildApp needs. */
 export interface AppOptions {
@@ -38,13 +47,26 @@ export async function buildApp({ config, logger = false }: AppOptions): Promise<
     // The lifecycle plugin refuses by itself, as a problem; the probes go on to answer.
     return503OnClosing: false,
     frameworkErrors: answerFrameworkError,
+    clientErrorHandler: (error, socket) => answerClientError(app, error, socket),
+    http: {
+      maxHeaderSize: config.maxHeaderBytes,
+      headersTimeout: config.stallSeconds * 1000,
+      connectionsCheckingInterval: HEAD_CHECK_MS,
+    },
     connectionTimeout: IDLE_SOCKET_MS,
   }).withTypeProvider<TypeBoxTypeProvider>();
+  app.server.maxConnections = config.maxConnections;
 
   await app.register(errors);
+  await app.register(telemetry, { config });
+  await app.register(securityHeaders);
+  await app.register(cors, { config });
   await app.register(rawBodies);
-  await app.register(lifecycle);
-  await app.register(openapi);
+  await app.register(lifecycle, { config });
+  await app.register(auth, { config });
+  const { maxRequestsPerMinute } = config;
+  if (maxRequestsPerMinute !== undefined) await app.register(limits, { maxRequestsPerMinute });
+  await app.register(openapi, { config });
   await app.register(accepts);
   await app.register(answers);
   await app.register(inferences);

@@ -71,8 +71,105 @@ export const Config = Type.Object({
     minimum: MiB,
     maximum: Number.MAX_SAFE_INTEGER,
     description:
-      'Bytes held over all requests: fields that wait for others; and, counted apart, the slabs of logits under way.',
+      'Bytes held over all requests: up to a quarter is slabs of logits under way, the rest fields that wait for others, results and answers.',
   }),
+  maxRequestsInFlight: Type.Integer({
+    default: 64,
+    minimum: 1,
+    maximum: 65536,
+    description: 'Evaluations under way at a time. One whose client sends hardly anything does not count.',
+  }),
+  maxQueuedRequests: Type.Integer({
+    default: 256,
+    minimum: 0,
+    maximum: 65536,
+    description: 'Evaluations that wait for others to end; what comes beyond is refused with 429.',
+  }),
+  maxConnections: Type.Integer({
+    default: 8192,
+    minimum: 1,
+    maximum: 65536,
+    description: 'Open connections; what comes beyond is closed at once.',
+  }),
+  maxHeaderBytes: Type.Integer({
+    default: 16384,
+    minimum: 1024,
+    maximum: MiB,
+    description: 'Longest head of a request: its line and header fields.',
+  }),
+  maxJsonDepth: Type.Integer({
+    default: 64,
+    minimum: 4,
+    maximum: 1024,
+    description: 'Deepest nesting of arrays and objects in a JSON body.',
+  }),
+  maxElements: Type.Integer({
+    default: 2 ** 33,
+    minimum: 1,
+    maximum: Number.MAX_SAFE_INTEGER,
+    description: 'Most elements of logits. Other tensors are held in memory, and bounded by that.',
+  }),
+  maxDecompressionRatio: Type.Integer({
+    default: 200,
+    minimum: 1,
+    maximum: 1_000_000,
+    description: 'Bytes that one byte of a compressed body may become, beyond the first 16 MiB.',
+  }),
+  maxRequestsPerMinute: Type.Optional(
+    Type.Integer({
+      minimum: 1,
+      maximum: 1_000_000_000,
+      description: 'Requests of a key per minute, or of an address where no key is needed; probes do not count.',
+    }),
+  ),
+  minBytesPerSecond: Type.Integer({
+    default: 1024,
+    minimum: 0,
+    maximum: GiB,
+    description:
+      'Slowest client: one that the service waits for, and that sends or takes less over `LOSSMETER_STALL_SECONDS`, is cut off. How long a request takes in all does not matter.',
+  }),
+  stallSeconds: Type.Integer({
+    default: 10,
+    minimum: 1,
+    maximum: 3600,
+    description: 'Seconds over which the progress of a client is judged; a head must arrive within them.',
+  }),
+  drainSeconds: Type.Integer({
+    default: 30,
+    minimum: 0,
+    maximum: 3600,
+    description: 'Seconds that requests under way may take after SIGTERM; what is not done then is cut off.',
+  }),
+  apiKeysFile: Type.Optional(
+    Type.String({
+      minLength: 1,
+      description:
+        'File of API keys, made by `lossmeter keys create` and read again when it changes. Every request but a probe needs a key then.',
+    }),
+  ),
+  allowAnonymous: Type.Boolean({
+    default: false,
+    description:
+      'Serve without keys on an address that others can reach. Without this flag the service does not start there.',
+  }),
+  docs: Type.Enum(['open', 'keyed', 'off'], {
+    default: 'open',
+    description:
+      '`/docs` and `/openapi.json`: for everybody, with the scope `read`, or not there. Browsers send no keys.',
+  }),
+  metrics: Type.Enum(['open', 'keyed', 'off'], {
+    default: 'keyed',
+    description:
+      '`/metrics`: for everybody, with the scope `read`, or not there. Where there are no keys, for everybody.',
+  }),
+  corsOrigins: Type.Optional(
+    Type.String({
+      minLength: 1,
+      description:
+        'Origins of web pages that may call the service, separated by commas, such as `https://dash.example.org`; `*` is any.',
+    }),
+  ),
   dataDir: Type.Optional(
     Type.String({
       minLength: 1,
@@ -92,15 +189,38 @@ type ConfigKey = keyof Config;
 
 const CONFIG_KEYS = Object.keys(Config.properties) as readonly ConfigKey[];
 
+/** What clients can run into: reported by /v1/info under its name in lower case. */
+export const LIMITS = [
+  'maxRowBytes',
+  'maxElements',
+  'maxBodyBytes',
+  'maxJsonBytes',
+  'maxJsonDepth',
+  'maxDecompressionRatio',
+  'maxHeaderBytes',
+  'maxBytesInFlight',
+  'maxRequestsInFlight',
+  'maxQueuedRequests',
+  'maxConnections',
+  'maxRequestsPerMinute',
+  'minBytesPerSecond',
+  'stallSeconds',
+] as const satisfies readonly ConfigKey[];
+
+/** maxBodyBytes → max_body_bytes */
+export function snakeCase(key: string): string {
+  return key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+}
+
 /** maxBodyBytes → LOSSMETER_MAX_BODY_BYTES */
 function environmentName(key: ConfigKey): string {
-  return `LOSSMETER_${key.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`;
+  return `LOSSMETER_${snakeCase(key).toUpperCase()}`;
 }
 
 /** The variables with their defaults and meanings, for documentation. */
 export function describeConfig(): { name: string; default: string; description: string }[] {
   return CONFIG_KEYS.map((key) => {
-    const schema = Config.properties[key] as { default?: string | number; description?: string };
+    const schema = Config.properties[key] as { default?: string | number | boolean; description?: string };
     return {
       name: environmentName(key),
       default: String(schema.default ?? 'off'),

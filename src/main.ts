@@ -1,18 +1,30 @@
+import { BlockList, isIP } from 'node:net';
 import closeWithGrace from 'close-with-grace';
 import { buildApp } from './app.ts';
 import { unknownVariables } from './config.ts';
 import type { Config } from './config.ts';
 import { listen } from './listen.ts';
 
-/** How long requests in flight may take after SIGTERM, in milliseconds. */
-const DRAIN_MS = 30_000;
+/** How long closing may take beside what requests under way are given, in milliseconds. */
+const CLOSE_MS = 10_000;
 
-/** Listens until a signal; then finishes the requests in flight and resolves. */
+/** Addresses that only this machine can reach. */
+const LOOPBACK = new BlockList();
+LOOPBACK.addSubnet('127.0.0.0', 8);
+LOOPBACK.addAddress('::1', 'ipv6');
+
+/**
+ * Listens until a signal; then finishes the requests in flight and resolves.
+ * @throws Error when everybody could call the service and nobody said that they may
+ */
 export async function serve(config: Config): Promise<void> {
+  const isOpen = config.apiKeysFile === undefined && config.socket === undefined && !isLoopback(config.host);
+  if (isOpen && !config.allowAnonymous) throw new Error(explainOpen(config));
   const app = await buildApp({ config, logger: { level: config.logLevel } });
+  if (isOpen) app.log.warn(`no keys: whoever reaches ${config.host} may use this service`);
   for (const name of unknownVariables()) app.log.warn(`${name} is not a variable of lossmeter and does nothing`);
 
-  closeWithGrace({ delay: DRAIN_MS, logger: app.log }, async ({ err, signal }) => {
+  closeWithGrace({ delay: config.drainSeconds * 1000 + CLOSE_MS, logger: app.log }, async ({ err, signal }) => {
     if (err) app.log.fatal({ err }, 'the service failed');
     else app.log.info(`${signal}: finishing the requests in flight`);
     await app.close();
@@ -20,4 +32,15 @@ export async function serve(config: Config): Promise<void> {
   });
 
   await listen(app, config);
+}
+
+function isLoopback(host: string): boolean {
+  const version = isIP(host);
+  return version === 0 ? host.toLowerCase() === 'localhost' : LOOPBACK.check(host, version === 6 ? 'ipv6' : 'ipv4');
+}
+
+function explainOpen({ host }: Config): string {
+  return `LOSSMETER_HOST is ${host}, which others can reach, and there are no keys. Either make one with
+  lossmeter keys create --name NAME --scope evaluate --file keys.json
+and set LOSSMETER_API_KEYS_FILE=keys.json, or set LOSSMETER_ALLOW_ANONYMOUS=true to serve whoever asks.`;
 }

@@ -60,6 +60,7 @@ describe('a planted violation is seen', () => {
       'base-imports-upwards',
     ],
     ['src/wire/planted.ts', `export { Slabs } from '../pool/slabs.ts';\n`, 'wire-does-not-know-pool'],
+    ['src/keys/planted.ts', `export { HeldBytes } from '../wire/held-bytes.ts';\n`, 'keys-imports-upwards'],
     ['src/evaluation/planted.ts', `export { buildApp } from '../app.ts';\n`, 'evaluation-imports-upwards'],
     ['src/plugins/planted.ts', `export { default } from '../../routes/health.ts';\n`, 'app-imports-upwards'],
     ['kernels/planted.ts', `export { parseOptions } from '../src/loss/options.ts';\n`, 'kernels-imports-upwards'],

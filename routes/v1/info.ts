@@ -1,4 +1,5 @@
 import type { FastifyInstance } from 'fastify';
+import { LIMITS, snakeCase } from '../../src/config.ts';
 import { OPTION_NAMES } from '../../src/loss/options.ts';
 import { Info } from '../../src/schemas/service.ts';
 import { FloatDTypes, IntegerDTypes } from '../../src/schemas/tensor.ts';
@@ -25,12 +26,7 @@ export default async function info(app: FastifyInstance): Promise<void> {
     content_encodings: CONTENT_ENCODINGS,
     options: OPTION_NAMES,
     local_data: config.dataDir !== undefined,
-    limits: {
-      max_row_bytes: config.maxRowBytes,
-      max_body_bytes: config.maxBodyBytes,
-      max_json_bytes: config.maxJsonBytes,
-      max_bytes_in_flight: config.maxBytesInFlight,
-    },
+    limits: Object.fromEntries(LIMITS.map((key) => [snakeCase(key), config[key]])),
   };
-  app.get('/info', { schema }, () => answer);
+  app.get('/info', { config: { scope: 'any' }, schema }, () => answer);
 }

@@ -15,18 +15,18 @@ const schemaOf = (suffix: string) => ({
   body: { description: 'The batch.', content: contentOf(MEDIA_TYPES, InferenceRequest) },
   response: {
     200: { description: 'The evaluated batch.', content: contentOf(MEDIA_TYPES, InferenceResponse) },
-    ...inferenceErrors(400, 413, 415, 422, 500, 501, 503),
+    ...inferenceErrors(400, 408, 413, 415, 422, 429, 500, 501, 503),
   },
 });
 
 export default async function infer(app: FastifyInstance): Promise<void> {
   // The body is a stream: its schema documents it, and the codec checks it.
-  const validatorCompiler = () => () => true;
+  const options = { config: { scope: 'evaluate' }, validatorCompiler: () => () => true } as const;
   for (const [path, suffix] of [
     [`/models/${MODEL.name}/infer`, ''],
     [`/models/${MODEL.name}/versions/${MODEL.version}/infer`, 'Version'],
   ] as const) {
-    app.post(path, { schema: schemaOf(suffix), validatorCompiler }, async (request, reply) => {
+    app.post(path, { ...options, schema: schemaOf(suffix) }, async (request, reply) => {
       logGradientCheck(await reply.answerInference((body) => app.evaluator.evaluate(body)), request.log);
       return reply;
     });

@@ -54,9 +54,10 @@ const PATHS = [
 ] as const;
 
 export default async function models(app: FastifyInstance): Promise<void> {
+  const config = { scope: 'any' } as const;
   const errors = inferenceErrors(503);
   const list = { tags, operationId: 'listModels', summary: 'The models', response: { 200: ModelList, ...errors } };
-  app.get('/models', { schema: list }, () => ({ models: [MODEL.name] }));
+  app.get('/models', { config, schema: list }, () => ({ models: [MODEL.name] }));
 
   const statistics = (suffix: string) => ({
     tags,
@@ -64,7 +65,7 @@ export default async function models(app: FastifyInstance): Promise<void> {
     summary: 'How often the model was called, and how long it took',
     response: { 200: ModelStatistics, ...errors },
   });
-  app.get('/models/stats', { schema: statistics('') }, () => statisticsOf(app));
+  app.get('/models/stats', { config, schema: statistics('') }, () => statisticsOf(app));
 
   for (const [path, suffix] of PATHS) {
     const operation = (name: string, summary: string, answer: object) => ({
@@ -74,18 +75,18 @@ export default async function models(app: FastifyInstance): Promise<void> {
       response: { 200: answer, ...errors },
     });
     const metadata = operation('Metadata', 'What the model takes and gives', ModelMetadata);
-    app.get(path, { schema: metadata }, () => METADATA);
+    app.get(path, { config, schema: metadata }, () => METADATA);
 
-    const config = operation('Config', 'The configuration of the model, as Triton has it', ModelConfig);
-    app.get(`${path}/config`, { schema: config }, () => CONFIG);
+    const configuration = operation('Config', 'The configuration of the model, as Triton has it', ModelConfig);
+    app.get(`${path}/config`, { config, schema: configuration }, () => CONFIG);
 
     const readiness = operation('Ready', 'Readiness of the model', ModelReadiness);
-    app.get(`${path}/ready`, { schema: readiness }, () => {
+    app.get(`${path}/ready`, { config: { scope: 'open' }, schema: readiness }, () => {
       if (app.isReady()) return { name: MODEL.name, ready: true };
       throw new LossmeterError('shutting_down', 'the service takes no work at the moment');
     });
 
-    app.get(`${path}/stats`, { schema: statistics(`OfModel${suffix}`) }, () => statisticsOf(app));
+    app.get(`${path}/stats`, { config, schema: statistics(`OfModel${suffix}`) }, () => statisticsOf(app));
   }
 }
 

@@ -19,17 +19,17 @@ const NOT_IMPLEMENTED: readonly [method: HTTPMethods[], path: string, what: stri
 ];
 
 export default async function others(app: FastifyInstance): Promise<void> {
-  const schema = { hide: true };
+  const options = { config: { scope: 'any' }, schema: { hide: true } } as const;
   for (const [method, url, what] of NOT_IMPLEMENTED) {
     app.route({
-      ...{ method, url, schema },
+      ...{ method, url, ...options },
       handler() {
         throw new LossmeterError('not_implemented', `${what} is not implemented by this service`);
       },
     });
   }
 
-  app.all<{ Params: { '*': string } }>('/models/*', { schema }, (request, reply) => {
+  app.all<{ Params: { '*': string } }>('/models/*', options, (request, reply) => {
     const [name, versions, version] = request.params['*'].split('/');
     const known = name === MODEL.name && (versions !== 'versions' || version === MODEL.version);
     // The model is known and the path is not, or has another method.

@@ -11,7 +11,7 @@ const schema = {
 };
 
 export default async function repository(app: FastifyInstance): Promise<void> {
-  app.post('/repository/index', { schema }, () => {
+  app.post('/repository/index', { config: { scope: 'any' }, schema }, () => {
     const [state, reason] = app.isReady() ? ['READY', ''] : ['UNAVAILABLE', 'the service takes no work at the moment'];
     return [{ name: MODEL.name, version: MODEL.version, state, reason }];
   });

@@ -17,7 +17,7 @@ export default async function server(app: FastifyInstance): Promise<void> {
     summary: 'What this server is',
     response: { 200: ServerMetadata, ...inferenceErrors(503) },
   };
-  app.get('', { schema: metadata }, () => METADATA);
+  app.get('', { config: { scope: 'any' }, schema: metadata }, () => METADATA);
 
   const liveness = {
     tags,
@@ -25,7 +25,8 @@ export default async function server(app: FastifyInstance): Promise<void> {
     summary: 'Liveness',
     response: { 200: ServerHealth },
   };
-  app.get('/health/live', { logLevel: 'warn', schema: liveness }, () => ({ live: true, ready: app.isReady() }));
+  const probe = { logLevel: 'warn', config: { scope: 'open' } } as const;
+  app.get('/health/live', { ...probe, schema: liveness }, () => ({ live: true, ready: app.isReady() }));
 
   const readiness = {
     tags,
@@ -33,7 +34,7 @@ export default async function server(app: FastifyInstance): Promise<void> {
     summary: 'Readiness',
     response: { 200: ServerHealth, 503: ServerHealth },
   };
-  app.get('/health/ready', { logLevel: 'warn', schema: readiness }, (_request, reply) => {
+  app.get('/health/ready', { ...probe, schema: readiness }, (_request, reply) => {
     const ready = app.isReady();
     return reply.code(ready ? 200 : 503).send({ live: true, ready });
   });

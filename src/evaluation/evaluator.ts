@@ -9,13 +9,19 @@ import { HeldBytes } from '../wire/held-bytes.ts';
 import type { HeldBytesAccount } from '../wire/held-bytes.ts';
 import { JsonParser } from '../wire/json-parser.ts';
 import type { FileTensor } from '../wire/file-reference.ts';
+import { elementCount, formatShape } from '../tensor/shape.ts';
+import type { Shape } from '../tensor/shape.ts';
 import { requireValues } from '../wire/media-types.ts';
 import type { Codec, DecodeContext, RequestHeader } from '../wire/request.ts';
+import { Admission } from './admission.ts';
+import type { AdmissionLimits, Place } from './admission.ts';
 import { openBatch, openShard } from './batch.ts';
 import type { Batch } from './batch.ts';
 import type { RowResults } from './block-writer.ts';
 import { combine } from './combine.ts';
 import { DataDirectory, RequestFiles } from './data-directory.ts';
+import { openDiagnosis, reportDiagnosis } from './diagnosis.ts';
+import type { Diagnosis } from './diagnosis.ts';
 import { encodePartial } from './partial-object.ts';
 import type { PartialObject } from './partial-object.ts';
 import { evaluated, report } from './report.ts';
@@ -28,10 +34,15 @@ export interface Timings {
   reduce: number;
 }
 
-export interface EvaluatorLimits {
+export interface EvaluatorLimits extends AdmissionLimits {
   maxBodyBytes: number;
   maxJsonBytes: number;
-  maxBytesInFlight: number;
+  maxJsonDepth: number;
+  /** Elements of the logits; other tensors are held, and bounded by that. */
+  maxElements: number;
+  maxDecompressionRatio: number;
+  /** Bytes that requests may hold, apart from slabs. */
+  maxHeldBytes: number;
   /** Folder of files that requests may name; they may name none without. */
   dataDir?: string | undefined;
 }
@@ -72,10 +83,12 @@ type Answering<A> = Omit<Answered<A>, 'release'>;
  * methods throw a LossmeterError for what is wrong with the request; the stream may not have been read to its end then.
  */
 export class Evaluator {
+  /** Who may begin, and who is refused. */
+  readonly admission: Admission;
   readonly #pool: KernelPool;
   readonly #limits: EvaluatorLimits;
   readonly #held: HeldBytes;
-  readonly #jsonParser = new JsonParser();
+  readonly #jsonParser: JsonParser;
   /** How codecs read JSON. */
   readonly #json: Pick<DecodeContext, 'maxJsonBytes' | 'parseJson'>;
   readonly #dataDirectory: DataDirectory | undefined;
@@ -83,7 +96,9 @@ export class Evaluator {
   constructor(pool: KernelPool, limits: EvaluatorLimits) {
     this.#pool = pool;
     this.#limits = limits;
-    this.#held = new HeldBytes(limits.maxBytesInFlight);
+    this.#held = new HeldBytes(limits.maxHeldBytes);
+    this.admission = new Admission(limits, () => pool.slabs.isWaitedFor);
+    this.#jsonParser = new JsonParser(limits.maxJsonDepth);
     this.#json = { maxJsonBytes: limits.maxJsonBytes, parseJson: (text) => this.#jsonParser.parse(text) };
     this.#dataDirectory =
       limits.dataDir === undefined ? undefined : new DataDirectory(limits.dataDir, limits.maxJsonBytes);
@@ -114,6 +129,11 @@ export class Evaluator {
     return this.#evaluateRows(body, VOCABULARY_FIELDS, openShard, encodePartial);
   }
 
+  /** A tensor, to what stands in it. */
+  diagnose(body: RequestBody): Promise<Answered<Diagnosis>> {
+    return this.#evaluateRows(body, [], openDiagnosis, reportDiagnosis, { labelOptional: true });
+  }
+
   /** The partials of all shards, to the loss. */
   combine(body: RequestBody): Promise<Answered<Evaluation>> {
     return this.#read(body, async ({ codec, reader, held }) => {
@@ -127,11 +147,12 @@ export class Evaluator {
   }
 
   /** Has the rows of a request evaluated as they arrive, and makes the answer from them. */
-  #evaluateRows<B extends Batch, A>(
+  #evaluateRows<B extends Pick<Batch, 'writer' | 'numpyArrays'>, A>(
     body: RequestBody,
     parameterNames: readonly string[],
     open: (pool: KernelPool, header: RequestHeader, held: HeldBytesAccount) => B,
     answerOf: (batch: B, rows: RowResults) => A,
+    reading: Pick<DecodeContext, 'labelOptional'> = {},
   ): Promise<Answered<A>> {
     return this.#read(body, async ({ codec, reader, held, contentLength }) => {
       const started = performance.now();
@@ -143,11 +164,13 @@ export class Evaluator {
           held,
           optionNames: OPTION_NAMES,
           parameterNames,
+          ...reading,
           ...this.#json,
           contentLength,
           files,
           begin: (header) => {
             ({ source } = header.logits);
+            requireElements(header.logits.shape, this.#limits.maxElements);
             batch = open(this.#pool, header, held);
             return batch.writer;
           },
@@ -173,14 +196,31 @@ export class Evaluator {
   }
 
   async #read<A>(body: RequestBody, use: (ingest: Ingest) => Promise<Answering<A>>): Promise<Answered<A>> {
-    const { codec, contentLength } = body;
+    const { contentLength } = body;
     const { maxBodyBytes } = this.#limits;
     if (contentLength !== undefined && contentLength > maxBodyBytes) {
       const detail = `Content-Length is ${contentLength}, this service accepts ${maxBodyBytes} bytes`;
       throw new LossmeterError('body_too_large', detail);
     }
-    const content = decodeContent(body.stream, body.contentEncoding);
-    const reader = new ByteReader(content.stream, maxBodyBytes, content.explain);
+    const entered = this.admission.enter(body.isAbandoned);
+    // Most find a place at once, and need not wait a turn of the loop for it.
+    const place = entered instanceof Promise ? await entered : entered;
+    try {
+      return await this.#readInPlace(body, place, use);
+    } finally {
+      place.leave();
+    }
+  }
+
+  async #readInPlace<A>(
+    { stream, codec, contentEncoding, contentLength }: RequestBody,
+    place: Place,
+    use: (ingest: Ingest) => Promise<Answering<A>>,
+  ): Promise<Answered<A>> {
+    const { maxBodyBytes, maxDecompressionRatio } = this.#limits;
+    const content = decodeContent(stream, contentEncoding, maxDecompressionRatio);
+    const reader = new ByteReader(content.stream, maxBodyBytes, content.explain, content.requireRatio);
+    place.watch(reader);
     const held = this.#held.open();
     const ingest = { codec, reader, held, contentLength: content.encoded ? undefined : contentLength };
     try {
@@ -195,4 +235,12 @@ export class Evaluator {
       content.close();
     }
   }
+}
+
+/** @throws LossmeterError body_too_large */
+function requireElements(shape: Shape, maxElements: number): void {
+  const count = elementCount(shape);
+  if (count !== undefined && count <= maxElements) return;
+  const detail = `logits of shape ${formatShape(shape)} have ${count ?? 'more than 2^53'} elements, this service evaluates at most ${maxElements}`;
+  throw new LossmeterError('body_too_large', detail);
 }

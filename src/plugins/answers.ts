@@ -47,7 +47,9 @@ export function requestBody({ headers, raw }: FastifyRequest, codec: Codec): Req
 }
 
 /** Says in Server-Timing how long it took, and gives the memory of the answer back once it has been sent. */
-export function settle(reply: FastifyReply, { timings, release }: Answered<unknown>): void {
+export function settle(reply: FastifyReply, answered: Answered<object>): void {
+  const { timings, release } = answered;
+  reply.server.telemetry?.evaluations.answered(answered);
   // A client that left meanwhile has closed already.
   if (reply.raw.destroyed) release();
   else reply.raw.once('close', release);
@@ -65,13 +67,17 @@ function acceptedMediaType(request: FastifyRequest): string {
   throw new LossmeterError('not_acceptable', detail);
 }
 
+/** What is handed on at a time of an answer in parts. */
+const PIECE_BYTES = 65_536;
+
 /**
- * One part as it is; several as a stream, which waits where the client does not keep up.
+ * A small part as it is; else a stream, which waits where the client does not keep up, and ends with one that does not at
+ * all.
  * @param encoder what they go through
  */
 export function sendParts(reply: FastifyReply, parts: ReplyParts, encoder?: Transform): void {
   if (encoder !== undefined) {
-    pipeline(Readable.from(parts), encoder, () => undefined);
+    pipeline(Readable.from(inPieces(parts, reply)), encoder, () => undefined);
     void reply.send(encoder);
     return;
   }
@@ -82,6 +88,27 @@ export function sendParts(reply: FastifyReply, parts: ReplyParts, encoder?: Tran
       lengths.reduce((sum, length) => sum + length, 0),
     );
   }
+  const isSmall = Array.isArray(parts) && parts.length === 1 && (parts[0] as Uint8Array).byteLength <= PIECE_BYTES;
   // Not awaited: a reply resolves when it has been sent.
-  void reply.send(Array.isArray(parts) && parts.length === 1 ? parts[0] : Readable.from(parts));
+  void reply.send(isSmall ? (parts as readonly Uint8Array[])[0] : Readable.from(inPieces(parts, reply)));
+}
+
+/** Pieces of an answer, each asked for in its time: else the client holds an answer that it does not take. */
+function* inPieces(parts: ReplyParts, reply: FastifyReply): Generator<string | Uint8Array> {
+  const { stallSeconds, minBytesPerSecond } = reply.server.config;
+  const cutOff = (): void => {
+    reply.log.info('the client does not take its answer and is cut off');
+    reply.raw.destroy();
+  };
+  const timer = setTimeout(cutOff, 1000 * (stallSeconds + PIECE_BYTES / Math.max(1, minBytesPerSecond))).unref();
+  try {
+    for (const part of parts) {
+      for (let at = 0; at < part.length; at += PIECE_BYTES) {
+        yield typeof part === 'string' ? part.slice(at, at + PIECE_BYTES) : part.subarray(at, at + PIECE_BYTES);
+        timer.refresh();
+      }
+    }
+  } finally {
+    clearTimeout(timer);
+  }
 }

@@ -1,8 +1,10 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import fp from 'fastify-plugin';
+import type { Config } from '../config.ts';
 import { LossmeterError } from '../errors.ts';
 
 /** They answer to the end. */
-const PROBES = new Set(['/livez', '/readyz', '/v2/health/live', '/v2/health/ready']);
+export const PROBES = new Set(['/livez', '/readyz', '/v2/health/live', '/v2/health/ready']);
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -11,27 +13,46 @@ declare module 'fastify' {
   }
 }
 
-/** Knows whether the service takes work: from ready until it is asked to close. */
-export default fp(
-  async (app) => {
+/**
+ * Knows whether the service takes work: from ready until it is asked to close. Then it goes on to listen, tells the
+ * probes so and refuses work, until what is under way is done or has had its time; what is left is cut off.
+ */
+export default fp<{ config: Config }>(
+  async (app, { config }) => {
     let ready = false;
     let closing = false;
+    let underWay = 0;
+    let allDone = (): void => undefined;
     app.decorate('isReady', () => ready);
     app.addHook('onReady', async () => {
       ready = true;
     });
-    app.addHook('preClose', async () => {
-      ready = false;
-      closing = true;
-    });
-    app.addHook('onRequest', async (request) => {
-      if (closing && !PROBES.has(request.routeOptions.url ?? '')) {
-        throw new LossmeterError('shutting_down', 'the service is shutting down and takes no new work');
-      }
+    app.addHook('onRequest', async (request, reply) => {
+      const { url = '' } = request.routeOptions;
+      // The last figures are worth having too.
+      if (PROBES.has(url) || url === '/metrics') return;
+      if (closing) throw new LossmeterError('shutting_down', 'the service is shutting down and takes no new work');
+      underWay++;
+      reply.raw.once('close', () => {
+        if (--underWay === 0) allDone();
+      });
     });
     // A connection that stayed open after its last answer would keep the server from closing.
     app.addHook('onSend', async (_request, reply) => {
       if (!ready) reply.header('connection', 'close');
+    });
+    app.addHook('preClose', async () => {
+      ready = false;
+      closing = true;
+      if (underWay > 0) {
+        const done = new AbortController();
+        allDone = () => done.abort();
+        await sleep(config.drainSeconds * 1000, undefined, done).catch(() => undefined);
+      }
+      if (underWay > 0)
+        app.log.warn(`${underWay} requests are not done after ${config.drainSeconds} s and are cut off`);
+      // Also those whose head never came: they would keep the server from closing.
+      app.server.closeAllConnections();
     });
   },
   { name: 'lifecycle' },

@@ -1,11 +1,13 @@
 import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
 import fp from 'fastify-plugin';
+import type { Config } from '../config.ts';
+import { SECURITY_SCHEMES, withAccess } from '../schemas/access.ts';
 import { VERSION } from '../version.ts';
 
 /** The manual: OpenAPI 3.1 made from the schemas of the routes, and its browser at /docs. */
-export default fp(
-  async (app) => {
+export default fp<{ config: Config }>(
+  async (app, { config }) => {
     await app.register(swagger, {
       openapi: {
         openapi: '3.1.0',
@@ -21,9 +23,13 @@ export default fp(
           { name: 'open inference', description: 'The Open Inference Protocol of KServe and Triton.' },
           { name: 'service', description: 'What the service is, and how it is.' },
         ],
+        components: { securitySchemes: SECURITY_SCHEMES },
       },
+      transform: ({ schema, url, route }) => ({ url, schema: withAccess(schema, url, route.config!.scope!) }),
     });
-    await app.register(swaggerUi, { routePrefix: '/docs' });
+    if (config.docs === 'off') return;
+    // Without the bar at the top: its box is for other documents, and its logo has a style that the headers forbid.
+    await app.register(swaggerUi, { routePrefix: '/docs', uiConfig: { layout: 'BaseLayout' } });
   },
   { name: 'openapi' },
 );

@@ -1,9 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import fp from 'fastify-plugin';
-
-/** How much of a body is still read after it was answered, and for how long. */
-const MAX_DISCARDED_BYTES = 2 ** 30;
-const MAX_DISCARDING_MS = 30_000;
+import { ERRORS } from '../errors.ts';
+import { PatientDiscards, discard } from './discards.ts';
 
 /** Requests whose client asked to be told to go on (RFC 9110, Expect: 100-continue), and was not yet. */
 const waiting = new WeakSet<IncomingMessage>();
@@ -14,10 +12,13 @@ const waiting = new WeakSet<IncomingMessage>();
  * A client that is refused early still sends, and ordinary clients read no answer before they have sent all. So the
  * rest is read and discarded, up to a bound; closing the connection at once would show the client a broken pipe
  * instead of the answer. A client that waits to be told to go on is told when the body is first read; one that is refused
- * before then sends nothing.
+ * before then sends nothing. Two kinds of refusal are different: who is refused because there is too much to do waits for
+ * the rest of its body to be read, one after another, for reading it takes the time that others wait for; and who is
+ * refused for its slowness is not read any more.
  */
 export default fp(
   async (app) => {
+    const patient = new PatientDiscards();
     app.removeAllContentTypeParsers();
     app.addContentTypeParser('*', (_request, payload, done) => done(null, payload));
 
@@ -36,18 +37,10 @@ export default fp(
       if (waiting.delete(raw)) reply.header('connection', 'close');
       const hasBody = raw.headers['content-length'] !== undefined || raw.headers['transfer-encoding'] !== undefined;
       if (!hasBody || raw.complete || raw.destroyed) return;
-      let discarded = 0;
-      const cut = (): void => {
-        raw.destroy();
-      };
-      const timer = setTimeout(cut, MAX_DISCARDING_MS);
-      raw.on('data', (chunk: Buffer) => {
-        discarded += chunk.byteLength;
-        if (discarded > MAX_DISCARDED_BYTES) cut();
-      });
-      raw.once('close', () => clearTimeout(timer));
       raw.on('error', (error) => request.log.info({ err: error }, 'the client left'));
-      raw.resume();
+      if (reply.statusCode === ERRORS.client_too_slow.status) reply.header('connection', 'close');
+      else if (reply.statusCode === ERRORS.overloaded.status) patient.add(raw);
+      else discard(raw);
     });
   },
   { name: 'raw-bodies' },

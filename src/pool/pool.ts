@@ -1,4 +1,5 @@
 import { extname } from 'node:path';
+import type { Worker } from 'node:worker_threads';
 import { Piscina } from 'piscina';
 import { Kernel } from '../../kernels/loader.ts';
 import type { Variant } from '../../kernels/loader.ts';
@@ -9,6 +10,9 @@ import { evaluateBlock, plainBlock } from './block.ts';
 import type { Block, BlockResult } from './block.ts';
 import { Slabs } from './slabs.ts';
 import type { FileReply, FileTask, SlabReply, SlabTask, WorkerData } from './worker.ts';
+
+/** How long after the loss of a worker it is seen to that another one has taken its place, in milliseconds. */
+const REPLACE_AFTER_MS = 100;
 
 export interface PoolOptions {
   /** Worker threads. */
@@ -34,7 +38,9 @@ export class KernelPool {
   readonly inlineLogits: number;
   readonly maxRowBytes: number;
   readonly #inline: Kernel;
-  readonly #piscina: Piscina<SlabTask | FileTask, SlabReply | FileReply>;
+  readonly #piscina: Piscina<SlabTask | FileTask | undefined, SlabReply | FileReply>;
+  #lost = 0;
+  #closing = false;
 
   /** @throws Error when the kernel variant asked for cannot run here. */
   constructor(options: PoolOptions) {
@@ -51,6 +57,36 @@ export class KernelPool {
       workerData: data,
       recordTiming: false,
     });
+    // A worker ends on its own, and is replaced, only when something went wrong with it.
+    this.#piscina.on('workerDestroy', () => {
+      if (this.#closing) return;
+      this.#lost++;
+      setTimeout(() => this.#replaceLost(), REPLACE_AFTER_MS).unref();
+    });
+    // Of a worker that fails while it has nothing to do. It is counted above; unheard, it would end the process.
+    this.#piscina.on('error', () => undefined);
+  }
+
+  /**
+   * Piscina gives up on replacing workers once one of them ends before it has begun. It starts one still for a task that
+   * no worker is free for, and of so many tasks at once there is one for each that is missing.
+   */
+  #replaceLost(): void {
+    if (this.#closing || this.#piscina.threads.length >= this.workers) return;
+    for (let k = 0; k < this.workers; k++) {
+      // Should it be lost too, there is a next time.
+      void this.#piscina.run(undefined, { name: 'beThere' }).catch(() => undefined);
+    }
+  }
+
+  /** The worker threads, as they are at the moment. */
+  get threads(): readonly Worker[] {
+    return this.#piscina.threads;
+  }
+
+  /** Workers that have ended without being asked to, since the start. */
+  get lost(): number {
+    return this.#lost;
   }
 
   get variant(): Variant {
@@ -112,6 +148,7 @@ export class KernelPool {
 
   /** Ends the workers after their current tasks. */
   async close(): Promise<void> {
+    this.#closing = true;
     await this.#piscina.close();
   }
 }

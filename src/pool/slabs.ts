@@ -21,6 +21,11 @@ export class Slabs {
     return this.#bytesInUse;
   }
 
+  /** Whether somebody waits for what others have. */
+  get isWaitedFor(): boolean {
+    return this.#waiting.length > 0;
+  }
+
   /** A buffer of at least that many bytes, in the order of asking. One is always granted, however large. */
   async acquire(bytes: number): Promise<ArrayBuffer> {
     const size = Math.max(bytes, this.standardBytes);

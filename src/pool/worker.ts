@@ -1,3 +1,4 @@
+import { constants, setPriority } from 'node:os';
 import { isWorkerThread, move, transferableSymbol, valueSymbol, workerData } from 'piscina';
 import { Kernel } from '../../kernels/loader.ts';
 import type { Variant } from '../../kernels/loader.ts';
@@ -45,6 +46,10 @@ export interface WorkerData {
   kernel: Variant;
 }
 
+// Where processors are short the main thread goes first: it feeds the workers, and answers the probes. On Linux this is
+// about the thread alone; elsewhere about the process, which it does no harm.
+if (isWorkerThread) setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
+
 const kernel = isWorkerThread ? Kernel.load((workerData as WorkerData).kernel) : undefined;
 
 export default function evaluateSlab({ block, slab, byteLength }: SlabTask): unknown {
@@ -80,6 +85,9 @@ export function evaluateRange({ block, range, rowsAtOnce }: FileTask): unknown {
   }
   return move({ [transferableSymbol]: reply.results?.flatMap(buffersOf) ?? [], [valueSymbol]: reply });
 }
+
+/** Nothing but a sign of life. */
+export function beThere(): void {}
 
 function buffersOf({ columns, gradient }: BlockResult): ArrayBuffer[] {
   const buffers = Object.values(columns).map((column) => (column as Float64Array<ArrayBuffer>).buffer);

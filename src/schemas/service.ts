@@ -1,4 +1,6 @@
 import { Type } from 'typebox';
+import type { TInteger, TOptional } from 'typebox';
+import { Config, LIMITS, snakeCase } from '../config.ts';
 import { FLOAT_DTYPES } from '../tensor/dtype.ts';
 import { IntegerDTypes } from './tensor.ts';
 
@@ -14,8 +16,26 @@ export const Readiness = Type.Object(
   { additionalProperties: false, description: 'Readiness.' },
 );
 
-const bytes = (description: string, example: number) =>
-  Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER, description, examples: [example] });
+/** The answer of GET /metrics. */
+export const Metrics = Type.String({
+  description: 'The text format of Prometheus, version 0.0.4.',
+  examples: ['# TYPE lossmeter_evaluations_total counter\nlossmeter_evaluations_total{verdict="finite"} 42\n'],
+});
+
+/** A limit, as the configuration describes it; its default is the example. */
+function limitSchema(key: (typeof LIMITS)[number]): TInteger | TOptional<TInteger> {
+  const { description = '', default: example = 600 } = Config.properties[key] as {
+    description?: string;
+    default?: number;
+  };
+  const schema = Type.Integer({
+    minimum: 0,
+    maximum: Number.MAX_SAFE_INTEGER,
+    description: description.replaceAll(/LOSSMETER_(\w+)/g, (_, name: string) => name.toLowerCase()),
+    examples: [example],
+  });
+  return Type.IsOptional(Config.properties[key]) ? Type.Optional(schema) : schema;
+}
 
 /** The answer of GET /v1/info. */
 export const Info = Type.Object(
@@ -53,15 +73,10 @@ export const Info = Type.Object(
       description: 'Whether requests may name files of a data directory in place of tensors.',
       examples: [false],
     }),
-    limits: Type.Object(
-      {
-        max_row_bytes: bytes('Largest row of logits.', 2 ** 26),
-        max_body_bytes: bytes('Longest request body.', 2 ** 34),
-        max_json_bytes: bytes('Longest JSON body.', 2 ** 26),
-        max_bytes_in_flight: bytes('Bytes held over all requests.', 2 ** 30),
-      },
-      { additionalProperties: false, description: 'Limits, in bytes.' },
-    ),
+    limits: Type.Object(Object.fromEntries(LIMITS.map((key) => [snakeCase(key), limitSchema(key)])), {
+      additionalProperties: false,
+      description: 'What requests may be; one that is absent is off.',
+    }),
   },
   { additionalProperties: false, description: 'What this service is and can do.' },
 );

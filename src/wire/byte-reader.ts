@@ -17,6 +17,7 @@ export class ByteReader {
   readonly #stream: Readable;
   readonly #maxBytes: number;
   readonly #explain: (cause: Error) => LossmeterError;
+  readonly #check: (received: number) => void;
   /** Unread chunks: those from #head on. Taking from the front of an array would cost its length. */
   #chunks: Uint8Array[] = [];
   #head = 0;
@@ -29,11 +30,18 @@ export class ByteReader {
   /**
    * @param maxBytes bound on the whole body
    * @param explain what an error of the stream means
+   * @param check told what has come in all; what it throws ends the reading
    */
-  constructor(stream: Readable, maxBytes: number, explain: (cause: Error) => LossmeterError = clientClosed) {
+  constructor(
+    stream: Readable,
+    maxBytes: number,
+    explain: (cause: Error) => LossmeterError = clientClosed,
+    check: (received: number) => void = () => undefined,
+  ) {
     this.#stream = stream;
     this.#maxBytes = maxBytes;
     this.#explain = explain;
+    this.#check = check;
     stream.on('data', this.#onData);
     stream.on('end', this.#onEnd);
     stream.on('error', this.#onError);
@@ -43,6 +51,16 @@ export class ByteReader {
   /** Bytes received so far. */
   get received(): number {
     return this.#received;
+  }
+
+  /** Whether it waits for bytes to come. */
+  get isWaiting(): boolean {
+    return this.#wake !== undefined;
+  }
+
+  /** Has who reads get an error, and not the rest. */
+  fail(error: LossmeterError): void {
+    this.#fail(error);
   }
 
   /** Stops reading; the stream goes on to belong to the caller. */
@@ -115,6 +133,12 @@ export class ByteReader {
     if (this.#received > this.#maxBytes) {
       const detail = `the body is longer than the ${this.#maxBytes} bytes that this service accepts`;
       this.#fail(new LossmeterError('body_too_large', detail));
+      return;
+    }
+    try {
+      this.#check(this.#received);
+    } catch (error) {
+      this.#fail(error as Error);
       return;
     }
     this.#chunks.push(chunk);

@@ -20,17 +20,29 @@ export interface DecodedBody {
   readonly encoded: boolean;
   /** What an error of the stream means. */
   readonly explain: (cause: Error) => LossmeterError;
+  /** @throws LossmeterError body_too_large when so many decoded bytes are more than those that came may become */
+  readonly requireRatio: (decoded: number) => void;
   /** @throws LossmeterError malformed_body when bytes follow the end of what was encoded; to be called at its end */
   readonly requireEnd: () => void;
   /** Lets go of the body, which may not have been read to its end. */
   readonly close: () => void;
 }
 
-/** @throws LossmeterError unsupported_content_encoding */
-export function decodeContent(body: Readable, contentEncoding: string | undefined): DecodedBody {
+/** What a body may become whatever its ratio: zeros become a thousand times as many, and small ones do no harm. */
+const FREE_DECODED_BYTES = 2 ** 24;
+
+/**
+ * @param maxRatio bytes that one byte of the body may become
+ * @throws LossmeterError unsupported_content_encoding
+ */
+export function decodeContent(body: Readable, contentEncoding: string | undefined, maxRatio: number): DecodedBody {
   const encoding = contentEncoding?.trim().toLowerCase() ?? 'identity';
   if (encoding === 'identity' || encoding === '') {
-    return { stream: body, encoded: false, explain: clientClosed, requireEnd: () => undefined, close: () => undefined };
+    const nothing = (): void => undefined;
+    return {
+      ...{ stream: body, encoded: false, explain: clientClosed },
+      ...{ requireRatio: nothing, requireEnd: nothing, close: nothing },
+    };
   }
   const makeDecoder = Object.hasOwn(DECODERS, encoding) ? DECODERS[encoding] : undefined;
   if (makeDecoder === undefined) {
@@ -53,6 +65,11 @@ export function decodeContent(body: Readable, contentEncoding: string | undefine
     stream: decoder,
     encoded: true,
     explain: (cause) => (cause instanceof LossmeterError ? cause : malformed(encoding, cause)),
+    requireRatio: (decoded) => {
+      if (decoded <= FREE_DECODED_BYTES || decoded <= maxRatio * received) return;
+      const detail = `${received} bytes of ${encoding} data became ${decoded}, more than ${maxRatio} times as many; send the body without a Content-Encoding`;
+      throw new LossmeterError('body_too_large', detail);
+    },
     requireEnd: () => {
       const surplus = received - (decoder as Transform & { bytesWritten: number }).bytesWritten;
       if (surplus === 0) return;

@@ -2,7 +2,7 @@ import { extname } from 'node:path';
 import { Piscina } from 'piscina';
 import { LossmeterError } from '../errors.ts';
 import { parseJson } from './json-text.ts';
-import type { JsonReply } from './json-worker.ts';
+import type { JsonReply, JsonTask } from './json-worker.ts';
 
 /** Texts up to this size are parsed where they are: that takes about 5 ms at most. */
 const MAX_INLINE_BYTES = 256 * 1024;
@@ -15,11 +15,17 @@ const IDLE_MS = 10_000;
  * their values take many times the memory of the text.
  */
 export class JsonParser {
-  #piscina: Piscina<Uint8Array, JsonReply> | undefined;
+  readonly #maxDepth: number;
+  #piscina: Piscina<JsonTask, JsonReply> | undefined;
+
+  /** @param maxDepth nesting that a text may have */
+  constructor(maxDepth: number) {
+    this.#maxDepth = maxDepth;
+  }
 
   /** @throws LossmeterError malformed_body, and what is wrong with the tensors of a large text */
   async parse(text: Uint8Array): Promise<unknown> {
-    if (text.byteLength <= MAX_INLINE_BYTES) return parseJson(text);
+    if (text.byteLength <= MAX_INLINE_BYTES) return parseJson(text, this.#maxDepth);
     this.#piscina ??= new Piscina({
       filename: new URL(`./json-worker${extname(import.meta.url)}`, import.meta.url).href,
       minThreads: 0,
@@ -29,10 +35,12 @@ export class JsonParser {
     });
     // A buffer of its own can be moved; one that others look into cannot.
     const own = new Uint8Array(text);
-    const reply = await this.#piscina.run(own, { transferList: [own.buffer] }).catch((cause: unknown) => {
-      // It may have run out of memory: a text can take many times its size.
-      throw new LossmeterError('worker_lost', 'the thread that read the JSON body ended', [], { cause });
-    });
+    const reply = await this.#piscina
+      .run({ text: own, maxDepth: this.#maxDepth }, { transferList: [own.buffer] })
+      .catch((cause: unknown) => {
+        // It may have run out of memory: a text can take many times its size.
+        throw new LossmeterError('worker_lost', 'the thread that read the JSON body ended', [], { cause });
+      });
     if ('value' in reply) return reply.value;
     const { code, detail, places } = reply.refusal;
     throw new LossmeterError(code, detail, places);

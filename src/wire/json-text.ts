@@ -8,8 +8,12 @@ import { tensorFromValue } from './tensor-value.ts';
  */
 const STRING_OR_BARE_TOKEN = /"[^"\\]*(?:\\[^][^"\\]*)*(?:"|\\?$)|-?Infinity|NaN/g;
 
-/** @throws LossmeterError malformed_body */
-export function parseJson(bytes: Uint8Array): unknown {
+/**
+ * @param maxDepth nesting that the text may have: each level becomes a JavaScript object, of one byte
+ * @throws LossmeterError malformed_body
+ */
+export function parseJson(bytes: Uint8Array, maxDepth: number): unknown {
+  requireDepth(bytes, maxDepth);
   const text = new TextDecoder().decode(bytes);
   try {
     return JSON.parse(text);
@@ -24,6 +28,33 @@ export function parseJson(bytes: Uint8Array): unknown {
   }
 }
 
+const [QUOTE, BACKSLASH, OPEN_ARRAY, CLOSE_ARRAY, OPEN_OBJECT, CLOSE_OBJECT] = Buffer.from('"\\[]{}');
+
+/** Counts brackets outside of strings, before anything is made of the text. */
+function requireDepth(bytes: Uint8Array, maxDepth: number): void {
+  let depth = 0;
+  for (let at = 0; at < bytes.length; at++) {
+    const byte = bytes[at];
+    if (byte === QUOTE) {
+      at = endOfString(bytes, at + 1);
+    } else if (byte === OPEN_ARRAY || byte === OPEN_OBJECT) {
+      if (++depth > maxDepth) throw malformed(`is nested deeper than ${maxDepth} levels`);
+    } else if (byte === CLOSE_ARRAY || byte === CLOSE_OBJECT) {
+      depth--;
+    }
+  }
+}
+
+/** Where the quote stands that ends a string. */
+function endOfString(bytes: Uint8Array, from: number): number {
+  for (let quote = bytes.indexOf(QUOTE!, from); quote >= 0; quote = bytes.indexOf(QUOTE!, quote + 1)) {
+    let escapes = 0;
+    while (bytes[quote - 1 - escapes] === BACKSLASH) escapes++;
+    if (escapes % 2 === 0) return quote;
+  }
+  return bytes.length;
+}
+
 /** Fields that hold a tensor, which may be a nested array by itself. */
 const TENSOR_FIELDS: ReadonlySet<unknown> = new Set(['logits', 'label', 'input_mask', 'weight']);
 
@@ -32,9 +63,6 @@ const FIELDS: ReadonlySet<string> = new Set([
   ...['logits', 'label', 'input_mask', 'weight', 'options', 'vocab_start', 'vocab_size', 'partials'],
   ...['id', 'inputs', 'outputs', 'parameters'],
 ]);
-
-/** Nesting that a request may have. */
-const MAX_DEPTH = 64;
 
 /** Values outside of tensors: each is copied when it travels between threads. */
 const MAX_VALUES = 2 ** 18;
@@ -56,7 +84,6 @@ export function packTensors(request: unknown, transfer: ArrayBuffer[]): unknown 
     if (path.length === 2 && path[0] === 'inputs' && hasData(value)) return packInput(value, transfer);
     if (++values > MAX_VALUES) throw malformed(`holds more than ${MAX_VALUES} values outside of its tensors`);
     if (typeof value !== 'object' || value === null) return value;
-    if (path.length === MAX_DEPTH) throw malformed(`is nested deeper than ${MAX_DEPTH} levels`);
     if (Array.isArray(value)) return value.map((inner, index) => pack(inner, [...path, String(index)]));
     return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, pack(inner, [...path, name])]));
   };

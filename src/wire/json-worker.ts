@@ -8,11 +8,17 @@ export type JsonReply =
   | { value: unknown }
   | { refusal: { code: ErrorCode; detail: string; places: readonly ErrorPlace[] } };
 
-export default function parseText(text: Uint8Array): unknown {
+/** A text, which is moved, and the nesting that it may have. */
+export interface JsonTask {
+  text: Uint8Array;
+  maxDepth: number;
+}
+
+export default function parseText({ text, maxDepth }: JsonTask): unknown {
   const transfer: ArrayBuffer[] = [];
   let reply: JsonReply;
   try {
-    reply = { value: packTensors(parseJson(text), transfer) };
+    reply = { value: packTensors(parseJson(text, maxDepth), transfer) };
   } catch (error) {
     if (!(error instanceof LossmeterError)) throw error;
     reply = { refusal: { code: error.code, detail: error.message, places: error.places } };

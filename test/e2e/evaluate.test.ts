@@ -228,7 +228,7 @@ describe('a loss that is not finite', () => {
     const { status, stdout } = evaluate('nan.safetensors', 'steps/a.safetensors');
     expect(status).toBe(1);
     expect(stdout).toMatch(/^total .* NaN /m);
-    expect(stdout).toContain('nan.safetensors: nan_logit in 1 row, first at row 1, class 1 (NaN)');
+    expect(stdout).toContain('nan.safetensors: NaN in 1 of 2 rows; first at row 1, class 1 (not the label)');
   });
 
   test('is text in JSON', () => {
@@ -243,7 +243,7 @@ describe('a loss that is not finite', () => {
   test('exits with 1 when it is rejected', () => {
     const { status, stderr } = evaluate('nan.safetensors', '--option', 'on_non_finite=reject');
     expect(status).toBe(1);
-    expect(stderr).toContain('nan.safetensors: the loss is NaN: nan_logit in 1 row');
+    expect(stderr).toContain('nan.safetensors: the loss is NaN: NaN in 1 of 2 rows');
   });
 });
 

@@ -27,7 +27,10 @@ test('SIGTERM finishes the request in flight, refuses new ones, and exits 0', as
   service.child.kill('SIGTERM');
   await pause(100);
 
-  await expect(fetch(`${service.url}/livez`)).rejects.toThrow('fetch failed');
+  // It listens on, to say so.
+  const answers = await Promise.all(['/livez', '/readyz', '/v1/info'].map((path) => fetch(service!.url + path)));
+  expect(answers.map(({ status }) => status)).toEqual([200, 503, 503]);
+  expect(await answers[2]!.json()).toMatchObject({ code: 'shutting_down' });
   expect(service.child.exitCode).toBeNull();
   upload.end(body.subarray(1_000_000));
   const [response] = (await answered) as [import('node:http').IncomingMessage];
@@ -40,6 +43,38 @@ test('SIGTERM finishes the request in flight, refuses new ones, and exits 0', as
 
   expect(await exited).toEqual([0, null]);
   expect(service.output).toContain('SIGTERM: finishing the requests in flight');
+});
+
+test('what is not done in time is cut off, and the exit code is 0', async () => {
+  service = await ServiceProcess.start({ LOSSMETER_DRAIN_SECONDS: '1' });
+  const hold = request(`${service.url}/v1/cross-entropy`, {
+    method: 'POST',
+    headers: { 'content-type': MSGPACK, 'content-length': 100 },
+  });
+  const cut = once(hold, 'error') as Promise<[NodeJS.ErrnoException]>;
+  hold.write(Buffer.of(0x82));
+  await pause(100);
+  const started = performance.now();
+  expect(await service.end()).toBe(0);
+  expect(performance.now() - started).toBeGreaterThan(900);
+  expect((await cut)[0].code).toBe('ECONNRESET');
+  expect(service.output).toContain('1 requests are not done after 1 s and are cut off');
+});
+
+test('a second SIGTERM ends it at once', async () => {
+  service = await ServiceProcess.start();
+  const hold = request(`${service.url}/v1/cross-entropy`, {
+    method: 'POST',
+    headers: { 'content-type': MSGPACK, 'content-length': 100 },
+  });
+  hold.on('error', () => {});
+  hold.write(Buffer.of(0x82));
+  await pause(100);
+  service.child.kill('SIGTERM');
+  await pause(200);
+  expect(service.child.exitCode).toBeNull();
+  expect(await service.end()).toBe(1);
+  expect(service.output).toContain('second SIGTERM, exiting');
 });
 
 test('an idle keep-alive connection does not hold the shutdown up', async () => {

@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream';
 import { Packr } from 'msgpackr';
 import { afterAll, describe, expect, test } from 'vitest';
+import { loadConfig } from '../../src/config.ts';
 import { Evaluator } from '../../src/evaluation/evaluator.ts';
 import type { Evaluation } from '../../src/evaluation/report.ts';
 import { KernelPool } from '../../src/pool/pool.ts';
@@ -9,7 +10,7 @@ import { FLOAT_DTYPES } from '../../src/tensor/dtype.ts';
 import type { FloatDType } from '../../src/tensor/dtype.ts';
 import { ROWS, encode, seededRandom } from '../rows.ts';
 
-const LIMITS = { maxBodyBytes: 2 ** 40, maxJsonBytes: 2 ** 26, maxBytesInFlight: 2 ** 28 };
+const LIMITS = { ...loadConfig({}), maxBodyBytes: 2 ** 40, maxJsonBytes: 2 ** 26, maxHeldBytes: 2 ** 28 };
 const packr = new Packr({ useRecords: false, variableMapSize: true });
 const pools = new Map<string, KernelPool>();
 

@@ -57,6 +57,21 @@ test('a client that leaves gets no more slabs dispatched, and its memory comes b
   expect(dispatched).toBeLessThanOrEqual(slabsOfHalf + 1);
 });
 
+test('who stalls with a slab that another waits for is cut off after a second', async () => {
+  const { port } = app.server.address() as AddressInfo;
+  const socket = connect(port, '127.0.0.1');
+  socket.write(cutRequest(2 ** 20));
+  await until(() => app.pool.slabs.bytesInUse > 0);
+  const started = performance.now();
+  // All there is: granted when nothing else is in use.
+  const slab = await app.pool.slabs.acquire(2 ** 30);
+  // Far from the ten seconds that it would have else.
+  expect(performance.now() - started).toBeLessThan(5000);
+  app.pool.slabs.release(slab);
+  expect((await once(socket, 'data')).toString()).toMatch(/^HTTP\/1\.1 408 /);
+  socket.destroy();
+});
+
 test('while the slabs of others are in use, a sender is held back, and leaving then leaves nothing behind', async () => {
   const { port } = app.server.address() as AddressInfo;
   dispatched = 0;

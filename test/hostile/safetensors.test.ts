@@ -329,7 +329,7 @@ test('rows of an exabyte are refused before any memory is taken for them', async
   const [announced, chunked] = await postBoth(withHeader(JSON.stringify({ label: LABEL, logits: wide }), BUFFER));
   expect([announced!.status, announced!.body.code]).toEqual([400, 'truncated_body']);
   expect(announced!.body.detail).toContain('4503599627370512 bytes were announced, 40 came');
-  expect([chunked!.status, chunked!.body.code]).toEqual([422, 'shape_mismatch']);
+  expect([chunked!.status, chunked!.body.code]).toEqual([413, 'body_too_large']);
 });
 
 describe('application/octet-stream', () => {

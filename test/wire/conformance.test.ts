@@ -30,7 +30,7 @@ function* chunksOf(body: Uint8Array, size: number): Generator<Uint8Array> {
 function contextWith(given: Pick<DecodeContext, 'held' | 'begin'> & Partial<DecodeContext>): DecodeContext {
   return {
     ...{ optionNames: ['reduction'], parameterNames: ['vocab_start', 'vocab_size'], maxJsonBytes: 2 ** 24 },
-    ...{ parseJson, contentLength: undefined },
+    ...{ parseJson: (text: Uint8Array) => parseJson(text, 64), contentLength: undefined },
     ...given,
   };
 }

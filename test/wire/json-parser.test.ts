@@ -4,7 +4,7 @@ import { numbersOf } from '../../src/tensor/tensor.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
 import { JsonParser } from '../../src/wire/json-parser.ts';
 
-const parser = new JsonParser();
+const parser = new JsonParser(64);
 afterAll(() => parser.close());
 
 const bytesOf = (value: unknown): Uint8Array => Buffer.from(JSON.stringify(value));

@@ -1,0 +1,21 @@
+import type { FastifyInstance } from 'fastify';
+import { Metrics } from '../src/schemas/service.ts';
+
+const schema = {
+  tags: ['service'],
+  operationId: 'getMetrics',
+  summary: 'Metrics for Prometheus',
+  description:
+    'Counters, gauges and histograms since the start of the process, in the text format of Prometheus, whatever `Accept` asks for. docs/metrics.md says what they mean.',
+  response: { 200: { description: 'The metrics.', content: { 'text/plain': { schema: Metrics } } } },
+};
+
+export default async function metrics(app: FastifyInstance): Promise<void> {
+  const { telemetry } = app;
+  if (telemetry === undefined) return;
+  const { registry } = telemetry;
+  app.get('/metrics', { logLevel: 'warn', config: { scope: 'read' }, schema }, async (_request, reply) => {
+    reply.type(registry.contentType);
+    return registry.metrics();
+  });
+}

@@ -1,0 +1,63 @@
+import { Counter } from '@prometheus-io/client';
+import type { Answered, Timings } from '../evaluation/evaluator.ts';
+import type { Evaluation } from '../evaluation/report.ts';
+import { CAUSES } from '../loss/causes.ts';
+import type { Diagnostics } from '../loss/diagnostics.ts';
+import { TallyCounter, TallyHistogram } from './series.ts';
+import type { MetricRegistry, Observations, Tally } from './series.ts';
+
+/** Seconds. */
+const BOUNDS = [0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 50];
+
+/** What was evaluated, and what came of it. */
+export class EvaluationMetrics {
+  readonly #byVerdict: Readonly<Record<Diagnostics['verdict'], Tally>>;
+  readonly #nonFinite: Counter<'cause'>;
+  readonly #rows: Tally;
+  readonly #phases: Readonly<Record<keyof Timings, Observations>>;
+
+  constructor(registry: MetricRegistry) {
+    const evaluations = new TallyCounter(registry, {
+      name: 'lossmeter_evaluations_total',
+      help: 'Evaluations by their verdict.',
+    });
+    this.#byVerdict = {
+      finite: evaluations.series({ verdict: 'finite' }),
+      non_finite: evaluations.series({ verdict: 'non_finite' }),
+    };
+    this.#nonFinite = new Counter({
+      name: 'lossmeter_non_finite_total',
+      help: 'Evaluations whose diagnostics name the cause.',
+      labelNames: ['cause'],
+      registers: [registry],
+    });
+    for (const cause of CAUSES) this.#nonFinite.inc({ cause }, 0);
+    const rows = { name: 'lossmeter_evaluated_rows_total', help: 'Rows of evaluations that were answered.' };
+    this.#rows = new TallyCounter(registry, rows).series();
+    const seconds = new TallyHistogram(registry, {
+      name: 'lossmeter_evaluation_seconds',
+      help: 'Time of the phases of an evaluation.',
+      bounds: BOUNDS,
+    });
+    this.#phases = {
+      ingest: seconds.series({ phase: 'ingest' }),
+      compute: seconds.series({ phase: 'compute' }),
+      reduce: seconds.series({ phase: 'reduce' }),
+    };
+  }
+
+  /** Counts what was evaluated. The partial of a shard has no verdict and no rows: what it is combined to has. */
+  answered({ answer, timings }: Pick<Answered<Partial<Evaluation>>, 'answer' | 'timings'>): void {
+    const { ingest, compute, reduce } = this.#phases;
+    ingest.observe(timings.ingest / 1000);
+    compute.observe(timings.compute / 1000);
+    reduce.observe(timings.reduce / 1000);
+    if (answer.rows !== undefined) this.#rows.count += answer.rows.total;
+    if (answer.diagnostics !== undefined) this.judged(answer.diagnostics);
+  }
+
+  judged({ verdict, causes }: Diagnostics): void {
+    this.#byVerdict[verdict].count++;
+    for (const { cause } of causes) this.#nonFinite.inc({ cause });
+  }
+}

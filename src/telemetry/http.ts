@@ -1,0 +1,86 @@
+import { Counter } from '@prometheus-io/client';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { ERRORS } from '../errors.ts';
+import type { ErrorCode } from '../errors.ts';
+import { TallyCounter, TallyHistogram } from './series.ts';
+import type { MetricRegistry, Observations, Tally } from './series.ts';
+
+/** The route of a request that has none. Its path would make a series of whatever a client may think of. */
+const NO_ROUTE = 'none';
+
+/** Seconds: a small request takes less than a millisecond, an upload minutes. */
+const BOUNDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
+
+/** The requests, whatever they are about. */
+export class HttpMetrics {
+  readonly #requests: TallyCounter;
+  readonly #seconds: TallyHistogram;
+  readonly #refused: Counter<'code'>;
+  /** By route and method. */
+  readonly #endpoints = new Map<string, Map<string, Endpoint>>();
+
+  constructor(registry: MetricRegistry) {
+    this.#requests = new TallyCounter(registry, {
+      name: 'lossmeter_http_requests_total',
+      help: 'Requests by the status of their answer.',
+    });
+    this.#seconds = new TallyHistogram(registry, {
+      name: 'lossmeter_http_request_duration_seconds',
+      help: 'Time from the head of a request to the end of its answer.',
+      bounds: BOUNDS,
+    });
+    this.#refused = new Counter({
+      name: 'lossmeter_http_requests_refused_total',
+      help: 'Requests that were refused, or failed, by the code of the error.',
+      labelNames: ['code'],
+      registers: [registry],
+    });
+    // A series that comes with its first event shows no increase by it.
+    for (const code of Object.keys(ERRORS)) this.#refused.inc({ code }, 0);
+  }
+
+  /** Counts and times a request, until its answer has been sent or its client has left. */
+  watch({ method, routeOptions }: FastifyRequest, { raw }: FastifyReply): void {
+    const started = performance.now();
+    const endpoint = this.#endpoint(routeOptions.url ?? NO_ROUTE, method);
+    raw.once('close', () => {
+      const status = raw.writableFinished ? raw.statusCode : ERRORS.client_closed.status;
+      endpoint.closed(status, performance.now() - started);
+    });
+  }
+
+  refused(code: ErrorCode): void {
+    this.#refused.inc({ code });
+  }
+
+  #endpoint(route: string, method: string): Endpoint {
+    let methods = this.#endpoints.get(route);
+    if (methods === undefined) this.#endpoints.set(route, (methods = new Map()));
+    let endpoint = methods.get(method);
+    if (endpoint === undefined) {
+      const seconds = this.#seconds.series({ method, route });
+      endpoint = new Endpoint(seconds, (status) => this.#requests.series({ method, route, status: String(status) }));
+      methods.set(method, endpoint);
+    }
+    return endpoint;
+  }
+}
+
+/** A method of a route. */
+class Endpoint {
+  readonly #seconds: Observations;
+  readonly #byStatus = new Map<number, Tally>();
+  readonly #newTally: (status: number) => Tally;
+
+  constructor(seconds: Observations, newTally: (status: number) => Tally) {
+    this.#seconds = seconds;
+    this.#newTally = newTally;
+  }
+
+  closed(status: number, ms: number): void {
+    this.#seconds.observe(ms / 1000);
+    let tally = this.#byStatus.get(status);
+    if (tally === undefined) this.#byStatus.set(status, (tally = this.#newTally(status)));
+    tally.count++;
+  }
+}

@@ -1,0 +1,15 @@
+import type { Server, Socket } from 'node:net';
+
+/** Counts the bytes that a server has received, at no cost for a request: sockets count by themselves. */
+export function countReceivedBytes(server: Server): () => number {
+  const sockets = new Set<Socket>();
+  let ofClosed = 0;
+  server.on('connection', (socket) => {
+    sockets.add(socket);
+    socket.once('close', () => {
+      sockets.delete(socket);
+      ofClosed += socket.bytesRead;
+    });
+  });
+  return () => sockets.values().reduce((sum, { bytesRead }) => sum + bytesRead, ofClosed);
+}

@@ -1,0 +1,147 @@
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import { connect } from 'node:net';
+import { gzipSync, zstdCompressSync } from 'node:zlib';
+import type { FastifyInstance } from 'fastify';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { buildApp } from '../../src/app.ts';
+import { loadConfig } from '../../src/config.ts';
+import type { Place } from '../../src/evaluation/admission.ts';
+import { exchange } from '../raw-http.ts';
+import { encodeRequest, JSON_TYPE, MSGPACK, Service } from '../service.ts';
+
+const service = Service.start({ maxJsonDepth: 8, maxElements: 1000, maxHeaderBytes: 2048, maxDecompressionRatio: 50 });
+const GOOD = { logits: [[1, 2, 3]], label: [2] };
+
+describe('nesting of JSON', () => {
+  const nested = (depth: number): string => `${'['.repeat(depth)}1${']'.repeat(depth)}`;
+
+  test.each([
+    ['deeper than the limit', `{"logits": [[1]], "label": [0], "options": {"x": ${nested(7)}}}`],
+    ['a hundred thousand levels', nested(100_000)],
+    ['a million levels, which are read on a thread of their own', '[{"a":'.repeat(500_000)],
+    ['brackets in strings that are not strings', `{"a": "\\\\", "b": ${nested(8)}, "c": "]]]]]]]]"}`],
+  ])('%s is refused before it is read', async (_what, text) => {
+    const { status, body } = await service.post(text);
+    expect([status, body.code]).toEqual([400, 'malformed_body']);
+    expect(body.detail).toBe('the body is nested deeper than 8 levels');
+  });
+
+  test.each([
+    ['as deep as the limit', `{"logits": [[1]], "label": [0], "options": {"x": ${nested(6)}}}`],
+    ['brackets within strings', `{"logits": [[1]], "label": [0], "options": {"x": "[[[[[[[[[[\\"[[[[\\\\"}}`],
+  ])('%s is read', async (_what, text) => {
+    expect((await service.post(text)).body.code).toBe('invalid_option');
+  });
+});
+
+describe('what a compressed body may become', () => {
+  const zeros = (bytes: number): Buffer => {
+    const label = { dtype: 'uint8', shape: [1], data: new Uint8Array(1) };
+    const mask = { dtype: 'uint8', shape: [bytes], data: new Uint8Array(bytes) };
+    return Buffer.from(encodeRequest({ label, input_mask: mask, logits: [[1, 2]] }, MSGPACK));
+  };
+
+  test.each([
+    ['gzip', gzipSync],
+    ['zstd', zstdCompressSync],
+  ] as const)('%s of many zeros is cut off', async (encoding, compress) => {
+    const headers = { 'content-encoding': encoding };
+    const { status, body } = await service.post(compress(zeros(2 ** 25)), { type: MSGPACK, headers });
+    expect([status, body.code]).toEqual([413, 'body_too_large']);
+    expect(body.detail).toMatch(
+      new RegExp(`^\\d+ bytes of ${encoding} data became \\d+, more than 50 times as many; send`),
+    );
+    const small = await service.post(compress(zeros(2 ** 20)), { type: MSGPACK, headers });
+    expect(small.body.code, 'what is small may be of any ratio').toBe('shape_mismatch');
+  });
+});
+
+test('logits of more elements than allowed are refused, in every media type', async () => {
+  const logits = { dtype: 'float32', shape: [501, 2], data: new Uint8Array(8 * 501) };
+  const label = Array.from({ length: 501 }, () => 0);
+  for (const [type, tensor] of [
+    [MSGPACK, logits],
+    [JSON_TYPE, label.map(() => [0, 0])],
+  ] as const) {
+    const { status, body } = await service.post({ label, logits: tensor }, { type });
+    expect([status, body.code]).toEqual([413, 'body_too_large']);
+    expect(body.detail).toContain('logits of shape (501, 2) have 1002 elements, this service evaluates at most 1000');
+  }
+});
+
+describe('what is wrong with a head is a problem too', () => {
+  test.each([
+    ['too long', `GET /livez HTTP/1.1\r\nhost: x\r\nx-long: ${'x'.repeat(4000)}\r\n\r\n`, 431, 'headers_too_large'],
+    ['not HTTP', 'what is this\r\n\r\n', 400, 'bad_request'],
+  ])('%s', async (_what, head, status, code) => {
+    const answer = await exchange(service.url, [Buffer.from(head)]);
+    expect(answer.status).toBe(status);
+    expect(answer.headers['content-type']).toBe('application/problem+json');
+    expect(JSON.parse(answer.body.toString())).toMatchObject({
+      status,
+      code,
+      instance: expect.stringMatching(/^urn:/),
+    });
+  });
+});
+
+describe('when as much is under way and waits as the service lets', () => {
+  let app: FastifyInstance;
+  let url: string;
+  let places: Place[];
+  beforeAll(async () => {
+    const config = { ...loadConfig({}), port: 0, workers: 1, maxRequestsInFlight: 2, maxQueuedRequests: 1 };
+    app = await buildApp({ config });
+    await app.listen({ host: '127.0.0.1', port: 0 });
+    url = `http://127.0.0.1:${(app.server.address() as AddressInfo).port}`;
+    places = [app.evaluator.admission.enter() as Place, app.evaluator.admission.enter() as Place];
+  });
+  afterAll(() => app.close());
+
+  const post = (path = '/v1/cross-entropy'): Promise<Response> =>
+    fetch(url + path, { method: 'POST', body: JSON.stringify(GOOD), headers: { 'content-type': JSON_TYPE } });
+
+  test('one waits, the next is told to come again, and the probes answer', async () => {
+    const waiting = post();
+    while (app.evaluator.admission.queued === 0) await new Promise((resolve) => setImmediate(resolve));
+    const refused = await post();
+    expect([refused.status, refused.headers.get('retry-after')]).toEqual([429, '1']);
+    expect(await refused.json()).toMatchObject({
+      code: 'overloaded',
+      detail: '2 evaluations are under way and 1 wait, as many as this service lets',
+    });
+    const inference = await post('/v2/models/cross_entropy/infer');
+    expect([inference.status, ((await inference.json()) as { code: string }).code]).toEqual([429, 'overloaded']);
+    expect((await fetch(`${url}/livez`)).status).toBe(200);
+    places.pop()!.leave();
+    expect((await waiting).status).toBe(200);
+    places.push(app.evaluator.admission.enter() as Place);
+  });
+
+  test('a large body that is refused is answered at once; its sender is held back, and then read to its end', async () => {
+    const waiting = post();
+    while (app.evaluator.admission.queued === 0) await new Promise((resolve) => setImmediate(resolve));
+    const { port } = app.server.address() as AddressInfo;
+    const length = 2 ** 26;
+    const sockets = [0, 1, 2].map(() => connect(port, '127.0.0.1'));
+    const answers = sockets.map((socket) => once(socket, 'data') as Promise<[Buffer]>);
+    const sent = sockets.map((socket) => {
+      socket.write(
+        `POST /v1/cross-entropy HTTP/1.1\r\nhost: x\r\ncontent-type: ${MSGPACK}\r\ncontent-length: ${length}\r\n\r\n`,
+      );
+      return new Promise((resolve) => socket.write(new Uint8Array(length), resolve));
+    });
+    for (const [answer] of await Promise.all(answers)) expect(answer.toString()).toMatch(/^HTTP\/1.1 429 /);
+    await Promise.all(sent);
+    // The connection is as good as new.
+    for (const socket of sockets) {
+      socket.write('GET /livez HTTP/1.1\r\nhost: x\r\n\r\n');
+      const [answer] = (await once(socket, 'data')) as [Buffer];
+      expect(answer.toString()).toMatch(/^HTTP\/1.1 200 /);
+      socket.destroy();
+    }
+    places.pop()!.leave();
+    expect((await waiting).status).toBe(200);
+  });
+});
