@@ -25,7 +25,7 @@ const ARRIVAL_MS = 1000;
 const ARRIVALS = 10;
 
 /** A head is looked for every second, and both are answered some time after it is over. */
-const ANSWERED_WITHIN_MS = (STALL_SECONDS + 3) * 1000;
+const ANSWERED_WITHIN_MS = (2 * STALL_SECONDS + 3) * 1000;
 
 interface Ordinary {
   what: string;

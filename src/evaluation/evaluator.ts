@@ -26,6 +26,7 @@ import { encodePartial } from './partial-object.ts';
 import type { PartialObject } from './partial-object.ts';
 import { evaluated, report } from './report.ts';
 import type { Evaluation } from './report.ts';
+import { Turns } from './turns.ts';
 
 /** Milliseconds: ingest is the time from the first look at the body to its end; compute is added over workers. */
 export interface Timings {
@@ -85,6 +86,8 @@ type Answering<A> = Omit<Answered<A>, 'release'>;
 export class Evaluator {
   /** Who may begin, and who is refused. */
   readonly admission: Admission;
+  /** When they may. */
+  readonly turns = new Turns();
   readonly #pool: KernelPool;
   readonly #limits: EvaluatorLimits;
   readonly #held: HeldBytes;
@@ -202,8 +205,10 @@ export class Evaluator {
       const detail = `Content-Length is ${contentLength}, this service accepts ${maxBodyBytes} bytes`;
       throw new LossmeterError('body_too_large', detail);
     }
+    // Most begin at once, and need not wait a turn of the loop for it.
+    const turn = this.turns.take();
+    if (turn !== undefined) await turn;
     const entered = this.admission.enter(body.isAbandoned);
-    // Most find a place at once, and need not wait a turn of the loop for it.
     const place = entered instanceof Promise ? await entered : entered;
     try {
       return await this.#readInPlace(body, place, use);

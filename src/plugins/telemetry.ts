@@ -51,7 +51,8 @@ function addReadings(registry: MetricRegistry, app: FastifyInstance, { maxBytesI
   const received = countReceivedBytes(app.server);
   addCounter(registry, 'lossmeter_http_request_bytes_total', 'Bytes received, heads and bodies.', received);
   gauge('lossmeter_requests_in_flight', 'Evaluations under way.', () => app.evaluator.admission.inFlight);
-  gauge('lossmeter_requests_queued', 'Evaluations that wait to begin.', () => app.evaluator.admission.queued);
+  const queued = (): number => app.evaluator.admission.queued + app.evaluator.turns.waiting;
+  gauge('lossmeter_requests_queued', 'Evaluations that wait to begin.', queued);
   const slabBytes = (): number => app.pool.slabs.bytesInUse;
   gauge('lossmeter_bytes_in_flight', 'Bytes that requests hold.', () => app.evaluator.heldBytes + slabBytes());
   gauge('lossmeter_bytes_in_flight_limit', 'Bytes that requests may hold.', () => maxBytesInFlight);
