@@ -127,7 +127,7 @@ export const Config = Type.Object({
     minimum: 0,
     maximum: GiB,
     description:
-      'Slowest client: one that the service waits for, and that sends or takes less over `LOSSMETER_STALL_SECONDS`, is cut off. How long a request takes in all does not matter.',
+      'Slowest client: one that the service waits for, and that sends or takes less over `LOSSMETER_STALL_SECONDS`, is cut off. How long a request takes in all does not matter. While others wait for slabs, it is 40 KiB over 2 s.',
   }),
   stallSeconds: Type.Integer({
     default: 10,

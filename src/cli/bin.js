@@ -16,6 +16,16 @@ if (Number.parseInt(process.versions.node, 10) < REQUIRED_MAJOR) {
   process.exit(1);
 }
 
+// As process 1 of a container it would ignore a signal that nobody listens for. Until the service does, it ends here.
+for (const [signal, number] of [
+  ['SIGINT', 2],
+  ['SIGTERM', 15],
+]) {
+  process.on(signal, () => {
+    if (process.listenerCount(signal) === 1) process.exit(128 + number);
+  });
+}
+
 // What was compiled is kept for the next start, in the folder for temporary files; NODE_COMPILE_CACHE names another, and
 // NODE_DISABLE_COMPILE_CACHE=1 turns it off.
 module.enableCompileCache();

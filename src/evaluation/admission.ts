@@ -5,9 +5,12 @@ import { clientClosed } from '../wire/content-encoding.ts';
 const LOOK_EVERY_MS = 100;
 
 /** Over how long the progress of a client is judged while others wait for the memory that it may hold, in milliseconds. */
-const PRESSED_MS = 1000;
+const PRESSED_MS = 2000;
 
-/** A client that sends less than this per second does not keep others from being let in: 40 KiB. */
+/**
+ * A client that sends less than this per second does not keep others from being let in; and while others wait for the
+ * memory that it may hold, it is too slow: 40 KiB. A hundred of them would hold all slabs else, and fill none.
+ */
 const SLOW_BYTES_PER_SECOND = 40 * 1024;
 
 export interface AdmissionLimits {
@@ -100,7 +103,7 @@ export class Admission {
   }
 
   #open(): Place {
-    const place = new WatchedPlace(this.#limits, () => {
+    const place = new WatchedPlace(() => {
       if (!this.#places.delete(place)) return;
       if (place.isSlow) this.#slow--;
       this.#letIn();
@@ -121,10 +124,13 @@ export class Admission {
   readonly #look = (): void => {
     const now = performance.now();
     const stallMs = 1000 * this.#limits.stallSeconds;
-    const patienceMs = this.#isPressed() ? Math.min(PRESSED_MS, stallMs) : stallMs;
+    const { minBytesPerSecond } = this.#limits;
+    const patience = this.#isPressed()
+      ? { ms: Math.min(PRESSED_MS, stallMs), bytesPerSecond: Math.max(SLOW_BYTES_PER_SECOND, minBytesPerSecond) }
+      : { ms: stallMs, bytesPerSecond: minBytesPerSecond };
     this.#slow = 0;
     for (const place of this.#places) {
-      place.look(now, patienceMs);
+      place.look(now, patience);
       if (place.isSlow) this.#slow++;
     }
     const { true: left = [], false: waiting = [] } = Object.groupBy(this.#queue, ({ isAbandoned }) =>
@@ -142,7 +148,6 @@ export class Admission {
 /** A place, and how its client does. */
 class WatchedPlace implements Place {
   readonly leave: () => void;
-  readonly #limits: AdmissionLimits;
   #progress: Progress | undefined;
   #lookedAt = performance.now();
   #received = 0;
@@ -151,8 +156,7 @@ class WatchedPlace implements Place {
   #cameMeanwhile = 0;
   #isSlow = false;
 
-  constructor(limits: AdmissionLimits, leave: () => void) {
-    this.#limits = limits;
+  constructor(leave: () => void) {
     this.leave = leave;
   }
 
@@ -165,7 +169,8 @@ class WatchedPlace implements Place {
     this.#lookedAt = performance.now();
   }
 
-  look(now: number, patienceMs: number): void {
+  /** @param patience what a client must send at least, over so long of being waited for */
+  look(now: number, patience: { ms: number; bytesPerSecond: number }): void {
     if (this.#progress === undefined) return;
     const { received, isWaiting } = this.#progress;
     const elapsed = now - this.#lookedAt;
@@ -176,11 +181,10 @@ class WatchedPlace implements Place {
     this.#cameMeanwhile += came;
     if (!isWaiting) return;
     this.#waitedMs += elapsed;
-    const { minBytesPerSecond } = this.#limits;
-    if (this.#waitedMs < patienceMs) return;
-    const expected = (minBytesPerSecond * this.#waitedMs) / 1000;
-    if (this.#cameMeanwhile < expected) {
-      const detail = `${this.#cameMeanwhile} bytes came in ${(this.#waitedMs / 1000).toFixed(1)} s that the service waited for them, expected at least ${minBytesPerSecond} bytes per second`;
+    const { ms, bytesPerSecond } = patience;
+    if (this.#waitedMs < ms) return;
+    if (this.#cameMeanwhile < (bytesPerSecond * this.#waitedMs) / 1000) {
+      const detail = `${this.#cameMeanwhile} bytes came in ${(this.#waitedMs / 1000).toFixed(1)} s that the service waited for them, expected at least ${bytesPerSecond} bytes per second`;
       this.#progress.fail(new LossmeterError('client_too_slow', detail));
     }
     this.#waitedMs = 0;

@@ -83,8 +83,11 @@ export function openDiagnosis(pool: KernelPool, header: RequestHeader, held: Hel
     const detail = `the tensor has shape ${formatShape(shape)}, expected (C,), (N, C) or (…, C) with 1 ≤ C ≤ ${MAX_CLASSES}`;
     throw refuse('shape_mismatch', '/logits/shape', detail);
   }
+  // Without labels their number is the client's word alone: before anything is made of it.
+  const count = elementCount(shape.slice(0, -1));
+  if (count === undefined) throw refuse('shape_mismatch', '/logits/shape', `${formatShape(shape)} is too large`);
+  held.take(count * BYTES_PER_ROW + classes * BYTES_PER_COLUMN, 'the results of the rows');
   const { targets, rows } = selectRows(header);
-  held.take(targets.length * BYTES_PER_ROW + classes * BYTES_PER_COLUMN, 'the results of the rows');
   const { options } = header;
   const block = {
     ...plainBlock(dtype, classes, targets),
@@ -111,10 +114,12 @@ function selectRows(header: RequestHeader): { targets: Int32Array<ArrayBuffer>; 
   const total = elementCount(rowsShape.slice(0, -1))!;
   const mask = inputMask && readMask(inputMask, rowsShape);
   const targets = new Int32Array(total).fill(NO_TARGET);
+  let masked = 0;
   mask?.forEach((m, row) => {
-    if (m === 0) targets[row] = LEFT_OUT;
+    if (m !== 0) return;
+    targets[row] = LEFT_OUT;
+    masked++;
   });
-  const masked = targets.reduce((count, target) => count + (target === LEFT_OUT ? 1 : 0), 0);
   return { targets, rows: { total, counted: total - masked, ignored: 0, masked } };
 }
 

@@ -225,10 +225,19 @@ export class Evaluator {
     const { maxBodyBytes, maxDecompressionRatio } = this.#limits;
     const content = decodeContent(stream, contentEncoding, maxDecompressionRatio);
     const reader = new ByteReader(content.stream, maxBodyBytes, content.explain, content.requireRatio);
-    place.watch(reader);
+    place.watch({
+      get received() {
+        return content.received ?? reader.received;
+      },
+      get isWaiting() {
+        return reader.isWaiting;
+      },
+      fail: (error) => reader.fail(error),
+    });
     const held = this.#held.open();
     const ingest = { codec, reader, held, contentLength: content.encoded ? undefined : contentLength };
     try {
+      held.take(content.windowBytes, 'what the decoder of the body keeps', 'send it without a Content-Encoding');
       const answering = await use(ingest);
       content.requireEnd();
       return { ...answering, release: () => held.close() };

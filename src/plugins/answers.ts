@@ -35,8 +35,9 @@ export default fp(
 /** The body of a request, as evaluations take it. */
 export function requestBody({ headers, raw }: FastifyRequest, codec: Codec): RequestBody {
   const length = headers['content-length'];
-  // What takes long from here on is the evaluation, of a file for instance: the connection is not idle.
-  raw.once('end', () => raw.socket.setTimeout(0));
+  // From here on a connection on which nothing comes is not idle: it waits for others, or for an evaluation that takes
+  // long. A client that is waited for is judged by its progress.
+  raw.socket.setTimeout(0);
   return {
     stream: raw,
     codec,
@@ -58,9 +59,16 @@ export function settle(reply: FastifyReply, answered: Answered<object>): void {
   reply.header('server-timing', serverTiming.join(', '));
 }
 
+/** Reading it takes the square of its length. */
+const MAX_ACCEPT_LENGTH = 1024;
+
 function acceptedMediaType(request: FastifyRequest): string {
   const { accept } = request.headers;
   if (accept === undefined || accept === '*/*') return REPLY_MEDIA_TYPES[0]!;
+  if (accept.length > MAX_ACCEPT_LENGTH) {
+    const detail = `Accept has ${accept.length} characters, expected at most ${MAX_ACCEPT_LENGTH}`;
+    throw new LossmeterError('not_acceptable', detail);
+  }
   const mediaType = request.accepts().type([...REPLY_MEDIA_TYPES]);
   if (typeof mediaType === 'string') return mediaType;
   const detail = `Accept is ${accept}, answers can be ${REPLY_MEDIA_TYPES.join(', ')}`;

@@ -17,7 +17,8 @@ export default fp(
     app.setErrorHandler((error: FastifyError | LossmeterError, request, reply) => {
       const known = toLossmeterError(error);
       if (FAULTS.has(known.code)) request.log.error({ err: error }, known.message);
-      else request.log.info({ code: known.code, detail: known.message }, 'request refused');
+      // Where, and not what: the detail may quote a tensor, or a key in the wrong place.
+      else request.log.info({ code: known.code, at: known.places.map(({ pointer }) => pointer) }, 'request refused');
       return sendError(known, request, reply);
     });
 

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import fp from 'fastify-plugin';
 import { ERRORS } from '../errors.ts';
-import { PatientDiscards, discard } from './discards.ts';
+import { Discards } from './discards.ts';
 
 /** Requests whose client asked to be told to go on (RFC 9110, Expect: 100-continue), and was not yet. */
 const waiting = new WeakSet<IncomingMessage>();
@@ -12,13 +12,11 @@ const waiting = new WeakSet<IncomingMessage>();
  * A client that is refused early still sends, and ordinary clients read no answer before they have sent all. So the
  * rest is read and discarded, up to a bound; closing the connection at once would show the client a broken pipe
  * instead of the answer. A client that waits to be told to go on is told when the body is first read; one that is refused
- * before then sends nothing. Two kinds of refusal are different: who is refused because there is too much to do waits for
- * the rest of its body to be read, one after another, for reading it takes the time that others wait for; and who is
- * refused for its slowness is not read any more.
+ * before then sends nothing, and one that is refused for its slowness is not read any more.
  */
 export default fp(
   async (app) => {
-    const patient = new PatientDiscards();
+    const discards = new Discards();
     app.removeAllContentTypeParsers();
     app.addContentTypeParser('*', (_request, payload, done) => done(null, payload));
 
@@ -39,8 +37,7 @@ export default fp(
       if (!hasBody || raw.complete || raw.destroyed) return;
       raw.on('error', (error) => request.log.info({ err: error }, 'the client left'));
       if (reply.statusCode === ERRORS.client_too_slow.status) reply.header('connection', 'close');
-      else if (reply.statusCode === ERRORS.overloaded.status) patient.add(raw);
-      else discard(raw);
+      else discards.add(raw);
     });
   },
   { name: 'raw-bodies' },

@@ -1,13 +1,16 @@
 import type { Readable, Transform } from 'node:stream';
-import { createGunzip, createInflate, createZstdDecompress } from 'node:zlib';
+import { constants, createGunzip, createInflate, createZstdDecompress } from 'node:zlib';
 import { LossmeterError } from '../errors.ts';
+
+/** What a zstd frame may have its decoder keep, as a power of two: 8 MiB, which RFC 8878 (3.1.1.1.2) has decoders support. */
+const ZSTD_WINDOW_LOG = 23;
 
 /** Decoders by the names of RFC 9110 (gzip; deflate, which is the zlib format) and RFC 8878 (zstd). */
 const DECODERS: Readonly<Record<string, () => Transform>> = {
   gzip: createGunzip,
   'x-gzip': createGunzip,
   deflate: createInflate,
-  zstd: createZstdDecompress,
+  zstd: () => createZstdDecompress({ params: { [constants.ZSTD_d_windowLogMax]: ZSTD_WINDOW_LOG } }),
 };
 
 /** Content encodings that request bodies may have. */
@@ -18,6 +21,10 @@ export interface DecodedBody {
   readonly stream: Readable;
   /** Whether it had one, so that its length is not that of the stream. */
   readonly encoded: boolean;
+  /** Bytes that its decoder may keep. */
+  readonly windowBytes: number;
+  /** Bytes of it as they came; undefined without an encoding, where they are those of the stream. */
+  readonly received: number | undefined;
   /** What an error of the stream means. */
   readonly explain: (cause: Error) => LossmeterError;
   /** @throws LossmeterError body_too_large when so many decoded bytes are more than those that came may become */
@@ -40,7 +47,7 @@ export function decodeContent(body: Readable, contentEncoding: string | undefine
   if (encoding === 'identity' || encoding === '') {
     const nothing = (): void => undefined;
     return {
-      ...{ stream: body, encoded: false, explain: clientClosed },
+      ...{ stream: body, encoded: false, windowBytes: 0, received: undefined, explain: clientClosed },
       ...{ requireRatio: nothing, requireEnd: nothing, close: nothing },
     };
   }
@@ -64,6 +71,10 @@ export function decodeContent(body: Readable, contentEncoding: string | undefine
   return {
     stream: decoder,
     encoded: true,
+    windowBytes: encoding === 'zstd' ? 2 ** ZSTD_WINDOW_LOG : 0,
+    get received() {
+      return received;
+    },
     explain: (cause) => (cause instanceof LossmeterError ? cause : malformed(encoding, cause)),
     requireRatio: (decoded) => {
       if (decoded <= FREE_DECODED_BYTES || decoded <= maxRatio * received) return;

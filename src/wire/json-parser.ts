@@ -7,6 +7,9 @@ import type { JsonReply, JsonTask } from './json-worker.ts';
 /** Texts up to this size are parsed where they are: that takes about 5 ms at most. */
 const MAX_INLINE_BYTES = 256 * 1024;
 
+/** Megabytes that the values of a text may take: what takes more ends the thread, and not the service. */
+const MAX_HEAP_MB = 1024;
+
 /** A worker that had nothing to do for so long ends: it may have grown by ten times the text. */
 const IDLE_MS = 10_000;
 
@@ -32,13 +35,20 @@ export class JsonParser {
       maxThreads: 1,
       idleTimeout: IDLE_MS,
       recordTiming: false,
+      // With the small young generation that the main thread has it would collect its garbage all the time.
+      resourceLimits: { maxOldGenerationSizeMb: MAX_HEAP_MB, maxYoungGenerationSizeMb: 32 },
     });
+    // Of a thread that fails while it has nothing to do; unheard, it would end the process.
+    this.#piscina.on('error', () => undefined);
     // A buffer of its own can be moved; one that others look into cannot.
     const own = new Uint8Array(text);
     const reply = await this.#piscina
       .run({ text: own, maxDepth: this.#maxDepth }, { transferList: [own.buffer] })
       .catch((cause: unknown) => {
-        // It may have run out of memory: a text can take many times its size.
+        if ((cause as NodeJS.ErrnoException).code === 'ERR_WORKER_OUT_OF_MEMORY') {
+          const detail = `the values of the JSON body take more than ${MAX_HEAP_MB} MB; send tensors as {dtype, shape, data} with data in base64, or MessagePack`;
+          throw new LossmeterError('body_too_large', detail, [], { cause });
+        }
         throw new LossmeterError('worker_lost', 'the thread that read the JSON body ended', [], { cause });
       });
     if ('value' in reply) return reply.value;

@@ -13,7 +13,7 @@ const STRING_OR_BARE_TOKEN = /"[^"\\]*(?:\\[^][^"\\]*)*(?:"|\\?$)|-?Infinity|NaN
  * @throws LossmeterError malformed_body
  */
 export function parseJson(bytes: Uint8Array, maxDepth: number): unknown {
-  requireDepth(bytes, maxDepth);
+  requireModest(bytes, maxDepth);
   const text = new TextDecoder().decode(bytes);
   try {
     return JSON.parse(text);
@@ -28,17 +28,26 @@ export function parseJson(bytes: Uint8Array, maxDepth: number): unknown {
   }
 }
 
+/** Arrays and objects that a text may have, each of which takes some 50 bytes and more: rows of nested arrays, above all. */
+const MAX_CONTAINERS = 2 ** 20;
+
 const [QUOTE, BACKSLASH, OPEN_ARRAY, CLOSE_ARRAY, OPEN_OBJECT, CLOSE_OBJECT] = Buffer.from('"\\[]{}');
 
 /** Counts brackets outside of strings, before anything is made of the text. */
-function requireDepth(bytes: Uint8Array, maxDepth: number): void {
+function requireModest(bytes: Uint8Array, maxDepth: number): void {
   let depth = 0;
+  let containers = 0;
   for (let at = 0; at < bytes.length; at++) {
     const byte = bytes[at];
     if (byte === QUOTE) {
       at = endOfString(bytes, at + 1);
     } else if (byte === OPEN_ARRAY || byte === OPEN_OBJECT) {
       if (++depth > maxDepth) throw malformed(`is nested deeper than ${maxDepth} levels`);
+      if (++containers > MAX_CONTAINERS) {
+        throw malformed(
+          `has more than ${MAX_CONTAINERS} arrays and objects; send large tensors as {dtype, shape, data}`,
+        );
+      }
     } else if (byte === CLOSE_ARRAY || byte === CLOSE_OBJECT) {
       depth--;
     }
@@ -64,8 +73,12 @@ const FIELDS: ReadonlySet<string> = new Set([
   ...['id', 'inputs', 'outputs', 'parameters'],
 ]);
 
-/** Values outside of tensors: each is copied when it travels between threads. */
+/** Values outside of tensors: each is copied when it travels between threads. A tensor counts as its fields do. */
 const MAX_VALUES = 2 ** 18;
+const VALUES_PER_TENSOR = 8;
+
+/** Buffers up to this size are copied: each that is moved is compared with all others, which takes the square of them. */
+const COPIED_BYTES = 2 ** 16;
 
 /**
  * The same request with its tensors as bytes, so that it travels between threads without a copy of every number.
@@ -74,15 +87,23 @@ const MAX_VALUES = 2 ** 18;
  */
 export function packTensors(request: unknown, transfer: ArrayBuffer[]): unknown {
   let values = 0;
+  const count = (added: number): void => {
+    values += added;
+    if (values > MAX_VALUES) throw malformed(`holds more than ${MAX_VALUES} values outside of its tensors`);
+  };
   const pack = (value: unknown, path: readonly string[]): unknown => {
     if (path.length === 1 && !FIELDS.has(path[0]!)) return null;
     const isTensorField = path.length === 1 && TENSOR_FIELDS.has(path[0]);
     if (isTensorField ? Array.isArray(value) || hasData(value) : hasData(value) && 'dtype' in value) {
+      count(VALUES_PER_TENSOR);
       const tensor = tensorFromValue(path.join('/'), value);
       return { ...tensor, data: moved(tensor.data, transfer) };
     }
-    if (path.length === 2 && path[0] === 'inputs' && hasData(value)) return packInput(value, transfer);
-    if (++values > MAX_VALUES) throw malformed(`holds more than ${MAX_VALUES} values outside of its tensors`);
+    if (path.length === 2 && path[0] === 'inputs' && hasData(value)) {
+      count(VALUES_PER_TENSOR);
+      return packInput(value, transfer);
+    }
+    count(1);
     if (typeof value !== 'object' || value === null) return value;
     if (Array.isArray(value)) return value.map((inner, index) => pack(inner, [...path, String(index)]));
     return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, pack(inner, [...path, name])]));
@@ -106,7 +127,7 @@ function packInput(input: Readonly<Record<string, unknown>>, transfer: ArrayBuff
 /** In a buffer of its own: that of base64 may be a part of Node's pool. */
 function moved(data: Uint8Array, transfer: ArrayBuffer[]): Uint8Array {
   const own = new Uint8Array(data);
-  transfer.push(own.buffer);
+  if (own.byteLength > COPIED_BYTES) transfer.push(own.buffer);
   return own;
 }
 

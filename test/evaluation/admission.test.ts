@@ -81,12 +81,14 @@ test('a slow client does not keep others from being let in; a busy service, or a
   }
 });
 
-test('while others wait for memory, who sends too little is failed after a second', async () => {
-  const admission = new Admission({ ...LIMITS, stallSeconds: 60 }, () => true);
-  const dripping = bodyAt(10);
-  (admission.enter() as Place).watch(dripping);
-  await sleep(1300);
+test('while others wait for memory, who would hold it for long is failed after two seconds', async () => {
+  const admission = new Admission({ ...LIMITS, maxRequestsInFlight: 3, stallSeconds: 60 }, () => true);
+  const [dripping, slow, fast] = [bodyAt(10), bodyAt(30 * 1024), bodyAt(60 * 1024)];
+  for (const body of [dripping, slow, fast]) (admission.enter() as Place).watch(body);
+  await sleep(2300);
   expect(dripping.failure).toMatchObject({ code: 'client_too_slow' });
+  expect(slow.failure?.message).toMatch(/at least 40960 bytes per second$/);
+  expect(fast.failure).toBeUndefined();
 });
 
 test('who sends too little while it is waited for is failed, with what came; a slow but steady one is not', async () => {

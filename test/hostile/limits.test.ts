@@ -1,7 +1,10 @@
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { connect } from 'node:net';
-import { gzipSync, zstdCompressSync } from 'node:zlib';
+import type { Socket } from 'node:net';
+import { Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
+import { constants, createZstdCompress, gzipSync, zstdCompressSync } from 'node:zlib';
 import type { FastifyInstance } from 'fastify';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { buildApp } from '../../src/app.ts';
@@ -54,6 +57,39 @@ describe('what a compressed body may become', () => {
     );
     const small = await service.post(compress(zeros(2 ** 20)), { type: MSGPACK, headers });
     expect(small.body.code, 'what is small may be of any ratio').toBe('shape_mismatch');
+  });
+});
+
+test('a zstd frame that has its decoder keep more than 8 MiB is refused', async () => {
+  // Of a stream the encoder does not know the length, by which it would make the window smaller.
+  const frameOf = (windowLog: number): Promise<Buffer> =>
+    buffer(
+      Readable.from([JSON.stringify(GOOD)]).pipe(
+        createZstdCompress({ params: { [constants.ZSTD_c_windowLog]: windowLog } }),
+      ),
+    );
+  const headers = { 'content-encoding': 'zstd' };
+  expect((await service.post(await frameOf(23), { headers })).status).toBe(200);
+  const { status, body } = await service.post(await frameOf(24), { headers });
+  expect([status, body.code]).toEqual([400, 'malformed_body']);
+  expect(body.detail).toContain('cannot be decoded as zstd: Frame requires too much memory for decoding');
+});
+
+describe('rows that are announced only', () => {
+  const frugal = Service.start({ maxBytesInFlight: 2 ** 20 });
+
+  test('take no memory, with nothing to label them by', async () => {
+    const header = JSON.stringify({ logits: { dtype: 'F16', shape: [1e8, 1], data_offsets: [0, 2e8] } });
+    const length = Buffer.alloc(8);
+    length.writeUInt32LE(header.length);
+    const body = Buffer.concat([length, Buffer.from(header), Buffer.alloc(64)]);
+    const head = 'host: x\r\ncontent-type: application/vnd.safetensors\r\ntransfer-encoding: chunked';
+    const answer = await exchange(frugal.url, [
+      Buffer.from(`POST /v1/diagnose HTTP/1.1\r\n${head}\r\n\r\n${body.length.toString(16)}\r\n`),
+      body,
+      Buffer.from('\r\n0\r\n\r\n'),
+    ]);
+    expect([answer.status, JSON.parse(answer.body.toString())]).toMatchObject([413, { code: 'body_too_large' }]);
   });
 });
 
@@ -143,5 +179,36 @@ describe('when as much is under way and waits as the service lets', () => {
     }
     places.pop()!.leave();
     expect((await waiting).status).toBe(200);
+  });
+});
+
+describe('bodies of those who are refused', () => {
+  const HEAD = 'POST /v1/nothing HTTP/1.1\r\nhost: x\r\ncontent-length: ';
+
+  async function refused(bytes: number, send: (socket: Socket) => void): Promise<Socket> {
+    const { hostname, port } = new URL(service.url);
+    const socket = connect(Number(port), hostname);
+    socket.write(`${HEAD}${bytes}\r\n\r\n`);
+    send(socket);
+    const [answer] = (await once(socket, 'data')) as [Buffer];
+    expect(answer.toString()).toMatch(/^HTTP\/1.1 404 /);
+    return socket;
+  }
+
+  test('are read one after another, and a slow one does not keep the others', async () => {
+    const slow = await refused(1000, (socket) => void socket.write('x'));
+    const bytes = 2 ** 25;
+    const others = await Promise.all(
+      [0, 1, 2].map(async () => {
+        let sent: Promise<unknown>;
+        const socket = await refused(bytes, (socket) => {
+          sent = new Promise((resolve) => socket.write(new Uint8Array(bytes), resolve));
+        });
+        await sent!;
+        return socket;
+      }),
+    );
+    expect(others.every((socket) => !socket.destroyed)).toBe(true);
+    for (const socket of [slow, ...others]) socket.destroy();
   });
 });

@@ -97,6 +97,8 @@ test('what is no field of a request is not walked, and refused by the one who kn
 test.each([
   ['too many values', { options: [many, many] }, 'more than 262144 values'],
   ['too deep', { options: { a: nested(100) }, logits: [many] }, 'nested deeper than 64 levels'],
+  ['too many arrays', { logits: Array.from({ length: 2 ** 20 }, () => [1]) }, 'more than 1048576 arrays and objects'],
+  ['too many tensors', { partials: many.map(() => ({ dtype: 'bool', shape: [0], data: '' })) }, 'more than 262144'],
 ])('a large text with %s outside of its tensors is refused', async (_name, value, says) => {
   await expect(parser.parse(bytesOf(value))).rejects.toMatchObject({
     code: 'malformed_body',
