@@ -17,7 +17,7 @@ import { forEachBlock, plainCoefficients } from './blocks.ts';
 import type { Batch } from './blocks.ts';
 import type { Comparison } from './comparison.ts';
 import { makeLabels, makeLogits, makeProbabilities } from './logits.ts';
-import { gigabytesPerSecond, interleave, median, time, warmUp } from './statistics.ts';
+import { gigabytesPerSecond, interleavedMedians } from './statistics.ts';
 
 const ROWS = 256;
 const CLASSES = 32000;
@@ -73,17 +73,6 @@ export async function benchFeatures(): Promise<Comparison[]> {
   return [...comparisons, ...(await benchCosts())];
 }
 
-/** Median milliseconds of each action, warm. */
-async function medians(actions: readonly (() => void)[]): Promise<number[]> {
-  actions.forEach(warmUp);
-  const milliseconds = actions.map((): number[] => []);
-  await interleave(
-    ROUNDS,
-    actions.map((action, k) => () => void milliseconds[k]!.push(time(action))),
-  );
-  return milliseconds.map(median);
-}
-
 /** Forward and gradient, which stays in the kernels' memory, against plain JavaScript and against forward alone. */
 async function benchGradient({ dtype, variant, goal }: (typeof GRADIENTS)[number]): Promise<Comparison[]> {
   const logits = makeLogits(dtype, ROWS, CLASSES);
@@ -105,7 +94,7 @@ async function benchGradient({ dtype, variant, goal }: (typeof GRADIENTS)[number
     requireAgreement(`${dtype} gradient`, actual, expected.subarray(at, at + actual.length), GRADIENT_TOLERANCE);
   });
 
-  const milliseconds = await medians([javascript, forward, withGradient]);
+  const milliseconds = await interleavedMedians(ROUNDS, [javascript, forward, withGradient]);
   const [ofJavascript, ofForward, ofBoth] = milliseconds.map((ms) => gigabytesPerSecond(logits.byteLength, ms));
   const what = `forward + gradient ${kernel.name(dtype)}, one thread`;
   const figure = `${ofBoth!.toFixed(2)} GB/s`;
@@ -130,7 +119,7 @@ async function benchCosts(): Promise<Comparison[]> {
   });
   [PLAIN, ...FEATURES].forEach((feature, k) => requireSameInFloat64(feature, runs[k]!()[0]!));
 
-  const [plain, ...others] = await medians(runs);
+  const [plain, ...others] = await interleavedMedians(ROUNDS, runs);
   const figure = (milliseconds: number): string => `${milliseconds.toFixed(1)} ms`;
   return FEATURES.map(({ name }, k) => ({
     ...{ what: `${name}, ${kernel.name('float32')}`, figure: figure(others[k]!) },

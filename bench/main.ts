@@ -1,3 +1,4 @@
+import { benchDiagnostics } from './diagnostics.ts';
 import { benchFeatures } from './features.ts';
 import { benchKernels } from './kernel.ts';
 import { benchLatency } from './latency.ts';
@@ -13,6 +14,7 @@ import { benchStart } from './start.ts';
 const SECTIONS = {
   kernel: benchKernels,
   features: benchFeatures,
+  diagnostics: benchDiagnostics,
   post: benchPost,
   small: benchSmall,
   peers: benchPeers,

@@ -43,6 +43,17 @@ export async function interleave(rounds: number, actions: readonly (() => Promis
   }
 }
 
+/** Median milliseconds of each action, warm, over so many interleaved rounds. */
+export async function interleavedMedians(rounds: number, actions: readonly (() => void)[]): Promise<number[]> {
+  actions.forEach(warmUp);
+  const milliseconds = actions.map((): number[] => []);
+  await interleave(
+    rounds,
+    actions.map((action, k) => () => void milliseconds[k]!.push(time(action))),
+  );
+  return milliseconds.map(median);
+}
+
 /** GB/s, with 10⁹ bytes to the GB. */
 export function gigabytesPerSecond(bytes: number, milliseconds: number): number {
   return bytes / milliseconds / 1e6;

@@ -1,6 +1,6 @@
 /**
- * Writes what is made from the schemas: openapi/openapi.json, and the tables in README.md and docs/. Run by
- * `npm run generate`; a test compares.
+ * Writes what is made from the schemas, openapi/openapi.json and the tables in README.md and docs/, and the answers of the
+ * gallery. Run by `npm run generate`; a test compares.
  */
 import { readFile, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
@@ -8,6 +8,7 @@ import { buildApp } from '../src/app.ts';
 import { describeConfig, loadConfig } from '../src/config.ts';
 import { ERRORS } from '../src/errors.ts';
 import { Options } from '../src/loss/options.ts';
+import { fillAnswers } from './gallery.ts';
 
 const ROOT = new URL('..', import.meta.url);
 
@@ -79,6 +80,7 @@ export async function generate(): Promise<Map<string, string>> {
     ['openapi/openapi.json', await openApiDocument()],
     ['README.md', fillTables(await read('README.md'))],
     ['docs/errors.md', fillTables(await read('docs/errors.md'))],
+    ['docs/diagnostics.md', await fillAnswers(await read('docs/diagnostics.md'))],
   ]);
 }
 

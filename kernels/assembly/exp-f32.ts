@@ -17,7 +17,6 @@ const CONSTANTS = memory.data<f32>([
   0.166676521, // c3
   0.0418978222, // c4
   0.00828929059, // c5
-  12582912.0, // ROUNDER less 127: what the bits of a rounded exponent n + 127 stand on
 ]);
 
 /** The k-th constant in all four lanes. */
@@ -38,7 +37,6 @@ export namespace Constant {
   export const C3: usize = 7;
   export const C4: usize = 8;
   export const C5: usize = 9;
-  export const BIAS: usize = 10;
 }
 
 /** a·b + c: one rounding in the relaxed variant (on machines that fuse), two in the strict one. */

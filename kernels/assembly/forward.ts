@@ -51,7 +51,7 @@ export function forwardRow<T>(
   if (sizeof<T>() < 8 && isFinite(x)) {
     const top = spanMaximum<T>(p, min(classes, REFERENCE_SPAN));
     if (isFinite(top)) {
-      startMaximum(top);
+      startMaximum();
       const rest = sumSpans<T>(p, before, afterAt, after, <f32>top, keepAt);
       if (rest != OUT_OF_RANGE) {
         reference = top;

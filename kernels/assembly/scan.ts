@@ -21,18 +21,19 @@ export function scan<T>(p: usize, n: u32): void {
   let posInfs = nans;
   let negInfs = nans;
   const step = lanes<T>();
+  const begin = p;
   const end = p + <usize>(n - (n % step)) * sizeof<T>();
   while (p < end) {
     const x = loadVector<T>(p);
-    const isPosInf = eq<T>(x, inf);
-    top = pmax<T>(top, v128.bitselect(minusInf, x, isPosInf));
+    top = pmax<T>(top, x);
     // A comparison's true is −1 in every 32 bits, so subtracting it counts.
     nans = i32x4.sub(nans, v128.not(eq<T>(x, x)));
-    posInfs = i32x4.sub(posInfs, isPosInf);
+    posInfs = i32x4.sub(posInfs, eq<T>(x, inf));
     negInfs = i32x4.sub(negInfs, eq<T>(x, minusInf));
     p += <usize>step * sizeof<T>();
   }
-  maximum = max(maximum, horizontalMaximum<T>(top));
+  const found = horizontalMaximum<T>(top);
+  maximum = max(maximum, found == Infinity ? finiteMaximum<T>(begin, end) : found);
   nanCount += horizontalCount<T>(nans);
   posInfCount += horizontalCount<T>(posInfs);
   negInfCount += horizontalCount<T>(negInfs);
@@ -40,6 +41,18 @@ export function scan<T>(p: usize, n: u32): void {
     scanOne(load1<T>(p));
     p += sizeof<T>();
   }
+}
+
+/** The maximum of whole vectors in which +Inf stands, without it. */
+function finiteMaximum<T>(p: usize, end: usize): f64 {
+  const minusInf = splat<T>(-Infinity);
+  const inf = splat<T>(Infinity);
+  let top = minusInf;
+  for (; p < end; p += <usize>lanes<T>() * sizeof<T>()) {
+    const x = loadVector<T>(p);
+    top = pmax<T>(top, v128.bitselect(minusInf, x, eq<T>(x, inf)));
+  }
+  return horizontalMaximum<T>(top);
 }
 
 /** Adds one value. */

@@ -1,5 +1,5 @@
 import { load1, load4, loadFloat16, FLOAT16_CONSTANTS } from './storage';
-import { spanMaximum } from './maximum';
+import { horizontalMaximum } from './vector';
 import { Constant, constant, exp4, madd } from './exp-f32';
 
 /** Elements whose exponentials are summed in float32 before the sum moves to float64. */
@@ -9,24 +9,17 @@ export const TILE: u32 = 256;
 export const OUT_OF_RANGE: f64 = -1;
 
 /**
- * Largest n with exp(x − reference) = 2^n · exp(r) that sumExp takes. The rounding of x − reference is half a unit in
- * the last place: 1e-6 up to 32, and 2e-6 beyond, which is all that is promised of lse.
+ * The range of x − reference that sumExp takes. Above, its rounding, half a unit in the last place, becomes more than
+ * is promised of lse: 1e-6 up to 32, and 2e-6 beyond. Below, exp is less than the smallest normal float32.
  */
-const MAX_EXPONENT: i32 = 31;
-
-/** What the exponent of exp(0) is biased by. */
-const BIAS: i32 = 127;
+const HIGHEST: f32 = 21.83;
+const LOWEST: f32 = -88.3;
 
 /** The maximum of the spans that sumExp has summed since startMaximum; right unless one was out of range. */
 export let maximum: f64 = -Infinity;
 
-/** The biased exponent of exp(maximum − reference). A tile whose exponents stay below it has no greater element. */
-let exponent: i32 = 0;
-
-/** @param reference an element of the row */
-export function startMaximum(reference: f64): void {
-  maximum = reference;
-  exponent = BIAS;
+export function startMaximum(): void {
+  maximum = -Infinity;
 }
 
 /** exp of it is the smallest normal float32: nothing beside the 1 of the maximum, however often it is added. */
@@ -34,7 +27,7 @@ export const FLOOR: f32 = -87.33654;
 
 /**
  * Σ exp(x − reference) over n elements, or OUT_OF_RANGE as soon as a tile holds an element too far from the
- * reference, a NaN or an infinity: one unsigned maximum of the biased exponents notices them all.
+ * reference, a NaN or an infinity. Maximum and minimum of the elements notice all but a NaN, which the sum becomes.
  */
 export function sumExp<T>(p: usize, n: u32, reference: f32): f64 {
   return sumExpBy<T>(p, n, reference, false, 0, false);
@@ -77,10 +70,12 @@ function sumExpBy<T>(p: usize, n: u32, reference: f32, clamped: bool, keepAt: us
   const c3 = constant(Constant.C3);
   const c4 = constant(Constant.C4);
   const c5 = constant(Constant.C5);
-  const bias = constant(Constant.BIAS);
-  const limit = i32x4.splat(BIAS + MAX_EXPONENT);
+  const highest = f32x4.splat(HIGHEST);
+  const lowest = f32x4.splat(LOWEST);
   const vectorBytes = sizeof<T>() * 4;
 
+  let top = f32x4.splat(-Infinity);
+  let bottom = f32x4.splat(Infinity);
   let total = f64x2.splat(0);
   while (n > 0) {
     const length = min(n, TILE);
@@ -88,29 +83,32 @@ function sumExpBy<T>(p: usize, n: u32, reference: f32, clamped: bool, keepAt: us
     let sum1 = sum0;
     let sum2 = sum0;
     let sum3 = sum0;
-    let top = i32x4.splat(0);
     const end = p + <usize>(length & ~15) * sizeof<T>();
     while (p < end) {
-      let d0 = difference<T>(p, clamped, ref, minusRef, float16Mask, float16Scale);
-      let d1 = difference<T>(p + vectorBytes, clamped, ref, minusRef, float16Mask, float16Scale);
-      let d2 = difference<T>(p + 2 * vectorBytes, clamped, ref, minusRef, float16Mask, float16Scale);
-      let d3 = difference<T>(p + 3 * vectorBytes, clamped, ref, minusRef, float16Mask, float16Scale);
+      const x0 = loadAsIs<T>(p, clamped, float16Mask);
+      const x1 = loadAsIs<T>(p + vectorBytes, clamped, float16Mask);
+      const x2 = loadAsIs<T>(p + 2 * vectorBytes, clamped, float16Mask);
+      const x3 = loadAsIs<T>(p + 3 * vectorBytes, clamped, float16Mask);
+      let d0 = difference<T>(x0, clamped, ref, minusRef, float16Scale);
+      let d1 = difference<T>(x1, clamped, ref, minusRef, float16Scale);
+      let d2 = difference<T>(x2, clamped, ref, minusRef, float16Scale);
+      let d3 = difference<T>(x3, clamped, ref, minusRef, float16Scale);
       if (clamped) {
         d0 = f32x4.pmax(floor, d0);
         d1 = f32x4.pmax(floor, d1);
         d2 = f32x4.pmax(floor, d2);
         d3 = f32x4.pmax(floor, d3);
       }
+      if (!clamped) {
+        top = f32x4.pmax(f32x4.pmax(top, x0), f32x4.pmax(x1, x2));
+        bottom = f32x4.pmin(f32x4.pmin(bottom, x0), f32x4.pmin(x1, x2));
+        top = f32x4.pmax(top, x3);
+        bottom = f32x4.pmin(bottom, x3);
+      }
       const t0 = madd(d0, log2e, rounder);
       const t1 = madd(d1, log2e, rounder);
       const t2 = madd(d2, log2e, rounder);
       const t3 = madd(d3, log2e, rounder);
-      if (!clamped) {
-        top = i32x4.max_u(top, i32x4.sub(t0, bias));
-        top = i32x4.max_u(top, i32x4.sub(t1, bias));
-        top = i32x4.max_u(top, i32x4.sub(t2, bias));
-        top = i32x4.max_u(top, i32x4.sub(t3, bias));
-      }
       let e0 = exp4(d0, t0, rounder, minusLn2, minusLn2Low, c1, c2, c3, c4, c5);
       sum0 = f32x4.add(sum0, e0);
       if (keeps) {
@@ -141,12 +139,16 @@ function sumExpBy<T>(p: usize, n: u32, reference: f32, clamped: bool, keepAt: us
     let rest = length & 15;
     while (rest > 0) {
       const lanes = min(rest, 4);
-      let d = lanes == 4
-        ? difference<T>(p, clamped, ref, minusRef, float16Mask, float16Scale)
-        : f32x4.sub(loadLanes<T>(p, lanes, reference), ref);
+      const x = lanes == 4
+        ? loadAsIs<T>(p, clamped, float16Mask)
+        : asIs<T>(loadLanes<T>(p, lanes, reference), clamped);
+      let d = difference<T>(x, clamped, ref, minusRef, float16Scale);
       if (clamped) d = f32x4.pmax(floor, d);
       const t = madd(d, log2e, rounder);
-      if (!clamped) top = i32x4.max_u(top, i32x4.sub(t, bias));
+      if (!clamped) {
+        top = f32x4.pmax(top, x);
+        bottom = f32x4.pmin(bottom, x);
+      }
       let e = exp4(d, t, rounder, minusLn2, minusLn2Low, c1, c2, c3, c4, c5);
       sum0 = f32x4.add(sum0, lanes == 4 ? e : v128.and(e, firstLanes(lanes)));
       if (keeps) {
@@ -158,37 +160,46 @@ function sumExpBy<T>(p: usize, n: u32, reference: f32, clamped: bool, keepAt: us
       p += <usize>lanes * sizeof<T>();
       rest -= lanes;
     }
-    if (!clamped) {
-      if (v128.any_true(i32x4.gt_u(top, limit))) return OUT_OF_RANGE;
-      // Few tiles do, and they are in the nearest cache: this costs much less than a maximum of every element.
-      if (v128.any_true(i32x4.ge_u(top, i32x4.splat(exponent)))) raiseMaximum<T>(p, length, top);
-    }
     const sum = f32x4.add(f32x4.add(sum0, sum1), f32x4.add(sum2, sum3));
+    if (!clamped) {
+      const isHigh = f32x4.gt(difference<T>(top, clamped, ref, minusRef, float16Scale), highest);
+      const isLow = f32x4.lt(difference<T>(bottom, clamped, ref, minusRef, float16Scale), lowest);
+      if (v128.any_true(v128.or(v128.or(isHigh, isLow), f32x4.ne(sum, sum)))) return OUT_OF_RANGE;
+    }
     total = f64x2.add(total, f64x2.promote_low_f32x4(sum));
     total = f64x2.add(total, f64x2.promote_low_f32x4(v128.shuffle<i64>(sum, sum, 1, 1)));
     n -= length;
   }
+  if (!clamped) {
+    const x = sizeof<T>() == 2 && isSigned<T>() ? f32x4.mul(top, float16Scale) : top;
+    maximum = max(maximum, horizontalMaximum<f32>(x));
+  }
   return f64x2.extract_lane(total, 0) + f64x2.extract_lane(total, 1);
 }
 
-/** Looks for the maximum in the tile that ends at p, whose exponents are no greater than those in `top`. */
-function raiseMaximum<T>(p: usize, length: u32, top: v128): void {
-  maximum = max(maximum, spanMaximum<T>(p - <usize>length * sizeof<T>(), length));
-  const low = max(i32x4.extract_lane(top, 0), i32x4.extract_lane(top, 1));
-  exponent = max(exponent, max(low, max(i32x4.extract_lane(top, 2), i32x4.extract_lane(top, 3))));
-}
-
 /**
- * x − reference for four elements. The unclamped sum reads float16 without its special cases, whose multiplication
- * then merges with the subtraction: an exponent field of all ones reads as at least 65536, which is out of range.
+ * Four elements, as differences are made of them: in the unclamped sum float16 times 2^−112 (see loadFloat16), of which
+ * an exponent field of all ones stands for 65536 and more, out of range.
  */
 // @ts-expect-error: decorator
 @inline
-function difference<T>(p: usize, clamped: bool, ref: v128, minusRef: v128, float16Mask: v128, float16Scale: v128): v128 {
-  if (sizeof<T>() == 2 && isSigned<T>() && !clamped) {
-    return madd(loadFloat16(p, float16Mask), float16Scale, minusRef);
-  }
-  return f32x4.sub(load4<T>(p), ref);
+function loadAsIs<T>(p: usize, clamped: bool, float16Mask: v128): v128 {
+  return sizeof<T>() == 2 && isSigned<T>() && !clamped ? loadFloat16(p, float16Mask) : load4<T>(p);
+}
+
+/** The same of four values; exact, for float16 is coarse enough. */
+// @ts-expect-error: decorator
+@inline
+function asIs<T>(x: v128, clamped: bool): v128 {
+  return sizeof<T>() == 2 && isSigned<T>() && !clamped ? f32x4.mul(x, f32x4.splat(1.9259299e-34)) : x;
+}
+
+/** x − reference of four elements as loadAsIs gives them: that of float16 in one step, which rounds once. */
+// @ts-expect-error: decorator
+@inline
+function difference<T>(x: v128, clamped: bool, ref: v128, minusRef: v128, float16Scale: v128): v128 {
+  if (sizeof<T>() == 2 && isSigned<T>() && !clamped) return madd(x, float16Scale, minusRef);
+  return f32x4.sub(x, ref);
 }
 
 const LANES = memory.data(16, 16);

@@ -85,17 +85,22 @@ export class Admission {
    * @throws LossmeterError overloaded, and client_closed when it left
    */
   enter(isAbandoned?: () => boolean): Place | Promise<Place> {
-    const { maxRequestsInFlight, maxQueuedRequests } = this.#limits;
+    this.requireRoom();
     if (this.#hasRoom && this.#queue.length === 0) return this.#open();
-    if (this.#queue.length >= maxQueuedRequests) {
-      const detail = `${maxRequestsInFlight} evaluations are under way and ${this.#queue.length} wait, as many as this service lets`;
-      throw new LossmeterError('overloaded', detail);
-    }
     return new Promise((resolve, reject) => {
       const letIn = (): void => resolve(this.#open());
       this.#queue.push({ isAbandoned, letIn, drop: () => reject(clientClosed()) });
       this.#timer ??= setInterval(this.#look, LOOK_EVERY_MS).unref();
     });
+  }
+
+  /** @throws LossmeterError overloaded where `enter` would */
+  requireRoom(): void {
+    const { maxRequestsInFlight, maxQueuedRequests } = this.#limits;
+    const queued = this.#queue.length;
+    if ((this.#hasRoom && queued === 0) || queued < maxQueuedRequests) return;
+    const detail = `${maxRequestsInFlight} evaluations are under way and ${queued} wait, as many as this service lets`;
+    throw new LossmeterError('overloaded', detail);
   }
 
   get #hasRoom(): boolean {

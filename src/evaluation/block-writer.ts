@@ -9,6 +9,8 @@ import { addSurvey, emptySurvey } from '../loss/survey.ts';
 import type { Survey } from '../loss/survey.ts';
 import { appendFindings, noFindings } from '../loss/findings.ts';
 import type { Findings } from '../loss/findings.ts';
+import { leastWorst, mergeWorst } from '../loss/worst-rows.ts';
+import type { WorstRow } from '../loss/worst-rows.ts';
 import { cutRange } from '../tensor/file-range.ts';
 import { clientClosed } from '../wire/content-encoding.ts';
 import type { FileTensor } from '../wire/file-reference.ts';
@@ -52,6 +54,8 @@ export class BlockWriter implements LogitsWriter {
   readonly #columns: RowColumns;
   /** By block, for appending in row order. */
   readonly #findings: Findings[] = [];
+  /** The worst rows of the blocks that came back. */
+  #worst: readonly WorstRow[] = [];
   /** Grows with the rows that come: what is announced only takes no memory. */
   readonly #gradient: Uint8Array<ArrayBuffer> | undefined;
   readonly #survey: Survey | undefined;
@@ -203,7 +207,8 @@ export class BlockWriter implements LogitsWriter {
     const index = this.#findings.length;
     this.#nextRow += rows;
     this.#findings.push(noFindings());
-    const block = cutBlock(this.#batch, firstRow, rows, this.#shift);
+    // What is known by now of rows before these; what comes of it does not depend on how much that is.
+    const block = { ...cutBlock(this.#batch, firstRow, rows, this.#shift), worstAbove: leastWorst(this.#worst) };
     const started = performance.now();
     const settle = (results: readonly BlockResult[]): void => {
       this.#computeMs += performance.now() - started;
@@ -212,6 +217,7 @@ export class BlockWriter implements LogitsWriter {
         const count = columns.nll.length;
         setColumns(this.#columns, columns, row);
         appendFindings(this.#findings[index]!, findings, this.#batch.mostPlaces);
+        this.#worst = mergeWorst(this.#worst, findings.worst);
         if (gradient !== undefined) this.#gradient!.set(gradient, (gradient.byteLength / count) * row);
         if (survey !== undefined) addSurvey(this.#survey!, survey);
         row += count;

@@ -173,11 +173,14 @@ function summarizeSurvey(
   }
   if (negInf > 0) clauses.push(`${negInf} values are -Infinity`);
   const { minimum, maximum } = survey;
-  const range = minimum === Infinity ? 'no value is finite' : `finite values are within [${minimum}, ${maximum}]`;
-  clauses.push(
-    nan + posInf + negInf === 0 && minimum !== Infinity
-      ? `every value is finite, within [${minimum}, ${maximum}]`
-      : range,
-  );
+  if (minimum === Infinity) return [...clauses, rows === 0 ? 'no row counts' : 'no value is finite'].join('; ');
+  const range = `within [${showNumber(minimum)}, ${showNumber(maximum)}]`;
+  const isFinite = nan + posInf + negInf === 0;
+  clauses.push(isFinite ? `every value is finite, ${range}` : `finite values are ${range}`);
   return clauses.join('; ');
+}
+
+/** As many digits as float32 has; `values` has all of them. */
+function showNumber(value: number): string {
+  return String(Number(value.toPrecision(7)) + 0);
 }

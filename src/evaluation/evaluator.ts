@@ -205,7 +205,9 @@ export class Evaluator {
       const detail = `Content-Length is ${contentLength}, this service accepts ${maxBodyBytes} bytes`;
       throw new LossmeterError('body_too_large', detail);
     }
-    // Most begin at once, and need not wait a turn of the loop for it.
+    // At once, and not in its turn.
+    this.admission.requireRoom();
+    // Most begin at once too, and need not wait a turn of the loop for it.
     const turn = this.turns.take();
     if (turn !== undefined) await turn;
     const entered = this.admission.enter(body.isAbandoned);

@@ -95,7 +95,7 @@ function reportFloat16({ largest, subnormal, sampled }: Float16Findings, posInf:
     at_largest: largest,
     subnormal_fraction: sampled === 0 ? 0 : subnormal / sampled,
     ...(largest + posInf > 0 && {
-      hint: `the logits look like overflow of float16: ${largest} are 65504, its largest finite value, and ${posInf} are Infinity; compute them in bfloat16 or float32, or make them smaller`,
+      hint: `the logits look like overflow of float16: 65504, its largest finite value, stands ${largest} times, Infinity ${posInf} times; compute them in bfloat16 or float32, or make them smaller`,
     }),
   };
 }

@@ -36,6 +36,8 @@ interface BlockPlan {
   gradientDType: FloatDType | undefined;
   /** Places of non-finite logits that the answer names. */
   mostPlaces: number;
+  /** Only rows of a greater nll can still be among the worst of the batch: of others no rank is found out. */
+  worstAbove: number;
 }
 
 /** Consecutive rows of a batch, to be evaluated together. */
@@ -55,7 +57,7 @@ export function plainBlock(dtype: FloatDType, classes: number, targets: Int32Arr
   return {
     ...{ dtype, classes, targets, firstRow: 0, firstColumn: 0, features: PLAIN_FEATURES, shards: 1, mostPlaces: 16 },
     ...{ transform: undefined, classWeights: undefined, gradientDType: undefined },
-    ...{ probabilities: undefined, coefficients: undefined },
+    ...{ probabilities: undefined, coefficients: undefined, worstAbove: -Infinity },
   };
 }
 
@@ -181,9 +183,9 @@ function findFloat16(
   return findings;
 }
 
-/** The worst rows of the block, with the ranks of their labels: those of the batch are among them. */
+/** The worst rows of the block, with the ranks of their labels, as far as they can be the worst of the batch. */
 function rankWorst(kernel: Kernel, block: Block, { nll, targetRank }: RowColumns, targets: Int32Array): WorstRow[] {
-  return worstRows(nll, targets).map(({ row, label, loss }) => ({
+  return worstRows(nll, targets, block.worstAbove).map(({ row, label, loss }) => ({
     row: block.firstRow + row,
     label,
     loss,
