@@ -18,6 +18,7 @@ type Name =
   | 'count'
   | 'survey'
   | 'rank'
+  | 'rank_of'
   | 'uniform'
   | 'entropy'
   | 'probabilities'

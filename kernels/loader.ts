@@ -92,8 +92,8 @@ export interface GradientCoefficients {
 
 /** What stands in a block, whatever it means. */
 export interface BlockSurvey {
-  /** Per row: Σ x² over finite values, and the greatest and the least of them; −Infinity and Infinity when none is. */
-  squares: Float64Array<ArrayBuffer>;
+  /** Per row: √Σ x² over finite values, and the greatest and the least of them; −Infinity and Infinity when none is. */
+  norms: Float64Array<ArrayBuffer>;
   maximum: Float64Array<ArrayBuffer>;
   minimum: Float64Array<ArrayBuffer>;
   nanCount: Int32Array<ArrayBuffer>;
@@ -353,11 +353,8 @@ export class Kernel {
   /** The rank of the target of one row, as `rank` has it. */
   rankOfRow(row: number): number {
     const { dtype, classes, logits, targets } = this.#block;
-    return this.#column(16, (out) => {
-      const from = logits + row * classes * DTYPE_BYTES[dtype];
-      this.#exports[`${PREFIX[dtype]}_rank`](from, 1, classes, targets + row * 4, out);
-      return this.#readI32(out + 12, 1)[0]!;
-    });
+    const target = this.#readI32(targets + row * 4, 1)[0]!;
+    return this.#exports[`${PREFIX[dtype]}_rank_of`](logits + row * classes * DTYPE_BYTES[dtype], classes, target);
   }
 
   /** How many logits of a row equal a value, as they came. */
@@ -367,11 +364,11 @@ export class Kernel {
     return this.#exports[`${PREFIX[given.dtype]}_count`](from, classes, value);
   }
 
-  /** How many of the first `span` logits of the rows that are not left out, of float16 as they came, are subnormal. */
-  subnormals(span: number): number {
-    const { rows, classes, targets, given } = this.#block;
+  /** How many of the first `span` logits of a row, of float16 as they came, are subnormal. */
+  subnormalsInRow(row: number, span: number): number {
+    const { classes, given } = this.#block;
     if (given.dtype !== 'float16') throw new RangeError(`subnormal ${given.dtype} are not counted`);
-    return this.#exports.f16_subnormals(given.logits, rows, classes, span, targets);
+    return this.#exports.f16_subnormals(given.logits + row * classes * 2, Math.min(span, classes));
   }
 
   /** What stands in the block, as it came, whatever it means. */
@@ -385,7 +382,7 @@ export class Kernel {
         new Uint32Array(this.#exports.memory.buffer, at, length).slice();
       const i32 = (k: number): Int32Array<ArrayBuffer> => this.#readI32(out + (24 + k * 4) * rows, rows);
       return {
-        squares: this.#readF64(out, rows),
+        norms: this.#readF64(out, rows),
         maximum: this.#readF64(out + rows * 8, rows),
         minimum: this.#readF64(out + rows * 16, rows),
         ...{ nanCount: i32(0), posInfCount: i32(1), negInfCount: i32(2) },

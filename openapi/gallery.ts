@@ -14,7 +14,7 @@ const LINE_LENGTH = 120;
 
 /** Posts every request of a page to a service, and writes its answer below it. */
 export async function fillAnswers(page: string): Promise<string> {
-  const app = await buildApp({ config: { ...loadConfig({}), workers: 1 } });
+  const app = await buildApp({ config: { ...loadConfig({ LOSSMETER_STORE: ':memory:' }), workers: 1 } });
   await app.listen({ host: '127.0.0.1', port: 0 });
   try {
     const url = `http://127.0.0.1:${(app.server.address() as AddressInfo).port}`;

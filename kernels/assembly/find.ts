@@ -1,4 +1,3 @@
-import { LEFT_OUT } from './row';
 import { load1 } from './storage';
 
 /** Kinds of non-finite values, as bits. */
@@ -23,17 +22,8 @@ export function countValue<T>(p: usize, n: u32, value: f64): u32 {
   return count;
 }
 
-/** How many of the first `span` float16 of the rows that are not left out are subnormal. */
-export function countSubnormals(p: usize, rows: u32, classes: u32, span: u32, targets: usize): u32 {
-  let count: u32 = 0;
-  for (let row: u32 = 0; row < rows; row++, p += <usize>classes << 1) {
-    if (load<i32>(targets + (<usize>row << 2)) != LEFT_OUT) count += countSubnormalFloat16(p, min(span, classes));
-  }
-  return count;
-}
-
 /** How many of n float16 are subnormal: an exponent field of zeros, and a fraction that is not. */
-function countSubnormalFloat16(p: usize, n: u32): u32 {
+export function countSubnormals(p: usize, n: u32): u32 {
   const magnitude = i16x8.splat(0x7fff);
   const one = i16x8.splat(1);
   const fractions = i16x8.splat(0x3ff);

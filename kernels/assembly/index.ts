@@ -9,7 +9,7 @@ import { countSubnormals, countValue, findNonFinite } from './find';
 import { gradient, sumOfSquares } from './gradient';
 import { narrowTo } from './narrow';
 import { crossEntropy, probabilities } from './probabilities';
-import { rank } from './rank';
+import { rank, rankOf } from './rank';
 import { survey } from './survey';
 import { softmaxMoments } from './softmax-moments';
 import { chain, transform } from './transform';
@@ -281,6 +281,22 @@ export function f64_count(p: usize, n: u32, value: f64): u32 {
   return countValue<f64>(p, n, value);
 }
 
-export function f16_subnormals(p: usize, rows: u32, classes: u32, span: u32, targets: usize): u32 {
-  return countSubnormals(p, rows, classes, span, targets);
+export function f16_subnormals(p: usize, n: u32): u32 {
+  return countSubnormals(p, n);
+}
+
+export function f32_rank_of(p: usize, classes: u32, target: i32): i32 {
+  return rankOf<f32>(p, classes, target);
+}
+
+export function f16_rank_of(p: usize, classes: u32, target: i32): i32 {
+  return rankOf<float16>(p, classes, target);
+}
+
+export function bf16_rank_of(p: usize, classes: u32, target: i32): i32 {
+  return rankOf<bfloat16>(p, classes, target);
+}
+
+export function f64_rank_of(p: usize, classes: u32, target: i32): i32 {
+  return rankOf<f64>(p, classes, target);
 }

@@ -17,14 +17,16 @@ export function rank<T>(logits: usize, rows: u32, classes: u32, targets: usize, 
     const target = load<i32>(targets + (<usize>row << 2));
     store<i32>(indices + (<usize>row << 2), indexOfMaximum<T>(p, classes));
     store<f64>(out + (<usize>row << 3), maximum);
-    let before = -1;
-    const x: f64 = target >= 0 ? load1<T>(p + <usize>target * sizeof<T>()) : NaN;
-    if (x == x) {
-      const afterAt = p + <usize>(target + 1) * sizeof<T>();
-      before = countAbove<T>(p, target, x, true) + countAbove<T>(afterAt, classes - target - 1, x, false);
-    }
-    store<i32>(indices + (<usize>(rows + row) << 2), before);
+    store<i32>(indices + (<usize>(rows + row) << 2), rankOf<T>(p, classes, target));
   }
+}
+
+/** The rank of the target of one row, as rank has it. */
+export function rankOf<T>(p: usize, classes: u32, target: i32): i32 {
+  const x: f64 = target >= 0 ? load1<T>(p + <usize>target * sizeof<T>()) : NaN;
+  if (x != x) return -1;
+  const afterAt = p + <usize>(target + 1) * sizeof<T>();
+  return countAbove<T>(p, target, x, true) + countAbove<T>(afterAt, classes - target - 1, x, false);
 }
 
 /** How many of n elements are greater than x, or with `ties` equal to it. */

@@ -6,7 +6,7 @@ export const BINS: u32 = 2048;
 
 /**
  * What stands in a block, whatever it means: an array for each of these, with an entry per row.
- *   f64 Σ x² over finite values, f64 maximum and f64 minimum of them, i32 NaN count, i32 +Inf count, i32 −Inf count
+ *   f64 √Σ x² over finite values, f64 maximum and f64 minimum of them, i32 NaN count, i32 +Inf count, i32 −Inf count
  * @param histogram of the rows that are not left out: BINS u32 of finite values other than 0 by the exponent field of
  *   their float64, the number of zeros, and then that of non-finite values in each column
  */
@@ -18,6 +18,7 @@ export function survey<T>(p: usize, rows: u32, classes: u32, targets: usize, his
   memory.fill(histogram, 0, (<usize>BINS + 1 + <usize>classes) << 2);
   const n = <usize>rows;
   for (let row: u32 = 0; row < rows; row++) {
+    const begin = p;
     const counted = load<i32>(targets + (<usize>row << 2)) != LEFT_OUT;
     let squares: f64 = 0;
     let high = -Infinity;
@@ -44,13 +45,31 @@ export function survey<T>(p: usize, rows: u32, classes: u32, targets: usize, his
     if (counted) store<i32>(zerosAt, load<i32>(zerosAt) + zeros);
     const f64At = out + (<usize>row << 3);
     const i32At = out + n * 24 + (<usize>row << 2);
-    store<f64>(f64At, squares);
+    store<f64>(f64At, isPlain(squares) ? Math.sqrt(squares) : scaledNorm<T>(begin, classes, max(high, -low)));
     store<f64>(f64At + n * 8, high);
     store<f64>(f64At + n * 16, low);
     store<i32>(i32At, nans);
     store<i32>(i32At + n * 4, posInfs);
     store<i32>(i32At + n * 8, negInfs);
   }
+}
+
+/** Whether a sum of squares has lost nothing to the ends of float64's range. */
+// @ts-expect-error: decorator
+@inline
+function isPlain(squares: f64): bool {
+  return squares > 1e-280 && squares < Infinity;
+}
+
+/** √Σ x² of the finite values of a row, each relative to the greatest magnitude. */
+function scaledNorm<T>(p: usize, n: u32, greatest: f64): f64 {
+  if (greatest <= 0) return 0;
+  let squares: f64 = 0;
+  for (let k: u32 = 0; k < n; k++, p += sizeof<T>()) {
+    const x = load1<T>(p);
+    if (isFinite(x)) squares += (x / greatest) * (x / greatest);
+  }
+  return greatest * Math.sqrt(squares);
 }
 
 // @ts-expect-error: decorator

@@ -83,7 +83,7 @@ export function openBatch(pool: KernelPool, header: RequestHeader, held: HeldByt
   }
   const block: Block = {
     ...{ dtype, classes, features, transform, firstRow: 0, firstColumn: 0, targets: targets.classes },
-    ...{ mostPlaces: options.max_locations, worstAbove: -Infinity },
+    ...{ mostPlaces: options.max_locations, worstAbove: undefined },
     probabilities: targets.probabilities,
     classWeights: weightsForKernels(targets, options),
     shards: options.parallel_config.model_parallel,
@@ -113,7 +113,7 @@ export function openShard(pool: KernelPool, header: RequestHeader, held: HeldByt
   held.take(targets.classes.length * (BYTES_PER_ROW + BYTES_PER_ROW_OF_SHARD), 'the results of the rows');
   const block: Block = {
     ...{ dtype, classes, transform, firstRow: 0, firstColumn: vocabulary.start, shards: 1 },
-    ...{ mostPlaces: options.max_locations, worstAbove: -Infinity },
+    ...{ mostPlaces: options.max_locations, worstAbove: undefined },
     features: shardFeaturesOf(options, targets),
     targets: targetsWithin(targets, vocabulary, classes),
     probabilities: targets.probabilities,

@@ -6,7 +6,7 @@ import type { Float16Report } from '../loss/diagnostics.ts';
 import { readMask } from '../loss/operands.ts';
 import { parseOptions } from '../loss/options.ts';
 import { PLAIN_FEATURES } from '../loss/rows.ts';
-import { describeCauses } from '../loss/summary.ts';
+import { count, describeCauses } from '../loss/summary.ts';
 import { hotSpotsOf, magnitudesOf, subnormalsOf } from '../loss/survey.ts';
 import type { RowNorm, Survey } from '../loss/survey.ts';
 import { selectTargets } from '../loss/targets.ts';
@@ -126,14 +126,14 @@ function selectRows(header: RequestHeader): { targets: Int32Array<ArrayBuffer>; 
 /** The report of a tensor that was looked at. */
 export function reportDiagnosis(diagnosed: Diagnosed, { findings, survey }: RowResults): Diagnosis {
   const { dtype, shape, rows, classes, kernel } = diagnosed;
-  const { logits, ...found } = foundOf(findings);
+  const { logits, ...found } = foundOf(findings, findings.posInf + findings.negInf);
   const { max, ...counts } = logits;
   const isFinite = logits.nan + logits.pos_inf + logits.neg_inf === 0;
   const causes = causesOf(findings);
   const { minimum, smallest, largest, zeros } = survey!;
   return {
     verdict: isFinite ? 'finite' : 'non_finite',
-    summary: summarizeSurvey(causes, counts, rows.counted, survey!),
+    summary: [summarizeSurvey(causes, counts, rows.counted, survey!), found.float16?.hint].filter(Boolean).join('; '),
     ...{ dtype, shape, rows },
     values: {
       total: rows.counted * classes,
@@ -152,10 +152,10 @@ export function reportDiagnosis(diagnosed: Diagnosed, { findings, survey }: RowR
 }
 
 function columnsOf(survey: Survey, rows: number): Diagnosis['columns'] {
-  const count = (isBad: (rows: number) => boolean): number => survey.badInColumn?.filter(isBad).length ?? 0;
+  const countColumns = (isBad: (rows: number) => boolean): number => survey.badInColumn?.filter(isBad).length ?? 0;
   return {
-    bad: count((bad) => bad > 0),
-    bad_in_most_rows: count((bad) => bad > rows / 2),
+    bad: countColumns((bad) => bad > 0),
+    bad_in_most_rows: countColumns((bad) => bad > rows / 2),
     worst: hotSpotsOf(survey, MOST_COLUMNS),
   };
 }
@@ -171,7 +171,7 @@ function summarizeSurvey(
   if (hottest !== undefined && rows > 1 && hottest.rows > rows / 2) {
     clauses.push(`class ${hottest.column} is not finite in ${hottest.rows} of ${rows} rows`);
   }
-  if (negInf > 0) clauses.push(`${negInf} values are -Infinity`);
+  if (negInf > 0) clauses.push(`${count(negInf, 'value')} at -Infinity`);
   const { minimum, maximum } = survey;
   if (minimum === Infinity) return [...clauses, rows === 0 ? 'no row counts' : 'no value is finite'].join('; ');
   const range = `within [${showNumber(minimum)}, ${showNumber(maximum)}]`;

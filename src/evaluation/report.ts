@@ -8,6 +8,7 @@ import { makeOutputs } from '../loss/outputs.ts';
 import { reduceRows } from '../loss/reduction.ts';
 import type { Metrics, Reduction } from '../loss/reduction.ts';
 import type { RowColumns } from '../loss/rows.ts';
+import type { RecordedAs } from '../loss/summary.ts';
 import type { RowCounts, Targets } from '../loss/targets.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { WholeBatch } from './batch.ts';
@@ -48,19 +49,25 @@ export function evaluated(batch: WholeBatch, { columns, findings, gradient }: Ro
   return { ...batch, columns, findings, gradient: gradient && { dtype, shape, data: gradient } };
 }
 
-/** @throws LossmeterError non_finite_loss, when the options reject it */
-export function report(batch: EvaluatedBatch): Evaluation {
-  return reportReduction(batch, reduceRows(batch.columns, batch.targets, batch.options, batch));
+/**
+ * @param recorded where it belongs, when it is recorded: the summary says so
+ * @throws LossmeterError non_finite_loss, when the options reject it
+ */
+export function report(batch: EvaluatedBatch, recorded?: RecordedAs): Evaluation {
+  return reportReduction(batch, reduceRows(batch.columns, batch.targets, batch.options, batch), recorded);
 }
 
 /** The same of a batch that was reduced already. @throws LossmeterError non_finite_loss */
-export function reportReduction(batch: EvaluatedBatch, reduction: Reduction): Evaluation {
+export function reportReduction(batch: EvaluatedBatch, reduction: Reduction, recorded?: RecordedAs): Evaluation {
   const { options, targets, columns, findings, gradient, kernel } = batch;
   const { loss, meanNll, perTokenLoss, metrics } = reduction;
   const { numerator, denominators, zLoss } = reduction.sums;
-  const diagnostics = diagnose(findings, reduction, targets);
+  const diagnostics = diagnose(findings, reduction, targets, recorded);
   if (options.on_non_finite === 'reject' && diagnostics.verdict === 'non_finite') {
-    const detail = `the loss is ${loss ?? numerator}: ${diagnostics.summary}`;
+    const [name, value] = Object.entries({ loss: loss ?? 0, numerator, z_loss: zLoss }).find(
+      ([, one]) => !Number.isFinite(one),
+    )!;
+    const detail = `the ${name} is ${value}: ${diagnostics.summary}`;
     throw new LossmeterError('non_finite_loss', detail, [], { extensions: { diagnostics } });
   }
   return {

@@ -4,6 +4,7 @@ import type { Findings, Float16Findings } from './findings.ts';
 import { isFiniteLoss } from './reduction.ts';
 import type { Reduction } from './reduction.ts';
 import { summarize } from './summary.ts';
+import type { RecordedAs } from './summary.ts';
 import type { Targets } from './targets.ts';
 import type { WorstRow } from './worst-rows.ts';
 
@@ -34,19 +35,26 @@ export interface Float16Report {
 }
 
 /** What of a reduction the report is about. */
-type Reduced = Pick<Reduction, 'sums' | 'loss' | 'gradientNorm' | 'localLosses' | 'overflowingRows'>;
+type Reduced = Pick<Reduction, 'sums' | 'loss' | 'gradientNorm' | 'localLosses' | 'overflowingRows' | 'sumOverflows'>;
 
-/** The report of a batch. */
+/**
+ * The report of a batch.
+ * @param recorded where it belongs, when it is recorded
+ */
 export function diagnose(
   findings: Findings,
-  { sums, loss, gradientNorm, localLosses, overflowingRows }: Reduced,
+  { sums, loss, gradientNorm, localLosses, overflowingRows, sumOverflows }: Reduced,
   { probabilities, labels, rows }: Pick<Targets, 'probabilities' | 'labels' | 'rows'>,
+  recorded?: RecordedAs,
 ): Diagnostics {
   const causes: CauseReport[] = causesOf(findings);
   if (sums.denominators.loss === 0) causes.push({ cause: 'zero_denominator', rows: 0 });
   const finite = isFiniteLoss(loss, sums);
-  // Every logit is finite then: the loss of a row, or the sum of the rows, left the range of float64.
-  if (!finite && causes.length === 0) causes.push({ cause: 'accumulation_overflow', rows: overflowingRows });
+  // The loss of a row, or the sum of the rows, left the range of float64.
+  const overflowing = overflowingRows + findings.overflowing;
+  if (!finite && (overflowing > 0 || sumOverflows || causes.length === 0)) {
+    causes.push({ cause: 'accumulation_overflow', rows: overflowing });
+  }
   const report: Omit<Diagnostics, 'verdict' | 'summary'> = {
     causes,
     ...foundOf(findings),
@@ -59,7 +67,7 @@ export function diagnose(
     worst_rows: findings.worst,
   };
   const verdict = finite ? 'finite' : 'non_finite';
-  return { verdict, summary: summarize({ verdict, ...report }, rows.counted), ...report };
+  return { verdict, summary: summarize({ verdict, ...report }, rows.counted, recorded), ...report };
 }
 
 /** The causes that rows have. */
@@ -70,9 +78,13 @@ export function causesOf({ causes }: Pick<Findings, 'causes'>): CauseReport[] {
   });
 }
 
-/** What was found in logits, whatever is made of them. */
+/**
+ * What was found in logits, whatever is made of them.
+ * @param infinite how many values are a sign of overflow; −Infinity is none in logits, where it is a mask
+ */
 export function foundOf(
   findings: Findings,
+  infinite = findings.posInf,
 ): Pick<Diagnostics, 'logits' | 'locations' | 'masked_rows_non_finite' | 'float16'> {
   const { nan, posInf, negInf, badRows, maximum, float16, locations, leftOutBadRows } = findings;
   return {
@@ -86,16 +98,16 @@ export function foundOf(
     },
     locations,
     masked_rows_non_finite: leftOutBadRows,
-    ...(float16 !== undefined && { float16: reportFloat16(float16, posInf) }),
+    ...(float16 !== undefined && { float16: reportFloat16(float16, infinite) }),
   };
 }
 
-function reportFloat16({ largest, subnormal, sampled }: Float16Findings, posInf: number): Float16Report {
+function reportFloat16({ largest, subnormal, sampled }: Float16Findings, infinite: number): Float16Report {
   return {
     at_largest: largest,
     subnormal_fraction: sampled === 0 ? 0 : subnormal / sampled,
-    ...(largest + posInf > 0 && {
-      hint: `the logits look like overflow of float16: 65504, its largest finite value, stands ${largest} times, Infinity ${posInf} times; compute them in bfloat16 or float32, or make them smaller`,
+    ...(largest + infinite > 0 && {
+      hint: `this looks like overflow of float16: 65504, its largest finite value, stands ${largest} times, Infinity ${infinite} times; compute it in bfloat16 or float32, or make it smaller`,
     }),
   };
 }

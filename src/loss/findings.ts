@@ -1,4 +1,4 @@
-import { LEFT_OUT, NonFinite, Odd } from '../../kernels/loader.ts';
+import { LEFT_OUT, NO_TARGET, NonFinite, Odd } from '../../kernels/loader.ts';
 import type { Kernel, RowBlock } from '../../kernels/loader.ts';
 import { ROW_CAUSES } from './causes.ts';
 import type { Place, RowCause } from './causes.ts';
@@ -16,6 +16,8 @@ export interface Findings {
   leftOutBadRows: number;
   /** The greatest finite logit of the counted rows, as it came; −Infinity when there is none. */
   maximum: number;
+  /** Counted rows whose nll is not finite though their logits and probabilities are: it left the range of float64. */
+  overflowing: number;
   /** Of float16 logits, over counted rows. */
   float16: Float16Findings | undefined;
   worst: WorstRow[];
@@ -39,6 +41,7 @@ export interface Float16Findings {
 export function noFindings(): Findings {
   return {
     maximum: -Infinity,
+    overflowing: 0,
     float16: undefined,
     worst: [],
     nan: 0,
@@ -67,15 +70,17 @@ export interface RowFacts extends RowBlock {
  * @param places says where: the first place of a cause in a row, if it can be told; and the first non-finite logits of a
  *   row, of which no more than `most` are of interest
  * @param mostPlaces that an answer names
+ * @param isShard whether other shards know the rest of the rows: then what −Inf may do there is told too
  */
 export function findCauses(
-  { maximum, nanCount, posInfCount, negInfCount, lse, targetLogit, probabilities, uniformNll }: RowFacts,
+  { maximum, nanCount, posInfCount, negInfCount, lse, nll, targetLogit, probabilities, uniformNll }: RowFacts,
   targets: Int32Array,
   places: {
     first: (cause: RowCause, row: number) => Place | undefined;
     locate: (row: number, most: number) => Place[];
   },
   mostPlaces: number,
+  isShard = false,
 ): Findings {
   const findings = noFindings();
   const found = (cause: RowCause, row: number): void => {
@@ -85,8 +90,11 @@ export function findCauses(
       return;
     }
     const first = places.first(cause, row);
+    if (isShard && first === undefined) return;
     findings.causes[cause] = { rows: 1, ...(first !== undefined && { first }) };
   };
+  const isFiniteLoss = (row: number): boolean =>
+    Number.isFinite((probabilities?.nll ?? nll)[row]) && Number.isFinite(uniformNll?.[row] ?? 0);
   for (let row = 0; row < targets.length; row++) {
     const masked = targets[row] === LEFT_OUT;
     if (!masked) findings.maximum = Math.max(findings.maximum, maximum[row]!);
@@ -97,7 +105,11 @@ export function findCauses(
       if (odd & Odd.nonFinite) found('non_finite_probability', row);
     }
     const [nan, posInf, negInf] = [nanCount[row]!, posInfCount[row]!, negInfCount[row]!];
-    if (nan + posInf + negInf === 0) continue;
+    const isExplained = ((probabilities?.odd[row] ?? 0) & Odd.nonFinite) !== 0 || nan + posInf > 0;
+    if (nan + posInf + negInf === 0) {
+      if (targets[row]! >= 0 && !isExplained && !isFiniteLoss(row)) findings.overflowing++;
+      continue;
+    }
     const most = mostPlaces - findings.locations.length;
     if (most > 0) findings.locations.push(...places.locate(row, most));
     if (masked) {
@@ -110,17 +122,22 @@ export function findCauses(
     findings.badRows++;
     if (nan > 0) found('nan_logit', row);
     if (posInf > 0) found('pos_inf_logit', row);
-    if (lse[row] === -Infinity) found('all_neg_inf_row', row);
-    else if (negInf > 0) {
-      const atLabel =
-        probabilities === undefined
-          ? targetLogit[row] === -Infinity
-          : probabilities.nll[row] === Infinity && !(probabilities.odd[row]! & Odd.nonFinite);
-      if (atLabel) found('neg_inf_at_label', row);
-      else if (uniformNll?.[row] === Infinity) found('neg_inf_smoothed', row);
-    }
+    const isThroughout = lse[row] === -Infinity;
+    if (isThroughout) found('all_neg_inf_row', row);
+    // An invalid label has no loss that −Inf could spoil; in a shard the label may be in another one.
+    if (negInf === 0 || (!isShard && (isThroughout || targets[row] === NO_TARGET))) continue;
+    if (isNegInfAtLabel(row)) found('neg_inf_at_label', row);
+    else if (uniformNll?.[row] === Infinity || (isShard && uniformNll !== undefined)) found('neg_inf_smoothed', row);
+    else if (!isExplained && !isShard && !isFiniteLoss(row)) findings.overflowing++;
   }
   return findings;
+
+  /** Of class probabilities: at any class whose probability is not 0; what is NaN or Infinity by itself is told so. */
+  function isNegInfAtLabel(row: number): boolean {
+    if (probabilities === undefined) return targetLogit[row] === -Infinity;
+    const isFinite = !(probabilities.odd[row]! & Odd.nonFinite);
+    return isFinite && (isShard || !Number.isFinite(probabilities.nll[row]));
+  }
 }
 
 /** A block of rows, and what the kernel that evaluated it last said of it. */
@@ -138,11 +155,13 @@ export interface EvaluatedBlock {
   firstColumn: number;
   /** Places that an answer names. */
   mostPlaces: number;
+  /** As findCauses takes it. */
+  isShard: boolean;
 }
 
 /** Costs nothing for rows of finite logits: only rows in which the kernel counted others are looked at again. */
 export function findNonFinite(kernel: Kernel, block: EvaluatedBlock): Findings {
-  const { facts, targets, classes, weights, firstRow, firstColumn, mostPlaces, probabilityAt } = block;
+  const { facts, targets, classes, weights, firstRow, firstColumn, mostPlaces, isShard, probabilityAt } = block;
   const placeOf = (row: number, column: number, value: number): Place => ({
     row: firstRow + row,
     column: firstColumn + column,
@@ -190,7 +209,7 @@ export function findNonFinite(kernel: Kernel, block: EvaluatedBlock): Findings {
     }
     return found;
   };
-  return findCauses(facts, targets, { first, locate }, mostPlaces);
+  return findCauses(facts, targets, { first, locate }, mostPlaces, isShard);
 }
 
 function nameOf(value: number): Place['value'] {
@@ -205,6 +224,7 @@ export function appendFindings(all: Findings, next: Findings, mostPlaces: number
   all.badRows += next.badRows;
   all.leftOutBadRows += next.leftOutBadRows;
   all.maximum = Math.max(all.maximum, next.maximum);
+  all.overflowing += next.overflowing;
   all.float16 = addFloat16(all.float16, next.float16);
   all.worst = mergeWorst(all.worst, next.worst);
   all.notOne += next.notOne;

@@ -54,7 +54,7 @@ function readWeights(name: string, code: ErrorCode, tensor: Tensor): Float64Arra
 
 /**
  * Class indices as float64. 64-bit values beyond 2^53 become one beyond 2^53 too, which is no class and no
- * `ignore_index`, so their rounding never shows.
+ * `ignore_index`, so their rounding does not show where it is known that a value may be one of them.
  */
 export function readIntegers(label: Tensor): ArrayLike<number> {
   const elements = elementsOf(label);

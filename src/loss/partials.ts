@@ -173,9 +173,8 @@ function placesOf(partials: Partials, labels: Int32Array): Parameters<typeof fin
       });
       if (cause === 'all_neg_inf_row') return place(0);
       if (cause === 'neg_inf_at_label' && !soft) return place(labels[row]!);
-      // A shard that is −Inf throughout says so, and no more.
-      const causes = cause === 'nan_logit' || cause === 'pos_inf_logit' ? [cause] : [cause, 'all_neg_inf_row' as const];
-      const firsts = partials.flatMap(({ findings }) => causes.flatMap((name) => findings.causes[name]?.first ?? []));
+      // Each shard knows its first row of a cause only: where that is another one, no place is better than a wrong one.
+      const firsts = partials.flatMap(({ findings }) => findings.causes[cause]?.first ?? []);
       return inOrder(firsts.filter((first) => first.row === row))[0];
     },
     locate: (row, most) => {

@@ -39,8 +39,10 @@ export interface Means {
 /** A batch, reduced. */
 export interface Reduction extends Means {
   sums: RowSums;
-  /** Counted rows whose m·(ℓ + λ·lse²) is not finite. */
+  /** Counted rows whose m·(ℓ + λ·lse²) is not finite, though all that it is made of is. */
   overflowingRows: number;
+  /** Whether a sum is not finite, though all its terms are. */
+  sumOverflows: boolean;
   /** m·(ℓ + λ·lse²) per row, 0 where not counted; only when asked for. */
   perTokenLoss: Float64Array<ArrayBuffer> | undefined;
   /** Euclidean norm of the gradient; only when asked for. */
@@ -89,6 +91,7 @@ export function reduceRows(
   const wantsRows = options.reduction === 'none' || outputs.includes('per_token_loss');
   const perTokenLoss = wantsRows ? new Float64Array(nll.length) : undefined;
   let overflowingRows = 0;
+  let termsAreFinite = true;
   for (let row = 0; row < nll.length; row++) {
     const y = classes[row]!;
     if (y === LEFT_OUT) continue;
@@ -102,7 +105,16 @@ export function reduceRows(
     }
     // An invalid label has no loss at all, whatever its logits hold: this one neither.
     const z = lambda === 0 || y === NO_TARGET ? 0 : lambda * lse![row]! ** 2;
-    if (!Number.isFinite(m * (loss + z))) overflowingRows++;
+    if (!Number.isFinite(m * (loss + z))) {
+      termsAreFinite = false;
+      const parts = [
+        nll[row],
+        weightedNll?.[row] ?? 0,
+        epsilon === 0 ? 0 : uniformNll![row],
+        lambda === 0 ? 0 : lse![row],
+      ];
+      if (parts.every(Number.isFinite)) overflowingRows++;
+    }
     N.add(m * loss);
     Z.add(m * z);
     groups?.add(row, m * loss, m);
@@ -131,6 +143,7 @@ export function reduceRows(
     sums,
     ...meansOf(sums, options),
     overflowingRows,
+    sumOverflows: termsAreFinite && !(Number.isFinite(sums.numerator) && Number.isFinite(sums.zLoss)),
     perTokenLoss,
     gradientNorm: gradientSquares === undefined ? undefined : Math.sqrt(totals.squares.value),
     localLosses: groups?.losses,

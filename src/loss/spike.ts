@@ -23,14 +23,9 @@ const MAD_TO_DEVIATION = 1.4826;
  * @returns undefined while there are fewer than `minimum`
  */
 export function spikeThreshold(losses: readonly number[], rule: SpikeRule = SPIKE_RULE): number | undefined {
-  const trailing: number[] = [];
-  for (let k = losses.length - 1; k >= 0 && trailing.length < rule.window; k--) {
-    if (Number.isFinite(losses[k])) trailing.push(losses[k]!);
-  }
-  if (trailing.length < rule.minimum) return undefined;
-  const middle = median(trailing);
-  const deviation = MAD_TO_DEVIATION * median(trailing.map((loss) => Math.abs(loss - middle)));
-  return middle + rule.deviations * Math.max(deviation, rule.floor * Math.abs(middle));
+  const trailing = new TrailingLosses(rule);
+  for (const loss of losses) trailing.push(loss);
+  return trailing.threshold;
 }
 
 /**
@@ -39,18 +34,81 @@ export function spikeThreshold(losses: readonly number[], rule: SpikeRule = SPIK
  * @param losses in the order of their steps, in nats
  */
 export function findSpikes(losses: readonly number[], rule: SpikeRule = SPIKE_RULE): boolean[] {
-  const trailing: number[] = [];
+  const trailing = new TrailingLosses(rule);
   return losses.map((loss) => {
-    if (!Number.isFinite(loss)) return false;
-    const threshold = spikeThreshold(trailing, rule);
+    const isSpike = trailing.isBelow(loss);
     trailing.push(loss);
-    if (trailing.length > rule.window) trailing.shift();
-    return threshold !== undefined && loss > threshold;
+    return isSpike;
   });
 }
 
-function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  const half = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[half]! : (sorted[half - 1]! + sorted[half]!) / 2;
+/** The last finite losses, in the order of their steps and in that of their values. */
+class TrailingLosses {
+  readonly #rule: SpikeRule;
+  readonly #inTime: number[] = [];
+  readonly #sorted: number[] = [];
+
+  constructor(rule: SpikeRule) {
+    this.#rule = rule;
+  }
+
+  push(loss: number): void {
+    if (!Number.isFinite(loss)) return;
+    this.#inTime.push(loss);
+    this.#sorted.splice(placeOf(loss, this.#sorted), 0, loss);
+    if (this.#inTime.length <= this.#rule.window) return;
+    this.#sorted.splice(placeOf(this.#inTime.shift()!, this.#sorted), 1);
+  }
+
+  get threshold(): number | undefined {
+    const { minimum, deviations } = this.#rule;
+    if (this.#sorted.length < minimum) return undefined;
+    const middle = medianOf(this.#sorted);
+    const deviation = MAD_TO_DEVIATION * medianOf(distancesFrom(middle, this.#sorted));
+    return Math.max(this.#least, middle + deviations * deviation);
+  }
+
+  /** Whether a finite loss is above the threshold. Most are not even above the least that there could be. */
+  isBelow(loss: number): boolean {
+    return Number.isFinite(loss) && loss > this.#least && loss > (this.threshold ?? Infinity);
+  }
+
+  /** What the threshold is where losses do not deviate. */
+  get #least(): number {
+    const { deviations, floor } = this.#rule;
+    if (this.#sorted.length === 0) return Infinity;
+    const middle = medianOf(this.#sorted);
+    return middle + deviations * floor * Math.abs(middle);
+  }
+}
+
+/** The first place at which a value keeps ascending values in order. */
+function placeOf(value: number, ascending: readonly number[]): number {
+  let [from, to] = [0, ascending.length];
+  while (from < to) {
+    const half = (from + to) >> 1;
+    if (ascending[half]! < value) from = half + 1;
+    else to = half;
+  }
+  return from;
+}
+
+/** |value − middle| of ascending values, ascending: those above the middle and those below it are so already. */
+function distancesFrom(middle: number, ascending: readonly number[]): number[] {
+  let above = placeOf(middle, ascending);
+  let below = above - 1;
+  const distances: number[] = [];
+  while (distances.length < ascending.length) {
+    const up = above < ascending.length ? ascending[above]! - middle : Infinity;
+    const down = below >= 0 ? middle - ascending[below]! : Infinity;
+    distances.push(Math.min(up, down));
+    if (up <= down) above++;
+    else below--;
+  }
+  return distances;
+}
+
+function medianOf(ascending: readonly number[]): number {
+  const half = ascending.length >> 1;
+  return ascending.length % 2 === 1 ? ascending[half]! : (ascending[half - 1]! + ascending[half]!) / 2;
 }

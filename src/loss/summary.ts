@@ -56,11 +56,11 @@ export function describeCauses(causes: readonly CauseReport[], counted: number):
 function describeCause({ cause, rows, first }: CauseReport, counted: number): string {
   if (cause === 'zero_denominator') return 'nothing is counted: the denominator is 0';
   if (cause === 'accumulation_overflow') {
-    const what = rows === 0 ? 'their sum overflows' : `the loss of ${count(rows, 'row')} overflows`;
-    return `every logit is finite, but ${what} float64`;
+    return `${rows === 0 ? 'the sum of the rows' : `the loss of ${count(rows, 'row')}`} overflows float64`;
   }
   const place = first === undefined ? '' : `; first at row ${first.row}${columnOf(cause, first)}`;
-  return `${WORDS[cause]} in ${rows} of ${count(counted, 'row')}${place}`;
+  const isElsewhere = cause === 'neg_inf_at_label' && first?.is_label === false;
+  return `${isElsewhere ? '-Infinity at a class of some probability' : WORDS[cause]} in ${rows} of ${count(counted, 'row')}${place}`;
 }
 
 function columnOf(
@@ -73,6 +73,6 @@ function columnOf(
   return `, class ${column}${what}`;
 }
 
-function count(n: number, noun: string): string {
+export function count(n: number, noun: string): string {
   return `${n} ${noun}${n === 1 ? '' : 's'}`;
 }

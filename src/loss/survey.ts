@@ -38,13 +38,13 @@ export function emptySurvey(): Survey {
 
 /** What a kernel said of a block, over the rows that are not left out. */
 export function surveyOf(block: BlockSurvey, targets: Int32Array, firstRow: number): Survey {
-  const { exponents, zeros, squares, maximum, minimum, badInColumn } = block;
+  const { exponents, zeros, norms, maximum, minimum, badInColumn } = block;
   const survey = { ...emptySurvey(), exponents: Float64Array.from(exponents), zeros };
   targets.forEach((target, k) => {
     if (target === LEFT_OUT) return;
     survey.maximum = Math.max(survey.maximum, maximum[k]!);
     survey.minimum = Math.min(survey.minimum, minimum[k]!);
-    const norm = { row: firstRow + k, norm: Math.sqrt(squares[k]!) };
+    const norm = { row: firstRow + k, norm: norms[k]! };
     survey.smallest = firstOf(survey.smallest, norm, (a, b) => a < b);
     survey.largest = firstOf(survey.largest, norm, (a, b) => a > b);
   });

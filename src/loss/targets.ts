@@ -134,7 +134,11 @@ export function selectTargets(
       : probabilities === undefined
         ? label.shape
         : label.shape.slice(0, -1);
-  const range = rows.counted === 0 ? {} : { min: least, max: greatest };
+  // Beyond 2^53 they are not known exactly: see readIntegers.
+  const range = {
+    ...(Number.isSafeInteger(least) && { min: least }),
+    ...(Number.isSafeInteger(greatest) && { max: greatest }),
+  };
   const labelFacts = labels === undefined ? undefined : { ...range, out_of_range: wrong };
   return {
     ...{ classes, probabilities, weights, classWeights, rows },

@@ -22,14 +22,14 @@ function isWorse(a: Pick<WorstRow, 'loss' | 'row'>, b: Pick<WorstRow, 'loss' | '
 /**
  * The rows of greatest nll, the worst first.
  * @param labels per row its class; rows without one, which are negative, have no loss
- * @param better the loss that rows before these have, which is better than theirs: others are not of interest
+ * @param better a loss that rows before these have: who has no worse one is not of interest
  */
-export function worstRows(nll: Float64Array, labels: Int32Array, better = -Infinity): WorstRow[] {
+export function worstRows(nll: Float64Array, labels: Int32Array, better?: number): WorstRow[] {
   const worst: WorstRow[] = [];
   for (let row = 0; row < nll.length; row++) {
     const label = labels[row]!;
     const loss = nll[row]!;
-    if (label < 0 || !isWorse({ loss, row }, { loss: better, row: -1 })) continue;
+    if (label < 0 || (better !== undefined && !isWorse({ loss, row }, { loss: better, row: -1 }))) continue;
     const candidate = { row, label, loss };
     if (worst.length === MOST && !isWorse(candidate, worst[MOST - 1]!)) continue;
     if (worst.length === MOST) worst.pop();
@@ -40,9 +40,9 @@ export function worstRows(nll: Float64Array, labels: Int32Array, better = -Infin
   return worst;
 }
 
-/** The loss that a row must be worse than to be among the worst, when it comes after them. */
-export function leastWorst(worst: readonly WorstRow[]): number {
-  return worst.length < MOST ? -Infinity : worst[MOST - 1]!.loss;
+/** The loss that a row must be worse than to be among the worst, when it comes after them; undefined while any is. */
+export function leastWorst(worst: readonly WorstRow[]): number | undefined {
+  return worst.length < MOST ? undefined : worst[MOST - 1]!.loss;
 }
 
 /** The worst of two lists. */

@@ -1,4 +1,4 @@
-import { LEFT_OUT, NO_TARGET } from '../../kernels/loader.ts';
+import { LEFT_OUT, NO_TARGET, NonFinite } from '../../kernels/loader.ts';
 import type {
   ByteSource,
   GradientCoefficients,
@@ -36,8 +36,8 @@ interface BlockPlan {
   gradientDType: FloatDType | undefined;
   /** Places of non-finite logits that the answer names. */
   mostPlaces: number;
-  /** Only rows of a greater nll can still be among the worst of the batch: of others no rank is found out. */
-  worstAbove: number;
+  /** Only rows of a worse nll can still be among the worst of the batch: of others no rank is found out. */
+  worstAbove: number | undefined;
 }
 
 /** Consecutive rows of a batch, to be evaluated together. */
@@ -57,7 +57,7 @@ export function plainBlock(dtype: FloatDType, classes: number, targets: Int32Arr
   return {
     ...{ dtype, classes, targets, firstRow: 0, firstColumn: 0, features: PLAIN_FEATURES, shards: 1, mostPlaces: 16 },
     ...{ transform: undefined, classWeights: undefined, gradientDType: undefined },
-    ...{ probabilities: undefined, coefficients: undefined, worstAbove: -Infinity },
+    ...{ probabilities: undefined, coefficients: undefined, worstAbove: undefined },
   };
 }
 
@@ -132,6 +132,7 @@ export function evaluateBlock(kernel: Kernel, block: Block, logits: Uint8Array |
     firstRow: block.firstRow,
     firstColumn: block.firstColumn,
     mostPlaces: block.mostPlaces,
+    isShard: features.shard,
   });
   findings.float16 = findFloat16(kernel, block, rows.maximum);
   // Over shards of the vocabulary no block knows the whole row.
@@ -149,15 +150,20 @@ function surveyBlock(kernel: Kernel, block: Block, logits: Uint8Array | ByteSour
   const survey = surveyOf(surveyed, targets, firstRow);
   const none = new Float64Array(targets.length);
   const lse = none.map((_, row) => (surveyed.negInfCount[row] === classes ? -Infinity : 0));
-  const facts = { ...surveyed, lse, targetLogit: none, nll: none, probabilities: undefined, uniformNll: undefined };
+  const targetLogit = none.map((_, row) => (isNegInfAtTarget(kernel, targets[row]!, row) ? -Infinity : 0));
+  const facts = { ...surveyed, lse, targetLogit, nll: none, probabilities: undefined, uniformNll: undefined };
   const findings = findNonFinite(kernel, {
     ...{ facts, targets, classes, weights: undefined, probabilityAt: () => 0 },
-    ...{ firstRow, firstColumn: 0, mostPlaces },
+    ...{ firstRow, firstColumn: 0, mostPlaces, isShard: false },
   });
   const subnormal = subnormalsOf(survey, LEAST_NORMAL_EXPONENT[dtype]);
-  findings.float16 = findFloat16(kernel, block, surveyed.maximum, { subnormal, span: classes });
+  findings.float16 = findFloat16(kernel, block, surveyed.maximum, { subnormal, minimum: surveyed.minimum });
   kernel.release();
   return { columns: { nll: none }, findings, survey };
+}
+
+function isNegInfAtTarget(kernel: Kernel, target: number, row: number): boolean {
+  return target >= 0 && kernel.findNonFinite(row, target, NonFinite.negInf) === target;
 }
 
 /** Logits that are looked at for subnormal ones, of each row: so few cost nothing, and tell enough. */
@@ -165,20 +171,21 @@ const SUBNORMAL_SPAN = 256;
 
 const LARGEST_FLOAT16 = 65_504;
 
-/** @param sample how many of the first `span` values of the rows are subnormal */
+/** @param surveyed what a look at every value has found, where there was one: then values of both signs count */
 function findFloat16(
   kernel: Kernel,
   { dtype, classes, targets }: Block,
   maximum: Float64Array,
-  sample?: { subnormal: number; span: number },
+  surveyed?: { subnormal: number; minimum: Float64Array },
 ): Float16Findings | undefined {
   if (dtype !== 'float16') return undefined;
-  const { subnormal, span } = sample ?? { subnormal: kernel.subnormals(SUBNORMAL_SPAN), span: SUBNORMAL_SPAN };
-  const findings = { largest: 0, subnormal, sampled: 0 };
+  const findings = { largest: 0, subnormal: surveyed?.subnormal ?? 0, sampled: 0 };
   targets.forEach((target, row) => {
     if (target === LEFT_OUT) return;
-    findings.sampled += Math.min(classes, span);
+    findings.sampled += surveyed === undefined ? Math.min(classes, SUBNORMAL_SPAN) : classes;
+    if (surveyed === undefined) findings.subnormal += kernel.subnormalsInRow(row, SUBNORMAL_SPAN);
     if (maximum[row] === LARGEST_FLOAT16) findings.largest += kernel.countInRow(row, LARGEST_FLOAT16);
+    if (surveyed?.minimum[row] === -LARGEST_FLOAT16) findings.largest += kernel.countInRow(row, -LARGEST_FLOAT16);
   });
   return findings;
 }

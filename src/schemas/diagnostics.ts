@@ -81,7 +81,7 @@ export const Diagnostics = Type.Object(
         {
           cause: Type.Enum([...CAUSES], {
             description:
-              '`nan_logit`, `pos_inf_logit`: a counted row holds such a value, its loss is NaN (without `softcap`). `all_neg_inf_row`: a counted row is −Inf throughout, its loss is NaN. `neg_inf_at_label`: the label, or a class whose probability is not 0, has the logit −Inf: nll is +Inf, and so is the loss, unless the class has weight 0. `neg_inf_smoothed`: `label_smoothing` gives a class of the logit −Inf its share: the loss is +Inf. `non_finite_probability`: a row of class probabilities holds such a value, its loss is NaN. `zero_denominator`: nothing is counted. `accumulation_overflow`: every logit is finite, the loss of a row or the sum of the rows is not.',
+              '`nan_logit`, `pos_inf_logit`: a counted row holds such a value, its loss is NaN (without `softcap`). `all_neg_inf_row`: a counted row is −Inf throughout, its loss is NaN. `neg_inf_at_label`: the label, or a class whose probability is not 0, has the logit −Inf: nll is +Inf, and so is the loss, unless the class has weight 0. `neg_inf_smoothed`: `label_smoothing` gives a class of the logit −Inf its share: the loss is +Inf. `non_finite_probability`: a row of class probabilities holds such a value, its loss is not finite. `zero_denominator`: nothing is counted. `accumulation_overflow`: the loss of a row, or the sum of the rows, left the range of float64. A row of an invalid label under `zero_loss` is counted with what its logits hold, though its loss is 0. Where partials were combined, `first` may be absent.',
             examples: ['nan_logit'],
           }),
           rows: count('Counted rows it concerns.', 3),

@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { Service } from '../service.ts';
 
 const service = Service.start();
@@ -103,4 +103,99 @@ test.each([
   const { status, body } = await service.post({ logits: [[1, 2]], label: [0], options });
   expect([status, body.errors?.[0]?.pointer]).toEqual([422, pointer]);
   expect(body.detail).toContain(says);
+});
+
+describe('overflow is told apart from what else is wrong', () => {
+  const big = [1.7e308, -1.7e308];
+  const logits = (rows: (number | string)[][]): object => ({
+    dtype: 'float64',
+    shape: [rows.length, rows[0]!.length],
+    data: rows.flat(),
+  });
+
+  test.each<[string, object, object[]]>([
+    [
+      'a NaN in a row of an invalid label, whose loss is 0',
+      { logits: logits([big, ['NaN', 1]]), label: [1, 7], options: { invalid_label: 'zero_loss' } },
+      [
+        { cause: 'nan_logit', rows: 1 },
+        { cause: 'accumulation_overflow', rows: 1 },
+      ],
+    ],
+    [
+      'a label of weight 0 at −Inf',
+      {
+        logits: logits([
+          [...big, 0],
+          [0, 0, '-Infinity'],
+        ]),
+        label: [1, 2],
+        weight: [1, 1, 0],
+      },
+      [
+        { cause: 'neg_inf_at_label', rows: 1 },
+        { cause: 'accumulation_overflow', rows: 1 },
+      ],
+    ],
+    [
+      '−Inf at another class',
+      { logits: logits([[...big, '-Infinity']]), label: [1] },
+      [{ cause: 'accumulation_overflow', rows: 1 }],
+    ],
+    [
+      'a negative probability at −Inf, where nothing overflows',
+      { logits: [[0, '-Infinity', 1]], label: [[0.5, -0.1, 0.6]] },
+      [{ cause: 'neg_inf_at_label', rows: 1 }],
+    ],
+    [
+      'a sum of finite rows',
+      { logits: logits([big, big]), label: [1, 1], input_mask: [1e-1, 1e-1] },
+      [{ cause: 'accumulation_overflow', rows: 2 }],
+    ],
+  ])('%s', async (_what, request, causes) => {
+    const { status, body } = await service.post(request);
+    expect(status).toBe(200);
+    expect(body.diagnostics.verdict).toBe('non_finite');
+    expect(body.diagnostics.causes).toMatchObject(causes);
+    expect(body.diagnostics.causes).toHaveLength(causes.length);
+  });
+});
+
+test('smoothing over −Inf in a row of an invalid label spoils nothing', async () => {
+  const request = {
+    logits: [
+      [1, '-Infinity'],
+      [0, 0],
+    ],
+    label: [9, 0],
+  };
+  const options = { label_smoothing: 0.1, invalid_label: 'zero_loss' };
+  const { body } = await service.post({ ...request, options });
+  expect(body.diagnostics).toMatchObject({ verdict: 'finite', causes: [] });
+});
+
+test('subnormal values of rows that are left out do not count, whatever outputs are asked for', async () => {
+  const logits = { dtype: 'float16', shape: [4, 2], data: [1e-6, 1e-6, 1e-6, 1e-6, 1e-6, 1e-6, 1, 2] };
+  for (const outputs of [[], ['lse']]) {
+    const { body } = await service.post({
+      logits,
+      label: [0, 0, 0, 0],
+      input_mask: [0, 0, 0, 1],
+      options: { outputs },
+    });
+    expect(body.diagnostics.float16).toEqual({ at_largest: 0, subnormal_fraction: 0 });
+  }
+});
+
+test('a label beyond 2^53 is no statistic', async () => {
+  const label = { dtype: 'int64', shape: [2] };
+  const { body } = await service.post({
+    logits: [
+      [0, 1],
+      [1, 0],
+    ],
+    label: { ...label, data: Buffer.from(BigInt64Array.of(9007199254740993n, 1n).buffer).toString('base64') },
+    options: { invalid_label: 'zero_loss' },
+  });
+  expect(body.diagnostics.labels).toEqual({ min: 1, out_of_range: 1 });
 });

@@ -13,7 +13,12 @@ import type { FloatDType } from '../../src/tensor/dtype.ts';
 import { elementsOf } from '../../src/tensor/tensor.ts';
 import { decode, encode } from '../rows.ts';
 
-export const LIMITS = { ...loadConfig({}), maxBodyBytes: 2 ** 30, maxJsonBytes: 2 ** 20, maxHeldBytes: 2 ** 20 };
+export const LIMITS = {
+  ...loadConfig({ LOSSMETER_STORE: ':memory:' }),
+  maxBodyBytes: 2 ** 30,
+  maxJsonBytes: 2 ** 20,
+  maxHeldBytes: 2 ** 20,
+};
 
 /** Slabs of a few rows: every batch is cut into blocks. */
 const POOL = { workers: 2, kernel: 'auto', slabBytes: 512, maxRowBytes: 2 ** 26, maxSlabBytes: 2 ** 20 } as const;

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { afterAll, expect, test } from 'vitest';
 import { Evaluator } from '../../src/evaluation/evaluator.ts';
 import type { CauseReport, Place } from '../../src/loss/causes.ts';
-import type { Diagnostics } from '../../src/loss/diagnostics.ts';
+import type { Diagnostics, Float16Report } from '../../src/loss/diagnostics.ts';
 import { KernelPool } from '../../src/pool/pool.ts';
 import { FLOAT_DTYPES } from '../../src/tensor/dtype.ts';
 import type { FloatDType } from '../../src/tensor/dtype.ts';
@@ -29,7 +29,8 @@ const evaluators = POOLS.map((pool) => new Evaluator(pool, LIMITS));
 afterAll(() => Promise.all(POOLS.map((pool) => pool.close())));
 
 const IGNORED = -100;
-const KINDS = [Number.NaN, Infinity, -Infinity] as const;
+/** What stands where it should not; of float16 also the greatest value, and a subnormal one. */
+const KINDS = [Number.NaN, Infinity, -Infinity, 65_504, 2 ** -20] as const;
 
 interface Corrupted {
   dtype: FloatDType;
@@ -39,6 +40,8 @@ interface Corrupted {
   logits: number[];
   evaluator: number;
   mostLocations: number;
+  /** Some have every row evaluated. */
+  outputs: string[];
 }
 
 const corrupted: fc.Arbitrary<Corrupted> = fc
@@ -50,11 +53,13 @@ const corrupted: fc.Arbitrary<Corrupted> = fc
     evaluator: fc.nat({ max: POOLS.length - 1 }),
     seed: fc.integer(),
     mostLocations: fc.constantFrom(0, 1, 16, 1000),
+    outputs: fc.constantFrom<string[]>([], ['lse'], ['entropy', 'per_token_loss']),
   })
   .chain(({ rows, classes, ...others }) =>
     fc.record({
       ...{ dtype: fc.constant(others.dtype), classes: fc.constant(classes) },
       ...{ evaluator: fc.constant(others.evaluator), mostLocations: fc.constant(others.mostLocations) },
+      outputs: fc.constant(others.outputs),
       labels: array(rows, fc.oneof({ weight: 9, arbitrary: fc.nat({ max: classes - 1 }) }, fc.constant(IGNORED))),
       mask: array(rows, fc.oneof({ weight: 4, arbitrary: fc.constant(1) }, fc.constant(0))),
       logits: fc
@@ -82,7 +87,7 @@ function array<T>(length: number, element: fc.Arbitrary<T>): fc.Arbitrary<T[]> {
   return fc.array(element, { minLength: length, maxLength: length });
 }
 
-type Expected = Pick<Diagnostics, 'verdict' | 'causes' | 'logits' | 'locations' | 'masked_rows_non_finite'>;
+type Expected = Pick<Diagnostics, 'verdict' | 'causes' | 'logits' | 'locations' | 'masked_rows_non_finite' | 'float16'>;
 
 /** What a loop over the batch finds. */
 function findByLoop({ dtype, classes, labels, mask, logits: given, mostLocations }: Corrupted): Expected {
@@ -91,6 +96,7 @@ function findByLoop({ dtype, classes, labels, mask, logits: given, mostLocations
   const causes = new Map<CauseReport['cause'], CauseReport>();
   const counts = { nan: 0, pos_inf: 0, neg_inf: 0, bad_rows: 0 };
   const finite: number[] = [];
+  const sampled: number[] = [];
   let maskedRows = 0;
   let counted = 0;
   let verdict: Diagnostics['verdict'] = 'finite';
@@ -109,6 +115,7 @@ function findByLoop({ dtype, classes, labels, mask, logits: given, mostLocations
     }
     counted++;
     finite.push(...values.filter(Number.isFinite));
+    sampled.push(...values.slice(0, SAMPLED));
     if (bad.length === 0) continue;
     counts.bad_rows++;
     const of = (value: Place['value']): Place[] => bad.filter((place) => place.value === value);
@@ -141,16 +148,30 @@ function findByLoop({ dtype, classes, labels, mask, logits: given, mostLocations
     logits: { ...counts, ...(finite.length > 0 && { max: Math.max(...finite) + 0 }) },
     locations: all.slice(0, mostLocations),
     masked_rows_non_finite: maskedRows,
+    ...(dtype === 'float16' && { float16: findFloat16(finite, sampled, counts.pos_inf) }),
+  };
+}
+
+/** Values of each row that are looked at for subnormal ones. */
+const SAMPLED = 256;
+
+function findFloat16(finite: readonly number[], sampled: readonly number[], infinite: number): Float16Report {
+  const largest = finite.filter((x) => x === 65_504).length;
+  const subnormal = sampled.filter((x) => x !== 0 && Math.abs(x) < 2 ** -14).length;
+  return {
+    at_largest: largest,
+    subnormal_fraction: sampled.length === 0 ? 0 : subnormal / sampled.length,
+    ...(largest + infinite > 0 && { hint: expect.stringContaining('overflow of float16') as string }),
   };
 }
 
 test('every corruption is found, with exact counts and the exact first place', { timeout: 120_000 }, async () => {
   await fc.assert(
     fc.asyncProperty(corrupted, async (batch) => {
-      const { dtype, classes, labels, mask, logits, evaluator, mostLocations } = batch;
+      const { dtype, classes, labels, mask, logits, evaluator, mostLocations, outputs } = batch;
       const { diagnostics } = await evaluate(
         {
-          options: { max_locations: mostLocations },
+          options: { max_locations: mostLocations, outputs },
           label: labels,
           input_mask: mask,
           logits: { dtype, shape: [labels.length, classes], data: encode(dtype, logits) },

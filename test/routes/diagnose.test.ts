@@ -101,6 +101,25 @@ test('float16 that overflowed is told so, exactly', async () => {
   expect(body.diagnostics.float16).toEqual(expected);
 });
 
+test('norms at the ends of float64, float16 overflow of either sign and −Inf at a given label are told', async () => {
+  const norms = { dtype: 'float64', shape: [3, 2], data: [3e-200, 4e-200, 0, 0, 3e300, 4e300] };
+  expect((await diagnose({ logits: norms })).body).toMatchObject({
+    row_norms: {
+      smallest: { row: 1, norm: 0 },
+      largest: { row: 2, norm: expect.closeTo(5e300, -290) as number },
+    },
+  });
+  const tiny = { dtype: 'float64', shape: [2, 2], data: [3e-200, 4e-200, 1e-250, 0] };
+  expect((await diagnose({ logits: tiny })).body).toMatchObject({ row_norms: { smallest: { row: 1, norm: 1e-250 } } });
+  const negative = { dtype: 'float16', shape: [1, 3], data: [1, -65504, '-Infinity'] };
+  expect((await diagnose({ logits: negative })).body).toMatchObject({
+    summary: expect.stringContaining('overflow of float16') as string,
+    float16: { at_largest: 1, hint: expect.any(String) as string },
+  });
+  const labelled = { logits: [[1, '-Infinity']], label: [1] };
+  expect((await diagnose(labelled)).body).toMatchObject({ causes: [{ cause: 'neg_inf_at_label', rows: 1 }] });
+});
+
 test('what has no last axis, or is wrong otherwise, is refused', async () => {
   expect((await diagnose({ logits: { dtype: 'float32', shape: [], data: [1] } })).body).toMatchObject({
     code: 'shape_mismatch',
