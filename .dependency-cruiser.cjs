@@ -6,6 +6,7 @@ const LAYERS = [
   ['routes', '^routes/'],
   ['main', '^src/(main\\.ts|listen\\.ts|cli/)'],
   ['app', '^src/(app\\.ts|plugins/|schemas/|telemetry/)'],
+  ['runs', '^src/runs/'],
   ['evaluation', '^src/evaluation/'],
   ['wire', '^src/wire/'],
   ['pool', '^src/pool/'],

@@ -8,6 +8,7 @@ import { benchPeers } from './peers.ts';
 import { peerEnvironment } from './peers/environment.ts';
 import { benchPost } from './post.ts';
 import { chooseSections, runSections } from './sections.ts';
+import { benchRuns } from './runs.ts';
 import { benchSmall } from './small.ts';
 import { benchStart } from './start.ts';
 
@@ -21,10 +22,11 @@ const SECTIONS = {
   file: benchLocalFile,
   memory: benchMemory,
   latency: benchLatency,
+  runs: benchRuns,
   start: benchStart,
 };
 
-const END_WITHIN_MS = 480_000;
+const END_WITHIN_MS = 600_000;
 
 const sections = chooseSections(SECTIONS, process.argv.slice(2));
 await runSections(sections, {

@@ -33,6 +33,7 @@ export function startService({
     hasChannel: imports.length > 0,
     environmentFor: (port) => ({
       LOSSMETER_LOG_LEVEL: 'warn',
+      LOSSMETER_STORE: ':memory:',
       ...environment,
       LOSSMETER_HOST: '127.0.0.1',
       LOSSMETER_PORT: port,

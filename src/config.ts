@@ -170,6 +170,21 @@ export const Config = Type.Object({
         'Origins of web pages that may call the service, separated by commas, such as `https://dash.example.org`; `*` is any.',
     }),
   ),
+  store: Type.String({
+    default: './lossmeter.db',
+    minLength: 1,
+    description: 'SQLite file of the history of runs, made when it is not there; `:memory:` keeps it until the end.',
+  }),
+  webhookUrl: Type.Optional(
+    Type.String({
+      pattern: '^https?://',
+      description:
+        'Where steps that are not finite, and spikes, are posted to, signed with `LOSSMETER_WEBHOOK_SECRET` as Standard Webhooks has it.',
+    }),
+  ),
+  webhookSecret: Type.Optional(
+    Type.String({ minLength: 16, description: 'What webhooks are signed with: a text, or `whsec_` and base64.' }),
+  ),
   dataDir: Type.Optional(
     Type.String({
       minLength: 1,

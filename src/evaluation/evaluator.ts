@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream';
 import { LossmeterError } from '../errors.ts';
 import { OPTION_NAMES } from '../loss/options.ts';
+import type { RecordedAs } from '../loss/summary.ts';
 import { VOCABULARY_FIELDS } from '../loss/vocabulary.ts';
 import type { KernelPool } from '../pool/pool.ts';
 import { ByteReader } from '../wire/byte-reader.ts';
@@ -25,6 +26,8 @@ import type { Diagnosis } from './diagnosis.ts';
 import { encodePartial } from './partial-object.ts';
 import type { PartialObject } from './partial-object.ts';
 import { evaluated, report } from './report.ts';
+import { PAIR_FIELDS, openRunBatch, runBatch, runPair } from './run-batch.ts';
+import type { RunBatch } from './run-batch.ts';
 import type { Evaluation } from './report.ts';
 import { Turns } from './turns.ts';
 
@@ -78,6 +81,13 @@ interface Ingest {
 }
 
 type Answering<A> = Omit<Answered<A>, 'release'>;
+
+/** What a request may lack. */
+interface Reading<A> {
+  labelOptional?: boolean;
+  /** Answers a request without tensors; without it such is refused. */
+  answerWithoutTensors?: (fields: Readonly<Record<string, unknown>>) => A;
+}
 
 /**
  * Takes a request from its bytes to its answer: decodes it as it arrives, has blocks of rows evaluated, reduces. All
@@ -137,13 +147,25 @@ export class Evaluator {
     return this.#evaluateRows(body, [], openDiagnosis, reportDiagnosis, { labelOptional: true });
   }
 
+  /** One batch as it is recorded: to its loss; or the pair that it came with, and what tells it from others. */
+  evaluateForRun(body: RequestBody, recorded: RecordedAs): Promise<Answered<RunBatch>> {
+    return this.#evaluateRows(body, PAIR_FIELDS, openRunBatch, (batch, rows) => runBatch(batch, rows, recorded), {
+      answerWithoutTensors: (fields) => runPair(fields, recorded),
+    });
+  }
+
   /** The partials of all shards, to the loss. */
   combine(body: RequestBody): Promise<Answered<Evaluation>> {
+    return this.answerValue(body, combine);
+  }
+
+  /** A body that is one plain value, to an answer. */
+  answerValue<A>(body: RequestBody, answerTo: (value: unknown) => A): Promise<Answered<A>> {
     return this.#read(body, async ({ codec, reader, held }) => {
       const started = performance.now();
-      const request = await requireValues(codec).decodeValue(reader, { held, ...this.#json });
+      const value = await requireValues(codec).decodeValue(reader, { held, ...this.#json });
       const ingested = performance.now();
-      const answer = combine(request);
+      const answer = answerTo(value);
       const timings = { ingest: ingested - started, compute: 0, reduce: performance.now() - ingested };
       return { answer, timings, numpyArrays: false };
     });
@@ -155,19 +177,20 @@ export class Evaluator {
     parameterNames: readonly string[],
     open: (pool: KernelPool, header: RequestHeader, held: HeldBytesAccount) => B,
     answerOf: (batch: B, rows: RowResults) => A,
-    reading: Pick<DecodeContext, 'labelOptional'> = {},
+    { labelOptional = false, answerWithoutTensors }: Reading<A> = {},
   ): Promise<Answered<A>> {
     return this.#read(body, async ({ codec, reader, held, contentLength }) => {
       const started = performance.now();
       let batch: B | undefined;
       const files = this.#dataDirectory && new RequestFiles(this.#dataDirectory);
       let source: FileTensor | undefined;
+      let fields: Readonly<Record<string, unknown>> | undefined;
       try {
         await codec.decode(reader, {
           held,
           optionNames: OPTION_NAMES,
           parameterNames,
-          ...reading,
+          labelOptional,
           ...this.#json,
           contentLength,
           files,
@@ -177,7 +200,16 @@ export class Evaluator {
             batch = open(this.#pool, header, held);
             return batch.writer;
           },
+          ...(answerWithoutTensors && {
+            withoutTensors: (given: Readonly<Record<string, unknown>>) => {
+              fields = given;
+            },
+          }),
         });
+        if (fields !== undefined) {
+          const timings = { ingest: performance.now() - started, compute: 0, reduce: 0 };
+          return { answer: answerWithoutTensors!(fields), timings, numpyArrays: false };
+        }
         const { writer } = batch!;
         const ingested = performance.now();
         if (source !== undefined) await writer.readFrom(source, body);

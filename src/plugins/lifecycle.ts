@@ -8,6 +8,8 @@ export const PROBES = new Set(['/livez', '/readyz', '/v2/health/live', '/v2/heal
 
 declare module 'fastify' {
   interface FastifyInstance {
+    /** Aborted when the service begins to close: what has no end of its own ends then. */
+    readonly closing: AbortSignal;
     /** Whether the service takes work. */
     readonly isReady: () => boolean;
   }
@@ -20,9 +22,10 @@ declare module 'fastify' {
 export default fp<{ config: Config }>(
   async (app, { config }) => {
     let ready = false;
-    let closing = false;
+    const closing = new AbortController();
     let underWay = 0;
     let allDone = (): void => undefined;
+    app.decorate('closing', closing.signal);
     app.decorate('isReady', () => ready);
     app.addHook('onReady', async () => {
       ready = true;
@@ -31,7 +34,8 @@ export default fp<{ config: Config }>(
       const { url = '' } = request.routeOptions;
       // The last figures are worth having too.
       if (PROBES.has(url) || url === '/metrics') return;
-      if (closing) throw new LossmeterError('shutting_down', 'the service is shutting down and takes no new work');
+      if (closing.signal.aborted)
+        throw new LossmeterError('shutting_down', 'the service is shutting down and takes no new work');
       underWay++;
       reply.raw.once('close', () => {
         if (--underWay === 0) allDone();
@@ -43,7 +47,7 @@ export default fp<{ config: Config }>(
     });
     app.addHook('preClose', async () => {
       ready = false;
-      closing = true;
+      closing.abort();
       if (underWay > 0) {
         const done = new AbortController();
         allDone = () => done.abort();

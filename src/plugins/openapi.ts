@@ -20,6 +20,7 @@ export default fp<{ config: Config }>(
         },
         tags: [
           { name: 'evaluation', description: 'Evaluate a batch.' },
+          { name: 'runs', description: 'The history of training runs.' },
           { name: 'open inference', description: 'The Open Inference Protocol of KServe and Triton.' },
           { name: 'service', description: 'What the service is, and how it is.' },
         ],

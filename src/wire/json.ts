@@ -3,7 +3,7 @@ import { showValue } from '../suggestion.ts';
 import type { ByteReader } from './byte-reader.ts';
 import { openReference, readReferences } from './file-reference.ts';
 import { HeldRuns } from './held-bytes.ts';
-import { logitsFrom, makeHeader, missingField, requireRequestField } from './request.ts';
+import { logitsFrom, makeHeader, missingField, requireRequestField, tookWithoutTensors } from './request.ts';
 import type { Codec, DecodeContext } from './request.ts';
 import { requireLogitsDType, tensorFromValue } from './tensor-value.ts';
 
@@ -17,6 +17,7 @@ export const jsonCodec: Codec = {
       throw new LossmeterError('malformed_body', `the body is ${showValue(request)}, expected an object`);
     }
     for (const name of Object.keys(request)) requireRequestField(name, context);
+    if (tookWithoutTensors(request as Readonly<Record<string, unknown>>, context)) return;
     const { logits, label } = request as Readonly<Record<string, unknown>>;
     if (logits === undefined || logits === null) throw missingField('logits');
     // Before the logits are decoded, which may be large.

@@ -5,7 +5,15 @@ import { isReferenceKey, openReference, readReferences, unknownReferenceKey } fr
 import { formatOf } from './msgpack-extent.ts';
 import { readValue } from './msgpack-value.ts';
 import { HeldRuns } from './held-bytes.ts';
-import { TENSOR_FIELDS, duplicateField, logitsFrom, makeHeader, missingField, requireRequestField } from './request.ts';
+import {
+  TENSOR_FIELDS,
+  duplicateField,
+  logitsFrom,
+  makeHeader,
+  missingField,
+  requireRequestField,
+  tookWithoutTensors,
+} from './request.ts';
 import type { Codec, DecodeContext, LogitsWriter, RequestHeader } from './request.ts';
 import { TensorMap } from './tensor-map.ts';
 import { requireByteLength, requireLogitsDType, tensorFromValue } from './tensor-value.ts';
@@ -57,6 +65,7 @@ class MsgpackRequest {
     await requireEnd(this.#reader);
     if (streamed) return;
 
+    if (tookWithoutTensors(Object.fromEntries(this.#fields), this.#context)) return;
     if (!this.#fields.has('logits')) throw missingField('logits');
     if (this.#reference !== undefined) {
       const source = await openReference('logits', this.#reference, this.#context);

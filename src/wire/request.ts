@@ -74,6 +74,8 @@ export interface DecodeContext {
   readonly contentLength: number | undefined;
   /** Called once, when all but the logits' bytes is known; what it throws refuses the request. */
   readonly begin: (header: RequestHeader) => LogitsWriter;
+  /** Called in its place with the fields of a request that has no tensors; without it such a request is refused. */
+  readonly withoutTensors?: (fields: Readonly<Record<string, unknown>>) => void;
 }
 
 /** Reads requests of some media types: an incremental decoder from bytes to a header and the bytes of logits. */
@@ -142,6 +144,16 @@ export function makeHeader(
     options: fields['options'],
     parameters,
   };
+}
+
+/** Hands on the fields of a request without tensors, where there may be such. @returns whether it is one */
+export function tookWithoutTensors(
+  fields: Readonly<Record<string, unknown>>,
+  { withoutTensors }: Pick<DecodeContext, 'withoutTensors'>,
+): boolean {
+  if (withoutTensors === undefined || TENSOR_FIELDS.some((name) => Object.hasOwn(fields, name))) return false;
+  withoutTensors(fields);
+  return true;
 }
 
 /** Logits that stand in a file. @throws LossmeterError invalid_tensor */

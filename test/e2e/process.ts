@@ -16,7 +16,7 @@ export class ServiceProcess {
     const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('LOSSMETER_'));
     this.child = spawn(process.execPath, ['--max-semi-space-size=1', 'src/cli/bin.js', 'serve'], {
       cwd: ROOT,
-      env: { ...Object.fromEntries(inherited), LOSSMETER_PORT: '0', ...environment },
+      env: { ...Object.fromEntries(inherited), LOSSMETER_PORT: '0', LOSSMETER_STORE: ':memory:', ...environment },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     for (const stream of [this.child.stdout, this.child.stderr]) {

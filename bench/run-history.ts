@@ -1,0 +1,31 @@
+import { DatabaseSync } from 'node:sqlite';
+import { SqliteStore } from '../src/runs/sqlite-store.ts';
+
+/** Writes a long history into a file, as recordings would have, but by a few statements: one by one it takes ten minutes. */
+export function fillRun(
+  path: string,
+  { run, batches, ranks, microBatches }: { run: string; batches: number; ranks: number; microBatches: number },
+): void {
+  // Its schema.
+  void new SqliteStore(path).close();
+  const database = new DatabaseSync(path);
+  const perStep = ranks * microBatches;
+  const steps = Math.floor(batches / perStep);
+  database.exec(`
+    PRAGMA synchronous = OFF;
+    BEGIN;
+    INSERT INTO runs (name, created_at, updated_at, batches, steps, ranks)
+      VALUES ('${run}', 0, 0, ${batches}, ${steps}, ${ranks});
+    WITH RECURSIVE counter (k) AS (SELECT 0 UNION ALL SELECT k + 1 FROM counter WHERE k < ${batches - 1})
+      INSERT INTO batches SELECT 1, k / ${perStep}, 0, k / ${microBatches} % ${ranks}, k % ${microBatches},
+        512 * (2 + 8 * exp(-k / ${perStep} / 3000.0) + abs(random() % 1000) / 10000.0), 512, 1,
+        'step ' || k / ${perStep} || ', rank ' || k / ${microBatches} % ${ranks} || ': the loss is finite', NULL,
+        randomblob(32), k FROM counter;
+    INSERT INTO steps SELECT 1, step, 0, sum(numerator), sum(denominator), sum(numerator) / sum(denominator), ${ranks},
+      min(numerator / denominator), max(numerator / denominator), 0, '[]', NULL, max(recorded_at), step
+      FROM batches GROUP BY step;
+    UPDATE sequence SET value = ${steps};
+    COMMIT;
+  `);
+  database.close();
+}

@@ -1,0 +1,89 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import type { Comparison } from './comparison.ts';
+import { makeLabels, makeLogits } from './logits.ts';
+import { MSGPACK, requestHead } from './request.ts';
+import { fillRun } from './run-history.ts';
+import { startService } from './service.ts';
+import type { ChildServer } from './service.ts';
+import { interleave, median } from './statistics.ts';
+
+const RUN = 'bench';
+const BATCHES = 1_000_000;
+const [RANKS, MICRO_BATCHES] = [8, 4];
+
+/** An evaluation of 32 KB. */
+const [ROWS, CLASSES] = [8, 1000];
+const EVALUATIONS = 400;
+const READS = 15;
+
+const RECORD_GOAL = { atMost: 1 } as const;
+const READ_GOAL = { atMost: 100 } as const;
+
+/** What recording adds to an evaluation, and how long it takes to read a history of a million batches. */
+export async function benchRuns(): Promise<Comparison[]> {
+  const folder = mkdtempSync(path.join(tmpdir(), 'lossmeter-bench-'));
+  const remove = (): void => rmSync(folder, { recursive: true, force: true });
+  process.once('exit', remove);
+  try {
+    const store = path.join(folder, 'runs.db');
+    fillRun(store, { run: RUN, batches: BATCHES, ranks: RANKS, microBatches: MICRO_BATCHES });
+    await using service = await startService({ environment: { LOSSMETER_STORE: store } });
+    return [await benchRecording(service), ...(await benchReading(service))];
+  } finally {
+    remove();
+    process.off('exit', remove);
+  }
+}
+
+/** On a disk, in a file that has a million batches: each recording waits for the disk. */
+async function benchRecording({ port }: ChildServer): Promise<Comparison> {
+  const labels = makeLabels(ROWS, CLASSES);
+  const body = Buffer.concat([requestHead([ROWS, CLASSES], labels), makeLogits('float32', ROWS, CLASSES)]);
+  const url = `http://127.0.0.1:${port}/v1`;
+  const send = async (method: string, target: string, status: number): Promise<number> => {
+    const started = performance.now();
+    const response = await fetch(target, { method, headers: { 'content-type': MSGPACK }, body });
+    await response.arrayBuffer();
+    if (response.status !== status) throw new Error(`${method} ${target} answered ${response.status}`);
+    return performance.now() - started;
+  };
+  const [evaluations, recordings]: [number[], number[]] = [[], []];
+  let step = 0;
+  await interleave(EVALUATIONS, [
+    async () => void evaluations.push(await send('POST', `${url}/cross-entropy`, 200)),
+    async () => void recordings.push(await send('PUT', `${url}/runs/recorded/steps/${step++}/ranks/0`, 201)),
+  ]);
+  const [plain, recorded] = [median(evaluations), median(recordings)];
+  return {
+    ...{ what: `recording an evaluation of ${ROWS} × ${CLASSES}, beside ${BATCHES} batches`, unit: 'ms' },
+    figure: `${recorded.toFixed(2)} ms`,
+    against: `without ${plain.toFixed(2)} ms`,
+    value: recorded - plain,
+    goal: RECORD_GOAL,
+  };
+}
+
+async function benchReading({ port }: ChildServer): Promise<Comparison[]> {
+  const reads = [
+    ['list of runs', '/v1/runs'],
+    ['curve, 1000 points', `/v1/runs/${RUN}/steps?max_points=1000`],
+    ['curve, a page of 10,000 steps', `/v1/runs/${RUN}/steps`],
+  ] as const;
+  const comparisons: Comparison[] = [];
+  for (const [what, target] of reads) {
+    const times: number[] = [];
+    let bytes = 0;
+    for (let k = 0; k < READS; k++) {
+      const started = performance.now();
+      bytes = (await (await fetch(`http://127.0.0.1:${port}${target}`)).arrayBuffer()).byteLength;
+      times.push(performance.now() - started);
+    }
+    comparisons.push({
+      ...{ what: `${what}, of ${BATCHES} batches`, unit: 'ms', figure: `${(bytes / 1000).toFixed(0)} kB`, against: '' },
+      ...{ value: median(times), goal: READ_GOAL },
+    });
+  }
+  return comparisons;
+}

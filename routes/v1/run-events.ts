@@ -1,0 +1,43 @@
+import { Readable } from 'node:stream';
+import type { FastifyInstance } from 'fastify';
+import { runEvents } from '../../src/runs/events.ts';
+import { parameterCompiler } from '../../src/schemas/parameters.ts';
+import { problemResponses } from '../../src/schemas/problem.ts';
+import { EventsQuery, RunParams } from '../../src/schemas/runs.ts';
+import { requireRun } from './runs.ts';
+
+const schema = {
+  tags: ['runs'],
+  operationId: 'watchRun',
+  summary: 'What changes in a run, as it happens',
+  description:
+    'Server-sent events: `step`, with a step as `/v1/runs/{run}/steps` has it, each time it changes; `run`, with the run in short, when what is said of it changes; `deleted`. After a break go on with `Last-Event-ID`: what changed meanwhile comes first, each step in its newest state.',
+  params: RunParams,
+  querystring: EventsQuery,
+  response: {
+    200: {
+      description: 'Events without end.',
+      content: { 'text/event-stream': { schema: { type: 'string' } } },
+    },
+    ...problemResponses(400, 404),
+  },
+};
+
+export default async function events(app: FastifyInstance): Promise<void> {
+  app.setValidatorCompiler(parameterCompiler);
+  app.get<{ Params: { run: string }; Querystring: { last_event_id?: string } }>(
+    '/runs/:run/events',
+    { config: { scope: 'read' }, schema },
+    async (request, reply) => {
+      const { run } = request.params;
+      requireRun(run, await app.runs.run(run));
+      const last = request.query.last_event_id ?? request.headers['last-event-id'];
+      const after = typeof last === 'string' && /^\d{1,16}$/.test(last) ? Number(last) : await app.runs.sequence();
+      const left = new AbortController();
+      reply.raw.once('close', () => left.abort());
+      const signal = AbortSignal.any([left.signal, app.closing]);
+      reply.type('text/event-stream').headers({ 'cache-control': 'no-store', 'x-accel-buffering': 'no' });
+      return reply.send(Readable.from(runEvents(app.runs, app.runChanges, run, after, signal)));
+    },
+  );
+}

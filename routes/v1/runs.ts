@@ -1,0 +1,124 @@
+import { Readable } from 'node:stream';
+import type { FastifyInstance } from 'fastify';
+import { LossmeterError } from '../../src/errors.ts';
+import { requestBody } from '../../src/plugins/answers.ts';
+import { exportRows } from '../../src/runs/export.ts';
+import { Metadata, readMetadata } from '../../src/runs/metadata.ts';
+import type { RunSummary } from '../../src/runs/record.ts';
+import { wireSummary } from '../../src/runs/wire.ts';
+import { parameterCompiler } from '../../src/schemas/parameters.ts';
+import { problemResponses } from '../../src/schemas/problem.ts';
+import { ExportQuery, RunList, RunParams, RunSummary as Summary, RunsQuery } from '../../src/schemas/runs.ts';
+import { stringify } from '../../src/wire/json-reply.ts';
+import { codecFor } from '../../src/wire/media-types.ts';
+
+const tags = ['runs'];
+const JSON_TYPE = 'application/json; charset=utf-8';
+
+/** Everything about runs as a whole. */
+export default async function runs(app: FastifyInstance): Promise<void> {
+  app.setValidatorCompiler(parameterCompiler);
+  const store = app.runs;
+
+  const list = {
+    ...{ tags, operationId: 'listRuns', summary: 'The runs, the newest first' },
+    querystring: RunsQuery,
+    response: {
+      200: { description: 'A page of runs.', content: { 'application/json': { schema: RunList } } },
+      ...problemResponses(400),
+    },
+  };
+  app.get<{ Querystring: { limit: number; cursor?: string } }>(
+    '/runs',
+    { config: { scope: 'read' }, schema: list },
+    async ({ query: { limit, cursor } }, reply) => {
+      const page = await store.runs(limit, cursor === undefined ? undefined : Number(cursor));
+      const next = page.next === undefined ? {} : { next: String(page.next) };
+      return reply.type(JSON_TYPE).send(stringify({ runs: page.runs.map((run) => wireSummary(run)), ...next }));
+    },
+  );
+
+  const summaryResponse = { description: 'The run.', content: { 'application/json': { schema: Summary } } };
+  const get = {
+    ...{ tags, operationId: 'getRun', summary: 'A run in short', params: RunParams },
+    response: { 200: summaryResponse, ...problemResponses(400, 404) },
+  };
+  app.get<{ Params: { run: string } }>(
+    '/runs/:run',
+    { config: { scope: 'read' }, schema: get },
+    async (request, reply) => {
+      const summary = requireRun(request.params.run, await store.run(request.params.run));
+      return reply.type(JSON_TYPE).send(stringify(wireSummary(summary)));
+    },
+  );
+
+  const describe = {
+    ...{ tags, operationId: 'describeRun', summary: 'Say what a run is, and how many ranks it has', params: RunParams },
+    description: 'Makes the run when it is not there. A run is also made by its first recording.',
+    body: { description: 'What is said of it.', content: { 'application/json': { schema: Metadata } } },
+    response: { 200: summaryResponse, 201: summaryResponse, ...problemResponses(400, 408, 413, 415, 422, 429, 503) },
+  };
+  app.put<{ Params: { run: string } }>(
+    '/runs/:run',
+    { config: { scope: 'record' }, schema: describe },
+    async (request, reply) => {
+      const { run } = request.params;
+      const body = requestBody(request, codecFor(request.headers['content-type']));
+      const { answer: metadata, release } = await app.evaluator.answerValue(body, readMetadata);
+      release();
+      const made = await store.describe(run, metadata);
+      app.runChanges.notify(run);
+      const summary = requireRun(run, await store.run(run));
+      return reply
+        .code(made ? 201 : 200)
+        .type(JSON_TYPE)
+        .send(stringify(wireSummary(summary)));
+    },
+  );
+
+  const remove = {
+    ...{ tags, operationId: 'deleteRun', summary: 'Delete a run and its history', params: RunParams },
+    response: { 204: { description: 'It is gone.', type: 'null' }, ...problemResponses(400, 404) },
+  };
+  app.delete<{ Params: { run: string } }>(
+    '/runs/:run',
+    { config: { scope: 'record' }, schema: remove },
+    async (request, reply) => {
+      const { run } = request.params;
+      if (!(await store.remove(run))) throw noRun(run);
+      app.runChanges.notify(run);
+      return reply.code(204).send();
+    },
+  );
+
+  const download = {
+    ...{ tags, operationId: 'exportRun', summary: 'Download a run', params: RunParams, querystring: ExportQuery },
+    response: {
+      200: {
+        description: 'The steps, or the micro-batches, a line each.',
+        content: { 'text/csv': { schema: { type: 'string' } }, 'application/jsonl': { schema: { type: 'string' } } },
+      },
+      ...problemResponses(400, 404),
+    },
+  };
+  app.get<{ Params: { run: string }; Querystring: { format: 'csv' | 'jsonl'; of: 'steps' | 'batches' } }>(
+    '/runs/:run/export',
+    { config: { scope: 'read' }, schema: download },
+    async ({ params: { run }, query: { format, of } }, reply) => {
+      requireRun(run, await store.run(run));
+      reply.type(format === 'csv' ? 'text/csv; charset=utf-8' : 'application/jsonl; charset=utf-8');
+      reply.header('content-disposition', `attachment; filename="${run}-${of}.${format}"`);
+      return reply.send(Readable.from(exportRows(store, run, of, format)));
+    },
+  );
+}
+
+/** @throws LossmeterError not_found */
+export function requireRun(name: string, run: RunSummary | undefined): RunSummary {
+  if (run === undefined) throw noRun(name);
+  return run;
+}
+
+function noRun(name: string): LossmeterError {
+  return new LossmeterError('not_found', `there is no run ${name}`);
+}

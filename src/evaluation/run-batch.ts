@@ -1,0 +1,106 @@
+import { createHash } from 'node:crypto';
+import { LossmeterError, refuse } from '../errors.ts';
+import type { Diagnostics } from '../loss/diagnostics.ts';
+import { summarize } from '../loss/summary.ts';
+import type { RecordedAs } from '../loss/summary.ts';
+import type { KernelPool } from '../pool/pool.ts';
+import { pointerTo, showValue } from '../suggestion.ts';
+import type { HeldBytesAccount } from '../wire/held-bytes.ts';
+import type { RequestHeader } from '../wire/request.ts';
+import { openBatch } from './batch.ts';
+import type { WholeBatch } from './batch.ts';
+import type { RowResults } from './block-writer.ts';
+import { evaluated, report } from './report.ts';
+import type { Evaluation } from './report.ts';
+
+/** Fields of a request that has its loss already. */
+export const PAIR_FIELDS = ['numerator', 'denominator'] as const;
+
+/** What is answered to a pair that was computed elsewhere. */
+interface PairEvaluation {
+  loss: number;
+  numerator: number;
+  denominator: number;
+  diagnostics: Pick<Diagnostics, 'verdict' | 'summary' | 'causes'>;
+}
+
+/** A batch that can be recorded. */
+export interface RunBatch {
+  evaluation: Evaluation | PairEvaluation;
+  /** The same for the same content, and for no other. */
+  digest: Uint8Array;
+}
+
+/** @throws LossmeterError as openBatch does, and unknown_field for a batch that has its pair too */
+export function openRunBatch(pool: KernelPool, header: RequestHeader, held: HeldBytesAccount): WholeBatch {
+  const surplus = PAIR_FIELDS.find((name) => header.parameters[name] !== undefined);
+  if (surplus !== undefined) {
+    throw refuse(
+      'unknown_field',
+      pointerTo(surplus),
+      `${surplus} is for requests without logits, whose loss is computed here`,
+    );
+  }
+  return openBatch(pool, header, held);
+}
+
+export function runBatch(batch: WholeBatch, rows: RowResults, recorded: RecordedAs): RunBatch {
+  return { evaluation: report(evaluated(batch, rows), recorded), digest: digestOf(batch, rows) };
+}
+
+/** Made of the options and of the bits of what the rows yielded: that takes no second look at the logits. */
+function digestOf({ options, targets }: WholeBatch, { columns }: RowResults): Uint8Array {
+  const hash = createHash('sha256').update(JSON.stringify(options, sortKeys));
+  const parts = { ...columns, classes: targets.classes, weights: targets.weights, classWeights: targets.classWeights };
+  for (const [name, part] of Object.entries(parts).toSorted(([a], [b]) => (a < b ? -1 : 1))) {
+    if (part !== undefined) hash.update(`\n${name} ${part.byteLength}\n`).update(part);
+  }
+  return hash.digest();
+}
+
+/** Objects with their keys in one order, whatever order they came in. */
+function sortKeys(_name: string, value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
+  return Object.fromEntries(Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+/**
+ * A pair that was computed elsewhere.
+ * @param fields of a request without tensors, as they came
+ * @throws LossmeterError missing_field, invalid_pair
+ */
+export function runPair(fields: Readonly<Record<string, unknown>>, recorded: RecordedAs): RunBatch {
+  if (fields['options'] !== undefined) {
+    throw refuse('invalid_pair', '/options', 'options are for logits: a pair was computed elsewhere');
+  }
+  const [numerator, denominator] = PAIR_FIELDS.map((name) => readNumber(name, fields[name])) as [number, number];
+  if (denominator < 0) {
+    throw refuse(
+      'invalid_pair',
+      '/denominator',
+      `denominator is ${denominator}, expected a number that is not negative`,
+    );
+  }
+  const loss = numerator / denominator;
+  const verdict = Number.isFinite(loss) && Number.isFinite(numerator) ? 'finite' : 'non_finite';
+  const causes: Diagnostics['causes'] = denominator === 0 ? [{ cause: 'zero_denominator', rows: 0 }] : [];
+  const short = summarize({ verdict, causes, masked_rows_non_finite: 0 }, 0, recorded);
+  const summary =
+    verdict === 'non_finite' && causes.length === 0 ? `${short}the pair is ${numerator} / ${denominator}` : short;
+  return {
+    evaluation: { loss, numerator, denominator, diagnostics: { verdict, summary, causes } },
+    digest: createHash('sha256').update('pair').update(Float64Array.of(numerator, denominator)).digest(),
+  };
+}
+
+const NON_FINITE: ReadonlySet<unknown> = new Set(['NaN', 'Infinity', '-Infinity']);
+
+function readNumber(name: (typeof PAIR_FIELDS)[number], value: unknown): number {
+  if (value === undefined || value === null) {
+    const other = PAIR_FIELDS.find((field) => field !== name);
+    const detail = `the field ${name} is missing: expected logits and label, or a pair {"${name}", "${other}"}`;
+    throw new LossmeterError('missing_field', detail, [{ pointer: pointerTo(name), detail }]);
+  }
+  if (typeof value === 'number' || NON_FINITE.has(value)) return Number(value);
+  throw refuse('invalid_pair', pointerTo(name), `${name} is ${showValue(value)}, expected a number`);
+}

@@ -1,0 +1,77 @@
+import type { CurvePoint } from './curve.ts';
+import { judge } from './curve.ts';
+import type { RunChanges } from './changes.ts';
+import type { RunStore } from './store.ts';
+
+/** Steps that are read at a time. */
+const PAGE = 500;
+
+/** A step of a run that has changed. */
+export interface ChangedStep {
+  run: string;
+  point: CurvePoint;
+}
+
+/**
+ * Tells of every step that changes, over all runs, in the order of the changes; of one that changes twice meanwhile its
+ * newest state. It reads behind those who record, which wait for nothing.
+ */
+export class RunFollower {
+  readonly #store: RunStore;
+  readonly #listener: (changed: ChangedStep) => void;
+  readonly #onFailure: (error: unknown) => void;
+  readonly #unsubscribe: () => void;
+  #sequence: number | undefined;
+  #reading: Promise<void> | undefined;
+  #again = false;
+
+  constructor(
+    store: RunStore,
+    changes: RunChanges,
+    listener: (changed: ChangedStep) => void,
+    onFailure: (error: unknown) => void,
+  ) {
+    this.#store = store;
+    this.#listener = listener;
+    this.#onFailure = onFailure;
+    this.#unsubscribe = changes.subscribeAll(() => this.#read());
+  }
+
+  /** Begins with what changes from now on. */
+  async start(): Promise<void> {
+    this.#sequence = await this.#store.sequence();
+  }
+
+  /** Reads what has changed, and no more. */
+  async close(): Promise<void> {
+    this.#unsubscribe();
+    await this.#reading;
+  }
+
+  #read(): void {
+    if (this.#sequence === undefined) return;
+    this.#again = true;
+    this.#reading ??= this.#readAll().finally(() => {
+      this.#reading = undefined;
+    });
+  }
+
+  async #readAll(): Promise<void> {
+    try {
+      while (this.#again) {
+        this.#again = false;
+        for (let count = PAGE; count === PAGE;) {
+          const changed = await this.#store.changes(this.#sequence!, PAGE);
+          for (const { run, step } of changed) {
+            const [point] = await judge(this.#store, run, [step]);
+            this.#listener({ run, point: point! });
+            this.#sequence = step.sequence;
+          }
+          count = changed.length;
+        }
+      }
+    } catch (error) {
+      this.#onFailure(error);
+    }
+  }
+}

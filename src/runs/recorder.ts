@@ -1,0 +1,77 @@
+import { LossmeterError } from '../errors.ts';
+import type { Answered, Evaluator, RequestBody } from '../evaluation/evaluator.ts';
+import type { RunBatch } from '../evaluation/run-batch.ts';
+import type { RunChanges } from './changes.ts';
+import type { BatchKey, Outcome } from './record.ts';
+import type { RunStore } from './store.ts';
+
+/** An evaluation that is recorded. */
+export interface Recorded {
+  evaluation: RunBatch['evaluation'];
+  outcome: 'created' | 'repeated';
+}
+
+/** Evaluates micro-batches of runs, or takes the pairs that they come with, and records them. */
+export class Recorder {
+  readonly #evaluator: Evaluator;
+  readonly #store: RunStore;
+  readonly #changes: RunChanges;
+  readonly #watch: (outcome: Outcome, milliseconds: number) => void;
+
+  /** @param watch told of each recording what became of it, and how long the store took */
+  constructor(
+    evaluator: Evaluator,
+    store: RunStore,
+    changes: RunChanges,
+    watch: (outcome: Outcome, milliseconds: number) => void = () => undefined,
+  ) {
+    this.#evaluator = evaluator;
+    this.#store = store;
+    this.#changes = changes;
+    this.#watch = watch;
+  }
+
+  /**
+   * Idempotent: the same content again is what it was the first time. What it resolves to is durable.
+   * @throws LossmeterError conflict, superseded, and what evaluations throw
+   */
+  async record(key: BatchKey, body: RequestBody): Promise<Answered<Recorded>> {
+    // What comes too late need not be read.
+    const attempt = await this.#store.attemptOf(key.run, key.step);
+    if (attempt !== undefined && attempt > key.attempt) {
+      this.#watch('superseded', 0);
+      throw superseded(key);
+    }
+    const evaluated = await this.#evaluator.evaluateForRun(body, key);
+    try {
+      const { evaluation, digest } = evaluated.answer;
+      const outcome = await this.#keep(key, { ...evaluation, digest });
+      return { ...evaluated, answer: { evaluation, outcome } };
+    } catch (error) {
+      evaluated.release();
+      throw error;
+    }
+  }
+
+  async #keep(key: BatchKey, recording: Parameters<RunStore['record']>[1]): Promise<Recorded['outcome']> {
+    const started = performance.now();
+    const outcome = await this.#store.record(key, recording);
+    this.#watch(outcome, performance.now() - started);
+    if (outcome === 'superseded') throw superseded(key);
+    if (outcome === 'conflict') throw conflict(key);
+    if (outcome === 'created') this.#changes.notify(key.run);
+    return outcome;
+  }
+}
+
+const nameOf = ({ run, step, rank, microBatch, attempt }: BatchKey): string =>
+  `micro-batch ${microBatch} of rank ${rank} at step ${step} of ${run}, attempt ${attempt}`;
+
+function conflict(key: BatchKey): LossmeterError {
+  const detail = `${nameOf(key)}, is recorded with other content; a trainer that resumes raises attempt`;
+  return new LossmeterError('conflict', detail);
+}
+
+function superseded(key: BatchKey): LossmeterError {
+  return new LossmeterError('superseded', `${nameOf(key)}: a later attempt of that step is recorded`);
+}

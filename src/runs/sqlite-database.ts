@@ -1,0 +1,48 @@
+import { DatabaseSync } from 'node:sqlite';
+import { MIGRATIONS } from './migrations/index.ts';
+
+/**
+ * Opens a database, and brings its schema up to date. With a write-ahead log readers wait for no writer; `synchronous` is
+ * FULL, so that a transaction is on the disk when it has been committed, whatever happens to the machine.
+ * @param path of a file, which need not be there; or `:memory:`
+ * @throws Error that names the file
+ */
+export function openDatabase(path: string): DatabaseSync {
+  let database: DatabaseSync | undefined;
+  try {
+    database = new DatabaseSync(path, { timeout: BUSY_MS });
+    database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;');
+    migrate(database);
+    return database;
+  } catch (cause) {
+    database?.close();
+    throw new Error(`LOSSMETER_STORE is ${path}: ${(cause as Error).message}`, { cause });
+  }
+}
+
+/** How long another process may keep the file locked, in milliseconds. */
+const BUSY_MS = 5000;
+
+function migrate(database: DatabaseSync): void {
+  inTransaction(database, () => {
+    const { user_version: version } = database.prepare('PRAGMA user_version').get() as { user_version: number };
+    if (version > MIGRATIONS.length) {
+      throw new Error(`its schema is version ${version}, this Lossmeter knows ${MIGRATIONS.length}`);
+    }
+    for (const migration of MIGRATIONS.slice(version)) database.exec(migration);
+    if (version < MIGRATIONS.length) database.exec(`PRAGMA user_version = ${MIGRATIONS.length}`);
+  });
+}
+
+/** All of it, or nothing. It takes the right to write at once: one that came later could find another's in its way. */
+export function inTransaction<T>(database: DatabaseSync, change: () => T): T {
+  database.exec('BEGIN IMMEDIATE');
+  try {
+    const result = change();
+    database.exec('COMMIT');
+    return result;
+  } catch (error) {
+    if (database.isTransaction) database.exec('ROLLBACK');
+    throw error;
+  }
+}

@@ -1,0 +1,134 @@
+import { createHmac, randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { stringify } from '../wire/json-reply.ts';
+import type { ChangedStep } from './follower.ts';
+import { wirePoint } from './wire.ts';
+
+/** Why a step is told of. */
+type Reason = 'non_finite' | 'spike';
+
+/** What became of a message. */
+export type WebhookOutcome = 'delivered' | 'failed' | 'dropped';
+
+/** Messages that wait to be sent; when more come, they are dropped: a receiver that is gone must not take the memory. */
+const MOST_WAITING = 1000;
+
+/** Steps that are known to have been told of. */
+const MOST_TOLD = 10_000;
+
+const TRIES = 8;
+const FIRST_PAUSE_MS = 500;
+const ANSWER_WITHIN_MS = 10_000;
+
+export interface WebhookOptions {
+  url: string;
+  /** What messages are signed with. */
+  secret: string;
+  /** Milliseconds of the first pause between tries; each further one is twice as long. */
+  firstPauseMs?: number;
+}
+
+/**
+ * Posts steps that are not finite, and complete ones that are spikes, once each, as Standard Webhooks has it: `webhook-id`,
+ * `webhook-timestamp` and `webhook-signature`, v1, the HMAC-SHA-256 of id.timestamp.body. One after another, each tried again
+ * with growing pauses; nobody who records waits for it.
+ */
+export class Webhook {
+  readonly #options: WebhookOptions;
+  readonly #watch: (outcome: WebhookOutcome, cause?: unknown) => void;
+  readonly #waiting: string[] = [];
+  readonly #told = new Set<string>();
+  readonly #closing = new AbortController();
+  #sending: Promise<void> | undefined;
+
+  /** @param watch told what became of each message, and of the last failure why */
+  constructor(options: WebhookOptions, watch: (outcome: WebhookOutcome, cause?: unknown) => void = () => undefined) {
+    this.#options = options;
+    this.#watch = watch;
+  }
+
+  /** Looks at a step that has changed. */
+  readonly tell = ({ run, point }: ChangedStep): void => {
+    const reason = reasonOf(point);
+    if (reason === undefined) return;
+    const key = JSON.stringify([run, point.step, point.attempt, reason]);
+    if (this.#told.has(key)) return;
+    this.#remember(key);
+    if (this.#waiting.length >= MOST_WAITING) {
+      this.#watch('dropped');
+      return;
+    }
+    const timestamp = new Date().toISOString();
+    this.#waiting.push(stringify({ type: `step.${reason}`, timestamp, data: { run, step: wirePoint(point) } }));
+    this.#sending ??= this.#sendAll().finally(() => {
+      this.#sending = undefined;
+    });
+  };
+
+  /** Gives up what has not been delivered. */
+  async close(): Promise<void> {
+    this.#closing.abort();
+    await this.#sending;
+  }
+
+  #remember(key: string): void {
+    this.#told.add(key);
+    if (this.#told.size <= MOST_TOLD) return;
+    const [oldest] = this.#told;
+    this.#told.delete(oldest!);
+  }
+
+  async #sendAll(): Promise<void> {
+    while (this.#waiting.length > 0 && !this.#closing.signal.aborted) await this.#send(this.#waiting.shift()!);
+  }
+
+  async #send(body: string): Promise<void> {
+    const id = `msg_${randomUUID()}`;
+    let pause = this.#options.firstPauseMs ?? FIRST_PAUSE_MS;
+    for (let left = TRIES; ; left--) {
+      try {
+        await this.#post(id, body);
+        this.#watch('delivered');
+        return;
+      } catch (error) {
+        if (left === 1 || this.#closing.signal.aborted) {
+          this.#watch('failed', error);
+          return;
+        }
+      }
+      await sleep(pause, undefined, { signal: this.#closing.signal }).catch(() => undefined);
+      pause *= 2;
+    }
+  }
+
+  async #post(id: string, body: string): Promise<void> {
+    const { url, secret } = this.#options;
+    const timestamp = String(Math.floor(Date.now() / 1000));
+    const response = await fetch(url, {
+      method: 'POST',
+      headers: {
+        'content-type': 'application/json',
+        'webhook-id': id,
+        'webhook-timestamp': timestamp,
+        'webhook-signature': `v1,${createHmac('sha256', keyOf(secret)).update(`${id}.${timestamp}.${body}`).digest('base64')}`,
+      },
+      body,
+      redirect: 'error',
+      signal: AbortSignal.any([this.#closing.signal, AbortSignal.timeout(ANSWER_WITHIN_MS)]),
+    });
+    await response.body?.cancel();
+    if (!response.ok) throw new Error(`the receiver answered ${response.status}`);
+  }
+}
+
+/** A secret of Standard Webhooks is base64 behind a prefix; any other text is its bytes. */
+function keyOf(secret: string): Buffer {
+  const prefix = 'whsec_';
+  return secret.startsWith(prefix) ? Buffer.from(secret.slice(prefix.length), 'base64') : Buffer.from(secret);
+}
+
+/** A step that ranks still report to may look like a spike, and be none. */
+function reasonOf({ nonFinite, spike, complete }: ChangedStep['point']): Reason | undefined {
+  if (nonFinite) return 'non_finite';
+  return spike && complete ? 'spike' : undefined;
+}

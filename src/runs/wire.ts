@@ -1,0 +1,97 @@
+/** What is known of runs, under its names on the wire. */
+import type { CurvePoint } from './curve.ts';
+import type { RecordedBatch, RunSummary } from './record.ts';
+import { addPairs } from './step.ts';
+
+/** A run in which something was recorded in so many milliseconds is active. */
+const ACTIVE_MS = 5 * 60_000;
+
+/** Missing ranks that are named. */
+const MOST_MISSING = 1024;
+
+const timeOf = (milliseconds: number): string => new Date(milliseconds).toISOString();
+
+export function wireSummary(summary: RunSummary, now = Date.now()): object {
+  const { run, labels, expectedRanks, createdAt, updatedAt, last, best, sparkline } = summary;
+  return {
+    ...{ run, labels },
+    ...(expectedRanks !== undefined && { expected_ranks: expectedRanks }),
+    created_at: timeOf(createdAt),
+    updated_at: timeOf(updatedAt),
+    status: now - updatedAt < ACTIVE_MS && summary.batches > 0 ? 'active' : 'idle',
+    steps: summary.steps,
+    batches: summary.batches,
+    ranks: summary.ranks,
+    non_finite_steps: summary.nonFiniteSteps,
+    ...(last && { last_step: last.step, last_loss: last.loss }),
+    ...(best && { best_step: best.step, best_loss: best.loss }),
+    sparkline,
+  };
+}
+
+export function wirePoint(point: CurvePoint): object {
+  const { step, attempt, loss, numerator, denominator, complete, nonFinite, spike, ranks, rankLosses } = point;
+  return {
+    ...{ step, attempt, loss, numerator, denominator, complete },
+    non_finite: nonFinite,
+    ...{ spike, ranks },
+    ...(rankLosses && { rank_losses: rankLosses }),
+    recorded_at: timeOf(point.recordedAt),
+    ...(nonFinite && { causes: point.causes }),
+    ...(nonFinite && point.summary !== undefined && { summary: point.summary }),
+  };
+}
+
+/**
+ * @param batches of the step, in the order of rank and micro-batch
+ * @param expected ranks
+ */
+export function wireStep(run: string, point: CurvePoint, batches: readonly RecordedBatch[], expected: number): object {
+  const byRank = Map.groupBy(batches, ({ rank }) => rank);
+  const missing: number[] = [];
+  for (let rank = 0; rank < expected && missing.length < MOST_MISSING; rank++)
+    if (!byRank.has(rank)) missing.push(rank);
+  return {
+    run,
+    ...wirePoint(point),
+    missing_ranks: missing,
+    rank_details: [...byRank].map(([rank, own]) => ({
+      rank,
+      ...addPairs(own),
+      micro_batches: own.map(({ microBatch, numerator, denominator, recordedAt, diagnostics }) => ({
+        micro_batch: microBatch,
+        loss: numerator / denominator,
+        ...{ numerator, denominator },
+        recorded_at: timeOf(recordedAt),
+        diagnostics,
+      })),
+    })),
+  };
+}
+
+/** A micro-batch as it is exported. */
+export function wireBatch(batch: RecordedBatch): Record<string, string | number> {
+  const { step, attempt, rank, microBatch, numerator, denominator, recordedAt, diagnostics } = batch;
+  return {
+    ...{ step, attempt, rank },
+    micro_batch: microBatch,
+    loss: numerator / denominator,
+    ...{ numerator, denominator },
+    verdict: diagnostics.verdict,
+    summary: diagnostics.summary,
+    recorded_at: timeOf(recordedAt),
+  };
+}
+
+/** A step as it is exported. */
+export function wireRow(point: CurvePoint): Record<string, string | number | boolean> {
+  const { step, attempt, loss, numerator, denominator, complete, nonFinite, spike, ranks, causes } = point;
+  return {
+    ...{ step, loss, numerator, denominator, complete },
+    non_finite: nonFinite,
+    ...{ spike, ranks, attempt },
+    causes: causes.join(' '),
+    summary: point.summary ?? '',
+    recorded_at: timeOf(point.recordedAt),
+  };
+}

@@ -1,0 +1,42 @@
+import type { FastifySchemaCompiler } from 'fastify';
+import type { TSchema } from 'typebox';
+import { Value } from 'typebox/value';
+import { LossmeterError } from '../errors.ts';
+import { showValue } from '../suggestion.ts';
+
+/** Where parts of a request come from, for messages. */
+const PLACES: Readonly<Record<string, string>> = { params: 'the path', querystring: 'the query', headers: 'the head' };
+
+/**
+ * Checks parameters of path and query, which are text, after it has made what their schemas want of them. Bodies are
+ * streams: their schemas document them, and the codecs check them.
+ */
+export const parameterCompiler: FastifySchemaCompiler<TSchema> = ({ schema, httpPart = 'querystring' }) => {
+  if (httpPart === 'body') return () => true;
+  return (given: unknown) => {
+    const value = Value.Default(schema, readIntegers(schema, given as Readonly<Record<string, unknown>>));
+    if (Value.Check(schema, value)) return { value };
+    const errors = Value.Errors(schema, value);
+    // It says of the whole what is said of each that is too much.
+    const telling = errors.filter(({ keyword }) => keyword !== 'additionalProperties' || errors.length === 1);
+    const places = telling.map(({ instancePath, message, keyword }) => {
+      const name = instancePath.slice(1);
+      const came = name === '' ? showValue(given) : showValue((given as Record<string, unknown>)[name]);
+      const what = keyword === 'boolean' ? 'is not a known parameter' : `${came} ${message}`;
+      return { pointer: instancePath, detail: `${name === '' ? PLACES[httpPart] : name}: ${what}` };
+    });
+    const detail = `${PLACES[httpPart]} is not valid: ${places.map((place) => place.detail).join('; ')}`;
+    return { error: new LossmeterError('bad_request', detail, places) };
+  };
+};
+
+/** What is an integer by its schema and by its text, as a number; anything else as it is, to be refused. */
+function readIntegers(schema: TSchema, given: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const { properties = {} } = schema as { properties?: Record<string, { type?: string }> };
+  return Object.fromEntries(
+    Object.entries(given).map(([name, text]) => [
+      name,
+      properties[name]?.type === 'integer' && /^-?\d+$/.test(String(text)) ? Number(text) : text,
+    ]),
+  );
+}

@@ -1,0 +1,63 @@
+import { Counter, Gauge } from '@prometheus-io/client';
+import type { Outcome } from '../runs/record.ts';
+import type { RunStore } from '../runs/store.ts';
+import type { WebhookOutcome } from '../runs/webhook.ts';
+import { TallyHistogram } from './series.ts';
+import type { MetricRegistry, Observations } from './series.ts';
+
+/** Runs whose last loss is told: so many series there are at most. */
+const MOST_RUNS = 20;
+
+/** Seconds: a transaction takes a fraction of a millisecond, and as long as the disk takes. */
+const BOUNDS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.1, 1];
+
+const OUTCOMES: readonly Outcome[] = ['created', 'repeated', 'conflict', 'superseded'];
+
+/** What is recorded, and how the runs stand that are recorded at the moment. */
+export class RunMetrics {
+  readonly #outcomes: Counter<'outcome'>;
+  readonly #seconds: Observations;
+  readonly #webhooks: Counter<'outcome'>;
+
+  constructor(registry: MetricRegistry, store: RunStore) {
+    this.#outcomes = new Counter({
+      name: 'lossmeter_recorded_batches_total',
+      help: 'Micro-batches that were to be recorded, by what became of them.',
+      labelNames: ['outcome'],
+      registers: [registry],
+    });
+    for (const outcome of OUTCOMES) this.#outcomes.inc({ outcome }, 0);
+    const seconds = { name: 'lossmeter_record_seconds', help: 'Time that the store took to record.', bounds: BOUNDS };
+    this.#seconds = new TallyHistogram(registry, seconds).series({});
+    this.#webhooks = new Counter({
+      name: 'lossmeter_webhooks_total',
+      help: 'Messages to the receiver of webhooks, by what became of them.',
+      labelNames: ['outcome'],
+      registers: [registry],
+    });
+    for (const outcome of ['delivered', 'failed', 'dropped']) this.#webhooks.inc({ outcome }, 0);
+    addLast(registry, store);
+  }
+
+  readonly recorded = (outcome: Outcome, milliseconds: number): void => {
+    this.#outcomes.inc({ outcome });
+    this.#seconds.observe(milliseconds / 1000);
+  };
+
+  readonly told = (outcome: WebhookOutcome): void => this.#webhooks.inc({ outcome });
+}
+
+function addLast(registry: MetricRegistry, store: RunStore): void {
+  const add = (name: string, help: string, valueOf: (last: { step: number; loss: number }) => number): void => {
+    const gauge: Gauge<'run'> = new Gauge({
+      ...{ name, help, labelNames: ['run'], registers: [registry] },
+      collect: async () => {
+        const newest = await store.newest(MOST_RUNS);
+        gauge.reset();
+        for (const { run, last } of newest) gauge.set({ run }, valueOf(last));
+      },
+    });
+  };
+  add('lossmeter_run_last_step', 'Newest step of the runs that changed last.', ({ step }) => step);
+  add('lossmeter_run_last_loss', 'Its loss.', ({ loss }) => loss);
+}

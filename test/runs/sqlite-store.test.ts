@@ -1,0 +1,108 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import fc from 'fast-check';
+import { afterAll, expect, test } from 'vitest';
+import type { BatchKey, Recording } from '../../src/runs/record.ts';
+import { SqliteStore } from '../../src/runs/sqlite-store.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'lossmeter-store-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const ALL = { from: 0, to: Number.MAX_SAFE_INTEGER };
+
+function recording(numerator: number, denominator = 1): Recording {
+  const verdict = Number.isFinite(numerator) ? 'finite' : 'non_finite';
+  const digest = new Uint8Array(Float64Array.of(numerator, denominator).buffer);
+  return { numerator, denominator, digest, diagnostics: { verdict, summary: verdict, causes: [] } };
+}
+
+const key = (step: number, rank = 0, microBatch = 0, attempt = 0): BatchKey => ({
+  ...{ run: 'r', step, rank, microBatch, attempt },
+});
+
+test('NaN and the infinities come back as they were, also after it was closed', async () => {
+  const path = join(folder, 'special.db');
+  const values = [Number.NaN, Infinity, -Infinity, 5e-324, 1.7976931348623157e308];
+  const store = new SqliteStore(path);
+  for (const [step, value] of values.entries()) await store.record(key(step), recording(value));
+  await store.close();
+  const again = new SqliteStore(path);
+  expect((await again.steps('r', ALL, 100)).map(({ numerator }) => numerator)).toEqual(values);
+  expect((await Array.fromAsync(again.batches('r', ALL))).map(({ numerator }) => numerator)).toEqual(values);
+  await again.close();
+});
+
+test('the order in which batches come does not show in the bits of a step, nor in the counts of a run', async () => {
+  const batch = fc.record({
+    step: fc.nat({ max: 3 }),
+    rank: fc.nat({ max: 3 }),
+    microBatch: fc.nat({ max: 2 }),
+    numerator: fc.double({ min: -1e10, max: 1e10, noNaN: true }),
+  });
+  const batches = fc.uniqueArray(batch, {
+    selector: ({ step, rank, microBatch }) => `${step} ${rank} ${microBatch}`,
+    minLength: 1,
+    maxLength: 30,
+  });
+  await fc.assert(
+    fc.asyncProperty(batches, fc.infiniteStream(fc.nat()), async (given, order) => {
+      const results = [];
+      for (const some of [given, given.toSorted(() => (order.next().value % 2 === 0 ? 1 : -1))]) {
+        const store = new SqliteStore(':memory:', () => 0);
+        for (const { step, rank, microBatch, numerator } of some) {
+          expect(await store.record(key(step, rank, microBatch), recording(numerator, 3))).toBe('created');
+        }
+        const steps = (await store.steps('r', ALL, 100)).map((point) => ({ ...point, sequence: 0 }));
+        results.push({ steps, run: await store.run('r') });
+        await store.close();
+      }
+      expect(results[1]).toEqual(results[0]);
+    }),
+    { numRuns: 50 },
+  );
+});
+
+test('the best loss is that of the steps as they are now', async () => {
+  const store = new SqliteStore(':memory:');
+  await store.record(key(1), recording(3));
+  await store.record(key(2), recording(1));
+  expect((await store.run('r'))!.best).toEqual({ step: 2, loss: 1 });
+  await store.record(key(2, 1), recording(9));
+  expect((await store.run('r'))!.best).toEqual({ step: 1, loss: 3 });
+  await store.close();
+});
+
+test('what changed is told over all runs, each step once, in its newest state', async () => {
+  const store = new SqliteStore(':memory:');
+  await store.record(key(1), recording(1));
+  const seen = await store.sequence();
+  await store.record({ ...key(7), run: 'other' }, recording(2));
+  await store.record(key(2), recording(1));
+  await store.record(key(2, 1), recording(3));
+  const changes = await store.changes(seen, 10);
+  expect(changes.map(({ run, step }) => [run, step.step, step.loss])).toEqual([
+    ['other', 7, 2],
+    ['r', 2, 2],
+  ]);
+  await store.close();
+});
+
+test.each<[string, (path: string) => void, string]>([
+  ['no database', (path) => writeFileSync(path, 'x'.repeat(10_000)), 'file is not a database'],
+  [
+    'of a later version',
+    (path) => {
+      const database = new DatabaseSync(path);
+      database.exec('PRAGMA user_version = 99');
+      database.close();
+    },
+    'its schema is version 99, this Lossmeter knows',
+  ],
+])('a file that is %s is refused with its name, and left as it is', (what, write, says) => {
+  const path = join(folder, `${what.replaceAll(' ', '-')}.db`);
+  write(path);
+  expect(() => new SqliteStore(path)).toThrow(`LOSSMETER_STORE is ${path}: ${says}`);
+  expect(() => new SqliteStore(join(folder, 'nowhere', 'x.db'))).toThrow('unable to open database file');
+});
