@@ -14,7 +14,7 @@ const ROOT = new URL('..', import.meta.url);
 
 /** The OpenAPI document, as the service answers it. */
 async function openApiDocument(): Promise<string> {
-  const app = await buildApp({ config: { ...loadConfig({}), workers: 1 } });
+  const app = await buildApp({ config: { ...loadConfig({ LOSSMETER_STORE: ':memory:' }), workers: 1 } });
   await app.ready();
   const document = app.swagger();
   await app.close();

@@ -10,6 +10,7 @@ import answers from './plugins/answers.ts';
 import auth from './plugins/auth.ts';
 import { answerClientError } from './plugins/client-errors.ts';
 import cors from './plugins/cors.ts';
+import dashboard from './plugins/dashboard.ts';
 import errors, { answerFrameworkError } from './plugins/errors.ts';
 import evaluator from './plugins/evaluator.ts';
 import inferences from './plugins/inferences.ts';
@@ -17,6 +18,7 @@ import lifecycle from './plugins/lifecycle.ts';
 import limits from './plugins/limits.ts';
 import openapi from './plugins/openapi.ts';
 import rawBodies from './plugins/raw-bodies.ts';
+import runs from './plugins/runs.ts';
 import securityHeaders from './plugins/security-headers.ts';
 import telemetry from './plugins/telemetry.ts';
 
@@ -68,9 +70,11 @@ export async function buildApp({ config, logger = false }: AppOptions): Promise<
   if (maxRequestsPerMinute !== undefined) await app.register(limits, { maxRequestsPerMinute });
   await app.register(openapi, { config });
   await app.register(accepts);
+  await app.register(dashboard);
   await app.register(answers);
   await app.register(inferences);
   await app.register(evaluator, { config });
+  await app.register(runs, { config });
   await app.register(autoload, { dir: fileURLToPath(new URL('../routes', import.meta.url)), forceESM: true });
   return app;
 }

@@ -69,7 +69,7 @@ export class Service {
 
 /** The default configuration with one worker, and what a test changes. */
 function testConfig(config: Partial<Config> = {}): Config {
-  return { ...loadConfig({}), port: 0, workers: 1, ...config };
+  return { ...loadConfig({ LOSSMETER_STORE: ':memory:' }), port: 0, workers: 1, ...config };
 }
 
 export function encodeRequest(request: unknown, type: string): Uint8Array | string {

@@ -10,7 +10,12 @@ import { FLOAT_DTYPES } from '../../src/tensor/dtype.ts';
 import type { FloatDType } from '../../src/tensor/dtype.ts';
 import { ROWS, encode, seededRandom } from '../rows.ts';
 
-const LIMITS = { ...loadConfig({}), maxBodyBytes: 2 ** 40, maxJsonBytes: 2 ** 26, maxHeldBytes: 2 ** 28 };
+const LIMITS = {
+  ...loadConfig({ LOSSMETER_STORE: ':memory:' }),
+  maxBodyBytes: 2 ** 40,
+  maxJsonBytes: 2 ** 26,
+  maxHeldBytes: 2 ** 28,
+};
 const packr = new Packr({ useRecords: false, variableMapSize: true });
 const pools = new Map<string, KernelPool>();
 

@@ -14,7 +14,9 @@ const CLASSES = 1024;
 let app: FastifyInstance;
 let dispatched = 0;
 beforeAll(async () => {
-  app = await buildApp({ config: { ...loadConfig({}), port: 0, workers: 1, slabBytes: 2 ** 18 } });
+  app = await buildApp({
+    config: { ...loadConfig({ LOSSMETER_STORE: ':memory:' }), port: 0, workers: 1, slabBytes: 2 ** 18 },
+  });
   const run = app.pool.run.bind(app.pool);
   app.pool.run = (...task) => {
     dispatched++;

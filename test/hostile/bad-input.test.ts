@@ -496,7 +496,7 @@ test('a body over the limit is refused by its Content-Length, or when it passes 
   expect(chunked.status).toBe(413);
 });
 
-test.each(['/', '/v1', '/v1/cross-entropi', '/v1/cross-entropy/x'])('POST %s is not found', async (path) => {
+test.each(['/nothing', '/v1', '/v1/cross-entropi', '/v1/cross-entropy/x'])('POST %s is not found', async (path) => {
   const response = await fetch(service.url + path, { method: 'POST', body: '{}' });
   expect(response.status).toBe(404);
   expect(await response.json()).toMatchObject({ code: 'not_found', status: 404 });

@@ -127,7 +127,13 @@ describe('when as much is under way and waits as the service lets', () => {
   let url: string;
   let places: Place[];
   beforeAll(async () => {
-    const config = { ...loadConfig({}), port: 0, workers: 1, maxRequestsInFlight: 2, maxQueuedRequests: 1 };
+    const config = {
+      ...loadConfig({ LOSSMETER_STORE: ':memory:' }),
+      port: 0,
+      workers: 1,
+      maxRequestsInFlight: 2,
+      maxQueuedRequests: 1,
+    };
     app = await buildApp({ config });
     await app.listen({ host: '127.0.0.1', port: 0 });
     url = `http://127.0.0.1:${(app.server.address() as AddressInfo).port}`;

@@ -13,7 +13,9 @@ const [ROWS, CLASSES] = [1000, 500];
 let app: FastifyInstance;
 let url: string;
 beforeAll(async () => {
-  app = await buildApp({ config: { ...loadConfig({}), port: 0, workers: WORKERS, slabBytes: 2 ** 18 } });
+  app = await buildApp({
+    config: { ...loadConfig({ LOSSMETER_STORE: ':memory:' }), port: 0, workers: WORKERS, slabBytes: 2 ** 18 },
+  });
   await app.listen({ host: '127.0.0.1', port: 0 });
   url = `http://127.0.0.1:${(app.server.address() as AddressInfo).port}/v1/cross-entropy`;
 });

@@ -135,7 +135,7 @@ test('routes that the manual hides, and those for HEAD, take the scope that they
 });
 
 test('a route that says no scope is not registered', async () => {
-  const app = await buildApp({ config: { ...loadConfig({}), workers: 1 } });
+  const app = await buildApp({ config: { ...loadConfig({ LOSSMETER_STORE: ':memory:' }), workers: 1 } });
   onTestFinished(() => app.close());
   expect(() => app.get('/forgotten', () => 'x')).toThrow('GET /forgotten does not say its config.scope');
 });
@@ -263,7 +263,7 @@ describe('the log', () => {
     const write = (line: string): void => {
       log += line;
     };
-    const config = { ...loadConfig({}), workers: 1, apiKeysFile };
+    const config = { ...loadConfig({ LOSSMETER_STORE: ':memory:' }), workers: 1, apiKeysFile };
     const app = await buildApp({ config, logger: { level: 'trace', stream: { write } } });
     await app.listen({ host: '127.0.0.1', port: 0 });
     await act(`http://127.0.0.1:${(app.server.address() as AddressInfo).port}`);

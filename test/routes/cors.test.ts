@@ -75,7 +75,7 @@ describe('with any origin', () => {
 test.each(['dash.example.org', `${DASH}/`, `${DASH}/x`, `${DASH},`, 'https://*.example.org:x', 'ftp://example.org'])(
   '%s is no list of origins',
   async (corsOrigins) => {
-    await expect(buildApp({ config: { ...loadConfig({}), corsOrigins } })).rejects.toThrow(
+    await expect(buildApp({ config: { ...loadConfig({ LOSSMETER_STORE: ':memory:' }), corsOrigins } })).rejects.toThrow(
       'LOSSMETER_CORS_ORIGINS has',
     );
   },

@@ -75,7 +75,9 @@ describe('with keys', () => {
 test('what comes over a Unix socket has one count: it has no address', async () => {
   const folder = newFolder();
   const socketPath = join(folder, 'socket');
-  const app = await buildApp({ config: { ...loadConfig({}), workers: 1, maxRequestsPerMinute: 1 } });
+  const app = await buildApp({
+    config: { ...loadConfig({ LOSSMETER_STORE: ':memory:' }), workers: 1, maxRequestsPerMinute: 1 },
+  });
   onTestFinished(async () => {
     await app.close();
     rmSync(folder, { recursive: true });

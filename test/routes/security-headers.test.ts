@@ -25,7 +25,7 @@ test('whether there is TLS, the proxy says', async () => {
 });
 
 test('an answer has no stack and no path of this machine, even when the service fails', async () => {
-  const app = await buildApp({ config: { ...loadConfig({}), workers: 1 } });
+  const app = await buildApp({ config: { ...loadConfig({ LOSSMETER_STORE: ':memory:' }), workers: 1 } });
   onTestFinished(() => app.close());
   for (const path of ['/fails', '/v2/fails']) {
     app.get(path, { config: { scope: 'open' } }, () => {

@@ -1,0 +1,85 @@
+import { nearestIndex } from '../series/curve.ts';
+import type { Curve } from '../series/curve.ts';
+import type { Marker } from '../series/markers.ts';
+
+/** How near the pointer must come to a marker to mean it, and to a curve's point to be told its loss, in pixels. */
+const MARKER_REACH = 9;
+const POINT_REACH = 60;
+
+/** A point of one of the curves. */
+export interface PointAt {
+  curve: number;
+  index: number;
+}
+
+export interface Hover {
+  /** The points under the pointer, one of a curve at most. */
+  points: PointAt[];
+  /** The one of these that is meant. */
+  focus: PointAt;
+}
+
+/** Where values are drawn, in pixels. */
+export interface Projection {
+  left(x: number): number;
+  top(loss: number): number;
+  valueAt(left: number): number;
+}
+
+/** What the pointer is at: a marker when it is near one, or else the nearest point of the nearest curve. */
+export function hoverAt(
+  curves: readonly Curve[],
+  pointer: { left: number; top: number },
+  projection: Projection,
+): Hover | undefined {
+  const marked = nearestMarker(curves, pointer, projection);
+  const x = marked === undefined ? projection.valueAt(pointer.left) : curves[marked.curve]!.x[marked.index]!;
+  const points = pointsAt(curves, x, projection, marked);
+  const distance = ({ curve, index }: PointAt): number => {
+    const loss = curves[curve]!.loss[index] ?? null;
+    return loss === null ? Infinity : Math.abs(projection.top(loss) - pointer.top);
+  };
+  const [first, ...others] = points;
+  if (first === undefined) return undefined;
+  const nearest = others.reduce((best, point) => (distance(point) < distance(best) ? point : best), first);
+  return { points, focus: marked ?? nearest };
+}
+
+/** What is at a point of one curve, for whoever goes from point to point by keyboard. */
+export function hoverOn(curves: readonly Curve[], focus: PointAt, projection: Projection): Hover | undefined {
+  const x = curves[focus.curve]?.x[focus.index];
+  return x === undefined ? undefined : { points: pointsAt(curves, x, projection, focus), focus };
+}
+
+function pointsAt(curves: readonly Curve[], x: number, projection: Projection, fixed: PointAt | undefined): PointAt[] {
+  return curves.flatMap(({ x: xs }, curve) => {
+    if (fixed?.curve === curve) return [fixed];
+    const index = nearestIndex(xs, x);
+    if (index === -1 || Math.abs(projection.left(xs[index]!) - projection.left(x)) > POINT_REACH) return [];
+    return [{ curve, index }];
+  });
+}
+
+function nearestMarker(
+  curves: readonly Curve[],
+  { left, top }: { left: number; top: number },
+  projection: Projection,
+): PointAt | undefined {
+  let [nearest, least]: [PointAt | undefined, number] = [undefined, Infinity];
+  curves.forEach(({ x, markers }, curve) => {
+    for (const { index, loss } of markers) {
+      const across = Math.abs(projection.left(x[index]!) - left);
+      if (across > MARKER_REACH) continue;
+      const distance = Math.hypot(across, loss === null ? 0 : projection.top(loss) - top);
+      if (distance < least) [nearest, least] = [{ curve, index }, distance];
+    }
+  });
+  return nearest;
+}
+
+/** The next point that is marked, in either direction. */
+export function nextMarker({ markers }: Curve, index: number, direction: 1 | -1): Marker | undefined {
+  return direction === 1
+    ? markers.find((marker) => marker.index > index)
+    : markers.findLast((marker) => marker.index < index);
+}

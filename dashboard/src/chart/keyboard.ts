@@ -1,0 +1,41 @@
+import type { Curve } from '../series/curve.ts';
+import { nextMarker } from './hover.ts';
+import type { PointAt } from './hover.ts';
+
+/** What a key does in a chart. */
+export type Action = { move: PointAt } | { select: PointAt } | { zoom: number } | 'reset' | undefined;
+
+/** A page is so many of the points that are shown. */
+const PAGES = 10;
+
+/** @param shown indices of the first and the last point of the curve that are in sight */
+export function actionOf(
+  key: string,
+  at: PointAt,
+  curves: readonly Curve[],
+  [first, last]: readonly [number, number],
+): Action {
+  const to = (index: number): Action => ({ move: { ...at, index: Math.min(last, Math.max(first, index)) } });
+  const page = Math.max(1, Math.round((last - first) / PAGES));
+  const marked = (direction: 1 | -1): Action => {
+    const marker = nextMarker(curves[at.curve]!, at.index, direction);
+    return marker === undefined ? undefined : to(marker.index);
+  };
+  const actions: Record<string, () => Action> = {
+    ArrowLeft: () => to(at.index - 1),
+    ArrowRight: () => to(at.index + 1),
+    PageDown: () => to(at.index - page),
+    PageUp: () => to(at.index + page),
+    Home: () => to(first),
+    End: () => to(last),
+    n: () => marked(1),
+    p: () => marked(-1),
+    Enter: () => ({ select: at }),
+    ' ': () => ({ select: at }),
+    '+': () => ({ zoom: 0.5 }),
+    '=': () => ({ zoom: 0.5 }),
+    '-': () => ({ zoom: 2 }),
+    '0': () => 'reset',
+  };
+  return actions[key]?.();
+}

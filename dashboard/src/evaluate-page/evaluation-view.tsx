@@ -1,0 +1,52 @@
+import type { Evaluation } from '../api/types.ts';
+import { formatCount, formatLoss } from '../format/numbers.ts';
+import { Badge } from '../ui/badge.tsx';
+import { DiagnosticsView } from '../ui/diagnostics-view.tsx';
+import { BatchMap } from './batch-map.tsx';
+
+interface Properties {
+  name: string;
+  bytes: number;
+  evaluation: Evaluation;
+}
+
+export function EvaluationView({ name, bytes, evaluation }: Properties) {
+  const { loss, mean_nll: meanNll, numerator, denominator, metrics, rows, diagnostics, kernel } = evaluation;
+  const isFinite = diagnostics.verdict === 'finite';
+  const numbers = { 'mean NLL': meanNll, numerator, ...metrics };
+  return (
+    <section class="card evaluation" aria-labelledby="evaluation-title">
+      <h2 id="evaluation-title">
+        {name} <span class="muted small">{formatBytes(bytes)}</span>
+      </h2>
+      <p class="evaluation-loss">
+        <span class={isFinite ? 'big' : 'big bad-text'}>{formatLoss(loss ?? numerator / denominator)}</span>
+        <span class="muted">loss</span>
+        <Badge kind={isFinite ? 'good' : 'bad'}>{isFinite ? 'finite' : 'not finite'}</Badge>
+      </p>
+      <BatchMap rows={rows} diagnostics={diagnostics} />
+      <dl class="detail-numbers">
+        <div>
+          <dt>Denominator</dt>
+          <dd>{formatCount(denominator)}</dd>
+        </div>
+        {Object.entries(numbers).map(([name, value]) => (
+          <div key={name}>
+            <dt>{name.replaceAll('_', ' ')}</dt>
+            <dd>{formatLoss(value)}</dd>
+          </div>
+        ))}
+      </dl>
+      <DiagnosticsView diagnostics={diagnostics} />
+      <p class="muted small">
+        {formatCount(rows.total)} rows by the kernel {kernel}
+      </p>
+    </section>
+  );
+}
+
+function formatBytes(bytes: number): string {
+  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
+  const power = Math.min(units.length - 1, Math.floor(Math.log2(Math.max(1, bytes)) / 10));
+  return `${(bytes / 1024 ** power).toFixed(power === 0 ? 0 : 1)} ${units[power]}`;
+}

@@ -1,0 +1,13 @@
+/** What the service calls a cause, in words; one that this page does not know keeps its name. */
+const WORDS: Record<string, string> = {
+  nan_logit: 'NaN among the logits',
+  pos_inf_logit: '+Inf among the logits',
+  all_neg_inf_row: 'every logit of a row is −Inf',
+  neg_inf_at_label: '−Inf at the label',
+  neg_inf_smoothed: 'label smoothing gives weight to −Inf',
+  non_finite_probability: 'a class probability is not finite',
+  zero_denominator: 'nothing is counted',
+  accumulation_overflow: 'the sum of the losses overflows',
+};
+
+export const wordsOfCause = (cause: string): string => WORDS[cause] ?? cause;

@@ -1,0 +1,44 @@
+import { useRef, useState } from 'preact/hooks';
+import { getRun, getSteps } from '../api/runs.ts';
+import type { RunSummary, StepPoint } from '../api/types.ts';
+import { usePolling } from '../ui/polling.ts';
+
+export interface ComparedRun {
+  run: string;
+  summary?: RunSummary;
+  points: StepPoint[];
+  error?: unknown;
+}
+
+const REFRESH_MS = 3000;
+
+/**
+ * Runs beside the one that the page is about. They are asked for now and then, and not followed: five streams would
+ * leave one of the six connections that a browser opens to a service.
+ */
+export function useComparedRuns(names: readonly string[]): ComparedRun[] {
+  const [runs, setRuns] = useState<ReadonlyMap<string, ComparedRun>>(new Map());
+  const known = useRef(runs);
+  known.current = runs;
+  usePolling(
+    async (signal) => {
+      if (names.length === 0) return;
+      const refreshed = await Promise.all(names.map((name) => refresh(name, known.current.get(name), signal)));
+      if (!signal.aborted) setRuns(new Map(refreshed.map((run) => [run.run, run])));
+    },
+    REFRESH_MS,
+    [names.join(',')],
+  );
+  return names.map((run) => runs.get(run) ?? { run, points: [] });
+}
+
+/** Its steps are read again only when something was recorded. */
+async function refresh(run: string, known: ComparedRun | undefined, signal: AbortSignal): Promise<ComparedRun> {
+  try {
+    const summary = await getRun(run, signal);
+    if (known?.summary?.updated_at === summary.updated_at) return known;
+    return { run, summary, points: await getSteps(run, {}, signal) };
+  } catch (error) {
+    return { run, points: [], ...known, error };
+  }
+}

@@ -1,0 +1,65 @@
+import type { Axis } from '../series/axis.ts';
+import { AXES } from '../series/axis.ts';
+import { ComparePicker } from './compare-picker.tsx';
+import type { Settings } from './settings.ts';
+
+interface Properties {
+  run: string;
+  settings: Settings;
+  onChange: (changed: Partial<Settings>) => void;
+}
+
+const AXIS_NAMES: Record<Axis, string> = { step: 'Step', relative: 'Relative', wall: 'Wall time' };
+
+/** How the curve is shown. */
+export function Controls({ run, settings, onChange }: Properties) {
+  const { axis, log, smoothing, band, zoom } = settings;
+  return (
+    <div class="controls" role="group" aria-label="How the curve is shown">
+      <fieldset class="segments">
+        <legend class="hidden">Horizontal axis</legend>
+        {AXES.map((name) => (
+          <label key={name}>
+            <input
+              type="radio"
+              name="axis"
+              checked={axis === name}
+              // What is in sight is said in units of the axis.
+              onChange={() => onChange({ axis: name, zoom: undefined })}
+            />
+            <span>{AXIS_NAMES[name]}</span>
+          </label>
+        ))}
+      </fieldset>
+      <Toggle name="Log scale" checked={log} onChange={(log) => onChange({ log })} />
+      <Toggle name="Rank band" checked={band} onChange={(band) => onChange({ band })} />
+      <label class="slider">
+        <span>Smoothing</span>
+        <input
+          type="range"
+          min="0"
+          max="0.99"
+          step="0.01"
+          value={smoothing}
+          onInput={(event) => onChange({ smoothing: Number(event.currentTarget.value) })}
+        />
+        <output>{smoothing.toFixed(2)}</output>
+      </label>
+      <ComparePicker run={run} chosen={settings.compare} onChange={(compare) => onChange({ compare })} />
+      {zoom !== undefined && (
+        <button type="button" onClick={() => onChange({ zoom: undefined })}>
+          Reset zoom
+        </button>
+      )}
+    </div>
+  );
+}
+
+function Toggle({ name, checked, onChange }: { name: string; checked: boolean; onChange: (checked: boolean) => void }) {
+  return (
+    <label class="toggle">
+      <input type="checkbox" role="switch" checked={checked} onChange={() => onChange(!checked)} />
+      <span>{name}</span>
+    </label>
+  );
+}

@@ -1,0 +1,50 @@
+import { wordsOfCause } from '../format/causes.ts';
+import { formatCount, formatLoss } from '../format/numbers.ts';
+import type { Curve } from '../series/curve.ts';
+
+/** More than anybody reads; a run that has diverged has a finding at every step. */
+const MOST_SHOWN = 100;
+
+interface Properties {
+  curve: Curve;
+  selected: number | undefined;
+  onSelect: (step: number) => void;
+}
+
+/** The steps that are marked in the curve, as a list: the newest first. */
+export function Findings({ curve: { points, markers }, selected, onSelect }: Properties) {
+  const shown = markers.slice(-MOST_SHOWN).toReversed();
+  return (
+    <section class="card findings" aria-labelledby="findings-title">
+      <h2 id="findings-title">
+        Findings <span class="muted">{formatCount(markers.length)}</span>
+      </h2>
+      {markers.length === 0 && <p class="muted">Every loss is finite, and none is a spike.</p>}
+      <ol>
+        {shown.map(({ kind, index }) => {
+          const { step, loss, causes = [], summary } = points[index]!;
+          const text = kind === 'spike' ? 'spike' : causes.map(wordsOfCause).join(', ') || 'not finite';
+          return (
+            <li key={step}>
+              <button
+                type="button"
+                class={kind === 'spike' ? 'warn' : 'bad'}
+                aria-pressed={step === selected}
+                onClick={() => onSelect(step)}
+              >
+                <span class="finding-head">
+                  <strong>Step {formatCount(step)}</strong>
+                  <span class="finding-loss">{formatLoss(loss)}</span>
+                </span>
+                <span class="finding-text">{summary ?? text}</span>
+              </button>
+            </li>
+          );
+        })}
+      </ol>
+      {markers.length > shown.length && (
+        <p class="muted small">The newest {MOST_SHOWN}; the download has all of them.</p>
+      )}
+    </section>
+  );
+}

@@ -1,0 +1,35 @@
+import { formatLoss } from '../format/numbers.ts';
+import { formatHash } from '../routing/hash.ts';
+import type { Curve } from '../series/curve.ts';
+
+interface Properties {
+  curves: readonly Curve[];
+  runs: readonly { run: string; error?: unknown }[];
+  onRemove: (run: string) => void;
+}
+
+/** What colours and marks mean. */
+export function Legend({ curves, runs, onRemove }: Properties) {
+  const kinds = new Set(curves.flatMap(({ markers }) => markers.map(({ kind }) => kind)));
+  return (
+    <ul class="legend" aria-label="Legend">
+      {curves.map(({ run, points }, k) => (
+        <li key={run}>
+          <span class={`swatch curve-${k}`} aria-hidden="true" />
+          {k === 0 ? <strong>{run}</strong> : <a href={formatHash(['runs', run])}>{run}</a>}
+          <span class="muted">{runs[k]?.error === undefined ? formatLoss(points.at(-1)?.loss) : 'cannot be read'}</span>
+          {k > 0 && (
+            <button type="button" class="quiet" aria-label={`Take ${run} away`} onClick={() => onRemove(run)}>
+              ×
+            </button>
+          )}
+        </li>
+      ))}
+      {kinds.has('nan') && <li class="mark bad-text">✕ NaN</li>}
+      {kinds.has('bad_batch') && <li class="mark bad-text">✕ a batch not finite</li>}
+      {kinds.has('pos_inf') && <li class="mark bad-text">▲ +Inf</li>}
+      {kinds.has('neg_inf') && <li class="mark bad-text">▼ −Inf</li>}
+      {kinds.has('spike') && <li class="mark warn-text">◆ spike</li>}
+    </ul>
+  );
+}

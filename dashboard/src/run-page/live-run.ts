@@ -1,0 +1,131 @@
+import { useEffect, useState } from 'preact/hooks';
+import { parseAnswer } from '../api/json.ts';
+import { follow } from '../api/live.ts';
+import { MAX_POINTS, eventsPathOf, getRun, getSteps } from '../api/runs.ts';
+import type { RunSummary, StepPoint } from '../api/types.ts';
+import { mergeSteps } from '../series/merge.ts';
+import { useIsVisible } from './visibility.ts';
+
+export type Connection = 'connecting' | 'live' | 'lost' | 'deleted';
+
+export interface LiveRun {
+  summary?: RunSummary;
+  points: StepPoint[];
+  connection: Connection;
+  error?: unknown;
+}
+
+/** How long the counts of a run may be behind its curve, in milliseconds. */
+const SUMMARY_MS = 1500;
+
+/** A run as it grows. Browsers open six connections to a service, over all tabs: one that nobody sees holds none. */
+export function useLiveRun(run: string): LiveRun {
+  const [state, setState] = useState<LiveRun>({ points: [], connection: 'connecting' });
+  const isVisible = useIsVisible();
+  useEffect(() => {
+    if (!isVisible) return;
+    const controller = new AbortController();
+    const feed = new RunFeed(run, controller.signal, (change) => setState((state) => ({ ...state, ...change(state) })));
+    feed.start().catch((error: unknown) => {
+      if (!controller.signal.aborted) setState((state) => ({ ...state, connection: 'lost', error }));
+    });
+    return () => controller.abort();
+  }, [run, isVisible]);
+  return state;
+}
+
+type Change = (state: LiveRun) => Partial<LiveRun>;
+
+/** Loads a run, and then puts into it what events tell, all of a frame at once. */
+class RunFeed {
+  readonly #run: string;
+  readonly #signal: AbortSignal;
+  readonly #emit: (change: Change) => void;
+  /** Told, and not yet shown. */
+  #fresh: StepPoint[] = [];
+  #isFrameAsked = false;
+  #isSummaryAsked = false;
+  #isLoading = false;
+  /** How many points the service answered with: it leaves out none that is not finite. */
+  #loaded = 0;
+
+  constructor(run: string, signal: AbortSignal, onChange: (change: Change) => void) {
+    this.#run = run;
+    this.#signal = signal;
+    this.#emit = (change) => {
+      if (!signal.aborted) onChange(change);
+    };
+  }
+
+  async start(): Promise<void> {
+    const listener = {
+      onOpen: (missed: boolean) => {
+        this.#emit(() => ({ connection: 'live' }));
+        // After the connection stands, so that nothing falls between the two.
+        if (missed) void this.#load();
+      },
+      onLost: () => this.#emit(() => ({ connection: 'lost' })),
+      onEvent: ({ type, data }: { type: string; data: string }) => this.#take(type, data),
+    };
+    await follow(eventsPathOf(this.#run), listener, this.#signal);
+  }
+
+  async #load(): Promise<void> {
+    this.#isLoading = true;
+    try {
+      const [summary, points] = await Promise.all([
+        getRun(this.#run, this.#signal),
+        getSteps(this.#run, {}, this.#signal),
+      ]);
+      this.#loaded = points.length;
+      this.#emit(() => ({ summary, points, error: undefined }));
+    } catch (error) {
+      this.#emit(() => ({ error }));
+    }
+    this.#isLoading = false;
+    this.#show();
+  }
+
+  #take(type: string, data: string): void {
+    if (type === 'deleted') this.#emit(() => ({ connection: 'deleted' }));
+    if (type === 'run') this.#emit(() => ({ summary: parseAnswer(data) as RunSummary }));
+    if (type !== 'step') return;
+    this.#fresh.push(parseAnswer(data) as StepPoint);
+    if (!this.#isFrameAsked) requestAnimationFrame(() => this.#show());
+    this.#isFrameAsked = true;
+    this.#askForSummary();
+  }
+
+  #show(): void {
+    this.#isFrameAsked = false;
+    // What is being loaded may be older than what was told meanwhile, which therefore goes on top.
+    if (this.#isLoading || this.#fresh.length === 0) return;
+    const fresh = this.#fresh;
+    this.#fresh = [];
+    this.#emit(({ points }) => {
+      const merged = mergeSteps(points, newestOf(fresh));
+      // A run that was watched for days: the service thins it out better.
+      if (merged.length > this.#loaded + 2 * MAX_POINTS) void this.#load();
+      return { points: merged };
+    });
+  }
+
+  #askForSummary(): void {
+    if (this.#isSummaryAsked) return;
+    this.#isSummaryAsked = true;
+    setTimeout(() => {
+      this.#isSummaryAsked = false;
+      if (this.#signal.aborted) return;
+      getRun(this.#run, this.#signal).then(
+        (summary) => this.#emit(() => ({ summary })),
+        // The curve goes on; the counts follow with the next step.
+        () => {},
+      );
+    }, SUMMARY_MS);
+  }
+}
+
+/** A step is told again with each rank that reports. */
+function newestOf(points: readonly StepPoint[]): StepPoint[] {
+  return [...new Map(points.map((point) => [point.step, point])).values()].toSorted((a, b) => a.step - b.step);
+}

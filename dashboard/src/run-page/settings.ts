@@ -1,0 +1,62 @@
+import { AXES } from '../series/axis.ts';
+import type { Axis } from '../series/axis.ts';
+
+/** Runs in one chart: as many as there are colours that can be told apart. */
+export const MOST_RUNS = 5;
+
+/** How a run is shown: all of it stands in the address, so that a link shows the same. */
+export interface Settings {
+  axis: Axis;
+  log: boolean;
+  /** Weight of what came before, in [0, 1): 0 smooths nothing. */
+  smoothing: number;
+  /** Whether the range of losses over ranks is drawn. */
+  band: boolean;
+  /** Other runs in the same chart. */
+  compare: string[];
+  /** What of the horizontal axis is shown, in its own unit; all of it without. */
+  zoom: { from: number; to: number } | undefined;
+  /** The step whose detail is shown, and the run it is of where that is not the page's. */
+  selected: { run?: string; step: number } | undefined;
+}
+
+export function parseSettings(parameters: URLSearchParams): Settings {
+  const number = (name: string): number | undefined => {
+    const text = parameters.get(name);
+    return text !== null && text !== '' && Number.isFinite(Number(text)) ? Number(text) : undefined;
+  };
+  const [from, to, step] = [number('from'), number('to'), number('step')];
+  const run = parameters.get('step_of');
+  const compare = (parameters.get('compare') ?? '').split(',').filter(Boolean);
+  return {
+    axis: AXES.find((axis) => axis === parameters.get('x')) ?? 'step',
+    log: parameters.get('log') === '1',
+    smoothing: Math.min(0.99, Math.max(0, number('smooth') ?? 0)),
+    band: parameters.get('band') !== '0',
+    compare: [...new Set(compare)].slice(0, MOST_RUNS - 1),
+    zoom: from !== undefined && to !== undefined && from < to ? { from, to } : undefined,
+    selected: step === undefined ? undefined : { step, ...(run !== null && { run }) },
+  };
+}
+
+/** What was zoomed to, in numbers that can be read: whole steps, hundredths of a second. */
+export function roundZoom({ from, to }: { from: number; to: number }, axis: Axis): { from: number; to: number } {
+  const unit = axis === 'step' ? 1 : 100;
+  return { from: Math.floor(from * unit) / unit, to: Math.ceil(to * unit) / unit };
+}
+
+/** What differs from the default. */
+export function formatSettings({ axis, log, smoothing, band, compare, zoom, selected }: Settings): URLSearchParams {
+  const entries: [string, string | false | undefined][] = [
+    ['compare', compare.length > 0 && compare.join(',')],
+    ['x', axis !== 'step' && axis],
+    ['log', log && '1'],
+    ['smooth', smoothing > 0 && String(smoothing)],
+    ['band', !band && '0'],
+    ['from', zoom !== undefined && String(zoom.from)],
+    ['to', zoom !== undefined && String(zoom.to)],
+    ['step', selected !== undefined && String(selected.step)],
+    ['step_of', selected?.run],
+  ];
+  return new URLSearchParams(entries.filter((entry): entry is [string, string] => typeof entry[1] === 'string'));
+}

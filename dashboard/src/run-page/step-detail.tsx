@@ -1,0 +1,101 @@
+import { useEffect, useRef, useState } from 'preact/hooks';
+import { getStep } from '../api/runs.ts';
+import type { StepDetail, StepPoint } from '../api/types.ts';
+import { formatCount, formatLoss } from '../format/numbers.ts';
+import { formatMoment } from '../format/times.ts';
+import { Badge } from '../ui/badge.tsx';
+import { ProblemNotice } from '../ui/problem-notice.tsx';
+import { RankTable } from './rank-table.tsx';
+
+/** As in the style sheet. */
+const NARROW = matchMedia('(max-width: 900px)');
+
+interface Properties {
+  run: string;
+  step: number | undefined;
+  /** The step as the curve has it. */
+  state: StepPoint | undefined;
+  onClose: () => void;
+}
+
+/** All that is known of one step, down to its micro-batches. */
+export function StepDetailPanel({ run, step, state, onClose }: Properties) {
+  const [detail, setDetail] = useState<StepDetail>();
+  const [error, setError] = useState<unknown>();
+  useEffect(() => {
+    if (step === undefined) return;
+    const controller = new AbortController();
+    const { signal } = controller;
+    const load = async (): Promise<void> => {
+      try {
+        setDetail(await getStep(run, step, signal));
+        setError(undefined);
+      } catch (error) {
+        if (!signal.aborted) setError(error);
+      }
+    };
+    void load();
+    return () => controller.abort();
+  }, [run, step, state?.recorded_at, state?.ranks, state?.attempt]);
+
+  const section = useRef<HTMLElement>(null);
+  const shown = useRef(step);
+  useEffect(() => {
+    const isChosen = step !== undefined && step !== shown.current;
+    shown.current = step;
+    // Where it stands below the list, whoever chose a step would not see that anything happened.
+    if (isChosen && NARROW.matches) section.current?.scrollIntoView({ block: 'start' });
+  }, [step]);
+
+  const isCurrent = detail?.run === run && detail.step === step;
+  return (
+    <section ref={section} class="card step-detail" aria-labelledby="detail-title">
+      <h2 id="detail-title" aria-live="polite">
+        {step === undefined ? 'Step detail' : `Step ${formatCount(step)}`}
+      </h2>
+      {step === undefined && <p class="muted">Choose a step in the curve or in the list to see its ranks.</p>}
+      {step !== undefined && (
+        <button type="button" class="quiet close" aria-label="Close the detail" onClick={onClose}>
+          ×
+        </button>
+      )}
+      {step !== undefined && error !== undefined && <ProblemNotice error={error} />}
+      {step !== undefined && error === undefined && !isCurrent && <p class="muted">Loading…</p>}
+      {step !== undefined && error === undefined && isCurrent && <Detail detail={detail} />}
+    </section>
+  );
+}
+
+function Detail({ detail }: { detail: StepDetail }) {
+  const { loss, numerator, denominator, attempt, missing_ranks: missing, summary } = detail;
+  return (
+    <>
+      <p class="detail-badges">
+        {detail.non_finite && <Badge kind="bad">not finite</Badge>}
+        {detail.spike && <Badge kind="warn">spike</Badge>}
+        {detail.complete ? <Badge kind="good">complete</Badge> : <Badge kind="warn">incomplete</Badge>}
+        {attempt > 0 && <Badge kind="plain">attempt {attempt}</Badge>}
+        <span class="muted">
+          {detail.run} · {formatMoment(detail.recorded_at)}
+        </span>
+      </p>
+      {summary !== undefined && <p class="detail-summary">{summary}</p>}
+      <dl class="detail-numbers">
+        <div>
+          <dt>Loss</dt>
+          <dd>{formatLoss(loss)}</dd>
+        </div>
+        <div>
+          <dt>Numerator</dt>
+          <dd>{formatLoss(numerator)}</dd>
+        </div>
+        <div>
+          <dt>Denominator</dt>
+          <dd>{formatCount(denominator)}</dd>
+        </div>
+      </dl>
+      {missing.length > 0 && <p class="warn-text">Not yet reported: rank {missing.join(', ')}</p>}
+      <RankTable ranks={detail.rank_details} loss={loss} />
+    </>
+  );
+}

@@ -1,0 +1,54 @@
+import { useEffect, useState } from 'preact/hooks';
+import { getSteps } from '../api/runs.ts';
+import type { RunSummary, StepPoint } from '../api/types.ts';
+import { stepsWithin } from '../series/axis.ts';
+import type { Axis } from '../series/axis.ts';
+import { putInto } from '../series/put-into.ts';
+
+interface Run {
+  run: string;
+  summary?: RunSummary;
+  points: StepPoint[];
+}
+
+interface Zoom {
+  from: number;
+  to: number;
+}
+
+/** Longer than it takes to press a key twice, in milliseconds. */
+const SETTLE_MS = 150;
+
+/** The points of runs, and in sight all of them that the screen has room for: zoomed in, these are asked for. */
+export function useZoomedPoints(runs: readonly Run[], axis: Axis, zoom: Zoom | undefined): StepPoint[][] {
+  const key = zoom === undefined ? '' : [axis, zoom.from, zoom.to, ...runs.map(({ run }) => run)].join(' ');
+  const [detail, setDetail] = useState<{ key: string; points: StepPoint[][] }>();
+  const areThinned = runs.some(({ summary, points }) => (summary?.steps ?? 0) > points.length);
+  useEffect(() => {
+    if (zoom === undefined || !areThinned) return;
+    const controller = new AbortController();
+    const timer = setTimeout(() => {
+      loadDetail(runs, axis, zoom, controller.signal).then(
+        (points) => setDetail({ key, points }),
+        // What is shown already is coarse, and right.
+        () => {},
+      );
+    }, SETTLE_MS);
+    return () => {
+      clearTimeout(timer);
+      controller.abort();
+    };
+  }, [key, areThinned]);
+  if (detail === undefined || detail.key !== key || zoom === undefined) return runs.map(({ points }) => points);
+  return runs.map(({ points }, k) => putInto(points, detail.points[k] ?? []));
+}
+
+function loadDetail(runs: readonly Run[], axis: Axis, zoom: Zoom, signal: AbortSignal): Promise<StepPoint[][]> {
+  return Promise.all(
+    runs.map(async ({ run, summary, points }) => {
+      if (summary === undefined || summary.steps <= points.length) return [];
+      const range = stepsWithin(points, axis, Date.parse(summary.created_at), zoom);
+      return range === undefined ? [] : getSteps(run, range, signal);
+    }),
+  );
+}

@@ -1,0 +1,22 @@
+import { ApiError } from '../api/request.ts';
+
+/** What went wrong, as the service said it. */
+export function ProblemNotice({ error }: { error: unknown }) {
+  const problem = error instanceof ApiError ? error.problem : undefined;
+  const places = problem?.errors ?? [];
+  return (
+    <div class="notice bad" role="alert">
+      <strong>{problem?.title ?? 'The service cannot be reached'}</strong>
+      <p>{error instanceof Error ? error.message : String(error)}</p>
+      {places.length > 0 && (
+        <ul>
+          {places.map(({ pointer, detail }) => (
+            <li key={pointer}>
+              <code>{pointer}</code> {detail}
+            </li>
+          ))}
+        </ul>
+      )}
+    </div>
+  );
+}

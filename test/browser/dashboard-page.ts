@@ -1,0 +1,84 @@
+/** The dashboard in a real browser, and what of it is not said by its text. */
+import { mkdirSync } from 'node:fs';
+import { chromium } from 'playwright-core';
+import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
+import { afterAll, beforeAll, onTestFinished } from 'vitest';
+import type { Service } from '../service.ts';
+
+/** Pictures of what was seen, to look at after a failure. */
+const ARTEFACTS = new URL('../../test-results/dashboard/', import.meta.url).pathname;
+
+let browser: Browser;
+
+/** Starts a browser before the tests of this file, and closes it after. */
+export function useBrowser(): void {
+  beforeAll(async () => {
+    mkdirSync(ARTEFACTS, { recursive: true });
+    browser = await chromium.launch({
+      executablePath: process.env['CHROMIUM'] ?? '/usr/bin/chromium',
+      args: ['--no-sandbox'],
+    });
+  });
+  afterAll(() => browser?.close());
+}
+
+export interface Opened {
+  page: Page;
+  /** What the browser complains about. */
+  complaints: string[];
+}
+
+export async function openDashboard(
+  { url }: Pick<Service, 'url'>,
+  hash = '#/',
+  options: BrowserContextOptions = {},
+): Promise<Opened> {
+  const page = await browser.newPage({ viewport: { width: 1280, height: 900 }, ...options });
+  onTestFinished(() => page.close());
+  const complaints: string[] = [];
+  page.on('console', (message) => {
+    if (['error', 'warning'].includes(message.type())) complaints.push(message.text());
+  });
+  page.on('pageerror', (error) => complaints.push(String(error)));
+  await page.goto(`${url}/${hash}`);
+  return { page, complaints };
+}
+
+export async function picture(page: Page, name: string): Promise<void> {
+  await page.screenshot({ path: `${ARTEFACTS}${name}.png`, fullPage: true });
+}
+
+/** The chart, which is one thing to walk through. */
+export const chartOf = (page: Page) => page.getByRole('slider', { name: 'Loss curve' });
+
+/** Waits until the curve has a point of this step at its end. */
+export async function waitForStep(page: Page, step: number, timeout = 5000): Promise<void> {
+  await page.locator(`[role=slider][aria-valuemax="${step}"]`).waitFor({ timeout });
+}
+
+/**
+ * Where in the chart something of a colour is drawn, in pixels of the page: the middle of the densest column. The
+ * markers are on a canvas, of which nothing can be asked.
+ */
+export async function placeOfColour(page: Page, variable: string): Promise<{ x: number; y: number } | null> {
+  const script = `(() => {
+    const colour = getComputedStyle(document.documentElement).getPropertyValue('${variable}').trim();
+    const wanted = [1, 3, 5].map((k) => parseInt(colour.slice(k, k + 2), 16));
+    const canvas = document.querySelector('.chart canvas');
+    const { width, height } = canvas;
+    const { data } = canvas.getContext('2d').getImageData(0, 0, width, height);
+    let best = { count: 0 };
+    for (let x = 0; x < width; x++) {
+      const rows = [];
+      for (let y = 0; y < height; y++) {
+        const at = 4 * (y * width + x);
+        if (data[at + 3] > 250 && wanted.every((part, k) => Math.abs(data[at + k] - part) < 8)) rows.push(y);
+      }
+      if (rows.length > best.count) best = { count: rows.length, x, y: (rows[0] + rows.at(-1)) / 2 };
+    }
+    if (best.count < 4) return null;
+    const box = canvas.getBoundingClientRect();
+    return { x: box.left + (best.x / width) * box.width, y: box.top + (best.y / height) * box.height };
+  })()`;
+  return (await page.evaluate(script)) as { x: number; y: number } | null;
+}

@@ -1,0 +1,52 @@
+/** Runs to look at, recorded through the API. */
+import type { Service } from '../service.ts';
+
+export interface Recording {
+  service: Service;
+  run: string;
+  key?: string;
+}
+
+/** Sends something to the service, which must take it. */
+async function put({ service, key }: Recording, path: string, body: object): Promise<void> {
+  const response = await fetch(service.url + path, {
+    method: 'PUT',
+    headers: { 'content-type': 'application/json', ...(key !== undefined && { authorization: `Bearer ${key}` }) },
+    body: JSON.stringify(body),
+  });
+  if (!response.ok) throw new Error(`${path}: ${response.status} ${await response.text()}`);
+  await response.arrayBuffer();
+}
+
+/** A batch whose loss is NaN for a reason that the service finds. */
+export const BROKEN = {
+  logits: [
+    [1, 0.5, 0],
+    [0, 'NaN', 2],
+  ],
+  label: [0, 2],
+};
+
+/** What the service says of it. */
+export const BROKEN_CAUSE = 'NaN among the logits';
+
+/** A batch whose loss is infinite. */
+export const INFINITE = { logits: [['-Infinity', 1, 2]], label: [0] };
+
+export const pairOf = (loss: number): object => ({ numerator: loss * 100, denominator: 100 });
+
+export async function recordStep(recording: Recording, step: number, ranks: readonly object[]): Promise<void> {
+  for (const [rank, body] of ranks.entries()) {
+    await put(recording, `/v1/runs/${recording.run}/steps/${step}/ranks/${rank}`, body);
+  }
+}
+
+/** Sixty steps of two ranks that go down, with a spike at step 40 and a NaN of rank 1 at step 50. */
+export async function recordRun(recording: Recording, floor = 2): Promise<void> {
+  const labels = { model: 'small', floor };
+  await put(recording, `/v1/runs/${recording.run}`, { labels, expected_ranks: 2 });
+  for (let step = 1; step <= 60; step++) {
+    const loss = floor + 4 * Math.exp(-step / 4) + (step % 3) * 0.02 + (step === 40 ? 3 : 0);
+    await recordStep(recording, step, [pairOf(loss - 0.05), step === 50 ? BROKEN : pairOf(loss + 0.05)]);
+  }
+}

@@ -1,0 +1,93 @@
+import { describe, expect, test } from 'vitest';
+import type { StepPoint } from '../../dashboard/src/api/types.ts';
+import { putInto } from '../../dashboard/src/series/put-into.ts';
+import { stepsWithin } from '../../dashboard/src/series/axis.ts';
+import { curveOf, nearestIndex } from '../../dashboard/src/series/curve.ts';
+import { mergeSteps } from '../../dashboard/src/series/merge.ts';
+
+const BEGAN = Date.UTC(2026, 0, 1);
+
+/** A step that was recorded so many seconds after the run began. */
+function point(step: number, loss = step, seconds = step): StepPoint {
+  const sums = { numerator: loss, denominator: 1 };
+  const recorded_at = new Date(BEGAN + seconds * 1000).toISOString();
+  const is = { complete: true, non_finite: !Number.isFinite(loss), spike: false };
+  return { step, attempt: 0, loss, ...sums, ...is, ranks: 1, recorded_at };
+}
+
+const stepsOf = (points: readonly StepPoint[]): number[] => points.map(({ step }) => step);
+
+describe('steps that are told while a curve is shown', () => {
+  test('come behind it', () => {
+    expect(stepsOf(mergeSteps([point(1)], [point(2), point(3)]))).toEqual([1, 2, 3]);
+  });
+
+  test('stand where they belong, and replace what was known of them', () => {
+    const merged = mergeSteps([point(1), point(3, 3), point(4)], [point(2), point(3, 30)]);
+    expect(merged.map(({ step, loss }) => [step, loss])).toEqual([
+      [1, 1],
+      [2, 2],
+      [3, 30],
+      [4, 4],
+    ]);
+  });
+
+  test('begin a curve', () => {
+    expect(stepsOf(mergeSteps([], [point(5), point(4)]))).toEqual([4, 5]);
+  });
+});
+
+describe('a curve', () => {
+  const options = { axis: 'step', began: BEGAN, smoothing: 0, log: false } as const;
+
+  test('has gaps where the loss is not finite', () => {
+    expect(curveOf('a', [point(1), point(2, NaN), point(3)], options).loss).toEqual([1, null, 3]);
+  });
+
+  test('has gaps on a logarithmic scale where the loss is not positive', () => {
+    expect(curveOf('a', [point(1, 0), point(2, -1), point(3)], { ...options, log: true }).loss).toEqual([
+      null,
+      null,
+      3,
+    ]);
+  });
+
+  test('is ordered by time when it is drawn over time', () => {
+    const { x, points } = curveOf('a', [point(1, 1, 9), point(2, 2, 5)], { ...options, axis: 'relative' });
+    expect([x, stepsOf(points)]).toEqual([
+      [5, 9],
+      [2, 1],
+    ]);
+  });
+});
+
+describe('the point that is nearest', () => {
+  test.each([
+    [-5, 0],
+    [1.4, 0],
+    [1.6, 1],
+    [4, 2],
+    [99, 2],
+  ])('to %d is number %d', (x, index) => {
+    expect(nearestIndex([1, 2, 5], x)).toBe(index);
+  });
+
+  test('is none without points', () => {
+    expect(nearestIndex([], 1)).toBe(-1);
+  });
+});
+
+describe('what is in sight', () => {
+  const points = [point(10, 1, 1), point(20, 1, 2), point(30, 1, 3), point(40, 1, 4)];
+
+  test('is a range of steps, with one more on either side over time', () => {
+    expect(stepsWithin(points, 'step', BEGAN, { from: 11.2, to: 28.5 })).toEqual({ from: 11, to: 29 });
+    expect(stepsWithin(points, 'relative', BEGAN, { from: 1.5, to: 2.5 })).toEqual({ from: 10, to: 30 });
+    expect(stepsWithin(points, 'relative', BEGAN, { from: 8, to: 9 })).toBeUndefined();
+  });
+
+  test('is drawn finely, the rest coarsely', () => {
+    expect(stepsOf(putInto(points, [point(20), point(21), point(22)]))).toEqual([10, 20, 21, 22, 30, 40]);
+    expect(putInto(points, [])).toEqual(points);
+  });
+});
