@@ -27,7 +27,7 @@ COPY --from=build /app/dist dist
 ENV NODE_COMPILE_CACHE=/app/compile-cache
 RUN install -d -o node "$NODE_COMPILE_CACHE"
 USER node
-RUN export LOSSMETER_SOCKET=/tmp/lossmeter.sock; \
+RUN export LOSSMETER_SOCKET=/tmp/lossmeter.sock LOSSMETER_STORE=:memory:; \
     dist/src/cli/bin.js serve & \
     for attempt in 1 2 3 4 5 6 7 8 9 10; do sleep 1; dist/src/cli/bin.js health && break; done; \
     kill $! && wait $!
@@ -48,6 +48,7 @@ COPY --from=app /app /app
 ENV NODE_ENV=production \
     NODE_COMPILE_CACHE=/app/compile-cache \
     LOSSMETER_HOST=0.0.0.0 \
+    LOSSMETER_STORE=/var/lib/lossmeter/lossmeter.db \
     # The C library would hand the memory of large bodies back, and have each page of it faulted in again: they then
     # take up to twice as long.
     MALLOC_TRIM_THRESHOLD_=1073741824 \

@@ -7,8 +7,8 @@ const GiB = 2 ** 30;
 const MiB = 2 ** 20;
 
 /**
- * The configuration. Each property is read from the environment variable LOSSMETER_ with its name in upper case; the
- * README's table is made from this schema.
+ * The configuration. Each property is read from the environment variable LOSSMETER_ with its name in upper case, those of
+ * MLflow from its own; the README's table is made from this schema.
  */
 export const Config = Type.Object({
   host: Type.String({ default: '127.0.0.1', minLength: 1, description: 'Address to listen on.' }),
@@ -185,6 +185,20 @@ export const Config = Type.Object({
   webhookSecret: Type.Optional(
     Type.String({ minLength: 16, description: 'What webhooks are signed with: a text, or `whsec_` and base64.' }),
   ),
+  mlflowTrackingUri: Type.Optional(
+    Type.String({
+      pattern: '^https?://',
+      description: 'MLflow tracking server to which complete steps are logged: `loss`, `nan_count` and `inf_count`.',
+    }),
+  ),
+  mlflowTrackingToken: Type.Optional(
+    Type.String({ minLength: 1, description: 'Access token for the MLflow tracking server.' }),
+  ),
+  mlflowExperimentName: Type.String({
+    default: 'lossmeter',
+    minLength: 1,
+    description: 'Experiment of MLflow that runs are logged to, made when it is not there.',
+  }),
   dataDir: Type.Optional(
     Type.String({
       minLength: 1,
@@ -227,9 +241,12 @@ export function snakeCase(key: string): string {
   return key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }
 
-/** maxBodyBytes → LOSSMETER_MAX_BODY_BYTES */
+/** Variables that MLflow’s own clients read. */
+const SHARED_PREFIX = /^mlflow/;
+
+/** maxBodyBytes → LOSSMETER_MAX_BODY_BYTES; mlflowTrackingUri → MLFLOW_TRACKING_URI */
 function environmentName(key: ConfigKey): string {
-  return `LOSSMETER_${snakeCase(key).toUpperCase()}`;
+  return `${SHARED_PREFIX.test(key) ? '' : 'LOSSMETER_'}${snakeCase(key).toUpperCase()}`;
 }
 
 /** The variables with their defaults and meanings, for documentation. */

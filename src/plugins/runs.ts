@@ -3,6 +3,8 @@ import fp from 'fastify-plugin';
 import type { Config } from '../config.ts';
 import { RunChanges } from '../runs/changes.ts';
 import { RunFollower } from '../runs/follower.ts';
+import type { ChangedStep } from '../runs/follower.ts';
+import { MlflowLogger } from '../runs/mlflow.ts';
 import { Recorder } from '../runs/recorder.ts';
 import { SqliteStore } from '../runs/sqlite-store.ts';
 import type { RunStore } from '../runs/store.ts';
@@ -27,35 +29,50 @@ export default fp<{ config: Config }>(
     app.decorate('runs', store);
     app.decorate('runChanges', changes);
     app.decorate('recorder', new Recorder(app.evaluator, store, changes, metrics?.recorded));
-    if (config.webhookUrl !== undefined) addWebhook(app, config, store, changes, metrics);
+    if (config.webhookUrl !== undefined) follow(app, makeWebhook(app, config, metrics));
+    if (config.mlflowTrackingUri !== undefined) follow(app, makeMlflowLogger(app, config));
     app.addHook('onClose', () => store.close());
   },
   { name: 'runs', dependencies: ['evaluator', 'telemetry'] },
 );
 
+/** Who is told of the steps that change. */
+interface Follower {
+  tell: (changed: ChangedStep) => void;
+  close: () => Promise<void>;
+}
+
+function follow(app: FastifyInstance, { tell, close }: Follower): void {
+  const onFailure = (err: unknown): void => app.log.error({ err }, 'what is recorded could not be read to tell of it');
+  const follower = new RunFollower(app.runs, app.runChanges, tell, onFailure);
+  app.addHook('onReady', () => follower.start());
+  app.addHook('onClose', async () => {
+    await follower.close();
+    await close();
+  });
+}
+
 /** @throws Error when there is nothing to sign with */
-function addWebhook(
-  app: FastifyInstance,
-  { webhookUrl, webhookSecret }: Config,
-  store: RunStore,
-  changes: RunChanges,
-  metrics: RunMetrics | undefined,
-): void {
-  if (webhookSecret === undefined) {
+function makeWebhook(app: FastifyInstance, config: Config, metrics: RunMetrics | undefined): Follower {
+  const { webhookUrl: url, webhookSecret: secret } = config;
+  if (secret === undefined) {
     throw new Error(
       'LOSSMETER_WEBHOOK_URL is set, and LOSSMETER_WEBHOOK_SECRET, with which webhooks are signed, is not',
     );
   }
-  const webhook = new Webhook({ url: webhookUrl!, secret: webhookSecret }, (outcome, err) => {
+  const webhook = new Webhook({ url: url!, secret }, (outcome, err) => {
     metrics?.told(outcome);
     if (outcome !== 'delivered') app.log.warn({ err }, `a webhook was ${outcome}`);
   });
-  const onFailure = (err: unknown): void =>
-    app.log.error({ err }, 'what is recorded could not be read for the webhook');
-  const follower = new RunFollower(store, changes, webhook.tell, onFailure);
-  app.addHook('onReady', () => follower.start());
-  app.addHook('onClose', async () => {
-    await follower.close();
-    await webhook.close();
-  });
+  return { tell: webhook.tell, close: () => webhook.close() };
+}
+
+function makeMlflowLogger(app: FastifyInstance, config: Config): Follower {
+  const options = {
+    uri: config.mlflowTrackingUri!,
+    experiment: config.mlflowExperimentName,
+    token: config.mlflowTrackingToken,
+  };
+  const logger = new MlflowLogger(options, app.runs, (message, err) => app.log.warn({ err }, message));
+  return { tell: logger.tell, close: () => logger.close() };
 }

@@ -175,6 +175,21 @@ test('its health check succeeds while it runs', async () => {
   });
 });
 
+/** A run that is recorded in one container and read in another. */
+const RUN = '/v1/runs/kept';
+
+test('it records a run', async () => {
+  const body = JSON.stringify({ numerator: 3, denominator: 2 });
+  const headers = { 'content-type': 'application/json' };
+  const { status } = await fetch(`${service.url}${RUN}/steps/1/ranks/0`, { method: 'PUT', headers, body });
+  expect(status).toBe(201);
+});
+
+test('it shows the dashboard', async () => {
+  const response = await fetch(`${service.url}/`);
+  expect([response.status, await response.text()]).toEqual([200, expect.stringContaining('<script type="module"')]);
+});
+
 test('SIGTERM ends it cleanly', async () => {
   await service.container.signal('TERM');
   expect(await service.container.end(), service.container.output).toBe(0);
@@ -189,10 +204,13 @@ test('its health check fails where no service runs', async () => {
 
 test('a key that it makes in its volume opens it, and nothing else does', async () => {
   const file = '/var/lib/lossmeter/keys.json';
-  const creation = engine.run(['keys', 'create', '--name', 'test', '--scope', 'evaluate', '--file', file]);
+  const creation = engine.run(['keys', 'create', '--name', 'test', '--scope', 'evaluate,read', '--file', file]);
   expect(await creation.end(), creation.output).toBe(0);
   const [key] = /^lm_\S+$/m.exec(creation.output)!;
   const service = await start({ LOSSMETER_API_KEYS_FILE: file });
   expect((await evaluate(service)).status).toBe(401);
-  expect((await evaluate(service, { authorization: `Bearer ${key}` })).status).toBe(200);
+  const headers = { authorization: `Bearer ${key}` };
+  expect((await evaluate(service, headers)).status).toBe(200);
+  // What another container recorded in the volume is there.
+  expect(await (await fetch(service.url + RUN, { headers })).json()).toMatchObject({ steps: 1, last_loss: 1.5 });
 });

@@ -30,12 +30,15 @@ class Service:
 
 
 @contextmanager
-def running_service(log: Path) -> Iterator[Service]:
+def running_service(
+    log: Path, settings: dict[str, str] | None = None
+) -> Iterator[Service]:
     """Starts the service of this checkout, and asks it to stop at the end."""
-    service = Service("127.0.0.1", _free_port())
+    service = Service("127.0.0.1", free_port())
     # A developer's own settings must not change what is tested.
     env = {k: v for k, v in os.environ.items() if not k.startswith("LOSSMETER_")}
     env |= {"LOSSMETER_HOST": service.host, "LOSSMETER_PORT": str(service.port)}
+    env |= {"LOSSMETER_STORE": ":memory:"} | (settings or {})
     node = os.environ.get("LOSSMETER_NODE", "node")
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -56,7 +59,7 @@ def running_service(log: Path) -> Iterator[Service]:
         process.wait()
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return listener.getsockname()[1]

@@ -1,0 +1,117 @@
+/** A metric of a run, as MLflow has it. Time in milliseconds since 1970. */
+export interface Metric {
+  key: string;
+  value: number;
+  timestamp: number;
+  step: number;
+}
+
+export interface MlflowOptions {
+  /** Where the tracking server is. */
+  uri: string;
+  /** Name of the experiment that runs belong to. */
+  experiment: string;
+  /** Of an access token, where the server asks for one. */
+  token?: string | undefined;
+}
+
+/** What metrics a request of log-batch may have. */
+export const MOST_METRICS = 1000;
+
+/** The tag by which a run is found again. */
+const RUN_TAG = 'lossmeter.run';
+
+const ANSWER_WITHIN_MS = 30_000;
+
+interface RunInfo {
+  info: { run_id: string };
+}
+
+/** What of MLflow's REST API (2.0) logging metrics takes. */
+export class MlflowClient {
+  readonly #options: MlflowOptions;
+  readonly #signal: AbortSignal;
+  #experiment: string | undefined;
+  readonly #runs = new Map<string, string>();
+
+  constructor(options: MlflowOptions, signal: AbortSignal) {
+    this.#options = options;
+    this.#signal = signal;
+  }
+
+  /**
+   * Logs metrics of a run, which is made when it is not there.
+   * @param metrics at most MOST_METRICS
+   * @throws Error when the server does not answer, or refuses
+   */
+  async log(run: string, metrics: readonly Metric[]): Promise<void> {
+    await this.#call('runs/log-batch', { run_id: await this.#runOf(run), metrics });
+  }
+
+  async #runOf(name: string): Promise<string> {
+    const known = this.#runs.get(name);
+    if (known !== undefined) return known;
+    const experiment = await this.#experimentOf();
+    const found = (await this.#call('runs/search', {
+      experiment_ids: [experiment],
+      // Names of runs have no quotes.
+      filter: `tags.\`${RUN_TAG}\` = '${name}'`,
+      max_results: 1,
+    })) as { runs?: RunInfo[] };
+    const run = found.runs?.[0] ?? (await this.#create(name, experiment)).run;
+    this.#runs.set(name, run.info.run_id);
+    return run.info.run_id;
+  }
+
+  #create(name: string, experiment: string): Promise<{ run: RunInfo }> {
+    return this.#call('runs/create', {
+      experiment_id: experiment,
+      run_name: name,
+      start_time: Date.now(),
+      tags: [{ key: RUN_TAG, value: name }],
+    }) as Promise<{ run: RunInfo }>;
+  }
+
+  async #experimentOf(): Promise<string> {
+    if (this.#experiment !== undefined) return this.#experiment;
+    const { experiment: name } = this.#options;
+    const query = new URLSearchParams({ experiment_name: name });
+    const found = (await this.#call(`experiments/get-by-name?${query.toString()}`).catch((error: unknown) => {
+      if (error instanceof MlflowError && error.code === 'RESOURCE_DOES_NOT_EXIST') return undefined;
+      throw error;
+    })) as { experiment: { experiment_id: string } } | undefined;
+    const made = found === undefined ? await this.#call('experiments/create', { name }) : found.experiment;
+    this.#experiment = (made as { experiment_id: string }).experiment_id;
+    return this.#experiment;
+  }
+
+  /** A call of the API: a POST when there is a body, else a GET. */
+  async #call(method: string, body?: object): Promise<unknown> {
+    const { uri, token } = this.#options;
+    const response = await fetch(`${uri.replace(/\/+$/, '')}/api/2.0/mlflow/${method}`, {
+      method: body === undefined ? 'GET' : 'POST',
+      headers: {
+        'content-type': 'application/json',
+        ...(token !== undefined && { authorization: `Bearer ${token}` }),
+      },
+      ...(body !== undefined && { body: JSON.stringify(body) }),
+      signal: AbortSignal.any([this.#signal, AbortSignal.timeout(ANSWER_WITHIN_MS)]),
+    });
+    const text = await response.text();
+    if (response.ok) return JSON.parse(text);
+    throw new MlflowError(method, response.status, text);
+  }
+}
+
+/** A refusal of the server. */
+export class MlflowError extends Error {
+  override readonly name = 'MlflowError';
+  readonly code: string | undefined;
+  readonly status: number;
+
+  constructor(method: string, status: number, text: string) {
+    super(`${method} was answered with ${status}: ${text.slice(0, 300)}`);
+    this.status = status;
+    this.code = /"error_code":\s*"(\w+)"/.exec(text)?.[1];
+  }
+}

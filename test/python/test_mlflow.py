@@ -1,0 +1,109 @@
+"""Recorded steps reach a real MLflow tracking server."""
+
+import math
+import os
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import mlflow
+import pytest
+import requests
+from service import free_port, running_service
+
+START_SECONDS = 90
+LOGGED_SECONDS = 30
+
+
+@pytest.fixture(scope="module")
+def tracking_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder = tmp_path_factory.mktemp("mlflow")
+    uri = f"http://127.0.0.1:{(port := free_port())}"
+    with (folder / "log").open("wb") as output:
+        process = subprocess.Popen(
+            [
+                *[sys.executable, "-m", "mlflow", "server", "--workers", "1"],
+                *["--host", "127.0.0.1", "--port", str(port)],
+                *["--backend-store-uri", f"sqlite:///{folder / 'mlflow.db'}"],
+                *["--artifacts-destination", str(folder / "artifacts")],
+            ],
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=os.environ | {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"},
+            start_new_session=True,
+        )
+    try:
+        wait_for(lambda: answers(f"{uri}/health"), START_SECONDS, folder / "log")
+        yield uri
+    finally:
+        # Its workers are processes of their own.
+        os.killpg(process.pid, 15)
+        process.wait()
+
+
+def answers(url: str) -> bool:
+    try:
+        return urllib.request.urlopen(url, timeout=1).status == 200
+    except OSError:
+        return False
+
+
+def wait_for(is_so: Callable[[], bool], seconds: float, log: Path) -> None:
+    deadline = time.monotonic() + seconds
+    while not is_so():
+        assert time.monotonic() < deadline, log.read_text()[-4000:]
+        time.sleep(0.1)
+
+
+def test_complete_steps_are_logged_with_what_mlflow_cannot_keep_as_counts(
+    tracking_uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    settings = {"MLFLOW_TRACKING_URI": tracking_uri}
+    client = mlflow.MlflowClient(tracking_uri)
+
+    def record(url: str, step: int, rank: int, body: object) -> None:
+        target = f"{url}/v1/runs/tracked/steps/{step}/ranks/{rank}"
+        assert requests.put(target, json=body).status_code == 201
+
+    def history(key: str) -> list[tuple[int, float]]:
+        experiment = client.get_experiment_by_name("lossmeter")
+        if experiment is None:
+            return []
+        runs = client.search_runs([experiment.experiment_id])
+        assert len(runs) <= 1
+        if not runs:
+            return []
+        assert runs[0].info.run_name == "tracked"
+        metrics = client.get_metric_history(runs[0].info.run_id, key)
+        return sorted((metric.step, metric.value) for metric in metrics)
+
+    log = tmp_path / "log"
+    with running_service(log, settings) as service:
+        metadata = {"expected_ranks": 2}
+        requests.put(f"{service.url}/v1/runs/tracked", json=metadata).raise_for_status()
+        for step in range(400):
+            for rank in range(2):
+                pair = {"numerator": 800 - step + rank, "denominator": 100}
+                record(service.url, step, rank, pair)
+        logits = [["NaN", 0, "Infinity"], [0, "NaN", 0]]
+        record(service.url, 400, 0, {"logits": logits, "label": [1, 2]})
+        record(service.url, 400, 1, {"numerator": 1, "denominator": 1})
+        # A step that is not complete is not logged.
+        record(service.url, 401, 0, {"numerator": 1, "denominator": 1})
+        wait_for(lambda: len(history("nan_count")) == 401, LOGGED_SECONDS, log)
+
+    losses = history("loss")
+    assert [step for step, _ in losses] == list(range(400))
+    assert all(math.isclose(loss, (800 - step + 0.5) / 100) for step, loss in losses)
+    assert history("nan_count")[-1] == (400, 2)
+    assert history("inf_count")[-1] == (400, 1)
+    assert history("nan_count")[0] == (0, 0)
+
+    # One that starts again goes on in the same run.
+    with running_service(log, settings) as service:
+        record(service.url, 500, 0, {"numerator": 3, "denominator": 1})
+        wait_for(lambda: (500, 3.0) in history("loss"), LOGGED_SECONDS, log)
