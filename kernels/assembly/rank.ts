@@ -26,7 +26,47 @@ export function rankOf<T>(p: usize, classes: u32, target: i32): i32 {
   const x: f64 = target >= 0 ? load1<T>(p + <usize>target * sizeof<T>()) : NaN;
   if (x != x) return -1;
   const afterAt = p + <usize>(target + 1) * sizeof<T>();
-  return countAbove<T>(p, target, x, true) + countAbove<T>(afterAt, classes - target - 1, x, false);
+  const after = classes - target - 1;
+  if (sizeof<T>() == 2) {
+    const bound = keyOf(load<i16>(p + <usize>target * 2));
+    const infinity: i16 = isSigned<T>() ? 0x7c00 : 0x7f80;
+    return countAbove16(p, target, bound, infinity, true) + countAbove16(afterAt, after, bound, infinity, false);
+  }
+  return countAbove<T>(p, target, x, true) + countAbove<T>(afterAt, after, x, false);
+}
+
+/**
+ * How many of n 16-bit floats are greater than one, or with `ties` equal to it, NaN passed over: by integers in the same
+ * order, eight at a time and without a conversion.
+ * @param bound its key
+ * @param infinity the bits of +Inf: greater keys are NaN
+ */
+function countAbove16(p: usize, n: u32, bound: i16, infinity: i16, ties: bool): i32 {
+  // Of integers, at least one is more than the one before.
+  const least = i16x8.splat(ties ? bound - 1 : bound);
+  const most = i16x8.splat(infinity);
+  let counts = i32x4.splat(0);
+  const end = p + (<usize>(n & ~7) << 1);
+  for (; p < end; p += 16) {
+    const bits = v128.load(p);
+    let keys = v128.xor(bits, v128.and(i16x8.shr_s(bits, 15), i16x8.splat(0x7fff)));
+    keys = i16x8.sub(keys, i16x8.eq(keys, i16x8.splat(-1)));
+    const isAbove = v128.and(i16x8.gt_s(keys, least), i16x8.le_s(keys, most));
+    counts = i32x4.sub(counts, i32x4.extadd_pairwise_i16x8_s(isAbove));
+  }
+  let count = horizontalCount<f32>(counts);
+  for (let rest = n & 7; rest > 0; rest--) {
+    const key = keyOf(load<i16>(p));
+    count += i32((ties ? key >= bound : key > bound) && key <= infinity);
+    p += 2;
+  }
+  return count;
+}
+
+/** A 16-bit float as an integer in the same order: sign and magnitude as two's complement, with one zero. */
+function keyOf(bits: i16): i16 {
+  const key = bits ^ ((bits >> 15) & 0x7fff);
+  return key == -1 ? 0 : key;
 }
 
 /** How many of n elements are greater than x, or with `ties` equal to it. */

@@ -225,6 +225,11 @@ describe('a long run', () => {
     }, 5000);
     await page.getByRole('button', { name: 'Reset zoom' }).click();
     expect(page.url()).not.toContain('from=');
+    // Without dragging, too.
+    await page.getByRole('button', { name: 'Zoom in' }).click();
+    expect(page.url()).toMatch(/from=\d+&to=\d+$/);
+    await page.getByRole('button', { name: 'Zoom out' }).click();
+    expect(page.url()).not.toContain('from=');
   });
 });
 

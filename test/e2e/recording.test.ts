@@ -94,7 +94,7 @@ test(
       await service.end('SIGKILL');
       service = await start();
       restart.resolve();
-    restart = Promise.withResolvers<void>();
+      restart = Promise.withResolvers<void>();
     };
 
     const recordAll = async (batches: readonly Batch[], kills: number, allowed: readonly number[]): Promise<void> => {

@@ -71,6 +71,24 @@ describe.each(FLOAT_DTYPES)('%s', (dtype) => {
   });
 });
 
+test.each(['float16', 'bfloat16'] as const)(
+  'ranks of %s are right for every value there is, beside every other',
+  (dtype) => {
+    const bits = Uint16Array.from({ length: 2 ** 16 }, (_, k) => (k * 40_503) % 2 ** 16);
+    const logits = new Uint8Array(bits.buffer);
+    const row = decode(dtype, logits);
+    const random = seededRandom(4);
+    for (const variant of ['strict', 'relaxed'] as const) {
+      const kernel = Kernel.load(variant);
+      for (let k = 0; k < 100; k++) {
+        const target = Math.floor(row.length * random());
+        kernel.place({ dtype, logits, classes: row.length, targets: Int32Array.of(target) });
+        expect(kernel.rankOfRow(0), `${variant}: ${row[target]} at ${target}`).toBe(targetRank(row, target));
+      }
+    }
+  },
+);
+
 function expectClose(actual: number, expected: number, bound: number, name: string): void {
   if (!Number.isFinite(expected)) expect(actual, name).toBe(expected);
   else expect(Math.abs(actual - expected), name).toBeLessThanOrEqual(bound);

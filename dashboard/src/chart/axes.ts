@@ -3,6 +3,7 @@ import { formatCount } from '../format/numbers.ts';
 import { formatSpan } from '../format/times.ts';
 import type { Axis } from '../series/axis.ts';
 import type { Palette } from './palette.ts';
+import { logTicks } from './ticks.ts';
 
 const FONT = '12px system-ui, sans-serif';
 
@@ -12,7 +13,7 @@ const LONG_SPANS = [1, 2, 3, 6, 12, 24, 48, 96, 168, 336, 672].map((hours) => ho
 
 const AXIS_LABELS: Record<Axis, string> = { step: 'Step', relative: 'Time since the run began', wall: 'Time' };
 
-export function plotAxes(axis: Axis, palette: Palette): uPlot.Axis[] {
+export function plotAxes(axis: Axis, log: boolean, palette: Palette): uPlot.Axis[] {
   const common = {
     font: FONT,
     labelFont: FONT,
@@ -25,6 +26,10 @@ export function plotAxes(axis: Axis, palette: Palette): uPlot.Axis[] {
     {
       ...common,
       size: 54,
+      ...(log && {
+        splits: (_plot: uPlot, _axis: number, low: number, high: number) => logTicks(low, high),
+        filter: (_plot: uPlot, splits: number[]) => splits,
+      }),
       values: (_plot, splits) => splits.map((value) => (value === null ? '' : formatTick(value))),
     },
   ];

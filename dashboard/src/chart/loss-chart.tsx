@@ -14,11 +14,9 @@ import { actionOf } from './keyboard.ts';
 import { readPalette } from './palette.ts';
 import { plotOptions } from './plot-options.ts';
 import { Tooltip } from './tooltip.tsx';
-
-export interface Zoom {
-  from: number;
-  to: number;
-}
+import { zoomAround } from './zoom.ts';
+import type { Zoom } from './zoom.ts';
+import { ZoomButtons } from './zoom-buttons.tsx';
 
 interface Properties {
   curves: readonly Curve[];
@@ -110,6 +108,12 @@ export function LossChart(properties: Properties) {
   const focus = hover?.focus ?? selected ?? { curve: 0, index: (curves[0]?.x.length ?? 1) - 1 };
   const focused = curves[focus.curve]?.points[focus.index];
 
+  const zoomBy = (factor: number): void => {
+    const { min: from, max: to } = plot.current?.scales['x'] ?? {};
+    const xs = curves[focus.curve]?.x ?? [];
+    const x = xs[focus.index];
+    if (x !== undefined && from !== undefined && to !== undefined) onZoom(zoomAround(x, { from, to }, factor, xs));
+  };
   const onKeyDown = (event: KeyboardEvent): void => {
     const created = plot.current;
     const curve = curves[focus.curve];
@@ -122,7 +126,7 @@ export function LossChart(properties: Properties) {
     if (action === 'reset') onZoom(undefined);
     else if ('move' in action) setHover(hoverOn(curves, action.move, projectionOf(created)));
     else if ('select' in action) onSelect(action.select);
-    else onZoom(zoomAround(curve.x[focus.index]!, { from: min!, to: max! }, action.zoom, curve.x));
+    else zoomBy(action.zoom);
   };
 
   const left = hover === undefined ? 0 : leftOf(plot.current, curves[hover.focus.curve]?.x[hover.focus.index]);
@@ -154,6 +158,7 @@ export function LossChart(properties: Properties) {
           Drag to zoom, click for details. By keyboard: <kbd>←</kbd> <kbd>→</kbd> steps, <kbd>N</kbd> <kbd>P</kbd> next
           and previous finding, <kbd>Enter</kbd> details, <kbd>+</kbd> <kbd>−</kbd> <kbd>0</kbd> zoom
         </span>
+        <ZoomButtons isZoomed={zoom !== undefined} onZoom={zoomBy} onReset={() => onZoom(undefined)} />
       </figcaption>
     </figure>
   );
@@ -176,10 +181,4 @@ function projectionOf(plot: uPlot): Projection {
 function leftOf(plot: uPlot | undefined, x: number | undefined): number {
   if (plot === undefined || x === undefined) return 0;
   return plot.valToPos(x, 'x') + plot.bbox.left / devicePixelRatio;
-}
-
-/** Half or twice as much of the axis, and never more than there is. */
-function zoomAround(x: number, { from, to }: Zoom, factor: number, xs: readonly number[]): Zoom | undefined {
-  const [low, high] = [Math.max(xs[0]!, x - (x - from) * factor), Math.min(xs.at(-1)!, x + (to - x) * factor)];
-  return low >= high || (low === xs[0] && high === xs.at(-1)) ? undefined : { from: low, to: high };
 }

@@ -3,6 +3,7 @@ import type { Axis } from '../series/axis.ts';
 import { PARTS, seriesIndex } from './align.ts';
 import { plotAxes } from './axes.ts';
 import type { Palette } from './palette.ts';
+import { logRange } from './ticks.ts';
 
 /** What of a chart needs a new plot when it changes; for all else new data will do. */
 export interface PlotStyle {
@@ -31,9 +32,9 @@ export function plotOptions(
     padding: [12, 14, 0, 0],
     scales: {
       x: { time: axis === 'wall', range },
-      y: log ? { distr: 3 } : {},
+      y: log ? LOG_SCALE : {},
     },
-    axes: plotAxes(axis, palette),
+    axes: plotAxes(axis, log, palette),
     series: [{}, ...numbers.flatMap((k) => curveSeries(palette.curves[k]!, { smoothed, band }))],
     bands: band
       ? numbers.map((k) => ({
@@ -49,6 +50,12 @@ export function plotOptions(
     },
   };
 }
+
+const LOG_SCALE: uPlot.Scale = {
+  distr: 3,
+  // uPlot's own range goes from one power of ten to another, of which a loss would take a tenth.
+  range: (_plot, low, high) => (low === null || high === null ? [0.1, 10] : logRange(low, high)),
+};
 
 /** Each part of a curve, in the order of PARTS. */
 function curveSeries(colour: string, { smoothed, band }: { smoothed: boolean; band: boolean }): uPlot.Series[] {

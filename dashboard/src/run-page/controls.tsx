@@ -13,7 +13,7 @@ const AXIS_NAMES: Record<Axis, string> = { step: 'Step', relative: 'Relative', w
 
 /** How the curve is shown. */
 export function Controls({ run, settings, onChange }: Properties) {
-  const { axis, log, smoothing, band, zoom } = settings;
+  const { axis, log, smoothing, band } = settings;
   return (
     <div class="controls" role="group" aria-label="How the curve is shown">
       <fieldset class="segments">
@@ -46,11 +46,6 @@ export function Controls({ run, settings, onChange }: Properties) {
         <output>{smoothing.toFixed(2)}</output>
       </label>
       <ComparePicker run={run} chosen={settings.compare} onChange={(compare) => onChange({ compare })} />
-      {zoom !== undefined && (
-        <button type="button" onClick={() => onChange({ zoom: undefined })}>
-          Reset zoom
-        </button>
-      )}
     </div>
   );
 }

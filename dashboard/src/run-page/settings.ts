@@ -1,3 +1,4 @@
+import type { Zoom } from '../chart/zoom.ts';
 import { AXES } from '../series/axis.ts';
 import type { Axis } from '../series/axis.ts';
 
@@ -15,7 +16,7 @@ export interface Settings {
   /** Other runs in the same chart. */
   compare: string[];
   /** What of the horizontal axis is shown, in its own unit; all of it without. */
-  zoom: { from: number; to: number } | undefined;
+  zoom: Zoom | undefined;
   /** The step whose detail is shown, and the run it is of where that is not the page's. */
   selected: { run?: string; step: number } | undefined;
 }
@@ -40,7 +41,7 @@ export function parseSettings(parameters: URLSearchParams): Settings {
 }
 
 /** What was zoomed to, in numbers that can be read: whole steps, hundredths of a second. */
-export function roundZoom({ from, to }: { from: number; to: number }, axis: Axis): { from: number; to: number } {
+export function roundZoom({ from, to }: Zoom, axis: Axis): Zoom {
   const unit = axis === 'step' ? 1 : 100;
   return { from: Math.floor(from * unit) / unit, to: Math.ceil(to * unit) / unit };
 }

@@ -2,6 +2,7 @@ import { useEffect, useState } from 'preact/hooks';
 import { getSteps } from '../api/runs.ts';
 import type { RunSummary, StepPoint } from '../api/types.ts';
 import { stepsWithin } from '../series/axis.ts';
+import type { Zoom } from '../chart/zoom.ts';
 import type { Axis } from '../series/axis.ts';
 import { putInto } from '../series/put-into.ts';
 
@@ -9,11 +10,6 @@ interface Run {
   run: string;
   summary?: RunSummary;
   points: StepPoint[];
-}
-
-interface Zoom {
-  from: number;
-  to: number;
 }
 
 /** Longer than it takes to press a key twice, in milliseconds. */
