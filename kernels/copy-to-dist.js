@@ -1,7 +1,7 @@
-// Puts into dist/ what the compiler does not: the kernels and the JavaScript entry point.
+// Puts into dist/ what the compiler does not: the kernels, the dashboard and the JavaScript entry point.
 import { cpSync } from 'node:fs';
 
 const root = new URL('..', import.meta.url);
-for (const path of ['kernels/build', 'src/cli/bin.js']) {
+for (const path of ['kernels/build', 'dashboard/dist', 'src/cli/bin.js']) {
   cpSync(new URL(path, root), new URL(`dist/${path}`, root), { recursive: true });
 }
