@@ -21,9 +21,11 @@ export function fillRun(
         512 * (2 + 8 * exp(-k / ${perStep} / 3000.0) + abs(random() % 1000) / 10000.0), 512, 1,
         'step ' || k / ${perStep} || ', rank ' || k / ${microBatches} % ${ranks} || ': the loss is finite', NULL,
         randomblob(32), k FROM counter;
-    INSERT INTO steps SELECT 1, step, 0, sum(numerator), sum(denominator), sum(numerator) / sum(denominator), ${ranks},
-      min(numerator / denominator), max(numerator / denominator), 0, '[]', NULL, max(recorded_at), step
-      FROM batches GROUP BY step;
+    INSERT INTO ranks SELECT 1, step, rank, zeroblob(16), zeroblob(16), sum(numerator) / sum(denominator)
+      FROM batches GROUP BY step, rank;
+    INSERT INTO steps SELECT 1, step, 0, zeroblob(16), zeroblob(16), sum(numerator), sum(denominator),
+      sum(numerator) / sum(denominator), ${ranks}, min(numerator / denominator), max(numerator / denominator), 0, 0, '[]',
+      NULL, NULL, NULL, max(recorded_at), step FROM batches GROUP BY step;
     UPDATE sequence SET value = ${steps};
     COMMIT;
   `);

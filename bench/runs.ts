@@ -29,8 +29,15 @@ export async function benchRuns(): Promise<Comparison[]> {
   try {
     const store = path.join(folder, 'runs.db');
     fillRun(store, { run: RUN, batches: BATCHES, ranks: RANKS, microBatches: MICRO_BATCHES });
+    const single = path.join(folder, 'single.db');
+    fillRun(single, { run: RUN, batches: BATCHES, ranks: 1, microBatches: 1 });
     await using service = await startService({ environment: { LOSSMETER_STORE: store } });
-    return [await benchRecording(service), ...(await benchReading(service))];
+    await using ofSingle = await startService({ environment: { LOSSMETER_STORE: single } });
+    return [
+      await benchRecording(service),
+      ...(await benchReading(service, `${RANKS} ranks × ${MICRO_BATCHES}`)),
+      ...(await benchReading(ofSingle, '1 rank')),
+    ];
   } finally {
     remove();
     process.off('exit', remove);
@@ -65,11 +72,11 @@ async function benchRecording({ port }: ChildServer): Promise<Comparison> {
   };
 }
 
-async function benchReading({ port }: ChildServer): Promise<Comparison[]> {
+async function benchReading({ port }: ChildServer, shape: string): Promise<Comparison[]> {
   const reads = [
     ['list of runs', '/v1/runs'],
     ['curve, 1000 points', `/v1/runs/${RUN}/steps?max_points=1000`],
-    ['curve, a page of 10,000 steps', `/v1/runs/${RUN}/steps`],
+    ['curve, a page of 5000 steps', `/v1/runs/${RUN}/steps`],
   ] as const;
   const comparisons: Comparison[] = [];
   for (const [what, target] of reads) {
@@ -81,7 +88,12 @@ async function benchReading({ port }: ChildServer): Promise<Comparison[]> {
       times.push(performance.now() - started);
     }
     comparisons.push({
-      ...{ what: `${what}, of ${BATCHES} batches`, unit: 'ms', figure: `${(bytes / 1000).toFixed(0)} kB`, against: '' },
+      ...{
+        what: `${what}, of ${BATCHES} batches, ${shape}`,
+        unit: 'ms',
+        figure: `${(bytes / 1000).toFixed(0)} kB`,
+        against: '',
+      },
       ...{ value: median(times), goal: READ_GOAL },
     });
   }

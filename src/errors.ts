@@ -32,6 +32,7 @@ export const ERRORS = {
   invalid_metadata: { status: 422, title: 'What is said of the run is not valid' },
   invalid_pair: { status: 422, title: 'The pair of numerator and denominator is not valid' },
   conflict: { status: 409, title: 'Something else is recorded there' },
+  rank_unexpected: { status: 422, title: 'The run has no such rank' },
   superseded: { status: 409, title: 'A later attempt of the step is recorded' },
   partials_mismatch: { status: 422, title: 'The partials do not belong together' },
   non_finite_loss: { status: 422, title: 'The loss is not finite' },
@@ -42,6 +43,10 @@ export const ERRORS = {
   client_closed: { status: 499, title: 'The client left before the answer' },
   not_implemented: { status: 501, title: 'The service does not do this' },
   internal: { status: 500, title: 'The service failed' },
+  store_unavailable: {
+    status: 503,
+    title: 'The history cannot be read or written at the moment; the request can be repeated',
+  },
   worker_lost: { status: 503, title: 'A worker was lost; the request can be repeated' },
   shutting_down: { status: 503, title: 'The service is shutting down; the request can be repeated' },
 } as const;

@@ -6,6 +6,9 @@ import { problemResponses } from '../../src/schemas/problem.ts';
 import { EventsQuery, RunParams } from '../../src/schemas/runs.ts';
 import { requireRun } from './runs.ts';
 
+/** How long a client may take to read the end of its events, in milliseconds. */
+const CLOSE_MS = 1000;
+
 const schema = {
   tags: ['runs'],
   operationId: 'watchRun',
@@ -31,11 +34,17 @@ export default async function events(app: FastifyInstance): Promise<void> {
     async (request, reply) => {
       const { run } = request.params;
       requireRun(run, await app.runs.run(run));
-      const last = request.query.last_event_id ?? request.headers['last-event-id'];
-      const after = typeof last === 'string' && /^\d{1,16}$/.test(last) ? Number(last) : await app.runs.sequence();
+      // The header is newer: a browser comes back with it to the same address.
+      const last = request.headers['last-event-id'] ?? request.query.last_event_id;
+      const newest = await app.runs.sequence();
+      const seen = typeof last === 'string' && /^\d{1,16}$/.test(last) ? Number(last) : newest;
+      // One that is yet to come is of a history that was lost: this one is told from its beginning.
+      const after = seen > newest ? 0 : seen;
       const left = new AbortController();
       reply.raw.once('close', () => left.abort());
       const signal = AbortSignal.any([left.signal, app.closing]);
+      // A client that does not read would keep the service from closing.
+      app.closing.addEventListener('abort', () => setTimeout(() => reply.raw.destroy(), CLOSE_MS).unref(), left);
       reply.type('text/event-stream').headers({ 'cache-control': 'no-store', 'x-accel-buffering': 'no' });
       return reply.send(Readable.from(runEvents(app.runs, app.runChanges, run, after, signal)));
     },

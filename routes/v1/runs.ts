@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import type { FastifyInstance } from 'fastify';
 import { LossmeterError } from '../../src/errors.ts';
-import { requestBody } from '../../src/plugins/answers.ts';
+import { requestBody, settle } from '../../src/plugins/answers.ts';
 import { exportRows } from '../../src/runs/export.ts';
 import { Metadata, readMetadata } from '../../src/runs/metadata.ts';
 import type { RunSummary } from '../../src/runs/record.ts';
@@ -64,8 +64,9 @@ export default async function runs(app: FastifyInstance): Promise<void> {
     async (request, reply) => {
       const { run } = request.params;
       const body = requestBody(request, codecFor(request.headers['content-type']));
-      const { answer: metadata, release } = await app.evaluator.answerValue(body, readMetadata);
-      release();
+      const answered = await app.evaluator.answerValue(body, readMetadata);
+      settle(reply, answered);
+      const metadata = answered.answer;
       const made = await store.describe(run, metadata);
       app.runChanges.notify(run);
       const summary = requireRun(run, await store.run(run));

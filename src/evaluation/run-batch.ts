@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { LossmeterError, refuse } from '../errors.ts';
 import type { Diagnostics } from '../loss/diagnostics.ts';
+import type { Options } from '../loss/options.ts';
 import { summarize } from '../loss/summary.ts';
 import type { RecordedAs } from '../loss/summary.ts';
 import type { KernelPool } from '../pool/pool.ts';
@@ -48,11 +49,25 @@ export function runBatch(batch: WholeBatch, rows: RowResults, recorded: Recorded
   return { evaluation: report(evaluated(batch, rows), recorded), digest: digestOf(batch, rows) };
 }
 
-/** Made of the options and of the bits of what the rows yielded: that takes no second look at the logits. */
+/** Options that say what is answered, and nothing of the loss. */
+const OF_THE_ANSWER: readonly (keyof Options)[] = [
+  ...(['outputs', 'metrics', 'gradient_dtype', 'max_locations'] as const),
+  ...(['on_non_finite', 'check_for_nan_in_loss_and_grad'] as const),
+];
+
+/**
+ * Made of the options that the loss depends on and of the bits of what the rows yielded: that takes no second look at the
+ * logits.
+ */
 function digestOf({ options, targets }: WholeBatch, { columns }: RowResults): Uint8Array {
-  const hash = createHash('sha256').update(JSON.stringify(options, sortKeys));
-  const parts = { ...columns, classes: targets.classes, weights: targets.weights, classWeights: targets.classWeights };
-  for (const [name, part] of Object.entries(parts).toSorted(([a], [b]) => (a < b ? -1 : 1))) {
+  const ignored = [...new Set([options.ignore_index].flat())].toSorted((a, b) => a - b);
+  const given = Object.entries({ ...options, ignore_index: ignored });
+  const ofTheLoss = given.filter(([name]) => !(OF_THE_ANSWER as readonly string[]).includes(name));
+  const hash = createHash('sha256').update(JSON.stringify(Object.fromEntries(ofTheLoss), sortKeys));
+  const { nll, uniformNll, weightedNll } = columns;
+  const { classes, weights, classWeights } = targets;
+  const lse = options.lse_square_scale === 0 ? undefined : columns.lse;
+  for (const [name, part] of Object.entries({ nll, uniformNll, weightedNll, lse, classes, weights, classWeights })) {
     if (part !== undefined) hash.update(`\n${name} ${part.byteLength}\n`).update(part);
   }
   return hash.digest();
@@ -70,7 +85,7 @@ function sortKeys(_name: string, value: unknown): unknown {
  * @throws LossmeterError missing_field, invalid_pair
  */
 export function runPair(fields: Readonly<Record<string, unknown>>, recorded: RecordedAs): RunBatch {
-  if (fields['options'] !== undefined) {
+  if ((fields['options'] ?? undefined) !== undefined) {
     throw refuse('invalid_pair', '/options', 'options are for logits: a pair was computed elsewhere');
   }
   const [numerator, denominator] = PAIR_FIELDS.map((name) => readNumber(name, fields[name])) as [number, number];
@@ -81,17 +96,24 @@ export function runPair(fields: Readonly<Record<string, unknown>>, recorded: Rec
       `denominator is ${denominator}, expected a number that is not negative`,
     );
   }
-  const loss = numerator / denominator;
-  const verdict = Number.isFinite(loss) && Number.isFinite(numerator) ? 'finite' : 'non_finite';
+  // Of nothing that counts the loss is 0, as that of a batch is.
+  const loss = numerator === 0 && denominator === 0 ? 0 : numerator / denominator;
+  const verdict = [loss, numerator, denominator].every(Number.isFinite) ? 'finite' : 'non_finite';
   const causes: Diagnostics['causes'] = denominator === 0 ? [{ cause: 'zero_denominator', rows: 0 }] : [];
   const short = summarize({ verdict, causes, masked_rows_non_finite: 0 }, 0, recorded);
   const summary =
     verdict === 'non_finite' && causes.length === 0 ? `${short}the pair is ${numerator} / ${denominator}` : short;
   return {
     evaluation: { loss, numerator, denominator, diagnostics: { verdict, summary, causes } },
-    digest: createHash('sha256').update('pair').update(Float64Array.of(numerator, denominator)).digest(),
+    digest: createHash('sha256')
+      .update('pair')
+      .update(Float64Array.of(...[numerator, denominator].map(oneOfEach)))
+      .digest(),
   };
 }
+
+/** NaN has many forms, and 0 two; they are the same content. */
+const oneOfEach = (value: number): number => (Number.isNaN(value) ? Number.NaN : value + 0);
 
 const NON_FINITE: ReadonlySet<unknown> = new Set(['NaN', 'Infinity', '-Infinity']);
 

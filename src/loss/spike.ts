@@ -42,6 +42,11 @@ export function findSpikes(losses: readonly number[], rule: SpikeRule = SPIKE_RU
   });
 }
 
+/** Whether a loss is a spike. @param losses of the steps before, as spikeThreshold takes them */
+export function isSpike(loss: number, losses: readonly number[], rule: SpikeRule = SPIKE_RULE): boolean {
+  return Number.isFinite(loss) && loss > (spikeThreshold(losses, rule) ?? Infinity);
+}
+
 /** The last finite losses, in the order of their steps and in that of their values. */
 class TrailingLosses {
   readonly #rule: SpikeRule;

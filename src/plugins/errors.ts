@@ -9,7 +9,7 @@ import { stringify } from '../wire/json-reply.ts';
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE'] as const;
 
 /** What is the service's own fault. */
-const FAULTS = new Set<ErrorCode>(['internal', 'worker_lost']);
+const FAULTS = new Set<ErrorCode>(['internal', 'worker_lost', 'store_unavailable']);
 
 /** Answers every failure: as an RFC 9457 problem, under /v2 as that protocol has it. What is not the client's doing is logged, and its cause not shown. */
 export default fp(

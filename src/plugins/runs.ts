@@ -29,9 +29,11 @@ export default fp<{ config: Config }>(
     app.decorate('runs', store);
     app.decorate('runChanges', changes);
     app.decorate('recorder', new Recorder(app.evaluator, store, changes, metrics?.recorded));
+    app.addHook('onReady', () => store.start());
+    // Before those who follow say so: hooks that close run from the last to the first.
+    app.addHook('onClose', () => store.close());
     if (config.webhookUrl !== undefined) follow(app, makeWebhook(app, config, metrics));
     if (config.mlflowTrackingUri !== undefined) follow(app, makeMlflowLogger(app, config));
-    app.addHook('onClose', () => store.close());
   },
   { name: 'runs', dependencies: ['evaluator', 'telemetry'] },
 );

@@ -1,7 +1,7 @@
-import { SPIKE_RULE, findSpikes } from '../loss/spike.ts';
+import { SPIKE_RULE, findSpikes, isSpike } from '../loss/spike.ts';
 import { pickSteps } from './downsample.ts';
 import type { StepPoint } from './record.ts';
-import type { RunStore, StepRange } from './store.ts';
+import type { RunStore, StepLoss, StepRange } from './store.ts';
 
 /** A step of a curve, and what others say of it. */
 export interface CurvePoint extends StepPoint {
@@ -34,12 +34,24 @@ export async function sampleCurve(
   maxPoints: number,
 ): Promise<CurvePoint[]> {
   const losses = await store.losses(run, range);
-  const before = losses.length === 0 ? [] : await store.lossesBefore(run, losses[0]!.step, SPIKE_RULE.window);
-  const spikes = findSpikes([...before, ...losses.map(({ loss }) => loss)]).slice(before.length);
-  const isSpike = new Map(losses.map(({ step }, k) => [step, spikes[k]!]));
+  if (losses.length === 0) return [];
+  const before = await store.lossesBefore(run, losses[0]!.step, SPIKE_RULE.window);
+  const places = new Map(losses.map(({ step }, place) => [step, place]));
   const points = await store.stepsAt(run, pickSteps(losses, maxPoints));
   const ranks = await store.ranksOf(run);
-  return points.map((point) => ({ ...complete(point, ranks), spike: isSpike.get(point.step)! }));
+  return points.map((point) => ({
+    ...complete(point, ranks),
+    spike: isSpike(point.loss, finiteBefore(losses, places.get(point.step)!, before)),
+  }));
+}
+
+/** The last finite losses before a place, in their order. @param before those that come before all */
+function finiteBefore(losses: readonly StepLoss[], place: number, before: readonly number[]): number[] {
+  const trailing: number[] = [];
+  for (let k = place - 1; k >= 0 && trailing.length < SPIKE_RULE.window; k--) {
+    if (Number.isFinite(losses[k]!.loss)) trailing.push(losses[k]!.loss);
+  }
+  return [...before, ...trailing.toReversed()].slice(-SPIKE_RULE.window);
 }
 
 /** Consecutive steps, with what is said of them. */
@@ -49,6 +61,15 @@ export async function judge(store: RunStore, run: string, steps: readonly StepPo
   const spikes = findSpikes([...before, ...steps.map(({ loss }) => loss)]).slice(before.length);
   const ranks = await store.ranksOf(run);
   return steps.map((point, k) => ({ ...complete(point, ranks), spike: spikes[k]! }));
+}
+
+/** A step by itself. */
+export async function judgeOne(store: RunStore, run: string, point: StepPoint): Promise<CurvePoint> {
+  // Of one that is not finite no losses before are looked at.
+  const [judged] = Number.isFinite(point.loss)
+    ? await judge(store, run, [point])
+    : [{ ...complete(point, await store.ranksOf(run)), spike: false }];
+  return judged!;
 }
 
 function complete(point: StepPoint, ranks: number | undefined): Omit<CurvePoint, 'spike'> {

@@ -1,6 +1,7 @@
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import { stringify } from '../wire/json-reply.ts';
 import type { RunChanges } from './changes.ts';
-import { judge } from './curve.ts';
+import { judgeOne } from './curve.ts';
 import type { RunStore } from './store.ts';
 import { wirePoint, wireSummary } from './wire.ts';
 
@@ -8,7 +9,10 @@ import { wirePoint, wireSummary } from './wire.ts';
 const HEARTBEAT_MS = 15_000;
 
 /** Steps that are read at a time. */
-const PAGE = 500;
+const PAGE = 200;
+
+/** How long changes are gathered before they are told, in milliseconds. */
+const GATHER_MS = 50;
 
 /**
  * What changes in a run, as server-sent events (WHATWG HTML, 9.2). Steps carry the sequence number of their change as id, so
@@ -27,26 +31,28 @@ export async function* runEvents(
   try {
     // The head goes out with the first bytes, and a client that resumes needs an id to resume from.
     yield `retry: 1000\nid: ${after}\n\n`;
-    let metadata = '';
+    let described: string | undefined;
     while (!signal.aborted) {
-      const summary = await store.run(run);
-      if (summary === undefined) {
+      const metadata = await store.metadata(run);
+      if (metadata === undefined) {
         yield 'event: deleted\ndata: {}\n\n';
         return;
       }
-      const described = JSON.stringify([summary.labels, summary.expectedRanks]);
-      if (metadata !== '' && described !== metadata) yield event('run', wireSummary(summary));
-      metadata = described;
-      for (let page = PAGE; page === PAGE;) {
+      const text = JSON.stringify(metadata);
+      const summary = described === undefined || described === text ? undefined : await store.run(run);
+      if (summary !== undefined) yield event('run', wireSummary(summary));
+      described = text;
+      for (let page = PAGE; page === PAGE && !signal.aborted;) {
         const steps = await store.changedSince(run, after, PAGE);
-        for (const step of steps) {
-          const [point] = await judge(store, run, [step]);
-          yield event('step', wirePoint(point!), step.sequence);
-          after = step.sequence;
-        }
+        for (const step of steps) yield event('step', wirePoint(await judgeOne(store, run, step)), step.sequence);
+        after = steps.at(-1)?.sequence ?? after;
         page = steps.length;
+        // The store answers at once, and others have their turn too.
+        await nextTurn();
       }
       if (!(await changed.wait(HEARTBEAT_MS, signal))) yield ': nothing new\n\n';
+      // What else comes in a moment goes along: a step changes with each of its ranks.
+      else await sleep(GATHER_MS, undefined, { signal }).catch(() => undefined);
     }
   } finally {
     unsubscribe();
@@ -71,13 +77,14 @@ class Signal {
   async wait(milliseconds: number, signal: AbortSignal): Promise<boolean> {
     if (!this.#isSet && !signal.aborted) {
       await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, milliseconds);
-        this.#wake = () => {
+        const wake = (): void => {
           clearTimeout(timer);
-          signal.removeEventListener('abort', this.#wake);
+          signal.removeEventListener('abort', wake);
           resolve();
         };
-        signal.addEventListener('abort', this.#wake, { once: true });
+        const timer = setTimeout(wake, milliseconds);
+        this.#wake = wake;
+        signal.addEventListener('abort', wake, { once: true });
       });
     }
     const wasSet = this.#isSet;

@@ -1,5 +1,6 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { CurvePoint } from './curve.ts';
-import { judge } from './curve.ts';
+import { judgeOne } from './curve.ts';
 import type { RunChanges } from './changes.ts';
 import type { RunStore } from './store.ts';
 
@@ -9,6 +10,8 @@ const PAGE = 500;
 /** A step of a run that has changed. */
 export interface ChangedStep {
   run: string;
+  /** Of runs of one name, which it is. */
+  runId: number;
   point: CurvePoint;
 }
 
@@ -62,12 +65,13 @@ export class RunFollower {
         this.#again = false;
         for (let count = PAGE; count === PAGE;) {
           const changed = await this.#store.changes(this.#sequence!, PAGE);
-          for (const { run, step } of changed) {
-            const [point] = await judge(this.#store, run, [step]);
-            this.#listener({ run, point: point! });
+          for (const { run, runId, step } of changed) {
+            this.#listener({ run, runId, point: await judgeOne(this.#store, run, step) });
             this.#sequence = step.sequence;
           }
           count = changed.length;
+          // The store answers at once, and others have their turn too.
+          await nextTurn();
         }
       }
     } catch (error) {

@@ -45,7 +45,13 @@ export class MlflowClient {
    * @throws Error when the server does not answer, or refuses
    */
   async log(run: string, metrics: readonly Metric[]): Promise<void> {
-    await this.#call('runs/log-batch', { run_id: await this.#runOf(run), metrics });
+    try {
+      await this.#call('runs/log-batch', { run_id: await this.#runOf(run), metrics });
+    } catch (error) {
+      // It may have been deleted there: the next try looks for it, or makes it.
+      if (error instanceof MlflowError && error.code === 'RESOURCE_DOES_NOT_EXIST') this.#runs.delete(run);
+      throw error;
+    }
   }
 
   async #runOf(name: string): Promise<string> {
@@ -113,5 +119,10 @@ export class MlflowError extends Error {
     super(`${method} was answered with ${status}: ${text.slice(0, 300)}`);
     this.status = status;
     this.code = /"error_code":\s*"(\w+)"/.exec(text)?.[1];
+  }
+
+  /** Whether the same would be refused again; not so where the server, its token or the run may come back. */
+  get isFinal(): boolean {
+    return this.status === 400 || this.status === 413 || this.status === 422;
   }
 }

@@ -11,7 +11,7 @@ const GATHER_MS = 1000;
 /** The longest pause between tries. */
 const MOST_PAUSE_MS = 60_000;
 
-/** Steps that wait to be logged; when more come, the oldest are dropped. */
+/** Steps of a run that wait to be logged; when more come, they are dropped. */
 const MOST_WAITING = 100_000;
 
 /** Metrics of a step at most. */
@@ -29,7 +29,6 @@ export class MlflowLogger {
   readonly #closing = new AbortController();
   /** By run, by step. */
   readonly #waiting = new Map<string, Map<number, CurvePoint>>();
-  #count = 0;
   #sending: Promise<void> | undefined;
 
   constructor(options: MlflowOptions, store: RunStore, warn: (message: string, error?: unknown) => void) {
@@ -43,9 +42,8 @@ export class MlflowLogger {
     if (!point.complete) return;
     let steps = this.#waiting.get(run);
     if (steps === undefined) this.#waiting.set(run, (steps = new Map()));
-    if (!steps.has(point.step)) this.#count++;
     steps.set(point.step, point);
-    if (this.#count > MOST_WAITING) this.#drop();
+    if (steps.size > MOST_WAITING) this.#drop(run, steps);
     this.#sending ??= this.#sendAll().finally(() => {
       this.#sending = undefined;
     });
@@ -57,12 +55,9 @@ export class MlflowLogger {
     await this.#sending;
   }
 
-  #drop(): void {
-    const [run] = this.#waiting.keys();
-    const dropped = this.#waiting.get(run!)!.size;
-    this.#waiting.delete(run!);
-    this.#count -= dropped;
-    this.#warn(`MLflow keeps up too badly: ${dropped} steps of ${run} are not logged`);
+  #drop(run: string, steps: Map<number, CurvePoint>): void {
+    this.#warn(`MLflow keeps up too badly: ${steps.size} steps of ${run} are not logged`);
+    steps.clear();
   }
 
   async #sendAll(): Promise<void> {
@@ -89,11 +84,13 @@ export class MlflowLogger {
       await this.#client.log(run, metrics);
     } catch (error) {
       // What is refused would be refused again, and keep all others.
-      if (!(error instanceof MlflowError) || error.status >= 500 || error.status === 429) throw error;
+      if (!(error instanceof MlflowError) || !error.isFinal) throw error;
       this.#warn(`MLflow refused ${points.length} steps of ${run}`, error);
     }
-    for (const point of points) if (steps.get(point.step) === point && steps.delete(point.step)) this.#count--;
-    if (steps.size === 0) this.#waiting.delete(run);
+    for (const point of points) if (steps.get(point.step) === point) steps.delete(point.step);
+    // To the end: a run that the server fails on keeps no other.
+    this.#waiting.delete(run);
+    if (steps.size > 0) this.#waiting.set(run, steps);
   }
 
   async #metricsOf(run: string, point: CurvePoint): Promise<Metric[]> {

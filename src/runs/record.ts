@@ -31,16 +31,16 @@ export interface RecordedBatch extends Omit<BatchKey, 'run'>, Omit<Recording, 'd
 }
 
 /** What became of a recording. Only what was created or repeated is there. */
-export type Outcome = 'created' | 'repeated' | 'conflict' | 'superseded';
+export type Outcome = 'created' | 'repeated' | 'conflict' | 'superseded' | 'unexpected';
 
 /** A step, as its batches make it. */
 export interface StepPoint {
   step: number;
   attempt: number;
-  /** Σ numerators and Σ denominators over ranks and micro-batches in their order. */
+  /** Σ numerators and Σ denominators over ranks and micro-batches, each rounded once. */
   numerator: number;
   denominator: number;
-  /** numerator / denominator. */
+  /** numerator / denominator: NaN where nothing is counted. */
   loss: number;
   /** Ranks that reported. */
   ranks: number;

@@ -16,14 +16,14 @@ export class Recorder {
   readonly #evaluator: Evaluator;
   readonly #store: RunStore;
   readonly #changes: RunChanges;
-  readonly #watch: (outcome: Outcome, milliseconds: number) => void;
+  readonly #watch: (outcome: Outcome, milliseconds?: number) => void;
 
-  /** @param watch told of each recording what became of it, and how long the store took */
+  /** @param watch told of each recording what became of it, and how long the store took, when it was asked */
   constructor(
     evaluator: Evaluator,
     store: RunStore,
     changes: RunChanges,
-    watch: (outcome: Outcome, milliseconds: number) => void = () => undefined,
+    watch: (outcome: Outcome, milliseconds?: number) => void = () => undefined,
   ) {
     this.#evaluator = evaluator;
     this.#store = store;
@@ -39,7 +39,7 @@ export class Recorder {
     // What comes too late need not be read.
     const attempt = await this.#store.attemptOf(key.run, key.step);
     if (attempt !== undefined && attempt > key.attempt) {
-      this.#watch('superseded', 0);
+      this.#watch('superseded');
       throw superseded(key);
     }
     const evaluated = await this.#evaluator.evaluateForRun(body, key);
@@ -58,6 +58,9 @@ export class Recorder {
     const outcome = await this.#store.record(key, recording);
     this.#watch(outcome, performance.now() - started);
     if (outcome === 'superseded') throw superseded(key);
+    if (outcome === 'unexpected') {
+      throw new LossmeterError('rank_unexpected', `${nameOf(key)}: the run has fewer ranks, as expected_ranks says`);
+    }
     if (outcome === 'conflict') throw conflict(key);
     if (outcome === 'created') this.#changes.notify(key.run);
     return outcome;

@@ -1,4 +1,5 @@
 import { DatabaseSync } from 'node:sqlite';
+import { LossmeterError } from '../errors.ts';
 import { MIGRATIONS } from './migrations/index.ts';
 
 /**
@@ -11,7 +12,9 @@ export function openDatabase(path: string): DatabaseSync {
   let database: DatabaseSync | undefined;
   try {
     database = new DatabaseSync(path, { timeout: BUSY_MS });
-    database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY;');
+    database.exec(
+      'PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY;',
+    );
     migrate(database);
     return database;
   } catch (cause) {
@@ -20,8 +23,8 @@ export function openDatabase(path: string): DatabaseSync {
   }
 }
 
-/** How long another process may keep the file locked, in milliseconds. */
-const BUSY_MS = 5000;
+/** How long is waited for another process that keeps the file locked, in milliseconds: nothing else is done meanwhile. */
+const BUSY_MS = 100;
 
 function migrate(database: DatabaseSync): void {
   inTransaction(database, () => {
@@ -34,15 +37,25 @@ function migrate(database: DatabaseSync): void {
   });
 }
 
+/** What may pass, by the primary result codes of SQLite: busy, locked, not writable, failing, full or not to be opened. */
+const PASSING = new Set([5, 6, 8, 10, 13, 14]);
+
+/** What an error of SQLite means. @returns LossmeterError store_unavailable for what may pass; else as it is */
+export function explain(error: unknown): unknown {
+  const { errcode, message } = error as { errcode?: number; message: string };
+  if (errcode === undefined || !PASSING.has(errcode & 0xff)) return error;
+  return new LossmeterError('store_unavailable', `the history says: ${message}`, [], { cause: error });
+}
+
 /** All of it, or nothing. It takes the right to write at once: one that came later could find another's in its way. */
 export function inTransaction<T>(database: DatabaseSync, change: () => T): T {
-  database.exec('BEGIN IMMEDIATE');
   try {
+    database.exec('BEGIN IMMEDIATE');
     const result = change();
     database.exec('COMMIT');
     return result;
   } catch (error) {
     if (database.isTransaction) database.exec('ROLLBACK');
-    throw error;
+    throw explain(error);
   }
 }

@@ -1,5 +1,5 @@
 import type { SQLInputValue, SQLOutputValue } from 'node:sqlite';
-import type { KeptDiagnostics, RecordedBatch, StepPoint } from './record.ts';
+import type { BatchKey, KeptDiagnostics, RecordedBatch, Recording, RunMetadata, StepPoint } from './record.ts';
 
 /** A row as node:sqlite has it. */
 export type Row = Record<string, SQLOutputValue>;
@@ -7,6 +7,55 @@ export type Row = Record<string, SQLOutputValue>;
 /** SQLite has no NaN. */
 export const toReal = (value: number): SQLInputValue => (Number.isNaN(value) ? null : value);
 export const fromReal = (value: SQLOutputValue | undefined): number => (value === null ? Number.NaN : Number(value));
+
+/** A loss that can be compared; NULL when it is not finite. */
+export const toFinite = (value: number): SQLInputValue => (Number.isFinite(value) ? value : null);
+
+/** The loss of a step, from its numerator and its denominator. */
+export const lossOf = (row: Row): number => fromReal(row['numerator']) / fromReal(row['denominator']);
+
+/** Sums as they are kept. */
+export function toSums(row: Row): { numerators: Uint8Array; denominators: Uint8Array } {
+  return { numerators: row['numerators'] as Uint8Array, denominators: row['denominators'] as Uint8Array };
+}
+
+export function toMetadata(row: Row): RunMetadata {
+  const expected = row['expected_ranks'];
+  return {
+    labels: JSON.parse(row['labels'] as string) as NonNullable<RunMetadata['labels']>,
+    ...(typeof expected === 'number' && { expectedRanks: expected }),
+  };
+}
+
+/** What is told of the batches of a step that are not finite. */
+interface Told {
+  badBatches: number;
+  causes: string[];
+  /** That of the first of them in the order of rank and micro-batch, and which it is. */
+  summary: string | null;
+  rank: number | null;
+  microBatch: number | null;
+}
+
+/** @param step as it was before this batch; undefined when it is the first */
+export function tellOf(
+  step: Row | undefined,
+  { diagnostics }: Recording,
+  { rank, microBatch }: Pick<BatchKey, 'rank' | 'microBatch'>,
+): Told {
+  const told: Told = {
+    badBatches: Number(step?.['bad_batches'] ?? 0),
+    causes: step === undefined ? [] : (JSON.parse(step['causes'] as string) as string[]),
+    summary: (step?.['summary'] ?? null) as string | null,
+    rank: (step?.['summary_rank'] ?? null) as number | null,
+    microBatch: (step?.['summary_micro_batch'] ?? null) as number | null,
+  };
+  if (diagnostics.verdict === 'finite') return told;
+  told.badBatches++;
+  told.causes = [...new Set([...told.causes, ...diagnostics.causes.map(({ cause }) => cause)])].toSorted();
+  const isFirst = told.rank === null || rank < told.rank || (rank === told.rank && microBatch < told.microBatch!);
+  return isFirst ? { ...told, summary: diagnostics.summary, rank, microBatch } : told;
+}
 
 /** What a diagnosis says beside its verdict and its summary, which have columns of their own; null when nothing was found. */
 export function toDiagnosticsText(diagnostics: KeptDiagnostics): string | null {
@@ -42,7 +91,7 @@ export function toStep(row: Row): StepPoint {
     attempt: Number(row['attempt']),
     numerator: fromReal(row['numerator']),
     denominator: fromReal(row['denominator']),
-    loss: fromReal(row['loss']),
+    loss: lossOf(row),
     ranks: Number(row['ranks']),
     rankLosses: least === null ? undefined : { min: Number(least), max: Number(greatest) },
     nonFinite: row['non_finite'] === 1,

@@ -1,16 +1,37 @@
 import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { BatchKey, Outcome, RecordedBatch, Recording, RunMetadata, RunSummary, StepPoint } from './record.ts';
-import { inTransaction, openDatabase } from './sqlite-database.ts';
-import { fromReal, toBatch, toDiagnosticsText, toReal, toStep } from './sqlite-rows.ts';
+import { explain, inTransaction, openDatabase } from './sqlite-database.ts';
+import {
+  fromReal,
+  lossOf,
+  tellOf,
+  toBatch,
+  toDiagnosticsText,
+  toFinite,
+  toMetadata,
+  toReal,
+  toStep,
+  toSums,
+} from './sqlite-rows.ts';
 import type { Row } from './sqlite-rows.ts';
-import { stepValue } from './step.ts';
+import { PairSum, isWrong } from './step.ts';
 import type { RunStore, StepLoss, StepRange } from './store.ts';
 
 /** Points of a sparkline. */
 const SPARKLINE = 64;
 
-/** Batches that are read at a time. */
+/** Steps that are read at a time. */
 const PAGE = 1000;
+
+/** Losses that are read at a time. */
+const LOSSES_PAGE = 20_000;
+
+/** Steps that are removed at a time. */
+const PURGED_STEPS = 200;
+
+/** What a run that is being removed is called: no name that a run may have. */
+const REMOVED = '~removed ';
 
 /**
  * Runs in a file of SQLite: one process writes, and its transactions take a fraction of a millisecond, so they are not worth
@@ -32,9 +53,12 @@ export class SqliteStore implements RunStore {
 
   async record(key: BatchKey, recording: Recording): Promise<Outcome> {
     return inTransaction(this.#database, () => {
-      const run = this.#idOf(key.run) ?? this.#create(key.run);
+      const row = this.#get('SELECT id, expected_ranks FROM runs WHERE name = ?', key.run);
+      const expected = row?.['expected_ranks'] ?? null;
+      if (expected !== null && key.rank >= Number(expected)) return 'unexpected';
+      const run = row === undefined ? this.#create(key.run) : Number(row['id']);
       const { step, attempt, rank, microBatch } = key;
-      const before = this.#get('SELECT attempt, non_finite FROM steps WHERE run = ? AND step = ?', run, step);
+      const before = this.#get('SELECT * FROM steps WHERE run = ? AND step = ?', run, step);
       if (before !== undefined && Number(before['attempt']) > attempt) return 'superseded';
       const known = this.#get(
         'SELECT digest FROM batches WHERE run = ? AND step = ? AND attempt = ? AND rank = ? AND micro_batch = ?',
@@ -43,13 +67,14 @@ export class SqliteStore implements RunStore {
       if (known !== undefined) {
         return Buffer.compare(known['digest'] as Uint8Array, recording.digest) === 0 ? 'repeated' : 'conflict';
       }
-      this.#insert(run, key, recording);
-      const point = this.#updateStep(run, step, attempt);
+      const now = this.#now();
+      this.#insert(run, key, recording, now);
+      const nonFinite = this.#addToStep(run, key, recording, before, now);
       this.#run(
         `UPDATE runs SET updated_at = ?, batches = batches + 1, steps = steps + ?,
            non_finite_steps = non_finite_steps + ?, ranks = max(ranks, ?) WHERE id = ?`,
-        ...[this.#now(), before === undefined ? 1 : 0],
-        ...[Number(point.nonFinite) - Number(before?.['non_finite'] ?? 0), rank + 1, run],
+        ...[now, before === undefined ? 1 : 0],
+        ...[Number(nonFinite) - Number(before?.['non_finite'] ?? 0), rank + 1, run],
       );
       return 'created';
     });
@@ -74,7 +99,35 @@ export class SqliteStore implements RunStore {
   }
 
   async remove(run: string): Promise<boolean> {
-    return this.#run('DELETE FROM runs WHERE name = ?', run) > 0;
+    const id = this.#idOf(run);
+    if (id === undefined) return false;
+    // It is gone at once; what belongs to it goes bit by bit, for others write meanwhile.
+    this.#run('UPDATE runs SET name = ? WHERE id = ?', `${REMOVED}${id}`, id);
+    await this.#purge(id);
+    return true;
+  }
+
+  /** Takes away what a service that ended meanwhile left of removed runs. */
+  async start(): Promise<void> {
+    const removed = this.#all('SELECT id FROM runs WHERE name GLOB ?', `${REMOVED}*`);
+    for (const row of removed) await this.#purge(Number(row['id']));
+  }
+
+  async #purge(run: number): Promise<void> {
+    for (;;) {
+      const last = this.#get(
+        'SELECT max(step) AS step FROM (SELECT step FROM steps WHERE run = ? ORDER BY step LIMIT ?)',
+        ...[run, PURGED_STEPS],
+      )!['step'];
+      if (last === null || last === undefined) break;
+      inTransaction(this.#database, () => {
+        for (const table of ['batches', 'ranks', 'steps']) {
+          this.#run(`DELETE FROM ${table} WHERE run = ? AND step <= ?`, run, last);
+        }
+      });
+      await nextTurn();
+    }
+    this.#run('DELETE FROM runs WHERE id = ?', run);
   }
 
   async run(name: string): Promise<RunSummary | undefined> {
@@ -83,7 +136,10 @@ export class SqliteStore implements RunStore {
   }
 
   async runs(limit: number, before = Number.MAX_SAFE_INTEGER) {
-    const rows = this.#all('SELECT * FROM runs WHERE id < ? ORDER BY id DESC LIMIT ?', before, limit + 1);
+    const rows = this.#all(
+      'SELECT * FROM runs WHERE id < ? AND name NOT GLOB ? ORDER BY id DESC LIMIT ?',
+      ...[before, `${REMOVED}*`, limit + 1],
+    );
     const page = rows.slice(0, limit);
     return {
       runs: page.map((row) => this.#summarize(row)),
@@ -92,8 +148,16 @@ export class SqliteStore implements RunStore {
   }
 
   async newest(limit: number) {
-    const rows = this.#all('SELECT id, name FROM runs WHERE steps > 0 ORDER BY updated_at DESC LIMIT ?', limit);
+    const rows = this.#all(
+      'SELECT id, name FROM runs WHERE steps > 0 AND name NOT GLOB ? ORDER BY updated_at DESC LIMIT ?',
+      ...[`${REMOVED}*`, limit],
+    );
     return rows.map((row) => ({ run: row['name'] as string, last: this.#lastOf(Number(row['id']))! }));
+  }
+
+  async metadata(run: string): Promise<RunMetadata | undefined> {
+    const row = this.#get('SELECT labels, expected_ranks FROM runs WHERE name = ?', run);
+    return row && toMetadata(row);
   }
 
   async ranksOf(run: string): Promise<number | undefined> {
@@ -116,17 +180,26 @@ export class SqliteStore implements RunStore {
 
   async losses(run: string, { from, to }: StepRange): Promise<StepLoss[]> {
     const statement = this.#prepare(
-      'SELECT step, loss, non_finite FROM steps WHERE run = ? AND step BETWEEN ? AND ? ORDER BY step',
+      'SELECT step, loss, non_finite FROM steps WHERE run = ? AND step BETWEEN ? AND ? ORDER BY step LIMIT ?',
     );
     statement.setReturnArrays(true);
-    const rows = statement.all(this.#idOf(run) ?? null, from, to) as unknown as [number, number | null, number][];
-    return rows.map(([step, loss, nonFinite]) => ({ step, loss: fromReal(loss), nonFinite: nonFinite === 1 }));
+    const id = this.#idOf(run) ?? null;
+    const losses: StepLoss[] = [];
+    for (let first = from; ;) {
+      const rows = statement.all(id, first, to, LOSSES_PAGE) as unknown as [number, number | null, number][];
+      for (const [step, loss, nonFinite] of rows) {
+        losses.push({ step, loss: loss ?? Number.NaN, nonFinite: nonFinite === 1 });
+      }
+      if (rows.length < LOSSES_PAGE) return losses;
+      first = rows.at(-1)![0] + 1;
+      await nextTurn();
+    }
   }
 
   async lossesBefore(run: string, step: number, limit: number): Promise<number[]> {
     const rows = this.#all(
-      `SELECT loss FROM steps WHERE run = ? AND step < ? AND loss > ? AND loss < ? ORDER BY step DESC LIMIT ?`,
-      ...[this.#idOf(run) ?? null, step, -Infinity, Infinity, limit],
+      'SELECT loss FROM steps WHERE run = ? AND step < ? AND loss IS NOT NULL ORDER BY step DESC LIMIT ?',
+      ...[this.#idOf(run) ?? null, step, limit],
     );
     return rows.map((row) => Number(row['loss'])).toReversed();
   }
@@ -136,6 +209,7 @@ export class SqliteStore implements RunStore {
     for (let first = from; ;) {
       const steps = await this.steps(run, { from: first, to }, PAGE);
       for (const { step, attempt } of steps) yield* this.#batchesOf(this.#idOf(run) ?? null, step, attempt);
+      await nextTurn();
       if (steps.length < PAGE) return;
       first = steps.at(-1)!.step + 1;
     }
@@ -148,7 +222,10 @@ export class SqliteStore implements RunStore {
   async changes(sequence: number, limit: number) {
     const sql =
       'SELECT steps.*, name FROM steps JOIN runs ON runs.id = run WHERE sequence > ? ORDER BY sequence LIMIT ?';
-    return this.#all(sql, sequence, limit).map((row) => ({ run: row['name'] as string, step: toStep(row) }));
+    return this.#all(sql, sequence, limit).map((row) => ({
+      ...{ run: row['name'] as string, runId: Number(row['run']) },
+      step: toStep(row),
+    }));
   }
 
   async changedSince(run: string, sequence: number, limit: number): Promise<StepPoint[]> {
@@ -172,28 +249,63 @@ export class SqliteStore implements RunStore {
     return Number(this.#get(sql, run, now, now)!['id']);
   }
 
-  #insert(run: number, { step, attempt, rank, microBatch }: BatchKey, recording: Recording): void {
+  #insert(run: number, { step, attempt, rank, microBatch }: BatchKey, recording: Recording, now: number): void {
     const { numerator, denominator, diagnostics, digest } = recording;
     this.#run(
       'INSERT INTO batches VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
       ...[run, step, attempt, rank, microBatch, toReal(numerator), toReal(denominator)],
       ...[diagnostics.verdict === 'finite' ? 1 : 0, diagnostics.summary, toDiagnosticsText(diagnostics)],
-      ...[digest, this.#now()],
+      ...[digest, now],
     );
   }
 
-  /** Makes the value of a step anew from its batches. */
-  #updateStep(run: number, step: number, attempt: number): Pick<StepPoint, 'nonFinite'> {
-    const value = stepValue(this.#batchesOf(run, step, attempt));
-    const { rankLosses } = value;
+  /**
+   * Adds a batch to its rank and to its step, which begin anew with a higher attempt.
+   * @param before the step as it was
+   * @returns whether the step is not finite
+   */
+  #addToStep(run: number, key: BatchKey, recording: Recording, before: Row | undefined, now: number): boolean {
+    const { step, attempt, rank, microBatch } = key;
+    const same = before !== undefined && Number(before['attempt']) === attempt ? before : undefined;
+    if (before !== undefined && same === undefined) {
+      this.#run('DELETE FROM ranks WHERE run = ? AND step = ?', run, step);
+    }
+    const isNewRank = this.#addToRank(run, step, rank, recording);
+    const sums = same === undefined ? PairSum.of() : PairSum.from(toSums(same));
+    sums.add(recording);
+    const value = sums.value;
+    const range = this.#get(
+      'SELECT min(loss) AS least, max(loss) AS greatest FROM ranks WHERE run = ? AND step = ? AND loss IS NOT NULL',
+      ...[run, step],
+    );
+    const told = tellOf(same, recording, { rank, microBatch });
+    const nonFinite = told.badBatches > 0 || isWrong(value);
+    const { numerators, denominators } = sums.toBytes();
     const sequence = this.#get('UPDATE sequence SET value = value + 1 RETURNING value')!['value']!;
     this.#run(
-      'INSERT OR REPLACE INTO steps VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
-      ...[run, step, attempt, toReal(value.numerator), toReal(value.denominator), toReal(value.loss), value.ranks],
-      ...[rankLosses?.min ?? null, rankLosses?.max ?? null, value.nonFinite ? 1 : 0, JSON.stringify(value.causes)],
-      ...[value.summary ?? null, value.recordedAt, sequence],
+      'INSERT OR REPLACE INTO steps VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
+      ...[run, step, attempt, numerators, denominators, toReal(value.numerator), toReal(value.denominator)],
+      ...[toFinite(value.loss), Number(same?.['ranks'] ?? 0) + Number(isNewRank)],
+      ...[range!['least']!, range!['greatest']!, told.badBatches, Number(nonFinite), JSON.stringify(told.causes)],
+      ...[told.summary, told.rank, told.microBatch, now, sequence],
     );
-    return value;
+    return nonFinite;
+  }
+
+  /** @returns whether it is the first batch of the rank */
+  #addToRank(run: number, step: number, rank: number, recording: Recording): boolean {
+    const known = this.#get(
+      'SELECT numerators, denominators FROM ranks WHERE run = ? AND step = ? AND rank = ?',
+      ...[run, step, rank],
+    );
+    const sums = known === undefined ? PairSum.of() : PairSum.from(toSums(known));
+    sums.add(recording);
+    const { numerators, denominators } = sums.toBytes();
+    this.#run(
+      'INSERT OR REPLACE INTO ranks VALUES (?, ?, ?, ?, ?, ?)',
+      ...[run, step, rank, numerators, denominators, toFinite(sums.value.loss)],
+    );
+    return known === undefined;
   }
 
   #batchesOf(run: number | null, step: number, attempt: number): RecordedBatch[] {
@@ -206,14 +318,14 @@ export class SqliteStore implements RunStore {
     const first = this.#lossAt(id, 0);
     const last = this.#lastOf(id);
     const best = this.#get(
-      'SELECT step, loss FROM steps WHERE run = ? AND loss > ? AND loss < ? ORDER BY loss, step LIMIT 1',
-      ...[id, -Infinity, Infinity],
+      'SELECT step, loss FROM steps WHERE run = ? AND loss IS NOT NULL ORDER BY loss, step LIMIT 1',
+      id,
     );
-    const expected = row['expected_ranks'];
+    const { labels = {}, expectedRanks } = toMetadata(row);
     return {
       run: row['name'] as string,
-      labels: JSON.parse(row['labels'] as string) as RunSummary['labels'],
-      expectedRanks: expected === null ? undefined : Number(expected),
+      labels,
+      expectedRanks,
       createdAt: Number(row['created_at']),
       updatedAt: Number(row['updated_at']),
       batches: Number(row['batches']),
@@ -227,8 +339,11 @@ export class SqliteStore implements RunStore {
   }
 
   #lastOf(run: number): { step: number; loss: number } | undefined {
-    const row = this.#get('SELECT step, loss FROM steps WHERE run = ? ORDER BY step DESC LIMIT 1', run);
-    return row && { step: Number(row['step']), loss: fromReal(row['loss']) };
+    const row = this.#get(
+      'SELECT step, numerator, denominator FROM steps WHERE run = ? ORDER BY step DESC LIMIT 1',
+      run,
+    );
+    return row && { step: Number(row['step']), loss: lossOf(row) };
   }
 
   /** Finite losses about evenly spaced, found one by one: reading all of them would take their number. */
@@ -258,15 +373,23 @@ export class SqliteStore implements RunStore {
   }
 
   #get(sql: string, ...values: SQLInputValue[]): Row | undefined {
-    return this.#prepare(sql).get(...values);
+    return this.#attempt(() => this.#prepare(sql).get(...values));
   }
 
   #all(sql: string, ...values: SQLInputValue[]): Row[] {
-    return this.#prepare(sql).all(...values);
+    return this.#attempt(() => this.#prepare(sql).all(...values));
   }
 
   /** @returns how many rows it changed */
   #run(sql: string, ...values: SQLInputValue[]): number {
-    return Number(this.#prepare(sql).run(...values).changes);
+    return this.#attempt(() => Number(this.#prepare(sql).run(...values).changes));
+  }
+
+  #attempt<T>(use: () => T): T {
+    try {
+      return use();
+    } catch (error) {
+      throw explain(error);
+    }
   }
 }

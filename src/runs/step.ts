@@ -1,35 +1,53 @@
-import { sumOf } from '../loss/summation.ts';
-import type { RecordedBatch, StepPoint } from './record.ts';
+import { ExactSum } from './exact-sum.ts';
+import type { RecordedBatch } from './record.ts';
 
-/** What of a step follows from its batches. */
-export type StepValue = Omit<StepPoint, 'sequence' | 'step' | 'attempt'>;
-
-/**
- * The value of a step: Σ numerators / Σ denominators, added with compensation in the order of rank and micro-batch, so that
- * its bits do not depend on the order in which they came.
- * @param batches of one attempt, in that order; at least one
- */
-export function stepValue(batches: readonly Omit<RecordedBatch, 'attempt' | 'step'>[]): StepValue {
-  const sums = addPairs(batches);
-  const bad = batches.filter(({ diagnostics }) => diagnostics.verdict === 'non_finite');
-  const ranks = [...Map.groupBy(batches, ({ rank }) => rank).values()];
-  const finite = ranks.map((own) => addPairs(own).loss).filter(Number.isFinite);
-  return {
-    ...sums,
-    ranks: ranks.length,
-    rankLosses: finite.length === 0 ? undefined : { min: Math.min(...finite), max: Math.max(...finite) },
-    nonFinite: bad.length > 0 || !Number.isFinite(sums.loss),
-    causes: [...new Set(bad.flatMap(({ diagnostics }) => diagnostics.causes.map(({ cause }) => cause)))],
-    summary: bad[0]?.diagnostics.summary,
-    recordedAt: Math.max(...batches.map(({ recordedAt }) => recordedAt)),
-  };
+/** A numerator, a denominator and what they amount to. */
+interface Quotient {
+  numerator: number;
+  denominator: number;
+  /** NaN where nothing is counted, and both are 0. */
+  loss: number;
 }
 
-/** What some batches add up to, those of a rank for instance, added with compensation in their order. */
-export function addPairs(batches: readonly Pair[]): Pair & { loss: number } {
-  const numerator = sumOf(batches.map((batch) => batch.numerator));
-  const denominator = sumOf(batches.map((batch) => batch.denominator));
-  return { loss: numerator / denominator, numerator, denominator };
+/** What batches add up to: Σ numerators / Σ denominators, each sum rounded once, so that their order does not show. */
+export class PairSum {
+  readonly #numerators: ExactSum;
+  readonly #denominators: ExactSum;
+
+  private constructor(numerators: ExactSum, denominators: ExactSum) {
+    this.#numerators = numerators;
+    this.#denominators = denominators;
+  }
+
+  static of(batches: readonly Pick<RecordedBatch, 'numerator' | 'denominator'>[] = []): PairSum {
+    return new PairSum(
+      ExactSum.of(batches.map(({ numerator }) => numerator)),
+      ExactSum.of(batches.map(({ denominator }) => denominator)),
+    );
+  }
+
+  /** One that was kept. */
+  static from({ numerators, denominators }: { numerators: Uint8Array; denominators: Uint8Array }): PairSum {
+    return new PairSum(ExactSum.from(numerators), ExactSum.from(denominators));
+  }
+
+  add({ numerator, denominator }: Pick<RecordedBatch, 'numerator' | 'denominator'>): void {
+    this.#numerators.add(numerator);
+    this.#denominators.add(denominator);
+  }
+
+  get value(): Quotient {
+    const [numerator, denominator] = [this.#numerators.value, this.#denominators.value];
+    return { loss: numerator / denominator, numerator, denominator };
+  }
+
+  /** What it is kept as. */
+  toBytes(): { numerators: Uint8Array; denominators: Uint8Array } {
+    return { numerators: this.#numerators.toBytes(), denominators: this.#denominators.toBytes() };
+  }
 }
 
-type Pair = Pick<RecordedBatch, 'numerator' | 'denominator'>;
+/** Whether sums are wrong. Those of nothing that counts, 0 / 0, have no loss, and nothing is wrong with them. */
+export function isWrong({ numerator, denominator, loss }: Quotient): boolean {
+  return !Number.isFinite(loss) && !(numerator === 0 && denominator === 0);
+}

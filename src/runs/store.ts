@@ -19,6 +19,8 @@ export interface StepLoss {
  * to undefined.
  */
 export interface RunStore {
+  /** Makes it ready. */
+  start(): Promise<void>;
   /** Records a micro-batch, in one transaction with its step and its run; the run is made when it is the first. */
   record(key: BatchKey, recording: Recording): Promise<Outcome>;
   /** The highest attempt of a step; undefined when nothing is recorded of it. */
@@ -33,6 +35,8 @@ export interface RunStore {
   runs(limit: number, before: number | undefined): Promise<{ runs: RunSummary[]; next: number | undefined }>;
   /** Runs that changed last, the newest first, with their last steps. */
   newest(limit: number): Promise<{ run: string; last: { step: number; loss: number } }[]>;
+  /** What its owner says of a run. */
+  metadata(run: string): Promise<RunMetadata | undefined>;
   /** How many ranks a complete step of a run has. */
   ranksOf(run: string): Promise<number | undefined>;
 
@@ -49,7 +53,7 @@ export interface RunStore {
   /** The newest sequence number of all. */
   sequence(): Promise<number>;
   /** Steps of all runs that changed after a sequence number, in the order of their last changes. */
-  changes(sequence: number, limit: number): Promise<{ run: string; step: StepPoint }[]>;
+  changes(sequence: number, limit: number): Promise<{ run: string; runId: number; step: StepPoint }[]>;
   /** The same of one run. */
   changedSince(run: string, sequence: number, limit: number): Promise<StepPoint[]>;
 

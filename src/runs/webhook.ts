@@ -48,16 +48,16 @@ export class Webhook {
   }
 
   /** Looks at a step that has changed. */
-  readonly tell = ({ run, point }: ChangedStep): void => {
+  readonly tell = ({ run, runId, point }: ChangedStep): void => {
     const reason = reasonOf(point);
     if (reason === undefined) return;
-    const key = JSON.stringify([run, point.step, point.attempt, reason]);
+    const key = JSON.stringify([runId, point.step, point.attempt, reason]);
     if (this.#told.has(key)) return;
-    this.#remember(key);
     if (this.#waiting.length >= MOST_WAITING) {
       this.#watch('dropped');
       return;
     }
+    this.#remember(key);
     const timestamp = new Date().toISOString();
     this.#waiting.push(stringify({ type: `step.${reason}`, timestamp, data: { run, step: wirePoint(point) } }));
     this.#sending ??= this.#sendAll().finally(() => {

@@ -1,7 +1,7 @@
 /** What is known of runs, under its names on the wire. */
 import type { CurvePoint } from './curve.ts';
 import type { RecordedBatch, RunSummary } from './record.ts';
-import { addPairs } from './step.ts';
+import { PairSum } from './step.ts';
 
 /** A run in which something was recorded in so many milliseconds is active. */
 const ACTIVE_MS = 5 * 60_000;
@@ -57,7 +57,7 @@ export function wireStep(run: string, point: CurvePoint, batches: readonly Recor
     missing_ranks: missing,
     rank_details: [...byRank].map(([rank, own]) => ({
       rank,
-      ...addPairs(own),
+      ...PairSum.of(own).value,
       micro_batches: own.map(({ microBatch, numerator, denominator, recordedAt, diagnostics }) => ({
         micro_batch: microBatch,
         loss: numerator / denominator,

@@ -46,7 +46,7 @@ export const RecordQuery = object(
 
 export const RunsQuery = object(
   {
-    limit: integer(1, 1000, 'Runs at most.', 50, { default: 50 }),
+    limit: integer(1, 200, 'Runs at most.', 50, { default: 50 }),
     cursor: Type.Optional(
       Type.String({ pattern: '^\\d{1,15}$', description: '`next` of the page before.', examples: ['17'] }),
     ),
@@ -61,12 +61,12 @@ export const StepsQuery = object(
     max_points: Type.Optional(
       integer(
         4,
-        100_000,
+        20_000,
         'About how many steps are to show the range: of buckets of equally many steps those of least and of greatest loss, and every step that is not finite, even beyond that number.',
         1000,
       ),
     ),
-    limit: integer(1, 100_000, 'Steps at most, without `max_points`.', 10_000, { default: 10_000 }),
+    limit: integer(1, 20_000, 'Steps at most, without `max_points`.', 5000, { default: 5000 }),
     cursor: Type.Optional(
       Type.String({ pattern: '^\\d{1,16}$', description: '`next` of the page before.', examples: ['10000'] }),
     ),
@@ -147,7 +147,10 @@ export const RunList = object(
 const pointProperties = {
   step: Step,
   attempt: count('The attempt that its batches are of.', 0),
-  loss: numberOrNonFinite('Σ numerators / Σ denominators over ranks and micro-batches in their order.', 1.93),
+  loss: numberOrNonFinite(
+    'Σ numerators / Σ denominators over ranks and micro-batches, each sum rounded once, so that no order shows; NaN where nothing is counted.',
+    1.93,
+  ),
   numerator: numberOrNonFinite('Σ numerators.', 15810.56),
   denominator: numberOrNonFinite('Σ denominators.', 8192),
   complete: Type.Boolean({

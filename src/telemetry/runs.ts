@@ -11,7 +11,7 @@ const MOST_RUNS = 20;
 /** Seconds: a transaction takes a fraction of a millisecond, and as long as the disk takes. */
 const BOUNDS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.1, 1];
 
-const OUTCOMES: readonly Outcome[] = ['created', 'repeated', 'conflict', 'superseded'];
+const OUTCOMES: readonly Outcome[] = ['created', 'repeated', 'conflict', 'superseded', 'unexpected'];
 
 /** What is recorded, and how the runs stand that are recorded at the moment. */
 export class RunMetrics {
@@ -39,9 +39,9 @@ export class RunMetrics {
     addLast(registry, store);
   }
 
-  readonly recorded = (outcome: Outcome, milliseconds: number): void => {
+  readonly recorded = (outcome: Outcome, milliseconds?: number): void => {
     this.#outcomes.inc({ outcome });
-    this.#seconds.observe(milliseconds / 1000);
+    if (milliseconds !== undefined) this.#seconds.observe(milliseconds / 1000);
   };
 
   readonly told = (outcome: WebhookOutcome): void => this.#webhooks.inc({ outcome });

@@ -151,7 +151,8 @@ export function tookWithoutTensors(
   fields: Readonly<Record<string, unknown>>,
   { withoutTensors }: Pick<DecodeContext, 'withoutTensors'>,
 ): boolean {
-  if (withoutTensors === undefined || TENSOR_FIELDS.some((name) => Object.hasOwn(fields, name))) return false;
+  const hasTensors = TENSOR_FIELDS.some((name) => Object.hasOwn(fields, name) && fields[name] !== null);
+  if (withoutTensors === undefined || hasTensors) return false;
   withoutTensors(fields);
   return true;
 }

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
-import { sumOf } from '../../src/loss/summation.ts';
+import { ExactSum } from '../../src/runs/exact-sum.ts';
 import { encode, seededRandom } from '../rows.ts';
 import { MSGPACK, Service, encodeRequest } from '../service.ts';
 import { ServiceProcess } from './process.ts';
@@ -142,8 +142,8 @@ test(
           pairs.push((await oracle.post(bodyOf({ step, rank, microBatch, attempt }), { type: MSGPACK })).body);
         }
       }
-      const numerator = sumOf(pairs.map((pair) => pair.numerator));
-      const denominator = sumOf(pairs.map((pair) => pair.denominator));
+      const numerator = ExactSum.of(pairs.map((pair) => pair.numerator)).value;
+      const denominator = ExactSum.of(pairs.map((pair) => pair.denominator)).value;
       expected.push({ step, attempt, numerator, denominator, loss: numerator / denominator, complete: true });
     }
     expect(

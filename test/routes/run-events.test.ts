@@ -20,11 +20,11 @@ async function record(run: string, step: number, numerator: number, rank = 0, ur
 }
 
 /** A client that collects what comes. */
-async function watch(run: string, lastEventId?: string, url = service.url) {
+async function watch(run: string, lastEventId?: string, query = '', url = service.url) {
   const left = new AbortController();
   onTestFinished(() => left.abort());
   const headers: Record<string, string> = lastEventId === undefined ? {} : { 'last-event-id': lastEventId };
-  const response = await fetch(`${url}/v1/runs/${run}/events`, { headers, signal: left.signal });
+  const response = await fetch(`${url}/v1/runs/${run}/events${query}`, { headers, signal: left.signal });
   expect([response.status, response.headers.get('content-type')]).toEqual([200, 'text/event-stream']);
   const events: Event[] = [];
   const ids: string[] = [];
@@ -93,6 +93,19 @@ describe('events of a run', () => {
     expect(first.ids[0]).toMatch(/^\d+$/);
   });
 
+  test('go on after the header, which is newer than the address, and begin anew where history was lost', async () => {
+    for (const step of [1, 2, 3]) await record('again', step, 1);
+    const all = await watch('again', '0');
+    await all.until(3);
+    const back = await watch('again', all.events[2]!.id, '?last_event_id=0');
+    await sleep(100);
+    expect(back.events).toEqual([]);
+    const fromAddress = await watch('again', undefined, '?last_event_id=0');
+    await fromAddress.until(3);
+    const lost = await watch('again', '999999999');
+    await lost.until(3);
+  });
+
   test('are also what is said of the run, and that it was deleted', async () => {
     await record('told', 1, 5);
     const { events, until, isOver } = await watch('told');
@@ -116,7 +129,7 @@ test('a service that closes ends them at once', async () => {
   const app = await buildApp({ config: { ...loadConfig({ LOSSMETER_STORE: ':memory:' }), workers: 1 } });
   const url = await app.listen({ host: '127.0.0.1', port: 0 });
   await record('closing', 1, 5, 0, url);
-  const { isOver } = await watch('closing', undefined, url);
+  const { isOver } = await watch('closing', undefined, '', url);
   await sleep(50);
   const started = performance.now();
   await app.close();

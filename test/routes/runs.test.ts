@@ -71,11 +71,31 @@ describe('recording', () => {
     expect(await call('GET', '/v1/runs/conflicts/steps/1')).toEqual(before);
   });
 
-  test('options in another order are the same', async () => {
-    const options = { label_smoothing: 0.1, semantics: 'torch' };
-    expect((await record('order', 1, 0, { ...BATCH, options })).status).toBe(201);
-    const turned = { semantics: 'torch', label_smoothing: 0.1 };
-    expect((await record('order', 1, 0, { ...BATCH, options: turned })).status).toBe(200);
+  test.each([
+    [
+      { label_smoothing: 0.1, semantics: 'torch' },
+      { semantics: 'torch', label_smoothing: 0.1 },
+    ],
+    [{ ignore_index: -100 }, { ignore_index: [-100] }],
+    [{ ignore_index: [1, -100] }, { ignore_index: [-100, 1, 1] }],
+    [{}, { outputs: ['lse', 'entropy'], metrics: ['accuracy', 'ece'], max_locations: 3 }],
+    [{}, { check_for_nan_in_loss_and_grad: true, on_non_finite: 'reject' }],
+  ])('%j and %j are the same content', async (options, same) => {
+    const run = `same-${JSON.stringify([options, same])
+      .replaceAll(/[^a-z0-9]/g, '')
+      .slice(0, 100)}`;
+    expect((await record(run, 1, 0, { ...BATCH, options })).status).toBe(201);
+    expect((await record(run, 1, 0, { ...BATCH, options: same })).status).toBe(200);
+  });
+
+  test('pairs of the same numbers in another form are the same content', async () => {
+    for (const [step, one, same] of [
+      [1, pair(0, 3), { numerator: -0, denominator: 3 }],
+      [2, pair('NaN', 3), { numerator: Number.NaN, denominator: 3, label: null, options: null }],
+    ] as const) {
+      expect((await record('forms', step, 0, one)).status).toBe(201);
+      expect((await call('PUT', `/v1/runs/forms/steps/${step}/ranks/0`, same, MSGPACK)).status).toBe(200);
+    }
   });
 
   test('takes a pair in JSON and in MessagePack', async () => {
@@ -130,6 +150,31 @@ describe('recording', () => {
     const request = { logits: [['NaN', 0]], label: [0], options: { on_non_finite: 'reject' } };
     expect((await record('rejected', 1, 0, request)).status).toBe(422);
     expect((await call('GET', '/v1/runs/rejected')).status).toBe(404);
+  });
+});
+
+describe('a micro-batch in which nothing counts', () => {
+  const nothing = { loss: 0, diagnostics: { verdict: 'finite', causes: [{ cause: 'zero_denominator' }] } };
+
+  test('is nothing wrong, whether it is evaluated or a pair, alone or beside others', async () => {
+    const masked = await record('empty', 1, 0, { logits: [[1, 2]], label: [0], input_mask: [0] });
+    expect(masked.body).toMatchObject(nothing);
+    expect((await record('empty', 2, 0, pair(0, 0))).body).toMatchObject(nothing);
+    await record('empty', 2, 1, pair(6, 2));
+    await record('empty', 3, 1, pair(8, 2));
+    expect((await call('GET', '/v1/runs/empty/steps')).body['steps']).toMatchObject([
+      { step: 1, loss: 'NaN', denominator: 0, non_finite: false },
+      { step: 2, loss: 3, non_finite: false, ranks: 2, rank_losses: { min: 3, max: 3 } },
+      { step: 3, loss: 4 },
+    ]);
+    expect((await call('GET', '/v1/runs/empty')).body).toMatchObject({ non_finite_steps: 0, best_step: 2 });
+  });
+
+  test('is something wrong when its numerator is not 0, or a denominator is not finite', async () => {
+    for (const [step, body] of [pair(1, 0), { numerator: 1, denominator: 'Infinity' }].entries()) {
+      expect((await record('wrong', step, 0, body)).body).toMatchObject({ diagnostics: { verdict: 'non_finite' } });
+    }
+    expect((await call('GET', '/v1/runs/wrong')).body).toMatchObject({ non_finite_steps: 2 });
   });
 });
 
@@ -188,6 +233,8 @@ describe('steps', () => {
     });
     await record('expected', 1, 1, pair(1, 1));
     expect((await call('GET', '/v1/runs/expected/steps/1')).body).toMatchObject({ complete: true, missing_ranks: [] });
+    const stray = await record('expected', 1, 3, pair(1, 1));
+    expect([stray.status, stray.body.code]).toEqual([422, 'rank_unexpected']);
     const changed = await call('PUT', '/v1/runs/expected', { expected_ranks: 4 });
     expect([changed.status, changed.body]).toMatchObject([200, { expected_ranks: 4, labels: { lr: 0.1, model: 'a' } }]);
   });

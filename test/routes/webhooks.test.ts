@@ -113,7 +113,7 @@ test('a receiver that is gone keeps nobody from recording, and is given up', asy
     },
     ...{ nonFinite: true, causes: [], summary: undefined, recordedAt: 0, complete: true, spike: false },
   };
-  lost.tell({ run: 'x', point });
+  lost.tell({ run: 'x', runId: 1, point });
   for (let k = 0; k < 200 && outcomes.length === 0; k++) await sleep(10);
   expect(outcomes).toEqual(['failed']);
   await lost.close();

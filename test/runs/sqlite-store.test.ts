@@ -89,6 +89,61 @@ test('what changed is told over all runs, each step once, in its newest state', 
   await store.close();
 });
 
+test('a removed run is gone at once, and what belongs to it by and by, also when the service ends meanwhile', async () => {
+  const path = join(folder, 'removed.db');
+  const store = new SqliteStore(path);
+  for (let step = 0; step < 1000; step++) await store.record(key(step), recording(1));
+  const removing = store.remove('r');
+  expect(await store.run('r')).toBeUndefined();
+  expect((await store.runs(10, undefined)).runs).toEqual([]);
+  await store.record(key(5), recording(2));
+  await removing;
+  expect(await store.run('r')).toMatchObject({ steps: 1, batches: 1, last: { step: 5, loss: 2 } });
+  for (let step = 10; step < 1000; step++) await store.record(key(step), recording(1));
+  const unfinished = store.remove('r').catch(() => undefined);
+  await store.close();
+  await unfinished;
+  const again = new SqliteStore(path);
+  await again.start();
+  await again.close();
+  const database = new DatabaseSync(path);
+  for (const table of ['runs', 'steps', 'ranks', 'batches']) {
+    expect(database.prepare(`SELECT count(*) AS n FROM ${table}`).get(), table).toEqual({ n: 0 });
+  }
+  database.close();
+});
+
+test('a step of many ranks takes each batch as quickly as the first', async () => {
+  const store = new SqliteStore(':memory:');
+  const time = async (from: number): Promise<number> => {
+    const started = performance.now();
+    for (let k = from; k < from + 500; k++) await store.record(key(1, k >> 3, k & 7), recording(k));
+    return performance.now() - started;
+  };
+  await time(0);
+  const early = await time(500);
+  for (let k = 1000; k < 8000; k += 500) await time(k);
+  const late = await time(8000);
+  // Sixteen times the batches would take sixteen times as long; the rest is for a machine that does something else.
+  expect(late).toBeLessThan(5 * early + 100);
+  expect((await store.steps('r', ALL, 1))[0]).toMatchObject({ numerator: (8499 * 8500) / 2, ranks: 1063 });
+  await store.close();
+});
+
+test('a file that another keeps locked is a refusal that can be repeated, and soon', async () => {
+  const path = join(folder, 'locked.db');
+  const store = new SqliteStore(path);
+  const other = new DatabaseSync(path);
+  other.exec('BEGIN IMMEDIATE');
+  const started = performance.now();
+  await expect(store.record(key(1), recording(1))).rejects.toMatchObject({ code: 'store_unavailable', status: 503 });
+  expect(performance.now() - started).toBeLessThan(2000);
+  other.exec('ROLLBACK');
+  other.close();
+  expect(await store.record(key(1), recording(1))).toBe('created');
+  await store.close();
+});
+
 test.each<[string, (path: string) => void, string]>([
   ['no database', (path) => writeFileSync(path, 'x'.repeat(10_000)), 'file is not a database'],
   [

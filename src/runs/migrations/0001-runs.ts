@@ -34,28 +34,48 @@ CREATE TABLE batches (
   PRIMARY KEY (run, step, attempt, rank, micro_batch)
 ) STRICT, WITHOUT ROWID;
 
+-- The sums of a step's highest attempt, as they are kept to go on with, and what they amount to.
 CREATE TABLE steps (
   run INTEGER NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
   step INTEGER NOT NULL,
   attempt INTEGER NOT NULL,
+  numerators BLOB NOT NULL,
+  denominators BLOB NOT NULL,
   numerator REAL,
   denominator REAL,
   loss REAL,
   ranks INTEGER NOT NULL,
   least REAL,
   greatest REAL,
+  bad_batches INTEGER NOT NULL,
   non_finite INTEGER NOT NULL,
   causes TEXT NOT NULL,
   summary TEXT,
+  summary_rank INTEGER,
+  summary_micro_batch INTEGER,
   recorded_at INTEGER NOT NULL,
   sequence INTEGER NOT NULL,
   PRIMARY KEY (run, step)
 ) STRICT, WITHOUT ROWID;
 
--- The best loss of a run, and what changed last.
-CREATE INDEX steps_by_loss ON steps (run, loss);
+-- The same of its ranks.
+CREATE TABLE ranks (
+  run INTEGER NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+  step INTEGER NOT NULL,
+  rank INTEGER NOT NULL,
+  numerators BLOB NOT NULL,
+  denominators BLOB NOT NULL,
+  loss REAL,
+  PRIMARY KEY (run, step, rank)
+) STRICT, WITHOUT ROWID;
+
+-- A loss that is not finite is NULL in both. The best loss of a run, those before a step, what changed last, and the range
+-- of the ranks.
+CREATE INDEX steps_by_loss ON steps (run, loss) WHERE loss IS NOT NULL;
+CREATE INDEX steps_of_finite_loss ON steps (run, step, loss) WHERE loss IS NOT NULL;
 CREATE INDEX steps_by_sequence ON steps (run, sequence);
 CREATE UNIQUE INDEX steps_by_change ON steps (sequence);
+CREATE INDEX ranks_by_loss ON ranks (run, step, loss) WHERE loss IS NOT NULL;
 
 -- One row: the newest sequence number.
 CREATE TABLE sequence (value INTEGER NOT NULL) STRICT;

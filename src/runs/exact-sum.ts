@@ -1,0 +1,75 @@
+/**
+ * A sum of float64 values that is rounded once, at its end: it does not depend on the order in which they come, and can be
+ * kept and gone on with. Its parts do not overlap, and are a few numbers whatever the number of terms (Shewchuk 1997, as
+ * Python's math.fsum has it). What is not finite adds up apart, as IEEE 754 says.
+ */
+export class ExactSum {
+  readonly #parts: number[];
+  #nonFinite: number;
+
+  private constructor(parts: number[], nonFinite: number) {
+    this.#parts = parts;
+    this.#nonFinite = nonFinite;
+  }
+
+  static of(values: Iterable<number> = []): ExactSum {
+    const sum = new ExactSum([], 0);
+    for (const value of values) sum.add(value);
+    return sum;
+  }
+
+  /** One that was kept. */
+  static from(bytes: Uint8Array): ExactSum {
+    const [nonFinite, ...parts] = new Float64Array(new Uint8Array(bytes).buffer);
+    return new ExactSum(parts, nonFinite!);
+  }
+
+  /** What it is kept as. */
+  toBytes(): Uint8Array {
+    return new Uint8Array(Float64Array.of(this.#nonFinite, ...this.#parts).buffer);
+  }
+
+  add(value: number): void {
+    if (!Number.isFinite(value)) {
+      this.#nonFinite += value;
+      return;
+    }
+    let high = value;
+    let kept = 0;
+    for (const part of this.#parts) {
+      const [large, small] = Math.abs(high) < Math.abs(part) ? [part, high] : [high, part];
+      high = large + small;
+      const low = small - (high - large);
+      if (low !== 0) this.#parts[kept++] = low;
+    }
+    if (!Number.isFinite(high)) {
+      this.#nonFinite += high;
+      return;
+    }
+    this.#parts.length = kept;
+    this.#parts.push(high);
+  }
+
+  get value(): number {
+    if (this.#nonFinite !== 0) return this.#nonFinite;
+    const parts = this.#parts;
+    let at = parts.length - 1;
+    if (at < 0) return 0;
+    let high = parts[at]!;
+    let low = 0;
+    while (at > 0 && low === 0) {
+      const large = high;
+      const small = parts[--at]!;
+      high = large + small;
+      low = small - (high - large);
+    }
+    // Halfway between two numbers, what is below decides.
+    const below = at > 0 ? parts[at - 1]! : 0;
+    if ((low < 0 && below < 0) || (low > 0 && below > 0)) {
+      const doubled = low * 2;
+      const next = high + doubled;
+      if (doubled === next - high) high = next;
+    }
+    return high;
+  }
+}

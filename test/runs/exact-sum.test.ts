@@ -1,0 +1,57 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { ExactSum } from '../../src/runs/exact-sum.ts';
+
+/** The bits of a float64 as the integer that it is times 2^1074. */
+function toInteger(x: number): bigint {
+  const bits = new BigUint64Array(Float64Array.of(Math.abs(x)).buffer)[0]!;
+  const exponent = bits >> 52n;
+  const fraction = bits & ((1n << 52n) - 1n);
+  const magnitude = exponent === 0n ? fraction : (fraction | (1n << 52n)) << (exponent - 1n);
+  return x < 0 ? -magnitude : magnitude;
+}
+
+/** The float64 that is nearest to an integer times 2^-1074; of two the even one. */
+function toNumber(scaled: bigint): number {
+  const magnitude = scaled < 0n ? -scaled : scaled;
+  const shift = BigInt(Math.max(0, magnitude.toString(2).length - 53));
+  let fraction = magnitude >> shift;
+  const rest = magnitude - (fraction << shift);
+  const half = shift === 0n ? 0n : 1n << (shift - 1n);
+  if (shift > 0n && (rest > half || (rest === half && fraction % 2n === 1n))) fraction++;
+  // Exact, in two steps that each stay in range.
+  const result = Number(fraction) * 2 ** (Number(shift) > 1000 ? Number(shift) - 1074 : -1074 + Number(shift));
+  return scaled < 0n ? -result : result;
+}
+
+const finite = fc.double({ noNaN: true, noDefaultInfinity: true, min: -1e300, max: 1e300 });
+
+describe('a sum', () => {
+  test('is the exact one, rounded once, whatever the order, also when it was kept on the way', () => {
+    fc.assert(
+      fc.property(fc.array(finite, { maxLength: 30 }), fc.nat({ max: 30 }), (values, cut) => {
+        const exact = toNumber(values.reduce((sum, value) => sum + toInteger(value), 0n)) + 0;
+        expect(ExactSum.of(values).value + 0).toBe(exact);
+        expect(ExactSum.of(values.toReversed()).value + 0).toBe(exact);
+        const kept = ExactSum.from(ExactSum.of(values.slice(0, cut)).toBytes());
+        for (const value of values.slice(cut)) kept.add(value);
+        expect(kept.value + 0).toBe(exact);
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
+  test.each<[number[], number]>([
+    [[], 0],
+    [[1e100, 1, -1e100], 1],
+    [[0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1], 1],
+    [[2 ** 53, 1, 2 ** -100], 2 ** 53 + 2],
+    [[1, Infinity, 2], Infinity],
+    [[Infinity, -Infinity], Number.NaN],
+    [[1, Number.NaN], Number.NaN],
+    [[1.7e308, 1.7e308], Infinity],
+  ])('of %j is %d', (values, expected) => {
+    expect(ExactSum.of(values).value).toBe(expected);
+    expect(ExactSum.from(ExactSum.of(values).toBytes()).value).toBe(expected);
+  });
+});
