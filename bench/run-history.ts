@@ -1,5 +1,5 @@
 import { DatabaseSync } from 'node:sqlite';
-import { SqliteStore } from '../src/runs/sqlite-store.ts';
+import { SqliteStore } from '../src/runs/sqlite/store.ts';
 
 /** Writes a long history into a file, as recordings would have, but by a few statements: one by one it takes ten minutes. */
 export function fillRun(

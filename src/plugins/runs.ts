@@ -6,7 +6,7 @@ import { RunFollower } from '../runs/follower.ts';
 import type { ChangedStep } from '../runs/follower.ts';
 import { MlflowLogger } from '../runs/mlflow.ts';
 import { Recorder } from '../runs/recorder.ts';
-import { SqliteStore } from '../runs/sqlite-store.ts';
+import { SqliteStore } from '../runs/sqlite/store.ts';
 import type { RunStore } from '../runs/store.ts';
 import { Webhook } from '../runs/webhook.ts';
 import { RunMetrics } from '../telemetry/runs.ts';

@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import fc from 'fast-check';
 import { afterAll, expect, test } from 'vitest';
-import type { BatchKey, Recording } from '../../src/runs/record.ts';
-import { SqliteStore } from '../../src/runs/sqlite-store.ts';
+import type { BatchKey, Recording } from '../../../src/runs/record.ts';
+import { SqliteStore } from '../../../src/runs/sqlite/store.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'lossmeter-store-'));
 afterAll(() => rmSync(folder, { recursive: true }));

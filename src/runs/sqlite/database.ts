@@ -1,5 +1,5 @@
 import { DatabaseSync } from 'node:sqlite';
-import { LossmeterError } from '../errors.ts';
+import { LossmeterError } from '../../errors.ts';
 import { MIGRATIONS } from './migrations/index.ts';
 
 /**

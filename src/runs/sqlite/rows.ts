@@ -1,8 +1,6 @@
 import type { SQLInputValue, SQLOutputValue } from 'node:sqlite';
-import type { BatchKey, KeptDiagnostics, RecordedBatch, Recording, RunMetadata, StepPoint } from './record.ts';
-
-/** A row as node:sqlite has it. */
-export type Row = Record<string, SQLOutputValue>;
+import type { BatchKey, KeptDiagnostics, RecordedBatch, Recording, RunMetadata, StepPoint } from '../record.ts';
+import type { Row } from './statements.ts';
 
 /** SQLite has no NaN. */
 export const toReal = (value: number): SQLInputValue => (Number.isNaN(value) ? null : value);

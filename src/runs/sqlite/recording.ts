@@ -1,0 +1,111 @@
+import type { BatchKey, Outcome, Recording } from '../record.ts';
+import { PairSum, isWrong } from '../step.ts';
+import { tellOf, toDiagnosticsText, toFinite, toReal, toSums } from './rows.ts';
+import type { Row, Statements } from './statements.ts';
+
+/** Records a micro-batch: its row, and what it adds to its rank, its step and its run, in one transaction. */
+export function recordBatch(statements: Statements, key: BatchKey, recording: Recording, now: number): Outcome {
+  return statements.transaction(() => {
+    const row = statements.get('SELECT id, expected_ranks FROM runs WHERE name = ?', key.run);
+    const expected = row?.['expected_ranks'] ?? null;
+    if (expected !== null && key.rank >= Number(expected)) return 'unexpected';
+    const run = row === undefined ? createRun(statements, key.run, now) : Number(row['id']);
+    const { step, attempt, rank, microBatch } = key;
+    const before = statements.get('SELECT * FROM steps WHERE run = ? AND step = ?', run, step);
+    if (before !== undefined && Number(before['attempt']) > attempt) return 'superseded';
+    const known = statements.get(
+      'SELECT digest FROM batches WHERE run = ? AND step = ? AND attempt = ? AND rank = ? AND micro_batch = ?',
+      ...[run, step, attempt, rank, microBatch],
+    );
+    if (known !== undefined) {
+      return Buffer.compare(known['digest'] as Uint8Array, recording.digest) === 0 ? 'repeated' : 'conflict';
+    }
+    insertBatch(statements, run, key, recording, now);
+    const nonFinite = addToStep(statements, run, key, recording, before, now);
+    statements.run(
+      `UPDATE runs SET updated_at = ?, batches = batches + 1, steps = steps + ?,
+         non_finite_steps = non_finite_steps + ?, ranks = max(ranks, ?) WHERE id = ?`,
+      ...[now, before === undefined ? 1 : 0],
+      ...[Number(nonFinite) - Number(before?.['non_finite'] ?? 0), rank + 1, run],
+    );
+    return 'created';
+  });
+}
+
+/** @returns its id */
+export function createRun(statements: Statements, run: string, now: number): number {
+  const sql = 'INSERT INTO runs (name, created_at, updated_at) VALUES (?, ?, ?) RETURNING id';
+  return Number(statements.get(sql, run, now, now)!['id']);
+}
+
+function insertBatch(
+  statements: Statements,
+  run: number,
+  { step, attempt, rank, microBatch }: BatchKey,
+  recording: Recording,
+  now: number,
+): void {
+  const { numerator, denominator, diagnostics, digest } = recording;
+  statements.run(
+    'INSERT INTO batches VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
+    ...[run, step, attempt, rank, microBatch, toReal(numerator), toReal(denominator)],
+    ...[diagnostics.verdict === 'finite' ? 1 : 0, diagnostics.summary, toDiagnosticsText(diagnostics)],
+    ...[digest, now],
+  );
+}
+
+/**
+ * Adds a batch to its rank and to its step, which begin anew with a higher attempt.
+ * @param before the step as it was
+ * @returns whether the step is not finite
+ */
+function addToStep(
+  statements: Statements,
+  run: number,
+  key: BatchKey,
+  recording: Recording,
+  before: Row | undefined,
+  now: number,
+): boolean {
+  const { step, attempt, rank, microBatch } = key;
+  const same = before !== undefined && Number(before['attempt']) === attempt ? before : undefined;
+  if (before !== undefined && same === undefined) {
+    statements.run('DELETE FROM ranks WHERE run = ? AND step = ?', run, step);
+  }
+  const isNewRank = addToRank(statements, run, step, rank, recording);
+  const sums = same === undefined ? PairSum.of() : PairSum.from(toSums(same));
+  sums.add(recording);
+  const value = sums.value;
+  const range = statements.get(
+    'SELECT min(loss) AS least, max(loss) AS greatest FROM ranks WHERE run = ? AND step = ? AND loss IS NOT NULL',
+    ...[run, step],
+  );
+  const told = tellOf(same, recording, { rank, microBatch });
+  const nonFinite = told.badBatches > 0 || isWrong(value);
+  const { numerators, denominators } = sums.toBytes();
+  const sequence = statements.get('UPDATE sequence SET value = value + 1 RETURNING value')!['value']!;
+  statements.run(
+    'INSERT OR REPLACE INTO steps VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
+    ...[run, step, attempt, numerators, denominators, toReal(value.numerator), toReal(value.denominator)],
+    ...[toFinite(value.loss), Number(same?.['ranks'] ?? 0) + Number(isNewRank)],
+    ...[range!['least']!, range!['greatest']!, told.badBatches, Number(nonFinite), JSON.stringify(told.causes)],
+    ...[told.summary, told.rank, told.microBatch, now, sequence],
+  );
+  return nonFinite;
+}
+
+/** @returns whether it is the first batch of the rank */
+function addToRank(statements: Statements, run: number, step: number, rank: number, recording: Recording): boolean {
+  const known = statements.get(
+    'SELECT numerators, denominators FROM ranks WHERE run = ? AND step = ? AND rank = ?',
+    ...[run, step, rank],
+  );
+  const sums = known === undefined ? PairSum.of() : PairSum.from(toSums(known));
+  sums.add(recording);
+  const { numerators, denominators } = sums.toBytes();
+  statements.run(
+    'INSERT OR REPLACE INTO ranks VALUES (?, ?, ?, ?, ?, ?)',
+    ...[run, step, rank, numerators, denominators, toFinite(sums.value.loss)],
+  );
+  return known === undefined;
+}

@@ -1,0 +1,66 @@
+import type { DatabaseSync, SQLInputValue, SQLOutputValue, StatementSync } from 'node:sqlite';
+import { explain, inTransaction } from './database.ts';
+
+/** A row as node:sqlite has it. */
+export type Row = Record<string, SQLOutputValue>;
+
+/**
+ * The statements of a database, each prepared once.
+ *
+ * All methods throw LossmeterError store_unavailable for what may pass.
+ */
+export class Statements {
+  readonly #database: DatabaseSync;
+  readonly #prepared = new Map<string, StatementSync>();
+
+  constructor(database: DatabaseSync) {
+    this.#database = database;
+  }
+
+  /** The first row, if there is one. */
+  get(sql: string, ...values: SQLInputValue[]): Row | undefined {
+    return this.#attempt(() => this.#prepare(sql).get(...values));
+  }
+
+  all(sql: string, ...values: SQLInputValue[]): Row[] {
+    return this.#attempt(() => this.#prepare(sql).all(...values));
+  }
+
+  /** Rows as arrays, which many are read faster as. */
+  arrays(sql: string, ...values: SQLInputValue[]): SQLOutputValue[][] {
+    return this.#attempt(() => {
+      const statement = this.#prepare(sql);
+      statement.setReturnArrays(true);
+      return statement.all(...values) as unknown as SQLOutputValue[][];
+    });
+  }
+
+  /** @returns how many rows it changed */
+  run(sql: string, ...values: SQLInputValue[]): number {
+    return this.#attempt(() => Number(this.#prepare(sql).run(...values).changes));
+  }
+
+  /** All of a change, or nothing. */
+  transaction<T>(change: () => T): T {
+    return inTransaction(this.#database, change);
+  }
+
+  close(): void {
+    this.#prepared.clear();
+    this.#database.close();
+  }
+
+  #prepare(sql: string): StatementSync {
+    let statement = this.#prepared.get(sql);
+    if (statement === undefined) this.#prepared.set(sql, (statement = this.#database.prepare(sql)));
+    return statement;
+  }
+
+  #attempt<T>(use: () => T): T {
+    try {
+      return use();
+    } catch (error) {
+      throw explain(error);
+    }
+  }
+}

@@ -1,0 +1,62 @@
+import type { RunSummary } from '../record.ts';
+import type { StepLoss } from '../store.ts';
+import { fromReal, lossOf, toMetadata } from './rows.ts';
+import type { Row, Statements } from './statements.ts';
+
+/** Points of a sparkline. */
+const SPARKLINE = 64;
+
+/** A run in short, from its row: a few look-ups, whatever its number of steps. */
+export function summarize(statements: Statements, row: Row): RunSummary {
+  const id = Number(row['id']);
+  const first = lossAt(statements, id, 0);
+  const last = lastOf(statements, id);
+  const best = statements.get(
+    'SELECT step, loss FROM steps WHERE run = ? AND loss IS NOT NULL ORDER BY loss, step LIMIT 1',
+    id,
+  );
+  const { labels = {}, expectedRanks } = toMetadata(row);
+  return {
+    run: row['name'] as string,
+    labels,
+    expectedRanks,
+    createdAt: Number(row['created_at']),
+    updatedAt: Number(row['updated_at']),
+    batches: Number(row['batches']),
+    steps: Number(row['steps']),
+    nonFiniteSteps: Number(row['non_finite_steps']),
+    ranks: Number(row['ranks']),
+    last,
+    best: best && { step: Number(best['step']), loss: Number(best['loss']) },
+    sparkline: first && last ? sparklineOf(statements, id, first.step, last.step) : [],
+  };
+}
+
+/** The last step of a run. */
+export function lastOf(statements: Statements, run: number): { step: number; loss: number } | undefined {
+  const row = statements.get(
+    'SELECT step, numerator, denominator FROM steps WHERE run = ? ORDER BY step DESC LIMIT 1',
+    run,
+  );
+  return row && { step: Number(row['step']), loss: lossOf(row) };
+}
+
+/** Finite losses about evenly spaced, found one by one: reading all of them would take their number. */
+function sparklineOf(statements: Statements, run: number, first: number, last: number): number[] {
+  const losses: number[] = [];
+  const width = Math.max(1, (last - first) / (SPARKLINE - 1));
+  for (let at = first; at <= last && losses.length < SPARKLINE;) {
+    const found = lossAt(statements, run, Math.floor(at));
+    if (found === undefined) break;
+    if (Number.isFinite(found.loss)) losses.push(found.loss);
+    at = Math.max(at + width, found.step + 1);
+  }
+  return losses;
+}
+
+/** The loss of the first step that is not before one. */
+function lossAt(statements: Statements, run: number, step: number): StepLoss | undefined {
+  const sql = 'SELECT step, loss, non_finite FROM steps WHERE run = ? AND step >= ? ORDER BY step LIMIT 1';
+  const row = statements.get(sql, run, step);
+  return row && { step: Number(row['step']), loss: fromReal(row['loss']), nonFinite: row['non_finite'] === 1 };
+}
