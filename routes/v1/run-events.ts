@@ -33,7 +33,7 @@ export default async function events(app: FastifyInstance): Promise<void> {
     { config: { scope: 'read' }, schema },
     async (request, reply) => {
       const { run } = request.params;
-      requireRun(run, await app.runs.run(run));
+      requireRun(run, await app.runs.metadata(run));
       // The header is newer: a browser comes back with it to the same address.
       const last = request.headers['last-event-id'] ?? request.query.last_event_id;
       const newest = await app.runs.sequence();

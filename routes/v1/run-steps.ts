@@ -75,7 +75,7 @@ export default async function runSteps(app: FastifyInstance): Promise<void> {
     Params: { run: string };
     Querystring: { from: number; to: number; max_points?: number; limit: number; cursor?: string };
   }>('/runs/:run/steps', { config: { scope: 'read' }, schema: list }, async ({ params: { run }, query }, reply) => {
-    requireRun(run, await store.run(run));
+    requireRun(run, await store.metadata(run));
     const { from, to, max_points: maxPoints, limit, cursor } = query;
     const { points, next } =
       maxPoints === undefined
@@ -93,7 +93,7 @@ export default async function runSteps(app: FastifyInstance): Promise<void> {
     '/runs/:run/steps/:step',
     { config: { scope: 'read' }, schema: get },
     async ({ params: { run, step } }, reply) => {
-      requireRun(run, await store.run(run));
+      requireRun(run, await store.metadata(run));
       const [point] = await judge(store, run, await store.stepsAt(run, [step]));
       if (point === undefined) throw new LossmeterError('not_found', `run ${run} has no step ${step}`);
       const batches = await Array.fromAsync(store.batches(run, { from: step, to: step }));

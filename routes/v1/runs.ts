@@ -4,7 +4,6 @@ import { LossmeterError } from '../../src/errors.ts';
 import { requestBody, settle } from '../../src/plugins/answers.ts';
 import { exportRows } from '../../src/runs/export.ts';
 import { Metadata, readMetadata } from '../../src/runs/metadata.ts';
-import type { RunSummary } from '../../src/runs/record.ts';
 import { wireSummary } from '../../src/runs/wire.ts';
 import { parameterCompiler } from '../../src/schemas/parameters.ts';
 import { problemResponses } from '../../src/schemas/problem.ts';
@@ -106,7 +105,7 @@ export default async function runs(app: FastifyInstance): Promise<void> {
     '/runs/:run/export',
     { config: { scope: 'read' }, schema: download },
     async ({ params: { run }, query: { format, of } }, reply) => {
-      requireRun(run, await store.run(run));
+      requireRun(run, await store.metadata(run));
       reply.type(format === 'csv' ? 'text/csv; charset=utf-8' : 'application/jsonl; charset=utf-8');
       reply.header('content-disposition', `attachment; filename="${run}-${of}.${format}"`);
       return reply.send(Readable.from(exportRows(store, run, of, format)));
@@ -114,8 +113,11 @@ export default async function runs(app: FastifyInstance): Promise<void> {
   );
 }
 
-/** @throws LossmeterError not_found */
-export function requireRun(name: string, run: RunSummary | undefined): RunSummary {
+/**
+ * What is known of a run; that it is there, `metadata` tells at the least cost.
+ * @throws LossmeterError not_found
+ */
+export function requireRun<T>(name: string, run: T | undefined): T {
   if (run === undefined) throw noRun(name);
   return run;
 }

@@ -95,6 +95,12 @@ export function findCauses(
   };
   const isFiniteLoss = (row: number): boolean =>
     Number.isFinite((probabilities?.nll ?? nll)[row]) && Number.isFinite(uniformNll?.[row] ?? 0);
+  /** Of class probabilities: at any class whose probability is not 0; what is NaN or Infinity by itself is told so. */
+  const isNegInfAtLabel = (row: number): boolean => {
+    if (probabilities === undefined) return targetLogit[row] === -Infinity;
+    const isFinite = !(probabilities.odd[row]! & Odd.nonFinite);
+    return isFinite && (isShard || !Number.isFinite(probabilities.nll[row]));
+  };
   for (let row = 0; row < targets.length; row++) {
     const masked = targets[row] === LEFT_OUT;
     if (!masked) findings.maximum = Math.max(findings.maximum, maximum[row]!);
@@ -131,13 +137,6 @@ export function findCauses(
     else if (!isExplained && !isShard && !isFiniteLoss(row)) findings.overflowing++;
   }
   return findings;
-
-  /** Of class probabilities: at any class whose probability is not 0; what is NaN or Infinity by itself is told so. */
-  function isNegInfAtLabel(row: number): boolean {
-    if (probabilities === undefined) return targetLogit[row] === -Infinity;
-    const isFinite = !(probabilities.odd[row]! & Odd.nonFinite);
-    return isFinite && (isShard || !Number.isFinite(probabilities.nll[row]));
-  }
 }
 
 /** A block of rows, and what the kernel that evaluated it last said of it. */

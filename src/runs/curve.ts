@@ -36,8 +36,10 @@ export async function sampleCurve(
   const losses = await store.losses(run, range);
   if (losses.length === 0) return [];
   const before = await store.lossesBefore(run, losses[0]!.step, SPIKE_RULE.window);
-  const places = new Map(losses.map(({ step }, place) => [step, place]));
-  const points = await store.stepsAt(run, pickSteps(losses, maxPoints));
+  const picked = new Set(pickSteps(losses, maxPoints));
+  const places = new Map<number, number>();
+  for (const [place, { step }] of losses.entries()) if (picked.has(step)) places.set(step, place);
+  const points = await store.stepsAt(run, [...picked]);
   const ranks = await store.ranksOf(run);
   return points.map((point) => ({
     ...complete(point, ranks),

@@ -1,4 +1,5 @@
 import type { SQLInputValue, SQLOutputValue } from 'node:sqlite';
+import { stringify } from '../../wire/json-reply.ts';
 import type { BatchKey, KeptDiagnostics, RecordedBatch, Recording, RunMetadata, StepPoint } from '../record.ts';
 import type { Row } from './statements.ts';
 
@@ -60,11 +61,7 @@ export function toDiagnosticsText(diagnostics: KeptDiagnostics): string | null {
   const { causes, masked_rows_non_finite: leftOut = 0, labels } = diagnostics;
   const found =
     diagnostics.verdict === 'non_finite' || causes.length > 0 || leftOut > 0 || (labels?.out_of_range ?? 0) > 0;
-  return found ? JSON.stringify(diagnostics, nonFiniteToText) : null;
-}
-
-function nonFiniteToText(_name: string, value: unknown): unknown {
-  return typeof value === 'number' && !Number.isFinite(value) ? String(value) : value;
+  return found ? stringify(diagnostics) : null;
 }
 
 export function toBatch(row: Row): RecordedBatch {

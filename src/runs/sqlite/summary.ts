@@ -1,5 +1,4 @@
 import type { RunSummary } from '../record.ts';
-import type { StepLoss } from '../store.ts';
 import { fromReal, lossOf, toMetadata } from './rows.ts';
 import type { Row, Statements } from './statements.ts';
 
@@ -54,9 +53,12 @@ function sparklineOf(statements: Statements, run: number, first: number, last: n
   return losses;
 }
 
-/** The loss of the first step that is not before one. */
-function lossAt(statements: Statements, run: number, step: number): StepLoss | undefined {
-  const sql = 'SELECT step, loss, non_finite FROM steps WHERE run = ? AND step >= ? ORDER BY step LIMIT 1';
-  const row = statements.get(sql, run, step);
-  return row && { step: Number(row['step']), loss: fromReal(row['loss']), nonFinite: row['non_finite'] === 1 };
+/** The first step that is not before one, and its loss: NaN when it is not finite. */
+function lossAt(statements: Statements, run: number, step: number): { step: number; loss: number } | undefined {
+  const row = statements.get(
+    'SELECT step, loss FROM steps WHERE run = ? AND step >= ? ORDER BY step LIMIT 1',
+    run,
+    step,
+  );
+  return row && { step: Number(row['step']), loss: fromReal(row['loss']) };
 }
