@@ -1,6 +1,6 @@
 /**
- * Writes what is made from the schemas, openapi/openapi.json and the tables in README.md and docs/, and the answers of the
- * gallery. Run by `npm run generate`; a test compares.
+ * Writes what is made from the schemas, openapi/openapi.json, the tables in README.md and docs/, the answers of the gallery,
+ * and the types of the Python client. Run by `npm run generate`; a test compares.
  */
 import { readFile, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
@@ -9,6 +9,7 @@ import { describeConfig, loadConfig } from '../src/config.ts';
 import { ERRORS } from '../src/errors.ts';
 import { Options } from '../src/loss/options.ts';
 import { fillAnswers } from './gallery.ts';
+import { pythonTypes } from './python-types.ts';
 
 const ROOT = new URL('..', import.meta.url);
 
@@ -81,6 +82,7 @@ export async function generate(): Promise<Map<string, string>> {
     ['README.md', fillTables(await read('README.md'))],
     ['docs/errors.md', fillTables(await read('docs/errors.md'))],
     ['docs/diagnostics.md', await fillAnswers(await read('docs/diagnostics.md'))],
+    ['clients/python/src/lossmeter/schemas.py', pythonTypes()],
   ]);
 }
 

@@ -1,0 +1,39 @@
+"""Client of Lossmeter: cross-entropy over HTTP, and why it is not finite.
+
+>>> import lossmeter
+>>> client = lossmeter.Client("http://127.0.0.1:8080")
+>>> client.cross_entropy([[1.0, 2.0, 3.0]], [2]).loss
+0.4076059644443803
+"""
+
+from lossmeter._version import __version__
+from lossmeter.client import Client
+from lossmeter.errors import (
+    LossmeterError,
+    NonFiniteLossError,
+    ProblemError,
+    UnexpectedAnswerError,
+    UnreachableError,
+)
+from lossmeter.evaluation import Evaluation, RecordedPair
+from lossmeter.events import DeletedEvent, Event, RunEvent, StepEvent
+from lossmeter.request import Partial
+from lossmeter.runs import Run
+
+__all__ = [
+    "Client",
+    "DeletedEvent",
+    "Evaluation",
+    "Event",
+    "LossmeterError",
+    "NonFiniteLossError",
+    "Partial",
+    "ProblemError",
+    "RecordedPair",
+    "Run",
+    "RunEvent",
+    "StepEvent",
+    "UnexpectedAnswerError",
+    "UnreachableError",
+    "__version__",
+]

@@ -1,0 +1,193 @@
+"""The command line: `python -m lossmeter ping | evaluate FILE… | watch RUN`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import sys
+import time
+from typing import TYPE_CHECKING, Any, cast
+
+from lossmeter import (
+    Client,
+    LossmeterError,
+    NonFiniteLossError,
+    StepEvent,
+    __version__,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lossmeter import Evaluation
+    from lossmeter.schemas import Options, StepPoint
+
+OK = 0
+NON_FINITE = 1
+FAILED = 2
+"""Also what argparse exits with."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs a command.
+
+    Args:
+        arguments: What the program is called with; those of the process without.
+
+    Returns:
+        0; 1 when a loss is not finite; 2 when the command failed.
+    """
+    given = _parser().parse_args(arguments)
+    try:
+        with Client(given.url, retries=given.retries) as client:
+            code: int = given.command(client, given)
+            return code
+    except NonFiniteLossError as error:
+        print(error, file=sys.stderr)
+        return NON_FINITE
+    except (LossmeterError, OSError, ValueError) as error:
+        print(f"lossmeter: {error}", file=sys.stderr)
+        return FAILED
+    except KeyboardInterrupt:
+        return OK
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        "python -m lossmeter",
+        description="Asks a Lossmeter. The key is that of the environment's "
+        "LOSSMETER_API_KEY.",
+    )
+    parser.add_argument("--version", action="version", version=__version__)
+    parser.add_argument(
+        "--url",
+        help="where the service is; the environment's LOSSMETER_URL, or "
+        "http://127.0.0.1:8080, without",
+    )
+    parser.add_argument("--retries", type=int, default=2, help="default: 2")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    ping = commands.add_parser("ping", help="say whether the service answers, and how")
+    ping.set_defaults(command=_ping)
+
+    evaluate = commands.add_parser(
+        "evaluate",
+        help="evaluate files, and all of them as one batch",
+        epilog="The exit code is 1 when a loss is not finite.",
+    )
+    evaluate.add_argument(
+        "files", nargs="+", metavar="FILE", help="a safetensors or .npz file"
+    )
+    evaluate.add_argument(
+        "--option",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="an option of the evaluation, in place of that of the files; JSON or text",
+    )
+    evaluate.add_argument("--json", action="store_true", help="print JSON")
+    evaluate.set_defaults(command=_evaluate)
+
+    watch = commands.add_parser("watch", help="print the steps of a run as they come")
+    watch.add_argument("run", metavar="RUN")
+    watch.add_argument(
+        "--new", action="store_true", help="leave out the steps that are there already"
+    )
+    watch.add_argument(
+        "--until",
+        type=int,
+        metavar="STEP",
+        help="end when this step, or one after it, is complete",
+    )
+    watch.set_defaults(command=_watch)
+    return parser
+
+
+def _ping(client: Client, _given: argparse.Namespace) -> int:
+    client.info()
+    started = time.perf_counter()
+    info = client.info()
+    milliseconds = (time.perf_counter() - started) * 1000
+    print(
+        f"{client.url}: {info['name']} {info['version']}, {info['kernel']} kernels on "
+        f"{info['workers']} workers, {milliseconds:.1f} ms"
+    )
+    return OK
+
+
+def _evaluate(client: Client, given: argparse.Namespace) -> int:
+    evaluations = client.evaluate_files(given.files, **_options(given.option))
+    numerator = math.fsum(e.numerator for e in evaluations)
+    denominator = math.fsum(e.denominator for e in evaluations)
+    loss = numerator / denominator if denominator else math.nan
+    if given.json:
+        files = [
+            {"file": file, **_plain(evaluation)}
+            for file, evaluation in zip(given.files, evaluations, strict=True)
+        ]
+        total = {"loss": loss, "numerator": numerator, "denominator": denominator}
+        print(json.dumps({"total": total, "files": files}, indent=2))
+    else:
+        for file, evaluation in zip(given.files, evaluations, strict=True):
+            print(f"{file}: {evaluation}")
+        if len(evaluations) > 1:
+            print(f"all {len(evaluations)} as one batch: loss {loss:.6g}")
+    return OK if all(e.is_finite for e in evaluations) else NON_FINITE
+
+
+def _options(settings: list[str]) -> Options:
+    options: dict[str, Any] = {}
+    for setting in settings:
+        name, equals, text = setting.partition("=")
+        if not equals:
+            raise ValueError(f"--option {setting}, expected NAME=VALUE")
+        try:
+            options[name] = json.loads(text)
+        except ValueError:
+            options[name] = text
+    if "outputs" in options:
+        raise ValueError("outputs are tensors, which are not printed here")
+    return cast("Options", options)
+
+
+def _plain(evaluation: Evaluation) -> dict[str, object]:
+    return {
+        "loss": evaluation.loss,
+        "numerator": evaluation.numerator,
+        "denominator": evaluation.denominator,
+        "z_loss": evaluation.z_loss,
+        "mean_nll": evaluation.mean_nll,
+        "rows": evaluation.rows,
+        "metrics": evaluation.metrics,
+        "diagnostics": evaluation.diagnostics,
+        "kernel": evaluation.kernel,
+    }
+
+
+def _watch(client: Client, given: argparse.Namespace) -> int:
+    code = OK
+    for event in client.run(given.run).watch(after=None if given.new else 0):
+        if not isinstance(event, StepEvent):
+            continue
+        step = event.step
+        print(_line(step), flush=True)
+        code = NON_FINITE if step["non_finite"] else code
+        if given.until is not None and step["complete"] and step["step"] >= given.until:
+            break
+    return code
+
+
+def _line(step: StepPoint) -> str:
+    notes = [
+        "" if step["complete"] else f"{step['ranks']} ranks so far",
+        "spike" if step["spike"] else "",
+        step.get("summary", ""),
+    ]
+    noted = "; ".join(note for note in notes if note)
+    line = f"{step['recorded_at']}  step {step['step']:>8}  loss {step['loss']:.6f}"
+    return f"{line}  {noted}" if noted else line
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,66 @@
+"""A batch, and the body that it is sent as."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lossmeter.arrays import as_array
+from lossmeter.body import tensors_body
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from lossmeter.body import Body
+    from lossmeter.schemas import Options
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What is evaluated; see `Client.cross_entropy`."""
+
+    logits: ArrayLike
+    label: ArrayLike | None
+    input_mask: ArrayLike | None
+    weight: ArrayLike | None
+    options: Options
+
+    def body(self, **fields: int) -> Body:
+        """The batch as the service reads it while it arrives: the logits last.
+
+        Args:
+            **fields: What goes along that is no tensor.
+
+        Raises:
+            TypeError: A dtype that the service does not know.
+        """
+        given = {
+            "label": self.label,
+            "weight": self.weight,
+            "input_mask": self.input_mask,
+            "logits": self.logits,
+        }
+        tensors = {name: as_array(x) for name, x in given.items() if x is not None}
+        metadata = {name: to_json(value) for name, value in fields.items()}
+        metadata["options"] = to_json(without_none(self.options))
+        return tensors_body(tensors, metadata)
+
+
+def without_none(options: Options) -> dict[str, object]:
+    """Options but for those that are None, which are left to the service."""
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def to_json(value: object) -> str:
+    """JSON, of NumPy's numbers and arrays too."""
+    return json.dumps(value, default=plain, allow_nan=False)
+
+
+def plain(value: object) -> object:
+    """NumPy's numbers and arrays as Python's."""
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
+    raise TypeError(f"{value!r} of {type(value)} has no place in JSON")

@@ -1,0 +1,429 @@
+"""The client."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import time
+from contextlib import contextmanager
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
+
+import urllib3
+from urllib3.exceptions import (
+    HTTPError,
+    LocationParseError,
+    ProtocolError,
+    SSLError,
+)
+from urllib3.exceptions import (
+    TimeoutError as TransportTimeout,
+)
+
+from lossmeter import request as requests
+from lossmeter.address import Address
+from lossmeter.batch import Batch
+from lossmeter.body import CHUNK_BYTES
+from lossmeter.errors import UnreachableError
+from lossmeter.events import EVENT_SECONDS, EVENT_STREAM, EventReader, refusal
+from lossmeter.files import batch_of
+from lossmeter.progress import track_items, track_upload
+from lossmeter.retry import Answer, backoff, next_delay, retry_after
+from lossmeter.runs import Run
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from types import TracebackType
+    from typing import Unpack
+
+    from numpy.typing import ArrayLike
+
+    from lossmeter.body import Part
+    from lossmeter.evaluation import Evaluation
+    from lossmeter.events import Event
+    from lossmeter.files import AnyPath
+    from lossmeter.request import Partial, Request
+    from lossmeter.retry import Outcome
+    from lossmeter.schemas import Diagnosis, Info, Options, RunSummary
+
+_T = TypeVar("_T")
+
+_CONNECTIONS = 8
+"""Connections that are kept: threads beyond that many open one each time."""
+
+
+class Client:
+    """A client of one service, which threads may share.
+
+    Arrays may be NumPy's, PyTorch's, JAX's or MindSpore's; they are sent from the
+    memory where they lie. Connections are kept open. What may succeed later is sent
+    again, with growing pauses: when the service has too much to do (429), is not there
+    (502, 503, 504), or the connection is lost. To record twice is to record once.
+
+    Args:
+        url: Where the service is, such as `https://loss.example`; without, what the
+            environment has as `LOSSMETER_URL`, or `http://127.0.0.1:8080`.
+        api_key: The key; without, what the environment has as `LOSSMETER_API_KEY`, or
+            none. It does not go along when a client is pickled.
+        timeout: Seconds without any progress after which a request fails.
+        retries: How often a request is sent again.
+        progress: Bars of `tqdm`, where it is installed, for uploads of more than a
+            second: True for always, False for never, None for when there is a terminal.
+        pool: Connections of your own making, for a proxy or certificates of your own.
+
+    Raises:
+        ValueError: The URL is none.
+
+    Example:
+        >>> import numpy as np
+        >>> with Client() as client:
+        ...     evaluation = client.cross_entropy(np.zeros((2, 4), np.float32), [0, 3])
+        >>> round(evaluation.loss, 4)
+        1.3863
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        api_key: str | None = None,
+        timeout: float = 60.0,
+        *,
+        retries: int = 5,
+        progress: bool | None = None,
+        pool: urllib3.PoolManager | None = None,
+    ) -> None:
+        self._address = Address.of(url, api_key)
+        self._timeout = timeout
+        self._retries = retries
+        self._progress = progress
+        self._pool = pool
+        self._process = os.getpid()
+
+    @property
+    def url(self) -> str:
+        """Where the service is."""
+        return self._address.url
+
+    def cross_entropy(
+        self,
+        logits: ArrayLike,
+        label: ArrayLike,
+        input_mask: ArrayLike | None = None,
+        weight: ArrayLike | None = None,
+        **options: Unpack[Options],
+    ) -> Evaluation:
+        """Evaluates a batch.
+
+        Args:
+            logits: Scores of shape (N, C) or (…, C): float16, bfloat16, float32 or
+                float64.
+            label: Class indices, integers of shape (N,) or (…,); or class
+                probabilities, floats shaped like the logits.
+            input_mask: Weights of the rows, of shape (N,) or (…,) and any dtype; 0
+                leaves a row out, whatever it holds.
+            weight: Weights of the classes, of shape (C,).
+            **options: See `lossmeter.schemas.Options`; None is the default.
+
+        Returns:
+            The loss in nats, what it was made of, and the arrays that `outputs` asked
+            for.
+
+        Raises:
+            TypeError: An array has a dtype that the service does not know.
+            ProblemError: The service refused the batch; NonFiniteLossError with
+                `on_non_finite="reject"`.
+            UnreachableError: The service could not be reached.
+        """
+        batch = Batch(logits, label, input_mask, weight, options)
+        return self.send(requests.cross_entropy(batch))
+
+    def diagnose(
+        self,
+        logits: ArrayLike,
+        label: ArrayLike | None = None,
+        input_mask: ArrayLike | None = None,
+        **options: Unpack[Options],
+    ) -> Diagnosis:
+        """Says what stands in a tensor: counts, places, magnitudes, norms, hot spots.
+
+        Args:
+            logits: Any floating-point tensor of shape (C,), (N, C) or (…, C).
+            label: Class indices, which say by `ignore_index` which rows count.
+            input_mask: Weights of the rows; rows of 0 do not count.
+            **options: `ignore_index` and `max_locations`.
+
+        Raises:
+            TypeError: An array has a dtype that the service does not know.
+            ProblemError: The service refused the tensor.
+            UnreachableError: The service could not be reached.
+        """
+        batch = Batch(logits, label, input_mask, None, options)
+        return self.send(requests.diagnose(batch))
+
+    def partials(
+        self,
+        logits: ArrayLike,
+        label: ArrayLike,
+        input_mask: ArrayLike | None = None,
+        weight: ArrayLike | None = None,
+        *,
+        vocab_start: int,
+        vocab_size: int,
+        **options: Unpack[Options],
+    ) -> Partial:
+        """Evaluates a shard of the vocabulary: classes [vocab_start, vocab_start + C).
+
+        Args:
+            logits: The columns of the shard, of shape (N, C) or (…, C).
+            label: Class indices in the whole vocabulary, of shape (N,) or (…,); or
+                class probabilities of the shard's columns.
+            input_mask: Weights of the rows.
+            weight: Weights of the shard's classes, or of the whole vocabulary.
+            vocab_start: The class of the first column.
+            vocab_size: Classes of the whole vocabulary.
+            **options: See `lossmeter.schemas.Options`; the same for all shards.
+
+        Returns:
+            Bytes for `combine`, to be sent from rank to rank as they are.
+
+        Raises:
+            TypeError: An array has a dtype that the service does not know.
+            ProblemError: The service refused the shard.
+            UnreachableError: The service could not be reached.
+        """
+        batch = Batch(logits, label, input_mask, weight, options)
+        return self.send(requests.partials(batch, vocab_start, vocab_size))
+
+    def combine(
+        self, partials: Iterable[Partial], **options: Unpack[Options]
+    ) -> Evaluation:
+        """Merges the partials of all shards into the evaluation of the whole batch.
+
+        Args:
+            partials: What `partials` returned, in any order.
+            **options: Changes of the options that the partials were made with.
+
+        Raises:
+            ProblemError: They do not belong together, or leave classes out.
+            UnreachableError: The service could not be reached.
+        """
+        return self.send(requests.combine(partials, options))
+
+    def evaluate_file(self, path: AnyPath, **options: Unpack[Options]) -> Evaluation:
+        """Evaluates a batch that lies in a file, which is not read into memory.
+
+        Args:
+            path: A safetensors or `.npz` file with `logits`, `label` and, optionally,
+                `input_mask` and `weight`, in any order. A safetensors file may have
+                options as JSON text in `__metadata__.options`.
+            **options: Options in place of the file's.
+
+        Raises:
+            OSError: The file cannot be read.
+            ValueError: It is not such a file.
+            ProblemError: The service refused the batch.
+            UnreachableError: The service could not be reached.
+        """
+        return self.send(requests.cross_entropy(batch_of(path, options)))
+
+    def evaluate_files(
+        self, paths: Iterable[AnyPath], **options: Unpack[Options]
+    ) -> list[Evaluation]:
+        """Evaluates files one after another, with a bar of how many are done.
+
+        Args:
+            paths: Files, as `evaluate_file` takes them.
+            **options: Options in place of the files'.
+
+        Returns:
+            Their evaluations, in the order of the files. The loss of all of them is
+            Σ numerators / Σ denominators.
+
+        Raises:
+            OSError: A file cannot be read.
+            ValueError: One is not such a file.
+            ProblemError: The service refused a batch.
+            UnreachableError: The service could not be reached.
+        """
+        tracked = track_items(list(paths), "file", self._progress)
+        return [self.evaluate_file(path, **options) for path in tracked]
+
+    def run(self, name: str, *, attempt: int = 0) -> Run:
+        """A run to record into or to read from; no request is made.
+
+        Args:
+            name: Up to 128 letters, digits, `.`, `_`, `~`, `:` and `-`.
+            attempt: Which start of the trainer it is: one that resumes from a
+                checkpoint raises it, and its batches take the place of earlier ones.
+        """
+        return Run(self, name, attempt)
+
+    def runs(self) -> Iterator[RunSummary]:
+        """All runs in short, the newest first.
+
+        Raises:
+            ProblemError: The service refused.
+            UnreachableError: The service could not be reached.
+        """
+        page = self.send(requests.list_runs())
+        yield from page["runs"]
+        while "next" in page:
+            page = self.send(requests.list_runs(page["next"]))
+            yield from page["runs"]
+
+    def info(self) -> Info:
+        """What the service is and can do: version, kernel, dtypes, options, limits.
+
+        Raises:
+            ProblemError: The service refused.
+            UnreachableError: The service could not be reached.
+        """
+        return self.send(requests.info())
+
+    def close(self) -> None:
+        """Closes the connections; a later request opens new ones."""
+        if self._pool is not None:
+            self._pool.clear()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"Client({self.url!r})"
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A module that holds a client is saved and copied; connections cannot be, and a
+        # key must not come to lie in a checkpoint.
+        address = Address(self._address.url, None)
+        return {**self.__dict__, "_pool": None, "_address": address}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._address = Address.of(self._address.url, None)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        # It has no state that copies would share to their harm.
+        return self
+
+    def send(self, request: Request[_T]) -> _T:
+        """Sends a request that was made as a value, again where that may help.
+
+        Raises:
+            ProblemError: The service refused.
+            UnreachableError: The service could not be reached.
+        """
+        for attempt in itertools.count():
+            outcome = self._exchange(request)
+            delay = next_delay(self._retries, attempt, outcome)
+            if delay is None:
+                break
+            time.sleep(delay)
+        return request.settle(outcome)
+
+    def events(self, path: str, after: int | None) -> Iterator[Event]:
+        """The events of a path, over breaks of the connection; see `Run.watch`."""
+        reader = EventReader(after)
+        attempt = 0
+        while not reader.ended:
+            try:
+                for event in self._stream(path, reader):
+                    attempt = 0
+                    yield event
+            except UnreachableError:
+                if attempt >= self._retries:
+                    raise
+                time.sleep(backoff(attempt))
+                attempt += 1
+
+    def _stream(self, path: str, reader: EventReader) -> Iterator[Event]:
+        """The events of one connection.
+
+        Raises:
+            UnreachableError: It broke, or the service has no time for it.
+            ProblemError: The service refused.
+        """
+        reader.restart()
+        headers = {"Accept": EVENT_STREAM, **reader.headers}
+        with self._open("GET", path, headers, None, EVENT_SECONDS) as response:
+            for chunk in response.stream(CHUNK_BYTES):
+                if response.status != HTTPStatus.OK:
+                    raise refusal(response.status, chunk)
+                yield from reader.feed(chunk)
+
+    def _exchange(self, request: Request[Any]) -> Outcome:
+        """One attempt. The answer is read whole, into memory that can be written."""
+        chunks: Iterator[Part] | None = None
+        if request.body is not None:
+            body = request.body
+            chunks = track_upload(body.chunks(), body.length, self._progress)
+        try:
+            with self._open(
+                request.method, request.path, request.headers, chunks, self._timeout
+            ) as response:
+                content = bytearray()
+                for chunk in response.stream(CHUNK_BYTES):
+                    content += chunk
+                return Answer(response.status, content, retry_after(response.headers))
+        except UnreachableError as error:
+            return error
+
+    @contextmanager
+    def _open(
+        self,
+        method: str,
+        path: str,
+        headers: dict[str, str],
+        chunks: Iterator[Part] | None,
+        read_timeout: float,
+    ) -> Iterator[urllib3.BaseHTTPResponse]:
+        """Sends a request, and closes its answer when it was not read whole.
+
+        Raises:
+            UnreachableError: There is no answer, or it broke off.
+        """
+        response: urllib3.BaseHTTPResponse | None = None
+        try:
+            response = self._connections().request(
+                method,
+                self.url + path,
+                # http.client sends whatever has the buffer interface.
+                body=cast("Iterator[bytes] | None", chunks),
+                headers={**self._address.headers, **headers},
+                timeout=urllib3.Timeout(connect=self._timeout, read=read_timeout),
+                preload_content=False,
+                decode_content=False,
+                redirect=False,
+                retries=False,
+            )
+            yield response
+        except HTTPError as cause:
+            raise UnreachableError(
+                f"{method} {self.url}{path}: {cause}", repeatable=_may_succeed(cause)
+            ) from cause
+        finally:
+            # A connection whose answer was read is back among the others by now.
+            if response is not None:
+                response.close()
+
+    def _connections(self) -> urllib3.PoolManager:
+        # A forked process must not write into the connections of its parent.
+        if self._pool is None or self._process != os.getpid():
+            self._pool = urllib3.PoolManager(maxsize=_CONNECTIONS)
+            self._process = os.getpid()
+        return self._pool
+
+
+def _may_succeed(error: HTTPError) -> bool:
+    """Whether the same request may succeed a moment later."""
+    if isinstance(error, ProtocolError):
+        return not any(isinstance(inner, TimeoutError) for inner in error.args)
+    lasting = SSLError | LocationParseError | TransportTimeout
+    return not isinstance(error, lasting)

@@ -1,0 +1,108 @@
+"""What can go wrong between a program and the service."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, TypedDict, cast
+
+from lossmeter import numbers
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lossmeter.schemas import Diagnostics
+
+_SHOWN_CHARACTERS = 200
+
+
+class LossmeterError(Exception):
+    """Base of all errors that this package raises of its own."""
+
+
+class UnreachableError(LossmeterError):
+    """The service could not be reached, or the connection to it was lost.
+
+    Its cause is the error of the transport.
+    """
+
+    def __init__(self, message: str, *, repeatable: bool) -> None:
+        """Says what was tried.
+
+        Args:
+            message: What happened, with the address.
+            repeatable: Whether to ask again may help: not after a time-out, which
+                has taken its time already, nor without a valid certificate.
+        """
+        super().__init__(message)
+        self.repeatable = repeatable
+
+
+class UnexpectedAnswerError(LossmeterError):
+    """What answered is not a Lossmeter, or one that is newer or older than this."""
+
+
+class ProblemPlace(TypedDict):
+    """A place of the request that is wrong."""
+
+    pointer: str
+    """RFC 6901 pointer into the request."""
+
+    detail: str
+    """What came there, and what was expected."""
+
+
+class ProblemError(LossmeterError):
+    """The service refused the request: an RFC 9457 problem.
+
+    Attributes:
+        status: The HTTP status.
+        code: The code of the service's catalogue, such as `invalid_label`; programs
+            switch on it. `http_502`, say, when something between answered.
+        title: What kind of problem it is.
+        detail: What came, what was expected and where.
+        instance: The URN under which the service's log has the request.
+        errors: Each place of the request that is wrong.
+        problem: The whole problem, as it came.
+    """
+
+    def __init__(self, status: int, problem: dict[str, Any]) -> None:
+        """Takes a problem apart.
+
+        Args:
+            status: The HTTP status.
+            problem: The problem, an object of JSON.
+        """
+        self.status = status
+        self.code: str = problem.get("code", f"http_{status}")
+        self.title: str = problem.get("title", "")
+        self.detail: str = problem.get("detail", "")
+        self.instance: str | None = problem.get("instance")
+        self.errors: Sequence[ProblemPlace] = problem.get("errors", [])
+        self.problem = problem
+        super().__init__(status, problem)
+
+    def __str__(self) -> str:
+        return f"{self.detail or self.title} ({self.code}, {self.status})"
+
+
+class NonFiniteLossError(ProblemError):
+    """The loss is not finite, which `on_non_finite="reject"` refuses."""
+
+    @property
+    def diagnostics(self) -> Diagnostics:
+        """Why, and where."""
+        return cast("Diagnostics", numbers.decode(self.problem["diagnostics"]))
+
+
+def problem_of(status: int, content: bytes | bytearray) -> ProblemError:
+    """The error that an answer is, which has a status of 400 or more."""
+    try:
+        problem = json.loads(content)
+    except ValueError:
+        problem = None
+    if not isinstance(problem, dict):
+        text = bytes(content[:_SHOWN_CHARACTERS]).decode(errors="replace").strip()
+        problem = {"title": "No problem of Lossmeter's", "detail": text}
+    if problem.get("code") == "non_finite_loss":
+        return NonFiniteLossError(status, problem)
+    return ProblemError(status, problem)

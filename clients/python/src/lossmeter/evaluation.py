@@ -1,0 +1,110 @@
+"""What the service answers to a batch."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from lossmeter import numbers, safetensors
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from lossmeter.schemas import Diagnostics, Metrics, RowCounts
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """An evaluated batch: N rows, C classes, nats throughout.
+
+    Attributes:
+        loss: The loss, as `reduction` and `semantics` form it; None with
+            `reduction="none"` and with `calculate_per_token_loss`.
+        numerator: Σ m·ℓ over counted rows.
+        denominator: Σ m·w_y over counted rows (Σ m for class probabilities), raw.
+        z_loss: λ·Σ m·lse² over counted rows.
+        mean_nll: Σ m·nll / Σ m, without weights and smoothing.
+        rows: Rows by fate.
+        outputs: The arrays that `outputs` asked for, by name: a value a row, float64 or
+            int32; `gradient` is shaped like the logits, in their dtype.
+        metrics: `perplexity`, `bits_per_token`, and what `metrics` asked for.
+        diagnostics: What is not finite, where and why.
+        kernel: The kernel that computed it.
+    """
+
+    loss: float | None
+    numerator: float
+    denominator: float
+    z_loss: float
+    mean_nll: float
+    rows: RowCounts
+    outputs: dict[str, NDArray[Any]]
+    metrics: Metrics
+    diagnostics: Diagnostics
+    kernel: str
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether loss, numerator and z_loss are finite."""
+        return self.diagnostics["verdict"] == "finite"
+
+    @property
+    def summary(self) -> str:
+        """What is wrong, in one line; or that nothing is."""
+        return self.diagnostics["summary"]
+
+    def __str__(self) -> str:
+        loss = "no loss" if self.loss is None else f"loss {self.loss:.6g}"
+        rows = f"{self.rows['counted']} of {self.rows['total']} rows"
+        return f"{loss} over {rows}: {self.summary}"
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedPair:
+    """A pair that was recorded without its batch.
+
+    Attributes:
+        loss: numerator / denominator.
+        numerator: Σ m·ℓ.
+        denominator: The sum that it is divided by.
+        verdict: Whether it is finite.
+        summary: What is wrong, in one line; or that nothing is.
+    """
+
+    loss: float
+    numerator: float
+    denominator: float
+    verdict: str
+    summary: str
+
+
+def decode_evaluation(content: bytearray) -> Evaluation:
+    """An evaluation that came as a safetensors file."""
+    outputs, metadata = safetensors.decode(content)
+    evaluation = numbers.decode(json.loads(metadata["evaluation"]))
+    loss = evaluation.get("loss")
+    return Evaluation(
+        loss=None if loss is None else float(loss),
+        numerator=float(evaluation["numerator"]),
+        denominator=float(evaluation["denominator"]),
+        z_loss=float(evaluation["z_loss"]),
+        mean_nll=float(evaluation["mean_nll"]),
+        rows=evaluation["rows"],
+        outputs=outputs,
+        metrics=evaluation["metrics"],
+        diagnostics=evaluation["diagnostics"],
+        kernel=evaluation["kernel"],
+    )
+
+
+def decode_pair(content: bytearray) -> RecordedPair:
+    """What is answered to a pair that was recorded."""
+    answer = numbers.decode(json.loads(content))
+    return RecordedPair(
+        loss=float(answer["loss"]),
+        numerator=float(answer["numerator"]),
+        denominator=float(answer["denominator"]),
+        verdict=answer["diagnostics"]["verdict"],
+        summary=answer["diagnostics"]["summary"],
+    )

@@ -1,0 +1,135 @@
+"""Server-sent events (WHATWG HTML, 9.2), as the service sends them of a run."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+from lossmeter import numbers
+from lossmeter.errors import UnreachableError, problem_of
+from lossmeter.retry import REPEATED_STATUSES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lossmeter.errors import LossmeterError
+    from lossmeter.schemas import RunSummary, StepPoint
+
+EVENT_STREAM = "text/event-stream"
+
+EVENT_SECONDS = 60.0
+"""How long a stream may keep silent; the service says something every 15 s."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepEvent:
+    """A step changed.
+
+    Attributes:
+        step: What it is now.
+        kind: Tells the events apart.
+    """
+
+    step: StepPoint
+    kind: Literal["step"] = "step"
+
+
+@dataclass(frozen=True, slots=True)
+class RunEvent:
+    """What is said of the run changed.
+
+    Attributes:
+        run: The run in short.
+        kind: Tells the events apart.
+    """
+
+    run: RunSummary
+    kind: Literal["run"] = "run"
+
+
+@dataclass(frozen=True, slots=True)
+class DeletedEvent:
+    """The run was deleted; no event follows.
+
+    Attributes:
+        kind: Tells the events apart.
+    """
+
+    kind: Literal["deleted"] = "deleted"
+
+
+Event = StepEvent | RunEvent | DeletedEvent
+
+
+class EventReader:
+    """Makes events of a stream that comes in chunks.
+
+    Attributes:
+        ended: Whether the last event was told.
+    """
+
+    def __init__(self, after: int | None) -> None:
+        """Begins after that change of the history; None: with what is yet to come."""
+        self.ended = False
+        self._last_id = None if after is None else str(after)
+        self.restart()
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers with which a stream goes on where the last one ended."""
+        return {} if self._last_id is None else {"Last-Event-ID": self._last_id}
+
+    def restart(self) -> None:
+        """Forgets the part of an event that a broken stream ended with."""
+        self._rest = b""
+        self._name = ""
+        self._data: list[str] = []
+
+    def feed(self, chunk: bytes) -> Iterator[Event]:
+        """The events that are whole with this chunk."""
+        *lines, self._rest = (self._rest + chunk).split(b"\n")
+        for line in lines:
+            event = self._line(line.rstrip(b"\r").decode())
+            if event is not None:
+                yield event
+
+    def _line(self, line: str) -> Event | None:
+        name, _, value = line.partition(":")
+        value = value.removeprefix(" ")
+        match name:
+            case "event":
+                self._name = value
+            case "data":
+                self._data.append(value)
+            case "id":
+                self._last_id = value
+            case "" if line == "":
+                return self._dispatch()
+        return None
+
+    def _dispatch(self) -> Event | None:
+        name, data = self._name, "\n".join(self._data)
+        self._name, self._data = "", []
+        # Events that a later service may have are not for this client.
+        match name:
+            case "step":
+                return StepEvent(cast("StepPoint", _decode(data)))
+            case "run":
+                return RunEvent(cast("RunSummary", _decode(data)))
+            case "deleted":
+                self.ended = True
+                return DeletedEvent()
+        return None
+
+
+def _decode(data: str) -> Any:  # noqa: ANN401 -- a value of JSON
+    return numbers.decode(json.loads(data))
+
+
+def refusal(status: int, content: bytes) -> LossmeterError:
+    """The error that is answered in place of events."""
+    problem = problem_of(status, content)
+    if status in REPEATED_STATUSES:
+        return UnreachableError(str(problem), repeatable=True)
+    return problem

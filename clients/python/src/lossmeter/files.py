@@ -1,0 +1,68 @@
+"""Batches in files, mapped into memory rather than read."""
+
+from __future__ import annotations
+
+import json
+import mmap
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+from lossmeter import safetensors
+from lossmeter.batch import Batch
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from lossmeter.schemas import Options
+
+AnyPath: TypeAlias = str | os.PathLike[str]
+
+_FIELDS = {"logits", "label", "input_mask", "weight"}
+
+
+def batch_of(path: AnyPath, options: Options) -> Batch:
+    """The batch of a safetensors or `.npz` file.
+
+    Args:
+        path: The file.
+        options: Options in place of the file's.
+
+    Raises:
+        OSError: The file cannot be read.
+        ValueError: It has no logits or label, something else, or is no such file.
+    """
+    path = Path(path)
+    try:
+        tensors, own = _npz(path) if path.suffix == ".npz" else _safetensors(path)
+    except (KeyError, TypeError, ValueError) as cause:
+        raise ValueError(f"{path} is not a file of a batch: {cause}") from cause
+    if not {"logits", "label"} <= set(tensors) <= _FIELDS:
+        found = ", ".join(tensors) or "no tensor"
+        raise ValueError(
+            f"{path} has {found}, expected logits, label and, optionally, input_mask "
+            "and weight"
+        )
+    return Batch(
+        logits=tensors["logits"],
+        label=tensors["label"],
+        input_mask=tensors.get("input_mask"),
+        weight=tensors.get("weight"),
+        options={**own, **options},
+    )
+
+
+def _safetensors(path: Path) -> tuple[dict[str, NDArray[Any]], Options]:
+    with path.open("rb") as file:
+        content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    # The arrays hold the mapping, which ends with the last of them.
+    tensors, metadata = safetensors.decode(content)
+    options: Options = json.loads(metadata.get("options", "{}"))
+    return tensors, options
+
+
+def _npz(path: Path) -> tuple[dict[str, NDArray[Any]], Options]:
+    with np.load(path, allow_pickle=False) as file:
+        return dict(file), {}

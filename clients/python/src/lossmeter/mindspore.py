@@ -1,0 +1,59 @@
+"""The service's gradient as MindSpore's, in PyNative mode."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import mindspore
+import numpy as np
+from mindspore import Tensor, nn
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lossmeter.evaluation import Evaluation
+
+
+def differentiable(
+    logits: Tensor,
+    evaluate: Callable[..., Evaluation],
+    value: Callable[[Evaluation], Any],
+) -> Any:  # noqa: ANN401 -- a tensor, or a pair of them
+    """What an evaluation says, as float32 tensors that logits have a gradient of.
+
+    Args:
+        logits: What is differentiated by.
+        evaluate: Evaluates the batch, with more options.
+        value: An array, or a pair whose first alone depends on the logits.
+    """
+    return _Loss(evaluate, value)(logits)
+
+
+class _Loss(nn.Cell):  # type: ignore[misc]
+    """One batch. Whether a gradient will be wanted is not known before it is."""
+
+    def __init__(
+        self, evaluate: Callable[..., Evaluation], value: Callable[[Evaluation], Any]
+    ) -> None:
+        super().__init__()
+        self._evaluate = evaluate
+        self._value = value
+
+    def construct(self, logits: Tensor) -> Any:  # noqa: ANN401, ARG002 -- is of the batch
+        arrays = self._value(self._evaluate())
+        if isinstance(arrays, tuple):
+            return tuple(Tensor(array, mindspore.float32) for array in arrays)
+        return Tensor(arrays, mindspore.float32)
+
+    def bprop(
+        self,
+        logits: Tensor,
+        out: Any,  # noqa: ANN401, ARG002 -- MindSpore passes it
+        dout: Any,  # noqa: ANN401
+    ) -> tuple[Tensor]:
+        array = self._evaluate(outputs=["gradient"]).outputs["gradient"]
+        gradient = Tensor(array.astype(np.float32), mindspore.float32)
+        scale = dout[0] if isinstance(dout, tuple) else dout
+        # Of shape () or (1,), or a value a row; a row's loss depends on its own logits.
+        by_row = scale.reshape((*scale.shape, *(1,) * (logits.ndim - scale.ndim)))
+        return ((gradient * by_row).astype(logits.dtype),)

@@ -1,0 +1,88 @@
+"""A bar of tqdm's, where it is installed, for what takes more than a second."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Protocol, TypeVar, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from lossmeter.body import Part
+
+AFTER_SECONDS = 1.0
+
+_Item = TypeVar("_Item")
+
+
+class _Bar(Protocol):
+    """What is used of a bar of tqdm's."""
+
+    def update(self, n: float = 1) -> object: ...
+    def close(self) -> object: ...
+
+
+def track_upload(
+    chunks: Iterator[Part], total: int, show: bool | None
+) -> Iterator[Part]:
+    """The same chunks, with a bar of bytes once they take longer than a second.
+
+    Args:
+        chunks: What is sent; a chunk is sent when the next is asked for.
+        total: Bytes of all of them.
+        show: True for a bar, False for none, None for one on a terminal.
+    """
+    started = time.monotonic()
+    sent = 0
+    bar: _Bar | None = None
+    try:
+        for chunk in chunks:
+            yield chunk
+            sent += len(chunk)
+            if bar is not None:
+                bar.update(len(chunk))
+            elif show is not False and time.monotonic() - started > AFTER_SECONDS:
+                bar = _bar(show, total=total, initial=sent, unit="B", unit_scale=True)
+                show = show if bar is not None else False
+    finally:
+        if bar is not None:
+            bar.close()
+
+
+def track_items(
+    items: Sequence[_Item], unit: str, show: bool | None
+) -> Iterator[_Item]:
+    """The same items, with a bar of how many are done."""
+    bar = _bar(show, total=len(items), unit=unit) if show is not False else None
+    try:
+        for item in items:
+            yield item
+            if bar is not None:
+                bar.update()
+    finally:
+        if bar is not None:
+            bar.close()
+
+
+def _bar(
+    show: bool | None,
+    *,
+    total: int,
+    unit: str,
+    initial: int = 0,
+    unit_scale: bool = False,
+) -> _Bar | None:
+    try:
+        from tqdm.auto import tqdm  # noqa: PLC0415 -- it may not be installed
+    except ImportError:
+        return None
+    # tqdm shows nothing where there is no terminal when `disable` is None.
+    bar = tqdm(
+        total=total,
+        initial=initial,
+        unit=unit,
+        unit_scale=unit_scale,
+        desc="lossmeter",
+        disable=None if show is None else False,
+    )
+    return cast("_Bar", bar)

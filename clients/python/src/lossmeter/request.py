@@ -1,0 +1,224 @@
+"""Requests as values: what is sent, and what is made of the answer.
+
+Nothing here touches a network: clients differ in how they send these.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, NewType, NotRequired, TypedDict, TypeVar
+from urllib.parse import quote, urlencode
+
+import msgpack
+
+from lossmeter import numbers, safetensors
+from lossmeter.batch import plain, to_json, without_none
+from lossmeter.body import Body
+from lossmeter.errors import UnexpectedAnswerError, UnreachableError, problem_of
+from lossmeter.evaluation import (
+    Evaluation,
+    RecordedPair,
+    decode_evaluation,
+    decode_pair,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from lossmeter.batch import Batch
+    from lossmeter.retry import Outcome
+    from lossmeter.schemas import (
+        Diagnosis,
+        Info,
+        Options,
+        RunSummary,
+        StepDetail,
+        StepPoint,
+    )
+
+_T = TypeVar("_T")
+
+JSON = "application/json"
+MSGPACK = "application/vnd.msgpack"
+
+Partial = NewType("Partial", bytes)
+"""What is known of rows over a shard of the vocabulary; about 60 opaque bytes a row."""
+
+
+@dataclass(frozen=True)
+class Request(Generic[_T]):
+    """A request, and how its answer is read."""
+
+    method: str
+    path: str
+    decode: Callable[[bytearray], _T]
+    accept: str = JSON
+    body: Body | None = None
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers that are not the same for all requests."""
+        headers = {"Accept": self.accept}
+        if self.body is not None:
+            headers["Content-Type"] = self.body.content_type
+            headers["Content-Length"] = str(self.body.length)
+        return headers
+
+    def settle(self, outcome: Outcome) -> _T:
+        """What came of it.
+
+        Raises:
+            UnreachableError: There was no answer.
+            ProblemError: The service refused.
+            UnexpectedAnswerError: The answer is not one that this client knows.
+        """
+        if isinstance(outcome, UnreachableError):
+            raise outcome
+        if outcome.status >= 300:  # noqa: PLR2004 -- redirects are not followed
+            raise problem_of(outcome.status, outcome.content)
+        try:
+            return self.decode(outcome.content)
+        except (KeyError, TypeError, ValueError) as cause:
+            shown = bytes(outcome.content[:100])
+            raise UnexpectedAnswerError(
+                f"{self.method} {self.path} was answered with {shown!r}"
+            ) from cause
+
+
+def cross_entropy(batch: Batch) -> Request[Evaluation]:
+    """Evaluates a batch."""
+    path = "/v1/cross-entropy"
+    accept = safetensors.MEDIA_TYPE
+    return Request("POST", path, decode_evaluation, accept, batch.body())
+
+
+def diagnose(batch: Batch) -> Request[Diagnosis]:
+    """Says what stands in a tensor."""
+    return Request("POST", "/v1/diagnose", _decode_json, body=batch.body())
+
+
+def partials(batch: Batch, vocab_start: int, vocab_size: int) -> Request[Partial]:
+    """Evaluates a shard of the vocabulary."""
+    path = "/v1/cross-entropy/partials"
+    body = batch.body(vocab_start=vocab_start, vocab_size=vocab_size)
+    return Request("POST", path, _decode_partial, MSGPACK, body)
+
+
+def _decode_partial(content: bytearray) -> Partial:
+    return Partial(bytes(content))
+
+
+def combine(shards: Iterable[Partial], options: Options) -> Request[Evaluation]:
+    """Merges shards; they go back as they came."""
+    shards = list(shards)
+    packer = msgpack.Packer(default=plain)
+    head = packer.pack_map_header(2) + packer.pack("options")
+    head += packer.pack(without_none(options)) + packer.pack("partials")
+    head += packer.pack_array_header(len(shards))
+    path = "/v1/cross-entropy/combine"
+    body = Body(MSGPACK, [head, *shards])
+    return Request("POST", path, decode_evaluation, safetensors.MEDIA_TYPE, body)
+
+
+def record(path: str, batch: Batch) -> Request[Evaluation]:
+    """Evaluates a micro-batch and records it."""
+    accept = safetensors.MEDIA_TYPE
+    return Request("PUT", path, decode_evaluation, accept, batch.body())
+
+
+def record_pair(
+    path: str, numerator: float, denominator: float
+) -> Request[RecordedPair]:
+    """Records what was computed elsewhere."""
+    pair = {"numerator": float(numerator), "denominator": float(denominator)}
+    body = Body(MSGPACK, [msgpack.packb(pair)])
+    return Request("PUT", path, decode_pair, body=body)
+
+
+def info() -> Request[Info]:
+    """What the service is and can do."""
+    return Request("GET", "/v1/info", _decode_json)
+
+
+def run_path(run: str, *more: object, **query: object) -> str:
+    """The path of a run, or of what is below it, without parameters that are None."""
+    parts = ["/v1/runs", *(quote(str(part), safe="") for part in (run, *more))]
+    given = {name: value for name, value in query.items() if value is not None}
+    return "/".join(parts) + (f"?{urlencode(given)}" if given else "")
+
+
+def batch_path(run: str, step: int, rank: int, micro_batch: int, attempt: int) -> str:
+    """The path of a micro-batch."""
+    query = {"micro_batch": micro_batch, "attempt": attempt}
+    return run_path(run, "steps", step, "ranks", rank, **query)
+
+
+class RunPage(TypedDict):
+    """Some of the runs."""
+
+    runs: list[RunSummary]
+    next: NotRequired[str]
+
+
+def list_runs(cursor: str | None = None) -> Request[RunPage]:
+    """A page of runs."""
+    query = "" if cursor is None else f"?{urlencode({'cursor': cursor})}"
+    return Request("GET", f"/v1/runs{query}", _decode_json)
+
+
+def get_run(run: str) -> Request[RunSummary]:
+    """A run in short."""
+    return Request("GET", run_path(run), _decode_json)
+
+
+def describe_run(
+    run: str,
+    expected_ranks: int | None,
+    labels: Mapping[str, str | float | bool] | None,
+) -> Request[RunSummary]:
+    """Says what a run is."""
+    said = {"expected_ranks": expected_ranks, "labels": labels and dict(labels)}
+    text = to_json({name: value for name, value in said.items() if value is not None})
+    return Request("PUT", run_path(run), _decode_json, body=Body(JSON, [text.encode()]))
+
+
+def delete_run(run: str) -> Request[None]:
+    """Deletes a run."""
+    return Request("DELETE", run_path(run), lambda _: None)
+
+
+class StepPage(TypedDict):
+    """Some of the steps."""
+
+    steps: list[StepPoint]
+    next: NotRequired[str]
+
+
+def list_steps(
+    run: str, first: int, last: int | None, max_points: int | None
+) -> Request[StepPage]:
+    """Steps, or the first page of them."""
+    query = {"from": first, "to": last, "max_points": max_points}
+    return Request("GET", run_path(run, "steps", **query), _decode_json)
+
+
+def more_steps(run: str, last: int | None, cursor: str) -> Request[StepPage]:
+    """A page of steps that is not the first."""
+    path = run_path(run, "steps", to=last, cursor=cursor)
+    return Request("GET", path, _decode_json)
+
+
+def get_step(run: str, step: int) -> Request[StepDetail]:
+    """A step with all that it is made of."""
+    return Request("GET", run_path(run, "steps", step), _decode_json)
+
+
+def export_run(run: str, format: str, of: str) -> Request[str]:  # noqa: A002 -- the service's name
+    """A run as text."""
+    path = run_path(run, "export", format=format, of=of)
+    return Request("GET", path, lambda content: content.decode(), "*/*")
+
+
+def _decode_json(content: bytearray) -> Any:  # noqa: ANN401 -- a value of JSON
+    return numbers.decode(json.loads(content))

@@ -1,0 +1,198 @@
+"""A run: what is recorded of a training, and read again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from lossmeter import request as requests
+from lossmeter.batch import Batch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from typing import Unpack
+
+    from numpy.typing import ArrayLike
+
+    from lossmeter.client import Client
+    from lossmeter.evaluation import Evaluation, RecordedPair
+    from lossmeter.events import Event
+    from lossmeter.schemas import Options, RunSummary, StepDetail, StepPoint
+
+
+class Run:
+    """A run of a service; made by `Client.run`.
+
+    Attributes:
+        name: Its name.
+        attempt: Which start of the trainer records.
+        client: Whom it asks.
+    """
+
+    def __init__(self, client: Client, name: str, attempt: int) -> None:
+        self.name = name
+        self.attempt = attempt
+        self.client = client
+
+    def describe(
+        self,
+        *,
+        expected_ranks: int | None = None,
+        labels: Mapping[str, str | float | bool] | None = None,
+    ) -> RunSummary:
+        """Says what the run is, and makes it when it is not there.
+
+        Args:
+            expected_ranks: Ranks that report each step.
+            labels: What is said of it, such as the model and the learning rate.
+
+        Raises:
+            ProblemError: The service refused.
+            UnreachableError: The service could not be reached.
+        """
+        described = requests.describe_run(self.name, expected_ranks, labels)
+        return self.client.send(described)
+
+    def record(
+        self,
+        step: int,
+        rank: int,
+        logits: ArrayLike,
+        label: ArrayLike,
+        input_mask: ArrayLike | None = None,
+        weight: ArrayLike | None = None,
+        *,
+        micro_batch: int = 0,
+        **options: Unpack[Options],
+    ) -> Evaluation:
+        """Evaluates a micro-batch, and records it as part of a step.
+
+        The same batch again changes nothing. What is answered is on the service's disk.
+
+        Args:
+            step: Step of the training.
+            rank: Data-parallel rank.
+            logits: See `Client.cross_entropy`.
+            label: See there.
+            input_mask: See there.
+            weight: See there.
+            micro_batch: Micro-batch of the rank.
+            **options: See `lossmeter.schemas.Options`.
+
+        Raises:
+            TypeError: An array has a dtype that the service does not know.
+            ProblemError: The service refused the batch, or has another one there
+                (`conflict`, `superseded`).
+            UnreachableError: The service could not be reached.
+        """
+        batch = Batch(logits, label, input_mask, weight, options)
+        path = requests.batch_path(self.name, step, rank, micro_batch, self.attempt)
+        return self.client.send(requests.record(path, batch))
+
+    def record_pair(
+        self,
+        step: int,
+        rank: int,
+        numerator: float,
+        denominator: float,
+        *,
+        micro_batch: int = 0,
+    ) -> RecordedPair:
+        """Records a loss that was computed elsewhere.
+
+        Args:
+            step: Step of the training.
+            rank: Data-parallel rank.
+            numerator: Sum of the row losses, in nats; may be NaN or infinite.
+            denominator: What it is divided by, such as the number of rows.
+            micro_batch: Micro-batch of the rank.
+
+        Raises:
+            ProblemError: The service refused the pair, or has another one there.
+            UnreachableError: The service could not be reached.
+        """
+        path = requests.batch_path(self.name, step, rank, micro_batch, self.attempt)
+        return self.client.send(requests.record_pair(path, numerator, denominator))
+
+    def summary(self) -> RunSummary:
+        """The run in short.
+
+        Raises:
+            ProblemError: There is no such run (`not_found`).
+            UnreachableError: The service could not be reached.
+        """
+        return self.client.send(requests.get_run(self.name))
+
+    def steps(
+        self, first: int = 0, last: int | None = None, *, max_points: int | None = None
+    ) -> list[StepPoint]:
+        """The curve, in the order of the steps.
+
+        Args:
+            first: First step.
+            last: Last step, which is included.
+            max_points: About how many steps are to show the range: of each stretch
+                those of least and of greatest loss. No step that is not finite is left
+                out.
+
+        Raises:
+            ProblemError: There is no such run (`not_found`).
+            UnreachableError: The service could not be reached.
+        """
+        steps: list[StepPoint] = []
+        request = requests.list_steps(self.name, first, last, max_points)
+        while True:
+            page = self.client.send(request)
+            steps += page["steps"]
+            if "next" not in page:
+                return steps
+            request = requests.more_steps(self.name, last, page["next"])
+
+    def step(self, step: int) -> StepDetail:
+        """A step with its ranks, micro-batches and their diagnostics.
+
+        Raises:
+            ProblemError: There is no such run, or step (`not_found`).
+            UnreachableError: The service could not be reached.
+        """
+        return self.client.send(requests.get_step(self.name, step))
+
+    def watch(self, *, after: int | None = None) -> Iterator[Event]:
+        """What changes in the run, as it happens, over breaks of the connection.
+
+        Args:
+            after: 0 tells all steps that there are first; None only what changes from
+                now on.
+
+        Yields:
+            Events without end; `DeletedEvent` is the last when the run is deleted.
+
+        Raises:
+            ProblemError: There is no such run (`not_found`).
+            UnreachableError: The service could not be reached, again and again.
+        """
+        return self.client.events(requests.run_path(self.name, "events"), after)
+
+    def export(
+        self,
+        format: Literal["csv", "jsonl"] = "csv",  # noqa: A002 -- the service's name
+        of: Literal["steps", "batches"] = "steps",
+    ) -> str:
+        """The run as text, a line a step or a micro-batch.
+
+        Raises:
+            ProblemError: There is no such run (`not_found`).
+            UnreachableError: The service could not be reached.
+        """
+        return self.client.send(requests.export_run(self.name, format, of))
+
+    def delete(self) -> None:
+        """Deletes the run and its history.
+
+        Raises:
+            ProblemError: There is no such run (`not_found`).
+            UnreachableError: The service could not be reached.
+        """
+        self.client.send(requests.delete_run(self.name))
+
+    def __repr__(self) -> str:
+        return f"Run({self.name!r}, attempt={self.attempt})"

@@ -1,0 +1,903 @@
+"""What the service takes and answers, as typed dictionaries.
+
+Made from the schemas of the service by `npm run generate`; a test compares.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Literal, NotRequired, TypedDict
+
+
+class ParallelConfig(TypedDict, total=False):
+    """How a sharded trainer would have split the batch: rows into `data_parallel`
+    groups, classes into `model_parallel` shards. Refused when they do not divide. The
+    local loss of a group is Σ m·ℓ / (Σ m + 1e-8) over its counted rows, under every
+    `semantics`. The shards change lse by less than a last place of float32; gradient,
+    ranks and entropy are those of whole rows.
+    """
+
+    data_parallel: int
+    """Groups of consecutive rows, of equal size: each has a local loss in the
+    diagnostics.
+    """
+
+    model_parallel: int
+    """Shards of consecutive classes, of equal size: each is evaluated alone, then
+    merged.
+    """
+
+
+class Options(TypedDict, total=False):
+    """How the loss is formed. Every option has a default."""
+
+    reduction: Literal["mean", "sum", "none"]
+    """How row losses become one. `mean`: N / D + Z / D_z, with the denominators that
+    `semantics` says. `sum`: N + Z. `none`: no `loss`; the row losses m·(ℓ + λ·lse²)
+    come as `outputs.per_token_loss`, 0 for rows that are not counted.
+    """
+
+    ignore_index: int | Sequence[int]
+    """Label, or labels, whose rows are left out. Looked at before `invalid_label`; an
+    empty list ignores nothing. Not for class probabilities: given with them it is
+    refused.
+    """
+
+    label_smoothing: float
+    """ε: mixes the target with the uniform distribution, ℓ = (1−ε)·w_y·nll + (ε/C)·Σ_c
+    w_c·(lse − x_c); of class probabilities p it makes p′ = (1−ε)·p + ε/C, and ℓ = Σ_c
+    w_c·p′_c·(lse − x_c). With `semantics: "megatron"` ε·C/(C−1) takes its place, and C
+    = 1 is refused.
+    """
+
+    lse_square_scale: float
+    """λ of the z-loss Z = λ·Σ m·lse², which keeps logits from drifting. It is kept
+    apart from N, and is not weighted by `weight`.
+    """
+
+    softcap: float
+    """s: caps logits softly, x = s·tanh(x / s), after `logit_scale`. Evaluated in
+    float64. None without. ±Inf become ±s, and are still reported.
+    """
+
+    logit_scale: float
+    """x = scale·logit, before anything else: 1 / temperature. Other than 1, evaluated
+    in float64.
+    """
+
+    shift: int
+    """k of the causal shift along axis −2: logits at t are scored against label and
+    mask at t + k. The last k positions are left out: they are not in `rows.total`, and
+    row outputs are k shorter there. Logits of two axes are one sequence.
+    """
+
+    semantics: Literal["mindformers", "torch", "megatron"]
+    """Denominators of the mean, D and D_z alike. `mindformers`: D + 1e-8, so 0 when
+    nothing is counted. `torch`: D, so NaN when nothing is counted. `megatron`: max(D,
+    1).
+    """
+
+    invalid_label: Literal["error", "zero_loss"]
+    """A counted row whose label is not in [0, C): `error` answers 422 with its place;
+    `zero_loss` gives it the loss 0, whatever its logits hold, and still counts it,
+    which with `ignore_index: []` is what mindformers.core.CrossEntropyLoss does.
+    """
+
+    calculate_per_token_loss: bool
+    """Megatron's pair: the answer has `numerator` = N and `denominator` = D but no
+    `loss`; the caller sums both over ranks and divides.
+    """
+
+    check_for_nan_in_loss_and_grad: bool
+    """Adds the Euclidean norm of the gradient to the diagnostics, without its tensor,
+    and the local loss of each data-parallel group; both are also logged.
+    """
+
+    parallel_config: ParallelConfig
+    """How a sharded trainer would have split the batch: rows into `data_parallel`
+    groups, classes into `model_parallel` shards. Refused when they do not divide. The
+    local loss of a group is Σ m·ℓ / (Σ m + 1e-8) over its counted rows, under every
+    `semantics`. The shards change lse by less than a last place of float32; gradient,
+    ranks and entropy are those of whole rows.
+    """
+
+    on_non_finite: Literal["report", "reject"]
+    """What to do when loss, numerator or z_loss is not finite: `report` answers 200
+    with it, `reject` answers 422 `non_finite_loss` with the same `diagnostics` in the
+    problem.
+    """
+
+    max_locations: int
+    """How many places of non-finite logits the diagnostics name at most, the first ones
+    in row-major order.
+    """
+
+    gradient_dtype: Literal["float32"]
+    """The dtype of `outputs.gradient`; that of the logits without."""
+
+    outputs: Sequence[
+        Literal[
+            "per_token_loss", "lse", "gradient", "predictions", "target_rank", "entropy"
+        ]
+    ]
+    """Tensors to return; but for `gradient` they have an entry per row, shaped like
+    class indices. `per_token_loss`: m·(ℓ + λ·lse²), 0 for rows that are not counted.
+    `lse`: log Σ exp x. `gradient`: ∂loss/∂logits, shaped like `logits`, in the dtype of
+    `gradient_dtype`; of N + Z where there is no `loss`. It is (m/D)·[(1−ε)·w_y·(s_c −
+    1[c=y]) + (ε/C)·(W·s_c − w_c)] + (m/D_z)·2λ·lse·s_c, with s = softmax(x), for class
+    probabilities (m/D)·[s_c·Σ_k w_k·p′_k − w_c·p′_c] + the same last term, with the
+    denominators of `semantics`; times 1 − tanh² for `softcap` and times `logit_scale`;
+    0 for rows that are not counted and for invalid labels under `zero_loss`.
+    `predictions`: index of the maximum, the lowest on ties. `target_rank`: number of
+    classes that come before the label (the most probable class, the first of equals)
+    when sorted by value, then by index, −1 for rows that are not counted, whose label
+    is invalid or whose label has the logit NaN. `entropy`: −Σ s·log s of the softmax,
+    in nats. Losses, lse and entropy are float64, predictions and ranks int32.
+    """
+
+    metrics: Sequence[Literal["accuracy", "top5_accuracy", "mean_entropy", "ece"]]
+    """Metrics to compute beside perplexity and bits_per_token: means over counted rows,
+    weighted by the mask. `accuracy`: target_rank = 0. `top5_accuracy`: target_rank <
+    min(5, C). `mean_entropy`: of `entropy`. `ece`: the expected calibration error, Σ_b
+    |Σ m·(hit − confidence)| / Σ m over 15 bins b of equal width of the confidence max
+    s, (0, 1].
+    """
+
+
+class RowCounts(TypedDict):
+    """Rows by fate."""
+
+    total: int
+    """Rows of the batch: counted + ignored + masked."""
+
+    counted: int
+    """Rows that enter the sums."""
+
+    ignored: int
+    """Rows whose label is ignored and whose mask is not 0."""
+
+    masked: int
+    """Rows whose mask is 0."""
+
+
+class Metrics(TypedDict):
+    """Metrics over counted rows, weighted by the mask."""
+
+    perplexity: float
+    """exp(mean_nll)."""
+
+    bits_per_token: float
+    """mean_nll / ln 2."""
+
+    accuracy: NotRequired[float]
+    """Share of rows whose label is the prediction."""
+
+    top5_accuracy: NotRequired[float]
+    """Share of rows whose label is among the first min(5, C)."""
+
+    mean_entropy: NotRequired[float]
+    """Mean entropy of the softmax, in nats."""
+
+    ece: NotRequired[float]
+    """Expected calibration error over 15 bins."""
+
+
+class Place(TypedDict):
+    """Place of a non-finite logit, or probability."""
+
+    row: int
+    """Row of the batch, from 0, in row-major order of the leading axes."""
+
+    column: int
+    """Class, from 0."""
+
+    value: float
+    """What stands there."""
+
+    is_label: bool
+    """Whether the column is the row’s label."""
+
+    masked: bool
+    """Whether the row is left out, by the mask or by `ignore_index`."""
+
+
+class Cause(TypedDict):
+    """A cause with its first place."""
+
+    cause: Literal[
+        "nan_logit",
+        "pos_inf_logit",
+        "all_neg_inf_row",
+        "neg_inf_at_label",
+        "neg_inf_smoothed",
+        "non_finite_probability",
+        "zero_denominator",
+        "accumulation_overflow",
+    ]
+    """`nan_logit`, `pos_inf_logit`: a counted row holds such a value, its loss is NaN
+    (without `softcap`). `all_neg_inf_row`: a counted row is −Inf throughout, its loss
+    is NaN. `neg_inf_at_label`: the label, or a class whose probability is not 0, has
+    the logit −Inf: nll is +Inf, and so is the loss, unless the class has weight 0.
+    `neg_inf_smoothed`: `label_smoothing` gives a class of the logit −Inf its share: the
+    loss is +Inf. `non_finite_probability`: a row of class probabilities holds such a
+    value, its loss is not finite. `zero_denominator`: nothing is counted.
+    `accumulation_overflow`: the loss of a row, or the sum of the rows, left the range
+    of float64. A row of an invalid label under `zero_loss` is counted with what its
+    logits hold, though its loss is 0. Where partials were combined, `first` may be
+    absent.
+    """
+
+    rows: int
+    """Counted rows it concerns."""
+
+    first: NotRequired[Place]
+    """Place of a non-finite logit, or probability."""
+
+
+class DiagnosticsLogits(TypedDict):
+    """Exact counts over counted rows."""
+
+    nan: int
+    """NaN logits in counted rows."""
+
+    pos_inf: int
+    """+Inf logits in counted rows."""
+
+    neg_inf: int
+    """−Inf logits in counted rows: at other classes than the label they are legal, and
+    have probability 0.
+    """
+
+    max: NotRequired[float]
+    """The greatest finite logit; absent when there is none."""
+
+    bad_rows: int
+    """Counted rows that hold any of these."""
+
+
+class DiagnosticsLabels(TypedDict):
+    """Labels of counted rows; absent with class probabilities."""
+
+    min: NotRequired[int]
+    """Least label; absent when nothing is counted."""
+
+    max: NotRequired[int]
+    """Greatest label; absent when nothing is counted."""
+
+    out_of_range: int
+    """Labels that are no class: only with `invalid_label: "zero_loss"`."""
+
+
+class DiagnosticsFloat16(TypedDict):
+    """Of float16 values, over counted rows; absent for other dtypes."""
+
+    at_largest: int
+    """Values that are 65504, the greatest finite float16."""
+
+    subnormal_fraction: float
+    """Share of subnormal values, which have lost precision (0 < |x| < 2^−14): among the
+    first 256 of each counted row in an evaluation, among all in a diagnosis.
+    """
+
+    hint: NotRequired[str]
+    """Said when the values look like overflow."""
+
+
+class DiagnosticsProbabilities(TypedDict):
+    """What is odd about class probabilities; absent with class indices."""
+
+    not_one: int
+    """Counted rows whose probabilities sum to less than 0.999 or more than 1.001."""
+
+    negative: int
+    """Counted rows that hold a negative probability."""
+
+
+class DiagnosticsGradient(TypedDict):
+    """With `check_for_nan_in_loss_and_grad`."""
+
+    norm: float
+    """Euclidean norm of the gradient with respect to the logits."""
+
+    finite: bool
+    """Whether every element of it is finite."""
+
+
+class DiagnosticsWorstRow(TypedDict):
+    """A row that the model is most surprised by."""
+
+    row: int
+    """Row of the batch, from 0."""
+
+    label: int
+    """Its class; of class probabilities the most probable one."""
+
+    loss: float
+    """Its nll in nats, without weights, smoothing and mask."""
+
+    target_rank: NotRequired[int]
+    """How many classes come before the label, as `outputs.target_rank` has it. Absent
+    where partials were combined.
+    """
+
+
+class Diagnostics(TypedDict):
+    """What is wrong, and where."""
+
+    verdict: Literal["finite", "non_finite"]
+    """Whether loss, numerator and z_loss are finite."""
+
+    summary: str
+    """What is wrong, in one line for logs and notebooks."""
+
+    causes: list[Cause]
+    """Why the loss is not finite, or what it may hide."""
+
+    logits: DiagnosticsLogits
+    """Exact counts over counted rows."""
+
+    locations: list[Place]
+    """The first non-finite logits in row-major order, those of rows left out among
+    them; `options.max_locations` of them.
+    """
+
+    masked_rows_non_finite: int
+    """Rows left out that hold a non-finite logit: they do not touch the loss."""
+
+    labels: NotRequired[DiagnosticsLabels]
+    """Labels of counted rows; absent with class probabilities."""
+
+    float16: NotRequired[DiagnosticsFloat16]
+    """Of float16 values, over counted rows; absent for other dtypes."""
+
+    probabilities: NotRequired[DiagnosticsProbabilities]
+    """What is odd about class probabilities; absent with class indices."""
+
+    gradient: NotRequired[DiagnosticsGradient]
+    """With `check_for_nan_in_loss_and_grad`."""
+
+    worst_rows: list[DiagnosticsWorstRow]
+    """The counted rows of greatest nll, the worst first, NaN before everything."""
+
+    local_losses: NotRequired[list[float]]
+    """Local loss of each data-parallel group, in row order: with
+    `check_for_nan_in_loss_and_grad`, or with more than one group.
+    """
+
+
+class DiagnosisValues(TypedDict):
+    """Exact counts over counted rows."""
+
+    total: int
+    """Values of the counted rows."""
+
+    nan: int
+    """NaN."""
+
+    pos_inf: int
+    """+Inf."""
+
+    neg_inf: int
+    """−Inf."""
+
+    zero: int
+    """0."""
+
+    subnormal: int
+    """Values too small to be normal in the dtype: they have lost precision."""
+
+    min: NotRequired[float]
+    """Least finite value; absent when there is none."""
+
+    max: NotRequired[float]
+    """Greatest finite value; absent when there is none."""
+
+    bad_rows: int
+    """Rows that hold a value that is not finite."""
+
+
+class DiagnosisMagnitude(TypedDict):
+    """A power of two."""
+
+    exponent: int
+    """e, where 2^e ≤ |x| < 2^(e+1); −1023 also for what is smaller."""
+
+    count: int
+    """How many values."""
+
+
+class DiagnosisRowNormsSmallest(TypedDict):
+    """The row of least norm."""
+
+    row: int
+    """Row, from 0."""
+
+    norm: float
+    """Its Euclidean norm."""
+
+
+class DiagnosisRowNormsLargest(TypedDict):
+    """The row of greatest norm."""
+
+    row: int
+    """Row, from 0."""
+
+    norm: float
+    """Its Euclidean norm."""
+
+
+class DiagnosisRowNorms(TypedDict):
+    """Norms of counted rows, over their finite values."""
+
+    smallest: DiagnosisRowNormsSmallest
+    """The row of least norm."""
+
+    largest: DiagnosisRowNormsLargest
+    """The row of greatest norm."""
+
+
+class DiagnosisColumnsWorst(TypedDict):
+    """A column."""
+
+    column: int
+    """Column, from 0."""
+
+    rows: int
+    """Rows in which it is not finite."""
+
+
+class DiagnosisColumns(TypedDict):
+    """Hot spots: classes that are bad in many rows."""
+
+    bad: int
+    """Columns that are not finite in some counted row."""
+
+    bad_in_most_rows: int
+    """Columns that are not finite in more than half of the counted rows."""
+
+    worst: list[DiagnosisColumnsWorst]
+    """The columns that are not finite in the most rows, of equals the first."""
+
+
+class Diagnosis(TypedDict):
+    """What stands in a tensor."""
+
+    verdict: Literal["finite", "non_finite"]
+    """Whether every value of the counted rows is finite."""
+
+    summary: str
+    """What stands there, in one line."""
+
+    dtype: Literal["float16", "bfloat16", "float32", "float64"]
+    """dtype of the tensor."""
+
+    shape: list[int]
+    """Its shape."""
+
+    rows: RowCounts
+    """Rows by fate."""
+
+    values: DiagnosisValues
+    """Exact counts over counted rows."""
+
+    causes: list[Cause]
+    """Why the loss is not finite, or what it may hide."""
+
+    locations: list[Place]
+    """The first non-finite logits in row-major order, those of rows left out among
+    them; `options.max_locations` of them.
+    """
+
+    masked_rows_non_finite: int
+    """Rows left out that hold a non-finite logit: they do not touch the loss."""
+
+    magnitudes: list[DiagnosisMagnitude]
+    """A histogram of finite values other than 0 by their magnitude; powers without any
+    are left out.
+    """
+
+    row_norms: NotRequired[DiagnosisRowNorms]
+    """Norms of counted rows, over their finite values."""
+
+    columns: DiagnosisColumns
+    """Hot spots: classes that are bad in many rows."""
+
+    float16: NotRequired[DiagnosticsFloat16]
+    """Of float16 values, over counted rows; absent for other dtypes."""
+
+    kernel: str
+    """The kernel that looked at it."""
+
+
+class RunSummary(TypedDict):
+    """A run in short."""
+
+    run: str
+    """Name of the run: up to 128 letters, digits, . _ ~ : -, a letter or digit first.
+    """
+
+    labels: Mapping[str, str | float | bool]
+    """What its owner says of the run."""
+
+    expected_ranks: NotRequired[int]
+    """Ranks that report each step; a step is complete when all have."""
+
+    created_at: str
+    """When it was made."""
+
+    updated_at: str
+    """When something was recorded last."""
+
+    status: Literal["active", "idle"]
+    """`active` when something was recorded in the last five minutes."""
+
+    steps: int
+    """Steps."""
+
+    batches: int
+    """Micro-batches, those of earlier attempts among them."""
+
+    ranks: int
+    """Ranks that it is known to have: the highest that reported, and 1."""
+
+    non_finite_steps: int
+    """Steps whose loss, or a batch of which, is not finite."""
+
+    last_step: NotRequired[int]
+    """Step of the training."""
+
+    last_loss: NotRequired[float]
+    """Loss of the last step."""
+
+    best_step: NotRequired[int]
+    """Step of the training."""
+
+    best_loss: NotRequired[float]
+    """The least finite loss of a step."""
+
+    sparkline: list[float]
+    """Finite losses, about evenly spaced over the steps."""
+
+
+class StepPointRankLosses(TypedDict):
+    """Finite local losses of ranks; absent when there is none."""
+
+    min: float
+    """The least."""
+
+    max: float
+    """The greatest."""
+
+
+class StepPoint(TypedDict):
+    """A step."""
+
+    step: int
+    """Step of the training."""
+
+    attempt: int
+    """The attempt that its batches are of."""
+
+    loss: float
+    """Σ numerators / Σ denominators over ranks and micro-batches, each sum rounded
+    once, so that no order shows; NaN where nothing is counted.
+    """
+
+    numerator: float
+    """Σ numerators."""
+
+    denominator: float
+    """Σ denominators."""
+
+    complete: bool
+    """Whether all ranks reported: those expected, or those that the run is known to
+    have.
+    """
+
+    non_finite: bool
+    """Whether the loss, or a batch, is not finite."""
+
+    spike: bool
+    """Whether the loss is a spike: see docs/diagnostics.md."""
+
+    ranks: int
+    """Ranks that reported."""
+
+    rank_losses: NotRequired[StepPointRankLosses]
+    """Finite local losses of ranks; absent when there is none."""
+
+    recorded_at: str
+    """When its last batch was recorded."""
+
+    causes: NotRequired[
+        list[
+            Literal[
+                "nan_logit",
+                "pos_inf_logit",
+                "all_neg_inf_row",
+                "neg_inf_at_label",
+                "neg_inf_smoothed",
+                "non_finite_probability",
+                "zero_denominator",
+                "accumulation_overflow",
+            ]
+        ]
+    ]
+    """Why it is not finite; absent when it is."""
+
+    summary: NotRequired[str]
+    """That of the first batch that is not finite."""
+
+
+class MicroBatchDiagnostics(TypedDict):
+    """Verdict, summary and causes; all that an evaluation says where something was
+    found.
+    """
+
+    verdict: NotRequired[Literal["finite", "non_finite"]]
+    """Whether loss, numerator and z_loss are finite."""
+
+    summary: NotRequired[str]
+    """What is wrong, in one line for logs and notebooks."""
+
+    causes: NotRequired[list[Cause]]
+    """Why the loss is not finite, or what it may hide."""
+
+    logits: NotRequired[DiagnosticsLogits]
+    """Exact counts over counted rows."""
+
+    locations: NotRequired[list[Place]]
+    """The first non-finite logits in row-major order, those of rows left out among
+    them; `options.max_locations` of them.
+    """
+
+    masked_rows_non_finite: NotRequired[int]
+    """Rows left out that hold a non-finite logit: they do not touch the loss."""
+
+    labels: NotRequired[DiagnosticsLabels]
+    """Labels of counted rows; absent with class probabilities."""
+
+    float16: NotRequired[DiagnosticsFloat16]
+    """Of float16 values, over counted rows; absent for other dtypes."""
+
+    probabilities: NotRequired[DiagnosticsProbabilities]
+    """What is odd about class probabilities; absent with class indices."""
+
+    gradient: NotRequired[DiagnosticsGradient]
+    """With `check_for_nan_in_loss_and_grad`."""
+
+    worst_rows: NotRequired[list[DiagnosticsWorstRow]]
+    """The counted rows of greatest nll, the worst first, NaN before everything."""
+
+    local_losses: NotRequired[list[float]]
+    """Local loss of each data-parallel group, in row order: with
+    `check_for_nan_in_loss_and_grad`, or with more than one group.
+    """
+
+
+class MicroBatch(TypedDict):
+    """A micro-batch."""
+
+    micro_batch: int
+    """Its number within the rank."""
+
+    loss: float
+    """numerator / denominator."""
+
+    numerator: float
+    """Σ m·ℓ."""
+
+    denominator: float
+    """D."""
+
+    recorded_at: str
+    """When it was recorded."""
+
+    diagnostics: MicroBatchDiagnostics
+    """Verdict, summary and causes; all that an evaluation says where something was
+    found.
+    """
+
+
+class RankDetail(TypedDict):
+    """A rank."""
+
+    rank: int
+    """Data-parallel rank."""
+
+    loss: float
+    """Its local loss: Σ numerators / Σ denominators of its micro-batches."""
+
+    numerator: float
+    """Σ numerators."""
+
+    denominator: float
+    """Σ denominators."""
+
+    micro_batches: list[MicroBatch]
+    """In their order."""
+
+
+class StepDetail(TypedDict):
+    """A step with all that it is made of."""
+
+    run: str
+    """Name of the run: up to 128 letters, digits, . _ ~ : -, a letter or digit first.
+    """
+
+    step: int
+    """Step of the training."""
+
+    attempt: int
+    """The attempt that its batches are of."""
+
+    loss: float
+    """Σ numerators / Σ denominators over ranks and micro-batches, each sum rounded
+    once, so that no order shows; NaN where nothing is counted.
+    """
+
+    numerator: float
+    """Σ numerators."""
+
+    denominator: float
+    """Σ denominators."""
+
+    complete: bool
+    """Whether all ranks reported: those expected, or those that the run is known to
+    have.
+    """
+
+    non_finite: bool
+    """Whether the loss, or a batch, is not finite."""
+
+    spike: bool
+    """Whether the loss is a spike: see docs/diagnostics.md."""
+
+    ranks: int
+    """Ranks that reported."""
+
+    rank_losses: NotRequired[StepPointRankLosses]
+    """Finite local losses of ranks; absent when there is none."""
+
+    recorded_at: str
+    """When its last batch was recorded."""
+
+    causes: NotRequired[
+        list[
+            Literal[
+                "nan_logit",
+                "pos_inf_logit",
+                "all_neg_inf_row",
+                "neg_inf_at_label",
+                "neg_inf_smoothed",
+                "non_finite_probability",
+                "zero_denominator",
+                "accumulation_overflow",
+            ]
+        ]
+    ]
+    """Why it is not finite; absent when it is."""
+
+    summary: NotRequired[str]
+    """That of the first batch that is not finite."""
+
+    missing_ranks: list[int]
+    """Ranks that have not reported; the first 1024."""
+
+    rank_details: list[RankDetail]
+    """Ranks in their order."""
+
+
+class InfoDtypes(TypedDict):
+    """Element types by tensor."""
+
+    logits: list[str]
+    """dtypes of logits."""
+
+    label: list[str]
+    """dtypes of class indices."""
+
+
+class InfoMediaTypes(TypedDict):
+    """Media types."""
+
+    request: list[str]
+    """Media types of request bodies."""
+
+    reply: list[str]
+    """Media types of answers, for Accept."""
+
+
+class InfoLimits(TypedDict):
+    """What requests may be; one that is absent is off."""
+
+    max_row_bytes: int
+    """Largest row of logits. A row is evaluated in one piece, so each worker may come
+    to hold one.
+    """
+
+    max_elements: int
+    """Most elements of logits. Other tensors are held in memory, and bounded by that.
+    """
+
+    max_body_bytes: int
+    """Longest request body. Streamed logits are not held, so this bounds time, not
+    memory.
+    """
+
+    max_json_bytes: int
+    """Longest JSON body: JSON does not stream."""
+
+    max_json_depth: int
+    """Deepest nesting of arrays and objects in a JSON body."""
+
+    max_decompression_ratio: int
+    """Bytes that one byte of a compressed body may become, beyond the first 16 MiB."""
+
+    max_header_bytes: int
+    """Longest head of a request: its line and header fields."""
+
+    max_bytes_in_flight: int
+    """Bytes held over all requests: up to a quarter is slabs of logits under way, the
+    rest fields that wait for others, results and answers.
+    """
+
+    max_requests_in_flight: int
+    """Evaluations under way at a time. One whose client sends hardly anything does not
+    count.
+    """
+
+    max_queued_requests: int
+    """Evaluations that wait for others to end; what comes beyond is refused with 429.
+    """
+
+    max_connections: int
+    """Open connections; what comes beyond is closed at once."""
+
+    max_requests_per_minute: NotRequired[int]
+    """Requests of a key per minute, or of an address where no key is needed; probes do
+    not count.
+    """
+
+    min_bytes_per_second: int
+    """Slowest client: one that the service waits for, and that sends or takes less over
+    `stall_seconds`, is cut off. How long a request takes in all does not matter. While
+    others wait for slabs, it is 40 KiB over 2 s.
+    """
+
+    stall_seconds: int
+    """Seconds over which the progress of a client is judged; a head must arrive within
+    them.
+    """
+
+
+class Info(TypedDict):
+    """What this service is and can do."""
+
+    name: str
+    """Name of the service."""
+
+    version: str
+    """Version of the service."""
+
+    kernel: Literal["relaxed", "strict"]
+    """Variant of the kernels in use."""
+
+    workers: int
+    """Kernel worker threads."""
+
+    dtypes: InfoDtypes
+    """Element types by tensor."""
+
+    media_types: InfoMediaTypes
+    """Media types."""
+
+    content_encodings: list[str]
+    """Content encodings of request bodies."""
+
+    options: list[str]
+    """Names of the options."""
+
+    local_data: bool
+    """Whether requests may name files of a data directory in place of tensors."""
+
+    limits: InfoLimits
+    """What requests may be; one that is absent is off."""

@@ -1,0 +1,210 @@
+"""Cross-entropy for PyTorch, computed by the service.
+
+`CrossEntropyLoss` takes the place of `torch.nn.CrossEntropyLoss`: its backward pass
+uses the gradient that the service returns, so `loss.backward()` trains.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Literal
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from lossmeter.arrays import BFLOAT16
+from lossmeter.client import Client
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from lossmeter.evaluation import Evaluation
+    from lossmeter.runs import Run
+    from lossmeter.schemas import Options
+
+IGNORE_INDEX = -100
+
+Reduction = Literal["mean", "sum", "none"]
+
+
+class CrossEntropyLoss(torch.nn.Module):
+    """`torch.nn.CrossEntropyLoss` by the service, with the same arguments.
+
+    The loss has the dtype of the input, or float32 under autocast, as PyTorch's has. It
+    can be differentiated once, with respect to the input.
+
+    Args:
+        weight: Weights of the classes, of shape (C,).
+        ignore_index: The class index whose rows are left out.
+        reduction: `mean`, `sum` or `none`.
+        label_smoothing: In [0, 1].
+        client: Whom to ask; one made of the environment without.
+        run: The run to record each batch into, if any; its client is asked.
+        rank: The data-parallel rank that records.
+
+    Attributes:
+        evaluation: What was said of the last batch, but for its arrays.
+
+    Example:
+        >>> loss = CrossEntropyLoss()(torch.zeros(2, 4), torch.tensor([0, 3]))
+        >>> round(loss.item(), 4)
+        1.3863
+    """
+
+    weight: Tensor | None
+
+    def __init__(
+        self,
+        weight: Tensor | None = None,
+        ignore_index: int = IGNORE_INDEX,
+        reduction: Reduction = "mean",
+        label_smoothing: float = 0.0,
+        *,
+        client: Client | None = None,
+        run: Run | None = None,
+        rank: int = 0,
+    ) -> None:
+        super().__init__()
+        if client is not None and run is not None:
+            raise ValueError(
+                "client and run are given, expected one: a run has its own"
+            )
+        self.register_buffer("weight", weight)
+        self.ignore_index = ignore_index
+        self.reduction: Reduction = reduction
+        self.label_smoothing = label_smoothing
+        self.evaluation: Evaluation | None = None
+        self._client = client or (Client() if run is None else run.client)
+        self._run = run
+        self._rank = rank
+
+    # The request is no part of a graph.
+    @torch.compiler.disable  # type: ignore[untyped-decorator]
+    def forward(
+        self,
+        input: Tensor,  # noqa: A002 -- PyTorch's name
+        target: Tensor,
+        *,
+        step: int | None = None,
+        micro_batch: int = 0,
+    ) -> Tensor:
+        """The loss.
+
+        Args:
+            input: Logits of shape (C,), (N, C) or (N, C, d1, …).
+            target: Class indices of shape (), (N,) or (N, d1, …); or class
+                probabilities shaped like the input.
+            step: The step to record, where there is a run.
+            micro_batch: The micro-batch to record, where there is a run.
+
+        Returns:
+            A scalar, or with `reduction="none"` a tensor shaped like class indices.
+
+        Raises:
+            ValueError: `step` without a run, or a run without `step`.
+            NotImplementedError: The target or the weight wants a gradient.
+            ProblemError: The service refused the batch.
+            UnreachableError: The service could not be reached.
+        """
+        if step is not None and self._run is None:
+            raise ValueError(f"step is {step}, but there is no run to record it into")
+        if step is None and self._run is not None:
+            raise ValueError(f"step is None, expected one to record into {self._run}")
+        if target.requires_grad or (
+            self.weight is not None and self.weight.requires_grad
+        ):
+            raise NotImplementedError("a gradient with respect to target or weight")
+
+        def evaluate(logits: Tensor, label: Tensor, options: Options) -> Evaluation:
+            batch = (logits, label, None, self.weight)
+            if self._run is None or step is None:
+                return self._client.cross_entropy(*batch, **options)
+            return self._run.record(
+                step, self._rank, *batch, micro_batch=micro_batch, **options
+            )
+
+        rows, labels = _rows_last(input, target)
+        wants_gradient = torch.is_grad_enabled() and input.requires_grad
+        options = self._options(target.is_floating_point(), wants_gradient)
+        loss: Tensor = _CrossEntropy.apply(
+            rows, labels, options, evaluate, self._keep, _result_dtype(input)
+        )
+        return loss.reshape(()) if input.dim() == 1 else loss
+
+    def _options(self, probabilities: bool, gradient: bool) -> Options:
+        options: Options = {
+            "semantics": "torch",
+            "reduction": self.reduction,
+            "label_smoothing": self.label_smoothing,
+            "outputs": ["gradient"] if gradient else [],
+        }
+        if not probabilities or self.ignore_index != IGNORE_INDEX:
+            options["ignore_index"] = self.ignore_index
+        return options
+
+    def _keep(self, evaluation: Evaluation) -> None:
+        self.evaluation = replace(evaluation, outputs={})
+
+    def extra_repr(self) -> str:
+        """What the module is made with."""
+        return (
+            f"ignore_index={self.ignore_index}, reduction={self.reduction!r}, "
+            f"label_smoothing={self.label_smoothing}, by={self._run or self._client}"
+        )
+
+
+class _CrossEntropy(torch.autograd.Function):
+    """Rows of logits to their loss, and back by the gradient that came with it."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,  # noqa: ANN401 -- PyTorch has no type for it
+        logits: Tensor,
+        label: Tensor,
+        options: Options,
+        evaluate: Callable[[Tensor, Tensor, Options], Evaluation],
+        keep: Callable[[Evaluation], None],
+        dtype: torch.dtype,
+    ) -> Tensor:
+        evaluation = evaluate(logits, label, options)
+        keep(evaluation)
+        outputs = evaluation.outputs
+        if "gradient" in outputs:
+            ctx.save_for_backward(from_numpy(outputs["gradient"]).to(logits.device))
+        if evaluation.loss is None:
+            loss = from_numpy(outputs["per_token_loss"])
+        else:
+            loss = torch.tensor(evaluation.loss, dtype=torch.float64)
+        return loss.to(device=logits.device, dtype=dtype)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401
+        (gradient,) = ctx.saved_tensors
+        # A row's loss depends on its own logits alone.
+        scale = grad if grad.dim() == 0 else grad.unsqueeze(-1)
+        return (gradient * scale.to(gradient.dtype), None, None, None, None, None)
+
+
+def from_numpy(array: NDArray[Any]) -> Tensor:
+    """A tensor over the memory of an array, bfloat16 too."""
+    if array.dtype == BFLOAT16:
+        return torch.from_numpy(array.view("int16")).view(torch.bfloat16)
+    return torch.from_numpy(array)
+
+
+def _rows_last(logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    """Logits, and probabilities, with their classes on the last of two axes or more."""
+    probabilities = target.is_floating_point()
+    if logits.dim() == 1:
+        return logits.unsqueeze(0), target.unsqueeze(0)
+    return logits.movedim(1, -1), target.movedim(1, -1) if probabilities else target
+
+
+def _result_dtype(logits: Tensor) -> torch.dtype:
+    if torch.is_autocast_enabled(logits.device.type):
+        return torch.promote_types(logits.dtype, torch.float32)
+    return logits.dtype

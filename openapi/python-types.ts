@@ -1,0 +1,132 @@
+/**
+ * The types of the Python client, made from the schemas of the service: a TypedDict an object, with every field's
+ * description. Non-finite numbers, which are text on the wire, are floats there.
+ */
+import { Options } from '../src/loss/options.ts';
+import { Diagnostics } from '../src/schemas/diagnostics.ts';
+import { DiagnoseReply } from '../src/schemas/diagnosis.ts';
+import { CrossEntropyReply } from '../src/schemas/cross-entropy.ts';
+import { RunSummary, StepDetail, StepList } from '../src/schemas/runs.ts';
+import { Info } from '../src/schemas/service.ts';
+
+interface Schema {
+  type?: string;
+  enum?: unknown[];
+  const?: unknown;
+  anyOf?: Schema[];
+  items?: Schema;
+  properties?: Record<string, Schema>;
+  patternProperties?: Record<string, Schema>;
+  required?: string[];
+  description?: string;
+}
+
+/** What is sent, or received: who sends may give any sequence, who receives gets a list. */
+type Direction = 'request' | 'reply';
+
+const RankDetail = StepDetail.properties.rank_details.items;
+
+/** In the order of their declarations; what is named here is not named after the place where it stands. */
+const ROOTS: readonly [name: string, schema: object, direction: Direction][] = [
+  ['ParallelConfig', Options.properties.parallel_config, 'request'],
+  ['Options', Options, 'request'],
+  ['RowCounts', CrossEntropyReply.properties.rows, 'reply'],
+  ['Metrics', CrossEntropyReply.properties.metrics, 'reply'],
+  ['Place', Diagnostics.properties.locations.items, 'reply'],
+  ['Cause', Diagnostics.properties.causes.items, 'reply'],
+  ['Diagnostics', Diagnostics, 'reply'],
+  ['Diagnosis', DiagnoseReply, 'reply'],
+  ['RunSummary', RunSummary, 'reply'],
+  ['StepPoint', StepList.properties.steps.items, 'reply'],
+  ['MicroBatch', RankDetail.properties.micro_batches.items, 'reply'],
+  ['RankDetail', RankDetail, 'reply'],
+  ['StepDetail', StepDetail, 'reply'],
+  ['Info', Info, 'reply'],
+];
+
+/** What a number is on the wire where JSON has none. */
+const NON_FINITE = JSON.stringify(['NaN', 'Infinity', '-Infinity']);
+const WIDTH = 88;
+const INDENT = '    ';
+
+const HEAD = `"""What the service takes and answers, as typed dictionaries.
+
+Made from the schemas of the service by \`npm run generate\`; a test compares.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Literal, NotRequired, TypedDict
+`;
+
+/** The module \`lossmeter.schemas\`. */
+export function pythonTypes(): string {
+  const module = new Module();
+  for (const [name, schema, direction] of ROOTS) module.declare(name, schema, direction);
+  return module.text();
+}
+
+class Module {
+  readonly #names = new Map<string, string>();
+  readonly #classes: string[] = [];
+
+  text(): string {
+    return [HEAD, ...this.#classes].join('\n\n');
+  }
+
+  /** Declares an object; objects in it are declared before it. Equal objects are one. @returns its name */
+  declare(name: string, schema: Schema, direction: Direction): string {
+    const key = JSON.stringify([direction, schema]);
+    const known = this.#names.get(key);
+    if (known !== undefined) return known;
+    this.#names.set(key, name);
+    const required = new Set(schema.required);
+    const fields = Object.entries(schema.properties ?? {}).map(([field, inner]) => {
+      const type = this.#type(`${name}${pascalCase(field)}`, inner, direction);
+      const annotation = required.has(field) || direction === 'request' ? type : `NotRequired[${type}]`;
+      return `${INDENT}${field}: ${annotation}\n${docstring(inner.description)}`;
+    });
+    const total = direction === 'request' ? ', total=False' : '';
+    const head = `class ${name}(TypedDict${total}):\n${docstring(schema.description)}`;
+    this.#classes.push([head, ...fields].join('\n'));
+    return name;
+  }
+
+  #type(name: string, schema: Schema, direction: Direction): string {
+    if (JSON.stringify(schema.enum) === NON_FINITE) return 'float';
+    if (schema.enum !== undefined) return `Literal[${schema.enum.map((value) => JSON.stringify(value)).join(', ')}]`;
+    if (schema.anyOf !== undefined) {
+      return [...new Set(schema.anyOf.map((inner) => this.#type(name, inner, direction)))].join(' | ');
+    }
+    if (schema.items !== undefined) {
+      return `${direction === 'request' ? 'Sequence' : 'list'}[${this.#type(name.replace(/s$/, ''), schema.items, direction)}]`;
+    }
+    if (schema.patternProperties !== undefined) {
+      const [values] = Object.values(schema.patternProperties);
+      return `Mapping[str, ${this.#type(name, values!, direction)}]`;
+    }
+    if (schema.properties !== undefined) return this.declare(name, schema, direction);
+    const scalar = { integer: 'int', number: 'float', string: 'str', boolean: 'bool' }[schema.type ?? ''];
+    if (scalar === undefined) throw new Error(`${name} has no Python type: ${JSON.stringify(schema)}`);
+    return scalar;
+  }
+}
+
+function pascalCase(name: string): string {
+  return name.replaceAll(/(?:^|_)([a-z\d])/g, (_, letter: string) => letter.toUpperCase());
+}
+
+/** A description in lines, as the documentation of what stands before it. */
+function docstring(description = ''): string {
+  const width = WIDTH - INDENT.length;
+  // A quote, or a backslash, at the end would be taken for one of Python's.
+  const text = description.replaceAll('\\', '\\\\');
+  const whole = `"""${text}"""`;
+  if (whole.length <= width) return `${INDENT}${whole}\n`;
+  const lines = [''];
+  for (const word of `"""${text}`.split(' ')) {
+    const line = lines.at(-1)!;
+    if (line.length + 1 + word.length > width && line !== '') lines.push(word);
+    else lines[lines.length - 1] = line === '' ? word : `${line} ${word}`;
+  }
+  return `${[...lines, '"""'].map((line) => INDENT + line).join('\n')}\n`;
+}
