@@ -1,3 +1,4 @@
+import { benchClient } from './client.ts';
 import { benchDiagnostics } from './diagnostics.ts';
 import { benchFeatures } from './features.ts';
 import { benchKernels } from './kernel.ts';
@@ -19,6 +20,7 @@ const SECTIONS = {
   post: benchPost,
   small: benchSmall,
   peers: benchPeers,
+  client: benchClient,
   file: benchLocalFile,
   memory: benchMemory,
   latency: benchLatency,
@@ -33,5 +35,6 @@ await runSections(sections, {
   results: 'latest.json',
   endWithinMs: END_WITHIN_MS,
   // It may be downloaded first.
-  prepare: async () => void (sections.some(([name]) => name === 'peers') && (await peerEnvironment())),
+  prepare: async () =>
+    void (sections.some(([name]) => name === 'peers' || name === 'client') && (await peerEnvironment())),
 });

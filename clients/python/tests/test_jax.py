@@ -1,0 +1,136 @@
+"""`lossmeter.jax` against JAX itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from lossmeter.jax import cross_entropy
+
+if TYPE_CHECKING:
+    from lossmeter import Client
+
+LABEL = np.array([0, 3, 1, 2])
+
+
+def logits_of(dtype: str = "float32") -> jax.Array:
+    values = np.random.default_rng(5).standard_normal((4, 6))
+    return jnp.asarray(values, dtype)
+
+
+def by_row(logits: jax.Array) -> jax.Array:
+    return -jax.nn.log_softmax(logits)[jnp.arange(4), LABEL]
+
+
+def close(got: object, expected: object, tolerance: float = 1e-6) -> None:
+    np.testing.assert_allclose(
+        np.asarray(got, np.float64), np.asarray(expected, np.float64), atol=tolerance
+    )
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_agrees_with_jax_in_value_and_gradient(client: Client, compiled: bool) -> None:
+    def ours(logits: jax.Array) -> jax.Array:
+        return cross_entropy(logits, LABEL, client=client)
+
+    def both(logits: jax.Array) -> tuple[jax.Array, jax.Array]:
+        return jax.value_and_grad(ours)(logits)
+
+    logits = logits_of()
+    value, gradient = (jax.jit(both) if compiled else both)(logits)
+    expected = jax.value_and_grad(lambda x: by_row(x).mean())(logits)
+    close(value, expected[0])
+    close(gradient, expected[1])
+    close(ours(logits), expected[0])
+    assert value.dtype == jnp.float32
+
+
+def test_has_a_loss_a_row_without_reduction(client: Client) -> None:
+    weights = jnp.arange(1.0, 5.0)
+
+    def ours(logits: jax.Array) -> jax.Array:
+        return cross_entropy(logits, LABEL, client=client, reduction="none")
+
+    logits = logits_of()
+    close(ours(logits), by_row(logits))
+    close(
+        jax.grad(lambda x: (ours(x) * weights).sum())(logits),
+        jax.grad(lambda x: (by_row(x) * weights).sum())(logits),
+    )
+
+
+def test_takes_mask_weight_and_options(client: Client) -> None:
+    mask = jnp.array([1.0, 0.0, 2.0, 1.0])
+    weight = jnp.linspace(0.5, 1.5, 6)
+
+    def ours(logits: jax.Array) -> jax.Array:
+        return cross_entropy(
+            logits, LABEL, mask, weight, client=client, semantics="torch"
+        )
+
+    def theirs(logits: jax.Array) -> jax.Array:
+        by_class = weight[LABEL] * mask
+        return (by_row(logits) * by_class).sum() / by_class.sum()
+
+    logits = logits_of()
+    close(jax.grad(ours)(logits), jax.grad(theirs)(logits))
+
+
+def test_takes_class_probabilities(client: Client) -> None:
+    probabilities = jax.nn.softmax(logits_of() * 2)
+
+    def ours(logits: jax.Array) -> jax.Array:
+        return cross_entropy(logits, probabilities, client=client)
+
+    def theirs(logits: jax.Array) -> jax.Array:
+        return -(probabilities * jax.nn.log_softmax(logits)).sum(-1).mean()
+
+    logits = logits_of()
+    close(jax.grad(ours)(logits), jax.grad(theirs)(logits))
+
+
+def test_keeps_bfloat16_gradients(client: Client) -> None:
+    logits = logits_of("bfloat16")
+    gradient = jax.grad(lambda x: cross_entropy(x, LABEL, client=client))(logits)
+    assert gradient.dtype == jnp.bfloat16
+    expected = jax.grad(lambda x: by_row(x).mean())(logits.astype(jnp.float32))
+    close(gradient, expected, 2**-8)
+
+
+def test_maps_over_a_batch_of_batches(client: Client) -> None:
+    batches = jnp.stack([logits_of(), logits_of() * 2])
+    losses = jax.vmap(lambda x: cross_entropy(x, LABEL, client=client))(batches)
+    close(losses, [by_row(batch).mean() for batch in batches])
+
+
+def test_is_part_of_a_model_that_trains(client: Client) -> None:
+    features = jnp.asarray(np.random.default_rng(6).standard_normal((4, 3)), "float32")
+
+    @jax.jit
+    def step(matrix: jax.Array) -> tuple[jax.Array, jax.Array]:
+        loss, gradient = jax.value_and_grad(
+            lambda m: cross_entropy(features @ m, LABEL, client=client)
+        )(matrix)
+        return loss, matrix - gradient
+
+    matrix = jnp.zeros((3, 6))
+    losses = []
+    for _ in range(10):
+        loss, matrix = step(matrix)
+        losses.append(float(loss))
+    assert losses == sorted(losses, reverse=True)
+    assert losses[-1] < losses[0] - 0.5
+
+
+def test_says_what_the_service_refused(client: Client) -> None:
+    with pytest.raises(jax.errors.JaxRuntimeError, match=r"label\[0\] is 9"):
+        cross_entropy(jnp.zeros((1, 3)), np.array([9]), client=client)
+
+
+def test_refuses_options_that_have_no_place(client: Client) -> None:
+    with pytest.raises(ValueError, match="outputs given"):
+        cross_entropy(logits_of(), LABEL, client=client, outputs=["lse"])

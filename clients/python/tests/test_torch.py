@@ -1,0 +1,297 @@
+"""`lossmeter.torch` against PyTorch itself."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from lossmeter import Client, ProblemError
+from lossmeter.torch import CrossEntropyLoss, Reduction
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+CASES = 200
+SEED = 8
+
+# Of values of that size: PyTorch's own rounding is as large. Losses of 16 bits are
+# rounded to them, and gradients of 16 bits are rounded once here and more often there.
+TOLERANCES = {
+    torch.float64: 1e-12,
+    torch.float32: 2e-6,
+    torch.bfloat16: 2**-7,
+    torch.float16: 2**-9,
+}
+
+
+class Case(NamedTuple):
+    """A call of `torch.nn.functional.cross_entropy`."""
+
+    logits: Tensor
+    target: Tensor
+    weight: Tensor | None
+    reduction: Reduction
+    options: dict[str, Any]
+
+
+def draw(seed: int) -> Case:
+    """A case, from few values of each kind so that all pairs of them come."""
+    random = np.random.default_rng([SEED, seed])
+    generator = torch.Generator().manual_seed(seed)
+    dtype = list(TOLERANCES)[seed % len(TOLERANCES)]
+    classes = int(random.choice([1, 2, 5, 33, 257]))
+    batch = [int(random.integers(1, 7))] if random.random() < 0.9 else []
+    more = random.integers(1, 5, size=random.choice([0, 0, 1, 2])) if batch else []
+    shape = [*batch, classes, *(int(n) for n in more)]
+    scale = float(random.choice([0.1, 1.0, 10.0]))
+    logits = (torch.randn(shape, generator=generator) * scale).to(dtype)
+    if random.random() < 0.2:
+        # Not contiguous.
+        logits = logits.repeat_interleave(2, -1)[..., ::2]
+
+    options: dict[str, Any] = {}
+    index_shape = [*shape[:1], *shape[2:]] if batch else []
+    if random.random() < 0.3:
+        raw = torch.rand(shape, generator=generator)
+        target = (raw / raw.sum(1 if batch else 0, keepdim=True)).to(dtype)
+    else:
+        # PyTorch takes uint8 for some shapes only, and no other narrow integer.
+        kind = torch.int64 if random.random() < 0.8 else torch.uint8
+        target = torch.randint(min(classes, 256), index_shape, generator=generator)
+        target = target.to(kind)
+        if random.random() < 0.4:
+            options["ignore_index"] = int(random.choice([-100, 0, classes - 1]))
+            ignored = torch.rand(index_shape, generator=generator) < 0.3
+            if kind is torch.int64:
+                target[ignored] = options["ignore_index"]
+    if random.random() < 0.4:
+        options["label_smoothing"] = float(random.choice([0.1, 0.5, 1.0]))
+    weight = None
+    if random.random() < 0.4:
+        weight = torch.rand(classes, generator=generator).to(dtype) + 0.1
+    reduction = cast("Reduction", str(random.choice(["mean", "sum", "none"])))
+    return Case(logits, target, weight, reduction, options)
+
+
+def loss_and_gradient(
+    logits: Tensor, loss_of: Callable[[Tensor], Tensor]
+) -> tuple[Tensor, Tensor]:
+    """A loss, and its gradient, of rows weighed unlike where it has rows."""
+    followed = logits.detach().clone().requires_grad_()
+    loss = loss_of(followed)
+    weights = torch.linspace(0.5, 1.5, max(loss.numel(), 1)).reshape(loss.shape)
+    (loss.double() * weights).sum().backward()  # type: ignore[no-untyped-call]
+    assert followed.grad is not None
+    return loss.detach(), followed.grad
+
+
+@pytest.mark.parametrize("seed", range(CASES))
+def test_agrees_with_pytorch_in_value_and_gradient(client: Client, seed: int) -> None:
+    case = draw(seed)
+    logits, target, weight, reduction, options = case
+    module = CrossEntropyLoss(weight, reduction=reduction, client=client, **options)
+    loss, gradient = loss_and_gradient(logits, lambda x: module(x, target))
+
+    # What PyTorch computes of the same values in double precision is the reference: its
+    # own 16-bit arithmetic is much coarser than what is compared.
+    wide = target.double() if target.is_floating_point() else target.long()
+    expected_loss, expected_gradient = loss_and_gradient(
+        logits.double(),
+        lambda x: functional.cross_entropy(
+            x,
+            wide,
+            None if weight is None else weight.double(),
+            reduction=reduction,
+            **options,
+        ),
+    )
+
+    assert loss.dtype == gradient.dtype == logits.dtype
+    assert loss.shape == expected_loss.shape
+    for got, expected in ((loss, expected_loss), (gradient, expected_gradient)):
+        tolerance = TOLERANCES[logits.dtype]
+        size = max(1.0, float(expected.abs().nan_to_num().max()))
+        torch.testing.assert_close(
+            got.double(),
+            expected,
+            rtol=tolerance,
+            atol=tolerance * size,
+            equal_nan=True,
+        )
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_agrees_with_pytorch_in_the_same_dtype(
+    client: Client, dtype: torch.dtype
+) -> None:
+    generator = torch.Generator().manual_seed(1)
+    logits = torch.randn(64, 100, generator=generator, dtype=dtype)
+    target = torch.randint(100, (64,), generator=generator)
+    ours = loss_and_gradient(
+        logits, lambda x: CrossEntropyLoss(client=client)(x, target)
+    )
+    theirs = loss_and_gradient(logits, lambda x: functional.cross_entropy(x, target))
+    for got, expected in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(got, expected)
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+@pytest.mark.parametrize("probabilities", [False, True])
+def test_passes_gradcheck_in_float64(
+    client: Client, reduction: Reduction, probabilities: bool
+) -> None:
+    generator = torch.Generator().manual_seed(2)
+    logits = torch.randn(4, 5, 2, generator=generator, dtype=torch.float64)
+    target = torch.randint(5, (4, 2), generator=generator)
+    if probabilities:
+        target = torch.rand(4, 5, 2, generator=generator, dtype=torch.float64)
+    weight = torch.rand(5, generator=generator, dtype=torch.float64)
+    module = CrossEntropyLoss(
+        weight, reduction=reduction, label_smoothing=0.1, client=client
+    )
+    assert torch.autograd.gradcheck(
+        lambda x: module(x, target), logits.requires_grad_()
+    )
+
+
+def test_has_the_mean_of_nothing_as_pytorch_has_it(client: Client) -> None:
+    logits = torch.randn(3, 4)
+    target = torch.full((3,), -100)
+    module = CrossEntropyLoss(client=client)
+    loss, gradient = loss_and_gradient(logits, lambda x: module(x, target))
+    expected = loss_and_gradient(logits, lambda x: functional.cross_entropy(x, target))
+    assert loss.isnan()
+    assert expected[0].isnan()
+    torch.testing.assert_close(gradient, expected[1])
+
+
+def test_takes_an_empty_batch(client: Client) -> None:
+    module = CrossEntropyLoss(client=client, reduction="sum")
+    loss = module(torch.zeros(0, 4), torch.zeros(0, dtype=torch.int64))
+    assert loss.item() == 0
+
+
+def test_trains_a_layer_as_pytorch_does(client: Client) -> None:
+    features = torch.randn(32, 10, generator=torch.Generator().manual_seed(3))
+    target = torch.arange(32) % 4
+
+    def train(criterion: Callable[[Tensor, Tensor], Tensor]) -> list[float]:
+        torch.manual_seed(4)
+        layer = torch.nn.Linear(10, 4)
+        optimizer = torch.optim.SGD(layer.parameters(), lr=0.5)
+        losses = []
+        for _ in range(20):
+            optimizer.zero_grad()
+            loss = criterion(layer(features), target)
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+            losses.append(loss.item())
+        return losses
+
+    ours = train(CrossEntropyLoss(client=client))
+    assert ours[-1] < ours[0]
+    assert ours == pytest.approx(train(torch.nn.CrossEntropyLoss()), abs=1e-6)
+
+
+def test_asks_for_no_gradient_where_none_is_followed(client: Client) -> None:
+    module = CrossEntropyLoss(client=client)
+    target = torch.tensor([0, 1])
+    with torch.no_grad():
+        loss = module(torch.zeros(2, 3, requires_grad=True), target)
+    assert not loss.requires_grad
+    assert not module(torch.zeros(2, 3), target).requires_grad
+
+
+def test_is_float32_under_autocast(client: Client) -> None:
+    module = CrossEntropyLoss(client=client)
+    logits = torch.randn(2, 3, dtype=torch.bfloat16)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        ours = module(logits, torch.tensor([0, 1]))
+        theirs = functional.cross_entropy(logits, torch.tensor([0, 1]))
+    assert ours.dtype == theirs.dtype == torch.float32
+    torch.testing.assert_close(ours, theirs)
+
+
+def test_can_be_differentiated_once_only(client: Client) -> None:
+    logits = torch.randn(2, 3, requires_grad=True)
+    loss = CrossEntropyLoss(client=client)(logits, torch.tensor([0, 1]))
+    (gradient,) = torch.autograd.grad(loss * loss, logits, create_graph=True)
+    with pytest.raises(RuntimeError, match="once_differentiable"):
+        gradient.sum().backward()  # type: ignore[no-untyped-call]
+
+
+def test_refuses_a_gradient_that_it_has_not(client: Client) -> None:
+    module = CrossEntropyLoss(client=client)
+    target = torch.full((2, 3), 1 / 3, requires_grad=True)
+    with pytest.raises(NotImplementedError, match="target"):
+        module(torch.zeros(2, 3), target)
+
+
+def test_says_what_the_service_found(client: Client) -> None:
+    module = CrossEntropyLoss(client=client)
+    logits = torch.zeros(4, 3)
+    logits[2, 1] = torch.nan
+    assert module(logits, torch.zeros(4, dtype=torch.int64)).isnan()
+    assert module.evaluation is not None
+    (cause,) = module.evaluation.diagnostics["causes"]
+    assert cause["cause"] == "nan_logit"
+    assert (cause["first"]["row"], cause["first"]["column"]) == (2, 1)
+
+
+def test_refuses_what_the_service_refuses(client: Client) -> None:
+    with pytest.raises(ProblemError, match=r"label\[0\] is 7") as refused:
+        CrossEntropyLoss(client=client)(torch.zeros(1, 3), torch.tensor([7]))
+    assert refused.value.code == "invalid_label"
+
+
+def test_records_into_a_run(client: Client) -> None:
+    run = client.run("torch")
+    module = CrossEntropyLoss(run=run, rank=1, reduction="sum")
+    logits = torch.randn(5, 4, requires_grad=True)
+    loss = module(logits, torch.arange(5) % 4, step=3, micro_batch=2)
+    loss.backward()
+    (rank,) = run.step(3)["rank_details"]
+    assert rank["rank"] == 1
+    (micro_batch,) = rank["micro_batches"]
+    assert micro_batch["micro_batch"] == 2
+    assert micro_batch["numerator"] == pytest.approx(loss.item())
+    assert logits.grad is not None
+    assert logits.grad.abs().sum() > 0
+
+
+def test_wants_a_step_with_a_run_and_none_without(client: Client) -> None:
+    logits, target = torch.zeros(1, 2), torch.zeros(1, dtype=torch.int64)
+    with pytest.raises(ValueError, match="no run"):
+        CrossEntropyLoss(client=client)(logits, target, step=0)
+    with pytest.raises(ValueError, match="step is None"):
+        CrossEntropyLoss(run=client.run("torch"))(logits, target)
+    with pytest.raises(ValueError, match="expected one"):
+        CrossEntropyLoss(client=client, run=client.run("torch"))
+
+
+def test_is_copied_saved_and_moved_as_modules_are(client: Client) -> None:
+    module = CrossEntropyLoss(torch.ones(3), label_smoothing=0.1, client=client)
+    logits, target = torch.randn(2, 3), torch.tensor([0, 1])
+    expected = module(logits, target)
+    for other in (copy.deepcopy(module), pickle.loads(pickle.dumps(module))):  # noqa: S301
+        torch.testing.assert_close(other(logits, target), expected)
+    assert list(module.state_dict()) == ["weight"]
+    assert module.double().weight is not None
+    assert module.weight is not None
+    assert module.weight.dtype == torch.float64
+
+
+def test_is_left_out_of_a_compiled_graph(client: Client) -> None:
+    module = CrossEntropyLoss(client=client)
+    compiled = torch.compile(lambda x, y: module(x * 2, y), backend="eager")
+    logits, target = torch.randn(2, 3), torch.tensor([0, 1])
+    torch.testing.assert_close(
+        compiled(logits, target), functional.cross_entropy(logits * 2, target)
+    )
