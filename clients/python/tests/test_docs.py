@@ -1,0 +1,37 @@
+"""The documentation, run as it stands."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pytest
+    from service import Service
+
+ROOT = Path(__file__).parents[3]
+BLOCKS = re.findall(
+    r"^```python\n(.*?)^```$",
+    (ROOT / "docs/python.md").read_text(),
+    re.MULTILINE | re.DOTALL,
+)
+
+# What a line prints is said behind it; what differs from run to run is left out as "…".
+PRINTED = re.compile(r"^ *print\(.*\)  # (.*)$", re.MULTILINE)
+
+
+def test_prints_what_it_says(
+    service: Service,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert service.url
+    assert len(BLOCKS) >= 10
+    monkeypatch.chdir(ROOT)
+    for number, block in enumerate(BLOCKS):
+        exec(compile(block, f"block {number}", "exec"), {})  # noqa: S102
+        printed = capsys.readouterr().out
+        for said in PRINTED.findall(block):
+            pattern = r"\d*".join(re.escape(part) for part in said.split("…"))
+            assert re.search(pattern, printed), f"{said!r} is not in\n{printed}"
