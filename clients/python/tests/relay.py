@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-
 import socket
 import sys
 import threading
+import time
 from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self, TypeAlias
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
 
     from service import Service
@@ -156,6 +157,14 @@ class Relay:
             self.open -= 1
 
 
+def comes_true(condition: Callable[[], bool], seconds: float = 2) -> bool:
+    """Waits for something to become so, and says whether it did."""
+    deadline = time.monotonic() + seconds
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return condition()
+
+
 class _Connection:
     """A connection of a client, and the one to the service that goes with it."""
 
@@ -258,7 +267,7 @@ class _Connection:
 def _head(text: bytes) -> Head:
     line, *fields = text.decode().rstrip().split("\r\n")
     method, path, _ = line.split(" ")
-    pairs = (field.split(": ", 1) for field in fields)
+    pairs = (pair.split(": ", 1) for pair in fields)
     return Head(method, path, {name.lower(): value for name, value in pairs})
 
 

@@ -1,4 +1,4 @@
-"""`lossmeter.mindformers`, with NumPy's arrays; MindSpore's are in `with_mindspore/`."""
+"""`lossmeter.mindformers`, with NumPy's arrays; MindSpore has tests of its own."""
 
 from __future__ import annotations
 

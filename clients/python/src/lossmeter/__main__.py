@@ -15,6 +15,7 @@ from lossmeter import (
     NonFiniteLossError,
     StepEvent,
     __version__,
+    numbers,
 )
 
 if TYPE_CHECKING:
@@ -127,7 +128,8 @@ def _evaluate(client: Client, given: argparse.Namespace) -> int:
             for file, evaluation in zip(given.files, evaluations, strict=True)
         ]
         total = {"loss": loss, "numerator": numerator, "denominator": denominator}
-        print(json.dumps({"total": total, "files": files}, indent=2))
+        result = numbers.encode({"total": total, "files": files})
+        print(json.dumps(result, indent=2, allow_nan=False))
     else:
         for file, evaluation in zip(given.files, evaluations, strict=True):
             print(f"{file}: {evaluation}")

@@ -25,7 +25,7 @@ class Address:
         """What is given, or what the environment says in its place.
 
         Raises:
-            ValueError: The URL is none.
+            ValueError: The URL is none, or the key cannot be one.
         """
         given = url or os.environ.get("LOSSMETER_URL") or DEFAULT_URL
         try:
@@ -38,13 +38,19 @@ class Address:
             or parsed.host is None
             or parsed.query is not None
             or parsed.fragment is not None
+            or parsed.auth is not None
         ):
+            # Who put a password there does not want it to be shown.
+            shown = given.rpartition("@")[2]
             raise ValueError(
-                f"the URL of the service is {given!r}, expected one such as "
-                f"{DEFAULT_URL} or https://loss.example"
+                f"the URL of the service is {shown!r}, expected one such as "
+                f"{DEFAULT_URL} or https://loss.example, without a user, a query or a "
+                "fragment"
             )
-        key = api_key or os.environ.get("LOSSMETER_API_KEY")
-        return cls(given.rstrip("/"), key)
+        key = (api_key or os.environ.get("LOSSMETER_API_KEY", "")).strip()
+        if not (key.isascii() and key.isprintable()):
+            raise ValueError("the API key has characters that no header takes")
+        return cls(given.rstrip("/"), key or None)
 
     @property
     def headers(self) -> dict[str, str]:

@@ -8,7 +8,7 @@ from lossmeter import request as requests
 from lossmeter.batch import Batch
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncGenerator, Mapping
     from typing import Unpack
 
     from numpy.typing import ArrayLike
@@ -41,7 +41,7 @@ class AsyncRun:
     ) -> RunSummary:
         """Says what the run is; see `Run.describe`."""
         described = requests.describe_run(self.name, expected_ranks, labels)
-        return await self.client.send(described)
+        return await self.client.transport.send(described)
 
     async def record(
         self,
@@ -58,7 +58,7 @@ class AsyncRun:
         """Evaluates a micro-batch, and records it; see `Run.record`."""
         batch = Batch(logits, label, input_mask, weight, options)
         path = requests.batch_path(self.name, step, rank, micro_batch, self.attempt)
-        return await self.client.send(requests.record(path, batch))
+        return await self.client.transport.send(requests.record(path, batch))
 
     async def record_pair(
         self,
@@ -72,11 +72,11 @@ class AsyncRun:
         """Records a loss that was computed elsewhere; see `Run.record_pair`."""
         path = requests.batch_path(self.name, step, rank, micro_batch, self.attempt)
         pair = requests.record_pair(path, numerator, denominator)
-        return await self.client.send(pair)
+        return await self.client.transport.send(pair)
 
     async def summary(self) -> RunSummary:
         """The run in short; see `Run.summary`."""
-        return await self.client.send(requests.get_run(self.name))
+        return await self.client.transport.send(requests.get_run(self.name))
 
     async def steps(
         self, first: int = 0, last: int | None = None, *, max_points: int | None = None
@@ -85,7 +85,7 @@ class AsyncRun:
         steps: list[StepPoint] = []
         request = requests.list_steps(self.name, first, last, max_points)
         while True:
-            page = await self.client.send(request)
+            page = await self.client.transport.send(request)
             steps += page["steps"]
             if "next" not in page:
                 return steps
@@ -93,11 +93,13 @@ class AsyncRun:
 
     async def step(self, step: int) -> StepDetail:
         """A step with its ranks and micro-batches; see `Run.step`."""
-        return await self.client.send(requests.get_step(self.name, step))
+        return await self.client.transport.send(requests.get_step(self.name, step))
 
-    def watch(self, *, after: int | None = None) -> AsyncIterator[Event]:
+    def watch(self, *, after: int | None = None) -> AsyncGenerator[Event]:
         """What changes in the run, as it happens; see `Run.watch`."""
-        return self.client.events(requests.run_path(self.name, "events"), after)
+        return self.client.transport.events(
+            requests.run_path(self.name, "events"), after
+        )
 
     async def export(
         self,
@@ -105,11 +107,13 @@ class AsyncRun:
         of: Literal["steps", "batches"] = "steps",
     ) -> str:
         """The run as text; see `Run.export`."""
-        return await self.client.send(requests.export_run(self.name, format, of))
+        return await self.client.transport.send(
+            requests.export_run(self.name, format, of)
+        )
 
     async def delete(self) -> None:
         """Deletes the run and its history; see `Run.delete`."""
-        await self.client.send(requests.delete_run(self.name))
+        await self.client.transport.send(requests.delete_run(self.name))
 
     def __repr__(self) -> str:
         return f"AsyncRun({self.name!r}, attempt={self.attempt})"

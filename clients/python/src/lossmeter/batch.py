@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from lossmeter.arrays import as_array
 from lossmeter.body import tensors_body
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
+    from numpy.typing import ArrayLike, NDArray
 
     from lossmeter.body import Body
     from lossmeter.schemas import Options
@@ -35,7 +35,9 @@ class Batch:
             **fields: What goes along that is no tensor.
 
         Raises:
-            TypeError: A dtype that the service does not know.
+            TypeError: No array, or a dtype that the service does not know; an option
+                that has no place in JSON.
+            ValueError: An option that is not finite.
         """
         given = {
             "label": self.label,
@@ -43,10 +45,17 @@ class Batch:
             "input_mask": self.input_mask,
             "logits": self.logits,
         }
-        tensors = {name: as_array(x) for name, x in given.items() if x is not None}
-        metadata = {name: to_json(value) for name, value in fields.items()}
-        metadata["options"] = to_json(without_none(self.options))
+        tensors = {name: _array(name, x) for name, x in given.items() if x is not None}
+        metadata = {name: to_json(name, value) for name, value in fields.items()}
+        metadata["options"] = to_json("options", without_none(self.options))
         return tensors_body(tensors, metadata)
+
+
+def _array(name: str, value: ArrayLike) -> NDArray[Any]:
+    try:
+        return as_array(value)
+    except (TypeError, ValueError) as cause:
+        raise TypeError(f"{name} is no array that can be sent: {cause}") from cause
 
 
 def without_none(options: Options) -> dict[str, object]:
@@ -54,9 +63,16 @@ def without_none(options: Options) -> dict[str, object]:
     return {name: value for name, value in options.items() if value is not None}
 
 
-def to_json(value: object) -> str:
-    """JSON, of NumPy's numbers and arrays too."""
-    return json.dumps(value, default=plain, allow_nan=False)
+def to_json(name: str, value: object) -> str:
+    """JSON, of NumPy's numbers and arrays too.
+
+    Raises:
+        TypeError, ValueError: It has no place in JSON: what it is, by its name.
+    """
+    try:
+        return json.dumps(value, default=plain, allow_nan=False)
+    except (TypeError, ValueError) as cause:
+        raise type(cause)(f"{name} {value}: {cause}") from cause
 
 
 def plain(value: object) -> object:

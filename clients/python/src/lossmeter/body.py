@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 Part: TypeAlias = bytes | memoryview
 
-CHUNK_BYTES = 2**20
-"""What is sent at a time: few calls, and a bar that moves."""
+CHUNK_BYTES = 2**18
+"""What is sent at a time, within the time-out: few calls, and a bar that moves."""
 
 _JOINED_BYTES = 2**16
 """Parts up to this go out together: a packet costs more than the copy."""

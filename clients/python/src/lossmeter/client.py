@@ -2,54 +2,29 @@
 
 from __future__ import annotations
 
-import itertools
-import os
-import time
-from contextlib import contextmanager
-from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
-
-import urllib3
-from urllib3.exceptions import (
-    HTTPError,
-    LocationParseError,
-    ProtocolError,
-    SSLError,
-)
-from urllib3.exceptions import (
-    TimeoutError as TransportTimeout,
-)
+from functools import partial
+from typing import TYPE_CHECKING, Any, Self
 
 from lossmeter import request as requests
 from lossmeter.address import Address
 from lossmeter.batch import Batch
-from lossmeter.body import CHUNK_BYTES
-from lossmeter.errors import UnreachableError
-from lossmeter.events import EVENT_SECONDS, EVENT_STREAM, EventReader, refusal
-from lossmeter.files import batch_of
-from lossmeter.progress import track_items, track_upload
-from lossmeter.retry import Answer, backoff, next_delay, retry_after
+from lossmeter.files import batch_of, paths_of
+from lossmeter.progress import track_items
 from lossmeter.runs import Run
+from lossmeter.transport import Transport
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from types import TracebackType
     from typing import Unpack
 
+    import urllib3
     from numpy.typing import ArrayLike
 
-    from lossmeter.body import Part
     from lossmeter.evaluation import Evaluation
-    from lossmeter.events import Event
     from lossmeter.files import AnyPath
-    from lossmeter.request import Partial, Request
-    from lossmeter.retry import Outcome
+    from lossmeter.request import Partial
     from lossmeter.schemas import Diagnosis, Info, Options, RunSummary
-
-_T = TypeVar("_T")
-
-_CONNECTIONS = 8
-"""Connections that are kept: threads beyond that many open one each time."""
 
 
 class Client:
@@ -65,14 +40,20 @@ class Client:
             environment has as `LOSSMETER_URL`, or `http://127.0.0.1:8080`.
         api_key: The key; without, what the environment has as `LOSSMETER_API_KEY`, or
             none. It does not go along when a client is pickled.
-        timeout: Seconds without any progress after which a request fails.
+        timeout: Seconds within which it must be possible to connect, to send a piece
+            of 256 KiB, and to hear something after all is sent.
         retries: How often a request is sent again.
         progress: Bars of `tqdm`, where it is installed, for uploads of more than a
             second: True for always, False for never, None for when there is a terminal.
         pool: Connections of your own making, for a proxy or certificates of your own.
+            They do not go along when a client is pickled.
+
+    Attributes:
+        url: Where the service is.
+        transport: What sends the requests.
 
     Raises:
-        ValueError: The URL is none.
+        ValueError: The URL is none, or the key cannot be one.
 
     Example:
         >>> import numpy as np
@@ -92,17 +73,17 @@ class Client:
         progress: bool | None = None,
         pool: urllib3.PoolManager | None = None,
     ) -> None:
-        self._address = Address.of(url, api_key)
-        self._timeout = timeout
-        self._retries = retries
+        address = Address.of(url, api_key)
+        self.url = address.url
+        self.transport = Transport(address, timeout, retries, progress, pool)
         self._progress = progress
-        self._pool = pool
-        self._process = os.getpid()
-
-    @property
-    def url(self) -> str:
-        """Where the service is."""
-        return self._address.url
+        self._again = partial(
+            type(self),
+            address.url,
+            timeout=timeout,
+            retries=retries,
+            progress=progress,
+        )
 
     def cross_entropy(
         self,
@@ -135,7 +116,7 @@ class Client:
             UnreachableError: The service could not be reached.
         """
         batch = Batch(logits, label, input_mask, weight, options)
-        return self.send(requests.cross_entropy(batch))
+        return self.transport.send(requests.cross_entropy(batch))
 
     def diagnose(
         self,
@@ -158,7 +139,7 @@ class Client:
             UnreachableError: The service could not be reached.
         """
         batch = Batch(logits, label, input_mask, None, options)
-        return self.send(requests.diagnose(batch))
+        return self.transport.send(requests.diagnose(batch))
 
     def partials(
         self,
@@ -192,7 +173,7 @@ class Client:
             UnreachableError: The service could not be reached.
         """
         batch = Batch(logits, label, input_mask, weight, options)
-        return self.send(requests.partials(batch, vocab_start, vocab_size))
+        return self.transport.send(requests.partials(batch, vocab_start, vocab_size))
 
     def combine(
         self, partials: Iterable[Partial], **options: Unpack[Options]
@@ -207,7 +188,7 @@ class Client:
             ProblemError: They do not belong together, or leave classes out.
             UnreachableError: The service could not be reached.
         """
-        return self.send(requests.combine(partials, options))
+        return self.transport.send(requests.combine(partials, options))
 
     def evaluate_file(self, path: AnyPath, **options: Unpack[Options]) -> Evaluation:
         """Evaluates a batch that lies in a file, which is not read into memory.
@@ -224,15 +205,15 @@ class Client:
             ProblemError: The service refused the batch.
             UnreachableError: The service could not be reached.
         """
-        return self.send(requests.cross_entropy(batch_of(path, options)))
+        return self.transport.send(requests.cross_entropy(batch_of(path, options)))
 
     def evaluate_files(
-        self, paths: Iterable[AnyPath], **options: Unpack[Options]
+        self, paths: AnyPath | Iterable[AnyPath], **options: Unpack[Options]
     ) -> list[Evaluation]:
         """Evaluates files one after another, with a bar of how many are done.
 
         Args:
-            paths: Files, as `evaluate_file` takes them.
+            paths: Files, or one, as `evaluate_file` takes them.
             **options: Options in place of the files'.
 
         Returns:
@@ -245,7 +226,7 @@ class Client:
             ProblemError: The service refused a batch.
             UnreachableError: The service could not be reached.
         """
-        tracked = track_items(list(paths), "file", self._progress)
+        tracked = track_items(paths_of(paths), "file", self._progress)
         return [self.evaluate_file(path, **options) for path in tracked]
 
     def run(self, name: str, *, attempt: int = 0) -> Run:
@@ -265,10 +246,10 @@ class Client:
             ProblemError: The service refused.
             UnreachableError: The service could not be reached.
         """
-        page = self.send(requests.list_runs())
+        page = self.transport.send(requests.list_runs())
         yield from page["runs"]
         while "next" in page:
-            page = self.send(requests.list_runs(page["next"]))
+            page = self.transport.send(requests.list_runs(page["next"]))
             yield from page["runs"]
 
     def info(self) -> Info:
@@ -278,12 +259,14 @@ class Client:
             ProblemError: The service refused.
             UnreachableError: The service could not be reached.
         """
-        return self.send(requests.info())
+        return self.transport.send(requests.info())
 
     def close(self) -> None:
-        """Closes the connections; a later request opens new ones."""
-        if self._pool is not None:
-            self._pool.clear()
+        """Closes the connections, but for those of your own making.
+
+        A later request opens new ones.
+        """
+        self.transport.close()
 
     def __enter__(self) -> Self:
         return self
@@ -299,131 +282,14 @@ class Client:
     def __repr__(self) -> str:
         return f"Client({self.url!r})"
 
-    def __getstate__(self) -> dict[str, Any]:
-        # A module that holds a client is saved and copied; connections cannot be, and a
-        # key must not come to lie in a checkpoint.
-        address = Address(self._address.url, None)
-        return {**self.__dict__, "_pool": None, "_address": address}
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A module that holds a client is saved; its connections cannot be, and a key
+        # must not come to lie in a checkpoint.
+        return self._again, ()
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-        self._address = Address.of(self._address.url, None)
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+    def __copy__(self) -> Self:
         # It has no state that copies would share to their harm.
         return self
 
-    def send(self, request: Request[_T]) -> _T:
-        """Sends a request that was made as a value, again where that may help.
-
-        Raises:
-            ProblemError: The service refused.
-            UnreachableError: The service could not be reached.
-        """
-        for attempt in itertools.count():
-            outcome = self._exchange(request)
-            delay = next_delay(self._retries, attempt, outcome)
-            if delay is None:
-                break
-            time.sleep(delay)
-        return request.settle(outcome)
-
-    def events(self, path: str, after: int | None) -> Iterator[Event]:
-        """The events of a path, over breaks of the connection; see `Run.watch`."""
-        reader = EventReader(after)
-        attempt = 0
-        while not reader.ended:
-            try:
-                for event in self._stream(path, reader):
-                    attempt = 0
-                    yield event
-            except UnreachableError:
-                if attempt >= self._retries:
-                    raise
-                time.sleep(backoff(attempt))
-                attempt += 1
-
-    def _stream(self, path: str, reader: EventReader) -> Iterator[Event]:
-        """The events of one connection.
-
-        Raises:
-            UnreachableError: It broke, or the service has no time for it.
-            ProblemError: The service refused.
-        """
-        reader.restart()
-        headers = {"Accept": EVENT_STREAM, **reader.headers}
-        with self._open("GET", path, headers, None, EVENT_SECONDS) as response:
-            for chunk in response.stream(CHUNK_BYTES):
-                if response.status != HTTPStatus.OK:
-                    raise refusal(response.status, chunk)
-                yield from reader.feed(chunk)
-
-    def _exchange(self, request: Request[Any]) -> Outcome:
-        """One attempt. The answer is read whole, into memory that can be written."""
-        chunks: Iterator[Part] | None = None
-        if request.body is not None:
-            body = request.body
-            chunks = track_upload(body.chunks(), body.length, self._progress)
-        try:
-            with self._open(
-                request.method, request.path, request.headers, chunks, self._timeout
-            ) as response:
-                content = bytearray()
-                for chunk in response.stream(CHUNK_BYTES):
-                    content += chunk
-                return Answer(response.status, content, retry_after(response.headers))
-        except UnreachableError as error:
-            return error
-
-    @contextmanager
-    def _open(
-        self,
-        method: str,
-        path: str,
-        headers: dict[str, str],
-        chunks: Iterator[Part] | None,
-        read_timeout: float,
-    ) -> Iterator[urllib3.BaseHTTPResponse]:
-        """Sends a request, and closes its answer when it was not read whole.
-
-        Raises:
-            UnreachableError: There is no answer, or it broke off.
-        """
-        response: urllib3.BaseHTTPResponse | None = None
-        try:
-            response = self._connections().request(
-                method,
-                self.url + path,
-                # http.client sends whatever has the buffer interface.
-                body=cast("Iterator[bytes] | None", chunks),
-                headers={**self._address.headers, **headers},
-                timeout=urllib3.Timeout(connect=self._timeout, read=read_timeout),
-                preload_content=False,
-                decode_content=False,
-                redirect=False,
-                retries=False,
-            )
-            yield response
-        except HTTPError as cause:
-            raise UnreachableError(
-                f"{method} {self.url}{path}: {cause}", repeatable=_may_succeed(cause)
-            ) from cause
-        finally:
-            # A connection whose answer was read is back among the others by now.
-            if response is not None:
-                response.close()
-
-    def _connections(self) -> urllib3.PoolManager:
-        # A forked process must not write into the connections of its parent.
-        if self._pool is None or self._process != os.getpid():
-            self._pool = urllib3.PoolManager(maxsize=_CONNECTIONS)
-            self._process = os.getpid()
-        return self._pool
-
-
-def _may_succeed(error: HTTPError) -> bool:
-    """Whether the same request may succeed a moment later."""
-    if isinstance(error, ProtocolError):
-        return not any(isinstance(inner, TimeoutError) for inner in error.args)
-    lasting = SSLError | LocationParseError | TransportTimeout
-    return not isinstance(error, lasting)
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 from lossmeter import numbers
@@ -35,6 +36,9 @@ class UnreachableError(LossmeterError):
         """
         super().__init__(message)
         self.repeatable = repeatable
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return partial(type(self), *self.args, repeatable=self.repeatable), ()
 
 
 class UnexpectedAnswerError(LossmeterError):

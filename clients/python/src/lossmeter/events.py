@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from lossmeter import numbers
-from lossmeter.errors import UnreachableError, problem_of
+from lossmeter.errors import UnexpectedAnswerError, UnreachableError, problem_of
 from lossmeter.retry import REPEATED_STATUSES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
-    from lossmeter.errors import LossmeterError
     from lossmeter.schemas import RunSummary, StepPoint
 
 EVENT_STREAM = "text/event-stream"
@@ -85,12 +85,13 @@ class EventReader:
         self._rest = b""
         self._name = ""
         self._data: list[str] = []
+        self._next_id = self._last_id
 
     def feed(self, chunk: bytes) -> Iterator[Event]:
         """The events that are whole with this chunk."""
         *lines, self._rest = (self._rest + chunk).split(b"\n")
         for line in lines:
-            event = self._line(line.rstrip(b"\r").decode())
+            event = self._line(line.rstrip(b"\r").decode(errors="replace"))
             if event is not None:
                 yield event
 
@@ -103,12 +104,14 @@ class EventReader:
             case "data":
                 self._data.append(value)
             case "id":
-                self._last_id = value
+                self._next_id = value
             case "" if line == "":
                 return self._dispatch()
         return None
 
     def _dispatch(self) -> Event | None:
+        # Only of an event that came whole: a new stream goes on after it.
+        self._last_id = self._next_id
         name, data = self._name, "\n".join(self._data)
         self._name, self._data = "", []
         # Events that a later service may have are not for this client.
@@ -123,13 +126,40 @@ class EventReader:
         return None
 
 
-def _decode(data: str) -> Any:  # noqa: ANN401 -- a value of JSON
-    return numbers.decode(json.loads(data))
+def require_events(
+    asked: str, status: int, headers: Mapping[str, str], content: bytes
+) -> None:
+    """Lets pass what is a stream of events.
+
+    Args:
+        asked: What was asked for, for messages.
+        status: The status of the answer.
+        headers: Its headers.
+        content: Its body, where it has a status of 400 or more.
+
+    Raises:
+        UnreachableError: The service has no time for it.
+        ProblemError: It refused.
+        UnexpectedAnswerError: The answer is something else.
+    """
+    if status >= HTTPStatus.BAD_REQUEST:
+        problem = problem_of(status, content)
+        if status in REPEATED_STATUSES:
+            raise UnreachableError(f"{asked}: {problem}", repeatable=True)
+        raise problem
+    media_type = headers.get("Content-Type", "")
+    if not media_type.startswith(EVENT_STREAM):
+        raise UnexpectedAnswerError(
+            f"{asked} was answered with {media_type or 'nothing'}, "
+            f"expected {EVENT_STREAM}"
+        )
 
 
-def refusal(status: int, content: bytes) -> LossmeterError:
-    """The error that is answered in place of events."""
-    problem = problem_of(status, content)
-    if status in REPEATED_STATUSES:
-        return UnreachableError(str(problem), repeatable=True)
-    return problem
+def _decode(data: str) -> Any:  # noqa: ANN401 -- an object of JSON
+    try:
+        value = json.loads(data)
+    except ValueError:
+        value = None
+    if not isinstance(value, dict):
+        raise UnexpectedAnswerError(f"an event has the data {data!r}")
+    return numbers.decode(value)

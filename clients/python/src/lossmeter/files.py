@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import mmap
 import os
+import zipfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import numpy as np
 
@@ -14,6 +15,8 @@ from lossmeter import safetensors
 from lossmeter.batch import Batch
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from numpy.typing import NDArray
 
     from lossmeter.schemas import Options
@@ -21,6 +24,11 @@ if TYPE_CHECKING:
 AnyPath: TypeAlias = str | os.PathLike[str]
 
 _FIELDS = {"logits", "label", "input_mask", "weight"}
+
+
+def paths_of(paths: AnyPath | Iterable[AnyPath]) -> list[AnyPath]:
+    """Paths as a list; one alone, which could be taken for its letters, is one."""
+    return [paths] if isinstance(paths, str | os.PathLike) else list(paths)
 
 
 def batch_of(path: AnyPath, options: Options) -> Batch:
@@ -37,7 +45,7 @@ def batch_of(path: AnyPath, options: Options) -> Batch:
     path = Path(path)
     try:
         tensors, own = _npz(path) if path.suffix == ".npz" else _safetensors(path)
-    except (KeyError, TypeError, ValueError) as cause:
+    except (EOFError, ValueError, zipfile.BadZipFile) as cause:
         raise ValueError(f"{path} is not a file of a batch: {cause}") from cause
     if not {"logits", "label"} <= set(tensors) <= _FIELDS:
         found = ", ".join(tensors) or "no tensor"
@@ -59,10 +67,13 @@ def _safetensors(path: Path) -> tuple[dict[str, NDArray[Any]], Options]:
         content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     # The arrays hold the mapping, which ends with the last of them.
     tensors, metadata = safetensors.decode(content)
-    options: Options = json.loads(metadata.get("options", "{}"))
-    return tensors, options
+    options = json.loads(metadata.get("options", "{}"))
+    if not isinstance(options, dict):
+        raise ValueError(f"its options are {options!r}, expected an object")  # noqa: TRY004 -- of the file
+    return tensors, cast("Options", options)
 
 
 def _npz(path: Path) -> tuple[dict[str, NDArray[Any]], Options]:
-    with np.load(path, allow_pickle=False) as file:
-        return dict(file), {}
+    # NumPy leaves a file open that it cannot read.
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+        return dict(arrays), {}

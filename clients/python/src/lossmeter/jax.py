@@ -6,12 +6,14 @@ backward pass uses the service's gradient), and works under `jit`.
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from lossmeter.address import Address
 from lossmeter.client import Client
 
 if TYPE_CHECKING:
@@ -23,6 +25,12 @@ if TYPE_CHECKING:
     from lossmeter.schemas import Options
 
 _OWN = ("outputs", "gradient_dtype", "calculate_per_token_loss", "shift")
+
+
+@functools.cache
+def _client_at(address: Address) -> Client:
+    """One client, and its connections, for all calls that name none."""
+    return Client(address.url, address.api_key)
 
 
 def cross_entropy(
@@ -42,7 +50,7 @@ def cross_entropy(
             the logits.
         input_mask: Weights of the rows, of shape (N,) or (…,); 0 leaves a row out.
         weight: Weights of the classes, of shape (C,).
-        client: Whom to ask; one made of the environment without.
+        client: Whom to ask; without, one made of the environment and kept.
         **options: See `lossmeter.schemas.Options`; not `outputs`, `gradient_dtype`,
             `calculate_per_token_loss` and `shift`.
 
@@ -58,7 +66,7 @@ def cross_entropy(
     refused = [name for name in _OWN if options.get(name)]
     if refused:
         raise ValueError(f"{', '.join(refused)} given: ask Client.cross_entropy for it")
-    asked = client or Client()
+    asked = client or _client_at(Address.of(None, None))
     logits = jnp.asarray(logits)
     per_row = options.get("reduction") == "none"
     shape = logits.shape[:-1] if per_row else ()

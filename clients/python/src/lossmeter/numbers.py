@@ -1,5 +1,6 @@
 """Numbers that JSON has not, which the service writes as text."""
 
+import math
 from typing import Any
 
 _NON_FINITE = {
@@ -8,8 +9,8 @@ _NON_FINITE = {
     "-Infinity": -float("inf"),
 }
 
-# The labels of a run are free text: one may be "NaN".
-_FREE_TEXT = "labels"
+# Names and labels of runs are free text: one may be "NaN".
+_FREE_TEXT = {"run", "labels"}
 
 
 def decode(value: Any) -> Any:  # noqa: ANN401 -- a value of JSON
@@ -21,8 +22,21 @@ def decode(value: Any) -> Any:  # noqa: ANN401 -- a value of JSON
             return [decode(inner) for inner in value]
         case dict():
             return {
-                key: inner if key == _FREE_TEXT else decode(inner)
+                key: inner if key in _FREE_TEXT else decode(inner)
                 for key, inner in value.items()
             }
+        case _:
+            return value
+
+
+def encode(value: Any) -> Any:  # noqa: ANN401 -- a value of JSON
+    """The same as the service writes it: numbers that JSON has not are text."""
+    match value:
+        case float() if not math.isfinite(value):
+            return "NaN" if math.isnan(value) else f"{'-' if value < 0 else ''}Infinity"
+        case list():
+            return [encode(inner) for inner in value]
+        case dict():
+            return {key: encode(inner) for key, inner in value.items()}
         case _:
             return value

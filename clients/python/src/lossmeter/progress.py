@@ -6,9 +6,9 @@ import time
 from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Generator, Iterator, Sequence
 
-    from lossmeter.body import Part
+    from lossmeter.body import Body, Part
 
 AFTER_SECONDS = 1.0
 
@@ -22,27 +22,26 @@ class _Bar(Protocol):
     def close(self) -> object: ...
 
 
-def track_upload(
-    chunks: Iterator[Part], total: int, show: bool | None
-) -> Iterator[Part]:
-    """The same chunks, with a bar of bytes once they take longer than a second.
+def track_upload(body: Body, show: bool | None) -> Generator[Part]:
+    """The chunks of a body, with a bar of bytes once they take longer than a second.
 
     Args:
-        chunks: What is sent; a chunk is sent when the next is asked for.
-        total: Bytes of all of them.
+        body: What is sent; a chunk is sent when the next is asked for.
         show: True for a bar, False for none, None for one on a terminal.
     """
     started = time.monotonic()
     sent = 0
     bar: _Bar | None = None
     try:
-        for chunk in chunks:
+        for chunk in body.chunks():
             yield chunk
             sent += len(chunk)
             if bar is not None:
                 bar.update(len(chunk))
             elif show is not False and time.monotonic() - started > AFTER_SECONDS:
-                bar = _bar(show, total=total, initial=sent, unit="B", unit_scale=True)
+                bar = _bar(
+                    show, total=body.length, initial=sent, unit="B", unit_scale=True
+                )
                 show = show if bar is not None else False
     finally:
         if bar is not None:

@@ -26,8 +26,8 @@ from lossmeter.evaluation import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from lossmeter.answer import Outcome
     from lossmeter.batch import Batch
-    from lossmeter.retry import Outcome
     from lossmeter.schemas import (
         Diagnosis,
         Info,
@@ -95,7 +95,8 @@ def cross_entropy(batch: Batch) -> Request[Evaluation]:
 
 def diagnose(batch: Batch) -> Request[Diagnosis]:
     """Says what stands in a tensor."""
-    return Request("POST", "/v1/diagnose", _decode_json, body=batch.body())
+    decode = _object_with("verdict")
+    return Request("POST", "/v1/diagnose", decode, body=batch.body())
 
 
 def partials(batch: Batch, vocab_start: int, vocab_size: int) -> Request[Partial]:
@@ -138,11 +139,17 @@ def record_pair(
 
 def info() -> Request[Info]:
     """What the service is and can do."""
-    return Request("GET", "/v1/info", _decode_json)
+    return Request("GET", "/v1/info", _object_with("version"))
 
 
 def run_path(run: str, *more: object, **query: object) -> str:
-    """The path of a run, or of what is below it, without parameters that are None."""
+    """The path of a run, or of what is below it, without parameters that are None.
+
+    Raises:
+        ValueError: What would lead elsewhere.
+    """
+    if run in {"", ".", ".."}:
+        raise ValueError(f"the run has the name {run!r}, which is that of no run")
     parts = ["/v1/runs", *(quote(str(part), safe="") for part in (run, *more))]
     given = {name: value for name, value in query.items() if value is not None}
     return "/".join(parts) + (f"?{urlencode(given)}" if given else "")
@@ -164,12 +171,12 @@ class RunPage(TypedDict):
 def list_runs(cursor: str | None = None) -> Request[RunPage]:
     """A page of runs."""
     query = "" if cursor is None else f"?{urlencode({'cursor': cursor})}"
-    return Request("GET", f"/v1/runs{query}", _decode_json)
+    return Request("GET", f"/v1/runs{query}", _object_with("runs"))
 
 
 def get_run(run: str) -> Request[RunSummary]:
     """A run in short."""
-    return Request("GET", run_path(run), _decode_json)
+    return Request("GET", run_path(run), _object_with("run"))
 
 
 def describe_run(
@@ -179,8 +186,12 @@ def describe_run(
 ) -> Request[RunSummary]:
     """Says what a run is."""
     said = {"expected_ranks": expected_ranks, "labels": labels and dict(labels)}
-    text = to_json({name: value for name, value in said.items() if value is not None})
-    return Request("PUT", run_path(run), _decode_json, body=Body(JSON, [text.encode()]))
+    text = to_json(
+        run, {name: value for name, value in said.items() if value is not None}
+    )
+    return Request(
+        "PUT", run_path(run), _object_with("run"), body=Body(JSON, [text.encode()])
+    )
 
 
 def delete_run(run: str) -> Request[None]:
@@ -200,18 +211,20 @@ def list_steps(
 ) -> Request[StepPage]:
     """Steps, or the first page of them."""
     query = {"from": first, "to": last, "max_points": max_points}
-    return Request("GET", run_path(run, "steps", **query), _decode_json)
+    path = run_path(run, "steps", **query)
+    return Request("GET", path, _object_with("steps"))
 
 
 def more_steps(run: str, last: int | None, cursor: str) -> Request[StepPage]:
     """A page of steps that is not the first."""
     path = run_path(run, "steps", to=last, cursor=cursor)
-    return Request("GET", path, _decode_json)
+    return Request("GET", path, _object_with("steps"))
 
 
 def get_step(run: str, step: int) -> Request[StepDetail]:
     """A step with all that it is made of."""
-    return Request("GET", run_path(run, "steps", step), _decode_json)
+    path = run_path(run, "steps", step)
+    return Request("GET", path, _object_with("rank_details"))
 
 
 def export_run(run: str, format: str, of: str) -> Request[str]:  # noqa: A002 -- the service's name
@@ -220,5 +233,13 @@ def export_run(run: str, format: str, of: str) -> Request[str]:  # noqa: A002 --
     return Request("GET", path, lambda content: content.decode(), "*/*")
 
 
-def _decode_json(content: bytearray) -> Any:  # noqa: ANN401 -- a value of JSON
-    return numbers.decode(json.loads(content))
+def _object_with(key: str) -> Callable[[bytearray], Any]:
+    """Reads an object of JSON that tells by a key that it is the one that is meant."""
+
+    def decode(content: bytearray) -> Any:  # noqa: ANN401 -- an object of JSON
+        value = json.loads(content)
+        if not isinstance(value, dict) or key not in value:
+            raise ValueError(f"no object with {key}")
+        return numbers.decode(value)
+
+    return decode

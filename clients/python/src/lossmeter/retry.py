@@ -6,51 +6,23 @@ second record.
 
 from __future__ import annotations
 
-import contextlib
 import random
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-import urllib3
-from urllib3.exceptions import InvalidHeader
-
+from lossmeter.answer import Answer
 from lossmeter.errors import UnreachableError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from lossmeter.answer import Outcome
 
 REPEATED_STATUSES = frozenset({429, 502, 503, 504})
 """Too much to do, not there at the moment, or lost behind a proxy."""
 
 _FIRST_SECONDS = 0.1
 _MOST_SECONDS = 10.0
-_MOST_ASKED_SECONDS = 60
+_MOST_DOUBLINGS = 10
 _JITTER = 0.25
 """Clients that were refused together must not come back together."""
-
-
-@dataclass(frozen=True)
-class Answer:
-    """An answer, read whole."""
-
-    status: int
-    content: bytearray = field(repr=False)
-    retry_after: float | None = None
-
-
-Outcome = Answer | UnreachableError
-"""What came of an attempt."""
-
-
-def retry_after(headers: Mapping[str, str]) -> float | None:
-    """The seconds that the service asks to wait, at most a minute; None without."""
-    text = headers.get("Retry-After")
-    if text is None:
-        return None
-    with contextlib.suppress(InvalidHeader):
-        policy = urllib3.Retry(retry_after_max=_MOST_ASKED_SECONDS)
-        return policy.parse_retry_after(text)
-    return None
 
 
 def next_delay(retries: int, attempt: int, outcome: Outcome) -> float | None:
@@ -79,5 +51,6 @@ def backoff(attempt: int, asked: float = 0) -> float:
         attempt: Number of the attempt that was made.
         asked: Seconds to wait at least.
     """
-    seconds = max(asked, min(_FIRST_SECONDS * 2.0**attempt, _MOST_SECONDS))
+    doubled = _FIRST_SECONDS * 2.0 ** min(attempt, _MOST_DOUBLINGS)
+    seconds = max(asked, min(doubled, _MOST_SECONDS))
     return seconds * (1 + _JITTER * random.random())  # noqa: S311 -- no secret

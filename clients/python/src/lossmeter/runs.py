@@ -8,7 +8,7 @@ from lossmeter import request as requests
 from lossmeter.batch import Batch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Generator, Mapping
     from typing import Unpack
 
     from numpy.typing import ArrayLike
@@ -50,7 +50,7 @@ class Run:
             UnreachableError: The service could not be reached.
         """
         described = requests.describe_run(self.name, expected_ranks, labels)
-        return self.client.send(described)
+        return self.client.transport.send(described)
 
     def record(
         self,
@@ -86,7 +86,7 @@ class Run:
         """
         batch = Batch(logits, label, input_mask, weight, options)
         path = requests.batch_path(self.name, step, rank, micro_batch, self.attempt)
-        return self.client.send(requests.record(path, batch))
+        return self.client.transport.send(requests.record(path, batch))
 
     def record_pair(
         self,
@@ -111,7 +111,9 @@ class Run:
             UnreachableError: The service could not be reached.
         """
         path = requests.batch_path(self.name, step, rank, micro_batch, self.attempt)
-        return self.client.send(requests.record_pair(path, numerator, denominator))
+        return self.client.transport.send(
+            requests.record_pair(path, numerator, denominator)
+        )
 
     def summary(self) -> RunSummary:
         """The run in short.
@@ -120,7 +122,7 @@ class Run:
             ProblemError: There is no such run (`not_found`).
             UnreachableError: The service could not be reached.
         """
-        return self.client.send(requests.get_run(self.name))
+        return self.client.transport.send(requests.get_run(self.name))
 
     def steps(
         self, first: int = 0, last: int | None = None, *, max_points: int | None = None
@@ -141,7 +143,7 @@ class Run:
         steps: list[StepPoint] = []
         request = requests.list_steps(self.name, first, last, max_points)
         while True:
-            page = self.client.send(request)
+            page = self.client.transport.send(request)
             steps += page["steps"]
             if "next" not in page:
                 return steps
@@ -154,9 +156,9 @@ class Run:
             ProblemError: There is no such run, or step (`not_found`).
             UnreachableError: The service could not be reached.
         """
-        return self.client.send(requests.get_step(self.name, step))
+        return self.client.transport.send(requests.get_step(self.name, step))
 
-    def watch(self, *, after: int | None = None) -> Iterator[Event]:
+    def watch(self, *, after: int | None = None) -> Generator[Event]:
         """What changes in the run, as it happens, over breaks of the connection.
 
         Args:
@@ -170,7 +172,9 @@ class Run:
             ProblemError: There is no such run (`not_found`).
             UnreachableError: The service could not be reached, again and again.
         """
-        return self.client.events(requests.run_path(self.name, "events"), after)
+        return self.client.transport.events(
+            requests.run_path(self.name, "events"), after
+        )
 
     def export(
         self,
@@ -183,7 +187,7 @@ class Run:
             ProblemError: There is no such run (`not_found`).
             UnreachableError: The service could not be reached.
         """
-        return self.client.send(requests.export_run(self.name, format, of))
+        return self.client.transport.send(requests.export_run(self.name, format, of))
 
     def delete(self) -> None:
         """Deletes the run and its history.
@@ -192,7 +196,7 @@ class Run:
             ProblemError: There is no such run (`not_found`).
             UnreachableError: The service could not be reached.
         """
-        self.client.send(requests.delete_run(self.name))
+        self.client.transport.send(requests.delete_run(self.name))
 
     def __repr__(self) -> str:
         return f"Run({self.name!r}, attempt={self.attempt})"

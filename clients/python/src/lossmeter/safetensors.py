@@ -9,7 +9,8 @@ Format: https://huggingface.co/docs/safetensors/index#format
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+import math
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -86,21 +87,59 @@ def decode(
             f"and {max(0, len(content) - _LENGTH_BYTES)} bytes follow"
         )
     header = json.loads(content[_LENGTH_BYTES:start])
+    if not isinstance(header, dict):
+        raise ValueError(f"its header is {header!r}, expected an object")  # noqa: TRY004 -- of the file
     metadata = header.pop(_METADATA, {})
-    tensors = {name: _tensor(content, start, entry) for name, entry in header.items()}
-    return tensors, metadata
+    if not isinstance(metadata, dict) or any(
+        not isinstance(text, str) for text in metadata.values()
+    ):
+        raise ValueError(f"its metadata are {metadata!r}, expected texts")
+    ranges = {name: _Range.of(name, entry) for name, entry in header.items()}
+    end = 0
+    for name, stored in sorted(ranges.items(), key=lambda item: item[1].span):
+        if stored.begin != end:
+            raise ValueError(f"{name} begins at byte {stored.begin}, expected {end}")
+        end = stored.end
+    if start + end != len(content):
+        raise ValueError(f"{len(content) - start} bytes of tensors, expected {end}")
+    return {n: stored.array(content, start) for n, stored in ranges.items()}, metadata
 
 
-def _tensor(
-    content: bytes | bytearray | mmap.mmap, start: int, entry: dict[str, Any]
-) -> NDArray[Any]:
-    dtype = _DTYPES.get(entry["dtype"])
-    if dtype is None:
-        raise ValueError(f"the dtype {entry['dtype']} is not known")
-    begin, end = entry["data_offsets"]
-    count = (end - begin) // dtype.itemsize
-    # An array over bytes wants one element at least.
-    if count == 0:
-        return np.empty(entry["shape"], dtype)
-    flat = np.frombuffer(content, dtype, count, start + begin)
-    return flat.reshape(entry["shape"])
+class _Range(NamedTuple):
+    """Where a tensor stands among the bytes, and what it is."""
+
+    begin: int
+    end: int
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+
+    @classmethod
+    def of(cls, name: str, entry: object) -> _Range:
+        match entry:
+            case {
+                "dtype": str(code),
+                "shape": [*sizes],
+                "data_offsets": [int(begin), int(end)],
+            } if all(isinstance(size, int) and size >= 0 for size in sizes):
+                dtype = _DTYPES.get(code)
+            case _:
+                raise ValueError(
+                    f"{name} is {entry!r}, expected dtype, shape and data_offsets"
+                )
+        if dtype is None:
+            raise ValueError(f"{name} has the dtype {code}, which is not known")
+        if begin < 0 or end - begin != math.prod(sizes) * dtype.itemsize:
+            raise ValueError(f"{name} has the bytes [{begin}, {end}) for {sizes}")
+        return cls(begin, end, dtype, tuple(sizes))
+
+    @property
+    def span(self) -> tuple[int, int]:
+        return self.begin, self.end
+
+    def array(self, content: bytes | bytearray | mmap.mmap, start: int) -> NDArray[Any]:
+        # An array over bytes wants one element at least.
+        if self.begin == self.end:
+            return np.empty(self.shape, self.dtype)
+        count = (self.end - self.begin) // self.dtype.itemsize
+        flat = np.frombuffer(content, self.dtype, count, start + self.begin)
+        return flat.reshape(self.shape)

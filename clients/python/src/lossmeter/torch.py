@@ -42,7 +42,8 @@ class CrossEntropyLoss(torch.nn.Module):
         reduction: `mean`, `sum` or `none`.
         label_smoothing: In [0, 1].
         client: Whom to ask; one made of the environment without.
-        run: The run to record each batch into, if any; its client is asked.
+        run: The run to record each batch into, if any; its client is asked. For what is
+            not recorded, such as validation, make a second module without.
         rank: The data-parallel rank that records.
 
     Attributes:

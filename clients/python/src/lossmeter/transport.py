@@ -1,0 +1,208 @@
+"""How requests go to the service, and answers come back: over urllib3."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import time
+from contextlib import closing, contextmanager
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+import urllib3
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    HTTPError,
+    LocationParseError,
+    NewConnectionError,
+    ProtocolError,
+    ReadTimeoutError,
+    SSLError,
+)
+
+from lossmeter.answer import answer_of
+from lossmeter.body import CHUNK_BYTES
+from lossmeter.errors import UnreachableError
+from lossmeter.events import EVENT_SECONDS, EVENT_STREAM, EventReader, require_events
+from lossmeter.progress import track_upload
+from lossmeter.retry import backoff, next_delay
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+
+    from lossmeter.address import Address
+    from lossmeter.answer import Outcome
+    from lossmeter.body import Body
+    from lossmeter.events import Event
+    from lossmeter.request import Request
+
+_T = TypeVar("_T")
+
+_CONNECTIONS = 8
+"""Connections that are kept: threads beyond that many open one each time."""
+
+
+class Transport:
+    """Connections to one service, which threads may share; see `Client`."""
+
+    def __init__(
+        self,
+        address: Address,
+        timeout: float,
+        retries: int,
+        progress: bool | None,
+        pool: urllib3.PoolManager | None,
+    ) -> None:
+        self._address = address
+        self._timeout = timeout
+        self._retries = retries
+        self._progress = progress
+        self._own_pool = pool is None
+        self._pool = pool or _new_pool()
+        self._process = os.getpid()
+
+    def send(self, request: Request[_T]) -> _T:
+        """Sends a request, again where that may help.
+
+        Raises:
+            ProblemError: The service refused.
+            UnreachableError: The service could not be reached.
+            UnexpectedAnswerError: What answered is no Lossmeter.
+        """
+        for attempt in itertools.count():
+            outcome = self._exchange(request)
+            delay = next_delay(self._retries, attempt, outcome)
+            if delay is None:
+                break
+            time.sleep(delay)
+        return request.settle(outcome)
+
+    def events(self, path: str, after: int | None) -> Generator[Event]:
+        """The events of a path, over breaks of the connection; see `Run.watch`."""
+        reader = EventReader(after)
+        attempt = 0
+        while True:
+            came = False
+            try:
+                with closing(self._stream(path, reader.headers)) as chunks:
+                    for chunk in chunks:
+                        came, attempt = True, 0
+                        yield from reader.feed(chunk)
+                        if reader.ended:
+                            return
+            except UnreachableError as error:
+                if attempt >= self._retries or not (came or error.repeatable):
+                    raise
+                time.sleep(backoff(attempt))
+                attempt += 1
+                reader.restart()
+
+    def close(self) -> None:
+        """Closes the connections, but for those of the caller's making."""
+        if self._own_pool:
+            self._pool.clear()
+
+    def _stream(self, path: str, headers: dict[str, str]) -> Generator[bytes]:
+        """The bytes of events, as they come over one connection.
+
+        Raises:
+            UnreachableError: It broke or ended, or the service has no time for it.
+            ProblemError: The service refused.
+            UnexpectedAnswerError: What answered is no Lossmeter.
+        """
+        headers = {"Accept": EVENT_STREAM, **headers}
+        with self._open("GET", path, headers, None, EVENT_SECONDS) as response:
+            refused = response.status >= HTTPStatus.BAD_REQUEST
+            content = response.read() if refused else b""
+            require_events(f"GET {path}", response.status, response.headers, content)
+            while chunk := response.read1(CHUNK_BYTES):
+                yield chunk
+        raise UnreachableError(f"GET {path}: the events ended", repeatable=True)
+
+    def _exchange(self, request: Request[Any]) -> Outcome:
+        """One attempt. The answer is read whole, into memory that can be written."""
+        try:
+            with self._open(
+                request.method,
+                request.path,
+                request.headers,
+                request.body,
+                self._timeout,
+            ) as response:
+                content = bytearray()
+                for chunk in response.stream(CHUNK_BYTES):
+                    content += chunk
+                return answer_of(response.status, response.headers, content)
+        except UnreachableError as error:
+            return error
+
+    @contextmanager
+    def _open(
+        self,
+        method: str,
+        path: str,
+        headers: dict[str, str],
+        body: Body | None,
+        read_timeout: float,
+    ) -> Iterator[urllib3.BaseHTTPResponse]:
+        """Sends a request, and closes its answer when it was not read whole.
+
+        Raises:
+            UnreachableError: There is no answer, or it broke off.
+        """
+        url = self._address.url + path
+        response: urllib3.BaseHTTPResponse | None = None
+        upload = track_upload(body, self._progress) if body is not None else None
+        try:
+            response = self._connections().request(
+                method,
+                url,
+                # http.client sends whatever has the buffer interface.
+                body=cast("Iterator[bytes] | None", upload),
+                headers={**self._address.headers, **headers},
+                timeout=urllib3.Timeout(connect=self._timeout, read=read_timeout),
+                preload_content=False,
+                decode_content=False,
+                redirect=False,
+                retries=False,
+            )
+            yield response
+        except HTTPError as cause:
+            raise UnreachableError(
+                f"{method} {url}: {cause}", repeatable=_may_succeed(cause)
+            ) from cause
+        finally:
+            if upload is not None:
+                upload.close()
+            # A connection whose answer was read is back among the others by now.
+            if response is not None:
+                response.close()
+
+    def _connections(self) -> urllib3.PoolManager:
+        # A forked process must not write into the connections of its parent.
+        if self._process != os.getpid():
+            self._process = os.getpid()
+            if self._own_pool:
+                self._pool = _new_pool()
+            else:
+                self._pool.clear()
+        return self._pool
+
+
+def _new_pool() -> urllib3.PoolManager:
+    return urllib3.PoolManager(maxsize=_CONNECTIONS)
+
+
+def _may_succeed(error: HTTPError) -> bool:
+    """Whether the same request may succeed a moment later."""
+    match error:
+        case NewConnectionError():
+            return True
+        case ProtocolError():
+            return not any(isinstance(inner, TimeoutError) for inner in error.args)
+        case ConnectTimeoutError() | ReadTimeoutError():
+            return False
+        case SSLError() | LocationParseError():
+            return False
+        case _:
+            return True

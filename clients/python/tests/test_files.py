@@ -1,0 +1,220 @@
+"""Batches in files are evaluated as they lie there."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import safetensors.numpy
+import safetensors.torch
+import torch
+from batches import CONFIDENT_LABEL, CONFIDENT_LOGITS, KNOWN_LABEL, KNOWN_LOGITS
+from service import ROOT
+
+from lossmeter.files import batch_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from lossmeter import Client
+
+CONFIDENT = {"logits": CONFIDENT_LOGITS, "label": CONFIDENT_LABEL}
+KNOWN = {"logits": KNOWN_LOGITS, "label": KNOWN_LABEL.astype(np.int8)}
+
+CHAR_LM = ROOT / "examples" / "char-lm.safetensors"
+
+
+def save(path: Path, tensors: dict[str, Any], **options: object) -> Path:
+    """A file of the library, which puts narrow labels after the logits."""
+    metadata = {"options": json.dumps(options)} if options else None
+    safetensors.numpy.save_file(tensors, path, metadata)
+    return path
+
+
+@pytest.mark.parametrize("suffix", [".safetensors", ".npz", ""])
+def test_a_file_is_evaluated_as_its_arrays_are(
+    client: Client, tmp_path: Path, suffix: str
+) -> None:
+    batch: dict[str, NDArray[Any]] = {
+        **KNOWN,
+        "input_mask": np.array([1, 0, 2]),
+        "weight": np.arange(1.0, 6.0),
+    }
+    path = tmp_path / f"batch{suffix}"
+    if suffix == ".npz":
+        np.savez_compressed(path, **batch)  # type: ignore[arg-type]
+    else:
+        save(path, batch)
+
+    evaluation = client.evaluate_file(path)
+
+    assert evaluation == client.cross_entropy(*batch.values())
+    assert client.evaluate_file(str(path)) == evaluation
+
+
+def test_the_library_puts_these_labels_after_the_logits(tmp_path: Path) -> None:
+    content = save(tmp_path / "batch.safetensors", KNOWN).read_bytes()
+
+    header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+    assert header["label"]["data_offsets"] > header["logits"]["data_offsets"]
+
+
+def test_the_example_has_the_loss_that_it_says(client: Client) -> None:
+    evaluation = client.evaluate_file(CHAR_LM)
+
+    assert evaluation.loss == pytest.approx(1.331238290743388, rel=0, abs=1e-12)
+    assert evaluation.denominator == 8113
+
+
+def test_a_file_of_bfloat16_is_evaluated(client: Client, tmp_path: Path) -> None:
+    path = tmp_path / "batch.safetensors"
+    logits = torch.tensor(KNOWN_LOGITS, dtype=torch.bfloat16)
+    safetensors.torch.save_file(
+        {"logits": logits, "label": torch.tensor([1, 4, 0])}, path
+    )
+
+    evaluation = client.evaluate_file(path)
+
+    assert evaluation == client.cross_entropy(logits, KNOWN_LABEL)
+
+
+def test_a_file_is_not_read_into_memory(tmp_path: Path) -> None:
+    batch = batch_of(save(tmp_path / "batch.safetensors", KNOWN), {})
+
+    assert isinstance(batch.logits, np.ndarray)
+    assert not batch.logits.flags.owndata
+    assert not batch.logits.flags.writeable
+
+
+def test_options_may_lie_in_the_file_and_be_given_in_their_place(
+    client: Client, tmp_path: Path
+) -> None:
+    path = save(tmp_path / "a", CONFIDENT, semantics="torch", logit_scale=0.5)
+
+    assert client.evaluate_file(path).loss == pytest.approx(33.5)
+    assert client.evaluate_file(path, logit_scale=1.0).loss == pytest.approx(67)
+
+
+def test_files_are_evaluated_in_their_order(client: Client, tmp_path: Path) -> None:
+    paths = [save(tmp_path / "a", KNOWN), save(tmp_path / "b", CONFIDENT)]
+
+    evaluations = client.evaluate_files(iter(paths), semantics="torch", reduction="sum")
+
+    assert [evaluation.rows["total"] for evaluation in evaluations] == [3, 1]
+    assert evaluations[1].loss == pytest.approx(67)
+    assert client.evaluate_files([]) == []
+
+
+@pytest.mark.parametrize(
+    ("tensors", "found"),
+    [
+        ({}, "no tensor"),
+        ({"logits": CONFIDENT_LOGITS}, "logits"),
+        ({"label": CONFIDENT_LABEL}, "label"),
+        ({**CONFIDENT, "labels": CONFIDENT_LABEL}, "labels"),
+    ],
+)
+@pytest.mark.parametrize("suffix", ["safetensors", "npz"])
+def test_a_file_without_a_batch_is_refused(
+    client: Client, tmp_path: Path, tensors: dict[str, Any], found: str, suffix: str
+) -> None:
+    path = tmp_path / f"batch.{suffix}"
+    if suffix == "npz":
+        np.savez(path, **tensors)
+    else:
+        save(path, tensors)
+
+    words = (
+        rf"batch\.{suffix} has .*{found}.*, expected logits, label and, optionally, "
+    )
+    with pytest.raises(ValueError, match=words):
+        client.evaluate_file(path)
+
+
+def truncate(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def spoil(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 8] = bytes(8)
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("name", "spoil"),
+    [
+        pytest.param("a.safetensors", truncate, id="cut off"),
+        pytest.param("a.safetensors", lambda p: p.write_bytes(b""), id="empty"),
+        pytest.param("a.safetensors", lambda p: p.write_text("step,loss\n"), id="text"),
+        pytest.param("a.npz", truncate, id="npz cut off"),
+        pytest.param("a.npz", spoil, id="npz spoilt"),
+        pytest.param("compressed.npz", spoil, id="npz spoilt within its compression"),
+        pytest.param("a.npz", lambda p: p.write_bytes(b""), id="npz empty"),
+        pytest.param("a.npz", lambda p: p.write_bytes(b"PK\3\4"), id="npz begun"),
+        pytest.param("a.npz", lambda p: p.write_text("step,loss\n"), id="npz of text"),
+    ],
+)
+def test_what_is_no_file_of_a_batch_is_refused_by_its_name(
+    client: Client, tmp_path: Path, name: str, spoil: Callable[[Path], object]
+) -> None:
+    path = tmp_path / name
+    logits = np.random.default_rng(0).normal(size=(100, 50))
+    batch = {"logits": logits, "label": np.arange(100) % 50}
+    if name == "compressed.npz":
+        np.savez_compressed(path, **batch)  # type: ignore[arg-type]
+    elif name.endswith(".npz"):
+        np.savez(path, **batch)  # type: ignore[arg-type]
+    else:
+        save(path, batch)
+    spoil(path)
+
+    with pytest.raises(ValueError, match=f"{path} is not a file of a batch: "):
+        client.evaluate_file(path)
+
+
+def test_objects_are_not_unpickled(client: Client, tmp_path: Path) -> None:
+    path = tmp_path / "batch.npz"
+    np.savez(path, logits=np.array([{}]), label=CONFIDENT_LABEL)
+
+    with pytest.raises(ValueError, match="is not a file of a batch"):
+        client.evaluate_file(path)
+
+
+@pytest.mark.parametrize("options", ["{", "[]", "[1]", "7", '"torch"', "null"])
+def test_options_that_are_none_are_refused_by_the_name_of_the_file(
+    client: Client, tmp_path: Path, options: str
+) -> None:
+    path = tmp_path / "batch.safetensors"
+    safetensors.numpy.save_file(CONFIDENT, path, {"options": options})
+
+    with pytest.raises(ValueError, match=f"{path} is not a file of a batch: "):
+        client.evaluate_file(path)
+
+
+def test_a_file_that_cannot_be_read_is_the_error_of_the_system(
+    client: Client, tmp_path: Path
+) -> None:
+    with pytest.raises(FileNotFoundError, match="there-is-none"):
+        client.evaluate_file(tmp_path / "there-is-none")
+    with pytest.raises(FileNotFoundError, match="there-is-none"):
+        client.evaluate_file(tmp_path / "there-is-none.npz")
+    with pytest.raises(IsADirectoryError):
+        client.evaluate_file(tmp_path)
+
+
+def test_a_nan_in_a_file_is_found(client: Client, tmp_path: Path) -> None:
+    logits = KNOWN_LOGITS.copy()
+    logits[2, 4] = np.nan
+
+    evaluation = client.evaluate_file(save(tmp_path / "a", {**KNOWN, "logits": logits}))
+
+    assert math.isnan(evaluation.numerator)
+    assert "row 2, class 4" in evaluation.summary

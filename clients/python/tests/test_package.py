@@ -1,0 +1,127 @@
+"""The package builds, is typed and clean, and its examples hold."""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+import json
+import subprocess
+import sys
+from email import message_from_bytes
+from typing import TYPE_CHECKING
+from zipfile import ZipFile
+
+import pytest
+from service import ROOT
+
+import lossmeter
+from lossmeter.address import DEFAULT_URL
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from service import Service
+
+PROJECT = ROOT / "clients" / "python"
+
+EXAMPLES = [
+    str(ROOT / "examples" / name)
+    for name in ("train_char_lm.py", "vocab_parallel.py", "plot_run.py")
+]
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Runs a tool of this environment over the project."""
+    command = [sys.executable, "-m", *arguments]
+    return subprocess.run(
+        command, cwd=PROJECT, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ZipFile]:
+    folder = tmp_path_factory.mktemp("wheel")
+    built = run("hatchling", "build", "-t", "wheel", "-d", str(folder))
+    assert built.returncode == 0, built.stderr
+    (path,) = folder.glob("*.whl")
+    with ZipFile(path) as opened:
+        yield opened
+
+
+def test_the_wheel_holds_the_package_and_its_types_and_nothing_else(
+    wheel: ZipFile,
+) -> None:
+    sources = PROJECT / "src"
+    expected = {
+        path.relative_to(sources).as_posix()
+        for path in sources.glob("lossmeter/*")
+        if path.suffix in {".py", ".typed"}
+    }
+
+    names = {name for name in wheel.namelist() if ".dist-info/" not in name}
+    assert "lossmeter/py.typed" in names
+    assert names == expected
+
+
+def test_the_wheel_says_what_it_is_and_takes(wheel: ZipFile) -> None:
+    version = json.loads((ROOT / "package.json").read_text())["version"]
+
+    (name,) = (n for n in wheel.namelist() if n.endswith(".dist-info/METADATA"))
+    metadata = message_from_bytes(wheel.read(name))
+
+    assert metadata["Name"] == "lossmeter"
+    assert metadata["Version"] == version == lossmeter.__version__
+    assert metadata["License-Expression"] == "Apache-2.0"
+    required = [n for n in metadata.get_all("Requires-Dist", []) if "extra" not in n]
+    names = {name.partition(">")[0] for name in required}
+    assert names == {"ml-dtypes", "msgpack", "numpy", "urllib3"}
+
+
+def test_types_are_strict() -> None:
+    done = run("mypy")
+
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("command", [["check"], ["format", "--check"]], ids=" ".join)
+def test_style_is_the_one_that_is_agreed_on(command: list[str]) -> None:
+    done = run("ruff", *command, "--config", "pyproject.toml", ".", *EXAMPLES)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["lossmeter", "lossmeter.client", "lossmeter.mindformers", "lossmeter.torch"],
+)
+def test_examples_have_the_results_that_they_show(service: Service, name: str) -> None:
+    module = importlib.import_module(name)
+    runner = doctest.DocTestRunner()
+    output: list[str] = []
+
+    for test in doctest.DocTestFinder().find(module):
+        for example in test.examples:
+            example.source = example.source.replace(DEFAULT_URL, service.url)
+        runner.run(test, out=output.append)
+
+    assert runner.tries > 0
+    assert runner.failures == 0, "".join(output)
+
+
+def test_it_takes_no_library_that_it_does_not_need(tmp_path: Path) -> None:
+    """Whoever has no PyTorch, JAX, aiohttp or tqdm imports it all the same."""
+    program = """
+import sys
+sys.modules |= dict.fromkeys(["torch", "jax", "mindspore", "aiohttp", "tqdm"])
+import lossmeter, lossmeter.mindformers, lossmeter.__main__
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
