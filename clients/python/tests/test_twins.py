@@ -42,8 +42,7 @@ def public(of: type) -> set[str]:
 
 def awaited(annotation: object) -> str:
     """An annotation of the asynchronous twin, as the other has it."""
-    text = str(annotation)
-    return text.replace("AsyncIterator", "Iterator").replace("AsyncRun", "Run")
+    return str(annotation).replace("Async", "")
 
 
 @pytest.mark.parametrize(("one", "twin"), TWINS)
