@@ -113,11 +113,7 @@ class Options(TypedDict, total=False):
     gradient_dtype: Literal["float32"]
     """The dtype of `outputs.gradient`; that of the logits without."""
 
-    outputs: Sequence[
-        Literal[
-            "per_token_loss", "lse", "gradient", "predictions", "target_rank", "entropy"
-        ]
-    ]
+    outputs: Sequence[Literal["per_token_loss", "lse", "gradient", "predictions", "target_rank", "entropy"]]
     """Tensors to return; but for `gradient` they have an entry per row, shaped like
     class indices. `per_token_loss`: m·(ℓ + λ·lse²), 0 for rows that are not counted.
     `lse`: log Σ exp x. `gradient`: ∂loss/∂logits, shaped like `logits`, in the dtype of
@@ -202,16 +198,7 @@ class Place(TypedDict):
 class Cause(TypedDict):
     """A cause with its first place."""
 
-    cause: Literal[
-        "nan_logit",
-        "pos_inf_logit",
-        "all_neg_inf_row",
-        "neg_inf_at_label",
-        "neg_inf_smoothed",
-        "non_finite_probability",
-        "zero_denominator",
-        "accumulation_overflow",
-    ]
+    cause: Literal["nan_logit", "pos_inf_logit", "all_neg_inf_row", "neg_inf_at_label", "neg_inf_smoothed", "non_finite_probability", "zero_denominator", "accumulation_overflow"]
     """`nan_logit`, `pos_inf_logit`: a counted row holds such a value, its loss is NaN
     (without `softcap`). `all_neg_inf_row`: a counted row is −Inf throughout, its loss
     is NaN. `neg_inf_at_label`: the label, or a class whose probability is not 0, has
@@ -607,20 +594,7 @@ class StepPoint(TypedDict):
     recorded_at: str
     """When its last batch was recorded."""
 
-    causes: NotRequired[
-        list[
-            Literal[
-                "nan_logit",
-                "pos_inf_logit",
-                "all_neg_inf_row",
-                "neg_inf_at_label",
-                "neg_inf_smoothed",
-                "non_finite_probability",
-                "zero_denominator",
-                "accumulation_overflow",
-            ]
-        ]
-    ]
+    causes: NotRequired[list[Literal["nan_logit", "pos_inf_logit", "all_neg_inf_row", "neg_inf_at_label", "neg_inf_smoothed", "non_finite_probability", "zero_denominator", "accumulation_overflow"]]]
     """Why it is not finite; absent when it is."""
 
     summary: NotRequired[str]
@@ -760,20 +734,7 @@ class StepDetail(TypedDict):
     recorded_at: str
     """When its last batch was recorded."""
 
-    causes: NotRequired[
-        list[
-            Literal[
-                "nan_logit",
-                "pos_inf_logit",
-                "all_neg_inf_row",
-                "neg_inf_at_label",
-                "neg_inf_smoothed",
-                "non_finite_probability",
-                "zero_denominator",
-                "accumulation_overflow",
-            ]
-        ]
-    ]
+    causes: NotRequired[list[Literal["nan_logit", "pos_inf_logit", "all_neg_inf_row", "neg_inf_at_label", "neg_inf_smoothed", "non_finite_probability", "zero_denominator", "accumulation_overflow"]]]
     """Why it is not finite; absent when it is."""
 
     summary: NotRequired[str]
