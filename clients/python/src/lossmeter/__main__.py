@@ -15,7 +15,7 @@ from lossmeter import (
     NonFiniteLossError,
     StepEvent,
     __version__,
-    numbers,
+    wire_json,
 )
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ def _evaluate(client: Client, given: argparse.Namespace) -> int:
             for file, evaluation in zip(given.files, evaluations, strict=True)
         ]
         total = {"loss": loss, "numerator": numerator, "denominator": denominator}
-        result = numbers.encode({"total": total, "files": files})
+        result = wire_json.with_text({"total": total, "files": files})
         print(json.dumps(result, indent=2, allow_nan=False))
     else:
         for file, evaluation in zip(given.files, evaluations, strict=True):

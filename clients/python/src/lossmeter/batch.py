@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
+from lossmeter import wire_json
 from lossmeter.arrays import as_array
 from lossmeter.body import tensors_body
 
@@ -46,8 +44,10 @@ class Batch:
             "logits": self.logits,
         }
         tensors = {name: _array(name, x) for name, x in given.items() if x is not None}
-        metadata = {name: to_json(name, value) for name, value in fields.items()}
-        metadata["options"] = to_json("options", without_none(self.options))
+        metadata = {
+            name: wire_json.dumps(name, value) for name, value in fields.items()
+        }
+        metadata["options"] = wire_json.dumps("options", without_none(self.options))
         return tensors_body(tensors, metadata)
 
 
@@ -61,22 +61,3 @@ def _array(name: str, value: ArrayLike) -> NDArray[Any]:
 def without_none(options: Options) -> dict[str, object]:
     """Options but for those that are None, which are left to the service."""
     return {name: value for name, value in options.items() if value is not None}
-
-
-def to_json(name: str, value: object) -> str:
-    """JSON, of NumPy's numbers and arrays too.
-
-    Raises:
-        TypeError, ValueError: It has no place in JSON: what it is, by its name.
-    """
-    try:
-        return json.dumps(value, default=plain, allow_nan=False)
-    except (TypeError, ValueError) as cause:
-        raise type(cause)(f"{name} {value}: {cause}") from cause
-
-
-def plain(value: object) -> object:
-    """NumPy's numbers and arrays as Python's."""
-    if isinstance(value, np.generic | np.ndarray):
-        return value.tolist()
-    raise TypeError(f"{value!r} of {type(value)} has no place in JSON")

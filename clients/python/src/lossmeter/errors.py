@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypedDict, cast
 
-from lossmeter import numbers
+from lossmeter import wire_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -95,13 +94,13 @@ class NonFiniteLossError(ProblemError):
     @property
     def diagnostics(self) -> Diagnostics:
         """Why, and where."""
-        return cast("Diagnostics", numbers.decode(self.problem["diagnostics"]))
+        return cast("Diagnostics", self.problem["diagnostics"])
 
 
 def problem_of(status: int, content: bytes | bytearray) -> ProblemError:
     """The error that an answer is, which has a status of 400 or more."""
     try:
-        problem = json.loads(content)
+        problem = wire_json.loads(content)
     except ValueError:
         problem = None
     if not isinstance(problem, dict):

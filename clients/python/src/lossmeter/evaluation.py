@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from lossmeter import numbers, safetensors
+from lossmeter import safetensors, wire_json
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -82,7 +81,7 @@ class RecordedPair:
 def decode_evaluation(content: bytearray) -> Evaluation:
     """An evaluation that came as a safetensors file."""
     outputs, metadata = safetensors.decode(content)
-    evaluation = numbers.decode(json.loads(metadata["evaluation"]))
+    evaluation = wire_json.loads(metadata["evaluation"])
     loss = evaluation.get("loss")
     return Evaluation(
         loss=None if loss is None else float(loss),
@@ -100,7 +99,7 @@ def decode_evaluation(content: bytearray) -> Evaluation:
 
 def decode_pair(content: bytearray) -> RecordedPair:
     """What is answered to a pair that was recorded."""
-    answer = numbers.decode(json.loads(content))
+    answer = wire_json.loads(content)
     return RecordedPair(
         loss=float(answer["loss"]),
         numerator=float(answer["numerator"]),

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-from lossmeter import numbers
+from lossmeter import wire_json
 from lossmeter.errors import UnexpectedAnswerError, UnreachableError, problem_of
 from lossmeter.retry import REPEATED_STATUSES
 
@@ -157,9 +156,9 @@ def require_events(
 
 def _decode(data: str) -> Any:  # noqa: ANN401 -- an object of JSON
     try:
-        value = json.loads(data)
+        value = wire_json.loads(data)
     except ValueError:
         value = None
     if not isinstance(value, dict):
         raise UnexpectedAnswerError(f"an event has the data {data!r}")
-    return numbers.decode(value)
+    return value

@@ -5,15 +5,14 @@ Nothing here touches a network: clients differ in how they send these.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, NewType, NotRequired, TypedDict, TypeVar
 from urllib.parse import quote, urlencode
 
 import msgpack
 
-from lossmeter import numbers, safetensors
-from lossmeter.batch import plain, to_json, without_none
+from lossmeter import safetensors, wire_json
+from lossmeter.batch import without_none
 from lossmeter.body import Body
 from lossmeter.errors import UnexpectedAnswerError, UnreachableError, problem_of
 from lossmeter.evaluation import (
@@ -113,7 +112,7 @@ def _decode_partial(content: bytearray) -> Partial:
 def combine(shards: Iterable[Partial], options: Options) -> Request[Evaluation]:
     """Merges shards; they go back as they came."""
     shards = list(shards)
-    packer = msgpack.Packer(default=plain)
+    packer = msgpack.Packer(default=wire_json.plain)
     head = packer.pack_map_header(2) + packer.pack("options")
     head += packer.pack(without_none(options)) + packer.pack("partials")
     head += packer.pack_array_header(len(shards))
@@ -186,7 +185,7 @@ def describe_run(
 ) -> Request[RunSummary]:
     """Says what a run is."""
     said = {"expected_ranks": expected_ranks, "labels": labels and dict(labels)}
-    text = to_json(
+    text = wire_json.dumps(
         run, {name: value for name, value in said.items() if value is not None}
     )
     return Request(
@@ -237,9 +236,9 @@ def _object_with(key: str) -> Callable[[bytearray], Any]:
     """Reads an object of JSON that tells by a key that it is the one that is meant."""
 
     def decode(content: bytearray) -> Any:  # noqa: ANN401 -- an object of JSON
-        value = json.loads(content)
+        value = wire_json.loads(content)
         if not isinstance(value, dict) or key not in value:
             raise ValueError(f"no object with {key}")
-        return numbers.decode(value)
+        return value
 
     return decode
