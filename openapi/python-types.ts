@@ -12,7 +12,6 @@ import { Info } from '../src/schemas/service.ts';
 interface Schema {
   type?: string;
   enum?: unknown[];
-  const?: unknown;
   anyOf?: Schema[];
   items?: Schema;
   properties?: Record<string, Schema>;
@@ -21,15 +20,18 @@ interface Schema {
   description?: string;
 }
 
-/** What is sent, or received: who sends may give any sequence, who receives gets a list. */
-type Direction = 'request' | 'reply';
+/**
+ * Who sends may give any sequence, who receives gets a list. Of options, which are arguments of functions, None is the
+ * default.
+ */
+type Direction = 'options' | 'request' | 'reply';
 
 const RankDetail = StepDetail.properties.rank_details.items;
 
 /** In the order of their declarations; what is named here is not named after the place where it stands. */
 const ROOTS: readonly [name: string, schema: object, direction: Direction][] = [
   ['ParallelConfig', Options.properties.parallel_config, 'request'],
-  ['Options', Options, 'request'],
+  ['Options', Options, 'options'],
   ['RowCounts', CrossEntropyReply.properties.rows, 'reply'],
   ['Metrics', CrossEntropyReply.properties.metrics, 'reply'],
   ['Place', Diagnostics.properties.locations.items, 'reply'],
@@ -45,7 +47,14 @@ const ROOTS: readonly [name: string, schema: object, direction: Direction][] = [
 ];
 
 /** What a number is on the wire where JSON has none. */
-const NON_FINITE = JSON.stringify(['NaN', 'Infinity', '-Infinity']);
+const NON_FINITE = new Set<unknown>(['NaN', 'Infinity', '-Infinity']);
+
+/** What is read of a schema, and what says no more than Python's types can. A word that is not here is not overlooked. */
+const KEYWORDS = new Set([
+  ...['type', 'enum', 'anyOf', 'items', 'properties', 'patternProperties', 'required', 'description'],
+  ...['default', 'examples', 'minimum', 'maximum', 'exclusiveMinimum', 'minItems', 'maxItems', 'uniqueItems'],
+  ...['minLength', 'maxLength', 'pattern', 'format', 'additionalProperties', 'maxProperties'],
+]);
 const WIDTH = 88;
 const INDENT = '    ';
 
@@ -78,21 +87,29 @@ class Module {
     const key = JSON.stringify([direction, schema]);
     const known = this.#names.get(key);
     if (known !== undefined) return known;
+    if ([...this.#names.values()].includes(name)) throw new Error(`two schemas would have the name ${name}`);
+    if (schema.properties === undefined) throw new Error(`${name} has no properties`);
     this.#names.set(key, name);
     const required = new Set(schema.required);
     const fields = Object.entries(schema.properties ?? {}).map(([field, inner]) => {
-      const type = this.#type(`${name}${pascalCase(field)}`, inner, direction);
-      const annotation = required.has(field) || direction === 'request' ? type : `NotRequired[${type}]`;
+      const type = this.#type(`${name}${pascalCase(field)}`, inner, direction === 'options' ? 'request' : direction);
+      const annotation = {
+        options: `${type} | None`,
+        request: type,
+        reply: required.has(field) ? type : `NotRequired[${type}]`,
+      }[direction];
       return `${INDENT}${field}: ${annotation}\n${docstring(inner.description)}`;
     });
-    const total = direction === 'request' ? ', total=False' : '';
+    const total = direction === 'reply' ? '' : ', total=False';
     const head = `class ${name}(TypedDict${total}):\n${docstring(schema.description)}`;
     this.#classes.push([head, ...fields].join('\n'));
     return name;
   }
 
   #type(name: string, schema: Schema, direction: Direction): string {
-    if (JSON.stringify(schema.enum) === NON_FINITE) return 'float';
+    const unknown = Object.keys(schema).filter((keyword) => !KEYWORDS.has(keyword));
+    if (unknown.length > 0) throw new Error(`${name} has ${unknown.join(', ')}, which is not understood`);
+    if (schema.enum?.length === NON_FINITE.size && schema.enum.every((value) => NON_FINITE.has(value))) return 'float';
     if (schema.enum !== undefined) return `Literal[${schema.enum.map((value) => JSON.stringify(value)).join(', ')}]`;
     if (schema.anyOf !== undefined) {
       return [...new Set(schema.anyOf.map((inner) => this.#type(name, inner, direction)))].join(' | ');
@@ -101,7 +118,8 @@ class Module {
       return `${direction === 'request' ? 'Sequence' : 'list'}[${this.#type(name.replace(/s$/, ''), schema.items, direction)}]`;
     }
     if (schema.patternProperties !== undefined) {
-      const [values] = Object.values(schema.patternProperties);
+      const [values, ...others] = Object.values(schema.patternProperties);
+      if (others.length > 0 || schema.properties !== undefined) throw new Error(`${name} is a mapping, and more`);
       return `Mapping[str, ${this.#type(name, values!, direction)}]`;
     }
     if (schema.properties !== undefined) return this.declare(name, schema, direction);
@@ -118,8 +136,8 @@ function pascalCase(name: string): string {
 /** A description in lines, as the documentation of what stands before it. */
 function docstring(description = ''): string {
   const width = WIDTH - INDENT.length;
-  // A quote, or a backslash, at the end would be taken for one of Python's.
-  const text = description.replaceAll('\\', '\\\\');
+  // A backslash, or a quote at the end, would be taken for one of Python's.
+  const text = description.replaceAll('\\', '\\\\').replace(/"$/, '\\"');
   const whole = `"""${text}"""`;
   if (whole.length <= width) return `${INDENT}${whole}\n`;
   const lines = [''];

@@ -5,11 +5,16 @@ import path from 'node:path';
 
 const ROOT = path.resolve(import.meta.dirname, '../..');
 
+/** What pytest exits with where there is no test to run. */
+const NO_TESTS = 5;
+
 export interface Suite {
   /** Names the environment, `lossmeter-NAME`, and the report, `test-results/NAME.xml`. */
   name: string;
   /** What is installed, from the root of the checkout. */
   requirements: string;
+  /** Files that say what else is, if any. */
+  others?: readonly string[];
   /** Where pytest runs, from the root of the checkout. */
   folder: string;
   /** Its tests, from there. */
@@ -17,7 +22,7 @@ export interface Suite {
 }
 
 /** Runs a suite, in an environment that is made when it is not there. @returns the exit code */
-export function runSuite({ name, requirements, folder, tests }: Suite, args: readonly string[]): number {
+export function runSuite({ name, requirements, others = [], folder, tests }: Suite, args: readonly string[]): number {
   const environment = path.join(ROOT, 'node_modules/.cache', `lossmeter-${name}`);
   const python = path.join(environment, 'bin/python');
   const found = spawnSync('python3', ['--version'], { encoding: 'utf8' });
@@ -29,7 +34,8 @@ export function runSuite({ name, requirements, folder, tests }: Suite, args: rea
   // The environment is made for one Python and one list of packages. The stamp is written last: what was interrupted is
   // made anew.
   const stamp = path.join(environment, 'requirements.txt');
-  const wanted = `# ${found.stdout.trim()}\n${readFileSync(path.join(ROOT, requirements), 'utf8')}`;
+  const lists = [requirements, ...others].map((file) => readFileSync(path.join(ROOT, file), 'utf8'));
+  const wanted = [`# ${found.stdout.trim()}`, ...lists].join('\n');
   if (!existsSync(stamp) || readFileSync(stamp, 'utf8') !== wanted) {
     const made =
       run('python3', ['-m', 'venv', '--clear', environment], ROOT) === 0 &&
@@ -46,7 +52,9 @@ export function runSuite({ name, requirements, folder, tests }: Suite, args: rea
     ...['--override-ini', `cache_dir=${path.join(environment, 'pytest-cache')}`],
     `--junitxml=${path.join(ROOT, 'test-results', `${name}.xml`)}`,
   ];
-  return run(python, [...pytest, ...args], path.join(ROOT, folder));
+  const status = run(python, [...pytest, ...args], path.join(ROOT, folder));
+  // Arguments may choose tests of another suite.
+  return status === NO_TESTS && args.length > 0 ? 0 : status;
 }
 
 /** Runs a program and returns its exit code; 1 when it has none. */

@@ -3,13 +3,19 @@
  */
 import { runSuite } from './pytest.ts';
 
-const folder = 'clients/python';
-const args = process.argv.slice(2);
-const client = runSuite(
-  { name: 'client', requirements: `${folder}/tests/requirements.txt`, folder, tests: 'tests' },
-  args,
-);
+const FOLDER = 'clients/python';
+/** What is the same for both: the client itself says what it takes. */
+const client = { folder: FOLDER, others: [`${FOLDER}/pyproject.toml`] };
 // MindSpore takes an older NumPy than the others, and so an environment of its own: the client runs with both.
-const requirements = `${folder}/tests/with_mindspore/requirements.txt`;
-const mindspore = runSuite({ name: 'client-mindspore', requirements, folder, tests: 'tests/with_mindspore' }, args);
-process.exitCode = client === 0 ? mindspore : client;
+const suites = [
+  { ...client, name: 'client', tests: 'tests', requirements: `${FOLDER}/tests/requirements.txt` },
+  {
+    ...client,
+    name: 'client-mindspore',
+    tests: 'tests/with_mindspore',
+    requirements: `${FOLDER}/tests/with_mindspore/requirements.txt`,
+  },
+];
+
+const codes = suites.map((suite) => runSuite(suite, process.argv.slice(2)));
+process.exitCode = codes.find((code) => code !== 0) ?? 0;

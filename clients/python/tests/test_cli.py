@@ -19,14 +19,13 @@ from relay import Answer, Relay
 from service import free_port
 
 import lossmeter
+from lossmeter import Client
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from service import Service
-
-    from lossmeter import Client
 
 TIMEOUT_SECONDS = 20
 
@@ -143,7 +142,7 @@ def test_several_files_are_also_one_batch(
     assert (code, first.partition(":")[0]) == (0, str(good))
     assert second.startswith(f"{other}: loss 2.07944 over 3 of 3 rows: ")
     loss = (67 + 3 * math.log(8)) / 4
-    assert total == f"all 2 as one batch: loss {loss:.6g}"
+    assert total == f"all 2: Σ numerators / Σ denominators = {loss:.6g}"
 
 
 def test_options_are_json_or_text(service: Service, good: Path) -> None:
@@ -163,7 +162,7 @@ def test_with_json_all_is_one_value(service: Service, good: Path) -> None:
 
     printed = strict(output)
     assert code == 0
-    assert printed["total"]["loss"] == pytest.approx(67)
+    assert printed["total"]["mean"] == pytest.approx(67)
     (file,) = printed["files"]
     assert file["file"] == str(good)
     assert file["numerator"] == pytest.approx(67)
@@ -180,7 +179,7 @@ def test_with_json_numbers_that_json_has_not_are_text(
 
     printed = strict(output)
     assert code == 1
-    assert printed["total"]["loss"] == "NaN"
+    assert printed["total"]["mean"] == "NaN"
     assert printed["files"][1]["loss"] == "NaN"
     values = [p["value"] for p in printed["files"][1]["diagnostics"]["locations"]]
     assert values == ["-Infinity", "NaN"]
@@ -210,9 +209,40 @@ def test_a_loss_that_is_refused_for_not_being_finite_is_that_exit_code_too(
 def test_a_file_that_there_is_not_is_an_error(service: Service, good: Path) -> None:
     code, output, complaints = run(service.url, "evaluate", good, "there-is-none.npz")
 
-    assert (code, output) == (2, "")
+    assert code == 2
+    assert output.startswith(f"{good}: loss 67 ")
     assert complaints.startswith("lossmeter: ")
     assert "there-is-none.npz" in complaints
+
+
+def test_a_file_that_is_refused_is_named(service: Service, tmp_path: Path) -> None:
+    path = tmp_path / "other.npz"
+    np.savez(path, logits=np.zeros((1, 3)), label=np.full(1, 7))
+
+    code, _, complaints = run(service.url, "evaluate", path)
+
+    assert code == 2
+    assert "label[0] is 7" in complaints
+    assert f"in {path}" in complaints
+
+
+def test_who_reads_the_first_lines_only_is_no_error(service: Service) -> None:
+    steps = Client(service.url).run("read-in-part")
+    for step in range(200):
+        steps.record_pair(step, 0, 1.0, 1.0)
+    command = [sys.executable, "-m", "lossmeter", "--url", service.url]
+    with subprocess.Popen(
+        [*command, "watch", steps.name, "--until", "199"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as watching:
+        assert watching.stdout is not None
+        assert watching.stderr is not None
+        assert "step        0 " in watching.stdout.readline()
+        watching.stdout.close()
+        assert watching.stderr.read() == ""
+        assert watching.wait(30) == 0
 
 
 def test_a_file_that_is_none_of_a_batch_is_an_error(

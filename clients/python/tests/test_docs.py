@@ -11,11 +11,14 @@ if TYPE_CHECKING:
     from service import Service
 
 ROOT = Path(__file__).parents[3]
-BLOCKS = re.findall(
-    r"^```python\n(.*?)^```$",
-    (ROOT / "docs/python.md").read_text(),
-    re.MULTILINE | re.DOTALL,
-)
+BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+BLOCKS = [
+    block
+    for file in ("README.md", "clients/python/README.md", "docs/python.md")
+    for block in BLOCK.findall((ROOT / file).read_text())
+    # The root's README has blocks for other clients too.
+    if "lossmeter" in block.partition("\n")[0] or file == "docs/python.md"
+]
 
 # What a line prints is said behind it; what differs from run to run is left out as "…".
 PRINTED = re.compile(r"^ *print\(.*\)  # (.*)$", re.MULTILINE)

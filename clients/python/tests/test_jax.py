@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import jax
@@ -9,9 +12,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from lossmeter.jax import cross_entropy
+from lossmeter import ProblemError
+from lossmeter.jax import _differentiable, cross_entropy
 
 if TYPE_CHECKING:
+    from service import Service
+
     from lossmeter import Client
 
 LABEL = np.array([0, 3, 1, 2])
@@ -127,8 +133,82 @@ def test_is_part_of_a_model_that_trains(client: Client) -> None:
 
 
 def test_says_what_the_service_refused(client: Client) -> None:
+    def ask(logits: jax.Array) -> jax.Array:
+        return cross_entropy(logits, np.array([9]), client=client)
+
+    with pytest.raises(ProblemError, match=r"label\[0\] is 9"):
+        ask(jnp.zeros((1, 3)))
     with pytest.raises(jax.errors.JaxRuntimeError, match=r"label\[0\] is 9"):
-        cross_entropy(jnp.zeros((1, 3)), np.array([9]), client=client)
+        jax.jit(ask)(jnp.zeros((1, 3))).block_until_ready()
+
+
+def test_keeps_small_gradients_of_a_scaled_loss(client: Client) -> None:
+    logits = jnp.tile(logits_of("float16"), (1, 100))
+    for scale in (1024.0, 65536.0):
+        gradient = jax.grad(
+            lambda x, scale=scale: cross_entropy(x, LABEL, client=client) * scale
+        )(logits)
+        expected = jax.grad(lambda x, scale=scale: by_row(x).mean() * scale)(
+            logits.astype(jnp.float32)
+        )
+        assert gradient.dtype == jnp.float16
+        np.testing.assert_allclose(gradient, expected, rtol=2**-9, atol=1e-7)
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_refuses_a_gradient_that_it_has_not(client: Client, compiled: bool) -> None:
+    def by_weight(weight: jax.Array) -> jax.Array:
+        return cross_entropy(logits_of(), LABEL, None, weight, client=client)
+
+    def by_label(logits: jax.Array) -> jax.Array:
+        return cross_entropy(logits, jax.nn.softmax(logits), client=client)
+
+    wrap = jax.jit if compiled else lambda f: f
+    for of, value in ((by_weight, jnp.ones(6)), (by_label, logits_of())):
+        with pytest.raises(NotImplementedError, match="with respect to"):
+            wrap(jax.grad(of))(value)
+
+
+def test_is_compiled_once_for_all_calls_that_are_alike(client: Client) -> None:
+    def ask() -> None:
+        jax.grad(lambda x: cross_entropy(x, LABEL, client=client))(logits_of())
+
+    ask()
+    before = _differentiable.cache_info()
+    for _ in range(5):
+        ask()
+    after = _differentiable.cache_info()
+    assert after.currsize == before.currsize
+    assert after.hits == before.hits + 5
+
+
+# Callbacks of JAX wait for ever for the thread that they occupy; what cures that is in
+# the documentation.
+ON_ONE_CPU = """
+import os
+os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+import jax, jax.numpy as jnp
+from lossmeter import ProblemError
+from lossmeter.jax import _differentiable, cross_entropy
+
+jax.config.update("jax_cpu_enable_async_dispatch", False)
+logits, label = jnp.zeros((1024, 1024)), jnp.zeros(1024, int)
+by_logits = jax.value_and_grad(lambda x: cross_entropy(x, label))
+print(by_logits(logits)[0], jax.jit(by_logits)(logits)[0])
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="needs Linux")
+def test_does_not_wait_for_ever_on_one_cpu(service: Service) -> None:
+    asked = subprocess.run(
+        [sys.executable, "-c", ON_ONE_CPU],
+        capture_output=True,
+        check=True,
+        env={**os.environ, "LOSSMETER_URL": service.url},
+        text=True,
+        timeout=60,
+    )
+    assert asked.stdout.split() == ["6.931472", "6.931472"]
 
 
 def test_refuses_options_that_have_no_place(client: Client) -> None:

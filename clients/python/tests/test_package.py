@@ -61,6 +61,7 @@ def test_the_wheel_holds_the_package_and_its_types_and_nothing_else(
 
     names = {name for name in wheel.namelist() if ".dist-info/" not in name}
     assert "lossmeter/py.typed" in names
+    assert any(name.endswith("licenses/LICENSE") for name in wheel.namelist())
     assert names == expected
 
 

@@ -183,7 +183,7 @@ def test_a_pause_that_was_asked_for_is_waited_for(service: Service) -> None:
         started = time.monotonic()
         assert evaluates(client)
 
-    assert 1 <= time.monotonic() - started < 2
+    assert 1 <= time.monotonic() - started < 10
 
 
 def test_an_answer_that_broke_off_in_its_head_is_not_taken_for_an_empty_one(
@@ -201,7 +201,7 @@ def test_pauses_grow(service: Service) -> None:
         started = time.monotonic()
         assert evaluates(client)
 
-    assert 0.7 <= time.monotonic() - started < 1.5
+    assert 0.7 <= time.monotonic() - started < 10
 
 
 def test_who_gives_up_on_a_lost_connection_says_so(service: Service) -> None:
@@ -248,7 +248,7 @@ def test_where_nobody_listens_it_is_tried_again() -> None:
     ):
         client.info()
 
-    assert 0.3 <= time.monotonic() - started < 1
+    assert 0.3 <= time.monotonic() - started < 10
 
 
 @pytest.mark.parametrize(
@@ -264,7 +264,7 @@ def test_a_time_out_is_not_repeated(service: Service, fault: Fault) -> None:
         started = time.monotonic()
         with pytest.raises(UnreachableError, match="timed out") as raised:
             client.cross_entropy(logits, np.zeros(len(logits), int))
-        assert time.monotonic() - started < 2
+        assert time.monotonic() - started < 10
 
     assert not raised.value.repeatable
     assert len(relay.heads) == 1

@@ -219,12 +219,39 @@ def test_is_float32_under_autocast(client: Client) -> None:
     torch.testing.assert_close(ours, theirs)
 
 
-def test_can_be_differentiated_once_only(client: Client) -> None:
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_keeps_small_gradients_of_a_scaled_loss(
+    client: Client, dtype: torch.dtype
+) -> None:
+    # What torch.amp.GradScaler does, with the scale that it begins with.
+    generator = torch.Generator().manual_seed(10)
+    logits = torch.randn(512, 1000, generator=generator).to(dtype)
+    target = torch.randint(1000, (512,), generator=generator)
+    module = CrossEntropyLoss(client=client)
+
+    def gradient_of(loss_of: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+        followed = logits.clone().requires_grad_()
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            loss = loss_of(followed, target)
+        (loss * 65536).backward()  # type: ignore[no-untyped-call]
+        assert followed.grad is not None
+        return followed.grad
+
+    ours, theirs = gradient_of(module), gradient_of(functional.cross_entropy)
+    assert ours.isfinite().all()
+    assert ours.count_nonzero() == theirs.count_nonzero()
+    torch.testing.assert_close(ours, theirs)
+
+
+@pytest.mark.parametrize("scaled", [False, True])
+def test_can_be_differentiated_once_only(client: Client, scaled: bool) -> None:
     logits = torch.randn(2, 3, requires_grad=True)
     loss = CrossEntropyLoss(client=client)(logits, torch.tensor([0, 1]))
-    (gradient,) = torch.autograd.grad(loss * loss, logits, create_graph=True)
-    with pytest.raises(RuntimeError, match="once_differentiable"):
-        gradient.sum().backward()  # type: ignore[no-untyped-call]
+    loss = loss * loss if scaled else loss
+    (gradient,) = torch.autograd.grad(loss, logits, create_graph=True)
+    penalized = loss + gradient.square().sum()
+    with pytest.raises(NotImplementedError, match="once, not twice"):
+        penalized.backward()
 
 
 def test_refuses_a_gradient_that_it_has_not(client: Client) -> None:
@@ -232,6 +259,8 @@ def test_refuses_a_gradient_that_it_has_not(client: Client) -> None:
     target = torch.full((2, 3), 1 / 3, requires_grad=True)
     with pytest.raises(NotImplementedError, match="target"):
         module(torch.zeros(2, 3), target)
+    with torch.no_grad():
+        assert module(torch.zeros(2, 3), target).isfinite()
 
 
 def test_says_what_the_service_found(client: Client) -> None:
@@ -268,8 +297,9 @@ def test_records_into_a_run(client: Client) -> None:
 
 def test_wants_a_step_with_a_run_and_none_without(client: Client) -> None:
     logits, target = torch.zeros(1, 2), torch.zeros(1, dtype=torch.int64)
-    with pytest.raises(ValueError, match="no run"):
-        CrossEntropyLoss(client=client)(logits, target, step=0)
+    for given in ({"step": 0}, {"micro_batch": 1}):
+        with pytest.raises(ValueError, match="no run"):
+            CrossEntropyLoss(client=client)(logits, target, **given)
     with pytest.raises(ValueError, match="step is None"):
         CrossEntropyLoss(run=client.run("torch"))(logits, target)
     with pytest.raises(ValueError, match="expected one"):

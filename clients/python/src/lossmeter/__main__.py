@@ -5,8 +5,11 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import os
 import sys
 import time
+from contextlib import suppress
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any, cast
 
 from lossmeter import (
@@ -44,12 +47,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with Client(given.url, retries=given.retries) as client:
             code: int = given.command(client, given)
             return code
-    except NonFiniteLossError as error:
-        print(error, file=sys.stderr)
-        return NON_FINITE
+    except BrokenPipeError:
+        # Who reads what is printed has enough; Python would complain at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return OK
     except (LossmeterError, OSError, ValueError) as error:
-        print(f"lossmeter: {error}", file=sys.stderr)
-        return FAILED
+        notes = "".join(f", {note}" for note in getattr(error, "__notes__", []))
+        print(f"lossmeter: {error}{notes}", file=sys.stderr)
+        return NON_FINITE if isinstance(error, NonFiniteLossError) else FAILED
     except KeyboardInterrupt:
         return OK
 
@@ -98,6 +103,7 @@ def _parser() -> argparse.ArgumentParser:
     watch.add_argument(
         "--until",
         type=int,
+        default=math.inf,
         metavar="STEP",
         help="end when this step, or one after it, is complete",
     )
@@ -118,23 +124,23 @@ def _ping(client: Client, _given: argparse.Namespace) -> int:
 
 
 def _evaluate(client: Client, given: argparse.Namespace) -> int:
-    evaluations = client.evaluate_files(given.files, **_options(given.option))
+    options = _options(given.option)
+    files, evaluations = [], []
+    for file in given.files:
+        evaluation = client.evaluate_file(file, **options)
+        if not given.json:
+            print(f"{file}: {evaluation}", flush=True)
+        files.append({"file": file, **_fields(evaluation)})
+        evaluations.append(evaluation)
     numerator = math.fsum(e.numerator for e in evaluations)
     denominator = math.fsum(e.denominator for e in evaluations)
-    loss = numerator / denominator if denominator else math.nan
+    mean = numerator / denominator if denominator else math.nan
     if given.json:
-        files = [
-            {"file": file, **_plain(evaluation)}
-            for file, evaluation in zip(given.files, evaluations, strict=True)
-        ]
-        total = {"loss": loss, "numerator": numerator, "denominator": denominator}
+        total = {"numerator": numerator, "denominator": denominator, "mean": mean}
         result = wire_json.with_text({"total": total, "files": files})
         print(json.dumps(result, indent=2, allow_nan=False))
-    else:
-        for file, evaluation in zip(given.files, evaluations, strict=True):
-            print(f"{file}: {evaluation}")
-        if len(evaluations) > 1:
-            print(f"all {len(evaluations)} as one batch: loss {loss:.6g}")
+    elif len(files) > 1:
+        print(f"all {len(files)}: Σ numerators / Σ denominators = {mean:.6g}")
     return OK if all(e.is_finite for e in evaluations) else NON_FINITE
 
 
@@ -153,30 +159,22 @@ def _options(settings: list[str]) -> Options:
     return cast("Options", options)
 
 
-def _plain(evaluation: Evaluation) -> dict[str, object]:
-    return {
-        "loss": evaluation.loss,
-        "numerator": evaluation.numerator,
-        "denominator": evaluation.denominator,
-        "z_loss": evaluation.z_loss,
-        "mean_nll": evaluation.mean_nll,
-        "rows": evaluation.rows,
-        "metrics": evaluation.metrics,
-        "diagnostics": evaluation.diagnostics,
-        "kernel": evaluation.kernel,
-    }
+def _fields(evaluation: Evaluation) -> dict[str, object]:
+    names = (field.name for field in fields(evaluation) if field.name != "outputs")
+    return {name: getattr(evaluation, name) for name in names}
 
 
 def _watch(client: Client, given: argparse.Namespace) -> int:
     code = OK
-    for event in client.run(given.run).watch(after=None if given.new else 0):
-        if not isinstance(event, StepEvent):
-            continue
-        step = event.step
-        print(_line(step), flush=True)
-        code = NON_FINITE if step["non_finite"] else code
-        if given.until is not None and step["complete"] and step["step"] >= given.until:
-            break
+    with suppress(KeyboardInterrupt):
+        for event in client.run(given.run).watch(after=None if given.new else 0):
+            if not isinstance(event, StepEvent):
+                continue
+            step = event.step
+            print(_line(step), flush=True)
+            code = NON_FINITE if step["non_finite"] else code
+            if step["complete"] and step["step"] >= given.until:
+                break
     return code
 
 

@@ -10,7 +10,7 @@ from lossmeter.address import Address
 from lossmeter.async_runs import AsyncRun
 from lossmeter.async_transport import AsyncTransport
 from lossmeter.batch import Batch
-from lossmeter.files import batch_of, paths_of
+from lossmeter.files import batch_of, naming, paths_of
 from lossmeter.progress import track_items
 
 if TYPE_CHECKING:
@@ -125,9 +125,9 @@ class AsyncClient:
         self, path: AnyPath, **options: Unpack[Options]
     ) -> Evaluation:
         """Evaluates a batch that lies in a file; see `Client.evaluate_file`."""
-        return await self.transport.send(
-            requests.cross_entropy(batch_of(path, options))
-        )
+        with naming(path):
+            batch = batch_of(path, options)
+            return await self.transport.send(requests.cross_entropy(batch))
 
     async def evaluate_files(
         self, paths: AnyPath | Iterable[AnyPath], **options: Unpack[Options]

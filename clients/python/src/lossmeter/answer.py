@@ -26,11 +26,15 @@ class Answer:
         status: The HTTP status.
         content: Its body, which may be written to.
         retry_after: The seconds that the service asks to wait, at most a minute.
+        media_type: What its body is, without parameters.
+        location: Where a redirect leads.
     """
 
     status: int
     content: bytearray = field(repr=False)
     retry_after: float | None = None
+    media_type: str = ""
+    location: str | None = None
 
 
 Outcome = Answer | UnreachableError
@@ -45,7 +49,13 @@ def answer_of(status: int, headers: Mapping[str, str], content: bytearray) -> Ou
     has_length = "Content-Length" in headers or "Transfer-Encoding" in headers
     if not content and not has_length and status != HTTPStatus.NO_CONTENT:
         return UnreachableError("the answer broke off in its head", repeatable=True)
-    return Answer(status, content, retry_after(headers))
+    return Answer(
+        status,
+        content,
+        retry_after(headers),
+        headers.get("Content-Type", "").partition(";")[0].strip(),
+        headers.get("Location"),
+    )
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:

@@ -43,7 +43,7 @@ def _as_numpy(value: Any) -> NDArray[Any]:  # noqa: ANN401 -- of any library
     # A library that was not imported has made no array; none is imported for the test.
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(value, torch.Tensor):
-        return _from_torch(value.detach().cpu().contiguous(), torch)
+        return _from_torch(value.detach().contiguous().cpu(), torch)
     mindspore = sys.modules.get("mindspore")
     if mindspore is not None and isinstance(value, mindspore.Tensor):
         return np.asarray(value.asnumpy())

@@ -55,7 +55,7 @@ class AsyncTransport:
             if delay is None:
                 break
             await asyncio.sleep(delay)
-        return request.settle(outcome)
+        return request.settle(outcome, repeated=attempt > 0)
 
     async def events(self, path: str, after: int | None) -> AsyncGenerator[Event]:
         """The events of a path, over breaks of the connection; see `AsyncRun.watch`."""
@@ -74,7 +74,7 @@ class AsyncTransport:
             except UnreachableError as error:
                 if attempt >= self._retries or not (came or error.repeatable):
                     raise
-                await asyncio.sleep(backoff(attempt))
+                await asyncio.sleep(backoff(attempt, reader.pause))
                 attempt += 1
                 reader.restart()
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 from lossmeter import request as requests
 from lossmeter.address import Address
 from lossmeter.batch import Batch
-from lossmeter.files import batch_of, paths_of
+from lossmeter.files import batch_of, naming, paths_of
 from lossmeter.progress import track_items
 from lossmeter.runs import Run
 from lossmeter.transport import Transport
@@ -191,12 +191,13 @@ class Client:
         return self.transport.send(requests.combine(partials, options))
 
     def evaluate_file(self, path: AnyPath, **options: Unpack[Options]) -> Evaluation:
-        """Evaluates a batch that lies in a file, which is not read into memory.
+        """Evaluates a batch that lies in a file.
 
         Args:
             path: A safetensors or `.npz` file with `logits`, `label` and, optionally,
-                `input_mask` and `weight`, in any order. A safetensors file may have
-                options as JSON text in `__metadata__.options`.
+                `input_mask` and `weight`, in any order. A safetensors file is not read
+                into memory; it may have options as JSON text in
+                `__metadata__.options`.
             **options: Options in place of the file's.
 
         Raises:
@@ -205,7 +206,9 @@ class Client:
             ProblemError: The service refused the batch.
             UnreachableError: The service could not be reached.
         """
-        return self.transport.send(requests.cross_entropy(batch_of(path, options)))
+        with naming(path):
+            batch = batch_of(path, options)
+            return self.transport.send(requests.cross_entropy(batch))
 
     def evaluate_files(
         self, paths: AnyPath | Iterable[AnyPath], **options: Unpack[Options]

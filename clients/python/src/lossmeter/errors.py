@@ -105,7 +105,7 @@ def problem_of(status: int, content: bytes | bytearray) -> ProblemError:
         problem = None
     if not isinstance(problem, dict):
         text = bytes(content[:_SHOWN_CHARACTERS]).decode(errors="replace").strip()
-        problem = {"title": "No problem of Lossmeter's", "detail": text}
+        problem = {"title": "Refused by what is no Lossmeter", "detail": text}
     if problem.get("code") == "non_finite_loss":
         return NonFiniteLossError(status, problem)
     return ProblemError(status, problem)

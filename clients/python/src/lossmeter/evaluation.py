@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from lossmeter import safetensors, wire_json
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class Evaluation:
     """An evaluated batch: N rows, C classes, nats throughout.
+
+    Two are equal when all is but their outputs, which may be large.
 
     Attributes:
         loss: The loss, as `reduction` and `semantics` form it; None with
@@ -38,7 +40,7 @@ class Evaluation:
     z_loss: float
     mean_nll: float
     rows: RowCounts
-    outputs: dict[str, NDArray[Any]]
+    outputs: dict[str, NDArray[Any]] = field(compare=False)
     metrics: Metrics
     diagnostics: Diagnostics
     kernel: str

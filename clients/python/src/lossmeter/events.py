@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 EVENT_STREAM = "text/event-stream"
 
+_MOST_PAUSE = 10.0
+
 EVENT_SECONDS = 60.0
 """How long a stream may keep silent; the service says something every 15 s."""
 
@@ -66,11 +68,13 @@ class EventReader:
 
     Attributes:
         ended: Whether the last event was told.
+        pause: The seconds after which the service wants to be asked again.
     """
 
     def __init__(self, after: int | None) -> None:
         """Begins after that change of the history; None: with what is yet to come."""
         self.ended = False
+        self.pause = 0.0
         self._last_id = None if after is None else str(after)
         self.restart()
 
@@ -104,6 +108,8 @@ class EventReader:
                 self._data.append(value)
             case "id":
                 self._next_id = value
+            case "retry" if value.isascii() and value.isdigit():
+                self.pause = min(int(value[:6]) / 1000, _MOST_PAUSE)
             case "" if line == "":
                 return self._dispatch()
         return None

@@ -1,4 +1,4 @@
-"""Batches in files, mapped into memory rather than read."""
+"""Batches in files."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import mmap
 import os
 import zipfile
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
@@ -13,9 +14,10 @@ import numpy as np
 
 from lossmeter import safetensors
 from lossmeter.batch import Batch
+from lossmeter.errors import LossmeterError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from numpy.typing import NDArray
 
@@ -29,6 +31,16 @@ _FIELDS = {"logits", "label", "input_mask", "weight"}
 def paths_of(paths: AnyPath | Iterable[AnyPath]) -> list[AnyPath]:
     """Paths as a list; one alone, which could be taken for its letters, is one."""
     return [paths] if isinstance(paths, str | os.PathLike) else list(paths)
+
+
+@contextmanager
+def naming(path: AnyPath) -> Iterator[None]:
+    """Adds the file to what an error says."""
+    try:
+        yield
+    except LossmeterError as error:
+        error.add_note(f"in {os.fspath(path)}")
+        raise
 
 
 def batch_of(path: AnyPath, options: Options) -> Batch:

@@ -7,30 +7,31 @@ backward pass uses the service's gradient), and works under `jit`.
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING, Any
+import json
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from lossmeter import wire_json
 from lossmeter.address import Address
+from lossmeter.batch import without_none
 from lossmeter.client import Client
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Unpack
 
     from jax.typing import ArrayLike
-    from numpy.typing import NDArray
 
     from lossmeter.schemas import Options
 
+_Batch: TypeAlias = tuple[Any, Any, Any, Any]
+"""Logits, label, mask and weight, of which the last two may be None."""
+
 _OWN = ("outputs", "gradient_dtype", "calculate_per_token_loss", "shift")
-
-
-@functools.cache
-def _client_at(address: Address) -> Client:
-    """One client, and its connections, for all calls that name none."""
-    return Client(address.url, address.api_key)
+_FIELDS = ("logits", "label", "input_mask", "weight")
 
 
 def cross_entropy(
@@ -43,6 +44,11 @@ def cross_entropy(
     **options: Unpack[Options],
 ) -> jax.Array:
     """The loss of a batch, which can be differentiated once by the logits.
+
+    Under `jit` the service is asked by a callback. JAX itself then waits for ever where
+    as many callbacks run as XLA has threads (one, on a single CPU) and the logits are
+    more than some 100 KB: there call
+    `jax.config.update("jax_cpu_enable_async_dispatch", False)` first.
 
     Args:
         logits: Scores of shape (N, C) or (…, C), floating point.
@@ -60,55 +66,100 @@ def cross_entropy(
 
     Raises:
         ValueError: An option that has no place here.
-        jax.errors.JaxRuntimeError: The service refused the batch, or could not be
-            reached: JAX hands on what its message says, not the error itself.
+        NotImplementedError: A gradient by something else than the logits.
+        ProblemError: The service refused the batch. Under `jit` JAX makes it a
+            `JaxRuntimeError` with the same text.
+        UnreachableError: The service could not be reached; under `jit` likewise.
     """
     refused = [name for name in _OWN if options.get(name)]
     if refused:
         raise ValueError(f"{', '.join(refused)} given: ask Client.cross_entropy for it")
-    asked = client or _client_at(Address.of(None, None))
-    logits = jnp.asarray(logits)
-    per_row = options.get("reduction") == "none"
-    shape = logits.shape[:-1] if per_row else ()
-    loss = jnp.promote_types(logits.dtype, jnp.float32)
-    shapes: tuple[Any, ...] = (
-        jax.ShapeDtypeStruct(shape, loss),  # type: ignore[no-untyped-call]
-        jax.ShapeDtypeStruct(logits.shape, logits.dtype),  # type: ignore[no-untyped-call]
+    loss = _differentiable(
+        client or _client_at(Address.of(None, None)),
+        wire_json.dumps("options", without_none(options)),
     )
+    given = (logits, label, input_mask, weight)
+    value: jax.Array = loss(tuple(x if x is None else jnp.asarray(x) for x in given))
+    return value
 
-    def evaluate(
-        batch: tuple[Any, ...], *, with_gradient: bool
-    ) -> tuple[NDArray[Any], ...]:
-        wanted: Options = {**options, "outputs": ["gradient"] if with_gradient else []}
-        evaluation = asked.cross_entropy(*batch, **wanted)
-        value = evaluation.loss
-        if value is None:
-            rows = evaluation.outputs["per_token_loss"].astype(loss)
-        else:
-            rows = np.asarray(value, loss)
-        return (rows, evaluation.outputs["gradient"]) if with_gradient else (rows,)
 
-    def call(batch: tuple[Any, ...], *, with_gradient: bool) -> Any:  # noqa: ANN401
-        return jax.pure_callback(
-            lambda arrays: evaluate(arrays, with_gradient=with_gradient),
-            shapes if with_gradient else shapes[:1],
-            batch,
-            vmap_method="sequential",
+@functools.cache
+def _client_at(address: Address) -> Client:
+    """One client, and its connections, for all calls that name none."""
+    return Client(address.url, address.api_key)
+
+
+@functools.lru_cache
+def _differentiable(client: Client, options: str) -> Callable[[tuple[Any, ...]], Any]:
+    """The loss of a batch as JAX knows it: one function, so that JAX compiles it once.
+
+    Args:
+        client: Whom to ask.
+        options: Options as JSON.
+    """
+    given = cast("Options", json.loads(options))
+    per_row = given.get("reduction") == "none"
+
+    def evaluate(batch: _Batch, *, with_gradient: bool) -> tuple[Any, ...]:
+        wanted: Options = {**given}
+        if with_gradient:
+            # It is rounded to 16 bits after it was scaled.
+            is_16_bit = batch[0].dtype.itemsize == 2  # noqa: PLR2004 -- bytes
+            wanted["gradient_dtype"] = "float32" if is_16_bit else None
+            wanted["outputs"] = ["gradient"]
+        evaluation = client.cross_entropy(*batch, **wanted)
+        dtype = jnp.promote_types(batch[0].dtype, jnp.float32)
+        loss = (
+            evaluation.outputs["per_token_loss"]
+            if evaluation.loss is None
+            else np.asarray(evaluation.loss)
         )
+        gradient = (evaluation.outputs["gradient"],) if with_gradient else ()
+        return (loss.astype(dtype), *gradient)
+
+    def ask(batch: _Batch, *, with_gradient: bool) -> tuple[Any, ...]:
+        asked = functools.partial(evaluate, with_gradient=with_gradient)
+        if not any(isinstance(array, jax.core.Tracer) for array in batch):
+            return tuple(jnp.asarray(array) for array in asked(batch))
+        logits = batch[0]
+        dtype = jnp.promote_types(logits.dtype, jnp.float32)
+        loss = _shape(logits.shape[:-1] if per_row else (), dtype)
+        shapes = (loss, _shape(logits.shape, dtype)) if with_gradient else (loss,)
+        answer: tuple[Any, ...] = jax.pure_callback(
+            asked, shapes, batch, vmap_method="sequential"
+        )
+        return answer
 
     @jax.custom_vjp
-    def of_batch(batch: tuple[Any, ...]) -> jax.Array:
-        value: jax.Array = call(batch, with_gradient=False)[0]
-        return value
+    def loss(batch: _Batch) -> Any:  # noqa: ANN401 -- an array
+        return ask(batch, with_gradient=False)[0]
 
-    def forward(batch: tuple[Any, ...]) -> tuple[jax.Array, jax.Array]:
-        value, by_logits = call(batch, with_gradient=True)
-        return value, by_logits
+    def forward(batch: tuple[Any, ...]) -> tuple[Any, tuple[Any, Any]]:
+        followed = [
+            name
+            for name, array in zip(_FIELDS[1:], batch[1:], strict=True)
+            if array is not None and array.perturbed
+        ]
+        if followed:
+            raise NotImplementedError(f"a gradient with respect to {followed[0]}")
+        arrays = (array if array is None else array.value for array in batch)
+        values = cast("_Batch", tuple(arrays))
+        value, gradient = ask(values, with_gradient=True)
+        # Its dtype goes along in an array that has no elements.
+        return value, (gradient, jnp.empty(0, values[0].dtype))
 
-    def backward(by_logits: jax.Array, by_loss: jax.Array) -> tuple[tuple[Any, ...]]:
+    def backward(residuals: tuple[Any, Any], grad: Any) -> tuple[_Batch]:  # noqa: ANN401 -- an array
+        gradient, like = residuals
+        if isinstance(grad, jax.custom_derivatives.SymbolicZero):
+            return ((jnp.zeros(gradient.shape, like.dtype), None, None, None),)
         # A row's loss depends on its own logits alone.
-        scale = by_loss[..., None] if per_row else by_loss
-        return ((by_logits * scale.astype(by_logits.dtype), None, None, None),)
+        scale = grad[..., None] if per_row else grad
+        by_logits = (gradient * scale.astype(gradient.dtype)).astype(like.dtype)
+        return ((by_logits, None, None, None),)
 
-    of_batch.defvjp(forward, backward)
-    return of_batch((logits, label, input_mask, weight))
+    loss.defvjp(forward, backward, symbolic_zeros=True)
+    return loss
+
+
+def _shape(shape: tuple[int, ...], dtype: Any) -> jax.ShapeDtypeStruct:  # noqa: ANN401 -- any of JAX's
+    return jax.ShapeDtypeStruct(shape, dtype)  # type: ignore[no-untyped-call]

@@ -36,8 +36,8 @@ class CrossEntropyLoss:
 
     Called with MindSpore's tensors it returns such tensors, float32, and can be
     differentiated with respect to the logits in PyNative mode: the backward pass asks
-    the service for the gradient. Called with any other arrays it returns NumPy's,
-    float64.
+    the service for the gradient. There is none with respect to label and mask, and
+    MindSpore is told 0. Called with any other arrays it returns NumPy's, float64.
 
     What mindformers ships gives a label out of [0, C) the loss 0 and counts it, -100
     too; here it is refused, and rows of -100 are left out. `ignore_index=[]` with

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import mindspore
-import numpy as np
 from mindspore import Tensor, nn
 
 if TYPE_CHECKING:
@@ -51,8 +50,9 @@ class _Loss(nn.Cell):  # type: ignore[misc]
         out: Any,  # noqa: ANN401, ARG002 -- MindSpore passes it
         dout: Any,  # noqa: ANN401
     ) -> tuple[Tensor]:
-        array = self._evaluate(outputs=["gradient"]).outputs["gradient"]
-        gradient = Tensor(array.astype(np.float32), mindspore.float32)
+        # It is rounded to 16 bits after it was scaled.
+        evaluation = self._evaluate(outputs=["gradient"], gradient_dtype="float32")
+        gradient = Tensor(evaluation.outputs["gradient"], mindspore.float32)
         scale = dout[0] if isinstance(dout, tuple) else dout
         # Of shape () or (1,), or a value a row; a row's loss depends on its own logits.
         by_row = scale.reshape((*scale.shape, *(1,) * (logits.ndim - scale.ndim)))

@@ -6,6 +6,7 @@ Nothing here touches a network: clients differ in how they send these.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Generic, NewType, NotRequired, TypedDict, TypeVar
 from urllib.parse import quote, urlencode
 
@@ -40,6 +41,7 @@ _T = TypeVar("_T")
 
 JSON = "application/json"
 MSGPACK = "application/vnd.msgpack"
+EXPORTS = {"csv": "text/csv", "jsonl": "application/jsonl"}
 
 Partial = NewType("Partial", bytes)
 """What is known of rows over a shard of the vocabulary; about 60 opaque bytes a row."""
@@ -52,20 +54,24 @@ class Request(Generic[_T]):
     method: str
     path: str
     decode: Callable[[bytearray], _T]
-    accept: str = JSON
+    accept: str | None = JSON
     body: Body | None = None
 
     @property
     def headers(self) -> dict[str, str]:
         """The headers that are not the same for all requests."""
-        headers = {"Accept": self.accept}
+        headers = {} if self.accept is None else {"Accept": self.accept}
         if self.body is not None:
             headers["Content-Type"] = self.body.content_type
             headers["Content-Length"] = str(self.body.length)
         return headers
 
-    def settle(self, outcome: Outcome) -> _T:
+    def settle(self, outcome: Outcome, *, repeated: bool = False) -> _T:
         """What came of it.
+
+        Args:
+            outcome: What came of the last attempt.
+            repeated: Whether there was one before, whose answer may have been lost.
 
         Raises:
             UnreachableError: There was no answer.
@@ -74,15 +80,25 @@ class Request(Generic[_T]):
         """
         if isinstance(outcome, UnreachableError):
             raise outcome
-        if outcome.status >= 300:  # noqa: PLR2004 -- redirects are not followed
-            raise problem_of(outcome.status, outcome.content)
-        try:
-            return self.decode(outcome.content)
-        except (KeyError, TypeError, ValueError) as cause:
-            shown = bytes(outcome.content[:100])
+        status, content = outcome.status, outcome.content
+        if repeated and self.method == "DELETE" and status == HTTPStatus.NOT_FOUND:
+            return self.decode(content)
+        if status >= HTTPStatus.BAD_REQUEST:
+            raise problem_of(status, content)
+        asked = f"{self.method} {self.path}"
+        if status >= HTTPStatus.MULTIPLE_CHOICES:
+            where = f"to {outcome.location}" if outcome.location else "elsewhere"
             raise UnexpectedAnswerError(
-                f"{self.method} {self.path} was answered with {shown!r}"
-            ) from cause
+                f"{asked} is redirected {where} ({status}), which is not followed: "
+                "give the URL that it leads to"
+            )
+        shown = f"{outcome.media_type or 'nothing'}: {bytes(content[:100])!r}"
+        if self.accept is not None and outcome.media_type != self.accept:
+            raise UnexpectedAnswerError(f"{asked} was answered with {shown}")
+        try:
+            return self.decode(content)
+        except (KeyError, TypeError, ValueError) as cause:
+            raise UnexpectedAnswerError(f"{asked} was answered with {shown}") from cause
 
 
 def cross_entropy(batch: Batch) -> Request[Evaluation]:
@@ -195,7 +211,7 @@ def describe_run(
 
 def delete_run(run: str) -> Request[None]:
     """Deletes a run."""
-    return Request("DELETE", run_path(run), lambda _: None)
+    return Request("DELETE", run_path(run), lambda _: None, accept=None)
 
 
 class StepPage(TypedDict):
@@ -229,7 +245,7 @@ def get_step(run: str, step: int) -> Request[StepDetail]:
 def export_run(run: str, format: str, of: str) -> Request[str]:  # noqa: A002 -- the service's name
     """A run as text."""
     path = run_path(run, "export", format=format, of=of)
-    return Request("GET", path, lambda content: content.decode(), "*/*")
+    return Request("GET", path, lambda text: text.decode(), EXPORTS[format])
 
 
 def _object_with(key: str) -> Callable[[bytearray], Any]:

@@ -1,7 +1,7 @@
 """When a request is sent again, and after how long.
 
-To send again is safe: evaluating changes nothing, and to record the same again is no
-second record.
+To send again is safe: evaluating changes nothing, to record the same again is no second
+record, and what was deleted stays so.
 """
 
 from __future__ import annotations

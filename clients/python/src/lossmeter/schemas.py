@@ -29,69 +29,69 @@ class ParallelConfig(TypedDict, total=False):
 class Options(TypedDict, total=False):
     """How the loss is formed. Every option has a default."""
 
-    reduction: Literal["mean", "sum", "none"]
+    reduction: Literal["mean", "sum", "none"] | None
     """How row losses become one. `mean`: N / D + Z / D_z, with the denominators that
     `semantics` says. `sum`: N + Z. `none`: no `loss`; the row losses m·(ℓ + λ·lse²)
     come as `outputs.per_token_loss`, 0 for rows that are not counted.
     """
 
-    ignore_index: int | Sequence[int]
+    ignore_index: int | Sequence[int] | None
     """Label, or labels, whose rows are left out. Looked at before `invalid_label`; an
     empty list ignores nothing. Not for class probabilities: given with them it is
     refused.
     """
 
-    label_smoothing: float
+    label_smoothing: float | None
     """ε: mixes the target with the uniform distribution, ℓ = (1−ε)·w_y·nll + (ε/C)·Σ_c
     w_c·(lse − x_c); of class probabilities p it makes p′ = (1−ε)·p + ε/C, and ℓ = Σ_c
     w_c·p′_c·(lse − x_c). With `semantics: "megatron"` ε·C/(C−1) takes its place, and C
     = 1 is refused.
     """
 
-    lse_square_scale: float
+    lse_square_scale: float | None
     """λ of the z-loss Z = λ·Σ m·lse², which keeps logits from drifting. It is kept
     apart from N, and is not weighted by `weight`.
     """
 
-    softcap: float
+    softcap: float | None
     """s: caps logits softly, x = s·tanh(x / s), after `logit_scale`. Evaluated in
     float64. None without. ±Inf become ±s, and are still reported.
     """
 
-    logit_scale: float
+    logit_scale: float | None
     """x = scale·logit, before anything else: 1 / temperature. Other than 1, evaluated
     in float64.
     """
 
-    shift: int
+    shift: int | None
     """k of the causal shift along axis −2: logits at t are scored against label and
     mask at t + k. The last k positions are left out: they are not in `rows.total`, and
     row outputs are k shorter there. Logits of two axes are one sequence.
     """
 
-    semantics: Literal["mindformers", "torch", "megatron"]
+    semantics: Literal["mindformers", "torch", "megatron"] | None
     """Denominators of the mean, D and D_z alike. `mindformers`: D + 1e-8, so 0 when
     nothing is counted. `torch`: D, so NaN when nothing is counted. `megatron`: max(D,
     1).
     """
 
-    invalid_label: Literal["error", "zero_loss"]
+    invalid_label: Literal["error", "zero_loss"] | None
     """A counted row whose label is not in [0, C): `error` answers 422 with its place;
     `zero_loss` gives it the loss 0, whatever its logits hold, and still counts it,
     which with `ignore_index: []` is what mindformers.core.CrossEntropyLoss does.
     """
 
-    calculate_per_token_loss: bool
+    calculate_per_token_loss: bool | None
     """Megatron's pair: the answer has `numerator` = N and `denominator` = D but no
     `loss`; the caller sums both over ranks and divides.
     """
 
-    check_for_nan_in_loss_and_grad: bool
+    check_for_nan_in_loss_and_grad: bool | None
     """Adds the Euclidean norm of the gradient to the diagnostics, without its tensor,
     and the local loss of each data-parallel group; both are also logged.
     """
 
-    parallel_config: ParallelConfig
+    parallel_config: ParallelConfig | None
     """How a sharded trainer would have split the batch: rows into `data_parallel`
     groups, classes into `model_parallel` shards. Refused when they do not divide. The
     local loss of a group is Σ m·ℓ / (Σ m + 1e-8) over its counted rows, under every
@@ -99,21 +99,21 @@ class Options(TypedDict, total=False):
     ranks and entropy are those of whole rows.
     """
 
-    on_non_finite: Literal["report", "reject"]
+    on_non_finite: Literal["report", "reject"] | None
     """What to do when loss, numerator or z_loss is not finite: `report` answers 200
     with it, `reject` answers 422 `non_finite_loss` with the same `diagnostics` in the
     problem.
     """
 
-    max_locations: int
+    max_locations: int | None
     """How many places of non-finite logits the diagnostics name at most, the first ones
     in row-major order.
     """
 
-    gradient_dtype: Literal["float32"]
+    gradient_dtype: Literal["float32"] | None
     """The dtype of `outputs.gradient`; that of the logits without."""
 
-    outputs: Sequence[Literal["per_token_loss", "lse", "gradient", "predictions", "target_rank", "entropy"]]
+    outputs: Sequence[Literal["per_token_loss", "lse", "gradient", "predictions", "target_rank", "entropy"]] | None
     """Tensors to return; but for `gradient` they have an entry per row, shaped like
     class indices. `per_token_loss`: m·(ℓ + λ·lse²), 0 for rows that are not counted.
     `lse`: log Σ exp x. `gradient`: ∂loss/∂logits, shaped like `logits`, in the dtype of
@@ -129,7 +129,7 @@ class Options(TypedDict, total=False):
     in nats. Losses, lse and entropy are float64, predictions and ranks int32.
     """
 
-    metrics: Sequence[Literal["accuracy", "top5_accuracy", "mean_entropy", "ece"]]
+    metrics: Sequence[Literal["accuracy", "top5_accuracy", "mean_entropy", "ece"]] | None
     """Metrics to compute beside perplexity and bits_per_token: means over counted rows,
     weighted by the mask. `accuracy`: target_rank = 0. `top5_accuracy`: target_rank <
     min(5, C). `mean_entropy`: of `entropy`. `ece`: the expected calibration error, Σ_b

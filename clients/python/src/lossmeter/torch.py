@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from lossmeter.arrays import BFLOAT16
 from lossmeter.client import Client
@@ -110,13 +109,13 @@ class CrossEntropyLoss(torch.nn.Module):
             ProblemError: The service refused the batch.
             UnreachableError: The service could not be reached.
         """
-        if step is not None and self._run is None:
-            raise ValueError(f"step is {step}, but there is no run to record it into")
+        if self._run is None and (step is not None or micro_batch != 0):
+            given = f"step={step}, micro_batch={micro_batch}"
+            raise ValueError(f"{given}, but there is no run to record it into")
         if step is None and self._run is not None:
             raise ValueError(f"step is None, expected one to record into {self._run}")
-        if target.requires_grad or (
-            self.weight is not None and self.weight.requires_grad
-        ):
+        others = [target] if self.weight is None else [target, self.weight]
+        if torch.is_grad_enabled() and any(other.requires_grad for other in others):
             raise NotImplementedError("a gradient with respect to target or weight")
 
         def evaluate(logits: Tensor, label: Tensor, options: Options) -> Evaluation:
@@ -128,21 +127,28 @@ class CrossEntropyLoss(torch.nn.Module):
             )
 
         rows, labels = _rows_last(input, target)
-        wants_gradient = torch.is_grad_enabled() and input.requires_grad
-        options = self._options(target.is_floating_point(), wants_gradient)
+        options = self._options(
+            probabilities=target.is_floating_point(),
+            gradient=torch.is_grad_enabled() and input.requires_grad,
+            is_16_bit=input.itemsize == 2,  # noqa: PLR2004 -- bytes
+        )
         loss: Tensor = _CrossEntropy.apply(
             rows, labels, options, evaluate, self._keep, _result_dtype(input)
         )
         return loss.reshape(()) if input.dim() == 1 else loss
 
-    def _options(self, probabilities: bool, gradient: bool) -> Options:
+    def _options(self, probabilities: bool, gradient: bool, is_16_bit: bool) -> Options:
         options: Options = {
             "semantics": "torch",
             "reduction": self.reduction,
             "label_smoothing": self.label_smoothing,
             "outputs": ["gradient"] if gradient else [],
+            # A loss is often scaled so that small gradients of 16 bits do not vanish:
+            # they are rounded after that.
+            "gradient_dtype": "float32" if is_16_bit else None,
         }
-        if not probabilities or self.ignore_index != IGNORE_INDEX:
+        # PyTorch too takes any negative one with probabilities, and heeds none.
+        if not probabilities or self.ignore_index >= 0:
             options["ignore_index"] = self.ignore_index
         return options
 
@@ -174,7 +180,8 @@ class _CrossEntropy(torch.autograd.Function):
         keep(evaluation)
         outputs = evaluation.outputs
         if "gradient" in outputs:
-            ctx.save_for_backward(from_numpy(outputs["gradient"]).to(logits.device))
+            gradient = from_numpy(outputs["gradient"]).to(logits.device)
+            ctx.save_for_backward(logits, gradient)
         if evaluation.loss is None:
             loss = from_numpy(outputs["per_token_loss"])
         else:
@@ -182,12 +189,29 @@ class _CrossEntropy(torch.autograd.Function):
         return loss.to(device=logits.device, dtype=dtype)
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401
-        (gradient,) = ctx.saved_tensors
+        logits, gradient = ctx.saved_tensors
+        scaled: Tensor = _Gradient.apply(logits, gradient, grad)
+        return (scaled, None, None, None, None, None)
+
+
+class _Gradient(torch.autograd.Function):
+    """The gradient of a scaled loss, which has no gradient itself."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,  # noqa: ANN401, ARG004 -- PyTorch passes it
+        logits: Tensor,
+        gradient: Tensor,
+        grad: Tensor,
+    ) -> Tensor:
         # A row's loss depends on its own logits alone.
         scale = grad if grad.dim() == 0 else grad.unsqueeze(-1)
-        return (gradient * scale.to(gradient.dtype), None, None, None, None, None)
+        return (gradient * scale.to(gradient.dtype)).to(logits.dtype)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> None:  # noqa: ANN401 -- likewise
+        raise NotImplementedError("the loss can be differentiated once, not twice")
 
 
 def from_numpy(array: NDArray[Any]) -> Tensor:

@@ -38,8 +38,8 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 
-_CONNECTIONS = 8
-"""Connections that are kept: threads beyond that many open one each time."""
+_CONNECTIONS = 64
+"""Connections that are kept at most: one a thread that asks."""
 
 
 class Transport:
@@ -75,7 +75,7 @@ class Transport:
             if delay is None:
                 break
             time.sleep(delay)
-        return request.settle(outcome)
+        return request.settle(outcome, repeated=attempt > 0)
 
     def events(self, path: str, after: int | None) -> Generator[Event]:
         """The events of a path, over breaks of the connection; see `Run.watch`."""
@@ -93,7 +93,7 @@ class Transport:
             except UnreachableError as error:
                 if attempt >= self._retries or not (came or error.repeatable):
                     raise
-                time.sleep(backoff(attempt))
+                time.sleep(backoff(attempt, reader.pause))
                 attempt += 1
                 reader.restart()
 
