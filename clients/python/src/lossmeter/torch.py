@@ -147,7 +147,7 @@ class CrossEntropyLoss(torch.nn.Module):
             # they are rounded after that.
             "gradient_dtype": "float32" if is_16_bit else None,
         }
-        # PyTorch too takes any negative one with probabilities, and heeds none.
+        # With probabilities PyTorch takes any negative one, which leaves nothing out.
         if not probabilities or self.ignore_index >= 0:
             options["ignore_index"] = self.ignore_index
         return options
