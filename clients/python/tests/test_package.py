@@ -126,3 +126,13 @@ import lossmeter, lossmeter.mindformers, lossmeter.__main__
     )
 
     assert done.returncode == 0, done.stderr
+
+
+def test_the_asynchronous_twin_says_what_it_takes() -> None:
+    program = "import sys; sys.modules['aiohttp'] = None; import lossmeter.aio"
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 1
+    assert "pip install 'lossmeter[async]'" in done.stderr

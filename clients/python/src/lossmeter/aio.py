@@ -8,10 +8,16 @@ from typing import TYPE_CHECKING, Any, Self
 from lossmeter import request as requests
 from lossmeter.address import Address
 from lossmeter.async_runs import AsyncRun
-from lossmeter.async_transport import AsyncTransport
 from lossmeter.batch import Batch
 from lossmeter.files import batch_of, naming, paths_of
 from lossmeter.progress import track_items
+
+try:
+    from lossmeter.async_transport import AsyncTransport
+except ModuleNotFoundError as cause:
+    raise ModuleNotFoundError(
+        f"{cause}: pip install 'lossmeter[async]'", name=cause.name
+    ) from cause
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
