@@ -201,8 +201,8 @@ def _may_succeed(error: HTTPError) -> bool:
         case ProtocolError():
             return not any(isinstance(inner, TimeoutError) for inner in error.args)
         case ConnectTimeoutError() | ReadTimeoutError():
-            return False
+            return False  # It has taken its time.
         case SSLError() | LocationParseError():
-            return False
+            return False  # It will be no other.
         case _:
             return True
