@@ -6,7 +6,7 @@ import { Options } from '../src/loss/options.ts';
 import { Diagnostics } from '../src/schemas/diagnostics.ts';
 import { DiagnoseReply } from '../src/schemas/diagnosis.ts';
 import { CrossEntropyReply } from '../src/schemas/cross-entropy.ts';
-import { RunSummary, StepDetail, StepList } from '../src/schemas/runs.ts';
+import { RunList, RunSummary, StepDetail, StepList } from '../src/schemas/runs.ts';
 import { Info } from '../src/schemas/service.ts';
 
 interface Schema {
@@ -39,7 +39,9 @@ const ROOTS: readonly [name: string, schema: object, direction: Direction][] = [
   ['Diagnostics', Diagnostics, 'reply'],
   ['Diagnosis', DiagnoseReply, 'reply'],
   ['RunSummary', RunSummary, 'reply'],
+  ['RunList', RunList, 'reply'],
   ['StepPoint', StepList.properties.steps.items, 'reply'],
+  ['StepList', StepList, 'reply'],
   ['MicroBatch', RankDetail.properties.micro_batches.items, 'reply'],
   ['RankDetail', RankDetail, 'reply'],
   ['StepDetail', StepDetail, 'reply'],

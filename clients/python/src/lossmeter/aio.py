@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from functools import partial
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 from lossmeter import request as requests
 from lossmeter.address import Address
@@ -11,6 +10,7 @@ from lossmeter.async_runs import AsyncRun
 from lossmeter.batch import Batch
 from lossmeter.files import batch_of, naming, paths_of
 from lossmeter.progress import track_items
+from lossmeter.settings import Configured, Settings
 
 try:
     from lossmeter.async_transport import AsyncTransport
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["AsyncClient", "AsyncRun"]
 
 
-class AsyncClient:
+class AsyncClient(Configured):
     """A client for one event loop; its arguments and methods are those of `Client`.
 
     Args:
@@ -69,17 +69,8 @@ class AsyncClient:
         progress: bool | None = None,
         session: aiohttp.ClientSession | None = None,
     ) -> None:
-        address = Address.of(url, api_key)
-        self.url = address.url
-        self.transport = AsyncTransport(address, timeout, retries, progress, session)
-        self._progress = progress
-        self._again = partial(
-            type(self),
-            address.url,
-            timeout=timeout,
-            retries=retries,
-            progress=progress,
-        )
+        super().__init__(Settings(Address.of(url, api_key), timeout, retries, progress))
+        self.transport = AsyncTransport(self.settings, session)
 
     async def cross_entropy(
         self,
@@ -139,7 +130,7 @@ class AsyncClient:
         self, paths: AnyPath | Iterable[AnyPath], **options: Unpack[Options]
     ) -> list[Evaluation]:
         """Evaluates files one after another; see `Client.evaluate_files`."""
-        tracked = track_items(paths_of(paths), "file", self._progress)
+        tracked = track_items(paths_of(paths), "file", self.settings.progress)
         return [await self.evaluate_file(path, **options) for path in tracked]
 
     def run(self, name: str, *, attempt: int = 0) -> AsyncRun:
@@ -177,16 +168,3 @@ class AsyncClient:
         traceback: TracebackType | None,
     ) -> None:
         await self.close()
-
-    def __repr__(self) -> str:
-        return f"AsyncClient({self.url!r})"
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        # As of `Client`: no connections, and no key.
-        return self._again, ()
-
-    def __copy__(self) -> Self:
-        return self
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
-        return self

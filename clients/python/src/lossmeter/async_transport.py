@@ -20,11 +20,11 @@ from lossmeter.retry import backoff, next_delay
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 
-    from lossmeter.address import Address
     from lossmeter.answer import Outcome
     from lossmeter.body import Body
     from lossmeter.events import Event
     from lossmeter.request import Request
+    from lossmeter.settings import Settings
 
 _T = TypeVar("_T")
 
@@ -33,17 +33,9 @@ class AsyncTransport:
     """Connections to one service, for one event loop; see `AsyncClient`."""
 
     def __init__(
-        self,
-        address: Address,
-        timeout: float,
-        retries: int,
-        progress: bool | None,
-        session: aiohttp.ClientSession | None,
+        self, settings: Settings, session: aiohttp.ClientSession | None
     ) -> None:
-        self._address = address
-        self._timeout = timeout
-        self._retries = retries
-        self._progress = progress
+        self._settings = settings
         self._session = session
         self._own_session = session is None
 
@@ -51,7 +43,7 @@ class AsyncTransport:
         """Sends a request, again where that may help; see `Transport.send`."""
         for attempt in itertools.count():
             outcome = await self._exchange(request)
-            delay = next_delay(self._retries, attempt, outcome)
+            delay = next_delay(self._settings.retries, attempt, outcome)
             if delay is None:
                 break
             await asyncio.sleep(delay)
@@ -72,7 +64,7 @@ class AsyncTransport:
                         if reader.ended:
                             return
             except UnreachableError as error:
-                if attempt >= self._retries or not (came or error.repeatable):
+                if attempt >= self._settings.retries or not (came or error.repeatable):
                     raise
                 await asyncio.sleep(backoff(attempt, reader.pause))
                 attempt += 1
@@ -105,7 +97,7 @@ class AsyncTransport:
                 request.path,
                 request.headers,
                 request.body,
-                self._timeout,
+                self._settings.timeout,
             ) as response:
                 content = bytearray()
                 async for chunk in response.content.iter_chunked(CHUNK_BYTES):
@@ -128,10 +120,10 @@ class AsyncTransport:
         Raises:
             UnreachableError: There is no answer, or it broke off.
         """
-        url = self._address.url + path
-        own = {**self._address.headers, "Accept-Encoding": "identity"}
+        url = self._settings.address.url + path
+        own = {**self._settings.address.headers, "Accept-Encoding": "identity"}
         timeout = aiohttp.ClientTimeout(
-            total=None, sock_connect=self._timeout, sock_read=read_timeout
+            total=None, sock_connect=self._settings.timeout, sock_read=read_timeout
         )
         try:
             async with (
@@ -139,7 +131,10 @@ class AsyncTransport:
                 self._connections().request(
                     method,
                     url,
-                    data=body and Upload(body, self._progress, self._timeout, sending),
+                    data=body
+                    and Upload(
+                        body, self._settings.progress, self._settings.timeout, sending
+                    ),
                     headers={**own, **headers},
                     timeout=timeout,
                     allow_redirects=False,

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from functools import partial
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 from lossmeter import request as requests
 from lossmeter.address import Address
@@ -11,6 +10,7 @@ from lossmeter.batch import Batch
 from lossmeter.files import batch_of, naming, paths_of
 from lossmeter.progress import track_items
 from lossmeter.runs import Run
+from lossmeter.settings import Configured, Settings
 from lossmeter.transport import Transport
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from lossmeter.schemas import Diagnosis, Info, Options, RunSummary
 
 
-class Client:
+class Client(Configured):
     """A client of one service, which threads may share.
 
     Arrays may be NumPy's, PyTorch's, JAX's or MindSpore's; they are sent from the
@@ -73,17 +73,8 @@ class Client:
         progress: bool | None = None,
         pool: urllib3.PoolManager | None = None,
     ) -> None:
-        address = Address.of(url, api_key)
-        self.url = address.url
-        self.transport = Transport(address, timeout, retries, progress, pool)
-        self._progress = progress
-        self._again = partial(
-            type(self),
-            address.url,
-            timeout=timeout,
-            retries=retries,
-            progress=progress,
-        )
+        super().__init__(Settings(Address.of(url, api_key), timeout, retries, progress))
+        self.transport = Transport(self.settings, pool)
 
     def cross_entropy(
         self,
@@ -229,7 +220,7 @@ class Client:
             ProblemError: The service refused a batch.
             UnreachableError: The service could not be reached.
         """
-        tracked = track_items(paths_of(paths), "file", self._progress)
+        tracked = track_items(paths_of(paths), "file", self.settings.progress)
         return [self.evaluate_file(path, **options) for path in tracked]
 
     def run(self, name: str, *, attempt: int = 0) -> Run:
@@ -281,18 +272,3 @@ class Client:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
-
-    def __repr__(self) -> str:
-        return f"Client({self.url!r})"
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        # A module that holds a client is saved; its connections cannot be, and a key
-        # must not come to lie in a checkpoint.
-        return self._again, ()
-
-    def __copy__(self) -> Self:
-        # It has no state that copies would share to their harm.
-        return self
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
-        return self

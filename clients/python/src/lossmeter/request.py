@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Generic, NewType, NotRequired, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NewType, TypeVar
 from urllib.parse import quote, urlencode
 
 import msgpack
@@ -32,9 +32,10 @@ if TYPE_CHECKING:
         Diagnosis,
         Info,
         Options,
+        RunList,
         RunSummary,
         StepDetail,
-        StepPoint,
+        StepList,
     )
 
 _T = TypeVar("_T")
@@ -176,14 +177,7 @@ def batch_path(run: str, step: int, rank: int, micro_batch: int, attempt: int) -
     return run_path(run, "steps", step, "ranks", rank, **query)
 
 
-class RunPage(TypedDict):
-    """Some of the runs."""
-
-    runs: list[RunSummary]
-    next: NotRequired[str]
-
-
-def list_runs(cursor: str | None = None) -> Request[RunPage]:
+def list_runs(cursor: str | None = None) -> Request[RunList]:
     """A page of runs."""
     query = "" if cursor is None else f"?{urlencode({'cursor': cursor})}"
     return Request("GET", f"/v1/runs{query}", _object_with("runs"))
@@ -214,23 +208,16 @@ def delete_run(run: str) -> Request[None]:
     return Request("DELETE", run_path(run), lambda _: None, accept=None)
 
 
-class StepPage(TypedDict):
-    """Some of the steps."""
-
-    steps: list[StepPoint]
-    next: NotRequired[str]
-
-
 def list_steps(
     run: str, first: int, last: int | None, max_points: int | None
-) -> Request[StepPage]:
+) -> Request[StepList]:
     """Steps, or the first page of them."""
     query = {"from": first, "to": last, "max_points": max_points}
     path = run_path(run, "steps", **query)
     return Request("GET", path, _object_with("steps"))
 
 
-def more_steps(run: str, last: int | None, cursor: str) -> Request[StepPage]:
+def more_steps(run: str, last: int | None, cursor: str) -> Request[StepList]:
     """A page of steps that is not the first."""
     path = run_path(run, "steps", to=last, cursor=cursor)
     return Request("GET", path, _object_with("steps"))

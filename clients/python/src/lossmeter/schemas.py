@@ -544,6 +544,16 @@ class RunSummary(TypedDict):
     """Finite losses, about evenly spaced over the steps."""
 
 
+class RunList(TypedDict):
+    """A page of runs."""
+
+    runs: list[RunSummary]
+    """Runs, the newest first."""
+
+    next: NotRequired[str]
+    """`cursor` of the next page; absent on the last."""
+
+
 class StepPointRankLosses(TypedDict):
     """Finite local losses of ranks; absent when there is none."""
 
@@ -599,6 +609,16 @@ class StepPoint(TypedDict):
 
     summary: NotRequired[str]
     """That of the first batch that is not finite."""
+
+
+class StepList(TypedDict):
+    """Steps of a run."""
+
+    steps: list[StepPoint]
+    """Steps in their order."""
+
+    next: NotRequired[str]
+    """`cursor` of the next page; absent on the last."""
 
 
 class MicroBatchDiagnostics(TypedDict):

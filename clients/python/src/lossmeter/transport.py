@@ -30,11 +30,11 @@ from lossmeter.retry import backoff, next_delay
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
-    from lossmeter.address import Address
     from lossmeter.answer import Outcome
     from lossmeter.body import Body
     from lossmeter.events import Event
     from lossmeter.request import Request
+    from lossmeter.settings import Settings
 
 _T = TypeVar("_T")
 
@@ -45,18 +45,8 @@ _CONNECTIONS = 64
 class Transport:
     """Connections to one service, which threads may share; see `Client`."""
 
-    def __init__(
-        self,
-        address: Address,
-        timeout: float,
-        retries: int,
-        progress: bool | None,
-        pool: urllib3.PoolManager | None,
-    ) -> None:
-        self._address = address
-        self._timeout = timeout
-        self._retries = retries
-        self._progress = progress
+    def __init__(self, settings: Settings, pool: urllib3.PoolManager | None) -> None:
+        self._settings = settings
         self._own_pool = pool is None
         self._pool = pool or _new_pool()
         self._process = os.getpid()
@@ -71,7 +61,7 @@ class Transport:
         """
         for attempt in itertools.count():
             outcome = self._exchange(request)
-            delay = next_delay(self._retries, attempt, outcome)
+            delay = next_delay(self._settings.retries, attempt, outcome)
             if delay is None:
                 break
             time.sleep(delay)
@@ -91,7 +81,7 @@ class Transport:
                         if reader.ended:
                             return
             except UnreachableError as error:
-                if attempt >= self._retries or not (came or error.repeatable):
+                if attempt >= self._settings.retries or not (came or error.repeatable):
                     raise
                 time.sleep(backoff(attempt, reader.pause))
                 attempt += 1
@@ -127,7 +117,7 @@ class Transport:
                 request.path,
                 request.headers,
                 request.body,
-                self._timeout,
+                self._settings.timeout,
             ) as response:
                 content = bytearray()
                 for chunk in response.stream(CHUNK_BYTES):
@@ -150,17 +140,21 @@ class Transport:
         Raises:
             UnreachableError: There is no answer, or it broke off.
         """
-        url = self._address.url + path
+        url = self._settings.address.url + path
         response: urllib3.BaseHTTPResponse | None = None
-        upload = track_upload(body, self._progress) if body is not None else None
+        upload = (
+            track_upload(body, self._settings.progress) if body is not None else None
+        )
         try:
             response = self._connections().request(
                 method,
                 url,
                 # http.client sends whatever has the buffer interface.
                 body=cast("Iterator[bytes] | None", upload),
-                headers={**self._address.headers, **headers},
-                timeout=urllib3.Timeout(connect=self._timeout, read=read_timeout),
+                headers={**self._settings.address.headers, **headers},
+                timeout=urllib3.Timeout(
+                    connect=self._settings.timeout, read=read_timeout
+                ),
                 preload_content=False,
                 decode_content=False,
                 redirect=False,
