@@ -62,6 +62,10 @@ export interface RowBlock {
   nll: Float64Array<ArrayBuffer>;
   /** The greatest finite logit, as it came; −Infinity when none is finite. */
   maximum: Float64Array<ArrayBuffer>;
+  /** A logit r of the row, at most some 22 below its maximum. lse = r + log S, rounded to the size of r. */
+  reference: Float64Array<ArrayBuffer>;
+  /** log S with S = Σ exp(x − r): the softmax is exp(x − r)·exp(−log S), however large r is. */
+  logSum: Float64Array<ArrayBuffer>;
   nanCount: Int32Array<ArrayBuffer>;
   posInfCount: Int32Array<ArrayBuffer>;
   negInfCount: Int32Array<ArrayBuffer>;
@@ -69,6 +73,9 @@ export interface RowBlock {
 
 /** What is told of the logits as they came, whatever is done to them. */
 type Given = Pick<RowBlock, 'maximum' | 'nanCount' | 'posInfCount' | 'negInfCount'>;
+
+/** What is told of the logits that are evaluated. */
+type RowSums = Omit<RowBlock, keyof Given>;
 
 /** What is known of rows of class probabilities before their logits; arrays with an entry per row. */
 export interface RowProbabilities {
@@ -119,8 +126,11 @@ const PAGE_BYTES = 65536;
 /** Memory that is kept from one block to the next: a slab of float16 with its gradient in float64 takes some 30 MB. */
 const KEPT_BYTES = 64 * 2 ** 20;
 
-/** Four float64 and three int32 per row. */
-const BYTES_PER_RESULT = 44;
+/** Six float64 and three int32 per row. */
+const BYTES_PER_RESULT = 60;
+
+/** Where the float64 columns of the results stand, in the order of assembly/row.ts; the counts follow them. */
+const RESULT = { lse: 0, targetLogit: 1, nll: 2, maximum: 3, reference: 4, logSum: 5, counts: 6 } as const;
 
 /** How the exports number the types that a gradient is rounded to. */
 const NARROW = { float32: 0, float16: 1, bfloat16: 2 } as const;
@@ -252,9 +262,11 @@ export class Kernel {
   }
 
   /** Sets what forward would have found of the rows, for what follows on it: it was found in parts of them. */
-  setSums({ lse, targetLogit, nll }: Pick<RowBlock, 'lse' | 'targetLogit' | 'nll'>): void {
+  setSums({ lse, targetLogit, nll, reference, logSum }: RowSums): void {
     const { rows, results } = this.#block;
-    [lse, targetLogit, nll].forEach((column, k) => this.#f64(results + k * rows * 8, rows).set(column));
+    for (const [name, column] of Object.entries({ lse, targetLogit, nll, reference, logSum })) {
+      this.#f64(results + RESULT[name as keyof RowSums] * rows * 8, rows).set(column);
+    }
   }
 
   /** Evaluates the rows, and the gradient with respect to the logits as they came, which stays for what reads it. */
@@ -395,11 +407,9 @@ export class Kernel {
 
   /** Σ_c w_c·(lse − x_c) of each row that was evaluated. A class of weight 0 adds nothing. */
   uniformNll(): Float64Array<ArrayBuffer> {
-    const { dtype, classes, rows, logits, targets, results, weights } = this.#block;
+    const { dtype, classes, rows, logits, results, weights } = this.#block;
     return this.#column(rows * 8, (out) => {
-      this.#exports[`${PREFIX[dtype]}_uniform`](
-        ...[logits, rows, classes, targets, results, weights, this.#totalWeight(), out],
-      );
+      this.#exports[`${PREFIX[dtype]}_uniform`](logits, rows, classes, results, weights, this.#totalWeight(), out);
       return this.#readF64(out, rows);
     });
   }
@@ -429,10 +439,17 @@ export class Kernel {
   }
 
   /** The sums that forward leaves, one array after the other: see assembly/row.ts. */
-  #readSums(): Pick<RowBlock, 'lse' | 'targetLogit' | 'nll'> {
+  #readSums(): RowSums {
     const { rows, results } = this.#block;
-    const f64 = (k: number): Float64Array<ArrayBuffer> => this.#readF64(results + k * rows * 8, rows);
-    return { lse: f64(0), targetLogit: f64(1), nll: f64(2) };
+    const read = (name: keyof RowSums): Float64Array<ArrayBuffer> =>
+      this.#readF64(results + RESULT[name] * rows * 8, rows);
+    return {
+      lse: read('lse'),
+      targetLogit: read('targetLogit'),
+      nll: read('nll'),
+      reference: read('reference'),
+      logSum: read('logSum'),
+    };
   }
 
   /** What forward leaves of the logits; of transformed ones, as they were before. */
@@ -449,9 +466,10 @@ export class Kernel {
   }
 
   #readCounts(results: number, rows: number): Given {
-    const i32 = (k: number): Int32Array<ArrayBuffer> => this.#readI32(results + (32 + k * 4) * rows, rows);
+    const i32 = (k: number): Int32Array<ArrayBuffer> =>
+      this.#readI32(results + (RESULT.counts * 8 + k * 4) * rows, rows);
     return {
-      maximum: this.#readF64(results + 24 * rows, rows),
+      maximum: this.#readF64(results + RESULT.maximum * rows * 8, rows),
       nanCount: i32(0),
       posInfCount: i32(1),
       negInfCount: i32(2),

@@ -23,8 +23,8 @@ export function forward<T>(logits: usize, rows: u32, classes: u32, stride: u32, 
   }
 }
 
-/** What the exponentials of the row evaluated last are relative to. */
-export let reference: f64 = 0;
+/** The logit that the exponentials of the row evaluated last are relative to. */
+export let keptReference: f64 = 0;
 
 /**
  * One row. It is two spans, before and after its target. float32 and narrower: one read, each span summed relative to a
@@ -39,7 +39,7 @@ export function forwardRow<T>(
   if (target == LEFT_OUT) {
     startScan();
     scan<T>(p, classes);
-    storeRow(out, rows, row, 0, 0, 0, maximum, nanCount, posInfCount, negInfCount);
+    storeRow(out, rows, row, 0, 0, maximum, 0, 0, nanCount, posInfCount, negInfCount);
     return;
   }
   const hasTarget = target != NO_TARGET;
@@ -54,7 +54,7 @@ export function forwardRow<T>(
       startMaximum();
       const rest = sumSpans<T>(p, before, afterAt, after, <f32>top, keepAt);
       if (rest != OUT_OF_RANGE) {
-        reference = top;
+        keptReference = top;
         finishRow(out, rows, row, rest, top, hasTarget, x, hasTarget ? max(fastMaximum, x) : fastMaximum, 0, 0, 0);
         return;
       }
@@ -94,7 +94,7 @@ function carefulRow<T>(
     if (top != -Infinity) rest = sumSpansClamped<T>(p, before, afterAt, after, top, keepAt);
     else if (keepAt != 0) memory.fill(keepAt, 0, <usize>(before + after + 1) * (sizeof<T>() == 8 ? 8 : 4));
   }
-  reference = top;
+  keptReference = top;
   finishRow(out, rows, row, rest, top, hasTarget, x, maximum, nanCount, posInfCount, negInfCount);
 }
 

@@ -1,6 +1,7 @@
 import { maddF64 } from './exp-f64';
-import { forwardRow, reference } from './forward';
+import { forwardRow, keptReference } from './forward';
 import { highPair, horizontalSum, lowPair } from './pairs';
+import { logSumOf, referenceOf } from './row';
 
 /**
  * forward, and the gradient of Σ_rows of what the coefficients say with respect to the logits of each row,
@@ -45,7 +46,7 @@ export function gradient<T>(
     const rowProbabilities: usize = probabilities == 0 ? 0 : probabilities + (<usize>row * <usize>classes << 3);
     const mass: f64 = probabilities == 0 ? 1 : load<f64>(masses + f64At);
     const others = b * totalWeight + z * lse;
-    const factor = (t * mass + others) * shareOfReference(load<f64>(out + (<usize>rows << 3) + f64At), nll, lse);
+    const factor = (t * mass + others) * shareOfKept(referenceOf(out, rows, row), logSumOf(out, rows, row));
     if (weights == 0 && probabilities == 0) subtractConstant<T>(at, classes, factor, b);
     else subtractPrior<T>(at, classes, factor, b, t, weights, rowProbabilities);
 
@@ -58,11 +59,11 @@ export function gradient<T>(
   }
 }
 
-/** exp(reference − lse): by the target's logit, where it is finite, for lse has the rounding of a row's offset. */
+/** exp(keptReference − lse): the difference of two logits first, for lse has the rounding of a row's offset. */
 // @ts-expect-error: decorator
 @inline
-function shareOfReference(x: f64, nll: f64, lse: f64): f64 {
-  return Math.exp(x == -Infinity ? reference - lse : reference - x - nll);
+function shareOfKept(reference: f64, logSum: f64): f64 {
+  return Math.exp(keptReference - reference - logSum);
 }
 
 /** In float64 for float64 logits, else in float32. */

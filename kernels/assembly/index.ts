@@ -94,24 +94,24 @@ export function f64_rank(logits: usize, rows: u32, classes: u32, targets: usize,
 }
 
 export function f32_uniform(
-  logits: usize, rows: u32, classes: u32, targets: usize, results: usize, weights: usize, totalWeight: f64, out: usize,
+  logits: usize, rows: u32, classes: u32, results: usize, weights: usize, totalWeight: f64, out: usize,
 ): void {
-  uniform<f32>(logits, rows, classes, targets, results, weights, totalWeight, out);
+  uniform<f32>(logits, rows, classes, results, weights, totalWeight, out);
 }
 export function f16_uniform(
-  logits: usize, rows: u32, classes: u32, targets: usize, results: usize, weights: usize, totalWeight: f64, out: usize,
+  logits: usize, rows: u32, classes: u32, results: usize, weights: usize, totalWeight: f64, out: usize,
 ): void {
-  uniform<float16>(logits, rows, classes, targets, results, weights, totalWeight, out);
+  uniform<float16>(logits, rows, classes, results, weights, totalWeight, out);
 }
 export function bf16_uniform(
-  logits: usize, rows: u32, classes: u32, targets: usize, results: usize, weights: usize, totalWeight: f64, out: usize,
+  logits: usize, rows: u32, classes: u32, results: usize, weights: usize, totalWeight: f64, out: usize,
 ): void {
-  uniform<bfloat16>(logits, rows, classes, targets, results, weights, totalWeight, out);
+  uniform<bfloat16>(logits, rows, classes, results, weights, totalWeight, out);
 }
 export function f64_uniform(
-  logits: usize, rows: u32, classes: u32, targets: usize, results: usize, weights: usize, totalWeight: f64, out: usize,
+  logits: usize, rows: u32, classes: u32, results: usize, weights: usize, totalWeight: f64, out: usize,
 ): void {
-  uniform<f64>(logits, rows, classes, targets, results, weights, totalWeight, out);
+  uniform<f64>(logits, rows, classes, results, weights, totalWeight, out);
 }
 
 export function f32_entropy(logits: usize, rows: u32, classes: u32, lse: usize, out: usize): void {

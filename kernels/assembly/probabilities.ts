@@ -1,5 +1,6 @@
 import { indexOfMaximum } from './maximum';
 import { addTerm, highPair, horizontalSum, lowPair } from './pairs';
+import { logSumOf, referenceOf } from './row';
 import { load1 } from './storage';
 
 /** What may be odd about a row of probabilities, as bits. */
@@ -84,7 +85,7 @@ function readRow<P>(p: usize, n: u32, weights: usize, read: usize): void {
 
 /**
  * Per row of a block that was evaluated −Σ_c v_c·p_c·log s_c, with v = 1 and with v = w, where 0·log s_c is 0 whatever
- * log s_c. With the target apart, −log s_c = nll + (x_target − x_c): a confident row keeps its relative accuracy.
+ * log s_c. As −log s_c = log S + (reference − x_c) neither a row's offset costs a digit nor a class far below the others.
  * @param read f64 p per row and class, results what forward left
  * @param weights f64 w per class, or 0: then the second is not formed
  * @param out f64: one array after the other, an entry per row each
@@ -103,10 +104,8 @@ export function crossEntropy<T>(
     if (load<i32>(targets + (<usize>row << 2)) >= 0) {
       const lse = load<f64>(results + f64At);
       if (isFinite(lse)) {
-        // Where the most probable class has the logit −Inf, differences to it say nothing: relative to lse instead.
-        const x = load<f64>(results + (<usize>rows << 3) + f64At);
-        const from = x == -Infinity ? lse : x;
-        const base: f64 = x == -Infinity ? 0 : load<f64>(results + (<usize>rows << 4) + f64At);
+        const from = referenceOf(results, rows, row);
+        const base = logSumOf(results, rows, row);
         plain = dot<T>(p, classes, rowRead, 0, base, from);
         if (weights != 0) weighted = dot<T>(p, classes, rowRead, weights, base, from);
       } else {

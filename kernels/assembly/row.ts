@@ -1,24 +1,42 @@
 /**
  * What the kernels say of a block of rows: one array after the other, each with an entry per row.
- *   f64 lse, f64 target logit, f64 nll, f64 maximum (of finite logits), i32 NaN count, i32 +Inf count, i32 −Inf count
- * The counts are exact for every row; they are all zero for rows of finite logits.
+ *   f64 lse, f64 target logit, f64 nll, f64 maximum (of finite logits), f64 reference, f64 log S,
+ *   i32 NaN count, i32 +Inf count, i32 −Inf count
+ * lse = reference + log S, where reference is a logit of the row or close below its maximum, and S = Σ exp(x − reference).
+ * Their sum has the rounding of the row's offset: softmax is exp(x − reference)·exp(−log S). The counts are exact for every row; they are all zero for rows of finite logits.
  */
 // @ts-expect-error: decorator
 @inline
 export function storeRow(
   out: usize, rows: u32, row: u32,
-  lse: f64, targetLogit: f64, nll: f64, maximum: f64, nans: i32, posInfs: i32, negInfs: i32,
+  targetLogit: f64, nll: f64, maximum: f64, reference: f64, logSum: f64, nans: i32, posInfs: i32, negInfs: i32,
 ): void {
   const n = <usize>rows;
   const f64At = out + (<usize>row << 3);
-  const i32At = out + n * 32 + (<usize>row << 2);
-  store<f64>(f64At, lse);
+  const i32At = out + n * 48 + (<usize>row << 2);
+  store<f64>(f64At, reference + logSum);
   store<f64>(f64At + n * 8, targetLogit);
   store<f64>(f64At + n * 16, nll);
   store<f64>(f64At + n * 24, maximum);
+  store<f64>(f64At + n * 32, reference);
+  store<f64>(f64At + n * 40, logSum);
   store<i32>(i32At, nans);
   store<i32>(i32At + n * 4, posInfs);
   store<i32>(i32At + n * 8, negInfs);
+}
+
+/** The reference of a row that was evaluated, from what storeRow left at `out`. */
+// @ts-expect-error: decorator
+@inline
+export function referenceOf(out: usize, rows: u32, row: u32): f64 {
+  return load<f64>(out + (<usize>rows << 5) + (<usize>row << 3));
+}
+
+/** log S of the same row. */
+// @ts-expect-error: decorator
+@inline
+export function logSumOf(out: usize, rows: u32, row: u32): f64 {
+  return load<f64>(out + <usize>rows * 40 + (<usize>row << 3));
 }
 
 /** Target of a row without a class to score: its lse is computed, its nll is 0. */
@@ -28,25 +46,32 @@ export const NO_TARGET: i32 = -1;
 export const LEFT_OUT: i32 = -2;
 
 /**
- * Ends a row: from rest = Σ exp(x_c − reference) over the classes c other than the target, and the target logit x
+ * Ends a row: from rest = Σ exp(x_c − summedFrom) over the classes c other than the target, and the target logit x
  * (which stands apart), to lse and nll. The counts and the maximum, of finite logits, are those of the whole row.
  */
 export function finishRow(
   out: usize, rows: u32, row: u32,
-  rest: f64, reference: f64, hasTarget: bool, x: f64, maximum: f64, nans: i32, posInfs: i32, negInfs: i32,
+  rest: f64, summedFrom: f64, hasTarget: bool, x: f64, maximum: f64, nans: i32, posInfs: i32, negInfs: i32,
 ): void {
-  let lse: f64 = NaN;
+  let reference = summedFrom;
+  let logSum: f64 = 0;
   let nll: f64 = hasTarget ? NaN : 0;
   if (nans > 0 || posInfs > 0) {
-    if (nans == 0) lse = Infinity;
+    reference = nans == 0 ? Infinity : NaN;
   } else if (!hasTarget || x == -Infinity) {
-    lse = rest > 0 ? reference + Math.log(rest) : -Infinity;
+    if (rest > 0) logSum = Math.log(rest);
+    else reference = -Infinity;
     if (hasTarget && rest > 0) nll = Infinity;
   } else {
-    nll = targetNll(rest, reference, x);
-    lse = x >= reference ? x + nll : reference + Math.log(rest + Math.exp(x - reference));
+    nll = targetNll(rest, summedFrom, x);
+    if (x >= summedFrom) {
+      reference = x;
+      logSum = nll;
+    } else {
+      logSum = Math.log(rest + Math.exp(x - summedFrom));
+    }
   }
-  storeRow(out, rows, row, lse, hasTarget ? x : 0, nll, maximum, nans, posInfs, negInfs);
+  storeRow(out, rows, row, hasTarget ? x : 0, nll, maximum, reference, logSum, nans, posInfs, negInfs);
 }
 
 /**

@@ -1,4 +1,5 @@
 import { highPair, lowPair } from './pairs';
+import { logSumOf, referenceOf } from './row';
 import { load1 } from './storage';
 import { FLOOR_F64, constantF64, exp2 } from './exp-f64';
 
@@ -25,20 +26,25 @@ export function softmaxMoments<T>(
     squares = weightedSum = isFinite(lse) ? 0 : NaN;
     if (isFinite(lse)) {
       const before: u32 = target >= 0 ? target : classes;
-      addSpan<T>(p, before, lse, weights);
+      const reference = referenceOf(results, rows, row);
+      addSpan<T>(p, before, reference, weights);
       if (target >= 0) {
         const skipped = <usize>(before + 1);
         const rest: usize = weights == 0 ? 0 : weights + (skipped << 3);
-        addSpan<T>(p + skipped * sizeof<T>(), classes - before - 1, lse, rest);
+        addSpan<T>(p + skipped * sizeof<T>(), classes - before - 1, reference, rest);
       }
+      const share = Math.exp(-logSumOf(results, rows, row));
+      squares *= share * share;
+      weightedSum *= share;
     }
     store<f64>(out + (<usize>row << 3), squares);
     store<f64>(out + (<usize>(rows + row) << 3), weightedSum);
   }
 }
 
-function addSpan<T>(p: usize, n: u32, lse: f64, weights: usize): void {
-  const reference = f64x2.splat(lse);
+/** Of exponentials relative to a logit: those of the softmax have the factor 1 / S. */
+function addSpan<T>(p: usize, n: u32, from: f64, weights: usize): void {
+  const reference = f64x2.splat(from);
   const floor = f64x2.splat(FLOOR_F64);
   const log2e = constantF64(0);
   const rounder = constantF64(1);
@@ -59,7 +65,7 @@ function addSpan<T>(p: usize, n: u32, lse: f64, weights: usize): void {
   squares += f64x2.extract_lane(squares2, 0) + f64x2.extract_lane(squares2, 1);
   weightedSum += f64x2.extract_lane(sums2, 0) + f64x2.extract_lane(sums2, 1);
   for (let rest = n & 3; rest > 0; rest--) {
-    const s = Math.exp(load1<T>(p) - lse);
+    const s = Math.exp(load1<T>(p) - from);
     squares += s * s;
     weightedSum += s * (weights == 0 ? 1 : load<f64>(weights));
     if (weights != 0) weights += 8;

@@ -1,9 +1,11 @@
 import { addTerm, highPair, horizontalSum, lowPair } from './pairs';
+import { logSumOf, referenceOf } from './row';
 import { load1 } from './storage';
 
 /**
- * Per row of a block that was evaluated Σ_c w_c·(lse − x_c): what label smoothing mixes in. In float64, and by
- * differences to the target: neither a large offset of a row nor its confidence costs a digit. A class of weight 0 adds
+ * Per row of a block that was evaluated Σ_c w_c·(lse − x_c): what label smoothing mixes in. In float64, as
+ * W·log S + Σ_c w_c·(reference − x_c): neither a large offset of a row nor its confidence costs a digit, nor a class far
+ * below the others. A class of weight 0 adds
  * nothing, whatever its logit; NaN where lse is not finite.
  * @param results what forward left
  * @param weights address of `classes` float64, or 0 for 1
@@ -13,7 +15,7 @@ import { load1 } from './storage';
 // @ts-expect-error: decorator
 @inline
 export function uniform<T>(
-  logits: usize, rows: u32, classes: u32, targets: usize, results: usize, weights: usize, totalWeight: f64, out: usize,
+  logits: usize, rows: u32, classes: u32, results: usize, weights: usize, totalWeight: f64, out: usize,
 ): void {
   for (let row: u32 = 0; row < rows; row++) {
     const f64At = <usize>row << 3;
@@ -21,13 +23,10 @@ export function uniform<T>(
     const lse = load<f64>(results + f64At);
     let sum: f64 = NaN;
     if (isFinite(lse)) {
-      const x = load<f64>(results + (<usize>rows << 3) + f64At);
-      const hasTarget = load<i32>(targets + (<usize>row << 2)) >= 0 && x != -Infinity;
-      const nll = load<f64>(results + (<usize>rows << 4) + f64At);
-      const from = hasTarget ? x : lse;
+      const from = referenceOf(results, rows, row);
       const differences =
         weights == 0 ? sumOfDifferences<T>(p, classes, from) : weightedDifferences<T>(p, classes, weights, from);
-      sum = (hasTarget ? totalWeight * nll : 0) + differences;
+      sum = totalWeight * logSumOf(results, rows, row) + differences;
     }
     store<f64>(out + f64At, sum);
   }

@@ -21,8 +21,8 @@ import { tensorFromValue } from '../wire/tensor-value.ts';
 import type { ShardBatch } from './batch.ts';
 import type { RowResults } from './block-writer.ts';
 
-/** Raised when a partial of before cannot be merged with one of after. */
-const VERSION = 2;
+/** Version of the object. It is raised when partials of the version before cannot be merged with those of the next. */
+export const PARTIAL_VERSION = 3;
 
 const size = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
 const Shape = Type.Array(size, { maxItems: MAX_RANK });
@@ -41,7 +41,7 @@ const Place = Type.Object(
 /** A partial as it travels, but for its tensors. */
 const PartialSchema = Type.Object(
   {
-    lossmeter_partial: Type.Literal(VERSION),
+    lossmeter_partial: Type.Literal(PARTIAL_VERSION),
     vocab_start: Type.Integer({ minimum: 0, maximum: MAX_CLASSES }),
     vocab_size: Type.Integer({ minimum: 1, maximum: MAX_CLASSES }),
     classes: Type.Integer({ minimum: 1, maximum: MAX_CLASSES }),
@@ -103,7 +103,7 @@ export function encodePartial(batch: ShardBatch, { columns, findings }: RowResul
     first === undefined ? [] : [[cause, first]],
   );
   return {
-    lossmeter_partial: VERSION,
+    lossmeter_partial: PARTIAL_VERSION,
     vocab_start: vocabulary.start,
     vocab_size: vocabulary.size,
     classes: shape.at(-1)!,
@@ -132,9 +132,10 @@ export function decodePartial(value: unknown, index: number): ReadPartial {
   const at = `partials/${index}`;
   const wrong = (what: string): Error => refuse('invalid_partial', `/${at}`, `partials[${index}] ${what}`);
   const version = (value as { lossmeter_partial?: unknown } | null | undefined)?.lossmeter_partial;
-  if (version !== VERSION) {
+  if (version !== PARTIAL_VERSION) {
     const came = version === undefined ? showValue(value) : `of version ${showValue(version)}`;
-    throw wrong(`is ${came}, expected what POST /v1/cross-entropy/partials answers, version ${VERSION}`);
+    const expected = `version ${PARTIAL_VERSION}, as POST /v1/cross-entropy/partials of this service answers`;
+    throw wrong(`is ${came}, expected ${expected}: make all partials of a batch and merge them with one version`);
   }
   if (!Value.Check(PartialSchema, value)) {
     const fault = Value.Errors(PartialSchema as TSchema, value)[0];

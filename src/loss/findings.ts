@@ -57,7 +57,7 @@ export function noFindings(): Findings {
 }
 
 /** What a row's causes follow from; arrays with an entry per row. */
-export interface RowFacts extends RowBlock {
+export interface RowFacts extends Omit<RowBlock, 'reference' | 'logSum'> {
   /** Of class probabilities: bits of Odd, and Σ_c p_c·(lse − x_c). */
   probabilities: { odd: Int32Array; nll: Float64Array } | undefined;
   /** Σ_c w_c·(lse − x_c), with label smoothing. */

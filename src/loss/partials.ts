@@ -1,10 +1,11 @@
 import { LEFT_OUT, Odd, SUM_TOLERANCE } from '../../kernels/loader.ts';
-import type { GradientCoefficients, RowBlock } from '../../kernels/loader.ts';
+import type { GradientCoefficients } from '../../kernels/loader.ts';
 import type { Place } from './causes.ts';
 import { addFloat16, findCauses } from './findings.ts';
 import type { Findings } from './findings.ts';
 import type { RowColumns } from './rows.ts';
 import { ShardedRows, classesWithin, mergeShards } from './shards.ts';
+import type { ShardRows } from './shards.ts';
 import { sumOf } from './summation.ts';
 import type { Targets } from './targets.ts';
 import type { Vocabulary } from './vocabulary.ts';
@@ -39,9 +40,9 @@ export interface MergedPartials {
  */
 export function mergePartials(partials: Partials, mostPlaces: number): MergedPartials {
   const { targets, columns } = partials[0]!;
-  const sharded = new ShardedRows(partials.map((partial) => partial.columns.lse!));
+  const sharded = new ShardedRows(partials.map((partial) => partial.columns as ShardRows));
   const rows = mergeShards(
-    partials.map((partial) => partial.columns as RowBlock),
+    partials.map((partial) => partial.columns as ShardRows),
     partials.map((partial) => targetsWithin(partial.targets, partial.vocabulary, partial.classes)),
     sharded,
   );

@@ -17,7 +17,7 @@ export interface RowFeatures {
   top: boolean;
   /** Σ_c g_c² of the gradient. */
   gradientSquares: boolean;
-  /** What merging shards of the vocabulary needs: lse, target logits, and counts of non-finite values. */
+  /** What merging shards of the vocabulary needs: the two parts of lse, target logits, counts of non-finite values. */
   shard: boolean;
   /** What merging needs of class probabilities: their sums, and the most probable class. */
   shardProbabilities: boolean;
@@ -76,7 +76,8 @@ export function shardFeaturesOf(options: Options, targets: Targets): RowFeatures
   const { gradientSquares, rank, ...features } = featuresOf(options, targets);
   return {
     ...features,
-    lse: true,
+    // It is made of the two parts that shard asks for.
+    lse: false,
     rank,
     top: rank,
     gradientSquares: false,
@@ -105,6 +106,9 @@ export interface RowColumns {
   maximum?: F64;
   gradientSquares?: F64;
   targetLogit?: F64;
+  /** Together they are lse, see RowBlock. */
+  reference?: F64;
+  logSum?: F64;
   nanCount?: I32;
   posInfCount?: I32;
   negInfCount?: I32;
@@ -136,6 +140,8 @@ export function makeColumns(rows: number, features: RowFeatures): RowColumns {
     ...(features.gradientSquares && { gradientSquares: f64() }),
     ...(features.shard && {
       targetLogit: f64(),
+      reference: f64(),
+      logSum: f64(),
       maximum: f64(),
       nanCount: i32(),
       posInfCount: i32(),

@@ -1,47 +1,74 @@
 import { NO_TARGET } from '../../kernels/loader.ts';
 import type { RowBlock } from '../../kernels/loader.ts';
 
+/** lse of rows over a shard as reference + logSum, see RowBlock. */
+export type ShardSums = Pick<RowBlock, 'reference' | 'logSum'>;
+
 /**
- * The parts of rows over shards of the vocabulary, by their lse. A shard that is −Inf throughout is as good as none.
- *   lse = top + log(1 + Σ_{j≠argmax} exp(lse_j − top)),  growth_k = lse − lse_k = (top − lse_k) + the same logarithm ≥ 0
- * What is relative to a shard's lse becomes relative to that of the whole by growing, in which nothing cancels: a
- * confident row keeps its relative accuracy.
+ * The parts of rows over shards of the vocabulary. With r_k + log S_k the lse of a shard, and L the shard of the largest:
+ *   growth_k = lse − lse_k = (r_L − r_k) + (log S_L − log S_k) + log(1 + Σ_{j≠L} exp(lse_j − lse_L)) ≥ 0
+ * References are subtracted from references and logarithms from logarithms: the offset of a row does not round them.
+ * A sum relative to a shard becomes relative to the whole row by growing, in which nothing cancels: a confident row keeps
+ * its relative accuracy. A shard that is −Inf throughout adds nothing.
  */
 export class ShardedRows {
   readonly lse: Float64Array<ArrayBuffer>;
-  readonly #shards: readonly Float64Array[];
-  readonly #tops: Float64Array;
+  readonly reference: Float64Array<ArrayBuffer>;
+  readonly logSum: Float64Array<ArrayBuffer>;
+  readonly #shards: readonly ShardSums[];
+  /** log S of the largest shard. */
+  readonly #largest: Float64Array;
+  /** log(1 + Σ_{j≠L} exp(lse_j − lse_L)) */
   readonly #logs: Float64Array;
 
-  /** @param shards per shard the lse of each row */
-  constructor(shards: readonly Float64Array[]) {
-    const rows = shards[0]!.length;
+  constructor(shards: readonly ShardSums[]) {
+    const rows = shards[0]!.reference.length;
     this.#shards = shards;
-    this.#tops = new Float64Array(rows);
+    this.#largest = new Float64Array(rows);
     this.#logs = new Float64Array(rows);
     this.lse = new Float64Array(rows);
+    this.reference = new Float64Array(rows);
+    this.logSum = new Float64Array(rows);
     for (let row = 0; row < rows; row++) {
-      let largest = 0;
-      shards.forEach((lse, k) => {
-        // A NaN is kept, and makes the row one.
-        if (lse[row]! > shards[largest]![row]! || Number.isNaN(lse[row]!)) largest = k;
-      });
-      const top = shards[largest]![row]!;
-      this.#tops[row] = top;
-      if (Number.isFinite(top)) {
+      const L = this.#largestOf(row);
+      const [reference, logSum] = [shards[L]!.reference[row]!, shards[L]!.logSum[row]!];
+      this.reference[row] = reference;
+      this.#largest[row] = logSum;
+      if (Number.isFinite(reference)) {
         this.#logs[row] = Math.log1p(
-          shards.reduce((sum, lse, k) => (k === largest ? sum : sum + Math.exp(lse[row]! - top)), 0),
+          shards.reduce((sum, _, k) => (k === L ? sum : sum + Math.exp(-this.#distance(row, k))), 0),
         );
       }
-      this.lse[row] = top + this.#logs[row]!;
+      this.logSum[row] = logSum + this.#logs[row]!;
+      this.lse[row] = reference + this.logSum[row]!;
     }
+  }
+
+  /** The shard of the largest lse. A NaN is kept, and makes the row NaN. */
+  #largestOf(row: number): number {
+    let L = 0;
+    this.#shards.forEach(({ reference, logSum }, k) => {
+      const best = this.#shards[L]!;
+      const isLarger = reference[row]! - best.reference[row]! + (logSum[row]! - best.logSum[row]!) > 0;
+      if (isLarger || Number.isNaN(reference[row]!)) L = k;
+    });
+    return L;
+  }
+
+  /** lse_L − lse_k */
+  #distance(row: number, k: number): number {
+    const { reference, logSum } = this.#shards[k]!;
+    return this.reference[row]! - reference[row]! + (this.#largest[row]! - logSum[row]!);
   }
 
   /** lse − lse_k; +Inf for a shard that is −Inf. */
   growth(row: number, k: number): number {
-    return this.#tops[row]! - this.#shards[k]![row]! + this.#logs[row]!;
+    return this.#distance(row, k) + this.#logs[row]!;
   }
 }
+
+/** What is merged of a shard's rows. */
+export type ShardRows = Omit<RowBlock, 'lse'>;
 
 /** The class of each row within the shard [first, first + count); NO_TARGET where it is in another. */
 export function classesWithin(classes: Int32Array<ArrayBuffer>, first: number, count: number): Int32Array<ArrayBuffer> {
@@ -54,13 +81,15 @@ export function classesWithin(classes: Int32Array<ArrayBuffer>, first: number, c
  * @param targets per shard the class of each row within it, NO_TARGET where it is in another, or LEFT_OUT
  */
 export function mergeShards(
-  shards: readonly RowBlock[],
+  shards: readonly ShardRows[],
   targets: readonly Int32Array[],
-  sharded = new ShardedRows(shards.map(({ lse }) => lse)),
+  sharded = new ShardedRows(shards),
 ): RowBlock {
   const rows = sharded.lse.length;
   const merged: RowBlock = {
     lse: sharded.lse,
+    reference: sharded.reference,
+    logSum: sharded.logSum,
     targetLogit: new Float64Array(rows),
     nll: new Float64Array(rows),
     maximum: new Float64Array(rows).fill(-Infinity),

@@ -206,7 +206,7 @@ function columnsOf(
   rows: RowBlock,
   crossEntropy: ReturnType<Kernel['crossEntropy']> | undefined,
 ): RowColumns {
-  const { maximum, nanCount, posInfCount, negInfCount, targetLogit } = rows;
+  const { maximum, nanCount, posInfCount, negInfCount, targetLogit, reference, logSum } = rows;
   const ranked = features.rank ? kernel.rank() : undefined;
   return {
     nll: crossEntropy?.nll ?? rows.nll,
@@ -215,24 +215,17 @@ function columnsOf(
     ...(features.weightedNll && { weightedNll: crossEntropy!.weighted! }),
     ...(features.entropy && { entropy: kernel.entropy() }),
     ...(ranked && { predictions: ranked.predictions, targetRank: ranked.targetRank }),
-    ...(features.confidence && { confidence: confidences(rows, ranked!) }),
+    ...(features.confidence && { confidence: confidences(rows, ranked!.maximum) }),
     ...(features.top && { top: ranked!.maximum }),
     ...(features.gradientSquares && { gradientSquares: kernel.gradientSquares() }),
-    ...(features.shard && { targetLogit, maximum, nanCount, posInfCount, negInfCount }),
+    ...(features.shard && { targetLogit, reference, logSum, maximum, nanCount, posInfCount, negInfCount }),
     ...(features.softmaxMoments && kernel.softmaxMoments()),
   };
 }
 
-/** exp(max x − lse) of each row: by the target's logit, where it is finite, for lse has the rounding of its offset. */
-function confidences(
-  { lse, nll, targetLogit }: RowBlock,
-  { maximum, targetRank }: ReturnType<Kernel['rank']>,
-): Float64Array<ArrayBuffer> {
-  return Float64Array.from(maximum, (top, row) => {
-    const x = targetLogit[row]!;
-    const hasTarget = targetRank[row]! >= 0 && Number.isFinite(x);
-    return Math.exp(hasTarget ? top - x - nll[row]! : top - lse[row]!);
-  });
+/** exp(max x − lse) of each row: the difference of two logits first, for lse has the rounding of the row's offset. */
+function confidences({ reference, logSum }: RowBlock, maximum: Float64Array): Float64Array<ArrayBuffer> {
+  return Float64Array.from(maximum, (top, row) => Math.exp(top - reference[row]! - logSum[row]!));
 }
 
 /** What shards of class probabilities are merged by. */

@@ -1,5 +1,6 @@
 import { Type } from 'typebox';
 import { MAX_PARTIALS } from '../evaluation/combine.ts';
+import { PARTIAL_VERSION } from '../evaluation/partial-object.ts';
 import { Options } from '../loss/options.ts';
 import { MAX_CLASSES } from '../loss/vocabulary.ts';
 import { CrossEntropyRequest } from './cross-entropy.ts';
@@ -32,7 +33,12 @@ export const PartialRequest = Type.Object(
 /** The answer of POST /v1/cross-entropy/partials: opaque. */
 export const PartialReply = Type.Object(
   {
-    lossmeter_partial: Type.Integer({ minimum: 1, maximum: 1, description: 'Version of the object.', examples: [1] }),
+    lossmeter_partial: Type.Integer({
+      minimum: PARTIAL_VERSION,
+      maximum: PARTIAL_VERSION,
+      description: 'Version of the object.',
+      examples: [PARTIAL_VERSION],
+    }),
   },
   {
     additionalProperties: true,
@@ -48,7 +54,7 @@ export const CombineRequest = Type.Object(
       minItems: 1,
       maxItems: MAX_PARTIALS,
       description: 'The answers of `/v1/cross-entropy/partials` for all shards of the vocabulary, in any order.',
-      examples: [[{ lossmeter_partial: 1 }]],
+      examples: [[{ lossmeter_partial: PARTIAL_VERSION }]],
     }),
     options: Type.Optional(Options),
   },
@@ -56,6 +62,6 @@ export const CombineRequest = Type.Object(
     additionalProperties: false,
     description:
       'Partials to merge. `options` changes the options that they were made with, as far as these do not say what is in a partial: `reduction`, `semantics`, `lse_square_scale`, `calculate_per_token_loss`, `on_non_finite`, `parallel_config.data_parallel`, and smoothing, outputs and metrics for which the partials have what it takes.',
-    examples: [{ partials: [{ lossmeter_partial: 1 }], options: { reduction: 'sum' } }],
+    examples: [{ partials: [{ lossmeter_partial: PARTIAL_VERSION }], options: { reduction: 'sum' } }],
   },
 );

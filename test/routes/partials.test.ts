@@ -421,7 +421,8 @@ describe('refused', () => {
 
   type Change = (partial: Record<string, unknown>) => unknown;
   const CHANGES: [string, Change, string][] = [
-    ['another version', (p) => ({ ...p, lossmeter_partial: 3 }), 'version 3'],
+    ['the version before', (p) => ({ ...p, lossmeter_partial: 2 }), 'of version 2, expected version 3'],
+    ['another version', (p) => ({ ...p, lossmeter_partial: 4 }), 'of version 4, expected version 3'],
     ['no partial', () => 7, '7'],
     ['null', () => null, 'null'],
     ['an evaluation', () => ({ loss: 1 }), '{"loss":1}'],
@@ -430,13 +431,13 @@ describe('refused', () => {
     ['a column less', (p) => ({ ...p, columns: {} }), 'columns/nll'],
     [
       'a column of another length',
-      (p) => ({ ...p, columns: { ...(p['columns'] as object), lse: zeros('float64', 3) } }),
-      'columns/lse',
+      (p) => ({ ...p, columns: { ...(p['columns'] as object), logSum: zeros('float64', 3) } }),
+      'columns/logSum',
     ],
     [
       'a column of another dtype',
-      (p) => ({ ...p, columns: { ...(p['columns'] as object), lse: zeros('int32', 2) } }),
-      'columns/lse',
+      (p) => ({ ...p, columns: { ...(p['columns'] as object), logSum: zeros('int32', 2) } }),
+      'columns/logSum',
     ],
     [
       'a class beyond the vocabulary',

@@ -1,0 +1,130 @@
+/**
+ * Rows whose label, maximum and offset lie far apart, as masks of −1e30 make them. The softmax may not be rebuilt from
+ * lse or nll there: both have the rounding of the largest number that they were made of.
+ */
+import { describe, expect, test } from 'vitest';
+import { FLOAT_DTYPES } from '../../src/tensor/dtype.ts';
+import type { FloatDType } from '../../src/tensor/dtype.ts';
+import { elementsOf } from '../../src/tensor/tensor.ts';
+import type { Tensor } from '../../src/tensor/tensor.ts';
+import { decode, encode } from '../rows.ts';
+import { MSGPACK, Service } from '../service.ts';
+import type { Answer } from '../service.ts';
+
+const tensor = (dtype: FloatDType, rows: readonly ArrayLike<number>[]): Tensor => ({
+  dtype,
+  shape: [rows.length, rows[0]!.length],
+  data: encode(
+    dtype,
+    rows.flatMap((row) => Array.from(row)),
+  ),
+});
+
+/** The least finite value of a dtype. */
+const LEAST = {
+  float16: -65504,
+  bfloat16: -3.3895313892515355e38,
+  float32: -3.4028234663852886e38,
+  float64: -Number.MAX_VALUE,
+};
+
+const WIDE = ['bfloat16', 'float32', 'float64'] as const;
+
+describe.each(['strict', 'relaxed'] as const)('the %s kernels', (kernel) => {
+  const service = Service.start({ kernel });
+
+  const post = async (request: object, path = ''): Promise<Answer> => {
+    const answer = await service.post(request, {
+      type: MSGPACK,
+      headers: { accept: MSGPACK },
+      path: `/v1/cross-entropy${path}`,
+    });
+    expect(answer.status, JSON.stringify(answer.body)).toBe(200);
+    return answer;
+  };
+  const gradientOf = ({ body }: Answer): Float64Array => {
+    const { dtype, shape, data } = body.outputs['gradient'] as Tensor;
+    if (dtype === 'bfloat16') return decode(dtype, Uint8Array.from(data));
+    return Float64Array.from(elementsOf({ dtype, shape, data }), Number);
+  };
+  const normOf = ({ body }: Answer): number => body.diagnostics.gradient!.norm;
+  const differentiated = {
+    semantics: 'torch',
+    outputs: ['gradient'],
+    check_for_nan_in_loss_and_grad: true,
+  };
+
+  test.each(FLOAT_DTYPES)('differentiate a row of %s whose label has the least logit', async (dtype) => {
+    const row = new Float64Array(50257).fill(0).with(7, LEAST[dtype]);
+    const options = { ...differentiated, ...(dtype !== 'float64' && { gradient_dtype: 'float32' }) };
+    const answer = await post({ label: [7], options, logits: tensor(dtype, [row]) });
+    const gradient = gradientOf(answer);
+    const s = 1 / 50256;
+    expect(gradient[7]).toBe(-1);
+    for (const c of [0, 6, 8, 25_000, 50_256]) expect(Math.abs(gradient[c]! / s - 1)).toBeLessThan(2e-6);
+    expect(Math.abs(gradient.reduce((sum, g) => sum + g, 0))).toBeLessThan(2e-6);
+    expect(Math.abs(normOf(answer) / Math.sqrt(1 + s) - 1)).toBeLessThan(1e-9);
+  });
+
+  test.each(WIDE)('calibrate a row of %s whose label is 1e17 below the rest', async (dtype) => {
+    const options = { metrics: ['ece'], semantics: 'torch' };
+    const { body } = await post({ label: [0], options, logits: tensor(dtype, [[-1e17, 1.25, 0.5, 0.125]]) });
+    const confidence = 1 / (1 + Math.exp(-0.75) + Math.exp(-1.125));
+    expect(Math.abs(body.metrics.ece! - confidence)).toBeLessThan(1e-6);
+  });
+
+  test('calibrate the row of the report', async () => {
+    const options = { metrics: ['ece'], semantics: 'torch' };
+    const { body } = await post({ label: [0], options, logits: [[-1e17, 1.25, 0.5, 0.1]] });
+    expect(body.metrics.ece).toBeCloseTo(0.55897, 5);
+  });
+
+  test('differentiate a row whose most probable class is 1e20 below the rest', async () => {
+    const logits = tensor('float64', [[-1e20, 1.25, 0.5, 0.1]]);
+    const label = tensor('float64', [[0.5, 0.5, 0, 0]]);
+    const gradient = gradientOf(await post({ label, options: differentiated, logits }));
+    expect(gradient[1]).toBeCloseTo(0.0589705, 7);
+    expect(gradient[0]).toBe(-0.5);
+    expect(Math.abs(gradient.reduce((sum, g) => sum + g, 0))).toBeLessThan(1e-15);
+  });
+
+  test('leave a label far below out of a loss in which it has no weight', async () => {
+    const row = [-1e20, 1.25, 0.5, 0.1];
+    const logits = tensor('float64', [row]);
+    const weight = { ...tensor('float64', [[0, 1, 1, 1]]), shape: [4] };
+    const lse = Math.log(Math.exp(1.25) + Math.exp(0.5) + Math.exp(0.1));
+    const nll = row.map((x) => lse - x);
+    const smoothed = { semantics: 'torch', reduction: 'sum', label_smoothing: 0.5 } as const;
+    const smooth = await post({ label: [0], weight, options: smoothed, logits });
+    expect(smooth.body.loss).toBeCloseTo((0.5 / 4) * (nll[1]! + nll[2]! + nll[3]!), 14);
+    const label = tensor('float64', [[0.5, 0.25, 0.25, 0]]);
+    const soft = await post({ label, weight, options: { reduction: 'sum' }, logits });
+    expect(soft.body.loss).toBeCloseTo(0.25 * (nll[1]! + nll[2]!), 14);
+  });
+
+  test.each([
+    ['four combined shards', 4],
+    ['the shards of model_parallel', 1],
+  ])('differentiate ten maxima at 1e20 over %s', async (_over, shards) => {
+    const row = Array.from({ length: 40 }, (_, c) => (c % 4 === 1 ? 1e20 : 0));
+    const options = { semantics: 'torch', check_for_nan_in_loss_and_grad: true };
+    if (shards === 1) {
+      const logits = tensor('float64', [row]);
+      const parallel = { parallel_config: { model_parallel: 4 }, metrics: ['ece'] };
+      const answer = await post({ label: [5], options: { ...options, ...parallel }, logits });
+      expect(normOf(answer)).toBeCloseTo(0.948683, 6);
+      expect(answer.body.metrics.ece).toBeCloseTo(0.1, 14);
+      return;
+    }
+    const partials = await Promise.all(
+      [0, 10, 20, 30].map(async (vocab_start) => {
+        const logits = tensor('float64', [row.slice(vocab_start, vocab_start + 10)]);
+        const request = { vocab_start, vocab_size: 40, label: [5], options, logits };
+        return (await post(request, '/partials')).body;
+      }),
+    );
+    const answer = await post({ partials }, '/combine');
+    expect(normOf(answer)).toBeCloseTo(0.948683, 6);
+    expect(answer.body.loss).toBeCloseTo(Math.log(10), 14);
+  });
+});
