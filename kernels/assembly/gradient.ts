@@ -55,7 +55,8 @@ export function gradient<T>(
     const w: f64 = weights == 0 ? 1 : load<f64>(weights + offset);
     const own: f64 = probabilities == 0 ? 1 : w * load<f64>(rowProbabilities + offset);
     const ofTarget = t * (mass - own + mass * Math.expm1(-nll)) + others * Math.exp(-nll) - b * w;
-    storeAs<T>(at + <usize>target * width, ofTarget);
+    // t is infinite where D = 0: ∞·(1 − s) is NaN there, as in PyTorch, which forms it as ∞ − ∞·s.
+    storeAs<T>(at + <usize>target * width, isFinite(t) ? ofTarget : NaN);
   }
 }
 

@@ -3,6 +3,7 @@ import { denominatorsOf } from '../loss/denominators.ts';
 import { gradientCoefficients } from '../loss/gradient.ts';
 import { differingOption, parseOptions, smoothingOf } from '../loss/options.ts';
 import type { Options } from '../loss/options.ts';
+import { isClassWeight } from '../loss/operands.ts';
 import { requireDivisible } from '../loss/parallel.ts';
 import { mergeGradientSquares, mergePartials } from '../loss/partials.ts';
 import { requireShardable } from '../loss/vocabulary.ts';
@@ -33,6 +34,7 @@ export function combine(request: unknown): Evaluation {
 
   const options = changeOptions(first!.options, changes, { probabilities: first!.targets.probabilities !== undefined });
   const classes = first!.vocabulary.size;
+  requireClassWeights(partials, options);
   const merged = mergePartials(partials, options.max_locations);
   const { targets, columns, findings } = merged;
   requireDivisible(options, targets.classes.length, classes);
@@ -123,6 +125,17 @@ function gap(start: number, covered: number, size: number): Error {
 
 function nameOf({ vocabulary: { start }, classes }: ReadPartial): string {
   return `the shard [${start}, ${start + classes})`;
+}
+
+/** Refuses negative class weights where `semantics` was changed to one that does not take them. */
+function requireClassWeights(partials: readonly ReadPartial[], { semantics }: Options): void {
+  const isWeight = isClassWeight(semantics);
+  for (const { targets } of partials) {
+    const fault = targets.classWeights?.find((weight) => !isWeight(weight));
+    if (fault === undefined) continue;
+    const detail = `options.semantics is "${semantics}", but the partials have the class weight ${fault}, which only "torch" takes`;
+    throw refuse('invalid_option', '/options/semantics', detail);
+  }
 }
 
 /** Options that say how partials are made, and what is in them. */

@@ -7,6 +7,7 @@ import { ROW_CAUSES } from '../loss/causes.ts';
 import type { Findings } from '../loss/findings.ts';
 import { MOST_LOCATIONS, parseOptions } from '../loss/options.ts';
 import type { Options } from '../loss/options.ts';
+import { isClassWeight, isMask } from '../loss/operands.ts';
 import type { VocabularyPartial } from '../loss/partials.ts';
 import { makeColumns, shardFeaturesOf } from '../loss/rows.ts';
 import type { RowColumns } from '../loss/rows.ts';
@@ -166,7 +167,8 @@ export function decodePartial(value: unknown, index: number): ReadPartial {
   const weightsOf = (name: 'input_mask' | 'weight', count: number): Float64Array<ArrayBuffer> | undefined => {
     if (value[name] === undefined) return undefined;
     const weights = column(name, value[name], 'float64', count);
-    const fault = weights.find((weight) => !(weight >= 0 && weight < Infinity));
+    const isWeight = name === 'weight' ? isClassWeight(options.semantics) : isMask;
+    const fault = weights.find((weight) => !isWeight(weight));
     if (fault !== undefined) throw wrong(`has ${fault} in ${name}`);
     return weights;
   };

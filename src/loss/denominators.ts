@@ -32,9 +32,12 @@ export function labelWeight(
   return classWeights === undefined || probabilities !== undefined || y === NO_TARGET ? 1 : classWeights[y]!;
 }
 
-/** A mean by its profile. With nothing to divide by it is 0, NaN for torch, whatever the sum. */
+/**
+ * A mean by its profile. Divided by 0 it is 0 whatever the sum; under `torch` 0 / 0 is NaN, and other sums, which negative
+ * class weights make possible, are infinite.
+ */
 export function divide(sum: number, denominator: number, semantics: Options['semantics']): number {
-  if (denominator === 0) return semantics === 'torch' ? Number.NaN : 0;
+  if (denominator === 0 && semantics !== 'torch') return 0;
   switch (semantics) {
     case 'mindformers':
       return sum / (denominator + 1e-8);

@@ -101,6 +101,9 @@ export function findCauses(
     const isFinite = !(probabilities.odd[row]! & Odd.nonFinite);
     return isFinite && (isShard || !Number.isFinite(probabilities.nll[row]));
   };
+  /** Infinite by the sign of the weights of such classes, NaN where they have both. */
+  const isSmoothed = (row: number): boolean =>
+    uniformNll !== undefined && (isShard || !Number.isFinite(uniformNll[row]));
   for (let row = 0; row < targets.length; row++) {
     const masked = targets[row] === LEFT_OUT;
     if (!masked) findings.maximum = Math.max(findings.maximum, maximum[row]!);
@@ -133,7 +136,7 @@ export function findCauses(
     // An invalid label has no loss that −Inf could spoil; in a shard the label may be in another one.
     if (negInf === 0 || (!isShard && (isThroughout || targets[row] === NO_TARGET))) continue;
     if (isNegInfAtLabel(row)) found('neg_inf_at_label', row);
-    else if (uniformNll?.[row] === Infinity || (isShard && uniformNll !== undefined)) found('neg_inf_smoothed', row);
+    else if (isSmoothed(row)) found('neg_inf_smoothed', row);
     else if (!isExplained && !isShard && !isFiniteLoss(row)) findings.overflowing++;
   }
   return findings;

@@ -28,7 +28,9 @@ export function gradientCoefficients(
     const m = weights === undefined ? 1 : weights[row]!;
     const ofLoss = mean ? divide(m, denominators.loss, semantics) : m;
     t[row] = ofLoss * (1 - epsilon) * labelWeight(targets, y);
-    b[row] = (ofLoss * epsilon) / C;
+    if (epsilon !== 0) b[row] = (ofLoss * epsilon) / C;
+    // Infinite where D = 0. The weights are of both signs or 0 then: PyTorch adds infinities of both signs, or 0·∞.
+    if (!Number.isFinite(b[row]!)) t[row] = b[row] = Number.NaN;
     if (lambda !== 0) z[row] = (mean ? divide(m, denominators.z, semantics) : m) * 2 * lambda;
   });
   return { t, b, z };

@@ -6,6 +6,7 @@ import { elementCount, formatShape, sameShape } from '../tensor/shape.ts';
 import type { Shape } from '../tensor/shape.ts';
 import { elementsOf, numbersOf } from '../tensor/tensor.ts';
 import type { Tensor } from '../tensor/tensor.ts';
+import type { Options } from './options.ts';
 import type { Vocabulary } from './vocabulary.ts';
 
 /** Refuses a tensor that does not have one element per row of logits. */
@@ -21,33 +22,64 @@ export function requireRows(name: string, tensor: Tensor, logitsShape: Shape): v
 /** @throws LossmeterError shape_mismatch, invalid_mask */
 export function readMask(mask: Tensor, logitsShape: Shape): Float64Array<ArrayBuffer> {
   requireRows('input_mask', mask, logitsShape);
-  return readWeights('input_mask', 'invalid_mask', mask);
+  return readWeights(mask, MASK);
 }
 
 /**
  * @param shard of which C classes are a part: weights of the whole vocabulary are cut to them
  * @throws LossmeterError shape_mismatch, invalid_weight
  */
-export function readClassWeights(weight: Tensor, C: number, shard?: Vocabulary): Float64Array<ArrayBuffer> {
-  if (sameShape(weight.shape, [C])) return readWeights('weight', 'invalid_weight', weight);
+export function readClassWeights(
+  weight: Tensor,
+  C: number,
+  { semantics, shard }: { semantics: Options['semantics']; shard: Vocabulary | undefined },
+): Float64Array<ArrayBuffer> {
+  const rule = classWeightRule(semantics);
+  if (sameShape(weight.shape, [C])) return readWeights(weight, rule);
   if (shard !== undefined && sameShape(weight.shape, [shard.size])) {
-    return readWeights('weight', 'invalid_weight', weight).slice(shard.start, shard.start + C);
+    return readWeights(weight, rule).slice(shard.start, shard.start + C);
   }
   const ofAll = shard === undefined ? '' : ` or ${formatShape([shard.size])}`;
   const detail = `weight has shape ${formatShape(weight.shape)}, but logits of ${C} classes expect ${formatShape([C])}${ofAll}`;
   throw refuse('shape_mismatch', '/weight/shape', detail);
 }
 
-/** The elements as float64. @throws LossmeterError when one is negative or not finite */
-function readWeights(name: string, code: ErrorCode, tensor: Tensor): Float64Array<ArrayBuffer> {
+/** Whether a number may be the mask of a row. */
+export const isMask = (m: number): boolean => m >= 0 && m < Infinity;
+
+/** Whether a number may be the weight of a class. The denominators of the profiles but `torch` are made for weights ≥ 0. */
+export function isClassWeight(semantics: Options['semantics']): (weight: number) => boolean {
+  return semantics === 'torch' ? Number.isFinite : isMask;
+}
+
+const NOT_NEGATIVE = 'a finite number that is not negative and, as an integer, at most 2^53 − 1';
+const FINITE = 'a finite number and, as an integer, one in ±(2^53 − 1)';
+
+/** Numbers that a tensor may hold, and what is said of others. */
+interface WeightRule {
+  name: string;
+  code: ErrorCode;
+  isWeight: (value: number) => boolean;
+  expected: string;
+}
+
+const MASK: WeightRule = { name: 'input_mask', code: 'invalid_mask', isWeight: isMask, expected: NOT_NEGATIVE };
+
+function classWeightRule(semantics: Options['semantics']): WeightRule {
+  const expected =
+    semantics === 'torch' ? FINITE : `${NOT_NEGATIVE}; \`semantics: "torch"\` takes negative class weights`;
+  return { name: 'weight', code: 'invalid_weight', isWeight: isClassWeight(semantics), expected };
+}
+
+/** The elements as float64. @throws LossmeterError when one breaks the rule */
+function readWeights(tensor: Tensor, { name, code, isWeight, expected }: WeightRule): Float64Array<ArrayBuffer> {
   const weights = numbersOf(tensor);
   const isInteger = !isFloatDType(tensor.dtype);
-  const place = weights.findIndex((m) => !(m >= 0 && m < Infinity) || (isInteger && m > Number.MAX_SAFE_INTEGER));
+  const isExact = (weight: number): boolean => !isInteger || Math.abs(weight) <= Number.MAX_SAFE_INTEGER;
+  const place = weights.findIndex((weight) => !isWeight(weight) || !isExact(weight));
   if (place >= 0) {
-    const value = String(elementsOf(tensor)[place]);
-    const shown = tensor.dtype === 'bfloat16' ? weights[place] : value;
-    const detail = `${name}[${place}] is ${shown}, expected a finite number that is not negative and, as an integer, at most 2^53 − 1`;
-    throw refuse(code, `/${name}/data/${place}`, detail);
+    const shown = tensor.dtype === 'bfloat16' ? weights[place] : String(elementsOf(tensor)[place]);
+    throw refuse(code, `/${name}/data/${place}`, `${name}[${place}] is ${shown}, expected ${expected}`);
   }
   return weights;
 }

@@ -48,7 +48,7 @@ export const Options = Type.Object(
       minimum: 0,
       maximum: 1,
       description:
-        'ε: mixes the target with the uniform distribution, ℓ = (1−ε)·w_y·nll + (ε/C)·Σ_c w_c·(lse − x_c); of class probabilities p it makes p′ = (1−ε)·p + ε/C, and ℓ = Σ_c w_c·p′_c·(lse − x_c). With `semantics: "megatron"` ε·C/(C−1) takes its place, and C = 1 is refused.',
+        'ε: mixes the target with the uniform distribution, ℓ = (1−ε)·w_y·nll + (ε/C)·Σ_c w_c·(lse − x_c); of class probabilities p it makes p′ = (1−ε)·p + ε/C, and ℓ = Σ_c w_c·p′_c·(lse − x_c). With `semantics: "megatron"` ε·C/(C−1) takes its place, and ε = 1 and C = 1 are refused.',
       examples: [0.1],
     }),
     lse_square_scale: Type.Number({
@@ -88,7 +88,7 @@ export const Options = Type.Object(
     semantics: Type.Enum(['mindformers', 'torch', 'megatron'], {
       default: 'mindformers',
       description:
-        'Denominators of the mean, D and D_z alike. `mindformers`: D + 1e-8, so 0 when nothing is counted. `torch`: D, so NaN when nothing is counted. `megatron`: max(D, 1).',
+        'Denominators of the mean, D and D_z alike. `mindformers`: D + 1e-8, so 0 when nothing is counted. `torch`: D, so NaN when nothing is counted; class weights may be negative, and D too. `megatron`: max(D, 1).',
       examples: ['torch'],
     }),
     invalid_label: Type.Enum(['error', 'zero_loss'], {
@@ -241,17 +241,15 @@ export function transformOf({ softcap, logit_scale: scale }: Options): Transform
 
 /**
  * ε of the row formula: Megatron takes its share from the other classes alone.
- * @throws LossmeterError invalid_option for Megatron's smoothing of a single class
+ * @throws LossmeterError invalid_option for Megatron's smoothing of a single class, or by 1, which Megatron asserts against
  */
 export function smoothingOf({ label_smoothing: smoothing, semantics }: Options, classes: number): number {
   if (semantics !== 'megatron' || smoothing === 0) return smoothing;
-  if (classes === 1) {
-    throw refuse(
-      'invalid_option',
-      '/options/label_smoothing',
-      'label_smoothing of megatron needs 2 classes, logits have 1',
-    );
+  const refuseSmoothing = (detail: string): Error => refuse('invalid_option', '/options/label_smoothing', detail);
+  if (smoothing === 1) {
+    throw refuseSmoothing('options.label_smoothing is 1, expected a number in [0, 1) with `semantics: "megatron"`');
   }
+  if (classes === 1) throw refuseSmoothing('label_smoothing of megatron needs 2 classes, logits have 1');
   return (smoothing * classes) / (classes - 1);
 }
 

@@ -91,7 +91,10 @@ export function targetsWithin(
 /** Σ_c v_c·p_c of a row within a shard. */
 type MassOf = (partial: VocabularyPartial, row: number) => number;
 
-/** Σ_k [Σ_c v_c·p_c·(lse_k − x_c) + (lse − lse_k)·Σ_c v_c·p_c], where a shard without probability adds nothing. */
+/**
+ * Σ_k [Σ_c v_c·p_c·(lse_k − x_c) + (lse − lse_k)·Σ_c v_c·p_c]. Of a shard that is −Inf throughout the column has the
+ * whole term, Σ_c v_c·p_c·∞: its sum of v_c·p_c does not tell 0 from values of both signs.
+ */
 function mergeCrossEntropy(
   partials: Partials,
   sharded: ShardedRows,
@@ -102,10 +105,9 @@ function mergeCrossEntropy(
     if (partials[0]!.targets.classes[row] === LEFT_OUT) return 0;
     if (!Number.isFinite(lse)) return Number.NaN;
     return partials.reduce((sum, partial, k) => {
-      const mass = massOf(partial, row);
+      const term = partial.columns[name]![row]!;
       const growth = sharded.growth(row, k);
-      if (growth === Infinity) return mass === 0 ? sum : sum + mass * growth;
-      return sum + partial.columns[name]![row]! + mass * growth;
+      return growth === Infinity ? sum + term : sum + term + massOf(partial, row) * growth;
     }, 0);
   });
 }
@@ -201,6 +203,8 @@ export function mergeGradientSquares(
   const W2 = classWeights === undefined ? classes : sumOf(classWeights.map((weight) => weight * weight));
   return Float64Array.from(targets.classes, (y, row) => {
     if (y < 0) return 0;
+    // Infinite where D = 0: the gradient has a NaN then.
+    if (!Number.isFinite(t[row]!)) return Number.NaN;
     let Q = 0;
     let X = 0;
     partials.forEach(({ columns: { softmaxSquares, softmaxSum } }, k) => {

@@ -12,6 +12,8 @@ import type { Targets } from './targets.ts';
 export interface RowSums {
   /** N = Σ m·ℓ */
   numerator: number;
+  /** The two parts of N: (1−ε)·Σ m·w_y·nll, and what smoothing adds. */
+  parts: { target: number; smoothing: number };
   /** D and D_z, raw: without what `semantics` adds to them */
   denominators: Denominators;
   /** Z = λ·Σ m·lse² */
@@ -79,6 +81,7 @@ export function reduceRows(
 
   const N = new CompensatedSum();
   const Z = new CompensatedSum();
+  const parts = { target: new CompensatedSum(), smoothing: new CompensatedSum() };
   const totals = {
     nll: new CompensatedSum(),
     hits: new CompensatedSum(),
@@ -96,13 +99,15 @@ export function reduceRows(
     const y = classes[row]!;
     if (y === LEFT_OUT) continue;
     const m = weights === undefined ? 1 : weights[row]!;
-    let loss = 0;
+    let ofTarget = 0;
+    let ofSmoothing = 0;
     if (y !== NO_TARGET) {
       if (epsilon !== 1) {
-        loss = (1 - epsilon) * (weightedNll?.[row] ?? weigh(labelWeight(targets, y), nll[row]!));
+        ofTarget = (1 - epsilon) * (weightedNll?.[row] ?? weigh(labelWeight(targets, y), nll[row]!));
       }
-      if (epsilon !== 0) loss += (epsilon / C) * uniformNll![row]!;
+      if (epsilon !== 0) ofSmoothing = (epsilon / C) * uniformNll![row]!;
     }
+    const loss = ofTarget + ofSmoothing;
     // An invalid label has no loss at all, whatever its logits hold: this one neither.
     const z = lambda === 0 || y === NO_TARGET ? 0 : lambda * lse![row]! ** 2;
     if (!Number.isFinite(m * (loss + z))) {
@@ -116,6 +121,10 @@ export function reduceRows(
       if (parts.every(Number.isFinite)) overflowingRows++;
     }
     N.add(m * loss);
+    if (epsilon !== 0) {
+      parts.target.add(m * ofTarget);
+      parts.smoothing.add(m * ofSmoothing);
+    }
     Z.add(m * z);
     groups?.add(row, m * loss, m);
     totals.nll.add(m * nll[row]!);
@@ -131,6 +140,7 @@ export function reduceRows(
   }
   const sums: RowSums = {
     numerator: N.value,
+    parts: { target: epsilon === 0 ? N.value : parts.target.value, smoothing: parts.smoothing.value },
     denominators,
     zLoss: Z.value,
     nll: totals.nll.value,
@@ -150,19 +160,19 @@ export function reduceRows(
   };
 }
 
-/** w·nll, where a label of weight 0 adds nothing even if it has probability 0. */
+/** w·nll. A label of weight 0 adds nothing even if it has probability 0. */
 function weigh(w: number, nll: number): number {
   return w === 0 && nll === Infinity ? 0 : w * nll;
 }
 
 /** What the sums of a batch, or of several, amount to under its options. */
 export function meansOf(sums: RowSums, options: Options): Means {
-  const { numerator, denominators, zLoss, bins } = sums;
+  const { denominators, bins } = sums;
   const { metrics: asked } = options;
   const m = denominators.z;
   const meanNll = sums.nll / m;
   return {
-    loss: formLoss(numerator, zLoss, denominators, options),
+    loss: formLoss(sums, options),
     meanNll,
     metrics: {
       perplexity: Math.exp(meanNll),
@@ -191,6 +201,7 @@ export function addSums(batches: readonly RowSums[]): RowSums {
   for (const batch of batches) bins?.append(batch.bins!);
   return {
     numerator: total((batch) => batch.numerator),
+    parts: { target: total((batch) => batch.parts.target), smoothing: total((batch) => batch.parts.smoothing) },
     denominators: { loss: total((batch) => batch.denominators.loss), z: total((batch) => batch.denominators.z) },
     zLoss: total((batch) => batch.zLoss),
     nll: total((batch) => batch.nll),
@@ -201,10 +212,18 @@ export function addSums(batches: readonly RowSums[]): RowSums {
   };
 }
 
-function formLoss(N: number, Z: number, denominators: Denominators, options: Options): number | undefined {
+function formLoss(sums: RowSums, options: Options): number | undefined {
+  const { numerator: N, zLoss: Z, denominators } = sums;
   if (options.calculate_per_token_loss || options.reduction === 'none') return undefined;
   if (!isMean(options)) return N + Z;
-  const mean = divide(N, denominators.loss, options.semantics);
+  const mean = meanCrossEntropy(sums, options);
   // Without a z-loss its 0 / 0 must not show.
   return options.lse_square_scale === 0 ? mean : mean + divide(Z, denominators.z, options.semantics);
+}
+
+/** N / D by the profile. PyTorch divides the parts of N one by one, which shows where D is 0: ∞ − ∞ and 0 / 0 are NaN. */
+function meanCrossEntropy({ numerator, parts, denominators: { loss: D } }: RowSums, options: Options): number {
+  const { semantics, label_smoothing: smoothing } = options;
+  if (D !== 0 || smoothing === 0) return divide(numerator, D, semantics);
+  return divide(parts.target, D, semantics) + divide(parts.smoothing, D, semantics);
 }

@@ -54,7 +54,10 @@ export function describeCauses(causes: readonly CauseReport[], counted: number):
 }
 
 function describeCause({ cause, rows, first }: CauseReport, counted: number): string {
-  if (cause === 'zero_denominator') return 'nothing is counted: the denominator is 0';
+  if (cause === 'zero_denominator') {
+    const why = counted === 0 ? 'nothing is counted' : `the weights of ${count(counted, 'counted row')} sum to 0`;
+    return `${why}: the denominator is 0`;
+  }
   if (cause === 'accumulation_overflow') {
     return `${rows === 0 ? 'the sum of the rows' : `the loss of ${count(rows, 'row')}`} overflows float64`;
   }

@@ -62,7 +62,7 @@ export interface TargetFields {
  * @param logitsShape (…, C)
  * @param label class indices: integers of shape (…,) or (N,); or class probabilities: floats of shape (…, C) or (N, C)
  * @param inputMask of shape (…,) or (N,): bool, integers or floats, finite and not negative; 0 leaves the row out
- * @param weight floats of shape (C,), finite and not negative
+ * @param weight floats of shape (C,), finite; not negative but under `semantics: "torch"`
  * @param shard where the columns stand among all classes: labels are of the whole vocabulary then, and the classes of the
  *   answer too; class probabilities and weights are those of the columns
  * @throws LossmeterError shape_mismatch, invalid_label, invalid_mask, invalid_weight
@@ -82,7 +82,7 @@ export function selectTargets(
   const probabilities = readProbabilities(label, logitsShape, options.shift);
   if (probabilities === undefined) requireRows('label', label, logitsShape);
   const mask = inputMask === undefined ? undefined : readMask(inputMask, logitsShape);
-  const classWeights = weight === undefined ? undefined : readClassWeights(weight, C, shard);
+  const classWeights = weight && readClassWeights(weight, C, { semantics: options.semantics, shard });
 
   const labels = probabilities === undefined ? readIntegers(label) : undefined;
   const ignored = new Set([options.ignore_index].flat());

@@ -18,7 +18,7 @@ import { worstRows } from '../loss/worst-rows.ts';
 import type { WorstRow } from '../loss/worst-rows.ts';
 import { DTYPE_BYTES, LEAST_NORMAL_EXPONENT } from '../tensor/dtype.ts';
 import type { FloatDType } from '../tensor/dtype.ts';
-import { elementsOf, fromBfloat16 } from '../tensor/tensor.ts';
+import { elementsOf, fromBfloat16, numbersOf } from '../tensor/tensor.ts';
 
 /** How the rows of a batch are evaluated: the same for all its blocks. */
 interface BlockPlan {
@@ -118,6 +118,7 @@ export function evaluateBlock(kernel: Kernel, block: Block, logits: Uint8Array |
     ...columnsOf(kernel, features, rows, crossEntropy),
     ...(features.shardProbabilities && probabilityColumns(block, soft!)),
   };
+  if (features.shard) setInfiniteTerms(columns, block, rows.lse);
   const targets = block.targets.map((target, row) => (target < 0 ? target : (soft?.targets[row] ?? target)));
   const findings = findNonFinite(kernel, {
     facts: {
@@ -236,6 +237,26 @@ function probabilityColumns(block: Block, { targets, masses, sums, odd }: RowPro
   return { probabilitySum: sums, probabilityMass: masses, odd, label: targets, labelProbability };
 }
 
+/**
+ * Gives the cross-entropies of a shard that is −Inf throughout a row their limit, Σ_c v_c·p_c·∞ with 0·∞ = 0. What they
+ * are relative to, the shard's lse, says nothing there.
+ */
+function setInfiniteTerms({ nll, weightedNll, uniformNll }: RowColumns, block: Block, lse: Float64Array): void {
+  const { probabilities, classWeights } = block;
+  for (let row = lse.indexOf(-Infinity); row >= 0; row = lse.indexOf(-Infinity, row + 1)) {
+    if (uniformNll !== undefined) uniformNll[row] = infiniteSum(classWeights ?? Float64Array.of(1));
+    if (probabilities === undefined) continue;
+    const p = probabilitiesOf(block, row);
+    nll[row] = infiniteSum(p);
+    if (weightedNll !== undefined) weightedNll[row] = infiniteSum(p.map((own, c) => own * classWeights![c]!));
+  }
+}
+
+/** Σ v·∞ with 0·∞ = 0: infinite by the sign of the values, NaN where they have both. */
+function infiniteSum(values: Float64Array): number {
+  return values.reduce((sum, v) => (v === 0 ? sum : sum + v * Infinity), 0);
+}
+
 function evaluateRows(kernel: Kernel, block: Block, targets: Int32Array<ArrayBuffer>): RowBlock {
   const { coefficients, shards } = block;
   if (shards === 1) return coefficients === undefined ? kernel.forward() : kernel.forwardWithGradient(coefficients);
@@ -258,6 +279,12 @@ function forwardShards(kernel: Kernel, { classes, shards }: BlockPlan, targets: 
     parts.map(({ rows }) => rows),
     parts.map(({ within }) => within),
   );
+}
+
+function probabilitiesOf({ classes, probabilities }: Block, row: number): Float64Array {
+  const { dtype, data } = probabilities!;
+  const rowBytes = classes * DTYPE_BYTES[dtype];
+  return numbersOf({ dtype, shape: [classes], data: data.subarray(row * rowBytes, (row + 1) * rowBytes) });
 }
 
 function probabilityAt({ classes, probabilities }: Block, row: number, column: number): number {

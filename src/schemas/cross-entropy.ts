@@ -37,7 +37,7 @@ export const CrossEntropyRequest = Type.Object(
     weight: Type.Optional(
       requestTensor(
         AnyDTypes,
-        'The weight w of each class, of shape (C,): finite and not negative. Default: 1 for every class.',
+        'The weight w of each class, of shape (C,): finite, and not negative but under `semantics: "torch"`. Default: 1 for every class.',
         [[1, 0.5, 2]],
       ),
     ),

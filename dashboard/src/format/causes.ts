@@ -6,7 +6,7 @@ const WORDS: Record<string, string> = {
   neg_inf_at_label: '−Inf at the label',
   neg_inf_smoothed: 'label smoothing gives weight to −Inf',
   non_finite_probability: 'a class probability is not finite',
-  zero_denominator: 'nothing is counted',
+  zero_denominator: 'the denominator is 0',
   accumulation_overflow: 'the sum of the losses overflows',
 };
 

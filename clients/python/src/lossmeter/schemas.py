@@ -44,8 +44,8 @@ class Options(TypedDict, total=False):
     label_smoothing: float | None
     """ε: mixes the target with the uniform distribution, ℓ = (1−ε)·w_y·nll + (ε/C)·Σ_c
     w_c·(lse − x_c); of class probabilities p it makes p′ = (1−ε)·p + ε/C, and ℓ = Σ_c
-    w_c·p′_c·(lse − x_c). With `semantics: "megatron"` ε·C/(C−1) takes its place, and C
-    = 1 is refused.
+    w_c·p′_c·(lse − x_c). With `semantics: "megatron"` ε·C/(C−1) takes its place, and ε
+    = 1 and C = 1 are refused.
     """
 
     lse_square_scale: float | None
@@ -71,8 +71,8 @@ class Options(TypedDict, total=False):
 
     semantics: Literal["mindformers", "torch", "megatron"] | None
     """Denominators of the mean, D and D_z alike. `mindformers`: D + 1e-8, so 0 when
-    nothing is counted. `torch`: D, so NaN when nothing is counted. `megatron`: max(D,
-    1).
+    nothing is counted. `torch`: D, so NaN when nothing is counted; class weights may be
+    negative, and D too. `megatron`: max(D, 1).
     """
 
     invalid_label: Literal["error", "zero_loss"] | None
@@ -202,14 +202,15 @@ class Cause(TypedDict):
     """`nan_logit`, `pos_inf_logit`: a counted row holds such a value, its loss is NaN
     (without `softcap`). `all_neg_inf_row`: a counted row is −Inf throughout, its loss
     is NaN. `neg_inf_at_label`: the label, or a class whose probability is not 0, has
-    the logit −Inf: nll is +Inf, and so is the loss, unless the class has weight 0.
-    `neg_inf_smoothed`: `label_smoothing` gives a class of the logit −Inf its share: the
-    loss is +Inf. `non_finite_probability`: a row of class probabilities holds such a
-    value, its loss is not finite. `zero_denominator`: nothing is counted.
-    `accumulation_overflow`: the loss of a row, or the sum of the rows, left the range
-    of float64. A row of an invalid label under `zero_loss` is counted with what its
-    logits hold, though its loss is 0. Where partials were combined, `first` may be
-    absent.
+    the logit −Inf: nll is +Inf, and so is the loss, unless the class has weight 0 or
+    less. `neg_inf_smoothed`: `label_smoothing` gives a class of the logit −Inf its
+    share: the loss is +Inf, −Inf if its weight is negative, NaN if there are both.
+    `non_finite_probability`: a row of class probabilities holds such a value, its loss
+    is not finite. `zero_denominator`: D is 0, because nothing is counted or the class
+    weights of the counted rows sum to 0. `accumulation_overflow`: the loss of a row, or
+    the sum of the rows, left the range of float64. A row of an invalid label under
+    `zero_loss` is counted with what its logits hold, though its loss is 0. Where
+    partials were combined, `first` may be absent.
     """
 
     rows: int
