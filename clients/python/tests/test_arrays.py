@@ -14,6 +14,8 @@ from lossmeter.arrays import BFLOAT16, as_array, bytes_of
 from lossmeter.batch import Batch
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import ArrayLike, NDArray
 
 DTYPES = [
@@ -208,3 +210,60 @@ def test_a_dtype_that_the_service_does_not_know_is_refused_by_the_tensors_name(
 
     with pytest.raises(TypeError, match=rf"^{name} (has the dtype|is no array) .*"):
         Batch(**{**tensors, name: given}, options={}).body()
+
+
+def fake_tensor() -> torch.Tensor:
+    with torch._subclasses.FakeTensorMode():
+        return torch.empty(2, 3)
+
+
+DENSE = torch.arange(6.0).reshape(2, 3)
+WITHOUT_VALUES: dict[str, tuple[Callable[[], Any], str]] = {
+    "meta": (lambda: DENSE.to("meta"), "is a meta tensor, which has no values"),
+    "sparse": (DENSE.to_sparse, r"has the layout torch.sparse_coo, .*to_dense\(\)"),
+    "csr": (DENSE.to_sparse_csr, "has the layout torch.sparse_csr"),
+    "mkldnn": (DENSE.to_mkldnn, "has the layout torch._mkldnn"),
+    "nested": (
+        lambda: torch.nested.nested_tensor([DENSE, DENSE[:1]], layout=torch.jagged),
+        "is a nested tensor, expected a padded one and input_mask",
+    ),
+    "quantised": (
+        lambda: torch.quantize_per_tensor(DENSE, 0.1, 0, torch.qint8),
+        r"is quantised \(torch.qint8\), expected floats: dequantize\(\)",
+    ),
+    "fake": (fake_tensor, "tensor subclasses"),
+    "masked array": (
+        lambda: np.ma.masked_array([1, 2], np.array([False, True])),
+        r"is a masked array, whose mask would be lost; expected its values, .*filled",
+    ),
+    "masked array without a mask": (
+        lambda: np.ma.masked_array([1, 2]),
+        "is a masked array",
+    ),
+    "masked arrays": (lambda: [[np.ma.masked_array([1])]], "is a masked array"),
+    "masked value": (lambda: [1, np.ma.masked], "is a masked array"),
+    "object array": (
+        lambda: np.array([1, None]),
+        "is a ndarray, which NumPy reads as Python objects",
+    ),
+    "dict": (lambda: {"logits": 1}, "is a dict, which NumPy reads as Python objects"),
+    "generator": (lambda: (i for i in range(3)), "is a generator"),
+    "ragged list": (lambda: [[1.0, 2.0], [3.0]], "inhomogeneous shape"),
+}
+
+
+@pytest.mark.filterwarnings("ignore")  # of PyTorch, about some of these kinds
+@pytest.mark.parametrize("name", ["logits", "label", "input_mask", "weight"])
+@pytest.mark.parametrize("kind", WITHOUT_VALUES)
+def test_what_holds_no_plain_numbers_is_refused_by_name_and_kind(
+    name: str, kind: str
+) -> None:
+    make, says = WITHOUT_VALUES[kind]
+    tensors: dict[str, Any] = dict.fromkeys(
+        ("logits", "label", "input_mask", "weight"), 1.0
+    )
+
+    with pytest.raises(
+        TypeError, match=f"^{name} is no array that can be sent: .*{says}"
+    ):
+        Batch(**{**tensors, name: make()}, options={}).body()

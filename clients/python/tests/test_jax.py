@@ -16,6 +16,9 @@ from lossmeter import ProblemError
 from lossmeter.jax import _differentiable, cross_entropy
 
 if TYPE_CHECKING:
+    from typing import Any
+
+    from numpy.typing import NDArray
     from service import Service
 
     from lossmeter import Client
@@ -214,3 +217,26 @@ def test_does_not_wait_for_ever_on_one_cpu(service: Service) -> None:
 def test_refuses_options_that_have_no_place(client: Client) -> None:
     with pytest.raises(ValueError, match="outputs given"):
         cross_entropy(logits_of(), LABEL, client=client, outputs=["lse"])
+
+
+@pytest.mark.parametrize(
+    ("label", "error", "says"),
+    [
+        (
+            np.ma.masked_array(LABEL, LABEL > 1),
+            TypeError,
+            "label is no array .* masked",
+        ),
+        (np.array([0, None, 1, 2]), TypeError, "label is no array .* Python objects"),
+        (
+            np.array([0, 2**32 + 1, 1, 2]),
+            ValueError,
+            "label holds integers beyond int32",
+        ),
+    ],
+)
+def test_refuses_arrays_that_jax_would_change(
+    client: Client, label: NDArray[Any], error: type[Exception], says: str
+) -> None:
+    with pytest.raises(error, match=says):
+        cross_entropy(logits_of(), label, client=client)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import copy
 import pickle
+import re
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
 from torch.nn import functional
 
 from lossmeter import Client, ProblemError
@@ -254,6 +256,31 @@ def test_can_be_differentiated_once_only(client: Client, scaled: bool) -> None:
         penalized.backward()
 
 
+@pytest.mark.parametrize(
+    "transform",
+    [torch.func.grad, torch.func.jacrev, torch.func.vmap],
+    ids=lambda transform: transform.__name__,
+)
+def test_has_no_transforms_of_torch_func(
+    client: Client, transform: Callable[..., Callable[[Tensor], Tensor]]
+) -> None:
+    module = CrossEntropyLoss(client=client)
+    transformed = transform(lambda x: module(x, torch.tensor([0, 1])))
+    with pytest.raises(RuntimeError, match="functorch transforms"):
+        transformed(
+            torch.randn(1, 2, 3)[0 if transform is not torch.func.vmap else ...]
+        )
+
+
+@pytest.mark.filterwarnings("ignore")  # of PyTorch, about what it imports for it
+def test_has_no_forward_mode(client: Client) -> None:
+    logits = torch.randn(2, 3)
+    with forward_ad.dual_level():
+        dual = forward_ad.make_dual(logits, logits)  # type: ignore[no-untyped-call]
+        with pytest.raises(NotImplementedError, match="forward mode"):
+            CrossEntropyLoss(client=client)(dual, torch.tensor([0, 1]))
+
+
 def test_refuses_a_gradient_that_it_has_not(client: Client) -> None:
     module = CrossEntropyLoss(client=client)
     target = torch.full((2, 3), 1 / 3, requires_grad=True)
@@ -278,6 +305,86 @@ def test_refuses_what_the_service_refuses(client: Client) -> None:
     with pytest.raises(ProblemError, match=r"label\[0\] is 7") as refused:
         CrossEntropyLoss(client=client)(torch.zeros(1, 3), torch.tensor([7]))
     assert refused.value.code == "invalid_label"
+
+
+SHAPES = {
+    "floats of the shape of indices": ((2, 3), torch.rand(2)),
+    "integers of the shape of probabilities": ((2, 3), torch.zeros(2, 3).long()),
+    "another batch": ((2, 3), torch.zeros(3).long()),
+    "another axis": ((2, 3, 5), torch.zeros(2, 4).long()),
+    "flat indices": ((2, 3, 5), torch.zeros(10).long()),
+    "flat probabilities": ((2, 3, 5), torch.rand(10, 3)),
+    "two indices for no batch": ((3,), torch.zeros(2).long()),
+    "an index of the shape of one class": ((1,), torch.zeros(1).long()),
+    "an index without the axis of the batch": ((1, 3), torch.zeros(()).long()),
+    "indices of an axis more": ((2, 3), torch.zeros(2, 1).long()),
+    "floats for no batch": ((3,), torch.rand(())),
+}
+
+
+@pytest.mark.parametrize("kind", SHAPES)
+def test_refuses_shapes_that_pytorch_refuses(client: Client, kind: str) -> None:
+    shape, target = SHAPES[kind]
+    logits = torch.randn(shape)
+    with pytest.raises((RuntimeError, ValueError, IndexError)):
+        functional.cross_entropy(logits, target)
+    indices = shape[:1] + shape[2:] if len(shape) > 1 else ()
+    message = (
+        f"target is {target.dtype} of shape {tuple(target.shape)}, but input of shape "
+        f"{shape} expects class indices, integers of shape {indices}, or class "
+        f"probabilities, floating point of shape {shape}"
+    )
+    with pytest.raises(ValueError, match=re.escape(message)):
+        CrossEntropyLoss(client=client)(logits, target)
+
+
+def test_takes_an_index_of_one_axis_without_a_batch(client: Client) -> None:
+    logits, target = torch.tensor([1.0, 2.0, 4.0]), torch.tensor([2])
+    loss = CrossEntropyLoss(client=client)(logits, target)
+    torch.testing.assert_close(loss, functional.cross_entropy(logits, target))
+
+
+def test_refuses_an_input_without_classes(client: Client) -> None:
+    with pytest.raises(ValueError, match=r"input has shape \(\), expected \(C,\)"):
+        CrossEntropyLoss(client=client)(torch.tensor(1.0), torch.tensor(0))
+
+
+@pytest.mark.parametrize(
+    ("convert", "says"),
+    [
+        (lambda x: x.to("meta"), "is a meta tensor"),
+        (lambda x: x.to_sparse(), "has the layout torch.sparse_coo"),
+        (lambda x: torch.nested.nested_tensor([x], layout=torch.jagged), "is a nested"),
+        (lambda x: x.numpy(), "is a <class 'numpy.ndarray'>, expected a torch.Tensor"),
+    ],
+)
+@pytest.mark.parametrize("name", ["input", "target", "weight"])
+def test_refuses_tensors_without_values_by_name(
+    client: Client, name: str, convert: Callable[[Tensor], Any], says: str
+) -> None:
+    given = {"input": torch.randn(3, 3), "target": torch.arange(3)}
+    module = CrossEntropyLoss(torch.ones(3), client=client)
+    if name in given:
+        given[name] = convert(given[name])
+    else:
+        module._buffers["weight"] = convert(torch.ones(3))
+    with pytest.raises(TypeError, match=re.escape(f"{name} {says}")):
+        module(**given)
+
+
+@pytest.mark.parametrize(
+    ("logits", "says"),
+    [
+        (torch.zeros(1, 3, dtype=torch.complex64), "complex64"),
+        (torch.zeros(1, 3, dtype=torch.int64), "int64"),
+        (torch.zeros(1, 3).to(torch.float8_e4m3fn), "Float8_e4m3fn"),
+    ],
+)
+def test_refuses_dtypes_that_are_no_logits(
+    client: Client, logits: Tensor, says: str
+) -> None:
+    with pytest.raises((TypeError, ProblemError), match=f"logits.*{says}"):
+        CrossEntropyLoss(client=client)(logits, torch.tensor([0]))
 
 
 def test_records_into_a_run(client: Client) -> None:

@@ -26,6 +26,11 @@ def as_array(value: ArrayLike) -> NDArray[Any]:
 
     Returns:
         An array of the same shape and dtype, little-endian.
+
+    Raises:
+        TypeError: It has no values in one block of memory, such as a sparse, nested,
+            quantised, masked or meta tensor, or no numbers.
+        ValueError: Sequences of unequal length.
     """
     array = _as_numpy(value)
     # MindSpore and TensorFlow have one of their own, of the same bits and name.
@@ -39,15 +44,60 @@ def as_array(value: ArrayLike) -> NDArray[Any]:
     return np.require(array, requirements="C")
 
 
+def as_named_array(name: str, value: ArrayLike) -> NDArray[Any]:
+    """An array as `as_array` makes it, whose errors say which array it is.
+
+    Raises:
+        TypeError: It cannot be sent.
+    """
+    try:
+        return as_array(value)
+    except (TypeError, ValueError, RuntimeError) as cause:
+        raise TypeError(f"{name} is no array that can be sent: {cause}") from cause
+
+
 def _as_numpy(value: Any) -> NDArray[Any]:  # noqa: ANN401 -- of any library
     # A library that was not imported has made no array; none is imported for the test.
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(value, torch.Tensor):
+        fault = tensor_fault(value)
+        if fault is not None:
+            raise TypeError(f"it {fault}")
         return _from_torch(value.detach().contiguous().cpu(), torch)
     mindspore = sys.modules.get("mindspore")
     if mindspore is not None and isinstance(value, mindspore.Tensor):
         return np.asarray(value.asnumpy())
-    return np.asarray(value)
+    if _is_masked(value):
+        raise TypeError(
+            "it is a masked array, whose mask would be lost; expected its values, such "
+            "as filled(…), and input_mask to leave rows out"
+        )
+    array = np.asarray(value)
+    if array.dtype.hasobject:
+        raise TypeError(
+            f"it is a {type(value).__name__}, which NumPy reads as Python objects; "
+            "expected numbers"
+        )
+    return array
+
+
+def tensor_fault(tensor: Any) -> str | None:  # noqa: ANN401 -- torch is no dependency
+    """The end of a sentence that says why a tensor of PyTorch cannot be sent."""
+    if tensor.is_nested:
+        return "is a nested tensor, expected a padded one and input_mask"
+    if str(tensor.layout) != "torch.strided":
+        return f"has the layout {tensor.layout}, expected torch.strided: to_dense()"
+    if tensor.is_meta:
+        return "is a meta tensor, which has no values; expected one with values"
+    if tensor.is_quantized:
+        return f"is quantised ({tensor.dtype}), expected floats: dequantize()"
+    return None
+
+
+def _is_masked(value: object) -> bool:
+    if isinstance(value, list | tuple):
+        return any(map(_is_masked, value))
+    return isinstance(value, np.ma.MaskedArray)
 
 
 def _from_torch(tensor: Any, torch: Any) -> NDArray[Any]:  # noqa: ANN401 -- torch is no dependency

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lossmeter import wire_json
-from lossmeter.arrays import as_array
+from lossmeter.arrays import as_named_array
 from lossmeter.body import tensors_body
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import ArrayLike
 
     from lossmeter.body import Body
     from lossmeter.schemas import Options
@@ -43,19 +43,16 @@ class Batch:
             "input_mask": self.input_mask,
             "logits": self.logits,
         }
-        tensors = {name: _array(name, x) for name, x in given.items() if x is not None}
+        tensors = {
+            name: as_named_array(name, value)
+            for name, value in given.items()
+            if value is not None
+        }
         metadata = {
             name: wire_json.dumps(name, value) for name, value in fields.items()
         }
         metadata["options"] = wire_json.dumps("options", without_none(self.options))
         return tensors_body(tensors, metadata)
-
-
-def _array(name: str, value: ArrayLike) -> NDArray[Any]:
-    try:
-        return as_array(value)
-    except (TypeError, ValueError) as cause:
-        raise TypeError(f"{name} is no array that can be sent: {cause}") from cause
 
 
 def without_none(options: Options) -> dict[str, object]:

@@ -16,6 +16,7 @@ import numpy as np
 
 from lossmeter import wire_json
 from lossmeter.address import Address
+from lossmeter.arrays import as_named_array
 from lossmeter.batch import without_none
 from lossmeter.client import Client
 
@@ -65,7 +66,8 @@ def cross_entropy(
         float32, or float64 for such logits.
 
     Raises:
-        ValueError: An option that has no place here.
+        TypeError: Something given is no array that can be sent.
+        ValueError: An option that has no place here, or integers that JAX would cut.
         NotImplementedError: A gradient by something else than the logits.
         ProblemError: The service refused the batch. Under `jit` JAX makes it a
             `JaxRuntimeError` with the same text.
@@ -79,8 +81,25 @@ def cross_entropy(
         wire_json.dumps("options", without_none(options)),
     )
     given = (logits, label, input_mask, weight)
-    value: jax.Array = loss(tuple(x if x is None else jnp.asarray(x) for x in given))
+    named = zip(_FIELDS, given, strict=True)
+    value: jax.Array = loss(
+        tuple(x if x is None else _as_jax(name, x) for name, x in named)
+    )
     return value
+
+
+def _as_jax(name: str, value: ArrayLike) -> jax.Array:
+    if isinstance(value, jax.Array):
+        return value
+    array = as_named_array(name, value)
+    # JAX cuts integers to 32 bits where it is not told otherwise.
+    kept = jax.dtypes.canonicalize_dtype(array.dtype)
+    if array.dtype.kind in "iu" and not np.array_equal(array, array.astype(kept)):
+        raise ValueError(
+            f"{name} holds integers beyond {kept}, which is JAX's widest without "
+            "jax_enable_x64"
+        )
+    return jnp.asarray(array)
 
 
 @functools.cache

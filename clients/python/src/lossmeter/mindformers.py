@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from lossmeter.arrays import as_array
+from lossmeter.arrays import as_named_array
 from lossmeter.client import Client
 
 if TYPE_CHECKING:
@@ -103,12 +103,14 @@ class CrossEntropyLoss:
             shape (1,).
 
         Raises:
+            TypeError: Something given is no array that can be sent.
             ProblemError: The service refused the batch.
             UnreachableError: The service could not be reached.
         """
 
         def evaluate(**more: Unpack[Options]) -> Evaluation:
-            labels, mask = as_array(label), as_array(input_mask)
+            labels = as_named_array("label", label)
+            mask = as_named_array("input_mask", input_mask)
             if mask.size == labels.size:
                 mask = mask.reshape(labels.shape)
             options: Options = {**self._options, **more}  # type: ignore[typeddict-item]
@@ -122,6 +124,10 @@ class CrossEntropyLoss:
 
             return differentiable(logits, evaluate, self._value)
         return self._value(evaluate())
+
+    # MindSpore asks these of what it differentiates, which may be no cell.
+    __name__ = "CrossEntropyLoss"
+    __code__ = __call__.__code__
 
     def _value(
         self, evaluation: Evaluation

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import torch
 from torch import Tensor
 
-from lossmeter.arrays import BFLOAT16
+from lossmeter.arrays import BFLOAT16, tensor_fault
 from lossmeter.client import Client
 
 if TYPE_CHECKING:
@@ -104,7 +104,10 @@ class CrossEntropyLoss(torch.nn.Module):
             A scalar, or with `reduction="none"` a tensor shaped like class indices.
 
         Raises:
-            ValueError: `step` without a run, or a run without `step`.
+            ValueError: `step` without a run, or a run without `step`; shapes that do
+                not fit together.
+            TypeError: No tensor, or one without values in one block of memory, such as
+                a sparse, nested, quantised or meta tensor.
             NotImplementedError: The target or the weight wants a gradient.
             ProblemError: The service refused the batch.
             UnreachableError: The service could not be reached.
@@ -114,6 +117,8 @@ class CrossEntropyLoss(torch.nn.Module):
             raise ValueError(f"{given}, but there is no run to record it into")
         if step is None and self._run is not None:
             raise ValueError(f"step is None, expected one to record into {self._run}")
+        _require_tensors(input=input, target=target, weight=self.weight)
+        _require_shapes(input, target)
         others = [target] if self.weight is None else [target, self.weight]
         if torch.is_grad_enabled() and any(other.requires_grad for other in others):
             raise NotImplementedError("a gradient with respect to target or weight")
@@ -221,11 +226,42 @@ def from_numpy(array: NDArray[Any]) -> Tensor:
     return torch.from_numpy(array)
 
 
+def _require_tensors(**tensors: Tensor | None) -> None:
+    for name, tensor in tensors.items():
+        if tensor is None:
+            continue
+        if not isinstance(tensor, Tensor):
+            raise TypeError(f"{name} is a {type(tensor)}, expected a torch.Tensor")
+        fault = tensor_fault(tensor)
+        if fault is not None:
+            raise TypeError(f"{name} {fault}")
+
+
+def _require_shapes(logits: Tensor, target: Tensor) -> None:
+    """Shapes in PyTorch's order of axes: the service sees the classes last."""
+    shape, given = tuple(logits.shape), tuple(target.shape)
+    if not shape:
+        raise ValueError("input has shape (), expected (C,), (N, C) or (N, C, d1, …)")
+    indices = shape[:1] + shape[2:] if len(shape) > 1 else ()
+    if target.is_floating_point() or given == shape:
+        fits = target.is_floating_point() and given == shape
+    else:
+        # Without a batch PyTorch takes an index of one axis too.
+        fits = given == indices or (len(shape) == 1 and given == (1,))
+    if not fits:
+        raise ValueError(
+            f"target is {target.dtype} of shape {given}, but input of shape {shape} "
+            f"expects class indices, integers of shape {indices}, or class "
+            f"probabilities, floating point of shape {shape}"
+        )
+
+
 def _rows_last(logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     """Logits, and probabilities, with their classes on the last of two axes or more."""
     probabilities = target.is_floating_point()
     if logits.dim() == 1:
-        return logits.unsqueeze(0), target.unsqueeze(0)
+        rows = target.unsqueeze(0) if probabilities else target.reshape(1)
+        return logits.unsqueeze(0), rows
     return logits.movedim(1, -1), target.movedim(1, -1) if probabilities else target
 
 

@@ -24,6 +24,11 @@ def logits_of(dtype: Any = mindspore.float32) -> Tensor:  # noqa: ANN401 -- Mind
     return Tensor(values, mindspore.float32).astype(dtype)
 
 
+def sparse_tensor() -> mindspore.COOTensor:
+    places = Tensor([[0, 1], [1, 2]], mindspore.int32)
+    return mindspore.COOTensor(places, Tensor([1.0, 2.0], mindspore.float32), (3, 4))
+
+
 def close(got: Tensor, expected: Tensor, tolerance: float = 1e-6) -> None:
     for tensor in (got, expected):
         assert isinstance(tensor, Tensor)
@@ -76,6 +81,37 @@ def test_agrees_with_mindspore_in_value_and_gradient(
     assert gradient.dtype == dtype
     close(value, expected[0], tolerance)
     close(gradient, expected[1], tolerance)
+
+
+def test_can_be_differentiated_without_a_function_around_it(client: Client) -> None:
+    mean = CrossEntropyLoss(client=client)
+    total = CrossEntropyLoss(client=client, reduction="sum")
+    logits = logits_of()
+    expected = mindspore.grad(lambda x: ops.cross_entropy(x, LABEL))(logits)
+    # Two of them in turn: MindSpore tells what it differentiates by name and code.
+    for _ in range(2):
+        close(mindspore.grad(mean, 0)(logits, LABEL, MASK), expected)
+        close(mindspore.grad(total, 0)(logits, LABEL, MASK), 4 * expected)
+    value, gradient = mindspore.value_and_grad(mean, 0)(logits, LABEL, MASK)
+    close(value, ops.cross_entropy(logits, LABEL).reshape((1,)))
+    close(gradient, expected)
+    close(ops.GradOperation()(mean)(logits, LABEL, MASK), expected)
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"label": np.ma.masked_array([1, 4, 0, 2])}, "label .* masked"),
+        ({"input_mask": np.array([1, None, 1, 1])}, "input_mask .* Python objects"),
+        ({"logits": sparse_tensor()}, "logits .* COOTensor"),
+    ],
+)
+def test_refuses_what_holds_no_plain_numbers(
+    client: Client, given: dict[str, Any], says: str
+) -> None:
+    batch = {"logits": logits_of(), "label": LABEL, "input_mask": MASK, **given}
+    with pytest.raises(TypeError, match=f"^{says}"):
+        CrossEntropyLoss(client=client)(**batch)
 
 
 def test_the_pair_has_the_gradient_of_its_quotient(client: Client) -> None:
