@@ -342,6 +342,18 @@ export class Kernel {
     return this.#exports[`${PREFIX[dtype]}_find`](logits + row * classes * DTYPE_BYTES[dtype], from, classes, kinds);
   }
 
+  /** The kind of one logit as it came, a bit of NonFinite; 0 when it is finite. Reads this logit alone. */
+  nonFiniteKindOf(row: number, column: number): number {
+    const { classes, given } = this.#block;
+    const { dtype, logits } = given;
+    const find = this.#exports[`${PREFIX[dtype]}_find`];
+    const at = logits + row * classes * DTYPE_BYTES[dtype];
+    for (const kind of [NonFinite.nan, NonFinite.posInf, NonFinite.negInf]) {
+      if (find(at, column, column + 1, kind) === column) return kind;
+    }
+    return 0;
+  }
+
   /**
    * Of each row the maximum and its index, the lowest on ties; and the number of classes that come before the target
    * when sorted by value, then by index, −1 without a target or where it is NaN.

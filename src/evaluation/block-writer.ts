@@ -12,7 +12,6 @@ import type { Findings } from '../loss/findings.ts';
 import { leastWorst, mergeWorst } from '../loss/worst-rows.ts';
 import type { WorstRow } from '../loss/worst-rows.ts';
 import { cutRange } from '../tensor/file-range.ts';
-import { clientClosed } from '../wire/content-encoding.ts';
 import type { FileTensor } from '../wire/file-reference.ts';
 import type { LogitsWriter } from '../wire/request.ts';
 
@@ -30,9 +29,7 @@ export interface RowResults {
 const MAX_BLOCKS_PER_TASK = 4;
 
 /** How logits are read from a file. */
-export interface ReadingOptions {
-  /** Whether nobody waits for the results any more: asked before every block. */
-  isAbandoned?: () => boolean;
+interface ReadingOptions {
   /** Told of bytes when they are evaluated. */
   onRead?: (bytes: number) => void;
 }
@@ -52,8 +49,12 @@ export class BlockWriter implements LogitsWriter {
   readonly #rowsPerBlock: number;
   readonly #inline: boolean;
   readonly #columns: RowColumns;
-  /** By block, for appending in row order. */
-  readonly #findings: Findings[] = [];
+  /** Of the first blocks, as far as all of them came back. */
+  readonly #findings = noFindings();
+  /** By block: those that came back before a block in front of them. */
+  readonly #laterFindings = new Map<number, Findings>();
+  #blocksBegun = 0;
+  #blocksAppended = 0;
   /** The worst rows of the blocks that came back. */
   #worst: readonly WorstRow[] = [];
   /** Grows with the rows that come: what is announced only takes no memory. */
@@ -67,6 +68,7 @@ export class BlockWriter implements LogitsWriter {
   readonly #underWay = new Set<Promise<void>>();
   #failure: unknown;
   #computeMs = 0;
+  #isAbandoned = (): boolean => false;
 
   /**
    * @param takeGradient accounts for bytes of the gradient, before they are taken
@@ -122,7 +124,7 @@ export class BlockWriter implements LogitsWriter {
    * Has logits evaluated that stand in a file, in place of `write`: workers read them block by block. When this settles,
    * whichever way, the file is no longer in use.
    */
-  async readFrom(logits: FileTensor, { isAbandoned, onRead }: ReadingOptions = {}): Promise<void> {
+  async readFrom(logits: FileTensor, { onRead }: ReadingOptions = {}): Promise<void> {
     const { range } = logits;
     if (this.#inline) {
       await this.write(await logits.read());
@@ -133,13 +135,13 @@ export class BlockWriter implements LogitsWriter {
     try {
       while (this.#nextRow < this.#batch.targets.length) {
         await this.#vacancy();
-        if (isAbandoned?.() === true) throw clientClosed();
         if (this.#failure !== undefined) throw this.#failure;
         const from = this.#nextRow * this.#rowBytes;
         const rows = Math.min(rowsPerTask, this.#batch.targets.length - this.#nextRow);
         const part = cutRange(range, from, rows * this.#rowBytes);
         const { block, settle } = this.#nextBlock(rows);
-        this.#follow(this.#pool.runFromFile(block, part, this.#rowsPerBlock), (results) => {
+        const task = { block, range: part, rowsAtOnce: this.#rowsPerBlock };
+        this.#follow(this.#pool.runFromFile(task, this.#isAbandonedNow), (results) => {
           settle(results);
           onRead?.(part.byteLength);
         });
@@ -153,13 +155,17 @@ export class BlockWriter implements LogitsWriter {
   async finish(): Promise<RowResults> {
     await Promise.all(this.#underWay);
     if (this.#failure !== undefined) throw this.#failure;
-    const findings = noFindings();
-    for (const next of this.#findings) appendFindings(findings, next, this.#batch.mostPlaces);
-    return { columns: this.#columns, findings, gradient: this.#gradient, survey: this.#survey };
+    return { columns: this.#columns, findings: this.#findings, gradient: this.#gradient, survey: this.#survey };
   }
 
-  /** Gives back what an unfinished batch holds. Slabs under way come back by themselves. */
+  /** @param isAbandoned whether the client has left: asked before a worker begins a block */
+  watch(isAbandoned: () => boolean): void {
+    this.#isAbandoned = isAbandoned;
+  }
+
+  /** Gives back what an unfinished batch holds. Slabs under way come back by themselves, and blocks that wait do not begin. */
   abandon(): void {
+    this.#isAbandoned = () => true;
     if (this.#slab !== undefined && !this.#inline) this.#pool.slabs.release(this.#slab);
     this.#slab = undefined;
   }
@@ -192,7 +198,7 @@ export class BlockWriter implements LogitsWriter {
     const { block, settle } = this.#nextBlock(byteLength / this.#rowBytes);
     this.#slab = undefined;
     this.#filled = 0;
-    this.#follow(this.#pool.run(block, slab, byteLength), (result) => settle([result]));
+    this.#follow(this.#pool.run({ block, slab, byteLength }, this.#isAbandonedNow), (result) => settle([result]));
   }
 
   #evaluateInline(logits: Uint8Array): void {
@@ -204,27 +210,50 @@ export class BlockWriter implements LogitsWriter {
   #nextBlock(rows: number): { block: Block; settle: (results: readonly BlockResult[]) => void } {
     this.#growGradient(rows);
     const firstRow = this.#nextRow;
-    const index = this.#findings.length;
+    const index = this.#blocksBegun++;
     this.#nextRow += rows;
-    this.#findings.push(noFindings());
-    // What is known by now of rows before these; what comes of it does not depend on how much that is.
-    const block = { ...cutBlock(this.#batch, firstRow, rows, this.#shift), worstAbove: leastWorst(this.#worst) };
+    const block = {
+      ...cutBlock(this.#batch, firstRow, rows, this.#shift),
+      // The findings and losses of earlier rows save work here. The answer does not depend on how many are known by now.
+      worstAbove: leastWorst(this.#worst),
+      mostPlaces: this.#missingPlaces,
+    };
     const started = performance.now();
     const settle = (results: readonly BlockResult[]): void => {
       this.#computeMs += performance.now() - started;
+      const ofBlock = noFindings();
       let row = firstRow;
       for (const { columns, findings, gradient, survey } of results) {
         const count = columns.nll.length;
         setColumns(this.#columns, columns, row);
-        appendFindings(this.#findings[index]!, findings, this.#batch.mostPlaces);
+        appendFindings(ofBlock, findings, block.mostPlaces);
         this.#worst = mergeWorst(this.#worst, findings.worst);
         if (gradient !== undefined) this.#gradient!.set(gradient, (gradient.byteLength / count) * row);
         if (survey !== undefined) addSurvey(this.#survey!, survey);
         row += count;
       }
+      this.#laterFindings.set(index, ofBlock);
+      this.#appendFindings();
     };
     return { block, settle };
   }
+
+  /** Appends the findings of the blocks that are next in row order, so that few are kept apart. */
+  #appendFindings(): void {
+    for (;;) {
+      const next = this.#laterFindings.get(this.#blocksAppended);
+      if (next === undefined) return;
+      this.#laterFindings.delete(this.#blocksAppended++);
+      appendFindings(this.#findings, next, this.#batch.mostPlaces);
+    }
+  }
+
+  /** Places that the rows so far leave for later ones. */
+  get #missingPlaces(): number {
+    return this.#batch.mostPlaces - this.#findings.locations.length;
+  }
+
+  readonly #isAbandonedNow = (): boolean => this.#isAbandoned();
 
   #growGradient(rows: number): void {
     if (this.#gradient === undefined) return;

@@ -198,6 +198,7 @@ export class Evaluator {
             ({ source } = header.logits);
             requireElements(header.logits.shape, this.#limits.maxElements);
             batch = open(this.#pool, header, held);
+            if (body.isAbandoned !== undefined) batch.writer.watch(body.isAbandoned);
             return batch.writer;
           },
           ...(answerWithoutTensors && {
@@ -212,7 +213,7 @@ export class Evaluator {
         }
         const { writer } = batch!;
         const ingested = performance.now();
-        if (source !== undefined) await writer.readFrom(source, body);
+        if (source !== undefined) await writer.readFrom(source);
         const rows = await writer.finish();
         await files?.requireUnchanged();
         const evaluated = performance.now();

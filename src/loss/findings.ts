@@ -161,6 +161,13 @@ export interface EvaluatedBlock {
   isShard: boolean;
 }
 
+/** The value of each kind of NonFinite. */
+const VALUES: Readonly<Record<number, number>> = {
+  [NonFinite.nan]: Number.NaN,
+  [NonFinite.posInf]: Infinity,
+  [NonFinite.negInf]: -Infinity,
+};
+
 /** Costs nothing for rows of finite logits: only rows in which the kernel counted others are looked at again. */
 export function findNonFinite(kernel: Kernel, block: EvaluatedBlock): Findings {
   const { facts, targets, classes, weights, firstRow, firstColumn, mostPlaces, isShard, probabilityAt } = block;
@@ -206,8 +213,8 @@ export function findNonFinite(kernel: Kernel, block: EvaluatedBlock): Findings {
     for (let column = -1; found.length < most;) {
       column = kernel.findNonFinite(row, column + 1, NonFinite.any);
       if (column < 0) break;
-      const is = (kind: number): boolean => kernel.findNonFinite(row, column, kind) === column;
-      found.push(placeOf(row, column, is(NonFinite.nan) ? Number.NaN : is(NonFinite.posInf) ? Infinity : -Infinity));
+      // A search for one kind would read the rest of the row when the value is of another kind.
+      found.push(placeOf(row, column, VALUES[kernel.nonFiniteKindOf(row, column)]!));
     }
     return found;
   };

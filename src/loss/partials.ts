@@ -168,6 +168,10 @@ function placesOf(partials: Partials, labels: Int32Array): Parameters<typeof fin
       .toSorted((a, b) => a.column - b.column)
       .map((place) => ({ ...place, is_label: place.column === labels[place.row] }));
   const soft = partials[0]!.targets.probabilities !== undefined;
+  const located = Map.groupBy(
+    partials.flatMap(({ findings }) => findings.locations),
+    ({ row }) => row,
+  );
   return {
     first: (cause, row) => {
       const place = (column: number): Place => ({
@@ -180,10 +184,7 @@ function placesOf(partials: Partials, labels: Int32Array): Parameters<typeof fin
       const firsts = partials.flatMap(({ findings }) => findings.causes[cause]?.first ?? []);
       return inOrder(firsts.filter((first) => first.row === row))[0];
     },
-    locate: (row, most) => {
-      const located = partials.flatMap(({ findings }) => findings.locations.filter((place) => place.row === row));
-      return inOrder(located).slice(0, most);
-    },
+    locate: (row, most) => inOrder(located.get(row) ?? []).slice(0, most),
   };
 }
 

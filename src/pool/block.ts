@@ -113,10 +113,11 @@ export function evaluateBlock(kernel: Kernel, block: Block, logits: Uint8Array |
   kernel.place({ dtype, classes, logits, targets: placed, transform, probabilities, weights });
   const soft = probabilities === undefined ? undefined : kernel.probabilities();
   const rows = evaluateRows(kernel, block, soft?.targets ?? placed);
+  const probabilityAt = probabilityReader(block);
   const crossEntropy = soft === undefined ? undefined : kernel.crossEntropy();
   const columns = {
     ...columnsOf(kernel, features, rows, crossEntropy),
-    ...(features.shardProbabilities && probabilityColumns(block, soft!)),
+    ...(features.shardProbabilities && probabilityColumns(soft!, probabilityAt)),
   };
   if (features.shard) setInfiniteTerms(columns, block, rows.lse);
   const targets = block.targets.map((target, row) => (target < 0 ? target : (soft?.targets[row] ?? target)));
@@ -129,7 +130,7 @@ export function evaluateBlock(kernel: Kernel, block: Block, logits: Uint8Array |
     weights,
     targets,
     classes,
-    probabilityAt: (row, column) => probabilityAt(block, row, column),
+    probabilityAt,
     firstRow: block.firstRow,
     firstColumn: block.firstColumn,
     mostPlaces: block.mostPlaces,
@@ -164,7 +165,7 @@ function surveyBlock(kernel: Kernel, block: Block, logits: Uint8Array | ByteSour
 }
 
 function isNegInfAtTarget(kernel: Kernel, target: number, row: number): boolean {
-  return target >= 0 && kernel.findNonFinite(row, target, NonFinite.negInf) === target;
+  return target >= 0 && kernel.nonFiniteKindOf(row, target) === NonFinite.negInf;
 }
 
 /** Logits that are looked at for subnormal ones, of each row: so few cost nothing, and tell enough. */
@@ -229,11 +230,12 @@ function confidences({ reference, logSum }: RowBlock, maximum: Float64Array): Fl
   return Float64Array.from(maximum, (top, row) => Math.exp(top - reference[row]! - logSum[row]!));
 }
 
-/** What shards of class probabilities are merged by. */
-function probabilityColumns(block: Block, { targets, masses, sums, odd }: RowProbabilities): Partial<RowColumns> {
-  const labelProbability = Float64Array.from(targets, (label, row) =>
-    label < 0 ? 0 : probabilityAt(block, row, label),
-  );
+/** Columns by which shards of class probabilities are merged. */
+function probabilityColumns(
+  { targets, masses, sums, odd }: RowProbabilities,
+  probabilityAt: (row: number, column: number) => number,
+): Partial<RowColumns> {
+  const labelProbability = Float64Array.from(targets, (label, row) => (label < 0 ? 0 : probabilityAt(row, label)));
   return { probabilitySum: sums, probabilityMass: masses, odd, label: targets, labelProbability };
 }
 
@@ -287,9 +289,11 @@ function probabilitiesOf({ classes, probabilities }: Block, row: number): Float6
   return numbersOf({ dtype, shape: [classes], data: data.subarray(row * rowBytes, (row + 1) * rowBytes) });
 }
 
-function probabilityAt({ classes, probabilities }: Block, row: number, column: number): number {
-  const { dtype, data } = probabilities!;
-  const from = (row * classes + column) * DTYPE_BYTES[dtype];
-  const element = elementsOf({ dtype, shape: [], data: data.subarray(from, from + DTYPE_BYTES[dtype]) })[0]!;
-  return dtype === 'bfloat16' ? fromBfloat16(element) : element;
+/** Reads single class probabilities: whole rows may be searched by it. */
+function probabilityReader({ classes, probabilities }: Block): (row: number, column: number) => number {
+  if (probabilities === undefined) return () => 0;
+  const { dtype, data } = probabilities;
+  const elements = elementsOf({ dtype, shape: [], data });
+  if (dtype === 'bfloat16') return (row, column) => fromBfloat16(elements[row * classes + column]!);
+  return (row, column) => elements[row * classes + column]!;
 }

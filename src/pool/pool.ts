@@ -5,10 +5,10 @@ import { Kernel } from '../../kernels/loader.ts';
 import type { Variant } from '../../kernels/loader.ts';
 import { LossmeterError } from '../errors.ts';
 import type { FloatDType } from '../tensor/dtype.ts';
-import type { FileRange } from '../tensor/file-range.ts';
 import { evaluateBlock, plainBlock } from './block.ts';
 import type { Block, BlockResult } from './block.ts';
 import { Slabs } from './slabs.ts';
+import { TaskQueue } from './task-queue.ts';
 import type { FileReply, FileTask, SlabReply, SlabTask, WorkerData } from './worker.ts';
 
 /** How long after the loss of a worker it is seen to that another one has taken its place, in milliseconds. */
@@ -38,6 +38,7 @@ export class KernelPool {
   readonly inlineLogits: number;
   readonly maxRowBytes: number;
   readonly #inline: Kernel;
+  readonly #queue: TaskQueue;
   readonly #piscina: Piscina<SlabTask | FileTask | undefined, SlabReply | FileReply>;
   #lost = 0;
   #closing = false;
@@ -47,6 +48,7 @@ export class KernelPool {
     this.workers = options.workers;
     this.inlineLogits = options.inlineLogits;
     this.maxRowBytes = options.maxRowBytes;
+    this.#queue = new TaskQueue(options.workers);
     this.slabs = new Slabs(options.slabBytes, options.maxSlabBytes);
     this.#inline = Kernel.load(options.kernel);
     const data: WorkerData = { kernel: this.#inline.variant };
@@ -105,15 +107,22 @@ export class KernelPool {
 
   /**
    * Evaluates a block on a worker.
-   * @param slab from `slabs`; it is moved to the worker and released when the worker answers
-   * @throws LossmeterError worker_lost
+   * @param task with a slab from `slabs`: it is moved to the worker and released when the worker answers
+   * @param isAbandoned asked when a worker is free: a task that nobody waits for is not begun
+   * @throws LossmeterError worker_lost, client_closed
    */
-  async run(block: Block, slab: ArrayBuffer, byteLength: number): Promise<BlockResult> {
+  async run(task: SlabTask, isAbandoned?: () => boolean): Promise<BlockResult> {
+    const { slab } = task;
     const slabBytes = slab.byteLength;
     let reply: SlabReply;
     try {
-      reply = (await this.#piscina.run({ block, slab, byteLength }, { transferList: [slab] })) as SlabReply;
+      const begin = () => this.#piscina.run(task, { transferList: [slab] }) as Promise<SlabReply>;
+      reply = await this.#queue.run(begin, isAbandoned);
     } catch (cause) {
+      if (cause instanceof LossmeterError) {
+        this.slabs.release(slab);
+        throw cause;
+      }
       this.slabs.forget(slabBytes);
       throw workerLost(cause);
     }
@@ -124,15 +133,18 @@ export class KernelPool {
 
   /**
    * Evaluates a block on a worker, which reads it from a file. The file is in use until this has settled.
-   * @param rowsAtOnce that the worker reads and evaluates at a time: a message for each would take as long as its kernels
+   * @param task with the rows that the worker reads at a time: a message for each would take as long as its kernels
+   * @param isAbandoned as `run` takes it
    * @returns the results of those rows, in row order
-   * @throws LossmeterError worker_lost, and what reading the file throws
+   * @throws LossmeterError worker_lost, client_closed, and what reading the file throws
    */
-  async runFromFile(block: Block, range: FileRange, rowsAtOnce: number): Promise<BlockResult[]> {
+  async runFromFile(task: FileTask, isAbandoned?: () => boolean): Promise<BlockResult[]> {
     let reply: FileReply;
     try {
-      reply = await this.#piscina.run({ block, range, rowsAtOnce }, { name: 'evaluateRange' });
+      const begin = () => this.#piscina.run(task, { name: 'evaluateRange' }) as Promise<FileReply>;
+      reply = await this.#queue.run(begin, isAbandoned);
     } catch (cause) {
+      if (cause instanceof LossmeterError) throw cause;
       throw workerLost(cause);
     }
     if (reply.refusal !== undefined) throw new LossmeterError(reply.refusal.code, reply.refusal.detail);
@@ -143,7 +155,7 @@ export class KernelPool {
   /** Resolves when a worker has loaded its kernel and answered. */
   async ready(): Promise<void> {
     const slab = await this.slabs.acquire(4);
-    await this.run(plainBlock('float32', 1, Int32Array.of(0)), slab, 4);
+    await this.run({ block: plainBlock('float32', 1, Int32Array.of(0)), slab, byteLength: 4 });
   }
 
   /** Ends the workers after their current tasks. */

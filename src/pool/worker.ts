@@ -71,12 +71,15 @@ export function evaluateRange({ block, range, rowsAtOnce }: FileTask): unknown {
   const reply: FileReply = {};
   try {
     const results: BlockResult[] = [];
+    let { mostPlaces } = block;
     for (let row = 0; row < rows; row += rowsAtOnce) {
       const part = cutBlock(block, row, Math.min(rowsAtOnce, rows - row), 0);
       const partRange = cutRange(range, row * rowBytes, part.targets.length * rowBytes);
       const { byteLength } = partRange;
       const readInto = (target: Uint8Array): void => readRange(partRange, target);
-      results.push(evaluateBlock(kernel!, part, { byteLength, readInto }));
+      const result = evaluateBlock(kernel!, { ...part, mostPlaces }, { byteLength, readInto });
+      mostPlaces -= result.findings.locations.length;
+      results.push(result);
     }
     reply.results = results;
   } catch (error) {

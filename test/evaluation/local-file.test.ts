@@ -55,10 +55,8 @@ test('reading ends when nobody waits for the results', async () => {
   const writer = new BlockWriter(pool, plainBlock('float32', 2, new Int32Array(500)), 0);
   let asked = 0;
   let read = 0;
-  const reading = writer.readFrom(file.tensor('logits', 'logits'), {
-    isAbandoned: () => ++asked > 3,
-    onRead: (bytes) => (read += bytes),
-  });
+  writer.watch(() => ++asked > 3);
+  const reading = writer.readFrom(file.tensor('logits', 'logits'), { onRead: (bytes) => (read += bytes) });
   await expect(reading).rejects.toMatchObject({ code: 'client_closed' });
   // What was under way has come to its end: the file can be closed.
   expect(read).toBe(3 * 400);
@@ -77,11 +75,13 @@ describe('a file that ends early is noticed', () => {
   test('on a worker, which goes on to work', async () => {
     const block = plainBlock('float32', 2, new Int32Array(500));
     const { range } = file.tensor('logits', 'logits');
-    await expect(pool.runFromFile(block, range, 100)).rejects.toMatchObject(gone);
-    await expect(pool.runFromFile(block, { ...range, fd: 1_000_000 }, 100)).rejects.toMatchObject({
+    await expect(pool.runFromFile({ block, range, rowsAtOnce: 100 })).rejects.toMatchObject(gone);
+    await expect(
+      pool.runFromFile({ block, range: { ...range, fd: 1_000_000 }, rowsAtOnce: 100 }),
+    ).rejects.toMatchObject({
       code: 'file_unreadable',
     });
     writeFileSync(path, safetensorsFile([['logits', { dtype: 'float32', shape: [500, 2], data }]]));
-    expect((await pool.runFromFile(block, range, 100))[4]!.columns.nll[99]).toBe(Math.LN2);
+    expect((await pool.runFromFile({ block, range, rowsAtOnce: 100 }))[4]!.columns.nll[99]).toBe(Math.LN2);
   });
 });

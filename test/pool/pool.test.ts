@@ -24,7 +24,7 @@ async function slabWith(bytes: Uint8Array): Promise<ArrayBuffer> {
 
 test('a block is evaluated the same on a worker and inline', async () => {
   const slab = await slabWith(logits);
-  const onWorker = await pool.run(block, slab, logits.byteLength);
+  const onWorker = await pool.run({ block, slab, byteLength: logits.byteLength });
   expect(slab.byteLength, 'the slab is moved, not copied').toBe(0);
   expect(onWorker).toEqual(pool.runInline(block, logits));
   expect(onWorker.columns.nll).toEqual(Float64Array.of(Math.LN2, Number.NaN));
@@ -34,7 +34,9 @@ test('a block is evaluated the same on a worker and inline', async () => {
 
 test('an error comes back as a value, and the slab with it', async () => {
   const slab = await slabWith(logits);
-  await expect(pool.run(block, slab, logits.byteLength - 1)).rejects.toThrow('does not have 15 bytes');
+  await expect(pool.run({ block, slab, byteLength: logits.byteLength - 1 })).rejects.toThrow('does not have 15 bytes');
   expect(pool.slabs.bytesInUse).toBe(0);
-  expect((await pool.run(block, await slabWith(logits), logits.byteLength)).columns.nll[0]).toBe(Math.LN2);
+  expect((await pool.run({ block, slab: await slabWith(logits), byteLength: logits.byteLength })).columns.nll[0]).toBe(
+    Math.LN2,
+  );
 });
