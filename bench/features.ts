@@ -5,6 +5,7 @@ import { gradientCoefficients } from '../src/loss/gradient.ts';
 import { parseOptions, smoothingOf, transformOf } from '../src/loss/options.ts';
 import { featuresOf } from '../src/loss/rows.ts';
 import { selectTargets } from '../src/loss/targets.ts';
+import { runAtOnce } from '../src/steps.ts';
 import { cutBlock, evaluateBlock, plainBlock } from '../src/pool/block.ts';
 import type { Block, BlockResult } from '../src/pool/block.ts';
 import { DTYPE_BYTES } from '../src/tensor/dtype.ts';
@@ -151,11 +152,11 @@ function batchOf({ options: given, weight, probabilities }: Feature, dtype: Floa
       ? { dtype: 'float32', shape: [rows, CLASSES], data: makeProbabilities('float32', rows, CLASSES) }
       : { dtype: 'int32', shape: [rows], data: labels };
   const fields = { label, inputMask: undefined, weight: weight === true ? weightOfClasses() : undefined };
-  const targets = selectTargets([rows, CLASSES], fields, options);
+  const targets = runAtOnce(selectTargets([rows, CLASSES], fields, options));
   const features = featuresOf(options, targets);
   const returnsGradient = options.outputs.includes('gradient');
   const smoothing = smoothingOf(options, CLASSES);
-  const facts = { classes: CLASSES, smoothing, denominators: denominatorsOf(targets) };
+  const facts = { classes: CLASSES, smoothing, denominators: runAtOnce(denominatorsOf(targets)) };
   return {
     ...plainBlock(dtype, CLASSES, targets.classes),
     ...{ features, transform: transformOf(options) },
@@ -163,7 +164,9 @@ function batchOf({ options: given, weight, probabilities }: Feature, dtype: Floa
     shards: options.parallel_config.model_parallel,
     gradientDType: returnsGradient ? dtype : undefined,
     coefficients:
-      returnsGradient || features.gradientSquares ? gradientCoefficients(targets, options, facts) : undefined,
+      returnsGradient || features.gradientSquares
+        ? runAtOnce(gradientCoefficients(targets, options, facts))
+        : undefined,
   };
 }
 

@@ -108,11 +108,10 @@ export interface BlockSurvey {
   negInfCount: Int32Array<ArrayBuffer>;
   /**
    * Over the rows that are not left out: how many finite values other than 0 have which exponent field as float64
-   * (⌊log2 |x|⌋ + 1023; 0 for what is subnormal there), how many are 0, and how many in each column are not finite.
+   * (⌊log2 |x|⌋ + 1023; 0 for what is subnormal there), and how many are 0.
    */
   exponents: Uint32Array<ArrayBuffer>;
   zeros: number;
-  badInColumn: Uint32Array<ArrayBuffer>;
 }
 
 /** The exponent fields of float64. */
@@ -395,8 +394,11 @@ export class Kernel {
     return this.#exports.f16_subnormals(given.logits + row * classes * 2, Math.min(span, classes));
   }
 
-  /** What stands in the block, as it came, whatever it means. */
-  survey(): BlockSurvey {
+  /**
+   * What stands in the block, as it came, whatever it means.
+   * @param badInColumn gets the number of rows that are not left out added in which each column is not finite
+   */
+  survey(badInColumn: Int32Array<SharedArrayBuffer>): BlockSurvey {
     const { rows, classes, targets, given } = this.#block;
     const counts = HISTOGRAM_BINS + 1 + classes;
     return this.#column(counts * 4 + rows * BYTES_PER_SURVEY + 16, (histogram) => {
@@ -405,6 +407,10 @@ export class Kernel {
       const u32 = (at: number, length: number): Uint32Array<ArrayBuffer> =>
         new Uint32Array(this.#exports.memory.buffer, at, length).slice();
       const i32 = (k: number): Int32Array<ArrayBuffer> => this.#readI32(out + (24 + k * 4) * rows, rows);
+      const columns = new Uint32Array(this.#exports.memory.buffer, histogram + (HISTOGRAM_BINS + 1) * 4, classes);
+      for (let column = 0; column < classes; column++) {
+        if (columns[column]! > 0) Atomics.add(badInColumn, column, columns[column]!);
+      }
       return {
         norms: this.#readF64(out, rows),
         maximum: this.#readF64(out + rows * 8, rows),
@@ -412,7 +418,6 @@ export class Kernel {
         ...{ nanCount: i32(0), posInfCount: i32(1), negInfCount: i32(2) },
         exponents: u32(histogram, HISTOGRAM_BINS),
         zeros: u32(histogram + HISTOGRAM_BINS * 4, 1)[0]!,
-        badInColumn: u32(histogram + (HISTOGRAM_BINS + 1) * 4, classes),
       };
     });
   }

@@ -13,6 +13,7 @@ import { requireShardable, requireVocabulary } from '../loss/vocabulary.ts';
 import type { Vocabulary } from '../loss/vocabulary.ts';
 import type { Block } from '../pool/block.ts';
 import type { KernelPool } from '../pool/pool.ts';
+import type { Steps } from '../steps.ts';
 import { DTYPE_BYTES } from '../tensor/dtype.ts';
 import type { FloatDType } from '../tensor/dtype.ts';
 import type { Shape } from '../tensor/shape.ts';
@@ -61,35 +62,36 @@ export interface ShardBatch extends Batch {
 }
 
 /** Checks all that can be checked before the logits have come. @throws LossmeterError */
-export function openBatch(pool: KernelPool, header: RequestHeader, held: HeldBytesAccount): WholeBatch {
+export function* openBatch(pool: KernelPool, header: RequestHeader, held: HeldBytesAccount): Steps<WholeBatch> {
   const options = parseOptions(header.options);
   const { dtype, shape } = header.logits;
-  const targets = selectTargets(shape, targetFieldsOf(header), options);
+  const returnsGradient = options.outputs.includes('gradient');
+  const differentiates = returnsGradient || options.check_for_nan_in_loss_and_grad;
+  const bytesPerRow = BYTES_PER_ROW + (differentiates ? BYTES_PER_ROW_OF_GRADIENT : 0);
+  const takeRows = (count: number): void => held.take(count * bytesPerRow, 'the results of the rows');
+  const targets = yield* selectTargets(shape, targetFieldsOf(header), options, { takeRows });
   requireNoIgnoreIndex(targets, header);
   const rows = targets.classes.length;
   const classes = shape.at(-1)!;
   requireDivisible(options, rows, classes);
   const smoothing = smoothingOf(options, classes);
-  const denominators = denominatorsOf(targets);
+  const denominators = yield* denominatorsOf(targets);
   const features = featuresOf(options, targets);
   const transform = transformOf(options);
   const gradientDType = options.gradient_dtype ?? dtype;
-  const returnsGradient = options.outputs.includes('gradient');
-  const differentiates = returnsGradient || features.gradientSquares;
-  held.take(rows * (BYTES_PER_ROW + (differentiates ? BYTES_PER_ROW_OF_GRADIENT : 0)), 'the results of the rows');
   const takeGradient = (bytes: number): void => held.take(bytes, 'outputs.gradient', GRADIENT_ADVICE);
   if (returnsGradient) {
     held.requireRoom(rows * classes * DTYPE_BYTES[gradientDType], 'outputs.gradient', GRADIENT_ADVICE);
   }
   const block: Block = {
     ...{ dtype, classes, features, transform, firstRow: 0, firstColumn: 0, targets: targets.classes },
-    ...{ mostPlaces: options.max_locations, worstAbove: undefined },
+    ...{ mostPlaces: options.max_locations, worstAbove: undefined, badInColumn: undefined },
     probabilities: targets.probabilities,
     classWeights: weightsForKernels(targets, options),
     shards: options.parallel_config.model_parallel,
     gradientDType: returnsGradient ? gradientDType : undefined,
     coefficients: differentiates
-      ? gradientCoefficients(targets, options, { classes, smoothing, denominators })
+      ? yield* gradientCoefficients(targets, options, { classes, smoothing, denominators })
       : undefined,
   };
   const writer = new BlockWriter(pool, block, options.shift, takeGradient);
@@ -99,21 +101,22 @@ export function openBatch(pool: KernelPool, header: RequestHeader, held: HeldByt
 }
 
 /** The same for a shard of the vocabulary, whose columns are merged with others before they are reduced. */
-export function openShard(pool: KernelPool, header: RequestHeader, held: HeldBytesAccount): ShardBatch {
+export function* openShard(pool: KernelPool, header: RequestHeader, held: HeldBytesAccount): Steps<ShardBatch> {
   const options = parseOptions(header.options);
   const { dtype, shape } = header.logits;
   const classes = shape.at(-1) ?? 0;
   const vocabulary = requireVocabulary(header.parameters, classes);
-  const targets = selectTargets(shape, targetFieldsOf(header), options, vocabulary);
+  const takeRows = (count: number): void =>
+    held.take(count * (BYTES_PER_ROW + BYTES_PER_ROW_OF_SHARD), 'the results of the rows');
+  const targets = yield* selectTargets(shape, targetFieldsOf(header), options, { shard: vocabulary, takeRows });
   requireNoIgnoreIndex(targets, header);
   requireShardable(options, { probabilities: targets.probabilities !== undefined });
   requireDivisible(options, targets.classes.length, vocabulary.size);
   smoothingOf(options, vocabulary.size);
   const transform = transformOf(options);
-  held.take(targets.classes.length * (BYTES_PER_ROW + BYTES_PER_ROW_OF_SHARD), 'the results of the rows');
   const block: Block = {
     ...{ dtype, classes, transform, firstRow: 0, firstColumn: vocabulary.start, shards: 1 },
-    ...{ mostPlaces: options.max_locations, worstAbove: undefined },
+    ...{ mostPlaces: options.max_locations, worstAbove: undefined, badInColumn: undefined },
     features: shardFeaturesOf(options, targets),
     targets: targetsWithin(targets, vocabulary, classes),
     probabilities: targets.probabilities,

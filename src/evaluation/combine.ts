@@ -7,6 +7,7 @@ import { isClassWeight } from '../loss/operands.ts';
 import { requireDivisible } from '../loss/parallel.ts';
 import { mergeGradientSquares, mergePartials } from '../loss/partials.ts';
 import { requireShardable } from '../loss/vocabulary.ts';
+import type { Steps } from '../steps.ts';
 import { pointerTo, showValue, suggestName } from '../suggestion.ts';
 import { formatShape, sameShape } from '../tensor/shape.ts';
 import { decodePartial } from './partial-object.ts';
@@ -25,7 +26,7 @@ const FIELDS = ['partials', 'options'];
  * @param request {"partials": [object, …], "options"?}, as it was decoded
  * @throws LossmeterError invalid_partial, partials_mismatch, invalid_option
  */
-export function combine(request: unknown): Evaluation {
+export function* combine(request: unknown): Steps<Evaluation> {
   const { partials: given, options: changes } = readRequest(request);
   const partials = given.map(decodePartial).toSorted((a, b) => a.vocabulary.start - b.vocabulary.start);
   const [first] = partials;
@@ -39,16 +40,16 @@ export function combine(request: unknown): Evaluation {
   const { targets, columns, findings } = merged;
   requireDivisible(options, targets.classes.length, classes);
   const smoothing = smoothingOf(options, classes);
-  const denominators = denominatorsOf(targets);
+  const denominators = yield* denominatorsOf(targets);
   if (options.check_for_nan_in_loss_and_grad) {
-    const coefficients = gradientCoefficients(targets, options, { classes, smoothing, denominators });
+    const coefficients = yield* gradientCoefficients(targets, options, { classes, smoothing, denominators });
     columns.gradientSquares = mergeGradientSquares(partials, merged, coefficients, {
       classes,
       scale: options.logit_scale,
     });
   }
   const kernel = [...new Set(partials.map((partial) => partial.kernel))].toSorted().join('+');
-  return report({
+  return yield* report({
     ...{ options, targets, columns, findings, classes, smoothing, denominators, kernel },
     gradient: undefined,
   });

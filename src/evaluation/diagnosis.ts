@@ -7,8 +7,8 @@ import { readMask } from '../loss/operands.ts';
 import { parseOptions } from '../loss/options.ts';
 import { PLAIN_FEATURES } from '../loss/rows.ts';
 import { count, describeCauses } from '../loss/summary.ts';
-import { hotSpotsOf, magnitudesOf, subnormalsOf } from '../loss/survey.ts';
-import type { RowNorm, Survey } from '../loss/survey.ts';
+import { findBadColumns, magnitudesOf, makeBadInColumn, subnormalsOf } from '../loss/survey.ts';
+import type { BadColumns, BadInColumn, RowNorm, Survey } from '../loss/survey.ts';
 import { selectTargets } from '../loss/targets.ts';
 import type { RowCounts } from '../loss/targets.ts';
 import { MAX_CLASSES } from '../loss/vocabulary.ts';
@@ -18,6 +18,8 @@ import { LEAST_NORMAL_EXPONENT } from '../tensor/dtype.ts';
 import type { FloatDType } from '../tensor/dtype.ts';
 import { elementCount, formatShape } from '../tensor/shape.ts';
 import type { Shape } from '../tensor/shape.ts';
+import { inSteps } from '../steps.ts';
+import type { Steps } from '../steps.ts';
 import type { HeldBytesAccount } from '../wire/held-bytes.ts';
 import type { RequestHeader } from '../wire/request.ts';
 import { BlockWriter } from './block-writer.ts';
@@ -26,8 +28,8 @@ import type { RowResults } from './block-writer.ts';
 /** What a row takes in memory while its tensor is looked at. */
 const BYTES_PER_ROW = 64;
 
-/** What a column takes. */
-const BYTES_PER_COLUMN = 8;
+/** A column takes a count. */
+const BYTES_PER_COLUMN = 4;
 
 /** How many columns an answer names. */
 export const MOST_COLUMNS = 16;
@@ -38,6 +40,7 @@ interface Diagnosed {
   shape: Shape;
   rows: RowCounts;
   classes: number;
+  badInColumn: BadInColumn;
   writer: BlockWriter;
   kernel: string;
   numpyArrays: boolean;
@@ -76,7 +79,7 @@ export interface Diagnosis {
  * label by `ignore_index`, leaves out are told apart.
  * @throws LossmeterError
  */
-export function openDiagnosis(pool: KernelPool, header: RequestHeader, held: HeldBytesAccount): Diagnosed {
+export function* openDiagnosis(pool: KernelPool, header: RequestHeader, held: HeldBytesAccount): Steps<Diagnosed> {
   const { dtype, shape } = header.logits;
   const classes = shape.at(-1) ?? 0;
   if (classes < 1 || classes > MAX_CLASSES) {
@@ -87,19 +90,21 @@ export function openDiagnosis(pool: KernelPool, header: RequestHeader, held: Hel
   const count = elementCount(shape.slice(0, -1));
   if (count === undefined) throw refuse('shape_mismatch', '/logits/shape', `${formatShape(shape)} is too large`);
   held.take(count * BYTES_PER_ROW + classes * BYTES_PER_COLUMN, 'the results of the rows');
-  const { targets, rows } = selectRows(header);
+  const { targets, rows } = yield* selectRows(header);
   const { options } = header;
+  const badInColumn = makeBadInColumn(classes);
   const block = {
     ...plainBlock(dtype, classes, targets),
     features: { ...PLAIN_FEATURES, survey: true },
     mostPlaces: parseOptions(options).max_locations,
+    badInColumn,
   };
   const writer = new BlockWriter(pool, block, 0);
-  return { dtype, shape, rows, classes, writer, kernel: pool.kernelName(dtype), numpyArrays: false };
+  return { dtype, shape, rows, classes, badInColumn, writer, kernel: pool.kernelName(dtype), numpyArrays: false };
 }
 
 /** Per row its label, where one is known; which do not count. */
-function selectRows(header: RequestHeader): { targets: Int32Array<ArrayBuffer>; rows: RowCounts } {
+function* selectRows(header: RequestHeader): Steps<{ targets: Int32Array<ArrayBuffer>; rows: RowCounts }> {
   const { shape } = header.logits;
   const { label, inputMask, weight } = header;
   // A vector is a row.
@@ -107,33 +112,38 @@ function selectRows(header: RequestHeader): { targets: Int32Array<ArrayBuffer>; 
   if (label !== undefined) {
     // Labels that are no classes are another matter.
     const options = { ...parseOptions(header.options), invalid_label: 'zero_loss' as const };
-    const { classes, probabilities, rows } = selectTargets(rowsShape, { label, inputMask, weight }, options);
+    const { classes, probabilities, rows } = yield* selectTargets(rowsShape, { label, inputMask, weight }, options);
     if (probabilities === undefined) return { targets: classes, rows };
     return { targets: classes.map((fate) => (fate === LEFT_OUT ? LEFT_OUT : NO_TARGET)), rows };
   }
   const total = elementCount(rowsShape.slice(0, -1))!;
-  const mask = inputMask && readMask(inputMask, rowsShape);
+  const mask = inputMask && (yield* readMask(inputMask, rowsShape));
   const targets = new Int32Array(total).fill(NO_TARGET);
   let masked = 0;
-  mask?.forEach((m, row) => {
-    if (m !== 0) return;
-    targets[row] = LEFT_OUT;
-    masked++;
+  yield* inSteps(mask === undefined ? 0 : total, (from, to) => {
+    for (let row = from; row < to; row++) {
+      if (mask![row] !== 0) continue;
+      targets[row] = LEFT_OUT;
+      masked++;
+    }
   });
   return { targets, rows: { total, counted: total - masked, ignored: 0, masked } };
 }
 
 /** The report of a tensor that was looked at. */
-export function reportDiagnosis(diagnosed: Diagnosed, { findings, survey }: RowResults): Diagnosis {
-  const { dtype, shape, rows, classes, kernel } = diagnosed;
+export function* reportDiagnosis(diagnosed: Diagnosed, { findings, survey }: RowResults): Steps<Diagnosis> {
+  const { dtype, shape, rows, classes, badInColumn, kernel } = diagnosed;
   const { logits, ...found } = foundOf(findings, findings.posInf + findings.negInf);
   const { max, ...counts } = logits;
   const isFinite = logits.nan + logits.pos_inf + logits.neg_inf === 0;
   const causes = causesOf(findings);
   const { minimum, smallest, largest, zeros } = survey!;
+  const columns = yield* findBadColumns(isFinite ? undefined : badInColumn, rows.counted, MOST_COLUMNS);
   return {
     verdict: isFinite ? 'finite' : 'non_finite',
-    summary: [summarizeSurvey(causes, counts, rows.counted, survey!), found.float16?.hint].filter(Boolean).join('; '),
+    summary: [summarizeSurvey(causes, counts, rows.counted, { survey: survey!, columns }), found.float16?.hint]
+      .filter(Boolean)
+      .join('; '),
     ...{ dtype, shape, rows },
     values: {
       total: rows.counted * classes,
@@ -146,17 +156,8 @@ export function reportDiagnosis(diagnosed: Diagnosed, { findings, survey }: RowR
     ...found,
     magnitudes: magnitudesOf(survey!),
     ...(smallest && largest && { row_norms: { smallest, largest } }),
-    columns: columnsOf(survey!, rows.counted),
+    columns: { bad: columns.bad, bad_in_most_rows: columns.inMostRows, worst: columns.worst },
     kernel,
-  };
-}
-
-function columnsOf(survey: Survey, rows: number): Diagnosis['columns'] {
-  const countColumns = (isBad: (rows: number) => boolean): number => survey.badInColumn?.filter(isBad).length ?? 0;
-  return {
-    bad: countColumns((bad) => bad > 0),
-    bad_in_most_rows: countColumns((bad) => bad > rows / 2),
-    worst: hotSpotsOf(survey, MOST_COLUMNS),
   };
 }
 
@@ -164,10 +165,10 @@ function summarizeSurvey(
   causes: readonly CauseReport[],
   { nan, pos_inf: posInf, neg_inf: negInf }: { nan: number; pos_inf: number; neg_inf: number },
   rows: number,
-  survey: Survey,
+  { survey, columns }: { survey: Survey; columns: BadColumns },
 ): string {
   const clauses = causes.length > 0 ? [describeCauses(causes, rows)] : [];
-  const [hottest] = hotSpotsOf(survey, 1);
+  const [hottest] = columns.worst;
   if (hottest !== undefined && rows > 1 && hottest.rows > rows / 2) {
     clauses.push(`class ${hottest.column} is not finite in ${hottest.rows} of ${rows} rows`);
   }

@@ -4,6 +4,8 @@ import { OPTION_NAMES } from '../loss/options.ts';
 import type { RecordedAs } from '../loss/summary.ts';
 import { VOCABULARY_FIELDS } from '../loss/vocabulary.ts';
 import type { KernelPool } from '../pool/pool.ts';
+import { runInTurns } from '../steps.ts';
+import type { Steps } from '../steps.ts';
 import { ByteReader } from '../wire/byte-reader.ts';
 import { decodeContent } from '../wire/content-encoding.ts';
 import { HeldBytes } from '../wire/held-bytes.ts';
@@ -18,7 +20,7 @@ import { Admission } from './admission.ts';
 import type { AdmissionLimits, Place } from './admission.ts';
 import { openBatch, openShard } from './batch.ts';
 import type { Batch } from './batch.ts';
-import type { RowResults } from './block-writer.ts';
+import type { BlockWriter, RowResults } from './block-writer.ts';
 import { combine } from './combine.ts';
 import { DataDirectory, RequestFiles } from './data-directory.ts';
 import { openDiagnosis, reportDiagnosis } from './diagnosis.ts';
@@ -134,7 +136,7 @@ export class Evaluator {
 
   /** One batch, to its loss. */
   evaluate(body: RequestBody): Promise<Answered<Evaluation>> {
-    return this.#evaluateRows(body, [], openBatch, (batch, rows) => report(evaluated(batch, rows)));
+    return this.#evaluateRows(body, [], openBatch, (batch, rows) => runInTurns(report(evaluated(batch, rows))));
   }
 
   /** One batch over a shard of the vocabulary, to what can be merged with the other shards. */
@@ -144,28 +146,40 @@ export class Evaluator {
 
   /** A tensor, to what stands in it. */
   diagnose(body: RequestBody): Promise<Answered<Diagnosis>> {
-    return this.#evaluateRows(body, [], openDiagnosis, reportDiagnosis, { labelOptional: true });
+    return this.#evaluateRows(
+      body,
+      [],
+      openDiagnosis,
+      (diagnosed, rows) => runInTurns(reportDiagnosis(diagnosed, rows)),
+      { labelOptional: true },
+    );
   }
 
   /** One batch as it is recorded: to its loss; or the pair that it came with, and what tells it from others. */
   evaluateForRun(body: RequestBody, recorded: RecordedAs): Promise<Answered<RunBatch>> {
-    return this.#evaluateRows(body, PAIR_FIELDS, openRunBatch, (batch, rows) => runBatch(batch, rows, recorded), {
-      answerWithoutTensors: (fields) => runPair(fields, recorded),
-    });
+    return this.#evaluateRows(
+      body,
+      PAIR_FIELDS,
+      openRunBatch,
+      (batch, rows) => runInTurns(runBatch(batch, rows, recorded)),
+      {
+        answerWithoutTensors: (fields) => runPair(fields, recorded),
+      },
+    );
   }
 
   /** The partials of all shards, to the loss. */
   combine(body: RequestBody): Promise<Answered<Evaluation>> {
-    return this.answerValue(body, combine);
+    return this.answerValue(body, (value) => runInTurns(combine(value)));
   }
 
   /** A body that is one plain value, to an answer. */
-  answerValue<A>(body: RequestBody, answerTo: (value: unknown) => A): Promise<Answered<A>> {
+  answerValue<A>(body: RequestBody, answerTo: (value: unknown) => A | Promise<A>): Promise<Answered<A>> {
     return this.#read(body, async ({ codec, reader, held }) => {
       const started = performance.now();
       const value = await requireValues(codec).decodeValue(reader, { held, ...this.#json });
       const ingested = performance.now();
-      const answer = answerTo(value);
+      const answer = await answerTo(value);
       const timings = { ingest: ingested - started, compute: 0, reduce: performance.now() - ingested };
       return { answer, timings, numpyArrays: false };
     });
@@ -175,8 +189,8 @@ export class Evaluator {
   #evaluateRows<B extends Pick<Batch, 'writer' | 'numpyArrays'>, A>(
     body: RequestBody,
     parameterNames: readonly string[],
-    open: (pool: KernelPool, header: RequestHeader, held: HeldBytesAccount) => B,
-    answerOf: (batch: B, rows: RowResults) => A,
+    open: (pool: KernelPool, header: RequestHeader, held: HeldBytesAccount) => Steps<B>,
+    answerOf: (batch: B, rows: RowResults) => A | Promise<A>,
     { labelOptional = false, answerWithoutTensors }: Reading<A> = {},
   ): Promise<Answered<A>> {
     return this.#read(body, async ({ codec, reader, held, contentLength }) => {
@@ -197,9 +211,13 @@ export class Evaluator {
           begin: (header) => {
             ({ source } = header.logits);
             requireElements(header.logits.shape, this.#limits.maxElements);
-            batch = open(this.#pool, header, held);
-            if (body.isAbandoned !== undefined) batch.writer.watch(body.isAbandoned);
-            return batch.writer;
+            const begun = (opened: B): BlockWriter => {
+              batch = opened;
+              if (body.isAbandoned !== undefined) opened.writer.watch(body.isAbandoned);
+              return opened.writer;
+            };
+            const opening = runInTurns(open(this.#pool, header, held));
+            return opening instanceof Promise ? opening.then(begun) : begun(opening);
           },
           ...(answerWithoutTensors && {
             withoutTensors: (given: Readonly<Record<string, unknown>>) => {
@@ -217,7 +235,8 @@ export class Evaluator {
         const rows = await writer.finish();
         await files?.requireUnchanged();
         const evaluated = performance.now();
-        const answer = answerOf(batch!, rows);
+        const answering = answerOf(batch!, rows);
+        const answer = answering instanceof Promise ? await answering : answering;
         const timings = {
           ingest: ingested - started,
           compute: writer.computeMs,

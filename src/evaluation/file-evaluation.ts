@@ -5,6 +5,7 @@ import { addSums, isFiniteLoss, meansOf, reduceRows } from '../loss/reduction.ts
 import type { Metrics, RowSums } from '../loss/reduction.ts';
 import type { RowCounts } from '../loss/targets.ts';
 import type { KernelPool } from '../pool/pool.ts';
+import { runInTurns } from '../steps.ts';
 import type { HeldBytes } from '../wire/held-bytes.ts';
 import { readReferences } from '../wire/file-reference.ts';
 import { logitsFrom, makeHeader, missingField } from '../wire/request.ts';
@@ -64,12 +65,12 @@ export async function evaluateFile(
     const { options: own } = fieldsOf(file.header.metadata, NAMES);
     parseOptions(own);
     const fields = { ...tensors, options: { ...(own as object | undefined), ...options, outputs: [] } };
-    batch = openBatch(pool, makeHeader(logitsFrom(logits), fields, NAMES), held);
+    batch = await runInTurns(openBatch(pool, makeHeader(logitsFrom(logits), fields, NAMES), held));
     await batch.writer.readFrom(logits, onRead && { onRead });
     const rows = evaluated(batch, await batch.writer.finish());
     await file.requireUnchanged();
-    const reduction = reduceRows(rows.columns, rows.targets, rows.options, rows);
-    const { outputs: _, ...evaluation } = reportReduction(rows, reduction);
+    const reduction = await runInTurns(reduceRows(rows.columns, rows.targets, rows.options, rows));
+    const { outputs: _, ...evaluation } = await runInTurns(reportReduction(rows, reduction));
     return { file: path, evaluation, options: batch.options, sums: reduction.sums };
   } finally {
     batch?.writer.abandon();

@@ -10,6 +10,7 @@ import type { Metrics, Reduction } from '../loss/reduction.ts';
 import type { RowColumns } from '../loss/rows.ts';
 import type { RecordedAs } from '../loss/summary.ts';
 import type { RowCounts, Targets } from '../loss/targets.ts';
+import type { Steps } from '../steps.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { WholeBatch } from './batch.ts';
 import type { RowResults } from './block-writer.ts';
@@ -53,12 +54,17 @@ export function evaluated(batch: WholeBatch, { columns, findings, gradient }: Ro
  * @param recorded where it belongs, when it is recorded: the summary says so
  * @throws LossmeterError non_finite_loss, when the options reject it
  */
-export function report(batch: EvaluatedBatch, recorded?: RecordedAs): Evaluation {
-  return reportReduction(batch, reduceRows(batch.columns, batch.targets, batch.options, batch), recorded);
+export function* report(batch: EvaluatedBatch, recorded?: RecordedAs): Steps<Evaluation> {
+  const reduction = yield* reduceRows(batch.columns, batch.targets, batch.options, batch);
+  return yield* reportReduction(batch, reduction, recorded);
 }
 
 /** The same of a batch that was reduced already. @throws LossmeterError non_finite_loss */
-export function reportReduction(batch: EvaluatedBatch, reduction: Reduction, recorded?: RecordedAs): Evaluation {
+export function* reportReduction(
+  batch: EvaluatedBatch,
+  reduction: Reduction,
+  recorded?: RecordedAs,
+): Steps<Evaluation> {
   const { options, targets, columns, findings, gradient, kernel } = batch;
   const { loss, meanNll, perTokenLoss, metrics } = reduction;
   const { numerator, denominators, zLoss } = reduction.sums;
@@ -77,7 +83,7 @@ export function reportReduction(batch: EvaluatedBatch, reduction: Reduction, rec
     z_loss: zLoss,
     mean_nll: meanNll,
     rows: targets.rows,
-    outputs: makeOutputs(options, columns, { perTokenLoss, gradient }, targets),
+    outputs: yield* makeOutputs(options, columns, { perTokenLoss, gradient }, targets),
     metrics,
     diagnostics,
     kernel,

@@ -5,6 +5,8 @@ import type { Options } from '../loss/options.ts';
 import { summarize } from '../loss/summary.ts';
 import type { RecordedAs } from '../loss/summary.ts';
 import type { KernelPool } from '../pool/pool.ts';
+import { inSteps } from '../steps.ts';
+import type { Steps } from '../steps.ts';
 import { pointerTo, showValue } from '../suggestion.ts';
 import type { HeldBytesAccount } from '../wire/held-bytes.ts';
 import type { RequestHeader } from '../wire/request.ts';
@@ -33,7 +35,7 @@ export interface RunBatch {
 }
 
 /** @throws LossmeterError as openBatch does, and unknown_field for a batch that has its pair too */
-export function openRunBatch(pool: KernelPool, header: RequestHeader, held: HeldBytesAccount): WholeBatch {
+export function openRunBatch(pool: KernelPool, header: RequestHeader, held: HeldBytesAccount): Steps<WholeBatch> {
   const surplus = PAIR_FIELDS.find((name) => header.parameters[name] !== undefined);
   if (surplus !== undefined) {
     throw refuse(
@@ -45,8 +47,9 @@ export function openRunBatch(pool: KernelPool, header: RequestHeader, held: Held
   return openBatch(pool, header, held);
 }
 
-export function runBatch(batch: WholeBatch, rows: RowResults, recorded: RecordedAs): RunBatch {
-  return { evaluation: report(evaluated(batch, rows), recorded), digest: digestOf(batch, rows) };
+export function* runBatch(batch: WholeBatch, rows: RowResults, recorded: RecordedAs): Steps<RunBatch> {
+  const evaluation = yield* report(evaluated(batch, rows), recorded);
+  return { evaluation, digest: yield* digestOf(batch, rows) };
 }
 
 /** Options that say what is answered, and nothing of the loss. */
@@ -59,7 +62,7 @@ const OF_THE_ANSWER: readonly (keyof Options)[] = [
  * Made of the options that the loss depends on and of the bits of what the rows yielded: that takes no second look at the
  * logits.
  */
-function digestOf({ options, targets }: WholeBatch, { columns }: RowResults): Uint8Array {
+function* digestOf({ options, targets }: WholeBatch, { columns }: RowResults): Steps<Uint8Array> {
   const ignored = [...new Set([options.ignore_index].flat())].toSorted((a, b) => a - b);
   const given = Object.entries({ ...options, ignore_index: ignored });
   const ofTheLoss = given.filter(([name]) => !(OF_THE_ANSWER as readonly string[]).includes(name));
@@ -68,7 +71,9 @@ function digestOf({ options, targets }: WholeBatch, { columns }: RowResults): Ui
   const { classes, weights, classWeights } = targets;
   const lse = options.lse_square_scale === 0 ? undefined : columns.lse;
   for (const [name, part] of Object.entries({ nll, uniformNll, weightedNll, lse, classes, weights, classWeights })) {
-    if (part !== undefined) hash.update(`\n${name} ${part.byteLength}\n`).update(part);
+    if (part === undefined) continue;
+    hash.update(`\n${name} ${part.byteLength}\n`);
+    yield* inSteps(part.length, (from, to) => void hash.update(part.subarray(from, to)));
   }
   return hash.digest();
 }

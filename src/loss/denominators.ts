@@ -1,4 +1,6 @@
 import { LEFT_OUT, NO_TARGET } from '../../kernels/loader.ts';
+import { inSteps } from '../steps.ts';
+import type { Steps } from '../steps.ts';
 import type { Options } from './options.ts';
 import { CompensatedSum } from './summation.ts';
 import type { Targets } from './targets.ts';
@@ -11,15 +13,18 @@ export interface Denominators {
   z: number;
 }
 
-export function denominatorsOf(targets: Targets): Denominators {
+export function* denominatorsOf(targets: Targets): Steps<Denominators> {
   const { classes, weights } = targets;
   const loss = new CompensatedSum();
   const z = new CompensatedSum();
-  classes.forEach((y, row) => {
-    if (y === LEFT_OUT) return;
-    const m = weights === undefined ? 1 : weights[row]!;
-    loss.add(m * labelWeight(targets, y));
-    z.add(m);
+  yield* inSteps(classes.length, (from, to) => {
+    for (let row = from; row < to; row++) {
+      const y = classes[row]!;
+      if (y === LEFT_OUT) continue;
+      const m = weights === undefined ? 1 : weights[row]!;
+      loss.add(m * labelWeight(targets, y));
+      z.add(m);
+    }
   });
   return { loss: loss.value, z: z.value };
 }

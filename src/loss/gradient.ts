@@ -1,4 +1,6 @@
 import type { GradientCoefficients } from '../../kernels/loader.ts';
+import { inSteps } from '../steps.ts';
+import type { Steps } from '../steps.ts';
 import { divide, isMean, labelWeight } from './denominators.ts';
 import type { Denominators } from './denominators.ts';
 import type { Options } from './options.ts';
@@ -12,26 +14,29 @@ import type { Targets } from './targets.ts';
  * + z·lse·s_c, where for class indices w_y is in t and p is 1 at y alone.
  * @param smoothing ε, as smoothingOf gives it
  */
-export function gradientCoefficients(
+export function* gradientCoefficients(
   targets: Targets,
   options: Options,
   { classes: C, smoothing: epsilon, denominators }: { classes: number; smoothing: number; denominators: Denominators },
-): GradientCoefficients {
+): Steps<GradientCoefficients> {
   const { classes, weights } = targets;
   const { lse_square_scale: lambda, semantics } = options;
   const mean = isMean(options);
   const N = classes.length;
   const [t, b, z] = [new Float64Array(N), new Float64Array(N), new Float64Array(N)];
-  classes.forEach((y, row) => {
-    // The kernel gives rows without a target the gradient 0.
-    if (y < 0) return;
-    const m = weights === undefined ? 1 : weights[row]!;
-    const ofLoss = mean ? divide(m, denominators.loss, semantics) : m;
-    t[row] = ofLoss * (1 - epsilon) * labelWeight(targets, y);
-    if (epsilon !== 0) b[row] = (ofLoss * epsilon) / C;
-    // Infinite where D = 0. The weights are of both signs or 0 then: PyTorch adds infinities of both signs, or 0·∞.
-    if (!Number.isFinite(b[row]!)) t[row] = b[row] = Number.NaN;
-    if (lambda !== 0) z[row] = (mean ? divide(m, denominators.z, semantics) : m) * 2 * lambda;
+  yield* inSteps(N, (from, to) => {
+    for (let row = from; row < to; row++) {
+      const y = classes[row]!;
+      // The kernel gives rows without a target the gradient 0.
+      if (y < 0) continue;
+      const m = weights === undefined ? 1 : weights[row]!;
+      const ofLoss = mean ? divide(m, denominators.loss, semantics) : m;
+      t[row] = ofLoss * (1 - epsilon) * labelWeight(targets, y);
+      if (epsilon !== 0) b[row] = (ofLoss * epsilon) / C;
+      // Infinite where D = 0. The weights are of both signs or 0 then: PyTorch adds infinities of both signs, or 0·∞.
+      if (!Number.isFinite(b[row]!)) t[row] = b[row] = Number.NaN;
+      if (lambda !== 0) z[row] = (mean ? divide(m, denominators.z, semantics) : m) * 2 * lambda;
+    }
   });
   return { t, b, z };
 }

@@ -1,11 +1,14 @@
 /** Reads the tensors of a request that say how rows and classes count. */
 import { refuse } from '../errors.ts';
 import type { ErrorCode } from '../errors.ts';
-import { isFloatDType } from '../tensor/dtype.ts';
+import { inSteps } from '../steps.ts';
+import type { Steps } from '../steps.ts';
+import { DTYPE_BYTES, isFloatDType } from '../tensor/dtype.ts';
+import type { DType } from '../tensor/dtype.ts';
 import { elementCount, formatShape, sameShape } from '../tensor/shape.ts';
 import type { Shape } from '../tensor/shape.ts';
 import { elementsOf, numbersOf } from '../tensor/tensor.ts';
-import type { Tensor } from '../tensor/tensor.ts';
+import type { ElementsOf, Tensor } from '../tensor/tensor.ts';
 import type { Options } from './options.ts';
 import type { Vocabulary } from './vocabulary.ts';
 
@@ -20,28 +23,28 @@ export function requireRows(name: string, tensor: Tensor, logitsShape: Shape): v
 }
 
 /** @throws LossmeterError shape_mismatch, invalid_mask */
-export function readMask(mask: Tensor, logitsShape: Shape): Float64Array<ArrayBuffer> {
+export function* readMask(mask: Tensor, logitsShape: Shape): Steps<Float64Array<ArrayBuffer>> {
   requireRows('input_mask', mask, logitsShape);
-  return readWeights(mask, MASK);
+  return yield* readWeights(mask, MASK);
 }
 
 /**
  * @param shard of which C classes are a part: weights of the whole vocabulary are cut to them
  * @throws LossmeterError shape_mismatch, invalid_weight
  */
-export function readClassWeights(
+export function* readClassWeights(
   weight: Tensor,
   C: number,
   { semantics, shard }: { semantics: Options['semantics']; shard: Vocabulary | undefined },
-): Float64Array<ArrayBuffer> {
-  const rule = classWeightRule(semantics);
-  if (sameShape(weight.shape, [C])) return readWeights(weight, rule);
-  if (shard !== undefined && sameShape(weight.shape, [shard.size])) {
-    return readWeights(weight, rule).slice(shard.start, shard.start + C);
+): Steps<Float64Array<ArrayBuffer>> {
+  const isOfAll = shard !== undefined && sameShape(weight.shape, [shard.size]);
+  if (!isOfAll && !sameShape(weight.shape, [C])) {
+    const ofAll = shard === undefined ? '' : ` or ${formatShape([shard.size])}`;
+    const detail = `weight has shape ${formatShape(weight.shape)}, but logits of ${C} classes expect ${formatShape([C])}${ofAll}`;
+    throw refuse('shape_mismatch', '/weight/shape', detail);
   }
-  const ofAll = shard === undefined ? '' : ` or ${formatShape([shard.size])}`;
-  const detail = `weight has shape ${formatShape(weight.shape)}, but logits of ${C} classes expect ${formatShape([C])}${ofAll}`;
-  throw refuse('shape_mismatch', '/weight/shape', detail);
+  const weights = yield* readWeights(weight, classWeightRule(semantics));
+  return isOfAll && shard.size !== C ? weights.slice(shard.start, shard.start + C) : weights;
 }
 
 /** Whether a number may be the mask of a row. */
@@ -72,30 +75,65 @@ function classWeightRule(semantics: Options['semantics']): WeightRule {
 }
 
 /** The elements as float64. @throws LossmeterError when one breaks the rule */
-function readWeights(tensor: Tensor, { name, code, isWeight, expected }: WeightRule): Float64Array<ArrayBuffer> {
-  const weights = numbersOf(tensor);
-  const isInteger = !isFloatDType(tensor.dtype);
-  const isExact = (weight: number): boolean => !isInteger || Math.abs(weight) <= Number.MAX_SAFE_INTEGER;
-  const place = weights.findIndex((weight) => !isWeight(weight) || !isExact(weight));
-  if (place >= 0) {
-    const shown = tensor.dtype === 'bfloat16' ? weights[place] : String(elementsOf(tensor)[place]);
-    throw refuse(code, `/${name}/data/${place}`, `${name}[${place}] is ${shown}, expected ${expected}`);
-  }
+function* readWeights(
+  tensor: Tensor,
+  { name, code, isWeight, expected }: WeightRule,
+): Steps<Float64Array<ArrayBuffer>> {
+  const most = isFloatDType(tensor.dtype) ? Number.MAX_VALUE : Number.MAX_SAFE_INTEGER;
+  const weights = new Float64Array(elementCount(tensor.shape)!);
+  yield* inSteps(weights.length, (from, to) => {
+    const part = partOf(tensor, from, to);
+    requireBooleans(name, part, from);
+    const values = numbersOf(part);
+    const place = values.findIndex((weight) => !isWeight(weight) || Math.abs(weight) > most);
+    if (place >= 0) {
+      const shown = tensor.dtype === 'bfloat16' ? values[place] : String(elementsOf(part)[place]);
+      const at = from + place;
+      throw refuse(code, `/${name}/data/${at}`, `${name}[${at}] is ${shown}, expected ${expected}`);
+    }
+    weights.set(values, from);
+  });
   return weights;
 }
 
+/** The elements [from, to) of a tensor. */
+function partOf({ dtype, data }: Tensor, from: number, to: number): Tensor {
+  const width = DTYPE_BYTES[dtype];
+  return { dtype, shape: [to - from], data: data.subarray(from * width, to * width) };
+}
+
+/** @param first index of the part's first element @throws LossmeterError invalid_tensor */
+function requireBooleans(name: string, { dtype, data }: Tensor, first: number): void {
+  if (dtype !== 'bool') return;
+  const index = data.findIndex((byte) => byte > 1);
+  if (index < 0) return;
+  const at = first + index;
+  const detail = `byte ${at} of ${name}.data is ${data[index]}, expected 0 or 1 for bool`;
+  throw refuse('invalid_tensor', `/${name}/data/${at}`, detail);
+}
+
 /**
- * Class indices as float64. 64-bit values beyond 2^53 become one beyond 2^53 too, which is no class and no
+ * Class indices as numbers. 64-bit values beyond 2^53 become one beyond 2^53 too, which is no class and no
  * `ignore_index`, so their rounding does not show where it is known that a value may be one of them.
  */
-export function readIntegers(label: Tensor): ArrayLike<number> {
-  const elements = elementsOf(label);
-  if (!(elements instanceof BigInt64Array || elements instanceof BigUint64Array)) return elements;
-  // By halves: reading 64-bit elements one by one would make a BigInt of each.
-  const halves = new Int32Array(elements.buffer, elements.byteOffset, elements.length * 2);
-  const signed = elements instanceof BigInt64Array;
-  return Float64Array.from({ length: elements.length }, (_, k) => {
-    const high = halves[2 * k + 1]!;
-    return (signed ? high : high >>> 0) * 2 ** 32 + (halves[2 * k]! >>> 0);
+export function* readIntegers(label: Tensor): Steps<ArrayLike<number>> {
+  const { dtype } = label;
+  if (dtype !== 'int64' && dtype !== 'uint64') {
+    const elements = elementsOf(label) as Exclude<ElementsOf<DType>, BigInt64Array | BigUint64Array>;
+    if (dtype === 'bool')
+      yield* inSteps(elements.length, (from, to) => requireBooleans('label', partOf(label, from, to), from));
+    return elements;
+  }
+  const integers = new Float64Array(elementCount(label.shape)!);
+  yield* inSteps(integers.length, (from, to) => {
+    const { buffer, byteOffset } = elementsOf(partOf(label, from, to));
+    // By halves: reading 64-bit elements one by one would make a BigInt of each.
+    const halves = new Int32Array(buffer, byteOffset, 2 * (to - from));
+    for (let k = from; k < to; k++) {
+      const low = halves[2 * (k - from)]! >>> 0;
+      const high = halves[2 * (k - from) + 1]!;
+      integers[k] = (dtype === 'int64' ? high : high >>> 0) * 2 ** 32 + low;
+    }
   });
+  return integers;
 }

@@ -1,15 +1,17 @@
+import { inSteps } from '../steps.ts';
+import type { Steps } from '../steps.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { Options, OutputName } from './options.ts';
 import type { RowColumns } from './rows.ts';
 import type { Targets } from './targets.ts';
 
 /** The tensors that a request asked for, by name: an entry per row, float64 or int32; and the gradient. */
-export function makeOutputs(
+export function* makeOutputs(
   { outputs, reduction }: Options,
   columns: RowColumns,
   { perTokenLoss, gradient }: { perTokenLoss: Float64Array<ArrayBuffer> | undefined; gradient: Tensor | undefined },
   targets: Targets,
-): Record<string, Tensor> {
+): Steps<Record<string, Tensor>> {
   const names = new Set<OutputName>(outputs);
   if (reduction === 'none') names.add('per_token_loss');
   const found: Record<
@@ -22,14 +24,30 @@ export function makeOutputs(
     target_rank: columns.targetRank,
     entropy: columns.entropy,
   };
-  return Object.fromEntries(
-    [...names].map((name) => [name, name === 'gradient' ? gradient! : tensorOf(found[name]!, targets)]),
-  );
+  const tensors: [name: string, tensor: Tensor][] = [];
+  for (const name of names) {
+    tensors.push([name, name === 'gradient' ? gradient! : yield* tensorOf(found[name]!, targets)]);
+  }
+  return Object.fromEntries(tensors);
 }
 
-function tensorOf(column: Float64Array<ArrayBuffer> | Int32Array<ArrayBuffer>, targets: Targets): Tensor {
-  const { length, kept } = targets.sequence;
-  const scored = kept === length ? column : column.filter((_value, row) => row % length < kept);
+function* tensorOf(column: Float64Array<ArrayBuffer> | Int32Array<ArrayBuffer>, targets: Targets): Steps<Tensor> {
+  const scored = yield* scoredRows(column, targets.sequence);
   const dtype = scored instanceof Float64Array ? 'float64' : 'int32';
   return { dtype, shape: targets.outputShape, data: new Uint8Array(scored.buffer) };
+}
+
+/** The entries of the first `kept` rows of each sequence. */
+function* scoredRows(
+  column: Float64Array<ArrayBuffer> | Int32Array<ArrayBuffer>,
+  { length, kept }: Targets['sequence'],
+): Steps<Float64Array<ArrayBuffer> | Int32Array<ArrayBuffer>> {
+  if (kept === length) return column;
+  const count = length === 0 ? 0 : (column.length / length) * kept;
+  const scored = column instanceof Float64Array ? new Float64Array(count) : new Int32Array(count);
+  let next = 0;
+  yield* inSteps(column.length, (from, to) => {
+    for (let row = from; row < to; row++) if (row % length < kept) scored[next++] = column[row]!;
+  });
+  return scored;
 }

@@ -1,6 +1,8 @@
 import { LEFT_OUT, NO_TARGET } from '../../kernels/loader.ts';
 import { divide, isMean, labelWeight } from './denominators.ts';
 import type { Denominators } from './denominators.ts';
+import { inSteps } from '../steps.ts';
+import type { Steps } from '../steps.ts';
 import { CalibrationBins } from './calibration.ts';
 import type { Options } from './options.ts';
 import { localGroups } from './parallel.ts';
@@ -69,12 +71,12 @@ export interface Metrics {
  * @param classes C
  * @param smoothing ε, as smoothingOf gives it
  */
-export function reduceRows(
+export function* reduceRows(
   columns: RowColumns,
   targets: Targets,
   options: Options,
   { classes: C, smoothing: epsilon, denominators }: { classes: number; smoothing: number; denominators: Denominators },
-): Reduction {
+): Steps<Reduction> {
   const { nll, lse, uniformNll, weightedNll, entropy, targetRank, confidence, gradientSquares } = columns;
   const { classes, weights } = targets;
   const { outputs, lse_square_scale: lambda } = options;
@@ -95,49 +97,51 @@ export function reduceRows(
   const perTokenLoss = wantsRows ? new Float64Array(nll.length) : undefined;
   let overflowingRows = 0;
   let termsAreFinite = true;
-  for (let row = 0; row < nll.length; row++) {
-    const y = classes[row]!;
-    if (y === LEFT_OUT) continue;
-    const m = weights === undefined ? 1 : weights[row]!;
-    let ofTarget = 0;
-    let ofSmoothing = 0;
-    if (y !== NO_TARGET) {
-      if (epsilon !== 1) {
-        ofTarget = (1 - epsilon) * (weightedNll?.[row] ?? weigh(labelWeight(targets, y), nll[row]!));
+  yield* inSteps(nll.length, (from, to) => {
+    for (let row = from; row < to; row++) {
+      const y = classes[row]!;
+      if (y === LEFT_OUT) continue;
+      const m = weights === undefined ? 1 : weights[row]!;
+      let ofTarget = 0;
+      let ofSmoothing = 0;
+      if (y !== NO_TARGET) {
+        if (epsilon !== 1) {
+          ofTarget = (1 - epsilon) * (weightedNll?.[row] ?? weigh(labelWeight(targets, y), nll[row]!));
+        }
+        if (epsilon !== 0) ofSmoothing = (epsilon / C) * uniformNll![row]!;
       }
-      if (epsilon !== 0) ofSmoothing = (epsilon / C) * uniformNll![row]!;
+      const loss = ofTarget + ofSmoothing;
+      // An invalid label has no loss at all, whatever its logits hold: this one neither.
+      const z = lambda === 0 || y === NO_TARGET ? 0 : lambda * lse![row]! ** 2;
+      if (!Number.isFinite(m * (loss + z))) {
+        termsAreFinite = false;
+        const parts = [
+          nll[row],
+          weightedNll?.[row] ?? 0,
+          epsilon === 0 ? 0 : uniformNll![row],
+          lambda === 0 ? 0 : lse![row],
+        ];
+        if (parts.every(Number.isFinite)) overflowingRows++;
+      }
+      N.add(m * loss);
+      if (epsilon !== 0) {
+        parts.target.add(m * ofTarget);
+        parts.smoothing.add(m * ofSmoothing);
+      }
+      Z.add(m * z);
+      groups?.add(row, m * loss, m);
+      totals.nll.add(m * nll[row]!);
+      if (targetRank !== undefined) {
+        const rank = targetRank[row]!;
+        if (rank === 0) totals.hits.add(m);
+        if (rank >= 0 && rank < 5) totals.top5.add(m);
+        bins?.add(m, confidence![row]!, rank === 0);
+      }
+      if (entropy !== undefined) totals.entropy.add(m * entropy[row]!);
+      if (gradientSquares !== undefined) totals.squares.add(gradientSquares[row]!);
+      if (perTokenLoss !== undefined) perTokenLoss[row] = m * (loss + z);
     }
-    const loss = ofTarget + ofSmoothing;
-    // An invalid label has no loss at all, whatever its logits hold: this one neither.
-    const z = lambda === 0 || y === NO_TARGET ? 0 : lambda * lse![row]! ** 2;
-    if (!Number.isFinite(m * (loss + z))) {
-      termsAreFinite = false;
-      const parts = [
-        nll[row],
-        weightedNll?.[row] ?? 0,
-        epsilon === 0 ? 0 : uniformNll![row],
-        lambda === 0 ? 0 : lse![row],
-      ];
-      if (parts.every(Number.isFinite)) overflowingRows++;
-    }
-    N.add(m * loss);
-    if (epsilon !== 0) {
-      parts.target.add(m * ofTarget);
-      parts.smoothing.add(m * ofSmoothing);
-    }
-    Z.add(m * z);
-    groups?.add(row, m * loss, m);
-    totals.nll.add(m * nll[row]!);
-    if (targetRank !== undefined) {
-      const rank = targetRank[row]!;
-      if (rank === 0) totals.hits.add(m);
-      if (rank >= 0 && rank < 5) totals.top5.add(m);
-      bins?.add(m, confidence![row]!, rank === 0);
-    }
-    if (entropy !== undefined) totals.entropy.add(m * entropy[row]!);
-    if (gradientSquares !== undefined) totals.squares.add(gradientSquares[row]!);
-    if (perTokenLoss !== undefined) perTokenLoss[row] = m * (loss + z);
-  }
+  });
   const sums: RowSums = {
     numerator: N.value,
     parts: { target: epsilon === 0 ? N.value : parts.target.value, smoothing: parts.smoothing.value },

@@ -1,5 +1,7 @@
 import { HISTOGRAM_BINS, LEFT_OUT } from '../../kernels/loader.ts';
 import type { BlockSurvey } from '../../kernels/loader.ts';
+import { inSteps } from '../steps.ts';
+import type { Steps } from '../steps.ts';
 
 /** The exponent that stands in the field of a float64 as 0. */
 const EXPONENT_BIAS = 1023;
@@ -20,8 +22,13 @@ export interface Survey {
   minimum: number;
   smallest: RowNorm | undefined;
   largest: RowNorm | undefined;
-  /** Per column in how many rows it is not finite; undefined while it is so in none. */
-  badInColumn: Float64Array | undefined;
+}
+
+/** Per column the number of counted rows in which it is not finite. All threads add to it. */
+export type BadInColumn = Int32Array<SharedArrayBuffer>;
+
+export function makeBadInColumn(columns: number): BadInColumn {
+  return new Int32Array(new SharedArrayBuffer(columns * Int32Array.BYTES_PER_ELEMENT));
 }
 
 export function emptySurvey(): Survey {
@@ -32,13 +39,12 @@ export function emptySurvey(): Survey {
     minimum: Infinity,
     smallest: undefined,
     largest: undefined,
-    badInColumn: undefined,
   };
 }
 
 /** What a kernel said of a block, over the rows that are not left out. */
 export function surveyOf(block: BlockSurvey, targets: Int32Array, firstRow: number): Survey {
-  const { exponents, zeros, norms, maximum, minimum, badInColumn } = block;
+  const { exponents, zeros, norms, maximum, minimum } = block;
   const survey = { ...emptySurvey(), exponents: Float64Array.from(exponents), zeros };
   targets.forEach((target, k) => {
     if (target === LEFT_OUT) return;
@@ -48,7 +54,6 @@ export function surveyOf(block: BlockSurvey, targets: Int32Array, firstRow: numb
     survey.smallest = firstOf(survey.smallest, norm, (a, b) => a < b);
     survey.largest = firstOf(survey.largest, norm, (a, b) => a > b);
   });
-  if (badInColumn.some((rows) => rows > 0)) survey.badInColumn = Float64Array.from(badInColumn);
   return survey;
 }
 
@@ -62,11 +67,6 @@ export function addSurvey(all: Survey, next: Survey): void {
   all.minimum = Math.min(all.minimum, next.minimum);
   all.smallest = firstOf(all.smallest, next.smallest, (a, b) => a < b);
   all.largest = firstOf(all.largest, next.largest, (a, b) => a > b);
-  if (next.badInColumn === undefined) return;
-  const bad = (all.badInColumn ??= new Float64Array(next.badInColumn.length));
-  next.badInColumn.forEach((rows, column) => {
-    bad[column]! += rows;
-  });
 }
 
 /** The row whose norm goes before; of equals the first. */
@@ -92,11 +92,44 @@ export function subnormalsOf({ exponents }: Survey, leastNormalExponent: number)
   return exponents.subarray(0, leastNormalExponent + EXPONENT_BIAS).reduce((sum, count) => sum + count, 0);
 }
 
-/** The columns that are not finite in the most rows, of equals the first. */
-export function hotSpotsOf({ badInColumn }: Survey, most: number): { column: number; rows: number }[] {
-  const bad: { column: number; rows: number }[] = [];
-  badInColumn?.forEach((rows, column) => {
-    if (rows > 0) bad.push({ column, rows });
+/** A column, and the number of rows in which it is not finite. */
+interface HotSpot {
+  column: number;
+  rows: number;
+}
+
+/** The columns that are not finite somewhere. */
+export interface BadColumns {
+  /** Their number, and that of those which are bad in more than half of the rows. */
+  bad: number;
+  inMostRows: number;
+  /** Those that are bad in the most rows, of equals the first. */
+  worst: HotSpot[];
+}
+
+/**
+ * @param badInColumn undefined when every value is finite
+ * @param rows that count
+ * @param most columns to name
+ */
+export function* findBadColumns(badInColumn: BadInColumn | undefined, rows: number, most: number): Steps<BadColumns> {
+  const found: BadColumns = { bad: 0, inMostRows: 0, worst: [] };
+  if (badInColumn === undefined) return found;
+  const { worst } = found;
+  let least = 0;
+  yield* inSteps(badInColumn.length, (from, to) => {
+    for (let column = from; column < to; column++) {
+      const bad = badInColumn[column]!;
+      if (bad === 0) continue;
+      found.bad++;
+      if (bad > rows / 2) found.inMostRows++;
+      if (bad <= least) continue;
+      if (worst.length === most) worst.pop();
+      let at = worst.length;
+      while (at > 0 && worst[at - 1]!.rows < bad) at--;
+      worst.splice(at, 0, { column, rows: bad });
+      if (worst.length === most) least = worst[most - 1]!.rows;
+    }
   });
-  return bad.toSorted((a, b) => b.rows - a.rows || a.column - b.column).slice(0, most);
+  return found;
 }

@@ -1,6 +1,8 @@
 import { LEFT_OUT, NO_TARGET } from '../../kernels/loader.ts';
 import { LossmeterError, refuse } from '../errors.ts';
 import type { ErrorPlace } from '../errors.ts';
+import { inSteps } from '../steps.ts';
+import type { Steps } from '../steps.ts';
 import { isFloatDType } from '../tensor/dtype.ts';
 import type { FloatDType } from '../tensor/dtype.ts';
 import { elementCount, formatShape, sameShape } from '../tensor/shape.ts';
@@ -63,16 +65,17 @@ export interface TargetFields {
  * @param label class indices: integers of shape (…,) or (N,); or class probabilities: floats of shape (…, C) or (N, C)
  * @param inputMask of shape (…,) or (N,): bool, integers or floats, finite and not negative; 0 leaves the row out
  * @param weight floats of shape (C,), finite; not negative but under `semantics: "torch"`
+ * @param takeRows accounts for the memory of so many rows: called before anything is allocated
  * @param shard where the columns stand among all classes: labels are of the whole vocabulary then, and the classes of the
  *   answer too; class probabilities and weights are those of the columns
  * @throws LossmeterError shape_mismatch, invalid_label, invalid_mask, invalid_weight
  */
-export function selectTargets(
+export function* selectTargets(
   logitsShape: Shape,
   { label, inputMask, weight }: TargetFields,
   options: Options,
-  shard?: Vocabulary,
-): Targets {
+  { shard, takeRows }: { shard?: Vocabulary; takeRows?: (rows: number) => void } = {},
+): Steps<Targets> {
   const C = logitsShape.at(-1);
   if (C === undefined || logitsShape.length < 2 || C < 1 || C > MAX_CLASSES) {
     const detail = `logits have shape ${formatShape(logitsShape)}, expected (N, C) or (…, C) with 1 ≤ C ≤ ${MAX_CLASSES}`;
@@ -81,13 +84,14 @@ export function selectTargets(
   const allClasses = shard?.size ?? C;
   const probabilities = readProbabilities(label, logitsShape, options.shift);
   if (probabilities === undefined) requireRows('label', label, logitsShape);
-  const mask = inputMask === undefined ? undefined : readMask(inputMask, logitsShape);
-  const classWeights = weight && readClassWeights(weight, C, { semantics: options.semantics, shard });
+  const N = elementCount(logitsShape.slice(0, -1))!;
+  takeRows?.(N);
+  const mask = inputMask === undefined ? undefined : yield* readMask(inputMask, logitsShape);
+  const weightOptions = { semantics: options.semantics, shard };
+  const classWeights = weight === undefined ? undefined : yield* readClassWeights(weight, C, weightOptions);
 
-  const labels = probabilities === undefined ? readIntegers(label) : undefined;
+  const labels = probabilities === undefined ? yield* readIntegers(label) : undefined;
   const ignored = new Set([options.ignore_index].flat());
-  const leading = logitsShape.slice(0, -1);
-  const N = elementCount(leading)!;
   const { shift } = options;
   const length = logitsShape.at(-2)!;
   const kept = Math.max(0, length - shift);
@@ -97,33 +101,35 @@ export function selectTargets(
   const places: ErrorPlace[] = [];
   let wrong = 0;
   let [least, greatest] = [Infinity, -Infinity];
-  for (let row = 0; row < N; row++) {
-    if (shift > 0 && row % length >= kept) continue;
-    const scored = row + shift;
-    const m = mask === undefined ? 1 : mask[scored]!;
-    if (weights !== undefined) weights[row] = m;
-    rows.total++;
-    if (m === 0) {
-      rows.masked++;
-      continue;
+  yield* inSteps(N, (from, to) => {
+    for (let row = from; row < to; row++) {
+      if (shift > 0 && row % length >= kept) continue;
+      const scored = row + shift;
+      const m = mask === undefined ? 1 : mask[scored]!;
+      if (weights !== undefined) weights[row] = m;
+      rows.total++;
+      if (m === 0) {
+        rows.masked++;
+        continue;
+      }
+      // Any class will do where probabilities tell.
+      const y = labels === undefined ? 0 : labels[scored]!;
+      if (labels !== undefined && ignored.has(y)) {
+        rows.ignored++;
+        continue;
+      }
+      rows.counted++;
+      if (y < least) least = y;
+      if (y > greatest) greatest = y;
+      if (y >= 0 && y < allClasses) {
+        classes[row] = y;
+        continue;
+      }
+      classes[row] = NO_TARGET;
+      wrong++;
+      if (places.length < MAX_PLACES) places.push(wrongLabel(label, scored, y, allClasses));
     }
-    // Any class will do where probabilities tell.
-    const y = labels === undefined ? 0 : labels[scored]!;
-    if (labels !== undefined && ignored.has(y)) {
-      rows.ignored++;
-      continue;
-    }
-    rows.counted++;
-    if (y < least) least = y;
-    if (y > greatest) greatest = y;
-    if (y >= 0 && y < allClasses) {
-      classes[row] = y;
-      continue;
-    }
-    classes[row] = NO_TARGET;
-    wrong++;
-    if (places.length < MAX_PLACES) places.push(wrongLabel(label, scored, y, allClasses));
-  }
+  });
   if (wrong > 0 && options.invalid_label === 'error') {
     const more = wrong > places.length ? `; and ${wrong - places.length} more of ${rows.total} rows` : '';
     throw new LossmeterError('invalid_label', places.map((place) => place.detail).join('; ') + more, places);

@@ -13,7 +13,7 @@ import { PLAIN_FEATURES } from '../loss/rows.ts';
 import type { RowColumns, RowFeatures } from '../loss/rows.ts';
 import { classesWithin, mergeShards } from '../loss/shards.ts';
 import { subnormalsOf, surveyOf } from '../loss/survey.ts';
-import type { Survey } from '../loss/survey.ts';
+import type { BadInColumn, Survey } from '../loss/survey.ts';
 import { worstRows } from '../loss/worst-rows.ts';
 import type { WorstRow } from '../loss/worst-rows.ts';
 import { DTYPE_BYTES, LEAST_NORMAL_EXPONENT } from '../tensor/dtype.ts';
@@ -38,6 +38,8 @@ interface BlockPlan {
   mostPlaces: number;
   /** Only rows of a worse nll can still be among the worst of the batch: of others no rank is found out. */
   worstAbove: number | undefined;
+  /** Shared by the blocks of a survey, which add to it. */
+  badInColumn: BadInColumn | undefined;
 }
 
 /** Consecutive rows of a batch, to be evaluated together. */
@@ -57,7 +59,7 @@ export function plainBlock(dtype: FloatDType, classes: number, targets: Int32Arr
   return {
     ...{ dtype, classes, targets, firstRow: 0, firstColumn: 0, features: PLAIN_FEATURES, shards: 1, mostPlaces: 16 },
     ...{ transform: undefined, classWeights: undefined, gradientDType: undefined },
-    ...{ probabilities: undefined, coefficients: undefined, worstAbove: undefined },
+    ...{ probabilities: undefined, coefficients: undefined, worstAbove: undefined, badInColumn: undefined },
   };
 }
 
@@ -148,7 +150,7 @@ export function evaluateBlock(kernel: Kernel, block: Block, logits: Uint8Array |
 function surveyBlock(kernel: Kernel, block: Block, logits: Uint8Array | ByteSource): BlockResult {
   const { dtype, classes, targets, firstRow, mostPlaces } = block;
   kernel.place({ dtype, classes, logits, targets });
-  const surveyed = kernel.survey();
+  const surveyed = kernel.survey(block.badInColumn!);
   const survey = surveyOf(surveyed, targets, firstRow);
   const none = new Float64Array(targets.length);
   const lse = none.map((_, row) => (surveyed.negInfCount[row] === classes ? -Infinity : 0));

@@ -65,5 +65,8 @@ export function fromBfloat16(bits: number): number {
 /** The elements as numbers: 64-bit integers rounded. */
 export function numbersOf(tensor: Tensor): Float64Array<ArrayBuffer> {
   if (tensor.dtype === 'bfloat16') return Float64Array.from(elementsOf(tensor as Tensor<'bfloat16'>), fromBfloat16);
-  return Float64Array.from(elementsOf(tensor), Number);
+  const elements = elementsOf(tensor);
+  if (elements instanceof BigInt64Array || elements instanceof BigUint64Array)
+    return Float64Array.from(elements, Number);
+  return new Float64Array(elements);
 }

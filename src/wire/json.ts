@@ -25,11 +25,11 @@ export const jsonCodec: Codec = {
     const source = await openReference('logits', logits, context);
     const fields = await readReferences(request as Readonly<Record<string, unknown>>, context);
     if (source !== undefined) {
-      context.begin(makeHeader(logitsFrom(source), fields, context));
+      await context.begin(makeHeader(logitsFrom(source), fields, context));
       return;
     }
     const tensor = tensorFromValue('logits', logits);
-    const writer = context.begin(
+    const writer = await context.begin(
       makeHeader({ dtype: requireLogitsDType(tensor.dtype), shape: tensor.shape }, fields, context),
     );
     await writer.write(tensor.data);

@@ -73,7 +73,7 @@ export interface DecodeContext {
   /** Bytes of the whole body, where they are announced. */
   readonly contentLength: number | undefined;
   /** Called once, when all but the logits' bytes is known; what it throws refuses the request. */
-  readonly begin: (header: RequestHeader) => LogitsWriter;
+  readonly begin: (header: RequestHeader) => LogitsWriter | Promise<LogitsWriter>;
   /** Called in its place with the fields of a request that has no tensors; without it such a request is refused. */
   readonly withoutTensors?: (fields: Readonly<Record<string, unknown>>) => void;
 }

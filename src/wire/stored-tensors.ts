@@ -31,7 +31,7 @@ export async function readStoredTensors(
   }: {
     tensors: readonly StoredTensor[];
     fields: Record<string, unknown>;
-    begin: () => LogitsWriter;
+    begin: () => LogitsWriter | Promise<LogitsWriter>;
     heldLogits?: readonly Uint8Array[];
   },
 ): Promise<void> {
@@ -39,7 +39,7 @@ export async function readStoredTensors(
   for (const tensor of tensors) {
     const { name, dtype, shape, byteLength } = tensor;
     if (name === 'logits' && tensors.at(-1) === tensor) {
-      const writer = begin();
+      const writer = await begin();
       await reader.forward(byteLength, name, (run) => writer.write(run));
       return requireEnd(reader);
     }
@@ -49,6 +49,6 @@ export async function readStoredTensors(
     else fields[name] = { dtype, shape, data: held.concat() };
   }
   await requireEnd(reader);
-  const writer = begin();
+  const writer = await begin();
   for (const run of waiting) await writer.write(run);
 }

@@ -115,15 +115,7 @@ export function tensorFromValue(field: TensorField, value: unknown): Tensor {
   if (knownDType === undefined) throw missingKey(field, 'dtype');
   if (knownShape === undefined) throw missingKey(field, 'shape');
   requireByteLength(field, knownDType, knownShape, bytes.byteLength);
-  if (knownDType === 'bool') requireBooleans(field, bytes);
   return { dtype: knownDType, shape: knownShape, data: bytes };
-}
-
-function requireBooleans(field: TensorField, bytes: Uint8Array): void {
-  const index = bytes.findIndex((byte) => byte > 1);
-  if (index < 0) return;
-  const detail = `byte ${index} of ${field}.data is ${bytes[index]}, expected 0 or 1 for bool`;
-  throw refuse('invalid_tensor', `/${field}/data/${index}`, detail);
 }
 
 export function missingKey(field: TensorField, key: TensorKey): LossmeterError {

@@ -1,0 +1,49 @@
+import { expect, test } from 'vitest';
+import { ENTRIES_PER_STEP, inSteps, runAtOnce, runInTurns } from '../src/steps.ts';
+import type { Steps } from '../src/steps.ts';
+
+/** Work that keeps the thread for some milliseconds in each of its steps. */
+function* busy(steps: number, milliseconds: number): Steps<string> {
+  for (let step = 0; step < steps; step++) {
+    const end = performance.now() + milliseconds;
+    while (performance.now() < end);
+    yield;
+  }
+  return 'done';
+}
+
+test('work that is done in one turn is done at once', () => {
+  expect(runInTurns(busy(0, 0))).toBe('done');
+});
+
+test('long work leaves the thread to others between its turns', async () => {
+  let turns = 0;
+  const count = (): void => {
+    turns++;
+    timer = setImmediate(count);
+  };
+  let timer = setImmediate(count);
+  expect(await runInTurns(busy(20, 3))).toBe('done');
+  clearImmediate(timer);
+  // A turn takes 5 ms, and the step that is begun in it.
+  expect(turns).toBeGreaterThanOrEqual(9);
+});
+
+test('every entry is in one step, in order', () => {
+  const count = 2 * ENTRIES_PER_STEP + 5;
+  const seen: [from: number, to: number][] = [];
+  runAtOnce(inSteps(count, (from, to) => void seen.push([from, to])));
+  expect(seen).toEqual([
+    [0, ENTRIES_PER_STEP],
+    [ENTRIES_PER_STEP, 2 * ENTRIES_PER_STEP],
+    [2 * ENTRIES_PER_STEP, count],
+  ]);
+});
+
+test('an error ends the work, in whichever turn it is thrown', async () => {
+  const failing = function* (): Steps<never> {
+    yield* busy(3, 4);
+    throw new Error('no');
+  };
+  await expect(async () => runInTurns(failing())).rejects.toThrow('no');
+});
