@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import { LossmeterError } from '../../src/errors.ts';
-import { judge, readCurve, sampleCurve } from '../../src/runs/curve.ts';
+import { readCurve, sampleCurve } from '../../src/runs/curve.ts';
+import { batchesOf } from '../../src/runs/store.ts';
 import { wirePoint, wireStep } from '../../src/runs/wire.ts';
 import { contentOf } from '../../src/schemas/content.ts';
 import { parameterCompiler } from '../../src/schemas/parameters.ts';
@@ -77,12 +78,15 @@ export default async function runSteps(app: FastifyInstance): Promise<void> {
   }>('/runs/:run/steps', { config: { scope: 'read' }, schema: list }, async ({ params: { run }, query }, reply) => {
     requireRun(run, await store.metadata(run));
     const { from, to, max_points: maxPoints, limit, cursor } = query;
-    const { points, next } =
+    const first = cursor === undefined ? from : Math.max(from, Number(cursor));
+    const pages =
       maxPoints === undefined
-        ? await readCurve(store, run, { from: cursor === undefined ? from : Math.max(from, Number(cursor)), to }, limit)
-        : { points: await sampleCurve(store, run, { from, to }, maxPoints), next: undefined };
-    const steps = points.map(wirePoint);
-    return reply.type(JSON_TYPE).send(stringify({ steps, ...(next !== undefined && { next: String(next) }) }));
+        ? readCurve(store, run, { from: first, to }, limit + 1)
+        : sampleCurve(store, run, { from, to }, maxPoints);
+    const steps = (await Array.fromAsync(pages)).flat();
+    const [next] = maxPoints === undefined ? steps.splice(limit) : [];
+    const answer = { steps: steps.map(wirePoint), ...(next && { next: String(next.step) }) };
+    return reply.type(JSON_TYPE).send(stringify(answer));
   });
 
   const get = {
@@ -94,9 +98,9 @@ export default async function runSteps(app: FastifyInstance): Promise<void> {
     { config: { scope: 'read' }, schema: get },
     async ({ params: { run, step } }, reply) => {
       requireRun(run, await store.metadata(run));
-      const [point] = await judge(store, run, await store.stepsAt(run, [step]));
+      const [point] = await store.stepsAt(run, [step]);
       if (point === undefined) throw new LossmeterError('not_found', `run ${run} has no step ${step}`);
-      const batches = await Array.fromAsync(store.batches(run, { from: step, to: step }));
+      const batches = await Array.fromAsync(batchesOf(store, run, { from: step, to: step }));
       return reply.type(JSON_TYPE).send(stringify(wireStep(run, point, batches, (await store.ranksOf(run)) ?? 0)));
     },
   );

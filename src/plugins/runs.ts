@@ -6,8 +6,8 @@ import { RunFollower } from '../runs/follower.ts';
 import type { ChangedStep } from '../runs/follower.ts';
 import { MlflowLogger } from '../runs/mlflow.ts';
 import { Recorder } from '../runs/recorder.ts';
-import { SqliteStore } from '../runs/sqlite/store.ts';
 import type { RunStore } from '../runs/store.ts';
+import { ThreadedStore } from '../runs/thread/store.ts';
 import { Webhook } from '../runs/webhook.ts';
 import { RunMetrics } from '../telemetry/runs.ts';
 
@@ -23,7 +23,7 @@ declare module 'fastify' {
 /** Runs: their store, what records them and what tells of changes. The store is closed after the last request. */
 export default fp<{ config: Config }>(
   async (app, { config }) => {
-    const store = new SqliteStore(config.store);
+    const store = await ThreadedStore.open(config.store);
     const changes = new RunChanges();
     const metrics = app.telemetry && new RunMetrics(app.telemetry.registry, store);
     app.decorate('runs', store);

@@ -1,7 +1,6 @@
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import { stringify } from '../wire/json-reply.ts';
 import type { RunChanges } from './changes.ts';
-import { judgeOne } from './curve.ts';
 import type { RunStore } from './store.ts';
 import { wirePoint, wireSummary } from './wire.ts';
 
@@ -44,7 +43,7 @@ export async function* runEvents(
       described = text;
       for (let page = PAGE; page === PAGE && !signal.aborted;) {
         const steps = await store.changedSince(run, after, PAGE);
-        for (const step of steps) yield event('step', wirePoint(await judgeOne(store, run, step)), step.sequence);
+        for (const step of steps) yield event('step', wirePoint(step), step.sequence);
         after = steps.at(-1)?.sequence ?? after;
         page = steps.length;
         // The store answers at once, and others have their turn too.

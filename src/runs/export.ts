@@ -1,12 +1,10 @@
 import { stringify } from '../wire/json-reply.ts';
 import { readCurve } from './curve.ts';
+import { batchesOf } from './store.ts';
 import type { RunStore } from './store.ts';
 import { wireBatch, wireRow } from './wire.ts';
 
 type Exported = Record<string, string | number | boolean>;
-
-/** Steps that are read at a time. */
-const PAGE = 1000;
 
 const ALL = { from: 0, to: Number.MAX_SAFE_INTEGER };
 
@@ -30,16 +28,11 @@ export async function* exportRows(
 }
 
 async function* stepRows(store: RunStore, run: string): AsyncGenerator<Exported> {
-  for (let from = 0; ;) {
-    const { points, next } = await readCurve(store, run, { ...ALL, from }, PAGE);
-    for (const point of points) yield wireRow(point);
-    if (next === undefined) return;
-    from = next;
-  }
+  for await (const points of readCurve(store, run, ALL)) for (const point of points) yield wireRow(point);
 }
 
 async function* batchRows(store: RunStore, run: string): AsyncGenerator<Exported> {
-  for await (const batch of store.batches(run, ALL)) yield wireBatch(batch);
+  for await (const batch of batchesOf(store, run, ALL)) yield wireBatch(batch);
 }
 
 /** RFC 4180: what has a separator or a quote in it is quoted. */

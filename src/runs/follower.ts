@@ -1,7 +1,6 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { CurvePoint } from './curve.ts';
-import { judgeOne } from './curve.ts';
 import type { RunChanges } from './changes.ts';
+import { Drain } from './drain.ts';
+import type { CurvePoint } from './record.ts';
 import type { RunStore } from './store.ts';
 
 /** Steps that are read at a time. */
@@ -25,8 +24,7 @@ export class RunFollower {
   readonly #onFailure: (error: unknown) => void;
   readonly #unsubscribe: () => void;
   #sequence: number | undefined;
-  #reading: Promise<void> | undefined;
-  #again = false;
+  readonly #drain = new Drain(() => this.#readAll());
 
   constructor(
     store: RunStore,
@@ -48,31 +46,22 @@ export class RunFollower {
   /** Reads what has changed, and no more. */
   async close(): Promise<void> {
     this.#unsubscribe();
-    await this.#reading;
+    await this.#drain.settled();
   }
 
   #read(): void {
-    if (this.#sequence === undefined) return;
-    this.#again = true;
-    this.#reading ??= this.#readAll().finally(() => {
-      this.#reading = undefined;
-    });
+    if (this.#sequence !== undefined) this.#drain.request();
   }
 
   async #readAll(): Promise<void> {
     try {
-      while (this.#again) {
-        this.#again = false;
-        for (let count = PAGE; count === PAGE;) {
-          const changed = await this.#store.changes(this.#sequence!, PAGE);
-          for (const { run, runId, step } of changed) {
-            this.#listener({ run, runId, point: await judgeOne(this.#store, run, step) });
-            this.#sequence = step.sequence;
-          }
-          count = changed.length;
-          // The store answers at once, and others have their turn too.
-          await nextTurn();
+      for (let count = PAGE; count === PAGE;) {
+        const changed = await this.#store.changes(this.#sequence!, PAGE);
+        for (const { run, runId, step } of changed) {
+          this.#listener({ run, runId, point: step });
+          this.#sequence = step.sequence;
         }
+        count = changed.length;
       }
     } catch (error) {
       this.#onFailure(error);

@@ -1,8 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Drain } from './drain.ts';
 import type { ChangedStep } from './follower.ts';
 import { MOST_METRICS, MlflowClient, MlflowError } from './mlflow-client.ts';
 import type { Metric, MlflowOptions } from './mlflow-client.ts';
-import type { CurvePoint } from './curve.ts';
+import type { CurvePoint } from './record.ts';
+import { batchesOf } from './store.ts';
 import type { RunStore } from './store.ts';
 
 /** How long steps are gathered before they are logged: of one that changes meanwhile the newest state, in milliseconds. */
@@ -29,7 +31,7 @@ export class MlflowLogger {
   readonly #closing = new AbortController();
   /** By run, by step. */
   readonly #waiting = new Map<string, Map<number, CurvePoint>>();
-  #sending: Promise<void> | undefined;
+  readonly #drain = new Drain(() => this.#sendAll());
 
   constructor(options: MlflowOptions, store: RunStore, warn: (message: string, error?: unknown) => void) {
     this.#store = store;
@@ -44,15 +46,13 @@ export class MlflowLogger {
     if (steps === undefined) this.#waiting.set(run, (steps = new Map()));
     steps.set(point.step, point);
     if (steps.size > MOST_WAITING) this.#drop(run, steps);
-    this.#sending ??= this.#sendAll().finally(() => {
-      this.#sending = undefined;
-    });
+    this.#drain.request();
   };
 
   /** Gives up what has not been logged. */
   async close(): Promise<void> {
     this.#closing.abort();
-    await this.#sending;
+    await this.#drain.settled();
   }
 
   #drop(run: string, steps: Map<number, CurvePoint>): void {
@@ -97,7 +97,7 @@ export class MlflowLogger {
     const { step, loss, nonFinite, recordedAt: timestamp } = point;
     let [nans, infs] = [0, 0];
     if (nonFinite) {
-      for await (const { diagnostics } of this.#store.batches(run, { from: step, to: step })) {
+      for await (const { diagnostics } of batchesOf(this.#store, run, { from: step, to: step })) {
         const { nan = 0, pos_inf: posInf = 0, neg_inf: negInf = 0 } = diagnostics.logits ?? {};
         nans += nan;
         infs += posInf + negInf;

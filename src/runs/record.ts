@@ -57,6 +57,14 @@ export interface StepPoint {
   sequence: number;
 }
 
+/** A step of a curve, judged beside the other steps and ranks. */
+export interface CurvePoint extends StepPoint {
+  /** Whether all ranks reported: those expected, or those that the run is known to have. */
+  complete: boolean;
+  /** Whether the loss is a spike among those of the steps before. */
+  spike: boolean;
+}
+
 /** What its owner says of a run. */
 export interface RunMetadata {
   labels?: Record<string, string | number | boolean>;

@@ -1,61 +1,79 @@
-import type { BatchKey, Outcome, RecordedBatch, Recording, RunMetadata, RunSummary, StepPoint } from './record.ts';
+import type { BatchKey, CurvePoint, Outcome, RecordedBatch, Recording, RunMetadata, RunSummary } from './record.ts';
 
-/** Steps of a run, of which some are wanted. */
+/** A range of steps, both ends included. */
 export interface StepRange {
-  /** The first, and the last. */
   from: number;
   to: number;
 }
 
-/** A step and its loss. */
-export interface StepLoss {
+/** A place in the order of batches: step, rank, micro-batch. */
+export interface BatchPlace {
   step: number;
-  loss: number;
-  nonFinite: boolean;
+  rank: number;
+  microBatch: number;
 }
 
+/** Some consecutive batches. */
+export interface BatchPage {
+  batches: RecordedBatch[];
+  /** Place of the next batch; undefined at the end of the range. */
+  next: BatchPlace | undefined;
+}
+
+/** Most steps that one call returns: replies of the store are bounded. */
+export const MOST_STEPS = 1000;
+
 /**
- * The history of runs. What was recorded is durable before its promise resolves. Names of runs that are not there resolve
- * to undefined.
+ * The history of runs. A recording is durable before its promise resolves. Unknown names of runs resolve to undefined, or
+ * to nothing. Replies are bounded: who reads much asks for one page after another.
+ *
+ * All methods reject with LossmeterError store_unavailable for what may pass.
  */
 export interface RunStore {
   /** Makes it ready. */
   start(): Promise<void>;
-  /** Records a micro-batch, in one transaction with its step and its run; the run is made when it is the first. */
+  /** Records a micro-batch, in one transaction with its step and its run; creates the run where it is new. */
   record(key: BatchKey, recording: Recording): Promise<Outcome>;
   /** The highest attempt of a step; undefined when nothing is recorded of it. */
   attemptOf(run: string, step: number): Promise<number | undefined>;
-  /** Makes or changes a run. Resolves to whether it was made. */
+  /** Creates or changes a run. Resolves to true when it is new. */
   describe(run: string, metadata: RunMetadata): Promise<boolean>;
-  /** Removes a run and all that belongs to it. Resolves to whether it was there. */
+  /** Removes a run and all that belongs to it. Resolves to false when there is none. */
   remove(run: string): Promise<boolean>;
 
   run(name: string): Promise<RunSummary | undefined>;
-  /** Runs in the order of their making, the newest first. @param before a cursor that came with the runs before */
+  /** Runs in the order of their creation, the newest first. @param before a cursor that came with the page before */
   runs(limit: number, before: number | undefined): Promise<{ runs: RunSummary[]; next: number | undefined }>;
   /** Runs that changed last, the newest first, with their last steps. */
   newest(limit: number): Promise<{ run: string; last: { step: number; loss: number } }[]>;
-  /** What its owner says of a run. */
   metadata(run: string): Promise<RunMetadata | undefined>;
-  /** How many ranks a complete step of a run has. */
+  /** Number of ranks of a complete step. */
   ranksOf(run: string): Promise<number | undefined>;
 
-  /** Steps in their order, and their number. */
-  steps(run: string, range: StepRange, limit: number): Promise<StepPoint[]>;
-  stepsAt(run: string, steps: readonly number[]): Promise<StepPoint[]>;
-  /** Losses of steps in their order, which takes less than the steps. */
-  losses(run: string, range: StepRange): Promise<StepLoss[]>;
-  /** Finite losses of the last steps before one, in their order. */
-  lossesBefore(run: string, step: number, limit: number): Promise<number[]>;
-  /** Batches of steps, of their highest attempts, in the order of step, rank and micro-batch. */
-  batches(run: string, range: StepRange): AsyncIterable<RecordedBatch>;
+  /** Steps in their order. @param limit at most MOST_STEPS */
+  steps(run: string, range: StepRange, limit: number): Promise<CurvePoint[]>;
+  /** @param steps at most MOST_STEPS, ascending */
+  stepsAt(run: string, steps: readonly number[]): Promise<CurvePoint[]>;
+  /** Steps that show the curve of a range, ascending: see downsample.ts. @param maxPoints how many at most */
+  pickSteps(run: string, range: StepRange, maxPoints: number): Promise<number[]>;
+  /** Batches of steps, of their highest attempts, from a place on to the end of a step. */
+  batchesFrom(run: string, from: BatchPlace, to: number): Promise<BatchPage>;
 
   /** The newest sequence number of all. */
   sequence(): Promise<number>;
   /** Steps of all runs that changed after a sequence number, in the order of their last changes. */
-  changes(sequence: number, limit: number): Promise<{ run: string; runId: number; step: StepPoint }[]>;
+  changes(sequence: number, limit: number): Promise<{ run: string; runId: number; step: CurvePoint }[]>;
   /** The same of one run. */
-  changedSince(run: string, sequence: number, limit: number): Promise<StepPoint[]>;
+  changedSince(run: string, sequence: number, limit: number): Promise<CurvePoint[]>;
 
   close(): Promise<void>;
+}
+
+/** Batches of steps, of their highest attempts, in the order of step, rank and micro-batch. */
+export async function* batchesOf(store: RunStore, run: string, { from, to }: StepRange): AsyncGenerator<RecordedBatch> {
+  for (let place: BatchPlace | undefined = { step: from, rank: 0, microBatch: 0 }; place !== undefined;) {
+    const page: BatchPage = await store.batchesFrom(run, place, to);
+    yield* page.batches;
+    place = page.next;
+  }
 }

@@ -1,6 +1,7 @@
 import { createHmac, randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { stringify } from '../wire/json-reply.ts';
+import { Drain } from './drain.ts';
 import type { ChangedStep } from './follower.ts';
 import { wirePoint } from './wire.ts';
 
@@ -39,7 +40,7 @@ export class Webhook {
   readonly #waiting: string[] = [];
   readonly #told = new Set<string>();
   readonly #closing = new AbortController();
-  #sending: Promise<void> | undefined;
+  readonly #drain = new Drain(() => this.#sendAll());
 
   /** @param watch told what became of each message, and of the last failure why */
   constructor(options: WebhookOptions, watch: (outcome: WebhookOutcome, cause?: unknown) => void = () => undefined) {
@@ -60,15 +61,13 @@ export class Webhook {
     this.#remember(key);
     const timestamp = new Date().toISOString();
     this.#waiting.push(stringify({ type: `step.${reason}`, timestamp, data: { run, step: wirePoint(point) } }));
-    this.#sending ??= this.#sendAll().finally(() => {
-      this.#sending = undefined;
-    });
+    this.#drain.request();
   };
 
   /** Gives up what has not been delivered. */
   async close(): Promise<void> {
     this.#closing.abort();
-    await this.#sending;
+    await this.#drain.settled();
   }
 
   #remember(key: string): void {

@@ -1,6 +1,5 @@
 /** What is known of runs, under its names on the wire. */
-import type { CurvePoint } from './curve.ts';
-import type { RecordedBatch, RunSummary } from './record.ts';
+import type { CurvePoint, RecordedBatch, RunSummary } from './record.ts';
 import { PairSum } from './step.ts';
 
 /** A run in which something was recorded in so many milliseconds is active. */

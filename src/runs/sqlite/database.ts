@@ -23,8 +23,8 @@ export function openDatabase(path: string): DatabaseSync {
   }
 }
 
-/** How long is waited for another process that keeps the file locked, in milliseconds: nothing else is done meanwhile. */
-const BUSY_MS = 100;
+/** Milliseconds that the thread of the store waits for a lock of another process. */
+const BUSY_MS = 1000;
 
 function migrate(database: DatabaseSync): void {
   inTransaction(database, () => {
@@ -56,6 +56,19 @@ export function inTransaction<T>(database: DatabaseSync, change: () => T): T {
     return result;
   } catch (error) {
     if (database.isTransaction) database.exec('ROLLBACK');
+    throw explain(error);
+  }
+}
+
+/** The same of a part of a transaction, which goes on without it. */
+export function inSavepoint<T>(database: DatabaseSync, change: () => T): T {
+  database.exec('SAVEPOINT part');
+  try {
+    const result = change();
+    database.exec('RELEASE part');
+    return result;
+  } catch (error) {
+    if (database.isTransaction) database.exec('ROLLBACK TO part; RELEASE part');
     throw explain(error);
   }
 }

@@ -1,35 +1,66 @@
 import type { BatchKey, Outcome, Recording } from '../record.ts';
 import { PairSum, isWrong } from '../step.ts';
+import { packFailure } from './failure.ts';
+import type { Failure } from './failure.ts';
 import { tellOf, toDiagnosticsText, toFinite, toReal, toSums } from './rows.ts';
 import type { Row, Statements } from './statements.ts';
 
-/** Records a micro-batch: its row, and what it adds to its rank, its step and its run, in one transaction. */
-export function recordBatch(statements: Statements, key: BatchKey, recording: Recording, now: number): Outcome {
-  return statements.transaction(() => {
-    const row = statements.get('SELECT id, expected_ranks FROM runs WHERE name = ?', key.run);
-    const expected = row?.['expected_ranks'] ?? null;
-    if (expected !== null && key.rank >= Number(expected)) return 'unexpected';
-    const run = row === undefined ? createRun(statements, key.run, now) : Number(row['id']);
-    const { step, attempt, rank, microBatch } = key;
-    const before = statements.get('SELECT * FROM steps WHERE run = ? AND step = ?', run, step);
-    if (before !== undefined && Number(before['attempt']) > attempt) return 'superseded';
-    const known = statements.get(
-      'SELECT digest FROM batches WHERE run = ? AND step = ? AND attempt = ? AND rank = ? AND micro_batch = ?',
-      ...[run, step, attempt, rank, microBatch],
-    );
-    if (known !== undefined) {
-      return Buffer.compare(known['digest'] as Uint8Array, recording.digest) === 0 ? 'repeated' : 'conflict';
-    }
-    insertBatch(statements, run, key, recording, now);
-    const nonFinite = addToStep(statements, run, key, recording, before, now);
-    statements.run(
-      `UPDATE runs SET updated_at = ?, batches = batches + 1, steps = steps + ?,
+/** A recording and the micro-batch that it is of. */
+export interface KeyedRecording {
+  key: BatchKey;
+  recording: Recording;
+}
+
+/** Result of one recording among several. */
+export type RecordOutcome = { outcome: Outcome } | { failure: Failure };
+
+/**
+ * Records micro-batches in their order, in one transaction. One that fails is undone alone.
+ * @throws LossmeterError store_unavailable, SqliteError: then none is recorded
+ */
+export function recordBatches(
+  statements: Statements,
+  recordings: readonly KeyedRecording[],
+  now: number,
+): RecordOutcome[] {
+  return statements.transaction(() =>
+    recordings.map(({ key, recording }) => {
+      try {
+        return { outcome: statements.savepoint(() => recordBatch(statements, key, recording, now)) };
+      } catch (error) {
+        // A failing disk can make SQLite end the whole transaction.
+        if (!statements.isTransaction) throw error;
+        return { failure: packFailure(error) };
+      }
+    }),
+  );
+}
+
+/** Records a micro-batch: its row, and what it adds to its rank, its step and its run. */
+function recordBatch(statements: Statements, key: BatchKey, recording: Recording, now: number): Outcome {
+  const row = statements.get('SELECT id, expected_ranks FROM runs WHERE name = ?', key.run);
+  const expected = row?.['expected_ranks'] ?? null;
+  if (expected !== null && key.rank >= Number(expected)) return 'unexpected';
+  const run = row === undefined ? createRun(statements, key.run, now) : Number(row['id']);
+  const { step, attempt, rank, microBatch } = key;
+  const before = statements.get('SELECT * FROM steps WHERE run = ? AND step = ?', run, step);
+  if (before !== undefined && Number(before['attempt']) > attempt) return 'superseded';
+  const known = statements.get(
+    'SELECT digest FROM batches WHERE run = ? AND step = ? AND attempt = ? AND rank = ? AND micro_batch = ?',
+    ...[run, step, attempt, rank, microBatch],
+  );
+  if (known !== undefined) {
+    return Buffer.compare(known['digest'] as Uint8Array, recording.digest) === 0 ? 'repeated' : 'conflict';
+  }
+  insertBatch(statements, run, key, recording, now);
+  const nonFinite = addToStep(statements, run, key, recording, before, now);
+  statements.run(
+    `UPDATE runs SET updated_at = ?, batches = batches + 1, steps = steps + ?,
          non_finite_steps = non_finite_steps + ?, ranks = max(ranks, ?) WHERE id = ?`,
-      ...[now, before === undefined ? 1 : 0],
-      ...[Number(nonFinite) - Number(before?.['non_finite'] ?? 0), rank + 1, run],
-    );
-    return 'created';
-  });
+    ...[now, before === undefined ? 1 : 0],
+    ...[Number(nonFinite) - Number(before?.['non_finite'] ?? 0), rank + 1, run],
+  );
+  return 'created';
 }
 
 /** @returns its id */

@@ -1,5 +1,5 @@
 import type { DatabaseSync, SQLInputValue, SQLOutputValue, StatementSync } from 'node:sqlite';
-import { explain, inTransaction } from './database.ts';
+import { explain, inSavepoint, inTransaction } from './database.ts';
 
 /** A row as node:sqlite has it. */
 export type Row = Record<string, SQLOutputValue>;
@@ -40,9 +40,27 @@ export class Statements {
     return this.#attempt(() => Number(this.#prepare(sql).run(...values).changes));
   }
 
+  /** Rows one after another, for as long as they are asked for. */
+  *iterate(sql: string, ...values: SQLInputValue[]): Generator<Row, void> {
+    try {
+      yield* this.#prepare(sql).iterate(...values);
+    } catch (error) {
+      throw explain(error);
+    }
+  }
+
   /** All of a change, or nothing. */
   transaction<T>(change: () => T): T {
     return inTransaction(this.#database, change);
+  }
+
+  /** The same of a part of a transaction. */
+  savepoint<T>(change: () => T): T {
+    return inSavepoint(this.#database, change);
+  }
+
+  get isTransaction(): boolean {
+    return this.#database.isTransaction;
   }
 
   close(): void {

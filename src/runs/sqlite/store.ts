@@ -1,22 +1,20 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { BatchKey, Outcome, RecordedBatch, Recording, RunMetadata, RunSummary, StepPoint } from '../record.ts';
-import type { RunStore, StepLoss, StepRange } from '../store.ts';
+import type { BatchKey, CurvePoint, Outcome, Recording, RunMetadata, RunSummary } from '../record.ts';
+import type { BatchPage, BatchPlace, RunStore, StepRange } from '../store.ts';
+import { readBatches } from './batches.ts';
 import { openDatabase } from './database.ts';
-import { createRun, recordBatch } from './recording.ts';
+import { unpackFailure } from './failure.ts';
+import { Judge, ranksOf } from './judging.ts';
+import { createRun, recordBatches } from './recording.ts';
+import type { KeyedRecording, RecordOutcome } from './recording.ts';
 import { REMOVED_PATTERN, purge, unlink, unlinked } from './removal.ts';
-import { toBatch, toMetadata, toStep } from './rows.ts';
+import { toMetadata } from './rows.ts';
+import { pickSteps } from './sampling.ts';
 import { Statements } from './statements.ts';
 import { lastOf, summarize } from './summary.ts';
 
-/** Steps that are read at a time. */
-const PAGE = 1000;
-
-/** Losses that are read at a time. */
-const LOSSES_PAGE = 20_000;
-
 /**
- * Runs in a file of SQLite: one process writes, and its transactions take a fraction of a millisecond, so they are not worth
- * a thread. Each change of a step is one transaction: its batch, its value and the counts of its run.
+ * Runs in a file of SQLite. Statements block the thread that they run in: the service uses the store through
+ * thread/store.ts, which has threads for it. Long work awaits a turn of the event loop between its pages.
  */
 export class SqliteStore implements RunStore {
   readonly #statements: Statements;
@@ -32,7 +30,14 @@ export class SqliteStore implements RunStore {
   }
 
   async record(key: BatchKey, recording: Recording): Promise<Outcome> {
-    return recordBatch(this.#statements, key, recording, this.#now());
+    const [result] = await this.recordAll([{ key, recording }]);
+    if ('failure' in result!) throw unpackFailure(result.failure);
+    return result!.outcome;
+  }
+
+  /** Records micro-batches in one transaction, each with a result of its own. */
+  async recordAll(recordings: readonly KeyedRecording[]): Promise<RecordOutcome[]> {
+    return recordBatches(this.#statements, recordings, this.#now());
   }
 
   async attemptOf(run: string, step: number): Promise<number | undefined> {
@@ -63,7 +68,7 @@ export class SqliteStore implements RunStore {
     return true;
   }
 
-  /** Takes away what a service that ended meanwhile left of removed runs. */
+  /** Removes what is left of runs whose removal an end of the service interrupted. */
   async start(): Promise<void> {
     for (const run of unlinked(this.#statements)) await purge(this.#statements, run);
   }
@@ -99,55 +104,35 @@ export class SqliteStore implements RunStore {
   }
 
   async ranksOf(run: string): Promise<number | undefined> {
-    const row = this.#statements.get('SELECT coalesce(expected_ranks, ranks) AS ranks FROM runs WHERE name = ?', run);
-    return row && Number(row['ranks']);
+    const id = this.#idOf(run);
+    return id === undefined ? undefined : ranksOf(this.#statements, id);
   }
 
-  async steps(run: string, { from, to }: StepRange, limit: number): Promise<StepPoint[]> {
+  async steps(run: string, { from, to }: StepRange, limit: number): Promise<CurvePoint[]> {
+    const id = this.#idOf(run);
+    if (id === undefined) return [];
     const sql = 'SELECT * FROM steps WHERE run = ? AND step BETWEEN ? AND ? ORDER BY step LIMIT ?';
-    return this.#statements.all(sql, this.#idOf(run) ?? null, from, to, limit).map(toStep);
+    return new Judge(this.#statements, id).consecutive(this.#statements.all(sql, id, from, to, limit));
   }
 
-  async stepsAt(run: string, steps: readonly number[]): Promise<StepPoint[]> {
-    const id = this.#idOf(run) ?? null;
+  async stepsAt(run: string, steps: readonly number[]): Promise<CurvePoint[]> {
+    const id = this.#idOf(run);
+    if (id === undefined) return [];
+    const judge = new Judge(this.#statements, id);
     return steps.flatMap((step) => {
       const row = this.#statements.get('SELECT * FROM steps WHERE run = ? AND step = ?', id, step);
-      return row === undefined ? [] : [toStep(row)];
+      return row === undefined ? [] : [judge.one(row)];
     });
   }
 
-  async losses(run: string, { from, to }: StepRange): Promise<StepLoss[]> {
-    const sql = 'SELECT step, loss, non_finite FROM steps WHERE run = ? AND step BETWEEN ? AND ? ORDER BY step LIMIT ?';
-    const id = this.#idOf(run) ?? null;
-    const losses: StepLoss[] = [];
-    for (let first = from; ;) {
-      const rows = this.#statements.arrays(sql, id, first, to, LOSSES_PAGE) as [number, number | null, number][];
-      for (const [step, loss, nonFinite] of rows) {
-        losses.push({ step, loss: loss ?? Number.NaN, nonFinite: nonFinite === 1 });
-      }
-      if (rows.length < LOSSES_PAGE) return losses;
-      first = rows.at(-1)![0] + 1;
-      await nextTurn();
-    }
+  async pickSteps(run: string, range: StepRange, maxPoints: number): Promise<number[]> {
+    const id = this.#idOf(run);
+    return id === undefined ? [] : pickSteps(this.#statements, id, range, maxPoints);
   }
 
-  async lossesBefore(run: string, step: number, limit: number): Promise<number[]> {
-    const rows = this.#statements.all(
-      'SELECT loss FROM steps WHERE run = ? AND step < ? AND loss IS NOT NULL ORDER BY step DESC LIMIT ?',
-      ...[this.#idOf(run) ?? null, step, limit],
-    );
-    return rows.map((row) => Number(row['loss'])).toReversed();
-  }
-
-  async *batches(run: string, { from, to }: StepRange): AsyncGenerator<RecordedBatch> {
-    // In pages, not by one long statement: others write meanwhile.
-    for (let first = from; ;) {
-      const steps = await this.steps(run, { from: first, to }, PAGE);
-      for (const { step, attempt } of steps) yield* this.#batchesOf(this.#idOf(run) ?? null, step, attempt);
-      await nextTurn();
-      if (steps.length < PAGE) return;
-      first = steps.at(-1)!.step + 1;
-    }
+  async batchesFrom(run: string, from: BatchPlace, to: number): Promise<BatchPage> {
+    const id = this.#idOf(run);
+    return id === undefined ? { batches: [], next: undefined } : readBatches(this.#statements, id, from, to);
   }
 
   async sequence(): Promise<number> {
@@ -157,15 +142,21 @@ export class SqliteStore implements RunStore {
   async changes(sequence: number, limit: number) {
     const sql =
       'SELECT steps.*, name FROM steps JOIN runs ON runs.id = run WHERE sequence > ? ORDER BY sequence LIMIT ?';
-    return this.#statements.all(sql, sequence, limit).map((row) => ({
-      ...{ run: row['name'] as string, runId: Number(row['run']) },
-      step: toStep(row),
-    }));
+    const judges = new Map<number, Judge>();
+    return this.#statements.all(sql, sequence, limit).map((row) => {
+      const runId = Number(row['run']);
+      let judge = judges.get(runId);
+      if (judge === undefined) judges.set(runId, (judge = new Judge(this.#statements, runId)));
+      return { run: row['name'] as string, runId, step: judge.one(row) };
+    });
   }
 
-  async changedSince(run: string, sequence: number, limit: number): Promise<StepPoint[]> {
+  async changedSince(run: string, sequence: number, limit: number): Promise<CurvePoint[]> {
+    const id = this.#idOf(run);
+    if (id === undefined) return [];
+    const judge = new Judge(this.#statements, id);
     const sql = 'SELECT * FROM steps WHERE run = ? AND sequence > ? ORDER BY sequence LIMIT ?';
-    return this.#statements.all(sql, this.#idOf(run) ?? null, sequence, limit).map(toStep);
+    return this.#statements.all(sql, id, sequence, limit).map((row) => judge.one(row));
   }
 
   async close(): Promise<void> {
@@ -175,10 +166,5 @@ export class SqliteStore implements RunStore {
   #idOf(run: string): number | undefined {
     const row = this.#statements.get('SELECT id FROM runs WHERE name = ?', run);
     return row && Number(row['id']);
-  }
-
-  #batchesOf(run: number | null, step: number, attempt: number): RecordedBatch[] {
-    const sql = 'SELECT * FROM batches WHERE run = ? AND step = ? AND attempt = ? ORDER BY rank, micro_batch';
-    return this.#statements.all(sql, run, step, attempt).map(toBatch);
   }
 }

@@ -1,0 +1,42 @@
+import type { BatchPage, BatchPlace } from '../store.ts';
+import type { RecordedBatch } from '../record.ts';
+import { toBatch } from './rows.ts';
+import type { Statements } from './statements.ts';
+
+/** Bounds of a page: batches, and characters of their diagnostics. */
+const MOST_BATCHES = 500;
+const MOST_CHARACTERS = 512 * 1024;
+
+/** Steps without batches that a page goes over at most. */
+const MOST_STEPS = 500;
+
+/**
+ * A page of batches of the steps' highest attempts.
+ * @param run id of the run
+ * @param to the last step
+ */
+export function readBatches(statements: Statements, run: number, from: BatchPlace, to: number): BatchPage {
+  const steps = statements.arrays(
+    'SELECT step, attempt FROM steps WHERE run = ? AND step BETWEEN ? AND ? ORDER BY step LIMIT ?',
+    ...[run, from.step, to, MOST_STEPS + 1],
+  ) as [number, number][];
+  const batches: RecordedBatch[] = [];
+  let characters = 0;
+  for (const [step, attempt] of steps.slice(0, MOST_STEPS)) {
+    const { rank, microBatch } = step === from.step ? from : { rank: 0, microBatch: 0 };
+    const rows = statements.iterate(
+      `SELECT * FROM batches WHERE run = ? AND step = ? AND attempt = ? AND (rank, micro_batch) >= (?, ?)
+        ORDER BY rank, micro_batch`,
+      ...[run, step, attempt, rank, microBatch],
+    );
+    for (const row of rows) {
+      if (batches.length === MOST_BATCHES || characters > MOST_CHARACTERS) {
+        return { batches, next: { step, rank: Number(row['rank']), microBatch: Number(row['micro_batch']) } };
+      }
+      batches.push(toBatch(row));
+      characters += (row['diagnostics'] as string | null)?.length ?? 0;
+    }
+  }
+  const following = steps[MOST_STEPS];
+  return { batches, next: following && { step: following[0], rank: 0, microBatch: 0 } };
+}

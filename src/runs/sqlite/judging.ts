@@ -1,0 +1,54 @@
+import { SPIKE_RULE, findSpikes, isSpike } from '../../loss/spike.ts';
+import type { CurvePoint, StepPoint } from '../record.ts';
+import { toStep } from './rows.ts';
+import type { Row, Statements } from './statements.ts';
+
+/** Judges steps of a run by the other steps and ranks. */
+export class Judge {
+  readonly #statements: Statements;
+  readonly #run: number;
+  readonly #ranks: number;
+
+  /** @param run id of the run */
+  constructor(statements: Statements, run: number) {
+    this.#statements = statements;
+    this.#run = run;
+    this.#ranks = ranksOf(statements, run) ?? 0;
+  }
+
+  /** Judges all steps of a range, in their order. */
+  consecutive(rows: readonly Row[]): CurvePoint[] {
+    const points = rows.map(toStep);
+    if (points.length === 0) return [];
+    const before = this.#lossesBefore(points[0]!.step);
+    const spikes = findSpikes([...before, ...points.map(({ loss }) => loss)]).slice(before.length);
+    return points.map((point, k) => this.#judged(point, spikes[k]!));
+  }
+
+  /** Judges a step by itself. */
+  one(row: Row): CurvePoint {
+    const point = toStep(row);
+    // A non-finite loss is never a spike: no losses before it are read.
+    const spike = Number.isFinite(point.loss) && isSpike(point.loss, this.#lossesBefore(point.step));
+    return this.#judged(point, spike);
+  }
+
+  #judged(point: StepPoint, spike: boolean): CurvePoint {
+    return { ...point, complete: point.ranks >= this.#ranks, spike };
+  }
+
+  /** Finite losses of the last steps before one, in their order. */
+  #lossesBefore(step: number): number[] {
+    const rows = this.#statements.arrays(
+      'SELECT loss FROM steps WHERE run = ? AND step < ? AND loss IS NOT NULL ORDER BY step DESC LIMIT ?',
+      ...[this.#run, step, SPIKE_RULE.window],
+    ) as [number][];
+    return rows.map(([loss]) => loss).toReversed();
+  }
+}
+
+/** Number of ranks of a complete step. @param run id of the run */
+export function ranksOf(statements: Statements, run: number): number | undefined {
+  const row = statements.get('SELECT coalesce(expected_ranks, ranks) AS ranks FROM runs WHERE id = ?', run);
+  return row && Number(row['ranks']);
+}

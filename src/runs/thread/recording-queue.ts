@@ -1,0 +1,65 @@
+import { LossmeterError } from '../../errors.ts';
+import { Drain } from '../drain.ts';
+import type { BatchKey, Outcome, Recording } from '../record.ts';
+import { unpackFailure } from '../sqlite/failure.ts';
+import type { KeyedRecording, RecordOutcome } from '../sqlite/recording.ts';
+
+/** Recordings of one transaction. */
+const MOST_AT_ONCE = 128;
+
+/** Recordings that wait for the transaction before theirs. */
+const MOST_WAITING = 1024;
+
+interface Waiting extends KeyedRecording {
+  resolve: (outcome: Outcome) => void;
+  reject: (error: unknown) => void;
+}
+
+/**
+ * Recordings in the order of arrival. Those that arrive while a transaction is written share the next one, and so one wait
+ * for the disk. Each has an outcome of its own.
+ */
+export class RecordingQueue {
+  readonly #write: (recordings: readonly KeyedRecording[]) => Promise<RecordOutcome[]>;
+  readonly #waiting: Waiting[] = [];
+  readonly #drain = new Drain(() => this.#writeAll());
+
+  /** @param write writes recordings in one transaction; what it resolves to is durable */
+  constructor(write: (recordings: readonly KeyedRecording[]) => Promise<RecordOutcome[]>) {
+    this.#write = write;
+  }
+
+  /** Resolves when the recording is durable. @throws LossmeterError store_unavailable when too many wait */
+  record(key: BatchKey, recording: Recording): Promise<Outcome> {
+    if (this.#waiting.length >= MOST_WAITING) {
+      const detail = `${this.#waiting.length} recordings wait for the disk, the most that this service lets wait`;
+      return Promise.reject(new LossmeterError('store_unavailable', detail));
+    }
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ key, recording, resolve, reject });
+      this.#drain.request();
+    });
+  }
+
+  /** Resolves when no recording waits. */
+  async settled(): Promise<void> {
+    await this.#drain.settled();
+  }
+
+  async #writeAll(): Promise<void> {
+    while (this.#waiting.length > 0) {
+      const some = this.#waiting.splice(0, MOST_AT_ONCE);
+      try {
+        const outcomes = await this.#write(some.map(({ key, recording }) => ({ key, recording })));
+        for (const [k, { resolve, reject }] of some.entries()) {
+          const result = outcomes[k]!;
+          if ('failure' in result) reject(unpackFailure(result.failure));
+          else resolve(result.outcome);
+        }
+      } catch (error) {
+        // Those that came meanwhile waited for the same lock, or the same disk: each would wait once more.
+        for (const { reject } of [...some, ...this.#waiting.splice(0)]) reject(error);
+      }
+    }
+  }
+}

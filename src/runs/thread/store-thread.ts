@@ -1,0 +1,69 @@
+import { extname } from 'node:path';
+import type { Worker } from 'node:worker_threads';
+import { Piscina } from 'piscina';
+import { LossmeterError } from '../../errors.ts';
+import { unpackFailure } from '../sqlite/failure.ts';
+import type { SqliteStore } from '../sqlite/store.ts';
+import type { Method, StoreCall, StoreReply } from './worker.ts';
+
+/** Megabytes of JavaScript values in the thread. A call that needs more ends the thread, not the service. */
+const MAX_HEAP_MB = 256;
+
+/** Calls that the thread works on in turn: a long one waits between its pages. */
+const MOST_CALLS = 1024;
+
+/** A thread with a connection of its own to the database. A lost thread is replaced at the next call. */
+export class StoreThread {
+  readonly #piscina: Piscina<StoreCall, StoreReply>;
+
+  /** @param path of the file, or `:memory:` */
+  constructor(path: string) {
+    this.#piscina = new Piscina({
+      filename: new URL(`./worker${extname(import.meta.url)}`, import.meta.url).href,
+      minThreads: 1,
+      maxThreads: 1,
+      concurrentTasksPerWorker: MOST_CALLS,
+      workerData: { path },
+      recordTiming: false,
+      resourceLimits: { maxOldGenerationSizeMb: MAX_HEAP_MB, maxYoungGenerationSizeMb: 16 },
+    });
+    // An idle thread that fails reports it here; without a listener the event ends the process.
+    this.#piscina.on('error', () => undefined);
+  }
+
+  /** The thread: none while it is replaced. */
+  get threads(): readonly Worker[] {
+    return this.#piscina.threads;
+  }
+
+  /**
+   * Runs a method of the store in the thread.
+   * @throws LossmeterError store_unavailable when the thread is lost meanwhile, and what the method throws
+   */
+  async call<M extends Method>(
+    method: M,
+    ...args: Parameters<SqliteStore[M]>
+  ): Promise<Awaited<ReturnType<SqliteStore[M]>>> {
+    return (await this.#run({ method, args })) as Awaited<ReturnType<SqliteStore[M]>>;
+  }
+
+  /** Opens the database. @throws Error that names the file */
+  async open(): Promise<void> {
+    await this.#run({ method: 'open', args: [] });
+  }
+
+  /** Waits for pending calls, then closes the database and ends the thread. */
+  async close(): Promise<void> {
+    await this.#run({ method: 'close', args: [] }).catch(() => undefined);
+    await this.#piscina.close();
+  }
+
+  async #run(call: StoreCall): Promise<unknown> {
+    const reply = await this.#piscina.run(call).catch((cause: unknown) => {
+      const detail = 'the thread that works with the history ended; repeat the request';
+      throw new LossmeterError('store_unavailable', detail, [], { cause });
+    });
+    if ('failure' in reply) throw unpackFailure(reply.failure);
+    return reply.value;
+  }
+}

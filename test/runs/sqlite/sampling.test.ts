@@ -1,0 +1,99 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import fc from 'fast-check';
+import { afterAll, expect, test } from 'vitest';
+import { SqliteStore } from '../../../src/runs/sqlite/store.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'lossmeter-sampling-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const ALL = { from: 0, to: Number.MAX_SAFE_INTEGER };
+
+interface Step {
+  step: number;
+  /** NaN where it is not finite. */
+  loss: number;
+  nonFinite: boolean;
+}
+
+/** A store with a run `r` of these steps, written at once. */
+async function withSteps<T>(steps: readonly Step[], use: (store: SqliteStore) => Promise<T>): Promise<T> {
+  const path = join(folder, `${Math.random()}.db`);
+  await new SqliteStore(path).close();
+  const database = new DatabaseSync(path);
+  database.exec("BEGIN; INSERT INTO runs (name, created_at, updated_at, ranks) VALUES ('r', 0, 0, 1)");
+  const insert = database.prepare(
+    "INSERT INTO steps VALUES (1, ?, 0, x'', x'', ?, 1, ?, 1, NULL, NULL, ?, ?, '[]', NULL, NULL, NULL, 0, ?)",
+  );
+  for (const [k, { step, loss, nonFinite }] of steps.entries()) {
+    const numerator = Number.isNaN(loss) ? null : loss;
+    insert.run(step, numerator, Number.isFinite(loss) ? loss : null, Number(nonFinite), Number(nonFinite), k + 1);
+  }
+  database.exec('COMMIT');
+  database.close();
+  const store = new SqliteStore(path);
+  try {
+    return await use(store);
+  } finally {
+    await store.close();
+    rmSync(path);
+  }
+}
+
+const loss = fc.oneof(
+  { weight: 20, arbitrary: fc.double({ min: 0, max: 20, noNaN: true }) },
+  { weight: 1, arbitrary: fc.constantFrom(Number.NaN, Infinity, -Infinity) },
+);
+/** Steps with gaps. Some are not finite though their loss is: one of their batches is not. */
+const curve = fc
+  .array(fc.record({ gap: fc.integer({ min: 1, max: 5 }), loss, bad: fc.nat({ max: 50 }) }), { maxLength: 500 })
+  .map((points) => {
+    let step = 0;
+    return points.map(({ gap, loss, bad }): Step => {
+      step += gap;
+      return { step, loss, nonFinite: bad === 0 || !Number.isFinite(loss) };
+    });
+  });
+
+test('a sampled curve keeps its ends, its extremes and the steps that are not finite, within its points', async () => {
+  await fc.assert(
+    fc.asyncProperty(curve, fc.integer({ min: 4, max: 200 }), async (steps, maxPoints) => {
+      const picked = await withSteps(steps, (store) => store.pickSteps('r', ALL, maxPoints));
+      expect(picked).toEqual([...new Set(picked)].toSorted((a, b) => a - b));
+      expect(picked.length).toBeLessThanOrEqual(maxPoints);
+      if (steps.length === 0) return;
+      expect(picked).toContain(steps[0]!.step);
+      expect(picked).toContain(steps.at(-1)!.step);
+      const bad = steps.filter(({ nonFinite }) => nonFinite);
+      if (bad.length > 0) expect(picked).toContain(bad[0]!.step);
+      if (bad.length <= Math.floor(maxPoints / 2) - 1) {
+        for (const { step } of bad) expect(picked).toContain(step);
+      }
+      const finite = steps.filter((point) => Number.isFinite(point.loss)).map((point) => point.loss);
+      const kept = steps.filter(({ step }) => picked.includes(step)).map((point) => point.loss);
+      // Of four points one or two are the ends and one is for what is not finite.
+      if (maxPoints === 4 && bad.length > 0) return;
+      if (finite.length > 0) expect(kept).toEqual(expect.arrayContaining([Math.min(...finite), Math.max(...finite)]));
+    }),
+    { numRuns: 60 },
+  );
+});
+
+test('a short curve is as it is', async () => {
+  const steps = [3, 1, 2].map((loss, step) => ({ step, loss, nonFinite: false }));
+  expect(await withSteps(steps, (store) => store.pickSteps('r', ALL, 4))).toEqual([0, 1, 2]);
+});
+
+test('a curve of 200,000 steps that are not finite shows the ends of groups of them, at once', async () => {
+  const steps = Array.from({ length: 200_000 }, (_, step) => ({ step, loss: Number.NaN, nonFinite: true }));
+  await withSteps(steps, async (store) => {
+    const started = performance.now();
+    expect(await store.pickSteps('r', ALL, 4)).toEqual([0, 199_999]);
+    expect(await store.pickSteps('r', ALL, 6)).toEqual([0, 99_999, 100_000, 199_999]);
+    expect((await store.pickSteps('r', ALL, 1000)).length).toBeLessThanOrEqual(1000);
+    expect(await store.stepsAt('r', [0, 199_999])).toMatchObject([{ spike: false }, { spike: false }]);
+    expect(performance.now() - started).toBeLessThan(2000);
+  });
+});
