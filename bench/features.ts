@@ -164,9 +164,7 @@ function batchOf({ options: given, weight, probabilities }: Feature, dtype: Floa
     shards: options.parallel_config.model_parallel,
     gradientDType: returnsGradient ? dtype : undefined,
     coefficients:
-      returnsGradient || features.gradientSquares
-        ? runAtOnce(gradientCoefficients(targets, options, facts))
-        : undefined,
+      returnsGradient || features.gradientNorms ? runAtOnce(gradientCoefficients(targets, options, facts)) : undefined,
   };
 }
 

@@ -28,8 +28,8 @@ type Name =
   | 'chain';
 
 export type Exports = Record<`${Prefix}_${Name}`, NumericFunction> &
-  Record<`${'f32' | 'f64'}_${'squares' | 'narrow'}`, NumericFunction> &
-  Record<'f16_subnormals', NumericFunction> & {
+  Record<`${'f32' | 'f64'}_${'norms' | 'narrow'}`, NumericFunction> &
+  Record<'f16_subnormals' | 'f64_sum', NumericFunction> & {
     memory: WebAssembly.Memory;
     heap_base(): number;
     multiply_add_is_fused(): number;

@@ -97,6 +97,21 @@ export interface GradientCoefficients {
   z: Float64Array;
 }
 
+/**
+ * Per row, over the classes c other than the target: q is their softmax alone, Σ q = 1, and w their weights, 1 without.
+ * The gradient of such a class is A·q_c − b·w_c = A·(q_c − α·w_c) + (A·α − b)·w_c.
+ */
+export interface SoftmaxMoments {
+  /** √Σ (q_c − α·w_c)² */
+  softmaxSpread: Float64Array<ArrayBuffer>;
+  /** Σ (q_c − α·w_c)·w_c */
+  softmaxAlong: Float64Array<ArrayBuffer>;
+  /** α = 1 / Σ w, or 0. */
+  softmaxSlope: Float64Array<ArrayBuffer>;
+  /** √Σ w_c² */
+  weightNorm: Float64Array<ArrayBuffer>;
+}
+
 /** What stands in a block, whatever it means. */
 export interface BlockSurvey {
   /** Per row: √Σ x² over finite values, and the greatest and the least of them; −Infinity and Infinity when none is. */
@@ -149,11 +164,13 @@ interface Placed {
   probabilities: number;
   masses: number;
   gradient: number;
+  /** Powers of two that the rows of the gradient are to be multiplied by. */
+  scales: number;
 }
 
 const NOTHING: Placed = {
   ...{ dtype: 'float32', classes: 0, rows: 0, logits: 0, transform: undefined, targets: 0, results: 0 },
-  ...{ weights: 0, probabilities: 0, masses: 0, gradient: 0 },
+  ...{ weights: 0, probabilities: 0, masses: 0, gradient: 0, scales: 0 },
   given: { dtype: 'float32', logits: 0 },
 };
 
@@ -274,39 +291,46 @@ export class Kernel {
     const { dtype, rows, classes, logits, targets, results, given, transform } = block;
     const coefficients = this.#allocate(rows * 24);
     [t, b, z].forEach((column, k) => this.#f64(coefficients + k * rows * 8, rows).set(column));
+    const scales = this.#allocate(rows * 8);
     const gradient = this.#allocate(rows * classes * (dtype === 'float64' ? 8 : 4));
     this.#exports[`${PREFIX[dtype]}_gradient`](
       ...[logits, rows, classes, targets, results, coefficients],
-      ...[block.weights, this.#totalWeight(), block.probabilities, block.masses, gradient],
+      ...[block.weights, this.#totalWeight(), block.probabilities, block.masses, gradient, scales],
     );
     if (transform !== undefined) {
       const { scale, cap = 0 } = transform;
       this.#exports[`${PREFIX[given.dtype]}_chain`](given.logits, rows * classes, scale, cap, gradient);
     }
-    this.#block = { ...block, gradient };
+    this.#block = { ...block, gradient, scales };
     return { ...this.#readSums(), ...this.#counts(0, classes) };
   }
 
   /** The gradient, rounded to a dtype: (rows, classes) elements. */
   gradient(dtype: FloatDType): Uint8Array<ArrayBuffer> {
-    const { rows, classes, gradient } = this.#block;
+    const { rows, classes, gradient, scales } = this.#block;
     const computed = this.#gradientDType();
-    const elements = rows * classes;
-    const byteLength = elements * DTYPE_BYTES[dtype];
-    if (dtype === computed) return this.#readBytes(gradient, byteLength);
+    const rowScales = this.#f64(scales, rows);
+    const isScaled = rowScales.some((scale) => scale !== 1);
+    if (dtype === computed && !isScaled) return this.#readBytes(gradient, rows * classes * DTYPE_BYTES[dtype]);
     if (dtype === 'float64') throw new RangeError('a gradient that was computed in float32 is not float64');
-    const mark = this.#free;
-    const narrowed = this.#allocate(byteLength);
-    this.#exports[`${PREFIX[computed]}_narrow`](gradient, elements, NARROW[dtype], narrowed);
-    this.#free = mark;
-    return this.#readBytes(narrowed, byteLength);
+    return this.#column(rows * classes * DTYPE_BYTES[dtype], (narrowed) => {
+      const narrow = (first: number, count: number, scale: number): void => {
+        const from = gradient + first * classes * DTYPE_BYTES[computed];
+        const to = narrowed + first * classes * DTYPE_BYTES[dtype];
+        this.#exports[`${PREFIX[computed]}_narrow`](from, count * classes, scale, NARROW[dtype], to);
+      };
+      // Allocating may have moved the memory that rowScales looks at.
+      if (isScaled) this.#readF64(scales, rows).forEach((scale, row) => narrow(row, 1, scale));
+      else narrow(0, rows, 1);
+      return this.#readBytes(narrowed, rows * classes * DTYPE_BYTES[dtype]);
+    });
   }
 
-  /** Σ_c g_c² of each row of the gradient. */
-  gradientSquares(): Float64Array<ArrayBuffer> {
-    const { rows, classes, gradient } = this.#block;
+  /** √Σ_c g_c² of each row of the gradient. */
+  gradientNorms(): Float64Array<ArrayBuffer> {
+    const { rows, classes, gradient, scales } = this.#block;
     return this.#column(rows * 8, (out) => {
-      this.#exports[`${PREFIX[this.#gradientDType()]}_squares`](gradient, rows, classes, out);
+      this.#exports[`${PREFIX[this.#gradientDType()]}_norms`](gradient, rows, classes, scales, out);
       return this.#readF64(out, rows);
     });
   }
@@ -434,7 +458,7 @@ export class Kernel {
   /** Σ_c w_c */
   #totalWeight(): number {
     const { weights, classes } = this.#block;
-    return weights === 0 ? classes : this.#f64(weights, classes).reduce((sum, weight) => sum + weight, 0);
+    return weights === 0 ? classes : this.#exports.f64_sum(weights, classes);
   }
 
   /** The entropy of the softmax of each row that was evaluated, in nats; NaN where lse is not finite. */
@@ -446,12 +470,13 @@ export class Kernel {
     });
   }
 
-  /** Σ s_c² and Σ w_c·s_c of the softmax of each row that was evaluated, over the classes other than the target. */
-  softmaxMoments(): { softmaxSquares: Float64Array<ArrayBuffer>; softmaxSum: Float64Array<ArrayBuffer> } {
-    const { dtype, classes, rows, logits, targets, results, weights } = this.#block;
-    return this.#column(rows * 16, (out) => {
+  /** The moments of the softmax of each row that was evaluated, over the classes other than the target. */
+  softmaxMoments(): SoftmaxMoments {
+    const { dtype, rows, classes, logits, targets, results, weights } = this.#block;
+    return this.#column(rows * 32, (out) => {
       this.#exports[`${PREFIX[dtype]}_softmax_moments`](logits, rows, classes, targets, results, weights, out);
-      return { softmaxSquares: this.#readF64(out, rows), softmaxSum: this.#readF64(out + rows * 8, rows) };
+      const read = (k: number): Float64Array<ArrayBuffer> => this.#readF64(out + k * rows * 8, rows);
+      return { softmaxSpread: read(0), softmaxAlong: read(1), softmaxSlope: read(2), weightNorm: read(3) };
     });
   }
 

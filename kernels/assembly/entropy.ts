@@ -1,8 +1,16 @@
+import { TILE_F64, addTo, startSums, totalOf } from './compensated';
 import { Constant, constant, exp4, madd } from './exp-f32';
 import { load1, load4 } from './storage';
-import { FLOOR, TILE } from './sum-exp-f32';
 import { FLOOR_F64, constantF64, exp2 } from './exp-f64';
 import { spanMaximum } from './maximum';
+import { horizontalSum } from './pairs';
+import { FLOOR } from './sum-exp-f32';
+
+/**
+ * Elements that are summed in float32, sixteen as a tree: in a flat row of many classes all terms are equal, and a longer
+ * sum rounds all of them alike.
+ */
+const TILE: u32 = 64;
 
 /**
  * Per row of a block the entropy of its softmax, −Σ_c s_c·log s_c = log S − T / S with d_c = x_c − max x,
@@ -36,26 +44,36 @@ function rowEntropy<T>(p: usize, n: u32, top: f32): f64 {
   const c3 = constant(Constant.C3);
   const c4 = constant(Constant.C4);
   const c5 = constant(Constant.C5);
-  let S: f64 = 0;
-  let T: f64 = 0;
-  for (; n >= 4; ) {
-    const length = min(n & ~3, TILE);
-    let sums = f32x4.splat(0);
-    let products = sums;
+  const vectorBytes = sizeof<T>() * 4;
+  let sums = f64x2.splat(0);
+  let products = sums;
+  for (let left = n & ~15; left > 0; ) {
+    const length = min(left, TILE);
     const end = p + <usize>length * sizeof<T>();
+    let tileSums = f32x4.splat(0);
+    let tileProducts = tileSums;
     while (p < end) {
-      const d = f32x4.pmax(floor, f32x4.sub(load4<T>(p), reference));
-      const t = madd(d, log2e, rounder);
-      const e = exp4(d, t, rounder, minusLn2, minusLn2Low, c1, c2, c3, c4, c5);
-      sums = f32x4.add(sums, e);
-      products = madd(d, e, products);
-      p += 4 * sizeof<T>();
+      const d0 = f32x4.pmax(floor, f32x4.sub(load4<T>(p), reference));
+      const d1 = f32x4.pmax(floor, f32x4.sub(load4<T>(p + vectorBytes), reference));
+      const d2 = f32x4.pmax(floor, f32x4.sub(load4<T>(p + 2 * vectorBytes), reference));
+      const d3 = f32x4.pmax(floor, f32x4.sub(load4<T>(p + 3 * vectorBytes), reference));
+      const e0 = exp4(d0, madd(d0, log2e, rounder), rounder, minusLn2, minusLn2Low, c1, c2, c3, c4, c5);
+      const e1 = exp4(d1, madd(d1, log2e, rounder), rounder, minusLn2, minusLn2Low, c1, c2, c3, c4, c5);
+      const e2 = exp4(d2, madd(d2, log2e, rounder), rounder, minusLn2, minusLn2Low, c1, c2, c3, c4, c5);
+      const e3 = exp4(d3, madd(d3, log2e, rounder), rounder, minusLn2, minusLn2Low, c1, c2, c3, c4, c5);
+      const e = f32x4.add(f32x4.add(e0, e1), f32x4.add(e2, e3));
+      const product = f32x4.add(madd(d0, e0, f32x4.mul(d1, e1)), madd(d2, e2, f32x4.mul(d3, e3)));
+      tileSums = f32x4.add(tileSums, e);
+      tileProducts = f32x4.add(tileProducts, product);
+      p += 4 * vectorBytes;
     }
-    S += horizontalSum(sums);
-    T += horizontalSum(products);
-    n -= length;
+    sums = f64x2.add(sums, pairsOf(tileSums));
+    products = f64x2.add(products, pairsOf(tileProducts));
+    left -= length;
   }
-  for (; n > 0; n--) {
+  let S = horizontalSum(sums);
+  let T = horizontalSum(products);
+  for (let rest = n & 15; rest > 0; rest--) {
     const d = max(load1<T>(p) - <f64>top, <f64>FLOOR);
     const e = Math.exp(d);
     S += e;
@@ -72,32 +90,34 @@ function rowEntropyF64(p: usize, n: u32, top: f64): f64 {
   const rounder = constantF64(1);
   const minusLn2High = constantF64(2);
   const minusLn2Low = constantF64(3);
-  let sums = f64x2.splat(0);
-  let products = sums;
-  for (; n >= 2; n -= 2) {
-    const d = f64x2.pmax(floor, f64x2.sub(v128.load(p), reference));
-    const e = exp2(d, log2e, rounder, minusLn2High, minusLn2Low);
-    sums = f64x2.add(sums, e);
-    products = f64x2.add(products, f64x2.mul(d, e));
-    p += 16;
+  startSums();
+  while (n > 0) {
+    const length = min(n, TILE_F64);
+    let sums = f64x2.splat(0);
+    let products = sums;
+    const end = p + (<usize>(length & ~1) << 3);
+    for (; p < end; p += 16) {
+      const d = f64x2.pmax(floor, f64x2.sub(v128.load(p), reference));
+      const e = exp2(d, log2e, rounder, minusLn2High, minusLn2Low);
+      sums = f64x2.add(sums, e);
+      products = f64x2.add(products, f64x2.mul(d, e));
+    }
+    addTo(0, horizontalSum(sums));
+    addTo(1, horizontalSum(products));
+    if (length & 1) {
+      const d = max(load<f64>(p) - top, FLOOR_F64);
+      const e = Math.exp(d);
+      addTo(0, e);
+      addTo(1, d * e);
+    }
+    n -= length;
   }
-  let S = f64x2.extract_lane(sums, 0) + f64x2.extract_lane(sums, 1);
-  let T = f64x2.extract_lane(products, 0) + f64x2.extract_lane(products, 1);
-  if (n > 0) {
-    const d = max(load<f64>(p) - top, FLOOR_F64);
-    const e = Math.exp(d);
-    S += e;
-    T += d * e;
-  }
-  return Math.log(S) - T / S;
+  return Math.log(totalOf(0)) - totalOf(1) / totalOf(0);
 }
 
+/** Four float32 as two float64, of which each is the sum of two. */
 // @ts-expect-error: decorator
 @inline
-function horizontalSum(v: v128): f64 {
-  const pairs = f64x2.add(
-    f64x2.promote_low_f32x4(v),
-    f64x2.promote_low_f32x4(v128.shuffle<i64>(v, v, 1, 1)),
-  );
-  return f64x2.extract_lane(pairs, 0) + f64x2.extract_lane(pairs, 1);
+function pairsOf(v: v128): v128 {
+  return f64x2.add(f64x2.promote_low_f32x4(v), f64x2.promote_low_f32x4(v128.shuffle<i64>(v, v, 1, 1)));
 }

@@ -1,6 +1,6 @@
 import { maddF64 } from './exp-f64';
 import { forwardRow, keptReference } from './forward';
-import { highPair, horizontalSum, lowPair } from './pairs';
+import { highPair, lowPair } from './pairs';
 import { logSumOf, referenceOf } from './row';
 
 /**
@@ -9,19 +9,21 @@ import { logSumOf, referenceOf } from './row';
  * where p are class probabilities; for class indices t stands at the target alone, its weight in it:
  *   g_c = a·s_c − w_c·b − t·[c = target]  with a = t + b·Σ_k w_k + z·lse.
  * One read of the logits: the exponentials of the forward pass are kept where the gradient will stand, and finished
- * there. A row without a target has the gradient 0, a row without a finite lse NaN.
+ * there. Elements in float32 are divided by the row's scale, a power of two: 1 but for coefficients near the ends of
+ * float32's range, or beyond. A row without a target has the gradient 0, a row without a finite lse NaN.
  * @param coefficients f64 t, b, z: one array after the other, an entry per row each
  * @param weights f64 w per class, or 0 for 1
  * @param totalWeight Σ_k w_k
  * @param probabilities f64 p per row and class, or 0 for class indices
  * @param masses f64 Σ_k w_k p_k per row; not read for class indices
  * @param g (rows, classes) of float64 for float64 logits, else float32
+ * @param scales f64, an entry per row
  */
 // @ts-expect-error: decorator
 @inline
 export function gradient<T>(
   logits: usize, rows: u32, classes: u32, targets: usize, out: usize, coefficients: usize,
-  weights: usize, totalWeight: f64, probabilities: usize, masses: usize, g: usize,
+  weights: usize, totalWeight: f64, probabilities: usize, masses: usize, g: usize, scales: usize,
 ): void {
   const width: usize = sizeof<T>() == 8 ? 8 : 4;
   for (let row: u32 = 0; row < rows; row++) {
@@ -29,6 +31,7 @@ export function gradient<T>(
     const at = g + <usize>row * <usize>classes * width;
     const f64At = <usize>row << 3;
     const target = load<i32>(targets + (<usize>row << 2));
+    store<f64>(scales + f64At, 1);
     forwardRow<T>(p, classes, target, rows, row, out, target < 0 ? 0 : at);
     if (target < 0) {
       memory.fill(at, 0, <usize>classes * width);
@@ -40,12 +43,19 @@ export function gradient<T>(
       continue;
     }
     const nll = load<f64>(out + (<usize>rows << 4) + f64At);
-    const t = load<f64>(coefficients + f64At);
-    const b = load<f64>(coefficients + (<usize>rows << 3) + f64At);
+    let t = load<f64>(coefficients + f64At);
+    let b = load<f64>(coefficients + (<usize>rows << 3) + f64At);
     const z = load<f64>(coefficients + (<usize>rows << 4) + f64At);
     const rowProbabilities: usize = probabilities == 0 ? 0 : probabilities + (<usize>row * <usize>classes << 3);
     const mass: f64 = probabilities == 0 ? 1 : load<f64>(masses + f64At);
-    const others = b * totalWeight + z * lse;
+    let others = b * totalWeight + z * lse;
+    if (sizeof<T>() < 8) {
+      const scale = scaleOf(abs(t * mass) + abs(b * totalWeight) + abs(z * lse));
+      store<f64>(scales + f64At, scale);
+      t /= scale;
+      b /= scale;
+      others /= scale;
+    }
     const factor = (t * mass + others) * shareOfKept(referenceOf(out, rows, row), logSumOf(out, rows, row));
     if (weights == 0 && probabilities == 0) subtractConstant<T>(at, classes, factor, b);
     else subtractPrior<T>(at, classes, factor, b, t, weights, rowProbabilities);
@@ -65,6 +75,14 @@ export function gradient<T>(
 @inline
 function shareOfKept(reference: f64, logSum: f64): f64 {
   return Math.exp(keptReference - reference - logSum);
+}
+
+/** The power of two at or below a bound of a row's elements; 1 where float32 has room for them above and below. */
+// @ts-expect-error: decorator
+@inline
+function scaleOf(bound: f64): f64 {
+  if (bound == 0 || !isFinite(bound) || (bound > 1e-20 && bound < 1e20)) return 1;
+  return max(reinterpret<f64>(reinterpret<u64>(bound) & 0x7ff0000000000000), 2.2250738585072014e-308);
 }
 
 /** In float64 for float64 logits, else in float32. */
@@ -150,36 +168,5 @@ function subtractPriorBy<T>(
     const e = sizeof<T>() == 8 ? load<f64>(p) : <f64>load<f32>(p);
     storeAs<T>(p, e * factor - prior);
     p += width;
-  }
-}
-
-/** Per row of a gradient Σ_c g_c². S is f64 or f32, the sum float64. */
-// @ts-expect-error: decorator
-@inline
-export function sumOfSquares<S>(g: usize, rows: u32, classes: u32, out: usize): void {
-  for (let row: u32 = 0; row < rows; row++) {
-    // Four sums: each waits for itself.
-    let sum0 = f64x2.splat(0);
-    let sum1 = sum0;
-    let sum2 = sum0;
-    let sum3 = sum0;
-    const end = g + <usize>(classes & ~7) * sizeof<S>();
-    for (; g < end; g += 8 * sizeof<S>()) {
-      const g0 = lowPair<S>(g);
-      const g1 = highPair<S>(g);
-      const g2 = lowPair<S>(g + 4 * sizeof<S>());
-      const g3 = highPair<S>(g + 4 * sizeof<S>());
-      sum0 = maddF64(g0, g0, sum0);
-      sum1 = maddF64(g1, g1, sum1);
-      sum2 = maddF64(g2, g2, sum2);
-      sum3 = maddF64(g3, g3, sum3);
-    }
-    let sum = horizontalSum(f64x2.add(f64x2.add(sum0, sum1), f64x2.add(sum2, sum3)));
-    for (let rest = classes & 7; rest > 0; rest--) {
-      const value = <f64>load<S>(g);
-      sum += value * value;
-      g += sizeof<S>();
-    }
-    store<f64>(out + (<usize>row << 3), sum);
   }
 }

@@ -6,8 +6,10 @@ import { bfloat16, float16 } from './storage';
 import { entropy } from './entropy';
 import { forward } from './forward';
 import { countSubnormals, countValue, findNonFinite } from './find';
-import { gradient, sumOfSquares } from './gradient';
+import { gradient } from './gradient';
 import { narrowTo } from './narrow';
+import { norms } from './norm';
+import { sumOf } from './compensated';
 import { crossEntropy, probabilities } from './probabilities';
 import { rank, rankOf } from './rank';
 import { survey } from './survey';
@@ -30,41 +32,45 @@ export function f64_forward(logits: usize, rows: u32, classes: u32, stride: u32,
 
 export function f32_gradient(
   logits: usize, rows: u32, classes: u32, targets: usize, out: usize, coefficients: usize, weights: usize,
-  totalWeight: f64, p: usize, masses: usize, g: usize,
+  totalWeight: f64, p: usize, masses: usize, g: usize, scales: usize,
 ): void {
-  gradient<f32>(logits, rows, classes, targets, out, coefficients, weights, totalWeight, p, masses, g);
+  gradient<f32>(logits, rows, classes, targets, out, coefficients, weights, totalWeight, p, masses, g, scales);
 }
 export function f16_gradient(
   logits: usize, rows: u32, classes: u32, targets: usize, out: usize, coefficients: usize, weights: usize,
-  totalWeight: f64, p: usize, masses: usize, g: usize,
+  totalWeight: f64, p: usize, masses: usize, g: usize, scales: usize,
 ): void {
-  gradient<float16>(logits, rows, classes, targets, out, coefficients, weights, totalWeight, p, masses, g);
+  gradient<float16>(logits, rows, classes, targets, out, coefficients, weights, totalWeight, p, masses, g, scales);
 }
 export function bf16_gradient(
   logits: usize, rows: u32, classes: u32, targets: usize, out: usize, coefficients: usize, weights: usize,
-  totalWeight: f64, p: usize, masses: usize, g: usize,
+  totalWeight: f64, p: usize, masses: usize, g: usize, scales: usize,
 ): void {
-  gradient<bfloat16>(logits, rows, classes, targets, out, coefficients, weights, totalWeight, p, masses, g);
+  gradient<bfloat16>(logits, rows, classes, targets, out, coefficients, weights, totalWeight, p, masses, g, scales);
 }
 export function f64_gradient(
   logits: usize, rows: u32, classes: u32, targets: usize, out: usize, coefficients: usize, weights: usize,
-  totalWeight: f64, p: usize, masses: usize, g: usize,
+  totalWeight: f64, p: usize, masses: usize, g: usize, scales: usize,
 ): void {
-  gradient<f64>(logits, rows, classes, targets, out, coefficients, weights, totalWeight, p, masses, g);
+  gradient<f64>(logits, rows, classes, targets, out, coefficients, weights, totalWeight, p, masses, g, scales);
 }
 
-export function f32_squares(g: usize, rows: u32, classes: u32, out: usize): void {
-  sumOfSquares<f32>(g, rows, classes, out);
+export function f32_norms(g: usize, rows: u32, classes: u32, scales: usize, out: usize): void {
+  norms<f32>(g, rows, classes, scales, out);
 }
-export function f64_squares(g: usize, rows: u32, classes: u32, out: usize): void {
-  sumOfSquares<f64>(g, rows, classes, out);
+export function f64_norms(g: usize, rows: u32, classes: u32, scales: usize, out: usize): void {
+  norms<f64>(g, rows, classes, scales, out);
 }
 
-export function f32_narrow(p: usize, n: u32, target: i32, out: usize): void {
-  narrowTo<f32>(p, n, target, out);
+export function f32_narrow(p: usize, n: u32, scale: f64, target: i32, out: usize): void {
+  narrowTo<f32>(p, n, scale, target, out);
 }
-export function f64_narrow(p: usize, n: u32, target: i32, out: usize): void {
-  narrowTo<f64>(p, n, target, out);
+export function f64_narrow(p: usize, n: u32, scale: f64, target: i32, out: usize): void {
+  narrowTo<f64>(p, n, scale, target, out);
+}
+
+export function f64_sum(p: usize, n: u32): f64 {
+  return sumOf(p, n);
 }
 
 export function f32_find(row: usize, from: u32, classes: u32, kinds: u32): i32 {

@@ -1,27 +1,37 @@
 import { bfloat16, float16 } from './storage';
 
 /**
- * n values of S, which is f64 or f32, rounded to the nearest of T, ties to even. float64 becomes float16 and bfloat16 by
- * way of float32.
+ * n values of S, which is f64 or f32, times a power of two, rounded to the nearest of T, ties to even. float64 becomes
+ * float16 and bfloat16 by way of float32, and is multiplied there.
  */
 // @ts-expect-error: decorator
 @inline
-export function narrow<S, T>(p: usize, n: u32, out: usize): void {
+export function narrow<S, T>(p: usize, n: u32, scale: f64, out: usize): void {
+  // A scale may be beyond float32, and what it multiplies small: in two steps neither becomes infinite too early.
+  const first = <f32>min(max(scale, LEAST_STEP), GREATEST_STEP);
+  const second = <f32>min(max(scale / <f64>first, LEAST_STEP), GREATEST_STEP);
+  const first4 = f32x4.splat(first);
+  const second4 = f32x4.splat(second);
   const end = p + <usize>(n & ~3) * sizeof<S>();
   for (; p < end; p += 4 * sizeof<S>()) {
-    const four = loadFour<S>(p);
+    const four = f32x4.mul(f32x4.mul(loadFour<S>(p), first4), second4);
     if (sizeof<T>() == 4) v128.store(out, four);
     else v128.store64_lane(out, isSigned<T>() ? toFloat16(four) : toBfloat16(four), 0);
     out += 4 * sizeof<T>();
   }
   for (let rest = n & 3; rest > 0; rest--) {
-    const value = f32x4.splat(<f32>load<S>(p));
-    if (sizeof<T>() == 4) store<f32>(out, <f32>load<S>(p));
+    const scaled = <f32>load<S>(p) * first * second;
+    const value = f32x4.splat(scaled);
+    if (sizeof<T>() == 4) store<f32>(out, scaled);
     else store<u16>(out, i16x8.extract_lane_u(isSigned<T>() ? toFloat16(value) : toBfloat16(value), 0));
     p += sizeof<S>();
     out += sizeof<T>();
   }
 }
+
+/** 2^−126 and 2^127 */
+const LEAST_STEP: f64 = 1.1754943508222875e-38;
+const GREATEST_STEP: f64 = 1.7014118346046923e38;
 
 // @ts-expect-error: decorator
 @inline
@@ -72,8 +82,8 @@ export namespace Target {
   export const BF16: i32 = 2;
 }
 
-export function narrowTo<S>(p: usize, n: u32, target: i32, out: usize): void {
-  if (target == Target.F16) narrow<S, float16>(p, n, out);
-  else if (target == Target.BF16) narrow<S, bfloat16>(p, n, out);
-  else narrow<S, f32>(p, n, out);
+export function narrowTo<S>(p: usize, n: u32, scale: f64, target: i32, out: usize): void {
+  if (target == Target.F16) narrow<S, float16>(p, n, scale, out);
+  else if (target == Target.BF16) narrow<S, bfloat16>(p, n, scale, out);
+  else narrow<S, f32>(p, n, scale, out);
 }

@@ -1,3 +1,4 @@
+import { TILE_F64, addTo, startSums, totalOf } from './compensated';
 import { indexOfMaximum } from './maximum';
 import { addTerm, highPair, horizontalSum, lowPair } from './pairs';
 import { logSumOf, referenceOf } from './row';
@@ -43,6 +44,24 @@ let mass: f64 = 0;
 let lowest: f64 = 0;
 
 function readRow<P>(p: usize, n: u32, weights: usize, read: usize): void {
+  startSums();
+  lowest = 0;
+  while (n > 0) {
+    const length = min(n, TILE_F64);
+    readTile<P>(p, length, weights, read);
+    p += <usize>length * sizeof<P>();
+    read += <usize>length << 3;
+    if (weights != 0) weights += <usize>length << 3;
+    n -= length;
+  }
+  sum = totalOf(0);
+  mass = totalOf(1);
+}
+
+/** Reads a part of a row, and adds it to what is known of it. */
+// @ts-expect-error: decorator
+@inline
+function readTile<P>(p: usize, n: u32, weights: usize, read: usize): void {
   let sum0 = f64x2.splat(0);
   let sum1 = sum0;
   let mass0 = sum0;
@@ -64,23 +83,24 @@ function readRow<P>(p: usize, n: u32, weights: usize, read: usize): void {
     }
     read += 32;
   }
-  sum = horizontalSum(f64x2.add(sum0, sum1));
-  mass = horizontalSum(f64x2.add(mass0, mass1));
-  lowest = min(f64x2.extract_lane(least, 0), f64x2.extract_lane(least, 1));
+  let tileSum = horizontalSum(f64x2.add(sum0, sum1));
+  let tileMass = horizontalSum(f64x2.add(mass0, mass1));
+  lowest = min(lowest, min(f64x2.extract_lane(least, 0), f64x2.extract_lane(least, 1)));
   const weighted = weights != 0;
   for (let rest = n & 3; rest > 0; rest--) {
     const value = load1<P>(p);
     store<f64>(read, value);
-    sum += value;
+    tileSum += value;
     if (value < lowest) lowest = value;
     if (weighted) {
-      mass += value * load<f64>(weights);
+      tileMass += value * load<f64>(weights);
       weights += 8;
     }
     p += sizeof<P>();
     read += 8;
   }
-  if (!weighted) mass = sum;
+  addTo(0, tileSum);
+  addTo(1, weighted ? tileMass : tileSum);
 }
 
 /**
@@ -119,13 +139,37 @@ export function crossEntropy<T>(
 
 /** Σ_c w_c·p_c·(base + (from − x_c)), terms of p_c = 0 and of w_c = 0 left out: they count only where x_c is infinite. */
 function dot<T>(p: usize, n: u32, read: usize, weights: usize, base: f64, from: f64): f64 {
-  const sum = dotBy<T>(p, n, read, weights, base, from, false);
-  return isFinite(sum) ? sum : dotBy<T>(p, n, read, weights, base, from, true);
+  const sum = sumOfProducts<T>(p, n, read, weights, base, from, false);
+  return isFinite(sum) ? sum : sumOfProducts<T>(p, n, read, weights, base, from, true);
+}
+
+function sumOfProducts<T>(p: usize, n: u32, read: usize, weights: usize, base: f64, from: f64, masked: bool): f64 {
+  startSums();
+  while (n > 0) {
+    const length = min(n, TILE_F64);
+    const tile = masked
+      ? maskedTile<T>(p, length, read, weights, base, from)
+      : plainTile<T>(p, length, read, weights, base, from);
+    addTo(0, tile);
+    p += <usize>length * sizeof<T>();
+    read += <usize>length << 3;
+    if (weights != 0) weights += <usize>length << 3;
+    n -= length;
+  }
+  return totalOf(0);
+}
+
+function plainTile<T>(p: usize, n: u32, read: usize, weights: usize, base: f64, from: f64): f64 {
+  return tileBy<T>(p, n, read, weights, base, from, false);
+}
+
+function maskedTile<T>(p: usize, n: u32, read: usize, weights: usize, base: f64, from: f64): f64 {
+  return tileBy<T>(p, n, read, weights, base, from, true);
 }
 
 // @ts-expect-error: decorator
 @inline
-function dotBy<T>(p: usize, n: u32, read: usize, weights: usize, base: f64, from: f64, masked: bool): f64 {
+function tileBy<T>(p: usize, n: u32, read: usize, weights: usize, base: f64, from: f64, masked: bool): f64 {
   const from2 = f64x2.splat(from);
   const base2 = f64x2.splat(base);
   let sum0 = f64x2.splat(0);

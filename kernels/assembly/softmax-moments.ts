@@ -1,16 +1,16 @@
-import { highPair, lowPair } from './pairs';
+import { TILE_F64, addTo, startSums, totalOf } from './compensated';
+import { FLOOR_F64, constantF64, exp2, maddF64 } from './exp-f64';
+import { highPair, horizontalSum, lowPair } from './pairs';
 import { logSumOf, referenceOf } from './row';
 import { load1 } from './storage';
-import { FLOOR_F64, constantF64, exp2 } from './exp-f64';
-
-/** What the spans since startRow added up to. */
-let squares: f64 = 0;
-let weightedSum: f64 = 0;
 
 /**
- * Per row of a block that was evaluated, over the classes other than the target, Σ s_c² and Σ w_c·s_c of its softmax s:
- * what the norm of the gradient is made of when shards of the vocabulary are merged. In float64; NaN where lse is not
- * finite.
+ * Per row of a block that was evaluated, over the classes c other than the target, what the norm of its gradient is made
+ * of when shards of the vocabulary are merged. With the softmax of these classes alone, q = s / Σ s, their weights w and
+ * the slope α = 1 / Σ w, it is
+ *   √Σ (q_c − α·w_c)²,  Σ (q_c − α·w_c)·w_c,  α  and  √Σ w_c².
+ * A gradient A·q_c − b·w_c is A·(q_c − α·w_c) + (A·α − b)·w_c: where smoothing makes its two terms nearly equal, they are
+ * subtracted here class by class, and not as sums of squares. In float64; the first two are NaN where lse is not finite.
  * @param weights f64 w per class, or 0 for 1
  * @param out f64: one array after the other, an entry per row each
  */
@@ -19,56 +19,167 @@ let weightedSum: f64 = 0;
 export function softmaxMoments<T>(
   logits: usize, rows: u32, classes: u32, targets: usize, results: usize, weights: usize, out: usize,
 ): void {
+  if (weights != 0) readWeights(weights, classes);
   for (let row: u32 = 0; row < rows; row++) {
     const p = logits + <usize>row * <usize>classes * sizeof<T>();
+    const f64At = out + (<usize>row << 3);
+    const n = <usize>rows << 3;
     const target = load<i32>(targets + (<usize>row << 2));
-    const lse = load<f64>(results + (<usize>row << 3));
-    squares = weightedSum = isFinite(lse) ? 0 : NaN;
-    if (isFinite(lse)) {
-      const before: u32 = target >= 0 ? target : classes;
-      const reference = referenceOf(results, rows, row);
-      addSpan<T>(p, before, reference, weights);
-      if (target >= 0) {
-        const skipped = <usize>(before + 1);
-        const rest: usize = weights == 0 ? 0 : weights + (skipped << 3);
-        addSpan<T>(p + skipped * sizeof<T>(), classes - before - 1, reference, rest);
-      }
-      const share = Math.exp(-logSumOf(results, rows, row));
-      squares *= share * share;
-      weightedSum *= share;
+    const before: u32 = target >= 0 ? target : classes;
+    const after: u32 = target >= 0 ? classes - target - 1 : 0;
+    const afterAt = <usize>(classes - after);
+    const weightsAfter: usize = weights == 0 ? 0 : weights + (afterAt << 3);
+
+    if (weights == 0) setWeights(before + after);
+    else weighOthers(weights, before, weightsAfter, after);
+    const slope: f64 = slopeOfWeights;
+    startSums();
+    const factor = factorOf(results, rows, row, target);
+    const reference = referenceOf(results, rows, row);
+    if (factor != 0) {
+      addSpan<T>(p, before, reference, factor, slope, weights);
+      addSpan<T>(p + afterAt * sizeof<T>(), after, reference, factor, slope, weightsAfter);
     }
-    store<f64>(out + (<usize>row << 3), squares);
-    store<f64>(out + (<usize>(rows + row) << 3), weightedSum);
+    store<f64>(f64At, Math.sqrt(totalOf(0)));
+    store<f64>(f64At + n, totalOf(1));
+    store<f64>(f64At + 2 * n, factor == 0 ? 0 : slope);
+    store<f64>(f64At + 3 * n, normOfWeights);
   }
 }
 
-/** Of exponentials relative to a logit: those of the softmax have the factor 1 / S. */
-function addSpan<T>(p: usize, n: u32, from: f64, weights: usize): void {
+/** What makes q_c of exp(x_c − reference): 1 / (S·Σ s). 0 where the target leaves nothing; NaN where lse is not finite. */
+function factorOf(results: usize, rows: u32, row: u32, target: i32): f64 {
+  if (!isFinite(load<f64>(results + (<usize>row << 3)))) return NaN;
+  // Σ s is 1 − s_target, in which nothing cancels by nll.
+  const nll = load<f64>(results + (<usize>rows << 4) + (<usize>row << 3));
+  const others: f64 = target >= 0 ? -Math.expm1(-nll) : 1;
+  return others < LEAST ? 0 : Math.exp(-logSumOf(results, rows, row)) / others;
+}
+
+/** Below this, what is divided by it may leave the range of float64. */
+const LEAST: f64 = 1e-300;
+
+/** 1 / Σ w of the classes that were weighed last, and √Σ w² of them. */
+let slopeOfWeights: f64 = 0;
+let normOfWeights: f64 = 0;
+
+function setWeights(n: u32): void {
+  slopeOfWeights = n == 0 ? 0 : 1 / <f64>n;
+  normOfWeights = Math.sqrt(<f64>n);
+}
+
+/** Of all classes: the greatest |w|, and Σ r, Σ |r| and Σ r² of r = w / heaviest, in which no square leaves float64. */
+let heaviest: f64 = 0;
+let allSum: f64 = 0;
+let allMagnitudes: f64 = 0;
+let allSquares: f64 = 0;
+
+function readWeights(weights: usize, classes: u32): void {
+  heaviest = 0;
+  for (let c: usize = 0; c < <usize>classes; c++) heaviest = max(heaviest, abs(load<f64>(weights + (c << 3))));
+  startSums();
+  addWeights(weights, classes);
+  allSum = totalOf(0);
+  allMagnitudes = totalOf(1);
+  allSquares = totalOf(2);
+}
+
+/** Sums over two spans: by subtraction of the class between them, unless it has most of the sums. */
+function weighOthers(weights: usize, before: u32, weightsAfter: usize, after: u32): void {
+  let sum = allSum;
+  let magnitudes = allMagnitudes;
+  let squares = allSquares;
+  if (weightsAfter != weights + (<usize>before << 3)) {
+    const own = load<f64>(weights + (<usize>before << 3)) / heaviest;
+    sum -= own;
+    magnitudes -= abs(own);
+    squares -= own * own;
+    if (!(2 * magnitudes >= allMagnitudes && 2 * squares >= allSquares)) {
+      startSums();
+      addWeights(weights, before);
+      addWeights(weightsAfter, after);
+      sum = totalOf(0);
+      magnitudes = totalOf(1);
+      squares = totalOf(2);
+    }
+  }
+  // Where negative weights cancel the others, there is no slope.
+  slopeOfWeights = sum > 0 && 2 * sum >= magnitudes ? 1 / sum / heaviest : 0;
+  normOfWeights = heaviest * Math.sqrt(squares);
+}
+
+/** Adds Σ r, Σ |r| and Σ r² with r = w / heaviest. */
+function addWeights(p: usize, n: u32): void {
+  if (heaviest == 0) return;
+  const divisor = f64x2.splat(heaviest);
+  while (n > 0) {
+    const length = min(n, TILE_F64);
+    let sums = f64x2.splat(0);
+    let magnitudes = sums;
+    let squares = sums;
+    const end = p + (<usize>(length & ~1) << 3);
+    for (; p < end; p += 16) {
+      const ratio = f64x2.div(v128.load(p), divisor);
+      sums = f64x2.add(sums, ratio);
+      magnitudes = f64x2.add(magnitudes, f64x2.abs(ratio));
+      squares = maddF64(ratio, ratio, squares);
+    }
+    const last: f64 = length & 1 ? load<f64>(p) / heaviest : 0;
+    if (length & 1) p += 8;
+    addTo(0, horizontalSum(sums) + last);
+    addTo(1, horizontalSum(magnitudes) + abs(last));
+    addTo(2, horizontalSum(squares) + last * last);
+    n -= length;
+  }
+}
+
+function addSpan<T>(p: usize, n: u32, from: f64, factor: f64, slope: f64, weights: usize): void {
+  while (n > 0) {
+    const length = min(n, TILE_F64);
+    addTile<T>(p, length, from, factor, slope, weights);
+    p += <usize>length * sizeof<T>();
+    if (weights != 0) weights += <usize>length << 3;
+    n -= length;
+  }
+}
+
+function addTile<T>(p: usize, n: u32, from: f64, factor: f64, slope: f64, weights: usize): void {
   const reference = f64x2.splat(from);
   const floor = f64x2.splat(FLOOR_F64);
   const log2e = constantF64(0);
   const rounder = constantF64(1);
   const minusLn2High = constantF64(2);
   const minusLn2Low = constantF64(3);
-  const one = f64x2.splat(1);
-  let squares2 = f64x2.splat(0);
-  let sums2 = squares2;
+  const factor2 = f64x2.splat(factor);
+  const minusSlope = f64x2.splat(-slope);
+  let w0 = f64x2.splat(1);
+  let w1 = w0;
+  let squares = f64x2.splat(0);
+  let products = squares;
   const end = p + <usize>(n & ~3) * sizeof<T>();
   for (; p < end; p += 4 * sizeof<T>()) {
-    const low = exp2(f64x2.pmax(floor, f64x2.sub(lowPair<T>(p), reference)), log2e, rounder, minusLn2High, minusLn2Low);
-    const high = exp2(f64x2.pmax(floor, f64x2.sub(highPair<T>(p), reference)), log2e, rounder, minusLn2High, minusLn2Low);
-    squares2 = f64x2.add(squares2, f64x2.add(f64x2.mul(low, low), f64x2.mul(high, high)));
-    sums2 = f64x2.add(sums2, f64x2.mul(low, weights == 0 ? one : v128.load(weights)));
-    sums2 = f64x2.add(sums2, f64x2.mul(high, weights == 0 ? one : v128.load(weights, 16)));
-    if (weights != 0) weights += 32;
+    const e0 = exp2(f64x2.pmax(floor, f64x2.sub(lowPair<T>(p), reference)), log2e, rounder, minusLn2High, minusLn2Low);
+    const e1 = exp2(f64x2.pmax(floor, f64x2.sub(highPair<T>(p), reference)), log2e, rounder, minusLn2High, minusLn2Low);
+    if (weights != 0) {
+      w0 = v128.load(weights);
+      w1 = v128.load(weights, 16);
+      weights += 32;
+    }
+    const u0 = maddF64(minusSlope, w0, f64x2.mul(e0, factor2));
+    const u1 = maddF64(minusSlope, w1, f64x2.mul(e1, factor2));
+    squares = maddF64(u1, u1, maddF64(u0, u0, squares));
+    products = maddF64(u1, w1, maddF64(u0, w0, products));
   }
-  squares += f64x2.extract_lane(squares2, 0) + f64x2.extract_lane(squares2, 1);
-  weightedSum += f64x2.extract_lane(sums2, 0) + f64x2.extract_lane(sums2, 1);
+  let tileSquares = horizontalSum(squares);
+  let tileProducts = horizontalSum(products);
   for (let rest = n & 3; rest > 0; rest--) {
-    const s = Math.exp(load1<T>(p) - from);
-    squares += s * s;
-    weightedSum += s * (weights == 0 ? 1 : load<f64>(weights));
+    const w: f64 = weights == 0 ? 1 : load<f64>(weights);
+    const u = Math.exp(load1<T>(p) - from) * factor - slope * w;
+    tileSquares += u * u;
+    tileProducts += u * w;
     if (weights != 0) weights += 8;
     p += sizeof<T>();
   }
+  addTo(0, tileSquares);
+  addTo(1, tileProducts);
 }

@@ -1,18 +1,34 @@
+import { TILE_F64, addTo, startSums, totalOf } from './compensated';
 import { FLOOR_F64, constantF64, exp2 } from './exp-f64';
 
 /** Σ exp(x − top) over n float64 elements ≤ top, −Inf among them; no NaN and no +Inf. */
 export function sumExpF64(p: usize, n: u32, top: f64): f64 {
-  return sumExpF64By(p, n, top, 0, false);
+  startSums();
+  while (n > 0) {
+    const length = min(n, TILE_F64);
+    addTo(0, sumTile(p, length, top, 0, false));
+    p += <usize>length << 3;
+    n -= length;
+  }
+  return totalOf(0);
 }
 
 /** The same, and keeps the exponentials: n float64 at `keepAt`, those that were clamped as 0. */
 export function sumExpF64Kept(p: usize, n: u32, top: f64, keepAt: usize): f64 {
-  return sumExpF64By(p, n, top, keepAt, true);
+  startSums();
+  while (n > 0) {
+    const length = min(n, TILE_F64);
+    addTo(0, sumTile(p, length, top, keepAt, true));
+    p += <usize>length << 3;
+    keepAt += <usize>length << 3;
+    n -= length;
+  }
+  return totalOf(0);
 }
 
 // @ts-expect-error: decorator
 @inline
-function sumExpF64By(p: usize, n: u32, top: f64, keepAt: usize, keeps: bool): f64 {
+function sumTile(p: usize, n: u32, top: f64, keepAt: usize, keeps: bool): f64 {
   const reference = f64x2.splat(top);
   const floor = f64x2.splat(FLOOR_F64);
   const log2e = constantF64(0);

@@ -1,3 +1,5 @@
+import { TILE_F64, addTo, startSums, totalOf } from './compensated';
+import { isPlain } from './norm';
 import { load1 } from './storage';
 import { LEFT_OUT } from './row';
 
@@ -19,6 +21,7 @@ export function survey<T>(p: usize, rows: u32, classes: u32, targets: usize, his
   const n = <usize>rows;
   for (let row: u32 = 0; row < rows; row++) {
     const begin = p;
+    startSums();
     const counted = load<i32>(targets + (<usize>row << 2)) != LEFT_OUT;
     let squares: f64 = 0;
     let high = -Infinity;
@@ -28,6 +31,10 @@ export function survey<T>(p: usize, rows: u32, classes: u32, targets: usize, his
     let negInfs: i32 = 0;
     let zeros: i32 = 0;
     for (let column: u32 = 0; column < classes; column++, p += sizeof<T>()) {
+      if (column % TILE_F64 == 0) {
+        addTo(0, squares);
+        squares = 0;
+      }
       const x = load1<T>(p);
       if (!isFinite(x)) {
         nans += i32(x != x);
@@ -42,6 +49,8 @@ export function survey<T>(p: usize, rows: u32, classes: u32, targets: usize, his
       if (x == 0) zeros++;
       else if (counted) increment(histogram + (<usize>((reinterpret<u64>(x) >> 52) & (BINS - 1)) << 2));
     }
+    addTo(0, squares);
+    squares = totalOf(0);
     if (counted) store<i32>(zerosAt, load<i32>(zerosAt) + zeros);
     const f64At = out + (<usize>row << 3);
     const i32At = out + n * 24 + (<usize>row << 2);
@@ -54,22 +63,15 @@ export function survey<T>(p: usize, rows: u32, classes: u32, targets: usize, his
   }
 }
 
-/** Whether a sum of squares has lost nothing to the ends of float64's range. */
-// @ts-expect-error: decorator
-@inline
-function isPlain(squares: f64): bool {
-  return squares > 1e-280 && squares < Infinity;
-}
-
 /** √Σ x² of the finite values of a row, each relative to the greatest magnitude. */
 function scaledNorm<T>(p: usize, n: u32, greatest: f64): f64 {
   if (greatest <= 0) return 0;
-  let squares: f64 = 0;
+  startSums();
   for (let k: u32 = 0; k < n; k++, p += sizeof<T>()) {
     const x = load1<T>(p);
-    if (isFinite(x)) squares += (x / greatest) * (x / greatest);
+    if (isFinite(x)) addTo(0, (x / greatest) * (x / greatest));
   }
-  return greatest * Math.sqrt(squares);
+  return greatest * Math.sqrt(totalOf(0));
 }
 
 // @ts-expect-error: decorator

@@ -1,3 +1,4 @@
+import { TILE_F64, addTo, startSums, totalOf } from './compensated';
 import { addTerm, highPair, horizontalSum, lowPair } from './pairs';
 import { logSumOf, referenceOf } from './row';
 import { load1 } from './storage';
@@ -34,6 +35,19 @@ export function uniform<T>(
 
 /** Σ (from − x_c) */
 function sumOfDifferences<T>(p: usize, n: u32, from: f64): f64 {
+  startSums();
+  while (n > 0) {
+    const length = min(n, TILE_F64);
+    addTo(0, tileOfDifferences<T>(p, length, from));
+    p += <usize>length * sizeof<T>();
+    n -= length;
+  }
+  return totalOf(0);
+}
+
+// @ts-expect-error: decorator
+@inline
+function tileOfDifferences<T>(p: usize, n: u32, from: f64): f64 {
   const from2 = f64x2.splat(from);
   // Four sums: each waits for itself.
   let sum0 = f64x2.splat(0);
@@ -58,13 +72,33 @@ function sumOfDifferences<T>(p: usize, n: u32, from: f64): f64 {
 
 /** Terms of weight 0 are looked for only where one of them may count: times 0 what is finite adds nothing. */
 function weightedDifferences<T>(p: usize, n: u32, weights: usize, from: f64): f64 {
-  const sum = weightedDifferencesBy<T>(p, n, weights, from, false);
-  return isFinite(sum) ? sum : weightedDifferencesBy<T>(p, n, weights, from, true);
+  const sum = sumOfWeighted<T>(p, n, weights, from, false);
+  return isFinite(sum) ? sum : sumOfWeighted<T>(p, n, weights, from, true);
+}
+
+function sumOfWeighted<T>(p: usize, n: u32, weights: usize, from: f64, masked: bool): f64 {
+  startSums();
+  while (n > 0) {
+    const length = min(n, TILE_F64);
+    addTo(0, masked ? maskedTile<T>(p, length, weights, from) : weightedTile<T>(p, length, weights, from));
+    p += <usize>length * sizeof<T>();
+    weights += <usize>length << 3;
+    n -= length;
+  }
+  return totalOf(0);
+}
+
+function weightedTile<T>(p: usize, n: u32, weights: usize, from: f64): f64 {
+  return tileBy<T>(p, n, weights, from, false);
+}
+
+function maskedTile<T>(p: usize, n: u32, weights: usize, from: f64): f64 {
+  return tileBy<T>(p, n, weights, from, true);
 }
 
 // @ts-expect-error: decorator
 @inline
-function weightedDifferencesBy<T>(p: usize, n: u32, weights: usize, from: f64, masked: bool): f64 {
+function tileBy<T>(p: usize, n: u32, weights: usize, from: f64, masked: bool): f64 {
   const from2 = f64x2.splat(from);
   let sum0 = f64x2.splat(0);
   let sum1 = sum0;

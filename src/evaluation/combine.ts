@@ -5,7 +5,7 @@ import { differingOption, parseOptions, smoothingOf } from '../loss/options.ts';
 import type { Options } from '../loss/options.ts';
 import { isClassWeight } from '../loss/operands.ts';
 import { requireDivisible } from '../loss/parallel.ts';
-import { mergeGradientSquares, mergePartials } from '../loss/partials.ts';
+import { mergeGradientNorms, mergePartials } from '../loss/partials.ts';
 import { requireShardable } from '../loss/vocabulary.ts';
 import type { Steps } from '../steps.ts';
 import { pointerTo, showValue, suggestName } from '../suggestion.ts';
@@ -43,7 +43,7 @@ export function* combine(request: unknown): Steps<Evaluation> {
   const denominators = yield* denominatorsOf(targets);
   if (options.check_for_nan_in_loss_and_grad) {
     const coefficients = yield* gradientCoefficients(targets, options, { classes, smoothing, denominators });
-    columns.gradientSquares = mergeGradientSquares(partials, merged, coefficients, {
+    columns.gradientNorms = mergeGradientNorms(partials, merged, coefficients, {
       classes,
       scale: options.logit_scale,
     });

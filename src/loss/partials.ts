@@ -6,7 +6,7 @@ import type { Findings } from './findings.ts';
 import type { RowColumns } from './rows.ts';
 import { ShardedRows, classesWithin, mergeShards } from './shards.ts';
 import type { ShardRows } from './shards.ts';
-import { sumOf } from './summation.ts';
+import { powerOfTwo, sumOf } from './summation.ts';
 import type { Targets } from './targets.ts';
 import type { Vocabulary } from './vocabulary.ts';
 import { worstRows } from './worst-rows.ts';
@@ -75,7 +75,7 @@ export function mergePartials(partials: Partials, mostPlaces: number): MergedPar
 }
 
 function totalWeight({ targets: { classWeights }, classes }: VocabularyPartial): number {
-  return classWeights === undefined ? classes : classWeights.reduce((sum, weight) => sum + weight, 0);
+  return classWeights === undefined ? classes : sumOf(classWeights);
 }
 
 /** The class of each row within a shard; NO_TARGET where it is in another. With probabilities they stay as they are. */
@@ -189,11 +189,12 @@ function placesOf(partials: Partials, labels: Int32Array): Parameters<typeof fin
 }
 
 /**
- * Σ_c g_c² of each row, of class indices without softcap. With Q = Σ_{c≠y} s_c² and X = Σ_{c≠y} w_c·s_c, and
- * a = t + b·W + z·lse, it is a²·Q − 2·a·b·X + b²·Σ_{c≠y} w_c² + g_y²; of logits that were scaled, times scale².
+ * √Σ_c g_c² of each row, of class indices without softcap, times the scale of the logits. With a = t + b·W + z·lse the
+ * classes c ≠ y of a shard have g_c = a·s_c − b·w_c = A·q_c − b·w_c, where q is their softmax alone and A = a times their
+ * part of the whole. By their moments Σ g_c² is A²·spread² + 2·A·v·along + v²·Σ w², with v = A·slope − b.
  * @param classes of the whole vocabulary
  */
-export function mergeGradientSquares(
+export function mergeGradientNorms(
   partials: Partials,
   { targets, columns, sharded }: MergedPartials,
   { t, b, z }: GradientCoefficients,
@@ -201,27 +202,37 @@ export function mergeGradientSquares(
 ): Float64Array<ArrayBuffer> {
   const { classWeights } = targets;
   const W = classWeights === undefined ? classes : sumOf(classWeights);
-  const W2 = classWeights === undefined ? classes : sumOf(classWeights.map((weight) => weight * weight));
   return Float64Array.from(targets.classes, (y, row) => {
     if (y < 0) return 0;
     // Infinite where D = 0: the gradient has a NaN then.
     if (!Number.isFinite(t[row]!)) return Number.NaN;
-    let Q = 0;
-    let X = 0;
-    partials.forEach(({ columns: { softmaxSquares, softmaxSum } }, k) => {
-      const share = Math.exp(-sharded.growth(row, k));
-      if (share === 0) return;
-      Q += softmaxSquares![row]! * share * share;
-      X += softmaxSum![row]! * share;
-    });
     const [nll, lse] = [columns.nll[row]!, columns.lse![row]!];
-    const prior = b[row]!;
-    const others = (prior === 0 ? 0 : prior * W) + z[row]! * lse;
-    const a = t[row]! + others;
-    const w = classWeights?.[y] ?? 1;
-    const ofTarget = t[row]! * Math.expm1(-nll) + others * Math.exp(-nll) - prior * w;
     // Without smoothing large weights must not make 0·∞ of it.
-    const ofPrior = prior === 0 ? 0 : prior * prior * (W2 - w * w) - 2 * a * prior * X;
-    return (Math.max(0, a * a * Q + ofPrior) + ofTarget ** 2) * scale ** 2;
+    const weigh = (weight: number): number => (b[row] === 0 ? 0 : b[row]! * weight);
+    const others = weigh(W) + z[row]! * lse;
+    const weightNorm = partials.reduce((most, shard) => Math.max(most, shard.columns.weightNorm![row]!), 0);
+    const size = Math.abs(t[row]!) + Math.abs(others) + Math.abs(weigh(weightNorm));
+    if (size === 0 || !Number.isFinite(size)) return size;
+    // Squares are taken of what is relative to the coefficients.
+    const unit = powerOfTwo(size);
+    const a = (t[row]! + others) / unit;
+    const ofShards = partials.map((partial, k) => {
+      const { softmaxSpread, softmaxAlong, softmaxSlope, weightNorm: norm } = partial.columns;
+      const share = Math.exp(-sharded.growth(row, k)) * shareOfOthers(partial, y, row);
+      if (share === 0) return (weigh(norm![row]!) / unit) ** 2;
+      const A = a * share;
+      const v = A * softmaxSlope![row]! - b[row]! / unit;
+      const square = (A * softmaxSpread![row]!) ** 2 + 2 * A * v * softmaxAlong![row]! + (v * norm![row]!) ** 2;
+      return Math.max(0, square);
+    });
+    const w = classWeights?.[y] ?? 1;
+    const ofTarget = (t[row]! * Math.expm1(-nll) + others * Math.exp(-nll) - weigh(w)) / unit;
+    return Math.sqrt(sumOf([...ofShards, ofTarget ** 2])) * unit * scale;
   });
+}
+
+/** Σ of a shard's own softmax over its classes other than the target. */
+function shareOfOthers({ vocabulary: { start }, classes, columns }: VocabularyPartial, y: number, row: number): number {
+  const hasTarget = y >= start && y < start + classes;
+  return hasTarget ? -Math.expm1(-columns.nll[row]!) : 1;
 }

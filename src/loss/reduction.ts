@@ -7,7 +7,7 @@ import { CalibrationBins } from './calibration.ts';
 import type { Options } from './options.ts';
 import { localGroups } from './parallel.ts';
 import type { RowColumns } from './rows.ts';
-import { CompensatedSum, sumOf } from './summation.ts';
+import { CompensatedSum, euclideanNorm, sumOf } from './summation.ts';
 import type { Targets } from './targets.ts';
 
 /** What adds up over batches, in float64. Over counted rows, in row order. */
@@ -77,7 +77,7 @@ export function* reduceRows(
   options: Options,
   { classes: C, smoothing: epsilon, denominators }: { classes: number; smoothing: number; denominators: Denominators },
 ): Steps<Reduction> {
-  const { nll, lse, uniformNll, weightedNll, entropy, targetRank, confidence, gradientSquares } = columns;
+  const { nll, lse, uniformNll, weightedNll, entropy, targetRank, confidence, gradientNorms } = columns;
   const { classes, weights } = targets;
   const { outputs, lse_square_scale: lambda } = options;
 
@@ -89,7 +89,6 @@ export function* reduceRows(
     hits: new CompensatedSum(),
     top5: new CompensatedSum(),
     entropy: new CompensatedSum(),
-    squares: new CompensatedSum(),
   };
   const bins = confidence === undefined ? undefined : new CalibrationBins();
   const groups = localGroups(classes.length, options);
@@ -115,13 +114,13 @@ export function* reduceRows(
       const z = lambda === 0 || y === NO_TARGET ? 0 : lambda * lse![row]! ** 2;
       if (!Number.isFinite(m * (loss + z))) {
         termsAreFinite = false;
-        const parts = [
+        const ingredients = [
           nll[row],
           weightedNll?.[row] ?? 0,
           epsilon === 0 ? 0 : uniformNll![row],
           lambda === 0 ? 0 : lse![row],
         ];
-        if (parts.every(Number.isFinite)) overflowingRows++;
+        if (ingredients.every(Number.isFinite)) overflowingRows++;
       }
       N.add(m * loss);
       if (epsilon !== 0) {
@@ -138,7 +137,6 @@ export function* reduceRows(
         bins?.add(m, confidence![row]!, rank === 0);
       }
       if (entropy !== undefined) totals.entropy.add(m * entropy[row]!);
-      if (gradientSquares !== undefined) totals.squares.add(gradientSquares[row]!);
       if (perTokenLoss !== undefined) perTokenLoss[row] = m * (loss + z);
     }
   });
@@ -159,7 +157,7 @@ export function* reduceRows(
     overflowingRows,
     sumOverflows: termsAreFinite && !(Number.isFinite(sums.numerator) && Number.isFinite(sums.zLoss)),
     perTokenLoss,
-    gradientNorm: gradientSquares === undefined ? undefined : Math.sqrt(totals.squares.value),
+    gradientNorm: gradientNorms && (yield* euclideanNorm(gradientNorms)),
     localLosses: groups?.losses,
   };
 }

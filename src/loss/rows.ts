@@ -15,13 +15,13 @@ export interface RowFeatures {
   confidence: boolean;
   /** The largest logit, by which predictions of shards are merged. */
   top: boolean;
-  /** Σ_c g_c² of the gradient. */
-  gradientSquares: boolean;
+  /** √Σ_c g_c² of the gradient. */
+  gradientNorms: boolean;
   /** What merging shards of the vocabulary needs: the two parts of lse, target logits, counts of non-finite values. */
   shard: boolean;
   /** What merging needs of class probabilities: their sums, and the most probable class. */
   shardProbabilities: boolean;
-  /** Σ s_c² and Σ w_c·s_c over the classes other than the target, for the norm of the gradient over shards. */
+  /** Moments of the softmax, for the norm of the gradient over shards. */
   softmaxMoments: boolean;
   /** What stands in the rows, in place of their loss. */
   survey: boolean;
@@ -38,7 +38,7 @@ export const PLAIN_FEATURES: Readonly<RowFeatures> = {
   rank: false,
   confidence: false,
   top: false,
-  gradientSquares: false,
+  gradientNorms: false,
   shard: false,
   shardProbabilities: false,
   softmaxMoments: false,
@@ -63,7 +63,7 @@ export function featuresOf(options: Options, targets: Targets): RowFeatures {
       metrics.includes('top5_accuracy') ||
       calibration,
     confidence: calibration,
-    gradientSquares: options.check_for_nan_in_loss_and_grad,
+    gradientNorms: options.check_for_nan_in_loss_and_grad,
     everyRow,
   };
 }
@@ -73,15 +73,15 @@ export function featuresOf(options: Options, targets: Targets): RowFeatures {
  * @param options none of those that requireShardable refuses
  */
 export function shardFeaturesOf(options: Options, targets: Targets): RowFeatures {
-  const { gradientSquares, rank, ...features } = featuresOf(options, targets);
+  const { gradientNorms, rank, ...features } = featuresOf(options, targets);
   return {
     ...features,
     // It is made of the two parts that shard asks for.
     lse: false,
     rank,
     top: rank,
-    gradientSquares: false,
-    softmaxMoments: gradientSquares,
+    gradientNorms: false,
+    softmaxMoments: gradientNorms,
     shard: true,
     shardProbabilities: targets.probabilities !== undefined,
   };
@@ -104,7 +104,7 @@ export interface RowColumns {
   top?: F64;
   /** The greatest finite logit, as it came. */
   maximum?: F64;
-  gradientSquares?: F64;
+  gradientNorms?: F64;
   targetLogit?: F64;
   /** Together they are lse, see RowBlock. */
   reference?: F64;
@@ -120,8 +120,11 @@ export interface RowColumns {
   /** The most probable class, and its probability. */
   label?: I32;
   labelProbability?: F64;
-  softmaxSquares?: F64;
-  softmaxSum?: F64;
+  /** See SoftmaxMoments. */
+  softmaxSpread?: F64;
+  softmaxAlong?: F64;
+  softmaxSlope?: F64;
+  weightNorm?: F64;
 }
 
 /** Room for the columns of a whole batch. */
@@ -137,7 +140,7 @@ export function makeColumns(rows: number, features: RowFeatures): RowColumns {
     ...(features.rank && { predictions: i32(), targetRank: i32() }),
     ...(features.confidence && { confidence: f64() }),
     ...(features.top && { top: f64() }),
-    ...(features.gradientSquares && { gradientSquares: f64() }),
+    ...(features.gradientNorms && { gradientNorms: f64() }),
     ...(features.shard && {
       targetLogit: f64(),
       reference: f64(),
@@ -149,7 +152,8 @@ export function makeColumns(rows: number, features: RowFeatures): RowColumns {
     }),
     ...(features.shardProbabilities && { probabilitySum: f64(), probabilityMass: f64(), odd: i32() }),
     ...(features.shardProbabilities && { label: i32(), labelProbability: f64() }),
-    ...(features.softmaxMoments && { softmaxSquares: f64(), softmaxSum: f64() }),
+    ...(features.softmaxMoments && { softmaxSpread: f64(), softmaxAlong: f64() }),
+    ...(features.softmaxMoments && { softmaxSlope: f64(), weightNorm: f64() }),
   };
 }
 

@@ -1,3 +1,6 @@
+import { inSteps } from '../steps.ts';
+import type { Steps } from '../steps.ts';
+
 /**
  * Sum in order with Neumaier's compensation: the rounding error of n float64 values does not grow with n.
  * A non-finite term makes the sum what IEEE 754 says, without a NaN from the compensation.
@@ -21,4 +24,27 @@ export function sumOf(values: Iterable<number>): number {
   const sum = new CompensatedSum();
   for (const value of values) sum.add(value);
   return sum.value;
+}
+
+/**
+ * √Σ v² of numbers that are not negative, without leaving the range of float64 on the way: squares are taken relative to a
+ * power of two near the greatest, as nrm2 of BLAS does.
+ */
+export function* euclideanNorm(values: Float64Array): Steps<number> {
+  let greatest = 0;
+  yield* inSteps(values.length, (from, to) => {
+    for (let k = from; k < to; k++) greatest = Math.max(greatest, values[k]!);
+  });
+  if (greatest === 0 || !Number.isFinite(greatest)) return greatest;
+  const scale = powerOfTwo(greatest);
+  const squares = new CompensatedSum();
+  yield* inSteps(values.length, (from, to) => {
+    for (let k = from; k < to; k++) squares.add((values[k]! / scale) ** 2);
+  });
+  return scale * Math.sqrt(squares.value);
+}
+
+/** The power of two at or just below a positive number, or beside it: dividing by it loses nothing. */
+export function powerOfTwo(value: number): number {
+  return 2 ** Math.max(-1022, Math.floor(Math.log2(value)));
 }

@@ -221,7 +221,7 @@ function columnsOf(
     ...(ranked && { predictions: ranked.predictions, targetRank: ranked.targetRank }),
     ...(features.confidence && { confidence: confidences(rows, ranked!.maximum) }),
     ...(features.top && { top: ranked!.maximum }),
-    ...(features.gradientSquares && { gradientSquares: kernel.gradientSquares() }),
+    ...(features.gradientNorms && { gradientNorms: kernel.gradientNorms() }),
     ...(features.shard && { targetLogit, reference, logSum, maximum, nanCount, posInfCount, negInfCount }),
     ...(features.softmaxMoments && kernel.softmaxMoments()),
   };

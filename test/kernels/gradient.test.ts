@@ -164,7 +164,7 @@ describe.each(FLOAT_DTYPES)('the gradient of %s', (dtype) => {
           kernel.place({ ...block, targets: new Int32Array(rows.length).fill(target) });
           kernel.forwardWithGradient(coefficients);
           expect(computed(kernel, dtype)).toEqual(new Float64Array(rows.length * classes));
-          expect(kernel.gradientSquares()).toEqual(new Float64Array(rows.length));
+          expect(kernel.gradientNorms()).toEqual(new Float64Array(rows.length));
         }
       }
     }
@@ -187,18 +187,18 @@ describe.each(FLOAT_DTYPES)('the gradient of %s', (dtype) => {
     }
   });
 
-  test('gradientSquares are the sums of its squares', () => {
+  test('gradientNorms are the roots of the sums of its squares', () => {
     for (const classes of CLASSES) {
       const { rows, block, coefficients } = makeCase(dtype, classes, PLANS['label smoothing']!);
       for (const kernel of kernels) {
         kernel.place(block);
         kernel.forwardWithGradient(coefficients);
         const got = computed(kernel, dtype);
-        const squares = kernel.gradientSquares();
+        const norms = kernel.gradientNorms();
         rows.forEach(({ kind }, r) => {
-          const wanted = exactSum(got.subarray(r * classes, (r + 1) * classes).map((g) => g * g));
-          if (Number.isNaN(wanted)) expect(squares[r], kind).toBeNaN();
-          else expect(Math.abs(squares[r]! - wanted), kind).toBeLessThanOrEqual(1e-13 * wanted);
+          const wanted = Math.sqrt(exactSum(got.subarray(r * classes, (r + 1) * classes).map((g) => g * g)));
+          if (Number.isNaN(wanted)) expect(norms[r], kind).toBeNaN();
+          else expect(Math.abs(norms[r]! - wanted), kind).toBeLessThanOrEqual(1e-13 * wanted);
         });
       }
     }

@@ -48,7 +48,7 @@ describe.each(FLOAT_DTYPES)('%s', (dtype) => {
         const absolute = exactSum(row.map((x) => Math.abs(sum - x)));
         expectClose(plain[r]!, uniformNll(row), lsePerClass * classes + 1e-12 * absolute, name);
         expectClose(weighted[r]!, uniformNll(row, weights), lsePerClass * classes + 1e-12 * absolute, name);
-        const bound = dtype === 'float64' ? 1e-11 : 3e-6;
+        const bound = dtype === 'float64' ? 1e-12 : 2e-6;
         expectClose(entropies[r]!, entropy(row), bound, name);
       });
     }

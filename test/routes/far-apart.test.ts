@@ -7,6 +7,7 @@ import { FLOAT_DTYPES } from '../../src/tensor/dtype.ts';
 import type { FloatDType } from '../../src/tensor/dtype.ts';
 import { elementsOf } from '../../src/tensor/tensor.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
+import { exactSum, gradient } from '../reference.ts';
 import { decode, encode } from '../rows.ts';
 import { MSGPACK, Service } from '../service.ts';
 import type { Answer } from '../service.ts';
@@ -100,6 +101,87 @@ describe.each(['strict', 'relaxed'] as const)('the %s kernels', (kernel) => {
     const label = tensor('float64', [[0.5, 0.25, 0.25, 0]]);
     const soft = await post({ label, weight, options: { reduction: 'sum' }, logits });
     expect(soft.body.loss).toBeCloseTo(0.25 * (nll[1]! + nll[2]!), 14);
+  });
+
+  describe.each(FLOAT_DTYPES)('find the norm of a gradient of %s', (dtype) => {
+    const rows = [
+      [1, 2, 3, 0],
+      [0, -1, 0.5, 4],
+      [2, 2, 0, 1],
+    ];
+    const label = [2, 3, 3];
+    const options = { semantics: 'torch', reduction: 'sum', check_for_nan_in_loss_and_grad: true } as const;
+    const tolerance = dtype === 'float64' ? 1e-12 : 2e-6;
+    /** Of the sum of the losses of weight 1. */
+    const norm = Math.sqrt(
+      exactSum(
+        rows.flatMap((row, r) => Array.from(gradient(row, new Float64Array(4).with(label[r]!, 1)), (g) => g * g)),
+      ),
+    );
+    const asFloat64 = (values: number[]): Tensor => ({ ...tensor('float64', [values]), shape: [values.length] });
+
+    test.each([1, 1e160, 1e-200, 1e300, 1e-300, 1e19, 1e21, 1e-21])('with masks of %d', async (mask) => {
+      const answer = await post({
+        ...{ label, options, input_mask: asFloat64([mask, mask, mask]) },
+        logits: tensor(dtype, rows),
+      });
+      expect(Math.abs(normOf(answer) / mask / norm - 1)).toBeLessThan(tolerance);
+      expect(answer.body.diagnostics.gradient!.finite).toBe(true);
+    });
+
+    test.each([1e160, 1e-200])('with weights of %d, and the same over shards', async (w) => {
+      const smoothed = { ...options, label_smoothing: 0.25, lse_square_scale: 0 };
+      const plain = { ...{ label, options: smoothed }, logits: tensor(dtype, rows) };
+      const weight = asFloat64([w, w, w, w]);
+      const unweighted = normOf(await post(plain));
+      expect(Math.abs(normOf(await post({ ...plain, weight })) / w / unweighted - 1)).toBeLessThan(tolerance);
+      const partials = await Promise.all(
+        [0, 2].map(async (start) => {
+          const logits = tensor(
+            dtype,
+            rows.map((row) => row.slice(start, start + 2)),
+          );
+          const request = { vocab_start: start, vocab_size: 4, label, weight, options: smoothed, logits };
+          return (await post(request, '/partials')).body;
+        }),
+      );
+      expect(Math.abs(normOf(await post({ partials }, '/combine')) / w / unweighted - 1)).toBeLessThan(tolerance);
+    });
+
+    test('whose elements are returned as far as their dtype has them', async () => {
+      const returned = { ...options, outputs: ['gradient'] };
+      const masks = [1e25, 1e160, 1e-200];
+      const answer = await post({
+        ...{ label, options: returned, input_mask: asFloat64(masks) },
+        logits: tensor(dtype, rows),
+      });
+      const wanted = rows.flatMap((row, r) =>
+        Array.from(gradient(row, new Float64Array(4).with(label[r]!, 1)), (g) => masks[r]! * g),
+      );
+      const rounded = decode(dtype, encode(dtype, wanted));
+      gradientOf(answer).forEach((g, c) => {
+        const expected = rounded[c]!;
+        if (!Number.isFinite(expected) || expected === 0) expect(g).toBe(expected);
+        else expect(Math.abs(g / expected - 1)).toBeLessThan(dtype === 'bfloat16' ? 2 ** -7 : 2e-6);
+      });
+      expect(Math.abs(normOf(answer) / Math.hypot(...wanted.map((g) => g / 1e160)) / 1e160 - 1)).toBeLessThan(
+        tolerance,
+      );
+    });
+  });
+
+  test('keep the norm over shards where smoothing leaves next to nothing of the gradient', async () => {
+    const row = Array.from({ length: 64 }, (_, c) => 1e-9 * Math.sin(c));
+    const options = { ...differentiated, label_smoothing: 1, outputs: [] };
+    const whole = normOf(await post({ label: [5], options, logits: tensor('float64', [row]) }));
+    const partials = await Promise.all(
+      [0, 16, 32, 48].map(async (start) => {
+        const logits = tensor('float64', [row.slice(start, start + 16)]);
+        return (await post({ vocab_start: start, vocab_size: 64, label: [5], options, logits }, '/partials')).body;
+      }),
+    );
+    expect(whole).toBeGreaterThan(1e-11);
+    expect(Math.abs(normOf(await post({ partials }, '/combine')) / whole - 1)).toBeLessThan(1e-5);
   });
 
   test.each([
