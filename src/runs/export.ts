@@ -1,4 +1,4 @@
-import { stringify } from '../wire/json-reply.ts';
+import { numberText, stringify } from '../wire/json-reply.ts';
 import { readCurve } from './curve.ts';
 import { batchesOf } from './store.ts';
 import type { RunStore } from './store.ts';
@@ -38,7 +38,7 @@ async function* batchRows(store: RunStore, run: string): AsyncGenerator<Exported
 /** RFC 4180: what has a separator or a quote in it is quoted. */
 function line(values: readonly (string | number | boolean)[]): string {
   const cells = values.map((value) => {
-    const text = String(value);
+    const text = typeof value === 'number' ? numberText(value) : String(value);
     return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
   });
   return `${cells.join(',')}\r\n`;

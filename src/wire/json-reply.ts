@@ -3,11 +3,18 @@ import { containsTensor, isTensor, numbersOf } from '../tensor/tensor.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { ReplyParts } from './reply.ts';
 
+declare global {
+  interface JSON {
+    /** Text that stringify copies as it is (ECMAScript 2026); TypeScript's library lacks it. */
+    rawJSON: (text: string) => unknown;
+  }
+}
+
 /** Elements of a tensor that become text at a time: a large output is never text as a whole. */
 const ELEMENTS_PER_PART = 16_384;
 
 /**
- * An answer as JSON text, in parts. The data of a tensor becomes a flat array. Numbers that JSON has not become the
+ * An answer as JSON text, in parts. The data of a tensor becomes a flat array. Numbers that JSON cannot represent become the
  * strings "NaN", "Infinity" and "-Infinity", as in Protocol Buffers' JSON mapping.
  */
 export function encodeJson(value: object): ReplyParts {
@@ -69,19 +76,33 @@ export function* elements({ dtype, data }: Tensor): Generator<string> {
   }
 }
 
-/** JSON, with strings for numbers that it has not. Without a replacer where it is not needed: one that is called for every value takes most of the time. */
+/**
+ * JSON with the fewest digits from which a float64 parser makes the same numbers, and strings for NaN and the infinities.
+ * Whole numbers beyond 2^53 have an exponent: their digits alone are another number to a parser that has integers.
+ */
 export function stringify(value: unknown): string {
-  return hasFiniteNumbers(value) ? JSON.stringify(value) : JSON.stringify(value, replaceNonFinite);
+  // A replacer is called for every value, which takes most of the time where it is not needed.
+  return hasPlainNumbers(value) ? JSON.stringify(value) : JSON.stringify(value, replaceNumber);
 }
 
-function hasFiniteNumbers(value: unknown): boolean {
-  if (typeof value === 'number') return Number.isFinite(value);
+function isPlain(value: number): boolean {
+  return Math.abs(value) <= Number.MAX_SAFE_INTEGER;
+}
+
+function hasPlainNumbers(value: unknown): boolean {
+  if (typeof value === 'number') return isPlain(value);
   if (typeof value !== 'object' || value === null) return true;
-  if (Array.isArray(value)) return value.every(hasFiniteNumbers);
-  for (const name in value) if (!hasFiniteNumbers((value as Record<string, unknown>)[name])) return false;
+  if (Array.isArray(value)) return value.every(hasPlainNumbers);
+  for (const name in value) if (!hasPlainNumbers((value as Record<string, unknown>)[name])) return false;
   return true;
 }
 
-function replaceNonFinite(_name: string, value: unknown): unknown {
-  return typeof value === 'number' && !Number.isFinite(value) ? String(value) : value;
+function replaceNumber(_name: string, value: unknown): unknown {
+  if (typeof value !== 'number' || isPlain(value)) return value;
+  return Number.isFinite(value) ? JSON.rawJSON(numberText(value)) : String(value);
+}
+
+/** A number as text, as JSON has it where JSON can. */
+export function numberText(value: number): string {
+  return isPlain(value) || !Number.isFinite(value) ? String(value) : value.toExponential();
 }

@@ -316,4 +316,13 @@ describe('runs', () => {
       { step: 2, loss: 'NaN', verdict: 'non_finite' },
     ]);
   });
+
+  test('are exported with an exponent where a whole number is beyond 2^53', async () => {
+    await record('large', 1, 0, pair(7.7899148223310176e16, 1));
+    const read = async (query: string) => (await fetch(`${service.url}/v1/runs/large/export${query}`)).text();
+    expect((await read('')).split('\r\n')[1]).toMatch(/^1,7\.789914822331018e\+16,7\.789914822331018e\+16,1,/);
+    expect(await read('?format=jsonl')).toContain('"loss":7.789914822331018e+16,');
+    const { body } = await call('GET', '/v1/runs/large');
+    expect(body['last_loss']).toBe(7.7899148223310176e16);
+  });
 });

@@ -208,3 +208,26 @@ describe('over HTTP', () => {
     for (const type of REPLY_MEDIA_TYPES) expect(body.detail).toContain(type);
   });
 });
+
+describe('numbers in JSON', () => {
+  const NUMBERS = [7.7899148223310176e16, -(2 ** 53), 2 ** 53 - 1, 1e21, 1.7976931348623157e308, 5e-324, 0.1, 0];
+  const TEXTS = ['7.789914822331018e+16', '-9.007199254740992e+15', '9007199254740991', '1e+21'];
+
+  test('have the fewest digits that make the same float64, and an exponent beyond 2^53', () => {
+    const text = encode({ NUMBERS, outputs: {} }, JSON_TYPE).toString();
+    expect(JSON.parse(text)).toEqual({ NUMBERS, outputs: {} });
+    expect(text).toContain(`[${[...TEXTS, '1.7976931348623157e+308', '5e-324', '0.1', '0'].join(',')}]`);
+  });
+
+  test('of tensors too', () => {
+    const lse = tensor('float64', [NUMBERS.length], NUMBERS);
+    const text = encode({ outputs: { lse } }, JSON_TYPE).toString();
+    expect((JSON.parse(text) as { outputs: { lse: { data: number[] } } }).outputs.lse.data).toEqual(NUMBERS);
+    expect(text).toContain(`[${TEXTS.join(',')},`);
+  });
+
+  test('beside NaN and the infinities, which are strings', () => {
+    const text = encode({ mixed: [Number.NaN, 2 ** 60, -Infinity], outputs: {} }, JSON_TYPE).toString();
+    expect(text).toBe('{"mixed":["NaN",1.152921504606847e+18,"-Infinity"],"outputs":{}}');
+  });
+});

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypedDict, cast
 
-from lossmeter import wire_json
+from lossmeter.schemas import Diagnostics
+from lossmeter.typed import convert
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lossmeter.schemas import Diagnostics
 
 _SHOWN_CHARACTERS = 200
 
@@ -100,12 +101,14 @@ class NonFiniteLossError(ProblemError):
 def problem_of(status: int, content: bytes | bytearray) -> ProblemError:
     """The error that an answer is, which has a status of 400 or more."""
     try:
-        problem = wire_json.loads(content)
+        problem = json.loads(content)
     except ValueError:
         problem = None
     if not isinstance(problem, dict):
         text = bytes(content[:_SHOWN_CHARACTERS]).decode(errors="replace").strip()
         problem = {"title": "Refused by what is no Lossmeter", "detail": text}
+    if "diagnostics" in problem:
+        problem["diagnostics"] = convert(problem["diagnostics"], Diagnostics)
     if problem.get("code") == "non_finite_loss":
         return NonFiniteLossError(status, problem)
     return ProblemError(status, problem)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from lossmeter import safetensors, wire_json
+from lossmeter import safetensors
+from lossmeter.schemas import Diagnostics, Metrics
+from lossmeter.typed import convert
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from lossmeter.schemas import Diagnostics, Metrics, RowCounts
+    from lossmeter.schemas import RowCounts
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +86,9 @@ class RecordedPair:
 def decode_evaluation(content: bytearray) -> Evaluation:
     """An evaluation that came as a safetensors file."""
     outputs, metadata = safetensors.decode(content)
-    evaluation = wire_json.loads(metadata["evaluation"])
+    evaluation = json.loads(metadata["evaluation"])
     loss = evaluation.get("loss")
+    # float reads NaN and the infinities, which are text, too.
     return Evaluation(
         loss=None if loss is None else float(loss),
         numerator=float(evaluation["numerator"]),
@@ -93,15 +97,15 @@ def decode_evaluation(content: bytearray) -> Evaluation:
         mean_nll=float(evaluation["mean_nll"]),
         rows=evaluation["rows"],
         outputs=outputs,
-        metrics=evaluation["metrics"],
-        diagnostics=evaluation["diagnostics"],
+        metrics=convert(evaluation["metrics"], Metrics),
+        diagnostics=convert(evaluation["diagnostics"], Diagnostics),
         kernel=evaluation["kernel"],
     )
 
 
 def decode_pair(content: bytearray) -> RecordedPair:
     """What is answered to a pair that was recorded."""
-    answer = wire_json.loads(content)
+    answer = json.loads(content)
     return RecordedPair(
         loss=float(answer["loss"]),
         numerator=float(answer["numerator"]),

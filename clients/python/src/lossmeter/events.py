@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from lossmeter import wire_json
 from lossmeter.errors import UnexpectedAnswerError, UnreachableError, problem_of
 from lossmeter.retry import REPEATED_STATUSES
+from lossmeter.schemas import RunSummary, StepPoint
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from lossmeter.schemas import RunSummary, StepPoint
+
+_T = TypeVar("_T")
 
 EVENT_STREAM = "text/event-stream"
 
@@ -122,9 +124,9 @@ class EventReader:
         # Events that a later service may have are not for this client.
         match name:
             case "step":
-                return StepEvent(cast("StepPoint", _decode(data)))
+                return StepEvent(_decode(data, StepPoint))
             case "run":
-                return RunEvent(cast("RunSummary", _decode(data)))
+                return RunEvent(_decode(data, RunSummary))
             case "deleted":
                 self.ended = True
                 return DeletedEvent()
@@ -160,10 +162,10 @@ def require_events(
         )
 
 
-def _decode(data: str) -> Any:  # noqa: ANN401 -- an object of JSON
+def _decode(data: str, declared: type[_T]) -> _T:
     try:
-        value = wire_json.loads(data)
-    except ValueError:
+        value = wire_json.loads(data, declared)
+    except (OverflowError, ValueError):
         value = None
     if not isinstance(value, dict):
         raise UnexpectedAnswerError(f"an event has the data {data!r}")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Generic, NewType, TypeVar
+from typing import TYPE_CHECKING, Generic, NewType, TypeVar
 from urllib.parse import quote, urlencode
 
 import msgpack
@@ -22,21 +22,21 @@ from lossmeter.evaluation import (
     decode_evaluation,
     decode_pair,
 )
+from lossmeter.schemas import (
+    Diagnosis,
+    Info,
+    RunList,
+    RunSummary,
+    StepDetail,
+    StepList,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from lossmeter.answer import Outcome
     from lossmeter.batch import Batch
-    from lossmeter.schemas import (
-        Diagnosis,
-        Info,
-        Options,
-        RunList,
-        RunSummary,
-        StepDetail,
-        StepList,
-    )
+    from lossmeter.schemas import Options
 
 _T = TypeVar("_T")
 
@@ -98,7 +98,7 @@ class Request(Generic[_T]):
             raise UnexpectedAnswerError(f"{asked} was answered with {shown}")
         try:
             return self.decode(content)
-        except (KeyError, TypeError, ValueError) as cause:
+        except (KeyError, OverflowError, TypeError, ValueError) as cause:
             raise UnexpectedAnswerError(f"{asked} was answered with {shown}") from cause
 
 
@@ -111,7 +111,7 @@ def cross_entropy(batch: Batch) -> Request[Evaluation]:
 
 def diagnose(batch: Batch) -> Request[Diagnosis]:
     """Says what stands in a tensor."""
-    decode = _object_with("verdict")
+    decode = _object_with("verdict", Diagnosis)
     return Request("POST", "/v1/diagnose", decode, body=batch.body())
 
 
@@ -155,7 +155,7 @@ def record_pair(
 
 def info() -> Request[Info]:
     """What the service is and can do."""
-    return Request("GET", "/v1/info", _object_with("version"))
+    return Request("GET", "/v1/info", _object_with("version", Info))
 
 
 def run_path(run: str, *more: object, **query: object) -> str:
@@ -180,12 +180,12 @@ def batch_path(run: str, step: int, rank: int, micro_batch: int, attempt: int) -
 def list_runs(cursor: str | None = None) -> Request[RunList]:
     """A page of runs."""
     query = "" if cursor is None else f"?{urlencode({'cursor': cursor})}"
-    return Request("GET", f"/v1/runs{query}", _object_with("runs"))
+    return Request("GET", f"/v1/runs{query}", _object_with("runs", RunList))
 
 
 def get_run(run: str) -> Request[RunSummary]:
     """A run in short."""
-    return Request("GET", run_path(run), _object_with("run"))
+    return Request("GET", run_path(run), _object_with("run", RunSummary))
 
 
 def describe_run(
@@ -199,7 +199,10 @@ def describe_run(
         run, {name: value for name, value in said.items() if value is not None}
     )
     return Request(
-        "PUT", run_path(run), _object_with("run"), body=Body(JSON, [text.encode()])
+        "PUT",
+        run_path(run),
+        _object_with("run", RunSummary),
+        body=Body(JSON, [text.encode()]),
     )
 
 
@@ -214,19 +217,19 @@ def list_steps(
     """Steps, or the first page of them."""
     query = {"from": first, "to": last, "max_points": max_points}
     path = run_path(run, "steps", **query)
-    return Request("GET", path, _object_with("steps"))
+    return Request("GET", path, _object_with("steps", StepList))
 
 
 def more_steps(run: str, last: int | None, cursor: str) -> Request[StepList]:
     """A page of steps that is not the first."""
     path = run_path(run, "steps", to=last, cursor=cursor)
-    return Request("GET", path, _object_with("steps"))
+    return Request("GET", path, _object_with("steps", StepList))
 
 
 def get_step(run: str, step: int) -> Request[StepDetail]:
     """A step with all that it is made of."""
     path = run_path(run, "steps", step)
-    return Request("GET", path, _object_with("rank_details"))
+    return Request("GET", path, _object_with("rank_details", StepDetail))
 
 
 def export_run(run: str, format: str, of: str) -> Request[str]:  # noqa: A002 -- the service's name
@@ -235,11 +238,11 @@ def export_run(run: str, format: str, of: str) -> Request[str]:  # noqa: A002 --
     return Request("GET", path, lambda text: text.decode(), EXPORTS[format])
 
 
-def _object_with(key: str) -> Callable[[bytearray], Any]:
+def _object_with(key: str, declared: type[_T]) -> Callable[[bytearray], _T]:
     """Reads an object of JSON that tells by a key that it is the one that is meant."""
 
-    def decode(content: bytearray) -> Any:  # noqa: ANN401 -- an object of JSON
-        value = wire_json.loads(content)
+    def decode(content: bytearray) -> _T:
+        value = wire_json.loads(content, declared)
         if not isinstance(value, dict) or key not in value:
             raise ValueError(f"no object with {key}")
         return value

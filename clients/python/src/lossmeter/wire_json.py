@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import json
 import math
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
-_NON_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+from lossmeter.typed import convert
 
-# Names and labels of runs are free text: one may be "NaN".
-_FREE_TEXT = {"run", "labels"}
+_T = TypeVar("_T")
 
 
-def loads(text: str | bytes | bytearray) -> Any:  # noqa: ANN401 -- any value of JSON
-    """A value of an answer, with floats for numbers that JSON has not.
+def loads(text: str | bytes | bytearray, declared: type[_T]) -> _T:
+    """A value of an answer, as its declared type: see `lossmeter.typed`.
 
     Raises:
         ValueError: It is not JSON.
     """
-    return _with_floats(json.loads(text))
+    value: _T = convert(json.loads(text), declared)
+    return value
 
 
 def dumps(name: str, value: object) -> str:
@@ -60,20 +60,5 @@ def with_text(value: Any) -> Any:  # noqa: ANN401 -- any value of JSON
             return [with_text(inner) for inner in value]
         case dict():
             return {key: with_text(inner) for key, inner in value.items()}
-        case _:
-            return value
-
-
-def _with_floats(value: Any) -> Any:  # noqa: ANN401 -- any value of JSON
-    match value:
-        case str():
-            return _NON_FINITE.get(value, value)
-        case list():
-            return [_with_floats(inner) for inner in value]
-        case dict():
-            return {
-                key: inner if key in _FREE_TEXT else _with_floats(inner)
-                for key, inner in value.items()
-            }
         case _:
             return value
