@@ -21,6 +21,7 @@ import type { HeldBytesAccount } from '../wire/held-bytes.ts';
 import { missingField } from '../wire/request.ts';
 import type { RequestHeader } from '../wire/request.ts';
 import { BlockWriter } from './block-writer.ts';
+import { takeRows } from './row-memory.ts';
 
 /** What a row's target, mask and results take in memory while its batch is evaluated. */
 const BYTES_PER_ROW = 128;
@@ -68,8 +69,8 @@ export function* openBatch(pool: KernelPool, header: RequestHeader, held: HeldBy
   const returnsGradient = options.outputs.includes('gradient');
   const differentiates = returnsGradient || options.check_for_nan_in_loss_and_grad;
   const bytesPerRow = BYTES_PER_ROW + (differentiates ? BYTES_PER_ROW_OF_GRADIENT : 0);
-  const takeRows = (count: number): void => held.take(count * bytesPerRow, 'the results of the rows');
-  const targets = yield* selectTargets(shape, targetFieldsOf(header), options, { takeRows });
+  const takeRowsOf = (count: number): void => takeRows(held, count, bytesPerRow);
+  const targets = yield* selectTargets(shape, targetFieldsOf(header), options, { takeRows: takeRowsOf });
   requireNoIgnoreIndex(targets, header);
   const rows = targets.classes.length;
   const classes = shape.at(-1)!;
@@ -106,9 +107,11 @@ export function* openShard(pool: KernelPool, header: RequestHeader, held: HeldBy
   const { dtype, shape } = header.logits;
   const classes = shape.at(-1) ?? 0;
   const vocabulary = requireVocabulary(header.parameters, classes);
-  const takeRows = (count: number): void =>
-    held.take(count * (BYTES_PER_ROW + BYTES_PER_ROW_OF_SHARD), 'the results of the rows');
-  const targets = yield* selectTargets(shape, targetFieldsOf(header), options, { shard: vocabulary, takeRows });
+  const takeRowsOf = (count: number): void => takeRows(held, count, BYTES_PER_ROW + BYTES_PER_ROW_OF_SHARD);
+  const targets = yield* selectTargets(shape, targetFieldsOf(header), options, {
+    shard: vocabulary,
+    takeRows: takeRowsOf,
+  });
   requireNoIgnoreIndex(targets, header);
   requireShardable(options, { probabilities: targets.probabilities !== undefined });
   requireDivisible(options, targets.classes.length, vocabulary.size);

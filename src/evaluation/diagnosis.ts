@@ -24,6 +24,7 @@ import type { HeldBytesAccount } from '../wire/held-bytes.ts';
 import type { RequestHeader } from '../wire/request.ts';
 import { BlockWriter } from './block-writer.ts';
 import type { RowResults } from './block-writer.ts';
+import { takeRows } from './row-memory.ts';
 
 /** What a row takes in memory while its tensor is looked at. */
 const BYTES_PER_ROW = 64;
@@ -89,7 +90,9 @@ export function* openDiagnosis(pool: KernelPool, header: RequestHeader, held: He
   // Without labels their number is the client's word alone: before anything is made of it.
   const count = elementCount(shape.slice(0, -1));
   if (count === undefined) throw refuse('shape_mismatch', '/logits/shape', `${formatShape(shape)} is too large`);
-  held.take(count * BYTES_PER_ROW + classes * BYTES_PER_COLUMN, 'the results of the rows');
+  takeRows(held, count, BYTES_PER_ROW);
+  const columns = `the counts of ${classes} columns, ${BYTES_PER_COLUMN} bytes each,`;
+  held.take(classes * BYTES_PER_COLUMN, columns, 'split the tensor by columns');
   const { targets, rows } = yield* selectRows(header);
   const { options } = header;
   const badInColumn = makeBadInColumn(classes);

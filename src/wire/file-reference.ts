@@ -5,6 +5,7 @@ import { pointerTo, showValue } from '../suggestion.ts';
 import type { DType } from '../tensor/dtype.ts';
 import type { FileRange } from '../tensor/file-range.ts';
 import type { Shape } from '../tensor/shape.ts';
+import { adviceOn } from './held-bytes.ts';
 import type { HeldBytesAccount } from './held-bytes.ts';
 
 const REFERENCE_KEYS = ['file', 'tensor'] as const;
@@ -92,7 +93,7 @@ export async function readReferences(
   for (const field of ['label', 'input_mask', 'weight']) {
     const tensor = await openReference(field, fields[field], context);
     if (tensor === undefined) continue;
-    context.held.take(tensor.range.byteLength, field, 'split the batch by rows');
+    context.held.take(tensor.range.byteLength, field, adviceOn(field));
     read[field] = { dtype: tensor.dtype, shape: tensor.shape, data: await tensor.read() };
   }
   return read;

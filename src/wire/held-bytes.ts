@@ -1,6 +1,19 @@
 import { LossmeterError } from '../errors.ts';
 
-const STREAMING_ADVICE = 'send the tensor `logits` last, after label, input_mask, weight and options: then it streams';
+/** For logits that other tensors follow. */
+export const STREAMING_ADVICE =
+  'send the tensor `logits` last, after label, input_mask, weight and options: then it streams';
+
+/** For what grows with the rows. */
+export const SPLIT_ADVICE = 'split the batch by rows';
+
+const AS_BYTES_ADVICE = 'send the elements of `logits` as bytes, after all other fields: then they stream';
+
+/** What a client can do about a field, or a part of one, that is held whole before it is read. */
+export function adviceOn(field: string): string {
+  if (field.startsWith('logits')) return AS_BYTES_ADVICE;
+  return field === 'label' || field === 'input_mask' || field === 'the body' ? SPLIT_ADVICE : 'make it shorter';
+}
 
 /** Bytes of requests that wait in memory, over all requests: what cannot be handed on as it arrives. */
 export class HeldBytes {
@@ -18,7 +31,7 @@ export class HeldBytes {
   /** An account of one request: it takes as bytes arrive and gives all back at its end. */
   open(): HeldBytesAccount {
     let taken = 0;
-    const requireRoom: HeldBytesAccount['requireRoom'] = (bytes, what, advice = STREAMING_ADVICE) => {
+    const requireRoom: HeldBytesAccount['requireRoom'] = (bytes, what, advice) => {
       if (taken + bytes > this.#max) {
         const detail =
           `${what} must wait in memory, and with it more than the ${this.#max} bytes that requests may hold would be ` +
@@ -46,13 +59,13 @@ export class HeldBytes {
 
 export interface HeldBytesAccount {
   /** Throws what `take` would, and takes nothing: for what is announced and has not come. */
-  requireRoom(bytes: number, what: string, advice?: string): void;
+  requireRoom(bytes: number, what: string, advice: string): void;
   /**
    * @throws LossmeterError body_too_large when this request would hold too much, overloaded when it would with those of
    * others
    * @param advice what the client can do about it
    */
-  take(bytes: number, what: string, advice?: string): void;
+  take(bytes: number, what: string, advice: string): void;
   close(): void;
 }
 
@@ -66,18 +79,21 @@ const FIRST_BLOCK_BYTES = 256;
 export class HeldRuns {
   readonly #account: HeldBytesAccount;
   readonly #what: string;
+  readonly #advice: string;
   readonly runs: Uint8Array[] = [];
   #block = new Uint8Array(0);
   #filled = 0;
 
-  constructor(account: HeldBytesAccount, what: string) {
+  /** @param advice what the client can do when they are too many */
+  constructor(account: HeldBytesAccount, what: string, advice: string) {
     this.#account = account;
     this.#what = what;
+    this.#advice = advice;
   }
 
   push(chunk: Uint8Array): void {
     if (chunk.byteLength >= BLOCK_BYTES / 2) {
-      this.#account.take(chunk.byteLength, this.#what);
+      this.#account.take(chunk.byteLength, this.#what, this.#advice);
       this.runs.push(chunk);
       this.#block = new Uint8Array(0);
       this.#filled = 0;
@@ -98,7 +114,7 @@ export class HeldRuns {
     }
     let length = FIRST_BLOCK_BYTES;
     while (length < this.#filled + bytes) length *= 2;
-    this.#account.take(length - this.#block.byteLength, this.#what);
+    this.#account.take(length - this.#block.byteLength, this.#what, this.#advice);
     const block = new Uint8Array(length);
     block.set(this.#block);
     this.#block = block;

@@ -41,7 +41,11 @@ async function readJson(
   reader: ByteReader,
   { held: account, maxJsonBytes, parseJson }: Pick<DecodeContext, 'held' | 'maxJsonBytes' | 'parseJson'>,
 ): Promise<unknown> {
-  const held = new HeldRuns(account, 'the JSON body');
+  const held = new HeldRuns(
+    account,
+    'the JSON body',
+    'send it as application/vnd.msgpack, with `logits` last: then they stream',
+  );
   await reader.drain((chunk) => {
     if (reader.received > maxJsonBytes) {
       const detail = `a JSON body may have ${maxJsonBytes} bytes; larger batches go as application/vnd.msgpack`;

@@ -2,7 +2,7 @@ import { Unpackr } from 'msgpackr';
 import { LossmeterError } from '../errors.ts';
 import { showValue } from '../suggestion.ts';
 import type { ByteReader } from './byte-reader.ts';
-import { HeldRuns } from './held-bytes.ts';
+import { HeldRuns, adviceOn } from './held-bytes.ts';
 import type { HeldBytesAccount } from './held-bytes.ts';
 import { MsgpackExtent } from './msgpack-extent.ts';
 import { textOf } from './msgpack-numpy.ts';
@@ -21,10 +21,10 @@ export async function readValue(reader: ByteReader, account: HeldBytesAccount, w
     const run = chunk.subarray(0, length);
     reader.skip(length);
     if (extent.done && held === undefined) {
-      account.take(length, what);
+      account.take(length, what, adviceOn(what));
       return unpack(run, what);
     }
-    held ??= new HeldRuns(account, what);
+    held ??= new HeldRuns(account, what, adviceOn(what));
     held.push(run);
   }
   return unpack(held!.concat(), what);

@@ -4,7 +4,7 @@ import type { ByteReader } from './byte-reader.ts';
 import { isReferenceKey, openReference, readReferences, unknownReferenceKey } from './file-reference.ts';
 import { formatOf } from './msgpack-extent.ts';
 import { readValue } from './msgpack-value.ts';
-import { HeldRuns } from './held-bytes.ts';
+import { HeldRuns, STREAMING_ADVICE } from './held-bytes.ts';
 import {
   TENSOR_FIELDS,
   duplicateField,
@@ -169,7 +169,7 @@ class MsgpackRequest {
   }
 
   async #hold(byteLength: number): Promise<Uint8Array[]> {
-    const held = new HeldRuns(this.#context.held, 'logits.data');
+    const held = new HeldRuns(this.#context.held, 'logits.data', STREAMING_ADVICE);
     await this.#reader.forward(byteLength, 'logits.data', (run) => held.push(run));
     return held.runs;
   }

@@ -83,12 +83,14 @@ export function announcedJsonBytes(header: string | string[] | undefined): numbe
   throw new LossmeterError('malformed_body', detail);
 }
 
+const BINARY_ADVICE = 'send larger tensors as binary data behind it';
+
 /** A body that is JSON throughout. */
 async function readAll(
   reader: ByteReader,
   { held: account, maxJsonBytes, parseJson }: DecodeContext,
 ): Promise<unknown> {
-  const held = new HeldRuns(account, 'the JSON body');
+  const held = new HeldRuns(account, 'the JSON body', BINARY_ADVICE);
   await reader.drain((chunk) => {
     if (reader.received > maxJsonBytes) throw tooMuchJson(maxJsonBytes);
     held.push(chunk);
@@ -111,13 +113,13 @@ async function readHead(
   if (jsonBytes > maxJsonBytes) throw tooMuchJson(maxJsonBytes);
   const what = 'the JSON whose length Inference-Header-Content-Length says';
   if (contentLength !== undefined && jsonBytes > contentLength) throw truncated(what, jsonBytes, contentLength);
-  const held = new HeldRuns(account, 'the JSON');
+  const held = new HeldRuns(account, 'the JSON', BINARY_ADVICE);
   await reader.forward(jsonBytes, what, (run) => held.push(run));
   return parseJson(held.concat());
 }
 
 function tooMuchJson(maxJsonBytes: number): LossmeterError {
-  const detail = `the JSON of a request may have ${maxJsonBytes} bytes; send larger tensors as binary data behind it`;
+  const detail = `the JSON of a request may have ${maxJsonBytes} bytes; ${BINARY_ADVICE}`;
   return new LossmeterError('body_too_large', detail);
 }
 

@@ -2,7 +2,7 @@ import { LossmeterError, refuse } from '../errors.ts';
 import { pointerTo, showValue, suggestName } from '../suggestion.ts';
 import { truncated } from './byte-reader.ts';
 import type { ByteReader } from './byte-reader.ts';
-import { HeldRuns } from './held-bytes.ts';
+import { HeldRuns, adviceOn } from './held-bytes.ts';
 import { TENSOR_FIELDS, makeHeader, missingField, requireRequestField } from './request.ts';
 import type { Codec, DecodeContext } from './request.ts';
 import { LENGTH_BYTES, MAX_HEADER_BYTES, parseHeader } from './safetensors-header.ts';
@@ -46,7 +46,7 @@ async function readHeader(reader: ByteReader, context: DecodeContext): Promise<S
   if (first !== undefined && first !== OPENING_BRACE) {
     throw notSafetensors(`byte 8 is 0x${first.toString(16).padStart(2, '0')}, expected 0x7b, the { of a header`);
   }
-  const held = new HeldRuns(context.held, 'the safetensors header');
+  const held = new HeldRuns(context.held, 'the safetensors header', adviceOn('the safetensors header'));
   await reader.forward(length, 'the safetensors header', (run) => held.push(run));
   const header = parseHeader(held.concat(), (name) => requireTensorName(name, context));
   requireAnnounced(header, length, context.contentLength);

@@ -2,7 +2,7 @@ import type { DType } from '../tensor/dtype.ts';
 import type { Shape } from '../tensor/shape.ts';
 import { requireEnd } from './byte-reader.ts';
 import type { ByteReader } from './byte-reader.ts';
-import { HeldRuns } from './held-bytes.ts';
+import { HeldRuns, STREAMING_ADVICE, adviceOn } from './held-bytes.ts';
 import type { DecodeContext, LogitsWriter } from './request.ts';
 
 /** A tensor whose bytes stand in the body, at its place among others. */
@@ -43,7 +43,7 @@ export async function readStoredTensors(
       await reader.forward(byteLength, name, (run) => writer.write(run));
       return requireEnd(reader);
     }
-    const held = new HeldRuns(account, name);
+    const held = new HeldRuns(account, name, name === 'logits' ? STREAMING_ADVICE : adviceOn(name));
     await reader.forward(byteLength, name, (run) => held.push(run));
     if (name === 'logits') waiting = held.runs;
     else fields[name] = { dtype, shape, data: held.concat() };

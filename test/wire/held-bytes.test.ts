@@ -4,7 +4,7 @@ import { HeldBytes, HeldRuns } from '../../src/wire/held-bytes.ts';
 test('single bytes are copied together, and cost what they are', () => {
   const bytes = new HeldBytes(2 ** 30);
   const account = bytes.open();
-  const held = new HeldRuns(account, 'test');
+  const held = new HeldRuns(account, 'test', 'split it');
   const sent = Uint8Array.from({ length: 200_000 }, (_, k) => k);
   for (let k = 0; k < sent.length; k++) held.push(sent.subarray(k, k + 1));
   expect(Buffer.from(held.concat()).equals(sent)).toBe(true);
@@ -15,7 +15,7 @@ test('single bytes are copied together, and cost what they are', () => {
 });
 
 test('runs of any length keep their order', () => {
-  const held = new HeldRuns(new HeldBytes(2 ** 30).open(), 'test');
+  const held = new HeldRuns(new HeldBytes(2 ** 30).open(), 'test', 'split it');
   const sent = Uint8Array.from({ length: 500_000 }, (_, k) => k * 7);
   let at = 0;
   for (const length of [1, 40_000, 3, 30_000, 70_000, 2, 65_536, 10, 100_000, 65_530, 10, 128_908]) {
@@ -28,10 +28,12 @@ test('runs of any length keep their order', () => {
 test('one request that is too large is told apart from many that are', () => {
   const bytes = new HeldBytes(100);
   const [first, second] = [bytes.open(), bytes.open()];
-  first.take(80, 'a field');
-  expect(() => first.take(21, 'a field')).toThrow(expect.objectContaining({ code: 'body_too_large' }));
-  expect(() => second.take(30, 'a field')).toThrow(expect.objectContaining({ code: 'overloaded', status: 429 }));
+  first.take(80, 'a field', 'split it');
+  expect(() => first.take(21, 'a field', 'split it')).toThrow(expect.objectContaining({ code: 'body_too_large' }));
+  expect(() => second.take(30, 'a field', 'split it')).toThrow(
+    expect.objectContaining({ code: 'overloaded', status: 429 }),
+  );
   first.close();
-  second.take(30, 'a field');
+  second.take(30, 'a field', 'split it');
   expect(bytes.held).toBe(30);
 });
