@@ -59,6 +59,10 @@ export interface ErrorPlace {
   detail: string;
 }
 
+/** Characters of a detail, and places, that a client is shown: no more whatever it sent. */
+const MAX_DETAIL_LENGTH = 4096;
+const MAX_PLACES = 64;
+
 /** A refusal: becomes an RFC 9457 problem on the wire. */
 export class LossmeterError extends Error {
   override readonly name = 'LossmeterError';
@@ -74,9 +78,9 @@ export class LossmeterError extends Error {
     places: readonly ErrorPlace[] = [],
     { extensions = {}, ...options }: ErrorOptions & { extensions?: Readonly<Record<string, unknown>> } = {},
   ) {
-    super(detail, options);
+    super(detail.length > MAX_DETAIL_LENGTH ? `${detail.slice(0, MAX_DETAIL_LENGTH - 1)}…` : detail, options);
     this.code = code;
-    this.places = places;
+    this.places = places.slice(0, MAX_PLACES);
     this.extensions = extensions;
   }
 

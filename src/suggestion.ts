@@ -41,6 +41,21 @@ export function showValue(value: unknown, depth = 0): string {
   return isArray ? `[${parts.join(',')}]` : `{${parts.join(',')}}`;
 }
 
+/**
+ * The key under which an object that came with too many keys has the number of those that were left out. No object of a
+ * request has half as many known keys as are kept.
+ */
+export const SURPLUS_KEY = '…';
+
+const MOST_KEYS = 256;
+
+/** The entries of an object, shortened: each key that is kept costs time wherever the object goes. */
+export function shortEntries(value: object): [key: string, value: unknown][] {
+  const entries: [string, unknown][] = Object.entries(value);
+  if (entries.length <= MOST_KEYS) return entries;
+  return [...entries.slice(0, MOST_KEYS), [SURPLUS_KEY, entries.length - MOST_KEYS]];
+}
+
 function cut(text: string): string {
   return text.length > MAX_SHOWN_LENGTH ? `${text.slice(0, MAX_SHOWN_LENGTH - 1)}…` : text;
 }

@@ -114,7 +114,10 @@ export class Evaluator {
     this.#held = new HeldBytes(limits.maxHeldBytes);
     this.admission = new Admission(limits, () => pool.slabs.isWaitedFor);
     this.#jsonParser = new JsonParser(limits.maxJsonDepth);
-    this.#json = { maxJsonBytes: limits.maxJsonBytes, parseJson: (text) => this.#jsonParser.parse(text) };
+    this.#json = {
+      maxJsonBytes: limits.maxJsonBytes,
+      parseJson: (text, account) => this.#jsonParser.parse(text, account),
+    };
     this.#dataDirectory =
       limits.dataDir === undefined ? undefined : new DataDirectory(limits.dataDir, limits.maxJsonBytes);
   }

@@ -4,7 +4,7 @@ import { Value } from 'typebox/value';
 import type { Transform } from '../../kernels/loader.ts';
 import { LossmeterError, refuse } from '../errors.ts';
 import type { ErrorPlace } from '../errors.ts';
-import { pointerTo, showValue, suggestName } from '../suggestion.ts';
+import { SURPLUS_KEY, pointerTo, showValue, suggestName } from '../suggestion.ts';
 
 /** Names of what `outputs` can ask for. */
 const OUTPUTS = ['per_token_loss', 'lse', 'gradient', 'predictions', 'target_rank', 'entropy'] as const;
@@ -205,18 +205,35 @@ export function parseOptions(given: unknown): Options {
     const detail = `options is ${showValue(given)}, expected a map of option names to values`;
     throw new LossmeterError('invalid_option', detail, [{ pointer: '/options', detail }]);
   }
-  const places = Object.entries(given).flatMap(([name, value]) => optionFault(name, value) ?? []);
-  if (places.length > 0) {
-    const named = places.slice(0, MAX_PLACES);
-    const more = places.length > named.length ? `; and ${places.length - named.length} more` : '';
-    throw new LossmeterError('invalid_option', named.map((place) => place.detail).join('; ') + more, named);
-  }
+  requireOptions(given);
   const { parallel_config: parallel, ...others } = given as GivenOptions;
   return {
     ...DEFAULT_OPTIONS,
     ...others,
     parallel_config: { ...DEFAULT_OPTIONS.parallel_config, ...parallel },
   };
+}
+
+/** @throws LossmeterError invalid_option that names some of the options that are wrong, and counts the others */
+function requireOptions(given: object): void {
+  const places: ErrorPlace[] = [];
+  let others = 0;
+  for (const [name, value] of Object.entries(given)) {
+    if (name === SURPLUS_KEY && typeof value === 'number') others += value;
+    // Each name that is unknown is compared with all known ones: only those that the answer shows are.
+    else if (places.length === MAX_PLACES) others += isValid(name, value) ? 0 : 1;
+    else {
+      const fault = optionFault(name, value);
+      if (fault !== undefined) places.push(fault);
+    }
+  }
+  if (places.length + others === 0) return;
+  const more = others > 0 ? `; and ${others} more` : '';
+  throw new LossmeterError('invalid_option', places.map((place) => place.detail).join('; ') + more, places);
+}
+
+function isValid(name: string, value: unknown): boolean {
+  return Object.hasOwn(properties, name) && Value.Check(properties[name]!, value);
 }
 
 /** The first option in which two evaluations differ, and what it is in each, as text. */

@@ -4,11 +4,11 @@ import { Piscina } from 'piscina';
 import { Kernel } from '../../kernels/loader.ts';
 import type { Variant } from '../../kernels/loader.ts';
 import { LossmeterError } from '../errors.ts';
+import { TaskQueue } from '../task-queue.ts';
 import type { FloatDType } from '../tensor/dtype.ts';
 import { evaluateBlock, plainBlock } from './block.ts';
 import type { Block, BlockResult } from './block.ts';
 import { Slabs } from './slabs.ts';
-import { TaskQueue } from './task-queue.ts';
 import type { FileReply, FileTask, SlabReply, SlabTask, WorkerData } from './worker.ts';
 
 /** How long after the loss of a worker it is seen to that another one has taken its place, in milliseconds. */

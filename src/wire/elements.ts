@@ -1,7 +1,9 @@
 import { refuse } from '../errors.ts';
 import { showValue } from '../suggestion.ts';
-import { isFloatDType } from '../tensor/dtype.ts';
+import { DTYPE_BYTES, isFloatDType } from '../tensor/dtype.ts';
 import type { DType } from '../tensor/dtype.ts';
+import { elementsOf } from '../tensor/tensor.ts';
+import type { NumberArray } from './number-array.ts';
 
 /** Closed ranges of the integer dtypes. */
 const RANGES = {
@@ -47,7 +49,7 @@ export function encodeElements(field: string, dtype: DType, values: readonly unk
       case 'float16':
         return bytesOf(Float16Array.from(numbers));
       case 'bfloat16':
-        return bytesOf(Uint16Array.from(new Uint32Array(Float32Array.from(numbers).buffer), roundToBfloat16));
+        return bytesOf(toBfloat16(numbers));
     }
   }
   const [low, high] = RANGES[dtype];
@@ -77,6 +79,58 @@ export function encodeElements(field: string, dtype: DType, values: readonly unk
     case 'bool':
       return Uint8Array.from(integers, Number);
   }
+}
+
+/**
+ * The same for numbers that were read into a NumberArray, run by run.
+ * @throws LossmeterError invalid_tensor with the first entry that does not fit
+ */
+export function encodeNumbers(field: string, dtype: DType, numbers: NumberArray): Uint8Array {
+  const { fault } = numbers;
+  const wrong = (index: number, value: number, expected: string): Error => {
+    const shown = showValue(fault?.index === index ? fault.value : value);
+    return refuse(
+      'invalid_tensor',
+      `/${field}/data/${index}`,
+      `entry ${index} of ${field} is ${shown}, expected ${expected}`,
+    );
+  };
+  const bytes = new Uint8Array(numbers.length * DTYPE_BYTES[dtype]);
+  let at = 0;
+  if (isFloatDType(dtype)) {
+    if (fault !== undefined) throw wrong(fault.index, Number.NaN, 'a number, "NaN", "Infinity" or "-Infinity"');
+    const elements = elementsOf({ dtype, shape: [], data: bytes });
+    for (const run of numbers.runs()) {
+      elements.set(dtype === 'bfloat16' ? toBfloat16(run) : run, at);
+      at += run.length;
+    }
+    return bytes;
+  }
+  const [low, high] = RANGES[dtype];
+  const [least, greatest] = [
+    Math.max(Number(low), Number.MIN_SAFE_INTEGER),
+    Math.min(Number(high), Number.MAX_SAFE_INTEGER),
+  ];
+  const isWide = dtype === 'int64' || dtype === 'uint64';
+  // By halves: a 64-bit element would be written as a BigInt.
+  const elements = isWide ? new Int32Array(bytes.buffer) : elementsOf({ dtype, shape: [], data: bytes });
+  for (const run of numbers.runs()) {
+    for (const [k, value] of run.entries()) {
+      if (!(Number.isInteger(value) && value >= least && value <= greatest)) {
+        throw wrong(at + k, value, `an integer of ${dtype}, in [${low}, ${high}]`);
+      }
+      if (isWide) {
+        elements[2 * (at + k)] = value;
+        elements[2 * (at + k) + 1] = Math.floor(value / 2 ** 32);
+      } else elements[at + k] = value;
+    }
+    at += run.length;
+  }
+  return bytes;
+}
+
+function toBfloat16(run: Float64Array): Uint16Array {
+  return Uint16Array.from(new Uint32Array(Float32Array.from(run).buffer), roundToBfloat16);
 }
 
 function bytesOf(view: ArrayBufferView): Uint8Array {

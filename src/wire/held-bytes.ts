@@ -1,4 +1,6 @@
 import { LossmeterError } from '../errors.ts';
+import { runInTurns } from '../steps.ts';
+import type { Steps } from '../steps.ts';
 
 /** For logits that other tensors follow. */
 export const STREAMING_ADVICE =
@@ -49,6 +51,10 @@ export class HeldBytes {
         this.#held += bytes;
         taken += bytes;
       },
+      give: (bytes) => {
+        this.#held -= bytes;
+        taken -= bytes;
+      },
       close: () => {
         this.#held -= taken;
         taken = 0;
@@ -66,6 +72,8 @@ export interface HeldBytesAccount {
    * @param advice what the client can do about it
    */
   take(bytes: number, what: string, advice: string): void;
+  /** Gives back a part of what was taken. */
+  give(bytes: number): void;
   close(): void;
 }
 
@@ -120,7 +128,38 @@ export class HeldRuns {
     this.#block = block;
   }
 
+  get byteLength(): number {
+    return this.runs.reduce((sum, run) => sum + run.byteLength, 0);
+  }
+
+  /** All bytes in one buffer that nobody else has. Each run is let go of when it was copied. */
+  async gather(): Promise<Uint8Array<ArrayBuffer>> {
+    const { byteLength } = this;
+    this.#account.take(byteLength, this.#what, this.#advice);
+    const bytes = new Uint8Array(byteLength);
+    const { runs } = this;
+    let at = 0;
+    const copy = function* (): Steps<void> {
+      for (let run = runs.shift(); run !== undefined; run = runs.shift()) {
+        bytes.set(run, at);
+        at += run.byteLength;
+        yield;
+      }
+    };
+    await runInTurns(copy());
+    this.#account.give(byteLength);
+    return bytes;
+  }
+
   concat(): Uint8Array {
     return this.runs.length === 1 ? this.runs[0]! : Buffer.concat(this.runs);
   }
+}
+
+/** Runs up to this length in all are copied together at once. */
+const CONCAT_BYTES = 2 ** 18;
+
+/** All bytes in one buffer: one of their own when they are many. */
+export function gathered(held: HeldRuns): Uint8Array | Promise<Uint8Array> {
+  return held.byteLength <= CONCAT_BYTES ? held.concat() : held.gather();
 }

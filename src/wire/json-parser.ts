@@ -1,62 +1,75 @@
 import { extname } from 'node:path';
-import { Piscina } from 'piscina';
-import { LossmeterError } from '../errors.ts';
+import { inSteps, runInTurns } from '../steps.ts';
+import type { Steps } from '../steps.ts';
+import { Threads } from '../threads.ts';
+import type { HeldBytesAccount } from './held-bytes.ts';
 import { parseJson } from './json-text.ts';
-import type { JsonReply, JsonTask } from './json-worker.ts';
+import type { JsonTask, ReadJson } from './json-worker.ts';
 
 /** Texts up to this size are parsed where they are: that takes about 5 ms at most. */
 const MAX_INLINE_BYTES = 256 * 1024;
 
-/** Megabytes that the values of a text may take: what takes more ends the thread, and not the service. */
+/** Bound on the values of a text apart from tensors, whose bytes are on the account. */
 const MAX_HEAP_MB = 1024;
 
-/** A worker that had nothing to do for so long ends: it may have grown by ten times the text. */
-const IDLE_MS = 10_000;
+/** Texts that are read at a time: each may take a second. */
+const MAX_THREADS = 2;
 
-/**
- * Reads JSON texts, large ones on a thread of their own, so that other requests are answered meanwhile. One at a time:
- * their values take many times the memory of the text.
- */
+const BYTES_PER_NUMBER = 8;
+
+/** Reads JSON texts, large ones on threads of their own, so that other requests are answered meanwhile. */
 export class JsonParser {
   readonly #maxDepth: number;
-  #piscina: Piscina<JsonTask, JsonReply> | undefined;
+  readonly #threads: Threads<JsonTask, ReadJson>;
 
   /** @param maxDepth nesting that a text may have */
   constructor(maxDepth: number) {
     this.#maxDepth = maxDepth;
+    this.#threads = new Threads({
+      filename: new URL(`./json-worker${extname(import.meta.url)}`, import.meta.url),
+      maxThreads: MAX_THREADS,
+      maxHeapMegabytes: MAX_HEAP_MB,
+      what: 'the JSON body',
+    });
   }
 
-  /** @throws LossmeterError malformed_body, and what is wrong with the tensors of a large text */
-  async parse(text: Uint8Array): Promise<unknown> {
+  /**
+   * @param text in a buffer of its own when it is large: it is moved
+   * @param account takes what the values may need before they are made
+   * @throws LossmeterError malformed_body, and what is wrong with the tensors of a large text
+   */
+  async parse(text: Uint8Array, account: HeldBytesAccount): Promise<unknown> {
     if (text.byteLength <= MAX_INLINE_BYTES) return parseJson(text, this.#maxDepth);
-    this.#piscina ??= new Piscina({
-      filename: new URL(`./json-worker${extname(import.meta.url)}`, import.meta.url).href,
-      minThreads: 0,
-      maxThreads: 1,
-      idleTimeout: IDLE_MS,
-      recordTiming: false,
-      // With the small young generation that the main thread has it would collect its garbage all the time.
-      resourceLimits: { maxOldGenerationSizeMb: MAX_HEAP_MB, maxYoungGenerationSizeMb: 32 },
-    });
-    // Of a thread that fails while it has nothing to do; unheard, it would end the process.
-    this.#piscina.on('error', () => undefined);
-    // A buffer of its own can be moved; one that others look into cannot.
-    const own = new Uint8Array(text);
-    const reply = await this.#piscina
-      .run({ text: own, maxDepth: this.#maxDepth }, { transferList: [own.buffer] })
-      .catch((cause: unknown) => {
-        if ((cause as NodeJS.ErrnoException).code === 'ERR_WORKER_OUT_OF_MEMORY') {
-          const detail = `the values of the JSON body take more than ${MAX_HEAP_MB} MB; send tensors as {dtype, shape, data} with data in base64, or MessagePack`;
-          throw new LossmeterError('body_too_large', detail, [], { cause });
-        }
-        throw new LossmeterError('worker_lost', 'the thread that read the JSON body ended', [], { cause });
-      });
-    if ('value' in reply) return reply.value;
-    const { code, detail, places } = reply.refusal;
-    throw new LossmeterError(code, detail, places);
+    const needed = await runInTurns(neededBytes(text));
+    account.take(needed, 'the values of the JSON body', 'send tensors as bytes, in MessagePack or safetensors');
+    const own = ownBytes(text);
+    const { value, tensorBytes } = await this.#threads.run({ text: own, maxDepth: this.#maxDepth }, [own.buffer]);
+    account.give(Math.max(0, needed - tensorBytes));
+    return value;
   }
 
   async close(): Promise<void> {
-    await this.#piscina?.close();
+    await this.#threads.close();
   }
+}
+
+const COMMA = 0x2c;
+
+/**
+ * An upper bound on the memory that a text is read with: its numbers, as they are read and in their dtype, and its
+ * strings, with the bytes that they become. Each number but the first of an array follows a comma.
+ */
+function* neededBytes(text: Uint8Array): Steps<number> {
+  let commas = 0;
+  yield* inSteps(text.byteLength, (from, to) => {
+    for (let at = from; at < to; at++) if (text[at] === COMMA) commas++;
+  });
+  return 2 * BYTES_PER_NUMBER * commas + 2 * Math.max(0, text.byteLength - 2 * commas);
+}
+
+/** The bytes in a buffer that can be moved: they may be a part of a larger one. */
+function ownBytes(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  const { buffer, byteLength } = bytes;
+  const isOwn = buffer instanceof ArrayBuffer && buffer.byteLength === byteLength;
+  return isOwn ? new Uint8Array(buffer) : new Uint8Array(bytes);
 }

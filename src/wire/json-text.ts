@@ -1,35 +1,52 @@
-import { LossmeterError } from '../errors.ts';
+import {
+  JsonScanner,
+  MAX_CONTAINERS,
+  MAX_VALUES,
+  malformed,
+  tooDeep,
+  tooManyContainers,
+  tooManyValues,
+} from './json-scanner.ts';
+import type { Reading } from './json-scanner.ts';
+import { NumberArray } from './number-array.ts';
 import { dtypeOf } from './open-inference-datatype.ts';
+import { shortEntries } from '../suggestion.ts';
 import { tensorFromValue } from './tensor-value.ts';
 
 /**
- * Strings, or the bare tokens that Python's json writes for numbers that JSON has not. A string that does not end goes to
- * the end of the text: were it no match, every quote in it would be tried.
- */
-const STRING_OR_BARE_TOKEN = /"[^"\\]*(?:\\[^][^"\\]*)*(?:"|\\?$)|-?Infinity|NaN/g;
-
-/**
+ * Reads a small text at once: the engine does, unless there are bare tokens that JSON does not have.
  * @param maxDepth nesting that the text may have: each level becomes a JavaScript object, of one byte
  * @throws LossmeterError malformed_body
  */
 export function parseJson(bytes: Uint8Array, maxDepth: number): unknown {
   requireModest(bytes, maxDepth);
-  const text = new TextDecoder().decode(bytes);
   try {
-    return JSON.parse(text);
+    return JSON.parse(new TextDecoder().decode(bytes));
   } catch (cause) {
-    const quoted = text.replace(STRING_OR_BARE_TOKEN, (token) => (token.startsWith('"') ? token : `"${token}"`));
     try {
-      return JSON.parse(quoted);
+      return new JsonScanner(bytes, maxDepth).scan();
     } catch {
-      const reason = (cause as SyntaxError).message;
-      throw new LossmeterError('malformed_body', `the body is not JSON: ${reason}`, [], { cause });
+      throw malformed(`is not JSON: ${(cause as SyntaxError).message}`, cause);
     }
   }
 }
 
-/** Arrays and objects that a text may have, each of which takes some 50 bytes and more: rows of nested arrays, above all. */
-const MAX_CONTAINERS = 2 ** 20;
+/**
+ * Reads a large text, in memory that is bounded by its length.
+ * @returns the request with its tensors as bytes
+ * @param transfer gets the buffers that can be moved to another thread
+ * @throws LossmeterError malformed_body, invalid_tensor
+ */
+export function readLargeJson(bytes: Uint8Array, maxDepth: number, transfer: ArrayBuffer[]): unknown {
+  return packTensors(new JsonScanner(bytes, maxDepth, readingOf).scan(), transfer);
+}
+
+/** Tensors are read as numbers; a field that no request has is passed over, and refused by its name. */
+function readingOf(key: string, depth: number): Reading {
+  if (depth > 1) return key === 'data' ? 'numbers' : 'value';
+  if (TENSOR_FIELDS.has(key)) return 'numbers';
+  return FIELDS.has(key) ? 'value' : 'skip';
+}
 
 const [QUOTE, BACKSLASH, OPEN_ARRAY, CLOSE_ARRAY, OPEN_OBJECT, CLOSE_OBJECT] = Buffer.from('"\\[]{}');
 
@@ -37,31 +54,19 @@ const [QUOTE, BACKSLASH, OPEN_ARRAY, CLOSE_ARRAY, OPEN_OBJECT, CLOSE_OBJECT] = B
 function requireModest(bytes: Uint8Array, maxDepth: number): void {
   let depth = 0;
   let containers = 0;
+  let isInString = false;
   for (let at = 0; at < bytes.length; at++) {
     const byte = bytes[at];
-    if (byte === QUOTE) {
-      at = endOfString(bytes, at + 1);
+    if (byte === QUOTE) isInString = !isInString;
+    else if (isInString) {
+      if (byte === BACKSLASH) at++;
     } else if (byte === OPEN_ARRAY || byte === OPEN_OBJECT) {
-      if (++depth > maxDepth) throw malformed(`is nested deeper than ${maxDepth} levels`);
-      if (++containers > MAX_CONTAINERS) {
-        throw malformed(
-          `has more than ${MAX_CONTAINERS} arrays and objects; send large tensors as {dtype, shape, data}`,
-        );
-      }
+      if (++depth > maxDepth) throw tooDeep(maxDepth);
+      if (++containers > MAX_CONTAINERS) throw tooManyContainers();
     } else if (byte === CLOSE_ARRAY || byte === CLOSE_OBJECT) {
       depth--;
     }
   }
-}
-
-/** Where the quote stands that ends a string. */
-function endOfString(bytes: Uint8Array, from: number): number {
-  for (let quote = bytes.indexOf(QUOTE!, from); quote >= 0; quote = bytes.indexOf(QUOTE!, quote + 1)) {
-    let escapes = 0;
-    while (bytes[quote - 1 - escapes] === BACKSLASH) escapes++;
-    if (escapes % 2 === 0) return quote;
-  }
-  return bytes.length;
 }
 
 /** Fields that hold a tensor, which may be a nested array by itself. */
@@ -73,8 +78,7 @@ const FIELDS: ReadonlySet<string> = new Set([
   ...['id', 'inputs', 'outputs', 'parameters'],
 ]);
 
-/** Values outside of tensors: each is copied when it travels between threads. A tensor counts as its fields do. */
-const MAX_VALUES = 2 ** 18;
+/** A tensor counts as its fields do. */
 const VALUES_PER_TENSOR = 8;
 
 /** Buffers up to this size are copied: each that is moved is compared with all others, which takes the square of them. */
@@ -85,16 +89,16 @@ const COPIED_BYTES = 2 ** 16;
  * @param transfer gets the buffers that can be moved
  * @throws LossmeterError invalid_tensor, as the reader of the request would; malformed_body when it is no request
  */
-export function packTensors(request: unknown, transfer: ArrayBuffer[]): unknown {
+function packTensors(request: unknown, transfer: ArrayBuffer[]): unknown {
   let values = 0;
   const count = (added: number): void => {
     values += added;
-    if (values > MAX_VALUES) throw malformed(`holds more than ${MAX_VALUES} values outside of its tensors`);
+    if (values > MAX_VALUES) throw tooManyValues();
   };
   const pack = (value: unknown, path: readonly string[]): unknown => {
     if (path.length === 1 && !FIELDS.has(path[0]!)) return null;
     const isTensorField = path.length === 1 && TENSOR_FIELDS.has(path[0]);
-    if (isTensorField ? Array.isArray(value) || hasData(value) : hasData(value) && 'dtype' in value) {
+    if (isTensorField ? isArray(value) || hasData(value) : hasData(value) && 'dtype' in value) {
       count(VALUES_PER_TENSOR);
       const tensor = tensorFromValue(path.join('/'), value);
       return { ...tensor, data: moved(tensor.data, transfer) };
@@ -106,19 +110,19 @@ export function packTensors(request: unknown, transfer: ArrayBuffer[]): unknown 
     count(1);
     if (typeof value !== 'object' || value === null) return value;
     if (Array.isArray(value)) return value.map((inner, index) => pack(inner, [...path, String(index)]));
-    return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, pack(inner, [...path, name])]));
+    return Object.fromEntries(shortEntries(value).map(([name, inner]) => [name, pack(inner, [...path, name])]));
   };
   return pack(request, []);
 }
 
-function malformed(what: string): LossmeterError {
-  return new LossmeterError('malformed_body', `the body ${what}`);
+function isArray(value: unknown): boolean {
+  return Array.isArray(value) || value instanceof NumberArray;
 }
 
 /** The same for an input of the Open Inference Protocol. What is wrong but for its data is left to its reader. */
 function packInput(input: Readonly<Record<string, unknown>>, transfer: ArrayBuffer[]): unknown {
   const { name, datatype, shape, data } = input;
-  if (!Array.isArray(data)) return { ...input };
+  if (!isArray(data)) return { ...input };
   const dtype = dtypeOf(datatype);
   if (!TENSOR_FIELDS.has(name) || dtype === undefined) return { ...input, data: [] };
   return { ...input, data: moved(tensorFromValue(name as string, { dtype, shape, data }).data, transfer) };
@@ -126,7 +130,8 @@ function packInput(input: Readonly<Record<string, unknown>>, transfer: ArrayBuff
 
 /** In a buffer of its own: that of base64 may be a part of Node's pool. */
 function moved(data: Uint8Array, transfer: ArrayBuffer[]): Uint8Array {
-  const own = new Uint8Array(data);
+  const isOwn = data.byteLength === data.buffer.byteLength && data.buffer instanceof ArrayBuffer;
+  const own = isOwn ? new Uint8Array(data.buffer) : new Uint8Array(data);
   if (own.byteLength > COPIED_BYTES) transfer.push(own.buffer);
   return own;
 }

@@ -1,12 +1,6 @@
 import { move, transferableSymbol, valueSymbol } from 'piscina';
-import { LossmeterError } from '../errors.ts';
-import type { ErrorCode, ErrorPlace } from '../errors.ts';
-import { packTensors, parseJson } from './json-text.ts';
-
-/** What the worker says of a text: a refusal as its parts, for classes do not travel between threads. */
-export type JsonReply =
-  | { value: unknown }
-  | { refusal: { code: ErrorCode; detail: string; places: readonly ErrorPlace[] } };
+import { replyTo } from '../threads.ts';
+import { readLargeJson } from './json-text.ts';
 
 /** A text, which is moved, and the nesting that it may have. */
 export interface JsonTask {
@@ -14,14 +8,17 @@ export interface JsonTask {
   maxDepth: number;
 }
 
-export default function parseText({ text, maxDepth }: JsonTask): unknown {
+/** A request with its tensors as bytes, and how many they are. */
+export interface ReadJson {
+  value: unknown;
+  tensorBytes: number;
+}
+
+export default function readText({ text, maxDepth }: JsonTask): unknown {
   const transfer: ArrayBuffer[] = [];
-  let reply: JsonReply;
-  try {
-    reply = { value: packTensors(parseJson(text, maxDepth), transfer) };
-  } catch (error) {
-    if (!(error instanceof LossmeterError)) throw error;
-    reply = { refusal: { code: error.code, detail: error.message, places: error.places } };
-  }
+  const reply = replyTo((): ReadJson => {
+    const value = readLargeJson(text, maxDepth, transfer);
+    return { value, tensorBytes: transfer.reduce((sum, { byteLength }) => sum + byteLength, 0) };
+  });
   return move({ [transferableSymbol]: transfer, [valueSymbol]: reply });
 }

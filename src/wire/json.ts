@@ -2,7 +2,7 @@ import { LossmeterError } from '../errors.ts';
 import { showValue } from '../suggestion.ts';
 import type { ByteReader } from './byte-reader.ts';
 import { openReference, readReferences } from './file-reference.ts';
-import { HeldRuns } from './held-bytes.ts';
+import { HeldRuns, gathered } from './held-bytes.ts';
 import { logitsFrom, makeHeader, missingField, requireRequestField, tookWithoutTensors } from './request.ts';
 import type { Codec, DecodeContext } from './request.ts';
 import { requireLogitsDType, tensorFromValue } from './tensor-value.ts';
@@ -53,5 +53,5 @@ async function readJson(
     }
     held.push(chunk);
   });
-  return parseJson(held.concat());
+  return parseJson(await gathered(held), account);
 }

@@ -3,7 +3,7 @@ import { showValue } from '../suggestion.ts';
 import type { FloatDType } from '../tensor/dtype.ts';
 import { truncated } from './byte-reader.ts';
 import type { ByteReader } from './byte-reader.ts';
-import { HeldRuns } from './held-bytes.ts';
+import { HeldRuns, gathered } from './held-bytes.ts';
 import { readInferenceRequest } from './open-inference-request.ts';
 import type { InferenceInput, InferenceRequest, OutputNames } from './open-inference-request.ts';
 import { makeHeader } from './request.ts';
@@ -96,7 +96,7 @@ async function readAll(
     held.push(chunk);
   });
   try {
-    return await parseJson(held.concat());
+    return await parseJson(await gathered(held), account);
   } catch (error) {
     if (!(error instanceof LossmeterError) || error.code !== 'malformed_body') throw error;
     const hint = 'tensors may follow JSON whose length Inference-Header-Content-Length says, and here it is missing';
@@ -115,7 +115,7 @@ async function readHead(
   if (contentLength !== undefined && jsonBytes > contentLength) throw truncated(what, jsonBytes, contentLength);
   const held = new HeldRuns(account, 'the JSON', BINARY_ADVICE);
   await reader.forward(jsonBytes, what, (run) => held.push(run));
-  return parseJson(held.concat());
+  return parseJson(await gathered(held), account);
 }
 
 function tooMuchJson(maxJsonBytes: number): LossmeterError {

@@ -67,7 +67,7 @@ export interface DecodeContext {
   readonly parameterNames: readonly string[];
   readonly maxJsonBytes: number;
   /** Reads a JSON text: see JsonParser. */
-  readonly parseJson: (text: Uint8Array) => unknown;
+  readonly parseJson: (text: Uint8Array, account: HeldBytesAccount) => unknown;
   /** Opens files that the request names; undefined where it may not. */
   readonly files?: TensorFiles | undefined;
   /** Bytes of the whole body, where they are announced. */

@@ -5,7 +5,8 @@ import type { DType, FloatDType } from '../tensor/dtype.ts';
 import { MAX_RANK, elementCount, formatShape, isShape } from '../tensor/shape.ts';
 import type { Shape } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import { encodeElements } from './elements.ts';
+import { encodeElements, encodeNumbers } from './elements.ts';
+import { NumberArray } from './number-array.ts';
 
 /** Where a tensor stands in its request: the name of a field, or names and indices with slashes between. */
 type TensorField = string;
@@ -97,6 +98,7 @@ export function requireByteLength(field: TensorField, dtype: DType, shape: Shape
  */
 export function tensorFromValue(field: TensorField, value: unknown): Tensor {
   if (Array.isArray(value)) return fromArray(field, value, undefined, undefined);
+  if (value instanceof NumberArray) return fromNumbers(field, value, undefined, undefined);
   if (typeof value !== 'object' || value === null || value instanceof Uint8Array) {
     const detail = `${field} is ${showValue(value)}, expected {"dtype", "shape", "data"} or a nested array`;
     throw refuse('invalid_tensor', `/${field}`, detail);
@@ -106,6 +108,7 @@ export function tensorFromValue(field: TensorField, value: unknown): Tensor {
   const knownDType = dtype === undefined ? undefined : requireDType(field, dtype);
   const knownShape = shape === undefined ? undefined : requireShape(field, shape);
   if (Array.isArray(data)) return fromArray(field, data, knownDType, knownShape);
+  if (data instanceof NumberArray) return fromNumbers(field, data, knownDType, knownShape);
 
   const bytes = typeof data === 'string' ? fromBase64(field, data) : data;
   if (!(bytes instanceof Uint8Array)) {
@@ -143,16 +146,37 @@ function fromArray(
   const nested = nestedShape(array);
   const values: unknown[] = nested.length > 1 ? array.flat(nested.length - 1) : [...array];
   const count = elementCount(nested);
-  if (values.length !== count || values.some(Array.isArray)) {
-    throw refuse('invalid_tensor', `/${field}`, `${field} is a ragged array: its parts differ in length or depth`);
-  }
+  if (values.length !== count || values.some(Array.isArray)) throw ragged(field);
   const finalShape = shape ?? nested;
-  if (elementCount(finalShape) !== values.length) {
-    const detail = `${field}.data has ${values.length} entries, but shape ${formatShape(finalShape)} needs ${elementCount(finalShape)}`;
-    throw refuse('invalid_tensor', `/${field}/data`, detail);
-  }
+  requireEntries(field, finalShape, values.length);
   const finalDType = dtype ?? (field === 'label' && values.every(isInteger) ? 'int64' : 'float32');
   return { dtype: finalDType, shape: finalShape, data: encodeElements(field, finalDType, values) };
+}
+
+/** The same of numbers that were read from a large text. */
+function fromNumbers(
+  field: TensorField,
+  numbers: NumberArray,
+  dtype: DType | undefined,
+  shape: Shape | undefined,
+): Tensor {
+  if (numbers.isRagged) throw ragged(field);
+  const finalShape = shape ?? numbers.shape;
+  requireEntries(field, finalShape, numbers.length);
+  const isIntegers = (): boolean => numbers.runs().every((run) => run.every(Number.isInteger));
+  const finalDType = dtype ?? (field === 'label' && isIntegers() ? 'int64' : 'float32');
+  return { dtype: finalDType, shape: finalShape, data: encodeNumbers(field, finalDType, numbers) };
+}
+
+function ragged(field: TensorField): LossmeterError {
+  return refuse('invalid_tensor', `/${field}`, `${field} is a ragged array: its parts differ in length or depth`);
+}
+
+/** @throws LossmeterError invalid_tensor */
+function requireEntries(field: TensorField, shape: Shape, entries: number): void {
+  if (elementCount(shape) === entries) return;
+  const detail = `${field}.data has ${entries} entries, but shape ${formatShape(shape)} needs ${elementCount(shape)}`;
+  throw refuse('invalid_tensor', `/${field}/data`, detail);
 }
 
 function isInteger(value: unknown): boolean {

@@ -2,10 +2,12 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterAll, expect, test } from 'vitest';
 import { numbersOf } from '../../src/tensor/tensor.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
+import { HeldBytes } from '../../src/wire/held-bytes.ts';
 import { JsonParser } from '../../src/wire/json-parser.ts';
 
-const parser = new JsonParser(64);
-afterAll(() => parser.close());
+const jsonParser = new JsonParser(64);
+afterAll(() => jsonParser.close());
+const parser = { parse: (text: Uint8Array) => jsonParser.parse(text, new HeldBytes(2 ** 30).open()) };
 
 const bytesOf = (value: unknown): Uint8Array => Buffer.from(JSON.stringify(value));
 

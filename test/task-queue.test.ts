@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { TaskQueue } from '../../src/pool/task-queue.ts';
+import { TaskQueue } from '../src/task-queue.ts';
 
 /** A task that ends when it is told to. */
 function openTask(name: string, begun: string[]) {

@@ -1,4 +1,4 @@
-import { LossmeterError } from '../errors.ts';
+import { LossmeterError } from './errors.ts';
 
 /** A task that waits for a worker. */
 interface Waiting {

@@ -1,0 +1,107 @@
+import { Piscina } from 'piscina';
+import { LossmeterError } from './errors.ts';
+import type { ErrorCode, ErrorPlace } from './errors.ts';
+import { TaskQueue } from './task-queue.ts';
+
+/** A thread that had nothing to do for so long ends, in milliseconds: it may have grown. */
+const IDLE_MS = 10_000;
+
+/** A task's result, or a refusal as its parts: classes do not travel between threads. */
+export type ThreadReply<R> =
+  | { value: R }
+  | {
+      refusal: {
+        code: ErrorCode;
+        detail: string;
+        places: readonly ErrorPlace[];
+        extensions: Readonly<Record<string, unknown>>;
+      };
+    };
+
+export interface ThreadsOptions {
+  /** The module that does the work: its default export takes a task. */
+  filename: URL;
+  maxThreads: number;
+  /** Bound on the JavaScript values of a thread; what takes more ends the thread, and not the service. */
+  maxHeapMegabytes: number;
+  /** What the work is about, for errors. */
+  what: string;
+}
+
+/**
+ * Threads for work that is long, and that a client can make large. Tasks that wait go on when a thread is lost: another
+ * one takes its place.
+ */
+export class Threads<Task, R> {
+  readonly #options: ThreadsOptions;
+  /** Piscina would begin none of the tasks that wait with it once a thread was lost. */
+  readonly #queue: TaskQueue;
+  #piscina: Piscina<Task, ThreadReply<R>> | undefined;
+
+  constructor(options: ThreadsOptions) {
+    this.#options = options;
+    this.#queue = new TaskQueue(options.maxThreads);
+  }
+
+  /**
+   * @param transfer buffers of the task that move to the thread
+   * @throws LossmeterError as the work does; body_too_large when its values do not fit into the thread
+   */
+  async run(task: Task, transfer: ArrayBuffer[]): Promise<R> {
+    const { what, maxHeapMegabytes } = this.#options;
+    this.#piscina ??= this.#start();
+    const piscina = this.#piscina;
+    let reply: ThreadReply<R>;
+    try {
+      reply = await this.#queue.run(() => piscina.run(task, { transferList: transfer }));
+    } catch (cause) {
+      if (isOutOfMemory(cause)) {
+        const detail = `the values of ${what} take more than the ${maxHeapMegabytes} MB of a thread; send tensors as {dtype, shape, data} with data as bytes, or in base64`;
+        throw new LossmeterError('body_too_large', detail, [], { cause });
+      }
+      throw new LossmeterError('internal', `the thread that read ${what} failed`, [], { cause });
+    }
+    if ('value' in reply) return reply.value;
+    const { code, detail, places, extensions } = reply.refusal;
+    throw new LossmeterError(code, detail, places, { extensions });
+  }
+
+  async close(): Promise<void> {
+    await this.#piscina?.close();
+  }
+
+  #start(): Piscina<Task, ThreadReply<R>> {
+    const { filename, maxThreads, maxHeapMegabytes } = this.#options;
+    const piscina = new Piscina<Task, ThreadReply<R>>({
+      filename: filename.href,
+      minThreads: 0,
+      maxThreads,
+      idleTimeout: IDLE_MS,
+      recordTiming: false,
+      // With the small young generation of the main thread a thread would collect its garbage all the time.
+      resourceLimits: { maxOldGenerationSizeMb: maxHeapMegabytes, maxYoungGenerationSizeMb: 32 },
+    });
+    // An idle thread that fails would end the process if nobody listened.
+    piscina.on('error', () => undefined);
+    return piscina;
+  }
+}
+
+/** Does the work of a task on its thread. @throws what is no refusal */
+export function replyTo<R>(work: () => R): ThreadReply<R> {
+  try {
+    return { value: work() };
+  } catch (error) {
+    if (!(error instanceof LossmeterError)) throw error;
+    const { code, message, places, extensions } = error;
+    return { refusal: { code, detail: message, places, extensions } };
+  }
+}
+
+/** The heap of the thread is full, or a buffer could not be allocated. */
+function isOutOfMemory(cause: unknown): boolean {
+  const { code, message } = cause as NodeJS.ErrnoException;
+  return (
+    code === 'ERR_WORKER_OUT_OF_MEMORY' || /allocation failed|Invalid (?:string|array|typed array) length/.test(message)
+  );
+}

@@ -1,0 +1,317 @@
+import { LossmeterError } from '../errors.ts';
+import { NumberArray } from './number-array.ts';
+
+/** Arrays and objects of a text. */
+export const MAX_CONTAINERS = 2 ** 20;
+
+/** Keys of one object. */
+const MAX_KEYS = 2 ** 17;
+
+/** Values outside of number arrays: each takes some 100 bytes, and is copied when it travels between threads. */
+export const MAX_VALUES = 2 ** 18;
+
+/** How a value is read. */
+export type Reading =
+  /** As JSON.parse would. */
+  | 'value'
+  /** An array as a NumberArray, anything else as a value. */
+  | 'numbers'
+  /** Not at all: null stands for it. */
+  | 'skip';
+
+/** Decides how the value of a key is read. @param depth objects and arrays around it */
+export type ReadingOf = (key: string, depth: number) => Reading;
+
+const codeOf = (character: string): number => character.charCodeAt(0);
+const [QUOTE, BACKSLASH, COMMA, COLON] = [codeOf('"'), codeOf('\\'), codeOf(','), codeOf(':')];
+const [OPEN_ARRAY, CLOSE_ARRAY, OPEN_OBJECT, CLOSE_OBJECT] = [codeOf('['), codeOf(']'), codeOf('{'), codeOf('}')];
+
+const tableOf = (characters: string): Uint8Array => {
+  const table = new Uint8Array(256);
+  for (const character of characters) table[codeOf(character)] = 1;
+  return table;
+};
+const IS_SPACE = tableOf(' \t\n\r');
+/** Characters of numbers, and of what stands between them. */
+const IS_OF_NUMBERS = tableOf('0123456789+-.eE, \t\n\r');
+/** Characters of numbers and of words. */
+const IS_OF_TOKEN = tableOf('0123456789+-.eEabcdfghijklmnopqrstuvwxyzANI');
+
+/** Bytes of numbers that are read at a time. */
+const SPAN_BYTES = 16_384;
+
+const [NAN, INFINITY] = ['NaN', 'Infinity'].map((token) => Buffer.from(token)) as [Buffer, Buffer];
+
+/** Bare tokens that Python's json writes for numbers that JSON cannot represent. */
+const BARE_TOKENS: ReadonlySet<string> = new Set(['NaN', 'Infinity', '-Infinity']);
+
+/** The byte order mark that some editors write. */
+const BYTE_ORDER_MARK = Buffer.from('\uFEFF');
+
+/**
+ * Reads a JSON text in one pass, with memory that its limits bound: what is too deep, or has too many keys, values or
+ * arrays, is refused before it is built. Numbers of tensors take 8 bytes each. The engine parses numbers and strings, in
+ * spans. Outside of number arrays the bare tokens NaN, Infinity and -Infinity become strings.
+ */
+export class JsonScanner {
+  readonly #bytes: Buffer;
+  readonly #maxDepth: number;
+  readonly #readingOf: ReadingOf;
+  #at = 0;
+  #depth = 0;
+  #containers = 0;
+  #values = 0;
+
+  /** @param maxDepth nesting that the text may have */
+  constructor(bytes: Uint8Array, maxDepth: number, readingOf: ReadingOf = () => 'value') {
+    this.#bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.#maxDepth = maxDepth;
+    this.#readingOf = readingOf;
+  }
+
+  /** @throws LossmeterError malformed_body; invalid_tensor for a number array of too many axes */
+  scan(): unknown {
+    if (this.#bytes.subarray(0, BYTE_ORDER_MARK.length).equals(BYTE_ORDER_MARK)) this.#at = BYTE_ORDER_MARK.length;
+    const value = this.#readValue();
+    if (this.#skipSpace() !== undefined) throw this.#unexpected('the end of the text');
+    return value;
+  }
+
+  #readValue(reading: Reading = 'value'): unknown {
+    const byte = this.#skipSpace();
+    if (reading === 'skip') return this.#skipValue();
+    this.#count();
+    if (byte === OPEN_OBJECT) return this.#readObject();
+    if (byte === OPEN_ARRAY) return reading === 'numbers' ? this.#readNumbers() : this.#readArray();
+    return byte === QUOTE ? this.#readString() : this.#readToken();
+  }
+
+  #readObject(): unknown {
+    this.#enter();
+    const entries: [key: string, value: unknown][] = [];
+    for (let next = this.#open(CLOSE_OBJECT); next; next = this.#continues(CLOSE_OBJECT)) {
+      if (entries.length === MAX_KEYS) throw malformed(`has an object of more than ${MAX_KEYS} keys`);
+      if (this.#skipSpace() !== QUOTE) throw this.#unexpected('a key in quotes');
+      const key = this.#readString();
+      if (this.#skipSpace() !== COLON) throw this.#unexpected('a colon');
+      this.#at++;
+      entries.push([key, this.#readValue(this.#readingOf(key, this.#depth))]);
+    }
+    this.#depth--;
+    return Object.fromEntries(entries);
+  }
+
+  #readArray(): unknown[] {
+    this.#enter();
+    const values: unknown[] = [];
+    for (let next = this.#open(CLOSE_ARRAY); next; next = this.#continues(CLOSE_ARRAY)) values.push(this.#readValue());
+    this.#depth--;
+    return values;
+  }
+
+  /** An array of numbers, nested or flat. */
+  #readNumbers(): NumberArray {
+    const numbers = new NumberArray();
+    let isValueDue = true;
+    for (;;) {
+      const byte = this.#skipSpace();
+      if (byte === CLOSE_ARRAY) {
+        // After a comma there must be a value; after an opening bracket there need not be one.
+        if (isValueDue && this.#previous() === COMMA) throw this.#unexpected('a value');
+        this.#at++;
+        this.#depth--;
+        if (numbers.closeArray()) return numbers;
+        isValueDue = false;
+      } else if (!isValueDue) {
+        if (byte !== COMMA) throw this.#unexpected('a comma or ]');
+        this.#at++;
+        isValueDue = true;
+      } else if (byte === OPEN_ARRAY) {
+        this.#enter();
+        this.#at++;
+        numbers.openArray();
+      } else {
+        isValueDue = this.#readEntries(numbers, byte);
+      }
+    }
+  }
+
+  /** @returns whether a comma was read behind the last of the entries, so that another one is due */
+  #readEntries(numbers: NumberArray, byte: number | undefined): boolean {
+    if (byte !== COMMA && this.#charactersOfNumbers(this.#at) > 0) return this.#readSpan(numbers);
+    const value = byte === OPEN_ARRAY || byte === OPEN_OBJECT || byte === QUOTE ? this.#readValue() : this.#readToken();
+    if (typeof value === 'boolean') numbers.push(Number(value));
+    else if (typeof value === 'string' && BARE_TOKENS.has(value)) numbers.push(Number(value));
+    else numbers.pushFault(value);
+    return false;
+  }
+
+  /** Numbers and bare tokens that stand one after the other. */
+  #readSpan(numbers: NumberArray): boolean {
+    const bytes = this.#bytes;
+    const from = this.#at;
+    let end = from;
+    for (let length = 1; length > 0 && (end - from < SPAN_BYTES || bytes[end] !== COMMA); end += length) {
+      length = this.#charactersOfNumbers(end);
+    }
+    // The comma that ended the span belongs to it.
+    if (bytes[end] === COMMA) end++;
+    let last = end;
+    while (IS_SPACE[bytes[last - 1]!] === 1) last--;
+    const endsWithComma = bytes[last - 1] === COMMA;
+    for (const value of this.#parseNumbers(from, endsWithComma ? last - 1 : last)) numbers.push(value);
+    this.#at = end;
+    return endsWithComma;
+  }
+
+  /** The length of a bare token, 1 for a character of a number or a space, 0 for anything else. */
+  #charactersOfNumbers(at: number): number {
+    const byte = this.#bytes[at]!;
+    if (IS_OF_NUMBERS[byte] === 1) return 1;
+    if (byte === NAN[0]) return this.#stands(NAN, at);
+    return byte === INFINITY[0] ? this.#stands(INFINITY, at) : 0;
+  }
+
+  #stands(token: Buffer, at: number): number {
+    for (let k = 1; k < token.length; k++) if (this.#bytes[at + k] !== token[k]) return 0;
+    return token.length;
+  }
+
+  #parseNumbers(from: number, to: number): readonly number[] {
+    const text = this.#bytes.toString('latin1', from, to);
+    try {
+      if (!/[NI]/.test(text)) return JSON.parse(`[${text}]`) as number[];
+      const quoted = text.replaceAll('-Infinity', '"-"').replaceAll('Infinity', '"+"').replaceAll('NaN', 'null');
+      return (JSON.parse(`[${quoted}]`) as unknown[]).map(numberOf);
+    } catch (cause) {
+      throw malformed(`is not JSON: near byte ${from}: ${(cause as SyntaxError).message}`, cause);
+    }
+  }
+
+  #readString(): string {
+    const bytes = this.#bytes;
+    const from = this.#at;
+    const to = this.#endOfString();
+    this.#at = to + 1;
+    // Most strings can be taken as they are. The engine reads the others, and refuses control characters in them.
+    let at = from + 1;
+    while (at < to && bytes[at]! >= 0x20 && bytes[at] !== BACKSLASH) at++;
+    return at === to ? bytes.toString('utf8', from + 1, to) : (this.#parse(from, to + 1) as string);
+  }
+
+  /** The place of the quote that ends the string which begins here. */
+  #endOfString(): number {
+    const bytes = this.#bytes;
+    for (let at = this.#at + 1; at < bytes.length; at++) {
+      if (bytes[at] === BACKSLASH) at++;
+      else if (bytes[at] === QUOTE) return at;
+    }
+    throw malformed(`is not JSON: the string at byte ${this.#at} does not end`);
+  }
+
+  /** A number, true, false, null or a bare token. */
+  #readToken(): unknown {
+    const from = this.#at;
+    let end = from;
+    while (end < this.#bytes.length && IS_OF_TOKEN[this.#bytes[end]!] === 1) end++;
+    if (end === from) throw this.#unexpected('a value');
+    this.#at = end;
+    const text = this.#bytes.toString('latin1', from, Math.min(end, from + 10));
+    return BARE_TOKENS.has(text) ? text : this.#parse(from, end);
+  }
+
+  #parse(from: number, to: number): unknown {
+    try {
+      return JSON.parse(this.#bytes.toString('utf8', from, to));
+    } catch (cause) {
+      throw malformed(`is not JSON: near byte ${from}: ${(cause as SyntaxError).message}`, cause);
+    }
+  }
+
+  /** Passes over a value, of which brackets and strings alone are looked at. */
+  #skipValue(): null {
+    const outside = this.#depth;
+    do {
+      const byte = this.#skipSpace();
+      if (byte === undefined) throw this.#unexpected('a value');
+      if (byte === QUOTE) this.#at = this.#endOfString();
+      else if (byte === OPEN_ARRAY || byte === OPEN_OBJECT) this.#enter();
+      else if (byte === CLOSE_ARRAY || byte === CLOSE_OBJECT) this.#depth--;
+      else if (this.#depth === outside) {
+        this.#readToken();
+        return null;
+      }
+      this.#at++;
+    } while (this.#depth > outside);
+    if (this.#depth < outside) {
+      this.#at--;
+      throw this.#unexpected('a value');
+    }
+    return null;
+  }
+
+  /** Reads the bracket that opens an object or array. @returns whether it has entries */
+  #open(close: number): boolean {
+    this.#at++;
+    if (this.#skipSpace() !== close) return true;
+    this.#at++;
+    return false;
+  }
+
+  /** Reads a comma, or the bracket that closes. @returns whether another entry follows */
+  #continues(close: number): boolean {
+    const byte = this.#skipSpace();
+    if (byte !== COMMA && byte !== close) throw this.#unexpected(`a comma or ${String.fromCharCode(close)}`);
+    this.#at++;
+    return byte === COMMA;
+  }
+
+  #enter(): void {
+    if (++this.#depth > this.#maxDepth) throw tooDeep(this.#maxDepth);
+    if (++this.#containers > MAX_CONTAINERS) throw tooManyContainers();
+  }
+
+  #count(): void {
+    if (++this.#values > MAX_VALUES) throw tooManyValues();
+  }
+
+  /** The next byte that is no white space, which is not consumed; undefined at the end. */
+  #skipSpace(): number | undefined {
+    while (IS_SPACE[this.#bytes[this.#at]!] === 1) this.#at++;
+    return this.#bytes[this.#at];
+  }
+
+  /** The byte before this one that is no white space. */
+  #previous(): number | undefined {
+    let at = this.#at - 1;
+    while (IS_SPACE[this.#bytes[at]!] === 1) at--;
+    return this.#bytes[at];
+  }
+
+  #unexpected(expected: string): LossmeterError {
+    const byte = this.#bytes[this.#at];
+    const found = byte === undefined ? 'the text ends' : `${JSON.stringify(String.fromCharCode(byte))} is found`;
+    return malformed(`is not JSON: at byte ${this.#at} ${found}, expected ${expected}`);
+  }
+}
+
+function numberOf(value: unknown): number {
+  if (typeof value === 'number') return value;
+  return value === null ? Number.NaN : value === '+' ? Infinity : -Infinity;
+}
+
+export function malformed(what: string, cause?: unknown): LossmeterError {
+  return new LossmeterError('malformed_body', `the body ${what}`, [], { cause });
+}
+
+export function tooDeep(maxDepth: number): LossmeterError {
+  return malformed(`is nested deeper than ${maxDepth} levels`);
+}
+
+export function tooManyValues(): LossmeterError {
+  return malformed(`holds more than ${MAX_VALUES} values outside of its tensors`);
+}
+
+export function tooManyContainers(): LossmeterError {
+  return malformed(`has more than ${MAX_CONTAINERS} arrays and objects; send large tensors as {dtype, shape, data}`);
+}

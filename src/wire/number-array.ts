@@ -1,0 +1,96 @@
+import { LossmeterError } from '../errors.ts';
+import { MAX_RANK } from '../tensor/shape.ts';
+
+/** Numbers of a piece: pieces grow by doubling up to this length, so that a short array takes little. */
+const LONGEST_PIECE = 65_536;
+const FIRST_PIECE = 64;
+
+/** An entry that is no number. */
+interface Fault {
+  readonly index: number;
+  readonly value: unknown;
+}
+
+/**
+ * A nested array of numbers as it is read from a text: its numbers take 8 bytes each, and no value of JavaScript.
+ * Booleans are 0 and 1. The strings "NaN", "Infinity" and "-Infinity" are numbers too.
+ */
+export class NumberArray {
+  readonly #pieces: Float64Array[] = [];
+  #piece = new Float64Array(FIRST_PIECE);
+  #filled = 0;
+  #length = 0;
+  /** Lengths along the first entries, outermost first. */
+  readonly #shape: (number | undefined)[] = [];
+  /** Entries so far of the arrays that are open, outermost first. */
+  readonly #open: number[] = [];
+  #isRagged = false;
+  #fault: Fault | undefined;
+
+  /** Numbers in all. */
+  get length(): number {
+    return this.#length;
+  }
+
+  /** Whether arrays differ in length or depth. */
+  get isRagged(): boolean {
+    return this.#isRagged;
+  }
+
+  /** The first entry that is no number. */
+  get fault(): Fault | undefined {
+    return this.#fault;
+  }
+
+  get shape(): number[] {
+    return this.#shape.map((length) => length ?? 0);
+  }
+
+  /** The numbers in order, in runs of some length. */
+  *runs(): Generator<Float64Array> {
+    yield* this.#pieces;
+    yield this.#piece.subarray(0, this.#filled);
+  }
+
+  /** @throws LossmeterError invalid_tensor for more axes than a tensor may have */
+  openArray(): void {
+    if (this.#open.length === MAX_RANK) {
+      throw new LossmeterError('invalid_tensor', `an array is nested deeper than ${MAX_RANK} axes`);
+    }
+    if (this.#open.length > 0) this.#open[this.#open.length - 1]!++;
+    // An axis below numbers, or one that appears after another array of this depth was closed without it.
+    const isNew = this.#shape.length === this.#open.length;
+    if (isNew && (this.#length > 0 || this.#shape.includes(0))) this.#isRagged = true;
+    if (isNew) this.#shape.push(undefined);
+    this.#open.push(0);
+  }
+
+  /** @returns whether the outermost array was closed */
+  closeArray(): boolean {
+    const length = this.#open.pop()!;
+    const axis = this.#open.length;
+    this.#shape[axis] ??= length;
+    if (this.#shape[axis] !== length) this.#isRagged = true;
+    return axis === 0;
+  }
+
+  push(value: number): void {
+    if (this.#open.length !== this.#shape.length) this.#isRagged = true;
+    this.#open[this.#open.length - 1]!++;
+    if (this.#filled === this.#piece.length) this.#nextPiece();
+    this.#piece[this.#filled++] = value;
+    this.#length++;
+  }
+
+  /** Counts an entry that is no number. */
+  pushFault(value: unknown): void {
+    this.#fault ??= { index: this.#length, value };
+    this.push(Number.NaN);
+  }
+
+  #nextPiece(): void {
+    this.#pieces.push(this.#piece);
+    this.#piece = new Float64Array(Math.min(LONGEST_PIECE, 2 * this.#piece.length));
+    this.#filled = 0;
+  }
+}

@@ -1,0 +1,31 @@
+import { afterAll, expect, test } from 'vitest';
+import { Threads } from '../src/threads.ts';
+import type { GreedyTask } from './greedy-worker.ts';
+
+const threads = new Threads<GreedyTask, number>({
+  filename: new URL('greedy-worker.ts', import.meta.url),
+  maxThreads: 1,
+  maxHeapMegabytes: 32,
+  what: 'the body',
+});
+afterAll(() => threads.close());
+
+test('a refusal comes back with its parts', async () => {
+  await expect(threads.run('refuse', [])).rejects.toMatchObject({
+    code: 'invalid_tensor',
+    message: 'no tensor',
+    places: [{ pointer: '/logits' }],
+  });
+});
+
+test.each([
+  ['takes all memory', 'take all memory', { code: 'body_too_large', status: 413 }],
+  ['ends', 'end the thread', { code: 'internal', status: 500 }],
+  ['fails', 'fail', { code: 'internal', status: 500 }],
+] as const)('tasks that wait go on when the thread %s', { timeout: 30_000 }, async (_what, task, refusal) => {
+  const results = await Promise.allSettled([threads.run(task, []), threads.run(1, []), threads.run(2, [])]);
+  expect(results).toMatchObject([{ reason: refusal }, { value: 2 }, { value: 4 }]);
+  expect((results[0] as PromiseRejectedResult).reason).not.toMatchObject({
+    message: expect.stringContaining('repeat') as string,
+  });
+});
