@@ -13,7 +13,10 @@ const LAYERS = [
   ['loss', '^src/loss/'],
   ['kernels', '^kernels/'],
   ['keys', '^src/keys/'],
-  ['base', '^src/(tensor/|errors\\.ts|config\\.ts|suggestion\\.ts|steps\\.ts|task-queue\\.ts|threads\\.ts|version\\.ts)'],
+  [
+    'base',
+    '^src/(tensor/|errors\\.ts|config\\.ts|suggestion\\.ts|steps\\.ts|task-queue\\.ts|threads\\.ts|version\\.ts)',
+  ],
 ];
 
 /** Neither of these may import the other, though one is listed first. */
