@@ -13,6 +13,7 @@ import cors from './plugins/cors.ts';
 import dashboard from './plugins/dashboard.ts';
 import errors, { answerFrameworkError } from './plugins/errors.ts';
 import evaluator from './plugins/evaluator.ts';
+import history from './plugins/history.ts';
 import inferences from './plugins/inferences.ts';
 import lifecycle from './plugins/lifecycle.ts';
 import limits from './plugins/limits.ts';
@@ -75,6 +76,7 @@ export async function buildApp({ config, logger = false }: AppOptions): Promise<
   await app.register(inferences);
   await app.register(evaluator, { config });
   await app.register(runs, { config });
+  await app.register(history, { config });
   await app.register(autoload, { dir: fileURLToPath(new URL('../routes', import.meta.url)), forceESM: true });
   return app;
 }

@@ -1,6 +1,4 @@
-import { Readable } from 'node:stream';
 import type { FastifyInstance } from 'fastify';
-import { runEvents } from '../../src/runs/events.ts';
 import { parameterCompiler } from '../../src/schemas/parameters.ts';
 import { problemResponses } from '../../src/schemas/problem.ts';
 import { EventsQuery, RunParams } from '../../src/schemas/runs.ts';
@@ -22,7 +20,7 @@ const schema = {
       description: 'Events without end.',
       content: { 'text/event-stream': { schema: { type: 'string' } } },
     },
-    ...problemResponses(400, 404),
+    ...problemResponses(400, 404, 429, 503),
   },
 };
 
@@ -30,7 +28,7 @@ export default async function events(app: FastifyInstance): Promise<void> {
   app.setValidatorCompiler(parameterCompiler);
   app.get<{ Params: { run: string }; Querystring: { last_event_id?: string } }>(
     '/runs/:run/events',
-    { config: { scope: 'read' }, schema },
+    { config: { scope: 'read' }, schema, preHandler: app.streamsEvents },
     async (request, reply) => {
       const { run } = request.params;
       requireRun(run, await app.runs.metadata(run));
@@ -45,8 +43,8 @@ export default async function events(app: FastifyInstance): Promise<void> {
       const signal = AbortSignal.any([left.signal, app.closing]);
       // A client that does not read would keep the service from closing.
       app.closing.addEventListener('abort', () => setTimeout(() => reply.raw.destroy(), CLOSE_MS).unref(), left);
-      reply.type('text/event-stream').headers({ 'cache-control': 'no-store', 'x-accel-buffering': 'no' });
-      return reply.send(Readable.from(runEvents(app.runs, app.runChanges, run, after, signal)));
+      reply.headers({ 'cache-control': 'no-store', 'x-accel-buffering': 'no' });
+      return reply.sendEvents(app.runEvents.follow(run, after, signal));
     },
   );
 }

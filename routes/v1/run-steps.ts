@@ -1,8 +1,8 @@
 import type { FastifyInstance } from 'fastify';
 import { LossmeterError } from '../../src/errors.ts';
 import { readCurve, sampleCurve } from '../../src/runs/curve.ts';
-import { batchesOf } from '../../src/runs/store.ts';
-import { wirePoint, wireStep } from '../../src/runs/wire.ts';
+import { stepListJson } from '../../src/runs/json-pages.ts';
+import { wireStep } from '../../src/runs/wire.ts';
 import { contentOf } from '../../src/schemas/content.ts';
 import { parameterCompiler } from '../../src/schemas/parameters.ts';
 import { problemResponses } from '../../src/schemas/problem.ts';
@@ -15,6 +15,7 @@ import {
   StepDetail,
   StepList,
   StepParams,
+  StepQuery,
   StepsQuery,
 } from '../../src/schemas/runs.ts';
 import { SafetensorsBatch, SafetensorsEvaluation } from '../../src/schemas/safetensors.ts';
@@ -70,38 +71,42 @@ export default async function runSteps(app: FastifyInstance): Promise<void> {
 
   const list = {
     ...{ tags, operationId: 'listSteps', summary: 'The curve of a run', params: RunParams, querystring: StepsQuery },
-    response: { 200: jsonOf('Steps.', StepList), ...problemResponses(400, 404) },
+    response: { 200: jsonOf('Steps.', StepList), ...problemResponses(400, 404, 429, 503) },
   };
   app.get<{
     Params: { run: string };
     Querystring: { from: number; to: number; max_points?: number; limit: number; cursor?: string };
-  }>('/runs/:run/steps', { config: { scope: 'read' }, schema: list }, async ({ params: { run }, query }, reply) => {
-    requireRun(run, await store.metadata(run));
-    const { from, to, max_points: maxPoints, limit, cursor } = query;
-    const first = cursor === undefined ? from : Math.max(from, Number(cursor));
-    const pages =
-      maxPoints === undefined
-        ? readCurve(store, run, { from: first, to }, limit + 1)
-        : sampleCurve(store, run, { from, to }, maxPoints);
-    const steps = (await Array.fromAsync(pages)).flat();
-    const [next] = maxPoints === undefined ? steps.splice(limit) : [];
-    const answer = { steps: steps.map(wirePoint), ...(next && { next: String(next.step) }) };
-    return reply.type(JSON_TYPE).send(stringify(answer));
-  });
+  }>(
+    '/runs/:run/steps',
+    { config: { scope: 'read' }, schema: list, preHandler: app.readsHistory },
+    async ({ params: { run }, query }, reply) => {
+      requireRun(run, await store.metadata(run));
+      const { from, to, max_points: maxPoints, limit, cursor } = query;
+      const first = cursor === undefined ? from : Math.max(from, Number(cursor));
+      const pages =
+        maxPoints === undefined
+          ? stepListJson(readCurve(store, run, { from: first, to }, limit + 1), limit)
+          : stepListJson(sampleCurve(store, run, { from, to }, maxPoints));
+      return reply.sendPages(JSON_TYPE, pages);
+    },
+  );
 
   const get = {
-    ...{ tags, operationId: 'getStep', summary: 'A step with its ranks and micro-batches', params: StepParams },
-    response: { 200: jsonOf('The step.', StepDetail), ...problemResponses(400, 404) },
+    ...{ tags, operationId: 'getStep', summary: 'A step with its ranks and micro-batches' },
+    description:
+      'Micro-batches come in pages, in the order of rank and number; `next` is the cursor of the page that follows. What is said of the step, and of each rank, counts all of them.',
+    ...{ params: StepParams, querystring: StepQuery },
+    response: { 200: jsonOf('The step.', StepDetail), ...problemResponses(400, 404, 429, 503) },
   };
-  app.get<{ Params: { run: string; step: number } }>(
+  app.get<{ Params: { run: string; step: number }; Querystring: { limit: number; cursor?: string } }>(
     '/runs/:run/steps/:step',
-    { config: { scope: 'read' }, schema: get },
-    async ({ params: { run, step } }, reply) => {
+    { config: { scope: 'read' }, schema: get, preHandler: app.readsHistory },
+    async ({ params: { run, step }, query: { limit, cursor = '0.0' } }, reply) => {
       requireRun(run, await store.metadata(run));
-      const [point] = await store.stepsAt(run, [step]);
-      if (point === undefined) throw new LossmeterError('not_found', `run ${run} has no step ${step}`);
-      const batches = await Array.fromAsync(batchesOf(store, run, { from: step, to: step }));
-      return reply.type(JSON_TYPE).send(stringify(wireStep(run, point, batches, (await store.ranksOf(run)) ?? 0)));
+      const [rank, microBatch] = cursor.split('.').map(Number) as [number, number];
+      const page = await store.stepPage(run, { step, rank, microBatch }, limit);
+      if (page === undefined) throw new LossmeterError('not_found', `run ${run} has no step ${step}`);
+      return reply.sendPages(JSON_TYPE, [stringify(wireStep(run, page))]);
     },
   );
 }

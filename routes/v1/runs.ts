@@ -1,8 +1,8 @@
-import { Readable } from 'node:stream';
 import type { FastifyInstance } from 'fastify';
 import { LossmeterError } from '../../src/errors.ts';
 import { requestBody, settle } from '../../src/plugins/answers.ts';
 import { exportRows } from '../../src/runs/export.ts';
+import { runListJson } from '../../src/runs/json-pages.ts';
 import { Metadata, readMetadata } from '../../src/runs/metadata.ts';
 import { wireSummary } from '../../src/runs/wire.ts';
 import { parameterCompiler } from '../../src/schemas/parameters.ts';
@@ -24,30 +24,27 @@ export default async function runs(app: FastifyInstance): Promise<void> {
     querystring: RunsQuery,
     response: {
       200: { description: 'A page of runs.', content: { 'application/json': { schema: RunList } } },
-      ...problemResponses(400),
+      ...problemResponses(400, 429, 503),
     },
   };
   app.get<{ Querystring: { limit: number; cursor?: string } }>(
     '/runs',
-    { config: { scope: 'read' }, schema: list },
-    async ({ query: { limit, cursor } }, reply) => {
-      const page = await store.runs(limit, cursor === undefined ? undefined : Number(cursor));
-      const next = page.next === undefined ? {} : { next: String(page.next) };
-      return reply.type(JSON_TYPE).send(stringify({ runs: page.runs.map((run) => wireSummary(run)), ...next }));
-    },
+    { config: { scope: 'read' }, schema: list, preHandler: app.readsHistory },
+    async ({ query: { limit, cursor } }, reply) =>
+      reply.sendPages(JSON_TYPE, runListJson(store, limit, cursor === undefined ? undefined : Number(cursor))),
   );
 
   const summaryResponse = { description: 'The run.', content: { 'application/json': { schema: Summary } } };
   const get = {
     ...{ tags, operationId: 'getRun', summary: 'A run in short', params: RunParams },
-    response: { 200: summaryResponse, ...problemResponses(400, 404) },
+    response: { 200: summaryResponse, ...problemResponses(400, 404, 429, 503) },
   };
   app.get<{ Params: { run: string } }>(
     '/runs/:run',
-    { config: { scope: 'read' }, schema: get },
+    { config: { scope: 'read' }, schema: get, preHandler: app.readsHistory },
     async (request, reply) => {
       const summary = requireRun(request.params.run, await store.run(request.params.run));
-      return reply.type(JSON_TYPE).send(stringify(wireSummary(summary)));
+      return reply.sendPages(JSON_TYPE, [stringify(wireSummary(summary))]);
     },
   );
 
@@ -78,7 +75,7 @@ export default async function runs(app: FastifyInstance): Promise<void> {
 
   const remove = {
     ...{ tags, operationId: 'deleteRun', summary: 'Delete a run and its history', params: RunParams },
-    response: { 204: { description: 'It is gone.', type: 'null' }, ...problemResponses(400, 404) },
+    response: { 204: { description: 'It is gone.', type: 'null' }, ...problemResponses(400, 404, 503) },
   };
   app.delete<{ Params: { run: string } }>(
     '/runs/:run',
@@ -98,17 +95,17 @@ export default async function runs(app: FastifyInstance): Promise<void> {
         description: 'The steps, or the micro-batches, a line each.',
         content: { 'text/csv': { schema: { type: 'string' } }, 'application/jsonl': { schema: { type: 'string' } } },
       },
-      ...problemResponses(400, 404),
+      ...problemResponses(400, 404, 429, 503),
     },
   };
   app.get<{ Params: { run: string }; Querystring: { format: 'csv' | 'jsonl'; of: 'steps' | 'batches' } }>(
     '/runs/:run/export',
-    { config: { scope: 'read' }, schema: download },
+    { config: { scope: 'read' }, schema: download, preHandler: app.readsHistory },
     async ({ params: { run }, query: { format, of } }, reply) => {
       requireRun(run, await store.metadata(run));
-      reply.type(format === 'csv' ? 'text/csv; charset=utf-8' : 'application/jsonl; charset=utf-8');
       reply.header('content-disposition', `attachment; filename="${run}-${of}.${format}"`);
-      return reply.send(Readable.from(exportRows(store, run, of, format)));
+      const mediaType = format === 'csv' ? 'text/csv; charset=utf-8' : 'application/jsonl; charset=utf-8';
+      return reply.sendPages(mediaType, exportRows(store, run, of, format));
     },
   );
 }

@@ -63,10 +63,16 @@ export class Admission {
   #slow = 0;
   #timer: NodeJS.Timeout | undefined;
 
-  /** @param isPressed whether requests wait for memory that others hold: then patience is short */
-  constructor(limits: AdmissionLimits, isPressed: () => boolean = () => false) {
+  readonly #what: string;
+
+  /**
+   * @param isPressed true while requests wait for memory that others hold: then patience is short
+   * @param what is let in, for messages
+   */
+  constructor(limits: AdmissionLimits, isPressed: () => boolean = () => false, what = 'evaluations') {
     this.#limits = limits;
     this.#isPressed = isPressed;
+    this.#what = what;
   }
 
   /** Requests that were let in and have not left. */
@@ -99,7 +105,7 @@ export class Admission {
     const { maxRequestsInFlight, maxQueuedRequests } = this.#limits;
     const queued = this.#queue.length;
     if ((this.#hasRoom && queued === 0) || queued < maxQueuedRequests) return;
-    const detail = `${maxRequestsInFlight} evaluations are under way and ${queued} wait, as many as this service lets`;
+    const detail = `${maxRequestsInFlight} ${this.#what} are under way and ${queued} wait, as many as this service lets`;
     throw new LossmeterError('overloaded', detail);
   }
 

@@ -127,6 +127,11 @@ export class Evaluator {
     return this.#held.held;
   }
 
+  /** Opens an account for memory that a request takes apart from an evaluation. */
+  openAccount(): HeldBytesAccount {
+    return this.#held.open();
+  }
+
   /** Resolves when it can evaluate. @throws Error for a data directory that is not there */
   async ready(): Promise<void> {
     await Promise.all([this.#pool.ready(), this.#dataDirectory?.requireFolder()]);

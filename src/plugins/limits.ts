@@ -30,8 +30,8 @@ export default fp<{ maxRequestsPerMinute: number }>(
   { name: 'limits', dependencies: ['auth'] },
 );
 
-/** Who has a limit of their own. A host has its whole /64 of IPv6; what comes over a Unix socket has no address. */
-function clientOf({ key, ip }: FastifyRequest): string {
+/** The client that a limit is of. A host has its whole /64 of IPv6; a Unix socket has no address. */
+export function clientOf({ key, ip }: FastifyRequest): string {
   if (key !== undefined) return `the key ${key.name}`;
   return (ip as string | undefined) === undefined ? 'this socket' : `the address ${normalizeIP(ip)}`;
 }

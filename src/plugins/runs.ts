@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import fp from 'fastify-plugin';
 import type { Config } from '../config.ts';
 import { RunChanges } from '../runs/changes.ts';
+import { RunEvents } from '../runs/events.ts';
 import { RunFollower } from '../runs/follower.ts';
 import type { ChangedStep } from '../runs/follower.ts';
 import { MlflowLogger } from '../runs/mlflow.ts';
@@ -16,6 +17,7 @@ declare module 'fastify' {
     /** The history of runs. */
     readonly runs: RunStore;
     readonly runChanges: RunChanges;
+    readonly runEvents: RunEvents;
     readonly recorder: Recorder;
   }
 }
@@ -28,6 +30,7 @@ export default fp<{ config: Config }>(
     const metrics = app.telemetry && new RunMetrics(app.telemetry.registry, store);
     app.decorate('runs', store);
     app.decorate('runChanges', changes);
+    app.decorate('runEvents', new RunEvents(store, changes));
     app.decorate('recorder', new Recorder(app.evaluator, store, changes, metrics?.recorded));
     app.addHook('onReady', () => store.start());
     // Before those who follow say so: hooks that close run from the last to the first.

@@ -4,57 +4,110 @@ import type { RunChanges } from './changes.ts';
 import type { RunStore } from './store.ts';
 import { wirePoint, wireSummary } from './wire.ts';
 
-/** How often something is sent where nothing changes, in milliseconds: proxies close what is silent. */
+/** Milliseconds between two signs of life where nothing changes: proxies close silent connections. */
 const HEARTBEAT_MS = 15_000;
 
-/** Steps that are read at a time. */
+/** Steps of a page. */
 const PAGE = 200;
 
-/** How long changes are gathered before they are told, in milliseconds. */
+/** Milliseconds for which changes are gathered before they are sent. */
 const GATHER_MS = 50;
 
+/** Answers of the store that streams share. */
+const MOST_SHARED = 64;
+
+/** Events of steps that changed after a sequence number. */
+interface EventPage {
+  text: Uint8Array;
+  /** Sequence number to go on from; undefined for a page without steps. */
+  last: number | undefined;
+  isFull: boolean;
+}
+
 /**
- * What changes in a run, as server-sent events (WHATWG HTML, 9.2). Steps carry the sequence number of their change as id, so
- * that a client goes on where it was: no events are kept, only what the steps are now.
- * @param after the sequence number of what was seen last
+ * The changes of runs as server-sent events (WHATWG HTML, 9.2). Steps carry the sequence number of their change as id, so
+ * that a client goes on where it was: no events are kept, only the steps as they are now.
+ *
+ * Streams that are at the same place share one read and one text, until the run changes.
  */
-export async function* runEvents(
-  store: RunStore,
-  changes: RunChanges,
-  run: string,
-  after: number,
-  signal: AbortSignal,
-): AsyncGenerator<string> {
-  const changed = new Signal();
-  const unsubscribe = changes.subscribe(run, () => changed.set());
-  try {
-    // The head goes out with the first bytes, and a client that resumes needs an id to resume from.
-    yield `retry: 1000\nid: ${after}\n\n`;
-    let described: string | undefined;
-    while (!signal.aborted) {
-      const metadata = await store.metadata(run);
-      if (metadata === undefined) {
-        yield 'event: deleted\ndata: {}\n\n';
-        return;
+export class RunEvents {
+  readonly #store: RunStore;
+  readonly #changes: RunChanges;
+  readonly #shared = new Map<string, { run: string; answer: Promise<unknown> }>();
+
+  constructor(store: RunStore, changes: RunChanges) {
+    this.#store = store;
+    this.#changes = changes;
+    changes.subscribeAll((changed) => {
+      for (const [key, { run }] of this.#shared) if (run === changed) this.#shared.delete(key);
+    });
+  }
+
+  /**
+   * The events of a run, without end.
+   * @param after sequence number of the last change that the client has seen
+   */
+  async *follow(run: string, after: number, signal: AbortSignal): AsyncGenerator<string | Uint8Array, void> {
+    const changed = new Signal();
+    const unsubscribe = this.#changes.subscribe(run, () => changed.set());
+    try {
+      // The head goes out with the first bytes, and a client that resumes needs an id to resume from.
+      yield `retry: 1000\nid: ${after}\n\n`;
+      let described: string | undefined;
+      while (!signal.aborted) {
+        const metadata = await this.#share(run, 'metadata', async () =>
+          JSON.stringify(await this.#store.metadata(run)),
+        );
+        if (metadata === undefined) {
+          yield 'event: deleted\ndata: {}\n\n';
+          return;
+        }
+        if (described !== undefined && described !== metadata) {
+          yield await this.#share(run, 'summary', () => this.#summary(run));
+        }
+        described = metadata;
+        for (let isFull = true; isFull && !signal.aborted;) {
+          const from = after;
+          const page = await this.#share(run, `after ${from}`, () => this.#page(run, from));
+          if (page.text.length > 0) yield page.text;
+          after = page.last ?? after;
+          ({ isFull } = page);
+          // A shared page is there at once: other connections have their turn too.
+          await nextTurn();
+        }
+        if (!(await changed.wait(HEARTBEAT_MS, signal))) yield ': nothing new\n\n';
+        // More changes of a moment go along: a step changes with each of its ranks.
+        else await sleep(GATHER_MS, undefined, { signal }).catch(() => undefined);
       }
-      const text = JSON.stringify(metadata);
-      const summary = described === undefined || described === text ? undefined : await store.run(run);
-      if (summary !== undefined) yield event('run', wireSummary(summary));
-      described = text;
-      for (let page = PAGE; page === PAGE && !signal.aborted;) {
-        const steps = await store.changedSince(run, after, PAGE);
-        for (const step of steps) yield event('step', wirePoint(step), step.sequence);
-        after = steps.at(-1)?.sequence ?? after;
-        page = steps.length;
-        // The store answers at once, and others have their turn too.
-        await nextTurn();
-      }
-      if (!(await changed.wait(HEARTBEAT_MS, signal))) yield ': nothing new\n\n';
-      // What else comes in a moment goes along: a step changes with each of its ranks.
-      else await sleep(GATHER_MS, undefined, { signal }).catch(() => undefined);
+    } finally {
+      unsubscribe();
     }
-  } finally {
-    unsubscribe();
+  }
+
+  async #summary(run: string): Promise<string> {
+    const summary = await this.#store.run(run);
+    return summary === undefined ? '' : event('run', wireSummary(summary));
+  }
+
+  async #page(run: string, after: number): Promise<EventPage> {
+    const steps = await this.#store.changedSince(run, after, PAGE);
+    const text = steps.map((step) => event('step', wirePoint(step), step.sequence)).join('');
+    return { text: Buffer.from(text), last: steps.at(-1)?.sequence, isFull: steps.length === PAGE };
+  }
+
+  /** An answer of the store that streams of a run share while nothing of it changes. */
+  #share<T>(run: string, what: string, read: () => Promise<T>): Promise<T> {
+    const key = JSON.stringify([run, what]);
+    const known = this.#shared.get(key);
+    if (known !== undefined) return known.answer as Promise<T>;
+    const answer = read();
+    this.#shared.set(key, { run, answer });
+    // A failure is not shared with those who come later.
+    answer.catch(() => {
+      if (this.#shared.get(key)?.answer === answer) this.#shared.delete(key);
+    });
+    if (this.#shared.size > MOST_SHARED) this.#shared.delete(this.#shared.keys().next().value!);
+    return answer;
   }
 }
 
@@ -62,7 +115,7 @@ function event(name: string, data: object, id?: number): string {
   return `event: ${name}\n${id === undefined ? '' : `id: ${id}\n`}data: ${stringify(data)}\n\n`;
 }
 
-/** Something that was said, and is waited for by one. */
+/** A flag that one reader waits for. */
 class Signal {
   #isSet = false;
   #wake = (): void => undefined;
@@ -72,7 +125,7 @@ class Signal {
     this.#wake();
   }
 
-  /** @returns whether it was set, and did not time out */
+  /** @returns true when it was set, false after the time */
   async wait(milliseconds: number, signal: AbortSignal): Promise<boolean> {
     if (!this.#isSet && !signal.aborted) {
       await new Promise<void>((resolve) => {

@@ -1,6 +1,6 @@
 import { numberText, stringify } from '../wire/json-reply.ts';
 import { readCurve } from './curve.ts';
-import { batchesOf } from './store.ts';
+import { batchPages } from './store.ts';
 import type { RunStore } from './store.ts';
 import { wireBatch, wireRow } from './wire.ts';
 
@@ -8,7 +8,7 @@ type Exported = Record<string, string | number | boolean>;
 
 const ALL = { from: 0, to: Number.MAX_SAFE_INTEGER };
 
-/** A run as text, a line a step, or a micro-batch of the steps' highest attempts; made while it is sent. */
+/** A run as text in pages: a line a step, or a micro-batch of the steps' highest attempts. */
 export async function* exportRows(
   store: RunStore,
   run: string,
@@ -16,23 +16,24 @@ export async function* exportRows(
   format: 'csv' | 'jsonl',
 ): AsyncGenerator<string> {
   let hasHead = false;
-  for await (const row of of === 'steps' ? stepRows(store, run) : batchRows(store, run)) {
+  for await (const rows of of === 'steps' ? stepRows(store, run) : batchRows(store, run)) {
+    if (rows.length === 0) continue;
     if (format === 'jsonl') {
-      yield `${stringify(row)}\n`;
+      yield rows.map((row) => `${stringify(row)}\n`).join('');
       continue;
     }
-    if (!hasHead) yield line(Object.keys(row));
+    const head = hasHead ? '' : line(Object.keys(rows[0]!));
     hasHead = true;
-    yield line(Object.values(row));
+    yield head + rows.map((row) => line(Object.values(row))).join('');
   }
 }
 
-async function* stepRows(store: RunStore, run: string): AsyncGenerator<Exported> {
-  for await (const points of readCurve(store, run, ALL)) for (const point of points) yield wireRow(point);
+async function* stepRows(store: RunStore, run: string): AsyncGenerator<Exported[]> {
+  for await (const points of readCurve(store, run, ALL)) yield points.map(wireRow);
 }
 
-async function* batchRows(store: RunStore, run: string): AsyncGenerator<Exported> {
-  for await (const batch of batchesOf(store, run, ALL)) yield wireBatch(batch);
+async function* batchRows(store: RunStore, run: string): AsyncGenerator<Exported[]> {
+  for await (const batches of batchPages(store, run, ALL)) yield batches.map(wireBatch);
 }
 
 /** RFC 4180: what has a separator or a quote in it is quoted. */

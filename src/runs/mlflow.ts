@@ -4,7 +4,7 @@ import type { ChangedStep } from './follower.ts';
 import { MOST_METRICS, MlflowClient, MlflowError } from './mlflow-client.ts';
 import type { Metric, MlflowOptions } from './mlflow-client.ts';
 import type { CurvePoint } from './record.ts';
-import { batchesOf } from './store.ts';
+import { batchPages } from './store.ts';
 import type { RunStore } from './store.ts';
 
 /** How long steps are gathered before they are logged: of one that changes meanwhile the newest state, in milliseconds. */
@@ -79,7 +79,9 @@ export class MlflowLogger {
   async #sendSome(): Promise<void> {
     const [run, steps] = this.#waiting.entries().next().value!;
     const points = [...steps.values()].slice(0, Math.floor(MOST_METRICS / METRICS_PER_STEP));
-    const metrics = (await Promise.all(points.map((point) => this.#metricsOf(run, point)))).flat();
+    const metrics: Metric[] = [];
+    // One after another: each may read many batches.
+    for (const point of points) metrics.push(...(await this.#metricsOf(run, point)));
     try {
       await this.#client.log(run, metrics);
     } catch (error) {
@@ -97,10 +99,12 @@ export class MlflowLogger {
     const { step, loss, nonFinite, recordedAt: timestamp } = point;
     let [nans, infs] = [0, 0];
     if (nonFinite) {
-      for await (const { diagnostics } of batchesOf(this.#store, run, { from: step, to: step })) {
-        const { nan = 0, pos_inf: posInf = 0, neg_inf: negInf = 0 } = diagnostics.logits ?? {};
-        nans += nan;
-        infs += posInf + negInf;
+      for await (const batches of batchPages(this.#store, run, { from: step, to: step })) {
+        for (const { diagnostics } of batches) {
+          const { nan = 0, pos_inf: posInf = 0, neg_inf: negInf = 0 } = diagnostics.logits ?? {};
+          nans += nan;
+          infs += posInf + negInf;
+        }
       }
     }
     return [

@@ -2,6 +2,7 @@ import { LossmeterError } from '../errors.ts';
 import type { Answered, Evaluator, RequestBody } from '../evaluation/evaluator.ts';
 import type { RunBatch } from '../evaluation/run-batch.ts';
 import type { RunChanges } from './changes.ts';
+import { keepDiagnostics } from './kept-diagnostics.ts';
 import type { BatchKey, Outcome } from './record.ts';
 import type { RunStore } from './store.ts';
 
@@ -45,7 +46,9 @@ export class Recorder {
     const evaluated = await this.#evaluator.evaluateForRun(body, key);
     try {
       const { evaluation, digest } = evaluated.answer;
-      const outcome = await this.#keep(key, { ...evaluation, digest });
+      const diagnostics = keepDiagnostics(evaluation.diagnostics);
+      const { numerator, denominator } = evaluation;
+      const outcome = await this.#keep(key, { numerator, denominator, diagnostics, digest });
       return { ...evaluated, answer: { evaluation, outcome } };
     } catch (error) {
       evaluated.release();

@@ -2,7 +2,7 @@ import { ExactSum } from './exact-sum.ts';
 import type { RecordedBatch } from './record.ts';
 
 /** A numerator, a denominator and what they amount to. */
-interface Quotient {
+export interface Quotient {
   numerator: number;
   denominator: number;
   /** NaN where nothing is counted, and both are 0. */

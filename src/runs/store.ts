@@ -1,4 +1,5 @@
 import type { BatchKey, CurvePoint, Outcome, RecordedBatch, Recording, RunMetadata, RunSummary } from './record.ts';
+import type { Quotient } from './step.ts';
 
 /** A range of steps, both ends included. */
 export interface StepRange {
@@ -20,8 +21,24 @@ export interface BatchPage {
   next: BatchPlace | undefined;
 }
 
+/** A step with some of its batches. */
+export interface StepPage {
+  point: CurvePoint;
+  /** Number of its batches. */
+  batches: number;
+  /** Ranks that have not reported, ascending; the first MOST_MISSING. */
+  missingRanks: number[];
+  /** Ranks that batches of this page are of, each with what all its batches amount to. */
+  ranks: { rank: number; sum: Quotient; batches: RecordedBatch[] }[];
+  /** Place of the next batch; undefined after the last. */
+  next: BatchPlace | undefined;
+}
+
+/** Missing ranks that are named. */
+export const MOST_MISSING = 1024;
+
 /** Most steps that one call returns: replies of the store are bounded. */
-export const MOST_STEPS = 1000;
+export const MOST_STEPS = 500;
 
 /**
  * The history of runs. A recording is durable before its promise resolves. Unknown names of runs resolve to undefined, or
@@ -42,13 +59,15 @@ export interface RunStore {
   remove(run: string): Promise<boolean>;
 
   run(name: string): Promise<RunSummary | undefined>;
-  /** Runs in the order of their creation, the newest first. @param before a cursor that came with the page before */
+  /**
+   * Runs in the order of their creation, the newest first.
+   * @param limit how many at most: fewer where much is said of them
+   * @param before a cursor that came with the page before
+   */
   runs(limit: number, before: number | undefined): Promise<{ runs: RunSummary[]; next: number | undefined }>;
   /** Runs that changed last, the newest first, with their last steps. */
   newest(limit: number): Promise<{ run: string; last: { step: number; loss: number } }[]>;
   metadata(run: string): Promise<RunMetadata | undefined>;
-  /** Number of ranks of a complete step. */
-  ranksOf(run: string): Promise<number | undefined>;
 
   /** Steps in their order. @param limit at most MOST_STEPS */
   steps(run: string, range: StepRange, limit: number): Promise<CurvePoint[]>;
@@ -58,6 +77,9 @@ export interface RunStore {
   pickSteps(run: string, range: StepRange, maxPoints: number): Promise<number[]>;
   /** Batches of steps, of their highest attempts, from a place on to the end of a step. */
   batchesFrom(run: string, from: BatchPlace, to: number): Promise<BatchPage>;
+
+  /** A step with its batches from a place on. @param limit how many batches at most: fewer where much is told of them */
+  stepPage(run: string, from: BatchPlace, limit: number): Promise<StepPage | undefined>;
 
   /** The newest sequence number of all. */
   sequence(): Promise<number>;
@@ -69,11 +91,15 @@ export interface RunStore {
   close(): Promise<void>;
 }
 
-/** Batches of steps, of their highest attempts, in the order of step, rank and micro-batch. */
-export async function* batchesOf(store: RunStore, run: string, { from, to }: StepRange): AsyncGenerator<RecordedBatch> {
+/** Batches of steps in pages, of their highest attempts, in the order of step, rank and micro-batch. */
+export async function* batchPages(
+  store: RunStore,
+  run: string,
+  { from, to }: StepRange,
+): AsyncGenerator<RecordedBatch[]> {
   for (let place: BatchPlace | undefined = { step: from, rank: 0, microBatch: 0 }; place !== undefined;) {
     const page: BatchPage = await store.batchesFrom(run, place, to);
-    yield* page.batches;
+    yield page.batches;
     place = page.next;
   }
 }

@@ -1,12 +1,9 @@
 /** What is known of runs, under its names on the wire. */
 import type { CurvePoint, RecordedBatch, RunSummary } from './record.ts';
-import { PairSum } from './step.ts';
+import type { StepPage } from './store.ts';
 
 /** A run in which something was recorded in so many milliseconds is active. */
 const ACTIVE_MS = 5 * 60_000;
-
-/** Missing ranks that are named. */
-const MOST_MISSING = 1024;
 
 const timeOf = (milliseconds: number): string => new Date(milliseconds).toISOString();
 
@@ -41,22 +38,15 @@ export function wirePoint(point: CurvePoint): object {
   };
 }
 
-/**
- * @param batches of the step, in the order of rank and micro-batch
- * @param expected ranks
- */
-export function wireStep(run: string, point: CurvePoint, batches: readonly RecordedBatch[], expected: number): object {
-  const byRank = Map.groupBy(batches, ({ rank }) => rank);
-  const missing: number[] = [];
-  for (let rank = 0; rank < expected && missing.length < MOST_MISSING; rank++)
-    if (!byRank.has(rank)) missing.push(rank);
+export function wireStep(run: string, { point, batches, missingRanks, ranks, next }: StepPage): object {
   return {
     run,
     ...wirePoint(point),
-    missing_ranks: missing,
-    rank_details: [...byRank].map(([rank, own]) => ({
+    batches,
+    missing_ranks: missingRanks,
+    rank_details: ranks.map(({ rank, sum, batches: own }) => ({
       rank,
-      ...PairSum.of(own).value,
+      ...sum,
       micro_batches: own.map(({ microBatch, numerator, denominator, recordedAt, diagnostics }) => ({
         micro_batch: microBatch,
         loss: numerator / denominator,
@@ -65,6 +55,7 @@ export function wireStep(run: string, point: CurvePoint, batches: readonly Recor
         diagnostics,
       })),
     })),
+    ...(next && { next: `${next.rank}.${next.microBatch}` }),
   };
 }
 

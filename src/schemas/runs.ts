@@ -1,6 +1,7 @@
 import { Type } from 'typebox';
 import type { TProperties } from 'typebox';
 import { CAUSES } from '../loss/causes.ts';
+import { MOST_KEPT } from '../runs/kept-diagnostics.ts';
 import { ExpectedRanks, Labels, MOST_PARTS } from '../runs/metadata.ts';
 import { CrossEntropyReply, CrossEntropyRequest } from './cross-entropy.ts';
 import { Diagnostics } from './diagnostics.ts';
@@ -62,7 +63,7 @@ export const StepsQuery = object(
       integer(
         4,
         20_000,
-        'About how many steps are to show the range: of buckets of equally many steps those of least and of greatest loss, and every step that is not finite, even beyond that number.',
+        'Most steps that show the range: its first and its last; the steps that are not finite; and of buckets of equally many finite losses the least and the greatest. Where steps that are not finite take more than half of the points, the first and the last of groups of them stand for all.',
         1000,
       ),
     ),
@@ -72,6 +73,26 @@ export const StepsQuery = object(
     ),
   },
   'A range of steps.',
+);
+
+export const StepQuery = object(
+  {
+    limit: integer(
+      1,
+      2000,
+      'Micro-batches at most; fewer where much is told of them: an answer has some 256 KiB of diagnostics.',
+      500,
+      { default: 500 },
+    ),
+    cursor: Type.Optional(
+      Type.String({
+        pattern: '^\\d{1,7}\\.\\d{1,7}$',
+        description: '`next` of the page before.',
+        examples: ['3.17'],
+      }),
+    ),
+  },
+  'A page of the micro-batches of a step.',
 );
 
 export const ExportQuery = object(
@@ -199,7 +220,7 @@ const MicroBatch = object(
       { ...Type.Partial(Diagnostics).properties },
       {
         additionalProperties: false,
-        description: 'Verdict, summary and causes; all that an evaluation says where something was found.',
+        description: `Verdict, summary and causes; where something was found, all that an evaluation says, but of \`locations\` and \`local_losses\` the first ${MOST_KEPT} only.`,
       },
     ),
   },
@@ -209,10 +230,10 @@ const MicroBatch = object(
 const RankDetail = object(
   {
     rank: Rank,
-    loss: numberOrNonFinite('Its local loss: Σ numerators / Σ denominators of its micro-batches.', 1.93),
+    loss: numberOrNonFinite('Its local loss: Σ numerators / Σ denominators of all its micro-batches.', 1.93),
     numerator: numberOrNonFinite('Σ numerators.', 1976.32),
     denominator: numberOrNonFinite('Σ denominators.', 1024),
-    micro_batches: Type.Array(MicroBatch, { description: 'In their order.', examples: [[]] }),
+    micro_batches: Type.Array(MicroBatch, { description: 'Those of this page, in their order.', examples: [[]] }),
   },
   'A rank.',
 );
@@ -226,7 +247,19 @@ export const StepDetail = object(
       description: 'Ranks that have not reported; the first 1024.',
       examples: [[5]],
     }),
-    rank_details: Type.Array(RankDetail, { description: 'Ranks in their order.', examples: [[]] }),
+    batches: count('Micro-batches of the step, those of other pages among them.', 32),
+    rank_details: Type.Array(RankDetail, {
+      description:
+        'Ranks in their order, with the micro-batches of this page. A rank of which this page has none is left out.',
+      examples: [[]],
+    }),
+    next: Type.Optional(
+      Type.String({
+        pattern: '^\\d{1,7}\\.\\d{1,7}$',
+        description: '`cursor` of the next page; absent on the last.',
+        examples: ['3.17'],
+      }),
+    ),
   },
   'A step with all that it is made of.',
 );

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Counter, Gauge } from '@prometheus-io/client';
 import type { Outcome } from '../runs/record.ts';
 import type { RunStore } from '../runs/store.ts';
@@ -7,6 +8,9 @@ import type { MetricRegistry, Observations } from './series.ts';
 
 /** Runs whose last loss is told: so many series there are at most. */
 const MOST_RUNS = 20;
+
+/** Milliseconds that a scrape waits for the store. */
+const PATIENCE_MS = 1000;
 
 /** Seconds: a transaction takes a fraction of a millisecond, and as long as the disk takes. */
 const BOUNDS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.1, 1];
@@ -48,16 +52,46 @@ export class RunMetrics {
 }
 
 function addLast(registry: MetricRegistry, store: RunStore): void {
+  const newest = new NewestRuns(store);
   const add = (name: string, help: string, valueOf: (last: { step: number; loss: number }) => number): void => {
     const gauge: Gauge<'run'> = new Gauge({
       ...{ name, help, labelNames: ['run'], registers: [registry] },
       collect: async () => {
-        const newest = await store.newest(MOST_RUNS);
+        const runs = await newest.get();
         gauge.reset();
-        for (const { run, last } of newest) gauge.set({ run }, valueOf(last));
+        for (const { run, last } of runs) gauge.set({ run }, valueOf(last));
       },
     });
   };
   add('lossmeter_run_last_step', 'Newest step of the runs that changed last.', ({ step }) => step);
   add('lossmeter_run_last_loss', 'Its loss.', ({ loss }) => loss);
+}
+
+type Newest = Awaited<ReturnType<RunStore['newest']>>;
+
+/** The runs that changed last: one read for all metrics of a scrape, and no scrape waits long for it. */
+class NewestRuns {
+  readonly #store: RunStore;
+  #known: Newest = [];
+  #reading: Promise<void> | undefined;
+
+  constructor(store: RunStore) {
+    this.#store = store;
+  }
+
+  /** As they are; as they were known last when the store is busy, or cannot be read. */
+  async get(): Promise<Newest> {
+    this.#reading ??= this.#read();
+    await Promise.race([this.#reading, sleep(PATIENCE_MS, undefined, { ref: false })]);
+    return this.#known;
+  }
+
+  async #read(): Promise<void> {
+    try {
+      this.#known = await this.#store.newest(MOST_RUNS);
+    } catch {
+      this.#known = [];
+    }
+    this.#reading = undefined;
+  }
 }

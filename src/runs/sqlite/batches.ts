@@ -5,7 +5,7 @@ import type { Statements } from './statements.ts';
 
 /** Bounds of a page: batches, and characters of their diagnostics. */
 const MOST_BATCHES = 500;
-const MOST_CHARACTERS = 512 * 1024;
+const MOST_CHARACTERS = 256 * 1024;
 
 /** Steps without batches that a page goes over at most. */
 const MOST_STEPS = 500;
@@ -14,8 +14,15 @@ const MOST_STEPS = 500;
  * A page of batches of the steps' highest attempts.
  * @param run id of the run
  * @param to the last step
+ * @param limit how many batches at most
  */
-export function readBatches(statements: Statements, run: number, from: BatchPlace, to: number): BatchPage {
+export function readBatches(
+  statements: Statements,
+  run: number,
+  from: BatchPlace,
+  to: number,
+  limit = MOST_BATCHES,
+): BatchPage {
   const steps = statements.arrays(
     'SELECT step, attempt FROM steps WHERE run = ? AND step BETWEEN ? AND ? ORDER BY step LIMIT ?',
     ...[run, from.step, to, MOST_STEPS + 1],
@@ -30,7 +37,7 @@ export function readBatches(statements: Statements, run: number, from: BatchPlac
       ...[run, step, attempt, rank, microBatch],
     );
     for (const row of rows) {
-      if (batches.length === MOST_BATCHES || characters > MOST_CHARACTERS) {
+      if (batches.length === limit || characters > MOST_CHARACTERS) {
         return { batches, next: { step, rank: Number(row['rank']), microBatch: Number(row['micro_batch']) } };
       }
       batches.push(toBatch(row));

@@ -7,13 +7,14 @@ import type { Row, Statements } from './statements.ts';
 export class Judge {
   readonly #statements: Statements;
   readonly #run: number;
-  readonly #ranks: number;
+  /** Ranks of a complete step. */
+  readonly expectedRanks: number;
 
   /** @param run id of the run */
   constructor(statements: Statements, run: number) {
     this.#statements = statements;
     this.#run = run;
-    this.#ranks = ranksOf(statements, run) ?? 0;
+    this.expectedRanks = ranksOf(statements, run) ?? 0;
   }
 
   /** Judges all steps of a range, in their order. */
@@ -34,7 +35,7 @@ export class Judge {
   }
 
   #judged(point: StepPoint, spike: boolean): CurvePoint {
-    return { ...point, complete: point.ranks >= this.#ranks, spike };
+    return { ...point, complete: point.ranks >= this.expectedRanks, spike };
   }
 
   /** Finite losses of the last steps before one, in their order. */
@@ -48,7 +49,7 @@ export class Judge {
 }
 
 /** Number of ranks of a complete step. @param run id of the run */
-export function ranksOf(statements: Statements, run: number): number | undefined {
+function ranksOf(statements: Statements, run: number): number | undefined {
   const row = statements.get('SELECT coalesce(expected_ranks, ranks) AS ranks FROM runs WHERE id = ?', run);
   return row && Number(row['ranks']);
 }

@@ -1,39 +1,58 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Statements } from './statements.ts';
 
-/** Steps that are removed at a time. */
-const PURGED_STEPS = 200;
+/** Bounds of what one transaction removes: rows, and bytes of diagnostics. */
+const MOST_ROWS = 1000;
+const MOST_BYTES = 2 ** 20;
 
-/** What a run that is being removed is called: no name that a run may have. */
+/** Name of a run that is being removed: no run may be called so. */
 const REMOVED = '~removed ';
 
 /** Matches the names of such runs. */
 export const REMOVED_PATTERN = `${REMOVED}*`;
 
-/** Has a run be gone at once; what belongs to it is there still. */
+/** Tables that a run has rows in, with the columns that follow the run in their keys. */
+const TABLES = [
+  { table: 'batches', key: ['step', 'attempt', 'rank', 'micro_batch'], bytes: 'ifnull(octet_length(diagnostics), 0)' },
+  { table: 'ranks', key: ['step', 'rank'], bytes: '0' },
+  { table: 'steps', key: ['step'], bytes: '0' },
+] as const;
+
+/** Makes a run vanish at once; its rows stay until they are purged. */
 export function unlink(statements: Statements, run: number): void {
-  statements.run('UPDATE runs SET name = ? WHERE id = ?', `${REMOVED}${run}`, run);
+  statements.run('UPDATE runs SET name = ?, steps = 0 WHERE id = ?', `${REMOVED}${run}`, run);
 }
 
-/** Runs that were unlinked, and not purged to the end. */
-export function unlinked(statements: Statements): number[] {
-  return statements.all('SELECT id FROM runs WHERE name GLOB ?', REMOVED_PATTERN).map((row) => Number(row['id']));
+/** A run that is unlinked and not yet purged. */
+export function unlinked(statements: Statements): number | undefined {
+  const row = statements.get('SELECT id FROM runs WHERE name GLOB ? LIMIT 1', REMOVED_PATTERN);
+  return row && Number(row['id']);
 }
 
-/** Removes what belongs to a run bit by bit, for others write meanwhile, and then the run. */
-export async function purge(statements: Statements, run: number): Promise<void> {
-  for (;;) {
-    const last = statements.get(
-      'SELECT max(step) AS step FROM (SELECT step FROM steps WHERE run = ? ORDER BY step LIMIT ?)',
-      ...[run, PURGED_STEPS],
-    )!['step'];
-    if (last === null || last === undefined) break;
-    statements.transaction(() => {
-      for (const table of ['batches', 'ranks', 'steps']) {
-        statements.run(`DELETE FROM ${table} WHERE run = ? AND step <= ?`, run, last);
+/**
+ * Removes some rows of a run in one short transaction; the run itself goes with the last of them.
+ * @returns true while there are more
+ */
+export function purgeSome(statements: Statements, run: number): boolean {
+  return statements.transaction(() => {
+    for (const { table, key, bytes } of TABLES) {
+      const columns = key.join(', ');
+      const rows = statements.iterate(
+        `SELECT ${columns}, ${bytes} AS bytes FROM ${table} WHERE run = ? ORDER BY ${columns}`,
+        run,
+      );
+      let [count, total] = [0, 0];
+      let last: number[] | undefined;
+      for (const row of rows) {
+        last = key.map((column) => Number(row[column]));
+        total += Number(row['bytes']);
+        if (++count === MOST_ROWS || total > MOST_BYTES) break;
       }
-    });
-    await nextTurn();
-  }
-  statements.run('DELETE FROM runs WHERE id = ?', run);
+      if (last === undefined) continue;
+      const places = key.map(() => '?').join(', ');
+      statements.run(`DELETE FROM ${table} WHERE run = ? AND (${columns}) <= (${places})`, run, ...last);
+      return true;
+    }
+    statements.run('DELETE FROM runs WHERE id = ?', run);
+    return false;
+  });
 }

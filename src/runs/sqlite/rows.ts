@@ -1,5 +1,6 @@
 import type { SQLInputValue, SQLOutputValue } from 'node:sqlite';
 import { stringify } from '../../wire/json-reply.ts';
+import { keepDiagnostics } from '../kept-diagnostics.ts';
 import type { BatchKey, KeptDiagnostics, RecordedBatch, Recording, RunMetadata, StepPoint } from '../record.ts';
 import type { Row } from './statements.ts';
 
@@ -74,7 +75,8 @@ export function toBatch(row: Row): RecordedBatch {
     microBatch: Number(row['micro_batch']),
     numerator: fromReal(row['numerator']),
     denominator: fromReal(row['denominator']),
-    diagnostics: (typeof text === 'string' ? JSON.parse(text) : short) as KeptDiagnostics,
+    // Earlier versions kept all of it: up to 280 KB of one batch.
+    diagnostics: keepDiagnostics((typeof text === 'string' ? JSON.parse(text) : short) as KeptDiagnostics),
     recordedAt: Number(row['recorded_at']),
   };
 }

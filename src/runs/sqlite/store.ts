@@ -1,16 +1,23 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { Drain } from '../drain.ts';
 import type { BatchKey, CurvePoint, Outcome, Recording, RunMetadata, RunSummary } from '../record.ts';
-import type { BatchPage, BatchPlace, RunStore, StepRange } from '../store.ts';
+import type { BatchPage, BatchPlace, RunStore, StepPage, StepRange } from '../store.ts';
 import { readBatches } from './batches.ts';
 import { openDatabase } from './database.ts';
 import { unpackFailure } from './failure.ts';
-import { Judge, ranksOf } from './judging.ts';
+import { Judge } from './judging.ts';
 import { createRun, recordBatches } from './recording.ts';
 import type { KeyedRecording, RecordOutcome } from './recording.ts';
-import { REMOVED_PATTERN, purge, unlink, unlinked } from './removal.ts';
+import { REMOVED_PATTERN, purgeSome, unlink, unlinked } from './removal.ts';
 import { toMetadata } from './rows.ts';
 import { pickSteps } from './sampling.ts';
 import { Statements } from './statements.ts';
+import { readStepPage } from './step-page.ts';
 import { lastOf, summarize } from './summary.ts';
+
+/** Bounds of a page of runs: runs, and characters of their labels. */
+const MOST_RUNS = 50;
+const MOST_LABELS = 128 * 1024;
 
 /**
  * Runs in a file of SQLite. Statements block the thread that they run in: the service uses the store through
@@ -19,6 +26,8 @@ import { lastOf, summarize } from './summary.ts';
 export class SqliteStore implements RunStore {
   readonly #statements: Statements;
   readonly #now: () => number;
+  readonly #purger = new Drain(() => this.#purge());
+  #isClosing = false;
 
   /**
    * @param path of the file, or `:memory:`
@@ -61,16 +70,27 @@ export class SqliteStore implements RunStore {
   }
 
   async remove(run: string): Promise<boolean> {
-    const id = this.#idOf(run);
-    if (id === undefined) return false;
-    unlink(this.#statements, id);
-    await purge(this.#statements, id);
+    if (!(await this.unlink(run))) return false;
+    await this.purge();
     return true;
+  }
+
+  /** Makes a run vanish: `purge` removes its rows. */
+  async unlink(run: string): Promise<boolean> {
+    const id = this.#idOf(run);
+    if (id !== undefined) unlink(this.#statements, id);
+    return id !== undefined;
   }
 
   /** Removes what is left of runs whose removal an end of the service interrupted. */
   async start(): Promise<void> {
-    for (const run of unlinked(this.#statements)) await purge(this.#statements, run);
+    await this.purge();
+  }
+
+  /** Removes the rows of runs that are unlinked, some at a time: others write in between. */
+  async purge(): Promise<void> {
+    this.#purger.request();
+    await this.#purger.settled();
   }
 
   async run(name: string): Promise<RunSummary | undefined> {
@@ -81,19 +101,24 @@ export class SqliteStore implements RunStore {
   async runs(limit: number, before = Number.MAX_SAFE_INTEGER) {
     const rows = this.#statements.all(
       'SELECT * FROM runs WHERE id < ? AND name NOT GLOB ? ORDER BY id DESC LIMIT ?',
-      ...[before, REMOVED_PATTERN, limit + 1],
+      ...[before, REMOVED_PATTERN, Math.min(limit, MOST_RUNS) + 1],
     );
-    const page = rows.slice(0, limit);
-    return {
-      runs: page.map((row) => summarize(this.#statements, row)),
-      next: rows.length > limit ? Number(page.at(-1)!['id']) : undefined,
-    };
+    const runs: RunSummary[] = [];
+    let characters = 0;
+    for (const row of rows.slice(0, Math.min(limit, MOST_RUNS))) {
+      if (characters > MOST_LABELS) break;
+      characters += (row['labels'] as string).length;
+      runs.push(summarize(this.#statements, row));
+      // Some seventy look-ups each.
+      await nextTurn();
+    }
+    return { runs, next: rows.length > runs.length ? Number(rows[runs.length - 1]!['id']) : undefined };
   }
 
   async newest(limit: number) {
     const rows = this.#statements.all(
-      'SELECT id, name FROM runs WHERE steps > 0 AND name NOT GLOB ? ORDER BY updated_at DESC LIMIT ?',
-      ...[REMOVED_PATTERN, limit],
+      'SELECT id, name FROM runs WHERE steps > 0 ORDER BY updated_at DESC LIMIT ?',
+      limit,
     );
     return rows.map((row) => ({ run: row['name'] as string, last: lastOf(this.#statements, Number(row['id']))! }));
   }
@@ -101,11 +126,6 @@ export class SqliteStore implements RunStore {
   async metadata(run: string): Promise<RunMetadata | undefined> {
     const row = this.#statements.get('SELECT labels, expected_ranks FROM runs WHERE name = ?', run);
     return row && toMetadata(row);
-  }
-
-  async ranksOf(run: string): Promise<number | undefined> {
-    const id = this.#idOf(run);
-    return id === undefined ? undefined : ranksOf(this.#statements, id);
   }
 
   async steps(run: string, { from, to }: StepRange, limit: number): Promise<CurvePoint[]> {
@@ -135,6 +155,11 @@ export class SqliteStore implements RunStore {
     return id === undefined ? { batches: [], next: undefined } : readBatches(this.#statements, id, from, to);
   }
 
+  async stepPage(run: string, from: BatchPlace, limit: number): Promise<StepPage | undefined> {
+    const id = this.#idOf(run);
+    return id === undefined ? undefined : readStepPage(this.#statements, id, from, limit);
+  }
+
   async sequence(): Promise<number> {
     return Number(this.#statements.get('SELECT value FROM sequence')!['value']);
   }
@@ -160,7 +185,20 @@ export class SqliteStore implements RunStore {
   }
 
   async close(): Promise<void> {
+    this.#isClosing = true;
+    await this.#purger.settled();
     this.#statements.close();
+  }
+
+  async #purge(): Promise<void> {
+    try {
+      for (let run = unlinked(this.#statements); run !== undefined; run = unlinked(this.#statements)) {
+        while (!this.#isClosing && purgeSome(this.#statements, run)) await nextTurn();
+        if (this.#isClosing) return;
+      }
+    } catch {
+      // The next removal, or the next start, goes on.
+    }
   }
 
   #idOf(run: string): number | undefined {

@@ -42,8 +42,9 @@ export class ThreadedStore implements RunStore {
     return [...new Set([...this.#writer.threads, ...this.#reader.threads])];
   }
 
-  start(): Promise<void> {
-    return this.#writer.call('start');
+  /** Goes on with removals that an end of the service interrupted: nobody waits for them. */
+  async start(): Promise<void> {
+    this.#purge();
   }
 
   record(key: BatchKey, recording: Recording): Promise<Outcome> {
@@ -54,8 +55,11 @@ export class ThreadedStore implements RunStore {
     return this.#writer.call('describe', run, metadata);
   }
 
-  remove(run: string): Promise<boolean> {
-    return this.#writer.call('remove', run);
+  /** Resolves when the run has vanished, for good; its rows are removed bit by bit after that. */
+  async remove(run: string): Promise<boolean> {
+    const found = await this.#writer.call('unlink', run);
+    if (found) this.#purge();
+    return found;
   }
 
   attemptOf(run: string, step: number) {
@@ -78,10 +82,6 @@ export class ThreadedStore implements RunStore {
     return this.#reader.call('metadata', run);
   }
 
-  ranksOf(run: string) {
-    return this.#reader.call('ranksOf', run);
-  }
-
   steps(run: string, range: StepRange, limit: number) {
     return this.#reader.call('steps', run, range, limit);
   }
@@ -98,6 +98,10 @@ export class ThreadedStore implements RunStore {
     return this.#reader.call('batchesFrom', run, from, to);
   }
 
+  stepPage(run: string, from: BatchPlace, limit: number) {
+    return this.#reader.call('stepPage', run, from, limit);
+  }
+
   sequence() {
     return this.#reader.call('sequence');
   }
@@ -108,6 +112,11 @@ export class ThreadedStore implements RunStore {
 
   changedSince(run: string, sequence: number, limit: number) {
     return this.#reader.call('changedSince', run, sequence, limit);
+  }
+
+  #purge(): void {
+    // A purge that fails is gone on with at the next removal, or at the next start.
+    this.#writer.call('purge').catch(() => undefined);
   }
 
   /** Waits for pending calls, then closes the database. */

@@ -6,7 +6,7 @@ import fc from 'fast-check';
 import { afterAll, expect, test } from 'vitest';
 import type { BatchKey, Recording } from '../../../src/runs/record.ts';
 import { SqliteStore } from '../../../src/runs/sqlite/store.ts';
-import { batchesOf } from '../../../src/runs/store.ts';
+import { batchPages } from '../../../src/runs/store.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'lossmeter-store-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -31,7 +31,7 @@ test('NaN and the infinities come back as they were, also after it was closed', 
   await store.close();
   const again = new SqliteStore(path);
   expect((await again.steps('r', ALL, 100)).map(({ numerator }) => numerator)).toEqual(values);
-  expect((await Array.fromAsync(batchesOf(again, 'r', ALL))).map(({ numerator }) => numerator)).toEqual(values);
+  expect((await Array.fromAsync(batchPages(again, 'r', ALL))).flat().map(({ numerator }) => numerator)).toEqual(values);
   await again.close();
 });
 

@@ -6,7 +6,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { afterAll, describe, expect, onTestFinished, test } from 'vitest';
 import { LossmeterError } from '../../../src/errors.ts';
 import type { BatchKey, Recording } from '../../../src/runs/record.ts';
-import { batchesOf } from '../../../src/runs/store.ts';
+import { batchPages } from '../../../src/runs/store.ts';
 import { ThreadedStore } from '../../../src/runs/thread/store.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'lossmeter-thread-'));
@@ -57,7 +57,11 @@ describe.each([
     }
     expect(await store.run('r')).toMatchObject({ steps: 3, nonFiniteSteps: 2, labels: { lr: 0.1 } });
     expect(await store.attemptOf('r', 1)).toBe(0);
-    expect(await Array.fromAsync(batchesOf(store, 'r', ALL))).toMatchObject([{ step: 0 }, { step: 1 }, { step: 2 }]);
+    expect((await Array.fromAsync(batchPages(store, 'r', ALL))).flat()).toMatchObject([
+      { step: 0 },
+      { step: 1 },
+      { step: 2 },
+    ]);
     expect(await store.remove('r')).toBe(true);
     expect(await store.run('r')).toBeUndefined();
     expect(await store.steps('r', ALL, 10)).toEqual([]);

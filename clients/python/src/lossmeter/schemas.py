@@ -623,8 +623,8 @@ class StepList(TypedDict):
 
 
 class MicroBatchDiagnostics(TypedDict):
-    """Verdict, summary and causes; all that an evaluation says where something was
-    found.
+    """Verdict, summary and causes; where something was found, all that an evaluation
+    says, but of `locations` and `local_losses` the first 64 only.
     """
 
     verdict: NotRequired[Literal["finite", "non_finite"]]
@@ -687,8 +687,8 @@ class MicroBatch(TypedDict):
     """When it was recorded."""
 
     diagnostics: MicroBatchDiagnostics
-    """Verdict, summary and causes; all that an evaluation says where something was
-    found.
+    """Verdict, summary and causes; where something was found, all that an evaluation
+    says, but of `locations` and `local_losses` the first 64 only.
     """
 
 
@@ -699,7 +699,7 @@ class RankDetail(TypedDict):
     """Data-parallel rank."""
 
     loss: float
-    """Its local loss: Σ numerators / Σ denominators of its micro-batches."""
+    """Its local loss: Σ numerators / Σ denominators of all its micro-batches."""
 
     numerator: float
     """Σ numerators."""
@@ -708,7 +708,7 @@ class RankDetail(TypedDict):
     """Σ denominators."""
 
     micro_batches: list[MicroBatch]
-    """In their order."""
+    """Those of this page, in their order."""
 
 
 class StepDetail(TypedDict):
@@ -764,8 +764,16 @@ class StepDetail(TypedDict):
     missing_ranks: list[int]
     """Ranks that have not reported; the first 1024."""
 
+    batches: int
+    """Micro-batches of the step, those of other pages among them."""
+
     rank_details: list[RankDetail]
-    """Ranks in their order."""
+    """Ranks in their order, with the micro-batches of this page. A rank of which this
+    page has none is left out.
+    """
+
+    next: NotRequired[str]
+    """`cursor` of the next page; absent on the last."""
 
 
 class InfoDtypes(TypedDict):
@@ -830,6 +838,20 @@ class InfoLimits(TypedDict):
     max_queued_requests: int
     """Evaluations that wait for others to end; what comes beyond is refused with 429.
     """
+
+    max_history_reads: int
+    """Reads of the history under way at a time. One counts until its first page is
+    read.
+    """
+
+    max_queued_history_reads: int
+    """Reads of the history that wait for others; further ones are refused with 429."""
+
+    max_event_streams: int
+    """Open event streams of runs; further ones are refused with 429."""
+
+    max_event_streams_per_client: int
+    """The same of one key, or of one address where no key is needed."""
 
     max_connections: int
     """Open connections; what comes beyond is closed at once."""

@@ -1,5 +1,5 @@
 import runs from './0001-runs.ts';
-import nonFiniteSteps from './0002-non-finite-steps.ts';
+import partialIndexes from './0002-partial-indexes.ts';
 
 /** In their order: the number of those that a database has is its user_version. A released migration never changes. */
-export const MIGRATIONS: readonly string[] = [runs, nonFiniteSteps];
+export const MIGRATIONS: readonly string[] = [runs, partialIndexes];

@@ -1,0 +1,126 @@
+import { Readable } from 'node:stream';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import fp from 'fastify-plugin';
+import type { Config } from '../config.ts';
+import { Admission } from '../evaluation/admission.ts';
+import type { Place } from '../evaluation/admission.ts';
+import { EventStreams } from '../runs/event-streams.ts';
+import { clientOf } from './limits.ts';
+
+/** Bytes that one answer from the history holds at a time: a page as rows, as text, and in the socket. */
+const HELD_BYTES = 512 * 1024;
+
+/** Characters up to which an answer is sent as a whole. */
+const SHORT = 65_536;
+
+type Hook = (request: FastifyRequest, reply: FastifyReply) => Promise<void>;
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** Hook of routes that read the history: lets a bounded number of reads begin. */
+    readonly readsHistory: Hook;
+    /** Hook of routes that stream events: bounds the open streams, in all and of each client. */
+    readonly streamsEvents: Hook;
+  }
+
+  interface FastifyRequest {
+    /** Place of a read of the history: left when its first page is read. */
+    historyPlace: Place | undefined;
+  }
+
+  interface FastifyReply {
+    /** Sends text that is made page by page, as fast as the client reads it; at once when it is short. */
+    sendPages(mediaType: string, pages: AsyncIterable<string> | Iterable<string>): Promise<FastifyReply>;
+    /** Sends events as they come. */
+    sendEvents(events: AsyncGenerator<string | Uint8Array, void>): FastifyReply;
+  }
+}
+
+/** Answers from the history: how many at a time, the memory that they hold, and how they are sent. */
+export default fp<{ config: Config }>(
+  async (app, { config }) => {
+    const limits = {
+      ...{ maxRequestsInFlight: config.maxHistoryReads, maxQueuedRequests: config.maxQueuedHistoryReads },
+      ...{ minBytesPerSecond: config.minBytesPerSecond, stallSeconds: config.stallSeconds },
+    };
+    const admission = new Admission(limits, undefined, 'reads of the history');
+    const streams = new EventStreams(config);
+    app.decorateRequest('historyPlace', undefined);
+
+    app.decorate('readsHistory', async (request, reply) => {
+      const place = await admission.enter(() => reply.raw.destroyed);
+      request.historyPlace = place;
+      onClose(reply, () => place.leave());
+      hold(reply, 'a page of the history');
+    });
+
+    app.decorate('streamsEvents', async (request, reply) => {
+      onClose(reply, streams.enter(clientOf(request)));
+      hold(reply, 'a page of events');
+    });
+
+    app.decorateReply('sendPages', async function sendPages(this: FastifyReply, mediaType, pages) {
+      // The first pages come before the head: an error has a status of its own until then.
+      const iterator = iterate(pages);
+      let text = '';
+      let isDone = false;
+      while (!isDone && text.length < SHORT) {
+        const page = await iterator.next();
+        text += page.value ?? '';
+        isDone = page.done === true;
+      }
+      this.request.historyPlace?.leave();
+      this.type(mediaType);
+      return this.send(isDone ? text : Readable.from(piecesOf([text], iterator, this)));
+    });
+
+    app.decorateReply('sendEvents', function sendEvents(this: FastifyReply, events) {
+      this.type('text/event-stream');
+      return this.send(Readable.from(piecesOf([], events, this)));
+    });
+  },
+  { name: 'history', dependencies: ['runs', 'evaluator', 'auth'] },
+);
+
+/** @throws LossmeterError overloaded when other requests hold the memory */
+function hold(reply: FastifyReply, what: string): void {
+  const account = reply.server.evaluator.openAccount();
+  account.take(HELD_BYTES, what, 'LOSSMETER_MAX_BYTES_IN_FLIGHT bounds it');
+  onClose(reply, () => account.close());
+}
+
+/** Runs when the answer is sent, or the client has left. */
+function onClose({ raw }: FastifyReply, listener: () => void): void {
+  if (raw.destroyed) listener();
+  else raw.once('close', listener);
+}
+
+async function* iterate(pages: AsyncIterable<string> | Iterable<string>): AsyncGenerator<string, void> {
+  yield* pages;
+}
+
+/** Pieces of an answer. A client that leaves one unread for too long is cut off: it holds memory meanwhile. */
+async function* piecesOf(
+  first: readonly string[],
+  others: AsyncGenerator<string | Uint8Array, void>,
+  reply: FastifyReply,
+): AsyncGenerator<string | Uint8Array, void> {
+  const { stallSeconds, minBytesPerSecond } = reply.server.config;
+  let timer: NodeJS.Timeout | undefined;
+  const cutOff = (): void => {
+    reply.log.info('the client does not take its answer and is cut off');
+    reply.raw.destroy();
+  };
+  const give = function* give(piece: string | Uint8Array): Generator<string | Uint8Array> {
+    timer = setTimeout(cutOff, 1000 * (stallSeconds + piece.length / Math.max(1, minBytesPerSecond))).unref();
+    yield piece;
+    clearTimeout(timer);
+  };
+  try {
+    for (const piece of first) yield* give(piece);
+    for await (const piece of others) yield* give(piece);
+  } finally {
+    clearTimeout(timer);
+    await others.return();
+  }
+}

@@ -1,0 +1,75 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { RecordedBatch } from '../record.ts';
+import { PairSum } from '../step.ts';
+import { MOST_MISSING } from '../store.ts';
+import type { BatchPlace, StepPage } from '../store.ts';
+import { readBatches } from './batches.ts';
+import { Judge } from './judging.ts';
+import { toSums } from './rows.ts';
+import type { Statements } from './statements.ts';
+
+/** Rows that one statement goes over at most: other calls have their turn between two. */
+const ROWS_AT_ONCE = 10_000;
+
+/** A step with its batches from a place on. @param run id of the run */
+export async function readStepPage(
+  statements: Statements,
+  run: number,
+  from: BatchPlace,
+  limit: number,
+): Promise<StepPage | undefined> {
+  const { step } = from;
+  const row = statements.get('SELECT * FROM steps WHERE run = ? AND step = ?', run, step);
+  if (row === undefined) return undefined;
+  const judge = new Judge(statements, run);
+  const point = judge.one(row);
+  const { batches, next } = readBatches(statements, run, from, step, limit);
+  return {
+    point,
+    batches: await countBatches(statements, run, step, point.attempt),
+    missingRanks: point.complete ? [] : await missingRanks(statements, run, step, judge.expectedRanks),
+    ranks: [...Map.groupBy(batches, ({ rank }) => rank)].map(([rank, own]) => ({
+      rank,
+      sum: sumOfRank(statements, run, own[0]!),
+      batches: own,
+    })),
+    next,
+  };
+}
+
+/** The sums of all batches of a rank, whether they are on this page or not. */
+function sumOfRank(statements: Statements, run: number, { step, rank }: RecordedBatch) {
+  const sql = 'SELECT numerators, denominators FROM ranks WHERE run = ? AND step = ? AND rank = ?';
+  return PairSum.from(toSums(statements.get(sql, run, step, rank)!)).value;
+}
+
+async function countBatches(statements: Statements, run: number, step: number, attempt: number): Promise<number> {
+  const sql = `SELECT rank, micro_batch FROM batches WHERE run = ? AND step = ? AND attempt = ?
+    AND (rank, micro_batch) > (?, ?) ORDER BY rank, micro_batch LIMIT ?`;
+  let count = 0;
+  for (let last = [-1, -1]; ;) {
+    const rows = statements.arrays(sql, run, step, attempt, ...last, ROWS_AT_ONCE) as [number, number][];
+    count += rows.length;
+    if (rows.length < ROWS_AT_ONCE) return count;
+    last = rows.at(-1)!;
+    await nextTurn();
+  }
+}
+
+async function missingRanks(statements: Statements, run: number, step: number, expected: number): Promise<number[]> {
+  const sql = 'SELECT rank FROM ranks WHERE run = ? AND step = ? AND rank >= ? ORDER BY rank LIMIT ?';
+  const missing: number[] = [];
+  for (let following = 0; ;) {
+    const rows = statements.arrays(sql, run, step, following, ROWS_AT_ONCE) as [number][];
+    const isLast = rows.length < ROWS_AT_ONCE;
+    for (const rank of [...rows.map(([rank]) => rank), ...(isLast ? [expected] : [])]) {
+      for (; following < Math.min(rank, expected); following++) {
+        missing.push(following);
+        if (missing.length === MOST_MISSING) return missing;
+      }
+      following = rank + 1;
+    }
+    if (isLast) return missing;
+    await nextTurn();
+  }
+}
