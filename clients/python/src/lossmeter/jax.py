@@ -46,6 +46,8 @@ def cross_entropy(
 ) -> jax.Array:
     """The loss of a batch, which can be differentiated once by the logits.
 
+    Where other libraries give another number: docs/deviations.md.
+
     Under `jit` the service is asked by a callback. JAX itself then waits for ever where
     as many callbacks run as XLA has threads (one, on a single CPU) and the logits are
     more than some 100 KB: there call

@@ -41,7 +41,8 @@ class CrossEntropyLoss:
 
     What mindformers ships gives a label out of [0, C) the loss 0 and counts it, -100
     too; here it is refused, and rows of -100 are left out. `ignore_index=[]` with
-    `invalid_label="zero_loss"` does as mindformers does.
+    `invalid_label="zero_loss"` has the loss of mindformers. The gradient of such a row
+    is 0; mindformers has softmax(x) there. See docs/deviations.md.
 
     Args:
         parallel_config: How the batch is sharded: `data_parallel` and `model_parallel`,

@@ -32,8 +32,12 @@ Reduction = Literal["mean", "sum", "none"]
 class CrossEntropyLoss(torch.nn.Module):
     """`torch.nn.CrossEntropyLoss` by the service, with the same arguments.
 
-    The loss has the dtype of the input, or float32 under autocast, as PyTorch's has. It
-    can be differentiated once, with respect to the input.
+    The loss has the dtype of the input, or float32 under autocast, as PyTorch's has.
+
+    Deviations from PyTorch, which docs/deviations.md explains: the loss can be
+    differentiated once, with respect to the input, and not by `torch.func` or in
+    forward mode; a class of probability or weight 0 adds nothing where its logit is −∞,
+    and PyTorch has NaN there. Class weights may be negative, as in PyTorch.
 
     Args:
         weight: Weights of the classes, of shape (C,).
