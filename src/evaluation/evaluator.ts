@@ -286,20 +286,22 @@ export class Evaluator {
   ): Promise<Answered<A>> {
     const { maxBodyBytes, maxDecompressionRatio } = this.#limits;
     const content = decodeContent(stream, contentEncoding, maxDecompressionRatio);
-    const reader = new ByteReader(content.stream, maxBodyBytes, content.explain, content.requireRatio);
+    const { explain, requireRatio: check, aheadBytes } = content;
+    const reader = new ByteReader(content.stream, maxBodyBytes, { explain, check, ...(aheadBytes && { aheadBytes }) });
     place.watch({
       get received() {
         return content.received ?? reader.received;
       },
       get isWaiting() {
-        return reader.isWaiting;
+        // A decoder that has not come to it is no fault of the client.
+        return reader.isWaiting && content.isStarved;
       },
       fail: (error) => reader.fail(error),
     });
     const held = this.#held.open();
     const ingest = { codec, reader, held, contentLength: content.encoded ? undefined : contentLength };
     try {
-      held.take(content.windowBytes, 'what the decoder of the body keeps', 'send it without a Content-Encoding');
+      held.take(content.decoderBytes, 'the decoder of the body', 'send it without a Content-Encoding');
       const answering = await use(ingest);
       content.requireEnd();
       return { ...answering, release: () => held.close() };

@@ -6,6 +6,15 @@ import { clientClosed } from './content-encoding.ts';
 const HIGH_WATER_BYTES = 1 << 20;
 const HIGH_WATER_CHUNKS = 1024;
 
+export interface ReaderOptions {
+  /** Says what an error of the stream means. */
+  explain?: (cause: Error) => LossmeterError;
+  /** Told what has come in all; what it throws ends the reading. */
+  check?: (received: number) => void;
+  /** Bytes that may wait unread before the source is paused. */
+  aheadBytes?: number;
+}
+
 /** Stands where a chunk was, so that it can be collected. */
 const CONSUMED = new Uint8Array(0);
 
@@ -18,6 +27,7 @@ export class ByteReader {
   readonly #maxBytes: number;
   readonly #explain: (cause: Error) => LossmeterError;
   readonly #check: (received: number) => void;
+  readonly #aheadBytes: number;
   /** Unread chunks: those from #head on. Taking from the front of an array would cost its length. */
   #chunks: Uint8Array[] = [];
   #head = 0;
@@ -27,21 +37,17 @@ export class ByteReader {
   #failure: Error | undefined;
   #wake: (() => void) | undefined;
 
-  /**
-   * @param maxBytes bound on the whole body
-   * @param explain what an error of the stream means
-   * @param check told what has come in all; what it throws ends the reading
-   */
+  /** @param maxBytes bound on the whole body */
   constructor(
     stream: Readable,
     maxBytes: number,
-    explain: (cause: Error) => LossmeterError = clientClosed,
-    check: (received: number) => void = () => undefined,
+    { explain = clientClosed, check = () => undefined, aheadBytes = HIGH_WATER_BYTES }: ReaderOptions = {},
   ) {
     this.#stream = stream;
     this.#maxBytes = maxBytes;
     this.#explain = explain;
     this.#check = check;
+    this.#aheadBytes = aheadBytes;
     stream.on('data', this.#onData);
     stream.on('end', this.#onEnd);
     stream.on('error', this.#onError);
@@ -143,7 +149,7 @@ export class ByteReader {
     }
     this.#chunks.push(chunk);
     this.#buffered += chunk.byteLength;
-    if (this.#buffered >= HIGH_WATER_BYTES || this.#chunks.length >= HIGH_WATER_CHUNKS) this.#stream.pause();
+    if (this.#buffered >= this.#aheadBytes || this.#chunks.length >= HIGH_WATER_CHUNKS) this.#stream.pause();
     this.#signal();
   };
 

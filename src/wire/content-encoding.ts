@@ -2,15 +2,28 @@ import type { Readable, Transform } from 'node:stream';
 import { constants, createGunzip, createInflate, createZstdDecompress } from 'node:zlib';
 import { LossmeterError } from '../errors.ts';
 
+/** Bytes that a decoder hands on at a time: large enough to be held without a copy. */
+const CHUNK_BYTES = 65_536;
+
+/** Decoded bytes that may wait unread, on top of the chunk that is being decoded. */
+const DECODED_AHEAD_BYTES = 2 ** 18;
+
+/** Memory of a decoder beside its window: its state, what waits in front of it and behind it. */
+const DECODER_BYTES = 2 ** 19;
+
+/** Window of the formats of zlib. */
+const ZLIB_WINDOW_BYTES = 2 ** 15;
+
 /** What a zstd frame may have its decoder keep, as a power of two: 8 MiB, which RFC 8878 (3.1.1.1.2) has decoders support. */
 const ZSTD_WINDOW_LOG = 23;
 
 /** Decoders by the names of RFC 9110 (gzip; deflate, which is the zlib format) and RFC 8878 (zstd). */
-const DECODERS: Readonly<Record<string, () => Transform>> = {
-  gzip: createGunzip,
-  'x-gzip': createGunzip,
-  deflate: createInflate,
-  zstd: () => createZstdDecompress({ params: { [constants.ZSTD_d_windowLogMax]: ZSTD_WINDOW_LOG } }),
+const DECODERS: Readonly<Record<string, () => Transform & { bytesWritten: number }>> = {
+  gzip: () => createGunzip({ chunkSize: CHUNK_BYTES }),
+  'x-gzip': () => createGunzip({ chunkSize: CHUNK_BYTES }),
+  deflate: () => createInflate({ chunkSize: CHUNK_BYTES }),
+  zstd: () =>
+    createZstdDecompress({ chunkSize: CHUNK_BYTES, params: { [constants.ZSTD_d_windowLogMax]: ZSTD_WINDOW_LOG } }),
 };
 
 /** Content encodings that request bodies may have. */
@@ -21,10 +34,14 @@ export interface DecodedBody {
   readonly stream: Readable;
   /** Whether it had one, so that its length is not that of the stream. */
   readonly encoded: boolean;
-  /** Bytes that its decoder may keep. */
-  readonly windowBytes: number;
+  /** Bytes that its decoder may take, with those that wait in front of it and behind it. */
+  readonly decoderBytes: number;
+  /** Decoded bytes that may wait unread; undefined without an encoding. */
+  readonly aheadBytes: number | undefined;
   /** Bytes of it as they came; undefined without an encoding, where they are those of the stream. */
   readonly received: number | undefined;
+  /** Whether all that came of it has been decoded, and more is to come. */
+  readonly isStarved: boolean;
   /** What an error of the stream means. */
   readonly explain: (cause: Error) => LossmeterError;
   /** @throws LossmeterError body_too_large when so many decoded bytes are more than those that came may become */
@@ -47,7 +64,15 @@ export function decodeContent(body: Readable, contentEncoding: string | undefine
   if (encoding === 'identity' || encoding === '') {
     const nothing = (): void => undefined;
     return {
-      ...{ stream: body, encoded: false, windowBytes: 0, received: undefined, explain: clientClosed },
+      ...{
+        stream: body,
+        encoded: false,
+        decoderBytes: 0,
+        aheadBytes: undefined,
+        isStarved: true,
+        received: undefined,
+        explain: clientClosed,
+      },
       ...{ requireRatio: nothing, requireEnd: nothing, close: nothing },
     };
   }
@@ -71,9 +96,14 @@ export function decodeContent(body: Readable, contentEncoding: string | undefine
   return {
     stream: decoder,
     encoded: true,
-    windowBytes: encoding === 'zstd' ? 2 ** ZSTD_WINDOW_LOG : 0,
+    aheadBytes: DECODED_AHEAD_BYTES,
+    decoderBytes:
+      DECODER_BYTES + DECODED_AHEAD_BYTES + (encoding === 'zstd' ? 2 ** ZSTD_WINDOW_LOG : ZLIB_WINDOW_BYTES),
     get received() {
       return received;
+    },
+    get isStarved() {
+      return !body.readableEnded && received === decoder.bytesWritten;
     },
     explain: (cause) => (cause instanceof LossmeterError ? cause : malformed(encoding, cause)),
     requireRatio: (decoded) => {
@@ -82,7 +112,7 @@ export function decodeContent(body: Readable, contentEncoding: string | undefine
       throw new LossmeterError('body_too_large', detail);
     },
     requireEnd: () => {
-      const surplus = received - (decoder as Transform & { bytesWritten: number }).bytesWritten;
+      const surplus = received - decoder.bytesWritten;
       if (surplus === 0) return;
       const detail = `${surplus} or more bytes follow the end of the ${encoding} data, which may have one frame only`;
       throw new LossmeterError('malformed_body', detail);

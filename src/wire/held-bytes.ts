@@ -33,6 +33,7 @@ export class HeldBytes {
   /** An account of one request: it takes as bytes arrive and gives all back at its end. */
   open(): HeldBytesAccount {
     let taken = 0;
+    const frees: (() => void)[] = [];
     const requireRoom: HeldBytesAccount['requireRoom'] = (bytes, what, advice) => {
       if (taken + bytes > this.#max) {
         const detail =
@@ -55,7 +56,9 @@ export class HeldBytes {
         this.#held -= bytes;
         taken -= bytes;
       },
+      onClose: (free) => void frees.push(free),
       close: () => {
+        for (const free of frees.splice(0)) free();
         this.#held -= taken;
         taken = 0;
       },
@@ -74,10 +77,15 @@ export interface HeldBytesAccount {
   take(bytes: number, what: string, advice: string): void;
   /** Gives back a part of what was taken. */
   give(bytes: number): void;
+  /** Frees the memory that was taken when the account is closed: it would wait for a garbage collection. */
+  onClose(free: () => void): void;
   close(): void;
 }
 
-/** Chunks from half of this size on are held as they are; smaller ones are copied together into blocks of it. */
+/**
+ * Chunks from half of this size on are held as they are, where they are the whole of their memory. Others are copied
+ * together into blocks of it: a part would keep the whole.
+ */
 const BLOCK_BYTES = 65_536;
 
 /** What a block starts with, and grows from: most values are short. */
@@ -97,10 +105,11 @@ export class HeldRuns {
     this.#account = account;
     this.#what = what;
     this.#advice = advice;
+    account.onClose(() => this.runs.splice(0).forEach(free));
   }
 
   push(chunk: Uint8Array): void {
-    if (chunk.byteLength >= BLOCK_BYTES / 2) {
+    if (chunk.byteLength >= BLOCK_BYTES / 2 && isWhole(chunk)) {
       this.#account.take(chunk.byteLength, this.#what, this.#advice);
       this.runs.push(chunk);
       this.#block = new Uint8Array(0);
@@ -132,10 +141,9 @@ export class HeldRuns {
     return this.runs.reduce((sum, run) => sum + run.byteLength, 0);
   }
 
-  /** All bytes in one buffer that nobody else has. Each run is let go of when it was copied. */
+  /** All bytes in one buffer that nobody else has. The memory of each run is freed when it was copied. */
   async gather(): Promise<Uint8Array<ArrayBuffer>> {
     const { byteLength } = this;
-    this.#account.take(byteLength, this.#what, this.#advice);
     const bytes = new Uint8Array(byteLength);
     const { runs } = this;
     let at = 0;
@@ -143,17 +151,28 @@ export class HeldRuns {
       for (let run = runs.shift(); run !== undefined; run = runs.shift()) {
         bytes.set(run, at);
         at += run.byteLength;
+        free(run);
         yield;
       }
     };
     await runInTurns(copy());
-    this.#account.give(byteLength);
+    this.#account.onClose(() => free(bytes));
     return bytes;
   }
 
   concat(): Uint8Array {
     return this.runs.length === 1 ? this.runs[0]! : Buffer.concat(this.runs);
   }
+}
+
+/** Frees the memory of bytes that were copied, which would wait for a garbage collection: where nobody shares it. */
+export function free(bytes: Uint8Array): void {
+  if (isWhole(bytes)) (bytes.buffer as ArrayBuffer).transfer(0);
+}
+
+/** Whether bytes are all of their memory. */
+function isWhole({ buffer, byteLength }: Uint8Array): boolean {
+  return buffer instanceof ArrayBuffer && !buffer.detached && buffer.byteLength === byteLength;
 }
 
 /** Runs up to this length in all are copied together at once. */

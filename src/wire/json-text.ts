@@ -1,3 +1,4 @@
+import { free } from './held-bytes.ts';
 import {
   JsonScanner,
   MAX_CONTAINERS,
@@ -32,13 +33,15 @@ export function parseJson(bytes: Uint8Array, maxDepth: number): unknown {
 }
 
 /**
- * Reads a large text, in memory that is bounded by its length.
+ * Reads a large text, in memory that is bounded by its length, and frees it.
  * @returns the request with its tensors as bytes
  * @param transfer gets the buffers that can be moved to another thread
  * @throws LossmeterError malformed_body, invalid_tensor
  */
 export function readLargeJson(bytes: Uint8Array, maxDepth: number, transfer: ArrayBuffer[]): unknown {
-  return packTensors(new JsonScanner(bytes, maxDepth, readingOf).scan(), transfer);
+  const request = new JsonScanner(bytes, maxDepth, readingOf).scan();
+  free(bytes);
+  return packTensors(request, transfer);
 }
 
 /** Tensors are read as numbers; a field that no request has is passed over, and refused by its name. */

@@ -2,7 +2,7 @@ import { Unpackr } from 'msgpackr';
 import { LossmeterError } from '../errors.ts';
 import { showValue } from '../suggestion.ts';
 import type { ByteReader } from './byte-reader.ts';
-import { HeldRuns, adviceOn } from './held-bytes.ts';
+import { HeldRuns, adviceOn, gathered } from './held-bytes.ts';
 import type { HeldBytesAccount } from './held-bytes.ts';
 import { MsgpackExtent } from './msgpack-extent.ts';
 import { textOf } from './msgpack-numpy.ts';
@@ -27,7 +27,7 @@ export async function readValue(reader: ByteReader, account: HeldBytesAccount, w
     held ??= new HeldRuns(account, what, adviceOn(what));
     held.push(run);
   }
-  return unpack(held!.concat(), what);
+  return unpack(await gathered(held!), what);
 }
 
 // Integers beyond 2^53 come as bigint, so that labels are exact.

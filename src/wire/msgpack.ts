@@ -4,7 +4,7 @@ import type { ByteReader } from './byte-reader.ts';
 import { isReferenceKey, openReference, readReferences, unknownReferenceKey } from './file-reference.ts';
 import { formatOf } from './msgpack-extent.ts';
 import { readValue } from './msgpack-value.ts';
-import { HeldRuns, STREAMING_ADVICE } from './held-bytes.ts';
+import { HeldRuns, STREAMING_ADVICE, free } from './held-bytes.ts';
 import {
   TENSOR_FIELDS,
   duplicateField,
@@ -74,7 +74,10 @@ class MsgpackRequest {
     }
     const { logits, runs } = this.#heldLogits!;
     const writer = await this.#begin(logits);
-    for (const run of runs) await writer.write(run);
+    for (const run of runs) {
+      await writer.write(run);
+      free(run);
+    }
   }
 
   async #begin(logits: RequestHeader['logits']): Promise<LogitsWriter> {

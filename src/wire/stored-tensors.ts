@@ -2,7 +2,7 @@ import type { DType } from '../tensor/dtype.ts';
 import type { Shape } from '../tensor/shape.ts';
 import { requireEnd } from './byte-reader.ts';
 import type { ByteReader } from './byte-reader.ts';
-import { HeldRuns, STREAMING_ADVICE, adviceOn } from './held-bytes.ts';
+import { HeldRuns, STREAMING_ADVICE, adviceOn, free, gathered } from './held-bytes.ts';
 import type { DecodeContext, LogitsWriter } from './request.ts';
 
 /** A tensor whose bytes stand in the body, at its place among others. */
@@ -46,9 +46,12 @@ export async function readStoredTensors(
     const held = new HeldRuns(account, name, name === 'logits' ? STREAMING_ADVICE : adviceOn(name));
     await reader.forward(byteLength, name, (run) => held.push(run));
     if (name === 'logits') waiting = held.runs;
-    else fields[name] = { dtype, shape, data: held.concat() };
+    else fields[name] = { dtype, shape, data: await gathered(held) };
   }
   await requireEnd(reader);
   const writer = await begin();
-  for (const run of waiting) await writer.write(run);
+  for (const run of waiting) {
+    await writer.write(run);
+    free(run);
+  }
 }

@@ -165,7 +165,9 @@ function fromNumbers(
   requireEntries(field, finalShape, numbers.length);
   const isIntegers = (): boolean => numbers.runs().every((run) => run.every(Number.isInteger));
   const finalDType = dtype ?? (field === 'label' && isIntegers() ? 'int64' : 'float32');
-  return { dtype: finalDType, shape: finalShape, data: encodeNumbers(field, finalDType, numbers) };
+  const data = encodeNumbers(field, finalDType, numbers);
+  numbers.free();
+  return { dtype: finalDType, shape: finalShape, data };
 }
 
 function ragged(field: TensorField): LossmeterError {
