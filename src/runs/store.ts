@@ -24,8 +24,8 @@ export interface BatchPage {
 /** A step with some of its batches. */
 export interface StepPage {
   point: CurvePoint;
-  /** Number of its batches. */
-  batches: number;
+  /** Number of its batches; undefined on further pages. */
+  batches: number | undefined;
   /** Ranks that have not reported, ascending; the first MOST_MISSING. */
   missingRanks: number[];
   /** Ranks that batches of this page are of, each with what all its batches amount to. */

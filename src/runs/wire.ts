@@ -42,7 +42,7 @@ export function wireStep(run: string, { point, batches, missingRanks, ranks, nex
   return {
     run,
     ...wirePoint(point),
-    batches,
+    ...(batches !== undefined && { batches }),
     missing_ranks: missingRanks,
     rank_details: ranks.map(({ rank, sum, batches: own }) => ({
       rank,

@@ -247,7 +247,9 @@ export const StepDetail = object(
       description: 'Ranks that have not reported; the first 1024.',
       examples: [[5]],
     }),
-    batches: count('Micro-batches of the step, those of other pages among them.', 32),
+    batches: Type.Optional(
+      count('Micro-batches of the step, those of other pages among them; on the first page only.', 32),
+    ),
     rank_details: Type.Array(RankDetail, {
       description:
         'Ranks in their order, with the micro-batches of this page. A rank of which this page has none is left out.',

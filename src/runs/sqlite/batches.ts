@@ -7,6 +7,9 @@ import type { Statements } from './statements.ts';
 const MOST_BATCHES = 500;
 const MOST_CHARACTERS = 256 * 1024;
 
+/** Characters of the diagnostics of a batch, as they are kept now. */
+const MOST_KEPT_CHARACTERS = 8192;
+
 /** Steps without batches that a page goes over at most. */
 const MOST_STEPS = 500;
 
@@ -41,7 +44,7 @@ export function readBatches(
         return { batches, next: { step, rank: Number(row['rank']), microBatch: Number(row['micro_batch']) } };
       }
       batches.push(toBatch(row));
-      characters += (row['diagnostics'] as string | null)?.length ?? 0;
+      characters += Math.min((row['diagnostics'] as string | null)?.length ?? 0, MOST_KEPT_CHARACTERS);
     }
   }
   const following = steps[MOST_STEPS];

@@ -19,6 +19,7 @@ export async function readStepPage(
   limit: number,
 ): Promise<StepPage | undefined> {
   const { step } = from;
+  const isFirst = from.rank === 0 && from.microBatch === 0;
   const row = statements.get('SELECT * FROM steps WHERE run = ? AND step = ?', run, step);
   if (row === undefined) return undefined;
   const judge = new Judge(statements, run);
@@ -26,7 +27,8 @@ export async function readStepPage(
   const { batches, next } = readBatches(statements, run, from, step, limit);
   return {
     point,
-    batches: await countBatches(statements, run, step, point.attempt),
+    // Once, and not for every page of a step.
+    batches: isFirst ? await countBatches(statements, run, step, point.attempt) : undefined,
     missingRanks: point.complete ? [] : await missingRanks(statements, run, step, judge.expectedRanks),
     ranks: [...Map.groupBy(batches, ({ rank }) => rank)].map(([rank, own]) => ({
       rank,

@@ -764,8 +764,10 @@ class StepDetail(TypedDict):
     missing_ranks: list[int]
     """Ranks that have not reported; the first 1024."""
 
-    batches: int
-    """Micro-batches of the step, those of other pages among them."""
+    batches: NotRequired[int]
+    """Micro-batches of the step, those of other pages among them; on the first page
+    only.
+    """
 
     rank_details: list[RankDetail]
     """Ranks in their order, with the micro-batches of this page. A rank of which this
