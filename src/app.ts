@@ -46,7 +46,8 @@ export async function buildApp({ config, logger = false }: AppOptions): Promise<
     genReqId: () => randomUUID(),
     // An unknown field must be an error, not vanish; query strings are text and have to be converted.
     ajv: { customOptions: { removeAdditional: false, coerceTypes: false } },
-    routerOptions: { ignoreTrailingSlash: true },
+    // Parameters are judged by their schemas: the router would refuse a run name of more than 100 characters.
+    routerOptions: { ignoreTrailingSlash: true, maxParamLength: config.maxHeaderBytes },
     // The lifecycle plugin refuses by itself, as a problem; the probes go on to answer.
     return503OnClosing: false,
     frameworkErrors: answerFrameworkError,

@@ -31,9 +31,9 @@ export default async function others(app: FastifyInstance): Promise<void> {
 
   app.all<{ Params: { '*': string } }>('/models/*', options, (request, reply) => {
     const [name, versions, version] = request.params['*'].split('/');
-    const known = name === MODEL.name && (versions !== 'versions' || version === MODEL.version);
-    // The model is known and the path is not, or has another method.
-    if (known) return reply.callNotFound();
+    const isModel = name === MODEL.name && (versions !== 'versions' || version === MODEL.version);
+    // Either the path is unknown, or it has other methods.
+    if (isModel || app.allowedMethods(request).length > 0) return reply.callNotFound();
     throw new LossmeterError('not_found', `there is no such model; there is ${MODEL.name}, version ${MODEL.version}`);
   });
 }

@@ -5,15 +5,23 @@ import type { ErrorCode } from '../errors.ts';
 import type { Diagnostics } from '../loss/diagnostics.ts';
 import { PROBLEM_MEDIA_TYPE, problemOf } from '../schemas/problem.ts';
 import { stringify } from '../wire/json-reply.ts';
+import { AllowedMethods } from './allowed-methods.ts';
 
-const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE'] as const;
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** The methods that the path of a request has; none where there is no such path. */
+    readonly allowedMethods: (request: Pick<FastifyRequest, 'url'>) => string[];
+  }
+}
 
-/** What is the service's own fault. */
+/** Faults of the service itself. */
 const FAULTS = new Set<ErrorCode>(['internal', 'worker_lost', 'store_unavailable']);
 
 /** Answers every failure: as an RFC 9457 problem, under /v2 as that protocol has it. What is not the client's doing is logged, and its cause not shown. */
 export default fp(
   async (app) => {
+    const methods = new AllowedMethods(app);
+    app.decorate('allowedMethods', ({ url }) => methods.of(url.split('?', 1)[0]!));
     app.setErrorHandler((error: FastifyError | LossmeterError, request, reply) => {
       const known = toLossmeterError(error);
       if (FAULTS.has(known.code)) request.log.error({ err: error }, known.message);
@@ -24,7 +32,7 @@ export default fp(
 
     app.setNotFoundHandler((request, reply) => {
       const path = request.url.split('?', 1)[0]!;
-      const allowed = METHODS.filter((method) => app.hasRoute({ method, url: path }));
+      const allowed = app.allowedMethods(request);
       if (allowed.length === 0) {
         const hint = app.hasRoute({ method: 'GET', url: '/docs' }) ? '; /openapi.json and /docs describe the API' : '';
         const detail = `there is no ${path}${hint}`;
