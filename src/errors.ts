@@ -33,7 +33,7 @@ export const ERRORS = {
   invalid_pair: { status: 422, title: 'The pair of numerator and denominator is not valid' },
   conflict: { status: 409, title: 'Something else is recorded there' },
   rank_unexpected: { status: 422, title: 'The run has no such rank' },
-  superseded: { status: 409, title: 'A later attempt of the step is recorded' },
+  superseded: { status: 409, title: 'A later attempt is recorded at the step, or before it' },
   partials_mismatch: { status: 422, title: 'The partials do not belong together' },
   non_finite_loss: { status: 422, title: 'The loss is not finite' },
   bad_request: { status: 400, title: 'The request is not valid' },

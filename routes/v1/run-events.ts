@@ -12,7 +12,7 @@ const schema = {
   operationId: 'watchRun',
   summary: 'What changes in a run, as it happens',
   description:
-    'Server-sent events: `step`, with a step as `/v1/runs/{run}/steps` has it, each time it changes; `run`, with the run in short, when what is said of it changes; `deleted`. After a break go on with `Last-Event-ID`: what changed meanwhile comes first, each step in its newest state.',
+    'Server-sent events: `step`, with a step as `/v1/runs/{run}/steps` has it, each time it changes: steps of lower attempts behind it are no longer part of the run; `run`, with the run in short, when what is said of it changes; `deleted`. After a break go on with `Last-Event-ID`: what changed meanwhile comes first, each step in its newest state.',
   params: RunParams,
   querystring: EventsQuery,
   response: {

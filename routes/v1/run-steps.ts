@@ -30,7 +30,7 @@ const recordContent = contentOf(REPLY_MEDIA_TYPES, RecordReply, SafetensorsEvalu
 const record = {
   ...{ tags, operationId: 'recordBatch', summary: 'Evaluate a micro-batch of a step, and record it' },
   description:
-    'Idempotent: the same content again changes nothing. Other content is a conflict; a trainer that resumes from a checkpoint raises `attempt`. What is answered is on the disk. With `on_non_finite: "reject"` a loss that is not finite is refused, and not recorded.',
+    'Idempotent: the same content again changes nothing. Other content is a conflict; a trainer that resumes from a checkpoint raises `attempt`, and its first step supersedes all steps of lower attempts from there on. What is answered is on the disk. With `on_non_finite: "reject"` a loss that is not finite is refused, and not recorded.',
   ...{ params: RankParams, querystring: RecordQuery },
   body: {
     description: 'The batch, or its pair.',

@@ -3,7 +3,10 @@ import type { Diagnostics } from '../loss/diagnostics.ts';
 /** Which micro-batch of a run this is. */
 export interface BatchKey {
   run: string;
-  /** Raised by a trainer that resumes from a checkpoint: a step is made of the batches of its highest attempt. */
+  /**
+   * Raised by a trainer that resumes from a checkpoint. A step is made of the batches of its highest attempt, and supersedes
+   * the steps of lower attempts behind it.
+   */
   attempt: number;
   step: number;
   rank: number;

@@ -79,5 +79,5 @@ function conflict(key: BatchKey): LossmeterError {
 }
 
 function superseded(key: BatchKey): LossmeterError {
-  return new LossmeterError('superseded', `${nameOf(key)}: a later attempt of that step is recorded`);
+  return new LossmeterError('superseded', `${nameOf(key)}: a later attempt is recorded at that step, or before it`);
 }

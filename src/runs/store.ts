@@ -51,7 +51,7 @@ export interface RunStore {
   start(): Promise<void>;
   /** Records a micro-batch, in one transaction with its step and its run; creates the run where it is new. */
   record(key: BatchKey, recording: Recording): Promise<Outcome>;
-  /** The highest attempt of a step; undefined when nothing is recorded of it. */
+  /** The attempt that a step belongs to: the highest of the steps up to it; undefined when there is none. */
   attemptOf(run: string, step: number): Promise<number | undefined>;
   /** Creates or changes a run. Resolves to true when it is new. */
   describe(run: string, metadata: RunMetadata): Promise<boolean>;

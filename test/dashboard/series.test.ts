@@ -32,6 +32,17 @@ describe('steps that are told while a curve is shown', () => {
     ]);
   });
 
+  test('of a trainer that resumed take the place of all that came after its checkpoint', () => {
+    const resumed = { ...point(2, 20), attempt: 1 };
+    const lost = [point(1), point(2), point(3), point(4, NaN)];
+    expect(mergeSteps(lost, [resumed]).map(({ step, loss }) => [step, loss])).toEqual([
+      [1, 1],
+      [2, 20],
+    ]);
+    // Both in one frame.
+    expect(stepsOf(mergeSteps([point(1)], [resumed, point(3)]))).toEqual([1, 2]);
+  });
+
   test('begin a curve', () => {
     expect(stepsOf(mergeSteps([], [point(5), point(4)]))).toEqual([4, 5]);
   });

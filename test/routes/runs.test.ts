@@ -189,6 +189,23 @@ describe('attempts', () => {
     const late = await record('resumed', 5, 1, pair(10, 2));
     expect([late.status, late.body.code]).toEqual([409, 'superseded']);
   });
+
+  test('a run that resumed is where its newest attempt is, in all that is said of it', async () => {
+    for (let step = 0; step <= 30; step++) await record('back', step, 0, pair(step === 30 ? 'NaN' : 9, 1));
+    for (let step = 20; step <= 24; step++) await record('back', step, 0, pair(step / 10, 1), '?attempt=1');
+    expect((await call('GET', '/v1/runs/back')).body).toMatchObject({
+      ...{ steps: 25, non_finite_steps: 0, last_step: 24, last_loss: 2.4, best_step: 20 },
+    });
+    const { steps } = (await call('GET', '/v1/runs/back/steps?max_points=100')).body as { steps: { step: number }[] };
+    expect(steps.map(({ step }) => step)).toEqual(Array.from({ length: 25 }, (_, step) => step));
+    expect((await call('GET', '/v1/runs/back/steps/30')).status).toBe(404);
+    const metrics = await (await fetch(`${service.url}/metrics`)).text();
+    expect(metrics).toContain('lossmeter_run_last_step{run="back"} 24');
+    expect(metrics).toContain('lossmeter_run_last_loss{run="back"} 2.4');
+    const late = await record('back', 31, 0, pair(1, 1));
+    expect([late.status, late.body.code]).toEqual([409, 'superseded']);
+    expect(late.body.detail).toContain('a later attempt is recorded at that step, or before it');
+  });
 });
 
 describe('steps', () => {

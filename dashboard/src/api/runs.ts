@@ -26,7 +26,7 @@ export const listRuns = (cursor?: string, signal?: AbortSignal): Promise<RunsAns
 
 export const getRun = (run: string, signal?: AbortSignal): Promise<RunSummary> => getJson(pathOf(run), signal);
 
-/** Steps in order; of a long run the least and the greatest loss of each stretch, and every loss that is not finite. */
+/** Steps in order; of a long run the least and the greatest loss of each stretch, and losses that are not finite. */
 export async function getSteps(run: string, { from, to }: StepRange = {}, signal?: AbortSignal): Promise<StepPoint[]> {
   const query = queryOf({ from, to, max_points: MAX_POINTS });
   const { steps } = await getJson<{ steps: StepPoint[] }>(`${pathOf(run)}/steps?${query}`, signal);

@@ -59,7 +59,11 @@ export interface RankDetail {
 export interface StepDetail extends StepPoint {
   run: string;
   missing_ranks: number[];
+  /** Number of its micro-batches, of which the details may have the first only. */
+  batches?: number;
   rank_details: RankDetail[];
+  /** Set where there are more micro-batches. */
+  next?: string;
 }
 
 /** Place of a logit that is not finite. */

@@ -46,7 +46,7 @@ class RunFeed {
   #isFrameAsked = false;
   #isSummaryAsked = false;
   #isLoading = false;
-  /** How many points the service answered with: it leaves out none that is not finite. */
+  /** Number of points that the service answered with. */
   #loaded = 0;
 
   constructor(run: string, signal: AbortSignal, onChange: (change: Change) => void) {

@@ -1,6 +1,6 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { getStep } from '../api/runs.ts';
-import type { StepDetail, StepPoint } from '../api/types.ts';
+import type { RankDetail, StepDetail, StepPoint } from '../api/types.ts';
 import { formatCount, formatLoss } from '../format/numbers.ts';
 import { formatMoment } from '../format/times.ts';
 import { Badge } from '../ui/badge.tsx';
@@ -96,6 +96,16 @@ function Detail({ detail }: { detail: StepDetail }) {
       </dl>
       {missing.length > 0 && <p class="warn-text">Not yet reported: rank {missing.join(', ')}</p>}
       <RankTable ranks={detail.rank_details} loss={loss} />
+      {detail.next !== undefined && (
+        <p class="muted">
+          The first {formatCount(countOf(detail.rank_details))} of {formatCount(detail.batches ?? 0)} micro-batches are
+          shown.
+        </p>
+      )}
     </>
   );
+}
+
+function countOf(ranks: readonly RankDetail[]): number {
+  return ranks.reduce((count, { micro_batches: batches }) => count + batches.length, 0);
 }

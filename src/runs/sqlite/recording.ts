@@ -43,8 +43,9 @@ function recordBatch(statements: Statements, key: BatchKey, recording: Recording
   if (expected !== null && key.rank >= Number(expected)) return 'unexpected';
   const run = row === undefined ? createRun(statements, key.run, now) : Number(row['id']);
   const { step, attempt, rank, microBatch } = key;
-  const before = statements.get('SELECT * FROM steps WHERE run = ? AND step = ?', run, step);
-  if (before !== undefined && Number(before['attempt']) > attempt) return 'superseded';
+  const last = lastBefore(statements, run, step);
+  if (last !== undefined && Number(last['attempt']) > attempt) return 'superseded';
+  const before = Number(last?.['step']) === step ? last : undefined;
   const known = statements.get(
     'SELECT digest FROM batches WHERE run = ? AND step = ? AND attempt = ? AND rank = ? AND micro_batch = ?',
     ...[run, step, attempt, rank, microBatch],
@@ -53,6 +54,7 @@ function recordBatch(statements: Statements, key: BatchKey, recording: Recording
     return Buffer.compare(known['digest'] as Uint8Array, recording.digest) === 0 ? 'repeated' : 'conflict';
   }
   insertBatch(statements, run, key, recording, now);
+  dropSuperseded(statements, run, key);
   const nonFinite = addToStep(statements, run, key, recording, before, now);
   statements.run(
     `UPDATE runs SET updated_at = ?, batches = batches + 1, steps = steps + ?,
@@ -61,6 +63,30 @@ function recordBatch(statements: Statements, key: BatchKey, recording: Recording
     ...[Number(nonFinite) - Number(before?.['non_finite'] ?? 0), rank + 1, run],
   );
   return 'created';
+}
+
+/**
+ * The last step up to one. Its attempt is the highest up to there: a trainer that resumes goes on from a checkpoint, and
+ * supersedes all that came after it.
+ */
+export function lastBefore(statements: Statements, run: number, step: number): Row | undefined {
+  return statements.get('SELECT * FROM steps WHERE run = ? AND step <= ? ORDER BY step DESC LIMIT 1', run, step);
+}
+
+/** Drops the steps of lower attempts behind one: its trainer resumed before them. Their batches stay. */
+function dropSuperseded(statements: Statements, run: number, { step, attempt }: BatchKey): void {
+  const next = statements.get('SELECT attempt FROM steps WHERE run = ? AND step > ? ORDER BY step LIMIT 1', run, step);
+  if (next === undefined || Number(next['attempt']) >= attempt) return;
+  const which = 'run = ? AND step > ? AND attempt < ?';
+  const { steps, bad } = statements.get(
+    `SELECT count(*) AS steps, sum(non_finite) AS bad FROM steps WHERE ${which}`,
+    ...[run, step, attempt],
+  )!;
+  statements.run(`DELETE FROM steps WHERE ${which}`, run, step, attempt);
+  statements.run(
+    'UPDATE runs SET steps = steps - ?, non_finite_steps = non_finite_steps - ? WHERE id = ?',
+    ...[steps!, bad!, run],
+  );
 }
 
 /** @returns its id */
@@ -100,9 +126,8 @@ function addToStep(
 ): boolean {
   const { step, attempt, rank, microBatch } = key;
   const same = before !== undefined && Number(before['attempt']) === attempt ? before : undefined;
-  if (before !== undefined && same === undefined) {
-    statements.run('DELETE FROM ranks WHERE run = ? AND step = ?', run, step);
-  }
+  // Those of a lower attempt, also where their step is dropped already.
+  if (same === undefined) statements.run('DELETE FROM ranks WHERE run = ? AND step = ?', run, step);
   const isNewRank = addToRank(statements, run, step, rank, recording);
   const sums = same === undefined ? PairSum.of() : PairSum.from(toSums(same));
   sums.add(recording);

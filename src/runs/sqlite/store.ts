@@ -6,7 +6,7 @@ import { readBatches } from './batches.ts';
 import { openDatabase } from './database.ts';
 import { unpackFailure } from './failure.ts';
 import { Judge } from './judging.ts';
-import { createRun, recordBatches } from './recording.ts';
+import { createRun, lastBefore, recordBatches } from './recording.ts';
 import type { KeyedRecording, RecordOutcome } from './recording.ts';
 import { REMOVED_PATTERN, purgeSome, unlink, unlinked } from './removal.ts';
 import { toMetadata } from './rows.ts';
@@ -50,10 +50,8 @@ export class SqliteStore implements RunStore {
   }
 
   async attemptOf(run: string, step: number): Promise<number | undefined> {
-    const row = this.#statements.get(
-      'SELECT attempt FROM steps WHERE run = (SELECT id FROM runs WHERE name = ?) AND step = ?',
-      ...[run, step],
-    );
+    const id = this.#idOf(run);
+    const row = id === undefined ? undefined : lastBefore(this.#statements, id, step);
     return row && Number(row['attempt']);
   }
 

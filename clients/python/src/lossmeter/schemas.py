@@ -518,10 +518,10 @@ class RunSummary(TypedDict):
     """`active` when something was recorded in the last five minutes."""
 
     steps: int
-    """Steps."""
+    """Steps, without those that a later attempt superseded."""
 
     batches: int
-    """Micro-batches, those of earlier attempts among them."""
+    """Micro-batches, those of superseded steps among them."""
 
     ranks: int
     """Ranks that it is known to have: the highest that reported, and 1."""
@@ -530,7 +530,7 @@ class RunSummary(TypedDict):
     """Steps whose loss, or a batch of which, is not finite."""
 
     last_step: NotRequired[int]
-    """Step of the training."""
+    """Last step, of the newest attempt."""
 
     last_loss: NotRequired[float]
     """Loss of the last step."""
