@@ -1,0 +1,158 @@
+/** Reading, describing and deleting runs of long histories. The size is what was recorded before. */
+import type { Client } from '../client.ts';
+import { WRITERS } from '../formats.ts';
+import type { ComplexityCase } from './case.ts';
+import { once, recordNanBatches, recordSteps } from './recordings.ts';
+
+const STEPS = 1000;
+const BATCHES = 20;
+const RUNS = 25;
+
+/** Something that was recorded. */
+interface History {
+  readonly what: string;
+  readonly record: (client: Client, run: string, size: number) => Promise<void>;
+}
+
+const FINITE: History = {
+  what: 'steps',
+  record: (client, run, size) => recordSteps(client, run, { steps: size * STEPS }),
+};
+
+const NAN_STEPS: History = {
+  what: 'NaN steps',
+  record: (client, run, size) => recordSteps(client, run, { steps: size * STEPS, nan: true }),
+};
+
+const NAN_BATCHES: History = {
+  what: 'NaN micro-batches of a step',
+  record: (client, run, size) => recordNanBatches(client, run, size * BATCHES),
+};
+
+const HISTORIES = [FINITE, NAN_STEPS, NAN_BATCHES];
+
+type Query = Record<string, string | number>;
+
+function reads(
+  operation: string,
+  { what, record }: History,
+  { name = '', query, params = {} }: { name?: string; query?: (size: number) => Query; params?: Query } = {},
+): ComplexityCase {
+  const runOf = (size: number): string => `${what.replaceAll(' ', '-')}-${size}`;
+  return {
+    name: `${what}${name}`,
+    operation,
+    answers: [200],
+    prepare: (client, size) => once(client, runOf(size), () => record(client, runOf(size), size)),
+    request: (size) => ({ params: { run: runOf(size), ...params }, ...(query && { query: query(size) }) }),
+  };
+}
+
+const GET_STEPS = 'GET /v1/runs/{run}/steps';
+const EXPORT = 'GET /v1/runs/{run}/export';
+
+const ofHistories = HISTORIES.flatMap((history) => [
+  reads('GET /v1/runs/{run}', history),
+  reads(GET_STEPS, history, { name: ', as many points as there are', query: (size) => ({ max_points: size * STEPS }) }),
+  reads(GET_STEPS, history, { name: ', few points', query: () => ({ max_points: 4 }) }),
+  reads(GET_STEPS, history, {
+    name: ', a page',
+    query: (size) => ({ limit: size * STEPS, from: size, to: size * STEPS }),
+  }),
+  ...['csv', 'jsonl'].flatMap((format) =>
+    ['steps', 'batches'].map((of) =>
+      reads(EXPORT, history, { name: `, ${of} as ${format}`, query: () => ({ format, of }) }),
+    ),
+  ),
+  {
+    ...reads('GET /v1/runs/{run}/events', history, { name: ', from the first', query: () => ({ last_event_id: '0' }) }),
+    send: async (client: Client, request) => [await client.follow(request, 300)],
+  } satisfies ComplexityCase,
+]);
+
+const GET_STEP = 'GET /v1/runs/{run}/steps/{step}';
+
+const ofSteps: ComplexityCase[] = [
+  reads(GET_STEP, NAN_BATCHES, { params: { step: 0 } }),
+  {
+    name: 'ranks that have not reported',
+    operation: GET_STEP,
+    answers: [200],
+    prepare: (client, size) =>
+      once(client, `ranks-${size}`, async () => {
+        await recordSteps(client, `ranks-${size}`, { steps: 1 });
+        const body = WRITERS.json({ expected_ranks: size * 2 ** 17 });
+        await client.send({ method: 'PUT', path: `/v1/runs/ranks-${size}`, headers: body.headers, body: body.body });
+      }),
+    request: (size) => ({ params: { run: `ranks-${size}`, step: 0 } }),
+  },
+  {
+    name: 'the number of the step',
+    operation: GET_STEP,
+    answers: [404],
+    request: (size) => ({ params: { run: 'no-run', step: size * 1e9 } }),
+  },
+];
+
+const runs: ComplexityCase = {
+  name: 'runs',
+  operation: 'GET /v1/runs',
+  answers: [200],
+  prepare: (client, size) =>
+    once(client, `runs-${size}`, async () => {
+      for (let k = 0; k < size * RUNS; k++) await recordSteps(client, `run-${size}-${k}`, { steps: 10 });
+    }),
+  request: (size) => ({ query: { limit: size * RUNS } }),
+};
+
+let deletions = 0;
+
+/** Each deletion has a run of its own. */
+const remove = [FINITE, NAN_BATCHES].map(({ what, record }): ComplexityCase => ({
+  name: what,
+  operation: 'DELETE /v1/runs/{run}',
+  answers: [204],
+  prepare: (client, size) => record(client, `removed-${++deletions}`, size),
+  request: () => ({ params: { run: `removed-${deletions}` } }),
+}));
+
+const DESCRIBE = 'PUT /v1/runs/{run}';
+
+const names = (count: number): Record<string, number> =>
+  Object.fromEntries(Array.from({ length: count }, (_, k) => [`name-${k}`, k]));
+
+const describe = [
+  {
+    name: 'labels, and expected ranks',
+    value: (size: number) => ({ labels: names(size * 8), expected_ranks: size * 1000 }),
+  },
+  { name: 'too many labels', value: (size: number) => ({ labels: names(size * 5000) }) },
+  { name: 'labels that are not valid', value: (size: number) => ({ labels: { x: 'x'.repeat(size * 500_000) } }) },
+  { name: 'unknown members', value: (size: number) => names(size * 5000) },
+].map(({ name, value }): ComplexityCase => ({
+  name,
+  operation: DESCRIBE,
+  answers: [200, 201, 413, 422],
+  request: (size) => ({ params: { run: 'described' }, body: WRITERS.json(value(size)) }),
+}));
+
+/** A pair, at places that grow. */
+const places: ComplexityCase = {
+  name: 'numbers of step, rank, micro-batch and attempt',
+  operation: 'PUT /v1/runs/{run}/steps/{step}/ranks/{rank}',
+  answers: [200, 201],
+  request: (size) => ({
+    params: { run: 'places', step: size * 1e9, rank: size * 1000 },
+    query: { micro_batch: size * 1000, attempt: size * 1000 },
+    body: WRITERS.json({ numerator: 1, denominator: 1 }),
+  }),
+};
+
+export const HISTORY_CASES: readonly ComplexityCase[] = [
+  ...ofHistories,
+  ...ofSteps,
+  runs,
+  ...remove,
+  ...describe,
+  places,
+];

@@ -1,0 +1,187 @@
+/** Requests made to take far more than they cost their client. */
+import { gzipSync } from 'node:zlib';
+import type { Client, HttpAnswer, HttpRequest } from '../client.ts';
+import { COMPRESSIONS, WRITERS, compressed } from '../formats.ts';
+import type { Compression } from '../formats.ts';
+import { FLOAT16_NAN, FLOAT16_NEGATIVE_INFINITY, float16, float32, int32, rowsOf } from './batches.ts';
+import type { ComplexityCase } from './case.ts';
+import { once, recordSteps } from './recordings.ts';
+
+const EVALUATE = 'POST /v1/cross-entropy';
+const DIAGNOSE = 'POST /v1/diagnose';
+
+/** Answered, or refused for a reason that the client can act on. */
+const ANSWERED_OR_REFUSED = [200, 400, 413, 422, 429];
+
+const together =
+  (copies: number) =>
+  (client: Client, request: HttpRequest): Promise<HttpAnswer[]> =>
+    Promise.all(Array.from({ length: copies }, () => client.send(request)));
+
+function json(name: string, textOf: (size: number) => string): ComplexityCase {
+  return {
+    name,
+    operation: EVALUATE,
+    answers: ANSWERED_OR_REFUSED,
+    request: (size) => {
+      const headers = { 'content-type': 'application/json', 'content-encoding': 'gzip' };
+      const body = gzipSync(textOf(size), { level: 1 });
+      return { body: { headers, body, described: undefined } };
+    },
+  };
+}
+
+const MILLION = 1_000_000;
+
+const texts: ComplexityCase[] = [
+  json('bare NaN tokens of JSON', (size) => `{"logits":[[${'NaN,'.repeat(size * 1.6 * MILLION)}1]],"label":[0]}`),
+  json(
+    'bare -Infinity tokens of JSON',
+    (size) => `{"logits":[[${'-Infinity,'.repeat(size * 0.5 * MILLION)}1]],"label":[0]}`,
+  ),
+  json(
+    'escaped quotes in a string, and a bare token',
+    (size) => `{"x":"${String.raw`\"`.repeat(size * 1.2 * MILLION)}","y":NaN}`,
+  ),
+  json('backslashes in a string', (size) => `{"x":"${'\\'.repeat(size * 2 * MILLION)}","y":NaN}`),
+  json('a string without an end', (size) => `{"x":NaN,"y":"${String.raw`\"`.repeat(size * MILLION)}`),
+  json(
+    'different keys',
+    (size) => `{${Array.from({ length: size * 300_000 }, (_, k) => `"${k.toString(36)}":0`).join()}}`,
+  ),
+  json('the same key', (size) => `{${'"logits":0,'.repeat(size * 500_000)}"label":0}`),
+  json('arrays of arrays', (size) => `{"logits":[${'[1],'.repeat(size * 100_000)}[1]],"label":[0]}`),
+  json('digits of a number', (size) => `{"logits":[[${'1'.repeat(size * MILLION)}]],"label":[0]}`),
+  json('spaces', (size) => `{"logits":[[1]],${' '.repeat(size * 4 * MILLION)}"label":[0]}`),
+  json('entries that are no numbers', (size) => `{"logits":[[${'"x",'.repeat(size * 500_000)}1]],"label":[0]}`),
+];
+
+const nonFinite: ComplexityCase[] = [
+  {
+    name: 'one row of NaN columns',
+    operation: DIAGNOSE,
+    answers: ANSWERED_OR_REFUSED,
+    request: (size) => ({
+      body: compressed(WRITERS.msgpack({ logits: float16([1, size * 1_000_000], FLOAT16_NAN) }), 'gzip'),
+    }),
+  },
+  {
+    name: 'rows of NaN',
+    operation: DIAGNOSE,
+    answers: ANSWERED_OR_REFUSED,
+    request: (size) => ({
+      body: compressed(WRITERS.msgpack({ logits: float16([size * 8000, 128], FLOAT16_NAN) }), 'gzip'),
+    }),
+  },
+  {
+    name: 'rows of −Inf, as many requests as workers, with many places',
+    operation: EVALUATE,
+    answers: ANSWERED_OR_REFUSED,
+    request: (size) => ({
+      body: compressed(
+        WRITERS.msgpack({
+          options: { max_locations: 4096 },
+          label: int32([1]),
+          logits: float16([1, size * 2000], FLOAT16_NEGATIVE_INFINITY),
+        }),
+        'gzip',
+      ),
+    }),
+    send: together(2),
+  },
+];
+
+/** Bodies that all come at once. The size is how many. */
+const parallel = (Object.keys(COMPRESSIONS) as Compression[]).map((compression): ComplexityCase => {
+  const body = compressed(WRITERS.msgpack(rowsOf(500_000, {})), compression);
+  let copies = 1;
+  return {
+    name: `parallel bodies in ${compression}`,
+    operation: EVALUATE,
+    answers: ANSWERED_OR_REFUSED,
+    request: (size) => {
+      copies = size * 8;
+      return { body };
+    },
+    send: (client, request) => together(copies)(client, request),
+  };
+});
+
+/** Clients that leave amid their body; the service then evaluates for others. */
+const leavers = (['json', 'msgpack'] as const).map((writer): ComplexityCase => {
+  let copies = 1;
+  const body = WRITERS[writer](rowsOf(20_000, {}));
+  return {
+    name: `clients that leave amid a body in ${writer}`,
+    operation: EVALUATE,
+    answers: [200],
+    request: (size) => {
+      copies = size * 10;
+      return { body };
+    },
+    send: async (client, request) => {
+      const half = request.body!.byteLength / 2;
+      await Promise.all(Array.from({ length: copies }, () => client.abandon(request, half)));
+      return [await client.send(request)];
+    },
+  };
+});
+
+const STEPS = 4000;
+
+/** Event streams from the first event. The size is how many. */
+const streams: ComplexityCase = (() => {
+  let copies = 1;
+  return {
+    name: 'event streams from the first event',
+    operation: 'GET /v1/runs/{run}/events',
+    answers: [200, 429],
+    prepare: (client: Client) => once(client, 'streamed', () => recordSteps(client, 'streamed', { steps: STEPS })),
+    request: (size: number) => {
+      copies = size * 6;
+      return { params: { run: 'streamed' }, query: { last_event_id: 0 } };
+    },
+    send: (client: Client, request: HttpRequest) =>
+      Promise.all(Array.from({ length: copies }, () => client.follow(request, 1000))),
+  };
+})();
+
+/** A safetensors file whose header has members that are many or long. */
+const headers = [
+  [
+    'different names of tensors',
+    (size: number) => Object.fromEntries(Array.from({ length: size * 5000 }, (_, k) => [`t${k}`, float32([1])])),
+  ],
+  [
+    'a text in the metadata',
+    (size: number) => ({ options: 'x'.repeat(size * MILLION), logits: float32([1, 1]), label: int32([1]) }),
+  ],
+] as const;
+
+const files = headers.map(([name, fieldsOf]): ComplexityCase => ({
+  name: `${name} of a safetensors file`,
+  operation: EVALUATE,
+  answers: ANSWERED_OR_REFUSED,
+  request: (size) => ({ body: WRITERS.safetensors(fieldsOf(size)) }),
+}));
+
+/** Media types that a client accepts. */
+const accept: ComplexityCase = {
+  name: 'accepted media types',
+  operation: EVALUATE,
+  answers: [200, 406],
+  request: (size) => ({
+    headers: { accept: Array.from({ length: size * 80 }, (_, k) => `a/${k};q=0.5`).join() },
+    body: WRITERS.msgpack(rowsOf(2, {})),
+  }),
+};
+
+export const HOSTILE_CASES: readonly ComplexityCase[] = [
+  ...texts,
+  ...nonFinite,
+  ...parallel,
+  ...leavers,
+  streams,
+  ...files,
+  accept,
+];

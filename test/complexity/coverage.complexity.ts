@@ -1,0 +1,64 @@
+/** Everything of the OpenAPI document that a client can make large has a case. */
+import { expect, test } from 'vitest';
+import { SIZES } from './cases/case.ts';
+import type { ComplexityCase, OperationRequest } from './cases/case.ts';
+import { EVALUATION_CASES } from './cases/evaluations.ts';
+import { HISTORY_CASES } from './cases/history.ts';
+import { OPTION_CASES } from './cases/options.ts';
+import { PARTIAL_CASES } from './cases/partials.ts';
+import { dimensionsOf, readOperations, sizesOf } from './document.ts';
+import type { Operation } from './document.ts';
+
+const OPERATIONS = readOperations();
+/** The small ones first: where they make everything large, the others are not made at all. */
+const CASES = [...OPTION_CASES, ...PARTIAL_CASES, ...HISTORY_CASES, ...EVALUATION_CASES];
+
+/** Operations whose answers have a bounded size, whatever was sent and recorded. */
+const CONSTANTS = [
+  ...['GET /livez', 'GET /readyz', 'GET /metrics', 'GET /v1/info', 'GET /v2/models', 'GET /v2/models/stats'],
+  ...['', '/config', '/ready', '/stats'].map((path) => `GET /v2/models/cross_entropy${path}`),
+  ...['', '/config', '/ready', '/stats'].map((path) => `GET /v2/models/cross_entropy/versions/1${path}`),
+  ...['POST /v2/repository/index', 'GET /v2', 'GET /v2/health/live', 'GET /v2/health/ready'],
+];
+
+/** Places that no case makes large, for a reason. */
+const EXEMPT: Readonly<Record<string, string>> = {};
+
+test.each(OPERATIONS.filter((operation) => dimensionsOf(operation).length > 0))(
+  '$name has a case for everything that can be made large',
+  { timeout: 120_000 },
+  async (operation) => {
+    const missing = new Set(dimensionsOf(operation).filter((place) => !(`${operation.name} ${place}` in EXEMPT)));
+    for (const examined of CASES.filter(({ operation: name }) => name === operation.name)) {
+      if (missing.size > 0) for (const place of await grownBy(examined, operation)) missing.delete(place);
+    }
+    expect([...missing]).toEqual([]);
+  },
+);
+
+test('every case is of an operation of the document', () => {
+  const names = new Set(OPERATIONS.map(({ name }) => name));
+  expect(CASES.map(({ operation }) => operation).filter((name) => !names.has(name))).toEqual([]);
+});
+
+test('an operation in which nothing can be made large has a case of what was recorded, or is a constant', () => {
+  const covered = new Set(CASES.map(({ operation }) => operation));
+  const others = OPERATIONS.map(({ name }) => name).filter((name) => !covered.has(name));
+  expect(others).toEqual(CONSTANTS);
+});
+
+/** Places that are larger in a larger request of a case. */
+async function grownBy({ request }: ComplexityCase, operation: Operation): Promise<string[]> {
+  const small = sizes(operation, await request(SIZES[0]));
+  const large = sizes(operation, await request(SIZES[1]));
+  return [...large].filter(([place, size]) => size > (small.get(place) ?? 0)).map(([place]) => place);
+}
+
+function sizes(operation: Operation, { params, query, body }: OperationRequest): Map<string, number> {
+  return sizesOf(operation, {
+    ...(params && { params }),
+    ...(query && { query }),
+    mediaType: body?.headers['content-type'],
+    described: body?.described,
+  });
+}

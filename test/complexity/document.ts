@@ -1,0 +1,186 @@
+/** The OpenAPI document as the complexity suite reads it: its operations and what a client can make large in them. */
+import { readFileSync } from 'node:fs';
+
+/** A JSON schema, as far as it is read here. */
+interface Schema {
+  type?: string;
+  anyOf?: Schema[];
+  oneOf?: Schema[];
+  enum?: unknown[];
+  const?: unknown;
+  properties?: Record<string, Schema>;
+  patternProperties?: Record<string, Schema>;
+  additionalProperties?: boolean | Schema;
+  items?: Schema;
+  minimum?: number;
+  maximum?: number;
+  maxLength?: number;
+  pattern?: string;
+}
+
+interface Parameter {
+  in: string;
+  name: string;
+  schema: Schema;
+}
+
+export interface Operation {
+  /** Method and path, such as `GET /v1/runs/{run}`. */
+  readonly name: string;
+  readonly parameters: readonly Parameter[];
+  /** Schemas of the request body by media type. */
+  readonly bodies: Readonly<Record<string, Schema>>;
+}
+
+interface OperationObject {
+  parameters?: Parameter[];
+  requestBody?: { content: Record<string, { schema: Schema }> };
+}
+
+const DOCUMENT = new URL('../../openapi/openapi.json', import.meta.url);
+
+export function readOperations(): Operation[] {
+  const { paths } = JSON.parse(readFileSync(DOCUMENT, 'utf8')) as {
+    paths: Record<string, Record<string, OperationObject>>;
+  };
+  return Object.entries(paths).flatMap(([path, methods]) =>
+    Object.entries(methods).map(([method, { parameters = [], requestBody }]) => ({
+      name: `${method.toUpperCase()} ${path}`,
+      parameters,
+      bodies: Object.fromEntries(
+        Object.entries(requestBody?.content ?? {}).map(([mediaType, { schema }]) => [mediaType, schema]),
+      ),
+    })),
+  );
+}
+
+/** Names of MessagePack that one codec reads. */
+const ALIASES: Readonly<Record<string, string>> = {
+  'application/msgpack': 'application/vnd.msgpack',
+  'application/x-msgpack': 'application/vnd.msgpack',
+};
+
+const formatOf = (mediaType: string): string => ALIASES[mediaType] ?? mediaType;
+
+/** Everything of an operation that a client can make large, such as `application/json /options/outputs: list`. */
+export function dimensionsOf({ parameters, bodies }: Operation): string[] {
+  const ofParameters = parameters.flatMap(({ in: place, name, schema }) => [...growing(schema, `${place} ${name}`)]);
+  const ofBodies = Object.entries(bodies).flatMap(([mediaType, schema]) => [
+    ...growing(schema, `${formatOf(mediaType)} `),
+  ]);
+  return [...new Set([...ofParameters, ...ofBodies])];
+}
+
+/** Sizes of a value at the places of its schema, by the names that `dimensionsOf` gives them. */
+export function sizesOf(operation: Operation, request: Measurable): Map<string, number> {
+  const sizes = new Map<string, number>();
+  for (const { in: place, name, schema } of operation.parameters) {
+    const given = { path: request.params, query: request.query }[place]?.[name];
+    if (given !== undefined) measure(schema, given, `${place} ${name}`, sizes);
+  }
+  for (const [mediaType, schema] of Object.entries(operation.bodies)) {
+    const format = formatOf(mediaType);
+    if (request.mediaType !== undefined && format === formatOf(request.mediaType)) {
+      measure(schema, request.described, `${format} `, sizes);
+    }
+  }
+  return sizes;
+}
+
+/** A request as its schemas describe it. */
+export interface Measurable {
+  readonly params?: Readonly<Record<string, string | number>>;
+  readonly query?: Readonly<Record<string, string | number>>;
+  readonly mediaType?: string | undefined;
+  /** The body as a value of its schema. */
+  readonly described?: unknown;
+}
+
+/** Schemas that a value may have, without the unions around them. */
+function alternatives(schema: Schema): Schema[] {
+  return (schema.anyOf ?? schema.oneOf)?.flatMap(alternatives) ?? [schema];
+}
+
+function* growing(schema: Schema, place: string): Generator<string> {
+  for (const option of alternatives(schema)) {
+    if (option.enum !== undefined || option.const !== undefined) continue;
+    switch (option.type) {
+      case 'object':
+        // Unknown names are refused, and reading them takes work too.
+        yield `${place}: names`;
+        for (const [name, inner] of propertiesOf(option)) yield* growing(inner, `${place}/${name}`);
+        break;
+      case 'array':
+        yield `${place}: list`;
+        if (option.items !== undefined) yield* growing(option.items, `${place}/[]`);
+        break;
+      case 'string':
+        if (!isShort(option)) yield `${place}: text`;
+        break;
+      case 'integer':
+        if (option.minimum === undefined || option.minimum !== option.maximum) yield `${place}: integer`;
+        break;
+      case 'number':
+      case 'boolean':
+      case 'null':
+        break;
+      case undefined:
+      default:
+        yield `${place}: anything`;
+    }
+  }
+}
+
+function measure(schema: Schema, value: unknown, place: string, sizes: Map<string, number>): void {
+  const atLeast = (kind: string, size: number): void => {
+    const key = `${place}: ${kind}`;
+    sizes.set(key, Math.max(size, sizes.get(key) ?? 0));
+  };
+  for (const option of alternatives(schema)) {
+    if (option.type === undefined) {
+      if (Array.isArray(value)) atLeast('anything', value.length);
+      else atLeast('anything', Number(value));
+    } else if (option.type === 'integer' && Number.isInteger(Number(value))) {
+      atLeast('integer', Number(value));
+    } else if (option.type === 'string' && (typeof value === 'string' || value instanceof Uint8Array)) {
+      atLeast('text', value.length);
+    } else if (option.type === 'array' && Array.isArray(value)) {
+      atLeast('list', value.length);
+      // The first and the last stand for all.
+      for (const inner of [value[0], value.at(-1)] as unknown[]) {
+        if (inner !== undefined && option.items) measure(option.items, inner, `${place}/[]`, sizes);
+      }
+    } else if (option.type === 'object' && isObject(value)) {
+      atLeast('names', Object.keys(value).length);
+      const known = new Map(propertiesOf(option));
+      for (const [name, inner] of Object.entries(value)) {
+        const key = known.has(name) ? name : '*';
+        const innerSchema = known.get(key);
+        if (innerSchema !== undefined) measure(innerSchema, inner, `${place}/${key}`, sizes);
+      }
+    }
+  }
+}
+
+/** Members by name; those of a map are all called `*`. */
+function propertiesOf({ properties, patternProperties, additionalProperties }: Schema): [string, Schema][] {
+  const ofMap = Object.values(patternProperties ?? {}).map((schema): [string, Schema] => ['*', schema]);
+  const others: [string, Schema][] = typeof additionalProperties === 'object' ? [['*', additionalProperties]] : [];
+  return [...Object.entries(properties ?? {}), ...ofMap, ...others];
+}
+
+/** Longest text that no work can be made of. */
+const SHORT_TEXT = 1024;
+
+/** A pattern of some characters, and then a counted number of others. */
+const COUNTED_PATTERN = /^\^(?:\[[^\]]+\]|\\d)(?:\[[^\]]+\])?\{\d+,\d+\}\$$/;
+
+function isShort({ maxLength, pattern }: Schema): boolean {
+  return (
+    (maxLength !== undefined && maxLength <= SHORT_TEXT) || (pattern !== undefined && COUNTED_PATTERN.test(pattern))
+  );
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Uint8Array);
+}

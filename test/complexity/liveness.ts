@@ -1,0 +1,32 @@
+import { once } from 'node:events';
+import { Worker } from 'node:worker_threads';
+import type { ProbeRequest } from './liveness-thread.ts';
+
+/** Asks `/livez` again and again from a thread of its own, so that what a test does delays no probe. */
+export class Liveness implements AsyncDisposable {
+  readonly #thread = new Worker(new URL('./liveness-thread.ts', import.meta.url));
+
+  watch(port: number): void {
+    this.#post({ port });
+  }
+
+  pause(): void {
+    this.#post({ port: undefined });
+  }
+
+  /** Milliseconds of each answer since the last call; Infinity for a probe without one. */
+  async take(): Promise<number[]> {
+    this.#post('take');
+    const [times] = (await once(this.#thread, 'message')) as [number[]];
+    return times;
+  }
+
+  #post(request: ProbeRequest): void {
+    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- that is of windows
+    this.#thread.postMessage(request);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#thread.terminate();
+  }
+}

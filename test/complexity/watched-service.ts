@@ -1,0 +1,71 @@
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { startService } from '../../bench/service.ts';
+import type { ChildServer } from '../../bench/service.ts';
+import type { Reading } from './monitor.ts';
+
+const MONITOR = new URL('./monitor.ts', import.meta.url);
+
+export interface WatchedOptions {
+  /** Modules that run in its process first. */
+  imports?: readonly URL[];
+  environment?: Readonly<Record<string, string>>;
+}
+
+/** The service as it ships, with a monitor in its process. It has a store and a data directory of its own. */
+export class WatchedService implements AsyncDisposable {
+  readonly folder: string;
+  readonly #server: ChildServer;
+
+  private constructor(folder: string, server: ChildServer) {
+    this.folder = folder;
+    this.#server = server;
+  }
+
+  static async start({ imports = [], environment = {} }: WatchedOptions = {}): Promise<WatchedService> {
+    const folder = mkdtempSync(join(tmpdir(), 'lossmeter-complexity-'));
+    const server = await startService({
+      imports: [MONITOR, ...imports],
+      environment: {
+        LOSSMETER_LOG_LEVEL: 'fatal',
+        LOSSMETER_STORE: join(folder, 'history.db'),
+        LOSSMETER_DATA_DIR: folder,
+        ...environment,
+      },
+    });
+    return new WatchedService(folder, server);
+  }
+
+  get port(): number {
+    return this.#server.port;
+  }
+
+  get pid(): number {
+    return this.#server.process.pid!;
+  }
+
+  /** How the process ended; undefined while it runs. */
+  get ended(): string | undefined {
+    const { exitCode, signalCode } = this.#server.process;
+    if (exitCode === null && signalCode === null) return undefined;
+    return signalCode ?? `exit ${exitCode}`;
+  }
+
+  /** Waits until the main thread has time to answer. */
+  async read(): Promise<Reading> {
+    const { process: child } = this.#server;
+    const answer = once(child, 'message');
+    child.send('read');
+    const [reading] = (await answer) as [Reading];
+    return reading;
+  }
+
+  /** Ends it at once: it may be too busy to end by itself. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#server.process.kill('SIGKILL');
+    await this.#server[Symbol.asyncDispose]();
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
