@@ -1,13 +1,14 @@
 /** Everything of the OpenAPI document that a client can make large has a case. */
 import { expect, test } from 'vitest';
+import { readOperations } from '../openapi-document.ts';
+import type { Operation } from '../openapi-document.ts';
 import { SIZES } from './cases/case.ts';
 import type { ComplexityCase, OperationRequest } from './cases/case.ts';
 import { EVALUATION_CASES } from './cases/evaluations.ts';
 import { HISTORY_CASES } from './cases/history.ts';
 import { OPTION_CASES } from './cases/options.ts';
 import { PARTIAL_CASES } from './cases/partials.ts';
-import { dimensionsOf, readOperations, sizesOf } from './document.ts';
-import type { Operation } from './document.ts';
+import { dimensionsOf, sizesOf } from './dimensions.ts';
 
 const OPERATIONS = readOperations();
 /** The small ones first: where they make everything large, the others are not made at all. */

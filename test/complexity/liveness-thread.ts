@@ -1,42 +1,66 @@
 /** The thread of the probes. */
+import { readFileSync } from 'node:fs';
 import { get } from 'node:http';
 import { parentPort } from 'node:worker_threads';
 
-/** The port to probe, or undefined to stop; or the wish for the times. */
-export type ProbeRequest = 'take' | { port: number | undefined };
+/** A service that is probed. */
+export interface Probed {
+  port: number;
+  pid: number;
+}
+
+/** The service to probe, or undefined to stop; or the wish for the times. */
+export type ProbeRequest = 'take' | { service: Probed | undefined };
+
+interface Probe {
+  began: number;
+  waited: number;
+}
 
 const PROBE_EVERY_MS = 20;
 const GIVE_UP_MS = 30_000;
 
-let port: number | undefined;
+let service: Probed | undefined;
 let times: number[] = [];
-/** When each pending probe began. */
-let pending = new Set<number>();
+let pending = new Set<Probe>();
 
 parentPort!.on('message', (request: ProbeRequest) => {
   if (request !== 'take') {
-    port = request.port;
+    service = request.service;
     pending = new Set();
     return;
   }
-  // A probe that still waits counts with the time that it has waited.
-  const now = performance.now();
+  const watched = service;
+  // A probe without an answer counts with the time that it has taken by now.
+  const unanswered = watched === undefined ? [] : [...pending].map((probe) => timeOf(probe, watched));
   // oxlint-disable-next-line unicorn/require-post-message-target-origin -- that is of windows
-  parentPort!.postMessage([...times, ...[...pending].map((began) => now - began)]);
+  parentPort!.postMessage([...times, ...unanswered]);
   times = [];
 });
 
 setInterval(() => {
-  if (port === undefined) return;
-  const began = performance.now();
-  const asked = pending.add(began);
-  const ended = (milliseconds: number): void => {
+  if (service === undefined) return;
+  const watched = service;
+  const probe = { began: performance.now(), waited: waitedForProcessor(watched) };
+  const asked = pending.add(probe);
+  const ended = (timeTaken: () => number): void => {
     // Those of a service that was ended meanwhile are of no interest.
-    if (asked === pending && asked.delete(began)) times.push(milliseconds);
+    if (asked === pending && asked.delete(probe)) times.push(timeTaken());
   };
   // Orchestrators connect anew for each probe.
-  get({ host: '127.0.0.1', port, path: '/livez', agent: false, timeout: GIVE_UP_MS }, (answer) => {
+  get({ host: '127.0.0.1', port: watched.port, path: '/livez', agent: false, timeout: GIVE_UP_MS }, (answer) => {
     answer.resume();
-    answer.once('end', () => ended(answer.statusCode === 200 ? performance.now() - began : Infinity));
-  }).on('error', () => ended(Infinity));
+    answer.once('end', () => ended(() => (answer.statusCode === 200 ? timeOf(probe, watched) : Infinity)));
+  }).on('error', () => ended(() => Infinity));
 }, PROBE_EVERY_MS);
+
+/** Milliseconds since a probe began, without those in which other processes had the processors. */
+function timeOf({ began, waited }: Probe, watched: Probed): number {
+  return performance.now() - began - (waitedForProcessor(watched) - waited);
+}
+
+/** Milliseconds that this thread and the main thread of the service were ready to run and did not (proc, schedstat). */
+function waitedForProcessor({ pid }: Probed): number {
+  const files = ['/proc/thread-self/schedstat', `/proc/${pid}/task/${pid}/schedstat`];
+  return files.reduce((sum, file) => sum + Number(readFileSync(file, 'utf8').split(' ')[1]) / 1e6, 0);
+}

@@ -1,17 +1,17 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
-import type { ProbeRequest } from './liveness-thread.ts';
+import type { Probed, ProbeRequest } from './liveness-thread.ts';
 
 /** Asks `/livez` again and again from a thread of its own, so that what a test does delays no probe. */
 export class Liveness implements AsyncDisposable {
   readonly #thread = new Worker(new URL('./liveness-thread.ts', import.meta.url));
 
-  watch(port: number): void {
-    this.#post({ port });
+  watch({ port, pid }: Probed): void {
+    this.#post({ service: { port, pid } });
   }
 
   pause(): void {
-    this.#post({ port: undefined });
+    this.#post({ service: undefined });
   }
 
   /** Milliseconds of each answer since the last call; Infinity for a probe without one. */

@@ -1,5 +1,5 @@
-import type { Client, HttpAnswer, HttpRequest } from '../client.ts';
-import type { Encoded } from '../formats.ts';
+import type { Client, HttpAnswer, HttpRequest } from '../../http-client.ts';
+import type { Encoded } from '../../request-bodies.ts';
 
 /** How often the smallest size the others are. */
 export const SIZES = [1, 2, 4, 8] as const;

@@ -1,6 +1,6 @@
 /** Large batches, in every format, at every endpoint that reads one. */
-import { COMPRESSIONS, INFERENCE_WRITERS, WRITERS, compressed, inferenceInput } from '../formats.ts';
-import type { Compression, Encoded, Writer } from '../formats.ts';
+import { COMPRESSIONS, INFERENCE_WRITERS, WRITERS, compressed, inferenceInput } from '../../request-bodies.ts';
+import type { Compression, Encoded, Writer } from '../../request-bodies.ts';
 import type { Tensor } from '../../../src/tensor/tensor.ts';
 import { classesOf, float32, rowsOf } from './batches.ts';
 import type { ComplexityCase, OperationRequest } from './case.ts';

@@ -1,6 +1,6 @@
 /** Reading, describing and deleting runs of long histories. The size is what was recorded before. */
-import type { Client } from '../client.ts';
-import { WRITERS } from '../formats.ts';
+import type { Client } from '../../http-client.ts';
+import { WRITERS } from '../../request-bodies.ts';
 import type { ComplexityCase } from './case.ts';
 import { once, recordNanBatches, recordSteps } from './recordings.ts';
 

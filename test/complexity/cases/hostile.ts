@@ -1,8 +1,8 @@
 /** Requests made to take far more than they cost their client. */
 import { gzipSync } from 'node:zlib';
-import type { Client, HttpAnswer, HttpRequest } from '../client.ts';
-import { COMPRESSIONS, WRITERS, compressed } from '../formats.ts';
-import type { Compression } from '../formats.ts';
+import type { Client, HttpAnswer, HttpRequest } from '../../http-client.ts';
+import { COMPRESSIONS, WRITERS, compressed } from '../../request-bodies.ts';
+import type { Compression } from '../../request-bodies.ts';
 import { FLOAT16_NAN, FLOAT16_NEGATIVE_INFINITY, float16, float32, int32, rowsOf } from './batches.ts';
 import type { ComplexityCase } from './case.ts';
 import { once, recordSteps } from './recordings.ts';

@@ -1,5 +1,5 @@
 /** Options, shapes and names that a client makes large beside its tensors. */
-import { INFERENCE_WRITERS, WRITERS, inferenceInput } from '../formats.ts';
+import { INFERENCE_WRITERS, WRITERS, inferenceInput } from '../../request-bodies.ts';
 import { FLOAT16_NEGATIVE_INFINITY, float16, float32, int32, rowsOf } from './batches.ts';
 import type { ComplexityCase } from './case.ts';
 import { ENDPOINTS } from './evaluations.ts';
@@ -36,8 +36,8 @@ const withTensor = (field: string, tensor: unknown): Fields => ({ ...small(), [f
 
 const TENSORS = ['label', 'input_mask', 'weight', 'logits'] as const;
 
-const UNKNOWN_NAMES = 20_000;
-const LONG_TEXT = 500_000;
+const UNKNOWN_NAMES = 10_000;
+const LONG_TEXT = 250_000;
 
 const GROWN: readonly Grown[] = [
   {

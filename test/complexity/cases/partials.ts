@@ -1,6 +1,6 @@
 /** Merging the shards of a vocabulary. */
-import type { Client } from '../client.ts';
-import { WRITERS } from '../formats.ts';
+import type { Client } from '../../http-client.ts';
+import { WRITERS } from '../../request-bodies.ts';
 import { float32, int32 } from './batches.ts';
 import { httpRequest } from './case.ts';
 import type { ComplexityCase } from './case.ts';

@@ -1,7 +1,7 @@
 /** Histories of any length, recorded over HTTP as trainers do. */
-import type { Client } from '../client.ts';
-import { WRITERS } from '../formats.ts';
-import type { Encoded } from '../formats.ts';
+import type { Client } from '../../http-client.ts';
+import { WRITERS } from '../../request-bodies.ts';
+import type { Encoded } from '../../request-bodies.ts';
 import { FLOAT16_NAN, float16, int32 } from './batches.ts';
 import { httpRequest } from './case.ts';
 

@@ -1,5 +1,5 @@
 import { Agent, request } from 'node:http';
-import type { ClientRequest } from 'node:http';
+import type { ClientRequest, IncomingMessage } from 'node:http';
 
 /** A request as it goes over the wire. */
 export interface HttpRequest {
@@ -11,6 +11,8 @@ export interface HttpRequest {
 
 export interface HttpAnswer {
   readonly status: number;
+  /** Without parameters; undefined for an answer without a body. */
+  readonly mediaType: string | undefined;
   readonly body: Buffer;
 }
 
@@ -38,7 +40,7 @@ export class Client implements Disposable {
       const chunks: Buffer[] = [];
       response.on('data', (chunk: Buffer) => chunks.push(chunk));
       response.once('error', reject);
-      response.once('end', () => resolve({ status: response.statusCode!, body: Buffer.concat(chunks) }));
+      response.once('end', () => resolve(answerOf(response, chunks)));
     });
     outgoing.end(body);
     return promise.finally(() => clearTimeout(impatience));
@@ -61,7 +63,7 @@ export class Client implements Disposable {
     outgoing.once('response', (response) => {
       const chunks: Buffer[] = [];
       const leave = (): void => {
-        resolve({ status: response.statusCode!, body: Buffer.concat(chunks) });
+        resolve(answerOf(response, chunks));
         outgoing.destroy();
       };
       let quiet = setTimeout(leave, quietMs);
@@ -87,4 +89,9 @@ export class Client implements Disposable {
   [Symbol.dispose](): void {
     this.#agent.destroy();
   }
+}
+
+function answerOf({ statusCode, headers }: IncomingMessage, chunks: readonly Buffer[]): HttpAnswer {
+  const mediaType = headers['content-type']?.split(';', 1)[0];
+  return { status: statusCode!, mediaType, body: Buffer.concat(chunks) };
 }

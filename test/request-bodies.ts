@@ -1,11 +1,11 @@
 /** Ways to write a request body. A value has tensors as bytes or as lists; each format writes them in its own form. */
 import { deflateSync, gzipSync, zstdCompressSync } from 'node:zlib';
 import { Packr } from 'msgpackr';
-import { isTensor } from '../../src/tensor/tensor.ts';
-import type { Tensor } from '../../src/tensor/tensor.ts';
-import { DATATYPES } from '../../src/wire/open-inference-datatype.ts';
-import { safetensorsFile } from '../safetensors-file.ts';
-import { toNumpy } from '../wire/formats.ts';
+import { isTensor } from '../src/tensor/tensor.ts';
+import type { Tensor } from '../src/tensor/tensor.ts';
+import { DATATYPES } from '../src/wire/open-inference-datatype.ts';
+import { safetensorsFile } from './safetensors-file.ts';
+import { toNumpy } from './wire/formats.ts';
 
 /** A body with the fields of its head, and the value that the schema of its media type describes. */
 export interface Encoded {

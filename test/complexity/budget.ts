@@ -1,0 +1,88 @@
+/** What a request may cost, and sentences about what costs more. */
+import { SIZES } from './cases/case.ts';
+import { LARGEST_EXPONENT, exponentOf } from './scaling.ts';
+
+/** What a size of a case cost. */
+export interface Cost {
+  /** Milliseconds of all threads. */
+  readonly processorTime: number;
+  /** Megabytes that the resident memory grew by, and its peak. */
+  readonly memory: number;
+  readonly peak: number;
+  /** Milliseconds of processor time. */
+  readonly longestTurn: number;
+}
+
+/** Up to these costs nothing is said of how they grow: a thread may start, and a heap grows in steps. */
+const FLOORS = { processorTime: 20, memory: 100 };
+
+/** 20 ms, and what the looks of the monitor and the garbage collector add. */
+const LONGEST_TURN_MS = 28;
+
+/** Megabytes beside the bytes in flight that the process may have resident. */
+const MEMORY_BESIDE = 300;
+
+const SLOWEST_PROBE_MS = 300;
+const SLOWEST_PROBE_P99_MS = 100;
+
+/** The least of two measurements at each size: other work of the machine only adds. */
+export function leastOf(some: readonly Cost[], others: readonly Cost[]): Cost[] {
+  return some.map((cost, k) => {
+    const other = others[k] ?? cost;
+    return {
+      processorTime: Math.min(cost.processorTime, other.processorTime),
+      memory: Math.min(cost.memory, other.memory),
+      peak: Math.min(cost.peak, other.peak),
+      longestTurn: Math.min(cost.longestTurn, other.longestTurn),
+    };
+  });
+}
+
+/** @param costs at SIZES @param bytesInFlight that the service may hold */
+export function costFaults(costs: readonly Cost[], bytesInFlight: number): string[] {
+  return [
+    ...growthFaults(costs, 'processorTime', 'ms'),
+    ...growthFaults(costs, 'memory', 'MB'),
+    ...limitFaults(costs, {
+      quantity: 'longestTurn',
+      limit: LONGEST_TURN_MS,
+      what: 'ms of the main thread in one turn',
+    }),
+    ...limitFaults(costs, { quantity: 'peak', limit: bytesInFlight / 1e6 + MEMORY_BESIDE, what: 'MB resident' }),
+  ];
+}
+
+function growthFaults(costs: readonly Cost[], quantity: 'processorTime' | 'memory', unit: string): string[] {
+  const values = costs.map((cost) => cost[quantity]);
+  if (values.length < SIZES.length) return [];
+  const exponent = exponentOf({ costs: values, floor: FLOORS[quantity] });
+  if (exponent <= LARGEST_EXPONENT) return [];
+  return [`${quantity} grows with the power ${exponent.toFixed(2)} of the size: ${list(values)} ${unit}`];
+}
+
+function limitFaults(
+  costs: readonly Cost[],
+  { quantity, limit, what }: { quantity: keyof Cost; limit: number; what: string },
+): string[] {
+  const values = costs.map((cost) => cost[quantity]);
+  return values.every((value) => value <= limit)
+    ? []
+    : [`${list(values)} ${what}, at most ${limit.toFixed(0)} allowed`];
+}
+
+function list(values: readonly number[]): string {
+  return values.map((value, k) => `${value.toFixed(0)} at ${SIZES[k]}×`).join(', ');
+}
+
+/** @param times milliseconds of the answers to `/livez` during a case */
+export function probeFaults(times: readonly number[]): string[] {
+  const slowest = Math.max(0, ...times);
+  return slowest > SLOWEST_PROBE_MS ? [`/livez took ${slowest.toFixed(0)} ms`] : [];
+}
+
+/** @param times those of all cases */
+export function percentileFaults(times: readonly number[]): string[] {
+  const sorted = times.toSorted((a, b) => a - b);
+  const p99 = sorted[Math.floor(0.99 * (sorted.length - 1))] ?? 0;
+  return p99 > SLOWEST_PROBE_P99_MS ? [`/livez took ${p99.toFixed(0)} ms at the 99th percentile`] : [];
+}

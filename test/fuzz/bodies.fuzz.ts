@@ -1,0 +1,73 @@
+import fc from 'fast-check';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { WatchedService } from '../complexity/watched-service.ts';
+import { residentMemory } from '../complexity/resident-memory.ts';
+import { Client } from '../http-client.ts';
+import type { HttpAnswer, HttpRequest } from '../http-client.ts';
+import { faultOf } from './answers.ts';
+import { BODIES, SEED, WITHIN_MS } from './budget.ts';
+import { CORPUS, SHARDS, mergeOf } from './corpus.ts';
+import type { Seed } from './corpus.ts';
+import { mutantsOf } from './mutants.ts';
+import { saveRequest } from './reproduction.ts';
+
+/** Requests that are sent at a time. */
+const AT_A_TIME = 8;
+
+/** Megabytes beside the bytes in flight. */
+const MEMORY_BESIDE = 300;
+
+let service: WatchedService;
+let client: Client;
+let corpus: Seed[];
+
+beforeAll(async () => {
+  service = await WatchedService.start();
+  client = new Client(service.port);
+  const partials = await Promise.all(
+    SHARDS.map(async (shard) => JSON.parse((await send(shard)).body.toString()) as unknown),
+  );
+  corpus = [...CORPUS, mergeOf(partials)];
+});
+
+afterAll(async () => {
+  client[Symbol.dispose]();
+  await service[Symbol.asyncDispose]();
+});
+
+function send({ method, path, fields, writers }: Seed, writer = 0): Promise<HttpAnswer> {
+  const { headers, body } = writers[writer]!(fields);
+  return client.send({ method, path, headers, body });
+}
+
+test('the corpus is valid', async () => {
+  for (const seed of corpus) {
+    for (const writer of seed.writers.keys()) {
+      const { status, body } = await send(seed, writer);
+      expect([200, 201], `${seed.path}, writer ${writer}: ${body.toString('utf8', 0, 500)}`).toContain(status);
+    }
+  }
+});
+
+test(`${BODIES} mutated bodies are answered or refused`, { timeout: WITHIN_MS }, async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(mutantsOf(corpus), { minLength: AT_A_TIME, maxLength: AT_A_TIME }), async (requests) => {
+      const faults = await Promise.all(requests.map(findFault));
+      expect(faults.filter((fault) => fault !== undefined)).toEqual([]);
+    }),
+    { seed: SEED, numRuns: Math.ceil(BODIES / AT_A_TIME) },
+  );
+});
+
+async function findFault(request: HttpRequest): Promise<string | undefined> {
+  const fault = await client.send(request).then(
+    (answer) => faultOf(request, answer),
+    (error: Error) => `${error.message}; the service ${service.ended ?? 'runs'}`,
+  );
+  return fault === undefined ? undefined : `${fault}; ${saveRequest(request)} has the request`;
+}
+
+test('the service runs on, and its memory is bounded', () => {
+  expect(service.ended).toBeUndefined();
+  expect(residentMemory(service.pid).peak).toBeLessThan(2 ** 30 / 1e6 + MEMORY_BESIDE);
+});

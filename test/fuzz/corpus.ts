@@ -1,0 +1,139 @@
+/** Valid requests to every operation that reads a body, as values that are still to be written. */
+import type { FloatDType } from '../../src/tensor/dtype.ts';
+import { FLOAT_DTYPES } from '../../src/tensor/dtype.ts';
+import { INFERENCE_WRITERS, WRITERS, inferenceInput } from '../request-bodies.ts';
+import type { Encoded } from '../request-bodies.ts';
+import { encode } from '../rows.ts';
+
+type Fields = Readonly<Record<string, unknown>>;
+
+export interface Seed {
+  readonly method: 'POST' | 'PUT';
+  readonly path: string;
+  readonly fields: Fields;
+  readonly writers: readonly ((fields: Fields) => Encoded)[];
+}
+
+const ROWS = 3;
+const CLASSES = 5;
+
+const floats = (dtype: FloatDType, shape: readonly number[]): object => {
+  const values = Array.from({ length: shape.reduce((a, b) => a * b, 1) }, (_, k) => Math.sin(k) * 4);
+  return { dtype, shape, data: encode(dtype, values) };
+};
+
+const labels = { dtype: 'int32', shape: [ROWS], data: new Uint8Array(new Int32Array([1, 4, 0]).buffer) } as const;
+const mask = { dtype: 'float32', shape: [ROWS], data: new Uint8Array(new Float32Array([1, 0, 2]).buffer) } as const;
+const logits = { dtype: 'float32', shape: [ROWS, CLASSES], data: encode('float32', [...Array(15).keys()]) } as const;
+
+const plain: Fields = { label: labels, logits };
+
+const demanding: Fields = {
+  options: {
+    reduction: 'sum',
+    ignore_index: [-100, 3],
+    label_smoothing: 0.1,
+    lse_square_scale: 1e-4,
+    softcap: 30,
+    logit_scale: 0.5,
+    semantics: 'torch',
+    invalid_label: 'zero_loss',
+    check_for_nan_in_loss_and_grad: true,
+    parallel_config: { data_parallel: 3, model_parallel: 5 },
+    on_non_finite: 'reject',
+    max_locations: 8,
+    gradient_dtype: 'float32',
+    outputs: ['per_token_loss', 'lse', 'gradient', 'predictions', 'target_rank', 'entropy'],
+    metrics: ['accuracy', 'top5_accuracy', 'mean_entropy', 'ece'],
+  },
+  weight: { dtype: 'float32', shape: [CLASSES], data: encode('float32', [1, 2, 0, 0.5, 1]) },
+  input_mask: mask,
+  ...plain,
+};
+
+const soft: Fields = { label: floats('float32', [ROWS, CLASSES]), logits };
+
+const lists: Fields = {
+  options: { shift: 1 },
+  label: [1, 0, 1],
+  logits: [
+    [1, 2],
+    [3, 4],
+    [5, 6.5],
+  ],
+};
+
+const dtypes = FLOAT_DTYPES.map((dtype): Fields => ({ label: labels, logits: floats(dtype, [ROWS, CLASSES]) }));
+
+const batches = [plain, demanding, soft, lists, ...dtypes];
+
+const shard = { vocab_start: 5, vocab_size: 10 };
+
+const writers = Object.values(WRITERS);
+/** Formats that have fields of any kind. */
+const free = [WRITERS.json, WRITERS.msgpack];
+
+/** Batches of bytes can be written in any format. */
+function seed(path: string, fields: Fields, method: Seed['method'] = 'POST'): Seed {
+  // As lists there are float32 and int32 only.
+  return { method, path, fields, writers: fields['logits'] === logits ? writers : free };
+}
+
+const inputs = [inferenceInput('label', labels), inferenceInput('input_mask', mask), inferenceInput('logits', logits)];
+
+const inferences: Fields[] = [
+  { id: '7', inputs },
+  {
+    inputs,
+    parameters: { label_smoothing: 0.1, ignore_index: '[-100, 3]', binary_data_output: true },
+    outputs: [{ name: 'loss' }, { name: 'lse', parameters: { binary_data: true } }, { name: 'gradient' }],
+  },
+];
+
+/** The two shards of a batch. */
+export const SHARDS: readonly Seed[] = [0, CLASSES].map((start) => ({
+  method: 'POST',
+  path: '/v1/cross-entropy/partials',
+  fields: { vocab_start: start, vocab_size: 2 * CLASSES, options: { outputs: ['lse'] }, ...plain },
+  writers: [WRITERS.json],
+}));
+
+/** A request to merge what the service answered to SHARDS. */
+export const mergeOf = (partials: readonly unknown[]): Seed => ({
+  method: 'POST',
+  path: '/v1/cross-entropy/combine',
+  fields: { partials, options: { reduction: 'sum' } },
+  writers: free,
+});
+
+export const CORPUS: readonly Seed[] = [
+  ...batches.flatMap((batch, step) => [
+    seed('/v1/cross-entropy', batch),
+    seed('/v1/diagnose', batch),
+    // Each is recorded at a place of its own.
+    seed(`/v1/runs/fuzzed/steps/${step}/ranks/0`, batch, 'PUT'),
+  ]),
+  ...batches
+    .filter((batch) => batch !== demanding)
+    .map((batch) => seed('/v1/cross-entropy/partials', { ...shard, ...batch })),
+  {
+    method: 'PUT',
+    path: '/v1/runs/fuzzed/steps/99/ranks/1?micro_batch=1',
+    fields: { numerator: 6.5, denominator: 3 },
+    writers: free,
+  },
+  {
+    method: 'PUT',
+    path: '/v1/runs/fuzzed',
+    fields: { labels: { model: 'a', lr: 3e-4, ok: true }, expected_ranks: 2 },
+    writers: [WRITERS.json],
+  },
+  ...inferences.flatMap((fields) =>
+    ['/v2/models/cross_entropy/infer', '/v2/models/cross_entropy/versions/1/infer'].map((path): Seed => ({
+      method: 'POST',
+      path,
+      fields,
+      writers: Object.values(INFERENCE_WRITERS),
+    })),
+  ),
+];

@@ -1,0 +1,11 @@
+import { defineConfig } from 'vitest/config';
+import base from '../../vitest.config.ts';
+
+/**
+ * Random requests to a service in a process of its own; `npm test` has none of these tests. FUZZ_SEED repeats a run,
+ * FUZZ_BODIES and FUZZ_SEQUENCES say how many bodies and sequences of requests there are.
+ */
+export default defineConfig({
+  ...base,
+  test: { ...base.test, include: ['test/fuzz/**/*.fuzz.ts'], fileParallelism: false },
+});
