@@ -1,10 +1,13 @@
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, statfsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startService } from '../../bench/service.ts';
 import type { ChildServer } from '../../bench/service.ts';
 import type { Reading } from './monitor.ts';
+
+const SHARED_MEMORY = '/dev/shm';
+const SPACIOUS_BYTES = 2 ** 30;
 
 const MONITOR = new URL('./monitor.ts', import.meta.url);
 
@@ -25,7 +28,7 @@ export class WatchedService implements AsyncDisposable {
   }
 
   static async start({ imports = [], environment = {} }: WatchedOptions = {}): Promise<WatchedService> {
-    const folder = mkdtempSync(join(tmpdir(), 'lossmeter-complexity-'));
+    const folder = mkdtempSync(join(spaciousFolder(), 'lossmeter-complexity-'));
     const server = await startService({
       imports: [MONITOR, ...imports],
       environment: {
@@ -67,5 +70,15 @@ export class WatchedService implements AsyncDisposable {
     this.#server.process.kill('SIGKILL');
     await this.#server[Symbol.asyncDispose]();
     rmSync(this.folder, { recursive: true, force: true });
+  }
+}
+
+/** Memory, where there is enough of it: each recording waits for a disk. */
+function spaciousFolder(): string {
+  try {
+    const { bavail, bsize } = statfsSync(SHARED_MEMORY);
+    return bavail * bsize >= SPACIOUS_BYTES ? SHARED_MEMORY : tmpdir();
+  } catch {
+    return tmpdir();
   }
 }

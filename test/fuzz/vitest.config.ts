@@ -7,5 +7,5 @@ import base from '../../vitest.config.ts';
  */
 export default defineConfig({
   ...base,
-  test: { ...base.test, include: ['test/fuzz/**/*.fuzz.ts'], fileParallelism: false },
+  test: { ...base.test, hookTimeout: 60_000, include: ['test/fuzz/**/*.fuzz.ts'], fileParallelism: false },
 });

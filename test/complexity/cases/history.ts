@@ -1,10 +1,13 @@
 /** Reading, describing and deleting runs of long histories. The size is what was recorded before. */
 import type { Client } from '../../http-client.ts';
 import { WRITERS } from '../../request-bodies.ts';
+import { SIZES } from './case.ts';
 import type { ComplexityCase } from './case.ts';
 import { once, recordNanBatches, recordSteps } from './recordings.ts';
 
-const STEPS = 1000;
+const STEPS = 500;
+/** Steps of the run of which a part is read. */
+const LONG = 20_000;
 const BATCHES = 20;
 const RUNS = 25;
 
@@ -19,17 +22,12 @@ const FINITE: History = {
   record: (client, run, size) => recordSteps(client, run, { steps: size * STEPS }),
 };
 
-const NAN_STEPS: History = {
-  what: 'NaN steps',
-  record: (client, run, size) => recordSteps(client, run, { steps: size * STEPS, nan: true }),
-};
-
 const NAN_BATCHES: History = {
   what: 'NaN micro-batches of a step',
   record: (client, run, size) => recordNanBatches(client, run, size * BATCHES),
 };
 
-const HISTORIES = [FINITE, NAN_STEPS, NAN_BATCHES];
+const HISTORIES = [FINITE, NAN_BATCHES];
 
 type Query = Record<string, string | number>;
 
@@ -48,17 +46,28 @@ function reads(
   };
 }
 
-const GET_STEPS = 'GET /v1/runs/{run}/steps';
 const EXPORT = 'GET /v1/runs/{run}/export';
+
+/** Parts of a long run that grow. */
+const ofCurves = (['finite', 'NaN'] as const).flatMap((what) =>
+  [
+    { name: 'as many points as there are', query: (steps: number) => ({ max_points: steps }) },
+    { name: 'few points', query: () => ({ max_points: 4 }) },
+    { name: 'a page', query: (steps: number) => ({ limit: steps, from: steps / 10 }) },
+  ].map(({ name, query }): ComplexityCase => ({
+    name: `${what} steps, ${name}`,
+    operation: 'GET /v1/runs/{run}/steps',
+    answers: [200],
+    prepare: (client) => once(client, what, () => recordSteps(client, what, { steps: LONG, nan: what === 'NaN' })),
+    request: (size) => {
+      const steps = (size / SIZES.at(-1)!) * LONG;
+      return { params: { run: what }, query: { to: steps - 1, ...query(steps) } };
+    },
+  })),
+);
 
 const ofHistories = HISTORIES.flatMap((history) => [
   reads('GET /v1/runs/{run}', history),
-  reads(GET_STEPS, history, { name: ', as many points as there are', query: (size) => ({ max_points: size * STEPS }) }),
-  reads(GET_STEPS, history, { name: ', few points', query: () => ({ max_points: 4 }) }),
-  reads(GET_STEPS, history, {
-    name: ', a page',
-    query: (size) => ({ limit: size * STEPS, from: size, to: size * STEPS }),
-  }),
   ...['csv', 'jsonl'].flatMap((format) =>
     ['steps', 'batches'].map((of) =>
       reads(EXPORT, history, { name: `, ${of} as ${format}`, query: () => ({ format, of }) }),
@@ -149,6 +158,7 @@ const places: ComplexityCase = {
 };
 
 export const HISTORY_CASES: readonly ComplexityCase[] = [
+  ...ofCurves,
   ...ofHistories,
   ...ofSteps,
   runs,
