@@ -60,11 +60,13 @@ export function gradient<T>(
     if (weights == 0 && probabilities == 0) subtractConstant<T>(at, classes, factor, b);
     else subtractPrior<T>(at, classes, factor, b, t, weights, rowProbabilities);
 
-    // At the target by 1 − s, which is −expm1(−nll): nothing cancels in a confident row.
+    // At the target of a confident row by 1 − s, which is −expm1(−nll): nothing cancels. In others mass·s may be tiny.
     const offset = <usize>target << 3;
     const w: f64 = weights == 0 ? 1 : load<f64>(weights + offset);
     const own: f64 = probabilities == 0 ? 1 : w * load<f64>(rowProbabilities + offset);
-    const ofTarget = t * (mass - own + mass * Math.expm1(-nll)) + others * Math.exp(-nll) - b * w;
+    const ofLoss =
+      probabilities == 0 || nll < 0.5 ? mass - own + mass * Math.expm1(-nll) : mass * Math.exp(-nll) - own;
+    const ofTarget = t * ofLoss + others * Math.exp(-nll) - b * w;
     // t is infinite where D = 0: ∞·(1 − s) is NaN there, as in PyTorch, which forms it as ∞ − ∞·s.
     storeAs<T>(at + <usize>target * width, isFinite(t) ? ofTarget : NaN);
   }

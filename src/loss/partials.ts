@@ -6,7 +6,7 @@ import type { Findings } from './findings.ts';
 import type { RowColumns } from './rows.ts';
 import { ShardedRows, classesWithin, mergeShards } from './shards.ts';
 import type { ShardRows } from './shards.ts';
-import { powerOfTwo, sumOf } from './summation.ts';
+import { euclideanNorm, powerOfTwo, sumOf } from './summation.ts';
 import type { Targets } from './targets.ts';
 import type { Vocabulary } from './vocabulary.ts';
 import { worstRows } from './worst-rows.ts';
@@ -217,18 +217,31 @@ export function mergeGradientNorms(
     const unit = powerOfTwo(size);
     const a = (t[row]! + others) / unit;
     const ofShards = partials.map((partial, k) => {
-      const { softmaxSpread, softmaxAlong, softmaxSlope, weightNorm: norm } = partial.columns;
       const share = Math.exp(-sharded.growth(row, k)) * shareOfOthers(partial, y, row);
-      if (share === 0) return (weigh(norm![row]!) / unit) ** 2;
-      const A = a * share;
-      const v = A * softmaxSlope![row]! - b[row]! / unit;
-      const square = (A * softmaxSpread![row]!) ** 2 + 2 * A * v * softmaxAlong![row]! + (v * norm![row]!) ** 2;
-      return Math.max(0, square);
+      return normOfShard(partial.columns, row, share === 0 ? 0 : a * share, b[row]! / unit);
     });
     const w = classWeights?.[y] ?? 1;
     const ofTarget = (t[row]! * Math.expm1(-nll) + others * Math.exp(-nll) - weigh(w)) / unit;
-    return Math.sqrt(sumOf([...ofShards, ofTarget ** 2])) * unit * scale;
+    return euclideanNorm([...ofShards, ofTarget]) * unit * scale;
   });
+}
+
+/** √Σ (A·q_c − b·w_c)² over the classes of a shard other than the target. */
+function normOfShard(
+  { softmaxSpread, softmaxAlong, softmaxSlope, weightNorm }: RowColumns,
+  row: number,
+  A: number,
+  b: number,
+): number {
+  const norm = weightNorm![row]!;
+  const v = A === 0 ? -b : A * softmaxSlope![row]! - b;
+  if (A === 0 || v === 0) return A === 0 ? Math.abs(v * norm) : Math.abs(A) * softmaxSpread![row]!;
+  const size = Math.abs(A) + Math.abs(v * norm);
+  const square =
+    ((A / size) * softmaxSpread![row]!) ** 2 +
+    2 * (A / size) * ((v / size) * softmaxAlong![row]!) +
+    ((v / size) * norm) ** 2;
+  return size * Math.sqrt(Math.max(0, square));
 }
 
 /** Σ of a shard's own softmax over its classes other than the target. */

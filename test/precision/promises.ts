@@ -1,0 +1,33 @@
+/** The errors that docs/accuracy.md promises, by the arithmetic in which rows are evaluated. */
+export interface Promised {
+  /** Of lse, losses, entropy and the probability of the prediction; of a gradient's element, relative to the row's largest. */
+  absolute: number;
+  /** Of nll, down to `least`, and of a gradient's element relative to the magnitudes of its terms. */
+  relative: number;
+  least: number;
+  /** Of a gradient's element relative to the sum of its coefficients: exponentials end there. */
+  floor: number;
+  /** The same of the element of the label: nll ends there. */
+  targetFloor: number;
+  /** Of the derivative of softcap. */
+  slope: number;
+  /** Of the norm of the gradient, beside the errors of its elements. */
+  norm: number;
+}
+
+const PROMISES: Record<'float32' | 'float64', Promised> = {
+  float32: { absolute: 2e-6, relative: 1e-5, least: 1e-6, floor: 1e-35, targetFloor: 1e-11, slope: 0, norm: 1e-14 },
+  float64: {
+    absolute: 1e-12,
+    relative: 1e-12,
+    least: 1e-290,
+    floor: 1e-290,
+    targetFloor: 1e-290,
+    slope: 1e-12,
+    norm: 1e-14,
+  },
+};
+
+export function promiseOf(arithmetic: 'float32' | 'float64'): Promised {
+  return PROMISES[arithmetic];
+}
