@@ -7,6 +7,13 @@ import { bfloat16, float16 } from './storage';
 // @ts-expect-error: decorator
 @inline
 export function narrow<S, T>(p: usize, n: u32, scale: f64, out: usize): void {
+  if (scale == 1) narrowBy<S, T>(p, n, 1, false, out);
+  else narrowBy<S, T>(p, n, scale, true, out);
+}
+
+// @ts-expect-error: decorator
+@inline
+function narrowBy<S, T>(p: usize, n: u32, scale: f64, scaled: bool, out: usize): void {
   // A scale may be beyond float32, and what it multiplies small: in two steps neither becomes infinite too early.
   const first = <f32>min(max(scale, LEAST_STEP), GREATEST_STEP);
   const second = <f32>min(max(scale / <f64>first, LEAST_STEP), GREATEST_STEP);
@@ -14,15 +21,17 @@ export function narrow<S, T>(p: usize, n: u32, scale: f64, out: usize): void {
   const second4 = f32x4.splat(second);
   const end = p + <usize>(n & ~3) * sizeof<S>();
   for (; p < end; p += 4 * sizeof<S>()) {
-    const four = f32x4.mul(f32x4.mul(loadFour<S>(p), first4), second4);
+    let four = loadFour<S>(p);
+    if (scaled) four = f32x4.mul(f32x4.mul(four, first4), second4);
     if (sizeof<T>() == 4) v128.store(out, four);
     else v128.store64_lane(out, isSigned<T>() ? toFloat16(four) : toBfloat16(four), 0);
     out += 4 * sizeof<T>();
   }
   for (let rest = n & 3; rest > 0; rest--) {
-    const scaled = <f32>load<S>(p) * first * second;
-    const value = f32x4.splat(scaled);
-    if (sizeof<T>() == 4) store<f32>(out, scaled);
+    let one = <f32>load<S>(p);
+    if (scaled) one = one * first * second;
+    const value = f32x4.splat(one);
+    if (sizeof<T>() == 4) store<f32>(out, one);
     else store<u16>(out, i16x8.extract_lane_u(isSigned<T>() ? toFloat16(value) : toBfloat16(value), 0));
     p += sizeof<S>();
     out += sizeof<T>();

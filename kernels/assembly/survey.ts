@@ -23,34 +23,33 @@ export function survey<T>(p: usize, rows: u32, classes: u32, targets: usize, his
     const begin = p;
     startSums();
     const counted = load<i32>(targets + (<usize>row << 2)) != LEFT_OUT;
-    let squares: f64 = 0;
     let high = -Infinity;
     let low = Infinity;
     let nans: i32 = 0;
     let posInfs: i32 = 0;
     let negInfs: i32 = 0;
     let zeros: i32 = 0;
-    for (let column: u32 = 0; column < classes; column++, p += sizeof<T>()) {
-      if (column % TILE_F64 == 0) {
-        addTo(0, squares);
-        squares = 0;
+    for (let column: u32 = 0; column < classes; ) {
+      const end = min(column + TILE_F64, classes);
+      let squares: f64 = 0;
+      for (; column < end; column++, p += sizeof<T>()) {
+        const x = load1<T>(p);
+        if (!isFinite(x)) {
+          nans += i32(x != x);
+          posInfs += i32(x == Infinity);
+          negInfs += i32(x == -Infinity);
+          if (counted) increment(columns + (<usize>column << 2));
+          continue;
+        }
+        squares += x * x;
+        high = max(high, x);
+        low = min(low, x);
+        if (x == 0) zeros++;
+        else if (counted) increment(histogram + (<usize>((reinterpret<u64>(x) >> 52) & (BINS - 1)) << 2));
       }
-      const x = load1<T>(p);
-      if (!isFinite(x)) {
-        nans += i32(x != x);
-        posInfs += i32(x == Infinity);
-        negInfs += i32(x == -Infinity);
-        if (counted) increment(columns + (<usize>column << 2));
-        continue;
-      }
-      squares += x * x;
-      high = max(high, x);
-      low = min(low, x);
-      if (x == 0) zeros++;
-      else if (counted) increment(histogram + (<usize>((reinterpret<u64>(x) >> 52) & (BINS - 1)) << 2));
+      addTo(0, squares);
     }
-    addTo(0, squares);
-    squares = totalOf(0);
+    const squares = totalOf(0);
     if (counted) store<i32>(zerosAt, load<i32>(zerosAt) + zeros);
     const f64At = out + (<usize>row << 3);
     const i32At = out + n * 24 + (<usize>row << 2);

@@ -53,14 +53,14 @@ describe.each(FLOAT_DTYPES)('rows of %s', (dtype) => {
         expect(merged).toMatchObject({ nanCount, posInfCount, negInfCount, targetLogit });
         const wrong = rows.flatMap(({ kind, target, logits }, r) => {
           const [wantedLse, wantedNll] = [lse(logits), nll(logits, target)];
-          // What shards are merged by has a last place in the size of lse.
-          const place = 2 ** -50 * Math.max(...logits.filter(Number.isFinite).map(Math.abs), 1);
+          // A large loss has a last place of its own.
+          const place = 2 ** -52 * wantedNll;
           const ok =
             // A last place of float32.
             agree(merged.lse[r]!, whole.lse[r]!, 2 ** -23 * Math.max(1, Math.abs(whole.lse[r]!))) &&
             agree(merged.lse[r]!, wantedLse, bound + 2 ** -51 * Math.abs(wantedLse)) &&
             agree(merged.nll[r]!, wantedNll, bound + place) &&
-            agree(merged.nll[r]!, wantedNll, (relative + place) * Math.max(wantedNll, 1e-6));
+            agree(merged.nll[r]!, wantedNll, relative * Math.max(wantedNll, 1e-6) + place);
           return ok
             ? []
             : [{ variant, columns, kind, target, got: [merged.lse[r], merged.nll[r]], wantedLse, wantedNll }];

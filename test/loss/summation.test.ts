@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { CompensatedSum } from '../../src/loss/summation.ts';
+import { CompensatedSum, euclideanNorm } from '../../src/loss/summation.ts';
 import { exactSum } from '../reference.ts';
 
 function sum(values: number[]): number {
@@ -33,4 +33,17 @@ test('is the correctly rounded sum of rational numbers, but for an ulp', () => {
       expect(exactSum(values.map((value) => Number(value) * scale))).toBe(got);
     }),
   );
+});
+
+test.each([1, 2 ** 531, 2 ** -664, 2 ** 1000, 5e-324])(
+  'the norm of values of size %d stays within the range of float64',
+  (size) => {
+    expect(euclideanNorm([3 * size, -4 * size])).toBe(5 * size);
+  },
+);
+
+test('the norm of nothing and of zeros is 0, that of a non-finite value is not finite', () => {
+  expect([euclideanNorm([]), euclideanNorm([0, -0])]).toEqual([0, 0]);
+  expect(euclideanNorm([1, -Infinity])).toBe(Infinity);
+  expect(euclideanNorm([1, Number.NaN, Infinity])).toBeNaN();
 });
