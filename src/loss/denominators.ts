@@ -38,8 +38,8 @@ export function labelWeight(
 }
 
 /**
- * A mean by its profile. Divided by 0 it is 0 whatever the sum; under `torch` 0 / 0 is NaN, and other sums, which negative
- * class weights make possible, are infinite.
+ * A mean by its profile. With a denominator of 0 it is 0 whatever the sum. Under `torch` it is NaN for a sum of 0, and
+ * infinite for the other sums that negative class weights make possible.
  */
 export function divide(sum: number, denominator: number, semantics: Options['semantics']): number {
   if (denominator === 0 && semantics !== 'torch') return 0;

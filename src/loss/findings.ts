@@ -101,7 +101,7 @@ export function findCauses(
     const isFinite = !(probabilities.odd[row]! & Odd.nonFinite);
     return isFinite && (isShard || !Number.isFinite(probabilities.nll[row]));
   };
-  /** Infinite by the sign of the weights of such classes, NaN where they have both. */
+  /** The sum over classes at −Inf is infinite by the sign of their weights, and NaN with weights of both signs. */
   const isSmoothed = (row: number): boolean =>
     uniformNll !== undefined && (isShard || !Number.isFinite(uniformNll[row]));
   for (let row = 0; row < targets.length; row++) {

@@ -47,10 +47,13 @@ export function* readClassWeights(
   return isOfAll && shard.size !== C ? weights.slice(shard.start, shard.start + C) : weights;
 }
 
-/** Whether a number may be the mask of a row. */
+/** Tells numbers that may be the mask of a row. */
 export const isMask = (m: number): boolean => m >= 0 && m < Infinity;
 
-/** Whether a number may be the weight of a class. The denominators of the profiles but `torch` are made for weights ≥ 0. */
+/**
+ * Tells numbers that may be the weight of a class. `torch` takes negative ones; the denominators of the other profiles are
+ * made for weights ≥ 0.
+ */
 export function isClassWeight(semantics: Options['semantics']): (weight: number) => boolean {
   return semantics === 'torch' ? Number.isFinite : isMask;
 }
@@ -58,7 +61,7 @@ export function isClassWeight(semantics: Options['semantics']): (weight: number)
 const NOT_NEGATIVE = 'a finite number that is not negative and, as an integer, at most 2^53 − 1';
 const FINITE = 'a finite number and, as an integer, one in ±(2^53 − 1)';
 
-/** Numbers that a tensor may hold, and what is said of others. */
+/** Numbers that a tensor may hold, and the words that refuse others. */
 interface WeightRule {
   name: string;
   code: ErrorCode;

@@ -92,8 +92,8 @@ export function targetsWithin(
 type MassOf = (partial: VocabularyPartial, row: number) => number;
 
 /**
- * Σ_k [Σ_c v_c·p_c·(lse_k − x_c) + (lse − lse_k)·Σ_c v_c·p_c]. Of a shard that is −Inf throughout the column has the
- * whole term, Σ_c v_c·p_c·∞: its sum of v_c·p_c does not tell 0 from values of both signs.
+ * Σ_k [Σ_c v_c·p_c·(lse_k − x_c) + (lse − lse_k)·Σ_c v_c·p_c]. The column of a shard that is −Inf throughout has the whole
+ * term, Σ_c v_c·p_c·∞: Σ_c v_c·p_c alone is 0 for values of both signs too.
  */
 function mergeCrossEntropy(
   partials: Partials,

@@ -242,8 +242,8 @@ function probabilityColumns(
 }
 
 /**
- * Gives the cross-entropies of a shard that is −Inf throughout a row their limit, Σ_c v_c·p_c·∞ with 0·∞ = 0. What they
- * are relative to, the shard's lse, says nothing there.
+ * Sets the cross-entropies of rows that are −Inf throughout a shard to their limit, Σ_c v_c·p_c·∞ with 0·∞ = 0. The kernel
+ * has NaN there, because the shard's lse is −Inf.
  */
 function setInfiniteTerms({ nll, weightedNll, uniformNll }: RowColumns, block: Block, lse: Float64Array): void {
   const { probabilities, classWeights } = block;

@@ -15,7 +15,7 @@ BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
 
 
 def as_array(value: ArrayLike) -> NDArray[Any]:
-    """A C-contiguous NumPy array of what NumPy, PyTorch, JAX or MindSpore hold.
+    """A C-contiguous NumPy array of an array of NumPy, PyTorch, JAX or MindSpore.
 
     Nothing is copied when the array lies contiguous in the memory of the host; one that
     lies on a device, or is not contiguous, is copied once. bfloat16 stays bfloat16, as

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What is evaluated; see `Client.cross_entropy`."""
+    """A batch to evaluate; see `Client.cross_entropy`."""
 
     logits: ArrayLike
     label: ArrayLike | None
@@ -30,7 +30,7 @@ class Batch:
         """The batch as the service reads it while it arrives: the logits last.
 
         Args:
-            **fields: What goes along that is no tensor.
+            **fields: Numbers that are sent beside the tensors.
 
         Raises:
             TypeError: No array, or a dtype that the service does not know; an option

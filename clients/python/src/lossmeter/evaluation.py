@@ -84,11 +84,11 @@ class RecordedPair:
 
 
 def decode_evaluation(content: bytearray) -> Evaluation:
-    """An evaluation that came as a safetensors file."""
+    """Reads an evaluation from a safetensors file."""
     outputs, metadata = safetensors.decode(content)
     evaluation = json.loads(metadata["evaluation"])
     loss = evaluation.get("loss")
-    # float reads NaN and the infinities, which are text, too.
+    # float also reads the texts of NaN and the infinities.
     return Evaluation(
         loss=None if loss is None else float(loss),
         numerator=float(evaluation["numerator"]),
@@ -104,7 +104,7 @@ def decode_evaluation(content: bytearray) -> Evaluation:
 
 
 def decode_pair(content: bytearray) -> RecordedPair:
-    """What is answered to a pair that was recorded."""
+    """Reads the answer to a recorded pair."""
     answer = json.loads(content)
     return RecordedPair(
         loss=float(answer["loss"]),

@@ -68,11 +68,11 @@ class Request(Generic[_T]):
         return headers
 
     def settle(self, outcome: Outcome, *, repeated: bool = False) -> _T:
-        """What came of it.
+        """Returns the decoded answer.
 
         Args:
-            outcome: What came of the last attempt.
-            repeated: Whether there was one before, whose answer may have been lost.
+            outcome: The outcome of the last attempt.
+            repeated: True after an earlier attempt, whose answer may have been lost.
 
         Raises:
             UnreachableError: There was no answer.
@@ -239,7 +239,7 @@ def export_run(run: str, format: str, of: str) -> Request[str]:  # noqa: A002 --
 
 
 def _object_with(key: str, declared: type[_T]) -> Callable[[bytearray], _T]:
-    """Reads an object of JSON that tells by a key that it is the one that is meant."""
+    """Reads an object of JSON that must have a key, as its declared type."""
 
     def decode(content: bytearray) -> _T:
         value = wire_json.loads(content, declared)

@@ -1,7 +1,7 @@
 """Values of JSON as the types of `lossmeter.schemas` declare them.
 
-JSON has one kind of number, and no text for NaN and the infinities. Which values are
-floats, and which are counts or free text, the declared type alone tells.
+JSON has one kind of number, and none for NaN and the infinities. The declared type
+tells floats from counts, and NaN from a free text.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ _EXACT_INTEGERS = 2**53
 def convert(value: object, declared: Any) -> Any:  # noqa: ANN401 -- of the declared type
     """A value of JSON as its declared type.
 
-    Numbers of a float field become floats, to the bit that the service has; "NaN" and
-    the infinities too. What the type does not declare, which a newer service may say,
-    stays as it came.
+    Numbers of a float field become floats with the service's bits, and so do the texts
+    of NaN and the infinities. Fields that the type does not declare stay unchanged: a
+    newer service may have them.
 
     Args:
         value: What `json.loads` returned.
@@ -78,7 +78,7 @@ def _float(value: object) -> object:
 
 
 def _free(value: object) -> object:
-    """A value that tells its type itself, such as a label of a run."""
+    """A value of any scalar type, such as a label of a run."""
     match value:
         case int() if abs(value) > _EXACT_INTEGERS:
             return float(value)
