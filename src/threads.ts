@@ -4,7 +4,7 @@ import type { ErrorCode, ErrorPlace } from './errors.ts';
 import { TaskQueue } from './task-queue.ts';
 
 /** A thread that had nothing to do for so long ends, in milliseconds: it may have grown. */
-const IDLE_MS = 10_000;
+const IDLE_MS = 30_000;
 
 /** A task's result, or a refusal as its parts: classes do not travel between threads. */
 export type ThreadReply<R> =

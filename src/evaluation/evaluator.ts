@@ -1,3 +1,4 @@
+import { extname } from 'node:path';
 import type { Readable } from 'node:stream';
 import { LossmeterError } from '../errors.ts';
 import { OPTION_NAMES } from '../loss/options.ts';
@@ -5,10 +6,11 @@ import type { RecordedAs } from '../loss/summary.ts';
 import { VOCABULARY_FIELDS } from '../loss/vocabulary.ts';
 import type { KernelPool } from '../pool/pool.ts';
 import { runInTurns } from '../steps.ts';
+import { Threads } from '../threads.ts';
 import type { Steps } from '../steps.ts';
 import { ByteReader } from '../wire/byte-reader.ts';
 import { decodeContent } from '../wire/content-encoding.ts';
-import { HeldBytes } from '../wire/held-bytes.ts';
+import { HeldBytes, HeldRuns, gathered, ownBytes } from '../wire/held-bytes.ts';
 import type { HeldBytesAccount } from '../wire/held-bytes.ts';
 import { JsonParser } from '../wire/json-parser.ts';
 import type { FileTensor } from '../wire/file-reference.ts';
@@ -22,6 +24,7 @@ import { openBatch, openShard } from './batch.ts';
 import type { Batch } from './batch.ts';
 import type { BlockWriter, RowResults } from './block-writer.ts';
 import { combine } from './combine.ts';
+import type { CombineTask } from './combine-worker.ts';
 import { DataDirectory, RequestFiles } from './data-directory.ts';
 import { openDiagnosis, reportDiagnosis } from './diagnosis.ts';
 import type { Diagnosis } from './diagnosis.ts';
@@ -82,6 +85,21 @@ interface Ingest {
   contentLength: number | undefined;
 }
 
+/** Bodies of partials up to this size are combined where they are: that takes some milliseconds. */
+const MAX_INLINE_COMBINE_BYTES = 2 ** 17;
+
+/** How often the bytes of partials are there while they are combined, beside the body: as columns, and merged. */
+const COMBINED_COPIES = 2;
+
+/** Bodies that are combined at a time. */
+const MAX_COMBINE_THREADS = 2;
+
+/** Bound on the values of partials apart from their tensors. */
+const MAX_COMBINE_HEAP_MB = 1024;
+
+/** A plain value has some labels: no more than 64 of 256 characters, each of which JSON may escape. */
+const MAX_PLAIN_BYTES = 2 ** 18;
+
 type Answering<A> = Omit<Answered<A>, 'release'>;
 
 /** What a request may lack. */
@@ -104,6 +122,12 @@ export class Evaluator {
   readonly #limits: EvaluatorLimits;
   readonly #held: HeldBytes;
   readonly #jsonParser: JsonParser;
+  readonly #combining = new Threads<CombineTask, Evaluation>({
+    filename: new URL(`./combine-worker${extname(import.meta.url)}`, import.meta.url),
+    maxThreads: MAX_COMBINE_THREADS,
+    maxHeapMegabytes: MAX_COMBINE_HEAP_MB,
+    what: 'the partials',
+  });
   /** How codecs read JSON. */
   readonly #json: Pick<DecodeContext, 'maxJsonBytes' | 'parseJson'>;
   readonly #dataDirectory: DataDirectory | undefined;
@@ -138,8 +162,8 @@ export class Evaluator {
   }
 
   /** Ends the threads that this started; the pool is its owner's. */
-  close(): Promise<void> {
-    return this.#jsonParser.close();
+  async close(): Promise<void> {
+    await Promise.all([this.#jsonParser.close(), this.#combining.close()]);
   }
 
   /** One batch, to its loss. */
@@ -176,18 +200,45 @@ export class Evaluator {
     );
   }
 
-  /** The partials of all shards, to the loss. */
+  /** The partials of all shards, to the loss: on a thread of its own where they are large. */
   combine(body: RequestBody): Promise<Answered<Evaluation>> {
-    return this.answerValue(body, (value) => runInTurns(combine(value)));
+    const { values, mediaTypes } = requireValues(body.codec);
+    const { maxJsonDepth: maxDepth } = this.#limits;
+    return this.#answerWhole(body, values.maxBytes(this.#limits), async (whole, held) => {
+      if (whole.byteLength <= MAX_INLINE_COMBINE_BYTES) return runInTurns(combine(values.parse(whole, maxDepth)));
+      const ofValue = values.neededBytes === undefined ? 0 : await runInTurns(values.neededBytes(whole));
+      held.take(ofValue + COMBINED_COPIES * whole.byteLength, 'the partials', 'combine the rows in several parts');
+      const own = ownBytes(whole);
+      return this.#combining.run({ body: own, mediaType: mediaTypes[0]!, maxDepth }, [own.buffer]);
+    });
   }
 
-  /** A body that is one plain value, to an answer. */
+  /** A short body that is one plain value, to an answer. */
   answerValue<A>(body: RequestBody, answerTo: (value: unknown) => A | Promise<A>): Promise<Answered<A>> {
-    return this.#read(body, async ({ codec, reader, held }) => {
+    const { values } = requireValues(body.codec);
+    return this.#answerWhole(body, MAX_PLAIN_BYTES, async (whole) =>
+      answerTo(values.parse(whole, this.#limits.maxJsonDepth)),
+    );
+  }
+
+  /** Answers a body once all of it is there. */
+  #answerWhole<A>(
+    body: RequestBody,
+    maxBytes: number,
+    answerTo: (whole: Uint8Array, held: HeldBytesAccount) => Promise<A>,
+  ): Promise<Answered<A>> {
+    return this.#read(body, async ({ reader, held }) => {
       const started = performance.now();
-      const value = await requireValues(codec).decodeValue(reader, { held, ...this.#json });
+      const runs = new HeldRuns(held, 'the body');
+      await reader.drain((chunk) => {
+        if (reader.received > maxBytes) {
+          throw new LossmeterError('body_too_large', `the body has more than ${maxBytes} bytes, expected fewer`);
+        }
+        runs.push(chunk);
+      });
+      const whole = await gathered(runs);
       const ingested = performance.now();
-      const answer = await answerTo(value);
+      const answer = await answerTo(whole, held);
       const timings = { ingest: ingested - started, compute: 0, reduce: performance.now() - ingested };
       return { answer, timings, numpyArrays: false };
     });

@@ -191,7 +191,11 @@ export function truncated(what: string, expected: number, came: number): Lossmet
 
 /** @throws LossmeterError malformed_body when something follows */
 export async function requireEnd(reader: ByteReader): Promise<void> {
-  const trailing = await reader.peek();
-  if (trailing === undefined) return;
-  throw new LossmeterError('malformed_body', `${trailing.byteLength} or more bytes follow the end of the request`);
+  const rest = await reader.peek();
+  if (rest !== undefined) throw trailing(rest.byteLength);
+}
+
+/** @param bytes that came behind the end */
+export function trailing(bytes: number): LossmeterError {
+  return new LossmeterError('malformed_body', `${bytes} or more bytes follow the end of the request`);
 }

@@ -170,6 +170,11 @@ export function free(bytes: Uint8Array): void {
   if (isWhole(bytes)) (bytes.buffer as ArrayBuffer).transfer(0);
 }
 
+/** The bytes in memory that can be moved to another thread: they may be a part of a larger one. */
+export function ownBytes(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  return isWhole(bytes) ? new Uint8Array(bytes.buffer as ArrayBuffer) : new Uint8Array(bytes);
+}
+
 /** Whether bytes are all of their memory. */
 function isWhole({ buffer, byteLength }: Uint8Array): boolean {
   return buffer instanceof ArrayBuffer && !buffer.detached && buffer.byteLength === byteLength;

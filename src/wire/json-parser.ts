@@ -1,21 +1,16 @@
 import { extname } from 'node:path';
-import { inSteps, runInTurns } from '../steps.ts';
-import type { Steps } from '../steps.ts';
+import { runInTurns } from '../steps.ts';
 import { Threads } from '../threads.ts';
+import { ownBytes } from './held-bytes.ts';
 import type { HeldBytesAccount } from './held-bytes.ts';
-import { parseJson } from './json-text.ts';
+import { MAX_INLINE_BYTES, neededBytes, parseJson } from './json-text.ts';
 import type { JsonTask, ReadJson } from './json-worker.ts';
-
-/** Texts up to this size are parsed where they are: that takes about 5 ms at most. */
-const MAX_INLINE_BYTES = 256 * 1024;
 
 /** Bound on the values of a text apart from tensors, whose bytes are on the account. */
 const MAX_HEAP_MB = 1024;
 
 /** Texts that are read at a time: each may take a second. */
 const MAX_THREADS = 2;
-
-const BYTES_PER_NUMBER = 8;
 
 /** Reads JSON texts, large ones on threads of their own, so that other requests are answered meanwhile. */
 export class JsonParser {
@@ -51,25 +46,4 @@ export class JsonParser {
   async close(): Promise<void> {
     await this.#threads.close();
   }
-}
-
-const COMMA = 0x2c;
-
-/**
- * An upper bound on the memory that a text is read with: its numbers, as they are read and in their dtype, and its
- * strings, with the bytes that they become. Each number but the first of an array follows a comma.
- */
-function* neededBytes(text: Uint8Array): Steps<number> {
-  let commas = 0;
-  yield* inSteps(text.byteLength, (from, to) => {
-    for (let at = from; at < to; at++) if (text[at] === COMMA) commas++;
-  });
-  return 2 * BYTES_PER_NUMBER * commas + 2 * Math.max(0, text.byteLength - 2 * commas);
-}
-
-/** The bytes in a buffer that can be moved: they may be a part of a larger one. */
-function ownBytes(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
-  const { buffer, byteLength } = bytes;
-  const isOwn = buffer instanceof ArrayBuffer && buffer.byteLength === byteLength;
-  return isOwn ? new Uint8Array(buffer) : new Uint8Array(bytes);
 }

@@ -11,8 +11,13 @@ import {
 import type { Reading } from './json-scanner.ts';
 import { NumberArray } from './number-array.ts';
 import { dtypeOf } from './open-inference-datatype.ts';
+import { inSteps } from '../steps.ts';
+import type { Steps } from '../steps.ts';
 import { shortEntries } from '../suggestion.ts';
 import { tensorFromValue } from './tensor-value.ts';
+
+/** Texts up to this size are parsed where they are: that takes about 5 ms at most. */
+export const MAX_INLINE_BYTES = 256 * 1024;
 
 /**
  * Reads a small text at once: the engine does, unless there are bare tokens that JSON does not have.
@@ -42,6 +47,21 @@ export function readLargeJson(bytes: Uint8Array, maxDepth: number, transfer: Arr
   const request = new JsonScanner(bytes, maxDepth, readingOf).scan();
   free(bytes);
   return packTensors(request, transfer);
+}
+
+const COMMA = 0x2c;
+const BYTES_PER_NUMBER = 8;
+
+/**
+ * An upper bound on the memory that a text is read with: its numbers, as they are read and in their dtype, and its
+ * strings, with the bytes that they become. Each number but the first of an array follows a comma.
+ */
+export function* neededBytes(text: Uint8Array): Steps<number> {
+  let commas = 0;
+  yield* inSteps(text.byteLength, (from, to) => {
+    for (let at = from; at < to; at++) if (text[at] === COMMA) commas++;
+  });
+  return 2 * BYTES_PER_NUMBER * commas + 2 * Math.max(0, text.byteLength - 2 * commas);
 }
 
 /** Tensors are read as numbers; a field that no request has is passed over, and refused by its name. */

@@ -3,6 +3,7 @@ import { showValue } from '../suggestion.ts';
 import type { ByteReader } from './byte-reader.ts';
 import { openReference, readReferences } from './file-reference.ts';
 import { HeldRuns, gathered } from './held-bytes.ts';
+import { MAX_INLINE_BYTES, neededBytes, parseJson, readLargeJson } from './json-text.ts';
 import { logitsFrom, makeHeader, missingField, requireRequestField, tookWithoutTensors } from './request.ts';
 import type { Codec, DecodeContext } from './request.ts';
 import { requireLogitsDType, tensorFromValue } from './tensor-value.ts';
@@ -34,12 +35,17 @@ export const jsonCodec: Codec = {
     );
     await writer.write(tensor.data);
   },
-  decodeValue: readJson,
+  values: {
+    maxBytes: ({ maxJsonBytes }) => maxJsonBytes,
+    neededBytes,
+    parse: (body, maxDepth) =>
+      body.byteLength <= MAX_INLINE_BYTES ? parseJson(body, maxDepth) : readLargeJson(body, maxDepth, []),
+  },
 };
 
 async function readJson(
   reader: ByteReader,
-  { held: account, maxJsonBytes, parseJson }: Pick<DecodeContext, 'held' | 'maxJsonBytes' | 'parseJson'>,
+  { held: account, maxJsonBytes, parseJson: parse }: DecodeContext,
 ): Promise<unknown> {
   const held = new HeldRuns(
     account,
@@ -53,5 +59,5 @@ async function readJson(
     }
     held.push(chunk);
   });
-  return parseJson(await gathered(held), account);
+  return parse(await gathered(held), account);
 }

@@ -17,7 +17,7 @@ export const REQUEST_MEDIA_TYPES = CODECS.flatMap((codec) => codec.mediaTypes);
 export const SAFETENSORS_MEDIA_TYPES = safetensorsCodec.mediaTypes;
 
 /** Those of them whose bodies may be plain values without logits. */
-export const VALUE_MEDIA_TYPES = CODECS.filter((codec) => codec.decodeValue !== undefined).flatMap(
+export const VALUE_MEDIA_TYPES = CODECS.filter((codec) => codec.values !== undefined).flatMap(
   (codec) => codec.mediaTypes,
 );
 
@@ -40,7 +40,7 @@ export function codecFor(contentType: string | undefined): Codec {
 
 /** @throws LossmeterError unsupported_media_type when the codec has no plain values */
 export function requireValues(codec: Codec): Required<Codec> {
-  if (codec.decodeValue !== undefined) return codec as Required<Codec>;
+  if (codec.values !== undefined) return codec as Required<Codec>;
   const detail = `Content-Type is that of ${codec.name}, which has no values without logits; expected one of ${VALUE_MEDIA_TYPES.join(', ')}`;
   throw new LossmeterError('unsupported_media_type', detail);
 }

@@ -3,8 +3,19 @@ import { LossmeterError } from '../errors.ts';
 /** Nesting that a value may have; no request needs more than a tensor's axes and a few maps. */
 const MAX_DEPTH = 64;
 
-/** Entries that a value may have: each becomes a JavaScript value, much larger than its bytes. */
-const MAX_ENTRIES = 2 ** 18;
+/** Bounds on what is made of a value. */
+interface Limits {
+  /** Items and pairs: each becomes a JavaScript value, much larger than its bytes. */
+  entries: number;
+  /** Pairs of maps, whose keys take a microsecond each. */
+  pairs: number;
+}
+
+/** Limits of a field of a request, which is read on the main thread. */
+const FIELD_LIMITS: Limits = { entries: 2 ** 18, pairs: 2 ** 12 };
+
+/** Limits of a body that is one value. */
+export const VALUE_LIMITS: Limits = { entries: 2 ** 18, pairs: 2 ** 18 };
 
 /** What stands behind a MessagePack type byte. https://github.com/msgpack/msgpack/blob/master/spec.md */
 interface Format {
@@ -57,6 +68,12 @@ export class MsgpackExtent {
   #lengthBytesRead = 0;
   #length = 0;
   #entries = 0;
+  #pairs = 0;
+  readonly #limits: Limits;
+
+  constructor(limits = FIELD_LIMITS) {
+    this.#limits = limits;
+  }
 
   get done(): boolean {
     return this.#open.length === 0;
@@ -94,8 +111,13 @@ export class MsgpackExtent {
       this.#skip = count;
     } else if (count > 0) {
       this.#entries += count;
-      if (this.#entries > MAX_ENTRIES) {
-        const detail = `an array or map has more than ${MAX_ENTRIES} entries; send a tensor as {"dtype", "shape", "data"} with data as bin`;
+      if (counts === 'pairs') this.#pairs += count;
+      const { entries, pairs } = this.#limits;
+      if (this.#pairs > pairs) {
+        throw new LossmeterError('body_too_large', `the maps of a value have more than ${pairs} keys`);
+      }
+      if (this.#entries > entries) {
+        const detail = `an array or map has more than ${entries} entries; send a tensor as {"dtype", "shape", "data"} with data as bin`;
         throw new LossmeterError('body_too_large', detail);
       }
       if (this.#open.length >= MAX_DEPTH) {

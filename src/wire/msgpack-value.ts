@@ -1,10 +1,11 @@
 import { Unpackr } from 'msgpackr';
 import { LossmeterError } from '../errors.ts';
 import { showValue } from '../suggestion.ts';
+import { trailing } from './byte-reader.ts';
 import type { ByteReader } from './byte-reader.ts';
 import { HeldRuns, adviceOn, gathered } from './held-bytes.ts';
 import type { HeldBytesAccount } from './held-bytes.ts';
-import { MsgpackExtent } from './msgpack-extent.ts';
+import { MsgpackExtent, VALUE_LIMITS } from './msgpack-extent.ts';
 import { textOf } from './msgpack-numpy.ts';
 
 /** Cuts the next value out of the stream and reads it. */
@@ -28,6 +29,17 @@ export async function readValue(reader: ByteReader, account: HeldBytesAccount, w
     held.push(run);
   }
   return unpack(await gathered(held!), what);
+}
+
+/** Reads a whole body that is one value. */
+export function parseValue(body: Uint8Array): unknown {
+  const extent = new MsgpackExtent(VALUE_LIMITS);
+  const length = extent.push(body);
+  if (!extent.done) {
+    throw new LossmeterError('truncated_body', `the body ends within the body, after ${body.byteLength} bytes`);
+  }
+  if (length < body.byteLength) throw trailing(body.byteLength - length);
+  return unpack(body, 'the body');
 }
 
 // Integers beyond 2^53 come as bigint, so that labels are exact.

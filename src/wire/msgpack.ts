@@ -3,7 +3,7 @@ import { requireEnd, truncated } from './byte-reader.ts';
 import type { ByteReader } from './byte-reader.ts';
 import { isReferenceKey, openReference, readReferences, unknownReferenceKey } from './file-reference.ts';
 import { formatOf } from './msgpack-extent.ts';
-import { readValue } from './msgpack-value.ts';
+import { parseValue, readValue } from './msgpack-value.ts';
 import { HeldRuns, STREAMING_ADVICE, free } from './held-bytes.ts';
 import {
   TENSOR_FIELDS,
@@ -27,10 +27,9 @@ export const msgpackCodec: Codec = {
   name: 'msgpack',
   mediaTypes: ['application/vnd.msgpack', 'application/msgpack', 'application/x-msgpack'],
   decode: (reader, context) => new MsgpackRequest(reader, context).decode(),
-  async decodeValue(reader, { held }) {
-    const value = await readValue(reader, held, 'the body');
-    await requireEnd(reader);
-    return value;
+  values: {
+    maxBytes: () => Infinity,
+    parse: parseValue,
   },
 };
 

@@ -100,3 +100,38 @@ export class NumberArray {
     this.#filled = 0;
   }
 }
+
+const BARE: ReadonlyMap<unknown, number> = new Map([
+  ['NaN', Number.NaN],
+  ['Infinity', Infinity],
+  ['-Infinity', -Infinity],
+]);
+
+/**
+ * The numbers of an array that was decoded already.
+ * @returns undefined when there is a bigint, which may be no number
+ * @throws LossmeterError invalid_tensor for more axes than a tensor may have
+ */
+export function numbersFrom(array: readonly unknown[]): NumberArray | undefined {
+  const numbers = new NumberArray();
+  return appendArray(numbers, array) ? numbers : undefined;
+}
+
+function appendArray(numbers: NumberArray, array: readonly unknown[]): boolean {
+  numbers.openArray();
+  for (const value of array) {
+    if (typeof value === 'number') numbers.push(value);
+    else if (Array.isArray(value)) {
+      if (!appendArray(numbers, value)) return false;
+    } else if (typeof value === 'bigint') return false;
+    else appendOther(numbers, value);
+  }
+  numbers.closeArray();
+  return true;
+}
+
+function appendOther(numbers: NumberArray, value: unknown): void {
+  const number = typeof value === 'boolean' ? Number(value) : BARE.get(value);
+  if (number === undefined) numbers.pushFault(value);
+  else numbers.push(number);
+}

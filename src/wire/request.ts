@@ -5,6 +5,7 @@ import { LossmeterError, refuse } from '../errors.ts';
 import { pointerTo, showValue, suggestName } from '../suggestion.ts';
 import type { FloatDType } from '../tensor/dtype.ts';
 import type { Shape } from '../tensor/shape.ts';
+import type { Steps } from '../steps.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { requireLogitsDType, tensorFromValue } from './tensor-value.ts';
 
@@ -78,16 +79,26 @@ export interface DecodeContext {
   readonly withoutTensors?: (fields: Readonly<Record<string, unknown>>) => void;
 }
 
+/** Reads plain values. */
+export interface ValueFormat {
+  /** Bytes of the longest body that is read. */
+  maxBytes(limits: Pick<DecodeContext, 'maxJsonBytes'>): number;
+  /** A bound on the memory that the value of a body takes, beside the body. None where bytes stay where they are. */
+  neededBytes?(body: Uint8Array): Steps<number>;
+  /**
+   * Reads a whole body. Tensors of a large one may be read already.
+   * @throws LossmeterError malformed_body, truncated_body
+   */
+  parse(body: Uint8Array, maxDepth: number): unknown;
+}
+
 /** Reads requests of some media types: an incremental decoder from bytes to a header and the bytes of logits. */
 export interface Codec {
   readonly name: string;
   readonly mediaTypes: readonly string[];
   decode(reader: ByteReader, context: DecodeContext): Promise<void>;
-  /** Reads a body that is one plain value without logits; all of it waits in memory. Not every format has such. */
-  decodeValue?(
-    reader: ByteReader,
-    context: Pick<DecodeContext, 'held' | 'maxJsonBytes' | 'parseJson'>,
-  ): Promise<unknown>;
+  /** How bodies are read that are one plain value without logits. Not every format has such. */
+  readonly values?: ValueFormat;
 }
 
 /** @throws LossmeterError unknown_field, with the name or the place that was probably meant */

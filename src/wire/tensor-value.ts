@@ -6,7 +6,7 @@ import { MAX_RANK, elementCount, formatShape, isShape } from '../tensor/shape.ts
 import type { Shape } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { encodeElements, encodeNumbers } from './elements.ts';
-import { NumberArray } from './number-array.ts';
+import { NumberArray, numbersFrom } from './number-array.ts';
 
 /** Where a tensor stands in its request: the name of a field, or names and indices with slashes between. */
 type TensorField = string;
@@ -143,17 +143,19 @@ function fromArray(
   dtype: DType | undefined,
   shape: Shape | undefined,
 ): Tensor {
+  const numbers = numbersFrom(array);
+  if (numbers !== undefined) return fromNumbers(field, numbers, dtype, shape);
+  // Integers that no number is: they are encoded one by one.
   const nested = nestedShape(array);
   const values: unknown[] = nested.length > 1 ? array.flat(nested.length - 1) : [...array];
-  const count = elementCount(nested);
-  if (values.length !== count || values.some(Array.isArray)) throw ragged(field);
+  if (values.length !== elementCount(nested) || values.some(Array.isArray)) throw ragged(field);
   const finalShape = shape ?? nested;
   requireEntries(field, finalShape, values.length);
   const finalDType = dtype ?? (field === 'label' && values.every(isInteger) ? 'int64' : 'float32');
   return { dtype: finalDType, shape: finalShape, data: encodeElements(field, finalDType, values) };
 }
 
-/** The same of numbers that were read from a large text. */
+/** The same of numbers. */
 function fromNumbers(
   field: TensorField,
   numbers: NumberArray,
