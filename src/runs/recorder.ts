@@ -6,6 +6,9 @@ import { keepDiagnostics } from './kept-diagnostics.ts';
 import type { BatchKey, Outcome } from './record.ts';
 import type { RunStore } from './store.ts';
 
+/** Bytes of a body that is evaluated without a look at the attempts before. */
+const SHORT_BYTES = 2 ** 20;
+
 /** An evaluation that is recorded. */
 export interface Recorded {
   evaluation: RunBatch['evaluation'];
@@ -37,12 +40,7 @@ export class Recorder {
    * @throws LossmeterError conflict, superseded, and what evaluations throw
    */
   async record(key: BatchKey, body: RequestBody): Promise<Answered<Recorded>> {
-    // What comes too late need not be read.
-    const attempt = await this.#store.attemptOf(key.run, key.step);
-    if (attempt !== undefined && attempt > key.attempt) {
-      this.#watch('superseded');
-      throw superseded(key);
-    }
+    await this.#requireCurrent(key, body);
     const evaluated = await this.#evaluator.evaluateForRun(body, key);
     try {
       const { evaluation, digest } = evaluated.answer;
@@ -54,6 +52,15 @@ export class Recorder {
       evaluated.release();
       throw error;
     }
+  }
+
+  /** Refuses a long body that comes too late before it is read; a short one is read sooner than that is known. */
+  async #requireCurrent(key: BatchKey, { contentLength = Infinity }: RequestBody): Promise<void> {
+    if (contentLength <= SHORT_BYTES) return;
+    const attempt = await this.#store.attemptOf(key.run, key.step);
+    if (attempt === undefined || attempt <= key.attempt) return;
+    this.#watch('superseded');
+    throw superseded(key);
   }
 
   async #keep(key: BatchKey, recording: Parameters<RunStore['record']>[1]): Promise<Recorded['outcome']> {

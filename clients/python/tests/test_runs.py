@@ -91,6 +91,24 @@ def test_a_batch_is_evaluated_and_recorded(run: Run) -> None:
     assert (step["step"], step["loss"]) == (7, evaluation.loss)
 
 
+def test_a_step_of_many_micro_batches_is_read_whole(run: Run) -> None:
+    for rank in range(3):
+        for micro_batch in range(250):
+            run.record_pair(
+                step=0, rank=rank, micro_batch=micro_batch, numerator=1, denominator=1
+            )
+
+    step = run.step(0)
+
+    assert [rank["rank"] for rank in step["rank_details"]] == [0, 1, 2]
+    assert [
+        [batch["micro_batch"] for batch in rank["micro_batches"]]
+        for rank in step["rank_details"]
+    ] == [list(range(250))] * 3
+    assert step["batches"] == 750
+    assert "next" not in step
+
+
 def test_ranks_and_micro_batches_make_a_step(run: Run) -> None:
     run.describe(expected_ranks=2)
     losses = np.log(np.exp(KNOWN_LOGITS).sum(-1)) - KNOWN_LOGITS[range(3), KNOWN_LABEL]

@@ -93,7 +93,12 @@ class AsyncRun:
 
     async def step(self, step: int) -> StepDetail:
         """A step with its ranks and micro-batches; see `Run.step`."""
-        return await self.client.transport.send(requests.get_step(self.name, step))
+        detail = await self.client.transport.send(requests.get_step(self.name, step))
+        while (cursor := detail.pop("next", None)) is not None:
+            request = requests.get_step(self.name, step, cursor)
+            page = await self.client.transport.send(request)
+            requests.add_page(detail, page)
+        return detail
 
     def watch(self, *, after: int | None = None) -> AsyncGenerator[Event]:
         """What changes in the run, as it happens; see `Run.watch`."""

@@ -226,10 +226,22 @@ def more_steps(run: str, last: int | None, cursor: str) -> Request[StepList]:
     return Request("GET", path, _object_with("steps", StepList))
 
 
-def get_step(run: str, step: int) -> Request[StepDetail]:
-    """A step with all that it is made of."""
-    path = run_path(run, "steps", step)
+def get_step(run: str, step: int, cursor: str | None = None) -> Request[StepDetail]:
+    """A step with a page of its micro-batches."""
+    path = run_path(run, "steps", step, cursor=cursor)
     return Request("GET", path, _object_with("rank_details", StepDetail))
+
+
+def add_page(detail: StepDetail, page: StepDetail) -> None:
+    """Adds a further page of micro-batches to a step. A rank may go over both."""
+    ranks = detail["rank_details"]
+    for rank in page["rank_details"]:
+        if ranks and ranks[-1]["rank"] == rank["rank"]:
+            ranks[-1]["micro_batches"] += rank["micro_batches"]
+        else:
+            ranks.append(rank)
+    if "next" in page:
+        detail["next"] = page["next"]
 
 
 def export_run(run: str, format: str, of: str) -> Request[str]:  # noqa: A002 -- the service's name

@@ -132,9 +132,8 @@ class Run:
         Args:
             first: First step.
             last: Last step, which is included.
-            max_points: About how many steps are to show the range: of each stretch
-                those of least and of greatest loss. No step that is not finite is left
-                out.
+            max_points: Most steps that show the range: its ends, the least and the
+                greatest loss of each stretch, and steps that are not finite.
 
         Raises:
             ProblemError: There is no such run (`not_found`).
@@ -156,10 +155,17 @@ class Run:
             ProblemError: There is no such run, or step (`not_found`).
             UnreachableError: The service could not be reached.
         """
-        return self.client.transport.send(requests.get_step(self.name, step))
+        detail = self.client.transport.send(requests.get_step(self.name, step))
+        while (cursor := detail.pop("next", None)) is not None:
+            request = requests.get_step(self.name, step, cursor)
+            page = self.client.transport.send(request)
+            requests.add_page(detail, page)
+        return detail
 
     def watch(self, *, after: int | None = None) -> Generator[Event]:
         """What changes in the run, as it happens, over breaks of the connection.
+
+        A step of a higher attempt supersedes the steps of lower attempts behind it.
 
         Args:
             after: 0 tells all steps that there are first; None only what changes from
