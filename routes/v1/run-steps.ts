@@ -1,8 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import { LossmeterError } from '../../src/errors.ts';
-import { readCurve, sampleCurve } from '../../src/runs/curve.ts';
-import { stepListJson } from '../../src/runs/json-pages.ts';
-import { wireStep } from '../../src/runs/wire.ts';
+import { curveJson, stepListJson } from '../../src/runs/answers.ts';
 import { contentOf } from '../../src/schemas/content.ts';
 import { parameterCompiler } from '../../src/schemas/parameters.ts';
 import { problemResponses } from '../../src/schemas/problem.ts';
@@ -19,7 +17,6 @@ import {
   StepsQuery,
 } from '../../src/schemas/runs.ts';
 import { SafetensorsBatch, SafetensorsEvaluation } from '../../src/schemas/safetensors.ts';
-import { stringify } from '../../src/wire/json-reply.ts';
 import { REPLY_MEDIA_TYPES, REQUEST_MEDIA_TYPES } from '../../src/wire/media-types.ts';
 import { requireRun } from './runs.ts';
 
@@ -85,8 +82,8 @@ export default async function runSteps(app: FastifyInstance): Promise<void> {
       const first = cursor === undefined ? from : Math.max(from, Number(cursor));
       const pages =
         maxPoints === undefined
-          ? stepListJson(readCurve(store, run, { from: first, to }, limit + 1), limit)
-          : stepListJson(sampleCurve(store, run, { from, to }, maxPoints));
+          ? stepListJson(app.runPages, run, { from: first, to }, limit)
+          : curveJson({ store, pages: app.runPages }, run, { from, to }, maxPoints);
       return reply.sendPages(JSON_TYPE, pages);
     },
   );
@@ -104,9 +101,9 @@ export default async function runSteps(app: FastifyInstance): Promise<void> {
     async ({ params: { run, step }, query: { limit, cursor = '0.0' } }, reply) => {
       requireRun(run, await store.metadata(run));
       const [rank, microBatch] = cursor.split('.').map(Number) as [number, number];
-      const page = await store.stepPage(run, { step, rank, microBatch }, limit);
+      const page = await app.runPages.stepJson(run, { step, rank, microBatch }, limit);
       if (page === undefined) throw new LossmeterError('not_found', `run ${run} has no step ${step}`);
-      return reply.sendPages(JSON_TYPE, [stringify(wireStep(run, page))]);
+      return reply.sendPages(JSON_TYPE, [page.text]);
     },
   );
 }

@@ -1,8 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import { LossmeterError } from '../../src/errors.ts';
 import { requestBody, settle } from '../../src/plugins/answers.ts';
-import { exportRows } from '../../src/runs/export.ts';
-import { runListJson } from '../../src/runs/json-pages.ts';
+import { exportLines, runListJson } from '../../src/runs/answers.ts';
 import { Metadata, readMetadata } from '../../src/runs/metadata.ts';
 import { wireSummary } from '../../src/runs/wire.ts';
 import { parameterCompiler } from '../../src/schemas/parameters.ts';
@@ -31,7 +30,7 @@ export default async function runs(app: FastifyInstance): Promise<void> {
     '/runs',
     { config: { scope: 'read' }, schema: list, preHandler: app.readsHistory },
     async ({ query: { limit, cursor } }, reply) =>
-      reply.sendPages(JSON_TYPE, runListJson(store, limit, cursor === undefined ? undefined : Number(cursor))),
+      reply.sendPages(JSON_TYPE, runListJson(app.runPages, limit, cursor === undefined ? undefined : Number(cursor))),
   );
 
   const summaryResponse = { description: 'The run.', content: { 'application/json': { schema: Summary } } };
@@ -105,7 +104,7 @@ export default async function runs(app: FastifyInstance): Promise<void> {
       requireRun(run, await store.metadata(run));
       reply.header('content-disposition', `attachment; filename="${run}-${of}.${format}"`);
       const mediaType = format === 'csv' ? 'text/csv; charset=utf-8' : 'application/jsonl; charset=utf-8';
-      return reply.sendPages(mediaType, exportRows(store, run, of, format));
+      return reply.sendPages(mediaType, exportLines(app.runPages, run, of, format));
     },
   );
 }

@@ -4,14 +4,15 @@ import fp from 'fastify-plugin';
 import type { Config } from '../config.ts';
 import { Admission } from '../evaluation/admission.ts';
 import type { Place } from '../evaluation/admission.ts';
+import type { Piece } from '../runs/answers.ts';
 import { EventStreams } from '../runs/event-streams.ts';
 import { clientOf } from './limits.ts';
 
 /** Bytes that one answer from the history holds at a time: a page as rows, as text, and in the socket. */
 const HELD_BYTES = 512 * 1024;
 
-/** Characters up to which an answer is sent as a whole. */
-const SHORT = 65_536;
+/** Bytes up to which an answer is sent as a whole. */
+const SHORT_BYTES = 65_536;
 
 type Hook = (request: FastifyRequest, reply: FastifyReply) => Promise<void>;
 
@@ -30,9 +31,9 @@ declare module 'fastify' {
 
   interface FastifyReply {
     /** Sends text that is made page by page, as fast as the client reads it; at once when it is short. */
-    sendPages(mediaType: string, pages: AsyncIterable<string> | Iterable<string>): Promise<FastifyReply>;
+    sendPages(mediaType: string, pages: AsyncIterable<Piece> | Iterable<Piece>): Promise<FastifyReply>;
     /** Sends events as they come. */
-    sendEvents(events: AsyncGenerator<string | Uint8Array, void>): FastifyReply;
+    sendEvents(events: AsyncGenerator<Piece, void>): FastifyReply;
   }
 }
 
@@ -62,16 +63,19 @@ export default fp<{ config: Config }>(
     app.decorateReply('sendPages', async function sendPages(this: FastifyReply, mediaType, pages) {
       // The first pages come before the head: an error has a status of its own until then.
       const iterator = iterate(pages);
-      let text = '';
+      const first: Uint8Array[] = [];
+      let length = 0;
       let isDone = false;
-      while (!isDone && text.length < SHORT) {
-        const page = await iterator.next();
-        text += page.value ?? '';
-        isDone = page.done === true;
+      while (!isDone && length < SHORT_BYTES) {
+        const { value, done } = await iterator.next();
+        isDone = done === true;
+        if (value === undefined) continue;
+        first.push(Buffer.from(value));
+        length += value.length;
       }
       this.request.historyPlace?.leave();
       this.type(mediaType);
-      return this.send(isDone ? text : Readable.from(piecesOf([text], iterator, this)));
+      return this.send(isDone ? Buffer.concat(first) : Readable.from(piecesOf(first, iterator, this)));
     });
 
     app.decorateReply('sendEvents', function sendEvents(this: FastifyReply, events) {
@@ -95,23 +99,23 @@ function onClose({ raw }: FastifyReply, listener: () => void): void {
   else raw.once('close', listener);
 }
 
-async function* iterate(pages: AsyncIterable<string> | Iterable<string>): AsyncGenerator<string, void> {
+async function* iterate(pages: AsyncIterable<Piece> | Iterable<Piece>): AsyncGenerator<Piece, void> {
   yield* pages;
 }
 
 /** Pieces of an answer. A client that leaves one unread for too long is cut off: it holds memory meanwhile. */
 async function* piecesOf(
-  first: readonly string[],
-  others: AsyncGenerator<string | Uint8Array, void>,
+  first: readonly Piece[],
+  others: AsyncGenerator<Piece, void>,
   reply: FastifyReply,
-): AsyncGenerator<string | Uint8Array, void> {
+): AsyncGenerator<Piece, void> {
   const { stallSeconds, minBytesPerSecond } = reply.server.config;
   let timer: NodeJS.Timeout | undefined;
   const cutOff = (): void => {
     reply.log.info('the client does not take its answer and is cut off');
     reply.raw.destroy();
   };
-  const give = function* give(piece: string | Uint8Array): Generator<string | Uint8Array> {
+  const give = function* give(piece: Piece): Generator<Piece> {
     timer = setTimeout(cutOff, 1000 * (stallSeconds + piece.length / Math.max(1, minBytesPerSecond))).unref();
     yield piece;
     clearTimeout(timer);

@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import fp from 'fastify-plugin';
 import type { Config } from '../config.ts';
+import type { Pages } from '../runs/answers.ts';
 import { RunChanges } from '../runs/changes.ts';
 import { RunEvents } from '../runs/events.ts';
 import { RunFollower } from '../runs/follower.ts';
@@ -16,6 +17,8 @@ declare module 'fastify' {
   interface FastifyInstance {
     /** The history of runs. */
     readonly runs: RunStore;
+    /** The same as text, page by page. */
+    readonly runPages: Pages;
     readonly runChanges: RunChanges;
     readonly runEvents: RunEvents;
     readonly recorder: Recorder;
@@ -29,8 +32,9 @@ export default fp<{ config: Config }>(
     const changes = new RunChanges();
     const metrics = app.telemetry && new RunMetrics(app.telemetry.registry, store);
     app.decorate('runs', store);
+    app.decorate('runPages', store.pages);
     app.decorate('runChanges', changes);
-    app.decorate('runEvents', new RunEvents(store, changes));
+    app.decorate('runEvents', new RunEvents({ store, pages: store.pages }, changes));
     app.decorate('recorder', new Recorder(app.evaluator, store, changes, metrics?.recorded));
     app.addHook('onReady', () => store.start());
     // Before those who follow say so: hooks that close run from the last to the first.

@@ -1,28 +1,18 @@
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
-import { stringify } from '../wire/json-reply.ts';
+import type { Pages } from './answers.ts';
 import type { RunChanges } from './changes.ts';
+import { formatEvent } from './pages.ts';
 import type { RunStore } from './store.ts';
-import { wirePoint, wireSummary } from './wire.ts';
+import { wireSummary } from './wire.ts';
 
 /** Milliseconds between two signs of life where nothing changes: proxies close silent connections. */
 const HEARTBEAT_MS = 15_000;
-
-/** Steps of a page. */
-const PAGE = 200;
 
 /** Milliseconds for which changes are gathered before they are sent. */
 const GATHER_MS = 50;
 
 /** Answers of the store that streams share. */
 const MOST_SHARED = 64;
-
-/** Events of steps that changed after a sequence number. */
-interface EventPage {
-  text: Uint8Array;
-  /** Sequence number to go on from; undefined for a page without steps. */
-  last: number | undefined;
-  isFull: boolean;
-}
 
 /**
  * The changes of runs as server-sent events (WHATWG HTML, 9.2). Steps carry the sequence number of their change as id, so
@@ -32,11 +22,13 @@ interface EventPage {
  */
 export class RunEvents {
   readonly #store: RunStore;
+  readonly #pages: Pages;
   readonly #changes: RunChanges;
   readonly #shared = new Map<string, { run: string; answer: Promise<unknown> }>();
 
-  constructor(store: RunStore, changes: RunChanges) {
+  constructor({ store, pages }: { store: RunStore; pages: Pages }, changes: RunChanges) {
     this.#store = store;
+    this.#pages = pages;
     this.#changes = changes;
     changes.subscribeAll((changed) => {
       for (const [key, { run }] of this.#shared) if (run === changed) this.#shared.delete(key);
@@ -68,7 +60,7 @@ export class RunEvents {
         described = metadata;
         for (let isFull = true; isFull && !signal.aborted;) {
           const from = after;
-          const page = await this.#share(run, `after ${from}`, () => this.#page(run, from));
+          const page = await this.#share(run, `after ${from}`, () => this.#pages.events(run, from));
           if (page.text.length > 0) yield page.text;
           after = page.last ?? after;
           ({ isFull } = page);
@@ -86,13 +78,7 @@ export class RunEvents {
 
   async #summary(run: string): Promise<string> {
     const summary = await this.#store.run(run);
-    return summary === undefined ? '' : event('run', wireSummary(summary));
-  }
-
-  async #page(run: string, after: number): Promise<EventPage> {
-    const steps = await this.#store.changedSince(run, after, PAGE);
-    const text = steps.map((step) => event('step', wirePoint(step), step.sequence)).join('');
-    return { text: Buffer.from(text), last: steps.at(-1)?.sequence, isFull: steps.length === PAGE };
+    return summary === undefined ? '' : formatEvent('run', wireSummary(summary));
   }
 
   /** An answer of the store that streams of a run share while nothing of it changes. */
@@ -109,10 +95,6 @@ export class RunEvents {
     if (this.#shared.size > MOST_SHARED) this.#shared.delete(this.#shared.keys().next().value!);
     return answer;
   }
-}
-
-function event(name: string, data: object, id?: number): string {
-  return `event: ${name}\n${id === undefined ? '' : `id: ${id}\n`}data: ${stringify(data)}\n\n`;
 }
 
 /** A flag that one reader waits for. */

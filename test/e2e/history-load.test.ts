@@ -53,7 +53,10 @@ async function probe({ url }: ServiceProcess, work: Promise<unknown>): Promise<n
 /** Milliseconds of a turn that no test may exceed: 20 are the goal, the rest is for a machine that does something else. */
 const MOST_LAG_MS = 120;
 
-test('the curve of 200,000 steps that are not finite comes at once, within its points', async () => {
+/** A busy machine stops a process for longer: what is late by accident is not late again. */
+const TIMED = { retry: 2 };
+
+test('the curve of 200,000 steps that are not finite comes at once, within its points', TIMED, async () => {
   const path = newPath();
   fillRun(path, { run: 'r', batches: 200_000, ranks: 1, microBatches: 1 });
   const database = new DatabaseSync(path);
@@ -96,60 +99,69 @@ async function pagesOf(service: ServiceProcess, path: string): Promise<Detail[]>
   }
 }
 
-test('a step of thousands of bad micro-batches is told in pages, exported and deleted, and the service stays', async () => {
-  const path = newPath();
-  await new SqliteStore(path).close();
-  const database = new DatabaseSync(path);
-  // As an earlier version kept them: with 4096 places each, 280 KB.
-  const place = { row: 17, column: 20011, value: 'NaN', is_label: false, masked: false };
-  const diagnostics = JSON.stringify({
-    ...{ verdict: 'non_finite', summary: 'NaN in 1 of 1 row', causes: [{ cause: 'nan_logit', rows: 1, first: place }] },
-    ...{ locations: Array.from({ length: 4096 }, () => place), logits: { nan: 4096, pos_inf: 0, neg_inf: 0 } },
-  });
-  const [ranks, microBatches] = [10, 120];
-  database.exec(`BEGIN;
+test(
+  'a step of thousands of bad micro-batches is told in pages, exported and deleted, and the service stays',
+  TIMED,
+  async () => {
+    const path = newPath();
+    await new SqliteStore(path).close();
+    const database = new DatabaseSync(path);
+    // As an earlier version kept them: with 4096 places each, 280 KB.
+    const place = { row: 17, column: 20011, value: 'NaN', is_label: false, masked: false };
+    const diagnostics = JSON.stringify({
+      ...{
+        verdict: 'non_finite',
+        summary: 'NaN in 1 of 1 row',
+        causes: [{ cause: 'nan_logit', rows: 1, first: place }],
+      },
+      ...{ locations: Array.from({ length: 4096 }, () => place), logits: { nan: 4096, pos_inf: 0, neg_inf: 0 } },
+    });
+    const [ranks, microBatches] = [10, 120];
+    database.exec(`BEGIN;
     INSERT INTO runs (name, created_at, updated_at, batches, steps, ranks) VALUES ('bad', 0, 0, 1200, 1, ${ranks});
     INSERT INTO steps VALUES (1, 7, 0, x'', x'', NULL, 1200, NULL, ${ranks}, NULL, NULL, 1200, 1, '["nan_logit"]', 's', 0, 0, 0, 1);
     UPDATE sequence SET value = 1;
     WITH RECURSIVE k (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM k WHERE n < ${ranks - 1})
       INSERT INTO ranks SELECT 1, 7, n, x'000000000000F87F', x'0000000000000000', NULL FROM k;`);
-  const insert = database.prepare(
-    "INSERT INTO batches VALUES (1, 7, 0, ?, ?, NULL, 1, 0, 'NaN in 1 of 1 row', ?, x'00', 0)",
-  );
-  for (let k = 0; k < ranks * microBatches; k++)
-    insert.run(Math.floor(k / microBatches), k % microBatches, diagnostics);
-  database.exec('COMMIT');
-  database.close();
+    const insert = database.prepare(
+      "INSERT INTO batches VALUES (1, 7, 0, ?, ?, NULL, 1, 0, 'NaN in 1 of 1 row', ?, x'00', 0)",
+    );
+    for (let k = 0; k < ranks * microBatches; k++)
+      insert.run(Math.floor(k / microBatches), k % microBatches, diagnostics);
+    database.exec('COMMIT');
+    database.close();
 
-  const service = await serve(path);
-  const pages = await pagesOf(service, '/v1/runs/bad/steps/7');
-  expect(await lagOf(service)).toBeLessThan(MOST_LAG_MS);
-  expect(pages.length).toBeGreaterThan(2);
-  expect(pages.map(({ batches }) => batches)).toEqual([1200, ...pages.slice(1).map(() => undefined)]);
-  const seen = pages.flatMap(({ rank_details: details }) =>
-    details.flatMap(({ rank, micro_batches: own }) => own.map(({ micro_batch: number }) => [rank, number])),
-  );
-  expect(seen).toEqual(Array.from({ length: 1200 }, (_, k) => [Math.floor(k / microBatches), k % microBatches]));
-  for (const page of pages) expect(JSON.stringify(page).length).toBeLessThan(1_000_000);
+    const service = await serve(path);
+    const pages = await pagesOf(service, '/v1/runs/bad/steps/7');
+    expect(await lagOf(service)).toBeLessThan(MOST_LAG_MS);
+    expect(pages.length).toBeGreaterThan(2);
+    expect(pages.map(({ batches }) => batches)).toEqual([1200, ...pages.slice(1).map(() => undefined)]);
+    const seen = pages.flatMap(({ rank_details: details }) =>
+      details.flatMap(({ rank, micro_batches: own }) => own.map(({ micro_batch: number }) => [rank, number])),
+    );
+    expect(seen).toEqual(Array.from({ length: 1200 }, (_, k) => [Math.floor(k / microBatches), k % microBatches]));
+    for (const page of pages) expect(JSON.stringify(page).length).toBeLessThan(1_000_000);
 
-  const exported = await (await fetch(`${service.url}/v1/runs/bad/export?of=batches`)).text();
-  expect(exported.split('\r\n')).toHaveLength(1 + 1200 + 1);
-  expect(await lagOf(service)).toBeLessThan(MOST_LAG_MS);
+    const exported = await (await fetch(`${service.url}/v1/runs/bad/export?of=batches`)).text();
+    expect(exported.split('\r\n')).toHaveLength(1 + 1200 + 1);
+    expect(await lagOf(service)).toBeLessThan(MOST_LAG_MS);
 
-  const started = performance.now();
-  expect((await fetch(`${service.url}/v1/runs/bad`, { method: 'DELETE' })).status).toBe(204);
-  expect(performance.now() - started).toBeLessThan(2000);
-  expect((await fetch(`${service.url}/v1/runs/bad`)).status).toBe(404);
-  expect(await lagOf(service)).toBeLessThan(MOST_LAG_MS);
-  const left = new DatabaseSync(path, { readOnly: true });
-  for (let k = 0; k < 200 && left.prepare('SELECT count(*) AS n FROM batches').get()!['n'] !== 0; k++) await sleep(50);
-  for (const table of ['runs', 'steps', 'ranks', 'batches']) {
-    expect(left.prepare(`SELECT count(*) AS n FROM ${table}`).get(), table).toEqual({ n: 0 });
-  }
-  left.close();
-});
+    const started = performance.now();
+    expect((await fetch(`${service.url}/v1/runs/bad`, { method: 'DELETE' })).status).toBe(204);
+    expect(performance.now() - started).toBeLessThan(2000);
+    expect((await fetch(`${service.url}/v1/runs/bad`)).status).toBe(404);
+    expect(await lagOf(service)).toBeLessThan(MOST_LAG_MS);
+    const left = new DatabaseSync(path, { readOnly: true });
+    for (let k = 0; k < 200 && left.prepare('SELECT count(*) AS n FROM batches').get()!['n'] !== 0; k++)
+      await sleep(50);
+    for (const table of ['runs', 'steps', 'ranks', 'batches']) {
+      expect(left.prepare(`SELECT count(*) AS n FROM ${table}`).get(), table).toEqual({ n: 0 });
+    }
+    left.close();
+  },
+);
 
-test('a bad batch stores a few kilobytes, and its recorder is told all', async () => {
+test('a bad batch stores a few kilobytes, and its recorder is told all', TIMED, async () => {
   const path = newPath();
   const service = await serve(path);
   const logits = Array.from({ length: 8 }, () => Array.from({ length: 512 }, () => 'NaN'));
@@ -174,7 +186,7 @@ test('a bad batch stores a few kilobytes, and its recorder is told all', async (
   database.close();
 });
 
-test('50 event streams that begin at the first of 20,000 steps leave the probes their turns', async () => {
+test('50 event streams that begin at the first of 20,000 steps leave the probes their turns', TIMED, async () => {
   const path = newPath();
   const steps = 20_000;
   fillRun(path, { run: 'r', batches: steps, ranks: 1, microBatches: 1 });
@@ -200,7 +212,7 @@ test('50 event streams that begin at the first of 20,000 steps leave the probes 
   expect(await lagOf(service)).toBeLessThan(MOST_LAG_MS);
 });
 
-test('a lock of another process keeps nobody but recordings waiting, which are refused in time', async () => {
+test('a lock of another process keeps nobody but recordings waiting, which are refused in time', TIMED, async () => {
   const path = newPath();
   const service = await serve(path);
   const record = (step: number): Promise<Response> =>

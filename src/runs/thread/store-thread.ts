@@ -3,8 +3,7 @@ import type { Worker } from 'node:worker_threads';
 import { Piscina } from 'piscina';
 import { LossmeterError } from '../../errors.ts';
 import { unpackFailure } from '../sqlite/failure.ts';
-import type { SqliteStore } from '../sqlite/store.ts';
-import type { Method, StoreCall, StoreReply } from './worker.ts';
+import type { ArgumentsOf, Method, ReplyOf, StoreCall, StoreReply } from './worker.ts';
 
 /** Megabytes of JavaScript values in the thread. A call that needs more ends the thread, not the service. */
 const MAX_HEAP_MB = 256;
@@ -40,11 +39,8 @@ export class StoreThread {
    * Runs a method of the store in the thread.
    * @throws LossmeterError store_unavailable when the thread is lost meanwhile, and what the method throws
    */
-  async call<M extends Method>(
-    method: M,
-    ...args: Parameters<SqliteStore[M]>
-  ): Promise<Awaited<ReturnType<SqliteStore[M]>>> {
-    return (await this.#run({ method, args })) as Awaited<ReturnType<SqliteStore[M]>>;
+  async call<M extends Method>(method: M, ...args: ArgumentsOf<M>): Promise<ReplyOf<M>> {
+    return (await this.#run({ method, args })) as ReplyOf<M>;
   }
 
   /** Opens the database. @throws Error that names the file */

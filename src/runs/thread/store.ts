@@ -1,4 +1,5 @@
 import type { Worker } from 'node:worker_threads';
+import type { Pages } from '../answers.ts';
 import type { BatchKey, Outcome, Recording, RunMetadata } from '../record.ts';
 import type { BatchPlace, RunStore, StepRange } from '../store.ts';
 import { RecordingQueue } from './recording-queue.ts';
@@ -12,10 +13,22 @@ export class ThreadedStore implements RunStore {
   readonly #writer: StoreThread;
   readonly #reader: StoreThread;
   readonly #recordings: RecordingQueue;
+  /** The history as text, which the thread makes too. */
+  readonly pages: Pages;
 
   private constructor(path: string) {
     this.#writer = new StoreThread(path);
     this.#reader = path === ':memory:' ? this.#writer : new StoreThread(path);
+    const reader = this.#reader;
+    this.pages = {
+      stepsJson: (...given) => reader.call('stepsJson', ...given),
+      stepsJsonAt: (...given) => reader.call('stepsJsonAt', ...given),
+      runsJson: (...given) => reader.call('runsJson', ...given),
+      stepJson: (...given) => reader.call('stepJson', ...given),
+      exportSteps: (...given) => reader.call('exportSteps', ...given),
+      exportBatches: (...given) => reader.call('exportBatches', ...given),
+      events: (...given) => reader.call('events', ...given),
+    };
     this.#recordings = new RecordingQueue((recordings) => this.#writer.call('recordAll', recordings));
   }
 

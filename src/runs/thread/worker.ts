@@ -1,15 +1,20 @@
 import { workerData } from 'node:worker_threads';
+import { move, transferableSymbol, valueSymbol } from 'piscina';
+import { RunPages } from '../pages.ts';
 import { packFailure } from '../sqlite/failure.ts';
 import type { Failure } from '../sqlite/failure.ts';
 import { SqliteStore } from '../sqlite/store.ts';
 
+/** The store, and its pages as text. */
+type Methods = Omit<SqliteStore, 'close'> & RunPages;
+
 /** Methods that the thread answers. */
-export type Method = Exclude<
-  {
-    [K in keyof SqliteStore]: SqliteStore[K] extends (...args: never[]) => Promise<unknown> ? K : never;
-  }[keyof SqliteStore],
-  'close'
->;
+export type Method = keyof { [K in keyof Methods as Methods[K] extends Asynchronous ? K : never]: true };
+
+type Asynchronous = (...args: never[]) => Promise<unknown>;
+
+export type ArgumentsOf<M extends Method> = Methods[M] extends (...args: infer A) => Promise<unknown> ? A : never;
+export type ReplyOf<M extends Method> = Methods[M] extends (...args: never[]) => Promise<infer R> ? R : never;
 
 export interface StoreCall {
   /** `open` opens the database, and brings its schema up to date. */
@@ -21,20 +26,32 @@ export type StoreReply = { value: unknown } | { failure: Failure };
 
 const { path } = workerData as { path: string };
 let store: SqliteStore | undefined;
+let pages: RunPages | undefined;
 
-/** Runs a method of the store. A thread that was started again opens the database at the first call. */
-export default async function call({ method, args }: StoreCall): Promise<StoreReply> {
+/** Runs a method of the store, to a StoreReply. A thread that was started again opens the database at the first call. */
+export default async function call({ method, args }: StoreCall): Promise<unknown> {
   try {
     if (method === 'close') {
       await store?.close();
-      store = undefined;
+      store = pages = undefined;
       return { value: undefined };
     }
     store ??= new SqliteStore(path);
+    pages ??= new RunPages(store);
     if (method === 'open') return { value: undefined };
-    const run = store[method] as (...values: unknown[]) => Promise<unknown>;
-    return { value: await run.apply(store, args) };
+    const owner: object = method in pages ? pages : store;
+    const value: unknown = await (owner as Record<string, (...values: unknown[]) => Promise<unknown>>)[method]!(
+      ...args,
+    );
+    return moved({ value });
   } catch (error) {
     return { failure: packFailure(error) };
   }
+}
+
+/** Hands the text of a page over instead of copying it. */
+function moved(reply: { value: unknown }): unknown {
+  const text = (reply.value as { text?: unknown } | undefined)?.text;
+  if (!(text instanceof Uint8Array)) return reply;
+  return move({ [transferableSymbol]: [text.buffer], [valueSymbol]: reply });
 }

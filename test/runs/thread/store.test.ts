@@ -77,7 +77,7 @@ describe.each([
       store.record(key(1, { attempt: 1 }), recording(3)),
       store.record(key(1), recording(1)),
       store.record(key(1, { run: 'narrow', rank: 1 }), recording(1)),
-      store.record(key(2), recording(4)),
+      store.record(key(2, { attempt: 1 }), recording(4)),
     ]);
     expect(outcomes).toEqual([
       ...['created', 'repeated', 'conflict', 'created', 'superseded', 'unexpected', 'created'],

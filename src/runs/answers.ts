@@ -1,0 +1,108 @@
+/** Long answers, page by page: neither their text nor their rows are ever there as a whole. */
+import type { ExportFormat } from './export.ts';
+import type { RunPages, TextPage } from './pages.ts';
+import { MOST_STEPS } from './store.ts';
+import type { BatchPlace, RunStore, StepRange } from './store.ts';
+
+/** The pages of the history, wherever they are made. */
+export type Pages = Pick<RunPages, keyof RunPages>;
+
+/** A piece of an answer. */
+export type Piece = string | Uint8Array;
+
+/** `{"steps": […], "next": "…"}`: the steps of a range, `limit` at most. */
+export async function* stepListJson(
+  pages: Pages,
+  run: string,
+  { from, to }: StepRange,
+  limit: number,
+): AsyncGenerator<Piece, void> {
+  yield* listJson('steps', limit, from, (place, left) => pages.stepsJson(run, { from: place, to }, left));
+}
+
+/** `{"steps": […]}`: the steps that show the curve of a range. @param maxPoints how many at most */
+export async function* curveJson(
+  { store, pages }: { store: RunStore; pages: Pages },
+  run: string,
+  range: StepRange,
+  maxPoints: number,
+): AsyncGenerator<Piece, void> {
+  const steps = await store.pickSteps(run, range, maxPoints);
+  yield* listJson('steps', Infinity, 0, async (at) => {
+    const page = await pages.stepsJsonAt(run, steps.slice(at, at + MOST_STEPS));
+    return { ...page, next: at + MOST_STEPS < steps.length ? at + MOST_STEPS : undefined };
+  });
+}
+
+/** `{"runs": […], "next": "…"}`. @param before cursor that came with the page before */
+export async function* runListJson(
+  pages: Pages,
+  limit: number,
+  before = Number.MAX_SAFE_INTEGER,
+): AsyncGenerator<Piece, void> {
+  yield* listJson('runs', limit, before, (place, left) => pages.runsJson(left, place));
+}
+
+/** A run as lines of text: a line a step, or a micro-batch. */
+export async function* exportLines(
+  pages: Pages,
+  run: string,
+  of: 'steps' | 'batches',
+  format: ExportFormat,
+): AsyncGenerator<Piece, void> {
+  const start: BatchPlace = { step: 0, rank: 0, microBatch: 0 };
+  const all =
+    of === 'steps'
+      ? readAhead(0, (place: number) => pages.exportSteps(run, format, place))
+      : readAhead(start, (place: BatchPlace) => pages.exportBatches(run, format, place));
+  for await (const { text } of all) yield text;
+}
+
+/**
+ * An object with a list, and the place of what follows it.
+ * @param read reads elements from a place on; `left` is how many at most
+ */
+async function* listJson(
+  name: string,
+  limit: number,
+  first: number,
+  read: (place: number, left: number) => Promise<TextPage<number>>,
+): AsyncGenerator<Piece, void> {
+  let left = limit;
+  let following: number | undefined;
+  let separator = `{"${name}":[`;
+  const all = readAhead(first, async (place: number) => {
+    const page = await read(place, left);
+    left -= page.count;
+    if (left > 0) return page;
+    following = page.next;
+    return { ...page, next: undefined };
+  });
+  for await (const { text, count } of all) {
+    if (count === 0) continue;
+    yield separator;
+    yield text;
+    separator = ',';
+  }
+  const end = following === undefined ? ']}' : `],"next":"${following}"}`;
+  yield separator === ',' ? end : separator + end;
+}
+
+/** Pages one after another. The next one is read while one is sent. */
+async function* readAhead<Place>(
+  first: Place,
+  read: (place: Place) => Promise<TextPage<Place>>,
+): AsyncGenerator<TextPage<Place>, void> {
+  let reading = read(first);
+  for (;;) {
+    const page = await reading;
+    const { next } = page;
+    if (next !== undefined) {
+      reading = read(next);
+      // Nobody waits for it when the client leaves.
+      reading.catch(() => undefined);
+    }
+    yield page;
+    if (next === undefined) return;
+  }
+}

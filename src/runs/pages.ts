@@ -1,0 +1,109 @@
+/** Pages of the history as text, made where the store works: the event loop hands their bytes on and looks at none. */
+import { stringify } from '../wire/json-reply.ts';
+import { csvLine, exportText } from './export.ts';
+import type { ExportFormat, ExportedRow } from './export.ts';
+import type { CurvePoint } from './record.ts';
+import { MOST_STEPS } from './store.ts';
+import type { BatchPlace, RunStore, StepRange } from './store.ts';
+import { wireBatch, wirePoint, wireRow, wireStep, wireSummary } from './wire.ts';
+
+/** Some rows as text. */
+export interface TextPage<Place> {
+  text: Uint8Array<ArrayBuffer>;
+  /** Number of rows. */
+  count: number;
+  /** Where the following rows begin; undefined at the end. */
+  next: Place | undefined;
+}
+
+/** Events of steps that changed. */
+export interface EventPage {
+  text: Uint8Array<ArrayBuffer>;
+  /** Sequence number of the last change; undefined for a page without events. */
+  last: number | undefined;
+  isFull: boolean;
+}
+
+/** Steps of a page of events. */
+const MOST_EVENTS = 200;
+
+const encoder = new TextEncoder();
+
+/** Elements of a JSON array, without its brackets. */
+const elements = (values: readonly object[]): Uint8Array<ArrayBuffer> => encoder.encode(stringify(values).slice(1, -1));
+
+/** Pages of runs as text. Unknown runs have empty pages. */
+export class RunPages {
+  readonly #store: RunStore;
+
+  constructor(store: RunStore) {
+    this.#store = store;
+  }
+
+  /** Steps as elements of a JSON array. `next` is the following step, when there is one in the range. */
+  async stepsJson(run: string, range: StepRange, limit: number): Promise<TextPage<number>> {
+    const points = await this.#store.steps(run, range, Math.min(limit + 1, MOST_STEPS));
+    const shown = points.slice(0, Math.min(limit, MOST_STEPS - 1));
+    return { text: pointElements(shown), count: shown.length, next: points[shown.length]?.step };
+  }
+
+  /** The same of some steps. */
+  async stepsJsonAt(run: string, steps: readonly number[]): Promise<TextPage<number>> {
+    const points = await this.#store.stepsAt(run, steps);
+    return { text: pointElements(points), count: points.length, next: undefined };
+  }
+
+  /** Runs as elements of a JSON array. */
+  async runsJson(limit: number, before: number | undefined): Promise<TextPage<number>> {
+    const { runs, next } = await this.#store.runs(limit, before);
+    return { text: elements(runs.map((run) => wireSummary(run))), count: runs.length, next };
+  }
+
+  /** A step with some of its batches, as JSON; undefined when there is no such step. */
+  async stepJson(run: string, from: BatchPlace, limit: number): Promise<TextPage<BatchPlace> | undefined> {
+    const page = await this.#store.stepPage(run, from, limit);
+    if (page === undefined) return undefined;
+    return { text: encoder.encode(stringify(wireStep(run, page))), count: 1, next: page.next };
+  }
+
+  /** Steps as lines of an export. */
+  async exportSteps(run: string, format: ExportFormat, from: number): Promise<TextPage<number>> {
+    const points = await this.#store.steps(run, { from, to: Number.MAX_SAFE_INTEGER }, MOST_STEPS);
+    const next = points.length === MOST_STEPS ? points.at(-1)!.step + 1 : undefined;
+    return lines(points.map(wireRow), { format, isFirst: from === 0, next });
+  }
+
+  /** Micro-batches of the steps' highest attempts as lines of an export. */
+  async exportBatches(run: string, format: ExportFormat, from: BatchPlace): Promise<TextPage<BatchPlace>> {
+    const { batches, next } = await this.#store.batchesFrom(run, from, Number.MAX_SAFE_INTEGER);
+    const isFirst = from.step === 0 && from.rank === 0 && from.microBatch === 0;
+    return lines(batches.map(wireBatch), { format, isFirst, next });
+  }
+
+  /** Steps that changed after a sequence number, as server-sent events. */
+  async events(run: string, after: number): Promise<EventPage> {
+    const steps = await this.#store.changedSince(run, after, MOST_EVENTS);
+    const text = steps.map((step) => formatEvent('step', wirePoint(step), step.sequence)).join('');
+    return {
+      text: encoder.encode(text),
+      last: steps.at(-1)?.sequence,
+      isFull: steps.length === MOST_EVENTS,
+    };
+  }
+}
+
+/** A server-sent event (WHATWG HTML, 9.2). */
+export function formatEvent(name: string, data: object, id?: number): string {
+  return `event: ${name}\n${id === undefined ? '' : `id: ${id}\n`}data: ${stringify(data)}\n\n`;
+}
+
+const pointElements = (points: readonly CurvePoint[]): Uint8Array<ArrayBuffer> => elements(points.map(wirePoint));
+
+/** Rows as lines; the first ones of CSV follow the names of their columns. */
+function lines<Place>(
+  rows: readonly ExportedRow[],
+  { format, isFirst, next }: { format: ExportFormat; isFirst: boolean; next: Place | undefined },
+): TextPage<Place> {
+  const head = isFirst && format === 'csv' && rows.length > 0 ? csvLine(Object.keys(rows[0]!)) : '';
+  return { text: encoder.encode(head + exportText(rows, format)), count: rows.length, next };
+}
