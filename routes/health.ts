@@ -27,13 +27,16 @@ export default async function health(app: FastifyInstance): Promise<void> {
         tags: ['service'],
         operationId: 'getReadiness',
         summary: 'Readiness probe',
-        description: '503 until the kernels are loaded, and again while the service shuts down.',
+        description:
+          '503 until the kernels are loaded, and again while the service shuts down. `history` says why runs cannot be recorded, while that is so.',
         response: { 200: Readiness, 503: Readiness },
       },
     },
     (_request, reply) => {
       const ready = app.isReady();
-      return reply.code(ready ? 200 : 503).send({ ready });
+      const { fault } = app.storeWatch;
+      const history = fault === undefined ? {} : { history: { available: false, detail: fault } };
+      return reply.code(ready ? 200 : 503).send({ ready, ...history });
     },
   );
 }

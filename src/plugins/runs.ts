@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import fp from 'fastify-plugin';
 import type { Config } from '../config.ts';
+import type { LossmeterError } from '../errors.ts';
 import type { Pages } from '../runs/answers.ts';
 import { RunChanges } from '../runs/changes.ts';
 import { RunEvents } from '../runs/events.ts';
@@ -8,6 +9,7 @@ import { RunFollower } from '../runs/follower.ts';
 import type { ChangedStep } from '../runs/follower.ts';
 import { MlflowLogger } from '../runs/mlflow.ts';
 import { Recorder } from '../runs/recorder.ts';
+import { StoreWatch } from '../runs/store-watch.ts';
 import type { RunStore } from '../runs/store.ts';
 import { ThreadedStore } from '../runs/thread/store.ts';
 import { Webhook } from '../runs/webhook.ts';
@@ -19,6 +21,7 @@ declare module 'fastify' {
     readonly runs: RunStore;
     /** The same as text, page by page. */
     readonly runPages: Pages;
+    readonly storeWatch: StoreWatch;
     readonly runChanges: RunChanges;
     readonly runEvents: RunEvents;
     readonly recorder: Recorder;
@@ -30,20 +33,41 @@ export default fp<{ config: Config }>(
   async (app, { config }) => {
     const store = await ThreadedStore.open(config.store);
     const changes = new RunChanges();
-    const metrics = app.telemetry && new RunMetrics(app.telemetry.registry, store);
+    const watch = watchStore(app, store);
+    const metrics = app.telemetry && new RunMetrics(app.telemetry.registry, store, watch);
     app.decorate('runs', store);
     app.decorate('runPages', store.pages);
+    app.decorate('storeWatch', watch);
     app.decorate('runChanges', changes);
     app.decorate('runEvents', new RunEvents({ store, pages: store.pages }, changes));
     app.decorate('recorder', new Recorder(app.evaluator, store, changes, metrics?.recorded));
     app.addHook('onReady', () => store.start());
     // Before those who follow say so: hooks that close run from the last to the first.
-    app.addHook('onClose', () => store.close());
+    app.addHook('onClose', async () => {
+      await watch.close();
+      await store.close();
+    });
     if (config.webhookUrl !== undefined) follow(app, makeWebhook(app, config, metrics));
     if (config.mlflowTrackingUri !== undefined) follow(app, makeMlflowLogger(app, config));
   },
   { name: 'runs', dependencies: ['evaluator', 'telemetry'] },
 );
+
+/** Logs each fault of the store, and its end. */
+function watchStore(app: FastifyInstance, store: RunStore): StoreWatch {
+  const watch = new StoreWatch(
+    () => store.check(),
+    (fault) => {
+      if (fault === undefined) app.log.info('runs can be recorded again');
+      else app.log.error(`runs cannot be recorded: ${fault}`);
+    },
+  );
+  app.addHook('onReady', async () => watch.start());
+  app.addHook('onError', async (_request, _reply, error) => {
+    if ((error as Partial<LossmeterError>).code === 'store_unavailable') void watch.look();
+  });
+  return watch;
+}
 
 /** Who is told of the steps that change. */
 interface Follower {

@@ -49,6 +49,8 @@ export const MOST_STEPS = 500;
 export interface RunStore {
   /** Makes it ready. */
   start(): Promise<void>;
+  /** Makes sure that runs can be recorded. Rejects with what is wrong and what to do. */
+  check(): Promise<void>;
   /** Records a micro-batch, in one transaction with its step and its run; creates the run where it is new. */
   record(key: BatchKey, recording: Recording): Promise<Outcome>;
   /** The attempt that a step belongs to: the highest of the steps up to it; undefined when there is none. */

@@ -12,7 +12,24 @@ export const Liveness = Type.Object(
 
 /** The answer of GET /readyz. */
 export const Readiness = Type.Object(
-  { ready: Type.Boolean({ description: 'Whether the service takes work.', examples: [true] }) },
+  {
+    ready: Type.Boolean({ description: 'True while the service accepts work.', examples: [true] }),
+    history: Type.Optional(
+      Type.Object(
+        {
+          available: Type.Boolean({ description: 'Always false.', examples: [false] }),
+          detail: Type.String({
+            description: 'The fault and what to do about it.',
+            examples: ['the history cannot be written: the disk is full. Make space, or delete runs'],
+          }),
+        },
+        {
+          additionalProperties: false,
+          description: 'Present while runs cannot be recorded. Evaluations go on, so the service stays ready.',
+        },
+      ),
+    ),
+  },
   { additionalProperties: false, description: 'Readiness.' },
 );
 

@@ -1,8 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Counter, Gauge } from '@prometheus-io/client';
 import type { Outcome } from '../runs/record.ts';
+import type { StoreWatch } from '../runs/store-watch.ts';
 import type { RunStore } from '../runs/store.ts';
 import type { WebhookOutcome } from '../runs/webhook.ts';
+import { addGauge } from './readings.ts';
 import { TallyHistogram } from './series.ts';
 import type { MetricRegistry, Observations } from './series.ts';
 
@@ -23,7 +25,7 @@ export class RunMetrics {
   readonly #seconds: Observations;
   readonly #webhooks: Counter<'outcome'>;
 
-  constructor(registry: MetricRegistry, store: RunStore) {
+  constructor(registry: MetricRegistry, store: RunStore, watch: StoreWatch) {
     this.#outcomes = new Counter({
       name: 'lossmeter_recorded_batches_total',
       help: 'Micro-batches that were to be recorded, by what became of them.',
@@ -40,6 +42,9 @@ export class RunMetrics {
       registers: [registry],
     });
     for (const outcome of ['delivered', 'failed', 'dropped']) this.#webhooks.inc({ outcome }, 0);
+    addGauge(registry, 'lossmeter_store_available', '1 while runs can be recorded.', () =>
+      watch.fault === undefined ? 1 : 0,
+    );
     addLast(registry, store);
   }
 

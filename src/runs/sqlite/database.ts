@@ -1,27 +1,40 @@
+import { accessSync, constants, existsSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { LossmeterError } from '../../errors.ts';
+import { adviseOn } from './advice.ts';
 import { MIGRATIONS } from './migrations/index.ts';
+import { OpenError } from './open-error.ts';
+import { quickCheck } from './quick-check.ts';
+import { explain } from './explain.ts';
 
 /**
  * Opens a database, and brings its schema up to date. With a write-ahead log readers wait for no writer; `synchronous` is
  * FULL, so that a transaction is on the disk when it has been committed, whatever happens to the machine.
  * @param path of a file, which need not be there; or `:memory:`
- * @throws Error that names the file
+ * @param access `read` for one that was opened with `write` before
+ * @throws OpenError
  */
-export function openDatabase(path: string): DatabaseSync {
+export function openDatabase(path: string, access: Access = 'write'): DatabaseSync {
   let database: DatabaseSync | undefined;
   try {
+    if (path !== ':memory:') requireWritable(path);
     database = new DatabaseSync(path, { timeout: BUSY_MS });
     database.exec(
       'PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY;',
     );
+    if (access === 'read') return database;
+    // Before anything is written.
+    quickCheck(database);
     migrate(database);
     return database;
   } catch (cause) {
     database?.close();
-    throw new Error(`LOSSMETER_STORE is ${path}: ${(cause as Error).message}`, { cause });
+    throw new OpenError(path, adviseOn(cause), { cause });
   }
 }
+
+/** Use of a connection. */
+export type Access = 'write' | 'read';
 
 /** Milliseconds that the thread of the store waits for a lock of another process. */
 const BUSY_MS = 1000;
@@ -37,14 +50,9 @@ function migrate(database: DatabaseSync): void {
   });
 }
 
-/** What may pass, by the primary result codes of SQLite: busy, locked, not writable, failing, full or not to be opened. */
-const PASSING = new Set([5, 6, 8, 10, 13, 14]);
-
-/** What an error of SQLite means. @returns LossmeterError store_unavailable for what may pass; else as it is */
-export function explain(error: unknown): unknown {
-  const { errcode, message } = error as { errcode?: number; message: string };
-  if (errcode === undefined || !PASSING.has(errcode & 0xff)) return error;
-  return new LossmeterError('store_unavailable', `the history says: ${message}`, [], { cause: error });
+/** SQLite opens a file that is read-only, too, and makes a log that is. @throws Error of the operating system */
+function requireWritable(path: string): void {
+  for (const needed of [dirname(resolve(path)), path]) if (existsSync(needed)) accessSync(needed, constants.W_OK);
 }
 
 /** All of it, or nothing. It takes the right to write at once: one that came later could find another's in its way. */

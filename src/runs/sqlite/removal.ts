@@ -19,7 +19,8 @@ const TABLES = [
 
 /** Makes a run vanish at once; its rows stay until they are purged. */
 export function unlink(statements: Statements, run: number): void {
-  statements.run('UPDATE runs SET name = ?, steps = 0 WHERE id = ?', `${REMOVED}${run}`, run);
+  const sql = 'UPDATE runs SET name = ?, steps = 0 WHERE id = ?';
+  statements.transaction(() => statements.run(sql, `${REMOVED}${run}`, run), 'shrinking');
 }
 
 /** A run that is unlinked and not yet purged. */
@@ -54,5 +55,5 @@ export function purgeSome(statements: Statements, run: number): boolean {
     }
     statements.run('DELETE FROM runs WHERE id = ?', run);
     return false;
-  });
+  }, 'shrinking');
 }

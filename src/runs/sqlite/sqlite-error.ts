@@ -15,3 +15,12 @@ export function resultCodeOf(error: unknown): number | undefined {
   const code = (error as { errcode?: unknown } | undefined)?.errcode;
   return typeof code === 'number' ? code : undefined;
 }
+
+/** Codes SQLITE_FULL and SQLITE_IOERR_SHMSIZE: a file, or the index of the log, that cannot grow. */
+const FULL = new Set([13, 4874]);
+
+/** Returns true when the disk has no space. */
+export function isFull(error: unknown): boolean {
+  const code = resultCodeOf(error) ?? resultCodeOf((error as Error).cause);
+  return code !== undefined && FULL.has(code);
+}

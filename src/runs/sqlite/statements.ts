@@ -1,5 +1,7 @@
 import type { DatabaseSync, SQLInputValue, SQLOutputValue, StatementSync } from 'node:sqlite';
-import { explain, inSavepoint, inTransaction } from './database.ts';
+import { inSavepoint, inTransaction } from './database.ts';
+import type { ChangeKind, WriteGuard } from './guard.ts';
+import { explain } from './explain.ts';
 
 /** A row as node:sqlite has it. */
 export type Row = Record<string, SQLOutputValue>;
@@ -11,10 +13,13 @@ export type Row = Record<string, SQLOutputValue>;
  */
 export class Statements {
   readonly #database: DatabaseSync;
+  readonly #guard: WriteGuard | undefined;
   readonly #prepared = new Map<string, StatementSync>();
 
-  constructor(database: DatabaseSync) {
+  /** @param guard of a file that is written */
+  constructor(database: DatabaseSync, guard?: WriteGuard) {
     this.#database = database;
+    this.#guard = guard;
   }
 
   /** The first row, if there is one. */
@@ -50,8 +55,9 @@ export class Statements {
   }
 
   /** All of a change, or nothing. */
-  transaction<T>(change: () => T): T {
-    return inTransaction(this.#database, change);
+  transaction<T>(change: () => T, kind: ChangeKind = 'growing'): T {
+    const transaction = (): T => inTransaction(this.#database, change);
+    return this.#guard === undefined ? transaction() : this.#guard.change(kind, transaction);
   }
 
   /** The same of a part of a transaction. */
@@ -66,6 +72,7 @@ export class Statements {
   close(): void {
     this.#prepared.clear();
     this.#database.close();
+    this.#guard?.close();
   }
 
   #prepare(sql: string): StatementSync {

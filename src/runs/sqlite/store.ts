@@ -4,8 +4,12 @@ import type { BatchKey, CurvePoint, Outcome, Recording, RunMetadata, RunSummary 
 import type { BatchPage, BatchPlace, RunStore, StepPage, StepRange } from '../store.ts';
 import { readBatches } from './batches.ts';
 import { openDatabase } from './database.ts';
+import type { Access } from './database.ts';
 import { unpackFailure } from './failure.ts';
+import { WriteGuard } from './guard.ts';
+import type { GuardState } from './guard.ts';
 import { Judge } from './judging.ts';
+import { openSameFile } from './identity.ts';
 import { createRun, lastBefore, recordBatches } from './recording.ts';
 import type { KeyedRecording, RecordOutcome } from './recording.ts';
 import { REMOVED_PATTERN, purgeSome, unlink, unlinked } from './removal.ts';
@@ -25,17 +29,45 @@ const MOST_LABELS = 128 * 1024;
  */
 export class SqliteStore implements RunStore {
   readonly #statements: Statements;
+  readonly #guard: WriteGuard | undefined;
   readonly #now: () => number;
   readonly #purger = new Drain(() => this.#purge());
   #isClosing = false;
 
   /**
    * @param path of the file, or `:memory:`
-   * @throws Error when it cannot be opened
+   * @throws OpenError
    */
-  constructor(path: string, now: () => number = Date.now) {
-    this.#statements = new Statements(openDatabase(path));
+  constructor(path: string, now: () => number = Date.now, access: Access = 'write') {
+    const database = openDatabase(path, access);
+    this.#guard = path === ':memory:' || access === 'read' ? undefined : new WriteGuard(database, path);
+    this.#statements = new Statements(database, this.#guard);
     this.#now = now;
+  }
+
+  /**
+   * Opens a file, which must be the one that was opened first.
+   * @param identity of that one, or zeros
+   * @throws OpenError
+   */
+  static open({ path, access, identity }: { path: string; access: Access; identity: BigInt64Array }): SqliteStore {
+    const open = (): SqliteStore => new SqliteStore(path, Date.now, access);
+    return path === ':memory:' ? open() : openSameFile(path, identity, open);
+  }
+
+  async check(): Promise<void> {
+    // SQLite writes nothing where nothing differs.
+    this.#guard?.check(() => this.#statements.run('UPDATE sequence SET value = value + 1'));
+  }
+
+  /** State of the files, which changes when a change or a check fails. */
+  async state(): Promise<GuardState> {
+    return this.#guard?.state ?? 'intact';
+  }
+
+  /** Copies a lost log into the file; the connections have to be closed and opened again then. */
+  async rescue(): Promise<void> {
+    this.#guard?.rescue();
   }
 
   async record(key: BatchKey, recording: Recording): Promise<Outcome> {

@@ -3,7 +3,7 @@ import type { Worker } from 'node:worker_threads';
 import { Piscina } from 'piscina';
 import { LossmeterError } from '../../errors.ts';
 import { unpackFailure } from '../sqlite/failure.ts';
-import type { ArgumentsOf, Method, ReplyOf, StoreCall, StoreReply } from './worker.ts';
+import type { ArgumentsOf, Method, ReplyOf, StoreCall, StoreReply, StoreWorkerData } from './worker.ts';
 
 /** Megabytes of JavaScript values in the thread. A call that needs more ends the thread, not the service. */
 const MAX_HEAP_MB = 256;
@@ -11,23 +11,27 @@ const MAX_HEAP_MB = 256;
 /** Calls that the thread works on in turn: a long one waits between its pages. */
 const MOST_CALLS = 1024;
 
-/** A thread with a connection of its own to the database. A lost thread is replaced at the next call. */
+/** Milliseconds from the loss of a thread until it is made sure that there is another. */
+const REPLACE_AFTER_MS = 100;
+
+/** A thread with a connection of its own to the database. A lost thread is replaced. */
 export class StoreThread {
   readonly #piscina: Piscina<StoreCall, StoreReply>;
+  #isClosing = false;
 
-  /** @param path of the file, or `:memory:` */
-  constructor(path: string) {
+  constructor(workerData: StoreWorkerData) {
     this.#piscina = new Piscina({
       filename: new URL(`./worker${extname(import.meta.url)}`, import.meta.url).href,
       minThreads: 1,
       maxThreads: 1,
       concurrentTasksPerWorker: MOST_CALLS,
-      workerData: { path },
+      workerData,
       recordTiming: false,
       resourceLimits: { maxOldGenerationSizeMb: MAX_HEAP_MB, maxYoungGenerationSizeMb: 16 },
     });
     // An idle thread that fails reports it here; without a listener the event ends the process.
     this.#piscina.on('error', () => undefined);
+    this.#piscina.on('workerDestroy', () => setTimeout(() => this.#replaceLost(), REPLACE_AFTER_MS).unref());
   }
 
   /** The thread: none while it is replaced. */
@@ -48,10 +52,24 @@ export class StoreThread {
     await this.#run({ method: 'open', args: [] });
   }
 
+  /** Closes the database; the next call opens it again. */
+  async closeDatabase(): Promise<void> {
+    await this.#run({ method: 'close', args: [] });
+  }
+
   /** Waits for pending calls, then closes the database and ends the thread. */
   async close(): Promise<void> {
-    await this.#run({ method: 'close', args: [] }).catch(() => undefined);
+    await this.closeDatabase().catch(() => undefined);
+    this.#isClosing = true;
     await this.#piscina.close();
+  }
+
+  /**
+   * Once a thread was lost before it had begun, Piscina starts another one only with the next call, and those that wait
+   * would wait for that.
+   */
+  #replaceLost(): void {
+    if (!this.#isClosing && this.#piscina.threads.length === 0) this.open().catch(() => undefined);
   }
 
   async #run(call: StoreCall): Promise<unknown> {

@@ -3,33 +3,30 @@ import type { Pages } from '../answers.ts';
 import type { BatchKey, Outcome, Recording, RunMetadata } from '../record.ts';
 import type { BatchPlace, RunStore, StepRange } from '../store.ts';
 import { RecordingQueue } from './recording-queue.ts';
-import { StoreThread } from './store-thread.ts';
+import { StoreThreads } from './threads.ts';
 
 /**
  * The history in SQLite, on threads of its own: one writes, one reads, so that neither the event loop nor a recording waits
  * for a long read, for the disk, or for a lock of another process. A history in memory has one connection, and one thread.
  */
 export class ThreadedStore implements RunStore {
-  readonly #writer: StoreThread;
-  readonly #reader: StoreThread;
+  readonly #threads: StoreThreads;
   readonly #recordings: RecordingQueue;
   /** The history as text, which the thread makes too. */
   readonly pages: Pages;
 
   private constructor(path: string) {
-    this.#writer = new StoreThread(path);
-    this.#reader = path === ':memory:' ? this.#writer : new StoreThread(path);
-    const reader = this.#reader;
+    this.#threads = new StoreThreads(path);
     this.pages = {
-      stepsJson: (...given) => reader.call('stepsJson', ...given),
-      stepsJsonAt: (...given) => reader.call('stepsJsonAt', ...given),
-      runsJson: (...given) => reader.call('runsJson', ...given),
-      stepJson: (...given) => reader.call('stepJson', ...given),
-      exportSteps: (...given) => reader.call('exportSteps', ...given),
-      exportBatches: (...given) => reader.call('exportBatches', ...given),
-      events: (...given) => reader.call('events', ...given),
+      stepsJson: (...given) => this.#threads.read('stepsJson', ...given),
+      stepsJsonAt: (...given) => this.#threads.read('stepsJsonAt', ...given),
+      runsJson: (...given) => this.#threads.read('runsJson', ...given),
+      stepJson: (...given) => this.#threads.read('stepJson', ...given),
+      exportSteps: (...given) => this.#threads.read('exportSteps', ...given),
+      exportBatches: (...given) => this.#threads.read('exportBatches', ...given),
+      events: (...given) => this.#threads.read('events', ...given),
     };
-    this.#recordings = new RecordingQueue((recordings) => this.#writer.call('recordAll', recordings));
+    this.#recordings = new RecordingQueue((recordings) => this.#threads.write('recordAll', recordings));
   }
 
   /**
@@ -40,9 +37,7 @@ export class ThreadedStore implements RunStore {
   static async open(path: string): Promise<ThreadedStore> {
     const store = new ThreadedStore(path);
     try {
-      // One after the other: the first brings the schema up to date.
-      await store.#writer.open();
-      await store.#reader.open();
+      await store.#threads.open();
       return store;
     } catch (error) {
       await store.close();
@@ -52,7 +47,7 @@ export class ThreadedStore implements RunStore {
 
   /** The threads of the store, the one that writes first. */
   get threads(): readonly Worker[] {
-    return [...new Set([...this.#writer.threads, ...this.#reader.threads])];
+    return this.#threads.workers;
   }
 
   /** Goes on with removals that an end of the service interrupted: nobody waits for them. */
@@ -60,81 +55,85 @@ export class ThreadedStore implements RunStore {
     this.#purge();
   }
 
+  check(): Promise<void> {
+    return this.#threads.write('check');
+  }
+
   record(key: BatchKey, recording: Recording): Promise<Outcome> {
     return this.#recordings.record(key, recording);
   }
 
   describe(run: string, metadata: RunMetadata): Promise<boolean> {
-    return this.#writer.call('describe', run, metadata);
+    return this.#threads.write('describe', run, metadata);
   }
 
   /** Resolves when the run has vanished, for good; its rows are removed bit by bit after that. */
   async remove(run: string): Promise<boolean> {
-    const found = await this.#writer.call('unlink', run);
+    const found = await this.#threads.write('unlink', run);
     if (found) this.#purge();
     return found;
   }
 
   attemptOf(run: string, step: number) {
-    return this.#reader.call('attemptOf', run, step);
+    return this.#threads.read('attemptOf', run, step);
   }
 
   run(name: string) {
-    return this.#reader.call('run', name);
+    return this.#threads.read('run', name);
   }
 
   runs(limit: number, before: number | undefined) {
-    return this.#reader.call('runs', limit, before);
+    return this.#threads.read('runs', limit, before);
   }
 
   newest(limit: number) {
-    return this.#reader.call('newest', limit);
+    return this.#threads.read('newest', limit);
   }
 
   metadata(run: string) {
-    return this.#reader.call('metadata', run);
+    return this.#threads.read('metadata', run);
   }
 
   steps(run: string, range: StepRange, limit: number) {
-    return this.#reader.call('steps', run, range, limit);
+    return this.#threads.read('steps', run, range, limit);
   }
 
   stepsAt(run: string, steps: readonly number[]) {
-    return this.#reader.call('stepsAt', run, steps);
+    return this.#threads.read('stepsAt', run, steps);
   }
 
   pickSteps(run: string, range: StepRange, maxPoints: number) {
-    return this.#reader.call('pickSteps', run, range, maxPoints);
+    return this.#threads.read('pickSteps', run, range, maxPoints);
   }
 
   batchesFrom(run: string, from: BatchPlace, to: number) {
-    return this.#reader.call('batchesFrom', run, from, to);
+    return this.#threads.read('batchesFrom', run, from, to);
   }
 
   stepPage(run: string, from: BatchPlace, limit: number) {
-    return this.#reader.call('stepPage', run, from, limit);
+    return this.#threads.read('stepPage', run, from, limit);
   }
 
   sequence() {
-    return this.#reader.call('sequence');
+    return this.#threads.read('sequence');
   }
 
   changes(sequence: number, limit: number) {
-    return this.#reader.call('changes', sequence, limit);
+    return this.#threads.read('changes', sequence, limit);
   }
 
   changedSince(run: string, sequence: number, limit: number) {
-    return this.#reader.call('changedSince', run, sequence, limit);
+    return this.#threads.read('changedSince', run, sequence, limit);
   }
 
   #purge(): void {
     // A purge that fails is gone on with at the next removal, or at the next start.
-    this.#writer.call('purge').catch(() => undefined);
+    this.#threads.write('purge').catch(() => undefined);
   }
 
   /** Waits for pending calls, then closes the database. */
   async close(): Promise<void> {
     await this.#recordings.settled();
-    await Promise.all([...new Set([this.#writer, this.#reader])].map((thread) => thread.close()));
+    await this.#threads.close();
   }
 }

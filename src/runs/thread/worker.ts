@@ -1,6 +1,9 @@
 import { workerData } from 'node:worker_threads';
 import { move, transferableSymbol, valueSymbol } from 'piscina';
+import { LossmeterError } from '../../errors.ts';
 import { RunPages } from '../pages.ts';
+import { OpenError } from '../sqlite/open-error.ts';
+import { requireIndex } from '../sqlite/integrity.ts';
 import { packFailure } from '../sqlite/failure.ts';
 import type { Failure } from '../sqlite/failure.ts';
 import { SqliteStore } from '../sqlite/store.ts';
@@ -24,7 +27,16 @@ export interface StoreCall {
 
 export type StoreReply = { value: unknown } | { failure: Failure };
 
-const { path } = workerData as { path: string };
+/** What the thread opens. */
+export interface StoreWorkerData {
+  /** Of the file, or `:memory:`. */
+  path: string;
+  access: 'write' | 'read';
+  /** Device and inode of the file; zeros before it is first opened. */
+  identity: BigInt64Array;
+}
+
+const data = workerData as StoreWorkerData;
 let store: SqliteStore | undefined;
 let pages: RunPages | undefined;
 
@@ -36,14 +48,16 @@ export default async function call({ method, args }: StoreCall): Promise<unknown
       store = pages = undefined;
       return { value: undefined };
     }
-    store ??= new SqliteStore(path);
+    if (method === 'open') {
+      store ??= SqliteStore.open(data);
+      return { value: undefined };
+    }
+    store ??= openAgain();
     pages ??= new RunPages(store);
-    if (method === 'open') return { value: undefined };
+    if (data.access === 'read') requireIndex(data.path);
     const owner: object = method in pages ? pages : store;
-    const value: unknown = await (owner as Record<string, (...values: unknown[]) => Promise<unknown>>)[method]!(
-      ...args,
-    );
-    return moved({ value });
+    const run = (owner as Record<string, (...values: unknown[]) => Promise<unknown>>)[method]!;
+    return moved({ value: await run.apply(owner, args) });
   } catch (error) {
     return { failure: packFailure(error) };
   }
@@ -54,4 +68,16 @@ function moved(reply: { value: unknown }): unknown {
   const text = (reply.value as { text?: unknown } | undefined)?.text;
   if (!(text instanceof Uint8Array)) return reply;
   return move({ [transferableSymbol]: [text.buffer], [valueSymbol]: reply });
+}
+
+/** @throws LossmeterError store_unavailable */
+function openAgain(): SqliteStore {
+  try {
+    return SqliteStore.open(data);
+  } catch (error) {
+    if (!(error instanceof OpenError)) throw error;
+    throw new LossmeterError('store_unavailable', `the history cannot be opened: ${error.reason}`, [], {
+      cause: error,
+    });
+  }
 }

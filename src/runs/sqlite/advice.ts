@@ -1,0 +1,36 @@
+import { resultCodeOf } from './sqlite-error.ts';
+
+/** For a file that is not what it should be. */
+export const RESTORE =
+  'Restore the file from a backup and remove its -wal and -shm files, or move all three away to begin a new history';
+
+/** For a file that is not the one that was opened. */
+export const MOVE_BACK =
+  'Move the same file back, or restart the service to go on with the file that is there now, or with a new one';
+
+const WRITABLE = 'The file, if it exists, and its folder must be writable by the user of the service';
+
+/** Advice by primary result code: https://www.sqlite.org/rescode.html */
+const ADVICE: Readonly<Record<number, string>> = {
+  3: WRITABLE,
+  5: 'Another program has locked the file; end that program',
+  8: WRITABLE,
+  10: `The disk failed, or has no space. ${WRITABLE}`,
+  11: RESTORE,
+  13: 'Make space on the disk',
+  14: WRITABLE,
+  26: RESTORE,
+};
+
+/** Codes of the operating system. */
+const NOT_WRITABLE = new Set(['EACCES', 'EPERM', 'EROFS']);
+
+/** Message of an error of SQLite, or of one that SQLite caused, with advice; the message of any other error. */
+export function adviseOn(error: unknown): string {
+  const { message, cause, code: systemCode } = error as NodeJS.ErrnoException;
+  if (systemCode !== undefined && NOT_WRITABLE.has(systemCode)) return `${message}. ${WRITABLE}`;
+  const found = resultCodeOf(error) === undefined ? cause : error;
+  const code = resultCodeOf(found);
+  const advice = code === undefined ? undefined : ADVICE[code & 0xff];
+  return advice === undefined ? message : `${(found as Error).message}. ${advice}`;
+}

@@ -1,0 +1,125 @@
+import type { DatabaseSync } from 'node:sqlite';
+import { LossmeterError } from '../../errors.ts';
+import { DatabaseFiles, LogLostError } from './integrity.ts';
+import { Reserve } from './reserve.ts';
+import { isFull } from './sqlite-error.ts';
+
+/** Checks from one look at every checksum of the log to the next. */
+const CHECKS_PER_FULL_LOOK = 15;
+
+/** Free bytes, on the disk or in the file, without which nothing is recorded. */
+const LEAST_FREE_BYTES = 2 ** 18;
+
+/** `growing` needs disk space for good, `shrinking` for a moment. */
+export type ChangeKind = 'growing' | 'shrinking';
+
+/**
+ * `log_lost`: nothing is lost, if the connections are closed and opened again after rescue(). `damaged`: a file was
+ * overwritten, and the last connection must not be closed, for SQLite copies the log into the file then.
+ */
+export type GuardState = 'intact' | 'log_lost' | 'damaged';
+
+/**
+ * Looks at the files before and after each change of a database, and keeps disk space for deletions.
+ *
+ * All methods throw LossmeterError store_unavailable while nothing may be written.
+ */
+export class WriteGuard {
+  readonly #database: DatabaseSync;
+  readonly #files: DatabaseFiles;
+  readonly #reserve: Reserve;
+  #hasFailed = false;
+  /** True from a change that found no space until there is some again: without it one small change in ten would succeed. */
+  #isFull = false;
+  #isLogLost = false;
+  #checks = 0;
+
+  /** @param path of the file of the database, which is in WAL mode and has read or written once */
+  constructor(database: DatabaseSync, path: string) {
+    this.#database = database;
+    this.#files = new DatabaseFiles(database, path);
+    this.#reserve = new Reserve(path);
+    this.#reserve.keep();
+  }
+
+  get state(): GuardState {
+    if (this.#files.isDamaged) return 'damaged';
+    return this.#isLogLost ? 'log_lost' : 'intact';
+  }
+
+  /** Makes a change, which is in the files at their paths when this returns. @param transaction all of it, or nothing */
+  change<T>(kind: ChangeKind, transaction: () => T): T {
+    return this.#watch(() => {
+      this.#files.verify();
+      if (kind === 'growing' && !this.#hasSpace()) throw full();
+      const result = kind === 'growing' ? transaction() : this.#shrink(transaction);
+      this.#files.confirm();
+      this.#files.checkpoint();
+      this.#hasFailed = false;
+      return result;
+    });
+  }
+
+  /** Makes sure that a change would succeed. @param probe a transaction, which is tried when the last one failed */
+  check(probe: () => void): void {
+    this.#watch(() => {
+      if (this.#checks++ % CHECKS_PER_FULL_LOOK === 0) this.#files.verifyAll();
+      else this.#files.verify();
+      if (!this.#hasSpace()) throw full();
+    });
+    if (this.#hasFailed) this.change('growing', probe);
+  }
+
+  /** Copies a lost log into the file. @throws LossmeterError store_unavailable when another process keeps it from that */
+  rescue(): void {
+    this.#files.rescue();
+  }
+
+  close(): void {
+    this.#files.close();
+  }
+
+  #watch<T>(use: () => T): T {
+    try {
+      return use();
+    } catch (error) {
+      this.#hasFailed = true;
+      if (isFull(error)) this.#isFull = true;
+      if (error instanceof LogLostError) this.#isLogLost = true;
+      throw isFull(error) ? full(error) : error;
+    }
+  }
+
+  /** Makes a change that the reserve has space for, where the disk has none. */
+  #shrink<T>(transaction: () => T): T {
+    try {
+      return transaction();
+    } catch (error) {
+      if (!isFull(error)) throw error;
+    }
+    this.#reserve.release();
+    this.#files.restartLog();
+    return transaction();
+  }
+
+  /** Free pages in the file are as good as the reserve: recordings go there. */
+  #hasSpace(): boolean {
+    if (this.#isFull && this.#reserve.freeBytes < LEAST_FREE_BYTES && this.#freeBytesInFile < LEAST_FREE_BYTES)
+      return false;
+    this.#isFull = false;
+    return this.#reserve.keep() || this.#freeBytesInFile >= LEAST_FREE_BYTES;
+  }
+
+  get #freeBytesInFile(): number {
+    const { freelist_count: pages } = this.#database.prepare('PRAGMA freelist_count').get() as {
+      freelist_count: number;
+    };
+    const { page_size: bytes } = this.#database.prepare('PRAGMA page_size').get() as { page_size: number };
+    return pages * bytes;
+  }
+}
+
+function full(cause?: unknown): LossmeterError {
+  const detail = 'the history cannot be written: the disk is full. Make space, or delete runs';
+  return new LossmeterError('store_unavailable', detail, [], { cause });
+}

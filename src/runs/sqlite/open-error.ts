@@ -1,0 +1,11 @@
+/** A database that cannot be opened. Its message names the file and says what to do. */
+export class OpenError extends Error {
+  override readonly name = 'OpenError';
+  /** The same without the file. */
+  readonly reason: string;
+
+  constructor(path: string, reason: string, options?: ErrorOptions) {
+    super(`LOSSMETER_STORE is ${path}: ${reason}`, options);
+    this.reason = reason;
+  }
+}
