@@ -1,0 +1,14 @@
+import { defineConfig } from 'vitest/config';
+import base from '../../vitest.config.ts';
+
+/** Tests of what happens to the service from outside; `npm test` has none of them. */
+export default defineConfig({
+  ...base,
+  test: {
+    ...base.test,
+    include: ['test/faults/**/*.fault.ts'],
+    testTimeout: 120_000,
+    hookTimeout: 30_000,
+    reporters: ['default', ['junit', { outputFile: 'test-results/faults.xml' }]],
+  },
+});
