@@ -8,6 +8,12 @@ import { listen } from './listen.ts';
 /** How long closing may take beside what requests under way are given, in milliseconds. */
 const CLOSE_MS = 10_000;
 
+/**
+ * Signals of a faulty instruction. A listener would return to the instruction, which fails again, for ever; without one
+ * they end the process.
+ */
+const FAULT_SIGNALS: closeWithGrace.AllEvents[] = ['SIGILL', 'SIGTRAP', 'SIGABRT', 'SIGBUS', 'SIGFPE', 'SIGSEGV'];
+
 /** Addresses that only this machine can reach. */
 const LOOPBACK = new BlockList();
 LOOPBACK.addSubnet('127.0.0.0', 8);
@@ -24,7 +30,8 @@ export async function serve(config: Config): Promise<void> {
   if (isOpen) app.log.warn(`no keys: whoever reaches ${config.host} may use this service`);
   for (const name of unknownVariables()) app.log.warn(`${name} is not a variable of lossmeter and does nothing`);
 
-  closeWithGrace({ delay: config.drainSeconds * 1000 + CLOSE_MS, logger: app.log }, async ({ err, signal }) => {
+  const delay = config.drainSeconds * 1000 + CLOSE_MS;
+  closeWithGrace({ delay, logger: app.log, skip: FAULT_SIGNALS }, async ({ err, signal }) => {
     if (err) app.log.fatal({ err }, 'the service failed');
     else app.log.info(`${signal}: finishing the requests in flight`);
     await app.close();

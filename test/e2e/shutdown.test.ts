@@ -77,6 +77,13 @@ test('a second SIGTERM ends it at once', async () => {
   expect(service.output).toContain('second SIGTERM, exiting');
 });
 
+test.each(['SIGBUS', 'SIGSEGV'] as const)('%s ends it at once: nothing waits for what has failed', async (signal) => {
+  service = await ServiceProcess.start();
+  const exited = once(service.child, 'exit');
+  service.child.kill(signal);
+  expect(await exited).toEqual([null, signal]);
+});
+
 test('an idle keep-alive connection does not hold the shutdown up', async () => {
   service = await ServiceProcess.start();
   await (await fetch(`${service.url}/livez`)).text();

@@ -77,14 +77,16 @@ test('disk full', async () => {
   rmSync(ballast);
   await subject.expectRecovered();
 
-  // It starts on a full disk, too.
-  fill(folder);
-  await subject.end('SIGKILL');
-  await subject.start();
-  await subject.expectServing();
-  expect(await subject.lost()).toEqual([]);
-  rmSync(ballast);
-  await subject.expectRecovered();
+  // It starts on a full disk, too: with the log that it left, and without.
+  for (const signal of ['SIGKILL', 'SIGTERM'] as const) {
+    await subject.end(signal);
+    fill(folder);
+    await subject.start();
+    await subject.expectServing();
+    expect(await subject.lost()).toEqual([]);
+    rmSync(ballast);
+    await subject.expectRecovered();
+  }
   expect(await subject.end()).toBe(0);
 });
 

@@ -70,6 +70,11 @@ export class WriteGuard {
     if (this.#hasFailed) this.change('growing', probe);
   }
 
+  /** Refuses all changes from now on. @param found what is wrong with the file */
+  condemn(found: string): void {
+    this.#files.condemn(found);
+  }
+
   /** Copies a lost log into the file. @throws LossmeterError store_unavailable when another process keeps it from that */
   rescue(): void {
     this.#files.rescue();

@@ -104,6 +104,11 @@ export class DatabaseFiles {
     this.#logModified = log.modified;
   }
 
+  /** Refuses all changes from now on, as for a file that was overwritten. @param found what is wrong */
+  condemn(found: string): void {
+    this.#damage ??= damageOf(found);
+  }
+
   /** Copies the log into the file where it has grown long. One that cannot be copied stays, and grows. */
   checkpoint(): void {
     const { frames, copied } = this.#logState;
@@ -172,7 +177,7 @@ export class DatabaseFiles {
     const { copied, salt } = this.#logState;
     const now = this.#readLogState();
     // Nothing of the log has been copied since, so it was not SQLite.
-    if (now.copied === copied && now.salt === salt) this.#fail('its file was overwritten');
+    if (now.copied === copied && now.salt === salt) this.#fail('its file');
     this.#main = main;
     this.#logState = now;
   }
@@ -186,7 +191,7 @@ export class DatabaseFiles {
       }
       const again = this.#readLogState();
       // Another process may just have begun the log anew.
-      if (again.frames === now.frames && again.copied === now.copied) this.#fail('its log was overwritten');
+      if (again.frames === now.frames && again.copied === now.copied) this.#fail('its log');
       now = again;
     }
   }
@@ -217,8 +222,8 @@ export class DatabaseFiles {
     this.#logState = this.#readLogState();
   }
 
-  #fail(found: string): never {
-    this.#damage = `the history cannot be written: ${found} by another program. Stop the service. ${RESTORE}`;
+  #fail(what: string): never {
+    this.#damage = damageOf(`${what} was overwritten by another program`);
     throw unavailable(this.#damage);
   }
 }
@@ -227,6 +232,10 @@ const REMOVED = `the history cannot be written: its file was moved, removed or r
 
 const LOG_LOST =
   'the history cannot be written: its log was removed, and another program keeps the service from making a new one. End that program';
+
+function damageOf(found: string): string {
+  return `the history cannot be written: ${found}. Stop the service. ${RESTORE}`;
+}
 
 function unavailable(detail: string): LossmeterError {
   return new LossmeterError('store_unavailable', detail);

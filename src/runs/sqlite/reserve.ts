@@ -1,5 +1,10 @@
 import { closeSync, fsyncSync, openSync, rmSync, statSync, statfsSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
+import type { DatabaseSync } from 'node:sqlite';
+import { openDatabase } from './database.ts';
+import type { Access } from './database.ts';
+import { OpenError } from './open-error.ts';
+import { isFull } from './sqlite-error.ts';
 
 /** Bytes of the reserve: the log of a deletion, and the pages that the log before it adds to the database file. */
 const RESERVE_BYTES = 8 * 2 ** 20;
@@ -60,5 +65,19 @@ function writeZeros(path: string): void {
     fsyncSync(descriptor);
   } finally {
     closeSync(descriptor);
+  }
+}
+
+/**
+ * Opens a database. Its log and the index of that take space, which the reserve has where the disk has none.
+ * @throws OpenError
+ */
+export function openWithSpace(path: string, access: Access): DatabaseSync {
+  try {
+    return openDatabase(path, access);
+  } catch (error) {
+    if (!(error instanceof OpenError) || !isFull(error.cause)) throw error;
+    new Reserve(path).release();
+    return openDatabase(path, access);
   }
 }

@@ -1,21 +1,26 @@
+import type { DatabaseSync } from 'node:sqlite';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Drain } from '../drain.ts';
 import type { BatchKey, CurvePoint, Outcome, Recording, RunMetadata, RunSummary } from '../record.ts';
 import type { BatchPage, BatchPlace, RunStore, StepPage, StepRange } from '../store.ts';
 import { readBatches } from './batches.ts';
 import { openDatabase } from './database.ts';
+import { openWithSpace } from './reserve.ts';
 import type { Access } from './database.ts';
+import { explain } from './explain.ts';
 import { unpackFailure } from './failure.ts';
 import { WriteGuard } from './guard.ts';
 import type { GuardState } from './guard.ts';
 import { Judge } from './judging.ts';
 import { openSameFile } from './identity.ts';
+import { quickCheck } from './quick-check.ts';
 import { createRun, lastBefore, recordBatches } from './recording.ts';
 import type { KeyedRecording, RecordOutcome } from './recording.ts';
 import { REMOVED_PATTERN, purgeSome, unlink, unlinked } from './removal.ts';
 import { toMetadata } from './rows.ts';
 import { pickSteps } from './sampling.ts';
 import { Statements } from './statements.ts';
+import { SqliteError } from './sqlite-error.ts';
 import { readStepPage } from './step-page.ts';
 import { lastOf, summarize } from './summary.ts';
 
@@ -28,6 +33,7 @@ const MOST_LABELS = 128 * 1024;
  * thread/store.ts, which has threads for it. Long work awaits a turn of the event loop between its pages.
  */
 export class SqliteStore implements RunStore {
+  readonly #database: DatabaseSync;
   readonly #statements: Statements;
   readonly #guard: WriteGuard | undefined;
   readonly #now: () => number;
@@ -39,7 +45,8 @@ export class SqliteStore implements RunStore {
    * @throws OpenError
    */
   constructor(path: string, now: () => number = Date.now, access: Access = 'write') {
-    const database = openDatabase(path, access);
+    const database = path === ':memory:' ? openDatabase(path) : openWithSpace(path, access);
+    this.#database = database;
     this.#guard = path === ':memory:' || access === 'read' ? undefined : new WriteGuard(database, path);
     this.#statements = new Statements(database, this.#guard);
     this.#now = now;
@@ -58,6 +65,22 @@ export class SqliteStore implements RunStore {
   async check(): Promise<void> {
     // SQLite writes nothing where nothing differs.
     this.#guard?.check(() => this.#statements.run('UPDATE sequence SET value = value + 1'));
+  }
+
+  /** Looks for damage. Resolves to what is wrong. */
+  async inspect(): Promise<string | undefined> {
+    try {
+      quickCheck(this.#database);
+      return undefined;
+    } catch (error) {
+      if (error instanceof SqliteError) return error.message;
+      throw explain(error);
+    }
+  }
+
+  /** Refuses all changes from now on. @param found what is wrong with the file */
+  async condemn(found: string): Promise<void> {
+    this.#guard?.condemn(found);
   }
 
   /** State of the files, which changes when a change or a check fails. */

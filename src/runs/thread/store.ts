@@ -5,6 +5,9 @@ import type { BatchPlace, RunStore, StepRange } from '../store.ts';
 import { RecordingQueue } from './recording-queue.ts';
 import { StoreThreads } from './threads.ts';
 
+/** Milliseconds between two inspections of the whole database. */
+const INSPECTION_MS = 3_600_000;
+
 /**
  * The history in SQLite, on threads of its own: one writes, one reads, so that neither the event loop nor a recording waits
  * for a long read, for the disk, or for a lock of another process. A history in memory has one connection, and one thread.
@@ -14,6 +17,8 @@ export class ThreadedStore implements RunStore {
   readonly #recordings: RecordingQueue;
   /** The history as text, which the thread makes too. */
   readonly pages: Pages;
+  /** The database was inspected when it was opened. */
+  #nextInspection = performance.now() + INSPECTION_MS;
 
   private constructor(path: string) {
     this.#threads = new StoreThreads(path);
@@ -55,8 +60,17 @@ export class ThreadedStore implements RunStore {
     this.#purge();
   }
 
-  check(): Promise<void> {
-    return this.#threads.write('check');
+  async check(): Promise<void> {
+    await this.#threads.write('check');
+    if (performance.now() < this.#nextInspection) return;
+    // On the thread that reads: recordings do not wait for it.
+    const found = await this.#threads.read('inspect');
+    if (found === undefined) {
+      this.#nextInspection = performance.now() + INSPECTION_MS;
+      return;
+    }
+    await this.#threads.write('condemn', found);
+    await this.#threads.write('check');
   }
 
   record(key: BatchKey, recording: Recording): Promise<Outcome> {

@@ -30,7 +30,7 @@ let files: DatabaseFiles;
 beforeEach(() => {
   path = join(folder, `${count++}.db`);
   database = new DatabaseSync(path);
-  database.exec('PRAGMA journal_mode = WAL; CREATE TABLE t (x, text)');
+  database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF; CREATE TABLE t (x, text)');
   files = new DatabaseFiles(database, path);
 });
 
