@@ -10,7 +10,7 @@ import { Threads } from '../threads.ts';
 import type { Steps } from '../steps.ts';
 import { ByteReader } from '../wire/byte-reader.ts';
 import { decodeContent } from '../wire/content-encoding.ts';
-import { HeldBytes, HeldRuns, gathered, ownBytes } from '../wire/held-bytes.ts';
+import { HeldBytes, HeldRuns, adviceOn, gathered, ownBytes } from '../wire/held-bytes.ts';
 import type { HeldBytesAccount } from '../wire/held-bytes.ts';
 import { JsonParser } from '../wire/json-parser.ts';
 import type { FileTensor } from '../wire/file-reference.ts';
@@ -229,7 +229,7 @@ export class Evaluator {
   ): Promise<Answered<A>> {
     return this.#read(body, async ({ reader, held }) => {
       const started = performance.now();
-      const runs = new HeldRuns(held, 'the body');
+      const runs = new HeldRuns(held, 'the body', adviceOn('the body'));
       await reader.drain((chunk) => {
         if (reader.received > maxBytes) {
           throw new LossmeterError('body_too_large', `the body has more than ${maxBytes} bytes, expected fewer`);

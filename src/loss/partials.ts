@@ -1,5 +1,6 @@
 import { LEFT_OUT, Odd, SUM_TOLERANCE } from '../../kernels/loader.ts';
 import type { GradientCoefficients } from '../../kernels/loader.ts';
+import { runAtOnce } from '../steps.ts';
 import type { Place } from './causes.ts';
 import { addFloat16, findCauses } from './findings.ts';
 import type { Findings } from './findings.ts';
@@ -222,7 +223,7 @@ export function mergeGradientNorms(
     });
     const w = classWeights?.[y] ?? 1;
     const ofTarget = (t[row]! * Math.expm1(-nll) + others * Math.exp(-nll) - weigh(w)) / unit;
-    return euclideanNorm([...ofShards, ofTarget]) * unit * scale;
+    return runAtOnce(euclideanNorm([...ofShards, ofTarget])) * unit * scale;
   });
 }
 

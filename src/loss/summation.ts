@@ -27,13 +27,13 @@ export function sumOf(values: Iterable<number>): number {
 }
 
 /**
- * √Σ v² of numbers that are not negative, without leaving the range of float64 on the way: squares are taken relative to a
- * power of two near the greatest, as nrm2 of BLAS does.
+ * √Σ v², without leaving the range of float64 on the way: squares are taken relative to a power of two near the greatest
+ * magnitude, as nrm2 of BLAS does.
  */
-export function* euclideanNorm(values: Float64Array): Steps<number> {
+export function* euclideanNorm(values: ArrayLike<number>): Steps<number> {
   let greatest = 0;
   yield* inSteps(values.length, (from, to) => {
-    for (let k = from; k < to; k++) greatest = Math.max(greatest, values[k]!);
+    for (let k = from; k < to; k++) greatest = Math.max(greatest, Math.abs(values[k]!));
   });
   if (greatest === 0 || !Number.isFinite(greatest)) return greatest;
   const scale = powerOfTwo(greatest);

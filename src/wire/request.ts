@@ -80,7 +80,7 @@ export interface DecodeContext {
 }
 
 /** Reads plain values. */
-export interface ValueFormat {
+interface ValueFormat {
   /** Bytes of the longest body that is read. */
   maxBytes(limits: Pick<DecodeContext, 'maxJsonBytes'>): number;
   /** A bound on the memory that the value of a body takes, beside the body. None where bytes stay where they are. */
