@@ -28,6 +28,10 @@ export interface RowResults {
 /** Blocks of a file that a worker evaluates for one message: 8 MiB. */
 const MAX_BLOCKS_PER_TASK = 4;
 
+/** Rows, and shards, that a batch evaluated on the main thread may have: each costs some time, however few its logits are. */
+const MAX_INLINE_ROWS = 2 ** 14;
+const MAX_INLINE_SHARDS = 256;
+
 /** How logits are read from a file. */
 interface ReadingOptions {
   /** Told of bytes when they are evaluated. */
@@ -84,7 +88,10 @@ export class BlockWriter implements LogitsWriter {
       const detail = `a row of ${classes} ${dtype} has ${this.#rowBytes} bytes, this service evaluates rows of at most ${pool.maxRowBytes} bytes`;
       throw new LossmeterError('body_too_large', detail);
     }
-    this.#inline = targets.length * classes <= pool.inlineLogits;
+    this.#inline =
+      targets.length * classes <= pool.inlineLogits &&
+      targets.length <= MAX_INLINE_ROWS &&
+      batch.shards <= MAX_INLINE_SHARDS;
     const fitting = Math.max(1, Math.floor(pool.slabs.standardBytes / this.#rowBytes));
     this.#rowsPerBlock = this.#inline ? targets.length : Math.min(fitting, targets.length);
     this.#columns = makeColumns(targets.length, features);

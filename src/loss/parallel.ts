@@ -25,22 +25,35 @@ const LOCAL_EPSILON = 1e-8;
 /** The sums of data-parallel groups of consecutive rows. */
 class LocalGroups {
   readonly #rowsPerGroup: number;
-  readonly #sums: { loss: CompensatedSum; mask: CompensatedSum }[];
+  readonly #losses: Float64Array;
+  #group = -1;
+  #loss = new CompensatedSum();
+  #mask = new CompensatedSum();
 
   constructor(rows: number, groups: number) {
     this.#rowsPerGroup = rows / groups;
-    this.#sums = Array.from({ length: groups }, () => ({ loss: new CompensatedSum(), mask: new CompensatedSum() }));
+    this.#losses = new Float64Array(groups);
   }
 
+  /** @param row not before those that were added */
   add(row: number, loss: number, mask: number): void {
-    const sums = this.#sums[Math.floor(row / this.#rowsPerGroup)]!;
-    sums.loss.add(loss);
-    sums.mask.add(mask);
+    const group = Math.floor(row / this.#rowsPerGroup);
+    if (group !== this.#group) this.#begin(group);
+    this.#loss.add(loss);
+    this.#mask.add(mask);
   }
 
-  /** Σ m·ℓ / (Σ m + 1e-8) of each group. */
+  /** Σ m·ℓ / (Σ m + 1e-8) of each group. A group without counted rows has 0. */
   get losses(): number[] {
-    return this.#sums.map(({ loss, mask }) => loss.value / (mask.value + LOCAL_EPSILON));
+    this.#begin(-1);
+    return Array.from(this.#losses);
+  }
+
+  #begin(group: number): void {
+    if (this.#group >= 0) this.#losses[this.#group] = this.#loss.value / (this.#mask.value + LOCAL_EPSILON);
+    this.#group = group;
+    this.#loss = new CompensatedSum();
+    this.#mask = new CompensatedSum();
   }
 }
 

@@ -1,5 +1,6 @@
 import { Readable, pipeline } from 'node:stream';
 import type { Transform } from 'node:stream';
+import { setImmediate } from 'node:timers/promises';
 import fp from 'fastify-plugin';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { LossmeterError } from '../errors.ts';
@@ -101,19 +102,26 @@ export function sendParts(reply: FastifyReply, parts: ReplyParts, encoder?: Tran
   void reply.send(isSmall ? (parts as readonly Uint8Array[])[0] : Readable.from(inPieces(parts, reply)));
 }
 
+/** Milliseconds in which pieces are made before others have their turn: a client may take them as fast as they come. */
+const TURN_MS = 5;
+
 /** Pieces of an answer, each asked for in its time: else the client holds an answer that it does not take. */
-function* inPieces(parts: ReplyParts, reply: FastifyReply): Generator<string | Uint8Array> {
+async function* inPieces(parts: ReplyParts, reply: FastifyReply): AsyncGenerator<string | Uint8Array> {
   const { stallSeconds, minBytesPerSecond } = reply.server.config;
   const cutOff = (): void => {
     reply.log.info('the client does not take its answer and is cut off');
     reply.raw.destroy();
   };
   const timer = setTimeout(cutOff, 1000 * (stallSeconds + PIECE_BYTES / Math.max(1, minBytesPerSecond))).unref();
+  let endOfTurn = performance.now() + TURN_MS;
   try {
     for (const part of parts) {
       for (let at = 0; at < part.length; at += PIECE_BYTES) {
         yield typeof part === 'string' ? part.slice(at, at + PIECE_BYTES) : part.subarray(at, at + PIECE_BYTES);
         timer.refresh();
+        if (performance.now() < endOfTurn) continue;
+        await setImmediate();
+        endOfTurn = performance.now() + TURN_MS;
       }
     }
   } finally {

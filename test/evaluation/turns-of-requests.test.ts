@@ -7,7 +7,7 @@ import { loadConfig } from '../../src/config.ts';
 import { encodeRequest, JSON_TYPE, MSGPACK } from '../service.ts';
 
 /** Processor time of a turn. It takes some 5 ms; the bound leaves room for garbage collections and copies. */
-const LONGEST_TURN_MS = 40;
+const LONGEST_TURN_MS = 30;
 
 const ROWS = 3_000_000;
 
