@@ -138,7 +138,7 @@ const BYTES_PER_SURVEY = 36;
 const PAGE_BYTES = 65536;
 
 /** Memory that is kept from one block to the next: a slab of float16 with its gradient in float64 takes some 30 MB. */
-const KEPT_BYTES = 64 * 2 ** 20;
+export const KEPT_BYTES = 64 * 2 ** 20;
 
 /** Six float64 and three int32 per row. */
 const BYTES_PER_RESULT = 60;

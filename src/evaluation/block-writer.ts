@@ -2,7 +2,7 @@ import { DTYPE_BYTES } from '../tensor/dtype.ts';
 import { LossmeterError } from '../errors.ts';
 import { makeColumns, setColumns } from '../loss/rows.ts';
 import type { RowColumns } from '../loss/rows.ts';
-import { cutBlock } from '../pool/block.ts';
+import { cutBlock, kernelBytesBeside } from '../pool/block.ts';
 import type { Block, BlockResult } from '../pool/block.ts';
 import type { KernelPool } from '../pool/pool.ts';
 import { addSurvey, emptySurvey } from '../loss/survey.ts';
@@ -51,6 +51,8 @@ export class BlockWriter implements LogitsWriter {
   readonly #shift: number;
   readonly #rowBytes: number;
   readonly #rowsPerBlock: number;
+  /** Memory that the kernels take for a block beside what they keep: rows may be very long. */
+  readonly #bytesBeside: number;
   readonly #inline: boolean;
   readonly #columns: RowColumns;
   /** Of the first blocks, as far as all of them came back. */
@@ -94,6 +96,7 @@ export class BlockWriter implements LogitsWriter {
       batch.shards <= MAX_INLINE_SHARDS;
     const fitting = Math.max(1, Math.floor(pool.slabs.standardBytes / this.#rowBytes));
     this.#rowsPerBlock = this.#inline ? targets.length : Math.min(fitting, targets.length);
+    this.#bytesBeside = this.#inline ? 0 : kernelBytesBeside(batch, this.#rowsPerBlock);
     this.#columns = makeColumns(targets.length, features);
     this.#survey = features.survey ? emptySurvey() : undefined;
     this.#takeGradient = takeGradient;
@@ -147,6 +150,7 @@ export class BlockWriter implements LogitsWriter {
         const rows = Math.min(rowsPerTask, this.#batch.targets.length - this.#nextRow);
         const part = cutRange(range, from, rows * this.#rowBytes);
         const { block, settle } = this.#nextBlock(rows);
+        if (this.#bytesBeside > 0) await this.#pool.slabs.reserve(this.#bytesBeside);
         const task = { block, range: part, rowsAtOnce: this.#rowsPerBlock };
         this.#follow(this.#pool.runFromFile(task, this.#isAbandonedNow), (results) => {
           settle(results);
@@ -173,13 +177,16 @@ export class BlockWriter implements LogitsWriter {
   /** Gives back what an unfinished batch holds. Slabs under way come back by themselves, and blocks that wait do not begin. */
   abandon(): void {
     this.#isAbandoned = () => true;
-    if (this.#slab !== undefined && !this.#inline) this.#pool.slabs.release(this.#slab);
+    if (this.#slab !== undefined && !this.#inline) {
+      this.#pool.slabs.release(this.#slab);
+      this.#forgetBeside();
+    }
     this.#slab = undefined;
   }
 
   async #acquireSlab(bytes: number): Promise<ArrayBuffer> {
     await this.#vacancy();
-    return this.#pool.slabs.acquire(bytes);
+    return this.#pool.slabs.acquire(bytes, this.#bytesBeside);
   }
 
   /** Two blocks per worker under way keep the workers busy while one more is made ready. */
@@ -277,7 +284,14 @@ export class BlockWriter implements LogitsWriter {
       .then(settle, (error: unknown) => {
         this.#failure ??= error;
       })
-      .finally(() => this.#underWay.delete(task));
+      .finally(() => {
+        this.#forgetBeside();
+        this.#underWay.delete(task);
+      });
     this.#underWay.add(task);
+  }
+
+  #forgetBeside(): void {
+    if (this.#bytesBeside > 0) this.#pool.slabs.forget(this.#bytesBeside);
   }
 }

@@ -1,4 +1,4 @@
-import { LEFT_OUT, NO_TARGET, NonFinite } from '../../kernels/loader.ts';
+import { KEPT_BYTES, LEFT_OUT, NO_TARGET, NonFinite } from '../../kernels/loader.ts';
 import type {
   ByteSource,
   GradientCoefficients,
@@ -90,6 +90,24 @@ function cutProbabilities({ classes, probabilities }: Block, firstRow: number, r
   const cut = new Uint8Array(rows * rowBytes);
   cut.set(data.subarray(firstRow * rowBytes, (firstRow + rows) * rowBytes));
   return cut;
+}
+
+/** Bytes of a row's sums, counts and coefficients in the memory of the kernels. */
+const KERNEL_BYTES_PER_ROW = 256;
+
+/** Memory that the kernels take for so many rows of a block, beyond that which a worker keeps. */
+export function kernelBytesBeside(block: Block, rows: number): number {
+  const { dtype, classes, transform, probabilities, coefficients, gradientDType, features } = block;
+  const computed = transform === undefined && dtype !== 'float64' ? 4 : 8;
+  const bytesPerLogit =
+    DTYPE_BYTES[dtype] +
+    (transform === undefined ? 0 : 8) +
+    (probabilities === undefined ? 0 : 8 + DTYPE_BYTES[probabilities.dtype]) +
+    (coefficients === undefined ? 0 : computed) +
+    // The gradient in its dtype, and its copy.
+    (gradientDType === undefined ? 0 : 2 * DTYPE_BYTES[gradientDType]);
+  const counts = features.survey ? 4 * classes : 0;
+  return Math.max(0, rows * (classes * bytesPerLogit + KERNEL_BYTES_PER_ROW) + counts - KEPT_BYTES);
 }
 
 /** What a block's evaluation yields. */

@@ -26,24 +26,32 @@ export class Slabs {
     return this.#waiting.length > 0;
   }
 
-  /** A buffer of at least that many bytes, in the order of asking. One is always granted, however large. */
-  async acquire(bytes: number): Promise<ArrayBuffer> {
+  /**
+   * A buffer of at least that many bytes, in the order of asking. One is always granted, however large.
+   * @param beside bytes that the kernels take for it: `forget` gives them back
+   */
+  async acquire(bytes: number, beside = 0): Promise<ArrayBuffer> {
     const size = Math.max(bytes, this.standardBytes);
-    if (this.#waiting.length > 0 || !this.#fits(size)) {
-      await new Promise<void>((grant) => {
-        this.#waiting.push({ bytes: size, grant });
-      });
-    } else {
-      this.#bytesInUse += size;
-    }
+    await this.reserve(size + beside);
     const free = size === this.standardBytes ? this.#free.pop() : undefined;
     if (free !== undefined) return free;
     try {
       return new ArrayBuffer(size);
     } catch (error) {
-      this.forget(size);
+      this.forget(size + beside);
       throw error;
     }
+  }
+
+  /** Accounts for memory that is taken without a buffer, in the order of asking; `forget` gives it back. */
+  async reserve(bytes: number): Promise<void> {
+    if (this.#waiting.length === 0 && this.#fits(bytes)) {
+      this.#bytesInUse += bytes;
+      return;
+    }
+    await new Promise<void>((grant) => {
+      this.#waiting.push({ bytes, grant });
+    });
   }
 
   /** Takes a buffer back. */

@@ -81,6 +81,12 @@ const NOT_IMPLEMENTED: Readonly<Record<string, string>> = {
   classification: 'the classification extension',
 };
 
+/** Characters of an id, which the answer repeats. */
+const MAX_ID_LENGTH = 1024;
+
+/** Characters of a parameter that is JSON text: lists of options are short. */
+const MAX_PARAMETER_LENGTH = 65_536;
+
 /** More than there are, so that the strange one of too many is named. */
 const MAX_TENSORS = 64;
 
@@ -93,6 +99,10 @@ export function readInferenceRequest(value: unknown, outputNames: OutputNames): 
   const { id = null, parameters = null } = request;
   if (id !== null && typeof id !== 'string') {
     throw new LossmeterError('malformed_body', `id is ${showValue(id)}, expected a string`);
+  }
+  if (id !== null && id.length > MAX_ID_LENGTH) {
+    const detail = `id has ${id.length} characters, expected at most ${MAX_ID_LENGTH}`;
+    throw new LossmeterError('malformed_body', detail);
   }
   const given = parameters === null ? undefined : requireObject('parameters', parameters);
   const binaryOutput = requireBoolean('parameters.binary_data_output', given?.['binary_data_output'] ?? false);
@@ -179,10 +189,14 @@ function isProtocolParameter(name: string): boolean {
 }
 
 function isJsonText(value: unknown): value is string {
-  return typeof value === 'string' && /^\s*[[{]/.test(value);
+  return typeof value === 'string' && /^\s{0,64}[[{]/.test(value);
 }
 
 function parseParameter(name: string, text: string): unknown {
+  if (text.length > MAX_PARAMETER_LENGTH) {
+    const detail = `parameters.${name} has ${text.length} characters, expected at most ${MAX_PARAMETER_LENGTH}`;
+    throw refuse('invalid_option', pointerTo('parameters', name), detail);
+  }
   try {
     return JSON.parse(text);
   } catch (cause) {

@@ -2,7 +2,7 @@ import { LossmeterError, refuse } from '../errors.ts';
 import { pointerTo, showValue, suggestName } from '../suggestion.ts';
 import { truncated } from './byte-reader.ts';
 import type { ByteReader } from './byte-reader.ts';
-import { HeldRuns, adviceOn } from './held-bytes.ts';
+import { HeldRuns, adviceOn, gathered } from './held-bytes.ts';
 import { TENSOR_FIELDS, makeHeader, missingField, requireRequestField } from './request.ts';
 import type { Codec, DecodeContext } from './request.ts';
 import { LENGTH_BYTES, MAX_HEADER_BYTES, parseHeader } from './safetensors-header.ts';
@@ -14,6 +14,15 @@ export const SAFETENSORS = 'application/vnd.safetensors';
 
 /** The bound on a request's header, which has four tensors at most: a longer one is text that nobody needs. */
 const MAX_REQUEST_HEADER_BYTES = 2 ** 20;
+
+/** Colons of a request's header outside of strings: four tensors have three each, and metadata some. */
+const MAX_HEADER_KEYS = 2 ** 12;
+
+/** Commas of it outside of strings: shapes and names. */
+const MAX_HEADER_COMMAS = 2 ** 13;
+
+/** Characters of a field that is JSON text in the metadata: options are short. */
+const MAX_FIELD_LENGTH = 65_536;
 
 /** The byte that every header starts with. */
 const OPENING_BRACE = 0x7b;
@@ -48,9 +57,30 @@ async function readHeader(reader: ByteReader, context: DecodeContext): Promise<S
   }
   const held = new HeldRuns(context.held, 'the safetensors header', adviceOn('the safetensors header'));
   await reader.forward(length, 'the safetensors header', (run) => held.push(run));
-  const header = parseHeader(held.concat(), (name) => requireTensorName(name, context));
+  const bytes = await gathered(held);
+  requireModest(bytes);
+  const header = parseHeader(bytes, (name) => requireTensorName(name, context));
   requireAnnounced(header, length, context.contentLength);
   return header;
+}
+
+const [QUOTE, BACKSLASH, COLON, COMMA] = Buffer.from('"\\:,');
+
+/** Bounds what is made of a header, before it is parsed. @throws LossmeterError body_too_large */
+function requireModest(bytes: Uint8Array): void {
+  let isInString = false;
+  let keys = 0;
+  let commas = 0;
+  for (let at = 0; at < bytes.length; at++) {
+    const byte = bytes[at];
+    if (byte === QUOTE) isInString = !isInString;
+    else if (isInString && byte === BACKSLASH) at++;
+    else if (!isInString && byte === COLON) keys++;
+    else if (!isInString && byte === COMMA) commas++;
+  }
+  if (keys <= MAX_HEADER_KEYS && commas <= MAX_HEADER_COMMAS) return;
+  const detail = `the safetensors header has ${keys} keys and ${commas} commas, that of a request may have ${MAX_HEADER_KEYS} and ${MAX_HEADER_COMMAS}`;
+  throw new LossmeterError('body_too_large', detail);
 }
 
 async function readHeaderLength(reader: ByteReader, { contentLength }: DecodeContext): Promise<number> {
@@ -123,6 +153,10 @@ export function fieldsOf(
 }
 
 function parseField(name: string, text: string): unknown {
+  if (text.length > MAX_FIELD_LENGTH) {
+    const detail = `__metadata__.${name} has ${text.length} characters, expected at most ${MAX_FIELD_LENGTH}`;
+    throw refuse('malformed_body', pointerTo('__metadata__', name), detail);
+  }
   try {
     return JSON.parse(text);
   } catch (cause) {
