@@ -38,16 +38,25 @@ export function leastOf(some: readonly Cost[], others: readonly Cost[]): Cost[] 
   });
 }
 
-/** @param costs at SIZES @param bytesInFlight that the service may hold */
-export function costFaults(costs: readonly Cost[], bytesInFlight: number): string[] {
+export interface Budget {
+  /** Bytes that the service may hold. */
+  bytesInFlight: number;
+  /** Requests at the same time: turns of many follow one another between two looks of the monitor. */
+  requests: 'one' | 'many';
+}
+
+const TURN = {
+  quantity: 'longestTurn',
+  limit: LONGEST_TURN_MS,
+  what: 'ms of the main thread in one turn',
+} as const;
+
+/** @param costs at SIZES */
+export function costFaults(costs: readonly Cost[], { bytesInFlight, requests }: Budget): string[] {
   return [
     ...growthFaults(costs, 'processorTime', 'ms'),
     ...growthFaults(costs, 'memory', 'MB'),
-    ...limitFaults(costs, {
-      quantity: 'longestTurn',
-      limit: LONGEST_TURN_MS,
-      what: 'ms of the main thread in one turn',
-    }),
+    ...(requests === 'one' ? limitFaults(costs, TURN) : []),
     ...limitFaults(costs, { quantity: 'peak', limit: bytesInFlight / 1e6 + MEMORY_BESIDE, what: 'MB resident' }),
   ];
 }

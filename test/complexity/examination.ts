@@ -39,19 +39,20 @@ export class Examiner implements AsyncDisposable {
 
   /** Sentences about what a case breaks; none when all is well. A failure is repeated once. */
   async findFaults(examined: ComplexityCase): Promise<string[]> {
+    const budget = {
+      bytesInFlight: this.#bytesInFlight,
+      requests: examined.copies === undefined ? 'one' : 'many',
+    } as const;
+    const judge = ({ faults, costs }: Examination): string[] => [...faults, ...costFaults(costs, budget)];
     const first = await this.#examine(examined);
-    if (this.#judge(first).length === 0) return [];
+    if (judge(first).length === 0) return [];
     const second = await this.#examine(examined);
-    return this.#judge({ faults: second.faults, costs: leastOf(second.costs, first.costs) });
+    return judge({ faults: second.faults, costs: leastOf(second.costs, first.costs) });
   }
 
   /** Sentences about the answers to `/livez` over all cases. */
   livenessFaults(): string[] {
     return percentileFaults(this.#probes);
-  }
-
-  #judge({ faults, costs }: Examination): string[] {
-    return [...faults, ...costFaults(costs, this.#bytesInFlight)];
   }
 
   async #examine(examined: ComplexityCase): Promise<Examination> {
@@ -77,7 +78,7 @@ export class Examiner implements AsyncDisposable {
   }
 
   async #measure(
-    { operation, prepare, request, send = sendOnce }: ComplexityCase,
+    { operation, prepare, request, copies = () => 1, send = sendOnce }: ComplexityCase,
     size: number,
   ): Promise<{ cost: Cost; answers: readonly HttpAnswer[] }> {
     const { service, client } = (this.#running ??= await this.#start());
@@ -86,7 +87,7 @@ export class Examiner implements AsyncDisposable {
     const before = await service.read();
     resetPeak(service.pid);
     const { now } = residentMemory(service.pid);
-    const answers = await send(client, sent);
+    const answers = await Promise.all(Array.from({ length: copies(size) }, () => send(client, sent)));
     const { processorTime, longestTurn } = await service.read();
     const { peak } = residentMemory(service.pid);
     const cost = { processorTime: processorTime - before.processorTime, longestTurn, memory: peak - now, peak };
@@ -116,8 +117,8 @@ export class Examiner implements AsyncDisposable {
   }
 }
 
-async function sendOnce(client: Client, request: HttpRequest): Promise<HttpAnswer[]> {
-  return [await client.send(request)];
+function sendOnce(client: Client, request: HttpRequest): Promise<HttpAnswer> {
+  return client.send(request);
 }
 
 function unexpectedAnswers(

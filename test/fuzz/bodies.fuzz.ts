@@ -5,7 +5,7 @@ import { residentMemory } from '../complexity/resident-memory.ts';
 import { Client } from '../http-client.ts';
 import type { HttpAnswer, HttpRequest } from '../http-client.ts';
 import { faultOf } from './answers.ts';
-import { BODIES, SEED, WITHIN_MS } from './budget.ts';
+import { BODIES, RUN, WITHIN_MS } from './budget.ts';
 import { CORPUS, SHARDS, mergeOf } from './corpus.ts';
 import type { Seed } from './corpus.ts';
 import { mutantsOf } from './mutants.ts';
@@ -20,6 +20,7 @@ const MEMORY_BESIDE = 300;
 let service: WatchedService;
 let client: Client;
 let corpus: Seed[];
+let tried = 0;
 
 beforeAll(async () => {
   service = await WatchedService.start();
@@ -55,11 +56,13 @@ test(`${BODIES} mutated bodies are answered or refused`, { timeout: WITHIN_MS },
       const faults = await Promise.all(requests.map(findFault));
       expect(faults.filter((fault) => fault !== undefined)).toEqual([]);
     }),
-    { seed: SEED, numRuns: Math.ceil(BODIES / AT_A_TIME) },
+    { ...RUN, numRuns: Math.ceil(BODIES / AT_A_TIME) },
   );
+  console.log(`${tried} bodies were tried`);
 });
 
 async function findFault(request: HttpRequest): Promise<string | undefined> {
+  tried++;
   const fault = await client.send(request).then(
     (answer) => faultOf(request, answer),
     (error: Error) => `${error.message}; the service ${service.ended ?? 'runs'}`,

@@ -11,7 +11,13 @@ export const SEED = count('FUZZ_SEED', Date.now() % 2 ** 31);
 export const BODIES = count('FUZZ_BODIES', 20_000);
 export const SEQUENCES = count('FUZZ_SEQUENCES', 300);
 
-/** A test may take this long, in milliseconds. */
-export const WITHIN_MS = 30 * 60_000;
+/** Seconds after which a test ends with what it has tried by then. */
+const SECONDS = count('FUZZ_SECONDS', 1200);
+
+/** How fast-check runs a property. */
+export const RUN = { seed: SEED, interruptAfterTimeLimit: SECONDS * 1000 } as const;
+
+/** A test may take so much longer, in milliseconds: fast-check makes a failure small. */
+export const WITHIN_MS = (SECONDS + 120) * 1000;
 
 console.log(`FUZZ_SEED=${SEED} FUZZ_BODIES=${BODIES} FUZZ_SEQUENCES=${SEQUENCES}`);

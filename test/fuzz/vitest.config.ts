@@ -3,7 +3,7 @@ import base from '../../vitest.config.ts';
 
 /**
  * Random requests to a service in a process of its own; `npm test` has none of these tests. FUZZ_SEED repeats a run,
- * FUZZ_BODIES and FUZZ_SEQUENCES say how many bodies and sequences of requests there are.
+ * FUZZ_BODIES and FUZZ_SEQUENCES say how many bodies and sequences there are, FUZZ_SECONDS when a test ends before.
  */
 export default defineConfig({
   ...base,

@@ -22,8 +22,10 @@ export interface ComplexityCase {
   /** Makes what the request is about; its work is not measured. @param size 1, 2, 4 or 8 */
   readonly prepare?: (client: Client, size: number) => Promise<void>;
   readonly request: (size: number) => OperationRequest | Promise<OperationRequest>;
-  /** Sends the request; once, and read to its end, if it is not said otherwise. */
-  readonly send?: (client: Client, request: HttpRequest) => Promise<readonly HttpAnswer[]>;
+  /** Requests that are sent at the same time; one without. */
+  readonly copies?: (size: number) => number;
+  /** Sends the request, and reads the answer to its end if it is not said otherwise. */
+  readonly send?: (client: Client, request: HttpRequest) => Promise<HttpAnswer>;
 }
 
 export function httpRequest(operation: string, { params, query, headers, body }: OperationRequest): HttpRequest {

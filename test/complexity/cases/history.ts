@@ -75,7 +75,7 @@ const ofHistories = HISTORIES.flatMap((history) => [
   ),
   {
     ...reads('GET /v1/runs/{run}/events', history, { name: ', from the first', query: () => ({ last_event_id: '0' }) }),
-    send: async (client: Client, request) => [await client.follow(request, 300)],
+    send: (client: Client, request) => client.follow(request, 300),
   } satisfies ComplexityCase,
 ]);
 

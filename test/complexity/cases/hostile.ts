@@ -1,6 +1,5 @@
 /** Requests made to take far more than they cost their client. */
 import { gzipSync } from 'node:zlib';
-import type { Client, HttpAnswer, HttpRequest } from '../../http-client.ts';
 import { COMPRESSIONS, WRITERS, compressed } from '../../request-bodies.ts';
 import type { Compression } from '../../request-bodies.ts';
 import { FLOAT16_NAN, FLOAT16_NEGATIVE_INFINITY, float16, float32, int32, rowsOf } from './batches.ts';
@@ -12,11 +11,6 @@ const DIAGNOSE = 'POST /v1/diagnose';
 
 /** Answered, or refused for a reason that the client can act on. */
 const ANSWERED_OR_REFUSED = [200, 400, 413, 422, 429];
-
-const together =
-  (copies: number) =>
-  (client: Client, request: HttpRequest): Promise<HttpAnswer[]> =>
-    Promise.all(Array.from({ length: copies }, () => client.send(request)));
 
 function json(name: string, textOf: (size: number) => string): ComplexityCase {
   return {
@@ -34,7 +28,7 @@ function json(name: string, textOf: (size: number) => string): ComplexityCase {
 const MILLION = 1_000_000;
 
 const texts: ComplexityCase[] = [
-  json('bare NaN tokens of JSON', (size) => `{"logits":[[${'NaN,'.repeat(size * 1.6 * MILLION)}1]],"label":[0]}`),
+  json('bare NaN tokens of JSON', (size) => `{"logits":[[${'NaN,'.repeat(size * 1.65 * MILLION)}1]],"label":[0]}`),
   json(
     'bare -Infinity tokens of JSON',
     (size) => `{"logits":[[${'-Infinity,'.repeat(size * 0.5 * MILLION)}1]],"label":[0]}`,
@@ -82,69 +76,55 @@ const nonFinite: ComplexityCase[] = [
         WRITERS.msgpack({
           options: { max_locations: 4096 },
           label: int32([1]),
-          logits: float16([1, size * 2000], FLOAT16_NEGATIVE_INFINITY),
+          logits: float16([1, size * 8000], FLOAT16_NEGATIVE_INFINITY),
         }),
         'gzip',
       ),
     }),
-    send: together(2),
+    copies: () => 2,
   },
 ];
 
 /** Bodies that all come at once. The size is how many. */
 const parallel = (Object.keys(COMPRESSIONS) as Compression[]).map((compression): ComplexityCase => {
-  const body = compressed(WRITERS.msgpack(rowsOf(500_000, {})), compression);
-  let copies = 1;
+  // 4 MB of zeros, which become some kilobytes.
+  const batch = { label: int32([16]), logits: float32([16, 65_536], () => 0) };
+  const body = compressed(WRITERS.msgpack(batch), compression);
   return {
     name: `parallel bodies in ${compression}`,
     operation: EVALUATE,
     answers: ANSWERED_OR_REFUSED,
-    request: (size) => {
-      copies = size * 8;
-      return { body };
-    },
-    send: (client, request) => together(copies)(client, request),
+    copies: (size) => size * 8,
+    request: () => ({ body }),
   };
 });
 
-/** Clients that leave amid their body; the service then evaluates for others. */
+/** Clients that leave amid their body, and come again. The size is how many. */
 const leavers = (['json', 'msgpack'] as const).map((writer): ComplexityCase => {
-  let copies = 1;
-  const body = WRITERS[writer](rowsOf(20_000, {}));
+  const body = WRITERS[writer](rowsOf(4000, {}));
   return {
     name: `clients that leave amid a body in ${writer}`,
     operation: EVALUATE,
-    answers: [200],
-    request: (size) => {
-      copies = size * 10;
-      return { body };
-    },
+    answers: [200, 429],
+    copies: (size) => size * 10,
+    request: () => ({ body }),
     send: async (client, request) => {
-      const half = request.body!.byteLength / 2;
-      await Promise.all(Array.from({ length: copies }, () => client.abandon(request, half)));
-      return [await client.send(request)];
+      await client.abandon(request, request.body!.byteLength / 2);
+      return client.send(request);
     },
   };
 });
 
-const STEPS = 4000;
-
 /** Event streams from the first event. The size is how many. */
-const streams: ComplexityCase = (() => {
-  let copies = 1;
-  return {
-    name: 'event streams from the first event',
-    operation: 'GET /v1/runs/{run}/events',
-    answers: [200, 429],
-    prepare: (client: Client) => once(client, 'streamed', () => recordSteps(client, 'streamed', { steps: STEPS })),
-    request: (size: number) => {
-      copies = size * 6;
-      return { params: { run: 'streamed' }, query: { last_event_id: 0 } };
-    },
-    send: (client: Client, request: HttpRequest) =>
-      Promise.all(Array.from({ length: copies }, () => client.follow(request, 1000))),
-  };
-})();
+const streams: ComplexityCase = {
+  name: 'event streams from the first event',
+  operation: 'GET /v1/runs/{run}/events',
+  answers: [200, 429],
+  prepare: (client) => once(client, 'streamed', () => recordSteps(client, 'streamed', { steps: 4000 })),
+  copies: (size) => size * 6,
+  request: () => ({ params: { run: 'streamed' }, query: { last_event_id: 0 } }),
+  send: (client, request) => client.follow(request, 1000),
+};
 
 /** A safetensors file whose header has members that are many or long. */
 const headers = [
