@@ -3,10 +3,10 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { WatchedService } from '../complexity/watched-service.ts';
 import { residentMemory } from '../complexity/resident-memory.ts';
 import { Client } from '../http-client.ts';
-import type { HttpAnswer, HttpRequest } from '../http-client.ts';
+import type { HttpRequest } from '../http-client.ts';
 import { faultOf } from './answers.ts';
 import { BODIES, RUN, WITHIN_MS } from './budget.ts';
-import { CORPUS, SHARDS, mergeOf } from './corpus.ts';
+import { readCorpus, requestOf } from './corpus.ts';
 import type { Seed } from './corpus.ts';
 import { mutantsOf } from './mutants.ts';
 import { saveRequest } from './reproduction.ts';
@@ -25,10 +25,7 @@ let tried = 0;
 beforeAll(async () => {
   service = await WatchedService.start();
   client = new Client(service.port);
-  const partials = await Promise.all(
-    SHARDS.map(async (shard) => JSON.parse((await send(shard)).body.toString()) as unknown),
-  );
-  corpus = [...CORPUS, mergeOf(partials)];
+  corpus = await readCorpus(client);
 });
 
 afterAll(async () => {
@@ -36,15 +33,10 @@ afterAll(async () => {
   await service[Symbol.asyncDispose]();
 });
 
-function send({ method, path, fields, writers }: Seed, writer = 0): Promise<HttpAnswer> {
-  const { headers, body } = writers[writer]!(fields);
-  return client.send({ method, path, headers, body });
-}
-
 test('the corpus is valid', async () => {
   for (const seed of corpus) {
     for (const writer of seed.writers.keys()) {
-      const { status, body } = await send(seed, writer);
+      const { status, body } = await client.send(requestOf(seed, writer));
       expect([200, 201], `${seed.path}, writer ${writer}: ${body.toString('utf8', 0, 500)}`).toContain(status);
     }
   }

@@ -1,6 +1,7 @@
 /** Valid requests to every operation that reads a body, as values that are still to be written. */
 import type { FloatDType } from '../../src/tensor/dtype.ts';
 import { FLOAT_DTYPES } from '../../src/tensor/dtype.ts';
+import type { Client, HttpRequest } from '../http-client.ts';
 import { INFERENCE_WRITERS, WRITERS, inferenceInput } from '../request-bodies.ts';
 import type { Encoded } from '../request-bodies.ts';
 import { encode } from '../rows.ts';
@@ -91,22 +92,14 @@ const inferences: Fields[] = [
 ];
 
 /** The two shards of a batch. */
-export const SHARDS: readonly Seed[] = [0, CLASSES].map((start) => ({
+const SHARDS: readonly Seed[] = [0, CLASSES].map((start) => ({
   method: 'POST',
   path: '/v1/cross-entropy/partials',
   fields: { vocab_start: start, vocab_size: 2 * CLASSES, options: { outputs: ['lse'] }, ...plain },
   writers: [WRITERS.json],
 }));
 
-/** A request to merge what the service answered to SHARDS. */
-export const mergeOf = (partials: readonly unknown[]): Seed => ({
-  method: 'POST',
-  path: '/v1/cross-entropy/combine',
-  fields: { partials, options: { reduction: 'sum' } },
-  writers: free,
-});
-
-export const CORPUS: readonly Seed[] = [
+const WITHOUT_ANSWERS: readonly Seed[] = [
   ...batches.flatMap((batch, step) => [
     seed('/v1/cross-entropy', batch),
     seed('/v1/diagnose', batch),
@@ -137,3 +130,21 @@ export const CORPUS: readonly Seed[] = [
     })),
   ),
 ];
+
+/** All of them, with a request to merge what the service answers. @param headers such as a key */
+export async function readCorpus(client: Client, headers: Readonly<Record<string, string>> = {}): Promise<Seed[]> {
+  const answers = await Promise.all(SHARDS.map((shard) => client.send(requestOf(shard, 0, headers))));
+  const partials = answers.map(({ body }) => JSON.parse(body.toString()) as unknown);
+  const merge = { partials, options: { reduction: 'sum' } };
+  return [...WITHOUT_ANSWERS, { method: 'POST', path: '/v1/cross-entropy/combine', fields: merge, writers: free }];
+}
+
+/** @param writer its index */
+export function requestOf(
+  { method, path, fields, writers }: Seed,
+  writer: number,
+  headers: Readonly<Record<string, string>> = {},
+): HttpRequest {
+  const encoded = writers[writer]!(fields);
+  return { method, path, headers: { ...encoded.headers, ...headers }, body: encoded.body };
+}

@@ -48,11 +48,19 @@ function validValue(schema: Schema): fc.Arbitrary<unknown> {
     case 'boolean':
       return fc.boolean();
     case 'string':
-      return fc.constantFrom('', 'a', 'AAAA', 'AACAPwAAAEA=', 'a.safetensors', 'logits', '0', '17');
+      return textOf(schema);
     case undefined:
     default:
       return fc.oneof(fc.integer({ min: 0, max: 3 }), fc.array(fc.integer({ min: 0, max: 3 }), { maxLength: 3 }));
   }
+}
+
+const TEXTS = ['', 'a', 'AAAA', 'AACAPwAAAEA=', 'a.safetensors', 'logits', '0', '17'];
+
+function textOf({ pattern }: Schema): fc.Arbitrary<string> {
+  if (pattern === undefined) return fc.constantFrom(...TEXTS);
+  const expected = new RegExp(pattern);
+  return fc.oneof(fc.stringMatching(expected), fc.constantFrom(...TEXTS.filter((text) => expected.test(text))));
 }
 
 function integerOf({ minimum = 0, maximum = 2 ** 53 - 1 }: Schema): fc.Arbitrary<number> {

@@ -12,6 +12,8 @@ import { SCOPES } from '../../src/keys/scopes.ts';
 import { faultOf } from './answers.ts';
 import { RUN, SEQUENCES, WITHIN_MS } from './budget.ts';
 import type { Operation } from '../openapi-document.ts';
+import { readCorpus } from './corpus.ts';
+import type { Seed } from './corpus.ts';
 import { saveRequest } from './reproduction.ts';
 import { sequencesOf } from './sequences.ts';
 import type { OperationRequest } from './sequences.ts';
@@ -33,19 +35,21 @@ function createKeys(): { file: string; authorizations: string[] } {
   return { file, authorizations: [...keys.map((key) => `Bearer ${key}`), 'Bearer wrong', 'Basic eDp5', ''] };
 }
 
-const { file, authorizations } = createKeys();
+const keys = createKeys();
 
 describe.each([
-  { which: 'without keys', environment: {}, keys: [''] },
-  { which: 'with keys', environment: { LOSSMETER_API_KEYS_FILE: file }, keys: authorizations },
-])('$which', ({ environment, keys }) => {
+  { which: 'without keys', environment: {}, authorizations: [''] },
+  { which: 'with keys', environment: { LOSSMETER_API_KEYS_FILE: keys.file }, authorizations: keys.authorizations },
+])('$which', ({ environment, authorizations }) => {
   let service: WatchedService;
   let client: Client;
+  let corpus: Seed[];
   let tried = 0;
 
   beforeAll(async () => {
     service = await WatchedService.start({ environment });
     client = new Client(service.port);
+    corpus = await readCorpus(client, { authorization: authorizations[0]! });
   });
 
   afterAll(async () => {
@@ -55,7 +59,7 @@ describe.each([
 
   test(`${SEQUENCES} sequences of requests are answered as the document says`, { timeout: WITHIN_MS }, async () => {
     await fc.assert(
-      fc.asyncProperty(sequencesOf(keys), async (sequence) => {
+      fc.asyncProperty(sequencesOf({ authorizations, corpus }), async (sequence) => {
         tried++;
         for (const requested of sequence) expect(await findFault(requested)).toBeUndefined();
       }),

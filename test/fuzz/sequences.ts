@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { Packr } from 'msgpackr';
 import type { HttpRequest } from '../http-client.ts';
-import { CORPUS } from './corpus.ts';
+import type { Seed } from './corpus.ts';
 import { readOperations } from '../openapi-document.ts';
 import type { Operation, Parameter } from '../openapi-document.ts';
 import { garbage, valueOf } from './schema-values.ts';
@@ -18,20 +18,37 @@ const LONGEST = 12;
 
 const packr = new Packr({ useRecords: false, variableMapSize: true });
 
-/** @param keys values of `Authorization` */
-export function sequencesOf(keys: readonly string[]): fc.Arbitrary<OperationRequest[]> {
-  const operations = readOperations();
-  const authorization = fc.constantFrom(...keys.map((key) => ({ authorization: key })), {});
-  const request = fc.oneof(...operations.map((operation) => requestOf(operation, authorization)));
-  return fc.array(request, { minLength: 1, maxLength: LONGEST });
+interface Vocabulary {
+  /** Values of `Authorization`. */
+  readonly authorizations: readonly string[];
+  /** Requests whose bodies are valid. */
+  readonly corpus: readonly Seed[];
+}
+
+/** Operations in which nothing varies are rarer. */
+const WEIGHT = 8;
+
+export function sequencesOf({ authorizations, corpus }: Vocabulary): fc.Arbitrary<OperationRequest[]> {
+  const authorization = fc.constantFrom(...authorizations.map((value) => ({ authorization: value })), {});
+  const requests = readOperations().map((operation) => ({
+    weight: operation.parameters.length > 0 || Object.keys(operation.bodies).length > 0 ? WEIGHT : 1,
+    arbitrary: requestOf(operation, { authorization, corpus }),
+  }));
+  return fc.array(fc.oneof(...requests), { minLength: 1, maxLength: LONGEST });
 }
 
 function requestOf(
   operation: Operation,
-  authorization: fc.Arbitrary<Record<string, string>>,
+  { authorization, corpus }: { authorization: fc.Arbitrary<Record<string, string>>; corpus: readonly Seed[] },
 ): fc.Arbitrary<OperationRequest> {
   return fc
-    .record({ path: pathOf(operation), query: queryOf(operation), body: bodyOf(operation), authorization, accept })
+    .record({
+      path: pathOf(operation),
+      query: queryOf(operation),
+      body: bodyOf(operation, corpus),
+      authorization,
+      accept,
+    })
     .map(({ path, query, body, authorization, accept }) => ({
       operation,
       // The document is too long for a counterexample.
@@ -91,14 +108,14 @@ interface Body {
 }
 
 /** Half of the bodies are made from the schema, half are valid. */
-function bodyOf({ method, path, bodies }: Operation): fc.Arbitrary<Body | undefined> {
+function bodyOf({ method, path, bodies }: Operation, corpus: readonly Seed[]): fc.Arbitrary<Body | undefined> {
   const mediaTypes = Object.entries(bodies);
   if (mediaTypes.length === 0) return fc.constant(undefined);
   const made = mediaTypes.map(([mediaType, schema]) =>
     valueOf(schema).map((value) => ({ headers: { 'content-type': mediaType }, bytes: write(mediaType, value) })),
   );
   const pattern = new RegExp(`^${path.replaceAll(/\{\w+\}/g, '[^/]+')}(?:[?]|$)`);
-  const seeds = CORPUS.filter((seed) => seed.method === method && pattern.test(seed.path));
+  const seeds = corpus.filter((seed) => seed.method === method && pattern.test(seed.path));
   const valid = seeds.flatMap(({ writers, fields }) =>
     writers.map((writer) => {
       const { headers, body } = writer(fields);
