@@ -1,4 +1,5 @@
 /** Merging the shards of a vocabulary. */
+import { Unpackr } from 'msgpackr';
 import type { Client } from '../../http-client.ts';
 import { WRITERS } from '../../request-bodies.ts';
 import { float32, int32 } from './batches.ts';
@@ -8,6 +9,8 @@ import type { ComplexityCase } from './case.ts';
 const COMBINE = 'POST /v1/cross-entropy/combine';
 const SHARD = 'POST /v1/cross-entropy/partials';
 
+const unpackr = new Unpackr({ useRecords: false, mapsAsObjects: true });
+
 /** Classes of a shard. */
 const WIDTH = 8;
 
@@ -16,21 +19,28 @@ interface Shards {
   readonly rows: number;
 }
 
-/** Answers of all shards of a batch, in JSON. */
-async function evaluateShards(client: Client, { shards, rows }: Shards): Promise<object[]> {
+/** Formats in which partials can be sent back, with how an answer of theirs is read. */
+const FORMATS = {
+  json: { accept: 'application/json', read: (body: Buffer) => JSON.parse(body.toString()) as object },
+  msgpack: { accept: 'application/vnd.msgpack', read: (body: Buffer) => unpackr.unpack(body) as object },
+} as const;
+
+type FormatName = keyof typeof FORMATS;
+
+/** Answers of all shards of a batch. */
+async function evaluateShards(client: Client, { shards, rows }: Shards, format: FormatName): Promise<object[]> {
+  const { accept, read } = FORMATS[format];
   const partials: object[] = [];
   const label = int32([rows], (row) => row % WIDTH);
   for (let shard = 0; shard < shards; shard++) {
     const options = { outputs: ['lse', 'predictions'] };
     const vocabulary = { vocab_start: shard * WIDTH, vocab_size: shards * WIDTH };
     const body = WRITERS.msgpack({ ...vocabulary, options, label, logits: float32([rows, WIDTH]) });
-    const answer = await client.send(httpRequest(SHARD, { body }));
-    partials.push(JSON.parse(answer.body.toString()) as object);
+    const answer = await client.send(httpRequest(SHARD, { headers: { accept }, body }));
+    partials.push(read(answer.body));
   }
   return partials;
 }
-
-const WRITERS_OF_MAPS = ['json', 'msgpack'] as const;
 
 /** Requests to merge what was evaluated before. */
 function merging(
@@ -45,13 +55,13 @@ function merging(
     answers?: readonly number[];
   },
 ): ComplexityCase[] {
-  return WRITERS_OF_MAPS.map((writer) => {
+  return (['json', 'msgpack'] as const).map((writer) => {
     let partials: object[] = [];
     return {
       name: `${name}, as ${writer}`,
       ...{ operation: COMBINE, answers },
       prepare: async (client, size) => {
-        partials = await evaluateShards(client, sizeOf(size));
+        partials = await evaluateShards(client, sizeOf(size), writer);
       },
       request: (size) => ({ body: WRITERS[writer]({ ...change(partials, size) }) }),
     };
