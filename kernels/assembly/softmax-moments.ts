@@ -75,17 +75,26 @@ let allMagnitudes: f64 = 0;
 let allSquares: f64 = 0;
 
 function readWeights(weights: usize, classes: u32): void {
-  heaviest = 0;
-  for (let c: usize = 0; c < <usize>classes; c++) heaviest = max(heaviest, abs(load<f64>(weights + (c << 3))));
+  heaviest = greatestMagnitude(weights, classes);
   startSums();
-  addWeights(weights, classes);
+  addWeights(weights, classes, heaviest);
   allSum = totalOf(0);
   allMagnitudes = totalOf(1);
   allSquares = totalOf(2);
 }
 
-/** Sums over two spans: by subtraction of the class between them, unless it has most of the sums. */
+function greatestMagnitude(weights: usize, n: u32): f64 {
+  let greatest: f64 = 0;
+  for (let c: usize = 0; c < <usize>n; c++) greatest = max(greatest, abs(load<f64>(weights + (c << 3))));
+  return greatest;
+}
+
+/**
+ * Sums over two spans: by subtraction of the class between them, unless it has most of the sums. Then they are made anew,
+ * relative to the heaviest of the spans: beside the class between them all squares may be 0.
+ */
 function weighOthers(weights: usize, before: u32, weightsAfter: usize, after: u32): void {
+  let unit = heaviest;
   let sum = allSum;
   let magnitudes = allMagnitudes;
   let squares = allSquares;
@@ -95,23 +104,25 @@ function weighOthers(weights: usize, before: u32, weightsAfter: usize, after: u3
     magnitudes -= abs(own);
     squares -= own * own;
     if (!(2 * magnitudes >= allMagnitudes && 2 * squares >= allSquares)) {
+      unit = max(greatestMagnitude(weights, before), greatestMagnitude(weightsAfter, after));
       startSums();
-      addWeights(weights, before);
-      addWeights(weightsAfter, after);
+      addWeights(weights, before, unit);
+      addWeights(weightsAfter, after, unit);
       sum = totalOf(0);
       magnitudes = totalOf(1);
       squares = totalOf(2);
     }
   }
-  // Where negative weights cancel the others, there is no slope.
-  slopeOfWeights = sum > 0 && 2 * sum >= magnitudes ? 1 / sum / heaviest : 0;
-  normOfWeights = heaviest * Math.sqrt(squares);
+  // Where negative weights cancel the others, there is no slope; nor where it would leave the range of float64.
+  const slope = 1 / sum / unit;
+  slopeOfWeights = sum > 0 && 2 * sum >= magnitudes && isFinite(slope) ? slope : 0;
+  normOfWeights = unit * Math.sqrt(squares);
 }
 
-/** Adds Σ r, Σ |r| and Σ r² with r = w / heaviest. */
-function addWeights(p: usize, n: u32): void {
-  if (heaviest == 0) return;
-  const divisor = f64x2.splat(heaviest);
+/** Adds Σ r, Σ |r| and Σ r² with r = w / unit. */
+function addWeights(p: usize, n: u32, unit: f64): void {
+  if (unit == 0) return;
+  const divisor = f64x2.splat(unit);
   while (n > 0) {
     const length = min(n, TILE_F64);
     let sums = f64x2.splat(0);
@@ -124,7 +135,7 @@ function addWeights(p: usize, n: u32): void {
       magnitudes = f64x2.add(magnitudes, f64x2.abs(ratio));
       squares = maddF64(ratio, ratio, squares);
     }
-    const last: f64 = length & 1 ? load<f64>(p) / heaviest : 0;
+    const last: f64 = length & 1 ? load<f64>(p) / unit : 0;
     if (length & 1) p += 8;
     addTo(0, horizontalSum(sums) + last);
     addTo(1, horizontalSum(magnitudes) + abs(last));

@@ -184,6 +184,24 @@ describe.each(['strict', 'relaxed'] as const)('the %s kernels', (kernel) => {
     expect(Math.abs(normOf(await post({ partials }, '/combine')) / whole - 1)).toBeLessThan(1e-5);
   });
 
+  test('keep the norm over shards where the label outweighs the other classes of its shard by 190 orders', async () => {
+    const logits = [-2, -3, -1e20, 6];
+    const options = { ...differentiated, reduction: 'sum', label_smoothing: 0.5, outputs: [] };
+    const weight = [1e-4, 1e-40, 2.75e95, 6e-94];
+    const cut = (start: number, end: number): object => ({
+      ...{ vocab_start: start, vocab_size: 4, label: [2], options },
+      logits: tensor('float32', [logits.slice(start, end)]),
+      weight: { ...tensor('float64', [weight.slice(start, end)]), shape: [end - start] },
+    });
+    const partials = await Promise.all(
+      [cut(0, 2), cut(2, 4)].map(async (request) => (await post(request, '/partials')).body),
+    );
+    const s = 1 / (1 + Math.exp(-8) + Math.exp(-9));
+    const a = 2.75e95 * (0.5 + 0.5 / 4);
+    const wanted = a * Math.hypot(1, s, s * Math.exp(-8), s * Math.exp(-9));
+    expect(Math.abs(normOf(await post({ partials }, '/combine')) / wanted - 1)).toBeLessThan(2e-6);
+  });
+
   test.each([
     ['four combined shards', 4],
     ['the shards of model_parallel', 1],
