@@ -39,7 +39,10 @@ export async function pickSteps(
   const sampler = new Sampler(statements, run, range);
   const picked = new Set([some[0]![0], sampler.last()]);
   const left = maxPoints - picked.size;
-  const [finite, nonFinite] = [sampler.count(FINITE), sampler.count(NON_FINITE)];
+  const nonFinite = await sampler.count(NON_FINITE);
+  // Where all steps are wanted and all are finite, the run knows their number.
+  const known = nonFinite === 0 ? sampler.stepsOfWhole() : undefined;
+  const finite = known ?? (await sampler.count(FINITE));
   const share = Math.min(nonFinite, Math.max(1, Math.floor(left / 2), left - finite));
   for (const step of await sampler.ends(nonFinite, share)) picked.add(step);
   for (const step of await sampler.extremes(finite, Math.floor((left - share) / 2))) picked.add(step);
@@ -63,8 +66,20 @@ class Sampler {
     return this.#row(sql, this.#range.from, this.#range.to)[0]!;
   }
 
-  count(kind: Kind): number {
-    return this.#row(`SELECT count(*) FROM ${kind}`, this.#range.from, this.#range.to)[0]!;
+  /** Number of steps of the run; undefined where the range leaves out some. */
+  stepsOfWhole(): number | undefined {
+    const sql = `SELECT steps FROM runs WHERE id = ?
+      AND (SELECT min(step) FROM steps WHERE run = runs.id) >= ? AND (SELECT max(step) FROM steps WHERE run = runs.id) <= ?`;
+    return this.#row(sql, this.#range.from, this.#range.to)[0] ?? undefined;
+  }
+
+  async count(kind: Kind): Promise<number> {
+    for await (const pieces of this.#groups(kind, Infinity)) {
+      const { first, last } = pieces.at(-1)!;
+      const rest = this.#row(`SELECT count(*) FROM ${kind}`, first, last)[0]!;
+      return (pieces.length - 1) * STEPS_AT_ONCE + rest;
+    }
+    return 0;
   }
 
   /** The first and the last step of groups of equally many non-finite steps. */

@@ -23,7 +23,9 @@ async function withSteps<T>(steps: readonly Step[], use: (store: SqliteStore) =>
   const path = join(folder, `${Math.random()}.db`);
   await new SqliteStore(path).close();
   const database = new DatabaseSync(path);
-  database.exec("BEGIN; INSERT INTO runs (name, created_at, updated_at, ranks) VALUES ('r', 0, 0, 1)");
+  database.exec(
+    `BEGIN; INSERT INTO runs (name, created_at, updated_at, ranks, steps) VALUES ('r', 0, 0, 1, ${steps.length})`,
+  );
   const insert = database.prepare(
     "INSERT INTO steps VALUES (1, ?, 0, x'', x'', ?, 1, ?, 1, NULL, NULL, ?, ?, '[]', NULL, NULL, NULL, 0, ?)",
   );
