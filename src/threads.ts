@@ -1,6 +1,7 @@
 import { Piscina } from 'piscina';
 import { LossmeterError } from './errors.ts';
 import type { ErrorCode, ErrorPlace } from './errors.ts';
+import { replaceLostThreads } from './lost-threads.ts';
 import { TaskQueue } from './task-queue.ts';
 
 /** A thread that had nothing to do for so long ends, in milliseconds: it may have grown. */
@@ -59,6 +60,7 @@ export class Threads<Task, R> {
         const detail = `the values of ${what} take more than the ${maxHeapMegabytes} MB of a thread; send tensors as {dtype, shape, data} with data as bytes, or in base64`;
         throw new LossmeterError('body_too_large', detail, [], { cause });
       }
+      if (isLost(cause)) throw new LossmeterError('worker_lost', `the thread that read ${what} ended`, [], { cause });
       throw new LossmeterError('internal', `the thread that read ${what} failed`, [], { cause });
     }
     if ('value' in reply) return reply.value;
@@ -83,6 +85,8 @@ export class Threads<Task, R> {
     });
     // An idle thread that fails would end the process if nobody listened.
     piscina.on('error', () => undefined);
+    // No task: the thread fails at it, and is there for those that wait.
+    replaceLostThreads(piscina, () => piscina.run(undefined as Task));
     return piscina;
   }
 }
@@ -96,6 +100,11 @@ export function replyTo<R>(work: () => R): ThreadReply<R> {
     const { code, message, places, extensions } = error;
     return { refusal: { code, detail: message, places, extensions } };
   }
+}
+
+/** The thread ended, as Piscina says it. */
+function isLost(cause: unknown): boolean {
+  return /^worker exited with code/.test((cause as Error).message);
 }
 
 /** The heap of the thread is full, or a buffer could not be allocated. */

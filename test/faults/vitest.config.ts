@@ -9,6 +9,8 @@ export default defineConfig({
     include: ['test/faults/**/*.fault.ts'],
     testTimeout: 120_000,
     hookTimeout: 30_000,
+    // They wait for the service most of the time.
+    maxWorkers: 2,
     reporters: ['default', ['junit', { outputFile: 'test-results/faults.xml' }]],
   },
 });

@@ -2,6 +2,7 @@ import { extname } from 'node:path';
 import type { Worker } from 'node:worker_threads';
 import { Piscina } from 'piscina';
 import { LossmeterError } from '../../errors.ts';
+import { replaceLostThreads } from '../../lost-threads.ts';
 import { unpackFailure } from '../sqlite/failure.ts';
 import type { ArgumentsOf, Method, ReplyOf, StoreCall, StoreReply, StoreWorkerData } from './worker.ts';
 
@@ -11,13 +12,9 @@ const MAX_HEAP_MB = 256;
 /** Calls that the thread works on in turn: a long one waits between its pages. */
 const MOST_CALLS = 1024;
 
-/** Milliseconds from the loss of a thread until it is made sure that there is another. */
-const REPLACE_AFTER_MS = 100;
-
 /** A thread with a connection of its own to the database. A lost thread is replaced. */
 export class StoreThread {
   readonly #piscina: Piscina<StoreCall, StoreReply>;
-  #isClosing = false;
 
   constructor(workerData: StoreWorkerData) {
     this.#piscina = new Piscina({
@@ -31,7 +28,7 @@ export class StoreThread {
     });
     // An idle thread that fails reports it here; without a listener the event ends the process.
     this.#piscina.on('error', () => undefined);
-    this.#piscina.on('workerDestroy', () => setTimeout(() => this.#replaceLost(), REPLACE_AFTER_MS).unref());
+    replaceLostThreads(this.#piscina, () => this.open());
   }
 
   /** The thread: none while it is replaced. */
@@ -60,16 +57,7 @@ export class StoreThread {
   /** Waits for pending calls, then closes the database and ends the thread. */
   async close(): Promise<void> {
     await this.closeDatabase().catch(() => undefined);
-    this.#isClosing = true;
     await this.#piscina.close();
-  }
-
-  /**
-   * Once a thread was lost before it had begun, Piscina starts another one only with the next call, and those that wait
-   * would wait for that.
-   */
-  #replaceLost(): void {
-    if (!this.#isClosing && this.#piscina.threads.length === 0) this.open().catch(() => undefined);
   }
 
   async #run(call: StoreCall): Promise<unknown> {
