@@ -119,13 +119,13 @@ function propertiesOf({ properties, patternProperties, additionalProperties }: S
 /** Longest text that no work can be made of. */
 const SHORT_TEXT = 1024;
 
-/** A pattern of some characters, and then a counted number of others. */
-const COUNTED_PATTERN = /^\^(?:\[[^\]]+\]|\\d)(?:\[[^\]]+\])?\{\d+,\d+\}\$$/;
+const CHARACTER_CLASS = /\[[^\]]+\]/g;
+const ENDLESS_QUANTIFIER = /[*+]|\{\d+,\}/;
 
 function isShort({ maxLength, pattern }: Schema): boolean {
-  return (
-    (maxLength !== undefined && maxLength <= SHORT_TEXT) || (pattern !== undefined && COUNTED_PATTERN.test(pattern))
-  );
+  if (maxLength !== undefined) return maxLength <= SHORT_TEXT;
+  if (pattern === undefined || !/^\^.*\$$/.test(pattern)) return false;
+  return !ENDLESS_QUANTIFIER.test(pattern.replaceAll(CHARACTER_CLASS, '.'));
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

@@ -82,7 +82,7 @@ const ofHistories = HISTORIES.flatMap((history) => [
 const GET_STEP = 'GET /v1/runs/{run}/steps/{step}';
 
 const ofSteps: ComplexityCase[] = [
-  reads(GET_STEP, NAN_BATCHES, { params: { step: 0 } }),
+  reads(GET_STEP, NAN_BATCHES, { params: { step: 0 }, query: (size) => ({ limit: size * BATCHES }) }),
   {
     name: 'ranks that have not reported',
     operation: GET_STEP,
