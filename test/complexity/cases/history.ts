@@ -6,8 +6,8 @@ import type { ComplexityCase } from './case.ts';
 import { once, recordNanBatches, recordSteps } from './recordings.ts';
 
 const STEPS = 500;
-/** Steps of the run of which a part is read. */
-const LONG = 20_000;
+/** Steps of the runs of which a part is read. */
+const LONG = { finite: 6000, NaN: 12_000 };
 const BATCHES = 20;
 const RUNS = 25;
 
@@ -20,6 +20,12 @@ interface History {
 const FINITE: History = {
   what: 'steps',
   record: (client, run, size) => recordSteps(client, run, { steps: size * STEPS }),
+};
+
+/** Fewer, for each is recorded anew. */
+const FEW_STEPS: History = {
+  what: 'steps',
+  record: (client, run, size) => recordSteps(client, run, { steps: size * 200 }),
 };
 
 const NAN_BATCHES: History = {
@@ -58,9 +64,10 @@ const ofCurves = (['finite', 'NaN'] as const).flatMap((what) =>
     name: `${what} steps, ${name}`,
     operation: 'GET /v1/runs/{run}/steps',
     answers: [200],
-    prepare: (client) => once(client, what, () => recordSteps(client, what, { steps: LONG, nan: what === 'NaN' })),
+    prepare: (client) =>
+      once(client, what, () => recordSteps(client, what, { steps: LONG[what], nan: what === 'NaN' })),
     request: (size) => {
-      const steps = (size / SIZES.at(-1)!) * LONG;
+      const steps = (size / SIZES.at(-1)!) * LONG[what];
       return { params: { run: what }, query: { to: steps - 1, ...query(steps) } };
     },
   })),
@@ -117,7 +124,7 @@ const runs: ComplexityCase = {
 let deletions = 0;
 
 /** Each deletion has a run of its own. */
-const remove = [FINITE, NAN_BATCHES].map(({ what, record }): ComplexityCase => ({
+const remove = [FEW_STEPS, NAN_BATCHES].map(({ what, record }): ComplexityCase => ({
   name: what,
   operation: 'DELETE /v1/runs/{run}',
   answers: [204],
