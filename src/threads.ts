@@ -104,7 +104,7 @@ export function replyTo<R>(work: () => R): ThreadReply<R> {
 
 /** The thread ended, as Piscina says it. */
 function isLost(cause: unknown): boolean {
-  return /^worker exited with code/.test((cause as Error).message);
+  return (cause as Error).message.startsWith('worker exited with code');
 }
 
 /** The heap of the thread is full, or a buffer could not be allocated. */
