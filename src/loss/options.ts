@@ -152,6 +152,7 @@ export const Options = Type.Object(
     ),
     outputs: Type.Array(Type.Enum([...OUTPUTS]), {
       default: [],
+      maxItems: OUTPUTS.length,
       uniqueItems: true,
       description:
         'Tensors to return; but for `gradient` they have an entry per row, shaped like class indices. `per_token_loss`: m·(ℓ + λ·lse²), 0 for rows that are not counted. `lse`: log Σ exp x. `gradient`: ∂loss/∂logits, shaped like `logits`, in the dtype of `gradient_dtype`; of N + Z where there is no `loss`. It is (m/D)·[(1−ε)·w_y·(s_c − 1[c=y]) + (ε/C)·(W·s_c − w_c)] + (m/D_z)·2λ·lse·s_c, with s = softmax(x), for class probabilities (m/D)·[s_c·Σ_k w_k·p′_k − w_c·p′_c] + the same last term, with the denominators of `semantics`; times 1 − tanh² for `softcap` and times `logit_scale`; 0 for rows that are not counted and for invalid labels under `zero_loss`. `predictions`: index of the maximum, the lowest on ties. `target_rank`: number of classes that come before the label (the most probable class, the first of equals) when sorted by value, then by index, −1 for rows that are not counted, whose label is invalid or whose label has the logit NaN. `entropy`: −Σ s·log s of the softmax, in nats. Losses, lse and entropy are float64, predictions and ranks int32.',
@@ -159,6 +160,7 @@ export const Options = Type.Object(
     }),
     metrics: Type.Array(Type.Enum([...METRICS]), {
       default: [],
+      maxItems: METRICS.length,
       uniqueItems: true,
       description:
         'Metrics to compute beside perplexity and bits_per_token: means over counted rows, weighted by the mask. `accuracy`: target_rank = 0. `top5_accuracy`: target_rank < min(5, C). `mean_entropy`: of `entropy`. `ece`: the expected calibration error, Σ_b |Σ m·(hit − confidence)| / Σ m over 15 bins b of equal width of the confidence max s, (0, 1].',
@@ -233,7 +235,16 @@ function requireOptions(given: object): void {
 }
 
 function isValid(name: string, value: unknown): boolean {
-  return Object.hasOwn(properties, name) && Value.Check(properties[name]!, value);
+  return Object.hasOwn(properties, name) && admits(properties[name]!, value);
+}
+
+/** Checks the length of a list before its entries, each of which would be compared with all others. */
+function admits(schema: TSchema, value: unknown): boolean {
+  return (!Array.isArray(value) || value.length <= mostItems(schema)) && Value.Check(schema, value);
+}
+
+function mostItems({ maxItems, anyOf = [] }: { maxItems?: number; anyOf?: TSchema[] } & TSchema): number {
+  return maxItems ?? Math.max(0, ...anyOf.map(mostItems));
 }
 
 /** The first option in which two evaluations differ, and what it is in each, as text. */
@@ -276,7 +287,7 @@ function optionFault(name: string, value: unknown): ErrorPlace | undefined {
   if (schema === undefined) {
     return { pointer, detail: `unknown option ${showValue(name)}${hintFor(name, OPTION_NAMES, SYNONYMS)}` };
   }
-  if (Value.Check(schema, value)) return undefined;
+  if (admits(schema, value)) return undefined;
   const { properties: members } = schema as { properties?: Readonly<Record<string, TSchema>> };
   if (members !== undefined && typeof value === 'object' && value !== null) {
     const unknown = Object.keys(value).find((key) => !Object.hasOwn(members, key));
