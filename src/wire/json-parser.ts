@@ -3,11 +3,14 @@ import { runInTurns } from '../steps.ts';
 import { Threads } from '../threads.ts';
 import { ownBytes } from './held-bytes.ts';
 import type { HeldBytesAccount } from './held-bytes.ts';
-import { MAX_INLINE_BYTES, neededBytes, parseJson } from './json-text.ts';
+import { MAX_INLINE_BYTES, neededBytes, parseModest, requireModest } from './json-text.ts';
 import type { JsonTask, ReadJson } from './json-worker.ts';
 
 /** Bound on the values of a text apart from tensors, whose bytes are on the account. */
 const MAX_HEAP_MB = 1024;
+
+/** Keys of a text that is parsed where it is: an object of many takes a microsecond for each. */
+const MAX_INLINE_KEYS = 2 ** 12;
 
 /** Texts that are read at a time: each may take a second. */
 const MAX_THREADS = 2;
@@ -34,7 +37,9 @@ export class JsonParser {
    * @throws LossmeterError malformed_body, and what is wrong with the tensors of a large text
    */
   async parse(text: Uint8Array, account: HeldBytesAccount): Promise<unknown> {
-    if (text.byteLength <= MAX_INLINE_BYTES) return parseJson(text, this.#maxDepth);
+    if (text.byteLength <= MAX_INLINE_BYTES && requireModest(text, this.#maxDepth) <= MAX_INLINE_KEYS) {
+      return parseModest(text, this.#maxDepth);
+    }
     const needed = await runInTurns(neededBytes(text));
     account.take(needed, 'the values of the JSON body', 'send tensors as bytes, in MessagePack or safetensors');
     const own = ownBytes(text);

@@ -26,11 +26,16 @@ export const MAX_INLINE_BYTES = 256 * 1024;
  */
 export function parseJson(bytes: Uint8Array, maxDepth: number): unknown {
   requireModest(bytes, maxDepth);
+  return parseModest(bytes, maxDepth);
+}
+
+/** The same of a text that requireModest has looked at. */
+export function parseModest(bytes: Uint8Array, maxDepth: number): unknown {
   try {
     return JSON.parse(new TextDecoder().decode(bytes));
   } catch (cause) {
     try {
-      return new JsonScanner(bytes, maxDepth).scan();
+      return new JsonScanner(bytes, maxDepth, readingOfSmall).scan();
     } catch {
       throw malformed(`is not JSON: ${(cause as SyntaxError).message}`, cause);
     }
@@ -64,6 +69,11 @@ export function* neededBytes(text: Uint8Array): Steps<number> {
   return 2 * BYTES_PER_NUMBER * commas + 2 * Math.max(0, text.byteLength - 2 * commas);
 }
 
+/** Tensors are read as numbers, anything else as it is. */
+function readingOfSmall(key: string, depth: number): Reading {
+  return depth > 1 ? readingOf(key, depth) : TENSOR_FIELDS.has(key) ? 'numbers' : 'value';
+}
+
 /** Tensors are read as numbers; a field that no request has is passed over, and refused by its name. */
 function readingOf(key: string, depth: number): Reading {
   if (depth > 1) return key === 'data' ? 'numbers' : 'value';
@@ -71,10 +81,15 @@ function readingOf(key: string, depth: number): Reading {
   return FIELDS.has(key) ? 'value' : 'skip';
 }
 
-const [QUOTE, BACKSLASH, OPEN_ARRAY, CLOSE_ARRAY, OPEN_OBJECT, CLOSE_OBJECT] = Buffer.from('"\\[]{}');
+const [QUOTE, BACKSLASH, COLON, OPEN_ARRAY, CLOSE_ARRAY, OPEN_OBJECT, CLOSE_OBJECT] = Buffer.from('"\\:[]{}');
 
-/** Counts brackets outside of strings, before anything is made of the text. */
-function requireModest(bytes: Uint8Array, maxDepth: number): void {
+/**
+ * Counts brackets and keys outside of strings, before anything is made of the text.
+ * @returns keys of its objects
+ * @throws LossmeterError malformed_body
+ */
+export function requireModest(bytes: Uint8Array, maxDepth: number): number {
+  let keys = 0;
   let depth = 0;
   let containers = 0;
   let isInString = false;
@@ -88,8 +103,11 @@ function requireModest(bytes: Uint8Array, maxDepth: number): void {
       if (++containers > MAX_CONTAINERS) throw tooManyContainers();
     } else if (byte === CLOSE_ARRAY || byte === CLOSE_OBJECT) {
       depth--;
+    } else if (byte === COLON) {
+      keys++;
     }
   }
+  return keys;
 }
 
 /** Fields that hold a tensor, which may be a nested array by itself. */

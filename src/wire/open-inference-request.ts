@@ -4,6 +4,7 @@ import { pointerTo, showValue, suggestName } from '../suggestion.ts';
 import { DTYPES, FLOAT_DTYPES } from '../tensor/dtype.ts';
 import type { DType } from '../tensor/dtype.ts';
 import type { Shape } from '../tensor/shape.ts';
+import { NumberArray } from './number-array.ts';
 import { requireDatatype } from './open-inference-datatype.ts';
 import { SYNONYMS, missingField } from './request.ts';
 import { requireByteLength, requireShape } from './tensor-value.ts';
@@ -139,7 +140,7 @@ function readInput(value: unknown, index: number): InferenceInput {
   const { data = null } = input;
   if (size === null) {
     // Bytes: JSON has none, so a worker has read them.
-    if (!Array.isArray(data) && !(data instanceof Uint8Array)) {
+    if (!Array.isArray(data) && !(data instanceof Uint8Array) && !(data instanceof NumberArray)) {
       const detail = `the input ${name} has no data: expected a list "data" or "parameters": {"binary_data_size"}`;
       throw refuse('invalid_tensor', `/inputs/${name}`, detail);
     }
