@@ -218,7 +218,9 @@ export function mergeGradientNorms(
     const unit = powerOfTwo(size);
     const a = (t[row]! + others) / unit;
     const ofShards = partials.map((partial, k) => {
-      const share = Math.exp(-sharded.growth(row, k)) * shareOfOthers(partial, y, row);
+      const ofRow = Math.exp(-sharded.growth(row, k));
+      // A shard that is −Inf throughout has no softmax of its own.
+      const share = ofRow === 0 ? 0 : ofRow * shareOfOthers(partial, y, row);
       return normOfShard(partial.columns, row, share === 0 ? 0 : a * share, b[row]! / unit);
     });
     const w = classWeights?.[y] ?? 1;

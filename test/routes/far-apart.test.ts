@@ -202,6 +202,22 @@ describe.each(['strict', 'relaxed'] as const)('the %s kernels', (kernel) => {
     expect(Math.abs(normOf(await post({ partials }, '/combine')) / wanted - 1)).toBeLessThan(2e-6);
   });
 
+  test('find the norm over shards where the label is in a shard of nothing but −Inf', async () => {
+    const options = { ...differentiated, outputs: [] };
+    const partials = await Promise.all(
+      [
+        [1, 1],
+        [-Infinity, -Infinity],
+      ].map(async (logits, k) => {
+        const request = { vocab_start: 2 * k, vocab_size: 4, label: [2], options, logits: tensor('float32', [logits]) };
+        return (await post(request, '/partials')).body;
+      }),
+    );
+    const answer = await post({ partials }, '/combine');
+    expect(answer.body.loss).toBe(Infinity);
+    expect(normOf(answer)).toBeCloseTo(Math.hypot(1, 0.5, 0.5), 12);
+  });
+
   test.each([
     ['four combined shards', 4],
     ['the shards of model_parallel', 1],
