@@ -1,4 +1,5 @@
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
+import { Turns } from '../evaluation/turns.ts';
 import type { Pages } from './answers.ts';
 import type { RunChanges } from './changes.ts';
 import { formatEvent } from './pages.ts';
@@ -24,6 +25,7 @@ export class RunEvents {
   readonly #store: RunStore;
   readonly #pages: Pages;
   readonly #changes: RunChanges;
+  readonly #turns = new Turns();
   readonly #shared = new Map<string, { run: string; answer: Promise<unknown> }>();
 
   constructor({ store, pages }: { store: RunStore; pages: Pages }, changes: RunChanges) {
@@ -64,8 +66,9 @@ export class RunEvents {
           if (page.text.length > 0) yield page.text;
           after = page.last ?? after;
           ({ isFull } = page);
-          // A shared page is there at once: other connections have their turn too.
+          // A shared page is there at once: of many streams some go on in each turn, and other connections have theirs.
           await nextTurn();
+          await this.#turns.take();
         }
         if (!(await changed.wait(HEARTBEAT_MS, signal))) yield ': nothing new\n\n';
         // More changes of a moment go along: a step changes with each of its ranks.
