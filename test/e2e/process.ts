@@ -47,7 +47,7 @@ export class ServiceProcess {
   /** Starts a service on a free port and waits until it listens. */
   static async start(environment: Record<string, string> = {}, options: SpawnOptions = {}): Promise<ServiceProcess> {
     const service = new ServiceProcess(environment, options);
-    const deadline = performance.now() + 20_000;
+    const deadline = performance.now() + 60_000;
     while (service.#url === '') {
       if (service.child.exitCode !== null || performance.now() > deadline) {
         // Its last words may still be in the pipes.

@@ -7,10 +7,8 @@ export default defineConfig({
   test: {
     ...base.test,
     include: ['test/faults/**/*.fault.ts'],
-    testTimeout: 120_000,
-    hookTimeout: 30_000,
-    // They wait for the service most of the time.
-    maxWorkers: 2,
+    testTimeout: 300_000,
+    hookTimeout: 60_000,
     reporters: ['default', ['junit', { outputFile: 'test-results/faults.xml' }]],
   },
 });
