@@ -19,6 +19,8 @@ export interface Expected {
 const ZERO = new Decimal(0);
 const ONE = new Decimal(1);
 const EPSILON = new Decimal(2).pow(-50);
+/** The least float64 above 0: products below it are rounded to it, or to 0. */
+const LEAST = new Decimal(2).pow(-1074);
 /** The least float64, some of them: what is smaller loses its digits. */
 const SUBNORMAL = new Decimal(2e-322);
 
@@ -113,7 +115,9 @@ function exactRow(logits: Float64Array, { softcap, logit_scale: scale = 1 }: Pre
     lse: top.plus(logS),
     others: s.map((value, c) => (c === first ? rest.div(S) : ONE.minus(value))),
     entropy: sum(s.map((value, c) => (value.isZero() ? ZERO : value.times(nll[c]!)))),
-    eta: transformed ? EPSILON.times(most(finite.map((value) => value.abs()))) : ZERO,
+    eta: transformed
+      ? EPSILON.times(most(finite.map((value) => value.abs()))).plus(LEAST.times((softcap ?? 0) + 1))
+      : ZERO,
   };
 }
 
