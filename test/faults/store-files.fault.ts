@@ -122,6 +122,25 @@ test('store file overwritten', async () => {
   }
 });
 
+test('store file overwritten, then stopped at once', async () => {
+  const fault = faultNamed('store file overwritten, then stopped at once');
+  const subject = await started();
+  const { store } = subject;
+  backUp(subject, `${store}.backup`);
+  const bytes = readFileSync(`${store}.backup`);
+  await subject.recordMany(5);
+  await sleep(20);
+  writeFileSync(store, bytes);
+  expect(await subject.end()).toBe(fault.exitCode);
+  expect(readFileSync(store).equals(bytes), 'the file was written').toBe(true);
+  for (const suffix of ['-wal', '-shm']) rmSync(store + suffix, { force: true });
+  subject.forget();
+  await subject.start();
+  await subject.expectRecovered();
+  const run = (await (await fetch(`${subject.service.url}/v1/runs/r/export?format=jsonl&of=steps`)).text()).split('\n');
+  expect(run.filter((line) => /"step":[0-9],/.test(line))).toHaveLength(10);
+});
+
 test('log overwritten', async () => {
   expect.hasAssertions();
   const fault = faultNamed('log overwritten');

@@ -1,8 +1,11 @@
 import { resultCodeOf } from './sqlite-error.ts';
 
 /** For a file that is not what it should be. */
-export const RESTORE =
+const RESTORE =
   'Restore the file from a backup and remove its -wal and -shm files, or move all three away to begin a new history';
+
+/** For a damaged file of a service that runs. */
+export const STOP_AND_RESTORE = `Stop the service. ${RESTORE}`;
 
 /** For a file that is not the one that was opened. */
 export const MOVE_BACK =

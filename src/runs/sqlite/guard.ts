@@ -2,6 +2,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import { LossmeterError } from '../../errors.ts';
 import { DatabaseFiles, LogLostError } from './integrity.ts';
 import { Reserve } from './reserve.ts';
+import type { SharedFacts } from './shared-facts.ts';
 import { isFull } from './sqlite-error.ts';
 
 /** Checks from one look at every checksum of the log to the next. */
@@ -35,9 +36,9 @@ export class WriteGuard {
   #checks = 0;
 
   /** @param path of the file of the database, which is in WAL mode and has read or written once */
-  constructor(database: DatabaseSync, path: string) {
+  constructor(database: DatabaseSync, path: string, facts: SharedFacts) {
     this.#database = database;
-    this.#files = new DatabaseFiles(database, path);
+    this.#files = new DatabaseFiles(database, path, facts);
     this.#reserve = new Reserve(path);
     this.#reserve.keep();
   }
@@ -45,6 +46,11 @@ export class WriteGuard {
   get state(): GuardState {
     if (this.#files.isDamaged) return 'damaged';
     return this.#isLogLost ? 'log_lost' : 'intact';
+  }
+
+  /** Compares the files with their last known state. */
+  verify(): void {
+    this.#watch(() => this.#files.verify());
   }
 
   /** Makes a change, which is in the files at their paths when this returns. @param transaction all of it, or nothing */

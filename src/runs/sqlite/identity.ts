@@ -1,23 +1,27 @@
 import { statSync } from 'node:fs';
-import { MOVE_BACK } from './advice.ts';
+import { MOVE_BACK, STOP_AND_RESTORE } from './advice.ts';
 import { OpenError } from './open-error.ts';
+import type { SharedFacts } from './shared-facts.ts';
 
 /**
- * Opens a file that was opened before, and no other: SQLite would make a file that is missing, and go on with one that is
- * new.
- * @param identity device and inode of the file, or zeros before it is first opened
+ * Opens the file that was opened first, and refuses any other: SQLite itself creates a missing file and accepts a new one.
+ * A damaged file is refused too: opening it could write to it.
  * @throws OpenError
  */
-export function openSameFile<T>(path: string, identity: BigInt64Array, open: () => T): T {
-  const [device, inode] = identity;
-  if (inode !== 0n) {
-    const found = statSync(path, { bigint: true, throwIfNoEntry: false });
-    if (found?.dev !== device || found?.ino !== inode)
-      throw new OpenError(path, `the file was moved, removed or replaced. ${MOVE_BACK}`);
+export function openSameFile<T>(path: string, facts: SharedFacts, open: () => T): T {
+  if (facts.damage !== undefined) throw new OpenError(path, `${facts.damage}. ${STOP_AND_RESTORE}`);
+  if (facts.identity !== undefined) {
+    if (!isSameFile(path, facts)) throw new OpenError(path, `the file was moved, removed or replaced. ${MOVE_BACK}`);
     return open();
   }
   const opened = open();
-  const { dev, ino } = statSync(path, { bigint: true });
-  identity.set([dev, ino]);
+  const { dev: device, ino: inode } = statSync(path, { bigint: true });
+  facts.identity = { device, inode };
   return opened;
+}
+
+/** Returns true when the path still names the file that was opened first. */
+export function isSameFile(path: string, { identity }: SharedFacts): boolean {
+  const found = statSync(path, { bigint: true, throwIfNoEntry: false });
+  return found !== undefined && found.dev === identity?.device && found.ino === identity.inode;
 }

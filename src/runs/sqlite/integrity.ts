@@ -1,10 +1,11 @@
 import { statSync, truncateSync } from 'node:fs';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { LossmeterError } from '../../errors.ts';
-import { MOVE_BACK, RESTORE } from './advice.ts';
+import { MOVE_BACK, STOP_AND_RESTORE } from './advice.ts';
 import { explain } from './explain.ts';
 import { isFull } from './sqlite-error.ts';
 import { LogFile } from './log-file.ts';
+import type { SharedFacts } from './shared-facts.ts';
 
 /** Least size of the index of a log. */
 const LEAST_INDEX_BYTES = 32_768;
@@ -52,15 +53,16 @@ export class DatabaseFiles {
   #indexBytes: number;
   #logModified: number;
   #logState: LogState & { salt: bigint | undefined };
-  #damage: string | undefined;
+  readonly #facts: SharedFacts;
   #isSealed = false;
 
   /**
    * @param database in WAL mode, which has read or written once
    * @param path of the database file
    */
-  constructor(database: DatabaseSync, path: string) {
+  constructor(database: DatabaseSync, path: string, facts: SharedFacts) {
     this.#database = database;
+    this.#facts = facts;
     this.#path = path;
     this.#state = database.prepare('PRAGMA wal_checkpoint(NOOP)');
     this.#log = new LogFile(`${path}-wal`);
@@ -76,7 +78,7 @@ export class DatabaseFiles {
 
   /** True once a file was overwritten: then nothing may be copied from the log any more, not at the end either. */
   get isDamaged(): boolean {
-    return this.#damage !== undefined;
+    return this.#facts.damage !== undefined;
   }
 
   /**
@@ -106,7 +108,7 @@ export class DatabaseFiles {
 
   /** Refuses all changes from now on, as for a file that was overwritten. @param found what is wrong */
   condemn(found: string): void {
-    this.#damage ??= damageOf(found);
+    this.#facts.keepDamage(found);
   }
 
   /** Copies the log into the file where it has grown long. One that cannot be copied stays, and grows. */
@@ -121,10 +123,18 @@ export class DatabaseFiles {
   }
 
   /**
-   * Copies a log that has lost its name into the database file, which then has all that was committed.
-   * @throws LossmeterError store_unavailable when another process keeps it from that
+   * Copies a log that has lost its name into the database file, which then has all that was committed. A file that was
+   * overwritten, as by a backup that was restored, is left as it is.
+   * @throws LossmeterError store_unavailable for such a file, or when another process prevents the copy
    */
   rescue(): void {
+    this.#requireIntact();
+    const main = stateOf(this.#path);
+    if (main?.inode === this.#inodes.main && !isUnchanged(main, this.#main)) this.#fail('its file');
+    this.#copyAll();
+  }
+
+  #copyAll(): void {
     const { busy, log, checkpointed } = this.#database.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get() as {
       busy: number;
       log: number;
@@ -139,7 +149,7 @@ export class DatabaseFiles {
 
   /** @returns the log */
   #verifyFiles(): FileState {
-    if (this.#damage !== undefined) throw unavailable(this.#damage);
+    this.#requireIntact();
     const main = stateOf(this.#path);
     if (main?.inode !== this.#inodes.main) {
       this.#seal();
@@ -172,8 +182,7 @@ export class DatabaseFiles {
 
   #verifyMain(main: FileState): void {
     if (this.#isSealed) this.#unseal(main);
-    const { size, modified } = this.#main;
-    if (main.size === size && main.modified === modified) return;
+    if (isUnchanged(main, this.#main)) return;
     const { copied, salt } = this.#logState;
     const now = this.#readLogState();
     // Nothing of the log has been copied since, so it was not SQLite.
@@ -209,7 +218,7 @@ export class DatabaseFiles {
     if (this.#isSealed || stateOf(`${this.#path}-wal`)?.inode !== this.#inodes.log) return;
     this.#isSealed = true;
     try {
-      this.rescue();
+      this.#copyAll();
     } catch {
       // It is read by another process: that one has it.
     }
@@ -222,9 +231,14 @@ export class DatabaseFiles {
     this.#logState = this.#readLogState();
   }
 
-  #fail(what: string): never {
-    this.#damage = damageOf(`${what} was overwritten by another program`);
-    throw unavailable(this.#damage);
+  #fail(what: string): void {
+    this.#facts.keepDamage(`${what} was overwritten by another program`);
+    this.#requireIntact();
+  }
+
+  #requireIntact(): void {
+    const { damage } = this.#facts;
+    if (damage !== undefined) throw unavailable(`the history cannot be written: ${damage}. ${STOP_AND_RESTORE}`);
   }
 }
 
@@ -233,10 +247,6 @@ const REMOVED = `the history cannot be written: its file was moved, removed or r
 const LOG_LOST =
   'the history cannot be written: its log was removed, and another program keeps the service from making a new one. End that program';
 
-function damageOf(found: string): string {
-  return `the history cannot be written: ${found}. Stop the service. ${RESTORE}`;
-}
-
 function unavailable(detail: string): LossmeterError {
   return new LossmeterError('store_unavailable', detail);
 }
@@ -244,6 +254,10 @@ function unavailable(detail: string): LossmeterError {
 function stateOf(path: string): FileState | undefined {
   const stats = statSync(path, { throwIfNoEntry: false });
   return stats && { inode: `${stats.dev}:${stats.ino}`, size: stats.size, modified: stats.mtimeMs };
+}
+
+function isUnchanged(now: FileState, before: FileState): boolean {
+  return now.size === before.size && now.modified === before.modified;
 }
 
 /**

@@ -20,6 +20,7 @@ import { REMOVED_PATTERN, purgeSome, unlink, unlinked } from './removal.ts';
 import { toMetadata } from './rows.ts';
 import { pickSteps } from './sampling.ts';
 import { Statements } from './statements.ts';
+import { SharedFacts } from './shared-facts.ts';
 import { SqliteError } from './sqlite-error.ts';
 import { readStepPage } from './step-page.ts';
 import { lastOf, summarize } from './summary.ts';
@@ -44,22 +45,30 @@ export class SqliteStore implements RunStore {
    * @param path of the file, or `:memory:`
    * @throws OpenError
    */
-  constructor(path: string, now: () => number = Date.now, access: Access = 'write') {
+  constructor(
+    path: string,
+    now: () => number = Date.now,
+    { access = 'write', facts = new SharedFacts() }: { access?: Access; facts?: SharedFacts } = {},
+  ) {
     const database = path === ':memory:' ? openDatabase(path) : openWithSpace(path, access);
     this.#database = database;
-    this.#guard = path === ':memory:' || access === 'read' ? undefined : new WriteGuard(database, path);
+    this.#guard = path === ':memory:' || access === 'read' ? undefined : new WriteGuard(database, path, facts);
     this.#statements = new Statements(database, this.#guard);
     this.#now = now;
   }
 
   /**
    * Opens a file, which must be the one that was opened first.
-   * @param identity of that one, or zeros
    * @throws OpenError
    */
-  static open({ path, access, identity }: { path: string; access: Access; identity: BigInt64Array }): SqliteStore {
-    const open = (): SqliteStore => new SqliteStore(path, Date.now, access);
-    return path === ':memory:' ? open() : openSameFile(path, identity, open);
+  static open({ path, access, facts }: { path: string; access: Access; facts: SharedFacts }): SqliteStore {
+    const open = (): SqliteStore => new SqliteStore(path, Date.now, { access, facts });
+    return path === ':memory:' ? open() : openSameFile(path, facts, open);
+  }
+
+  /** Compares the files with their last known state. */
+  async verify(): Promise<void> {
+    this.#guard?.verify();
   }
 
   async check(): Promise<void> {

@@ -1,6 +1,8 @@
 import { DatabaseSync } from 'node:sqlite';
 import type { Worker } from 'node:worker_threads';
 import { LossmeterError } from '../../errors.ts';
+import { isSameFile } from '../sqlite/identity.ts';
+import { SharedFacts } from '../sqlite/shared-facts.ts';
 import { StoreThread } from './store-thread.ts';
 import type { ArgumentsOf, Method, ReplyOf } from './worker.ts';
 
@@ -18,17 +20,16 @@ export class StoreThreads {
    * spoil a file that was overwritten, or spoil it with a log that was. This one stays open then, to the end of the process.
    */
   #held: DatabaseSync | undefined;
-  #isDamaged = false;
+  readonly #facts = new SharedFacts();
   /** How often a lost log was made anew. */
   #mended = 0;
 
   /** @param path of the file, or `:memory:` */
   constructor(path: string) {
     this.#path = path;
-    // Device and inode of the file: threads that are started again must find the same one.
-    const identity = new BigInt64Array(new SharedArrayBuffer(16));
-    this.#writer = new StoreThread({ path, access: 'write', identity });
-    this.#reader = path === ':memory:' ? this.#writer : new StoreThread({ path, access: 'read', identity });
+    const facts = this.#facts.buffer;
+    this.#writer = new StoreThread({ path, access: 'write', facts });
+    this.#reader = path === ':memory:' ? this.#writer : new StoreThread({ path, access: 'read', facts });
   }
 
   /** Opens the database. @throws Error that names the file */
@@ -71,12 +72,31 @@ export class StoreThreads {
   /** Waits for pending calls, then closes the database and ends the threads. */
   async close(): Promise<void> {
     await this.#mending;
-    if (!this.#isDamaged) this.#held?.close();
+    if (await this.#mayCheckpoint()) this.#held?.close();
     await Promise.all(this.#all.map((thread) => thread.close()));
   }
 
   get #all(): StoreThread[] {
     return [...new Set([this.#writer, this.#reader])];
+  }
+
+  /**
+   * Resolves to true when SQLite may copy the log into its file. A file that lost its name is the one that SQLite still has
+   * open: the log belongs there. When the thread that writes cannot be asked about a file with the same name, it may not.
+   */
+  async #mayCheckpoint(): Promise<boolean> {
+    if (this.#held === undefined) return true;
+    const isIntact = await this.write('verify').then(
+      () => true,
+      () => false,
+    );
+    if (isIntact) return true;
+    if (this.#facts.damage !== undefined) return false;
+    const isReachable = this.#writer.call('state').then(
+      () => true,
+      () => false,
+    );
+    return !isSameFile(this.#path, this.#facts) || (await isReachable);
   }
 
   /** Resolves to true when a call that failed may succeed now. */
@@ -89,7 +109,6 @@ export class StoreThreads {
 
   async #mendOnce(): Promise<boolean> {
     const state = await this.#writer.call('state').catch(() => undefined);
-    this.#isDamaged = state === 'damaged';
     if (state !== 'log_lost') return false;
     await this.#writer.call('rescue');
     // All, before one is opened again: connections of a process share the index of the log.

@@ -6,6 +6,7 @@ import { OpenError } from '../sqlite/open-error.ts';
 import { requireIndex } from '../sqlite/integrity.ts';
 import { packFailure } from '../sqlite/failure.ts';
 import type { Failure } from '../sqlite/failure.ts';
+import { SharedFacts } from '../sqlite/shared-facts.ts';
 import { SqliteStore } from '../sqlite/store.ts';
 
 /** The store, and its pages as text. */
@@ -32,11 +33,12 @@ export interface StoreWorkerData {
   /** Of the file, or `:memory:`. */
   path: string;
   access: 'write' | 'read';
-  /** Device and inode of the file; zeros before it is first opened. */
-  identity: BigInt64Array;
+  /** Memory of the SharedFacts. */
+  facts: SharedArrayBuffer;
 }
 
-const data = workerData as StoreWorkerData;
+const { path, access, facts } = workerData as StoreWorkerData;
+const opening = { path, access, facts: new SharedFacts(facts) };
 let store: SqliteStore | undefined;
 let pages: RunPages | undefined;
 
@@ -49,12 +51,12 @@ export default async function call({ method, args }: StoreCall): Promise<unknown
       return { value: undefined };
     }
     if (method === 'open') {
-      store ??= SqliteStore.open(data);
+      store ??= SqliteStore.open(opening);
       return { value: undefined };
     }
     store ??= openAgain();
     pages ??= new RunPages(store);
-    if (data.access === 'read') requireIndex(data.path);
+    if (access === 'read') requireIndex(path);
     const owner: object = method in pages ? pages : store;
     const run = (owner as Record<string, (...values: unknown[]) => Promise<unknown>>)[method]!;
     return moved({ value: await run.apply(owner, args) });
@@ -73,7 +75,7 @@ function moved(reply: { value: unknown }): unknown {
 /** @throws LossmeterError store_unavailable */
 function openAgain(): SqliteStore {
   try {
-    return SqliteStore.open(data);
+    return SqliteStore.open(opening);
   } catch (error) {
     if (!(error instanceof OpenError)) throw error;
     throw new LossmeterError('store_unavailable', `the history cannot be opened: ${error.reason}`, [], {

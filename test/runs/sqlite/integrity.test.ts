@@ -20,6 +20,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeEach, describe, expect, test } from 'vitest';
 import { DatabaseFiles, LogLostError } from '../../../src/runs/sqlite/integrity.ts';
+import { SharedFacts } from '../../../src/runs/sqlite/shared-facts.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'lossmeter-integrity-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -31,7 +32,7 @@ beforeEach(() => {
   path = join(folder, `${count++}.db`);
   database = new DatabaseSync(path);
   database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF; CREATE TABLE t (x, text)');
-  files = new DatabaseFiles(database, path);
+  files = new DatabaseFiles(database, path, new SharedFacts());
 });
 
 /** Commits a row, as the store does. */
@@ -183,6 +184,18 @@ describe('the log', () => {
     commitMany(10);
     await act();
     expect(() => files.verify()).toThrow(overwritten);
+    expect(files.isDamaged).toBe(true);
+  });
+
+  test('that was removed after the file was overwritten is not copied into it', async () => {
+    commitMany(5);
+    const backup = readFileSync(path);
+    await sleep(20);
+    writeFileSync(path, backup);
+    for (const suffix of ['-wal', '-shm']) rmSync(path + suffix);
+    expect(() => files.verify()).toThrow(LogLostError);
+    expect(() => files.rescue()).toThrow(/its file was overwritten by another program. Stop the service/);
+    expect(readFileSync(path).equals(backup)).toBe(true);
     expect(files.isDamaged).toBe(true);
   });
 

@@ -1,0 +1,52 @@
+/** Bytes of a description of damage that are kept. */
+const MOST_DAMAGE_BYTES = 1024;
+
+/** Device and inode of a file. */
+export interface FileIdentity {
+  device: bigint;
+  inode: bigint;
+}
+
+/**
+ * Facts about the files of a store, in memory that all its threads share. They outlive a thread: the next one must find the
+ * same file, and damage that was found once is never forgotten.
+ */
+export class SharedFacts {
+  /** Memory to hand to a thread. */
+  readonly buffer: SharedArrayBuffer;
+  readonly #identity: BigInt64Array;
+  readonly #damageBytes: Int32Array;
+  readonly #damage: Uint8Array;
+
+  /** @param buffer of another thread; none for a store that was never opened */
+  constructor(buffer = new SharedArrayBuffer(32 + MOST_DAMAGE_BYTES)) {
+    this.buffer = buffer;
+    this.#identity = new BigInt64Array(buffer, 0, 2);
+    this.#damageBytes = new Int32Array(buffer, 16, 1);
+    this.#damage = new Uint8Array(buffer, 32);
+  }
+
+  /** The file that was opened first; undefined before that. */
+  get identity(): FileIdentity | undefined {
+    const [device, inode] = this.#identity;
+    return inode === 0n ? undefined : { device: device!, inode: inode! };
+  }
+
+  set identity({ device, inode }: FileIdentity) {
+    this.#identity.set([device, inode]);
+  }
+
+  /** Description of the damage; undefined while none was found. */
+  get damage(): string | undefined {
+    const length = Atomics.load(this.#damageBytes, 0);
+    return length === 0 ? undefined : Buffer.from(this.#damage.slice(0, length)).toString();
+  }
+
+  /** Keeps a description of damage. The first one stays. */
+  keepDamage(found: string): void {
+    if (this.damage !== undefined) return;
+    const bytes = Buffer.from(found).subarray(0, MOST_DAMAGE_BYTES);
+    this.#damage.set(bytes);
+    Atomics.store(this.#damageBytes, 0, bytes.length);
+  }
+}
