@@ -3,7 +3,7 @@ import { LossmeterError } from '../../errors.ts';
 import { DatabaseFiles, LogLostError } from './integrity.ts';
 import { Reserve } from './reserve.ts';
 import type { SharedFacts } from './shared-facts.ts';
-import { isFull } from './sqlite-error.ts';
+import { isCorrupt, isFull } from './sqlite-error.ts';
 
 /** Checks from one look at every checksum of the log to the next. */
 const CHECKS_PER_FULL_LOOK = 15;
@@ -96,6 +96,7 @@ export class WriteGuard {
     } catch (error) {
       this.#hasFailed = true;
       if (isFull(error)) this.#isFull = true;
+      if (isCorrupt(error)) this.#files.condemn(`the file is damaged: ${reasonOf(error)}`);
       if (error instanceof LogLostError) this.#isLogLost = true;
       throw isFull(error) ? full(error) : error;
     }
@@ -128,6 +129,12 @@ export class WriteGuard {
     const { page_size: bytes } = this.#database.prepare('PRAGMA page_size').get() as { page_size: number };
     return pages * bytes;
   }
+}
+
+/** Message of SQLite, without advice. */
+function reasonOf(error: unknown): string {
+  const { message, cause } = error as Error;
+  return cause instanceof Error ? cause.message : message;
 }
 
 function full(cause?: unknown): LossmeterError {

@@ -1,12 +1,11 @@
 import type { DatabaseSync } from 'node:sqlite';
-import { SqliteError, resultCodeOf } from './sqlite-error.ts';
+import { SqliteError, isCorrupt } from './sqlite-error.ts';
 
 /** Largest database that is checked, in bytes: some 0.7 s. */
 const MOST_BYTES = 256 * 2 ** 20;
 
-/** Primary result codes SQLITE_CORRUPT and SQLITE_NOTADB. */
+/** Primary result code SQLITE_CORRUPT. */
 const CORRUPT = 11;
-const NO_DATABASE = 26;
 
 /**
  * Checks the structure of a database that is not too large for it.
@@ -25,8 +24,7 @@ function find(database: DatabaseSync): string {
     if (pages * bytes > MOST_BYTES) return 'ok';
     return (database.prepare('PRAGMA quick_check(1)').get() as { quick_check: string }).quick_check;
   } catch (error) {
-    const code = (resultCodeOf(error) ?? 0) & 0xff;
-    if (code !== CORRUPT && code !== NO_DATABASE) throw error;
+    if (!isCorrupt(error)) throw error;
     return (error as Error).message;
   }
 }

@@ -3,6 +3,7 @@ import { PairSum, isWrong } from '../step.ts';
 import { packFailure } from './failure.ts';
 import type { Failure } from './failure.ts';
 import { tellOf, toDiagnosticsText, toFinite, toReal, toSums } from './rows.ts';
+import { isOfDatabase } from './sqlite-error.ts';
 import type { Row, Statements } from './statements.ts';
 
 /** A recording and the micro-batch that it is of. */
@@ -15,7 +16,8 @@ export interface KeyedRecording {
 export type RecordOutcome = { outcome: Outcome } | { failure: Failure };
 
 /**
- * Records micro-batches in their order, in one transaction. One that fails is undone alone.
+ * Records micro-batches in their order, in one transaction. A recording with invalid values is undone
+ * alone.
  * @throws LossmeterError store_unavailable, SqliteError: then none is recorded
  */
 export function recordBatches(
@@ -28,8 +30,8 @@ export function recordBatches(
       try {
         return { outcome: statements.savepoint(() => recordBatch(statements, key, recording, now)) };
       } catch (error) {
-        // A failing disk can make SQLite end the whole transaction.
-        if (!statements.isTransaction) throw error;
+        // A fault of the disk or of the file fails them all; it can make SQLite end the transaction, too.
+        if (!statements.isTransaction || isOfDatabase(error)) throw error;
         return { failure: packFailure(error) };
       }
     }),

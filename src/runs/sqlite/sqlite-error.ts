@@ -16,6 +16,29 @@ export function resultCodeOf(error: unknown): number | undefined {
   return typeof code === 'number' ? code : undefined;
 }
 
+/** Primary result code of an error of SQLite, or of one that SQLite caused. */
+function primaryCodeOf(error: unknown): number | undefined {
+  const code = resultCodeOf(error) ?? resultCodeOf((error as Error | undefined)?.cause);
+  return code === undefined ? undefined : code & 0xff;
+}
+
+/** Primary codes SQLITE_CORRUPT and SQLITE_NOTADB. */
+const CORRUPT = new Set([11, 26]);
+
+/** Returns true when the content of the file is damaged. */
+export function isCorrupt(error: unknown): boolean {
+  return CORRUPT.has(primaryCodeOf(error) ?? 0);
+}
+
+/** Primary codes SQLITE_TOOBIG, SQLITE_CONSTRAINT and SQLITE_MISMATCH: faults of the values of a statement. */
+const VALUES = new Set([18, 19, 20]);
+
+/** Returns true for an error of SQLite that concerns the database, and not only the values of one statement. */
+export function isOfDatabase(error: unknown): boolean {
+  const code = primaryCodeOf(error);
+  return code !== undefined && !VALUES.has(code);
+}
+
 /** Codes SQLITE_FULL and SQLITE_IOERR_SHMSIZE: a file, or the index of the log, that cannot grow. */
 const FULL = new Set([13, 4874]);
 

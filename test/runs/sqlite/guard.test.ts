@@ -3,6 +3,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
+import type { BatchKey, Recording } from '../../../src/runs/record.ts';
 import { Reserve } from '../../../src/runs/sqlite/reserve.ts';
 import { SqliteStore } from '../../../src/runs/sqlite/store.ts';
 
@@ -12,14 +13,14 @@ afterAll(() => rmSync(folder, { recursive: true }));
 let count = 0;
 const newPath = (): string => join(folder, `${count++}.db`);
 
-const record = (store: SqliteStore, step: number): Promise<unknown> =>
-  store.record(
-    { run: 'r', step, attempt: 0, rank: 0, microBatch: 0 },
-    {
-      ...{ numerator: step, denominator: 1, digest: Uint8Array.of(step) },
-      diagnostics: { verdict: 'finite', summary: 'the loss is finite', causes: [] },
-    },
-  );
+const keyOf = (step: number): BatchKey => ({ run: 'r', step, attempt: 0, rank: 0, microBatch: 0 });
+
+const recordingOf = (step: number): Recording => ({
+  ...{ numerator: step, denominator: 1, digest: Uint8Array.of(step) },
+  diagnostics: { verdict: 'finite', summary: 'the loss is finite', causes: [] },
+});
+
+const record = (store: SqliteStore, step: number): Promise<unknown> => store.record(keyOf(step), recordingOf(step));
 
 describe('the store', () => {
   test('that is damaged inside finds it, and refuses recordings from then on', async () => {
@@ -40,6 +41,28 @@ describe('the store', () => {
       message: expect.stringMatching(/the file is damaged: .* Stop the service\. Restore the file/) as unknown,
     });
     expect(await store.state()).toBe('damaged');
+  });
+
+  test('that finds damage as it records refuses recordings from then on, and says so when it is checked', async () => {
+    const path = newPath();
+    const store = new SqliteStore(path);
+    await record(store, 1);
+    const other = new DatabaseSync(path, { defensive: false });
+    other.exec(
+      "PRAGMA writable_schema = ON; UPDATE sqlite_schema SET rootpage = 9999 WHERE name = 'ranks'; PRAGMA schema_version = 999",
+    );
+    other.close();
+    const damaged = {
+      code: 'store_unavailable',
+      message: expect.stringMatching(/malformed/) as unknown,
+    };
+    const some = [2, 3].map((step) => ({ key: keyOf(step), recording: recordingOf(step) }));
+    await expect(store.recordAll(some)).rejects.toMatchObject(damaged);
+    expect(await store.state()).toBe('damaged');
+    await expect(store.check()).rejects.toMatchObject({
+      ...damaged,
+      message: expect.stringMatching(/the file is damaged: .*malformed.*\. Stop the service\. Restore/) as unknown,
+    });
   });
 
   test('checks by a change of its own that what failed works again', async () => {
