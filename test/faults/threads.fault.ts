@@ -80,3 +80,19 @@ test('store thread lost', async () => {
   await subject.expectRecovered();
   expect(await subject.end()).toBe(0);
 });
+
+test('store thread lost, history in memory', async () => {
+  const fault = faultNamed('store thread lost, history in memory');
+  const subject = new Subject();
+  await subject.startWithThreads({ LOSSMETER_STORE: ':memory:' });
+  await subject.recordMany(5);
+  expect(await subject.endThreads('/runs/thread/worker.')).toBe(1);
+  await sleep(500);
+  await subject.expectRefusing(fault, /the thread that kept it in memory ended. Restart the service/);
+  const { status, code } = await subject.request('/v1/runs/r');
+  expect(fault.answers).toContainEqual({ status, code });
+  expect(await subject.end()).toBe(0);
+  subject.forget();
+  await subject.start();
+  await subject.expectRecovered();
+});

@@ -1,7 +1,7 @@
 import { statSync } from 'node:fs';
 import { MOVE_BACK, STOP_AND_RESTORE } from './advice.ts';
 import { OpenError } from './open-error.ts';
-import type { SharedFacts } from './shared-facts.ts';
+import { SharedFacts } from './shared-facts.ts';
 
 /**
  * Opens the file that was opened first, and refuses any other: SQLite itself creates a missing file and accepts a new one.
@@ -17,6 +17,19 @@ export function openSameFile<T>(path: string, facts: SharedFacts, open: () => T)
   const opened = open();
   const { dev: device, ino: inode } = statSync(path, { bigint: true });
   facts.identity = { device, inode };
+  return opened;
+}
+
+/**
+ * Opens a history in memory, once: it ends with the thread that opened it.
+ * @throws OpenError
+ */
+export function openMemoryOnce<T>(facts: SharedFacts, open: () => T): T {
+  if (facts.identity !== undefined) {
+    throw new OpenError(':memory:', 'the thread that kept it in memory ended. Restart the service for a new history');
+  }
+  const opened = open();
+  facts.identity = SharedFacts.MEMORY;
   return opened;
 }
 

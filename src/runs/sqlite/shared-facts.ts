@@ -36,6 +36,9 @@ export class SharedFacts {
     this.#identity.set([device, inode]);
   }
 
+  /** Marks a history in memory as opened. It has no inode that could be 1. */
+  static readonly MEMORY: FileIdentity = { device: 0n, inode: 1n };
+
   /** Description of the damage; undefined while none was found. */
   get damage(): string | undefined {
     const length = Atomics.load(this.#damageBytes, 0);

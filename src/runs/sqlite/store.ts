@@ -12,7 +12,7 @@ import { unpackFailure } from './failure.ts';
 import { WriteGuard } from './guard.ts';
 import type { GuardState } from './guard.ts';
 import { Judge } from './judging.ts';
-import { openSameFile } from './identity.ts';
+import { openMemoryOnce, openSameFile } from './identity.ts';
 import { quickCheck } from './quick-check.ts';
 import { createRun, lastBefore, recordBatches } from './recording.ts';
 import type { KeyedRecording, RecordOutcome } from './recording.ts';
@@ -63,7 +63,7 @@ export class SqliteStore implements RunStore {
    */
   static open({ path, access, facts }: { path: string; access: Access; facts: SharedFacts }): SqliteStore {
     const open = (): SqliteStore => new SqliteStore(path, Date.now, { access, facts });
-    return path === ':memory:' ? open() : openSameFile(path, facts, open);
+    return path === ':memory:' ? openMemoryOnce(facts, open) : openSameFile(path, facts, open);
   }
 
   /** Compares the files with their last known state. */
@@ -259,7 +259,7 @@ export class SqliteStore implements RunStore {
         if (this.#isClosing) return;
       }
     } catch {
-      // The next removal, or the next start, goes on.
+      // The next request, which each successful check makes, continues.
     }
   }
 

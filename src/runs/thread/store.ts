@@ -62,6 +62,8 @@ export class ThreadedStore implements RunStore {
 
   async check(): Promise<void> {
     await this.#threads.write('check');
+    // What a failure or a lost thread left of it.
+    this.#purge();
     if (performance.now() < this.#nextInspection) return;
     // On the thread that reads: recordings do not wait for it.
     const found = await this.#threads.read('inspect');
@@ -141,7 +143,7 @@ export class ThreadedStore implements RunStore {
   }
 
   #purge(): void {
-    // A purge that fails is gone on with at the next removal, or at the next start.
+    // The next check that succeeds continues a purge that failed.
     this.#threads.write('purge').catch(() => undefined);
   }
 

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { DatabaseSync } from 'node:sqlite';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, describe, expect, onTestFinished, test } from 'vitest';
 import { LossmeterError } from '../../../src/errors.ts';
 import type { BatchKey, Recording } from '../../../src/runs/record.ts';
@@ -197,6 +198,37 @@ test.each(['writer', 'reader'] as const)('a lost %s fails what is pending, and i
     if (acknowledged) expect(outcome).toBe('repeated');
   }
   expect(await store.run('r')).toMatchObject({ steps: 51, batches: 51 });
+});
+
+test('a history in memory whose thread is lost is refused from then on, and never empty', async () => {
+  const store = await open(':memory:');
+  await store.record(key(1), recording(1));
+  await store.threads[0]!.terminate();
+  await sleep(300);
+  const refusal = {
+    code: 'store_unavailable',
+    message: expect.stringMatching(/the thread that kept it in memory ended. Restart the service/) as unknown,
+  };
+  await expect(store.run('r')).rejects.toMatchObject(refusal);
+  await expect(store.record(key(2), recording(2))).rejects.toMatchObject(refusal);
+  await expect(store.check()).rejects.toMatchObject(refusal);
+});
+
+test('rows of a removed run are removed after the next check, when the thread was lost meanwhile', async () => {
+  const path = newPath();
+  const store = await open(path);
+  for (let k = 0; k < 100; k++)
+    await Promise.all(Array.from({ length: 100 }, (_, j) => store.record(key(100 * k + j), recording(1))));
+  expect(await store.remove('r')).toBe(true);
+  await store.threads[0]!.terminate();
+  await sleep(300);
+  const reader = new DatabaseSync(path, { readOnly: true });
+  const left = (): number => (reader.prepare('SELECT count(*) AS n FROM batches').get() as { n: number }).n;
+  expect(left()).toBeGreaterThan(0);
+  await store.check();
+  for (const end = performance.now() + 5000; left() > 0 && performance.now() < end;) await sleep(20);
+  expect(left()).toBe(0);
+  reader.close();
 });
 
 test('an error of SQLite keeps its result code on the way', async () => {
