@@ -32,12 +32,14 @@ export class WriteGuard {
   #hasFailed = false;
   /** True from a change that found no space until there is some again: without it one small change in ten would succeed. */
   #isFull = false;
-  #isLogLost = false;
+  readonly #facts: SharedFacts;
   #checks = 0;
 
   /** @param path of the file of the database, which is in WAL mode and has read or written once */
   constructor(database: DatabaseSync, path: string, facts: SharedFacts) {
     this.#database = database;
+    this.#facts = facts;
+    facts.isLogLost = false;
     this.#files = new DatabaseFiles(database, path, facts);
     this.#reserve = new Reserve(path);
     this.#reserve.keep();
@@ -45,7 +47,7 @@ export class WriteGuard {
 
   get state(): GuardState {
     if (this.#files.isDamaged) return 'damaged';
-    return this.#isLogLost ? 'log_lost' : 'intact';
+    return this.#facts.isLogLost ? 'log_lost' : 'intact';
   }
 
   /** Compares the files with their last known state. */
@@ -53,14 +55,17 @@ export class WriteGuard {
     this.#watch(() => this.#files.verify());
   }
 
-  /** Makes a change, which is in the files at their paths when this returns. @param transaction all of it, or nothing */
+  /**
+   * Makes a change. It is in the files at their paths when this returns, or `state` is `log_lost`: then it is in the log
+   * that has to be rescued.
+   * @param transaction makes all of the change, or nothing
+   */
   change<T>(kind: ChangeKind, transaction: () => T): T {
     return this.#watch(() => {
       this.#files.verify();
       if (kind === 'growing' && !this.#hasSpace()) throw full();
       const result = kind === 'growing' ? transaction() : this.#shrink(transaction);
-      this.#files.confirm();
-      this.#files.checkpoint();
+      if (this.#confirm()) this.#files.checkpoint();
       this.#hasFailed = false;
       return result;
     });
@@ -97,8 +102,20 @@ export class WriteGuard {
       this.#hasFailed = true;
       if (isFull(error)) this.#isFull = true;
       if (isCorrupt(error)) this.#files.condemn(`the file is damaged: ${reasonOf(error)}`);
-      if (error instanceof LogLostError) this.#isLogLost = true;
+      if (error instanceof LogLostError) this.#facts.isLogLost = true;
       throw isFull(error) ? full(error) : error;
+    }
+  }
+
+  /** @returns false when the log was lost: the change is committed there, and must not be repeated */
+  #confirm(): boolean {
+    try {
+      this.#files.confirm();
+      return true;
+    } catch (error) {
+      if (!(error instanceof LogLostError)) throw error;
+      this.#facts.isLogLost = true;
+      return false;
     }
   }
 

@@ -1,4 +1,4 @@
-import { statSync, truncateSync } from 'node:fs';
+import { ftruncateSync, openSync, statSync } from 'node:fs';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { LossmeterError } from '../../errors.ts';
 import { MOVE_BACK, STOP_AND_RESTORE } from './advice.ts';
@@ -50,6 +50,7 @@ export class DatabaseFiles {
   readonly #log: LogFile;
   readonly #inodes: { main: string; log: string; index: string };
   #main: FileState;
+  #index: number | undefined;
   #indexBytes: number;
   #logModified: number;
   #logState: LogState & { salt: bigint | undefined };
@@ -160,7 +161,9 @@ export class DatabaseFiles {
     if (index?.inode !== this.#inodes.index || log?.inode !== this.#inodes.log) throw new LogLostError();
     if (index.size < this.#indexBytes) {
       // SQLite has it mapped: touching what was cut ends the process with SIGBUS. Zeros have SQLite make it anew.
-      truncateSync(`${this.#path}-shm`, this.#indexBytes);
+      // Through a descriptor that stays open: to close one drops all locks of the process on the file.
+      this.#index ??= this.#facts.indexDescriptor ?? openSync(`${this.#path}-shm`, 'r+');
+      ftruncateSync(this.#index, this.#indexBytes);
       throw new LogLostError();
     }
     this.#indexBytes = index.size;

@@ -15,6 +15,8 @@ export class SharedFacts {
   /** Memory to hand to a thread. */
   readonly buffer: SharedArrayBuffer;
   readonly #identity: BigInt64Array;
+  readonly #isLogLost: Int32Array;
+  readonly #indexDescriptor: Int32Array;
   readonly #damageBytes: Int32Array;
   readonly #damage: Uint8Array;
 
@@ -23,6 +25,8 @@ export class SharedFacts {
     this.buffer = buffer;
     this.#identity = new BigInt64Array(buffer, 0, 2);
     this.#damageBytes = new Int32Array(buffer, 16, 1);
+    this.#isLogLost = new Int32Array(buffer, 20, 1);
+    this.#indexDescriptor = new Int32Array(buffer, 24, 1);
     this.#damage = new Uint8Array(buffer, 32);
   }
 
@@ -34,6 +38,24 @@ export class SharedFacts {
 
   set identity({ device, inode }: FileIdentity) {
     this.#identity.set([device, inode]);
+  }
+
+  /** True from the loss of the log until the log is rescued. */
+  get isLogLost(): boolean {
+    return Atomics.load(this.#isLogLost, 0) === 1;
+  }
+
+  set isLogLost(isLost: boolean) {
+    Atomics.store(this.#isLogLost, 0, Number(isLost));
+  }
+
+  /** Descriptor of the index of the log, which stays open as long as any connection. */
+  get indexDescriptor(): number | undefined {
+    return Atomics.load(this.#indexDescriptor, 0) || undefined;
+  }
+
+  set indexDescriptor(descriptor: number | undefined) {
+    Atomics.store(this.#indexDescriptor, 0, descriptor ?? 0);
   }
 
   /** Marks a history in memory as opened. It has no inode that could be 1. */

@@ -30,6 +30,14 @@ export function isCorrupt(error: unknown): boolean {
   return CORRUPT.has(primaryCodeOf(error) ?? 0);
 }
 
+/** Primary codes SQLITE_BUSY and SQLITE_LOCKED. */
+const BUSY = new Set([5, 6]);
+
+/** Returns true when another connection has a lock. */
+export function isBusy(error: unknown): boolean {
+  return BUSY.has(primaryCodeOf(error) ?? 0);
+}
+
 /** Primary codes SQLITE_TOOBIG, SQLITE_CONSTRAINT and SQLITE_MISMATCH: faults of the values of a statement. */
 const VALUES = new Set([18, 19, 20]);
 

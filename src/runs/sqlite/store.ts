@@ -246,8 +246,13 @@ export class SqliteStore implements RunStore {
     return this.#statements.all(sql, id, sequence, limit).map((row) => judge.one(row));
   }
 
-  async close(): Promise<void> {
+  /** Ends a purge early. The next start continues it. */
+  stopPurge(): void {
     this.#isClosing = true;
+  }
+
+  async close(): Promise<void> {
+    this.stopPurge();
     await this.#purger.settled();
     this.#statements.close();
   }

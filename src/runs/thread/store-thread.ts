@@ -28,7 +28,7 @@ export class StoreThread {
     });
     // An idle thread that fails reports it here; without a listener the event ends the process.
     this.#piscina.on('error', () => undefined);
-    replaceLostThreads(this.#piscina, () => this.open());
+    replaceLostThreads(this.#piscina, () => this.#run({ method: 'begin', args: [] }));
   }
 
   /** The thread: none while it is replaced. */
@@ -49,7 +49,12 @@ export class StoreThread {
     await this.#run({ method: 'open', args: [] });
   }
 
-  /** Closes the database; the next call opens it again. */
+  /** Opens a database again that was closed. @throws LossmeterError store_unavailable */
+  async reopen(): Promise<void> {
+    await this.#run({ method: 'reopen', args: [] });
+  }
+
+  /** Waits for pending calls and closes the database; the next call opens it again. */
   async closeDatabase(): Promise<void> {
     await this.#run({ method: 'close', args: [] });
   }

@@ -1,28 +1,27 @@
-import { DatabaseSync } from 'node:sqlite';
 import type { Worker } from 'node:worker_threads';
 import { LossmeterError } from '../../errors.ts';
 import { isSameFile } from '../sqlite/identity.ts';
+import { LogLostError } from '../sqlite/integrity.ts';
 import { SharedFacts } from '../sqlite/shared-facts.ts';
+import { Hold, closeIndex } from './hold.ts';
 import { StoreThread } from './store-thread.ts';
 import type { ArgumentsOf, Method, ReplyOf } from './worker.ts';
 
 /**
- * The threads of a store, one that writes and one that reads; of a store in memory, one that does both. They make a new log
- * where somebody removed it, and leave all files as they are where somebody overwrote one.
+ * The threads of a store: one writes and one reads. A store in memory has one thread for both. They create a new log when
+ * the log was removed. They change no file after one was overwritten.
  */
 export class StoreThreads {
   readonly #path: string;
   readonly #writer: StoreThread;
   readonly #reader: StoreThread;
-  #mending: Promise<boolean> | undefined;
-  /**
-   * A connection that does nothing. SQLite copies the log into the file when the last connection is closed, which would
-   * spoil a file that was overwritten, or spoil it with a log that was. This one stays open then, to the end of the process.
-   */
-  #held: DatabaseSync | undefined;
   readonly #facts = new SharedFacts();
-  /** How often a lost log was made anew. */
-  #mended = 0;
+  #mending: Promise<boolean> | undefined;
+  /** Stays open to the end of the process when a file was overwritten. */
+  #hold: Hold | undefined;
+  #taking: Promise<Hold> | undefined;
+  /** Number of lost logs that were copied into the file. */
+  #rescues = 0;
 
   /** @param path of the file, or `:memory:` */
   constructor(path: string) {
@@ -37,7 +36,7 @@ export class StoreThreads {
     // One after the other: the first brings the schema up to date.
     await this.#writer.open();
     await this.#reader.open();
-    if (this.#path !== ':memory:') this.#held = hold(this.#path);
+    await this.#takeHold();
   }
 
   get workers(): readonly Worker[] {
@@ -45,39 +44,55 @@ export class StoreThreads {
   }
 
   async read<M extends Method>(method: M, ...args: ArgumentsOf<M>): Promise<ReplyOf<M>> {
-    await this.#mending;
+    const rescues = this.#rescues;
     try {
-      return await this.#reader.call(method, ...args);
+      return await this.#call(this.#reader, method, ...args);
     } catch (error) {
       if (!isUnavailable(error) || this.#reader === this.#writer) throw error;
-      const mended = this.#mended;
-      // This makes a lost log anew, or says better what is wrong.
-      await this.write('check');
-      if (this.#mended === mended) throw error;
+      // A lost log is mended by a check. Any other fault of writing is no fault of this read.
+      await this.write('check').catch(() => undefined);
+      if (this.#rescues === rescues) throw error;
     }
-    return this.#reader.call(method, ...args);
+    return this.#call(this.#reader, method, ...args);
   }
 
-  /** Calls the thread that writes; again, when the log was lost and has been made anew. */
+  /**
+   * Calls the thread that writes. When the log was lost before the change, a new log is created and the call is repeated.
+   * When it was lost after the commit, the result is that of the first call: the log that is rescued has the change.
+   */
   async write<M extends Method>(method: M, ...args: ArgumentsOf<M>): Promise<ReplyOf<M>> {
-    await this.#mending;
+    const rescues = this.#rescues;
+    let result: ReplyOf<M>;
     try {
-      return await this.#writer.call(method, ...args);
+      result = await this.#call(this.#writer, method, ...args);
     } catch (error) {
-      if (!isUnavailable(error) || !(await this.#mend())) throw error;
-      return this.#writer.call(method, ...args);
+      if (!isUnavailable(error)) throw error;
+      if (this.#rescues === rescues && !(await this.#mend())) throw error;
+      return this.#call(this.#writer, method, ...args);
     }
+    if (this.#facts.isLogLost) await this.#requireRescue(rescues);
+    else if (this.#hold === undefined && this.#mending === undefined) await this.#takeHold().catch(() => undefined);
+    return result;
   }
 
   /** Waits for pending calls, then closes the database and ends the threads. */
   async close(): Promise<void> {
-    await this.#mending;
-    if (await this.#mayCheckpoint()) this.#held?.close();
+    const mayCheckpoint = await this.#mayCheckpoint();
+    if (mayCheckpoint) this.#hold?.close();
     await Promise.all(this.#all.map((thread) => thread.close()));
+    if (!mayCheckpoint) return;
+    closeIndex(this.#facts);
+    this.#hold = undefined;
   }
 
   get #all(): StoreThread[] {
     return [...new Set([this.#writer, this.#reader])];
+  }
+
+  /** Calls a thread, after the mending of a lost log. */
+  async #call<M extends Method>(thread: StoreThread, method: M, ...args: ArgumentsOf<M>): Promise<ReplyOf<M>> {
+    while (this.#mending !== undefined) await this.#mending.catch(() => undefined);
+    return thread.call(method, ...args);
   }
 
   /**
@@ -85,18 +100,28 @@ export class StoreThreads {
    * open: the log belongs there. When the thread that writes cannot be asked about a file with the same name, it may not.
    */
   async #mayCheckpoint(): Promise<boolean> {
-    if (this.#held === undefined) return true;
-    const isIntact = await this.write('verify').then(
-      () => true,
-      () => false,
-    );
+    if (this.#hold === undefined) return true;
+    const isIntact = await isFulfilled(this.write('verify'));
     if (isIntact) return true;
     if (this.#facts.damage !== undefined) return false;
-    const isReachable = this.#writer.call('state').then(
-      () => true,
-      () => false,
-    );
-    return !isSameFile(this.#path, this.#facts) || (await isReachable);
+    return !isSameFile(this.#path, this.#facts) || isFulfilled(this.#writer.call('state'));
+  }
+
+  async #takeHold(): Promise<void> {
+    if (this.#path === ':memory:') return;
+    this.#taking ??= Hold.take(this.#path, this.#facts).finally(() => {
+      this.#taking = undefined;
+    });
+    this.#hold = await this.#taking;
+  }
+
+  /** Makes sure that a commit to a lost log is in the file. @throws LossmeterError store_unavailable when it is not */
+  async #requireRescue(rescues: number): Promise<void> {
+    const isMended = await this.#mend().catch((error: unknown) => {
+      if (this.#rescues === rescues) throw error;
+      return true;
+    });
+    if (!isMended && this.#rescues === rescues) throw new LogLostError();
   }
 
   /** Resolves to true when a call that failed may succeed now. */
@@ -107,25 +132,31 @@ export class StoreThreads {
     return this.#mending;
   }
 
+  /** @throws LossmeterError store_unavailable */
   async #mendOnce(): Promise<boolean> {
-    const state = await this.#writer.call('state').catch(() => undefined);
-    if (state !== 'log_lost') return false;
+    if (!this.#facts.isLogLost || this.#facts.damage !== undefined) return false;
     await this.#writer.call('rescue');
-    // All, before one is opened again: connections of a process share the index of the log.
-    this.#held?.close();
-    this.#held = undefined;
-    await Promise.all(this.#all.map((thread) => thread.closeDatabase()));
-    await this.open();
-    this.#mended++;
+    await this.#taking?.catch(() => undefined);
+    // All connections, before one is opened again: those of a process share the index of the log.
+    this.#hold?.close();
+    await Promise.all(this.#all.map((thread) => thread.closeDatabase().catch(() => undefined)));
+    closeIndex(this.#facts);
+    this.#hold = undefined;
+    this.#facts.isLogLost = false;
+    this.#rescues++;
+    await this.#writer.reopen();
+    await this.#reader.reopen();
+    // The next change tries again.
+    await this.#takeHold().catch(() => undefined);
     return true;
   }
 }
 
-/** Opens a database that threads have opened, and takes the shared lock on it. */
-function hold(path: string): DatabaseSync {
-  const database = new DatabaseSync(path, { readOnly: true });
-  database.prepare('PRAGMA schema_version').get();
-  return database;
+async function isFulfilled(promise: Promise<unknown>): Promise<boolean> {
+  return promise.then(
+    () => true,
+    () => false,
+  );
 }
 
 function isUnavailable(error: unknown): boolean {

@@ -10,9 +10,9 @@ import { SharedFacts } from '../sqlite/shared-facts.ts';
 import { SqliteStore } from '../sqlite/store.ts';
 
 /** The store, and its pages as text. */
-type Methods = Omit<SqliteStore, 'close'> & RunPages;
+type Methods = Omit<SqliteStore, 'close' | 'stopPurge'> & RunPages;
 
-/** Methods that the thread answers. */
+/** Name of a method that the thread answers. */
 export type Method = keyof { [K in keyof Methods as Methods[K] extends Asynchronous ? K : never]: true };
 
 type Asynchronous = (...args: never[]) => Promise<unknown>;
@@ -21,16 +21,19 @@ export type ArgumentsOf<M extends Method> = Methods[M] extends (...args: infer A
 export type ReplyOf<M extends Method> = Methods[M] extends (...args: never[]) => Promise<infer R> ? R : never;
 
 export interface StoreCall {
-  /** `open` opens the database, and brings its schema up to date. */
-  method: Method | 'open' | 'close';
+  /**
+   * A method, or work on the database itself: `open` brings its schema up to date, `reopen` opens it again after `close`.
+   * `begin` does nothing: it starts a thread.
+   */
+  method: Method | 'begin' | 'open' | 'reopen' | 'close';
   args: unknown[];
 }
 
 export type StoreReply = { value: unknown } | { failure: Failure };
 
-/** What the thread opens. */
+/** Database that the thread opens. */
 export interface StoreWorkerData {
-  /** Of the file, or `:memory:`. */
+  /** Path of the file, or `:memory:`. */
   path: string;
   access: 'write' | 'read';
   /** Memory of the SharedFacts. */
@@ -42,27 +45,50 @@ const opening = { path, access, facts: new SharedFacts(facts) };
 let store: SqliteStore | undefined;
 let pages: RunPages | undefined;
 
-/** Runs a method of the store, to a StoreReply. A thread that was started again opens the database at the first call. */
-export default async function call({ method, args }: StoreCall): Promise<unknown> {
+/** Calls under way. */
+const underWay = new Set<Promise<unknown>>();
+
+/** Answers a call with a StoreReply. A thread that was started again opens the database at the first call. */
+export default async function call(given: StoreCall): Promise<unknown> {
   try {
-    if (method === 'close') {
-      await store?.close();
-      store = pages = undefined;
-      return { value: undefined };
+    if (given.method === 'close') return { value: await close() };
+    const answer = run(given);
+    underWay.add(answer);
+    try {
+      return moved({ value: await answer });
+    } finally {
+      underWay.delete(answer);
     }
-    if (method === 'open') {
-      store ??= SqliteStore.open(opening);
-      return { value: undefined };
-    }
-    store ??= openAgain();
-    pages ??= new RunPages(store);
-    if (access === 'read') requireIndex(path);
-    const owner: object = method in pages ? pages : store;
-    const run = (owner as Record<string, (...values: unknown[]) => Promise<unknown>>)[method]!;
-    return moved({ value: await run.apply(owner, args) });
   } catch (error) {
     return { failure: packFailure(error) };
   }
+}
+
+async function run({ method, args }: StoreCall): Promise<unknown> {
+  switch (method) {
+    case 'begin':
+      return undefined;
+    case 'open':
+      store ??= SqliteStore.open(opening);
+      return undefined;
+    case 'reopen':
+      store ??= openAgain();
+      return undefined;
+    default:
+  }
+  store ??= openAgain();
+  pages ??= new RunPages(store);
+  if (access === 'read') requireIndex(path);
+  const owner: object = method in pages ? pages : store;
+  return (owner as Record<string, (...values: unknown[]) => Promise<unknown>>)[method]!.apply(owner, args);
+}
+
+/** Closes the database after the calls under way: a long one has more pages to read. */
+async function close(): Promise<void> {
+  store?.stopPurge();
+  while (underWay.size > 0) await Promise.allSettled(underWay);
+  await store?.close();
+  store = pages = undefined;
 }
 
 /** Hands the text of a page over instead of copying it. */

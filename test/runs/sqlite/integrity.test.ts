@@ -199,6 +199,22 @@ describe('the log', () => {
     expect(files.isDamaged).toBe(true);
   });
 
+  test.runIf(process.platform === 'linux')('whose index was cut keeps the locks of the process on it', () => {
+    commitMany(5);
+    const { ino } = statSync(`${path}-shm`);
+    const locks = (): number =>
+      readFileSync('/proc/locks', 'utf8')
+        .split('\n')
+        .filter((line) => line.includes(`:${ino} `)).length;
+    const before = locks();
+    expect(before).toBeGreaterThan(0);
+    // By another process: to close a descriptor in this one would drop the locks.
+    execFileSync('truncate', ['--size=0', `${path}-shm`]);
+    expect(() => files.verify()).toThrow(LogLostError);
+    expect(statSync(`${path}-shm`).size).toBeGreaterThan(0);
+    expect(locks()).toBe(before);
+  });
+
   test('whose index was cut is rescued, before SQLite looks at it', () => {
     commitMany(5);
     truncateSync(`${path}-shm`);

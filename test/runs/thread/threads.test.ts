@@ -1,4 +1,5 @@
-import { mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync, existsSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync, existsSync } from 'node:fs';
+import { DatabaseSync } from 'node:sqlite';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -124,4 +125,79 @@ test('damage is not forgotten when the threads are lost: changes and checks are 
   await expect(threads.write('describe', 'more', {})).rejects.toMatchObject(OVERWRITTEN);
   await expect(threads.write('check')).rejects.toMatchObject(OVERWRITTEN);
   expect(readFileSync(path).equals(bytes)).toBe(true);
+});
+
+test('a change that is committed when its log is lost is answered once, with its own result', async () => {
+  const path = await open();
+  await threads.write('describe', 'r', {});
+  for (const [method, args] of [
+    ['unlink', ['r']],
+    ['describe', ['new', {}]],
+  ] as const) {
+    const other = new DatabaseSync(path);
+    other.exec('BEGIN IMMEDIATE');
+    const result = method === 'unlink' ? threads.write(method, ...args) : threads.write(method, ...args);
+    await sleep(200);
+    // The change waits for the lock: its files were verified before that.
+    rmSync(`${path}-wal`);
+    other.exec('ROLLBACK');
+    other.close();
+    expect(await result, method).toBe(true);
+    expect(existsSync(`${path}-wal`)).toBe(true);
+  }
+  expect(await threads.read('run', 'r')).toBeUndefined();
+  expect(await threads.read('run', 'new')).toMatchObject({ run: 'new' });
+});
+
+test('reads under way when a lost log is made anew are answered', { timeout: 60_000 }, async () => {
+  const path = await open();
+  await threads.write('describe', 'r', {});
+  const filler = new DatabaseSync(path);
+  filler.exec(`WITH RECURSIVE k (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM k WHERE n < 20000)
+    INSERT INTO runs (name, created_at, updated_at) SELECT 'filler' || n, 0, 0 FROM k`);
+  filler.close();
+  await threads.write('check');
+  const reads = Promise.allSettled(Array.from({ length: 200 }, () => threads.read('runs', 50, undefined)));
+  await sleep(5);
+  rmSync(`${path}-wal`);
+  expect(await threads.write('describe', 'new', {})).toBe(true);
+  const failed = (await reads).filter((result) => result.status === 'rejected');
+  expect(failed.map(({ reason }) => (reason as Error).message)).toEqual([]);
+});
+
+test('a history that cannot be opened again is refused with 503, and is guarded as before when it can', async () => {
+  const path = await open();
+  await threads.write('describe', 'r', {});
+  rmSync(`${path}-wal`);
+  mkdirSync(`${path}-wal`);
+  const refusal = {
+    code: 'store_unavailable',
+    status: 503,
+    message: expect.stringMatching(/^the history cannot be opened: unable to open database file\./) as unknown,
+  };
+  for (let k = 0; k < 2; k++) await expect(threads.write('describe', 'more', {})).rejects.toMatchObject(refusal);
+  await expect(threads.read('run', 'r')).rejects.toMatchObject(refusal);
+  rmSync(`${path}-wal`, { recursive: true });
+  expect(await threads.write('describe', 'more', {})).toBe(true);
+  expect(await threads.read('run', 'r')).toMatchObject({ run: 'r' });
+  const bytes = await overwrite(path);
+  await threads.close();
+  expect(readFileSync(path).equals(bytes)).toBe(true);
+});
+
+test('a read that fails says why it failed, and not why nothing can be written', async () => {
+  const path = await open();
+  await threads.write('describe', 'r', {});
+  const reader = threads.workers[1]!;
+  const reads = Promise.allSettled(Array.from({ length: 1000 }, () => threads.read('run', 'r')));
+  renameSync(path, `${path}.away`);
+  await reader.terminate();
+  const failed = (await reads).filter((result) => result.status === 'rejected');
+  expect(failed.length).toBeGreaterThan(0);
+  for (const { reason } of failed) {
+    expect((reason as Error).message).toMatch(
+      /^the thread that works with the history ended|^the history cannot be opened/,
+    );
+  }
+  renameSync(`${path}.away`, path);
 });
