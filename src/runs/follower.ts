@@ -9,7 +9,7 @@ const PAGE = 500;
 /** A step of a run that has changed. */
 export interface ChangedStep {
   run: string;
-  /** Of runs of one name, which it is. */
+  /** Id of the run: a run that is recorded again after its removal has another one. */
   runId: number;
   point: CurvePoint;
 }
@@ -55,13 +55,11 @@ export class RunFollower {
 
   async #readAll(): Promise<void> {
     try {
-      for (let count = PAGE; count === PAGE;) {
-        const changed = await this.#store.changes(this.#sequence!, PAGE);
-        for (const { run, runId, step } of changed) {
-          this.#listener({ run, runId, point: step });
-          this.#sequence = step.sequence;
-        }
-        count = changed.length;
+      for (let isMore = true; isMore;) {
+        const { changed, last, isFull } = await this.#store.changes(this.#sequence!, PAGE);
+        for (const { run, runId, step } of changed) this.#listener({ run, runId, point: step });
+        this.#sequence = last;
+        isMore = isFull;
       }
     } catch (error) {
       this.#onFailure(error);

@@ -34,6 +34,14 @@ export interface StepPage {
   next: BatchPlace | undefined;
 }
 
+/** Steps of all runs that changed, without those of removed runs. */
+export interface ChangePage {
+  changed: { run: string; runId: number; step: CurvePoint }[];
+  /** Sequence number up to which the page goes. */
+  last: number;
+  isFull: boolean;
+}
+
 /** Missing ranks that are named. */
 export const MOST_MISSING = 1024;
 
@@ -42,7 +50,7 @@ export const MOST_STEPS = 500;
 
 /**
  * The history of runs. A recording is durable before its promise resolves. Unknown names of runs resolve to undefined, or
- * to nothing. Replies are bounded: who reads much asks for one page after another.
+ * to nothing. Replies are bounded: long reads ask for one page after another.
  *
  * All methods reject with LossmeterError store_unavailable for what may pass.
  */
@@ -69,13 +77,15 @@ export interface RunStore {
   runs(limit: number, before: number | undefined): Promise<{ runs: RunSummary[]; next: number | undefined }>;
   /** Runs that changed last, the newest first, with their last steps. */
   newest(limit: number): Promise<{ run: string; last: { step: number; loss: number } }[]>;
+  /** Id of a run. A run that is removed and recorded again has another one; an id never comes back. */
+  idOf(run: string): Promise<number | undefined>;
   metadata(run: string): Promise<RunMetadata | undefined>;
 
   /** Steps in their order. @param limit at most MOST_STEPS */
   steps(run: string, range: StepRange, limit: number): Promise<CurvePoint[]>;
   /** @param steps at most MOST_STEPS, ascending */
   stepsAt(run: string, steps: readonly number[]): Promise<CurvePoint[]>;
-  /** Steps that show the curve of a range, ascending: see downsample.ts. @param maxPoints how many at most */
+  /** Steps that show the curve of a range, ascending: see sqlite/sampling.ts. @param maxPoints how many at most */
   pickSteps(run: string, range: StepRange, maxPoints: number): Promise<number[]>;
   /** Batches of steps, of their highest attempts, from a place on to the end of a step. */
   batchesFrom(run: string, from: BatchPlace, to: number): Promise<BatchPage>;
@@ -86,7 +96,7 @@ export interface RunStore {
   /** The newest sequence number of all. */
   sequence(): Promise<number>;
   /** Steps of all runs that changed after a sequence number, in the order of their last changes. */
-  changes(sequence: number, limit: number): Promise<{ run: string; runId: number; step: CurvePoint }[]>;
+  changes(sequence: number, limit: number): Promise<ChangePage>;
   /** The same of one run. */
   changedSince(run: string, sequence: number, limit: number): Promise<CurvePoint[]>;
 

@@ -10,6 +10,8 @@ const REMOVED = '~removed ';
 /** Matches the names of such runs. */
 export const REMOVED_PATTERN = `${REMOVED}*`;
 
+export const isRemoved = (name: string): boolean => name.startsWith(REMOVED);
+
 /** Tables that a run has rows in, with the columns that follow the run in their keys. */
 const TABLES = [
   { table: 'batches', key: ['step', 'attempt', 'rank', 'micro_batch'], bytes: 'ifnull(octet_length(diagnostics), 0)' },

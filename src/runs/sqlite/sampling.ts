@@ -16,11 +16,18 @@ interface Piece {
   last: number;
 }
 
+/** A step of the least or the greatest loss. */
+interface Extreme {
+  step: number;
+  loss: number;
+}
+
 /**
- * Steps that show a curve: the first and the last; those that are not finite, or the ends of groups of them; and the least
+ * Picks the steps that show a curve: the first and the last; those that are not finite, or the ends of groups of them; and the least
  * and the greatest loss of each bucket of equally many finite losses.
  *
- * Where not all fit, those that are not finite get half of the points, or what the finite ones leave.
+ * Where not all fit, those that are not finite get half of the points, or more where the finite ones leave some.
+ * Each turn reads one state of the database; steps that vanish between two turns are left out.
  * @param run id of the run
  * @param maxPoints how many steps at most, from 4 on
  * @returns steps, ascending
@@ -31,13 +38,10 @@ export async function pickSteps(
   range: StepRange,
   maxPoints: number,
 ): Promise<number[]> {
-  const some = statements.arrays(
-    'SELECT step FROM steps WHERE run = ? AND step BETWEEN ? AND ? ORDER BY step LIMIT ?',
-    ...[run, range.from, range.to, maxPoints + 1],
-  ) as [number][];
-  if (some.length <= maxPoints) return some.map(([step]) => step);
   const sampler = new Sampler(statements, run, range);
-  const picked = new Set([some[0]![0], sampler.last()]);
+  const { some, last } = statements.snapshot(() => ({ some: sampler.first(maxPoints + 1), last: sampler.last() }));
+  if (some.length <= maxPoints) return some;
+  const picked = new Set([some[0]!, last]);
   const left = maxPoints - picked.size;
   const nonFinite = await sampler.count(NON_FINITE);
   // Where all steps are wanted and all are finite, the run knows their number.
@@ -60,7 +64,16 @@ class Sampler {
     this.#range = range;
   }
 
-  /** The last step of the range. */
+  /** The first steps of the range. */
+  first(limit: number): number[] {
+    const rows = this.#statements.arrays(
+      'SELECT step FROM steps WHERE run = ? AND step BETWEEN ? AND ? ORDER BY step LIMIT ?',
+      ...[this.#run, this.#range.from, this.#range.to, limit],
+    ) as [number][];
+    return rows.map(([step]) => step);
+  }
+
+  /** The last step of the range, which has one. */
   last(): number {
     const sql = 'SELECT max(step) FROM steps WHERE run = ? AND step BETWEEN ? AND ?';
     return this.#row(sql, this.#range.from, this.#range.to)[0]!;
@@ -96,18 +109,26 @@ class Sampler {
     if (count === 0 || buckets === 0) return [];
     const steps: number[] = [];
     for await (const bucket of this.#groups(FINITE, Math.ceil(count / buckets))) {
-      let [least, greatest] = [Infinity, -Infinity];
-      for (const { first, last } of bucket) {
-        const found = this.#row(`SELECT min(loss), max(loss) FROM ${FINITE}`, first, last);
-        least = Math.min(least, found[0]!);
-        greatest = Math.max(greatest, found[1]!);
+      let least: Extreme | undefined;
+      let greatest: Extreme | undefined;
+      for (const piece of bucket) {
+        const found = this.#statements.snapshot(() => this.#extremesOf(piece));
+        if (found !== undefined && found.least.loss < (least?.loss ?? Infinity)) ({ least } = found);
+        if (found !== undefined && found.greatest.loss > (greatest?.loss ?? -Infinity)) ({ greatest } = found);
         if (bucket.length > 1) await nextTurn();
       }
-      const sql = 'SELECT min(step) FROM steps WHERE run = ? AND step BETWEEN ? AND ? AND loss = ?';
-      const [{ first }, { last }] = [bucket[0]!, bucket.at(-1)!];
-      for (const loss of [least, greatest]) steps.push(this.#row(sql, first, last, loss)[0]!);
+      for (const extreme of [least, greatest]) if (extreme !== undefined) steps.push(extreme.step);
     }
     return steps;
+  }
+
+  /** The least and the greatest finite loss of some steps; undefined when none is left. */
+  #extremesOf({ first, last }: Piece): { least: Extreme; greatest: Extreme } | undefined {
+    const [least, greatest] = this.#row(`SELECT min(loss), max(loss) FROM ${FINITE}`, first, last);
+    if (typeof least !== 'number' || typeof greatest !== 'number') return undefined;
+    const sql = 'SELECT min(step) FROM steps WHERE run = ? AND step BETWEEN ? AND ? AND loss = ?';
+    const at = (loss: number): Extreme => ({ loss, step: this.#row(sql, first, last, loss)[0]! });
+    return { least: at(least), greatest: at(greatest) };
   }
 
   /** All steps of a kind in groups of equally many, each in pieces. */
@@ -119,9 +140,14 @@ class Sampler {
     let [inGroup, worked] = [0, 0];
     for (let { from } = this.#range; from <= end;) {
       const count = Math.min(size - inGroup, STEPS_AT_ONCE);
-      const first: number = this.#row(sql, from, end, 0)[0]!;
-      const last: number = this.#row(sql, first, end, count - 1)[0] ?? end;
-      group.push({ first, last });
+      const piece = this.#statements.snapshot((): Piece | undefined => {
+        const first = this.#row(sql, from, end, 0)[0];
+        return typeof first === 'number' ? { first, last: this.#row(sql, first, end, count - 1)[0] ?? end } : undefined;
+      });
+      // A trainer resumed before them.
+      if (piece === undefined) break;
+      const { last } = piece;
+      group.push(piece);
       from = last + 1;
       inGroup += count;
       if (inGroup === size || last === end) {
@@ -133,6 +159,7 @@ class Sampler {
       worked = 0;
       await nextTurn();
     }
+    if (group.length > 0) yield group;
   }
 
   #row(sql: string, from: number, to: number, ...others: number[]): (number | null)[] {

@@ -31,7 +31,7 @@ export class Statements {
     return this.#attempt(() => this.#prepare(sql).all(...values));
   }
 
-  /** Rows as arrays, which many are read faster as. */
+  /** Rows as arrays: faster than objects where there are many. */
   arrays(sql: string, ...values: SQLInputValue[]): SQLOutputValue[][] {
     return this.#attempt(() => {
       const statement = this.#prepare(sql);
@@ -52,6 +52,23 @@ export class Statements {
     } catch (error) {
       throw explain(error);
     }
+  }
+
+  /**
+   * Runs several statements on one state of the database: changes of other connections show in none or in all of them.
+   * @param read synchronous: an open snapshot keeps the log from being copied into the file
+   */
+  snapshot<T>(read: () => T): T {
+    if (this.#database.isTransaction) return read();
+    return this.#attempt(() => {
+      this.#prepare('BEGIN').run();
+      try {
+        return read();
+      } finally {
+        // A failing disk can make SQLite end the transaction.
+        if (this.#database.isTransaction) this.#prepare('ROLLBACK').run();
+      }
+    });
   }
 
   /** All of a change, or nothing. */

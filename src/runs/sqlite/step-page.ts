@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { RecordedBatch } from '../record.ts';
+import type { CurvePoint, RecordedBatch } from '../record.ts';
 import { PairSum } from '../step.ts';
 import { MOST_MISSING } from '../store.ts';
 import type { BatchPlace, StepPage } from '../store.ts';
@@ -11,7 +11,7 @@ import type { Statements } from './statements.ts';
 /** Rows that one statement goes over at most: other calls have their turn between two. */
 const ROWS_AT_ONCE = 10_000;
 
-/** A step with its batches from a place on. @param run id of the run */
+/** Reads a step with its batches from a place on. @param run id of the run */
 export async function readStepPage(
   statements: Statements,
   run: number,
@@ -20,16 +20,44 @@ export async function readStepPage(
 ): Promise<StepPage | undefined> {
   const { step } = from;
   const isFirst = from.rank === 0 && from.microBatch === 0;
+  for (;;) {
+    const before = statements.snapshot(() => readPoint(statements, run, step));
+    if (before === undefined) return undefined;
+    const { point, expectedRanks } = before;
+    // Once, and not for every page of a step.
+    const batches = isFirst ? await countBatches(statements, run, step, point.attempt) : undefined;
+    const missing = point.complete ? [] : await missingRanks(statements, run, step, expectedRanks);
+    const page = statements.snapshot(() => readPage(statements, run, from, limit));
+    if (page === undefined) return undefined;
+    // A trainer resumed meanwhile: the counts are those of its former attempt.
+    if (page.point.attempt !== point.attempt) continue;
+    return { ...page, batches, missingRanks: page.point.complete ? [] : missing };
+  }
+}
+
+function readPoint(
+  statements: Statements,
+  run: number,
+  step: number,
+): { point: CurvePoint; expectedRanks: number } | undefined {
   const row = statements.get('SELECT * FROM steps WHERE run = ? AND step = ?', run, step);
   if (row === undefined) return undefined;
   const judge = new Judge(statements, run);
-  const point = judge.one(row);
-  const { batches, next } = readBatches(statements, run, from, step, limit);
+  return { point: judge.one(row), expectedRanks: judge.expectedRanks };
+}
+
+/** Reads the part of a page that takes a bounded time. */
+function readPage(
+  statements: Statements,
+  run: number,
+  from: BatchPlace,
+  limit: number,
+): Pick<StepPage, 'point' | 'ranks' | 'next'> | undefined {
+  const found = readPoint(statements, run, from.step);
+  if (found === undefined) return undefined;
+  const { batches, next } = readBatches(statements, run, from, from.step, limit);
   return {
-    point,
-    // Once, and not for every page of a step.
-    batches: isFirst ? await countBatches(statements, run, step, point.attempt) : undefined,
-    missingRanks: point.complete ? [] : await missingRanks(statements, run, step, judge.expectedRanks),
+    point: found.point,
     ranks: [...Map.groupBy(batches, ({ rank }) => rank)].map(([rank, own]) => ({
       rank,
       sum: sumOfRank(statements, run, own[0]!),
@@ -39,7 +67,7 @@ export async function readStepPage(
   };
 }
 
-/** The sums of all batches of a rank, whether they are on this page or not. */
+/** Sums of all batches of a rank, also of those on other pages. */
 function sumOfRank(statements: Statements, run: number, { step, rank }: RecordedBatch) {
   const sql = 'SELECT numerators, denominators FROM ranks WHERE run = ? AND step = ? AND rank = ?';
   return PairSum.from(toSums(statements.get(sql, run, step, rank)!)).value;

@@ -2,7 +2,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Drain } from '../drain.ts';
 import type { BatchKey, CurvePoint, Outcome, Recording, RunMetadata, RunSummary } from '../record.ts';
-import type { BatchPage, BatchPlace, RunStore, StepPage, StepRange } from '../store.ts';
+import type { BatchPage, BatchPlace, ChangePage, RunStore, StepPage, StepRange } from '../store.ts';
 import { readBatches } from './batches.ts';
 import { openDatabase } from './database.ts';
 import { openWithSpace } from './reserve.ts';
@@ -16,7 +16,7 @@ import { openMemoryOnce, openSameFile } from './identity.ts';
 import { quickCheck } from './quick-check.ts';
 import { createRun, lastBefore, recordBatches } from './recording.ts';
 import type { KeyedRecording, RecordOutcome } from './recording.ts';
-import { REMOVED_PATTERN, purgeSome, unlink, unlinked } from './removal.ts';
+import { REMOVED_PATTERN, isRemoved, purgeSome, unlink, unlinked } from './removal.ts';
 import { toMetadata } from './rows.ts';
 import { pickSteps } from './sampling.ts';
 import { Statements } from './statements.ts';
@@ -114,8 +114,7 @@ export class SqliteStore implements RunStore {
   }
 
   async attemptOf(run: string, step: number): Promise<number | undefined> {
-    const id = this.#idOf(run);
-    const row = id === undefined ? undefined : lastBefore(this.#statements, id, step);
+    const row = this.#read(run, (id) => lastBefore(this.#statements, id, step));
     return row && Number(row['attempt']);
   }
 
@@ -156,33 +155,48 @@ export class SqliteStore implements RunStore {
   }
 
   async run(name: string): Promise<RunSummary | undefined> {
-    const row = this.#statements.get('SELECT * FROM runs WHERE name = ?', name);
-    return row && summarize(this.#statements, row);
+    return this.#statements.snapshot(() => {
+      const row = this.#statements.get('SELECT * FROM runs WHERE name = ?', name);
+      return row && summarize(this.#statements, row);
+    });
   }
 
   async runs(limit: number, before = Number.MAX_SAFE_INTEGER) {
-    const rows = this.#statements.all(
-      'SELECT * FROM runs WHERE id < ? AND name NOT GLOB ? ORDER BY id DESC LIMIT ?',
+    const ids = this.#statements.arrays(
+      'SELECT id FROM runs WHERE id < ? AND name NOT GLOB ? ORDER BY id DESC LIMIT ?',
       ...[before, REMOVED_PATTERN, Math.min(limit, MOST_RUNS) + 1],
-    );
+    ) as [number][];
     const runs: RunSummary[] = [];
-    let characters = 0;
-    for (const row of rows.slice(0, Math.min(limit, MOST_RUNS))) {
-      if (characters > MOST_LABELS) break;
-      characters += (row['labels'] as string).length;
-      runs.push(summarize(this.#statements, row));
+    let next: number | undefined = before;
+    for (let characters = 0; runs.length < Math.min(limit, MOST_RUNS) && characters <= MOST_LABELS;) {
+      const id = ids.shift()?.[0];
+      if (id === undefined) break;
+      next = id;
+      const summary = this.#statements.snapshot(() => {
+        const row = this.#statements.get('SELECT * FROM runs WHERE id = ? AND name NOT GLOB ?', id, REMOVED_PATTERN);
+        return row && summarize(this.#statements, row);
+      });
       // Some seventy look-ups each.
       await nextTurn();
+      if (summary === undefined) continue;
+      characters += JSON.stringify(summary.labels).length;
+      runs.push(summary);
     }
-    return { runs, next: rows.length > runs.length ? Number(rows[runs.length - 1]!['id']) : undefined };
+    return { runs, next: ids.length > 0 ? next : undefined };
   }
 
   async newest(limit: number) {
-    const rows = this.#statements.all(
-      'SELECT id, name FROM runs WHERE steps > 0 ORDER BY updated_at DESC LIMIT ?',
-      limit,
+    const sql = 'SELECT id, name FROM runs WHERE steps > 0 ORDER BY updated_at DESC LIMIT ?';
+    return this.#statements.snapshot(() =>
+      this.#statements.all(sql, limit).flatMap((row) => {
+        const last = lastOf(this.#statements, Number(row['id']));
+        return last === undefined ? [] : [{ run: row['name'] as string, last }];
+      }),
     );
-    return rows.map((row) => ({ run: row['name'] as string, last: lastOf(this.#statements, Number(row['id']))! }));
+  }
+
+  async idOf(run: string): Promise<number | undefined> {
+    return this.#idOf(run);
   }
 
   async metadata(run: string): Promise<RunMetadata | undefined> {
@@ -191,20 +205,22 @@ export class SqliteStore implements RunStore {
   }
 
   async steps(run: string, { from, to }: StepRange, limit: number): Promise<CurvePoint[]> {
-    const id = this.#idOf(run);
-    if (id === undefined) return [];
     const sql = 'SELECT * FROM steps WHERE run = ? AND step BETWEEN ? AND ? ORDER BY step LIMIT ?';
-    return new Judge(this.#statements, id).consecutive(this.#statements.all(sql, id, from, to, limit));
+    const points = this.#read(run, (id) =>
+      new Judge(this.#statements, id).consecutive(this.#statements.all(sql, id, from, to, limit)),
+    );
+    return points ?? [];
   }
 
   async stepsAt(run: string, steps: readonly number[]): Promise<CurvePoint[]> {
-    const id = this.#idOf(run);
-    if (id === undefined) return [];
-    const judge = new Judge(this.#statements, id);
-    return steps.flatMap((step) => {
-      const row = this.#statements.get('SELECT * FROM steps WHERE run = ? AND step = ?', id, step);
-      return row === undefined ? [] : [judge.one(row)];
+    const points = this.#read(run, (id) => {
+      const judge = new Judge(this.#statements, id);
+      return steps.flatMap((step) => {
+        const row = this.#statements.get('SELECT * FROM steps WHERE run = ? AND step = ?', id, step);
+        return row === undefined ? [] : [judge.one(row)];
+      });
     });
+    return points ?? [];
   }
 
   async pickSteps(run: string, range: StepRange, maxPoints: number): Promise<number[]> {
@@ -213,37 +229,45 @@ export class SqliteStore implements RunStore {
   }
 
   async batchesFrom(run: string, from: BatchPlace, to: number): Promise<BatchPage> {
-    const id = this.#idOf(run);
-    return id === undefined ? { batches: [], next: undefined } : readBatches(this.#statements, id, from, to);
+    return this.#read(run, (id) => readBatches(this.#statements, id, from, to)) ?? { batches: [], next: undefined };
   }
 
   async stepPage(run: string, from: BatchPlace, limit: number): Promise<StepPage | undefined> {
     const id = this.#idOf(run);
-    return id === undefined ? undefined : readStepPage(this.#statements, id, from, limit);
+    const page = id === undefined ? undefined : await readStepPage(this.#statements, id, from, limit);
+    // The rows of a run that was removed meanwhile stay for a moment.
+    return this.#idOf(run) === id ? page : undefined;
   }
 
   async sequence(): Promise<number> {
     return Number(this.#statements.get('SELECT value FROM sequence')!['value']);
   }
 
-  async changes(sequence: number, limit: number) {
+  async changes(sequence: number, limit: number): Promise<ChangePage> {
     const sql =
       'SELECT steps.*, name FROM steps JOIN runs ON runs.id = run WHERE sequence > ? ORDER BY sequence LIMIT ?';
-    const judges = new Map<number, Judge>();
-    return this.#statements.all(sql, sequence, limit).map((row) => {
-      const runId = Number(row['run']);
-      let judge = judges.get(runId);
-      if (judge === undefined) judges.set(runId, (judge = new Judge(this.#statements, runId)));
-      return { run: row['name'] as string, runId, step: judge.one(row) };
+    return this.#statements.snapshot(() => {
+      const judges = new Map<number, Judge>();
+      const rows = this.#statements.all(sql, sequence, limit);
+      const changed = rows
+        .filter((row) => !isRemoved(row['name'] as string))
+        .map((row) => {
+          const runId = Number(row['run']);
+          let judge = judges.get(runId);
+          if (judge === undefined) judges.set(runId, (judge = new Judge(this.#statements, runId)));
+          return { run: row['name'] as string, runId, step: judge.one(row) };
+        });
+      return { changed, last: Number(rows.at(-1)?.['sequence'] ?? sequence), isFull: rows.length === limit };
     });
   }
 
   async changedSince(run: string, sequence: number, limit: number): Promise<CurvePoint[]> {
-    const id = this.#idOf(run);
-    if (id === undefined) return [];
-    const judge = new Judge(this.#statements, id);
     const sql = 'SELECT * FROM steps WHERE run = ? AND sequence > ? ORDER BY sequence LIMIT ?';
-    return this.#statements.all(sql, id, sequence, limit).map((row) => judge.one(row));
+    const points = this.#read(run, (id) => {
+      const judge = new Judge(this.#statements, id);
+      return this.#statements.all(sql, id, sequence, limit).map((row) => judge.one(row));
+    });
+    return points ?? [];
   }
 
   /** Ends a purge early. The next start continues it. */
@@ -266,6 +290,14 @@ export class SqliteStore implements RunStore {
     } catch {
       // The next request, which each successful check makes, continues.
     }
+  }
+
+  /** Reads of a run from one state of the database; undefined without the run. */
+  #read<T>(run: string, read: (id: number) => T): T | undefined {
+    return this.#statements.snapshot(() => {
+      const id = this.#idOf(run);
+      return id === undefined ? undefined : read(id);
+    });
   }
 
   #idOf(run: string): number | undefined {

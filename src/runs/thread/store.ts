@@ -106,6 +106,10 @@ export class ThreadedStore implements RunStore {
     return this.#threads.read('newest', limit);
   }
 
+  idOf(run: string) {
+    return this.#threads.read('idOf', run);
+  }
+
   metadata(run: string) {
     return this.#threads.read('metadata', run);
   }

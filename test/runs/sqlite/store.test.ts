@@ -82,7 +82,7 @@ test('what changed is told over all runs, each step once, in its newest state', 
   await store.record({ ...key(7), run: 'other' }, recording(2));
   await store.record(key(2), recording(1));
   await store.record(key(2, 1), recording(3));
-  const changes = await store.changes(seen, 10);
+  const { changed: changes } = await store.changes(seen, 10);
   expect(changes.map(({ run, step }) => [run, step.step, step.loss])).toEqual([
     ['other', 7, 2],
     ['r', 2, 2],
