@@ -6,14 +6,25 @@ import { tellOf, toDiagnosticsText, toFinite, toReal, toSums } from './rows.ts';
 import { isOfDatabase } from './sqlite-error.ts';
 import type { Row, Statements } from './statements.ts';
 
-/** A recording and the micro-batch that it is of. */
+/** A recording with the key of its micro-batch. */
 export interface KeyedRecording {
   key: BatchKey;
   recording: Recording;
 }
 
-/** Result of one recording among several. */
-export type RecordOutcome = { outcome: Outcome } | { failure: Failure };
+/** Steps that one transaction drops at most: with their indexes, some 10 ms. More than one transaction records. */
+export const MOST_DROPPED = 1000;
+
+/**
+ * Result of one recording among several. `dropping`: it is not recorded yet, because a transaction drops only some of the
+ * steps that it supersedes; it is to be given again.
+ */
+export type RecordOutcome = { outcome: Outcome } | { failure: Failure } | { dropping: true };
+
+/** Number of steps that a transaction may still drop. */
+interface DropBudget {
+  left: number;
+}
 
 /**
  * Records micro-batches in their order, in one transaction. A recording with invalid values is undone
@@ -25,10 +36,12 @@ export function recordBatches(
   recordings: readonly KeyedRecording[],
   now: number,
 ): RecordOutcome[] {
+  const budget: DropBudget = { left: MOST_DROPPED };
   return statements.transaction(() =>
     recordings.map(({ key, recording }) => {
       try {
-        return { outcome: statements.savepoint(() => recordBatch(statements, key, recording, now)) };
+        const outcome = statements.savepoint(() => recordBatch(statements, key, recording, now, budget));
+        return outcome === 'dropping' ? { dropping: true } : { outcome };
       } catch (error) {
         // A fault of the disk or of the file fails them all; it can make SQLite end the transaction, too.
         if (!statements.isTransaction || isOfDatabase(error)) throw error;
@@ -39,7 +52,13 @@ export function recordBatches(
 }
 
 /** Records a micro-batch: its row, and what it adds to its rank, its step and its run. */
-function recordBatch(statements: Statements, key: BatchKey, recording: Recording, now: number): Outcome {
+function recordBatch(
+  statements: Statements,
+  key: BatchKey,
+  recording: Recording,
+  now: number,
+  budget: DropBudget,
+): Outcome | 'dropping' {
   const row = statements.get('SELECT id, expected_ranks FROM runs WHERE name = ?', key.run);
   const expected = row?.['expected_ranks'] ?? null;
   if (expected !== null && key.rank >= Number(expected)) return 'unexpected';
@@ -55,8 +74,8 @@ function recordBatch(statements: Statements, key: BatchKey, recording: Recording
   if (known !== undefined) {
     return Buffer.compare(known['digest'] as Uint8Array, recording.digest) === 0 ? 'repeated' : 'conflict';
   }
+  if (!dropSuperseded(statements, run, key, budget)) return 'dropping';
   insertBatch(statements, run, key, recording, now);
-  dropSuperseded(statements, run, key);
   const nonFinite = addToStep(statements, run, key, recording, before, now);
   statements.run(
     `UPDATE runs SET updated_at = ?, batches = batches + 1, steps = steps + ?,
@@ -75,20 +94,31 @@ export function lastBefore(statements: Statements, run: number, step: number): R
   return statements.get('SELECT * FROM steps WHERE run = ? AND step <= ? ORDER BY step DESC LIMIT 1', run, step);
 }
 
-/** Drops the steps of lower attempts behind one: its trainer resumed before them. Their batches stay. */
-function dropSuperseded(statements: Statements, run: number, { step, attempt }: BatchKey): void {
+/**
+ * Drops steps of lower attempts behind one: its trainer resumed before them. Their batches stay. Attempts ascend with the
+ * steps, so that those to drop come first.
+ * @returns true when none is left
+ */
+function dropSuperseded(statements: Statements, run: number, { step, attempt }: BatchKey, budget: DropBudget): boolean {
   const next = statements.get('SELECT attempt FROM steps WHERE run = ? AND step > ? ORDER BY step LIMIT 1', run, step);
-  if (next === undefined || Number(next['attempt']) >= attempt) return;
-  const which = 'run = ? AND step > ? AND attempt < ?';
-  const { steps, bad } = statements.get(
-    `SELECT count(*) AS steps, sum(non_finite) AS bad FROM steps WHERE ${which}`,
-    ...[run, step, attempt],
-  )!;
-  statements.run(`DELETE FROM steps WHERE ${which}`, run, step, attempt);
-  statements.run(
-    'UPDATE runs SET steps = steps - ?, non_finite_steps = non_finite_steps - ? WHERE id = ?',
-    ...[steps!, bad!, run],
-  );
+  if (next === undefined || Number(next['attempt']) >= attempt) return true;
+  const rows = statements.arrays(
+    'SELECT step, attempt, non_finite FROM steps WHERE run = ? AND step > ? ORDER BY step LIMIT ?',
+    ...[run, step, budget.left + 1],
+  ) as [step: number, attempt: number, nonFinite: number][];
+  const end = rows.findIndex(([, other]) => other >= attempt);
+  const superseded = end === -1 ? rows : rows.slice(0, end);
+  const dropped = superseded.slice(0, budget.left);
+  if (dropped.length > 0) {
+    statements.run('DELETE FROM steps WHERE run = ? AND step > ? AND step <= ?', run, step, dropped.at(-1)![0]);
+    const bad = dropped.filter(([, , nonFinite]) => nonFinite === 1).length;
+    statements.run(
+      'UPDATE runs SET steps = steps - ?, non_finite_steps = non_finite_steps - ? WHERE id = ?',
+      ...[dropped.length, bad, run],
+    );
+    budget.left -= dropped.length;
+  }
+  return dropped.length === superseded.length;
 }
 
 /** @returns its id */
@@ -128,7 +158,7 @@ function addToStep(
 ): boolean {
   const { step, attempt, rank, microBatch } = key;
   const same = before !== undefined && Number(before['attempt']) === attempt ? before : undefined;
-  // Those of a lower attempt, also where their step is dropped already.
+  // Ranks of a lower attempt stay when their step is dropped.
   if (same === undefined) statements.run('DELETE FROM ranks WHERE run = ? AND step = ?', run, step);
   const isNewRank = addToRank(statements, run, step, rank, recording);
   const sums = same === undefined ? PairSum.of() : PairSum.from(toSums(same));

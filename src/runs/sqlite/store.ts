@@ -103,9 +103,12 @@ export class SqliteStore implements RunStore {
   }
 
   async record(key: BatchKey, recording: Recording): Promise<Outcome> {
-    const [result] = await this.recordAll([{ key, recording }]);
-    if ('failure' in result!) throw unpackFailure(result.failure);
-    return result!.outcome;
+    for (;;) {
+      const [result] = await this.recordAll([{ key, recording }]);
+      if ('failure' in result!) throw unpackFailure(result.failure);
+      if ('outcome' in result!) return result.outcome;
+      await nextTurn();
+    }
   }
 
   /** Records micro-batches in one transaction, each with a result of its own. */

@@ -51,10 +51,12 @@ export class RecordingQueue {
       const some = this.#waiting.splice(0, MOST_AT_ONCE);
       try {
         const outcomes = await this.#write(some.map(({ key, recording }) => ({ key, recording })));
-        for (const [k, { resolve, reject }] of some.entries()) {
+        for (const [k, one] of some.entries()) {
           const result = outcomes[k]!;
-          if ('failure' in result) reject(unpackFailure(result.failure));
-          else resolve(result.outcome);
+          if ('failure' in result) one.reject(unpackFailure(result.failure));
+          else if ('outcome' in result) one.resolve(result.outcome);
+          // Behind the others: a trainer that resumes before millions of steps holds up nobody else.
+          else this.#waiting.push(one);
         }
       } catch (error) {
         // Those that came meanwhile waited for the same lock, or the same disk: each would wait once more.

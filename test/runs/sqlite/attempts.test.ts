@@ -6,8 +6,10 @@ import fc from 'fast-check';
 import { afterAll, expect, test } from 'vitest';
 import type { BatchKey, Outcome, Recording } from '../../../src/runs/record.ts';
 import { MIGRATIONS } from '../../../src/runs/sqlite/migrations/index.ts';
+import { MOST_DROPPED } from '../../../src/runs/sqlite/recording.ts';
 import { SqliteStore } from '../../../src/runs/sqlite/store.ts';
 import { batchPages } from '../../../src/runs/store.ts';
+import { ThreadedStore } from '../../../src/runs/thread/store.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'lossmeter-attempts-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -46,7 +48,7 @@ test('a run that resumed ends where its newest attempt ends, whatever was record
   expect(await store.pickSteps('r', ALL, 500)).toEqual(Array.from({ length: 25 }, (_, step) => step));
   expect((await store.run('r'))!.best).toEqual({ step: 20, loss: 2 });
   expect((await store.run('r'))!.batches).toBe(36);
-  expect((await store.changes(0, 100)).map(({ step }) => step.step)).not.toContain(30);
+  expect((await store.changes(0, 100)).changed.map(({ step }) => step.step)).not.toContain(30);
   const batches = (await Array.fromAsync(batchPages(store, 'r', ALL))).flat();
   expect(batches.map(({ step }) => step)).toEqual(Array.from({ length: 25 }, (_, k) => k));
   await store.close();
@@ -71,6 +73,58 @@ test('a batch of an attempt that a later one superseded is refused, at the step 
   expect(await store.attemptOf('r', 31)).toBe(2);
   expect(await store.attemptOf('r', 19)).toBe(0);
   expect(await store.attemptOf('r', 9)).toBeUndefined();
+  await store.close();
+});
+
+/** A file with a run `r` of many steps, written at once: the last two are not finite, and of the given attempt. */
+async function withSteps(count: number, lastAttempt = 0): Promise<string> {
+  const path = join(folder, `${Math.random()}.db`);
+  await new SqliteStore(path).close();
+  const database = new DatabaseSync(path);
+  database.exec(`BEGIN; INSERT INTO runs (name, created_at, updated_at, ranks, steps, non_finite_steps)
+      VALUES ('r', 0, 0, 1, ${count}, 2);
+    WITH RECURSIVE k (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM k WHERE n < ${count - 1})
+      INSERT INTO steps SELECT 1, n, iif(n < ${count - 2}, 0, ${lastAttempt}), x'', x'', n, 1, n, 1, NULL, NULL, 0,
+        n >= ${count - 2}, '[]', NULL, NULL, NULL, 0, n + 1 FROM k;
+    UPDATE sequence SET value = ${count}; COMMIT`);
+  database.close();
+  return path;
+}
+
+test('a transaction drops a bounded number of superseded steps, and the counts are right after each', async () => {
+  const store = new SqliteStore(await withSteps(2 * MOST_DROPPED + 10));
+  const resumed = { key: key(4, 1), recording: recording(1) };
+  const other = { key: { ...key(1), run: 'other' }, recording: recording(2) };
+  expect(await store.recordAll([resumed, other])).toEqual([{ dropping: true }, { outcome: 'created' }]);
+  expect(await store.run('r')).toMatchObject({ steps: MOST_DROPPED + 10, nonFiniteSteps: 2, batches: 0 });
+  expect(await store.recordAll([resumed, { ...resumed, key: key(4, 1, 1) }])).toEqual([
+    { dropping: true },
+    { dropping: true },
+  ]);
+  expect(await store.run('r')).toMatchObject({ steps: 10, nonFiniteSteps: 2, last: { step: 2 * MOST_DROPPED + 9 } });
+  expect(await store.recordAll([resumed])).toEqual([{ outcome: 'created' }]);
+  expect(await store.run('r')).toMatchObject({ steps: 5, nonFiniteSteps: 0, batches: 1, last: { step: 4, loss: 1 } });
+  await store.close();
+});
+
+test('steps of the same or a higher attempt behind the superseded ones stay', async () => {
+  const store = new SqliteStore(await withSteps(MOST_DROPPED + 10, 2));
+  expect(await store.record(key(4, 1), recording(1))).toBe('created');
+  expect(await store.run('r')).toMatchObject({ steps: 7, nonFiniteSteps: 2, last: { step: MOST_DROPPED + 9 } });
+  await store.close();
+});
+
+test('other recordings go on while a trainer resumes before 60,000 steps', async () => {
+  const store = await ThreadedStore.open(await withSteps(60_000));
+  const resuming = store.record(key(4, 1), recording(1));
+  const left = new AbortController();
+  void resuming.finally(() => left.abort());
+  let others = 0;
+  for (; !left.signal.aborted; others++) await store.record({ ...key(others), run: 'other' }, recording(2));
+  expect(await resuming).toBe('created');
+  // Each transaction drops a part of the steps, and records one of the others.
+  expect(others).toBeGreaterThanOrEqual(20);
+  expect(await store.run('r')).toMatchObject({ steps: 5, last: { step: 4, loss: 1 } });
   await store.close();
 });
 
