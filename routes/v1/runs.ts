@@ -62,7 +62,7 @@ export default async function runs(app: FastifyInstance): Promise<void> {
       const answered = await app.evaluator.answerValue(body, readMetadata);
       settle(reply, answered);
       const metadata = answered.answer;
-      const made = await store.describe(run, metadata);
+      const made = await app.runChanges.about(run, () => store.describe(run, metadata));
       app.runChanges.notify(run);
       const summary = requireRun(run, await store.run(run));
       return reply
@@ -81,7 +81,7 @@ export default async function runs(app: FastifyInstance): Promise<void> {
     { config: { scope: 'record' }, schema: remove },
     async (request, reply) => {
       const { run } = request.params;
-      if (!(await store.remove(run))) throw noRun(run);
+      if (!(await app.runChanges.about(run, () => store.remove(run)))) throw noRun(run);
       app.runChanges.notify(run);
       return reply.code(204).send();
     },

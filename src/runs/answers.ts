@@ -1,4 +1,5 @@
 /** Long answers, page by page: neither their text nor their rows are ever there as a whole. */
+import { LossmeterError } from '../errors.ts';
 import type { ExportFormat } from './export.ts';
 import type { RunPages, TextPage } from './pages.ts';
 import { MOST_STEPS } from './store.ts';
@@ -17,7 +18,9 @@ export async function* stepListJson(
   { from, to }: StepRange,
   limit: number,
 ): AsyncGenerator<Piece, void> {
-  yield* listJson('steps', limit, from, (place, left) => pages.stepsJson(run, { from: place, to }, left));
+  const read = (place: number, left: number): Promise<TextPage<number>> =>
+    pages.stepsJson(run, { from: place, to }, left);
+  yield* listJson('steps', limit, from, ofOneRun(run, read));
 }
 
 /** `{"steps": […]}`: the steps that show the curve of a range. @param maxPoints how many at most */
@@ -27,11 +30,13 @@ export async function* curveJson(
   range: StepRange,
   maxPoints: number,
 ): AsyncGenerator<Piece, void> {
+  const id = await store.idOf(run);
   const steps = await store.pickSteps(run, range, maxPoints);
-  yield* listJson('steps', Infinity, 0, async (at) => {
+  const read = async (at: number): Promise<TextPage<number>> => {
     const page = await pages.stepsJsonAt(run, steps.slice(at, at + MOST_STEPS));
     return { ...page, next: at + MOST_STEPS < steps.length ? at + MOST_STEPS : undefined };
-  });
+  };
+  yield* listJson('steps', Infinity, 0, ofOneRun(run, read, id));
 }
 
 /** `{"runs": […], "next": "…"}`. @param before cursor that came with the page before */
@@ -53,9 +58,33 @@ export async function* exportLines(
   const start: BatchPlace = { step: 0, rank: 0, microBatch: 0 };
   const all =
     of === 'steps'
-      ? readAhead(0, (place: number) => pages.exportSteps(run, format, place))
-      : readAhead(start, (place: BatchPlace) => pages.exportBatches(run, format, place));
+      ? readAhead(
+          0,
+          ofOneRun(run, (place: number) => pages.exportSteps(run, format, place)),
+        )
+      : readAhead(
+          start,
+          ofOneRun(run, (place: BatchPlace) => pages.exportBatches(run, format, place)),
+        );
   for await (const { text } of all) yield text;
+}
+
+/**
+ * Reads pages of one run alone: another one may have its name after a removal.
+ * @param id of the run; that of the first page by default
+ * @returns a function that rejects with LossmeterError not_found where the run is another one
+ */
+function ofOneRun<Given extends unknown[], Place>(
+  run: string,
+  read: (...given: Given) => Promise<TextPage<Place>>,
+  id?: number,
+): (...given: Given) => Promise<TextPage<Place>> {
+  return async (...given) => {
+    const page = await read(...given);
+    id ??= page.runId;
+    if (page.runId !== undefined && page.runId === id) return page;
+    throw new LossmeterError('not_found', `run ${run} was removed while it was read`);
+  };
 }
 
 /**
@@ -99,7 +128,7 @@ async function* readAhead<Place>(
     const { next } = page;
     if (next !== undefined) {
       reading = read(next);
-      // Nobody waits for it when the client leaves.
+      // A client that leaves does not wait for it.
       reading.catch(() => undefined);
     }
     yield page;

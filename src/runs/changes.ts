@@ -1,6 +1,6 @@
 import { EventEmitter } from 'node:events';
 
-/** Says that something of a run has changed; what, the store knows. */
+/** Announces the names of runs that changed; the store has the changes themselves. */
 export class RunChanges {
   readonly #emitter = new EventEmitter<{ changed: [run: string] }>().setMaxListeners(0);
 
@@ -8,7 +8,20 @@ export class RunChanges {
     this.#emitter.emit('changed', run);
   }
 
-  /** Calls a listener for each change of a run. @returns what ends that */
+  /**
+   * Makes a change of a run. One that the store does not answer may be in the history all the same: it is announced, too.
+   * A change that succeeds is announced by the caller, who knows whether it changed something.
+   */
+  async about<T>(run: string, change: () => Promise<T>): Promise<T> {
+    try {
+      return await change();
+    } catch (error) {
+      this.notify(run);
+      throw error;
+    }
+  }
+
+  /** Calls a listener for each change of a run. @returns a function that ends the subscription */
   subscribe(run: string, listener: () => void): () => void {
     return this.subscribeAll((changed) => {
       if (changed === run) listener();

@@ -12,8 +12,10 @@ export interface TextPage<Place> {
   text: Uint8Array<ArrayBuffer>;
   /** Number of rows. */
   count: number;
-  /** Where the following rows begin; undefined at the end. */
+  /** Place of the next row; undefined at the end. */
   next: Place | undefined;
+  /** Id of the run that all rows belong to; undefined where it was removed, and in pages of several runs. */
+  runId: number | undefined;
 }
 
 /** Events of steps that changed. */
@@ -22,6 +24,8 @@ export interface EventPage {
   /** Sequence number of the last change; undefined for a page without events. */
   last: number | undefined;
   isFull: boolean;
+  /** Id of the run; undefined where it was removed. */
+  runId: number | undefined;
 }
 
 /** Steps of a page of events. */
@@ -42,53 +46,71 @@ export class RunPages {
 
   /** Steps as elements of a JSON array. `next` is the following step, when there is one in the range. */
   async stepsJson(run: string, range: StepRange, limit: number): Promise<TextPage<number>> {
-    const points = await this.#store.steps(run, range, Math.min(limit + 1, MOST_STEPS));
-    const shown = points.slice(0, Math.min(limit, MOST_STEPS - 1));
-    return { text: pointElements(shown), count: shown.length, next: points[shown.length]?.step };
+    return this.#ofOne(run, async () => {
+      const points = await this.#store.steps(run, range, Math.min(limit + 1, MOST_STEPS));
+      const shown = points.slice(0, Math.min(limit, MOST_STEPS - 1));
+      return { text: pointElements(shown), count: shown.length, next: points[shown.length]?.step };
+    });
   }
 
   /** The same of some steps. */
   async stepsJsonAt(run: string, steps: readonly number[]): Promise<TextPage<number>> {
-    const points = await this.#store.stepsAt(run, steps);
-    return { text: pointElements(points), count: points.length, next: undefined };
+    return this.#ofOne(run, async () => {
+      const points = await this.#store.stepsAt(run, steps);
+      return { text: pointElements(points), count: points.length, next: undefined };
+    });
   }
 
   /** Runs as elements of a JSON array. */
   async runsJson(limit: number, before: number | undefined): Promise<TextPage<number>> {
     const { runs, next } = await this.#store.runs(limit, before);
-    return { text: elements(runs.map((run) => wireSummary(run))), count: runs.length, next };
+    const text = elements(runs.map((run) => wireSummary(run)));
+    return { text, count: runs.length, next, runId: undefined };
   }
 
   /** A step with some of its batches, as JSON; undefined when there is no such step. */
-  async stepJson(run: string, from: BatchPlace, limit: number): Promise<TextPage<BatchPlace> | undefined> {
+  async stepJson(run: string, from: BatchPlace, limit: number): Promise<{ text: Uint8Array<ArrayBuffer> } | undefined> {
     const page = await this.#store.stepPage(run, from, limit);
-    if (page === undefined) return undefined;
-    return { text: encoder.encode(stringify(wireStep(run, page))), count: 1, next: page.next };
+    return page && { text: encoder.encode(stringify(wireStep(run, page))) };
   }
 
   /** Steps as lines of an export. */
   async exportSteps(run: string, format: ExportFormat, from: number): Promise<TextPage<number>> {
-    const points = await this.#store.steps(run, { from, to: Number.MAX_SAFE_INTEGER }, MOST_STEPS);
-    const next = points.length === MOST_STEPS ? points.at(-1)!.step + 1 : undefined;
-    return lines(points.map(wireRow), { format, isFirst: from === 0, next });
+    return this.#ofOne(run, async () => {
+      const points = await this.#store.steps(run, { from, to: Number.MAX_SAFE_INTEGER }, MOST_STEPS);
+      const next = points.length === MOST_STEPS ? points.at(-1)!.step + 1 : undefined;
+      return lines(points.map(wireRow), { format, isFirst: from === 0, next });
+    });
   }
 
   /** Micro-batches of the steps' highest attempts as lines of an export. */
   async exportBatches(run: string, format: ExportFormat, from: BatchPlace): Promise<TextPage<BatchPlace>> {
-    const { batches, next } = await this.#store.batchesFrom(run, from, Number.MAX_SAFE_INTEGER);
-    const isFirst = from.step === 0 && from.rank === 0 && from.microBatch === 0;
-    return lines(batches.map(wireBatch), { format, isFirst, next });
+    return this.#ofOne(run, async () => {
+      const { batches, next } = await this.#store.batchesFrom(run, from, Number.MAX_SAFE_INTEGER);
+      const isFirst = from.step === 0 && from.rank === 0 && from.microBatch === 0;
+      return lines(batches.map(wireBatch), { format, isFirst, next });
+    });
   }
 
   /** Steps that changed after a sequence number, as server-sent events. */
   async events(run: string, after: number): Promise<EventPage> {
-    const steps = await this.#store.changedSince(run, after, MOST_EVENTS);
-    const text = steps.map((step) => formatEvent('step', wirePoint(step), step.sequence)).join('');
-    return {
-      text: encoder.encode(text),
-      last: steps.at(-1)?.sequence,
-      isFull: steps.length === MOST_EVENTS,
-    };
+    return this.#ofOne(run, async () => {
+      const steps = await this.#store.changedSince(run, after, MOST_EVENTS);
+      const text = steps.map((step) => formatEvent('step', wirePoint(step), step.sequence)).join('');
+      return {
+        text: encoder.encode(text),
+        last: steps.at(-1)?.sequence,
+        isFull: steps.length === MOST_EVENTS,
+      };
+    });
+  }
+
+  /** Makes a page of one run: an id never comes back, so that the run is the same in between when its id is. */
+  async #ofOne<T extends object>(run: string, make: () => Promise<T>): Promise<T & { runId: number | undefined }> {
+    const before = await this.#store.idOf(run);
+    const page = await make();
+    const after = await this.#store.idOf(run);
+    return { ...page, runId: before === after ? before : undefined };
   }
 }
 
@@ -103,7 +125,7 @@ const pointElements = (points: readonly CurvePoint[]): Uint8Array<ArrayBuffer> =
 function lines<Place>(
   rows: readonly ExportedRow[],
   { format, isFirst, next }: { format: ExportFormat; isFirst: boolean; next: Place | undefined },
-): TextPage<Place> {
+): Omit<TextPage<Place>, 'runId'> {
   const head = isFirst && format === 'csv' && rows.length > 0 ? csvLine(Object.keys(rows[0]!)) : '';
   return { text: encoder.encode(head + exportText(rows, format)), count: rows.length, next };
 }

@@ -65,14 +65,15 @@ export class Recorder {
 
   async #keep(key: BatchKey, recording: Parameters<RunStore['record']>[1]): Promise<Recorded['outcome']> {
     const started = performance.now();
-    const outcome = await this.#store.record(key, recording);
+    const outcome = await this.#changes.about(key.run, () => this.#store.record(key, recording));
     this.#watch(outcome, performance.now() - started);
     if (outcome === 'superseded') throw superseded(key);
     if (outcome === 'unexpected') {
       throw new LossmeterError('rank_unexpected', `${nameOf(key)}: the run has fewer ranks, as expected_ranks says`);
     }
     if (outcome === 'conflict') throw conflict(key);
-    if (outcome === 'created') this.#changes.notify(key.run);
+    // A repeated one may have been recorded without an answer.
+    this.#changes.notify(key.run);
     return outcome;
   }
 }
