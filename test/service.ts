@@ -68,7 +68,7 @@ export class Service {
 }
 
 /** The default configuration with one worker, and what a test changes. */
-function testConfig(config: Partial<Config> = {}): Config {
+export function testConfig(config: Partial<Config> = {}): Config {
   return { ...loadConfig({ LOSSMETER_STORE: ':memory:' }), port: 0, workers: 1, ...config };
 }
 

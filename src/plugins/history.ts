@@ -33,7 +33,7 @@ declare module 'fastify' {
     /** Sends text that is made page by page, as fast as the client reads it; at once when it is short. */
     sendPages(mediaType: string, pages: AsyncIterable<Piece> | Iterable<Piece>): Promise<FastifyReply>;
     /** Sends events as they come. */
-    sendEvents(events: AsyncGenerator<Piece, void>): FastifyReply;
+    sendEvents(events: AsyncGenerator<Piece, void>): Promise<FastifyReply>;
   }
 }
 
@@ -66,7 +66,7 @@ export default fp<{ config: Config }>(
       const first: Uint8Array[] = [];
       let length = 0;
       let isDone = false;
-      while (!isDone && length < SHORT_BYTES) {
+      while (!isDone && length < SHORT_BYTES && !this.raw.destroyed) {
         const { value, done } = await iterator.next();
         isDone = done === true;
         if (value === undefined) continue;
@@ -75,12 +75,13 @@ export default fp<{ config: Config }>(
       }
       this.request.historyPlace?.leave();
       this.type(mediaType);
-      return this.send(isDone ? Buffer.concat(first) : Readable.from(piecesOf(first, iterator, this)));
+      if (isDone) return this.send(Buffer.concat(first));
+      return this.send(await bodyOf(first, iterator, this));
     });
 
-    app.decorateReply('sendEvents', function sendEvents(this: FastifyReply, events) {
+    app.decorateReply('sendEvents', async function sendEvents(this: FastifyReply, events) {
       this.type('text/event-stream');
-      return this.send(Readable.from(piecesOf([], events, this)));
+      return this.send(await bodyOf([], events, this));
     });
   },
   { name: 'history', dependencies: ['runs', 'evaluator', 'auth'] },
@@ -103,6 +104,18 @@ async function* iterate(pages: AsyncIterable<Piece> | Iterable<Piece>): AsyncGen
   yield* pages;
 }
 
+/** Body of a long answer: none for HEAD, and for a client that has left. */
+async function bodyOf(
+  first: readonly Piece[],
+  others: AsyncGenerator<Piece, void>,
+  reply: FastifyReply,
+): Promise<Readable> {
+  if (reply.request.method !== 'HEAD' && !reply.raw.destroyed) return Readable.from(piecesOf(first, others, reply));
+  // Fastify reads the stream of an answer to HEAD to its end, without a place and without an account.
+  await others.return();
+  return Readable.from([]);
+}
+
 /** Pieces of an answer. A client that leaves one unread for too long is cut off: it holds memory meanwhile. */
 async function* piecesOf(
   first: readonly Piece[],
@@ -122,7 +135,10 @@ async function* piecesOf(
   };
   try {
     for (const piece of first) yield* give(piece);
-    for await (const piece of others) yield* give(piece);
+    for await (const piece of others) {
+      if (reply.raw.destroyed) return;
+      yield* give(piece);
+    }
   } finally {
     clearTimeout(timer);
     await others.return();

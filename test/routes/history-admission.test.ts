@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { describe, expect, onTestFinished, test } from 'vitest';
-import { Service } from '../service.ts';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import { buildApp } from '../../src/app.ts';
+import { Service, testConfig } from '../service.ts';
 
 async function record(service: Service, run: string, step: number): Promise<void> {
   const { status } = await fetch(`${service.url}/v1/runs/${run}/steps/${step}/ranks/0`, {
@@ -81,3 +82,34 @@ describe('memory that reads of the history hold', () => {
     expect((await fetch(`${service.url}/v1/runs/r/steps`)).status).toBe(200);
   });
 });
+
+test.each(['/v1/runs/long/export', '/v1/runs/long/steps?limit=10000', '/v1/runs/long/events?last_event_id=0'])(
+  'HEAD of %s sends the head, and reads no more than the first pages',
+  async (path) => {
+    const app = await buildApp({ config: testConfig({}), logger: { level: 'error' } });
+    onTestFinished(async () => {
+      vi.restoreAllMocks();
+      await app.close();
+    });
+    const url = await app.listen({ host: '127.0.0.1', port: 0 });
+    for (let first = 0; first < 5000; first += 500) {
+      const some = Array.from({ length: 500 }, (_, k) =>
+        app.runs.record(
+          { run: 'long', step: first + k, attempt: 0, rank: 0, microBatch: 0 },
+          {
+            ...{ numerator: 1, denominator: 1, digest: new Uint8Array(1) },
+            diagnostics: { verdict: 'finite', summary: 'finite', causes: [] },
+          },
+        ),
+      );
+      await Promise.all(some);
+    }
+    const { runPages } = app;
+    const pages = [vi.spyOn(runPages, 'exportSteps'), vi.spyOn(runPages, 'stepsJson'), vi.spyOn(runPages, 'events')];
+    const response = await fetch(url + path, { method: 'HEAD' });
+    expect([response.status, response.headers.get('content-length')]).toEqual([200, null]);
+    await sleep(300);
+    // The pages of the first 64 KB and the one that was under way, of 11.
+    expect(pages.reduce((sum, { mock }) => sum + mock.calls.length, 0)).toBeLessThanOrEqual(5);
+  },
+);
