@@ -7,6 +7,9 @@ import type { RunMetadata } from './record.ts';
 /** Ranks, and micro-batches of a rank, that a step may have. */
 export const MOST_PARTS = 2 ** 20;
 
+/** Labels that a run may have. */
+const MOST_LABELS = 64;
+
 export const Labels = Type.Record(
   Type.String({ pattern: '^[A-Za-z0-9][A-Za-z0-9._/-]{0,63}$' }),
   Type.Union([
@@ -15,7 +18,7 @@ export const Labels = Type.Record(
     Type.Boolean({ description: 'A truth.', examples: [true] }),
   ]),
   {
-    maxProperties: 64,
+    maxProperties: MOST_LABELS,
     additionalProperties: false,
     description: 'What its owner says of the run.',
     examples: [{ model: 'gpt-1b', lr: 3e-4 }],
@@ -35,16 +38,41 @@ export const Metadata = Type.Object(
   { additionalProperties: false, description: 'What is said of the run; what is absent stays as it is.' },
 );
 
-/** @throws LossmeterError invalid_metadata, with every place that is wrong */
-export function readMetadata(value: unknown): RunMetadata {
+/** Keys and characters of a key that are looked at: more are invalid in any case. */
+const MOST_KEYS = MOST_LABELS + 1;
+const MOST_POINTER_CHARACTERS = 200;
+
+/** @throws LossmeterError invalid_metadata, with the first places that are wrong */
+export function readMetadata(given: unknown): RunMetadata {
+  const value = shortened(given);
   if (Value.Check(Metadata, value)) {
     const { labels, expected_ranks: expectedRanks } = value;
     return { ...(labels && { labels }), ...(expectedRanks !== undefined && { expectedRanks }) };
   }
-  const places = Value.Errors(Metadata, value).map(({ instancePath, message }) => ({
-    pointer: instancePath,
-    detail: `${instancePath === '' ? 'the body' : instancePath} ${message}`,
-  }));
-  const detail = `${places.map((place) => place.detail).join('; ')}; came ${showValue(value)}`;
+  const places = Value.Errors(Metadata, value).map(({ instancePath, message }) => {
+    const pointer = instancePath.slice(0, MOST_POINTER_CHARACTERS);
+    return { pointer, detail: `${pointer === '' ? 'the body' : pointer} ${message}` };
+  });
+  const detail = `${places.map((place) => place.detail).join('; ')}; came ${showValue(given)}`;
   throw new LossmeterError('invalid_metadata', detail, places);
+}
+
+/** The metadata with the first keys alone: a check of each of a million keys takes seconds. */
+function shortened(value: unknown): unknown {
+  if (!isObject(value)) return value;
+  const short = firstEntries(value);
+  const { labels } = value as { labels?: unknown };
+  return isObject(labels) && Object.hasOwn(short, 'labels') ? { ...short, labels: firstEntries(labels) } : short;
+}
+
+const isObject = (value: unknown): value is object =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+function firstEntries(value: object): Record<string, unknown> {
+  const entries: [string, unknown][] = [];
+  for (const key in value) {
+    if (entries.length === MOST_KEYS) break;
+    entries.push([key, (value as Record<string, unknown>)[key]]);
+  }
+  return Object.fromEntries(entries);
 }
