@@ -11,6 +11,9 @@ export type Pages = Pick<RunPages, keyof RunPages>;
 /** A piece of an answer. */
 export type Piece = string | Uint8Array;
 
+/** Steps of a page of a curve: with long summaries they take half of the bytes that an answer holds. */
+const CURVE_STEPS = MOST_STEPS / 2;
+
 /** `{"steps": […], "next": "…"}`: the steps of a range, `limit` at most. */
 export async function* stepListJson(
   pages: Pages,
@@ -33,8 +36,8 @@ export async function* curveJson(
   const id = await store.idOf(run);
   const steps = await store.pickSteps(run, range, maxPoints);
   const read = async (at: number): Promise<TextPage<number>> => {
-    const page = await pages.stepsJsonAt(run, steps.slice(at, at + MOST_STEPS));
-    return { ...page, next: at + MOST_STEPS < steps.length ? at + MOST_STEPS : undefined };
+    const page = await pages.stepsJsonAt(run, steps.slice(at, at + CURVE_STEPS));
+    return { ...page, next: at + CURVE_STEPS < steps.length ? at + CURVE_STEPS : undefined };
   };
   yield* listJson('steps', Infinity, 0, ofOneRun(run, read, id));
 }

@@ -28,6 +28,9 @@ export interface EventPage {
   runId: number | undefined;
 }
 
+/** Characters of the summaries and causes of a page of steps. */
+const MOST_CHARACTERS = 64 * 1024;
+
 /** Steps of a page of events. */
 const MOST_EVENTS = 200;
 
@@ -48,7 +51,7 @@ export class RunPages {
   async stepsJson(run: string, range: StepRange, limit: number): Promise<TextPage<number>> {
     return this.#ofOne(run, async () => {
       const points = await this.#store.steps(run, range, Math.min(limit + 1, MOST_STEPS));
-      const shown = points.slice(0, Math.min(limit, MOST_STEPS - 1));
+      const shown = fitting(points.slice(0, Math.min(limit, MOST_STEPS - 1)));
       return { text: pointElements(shown), count: shown.length, next: points[shown.length]?.step };
     });
   }
@@ -78,8 +81,10 @@ export class RunPages {
   async exportSteps(run: string, format: ExportFormat, from: number): Promise<TextPage<number>> {
     return this.#ofOne(run, async () => {
       const points = await this.#store.steps(run, { from, to: Number.MAX_SAFE_INTEGER }, MOST_STEPS);
-      const next = points.length === MOST_STEPS ? points.at(-1)!.step + 1 : undefined;
-      return lines(points.map(wireRow), { format, isFirst: from === 0, next });
+      const shown = fitting(points);
+      const isLast = shown.length === points.length && points.length < MOST_STEPS;
+      const next = isLast ? undefined : shown.at(-1)!.step + 1;
+      return lines(shown.map(wireRow), { format, isFirst: from === 0, next });
     });
   }
 
@@ -120,6 +125,17 @@ export function formatEvent(name: string, data: object, id?: number): string {
 }
 
 const pointElements = (points: readonly CurvePoint[]): Uint8Array<ArrayBuffer> => elements(points.map(wirePoint));
+
+/** The first points, as many as a page has room for; one at least. */
+function fitting(points: readonly CurvePoint[]): readonly CurvePoint[] {
+  let characters = 0;
+  const end = points.findIndex(({ summary = '', causes }) => {
+    const isFull = characters > MOST_CHARACTERS;
+    characters += summary.length + causes.join().length;
+    return isFull;
+  });
+  return end === -1 ? points : points.slice(0, end);
+}
 
 /** Rows as lines; the first ones of CSV follow the names of their columns. */
 function lines<Place>(

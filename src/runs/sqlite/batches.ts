@@ -1,14 +1,15 @@
+import { stringify } from '../../wire/json-reply.ts';
 import type { BatchPage, BatchPlace } from '../store.ts';
 import type { RecordedBatch } from '../record.ts';
 import { toBatch } from './rows.ts';
 import type { Statements } from './statements.ts';
 
-/** Bounds of a page: batches, and characters of their diagnostics. */
+/** Bounds of a page: batches, and characters of all that is told of them. */
 const MOST_BATCHES = 500;
-const MOST_CHARACTERS = 256 * 1024;
+const MOST_CHARACTERS = 192 * 1024;
 
-/** Characters of the diagnostics of a batch, as they are kept now. */
-const MOST_KEPT_CHARACTERS = 8192;
+/** Characters of a batch as text, beside its diagnostics: names, numbers, and the totals of a rank of its own. */
+const FIXED_CHARACTERS = 320;
 
 /** Steps without batches that a page goes over at most. */
 const MOST_STEPS = 500;
@@ -43,8 +44,9 @@ export function readBatches(
       if (batches.length === limit || characters > MOST_CHARACTERS) {
         return { batches, next: { step, rank: Number(row['rank']), microBatch: Number(row['micro_batch']) } };
       }
-      batches.push(toBatch(row));
-      characters += Math.min((row['diagnostics'] as string | null)?.length ?? 0, MOST_KEPT_CHARACTERS);
+      const batch = toBatch(row);
+      batches.push(batch);
+      characters += FIXED_CHARACTERS + stringify(batch.diagnostics).length;
     }
   }
   const following = steps[MOST_STEPS];
