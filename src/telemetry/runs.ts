@@ -95,7 +95,7 @@ class NewestRuns {
     try {
       this.#known = await this.#store.newest(MOST_RUNS);
     } catch {
-      this.#known = [];
+      // The series stay: a reader of the metrics sees lossmeter_store_available.
     }
     this.#reading = undefined;
   }
