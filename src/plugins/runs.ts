@@ -10,6 +10,7 @@ import type { ChangedStep } from '../runs/follower.ts';
 import { MlflowLogger } from '../runs/mlflow.ts';
 import { Recorder } from '../runs/recorder.ts';
 import { StoreWatch } from '../runs/store-watch.ts';
+import { pendingMigrations } from '../runs/sqlite/pending-migrations.ts';
 import type { RunStore } from '../runs/store.ts';
 import { ThreadedStore } from '../runs/thread/store.ts';
 import { Webhook } from '../runs/webhook.ts';
@@ -28,9 +29,13 @@ declare module 'fastify' {
   }
 }
 
-/** Runs: their store, what records them and what tells of changes. The store is closed after the last request. */
+/** Runs: their store, their recorder and their events. The store is closed after the last request. */
 export default fp<{ config: Config }>(
   async (app, { config }) => {
+    const migrations = pendingMigrations(config.store);
+    if (migrations > 0) {
+      app.log.info(`the history of an earlier version is converted, in ${migrations} steps: this can take minutes`);
+    }
     const store = await ThreadedStore.open(config.store);
     const changes = new RunChanges();
     const watch = watchStore(app, store);
@@ -42,7 +47,7 @@ export default fp<{ config: Config }>(
     app.decorate('runEvents', new RunEvents({ store, pages: store.pages }, changes));
     app.decorate('recorder', new Recorder(app.evaluator, store, changes, metrics?.recorded));
     app.addHook('onReady', () => store.start());
-    // Before those who follow say so: hooks that close run from the last to the first.
+    // Before the followers: hooks that close run from the last to the first.
     app.addHook('onClose', async () => {
       await watch.close();
       await store.close();
@@ -69,7 +74,7 @@ function watchStore(app: FastifyInstance, store: RunStore): StoreWatch {
   return watch;
 }
 
-/** Who is told of the steps that change. */
+/** Receiver of the steps that change. */
 interface Follower {
   tell: (changed: ChangedStep) => void;
   close: () => Promise<void>;
