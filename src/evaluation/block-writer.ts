@@ -15,26 +15,26 @@ import { cutRange } from '../tensor/file-range.ts';
 import type { FileTensor } from '../wire/file-reference.ts';
 import type { LogitsWriter } from '../wire/request.ts';
 
-/** What the rows of a batch yielded, in row order. */
+/** Results of the rows of a batch, in row order. */
 export interface RowResults {
   columns: RowColumns;
   findings: Findings;
   /** (rows, classes) elements; only when asked for. */
   gradient: Uint8Array<ArrayBuffer> | undefined;
-  /** What stands in the rows; only when asked for, in place of their loss. */
+  /** Survey of the values; only when asked for, in place of the loss. */
   survey: Survey | undefined;
 }
 
 /** Blocks of a file that a worker evaluates for one message: 8 MiB. */
 const MAX_BLOCKS_PER_TASK = 4;
 
-/** Rows, and shards, that a batch evaluated on the main thread may have: each costs some time, however few its logits are. */
+/** Largest numbers of rows and of shards of a batch that the main thread evaluates: each takes time of its own. */
 const MAX_INLINE_ROWS = 2 ** 14;
 const MAX_INLINE_SHARDS = 256;
 
-/** How logits are read from a file. */
+/** Options of reading logits from a file. */
 interface ReadingOptions {
-  /** Told of bytes when they are evaluated. */
+  /** Called with the number of bytes once they are evaluated. */
   onRead?: (bytes: number) => void;
 }
 
@@ -51,19 +51,19 @@ export class BlockWriter implements LogitsWriter {
   readonly #shift: number;
   readonly #rowBytes: number;
   readonly #rowsPerBlock: number;
-  /** Memory that the kernels take for a block beside what they keep: rows may be very long. */
+  /** Bytes that a block takes beside its slab, which are reserved once the slab is full: rows may be very long. */
   readonly #bytesBeside: number;
   readonly #inline: boolean;
   readonly #columns: RowColumns;
-  /** Of the first blocks, as far as all of them came back. */
+  /** Findings of the first blocks, up to the first one that is pending. */
   readonly #findings = noFindings();
-  /** By block: those that came back before a block in front of them. */
+  /** Findings by block, of blocks that came back before an earlier one. */
   readonly #laterFindings = new Map<number, Findings>();
   #blocksBegun = 0;
   #blocksAppended = 0;
   /** The worst rows of the blocks that came back. */
   #worst: readonly WorstRow[] = [];
-  /** Grows with the rows that come: what is announced only takes no memory. */
+  /** Grows with the rows that arrive: announced rows take no memory. */
   readonly #gradient: Uint8Array<ArrayBuffer> | undefined;
   readonly #survey: Survey | undefined;
   readonly #takeGradient: (bytes: number) => void;
@@ -150,9 +150,9 @@ export class BlockWriter implements LogitsWriter {
         const rows = Math.min(rowsPerTask, this.#batch.targets.length - this.#nextRow);
         const part = cutRange(range, from, rows * this.#rowBytes);
         const { block, settle } = this.#nextBlock(rows);
-        if (this.#bytesBeside > 0) await this.#pool.slabs.reserve(this.#bytesBeside);
         const task = { block, range: part, rowsAtOnce: this.#rowsPerBlock };
-        this.#follow(this.#pool.runFromFile(task, this.#isAbandonedNow), (results) => {
+        const evaluate = (): Promise<BlockResult[]> => this.#pool.runFromFile(task, this.#isAbandonedNow);
+        this.#follow(this.#inKernelMemory(evaluate), (results) => {
           settle(results);
           onRead?.(part.byteLength);
         });
@@ -169,7 +169,7 @@ export class BlockWriter implements LogitsWriter {
     return { columns: this.#columns, findings: this.#findings, gradient: this.#gradient, survey: this.#survey };
   }
 
-  /** @param isAbandoned whether the client has left: asked before a worker begins a block */
+  /** @param isAbandoned true once the client has left: asked before a worker begins a block */
   watch(isAbandoned: () => boolean): void {
     this.#isAbandoned = isAbandoned;
   }
@@ -177,16 +177,13 @@ export class BlockWriter implements LogitsWriter {
   /** Gives back what an unfinished batch holds. Slabs under way come back by themselves, and blocks that wait do not begin. */
   abandon(): void {
     this.#isAbandoned = () => true;
-    if (this.#slab !== undefined && !this.#inline) {
-      this.#pool.slabs.release(this.#slab);
-      this.#forgetBeside();
-    }
+    if (this.#slab !== undefined && !this.#inline) this.#pool.slabs.release(this.#slab);
     this.#slab = undefined;
   }
 
   async #acquireSlab(bytes: number): Promise<ArrayBuffer> {
     await this.#vacancy();
-    return this.#pool.slabs.acquire(bytes, this.#bytesBeside);
+    return this.#pool.slabs.acquire(bytes);
   }
 
   /** Two blocks per worker under way keep the workers busy while one more is made ready. */
@@ -212,7 +209,8 @@ export class BlockWriter implements LogitsWriter {
     const { block, settle } = this.#nextBlock(byteLength / this.#rowBytes);
     this.#slab = undefined;
     this.#filled = 0;
-    this.#follow(this.#pool.run({ block, slab, byteLength }, this.#isAbandonedNow), (result) => settle([result]));
+    const evaluate = (): Promise<BlockResult> => this.#pool.run({ block, slab, byteLength }, this.#isAbandonedNow);
+    this.#follow(this.#inKernelMemory(evaluate), (result) => settle([result]));
   }
 
   #evaluateInline(logits: Uint8Array): void {
@@ -285,13 +283,19 @@ export class BlockWriter implements LogitsWriter {
         this.#failure ??= error;
       })
       .finally(() => {
-        this.#forgetBeside();
         this.#underWay.delete(task);
       });
     this.#underWay.add(task);
   }
 
-  #forgetBeside(): void {
-    if (this.#bytesBeside > 0) this.#pool.slabs.forget(this.#bytesBeside);
+  /** Evaluates a block once the memory that it takes beside its slab is granted. */
+  async #inKernelMemory<R>(evaluate: () => Promise<R>): Promise<R> {
+    if (this.#bytesBeside === 0) return evaluate();
+    await this.#pool.kernelMemory.reserve(this.#bytesBeside);
+    try {
+      return await evaluate();
+    } finally {
+      this.#pool.kernelMemory.release(this.#bytesBeside);
+    }
   }
 }

@@ -53,10 +53,10 @@ function addReadings(registry: MetricRegistry, app: FastifyInstance, { maxBytesI
   gauge('lossmeter_requests_in_flight', 'Evaluations under way.', () => app.evaluator.admission.inFlight);
   const queued = (): number => app.evaluator.admission.queued + app.evaluator.turns.waiting;
   gauge('lossmeter_requests_queued', 'Evaluations that wait to begin.', queued);
-  const slabBytes = (): number => app.pool.slabs.bytesInUse;
+  const slabBytes = (): number => app.pool.slabs.bytesInUse + app.pool.kernelMemory.bytesInUse;
   gauge('lossmeter_bytes_in_flight', 'Bytes that requests hold.', () => app.evaluator.heldBytes + slabBytes());
   gauge('lossmeter_bytes_in_flight_limit', 'Bytes that requests may hold.', () => maxBytesInFlight);
-  gauge('lossmeter_slab_bytes_in_use', 'Bytes of slabs under way to workers and back.', slabBytes);
+  gauge('lossmeter_slab_bytes_in_use', 'Bytes of slabs, and of the memory of kernels for long rows.', slabBytes);
   gauge('lossmeter_workers', 'Worker threads that run.', () => app.pool.threads.length);
   const lost = (): number => app.pool.lost;
   addCounter(registry, 'lossmeter_workers_lost_total', 'Worker threads that ended and should not have.', lost);

@@ -20,7 +20,7 @@ import { DTYPE_BYTES, LEAST_NORMAL_EXPONENT } from '../tensor/dtype.ts';
 import type { FloatDType } from '../tensor/dtype.ts';
 import { elementsOf, fromBfloat16, numbersOf } from '../tensor/tensor.ts';
 
-/** How the rows of a batch are evaluated: the same for all its blocks. */
+/** Plan by which the rows of a batch are evaluated: the same for all its blocks. */
 interface BlockPlan {
   dtype: FloatDType;
   classes: number;
@@ -110,13 +110,13 @@ export function kernelBytesBeside(block: Block, rows: number): number {
   return Math.max(0, rows * (classes * bytesPerLogit + KERNEL_BYTES_PER_ROW) + counts - KEPT_BYTES);
 }
 
-/** What a block's evaluation yields. */
+/** Result of evaluating a block. */
 export interface BlockResult {
   columns: RowColumns;
   findings: Findings;
   /** (rows, classes) elements. */
   gradient?: Uint8Array<ArrayBuffer>;
-  /** What stands in it, where that is asked for in place of its loss. */
+  /** Survey of its values; only when asked for, in place of the loss. */
   survey?: Survey;
 }
 

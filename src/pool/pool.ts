@@ -8,10 +8,11 @@ import { TaskQueue } from '../task-queue.ts';
 import type { FloatDType } from '../tensor/dtype.ts';
 import { evaluateBlock, plainBlock } from './block.ts';
 import type { Block, BlockResult } from './block.ts';
+import { MemoryBudget } from './memory-budget.ts';
 import { Slabs } from './slabs.ts';
 import type { FileReply, FileTask, SlabReply, SlabTask, WorkerData } from './worker.ts';
 
-/** How long after the loss of a worker it is seen to that another one has taken its place, in milliseconds. */
+/** Milliseconds between the loss of a worker and the check that another one has taken its place. */
 const REPLACE_AFTER_MS = 100;
 
 export interface PoolOptions {
@@ -22,11 +23,14 @@ export interface PoolOptions {
   slabBytes: number;
   /** Largest row in bytes: it travels in one piece. */
   maxRowBytes: number;
-  /** Bound on the bytes of all slabs in use. */
+  /** Bound on the bytes of all slabs in use, and of the memory that kernels take beside them. */
   maxSlabBytes: number;
   /** A batch of at most this many logits is evaluated on the main thread, where it is faster than the hop. */
   inlineLogits: number;
 }
+
+/** Share of `maxSlabBytes` for the memory of kernels, apart from slabs: who fills a slab slowly holds none of it. */
+const KERNEL_SHARE = 1 / 4;
 
 /**
  * The kernels of the service: a worker thread each, and one on the main thread for small batches. All are of the same
@@ -34,6 +38,8 @@ export interface PoolOptions {
  */
 export class KernelPool {
   readonly slabs: Slabs;
+  /** Memory that kernels take for long rows. It is reserved once a slab is full, so a holder always comes to its end. */
+  readonly kernelMemory: MemoryBudget;
   readonly workers: number;
   readonly inlineLogits: number;
   readonly maxRowBytes: number;
@@ -49,7 +55,9 @@ export class KernelPool {
     this.inlineLogits = options.inlineLogits;
     this.maxRowBytes = options.maxRowBytes;
     this.#queue = new TaskQueue(options.workers);
-    this.slabs = new Slabs(options.slabBytes, options.maxSlabBytes);
+    const kernelBytes = Math.floor(options.maxSlabBytes * KERNEL_SHARE);
+    this.slabs = new Slabs(options.slabBytes, options.maxSlabBytes - kernelBytes);
+    this.kernelMemory = new MemoryBudget(kernelBytes);
     this.#inline = Kernel.load(options.kernel);
     const data: WorkerData = { kernel: this.#inline.variant };
     this.#piscina = new Piscina({
@@ -65,7 +73,7 @@ export class KernelPool {
       this.#lost++;
       setTimeout(() => this.#replaceLost(), REPLACE_AFTER_MS).unref();
     });
-    // Of a worker that fails while it has nothing to do. It is counted above; unheard, it would end the process.
+    // An idle worker failed. It is counted above; an error event without a listener would end the process.
     this.#piscina.on('error', () => undefined);
   }
 
@@ -86,7 +94,7 @@ export class KernelPool {
     return this.#piscina.threads;
   }
 
-  /** Workers that have ended without being asked to, since the start. */
+  /** Workers that ended unexpectedly since the start. */
   get lost(): number {
     return this.#lost;
   }
@@ -165,8 +173,8 @@ export class KernelPool {
   }
 }
 
-/** What becomes of a task that did not return. */
+/** Error of a task that did not return. */
 function workerLost(cause: unknown): unknown {
-  if (cause instanceof DOMException) return cause; // What cannot be posted will not be on another try.
+  if (cause instanceof DOMException) return cause; // A task that cannot be posted fails on every try.
   return new LossmeterError('worker_lost', 'a worker ended while it evaluated a block of rows', [], { cause });
 }

@@ -1,57 +1,43 @@
+import { MemoryBudget } from './memory-budget.ts';
+
 /** Free slabs that are kept for use again. */
 const MAX_FREE = 16;
 
 /**
- * The buffers in which logits travel to the workers. Those of the standard size are used again; a row larger than that
- * gets a buffer of its own size. All of them together stay within a number of bytes: who asks for more waits.
+ * Buffers in which logits travel to the workers. Those of the standard size are used again; a row larger than that gets a
+ * buffer of its own size. All of them together stay within a budget: a request for more waits.
  */
 export class Slabs {
   readonly standardBytes: number;
-  readonly #maxBytes: number;
+  readonly #budget: MemoryBudget;
   readonly #free: ArrayBuffer[] = [];
-  readonly #waiting: { bytes: number; grant: () => void }[] = [];
-  #bytesInUse = 0;
 
   constructor(standardBytes: number, maxBytes: number) {
     this.standardBytes = standardBytes;
-    this.#maxBytes = maxBytes;
+    this.#budget = new MemoryBudget(maxBytes);
   }
 
   get bytesInUse(): number {
-    return this.#bytesInUse;
+    return this.#budget.bytesInUse;
   }
 
-  /** Whether somebody waits for what others have. */
+  /** True while a request waits for slabs that others hold. */
   get isWaitedFor(): boolean {
-    return this.#waiting.length > 0;
+    return this.#budget.isWaitedFor;
   }
 
-  /**
-   * A buffer of at least that many bytes, in the order of asking. One is always granted, however large.
-   * @param beside bytes that the kernels take for it: `forget` gives them back
-   */
-  async acquire(bytes: number, beside = 0): Promise<ArrayBuffer> {
+  /** Allocates a buffer of at least that many bytes, in the order of asking. One is always granted, however large. */
+  async acquire(bytes: number): Promise<ArrayBuffer> {
     const size = Math.max(bytes, this.standardBytes);
-    await this.reserve(size + beside);
+    await this.#budget.reserve(size);
     const free = size === this.standardBytes ? this.#free.pop() : undefined;
     if (free !== undefined) return free;
     try {
       return new ArrayBuffer(size);
     } catch (error) {
-      this.forget(size + beside);
+      this.forget(size);
       throw error;
     }
-  }
-
-  /** Accounts for memory that is taken without a buffer, in the order of asking; `forget` gives it back. */
-  async reserve(bytes: number): Promise<void> {
-    if (this.#waiting.length === 0 && this.#fits(bytes)) {
-      this.#bytesInUse += bytes;
-      return;
-    }
-    await new Promise<void>((grant) => {
-      this.#waiting.push({ bytes, grant });
-    });
   }
 
   /** Takes a buffer back. */
@@ -62,15 +48,6 @@ export class Slabs {
 
   /** Accounts for a buffer that was lost with the worker that held it. */
   forget(bytes: number): void {
-    this.#bytesInUse -= bytes;
-    for (let next = this.#waiting[0]; next !== undefined && this.#fits(next.bytes); next = this.#waiting[0]) {
-      this.#waiting.shift();
-      this.#bytesInUse += next.bytes;
-      next.grant();
-    }
-  }
-
-  #fits(bytes: number): boolean {
-    return this.#bytesInUse === 0 || this.#bytesInUse + bytes <= this.#maxBytes;
+    this.#budget.release(bytes);
   }
 }

@@ -48,20 +48,3 @@ test('a lost slab is accounted for', async () => {
   expect((await next).byteLength).toBe(100);
   expect(slabs.bytesInUse).toBe(100);
 });
-
-test('memory beside a slab counts as the slab does, and comes back apart from it', async () => {
-  const slabs = new Slabs(10, 100);
-  const slab = await slabs.acquire(10, 60);
-  expect(slabs.bytesInUse).toBe(70);
-  let granted = false;
-  const next = slabs.acquire(10, 60).then((buffer) => {
-    granted = true;
-    return buffer;
-  });
-  slabs.release(slab);
-  await Promise.resolve();
-  expect(granted).toBe(false);
-  slabs.forget(60);
-  expect((await next).byteLength).toBe(10);
-  expect(slabs.bytesInUse).toBe(70);
-});
