@@ -4,17 +4,45 @@ export type Steps<R> = Generator<void, R, void>;
 /** Rows, or columns, of a step: each takes some 100 ns at most. */
 export const ENTRIES_PER_STEP = 2 ** 14;
 
-/** Milliseconds after which work leaves the thread to others. */
+/** Milliseconds of a turn of the event loop that all work in steps shares. */
 const TURN_MS = 5;
 
+/** Work that goes on in later turns. */
+interface Pending {
+  /** Runs one step. @returns true at the end of the work */
+  advance: () => boolean;
+}
+
+/** Pending work of all requests, in the order in which it goes on. */
+const pending: Pending[] = [];
+
+/** End of the current turn; undefined when no turn is under way. */
+let turnEnd: number | undefined;
+
 /**
- * Runs work to its end, in turns of the event loop that others share. Work that is done in its first turn is done at
- * once.
+ * Runs work to its end, in turns of the event loop. All work shares the time of a turn, step by step in rotation: a turn
+ * stays short however many requests are under way. Work that is done in its first turn is done at once.
  * @returns a promise only when one turn was not enough
  */
 export function runInTurns<R>(work: Steps<R>): R | Promise<R> {
-  const result = runTurn(work);
-  return result.done === true ? result.value : goOn(work);
+  beginTurn();
+  while (pending.length === 0 && !isTurnOver()) {
+    const result = work.next();
+    if (result.done === true) return result.value;
+  }
+  return new Promise((resolve, fail) => {
+    const advance = (): boolean => {
+      try {
+        const result = work.next();
+        if (result.done === true) resolve(result.value);
+        return result.done === true;
+      } catch (error) {
+        fail(error as Error);
+        return true;
+      }
+    };
+    pending.push({ advance });
+  });
 }
 
 /** Runs work to its end at once, on a thread that serves nothing else. */
@@ -25,19 +53,27 @@ export function runAtOnce<R>(work: Steps<R>): R {
   }
 }
 
-async function goOn<R>(work: Steps<R>): Promise<R> {
-  for (;;) {
-    await new Promise((resolve) => setImmediate(resolve));
-    const result = runTurn(work);
-    if (result.done === true) return result.value;
-  }
+/** Begins a turn when none is under way. */
+function beginTurn(): void {
+  if (turnEnd !== undefined) return;
+  turnEnd = performance.now() + TURN_MS;
+  setImmediate(nextTurn);
 }
 
-function runTurn<R>(work: Steps<R>): IteratorResult<void, R> {
-  const end = performance.now() + TURN_MS;
-  for (;;) {
-    const result = work.next();
-    if (result.done === true || performance.now() > end) return result;
+function isTurnOver(): boolean {
+  return performance.now() > turnEnd!;
+}
+
+/** Goes on with pending work in a new turn. */
+function nextTurn(): void {
+  turnEnd = undefined;
+  if (pending.length === 0) return;
+  beginTurn();
+  while (!isTurnOver()) {
+    const next = pending.shift();
+    // Results are used in the turn that they come in: one of them a turn is enough.
+    if (next === undefined || next.advance()) return;
+    pending.push(next);
   }
 }
 

@@ -47,3 +47,37 @@ test('an error ends the work, in whichever turn it is thrown', async () => {
   };
   await expect(async () => runInTurns(failing())).rejects.toThrow('no');
 });
+
+test('works of many requests share a turn', async () => {
+  let longest = 0;
+  let last = performance.now();
+  const look = (): void => {
+    const now = performance.now();
+    longest = Math.max(longest, now - last);
+    last = now;
+    timer = setImmediate(look);
+  };
+  let timer = setImmediate(look);
+  const works = Array.from({ length: 64 }, () => runInTurns(busy(10, 1)));
+  expect(await Promise.all(works)).toEqual(works.map(() => 'done'));
+  clearImmediate(timer);
+  // 64 turns of 5 ms each would be 320 ms.
+  expect(longest).toBeLessThan(50);
+});
+
+test('short work is not kept waiting by the end of long work that began before it', async () => {
+  const ends: string[] = [];
+  const long = Promise.resolve(runInTurns(busy(100, 1))).then(() => ends.push('long'));
+  const short = Promise.resolve(runInTurns(busy(2, 1))).then(() => ends.push('short'));
+  await Promise.all([long, short]);
+  expect(ends).toEqual(['short', 'long']);
+});
+
+test('work that fails does not keep pending work from its end', async () => {
+  const failing = function* (): Steps<never> {
+    yield* busy(8, 1);
+    throw new Error('no');
+  };
+  const results = await Promise.allSettled([runInTurns(failing()), runInTurns(busy(8, 1))].map(async (work) => work));
+  expect(results).toMatchObject([{ status: 'rejected' }, { value: 'done' }]);
+});
