@@ -37,7 +37,7 @@ export function runInTurns<R>(work: Steps<R>): R | Promise<R> {
         if (result.done === true) resolve(result.value);
         return result.done === true;
       } catch (error) {
-        fail(error as Error);
+        fail(error);
         return true;
       }
     };
@@ -82,5 +82,16 @@ export function* inSteps(count: number, handle: (from: number, to: number) => vo
   for (let from = 0; from < count; from += ENTRIES_PER_STEP) {
     if (from > 0) yield;
     handle(from, Math.min(count, from + ENTRIES_PER_STEP));
+  }
+}
+
+/** Bytes that a step copies: into new memory that takes some 1 ms. */
+const BYTES_PER_STEP = 2 ** 20;
+
+/** Copies bytes to `target`, from its byte `at` on. */
+export function* copyInSteps(source: Uint8Array, target: Uint8Array, at: number): Steps<void> {
+  for (let from = 0; from < source.byteLength; from += BYTES_PER_STEP) {
+    if (from > 0) yield;
+    target.set(source.subarray(from, from + BYTES_PER_STEP), at + from);
   }
 }

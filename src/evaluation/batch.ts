@@ -13,6 +13,7 @@ import { requireShardable, requireVocabulary } from '../loss/vocabulary.ts';
 import type { Vocabulary } from '../loss/vocabulary.ts';
 import type { Block } from '../pool/block.ts';
 import type { KernelPool } from '../pool/pool.ts';
+import { inSteps } from '../steps.ts';
 import type { Steps } from '../steps.ts';
 import { DTYPE_BYTES } from '../tensor/dtype.ts';
 import type { FloatDType } from '../tensor/dtype.ts';
@@ -21,29 +22,29 @@ import type { HeldBytesAccount } from '../wire/held-bytes.ts';
 import { missingField } from '../wire/request.ts';
 import type { RequestHeader } from '../wire/request.ts';
 import { BlockWriter } from './block-writer.ts';
-import { takeRows } from './row-memory.ts';
+import { takeClassWeights, takeRows } from './row-memory.ts';
 
-/** What a row's target, mask and results take in memory while its batch is evaluated. */
+/** Bytes of a row's target, mask and results while its batch is evaluated. */
 const BYTES_PER_ROW = 128;
 
-/** What the coefficients of its gradient take beside. */
+/** Further bytes of a row, for the coefficients of its gradient. */
 const BYTES_PER_ROW_OF_GRADIENT = 32;
 
-/** What the columns that shards are merged by take beside. */
+/** Further bytes of a row, for the columns by which shards are merged. */
 const BYTES_PER_ROW_OF_SHARD = 128;
 
 const GRADIENT_ADVICE = 'split the batch by rows, or ask for the gradient of narrower logits';
 
-/** What is known of a request before its logits come, and where they go. */
+/** A request whose logits are still to come, and their writer. */
 export interface Batch {
   options: Options;
-  /** Of the logits, and so of the gradient. */
+  /** Shape of the logits, and of the gradient. */
   shape: Shape;
   targets: Targets;
   writer: BlockWriter;
   /** Name of the kernel that evaluates it. */
   kernel: string;
-  /** Whether outputs should be arrays of msgpack-numpy, as the logits were. */
+  /** True where outputs are arrays of msgpack-numpy, because the logits were. */
   numpyArrays: boolean;
 }
 
@@ -70,7 +71,10 @@ export function* openBatch(pool: KernelPool, header: RequestHeader, held: HeldBy
   const differentiates = returnsGradient || options.check_for_nan_in_loss_and_grad;
   const bytesPerRow = BYTES_PER_ROW + (differentiates ? BYTES_PER_ROW_OF_GRADIENT : 0);
   const takeRowsOf = (count: number): void => takeRows(held, count, bytesPerRow);
-  const targets = yield* selectTargets(shape, targetFieldsOf(header), options, { takeRows: takeRowsOf });
+  const targets = yield* selectTargets(shape, targetFieldsOf(header), options, {
+    takeRows: takeRowsOf,
+    takeClasses: (count) => takeClassWeights(held, count),
+  });
   requireNoIgnoreIndex(targets, header);
   const rows = targets.classes.length;
   const classes = shape.at(-1)!;
@@ -88,7 +92,7 @@ export function* openBatch(pool: KernelPool, header: RequestHeader, held: HeldBy
     ...{ dtype, classes, features, transform, firstRow: 0, firstColumn: 0, targets: targets.classes },
     ...{ mostPlaces: options.max_locations, worstAbove: undefined, badInColumn: undefined },
     probabilities: targets.probabilities,
-    classWeights: weightsForKernels(targets, options),
+    classWeights: yield* weightsForKernels(targets, options, held),
     shards: options.parallel_config.model_parallel,
     gradientDType: returnsGradient ? gradientDType : undefined,
     coefficients: differentiates
@@ -101,7 +105,7 @@ export function* openBatch(pool: KernelPool, header: RequestHeader, held: HeldBy
   return { options, shape, targets, writer, kernel, numpyArrays, classes, smoothing, denominators, gradientDType };
 }
 
-/** The same for a shard of the vocabulary, whose columns are merged with others before they are reduced. */
+/** Opens a shard of the vocabulary, whose columns are merged with others before they are reduced. */
 export function* openShard(pool: KernelPool, header: RequestHeader, held: HeldBytesAccount): Steps<ShardBatch> {
   const options = parseOptions(header.options);
   const { dtype, shape } = header.logits;
@@ -111,6 +115,7 @@ export function* openShard(pool: KernelPool, header: RequestHeader, held: HeldBy
   const targets = yield* selectTargets(shape, targetFieldsOf(header), options, {
     shard: vocabulary,
     takeRows: takeRowsOf,
+    takeClasses: (count) => takeClassWeights(held, count),
   });
   requireNoIgnoreIndex(targets, header);
   requireShardable(options, { probabilities: targets.probabilities !== undefined });
@@ -123,7 +128,7 @@ export function* openShard(pool: KernelPool, header: RequestHeader, held: HeldBy
     features: shardFeaturesOf(options, targets),
     targets: targetsWithin(targets, vocabulary, classes),
     probabilities: targets.probabilities,
-    classWeights: weightsForKernels(targets, options),
+    classWeights: yield* weightsForKernels(targets, options, held),
     gradientDType: undefined,
     coefficients: undefined,
   };
@@ -133,18 +138,26 @@ export function* openShard(pool: KernelPool, header: RequestHeader, held: HeldBy
   return { options, shape, targets, writer, kernel, numpyArrays: false, vocabulary };
 }
 
-/** What says which rows count: here a label must be among it. */
+/** Fields that select the counted rows; the label is required. */
 function targetFieldsOf({ label, inputMask, weight }: RequestHeader): TargetFields {
   if (label === undefined) throw missingField('label');
   return { label, inputMask, weight };
 }
 
-/** Class weights, where kernels need them: for one class index per row the reduction weighs. */
-function weightsForKernels({ probabilities, classWeights }: Targets, { label_smoothing: smoothing }: Options) {
-  return smoothing > 0 || probabilities !== undefined ? classWeights : undefined;
+/** Class weights in shared memory, where kernels need them: for one class index per row the reduction weighs. */
+function* weightsForKernels(
+  { probabilities, classWeights }: Targets,
+  { label_smoothing: smoothing }: Options,
+  held: HeldBytesAccount,
+): Steps<Float64Array<SharedArrayBuffer> | undefined> {
+  if (classWeights === undefined || (smoothing === 0 && probabilities === undefined)) return undefined;
+  takeClassWeights(held, classWeights.length);
+  const shared = new Float64Array(new SharedArrayBuffer(classWeights.byteLength));
+  yield* inSteps(shared.length, (from, to) => shared.set(classWeights.subarray(from, to), from));
+  return shared;
 }
 
-/** As PyTorch, which raises. */
+/** PyTorch rejects this too. */
 function requireNoIgnoreIndex({ probabilities }: Targets, { options }: RequestHeader): void {
   if (probabilities === undefined || !isGiven(options, 'ignore_index')) return;
   const detail = 'ignore_index does not apply to class probabilities: leave rows out by input_mask';

@@ -2,7 +2,7 @@ import { DTYPE_BYTES } from '../tensor/dtype.ts';
 import { LossmeterError } from '../errors.ts';
 import { makeColumns, setColumns } from '../loss/rows.ts';
 import type { RowColumns } from '../loss/rows.ts';
-import { cutBlock, kernelBytesBeside } from '../pool/block.ts';
+import { cutBlock, kernelBytesBeside, ownProbabilities } from '../pool/block.ts';
 import type { Block, BlockResult } from '../pool/block.ts';
 import type { KernelPool } from '../pool/pool.ts';
 import { addSurvey, emptySurvey } from '../loss/survey.ts';
@@ -11,6 +11,8 @@ import { appendFindings, noFindings } from '../loss/findings.ts';
 import type { Findings } from '../loss/findings.ts';
 import { leastWorst, mergeWorst } from '../loss/worst-rows.ts';
 import type { WorstRow } from '../loss/worst-rows.ts';
+import { copyInSteps, runAtOnce, runInTurns } from '../steps.ts';
+import type { Steps } from '../steps.ts';
 import { cutRange } from '../tensor/file-range.ts';
 import type { FileTensor } from '../wire/file-reference.ts';
 import type { LogitsWriter } from '../wire/request.ts';
@@ -31,6 +33,16 @@ const MAX_BLOCKS_PER_TASK = 4;
 /** Largest numbers of rows and of shards of a batch that the main thread evaluates: each takes time of its own. */
 const MAX_INLINE_ROWS = 2 ** 14;
 const MAX_INLINE_SHARDS = 256;
+
+/** A block that is under way. */
+interface BegunBlock {
+  block: Block;
+  firstRow: number;
+  /** Place among the blocks of its batch. */
+  index: number;
+  /** Milliseconds, as performance.now() has them. */
+  started: number;
+}
 
 /** Options of reading logits from a file. */
 interface ReadingOptions {
@@ -149,11 +161,17 @@ export class BlockWriter implements LogitsWriter {
         const from = this.#nextRow * this.#rowBytes;
         const rows = Math.min(rowsPerTask, this.#batch.targets.length - this.#nextRow);
         const part = cutRange(range, from, rows * this.#rowBytes);
-        const { block, settle } = this.#nextBlock(rows);
-        const task = { block, range: part, rowsAtOnce: this.#rowsPerBlock };
-        const evaluate = (): Promise<BlockResult[]> => this.#pool.runFromFile(task, this.#isAbandonedNow);
-        this.#follow(this.#inKernelMemory(evaluate), (results) => {
-          settle(results);
+        const begun = this.#nextBlock(rows);
+        const evaluate = async (): Promise<BlockResult[]> => {
+          const task = {
+            block: await runInTurns(ownProbabilities(begun.block)),
+            range: part,
+            rowsAtOnce: this.#rowsPerBlock,
+          };
+          return this.#pool.runFromFile(task, this.#isAbandonedNow);
+        };
+        this.#follow(this.#inKernelMemory(evaluate), async (results) => {
+          await runInTurns(this.#settle(begun, results));
           onRead?.(part.byteLength);
         });
       }
@@ -206,23 +224,36 @@ export class BlockWriter implements LogitsWriter {
       return;
     }
     // Should there be no room for its gradient, the slab is still here to be given back.
-    const { block, settle } = this.#nextBlock(byteLength / this.#rowBytes);
+    const begun = this.#nextBlock(byteLength / this.#rowBytes);
     this.#slab = undefined;
     this.#filled = 0;
-    const evaluate = (): Promise<BlockResult> => this.#pool.run({ block, slab, byteLength }, this.#isAbandonedNow);
-    this.#follow(this.#inKernelMemory(evaluate), (result) => settle([result]));
+    this.#follow(
+      this.#inKernelMemory(() => this.#evaluateSlab(begun.block, slab, byteLength)),
+      (result) => runInTurns(this.#settle(begun, [result])),
+    );
+  }
+
+  async #evaluateSlab(block: Block, slab: ArrayBuffer, byteLength: number): Promise<BlockResult> {
+    let own: Block;
+    try {
+      own = await runInTurns(ownProbabilities(block));
+    } catch (error) {
+      this.#pool.slabs.release(slab);
+      throw error;
+    }
+    return this.#pool.run({ block: own, slab, byteLength }, this.#isAbandonedNow);
   }
 
   #evaluateInline(logits: Uint8Array): void {
-    const { block, settle } = this.#nextBlock(logits.byteLength / this.#rowBytes);
-    settle([this.#pool.runInline(block, logits)]);
+    const begun = this.#nextBlock(logits.byteLength / this.#rowBytes);
+    const block = runAtOnce(ownProbabilities(begun.block));
+    runAtOnce(this.#settle(begun, [this.#pool.runInline(block, logits)]));
   }
 
-  /** The next rows as a block, and what takes its results. */
-  #nextBlock(rows: number): { block: Block; settle: (results: readonly BlockResult[]) => void } {
+  /** Cuts the next rows as a block. */
+  #nextBlock(rows: number): BegunBlock {
     this.#growGradient(rows);
     const firstRow = this.#nextRow;
-    const index = this.#blocksBegun++;
     this.#nextRow += rows;
     const block = {
       ...cutBlock(this.#batch, firstRow, rows, this.#shift),
@@ -230,24 +261,25 @@ export class BlockWriter implements LogitsWriter {
       worstAbove: leastWorst(this.#worst),
       mostPlaces: this.#missingPlaces,
     };
-    const started = performance.now();
-    const settle = (results: readonly BlockResult[]): void => {
-      this.#computeMs += performance.now() - started;
-      const ofBlock = noFindings();
-      let row = firstRow;
-      for (const { columns, findings, gradient, survey } of results) {
-        const count = columns.nll.length;
-        setColumns(this.#columns, columns, row);
-        appendFindings(ofBlock, findings, block.mostPlaces);
-        this.#worst = mergeWorst(this.#worst, findings.worst);
-        if (gradient !== undefined) this.#gradient!.set(gradient, (gradient.byteLength / count) * row);
-        if (survey !== undefined) addSurvey(this.#survey!, survey);
-        row += count;
-      }
-      this.#laterFindings.set(index, ofBlock);
-      this.#appendFindings();
-    };
-    return { block, settle };
+    return { block, firstRow, index: this.#blocksBegun++, started: performance.now() };
+  }
+
+  /** Takes the results of a block, in row order. */
+  *#settle({ block, firstRow, index, started }: BegunBlock, results: readonly BlockResult[]): Steps<void> {
+    this.#computeMs += performance.now() - started;
+    const ofBlock = noFindings();
+    let row = firstRow;
+    for (const { columns, findings, gradient, survey } of results) {
+      const count = columns.nll.length;
+      setColumns(this.#columns, columns, row);
+      appendFindings(ofBlock, findings, block.mostPlaces);
+      this.#worst = mergeWorst(this.#worst, findings.worst);
+      if (gradient !== undefined) yield* copyInSteps(gradient, this.#gradient!, (gradient.byteLength / count) * row);
+      if (survey !== undefined) addSurvey(this.#survey!, survey);
+      row += count;
+    }
+    this.#laterFindings.set(index, ofBlock);
+    this.#appendFindings();
   }
 
   /** Appends the findings of the blocks that are next in row order, so that few are kept apart. */
@@ -277,9 +309,10 @@ export class BlockWriter implements LogitsWriter {
   }
 
   /** Keeps account of a block that a worker evaluates. */
-  #follow<R>(evaluated: Promise<R>, settle: (result: R) => void): void {
+  #follow<R>(evaluated: Promise<R>, settle: (result: R) => void | Promise<void>): void {
     const task: Promise<void> = evaluated
-      .then(settle, (error: unknown) => {
+      .then(settle)
+      .catch((error: unknown) => {
         this.#failure ??= error;
       })
       .finally(() => {

@@ -24,18 +24,18 @@ import type { HeldBytesAccount } from '../wire/held-bytes.ts';
 import type { RequestHeader } from '../wire/request.ts';
 import { BlockWriter } from './block-writer.ts';
 import type { RowResults } from './block-writer.ts';
-import { takeRows } from './row-memory.ts';
+import { takeClassWeights, takeRows } from './row-memory.ts';
 
-/** What a row takes in memory while its tensor is looked at. */
+/** Bytes of a row while its tensor is surveyed. */
 const BYTES_PER_ROW = 64;
 
-/** A column takes a count. */
+/** Bytes of the count of a column. */
 const BYTES_PER_COLUMN = 4;
 
-/** How many columns an answer names. */
+/** Largest number of columns that an answer names. */
 export const MOST_COLUMNS = 16;
 
-/** A tensor that is looked at, before its values come. */
+/** A tensor whose values are still to come. */
 interface Diagnosed {
   dtype: FloatDType;
   shape: Shape;
@@ -47,7 +47,7 @@ interface Diagnosed {
   numpyArrays: boolean;
 }
 
-/** What stands in a tensor, under its names on the wire. Counts are over the rows that are not left out. */
+/** Report of the values of a tensor, under its names on the wire. Counts are over the rows that are not left out. */
 export interface Diagnosis {
   verdict: 'finite' | 'non_finite';
   summary: string;
@@ -93,7 +93,7 @@ export function* openDiagnosis(pool: KernelPool, header: RequestHeader, held: He
   takeRows(held, count, BYTES_PER_ROW);
   const columns = `the counts of ${classes} columns, ${BYTES_PER_COLUMN} bytes each,`;
   held.take(classes * BYTES_PER_COLUMN, columns, 'split the tensor by columns');
-  const { targets, rows } = yield* selectRows(header);
+  const { targets, rows } = yield* selectRows(header, (count) => takeClassWeights(held, count));
   const { options } = header;
   const badInColumn = makeBadInColumn(classes);
   const block = {
@@ -106,8 +106,14 @@ export function* openDiagnosis(pool: KernelPool, header: RequestHeader, held: He
   return { dtype, shape, rows, classes, badInColumn, writer, kernel: pool.kernelName(dtype), numpyArrays: false };
 }
 
-/** Per row its label, where one is known; which do not count. */
-function* selectRows(header: RequestHeader): Steps<{ targets: Int32Array<ArrayBuffer>; rows: RowCounts }> {
+/**
+ * Selects the rows that count, and the label of each where it is known.
+ * @param takeClasses accounts for so many class weights
+ */
+function* selectRows(
+  header: RequestHeader,
+  takeClasses: (classes: number) => void,
+): Steps<{ targets: Int32Array<ArrayBuffer>; rows: RowCounts }> {
   const { shape } = header.logits;
   const { label, inputMask, weight } = header;
   // A vector is a row.
@@ -115,7 +121,8 @@ function* selectRows(header: RequestHeader): Steps<{ targets: Int32Array<ArrayBu
   if (label !== undefined) {
     // Labels that are no classes are another matter.
     const options = { ...parseOptions(header.options), invalid_label: 'zero_loss' as const };
-    const { classes, probabilities, rows } = yield* selectTargets(rowsShape, { label, inputMask, weight }, options);
+    const fields = { label, inputMask, weight };
+    const { classes, probabilities, rows } = yield* selectTargets(rowsShape, fields, options, { takeClasses });
     if (probabilities === undefined) return { targets: classes, rows };
     return { targets: classes.map((fate) => (fate === LEFT_OUT ? LEFT_OUT : NO_TARGET)), rows };
   }
@@ -133,7 +140,7 @@ function* selectRows(header: RequestHeader): Steps<{ targets: Int32Array<ArrayBu
   return { targets, rows: { total, counted: total - masked, ignored: 0, masked } };
 }
 
-/** The report of a tensor that was looked at. */
+/** Makes the report of a tensor from its survey. */
 export function* reportDiagnosis(diagnosed: Diagnosed, { findings, survey }: RowResults): Steps<Diagnosis> {
   const { dtype, shape, rows, classes, badInColumn, kernel } = diagnosed;
   const { logits, ...found } = foundOf(findings, findings.posInf + findings.negInf);

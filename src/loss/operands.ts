@@ -25,17 +25,26 @@ export function requireRows(name: string, tensor: Tensor, logitsShape: Shape): v
 /** @throws LossmeterError shape_mismatch, invalid_mask */
 export function* readMask(mask: Tensor, logitsShape: Shape): Steps<Float64Array<ArrayBuffer>> {
   requireRows('input_mask', mask, logitsShape);
-  return yield* readWeights(mask, MASK);
+  return yield* readWeights(mask, MASK, { start: 0, count: elementCount(mask.shape)! });
 }
 
 /**
  * @param shard of which C classes are a part: weights of the whole vocabulary are cut to them
+ * @param takeClasses accounts for so many weights: called before they are allocated
  * @throws LossmeterError shape_mismatch, invalid_weight
  */
 export function* readClassWeights(
   weight: Tensor,
   C: number,
-  { semantics, shard }: { semantics: Options['semantics']; shard: Vocabulary | undefined },
+  {
+    semantics,
+    shard,
+    takeClasses,
+  }: {
+    semantics: Options['semantics'];
+    shard: Vocabulary | undefined;
+    takeClasses: ((classes: number) => void) | undefined;
+  },
 ): Steps<Float64Array<ArrayBuffer>> {
   const isOfAll = shard !== undefined && sameShape(weight.shape, [shard.size]);
   if (!isOfAll && !sameShape(weight.shape, [C])) {
@@ -43,8 +52,9 @@ export function* readClassWeights(
     const detail = `weight has shape ${formatShape(weight.shape)}, but logits of ${C} classes expect ${formatShape([C])}${ofAll}`;
     throw refuse('shape_mismatch', '/weight/shape', detail);
   }
-  const weights = yield* readWeights(weight, classWeightRule(semantics));
-  return isOfAll && shard.size !== C ? weights.slice(shard.start, shard.start + C) : weights;
+  takeClasses?.(C);
+  const kept = { start: isOfAll ? shard.start : 0, count: C };
+  return yield* readWeights(weight, classWeightRule(semantics), kept);
 }
 
 /** Tells numbers that may be the mask of a row. */
@@ -77,14 +87,20 @@ function classWeightRule(semantics: Options['semantics']): WeightRule {
   return { name: 'weight', code: 'invalid_weight', isWeight: isClassWeight(semantics), expected };
 }
 
-/** The elements as float64. @throws LossmeterError when one breaks the rule */
+/**
+ * Reads elements as float64, and checks all of them.
+ * @param kept elements that are returned
+ * @throws LossmeterError when an element breaks the rule
+ */
 function* readWeights(
   tensor: Tensor,
   { name, code, isWeight, expected }: WeightRule,
+  kept: { start: number; count: number },
 ): Steps<Float64Array<ArrayBuffer>> {
   const most = isFloatDType(tensor.dtype) ? Number.MAX_VALUE : Number.MAX_SAFE_INTEGER;
-  const weights = new Float64Array(elementCount(tensor.shape)!);
-  yield* inSteps(weights.length, (from, to) => {
+  const weights = new Float64Array(kept.count);
+  const end = kept.start + kept.count;
+  yield* inSteps(elementCount(tensor.shape)!, (from, to) => {
     const part = partOf(tensor, from, to);
     requireBooleans(name, part, from);
     const values = numbersOf(part);
@@ -94,7 +110,8 @@ function* readWeights(
       const at = from + place;
       throw refuse(code, `/${name}/data/${at}`, `${name}[${at}] is ${shown}, expected ${expected}`);
     }
-    weights.set(values, from);
+    const first = Math.max(from, kept.start);
+    if (first < Math.min(to, end)) weights.set(values.subarray(first - from, end - from), first - kept.start);
   });
   return weights;
 }

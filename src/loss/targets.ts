@@ -58,6 +58,13 @@ export interface TargetFields {
   weight: Tensor | undefined;
 }
 
+/** Classes and accounts of a selection. */
+interface TargetAccounts {
+  shard?: Vocabulary;
+  takeRows?: (rows: number) => void;
+  takeClasses?: (classes: number) => void;
+}
+
 /**
  * Selects the counted rows: mask ≠ 0 and label not ignored. Labels are checked on counted rows only. With a shift k the
  * row at t has the label and the mask at t + k, and the last k rows of a sequence are left out.
@@ -66,6 +73,7 @@ export interface TargetFields {
  * @param inputMask of shape (…,) or (N,): bool, integers or floats, finite and not negative; 0 leaves the row out
  * @param weight floats of shape (C,), finite; not negative but under `semantics: "torch"`
  * @param takeRows accounts for the memory of so many rows: called before anything is allocated
+ * @param takeClasses the same for so many class weights
  * @param shard where the columns stand among all classes: labels are of the whole vocabulary then, and the classes of the
  *   answer too; class probabilities and weights are those of the columns
  * @throws LossmeterError shape_mismatch, invalid_label, invalid_mask, invalid_weight
@@ -74,7 +82,7 @@ export function* selectTargets(
   logitsShape: Shape,
   { label, inputMask, weight }: TargetFields,
   options: Options,
-  { shard, takeRows }: { shard?: Vocabulary; takeRows?: (rows: number) => void } = {},
+  { shard, takeRows, takeClasses }: TargetAccounts = {},
 ): Steps<Targets> {
   const C = logitsShape.at(-1);
   if (C === undefined || logitsShape.length < 2 || C < 1 || C > MAX_CLASSES) {
@@ -87,7 +95,7 @@ export function* selectTargets(
   const N = elementCount(logitsShape.slice(0, -1))!;
   takeRows?.(N);
   const mask = inputMask === undefined ? undefined : yield* readMask(inputMask, logitsShape);
-  const weightOptions = { semantics: options.semantics, shard };
+  const weightOptions = { semantics: options.semantics, shard, takeClasses };
   const classWeights = weight === undefined ? undefined : yield* readClassWeights(weight, C, weightOptions);
 
   const labels = probabilities === undefined ? yield* readIntegers(label) : undefined;

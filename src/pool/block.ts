@@ -16,6 +16,8 @@ import { subnormalsOf, surveyOf } from '../loss/survey.ts';
 import type { BadInColumn, Survey } from '../loss/survey.ts';
 import { worstRows } from '../loss/worst-rows.ts';
 import type { WorstRow } from '../loss/worst-rows.ts';
+import { copyInSteps } from '../steps.ts';
+import type { Steps } from '../steps.ts';
 import { DTYPE_BYTES, LEAST_NORMAL_EXPONENT } from '../tensor/dtype.ts';
 import type { FloatDType } from '../tensor/dtype.ts';
 import { elementsOf, fromBfloat16, numbersOf } from '../tensor/tensor.ts';
@@ -28,8 +30,8 @@ interface BlockPlan {
   transform: Transform | undefined;
   /** Where the columns begin among all classes. */
   firstColumn: number;
-  /** Weights of the classes, where the kernels need them. */
-  classWeights: Float64Array<ArrayBuffer> | undefined;
+  /** Weights of the classes, where the kernels need them: shared by the blocks, so that none is posted with a copy. */
+  classWeights: Float64Array | undefined;
   /** Equal shards of consecutive classes, which are evaluated alone and merged. */
   shards: number;
   /** The dtype in which the gradient is returned; undefined when it is not. */
@@ -64,8 +66,8 @@ export function plainBlock(dtype: FloatDType, classes: number, targets: Int32Arr
 }
 
 /**
- * Some rows of a block, counted from its first, with copies of what they need: posting a view would clone the whole
- * array behind it.
+ * Cuts rows out of a block, counted from its first. Targets and coefficients are copies, because posting a view clones
+ * the whole array behind it. Class probabilities, which may be long, are a view: see ownProbabilities.
  * @param shift rows by which the probabilities run ahead: those beyond the end belong to rows that are left out
  */
 export function cutBlock(block: Block, firstRow: number, rows: number, shift: number): Block {
@@ -87,17 +89,33 @@ export function cutBlock(block: Block, firstRow: number, rows: number, shift: nu
 function cutProbabilities({ classes, probabilities }: Block, firstRow: number, rows: number): Uint8Array {
   const { dtype, data } = probabilities!;
   const rowBytes = classes * DTYPE_BYTES[dtype];
-  const cut = new Uint8Array(rows * rowBytes);
-  cut.set(data.subarray(firstRow * rowBytes, (firstRow + rows) * rowBytes));
-  return cut;
+  return data.subarray(firstRow * rowBytes, (firstRow + rows) * rowBytes);
+}
+
+/** Copies the class probabilities of a block, padded with zeros to all its rows, into memory that moves to a worker. */
+export function* ownProbabilities(block: Block): Steps<Block> {
+  const { probabilities, classes, targets } = block;
+  if (probabilities === undefined) return block;
+  const data = new Uint8Array(targets.length * classes * DTYPE_BYTES[probabilities.dtype]);
+  yield* copyInSteps(probabilities.data, data, 0);
+  return { ...block, probabilities: { ...probabilities, data } };
+}
+
+/** Buffers of a block that move to a worker. */
+export function buffersOf({ probabilities }: Block): ArrayBuffer[] {
+  return probabilities === undefined ? [] : [probabilities.data.buffer as ArrayBuffer];
 }
 
 /** Bytes of a row's sums, counts and coefficients in the memory of the kernels. */
 const KERNEL_BYTES_PER_ROW = 256;
 
+/** Bytes of a row's results over one of its shards, outside of the memory of the kernels. */
+const BYTES_PER_SHARD_OF_ROW = 64;
+
 /** Memory that the kernels take for so many rows of a block, beyond that which a worker keeps. */
 export function kernelBytesBeside(block: Block, rows: number): number {
-  const { dtype, classes, transform, probabilities, coefficients, gradientDType, features } = block;
+  const { dtype, classes, transform, probabilities, coefficients, gradientDType, features, classWeights, shards } =
+    block;
   const computed = transform === undefined && dtype !== 'float64' ? 4 : 8;
   const bytesPerLogit =
     DTYPE_BYTES[dtype] +
@@ -107,7 +125,11 @@ export function kernelBytesBeside(block: Block, rows: number): number {
     // The gradient in its dtype, and its copy.
     (gradientDType === undefined ? 0 : 2 * DTYPE_BYTES[gradientDType]);
   const counts = features.survey ? 4 * classes : 0;
-  return Math.max(0, rows * (classes * bytesPerLogit + KERNEL_BYTES_PER_ROW) + counts - KEPT_BYTES);
+  const weights = classWeights === undefined ? 0 : 8 * classes;
+  const inKernel = rows * (classes * bytesPerLogit + KERNEL_BYTES_PER_ROW) + counts + weights;
+  const posted = probabilities === undefined ? 0 : rows * classes * DTYPE_BYTES[probabilities.dtype];
+  const beforeMerge = shards === 1 ? 0 : rows * shards * BYTES_PER_SHARD_OF_ROW;
+  return Math.max(0, inKernel - KEPT_BYTES) + posted + beforeMerge;
 }
 
 /** Result of evaluating a block. */

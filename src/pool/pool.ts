@@ -6,7 +6,7 @@ import type { Variant } from '../../kernels/loader.ts';
 import { LossmeterError } from '../errors.ts';
 import { TaskQueue } from '../task-queue.ts';
 import type { FloatDType } from '../tensor/dtype.ts';
-import { evaluateBlock, plainBlock } from './block.ts';
+import { buffersOf, evaluateBlock, plainBlock } from './block.ts';
 import type { Block, BlockResult } from './block.ts';
 import { MemoryBudget } from './memory-budget.ts';
 import { Slabs } from './slabs.ts';
@@ -115,7 +115,8 @@ export class KernelPool {
 
   /**
    * Evaluates a block on a worker.
-   * @param task with a slab from `slabs`: it is moved to the worker and released when the worker answers
+   * @param task with a slab from `slabs`, which is released when the worker answers, and class probabilities in memory of
+   *   their own: both move to the worker
    * @param isAbandoned asked when a worker is free: a task that nobody waits for is not begun
    * @throws LossmeterError worker_lost, client_closed
    */
@@ -124,7 +125,8 @@ export class KernelPool {
     const slabBytes = slab.byteLength;
     let reply: SlabReply;
     try {
-      const begin = () => this.#piscina.run(task, { transferList: [slab] }) as Promise<SlabReply>;
+      const begin = () =>
+        this.#piscina.run(task, { transferList: [slab, ...buffersOf(task.block)] }) as Promise<SlabReply>;
       reply = await this.#queue.run(begin, isAbandoned);
     } catch (cause) {
       if (cause instanceof LossmeterError) {
@@ -149,7 +151,8 @@ export class KernelPool {
   async runFromFile(task: FileTask, isAbandoned?: () => boolean): Promise<BlockResult[]> {
     let reply: FileReply;
     try {
-      const begin = () => this.#piscina.run(task, { name: 'evaluateRange' }) as Promise<FileReply>;
+      const begin = () =>
+        this.#piscina.run(task, { name: 'evaluateRange', transferList: buffersOf(task.block) }) as Promise<FileReply>;
       reply = await this.#queue.run(begin, isAbandoned);
     } catch (cause) {
       if (cause instanceof LossmeterError) throw cause;
