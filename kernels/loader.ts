@@ -14,6 +14,14 @@ export const LEFT_OUT = -2;
 /** What the name of a kernel looks like. */
 export const KERNEL_PATTERN = '^(f16|bf16|f32|f64)-(relaxed|strict)-simd$';
 
+/**
+ * The least power of two that is at least a number of classes. Sums over classes are kept relative to it, which loses no
+ * digit: they overflow only where their mean does.
+ */
+export function classUnit(classes: number): number {
+  return 2 ** Math.ceil(Math.log2(classes));
+}
+
 /** Kinds of non-finite values, as bits. */
 export const NonFinite = { nan: 1, posInf: 2, negInf: 4, any: 7 } as const;
 
@@ -295,7 +303,8 @@ export class Kernel {
     const gradient = this.#allocate(rows * classes * (dtype === 'float64' ? 8 : 4));
     this.#exports[`${PREFIX[dtype]}_gradient`](
       ...[logits, rows, classes, targets, results, coefficients],
-      ...[block.weights, this.#totalWeight(), block.probabilities, block.masses, gradient, scales],
+      ...[block.weights, classUnit(classes), this.#relativeWeight(), block.probabilities, block.masses],
+      ...[gradient, scales],
     );
     if (transform !== undefined) {
       const { scale, cap = 0 } = transform;
@@ -446,19 +455,22 @@ export class Kernel {
     });
   }
 
-  /** Σ_c w_c·(lse − x_c) of each row that was evaluated. A class of weight 0 adds nothing. */
+  /** Σ_c w_c·(lse − x_c) / classUnit of each evaluated row. A class of weight 0 adds nothing. */
   uniformNll(): Float64Array<ArrayBuffer> {
     const { dtype, classes, rows, logits, results, weights } = this.#block;
     return this.#column(rows * 8, (out) => {
-      this.#exports[`${PREFIX[dtype]}_uniform`](logits, rows, classes, results, weights, this.#totalWeight(), out);
+      this.#exports[`${PREFIX[dtype]}_uniform`](
+        ...[logits, rows, classes, results, weights, classUnit(classes), this.#relativeWeight(), out],
+      );
       return this.#readF64(out, rows);
     });
   }
 
-  /** Σ_c w_c */
-  #totalWeight(): number {
+  /** Σ_c w_c / classUnit */
+  #relativeWeight(): number {
     const { weights, classes } = this.#block;
-    return weights === 0 ? classes : this.#exports.f64_sum(weights, classes);
+    const unit = classUnit(classes);
+    return weights === 0 ? classes / unit : this.#exports.f64_sum(weights, classes, unit);
   }
 
   /** The entropy of the softmax of each row that was evaluated, in nats; NaN where lse is not finite. */

@@ -30,13 +30,13 @@ export function totalOf(k: usize): f64 {
   return isFinite(sum) ? sum + load<f64>(SUMS + (k << 4), 8) : sum;
 }
 
-/** Σ of n float64. */
-export function sumOf(p: usize, n: u32): f64 {
+/** Σ v / unit of n float64. @param unit a power of two */
+export function sumOf(p: usize, n: u32, unit: f64): f64 {
   startSums();
   while (n > 0) {
     const length = min(n, TILE_F64);
     let tile: f64 = 0;
-    for (const end = p + (<usize>length << 3); p < end; p += 8) tile += load<f64>(p);
+    for (const end = p + (<usize>length << 3); p < end; p += 8) tile += load<f64>(p) / unit;
     addTo(0, tile);
     n -= length;
   }

@@ -1,6 +1,7 @@
 import { maddF64 } from './exp-f64';
 import { forwardRow, keptReference } from './forward';
 import { highPair, lowPair } from './pairs';
+import { NEGATIVE } from './probabilities';
 import { logSumOf, referenceOf } from './row';
 
 /**
@@ -13,9 +14,10 @@ import { logSumOf, referenceOf } from './row';
  * float32's range, or beyond. A row without a target has the gradient 0, a row without a finite lse NaN.
  * @param coefficients f64 t, b, z: one array after the other, an entry per row each
  * @param weights f64 w per class, or 0 for 1
- * @param totalWeight Σ_k w_k
+ * @param unit a power of two, at least `classes`
+ * @param relativeWeight Σ_k w_k / unit, which is finite where Σ_k w_k may overflow
  * @param probabilities f64 p per row and class, or 0 for class indices
- * @param masses f64 Σ_k w_k p_k per row; not read for class indices
+ * @param masses results of the probabilities kernel: f64 Σ_k w_k p_k per row first; not read for class indices
  * @param g (rows, classes) of float64 for float64 logits, else float32
  * @param scales f64, an entry per row
  */
@@ -23,9 +25,10 @@ import { logSumOf, referenceOf } from './row';
 @inline
 export function gradient<T>(
   logits: usize, rows: u32, classes: u32, targets: usize, out: usize, coefficients: usize,
-  weights: usize, totalWeight: f64, probabilities: usize, masses: usize, g: usize, scales: usize,
+  weights: usize, unit: f64, relativeWeight: f64, probabilities: usize, masses: usize, g: usize, scales: usize,
 ): void {
   const width: usize = sizeof<T>() == 8 ? 8 : 4;
+  if (sizeof<T>() < 8) measureWeights(weights, classes);
   for (let row: u32 = 0; row < rows; row++) {
     const p = logits + <usize>row * <usize>classes * sizeof<T>();
     const at = g + <usize>row * <usize>classes * width;
@@ -48,9 +51,11 @@ export function gradient<T>(
     const z = load<f64>(coefficients + (<usize>rows << 4) + f64At);
     const rowProbabilities: usize = probabilities == 0 ? 0 : probabilities + (<usize>row * <usize>classes << 3);
     const mass: f64 = probabilities == 0 ? 1 : load<f64>(masses + f64At);
-    let others = b * totalWeight + z * lse;
+    const ofWeights = b * unit * relativeWeight;
+    let others = ofWeights + z * lse;
     if (sizeof<T>() < 8) {
-      const scale = scaleOf(abs(t * mass) + abs(b * totalWeight) + abs(z * lse));
+      const ofPrior = max(abs(b) * heaviest, abs(t) * greatestProduct(rowProbabilities, classes, weights, masses, rows, row));
+      const scale = scaleOf(max(max(abs(t * mass), abs(ofWeights)), max(abs(z * lse), ofPrior)));
       store<f64>(scales + f64At, scale);
       t /= scale;
       b /= scale;
@@ -79,7 +84,40 @@ function shareOfKept(reference: f64, logSum: f64): f64 {
   return Math.exp(keptReference - reference - logSum);
 }
 
-/** The power of two at or below a bound of a row's elements; 1 where float32 has room for them above and below. */
+/** The greatest |w| of the classes, and the least w or 0. Both are 1 and 0 without weights. */
+let heaviest: f64 = 1;
+let lightest: f64 = 0;
+
+function measureWeights(weights: usize, classes: u32): void {
+  heaviest = weights == 0 ? 1 : 0;
+  lightest = 0;
+  if (weights == 0) return;
+  for (let c: usize = 0; c < <usize>classes; c++) {
+    const w = load<f64>(weights + (c << 3));
+    heaviest = max(heaviest, abs(w));
+    lightest = min(lightest, w);
+  }
+}
+
+/**
+ * A bound of |w_c·p_c| over the classes of a row, 0 for class indices. Σ w·p is one, unless terms of both signs may cancel
+ * in it: then the greatest is searched.
+ */
+function greatestProduct(
+  rowProbabilities: usize, classes: u32, weights: usize, masses: usize, rows: u32, row: u32,
+): f64 {
+  if (rowProbabilities == 0) return 0;
+  const odd = load<i32>(masses + (<usize>rows << 4) + (<usize>row << 2));
+  if (lightest == 0 && (odd & NEGATIVE) == 0) return load<f64>(masses + (<usize>row << 3));
+  let greatest: f64 = 0;
+  for (let c: usize = 0; c < <usize>classes; c++) {
+    const w: f64 = weights == 0 ? 1 : load<f64>(weights + (c << 3));
+    greatest = max(greatest, abs(w * load<f64>(rowProbabilities + (c << 3))));
+  }
+  return greatest;
+}
+
+/** The power of two at or below a bound of a row's terms; 1 where float32 has room for them above and below. */
 // @ts-expect-error: decorator
 @inline
 function scaleOf(bound: f64): f64 {

@@ -32,27 +32,35 @@ export function f64_forward(logits: usize, rows: u32, classes: u32, stride: u32,
 
 export function f32_gradient(
   logits: usize, rows: u32, classes: u32, targets: usize, out: usize, coefficients: usize, weights: usize,
-  totalWeight: f64, p: usize, masses: usize, g: usize, scales: usize,
+  unit: f64, relativeWeight: f64, p: usize, masses: usize, g: usize, scales: usize,
 ): void {
-  gradient<f32>(logits, rows, classes, targets, out, coefficients, weights, totalWeight, p, masses, g, scales);
+  gradient<f32>(
+    logits, rows, classes, targets, out, coefficients, weights, unit, relativeWeight, p, masses, g, scales,
+  );
 }
 export function f16_gradient(
   logits: usize, rows: u32, classes: u32, targets: usize, out: usize, coefficients: usize, weights: usize,
-  totalWeight: f64, p: usize, masses: usize, g: usize, scales: usize,
+  unit: f64, relativeWeight: f64, p: usize, masses: usize, g: usize, scales: usize,
 ): void {
-  gradient<float16>(logits, rows, classes, targets, out, coefficients, weights, totalWeight, p, masses, g, scales);
+  gradient<float16>(
+    logits, rows, classes, targets, out, coefficients, weights, unit, relativeWeight, p, masses, g, scales,
+  );
 }
 export function bf16_gradient(
   logits: usize, rows: u32, classes: u32, targets: usize, out: usize, coefficients: usize, weights: usize,
-  totalWeight: f64, p: usize, masses: usize, g: usize, scales: usize,
+  unit: f64, relativeWeight: f64, p: usize, masses: usize, g: usize, scales: usize,
 ): void {
-  gradient<bfloat16>(logits, rows, classes, targets, out, coefficients, weights, totalWeight, p, masses, g, scales);
+  gradient<bfloat16>(
+    logits, rows, classes, targets, out, coefficients, weights, unit, relativeWeight, p, masses, g, scales,
+  );
 }
 export function f64_gradient(
   logits: usize, rows: u32, classes: u32, targets: usize, out: usize, coefficients: usize, weights: usize,
-  totalWeight: f64, p: usize, masses: usize, g: usize, scales: usize,
+  unit: f64, relativeWeight: f64, p: usize, masses: usize, g: usize, scales: usize,
 ): void {
-  gradient<f64>(logits, rows, classes, targets, out, coefficients, weights, totalWeight, p, masses, g, scales);
+  gradient<f64>(
+    logits, rows, classes, targets, out, coefficients, weights, unit, relativeWeight, p, masses, g, scales,
+  );
 }
 
 export function f32_norms(g: usize, rows: u32, classes: u32, scales: usize, out: usize): void {
@@ -69,8 +77,8 @@ export function f64_narrow(p: usize, n: u32, scale: f64, target: i32, out: usize
   narrowTo<f64>(p, n, scale, target, out);
 }
 
-export function f64_sum(p: usize, n: u32): f64 {
-  return sumOf(p, n);
+export function f64_sum(p: usize, n: u32, unit: f64): f64 {
+  return sumOf(p, n, unit);
 }
 
 export function f32_find(row: usize, from: u32, classes: u32, kinds: u32): i32 {
@@ -100,24 +108,24 @@ export function f64_rank(logits: usize, rows: u32, classes: u32, targets: usize,
 }
 
 export function f32_uniform(
-  logits: usize, rows: u32, classes: u32, results: usize, weights: usize, totalWeight: f64, out: usize,
+  logits: usize, rows: u32, classes: u32, results: usize, weights: usize, unit: f64, relativeWeight: f64, out: usize,
 ): void {
-  uniform<f32>(logits, rows, classes, results, weights, totalWeight, out);
+  uniform<f32>(logits, rows, classes, results, weights, unit, relativeWeight, out);
 }
 export function f16_uniform(
-  logits: usize, rows: u32, classes: u32, results: usize, weights: usize, totalWeight: f64, out: usize,
+  logits: usize, rows: u32, classes: u32, results: usize, weights: usize, unit: f64, relativeWeight: f64, out: usize,
 ): void {
-  uniform<float16>(logits, rows, classes, results, weights, totalWeight, out);
+  uniform<float16>(logits, rows, classes, results, weights, unit, relativeWeight, out);
 }
 export function bf16_uniform(
-  logits: usize, rows: u32, classes: u32, results: usize, weights: usize, totalWeight: f64, out: usize,
+  logits: usize, rows: u32, classes: u32, results: usize, weights: usize, unit: f64, relativeWeight: f64, out: usize,
 ): void {
-  uniform<bfloat16>(logits, rows, classes, results, weights, totalWeight, out);
+  uniform<bfloat16>(logits, rows, classes, results, weights, unit, relativeWeight, out);
 }
 export function f64_uniform(
-  logits: usize, rows: u32, classes: u32, results: usize, weights: usize, totalWeight: f64, out: usize,
+  logits: usize, rows: u32, classes: u32, results: usize, weights: usize, unit: f64, relativeWeight: f64, out: usize,
 ): void {
-  uniform<f64>(logits, rows, classes, results, weights, totalWeight, out);
+  uniform<f64>(logits, rows, classes, results, weights, unit, relativeWeight, out);
 }
 
 export function f32_entropy(logits: usize, rows: u32, classes: u32, lse: usize, out: usize): void {
@@ -226,12 +234,12 @@ export function f64_softmax_moments(
   softmaxMoments<f64>(logits, rows, classes, targets, results, weights, out);
 }
 
-/** Where free memory begins. */
+/** The address where free memory begins. */
 export function heap_base(): usize {
   return __heap_base;
 }
 
-/** Whether this machine's relaxed multiply-add rounds once: (1 + 2^-12)² − (1 + 2^-11) is 2^-24 then, else 0. */
+/** True where the relaxed multiply-add rounds once: (1 + 2^-12)² − (1 + 2^-11) is 2^-24 then, else 0. */
 export function multiply_add_is_fused(): bool {
   if (!ASC_FEATURE_RELAXED_SIMD) return false;
   const a = f32x4.splat(1.000244140625);

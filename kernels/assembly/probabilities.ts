@@ -4,20 +4,20 @@ import { addTerm, highPair, horizontalSum, lowPair } from './pairs';
 import { logSumOf, referenceOf } from './row';
 import { load1 } from './storage';
 
-/** What may be odd about a row of probabilities, as bits. */
+/** Validity flags of a row of probabilities, as bits. */
 const NOT_ONE: i32 = 1;
-const NEGATIVE: i32 = 2;
+export const NEGATIVE: i32 = 2;
 const NON_FINITE: i32 = 4;
 
-/** How far from 1 a row may sum. */
+/** The greatest distance from 1 of a valid row's sum. */
 const TOLERANCE: f64 = 1e-3;
 
 /**
- * Reads the class probabilities p of a block (rows, classes) as float64, and says of each row what is known before the
- * logits. The target of a row that has one becomes its most probable class, the first of equals.
+ * Reads the class probabilities p of a block (rows, classes) as float64, and forms the sums and validity flags of each row,
+ * for which no logits are needed. The target of a row that has one becomes its most probable class, the first of equals.
  * @param weights f64 w per class, or 0 for 1
  * @param read f64, an entry per row and class
- * @param out one array after the other, an entry per row each: f64 Σ w·p, f64 Σ p, i32 bits of what is odd
+ * @param out one array after the other, an entry per row each: f64 Σ w·p, f64 Σ p, i32 validity flags
  */
 // @ts-expect-error: decorator
 @inline
@@ -38,7 +38,7 @@ export function probabilities<P>(
   }
 }
 
-/** What is known of the row read last: Σ p, Σ w·p, and the lowest p that is not NaN, or 0. */
+/** Results of the row read last: Σ p, Σ w·p, and the lowest p that is not NaN, or 0. */
 let sum: f64 = 0;
 let mass: f64 = 0;
 let lowest: f64 = 0;
@@ -58,7 +58,7 @@ function readRow<P>(p: usize, n: u32, weights: usize, read: usize): void {
   mass = totalOf(1);
 }
 
-/** Reads a part of a row, and adds it to what is known of it. */
+/** Reads a part of a row, and adds it to the row's sums. */
 // @ts-expect-error: decorator
 @inline
 function readTile<P>(p: usize, n: u32, weights: usize, read: usize): void {
@@ -104,9 +104,10 @@ function readTile<P>(p: usize, n: u32, weights: usize, read: usize): void {
 }
 
 /**
- * Per row of a block that was evaluated −Σ_c v_c·p_c·log s_c, with v = 1 and with v = w, where 0·log s_c is 0 whatever
- * log s_c. As −log s_c = log S + (reference − x_c) neither a row's offset costs a digit nor a class far below the others.
- * @param read f64 p per row and class, results what forward left
+ * −Σ_c v_c·p_c·log s_c of each evaluated row, with v = 1 and with v = w, where 0·log s_c is 0 for every log s_c.
+ * It is formed by −log s_c = log S + (reference − x_c): a row's offset costs no digit, nor does a class far below the others.
+ * @param read f64 p per row and class
+ * @param results columns that forward stored
  * @param weights f64 w per class, or 0: then the second is not formed
  * @param out f64: one array after the other, an entry per row each
  */
@@ -137,7 +138,7 @@ export function crossEntropy<T>(
   }
 }
 
-/** Σ_c w_c·p_c·(base + (from − x_c)), terms of p_c = 0 and of w_c = 0 left out: they count only where x_c is infinite. */
+/** Σ_c w_c·p_c·(base + (from − x_c)) without the terms of p_c = 0 and w_c = 0, which count only where x_c is infinite. */
 function dot<T>(p: usize, n: u32, read: usize, weights: usize, base: f64, from: f64): f64 {
   const sum = sumOfProducts<T>(p, n, read, weights, base, from, false);
   return isFinite(sum) ? sum : sumOfProducts<T>(p, n, read, weights, base, from, true);

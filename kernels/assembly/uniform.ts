@@ -4,19 +4,19 @@ import { logSumOf, referenceOf } from './row';
 import { load1 } from './storage';
 
 /**
- * Per row of a block that was evaluated Σ_c w_c·(lse − x_c): what label smoothing mixes in. In float64, as
- * W·log S + Σ_c w_c·(reference − x_c): neither a large offset of a row nor its confidence costs a digit, nor a class far
- * below the others. A class of weight 0 adds
- * nothing, whatever its logit; NaN where lse is not finite.
- * @param results what forward left
+ * Σ_c w_c·(lse − x_c) / unit of each evaluated row, the term that label smoothing adds. It is formed in float64 as
+ * (W·log S + Σ_c w_c·(reference − x_c)) / unit: neither a large offset of a row nor its confidence costs a digit, nor a
+ * class far below the others. A class of weight 0 adds nothing, even for an infinite logit. NaN where lse is not finite.
+ * @param results columns that forward stored
  * @param weights address of `classes` float64, or 0 for 1
- * @param totalWeight Σ_c w_c
+ * @param unit a power of two, at least `classes`: relative to it a sum over classes overflows only where its mean does
+ * @param relativeWeight Σ_c w_c / unit
  * @param out f64, an entry per row
  */
 // @ts-expect-error: decorator
 @inline
 export function uniform<T>(
-  logits: usize, rows: u32, classes: u32, results: usize, weights: usize, totalWeight: f64, out: usize,
+  logits: usize, rows: u32, classes: u32, results: usize, weights: usize, unit: f64, relativeWeight: f64, out: usize,
 ): void {
   for (let row: u32 = 0; row < rows; row++) {
     const f64At = <usize>row << 3;
@@ -26,11 +26,20 @@ export function uniform<T>(
     if (isFinite(lse)) {
       const from = referenceOf(results, rows, row);
       const differences =
-        weights == 0 ? sumOfDifferences<T>(p, classes, from) : weightedDifferences<T>(p, classes, weights, from);
-      sum = totalWeight * logSumOf(results, rows, row) + differences;
+        weights == 0 ? meanDifferences<T>(p, classes, from, unit) : weightedDifferences<T>(p, classes, weights, from, unit);
+      sum = relativeWeight * logSumOf(results, rows, row) + differences;
     }
     store<f64>(out + f64At, sum);
   }
+}
+
+/** Σ (from − x_c) / unit. Differences of float64 may overflow: then they are divided one by one. */
+function meanDifferences<T>(p: usize, n: u32, from: f64, unit: f64): f64 {
+  const sum = sumOfDifferences<T>(p, n, from);
+  if (sizeof<T>() < 8 || isFinite(sum)) return sum / unit;
+  startSums();
+  for (let c: usize = 0; c < <usize>n; c++) addTo(0, from / unit - load1<T>(p + c * sizeof<T>()) / unit);
+  return totalOf(0);
 }
 
 /** Σ (from − x_c) */
@@ -70,35 +79,35 @@ function tileOfDifferences<T>(p: usize, n: u32, from: f64): f64 {
   return sum;
 }
 
-/** Terms of weight 0 are looked for only where one of them may count: times 0 what is finite adds nothing. */
-function weightedDifferences<T>(p: usize, n: u32, weights: usize, from: f64): f64 {
-  const sum = sumOfWeighted<T>(p, n, weights, from, false);
-  return isFinite(sum) ? sum : sumOfWeighted<T>(p, n, weights, from, true);
+/**
+ * Σ w·(from − x_c) / unit. Where the plain sum is not finite, terms of weight 0 are left out, and differences are divided
+ * one by one.
+ */
+function weightedDifferences<T>(p: usize, n: u32, weights: usize, from: f64, unit: f64): f64 {
+  startSums();
+  let at = p;
+  let weightsAt = weights;
+  for (let left = n; left > 0; ) {
+    const length = min(left, TILE_F64);
+    addTo(0, weightedTile<T>(at, length, weightsAt, from));
+    at += <usize>length * sizeof<T>();
+    weightsAt += <usize>length << 3;
+    left -= length;
+  }
+  const sum = totalOf(0);
+  return isFinite(sum) ? sum / unit : carefulDifferences<T>(p, n, weights, from, unit);
 }
 
-function sumOfWeighted<T>(p: usize, n: u32, weights: usize, from: f64, masked: bool): f64 {
+function carefulDifferences<T>(p: usize, n: u32, weights: usize, from: f64, unit: f64): f64 {
   startSums();
-  while (n > 0) {
-    const length = min(n, TILE_F64);
-    addTo(0, masked ? maskedTile<T>(p, length, weights, from) : weightedTile<T>(p, length, weights, from));
-    p += <usize>length * sizeof<T>();
-    weights += <usize>length << 3;
-    n -= length;
+  for (let c: usize = 0; c < <usize>n; c++) {
+    const w = load<f64>(weights + (c << 3));
+    if (w != 0) addTo(0, w * (from / unit - load1<T>(p + c * sizeof<T>()) / unit));
   }
   return totalOf(0);
 }
 
 function weightedTile<T>(p: usize, n: u32, weights: usize, from: f64): f64 {
-  return tileBy<T>(p, n, weights, from, false);
-}
-
-function maskedTile<T>(p: usize, n: u32, weights: usize, from: f64): f64 {
-  return tileBy<T>(p, n, weights, from, true);
-}
-
-// @ts-expect-error: decorator
-@inline
-function tileBy<T>(p: usize, n: u32, weights: usize, from: f64, masked: bool): f64 {
   const from2 = f64x2.splat(from);
   let sum0 = f64x2.splat(0);
   let sum1 = sum0;
@@ -107,10 +116,10 @@ function tileBy<T>(p: usize, n: u32, weights: usize, from: f64, masked: bool): f
   const end = p + <usize>(n & ~7) * sizeof<T>();
   for (; p < end; p += 8 * sizeof<T>()) {
     const p4 = p + 4 * sizeof<T>();
-    sum0 = addTerm(sum0, v128.load(weights), f64x2.sub(from2, lowPair<T>(p)), masked);
-    sum1 = addTerm(sum1, v128.load(weights, 16), f64x2.sub(from2, highPair<T>(p)), masked);
-    sum2 = addTerm(sum2, v128.load(weights, 32), f64x2.sub(from2, lowPair<T>(p4)), masked);
-    sum3 = addTerm(sum3, v128.load(weights, 48), f64x2.sub(from2, highPair<T>(p4)), masked);
+    sum0 = addTerm(sum0, v128.load(weights), f64x2.sub(from2, lowPair<T>(p)), false);
+    sum1 = addTerm(sum1, v128.load(weights, 16), f64x2.sub(from2, highPair<T>(p)), false);
+    sum2 = addTerm(sum2, v128.load(weights, 32), f64x2.sub(from2, lowPair<T>(p4)), false);
+    sum3 = addTerm(sum3, v128.load(weights, 48), f64x2.sub(from2, highPair<T>(p4)), false);
     weights += 64;
   }
   let sum = horizontalSum(f64x2.add(f64x2.add(sum0, sum1), f64x2.add(sum2, sum3)));

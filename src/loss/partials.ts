@@ -1,4 +1,4 @@
-import { LEFT_OUT, Odd, SUM_TOLERANCE } from '../../kernels/loader.ts';
+import { LEFT_OUT, Odd, SUM_TOLERANCE, classUnit } from '../../kernels/loader.ts';
 import type { GradientCoefficients } from '../../kernels/loader.ts';
 import { runAtOnce } from '../steps.ts';
 import type { Place } from './causes.ts';
@@ -49,11 +49,18 @@ export function mergePartials(partials: Partials, mostPlaces: number): MergedPar
   );
   const soft = targets.probabilities !== undefined;
   const labels = soft ? mostProbable(partials) : targets.classes;
-  const merge = (name: 'nll' | 'weightedNll' | 'uniformNll', massOf: MassOf): Float64Array<ArrayBuffer> =>
-    mergeCrossEntropy(partials, sharded, name, massOf);
+  const merge = (name: CrossEntropy, massOf: MassOf, shareOf?: ShareOf): Float64Array<ArrayBuffer> =>
+    mergeCrossEntropy(partials, sharded, { name, massOf, ...(shareOf && { shareOf }) });
   const nll = soft ? merge('nll', ({ columns: { probabilitySum } }, row) => probabilitySum![row]!) : rows.nll;
-  const masses = new Map(partials.map((partial) => [partial, totalWeight(partial)]));
-  const uniformNll = columns.uniformNll && merge('uniformNll', (partial) => masses.get(partial)!);
+  const masses = new Map(partials.map((partial) => [partial, relativeWeight(partial)]));
+  const unit = classUnit(partials.reduce((sum, { classes }) => sum + classes, 0));
+  const uniformNll =
+    columns.uniformNll &&
+    merge(
+      'uniformNll',
+      (partial) => masses.get(partial)!,
+      ({ classes }) => classUnit(classes) / unit,
+    );
   const probabilities = soft ? { odd: mergeOdd(partials), nll } : undefined;
   return {
     targets: { ...targets, classWeights: joinWeights(partials) },
@@ -75,8 +82,10 @@ export function mergePartials(partials: Partials, mostPlaces: number): MergedPar
   };
 }
 
-function totalWeight({ targets: { classWeights }, classes }: VocabularyPartial): number {
-  return classWeights === undefined ? classes : sumOf(classWeights);
+/** Σ_c w_c / classUnit over the classes of a shard. */
+function relativeWeight({ targets: { classWeights }, classes }: VocabularyPartial): number {
+  const unit = classUnit(classes);
+  return classWeights === undefined ? classes / unit : sumOf(classWeights, unit);
 }
 
 /** The class of each row within a shard; NO_TARGET where it is in another. With probabilities they stay as they are. */
@@ -89,8 +98,14 @@ export function targetsWithin(
   return classesWithin(classes, start, columns);
 }
 
-/** Σ_c v_c·p_c of a row within a shard. */
+/** A column of cross-entropies Σ_c v_c·p_c·(lse − x_c). */
+type CrossEntropy = 'nll' | 'weightedNll' | 'uniformNll';
+
+/** Σ_c v_c·p_c of a row within a shard, in the unit of the shard's column. */
 type MassOf = (partial: VocabularyPartial, row: number) => number;
+
+/** The unit of a shard's column relative to the unit of the merged one: a power of two. */
+type ShareOf = (partial: VocabularyPartial) => number;
 
 /**
  * Σ_k [Σ_c v_c·p_c·(lse_k − x_c) + (lse − lse_k)·Σ_c v_c·p_c]. The column of a shard that is −Inf throughout has the whole
@@ -99,16 +114,17 @@ type MassOf = (partial: VocabularyPartial, row: number) => number;
 function mergeCrossEntropy(
   partials: Partials,
   sharded: ShardedRows,
-  name: 'nll' | 'weightedNll' | 'uniformNll',
-  massOf: MassOf,
+  { name, massOf, shareOf = () => 1 }: { name: CrossEntropy; massOf: MassOf; shareOf?: ShareOf },
 ): Float64Array<ArrayBuffer> {
   return sharded.lse.map((lse, row) => {
     if (partials[0]!.targets.classes[row] === LEFT_OUT) return 0;
     if (!Number.isFinite(lse)) return Number.NaN;
     return partials.reduce((sum, partial, k) => {
-      const term = partial.columns[name]![row]!;
-      const growth = sharded.growth(row, k);
-      return growth === Infinity ? sum + term : sum + term + massOf(partial, row) * growth;
+      const share = shareOf(partial);
+      const term = partial.columns[name]![row]! * share;
+      if (partial.columns.reference![row] === -Infinity) return sum + term;
+      const mass = massOf(partial, row);
+      return mass === 0 ? sum + term : sum + term + mass * sharded.growth(row, k, 1 / share);
     }, 0);
   });
 }
@@ -202,7 +218,8 @@ export function mergeGradientNorms(
   { classes, scale }: { classes: number; scale: number },
 ): Float64Array<ArrayBuffer> {
   const { classWeights } = targets;
-  const W = classWeights === undefined ? classes : sumOf(classWeights);
+  const classesAsUnit = classUnit(classes);
+  const W = classWeights === undefined ? classes / classesAsUnit : sumOf(classWeights, classesAsUnit);
   return Float64Array.from(targets.classes, (y, row) => {
     if (y < 0) return 0;
     // Infinite where D = 0: the gradient has a NaN then.
@@ -210,13 +227,13 @@ export function mergeGradientNorms(
     const [nll, lse] = [columns.nll[row]!, columns.lse![row]!];
     // Without smoothing large weights must not make 0·∞ of it.
     const weigh = (weight: number): number => (b[row] === 0 ? 0 : b[row]! * weight);
-    const others = weigh(W) + z[row]! * lse;
+    const others = weigh(classesAsUnit) * W + z[row]! * lse;
     const weightNorm = partials.reduce((most, shard) => Math.max(most, shard.columns.weightNorm![row]!), 0);
-    const size = Math.abs(t[row]!) + Math.abs(others) + Math.abs(weigh(weightNorm));
+    const size = Math.max(Math.abs(t[row]!), Math.abs(others), Math.abs(weigh(weightNorm)));
     if (size === 0 || !Number.isFinite(size)) return size;
     // Squares are taken of what is relative to the coefficients.
     const unit = powerOfTwo(size);
-    const a = (t[row]! + others) / unit;
+    const a = t[row]! / unit + others / unit;
     const ofShards = partials.map((partial, k) => {
       const ofRow = Math.exp(-sharded.growth(row, k));
       // A shard that is −Inf throughout has no softmax of its own.
@@ -224,7 +241,7 @@ export function mergeGradientNorms(
       return normOfShard(partial.columns, row, share === 0 ? 0 : a * share, b[row]! / unit);
     });
     const w = classWeights?.[y] ?? 1;
-    const ofTarget = (t[row]! * Math.expm1(-nll) + others * Math.exp(-nll) - weigh(w)) / unit;
+    const ofTarget = (t[row]! / unit) * Math.expm1(-nll) + (others / unit) * Math.exp(-nll) - weigh(w) / unit;
     return runAtOnce(euclideanNorm([...ofShards, ofTarget])) * unit * scale;
   });
 }

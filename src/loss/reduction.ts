@@ -1,4 +1,4 @@
-import { LEFT_OUT, NO_TARGET } from '../../kernels/loader.ts';
+import { LEFT_OUT, NO_TARGET, classUnit } from '../../kernels/loader.ts';
 import { divide, isMean, labelWeight } from './denominators.ts';
 import type { Denominators } from './denominators.ts';
 import { inSteps } from '../steps.ts';
@@ -94,6 +94,7 @@ export function* reduceRows(
   const groups = localGroups(classes.length, options);
   const wantsRows = options.reduction === 'none' || outputs.includes('per_token_loss');
   const perTokenLoss = wantsRows ? new Float64Array(nll.length) : undefined;
+  const smoothingShare = (epsilon / C) * classUnit(C);
   let overflowingRows = 0;
   let termsAreFinite = true;
   yield* inSteps(nll.length, (from, to) => {
@@ -107,7 +108,7 @@ export function* reduceRows(
         if (epsilon !== 1) {
           ofTarget = (1 - epsilon) * (weightedNll?.[row] ?? weigh(labelWeight(targets, y), nll[row]!));
         }
-        if (epsilon !== 0) ofSmoothing = (epsilon / C) * uniformNll![row]!;
+        if (epsilon !== 0) ofSmoothing = smoothingShare * uniformNll![row]!;
       }
       const loss = ofTarget + ofSmoothing;
       // An invalid label has no loss at all, whatever its logits hold: this one neither.

@@ -4,7 +4,7 @@ import type { Targets } from './targets.ts';
 /** What kernels compute of each row beyond nll: what no option asks for costs nothing. */
 export interface RowFeatures {
   lse: boolean;
-  /** Σ_c w_c·(lse − x_c), for smoothing. */
+  /** Σ_c w_c·(lse − x_c) / classUnit, for smoothing. */
   uniformNll: boolean;
   /** Σ_c w_c·p_c·(lse − x_c), where class probabilities meet class weights. */
   weightedNll: boolean;
@@ -95,6 +95,7 @@ export interface RowColumns {
   /** −log softmax at the target, 0 without one; with class probabilities Σ_c p_c·(lse − x_c). */
   nll: F64;
   lse?: F64;
+  /** Σ_c w_c·(lse − x_c) / classUnit of the classes of the block. */
   uniformNll?: F64;
   weightedNll?: F64;
   entropy?: F64;

@@ -55,15 +55,18 @@ export class ShardedRows {
     return L;
   }
 
-  /** lse_L − lse_k */
-  #distance(row: number, k: number): number {
+  /** (lse_L − lse_k) / unit */
+  #distance(row: number, k: number, unit = 1): number {
     const { reference, logSum } = this.#shards[k]!;
-    return this.reference[row]! - reference[row]! + (this.#largest[row]! - logSum[row]!);
+    return this.reference[row]! / unit - reference[row]! / unit + (this.#largest[row]! - logSum[row]!) / unit;
   }
 
-  /** lse − lse_k; +Inf for a shard that is −Inf. */
-  growth(row: number, k: number): number {
-    return this.#distance(row, k) + this.#logs[row]!;
+  /**
+   * (lse − lse_k) / unit; +Inf for a shard that is −Inf.
+   * @param unit a power of two: relative to one above 1, finite references are never too far apart for float64
+   */
+  growth(row: number, k: number, unit = 1): number {
+    return this.#distance(row, k, unit) + this.#logs[row]! / unit;
   }
 }
 

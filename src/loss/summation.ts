@@ -20,9 +20,10 @@ export class CompensatedSum {
   }
 }
 
-export function sumOf(values: Iterable<number>): number {
+/** Σ v / unit. @param unit a power of two, relative to which the sum does not overflow */
+export function sumOf(values: Iterable<number>, unit = 1): number {
   const sum = new CompensatedSum();
-  for (const value of values) sum.add(value);
+  for (const value of values) sum.add(value / unit);
   return sum.value;
 }
 
@@ -44,7 +45,7 @@ export function* euclideanNorm(values: ArrayLike<number>): Steps<number> {
   return scale * Math.sqrt(squares.value);
 }
 
-/** The power of two at or just below a positive number, or beside it: dividing by it loses nothing. */
+/** A power of two beside a positive number, at or below 2^1023: dividing by it loses nothing. */
 export function powerOfTwo(value: number): number {
-  return 2 ** Math.max(-1022, Math.floor(Math.log2(value)));
+  return 2 ** Math.min(1023, Math.max(-1022, Math.floor(Math.log2(value))));
 }

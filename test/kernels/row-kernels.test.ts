@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { Kernel, LEFT_OUT, NO_TARGET } from '../../kernels/loader.ts';
+import { Kernel, LEFT_OUT, NO_TARGET, classUnit } from '../../kernels/loader.ts';
 import type { Variant } from '../../kernels/loader.ts';
 import { FLOAT_DTYPES } from '../../src/tensor/dtype.ts';
 import { entropy, exactSum, lse, prediction, targetRank, uniformNll } from '../reference.ts';
@@ -31,12 +31,12 @@ describe.each(FLOAT_DTYPES)('%s', (dtype) => {
         Int32Array.from(kinds, (row) => row.target),
       );
       const { predictions, targetRank: ranks, maximum } = kernel.rank();
-      const plain = kernel.uniformNll();
+      const plain = kernel.uniformNll().map((sum) => sum * classUnit(classes));
       const entropies = kernel.entropy();
       const targets = Int32Array.from(kinds, (row) => row.target);
       kernel.place({ dtype, logits, classes, targets, weights });
       kernel.forward();
-      const weighted = kernel.uniformNll();
+      const weighted = kernel.uniformNll().map((sum) => sum * classUnit(classes));
       kinds.forEach(({ kind, target, row }, r) => {
         const name = `${kernel.variant}: ${kind}`;
         expect(predictions[r], name).toBe(prediction(row));
@@ -61,7 +61,7 @@ describe.each(FLOAT_DTYPES)('%s', (dtype) => {
     const weights = Float64Array.of(1, 2, 0, 0);
     kernel.place({ dtype, logits: encode(dtype, row), classes: 4, targets: Int32Array.of(1), weights });
     kernel.forward();
-    expect(kernel.uniformNll()[0]).toBeCloseTo(3 * Math.log(3), 6);
+    expect(kernel.uniformNll()[0]! * classUnit(4)).toBeCloseTo(3 * Math.log(3), 6);
   });
 
   test('rows without a target have no rank', () => {
