@@ -3,6 +3,7 @@ import { showValue } from '../suggestion.ts';
 import { DTYPE_BYTES, isFloatDType } from '../tensor/dtype.ts';
 import type { DType } from '../tensor/dtype.ts';
 import { elementsOf } from '../tensor/tensor.ts';
+import { NON_FINITE } from './non-finite.ts';
 import type { NumberArray } from './number-array.ts';
 
 /** Closed ranges of the integer dtypes. */
@@ -17,9 +18,6 @@ const RANGES = {
   uint64: [0n, 2n ** 64n - 1n],
   bool: [0n, 1n],
 } as const;
-
-/** What JSON has for numbers that it has not. */
-const NON_FINITE: Readonly<Record<string, number>> = { NaN: Number.NaN, Infinity, '-Infinity': -Infinity };
 
 /**
  * Array entries to the bytes of a dtype: numbers, bigints and booleans; for floating point also the strings "NaN",
@@ -38,7 +36,8 @@ export function encodeElements(field: string, dtype: DType, values: readonly unk
     const numbers = Float64Array.from(values, (value, index) => {
       if (typeof value === 'number') return value;
       if (typeof value === 'bigint' || typeof value === 'boolean') return Number(value);
-      if (typeof value === 'string' && Object.hasOwn(NON_FINITE, value)) return NON_FINITE[value]!;
+      const nonFinite = NON_FINITE.get(value);
+      if (nonFinite !== undefined) return nonFinite;
       throw wrong(index, 'a number, "NaN", "Infinity" or "-Infinity"');
     });
     switch (dtype) {

@@ -1,4 +1,5 @@
 import { LossmeterError } from '../errors.ts';
+import { NON_FINITE } from './non-finite.ts';
 import { NumberArray } from './number-array.ts';
 
 /** Arrays and objects of a text. */
@@ -10,13 +11,16 @@ const MAX_KEYS = 2 ** 17;
 /** Values outside of number arrays: each takes some 100 bytes, and is copied when it travels between threads. */
 export const MAX_VALUES = 2 ** 18;
 
-/** How a value is read. */
+/** Values that an array of numbers counts as, however short it is. */
+export const VALUES_PER_TENSOR = 8;
+
+/** The way in which a value is read. */
 export type Reading =
   /** As JSON.parse would. */
   | 'value'
   /** An array as a NumberArray, anything else as a value. */
   | 'numbers'
-  /** Not at all: null stands for it. */
+  /** Checked and not kept: null stands for it. */
   | 'skip';
 
 /** Decides how the value of a key is read. @param depth objects and arrays around it */
@@ -42,16 +46,40 @@ const SPAN_BYTES = 16_384;
 
 const [NAN, INFINITY] = ['NaN', 'Infinity'].map((token) => Buffer.from(token)) as [Buffer, Buffer];
 
-/** Bare tokens that Python's json writes for numbers that JSON cannot represent. */
-const BARE_TOKENS: ReadonlySet<string> = new Set(['NaN', 'Infinity', '-Infinity']);
+/** The same words as strings, to be compared by their bytes. */
+const QUOTED = Array.from(NON_FINITE, ([word, number]) => ({ bytes: Buffer.from(`"${String(word)}"`), number }));
+
+const NUMBER = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/;
 
 /** The byte order mark that some editors write. */
 const BYTE_ORDER_MARK = Buffer.from('\uFEFF');
 
+/** Takes the entries of an array of numbers. */
+type Numbers = Pick<NumberArray, 'openArray' | 'closeArray' | 'push' | 'pushFault' | 'fault'>;
+
+/** Keeps nothing of an array but its depth. */
+class SkippedNumbers implements Numbers {
+  #depth = 0;
+
+  readonly fault = { index: 0, value: undefined };
+
+  openArray(): void {
+    this.#depth++;
+  }
+
+  closeArray(): boolean {
+    return --this.#depth === 0;
+  }
+
+  push(): void {}
+
+  pushFault(): void {}
+}
+
 /**
- * Reads a JSON text in one pass, with memory that its limits bound: what is too deep, or has too many keys, values or
- * arrays, is refused before it is built. Numbers of tensors take 8 bytes each. The engine parses numbers and strings, in
- * spans. Outside of number arrays the bare tokens NaN, Infinity and -Infinity become strings.
+ * Reads a JSON text in one pass, with memory that its limits bound: a text that is too deep, or has too many keys, values
+ * or arrays, is refused before it is built. Numbers of tensors take 8 bytes each. The engine parses numbers and strings,
+ * in spans. Outside of number arrays the bare tokens NaN, Infinity and -Infinity become strings.
  */
 export class JsonScanner {
   readonly #bytes: Buffer;
@@ -91,10 +119,7 @@ export class JsonScanner {
     const entries: [key: string, value: unknown][] = [];
     for (let next = this.#open(CLOSE_OBJECT); next; next = this.#continues(CLOSE_OBJECT)) {
       if (entries.length === MAX_KEYS) throw malformed(`has an object of more than ${MAX_KEYS} keys`);
-      if (this.#skipSpace() !== QUOTE) throw this.#unexpected('a key in quotes');
-      const key = this.#readString();
-      if (this.#skipSpace() !== COLON) throw this.#unexpected('a colon');
-      this.#at++;
+      const key = this.#readKey();
       entries.push([key, this.#readValue(this.#readingOf(key, this.#depth))]);
     }
     this.#depth--;
@@ -111,7 +136,13 @@ export class JsonScanner {
 
   /** An array of numbers, nested or flat. */
   #readNumbers(): NumberArray {
+    this.#count(VALUES_PER_TENSOR);
     const numbers = new NumberArray();
+    this.#readNumbersInto(numbers);
+    return numbers;
+  }
+
+  #readNumbersInto(numbers: Numbers): void {
     let isValueDue = true;
     for (;;) {
       const byte = this.#skipSpace();
@@ -120,7 +151,7 @@ export class JsonScanner {
         if (isValueDue && this.#previous() === COMMA) throw this.#unexpected('a value');
         this.#at++;
         this.#depth--;
-        if (numbers.closeArray()) return numbers;
+        if (numbers.closeArray()) return;
         isValueDue = false;
       } else if (!isValueDue) {
         if (byte !== COMMA) throw this.#unexpected('a comma or ]');
@@ -136,18 +167,32 @@ export class JsonScanner {
     }
   }
 
-  /** @returns whether a comma was read behind the last of the entries, so that another one is due */
-  #readEntries(numbers: NumberArray, byte: number | undefined): boolean {
+  /** @returns true when a comma was read behind the last of the entries, so that another one is due */
+  #readEntries(numbers: Numbers, byte: number | undefined): boolean {
     if (byte !== COMMA && this.#charactersOfNumbers(this.#at) > 0) return this.#readSpan(numbers);
-    const value = byte === OPEN_ARRAY || byte === OPEN_OBJECT || byte === QUOTE ? this.#readValue() : this.#readToken();
-    if (typeof value === 'boolean') numbers.push(Number(value));
-    else if (typeof value === 'string' && BARE_TOKENS.has(value)) numbers.push(Number(value));
-    else numbers.pushFault(value);
+    if (byte === OPEN_OBJECT) {
+      // Only the first fault is named.
+      numbers.pushFault(numbers.fault === undefined ? this.#readValue() : this.#skipValue());
+      return false;
+    }
+    const value = byte === QUOTE ? this.#readWord() : this.#readToken();
+    const number = typeof value === 'boolean' ? Number(value) : NON_FINITE.get(value);
+    if (typeof value === 'number') numbers.push(value);
+    else if (number === undefined) numbers.pushFault(value);
+    else numbers.push(number);
     return false;
   }
 
+  /** A string among numbers: one of the words for a non-finite number, most likely. */
+  #readWord(): number | string {
+    const word = QUOTED.find(({ bytes }) => this.#stands(bytes, this.#at) > 0);
+    if (word === undefined) return this.#readString();
+    this.#at += word.bytes.length;
+    return word.number;
+  }
+
   /** Numbers and bare tokens that stand one after the other. */
-  #readSpan(numbers: NumberArray): boolean {
+  #readSpan(numbers: Numbers): boolean {
     const bytes = this.#bytes;
     const from = this.#at;
     let end = from;
@@ -184,8 +229,28 @@ export class JsonScanner {
       const quoted = text.replaceAll('-Infinity', '"-"').replaceAll('Infinity', '"+"').replaceAll('NaN', 'null');
       return (JSON.parse(`[${quoted}]`) as unknown[]).map(numberOf);
     } catch (cause) {
-      throw malformed(`is not JSON: near byte ${from}: ${(cause as SyntaxError).message}`, cause);
+      throw this.#notNumbers(from, text, cause);
     }
+  }
+
+  /** The error of the first entry of a span that is no number: the one that #readToken has for it. */
+  #notNumbers(from: number, text: string, cause: unknown): LossmeterError {
+    let at = from;
+    for (const entry of text.split(',')) {
+      const start = at + entry.length - entry.trimStart().length;
+      const [token, following] = entry.trim().split(/[ \t\n\r]+/, 2);
+      if (token === '') {
+        this.#at = start;
+        return this.#unexpected('a value');
+      }
+      if (!NUMBER.test(token!) && !NON_FINITE.has(token)) return misplaced(start, token!, cause);
+      if (following !== undefined) {
+        this.#at = start + entry.trim().indexOf(following, token!.length);
+        return this.#unexpected('a comma or ]');
+      }
+      at += entry.length + 1;
+    }
+    return misplaced(from, text, cause);
   }
 
   #readString(): string {
@@ -196,7 +261,12 @@ export class JsonScanner {
     // Most strings can be taken as they are. The engine reads the others, and refuses control characters in them.
     let at = from + 1;
     while (at < to && bytes[at]! >= 0x20 && bytes[at] !== BACKSLASH) at++;
-    return at === to ? bytes.toString('utf8', from + 1, to) : (this.#parse(from, to + 1) as string);
+    if (at === to) return bytes.toString('utf8', from + 1, to);
+    try {
+      return JSON.parse(bytes.toString('utf8', from, to + 1)) as string;
+    } catch (cause) {
+      throw malformed(`is not JSON: the string at byte ${from} has an invalid escape or control character`, cause);
+    }
   }
 
   /** The place of the quote that ends the string which begins here. */
@@ -216,41 +286,44 @@ export class JsonScanner {
     while (end < this.#bytes.length && IS_OF_TOKEN[this.#bytes[end]!] === 1) end++;
     if (end === from) throw this.#unexpected('a value');
     this.#at = end;
-    const text = this.#bytes.toString('latin1', from, Math.min(end, from + 10));
-    return BARE_TOKENS.has(text) ? text : this.#parse(from, end);
-  }
-
-  #parse(from: number, to: number): unknown {
+    const text = this.#bytes.toString('latin1', from, end);
+    if (NON_FINITE.has(text)) return text;
     try {
-      return JSON.parse(this.#bytes.toString('utf8', from, to));
+      return JSON.parse(this.#bytes.toString('latin1', from, end));
     } catch (cause) {
-      throw malformed(`is not JSON: near byte ${from}: ${(cause as SyntaxError).message}`, cause);
+      throw misplaced(from, text, cause);
     }
   }
 
-  /** Passes over a value, of which brackets and strings alone are looked at. */
+  /** Checks a value as JSON, without keeping anything of it. */
   #skipValue(): null {
-    const outside = this.#depth;
-    do {
-      const byte = this.#skipSpace();
-      if (byte === undefined) throw this.#unexpected('a value');
-      if (byte === QUOTE) this.#at = this.#endOfString();
-      else if (byte === OPEN_ARRAY || byte === OPEN_OBJECT) this.#enter();
-      else if (byte === CLOSE_ARRAY || byte === CLOSE_OBJECT) this.#depth--;
-      else if (this.#depth === outside) {
-        this.#readToken();
-        return null;
-      }
-      this.#at++;
-    } while (this.#depth > outside);
-    if (this.#depth < outside) {
-      this.#at--;
-      throw this.#unexpected('a value');
-    }
+    const byte = this.#skipSpace();
+    if (byte === OPEN_ARRAY) this.#readNumbersInto(new SkippedNumbers());
+    else if (byte === OPEN_OBJECT) this.#skipObject();
+    else if (byte === QUOTE) this.#readString();
+    else this.#readToken();
     return null;
   }
 
-  /** Reads the bracket that opens an object or array. @returns whether it has entries */
+  #skipObject(): void {
+    this.#enter();
+    for (let next = this.#open(CLOSE_OBJECT); next; next = this.#continues(CLOSE_OBJECT)) {
+      this.#readKey();
+      this.#skipValue();
+    }
+    this.#depth--;
+  }
+
+  /** Reads a key and its colon. */
+  #readKey(): string {
+    if (this.#skipSpace() !== QUOTE) throw this.#unexpected('a key in quotes');
+    const key = this.#readString();
+    if (this.#skipSpace() !== COLON) throw this.#unexpected('a colon');
+    this.#at++;
+    return key;
+  }
+
+  /** Reads the bracket that opens an object or array. @returns true when it has entries */
   #open(close: number): boolean {
     this.#at++;
     if (this.#skipSpace() !== close) return true;
@@ -258,7 +331,7 @@ export class JsonScanner {
     return false;
   }
 
-  /** Reads a comma, or the bracket that closes. @returns whether another entry follows */
+  /** Reads a comma, or the bracket that closes. @returns true when another entry follows */
   #continues(close: number): boolean {
     const byte = this.#skipSpace();
     if (byte !== COMMA && byte !== close) throw this.#unexpected(`a comma or ${String.fromCharCode(close)}`);
@@ -271,8 +344,9 @@ export class JsonScanner {
     if (++this.#containers > MAX_CONTAINERS) throw tooManyContainers();
   }
 
-  #count(): void {
-    if (++this.#values > MAX_VALUES) throw tooManyValues();
+  #count(added = 1): void {
+    this.#values += added;
+    if (this.#values > MAX_VALUES) throw tooManyValues();
   }
 
   /** The next byte that is no white space, which is not consumed; undefined at the end. */
@@ -300,7 +374,15 @@ function numberOf(value: unknown): number {
   return value === null ? Number.NaN : value === '+' ? Infinity : -Infinity;
 }
 
-export function malformed(what: string, cause?: unknown): LossmeterError {
+/** Characters of the text that an error shows. */
+const MOST_SHOWN = 20;
+
+function misplaced(at: number, found: string, cause: unknown): LossmeterError {
+  const shown = JSON.stringify(found.length > MOST_SHOWN ? `${found.slice(0, MOST_SHOWN)}…` : found);
+  return malformed(`is not JSON: at byte ${at} ${shown} is found, expected a value`, cause);
+}
+
+function malformed(what: string, cause?: unknown): LossmeterError {
   return new LossmeterError('malformed_body', `the body ${what}`, [], { cause });
 }
 

@@ -3,14 +3,16 @@ import {
   JsonScanner,
   MAX_CONTAINERS,
   MAX_VALUES,
-  malformed,
+  VALUES_PER_TENSOR,
   tooDeep,
   tooManyContainers,
   tooManyValues,
 } from './json-scanner.ts';
 import type { Reading } from './json-scanner.ts';
+import { measureStructure } from './json-structure.ts';
 import { NumberArray } from './number-array.ts';
 import { dtypeOf } from './open-inference-datatype.ts';
+import { READ_FIELDS, TENSOR_FIELDS } from './request-fields.ts';
 import { inSteps } from '../steps.ts';
 import type { Steps } from '../steps.ts';
 import { shortEntries } from '../suggestion.ts';
@@ -20,7 +22,8 @@ import { tensorFromValue } from './tensor-value.ts';
 export const MAX_INLINE_BYTES = 256 * 1024;
 
 /**
- * Reads a small text at once: the engine does, unless there are bare tokens that JSON does not have.
+ * Reads a small text at once, by the engine. The scanner reads what the engine refuses: bare tokens are allowed, and its
+ * errors are those of a large text.
  * @param maxDepth nesting that the text may have: each level becomes a JavaScript object, of one byte
  * @throws LossmeterError malformed_body
  */
@@ -29,16 +32,12 @@ export function parseJson(bytes: Uint8Array, maxDepth: number): unknown {
   return parseModest(bytes, maxDepth);
 }
 
-/** The same of a text that requireModest has looked at. */
+/** The same for a text that requireModest has accepted. */
 export function parseModest(bytes: Uint8Array, maxDepth: number): unknown {
   try {
     return JSON.parse(new TextDecoder().decode(bytes));
-  } catch (cause) {
-    try {
-      return new JsonScanner(bytes, maxDepth, readingOfSmall).scan();
-    } catch {
-      throw malformed(`is not JSON: ${(cause as SyntaxError).message}`, cause);
-    }
+  } catch {
+    return new JsonScanner(bytes, maxDepth, readingOfSmall).scan();
   }
 }
 
@@ -69,19 +68,18 @@ export function* neededBytes(text: Uint8Array): Steps<number> {
   return 2 * BYTES_PER_NUMBER * commas + 2 * Math.max(0, text.byteLength - 2 * commas);
 }
 
-/** Tensors are read as numbers, anything else as it is. */
+/** The same for a small text, in which unknown fields are kept: it may be a body of any endpoint. */
 function readingOfSmall(key: string, depth: number): Reading {
-  return depth > 1 ? readingOf(key, depth) : TENSOR_FIELDS.has(key) ? 'numbers' : 'value';
+  const reading = readingOf(key, depth);
+  return reading === 'skip' ? 'value' : reading;
 }
 
-/** Tensors are read as numbers; a field that no request has is passed over, and refused by its name. */
+/** Tensors are read as numbers. The value of an unknown field is only checked: its name is refused later. */
 function readingOf(key: string, depth: number): Reading {
   if (depth > 1) return key === 'data' ? 'numbers' : 'value';
-  if (TENSOR_FIELDS.has(key)) return 'numbers';
-  return FIELDS.has(key) ? 'value' : 'skip';
+  if (TENSORS.has(key)) return 'numbers';
+  return READ_FIELDS.has(key) ? 'value' : 'skip';
 }
-
-const [QUOTE, BACKSLASH, COLON, OPEN_ARRAY, CLOSE_ARRAY, OPEN_OBJECT, CLOSE_OBJECT] = Buffer.from('"\\:[]{}');
 
 /**
  * Counts brackets and keys outside of strings, before anything is made of the text.
@@ -89,38 +87,17 @@ const [QUOTE, BACKSLASH, COLON, OPEN_ARRAY, CLOSE_ARRAY, OPEN_OBJECT, CLOSE_OBJE
  * @throws LossmeterError malformed_body
  */
 export function requireModest(bytes: Uint8Array, maxDepth: number): number {
-  let keys = 0;
-  let depth = 0;
-  let containers = 0;
-  let isInString = false;
-  for (let at = 0; at < bytes.length; at++) {
-    const byte = bytes[at];
-    if (byte === QUOTE) isInString = !isInString;
-    else if (isInString) {
-      if (byte === BACKSLASH) at++;
-    } else if (byte === OPEN_ARRAY || byte === OPEN_OBJECT) {
-      if (++depth > maxDepth) throw tooDeep(maxDepth);
-      if (++containers > MAX_CONTAINERS) throw tooManyContainers();
-    } else if (byte === CLOSE_ARRAY || byte === CLOSE_OBJECT) {
-      depth--;
-    } else if (byte === COLON) {
-      keys++;
-    }
-  }
+  const { keys } = measureStructure(bytes, {
+    onOpen: (depth, containers) => {
+      if (depth > maxDepth) throw tooDeep(maxDepth);
+      if (containers > MAX_CONTAINERS) throw tooManyContainers();
+    },
+  });
   return keys;
 }
 
 /** Fields that hold a tensor, which may be a nested array by itself. */
-const TENSOR_FIELDS: ReadonlySet<unknown> = new Set(['logits', 'label', 'input_mask', 'weight']);
-
-/** Names at the top of a request; the value of any other is not looked at, and refused by its name. */
-const FIELDS: ReadonlySet<string> = new Set([
-  ...['logits', 'label', 'input_mask', 'weight', 'options', 'vocab_start', 'vocab_size', 'partials'],
-  ...['id', 'inputs', 'outputs', 'parameters'],
-]);
-
-/** A tensor counts as its fields do. */
-const VALUES_PER_TENSOR = 8;
+const TENSORS: ReadonlySet<unknown> = new Set(TENSOR_FIELDS);
 
 /** Buffers up to this size are copied: each that is moved is compared with all others, which takes the square of them. */
 const COPIED_BYTES = 2 ** 16;
@@ -131,14 +108,17 @@ const COPIED_BYTES = 2 ** 16;
  * @throws LossmeterError invalid_tensor, as the reader of the request would; malformed_body when it is no request
  */
 function packTensors(request: unknown, transfer: ArrayBuffer[]): unknown {
+  // Unknown fields are refused before tensors are looked at, as in a small text.
+  const hasUnknown = isObject(request) && Object.keys(request).some((name) => !READ_FIELDS.has(name));
   let values = 0;
   const count = (added: number): void => {
     values += added;
     if (values > MAX_VALUES) throw tooManyValues();
   };
   const pack = (value: unknown, path: readonly string[]): unknown => {
-    if (path.length === 1 && !FIELDS.has(path[0]!)) return null;
-    const isTensorField = path.length === 1 && TENSOR_FIELDS.has(path[0]);
+    if (path.length === 1 && !READ_FIELDS.has(path[0]!)) return null;
+    const isTensorField = path.length === 1 && TENSORS.has(path[0]);
+    if (isTensorField && hasUnknown) return null;
     if (isTensorField ? isArray(value) || hasData(value) : hasData(value) && 'dtype' in value) {
       count(VALUES_PER_TENSOR);
       const tensor = tensorFromValue(path.join('/'), value);
@@ -156,6 +136,10 @@ function packTensors(request: unknown, transfer: ArrayBuffer[]): unknown {
   return pack(request, []);
 }
 
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
 function isArray(value: unknown): boolean {
   return Array.isArray(value) || value instanceof NumberArray;
 }
@@ -165,7 +149,7 @@ function packInput(input: Readonly<Record<string, unknown>>, transfer: ArrayBuff
   const { name, datatype, shape, data } = input;
   if (!isArray(data)) return { ...input };
   const dtype = dtypeOf(datatype);
-  if (!TENSOR_FIELDS.has(name) || dtype === undefined) return { ...input, data: [] };
+  if (!TENSORS.has(name) || dtype === undefined) return { ...input, data: [] };
   return { ...input, data: moved(tensorFromValue(name as string, { dtype, shape, data }).data, transfer) };
 }
 

@@ -6,7 +6,6 @@ import { formatOf } from './msgpack-extent.ts';
 import { parseValue, readValue } from './msgpack-value.ts';
 import { HeldRuns, STREAMING_ADVICE, free } from './held-bytes.ts';
 import {
-  TENSOR_FIELDS,
   duplicateField,
   logitsFrom,
   makeHeader,
@@ -15,6 +14,7 @@ import {
   tookWithoutTensors,
 } from './request.ts';
 import type { Codec, DecodeContext, LogitsWriter, RequestHeader } from './request.ts';
+import { TENSOR_FIELDS } from './request-fields.ts';
 import { TensorMap } from './tensor-map.ts';
 import { requireByteLength, requireLogitsDType, tensorFromValue } from './tensor-value.ts';
 

@@ -1,9 +1,13 @@
 import { LossmeterError } from '../errors.ts';
 import { MAX_RANK } from '../tensor/shape.ts';
+import { NON_FINITE } from './non-finite.ts';
 
-/** Numbers of a piece: pieces grow by doubling up to this length, so that a short array takes little. */
+/** Numbers of a piece: pieces grow by doubling up to the longest, so that a short array takes little. */
 const LONGEST_PIECE = 65_536;
-const FIRST_PIECE = 64;
+const FIRST_PIECE = 4;
+
+/** The piece of every array before its first number. */
+const NO_NUMBERS = new Float64Array(0);
 
 /** An entry that is no number. */
 interface Fault {
@@ -17,7 +21,7 @@ interface Fault {
  */
 export class NumberArray {
   readonly #pieces: Float64Array<ArrayBuffer>[] = [];
-  #piece = new Float64Array(FIRST_PIECE);
+  #piece = NO_NUMBERS;
   #filled = 0;
   #length = 0;
   /** Lengths along the first entries, outermost first. */
@@ -32,7 +36,7 @@ export class NumberArray {
     return this.#length;
   }
 
-  /** Whether arrays differ in length or depth. */
+  /** True where arrays differ in length or depth. */
   get isRagged(): boolean {
     return this.#isRagged;
   }
@@ -52,9 +56,10 @@ export class NumberArray {
     yield this.#piece.subarray(0, this.#filled);
   }
 
-  /** Frees the numbers, which nobody reads any more. */
+  /** Frees the numbers after their last use. */
   free(): void {
-    for (const piece of [...this.#pieces, this.#piece]) piece.buffer.transfer(0);
+    for (const piece of this.#pieces) piece.buffer.transfer(0);
+    if (this.#piece !== NO_NUMBERS) this.#piece.buffer.transfer(0);
     this.#pieces.length = 0;
   }
 
@@ -88,24 +93,18 @@ export class NumberArray {
     this.#length++;
   }
 
-  /** Counts an entry that is no number. */
+  /** Adds an entry that is no number. */
   pushFault(value: unknown): void {
     this.#fault ??= { index: this.#length, value };
     this.push(Number.NaN);
   }
 
   #nextPiece(): void {
-    this.#pieces.push(this.#piece);
-    this.#piece = new Float64Array(Math.min(LONGEST_PIECE, 2 * this.#piece.length));
+    if (this.#piece !== NO_NUMBERS) this.#pieces.push(this.#piece);
+    this.#piece = new Float64Array(Math.min(LONGEST_PIECE, Math.max(FIRST_PIECE, 2 * this.#piece.length)));
     this.#filled = 0;
   }
 }
-
-const BARE: ReadonlyMap<unknown, number> = new Map([
-  ['NaN', Number.NaN],
-  ['Infinity', Infinity],
-  ['-Infinity', -Infinity],
-]);
 
 /**
  * The numbers of an array that was decoded already.
@@ -131,7 +130,7 @@ function appendArray(numbers: NumberArray, array: readonly unknown[]): boolean {
 }
 
 function appendOther(numbers: NumberArray, value: unknown): void {
-  const number = typeof value === 'boolean' ? Number(value) : BARE.get(value);
+  const number = typeof value === 'boolean' ? Number(value) : NON_FINITE.get(value);
   if (number === undefined) numbers.pushFault(value);
   else numbers.push(number);
 }

@@ -7,14 +7,9 @@ import type { FloatDType } from '../tensor/dtype.ts';
 import type { Shape } from '../tensor/shape.ts';
 import type { Steps } from '../steps.ts';
 import type { Tensor } from '../tensor/tensor.ts';
+import { REQUEST_FIELDS, TENSOR_FIELDS } from './request-fields.ts';
+import type { RequestField } from './request-fields.ts';
 import { requireLogitsDType, tensorFromValue } from './tensor-value.ts';
-
-/** The fields of a request that are tensors. */
-export const TENSOR_FIELDS = ['logits', 'label', 'input_mask', 'weight'] as const;
-
-/** The fields of a request, whatever its media type. */
-const REQUEST_FIELDS = [...TENSOR_FIELDS, 'options'] as const;
-export type RequestField = (typeof REQUEST_FIELDS)[number];
 
 /** Other names under which people send the fields. */
 export const SYNONYMS: Readonly<Record<string, RequestField>> = {
@@ -132,7 +127,7 @@ export function duplicateField(name: string): LossmeterError {
 }
 
 /**
- * The header of a request, from its other fields as they were decoded; null is as good as none.
+ * The header of a request, from its other fields as they were decoded; null means absent.
  * @throws LossmeterError missing_field, invalid_tensor, unknown_field
  */
 export function makeHeader(

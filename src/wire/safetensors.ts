@@ -3,7 +3,9 @@ import { pointerTo, showValue, suggestName } from '../suggestion.ts';
 import { truncated } from './byte-reader.ts';
 import type { ByteReader } from './byte-reader.ts';
 import { HeldRuns, adviceOn, gathered } from './held-bytes.ts';
-import { TENSOR_FIELDS, makeHeader, missingField, requireRequestField } from './request.ts';
+import { measureStructure } from './json-structure.ts';
+import { makeHeader, missingField, requireRequestField } from './request.ts';
+import { TENSOR_FIELDS } from './request-fields.ts';
 import type { Codec, DecodeContext } from './request.ts';
 import { LENGTH_BYTES, MAX_HEADER_BYTES, parseHeader } from './safetensors-header.ts';
 import type { SafetensorsHeader } from './safetensors-header.ts';
@@ -64,20 +66,9 @@ async function readHeader(reader: ByteReader, context: DecodeContext): Promise<S
   return header;
 }
 
-const [QUOTE, BACKSLASH, COLON, COMMA] = Buffer.from('"\\:,');
-
 /** Bounds what is made of a header, before it is parsed. @throws LossmeterError body_too_large */
 function requireModest(bytes: Uint8Array): void {
-  let isInString = false;
-  let keys = 0;
-  let commas = 0;
-  for (let at = 0; at < bytes.length; at++) {
-    const byte = bytes[at];
-    if (byte === QUOTE) isInString = !isInString;
-    else if (isInString && byte === BACKSLASH) at++;
-    else if (!isInString && byte === COLON) keys++;
-    else if (!isInString && byte === COMMA) commas++;
-  }
+  const { keys, commas } = measureStructure(bytes);
   if (keys <= MAX_HEADER_KEYS && commas <= MAX_HEADER_COMMAS) return;
   const detail = `the safetensors header has ${keys} keys and ${commas} commas, that of a request may have ${MAX_HEADER_KEYS} and ${MAX_HEADER_COMMAS}`;
   throw new LossmeterError('body_too_large', detail);
@@ -107,7 +98,7 @@ async function readHeaderLength(reader: ByteReader, { contentLength }: DecodeCon
   return length;
 }
 
-/** Refuses at once what cannot come, or comes too much, where the length of the body is announced. */
+/** Fails fast where the announced length of the body does not fit its tensors. */
 function requireAnnounced({ tensors }: SafetensorsHeader, headerLength: number, contentLength?: number): void {
   if (contentLength === undefined) return;
   const last = tensors.at(-1);
@@ -131,7 +122,7 @@ export function requireTensorName(name: string, context: Pick<DecodeContext, 'op
   throw refuse('invalid_tensor', pointerTo(field), detail);
 }
 
-/** The fields that are no tensors. Metadata is free text of whoever wrote the file; what is misspelt must not vanish. */
+/** The fields that are no tensors. Metadata is free text of the file's writer; misspelt fields are refused. */
 export function fieldsOf(
   metadata: Readonly<Record<string, string>>,
   { optionNames, parameterNames }: Pick<DecodeContext, 'optionNames' | 'parameterNames'>,

@@ -194,6 +194,12 @@ describe('an array of numbers', () => {
     expect(() => tensorFromValue('label', { dtype, data: scanNumbers(`[1,${entry}]`) })).toThrow('entry 1 of label is');
   });
 
+  test('of one number takes memory for a few', () => {
+    const runs = [...scanNumbers('[1]').runs()];
+    expect(runs.reduce((sum, run) => sum + run.buffer.byteLength, 0)).toBeLessThanOrEqual(4 * 8);
+    expect(valuesOf(scanNumbers('[1,2,3,4,5,6,7,8,9]'))).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9]);
+  });
+
   test('of millions takes 8 bytes a number, and time that grows with its length', () => {
     const text = (count: number): string => `[${'NaN,'.repeat(count)}1]`;
     const cost = (count: number): number => {
