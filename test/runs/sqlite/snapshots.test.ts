@@ -26,7 +26,7 @@ const key = (step: number, others: Partial<BatchKey> = {}): BatchKey => ({
 /** A connection that writes and one that reads, as the service has them. */
 function open(path = join(folder, `${Math.random()}.db`)): { writer: SqliteStore; reader: SqliteStore } {
   const writer = new SqliteStore(path);
-  const reader = new SqliteStore(path, Date.now, 'read');
+  const reader = new SqliteStore(path, Date.now, { access: 'read' });
   onTestFinished(async () => {
     await reader.close();
     await writer.close();
