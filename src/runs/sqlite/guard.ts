@@ -5,7 +5,7 @@ import { Reserve } from './reserve.ts';
 import type { SharedFacts } from './shared-facts.ts';
 import { isCorrupt, isFull } from './sqlite-error.ts';
 
-/** Checks from one look at every checksum of the log to the next. */
+/** Number of checks between two computations of every checksum of the log. */
 const CHECKS_PER_FULL_LOOK = 15;
 
 /** Free bytes, on the disk or in the file, without which nothing is recorded. */
@@ -15,13 +15,13 @@ const LEAST_FREE_BYTES = 2 ** 18;
 export type ChangeKind = 'growing' | 'shrinking';
 
 /**
- * `log_lost`: nothing is lost, if the connections are closed and opened again after rescue(). `damaged`: a file was
- * overwritten, and the last connection must not be closed, for SQLite copies the log into the file then.
+ * `log_lost`: after rescue(), all connections must be closed and opened again; no commit is lost. `damaged`: a file was
+ * overwritten, and one connection must stay open, because SQLite copies the log into the file when the last one is closed.
  */
 export type GuardState = 'intact' | 'log_lost' | 'damaged';
 
 /**
- * Looks at the files before and after each change of a database, and keeps disk space for deletions.
+ * Verifies the files before and after each change of a database, and keeps disk space for deletions.
  *
  * All methods throw LossmeterError store_unavailable while nothing may be written.
  */
@@ -30,7 +30,7 @@ export class WriteGuard {
   readonly #files: DatabaseFiles;
   readonly #reserve: Reserve;
   #hasFailed = false;
-  /** True from a change that found no space until there is some again: without it one small change in ten would succeed. */
+  /** True from a change that found the disk full until there is space: few small changes would succeed meanwhile. */
   #isFull = false;
   readonly #facts: SharedFacts;
   #checks = 0;
@@ -86,7 +86,7 @@ export class WriteGuard {
     this.#files.condemn(found);
   }
 
-  /** Copies a lost log into the file. @throws LossmeterError store_unavailable when another process keeps it from that */
+  /** Copies a lost log into the file. @throws LossmeterError store_unavailable when another process prevents it */
   rescue(): void {
     this.#files.rescue();
   }
@@ -119,7 +119,7 @@ export class WriteGuard {
     }
   }
 
-  /** Makes a change that the reserve has space for, where the disk has none. */
+  /** Makes a change; when the disk is full, it releases the reserve and repeats the change. */
   #shrink<T>(transaction: () => T): T {
     try {
       return transaction();
@@ -131,7 +131,7 @@ export class WriteGuard {
     return transaction();
   }
 
-  /** Free pages in the file are as good as the reserve: recordings go there. */
+  /** Returns true when the reserve is kept, or the file has free pages for recordings. */
   #hasSpace(): boolean {
     if (this.#isFull && this.#reserve.freeBytes < LEAST_FREE_BYTES && this.#freeBytesInFile < LEAST_FREE_BYTES)
       return false;

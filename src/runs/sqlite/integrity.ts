@@ -10,7 +10,7 @@ import type { SharedFacts } from './shared-facts.ts';
 /** Least size of the index of a log. */
 const LEAST_INDEX_BYTES = 32_768;
 
-/** Frames of the log that are not copied yet, from which on they are copied. */
+/** Number of frames in the log, not yet in the database file, that makes a checkpoint worthwhile. */
 const CHECKPOINT_FRAMES = 1000;
 
 /** State of a file. */
@@ -21,14 +21,14 @@ interface FileState {
   modified: number;
 }
 
-/** Place in the log, as SQLite has it. */
+/** Counts of frames in the log, as SQLite reports them. */
 interface LogState {
   frames: number;
-  /** Frames of them that are in the database file too. */
+  /** Frames that are in the database file, too. */
   copied: number;
 }
 
-/** The log or its index was removed, or the index was cut. The connection still has all of it: see rescue(). */
+/** The log or its index was removed, or the index was cut. The open connection still has the whole log: see rescue(). */
 export class LogLostError extends LossmeterError {
   constructor() {
     super('store_unavailable', LOG_LOST);
@@ -36,12 +36,12 @@ export class LogLostError extends LossmeterError {
 }
 
 /**
- * Finds files of a database that others removed, replaced or overwrote. SQLite itself looks at none of that: it goes on to
- * write into a file that has no name any more.
+ * Detects database files that another program removed, replaced or overwrote. SQLite does not: it continues to write into
+ * a file that has lost its name.
  *
- * The database file is only written when the log is copied into it: by checkpoint(), or by another process that uses
- * SQLite. Any other change of its size or time of modification is foreign. The log must hold its header and the last frame that SQLite counts; when its time of modification has changed
- * since the last commit here, all its checksums are computed.
+ * The database file is written only when the log is copied into it: by checkpoint(), or by another process that uses
+ * SQLite. Any other change of its size or time of modification is foreign. The log must have its header and the last frame
+ * that SQLite counts. All its checksums are computed when its time of modification has changed since the last commit here.
  */
 export class DatabaseFiles {
   readonly #path: string;
@@ -77,13 +77,13 @@ export class DatabaseFiles {
     this.#logState = this.#readLogState();
   }
 
-  /** True once a file was overwritten: then nothing may be copied from the log any more, not at the end either. */
+  /** True once a file was overwritten: the log must not be copied into the file any more, even at the end. */
   get isDamaged(): boolean {
     return this.#facts.damage !== undefined;
   }
 
   /**
-   * Compares the files with what they were: before a change, and from time to time.
+   * Compares the files with their last known state: before a change, and from time to time.
    * @throws LossmeterError store_unavailable
    * @throws LogLostError
    */
@@ -94,7 +94,7 @@ export class DatabaseFiles {
     this.#logModified = log.modified;
   }
 
-  /** The same with every checksum of the log. */
+  /** Compares the files as verify() does, and computes every checksum of the log. */
   verifyAll(): void {
     this.verify();
     this.#verifyLog((frames) => this.#log.isWhole(frames));
@@ -112,7 +112,7 @@ export class DatabaseFiles {
     this.#facts.keepDamage(found);
   }
 
-  /** Copies the log into the file where it has grown long. One that cannot be copied stays, and grows. */
+  /** Copies the log into the file when the log is long. A log that cannot be copied stays and grows. */
   checkpoint(): void {
     const { frames, copied } = this.#logState;
     if (frames - copied >= CHECKPOINT_FRAMES) this.#copy('PASSIVE');
@@ -160,7 +160,8 @@ export class DatabaseFiles {
     const log = stateOf(`${this.#path}-wal`);
     if (index?.inode !== this.#inodes.index || log?.inode !== this.#inodes.log) throw new LogLostError();
     if (index.size < this.#indexBytes) {
-      // SQLite has it mapped: touching what was cut ends the process with SIGBUS. Zeros have SQLite make it anew.
+      // SQLite has the index mapped: access to a missing page ends the process with SIGBUS. SQLite rebuilds an index of
+      // zeros.
       // Through a descriptor that stays open: to close one drops all locks of the process on the file.
       this.#index ??= this.#facts.indexDescriptor ?? openSync(`${this.#path}-shm`, 'r+');
       ftruncateSync(this.#index, this.#indexBytes);
@@ -177,7 +178,7 @@ export class DatabaseFiles {
     } catch (error) {
       if (!isFull(error)) throw explain(error);
     } finally {
-      // A copy that failed has written too.
+      // A failed copy may have written to the file.
       this.#main = stateOf(this.#path) ?? this.#main;
       this.#logState = this.#readLogState();
     }
@@ -188,7 +189,7 @@ export class DatabaseFiles {
     if (isUnchanged(main, this.#main)) return;
     const { copied, salt } = this.#logState;
     const now = this.#readLogState();
-    // Nothing of the log has been copied since, so it was not SQLite.
+    // SQLite has copied no frame since then, so another program wrote to the file.
     if (now.copied === copied && now.salt === salt) this.#fail('its file');
     this.#main = main;
     this.#logState = now;
@@ -196,13 +197,13 @@ export class DatabaseFiles {
 
   #verifyLog(isIntact: (frames: number) => boolean): void {
     for (let now = this.#readLogState(); ;) {
-      // What has been copied is not read from the log again.
+      // SQLite does not read copied frames from the log again.
       if (now.frames === now.copied || isIntact(now.frames)) {
         this.#logState = now;
         return;
       }
       const again = this.#readLogState();
-      // Another process may just have begun the log anew.
+      // Another process may just have restarted the log.
       if (again.frames === now.frames && again.copied === now.copied) this.#fail('its log');
       now = again;
     }
@@ -214,8 +215,8 @@ export class DatabaseFiles {
   }
 
   /**
-   * Copies the log into the file that was moved away, which is then whole, and leaves an empty one: SQLite would apply it to
-   * whatever file is put in the place of the old one.
+   * Copies the log into the file that was moved away, and empties the log. The moved file then has all commits, and SQLite
+   * cannot apply the log to another file at the same path.
    */
   #seal(): void {
     if (this.#isSealed || stateOf(`${this.#path}-wal`)?.inode !== this.#inodes.log) return;
@@ -223,11 +224,11 @@ export class DatabaseFiles {
     try {
       this.#copyAll();
     } catch {
-      // It is read by another process: that one has it.
+      // Another process reads the log, so SQLite does not empty it.
     }
   }
 
-  /** The file is back, with the log in it. */
+  /** Accepts the file that was moved back: the log is in it. */
   #unseal(main: FileState): void {
     this.#isSealed = false;
     this.#main = main;
@@ -264,7 +265,7 @@ function isUnchanged(now: FileState, before: FileState): boolean {
 }
 
 /**
- * Makes sure that the index of a log can be read: SQLite has it mapped, and touching what was cut ends the process.
+ * Makes sure that the index of a log can be read: SQLite has it mapped, and access to a missing page ends the process.
  * @param path of the database file
  * @throws LogLostError
  */

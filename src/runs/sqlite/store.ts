@@ -72,7 +72,7 @@ export class SqliteStore implements RunStore {
   }
 
   async check(): Promise<void> {
-    // SQLite writes nothing where nothing differs.
+    // The probe must write: it raises the sequence number, which may have gaps.
     this.#guard?.check(() => this.#statements.run('UPDATE sequence SET value = value + 1'));
   }
 

@@ -4,10 +4,10 @@ import type { BatchKey, Outcome, Recording } from '../record.ts';
 import { unpackFailure } from '../sqlite/failure.ts';
 import type { KeyedRecording, RecordOutcome } from '../sqlite/recording.ts';
 
-/** Recordings of one transaction. */
+/** Most recordings of one transaction. */
 const MOST_AT_ONCE = 128;
 
-/** Recordings that wait for the transaction before theirs. */
+/** Most recordings that wait for a transaction. */
 const MOST_WAITING = 1024;
 
 interface Waiting extends KeyedRecording {
@@ -16,8 +16,8 @@ interface Waiting extends KeyedRecording {
 }
 
 /**
- * Recordings in the order of arrival. Those that arrive while a transaction is written share the next one, and so one wait
- * for the disk. Each has an outcome of its own.
+ * Recordings in the order of arrival. Recordings that arrive during a transaction share the next one, and one wait for the
+ * disk. Each has an outcome of its own.
  */
 export class RecordingQueue {
   readonly #write: (recordings: readonly KeyedRecording[]) => Promise<RecordOutcome[]>;
@@ -59,7 +59,7 @@ export class RecordingQueue {
           else this.#waiting.push(one);
         }
       } catch (error) {
-        // Those that came meanwhile waited for the same lock, or the same disk: each would wait once more.
+        // Pending recordings fail too: they would wait for the same lock or disk again.
         for (const { reject } of [...some, ...this.#waiting.splice(0)]) reject(error);
       }
     }

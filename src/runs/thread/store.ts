@@ -15,7 +15,7 @@ const INSPECTION_MS = 3_600_000;
 export class ThreadedStore implements RunStore {
   readonly #threads: StoreThreads;
   readonly #recordings: RecordingQueue;
-  /** The history as text, which the thread makes too. */
+  /** Pages of the history as text, made in the thread. */
   readonly pages: Pages;
   /** The database was inspected when it was opened. */
   #nextInspection = performance.now() + INSPECTION_MS;
@@ -55,14 +55,14 @@ export class ThreadedStore implements RunStore {
     return this.#threads.workers;
   }
 
-  /** Goes on with removals that an end of the service interrupted: nobody waits for them. */
+  /** Continues removals that an end of the service interrupted, in the background. */
   async start(): Promise<void> {
     this.#purge();
   }
 
   async check(): Promise<void> {
     await this.#threads.write('check');
-    // What a failure or a lost thread left of it.
+    // Continues a purge that a failure or a lost thread interrupted.
     this.#purge();
     if (performance.now() < this.#nextInspection) return;
     // On the thread that reads: recordings do not wait for it.

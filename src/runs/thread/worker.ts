@@ -65,18 +65,13 @@ export default async function call(given: StoreCall): Promise<unknown> {
 }
 
 async function run({ method, args }: StoreCall): Promise<unknown> {
-  switch (method) {
-    case 'begin':
-      return undefined;
-    case 'open':
-      store ??= SqliteStore.open(opening);
-      return undefined;
-    case 'reopen':
-      store ??= openAgain();
-      return undefined;
-    default:
+  if (method === 'begin') return undefined;
+  if (method === 'open') {
+    store ??= SqliteStore.open(opening);
+    return undefined;
   }
   store ??= openAgain();
+  if (method === 'reopen') return undefined;
   pages ??= new RunPages(store);
   if (access === 'read') requireIndex(path);
   const owner: object = method in pages ? pages : store;

@@ -209,7 +209,7 @@ describe('the log', () => {
     const before = locks();
     expect(before).toBeGreaterThan(0);
     // By another process: to close a descriptor in this one would drop the locks.
-    execFileSync('truncate', ['--size=0', `${path}-shm`]);
+    execFileSync(process.execPath, ['-e', `fs.truncateSync(${JSON.stringify(`${path}-shm`)})`]);
     expect(() => files.verify()).toThrow(LogLostError);
     expect(statSync(`${path}-shm`).size).toBeGreaterThan(0);
     expect(locks()).toBe(before);
