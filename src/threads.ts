@@ -4,7 +4,7 @@ import type { ErrorCode, ErrorPlace } from './errors.ts';
 import { replaceLostThreads } from './lost-threads.ts';
 import { TaskQueue } from './task-queue.ts';
 
-/** A thread that had nothing to do for so long ends, in milliseconds: it may have grown. */
+/** Milliseconds after which an idle thread ends: its heap may have grown. */
 const IDLE_MS = 30_000;
 
 /** A task's result, or a refusal as its parts: classes do not travel between threads. */
@@ -25,7 +25,7 @@ export interface ThreadsOptions {
   maxThreads: number;
   /** Bound on the JavaScript values of a thread; what takes more ends the thread, and not the service. */
   maxHeapMegabytes: number;
-  /** What the work is about, for errors. */
+  /** Subject of the work, for errors. */
   what: string;
 }
 
@@ -46,16 +46,18 @@ export class Threads<Task, R> {
 
   /**
    * @param transfer buffers of the task that move to the thread
-   * @throws LossmeterError as the work does; body_too_large when its values do not fit into the thread
+   * @param isAbandoned asked when a thread is free: an abandoned task does not begin
+   * @throws LossmeterError as the work does; body_too_large when its values do not fit into the thread; client_closed
    */
-  async run(task: Task, transfer: ArrayBuffer[]): Promise<R> {
+  async run(task: Task, transfer: ArrayBuffer[], isAbandoned?: () => boolean): Promise<R> {
     const { what, maxHeapMegabytes } = this.#options;
     this.#piscina ??= this.#start();
     const piscina = this.#piscina;
     let reply: ThreadReply<R>;
     try {
-      reply = await this.#queue.run(() => piscina.run(task, { transferList: transfer }));
+      reply = await this.#queue.run(() => piscina.run(task, { transferList: transfer }), isAbandoned);
     } catch (cause) {
+      if (cause instanceof LossmeterError) throw cause;
       if (isOutOfMemory(cause)) {
         const detail = `the values of ${what} take more than the ${maxHeapMegabytes} MB of a thread; send tensors as {dtype, shape, data} with data as bytes, or in base64`;
         throw new LossmeterError('body_too_large', detail, [], { cause });

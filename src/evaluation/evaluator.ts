@@ -17,7 +17,7 @@ import type { FileTensor } from '../wire/file-reference.ts';
 import { elementCount, formatShape } from '../tensor/shape.ts';
 import type { Shape } from '../tensor/shape.ts';
 import { requireValues } from '../wire/media-types.ts';
-import type { Codec, DecodeContext, RequestHeader } from '../wire/request.ts';
+import type { Codec, RequestHeader } from '../wire/request.ts';
 import { Admission } from './admission.ts';
 import type { AdmissionLimits, Place } from './admission.ts';
 import { openBatch, openShard } from './batch.ts';
@@ -63,20 +63,20 @@ export interface RequestBody {
   contentEncoding: string | undefined;
   /** Announced bytes, where they are. */
   contentLength: number | undefined;
-  /** Whether nobody waits for the answer any more. */
+  /** True once the client has left. */
   isAbandoned?: () => boolean;
 }
 
-/** An answer, how long it took, and what gives back the memory that is accounted for it once it has been sent. */
+/** An answer, its timings, and the release of its memory once it has been sent. */
 export interface Answered<A> {
   answer: A;
   timings: Timings;
-  /** Whether tensors of the answer, in MessagePack, are arrays of msgpack-numpy, as the logits were. */
+  /** True where tensors of the answer are arrays of msgpack-numpy, because the logits were. */
   numpyArrays: boolean;
   release: () => void;
 }
 
-/** What a request is read with. */
+/** Means to read a request. */
 interface Ingest {
   codec: Codec;
   reader: ByteReader;
@@ -88,7 +88,7 @@ interface Ingest {
 /** Bodies of partials up to this size are combined where they are: that takes some milliseconds. */
 const MAX_INLINE_COMBINE_BYTES = 2 ** 17;
 
-/** How often the bytes of partials are there while they are combined, beside the body: as columns, and merged. */
+/** Copies of partials beside the body while they are combined: as columns, and merged. */
 const COMBINED_COPIES = 2;
 
 /** Bodies that are combined at a time. */
@@ -102,10 +102,10 @@ const MAX_PLAIN_BYTES = 2 ** 18;
 
 type Answering<A> = Omit<Answered<A>, 'release'>;
 
-/** What a request may lack. */
+/** Parts of a request that are optional. */
 interface Reading<A> {
   labelOptional?: boolean;
-  /** Answers a request without tensors; without it such is refused. */
+  /** Answers a request without tensors. Undefined where tensors are required. */
   answerWithoutTensors?: (fields: Readonly<Record<string, unknown>>) => A;
 }
 
@@ -114,9 +114,9 @@ interface Reading<A> {
  * methods throw a LossmeterError for what is wrong with the request; the stream may not have been read to its end then.
  */
 export class Evaluator {
-  /** Who may begin, and who is refused. */
+  /** Admits requests, or refuses them. */
   readonly admission: Admission;
-  /** When they may. */
+  /** Spreads the start of requests over turns. */
   readonly turns = new Turns();
   readonly #pool: KernelPool;
   readonly #limits: EvaluatorLimits;
@@ -128,8 +128,6 @@ export class Evaluator {
     maxHeapMegabytes: MAX_COMBINE_HEAP_MB,
     what: 'the partials',
   });
-  /** How codecs read JSON. */
-  readonly #json: Pick<DecodeContext, 'maxJsonBytes' | 'parseJson'>;
   readonly #dataDirectory: DataDirectory | undefined;
 
   constructor(pool: KernelPool, limits: EvaluatorLimits) {
@@ -138,10 +136,6 @@ export class Evaluator {
     this.#held = new HeldBytes(limits.maxHeldBytes);
     this.admission = new Admission(limits, () => pool.slabs.isWaitedFor);
     this.#jsonParser = new JsonParser(limits.maxJsonDepth);
-    this.#json = {
-      maxJsonBytes: limits.maxJsonBytes,
-      parseJson: (text, account) => this.#jsonParser.parse(text, account),
-    };
     this.#dataDirectory =
       limits.dataDir === undefined ? undefined : new DataDirectory(limits.dataDir, limits.maxJsonBytes);
   }
@@ -166,17 +160,17 @@ export class Evaluator {
     await Promise.all([this.#jsonParser.close(), this.#combining.close()]);
   }
 
-  /** One batch, to its loss. */
+  /** Evaluates one batch to its loss. */
   evaluate(body: RequestBody): Promise<Answered<Evaluation>> {
     return this.#evaluateRows(body, [], openBatch, (batch, rows) => runInTurns(report(evaluated(batch, rows))));
   }
 
-  /** One batch over a shard of the vocabulary, to what can be merged with the other shards. */
+  /** Evaluates one batch over a shard of the vocabulary, to a partial that can be merged with the other shards. */
   evaluatePartial(body: RequestBody): Promise<Answered<PartialObject>> {
     return this.#evaluateRows(body, VOCABULARY_FIELDS, openShard, encodePartial);
   }
 
-  /** A tensor, to what stands in it. */
+  /** Reports the values of a tensor. */
   diagnose(body: RequestBody): Promise<Answered<Diagnosis>> {
     return this.#evaluateRows(
       body,
@@ -187,7 +181,7 @@ export class Evaluator {
     );
   }
 
-  /** One batch as it is recorded: to its loss; or the pair that it came with, and what tells it from others. */
+  /** Evaluates one batch of a run to its loss and its digest; or takes the pair that was computed elsewhere. */
   evaluateForRun(body: RequestBody, recorded: RecordedAs): Promise<Answered<RunBatch>> {
     return this.#evaluateRows(
       body,
@@ -200,7 +194,7 @@ export class Evaluator {
     );
   }
 
-  /** The partials of all shards, to the loss: on a thread of its own where they are large. */
+  /** Combines the partials of all shards to the loss: on a thread of its own where they are large. */
   combine(body: RequestBody): Promise<Answered<Evaluation>> {
     const { values, mediaTypes } = requireValues(body.codec);
     const { maxJsonDepth: maxDepth } = this.#limits;
@@ -209,11 +203,12 @@ export class Evaluator {
       const ofValue = values.neededBytes === undefined ? 0 : await runInTurns(values.neededBytes(whole));
       held.take(ofValue + COMBINED_COPIES * whole.byteLength, 'the partials', 'combine the rows in several parts');
       const own = ownBytes(whole);
-      return this.#combining.run({ body: own, mediaType: mediaTypes[0]!, maxDepth }, [own.buffer]);
+      const task = { body: own, mediaType: mediaTypes[0]!, maxDepth };
+      return this.#combining.run(task, [own.buffer], body.isAbandoned);
     });
   }
 
-  /** A short body that is one plain value, to an answer. */
+  /** Answers a short body that is one plain value. */
   answerValue<A>(body: RequestBody, answerTo: (value: unknown) => A | Promise<A>): Promise<Answered<A>> {
     const { values } = requireValues(body.codec);
     return this.#answerWhole(body, MAX_PLAIN_BYTES, async (whole) =>
@@ -264,7 +259,8 @@ export class Evaluator {
           optionNames: OPTION_NAMES,
           parameterNames,
           labelOptional,
-          ...this.#json,
+          maxJsonBytes: this.#limits.maxJsonBytes,
+          parseJson: (text, account) => this.#jsonParser.parse(text, account, body.isAbandoned),
           contentLength,
           files,
           begin: (header) => {
@@ -316,9 +312,9 @@ export class Evaluator {
       const detail = `Content-Length is ${contentLength}, this service accepts ${maxBodyBytes} bytes`;
       throw new LossmeterError('body_too_large', detail);
     }
-    // At once, and not in its turn.
+    // Refuse at once, and not in a later turn.
     this.admission.requireRoom();
-    // Most begin at once too, and need not wait a turn of the loop for it.
+    // Most requests begin at once too, without a turn of the loop.
     const turn = this.turns.take();
     if (turn !== undefined) await turn;
     const entered = this.admission.enter(body.isAbandoned);

@@ -33,17 +33,19 @@ export class JsonParser {
 
   /**
    * @param text in a buffer of its own when it is large: it is moved
-   * @param account takes what the values may need before they are made
-   * @throws LossmeterError malformed_body, and what is wrong with the tensors of a large text
+   * @param account takes the memory of the values before they are made
+   * @param isAbandoned asked when a thread is free: the text of a client that left is not read
+   * @throws LossmeterError malformed_body, client_closed, and the errors of tensors of a large text
    */
-  async parse(text: Uint8Array, account: HeldBytesAccount): Promise<unknown> {
+  async parse(text: Uint8Array, account: HeldBytesAccount, isAbandoned?: () => boolean): Promise<unknown> {
     if (text.byteLength <= MAX_INLINE_BYTES && requireModest(text, this.#maxDepth) <= MAX_INLINE_KEYS) {
       return parseModest(text, this.#maxDepth);
     }
     const needed = await runInTurns(neededBytes(text));
     account.take(needed, 'the values of the JSON body', 'send tensors as bytes, in MessagePack or safetensors');
     const own = ownBytes(text);
-    const { value, tensorBytes } = await this.#threads.run({ text: own, maxDepth: this.#maxDepth }, [own.buffer]);
+    const task = { text: own, maxDepth: this.#maxDepth };
+    const { value, tensorBytes } = await this.#threads.run(task, [own.buffer], isAbandoned);
     account.give(Math.max(0, needed - tensorBytes));
     return value;
   }

@@ -19,7 +19,7 @@ import { shortEntries } from '../suggestion.ts';
 import { tensorFromValue } from './tensor-value.ts';
 
 /** Texts up to this size are parsed where they are: that takes about 5 ms at most. */
-export const MAX_INLINE_BYTES = 256 * 1024;
+export const MAX_INLINE_BYTES = 64 * 1024;
 
 /**
  * Reads a small text at once, by the engine. The scanner reads what the engine refuses: bare tokens are allowed, and its

@@ -3,10 +3,13 @@ import { showValue } from '../suggestion.ts';
 import type { ByteReader } from './byte-reader.ts';
 import { openReference, readReferences } from './file-reference.ts';
 import { HeldRuns, gathered } from './held-bytes.ts';
-import { MAX_INLINE_BYTES, neededBytes, parseJson, readLargeJson } from './json-text.ts';
+import { neededBytes, parseJson, readLargeJson } from './json-text.ts';
 import { logitsFrom, makeHeader, missingField, requireRequestField, tookWithoutTensors } from './request.ts';
 import type { Codec, DecodeContext } from './request.ts';
 import { requireLogitsDType, tensorFromValue } from './tensor-value.ts';
+
+/** Bodies that are one plain value are read by the engine up to this size. */
+const MAX_PLAIN_BYTES = 2 ** 18;
 
 /** JSON requests: small ones; the whole text waits in memory, and is bounded. */
 export const jsonCodec: Codec = {
@@ -39,7 +42,7 @@ export const jsonCodec: Codec = {
     maxBytes: ({ maxJsonBytes }) => maxJsonBytes,
     neededBytes,
     parse: (body, maxDepth) =>
-      body.byteLength <= MAX_INLINE_BYTES ? parseJson(body, maxDepth) : readLargeJson(body, maxDepth, []),
+      body.byteLength <= MAX_PLAIN_BYTES ? parseJson(body, maxDepth) : readLargeJson(body, maxDepth, []),
   },
 };
 

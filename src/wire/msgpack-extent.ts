@@ -12,7 +12,7 @@ interface Limits {
 }
 
 /** Limits of a field of a request, which is read on the main thread. */
-const FIELD_LIMITS: Limits = { entries: 2 ** 18, pairs: 2 ** 12 };
+const FIELD_LIMITS: Limits = { entries: 2 ** 16, pairs: 2 ** 12 };
 
 /** Limits of a body that is one value. */
 export const VALUE_LIMITS: Limits = { entries: 2 ** 18, pairs: 2 ** 18 };

@@ -59,7 +59,7 @@ export interface OutputNames {
 }
 
 const REQUEST_KEYS = ['id', 'parameters', 'inputs', 'outputs', 'model_name', 'model_version'];
-const INPUT_KEYS = ['name', 'shape', 'datatype', 'parameters', 'data'];
+export const INPUT_KEYS: readonly string[] = ['name', 'shape', 'datatype', 'parameters', 'data'];
 const OUTPUT_KEYS = ['name', 'parameters'];
 
 /** Parameters of the protocol and of Triton: they mean nothing here, but for the first. */
@@ -212,7 +212,7 @@ function readParameters(tensor: string, value: unknown, known: readonly string[]
   const parameters = requireObject(`parameters of ${tensor}`, value);
   const asked = Object.keys(parameters).find((name) => Object.hasOwn(NOT_IMPLEMENTED, name));
   if (asked !== undefined) {
-    const detail = `parameters of ${tensor} ask for ${NOT_IMPLEMENTED[asked]}, which this service has not`;
+    const detail = `parameters of ${tensor} ask for ${NOT_IMPLEMENTED[asked]}, which this service does not support`;
     throw refuse('not_implemented', pointerTo(tensor, 'parameters', asked), detail);
   }
   // MLServer's clients add content_type.

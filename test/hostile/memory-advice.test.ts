@@ -31,6 +31,9 @@ interface Case {
   path?: string;
 }
 
+/** Few entries that take more bytes than a request may hold. */
+const LONG_ENTRIES = Array<string>(60_000).fill('0'.repeat(16));
+
 const CASES: Record<string, Case> = {
   'rows, with the logits last': {
     request: { label: labels(ROWS), logits: logits(ROWS) },
@@ -57,10 +60,14 @@ const CASES: Record<string, Case> = {
   },
   'logits before the label': { request: { logits: logits(TOO_LARGE), label: labels(TOO_LARGE) }, says: STREAM },
   'logits as an array of numbers': {
-    request: { label: [0], logits: { dtype: 'float32', shape: [1, NUMBERS], data: Array(NUMBERS).fill(0.5) } },
+    request: { label: [0], logits: { dtype: 'float32', shape: [1, 60_000], data: LONG_ENTRIES } },
     says: `logits.data must wait in memory, and with it more than the ${MOST} bytes that requests may hold would be held; ${AS_BYTES}`,
   },
-  'logits as nested arrays': { request: { label: [0], logits: [Array(NUMBERS).fill(0.5)] }, says: AS_BYTES },
+  'logits as nested arrays': { request: { label: [0], logits: [LONG_ENTRIES] }, says: AS_BYTES },
+  'more numbers than a field may have as values': {
+    request: { label: [0], logits: [Array(NUMBERS).fill(0.5)] },
+    says: 'an array or map has more than 65536 entries; send a tensor as {"dtype", "shape", "data"} with data as bin',
+  },
   labels: { request: { label: labels(TOO_MANY_LABELS), logits: logits(1) }, says: `label must wait in memory` },
   'labels, which the order does not help': {
     request: { label: labels(TOO_MANY_LABELS), logits: logits(1) },

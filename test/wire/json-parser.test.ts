@@ -113,3 +113,19 @@ function nested(depth: number): unknown {
   for (let k = 0; k < depth; k++) value = [value];
   return value;
 }
+
+test('a large text of a client that left is not read', async () => {
+  const parsing = jsonParser.parse(bytesOf({ logits: many }), new HeldBytes(2 ** 30).open(), () => true);
+  await expect(parsing).rejects.toMatchObject({ code: 'client_closed' });
+});
+
+test('an input of the Open Inference Protocol keeps its known keys, and few of many unknown ones', async () => {
+  const unknown = Object.fromEntries(Array.from({ length: 20_000 }, (_, k) => [`unknown ${k}`, 0]));
+  const known = { name: 'label', shape: [1], datatype: 'INT64', data: [1] };
+  const request = { inputs: [{ ...unknown, ...known, parameters: unknown }] };
+  const parsed = (await parser.parse(bytesOf(request))) as { inputs: Record<string, unknown>[] };
+  const [input] = parsed.inputs;
+  expect(input).toMatchObject({ name: 'label', shape: [1], datatype: 'INT64', 'unknown 0': 0 });
+  expect(Object.keys(input!).length).toBeLessThan(300);
+  expect(Object.keys(input!['parameters'] as object).length).toBeLessThan(300);
+});

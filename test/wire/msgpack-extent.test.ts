@@ -77,3 +77,13 @@ test('every type byte of the specification that is no extension has its extent',
     expect(extent.done).toBe(true);
   }
 });
+
+test('a field has at most 65,536 entries that are read as values', () => {
+  const extentOf = (entries: number): MsgpackExtent => {
+    const extent = new MsgpackExtent();
+    extent.push(packr.pack(Array<number>(entries).fill(0)));
+    return extent;
+  };
+  expect(extentOf(65_536).done).toBe(true);
+  expect(() => extentOf(65_537)).toThrow(/more than 65536 entries; send a tensor as .* with data as bin/);
+});
