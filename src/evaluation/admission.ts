@@ -1,7 +1,7 @@
 import { LossmeterError } from '../errors.ts';
 import { clientClosed } from '../wire/content-encoding.ts';
 
-/** How often the progress of those under way is looked at, in milliseconds. */
+/** Milliseconds between two looks at the progress of requests. */
 const LOOK_EVERY_MS = 100;
 
 /** Over how long the progress of a client is judged while others wait for the memory that it may hold, in milliseconds. */
@@ -18,16 +18,16 @@ export interface AdmissionLimits {
   maxRequestsInFlight: number;
   /** Evaluations that wait for others to end. */
   maxQueuedRequests: number;
-  /** Who sends less than this, over `stallSeconds` of being waited for, is refused. */
+  /** Slowest rate of a client, over `stallSeconds` in which the service waits for it; slower ones are refused. */
   minBytesPerSecond: number;
   stallSeconds: number;
 }
 
-/** What is looked at of a body that is being read. */
+/** Progress of a body that is being read. */
 export interface Progress {
   /** Bytes so far. */
   readonly received: number;
-  /** Whether the service waits for the client, and not the other way round. */
+  /** True while the service waits for the client. */
   readonly isWaiting: boolean;
   /** Has the reading of it end with an error. */
   fail(error: LossmeterError): void;

@@ -191,7 +191,7 @@ function summarizeSurvey(
   return clauses.join('; ');
 }
 
-/** As many digits as float32 has; `values` has all of them. */
+/** Rounds to the digits of float32; `values` has all digits. */
 function showNumber(value: number): string {
   return String(Number(value.toPrecision(7)) + 0);
 }

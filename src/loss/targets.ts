@@ -18,7 +18,7 @@ import type { Vocabulary } from './vocabulary.ts';
 export interface Targets {
   /** Per row the class to score (0 stands for one with class probabilities), NO_TARGET or LEFT_OUT. */
   readonly classes: Int32Array<ArrayBuffer>;
-  /** What rows are scored against instead of classes. */
+  /** Class probabilities against which rows are scored, in place of classes. */
   readonly probabilities: Probabilities | undefined;
   /** Mask of each row; undefined when all are 1. */
   readonly weights: Float64Array | undefined;
@@ -48,7 +48,7 @@ export interface RowCounts {
   masked: number;
 }
 
-/** How many wrong rows an error names. */
+/** Largest number of wrong rows that an error names. */
 const MAX_PLACES = 4;
 
 /** The fields of a request that say which rows count. */

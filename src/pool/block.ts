@@ -59,9 +59,21 @@ export interface Block extends BlockPlan {
 /** A block of which nothing but its loss is asked. */
 export function plainBlock(dtype: FloatDType, classes: number, targets: Int32Array<ArrayBuffer>): Block {
   return {
-    ...{ dtype, classes, targets, firstRow: 0, firstColumn: 0, features: PLAIN_FEATURES, shards: 1, mostPlaces: 16 },
-    ...{ transform: undefined, classWeights: undefined, gradientDType: undefined },
-    ...{ probabilities: undefined, coefficients: undefined, worstAbove: undefined, badInColumn: undefined },
+    dtype,
+    classes,
+    targets,
+    firstRow: 0,
+    firstColumn: 0,
+    features: PLAIN_FEATURES,
+    shards: 1,
+    mostPlaces: 16,
+    transform: undefined,
+    classWeights: undefined,
+    gradientDType: undefined,
+    probabilities: undefined,
+    coefficients: undefined,
+    worstAbove: undefined,
+    badInColumn: undefined,
   };
 }
 

@@ -14,7 +14,7 @@ import { readRange } from './read-range.ts';
 export interface SlabTask {
   block: Block;
   slab: ArrayBuffer;
-  /** How much of the slab is logits. */
+  /** Bytes of the slab that are logits. */
   byteLength: number;
 }
 

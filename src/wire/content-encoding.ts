@@ -14,7 +14,7 @@ const DECODER_BYTES = 2 ** 19;
 /** Window of the formats of zlib. */
 const ZLIB_WINDOW_BYTES = 2 ** 15;
 
-/** What a zstd frame may have its decoder keep, as a power of two: 8 MiB, which RFC 8878 (3.1.1.1.2) has decoders support. */
+/** Logarithm to base 2 of the largest window of a zstd frame: 8 MiB, as RFC 8878 (3.1.1.1.2) recommends for decoders. */
 const ZSTD_WINDOW_LOG = 23;
 
 /** Decoders by the names of RFC 9110 (gzip; deflate, which is the zlib format) and RFC 8878 (zstd). */
@@ -32,7 +32,7 @@ export const CONTENT_ENCODINGS = ['gzip', 'deflate', 'zstd'] as const;
 /** A body without its content encoding. */
 export interface DecodedBody {
   readonly stream: Readable;
-  /** Whether it had one, so that its length is not that of the stream. */
+  /** True for a body with a content encoding: its length is not that of the stream. */
   readonly encoded: boolean;
   /** Bytes that its decoder may take, with those that wait in front of it and behind it. */
   readonly decoderBytes: number;
@@ -40,9 +40,9 @@ export interface DecodedBody {
   readonly aheadBytes: number | undefined;
   /** Bytes of it as they came; undefined without an encoding, where they are those of the stream. */
   readonly received: number | undefined;
-  /** Whether all that came of it has been decoded, and more is to come. */
+  /** True while all received bytes are decoded and more are to come. */
   readonly isStarved: boolean;
-  /** What an error of the stream means. */
+  /** Makes the problem of an error of the stream. */
   readonly explain: (cause: Error) => LossmeterError;
   /** @throws LossmeterError body_too_large when so many decoded bytes are more than those that came may become */
   readonly requireRatio: (decoded: number) => void;
@@ -52,7 +52,7 @@ export interface DecodedBody {
   readonly close: () => void;
 }
 
-/** What a body may become whatever its ratio: zeros become a thousand times as many, and small ones do no harm. */
+/** Decoded bytes that are accepted at any ratio: zeros grow a thousandfold, and short bodies do no harm. */
 const FREE_DECODED_BYTES = 2 ** 24;
 
 /**
@@ -64,16 +64,16 @@ export function decodeContent(body: Readable, contentEncoding: string | undefine
   if (encoding === 'identity' || encoding === '') {
     const nothing = (): void => undefined;
     return {
-      ...{
-        stream: body,
-        encoded: false,
-        decoderBytes: 0,
-        aheadBytes: undefined,
-        isStarved: true,
-        received: undefined,
-        explain: clientClosed,
-      },
-      ...{ requireRatio: nothing, requireEnd: nothing, close: nothing },
+      stream: body,
+      encoded: false,
+      decoderBytes: 0,
+      aheadBytes: undefined,
+      isStarved: true,
+      received: undefined,
+      explain: clientClosed,
+      requireRatio: nothing,
+      requireEnd: nothing,
+      close: nothing,
     };
   }
   const makeDecoder = Object.hasOwn(DECODERS, encoding) ? DECODERS[encoding] : undefined;

@@ -11,7 +11,7 @@ export const SPLIT_ADVICE = 'split the batch by rows';
 
 const AS_BYTES_ADVICE = 'send the elements of `logits` as bytes, after all other fields: then they stream';
 
-/** What a client can do about a field, or a part of one, that is held whole before it is read. */
+/** Advice to the client on a field, or a part of one, that is held whole before it is read. */
 export function adviceOn(field: string): string {
   if (field.startsWith('logits')) return AS_BYTES_ADVICE;
   return field === 'label' || field === 'input_mask' || field === 'the body' ? SPLIT_ADVICE : 'make it shorter';
@@ -88,7 +88,7 @@ export interface HeldBytesAccount {
  */
 const BLOCK_BYTES = 65_536;
 
-/** What a block starts with, and grows from: most values are short. */
+/** First size of a block, which grows: most values are short. */
 const FIRST_BLOCK_BYTES = 256;
 
 /** Collects bytes that have to wait, whatever the chunks in which they come: single bytes cost what they are. */
@@ -175,7 +175,7 @@ export function ownBytes(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
   return isWhole(bytes) ? new Uint8Array(bytes.buffer as ArrayBuffer) : new Uint8Array(bytes);
 }
 
-/** Whether bytes are all of their memory. */
+/** Tells bytes that fill their whole buffer. */
 function isWhole({ buffer, byteLength }: Uint8Array): boolean {
   return buffer instanceof ArrayBuffer && !buffer.detached && buffer.byteLength === byteLength;
 }

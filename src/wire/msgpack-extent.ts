@@ -17,11 +17,11 @@ const FIELD_LIMITS: Limits = { entries: 2 ** 16, pairs: 2 ** 12 };
 /** Limits of a body that is one value. */
 export const VALUE_LIMITS: Limits = { entries: 2 ** 18, pairs: 2 ** 18 };
 
-/** What stands behind a MessagePack type byte. https://github.com/msgpack/msgpack/blob/master/spec.md */
+/** Layout behind a MessagePack type byte. https://github.com/msgpack/msgpack/blob/master/spec.md */
 interface Format {
   /** Bytes of a big-endian length that follow the type byte. */
   lengthBytes: 0 | 1 | 2 | 4;
-  /** What the length, or the type byte itself, counts. */
+  /** Unit of the length, or of the type byte itself. */
   counts: 'bytes' | 'items' | 'pairs';
   /** Bytes, items or pairs known from the type byte; added to the length where there is one. */
   fixed: number;
@@ -79,7 +79,7 @@ export class MsgpackExtent {
     return this.#open.length === 0;
   }
 
-  /** How many bytes of the chunk belong to the value. */
+  /** @returns bytes of the chunk that belong to the value */
   push(chunk: Uint8Array): number {
     let at = 0;
     while (at < chunk.byteLength && !this.done) {

@@ -38,11 +38,11 @@ export interface RequestHeader {
   readonly label: Tensor | undefined;
   readonly inputMask: Tensor | undefined;
   readonly weight: Tensor | undefined;
-  /** As they came: not checked yet. */
+  /** Options in the form in which they came: not checked yet. */
   readonly options: unknown;
   /** The fields that this request has beside, as they came. */
   readonly parameters: Readonly<Record<string, unknown>>;
-  /** Whether the logits came as an array of msgpack-numpy, so that outputs should be such arrays too. */
+  /** True where the logits came as an array of msgpack-numpy: outputs are such arrays too. */
   readonly numpyArrays?: boolean;
 }
 
@@ -51,13 +51,13 @@ export interface LogitsWriter {
   write(run: Uint8Array): Promise<void> | void;
 }
 
-/** What a codec reads with. */
+/** Context that a codec reads a request with. */
 export interface DecodeContext {
   /** Accounts for every byte that has to wait in memory. */
   readonly held: HeldBytesAccount;
   /** Names of options, to tell an option in the wrong place from an unknown field. */
   readonly optionNames: readonly string[];
-  /** Whether the request need not have a label. */
+  /** True where the label is optional. */
   readonly labelOptional?: boolean;
   /** Fields that the request has beside those of every request: plain values. */
   readonly parameterNames: readonly string[];
@@ -92,7 +92,7 @@ export interface Codec {
   readonly name: string;
   readonly mediaTypes: readonly string[];
   decode(reader: ByteReader, context: DecodeContext): Promise<void>;
-  /** How bodies are read that are one plain value without logits. Not every format has such. */
+  /** Reader of bodies that are one plain value without logits. Some formats have none. */
   readonly values?: ValueFormat;
 }
 
