@@ -86,7 +86,7 @@ interface Ingest {
 }
 
 /** Bodies of partials up to this size are combined where they are: that takes some milliseconds. */
-const MAX_INLINE_COMBINE_BYTES = 2 ** 17;
+const MAX_INLINE_COMBINE_BYTES = 2 ** 16;
 
 /** Copies of partials beside the body while they are combined: as columns, and merged. */
 const COMBINED_COPIES = 2;
