@@ -16,14 +16,12 @@ test('series of runs keep their last values while the store cannot be read', asy
     },
   );
   const registry = new Registry() as MetricRegistry;
-  new RunMetrics(
-    registry,
-    store,
-    new StoreWatch(
-      () => store.check(),
-      () => undefined,
-    ),
+  const watch = new StoreWatch(
+    () => store.check(),
+    () => undefined,
   );
+  const metrics = new RunMetrics(registry, store, watch);
+  metrics.recorded('created');
   const told = async (): Promise<string[]> =>
     (await registry.metrics()).split('\n').filter((line) => line.startsWith('lossmeter_run_last'));
   const before = await told();
