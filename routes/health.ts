@@ -28,7 +28,7 @@ export default async function health(app: FastifyInstance): Promise<void> {
         operationId: 'getReadiness',
         summary: 'Readiness probe',
         description:
-          '503 until the kernels are loaded, and again while the service shuts down. `history` says why runs cannot be recorded, while that is so.',
+          '503 until the kernels are loaded, and again while the service shuts down. `history` gives the reason while runs cannot be recorded.',
         response: { 200: Readiness, 503: Readiness },
       },
     },

@@ -4,15 +4,15 @@ import { problemResponses } from '../../src/schemas/problem.ts';
 import { EventsQuery, RunParams } from '../../src/schemas/runs.ts';
 import { requireRun } from './runs.ts';
 
-/** How long a client may take to read the end of its events, in milliseconds. */
+/** Milliseconds that a client has to read the end of its events. */
 const CLOSE_MS = 1000;
 
 const schema = {
   tags: ['runs'],
   operationId: 'watchRun',
-  summary: 'What changes in a run, as it happens',
+  summary: 'Watch the changes of a run',
   description:
-    'Server-sent events: `step`, with a step as `/v1/runs/{run}/steps` has it, each time it changes: steps of lower attempts behind it are no longer part of the run; `run`, with the run in short, when what is said of it changes; `deleted`. After a break go on with `Last-Event-ID`: what changed meanwhile comes first, each step in its newest state.',
+    'Server-sent events: `step`, with a step as `/v1/runs/{run}/steps` has it, each time it changes: steps of lower attempts behind it are no longer part of the run; `run`, with the run in short, when its metadata changes; `deleted`, also when a new run has the name. After a break go on with `Last-Event-ID`: steps that changed meanwhile come first, each in its newest state.',
   params: RunParams,
   querystring: EventsQuery,
   response: {
@@ -36,7 +36,7 @@ export default async function events(app: FastifyInstance): Promise<void> {
       const last = request.headers['last-event-id'] ?? request.query.last_event_id;
       const newest = await app.runs.sequence();
       const seen = typeof last === 'string' && /^\d{1,16}$/.test(last) ? Number(last) : newest;
-      // One that is yet to come is of a history that was lost: this one is told from its beginning.
+      // A number that is yet to come belongs to a lost history: this one is told from its beginning.
       const after = seen > newest ? 0 : seen;
       const left = new AbortController();
       reply.raw.once('close', () => left.abort());

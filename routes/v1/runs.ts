@@ -110,7 +110,7 @@ export default async function runs(app: FastifyInstance): Promise<void> {
 }
 
 /**
- * What is known of a run; that it is there, `metadata` tells at the least cost.
+ * Returns what was read of a run. `metadata` is the cheapest read.
  * @throws LossmeterError not_found
  */
 export function requireRun<T>(name: string, run: T | undefined): T {

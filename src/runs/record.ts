@@ -1,6 +1,6 @@
 import type { Diagnostics } from '../loss/diagnostics.ts';
 
-/** Which micro-batch of a run this is. */
+/** Identity of a micro-batch. */
 export interface BatchKey {
   run: string;
   /**
@@ -13,17 +13,17 @@ export interface BatchKey {
   microBatch: number;
 }
 
-/** What of a diagnosis is kept. */
+/** The part of a diagnosis that is kept. */
 export type KeptDiagnostics = Pick<Diagnostics, 'verdict' | 'summary' | 'causes'> & Partial<Diagnostics>;
 
-/** What is recorded of a micro-batch. */
+/** Recorded values of a micro-batch. */
 export interface Recording {
   /** Σ m·ℓ, raw. */
   numerator: number;
   /** D, raw. */
   denominator: number;
   diagnostics: KeptDiagnostics;
-  /** The same for the same content, and for no other. */
+  /** Digest of the content: equal for equal content only. */
   digest: Uint8Array;
 }
 
@@ -33,7 +33,7 @@ export interface RecordedBatch extends Omit<BatchKey, 'run'>, Omit<Recording, 'd
   recordedAt: number;
 }
 
-/** What became of a recording. Only what was created or repeated is there. */
+/** Result of a recording. The batch is in the history when it was created or repeated. */
 export type Outcome = 'created' | 'repeated' | 'conflict' | 'superseded' | 'unexpected';
 
 /** A step, as its batches make it. */
@@ -50,11 +50,11 @@ export interface StepPoint {
   /** The least and the greatest finite local loss of a rank; undefined when none is finite. */
   rankLosses: { min: number; max: number } | undefined;
   nonFinite: boolean;
-  /** Of the batches that are not finite. */
+  /** Causes of the batches that are not finite. */
   causes: string[];
-  /** Of the first of them. */
+  /** Summary of the first of these batches. */
   summary: string | undefined;
-  /** Of the batch that came last, in milliseconds since 1970. */
+  /** Time of the batch that came last, in milliseconds since 1970. */
   recordedAt: number;
   /** Grows with every change, over all runs. */
   sequence: number;
@@ -62,16 +62,16 @@ export interface StepPoint {
 
 /** A step of a curve, judged beside the other steps and ranks. */
 export interface CurvePoint extends StepPoint {
-  /** Whether all ranks reported: those expected, or those that the run is known to have. */
+  /** True when all ranks reported: the expected ones, or those that the run is known to have. */
   complete: boolean;
-  /** Whether the loss is a spike among those of the steps before. */
+  /** True when the loss is a spike among those of the steps before. */
   spike: boolean;
 }
 
-/** What its owner says of a run. */
+/** Metadata that the owner of a run gives. */
 export interface RunMetadata {
   labels?: Record<string, string | number | boolean>;
-  /** How many ranks report each step. */
+  /** Number of ranks that report each step. */
   expectedRanks?: number;
 }
 
@@ -88,7 +88,7 @@ export interface RunSummary {
   /** The highest rank that reported, and 1. */
   ranks: number;
   last: { step: number; loss: number } | undefined;
-  /** Of finite losses. */
+  /** Step of the least finite loss. */
   best: { step: number; loss: number } | undefined;
   sparkline: number[];
 }

@@ -1,4 +1,4 @@
-/** What is known of runs, under its names on the wire. */
+/** Runs under their names on the wire. */
 import type { CurvePoint, RecordedBatch, RunSummary } from './record.ts';
 import type { StepPage } from './store.ts';
 

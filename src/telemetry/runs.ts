@@ -19,7 +19,7 @@ const BOUNDS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.1, 
 
 const OUTCOMES: readonly Outcome[] = ['created', 'repeated', 'conflict', 'superseded', 'unexpected'];
 
-/** What is recorded, and how the runs stand that are recorded at the moment. */
+/** Metrics of recordings, and of the runs that changed last. */
 export class RunMetrics {
   readonly #outcomes: Counter<'outcome'>;
   readonly #seconds: Observations;
@@ -84,7 +84,7 @@ class NewestRuns {
     this.#store = store;
   }
 
-  /** As they are; as they were known last when the store is busy, or cannot be read. */
+  /** The newest runs; the last known ones when the store is busy, or cannot be read. */
   async get(): Promise<Newest> {
     this.#reading ??= this.#read();
     await Promise.race([this.#reading, sleep(PATIENCE_MS, undefined, { ref: false })]);

@@ -27,11 +27,11 @@ export function toMetadata(row: Row): RunMetadata {
   };
 }
 
-/** What is told of the batches of a step that are not finite. */
+/** Summary of the batches of a step that are not finite. */
 interface Told {
   badBatches: number;
   causes: string[];
-  /** That of the first of them in the order of rank and micro-batch, and which it is. */
+  /** Summary of the first of them in the order of rank and micro-batch, and its place. */
   summary: string | null;
   rank: number | null;
   microBatch: number | null;
@@ -57,7 +57,7 @@ export function tellOf(
   return isFirst ? { ...told, summary: diagnostics.summary, rank, microBatch } : told;
 }
 
-/** What a diagnosis says beside its verdict and its summary, which have columns of their own; null when nothing was found. */
+/** Text of a diagnosis; null when nothing was found: the verdict and the summary have columns of their own. */
 export function toDiagnosticsText(diagnostics: KeptDiagnostics): string | null {
   const { causes, masked_rows_non_finite: leftOut = 0, labels } = diagnostics;
   const found =
