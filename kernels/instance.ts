@@ -4,7 +4,7 @@ import type { FloatDType } from '../src/tensor/dtype.ts';
 /** `relaxed` fuses multiply-adds and is about 1.6 times as fast; `strict` has the same bits on every machine. */
 export type Variant = 'relaxed' | 'strict';
 
-/** How the exports name a dtype. */
+/** Prefix of a dtype in the names of the exports. */
 export const PREFIX = { float16: 'f16', bfloat16: 'bf16', float32: 'f32', float64: 'f64' } as const;
 type Prefix = (typeof PREFIX)[FloatDType];
 

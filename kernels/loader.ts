@@ -11,7 +11,7 @@ export const NO_TARGET = -1;
 /** Target of a row that is left out: only its non-finite values are counted. */
 export const LEFT_OUT = -2;
 
-/** What the name of a kernel looks like. */
+/** Pattern of the names of kernels. */
 export const KERNEL_PATTERN = '^(f16|bf16|f32|f64)-(relaxed|strict)-simd$';
 
 /**
@@ -25,13 +25,13 @@ export function classUnit(classes: number): number {
 /** Kinds of non-finite values, as bits. */
 export const NonFinite = { nan: 1, posInf: 2, negInf: 4, any: 7 } as const;
 
-/** What may be odd about a row of class probabilities, as bits. */
+/** Validity flags of a row of class probabilities, as bits. */
 export const Odd = { notOne: 1, negative: 2, nonFinite: 4 } as const;
 
-/** How far from 1 a row of probabilities may sum: as in assembly/probabilities.ts. */
+/** Greatest distance from 1 of a valid row's sum of probabilities: as in assembly/probabilities.ts. */
 export const SUM_TOLERANCE = 1e-3;
 
-/** What is done to logits before anything else: x = cap·tanh(scale·logit / cap), or scale·logit without a cap. */
+/** First step on logits: x = cap·tanh(scale·logit / cap), or scale·logit without a cap. */
 export interface Transform {
   scale: number;
   cap: number | undefined;
@@ -60,7 +60,7 @@ export interface KernelBlock {
   weights?: Float64Array | undefined;
 }
 
-/** What the kernel says of each row of a block. All arrays have an entry per row. */
+/** Results of a block. All arrays have an entry per row. */
 export interface RowBlock {
   /** log Σ exp of the row's logits. */
   lse: Float64Array<ArrayBuffer>;
@@ -79,13 +79,13 @@ export interface RowBlock {
   negInfCount: Int32Array<ArrayBuffer>;
 }
 
-/** What is told of the logits as they came, whatever is done to them. */
+/** Results about the logits as received, before any transform. */
 type Given = Pick<RowBlock, 'maximum' | 'nanCount' | 'posInfCount' | 'negInfCount'>;
 
-/** What is told of the logits that are evaluated. */
+/** Results about the transformed logits. */
 type RowSums = Omit<RowBlock, keyof Given>;
 
-/** What is known of rows of class probabilities before their logits; arrays with an entry per row. */
+/** Results about rows of class probabilities that need no logits; arrays with an entry per row. */
 export interface RowProbabilities {
   /** The most probable class, the first of equals; LEFT_OUT stays. */
   targets: Int32Array<ArrayBuffer>;
@@ -120,7 +120,7 @@ export interface SoftmaxMoments {
   weightNorm: Float64Array<ArrayBuffer>;
 }
 
-/** What stands in a block, whatever it means. */
+/** Norms, extremes and counts of the values of a block. */
 export interface BlockSurvey {
   /** Per row: √Σ x² over finite values, and the greatest and the least of them; −Infinity and Infinity when none is. */
   norms: Float64Array<ArrayBuffer>;
@@ -154,10 +154,10 @@ const BYTES_PER_RESULT = 60;
 /** Where the float64 columns of the results stand, in the order of assembly/row.ts; the counts follow them. */
 const RESULT = { lse: 0, targetLogit: 1, nll: 2, maximum: 3, reference: 4, logSum: 5, counts: 6 } as const;
 
-/** How the exports number the types that a gradient is rounded to. */
+/** Numbers that the exports use for the dtypes of a rounded gradient. */
 const NARROW = { float32: 0, float16: 1, bfloat16: 2 } as const;
 
-/** Where the parts of a block stand in the kernels' memory: addresses in bytes, 0 for what is not there. */
+/** Addresses of the parts of a block in the kernels' memory, in bytes; 0 for an absent part. */
 interface Placed {
   dtype: FloatDType;
   classes: number;
@@ -250,7 +250,7 @@ export class Kernel {
     this.#block = { ...this.#block, probabilities: probabilitiesAt, masses };
   }
 
-  /** What the probabilities say. */
+  /** Results about the probabilities. */
   probabilities(): RowProbabilities {
     const { rows, targets, masses } = this.#block;
     return {
@@ -285,7 +285,7 @@ export class Kernel {
     return { ...this.#readSums(), ...this.#counts(first, count) };
   }
 
-  /** Sets what forward would have found of the rows, for what follows on it: it was found in parts of them. */
+  /** Stores results of the whole rows that were merged from parts, in place of those of forward. */
   setSums({ lse, targetLogit, nll, reference, logSum }: RowSums): void {
     const { rows, results } = this.#block;
     for (const [name, column] of Object.entries({ lse, targetLogit, nll, reference, logSum })) {
@@ -293,7 +293,7 @@ export class Kernel {
     }
   }
 
-  /** Evaluates the rows, and the gradient with respect to the logits as they came, which stays for what reads it. */
+  /** Evaluates the rows and the gradient with respect to the received logits, which stays in memory. */
   forwardWithGradient({ t, b, z }: GradientCoefficients): RowBlock {
     const block = this.#block;
     const { dtype, rows, classes, logits, targets, results, given, transform } = block;
@@ -387,7 +387,7 @@ export class Kernel {
   }
 
   /**
-   * Of each row the maximum and its index, the lowest on ties; and the number of classes that come before the target
+   * Maximum of each row and its index, the lowest on ties; and the number of classes that come before the target
    * when sorted by value, then by index, −1 without a target or where it is NaN.
    */
   rank(): {
@@ -413,14 +413,14 @@ export class Kernel {
     return this.#exports[`${PREFIX[dtype]}_rank_of`](logits + row * classes * DTYPE_BYTES[dtype], classes, target);
   }
 
-  /** How many logits of a row equal a value, as they came. */
+  /** Number of received logits of a row that equal a value. */
   countInRow(row: number, value: number): number {
     const { classes, given } = this.#block;
     const from = given.logits + row * classes * DTYPE_BYTES[given.dtype];
     return this.#exports[`${PREFIX[given.dtype]}_count`](from, classes, value);
   }
 
-  /** How many of the first `span` logits of a row, of float16 as they came, are subnormal. */
+  /** Number of subnormals among the first `span` received logits of a row of float16. */
   subnormalsInRow(row: number, span: number): number {
     const { classes, given } = this.#block;
     if (given.dtype !== 'float16') throw new RangeError(`subnormal ${given.dtype} are not counted`);
@@ -428,7 +428,7 @@ export class Kernel {
   }
 
   /**
-   * What stands in the block, as it came, whatever it means.
+   * Surveys the values of the block as received.
    * @param badInColumn gets the number of rows that are not left out added in which each column is not finite
    */
   survey(badInColumn: Int32Array<SharedArrayBuffer>): BlockSurvey {
@@ -506,7 +506,7 @@ export class Kernel {
     };
   }
 
-  /** What forward leaves of the logits; of transformed ones, as they were before. */
+  /** Counts that forward makes; with a transform, those of the logits before it. */
   #counts(first: number, count: number): Given {
     const { rows, classes, results, given, transform } = this.#block;
     if (transform === undefined) return this.#readCounts(results, rows);
@@ -569,8 +569,8 @@ export class Kernel {
   }
 
   /**
-   * Lets go of the block, and of the memory, where that has grown beyond what ordinary blocks need: WebAssembly memory
-   * does not shrink, so the kernels get a new one.
+   * Releases the block, and the memory too where it has outgrown ordinary blocks: WebAssembly memory does not shrink, so
+   * the kernels get a new one.
    */
   release(): void {
     this.#block = NOTHING;

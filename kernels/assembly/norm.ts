@@ -1,11 +1,12 @@
 import { TILE_F64, addTo, startSums, totalOf } from './compensated';
 import { maddF64 } from './exp-f64';
 import { highPair, horizontalSum, lowPair } from './pairs';
+import { load1 } from './storage';
 
 /**
- * Per row of a gradient its Euclidean norm. S is f64 or f32, the norm float64. Squares of float32 are within the range of
+ * The Euclidean norm of each row of a gradient. S is f64 or f32, the norm float64. Squares of float32 are within the range of
  * float64; those of float64 may leave it, and are then summed relative to the greatest magnitude, as nrm2 of BLAS does.
- * @param scales f64 per row: the power of two that its elements are to be multiplied by
+ * @param scales f64 per row: the power of two to multiply its elements by
  */
 // @ts-expect-error: decorator
 @inline
@@ -13,12 +14,12 @@ export function norms<S>(g: usize, rows: u32, classes: u32, scales: usize, out: 
   for (let row: u32 = 0; row < rows; row++) {
     const p = g + <usize>row * <usize>classes * sizeof<S>();
     const squares = sumOfSquares<S>(p, classes);
-    const norm = sizeof<S>() == 4 || isPlain(squares) ? Math.sqrt(squares) : scaledNorm<S>(p, classes);
+    const norm = sizeof<S>() == 4 || isPlain(squares) ? Math.sqrt(squares) : scaledNorm<S>(p, classes, greatestMagnitude<S>(p, classes));
     store<f64>(out + (<usize>row << 3), norm * load<f64>(scales + (<usize>row << 3)));
   }
 }
 
-/** Whether a sum of squares has lost nothing to the ends of float64's range. */
+/** True where a sum of squares has lost nothing to the ends of float64's range. */
 // @ts-expect-error: decorator
 @inline
 export function isPlain(squares: f64): bool {
@@ -64,15 +65,23 @@ function tileOfSquares<S>(p: usize, n: u32): f64 {
   return sum;
 }
 
-/** greatest·√Σ (g / greatest)²: 0 for a row of zeros; NaN and Infinity stay. */
-function scaledNorm<S>(p: usize, n: u32): f64 {
+/** The greatest magnitude of n elements; NaN where one is NaN. */
+function greatestMagnitude<S>(p: usize, n: u32): f64 {
   let greatest: f64 = 0;
-  for (let k: usize = 0; k < <usize>n; k++) greatest = max(greatest, <f64>abs(load<S>(p + k * sizeof<S>())));
+  for (let k: usize = 0; k < <usize>n; k++) greatest = max(greatest, abs(load1<S>(p + k * sizeof<S>())));
+  return greatest;
+}
+
+/**
+ * √Σ x² of the finite elements, each relative to the greatest magnitude.
+ * @param greatest returned where it is 0, NaN or infinite
+ */
+export function scaledNorm<S>(p: usize, n: u32, greatest: f64): f64 {
   if (greatest == 0 || !isFinite(greatest)) return greatest;
   startSums();
-  for (let k: usize = 0; k < <usize>n; k++) {
-    const ratio = <f64>load<S>(p + k * sizeof<S>()) / greatest;
-    addTo(0, ratio * ratio);
+  for (let k: u32 = 0; k < n; k++, p += sizeof<S>()) {
+    const x = load1<S>(p);
+    if (isFinite(x)) addTo(0, (x / greatest) * (x / greatest));
   }
   return greatest * Math.sqrt(totalOf(0));
 }

@@ -1,9 +1,10 @@
 /**
- * What the kernels say of a block of rows: one array after the other, each with an entry per row.
+ * Stores the results of a row. A block has one array after the other, each with an entry per row.
  *   f64 lse, f64 target logit, f64 nll, f64 maximum (of finite logits), f64 reference, f64 log S,
  *   i32 NaN count, i32 +Inf count, i32 −Inf count
  * lse = reference + log S, where reference is a logit of the row or close below its maximum, and S = Σ exp(x − reference).
- * Their sum has the rounding of the row's offset: softmax is exp(x − reference)·exp(−log S). The counts are exact for every row; they are all zero for rows of finite logits.
+ * Their sum has the rounding of the row's offset: softmax is exp(x − reference)·exp(−log S). The counts are exact for
+ * every row; they are all zero for rows of finite logits.
  */
 // @ts-expect-error: decorator
 @inline

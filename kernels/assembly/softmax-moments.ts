@@ -5,8 +5,8 @@ import { logSumOf, referenceOf } from './row';
 import { load1 } from './storage';
 
 /**
- * Per row of a block that was evaluated, over the classes c other than the target, what the norm of its gradient is made
- * of when shards of the vocabulary are merged. With the softmax of these classes alone, q = s / Σ s, their weights w and
+ * Moments of each evaluated row over the classes c other than the target. The norm of the gradient is made of them when
+ * shards of the vocabulary are merged. With the softmax of these classes alone, q = s / Σ s, their weights w and
  * the slope α = 1 / Σ w, it is
  *   √Σ (q_c − α·w_c)²,  Σ (q_c − α·w_c)·w_c,  α  and  √Σ w_c².
  * A gradient A·q_c − b·w_c is A·(q_c − α·w_c) + (A·α − b)·w_c: where smoothing makes its two terms nearly equal, they are
@@ -47,7 +47,7 @@ export function softmaxMoments<T>(
   }
 }
 
-/** What makes q_c of exp(x_c − reference): 1 / (S·Σ s). 0 where the target leaves nothing; NaN where lse is not finite. */
+/** The factor from exp(x_c − reference) to q_c: 1 / (S·Σ s). 0 where the target has all; NaN where lse is not finite. */
 function factorOf(results: usize, rows: u32, row: u32, target: i32): f64 {
   if (!isFinite(load<f64>(results + (<usize>row << 3)))) return NaN;
   // Σ s is 1 − s_target, in which nothing cancels by nll.
@@ -56,7 +56,7 @@ function factorOf(results: usize, rows: u32, row: u32, target: i32): f64 {
   return others < LEAST ? 0 : Math.exp(-logSumOf(results, rows, row)) / others;
 }
 
-/** Below this, what is divided by it may leave the range of float64. */
+/** The least divisor by which quotients stay within the range of float64. */
 const LEAST: f64 = 1e-300;
 
 /** 1 / Σ w of the classes that were weighed last, and √Σ w² of them. */
@@ -68,7 +68,7 @@ function setWeights(n: u32): void {
   normOfWeights = Math.sqrt(<f64>n);
 }
 
-/** Of all classes: the greatest |w|, and Σ r, Σ |r| and Σ r² of r = w / heaviest, in which no square leaves float64. */
+/** The greatest |w| of all classes, and Σ r, Σ |r| and Σ r² of r = w / heaviest, in which no square leaves float64. */
 let heaviest: f64 = 0;
 let allSum: f64 = 0;
 let allMagnitudes: f64 = 0;

@@ -1,5 +1,5 @@
 import { TILE_F64, addTo, startSums, totalOf } from './compensated';
-import { isPlain } from './norm';
+import { isPlain, scaledNorm } from './norm';
 import { load1 } from './storage';
 import { LEFT_OUT } from './row';
 
@@ -7,7 +7,7 @@ import { LEFT_OUT } from './row';
 export const BINS: u32 = 2048;
 
 /**
- * What stands in a block, whatever it means: an array for each of these, with an entry per row.
+ * Norms, extremes and counts of the values of a block: an array for each of these, with an entry per row.
  *   f64 √Σ x² over finite values, f64 maximum and f64 minimum of them, i32 NaN count, i32 +Inf count, i32 −Inf count
  * @param histogram of the rows that are not left out: BINS u32 of finite values other than 0 by the exponent field of
  *   their float64, the number of zeros, and then that of non-finite values in each column
@@ -53,24 +53,13 @@ export function survey<T>(p: usize, rows: u32, classes: u32, targets: usize, his
     if (counted) store<i32>(zerosAt, load<i32>(zerosAt) + zeros);
     const f64At = out + (<usize>row << 3);
     const i32At = out + n * 24 + (<usize>row << 2);
-    store<f64>(f64At, isPlain(squares) ? Math.sqrt(squares) : scaledNorm<T>(begin, classes, max(high, -low)));
+    store<f64>(f64At, isPlain(squares) ? Math.sqrt(squares) : scaledNorm<T>(begin, classes, max(0, max(high, -low))));
     store<f64>(f64At + n * 8, high);
     store<f64>(f64At + n * 16, low);
     store<i32>(i32At, nans);
     store<i32>(i32At + n * 4, posInfs);
     store<i32>(i32At + n * 8, negInfs);
   }
-}
-
-/** √Σ x² of the finite values of a row, each relative to the greatest magnitude. */
-function scaledNorm<T>(p: usize, n: u32, greatest: f64): f64 {
-  if (greatest <= 0) return 0;
-  startSums();
-  for (let k: u32 = 0; k < n; k++, p += sizeof<T>()) {
-    const x = load1<T>(p);
-    if (isFinite(x)) addTo(0, (x / greatest) * (x / greatest));
-  }
-  return greatest * Math.sqrt(totalOf(0));
 }
 
 // @ts-expect-error: decorator

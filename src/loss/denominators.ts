@@ -5,7 +5,7 @@ import type { Options } from './options.ts';
 import { CompensatedSum } from './summation.ts';
 import type { Targets } from './targets.ts';
 
-/** What sums over counted rows are divided by: known before the logits. Raw, without what `semantics` adds. */
+/** Denominators of sums over counted rows, known before the logits. Raw, without the terms of `semantics`. */
 export interface Denominators {
   /** D = Σ m·w_y, and Σ m for class probabilities. */
   loss: number;
@@ -38,7 +38,7 @@ export function labelWeight(
 }
 
 /**
- * A mean by its profile. With a denominator of 0 it is 0 whatever the sum. Under `torch` it is NaN for a sum of 0, and
+ * A mean by its profile. With a denominator of 0 it is 0 for every sum. Under `torch` it is NaN for a sum of 0, and
  * infinite for the other sums that negative class weights make possible.
  */
 export function divide(sum: number, denominator: number, semantics: Options['semantics']): number {
@@ -53,7 +53,7 @@ export function divide(sum: number, denominator: number, semantics: Options['sem
   }
 }
 
-/** Whether the loss is a mean: else it, or what is differentiated in its place, is the sum of the rows. */
+/** True where the loss is a mean. Otherwise the loss, or the value differentiated in its place, is the sum of the rows. */
 export function isMean({ reduction, calculate_per_token_loss }: Options): boolean {
   return reduction === 'mean' && !calculate_per_token_loss;
 }

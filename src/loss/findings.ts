@@ -5,7 +5,7 @@ import type { Place, RowCause } from './causes.ts';
 import { mergeWorst } from './worst-rows.ts';
 import type { WorstRow } from './worst-rows.ts';
 
-/** What was found in a block of rows, or in several of them in row order. */
+/** Findings in a block of rows, or in several blocks in row order. */
 export interface Findings {
   /** Counts over counted rows. */
   nan: number;
@@ -18,22 +18,22 @@ export interface Findings {
   maximum: number;
   /** Counted rows whose nll is not finite though their logits and probabilities are: it left the range of float64. */
   overflowing: number;
-  /** Of float16 logits, over counted rows. */
+  /** Counts of float16 logits, over counted rows. */
   float16: Float16Findings | undefined;
   worst: WorstRow[];
   causes: Partial<Record<RowCause, { rows: number; first?: Place }>>;
-  /** Of class probabilities: counted rows that do not sum to 1, and those with a negative one. */
+  /** Counts with class probabilities: counted rows that do not sum to 1, and those with a negative one. */
   notOne: number;
   negative: number;
   /** The first non-finite logits, in row-major order. */
   locations: Place[];
 }
 
-/** What tells of overflow, and of underflow, in float16. */
+/** Signs of overflow and of underflow in float16. */
 export interface Float16Findings {
-  /** How many logits are 65504, the greatest finite one. */
+  /** Number of logits that are 65504, the greatest finite one. */
   largest: number;
-  /** How many of the first logits of the rows are subnormal, and how many those are. */
+  /** Number of subnormals among the first logits of the rows, and the number of those looked at. */
   subnormal: number;
   sampled: number;
 }
@@ -56,11 +56,11 @@ export function noFindings(): Findings {
   };
 }
 
-/** What a row's causes follow from; arrays with an entry per row. */
+/** Facts from which the causes of a row follow; arrays with an entry per row. */
 export interface RowFacts extends Omit<RowBlock, 'reference' | 'logSum'> {
-  /** Of class probabilities: bits of Odd, and Σ_c p_c·(lse − x_c). */
+  /** Facts about class probabilities: bits of Odd, and Σ_c p_c·(lse − x_c). */
   probabilities: { odd: Int32Array; nll: Float64Array } | undefined;
-  /** Σ_c w_c·(lse − x_c), with label smoothing. */
+  /** Σ_c w_c·(lse − x_c) / classUnit, with label smoothing. */
   uniformNll: Float64Array | undefined;
 }
 
@@ -70,7 +70,7 @@ export interface RowFacts extends Omit<RowBlock, 'reference' | 'logSum'> {
  * @param places says where: the first place of a cause in a row, if it can be told; and the first non-finite logits of a
  *   row, of which no more than `most` are of interest
  * @param mostPlaces that an answer names
- * @param isShard whether other shards know the rest of the rows: then what −Inf may do there is told too
+ * @param isShard true where other shards have the rest of the rows: then possible effects of −Inf are reported too
  */
 export function findCauses(
   { maximum, nanCount, posInfCount, negInfCount, lse, nll, targetLogit, probabilities, uniformNll }: RowFacts,
@@ -95,7 +95,7 @@ export function findCauses(
   };
   const isFiniteLoss = (row: number): boolean =>
     Number.isFinite((probabilities?.nll ?? nll)[row]) && Number.isFinite(uniformNll?.[row] ?? 0);
-  /** Of class probabilities: at any class whose probability is not 0; what is NaN or Infinity by itself is told so. */
+  /** With class probabilities: any class whose probability is not 0. NaN and Infinity have causes of their own. */
   const isNegInfAtLabel = (row: number): boolean => {
     if (probabilities === undefined) return targetLogit[row] === -Infinity;
     const isFinite = !(probabilities.odd[row]! & Odd.nonFinite);
@@ -142,13 +142,13 @@ export function findCauses(
   return findings;
 }
 
-/** A block of rows, and what the kernel that evaluated it last said of it. */
+/** A block of rows, and the results of the kernel that evaluated it. */
 export interface EvaluatedBlock {
   facts: RowFacts;
-  /** As findCauses takes them. */
+  /** The targets, in the form that findCauses takes. */
   targets: Int32Array;
   classes: number;
-  /** Of the classes; 1 without. */
+  /** Weights of the classes; 1 without. */
   weights: Float64Array | undefined;
   /** p_c of a row, where there are class probabilities. */
   probabilityAt: (row: number, column: number) => number;
@@ -157,7 +157,7 @@ export interface EvaluatedBlock {
   firstColumn: number;
   /** Places that an answer names. */
   mostPlaces: number;
-  /** As findCauses takes it. */
+  /** The argument of the same name of findCauses. */
   isShard: boolean;
 }
 

@@ -19,7 +19,7 @@ export function requireDivisible({ parallel_config: parallel }: Options, rows: n
   }
 }
 
-/** What is added to the denominator of a local loss, as mindformers does, under every `semantics`. */
+/** Term added to the denominator of a local loss, as in mindformers, under every `semantics`. */
 const LOCAL_EPSILON = 1e-8;
 
 /** The sums of data-parallel groups of consecutive rows. */

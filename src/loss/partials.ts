@@ -12,7 +12,7 @@ import type { Targets } from './targets.ts';
 import type { Vocabulary } from './vocabulary.ts';
 import { worstRows } from './worst-rows.ts';
 
-/** What is known of the rows of a batch over a shard of the vocabulary. */
+/** Results of the rows of a batch over a shard of the vocabulary. */
 export interface VocabularyPartial {
   readonly vocabulary: Vocabulary;
   /** Columns of the shard. */
@@ -26,7 +26,7 @@ export interface VocabularyPartial {
 
 type Partials = readonly VocabularyPartial[];
 
-/** What one evaluation of the whole rows would have yielded. */
+/** Results as one evaluation of the whole rows yields them. */
 export interface MergedPartials {
   targets: Targets;
   columns: RowColumns;
@@ -146,7 +146,7 @@ function largest(partials: Partials, valueOf: (columns: RowColumns, partial: Voc
   });
 }
 
-/** Any rank but the first: which one, shards do not know, and nobody asks. */
+/** Any rank but the first: shards cannot know the exact one, and no answer needs it. */
 const NOT_FIRST = 2 ** 31 - 1;
 
 function mergeRanks(partials: Partials, labels: Int32Array): Pick<RowColumns, 'predictions' | 'targetRank'> {

@@ -10,7 +10,7 @@ import type { RowColumns } from './rows.ts';
 import { CompensatedSum, euclideanNorm, sumOf } from './summation.ts';
 import type { Targets } from './targets.ts';
 
-/** What adds up over batches, in float64. Over counted rows, in row order. */
+/** Sums over counted rows in row order, in float64. They add up over batches. */
 export interface RowSums {
   /** N = Σ m·ℓ */
   numerator: number;
@@ -31,7 +31,7 @@ export interface RowSums {
   bins: CalibrationBins | undefined;
 }
 
-/** What sums amount to. */
+/** Means made of sums. */
 export interface Means {
   /** Absent with `reduction: "none"` and with `calculate_per_token_loss`. */
   loss: number | undefined;
@@ -45,7 +45,7 @@ export interface Reduction extends Means {
   sums: RowSums;
   /** Counted rows whose m·(ℓ + λ·lse²) is not finite, though all that it is made of is. */
   overflowingRows: number;
-  /** Whether a sum is not finite, though all its terms are. */
+  /** True where a sum is not finite, though all its terms are. */
   sumOverflows: boolean;
   /** m·(ℓ + λ·lse²) per row, 0 where not counted; only when asked for. */
   perTokenLoss: Float64Array<ArrayBuffer> | undefined;
@@ -168,7 +168,7 @@ function weigh(w: number, nll: number): number {
   return w === 0 && nll === Infinity ? 0 : w * nll;
 }
 
-/** What the sums of a batch, or of several, amount to under its options. */
+/** Means of the sums of one batch or several, under its options. */
 export function meansOf(sums: RowSums, options: Options): Means {
   const { denominators, bins } = sums;
   const { metrics: asked } = options;
@@ -189,8 +189,8 @@ export function meansOf(sums: RowSums, options: Options): Means {
 }
 
 /**
- * Whether nothing that is made of the sums is NaN or infinite. Runs sum the raw pair: a mean that is 0 because D is must
- * not hide what its numerator is.
+ * True where the loss and the sums are finite. Runs sum the raw pair: a mean that is 0 because D is 0 must not hide a
+ * non-finite numerator.
  * @param loss undefined when none is formed
  */
 export function isFiniteLoss(loss: number | undefined, { numerator, zLoss }: RowSums): boolean {

@@ -1,7 +1,7 @@
 import type { Options } from './options.ts';
 import type { Targets } from './targets.ts';
 
-/** What kernels compute of each row beyond nll: what no option asks for costs nothing. */
+/** Results of each row beyond nll. A result that no option asks for costs nothing. */
 export interface RowFeatures {
   lse: boolean;
   /** Σ_c w_c·(lse − x_c) / classUnit, for smoothing. */
@@ -17,15 +17,15 @@ export interface RowFeatures {
   top: boolean;
   /** √Σ_c g_c² of the gradient. */
   gradientNorms: boolean;
-  /** What merging shards of the vocabulary needs: the two parts of lse, target logits, counts of non-finite values. */
+  /** Columns for merging shards of the vocabulary: the two parts of lse, target logits, counts of non-finite values. */
   shard: boolean;
-  /** What merging needs of class probabilities: their sums, and the most probable class. */
+  /** Columns for merging class probabilities: their sums, and the most probable class. */
   shardProbabilities: boolean;
   /** Moments of the softmax, for the norm of the gradient over shards. */
   softmaxMoments: boolean;
-  /** What stands in the rows, in place of their loss. */
+  /** A survey of the values of the rows, in place of their loss. */
   survey: boolean;
-  /** Whether rows that are left out have features too: outputs have an entry for every row. */
+  /** True where rows that are left out have features too: outputs have an entry for every row. */
   everyRow: boolean;
 }
 
@@ -90,7 +90,7 @@ export function shardFeaturesOf(options: Options, targets: Targets): RowFeatures
 type F64 = Float64Array<ArrayBuffer>;
 type I32 = Int32Array<ArrayBuffer>;
 
-/** What the kernels said of rows, an entry per row. Columns that were not asked for are absent. */
+/** Results of rows, an entry per row. Columns that were not asked for are absent. */
 export interface RowColumns {
   /** −log softmax at the target, 0 without one; with class probabilities Σ_c p_c·(lse − x_c). */
   nll: F64;

@@ -70,7 +70,7 @@ export class ShardedRows {
   }
 }
 
-/** What is merged of a shard's rows. */
+/** Results of a shard's rows, to be merged. */
 export type ShardRows = Omit<RowBlock, 'lse'>;
 
 /** The class of each row within the shard [first, first + count); NO_TARGET where it is in another. */
@@ -79,7 +79,7 @@ export function classesWithin(classes: Int32Array<ArrayBuffer>, first: number, c
 }
 
 /**
- * Merges what a kernel said of the same rows over shards of the vocabulary.
+ * Merges the results of the same rows over shards of the vocabulary.
  * @param shards of the vocabulary, in order: all about the same rows
  * @param targets per shard the class of each row within it, NO_TARGET where it is in another, or LEFT_OUT
  */

@@ -12,12 +12,12 @@ export interface RowNorm {
   norm: number;
 }
 
-/** What stands in the counted rows of a tensor, whatever it means. */
+/** Norms, extremes and counts of the values in the counted rows of a tensor. */
 export interface Survey {
-  /** How many finite values other than 0 have which exponent field as float64: ⌊log2 |x|⌋ + 1023. */
+  /** Number of finite values other than 0 by their exponent field as float64: ⌊log2 |x|⌋ + 1023. */
   exponents: Float64Array;
   zeros: number;
-  /** Of finite values; −Infinity and Infinity when there is none. */
+  /** Extremes of the finite values; −Infinity and Infinity when there is none. */
   maximum: number;
   minimum: number;
   smallest: RowNorm | undefined;
@@ -42,7 +42,7 @@ export function emptySurvey(): Survey {
   };
 }
 
-/** What a kernel said of a block, over the rows that are not left out. */
+/** The survey of a block, over the rows that are not left out. */
 export function surveyOf(block: BlockSurvey, targets: Int32Array, firstRow: number): Survey {
   const { exponents, zeros, norms, maximum, minimum } = block;
   const survey = { ...emptySurvey(), exponents: Float64Array.from(exponents), zeros };
@@ -57,7 +57,7 @@ export function surveyOf(block: BlockSurvey, targets: Int32Array, firstRow: numb
   return survey;
 }
 
-/** Adds what stands in other rows; in whatever order that comes. */
+/** Adds the survey of other rows, in any order. */
 export function addSurvey(all: Survey, next: Survey): void {
   next.exponents.forEach((count, bin) => {
     all.exponents[bin]! += count;
@@ -87,7 +87,7 @@ export function magnitudesOf({ exponents }: Survey): { exponent: number; count: 
   );
 }
 
-/** How many values are below the least power of two that is normal. */
+/** Number of values below the least normal power of two. */
 export function subnormalsOf({ exponents }: Survey, leastNormalExponent: number): number {
   return exponents.subarray(0, leastNormalExponent + EXPONENT_BIAS).reduce((sum, count) => sum + count, 0);
 }
@@ -103,7 +103,7 @@ export interface BadColumns {
   /** Their number, and that of those which are bad in more than half of the rows. */
   bad: number;
   inMostRows: number;
-  /** Those that are bad in the most rows, of equals the first. */
+  /** The columns that are bad in the most rows, of equals the first. */
   worst: HotSpot[];
 }
 

@@ -16,7 +16,7 @@ export const VALUES_PER_TENSOR = 8;
 
 /** The way in which a value is read. */
 export type Reading =
-  /** As JSON.parse would. */
+  /** The value that JSON.parse has. */
   | 'value'
   /** An array as a NumberArray, anything else as a value. */
   | 'numbers'

@@ -38,11 +38,11 @@ export interface RequestHeader {
   readonly label: Tensor | undefined;
   readonly inputMask: Tensor | undefined;
   readonly weight: Tensor | undefined;
-  /** Options in the form in which they came: not checked yet. */
+  /** Options as received, not checked yet. */
   readonly options: unknown;
   /** The fields that this request has beside, as they came. */
   readonly parameters: Readonly<Record<string, unknown>>;
-  /** True where the logits came as an array of msgpack-numpy: outputs are such arrays too. */
+  /** True where the logits came as an array of msgpack-numpy: outputs are such arrays then. */
   readonly numpyArrays?: boolean;
 }
 
@@ -51,7 +51,7 @@ export interface LogitsWriter {
   write(run: Uint8Array): Promise<void> | void;
 }
 
-/** Context that a codec reads a request with. */
+/** Context of a codec. */
 export interface DecodeContext {
   /** Accounts for every byte that has to wait in memory. */
   readonly held: HeldBytesAccount;
@@ -92,7 +92,7 @@ export interface Codec {
   readonly name: string;
   readonly mediaTypes: readonly string[];
   decode(reader: ByteReader, context: DecodeContext): Promise<void>;
-  /** Reader of bodies that are one plain value without logits. Some formats have none. */
+  /** Reads bodies that are one plain value without logits; absent in formats without such bodies. */
   readonly values?: ValueFormat;
 }
 
