@@ -4,11 +4,18 @@ import { bfloat16, float16 } from './storage';
  * n values of S, which is f64 or f32, times a power of two, rounded to the nearest of T, ties to even. float64 becomes
  * float16 and bfloat16 by way of float32, and is multiplied there.
  */
-// @ts-expect-error: decorator
-@inline
 export function narrow<S, T>(p: usize, n: u32, scale: f64, out: usize): void {
-  if (scale == 1) narrowBy<S, T>(p, n, 1, false, out);
-  else narrowBy<S, T>(p, n, scale, true, out);
+  if (scale == 1) narrowPlain<S, T>(p, n, out);
+  else narrowScaled<S, T>(p, n, scale, out);
+}
+
+/** Functions of their own: compiled into one, the plain loop is a sixth slower. */
+function narrowPlain<S, T>(p: usize, n: u32, out: usize): void {
+  narrowBy<S, T>(p, n, 1, false, out);
+}
+
+function narrowScaled<S, T>(p: usize, n: u32, scale: f64, out: usize): void {
+  narrowBy<S, T>(p, n, scale, true, out);
 }
 
 // @ts-expect-error: decorator
