@@ -9,6 +9,7 @@ import { inSteps } from '../steps.ts';
 import type { Steps } from '../steps.ts';
 import { pointerTo, showValue } from '../suggestion.ts';
 import type { HeldBytesAccount } from '../wire/held-bytes.ts';
+import { NON_FINITE } from '../wire/non-finite.ts';
 import type { RequestHeader } from '../wire/request.ts';
 import { openBatch } from './batch.ts';
 import type { WholeBatch } from './batch.ts';
@@ -119,8 +120,6 @@ export function runPair(fields: Readonly<Record<string, unknown>>, recorded: Rec
 
 /** NaN has many forms, and 0 two; they are the same content. */
 const oneOfEach = (value: number): number => (Number.isNaN(value) ? Number.NaN : value + 0);
-
-const NON_FINITE: ReadonlySet<unknown> = new Set(['NaN', 'Infinity', '-Infinity']);
 
 function readNumber(name: (typeof PAIR_FIELDS)[number], value: unknown): number {
   if (value === undefined || value === null) {
