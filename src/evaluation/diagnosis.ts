@@ -77,7 +77,7 @@ export interface Diagnosis {
 
 /**
  * Prepares to look at any floating-point tensor of shape (C,), (N, C) or (…, C), row by row. Rows that the mask, or the
- * label by `ignore_index`, leaves out are told apart.
+ * label by `ignore_index`, leaves out are reported separately.
  * @throws LossmeterError
  */
 export function* openDiagnosis(pool: KernelPool, header: RequestHeader, held: HeldBytesAccount): Steps<Diagnosed> {

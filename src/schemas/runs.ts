@@ -233,7 +233,7 @@ const RankDetail = object(
     loss: numberOrNonFinite('Its local loss: Σ numerators / Σ denominators of all its micro-batches.', 1.93),
     numerator: numberOrNonFinite('Σ numerators.', 1976.32),
     denominator: numberOrNonFinite('Σ denominators.', 1024),
-    micro_batches: Type.Array(MicroBatch, { description: 'Those of this page, in their order.', examples: [[]] }),
+    micro_batches: Type.Array(MicroBatch, { description: 'The ranks of this page, in their order.', examples: [[]] }),
   },
   'A rank.',
 );

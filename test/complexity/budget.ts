@@ -1,8 +1,8 @@
-/** What a request may cost, and sentences about what costs more. */
+/** The budget of a request, and sentences about costs beyond it. */
 import { SIZES } from './cases/case.ts';
 import { LARGEST_EXPONENT, exponentOf } from './scaling.ts';
 
-/** What a size of a case cost. */
+/** Costs of one size of a case. */
 export interface Cost {
   /** Milliseconds of all threads. */
   readonly processorTime: number;

@@ -1,4 +1,4 @@
-/** What a client can make large in the operations of the OpenAPI document. */
+/** Places in the operations of the OpenAPI document that a client can make large. */
 import type { Operation, Schema } from '../openapi-document.ts';
 
 /** Names of MessagePack that one codec reads. */

@@ -16,12 +16,12 @@ export interface ExaminerOptions extends WatchedOptions {
 
 const DEFAULT_BYTES_IN_FLIGHT = 2 ** 30;
 
-/** How often a size is measured of a case that failed. */
+/** Measurements of each size of a case that failed. */
 const REPEATS = 2;
 
-/** What was seen of a case. */
+/** Observations of a case. */
 interface Examination {
-  /** What was wrong beside costs. */
+  /** Faults beside costs. */
   readonly faults: readonly string[];
   /** At the sizes that were answered. */
   readonly costs: readonly Cost[];
@@ -63,7 +63,7 @@ export class Examiner implements AsyncDisposable {
     const costs: Cost[] = [];
     const faults: string[] = [];
     try {
-      // What runs for the first time is compiled.
+      // The first run includes compilation.
       await this.#measure(examined, SIZES[0]);
       for (const size of SIZES) {
         const { cost, answers } = await this.#measure(examined, size);

@@ -44,7 +44,7 @@ setInterval(() => {
   const probe = { began: performance.now(), waited: waitedForProcessor(watched) };
   const asked = pending.add(probe);
   const ended = (timeTaken: () => number): void => {
-    // Those of a service that was ended meanwhile are of no interest.
+    // Failures after the end of the service do not count.
     if (asked === pending && asked.delete(probe)) times.push(timeTaken());
   };
   // Orchestrators connect anew for each probe.

@@ -4,7 +4,7 @@
  */
 import { isMainThread } from 'node:worker_threads';
 
-/** What the monitor answers, in milliseconds; the longest turn is that since the question before. */
+/** Answer of the monitor, in milliseconds. The longest turn is counted from the question before. */
 export interface Reading {
   processorTime: number;
   longestTurn: number;

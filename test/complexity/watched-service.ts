@@ -49,7 +49,7 @@ export class WatchedService implements AsyncDisposable {
     return this.#server.process.pid!;
   }
 
-  /** How the process ended; undefined while it runs. */
+  /** Exit code or signal of the process; undefined while it runs. */
   get ended(): string | undefined {
     const { exitCode, signalCode } = this.#server.process;
     if (exitCode === null && signalCode === null) return undefined;

@@ -119,7 +119,7 @@ test(
     const path = newPath();
     await new SqliteStore(path).close();
     const database = new DatabaseSync(path);
-    // As an earlier version kept them: with 4096 places each, 280 KB.
+    // An earlier version kept 4096 places each, 280 KB.
     const place = { row: 17, column: 20011, value: 'NaN', is_label: false, masked: false };
     const diagnostics = JSON.stringify({
       ...{

@@ -99,7 +99,7 @@ test('rows of clients that left are not evaluated', { timeout: 90_000 }, async (
   await Promise.all(left);
   const atLeaving = processorTime();
   expect((await post('/v1/cross-entropy', LARGE_ENOUGH)).status).toBe(200);
-  // What the workers had begun comes to its end.
+  // Blocks that workers had begun end by themselves.
   expect(processorTime() - atLeaving).toBeLessThan((WORKERS + 4) * ofOne + 2);
 });
 

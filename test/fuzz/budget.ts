@@ -1,4 +1,4 @@
-/** How much is tried, and from which seed. */
+/** Number of bodies and sequences, and the seed. */
 function count(name: string, fallback: number): number {
   const text = process.env[name];
   if (text === undefined) return fallback;
@@ -14,7 +14,7 @@ export const SEQUENCES = count('FUZZ_SEQUENCES', 300);
 /** Seconds after which a test ends with what it has tried by then. */
 const SECONDS = count('FUZZ_SECONDS', 1200);
 
-/** How fast-check runs a property. */
+/** Parameters of a property for fast-check. */
 export const RUN = { seed: SEED, interruptAfterTimeLimit: SECONDS * 1000 } as const;
 
 /** A test may take so much longer, in milliseconds: fast-check makes a failure small. */

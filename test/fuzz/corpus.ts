@@ -76,7 +76,7 @@ const free = [WRITERS.json, WRITERS.msgpack];
 
 /** Batches of bytes can be written in any format. */
 function seed(path: string, fields: Fields, method: Seed['method'] = 'POST'): Seed {
-  // As lists there are float32 and int32 only.
+  // Lists can hold float32 and int32 only.
   return { method, path, fields, writers: fields['logits'] === logits ? writers : free };
 }
 

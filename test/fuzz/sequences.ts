@@ -134,7 +134,7 @@ function write(mediaType: string, value: unknown): Uint8Array {
   }
 }
 
-/** As a path or a query has a value. Half of a surrogate pair has no encoding. */
+/** Encodes a value for a path or a query. Half of a surrogate pair has no encoding. */
 function textOf(value: unknown): string {
   return (
     typeof value === 'string'

@@ -79,7 +79,7 @@ function isWithin(got: number | undefined, { value, bound }: Expected): boolean 
   if (got === undefined) return false;
   if (value.isNaN()) return Number.isNaN(got);
   if (!value.isFinite()) return got === value.toNumber();
-  // What is beyond float64, or may be by its error, is infinite.
+  // Values beyond float64, or beyond it by their error, are infinite.
   if (value.abs().plus(bound).gt(Number.MAX_VALUE) && Math.abs(got) === Infinity) return got > 0 === value.gt(0);
   return Number.isFinite(got) && d(got).minus(value).abs().lte(bound);
 }
@@ -165,7 +165,7 @@ function compareGradient(exact: ExactAnswer, { outputs, gradientDType }: Receive
   exact.gradient.forEach(({ value, bound }, c) => {
     const rounded = bound.plus(value.abs().times(relative)).plus(absolute);
     const got = values[c]!;
-    // What is beyond the dtype is infinite.
+    // Values beyond the dtype are infinite.
     if (value.abs().plus(rounded).gt(greatest) && Math.abs(got) === Infinity && got > 0 === value.gt(0)) return;
     compare(`gradient[${c}]`, got, { value, bound: rounded });
   });

@@ -81,7 +81,7 @@ export interface ExactRow {
   /** dx / dlogit */
   slope: Decimal[];
   entropy: Decimal;
-  /** What the transformed logits may be off by, each. */
+  /** Largest error of each transformed logit. */
   eta: Decimal;
 }
 
@@ -139,9 +139,9 @@ export interface ExactAnswer {
   totalMask: Decimal;
   gradient: Expected[];
   norm: Expected;
-  /** Whether a sum leaves the range of float64, be it that the quotient does not. */
+  /** True where a sum leaves the range of float64, even if its quotient does not. */
   overflows: boolean;
-  /** Whether the coefficient of a gradient does, be it that its elements do not. */
+  /** True where a coefficient of the gradient does, even if its elements do not. */
   gradientOverflows: boolean;
 }
 

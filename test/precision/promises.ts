@@ -1,17 +1,17 @@
 /** The errors that docs/accuracy.md promises, by the arithmetic in which rows are evaluated. */
 export interface Promised {
-  /** Of lse, losses, entropy and the probability of the prediction; of a gradient's element, relative to the row's largest. */
+  /** Error of lse, losses, entropy and confidence; of a gradient's element, relative to the row's largest. */
   absolute: number;
-  /** Of nll, down to `least`, and of a gradient's element relative to the magnitudes of its terms. */
+  /** Relative error of nll, down to `least`; of a gradient's element, relative to the magnitudes of its terms. */
   relative: number;
   least: number;
-  /** Of a gradient's element relative to the sum of its coefficients: exponentials end there. */
+  /** Error of a gradient's element relative to the sum of its coefficients: exponentials end there. */
   floor: number;
   /** The same of the element of the label: nll ends there. */
   targetFloor: number;
-  /** Of the derivative of softcap. */
+  /** Error of the derivative of softcap. */
   slope: number;
-  /** Of the norm of the gradient, beside the errors of its elements. */
+  /** Error of the norm of the gradient, beside those of its elements. */
   norm: number;
 }
 

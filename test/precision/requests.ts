@@ -14,7 +14,7 @@ export interface PrecisionRequest {
   dtype: FloatDType;
   rows: number;
   classes: number;
-  /** As they are after rounding to the dtype. */
+  /** Logits after rounding to the dtype. */
   logits: Float64Array;
   /** Class indices, or class probabilities (rows, classes). */
   label: { indices: number[] } | { dtype: FloatDType; probabilities: Float64Array };
@@ -231,7 +231,7 @@ function drawTransform(draw: Draw, logits: Float64Array): Partial<Options> {
   return { logit_scale, ...(softcap !== undefined && { softcap }) };
 }
 
-/** What partials can answer. */
+/** Options and outputs that partials can answer. */
 function shardable({ parallel_config: parallel, ...options }: Partial<Options>, isSoft: boolean): Partial<Options> {
   return {
     ...options,

@@ -112,7 +112,7 @@ describe.each(['strict', 'relaxed'] as const)('the %s kernels', (kernel) => {
     const label = [2, 3, 3];
     const options = { semantics: 'torch', reduction: 'sum', check_for_nan_in_loss_and_grad: true } as const;
     const tolerance = dtype === 'float64' ? 1e-12 : 2e-6;
-    /** Of the sum of the losses of weight 1. */
+    /** Error of the sum of the losses of weight 1. */
     const norm = Math.sqrt(
       exactSum(
         rows.flatMap((row, r) => Array.from(gradient(row, new Float64Array(4).with(label[r]!, 1)), (g) => g * g)),

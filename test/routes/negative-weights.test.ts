@@ -118,7 +118,7 @@ describe('a denominator of 0, of rows whose weights cancel', () => {
   const nans = [nan, nan, nan, nan];
   const none = [0, 0, 0, 0];
 
-  // As torch.nn.functional.cross_entropy of PyTorch 2.15 has them: see also clients/python/tests/test_torch.py.
+  // Values of torch.nn.functional.cross_entropy of PyTorch 2.15: see also clients/python/tests/test_torch.py.
   test.each([
     ['is ∞ by the sign of the numerator', [1, -1, 0, 0], 0, -inf, [row(inf, 0), row(-inf, 1), none]],
     ['and of the other sign', [-1, 1, 0, 0], 0, inf, [row(-inf, 0), row(inf, 1), none]],

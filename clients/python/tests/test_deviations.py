@@ -180,7 +180,7 @@ def test_a_class_that_does_not_count_may_be_at_minus_infinity(
     followed = logits.clone().requires_grad_()
     loss = CrossEntropyLoss(weight, client=client, **options)(followed, label)
     loss.backward()
-    # That of the classes which are left, with the share that smoothing gives the other.
+    # The loss of the remaining classes, with the share that smoothing gives the other.
     kept = logits[:, :3].clone().requires_grad_()
     lp = torch.log_softmax(kept, 1)
     shares = {
@@ -239,7 +239,7 @@ def test_a_row_of_loss_0_has_the_gradient_0(client: Client) -> None:
 def megatron_loss(
     columns: Tensor, label: Tensor, lse: Tensor, smoothing: float
 ) -> Tensor:
-    """What a rank of Megatron has, given its own columns and lse of all of them.
+    """Loss of a rank of Megatron, given its own columns and lse of all of them.
 
     After megatron/core/tensor_parallel/cross_entropy.py: the log-probabilities, and
     their number, are those of the rank.

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 SEED = 15
 
-# As in test_torch.py: PyTorch in double precision is the reference.
+# PyTorch in double precision is the reference, as in test_torch.py.
 TOLERANCES = {
     torch.float64: 1e-12,
     torch.float32: 2e-6,

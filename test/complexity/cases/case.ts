@@ -1,7 +1,7 @@
 import type { Client, HttpAnswer, HttpRequest } from '../../http-client.ts';
 import type { Encoded } from '../../request-bodies.ts';
 
-/** How often the smallest size the others are. */
+/** Sizes as multiples of the smallest. */
 export const SIZES = [1, 2, 4, 8] as const;
 
 /** A request to an operation of the OpenAPI document. */

@@ -10,7 +10,7 @@ type Fields = Record<string, unknown>;
 /** Something of a batch that grows, as the fields of a body. */
 interface Grown {
   readonly name: string;
-  /** Whether the batch is without a mistake. */
+  /** True where the batch has no mistake. */
   readonly outcome: 'evaluated' | 'refused' | 'either';
   readonly fields: (size: number, endpoint: Endpoint) => Fields;
 }

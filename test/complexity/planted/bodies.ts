@@ -1,4 +1,4 @@
-/** How a planted fault sees the bodies of requests: the modules beside run in the process of the service, before it. */
+/** Shows the bodies of requests to a planted fault. The modules beside this one run in the process of the service, before it. */
 import { subscribe } from 'node:diagnostics_channel';
 import type { IncomingMessage } from 'node:http';
 

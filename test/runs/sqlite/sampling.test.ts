@@ -75,7 +75,7 @@ test('a sampled curve keeps its ends, its extremes and the steps that are not fi
       }
       const finite = steps.filter((point) => Number.isFinite(point.loss)).map((point) => point.loss);
       const kept = steps.filter(({ step }) => picked.includes(step)).map((point) => point.loss);
-      // Of four points one or two are the ends and one is for what is not finite.
+      // Four points: one or two ends, and one for non-finite steps.
       if (maxPoints === 4 && bad.length > 0) return;
       if (finite.length > 0) expect(kept).toEqual(expect.arrayContaining([Math.min(...finite), Math.max(...finite)]));
     }),

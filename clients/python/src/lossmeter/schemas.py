@@ -708,7 +708,7 @@ class RankDetail(TypedDict):
     """Σ denominators."""
 
     micro_batches: list[MicroBatch]
-    """Those of this page, in their order."""
+    """The ranks of this page, in their order."""
 
 
 class StepDetail(TypedDict):
