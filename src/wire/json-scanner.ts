@@ -5,6 +5,8 @@ import { NumberArray } from './number-array.ts';
 /** Arrays and objects of a text. */
 export const MAX_CONTAINERS = 2 ** 20;
 
+const OWN_PROPERTY = { writable: true, enumerable: true, configurable: true };
+
 /** Keys of one object. */
 const MAX_KEYS = 2 ** 17;
 
@@ -116,14 +118,18 @@ export class JsonScanner {
 
   #readObject(): unknown {
     this.#enter();
-    const entries: [key: string, value: unknown][] = [];
+    const object: Record<string, unknown> = {};
+    let keys = 0;
     for (let next = this.#open(CLOSE_OBJECT); next; next = this.#continues(CLOSE_OBJECT)) {
-      if (entries.length === MAX_KEYS) throw malformed(`has an object of more than ${MAX_KEYS} keys`);
+      if (keys++ === MAX_KEYS) throw malformed(`has an object of more than ${MAX_KEYS} keys`);
       const key = this.#readKey();
-      entries.push([key, this.#readValue(this.#readingOf(key, this.#depth))]);
+      const value = this.#readValue(this.#readingOf(key, this.#depth));
+      // An assignment to __proto__ would set the prototype.
+      if (key === '__proto__') Object.defineProperty(object, key, { value, ...OWN_PROPERTY });
+      else object[key] = value;
     }
     this.#depth--;
-    return Object.fromEntries(entries);
+    return object;
   }
 
   #readArray(): unknown[] {

@@ -3,16 +3,19 @@ import { LossmeterError } from '../errors.ts';
 /** Nesting that a value may have; no request needs more than a tensor's axes and a few maps. */
 const MAX_DEPTH = 64;
 
+/** Keys of one map: no request needs so many. */
+const MAX_KEYS = 2 ** 12;
+
 /** Bounds on what is made of a value. */
 interface Limits {
   /** Items and pairs: each becomes a JavaScript value, much larger than its bytes. */
   entries: number;
-  /** Pairs of maps, whose keys take a microsecond each. */
+  /** Pairs of all maps, whose keys take a microsecond each. */
   pairs: number;
 }
 
 /** Limits of a field of a request, which is read on the main thread. */
-const FIELD_LIMITS: Limits = { entries: 2 ** 16, pairs: 2 ** 12 };
+const FIELD_LIMITS: Limits = { entries: 2 ** 18, pairs: 2 ** 12 };
 
 /** Limits of a body that is one value. */
 export const VALUE_LIMITS: Limits = { entries: 2 ** 18, pairs: 2 ** 18 };
@@ -113,6 +116,9 @@ export class MsgpackExtent {
       this.#entries += count;
       if (counts === 'pairs') this.#pairs += count;
       const { entries, pairs } = this.#limits;
+      if (counts === 'pairs' && count > MAX_KEYS) {
+        throw new LossmeterError('body_too_large', `a map has ${count} keys, expected at most ${MAX_KEYS}`);
+      }
       if (this.#pairs > pairs) {
         throw new LossmeterError('body_too_large', `the maps of a value have more than ${pairs} keys`);
       }

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Unpackr } from 'msgpackr';
 import { LossmeterError } from '../errors.ts';
 import { showValue } from '../suggestion.ts';
@@ -7,6 +8,9 @@ import { HeldRuns, adviceOn, gathered } from './held-bytes.ts';
 import type { HeldBytesAccount } from './held-bytes.ts';
 import { MsgpackExtent, VALUE_LIMITS } from './msgpack-extent.ts';
 import { textOf } from './msgpack-numpy.ts';
+
+/** Values of so many bytes have a turn of their own: what is made of them comes in the next one. */
+const OWN_TURN_BYTES = 2 ** 16;
 
 /** Cuts the next value out of the stream and reads it. */
 export async function readValue(reader: ByteReader, account: HeldBytesAccount, what: string): Promise<unknown> {
@@ -28,7 +32,10 @@ export async function readValue(reader: ByteReader, account: HeldBytesAccount, w
     held ??= new HeldRuns(account, what, adviceOn(what));
     held.push(run);
   }
-  return unpack(await gathered(held!), what);
+  const bytes = await gathered(held!);
+  const value = unpack(bytes, what);
+  if (bytes.byteLength > OWN_TURN_BYTES) await nextTurn();
+  return value;
 }
 
 /** Reads a whole body that is one value. */

@@ -65,8 +65,8 @@ const CASES: Record<string, Case> = {
   },
   'logits as nested arrays': { request: { label: [0], logits: [LONG_ENTRIES] }, says: AS_BYTES },
   'more numbers than a field may have as values': {
-    request: { label: [0], logits: [Array(NUMBERS).fill(0.5)] },
-    says: 'an array or map has more than 65536 entries; send a tensor as {"dtype", "shape", "data"} with data as bin',
+    request: { label: [0], logits: [Array(2 ** 18 + 1).fill(0.5)] },
+    says: 'an array or map has more than 262144 entries; send a tensor as {"dtype", "shape", "data"} with data as bin',
   },
   labels: { request: { label: labels(TOO_MANY_LABELS), logits: logits(1) }, says: `label must wait in memory` },
   'labels, which the order does not help': {

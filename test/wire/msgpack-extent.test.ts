@@ -78,12 +78,22 @@ test('every type byte of the specification that is no extension has its extent',
   }
 });
 
-test('a field has at most 65,536 entries that are read as values', () => {
+test('a field has at most 262,144 entries that are read as values', () => {
   const extentOf = (entries: number): MsgpackExtent => {
     const extent = new MsgpackExtent();
     extent.push(packr.pack(Array<number>(entries).fill(0)));
     return extent;
   };
-  expect(extentOf(65_536).done).toBe(true);
-  expect(() => extentOf(65_537)).toThrow(/more than 65536 entries; send a tensor as .* with data as bin/);
+  expect(extentOf(2 ** 18).done).toBe(true);
+  expect(() => extentOf(2 ** 18 + 1)).toThrow(/more than 262144 entries; send a tensor as .* with data as bin/);
+});
+
+test('a map has at most 4,096 keys', () => {
+  const extentOf = (keys: number): MsgpackExtent => {
+    const extent = new MsgpackExtent();
+    extent.push(packr.pack(Object.fromEntries(Array.from({ length: keys }, (_, k) => [`k${k}`, 0]))));
+    return extent;
+  };
+  expect(extentOf(4096).done).toBe(true);
+  expect(() => extentOf(4097)).toThrow('a map has 4097 keys, expected at most 4096');
 });

@@ -79,8 +79,8 @@ const options = [
   ['a label to ignore', (size: number) => ({ ignore_index: size * 1000 })],
   ['entries of outputs', (size: number) => ({ outputs: Array.from({ length: size * 5000 }, () => 'lse') })],
   ['entries of metrics', (size: number) => ({ metrics: Array.from({ length: size * 5000 }, () => 'ece') })],
-  ['unknown options', (size: number) => names(size * 20_000)],
-  ['unknown members of parallel_config', (size: number) => ({ parallel_config: names(size * 20_000) })],
+  ['unknown options', (size: number) => names(size * 10_000)],
+  ['unknown members of parallel_config', (size: number) => ({ parallel_config: names(size * 10_000) })],
   ['a shift', (size: number) => ({ shift: size })],
   ['places', (size: number) => ({ max_locations: size * 512 })],
   [
