@@ -104,7 +104,7 @@ export const PARTIAL_CASES: readonly ComplexityCase[] = [
   }),
   ...merging('unknown members', {
     sizeOf: two,
-    change: (partials, size) => ({ partials, ...names(size * 20_000) }),
+    change: (partials, size) => ({ partials, ...names(size * 10_000) }),
     answers: REFUSALS,
   }),
   ...options.flatMap(([name, optionsOf]) =>
