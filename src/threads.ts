@@ -87,7 +87,7 @@ export class Threads<Task, R> {
     });
     // An idle thread that fails would end the process if nobody listened.
     piscina.on('error', () => undefined);
-    // No task: the thread fails at it, and is there for those that wait.
+    // The thread fails at an undefined task, and then serves those that wait.
     replaceLostThreads(piscina, () => piscina.run(undefined as Task));
     return piscina;
   }

@@ -340,7 +340,7 @@ export class Evaluator {
         return content.received ?? reader.received;
       },
       get isWaiting() {
-        // A decoder that has not come to it is no fault of the client.
+        // Bytes may wait for the decoder: the client is not slow then.
         return reader.isWaiting && content.isStarved;
       },
       fail: (error) => reader.fail(error),

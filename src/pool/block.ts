@@ -124,7 +124,7 @@ const KERNEL_BYTES_PER_ROW = 256;
 /** Bytes of a row's results over one of its shards, outside of the memory of the kernels. */
 const BYTES_PER_SHARD_OF_ROW = 64;
 
-/** Memory that the kernels take for so many rows of a block, beyond that which a worker keeps. */
+/** Memory that kernels take for rows of a block, beyond the memory that a worker keeps. */
 export function kernelBytesBeside(block: Block, rows: number): number {
   const { dtype, classes, transform, probabilities, coefficients, gradientDType, features, classWeights, shards } =
     block;

@@ -12,7 +12,7 @@ const JSON_TYPE = { 'content-type': 'application/json' };
 const PRELOAD = new URL('./thread-ender.ts', import.meta.url).href;
 const RUN = '/v1/runs/r';
 
-/** Longest time until the service has noticed the beginning or the end of a fault, in milliseconds. */
+/** Longest time in milliseconds until the service notices the beginning or the end of a fault. */
 const NOTICE_MS = 8000;
 
 export interface Answer {

@@ -74,7 +74,7 @@ test.each([
   expect(large(text)).toEqual(small(text));
 });
 
-test('an error names the place in the body, and what stands there', () => {
+test('an error names the place in the body, and the text found there', () => {
   expect(small('{"logits": [[1, 2, 03]]}')).toMatchObject({
     message: 'the body is not JSON: at byte 19 "03" is found, expected a value',
   });
