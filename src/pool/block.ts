@@ -299,8 +299,11 @@ function probabilityColumns(
  */
 function setInfiniteTerms({ nll, weightedNll, uniformNll }: RowColumns, block: Block, lse: Float64Array): void {
   const { probabilities, classWeights } = block;
-  for (let row = lse.indexOf(-Infinity); row >= 0; row = lse.indexOf(-Infinity, row + 1)) {
-    if (uniformNll !== undefined) uniformNll[row] = infiniteSum(classWeights ?? Float64Array.of(1));
+  const first = lse.indexOf(-Infinity);
+  if (first < 0) return;
+  const ofWeights = infiniteSum(classWeights ?? Float64Array.of(1));
+  for (let row = first; row >= 0; row = lse.indexOf(-Infinity, row + 1)) {
+    if (uniformNll !== undefined) uniformNll[row] = ofWeights;
     if (probabilities === undefined) continue;
     const p = probabilitiesOf(block, row);
     nll[row] = infiniteSum(p);
