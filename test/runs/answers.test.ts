@@ -2,17 +2,11 @@ import { expect, test } from 'vitest';
 import { curveJson, exportLines, stepListJson } from '../../src/runs/answers.ts';
 import type { Piece } from '../../src/runs/answers.ts';
 import { RunPages } from '../../src/runs/pages.ts';
-import type { BatchKey, Recording } from '../../src/runs/record.ts';
+import type { BatchKey } from '../../src/runs/record.ts';
 import { SqliteStore } from '../../src/runs/sqlite/store.ts';
+import { ALL, recording } from './recordings.ts';
 
 const STEPS = 3000;
-const ALL = { from: 0, to: Number.MAX_SAFE_INTEGER };
-
-function recording(numerator: number): Recording {
-  const digest = new Uint8Array(Float64Array.of(numerator).buffer);
-  return { numerator, denominator: 1, digest, diagnostics: { verdict: 'finite', summary: 'finite', causes: [] } };
-}
-
 const key = (step: number): BatchKey => ({ run: 'r', step, attempt: 0, rank: 0, microBatch: 0 });
 
 async function fill(store: SqliteStore, loss: number): Promise<void> {

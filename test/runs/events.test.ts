@@ -5,14 +5,10 @@ import type { Evaluator } from '../../src/evaluation/evaluator.ts';
 import { RunChanges } from '../../src/runs/changes.ts';
 import { RunEvents } from '../../src/runs/events.ts';
 import { RunPages } from '../../src/runs/pages.ts';
-import type { BatchKey, Recording } from '../../src/runs/record.ts';
+import type { BatchKey } from '../../src/runs/record.ts';
 import { Recorder } from '../../src/runs/recorder.ts';
 import { SqliteStore } from '../../src/runs/sqlite/store.ts';
-
-function recording(numerator: number): Recording {
-  const digest = new Uint8Array(Float64Array.of(numerator).buffer);
-  return { numerator, denominator: 1, digest, diagnostics: { verdict: 'finite', summary: 'finite', causes: [] } };
-}
+import { recording } from './recordings.ts';
 
 const key = (step: number): BatchKey => ({ run: 'r', step, attempt: 0, rank: 0, microBatch: 0 });
 

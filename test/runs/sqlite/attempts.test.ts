@@ -4,24 +4,17 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import fc from 'fast-check';
 import { afterAll, expect, test } from 'vitest';
-import type { BatchKey, Outcome, Recording } from '../../../src/runs/record.ts';
+import type { BatchKey, Outcome } from '../../../src/runs/record.ts';
 import { MIGRATIONS } from '../../../src/runs/sqlite/migrations/index.ts';
 import { pendingMigrations } from '../../../src/runs/sqlite/pending-migrations.ts';
 import { MOST_DROPPED } from '../../../src/runs/sqlite/recording.ts';
 import { SqliteStore } from '../../../src/runs/sqlite/store.ts';
 import { batchPages } from '../../../src/runs/store.ts';
 import { ThreadedStore } from '../../../src/runs/thread/store.ts';
+import { ALL, recording } from '../recordings.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'lossmeter-attempts-'));
 afterAll(() => rmSync(folder, { recursive: true }));
-
-const ALL = { from: 0, to: Number.MAX_SAFE_INTEGER };
-
-function recording(numerator: number): Recording {
-  const verdict = Number.isFinite(numerator) ? 'finite' : 'non_finite';
-  const digest = new Uint8Array(Float64Array.of(numerator).buffer);
-  return { numerator, denominator: 1, digest, diagnostics: { verdict, summary: verdict, causes: [] } };
-}
 
 const key = (step: number, attempt = 0, rank = 0): BatchKey => ({ run: 'r', step, attempt, rank, microBatch: 0 });
 

@@ -5,11 +5,10 @@ import { DatabaseSync } from 'node:sqlite';
 import fc from 'fast-check';
 import { afterAll, expect, test } from 'vitest';
 import { SqliteStore } from '../../../src/runs/sqlite/store.ts';
+import { ALL } from '../recordings.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'lossmeter-sampling-'));
 afterAll(() => rmSync(folder, { recursive: true }));
-
-const ALL = { from: 0, to: Number.MAX_SAFE_INTEGER };
 
 interface Step {
   step: number;

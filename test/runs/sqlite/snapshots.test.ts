@@ -4,19 +4,12 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterAll, expect, onTestFinished, test } from 'vitest';
-import type { BatchKey, Recording } from '../../../src/runs/record.ts';
+import type { BatchKey } from '../../../src/runs/record.ts';
 import { SqliteStore } from '../../../src/runs/sqlite/store.ts';
+import { ALL, recording } from '../recordings.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'lossmeter-snapshots-'));
 afterAll(() => rmSync(folder, { recursive: true }));
-
-const ALL = { from: 0, to: Number.MAX_SAFE_INTEGER };
-
-function recording(numerator: number): Recording {
-  const verdict = Number.isFinite(numerator) ? 'finite' : 'non_finite';
-  const digest = new Uint8Array(Float64Array.of(numerator).buffer);
-  return { numerator, denominator: 1, digest, diagnostics: { verdict, summary: verdict, causes: [] } };
-}
 
 const key = (step: number, others: Partial<BatchKey> = {}): BatchKey => ({
   ...{ run: 'r', step, attempt: 0, rank: 0, microBatch: 0 },

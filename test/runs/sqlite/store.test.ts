@@ -4,20 +4,13 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import fc from 'fast-check';
 import { afterAll, expect, test } from 'vitest';
-import type { BatchKey, Recording } from '../../../src/runs/record.ts';
+import type { BatchKey } from '../../../src/runs/record.ts';
 import { SqliteStore } from '../../../src/runs/sqlite/store.ts';
 import { batchPages } from '../../../src/runs/store.ts';
+import { ALL, recording } from '../recordings.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'lossmeter-store-'));
 afterAll(() => rmSync(folder, { recursive: true }));
-
-const ALL = { from: 0, to: Number.MAX_SAFE_INTEGER };
-
-function recording(numerator: number, denominator = 1): Recording {
-  const verdict = Number.isFinite(numerator) ? 'finite' : 'non_finite';
-  const digest = new Uint8Array(Float64Array.of(numerator, denominator).buffer);
-  return { numerator, denominator, digest, diagnostics: { verdict, summary: verdict, causes: [] } };
-}
 
 const key = (step: number, rank = 0, microBatch = 0, attempt = 0): BatchKey => ({
   ...{ run: 'r', step, rank, microBatch, attempt },

@@ -6,14 +6,14 @@ import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, describe, expect, onTestFinished, test } from 'vitest';
 import { LossmeterError } from '../../../src/errors.ts';
-import type { BatchKey, Recording } from '../../../src/runs/record.ts';
+import type { BatchKey } from '../../../src/runs/record.ts';
 import { batchPages } from '../../../src/runs/store.ts';
 import { ThreadedStore } from '../../../src/runs/thread/store.ts';
+import { ALL, recording } from '../recordings.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'lossmeter-thread-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-const ALL = { from: 0, to: Number.MAX_SAFE_INTEGER };
 let files = 0;
 const newPath = (): string => join(folder, `${files++}.db`);
 
@@ -22,12 +22,6 @@ async function open(path: string): Promise<ThreadedStore> {
   onTestFinished(() => store.close().catch(() => undefined));
   await store.start();
   return store;
-}
-
-function recording(numerator: number): Recording {
-  const verdict = Number.isFinite(numerator) ? 'finite' : 'non_finite';
-  const digest = new Uint8Array(Float64Array.of(numerator).buffer);
-  return { numerator, denominator: 1, digest, diagnostics: { verdict, summary: verdict, causes: [] } };
 }
 
 const key = (step: number, others: Partial<BatchKey> = {}): BatchKey => ({
