@@ -17,7 +17,7 @@ export interface ExaminerOptions extends WatchedOptions {
 const DEFAULT_BYTES_IN_FLIGHT = 2 ** 30;
 
 /** Measurements of each size of a case that failed. */
-const REPEATS = 2;
+const REPEATS = 3;
 
 /** Observations of a case. */
 interface Examination {

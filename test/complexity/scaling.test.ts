@@ -17,6 +17,10 @@ test('noise of a tenth does not make linear work steep', () => {
   expect(exponentOf({ costs, floor: 1 })).toBeLessThan(LARGEST_EXPONENT);
 });
 
+test('one step does not make linear work steep', () => {
+  expect(exponentOf({ costs: [38, 75, 264, 463], floor: 20 })).toBeLessThan(LARGEST_EXPONENT);
+});
+
 test('costs below the floor are equal', () => {
   expect(exponentOf({ costs: [1, 4, 9, 16], floor: 20 })).toBe(0);
 });

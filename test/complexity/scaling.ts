@@ -10,12 +10,13 @@ export interface Growth {
 export const LARGEST_EXPONENT = 1.2;
 
 /**
- * k of cost = c·sizeᵏ: the slope of the least-squares line through log₂ cost over log₂ size. The smallest size is left
- * out where it is cheaper than the others tell: what it works on fits into caches.
+ * k of cost = c·sizeᵏ, in logarithms to the base 2: the least of three slopes, each blind to one thing that is no growth.
+ * The least-squares line through all sizes evens out noise; the one without the smallest size takes no offence where
+ * that alone fits into caches; the median over the doublings ignores one step, where a dearer way begins.
  */
 export function exponentOf({ costs, floor }: Growth): number {
   const points = costs.map((cost, doublings) => ({ x: doublings, y: Math.log2(Math.max(cost, floor)) }));
-  return Math.min(slopeOf(points), slopeOf(points.slice(1)));
+  return Math.min(slopeOf(points), slopeOf(points.slice(1)), medianSlopeOf(points));
 }
 
 interface Point {
@@ -28,6 +29,11 @@ function slopeOf(points: readonly Point[]): number {
   const meanY = mean(points.map(({ y }) => y));
   const covariance = mean(points.map(({ x, y }) => (x - meanX) * (y - meanY)));
   return covariance / mean(points.map(({ x }) => (x - meanX) ** 2));
+}
+
+function medianSlopeOf(points: readonly Point[]): number {
+  const slopes = points.slice(1).map(({ x, y }, k) => (y - points[k]!.y) / (x - points[k]!.x));
+  return slopes.toSorted((a, b) => a - b)[Math.floor(slopes.length / 2)]!;
 }
 
 function mean(values: readonly number[]): number {
