@@ -21,6 +21,10 @@ test('one step does not make linear work steep', () => {
   expect(exponentOf({ costs: [38, 75, 264, 463], floor: 20 })).toBeLessThan(LARGEST_EXPONENT);
 });
 
+test('a step at the largest size counts as growth', () => {
+  expect(exponentOf({ costs: [20, 40, 80, 400], floor: 20 })).toBeGreaterThan(LARGEST_EXPONENT);
+});
+
 test('costs below the floor are equal', () => {
   expect(exponentOf({ costs: [1, 4, 9, 16], floor: 20 })).toBe(0);
 });

@@ -10,13 +10,14 @@ export interface Growth {
 export const LARGEST_EXPONENT = 1.2;
 
 /**
- * k of cost = c·sizeᵏ, in logarithms to the base 2: the least of three slopes, each blind to one thing that is no growth.
- * The least-squares line through all sizes evens out noise; the one without the smallest size takes no offence where
- * that alone fits into caches; the median over the doublings ignores one step, where a dearer way begins.
+ * k of cost = c·sizeᵏ, in logarithms to the base 2: the least of three estimates. The least-squares line through all
+ * sizes evens out noise. The line without the smallest size ignores that it alone fits into caches. The median of the
+ * doublings ignores one step to a more expensive way; the last doubling must be as flat, since nothing after it would show
+ * that a step there is no growth.
  */
 export function exponentOf({ costs, floor }: Growth): number {
   const points = costs.map((cost, doublings) => ({ x: doublings, y: Math.log2(Math.max(cost, floor)) }));
-  return Math.min(slopeOf(points), slopeOf(points.slice(1)), medianSlopeOf(points));
+  return Math.min(slopeOf(points), slopeOf(points.slice(1)), slopeBesideStep(points));
 }
 
 interface Point {
@@ -31,9 +32,10 @@ function slopeOf(points: readonly Point[]): number {
   return covariance / mean(points.map(({ x }) => (x - meanX) ** 2));
 }
 
-function medianSlopeOf(points: readonly Point[]): number {
-  const slopes = points.slice(1).map(({ x, y }, k) => (y - points[k]!.y) / (x - points[k]!.x));
-  return slopes.toSorted((a, b) => a - b)[Math.floor(slopes.length / 2)]!;
+function slopeBesideStep(points: readonly Point[]): number {
+  const doublings = points.slice(1).map(({ y }, k) => y - points[k]!.y);
+  const median = doublings.toSorted((a, b) => a - b)[Math.floor(doublings.length / 2)]!;
+  return Math.max(median, doublings.at(-1)!);
 }
 
 function mean(values: readonly number[]): number {
