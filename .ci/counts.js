@@ -1,5 +1,8 @@
-// Adds up the counts of JUnit reports and prints `N passed, N failed`; a report that is missing or empty is a failure.
+// Adds up the counts of JUnit reports and prints the names of the tests that failed and `N passed, N failed`; a report
+// that is missing or empty is a failure.
 import { readFileSync } from 'node:fs';
+
+const attribute = (tag, name) => new RegExp(`\\b${name}="([^"]*)"`).exec(tag)?.[1] ?? '';
 
 let passed = 0;
 let failed = 0;
@@ -16,6 +19,15 @@ for (const path of process.argv.slice(2)) {
   failed += bad;
   skipped += count('skipped');
   passed += tests - bad - count('skipped');
+
+  for (const [, attributes, children] of report.matchAll(
+    /<testcase\b((?:[^>"]|"[^"]*")*)(?<!\/)>(.*?)<\/testcase>/gs,
+  )) {
+    const reason = /<(?:failure|error)\b(?:[^>"]|"[^"]*")*>/.exec(children)?.[0];
+    if (reason === undefined) continue;
+    const [file, name] = ['classname', 'name'].map((key) => attribute(attributes, key));
+    console.log(`failed: ${file}: ${name}: ${attribute(reason, 'message').slice(0, 1000)}`);
+  }
 }
 
 if (skipped > 0) console.log(`skipped: ${skipped}`);
