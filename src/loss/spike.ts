@@ -23,9 +23,7 @@ const MAD_TO_DEVIATION = 1.4826;
  * @returns undefined while there are fewer than `minimum`
  */
 export function spikeThreshold(losses: readonly number[], rule: SpikeRule = SPIKE_RULE): number | undefined {
-  const trailing = new TrailingLosses(rule);
-  for (const loss of losses) trailing.push(loss);
-  return trailing.threshold;
+  return trailingOf(losses, rule).threshold;
 }
 
 /**
@@ -44,7 +42,13 @@ export function findSpikes(losses: readonly number[], rule: SpikeRule = SPIKE_RU
 
 /** Whether a loss is a spike. @param losses of the steps before, as spikeThreshold takes them */
 export function isSpike(loss: number, losses: readonly number[], rule: SpikeRule = SPIKE_RULE): boolean {
-  return Number.isFinite(loss) && loss > (spikeThreshold(losses, rule) ?? Infinity);
+  return trailingOf(losses, rule).isBelow(loss);
+}
+
+function trailingOf(losses: readonly number[], rule: SpikeRule): TrailingLosses {
+  const trailing = new TrailingLosses(rule);
+  for (const loss of losses) trailing.push(loss);
+  return trailing;
 }
 
 /** The last finite losses, in the order of their steps and in that of their values. */

@@ -3,10 +3,19 @@ import type { CurvePoint, StepPoint } from '../record.ts';
 import { toStep } from './rows.ts';
 import type { Row, Statements } from './statements.ts';
 
-/** Judges steps of a run by the other steps and ranks. */
+/** Finite losses of the last steps before a step. */
+interface LossesBefore {
+  step: number;
+  losses: readonly number[];
+}
+
+const NOTHING: LossesBefore = { step: 0, losses: [] };
+
+/** Judges steps of a run by the other steps and ranks, in one state of the database. */
 export class Judge {
   readonly #statements: Statements;
   readonly #run: number;
+  #known = NOTHING;
   /** Ranks of a complete step. */
   readonly expectedRanks: number;
 
@@ -38,13 +47,16 @@ export class Judge {
     return { ...point, complete: point.ranks >= this.expectedRanks, spike };
   }
 
-  /** Finite losses of the last steps before one, in their order. */
+  /** Finite losses of the last steps before one, in their order. Those of the call before are not read again. */
   #lossesBefore(step: number): number[] {
+    const known = this.#known.step <= step ? this.#known : NOTHING;
     const rows = this.#statements.arrays(
-      'SELECT loss FROM steps WHERE run = ? AND step < ? AND loss IS NOT NULL ORDER BY step DESC LIMIT ?',
-      ...[this.#run, step, SPIKE_RULE.window],
+      'SELECT loss FROM steps WHERE run = ? AND step >= ? AND step < ? AND loss IS NOT NULL ORDER BY step DESC LIMIT ?',
+      ...[this.#run, known.step, step, SPIKE_RULE.window],
     ) as [number][];
-    return rows.map(([loss]) => loss).toReversed();
+    const losses = [...known.losses, ...rows.map(([loss]) => loss).toReversed()].slice(-SPIKE_RULE.window);
+    this.#known = { step, losses };
+    return losses;
   }
 }
 

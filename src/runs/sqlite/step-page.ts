@@ -5,7 +5,7 @@ import { MOST_MISSING } from '../store.ts';
 import type { BatchPlace, StepPage } from '../store.ts';
 import { readBatches } from './batches.ts';
 import { Judge } from './judging.ts';
-import { toSums } from './rows.ts';
+import { STEP_COLUMNS, toSums } from './rows.ts';
 import type { Statements } from './statements.ts';
 
 /** Rows that one statement goes over at most: other calls have their turn between two. */
@@ -40,7 +40,7 @@ function readPoint(
   run: number,
   step: number,
 ): { point: CurvePoint; expectedRanks: number } | undefined {
-  const row = statements.get('SELECT * FROM steps WHERE run = ? AND step = ?', run, step);
+  const row = statements.get(`SELECT ${STEP_COLUMNS} FROM steps WHERE run = ? AND step = ?`, run, step);
   if (row === undefined) return undefined;
   const judge = new Judge(statements, run);
   return { point: judge.one(row), expectedRanks: judge.expectedRanks };

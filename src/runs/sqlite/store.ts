@@ -17,7 +17,7 @@ import { quickCheck } from './quick-check.ts';
 import { createRun, lastBefore, recordBatches } from './recording.ts';
 import type { KeyedRecording, RecordOutcome } from './recording.ts';
 import { REMOVED_PATTERN, isRemoved, purgeSome, unlink, unlinked } from './removal.ts';
-import { toMetadata } from './rows.ts';
+import { STEP_COLUMNS, toMetadata } from './rows.ts';
 import { pickSteps } from './sampling.ts';
 import { Statements } from './statements.ts';
 import { SharedFacts } from './shared-facts.ts';
@@ -208,7 +208,7 @@ export class SqliteStore implements RunStore {
   }
 
   async steps(run: string, { from, to }: StepRange, limit: number): Promise<CurvePoint[]> {
-    const sql = 'SELECT * FROM steps WHERE run = ? AND step BETWEEN ? AND ? ORDER BY step LIMIT ?';
+    const sql = `SELECT ${STEP_COLUMNS} FROM steps WHERE run = ? AND step BETWEEN ? AND ? ORDER BY step LIMIT ?`;
     const points = this.#read(run, (id) =>
       new Judge(this.#statements, id).consecutive(this.#statements.all(sql, id, from, to, limit)),
     );
@@ -219,7 +219,7 @@ export class SqliteStore implements RunStore {
     const points = this.#read(run, (id) => {
       const judge = new Judge(this.#statements, id);
       return steps.flatMap((step) => {
-        const row = this.#statements.get('SELECT * FROM steps WHERE run = ? AND step = ?', id, step);
+        const row = this.#statements.get(`SELECT ${STEP_COLUMNS} FROM steps WHERE run = ? AND step = ?`, id, step);
         return row === undefined ? [] : [judge.one(row)];
       });
     });
@@ -247,8 +247,8 @@ export class SqliteStore implements RunStore {
   }
 
   async changes(sequence: number, limit: number): Promise<ChangePage> {
-    const sql =
-      'SELECT steps.*, name FROM steps JOIN runs ON runs.id = run WHERE sequence > ? ORDER BY sequence LIMIT ?';
+    const sql = `SELECT ${STEP_COLUMNS}, run, name
+      FROM steps JOIN runs ON runs.id = run WHERE sequence > ? ORDER BY sequence LIMIT ?`;
     return this.#statements.snapshot(() => {
       const judges = new Map<number, Judge>();
       const rows = this.#statements.all(sql, sequence, limit);
@@ -265,7 +265,7 @@ export class SqliteStore implements RunStore {
   }
 
   async changedSince(run: string, sequence: number, limit: number): Promise<CurvePoint[]> {
-    const sql = 'SELECT * FROM steps WHERE run = ? AND sequence > ? ORDER BY sequence LIMIT ?';
+    const sql = `SELECT ${STEP_COLUMNS} FROM steps WHERE run = ? AND sequence > ? ORDER BY sequence LIMIT ?`;
     const points = this.#read(run, (id) => {
       const judge = new Judge(this.#statements, id);
       return this.#statements.all(sql, id, sequence, limit).map((row) => judge.one(row));

@@ -48,19 +48,22 @@ const loss = fc.oneof(
   { weight: 1, arbitrary: fc.constantFrom(Number.NaN, Infinity, -Infinity) },
 );
 /** Steps with gaps. Some are not finite though their loss is: one of their batches is not. */
-const curve = fc
-  .array(fc.record({ gap: fc.integer({ min: 1, max: 5 }), loss, bad: fc.nat({ max: 50 }) }), { maxLength: 500 })
-  .map((points) => {
-    let step = 0;
-    return points.map(({ gap, loss, bad }): Step => {
-      step += gap;
-      return { step, loss, nonFinite: bad === 0 || !Number.isFinite(loss) };
+const curve = (minLength = 0) =>
+  fc
+    .array(fc.record({ gap: fc.integer({ min: 1, max: 5 }), loss, bad: fc.nat({ max: 50 }) }), {
+      ...{ minLength, maxLength: 500 },
+    })
+    .map((points) => {
+      let step = 0;
+      return points.map(({ gap, loss, bad }): Step => {
+        step += gap;
+        return { step, loss, nonFinite: bad === 0 || !Number.isFinite(loss) };
+      });
     });
-  });
 
 test('a sampled curve keeps its ends, its extremes and the steps that are not finite, within its points', async () => {
   await fc.assert(
-    fc.asyncProperty(curve, fc.integer({ min: 4, max: 200 }), async (steps, maxPoints) => {
+    fc.asyncProperty(curve(), fc.integer({ min: 4, max: 200 }), async (steps, maxPoints) => {
       const picked = await withSteps(steps, (store) => store.pickSteps('r', ALL, maxPoints));
       expect(picked).toEqual([...new Set(picked)].toSorted((a, b) => a - b));
       expect(picked.length).toBeLessThanOrEqual(maxPoints);
@@ -77,6 +80,25 @@ test('a sampled curve keeps its ends, its extremes and the steps that are not fi
       // Four points: one or two ends, and one for non-finite steps.
       if (maxPoints === 4 && bad.length > 0) return;
       if (finite.length > 0) expect(kept).toEqual(expect.arrayContaining([Math.min(...finite), Math.max(...finite)]));
+    }),
+    { numRuns: 60 },
+  );
+});
+
+test('a step is judged alike among some steps, in any order, and among all', async () => {
+  const order = fc.array(fc.nat({ max: 1500 }), { minLength: 10, maxLength: 100 });
+  await fc.assert(
+    fc.asyncProperty(curve(150), order, async (points, wanted) => {
+      // Spikes are among them: single ones, and those after a jump until the window has passed it.
+      const steps = points.map((point) => ({
+        ...point,
+        loss: point.loss > 19 ? 100 : (point.step < 300 ? 1 : 10) + point.loss / 1000,
+      }));
+      await withSteps(steps, async (store) => {
+        const all = new Map((await store.steps('r', ALL, 1000)).map((point) => [point.step, point]));
+        for (const asked of [wanted, wanted.toSorted((a, b) => a - b)])
+          expect(await store.stepsAt('r', asked)).toEqual(asked.flatMap((step) => all.get(step) ?? []));
+      });
     }),
     { numRuns: 60 },
   );
