@@ -10,6 +10,7 @@ import { fillRun } from '../../bench/run-history.ts';
 import { SqliteStore } from '../../src/runs/sqlite/store.ts';
 import type { Reading } from '../complexity/monitor.ts';
 import { ServiceProcess } from './process.ts';
+import { TIMED } from '../timed.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'lossmeter-load-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -65,9 +66,6 @@ async function probe({ url }: ServiceProcess, work: Promise<unknown>): Promise<n
 
 /** Milliseconds of processor time that a turn may take: 20, and what two looks are apart and a collection of garbage adds. */
 const MOST_TURN_MS = 28;
-
-/** Times of answers depend on the other work of the machine: a slow one is tried again. */
-const TIMED = { retry: 2 };
 
 test('the curve of 200,000 steps that are not finite comes at once, within its points', TIMED, async () => {
   const path = newPath();
@@ -199,7 +197,7 @@ test('a bad batch stores a few kilobytes, and its recorder is told all', TIMED, 
   database.close();
 });
 
-test('50 event streams that begin at the first of 20,000 steps leave the probes their turns', async () => {
+test('50 event streams that begin at the first of 20,000 steps leave the probes their turns', TIMED, async () => {
   const path = newPath();
   const steps = 20_000;
   fillRun(path, { run: 'r', batches: steps, ranks: 1, microBatches: 1 });

@@ -4,6 +4,7 @@ import { connect } from 'node:net';
 import { afterEach, expect, test } from 'vitest';
 import { MSGPACK, encodeRequest } from '../service.ts';
 import { ServiceProcess } from './process.ts';
+import { TIMED } from '../timed.ts';
 
 let service: ServiceProcess | undefined;
 afterEach(() => service?.end('SIGKILL'));
@@ -84,7 +85,7 @@ test.each(['SIGBUS', 'SIGSEGV'] as const)('%s ends it at once: nothing waits for
   expect(await exited).toEqual([null, signal]);
 });
 
-test('an idle keep-alive connection does not hold the shutdown up', async () => {
+test('an idle keep-alive connection does not hold the shutdown up', TIMED, async () => {
   service = await ServiceProcess.start();
   await (await fetch(`${service.url}/livez`)).text();
   const started = performance.now();

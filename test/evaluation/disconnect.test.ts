@@ -7,6 +7,7 @@ import { Packr } from 'msgpackr';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { buildApp } from '../../src/app.ts';
 import { loadConfig } from '../../src/config.ts';
+import { TIMED } from '../timed.ts';
 
 const ROWS = 4096;
 const CLASSES = 1024;
@@ -59,7 +60,7 @@ test('a client that leaves gets no more slabs dispatched, and its memory comes b
   expect(dispatched).toBeLessThanOrEqual(slabsOfHalf + 1);
 });
 
-test('who stalls with a slab that another waits for is cut off after a second', async () => {
+test('who stalls with a slab that another waits for is cut off after a second', TIMED, async () => {
   const { port } = app.server.address() as AddressInfo;
   const socket = connect(port, '127.0.0.1');
   socket.write(cutRequest(2 ** 20));

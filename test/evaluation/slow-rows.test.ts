@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { encode } from '../rows.ts';
 import { MSGPACK, Service, encodeRequest } from '../service.ts';
+import { TIMED } from '../timed.ts';
 
 const service = Service.start({ workers: 2 });
 
@@ -22,7 +23,7 @@ function startOfLongRow(received: number): Buffer {
   return Buffer.concat([Buffer.from(http), head, Buffer.alloc(received)]);
 }
 
-test('a client that sends a long row slowly does not hold the memory of the kernels', async () => {
+test('a client that sends a long row slowly does not hold the memory of the kernels', TIMED, async () => {
   const slow = connect(Number(new URL(service.url).port), '127.0.0.1');
   slow.on('error', () => undefined);
   slow.write(startOfLongRow(200_000));

@@ -5,6 +5,7 @@ import type { FastifyInstance } from 'fastify';
 import { buildApp } from '../../src/app.ts';
 import { loadConfig } from '../../src/config.ts';
 import { encodeRequest, JSON_TYPE, MSGPACK } from '../service.ts';
+import { TIMED } from '../timed.ts';
 
 /** Processor time of a turn. It takes some 5 ms; the bound leaves room for garbage collections and copies. */
 const LONGEST_TURN_MS = 30;
@@ -81,10 +82,14 @@ test.each([
   ['their loss alone', {}, JSON_TYPE],
   ['outputs as bytes', { outputs: ['per_token_loss', 'lse'], shift: 1 }, MSGPACK],
   ['outputs as JSON', { outputs: ['per_token_loss'] }, JSON_TYPE],
-])('millions of rows with %s leave the thread to others', { timeout: 120_000 }, async (_what, options, accept) => {
-  const body = encodeRequest({ label, input_mask: mask, options, logits }, MSGPACK) as Uint8Array;
-  const { status, longestTurn, bytes } = await post('/v1/cross-entropy', body, MSGPACK, accept);
-  expect(status).toBe(200);
-  expect(bytes).toBeGreaterThan(100);
-  expect(longestTurn).toBeLessThan(LONGEST_TURN_MS);
-});
+])(
+  'millions of rows with %s leave the thread to others',
+  { timeout: 120_000, ...TIMED },
+  async (_what, options, accept) => {
+    const body = encodeRequest({ label, input_mask: mask, options, logits }, MSGPACK) as Uint8Array;
+    const { status, longestTurn, bytes } = await post('/v1/cross-entropy', body, MSGPACK, accept);
+    expect(status).toBe(200);
+    expect(bytes).toBeGreaterThan(100);
+    expect(longestTurn).toBeLessThan(LONGEST_TURN_MS);
+  },
+);

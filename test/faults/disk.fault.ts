@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import { Subject } from './subject.ts';
 import { faultNamed } from './table.ts';
+import { TIMED } from '../timed.ts';
 
 const ends: (() => void)[] = [];
 afterEach(() => {
@@ -105,7 +106,7 @@ test('store file read-only', async () => {
   expect(await subject.end()).toBe(0);
 });
 
-test('store locked by another program', async () => {
+test('store locked by another program', TIMED, async () => {
   const fault = faultNamed('store locked by another program');
   const subject = new Subject();
   await subject.start();

@@ -10,6 +10,7 @@ import { expect, test } from 'vitest';
 import { MSGPACK, encodeRequest } from '../service.ts';
 import { Subject } from './subject.ts';
 import { faultNamed } from './table.ts';
+import { TIMED } from '../timed.ts';
 
 test('killed while recording', async () => {
   expect.hasAssertions();
@@ -114,7 +115,7 @@ test('heap of 64 MB', async () => {
   expect(await subject.end()).toBe(0);
 });
 
-test('second signal while closing', async () => {
+test('second signal while closing', TIMED, async () => {
   const fault = faultNamed('second signal while closing');
   const subject = new Subject();
   for (const [first, second] of [
@@ -143,7 +144,7 @@ test('second signal while closing', async () => {
   await subject.expectRecovered();
 });
 
-test('SIGTERM with open event streams', async () => {
+test('SIGTERM with open event streams', TIMED, async () => {
   const fault = faultNamed('SIGTERM with open event streams');
   const subject = new Subject();
   await subject.start();

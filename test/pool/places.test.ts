@@ -3,6 +3,7 @@ import { Kernel } from '../../kernels/loader.ts';
 import { evaluateBlock, plainBlock } from '../../src/pool/block.ts';
 import type { Block } from '../../src/pool/block.ts';
 import { encode } from '../rows.ts';
+import { TIMED } from '../timed.ts';
 
 const kernel = Kernel.load();
 
@@ -23,7 +24,7 @@ test.each([
   ['−Infinity', -Infinity],
   ['Infinity', Infinity],
   ['NaN', Number.NaN],
-])('the places of a row of %s cost one look at the row, however many are named', (_name, value) => {
+])('the places of a row of %s cost one look at the row, however many are named', TIMED, (_name, value) => {
   const logits = encode('float16', new Float64Array(CLASSES).fill(value));
   const block = plainBlock('float16', CLASSES, Int32Array.of(0));
   const { findings } = evaluateBlock(kernel, { ...block, mostPlaces: 4096 }, logits);

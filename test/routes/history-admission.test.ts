@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { buildApp } from '../../src/app.ts';
 import { Service, testConfig } from '../service.ts';
+import { TIMED } from '../timed.ts';
 
 async function record(service: Service, run: string, step: number): Promise<void> {
   const { status } = await fetch(`${service.url}/v1/runs/${run}/steps/${step}/ranks/0`, {
@@ -16,6 +17,7 @@ describe('reads of the history', () => {
 
   test.each(['/v1/runs', '/v1/runs/r', '/v1/runs/r/steps', '/v1/runs/r/steps/1', '/v1/runs/r/export'])(
     'of %s beyond those that may wait are refused, and can be repeated',
+    TIMED,
     async (path) => {
       await record(service, 'r', 1).catch(() => undefined);
       const responses = await Promise.all(Array.from({ length: 40 }, () => fetch(service.url + path)));

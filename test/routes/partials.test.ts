@@ -7,6 +7,7 @@ import type { Tensor } from '../../src/tensor/tensor.ts';
 import { ROWS, encode, seededRandom } from '../rows.ts';
 import type { Answer } from '../service.ts';
 import { JSON_TYPE, MSGPACK, Service } from '../service.ts';
+import { TIMED } from '../timed.ts';
 
 /** The losses of rows over shards differ in a last place, and their ranks are not known. */
 function withoutWorst(diagnostics: Diagnostics): Partial<Diagnostics> {
@@ -257,7 +258,7 @@ test('a vocabulary of two billion classes takes no longer to combine than one of
   expect(performance.now() - started).toBeLessThan(1000);
 });
 
-test('a thousand shards are combined in a time that grows with them, not with their square', async () => {
+test('a thousand shards are combined in a time that grows with them, not with their square', TIMED, async () => {
   const classes = 1024;
   const logits = Array.from({ length: 8 }, (_, row) => Array.from({ length: classes }, (__, c) => Math.sin(row * c)));
   const rest = { options: { label_smoothing: 0.1, check_for_nan_in_loss_and_grad: true } };

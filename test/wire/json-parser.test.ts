@@ -4,6 +4,7 @@ import { numbersOf } from '../../src/tensor/tensor.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
 import { HeldBytes } from '../../src/wire/held-bytes.ts';
 import { JsonParser } from '../../src/wire/json-parser.ts';
+import { TIMED } from '../timed.ts';
 
 const jsonParser = new JsonParser(64);
 afterAll(() => jsonParser.close());
@@ -85,7 +86,7 @@ async function time(action: () => Promise<unknown>): Promise<number> {
 test.each([
   ['a string that does not end', (n: number) => `"${'\\"'.repeat(n)}`],
   ['base64 of nothing but padding', (n: number) => JSON.stringify({ label: { data: `${'='.repeat(n)}A` } })],
-])('%s is refused in a time that grows with its length, not with its square', async (_name, textOf) => {
+])('%s is refused in a time that grows with its length, not with its square', TIMED, async (_name, textOf) => {
   const [short, long] = [textOf(20_000), textOf(100_000)].map((text) => Buffer.from(text));
   const before = await time(() => parser.parse(short!));
   // Five times the text would take 25 times as long; the constant is for a machine that does something else meanwhile.

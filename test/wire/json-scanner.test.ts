@@ -5,6 +5,7 @@ import type { DType } from '../../src/tensor/dtype.ts';
 import { JsonScanner } from '../../src/wire/json-scanner.ts';
 import { NumberArray } from '../../src/wire/number-array.ts';
 import { tensorFromValue } from '../../src/wire/tensor-value.ts';
+import { TIMED } from '../timed.ts';
 
 const scan = (text: string): unknown => new JsonScanner(Buffer.from(text), 64).scan();
 const scanNumbers = (text: string): NumberArray =>
@@ -200,7 +201,7 @@ describe('an array of numbers', () => {
     expect(valuesOf(scanNumbers('[1,2,3,4,5,6,7,8,9]'))).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9]);
   });
 
-  test('of millions takes 8 bytes a number, and time that grows with its length', () => {
+  test('of millions takes 8 bytes a number, and time that grows with its length', TIMED, () => {
     const text = (count: number): string => `[${'NaN,'.repeat(count)}1]`;
     const cost = (count: number): number => {
       const given = text(count);

@@ -21,6 +21,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeEach, describe, expect, test } from 'vitest';
 import { DatabaseFiles, LogLostError } from '../../../src/runs/sqlite/integrity.ts';
 import { SharedFacts } from '../../../src/runs/sqlite/shared-facts.ts';
+import { TIMED } from '../../timed.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'lossmeter-integrity-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -225,7 +226,7 @@ describe('the log', () => {
   });
 });
 
-test('verifying and confirming a commit take less than 0.2 ms at the median', () => {
+test('verifying and confirming a commit take less than 0.2 ms at the median', TIMED, () => {
   commitMany(100);
   const times = Array.from({ length: 501 }, () => {
     const started = performance.now();

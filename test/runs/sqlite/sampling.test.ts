@@ -6,6 +6,7 @@ import fc from 'fast-check';
 import { afterAll, expect, test } from 'vitest';
 import { SqliteStore } from '../../../src/runs/sqlite/store.ts';
 import { ALL } from '../recordings.ts';
+import { TIMED } from '../../timed.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'lossmeter-sampling-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -109,7 +110,7 @@ test('a short curve is as it is', async () => {
   expect(await withSteps(steps, (store) => store.pickSteps('r', ALL, 4))).toEqual([0, 1, 2]);
 });
 
-test('a curve of 200,000 steps that are not finite shows the ends of groups of them, at once', async () => {
+test('a curve of 200,000 steps that are not finite shows the ends of groups of them, at once', TIMED, async () => {
   const steps = Array.from({ length: 200_000 }, (_, step) => ({ step, loss: Number.NaN, nonFinite: true }));
   await withSteps(steps, async (store) => {
     const started = performance.now();

@@ -8,6 +8,7 @@ import type { BatchKey } from '../../../src/runs/record.ts';
 import { SqliteStore } from '../../../src/runs/sqlite/store.ts';
 import { batchPages } from '../../../src/runs/store.ts';
 import { ALL, recording } from '../recordings.ts';
+import { TIMED } from '../../timed.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'lossmeter-store-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -107,7 +108,7 @@ test('a removed run is gone at once, and what belongs to it by and by, also when
   database.close();
 });
 
-test('a step of many ranks takes each batch as quickly as the first', async () => {
+test('a step of many ranks takes each batch as quickly as the first', TIMED, async () => {
   const store = new SqliteStore(':memory:');
   const time = async (from: number): Promise<number> => {
     const started = performance.now();
@@ -124,7 +125,7 @@ test('a step of many ranks takes each batch as quickly as the first', async () =
   await store.close();
 });
 
-test('a file that another keeps locked is a refusal that can be repeated, and soon', async () => {
+test('a file that another keeps locked is a refusal that can be repeated, and soon', TIMED, async () => {
   const path = join(folder, 'locked.db');
   const store = new SqliteStore(path);
   const other = new DatabaseSync(path);

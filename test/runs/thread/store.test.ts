@@ -10,6 +10,7 @@ import type { BatchKey } from '../../../src/runs/record.ts';
 import { batchPages } from '../../../src/runs/store.ts';
 import { ThreadedStore } from '../../../src/runs/thread/store.ts';
 import { ALL, recording } from '../recordings.ts';
+import { TIMED } from '../../timed.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'lossmeter-thread-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -107,29 +108,33 @@ test('a history is closed after what is pending, and is there when it is opened 
   expect(await again.run('r')).toMatchObject({ steps: 500, last: { step: 499, loss: 499 } });
 });
 
-test('a lock of another process delays recordings for a bounded time, and neither reads nor the event loop', async () => {
-  const path = newPath();
-  const store = await open(path);
-  await store.record(key(1), recording(1));
-  const other = new DatabaseSync(path);
-  other.exec('BEGIN IMMEDIATE');
-  const started = performance.now();
-  const turn = await longestTurn(async () => {
-    const recordings = Array.from({ length: 20 }, (_, k) => store.record(key(10 + k), recording(1)));
-    for (let k = 0; k < 50; k++) expect(await store.run('r')).toMatchObject({ steps: 1 });
-    expect(performance.now() - started).toBeLessThan(900);
-    for (const result of await Promise.allSettled(recordings)) {
-      expect(result).toMatchObject({ status: 'rejected', reason: { code: 'store_unavailable', status: 503 } });
-    }
-  });
-  expect(performance.now() - started).toBeLessThan(2500);
-  expect(turn).toBeLessThan(90);
-  other.exec('ROLLBACK');
-  other.close();
-  expect(await store.record(key(10), recording(1))).toBe('created');
-});
+test(
+  'a lock of another process delays recordings for a bounded time, and neither reads nor the event loop',
+  TIMED,
+  async () => {
+    const path = newPath();
+    const store = await open(path);
+    await store.record(key(1), recording(1));
+    const other = new DatabaseSync(path);
+    other.exec('BEGIN IMMEDIATE');
+    const started = performance.now();
+    const turn = await longestTurn(async () => {
+      const recordings = Array.from({ length: 20 }, (_, k) => store.record(key(10 + k), recording(1)));
+      for (let k = 0; k < 50; k++) expect(await store.run('r')).toMatchObject({ steps: 1 });
+      expect(performance.now() - started).toBeLessThan(900);
+      for (const result of await Promise.allSettled(recordings)) {
+        expect(result).toMatchObject({ status: 'rejected', reason: { code: 'store_unavailable', status: 503 } });
+      }
+    });
+    expect(performance.now() - started).toBeLessThan(2500);
+    expect(turn).toBeLessThan(90);
+    other.exec('ROLLBACK');
+    other.close();
+    expect(await store.record(key(10), recording(1))).toBe('created');
+  },
+);
 
-test('recordings that wait beyond a bound are refused at once', { timeout: 30_000 }, async () => {
+test('recordings that wait beyond a bound are refused at once', { timeout: 30_000, ...TIMED }, async () => {
   const path = newPath();
   const store = await open(path);
   const other = new DatabaseSync(path);
@@ -146,7 +151,7 @@ test('recordings that wait beyond a bound are refused at once', { timeout: 30_00
   other.close();
 });
 
-test('a long read does not keep a recording waiting', { timeout: 120_000 }, async () => {
+test('a long read does not keep a recording waiting', { timeout: 120_000, ...TIMED }, async () => {
   const path = newPath();
   const store = await open(path);
   await store.record(key(0), recording(1));
