@@ -146,14 +146,31 @@ export function* readIntegers(label: Tensor): Steps<ArrayLike<number>> {
   }
   const integers = new Float64Array(elementCount(label.shape)!);
   yield* inSteps(integers.length, (from, to) => {
-    const { buffer, byteOffset } = elementsOf(partOf(label, from, to));
-    // By halves: reading 64-bit elements one by one would make a BigInt of each.
-    const halves = new Int32Array(buffer, byteOffset, 2 * (to - from));
-    for (let k = from; k < to; k++) {
-      const low = halves[2 * (k - from)]! >>> 0;
-      const high = halves[2 * (k - from) + 1]!;
-      integers[k] = (dtype === 'int64' ? high : high >>> 0) * 2 ** 32 + low;
-    }
+    readWide(partOf(label, from, to), integers.subarray(from, to));
   });
   return integers;
+}
+
+/** Puts 64-bit integers as float32 numbers of float64 where they stand: they take no more memory. */
+export function* floatsInPlace(label: Tensor): Steps<Uint8Array> {
+  const floats = new Float64Array(label.data.buffer as ArrayBuffer, label.data.byteOffset, elementCount(label.shape));
+  yield* inSteps(floats.length, (from, to) => {
+    const part = floats.subarray(from, to);
+    readWide(partOf(label, from, to), part);
+    part.set(Float32Array.from(part));
+  });
+  return label.data;
+}
+
+/** Reads 64-bit integers as numbers, which may stand where the integers do. */
+function readWide(label: Tensor, numbers: Float64Array): void {
+  const { buffer, byteOffset } = elementsOf(label);
+  // By halves: reading 64-bit elements one by one would make a BigInt of each.
+  const halves = new Int32Array(buffer, byteOffset, 2 * numbers.length);
+  const isSigned = label.dtype === 'int64';
+  for (let k = 0; k < numbers.length; k++) {
+    const low = halves[2 * k]! >>> 0;
+    const high = halves[2 * k + 1]!;
+    numbers[k] = (isSigned ? high : high >>> 0) * 2 ** 32 + low;
+  }
 }

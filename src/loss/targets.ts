@@ -9,7 +9,7 @@ import { elementCount, formatShape, sameShape } from '../tensor/shape.ts';
 import type { Shape } from '../tensor/shape.ts';
 import { elementsOf } from '../tensor/tensor.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import { readClassWeights, readIntegers, readMask, requireRows } from './operands.ts';
+import { floatsInPlace, readClassWeights, readIntegers, readMask, requireRows } from './operands.ts';
 import type { Options } from './options.ts';
 import { MAX_CLASSES } from './vocabulary.ts';
 import type { Vocabulary } from './vocabulary.ts';
@@ -90,7 +90,7 @@ export function* selectTargets(
     throw refuse('shape_mismatch', '/logits/shape', detail);
   }
   const allClasses = shard?.size ?? C;
-  const probabilities = readProbabilities(label, logitsShape, options.shift);
+  const probabilities = yield* readProbabilities(label, logitsShape, options.shift);
   if (probabilities === undefined) requireRows('label', label, logitsShape);
   const N = elementCount(logitsShape.slice(0, -1))!;
   takeRows?.(N);
@@ -162,21 +162,24 @@ export function* selectTargets(
 
 /**
  * Class probabilities are floats shaped like the logits, class indices integers without the last axis: which of the two
- * a label is, its dtype decides.
+ * a label is, its dtype decides. Numbers without a dtype are class probabilities where they are shaped like the logits.
  * @returns undefined for class indices
  */
-function readProbabilities(label: Tensor, logitsShape: Shape, shift: number): Probabilities | undefined {
-  const flat = [elementCount(logitsShape.slice(0, -1)) ?? Number.NaN, logitsShape.at(-1)!];
-  const shapedLikeLogits = sameShape(label.shape, logitsShape) || sameShape(label.shape, flat);
-  const { dtype } = label;
+function* readProbabilities(label: Tensor, logitsShape: Shape, shift: number): Steps<Probabilities | undefined> {
   const leading = logitsShape.slice(0, -1);
+  const flat = [elementCount(leading) ?? Number.NaN, logitsShape.at(-1)!];
+  const isShapedLikeLogits = sameShape(label.shape, logitsShape) || sameShape(label.shape, flat);
+  const { dtype, isDTypeAssumed = false } = label;
   // Where axes have one entry, (B, 1) may be both.
   if (!isFloatDType(dtype) && sameShape(label.shape, leading)) return undefined;
-  if (shapedLikeLogits && isFloatDType(dtype)) return { dtype, data: label.data, shift };
-  if (shapedLikeLogits || isFloatDType(dtype)) {
+  if (isShapedLikeLogits && isFloatDType(dtype)) return { dtype, data: label.data, shift };
+  if (isShapedLikeLogits && isDTypeAssumed) return { dtype: 'float64', data: yield* floatsInPlace(label), shift };
+  if (isShapedLikeLogits || isFloatDType(dtype)) {
+    const oneHot = `; one-hot labels are class probabilities: send them as floating point, as float32 for example`;
     const detail =
       `label is ${dtype} of shape ${formatShape(label.shape)}, and logits have shape ${formatShape(logitsShape)}: ` +
-      'class indices are integers (int8 … uint64) without the last axis of the logits, class probabilities are floating point and shaped like the logits';
+      'class indices are integers (int8 … uint64) without the last axis of the logits, class probabilities are floating point and shaped like the logits' +
+      (isShapedLikeLogits ? oneHot : '');
     throw refuse('invalid_label', '/label', detail);
   }
   return undefined;

@@ -56,7 +56,7 @@ function arrayTensor(dtypes: readonly string[]) {
     {
       additionalProperties: false,
       description:
-        'A tensor as an array. Without a dtype it is float32, a label int64; without a shape, that of the nested array.',
+        'A tensor as an array. Without a dtype it is float32, and a label of whole numbers int64, unless it is shaped like the logits; without a shape, that of the nested array.',
     },
   );
 }

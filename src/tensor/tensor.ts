@@ -7,6 +7,8 @@ export interface Tensor<D extends DType = DType> {
   readonly dtype: D;
   readonly shape: Shape;
   readonly data: Uint8Array;
+  /** True for whole numbers that came without a dtype: int64 stands for any, and they may be class probabilities too. */
+  readonly isDTypeAssumed?: boolean;
 }
 
 export function isTensor(value: unknown): value is Tensor {

@@ -16,7 +16,7 @@ import { READ_FIELDS, TENSOR_FIELDS } from './request-fields.ts';
 import { inSteps } from '../steps.ts';
 import type { Steps } from '../steps.ts';
 import { shortEntries } from '../suggestion.ts';
-import { tensorFromValue } from './tensor-value.ts';
+import { tensorFromValue, valueFromTensor } from './tensor-value.ts';
 
 /** Texts up to this size are parsed where they are: that takes about 5 ms at most. */
 export const MAX_INLINE_BYTES = 64 * 1024;
@@ -122,7 +122,7 @@ function packTensors(request: unknown, transfer: ArrayBuffer[]): unknown {
     if (isTensorField ? isArray(value) || hasData(value) : hasData(value) && 'dtype' in value) {
       count(VALUES_PER_TENSOR);
       const tensor = tensorFromValue(path.join('/'), value);
-      return { ...tensor, data: moved(tensor.data, transfer) };
+      return valueFromTensor({ ...tensor, data: moved(tensor.data, transfer) });
     }
     if (path.length === 2 && path[0] === 'inputs' && hasData(value)) {
       count(VALUES_PER_TENSOR);

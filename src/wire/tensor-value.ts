@@ -4,6 +4,7 @@ import { DTYPES, DTYPE_BYTES, FLOAT_DTYPES, isDType, isFloatDType } from '../ten
 import type { DType, FloatDType } from '../tensor/dtype.ts';
 import { MAX_RANK, elementCount, formatShape, isShape } from '../tensor/shape.ts';
 import type { Shape } from '../tensor/shape.ts';
+import { elementsOf } from '../tensor/tensor.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { encodeElements, encodeNumbers } from './elements.ts';
 import { NumberArray, numbersFrom } from './number-array.ts';
@@ -110,6 +111,8 @@ export function tensorFromValue(field: TensorField, value: unknown): Tensor {
   if (Array.isArray(data)) return fromArray(field, data, knownDType, knownShape);
   if (data instanceof NumberArray) return fromNumbers(field, data, knownDType, knownShape);
 
+  if (data instanceof BigInt64Array) return fromAssumed(data, knownShape!);
+
   const bytes = typeof data === 'string' ? fromBase64(field, data) : data;
   if (!(bytes instanceof Uint8Array)) {
     const detail = `${field}.data is ${showValue(data)}, expected bytes (msgpack bin), base64 text or an array`;
@@ -119,6 +122,22 @@ export function tensorFromValue(field: TensorField, value: unknown): Tensor {
   if (knownShape === undefined) throw missingKey(field, 'shape');
   requireByteLength(field, knownDType, knownShape, bytes.byteLength);
   return { dtype: knownDType, shape: knownShape, data: bytes };
+}
+
+/** Whole numbers without a dtype as a value that travels between threads, and that no text can hold. */
+interface AssumedIntegers {
+  shape: Shape;
+  data: BigInt64Array;
+}
+
+/** A tensor as a value of a decoded body, from which tensorFromValue makes the same tensor. */
+export function valueFromTensor({ dtype, shape, data, isDTypeAssumed }: Tensor): Tensor | AssumedIntegers {
+  if (isDTypeAssumed !== true) return { dtype, shape, data };
+  return { shape, data: elementsOf({ dtype: 'int64', shape, data }) };
+}
+
+function fromAssumed({ buffer, byteOffset, byteLength }: BigInt64Array, shape: Shape): Tensor {
+  return { dtype: 'int64', shape, data: new Uint8Array(buffer, byteOffset, byteLength), isDTypeAssumed: true };
 }
 
 export function missingKey(field: TensorField, key: TensorKey): LossmeterError {
@@ -151,8 +170,9 @@ function fromArray(
   if (values.length !== elementCount(nested) || values.some(Array.isArray)) throw ragged(field);
   const finalShape = shape ?? nested;
   requireEntries(field, finalShape, values.length);
-  const finalDType = dtype ?? (field === 'label' && values.every(isInteger) ? 'int64' : 'float32');
-  return { dtype: finalDType, shape: finalShape, data: encodeElements(field, finalDType, values) };
+  const finalDType = dtype ?? assumedDType(field, values.every(isInteger));
+  const data = encodeElements(field, finalDType, values);
+  return { dtype: finalDType, shape: finalShape, data, ...assumption(dtype, finalDType) };
 }
 
 /** The same of numbers. */
@@ -165,11 +185,21 @@ function fromNumbers(
   if (numbers.isRagged) throw ragged(field);
   const finalShape = shape ?? numbers.shape;
   requireEntries(field, finalShape, numbers.length);
-  const isIntegers = (): boolean => numbers.runs().every((run) => run.every(Number.isInteger));
-  const finalDType = dtype ?? (field === 'label' && isIntegers() ? 'int64' : 'float32');
+  const areIntegers = (): boolean => numbers.runs().every((run) => run.every(Number.isInteger));
+  const finalDType = dtype ?? assumedDType(field, field === 'label' && areIntegers());
   const data = encodeNumbers(field, finalDType, numbers);
   numbers.free();
-  return { dtype: finalDType, shape: finalShape, data };
+  return { dtype: finalDType, shape: finalShape, data, ...assumption(dtype, finalDType) };
+}
+
+/** The dtype of an array that came without one. */
+function assumedDType(field: TensorField, areIntegers: boolean): DType {
+  return field === 'label' && areIntegers ? 'int64' : 'float32';
+}
+
+/** Marks whole numbers without a dtype: the shape of the logits says whether they are classes or probabilities. */
+function assumption(given: DType | undefined, dtype: DType): Pick<Tensor, 'isDTypeAssumed'> {
+  return given === undefined && dtype === 'int64' ? { isDTypeAssumed: true } : {};
 }
 
 function ragged(field: TensorField): LossmeterError {

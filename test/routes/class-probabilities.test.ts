@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { FLOAT_DTYPES } from '../../src/tensor/dtype.ts';
 import { exactSum, gradient, logSoftmax } from '../reference.ts';
 import { decode, encode } from '../rows.ts';
-import { JSON_TYPE, Service } from '../service.ts';
+import { JSON_TYPE, MSGPACK, Service } from '../service.ts';
 import { LABEL, LOGITS, close, float64, numbers, rowsOf, tensor } from './known-batch.ts';
 
 const service = Service.start();
@@ -206,14 +206,12 @@ describe('refused:', () => {
   });
 
   test('integers shaped like the logits', async () => {
-    for (const integers of [
-      PROBABILITIES.map((p) => p.map(Math.round)),
-      { dtype: 'uint8', shape: [3, 5], data: Array(15).fill(0) },
-    ]) {
-      const { status, body } = await service.post({ logits, label: integers });
+    for (const dtype of ['uint8', 'int64', 'bool']) {
+      const { status, body } = await service.post({ logits, label: { dtype, shape: [3, 5], data: Array(15).fill(0) } });
       expect([status, body.code]).toEqual([422, 'invalid_label']);
       expect(body.errors).toMatchObject([{ pointer: '/label' }]);
-      expect(body.detail).toContain('class probabilities are floating point');
+      expect(body.detail).toContain(`label is ${dtype} of shape (3, 5)`);
+      expect(body.detail).toContain('one-hot labels are class probabilities: send them as floating point');
     }
   });
 
@@ -225,6 +223,75 @@ describe('refused:', () => {
       });
       expect([status, body.code]).toEqual([422, 'invalid_label']);
     }
+  });
+});
+
+describe('numbers without a dtype that are shaped like the logits', () => {
+  const scores = [
+    [1, 2],
+    [3, 4],
+  ];
+  const oneHot = [
+    [1, 0],
+    [0, 1],
+  ];
+  const options = { semantics: 'torch' };
+
+  test.each([JSON_TYPE, MSGPACK])('are class probabilities though they are whole, in %s', async (type) => {
+    for (const given of [oneHot, { data: oneHot }, { shape: [2, 2], data: oneHot.flat() }]) {
+      // The label before the logits and behind them.
+      for (const request of [
+        { label: given, logits: scores, options },
+        { options, logits: scores, label: given },
+      ]) {
+        const { body } = await service.post(request, { type });
+        expect(body.loss).toBeCloseTo(0.8132616875, 7);
+      }
+    }
+  });
+
+  test('are read from text with a point and without one alike', async () => {
+    const text = '{"logits":[[1,2],[3,4]],"label":[[1.0,0.0],[0.0,1.0]],"options":{"semantics":"torch"}}';
+    expect((await service.post(text)).body.loss).toBeCloseTo(0.8132616875, 7);
+  });
+
+  test('are class probabilities of (N, C) rows of more axes, and of booleans', async () => {
+    const deep = { dtype: 'float64', shape: [2, 1, 2], data: scores.flat() };
+    const label = [
+      [true, false],
+      [false, true],
+    ];
+    expect((await service.post({ logits: deep, label, options })).body.loss).toBeCloseTo(0.8132616875, 9);
+  });
+
+  test('are class indices where that fits too', async () => {
+    const logits = { dtype: 'float64', shape: [2, 1, 1], data: [1, 2] };
+    const { body } = await service.post({ logits, label: [[0], [0]] });
+    expect(body.diagnostics.labels).toEqual({ min: 0, max: 0, out_of_range: 0 });
+  });
+
+  test('are the same in a text that a thread reads', async () => {
+    const rows = 40_000;
+    const label = Array.from({ length: rows }, (_, row) => [row % 2, 1 - (row % 2)]);
+    const logits = Array.from({ length: rows }, () => [1, 2]);
+    const large = await service.post({ label, logits, options });
+    expect(large.body.diagnostics.probabilities).toEqual({ not_one: 0, negative: 0 });
+    expect(large.body.loss).toBeCloseTo(0.8132616875, 7);
+  });
+
+  test('of a shard of the vocabulary are those of its classes', async () => {
+    const shards = [
+      { vocab_start: 0, logits: [[1], [3]], label: [[1], [0]] },
+      { vocab_start: 1, logits: [[2], [4]], label: [[0], [1]] },
+    ];
+    const partials = await Promise.all(
+      shards.map(async (shard) => {
+        const path = '/v1/cross-entropy/partials';
+        return (await service.post({ ...shard, vocab_size: 2, options }, { path })).body;
+      }),
+    );
+    const { body } = await service.post({ partials }, { path: '/v1/cross-entropy/combine' });
+    expect(body.loss).toBeCloseTo(0.8132616875, 7);
   });
 });
 
