@@ -24,6 +24,8 @@ export interface Diagnostics {
   float16?: Float16Report;
   gradient?: { norm: number; finite: boolean };
   local_losses?: number[];
+  /** Counted rows that hold a NaN; absent where no prediction was asked for. */
+  rows_without_prediction?: number;
   worst_rows: WorstRow[];
 }
 
@@ -35,7 +37,10 @@ export interface Float16Report {
 }
 
 /** What of a reduction the report is about. */
-type Reduced = Pick<Reduction, 'sums' | 'loss' | 'gradientNorm' | 'localLosses' | 'overflowingRows' | 'sumOverflows'>;
+type Reduced = Pick<
+  Reduction,
+  'sums' | 'loss' | 'gradientNorm' | 'localLosses' | 'withoutPrediction' | 'overflowingRows' | 'sumOverflows'
+>;
 
 /**
  * The report of a batch.
@@ -43,7 +48,7 @@ type Reduced = Pick<Reduction, 'sums' | 'loss' | 'gradientNorm' | 'localLosses' 
  */
 export function diagnose(
   findings: Findings,
-  { sums, loss, gradientNorm, localLosses, overflowingRows, sumOverflows }: Reduced,
+  { sums, loss, gradientNorm, localLosses, withoutPrediction, overflowingRows, sumOverflows }: Reduced,
   { probabilities, labels, rows }: Pick<Targets, 'probabilities' | 'labels' | 'rows'>,
   recorded?: RecordedAs,
 ): Diagnostics {
@@ -64,6 +69,7 @@ export function diagnose(
     }),
     ...(gradientNorm !== undefined && { gradient: { norm: gradientNorm, finite: Number.isFinite(gradientNorm) } }),
     ...(localLosses !== undefined && { local_losses: localLosses }),
+    ...(withoutPrediction !== undefined && { rows_without_prediction: withoutPrediction }),
     worst_rows: findings.worst,
   };
   const verdict = finite ? 'finite' : 'non_finite';

@@ -155,7 +155,7 @@ export const Options = Type.Object(
       maxItems: OUTPUTS.length,
       uniqueItems: true,
       description:
-        'Tensors to return; but for `gradient` they have an entry per row, shaped like class indices. `per_token_loss`: m·(ℓ + λ·lse²), 0 for rows that are not counted. `lse`: log Σ exp x. `gradient`: ∂loss/∂logits, shaped like `logits`, in the dtype of `gradient_dtype`; of N + Z where there is no `loss`. It is (m/D)·[(1−ε)·w_y·(s_c − 1[c=y]) + (ε/C)·(W·s_c − w_c)] + (m/D_z)·2λ·lse·s_c, with s = softmax(x), for class probabilities (m/D)·[s_c·Σ_k w_k·p′_k − w_c·p′_c] + the same last term, with the denominators of `semantics`; times 1 − tanh² for `softcap` and times `logit_scale`; 0 for rows that are not counted and for invalid labels under `zero_loss`. `predictions`: index of the maximum, the lowest on ties. `target_rank`: number of classes that come before the label (the most probable class, the first of equals) when sorted by value, then by index, −1 for rows that are not counted, whose label is invalid or whose label has the logit NaN. `entropy`: −Σ s·log s of the softmax, in nats. Losses, lse and entropy are float64, predictions and ranks int32.',
+        'Tensors to return; but for `gradient` they have an entry per row, shaped like class indices. `per_token_loss`: m·(ℓ + λ·lse²), 0 for rows that are not counted. `lse`: log Σ exp x. `gradient`: ∂loss/∂logits, shaped like `logits`, in the dtype of `gradient_dtype`; of N + Z where there is no `loss`. It is (m/D)·[(1−ε)·w_y·(s_c − 1[c=y]) + (ε/C)·(W·s_c − w_c)] + (m/D_z)·2λ·lse·s_c, with s = softmax(x), for class probabilities (m/D)·[s_c·Σ_k w_k·p′_k − w_c·p′_c] + the same last term, with the denominators of `semantics`; times 1 − tanh² for `softcap` and times `logit_scale`; 0 for rows that are not counted and for invalid labels under `zero_loss`. `predictions`: index of the maximum, the lowest on ties, −1 for rows that hold a NaN. `target_rank`: number of classes that come before the label (the most probable class, the first of equals) when sorted by value, then by index, −1 for rows that are not counted, whose label is invalid or that hold a NaN. `entropy`: −Σ s·log s of the softmax, in nats. Losses, lse and entropy are float64, predictions and ranks int32.',
       examples: [['per_token_loss']],
     }),
     metrics: Type.Array(Type.Enum([...METRICS]), {
@@ -163,7 +163,7 @@ export const Options = Type.Object(
       maxItems: METRICS.length,
       uniqueItems: true,
       description:
-        'Metrics to compute beside perplexity and bits_per_token: means over counted rows, weighted by the mask. `accuracy`: target_rank = 0. `top5_accuracy`: target_rank < min(5, C). `mean_entropy`: of `entropy`. `ece`: the expected calibration error, Σ_b |Σ m·(hit − confidence)| / Σ m over 15 bins b of equal width of the confidence max s, (0, 1].',
+        'Metrics to compute beside perplexity and bits_per_token: means over counted rows, weighted by the mask. `accuracy`: target_rank = 0. `top5_accuracy`: target_rank < min(5, C); a row that holds a NaN has no prediction, and is a miss of both. `mean_entropy`: of `entropy`. `ece`: the expected calibration error, Σ_b |Σ m·(hit − confidence)| / Σ m over 15 bins b of equal width of the confidence max s, (0, 1], and over the rows that have a prediction.',
       examples: [['accuracy']],
     }),
   },

@@ -4,6 +4,7 @@ import { runAtOnce } from '../steps.ts';
 import type { Place } from './causes.ts';
 import { addFloat16, findCauses } from './findings.ts';
 import type { Findings } from './findings.ts';
+import { NO_PREDICTION } from './rows.ts';
 import type { RowColumns } from './rows.ts';
 import { ShardedRows, classesWithin, mergeShards } from './shards.ts';
 import type { ShardRows } from './shards.ts';
@@ -139,9 +140,9 @@ function mostProbable(partials: Partials): Int32Array<ArrayBuffer> {
 }
 
 /** The first partial whose columns say the largest value; NaN is none. */
-function largest(partials: Partials, valueOf: (columns: RowColumns, partial: VocabularyPartial) => number) {
+function largest(partials: Partials, valueOf: (columns: RowColumns) => number) {
   return partials.reduce((a, b) => {
-    const [one, other] = [valueOf(a.columns, a), valueOf(b.columns, b)];
+    const [one, other] = [valueOf(a.columns), valueOf(b.columns)];
     return other > one || (Number.isNaN(one) && !Number.isNaN(other)) ? b : a;
   });
 }
@@ -151,12 +152,13 @@ const NOT_FIRST = 2 ** 31 - 1;
 
 function mergeRanks(partials: Partials, labels: Int32Array): Pick<RowColumns, 'predictions' | 'targetRank'> {
   const predictions = new Int32Array(labels.length);
-  const targetRank = new Int32Array(labels.length).fill(-1);
+  const targetRank = new Int32Array(labels.length).fill(NO_PREDICTION);
   labels.forEach((label, row) => {
-    // A shard of nothing but NaN has no maximum.
-    const { vocabulary, columns } = largest(partials, ({ top, nanCount }, { classes }) =>
-      nanCount![row] === classes ? Number.NaN : top![row]!,
-    );
+    if (partials.some(({ columns: { nanCount } }) => nanCount![row]! > 0)) {
+      predictions[row] = NO_PREDICTION;
+      return;
+    }
+    const { vocabulary, columns } = largest(partials, ({ top }) => top![row]!);
     predictions[row] = vocabulary.start + columns.predictions![row]!;
     if (label < 0) return;
     targetRank[row] = label === predictions[row] && columns.targetRank![row] === 0 ? 0 : NOT_FIRST;

@@ -6,6 +6,7 @@ import type { Steps } from '../steps.ts';
 import { CalibrationBins } from './calibration.ts';
 import type { Options } from './options.ts';
 import { localGroups } from './parallel.ts';
+import { NO_PREDICTION } from './rows.ts';
 import type { RowColumns } from './rows.ts';
 import { CompensatedSum, euclideanNorm, sumOf } from './summation.ts';
 import type { Targets } from './targets.ts';
@@ -43,6 +44,8 @@ export interface Means {
 /** A batch, reduced. */
 export interface Reduction extends Means {
   sums: RowSums;
+  /** Counted rows that have none; undefined where no prediction was asked for. */
+  withoutPrediction: number | undefined;
   /** Counted rows whose m·(ℓ + λ·lse²) is not finite, though all that it is made of is. */
   overflowingRows: number;
   /** True where a sum is not finite, though all its terms are. */
@@ -55,7 +58,7 @@ export interface Reduction extends Means {
   localLosses: number[] | undefined;
 }
 
-/** Means over counted rows, weighted by the mask; NaN when nothing is counted. */
+/** Means over counted rows, weighted by the mask, of `ece` over those with a prediction; NaN when there is none. */
 export interface Metrics {
   perplexity: number;
   bits_per_token: number;
@@ -77,7 +80,7 @@ export function* reduceRows(
   options: Options,
   { classes: C, smoothing: epsilon, denominators }: { classes: number; smoothing: number; denominators: Denominators },
 ): Steps<Reduction> {
-  const { nll, lse, uniformNll, weightedNll, entropy, targetRank, confidence, gradientNorms } = columns;
+  const { nll, lse, uniformNll, weightedNll, entropy, predictions, targetRank, confidence, gradientNorms } = columns;
   const { classes, weights } = targets;
   const { outputs, lse_square_scale: lambda } = options;
 
@@ -95,6 +98,7 @@ export function* reduceRows(
   const wantsRows = options.reduction === 'none' || outputs.includes('per_token_loss');
   const perTokenLoss = wantsRows ? new Float64Array(nll.length) : undefined;
   const smoothingShare = (epsilon / C) * classUnit(C);
+  let withoutPrediction = 0;
   let overflowingRows = 0;
   let termsAreFinite = true;
   yield* inSteps(nll.length, (from, to) => {
@@ -135,7 +139,8 @@ export function* reduceRows(
         const rank = targetRank[row]!;
         if (rank === 0) totals.hits.add(m);
         if (rank >= 0 && rank < 5) totals.top5.add(m);
-        bins?.add(m, confidence![row]!, rank === 0);
+        if (predictions![row] === NO_PREDICTION) withoutPrediction++;
+        else bins?.add(m, confidence![row]!, rank === 0);
       }
       if (entropy !== undefined) totals.entropy.add(m * entropy[row]!);
       if (perTokenLoss !== undefined) perTokenLoss[row] = m * (loss + z);
@@ -155,6 +160,7 @@ export function* reduceRows(
   return {
     sums,
     ...meansOf(sums, options),
+    withoutPrediction: predictions && withoutPrediction,
     overflowingRows,
     sumOverflows: termsAreFinite && !(Number.isFinite(sums.numerator) && Number.isFinite(sums.zLoss)),
     perTokenLoss,
@@ -183,7 +189,7 @@ export function meansOf(sums: RowSums, options: Options): Means {
       ...(asked.includes('accuracy') && { accuracy: sums.hits / m }),
       ...(asked.includes('top5_accuracy') && { top5_accuracy: sums.top5 / m }),
       ...(asked.includes('mean_entropy') && { mean_entropy: sums.entropy / m }),
-      ...(bins !== undefined && { ece: bins.error / m }),
+      ...(bins !== undefined && { ece: bins.error }),
     },
   };
 }

@@ -87,6 +87,9 @@ export function shardFeaturesOf(options: Options, targets: Targets): RowFeatures
   };
 }
 
+/** Prediction of a row that holds a NaN, and the rank of its target. */
+export const NO_PREDICTION = -1;
+
 type F64 = Float64Array<ArrayBuffer>;
 type I32 = Int32Array<ArrayBuffer>;
 

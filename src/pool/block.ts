@@ -9,7 +9,7 @@ import type {
 } from '../../kernels/loader.ts';
 import { findNonFinite } from '../loss/findings.ts';
 import type { Findings, Float16Findings } from '../loss/findings.ts';
-import { PLAIN_FEATURES } from '../loss/rows.ts';
+import { NO_PREDICTION, PLAIN_FEATURES } from '../loss/rows.ts';
 import type { RowColumns, RowFeatures } from '../loss/rows.ts';
 import { classesWithin, mergeShards } from '../loss/shards.ts';
 import { subnormalsOf, surveyOf } from '../loss/survey.ts';
@@ -192,7 +192,7 @@ export function evaluateBlock(kernel: Kernel, block: Block, logits: Uint8Array |
   });
   findings.float16 = findFloat16(kernel, block, rows.maximum);
   // Over shards of the vocabulary no block knows the whole row.
-  if (!features.shard) findings.worst = rankWorst(kernel, block, columns, targets);
+  if (!features.shard) findings.worst = rankWorst(kernel, block, columns, { targets, nanCount: rows.nanCount });
   const gradient = block.gradientDType === undefined ? undefined : kernel.gradient(block.gradientDType);
   kernel.release();
   return { columns, findings, ...(gradient && { gradient }) };
@@ -247,12 +247,18 @@ function findFloat16(
 }
 
 /** The worst rows of the block, with the ranks of their labels, as far as they can be the worst of the batch. */
-function rankWorst(kernel: Kernel, block: Block, { nll, targetRank }: RowColumns, targets: Int32Array): WorstRow[] {
+function rankWorst(
+  kernel: Kernel,
+  block: Block,
+  { nll, targetRank }: RowColumns,
+  { targets, nanCount }: { targets: Int32Array; nanCount: Int32Array },
+): WorstRow[] {
+  const rankOf = (row: number): number => (nanCount[row]! > 0 ? NO_PREDICTION : kernel.rankOfRow(row));
   return worstRows(nll, targets, block.worstAbove).map(({ row, label, loss }) => ({
     row: block.firstRow + row,
     label,
     loss,
-    target_rank: targetRank?.[row] ?? kernel.rankOfRow(row),
+    target_rank: targetRank?.[row] ?? rankOf(row),
   }));
 }
 
@@ -264,6 +270,8 @@ function columnsOf(
 ): RowColumns {
   const { maximum, nanCount, posInfCount, negInfCount, targetLogit, reference, logSum } = rows;
   const ranked = features.rank ? kernel.rank() : undefined;
+  // A shard does not know the NaN of the others: they are merged first.
+  if (ranked !== undefined && !features.shard) dropPredictions(ranked, nanCount);
   return {
     nll: crossEntropy?.nll ?? rows.nll,
     ...(features.lse && { lse: rows.lse }),
@@ -277,6 +285,18 @@ function columnsOf(
     ...(features.shard && { targetLogit, reference, logSum, maximum, nanCount, posInfCount, negInfCount }),
     ...(features.softmaxMoments && kernel.softmaxMoments()),
   };
+}
+
+/** Takes the predictions of rows that hold a NaN: the kernel passes over NaN. */
+function dropPredictions(
+  { predictions, targetRank }: Pick<ReturnType<Kernel['rank']>, 'predictions' | 'targetRank'>,
+  nanCount: Int32Array,
+): void {
+  nanCount.forEach((count, row) => {
+    if (count === 0) return;
+    predictions[row] = NO_PREDICTION;
+    targetRank[row] = NO_PREDICTION;
+  });
 }
 
 /** exp(max x − lse) of each row: the difference of two logits first, for lse has the rounding of the row's offset. */

@@ -143,6 +143,12 @@ export const Diagnostics = Type.Object(
         { additionalProperties: false, description: 'With `check_for_nan_in_loss_and_grad`.' },
       ),
     ),
+    rows_without_prediction: Type.Optional(
+      count(
+        'Counted rows without a prediction, because a logit of them is NaN: they are misses of `accuracy` and `top5_accuracy`, and `ece` leaves them out. Absent where no output and no metric needs predictions.',
+        0,
+      ),
+    ),
     worst_rows: Type.Array(WorstRow, {
       maxItems: 5,
       description: 'The counted rows of greatest nll, the worst first, NaN before everything.',

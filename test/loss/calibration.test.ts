@@ -6,7 +6,8 @@ function errorOf(miss: number, hit: number): number {
   const bins = new CalibrationBins();
   bins.add(1, miss, false);
   bins.add(1, hit, true);
-  return bins.error;
+  // Of two rows of weight 1.
+  return 2 * bins.error;
 }
 
 test.each([

@@ -41,7 +41,7 @@ describe('diagnostics', () => {
       logits: { nan: 2, pos_inf: 1, neg_inf: 5, max: 2, bad_rows: 5 },
       labels: { min: 0, max: 2, out_of_range: 0 },
       worst_rows: [
-        { row: 1, label: 1, loss: 'NaN', target_rank: 0 },
+        { row: 1, label: 1, loss: 'NaN', target_rank: -1 },
         { row: 2, label: 1, loss: 'NaN', target_rank: 0 },
         { row: 3, label: 2, loss: 'NaN', target_rank: 2 },
         { row: 4, label: 1, loss: 'Infinity', target_rank: 2 },

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { Service } from '../service.ts';
-import { LABEL, LOGITS, float64 } from './known-batch.ts';
+import { FLOAT_DTYPES } from '../../src/tensor/dtype.ts';
+import { JSON_TYPE, Service } from '../service.ts';
+import { LABEL, LOGITS, float64, numbers, tensor } from './known-batch.ts';
 
 const service = Service.start();
 
@@ -34,6 +35,58 @@ describe('metrics', () => {
   });
 });
 
+describe('a row that holds a NaN', () => {
+  const options = { metrics: ['accuracy', 'top5_accuracy', 'ece'], outputs: ['predictions', 'target_rank'] };
+
+  test('has no prediction, and is a miss', async () => {
+    const answer = await service.post({ logits: [['NaN', 5, 1, 2]], label: [1], options });
+    expect(answer.body.metrics).toMatchObject({ accuracy: 0, top5_accuracy: 0, ece: 'NaN' });
+    expect([numbers(answer, 'predictions'), numbers(answer, 'target_rank')]).toEqual([[-1], [-1]]);
+    expect(answer.body.diagnostics).toMatchObject({
+      rows_without_prediction: 1,
+      causes: [{ cause: 'nan_logit', rows: 1 }],
+      worst_rows: [{ row: 0, target_rank: -1 }],
+    });
+  });
+
+  test.each(FLOAT_DTYPES)('is in the denominator of accuracy and not of ece, in %s', async (dtype) => {
+    // A NaN behind the first tile, at the label, and before it.
+    const rows = [3000, 1, 0].map((column) => Array<number>(4001).fill(0).with(1, 4).with(column, Number.NaN));
+    const sure = Array<number>(4001).fill(-1000).with(1, 0);
+    for (const more of [{}, { softcap: 2000 }, { parallel_config: { model_parallel: 1 } }]) {
+      const answer = await service.post({
+        logits: tensor(JSON_TYPE, dtype, [...rows, sure]),
+        label: [1, 1, 1, 1],
+        input_mask: [1, 1, 2, 4],
+        options: { ...options, ...more },
+      });
+      expect(answer.body.metrics).toMatchObject({ accuracy: 0.5, top5_accuracy: 0.5, ece: 0 });
+      expect(numbers(answer, 'predictions')).toEqual([-1, -1, -1, 1]);
+      expect(numbers(answer, 'target_rank')).toEqual([-1, -1, -1, 0]);
+      expect(answer.body.diagnostics.rows_without_prediction).toBe(3);
+    }
+  });
+
+  test('has none where classes are evaluated in shards, and where it is left out', async () => {
+    const answer = await service.post({
+      logits: [
+        [1, 2, 'NaN', 0],
+        [1, 'NaN', 2, 0],
+        ['NaN', 1, 2, 0],
+      ],
+      label: [1, 2, -100],
+      options: { ...options, parallel_config: { model_parallel: 2 } },
+    });
+    expect(numbers(answer, 'predictions')).toEqual([-1, -1, -1]);
+    expect(answer.body.diagnostics.rows_without_prediction).toBe(2);
+  });
+});
+
+test('rows without a prediction are not spoken of where none was asked for', async () => {
+  const { body } = await service.post({ logits: [['NaN', 1]], label: [1] });
+  expect(body.diagnostics).not.toHaveProperty('rows_without_prediction');
+});
+
 describe('ece', () => {
   /** Two classes, the first of the probability given. */
   const rowOf = (probability: number): number[] => [Math.log(probability / (1 - probability)), 0];
@@ -62,16 +115,16 @@ describe('ece', () => {
     expect((await service.post({ logits, label: [1, 0], options })).body.metrics.ece).toBe(1);
   });
 
-  test('is NaN with a row that has no confidence, and with nothing counted', async () => {
-    const withNaN = await service.post({
+  test('is NaN with a row that has a prediction of no confidence, and with nothing counted', async () => {
+    const infinite = await service.post({
       logits: [
-        [1, 'NaN'],
+        [1, 'Infinity'],
         [1, 2],
       ],
       label: [0, 0],
       options,
     });
-    expect(withNaN.body.metrics.ece).toBe('NaN');
+    expect(infinite.body.metrics.ece).toBe('NaN');
     const nothing = await service.post({ logits: [[1, 2]], label: [-100], options });
     expect(nothing.body.metrics.ece).toBe('NaN');
   });

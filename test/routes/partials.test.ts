@@ -225,14 +225,19 @@ async function jsonPartials(): Promise<unknown[]> {
   );
 }
 
-test('predictions pass over a shard of nothing but NaN', async () => {
-  const batch = {
-    ...SMALL,
-    logits: [[Number.NaN, Number.NaN, -Infinity, -Infinity], LOGITS[1]!],
-    rest: { options: { outputs: ['predictions'] } },
-  };
-  const [expected, actual] = await Promise.all([post(whole(batch)), combined(batch, [2])]);
-  expect(columnOf(actual, 'predictions')).toEqual(columnOf(expected, 'predictions'));
+test('a row with a NaN in any shard has no prediction, and is no hit', async () => {
+  for (const nan of [0, 1, 2, 3]) {
+    const batch = {
+      ...SMALL,
+      logits: [LOGITS[0]!.with(nan, Number.NaN), LOGITS[1]!],
+      rest: { options: { outputs: ['predictions'], metrics: ['accuracy'] } },
+    };
+    const [expected, actual] = await Promise.all([post(whole(batch)), combined(batch, [2])]);
+    expect(columnOf(actual, 'predictions')[0]).toBe(-1);
+    expect(columnOf(actual, 'predictions')).toEqual(columnOf(expected, 'predictions'));
+    expect(actual.body.metrics.accuracy).toBe(expected.body.metrics.accuracy);
+    expect(actual.body.diagnostics.rows_without_prediction).toBe(1);
+  }
 });
 
 test('label smoothing over −Inf in one shard is told with its place', async () => {

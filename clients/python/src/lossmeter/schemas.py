@@ -122,19 +122,21 @@ class Options(TypedDict, total=False):
     probabilities (m/D)·[s_c·Σ_k w_k·p′_k − w_c·p′_c] + the same last term, with the
     denominators of `semantics`; times 1 − tanh² for `softcap` and times `logit_scale`;
     0 for rows that are not counted and for invalid labels under `zero_loss`.
-    `predictions`: index of the maximum, the lowest on ties. `target_rank`: number of
-    classes that come before the label (the most probable class, the first of equals)
-    when sorted by value, then by index, −1 for rows that are not counted, whose label
-    is invalid or whose label has the logit NaN. `entropy`: −Σ s·log s of the softmax,
-    in nats. Losses, lse and entropy are float64, predictions and ranks int32.
+    `predictions`: index of the maximum, the lowest on ties, −1 for rows that hold a
+    NaN. `target_rank`: number of classes that come before the label (the most probable
+    class, the first of equals) when sorted by value, then by index, −1 for rows that
+    are not counted, whose label is invalid or that hold a NaN. `entropy`: −Σ s·log s of
+    the softmax, in nats. Losses, lse and entropy are float64, predictions and ranks
+    int32.
     """
 
     metrics: Sequence[Literal["accuracy", "top5_accuracy", "mean_entropy", "ece"]] | None
     """Metrics to compute beside perplexity and bits_per_token: means over counted rows,
     weighted by the mask. `accuracy`: target_rank = 0. `top5_accuracy`: target_rank <
-    min(5, C). `mean_entropy`: of `entropy`. `ece`: the expected calibration error, Σ_b
-    |Σ m·(hit − confidence)| / Σ m over 15 bins b of equal width of the confidence max
-    s, (0, 1].
+    min(5, C); a row that holds a NaN has no prediction, and is a miss of both.
+    `mean_entropy`: of `entropy`. `ece`: the expected calibration error, Σ_b |Σ m·(hit −
+    confidence)| / Σ m over 15 bins b of equal width of the confidence max s, (0, 1],
+    and over the rows that have a prediction.
     """
 
 
@@ -341,6 +343,12 @@ class Diagnostics(TypedDict):
 
     gradient: NotRequired[DiagnosticsGradient]
     """With `check_for_nan_in_loss_and_grad`."""
+
+    rows_without_prediction: NotRequired[int]
+    """Counted rows without a prediction, because a logit of them is NaN: they are
+    misses of `accuracy` and `top5_accuracy`, and `ece` leaves them out. Absent where no
+    output and no metric needs predictions.
+    """
 
     worst_rows: list[DiagnosticsWorstRow]
     """The counted rows of greatest nll, the worst first, NaN before everything."""
@@ -658,6 +666,12 @@ class MicroBatchDiagnostics(TypedDict):
 
     gradient: NotRequired[DiagnosticsGradient]
     """With `check_for_nan_in_loss_and_grad`."""
+
+    rows_without_prediction: NotRequired[int]
+    """Counted rows without a prediction, because a logit of them is NaN: they are
+    misses of `accuracy` and `top5_accuracy`, and `ece` leaves them out. Absent where no
+    output and no metric needs predictions.
+    """
 
     worst_rows: NotRequired[list[DiagnosticsWorstRow]]
     """The counted rows of greatest nll, the worst first, NaN before everything."""
