@@ -86,7 +86,7 @@ export function encodeElements(field: string, dtype: DType, values: readonly unk
  */
 export function encodeNumbers(field: string, dtype: DType, numbers: NumberArray): Uint8Array {
   const { fault } = numbers;
-  const wrong = (index: number, value: number, expected: string): Error => {
+  const wrong = (index: number, value: number | bigint, expected: string): Error => {
     const shown = showValue(fault?.index === index ? fault.value : value);
     return refuse(
       'invalid_tensor',
@@ -113,12 +113,16 @@ export function encodeNumbers(field: string, dtype: DType, numbers: NumberArray)
   const isWide = dtype === 'int64' || dtype === 'uint64';
   // By halves: a 64-bit element would be written as a BigInt.
   const elements = isWide ? new Int32Array(bytes.buffer) : elementsOf({ dtype, shape: [], data: bytes });
-  for (const run of numbers.runs()) {
+  const wide = isWide ? new BigInt64Array(bytes.buffer) : undefined;
+  for (const [place, run] of numbers.runs().toArray().entries()) {
     for (const [k, value] of run.entries()) {
       if (!(Number.isInteger(value) && value >= least && value <= greatest)) {
-        throw wrong(at + k, value, `an integer of ${dtype}, in [${low}, ${high}]`);
-      }
-      if (isWide) {
+        const integer = numbers.integerAt(place, k);
+        if (!isWide || integer === undefined || integer < low || integer > high) {
+          throw wrong(at + k, integer ?? value, `an integer of ${dtype}, in [${low}, ${high}]`);
+        }
+        wide![at + k] = BigInt.asIntN(64, integer);
+      } else if (isWide) {
         elements[2 * (at + k)] = value;
         elements[2 * (at + k) + 1] = Math.floor(value / 2 ** 32);
       } else elements[at + k] = value;

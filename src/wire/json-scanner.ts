@@ -53,11 +53,14 @@ const QUOTED = Array.from(NON_FINITE, ([word, number]) => ({ bytes: Buffer.from(
 
 const NUMBER = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/;
 
+/** An integer of 64 bits, or of a few more. */
+const INTEGER = /^\s*(-?\d{1,20})\s*$/;
+
 /** The byte order mark that some editors write. */
 const BYTE_ORDER_MARK = Buffer.from('\uFEFF');
 
 /** Takes the entries of an array of numbers. */
-type Numbers = Pick<NumberArray, 'openArray' | 'closeArray' | 'push' | 'pushFault' | 'fault'>;
+type Numbers = Pick<NumberArray, 'openArray' | 'closeArray' | 'push' | 'pushInteger' | 'pushFault' | 'fault'>;
 
 /** Keeps nothing of an array but its depth. */
 class SkippedNumbers implements Numbers {
@@ -74,6 +77,8 @@ class SkippedNumbers implements Numbers {
   }
 
   push(): void {}
+
+  pushInteger(): void {}
 
   pushFault(): void {}
 }
@@ -210,9 +215,22 @@ export class JsonScanner {
     let last = end;
     while (IS_SPACE[bytes[last - 1]!] === 1) last--;
     const endsWithComma = bytes[last - 1] === COMMA;
-    for (const value of this.#parseNumbers(from, endsWithComma ? last - 1 : last)) numbers.push(value);
+    const to = endsWithComma ? last - 1 : last;
+    const values = this.#parseNumbers(from, to);
+    if (values.some(isWide)) this.#pushExactly(numbers, values, from, to);
+    else for (const value of values) numbers.push(value);
     this.#at = end;
     return endsWithComma;
+  }
+
+  /** Adds the numbers of a span, of which some may be integers beyond 2^53. */
+  #pushExactly(numbers: Numbers, values: readonly number[], from: number, to: number): void {
+    const entries = this.#bytes.toString('latin1', from, to).split(',');
+    for (const [k, value] of values.entries()) {
+      const integer = isWide(value) ? INTEGER.exec(entries[k]!)?.[1] : undefined;
+      if (integer === undefined) numbers.push(value);
+      else numbers.pushInteger(BigInt(integer));
+    }
   }
 
   /** The length of a bare token, 1 for a character of a number or a space, 0 for anything else. */
@@ -373,6 +391,10 @@ export class JsonScanner {
     const found = byte === undefined ? 'the text ends' : `${JSON.stringify(String.fromCharCode(byte))} is found`;
     return malformed(`is not JSON: at byte ${this.#at} ${found}, expected ${expected}`);
   }
+}
+
+function isWide(value: number): boolean {
+  return Math.abs(value) > Number.MAX_SAFE_INTEGER && Number.isFinite(value);
 }
 
 function numberOf(value: unknown): number {

@@ -18,12 +18,15 @@ import type { Steps } from '../steps.ts';
 import { shortEntries } from '../suggestion.ts';
 import { tensorFromValue, valueFromTensor } from './tensor-value.ts';
 
+/** Beginning of an integer that may be beyond 2^53; of longer fractions there are many. */
+const WIDE_INTEGER = /[^\d.]\d{16}/;
+
 /** Texts up to this size are parsed where they are: that takes about 5 ms at most. */
 export const MAX_INLINE_BYTES = 64 * 1024;
 
 /**
  * Reads a small text at once, by the engine. The scanner reads what the engine refuses: bare tokens are allowed, and its
- * errors are those of a large text.
+ * errors are those of a large text. It reads integers too that the engine would round.
  * @param maxDepth nesting that the text may have: each level becomes a JavaScript object, of one byte
  * @throws LossmeterError malformed_body
  */
@@ -34,11 +37,13 @@ export function parseJson(bytes: Uint8Array, maxDepth: number): unknown {
 
 /** The same for a text that requireModest has accepted. */
 export function parseModest(bytes: Uint8Array, maxDepth: number): unknown {
+  const text = new TextDecoder().decode(bytes);
   try {
-    return JSON.parse(new TextDecoder().decode(bytes));
+    if (!WIDE_INTEGER.test(text)) return JSON.parse(text);
   } catch {
-    return new JsonScanner(bytes, maxDepth, readingOfSmall).scan();
+    // Read again.
   }
+  return new JsonScanner(bytes, maxDepth, readingOfSmall).scan();
 }
 
 /**
@@ -54,7 +59,8 @@ export function readLargeJson(bytes: Uint8Array, maxDepth: number, transfer: Arr
 }
 
 const COMMA = 0x2c;
-const BYTES_PER_NUMBER = 8;
+/** As it is read, with its residue where it is a wide integer, and in its dtype. */
+const BYTES_PER_NUMBER = 8 + 2 + 8;
 
 /**
  * An upper bound on the memory that a text is read with: its numbers, as they are read and in their dtype, and its
@@ -65,7 +71,7 @@ export function* neededBytes(text: Uint8Array): Steps<number> {
   yield* inSteps(text.byteLength, (from, to) => {
     for (let at = from; at < to; at++) if (text[at] === COMMA) commas++;
   });
-  return 2 * BYTES_PER_NUMBER * commas + 2 * Math.max(0, text.byteLength - 2 * commas);
+  return BYTES_PER_NUMBER * commas + 2 * Math.max(0, text.byteLength - 2 * commas);
 }
 
 /** The same for a small text, in which unknown fields are kept: it may be a body of any endpoint. */

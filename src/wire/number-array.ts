@@ -9,6 +9,9 @@ const FIRST_PIECE = 4;
 /** The piece of every array before its first number. */
 const NO_NUMBERS = new Float64Array(0);
 
+/** Residue of an entry that is no wide integer. */
+const NO_RESIDUE = -(2 ** 15);
+
 /** An entry that is no number. */
 interface Fault {
   readonly index: number;
@@ -17,11 +20,13 @@ interface Fault {
 
 /**
  * A nested array of numbers as it is read from a text: its numbers take 8 bytes each, and no value of JavaScript.
- * Booleans are 0 and 1. The strings "NaN", "Infinity" and "-Infinity" are numbers too.
+ * Booleans are 0 and 1. Integers of 64 bits are known exactly. The strings "NaN", "Infinity" and "-Infinity" are numbers too.
  */
 export class NumberArray {
   readonly #pieces: Float64Array<ArrayBuffer>[] = [];
   #piece = NO_NUMBERS;
+  /** By place of a piece the residues of its entries: what an integer is more than its float64. Only pieces with some. */
+  readonly #residues = new Map<number, Int16Array>();
   #filled = 0;
   #length = 0;
   /** Lengths along the first entries, outermost first. */
@@ -61,6 +66,7 @@ export class NumberArray {
     for (const piece of this.#pieces) piece.buffer.transfer(0);
     if (this.#piece !== NO_NUMBERS) this.#piece.buffer.transfer(0);
     this.#pieces.length = 0;
+    this.#residues.clear();
   }
 
   /** @throws LossmeterError invalid_tensor for more axes than a tensor may have */
@@ -91,6 +97,33 @@ export class NumberArray {
     if (this.#filled === this.#piece.length) this.#nextPiece();
     this.#piece[this.#filled++] = value;
     this.#length++;
+  }
+
+  /** Adds an integer beyond 2^53, which its float64 does not tell. */
+  pushInteger(integer: bigint): void {
+    const value = Number(integer);
+    this.push(value);
+    const residue = Number(integer - BigInt(value));
+    // Of more than 64 bits, an integer is too large whatever it is exactly.
+    if (Math.abs(residue) >= -NO_RESIDUE) return;
+    const place = this.#pieces.length;
+    let residues = this.#residues.get(place);
+    if (residues === undefined) {
+      residues = new Int16Array(this.#piece.length).fill(NO_RESIDUE);
+      this.#residues.set(place, residues);
+    }
+    residues[this.#filled - 1] = residue;
+  }
+
+  /**
+   * The integer beyond 2^53 of an entry, or undefined.
+   * @param run place of its run
+   * @param k place in the run
+   */
+  integerAt(run: number, k: number): bigint | undefined {
+    const residue = this.#residues.get(run)?.[k] ?? NO_RESIDUE;
+    if (residue === NO_RESIDUE) return undefined;
+    return BigInt((this.#pieces[run] ?? this.#piece)[k]!) + BigInt(residue);
   }
 
   /** Adds an entry that is no number. */

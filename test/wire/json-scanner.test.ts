@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { numbersOf } from '../../src/tensor/tensor.ts';
+import { elementsOf, numbersOf } from '../../src/tensor/tensor.ts';
 import type { DType } from '../../src/tensor/dtype.ts';
 import { JsonScanner } from '../../src/wire/json-scanner.ts';
 import { NumberArray } from '../../src/wire/number-array.ts';
@@ -187,12 +187,18 @@ describe('an array of numbers', () => {
     ['int8', '128'],
     ['uint8', '-1'],
     ['int32', '1.5'],
-    ['int64', '9007199254740993'],
+    ['int64', '9223372036854775808'],
     ['int64', 'NaN'],
     ['uint64', '-1'],
     ['bool', '2'],
   ])('of %s does not take %s', (dtype, entry) => {
     expect(() => tensorFromValue('label', { dtype, data: scanNumbers(`[1,${entry}]`) })).toThrow('entry 1 of label is');
+  });
+
+  test('keeps integers beyond 2^53, however long it is', () => {
+    const integers = Array.from({ length: 150_000 }, (_, k) => (k % 3 === 0 ? 2n ** 53n + BigInt(k) : BigInt(k)));
+    const scanned = tensorFromValue('label', scanNumbers(`[${integers.join(',')}]`));
+    expect(elementsOf(scanned)).toEqual(BigInt64Array.from(integers));
   });
 
   test('of one number takes memory for a few', () => {
