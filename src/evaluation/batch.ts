@@ -44,6 +44,8 @@ export interface Batch {
   writer: BlockWriter;
   /** Name of the kernel that evaluates it. */
   kernel: string;
+  /** Entries of the request that came as null. */
+  nulls: number;
   /** True where outputs are arrays of msgpack-numpy, because the logits were. */
   numpyArrays: boolean;
 }
@@ -101,8 +103,20 @@ export function* openBatch(pool: KernelPool, header: RequestHeader, held: HeldBy
   };
   const writer = new BlockWriter(pool, block, options.shift, takeGradient);
   const kernel = pool.kernelName(transform === undefined ? dtype : 'float64');
-  const { numpyArrays = false } = header;
-  return { options, shape, targets, writer, kernel, numpyArrays, classes, smoothing, denominators, gradientDType };
+  const { numpyArrays = false, nulls } = header;
+  return {
+    options,
+    shape,
+    targets,
+    writer,
+    kernel,
+    nulls,
+    numpyArrays,
+    classes,
+    smoothing,
+    denominators,
+    gradientDType,
+  };
 }
 
 /** Opens a shard of the vocabulary, whose columns are merged with others before they are reduced. */
@@ -135,7 +149,8 @@ export function* openShard(pool: KernelPool, header: RequestHeader, held: HeldBy
   const writer = new BlockWriter(pool, block, options.shift);
   const kernel = pool.kernelName(transform === undefined ? dtype : 'float64');
   // A partial is opaque, and has the same form for every client.
-  return { options, shape, targets, writer, kernel, numpyArrays: false, vocabulary };
+  const { nulls } = header;
+  return { options, shape, targets, writer, kernel, nulls, numpyArrays: false, vocabulary };
 }
 
 /** Fields that select the counted rows; the label is required. */

@@ -1,7 +1,7 @@
 import { LossmeterError, refuse } from '../errors.ts';
 import { denominatorsOf } from '../loss/denominators.ts';
 import { gradientCoefficients } from '../loss/gradient.ts';
-import { differingOption, parseOptions, smoothingOf } from '../loss/options.ts';
+import { differingOption, parseOptions, smoothingOf, withoutNulls } from '../loss/options.ts';
 import type { Options } from '../loss/options.ts';
 import { isClassWeight } from '../loss/operands.ts';
 import { requireDivisible } from '../loss/parallel.ts';
@@ -49,8 +49,9 @@ export function* combine(request: unknown): Steps<Evaluation> {
     });
   }
   const kernel = [...new Set(partials.map((partial) => partial.kernel))].toSorted().join('+');
+  const nulls = partials.reduce((sum, partial) => sum + partial.nulls, 0);
   return yield* report({
-    ...{ options, targets, columns, findings, classes, smoothing, denominators, kernel },
+    ...{ options, targets, columns, findings, classes, smoothing, denominators, nulls, kernel },
     gradient: undefined,
   });
 }
@@ -149,7 +150,7 @@ const FIXED = ['ignore_index', 'invalid_label', 'shift', 'softcap', 'logit_scale
 function changeOptions(made: Options, changes: unknown, targets: { probabilities: boolean }): Options {
   if (changes === undefined || changes === null) return made;
   parseOptions(changes);
-  const options = parseOptions({ ...made, ...(changes as Partial<Options>) });
+  const options = parseOptions({ ...made, ...withoutNulls(changes as Partial<Options>) });
   const refuseChange = (name: keyof Options): Error => {
     const detail = `options.${name} is ${showValue(options[name])}, but the partials were made with ${showValue(made[name])}: ask for it when they are made`;
     return refuse('invalid_option', `/options/${name}`, detail);

@@ -44,6 +44,7 @@ interface Diagnosed {
   badInColumn: BadInColumn;
   writer: BlockWriter;
   kernel: string;
+  nulls: number;
   numpyArrays: boolean;
 }
 
@@ -68,6 +69,7 @@ export interface Diagnosis {
   causes: CauseReport[];
   locations: Place[];
   masked_rows_non_finite: number;
+  nulls?: number;
   magnitudes: { exponent: number; count: number }[];
   row_norms?: { smallest: RowNorm; largest: RowNorm };
   columns: { bad: number; bad_in_most_rows: number; worst: { column: number; rows: number }[] };
@@ -94,7 +96,7 @@ export function* openDiagnosis(pool: KernelPool, header: RequestHeader, held: He
   const columns = `the counts of ${classes} columns, ${BYTES_PER_COLUMN} bytes each,`;
   held.take(classes * BYTES_PER_COLUMN, columns, 'split the tensor by columns');
   const { targets, rows } = yield* selectRows(header, (count) => takeClassWeights(held, count));
-  const { options } = header;
+  const { options, nulls } = header;
   const badInColumn = makeBadInColumn(classes);
   const block = {
     ...plainBlock(dtype, classes, targets),
@@ -103,7 +105,17 @@ export function* openDiagnosis(pool: KernelPool, header: RequestHeader, held: He
     badInColumn,
   };
   const writer = new BlockWriter(pool, block, 0);
-  return { dtype, shape, rows, classes, badInColumn, writer, kernel: pool.kernelName(dtype), numpyArrays: false };
+  return {
+    dtype,
+    shape,
+    rows,
+    classes,
+    badInColumn,
+    writer,
+    kernel: pool.kernelName(dtype),
+    nulls,
+    numpyArrays: false,
+  };
 }
 
 /**
@@ -142,7 +154,7 @@ function* selectRows(
 
 /** Makes the report of a tensor from its survey. */
 export function* reportDiagnosis(diagnosed: Diagnosed, { findings, survey }: RowResults): Steps<Diagnosis> {
-  const { dtype, shape, rows, classes, badInColumn, kernel } = diagnosed;
+  const { dtype, shape, rows, classes, badInColumn, nulls, kernel } = diagnosed;
   const { logits, ...found } = foundOf(findings, findings.posInf + findings.negInf);
   const { max, ...counts } = logits;
   const isFinite = logits.nan + logits.pos_inf + logits.neg_inf === 0;
@@ -164,6 +176,7 @@ export function* reportDiagnosis(diagnosed: Diagnosed, { findings, survey }: Row
     },
     causes,
     ...found,
+    ...(nulls > 0 && { nulls }),
     magnitudes: magnitudesOf(survey!),
     ...(smallest && largest && { row_norms: { smallest, largest } }),
     columns: { bad: columns.bad, bad_in_most_rows: columns.inMostRows, worst: columns.worst },

@@ -59,6 +59,7 @@ const PartialSchema = Type.Object(
     columns: Type.Record(Type.String(), Type.Unknown()),
     causes: Type.Partial(Type.Record(Type.Enum([...ROW_CAUSES]), Place)),
     locations: Type.Array(Place, { maxItems: MOST_LOCATIONS }),
+    nulls: Type.Optional(size),
     labels: Type.Optional(
       Type.Object(
         { min: Type.Optional(Type.Integer()), max: Type.Optional(Type.Integer()), out_of_range: size },
@@ -89,6 +90,7 @@ export interface ReadPartial extends VocabularyPartial {
   readonly options: Options;
   readonly shape: readonly number[];
   readonly kernel: string;
+  readonly nulls: number;
 }
 
 type Column = Float64Array<ArrayBuffer> | Int32Array<ArrayBuffer>;
@@ -99,7 +101,7 @@ function toTensor(column: Column): Tensor {
 }
 
 export function encodePartial(batch: ShardBatch, { columns, findings }: RowResults): PartialObject {
-  const { targets, vocabulary, options, shape, kernel } = batch;
+  const { targets, vocabulary, options, shape, nulls, kernel } = batch;
   const causes = Object.entries(findings.causes).flatMap(([cause, { first }]) =>
     first === undefined ? [] : [[cause, first]],
   );
@@ -119,6 +121,7 @@ export function encodePartial(batch: ShardBatch, { columns, findings }: RowResul
     columns: Object.fromEntries(Object.entries(columns).map(([name, column]) => [name, toTensor(column as Column)])),
     causes: Object.fromEntries(causes) as PartialObject['causes'],
     locations: findings.locations,
+    ...(nulls > 0 && { nulls }),
     ...(targets.labels && { labels: targets.labels }),
     ...(findings.float16 && { float16: findings.float16 }),
   };
@@ -207,6 +210,7 @@ export function decodePartial(value: unknown, index: number): ReadPartial {
     options,
     shape,
     kernel: value.kernel,
+    nulls: value.nulls ?? 0,
   };
 }
 

@@ -41,6 +41,8 @@ interface EvaluatedBatch {
   /** ε of the row formula. */
   smoothing: number;
   denominators: Denominators;
+  /** Entries that came as null. */
+  nulls: number;
   kernel: string;
 }
 
@@ -65,10 +67,10 @@ export function* reportReduction(
   reduction: Reduction,
   recorded?: RecordedAs,
 ): Steps<Evaluation> {
-  const { options, targets, columns, findings, gradient, kernel } = batch;
+  const { options, targets, columns, findings, gradient, nulls, kernel } = batch;
   const { loss, meanNll, perTokenLoss, metrics } = reduction;
   const { numerator, denominators, zLoss } = reduction.sums;
-  const diagnostics = diagnose(findings, reduction, targets, recorded);
+  const diagnostics = diagnose(findings, reduction, targets, { nulls, ...(recorded && { recorded }) });
   if (options.on_non_finite === 'reject' && diagnostics.verdict === 'non_finite') {
     const [name, value] = Object.entries({ loss: loss ?? 0, numerator, z_loss: zLoss }).find(
       ([, one]) => !Number.isFinite(one),

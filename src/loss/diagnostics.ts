@@ -17,6 +17,8 @@ export interface Diagnostics {
   logits: { nan: number; pos_inf: number; neg_inf: number; max?: number; bad_rows: number };
   locations: Place[];
   masked_rows_non_finite: number;
+  /** Entries of logits and label that came as null, and are NaN; absent when there is none. */
+  nulls?: number;
   /** Of counted rows; absent with class probabilities. */
   labels?: { min?: number; max?: number; out_of_range: number };
   /** Counted rows of class probabilities that are odd; absent with class indices. */
@@ -42,15 +44,20 @@ type Reduced = Pick<
   'sums' | 'loss' | 'gradientNorm' | 'localLosses' | 'withoutPrediction' | 'overflowingRows' | 'sumOverflows'
 >;
 
-/**
- * The report of a batch.
- * @param recorded where it belongs, when it is recorded
- */
+/** What a report has of a batch beside its rows. */
+interface Received {
+  /** Entries that came as null. */
+  nulls: number;
+  /** Where it belongs, when it is recorded. */
+  recorded?: RecordedAs;
+}
+
+/** The report of a batch. */
 export function diagnose(
   findings: Findings,
   { sums, loss, gradientNorm, localLosses, withoutPrediction, overflowingRows, sumOverflows }: Reduced,
   { probabilities, labels, rows }: Pick<Targets, 'probabilities' | 'labels' | 'rows'>,
-  recorded?: RecordedAs,
+  { nulls, recorded }: Received,
 ): Diagnostics {
   const causes: CauseReport[] = causesOf(findings);
   if (sums.denominators.loss === 0) causes.push({ cause: 'zero_denominator', rows: 0 });
@@ -63,6 +70,7 @@ export function diagnose(
   const report: Omit<Diagnostics, 'verdict' | 'summary'> = {
     causes,
     ...foundOf(findings),
+    ...(nulls > 0 && { nulls }),
     ...(labels !== undefined && { labels }),
     ...(probabilities !== undefined && {
       probabilities: { not_one: findings.notOne, negative: findings.negative },

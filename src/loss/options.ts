@@ -167,7 +167,10 @@ export const Options = Type.Object(
       examples: [['accuracy']],
     }),
   },
-  { additionalProperties: false, description: 'How the loss is formed. Every option has a default.' },
+  {
+    additionalProperties: false,
+    description: 'How the loss is formed. Every option has a default, which an absent one and one that is null has.',
+  },
 );
 
 type GivenOptions = Partial<Static<typeof Options>>;
@@ -208,12 +211,17 @@ export function parseOptions(given: unknown): Options {
     throw new LossmeterError('invalid_option', detail, [{ pointer: '/options', detail }]);
   }
   requireOptions(given);
-  const { parallel_config: parallel, ...others } = given as GivenOptions;
+  const { parallel_config: parallel = {}, ...others } = withoutNulls(given) as GivenOptions;
   return {
     ...DEFAULT_OPTIONS,
     ...others,
-    parallel_config: { ...DEFAULT_OPTIONS.parallel_config, ...parallel },
+    parallel_config: { ...DEFAULT_OPTIONS.parallel_config, ...withoutNulls(parallel) },
   };
+}
+
+/** Options but for those that are null, which are absent. */
+export function withoutNulls<T extends object>(options: T): Partial<T> {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== null)) as Partial<T>;
 }
 
 /** @throws LossmeterError invalid_option that names some of the options that are wrong, and counts the others */
@@ -235,7 +243,12 @@ function requireOptions(given: object): void {
 }
 
 function isValid(name: string, value: unknown): boolean {
-  return Object.hasOwn(properties, name) && admits(properties[name]!, value);
+  if (!Object.hasOwn(properties, name)) return false;
+  const schema = properties[name]!;
+  if (value === null) return true;
+  // In a map of options null means absent too.
+  const isMap = 'properties' in schema && typeof value === 'object' && !(value instanceof Uint8Array);
+  return admits(schema, isMap && !Array.isArray(value) ? withoutNulls(value) : value);
 }
 
 /** Checks the length of a list before its entries, each of which would be compared with all others. */
@@ -259,7 +272,8 @@ export function differingOption(
 
 /** Whether an option was given, be it with the value of its default. */
 export function isGiven(given: unknown, name: keyof Options): boolean {
-  return typeof given === 'object' && given !== null && Object.hasOwn(given, name);
+  if (typeof given !== 'object' || given === null || !Object.hasOwn(given, name)) return false;
+  return (given as Record<string, unknown>)[name] !== null;
 }
 
 /** What is done to logits before anything else; undefined when nothing is. */
@@ -287,7 +301,7 @@ function optionFault(name: string, value: unknown): ErrorPlace | undefined {
   if (schema === undefined) {
     return { pointer, detail: `unknown option ${showValue(name)}${hintFor(name, OPTION_NAMES, SYNONYMS)}` };
   }
-  if (admits(schema, value)) return undefined;
+  if (isValid(name, value)) return undefined;
   const { properties: members } = schema as { properties?: Readonly<Record<string, TSchema>> };
   if (members !== undefined && typeof value === 'object' && value !== null) {
     const unknown = Object.keys(value).find((key) => !Object.hasOwn(members, key));

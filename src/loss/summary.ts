@@ -11,6 +11,7 @@ interface Summarized {
   verdict: 'finite' | 'non_finite';
   causes: readonly CauseReport[];
   masked_rows_non_finite: number;
+  nulls?: number;
   labels?: { out_of_range: number };
   float16?: { hint?: string };
 }
@@ -22,7 +23,7 @@ interface Summarized {
  * @param recorded comes first: `step 41200, rank 3: …`
  */
 export function summarize(
-  { verdict, causes, masked_rows_non_finite: leftOut, labels, float16 }: Summarized,
+  { verdict, causes, masked_rows_non_finite: leftOut, nulls = 0, labels, float16 }: Summarized,
   counted: number,
   recorded?: RecordedAs,
 ): string {
@@ -31,6 +32,7 @@ export function summarize(
   const clauses = [
     verdict === 'non_finite' ? found : `the loss is finite${found === '' ? '' : `, though ${found}`}`,
     ...(leftOut > 0 ? [`${count(leftOut, 'row')} left out with non-finite values, which do not count`] : []),
+    ...(nulls > 0 ? [`${count(nulls, 'null')} read as NaN`] : []),
     ...(outOfRange > 0 ? [`${count(outOfRange, 'label')} out of range, counted with loss 0`] : []),
     ...(float16?.hint === undefined ? [] : [float16.hint]),
   ];

@@ -179,7 +179,8 @@ function* readProbabilities(label: Tensor, logitsShape: Shape, shift: number): S
     const detail =
       `label is ${dtype} of shape ${formatShape(label.shape)}, and logits have shape ${formatShape(logitsShape)}: ` +
       'class indices are integers (int8 … uint64) without the last axis of the logits, class probabilities are floating point and shaped like the logits' +
-      (isShapedLikeLogits ? oneHot : '');
+      (isShapedLikeLogits ? oneHot : '') +
+      (label.nulls === undefined ? '' : `; it holds null, which is NaN`);
     throw refuse('invalid_label', '/label', detail);
   }
   return undefined;

@@ -12,7 +12,7 @@ export const DiagnoseRequest = Type.Partial(CrossEntropyRequest, {
   additionalProperties: false,
 });
 
-const { causes, locations, masked_rows_non_finite } = Diagnostics.properties;
+const { causes, locations, masked_rows_non_finite, nulls } = Diagnostics.properties;
 
 const rowNorm = (description: string) =>
   Type.Object(
@@ -51,6 +51,7 @@ export const DiagnoseReply = Type.Object(
     causes,
     locations,
     masked_rows_non_finite,
+    nulls,
     magnitudes: Type.Array(
       Type.Object(
         {

@@ -65,6 +65,12 @@ const WorstRow = Type.Object(
   { additionalProperties: false, description: 'A row that the model is most surprised by.' },
 );
 
+/** Nulls of a request. */
+const Nulls = count(
+  'Entries of `logits` and `label` that came as null, which some writers of JSON make of NaN: they are read as NaN. Absent when there is none.',
+  1,
+);
+
 /** What is wrong with a batch, and where. */
 export const Diagnostics = Type.Object(
   {
@@ -111,6 +117,7 @@ export const Diagnostics = Type.Object(
       examples: [[]],
     }),
     masked_rows_non_finite: count('Rows left out that hold a non-finite logit: they do not touch the loss.', 0),
+    nulls: Type.Optional(Nulls),
     labels: Type.Optional(
       Type.Object(
         {

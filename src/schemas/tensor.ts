@@ -32,7 +32,8 @@ function bytesTensor(dtypes: readonly string[]) {
       shape: Shape,
       data: Type.String({
         contentEncoding: 'base64',
-        description: 'The elements, little-endian and row-major: base64 in JSON, bin in MessagePack.',
+        description:
+          'The elements, little-endian and row-major: base64 in JSON, in which white space does not matter, bin in MessagePack.',
         examples: ['AACAPwAAAEAAAEBAAAAAAAAAgD8AAAAA'],
       }),
     },
@@ -56,7 +57,7 @@ function arrayTensor(dtypes: readonly string[]) {
     {
       additionalProperties: false,
       description:
-        'A tensor as an array. Without a dtype it is float32, and a label of whole numbers int64, unless it is shaped like the logits; without a shape, that of the nested array.',
+        'A tensor as an array. Without a dtype it is float32, and a label of whole numbers int64, unless it is shaped like the logits; without a shape, that of the nested array. `null` in logits and label is NaN where they are floats.',
     },
   );
 }

@@ -9,6 +9,8 @@ export interface Tensor<D extends DType = DType> {
   readonly data: Uint8Array;
   /** True for whole numbers that came without a dtype: int64 stands for any, and they may be class probabilities too. */
   readonly isDTypeAssumed?: boolean;
+  /** Entries that came as null, and are NaN. Absent when there is none. */
+  readonly nulls?: number;
 }
 
 export function isTensor(value: unknown): value is Tensor {

@@ -19,9 +19,14 @@ const RANGES = {
   bool: [0n, 1n],
 } as const;
 
+/** Tells tensors in which null is NaN, where they are floats: in others a NaN is refused, and a null by its name. */
+function mayHoldNull(field: string): boolean {
+  return field === 'logits' || field === 'label';
+}
+
 /**
  * Array entries to the bytes of a dtype: numbers, bigints and booleans; for floating point also the strings "NaN",
- * "Infinity" and "-Infinity". Floats are rounded to the dtype, integers must be exact.
+ * "Infinity" and "-Infinity", and null. Floats are rounded to the dtype, integers must be exact.
  * @throws LossmeterError invalid_tensor with the first entry that does not fit
  */
 export function encodeElements(field: string, dtype: DType, values: readonly unknown[]): Uint8Array {
@@ -36,7 +41,7 @@ export function encodeElements(field: string, dtype: DType, values: readonly unk
     const numbers = Float64Array.from(values, (value, index) => {
       if (typeof value === 'number') return value;
       if (typeof value === 'bigint' || typeof value === 'boolean') return Number(value);
-      const nonFinite = NON_FINITE.get(value);
+      const nonFinite = value === null && mayHoldNull(field) ? Number.NaN : NON_FINITE.get(value);
       if (nonFinite !== undefined) return nonFinite;
       throw wrong(index, 'a number, "NaN", "Infinity" or "-Infinity"');
     });
@@ -85,9 +90,9 @@ export function encodeElements(field: string, dtype: DType, values: readonly unk
  * @throws LossmeterError invalid_tensor with the first entry that does not fit
  */
 export function encodeNumbers(field: string, dtype: DType, numbers: NumberArray): Uint8Array {
-  const { fault } = numbers;
+  const { fault, firstNull } = numbers;
   const wrong = (index: number, value: number | bigint, expected: string): Error => {
-    const shown = showValue(fault?.index === index ? fault.value : value);
+    const shown = index === firstNull ? 'null' : showValue(fault?.index === index ? fault.value : value);
     return refuse(
       'invalid_tensor',
       `/${field}/data/${index}`,
@@ -97,7 +102,8 @@ export function encodeNumbers(field: string, dtype: DType, numbers: NumberArray)
   const bytes = new Uint8Array(numbers.length * DTYPE_BYTES[dtype]);
   let at = 0;
   if (isFloatDType(dtype)) {
-    if (fault !== undefined) throw wrong(fault.index, Number.NaN, 'a number, "NaN", "Infinity" or "-Infinity"');
+    const index = fault?.index ?? (mayHoldNull(field) ? undefined : firstNull);
+    if (index !== undefined) throw wrong(index, Number.NaN, 'a number, "NaN", "Infinity" or "-Infinity"');
     const elements = elementsOf({ dtype, shape: [], data: bytes });
     for (const run of numbers.runs()) {
       elements.set(dtype === 'bfloat16' ? toBfloat16(run) : run, at);

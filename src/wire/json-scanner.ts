@@ -46,7 +46,11 @@ const IS_OF_TOKEN = tableOf('0123456789+-.eEabcdfghijklmnopqrstuvwxyzANI');
 /** Bytes of numbers that are read at a time. */
 const SPAN_BYTES = 16_384;
 
-const [NAN, INFINITY] = ['NaN', 'Infinity'].map((token) => Buffer.from(token)) as [Buffer, Buffer];
+const [NAN, INFINITY, NULL] = ['NaN', 'Infinity', 'null'].map((token) => Buffer.from(token)) as [
+  Buffer,
+  Buffer,
+  Buffer,
+];
 
 /** The same words as strings, to be compared by their bytes. */
 const QUOTED = Array.from(NON_FINITE, ([word, number]) => ({ bytes: Buffer.from(`"${String(word)}"`), number }));
@@ -60,7 +64,10 @@ const INTEGER = /^\s*(-?\d{1,20})\s*$/;
 const BYTE_ORDER_MARK = Buffer.from('\uFEFF');
 
 /** Takes the entries of an array of numbers. */
-type Numbers = Pick<NumberArray, 'openArray' | 'closeArray' | 'push' | 'pushInteger' | 'pushFault' | 'fault'>;
+type Numbers = Pick<
+  NumberArray,
+  'openArray' | 'closeArray' | 'push' | 'pushInteger' | 'pushNull' | 'pushFault' | 'fault'
+>;
 
 /** Keeps nothing of an array but its depth. */
 class SkippedNumbers implements Numbers {
@@ -79,6 +86,8 @@ class SkippedNumbers implements Numbers {
   push(): void {}
 
   pushInteger(): void {}
+
+  pushNull(): void {}
 
   pushFault(): void {}
 }
@@ -218,17 +227,17 @@ export class JsonScanner {
     const to = endsWithComma ? last - 1 : last;
     const values = this.#parseNumbers(from, to);
     if (values.some(isWide)) this.#pushExactly(numbers, values, from, to);
-    else for (const value of values) numbers.push(value);
+    else for (const value of values) pushEntry(numbers, value);
     this.#at = end;
     return endsWithComma;
   }
 
   /** Adds the numbers of a span, of which some may be integers beyond 2^53. */
-  #pushExactly(numbers: Numbers, values: readonly number[], from: number, to: number): void {
+  #pushExactly(numbers: Numbers, values: readonly (number | null)[], from: number, to: number): void {
     const entries = this.#bytes.toString('latin1', from, to).split(',');
     for (const [k, value] of values.entries()) {
       const integer = isWide(value) ? INTEGER.exec(entries[k]!)?.[1] : undefined;
-      if (integer === undefined) numbers.push(value);
+      if (integer === undefined) pushEntry(numbers, value);
       else numbers.pushInteger(BigInt(integer));
     }
   }
@@ -238,6 +247,7 @@ export class JsonScanner {
     const byte = this.#bytes[at]!;
     if (IS_OF_NUMBERS[byte] === 1) return 1;
     if (byte === NAN[0]) return this.#stands(NAN, at);
+    if (byte === NULL[0]) return this.#stands(NULL, at);
     return byte === INFINITY[0] ? this.#stands(INFINITY, at) : 0;
   }
 
@@ -246,11 +256,11 @@ export class JsonScanner {
     return token.length;
   }
 
-  #parseNumbers(from: number, to: number): readonly number[] {
+  #parseNumbers(from: number, to: number): readonly (number | null)[] {
     const text = this.#bytes.toString('latin1', from, to);
     try {
-      if (!/[NI]/.test(text)) return JSON.parse(`[${text}]`) as number[];
-      const quoted = text.replaceAll('-Infinity', '"-"').replaceAll('Infinity', '"+"').replaceAll('NaN', 'null');
+      if (!/[NI]/.test(text)) return JSON.parse(`[${text}]`) as (number | null)[];
+      const quoted = text.replaceAll('-Infinity', '"-"').replaceAll('Infinity', '"+"').replaceAll('NaN', '""');
       return (JSON.parse(`[${quoted}]`) as unknown[]).map(numberOf);
     } catch (cause) {
       throw this.#notNumbers(from, text, cause);
@@ -267,7 +277,7 @@ export class JsonScanner {
         this.#at = start;
         return this.#unexpected('a value');
       }
-      if (!NUMBER.test(token!) && !NON_FINITE.has(token)) return misplaced(start, token!, cause);
+      if (!NUMBER.test(token!) && token !== 'null' && !NON_FINITE.has(token)) return misplaced(start, token!, cause);
       if (following !== undefined) {
         this.#at = start + entry.trim().indexOf(following, token!.length);
         return this.#unexpected('a comma or ]');
@@ -393,13 +403,18 @@ export class JsonScanner {
   }
 }
 
-function isWide(value: number): boolean {
-  return Math.abs(value) > Number.MAX_SAFE_INTEGER && Number.isFinite(value);
+function isWide(value: number | null): boolean {
+  return value !== null && Math.abs(value) > Number.MAX_SAFE_INTEGER && Number.isFinite(value);
 }
 
-function numberOf(value: unknown): number {
-  if (typeof value === 'number') return value;
-  return value === null ? Number.NaN : value === '+' ? Infinity : -Infinity;
+function pushEntry(numbers: Numbers, value: number | null): void {
+  if (value === null) numbers.pushNull();
+  else numbers.push(value);
+}
+
+function numberOf(value: unknown): number | null {
+  if (typeof value === 'number' || value === null) return value;
+  return value === '' ? Number.NaN : value === '+' ? Infinity : -Infinity;
 }
 
 /** Characters of the text that an error shows. */

@@ -16,7 +16,7 @@ import { READ_FIELDS, TENSOR_FIELDS } from './request-fields.ts';
 import { inSteps } from '../steps.ts';
 import type { Steps } from '../steps.ts';
 import { shortEntries } from '../suggestion.ts';
-import { tensorFromValue, valueFromTensor } from './tensor-value.ts';
+import { elementsAsValue, tensorFromValue, valueFromTensor } from './tensor-value.ts';
 
 /** Beginning of an integer that may be beyond 2^53; of longer fractions there are many. */
 const WIDE_INTEGER = /[^\d.]\d{16}/;
@@ -156,7 +156,8 @@ function packInput(input: Readonly<Record<string, unknown>>, transfer: ArrayBuff
   if (!isArray(data)) return { ...input };
   const dtype = dtypeOf(datatype);
   if (!TENSORS.has(name) || dtype === undefined) return { ...input, data: [] };
-  return { ...input, data: moved(tensorFromValue(name as string, { dtype, shape, data }).data, transfer) };
+  const { data: bytes, ...tensor } = tensorFromValue(name as string, { dtype, shape, data });
+  return { ...input, data: elementsAsValue(moved(bytes, transfer), tensor) };
 }
 
 /** In a buffer of its own: that of base64 may be a part of Node's pool. */

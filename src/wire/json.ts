@@ -4,9 +4,9 @@ import type { ByteReader } from './byte-reader.ts';
 import { openReference, readReferences } from './file-reference.ts';
 import { HeldRuns, gathered } from './held-bytes.ts';
 import { neededBytes, parseJson, readLargeJson } from './json-text.ts';
-import { logitsFrom, makeHeader, missingField, requireRequestField, tookWithoutTensors } from './request.ts';
+import { logitsFrom, logitsOf, makeHeader, missingField, requireRequestField, tookWithoutTensors } from './request.ts';
 import type { Codec, DecodeContext } from './request.ts';
-import { requireLogitsDType, tensorFromValue } from './tensor-value.ts';
+import { tensorFromValue } from './tensor-value.ts';
 
 /** Bodies that are one plain value are read by the engine up to this size. */
 const MAX_PLAIN_BYTES = 2 ** 18;
@@ -33,9 +33,7 @@ export const jsonCodec: Codec = {
       return;
     }
     const tensor = tensorFromValue('logits', logits);
-    const writer = await context.begin(
-      makeHeader({ dtype: requireLogitsDType(tensor.dtype), shape: tensor.shape }, fields, context),
-    );
+    const writer = await context.begin(makeHeader(logitsOf(tensor), fields, context));
     await writer.write(tensor.data);
   },
   values: {

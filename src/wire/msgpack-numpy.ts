@@ -1,6 +1,8 @@
 import { LossmeterError, refuse } from '../errors.ts';
 import { showValue } from '../suggestion.ts';
+import { DTYPE_BYTES } from '../tensor/dtype.ts';
 import type { DType } from '../tensor/dtype.ts';
+import { elementsOf } from '../tensor/tensor.ts';
 
 /**
  * Arrays as the Python package msgpack-numpy writes them: {nd: true, type: '<f4', kind: '', shape, data}, with keys that
@@ -31,6 +33,24 @@ const DTYPES = new Map(
 
 /** How two bytes of no type are named, which is what bfloat16 is to NumPy. */
 const VOID_OF_TWO_BYTES = new Set<unknown>(['V2', '|V2', '<V2']);
+
+/**
+ * The number or truth of a scalar, {nd: false, type: '<f4', data}, as msgpack-numpy writes np.float32(0.1).
+ * @returns undefined for any other map, and for types that are no numbers
+ */
+export function scalarFrom({
+  nd,
+  type,
+  data,
+  ...others
+}: Record<string, unknown>): number | bigint | boolean | undefined {
+  if (nd !== false || !(data instanceof Uint8Array) || Object.keys(others).length > 0) return undefined;
+  const dtype = DTYPES.get(textOf(type) as string);
+  if (dtype === undefined || data.byteLength !== DTYPE_BYTES[dtype]) return undefined;
+  const [value] = elementsOf({ dtype, shape: [], data });
+  if (dtype === 'bool') return value === 1;
+  return typeof value === 'bigint' && Number.isSafeInteger(Number(value)) ? Number(value) : value;
+}
 
 /** Text that Python may have written as bin. */
 export function textOf(value: unknown): unknown {

@@ -7,7 +7,7 @@ import type { ByteReader } from './byte-reader.ts';
 import { HeldRuns, adviceOn, gathered } from './held-bytes.ts';
 import type { HeldBytesAccount } from './held-bytes.ts';
 import { MsgpackExtent, VALUE_LIMITS } from './msgpack-extent.ts';
-import { textOf } from './msgpack-numpy.ts';
+import { scalarFrom, textOf } from './msgpack-numpy.ts';
 
 /** Values of so many bytes have a turn of their own: what is made of them comes in the next one. */
 const OWN_TURN_BYTES = 2 ** 16;
@@ -78,5 +78,6 @@ function unpackMaps(bytes: Uint8Array): unknown {
 function withNames(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(withNames);
   if (!(value instanceof Map)) return value;
-  return Object.fromEntries([...value].map(([key, inner]) => [String(textOf(key)), withNames(inner)]));
+  const object = Object.fromEntries([...value].map(([key, inner]) => [String(textOf(key)), withNames(inner)]));
+  return scalarFrom(object) ?? object;
 }

@@ -8,6 +8,7 @@ import { HeldRuns, STREAMING_ADVICE, free } from './held-bytes.ts';
 import {
   duplicateField,
   logitsFrom,
+  logitsOf,
   makeHeader,
   missingField,
   requireRequestField,
@@ -159,8 +160,8 @@ class MsgpackRequest {
 
   /** Holds logits that came as an array of numbers. */
   #holdArray(value: unknown): void {
-    const { dtype, shape, data } = tensorFromValue('logits', value);
-    this.#heldLogits = { logits: { dtype: requireLogitsDType(dtype), shape }, runs: [data] };
+    const tensor = tensorFromValue('logits', value);
+    this.#heldLogits = { logits: logitsOf(tensor), runs: [tensor.data] };
   }
 
   /** Refuses at once what cannot come: memory is taken for rows before their bytes have come. */

@@ -35,6 +35,8 @@ export class NumberArray {
   readonly #open: number[] = [];
   #isRagged = false;
   #fault: Fault | undefined;
+  #nulls = 0;
+  #firstNull: number | undefined;
 
   /** Numbers in all. */
   get length(): number {
@@ -49,6 +51,16 @@ export class NumberArray {
   /** The first entry that is no number. */
   get fault(): Fault | undefined {
     return this.#fault;
+  }
+
+  /** Entries that are null. */
+  get nulls(): number {
+    return this.#nulls;
+  }
+
+  /** Index of the first of them. */
+  get firstNull(): number | undefined {
+    return this.#firstNull;
   }
 
   get shape(): number[] {
@@ -126,6 +138,13 @@ export class NumberArray {
     return BigInt((this.#pieces[run] ?? this.#piece)[k]!) + BigInt(residue);
   }
 
+  /** Adds a null, which is NaN: some writers of JSON make it of NaN. */
+  pushNull(): void {
+    this.#nulls++;
+    this.#firstNull ??= this.#length;
+    this.push(Number.NaN);
+  }
+
   /** Adds an entry that is no number. */
   pushFault(value: unknown): void {
     this.#fault ??= { index: this.#length, value };
@@ -156,6 +175,7 @@ function appendArray(numbers: NumberArray, array: readonly unknown[]): boolean {
     else if (Array.isArray(value)) {
       if (!appendArray(numbers, value)) return false;
     } else if (typeof value === 'bigint') return false;
+    else if (value === null) numbers.pushNull();
     else appendOther(numbers, value);
   }
   numbers.closeArray();

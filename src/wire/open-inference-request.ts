@@ -7,7 +7,7 @@ import type { Shape } from '../tensor/shape.ts';
 import { NumberArray } from './number-array.ts';
 import { requireDatatype } from './open-inference-datatype.ts';
 import { SYNONYMS, missingField } from './request.ts';
-import { requireByteLength, requireShape } from './tensor-value.ts';
+import { isReadElements, requireByteLength, requireShape } from './tensor-value.ts';
 
 /** The inputs, with the dtypes that they may have. */
 export const INPUT_DTYPES = {
@@ -65,6 +65,8 @@ const OUTPUT_KEYS = ['name', 'parameters'];
 /** Parameters of the protocol and of Triton: they mean nothing here, but for the first. */
 const PROTOCOL_PARAMETERS: ReadonlySet<string> = new Set([
   'binary_data_output',
+  // Of MLServer's clients, as on tensors.
+  'content_type',
   'sequence_id',
   'sequence_start',
   'sequence_end',
@@ -140,7 +142,8 @@ function readInput(value: unknown, index: number): InferenceInput {
   const { data = null } = input;
   if (size === null) {
     // Bytes: JSON has none, so a worker has read them.
-    if (!Array.isArray(data) && !(data instanceof Uint8Array) && !(data instanceof NumberArray)) {
+    const isRead = data instanceof Uint8Array || isReadElements(data);
+    if (!Array.isArray(data) && !isRead && !(data instanceof NumberArray)) {
       const detail = `the input ${name} has no data: expected a list "data" or "parameters": {"binary_data_size"}`;
       throw refuse('invalid_tensor', `/inputs/${name}`, detail);
     }

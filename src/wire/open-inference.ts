@@ -6,7 +6,7 @@ import type { ByteReader } from './byte-reader.ts';
 import { HeldRuns, gathered } from './held-bytes.ts';
 import { readInferenceRequest } from './open-inference-request.ts';
 import type { InferenceInput, InferenceRequest, OutputNames } from './open-inference-request.ts';
-import { makeHeader } from './request.ts';
+import { logitsOf, makeHeader } from './request.ts';
 import type { Codec, DecodeContext } from './request.ts';
 import { readStoredTensors } from './stored-tensors.ts';
 import { tensorFromValue } from './tensor-value.ts';
@@ -53,10 +53,11 @@ export class OpenInferenceCodec implements Codec {
       ...Object.fromEntries(request.inputs.map(({ name, dtype, shape, data }) => [name, { dtype, shape, data }])),
     };
     const { dtype, shape, byteLength, data } = request.inputs.find(({ name }) => name === 'logits')!;
-    const logits = { dtype: dtype as FloatDType, shape };
+    const tensor = byteLength === undefined ? tensorFromValue('logits', { dtype, shape, data }) : undefined;
+    const logits = tensor === undefined ? { dtype: dtype as FloatDType, shape } : logitsOf(tensor);
     const begin = () => context.begin(makeHeader(logits, fields, context));
 
-    const heldLogits = byteLength === undefined ? [tensorFromValue('logits', { dtype, shape, data }).data] : [];
+    const heldLogits = tensor === undefined ? [] : [tensor.data];
     const tensors = binary.map((input) => ({ ...input, byteLength: input.byteLength! }));
     await readStoredTensors(reader, context, { tensors, fields, begin, heldLogits });
   }

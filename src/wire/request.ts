@@ -31,6 +31,8 @@ export interface RequestHeader {
   readonly logits: {
     readonly dtype: FloatDType;
     readonly shape: Shape;
+    /** Entries that came as null. */
+    readonly nulls?: number;
     /** Where they stand, when not in the request: nothing is written then. */
     readonly source?: FileTensor;
   };
@@ -42,6 +44,8 @@ export interface RequestHeader {
   readonly options: unknown;
   /** The fields that this request has beside, as they came. */
   readonly parameters: Readonly<Record<string, unknown>>;
+  /** Entries of the tensors that came as null, and are NaN. */
+  readonly nulls: number;
   /** True where the logits came as an array of msgpack-numpy: outputs are such arrays then. */
   readonly numpyArrays?: boolean;
 }
@@ -145,6 +149,7 @@ export function makeHeader(
   return {
     logits,
     label,
+    nulls: (logits.nulls ?? 0) + (label?.nulls ?? 0),
     inputMask: tensor('input_mask'),
     weight: tensor('weight'),
     options: fields['options'],
@@ -166,6 +171,11 @@ export function tookWithoutTensors(
 /** Logits that stand in a file. @throws LossmeterError invalid_tensor */
 export function logitsFrom(source: FileTensor): RequestHeader['logits'] {
   return { dtype: requireLogitsDType(source.dtype), shape: source.shape, source };
+}
+
+/** Logits that were read whole. @throws LossmeterError invalid_tensor */
+export function logitsOf({ dtype, shape, nulls }: Tensor): RequestHeader['logits'] {
+  return { dtype: requireLogitsDType(dtype), shape, ...(nulls !== undefined && { nulls }) };
 }
 
 export function missingField(name: RequestField): LossmeterError {

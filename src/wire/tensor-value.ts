@@ -4,8 +4,8 @@ import { DTYPES, DTYPE_BYTES, FLOAT_DTYPES, isDType, isFloatDType } from '../ten
 import type { DType, FloatDType } from '../tensor/dtype.ts';
 import { MAX_RANK, elementCount, formatShape, isShape } from '../tensor/shape.ts';
 import type { Shape } from '../tensor/shape.ts';
-import { elementsOf } from '../tensor/tensor.ts';
 import type { Tensor } from '../tensor/tensor.ts';
+import { bytesOfBase64 } from './base64.ts';
 import { encodeElements, encodeNumbers } from './elements.ts';
 import { NumberArray, numbersFrom } from './number-array.ts';
 
@@ -111,7 +111,11 @@ export function tensorFromValue(field: TensorField, value: unknown): Tensor {
   if (Array.isArray(data)) return fromArray(field, data, knownDType, knownShape);
   if (data instanceof NumberArray) return fromNumbers(field, data, knownDType, knownShape);
 
-  if (data instanceof BigInt64Array) return fromAssumed(data, knownShape!);
+  const known = { dtype: knownDType!, shape: knownShape! };
+  if (isReadElements(data)) {
+    const [isDTypeAssumed, nulls] = data.facts;
+    return { ...known, data: data.bytes, ...(isDTypeAssumed === 1 && { isDTypeAssumed: true }), ...nullsOf(nulls!) };
+  }
 
   const bytes = typeof data === 'string' ? fromBase64(field, data) : data;
   if (!(bytes instanceof Uint8Array)) {
@@ -124,20 +128,29 @@ export function tensorFromValue(field: TensorField, value: unknown): Tensor {
   return { dtype: knownDType, shape: knownShape, data: bytes };
 }
 
-/** Whole numbers without a dtype as a value that travels between threads, and that no text can hold. */
-interface AssumedIntegers {
-  shape: Shape;
-  data: BigInt64Array;
+/** Elements that another thread has read, as a value that no body can hold: what is known beside them is a typed array. */
+interface ReadElements {
+  bytes: Uint8Array;
+  /** 1 where the dtype is assumed, and the number of nulls. */
+  facts: Uint32Array;
 }
 
-/** A tensor as a value of a decoded body, from which tensorFromValue makes the same tensor. */
-export function valueFromTensor({ dtype, shape, data, isDTypeAssumed }: Tensor): Tensor | AssumedIntegers {
-  if (isDTypeAssumed !== true) return { dtype, shape, data };
-  return { shape, data: elementsOf({ dtype: 'int64', shape, data }) };
+/** A tensor as a value that travels between threads, of which tensorFromValue makes the same tensor. */
+export function valueFromTensor({ dtype, shape, data, ...more }: Tensor): Record<TensorKey, unknown> {
+  return { dtype, shape, data: elementsAsValue(data, more) };
 }
 
-function fromAssumed({ buffer, byteOffset, byteLength }: BigInt64Array, shape: Shape): Tensor {
-  return { dtype: 'int64', shape, data: new Uint8Array(buffer, byteOffset, byteLength), isDTypeAssumed: true };
+/** The same of its data alone. */
+export function elementsAsValue(
+  bytes: Uint8Array,
+  { isDTypeAssumed = false, nulls = 0 }: Pick<Tensor, 'isDTypeAssumed' | 'nulls'>,
+): Uint8Array | ReadElements {
+  if (!isDTypeAssumed && nulls === 0) return bytes;
+  return { bytes, facts: Uint32Array.of(Number(isDTypeAssumed), nulls) };
+}
+
+export function isReadElements(data: unknown): data is ReadElements {
+  return typeof data === 'object' && data !== null && 'facts' in data && data.facts instanceof Uint32Array;
 }
 
 export function missingKey(field: TensorField, key: TensorKey): LossmeterError {
@@ -145,15 +158,9 @@ export function missingKey(field: TensorField, key: TensorKey): LossmeterError {
 }
 
 function fromBase64(field: TensorField, text: string): Uint8Array {
-  // Not by /=+$/, which takes the square of a text of nothing but = and something else.
-  const padding = text.endsWith('==') ? 2 : text.endsWith('=') ? 1 : 0;
-  const stripped = text.slice(0, text.length - padding);
-  // Buffer.from skips what is not base64: the lengths tell.
-  const bytes = Buffer.from(stripped, 'base64');
-  if (bytes.byteLength !== Math.floor((stripped.length * 3) / 4) || stripped.length % 4 === 1) {
-    throw refuse('invalid_tensor', `/${field}/data`, `${field}.data is text that is not base64`);
-  }
-  return bytes;
+  const bytes = bytesOfBase64(text);
+  if (bytes instanceof Uint8Array) return bytes;
+  throw refuse('invalid_tensor', `/${field}/data`, `${field}.data is text that is not base64: ${bytes.fault}`);
 }
 
 function fromArray(
@@ -172,7 +179,8 @@ function fromArray(
   requireEntries(field, finalShape, values.length);
   const finalDType = dtype ?? assumedDType(field, values.every(isInteger));
   const data = encodeElements(field, finalDType, values);
-  return { dtype: finalDType, shape: finalShape, data, ...assumption(dtype, finalDType) };
+  const nulls = values.filter((value) => value === null).length;
+  return { dtype: finalDType, shape: finalShape, data, ...assumption(dtype, finalDType), ...nullsOf(nulls) };
 }
 
 /** The same of numbers. */
@@ -189,7 +197,11 @@ function fromNumbers(
   const finalDType = dtype ?? assumedDType(field, field === 'label' && areIntegers());
   const data = encodeNumbers(field, finalDType, numbers);
   numbers.free();
-  return { dtype: finalDType, shape: finalShape, data, ...assumption(dtype, finalDType) };
+  return { dtype: finalDType, shape: finalShape, data, ...assumption(dtype, finalDType), ...nullsOf(numbers.nulls) };
+}
+
+function nullsOf(nulls: number): Pick<Tensor, 'nulls'> {
+  return nulls === 0 ? {} : { nulls };
 }
 
 /** The dtype of an array that came without one. */

@@ -125,8 +125,8 @@ const REFUSALS: Record<string, Refusal> = {
     code: 'invalid_option',
     says: ['1.5', 'an integer in [-9007199254740991, 9007199254740991]'],
   },
-  'a null option': {
-    request: { ...good, options: { semantics: null } },
+  'a null in the list of an option': {
+    request: { ...good, options: { ignore_index: [null] } },
     status: 422,
     code: 'invalid_option',
     says: ['null'],
@@ -438,7 +438,8 @@ describe('JSON', () => {
 
   test('data that is not base64 is refused', async () => {
     const { body } = await service.post({ ...good, logits: { dtype: 'float32', shape: [1, 1], data: 'AAAA*A==' } });
-    expect([body.code, body.detail]).toEqual(['invalid_tensor', 'logits.data is text that is not base64']);
+    const detail = 'logits.data is text that is not base64: character 4 is "*"';
+    expect([body.code, body.detail]).toEqual(['invalid_tensor', detail]);
   });
 
   test('a body over the bound is refused with the bound', async () => {

@@ -165,6 +165,48 @@ test.each([
   expect(body.detail).toContain('nd');
 });
 
+test.each([
+  ['<f4', Float32Array.of(0.25)],
+  ['<f8', Float64Array.of(0.25)],
+  ['<f2', Float16Array.of(0.25)],
+])('a scalar of %s as an option is its number', async (type, numbers) => {
+  const scalar = array({ nd: false, shape: undefined, kind: undefined, type, data: new Uint8Array(numbers.buffer) });
+  const { body } = await post({ options: { label_smoothing: scalar }, label, logits: array() });
+  const plain = await post({ options: { label_smoothing: 0.25 }, label, logits: array() });
+  expect(body.loss).toBe(plain.body.loss);
+});
+
+test('integers and truths of NumPy are option values, in lists and maps too', async () => {
+  const scalar = (type: string, data: ArrayBufferView): unknown =>
+    array({ nd: false, shape: undefined, kind: undefined, type, data: Buffer.from(data.buffer) });
+  const options = {
+    ignore_index: [scalar('<i8', BigInt64Array.of(-100n)), scalar('|i1', Int8Array.of(2))],
+    calculate_per_token_loss: scalar('|b1', Uint8Array.of(1)),
+    parallel_config: new Map([['model_parallel', scalar('<u2', Uint16Array.of(3))]]),
+    max_locations: scalar('<u4', Uint32Array.of(4)),
+  };
+  const { status, body } = await post({ options, label, logits: array() });
+  expect([status, body.rows], body.detail).toEqual([200, { total: 2, counted: 1, ignored: 1, masked: 0 }]);
+  expect(body).not.toHaveProperty('loss');
+});
+
+test.each(['logits', 'label'])('bytes of %s that MessagePack has as str are refused by that name', async (field) => {
+  const raw = Buffer.from(Float32Array.of(1, -2, 3, 0.1, 1, 0).buffer);
+  const str = Buffer.concat([Buffer.of(0xd9, raw.byteLength), raw]);
+  const head = packr.pack(
+    new Map<string, unknown>([
+      ['dtype', 'float32'],
+      ['shape', [2, 3]],
+    ]),
+  );
+  const tensor = Buffer.concat([Buffer.of(0x83), head.subarray(1), packr.pack('data'), str]);
+  const other = field === 'logits' ? ['label', label] : ['logits', array()];
+  const body = Buffer.concat([Buffer.of(0x82), packr.pack(other[0]), packr.pack(other[1]), packr.pack(field), tensor]);
+  const answer = await service.post(body, { type: MSGPACK });
+  expect(answer.status).toBe(422);
+  expect(answer.body.detail).toContain('use_bin_type=False');
+});
+
 test('arrays that wait for the label are held within the bound', async () => {
   const large = array({ shape: [400, 1000], data: new Uint8Array(1_600_000) });
   const labels = array({ type: '<i4', shape: [400], data: new Uint8Array(1600) });

@@ -27,7 +27,9 @@ class ParallelConfig(TypedDict, total=False):
 
 
 class Options(TypedDict, total=False):
-    """How the loss is formed. Every option has a default."""
+    """How the loss is formed. Every option has a default, which an absent one and one
+    that is null has.
+    """
 
     reduction: Literal["mean", "sum", "none"] | None
     """How row losses become one. `mean`: N / D + Z / D_z, with the denominators that
@@ -332,6 +334,11 @@ class Diagnostics(TypedDict):
     masked_rows_non_finite: int
     """Rows left out that hold a non-finite logit: they do not touch the loss."""
 
+    nulls: NotRequired[int]
+    """Entries of `logits` and `label` that came as null, which some writers of JSON
+    make of NaN: they are read as NaN. Absent when there is none.
+    """
+
     labels: NotRequired[DiagnosticsLabels]
     """Labels of counted rows; absent with class probabilities."""
 
@@ -484,6 +491,11 @@ class Diagnosis(TypedDict):
 
     masked_rows_non_finite: int
     """Rows left out that hold a non-finite logit: they do not touch the loss."""
+
+    nulls: NotRequired[int]
+    """Entries of `logits` and `label` that came as null, which some writers of JSON
+    make of NaN: they are read as NaN. Absent when there is none.
+    """
 
     magnitudes: list[DiagnosisMagnitude]
     """A histogram of finite values other than 0 by their magnitude; powers without any
@@ -654,6 +666,11 @@ class MicroBatchDiagnostics(TypedDict):
 
     masked_rows_non_finite: NotRequired[int]
     """Rows left out that hold a non-finite logit: they do not touch the loss."""
+
+    nulls: NotRequired[int]
+    """Entries of `logits` and `label` that came as null, which some writers of JSON
+    make of NaN: they are read as NaN. Absent when there is none.
+    """
 
     labels: NotRequired[DiagnosticsLabels]
     """Labels of counted rows; absent with class probabilities."""

@@ -1,0 +1,50 @@
+import { describe, expect, test } from 'vitest';
+import { bytesOfBase64 } from '../../src/wire/base64.ts';
+
+const BYTES = Buffer.from(Array.from({ length: 256 }, (_, k) => k));
+
+describe('text is read', () => {
+  test.each([0, 1, 2, 3, 4, 57, 255, 256])('of %d bytes, padded or not, in either alphabet', (length) => {
+    const bytes = BYTES.subarray(0, length);
+    for (const text of [
+      bytes.toString('base64'),
+      bytes.toString('base64').replaceAll('=', ''),
+      bytes.toString('base64url'),
+    ]) {
+      expect(Buffer.from(bytesOfBase64(text) as Uint8Array)).toEqual(bytes);
+    }
+  });
+
+  test.each([
+    ['lines of MIME', (text: string) => text.replaceAll(/.{76}/g, '$&\r\n')],
+    ['a final newline', (text: string) => `${text}\n`],
+    ['white space everywhere', (text: string) => ` \t${text.split('').join(' \n')}\n \n`],
+  ])('with %s', (_name, change) => {
+    for (const length of [254, 255, 256]) {
+      const bytes = BYTES.subarray(0, length);
+      expect(Buffer.from(bytesOfBase64(change(bytes.toString('base64'))) as Uint8Array)).toEqual(bytes);
+    }
+  });
+});
+
+describe('text is refused', () => {
+  test.each([
+    ['AAAA*A==', 'character 4 is "*"'],
+    ['AA\nAA\n"AA', 'character 6 is "\\""'],
+    ['AAA=AAAA', 'character 3 is "="'],
+    ['A===', 'character 1 is "="'],
+    ['AAAAA', '5 characters are no whole number of bytes'],
+    ['AAAA\nA', '5 characters are no whole number of bytes'],
+    ['data:application/octet-stream;base64,AAAA', 'it begins with "data:"'],
+    ['\nDATA:;base64,AAAA', 'it begins with "data:"'],
+    ['AA\u0000A', 'character 2 is U+0000; bytes that MessagePack has as str'],
+    ['\uFFFDAAA', 'character 0 is U+FFFD; bytes that MessagePack has as str, by use_bin_type=False, are sent as bin'],
+  ])('%j: %s', (text, fault) => {
+    expect(bytesOfBase64(text)).toEqual({ fault: expect.stringContaining(fault) });
+  });
+
+  test('of nothing but padding, however long it is', () => {
+    expect(bytesOfBase64(`${'='.repeat(2 ** 22)}*`)).toEqual({ fault: 'character 0 is "="' });
+    expect(bytesOfBase64('\n'.repeat(2 ** 22))).toEqual(Buffer.alloc(0));
+  });
+});
