@@ -22,6 +22,10 @@ import type { HeldBytesAccount } from '../wire/held-bytes.ts';
 import { missingField } from '../wire/request.ts';
 import type { RequestHeader } from '../wire/request.ts';
 import { BlockWriter } from './block-writer.ts';
+import { arrange } from './layout.ts';
+import type { Layout } from './layout.ts';
+import { MovedLogits } from './moved-logits.ts';
+import type { LogitsIntake } from './moved-logits.ts';
 import { takeClassWeights, takeRows } from './row-memory.ts';
 
 /** Bytes of a row's target, mask and results while its batch is evaluated. */
@@ -38,10 +42,12 @@ const GRADIENT_ADVICE = 'split the batch by rows, or ask for the gradient of nar
 /** A request whose logits are still to come, and their writer. */
 export interface Batch {
   options: Options;
-  /** Shape of the logits, and of the gradient. */
+  /** Shape of the logits, the class axis last. */
   shape: Shape;
   targets: Targets;
   writer: BlockWriter;
+  /** Takes the logits as they come. */
+  intake: LogitsIntake;
   /** Name of the kernel that evaluates it. */
   kernel: string;
   /** Entries of the request that came as null. */
@@ -57,6 +63,7 @@ export interface WholeBatch extends Batch {
   /** ε of the row formula. */
   smoothing: number;
   denominators: Denominators;
+  layout: Layout;
   gradientDType: FloatDType;
 }
 
@@ -66,17 +73,19 @@ export interface ShardBatch extends Batch {
 }
 
 /** Checks all that can be checked before the logits have come. @throws LossmeterError */
-export function* openBatch(pool: KernelPool, header: RequestHeader, held: HeldBytesAccount): Steps<WholeBatch> {
-  const options = parseOptions(header.options);
+export function* openBatch(pool: KernelPool, given: RequestHeader, held: HeldBytesAccount): Steps<WholeBatch> {
+  const options = parseOptions(given.options);
+  const { header, layout, outputShape } = yield* arrange(given, options.class_axis, held);
   const { dtype, shape } = header.logits;
   const returnsGradient = options.outputs.includes('gradient');
   const differentiates = returnsGradient || options.check_for_nan_in_loss_and_grad;
   const bytesPerRow = BYTES_PER_ROW + (differentiates ? BYTES_PER_ROW_OF_GRADIENT : 0);
   const takeRowsOf = (count: number): void => takeRows(held, count, bytesPerRow);
-  const targets = yield* selectTargets(shape, targetFieldsOf(header), options, {
+  const selected = yield* selectTargets(shape, targetFieldsOf(header), options, {
     takeRows: takeRowsOf,
     takeClasses: (count) => takeClassWeights(held, count),
   });
+  const targets = withOutputShape(selected, outputShape);
   requireNoIgnoreIndex(targets, header);
   const rows = targets.classes.length;
   const classes = shape.at(-1)!;
@@ -86,9 +95,11 @@ export function* openBatch(pool: KernelPool, header: RequestHeader, held: HeldBy
   const features = featuresOf(options, targets);
   const transform = transformOf(options);
   const gradientDType = options.gradient_dtype ?? dtype;
-  const takeGradient = (bytes: number): void => held.take(bytes, 'outputs.gradient', GRADIENT_ADVICE);
+  // One that is moved back is there twice.
+  const copies = layout.moved === undefined ? 1 : 2;
+  const takeGradient = (bytes: number): void => held.take(copies * bytes, 'outputs.gradient', GRADIENT_ADVICE);
   if (returnsGradient) {
-    held.requireRoom(rows * classes * DTYPE_BYTES[gradientDType], 'outputs.gradient', GRADIENT_ADVICE);
+    held.requireRoom(copies * rows * classes * DTYPE_BYTES[gradientDType], 'outputs.gradient', GRADIENT_ADVICE);
   }
   const block: Block = {
     ...{ dtype, classes, features, transform, firstRow: 0, firstColumn: 0, targets: targets.classes },
@@ -103,34 +114,28 @@ export function* openBatch(pool: KernelPool, header: RequestHeader, held: HeldBy
   };
   const writer = new BlockWriter(pool, block, options.shift, takeGradient);
   const kernel = pool.kernelName(transform === undefined ? dtype : 'float64');
+  const intake = openIntake(writer, layout, { width: DTYPE_BYTES[dtype], held });
   const { numpyArrays = false, nulls } = header;
   return {
-    options,
-    shape,
-    targets,
-    writer,
-    kernel,
-    nulls,
-    numpyArrays,
-    classes,
-    smoothing,
-    denominators,
-    gradientDType,
+    ...{ options, layout, shape, targets, writer, intake, kernel, nulls, numpyArrays },
+    ...{ classes, smoothing, denominators, gradientDType },
   };
 }
 
 /** Opens a shard of the vocabulary, whose columns are merged with others before they are reduced. */
-export function* openShard(pool: KernelPool, header: RequestHeader, held: HeldBytesAccount): Steps<ShardBatch> {
-  const options = parseOptions(header.options);
+export function* openShard(pool: KernelPool, given: RequestHeader, held: HeldBytesAccount): Steps<ShardBatch> {
+  const options = parseOptions(given.options);
+  const { header, layout, outputShape } = yield* arrange(given, options.class_axis, held);
   const { dtype, shape } = header.logits;
   const classes = shape.at(-1) ?? 0;
   const vocabulary = requireVocabulary(header.parameters, classes);
   const takeRowsOf = (count: number): void => takeRows(held, count, BYTES_PER_ROW + BYTES_PER_ROW_OF_SHARD);
-  const targets = yield* selectTargets(shape, targetFieldsOf(header), options, {
+  const selected = yield* selectTargets(shape, targetFieldsOf(header), options, {
     shard: vocabulary,
     takeRows: takeRowsOf,
     takeClasses: (count) => takeClassWeights(held, count),
   });
+  const targets = withOutputShape(selected, outputShape);
   requireNoIgnoreIndex(targets, header);
   requireShardable(options, { probabilities: targets.probabilities !== undefined });
   requireDivisible(options, targets.classes.length, vocabulary.size);
@@ -150,7 +155,23 @@ export function* openShard(pool: KernelPool, header: RequestHeader, held: HeldBy
   const kernel = pool.kernelName(transform === undefined ? dtype : 'float64');
   // A partial is opaque, and has the same form for every client.
   const { nulls } = header;
-  return { options, shape, targets, writer, kernel, nulls, numpyArrays: false, vocabulary };
+  const intake = openIntake(writer, layout, { width: DTYPE_BYTES[dtype], held });
+  return { options, shape, targets, writer, intake, kernel, nulls, numpyArrays: false, vocabulary };
+}
+
+/** @param outputShape where it is not that of the label; a shift leaves rows out, and then no row is alone */
+function withOutputShape(targets: Targets, outputShape: Shape | undefined): Targets {
+  const { length, kept } = targets.sequence;
+  return outputShape === undefined || kept < length ? targets : { ...targets, outputShape };
+}
+
+/** Takes logits in the order in which they come. */
+export function openIntake(
+  writer: BlockWriter,
+  { moved }: Layout,
+  { width, held }: { width: number; held: HeldBytesAccount },
+): LogitsIntake {
+  return moved === undefined ? writer : new MovedLogits(writer, moved, { width, held });
 }
 
 /** Fields that select the counted rows; the label is required. */

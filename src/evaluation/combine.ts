@@ -141,7 +141,15 @@ function requireClassWeights(partials: readonly ReadPartial[], { semantics }: Op
 }
 
 /** Options that say how partials are made, and what is in them. */
-const FIXED = ['ignore_index', 'invalid_label', 'shift', 'softcap', 'logit_scale', 'max_locations'] as const;
+const FIXED = [
+  'ignore_index',
+  'invalid_label',
+  'shift',
+  'softcap',
+  'logit_scale',
+  'max_locations',
+  'class_axis',
+] as const;
 
 /**
  * The options that partials were made with, changed where that is still possible.

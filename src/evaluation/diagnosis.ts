@@ -14,7 +14,7 @@ import type { RowCounts } from '../loss/targets.ts';
 import { MAX_CLASSES } from '../loss/vocabulary.ts';
 import { plainBlock } from '../pool/block.ts';
 import type { KernelPool } from '../pool/pool.ts';
-import { LEAST_NORMAL_EXPONENT } from '../tensor/dtype.ts';
+import { DTYPE_BYTES, LEAST_NORMAL_EXPONENT } from '../tensor/dtype.ts';
 import type { FloatDType } from '../tensor/dtype.ts';
 import { elementCount, formatShape } from '../tensor/shape.ts';
 import type { Shape } from '../tensor/shape.ts';
@@ -22,7 +22,10 @@ import { inSteps } from '../steps.ts';
 import type { Steps } from '../steps.ts';
 import type { HeldBytesAccount } from '../wire/held-bytes.ts';
 import type { RequestHeader } from '../wire/request.ts';
+import { openIntake } from './batch.ts';
 import { BlockWriter } from './block-writer.ts';
+import { arrange } from './layout.ts';
+import type { LogitsIntake } from './moved-logits.ts';
 import type { RowResults } from './block-writer.ts';
 import { takeClassWeights, takeRows } from './row-memory.ts';
 
@@ -43,6 +46,7 @@ interface Diagnosed {
   classes: number;
   badInColumn: BadInColumn;
   writer: BlockWriter;
+  intake: LogitsIntake;
   kernel: string;
   nulls: number;
   numpyArrays: boolean;
@@ -82,11 +86,14 @@ export interface Diagnosis {
  * label by `ignore_index`, leaves out are reported separately.
  * @throws LossmeterError
  */
-export function* openDiagnosis(pool: KernelPool, header: RequestHeader, held: HeldBytesAccount): Steps<Diagnosed> {
+export function* openDiagnosis(pool: KernelPool, received: RequestHeader, held: HeldBytesAccount): Steps<Diagnosed> {
+  const { class_axis: classAxis, max_locations: mostPlaces } = parseOptions(received.options);
+  const { header, layout } = yield* arrange(received, classAxis, held);
+  const { given } = layout;
   const { dtype, shape } = header.logits;
   const classes = shape.at(-1) ?? 0;
   if (classes < 1 || classes > MAX_CLASSES) {
-    const detail = `the tensor has shape ${formatShape(shape)}, expected (C,), (N, C) or (…, C) with 1 ≤ C ≤ ${MAX_CLASSES}`;
+    const detail = `the tensor has shape ${formatShape(given)}, expected (C,), (N, C) or (…, C) with 1 ≤ C ≤ ${MAX_CLASSES}`;
     throw refuse('shape_mismatch', '/logits/shape', detail);
   }
   // Without labels their number is the client's word alone: before anything is made of it.
@@ -96,25 +103,18 @@ export function* openDiagnosis(pool: KernelPool, header: RequestHeader, held: He
   const columns = `the counts of ${classes} columns, ${BYTES_PER_COLUMN} bytes each,`;
   held.take(classes * BYTES_PER_COLUMN, columns, 'split the tensor by columns');
   const { targets, rows } = yield* selectRows(header, (count) => takeClassWeights(held, count));
-  const { options, nulls } = header;
   const badInColumn = makeBadInColumn(classes);
   const block = {
     ...plainBlock(dtype, classes, targets),
     features: { ...PLAIN_FEATURES, survey: true },
-    mostPlaces: parseOptions(options).max_locations,
+    mostPlaces,
     badInColumn,
   };
   const writer = new BlockWriter(pool, block, 0);
+  const intake = openIntake(writer, layout, { width: DTYPE_BYTES[dtype], held });
   return {
-    dtype,
-    shape,
-    rows,
-    classes,
-    badInColumn,
-    writer,
-    kernel: pool.kernelName(dtype),
-    nulls,
-    numpyArrays: false,
+    ...{ dtype, shape: given, rows, classes, badInColumn, writer, intake },
+    ...{ kernel: pool.kernelName(dtype), nulls: header.nulls, numpyArrays: false },
   };
 }
 
@@ -126,10 +126,8 @@ function* selectRows(
   header: RequestHeader,
   takeClasses: (classes: number) => void,
 ): Steps<{ targets: Int32Array<ArrayBuffer>; rows: RowCounts }> {
-  const { shape } = header.logits;
+  const { shape: rowsShape } = header.logits;
   const { label, inputMask, weight } = header;
-  // A vector is a row.
-  const rowsShape = shape.length === 1 ? [1, ...shape] : shape;
   if (label !== undefined) {
     // Labels that are no classes are another matter.
     const options = { ...parseOptions(header.options), invalid_label: 'zero_loss' as const };

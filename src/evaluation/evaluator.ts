@@ -22,7 +22,7 @@ import { Admission } from './admission.ts';
 import type { AdmissionLimits, Place } from './admission.ts';
 import { openBatch, openShard } from './batch.ts';
 import type { Batch } from './batch.ts';
-import type { BlockWriter, RowResults } from './block-writer.ts';
+import type { RowResults } from './block-writer.ts';
 import { combine } from './combine.ts';
 import type { CombineTask } from './combine-worker.ts';
 import { DataDirectory, RequestFiles } from './data-directory.ts';
@@ -31,6 +31,7 @@ import type { Diagnosis } from './diagnosis.ts';
 import { encodePartial } from './partial-object.ts';
 import type { PartialObject } from './partial-object.ts';
 import { evaluated, report } from './report.ts';
+import type { LogitsIntake } from './moved-logits.ts';
 import { PAIR_FIELDS, openRunBatch, runBatch, runPair } from './run-batch.ts';
 import type { RunBatch } from './run-batch.ts';
 import type { Evaluation } from './report.ts';
@@ -240,7 +241,7 @@ export class Evaluator {
   }
 
   /** Has the rows of a request evaluated as they arrive, and makes the answer from them. */
-  #evaluateRows<B extends Pick<Batch, 'writer' | 'numpyArrays'>, A>(
+  #evaluateRows<B extends Pick<Batch, 'writer' | 'intake' | 'numpyArrays'>, A>(
     body: RequestBody,
     parameterNames: readonly string[],
     open: (pool: KernelPool, header: RequestHeader, held: HeldBytesAccount) => Steps<B>,
@@ -266,10 +267,10 @@ export class Evaluator {
           begin: (header) => {
             ({ source } = header.logits);
             requireElements(header.logits.shape, this.#limits.maxElements);
-            const begun = (opened: B): BlockWriter => {
+            const begun = (opened: B): LogitsIntake => {
               batch = opened;
               if (body.isAbandoned !== undefined) opened.writer.watch(body.isAbandoned);
-              return opened.writer;
+              return opened.intake;
             };
             const opening = runInTurns(open(this.#pool, header, held));
             return opening instanceof Promise ? opening.then(begun) : begun(opening);
@@ -284,9 +285,9 @@ export class Evaluator {
           const timings = { ingest: performance.now() - started, compute: 0, reduce: 0 };
           return { answer: answerWithoutTensors!(fields), timings, numpyArrays: false };
         }
-        const { writer } = batch!;
+        const { writer, intake } = batch!;
         const ingested = performance.now();
-        if (source !== undefined) await writer.readFrom(source);
+        if (source !== undefined) await intake.readFrom(source);
         const rows = await writer.finish();
         await files?.requireUnchanged();
         const evaluated = performance.now();

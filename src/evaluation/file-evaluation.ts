@@ -66,7 +66,7 @@ export async function evaluateFile(
     parseOptions(own);
     const fields = { ...tensors, options: { ...(own as object | undefined), ...options, outputs: [] } };
     batch = await runInTurns(openBatch(pool, makeHeader(logitsFrom(logits), fields, NAMES), held));
-    await batch.writer.readFrom(logits, onRead && { onRead });
+    await batch.intake.readFrom(logits, onRead && { onRead });
     const rows = evaluated(batch, await batch.writer.finish());
     await file.requireUnchanged();
     const reduction = await runInTurns(reduceRows(rows.columns, rows.targets, rows.options, rows));

@@ -77,7 +77,8 @@ type Envelope = Static<typeof PartialSchema>;
 
 /** What `POST /v1/cross-entropy/partials` answers. */
 export type PartialObject = Omit<Envelope, 'target' | 'input_mask' | 'weight' | 'columns' | 'options' | 'causes'> & {
-  options: Options;
+  /** Rows do not tell how their logits lay. */
+  options: Omit<Options, 'class_axis'>;
   target: Tensor;
   input_mask?: Tensor;
   weight?: Tensor;
@@ -101,7 +102,8 @@ function toTensor(column: Column): Tensor {
 }
 
 export function encodePartial(batch: ShardBatch, { columns, findings }: RowResults): PartialObject {
-  const { targets, vocabulary, options, shape, nulls, kernel } = batch;
+  const { targets, vocabulary, shape, nulls, kernel } = batch;
+  const { class_axis: _, ...options } = batch.options;
   const causes = Object.entries(findings.causes).flatMap(([cause, { first }]) =>
     first === undefined ? [] : [[cause, first]],
   );
@@ -154,7 +156,7 @@ export function decodePartial(value: unknown, index: number): ReadPartial {
   }
   const options = parseOptions(value.options);
   const kept = Math.max(0, length - options.shift);
-  const possible = options.shift > 0 ? [[...shape.slice(0, -1), kept]] : [shape, [rows]];
+  const possible = options.shift > 0 ? [[...shape.slice(0, -1), kept]] : [shape, [rows], ...(rows === 1 ? [[]] : [])];
   if (!possible.some((one) => sameShape(one, outputShape))) {
     throw wrong(`has outputs of shape ${formatShape(outputShape)}`);
   }

@@ -14,6 +14,8 @@ import type { Steps } from '../steps.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { WholeBatch } from './batch.ts';
 import type { RowResults } from './block-writer.ts';
+import { restoreGradient } from './layout.ts';
+import type { Layout } from './layout.ts';
 
 /** The answer to a request, under its names on the wire. */
 export interface Evaluation {
@@ -35,7 +37,10 @@ interface EvaluatedBatch {
   targets: Targets;
   columns: RowColumns;
   findings: Findings;
+  /** The class axis last. */
   gradient: Tensor | undefined;
+  /** How the gradient is to be arranged. */
+  layout?: Layout;
   /** C */
   classes: number;
   /** ε of the row formula. */
@@ -67,7 +72,7 @@ export function* reportReduction(
   reduction: Reduction,
   recorded?: RecordedAs,
 ): Steps<Evaluation> {
-  const { options, targets, columns, findings, gradient, nulls, kernel } = batch;
+  const { options, targets, columns, findings, layout, nulls, kernel } = batch;
   const { loss, meanNll, perTokenLoss, metrics } = reduction;
   const { numerator, denominators, zLoss } = reduction.sums;
   const diagnostics = diagnose(findings, reduction, targets, { nulls, ...(recorded && { recorded }) });
@@ -78,6 +83,7 @@ export function* reportReduction(
     const detail = `the ${name} is ${value}: ${diagnostics.summary}`;
     throw new LossmeterError('non_finite_loss', detail, [], { extensions: { diagnostics } });
   }
+  const gradient = batch.gradient && layout && (yield* restoreGradient(batch.gradient, layout));
   return {
     ...(loss === undefined ? {} : { loss }),
     numerator,

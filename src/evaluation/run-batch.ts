@@ -53,10 +53,10 @@ export function* runBatch(batch: WholeBatch, rows: RowResults, recorded: Recorde
   return { evaluation, digest: yield* digestOf(batch, rows) };
 }
 
-/** Options that say what is answered, and nothing of the loss. */
+/** Options that say what is answered, or how the logits lie, and nothing of the loss. */
 const OF_THE_ANSWER: readonly (keyof Options)[] = [
   ...(['outputs', 'metrics', 'gradient_dtype', 'max_locations'] as const),
-  ...(['on_non_finite', 'check_for_nan_in_loss_and_grad'] as const),
+  ...(['on_non_finite', 'check_for_nan_in_loss_and_grad', 'class_axis'] as const),
 ];
 
 /**

@@ -13,7 +13,7 @@ import type { Options } from './options.ts';
 import type { Vocabulary } from './vocabulary.ts';
 
 /** Refuses a tensor that does not have one element per row of logits. */
-export function requireRows(name: string, tensor: Tensor, logitsShape: Shape): void {
+function requireRows(name: string, tensor: Tensor, logitsShape: Shape): void {
   const leading = logitsShape.slice(0, -1);
   const flat = [elementCount(leading) ?? Number.NaN];
   if (sameShape(tensor.shape, leading) || sameShape(tensor.shape, flat)) return;

@@ -4,6 +4,7 @@ import { Value } from 'typebox/value';
 import type { Transform } from '../../kernels/loader.ts';
 import { LossmeterError, refuse } from '../errors.ts';
 import type { ErrorPlace } from '../errors.ts';
+import { MAX_RANK } from '../tensor/shape.ts';
 import { SURPLUS_KEY, pointerTo, showValue, suggestName } from '../suggestion.ts';
 
 /** Names of what `outputs` can ask for. */
@@ -76,6 +77,14 @@ export const Options = Type.Object(
       maximum: Number.MAX_VALUE,
       description: 'x = scale·logit, before anything else: 1 / temperature. Other than 1, evaluated in float64.',
       examples: [0.5],
+    }),
+    class_axis: Type.Integer({
+      default: -1,
+      minimum: -MAX_RANK,
+      maximum: MAX_RANK - 1,
+      description:
+        'Axis of the logits that is that of the classes, counted from the end where it is negative; PyTorch has it second, which is 1. Class indices have the other axes, class probabilities and the gradient those of the logits. Rows, and the axis of `shift`, are those of the other axes in their order. Where it is not the last, what lies behind it waits in memory: (C, …) of (N, C, …).',
+      examples: [1],
     }),
     shift: Type.Integer({
       default: 0,
@@ -186,6 +195,8 @@ const MAX_PLACES = 8;
 const SYNONYMS = {
   ignore_label: 'ignore_index',
   ignored_index: 'ignore_index',
+  axis: 'class_axis',
+  dim: 'class_axis',
   per_token_loss: 'calculate_per_token_loss',
   reduce: 'reduction',
   smoothing: 'label_smoothing',

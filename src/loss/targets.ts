@@ -9,7 +9,7 @@ import { elementCount, formatShape, sameShape } from '../tensor/shape.ts';
 import type { Shape } from '../tensor/shape.ts';
 import { elementsOf } from '../tensor/tensor.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import { floatsInPlace, readClassWeights, readIntegers, readMask, requireRows } from './operands.ts';
+import { floatsInPlace, readClassWeights, readIntegers, readMask } from './operands.ts';
 import type { Options } from './options.ts';
 import { MAX_CLASSES } from './vocabulary.ts';
 import type { Vocabulary } from './vocabulary.ts';
@@ -69,7 +69,7 @@ interface TargetAccounts {
  * Selects the counted rows: mask ≠ 0 and label not ignored. Labels are checked on counted rows only. With a shift k the
  * row at t has the label and the mask at t + k, and the last k rows of a sequence are left out.
  * @param logitsShape (…, C)
- * @param label class indices: integers of shape (…,) or (N,); or class probabilities: floats of shape (…, C) or (N, C)
+ * @param label class indices: integers of shape (…,) or (N,); or class probabilities of shape (…, C) or (N, C): see arrange
  * @param inputMask of shape (…,) or (N,): bool, integers or floats, finite and not negative; 0 leaves the row out
  * @param weight floats of shape (C,), finite; not negative but under `semantics: "torch"`
  * @param takeRows accounts for the memory of so many rows: called before anything is allocated
@@ -86,12 +86,11 @@ export function* selectTargets(
 ): Steps<Targets> {
   const C = logitsShape.at(-1);
   if (C === undefined || logitsShape.length < 2 || C < 1 || C > MAX_CLASSES) {
-    const detail = `logits have shape ${formatShape(logitsShape)}, expected (N, C) or (…, C) with 1 ≤ C ≤ ${MAX_CLASSES}`;
+    const detail = `logits have shape ${formatShape(logitsShape)}, expected (C,), (N, C) or (…, C) with 1 ≤ C ≤ ${MAX_CLASSES}`;
     throw refuse('shape_mismatch', '/logits/shape', detail);
   }
   const allClasses = shard?.size ?? C;
   const probabilities = yield* readProbabilities(label, logitsShape, options.shift);
-  if (probabilities === undefined) requireRows('label', label, logitsShape);
   const N = elementCount(logitsShape.slice(0, -1))!;
   takeRows?.(N);
   const mask = inputMask === undefined ? undefined : yield* readMask(inputMask, logitsShape);
@@ -160,30 +159,15 @@ export function* selectTargets(
   };
 }
 
-/**
- * Class probabilities are floats shaped like the logits, class indices integers without the last axis: which of the two
- * a label is, its dtype decides. Numbers without a dtype are class probabilities where they are shaped like the logits.
- * @returns undefined for class indices
- */
+/** The class probabilities of a label that is shaped like the logits; undefined for class indices. */
 function* readProbabilities(label: Tensor, logitsShape: Shape, shift: number): Steps<Probabilities | undefined> {
   const leading = logitsShape.slice(0, -1);
-  const flat = [elementCount(leading) ?? Number.NaN, logitsShape.at(-1)!];
-  const isShapedLikeLogits = sameShape(label.shape, logitsShape) || sameShape(label.shape, flat);
-  const { dtype, isDTypeAssumed = false } = label;
   // Where axes have one entry, (B, 1) may be both.
-  if (!isFloatDType(dtype) && sameShape(label.shape, leading)) return undefined;
-  if (isShapedLikeLogits && isFloatDType(dtype)) return { dtype, data: label.data, shift };
-  if (isShapedLikeLogits && isDTypeAssumed) return { dtype: 'float64', data: yield* floatsInPlace(label), shift };
-  if (isShapedLikeLogits || isFloatDType(dtype)) {
-    const oneHot = `; one-hot labels are class probabilities: send them as floating point, as float32 for example`;
-    const detail =
-      `label is ${dtype} of shape ${formatShape(label.shape)}, and logits have shape ${formatShape(logitsShape)}: ` +
-      'class indices are integers (int8 … uint64) without the last axis of the logits, class probabilities are floating point and shaped like the logits' +
-      (isShapedLikeLogits ? oneHot : '') +
-      (label.nulls === undefined ? '' : `; it holds null, which is NaN`);
-    throw refuse('invalid_label', '/label', detail);
-  }
-  return undefined;
+  if (!isFloatDType(label.dtype) && sameShape(label.shape, leading)) return undefined;
+  const flat = [elementCount(leading) ?? Number.NaN, logitsShape.at(-1)!];
+  if (!sameShape(label.shape, logitsShape) && !sameShape(label.shape, flat)) return undefined;
+  if (isFloatDType(label.dtype)) return { dtype: label.dtype, data: label.data, shift };
+  return { dtype: 'float64', data: yield* floatsInPlace(label), shift };
 }
 
 function wrongLabel(label: Tensor, row: number, y: number, C: number): ErrorPlace {

@@ -8,7 +8,7 @@ export const CrossEntropyRequest = Type.Object(
   {
     logits: requestTensor(
       FloatDTypes,
-      'Scores x of shape (N, C), or (…, C): a row per position, a column per class. In MessagePack it should be the last field: then it streams.',
+      'Scores x of shape (N, C), or (…, C), or (C,) of a row alone: a row per position, a column per class. `options.class_axis` says where the classes are another axis. In MessagePack it should be the last field: then it streams.',
       [
         [
           [1, 2, 3],
@@ -18,7 +18,7 @@ export const CrossEntropyRequest = Type.Object(
     ),
     label: requestTensor(
       AnyDTypes,
-      'Integers are class indices: the class y of each row in [0, C), of shape (N,) or (…,), checked on counted rows only. Floats are class probabilities p, shaped like the logits, as are numbers without a dtype of that shape, whole or not; rows that do not sum to 1 or are negative are accepted, and counted in the diagnostics.',
+      'Integers are class indices: the class y of each row in [0, C), of shape (N,) or (…,), or (…, 1), or a number for a row alone, checked on counted rows only. Floats are class probabilities p, shaped like the logits, as are numbers without a dtype of that shape, whole or not; rows that do not sum to 1 or are negative are accepted, and counted in the diagnostics.',
       [
         [2, 0],
         [

@@ -127,7 +127,17 @@ export class JsonScanner {
     this.#count();
     if (byte === OPEN_OBJECT) return this.#readObject();
     if (byte === OPEN_ARRAY) return reading === 'numbers' ? this.#readNumbers() : this.#readArray();
-    return byte === QUOTE ? this.#readString() : this.#readToken();
+    if (byte === QUOTE) return this.#readString();
+    return reading === 'numbers' ? this.#readNumber() : this.#readToken();
+  }
+
+  /** A token where an array of numbers may stand: an integer beyond 2^53 is a bigint. */
+  #readNumber(): unknown {
+    const from = this.#at;
+    const value = this.#readToken();
+    if (typeof value !== 'number' || !isWide(value)) return value;
+    const integer = INTEGER.exec(this.#bytes.toString('latin1', from, this.#at))?.[1];
+    return integer === undefined ? value : BigInt(integer);
   }
 
   #readObject(): unknown {

@@ -100,6 +100,7 @@ export function requireByteLength(field: TensorField, dtype: DType, shape: Shape
 export function tensorFromValue(field: TensorField, value: unknown): Tensor {
   if (Array.isArray(value)) return fromArray(field, value, undefined, undefined);
   if (value instanceof NumberArray) return fromNumbers(field, value, undefined, undefined);
+  if (field === 'label' && isScalar(value)) return fromArray(field, [value], undefined, []);
   if (typeof value !== 'object' || value === null || value instanceof Uint8Array) {
     const detail = `${field} is ${showValue(value)}, expected {"dtype", "shape", "data"} or a nested array`;
     throw refuse('invalid_tensor', `/${field}`, detail);
@@ -223,6 +224,11 @@ function requireEntries(field: TensorField, shape: Shape, entries: number): void
   if (elementCount(shape) === entries) return;
   const detail = `${field}.data has ${entries} entries, but shape ${formatShape(shape)} needs ${elementCount(shape)}`;
   throw refuse('invalid_tensor', `/${field}/data`, detail);
+}
+
+/** The label of a row alone. */
+function isScalar(value: unknown): boolean {
+  return typeof value === 'number' || typeof value === 'bigint';
 }
 
 function isInteger(value: unknown): boolean {

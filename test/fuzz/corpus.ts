@@ -38,6 +38,7 @@ const demanding: Fields = {
     softcap: 30,
     logit_scale: 0.5,
     semantics: 'torch',
+    class_axis: -1,
     invalid_label: 'zero_loss',
     check_for_nan_in_loss_and_grad: true,
     parallel_config: { data_parallel: 3, model_parallel: 5 },

@@ -178,10 +178,10 @@ const REFUSALS: Record<string, Refusal> = {
     says: ['label', '(1,)', '(2, 3)', '(2,)'],
   },
   'labels of too many axes': {
-    request: { ...good, label: [[0], [1]] },
+    request: { ...good, label: [[[0]], [[1]]] },
     status: 422,
     code: 'shape_mismatch',
-    says: ['label', '(2, 1)'],
+    says: ['label', '(2, 1, 1)'],
   },
   'too short a mask': {
     request: { ...good, input_mask: [1] },
@@ -209,12 +209,12 @@ const REFUSALS: Record<string, Refusal> = {
     code: 'invalid_mask',
     says: ['input_mask[1] is Infinity'],
   },
-  'logits of one axis': {
-    request: { logits: [1, 2, 3], label: [2] },
+  'logits of no axis': {
+    request: { logits: { dtype: 'float32', shape: [], data: [1] }, label: [2] },
     status: 422,
     code: 'shape_mismatch',
     pointer: '/logits/shape',
-    says: ['(3,)', '(N, C)'],
+    says: ['()', '(N, C)'],
   },
   'logits without classes': {
     request: { logits: { dtype: 'float32', shape: [2, 0], data: [] }, label: [0, 0] },

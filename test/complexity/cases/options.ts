@@ -87,6 +87,22 @@ const GROWN: readonly Grown[] = [
     outcome: 'evaluated',
     fields: (size) => rowsOf(size * 8000, { shift: size * 4000 }),
   },
+  {
+    name: 'a class axis, and the rows around it',
+    outcome: 'evaluated',
+    fields: (size) => {
+      const before = [size * 1000, ...repeated(size - 1, 1)];
+      return { options: { class_axis: size }, label: int32([...before, 8]), logits: float32([...before, 8, 8]) };
+    },
+  },
+  {
+    name: 'rows that lie by classes',
+    outcome: 'evaluated',
+    fields: (size) => {
+      const options = { class_axis: 0 };
+      return { options, label: float32([8, size * 8000], () => 1 / 8), logits: float32([8, size * 8000]) };
+    },
+  },
   ...['outputs', 'metrics'].map((option): Grown => ({
     name: `entries of ${option}`,
     outcome: 'refused',

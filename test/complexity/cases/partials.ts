@@ -82,6 +82,7 @@ const options = [
   ['unknown options', (size: number) => names(size * 10_000)],
   ['unknown members of parallel_config', (size: number) => ({ parallel_config: names(size * 10_000) })],
   ['a shift', (size: number) => ({ shift: size })],
+  ['a class axis', (size: number) => ({ class_axis: size })],
   ['places', (size: number) => ({ max_locations: size * 512 })],
   [
     'groups and shards',

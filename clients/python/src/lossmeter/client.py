@@ -87,10 +87,11 @@ class Client(Configured):
         """Evaluates a batch.
 
         Args:
-            logits: Scores of shape (N, C) or (…, C): float16, bfloat16, float32 or
-                float64.
-            label: Class indices, integers of shape (N,) or (…,); or class
-                probabilities, floats shaped like the logits.
+            logits: Scores of shape (N, C) or (…, C), or (C,) of a row alone: float16,
+                bfloat16, float32 or float64. `class_axis` says where else the classes
+                are.
+            label: Class indices, integers of shape (N,), (…,) or (…, 1), a number for
+                a row alone; or class probabilities, floats shaped like the logits.
             input_mask: Weights of the rows, of shape (N,) or (…,) and any dtype; 0
                 leaves a row out, whatever it holds.
             weight: Weights of the classes, of shape (C,).

@@ -65,6 +65,14 @@ class Options(TypedDict, total=False):
     in float64.
     """
 
+    class_axis: int | None
+    """Axis of the logits that is that of the classes, counted from the end where it is
+    negative; PyTorch has it second, which is 1. Class indices have the other axes,
+    class probabilities and the gradient those of the logits. Rows, and the axis of
+    `shift`, are those of the other axes in their order. Where it is not the last, what
+    lies behind it waits in memory: (C, …) of (N, C, …).
+    """
+
     shift: int | None
     """k of the causal shift along axis −2: logits at t are scored against label and
     mask at t + k. The last k positions are left out: they are not in `rows.total`, and

@@ -1,0 +1,56 @@
+import { inSteps } from '../steps.ts';
+import type { Steps } from '../steps.ts';
+
+/** Items of rows and columns, one after the other, whose rows become columns. */
+export interface Transposition {
+  readonly items: number;
+  readonly rows: number;
+  readonly columns: number;
+}
+
+/** The elements of each item by its columns. @param width bytes of an element */
+export function* transposed(bytes: Uint8Array, width: number, moved: Transposition): Steps<Uint8Array<ArrayBuffer>> {
+  const result = new Uint8Array(bytes.byteLength);
+  yield* inSteps(bytes.byteLength / width, (from, to) =>
+    scatter(bytes.subarray(from * width, to * width), result, { ...moved, width, from }),
+  );
+  return result;
+}
+
+/** Consecutive elements among those of items. */
+interface Placed extends Pick<Transposition, 'rows' | 'columns'> {
+  /** Bytes of an element. */
+  width: number;
+  /** Place of the first element. */
+  from: number;
+}
+
+/** Puts elements where they stand once the rows of each item are columns. @param items all of them, aligned */
+export function scatter(bytes: Uint8Array, items: Uint8Array, { rows, columns, width, from }: Placed): void {
+  const source = unitsOf(bytes, width);
+  const target = unitsOf(items, width);
+  // A float64 is two units: as a number, a NaN might get other bits.
+  const units = width === 8 ? 2 : 1;
+  const within = from % (rows * columns);
+  let first = from - within;
+  let row = Math.floor(within / columns);
+  let column = within % columns;
+  for (let k = 0; k < source.length; k += units) {
+    const at = units * (first + column * rows + row);
+    target[at] = source[k]!;
+    if (units === 2) target[at + 1] = source[k + 1]!;
+    if (++column < columns) continue;
+    column = 0;
+    if (++row < rows) continue;
+    row = 0;
+    first += rows * columns;
+  }
+}
+
+/** A view of elements of up to four bytes, or of the halves of those of eight; on a copy when they are not aligned. */
+function unitsOf(bytes: Uint8Array, width: number): Uint8Array | Uint16Array | Uint32Array {
+  const size = Math.min(4, width) as 1 | 2 | 4;
+  const { buffer, byteOffset, byteLength } = bytes.byteOffset % size === 0 ? bytes : new Uint8Array(bytes);
+  const View = { 1: Uint8Array, 2: Uint16Array, 4: Uint32Array }[size];
+  return new View(buffer as ArrayBuffer, byteOffset, byteLength / size);
+}
