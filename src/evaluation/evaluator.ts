@@ -10,6 +10,7 @@ import { Threads } from '../threads.ts';
 import type { Steps } from '../steps.ts';
 import { ByteReader } from '../wire/byte-reader.ts';
 import { decodeContent } from '../wire/content-encoding.ts';
+import { kindOfFile } from '../wire/file-kind.ts';
 import { HeldBytes, HeldRuns, adviceOn, gathered, ownBytes } from '../wire/held-bytes.ts';
 import type { HeldBytesAccount } from '../wire/held-bytes.ts';
 import { JsonParser } from '../wire/json-parser.ts';
@@ -355,12 +356,24 @@ export class Evaluator {
       return { ...answering, release: () => held.close() };
     } catch (error) {
       held.close();
-      throw error;
+      throw namingFile(error, reader.beginning, codec);
     } finally {
       reader.detach();
       content.close();
     }
   }
+}
+
+/** Codes of bodies that cannot be read. */
+const UNREADABLE: ReadonlySet<string> = new Set(['malformed_body', 'truncated_body', 'body_too_large']);
+
+/** The error of a body that cannot be read, by the kind of file that it is where that is known. */
+function namingFile(error: unknown, beginning: Uint8Array, { mediaTypes, name }: Codec): unknown {
+  if (!(error instanceof LossmeterError) || !UNREADABLE.has(error.code)) return error;
+  const found = kindOfFile(beginning);
+  if (found === undefined) return error;
+  const detail = `the body is ${found.kind}, expected ${mediaTypes[0] ?? `a request of ${name}`}; ${found.advice}`;
+  return new LossmeterError('malformed_body', detail, [], { cause: error });
 }
 
 /** @throws LossmeterError body_too_large */

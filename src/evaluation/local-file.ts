@@ -6,6 +6,7 @@ import { LossmeterError, refuse } from '../errors.ts';
 import { endedEarly } from '../pool/read-range.ts';
 import { showValue, suggestName } from '../suggestion.ts';
 import type { FileTensor } from '../wire/file-reference.ts';
+import { KIND_BYTES, kindOfFile } from '../wire/file-kind.ts';
 import { LENGTH_BYTES, MAX_HEADER_BYTES, parseHeader } from '../wire/safetensors-header.ts';
 import type { SafetensorsHeader } from '../wire/safetensors-header.ts';
 
@@ -161,9 +162,12 @@ async function readHeader(
   const invalid = (what: string, cause?: unknown): LossmeterError =>
     new LossmeterError('invalid_file', `${name} is not a valid safetensors file: ${what}`, [], { cause });
   if (size < LENGTH_BYTES) throw invalid(`it has ${size} bytes`);
-  const length = Buffer.from(await readBytes(handle, name, 0, LENGTH_BYTES)).readBigUInt64LE();
+  const first = Buffer.from(await readBytes(handle, name, 0, Math.min(size, KIND_BYTES)));
+  const length = first.readBigUInt64LE();
   const most = Math.min(maxHeaderBytes, MAX_HEADER_BYTES);
   if (length < 2n || length > most) {
+    const found = kindOfFile(first);
+    if (found !== undefined) throw invalid(`it is ${found.kind}; ${found.advice}`);
     throw invalid(`its first 8 bytes announce a header of ${length} bytes, expected 2 to ${most}`);
   }
   const end = LENGTH_BYTES + Number(length);

@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream';
 import { LossmeterError } from '../errors.ts';
 import { clientClosed } from './content-encoding.ts';
+import { KIND_BYTES } from './file-kind.ts';
 
 /** Bytes, and chunks, that may wait unread before the source is paused: a sender may cut its body into single bytes. */
 const HIGH_WATER_BYTES = 1 << 20;
@@ -33,6 +34,7 @@ export class ByteReader {
   #head = 0;
   #buffered = 0;
   #received = 0;
+  #beginning: Uint8Array = CONSUMED;
   #ended = false;
   #failure: Error | undefined;
   #wake: (() => void) | undefined;
@@ -57,6 +59,11 @@ export class ByteReader {
   /** Bytes received so far. */
   get received(): number {
     return this.#received;
+  }
+
+  /** The first bytes, by which a file is told that is no request. */
+  get beginning(): Uint8Array {
+    return this.#beginning;
   }
 
   /** Whether it waits for bytes to come. */
@@ -147,6 +154,8 @@ export class ByteReader {
       this.#fail(error as Error);
       return;
     }
+    const missing = KIND_BYTES - this.#beginning.byteLength;
+    if (missing > 0) this.#beginning = Buffer.concat([this.#beginning, chunk.subarray(0, missing)]);
     this.#chunks.push(chunk);
     this.#buffered += chunk.byteLength;
     if (this.#buffered >= this.#aheadBytes || this.#chunks.length >= HIGH_WATER_CHUNKS) this.#stream.pause();

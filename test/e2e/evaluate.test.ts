@@ -7,6 +7,7 @@ import type { Total } from '../../src/evaluation/file-evaluation.ts';
 import type { Evaluation } from '../../src/evaluation/report.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
 import { encodeElements } from '../../src/wire/elements.ts';
+import { FOREIGN_FILES } from '../foreign-files.ts';
 import { safetensorsFile } from '../safetensors-file.ts';
 import { ROOT } from './process.ts';
 
@@ -302,4 +303,36 @@ describe('wrong usage', () => {
     expect(stderr).toContain(says);
     expect(stderr).not.toContain('usage:');
   });
+});
+
+test.each(Object.entries(FOREIGN_FILES))('%s is named for what it is', (name, { bytes, kind }) => {
+  writeFileSync(join(folder, name), bytes);
+  const { status, stderr } = evaluate(name);
+  expect(status).toBe(2);
+  expect(stderr).toContain(`${name} is not a valid safetensors file: it is ${kind};`);
+});
+
+test('the axis of the classes may be given, and a row alone', () => {
+  write('columns/a.safetensors', [
+    [1, 3, 5],
+    [2, 1, 1],
+  ]);
+  const { total } = evaluateJson('--option', 'class_axis=-1', 'columns/a.safetensors');
+  const moved = [
+    [1, 2],
+    [3, 1],
+    [5, 1],
+  ];
+  const tensors: [string, Tensor][] = [
+    ['label', label([0, 0])],
+    ['logits', logits(moved)],
+  ];
+  writeFileSync(join(folder, 'columns/b.safetensors'), safetensorsFile(tensors));
+  expect(evaluateJson('--option', 'class_axis=0', 'columns/b.safetensors').total).toEqual(total);
+  const alone: [string, Tensor][] = [
+    ['label', { ...label([0]), shape: [] }],
+    ['logits', { ...logits([[1, 3, 5]]), shape: [3] }],
+  ];
+  writeFileSync(join(folder, 'columns/c.safetensors'), safetensorsFile(alone));
+  expect(evaluateJson('columns/c.safetensors').total.numerator).toBeCloseTo(loss([1, 3, 5]), 12);
 });

@@ -21,6 +21,7 @@ import type { DType } from '../../src/tensor/dtype.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
 import { encodeElements } from '../../src/wire/elements.ts';
 import { encode, seededRandom } from '../rows.ts';
+import { FOREIGN_FILES } from '../foreign-files.ts';
 import { safetensorsFile } from '../safetensors-file.ts';
 import { JSON_TYPE, MSGPACK, Service, encodeRequest } from '../service.ts';
 
@@ -270,6 +271,7 @@ describe('a file that is not right is refused', () => {
     ['cut off in its length', whole.subarray(0, 7), 'it has 7 bytes'],
     ['with bytes to spare', Buffer.concat([whole, Buffer.of(0)]), 'its tensors end at byte'],
     ['a pickle', Buffer.from('\x80\x04\x95\x10\0\0\0\0\0\0\0x'), 'announce a header of'],
+    ...Object.entries(FOREIGN_FILES).map(([name, { bytes, kind }]): [string, Buffer, string] => [name, bytes, kind]),
     [
       'with a hole',
       safetensorsFile([['logits', { ...logitsOf('float32'), data: new Uint8Array(4) }]]),

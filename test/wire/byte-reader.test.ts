@@ -24,6 +24,15 @@ test('hands on exactly the bytes asked for, across chunks', async () => {
   expect(reader.received).toBe(1000);
 });
 
+test('knows the first bytes, however they were cut', async () => {
+  for (const size of [1, 100, 1000]) {
+    const chunks = Array.from({ length: 1000 / size }, (_, k) => bytes(1000).subarray(k * size, (k + 1) * size));
+    const reader = new ByteReader(Readable.from(chunks), 1000);
+    await collect(reader, 1000);
+    expect(Buffer.from(reader.beginning)).toEqual(Buffer.from(bytes(128)));
+  }
+});
+
 test('a stream that ends early is truncated, with what was announced and what came', async () => {
   const reader = new ByteReader(Readable.from([bytes(5)]), 100);
   await expect(collect(reader, 9)).rejects.toMatchObject({

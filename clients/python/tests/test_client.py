@@ -385,7 +385,8 @@ def test_partials_that_leave_classes_out_are_refused(client: Client) -> None:
             [1, 4],
             {},
             "shape_mismatch",
-            "label has shape (2,), but logits of shape (3, 5) expect (3,)",
+            "label has shape (2,), but logits of shape (3, 5) expect (3,) for class "
+            "indices, (3, 5) for class probabilities",
             "/label/shape",
         ),
     ],
@@ -812,3 +813,33 @@ def test_after_it_was_closed_a_client_opens_connections_anew(service: Service) -
         client.info()
 
     assert relay.connections == 2
+
+
+def test_the_classes_may_be_another_axis(client: Client) -> None:
+    rng = np.random.default_rng(16)
+    logits = rng.standard_normal((3, 5, 4)).astype(np.float32)
+    label = rng.integers(5, size=(3, 4))
+
+    evaluation = client.cross_entropy(
+        logits, label, class_axis=1, outputs=["gradient", "per_token_loss"]
+    )
+
+    plain = client.cross_entropy(
+        np.moveaxis(logits, 1, -1), label, outputs=["gradient", "per_token_loss"]
+    )
+    assert evaluation.loss == plain.loss
+    gradient = np.moveaxis(plain.outputs["gradient"], -1, 1)
+    assert np.array_equal(evaluation.outputs["gradient"], gradient)
+    rows = evaluation.outputs["per_token_loss"]
+    assert np.array_equal(rows, plain.outputs["per_token_loss"])
+
+
+def test_a_row_alone_has_a_number_as_its_label(client: Client) -> None:
+    evaluation = client.cross_entropy(
+        np.array([1.0, 2.0, 4.0]), 1, outputs=["predictions", "gradient"]
+    )
+
+    batch = client.cross_entropy(np.array([[1.0, 2.0, 4.0]]), [[1]])
+    assert evaluation.numerator == batch.numerator
+    assert evaluation.outputs["predictions"].shape == ()
+    assert evaluation.outputs["gradient"].shape == (3,)

@@ -111,6 +111,57 @@ def test_files_are_evaluated_in_their_order(client: Client, tmp_path: Path) -> N
     assert client.evaluate_files([]) == []
 
 
+def npy(path: Path) -> None:
+    with path.open("wb") as file:
+        np.save(file, KNOWN_LOGITS)
+
+
+def npz(path: Path) -> None:
+    with path.open("wb") as file:
+        np.savez(file, logits=KNOWN_LOGITS, label=KNOWN_LABEL)
+
+
+def pt(path: Path) -> None:
+    torch.save({"logits": torch.tensor(KNOWN_LOGITS)}, path)
+
+
+def old_pt(path: Path) -> None:
+    tensors = {"logits": torch.tensor(KNOWN_LOGITS)}
+    torch.save(tensors, path, _use_new_zipfile_serialization=False)
+
+
+def gguf(path: Path) -> None:
+    path.write_bytes(b"GGUF\x03\0\0\0" + bytes(400))
+
+
+@pytest.mark.parametrize(
+    ("write", "kind"),
+    [
+        (npy, r"an array of NumPy \(\.npy\)"),
+        (npz, r"an archive of NumPy \(\.npz\)"),
+        (pt, r"a file of PyTorch \(\.pt\)"),
+        (old_pt, "a pickle of Python, as old .pt files are"),
+        (gguf, r"a model in GGUF \(\.gguf\)"),
+    ],
+)
+@pytest.mark.parametrize("suffix", [".safetensors", ".npz", ".pt"])
+def test_a_file_of_another_kind_is_named(
+    client: Client,
+    tmp_path: Path,
+    write: Callable[[Path], None],
+    kind: str,
+    suffix: str,
+) -> None:
+    path = tmp_path / f"batch{suffix}"
+    write(path)
+
+    if write is npz and suffix == ".npz":
+        assert client.evaluate_file(path).rows["total"] == 3
+        return
+    with pytest.raises(ValueError, match=f"batch{suffix} is {kind}, expected a safe"):
+        client.evaluate_file(path)
+
+
 @pytest.mark.parametrize(
     ("tensors", "found"),
     [

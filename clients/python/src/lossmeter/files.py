@@ -15,6 +15,7 @@ import numpy as np
 from lossmeter import safetensors
 from lossmeter.batch import Batch
 from lossmeter.errors import LossmeterError
+from lossmeter.file_kind import KIND_BYTES, NPZ, ZIP, kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -55,8 +56,16 @@ def batch_of(path: AnyPath, options: Options) -> Batch:
         ValueError: It has no logits or label, something else, or is no such file.
     """
     path = Path(path)
+    is_npz = path.suffix == ".npz"
+    with path.open("rb") as file:
+        kind = kind_of(file.read(KIND_BYTES))
+    if kind is not None and not (is_npz and kind in {NPZ, ZIP}):
+        raise ValueError(
+            f"{path} is {kind}, expected a safetensors file, or NumPy's archive with "
+            "the suffix .npz"
+        )
     try:
-        tensors, own = _npz(path) if path.suffix == ".npz" else _safetensors(path)
+        tensors, own = _npz(path) if is_npz else _safetensors(path)
     except (EOFError, ValueError, zipfile.BadZipFile) as cause:
         raise ValueError(f"{path} is not a file of a batch: {cause}") from cause
     if not {"logits", "label"} <= set(tensors) <= _FIELDS:

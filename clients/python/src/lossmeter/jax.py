@@ -61,7 +61,7 @@ def cross_entropy(
         weight: Weights of the classes, of shape (C,).
         client: Whom to ask; without, one made of the environment and kept.
         **options: See `lossmeter.schemas.Options`; not `outputs`, `gradient_dtype`,
-            `calculate_per_token_loss` and `shift`.
+            `calculate_per_token_loss`, `shift` and `class_axis`.
 
     Returns:
         A scalar in nats, or with `reduction="none"` an array shaped like class indices;
@@ -76,6 +76,9 @@ def cross_entropy(
         UnreachableError: The service could not be reached; under `jit` likewise.
     """
     refused = [name for name in _OWN if options.get(name)]
+    # The callback's shapes are those of classes in the last axis.
+    if options.get("class_axis") not in {None, -1}:
+        refused.append("class_axis")
     if refused:
         raise ValueError(f"{', '.join(refused)} given: ask Client.cross_entropy for it")
     loss = _differentiable(

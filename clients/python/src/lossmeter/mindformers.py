@@ -53,7 +53,8 @@ class CrossEntropyLoss:
             ranks and divides.
         seq_split_num: More than 1 returns the pair too.
         client: Whom to ask; one made of the environment without.
-        **options: More of `lossmeter.schemas.Options`; not `outputs` and `shift`.
+        **options: More of `lossmeter.schemas.Options`; not `outputs`,
+            `shift` and `class_axis`.
 
     Attributes:
         evaluation: What was said of the last batch.
@@ -76,6 +77,8 @@ class CrossEntropyLoss:
         **options: Any,  # noqa: ANN401 -- those of Options that are not above
     ) -> None:
         refused = [n for n in ("outputs", "shift") if options.get(n)]
+        if options.get("class_axis") not in {None, -1}:
+            refused.append("class_axis")
         if refused:
             raise ValueError(f"{', '.join(refused)} given: ask Client.cross_entropy")
         self.evaluation: Evaluation | None = None
