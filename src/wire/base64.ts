@@ -4,6 +4,11 @@ const [TAB, RETURN] = [0x09, 0x0d];
 /** Of either alphabet of RFC 4648. */
 const NEITHER_BASE64_NOR_SPACE = /[^A-Za-z0-9+/_\- \t\n\r\f\v]/;
 
+/** Characters that no text has: bytes that a writer took for one. */
+const NO_TEXT = /[^ -~\t\n\r\f\v]/;
+
+const RAW_HINT = '; bytes that MessagePack has as str, by use_bin_type=False, are sent as bin';
+
 const DATA_URL = /^[ \t\n\r\f\v]{0,64}data:/i;
 
 /**
@@ -21,7 +26,7 @@ export function bytesOfBase64(text: string): Uint8Array | { fault: string } {
     return { fault: 'it begins with "data:", expected what follows the comma of a data URL' };
   }
   const at = body.search(NEITHER_BASE64_NOR_SPACE);
-  if (at >= 0) return { fault: `character ${at} is ${shown(body[at]!)}` };
+  if (at >= 0) return { fault: `character ${at} is ${shown(body[at]!)}${NO_TEXT.test(body) ? RAW_HINT : ''}` };
   const characters = body.length - spacesOf(body);
   if (isWhole(bytes, characters)) return bytes;
   return { fault: `${characters} characters are no whole number of bytes` };
@@ -42,9 +47,7 @@ function spacesOf(text: string): number {
 
 const PRINTABLE = /^[!-~]$/;
 
-/** A character as an error shows it. Others than those of a text are bytes that a writer took for one. */
 function shown(character: string): string {
   if (PRINTABLE.test(character)) return JSON.stringify(character);
-  const code = character.charCodeAt(0).toString(16).toUpperCase().padStart(4, '0');
-  return `U+${code}; bytes that MessagePack has as str, by use_bin_type=False, are sent as bin`;
+  return `U+${character.charCodeAt(0).toString(16).toUpperCase().padStart(4, '0')}`;
 }

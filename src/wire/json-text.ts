@@ -50,12 +50,18 @@ export function parseModest(bytes: Uint8Array, maxDepth: number): unknown {
  * Reads a large text, in memory that is bounded by its length, and frees it.
  * @returns the request with its tensors as bytes
  * @param transfer gets the buffers that can be moved to another thread
+ * @param fields whose values are read
  * @throws LossmeterError malformed_body, invalid_tensor
  */
-export function readLargeJson(bytes: Uint8Array, maxDepth: number, transfer: ArrayBuffer[]): unknown {
-  const request = new JsonScanner(bytes, maxDepth, readingOf).scan();
+export function readLargeJson(
+  bytes: Uint8Array,
+  maxDepth: number,
+  transfer: ArrayBuffer[],
+  fields = READ_FIELDS,
+): unknown {
+  const request = new JsonScanner(bytes, maxDepth, (key, depth) => readingOf(key, depth, fields)).scan();
   free(bytes);
-  return packTensors(request, transfer);
+  return packTensors(request, transfer, fields);
 }
 
 const COMMA = 0x2c;
@@ -81,10 +87,10 @@ function readingOfSmall(key: string, depth: number): Reading {
 }
 
 /** Tensors are read as numbers. The value of an unknown field is only checked: its name is refused later. */
-function readingOf(key: string, depth: number): Reading {
+function readingOf(key: string, depth: number, fields = READ_FIELDS): Reading {
   if (depth > 1) return key === 'data' ? 'numbers' : 'value';
   if (TENSORS.has(key)) return 'numbers';
-  return READ_FIELDS.has(key) ? 'value' : 'skip';
+  return fields.has(key) ? 'value' : 'skip';
 }
 
 /**
@@ -113,16 +119,16 @@ const COPIED_BYTES = 2 ** 16;
  * @param transfer gets the buffers that can be moved
  * @throws LossmeterError invalid_tensor, as the reader of the request would; malformed_body when it is no request
  */
-function packTensors(request: unknown, transfer: ArrayBuffer[]): unknown {
+function packTensors(request: unknown, transfer: ArrayBuffer[], fields: ReadonlySet<string>): unknown {
   // Unknown fields are refused before tensors are looked at, as in a small text.
-  const hasUnknown = isObject(request) && Object.keys(request).some((name) => !READ_FIELDS.has(name));
+  const hasUnknown = isObject(request) && Object.keys(request).some((name) => !fields.has(name));
   let values = 0;
   const count = (added: number): void => {
     values += added;
     if (values > MAX_VALUES) throw tooManyValues();
   };
   const pack = (value: unknown, path: readonly string[]): unknown => {
-    if (path.length === 1 && !READ_FIELDS.has(path[0]!)) return null;
+    if (path.length === 1 && !fields.has(path[0]!)) return null;
     const isTensorField = path.length === 1 && TENSORS.has(path[0]);
     if (isTensorField && hasUnknown) return null;
     if (isTensorField ? isArray(value) || hasData(value) : hasData(value) && 'dtype' in value) {

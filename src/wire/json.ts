@@ -4,6 +4,7 @@ import type { ByteReader } from './byte-reader.ts';
 import { openReference, readReferences } from './file-reference.ts';
 import { HeldRuns, gathered } from './held-bytes.ts';
 import { neededBytes, parseJson, readLargeJson } from './json-text.ts';
+import { VALUE_FIELDS } from './request-fields.ts';
 import { logitsFrom, logitsOf, makeHeader, missingField, requireRequestField, tookWithoutTensors } from './request.ts';
 import type { Codec, DecodeContext } from './request.ts';
 import { tensorFromValue } from './tensor-value.ts';
@@ -40,7 +41,7 @@ export const jsonCodec: Codec = {
     maxBytes: ({ maxJsonBytes }) => maxJsonBytes,
     neededBytes,
     parse: (body, maxDepth) =>
-      body.byteLength <= MAX_PLAIN_BYTES ? parseJson(body, maxDepth) : readLargeJson(body, maxDepth, []),
+      body.byteLength <= MAX_PLAIN_BYTES ? parseJson(body, maxDepth) : readLargeJson(body, maxDepth, [], VALUE_FIELDS),
   },
 };
 

@@ -38,6 +38,7 @@ describe('text is refused', () => {
     ['data:application/octet-stream;base64,AAAA', 'it begins with "data:"'],
     ['\nDATA:;base64,AAAA', 'it begins with "data:"'],
     ['AA\u0000A', 'character 2 is U+0000; bytes that MessagePack has as str'],
+    ['!A\u0000A', 'character 0 is "!"; bytes that MessagePack has as str'],
     ['\uFFFDAAA', 'character 0 is U+FFFD; bytes that MessagePack has as str, by use_bin_type=False, are sent as bin'],
   ])('%j: %s', (text, fault) => {
     expect(bytesOfBase64(text)).toEqual({ fault: expect.stringContaining(fault) });

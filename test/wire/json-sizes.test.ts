@@ -3,8 +3,9 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { PAIR_FIELDS } from '../../src/evaluation/run-batch.ts';
 import { VOCABULARY_FIELDS } from '../../src/loss/vocabulary.ts';
+import { jsonCodec } from '../../src/wire/json.ts';
 import { parseJson, readLargeJson } from '../../src/wire/json-text.ts';
-import { READ_FIELDS, REQUEST_FIELDS, TENSOR_FIELDS } from '../../src/wire/request-fields.ts';
+import { READ_FIELDS, REQUEST_FIELDS, TENSOR_FIELDS, VALUE_FIELDS } from '../../src/wire/request-fields.ts';
 import { requireRequestField } from '../../src/wire/request.ts';
 import { tensorFromValue } from '../../src/wire/tensor-value.ts';
 import type { LossmeterError } from '../../src/errors.ts';
@@ -124,10 +125,24 @@ describe('texts of requests', () => {
 });
 
 test('every field of a body is read from a large text', () => {
-  const named = readOperations().flatMap(({ bodies }) => Object.keys(bodies['application/json']?.properties ?? {}));
+  const all = readOperations().map(({ bodies }) => Object.keys(bodies['application/json']?.properties ?? {}));
+  expect(all.flat().filter((name) => !VALUE_FIELDS.has(name))).toEqual([]);
+  const ofTensors = new Set(['logits', 'partials', 'inputs']);
+  const named = all.filter((names) => names.some((name) => ofTensors.has(name))).flat();
   expect(named.length).toBeGreaterThan(10);
   const taken = new Set([...named, ...REQUEST_FIELDS, ...PAIR_FIELDS, ...VOCABULARY_FIELDS]);
   expect(Array.from(taken).filter((name) => !READ_FIELDS.has(name))).toEqual([]);
+});
+
+test.each([0, 300_000])('a plain value of %d bytes more keeps all its fields', (spaces) => {
+  const value = { labels: { lr: 3e-4, model: 'x' }, expected_ranks: 8, numerator: 1.5, denominator: 2 };
+  const text = JSON.stringify(value).replace('{', `{${' '.repeat(spaces)}`);
+  expect(jsonCodec.values!.parse(Uint8Array.from(Buffer.from(text)), 64)).toEqual(value);
+});
+
+test('a misspelt tensor is named, however long it is', () => {
+  const text = `{"logits":[[1]],"labels":[${'0,'.repeat(300_000)}0]}`;
+  expect(large(text)).toMatchObject({ code: 'unknown_field', message: expect.stringContaining('did you mean label?') });
 });
 
 test('strings in a tensor do not count as values outside of it', () => {
