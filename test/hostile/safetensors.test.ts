@@ -340,9 +340,7 @@ describe('application/octet-stream', () => {
   test.each([
     ['zeros', new Uint8Array(1000)],
     ['a PNG', Buffer.from('89504e470d0a1a0a0000000d49484452', 'hex')],
-    ['a zip', Buffer.from('504b0304140000000800000000000000', 'hex')],
     ['MessagePack', Buffer.from('82a56c6162656c9100a66c6f676974739191cb3ff0000000000000', 'hex')],
-    ['numpy', Buffer.from('934e554d5059010076007b2764657363', 'hex')],
   ])('%s is not', async (_name, body) => {
     for (const { status, body: problem } of await postBoth(body, 'application/octet-stream')) {
       expect([status, problem.code]).toEqual([400, 'malformed_body']);
