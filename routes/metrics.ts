@@ -1,4 +1,5 @@
 import type { FastifyInstance } from 'fastify';
+import { problemResponses } from '../src/schemas/problem.ts';
 import { Metrics } from '../src/schemas/service.ts';
 
 const schema = {
@@ -7,7 +8,11 @@ const schema = {
   summary: 'Metrics for Prometheus',
   description:
     'Counters, gauges and histograms since the start of the process, in the text format of Prometheus, whatever `Accept` asks for. docs/metrics.md says what they mean.',
-  response: { 200: { description: 'The metrics.', content: { 'text/plain': { schema: Metrics } } } },
+  response: {
+    200: { description: 'The metrics.', content: { 'text/plain': { schema: Metrics } } },
+    // With LOSSMETER_METRICS=off.
+    ...problemResponses(404),
+  },
 };
 
 export default async function metrics(app: FastifyInstance): Promise<void> {

@@ -6,6 +6,9 @@ import { LossmeterError } from '../errors.ts';
 /** They answer to the end. */
 export const PROBES = new Set(['/livez', '/readyz', '/v2/health/live', '/v2/health/ready']);
 
+/** Whether a route answers while the service shuts down: the last figures are worth having too. */
+export const answersToTheEnd = (url: string): boolean => PROBES.has(url) || url === '/metrics';
+
 declare module 'fastify' {
   interface FastifyInstance {
     /** Aborted when the service begins to close: what has no end of its own ends then. */
@@ -31,9 +34,7 @@ export default fp<{ config: Config }>(
       ready = true;
     });
     app.addHook('onRequest', async (request, reply) => {
-      const { url = '' } = request.routeOptions;
-      // The last figures are worth having too.
-      if (PROBES.has(url) || url === '/metrics') return;
+      if (answersToTheEnd(request.routeOptions.url ?? '')) return;
       if (closing.signal.aborted)
         throw new LossmeterError('shutting_down', 'the service is shutting down and takes no new work');
       underWay++;

@@ -2,8 +2,9 @@ import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
 import fp from 'fastify-plugin';
 import type { Config } from '../config.ts';
-import { SECURITY_SCHEMES, withAccess } from '../schemas/access.ts';
+import { SECURITY_SCHEMES, operationOf } from '../schemas/operation.ts';
 import { VERSION } from '../version.ts';
+import { answersToTheEnd } from './lifecycle.ts';
 
 /** The manual: OpenAPI 3.1 made from the schemas of the routes, and its browser at /docs. */
 export default fp<{ config: Config }>(
@@ -26,7 +27,10 @@ export default fp<{ config: Config }>(
         ],
         components: { securitySchemes: SECURITY_SCHEMES },
       },
-      transform: ({ schema, url, route }) => ({ url, schema: withAccess(schema, url, route.config!.scope!) }),
+      transform: ({ schema, url, route }) => {
+        const standing = { url, access: route.config!.scope!, answersToTheEnd: answersToTheEnd(url) };
+        return { url, schema: operationOf(schema, standing) };
+      },
     });
     if (config.docs === 'off') return;
     // Without the bar at the top: its box is for other documents, and its logo has a style that the headers forbid.

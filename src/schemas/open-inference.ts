@@ -4,6 +4,7 @@ import { ERRORS } from '../errors.ts';
 import { MODEL } from '../evaluation/inference.ts';
 import { MAX_RANK } from '../tensor/shape.ts';
 import { DATATYPES } from '../wire/open-inference-datatype.ts';
+import { refusalResponses } from './refusal.ts';
 import { numberOrNonFinite } from './tensor.ts';
 
 const INPUT_NAMES = Object.keys(MODEL.inputs);
@@ -358,12 +359,6 @@ const InferenceError = Type.Object(
 );
 
 /** Responses of the given statuses, all of them errors. */
-export function inferenceErrors(...statuses: number[]): Record<number, unknown> {
-  return Object.fromEntries(
-    statuses.map((status) => {
-      const codes = Object.entries(ERRORS).filter(([, error]) => error.status === status);
-      const description = codes.map(([code, error]) => `\`${code}\`: ${error.title}.`).join(' ');
-      return [status, { description, content: { 'application/json': { schema: InferenceError } } }];
-    }),
-  );
+export function inferenceErrors(...statuses: number[]): Record<number, object> {
+  return refusalResponses(statuses, { mediaType: 'application/json', schema: InferenceError });
 }

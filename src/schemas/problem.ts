@@ -2,6 +2,7 @@ import { Type } from 'typebox';
 import type { Static } from 'typebox';
 import { ERRORS } from '../errors.ts';
 import type { LossmeterError } from '../errors.ts';
+import { refusalResponses } from './refusal.ts';
 
 /** RFC 9457 problem details. */
 const Problem = Type.Object(
@@ -45,11 +46,7 @@ const Problem = Type.Object(
       ),
     ),
   },
-  {
-    additionalProperties: false,
-    description:
-      'A refusal, as RFC 9457 problem details. That of `non_finite_loss` also has `diagnostics`, as the answer would have them.',
-  },
+  { additionalProperties: false, description: 'A refusal, as RFC 9457 problem details.' },
 );
 
 export const PROBLEM_MEDIA_TYPE = 'application/problem+json';
@@ -72,12 +69,6 @@ export function problemOf(
 }
 
 /** Responses of the given statuses, all of them problems. */
-export function problemResponses(...statuses: number[]): Record<number, unknown> {
-  return Object.fromEntries(
-    statuses.map((status) => {
-      const codes = Object.entries(ERRORS).filter(([, error]) => error.status === status);
-      const description = codes.map(([code, error]) => `\`${code}\`: ${error.title}.`).join(' ');
-      return [status, { description, content: { [PROBLEM_MEDIA_TYPE]: { schema: Problem } } }];
-    }),
-  );
+export function problemResponses(...statuses: number[]): Record<number, object> {
+  return refusalResponses(statuses, { mediaType: PROBLEM_MEDIA_TYPE, schema: Problem });
 }

@@ -7,6 +7,7 @@ export default defineConfig({
   test: {
     ...base.test,
     include: ['test/container/**/*.container.ts'],
+    setupFiles: ['test/replies/setup.ts', 'test/container/setup.ts'],
     reporters: ['default', ['junit', { outputFile: 'test-results/container.xml' }]],
   },
 });

@@ -27,9 +27,14 @@ export class ServiceProcess {
 
   private constructor(environment: Record<string, string>, options: SpawnOptions) {
     const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('LOSSMETER_'));
+    // Those of the test are added: ours have the replies recorded.
+    const nodeOptions = [process.env['NODE_OPTIONS'], environment['NODE_OPTIONS']].filter(Boolean).join(' ');
     this.child = spawn(process.execPath, ['--max-semi-space-size=1', 'src/cli/bin.js', 'serve'], {
       cwd: ROOT,
-      env: { ...Object.fromEntries(inherited), LOSSMETER_PORT: '0', LOSSMETER_STORE: ':memory:', ...environment },
+      env: {
+        ...Object.fromEntries(inherited),
+        ...{ LOSSMETER_PORT: '0', LOSSMETER_STORE: ':memory:', ...environment, NODE_OPTIONS: nodeOptions },
+      },
       stdio: ['ignore', 'pipe', 'pipe'],
       ...options,
     });

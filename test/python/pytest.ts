@@ -2,6 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { RecordedReplies } from '../replies/record.ts';
 
 const ROOT = path.resolve(import.meta.dirname, '../..');
 
@@ -52,14 +53,28 @@ export function runSuite({ name, requirements, others = [], folder, tests }: Sui
     ...['--override-ini', `cache_dir=${path.join(environment, 'pytest-cache')}`],
     `--junitxml=${path.join(ROOT, 'test-results', `${name}.xml`)}`,
   ];
-  const status = run(python, [...pytest, ...args], path.join(ROOT, folder));
+  const replies = new RecordedReplies();
+  const status = run(python, [...pytest, ...args], path.join(ROOT, folder), replies.environment);
   // Arguments may choose tests of another suite.
-  return status === NO_TESTS && args.length > 0 ? 0 : status;
+  if (status === NO_TESTS && args.length > 0) return 0;
+  return comparesWell(replies) ? status : status || 1;
+}
+
+/** Compares the replies that the tests saw with the OpenAPI document, and reports what differs. */
+function comparesWell(replies: RecordedReplies): boolean {
+  try {
+    replies.end();
+    console.log(`${replies.count} replies were compared with the OpenAPI document`);
+    return true;
+  } catch (error) {
+    console.error((error as Error).message);
+    return false;
+  }
 }
 
 /** Runs a program and returns its exit code; 1 when it has none. */
-function run(program: string, args: readonly string[], cwd: string): number {
-  const env = { ...process.env, LOSSMETER_NODE: process.execPath };
+function run(program: string, args: readonly string[], cwd: string, environment: NodeJS.ProcessEnv = {}): number {
+  const env = { ...process.env, ...environment, LOSSMETER_NODE: process.execPath };
   const { status, error } = spawnSync(program, args, { cwd, env, stdio: 'inherit' });
   if (error !== undefined) console.error(`${program}: ${error.message}`);
   return status ?? 1;

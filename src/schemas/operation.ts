@@ -1,0 +1,56 @@
+import type { FastifySchema } from 'fastify';
+import { ERRORS } from '../errors.ts';
+import type { ErrorCode } from '../errors.ts';
+import type { Access } from '../keys/scopes.ts';
+import { inferenceErrors } from './open-inference.ts';
+import { mapValues, requestSchema, responseSchema } from './portable.ts';
+import { problemResponses } from './problem.ts';
+
+/** The ways in which a key may come. */
+export const SECURITY_SCHEMES = {
+  bearerAuth: {
+    type: 'http',
+    scheme: 'bearer',
+    description: 'A key of the service, made by `lossmeter keys create`. Not needed where the service has no keys.',
+  },
+  apiKeyAuth: { type: 'apiKey', in: 'header', name: 'X-API-Key', description: 'The same key in a header of its own.' },
+} as const;
+
+/** How a route stands in the service, whatever it does. */
+interface Standing {
+  readonly url: string;
+  readonly access: Access;
+  /** Whether it answers while the service shuts down. */
+  readonly answersToTheEnd: boolean;
+}
+
+/** The schema of a route for the manual, with what follows from its standing: who may call it, and how it may be refused. */
+export function operationOf(schema: FastifySchema, standing: Standing): FastifySchema {
+  const { access, url } = standing;
+  const scopes = access === 'any' ? [] : [access];
+  const security = Object.keys(SECURITY_SCHEMES).map((scheme) => ({ [scheme]: scopes }));
+  const refusals = Object.fromEntries(refusalsOf(standing).map((code) => refusal(code, url)));
+  const { body, querystring, response } = schema as Partial<Record<'body' | 'querystring' | 'response', object>>;
+  return {
+    ...schema,
+    ...(body && { body: requestSchema(body) }),
+    ...(querystring && { querystring: requestSchema(querystring) }),
+    security: access === 'open' ? [] : security,
+    // What a route says itself tells more.
+    response: mapValues({ ...refusals, ...response }, responseSchema),
+  };
+}
+
+function refusalsOf({ access, answersToTheEnd }: Standing): ErrorCode[] {
+  return [
+    ...(access === 'open' ? [] : (['unauthorized', 'forbidden', 'rate_limited'] as const)),
+    ...(answersToTheEnd ? [] : (['shutting_down'] as const)),
+    'internal',
+  ];
+}
+
+function refusal(code: ErrorCode, url: string): [status: number, response: object] {
+  const { status, title } = ERRORS[code];
+  const { [status]: response } = url.startsWith('/v2') ? inferenceErrors(status) : problemResponses(status);
+  return [status, { ...(response as object), description: `\`${code}\`: ${title}.` }];
+}

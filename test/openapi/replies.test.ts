@@ -1,0 +1,106 @@
+import { readFileSync } from 'node:fs';
+import { expect, test } from 'vitest';
+import { ServiceProcess } from '../e2e/process.ts';
+import { RecordedReplies } from '../replies/record.ts';
+import type { Reply } from '../replies/recordings.ts';
+import { ReplyCheck } from '../replies/reply-check.ts';
+import type { Document } from '../replies/reply-check.ts';
+import { JSON_TYPE, MSGPACK, Service, encodeRequest } from '../service.ts';
+
+const document = JSON.parse(readFileSync(new URL('../../openapi/openapi.json', import.meta.url), 'utf8')) as Document;
+const check = new ReplyCheck(document);
+const service = Service.start();
+
+const BATCH = { logits: [[1, 2, 3]], label: [2], options: { outputs: ['lse', 'predictions'] } };
+
+/** A reply of the service, as it would be recorded. */
+async function evaluate(accept: string, request: object = BATCH, type = JSON_TYPE): Promise<Reply> {
+  const url = '/v1/cross-entropy';
+  const headers = { 'content-type': type, accept };
+  const body = encodeRequest(request, type) as NonNullable<RequestInit['body']>;
+  const response = await fetch(service.url + url, { method: 'POST', headers, body });
+  return {
+    ...{ method: 'POST', url, status: response.status, headers: Object.fromEntries(response.headers) },
+    body: Buffer.from(await response.arrayBuffer()),
+  };
+}
+
+const asJson = ({ body }: Reply): Record<string, unknown> => JSON.parse(body!.toString()) as Record<string, unknown>;
+const withBody = (reply: Reply, body: object): Reply => ({ ...reply, body: Buffer.from(JSON.stringify(body)) });
+
+test.each(['application/json', MSGPACK, 'application/vnd.safetensors'])(
+  'a reply of %s has no fault',
+  async (accept) => {
+    const reply = await evaluate(accept, { ...BATCH, logits: [['NaN', 1, 2]] });
+    expect(reply.status).toBe(200);
+    expect(check.faults(reply)).toEqual([]);
+  },
+);
+
+test('an array of msgpack-numpy is the tensor that it stands for', async () => {
+  const logits = { nd: true, type: '<f4', kind: '', shape: [1, 2], data: Buffer.alloc(8) };
+  const reply = await evaluate(MSGPACK, { ...BATCH, label: [1], logits }, MSGPACK);
+  expect(reply.body!.toString('latin1')).toContain('nd');
+  expect(check.faults(reply)).toEqual([]);
+});
+
+test('a planted field is a fault, which names the operation, the status and the place in the schema', async () => {
+  const reply = await evaluate(JSON_TYPE);
+  expect(check.faults(withBody(reply, { ...asJson(reply), planted: 1 }))).toEqual([
+    'POST /v1/cross-entropy → 200: the body at / must NOT have additional properties (#/additionalProperties, {"additionalProperty":"planted"})',
+  ]);
+  const { kernel: _kernel, ...others } = asJson(reply);
+  expect(check.faults(withBody(reply, others))).toEqual([expect.stringContaining("property 'kernel'")]);
+  expect(check.faults(withBody(reply, { ...asJson(reply), loss: 'many' }))).not.toEqual([]);
+});
+
+test('a planted status, media type, header and undeclared path are faults', async () => {
+  const reply = await evaluate(JSON_TYPE);
+  const { headers } = reply;
+  expect(check.faults({ ...reply, status: 202 })).toEqual([
+    'POST /v1/cross-entropy → 202: the document does not have this status',
+  ]);
+  expect(check.faults({ ...reply, headers: { ...headers, 'content-type': 'text/html' } })).toEqual([
+    expect.stringContaining('the media type is text/html'),
+  ]);
+  expect(check.faults({ ...reply, body: reply.body!.subarray(1) })).toEqual([
+    expect.stringContaining('the body is not application/json'),
+  ]);
+  expect(check.faults({ ...reply, url: '/v1/planted' })).toEqual([
+    'POST /v1/planted → 200: the document does not have this operation',
+  ]);
+  const problem = await evaluate(JSON_TYPE, { logits: [] });
+  expect(check.faults(problem)).toEqual([]);
+  expect(check.faults({ ...problem, status: 429, headers: { ...problem.headers, 'retry-after': 'soon' } })).toEqual([
+    expect.stringContaining('Retry-After'),
+  ]);
+});
+
+test('a bin of the wrong length is a fault', async () => {
+  const reply = await evaluate(MSGPACK);
+  const body = Buffer.from(reply.body!.toString('latin1').replace('float64', 'float32'), 'latin1');
+  expect(check.faults({ ...reply, body })).toEqual([expect.stringContaining('has 8 bytes')]);
+});
+
+/** Runs in the process of a service: a field, a status and a reply to what is no request are wrong. */
+const PLANTED = `
+import diagnostics from 'node:diagnostics_channel';
+diagnostics.subscribe('fastify.initialization', ({ fastify }) => {
+  fastify.addHook('onSend', async (request, reply, payload) => {
+    if (request.url === '/livez') reply.code(203);
+    return request.url === '/v1/info' ? payload.replace('{', '{"planted":1,') : payload;
+  });
+});`;
+
+test('the replies of another process are recorded and compared, however it ends', async () => {
+  const replies = new RecordedReplies();
+  const { NODE_OPTIONS, ...environment } = replies.environment;
+  const plant = `--import=data:text/javascript,${encodeURIComponent(PLANTED)}`;
+  const planted = await ServiceProcess.start({ ...environment, NODE_OPTIONS: `${NODE_OPTIONS} ${plant}` });
+  for (const path of ['/v1/info', '/livez', '/readyz', '/nowhere']) await (await fetch(planted.url + path)).text();
+  await planted.end('SIGKILL');
+  expect(() => replies.end()).toThrow(
+    /openapi\.json:\nGET \/v1\/info → 200: the body at \/ must NOT .*"planted".*\nGET \/livez → 203: .*status$/,
+  );
+  expect(replies.count).toBe(4);
+});

@@ -1,0 +1,73 @@
+/** Records the replies of services, and compares them with the OpenAPI document. */
+import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Recordings } from './recordings.ts';
+import type { Reply } from './recordings.ts';
+import { ReplyCheck } from './reply-check.ts';
+import type { Document } from './reply-check.ts';
+
+const RECORDER = fileURLToPath(new URL('./recorder.cjs', import.meta.url));
+const DOCUMENT = new URL('../../openapi/openapi.json', import.meta.url);
+
+/** Faults that a report names. */
+const MOST_FAULTS = 20;
+
+/** A folder of recorded replies. */
+export class RecordedReplies {
+  readonly #folder = mkdtempSync(join(tmpdir(), 'lossmeter-replies-'));
+  readonly #recordings = new Recordings(this.#folder);
+  #check: ReplyCheck | undefined;
+  #count = 0;
+
+  constructor() {
+    // A service may run as another user.
+    chmodSync(this.#folder, 0o777);
+  }
+
+  /** Replies compared so far. */
+  get count(): number {
+    return this.#count;
+  }
+
+  /** Variables of the environment by which a process of Node.js records. */
+  get environment(): { RECORDED_REPLIES: string; NODE_OPTIONS: string } {
+    const options = process.env['NODE_OPTIONS'] ?? '';
+    return { RECORDED_REPLIES: this.#folder, NODE_OPTIONS: `${options} --require=${JSON.stringify(RECORDER)}`.trim() };
+  }
+
+  /** Records those of this process, and of all that it starts. */
+  recordHere(): void {
+    Object.assign(process.env, this.environment);
+    createRequire(import.meta.url)(RECORDER);
+  }
+
+  /** Compares what has come since the last call. @throws Error that says in what replies differ from the document */
+  compare(): void {
+    this.#compare(this.#recordings.ended());
+  }
+
+  /** Compares what is left, and removes the folder. */
+  end(): void {
+    try {
+      this.#compare([...this.#recordings.ended(), ...this.#recordings.unfinished()]);
+    } finally {
+      rmSync(this.#folder, { recursive: true, force: true });
+    }
+  }
+
+  #compare(replies: Iterable<Reply>): void {
+    const faults = new Set<string>();
+    for (const reply of replies) {
+      this.#check ??= new ReplyCheck(JSON.parse(readFileSync(DOCUMENT, 'utf8')) as Document);
+      this.#count++;
+      for (const fault of this.#check.faults(reply)) faults.add(fault);
+    }
+    if (faults.size === 0) return;
+    const named = [...faults].slice(0, MOST_FAULTS);
+    if (faults.size > named.length) named.push(`and ${faults.size - named.length} more`);
+    throw new Error(`replies differ from openapi/openapi.json:\n${named.join('\n')}`);
+  }
+}

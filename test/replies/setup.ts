@@ -1,0 +1,12 @@
+/**
+ * Vitest setup of every suite: each reply of a service, in this process or in one that it starts, is compared with the
+ * OpenAPI document after the test that it belongs to.
+ */
+import { afterAll, afterEach } from 'vitest';
+import { RecordedReplies } from './record.ts';
+
+const replies = new RecordedReplies();
+replies.recordHere();
+
+afterEach(() => replies.compare());
+afterAll(() => replies.end());
