@@ -23,28 +23,34 @@ export default fp(
     const methods = new AllowedMethods(app);
     app.decorate('allowedMethods', ({ url }) => methods.of(url.split('?', 1)[0]!));
     app.setErrorHandler((error: FastifyError | LossmeterError, request, reply) => {
+      // Fastify checks the Content-Type of a QUERY before it looks for a handler.
+      const isFrameworkError = !(error instanceof LossmeterError);
+      if (isFrameworkError && !app.allowedMethods(request).includes(request.method))
+        return sendNotFound(request, reply);
       const known = toLossmeterError(error);
       if (FAULTS.has(known.code)) request.log.error({ err: error }, known.message);
       // Where, and not what: the detail may quote a tensor, or a key in the wrong place.
       else request.log.info({ code: known.code, at: known.places.map(({ pointer }) => pointer) }, 'request refused');
       return sendError(known, request, reply);
     });
-
-    app.setNotFoundHandler((request, reply) => {
-      const path = request.url.split('?', 1)[0]!;
-      const allowed = app.allowedMethods(request);
-      if (allowed.length === 0) {
-        const hint = app.hasRoute({ method: 'GET', url: '/docs' }) ? '; /openapi.json and /docs describe the API' : '';
-        const detail = `there is no ${path}${hint}`;
-        return sendError(new LossmeterError('not_found', detail), request, reply);
-      }
-      reply.header('allow', allowed.join(', '));
-      const detail = `${path} has no ${request.method}, it has ${allowed.join(', ')}`;
-      return sendError(new LossmeterError('method_not_allowed', detail), request, reply);
-    });
+    app.setNotFoundHandler(sendNotFound);
   },
   { name: 'errors' },
 );
+
+/** Answers where the path is unknown, or has other methods. */
+function sendNotFound(request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const { server: app, method } = request;
+  const path = request.url.split('?', 1)[0]!;
+  const allowed = app.allowedMethods(request);
+  if (allowed.length === 0) {
+    const hint = app.hasRoute({ method: 'GET', url: '/docs' }) ? '; /openapi.json and /docs describe the API' : '';
+    return sendError(new LossmeterError('not_found', `there is no ${path}${hint}`), request, reply);
+  }
+  reply.header('allow', allowed.join(', '));
+  const detail = `${path} has no ${method}, it has ${allowed.join(', ')}`;
+  return sendError(new LossmeterError('method_not_allowed', detail), request, reply);
+}
 
 /** Answers what Fastify refuses before there is a route: a path that cannot be decoded, for instance. */
 export function answerFrameworkError(error: FastifyError, request: FastifyRequest, reply: FastifyReply): void {

@@ -6,11 +6,14 @@ import { Diagnostics, Float16 } from './diagnostics.ts';
 import { count, numberOrNonFinite } from './tensor.ts';
 
 /** The body of POST /v1/diagnose: that of an evaluation, of which only the tensor is needed. */
-export const DiagnoseRequest = Type.Partial(CrossEntropyRequest, {
-  description:
-    'Of the body of `/v1/cross-entropy` only `logits` is needed, which may be any floating-point tensor of shape (C,), (N, C) or (…, C); a vector is one row. `input_mask`, and `label` by `ignore_index`, say which rows count.',
-  additionalProperties: false,
-});
+export const DiagnoseRequest = Type.Object(
+  { ...Type.Partial(CrossEntropyRequest).properties, logits: CrossEntropyRequest.properties.logits },
+  {
+    description:
+      'Of the body of `/v1/cross-entropy` only `logits` is needed, which may be any floating-point tensor of shape (C,), (N, C) or (…, C); a vector is one row. `input_mask`, and `label` by `ignore_index`, say which rows count.',
+    additionalProperties: false,
+  },
+);
 
 const { causes, locations, masked_rows_non_finite, nulls } = Diagnostics.properties;
 

@@ -206,6 +206,10 @@ const id = Type.Optional(text('A name that the caller gives the call; the answer
 
 const binaryDataSize = Type.Optional(count('Its bytes behind the JSON, in place of `data`.', 24));
 
+const contentType = Type.Optional(
+  Type.Unknown({ description: 'Not looked at: clients of MLServer send it.', examples: ['np'] }),
+);
+
 /** The body of POST /v2/models/cross_entropy/infer. */
 export const InferenceRequest = Type.Object(
   {
@@ -236,8 +240,8 @@ export const InferenceRequest = Type.Object(
           datatype: datatype('Type of the elements.'),
           parameters: Type.Optional(
             Type.Object(
-              { binary_data_size: binaryDataSize },
-              { additionalProperties: true, description: 'Parameters of the input.' },
+              { binary_data_size: binaryDataSize, content_type: contentType },
+              { additionalProperties: false, description: 'Parameters of the input.' },
             ),
           ),
           data: Type.Optional(
@@ -271,8 +275,11 @@ export const InferenceRequest = Type.Object(
             }),
             parameters: Type.Optional(
               Type.Object(
-                { binary_data: Type.Optional(truth('Whether it is wanted as bytes behind the JSON.', true)) },
-                { additionalProperties: true, description: 'Parameters of the output.' },
+                {
+                  binary_data: Type.Optional(truth('Whether it is wanted as bytes behind the JSON.', true)),
+                  content_type: contentType,
+                },
+                { additionalProperties: false, description: 'Parameters of the output.' },
               ),
             ),
           },

@@ -125,7 +125,10 @@ test(
         summary: 'NaN in 1 of 1 row',
         causes: [{ cause: 'nan_logit', rows: 1, first: place }],
       },
-      ...{ locations: Array.from({ length: 4096 }, () => place), logits: { nan: 4096, pos_inf: 0, neg_inf: 0 } },
+      ...{
+        locations: Array.from({ length: 4096 }, () => place),
+        logits: { nan: 4096, pos_inf: 0, neg_inf: 0, bad_rows: 4096 },
+      },
     });
     const [ranks, microBatches] = [10, 120];
     database.exec(`BEGIN;

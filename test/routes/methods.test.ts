@@ -9,7 +9,7 @@ const { paths } = JSON.parse(readFileSync(new URL('../../openapi/openapi.json', 
   paths: Record<string, Record<string, { operationId?: string; parameters?: { name: string; example?: unknown }[] }>>;
 };
 
-const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS', 'TRACE', 'PROPFIND'];
+const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS', 'TRACE', 'PROPFIND', 'QUERY'];
 
 /** Values of parameters of paths. */
 const VALUES: Readonly<Record<string, string>> = { run: 'x', step: '1', rank: '0' };

@@ -256,6 +256,20 @@ const INFERENCE: readonly Grown[] = [
     fields: (size) => ({ inputs: [{ ...label, parameters: names(size * UNKNOWN_NAMES) }, logits] }),
   },
   {
+    name: 'the content type of an input, which is not looked at',
+    outcome: 'either',
+    fields: (size) => ({
+      inputs: [{ ...label, parameters: { content_type: repeated(size * UNKNOWN_NAMES, 'np') } }, logits],
+    }),
+  },
+  {
+    name: 'the content type of an output, which is not looked at',
+    outcome: 'either',
+    fields: (size) => ({
+      outputs: [{ name: 'lse', parameters: { content_type: repeated(size * UNKNOWN_NAMES, 'np') } }],
+    }),
+  },
+  {
     name: 'axes of an input',
     outcome: 'either',
     fields: (size) => ({ inputs: [{ ...label, shape: [...repeated(size * 4 - 1, 1), 2] }, logits] }),
