@@ -1,7 +1,7 @@
 /** Ways to write a request body. A value has tensors as bytes or as lists; each format writes them in its own form. */
 import { deflateSync, gzipSync, zstdCompressSync } from 'node:zlib';
 import { Packr } from 'msgpackr';
-import { isTensor } from '../src/tensor/tensor.ts';
+import { elementsOf, isTensor } from '../src/tensor/tensor.ts';
 import type { Tensor } from '../src/tensor/tensor.ts';
 import { DATATYPES } from '../src/wire/open-inference-datatype.ts';
 import { safetensorsFile } from './safetensors-file.ts';
@@ -103,9 +103,7 @@ function mapTensors(fields: Fields, change: (tensor: Tensor) => unknown): Fields
   );
 }
 
-/** Entries of float32 and int32 tensors, which are all that are written as lists here. */
+/** Entries of a tensor, but of bfloat16. */
 function listOf({ dtype, data }: Pick<Tensor, 'dtype' | 'data'>): number[] {
-  const { buffer, byteOffset, byteLength } = data;
-  if (dtype === 'int32') return Array.from(new Int32Array(buffer, byteOffset, byteLength / 4));
-  return Array.from(new Float32Array(buffer, byteOffset, byteLength / 4));
+  return Array.from<number | bigint, number>(elementsOf({ dtype, shape: [], data }), Number);
 }
