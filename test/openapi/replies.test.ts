@@ -1,4 +1,7 @@
+import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
 import { ServiceProcess } from '../e2e/process.ts';
 import { RecordedReplies } from '../replies/record.ts';
@@ -103,4 +106,16 @@ test('the replies of another process are recorded and compared, however it ends'
     /openapi\.json:\nGET \/v1\/info → 200: the body at \/ must NOT .*"planted".*\nGET \/livez → 203: .*status$/,
   );
   expect(replies.count).toBe(4);
+});
+
+test('where nothing can be preloaded, replies are recorded as fetch gets them', async () => {
+  const replies = new RecordedReplies();
+  const recorder = fileURLToPath(new URL('../replies/client-recorder.cjs', import.meta.url));
+  const get = `for (const path of ['/livez', '/planted']) await (await fetch('${service.url}' + path)).text();
+    await (await fetch('data:text/plain,1')).text();`;
+  const args = ['--require', recorder, '--input-type=module', '--eval', get];
+  const env = { ...process.env, RECORDED_REPLIES: replies.environment.RECORDED_REPLIES, NODE_OPTIONS: '' };
+  await promisify(execFile)(process.execPath, args, { env });
+  replies.end();
+  expect(replies.count).toBe(2);
 });
