@@ -2,15 +2,20 @@ import { readFile } from 'node:fs/promises';
 import { Validator } from '@seriousme/openapi-schema-validator';
 import { describe, expect, test } from 'vitest';
 import { generate } from '../../openapi/generate.ts';
+import { readOperations } from '../openapi-document.ts';
+import { Schemas } from '../replies/schemas.ts';
 import { Service } from '../service.ts';
 
 const service = Service.start();
+const validator = new Schemas();
 
 const read = (path: string): Promise<string> => readFile(new URL(`../../${path}`, import.meta.url), 'utf8');
 
 interface Schema {
   type?: string;
   description?: string;
+  default?: unknown;
+  required?: string[];
   examples?: unknown[];
   properties?: Record<string, Schema>;
   enum?: unknown[];
@@ -75,6 +80,46 @@ async function schemas(): Promise<[string, Schema][]> {
     }),
   );
 }
+
+describe('a request', () => {
+  const operations = readOperations();
+
+  test('needs nothing that has a default', () => {
+    const bodies = operations.flatMap(({ name, bodies }) =>
+      Object.values(bodies).flatMap((body) => [...walk(name, body)]),
+    );
+    const required = bodies.flatMap(([path, { required = [], properties = {} }]) =>
+      required.filter((name) => properties[name]?.default !== undefined).map((name) => `${path}.${name}`),
+    );
+    expect(required).toEqual([]);
+    const parameters = operations.flatMap(({ name, parameters }) =>
+      parameters
+        .filter(({ required, schema }) => required === true && 'default' in schema)
+        .map((parameter) => `${name} ${parameter.name}`),
+    );
+    expect(parameters).toEqual([]);
+    // Where there are defaults, they are told.
+    expect(bodies.filter(([, { default: value }]) => value !== undefined).length).toBeGreaterThan(15);
+  });
+
+  test('has labels by names of a pattern', () => {
+    const { bodies } = operations.find(({ name }) => name === 'PUT /v1/runs/{run}')!;
+    const { labels } = bodies['application/json']!.properties!;
+    expect(validator.mismatches(labels!, { model: 'gpt-1b' })).toEqual([]);
+    expect(validator.mismatches(labels!, { 'a b': 1 })).toHaveLength(2);
+    expect(validator.mismatches(labels!, { a: [] })).not.toEqual([]);
+  });
+
+  test('may fail, and come while the service shuts down: every operation says so', () => {
+    const silent = operations.filter(({ answers }) => answers['500'] === undefined || answers['503'] === undefined);
+    expect(silent.map(({ name, answers }) => [name, '503' in answers])).toEqual([
+      // They answer to the end.
+      ['GET /livez', false],
+      ['GET /metrics', false],
+      ['GET /v2/health/live', false],
+    ]);
+  });
+});
 
 describe('the document is the manual', () => {
   test('every operation has an id, a summary and described responses', async () => {

@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
 import { ServiceProcess } from '../e2e/process.ts';
+import { exchange } from '../raw-http.ts';
 import { RecordedReplies } from '../replies/record.ts';
 import type { Reply } from '../replies/recordings.ts';
 import { ReplyCheck } from '../replies/reply-check.ts';
@@ -93,6 +94,7 @@ diagnostics.subscribe('fastify.initialization', ({ fastify }) => {
     if (request.url === '/livez') reply.code(203);
     return request.url === '/v1/info' ? payload.replace('{', '{"planted":1,') : payload;
   });
+  fastify.server.on('connect', (request, socket) => socket.end('HTTP/1.1 501 No\\r\\n\\r\\n'));
 });`;
 
 test('the replies of another process are recorded and compared, however it ends', async () => {
@@ -101,11 +103,16 @@ test('the replies of another process are recorded and compared, however it ends'
   const plant = `--import=data:text/javascript,${encodeURIComponent(PLANTED)}`;
   const planted = await ServiceProcess.start({ ...environment, NODE_OPTIONS: `${NODE_OPTIONS} ${plant}` });
   for (const path of ['/v1/info', '/livez', '/readyz', '/nowhere']) await (await fetch(planted.url + path)).text();
+  expect((await exchange(planted.url, [Buffer.from('no HTTP\r\n\r\n')])).status).toBe(400);
+  await exchange(planted.url, [Buffer.from('CONNECT a:1 HTTP/1.1\r\nhost: a\r\n\r\n')]);
   await planted.end('SIGKILL');
-  expect(() => replies.end()).toThrow(
-    /openapi\.json:\nGET \/v1\/info → 200: the body at \/ must NOT .*"planted".*\nGET \/livez → 203: .*status$/,
-  );
-  expect(replies.count).toBe(4);
+  const told = [
+    'GET /v1/info → 200: the body at / must NOT have additional properties (#/additionalProperties, {"additionalProperty":"planted"})',
+    'GET /livez → 203: the document does not have this status',
+    '(no method) (no path) → 501: the media type is undefined, the document has application/problem+json',
+  ];
+  expect(() => replies.end()).toThrow(`replies differ from openapi/openapi.json:\n${told.join('\n')}`);
+  expect(replies.count).toBe(6);
 });
 
 test('where nothing can be preloaded, replies are recorded as fetch gets them', async () => {

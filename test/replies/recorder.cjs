@@ -7,15 +7,26 @@ const { isMainThread } = require('node:worker_threads');
 const { newReply } = require('./reply-file.cjs');
 
 const servers = new WeakSet();
+/** Connections on which a response is written. */
+const answering = new WeakSet();
 
 // Vitest may run its files in threads; those of the service have no server.
 if (process.env['RECORDED_REPLIES'] !== undefined && (isMainThread || process.env['VITEST'] !== undefined)) {
   diagnostics.subscribe('fastify.initialization', ({ fastify }) => {
-    servers.add(fastify.server);
-    fastify.server.prependListener('clientError', (_error, socket) => recordSocket(socket));
+    const { server } = fastify;
+    servers.add(server);
+    server.prependListener('clientError', (_error, socket) => recordSocket(socket));
+    // A listener of ours alone would change what Node.js does with such requests.
+    server.on('newListener', (event, listener) => {
+      if (!['connect', 'upgrade'].includes(event) || listener === recordTaken) return;
+      if (!server.listeners(event).includes(recordTaken)) server.prependListener(event, recordTaken);
+    });
   });
-  diagnostics.subscribe('http.server.request.start', ({ request, response, server }) => {
-    if (servers.has(server)) recordResponse(request, response);
+  diagnostics.subscribe('http.server.request.start', ({ request, response, socket, server }) => {
+    if (!servers.has(server)) return;
+    answering.add(socket);
+    response.once('close', () => answering.delete(socket));
+    recordResponse(request, response);
   });
 }
 
@@ -51,20 +62,33 @@ function recordResponse({ method, url }, response) {
   };
 }
 
+/** Replies to a request whose connection is taken over. */
+function recordTaken(_request, socket) {
+  recordSocket(socket);
+}
+
 /** Replies to what is no request, which are written to the connection itself. */
 function recordSocket(socket) {
-  const { write } = socket;
-  socket.write = function (chunk, ...others) {
-    const [head, body = ''] = String(chunk).split('\r\n\r\n');
-    const [statusLine, ...lines] = head.split('\r\n');
-    if (statusLine.startsWith('HTTP/')) {
-      const reply = newReply();
-      reply.begin({ status: Number(statusLine.split(' ')[1]), headers: headersOf(lines.flatMap(fieldOf)) });
-      reply.add(Buffer.from(body));
-      reply.end();
-    }
-    return write.call(this, chunk, ...others);
-  };
+  for (const name of ['write', 'end']) {
+    const send = socket[name];
+    socket[name] = function (chunk, ...others) {
+      // A response to an earlier request may still be written.
+      if (!answering.has(this) && (typeof chunk === 'string' || chunk instanceof Uint8Array))
+        recordText(Buffer.from(chunk).toString());
+      return send.call(this, chunk, ...others);
+    };
+  }
+}
+
+/** A reply that is written at once. */
+function recordText(text) {
+  const [head, body = ''] = text.split('\r\n\r\n');
+  const [statusLine, ...lines] = head.split('\r\n');
+  if (!statusLine.startsWith('HTTP/')) return;
+  const reply = newReply();
+  reply.begin({ status: Number(statusLine.split(' ')[1]), headers: headersOf(lines.flatMap(fieldOf)) });
+  reply.add(Buffer.from(body));
+  reply.end();
 }
 
 /** Name and value of a line of a head. */
