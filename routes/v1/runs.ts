@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import { LossmeterError } from '../../src/errors.ts';
 import { requestBody, settle } from '../../src/plugins/answers.ts';
+import { bodyCodec } from '../../src/plugins/negotiation.ts';
 import { exportLines, runListJson } from '../../src/runs/answers.ts';
 import { Metadata, readMetadata } from '../../src/runs/metadata.ts';
 import { wireSummary } from '../../src/runs/wire.ts';
@@ -8,7 +9,6 @@ import { parameterCompiler } from '../../src/schemas/parameters.ts';
 import { problemResponses } from '../../src/schemas/problem.ts';
 import { ExportQuery, RunList, RunParams, RunSummary as Summary, RunsQuery } from '../../src/schemas/runs.ts';
 import { stringify } from '../../src/wire/json-reply.ts';
-import { codecFor } from '../../src/wire/media-types.ts';
 
 const tags = ['runs'];
 const JSON_TYPE = 'application/json; charset=utf-8';
@@ -58,7 +58,7 @@ export default async function runs(app: FastifyInstance): Promise<void> {
     { config: { scope: 'record' }, schema: describe },
     async (request, reply) => {
       const { run } = request.params;
-      const body = requestBody(request, codecFor(request.headers['content-type']));
+      const body = requestBody(request, bodyCodec(request));
       const answered = await app.evaluator.answerValue(body, readMetadata);
       settle(reply, answered);
       const metadata = answered.answer;

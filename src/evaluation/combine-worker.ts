@@ -14,7 +14,7 @@ export interface CombineTask {
 export default function combineBody({ body, mediaType, maxDepth }: CombineTask): unknown {
   const transfer: ArrayBuffer[] = [];
   const reply = replyTo(() => {
-    const evaluation = runAtOnce(combine(requireValues(codecFor(mediaType)).values.parse(body, maxDepth)));
+    const evaluation = runAtOnce(combine(requireValues(codecFor(mediaType)!).values.parse(body, maxDepth)));
     for (const { data } of Object.values(evaluation.outputs)) transfer.push(data.buffer as ArrayBuffer);
     return evaluation;
   });

@@ -3,11 +3,11 @@ import type { Transform } from 'node:stream';
 import { setImmediate } from 'node:timers/promises';
 import fp from 'fastify-plugin';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { LossmeterError } from '../errors.ts';
 import type { Answered, RequestBody } from '../evaluation/evaluator.ts';
-import { REPLY_MEDIA_TYPES, codecFor, encodeReply } from '../wire/media-types.ts';
+import { encodeReply } from '../wire/media-types.ts';
 import type { ReplyParts } from '../wire/reply.ts';
 import type { Codec } from '../wire/request.ts';
+import { acceptedMediaType, bodyCodec } from './negotiation.ts';
 
 declare module 'fastify' {
   interface FastifyReply {
@@ -24,7 +24,7 @@ export default fp(
   async (app) => {
     app.decorateReply('answer', async function answer(this: FastifyReply, evaluate) {
       const mediaType = acceptedMediaType(this.request);
-      const answered = await evaluate(requestBody(this.request, codecFor(this.request.headers['content-type'])));
+      const answered = await evaluate(requestBody(this.request, bodyCodec(this.request)));
       settle(this, answered);
       sendParts(this.type(mediaType), encodeReply(answered.answer, mediaType, answered));
       return answered.answer;
@@ -58,22 +58,6 @@ export function settle(reply: FastifyReply, answered: Answered<object>): void {
   reply.raw.socket?.setTimeout(reply.server.server.timeout);
   const serverTiming = Object.entries(timings).map(([name, ms]) => `${name};dur=${ms.toFixed(3)}`);
   reply.header('server-timing', serverTiming.join(', '));
-}
-
-/** Reading it takes the square of its length. */
-const MAX_ACCEPT_LENGTH = 1024;
-
-function acceptedMediaType(request: FastifyRequest): string {
-  const { accept } = request.headers;
-  if (accept === undefined || accept === '*/*') return REPLY_MEDIA_TYPES[0]!;
-  if (accept.length > MAX_ACCEPT_LENGTH) {
-    const detail = `Accept has ${accept.length} characters, expected at most ${MAX_ACCEPT_LENGTH}`;
-    throw new LossmeterError('not_acceptable', detail);
-  }
-  const mediaType = request.accepts().type([...REPLY_MEDIA_TYPES]);
-  if (typeof mediaType === 'string') return mediaType;
-  const detail = `Accept is ${accept}, answers can be ${REPLY_MEDIA_TYPES.join(', ')}`;
-  throw new LossmeterError('not_acceptable', detail);
 }
 
 /** What is handed on at a time of an answer in parts. */

@@ -6,6 +6,12 @@ import { Discards } from './discards.ts';
 /** Requests whose client asked to be told to go on (RFC 9110, Expect: 100-continue), and was not yet. */
 const waiting = new WeakSet<IncomingMessage>();
 
+/** A media type, and parameters perhaps: RFC 9110, 8.3.1. */
+const MEDIA_TYPE = /^[\w!#$%&'*+.^`|~-]+\/[\w!#$%&'*+.^`|~-]+[\t ]*(?:;|$)/;
+
+/** Stands for a Content-Type that is no media type. */
+const UNKNOWN_MEDIA_TYPE = 'application/octet-stream';
+
 /**
  * Hands request bodies on as streams, whatever their media type, and lets a service answer before a body has ended.
  *
@@ -19,6 +25,15 @@ export default fp(
     const discards = new Discards();
     app.removeAllContentTypeParsers();
     app.addContentTypeParser('*', (_request, payload, done) => done(null, payload));
+
+    // Fastify refuses such a request before its route is asked. The header as it came stays in `request.raw`.
+    app.addHook('onRequest', (request, _reply, done) => {
+      const contentType = request.raw.headers['content-type'];
+      if (contentType !== undefined && !MEDIA_TYPE.test(contentType)) {
+        request.headers = { 'content-type': UNKNOWN_MEDIA_TYPE };
+      }
+      done();
+    });
 
     app.server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {
       waiting.add(request);

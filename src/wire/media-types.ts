@@ -23,19 +23,31 @@ export const VALUE_MEDIA_TYPES = CODECS.filter((codec) => codec.values !== undef
 
 const byMediaType = new Map(CODECS.flatMap((codec) => codec.mediaTypes.map((type) => [type, codec] as const)));
 
-const EXAMPLE = `curl -H 'Content-Type: application/json' -d '{"logits": [[1, 2, 3]], "label": [2]}' http://127.0.0.1:8080/v1/cross-entropy`;
+/** Characters of a media type that are shown. */
+const MAX_SHOWN_LENGTH = 256;
+
+/** The codec of a Content-Type header; its parameters do not matter. */
+export function codecFor(contentType: string | undefined): Codec | undefined {
+  return byMediaType.get(contentType?.split(';', 1)[0]!.trim().toLowerCase() ?? '');
+}
 
 /**
- * The codec of a Content-Type header; its parameters do not matter.
+ * The codec of a Content-Type header.
+ * @param target arguments of curl that call the service
  * @throws LossmeterError unsupported_media_type
  */
-export function codecFor(contentType: string | undefined): Codec {
-  const mediaType = contentType?.split(';', 1)[0]!.trim().toLowerCase();
-  const codec = byMediaType.get(mediaType ?? '');
+export function requireCodec(contentType: string | undefined, target: () => string): Codec {
+  const codec = codecFor(contentType);
   if (codec !== undefined) return codec;
-  const came = mediaType ? `Content-Type is ${mediaType}` : 'there is no Content-Type';
-  const detail = `${came}, expected one of ${REQUEST_MEDIA_TYPES.join(', ')}; for example ${EXAMPLE}`;
+  const example = `curl -H 'Content-Type: application/json' -d '{"logits": [[1, 2, 3]], "label": [2]}' ${target()}`;
+  const detail = `${describeType(contentType)}, expected one of ${REQUEST_MEDIA_TYPES.join(', ')}; for example ${example}`;
   throw new LossmeterError('unsupported_media_type', detail);
+}
+
+function describeType(contentType: string | undefined): string {
+  if (contentType === undefined) return 'there is no Content-Type';
+  const mediaType = contentType.split(';', 1)[0]!.trim().toLowerCase();
+  return mediaType === '' ? 'Content-Type is empty' : `Content-Type is ${mediaType.slice(0, MAX_SHOWN_LENGTH)}`;
 }
 
 /** @throws LossmeterError unsupported_media_type when the codec has no plain values */

@@ -1,5 +1,7 @@
 import { Packr } from 'msgpackr';
 import { afterEach, describe, expect, test } from 'vitest';
+import { exchange } from '../raw-http.ts';
+import type { RawAnswer } from '../raw-http.ts';
 import { JSON_TYPE, MSGPACK, Service, encodeRequest } from '../service.ts';
 
 const service = Service.start({ maxJsonBytes: 10_000, maxBytesInFlight: 2 ** 20, maxBodyBytes: 2 ** 22 });
@@ -473,9 +475,60 @@ describe('media types', () => {
     expect(await response.text()).toContain('there is no Content-Type');
   });
 
-  test('parameters and case do not matter', async () => {
-    const { status } = await service.post(JSON.stringify(good), { type: 'Application/JSON; charset=utf-8' });
+  test.each([
+    'Application/JSON; charset=utf-8',
+    'application/json;',
+    'application/json; charset',
+    'application/json; =x',
+  ])('parameters and case do not matter: %s', async (type) => {
+    const { status } = await service.post(JSON.stringify(good), { type });
     expect(status).toBe(200);
+  });
+
+  const JSON_LINE = 'content-type: application/json\r\n';
+
+  /** A POST with the given lines of Content-Type. */
+  const post = (path: string, lines: string, body: string): Promise<RawAnswer> => {
+    const head = `POST ${path} HTTP/1.1\r\nhost: localhost:1234\r\n${lines}content-length: ${body.length}\r\n\r\n`;
+    return exchange(service.url, [Buffer.from(head + body)]);
+  };
+
+  test.each([
+    ['an empty one', 'content-type:\r\n', 'Content-Type is empty'],
+    ['one without a type', 'content-type: ;charset=utf-8\r\n', 'Content-Type is empty'],
+    ['no media type', 'content-type: json\r\n', 'Content-Type is json'],
+    ['a doubled one', 'content-type: application/json, application/json\r\n', 'is application/json, application/json'],
+    ['two lines', JSON_LINE + JSON_LINE, 'is application/json, application/json'],
+    ['a long one', `content-type: ${'x'.repeat(8000)}\r\n`, `Content-Type is ${'x'.repeat(256)},`],
+  ])('%s is refused with the list and an example', async (_, lines, says) => {
+    for (const path of [
+      '/v1/cross-entropy',
+      '/v1/diagnose',
+      '/v1/cross-entropy/partials',
+      '/v1/cross-entropy/combine',
+    ]) {
+      const { status, body } = await post(path, lines, JSON.stringify(good));
+      expect(status).toBe(415);
+      for (const part of [
+        says,
+        'application/vnd.msgpack',
+        'application/json',
+        'http://localhost:1234/v1/cross-entropy',
+      ])
+        expect(body.toString()).toContain(part);
+    }
+  });
+
+  test('a Content-Type that is no media type keeps no answer from a path that does not read it', async () => {
+    const inputs = [
+      { name: 'logits', shape: [1, 2], datatype: 'FP32', data: [1, 2] },
+      { name: 'label', shape: [1], datatype: 'INT64', data: [0] },
+    ];
+    for (const lines of ['content-type:\r\n', 'content-type: application/json, application/json\r\n']) {
+      expect((await post('/v2/models/cross_entropy/infer', lines, JSON.stringify({ inputs }))).status).toBe(200);
+      expect((await post('/nowhere', lines, '{}')).status).toBe(404);
+      expect((await post('/v1/info', lines, '{}')).status).toBe(405);
+    }
   });
 });
 

@@ -46,18 +46,29 @@ test('the answer names the kernel of each dtype', async () => {
 describe('the media type of the answer', () => {
   const request = { logits: LOGITS, label: LABEL, options: { outputs: ['per_token_loss'] } };
 
-  test.each([undefined, '*/*', 'application/json', 'text/html, application/json;q=0.5'])(
-    'is JSON for Accept %s',
-    async (accept) => {
-      const { type, body } = await service.post(request, accept === undefined ? {} : { headers: { accept } });
-      expect(type).toBe('application/json');
-      expect(body.outputs['per_token_loss']).toMatchObject({
-        dtype: 'float64',
-        shape: [3],
-        data: [expect.any(Number), expect.any(Number), expect.any(Number)],
-      });
-    },
-  );
+  test.each([
+    undefined,
+    '',
+    '*/*',
+    '*',
+    'application/json',
+    'application/json;charset=utf-8',
+    'Application/JSON; charset="utf-8"; q=0.9',
+    'application/*;version=1',
+    'text/html, application/json;q=0.5',
+    // Java's HttpURLConnection.
+    'text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2',
+    'text/plain;title="a, b;q=0", application/json',
+    'application/vnd.msgpack;q=0.5, application/json;charset=utf-8;q=0.8',
+  ])('is JSON for Accept %s', async (accept) => {
+    const { type, body } = await service.post(request, accept === undefined ? {} : { headers: { accept } });
+    expect(type).toBe('application/json');
+    expect(body.outputs['per_token_loss']).toMatchObject({
+      dtype: 'float64',
+      shape: [3],
+      data: [expect.any(Number), expect.any(Number), expect.any(Number)],
+    });
+  });
 
   test.each([MSGPACK, 'application/msgpack', 'application/x-msgpack'])('is %s when asked for', async (accept) => {
     const { type, body } = await service.post(request, { headers: { accept } });
@@ -66,6 +77,21 @@ describe('the media type of the answer', () => {
     expect(data.byteLength).toBe(24);
     expect(body.loss).toBeCloseTo(1.4249971, 6);
   });
+
+  test('weights hold beside other parameters', async () => {
+    for (const accept of ['application/json;charset=utf-8;q=0.1, application/msgpack', 'application/json;q=0, *']) {
+      const { status, type } = await service.post(request, { headers: { accept } });
+      expect([status, type]).toEqual([200, accept.includes('*') ? MSGPACK : 'application/msgpack']);
+    }
+  });
+
+  test.each(['text/csv', 'application/json;q=0', 'text/plain;charset=utf-8', 'json', 'text/x;a="application/json'])(
+    'is refused for Accept %s',
+    async (accept) => {
+      const { status, body } = await service.post(request, { headers: { accept } });
+      expect([status, body.code]).toEqual([406, 'not_acceptable']);
+    },
+  );
 
   test('is refused when it cannot be produced', async () => {
     const { status, body } = await service.post(request, { headers: { accept: 'text/csv' } });
