@@ -10,6 +10,7 @@ import { Threads } from '../threads.ts';
 import type { Steps } from '../steps.ts';
 import { ByteReader } from '../wire/byte-reader.ts';
 import { decodeContent } from '../wire/content-encoding.ts';
+import type { DecodedBody, DecodingOptions } from '../wire/content-encoding.ts';
 import { kindOfFile } from '../wire/file-kind.ts';
 import { HeldBytes, HeldRuns, adviceOn, gathered, ownBytes } from '../wire/held-bytes.ts';
 import type { HeldBytesAccount } from '../wire/held-bytes.ts';
@@ -334,8 +335,9 @@ export class Evaluator {
     use: (ingest: Ingest) => Promise<Answering<A>>,
   ): Promise<Answered<A>> {
     const { maxBodyBytes, maxDecompressionRatio } = this.#limits;
-    const content = decodeContent(stream, contentEncoding, maxDecompressionRatio);
-    const { explain, requireRatio: check, aheadBytes } = content;
+    const held = this.#held.open();
+    const content = openContent(stream, contentEncoding, { maxRatio: maxDecompressionRatio, held });
+    const { explain, check, aheadBytes } = content;
     const reader = new ByteReader(content.stream, maxBodyBytes, { explain, check, ...(aheadBytes && { aheadBytes }) });
     place.watch({
       get received() {
@@ -347,10 +349,8 @@ export class Evaluator {
       },
       fail: (error) => reader.fail(error),
     });
-    const held = this.#held.open();
     const ingest = { codec, reader, held, contentLength: content.encoded ? undefined : contentLength };
     try {
-      held.take(content.decoderBytes, 'the decoder of the body', 'send it without a Content-Encoding');
       const answering = await use(ingest);
       content.requireEnd();
       return { ...answering, release: () => held.close() };
@@ -374,6 +374,16 @@ function namingFile(error: unknown, beginning: Uint8Array, { mediaTypes, name }:
   if (found === undefined) return error;
   const detail = `the body is ${found.kind}, expected ${mediaTypes[0] ?? `a request of ${name}`}; ${found.advice}`;
   return new LossmeterError('malformed_body', detail, [], { cause: error });
+}
+
+/** As decodeContent; closes the account of a body that is refused. */
+function openContent(body: Readable, contentEncoding: string | undefined, options: DecodingOptions): DecodedBody {
+  try {
+    return decodeContent(body, contentEncoding, options);
+  } catch (error) {
+    options.held.close();
+    throw error;
+  }
 }
 
 /** @throws LossmeterError body_too_large */

@@ -1,6 +1,9 @@
+import { Writable } from 'node:stream';
 import type { Readable, Transform } from 'node:stream';
 import { constants, createGunzip, createInflate, createZstdDecompress } from 'node:zlib';
 import { LossmeterError } from '../errors.ts';
+import type { HeldBytesAccount } from './held-bytes.ts';
+import { MAX_WINDOW_LOG, ZstdFrames } from './zstd-frames.ts';
 
 /** Bytes that a decoder hands on at a time: large enough to be held without a copy. */
 const CHUNK_BYTES = 65_536;
@@ -14,17 +17,17 @@ const DECODER_BYTES = 2 ** 19;
 /** Window of the formats of zlib. */
 const ZLIB_WINDOW_BYTES = 2 ** 15;
 
-/** Logarithm to base 2 of the largest window of a zstd frame: 8 MiB, as RFC 8878 (3.1.1.1.2) recommends for decoders. */
-const ZSTD_WINDOW_LOG = 23;
-
 /** Decoders by the names of RFC 9110 (gzip; deflate, which is the zlib format) and RFC 8878 (zstd). */
 const DECODERS: Readonly<Record<string, () => Transform & { bytesWritten: number }>> = {
   gzip: () => createGunzip({ chunkSize: CHUNK_BYTES }),
   'x-gzip': () => createGunzip({ chunkSize: CHUNK_BYTES }),
   deflate: () => createInflate({ chunkSize: CHUNK_BYTES }),
   zstd: () =>
-    createZstdDecompress({ chunkSize: CHUNK_BYTES, params: { [constants.ZSTD_d_windowLogMax]: ZSTD_WINDOW_LOG } }),
+    createZstdDecompress({ chunkSize: CHUNK_BYTES, params: { [constants.ZSTD_d_windowLogMax]: MAX_WINDOW_LOG } }),
 };
+
+/** Largest window of a zstd frame that is decoded. */
+const MAX_WINDOW_BYTES = 2 ** MAX_WINDOW_LOG;
 
 /** Content encodings that request bodies may have. */
 export const CONTENT_ENCODINGS = ['gzip', 'deflate', 'zstd'] as const;
@@ -34,8 +37,6 @@ export interface DecodedBody {
   readonly stream: Readable;
   /** True for a body with a content encoding: its length is not that of the stream. */
   readonly encoded: boolean;
-  /** Bytes that its decoder may take, with those that wait in front of it and behind it. */
-  readonly decoderBytes: number;
   /** Decoded bytes that may wait unread; undefined without an encoding. */
   readonly aheadBytes: number | undefined;
   /** Bytes of it as they came; undefined without an encoding, where they are those of the stream. */
@@ -44,8 +45,11 @@ export interface DecodedBody {
   readonly isStarved: boolean;
   /** Makes the problem of an error of the stream. */
   readonly explain: (cause: Error) => LossmeterError;
-  /** @throws LossmeterError body_too_large when so many decoded bytes are more than those that came may become */
-  readonly requireRatio: (decoded: number) => void;
+  /**
+   * To be told how many bytes are decoded: accounts for the memory of the decoder.
+   * @throws LossmeterError body_too_large when they are more than those that came may become; overloaded
+   */
+  readonly check: (decoded: number) => void;
   /** @throws LossmeterError malformed_body when bytes follow the end of what was encoded; to be called at its end */
   readonly requireEnd: () => void;
   /** Lets go of the body, which may not have been read to its end. */
@@ -55,23 +59,36 @@ export interface DecodedBody {
 /** Decoded bytes that are accepted at any ratio: zeros grow a thousandfold, and short bodies do no harm. */
 const FREE_DECODED_BYTES = 2 ** 24;
 
-/**
- * @param maxRatio bytes that one byte of the body may become
- * @throws LossmeterError unsupported_content_encoding
- */
-export function decodeContent(body: Readable, contentEncoding: string | undefined, maxRatio: number): DecodedBody {
+/** Advice to a client whose decoder would need too much memory. */
+const DECODER_ADVICE = 'send it without a Content-Encoding';
+
+const WINDOW_ADVICE = 'compress it with a smaller window, such as that of zstd without --long';
+
+/** How a body is decoded. */
+export interface DecodingOptions {
+  /** Bytes that one byte of the body may become. */
+  readonly maxRatio: number;
+  /** Accounts for the memory of the decoder. */
+  readonly held: HeldBytesAccount;
+}
+
+/** @throws LossmeterError unsupported_content_encoding, body_too_large, overloaded */
+export function decodeContent(
+  body: Readable,
+  contentEncoding: string | undefined,
+  { maxRatio, held }: DecodingOptions,
+): DecodedBody {
   const encoding = contentEncoding?.trim().toLowerCase() ?? 'identity';
   if (encoding === 'identity' || encoding === '') {
     const nothing = (): void => undefined;
     return {
       stream: body,
       encoded: false,
-      decoderBytes: 0,
       aheadBytes: undefined,
       isStarved: true,
       received: undefined,
       explain: clientClosed,
-      requireRatio: nothing,
+      check: nothing,
       requireEnd: nothing,
       close: nothing,
     };
@@ -81,7 +98,11 @@ export function decodeContent(body: Readable, contentEncoding: string | undefine
     const detail = `Content-Encoding is ${encoding.slice(0, 64)}, expected one of ${CONTENT_ENCODINGS.join(', ')}`;
     throw new LossmeterError('unsupported_content_encoding', detail);
   }
+  const windowBytes = encoding === 'zstd' ? 0 : ZLIB_WINDOW_BYTES;
+  held.take(DECODER_BYTES + DECODED_AHEAD_BYTES + windowBytes, 'the decoder of the body', DECODER_ADVICE);
   const decoder = makeDecoder();
+  const window = encoding === 'zstd' ? new ZstdWindow(held) : undefined;
+  const sink = window === undefined ? decoder : frameByFrame(decoder, window);
   // pipe carries no failure on: neither that of the connection, nor that it closed before its end.
   const onFailure = (cause?: Error): void => {
     if (!body.readableEnded) decoder.destroy(clientClosed(cause));
@@ -92,13 +113,11 @@ export function decodeContent(body: Readable, contentEncoding: string | undefine
   body.on('data', (chunk: Uint8Array) => {
     received += chunk.byteLength;
   });
-  body.pipe(decoder);
+  body.pipe(sink);
   return {
     stream: decoder,
     encoded: true,
     aheadBytes: DECODED_AHEAD_BYTES,
-    decoderBytes:
-      DECODER_BYTES + DECODED_AHEAD_BYTES + (encoding === 'zstd' ? 2 ** ZSTD_WINDOW_LOG : ZLIB_WINDOW_BYTES),
     get received() {
       return received;
     },
@@ -106,7 +125,8 @@ export function decodeContent(body: Readable, contentEncoding: string | undefine
       return !body.readableEnded && received === decoder.bytesWritten;
     },
     explain: (cause) => (cause instanceof LossmeterError ? cause : malformed(encoding, cause)),
-    requireRatio: (decoded) => {
+    check: (decoded) => {
+      window?.fill(decoded);
       if (decoded <= FREE_DECODED_BYTES || decoded <= maxRatio * received) return;
       const detail = `${received} bytes of ${encoding} data became ${decoded}, more than ${maxRatio} times as many; send the body without a Content-Encoding`;
       throw new LossmeterError('body_too_large', detail);
@@ -114,21 +134,89 @@ export function decodeContent(body: Readable, contentEncoding: string | undefine
     requireEnd: () => {
       const surplus = received - decoder.bytesWritten;
       if (surplus === 0) return;
-      const detail = `${surplus} or more bytes follow the end of the ${encoding} data, which may have one frame only`;
+      const detail = `${surplus} or more bytes follow the end of the ${encoding} data`;
       throw new LossmeterError('malformed_body', detail);
     },
     close: () => {
       body.off('close', onFailure);
-      body.unpipe(decoder);
+      body.unpipe(sink);
       decoder.on('error', () => undefined);
       decoder.destroy();
     },
   };
 }
 
+/** The memory that zstd data has its decoder keep: as much of the largest window as has been decoded. */
+class ZstdWindow {
+  readonly #held: HeldBytesAccount;
+  #bytes = 0;
+  #taken = 0;
+
+  constructor(held: HeldBytesAccount) {
+    this.#held = held;
+  }
+
+  /** Refuses a frame before its decoder sees it. @throws LossmeterError body_too_large, overloaded */
+  announce(bytes: number): void {
+    if (bytes > MAX_WINDOW_BYTES) {
+      const detail = `the zstd data has a frame with a window of ${bytes} bytes, this service decodes windows of at most ${MAX_WINDOW_BYTES} bytes (--long=${MAX_WINDOW_LOG})`;
+      throw new LossmeterError('body_too_large', detail);
+    }
+    if (bytes <= this.#bytes) return;
+    this.#bytes = bytes;
+    this.#held.requireRoom(bytes - this.#taken, this.#what, WINDOW_ADVICE);
+  }
+
+  /** @param decoded bytes of the data so far @throws LossmeterError body_too_large, overloaded */
+  fill(decoded: number): void {
+    const more = Math.min(this.#bytes, decoded) - this.#taken;
+    if (more <= 0) return;
+    this.#held.take(more, this.#what, WINDOW_ADVICE);
+    this.#taken += more;
+  }
+
+  get #what(): string {
+    return `the window of ${this.#bytes} bytes of a zstd frame`;
+  }
+}
+
+/** Hands zstd data on to its decoder frame by frame: what follows the end of a frame in one write, Node.js drops. */
+function frameByFrame(decoder: Transform, window: ZstdWindow): Writable {
+  const frames = new ZstdFrames((bytes) => window.announce(bytes));
+  return new Writable({
+    write(chunk: Uint8Array, _encoding, done) {
+      const parts = frames.split(chunk);
+      const next = (): void => {
+        // Closed meanwhile: so is the account.
+        if (decoder.destroyed) return done();
+        try {
+          const part = parts.next();
+          if (part.done === true) done();
+          else decoder.write(part.value, next);
+        } catch (error) {
+          decoder.destroy(error as Error);
+          done();
+        }
+      };
+      next();
+    },
+    final(done) {
+      decoder.end();
+      done();
+    },
+  });
+}
+
+/** What zlib says of data that is not framed as it expects. */
+const NOT_ZLIB = /incorrect header check|unknown compression method|invalid window size/;
+
 function malformed(encoding: string, cause: Error): LossmeterError {
   const code = (cause as NodeJS.ErrnoException).code === 'Z_BUF_ERROR' ? 'truncated_body' : 'malformed_body';
-  return new LossmeterError(code, `the body cannot be decoded as ${encoding}: ${cause.message}`, [], { cause });
+  const hint =
+    encoding === 'deflate' && NOT_ZLIB.test(cause.message)
+      ? '; deflate is the zlib format (RFC 1950): expected its header and checksum around the data, raw deflate (RFC 1951) has none'
+      : '';
+  return new LossmeterError(code, `the body cannot be decoded as ${encoding}: ${cause.message}${hint}`, [], { cause });
 }
 
 export function clientClosed(cause?: Error): LossmeterError {

@@ -60,7 +60,9 @@ describe('what a compressed body may become', () => {
   });
 });
 
-test('a zstd frame that has its decoder keep more than 8 MiB is refused', async () => {
+describe('the window of a zstd frame', () => {
+  const narrow = Service.start({ maxBytesInFlight: 2 ** 27 });
+
   // Of a stream the encoder does not know the length, by which it would make the window smaller.
   const frameOf = (windowLog: number): Promise<Buffer> =>
     buffer(
@@ -69,10 +71,27 @@ test('a zstd frame that has its decoder keep more than 8 MiB is refused', async 
       ),
     );
   const headers = { 'content-encoding': 'zstd' };
-  expect((await service.post(await frameOf(23), { headers })).status).toBe(200);
-  const { status, body } = await service.post(await frameOf(24), { headers });
-  expect([status, body.code]).toEqual([400, 'malformed_body']);
-  expect(body.detail).toContain('cannot be decoded as zstd: Frame requires too much memory for decoding');
+
+  test.each([23, 24, 27])('may have 2^%i bytes', async (windowLog) => {
+    expect((await service.post(await frameOf(windowLog), { headers })).status).toBe(200);
+  });
+
+  test('may not have more than 2^27', async () => {
+    for (const body of [await frameOf(28), Buffer.concat([await frameOf(20), await frameOf(28)])]) {
+      const answer = await service.post(body, { headers });
+      expect([answer.status, answer.body.code]).toEqual([413, 'body_too_large']);
+      expect(answer.body.detail).toContain(`a window of ${2 ** 28} bytes`);
+      expect(answer.body.detail).toContain(`at most ${2 ** 27} bytes (--long=27)`);
+    }
+  });
+
+  test('has to fit the account', async () => {
+    expect((await narrow.post(await frameOf(26), { headers })).status).toBe(200);
+    const { status, body } = await narrow.post(await frameOf(27), { headers });
+    expect([status, body.code]).toEqual([413, 'body_too_large']);
+    expect(body.detail).toContain(`the window of ${2 ** 27} bytes of a zstd frame must wait in memory`);
+    expect(body.detail).toMatch(/more than the \d+ bytes that requests may hold/);
+  });
 });
 
 describe('rows that are announced only', () => {

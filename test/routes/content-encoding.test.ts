@@ -1,7 +1,8 @@
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { deflateSync, gzipSync, zstdCompressSync } from 'node:zlib';
-import { expect, test } from 'vitest';
+import { constants, deflateRawSync, deflateSync, gzipSync, zstdCompressSync } from 'node:zlib';
+import { describe, expect, test } from 'vitest';
+import { exchange } from '../raw-http.ts';
 import { encodeRequest, JSON_TYPE, MSGPACK, Service } from '../service.ts';
 
 const service = Service.start({ maxBodyBytes: 2 ** 20 });
@@ -45,6 +46,88 @@ test.each(['gzip', 'deflate', 'zstd'] as const)('bytes that follow the end of %s
   const body = Buffer.concat([ENCODERS[encoding](Buffer.from(encodeRequest(REQUEST, MSGPACK))), Buffer.alloc(100, 7)]);
   const answer = await service.post(body, { type: MSGPACK, headers: { 'content-encoding': encoding } });
   expect([answer.status, answer.body.code]).toEqual([400, 'malformed_body']);
+});
+
+const TEXT = Buffer.from(encodeRequest(REQUEST, JSON_TYPE));
+
+/** A zstd frame that decoders skip: RFC 8878, 3.1.2. */
+const skippable = (bytes: number): Buffer => {
+  const frame = Buffer.alloc(8 + bytes, 0x28);
+  frame.writeUInt32LE(0x184d2a5e);
+  frame.writeUInt32LE(bytes, 4);
+  return frame;
+};
+
+/** A zstd frame with a checksum. */
+const checked = (body: Buffer): Buffer => zstdCompressSync(body, { params: { [constants.ZSTD_c_checksumFlag]: 1 } });
+
+const PARTS: Record<string, { encoding: string; body: Buffer }> = {
+  'members of gzip': {
+    encoding: 'gzip',
+    body: Buffer.concat([gzipSync(TEXT.subarray(0, 20)), gzipSync(''), gzipSync(TEXT.subarray(20))]),
+  },
+  'frames of zstd': {
+    encoding: 'zstd',
+    body: Buffer.concat([
+      ...[zstdCompressSync(TEXT.subarray(0, 20)), zstdCompressSync(Buffer.alloc(0))],
+      ...[checked(TEXT.subarray(20, 30)), zstdCompressSync(TEXT.subarray(30))],
+    ]),
+  },
+  'skippable frames of zstd': {
+    encoding: 'zstd',
+    body: Buffer.concat([
+      ...[skippable(0), skippable(5), zstdCompressSync(TEXT.subarray(0, 20)), skippable(9)],
+      ...[zstdCompressSync(TEXT.subarray(20)), skippable(0), skippable(3)],
+    ]),
+  },
+};
+
+describe.each(Object.entries(PARTS))('%s', (_, { encoding, body }) => {
+  const head = Buffer.from(
+    `POST /v1/cross-entropy HTTP/1.1\r\nhost: x\r\ncontent-type: ${JSON_TYPE}\r\ncontent-encoding: ${encoding}\r\ncontent-length: ${body.byteLength}\r\n\r\n`,
+  );
+
+  test('are read in one segment, in two that are cut anywhere, and byte by byte', async () => {
+    const { loss } = (await service.post(REQUEST)).body;
+    const cuts = Array.from({ length: body.byteLength - 1 }, (_, k) => [body.subarray(0, k + 1), body.subarray(k + 1)]);
+    const arrivals = [[body], ...cuts, Array.from(body, (byte) => Buffer.from([byte]))];
+    for (const pieces of arrivals) {
+      const answer = await exchange(service.url, [head, ...pieces]);
+      expect([answer.status, (JSON.parse(answer.body.toString()) as { loss: number }).loss]).toEqual([200, loss]);
+    }
+  });
+});
+
+test('zstd frames of every kind of header are read', async () => {
+  const { loss } = (await service.post(REQUEST)).body;
+  // Lengths of the content in one, two and four bytes, with repeated blocks and large ones.
+  for (const spaces of [0, 255, 256, 70_000, 300_000]) {
+    const body = Buffer.concat([' '.repeat(spaces), TEXT].map((part) => zstdCompressSync(Buffer.from(part))));
+    const twice = Buffer.concat([
+      body,
+      zstdCompressSync(Buffer.alloc(65_536, ' ')),
+      zstdCompressSync(Buffer.from(' ')),
+    ]);
+    const answer = await service.post(twice, { headers: { 'content-encoding': 'zstd' } });
+    expect([answer.status, answer.body.loss]).toEqual([200, loss]);
+  }
+});
+
+test('a later frame of zstd that is cut off is refused', async () => {
+  const body = Buffer.concat([zstdCompressSync(TEXT), zstdCompressSync(Buffer.from(' '.repeat(50)))]);
+  const headers = { 'content-encoding': 'zstd' };
+  for (const end of [3, 8, body.byteLength - zstdCompressSync(TEXT).byteLength - 1]) {
+    const cut = body.subarray(0, zstdCompressSync(TEXT).byteLength + end);
+    const answer = await service.post(cut, { headers });
+    expect([answer.status, answer.body.code]).toEqual([400, 'truncated_body']);
+  }
+});
+
+test('of raw deflate it is said that zlib framing is expected', async () => {
+  const { status, body } = await service.post(deflateRawSync(TEXT), { headers: { 'content-encoding': 'deflate' } });
+  expect([status, body.code]).toEqual([400, 'malformed_body']);
+  expect(body.detail).toContain('deflate is the zlib format (RFC 1950)');
+  expect(body.detail).toContain('raw deflate');
 });
 
 test('the limit counts what comes out: a small body of a gigabyte is refused', async () => {

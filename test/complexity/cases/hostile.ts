@@ -1,5 +1,5 @@
 /** Requests made to take far more than they cost their client. */
-import { gzipSync } from 'node:zlib';
+import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { COMPRESSIONS, WRITERS, compressed } from '../../request-bodies.ts';
 import type { Compression } from '../../request-bodies.ts';
 import { FLOAT16_NAN, FLOAT16_NEGATIVE_INFINITY, float16, float32, int32, rowsOf } from './batches.ts';
@@ -99,6 +99,26 @@ const parallel = (Object.keys(COMPRESSIONS) as Compression[]).map((compression):
   };
 });
 
+/** A body in frames of zstd without content, and skippable ones. */
+const frames: ComplexityCase = {
+  name: 'empty frames of zstd',
+  operation: EVALUATE,
+  answers: ANSWERED_OR_REFUSED,
+  request: (size) => {
+    const empty = zstdCompressSync(Buffer.alloc(0));
+    const skippable = Buffer.from([0x50, 0x2a, 0x4d, 0x18, 0, 0, 0, 0]);
+    const parts = Array.from({ length: size * 4000 }, () => [empty, skippable]).flat();
+    const body = Buffer.concat([...parts, zstdCompressSync(Buffer.from('{"logits":[[1,2]],"label":[0]}'))]);
+    return {
+      body: {
+        headers: { 'content-type': 'application/json', 'content-encoding': 'zstd' },
+        body,
+        described: undefined,
+      },
+    };
+  },
+};
+
 /** Clients that leave amid their body, and come again. The size is how many. */
 const leavers = (['json', 'msgpack'] as const).map((writer): ComplexityCase => {
   const body = WRITERS[writer](rowsOf(4000, {}));
@@ -160,6 +180,7 @@ export const HOSTILE_CASES: readonly ComplexityCase[] = [
   ...texts,
   ...nonFinite,
   ...parallel,
+  frames,
   ...leavers,
   streams,
   ...files,
