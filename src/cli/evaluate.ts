@@ -5,12 +5,13 @@ import { loadConfig } from '../config.ts';
 import type { Config } from '../config.ts';
 import { LossmeterError } from '../errors.ts';
 import { addUp, evaluateFile } from '../evaluation/file-evaluation.ts';
-import type { FileEvaluation, Total } from '../evaluation/file-evaluation.ts';
+import type { FileEvaluation, TensorNames, Total } from '../evaluation/file-evaluation.ts';
 import { parseOptions } from '../loss/options.ts';
 import type { Metrics } from '../loss/reduction.ts';
 import { KernelPool } from '../pool/pool.ts';
 import { HeldBytes } from '../wire/held-bytes.ts';
 import { encodeJson } from '../wire/json-reply.ts';
+import { TENSOR_FIELDS } from '../wire/request-fields.ts';
 import { findFiles } from './files.ts';
 import type { FoundFile } from './files.ts';
 import { Progress } from './progress.ts';
@@ -22,11 +23,14 @@ Evaluates safetensors files as one batch, without a server. FILE is a file, a
 folder, whose *.safetensors are meant, or a quoted pattern such as
 'steps/**/*.safetensors'. A file holds what a request does: logits, label,
 optional input_mask and weight, and options as JSON text in
-__metadata__.options. Sums are added in the order of the files' names.
+__metadata__.options. Other tensors are left alone. Sums are added in the order
+of the files' names.
 
   --option NAME=VALUE  an option of the evaluation, in place of that of the
                        files; may be repeated
   --options JSON       several of them, as an object
+  --tensor FIELD=NAME  the name of the tensor that is logits, label, input_mask
+                       or weight, where it is another; may be repeated
   --json               print one JSON document: the total, and an entry per file
   --workers N          as LOSSMETER_WORKERS
   --kernel VARIANT     as LOSSMETER_KERNEL
@@ -42,6 +46,7 @@ const EXIT_FAILED = 2;
 interface Invocation {
   patterns: string[];
   options: Record<string, unknown>;
+  names: TensorNames;
   json: boolean;
   config: Config;
 }
@@ -59,6 +64,11 @@ export async function evaluate(args: string[]): Promise<number> {
     }
     const files = await findFiles(invocation.patterns);
     const evaluations = await evaluateAll(files, invocation);
+    for (const { file, leftAlone } of evaluations) {
+      for (const { tensor, field } of leftAlone) {
+        console.error(`${file}: ${tensor} is left alone; with --tensor ${field}=${tensor} it is the ${field}`);
+      }
+    }
     const total = addUp(evaluations);
     if (invocation.json) await printJson(total, evaluations);
     else printTable(total, evaluations);
@@ -77,6 +87,7 @@ function readArguments(args: string[]): Invocation | undefined {
   if (values.help === true) return undefined;
   if (patterns.length === 0) throw new UsageError('no file is named');
   const options = { ...readObject(values.options), ...Object.fromEntries((values.option ?? []).map(readOption)) };
+  const names = Object.fromEntries((values.tensor ?? []).map(readTensorName)) as TensorNames;
   if ('outputs' in options) {
     throw new UsageError('outputs are tensors, which are not printed here: post the file to the service for them');
   }
@@ -88,7 +99,7 @@ function readArguments(args: string[]): Invocation | undefined {
       ...(workers !== undefined && { LOSSMETER_WORKERS: workers }),
       ...(kernel !== undefined && { LOSSMETER_KERNEL: kernel }),
     });
-    return { patterns, options, json: values.json === true, config };
+    return { patterns, options, names, json: values.json === true, config };
   } catch (cause) {
     throw new UsageError((cause as Error).message, { cause });
   }
@@ -105,6 +116,7 @@ function parse(args: string[]) {
         kernel: { type: 'string' },
         option: { type: 'string', multiple: true },
         options: { type: 'string' },
+        tensor: { type: 'string', multiple: true },
         workers: { type: 'string' },
       },
     });
@@ -126,6 +138,15 @@ function readOption(text: string): [name: string, value: unknown] {
   return [text.slice(0, at), parseValue(text.slice(at + 1))];
 }
 
+function readTensorName(text: string): [field: string, name: string] {
+  const at = text.indexOf('=');
+  const field = text.slice(0, Math.max(at, 0));
+  if ((TENSOR_FIELDS as readonly string[]).includes(field) && at < text.length - 1) return [field, text.slice(at + 1)];
+  throw new UsageError(
+    `--tensor is ${text}, expected FIELD=NAME such as label=targets, FIELD one of ${TENSOR_FIELDS.join(', ')}`,
+  );
+}
+
 /** JSON, or text that need not be quoted. */
 function parseValue(text: string): unknown {
   try {
@@ -135,7 +156,10 @@ function parseValue(text: string): unknown {
   }
 }
 
-async function evaluateAll(files: readonly FoundFile[], { config, options }: Invocation): Promise<FileEvaluation[]> {
+async function evaluateAll(
+  files: readonly FoundFile[],
+  { config, options, names }: Invocation,
+): Promise<FileEvaluation[]> {
   const pool = new KernelPool({ ...config, maxSlabBytes: config.maxBytesInFlight });
   const held = new HeldBytes(config.maxBytesInFlight);
   const progress = new Progress(
@@ -151,7 +175,7 @@ async function evaluateAll(files: readonly FoundFile[], { config, options }: Inv
         read += amount;
         progress.add(amount);
       };
-      const settings = { options, held, maxHeaderBytes: config.maxJsonBytes, onRead };
+      const settings = { options, names, held, maxHeaderBytes: config.maxJsonBytes, onRead };
       evaluations.push(await evaluateFile(pool, path, settings).catch((error: unknown) => nameFile(path, error)));
       progress.add(bytes - read);
     }

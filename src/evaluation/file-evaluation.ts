@@ -1,4 +1,4 @@
-import { LossmeterError } from '../errors.ts';
+import { LossmeterError, refuse } from '../errors.ts';
 import { OPTION_NAMES, differingOption, parseOptions } from '../loss/options.ts';
 import type { Options } from '../loss/options.ts';
 import { addSums, isFiniteLoss, meansOf, reduceRows } from '../loss/reduction.ts';
@@ -6,18 +6,34 @@ import type { Metrics, RowSums } from '../loss/reduction.ts';
 import type { RowCounts } from '../loss/targets.ts';
 import type { KernelPool } from '../pool/pool.ts';
 import { runInTurns } from '../steps.ts';
+import { showValue, suggestName } from '../suggestion.ts';
 import type { HeldBytes } from '../wire/held-bytes.ts';
 import { readReferences } from '../wire/file-reference.ts';
-import { logitsFrom, makeHeader, missingField } from '../wire/request.ts';
-import { fieldsOf, requireTensorName } from '../wire/safetensors.ts';
+import { TENSOR_FIELDS } from '../wire/request-fields.ts';
+import { SYNONYMS, logitsFrom, makeHeader } from '../wire/request.ts';
+import { fieldsOf } from '../wire/safetensors.ts';
 import { openBatch } from './batch.ts';
 import type { WholeBatch } from './batch.ts';
 import { LocalFile } from './local-file.ts';
 import { evaluated, reportReduction } from './report.ts';
 import type { Evaluation } from './report.ts';
 
+/** Names of tensors that a message lists. */
+const MAX_SHOWN_NAMES = 8;
+
 /** What names in a file are told from. */
 const NAMES = { optionNames: OPTION_NAMES, parameterNames: [] };
+
+type TensorField = (typeof TENSOR_FIELDS)[number];
+
+/** Names of tensors in a file by the fields that they are; others are called like their field. */
+export type TensorNames = Readonly<Partial<Record<TensorField, string>>>;
+
+/** A tensor that was left alone, and the optional field that it may be. */
+interface Resemblance {
+  tensor: string;
+  field: TensorField;
+}
 
 /** A file that was evaluated, and what it is added to others by. */
 export interface FileEvaluation {
@@ -26,11 +42,13 @@ export interface FileEvaluation {
   evaluation: Omit<Evaluation, 'outputs'>;
   options: Options;
   sums: RowSums;
+  leftAlone: Resemblance[];
 }
 
 export interface FileEvaluationOptions {
   /** Take the place of those in the file, one by one. */
   options: Readonly<Record<string, unknown>>;
+  names?: TensorNames;
   held: HeldBytes;
   maxHeaderBytes: number;
   /** Told of bytes of logits when they are evaluated. */
@@ -39,25 +57,24 @@ export interface FileEvaluationOptions {
 
 /**
  * Evaluates a safetensors file that is a request as it would be posted: the tensors by their names, options as JSON
- * text in `__metadata__.options`, `outputs` apart. Workers read the logits.
+ * text in `__metadata__.options`, `outputs` apart. Other tensors may be there too. Workers read the logits.
  * @throws LossmeterError
  */
 export async function evaluateFile(
   pool: KernelPool,
   path: string,
-  { options, held: heldBytes, maxHeaderBytes, onRead }: FileEvaluationOptions,
+  { options, names = {}, held: heldBytes, maxHeaderBytes, onRead }: FileEvaluationOptions,
 ): Promise<FileEvaluation> {
-  const requireName = (name: string): void => requireTensorName(name, NAMES);
-  const file = await LocalFile.open(path, { name: path, requireName, maxHeaderBytes });
+  const file = await LocalFile.open(path, { name: path, maxHeaderBytes });
   const held = heldBytes.open();
   let batch: WholeBatch | undefined;
   try {
-    const has = (name: string): boolean => file.header.tensors.some((tensor) => tensor.name === name);
-    if (!has('logits')) throw missingField('logits');
-    const logits = file.tensor('logits', 'logits');
-    const references = ['label', 'input_mask', 'weight']
-      .filter(has)
-      .map((name) => [name, { file: path, tensor: name }]);
+    const stored = file.header.tensors.map((tensor) => tensor.name);
+    for (const field of ['logits', 'label'] as const) requireTensor(field, stored, names);
+    const logits = file.tensor('logits', names.logits ?? 'logits');
+    const references = (['label', 'input_mask', 'weight'] as const)
+      .filter((field) => field in names || stored.includes(field))
+      .map((field) => [field, { file: path, tensor: names[field] ?? field }]);
     const tensors = await readReferences(Object.fromEntries(references) as Record<string, unknown>, {
       held,
       files: { open: async (field, { tensor }) => file.tensor(field, tensor) },
@@ -71,12 +88,43 @@ export async function evaluateFile(
     await file.requireUnchanged();
     const reduction = await runInTurns(reduceRows(rows.columns, rows.targets, rows.options, rows));
     const { outputs: _, ...evaluation } = await runInTurns(reportReduction(rows, reduction));
-    return { file: path, evaluation, options: batch.options, sums: reduction.sums };
+    return {
+      file: path,
+      evaluation,
+      options: batch.options,
+      sums: reduction.sums,
+      leftAlone: resemblances(stored, names),
+    };
   } finally {
     batch?.writer.abandon();
     held.close();
     await file.close();
   }
+}
+
+/** @throws LossmeterError missing_field when a file has no tensor of the name of a required field */
+function requireTensor(field: 'logits' | 'label', stored: readonly string[], names: TensorNames): void {
+  if (field in names || stored.includes(field)) return;
+  const meant = stored.find((name) => suggestName(name, [field], SYNONYMS) === field);
+  const some = stored.slice(0, MAX_SHOWN_NAMES).map((name) => showValue(name));
+  if (stored.length > some.length) some.push('…');
+  const hint =
+    meant === undefined
+      ? `; --tensor ${field}=NAME takes one of another name`
+      : `, did you mean --tensor ${field}=${meant}?`;
+  const detail = `the field ${field} is missing: the file has the tensors ${some.join(', ') || 'none'}${hint}`;
+  throw refuse('missing_field', `/${field}`, detail);
+}
+
+/** Tensors that no field is read from, though their names are like those of optional fields that are not there. */
+function resemblances(stored: readonly string[], names: TensorNames): Resemblance[] {
+  const missing = (['input_mask', 'weight'] as const).filter((field) => !(field in names) && !stored.includes(field));
+  const read = new Set<string>([...TENSOR_FIELDS, ...Object.values(names)]);
+  const others = stored.filter((name) => !read.has(name));
+  return missing.flatMap((field) => {
+    const tensor = others.find((name) => suggestName(name, missing, SYNONYMS) === field);
+    return tensor === undefined ? [] : [{ tensor, field }];
+  });
 }
 
 /** What several files amount to as one batch. */

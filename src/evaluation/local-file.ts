@@ -7,8 +7,8 @@ import { endedEarly } from '../pool/read-range.ts';
 import { showValue, suggestName } from '../suggestion.ts';
 import type { FileTensor } from '../wire/file-reference.ts';
 import { KIND_BYTES, kindOfFile } from '../wire/file-kind.ts';
-import { LENGTH_BYTES, MAX_HEADER_BYTES, parseHeader } from '../wire/safetensors-header.ts';
-import type { SafetensorsHeader } from '../wire/safetensors-header.ts';
+import { LENGTH_BYTES, MAX_HEADER_BYTES, parseHeader, requireReadable } from '../wire/safetensors-header.ts';
+import type { ReadableTensor, SafetensorsHeader, StoredTensor } from '../wire/safetensors-header.ts';
 
 /** A pipe or a terminal must not be waited for. */
 const FLAGS = constants.O_RDONLY | constants.O_NONBLOCK;
@@ -22,8 +22,6 @@ export interface LocalFileOptions {
   name: string;
   /** Throws for a file that may not be read, before anything is. */
   requireAllowed?: (handle: FileHandle, stats: BigIntStats) => Promise<void>;
-  /** Throws for a tensor that may not be there. */
-  requireName?: (name: string) => void;
   /** Longest header, which is JSON. */
   maxHeaderBytes: number;
 }
@@ -50,7 +48,7 @@ export class LocalFile {
     this.#dataStart = header.end;
   }
 
-  /** @throws LossmeterError file_unreadable, invalid_file, overloaded, and what requireAllowed and requireName throw */
+  /** @throws LossmeterError file_unreadable, invalid_file, overloaded, and what requireAllowed throws */
   static async open(path: string, options: LocalFileOptions): Promise<LocalFile> {
     const { name, requireAllowed } = options;
     const handle = await openHandle(path, name);
@@ -72,7 +70,7 @@ export class LocalFile {
   /**
    * Finds a tensor. It can be read until the file is closed.
    * @param field where it is asked for
-   * @throws LossmeterError invalid_tensor when the file has none of that name
+   * @throws LossmeterError invalid_tensor when the file has none of that name, or its dtype is not supported
    */
   tensor(field: string, name: string): FileTensor {
     const { tensors } = this.header;
@@ -85,7 +83,7 @@ export class LocalFile {
       const hint = meant === undefined ? `it has ${some.join(', ') || 'none'}` : `did you mean ${showValue(meant)}?`;
       throw refuse('invalid_tensor', `/${field}/tensor`, `${this.#name} has no tensor ${showValue(name)}: ${hint}`);
     }
-    const { dtype, shape, begin, byteLength } = stored;
+    const { dtype, shape, begin, byteLength } = this.#requireReadable(field, stored);
     const position = this.#dataStart + begin;
     return {
       dtype,
@@ -93,6 +91,15 @@ export class LocalFile {
       range: { fd: this.#handle.fd, name: this.#name, position, byteLength },
       read: () => readBytes(this.#handle, this.#name, position, byteLength),
     };
+  }
+
+  #requireReadable(field: string, stored: StoredTensor): ReadableTensor {
+    try {
+      return requireReadable(stored);
+    } catch (error) {
+      if (!(error instanceof LossmeterError)) throw error;
+      throw refuse(error.code, `/${field}/tensor`, `${this.#name}: ${error.message}`);
+    }
   }
 
   /**
@@ -157,7 +164,7 @@ async function readBytes(handle: FileHandle, name: string, position: number, byt
 async function readHeader(
   handle: FileHandle,
   size: number,
-  { name, requireName = () => {}, maxHeaderBytes }: LocalFileOptions,
+  { name, maxHeaderBytes }: LocalFileOptions,
 ): Promise<{ value: SafetensorsHeader; end: number }> {
   const invalid = (what: string, cause?: unknown): LossmeterError =>
     new LossmeterError('invalid_file', `${name} is not a valid safetensors file: ${what}`, [], { cause });
@@ -173,7 +180,7 @@ async function readHeader(
   const end = LENGTH_BYTES + Number(length);
   if (size < end) throw invalid(`its header should end at byte ${end}, but it has ${size} bytes`);
   const bytes = await readBytes(handle, name, LENGTH_BYTES, Number(length));
-  const value = parse(bytes, requireName, invalid);
+  const value = parse(bytes, invalid);
   const last = value.tensors.at(-1);
   const expected = end + (last === undefined ? 0 : last.begin + last.byteLength);
   if (size !== expected) {
@@ -184,13 +191,9 @@ async function readHeader(
   return { value, end };
 }
 
-function parse(
-  bytes: Uint8Array,
-  requireName: (name: string) => void,
-  invalid: (what: string, cause: unknown) => LossmeterError,
-): SafetensorsHeader {
+function parse(bytes: Uint8Array, invalid: (what: string, cause: unknown) => LossmeterError): SafetensorsHeader {
   try {
-    return parseHeader(bytes, requireName);
+    return parseHeader(bytes);
   } catch (error) {
     throw error instanceof LossmeterError ? invalid(error.message, error) : error;
   }

@@ -11,7 +11,7 @@ export const LENGTH_BYTES = 8;
 /** The bound of the format on the header. */
 export const MAX_HEADER_BYTES = 100_000_000;
 
-/** The names that safetensors has for dtypes. It has more, that Lossmeter has not: F8_E4M3, F4, C64 … */
+/** The names that safetensors has for dtypes. Tensors of its other ones, F8_E4M3, F4, C64 …, can be left alone. */
 const NAMES = {
   float16: 'F16',
   bfloat16: 'BF16',
@@ -28,15 +28,18 @@ const NAMES = {
   bool: 'BOOL',
 } as const satisfies Record<DType, string>;
 
-const DTYPES = new Map<unknown, DType>(Object.entries(NAMES).map(([dtype, name]) => [name, dtype as DType]));
+const DTYPES = new Map<string, DType>(Object.entries(NAMES).map(([dtype, name]) => [name, dtype as DType]));
 
 const METADATA = '__metadata__';
 const ENTRY_KEYS = ['dtype', 'shape', 'data_offsets'];
 
 /** A tensor as the header announces it. */
-interface StoredTensor {
+export interface StoredTensor {
   readonly name: string;
-  readonly dtype: DType;
+  /** undefined for a dtype that is not supported. */
+  readonly dtype: DType | undefined;
+  /** The name of the dtype in the file. */
+  readonly storedDType: string;
   readonly shape: Shape;
   /** Of its first byte, from the end of the header. */
   readonly begin: number;
@@ -51,20 +54,38 @@ export interface SafetensorsHeader {
   readonly metadata: Readonly<Record<string, string>>;
 }
 
+/** A tensor that can be read. */
+export type ReadableTensor = StoredTensor & { readonly dtype: DType };
+
 /**
  * Reads a header, without the length before it. It is strict where readers differ: names stand once, and the tensors
- * neither overlap nor leave holes. https://github.com/huggingface/safetensors#format
+ * neither overlap nor leave holes. A tensor of any dtype may be there: requireReadable judges those that are asked for.
+ * https://github.com/huggingface/safetensors#format
  * @param requireName throws for a tensor that may not be there, before anything else of it is looked at
  * @throws LossmeterError malformed_body, invalid_tensor
  */
-export function parseHeader(bytes: Uint8Array, requireName: (name: string) => void): SafetensorsHeader {
+export function parseHeader(
+  bytes: Uint8Array,
+  requireName: (name: string) => void = () => undefined,
+): SafetensorsHeader {
   const text = decodeText(bytes);
-  const { [METADATA]: metadata = {}, ...entries } = parseObject(text);
+  const { [METADATA]: metadata, ...entries } = parseObject(text);
   for (const name of Object.keys(entries)) requireName(name);
   const twice = findDuplicateName(text);
   if (twice !== undefined) throw malformed(`has the name ${showValue(twice)} twice in one object`);
   const tensors = Object.entries(entries).map(([name, entry]) => requireEntry(name, entry));
   return { tensors: requireContiguous(tensors), metadata: requireMetadata(metadata) };
+}
+
+/** @throws LossmeterError invalid_tensor for a dtype that is not supported */
+export function requireReadable(tensor: StoredTensor): ReadableTensor {
+  if (tensor.dtype !== undefined) return tensor as ReadableTensor;
+  throw unknownDType(tensor.name, tensor.storedDType);
+}
+
+function unknownDType(name: string, dtype: unknown): LossmeterError {
+  const detail = `${name}.dtype is ${showValue(dtype)}, expected one of ${[...DTYPES.keys()].join(', ')}`;
+  return refuse('invalid_tensor', `${pointerTo(name)}/dtype`, detail);
 }
 
 /** The start of a file: the length and the header, padded with spaces so that the tensors begin aligned. */
@@ -140,7 +161,9 @@ function findDuplicateName(json: string): string | undefined {
   return undefined;
 }
 
+/** The library reads null as none. */
 function requireMetadata(metadata: unknown): Readonly<Record<string, string>> {
+  if (metadata === undefined || metadata === null) return {};
   if (!isObject(metadata)) throw malformed(`has ${showValue(metadata)} as ${METADATA}, expected an object of texts`);
   for (const [name, value] of Object.entries(metadata)) {
     if (typeof value === 'string') continue;
@@ -159,15 +182,13 @@ function requireEntry(name: string, entry: unknown): StoredTensor {
   if (unknown !== undefined) {
     throw malformed(`has the key ${showValue(unknown)} in ${name}, expected ${ENTRY_KEYS.join(', ')}`);
   }
-  const dtype = DTYPES.get(entry['dtype']);
-  if (dtype === undefined) {
-    const detail = `${name}.dtype is ${showValue(entry['dtype'])}, expected one of ${[...DTYPES.keys()].join(', ')}`;
-    throw refuse('invalid_tensor', `${pointerTo(name)}/dtype`, detail);
-  }
+  const { dtype: storedDType } = entry;
+  if (typeof storedDType !== 'string') throw unknownDType(name, storedDType);
+  const dtype = DTYPES.get(storedDType);
   const shape = requireShape(name, entry['shape']);
   const [begin, end] = requireOffsets(name, entry['data_offsets']);
-  requireByteLength(name, dtype, shape, end - begin);
-  return { name, dtype, shape, begin, byteLength: end - begin };
+  if (dtype !== undefined) requireByteLength(name, dtype, shape, end - begin);
+  return { name, dtype, storedDType, shape, begin, byteLength: end - begin };
 }
 
 function requireOffsets(name: string, offsets: unknown): readonly [number, number] {

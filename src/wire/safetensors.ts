@@ -7,8 +7,8 @@ import { measureStructure } from './json-structure.ts';
 import { makeHeader, missingField, requireRequestField } from './request.ts';
 import { TENSOR_FIELDS } from './request-fields.ts';
 import type { Codec, DecodeContext } from './request.ts';
-import { LENGTH_BYTES, MAX_HEADER_BYTES, parseHeader } from './safetensors-header.ts';
-import type { SafetensorsHeader } from './safetensors-header.ts';
+import { LENGTH_BYTES, MAX_HEADER_BYTES, parseHeader, requireReadable } from './safetensors-header.ts';
+import type { ReadableTensor, SafetensorsHeader } from './safetensors-header.ts';
 import { readStoredTensors } from './stored-tensors.ts';
 import { requireLogitsDType } from './tensor-value.ts';
 
@@ -26,8 +26,11 @@ const MAX_HEADER_COMMAS = 2 ** 13;
 /** Characters of a field that is JSON text in the metadata: options are short. */
 const MAX_FIELD_LENGTH = 65_536;
 
-/** The byte that every header starts with. */
-const OPENING_BRACE = 0x7b;
+/** The byte that every header starts with: {, or white space before it, which the library reads too. */
+const FIRST_BYTES: ReadonlySet<number> = new Set(Buffer.from('{ \t\n\r'));
+
+/** A header whose tensors are all fields of a request, and can be read. */
+type RequestFileHeader = Omit<SafetensorsHeader, 'tensors'> & { readonly tensors: readonly ReadableTensor[] };
 
 /**
  * Requests that are a safetensors file: the tensors by their names, options as JSON text in `__metadata__.options`,
@@ -51,10 +54,10 @@ export const safetensorsCodec: Codec = {
   },
 };
 
-async function readHeader(reader: ByteReader, context: DecodeContext): Promise<SafetensorsHeader> {
+async function readHeader(reader: ByteReader, context: DecodeContext): Promise<RequestFileHeader> {
   const length = await readHeaderLength(reader, context);
   const first = (await reader.peek())?.[0];
-  if (first !== undefined && first !== OPENING_BRACE) {
+  if (first !== undefined && !FIRST_BYTES.has(first)) {
     throw notSafetensors(`byte 8 is 0x${first.toString(16).padStart(2, '0')}, expected 0x7b, the { of a header`);
   }
   const held = new HeldRuns(context.held, 'the safetensors header', adviceOn('the safetensors header'));
@@ -63,7 +66,7 @@ async function readHeader(reader: ByteReader, context: DecodeContext): Promise<S
   requireModest(bytes);
   const header = parseHeader(bytes, (name) => requireTensorName(name, context));
   requireAnnounced(header, length, context.contentLength);
-  return header;
+  return { ...header, tensors: header.tensors.map(requireReadable) };
 }
 
 /** Bounds what is made of a header, before it is parsed. @throws LossmeterError body_too_large */
@@ -115,7 +118,7 @@ function notSafetensors(what: string): LossmeterError {
 }
 
 /** @throws LossmeterError unknown_field, invalid_tensor */
-export function requireTensorName(name: string, context: Pick<DecodeContext, 'optionNames' | 'parameterNames'>): void {
+function requireTensorName(name: string, context: Pick<DecodeContext, 'optionNames' | 'parameterNames'>): void {
   const field = requireRequestField(name, context);
   if ((TENSOR_FIELDS as readonly string[]).includes(field)) return;
   const detail = `${field} is a tensor, expected JSON text in __metadata__.${field}`;

@@ -8,7 +8,7 @@ import type { Evaluation } from '../../src/evaluation/report.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
 import { encodeElements } from '../../src/wire/elements.ts';
 import { FOREIGN_FILES } from '../foreign-files.ts';
-import { safetensorsFile } from '../safetensors-file.ts';
+import { safetensorsFile, withHeader } from '../safetensors-file.ts';
 import { ROOT } from './process.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'lossmeter-evaluate-'));
@@ -257,6 +257,53 @@ test('a numerator that is NaN is not hidden by the denominator of 0 that makes t
   expect([total.loss, total.verdict, files[0]!.diagnostics.verdict]).toEqual([0, 'non_finite', 'non_finite']);
 });
 
+describe('tensors of other names', () => {
+  const rows = [
+    [0, 1],
+    [2, 0],
+  ];
+  const targets: [string, Tensor] = ['targets', label([1, 0])];
+  const kept: [string, Tensor] = ['loss_mask', { dtype: 'bool', shape: [2], data: Uint8Array.of(1, 0) }];
+  writeFileSync(join(folder, 'targets.safetensors'), safetensorsFile([targets, kept, ['scores', logits(rows)]]));
+  const map = ['--tensor', 'label=targets', '--tensor', 'logits=scores'];
+
+  test('are read where the command line names them', () => {
+    const { total } = evaluateJson('targets.safetensors', ...map, '--tensor', 'input_mask=loss_mask');
+    expect(total).toMatchObject({ rows: { total: 2, counted: 1, masked: 1 }, verdict: 'finite' });
+    expect(total.numerator).toBeCloseTo(loss([1, 0]), 12);
+  });
+
+  test('are left alone, and named where they may have been meant', () => {
+    const { status, stderr, stdout } = evaluate('targets.safetensors', ...map, '--json');
+    expect([status, (JSON.parse(stdout) as Document).total.rows.counted]).toEqual([0, 2]);
+    expect(stderr).toBe(
+      'targets.safetensors: loss_mask is left alone; with --tensor input_mask=loss_mask it is the input_mask\n',
+    );
+  });
+
+  test('that are not there are refused', () => {
+    const { status, stderr } = evaluate('targets.safetensors', ...map, '--tensor', 'weight=target');
+    expect(status).toBe(2);
+    expect(stderr).toContain('targets.safetensors has no tensor "target": did you mean "targets"?');
+  });
+
+  test('may have any dtype where they are not asked for', () => {
+    for (const [k, dtype] of ['F8_E4M3', 'F4', 'C64', 'U3'].entries()) {
+      const bytes = k + 1;
+      const header = {
+        __metadata__: null,
+        hidden: { dtype, shape: [3, 5], data_offsets: [0, bytes] },
+        label: { dtype: 'I32', shape: [1], data_offsets: [bytes, bytes + 4] },
+        logits: { dtype: 'F64', shape: [1, 2], data_offsets: [bytes + 4, bytes + 20] },
+      };
+      const parts = [Buffer.alloc(bytes, 1), label([0]).data, logits([[0, 1]]).data];
+      writeFileSync(join(folder, 'others.safetensors'), withHeader(` ${JSON.stringify(header)}`, ...parts));
+      const { total } = evaluateJson('others.safetensors');
+      expect(total.numerator, dtype).toBeCloseTo(loss([0, 1]), 12);
+    }
+  });
+});
+
 describe('wrong usage', () => {
   test('--help prints the usage', () => {
     const { status, stdout } = evaluate('--help');
@@ -272,6 +319,9 @@ describe('wrong usage', () => {
     [['steps', '--option', 'label_smothing=1'], 'did you mean label_smoothing?'],
     [['steps', '--option', 'label_smoothing=2'], 'options.label_smoothing is 2, expected a number in [0, 1]'],
     [['steps', '--option', 'outputs=["lse"]'], 'outputs are tensors'],
+    [['steps', '--tensor', 'label'], 'expected FIELD=NAME such as label=targets'],
+    [['steps', '--tensor', 'labels=targets'], 'FIELD one of logits, label, input_mask, weight'],
+    [['steps', '--tensor', 'label='], 'expected FIELD=NAME'],
     [['steps', '--workers', '0'], 'LOSSMETER_WORKERS must be >= 1'],
     [['steps', '--kernel', 'fast'], 'LOSSMETER_KERNEL must be equal to one of the allowed values'],
   ])('%j', (args, says) => {
@@ -282,8 +332,20 @@ describe('wrong usage', () => {
   });
 
   mkdirSync(join(folder, 'nothing'), { recursive: true });
-  write('surplus.safetensors', [[0, 0]], { more: [['hidden', logits([[1]])]] });
   writeFileSync(join(folder, 'no-label.safetensors'), safetensorsFile([['logits', logits([[1, 2]])]]));
+  const renamed: [string, Tensor][] = [
+    ['targets', label([0])],
+    ['logits', logits([[0, 1]])],
+  ];
+  writeFileSync(join(folder, 'renamed.safetensors'), safetensorsFile(renamed));
+  const eighths = {
+    label: { dtype: 'I32', shape: [1], data_offsets: [0, 4] },
+    logits: { dtype: 'F8_E4M3', shape: [1, 2], data_offsets: [4, 6] },
+  };
+  writeFileSync(
+    join(folder, 'eighths.safetensors'),
+    withHeader(JSON.stringify(eighths), label([0]).data, Buffer.alloc(2)),
+  );
   writeFileSync(join(folder, 'cut.safetensors'), safetensorsFile([['logits', logits([[1, 2]])]]).subarray(0, -1));
   write('wrong-option.safetensors', [[0, 0]], { metadata: { options: '{"smoothing": 1}' } });
 
@@ -295,7 +357,10 @@ describe('wrong usage', () => {
     ['steps/notes.txt', 'steps/notes.txt is not a valid safetensors file'],
     ['cut.safetensors', 'it is cut off'],
     ['no-label.safetensors', 'no-label.safetensors: the field label is missing'],
-    ['surplus.safetensors', 'unknown field "hidden"'],
+    ['renamed.safetensors', 'the field label is missing: the file has the tensors "targets", "logits"'],
+    ['renamed.safetensors', 'did you mean --tensor label=targets?'],
+    ['targets.safetensors', 'the field logits is missing'],
+    ['eighths.safetensors', 'logits.dtype is "F8_E4M3", expected one of F16, BF16, F32'],
     ['wrong-option.safetensors', 'wrong-option.safetensors: unknown option "smoothing", did you mean label_smoothing?'],
   ])('%s cannot be evaluated', (name, says) => {
     const { status, stderr, stdout } = evaluate('steps/a.safetensors', name);

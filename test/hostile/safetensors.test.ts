@@ -94,7 +94,8 @@ const REFUSALS: Record<string, Refusal> = {
     ...malformed,
     says: ['byte 8 is 0x00, expected 0x7b'],
   },
-  'spaces before the header': { file: withHeader(' {}'), ...malformed, says: ['byte 8 is 0x20'] },
+  'a letter before the header': { file: withHeader('x{}'), ...malformed, says: ['byte 8 is 0x78'] },
+  'white space and no header': { file: withHeader(' \t\r\n'), ...malformed, says: ['is not JSON'] },
   'a byte order mark': { file: withHeader('\ufeff{}'), ...malformed, says: ['byte 8 is 0xef'] },
   'a header that is not UTF-8': {
     file: withHeader(Buffer.from('7b22ff223a317d', 'hex')),
@@ -321,6 +322,16 @@ test.each(Object.entries(REFUSALS))('%s', async (_name, { header, file, rest = B
     for (const part of says) expect(answer.body.detail).toContain(part);
     expect(answer.body.detail.length).toBeLessThan(500);
     if (pointer !== undefined) expect(answer.body.errors?.map((error) => error.pointer)).toContain(pointer);
+  }
+});
+
+test('a header is read as the library reads it: white space around it, and metadata that are null', async () => {
+  const header = { __metadata__: null, label: LABEL, logits: LOGITS };
+  const [plain] = await postBoth(withHeader(JSON.stringify({ label: LABEL, logits: LOGITS }), BUFFER));
+  for (const before of ['', ' ', '\n\t\r ']) {
+    for (const answer of await postBoth(withHeader(`${before}${JSON.stringify(header, null, 1)} \n`, BUFFER))) {
+      expect([answer.status, answer.body.loss]).toEqual([200, plain!.body.loss]);
+    }
   }
 });
 

@@ -22,7 +22,7 @@ import type { Tensor } from '../../src/tensor/tensor.ts';
 import { encodeElements } from '../../src/wire/elements.ts';
 import { encode, seededRandom } from '../rows.ts';
 import { FOREIGN_FILES } from '../foreign-files.ts';
-import { safetensorsFile } from '../safetensors-file.ts';
+import { safetensorsFile, withHeader } from '../safetensors-file.ts';
 import { JSON_TYPE, MSGPACK, Service, encodeRequest } from '../service.ts';
 
 const parent = mkdtempSync(join(tmpdir(), 'lossmeter-local-data-'));
@@ -284,6 +284,27 @@ describe('a file that is not right is refused', () => {
     expect(body.detail).toContain(says);
     expect(body.detail).toContain('"wrong.safetensors"');
     expect(name).not.toBe('');
+  });
+
+  test('a tensor of a dtype that is not supported, and no other tensor beside it', async () => {
+    const { dtype: _dtype, data, shape } = logitsOf('float32');
+    const header = {
+      __metadata__: null,
+      scales: { dtype: 'F8_E8M0', shape: [3], data_offsets: [0, 3] },
+      logits: { dtype: 'F32', shape, data_offsets: [3, 3 + data.byteLength] },
+    };
+    writeFileSync(
+      join(dataDir, 'scaled.safetensors'),
+      withHeader(`\n${JSON.stringify(header)}`, Buffer.alloc(3), data),
+    );
+    const type = MSGPACK;
+    const plain = await service.post({ logits: refer('float32.safetensors'), label }, { type });
+    const answer = await service.post({ logits: refer('scaled.safetensors'), label }, { type });
+    expect([answer.status, answer.body.loss]).toEqual([200, plain.body.loss]);
+    const refused = await service.post({ logits: refer('scaled.safetensors', 'scales'), label }, { type });
+    expect([refused.status, refused.body.code]).toEqual([422, 'invalid_tensor']);
+    expect(refused.body.detail).toContain('"scaled.safetensors": scales.dtype is "F8_E8M0", expected one of F16');
+    expect(refused.body.errors![0]!.pointer).toBe('/logits/tensor');
   });
 
   test('a tensor that it has not', async () => {

@@ -275,6 +275,21 @@ def test_an_option_that_is_none_is_an_error(
     assert words in complaints
 
 
+def test_tensors_may_have_other_names(service: Service, tmp_path: Path) -> None:
+    path = tmp_path / "targets.npz"
+    np.savez(path, scores=np.zeros((1, 4)), targets=np.zeros(1, int), label=np.ones(9))
+    names = ["--tensor", "logits=scores", "--tensor", "label=targets"]
+
+    code, output, _ = run(service.url, "evaluate", "--json", path, *names)
+
+    assert code == 0
+    assert json.loads(output)["total"]["mean"] == pytest.approx(math.log(4))
+    for wrong in ("label", "labels=targets", "label="):
+        code, output, complaints = run(service.url, "evaluate", path, "--tensor", wrong)
+        assert (code, output) == (2, "")
+        assert f"--tensor {wrong}, expected FIELD=NAME such as" in complaints
+
+
 def test_a_run_is_watched_until_a_step(service: Service, client: Client) -> None:
     recorded = client.run("watched")
     for step, numerator in enumerate([8.0, 7.5, 7.0]):

@@ -168,7 +168,7 @@ def test_a_file_of_another_kind_is_named(
         ({}, "no tensor"),
         ({"logits": CONFIDENT_LOGITS}, "logits"),
         ({"label": CONFIDENT_LABEL}, "label"),
-        ({**CONFIDENT, "labels": CONFIDENT_LABEL}, "labels"),
+        ({"logits": CONFIDENT_LOGITS, "labels": CONFIDENT_LABEL}, "labels"),
     ],
 )
 @pytest.mark.parametrize("suffix", ["safetensors", "npz"])
@@ -182,10 +182,58 @@ def test_a_file_without_a_batch_is_refused(
         save(path, tensors)
 
     words = (
-        rf"batch\.{suffix} has .*{found}.*, expected logits, label and, optionally, "
+        rf"batch\.{suffix} is not a file of a batch: it has .*{found}.*, "
+        "expected logits, label and, optionally, "
     )
     with pytest.raises(ValueError, match=words):
         client.evaluate_file(path)
+
+
+@pytest.mark.parametrize("suffix", ["safetensors", "npz"])
+def test_tensors_may_have_other_names_and_others_beside_them(
+    client: Client, tmp_path: Path, suffix: str
+) -> None:
+    batch = {
+        "scores": KNOWN_LOGITS,
+        "targets": KNOWN_LABEL.astype(np.int8),
+        "label": np.full(7, 99),
+        "hidden_states": np.zeros((2, 2, 2)),
+    }
+    path = tmp_path / f"batch.{suffix}"
+    if suffix == "npz":
+        np.savez(path, **batch, names=np.array([object()]))  # type: ignore[arg-type]
+    else:
+        save(path, batch)
+    names = {"logits": "scores", "label": "targets"}
+
+    evaluation = client.evaluate_file(path, tensors=names)
+
+    assert evaluation == client.cross_entropy(KNOWN_LOGITS, KNOWN_LABEL)
+    assert client.evaluate_files(path, tensors=names) == [evaluation]
+    with pytest.raises(ValueError, match="expected target, which is to be the weight"):
+        client.evaluate_file(path, tensors={**names, "weight": "target"})
+    with pytest.raises(ValueError, match="labels is no tensor of a batch, expected on"):
+        client.evaluate_file(path, tensors={"labels": "targets"})
+
+
+def test_only_the_tensors_of_the_batch_have_to_be_known(
+    client: Client, tmp_path: Path
+) -> None:
+    header = {
+        "__metadata__": None,
+        "scales": {"dtype": "F8_E8M0", "shape": [3], "data_offsets": [0, 3]},
+        "label": {"dtype": "I8", "shape": [1], "data_offsets": [3, 4]},
+        "logits": {"dtype": "F32", "shape": [1, 2], "data_offsets": [4, 12]},
+    }
+    text = b" " + json.dumps(header).encode()
+    path = tmp_path / "batch.safetensors"
+    path.write_bytes(
+        len(text).to_bytes(8, "little") + text + bytes(3) + b"\1" + bytes(8)
+    )
+
+    assert client.evaluate_file(path).loss == pytest.approx(math.log(2))
+    with pytest.raises(ValueError, match="scales has the dtype F8_E8M0, which is not"):
+        client.evaluate_file(path, tensors={"weight": "scales"})
 
 
 def truncate(path: Path) -> None:

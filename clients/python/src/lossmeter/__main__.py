@@ -20,6 +20,7 @@ from lossmeter import (
     __version__,
     wire_json,
 )
+from lossmeter.files import FIELDS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -92,6 +93,14 @@ def _parser() -> argparse.ArgumentParser:
         metavar="NAME=VALUE",
         help="an option of the evaluation, in place of that of the files; JSON or text",
     )
+    evaluate.add_argument(
+        "--tensor",
+        action="append",
+        default=[],
+        metavar="FIELD=NAME",
+        help="the name of the tensor that is logits, label, input_mask or weight, "
+        "where it is another",
+    )
     evaluate.add_argument("--json", action="store_true", help="print JSON")
     evaluate.set_defaults(command=_evaluate)
 
@@ -125,9 +134,10 @@ def _ping(client: Client, _given: argparse.Namespace) -> int:
 
 def _evaluate(client: Client, given: argparse.Namespace) -> int:
     options = _options(given.option)
+    tensors = _tensors(given.tensor)
     files, evaluations = [], []
     for file in given.files:
-        evaluation = client.evaluate_file(file, **options)
+        evaluation = client.evaluate_file(file, tensors=tensors, **options)
         if not given.json:
             print(f"{file}: {evaluation}", flush=True)
         files.append({"file": file, **_fields(evaluation)})
@@ -157,6 +167,19 @@ def _options(settings: list[str]) -> Options:
     if "outputs" in options:
         raise ValueError("outputs are tensors, which are not printed here")
     return cast("Options", options)
+
+
+def _tensors(settings: list[str]) -> dict[str, str]:
+    tensors: dict[str, str] = {}
+    for setting in settings:
+        field, _, name = setting.partition("=")
+        if field not in FIELDS or not name:
+            raise ValueError(
+                f"--tensor {setting}, expected FIELD=NAME such as label=targets, FIELD "
+                f"one of {', '.join(FIELDS)}"
+            )
+        tensors[field] = name
+    return tensors
 
 
 def _fields(evaluation: Evaluation) -> dict[str, object]:

@@ -20,7 +20,7 @@ except ModuleNotFoundError as cause:
     ) from cause
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable
+    from collections.abc import AsyncIterator, Iterable, Mapping
     from types import TracebackType
     from typing import Unpack
 
@@ -119,19 +119,30 @@ class AsyncClient(Configured):
         return await self.transport.send(requests.combine(partials, options))
 
     async def evaluate_file(
-        self, path: AnyPath, **options: Unpack[Options]
+        self,
+        path: AnyPath,
+        *,
+        tensors: Mapping[str, str] | None = None,
+        **options: Unpack[Options],
     ) -> Evaluation:
         """Evaluates a batch that lies in a file; see `Client.evaluate_file`."""
         with naming(path):
-            batch = batch_of(path, options)
+            batch = batch_of(path, options, tensors)
             return await self.transport.send(requests.cross_entropy(batch))
 
     async def evaluate_files(
-        self, paths: AnyPath | Iterable[AnyPath], **options: Unpack[Options]
+        self,
+        paths: AnyPath | Iterable[AnyPath],
+        *,
+        tensors: Mapping[str, str] | None = None,
+        **options: Unpack[Options],
     ) -> list[Evaluation]:
         """Evaluates files one after another; see `Client.evaluate_files`."""
         tracked = track_items(paths_of(paths), "file", self.settings.progress)
-        return [await self.evaluate_file(path, **options) for path in tracked]
+        return [
+            await self.evaluate_file(path, tensors=tensors, **options)
+            for path in tracked
+        ]
 
     def run(self, name: str, *, attempt: int = 0) -> AsyncRun:
         """A run to record into or to read from; see `Client.run`."""

@@ -14,7 +14,7 @@ from lossmeter.settings import Configured, Settings
 from lossmeter.transport import Transport
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from types import TracebackType
     from typing import Unpack
 
@@ -182,14 +182,22 @@ class Client(Configured):
         """
         return self.transport.send(requests.combine(partials, options))
 
-    def evaluate_file(self, path: AnyPath, **options: Unpack[Options]) -> Evaluation:
+    def evaluate_file(
+        self,
+        path: AnyPath,
+        *,
+        tensors: Mapping[str, str] | None = None,
+        **options: Unpack[Options],
+    ) -> Evaluation:
         """Evaluates a batch that lies in a file.
 
         Args:
             path: A safetensors or `.npz` file with `logits`, `label` and, optionally,
                 `input_mask` and `weight`, in any order. A safetensors file is not read
                 into memory; it may have options as JSON text in
-                `__metadata__.options`.
+                `__metadata__.options`. Other tensors are left alone.
+            tensors: Names of tensors in the file, by the fields that they are, such as
+                `{"label": "targets"}`; others are called like their field.
             **options: Options in place of the file's.
 
         Raises:
@@ -199,16 +207,21 @@ class Client(Configured):
             UnreachableError: The service could not be reached.
         """
         with naming(path):
-            batch = batch_of(path, options)
+            batch = batch_of(path, options, tensors)
             return self.transport.send(requests.cross_entropy(batch))
 
     def evaluate_files(
-        self, paths: AnyPath | Iterable[AnyPath], **options: Unpack[Options]
+        self,
+        paths: AnyPath | Iterable[AnyPath],
+        *,
+        tensors: Mapping[str, str] | None = None,
+        **options: Unpack[Options],
     ) -> list[Evaluation]:
         """Evaluates files one after another, with a bar of how many are done.
 
         Args:
             paths: Files, or one, as `evaluate_file` takes them.
+            tensors: Names of tensors in the files, as `evaluate_file` takes them.
             **options: Options in place of the files'.
 
         Returns:
@@ -222,7 +235,9 @@ class Client(Configured):
             UnreachableError: The service could not be reached.
         """
         tracked = track_items(paths_of(paths), "file", self.settings.progress)
-        return [self.evaluate_file(path, **options) for path in tracked]
+        return [
+            self.evaluate_file(path, tensors=tensors, **options) for path in tracked
+        ]
 
     def run(self, name: str, *, attempt: int = 0) -> Run:
         """A run to record into or to read from; no request is made.

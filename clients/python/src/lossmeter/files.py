@@ -18,7 +18,7 @@ from lossmeter.errors import LossmeterError
 from lossmeter.file_kind import KIND_BYTES, NPZ, ZIP, kind_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from numpy.typing import NDArray
 
@@ -26,7 +26,10 @@ if TYPE_CHECKING:
 
 AnyPath: TypeAlias = str | os.PathLike[str]
 
-_FIELDS = {"logits", "label", "input_mask", "weight"}
+_REQUIRED = ("logits", "label")
+
+FIELDS = (*_REQUIRED, "input_mask", "weight")
+"""The tensors of a batch."""
 
 
 def paths_of(paths: AnyPath | Iterable[AnyPath]) -> list[AnyPath]:
@@ -44,18 +47,28 @@ def naming(path: AnyPath) -> Iterator[None]:
         raise
 
 
-def batch_of(path: AnyPath, options: Options) -> Batch:
+def batch_of(
+    path: AnyPath, options: Options, tensors: Mapping[str, str] | None = None
+) -> Batch:
     """The batch of a safetensors or `.npz` file.
 
     Args:
-        path: The file.
+        path: The file. Tensors that are no part of the batch are left alone.
         options: Options in place of the file's.
+        tensors: Names of tensors in the file, by the fields that they are; others are
+            called like their field.
 
     Raises:
         OSError: The file cannot be read.
-        ValueError: It has no logits or label, something else, or is no such file.
+        ValueError: It has no logits or label, no tensor of a name, or is no such file.
     """
     path = Path(path)
+    names = dict(tensors or {})
+    if unknown := names.keys() - set(FIELDS):
+        raise ValueError(
+            f"{unknown.pop()} is no tensor of a batch, expected one of "
+            f"{', '.join(FIELDS)}"
+        )
     is_npz = path.suffix == ".npz"
     with path.open("rb") as file:
         kind = kind_of(file.read(KIND_BYTES))
@@ -65,36 +78,59 @@ def batch_of(path: AnyPath, options: Options) -> Batch:
             "the suffix .npz"
         )
     try:
-        tensors, own = _npz(path) if is_npz else _safetensors(path)
+        read = _npz if is_npz else _safetensors
+        arrays, own = read(path, names)
     except (EOFError, ValueError, zipfile.BadZipFile) as cause:
         raise ValueError(f"{path} is not a file of a batch: {cause}") from cause
-    if not {"logits", "label"} <= set(tensors) <= _FIELDS:
-        found = ", ".join(tensors) or "no tensor"
-        raise ValueError(
-            f"{path} has {found}, expected logits, label and, optionally, input_mask "
-            "and weight"
-        )
     return Batch(
-        logits=tensors["logits"],
-        label=tensors["label"],
-        input_mask=tensors.get("input_mask"),
-        weight=tensors.get("weight"),
+        logits=arrays["logits"],
+        label=arrays["label"],
+        input_mask=arrays.get("input_mask"),
+        weight=arrays.get("weight"),
         options={**own, **options},
     )
 
 
-def _safetensors(path: Path) -> tuple[dict[str, NDArray[Any]], Options]:
-    with path.open("rb") as file:
-        content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+def _find(found: Collection[str], names: Mapping[str, str]) -> dict[str, str]:
+    """Names of the tensors that are asked for, by their fields.
+
+    Raises:
+        ValueError: One is not there.
+    """
+    for field in (*_REQUIRED, *names):
+        name = names.get(field, field)
+        if name in found:
+            continue
+        expected = (
+            "logits, label and, optionally, input_mask and weight"
+            if name == field
+            else f"{name}, which is to be the {field}"
+        )
+        there = ", ".join(found) or "no tensor"
+        raise ValueError(f"it has {there}, expected {expected}")
+    wanted = {field: names.get(field, field) for field in FIELDS}
+    return {field: name for field, name in wanted.items() if name in found}
+
+
+def _safetensors(
+    path: Path, names: Mapping[str, str]
+) -> tuple[dict[str, NDArray[Any]], Options]:
+    with path.open("rb") as opened:
+        content = mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ)
     # The arrays hold the mapping, which ends with the last of them.
-    tensors, metadata = safetensors.decode(content)
-    options = json.loads(metadata.get("options", "{}"))
+    file = safetensors.read(content)
+    found = _find(file.ranges, names)
+    options = json.loads(file.metadata.get("options", "{}"))
     if not isinstance(options, dict):
         raise ValueError(f"its options are {options!r}, expected an object")  # noqa: TRY004 -- of the file
-    return tensors, cast("Options", options)
+    arrays = {field: file.array(name) for field, name in found.items()}
+    return arrays, cast("Options", options)
 
 
-def _npz(path: Path) -> tuple[dict[str, NDArray[Any]], Options]:
+def _npz(
+    path: Path, names: Mapping[str, str]
+) -> tuple[dict[str, NDArray[Any]], Options]:
     # NumPy leaves a file open that it cannot read.
     with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-        return dict(arrays), {}
+        found = _find(arrays.files, names)
+        return {field: arrays[name] for field, name in found.items()}, {}

@@ -72,10 +72,25 @@ def encode_header(
     return len(text).to_bytes(_LENGTH_BYTES, "little") + text
 
 
-def decode(
-    content: bytes | bytearray | mmap.mmap,
-) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
-    """The tensors of a file, as arrays over its bytes, and its metadata.
+class File(NamedTuple):
+    """A file whose header has been read."""
+
+    content: bytes | bytearray | mmap.mmap
+    start: int
+    ranges: Mapping[str, _Range]
+    metadata: dict[str, str]
+
+    def array(self, name: str) -> NDArray[Any]:
+        """A tensor as an array over the bytes of the file.
+
+        Raises:
+            ValueError: Its dtype is not known.
+        """
+        return self.ranges[name].array(name, self.content, self.start)
+
+
+def read(content: bytes | bytearray | mmap.mmap) -> File:
+    """Reads the header of a file. Tensors of any dtype may be there.
 
     Raises:
         ValueError: It is no safetensors file.
@@ -89,7 +104,9 @@ def decode(
     header = json.loads(content[_LENGTH_BYTES:start])
     if not isinstance(header, dict):
         raise ValueError(f"its header is {header!r}, expected an object")  # noqa: TRY004 -- of the file
-    metadata = header.pop(_METADATA, {})
+    metadata = header.pop(_METADATA, None)
+    # The library reads null as none.
+    metadata = {} if metadata is None else metadata
     if not isinstance(metadata, dict) or any(
         not isinstance(text, str) for text in metadata.values()
     ):
@@ -102,7 +119,19 @@ def decode(
         end = stored.end
     if start + end != len(content):
         raise ValueError(f"{len(content) - start} bytes of tensors, expected {end}")
-    return {n: stored.array(content, start) for n, stored in ranges.items()}, metadata
+    return File(content, start, ranges, metadata)
+
+
+def decode(
+    content: bytes | bytearray | mmap.mmap,
+) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
+    """The tensors of a file, as arrays over its bytes, and its metadata.
+
+    Raises:
+        ValueError: It is no safetensors file, or a dtype is not known.
+    """
+    file = read(content)
+    return {name: file.array(name) for name in file.ranges}, file.metadata
 
 
 class _Range(NamedTuple):
@@ -110,7 +139,7 @@ class _Range(NamedTuple):
 
     begin: int
     end: int
-    dtype: np.dtype[Any]
+    code: str
     shape: tuple[int, ...]
 
     @classmethod
@@ -126,20 +155,24 @@ class _Range(NamedTuple):
                 raise ValueError(
                     f"{name} is {entry!r}, expected dtype, shape and data_offsets"
                 )
-        if dtype is None:
-            raise ValueError(f"{name} has the dtype {code}, which is not known")
-        if begin < 0 or end - begin != math.prod(sizes) * dtype.itemsize:
+        known = dtype is None or end - begin == math.prod(sizes) * dtype.itemsize
+        if not 0 <= begin <= end or not known:
             raise ValueError(f"{name} has the bytes [{begin}, {end}) for {sizes}")
-        return cls(begin, end, dtype, tuple(sizes))
+        return cls(begin, end, code, tuple(sizes))
 
     @property
     def span(self) -> tuple[int, int]:
         return self.begin, self.end
 
-    def array(self, content: bytes | bytearray | mmap.mmap, start: int) -> NDArray[Any]:
+    def array(
+        self, name: str, content: bytes | bytearray | mmap.mmap, start: int
+    ) -> NDArray[Any]:
+        dtype = _DTYPES.get(self.code)
+        if dtype is None:
+            raise ValueError(f"{name} has the dtype {self.code}, which is not known")
         # An array over bytes wants one element at least.
         if self.begin == self.end:
-            return np.empty(self.shape, self.dtype)
-        count = (self.end - self.begin) // self.dtype.itemsize
-        flat = np.frombuffer(content, self.dtype, count, start + self.begin)
+            return np.empty(self.shape, dtype)
+        count = (self.end - self.begin) // dtype.itemsize
+        flat = np.frombuffer(content, dtype, count, start + self.begin)
         return flat.reshape(self.shape)
