@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import type { Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import accepts from '@fastify/accepts';
 import autoload from '@fastify/autoload';
@@ -8,16 +9,19 @@ import type { FastifyInstance, FastifyServerOptions } from 'fastify';
 import type { Config } from './config.ts';
 import answers from './plugins/answers.ts';
 import auth from './plugins/auth.ts';
-import { answerClientError } from './plugins/client-errors.ts';
+import { answerClientError, answerConnect } from './plugins/client-errors.ts';
+import connections from './plugins/connections.ts';
 import cors from './plugins/cors.ts';
 import dashboard from './plugins/dashboard.ts';
 import errors, { answerFrameworkError } from './plugins/errors.ts';
 import evaluator from './plugins/evaluator.ts';
 import history from './plugins/history.ts';
+import hosts from './plugins/hosts.ts';
 import inferences from './plugins/inferences.ts';
 import lifecycle from './plugins/lifecycle.ts';
 import limits from './plugins/limits.ts';
 import openapi from './plugins/openapi.ts';
+import origins from './plugins/origins.ts';
 import rawBodies from './plugins/raw-bodies.ts';
 import runs from './plugins/runs.ts';
 import securityHeaders from './plugins/security-headers.ts';
@@ -56,16 +60,21 @@ export async function buildApp({ config, logger = false }: AppOptions): Promise<
       maxHeaderSize: config.maxHeaderBytes,
       headersTimeout: config.stallSeconds * 1000,
       connectionsCheckingInterval: HEAD_CHECK_MS,
+      // The hosts plugin refuses by itself, as a problem.
+      requireHostHeader: false,
     },
     connectionTimeout: IDLE_SOCKET_MS,
   }).withTypeProvider<TypeBoxTypeProvider>();
-  app.server.maxConnections = config.maxConnections;
+  app.server.on('connect', (_request, socket: Socket) => answerConnect(app, socket));
 
   await app.register(errors);
   await app.register(telemetry, { config });
   await app.register(securityHeaders);
   await app.register(cors, { config });
   await app.register(rawBodies);
+  await app.register(hosts, { config });
+  await app.register(origins, { config });
+  await app.register(connections, { config });
   await app.register(lifecycle, { config });
   await app.register(auth, { config });
   const { maxRequestsPerMinute } = config;

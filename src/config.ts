@@ -113,7 +113,15 @@ export const Config = Type.Object({
     default: 8192,
     minimum: 1,
     maximum: 65536,
-    description: 'Open connections; what comes beyond is closed at once.',
+    description:
+      'Open connections; what comes beyond is closed at once. Of the last sixteenth of them, 2 to 64, only probes are answered.',
+  }),
+  maxIdleConnectionsPerAddress: Type.Integer({
+    default: 4096,
+    minimum: 1,
+    maximum: 65536,
+    description:
+      'Connections of one address without a request under way; of more, the one that is idle longest is closed.',
   }),
   maxHeaderBytes: Type.Integer({
     default: 16384,
@@ -187,6 +195,13 @@ export const Config = Type.Object({
     description:
       '`/metrics`: for everybody, with the scope `read`, or not there. Where there are no keys, for everybody.',
   }),
+  allowedHosts: Type.Optional(
+    Type.String({
+      minLength: 1,
+      description:
+        'Names by which the service may be called, separated by commas, beside `localhost` and addresses of loopback. Asked for only where it listens on loopback without keys.',
+    }),
+  ),
   corsOrigins: Type.Optional(
     Type.String({
       minLength: 1,
@@ -259,6 +274,7 @@ export const LIMITS = [
   'maxEventStreams',
   'maxEventStreamsPerClient',
   'maxConnections',
+  'maxIdleConnectionsPerAddress',
   'maxRequestsPerMinute',
   'minBytesPerSecond',
   'stallSeconds',

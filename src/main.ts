@@ -1,9 +1,9 @@
-import { BlockList, isIP } from 'node:net';
 import closeWithGrace from 'close-with-grace';
 import { buildApp } from './app.ts';
 import { unknownVariables } from './config.ts';
 import type { Config } from './config.ts';
 import { listen } from './listen.ts';
+import { isLoopback } from './loopback.ts';
 
 /** How long closing may take beside what requests under way are given, in milliseconds. */
 const CLOSE_MS = 10_000;
@@ -13,11 +13,6 @@ const CLOSE_MS = 10_000;
  * they end the process.
  */
 const FAULT_SIGNALS: closeWithGrace.AllEvents[] = ['SIGILL', 'SIGTRAP', 'SIGABRT', 'SIGBUS', 'SIGFPE', 'SIGSEGV'];
-
-/** Addresses that only this machine can reach. */
-const LOOPBACK = new BlockList();
-LOOPBACK.addSubnet('127.0.0.0', 8);
-LOOPBACK.addAddress('::1', 'ipv6');
 
 /**
  * Listens until a signal; then finishes the requests in flight and resolves.
@@ -39,11 +34,6 @@ export async function serve(config: Config): Promise<void> {
   });
 
   await listen(app, config);
-}
-
-function isLoopback(host: string): boolean {
-  const version = isIP(host);
-  return version === 0 ? host.toLowerCase() === 'localhost' : LOOPBACK.check(host, version === 6 ? 'ipv6' : 'ipv4');
 }
 
 function explainOpen({ host }: Config): string {

@@ -5,10 +5,25 @@ import type { FastifyInstance } from 'fastify';
 import { LossmeterError } from '../errors.ts';
 import { PROBLEM_MEDIA_TYPE, problemOf } from '../schemas/problem.ts';
 
-/** Answers what is wrong with a head, before there is a request: as a problem, on the bare connection. */
+/** Answers what is wrong with a head, before there is a request. */
 export function answerClientError(app: FastifyInstance, error: NodeJS.ErrnoException, socket: Socket): void {
-  if (error.code === 'ECONNRESET' || socket.destroyed) return;
-  const refusal = explain(error, app.config.maxHeaderBytes);
+  if (error.code === 'ECONNRESET') return;
+  refuseConnection(app, explain(error, app.config.maxHeaderBytes), socket);
+}
+
+/** Answers CONNECT, of which Node.js makes no request with an answer. */
+export function answerConnect(app: FastifyInstance, socket: Socket): void {
+  socket.on('error', () => undefined);
+  refuseConnection(
+    app,
+    new LossmeterError('not_implemented', 'CONNECT is for proxies, which this service is not'),
+    socket,
+  );
+}
+
+/** Answers a problem on the bare connection, and closes it. */
+function refuseConnection(app: FastifyInstance, refusal: LossmeterError, socket: Socket): void {
+  if (socket.destroyed) return;
   app.telemetry?.http.refused(refusal.code);
   if (socket.writable) {
     const { status, ...problem } = problemOf(refusal, `urn:uuid:${randomUUID()}`);

@@ -33,7 +33,7 @@ export default fp<{ config: Config }>(
 );
 
 /** @throws Error that names what is no origin */
-function readOrigins(text: string): string[] {
+export function readOrigins(text: string): string[] {
   return text.split(',').map((part) => {
     const origin = part.trim();
     if (origin === '*' || (/^https?:/.test(origin) && URL.canParse(origin) && new URL(origin).origin === origin)) {

@@ -9,6 +9,10 @@ export const PROBES = new Set(['/livez', '/readyz', '/v2/health/live', '/v2/heal
 /** Whether a route answers while the service shuts down: the last figures are worth having too. */
 export const answersToTheEnd = (url: string): boolean => PROBES.has(url) || url === '/metrics';
 
+/** How long kept connections are answered when all work is done, and how often they are counted, in milliseconds. */
+const LINGER_MS = 500;
+const LINGER_CHECK_MS = 10;
+
 declare module 'fastify' {
   interface FastifyInstance {
     /** Aborted when the service begins to close: what has no end of its own ends then. */
@@ -56,6 +60,9 @@ export default fp<{ config: Config }>(
       }
       if (underWay > 0)
         app.log.warn(`${underWay} requests are not done after ${config.drainSeconds} s and are cut off`);
+      // A client that keeps its connection may be about to send: it is answered with 503, and not by a reset.
+      const end = performance.now() + Math.min(LINGER_MS, config.drainSeconds * 1000);
+      while (app.openConnections() > 0 && performance.now() < end) await sleep(LINGER_CHECK_MS);
       // Also those whose head never came: they would keep the server from closing.
       app.server.closeAllConnections();
     });

@@ -1,10 +1,14 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import fp from 'fastify-plugin';
-import { ERRORS } from '../errors.ts';
+import { ERRORS, LossmeterError } from '../errors.ts';
+import { showValue } from '../suggestion.ts';
 import { Discards } from './discards.ts';
 
 /** Requests whose client asked to be told to go on (RFC 9110, Expect: 100-continue), and was not yet. */
 const waiting = new WeakSet<IncomingMessage>();
+
+/** Requests with an Expect that is none of HTTP. */
+const expecting = new WeakSet<IncomingMessage>();
 
 /** A media type, and parameters perhaps: RFC 9110, 8.3.1. */
 const MEDIA_TYPE = /^[\w!#$%&'*+.^`|~-]+\/[\w!#$%&'*+.^`|~-]+[\t ]*(?:;|$)/;
@@ -25,6 +29,18 @@ export default fp(
     const discards = new Discards();
     app.removeAllContentTypeParsers();
     app.addContentTypeParser('*', (_request, payload, done) => done(null, payload));
+
+    app.server.on('checkExpectation', (request: IncomingMessage, response: ServerResponse) => {
+      expecting.add(request);
+      // Whether its body comes is not known either.
+      waiting.add(request);
+      app.routing(request, response);
+    });
+    app.addHook('onRequest', (request, _reply, done) => {
+      if (!expecting.has(request.raw)) return done();
+      const detail = `Expect is ${showValue(request.headers.expect)}, expected 100-continue or none`;
+      done(new LossmeterError('expectation_failed', detail));
+    });
 
     // Fastify refuses such a request before its route is asked. The header as it came stays in `request.raw`.
     app.addHook('onRequest', (request, _reply, done) => {

@@ -29,7 +29,7 @@ export function operationOf(schema: FastifySchema, standing: Standing): FastifyS
   const { access, url } = standing;
   const scopes = access === 'any' ? [] : [access];
   const security = Object.keys(SECURITY_SCHEMES).map((scheme) => ({ [scheme]: scopes }));
-  const refusals = Object.fromEntries(refusalsOf(standing).map((code) => refusal(code, url)));
+  const refusals = refusalResponsesOf(refusalsOf(standing), url);
   const { body, querystring, response } = schema as Partial<Record<'body' | 'querystring' | 'response', object>>;
   return {
     ...schema,
@@ -43,14 +43,22 @@ export function operationOf(schema: FastifySchema, standing: Standing): FastifyS
 
 function refusalsOf({ access, answersToTheEnd }: Standing): ErrorCode[] {
   return [
-    ...(access === 'open' ? [] : (['unauthorized', 'forbidden', 'rate_limited'] as const)),
+    ...(['bad_request', 'host_not_allowed', 'origin_not_allowed', 'expectation_failed'] as const),
+    ...(access === 'open' ? [] : (['unauthorized', 'forbidden', 'rate_limited', 'overloaded'] as const)),
     ...(answersToTheEnd ? [] : (['shutting_down'] as const)),
     'internal',
   ];
 }
 
-function refusal(code: ErrorCode, url: string): [status: number, response: object] {
-  const { status, title } = ERRORS[code];
-  const { [status]: response } = url.startsWith('/v2') ? inferenceErrors(status) : problemResponses(status);
-  return [status, { ...(response as object), description: `\`${code}\`: ${title}.` }];
+/** Responses by their statuses, which some codes share. */
+function refusalResponsesOf(codes: readonly ErrorCode[], url: string): Record<number, object> {
+  const statuses = [...new Set(codes.map((code) => ERRORS[code].status))];
+  const responses = url.startsWith('/v2') ? inferenceErrors(...statuses) : problemResponses(...statuses);
+  return Object.fromEntries(
+    statuses.map((status) => {
+      const told = codes.filter((code) => ERRORS[code].status === status);
+      const description = told.map((code) => `\`${code}\`: ${ERRORS[code].title}.`).join(' ');
+      return [status, { ...(responses[status] as object), description }];
+    }),
+  );
 }

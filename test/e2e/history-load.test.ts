@@ -209,7 +209,7 @@ test('50 event streams that begin at the first of 20,000 steps leave the probes 
   const follow = (): Promise<void> =>
     new Promise((resolve, reject) => {
       const socket = connect({ host: hostname, port: Number(port) });
-      socket.write(`GET /v1/runs/r/events?last_event_id=0 HTTP/1.1\r\nhost: x\r\n\r\n`);
+      socket.write(`GET /v1/runs/r/events?last_event_id=0 HTTP/1.1\r\nhost: localhost\r\n\r\n`);
       let count = 0;
       socket.on('data', (chunk: Buffer) => {
         for (let at = chunk.indexOf('event: step'); at >= 0; at = chunk.indexOf('event: step', at + 1)) count++;

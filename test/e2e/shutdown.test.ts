@@ -136,7 +136,7 @@ test('while it shuts down, a kept connection gets a problem for work, and the pr
   // Requests whose heads are half sent: their connections are not idle, so they outlive the listener.
   const sockets = ['/livez', '/readyz', '/v1/info'].map((path) => {
     const socket = connect(Number(new URL(url).port), '127.0.0.1');
-    socket.write(`GET ${path} HTTP/1.1\r\nHost: x\r\n`);
+    socket.write(`GET ${path} HTTP/1.1\r\nHost: localhost\r\n`);
     return socket;
   });
   await pause(100);

@@ -14,7 +14,7 @@ const REQUEST = encodeRequest(
   },
   MSGPACK,
 ) as Uint8Array;
-const HEAD = `POST /v1/cross-entropy HTTP/1.1\r\nhost: x\r\ncontent-type: ${MSGPACK}\r\ncontent-length: ${REQUEST.byteLength}\r\n\r\n`;
+const HEAD = `POST /v1/cross-entropy HTTP/1.1\r\nhost: localhost\r\ncontent-type: ${MSGPACK}\r\ncontent-length: ${REQUEST.byteLength}\r\n\r\n`;
 
 let service: ServiceProcess;
 beforeAll(async () => {

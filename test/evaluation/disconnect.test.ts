@@ -35,7 +35,7 @@ function cutRequest(bytes: number): Buffer {
   const label = { dtype: 'int32', shape: [ROWS], data: new Uint8Array(4 * ROWS) };
   const data = Buffer.alloc(4 * ROWS * CLASSES);
   const body = packr.pack({ label, logits: { dtype: 'float32', shape: [ROWS, CLASSES], data } });
-  const head = `POST /v1/cross-entropy HTTP/1.1\r\nhost: x\r\ncontent-type: application/msgpack\r\ncontent-length: ${body.byteLength}\r\n\r\n`;
+  const head = `POST /v1/cross-entropy HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/msgpack\r\ncontent-length: ${body.byteLength}\r\n\r\n`;
   return Buffer.concat([Buffer.from(head), body.subarray(0, bytes)]);
 }
 

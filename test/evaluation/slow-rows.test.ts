@@ -19,7 +19,7 @@ function startOfLongRow(received: number): Buffer {
   const head = encoded.subarray(0, encoded.byteLength - 2 ** 16);
   head.writeUInt32BE(8 * CLASSES, head.byteLength - 4);
   const length = head.byteLength + 8 * CLASSES;
-  const http = `POST /v1/cross-entropy HTTP/1.1\r\nhost: x\r\ncontent-type: ${MSGPACK}\r\ncontent-length: ${length}\r\n\r\n`;
+  const http = `POST /v1/cross-entropy HTTP/1.1\r\nhost: localhost\r\ncontent-type: ${MSGPACK}\r\ncontent-length: ${length}\r\n\r\n`;
   return Buffer.concat([Buffer.from(http), head, Buffer.alloc(received)]);
 }
 

@@ -102,7 +102,7 @@ describe('rows that are announced only', () => {
     const length = Buffer.alloc(8);
     length.writeUInt32LE(header.length);
     const body = Buffer.concat([length, Buffer.from(header), Buffer.alloc(64)]);
-    const head = 'host: x\r\ncontent-type: application/vnd.safetensors\r\ntransfer-encoding: chunked';
+    const head = 'host: localhost\r\ncontent-type: application/vnd.safetensors\r\ntransfer-encoding: chunked';
     const answer = await exchange(frugal.url, [
       Buffer.from(`POST /v1/diagnose HTTP/1.1\r\n${head}\r\n\r\n${body.length.toString(16)}\r\n`),
       body,
@@ -127,7 +127,12 @@ test('logits of more elements than allowed are refused, in every media type', as
 
 describe('what is wrong with a head is a problem too', () => {
   test.each([
-    ['too long', `GET /livez HTTP/1.1\r\nhost: x\r\nx-long: ${'x'.repeat(4000)}\r\n\r\n`, 431, 'headers_too_large'],
+    [
+      'too long',
+      `GET /livez HTTP/1.1\r\nhost: localhost\r\nx-long: ${'x'.repeat(4000)}\r\n\r\n`,
+      431,
+      'headers_too_large',
+    ],
     ['not HTTP', 'what is this\r\n\r\n', 400, 'bad_request'],
   ])('%s', async (_what, head, status, code) => {
     const answer = await exchange(service.url, [Buffer.from(head)]);
@@ -189,7 +194,7 @@ describe('when as much is under way and waits as the service lets', () => {
     const answers = sockets.map((socket) => once(socket, 'data') as Promise<[Buffer]>);
     const sent = sockets.map((socket) => {
       socket.write(
-        `POST /v1/cross-entropy HTTP/1.1\r\nhost: x\r\ncontent-type: ${MSGPACK}\r\ncontent-length: ${length}\r\n\r\n`,
+        `POST /v1/cross-entropy HTTP/1.1\r\nhost: localhost\r\ncontent-type: ${MSGPACK}\r\ncontent-length: ${length}\r\n\r\n`,
       );
       return new Promise((resolve) => socket.write(new Uint8Array(length), resolve));
     });
@@ -197,7 +202,7 @@ describe('when as much is under way and waits as the service lets', () => {
     await Promise.all(sent);
     // The connection is as good as new.
     for (const socket of sockets) {
-      socket.write('GET /livez HTTP/1.1\r\nhost: x\r\n\r\n');
+      socket.write('GET /livez HTTP/1.1\r\nhost: localhost\r\n\r\n');
       const [answer] = (await once(socket, 'data')) as [Buffer];
       expect(answer.toString()).toMatch(/^HTTP\/1.1 200 /);
       socket.destroy();
@@ -208,7 +213,7 @@ describe('when as much is under way and waits as the service lets', () => {
 });
 
 describe('bodies of those who are refused', () => {
-  const HEAD = 'POST /v1/nothing HTTP/1.1\r\nhost: x\r\ncontent-length: ';
+  const HEAD = 'POST /v1/nothing HTTP/1.1\r\nhost: localhost\r\ncontent-length: ';
 
   async function refused(bytes: number, send: (socket: Socket) => void): Promise<Socket> {
     const { hostname, port } = new URL(service.url);

@@ -84,7 +84,7 @@ const PARTS: Record<string, { encoding: string; body: Buffer }> = {
 
 describe.each(Object.entries(PARTS))('%s', (_, { encoding, body }) => {
   const head = Buffer.from(
-    `POST /v1/cross-entropy HTTP/1.1\r\nhost: x\r\ncontent-type: ${JSON_TYPE}\r\ncontent-encoding: ${encoding}\r\ncontent-length: ${body.byteLength}\r\n\r\n`,
+    `POST /v1/cross-entropy HTTP/1.1\r\nhost: localhost\r\ncontent-type: ${JSON_TYPE}\r\ncontent-encoding: ${encoding}\r\ncontent-length: ${body.byteLength}\r\n\r\n`,
   );
 
   test('are read in one segment, in two that are cut anywhere, and byte by byte', async () => {
@@ -141,7 +141,7 @@ test('a client that leaves within an encoded body leaves nothing behind', async 
   const encoded = gzipSync(Buffer.from(encodeRequest(REQUEST, MSGPACK)));
   const { hostname, port } = new URL(service.url);
   const socket = connect(Number(port), hostname);
-  const head = `host: x\r\ncontent-type: ${MSGPACK}\r\ncontent-encoding: gzip\r\ncontent-length: ${encoded.byteLength}`;
+  const head = `host: localhost\r\ncontent-type: ${MSGPACK}\r\ncontent-encoding: gzip\r\ncontent-length: ${encoded.byteLength}`;
   socket.write(`POST /v1/cross-entropy HTTP/1.1\r\n${head}\r\n\r\n`);
   socket.write(encoded.subarray(0, 20));
   await sleep(50);

@@ -38,7 +38,7 @@ type Headers = Record<string, string | number>;
 
 /** The bytes of a request; without a Content-Type, as tritonclient sends it. */
 function request(body: Uint8Array, headers: Headers = {}, line = `POST ${INFER}`): Buffer {
-  const lines = Object.entries({ Host: 'lossmeter', 'Content-Length': body.byteLength, ...headers });
+  const lines = Object.entries({ Host: 'localhost', 'Content-Length': body.byteLength, ...headers });
   const head = lines.map(([name, value]) => `${name}: ${value}\r\n`).join('');
   return Buffer.concat([Buffer.from(`${line} HTTP/1.1\r\n${head}\r\n`), body]);
 }
@@ -353,7 +353,7 @@ describe('bodies arrive as they like', () => {
 
   test('chunked, without a length', async () => {
     const { jsonBytes, body } = inferenceBody([label(), logits()]);
-    const head = `POST ${INFER} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n${LENGTH}: ${jsonBytes}\r\n\r\n`;
+    const head = `POST ${INFER} HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n${LENGTH}: ${jsonBytes}\r\n\r\n`;
     const chunk = Buffer.concat([
       Buffer.from(`${head}${body.byteLength.toString(16)}\r\n`),
       body,

@@ -74,7 +74,9 @@ describe('requests', () => {
       await service.get(`/v1/cross-entropy/unknown-${k}/%20"\\`);
     }
     // What no route can be looked up for.
-    const { status } = await exchange(service.url, [Buffer.from('GET /unknown/%zz HTTP/1.1\r\nhost: test\r\n\r\n')]);
+    const { status } = await exchange(service.url, [
+      Buffer.from('GET /unknown/%zz HTTP/1.1\r\nhost: localhost\r\n\r\n'),
+    ]);
     expect(status).toBe(400);
     const after = await scrape();
     const none = (metrics: Exposition, status: string) =>
@@ -108,7 +110,7 @@ describe('requests', () => {
   test('that are under way are seen; those whose client leaves have the status 499', async () => {
     const { hostname, port } = new URL(service.url);
     const socket = connect({ host: hostname, port: Number(port) });
-    const head = `POST /v1/cross-entropy HTTP/1.1\r\nhost: test\r\ncontent-type: ${JSON_TYPE}\r\ncontent-length: 100\r\n\r\n{`;
+    const head = `POST /v1/cross-entropy HTTP/1.1\r\nhost: localhost\r\ncontent-type: ${JSON_TYPE}\r\ncontent-length: 100\r\n\r\n{`;
     socket.write(head);
     const during = await until((metrics) => metrics.sum('lossmeter_requests_in_flight') === 1);
     const left = { ...ROUTE, status: '499' };

@@ -895,7 +895,14 @@ class InfoLimits(TypedDict):
     """The same of one key, or of one address where no key is needed."""
 
     max_connections: int
-    """Open connections; what comes beyond is closed at once."""
+    """Open connections; what comes beyond is closed at once. Of the last sixteenth of
+    them, 2 to 64, only probes are answered.
+    """
+
+    max_idle_connections_per_address: int
+    """Connections of one address without a request under way; of more, the one that is
+    idle longest is closed.
+    """
 
     max_requests_per_minute: NotRequired[int]
     """Requests of a key per minute, or of an address where no key is needed; probes do
