@@ -26,6 +26,14 @@ export const CrossEntropyRequest = Type.Object(
           [0.9, 0.1, 0],
         ],
       ],
+      [
+        Type.Integer({
+          minimum: Number.MIN_SAFE_INTEGER,
+          maximum: Number.MAX_SAFE_INTEGER,
+          description: 'The class of a row alone.',
+          examples: [2],
+        }),
+      ],
     ),
     input_mask: Type.Optional(
       requestTensor(

@@ -1,4 +1,5 @@
 import { Type } from 'typebox';
+import type { TSchema } from 'typebox';
 import { DTYPES, FLOAT_DTYPES } from '../tensor/dtype.ts';
 import { MAX_RANK } from '../tensor/shape.ts';
 
@@ -78,14 +79,23 @@ const FileTensor = Type.Object(
   },
 );
 
-/** A tensor of a request. */
-export function requestTensor(dtypes: readonly string[], description: string, examples: unknown[]) {
+/**
+ * A tensor of a request.
+ * @param others forms that it may have beside
+ */
+export function requestTensor(
+  dtypes: readonly string[],
+  description: string,
+  examples: unknown[],
+  others: TSchema[] = [],
+) {
   return Type.Union(
     [
       bytesTensor(dtypes),
       arrayTensor(dtypes),
       FileTensor,
       Type.Array(Type.Unknown(), { description: 'A nested array of entries.' }),
+      ...others,
     ],
     { description, examples },
   );

@@ -96,6 +96,11 @@ const GROWN: readonly Grown[] = [
     },
   },
   {
+    name: 'the label of a row alone, and its classes',
+    outcome: 'evaluated',
+    fields: (size, endpoint) => ({ ...endpoint.fields(size * 5000), label: size, logits: float32([size * 5000]) }),
+  },
+  {
     name: 'rows that lie by classes',
     outcome: 'evaluated',
     fields: (size) => {
