@@ -208,6 +208,41 @@ def test_a_class_that_counts_at_minus_infinity_is_infinite_in_both(
     assert ours.item() == functional.cross_entropy(logits, label).item() == torch.inf
 
 
+@section("No prediction with a NaN")
+def test_a_nan_at_the_label_is_no_hit(client: Client) -> None:
+    logits = LOGITS.clone()
+    logits[0, 0] = torch.nan
+    assert (logits.argmax(1) == LABEL).tolist() == [True, False, True]
+
+    found = client.cross_entropy(
+        logits, LABEL, outputs=["predictions", "target_rank"], metrics=["accuracy"]
+    )
+
+    assert found.outputs["predictions"].tolist() == [-1, 0, 3]
+    assert found.outputs["target_rank"].tolist() == [-1, 2, 0]
+    assert found.metrics["accuracy"] == pytest.approx(1 / 3)
+    assert found.diagnostics["rows_without_prediction"] == 1
+
+
+@section("The class axis")
+def test_the_classes_are_the_last_axis_unless_it_is_said(client: Client) -> None:
+    logits = torch.stack([LOGITS, LOGITS.flip(1)], 2)
+    label = torch.stack([LABEL, 3 - LABEL], 1)
+    expected = functional.cross_entropy(logits, label).item()
+
+    found = client.cross_entropy(logits, label, class_axis=1, semantics="torch")
+    assert found.loss == pytest.approx(expected, abs=1e-12)
+    with pytest.raises(ProblemError, match="class_axis 1 it would fit"):
+        client.cross_entropy(logits, label)
+
+    with pytest.raises(RuntimeError):
+        functional.cross_entropy(LOGITS, LABEL[:, None])
+    found = client.cross_entropy(LOGITS, LABEL[:, None], semantics="torch")
+    assert found.loss == pytest.approx(
+        functional.cross_entropy(LOGITS, LABEL).item(), abs=1e-12
+    )
+
+
 @section("The gradient of an invalid label")
 def test_a_row_of_loss_0_has_the_gradient_0(client: Client) -> None:
     got = client.cross_entropy(
