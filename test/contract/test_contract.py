@@ -64,7 +64,7 @@ def failure_of(check: dict, response: dict) -> Failure:
 
 def run_schemathesis(url: str, report: Path, key: str | None) -> str:
     """Runs all checks. @returns what was printed"""
-    options = ["--checks", "all", "--max-examples", str(EXAMPLES), "--seed", "1"]
+    options = ["--checks", "all", "--max-examples", str(EXAMPLES), "--seed", os.environ.get("CONTRACT_SEED", "1")]
     options += ["--max-time", str(SECONDS), "--request-timeout", "10"]
     options += ["--continue-on-failure", "--no-shrink", "--no-color"]
     options += ["--suppress-health-check", "all", "--output-truncate", "false"]
