@@ -227,7 +227,8 @@ export const Config = Type.Object({
   mlflowTrackingUri: Type.Optional(
     Type.String({
       pattern: '^https?://',
-      description: 'MLflow tracking server to which complete steps are logged: `loss`, `nan_count` and `inf_count`.',
+      description:
+        'MLflow tracking server to which complete steps are logged: `loss`, `nan_count` and `inf_count`. May hold a user and a password: `https://user:password@mlflow.example.org`.',
     }),
   ),
   mlflowTrackingToken: Type.Optional(
@@ -285,6 +286,14 @@ export function snakeCase(key: string): string {
   return key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }
 
+/** An error of Ajv. */
+interface SchemaError {
+  readonly instancePath: string;
+  readonly keyword: string;
+  readonly message?: string;
+  readonly params: Readonly<Record<string, unknown>>;
+}
+
 /** Variables that MLflow’s own clients read. */
 const SHARED_PREFIX = /^mlflow/;
 
@@ -313,12 +322,25 @@ export function loadConfig(environment: NodeJS.ProcessEnv = process.env): Config
   const properties = Object.fromEntries(
     CONFIG_KEYS.map((key): [string, TSchema] => [environmentName(key), Config.properties[key]]),
   );
-  const values = envSchema<Record<string, unknown>>({
-    schema: { type: 'object', properties },
-    data: Object.fromEntries(Object.entries(environment).filter(([name]) => Object.hasOwn(properties, name))),
-    env: false,
-  });
+  const data = Object.fromEntries(Object.entries(environment).filter(([name]) => Object.hasOwn(properties, name)));
+  const values = readValues(properties, data);
   return Object.fromEntries(CONFIG_KEYS.map((key) => [key, values[environmentName(key)]])) as Config;
+}
+
+function readValues(properties: Record<string, TSchema>, data: NodeJS.ProcessEnv): Record<string, unknown> {
+  try {
+    return envSchema<Record<string, unknown>>({ schema: { type: 'object', properties }, data, env: false });
+  } catch (cause) {
+    const { errors } = cause as { errors?: readonly SchemaError[] };
+    throw errors === undefined ? cause : new Error(errors.map(explain).join('\n'), { cause });
+  }
+}
+
+/** Names the variable and what it may be. Values are not shown: they may be secrets. */
+function explain({ instancePath, keyword, message, params }: SchemaError): string {
+  const name = instancePath.slice(1);
+  if (keyword === 'enum') return `${name} ${message}: ${(params['allowedValues'] as string[]).join(', ')}`;
+  return `${name} ${message}${params['type'] === 'boolean' ? ': true, false' : ''}`;
 }
 
 /**

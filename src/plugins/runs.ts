@@ -4,6 +4,7 @@ import type { Config } from '../config.ts';
 import type { LossmeterError } from '../errors.ts';
 import type { Pages } from '../runs/answers.ts';
 import { RunChanges } from '../runs/changes.ts';
+import { readEndpoint } from '../runs/endpoint.ts';
 import { RunEvents } from '../runs/events.ts';
 import { RunFollower } from '../runs/follower.ts';
 import type { ChangedStep } from '../runs/follower.ts';
@@ -98,7 +99,8 @@ function makeWebhook(app: FastifyInstance, config: Config, metrics: RunMetrics |
       'LOSSMETER_WEBHOOK_URL is set, and LOSSMETER_WEBHOOK_SECRET, with which webhooks are signed, is not',
     );
   }
-  const webhook = new Webhook({ url: url!, secret }, (outcome, err) => {
+  const receiver = readEndpoint({ variable: 'LOSSMETER_WEBHOOK_URL', value: url!, secrets: [secret] });
+  const webhook = new Webhook({ receiver, secret }, (outcome, err) => {
     metrics?.told(outcome);
     if (outcome !== 'delivered') app.log.warn({ err }, `a webhook was ${outcome}`);
   });
@@ -106,11 +108,12 @@ function makeWebhook(app: FastifyInstance, config: Config, metrics: RunMetrics |
 }
 
 function makeMlflowLogger(app: FastifyInstance, config: Config): Follower {
-  const options = {
-    uri: config.mlflowTrackingUri!,
-    experiment: config.mlflowExperimentName,
-    token: config.mlflowTrackingToken,
-  };
+  const { mlflowTrackingUri: value, mlflowTrackingToken: token } = config;
+  const server = readEndpoint({
+    ...{ variable: 'MLFLOW_TRACKING_URI', value: value! },
+    token: token === undefined ? undefined : { variable: 'MLFLOW_TRACKING_TOKEN', value: token },
+  });
+  const options = { server, experiment: config.mlflowExperimentName };
   const logger = new MlflowLogger(options, app.runs, (message, err) => app.log.warn({ err }, message));
   return { tell: logger.tell, close: () => logger.close() };
 }

@@ -1,3 +1,6 @@
+import { describeFailure } from './endpoint.ts';
+import type { Endpoint } from './endpoint.ts';
+
 /** A metric of a run, as MLflow has it. Time in milliseconds since 1970. */
 export interface Metric {
   key: string;
@@ -7,12 +10,10 @@ export interface Metric {
 }
 
 export interface MlflowOptions {
-  /** Where the tracking server is. */
-  uri: string;
+  /** The tracking server. */
+  server: Endpoint;
   /** Name of the experiment that runs belong to. */
   experiment: string;
-  /** Of an access token, where the server asks for one. */
-  token?: string | undefined;
 }
 
 /** What metrics a request of log-batch may have. */
@@ -93,19 +94,37 @@ export class MlflowClient {
 
   /** A call of the API: a POST when there is a body, else a GET. */
   async #call(method: string, body?: object): Promise<unknown> {
-    const { uri, token } = this.#options;
-    const response = await fetch(`${uri.replace(/\/+$/, '')}/api/2.0/mlflow/${method}`, {
+    const { server } = this.#options;
+    const request = {
       method: body === undefined ? 'GET' : 'POST',
       headers: {
         'content-type': 'application/json',
-        ...(token !== undefined && { authorization: `Bearer ${token}` }),
+        ...(server.authorization !== undefined && { authorization: server.authorization }),
       },
       ...(body !== undefined && { body: JSON.stringify(body) }),
       signal: AbortSignal.any([this.#signal, AbortSignal.timeout(ANSWER_WITHIN_MS)]),
-    });
-    const text = await response.text();
-    if (response.ok) return JSON.parse(text);
-    throw new MlflowError(method, response.status, text);
+    };
+    const { ok, status, text } = await ask(`${server.url.replace(/\/+$/, '')}/api/2.0/mlflow/${method}`, request).catch(
+      (error: unknown) => {
+        throw new Error(`${method} was not answered: ${describeFailure(error, server)}`);
+      },
+    );
+    if (ok) return parse(method, text);
+    throw new MlflowError(method, status, server.redact(text));
+  }
+}
+
+async function ask(url: string, request: RequestInit): Promise<{ ok: boolean; status: number; text: string }> {
+  const response = await fetch(url, request);
+  return { ok: response.ok, status: response.status, text: await response.text() };
+}
+
+/** The parser's own words quote the text. */
+function parse(method: string, text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new Error(`${method} was answered with ${text.length} characters that are not JSON`);
   }
 }
 
@@ -115,6 +134,7 @@ export class MlflowError extends Error {
   readonly code: string | undefined;
   readonly status: number;
 
+  /** @param text without secrets */
   constructor(method: string, status: number, text: string) {
     super(`${method} was answered with ${status}: ${text.slice(0, 300)}`);
     this.status = status;

@@ -2,6 +2,8 @@ import { createHmac, randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { stringify } from '../wire/json-reply.ts';
 import { Drain } from './drain.ts';
+import { describeFailure } from './endpoint.ts';
+import type { Endpoint } from './endpoint.ts';
 import type { ChangedStep } from './follower.ts';
 import { wirePoint } from './wire.ts';
 
@@ -22,7 +24,7 @@ const FIRST_PAUSE_MS = 500;
 const ANSWER_WITHIN_MS = 10_000;
 
 export interface WebhookOptions {
-  url: string;
+  receiver: Endpoint;
   /** What messages are signed with. */
   secret: string;
   /** Milliseconds of the first pause between tries; each further one is twice as long. */
@@ -101,12 +103,14 @@ export class Webhook {
   }
 
   async #post(id: string, body: string): Promise<void> {
-    const { url, secret } = this.#options;
+    const { receiver, secret } = this.#options;
+    const { url, authorization } = receiver;
     const timestamp = String(Math.floor(Date.now() / 1000));
     const response = await fetch(url, {
       method: 'POST',
       headers: {
         'content-type': 'application/json',
+        ...(authorization !== undefined && { authorization }),
         'webhook-id': id,
         'webhook-timestamp': timestamp,
         'webhook-signature': `v1,${createHmac('sha256', keyOf(secret)).update(`${id}.${timestamp}.${body}`).digest('base64')}`,
@@ -114,6 +118,8 @@ export class Webhook {
       body,
       redirect: 'error',
       signal: AbortSignal.any([this.#closing.signal, AbortSignal.timeout(ANSWER_WITHIN_MS)]),
+    }).catch((error: unknown) => {
+      throw new Error(`the receiver did not answer: ${describeFailure(error, receiver)}`);
     });
     await response.body?.cancel();
     if (!response.ok) throw new Error(`the receiver answered ${response.status}`);

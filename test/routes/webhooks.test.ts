@@ -8,6 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { buildApp } from '../../src/app.ts';
 import { loadConfig } from '../../src/config.ts';
+import { readEndpoint } from '../../src/runs/endpoint.ts';
 import { Webhook } from '../../src/runs/webhook.ts';
 
 const SECRET = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw';
@@ -97,9 +98,8 @@ test('a spike is posted when its step is complete, and what was refused is sent 
 
 test('a receiver that is gone keeps nobody from recording, and is given up', async () => {
   const outcomes: string[] = [];
-  const lost = new Webhook({ url: 'http://127.0.0.1:9/', secret: SECRET, firstPauseMs: 1 }, (outcome) =>
-    outcomes.push(outcome),
-  );
+  const receiver = readEndpoint({ variable: 'X', value: 'http://127.0.0.1:9/' });
+  const lost = new Webhook({ receiver, secret: SECRET, firstPauseMs: 1 }, (outcome) => outcomes.push(outcome));
   const point = {
     ...{
       step: 1,
