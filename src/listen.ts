@@ -9,11 +9,29 @@ import type { Config } from './config.ts';
  */
 export async function listen(app: FastifyInstance, { host, port, socket }: Config): Promise<void> {
   if (socket === undefined) {
-    await app.listen({ host, port });
+    await app.listen({ host, port }).catch((cause: NodeJS.ErrnoException) => {
+      const explanation = explain(cause, { host, port });
+      throw explanation === undefined ? cause : new Error(explanation, { cause });
+    });
     return;
   }
   await removeStaleSocket(socket);
   await app.listen({ path: socket });
+}
+
+/** Says which variable is wrong, and why; undefined for errors that are not about the address. */
+function explain(
+  { code = '', message }: NodeJS.ErrnoException,
+  { host, port }: Pick<Config, 'host' | 'port'>,
+): string | undefined {
+  if (code === 'EADDRINUSE') {
+    return `LOSSMETER_PORT is ${port}, on which another process listens at ${host}: end it, or set another port, or 0 for a free one`;
+  }
+  if (code === 'EACCES') return `LOSSMETER_PORT is ${port}, on which this process may not listen: set one from 1024 on`;
+  if (['EADDRNOTAVAIL', 'ENOTFOUND', 'EAI_AGAIN', 'EINVAL'].includes(code)) {
+    return `LOSSMETER_HOST is ${host}, which is no address of this machine: ${message}`;
+  }
+  return undefined;
 }
 
 /** A service that was killed leaves its socket behind, on which nobody listens. */

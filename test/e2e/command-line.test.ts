@@ -7,7 +7,8 @@ function lossmeter(
   args: string[],
   { nodeArgs = [], env = {} }: { nodeArgs?: string[]; env?: Record<string, string> } = {},
 ) {
-  const options = { cwd: ROOT, encoding: 'utf8', env: { ...process.env, ...env }, timeout: 20_000 } as const;
+  const all = { ...process.env, LOSSMETER_STORE: ':memory:', ...env };
+  const options = { cwd: ROOT, encoding: 'utf8', env: all, timeout: 20_000 } as const;
   return spawnSync(process.execPath, [...nodeArgs, 'src/cli/bin.js', ...args], options);
 }
 
@@ -53,6 +54,27 @@ test.each([
 test('a data directory that is not there is a start that failed', () => {
   const { status, stderr } = lossmeter(['serve'], { env: { LOSSMETER_DATA_DIR: '/nowhere' } });
   expect([status, stderr.trim()]).toEqual([1, 'LOSSMETER_DATA_DIR is /nowhere, which is no folder']);
+});
+
+test('a port on which another process listens is a start that failed, and names the variable', async () => {
+  const service = await ServiceProcess.start();
+  try {
+    const { port } = new URL(service.url);
+    const env = { LOSSMETER_PORT: port };
+    const { status, stderr } = lossmeter(['serve'], { env });
+    expect(status).toBe(1);
+    expect(stderr).toContain(`LOSSMETER_PORT is ${port}, on which another process listens at 127.0.0.1`);
+    expect(stderr).not.toContain('    at ');
+  } finally {
+    await service.end();
+  }
+});
+
+test('an address that is none of this machine names the variable', () => {
+  const env = { LOSSMETER_HOST: '192.0.2.1', LOSSMETER_ALLOW_ANONYMOUS: 'true' };
+  const { status, stderr } = lossmeter(['serve'], { env });
+  expect(status).toBe(1);
+  expect(stderr).toContain('LOSSMETER_HOST is 192.0.2.1, which is no address of this machine');
 });
 
 test('a variable that is not known is a warning, and LOSSMETER_KERNEL picks the variant', async () => {

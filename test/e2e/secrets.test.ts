@@ -110,8 +110,7 @@ describe('a service with secrets', () => {
     const service = await ServiceProcess.start(environment());
     const warned = (): boolean =>
       service.output.includes('MLflow does not take metrics') && asked.some(({ url }) => url === '/hook');
-    const answers = await use(service, warned);
-    await service.end();
+    const answers = await use(service, warned).finally(() => service.end());
     expectNone('the answers', answers);
     expectNone('the log', service.output);
     const of = (path: string): Set<string | undefined> =>
@@ -127,8 +126,8 @@ describe('a service with secrets', () => {
       const service = await ServiceProcess.start(
         environment({ MLFLOW_TRACKING_URI: target, MLFLOW_TRACKING_TOKEN: ` ${SECRETS.MLFLOW_TRACKING_TOKEN}\n` }),
       );
-      const answers = await use(service, () => service.output.includes('MLflow does not take metrics'));
-      await service.end();
+      const warned = (): boolean => service.output.includes('MLflow does not take metrics');
+      const answers = await use(service, warned).finally(() => service.end());
       expectNone('the answers', answers);
       expectNone('the log', service.output);
       if (target.endsWith('/x')) {

@@ -38,6 +38,14 @@ test('LOSSMETER_SOCKET takes the place of host and port, and is removed at the e
   expect(existsSync(socketPath)).toBe(false);
 });
 
+test('the example of a refusal calls the service where it is', async () => {
+  service = await start();
+  const post = request({ socketPath, path: '/v1/cross-entropy', method: 'POST', headers: { 'content-type': 'x/y' } });
+  const [response] = (await once(post.end('x'), 'response')) as [IncomingMessage];
+  const { detail } = (await json(response)) as { detail: string };
+  expect([response.statusCode, detail]).toEqual([415, expect.stringContaining(`--unix-socket '${socketPath}'`)]);
+});
+
 test('a socket that a killed service left behind is replaced', async () => {
   service = await start();
   await service.end('SIGKILL');
