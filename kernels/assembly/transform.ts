@@ -59,51 +59,52 @@ function capped<T>(p: usize, n: u32, scale: f64, cap: f64, out: usize): void {
 @inline
 function capTwo(logits: v128, scale: f64, cap: f64): v128 {
   const u = f64x2.div(f64x2.mul(f64x2.splat(scale), logits), f64x2.splat(cap));
-  const q = expm1Two(minusTwice(u), constantF64(0), constantF64(1), constantF64(2), constantF64(3));
+  const q = expm1Two(minusAbs(f64x2.add(u, u)), constantF64(0), constantF64(1), constantF64(2), constantF64(3));
   const tanh = f64x2.div(f64x2.abs(q), f64x2.add(v128.load64_splat(TWO), q));
   return v128.or(f64x2.mul(f64x2.splat(cap), tanh), v128.and(u, v128.load64_splat(SIGN)));
 }
 
-/** −2·|u|, down to where its exponential is nothing beside 1. */
+/** −|d|, down to where its exponential is nothing beside 1. */
 // @ts-expect-error: decorator
 @inline
-function minusTwice(u: v128): v128 {
-  const twice = f64x2.add(u, u);
-  return f64x2.pmax(v128.or(twice, v128.load64_splat(SIGN)), v128.load64_splat(FLOOR));
+function minusAbs(d: v128): v128 {
+  return f64x2.pmax(v128.or(d, v128.load64_splat(SIGN)), v128.load64_splat(FLOOR));
 }
 
 /**
  * The chain rule: from a gradient with respect to x to that with respect to the logits, in place. dx / dlogit is
- * scale·(1 − tanh²), and 1 − tanh² = 4e / (1 + e)² with e = exp(−2·|scale·logit / cap|), in which nothing cancels.
+ * scale·(1 − tanh²) = scale·sech². Multiplied by sech twice, a large g keeps its product where sech² is below float64.
  * @param g f64, an entry per element
  */
 export function chain<T>(logits: usize, n: u32, scale: f64, cap: f64, g: usize): void {
-  const scale2 = f64x2.splat(scale);
   const end = logits + <usize>(n & ~3) * sizeof<T>();
   for (; logits < end; logits += 4 * sizeof<T>()) {
-    const slope0 = cap == 0 ? scale2 : slopeTwo(lowPair<T>(logits), scale, cap);
-    const slope1 = cap == 0 ? scale2 : slopeTwo(highPair<T>(logits), scale, cap);
-    v128.store(g, f64x2.mul(v128.load(g), slope0));
-    v128.store(g, f64x2.mul(v128.load(g, 16), slope1), 16);
+    v128.store(g, chainTwo(v128.load(g), lowPair<T>(logits), scale, cap));
+    v128.store(g, chainTwo(v128.load(g, 16), highPair<T>(logits), scale, cap), 16);
     g += 32;
   }
   for (let rest = n & 3; rest > 0; rest--) {
-    const slope = cap == 0 ? scale2 : slopeTwo(f64x2.splat(load1<T>(logits)), scale, cap);
-    store<f64>(g, load<f64>(g) * f64x2.extract_lane(slope, 0));
+    store<f64>(g, f64x2.extract_lane(chainTwo(f64x2.splat(load<f64>(g)), f64x2.splat(load1<T>(logits)), scale, cap), 0));
     logits += sizeof<T>();
     g += 8;
   }
 }
 
-/** scale·(1 − tanh² u); an infinite u has 0, for NaN g is NaN. */
 // @ts-expect-error: decorator
 @inline
-function slopeTwo(logits: v128, scale: f64, cap: f64): v128 {
-  const d = minusTwice(f64x2.div(f64x2.mul(f64x2.splat(scale), logits), f64x2.splat(cap)));
+function chainTwo(g: v128, logits: v128, scale: f64, cap: f64): v128 {
+  const scale2 = f64x2.splat(scale);
+  if (cap == 0) return f64x2.mul(g, scale2);
+  const sech = sechTwo(f64x2.div(f64x2.mul(scale2, logits), f64x2.splat(cap)));
+  return f64x2.mul(f64x2.mul(g, sech), f64x2.mul(scale2, sech));
+}
+
+/** sech u = 2e / (1 + e²) with e = exp(−|u|), in which nothing cancels; an infinite u has 0, for NaN g is NaN. */
+// @ts-expect-error: decorator
+@inline
+function sechTwo(u: v128): v128 {
+  const d = minusAbs(u);
   const kept = f64x2.gt(d, v128.load64_splat(FLOOR));
   const e = v128.and(exp2(d, constantF64(0), constantF64(1), constantF64(2), constantF64(3)), kept);
-  const sum = f64x2.add(v128.load64_splat(ONE), e);
-  const twice = f64x2.add(e, e);
-  const slope = f64x2.div(f64x2.add(twice, twice), f64x2.mul(sum, sum));
-  return f64x2.mul(f64x2.splat(scale), slope);
+  return f64x2.div(f64x2.add(e, e), f64x2.add(v128.load64_splat(ONE), f64x2.mul(e, e)));
 }

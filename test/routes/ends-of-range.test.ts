@@ -60,6 +60,18 @@ function exact({ logits, label, weight, mask = 1, smoothing = 0 }: Case): {
 describe.each(['strict', 'relaxed'] as const)('the %s kernels', (kernel) => {
   const service = Service.start({ kernel });
 
+  test('a large gradient keeps its product with a slope of softcap below float64', async () => {
+    const request = {
+      options: { reduction: 'sum', softcap: 1.4, outputs: ['gradient'] },
+      ...{ label: [1], weight: { dtype: 'float64', shape: [2], data: [1e200, 1e200] } },
+      logits: { dtype: 'float64', shape: [1, 2], data: [700, 0] },
+    };
+    const { body } = await service.post(request);
+    const [first] = body.outputs['gradient']!.data as unknown as number[];
+    // 1e200·s_0·sech²(700 / 1.4), by 50 digits; sech² alone is 2e-434.
+    expect(first! / 1.628740978639799e-234).toBeCloseTo(1, 11);
+  });
+
   const post = async (request: object, path = ''): Promise<Answer> => {
     const encoded = { type: MSGPACK, headers: { accept: MSGPACK }, path: `/v1/cross-entropy${path}` };
     const answer = await service.post(request, encoded);
