@@ -51,7 +51,7 @@ const shownStatus = (page: Page): Promise<string | null> =>
   page.locator('#operations-service-getInfo .live-responses-table .response .response-col_status').textContent();
 
 describe('the manual in a browser', () => {
-  const service = Service.start();
+  const service = Service.start({ allowedHosts: HOST });
 
   test('shows every operation, under the headers that the service sends', async () => {
     const { page, complaints } = await openDocs(service);
