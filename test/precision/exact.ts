@@ -241,7 +241,8 @@ export function exactAnswer(request: PrecisionRequest): ExactAnswer {
       ...{ weight, W, promise, t, b, z },
     });
   });
-  const bigTerms = [...lossTerms, ...zTerms, ...nllTerms].map((term) => term.value);
+  const ofRows = over((r) => losses[r]!.loss);
+  const bigTerms = [...ofRows, ...lossTerms, ...zTerms, ...nllTerms].map((term) => term.value);
   return {
     ...{ rows, counted, targets, mask, totalMask, numerator, zLoss, perTokenLoss, localLosses, gradient },
     denominator: { value: D, bound: D.times(EPSILON).plus(SUBNORMAL) },
