@@ -79,9 +79,15 @@ function isWithin(got: number | undefined, { value, bound }: Expected): boolean 
   if (got === undefined) return false;
   if (value.isNaN()) return Number.isNaN(got);
   if (!value.isFinite()) return got === value.toNumber();
-  // Values beyond float64, or beyond it by their error, are infinite.
-  if (value.abs().plus(bound).gt(Number.MAX_VALUE) && Math.abs(got) === Infinity) return got > 0 === value.gt(0);
-  return Number.isFinite(got) && d(got).minus(value).abs().lte(bound);
+  return (
+    mayOverflow(got, { value, bound }, Number.MAX_VALUE) ||
+    (Number.isFinite(got) && d(got).minus(value).abs().lte(bound))
+  );
+}
+
+/** Whether a number is infinite where the value is beyond the range of its dtype, or may be by its error. */
+function mayOverflow(got: number, { value, bound }: Expected, greatest: number): boolean {
+  return Math.abs(got) === Infinity && value.times(Math.sign(got)).plus(bound).gt(greatest);
 }
 
 type Compare = (what: string, got: number | undefined, expected: Expected) => void;
@@ -165,8 +171,7 @@ function compareGradient(exact: ExactAnswer, { outputs, gradientDType }: Receive
   exact.gradient.forEach(({ value, bound }, c) => {
     const rounded = bound.plus(value.abs().times(relative)).plus(absolute);
     const got = values[c]!;
-    // Values beyond the dtype are infinite.
-    if (value.abs().plus(rounded).gt(greatest) && Math.abs(got) === Infinity && got > 0 === value.gt(0)) return;
-    compare(`gradient[${c}]`, got, { value, bound: rounded });
+    if (!mayOverflow(got, { value, bound: rounded }, greatest))
+      compare(`gradient[${c}]`, got, { value, bound: rounded });
   });
 }
