@@ -168,7 +168,6 @@ def test_a_client_that_patched_msgpack_combines_partials(service: Service) -> No
         (LABEL.astype(">i8"), "big-endian"),
         (LABEL.astype([("class", "<i8")]), "class"),
         (LABEL.astype(np.complex64), "<c8"),
-        (np.int64(3), "NumPy scalar"),
     ],
 )
 def test_an_array_that_can_be_no_label_is_refused_by_its_type(
@@ -184,6 +183,15 @@ def test_an_array_that_can_be_no_label_is_refused_by_its_type(
     assert response.status_code == 422
     assert response.json()["code"] == "invalid_tensor"
     assert says in response.json()["detail"]
+
+
+def test_a_numpy_scalar_is_the_label_of_a_row_alone(service: Service) -> None:
+    body = pack({"label": np.int64(3), "logits": LOGITS[0]}, {})
+    of_row = json.loads(post(service, body, MSGPACK, "application/json"))
+    body = pack({"label": np.int64([3]), "logits": LOGITS[:1]}, {})
+    of_batch = json.loads(post(service, body, MSGPACK, "application/json"))
+
+    assert of_row["loss"] == of_batch["loss"]
 
 
 @pytest.mark.parametrize("media_type", [SAFETENSORS, "application/octet-stream"])
