@@ -3,6 +3,7 @@ import swaggerUi from '@fastify/swagger-ui';
 import fp from 'fastify-plugin';
 import type { Config } from '../config.ts';
 import { SECURITY_SCHEMES, operationOf } from '../schemas/operation.ts';
+import { pageDocument } from '../schemas/page-document.ts';
 import { VERSION } from '../version.ts';
 import { answersToTheEnd } from './lifecycle.ts';
 
@@ -34,7 +35,17 @@ export default fp<{ config: Config }>(
     });
     if (config.docs === 'off') return;
     // Without the bar at the top: its box is for other documents, and its logo has a style that the headers forbid.
-    await app.register(swaggerUi, { routePrefix: '/docs', uiConfig: { layout: 'BaseLayout' } });
+    await app.register(swaggerUi, {
+      ...{ routePrefix: '/docs', uiConfig: { layout: 'BaseLayout' } },
+      transformSpecificationClone: false,
+      transformSpecification: pageDocument,
+      uiHooks: {
+        // The paths of its files are relative to `/docs/`, below whatever prefix a proxy has put before it.
+        onRequest: async (request, reply) => {
+          if (/\/docs(?:\?|$)/.test(request.url)) return reply.redirect('docs/');
+        },
+      },
+    });
   },
   { name: 'openapi' },
 );

@@ -35,7 +35,11 @@ export const ExpectedRanks = Type.Integer({
 /** The body of PUT /v1/runs/{run}. */
 export const Metadata = Type.Object(
   { labels: Type.Optional(Labels), expected_ranks: Type.Optional(ExpectedRanks) },
-  { additionalProperties: false, description: 'What is said of the run; what is absent stays as it is.' },
+  {
+    additionalProperties: false,
+    description: 'What is said of the run; what is absent stays as it is.',
+    examples: [{ labels: { model: 'char-lm', lr: 0.001 }, expected_ranks: 8 }],
+  },
 );
 
 /** Keys and characters of a key that are looked at: more are invalid in any case. */

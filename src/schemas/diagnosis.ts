@@ -12,6 +12,14 @@ export const DiagnoseRequest = Type.Object(
     description:
       'Of the body of `/v1/cross-entropy` only `logits` is needed, which may be any floating-point tensor of shape (C,), (N, C) or (…, C); a vector is one row. `input_mask`, and `label` by `ignore_index`, say which rows count.',
     additionalProperties: false,
+    examples: [
+      {
+        logits: [
+          [1, 'NaN', 3],
+          [0.5, 0.25, 0],
+        ],
+      },
+    ],
   },
 );
 

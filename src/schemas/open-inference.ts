@@ -4,6 +4,7 @@ import { ERRORS } from '../errors.ts';
 import { MODEL } from '../evaluation/inference.ts';
 import { MAX_RANK } from '../tensor/shape.ts';
 import { DATATYPES } from '../wire/open-inference-datatype.ts';
+import { INSTANCE } from './refusal-examples.ts';
 import { refusalResponses } from './refusal.ts';
 import { numberOrNonFinite } from './tensor.ts';
 
@@ -295,7 +296,18 @@ export const InferenceRequest = Type.Object(
     model_name: Type.Optional(text('Not looked at: the path has it. KServe’s client sends it.', MODEL.name)),
     model_version: Type.Optional(text('Not looked at: the path has it.', MODEL.version)),
   },
-  { additionalProperties: false, description: 'A batch to evaluate.' },
+  {
+    additionalProperties: false,
+    description: 'A batch to evaluate.',
+    examples: [
+      {
+        inputs: [
+          { name: 'label', shape: [2], datatype: 'INT64', data: [2, 0] },
+          { name: 'logits', shape: [2, 3], datatype: 'FP32', data: [1, 2, 3, 0, 1, 0] },
+        ],
+      },
+    ],
+  },
 );
 
 const result = (description: string, example: number) => Type.Optional(numberOrNonFinite(description, example));
@@ -360,12 +372,15 @@ const InferenceError = Type.Object(
       description: 'The kind of error, for programs: see docs/errors.md.',
       examples: ['invalid_label'],
     }),
-    instance: text('URN of this request: the log has it as `reqId`.', 'urn:uuid:0b8a1c0e-4f2c-4f0e-9a83-7a4bb1d7a9d2'),
+    instance: text('URN of this request: the log has it as `reqId`.', INSTANCE),
   },
   { additionalProperties: false, description: 'A refusal, as the Open Inference Protocol has it.' },
 );
 
 /** Responses of the given statuses, all of them errors. */
 export function inferenceErrors(...statuses: number[]): Record<number, object> {
-  return refusalResponses(statuses, { mediaType: 'application/json', schema: InferenceError });
+  return refusalResponses(statuses, {
+    ...{ mediaType: 'application/json', schema: InferenceError },
+    show: ({ code, detail }) => ({ error: detail, code, instance: INSTANCE }),
+  });
 }

@@ -4,6 +4,7 @@ import { PARTIAL_VERSION } from '../evaluation/partial-object.ts';
 import { Options } from '../loss/options.ts';
 import { MAX_CLASSES } from '../loss/vocabulary.ts';
 import { CrossEntropyRequest } from './cross-entropy.ts';
+import { examplePartials } from './partials-example.ts';
 
 /** The body of POST /v1/cross-entropy/partials. */
 export const PartialRequest = Type.Object(
@@ -62,6 +63,6 @@ export const CombineRequest = Type.Object(
     additionalProperties: false,
     description:
       'Partials to merge. `options` changes the options that they were made with, as far as these do not say what is in a partial: `reduction`, `semantics`, `lse_square_scale`, `calculate_per_token_loss`, `on_non_finite`, `parallel_config.data_parallel`, and smoothing, outputs and metrics for which the partials have what it takes.',
-    examples: [{ partials: [{ lossmeter_partial: PARTIAL_VERSION }], options: { reduction: 'sum' } }],
+    examples: [{ partials: examplePartials(PARTIAL_VERSION), options: { reduction: 'sum' } }],
   },
 );

@@ -1,7 +1,7 @@
 import { Type } from 'typebox';
 import type { Static } from 'typebox';
-import { ERRORS } from '../errors.ts';
-import type { LossmeterError } from '../errors.ts';
+import { ERRORS, LossmeterError } from '../errors.ts';
+import { INSTANCE } from './refusal-examples.ts';
 import { refusalResponses } from './refusal.ts';
 
 /** RFC 9457 problem details. */
@@ -21,7 +21,7 @@ const Problem = Type.Object(
     instance: Type.String({
       format: 'uri',
       description: 'URN of this request: the log has it as `reqId`.',
-      examples: ['urn:uuid:0b8a1c0e-4f2c-4f0e-9a83-7a4bb1d7a9d2'],
+      examples: [INSTANCE],
     }),
     code: Type.Enum(Object.keys(ERRORS), {
       description: 'The kind of problem, for programs: see docs/errors.md.',
@@ -70,5 +70,11 @@ export function problemOf(
 
 /** Responses of the given statuses, all of them problems. */
 export function problemResponses(...statuses: number[]): Record<number, object> {
-  return refusalResponses(statuses, { mediaType: PROBLEM_MEDIA_TYPE, schema: Problem });
+  return refusalResponses(statuses, {
+    ...{ mediaType: PROBLEM_MEDIA_TYPE, schema: Problem },
+    show: ({ code, detail, pointer }) => {
+      const places = pointer === undefined ? [] : [{ pointer, detail }];
+      return problemOf(new LossmeterError(code, detail, places), INSTANCE);
+    },
+  });
 }

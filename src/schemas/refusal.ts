@@ -2,6 +2,8 @@ import { Type } from 'typebox';
 import type { TObject } from 'typebox';
 import { ERRORS } from '../errors.ts';
 import { Diagnostics } from './diagnostics.ts';
+import { refusalExample } from './refusal-examples.ts';
+import type { RefusalExample } from './refusal-examples.ts';
 
 const { non_finite_loss: nonFiniteLoss, unauthorized, overloaded, shutting_down: shuttingDown } = ERRORS;
 
@@ -21,7 +23,11 @@ const HEADERS: Readonly<Record<number, Readonly<Record<string, object>>>> = {
 /** Responses of the given statuses, all of them refusals of the same form. */
 export function refusalResponses(
   statuses: readonly number[],
-  { mediaType, schema }: { mediaType: string; schema: TObject },
+  {
+    mediaType,
+    schema,
+    show,
+  }: { mediaType: string; schema: TObject; /** A refusal in that form. */ show: (example: RefusalExample) => object },
 ): Record<number, object> {
   const withDiagnostics = Type.Object(
     { ...schema.properties, diagnostics: Type.Optional(NonFiniteDiagnostics) },
@@ -31,7 +37,8 @@ export function refusalResponses(
     statuses.map((status) => {
       const codes = Object.entries(ERRORS).filter(([, error]) => error.status === status);
       const description = codes.map(([code, error]) => `\`${code}\`: ${error.title}.`).join(' ');
-      const body = status === nonFiniteLoss.status ? withDiagnostics : schema;
+      const form = status === nonFiniteLoss.status ? withDiagnostics : schema;
+      const body = { ...form, examples: [show(refusalExample(status))] };
       const headers = HEADERS[status];
       return [status, { description, ...(headers && { headers }), content: { [mediaType]: { schema: body } } }];
     }),

@@ -279,6 +279,7 @@ export const RecordRequest = Type.Object(
     additionalProperties: false,
     description:
       'What `/v1/cross-entropy` takes: it is evaluated and recorded. Or, from a trainer that has its loss already, `numerator` and `denominator` alone.',
+    examples: [{ numerator: 1976.32, denominator: 1024 }],
   },
 );
 

@@ -1,5 +1,9 @@
+import { once } from 'node:events';
 import { rmSync } from 'node:fs';
+import { createServer, request } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { chromium } from 'playwright-core';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
@@ -24,7 +28,7 @@ const apiKeysFile = join(folder, 'keys.json');
 const keys = writeKeyOfEachScope(apiKeysFile);
 
 /** Opens the manual, and collects what the browser complains about. */
-async function openDocs({ url }: Service): Promise<{ page: Page; complaints: string[] }> {
+async function openDocs({ url }: Pick<Service, 'url'>): Promise<{ page: Page; complaints: string[] }> {
   const page = await browser.newPage();
   onTestFinished(() => page.close());
   const complaints: string[] = [];
@@ -73,6 +77,82 @@ describe('the manual in a browser', () => {
     expect(await tryInfo(page)).toContain('200');
     expect(await page.locator('.live-responses-table .microlight').first().textContent()).toContain('"lossmeter"');
     expect(complaints).toEqual([]);
+  });
+});
+
+/** Operations that evaluate, by their tags. */
+const EVALUATING = [
+  ['evaluation', 'evaluateCrossEntropy'],
+  ['evaluation', 'evaluatePartial'],
+  ['evaluation', 'combinePartials'],
+  ['evaluation', 'diagnose'],
+  ['runs', 'recordBatch'],
+  ['open inference', 'infer'],
+  ['open inference', 'inferVersion'],
+] as const;
+
+/** Calls an operation by the page with the values that it proposes. @returns the status that it shows */
+async function tryOut(page: Page, tag: string, operationId: string): Promise<string> {
+  const operation = page.locator(`[id="operations-${tag.replace(' ', '_')}-${operationId}"]`);
+  await operation.locator('.opblock-summary-control').click();
+  await operation.locator('.try-out__btn').click();
+  await operation.locator('.execute').click();
+  const status = operation.locator('.live-responses-table .response .response-col_status');
+  return (await status.first().textContent())!;
+}
+
+/** A proxy that has the service below `/loss`. */
+async function startProxy(service: () => Service): Promise<{ url: string; close: () => Promise<void> }> {
+  const proxy = createServer((incoming, outgoing) => {
+    if (!incoming.url!.startsWith('/loss/')) return outgoing.writeHead(404).end();
+    const { method, headers } = incoming;
+    const inner = request(service().url + incoming.url!.slice('/loss'.length), { method, headers }, (reply) => {
+      outgoing.writeHead(reply.statusCode!, reply.rawHeaders);
+      reply.pipe(outgoing);
+    });
+    inner.on('error', () => outgoing.destroy());
+    return incoming.pipe(inner);
+  });
+  proxy.listen(0, '127.0.0.1');
+  await once(proxy, 'listening');
+  const { port } = proxy.address() as AddressInfo;
+  return { url: `http://127.0.0.1:${port}/loss`, close: async () => proxy[Symbol.asyncDispose]() };
+}
+
+describe('“Try it out”', () => {
+  const service = Service.start({ allowedHosts: HOST });
+
+  test.each([false, true])('calls every operation that evaluates, below a prefix: %s', async (isBelow) => {
+    const proxy = isBelow ? await startProxy(() => service) : undefined;
+    onTestFinished(() => proxy?.close());
+    const { page, complaints } = await openDocs({ url: proxy?.url ?? service.url });
+    for (const [tag, operationId] of EVALUATING)
+      expect(await tryOut(page, tag, operationId), operationId).toMatch(/^20[01]/);
+    expect(complaints).toEqual([]);
+  });
+
+  test('asks for a file where the body cannot be typed', async () => {
+    const { page } = await openDocs(service);
+    const operation = page.locator('#operations-evaluation-evaluateCrossEntropy');
+    await operation.locator('.opblock-summary-control').click();
+    await operation.locator('.try-out__btn').click();
+    await operation.locator('.opblock-section-request-body .content-type').selectOption('application/vnd.safetensors');
+    await operation
+      .locator('.opblock-section-request-body input[type=file]')
+      .setInputFiles(fileURLToPath(new URL('../../examples/char-lm.safetensors', import.meta.url)));
+    await operation.locator('.execute').click();
+    const status = operation.locator('.live-responses-table .response .response-col_status');
+    expect(await status.first().textContent()).toMatch(/^200/);
+  });
+
+  test('shows a problem of its own for every status', async () => {
+    const { page } = await openDocs(service);
+    const operation = page.locator('#operations-evaluation-evaluateCrossEntropy');
+    await operation.locator('.opblock-summary-control').click();
+    for (const status of [400, 413, 422, 503]) {
+      const row = operation.locator(`.responses-table .response[data-code="${status}"]`);
+      expect(await row.locator('.microlight').first().textContent()).toContain(`"status": ${status}`);
+    }
   });
 });
 

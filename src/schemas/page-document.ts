@@ -1,0 +1,25 @@
+import { JSON_TYPE } from './content.ts';
+import { mapValues } from './portable.ts';
+
+type Named<T> = Record<string, T>;
+
+interface Operation {
+  requestBody?: { content: Named<unknown> };
+}
+
+/**
+ * The OpenAPI document as the page at /docs/ has it. Its operations are below the path that the page is below, whatever a
+ * proxy has put before it; bodies that cannot be typed are files that are chosen.
+ */
+export function pageDocument(document: Readonly<Named<unknown>>): Named<unknown> {
+  const paths = document['paths'] as Named<Named<Operation>>;
+  return { ...document, servers: [{ url: '..' }], paths: mapValues(paths, (methods) => mapValues(methods, withFiles)) };
+}
+
+function withFiles({ requestBody, ...others }: Operation): Operation {
+  if (requestBody === undefined) return others;
+  const content = Object.entries(requestBody.content).map(([type, media]) => [type, type === JSON_TYPE ? media : FILE]);
+  return { ...others, requestBody: { ...requestBody, content: Object.fromEntries(content) as Named<unknown> } };
+}
+
+const FILE = { schema: { type: 'string', format: 'binary', description: 'A file with the body.' } };

@@ -1,0 +1,61 @@
+import { ERRORS } from '../errors.ts';
+import type { ErrorCode } from '../errors.ts';
+
+/** A refusal as the manual shows it. */
+export interface RefusalExample {
+  readonly code: ErrorCode;
+  readonly detail: string;
+  /** Place in the request that is wrong. */
+  readonly pointer?: string;
+}
+
+/** URN of a request that was refused. */
+export const INSTANCE = 'urn:uuid:0b8a1c0e-4f2c-4f0e-9a83-7a4bb1d7a9d2';
+
+const EXAMPLES: readonly RefusalExample[] = [
+  { code: 'malformed_body', detail: 'the body is no JSON: it ends within a string' },
+  {
+    code: 'unauthorized',
+    detail:
+      'this takes a key with the scope evaluate, as `Authorization: Bearer KEY` or `X-API-Key: KEY`; the request has none',
+  },
+  { code: 'forbidden', detail: 'this takes a key with the scope evaluate, the key dashboard has read' },
+  { code: 'not_found', detail: 'there is no run char-lm' },
+  { code: 'method_not_allowed', detail: '/v1/info has no PUT, expected GET or HEAD' },
+  {
+    code: 'not_acceptable',
+    detail:
+      'Accept is text/html, answers can be application/json, application/vnd.msgpack, application/msgpack, application/x-msgpack, application/vnd.safetensors',
+  },
+  {
+    code: 'client_too_slow',
+    detail: '120 bytes came in 10.0 s that the service waited for them, expected at least 1024 bytes per second',
+  },
+  {
+    code: 'conflict',
+    detail:
+      'micro-batch 0 of rank 0 at step 100 of char-lm, attempt 0, is recorded with other content; a trainer that resumes raises attempt',
+  },
+  { code: 'body_too_large', detail: 'the body has more than 4294967296 bytes, expected fewer' },
+  { code: 'unsupported_media_type', detail: 'Content-Type is text/plain, expected one of application/json' },
+  { code: 'expectation_failed', detail: 'Expect is "200-ok", expected 100-continue or none' },
+  {
+    code: 'invalid_label',
+    detail: 'label[3] is 50257, expected a class in [0, 50257)',
+    pointer: '/label/data/3',
+  },
+  { code: 'overloaded', detail: '16 evaluations are under way and 64 wait, as many as this service lets' },
+  { code: 'headers_too_large', detail: 'the head of a request may have 16384 bytes' },
+  { code: 'internal', detail: 'the service failed; the log has the cause under this instance' },
+  { code: 'not_implemented', detail: 'shared memory is not implemented by this service' },
+  { code: 'shutting_down', detail: 'the service is shutting down and takes no new work' },
+];
+
+const byStatus = new Map(EXAMPLES.map((example) => [ERRORS[example.code].status as number, example]));
+
+/** The refusal that the manual shows of a status. */
+export function refusalExample(status: number): RefusalExample {
+  const example = byStatus.get(status);
+  if (example === undefined) throw new Error(`no refusal of status ${status} has an example`);
+  return example;
+}

@@ -1,0 +1,55 @@
+import { readFileSync } from 'node:fs';
+import { expect, test } from 'vitest';
+import { ERRORS } from '../../src/errors.ts';
+import { Service } from '../service.ts';
+
+interface Operation {
+  operationId: string;
+  parameters?: { name: string; in: string; example?: unknown; schema: { examples?: unknown[] } }[];
+  responses: Record<string, { content?: Record<string, { schema: Refusal }> }>;
+  requestBody?: { content: Record<string, { example?: unknown }> };
+}
+
+const { paths } = JSON.parse(readFileSync(new URL('../../openapi/openapi.json', import.meta.url), 'utf8')) as {
+  paths: Record<string, Record<string, Operation>>;
+};
+const operations = Object.entries(paths).flatMap(([path, methods]) =>
+  Object.entries(methods).flatMap(([method, operation]) =>
+    operation.requestBody === undefined ? [] : [{ path, method, ...operation, body: operation.requestBody }],
+  ),
+);
+
+const service = Service.start();
+
+test.each(operations)('the example of $operationId is answered', async ({ path, method, parameters = [], body }) => {
+  const names = parameters.filter((parameter) => parameter.in === 'path');
+  const url = names.reduce(
+    (made, { name, example, schema }) => made.replace(`{${name}}`, String(example ?? schema.examples![0])),
+    service.url + path,
+  );
+  const { example } = body.content['application/json']!;
+  expect(example).toBeDefined();
+  const headers = { 'content-type': 'application/json' };
+  const response = await fetch(url, { method: method.toUpperCase(), headers, body: JSON.stringify(example) });
+  expect(response.ok, await response.text()).toBe(true);
+});
+
+interface Refusal {
+  properties?: { code?: object };
+  examples: { code: keyof typeof ERRORS; status?: number }[];
+}
+
+test('each refusal of an operation has an example of its own status', () => {
+  const refusals = Object.values(paths).flatMap((methods) =>
+    Object.values(methods).flatMap(({ operationId, responses }) =>
+      Object.entries(responses).flatMap(([status, { content = {} }]) =>
+        Object.values(content).map(({ schema }) => ({ operationId, status: Number(status), schema })),
+      ),
+    ),
+  );
+  const ofErrors = refusals.filter(({ status, schema }) => status >= 400 && schema.properties?.code !== undefined);
+  expect(ofErrors.length).toBeGreaterThan(100);
+  for (const { operationId, status, schema } of ofErrors) {
+    expect(ERRORS[schema.examples[0]!.code].status, `${operationId} ${status}`).toBe(status);
+  }
+});
