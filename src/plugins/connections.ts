@@ -18,6 +18,9 @@ const PROBE_PART = 1 / 16;
 const MIN_PROBE_CONNECTIONS = 2;
 const MAX_PROBE_CONNECTIONS = 64;
 
+/** Listeners of an answer: streams of Node.js and Fastify have some seven, and plugins that wait for its end one each. */
+const MOST_LISTENERS = 16;
+
 /** Connections of one address. */
 interface Address {
   open: number;
@@ -82,6 +85,7 @@ export default fp<{ config: Config }>(
       const connection = connections.get(socket)!;
       connection.requests++;
       connection.address.idle.delete(connection);
+      response.setMaxListeners(MOST_LISTENERS);
       response.once('close', () => {
         if (--connection.requests === 0 && !socket.destroyed) becomeIdle(connection);
       });

@@ -2,6 +2,7 @@ import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
+import { FOREIGN_FILES } from '../foreign-files.ts';
 import { newFolder, writeKeyOfEachScope } from '../keys.ts';
 import { safetensorsFile } from '../safetensors-file.ts';
 import { MSGPACK, Service, encodeRequest } from '../service.ts';
@@ -274,8 +275,63 @@ describe('a file', () => {
     await page.getByRole('alert').waitFor();
     expect(await page.getByRole('alert').textContent()).toContain('label');
     await input.setInputFiles({ name: 'notes.txt', mimeType: '', buffer: Buffer.from('notes') });
-    await page.getByText('notes.txt is neither safetensors nor MessagePack nor JSON').waitFor();
+    await page.getByText('expected safetensors, MessagePack or JSON; notes.txt is none of these').waitFor();
   });
+});
+
+test.each(Object.entries(FOREIGN_FILES))('%s is called what it is, and not sent', async (name, { bytes, kind }) => {
+  const { page } = await openDashboard(service, '#/evaluate');
+  await page.getByLabel('Choose a file to evaluate').setInputFiles({ name, mimeType: '', buffer: bytes });
+  await page.getByRole('alert').waitFor();
+  const text = await page.getByRole('alert').textContent();
+  expect(text).toContain('This file is not evaluated');
+  expect(text).toContain(`${name} is ${kind}; `);
+});
+
+describe('120 runs', () => {
+  const many = Service.start();
+  beforeAll(async () => {
+    for (let k = 0; k < 120; k++) await recordStep({ service: many, run: `run-${k}` }, 1, [pairOf(3)]);
+  });
+
+  test('are said to be the newest 50, until more are shown', async () => {
+    const { page } = await openDashboard(many);
+    await page.getByText('the newest 50 runs ·').waitFor();
+    await page.getByRole('searchbox').fill('run-7x');
+    await page.getByText('None of the newest 50 runs matches “run-7x”.').waitFor();
+    await page.getByRole('button', { name: 'Show older runs' }).click();
+    await page.getByText('the newest 100 runs ·').waitFor();
+    await page.getByRole('button', { name: 'Show older runs' }).click();
+    await page.getByText(/^120 runs/).waitFor();
+    await page.getByText('No run matches “run-7x”.').waitFor();
+    expect(await page.getByText('newest').count()).toBe(0);
+  });
+
+  test('are not all offered for a comparison, which is said', async () => {
+    const { page } = await openDashboard(many, '#/runs/run-5');
+    await page.locator('summary', { hasText: 'Compare' }).click();
+    await page.getByText('Of the newest 50 runs').waitFor();
+    expect(await page.locator('details.menu input').count()).toBe(50);
+  });
+});
+
+test('nothing is claimed of losses that are still to come, nor of other runs', async () => {
+  const { page } = await openDashboard(service, '#/');
+  let answer = (): void => undefined;
+  const held = new Promise<void>((resolve) => {
+    answer = resolve;
+  });
+  await page.route(/\/steps\?/, async (route) => {
+    await held;
+    await route.continue();
+  });
+  await recordStep({ service, run: 'calm' }, 1, [pairOf(3)]);
+  await page.goto(`${service.url}/#/runs/calm?compare=first`);
+  await page.getByText('Findings').waitFor();
+  await page.waitForTimeout(500);
+  expect(await page.getByText(/none is a spike/).count()).toBe(0);
+  answer();
+  await page.getByText('Every loss of calm is finite, and none is a spike.').waitFor();
 });
 
 test('everything can be done by keyboard alone', async () => {
@@ -351,6 +407,18 @@ describe('nobody is shut out', () => {
     await picture(page, `${name}-phone`);
     expect(await page.evaluate('document.scrollingElement.scrollWidth')).toBe(375);
     expect(await findBarriers(page)).toEqual([]);
+  });
+
+  test('the tooltip stays on the screen of a phone', async () => {
+    const { page } = await openDashboard(service, '#/runs/first', { viewport: { width: 375, height: 700 } });
+    await waitForStep(page, 60);
+    await chartOf(page).scrollIntoViewIfNeeded();
+    const chart = (await chartOf(page).boundingBox())!;
+    for (const part of [0.3, 0.45, 0.49, 0.55, 0.7, 0.84]) {
+      await page.mouse.move(chart.x + part * chart.width, chart.y + chart.height / 2);
+      const box = (await tooltipOf(page).boundingBox({ timeout: 5000 }))!;
+      expect([part, box.x >= 0, box.x + box.width <= 375]).toEqual([part, true, true]);
+    }
   });
 
   test('a theme is chosen, and stays', async () => {

@@ -14,12 +14,20 @@ interface Properties {
   width: number;
 }
 
+/** CSS pixels between the pointer and the box, and of the box at most; the share of the chart that it takes at most. */
+const GAP = 14;
+const MOST_WIDTH = 340;
+const MOST_SHARE = 0.7;
+
 /** What is known of the points under the pointer. Screen readers hear it as the chart's value. */
 export function Tooltip({ hover: { points, focus }, curves, began, left, width }: Properties) {
   const point = curves[focus.curve]!.points[focus.index]!;
   const range = point.rank_losses;
   const isOnRight = left > width / 2;
-  const style = isOnRight ? { right: `${width - left + 14}px` } : { left: `${left + 14}px` };
+  const offset = (isOnRight ? width - left : left) + GAP;
+  // On a narrow screen it covers the pointer rather than leave the chart.
+  const most = Math.min(MOST_WIDTH, MOST_SHARE * width);
+  const style = { [isOnRight ? 'right' : 'left']: `${Math.min(offset, width - most)}px`, 'max-width': `${most}px` };
   return (
     <div class="tooltip" style={style} aria-hidden="true">
       <div class="tooltip-head">

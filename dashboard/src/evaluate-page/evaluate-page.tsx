@@ -4,7 +4,7 @@ import type { Evaluation } from '../api/types.ts';
 import { DiagnosticsView } from '../ui/diagnostics-view.tsx';
 import { ProblemNotice } from '../ui/problem-notice.tsx';
 import { DropZone } from './drop-zone.tsx';
-import { evaluateFile } from './evaluate.ts';
+import { UnreadableFileError, evaluateFile } from './evaluate.ts';
 import { EvaluationView } from './evaluation-view.tsx';
 
 type Outcome =
@@ -56,7 +56,10 @@ function Failure({ error }: { error: unknown }) {
   const diagnostics = error instanceof ApiError ? error.problem.diagnostics : undefined;
   return (
     <>
-      <ProblemNotice error={error} />
+      <ProblemNotice
+        error={error}
+        {...(error instanceof UnreadableFileError && { title: 'This file is not evaluated' })}
+      />
       {diagnostics !== undefined && (
         <section class="card" aria-label="Diagnostics">
           <DiagnosticsView diagnostics={diagnostics} />

@@ -3,9 +3,6 @@ const SAFETENSORS = 'application/vnd.safetensors';
 const MSGPACK = 'application/vnd.msgpack';
 const JSON_TYPE = 'application/json';
 
-/** How much of a file tells what it is, in bytes. */
-export const HEAD_BYTES = 16;
-
 /**
  * What a file is. Its content says so better than its name: safetensors begins with the length of its header, eight
  * bytes of a little-endian integer, and a brace; JSON with a brace; MessagePack with a map, whose first byte is 0x80 to

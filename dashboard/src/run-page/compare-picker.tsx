@@ -11,6 +11,7 @@ interface Properties {
 /** Runs to put beside this one. */
 export function ComparePicker({ run, chosen, onChange }: Properties) {
   const [names, setNames] = useState<string[]>();
+  const [hasMore, setHasMore] = useState(false);
   const menu = useRef<HTMLDetailsElement>(null);
   useEffect(() => {
     const closeOutside = ({ target }: Event): void => {
@@ -22,8 +23,9 @@ export function ComparePicker({ run, chosen, onChange }: Properties) {
 
   const load = async (): Promise<void> => {
     if (menu.current?.open !== true) return;
-    const { runs } = await listRuns();
+    const { runs, next } = await listRuns();
     setNames(runs.map(({ run }) => run));
+    setHasMore(next !== undefined);
   };
   const close = (event: KeyboardEvent): void => {
     if (event.key !== 'Escape') return;
@@ -38,6 +40,9 @@ export function ComparePicker({ run, chosen, onChange }: Properties) {
       <fieldset>
         <legend>Up to {MOST_RUNS - 1} other runs</legend>
         {names !== undefined && others.length === 0 && <p class="muted">There is no other run.</p>}
+        {hasMore && (
+          <p class="muted small">Of the newest {names!.length} runs; the list of runs compares older ones.</p>
+        )}
         {others.map((name) => {
           const isChosen = chosen.includes(name);
           return (

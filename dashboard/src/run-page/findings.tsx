@@ -7,19 +7,24 @@ const MOST_SHOWN = 100;
 
 interface Properties {
   curve: Curve;
+  /** Steps of the run; undefined until they are known. */
+  steps: number | undefined;
+  /** Whether other runs stand beside it. */
+  isCompared: boolean;
   selected: number | undefined;
   onSelect: (step: number) => void;
 }
 
 /** The steps that are marked in the curve, as a list: the newest first. */
-export function Findings({ curve: { points, markers }, selected, onSelect }: Properties) {
+export function Findings({ curve, steps, isCompared, selected, onSelect }: Properties) {
+  const { points, markers } = curve;
   const shown = markers.slice(-MOST_SHOWN).toReversed();
   return (
     <section class="card findings" aria-labelledby="findings-title">
       <h2 id="findings-title">
         Findings <span class="muted">{formatCount(markers.length)}</span>
       </h2>
-      {markers.length === 0 && <p class="muted">Every loss is finite, and none is a spike.</p>}
+      {markers.length === 0 && steps !== undefined && <p class="muted">{describe(curve, steps, isCompared)}</p>}
       <ol>
         {shown.map(({ kind, index }) => {
           const { step, loss, causes = [], summary } = points[index]!;
@@ -47,4 +52,11 @@ export function Findings({ curve: { points, markers }, selected, onSelect }: Pro
       )}
     </section>
   );
+}
+
+/** What may be said of a curve without markers: of the run alone, and of the steps that are drawn. */
+function describe({ run, points }: Curve, steps: number, isCompared: boolean): string {
+  if (points.length === 0) return steps === 0 ? 'No step is recorded.' : '';
+  const which = `${isCompared ? ` of ${run}` : ''}${points.length < steps ? ' that is drawn' : ''}`;
+  return `Every loss${which} is finite, and none is a spike.`;
 }

@@ -77,6 +77,8 @@ export function RunPage({ run, parameters }: { run: string; parameters: URLSearc
       <div class="below">
         <Findings
           curve={curves[0]!}
+          steps={own.summary?.steps}
+          isCompared={compared.length > 0}
           selected={selected?.run === undefined ? selected?.step : undefined}
           onSelect={select}
         />

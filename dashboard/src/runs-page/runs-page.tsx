@@ -57,7 +57,7 @@ export function RunsPage({ parameters }: { parameters: URLSearchParams }) {
     <div class="page">
       <div class="page-head">
         <h1>Runs</h1>
-        {runs !== undefined && <span class="muted">{describe(runs)}</span>}
+        {runs !== undefined && <span class="muted">{describe(runs, hasMore)}</span>}
         <div class="page-actions">
           <input
             type="search"
@@ -74,7 +74,11 @@ export function RunsPage({ parameters }: { parameters: URLSearchParams }) {
       {error !== undefined && <ProblemNotice error={error} />}
       {runs === undefined && error === undefined && <p class="muted">Loading…</p>}
       {runs?.length === 0 && <FirstRun />}
-      {runs !== undefined && runs.length > 0 && shown.length === 0 && <p class="muted">No run matches “{filter}”.</p>}
+      {runs !== undefined && runs.length > 0 && shown.length === 0 && (
+        <p class="muted">
+          {hasMore ? `None of the newest ${runs.length} runs` : 'No run'} matches “{filter}”.
+        </p>
+      )}
       {shown.length > 0 && <RunsTable runs={shown} chosen={chosen} onToggle={toggle} />}
       {hasMore && (
         <button type="button" class="more" onClick={showMore}>
@@ -94,9 +98,10 @@ async function listPages(count: number, signal: AbortSignal): ReturnType<typeof 
   return answer;
 }
 
-function describe(runs: readonly RunSummary[]): string {
+function describe(runs: readonly RunSummary[], hasMore: boolean): string {
   const active = runs.filter(({ status }) => status === 'active').length;
   const bad = runs.filter(({ non_finite_steps: count }) => count > 0).length;
-  const parts = [plural(runs.length, 'run'), `${active} active`, ...(bad > 0 ? [`${bad} with non-finite steps`] : [])];
+  const count = `${hasMore ? 'the newest ' : ''}${plural(runs.length, 'run')}`;
+  const parts = [count, `${active} active`, ...(bad > 0 ? [`${bad} with non-finite steps`] : [])];
   return parts.join(' · ');
 }

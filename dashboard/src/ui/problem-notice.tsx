@@ -1,12 +1,12 @@
 import { ApiError } from '../api/request.ts';
 
-/** What went wrong, as the service said it. */
-export function ProblemNotice({ error }: { error: unknown }) {
+/** What went wrong, as the service said it. @param title of what did not come from the service */
+export function ProblemNotice({ error, title = 'The service cannot be reached' }: { error: unknown; title?: string }) {
   const problem = error instanceof ApiError ? error.problem : undefined;
   const places = problem?.errors ?? [];
   return (
     <div class="notice bad" role="alert">
-      <strong>{problem?.title ?? 'The service cannot be reached'}</strong>
+      <strong>{problem?.title ?? title}</strong>
       <p>{error instanceof Error ? error.message : String(error)}</p>
       {places.length > 0 && (
         <ul>
