@@ -40,9 +40,11 @@ export default fp<{ config: Config }>(
       transformSpecificationClone: false,
       transformSpecification: pageDocument,
       uiHooks: {
-        // The paths of its files are relative to `/docs/`, below whatever prefix a proxy has put before it.
-        onRequest: async (request, reply) => {
-          if (/\/docs(?:\?|$)/.test(request.url)) return reply.redirect('docs/');
+        // By relative paths: a proxy may have the page below a prefix. Those of its files are relative to `/docs/`.
+        onRequest: async ({ url }, reply) => {
+          const path = url.split('?', 1)[0]!;
+          if (path.endsWith('/docs')) return reply.redirect('docs/');
+          if (path.endsWith('/static/index.html')) return reply.redirect('../');
         },
       },
     });

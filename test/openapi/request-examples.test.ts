@@ -53,3 +53,13 @@ test('each refusal of an operation has an example of its own status', () => {
     expect(ERRORS[schema.examples[0]!.code].status, `${operationId} ${status}`).toBe(status);
   }
 });
+
+test.each([
+  ['/docs', 'docs/'],
+  ['/docs/static/index.html', '../'],
+])('%s leads to the page by a relative path', async (path, location) => {
+  const { status, headers } = await fetch(service.url + path, { redirect: 'manual' });
+  expect([status, headers.get('location')]).toEqual([302, location]);
+  const page = await (await fetch(service.url + path)).text();
+  for (const [, link] of page.matchAll(/(?:href|src)="([^"]*)"/g)) expect(link).toMatch(/^\.\//);
+});
