@@ -61,6 +61,13 @@ EXPLAINED = (
         with_keys=False,
     ),
     Explained(
+        "OpenAPI 3.1 has no schema of an event: that of an event stream is of its whole "
+        "text, and is held against each of its events.",
+        check="response_schema_conformance",
+        operation=compile(r"^GET /v1/runs/\{run\}/events$"),
+        message=compile(r"^Event #\d+: "),
+    ),
+    Explained(
         "null stands for a field that is absent, as some clients write it.",
         check="negative_data_rejection",
         operation=compile("|".join((BATCHES.pattern, INFERENCE.pattern))),
