@@ -29,10 +29,15 @@ export function kindOfFile(first: Uint8Array): { kind: string; advice: string } 
     return { kind: 'a model in GGUF (.gguf)', advice: 'its quantised weights are no logits' };
   }
   if (text.startsWith(ZIP)) return kindOfArchive(text);
-  if (first[0] === PICKLE && PICKLE_PROTOCOLS.has(first[1])) {
+  if (first[0] === PICKLE && PICKLE_PROTOCOLS.has(first[1]) && !mayBeSafetensors(first)) {
     return { kind: 'a pickle of Python, as old .pt files are', advice: `pickles are code and never read; ${BY_TORCH}` };
   }
   return undefined;
+}
+
+/** True where the upper half of the length of a header is 0, or missing: a safetensors file may begin as pickles do. */
+function mayBeSafetensors(first: Uint8Array): boolean {
+  return first.byteLength < 8 || first.subarray(4, 8).every((byte) => byte === 0);
 }
 
 /** An archive by its first file: torch.save puts a pickle in a folder there, NumPy an array. */

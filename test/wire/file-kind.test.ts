@@ -17,3 +17,10 @@ test.each([
 ])('%s is no other kind', (_name, bytes) => {
   expect(kindOfFile(bytes)).toBeUndefined();
 });
+
+test.each([640, 896, 1152, 1408])('a safetensors file with a header of %d bytes is no pickle', (length) => {
+  const file = Buffer.alloc(200, ' ');
+  file.writeBigUInt64LE(BigInt(length));
+  file.write('{', 8);
+  for (const end of [KIND_BYTES, 9, 8, 4, 2]) expect(kindOfFile(file.subarray(0, end))).toBeUndefined();
+});

@@ -134,6 +134,30 @@ def gguf(path: Path) -> None:
     path.write_bytes(b"GGUF\x03\0\0\0" + bytes(400))
 
 
+@pytest.mark.parametrize("length", [632, 640, 896, 1152, 1408])
+def test_a_safetensors_file_whose_length_begins_like_a_pickle_is_read(
+    client: Client, tmp_path: Path, length: int
+) -> None:
+    logits = np.array(KNOWN_LOGITS, dtype=np.float32)
+    label = np.zeros(len(logits), dtype=np.int64)
+    end = logits.nbytes
+    header = {
+        "logits": {"dtype": "F32", "shape": logits.shape, "data_offsets": [0, end]},
+        "label": {
+            "dtype": "I64",
+            "shape": label.shape,
+            "data_offsets": [end, end + label.nbytes],
+        },
+    }
+    text = json.dumps(header).encode().ljust(length)
+    path = tmp_path / "batch.safetensors"
+    path.write_bytes(
+        len(text).to_bytes(8, "little") + text + logits.tobytes() + label.tobytes()
+    )
+
+    assert client.evaluate_file(path).rows["total"] == len(logits)
+
+
 @pytest.mark.parametrize(
     ("write", "kind"),
     [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 KIND_BYTES = 128
-"""As many are looked at."""
+"""Bytes by which the kind of a file is told."""
 
 NPZ = "an archive of NumPy (.npz)"
 ZIP = "a ZIP archive"
@@ -29,7 +29,9 @@ def kind_of(first: bytes) -> str | None:
         return "an array of NumPy (.npy)"
     if first.startswith(b"GGUF"):
         return "a model in GGUF (.gguf)"
-    if first.startswith(_PICKLES):
+    # A safetensors file may begin as pickles do: with the length of its header, the
+    # upper half of which is 0.
+    if first.startswith(_PICKLES) and any(first[4:8]):
         return "a pickle of Python, as old .pt files are"
     if not first.startswith(_ZIP_MAGIC):
         return None
