@@ -8,7 +8,7 @@ import module from 'node:module';
 
 const REQUIRED_MAJOR = 24;
 
-/** How often is looked whether the shell of npm is still there, in milliseconds. */
+/** Milliseconds between two looks for the shell of npm. */
 const PARENT_CHECK_MS = 250;
 
 if (Number.parseInt(process.versions.node, 10) < REQUIRED_MAJOR) {

@@ -95,7 +95,7 @@ export function* openBatch(pool: KernelPool, given: RequestHeader, held: HeldByt
   const features = featuresOf(options, targets);
   const transform = transformOf(options);
   const gradientDType = options.gradient_dtype ?? dtype;
-  // One that is moved back is there twice.
+  // A gradient whose class axis is moved back is copied.
   const copies = layout.moved === undefined ? 1 : 2;
   const takeGradient = (bytes: number): void => held.take(copies * bytes, 'outputs.gradient', GRADIENT_ADVICE);
   if (returnsGradient) {
@@ -117,8 +117,19 @@ export function* openBatch(pool: KernelPool, given: RequestHeader, held: HeldByt
   const intake = openIntake(writer, layout, { width: DTYPE_BYTES[dtype], held });
   const { numpyArrays = false, nulls } = header;
   return {
-    ...{ options, layout, shape, targets, writer, intake, kernel, nulls, numpyArrays },
-    ...{ classes, smoothing, denominators, gradientDType },
+    options,
+    layout,
+    shape,
+    targets,
+    writer,
+    intake,
+    kernel,
+    nulls,
+    numpyArrays,
+    classes,
+    smoothing,
+    denominators,
+    gradientDType,
   };
 }
 

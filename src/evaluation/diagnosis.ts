@@ -5,6 +5,7 @@ import { causesOf, foundOf } from '../loss/diagnostics.ts';
 import type { Float16Report } from '../loss/diagnostics.ts';
 import { readMask } from '../loss/operands.ts';
 import { parseOptions } from '../loss/options.ts';
+import type { Options } from '../loss/options.ts';
 import { PLAIN_FEATURES } from '../loss/rows.ts';
 import { count, describeCauses } from '../loss/summary.ts';
 import { findBadColumns, magnitudesOf, makeBadInColumn, subnormalsOf } from '../loss/survey.ts';
@@ -87,8 +88,8 @@ export interface Diagnosis {
  * @throws LossmeterError
  */
 export function* openDiagnosis(pool: KernelPool, received: RequestHeader, held: HeldBytesAccount): Steps<Diagnosed> {
-  const { class_axis: classAxis, max_locations: mostPlaces } = parseOptions(received.options);
-  const { header, layout } = yield* arrange(received, classAxis, held);
+  const options = parseOptions(received.options);
+  const { header, layout } = yield* arrange(received, options.class_axis, held);
   const { given } = layout;
   const { dtype, shape } = header.logits;
   const classes = shape.at(-1) ?? 0;
@@ -102,19 +103,27 @@ export function* openDiagnosis(pool: KernelPool, received: RequestHeader, held: 
   takeRows(held, count, BYTES_PER_ROW);
   const columns = `the counts of ${classes} columns, ${BYTES_PER_COLUMN} bytes each,`;
   held.take(classes * BYTES_PER_COLUMN, columns, 'split the tensor by columns');
-  const { targets, rows } = yield* selectRows(header, (count) => takeClassWeights(held, count));
+  const { targets, rows } = yield* selectRows(header, options, (count) => takeClassWeights(held, count));
   const badInColumn = makeBadInColumn(classes);
   const block = {
     ...plainBlock(dtype, classes, targets),
     features: { ...PLAIN_FEATURES, survey: true },
-    mostPlaces,
+    mostPlaces: options.max_locations,
     badInColumn,
   };
   const writer = new BlockWriter(pool, block, 0);
   const intake = openIntake(writer, layout, { width: DTYPE_BYTES[dtype], held });
   return {
-    ...{ dtype, shape: given, rows, classes, badInColumn, writer, intake },
-    ...{ kernel: pool.kernelName(dtype), nulls: header.nulls, numpyArrays: false },
+    dtype,
+    shape: given,
+    rows,
+    classes,
+    badInColumn,
+    writer,
+    intake,
+    kernel: pool.kernelName(dtype),
+    nulls: header.nulls,
+    numpyArrays: false,
   };
 }
 
@@ -124,13 +133,14 @@ export function* openDiagnosis(pool: KernelPool, received: RequestHeader, held: 
  */
 function* selectRows(
   header: RequestHeader,
+  given: Options,
   takeClasses: (classes: number) => void,
 ): Steps<{ targets: Int32Array<ArrayBuffer>; rows: RowCounts }> {
   const { shape: rowsShape } = header.logits;
   const { label, inputMask, weight } = header;
   if (label !== undefined) {
     // Labels that are no classes are another matter.
-    const options = { ...parseOptions(header.options), invalid_label: 'zero_loss' as const };
+    const options = { ...given, invalid_label: 'zero_loss' as const };
     const fields = { label, inputMask, weight };
     const { classes, probabilities, rows } = yield* selectTargets(rowsShape, fields, options, { takeClasses });
     if (probabilities === undefined) return { targets: classes, rows };

@@ -376,7 +376,7 @@ function namingFile(error: unknown, beginning: Uint8Array, { mediaTypes, name }:
   return new LossmeterError('malformed_body', detail, [], { cause: error });
 }
 
-/** As decodeContent; closes the account of a body that is refused. */
+/** Calls decodeContent, and closes the account of a body that it refuses. */
 function openContent(body: Readable, contentEncoding: string | undefined, options: DecodingOptions): DecodedBody {
   try {
     return decodeContent(body, contentEncoding, options);

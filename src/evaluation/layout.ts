@@ -10,7 +10,7 @@ import type { Steps } from '../steps.ts';
 import type { HeldBytesAccount } from '../wire/held-bytes.ts';
 import type { RequestHeader } from '../wire/request.ts';
 
-/** How the logits of a request lie. */
+/** Layout of the logits of a request. */
 export interface Layout {
   /** Shape of the logits as they came. */
   readonly given: Shape;

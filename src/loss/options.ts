@@ -178,7 +178,7 @@ export const Options = Type.Object(
   },
   {
     additionalProperties: false,
-    description: 'How the loss is formed. Every option has a default, which an absent one and one that is null has.',
+    description: 'Options of the loss. One that is absent or null has its default.',
   },
 );
 
@@ -232,6 +232,8 @@ export function parseOptions(given: unknown): Options {
 
 /** Options but for those that are null, which are absent. */
 export function withoutNulls<T extends object>(options: T): Partial<T> {
+  // Requests without a null are the rule: they are not copied.
+  if (!Object.values(options).includes(null)) return options;
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== null)) as Partial<T>;
 }
 

@@ -1,9 +1,9 @@
-import type { IncomingMessage } from 'node:http';
 import fp from 'fastify-plugin';
 import type { Config } from '../config.ts';
 import { LossmeterError } from '../errors.ts';
 import { isLoopback } from '../loopback.ts';
 import { showValue } from '../suggestion.ts';
+import { headerLines } from './header-lines.ts';
 
 /**
  * Judges the Host of each request. A service that only this machine can reach, and that asks for no key, is called by a
@@ -17,7 +17,7 @@ export default fp<{ config: Config }>(
     /** The Host that was allowed last: most requests have the same. */
     let known: string | undefined;
     app.addHook('onRequest', ({ raw }, _reply, done) => {
-      const lines = countHosts(raw);
+      const lines = headerLines(raw.rawHeaders, 'host').length;
       const { host } = raw.headers;
       if (lines > 1)
         return done(new LossmeterError('bad_request', `the request has ${lines} lines of Host, expected one`));
@@ -35,16 +35,6 @@ export default fp<{ config: Config }>(
   },
   { name: 'hosts' },
 );
-
-/** Node.js itself keeps the first alone. */
-function countHosts({ rawHeaders }: IncomingMessage): number {
-  let lines = 0;
-  for (let k = 0; k < rawHeaders.length; k += 2) {
-    const name = rawHeaders[k]!;
-    if (name.length === 4 && name.toLowerCase() === 'host') lines++;
-  }
-  return lines;
-}
 
 /** A name or an IPv4 address, or an IPv6 address in brackets, and a port. */
 const HOST = /^(?:\[(?<address>[\da-f:.]+)\]|(?<name>[\w.-]+))(?::\d*)?$/i;

@@ -2,6 +2,7 @@ import type { FastifyRequest } from 'fastify';
 import { LossmeterError } from '../errors.ts';
 import { REPLY_MEDIA_TYPES, requireCodec } from '../wire/media-types.ts';
 import type { Codec } from '../wire/request.ts';
+import { headerLines } from './header-lines.ts';
 
 /**
  * The codec of a request's body.
@@ -11,15 +12,10 @@ export function bodyCodec(request: FastifyRequest): Codec {
   return requireCodec(contentTypeOf(request.raw.rawHeaders), () => curlTarget(request));
 }
 
-/** The lines of Content-Type, joined as RFC 9110 (5.3) joins lines: Node.js itself keeps the first alone. */
+/** The lines of Content-Type, joined as RFC 9110 (5.3) joins lines; undefined without one. */
 function contentTypeOf(rawHeaders: readonly string[]): string | undefined {
-  let contentType: string | undefined;
-  for (let k = 0; k < rawHeaders.length; k += 2) {
-    const name = rawHeaders[k]!;
-    if (name.length !== 12 || name.toLowerCase() !== 'content-type') continue;
-    contentType = contentType === undefined ? rawHeaders[k + 1]! : `${contentType}, ${rawHeaders[k + 1]}`;
-  }
-  return contentType;
+  const lines = headerLines(rawHeaders, 'content-type');
+  return lines.length === 0 ? undefined : lines.join(', ');
 }
 
 /** A host name or an address, and a port: nothing that a shell would read as more. */
@@ -38,7 +34,7 @@ function curlTarget({ headers, server }: FastifyRequest): string {
 const MAX_ACCEPT_LENGTH = 1024;
 
 /**
- * The media type of the answer: that which Accept prefers.
+ * The preferred media type of the answer, by Accept.
  * @throws LossmeterError not_acceptable
  */
 export function acceptedMediaType(request: FastifyRequest): string {

@@ -36,7 +36,8 @@ export default fp<{ config: Config }>(
     if (config.docs === 'off') return;
     // Without the bar at the top: its box is for other documents, and its logo has a style that the headers forbid.
     await app.register(swaggerUi, {
-      ...{ routePrefix: '/docs', uiConfig: { layout: 'BaseLayout' } },
+      routePrefix: '/docs',
+      uiConfig: { layout: 'BaseLayout' },
       transformSpecificationClone: false,
       transformSpecification: pageDocument,
       uiHooks: {

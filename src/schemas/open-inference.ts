@@ -5,7 +5,8 @@ import { MODEL } from '../evaluation/inference.ts';
 import { MAX_RANK } from '../tensor/shape.ts';
 import { DATATYPES } from '../wire/open-inference-datatype.ts';
 import { INSTANCE } from './refusal-examples.ts';
-import { refusalResponses } from './refusal.ts';
+import { codesOf, refusalResponses } from './refusal.ts';
+import type { RefusalForm } from './refusal.ts';
 import { numberOrNonFinite } from './tensor.ts';
 
 const INPUT_NAMES = Object.keys(MODEL.inputs);
@@ -377,10 +378,14 @@ const InferenceError = Type.Object(
   { additionalProperties: false, description: 'A refusal, as the Open Inference Protocol has it.' },
 );
 
+/** Form of refusals of the Open Inference Protocol. */
+export const INFERENCE_ERROR_FORM: RefusalForm = {
+  mediaType: 'application/json',
+  schema: InferenceError,
+  show: ({ code, detail }) => ({ error: detail, code, instance: INSTANCE }),
+};
+
 /** Responses of the given statuses, all of them errors. */
 export function inferenceErrors(...statuses: number[]): Record<number, object> {
-  return refusalResponses(statuses, {
-    ...{ mediaType: 'application/json', schema: InferenceError },
-    show: ({ code, detail }) => ({ error: detail, code, instance: INSTANCE }),
-  });
+  return refusalResponses(codesOf(statuses), INFERENCE_ERROR_FORM);
 }

@@ -1,10 +1,10 @@
 import type { FastifySchema } from 'fastify';
-import { ERRORS } from '../errors.ts';
 import type { ErrorCode } from '../errors.ts';
 import type { Access } from '../keys/scopes.ts';
-import { inferenceErrors } from './open-inference.ts';
+import { INFERENCE_ERROR_FORM } from './open-inference.ts';
 import { mapValues, requestSchema, responseSchema } from './portable.ts';
-import { problemResponses } from './problem.ts';
+import { PROBLEM_FORM } from './problem.ts';
+import { refusalResponses } from './refusal.ts';
 
 /** The ways in which a key may come. */
 export const SECURITY_SCHEMES = {
@@ -16,11 +16,11 @@ export const SECURITY_SCHEMES = {
   apiKeyAuth: { type: 'apiKey', in: 'header', name: 'X-API-Key', description: 'The same key in a header of its own.' },
 } as const;
 
-/** How a route stands in the service, whatever it does. */
+/** Properties of a route that do not depend on its work. */
 interface Standing {
   readonly url: string;
   readonly access: Access;
-  /** Whether it answers while the service shuts down. */
+  /** True when it answers while the service shuts down. */
   readonly answersToTheEnd: boolean;
 }
 
@@ -29,7 +29,8 @@ export function operationOf(schema: FastifySchema, standing: Standing): FastifyS
   const { access, url } = standing;
   const scopes = access === 'any' ? [] : [access];
   const security = Object.keys(SECURITY_SCHEMES).map((scheme) => ({ [scheme]: scopes }));
-  const refusals = refusalResponsesOf(refusalsOf(standing), url);
+  const form = url.startsWith('/v2') ? INFERENCE_ERROR_FORM : PROBLEM_FORM;
+  const refusals = refusalResponses(refusalsOf(standing), form);
   const { body, querystring, response } = schema as Partial<Record<'body' | 'querystring' | 'response', object>>;
   return {
     ...schema,
@@ -48,17 +49,4 @@ function refusalsOf({ access, answersToTheEnd }: Standing): ErrorCode[] {
     ...(answersToTheEnd ? [] : (['shutting_down'] as const)),
     'internal',
   ];
-}
-
-/** Responses by their statuses, which some codes share. */
-function refusalResponsesOf(codes: readonly ErrorCode[], url: string): Record<number, object> {
-  const statuses = [...new Set(codes.map((code) => ERRORS[code].status))];
-  const responses = url.startsWith('/v2') ? inferenceErrors(...statuses) : problemResponses(...statuses);
-  return Object.fromEntries(
-    statuses.map((status) => {
-      const told = codes.filter((code) => ERRORS[code].status === status);
-      const description = told.map((code) => `\`${code}\`: ${ERRORS[code].title}.`).join(' ');
-      return [status, { ...(responses[status] as object), description }];
-    }),
-  );
 }

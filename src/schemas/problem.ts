@@ -2,7 +2,8 @@ import { Type } from 'typebox';
 import type { Static } from 'typebox';
 import { ERRORS, LossmeterError } from '../errors.ts';
 import { INSTANCE } from './refusal-examples.ts';
-import { refusalResponses } from './refusal.ts';
+import { codesOf, refusalResponses } from './refusal.ts';
+import type { RefusalForm } from './refusal.ts';
 
 /** RFC 9457 problem details. */
 const Problem = Type.Object(
@@ -68,13 +69,17 @@ export function problemOf(
   };
 }
 
+/** Form of refusals as RFC 9457 problem details. */
+export const PROBLEM_FORM: RefusalForm = {
+  mediaType: PROBLEM_MEDIA_TYPE,
+  schema: Problem,
+  show: ({ code, detail, pointer }) => {
+    const places = pointer === undefined ? [] : [{ pointer, detail }];
+    return problemOf(new LossmeterError(code, detail, places), INSTANCE);
+  },
+};
+
 /** Responses of the given statuses, all of them problems. */
 export function problemResponses(...statuses: number[]): Record<number, object> {
-  return refusalResponses(statuses, {
-    ...{ mediaType: PROBLEM_MEDIA_TYPE, schema: Problem },
-    show: ({ code, detail, pointer }) => {
-      const places = pointer === undefined ? [] : [{ pointer, detail }];
-      return problemOf(new LossmeterError(code, detail, places), INSTANCE);
-    },
-  });
+  return refusalResponses(codesOf(statuses), PROBLEM_FORM);
 }

@@ -1,6 +1,7 @@
 import { Type } from 'typebox';
 import type { TObject } from 'typebox';
 import { ERRORS } from '../errors.ts';
+import type { ErrorCode } from '../errors.ts';
 import { Diagnostics } from './diagnostics.ts';
 import { refusalExample } from './refusal-examples.ts';
 import type { RefusalExample } from './refusal-examples.ts';
@@ -20,23 +21,36 @@ const HEADERS: Readonly<Record<number, Readonly<Record<string, object>>>> = {
   [shuttingDown.status]: { 'Retry-After': RetryAfter },
 };
 
-/** Responses of the given statuses, all of them refusals of the same form. */
+/** Form of the refusals of a protocol. */
+export interface RefusalForm {
+  readonly mediaType: string;
+  readonly schema: TObject;
+  /** Writes a refusal in this form. */
+  readonly show: (example: RefusalExample) => object;
+}
+
+/** Codes of all errors of the statuses, each of which has one. */
+export function codesOf(statuses: readonly number[]): ErrorCode[] {
+  const codes = Map.groupBy(Object.keys(ERRORS) as ErrorCode[], (code) => ERRORS[code].status as number);
+  return statuses.flatMap((status) => {
+    const ofStatus = codes.get(status);
+    if (ofStatus === undefined) throw new Error(`no error has the status ${status}`);
+    return ofStatus;
+  });
+}
+
+/** Responses by the statuses of errors, all of them refusals of the same form. */
 export function refusalResponses(
-  statuses: readonly number[],
-  {
-    mediaType,
-    schema,
-    show,
-  }: { mediaType: string; schema: TObject; /** A refusal in that form. */ show: (example: RefusalExample) => object },
+  codes: readonly ErrorCode[],
+  { mediaType, schema, show }: RefusalForm,
 ): Record<number, object> {
   const withDiagnostics = Type.Object(
     { ...schema.properties, diagnostics: Type.Optional(NonFiniteDiagnostics) },
     { additionalProperties: false, description: (schema as { description?: string }).description ?? '' },
   );
   return Object.fromEntries(
-    statuses.map((status) => {
-      const codes = Object.entries(ERRORS).filter(([, error]) => error.status === status);
-      const description = codes.map(([code, error]) => `\`${code}\`: ${error.title}.`).join(' ');
+    [...Map.groupBy(codes, (code) => ERRORS[code].status)].map(([status, ofStatus]) => {
+      const description = ofStatus.map((code) => `\`${code}\`: ${ERRORS[code].title}.`).join(' ');
       const form = status === nonFiniteLoss.status ? withDiagnostics : schema;
       const body = { ...form, examples: [show(refusalExample(status))] };
       const headers = HEADERS[status];

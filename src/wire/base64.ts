@@ -1,10 +1,10 @@
 const SPACE = 0x20;
 const [TAB, RETURN] = [0x09, 0x0d];
 
-/** Of either alphabet of RFC 4648. */
+/** Matches what is in neither alphabet of RFC 4648, and no white space. */
 const NEITHER_BASE64_NOR_SPACE = /[^A-Za-z0-9+/_\- \t\n\r\f\v]/;
 
-/** Characters that no text has: bytes that a writer took for one. */
+/** Matches what a base64 text never has: bytes that a writer sent as text. */
 const NO_TEXT = /[^ -~\t\n\r\f\v]/;
 
 const RAW_HINT = '; bytes that MessagePack has as str, by use_bin_type=False, are sent as bin';

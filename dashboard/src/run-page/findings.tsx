@@ -9,7 +9,7 @@ interface Properties {
   curve: Curve;
   /** Steps of the run; undefined until they are known. */
   steps: number | undefined;
-  /** Whether other runs stand beside it. */
+  /** True when other runs are compared with it. */
   isCompared: boolean;
   selected: number | undefined;
   onSelect: (step: number) => void;
@@ -54,7 +54,7 @@ export function Findings({ curve, steps, isCompared, selected, onSelect }: Prope
   );
 }
 
-/** What may be said of a curve without markers: of the run alone, and of the steps that are drawn. */
+/** Describes a curve without markers. It names the run where others are compared, and the steps when not all are drawn. */
 function describe({ run, points }: Curve, steps: number, isCompared: boolean): string {
   if (points.length === 0) return steps === 0 ? 'No step is recorded.' : '';
   const which = `${isCompared ? ` of ${run}` : ''}${points.length < steps ? ' that is drawn' : ''}`;

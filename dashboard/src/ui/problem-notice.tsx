@@ -1,6 +1,6 @@
 import { ApiError } from '../api/request.ts';
 
-/** What went wrong, as the service said it. @param title of what did not come from the service */
+/** Shows an error. @param title of an error that is no problem of the service */
 export function ProblemNotice({ error, title = 'The service cannot be reached' }: { error: unknown; title?: string }) {
   const problem = error instanceof ApiError ? error.problem : undefined;
   const places = problem?.errors ?? [];

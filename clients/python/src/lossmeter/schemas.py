@@ -27,9 +27,7 @@ class ParallelConfig(TypedDict, total=False):
 
 
 class Options(TypedDict, total=False):
-    """How the loss is formed. Every option has a default, which an absent one and one
-    that is null has.
-    """
+    """Options of the loss. One that is absent or null has its default."""
 
     reduction: Literal["mean", "sum", "none"] | None
     """How row losses become one. `mean`: N / D + Z / D_z, with the denominators that
