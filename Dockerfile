@@ -48,11 +48,7 @@ COPY --from=app /app /app
 ENV NODE_ENV=production \
     NODE_COMPILE_CACHE=/app/compile-cache \
     LOSSMETER_HOST=0.0.0.0 \
-    LOSSMETER_STORE=/var/lib/lossmeter/lossmeter.db \
-    # The C library would hand the memory of large bodies back, and have each page of it faulted in again: they then
-    # take up to twice as long.
-    MALLOC_TRIM_THRESHOLD_=1073741824 \
-    MALLOC_TOP_PAD_=67108864
+    LOSSMETER_STORE=/var/lib/lossmeter/lossmeter.db
 
 ARG VERSION=unreleased
 LABEL org.opencontainers.image.title="Lossmeter" \

@@ -27,8 +27,7 @@ export function startService({
   imports = [],
   environment = {},
 }: { imports?: readonly URL[]; environment?: NodeJS.ProcessEnv } = {}): Promise<ChildServer> {
-  // As `npm start` does.
-  const nodeArgs = ['--max-semi-space-size=1', ...imports.map(({ href }) => `--import=${href}`)];
+  const nodeArgs = imports.map(({ href }) => `--import=${href}`);
   return start(process.execPath, [...nodeArgs, pathOf('../src/cli/bin.js'), 'serve'], {
     hasChannel: imports.length > 0,
     environmentFor: (port) => ({

@@ -1,7 +1,4 @@
-#!/usr/bin/env -S node --max-semi-space-size=1
-// A small young generation lets go of a body's chunks early: with a large one V8 collects the whole heap again and
-// again while a large body passes, which takes as long as evaluating it.
-//
+#!/usr/bin/env node
 // The entry point. Plain JavaScript that every Node.js can read, so that one that is too old can be told so.
 import { existsSync } from 'node:fs';
 import module from 'node:module';

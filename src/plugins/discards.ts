@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import { free } from '../wire/held-bytes.ts';
 
 /** How much of a body is still read after it was answered, and for how long. */
 const MAX_DISCARDED_BYTES = 2 ** 30;
@@ -61,6 +62,7 @@ function discard(body: IncomingMessage): void {
   body.on('data', (chunk: Buffer) => {
     discarded += chunk.byteLength;
     if (discarded > MAX_DISCARDED_BYTES) cut();
+    free(chunk);
   });
   body.once('close', () => clearTimeout(timer));
   body.resume();

@@ -2,6 +2,8 @@ import type { Readable } from 'node:stream';
 import { LossmeterError } from '../errors.ts';
 import { clientClosed } from './content-encoding.ts';
 import { KIND_BYTES } from './file-kind.ts';
+import { free } from './held-bytes.ts';
+import type { HeldRuns } from './held-bytes.ts';
 
 /** Bytes, and chunks, that may wait unread before the source is paused: a sender may cut its body into single bytes. */
 const HIGH_WATER_BYTES = 1 << 20;
@@ -117,18 +119,35 @@ export class ByteReader {
   }
 
   /**
-   * Hands the next bytes on in the runs in which they arrived.
+   * Hands the next bytes on in the runs in which they arrived. The memory of a run is freed once it is written: `write`
+   * copies what it keeps.
    * @throws LossmeterError truncated_body when the stream ends before
    */
   async forward(bytes: number, what: string, write: (run: Uint8Array) => Promise<void> | void): Promise<void> {
+    await this.#takeRuns(bytes, what, (run) => {
+      const written = write(run);
+      if (written === undefined) free(run);
+      else return written.then(() => free(run));
+    });
+  }
+
+  /**
+   * Hands the next bytes over to those that are held.
+   * @throws LossmeterError truncated_body when the stream ends before
+   */
+  hold(bytes: number, what: string, held: HeldRuns): Promise<void> {
+    return this.#takeRuns(bytes, what, (run) => held.push(run));
+  }
+
+  async #takeRuns(bytes: number, what: string, take: (run: Uint8Array) => Promise<void> | void): Promise<void> {
     for (let missing = bytes; missing > 0;) {
       const chunk = this.here ?? (await this.peek());
       if (chunk === undefined) throw truncated(what, bytes, bytes - missing);
       const run = chunk.byteLength > missing ? chunk.subarray(0, missing) : chunk;
       this.skip(run.byteLength);
       missing -= run.byteLength;
-      const written = write(run);
-      if (written !== undefined) await written;
+      const taken = take(run);
+      if (taken !== undefined) await taken;
     }
   }
 

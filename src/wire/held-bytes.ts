@@ -91,7 +91,8 @@ const BLOCK_BYTES = 65_536;
 /** First size of a block, which grows: most values are short. */
 const FIRST_BLOCK_BYTES = 256;
 
-/** Collects bytes that have to wait, whatever the chunks in which they come: single bytes cost what they are. */
+/** Collects bytes that have to wait, whatever the chunks in which they come: single bytes cost what they are. Takes the
+ * chunks over: their memory is kept, or copied and freed. */
 export class HeldRuns {
   readonly #account: HeldBytesAccount;
   readonly #what: string;
@@ -121,6 +122,7 @@ export class HeldRuns {
     if (this.#filled > 0) this.runs.pop();
     this.#filled += chunk.byteLength;
     this.runs.push(this.#block.subarray(0, this.#filled));
+    free(chunk);
   }
 
   /** Grows the block, or starts another one when it cannot grow. */

@@ -18,15 +18,15 @@ const ELEMENTS_PER_PART = 16_384;
  * strings "NaN", "Infinity" and "-Infinity", as in Protocol Buffers' JSON mapping.
  */
 export function encodeJson(value: object): ReplyParts {
-  return containsTensor(value) ? joinTexts(pieces(value)) : [Buffer.from(stringify(value))];
+  return containsTensor(value) ? joinTexts(pieces(value)) : [stringify(value)];
 }
 
-/** Texts in parts of some length; as bytes when there is one part only. */
+/** Texts in parts of some length; an array when there is one part only. */
 export function joinTexts(pieces: Iterable<string>): ReplyParts {
   const parts = joined(pieces);
   const first = parts.next();
   const second = parts.next();
-  if (second.done === true) return [Buffer.from(first.value ?? '')];
+  if (second.done === true) return [first.value ?? ''];
   return (function* all() {
     yield first.value as string;
     yield second.value;

@@ -173,7 +173,7 @@ class MsgpackRequest {
 
   async #hold(byteLength: number): Promise<Uint8Array[]> {
     const held = new HeldRuns(this.#context.held, 'logits.data', STREAMING_ADVICE);
-    await this.#reader.forward(byteLength, 'logits.data', (run) => held.push(run));
+    await this.#reader.hold(byteLength, 'logits.data', held);
     return held.runs;
   }
 

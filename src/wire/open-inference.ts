@@ -115,7 +115,7 @@ async function readHead(
   const what = 'the JSON whose length Inference-Header-Content-Length says';
   if (contentLength !== undefined && jsonBytes > contentLength) throw truncated(what, jsonBytes, contentLength);
   const held = new HeldRuns(account, 'the JSON', BINARY_ADVICE);
-  await reader.forward(jsonBytes, what, (run) => held.push(run));
+  await reader.hold(jsonBytes, what, held);
   return parseJson(await gathered(held), account);
 }
 

@@ -1,5 +1,5 @@
 /** An answer in the parts in which it is sent: an array when all are there already, else made while it is sent. */
-export type ReplyParts = Iterable<string | Uint8Array> | readonly Uint8Array[];
+export type ReplyParts = Iterable<string | Uint8Array> | readonly (string | Uint8Array)[];
 
 /** What the client wants of an answer beside its media type. */
 export interface ReplyStyle {

@@ -61,7 +61,7 @@ async function readHeader(reader: ByteReader, context: DecodeContext): Promise<R
     throw notSafetensors(`byte 8 is 0x${first.toString(16).padStart(2, '0')}, expected 0x7b, the { of a header`);
   }
   const held = new HeldRuns(context.held, 'the safetensors header', adviceOn('the safetensors header'));
-  await reader.forward(length, 'the safetensors header', (run) => held.push(run));
+  await reader.hold(length, 'the safetensors header', held);
   const bytes = await gathered(held);
   requireModest(bytes);
   const header = parseHeader(bytes, (name) => requireTensorName(name, context));

@@ -44,7 +44,7 @@ export async function readStoredTensors(
       return requireEnd(reader);
     }
     const held = new HeldRuns(account, name, name === 'logits' ? STREAMING_ADVICE : adviceOn(name));
-    await reader.forward(byteLength, name, (run) => held.push(run));
+    await reader.hold(byteLength, name, held);
     if (name === 'logits') waiting = held.runs;
     else fields[name] = { dtype, shape, data: await gathered(held) };
   }

@@ -29,7 +29,7 @@ export class ServiceProcess {
     const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('LOSSMETER_'));
     // Those of the test are added: ours have the replies recorded.
     const nodeOptions = [process.env['NODE_OPTIONS'], environment['NODE_OPTIONS']].filter(Boolean).join(' ');
-    this.child = spawn(process.execPath, ['--max-semi-space-size=1', 'src/cli/bin.js', 'serve'], {
+    this.child = spawn(process.execPath, ['src/cli/bin.js', 'serve'], {
       cwd: ROOT,
       env: {
         ...Object.fromEntries(inherited),

@@ -1,13 +1,14 @@
 import { PassThrough, Readable } from 'node:stream';
 import { describe, expect, test } from 'vitest';
 import { ByteReader } from '../../src/wire/byte-reader.ts';
+import { HeldBytes, HeldRuns } from '../../src/wire/held-bytes.ts';
 
 const bytes = (n: number): Uint8Array => Uint8Array.from({ length: n }, (_, k) => k & 255);
 
 async function collect(reader: ByteReader, n: number): Promise<Buffer> {
   const runs: Uint8Array[] = [];
   await reader.forward(n, 'test', (run) => {
-    runs.push(run);
+    runs.push(Buffer.from(run));
   });
   return Buffer.concat(runs);
 }
@@ -55,6 +56,43 @@ test('a stream that fails or closes hands its failure on', async () => {
 test('more than the bound is refused when it comes', async () => {
   const reader = new ByteReader(Readable.from([bytes(60), bytes(60)]), 100);
   await expect(collect(reader, 120)).rejects.toMatchObject({ code: 'body_too_large' });
+});
+
+describe('memory', () => {
+  /** Chunks that are the whole of their memory, as those of a socket are. */
+  const chunks = (): Uint8Array[] => [bytes(10), bytes(65_536), bytes(65_536)];
+
+  test('of what is forwarded is freed once it is written, and not before', async () => {
+    const all = chunks();
+    const reader = new ByteReader(Readable.from(all), Infinity);
+    const lengths: number[] = [];
+    await reader.forward(10 + 2 * 65_536, 'test', async (run) => {
+      await new Promise((resolve) => setTimeout(resolve, 1));
+      lengths.push(run.byteLength);
+    });
+    expect(lengths).toEqual([10, 65_536, 65_536]);
+    expect(all.map(({ byteLength }) => byteLength)).toEqual([0, 0, 0]);
+  });
+
+  test('of a chunk that others may hold a part of is not freed', async () => {
+    const reader = new ByteReader(Readable.from([bytes(100)]), Infinity);
+    const first = (await reader.peek())!.subarray(0, 40);
+    reader.skip(40);
+    await reader.forward(60, 'test', () => undefined);
+    expect(first).toEqual(bytes(100).subarray(0, 40));
+  });
+
+  test('of what is held is kept where it is large, and copied and freed where it is not', async () => {
+    const all = chunks();
+    const reader = new ByteReader(Readable.from(all), Infinity);
+    const account = new HeldBytes(2 ** 20).open();
+    const held = new HeldRuns(account, 'test', 'none');
+    await reader.hold(10 + 2 * 65_536, 'test', held);
+    expect(all.map(({ byteLength }) => byteLength)).toEqual([0, 65_536, 65_536]);
+    expect(held.concat()).toEqual(Buffer.concat(chunks()));
+    account.close();
+    expect(all.map(({ byteLength }) => byteLength)).toEqual([0, 0, 0]);
+  });
 });
 
 describe('back-pressure', () => {
