@@ -1,0 +1,47 @@
+/**
+ * 2,000 requests and what the service answered to them when they were recorded: every format, content encoding and kind
+ * of answer, and mistakes of every kind. Written by `node test/corpus/record.ts`, read by the replay.
+ */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { zstdCompressSync, zstdDecompressSync } from 'node:zlib';
+import { pack, unpack } from 'msgpackr';
+import { buildApp } from '../../src/app.ts';
+import type { HttpAnswer, HttpRequest } from '../http-client.ts';
+import { testConfig } from '../service.ts';
+
+/** What must not change of an answer. Sentences of problems may. */
+export type Kept =
+  | { readonly status: number; readonly mediaType: string | undefined; readonly body: Uint8Array }
+  | { readonly status: number; readonly code: string; readonly pointers: readonly string[] };
+
+export interface Exchange {
+  readonly request: HttpRequest;
+  readonly kept: Kept;
+}
+
+const FILE = new URL('./exchanges.msgpack.zst', import.meta.url);
+
+export function readExchanges(): Exchange[] {
+  return unpack(zstdDecompressSync(readFileSync(FILE))) as Exchange[];
+}
+
+export function writeExchanges(exchanges: readonly Exchange[]): void {
+  writeFileSync(FILE, zstdCompressSync(pack(exchanges)));
+}
+
+/** The service as it was when they were recorded: the strict kernels have the same bits on every machine. */
+export function startService(): ReturnType<typeof buildApp> {
+  return buildApp({ config: testConfig({ kernel: 'strict' }) });
+}
+
+/** Times at which something was recorded. */
+const TIMES = /"(?:created_at|updated_at|recorded_at)":"[^"]*"/g;
+
+export function keptOf({ status, mediaType, body }: HttpAnswer, { path }: Pick<HttpRequest, 'path'>): Kept {
+  if (status < 400) {
+    const text = path.startsWith('/v1/runs') && mediaType === 'application/json';
+    return { status, mediaType, body: text ? Buffer.from(body.toString().replaceAll(TIMES, '')) : body };
+  }
+  const problem = JSON.parse(body.toString()) as { code: string; errors?: { pointer: string }[] };
+  return { status, code: problem.code, pointers: (problem.errors ?? []).map(({ pointer }) => pointer) };
+}
