@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 
 /**
- * Requests answered per second when every connection sends its next request once the last is answered.
+ * Requests answered, and how many per second, when every connection sends its next request once the last is answered.
  *
  * It writes ready bytes to plain sockets: Node's own HTTP client takes more time for a request than the servers that
  * are compared, and would hide the difference between them.
@@ -10,12 +10,13 @@ import { connect } from 'node:net';
 export async function requestsPerSecond(
   port: number,
   { request, connections, milliseconds }: { request: Buffer; connections: number; milliseconds: number },
-): Promise<number> {
+): Promise<{ answered: number; perSecond: number }> {
   const started = performance.now();
-  const answered = await Promise.all(
+  const counts = await Promise.all(
     Array.from({ length: connections }, () => runConnection(port, request, started + milliseconds)),
   );
-  return answered.reduce((sum, count) => sum + count, 0) / ((performance.now() - started) / 1000);
+  const answered = counts.reduce((sum, count) => sum + count, 0);
+  return { answered, perSecond: answered / ((performance.now() - started) / 1000) };
 }
 
 /** Resolves with the number of requests answered until the deadline. */

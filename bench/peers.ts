@@ -138,8 +138,8 @@ async function benchSmall(python: string): Promise<Comparison> {
   const [ofPeer, ofService] = await compareSmallRequests([peer, service]);
   return {
     ...SMALL,
-    figure: `${ofService!.toFixed(0)} requests/s`,
-    against: `FastAPI + PyTorch ${ofPeer!.toFixed(0)} requests/s`,
-    value: ofService! / ofPeer!,
+    figure: `${ofService!.perSecond.toFixed(0)} requests/s`,
+    against: `FastAPI + PyTorch ${ofPeer!.perSecond.toFixed(0)} requests/s`,
+    value: ofService!.perSecond / ofPeer!.perSecond,
   };
 }

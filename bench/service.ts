@@ -41,7 +41,7 @@ export function startService({
 }
 
 /** A server of bench/baselines. */
-export function startBaseline(name: 'drain-server' | 'bare-fastify'): Promise<ChildServer> {
+export function startBaseline(name: 'drain-server' | 'bare-fastify' | 'one-turn'): Promise<ChildServer> {
   return start(process.execPath, [pathOf(`./baselines/${name}.ts`)]);
 }
 

@@ -1,6 +1,7 @@
 import { requestsPerSecond } from './closed-loop.ts';
 import { makeLabels, makeLogits } from './logits.ts';
 import { httpRequest, requestHead } from './request.ts';
+import { SHOWS_PROCESSOR_TIME, processorMilliseconds } from './processor-time.ts';
 import type { ChildServer } from './service.ts';
 import { interleave, median } from './statistics.ts';
 
@@ -14,19 +15,33 @@ const ROUND_MS = 500;
 
 export const SMALL_REQUESTS = `small requests, ${ROWS} × ${CLASSES} float32, ${CONNECTIONS} connections`;
 
-/** Requests of few logits that each server answers per second. */
-export async function compareSmallRequests(servers: readonly ChildServer[]): Promise<number[]> {
+/** How a server does with requests of few logits. */
+export interface SmallRequests {
+  perSecond: number;
+  /** Microseconds of processor time that a request takes; undefined where that cannot be seen. */
+  microseconds: number | undefined;
+}
+
+/** Sends requests of few logits to each server in turn. */
+export async function compareSmallRequests(servers: readonly ChildServer[]): Promise<SmallRequests[]> {
   const logits = makeLogits('float32', ROWS, CLASSES);
   const body = Buffer.concat([requestHead([ROWS, CLASSES], makeLabels(ROWS, CLASSES)), logits]);
   const request = httpRequest(body);
-  const run = ({ port }: ChildServer, milliseconds: number): Promise<number> =>
-    requestsPerSecond(port, { request, connections: CONNECTIONS, milliseconds });
+  const run = async ({ port, process }: ChildServer, milliseconds: number): Promise<Required<SmallRequests>> => {
+    const before = SHOWS_PROCESSOR_TIME ? processorMilliseconds(process.pid!) : Number.NaN;
+    const { answered, perSecond } = await requestsPerSecond(port, { request, connections: CONNECTIONS, milliseconds });
+    const taken = SHOWS_PROCESSOR_TIME ? processorMilliseconds(process.pid!) - before : Number.NaN;
+    return { perSecond, microseconds: (1000 * taken) / answered };
+  };
 
   for (const server of servers) await run(server, WARM_UP_MS);
-  const samples = servers.map((): number[] => []);
+  const samples = servers.map((): SmallRequests[] => []);
   await interleave(
     ROUNDS,
     servers.map((server, k) => async () => void samples[k]!.push(await run(server, ROUND_MS))),
   );
-  return samples.map(median);
+  return samples.map((rounds) => ({
+    perSecond: median(rounds.map(({ perSecond }) => perSecond)),
+    microseconds: SHOWS_PROCESSOR_TIME ? median(rounds.map(({ microseconds }) => microseconds!)) : undefined,
+  }));
 }

@@ -12,6 +12,9 @@ export interface Uploads {
 
 const { port, request, ...uploads } = workerData as Uploads;
 const { buffer, byteOffset, byteLength } = request;
-const perSecond = await requestsPerSecond(port, { request: Buffer.from(buffer, byteOffset, byteLength), ...uploads });
+const { perSecond } = await requestsPerSecond(port, {
+  request: Buffer.from(buffer, byteOffset, byteLength),
+  ...uploads,
+});
 // oxlint-disable-next-line unicorn/require-post-message-target-origin -- that is of windows
 parentPort!.postMessage(perSecond);

@@ -1,0 +1,39 @@
+/**
+ * The floor of an evaluation: a Fastify route that reads a small body whole, and decodes, evaluates and answers it in one
+ * turn of the event loop by the service's own kernels, reduction and JSON. It has none of what the service promises
+ * beside: bounds, admission, diagnosis of what is wrong with a body, metrics.
+ */
+import Fastify from 'fastify';
+import { Unpackr } from 'msgpackr';
+import { loadConfig } from '../../src/config.ts';
+import { openBatch } from '../../src/evaluation/batch.ts';
+import { evaluated, report } from '../../src/evaluation/report.ts';
+import { KernelPool } from '../../src/pool/pool.ts';
+import { runAtOnce } from '../../src/steps.ts';
+import type { Tensor } from '../../src/tensor/tensor.ts';
+import type { FloatDType } from '../../src/tensor/dtype.ts';
+import { HeldBytes } from '../../src/wire/held-bytes.ts';
+import { stringify } from '../../src/wire/json-reply.ts';
+
+const unpackr = new Unpackr({ useRecords: false, mapsAsObjects: true });
+const pool = new KernelPool({ ...loadConfig({}), workers: 1, maxSlabBytes: 2 ** 24 });
+const held = new HeldBytes(2 ** 24);
+await pool.ready();
+
+const app = Fastify();
+app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
+app.get('/readyz', () => ({ ready: true }));
+app.post('/v1/cross-entropy', async (request, reply) => {
+  const { label, logits } = unpackr.unpack(request.body as Buffer) as Record<'label' | 'logits', Tensor>;
+  const account = held.open();
+  const header = {
+    logits: { dtype: logits.dtype as FloatDType, shape: logits.shape },
+    ...{ label, inputMask: undefined, weight: undefined, options: undefined, parameters: {}, nulls: 0 },
+  };
+  const batch = runAtOnce(openBatch(pool, header, account));
+  await batch.writer.write(logits.data);
+  const answer = runAtOnce(report(evaluated(batch, await batch.writer.finish())));
+  account.close();
+  return reply.type('application/json').send(stringify(answer));
+});
+await app.listen({ host: '127.0.0.1', port: Number(process.env['PORT']) });
