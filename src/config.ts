@@ -11,7 +11,11 @@ const MiB = 2 ** 20;
  * MLflow from its own; the README's table is made from this schema.
  */
 export const Config = Type.Object({
-  host: Type.String({ default: '127.0.0.1', minLength: 1, description: 'Address to listen on.' }),
+  host: Type.String({
+    default: '127.0.0.1',
+    minLength: 1,
+    description: 'Address to listen on, or a name, at all addresses of which it listens.',
+  }),
   port: Type.Integer({
     default: 8080,
     minimum: 0,

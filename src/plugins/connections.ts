@@ -60,6 +60,8 @@ export default fp<{ config: Config }>(
     const { server } = app;
     server.maxConnections = maxConnections;
     server.on('connection', (socket: Socket) => {
+      // Node.js counts those of each address that it listens at.
+      if (open >= maxConnections) return void socket.destroy();
       // Unix domain sockets have no address: their number alone is bounded.
       const name = socket.remoteAddress === undefined ? undefined : normalizeIP(socket.remoteAddress);
       const address = (name !== undefined && addresses.get(name)) || { open: 0, idle: new Set() };
