@@ -62,7 +62,8 @@ export const Config = Type.Object({
     default: 16 * GiB,
     minimum: 1024,
     maximum: Number.MAX_SAFE_INTEGER,
-    description: 'Longest request body. Streamed logits are not held, so this bounds time, not memory.',
+    description:
+      'Longest request body, as it comes and as it is decoded. Streamed logits are not held, so this bounds time, not memory.',
   }),
   maxJsonBytes: Type.Integer({
     default: 64 * MiB,

@@ -336,7 +336,11 @@ export class Evaluator {
   ): Promise<Answered<A>> {
     const { maxBodyBytes, maxDecompressionRatio } = this.#limits;
     const held = this.#held.open();
-    const content = openContent(stream, contentEncoding, { maxRatio: maxDecompressionRatio, held });
+    const content = openContent(stream, contentEncoding, {
+      maxRatio: maxDecompressionRatio,
+      maxBytes: maxBodyBytes,
+      held,
+    });
     const { explain, check, aheadBytes } = content;
     const reader = new ByteReader(content.stream, maxBodyBytes, { explain, check, ...(aheadBytes && { aheadBytes }) });
     place.watch({

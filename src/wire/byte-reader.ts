@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream';
 import { LossmeterError } from '../errors.ts';
-import { clientClosed } from './content-encoding.ts';
+import { bodyTooLong, clientClosed } from './content-encoding.ts';
 import { KIND_BYTES } from './file-kind.ts';
 import { free } from './held-bytes.ts';
 import type { HeldRuns } from './held-bytes.ts';
@@ -163,8 +163,7 @@ export class ByteReader {
     if (this.#failure !== undefined || chunk.byteLength === 0) return;
     this.#received += chunk.byteLength;
     if (this.#received > this.#maxBytes) {
-      const detail = `the body is longer than the ${this.#maxBytes} bytes that this service accepts`;
-      this.#fail(new LossmeterError('body_too_large', detail));
+      this.#fail(bodyTooLong(this.#maxBytes));
       return;
     }
     try {

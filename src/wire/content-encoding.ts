@@ -68,6 +68,8 @@ const WINDOW_ADVICE = 'compress it with a smaller window, such as that of zstd w
 export interface DecodingOptions {
   /** Bytes that one byte of the body may become. */
   readonly maxRatio: number;
+  /** Bound on the body as it comes: what it becomes may be nothing. */
+  readonly maxBytes: number;
   /** Accounts for the memory of the decoder. */
   readonly held: HeldBytesAccount;
 }
@@ -76,7 +78,7 @@ export interface DecodingOptions {
 export function decodeContent(
   body: Readable,
   contentEncoding: string | undefined,
-  { maxRatio, held }: DecodingOptions,
+  { maxRatio, maxBytes, held }: DecodingOptions,
 ): DecodedBody {
   const encoding = contentEncoding?.trim().toLowerCase() ?? 'identity';
   if (encoding === 'identity' || encoding === '') {
@@ -112,6 +114,7 @@ export function decodeContent(
   let received = 0;
   body.on('data', (chunk: Uint8Array) => {
     received += chunk.byteLength;
+    if (received > maxBytes) decoder.destroy(bodyTooLong(maxBytes));
   });
   body.pipe(sink);
   return {
@@ -217,6 +220,12 @@ function malformed(encoding: string, cause: Error): LossmeterError {
       ? '; deflate is the zlib format (RFC 1950): expected its header and checksum around the data, raw deflate (RFC 1951) has none'
       : '';
   return new LossmeterError(code, `the body cannot be decoded as ${encoding}: ${cause.message}${hint}`, [], { cause });
+}
+
+/** @param maxBytes bound on the body, as it comes and as it is decoded */
+export function bodyTooLong(maxBytes: number): LossmeterError {
+  const detail = `the body is longer than the ${maxBytes} bytes that this service accepts`;
+  return new LossmeterError('body_too_large', detail);
 }
 
 export function clientClosed(cause?: Error): LossmeterError {

@@ -148,3 +148,42 @@ test('a client that leaves within an encoded body leaves nothing behind', async 
   socket.destroy();
   expect((await service.post(REQUEST)).status).toBe(200);
 });
+
+/** A zlib stream that goes on in blocks without content (RFC 1951, 3.2.4), and never ends. */
+const ZLIB_HEAD = Buffer.from([0x78, 0x9c]);
+const EMPTY_BLOCK = Buffer.from([0, 0, 0, 0xff, 0xff]);
+
+/** A zstd frame of blocks without content. */
+const ZSTD_HEAD = Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0x00, 0x00]);
+
+describe.each<[what: string, encoding: string, head: Buffer, endless: Buffer]>([
+  ['empty members of gzip', 'gzip', Buffer.alloc(0), gzipSync('')],
+  ['empty blocks of gzip', 'gzip', gzipSync('').subarray(0, 10), EMPTY_BLOCK],
+  ['empty blocks of deflate', 'deflate', ZLIB_HEAD, EMPTY_BLOCK],
+  ['skippable frames of zstd', 'zstd', Buffer.alloc(0), skippable(65_536)],
+  ['a skippable frame of zstd', 'zstd', skippable(0xffff).fill(0xff, 4, 8), Buffer.alloc(1000)],
+  ['empty frames of zstd', 'zstd', Buffer.alloc(0), zstdCompressSync('')],
+  ['empty blocks of zstd', 'zstd', ZSTD_HEAD, Buffer.alloc(3)],
+  ['white space', 'identity', Buffer.alloc(0), Buffer.from(' ')],
+  ['white space in gzip', 'gzip', gzipSync('').subarray(0, 10), Buffer.from([0, 1, 0, 0xfe, 0xff, 0x20])],
+])('%s without end, and without Content-Length', (_what, encoding, head, endless) => {
+  test('are refused by the bytes that came', async () => {
+    const piece = Buffer.concat(Array.from({ length: Math.ceil(65_536 / endless.byteLength) }, () => endless));
+    let sent = 0;
+    async function* body(): AsyncGenerator<Buffer> {
+      yield head;
+      for (; sent < 2 ** 26; sent += piece.byteLength) yield piece;
+    }
+    const response = await fetch(`${service.url}/v1/cross-entropy`, {
+      method: 'POST',
+      headers: { 'content-type': JSON_TYPE, 'content-encoding': encoding },
+      body: body() as unknown as NonNullable<RequestInit['body']>,
+      duplex: 'half',
+    });
+    expect([response.status, await response.json()]).toEqual([
+      413,
+      expect.objectContaining({ code: 'body_too_large' }),
+    ]);
+    expect((await service.post(REQUEST)).status).toBe(200);
+  });
+});
