@@ -103,8 +103,11 @@ export function decodeContent(
   const windowBytes = encoding === 'zstd' ? 0 : ZLIB_WINDOW_BYTES;
   held.take(DECODER_BYTES + DECODED_AHEAD_BYTES + windowBytes, 'the decoder of the body', DECODER_ADVICE);
   const decoder = makeDecoder();
-  const window = encoding === 'zstd' ? new ZstdWindow(held) : undefined;
-  const sink = window === undefined ? decoder : frameByFrame(decoder, window);
+  const budget = encoding === 'zstd' ? new ZstdBudget(held) : undefined;
+  const frames = budget && new ZstdFrames((windowBytes) => budget.announce(windowBytes));
+  const sink = frames === undefined ? decoder : frameByFrame(decoder, frames);
+  /** Bytes of the body that are done with. */
+  const consumed = (): number => decoder.bytesWritten + (frames?.withheld ?? 0);
   // pipe carries no failure on: neither that of the connection, nor that it closed before its end.
   const onFailure = (cause?: Error): void => {
     if (!body.readableEnded) decoder.destroy(clientClosed(cause));
@@ -125,17 +128,17 @@ export function decodeContent(
       return received;
     },
     get isStarved() {
-      return !body.readableEnded && received === decoder.bytesWritten;
+      return !body.readableEnded && received === consumed();
     },
     explain: (cause) => (cause instanceof LossmeterError ? cause : malformed(encoding, cause)),
     check: (decoded) => {
-      window?.fill(decoded);
+      budget?.fill(decoded);
       if (decoded <= FREE_DECODED_BYTES || decoded <= maxRatio * received) return;
       const detail = `${received} bytes of ${encoding} data became ${decoded}, more than ${maxRatio} times as many; send the body without a Content-Encoding`;
       throw new LossmeterError('body_too_large', detail);
     },
     requireEnd: () => {
-      const surplus = received - decoder.bytesWritten;
+      const surplus = received - consumed();
       if (surplus === 0) return;
       const detail = `${surplus} or more bytes follow the end of the ${encoding} data`;
       throw new LossmeterError('malformed_body', detail);
@@ -149,9 +152,21 @@ export function decodeContent(
   };
 }
 
-/** The memory that zstd data has its decoder keep: as much of the largest window as has been decoded. */
-class ZstdWindow {
+/**
+ * Frames of zstd that are decoded whatever they become; beyond, each must become so many bytes. Node.js takes some 10 µs of
+ * the main thread for a frame of ten bytes.
+ */
+const FREE_FRAMES = 65_536;
+const BYTES_PER_FRAME = 1024;
+
+/**
+ * Bounds the frames of zstd data, and accounts for the memory that they have their decoder keep: as much of the largest
+ * window as has been decoded.
+ */
+class ZstdBudget {
   readonly #held: HeldBytesAccount;
+  #frames = 0;
+  #decoded = 0;
   #bytes = 0;
   #taken = 0;
 
@@ -161,6 +176,10 @@ class ZstdWindow {
 
   /** Refuses a frame before its decoder sees it. @throws LossmeterError body_too_large, overloaded */
   announce(bytes: number): void {
+    if (++this.#frames > FREE_FRAMES + this.#decoded / BYTES_PER_FRAME) {
+      const detail = `the zstd data has more than ${FREE_FRAMES} frames beside one for each ${BYTES_PER_FRAME} bytes that they become; compress the body as one frame`;
+      throw new LossmeterError('body_too_large', detail);
+    }
     if (bytes > MAX_WINDOW_BYTES) {
       const detail = `the zstd data has a frame with a window of ${bytes} bytes, this service decodes windows of at most ${MAX_WINDOW_BYTES} bytes (--long=${MAX_WINDOW_LOG})`;
       throw new LossmeterError('body_too_large', detail);
@@ -172,6 +191,7 @@ class ZstdWindow {
 
   /** @param decoded bytes of the data so far @throws LossmeterError body_too_large, overloaded */
   fill(decoded: number): void {
+    this.#decoded = decoded;
     const more = Math.min(this.#bytes, decoded) - this.#taken;
     if (more <= 0) return;
     this.#held.take(more, this.#what, WINDOW_ADVICE);
@@ -184,8 +204,7 @@ class ZstdWindow {
 }
 
 /** Hands zstd data on to its decoder frame by frame: what follows the end of a frame in one write, Node.js drops. */
-function frameByFrame(decoder: Transform, window: ZstdWindow): Writable {
-  const frames = new ZstdFrames((bytes) => window.announce(bytes));
+function frameByFrame(decoder: Transform, frames: ZstdFrames): Writable {
   return new Writable({
     write(chunk: Uint8Array, _encoding, done) {
       const parts = frames.split(chunk);
@@ -204,7 +223,7 @@ function frameByFrame(decoder: Transform, window: ZstdWindow): Writable {
       next();
     },
     final(done) {
-      decoder.end();
+      decoder.end(frames.unfinished);
       done();
     },
   });

@@ -30,12 +30,12 @@ const RLE_BLOCK = 1;
 /** A header, of which more bytes are needed before more can be said of it. */
 type Header = 'magic' | 'frame' | 'skippable' | 'block';
 
-/** Told of the bytes of window that a frame needs; what it throws refuses the frame. */
-type OnWindow = (bytes: number) => void;
+/** Called for each frame with the bytes of window that it needs; what it throws refuses the frame. */
+type OnFrame = (windowBytes: number) => void;
 
-/** Cuts zstd data at the ends of its frames, in whatever chunks it comes. */
+/** Cuts zstd data at the ends of its frames, in whatever chunks it comes, and leaves skippable frames out. */
 export class ZstdFrames {
-  readonly #onWindow: OnWindow;
+  readonly #onFrame: OnFrame;
   readonly #header = Buffer.alloc(MAX_HEADER_BYTES);
   /** Bytes of the header that are here, and those that are needed. */
   #filled = 0;
@@ -46,32 +46,60 @@ export class ZstdFrames {
   /** True when the frame ends after these bytes. */
   #isLast = false;
   #hasChecksum = false;
+  /** True within what a decoder is to see: a frame that is not skippable, or what is no frame. */
+  #isForDecoder = false;
   /** True when what comes is no frame: its decoder says what is wrong. */
   #isUnknown = false;
+  #withheld = 0;
 
-  constructor(onWindow: OnWindow) {
-    this.#onWindow = onWindow;
+  constructor(onFrame: OnFrame) {
+    this.#onFrame = onFrame;
   }
 
-  /** Parts of a chunk, in order: all bytes of it, but no byte of two frames in one part. */
+  /** Bytes that came and are not for a decoder: those of skippable frames, and of a magic number that is not complete. */
+  get withheld(): number {
+    return this.#withheld;
+  }
+
+  /** Beginning of a frame that has not ended, and of which the decoder has seen nothing: it says that it is cut off. */
+  get unfinished(): Uint8Array {
+    return this.#isForDecoder ? this.#header.subarray(0, 0) : this.#header.subarray(0, this.#filled);
+  }
+
+  /** Parts of a chunk for the decoder, in order, with no bytes of two frames in one part. */
   *split(chunk: Uint8Array): Generator<Uint8Array, void, undefined> {
+    /** Where the part begins, within one. */
     let begin = 0;
+    let withheld = chunk.byteLength;
     for (let at = 0; at < chunk.byteLength && !this.#isUnknown;) {
       if (this.#content > 0) {
         const bytes = Math.min(this.#content, chunk.byteLength - at);
         this.#content -= bytes;
         at += bytes;
       } else {
+        const wasForDecoder = this.#isForDecoder;
         this.#header[this.#filled++] = chunk[at++]!;
         if (this.#filled === this.#needed) this.#readHeader();
+        if (this.#isForDecoder && !wasForDecoder) {
+          begin = Math.max(0, at - MAGIC_BYTES);
+          // The chunk before may have begun the magic number.
+          const before = MAGIC_BYTES - (at - begin);
+          withheld -= before;
+          if (before > 0) yield Uint8Array.from(this.#header.subarray(0, before));
+        }
       }
       if (this.#content > 0 || !this.#isLast) continue;
+      const isPart = this.#isForDecoder;
       this.#isLast = false;
+      this.#isForDecoder = false;
       this.#expect('magic', MAGIC_BYTES);
+      if (!isPart) continue;
+      withheld -= at - begin;
       yield chunk.subarray(begin, at);
-      begin = at;
     }
-    if (begin < chunk.byteLength) yield chunk.subarray(begin);
+    if (this.#isForDecoder) withheld -= chunk.byteLength - begin;
+    this.#withheld += withheld;
+    if (this.#isForDecoder && begin < chunk.byteLength) yield chunk.subarray(begin);
   }
 
   #expect(kind: Header, bytes: number): void {
@@ -92,14 +120,15 @@ export class ZstdFrames {
 
   #readMagic(): void {
     const magic = this.#header.readUInt32LE();
+    this.#isForDecoder = magic >>> 4 !== SKIPPABLE;
     if (magic === FRAME) {
       this.#kind = 'frame';
       this.#needed = MAGIC_BYTES + 1;
-    } else if (magic >>> 4 === SKIPPABLE) {
+    } else if (this.#isForDecoder) {
+      this.#isUnknown = true;
+    } else {
       this.#kind = 'skippable';
       this.#needed = SKIPPABLE_HEADER_BYTES;
-    } else {
-      this.#isUnknown = true;
     }
   }
 
@@ -115,7 +144,7 @@ export class ZstdFrames {
     if (this.#filled < this.#needed) return;
     const contentSize = readContentSize(this.#header, sizeAt, sizeBytes);
     const windowSize = isSingleSegment ? contentSize! : readWindowSize(this.#header[windowAt]!);
-    this.#onWindow(windowSize);
+    this.#onFrame(windowSize);
     this.#hasChecksum = (descriptor & 4) !== 0;
     this.#expect('block', BLOCK_HEADER_BYTES);
   }

@@ -123,6 +123,38 @@ test('a later frame of zstd that is cut off is refused', async () => {
   }
 });
 
+test('a skippable frame of zstd that is cut off, and one alone, are refused', async () => {
+  const headers = { 'content-encoding': 'zstd' };
+  const frame = zstdCompressSync(TEXT);
+  for (const end of [3, 4, 7, 8, 12]) {
+    const cut = Buffer.concat([frame, skippable(5).subarray(0, end)]);
+    const answer = await service.post(cut, { headers });
+    expect([answer.status, answer.body.code]).toEqual([400, 'truncated_body']);
+  }
+  const alone = await service.post(skippable(5), { headers });
+  expect([alone.status, alone.body.code]).toEqual([400, expect.stringMatching(/^(truncated|malformed)_body$/)]);
+});
+
+test('skippable frames of zstd cost next to nothing', async () => {
+  const many = Buffer.concat([...Array.from({ length: 100_000 }, () => skippable(0)), zstdCompressSync(TEXT)]);
+  const began = performance.now();
+  const answer = await service.post(many, { headers: { 'content-encoding': 'zstd' } });
+  expect(answer.status).toBe(200);
+  // A turn of the decoder for each took more than a second.
+  expect(performance.now() - began).toBeLessThan(500);
+});
+
+test('many frames of zstd that become hardly anything are refused, and fewer are read', async () => {
+  const headers = { 'content-encoding': 'zstd' };
+  const space = zstdCompressSync(Buffer.from(' '));
+  const tiny = Buffer.concat([...Array.from({ length: 66_000 }, () => space), zstdCompressSync(TEXT)]);
+  const refused = await service.post(tiny, { headers });
+  expect([refused.status, refused.body.code]).toEqual([413, 'body_too_large']);
+  expect(refused.body.detail).toContain('more than 65536 frames beside one for each 1024 bytes');
+  const few = tiny.subarray(space.byteLength * 1000);
+  expect((await service.post(few, { headers })).status).toBe(200);
+});
+
 test('of raw deflate it is said that zlib framing is expected', async () => {
   const { status, body } = await service.post(deflateRawSync(TEXT), { headers: { 'content-encoding': 'deflate' } });
   expect([status, body.code]).toEqual([400, 'malformed_body']);

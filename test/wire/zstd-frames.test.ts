@@ -5,22 +5,23 @@ const MAGIC = [0x28, 0xb5, 0x2f, 0xfd];
 /** The last block: raw, without content. */
 const END = [1, 0, 0];
 
-/** What is found in the bytes, in chunks of the given size: lengths of the frames, and their windows. */
-function find(bytes: readonly number[], chunkBytes: number): { lengths: number[]; windows: number[] } {
+/** What the decoder gets of bytes in chunks of the given size, frame by frame, and the windows of the frames. */
+function find(bytes: readonly number[], chunkBytes: number): { parts: number[][]; windows: number[]; rest: number[] } {
   const windows: number[] = [];
   const frames = new ZstdFrames((window) => windows.push(window));
-  const lengths = [0];
+  const parts: number[][] = [];
+  let handedOn = 0;
+  let came = 0;
   for (let at = 0; at < bytes.length; at += chunkBytes) {
     const chunk = Uint8Array.from(bytes.slice(at, at + chunkBytes));
-    let left = chunk.byteLength;
     for (const part of frames.split(chunk)) {
-      lengths[lengths.length - 1]! += part.byteLength;
-      left -= part.byteLength;
-      if (left > 0) lengths.push(0);
+      handedOn += part.byteLength;
+      parts.push([...part]);
     }
-    expect(left, 'every byte is handed on').toBe(0);
+    came += chunk.byteLength;
+    expect(frames.withheld, 'every byte is handed on or withheld').toBe(came - handedOn);
   }
-  return { lengths, windows };
+  return { parts, windows, rest: [...frames.unfinished] };
 }
 
 const EIGHT = [0, 0, 0, 0, 0, 1, 0, 0];
@@ -42,7 +43,7 @@ test.each<[name: string, header: number[], window: number]>([
     const { windows } = find([...frame, ...frame], chunkBytes);
     expect(windows).toEqual([window, window]);
   }
-  expect(find([...frame, ...frame], 1000).lengths).toEqual([frame.length, frame.length]);
+  expect(find([...frame, ...frame], 1000).parts).toEqual([frame, frame]);
 });
 
 test('blocks and a checksum are a part of their frame', () => {
@@ -50,10 +51,38 @@ test('blocks and a checksum are a part of their frame', () => {
   // A byte that is repeated 2^17 times.
   const repeated = [2, 0, 0x10, 9];
   const frame = [...MAGIC, 0x04, 0x00, ...raw, ...repeated, ...END, 6, 7, 8, 9];
-  const skippable = [0x5f, 0x2a, 0x4d, 0x18, 2, 0, 0, 0, 1, 2];
-  expect(find([...frame, ...skippable, ...frame], 1000).lengths).toEqual([frame.length, 10, frame.length]);
+  expect(find([...frame, ...frame], 1000).parts).toEqual([frame, frame]);
+});
+
+const skippable = (...content: number[]): number[] => [0x5f, 0x2a, 0x4d, 0x18, content.length, 0, 0, 0, ...content];
+
+test('skippable frames are left out, in any chunks', () => {
+  const frame = [...MAGIC, 0x20, 7, ...END];
+  const bytes = [...skippable(), ...skippable(1, 2), ...frame, ...skippable(...frame), ...skippable(), ...frame];
+  expect(find(bytes, 1000).parts).toEqual([frame, frame]);
+  for (let chunkBytes = 1; chunkBytes < bytes.length; chunkBytes++) {
+    const { parts, windows, rest } = find([...bytes, ...skippable(3)], chunkBytes);
+    expect([parts.flat(), windows, rest]).toEqual([[...frame, ...frame], [7, 7], []]);
+    // No part has bytes of two frames.
+    expect(parts.filter((part) => part.slice(1).join().includes(MAGIC.join()))).toEqual([]);
+  }
+});
+
+test.each([
+  ['a magic number', MAGIC.slice(0, 3)],
+  ['the size of a skippable frame', skippable().slice(0, 6)],
+])('%s that is cut off is there at the end', (_, cut) => {
+  const frame = [...MAGIC, 0x20, 7, ...END];
+  for (const chunkBytes of [1, 2, 1000]) expect(find([...frame, ...cut], chunkBytes).rest).toEqual(cut);
+});
+
+test('of a skippable frame that is cut off the header is there at the end', () => {
+  const frame = skippable(1, 2, 3);
+  for (const chunkBytes of [1, 2, 1000]) expect(find(frame.slice(0, -1), chunkBytes).rest).toEqual(frame.slice(0, 8));
 });
 
 test('what is no frame is handed on as it is', () => {
-  expect(find([1, 2, 3, 4, ...MAGIC, 0x20, 7, ...END], 1000)).toEqual({ lengths: [13], windows: [] });
+  const bytes = [1, 2, 3, 4, ...MAGIC, 0x20, 7, ...END];
+  expect(find(bytes, 1000)).toEqual({ parts: [bytes], windows: [], rest: [] });
+  for (const chunkBytes of [1, 3, 5]) expect(find(bytes, chunkBytes).parts.flat()).toEqual(bytes);
 });

@@ -99,15 +99,21 @@ const parallel = (Object.keys(COMPRESSIONS) as Compression[]).map((compression):
   };
 });
 
-/** A body in frames of zstd without content, and skippable ones. */
-const frames: ComplexityCase = {
-  name: 'empty frames of zstd',
+const EMPTY_FRAME = zstdCompressSync(Buffer.alloc(0));
+const SKIPPABLE_FRAME = Buffer.from([0x50, 0x2a, 0x4d, 0x18, 0, 0, 0, 0]);
+
+/** A body behind frames of zstd that become nothing. */
+const frames = [
+  ['empty frames of zstd', [EMPTY_FRAME, SKIPPABLE_FRAME], 4000],
+  ['skippable frames of zstd', [SKIPPABLE_FRAME], 200_000],
+] as const;
+
+const framed = frames.map(([name, repeated, times]): ComplexityCase => ({
+  name,
   operation: EVALUATE,
   answers: ANSWERED_OR_REFUSED,
   request: (size) => {
-    const empty = zstdCompressSync(Buffer.alloc(0));
-    const skippable = Buffer.from([0x50, 0x2a, 0x4d, 0x18, 0, 0, 0, 0]);
-    const parts = Array.from({ length: size * 4000 }, () => [empty, skippable]).flat();
+    const parts = Array.from({ length: size * times }, () => repeated).flat();
     const body = Buffer.concat([...parts, zstdCompressSync(Buffer.from('{"logits":[[1,2]],"label":[0]}'))]);
     return {
       body: {
@@ -117,7 +123,7 @@ const frames: ComplexityCase = {
       },
     };
   },
-};
+}));
 
 /** Clients that leave amid their body, and come again. The size is how many. */
 const leavers = (['json', 'msgpack'] as const).map((writer): ComplexityCase => {
@@ -180,7 +186,7 @@ export const HOSTILE_CASES: readonly ComplexityCase[] = [
   ...texts,
   ...nonFinite,
   ...parallel,
-  frames,
+  ...framed,
   ...leavers,
   streams,
   ...files,
