@@ -1,53 +1,127 @@
-const SPACE = 0x20;
-const [TAB, RETURN] = [0x09, 0x0d];
+const DATA_URL = /^[ \t\n\r\f\v]{0,64}data:/i;
 
-/** Matches what is in neither alphabet of RFC 4648, and no white space. */
-const NEITHER_BASE64_NOR_SPACE = /[^A-Za-z0-9+/_\- \t\n\r\f\v]/;
-
-/** Matches what a base64 text never has: bytes that a writer sent as text. */
-const NO_TEXT = /[^ -~\t\n\r\f\v]/;
+/** Characters of a text that are enough to see a data URL. */
+const BEGINNING_LENGTH = 80;
 
 const RAW_HINT = '; bytes that MessagePack has as str, by use_bin_type=False, are sent as bin';
 
-const DATA_URL = /^[ \t\n\r\f\v]{0,64}data:/i;
+/** Kinds of the bytes of a text. Both alphabets of RFC 4648 have digits. */
+const KINDS = new Uint8Array(256);
+const [DIGIT, SPACE, PADDING] = [1, 2, 3];
+for (const digit of Buffer.from('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_'))
+  KINDS[digit] = DIGIT;
+for (const space of Buffer.from(' \t\n\r\f\v')) KINDS[space] = SPACE;
+KINDS[0x3d] = PADDING;
+
+/** Digits of three bytes. */
+const GROUP = 4;
+
+/** Characters = at the end of a text, at most. */
+const MAX_PADDING = 2;
 
 /**
- * The bytes of base64 text, padded or not, with white space anywhere: writers break lines, and end the last one.
+ * Decodes base64 text that comes in chunks: padded or not, in either alphabet, with white space anywhere: writers break
+ * lines, and end the last one.
+ */
+export class Base64Decoder {
+  /** Digits of a group that is not complete. */
+  #group = '';
+  #beginning = '';
+  #read = 0;
+  #digits = 0;
+  #padding = 0;
+  /** Index of the first character that is padding. */
+  #paddingAt = 0;
+  #fault: string | undefined;
+
+  /** Fault of the text in its place, as the end of a sentence; undefined while there is none. */
+  get fault(): string | undefined {
+    return this.#fault;
+  }
+
+  /** @param chunk in UTF-8 @returns the bytes that are complete with it */
+  push(chunk: Uint8Array): Buffer {
+    const missing = BEGINNING_LENGTH - this.#beginning.length;
+    if (missing > 0) this.#beginning += latin1(chunk.subarray(0, missing));
+    const text = this.#group + latin1(this.#digitsOf(chunk));
+    const end = text.length - (text.length % GROUP);
+    this.#group = text.slice(end);
+    this.#read += chunk.byteLength;
+    return Buffer.from(text.slice(0, end), 'base64');
+  }
+
+  /** @returns the last bytes */
+  end(): Buffer {
+    if (this.#group.length === 1) this.#fault ??= `${this.#digits} characters are no whole number of bytes`;
+    return Buffer.from(this.#group, 'base64');
+  }
+
+  /** The digits of a chunk, up to the first fault: the chunk itself where it has nothing else. */
+  #digitsOf(chunk: Uint8Array): Uint8Array {
+    let at = 0;
+    if (this.#padding === 0) while (at < chunk.byteLength && KINDS[chunk[at]!] === DIGIT) at++;
+    const digits = at === chunk.byteLength ? chunk : chunk.slice();
+    let count = at;
+    for (; at < chunk.byteLength && this.#fault === undefined; at++) {
+      const kind = KINDS[chunk[at]!]!;
+      if (kind === SPACE) continue;
+      if (kind === DIGIT && this.#padding === 0) digits[count++] = chunk[at]!;
+      else if (kind === PADDING && this.#padding < MAX_PADDING) {
+        if (this.#padding++ === 0) this.#paddingAt = this.#read + at;
+      } else this.#fault = this.#faultAt(chunk, at);
+    }
+    this.#digits += count;
+    return digits.subarray(0, count);
+  }
+
+  #faultAt(chunk: Uint8Array, at: number): string {
+    if (DATA_URL.test(this.#beginning)) {
+      return 'it begins with "data:", expected what follows the comma of a data URL';
+    }
+    const hint = chunk.subarray(at).some(isNoText) ? RAW_HINT : '';
+    // Padding amid a text is no padding.
+    if (this.#padding > 0) return `character ${this.#paddingAt} is "="${hint}`;
+    return `character ${this.#read + at} is ${shown(chunk.subarray(at))}${hint}`;
+  }
+}
+
+/** Characters that are decoded at a time. */
+const PIECE_LENGTH = 65_536;
+
+/**
+ * The bytes of base64 text, as Base64Decoder reads it.
  * @returns a fault in its place, as the end of a sentence
  */
 export function bytesOfBase64(text: string): Uint8Array | { fault: string } {
-  // Not by /=+$/, which takes the square of a text of nothing but = and something else.
-  let body = text.trimEnd();
-  for (let padding = 0; padding < 2 && body.endsWith('='); padding++) body = body.slice(0, -1).trimEnd();
-  // Buffer.from skips what is not base64: the lengths tell.
-  const bytes = Buffer.from(body, 'base64');
-  if (isWhole(bytes, body.length)) return bytes;
-  if (DATA_URL.test(text)) {
-    return { fault: 'it begins with "data:", expected what follows the comma of a data URL' };
+  const decoder = new Base64Decoder();
+  const padding = /={0,2}$/.exec(text.slice(-MAX_PADDING))![0].length;
+  const bytes = new Uint8Array(Math.floor(((text.length - padding) * 3) / GROUP));
+  let length = 0;
+  const add = (part: Uint8Array): void => {
+    bytes.set(part, length);
+    length += part.byteLength;
+  };
+  for (let at = 0; at < text.length && decoder.fault === undefined; at += PIECE_LENGTH) {
+    add(decoder.push(Buffer.from(text.slice(at, at + PIECE_LENGTH))));
   }
-  const at = body.search(NEITHER_BASE64_NOR_SPACE);
-  if (at >= 0) return { fault: `character ${at} is ${shown(body[at]!)}${NO_TEXT.test(body) ? RAW_HINT : ''}` };
-  const characters = body.length - spacesOf(body);
-  if (isWhole(bytes, characters)) return bytes;
-  return { fault: `${characters} characters are no whole number of bytes` };
+  add(decoder.end());
+  return decoder.fault === undefined ? bytes.subarray(0, length) : { fault: decoder.fault };
 }
 
-function isWhole({ byteLength }: Uint8Array, characters: number): boolean {
-  return characters % 4 !== 1 && byteLength === Math.floor((characters * 3) / 4);
+function latin1({ buffer, byteOffset, byteLength }: Uint8Array): string {
+  return Buffer.from(buffer, byteOffset, byteLength).toString('latin1');
 }
 
-function spacesOf(text: string): number {
-  let count = 0;
-  for (let at = 0; at < text.length; at++) {
-    const code = text.charCodeAt(at);
-    if (code === SPACE || (code >= TAB && code <= RETURN)) count++;
-  }
-  return count;
+/** Tells bytes that a base64 text never has: those of a writer that sent bytes as text. */
+function isNoText(byte: number): boolean {
+  return (byte < 0x20 && KINDS[byte] !== SPACE) || byte > 0x7e;
 }
 
 const PRINTABLE = /^[!-~]$/;
 
-function shown(character: string): string {
-  if (PRINTABLE.test(character)) return JSON.stringify(character);
-  return `U+${character.charCodeAt(0).toString(16).toUpperCase().padStart(4, '0')}`;
+/** Shows the first character of UTF-8. */
+function shown(bytes: Uint8Array): string {
+  const [character] = Buffer.from(bytes.subarray(0, 4)).toString();
+  if (PRINTABLE.test(character!)) return JSON.stringify(character);
+  return `U+${character!.codePointAt(0)!.toString(16).toUpperCase().padStart(4, '0')}`;
 }

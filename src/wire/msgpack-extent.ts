@@ -6,19 +6,34 @@ const MAX_DEPTH = 64;
 /** Keys of one map: no request needs so many. */
 const MAX_KEYS = 2 ** 12;
 
+/** Bytes of a text in a field that is read at once: all that str 16 can have. */
+export const MAX_TEXT_BYTES = 2 ** 16 - 1;
+
 /** Bounds on what is made of a value. */
 interface Limits {
   /** Items and pairs: each becomes a JavaScript value, much larger than its bytes. */
   entries: number;
   /** Pairs of all maps, whose keys take a microsecond each. */
   pairs: number;
+  /** Bytes of a text that is read at once: longer ones are stopped at. */
+  textBytes: number;
+  /** Bytes of the other texts together, apart from short ones. */
+  allTextBytes: number;
 }
 
+/** Bytes of a short text, such as "-Infinity": a tensor may have one as each entry. */
+const SHORT_TEXT_BYTES = 9;
+
 /** Limits of a field of a request, which is read on the main thread. */
-const FIELD_LIMITS: Limits = { entries: 2 ** 18, pairs: 2 ** 12 };
+const FIELD_LIMITS: Limits = {
+  entries: 2 ** 18,
+  pairs: 2 ** 12,
+  textBytes: MAX_TEXT_BYTES,
+  allTextBytes: 2 * MAX_TEXT_BYTES,
+};
 
 /** Limits of a body that is one value. */
-export const VALUE_LIMITS: Limits = { entries: 2 ** 18, pairs: 2 ** 18 };
+export const VALUE_LIMITS: Limits = { entries: 2 ** 18, pairs: 2 ** 18, textBytes: Infinity, allTextBytes: Infinity };
 
 /** Layout behind a MessagePack type byte. https://github.com/msgpack/msgpack/blob/master/spec.md */
 interface Format {
@@ -28,9 +43,15 @@ interface Format {
   counts: 'bytes' | 'items' | 'pairs';
   /** Bytes, items or pairs known from the type byte; added to the length where there is one. */
   fixed: number;
+  /** True for the bytes of a text. */
+  isText?: boolean;
 }
 
 const bytes = (lengthBytes: Format['lengthBytes'], fixed = 0): Format => ({ lengthBytes, counts: 'bytes', fixed });
+const text = (lengthBytes: Format['lengthBytes'], fixed = 0): Format => ({
+  ...bytes(lengthBytes, fixed),
+  isText: true,
+});
 const items = (lengthBytes: Format['lengthBytes'], fixed = 0): Format => ({ lengthBytes, counts: 'items', fixed });
 const pairs = (lengthBytes: Format['lengthBytes'], fixed = 0): Format => ({ lengthBytes, counts: 'pairs', fixed });
 
@@ -43,7 +64,7 @@ const FORMATS: readonly (Format | undefined)[] = [
   ...[bytes(0, 1), bytes(0, 2), bytes(0, 4), bytes(0, 8)], // uint
   ...[bytes(0, 1), bytes(0, 2), bytes(0, 4), bytes(0, 8)], // int
   ...[undefined, undefined, undefined, undefined, undefined], // fixext
-  ...[bytes(1), bytes(2), bytes(4)], // str
+  ...[text(1), text(2), text(4)], // str
   ...[items(2), items(4)], // array
   ...[pairs(2), pairs(4)], // map
 ];
@@ -53,7 +74,7 @@ export function formatOf(type: number): Format {
   if (type < 0x80 || type >= 0xe0) return bytes(0);
   if (type < 0x90) return pairs(0, type & 0x0f);
   if (type < 0xa0) return items(0, type & 0x0f);
-  if (type < 0xc0) return bytes(0, type & 0x1f);
+  if (type < 0xc0) return text(0, type & 0x1f);
   const format = FORMATS[type - 0xc0];
   if (format === undefined) {
     const what = type === 0xc1 ? 'is not MessagePack' : 'starts a MessagePack extension, which no field can be';
@@ -62,7 +83,10 @@ export function formatOf(type: number): Format {
   return format;
 }
 
-/** Finds where one MessagePack value ends, fed in chunks of any size. Knows extents only; msgpackr reads the value. */
+/**
+ * Finds where one MessagePack value ends, fed in chunks of any size, and stops at each long text in it. Knows extents only;
+ * msgpackr reads the value.
+ */
 export class MsgpackExtent {
   /** Values still to come at each level of nesting. */
   readonly #open: number[] = [1];
@@ -72,7 +96,9 @@ export class MsgpackExtent {
   #length = 0;
   #entries = 0;
   #pairs = 0;
+  #textBytes = 0;
   readonly #limits: Limits;
+  #longText = 0;
 
   constructor(limits = FIELD_LIMITS) {
     this.#limits = limits;
@@ -82,10 +108,21 @@ export class MsgpackExtent {
     return this.#open.length === 0;
   }
 
-  /** @returns bytes of the chunk that belong to the value */
+  /** Bytes of the long text that was stopped at: they come next. 0 without one. */
+  get longText(): number {
+    return this.#longText;
+  }
+
+  /** Goes on behind the long text. */
+  passLongText(): void {
+    this.#longText = 0;
+    this.#closeFull();
+  }
+
+  /** @returns bytes of the chunk that belong to the value, up to the content of a long text */
   push(chunk: Uint8Array): number {
     let at = 0;
-    while (at < chunk.byteLength && !this.done) {
+    while (at < chunk.byteLength && !this.done && this.#longText === 0) {
       if (this.#skip > 0) {
         const run = Math.min(this.#skip, chunk.byteLength - at);
         at += run;
@@ -106,10 +143,21 @@ export class MsgpackExtent {
 
   /** A value's head is read: goes into what it announces. */
   #enter(): void {
-    const { counts, fixed } = this.#format!;
+    const { counts, fixed, isText } = this.#format!;
     const count = this.#length + fixed;
     this.#format = undefined;
     this.#open[this.#open.length - 1]!--;
+    if (isText === true && count > SHORT_TEXT_BYTES) {
+      if (count > this.#limits.textBytes) {
+        this.#longText = count;
+        return;
+      }
+      this.#textBytes += count;
+      const { allTextBytes } = this.#limits;
+      if (this.#textBytes > allTextBytes) {
+        throw new LossmeterError('body_too_large', `the texts of a value have more than ${allTextBytes} bytes`);
+      }
+    }
     if (counts === 'bytes') {
       this.#skip = count;
     } else if (count > 0) {

@@ -161,7 +161,11 @@ export function missingKey(field: TensorField, key: TensorKey): LossmeterError {
 function fromBase64(field: TensorField, text: string): Uint8Array {
   const bytes = bytesOfBase64(text);
   if (bytes instanceof Uint8Array) return bytes;
-  throw refuse('invalid_tensor', `/${field}/data`, `${field}.data is text that is not base64: ${bytes.fault}`);
+  throw notBase64(field, bytes.fault);
+}
+
+export function notBase64(field: TensorField, fault: string): LossmeterError {
+  return refuse('invalid_tensor', `/${field}/data`, `${field}.data is text that is not base64: ${fault}`);
 }
 
 function fromArray(

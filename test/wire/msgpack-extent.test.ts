@@ -5,13 +5,15 @@ import { MsgpackExtent } from '../../src/wire/msgpack-extent.ts';
 
 const packr = new Packr({ useRecords: false, variableMapSize: true });
 
+const LIMITS = { entries: 2 ** 18, pairs: 2 ** 12, textBytes: 65_535, allTextBytes: Infinity };
+
 /** Values of every MessagePack format: lengths are chosen around the formats' bounds. */
 const values = fc.letrec((tie) => ({
   value: fc.oneof(
     { maxDepth: 4 },
     fc.constantFrom(null, true, false, 0, 127, 128, 65536, -1, -33, -40000, 2 ** 40, -(2 ** 40), 1.5, 2n ** 63n),
     fc.string({ maxLength: 40 }),
-    fc.constantFrom(31, 32, 255, 256, 65535, 65536).map((length) => 'x'.repeat(length)),
+    fc.constantFrom(31, 32, 255, 256, 65_535, 65_536).map((length) => 'x'.repeat(length)),
     fc.constantFrom(0, 1, 255, 256, 65536).map((length) => Buffer.alloc(length)),
     fc.array(tie('value'), { maxLength: 20 }),
     fc.dictionary(fc.string({ maxLength: 5 }), tie('value'), { maxKeys: 20 }),
@@ -23,12 +25,16 @@ test('the extent of a value is what msgpackr wrote, however it is cut', () => {
     fc.property(values, fc.array(fc.integer({ min: 1, max: 70_000 }), { minLength: 1 }), (value, cuts) => {
       const bytes = packr.pack(value);
       const followed = Buffer.concat([bytes, Buffer.of(0xc0, 0xc0)]);
-      const extent = new MsgpackExtent();
+      const extent = new MsgpackExtent(LIMITS);
       let at = 0;
       for (let k = 0; !extent.done; k++) {
         const chunk = followed.subarray(at, at + cuts[k % cuts.length]!);
         expect(chunk.byteLength).toBeGreaterThan(0);
         at += extent.push(chunk);
+        if (extent.longText === 0) continue;
+        expect(extent.longText).toBe(65_536);
+        at += extent.longText;
+        extent.passLongText();
       }
       expect(at).toBe(bytes.byteLength);
     }),
@@ -96,4 +102,12 @@ test('a map has at most 4,096 keys', () => {
   };
   expect(extentOf(4096).done).toBe(true);
   expect(() => extentOf(4097)).toThrow('a map has 4097 keys, expected at most 4096');
+});
+
+test('texts of a value are bounded together, apart from short ones', () => {
+  const push = (value: unknown): void => void new MsgpackExtent().push(packr.pack(value));
+  push(Array.from({ length: 2 ** 18 }, () => '-Infinity'));
+  push(['x'.repeat(65_535), 'y'.repeat(65_535)]);
+  const detail = 'the texts of a value have more than 131070 bytes';
+  expect(() => push(['x'.repeat(65_535), 'y'.repeat(65_535), 'z'.repeat(10)])).toThrow(detail);
 });

@@ -85,6 +85,27 @@ const nonFinite: ComplexityCase[] = [
   },
 ];
 
+/** Elements of tensors as base64 text in MessagePack, which is read where it comes. */
+const base64 = [
+  ['base64 of a label', 'label', (size: number) => 'A'.repeat(size * 4 * MILLION)],
+  ['base64 of logits', 'logits', (size: number) => 'A'.repeat(size * 4 * MILLION)],
+  ['white space in base64', 'label', (size: number) => ' A'.repeat(size * 4 * MILLION)],
+  ['white space in base64 of logits', 'logits', (size: number) => ' '.repeat(size * 8 * MILLION)],
+  ['a text that is no base64', 'weight', (size: number) => 'é'.repeat(size * 4 * MILLION)],
+  ['a text in the options', 'options', (size: number) => 'é'.repeat(size * 4 * MILLION)],
+] as const;
+
+const texts64 = base64.map(([name, field, textOf]): ComplexityCase => ({
+  name: `${name} in MessagePack`,
+  operation: EVALUATE,
+  answers: ANSWERED_OR_REFUSED,
+  request: (size) => {
+    const data = textOf(size) as unknown as Uint8Array;
+    const tensor = { dtype: 'uint8', shape: [size * 3 * MILLION], data } as const;
+    return { body: WRITERS.msgpack({ label: int32([1]), logits: float32([1, 2]), [field]: tensor }) };
+  },
+}));
+
 /** Bodies that all come at once. The size is how many. */
 const parallel = (Object.keys(COMPRESSIONS) as Compression[]).map((compression): ComplexityCase => {
   // 4 MB of zeros, which become some kilobytes.
@@ -184,6 +205,7 @@ const accept: ComplexityCase = {
 
 export const HOSTILE_CASES: readonly ComplexityCase[] = [
   ...texts,
+  ...texts64,
   ...nonFinite,
   ...parallel,
   ...framed,
