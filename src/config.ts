@@ -116,10 +116,10 @@ export const Config = Type.Object({
   }),
   maxConnections: Type.Integer({
     default: 8192,
-    minimum: 1,
+    minimum: 3,
     maximum: 65536,
     description:
-      'Open connections; what comes beyond is closed at once. Of the last sixteenth of them, 2 to 64, only probes are answered.',
+      'Open connections; what comes beyond is closed at once. On the last sixteenth of them, at least 2 and at most 64, only probes are answered.',
   }),
   maxIdleConnectionsPerAddress: Type.Integer({
     default: 4096,

@@ -13,7 +13,7 @@ declare module 'fastify' {
   }
 }
 
-/** The part of all connections that is for probes, at least two of them where there are some, and the most of it. */
+/** The part of all connections that is for probes, and its least and greatest. */
 const PROBE_PART = 1 / 16;
 const MIN_PROBE_CONNECTIONS = 2;
 const MAX_PROBE_CONNECTIONS = 64;
@@ -110,9 +110,9 @@ export default fp<{ config: Config }>(
   { name: 'connections' },
 );
 
+/** More connections leave more for others than probes: the configuration asks for more than the least share. */
 function probeShare(maxConnections: number): number {
-  const share = Math.max(MIN_PROBE_CONNECTIONS, Math.floor(maxConnections * PROBE_PART));
-  return maxConnections <= MIN_PROBE_CONNECTIONS ? 0 : Math.min(MAX_PROBE_CONNECTIONS, share);
+  return Math.min(MAX_PROBE_CONNECTIONS, Math.max(MIN_PROBE_CONNECTIONS, Math.floor(maxConnections * PROBE_PART)));
 }
 
 function oldest(

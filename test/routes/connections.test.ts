@@ -7,6 +7,7 @@ import { json } from 'node:stream/consumers';
 import type { FastifyInstance } from 'fastify';
 import { afterEach, describe, expect, test } from 'vitest';
 import { buildApp } from '../../src/app.ts';
+import { loadConfig } from '../../src/config.ts';
 import type { Config } from '../../src/config.ts';
 import { testConfig } from '../service.ts';
 
@@ -61,6 +62,27 @@ describe('idle connections of an address', () => {
 });
 
 describe('the last connections', () => {
+  test.each([
+    [3, 1],
+    [4, 2],
+    [5, 3],
+    [32, 30],
+    [48, 45],
+  ])('of %d connections leave %d to others', async (maxConnections, others) => {
+    await start({ maxConnections });
+    for (let k = 1; k < others; k++) await open();
+    expect((await get('/v1/info'))[0]).toBe(200);
+    const last = await open();
+    expect((await get('/v1/info'))[0]).toBe(429);
+    expect(last.isClosed()).toBe(false);
+    expect((await get('/livez'))[0]).toBe(200);
+  });
+
+  test('leave one at least: fewer connections are not configured', () => {
+    expect(() => loadConfig({ LOSSMETER_MAX_CONNECTIONS: '2' })).toThrow('LOSSMETER_MAX_CONNECTIONS must be >= 3');
+    expect(loadConfig({ LOSSMETER_MAX_CONNECTIONS: '3' }).maxConnections).toBe(3);
+  });
+
   test('are for probes', async () => {
     await start({ maxConnections: 8 });
     for (let k = 0; k < 6; k++) await open();
