@@ -31,8 +31,8 @@ interface Case {
   path?: string;
 }
 
-/** Few entries that take more bytes than a request may hold. */
-const LONG_ENTRIES = Array<string>(60_000).fill('0'.repeat(16));
+/** Entries of 9 bytes each, more than a request may hold. */
+const MANY_ENTRIES = Array<number>(100_000).fill(0.1);
 
 const CASES: Record<string, Case> = {
   'rows, with the logits last': {
@@ -60,10 +60,10 @@ const CASES: Record<string, Case> = {
   },
   'logits before the label': { request: { logits: logits(TOO_LARGE), label: labels(TOO_LARGE) }, says: STREAM },
   'logits as an array of numbers': {
-    request: { label: [0], logits: { dtype: 'float32', shape: [1, 60_000], data: LONG_ENTRIES } },
+    request: { label: [0], logits: { dtype: 'float32', shape: [1, 100_000], data: MANY_ENTRIES } },
     says: `logits.data must wait in memory, and with it more than the ${MOST} bytes that requests may hold would be held; ${AS_BYTES}`,
   },
-  'logits as nested arrays': { request: { label: [0], logits: [LONG_ENTRIES] }, says: AS_BYTES },
+  'logits as nested arrays': { request: { label: [0], logits: [MANY_ENTRIES] }, says: AS_BYTES },
   'more numbers than a field may have as values': {
     request: { label: [0], logits: [Array(2 ** 18 + 1).fill(0.5)] },
     says: 'an array or map has more than 262144 entries; send a tensor as {"dtype", "shape", "data"} with data as bin',
