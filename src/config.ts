@@ -26,7 +26,7 @@ export const Config = Type.Object({
     Type.String({
       minLength: 1,
       description:
-        'Path of a Unix domain socket to listen on, in place of host and port. Who may connect, the permissions of its folder and the umask say.',
+        'Path of a Unix domain socket to listen on, in place of host and port. Access follows the permissions of its folder and the umask.',
     }),
   ),
   workers: Type.Integer({
@@ -182,7 +182,7 @@ export const Config = Type.Object({
     Type.String({
       minLength: 1,
       description:
-        'File of API keys, made by `lossmeter keys create` and read again when it changes. Every request but a probe needs a key then.',
+        'File of API keys, made by `lossmeter keys create` and read again when it changes. Every request then needs a key, except for probes, the page of the dashboard and what `LOSSMETER_DOCS` and `LOSSMETER_METRICS` open.',
     }),
   ),
   allowAnonymous: Type.Boolean({
@@ -193,12 +193,12 @@ export const Config = Type.Object({
   docs: Type.Enum(['open', 'keyed', 'off'], {
     default: 'open',
     description:
-      '`/docs` and `/openapi.json`: for everybody, with the scope `read`, or not there. Browsers send no keys.',
+      'Access to `/docs` and `/openapi.json`: `open` to everybody; `keyed` for keys with the scope `read`, which browsers do not send; `off` answers 404. Without keys, `keyed` is `open`.',
   }),
   metrics: Type.Enum(['open', 'keyed', 'off'], {
     default: 'keyed',
     description:
-      '`/metrics`: for everybody, with the scope `read`, or not there. Where there are no keys, for everybody.',
+      'Access to `/metrics`: `open` to everybody; `keyed` for keys with the scope `read`; `off` answers 404 and counts nothing. Without keys, `keyed` is `open`.',
   }),
   allowedHosts: Type.Optional(
     Type.String({
@@ -253,7 +253,8 @@ export const Config = Type.Object({
   ),
   logLevel: Type.Enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], {
     default: 'info',
-    description: 'Least level that is logged.',
+    description:
+      'Least level that is logged: `fatal`, `error`, `warn`, `info`, `debug`, `trace`, or `silent` for none.',
   }),
 });
 

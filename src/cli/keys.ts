@@ -13,8 +13,8 @@ const USAGE = `usage: lossmeter keys create --name NAME --scope SCOPE [--expires
        lossmeter keys list [--file FILE]
        lossmeter keys revoke NAME [--file FILE]
 
-create makes a key, prints it once and adds its SHA-256 to the file. A service
-that runs sees a change of the file within seconds.
+create makes a key, prints it once and adds its SHA-256 to the file. A running
+service reads a changed file again within a second.
 
   --name NAME      whose key it is: logs have the name; letters, digits, . _ -
   --scope SCOPE    ${SCOPES.join(', ')} (all of them);

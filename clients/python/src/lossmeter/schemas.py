@@ -848,8 +848,8 @@ class InfoLimits(TypedDict):
     """
 
     max_body_bytes: int
-    """Longest request body. Streamed logits are not held, so this bounds time, not
-    memory.
+    """Longest request body, as it comes and as it is decoded. Streamed logits are not
+    held, so this bounds time, not memory.
     """
 
     max_json_bytes: int
@@ -893,8 +893,8 @@ class InfoLimits(TypedDict):
     """The same of one key, or of one address where no key is needed."""
 
     max_connections: int
-    """Open connections; what comes beyond is closed at once. Of the last sixteenth of
-    them, 2 to 64, only probes are answered.
+    """Open connections; what comes beyond is closed at once. On the last sixteenth of
+    them, at least 2 and at most 64, only probes are answered.
     """
 
     max_idle_connections_per_address: int
