@@ -1,0 +1,238 @@
+/** The shell commands of the README and of the docs, run as they stand there. */
+import { spawn } from 'node:child_process';
+import {
+  chmodSync,
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { text as textOf } from 'node:stream/consumers';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import type { Evaluation } from '../../src/evaluation/report.ts';
+import { ServiceProcess } from '../e2e/process.ts';
+import { withHeader } from '../safetensors-file.ts';
+import { readPages, readBlocks, ROOT } from './pages.ts';
+import type { Block } from './pages.ts';
+
+const NPM_START = /^((?:\w+=\S+ )*)npm start$/;
+const PRINTED_URL = 'http://127.0.0.1:8080';
+
+/** What a command printed. */
+interface Outcome {
+  command: string;
+  stdout: string;
+  stderr: string;
+  code: number;
+}
+
+const pages = readPages().filter(({ path }) => path !== 'CHANGELOG.md');
+const blocks = pages.flatMap(readBlocks).filter(({ language }) => language === 'sh');
+
+/** A block by its beginning. */
+function blockOf(path: string, beginning: string): Block {
+  const block = blocks.find(({ place, text }) => place.startsWith(`${path}:`) && text.startsWith(beginning));
+  if (block === undefined) throw new Error(`${path} has no block of commands that begins with ${beginning}`);
+  return block;
+}
+
+/** Blocks that are run here. */
+const RUN = [
+  ['README.md', "curl -s -H 'Content-Type: application/vnd.msgpack'"],
+  ['README.md', "curl -s -H 'Content-Type: application/vnd.safetensors'"],
+  ['README.md', 'LOSSMETER_DATA_DIR=examples npm start'],
+  ['README.md', 'npx lossmeter evaluate run-7/'],
+  ['README.md', 'curl -s --unix-socket'],
+  ['README.md', 'curl -s -X PUT'],
+  ['README.md', 'npx lossmeter keys create'],
+] as const;
+
+/** Blocks that take what this suite has not, with what runs them. */
+const ELSEWHERE = [
+  ['README.md', 'npm ci && npm start', 'test/e2e/npm.test.ts runs npm start'],
+  ['README.md', 'docker build', 'test/container'],
+  ['README.md', 'docker run --rm -v', 'test/container'],
+  ['README.md', 'npm ci && npm test', 'this is it'],
+  ['clients/python/README.md', 'pip install', 'npm run test:client'],
+  ['clients/python/README.md', 'python -m lossmeter', 'clients/python/tests/test_cli.py'],
+  ['docs/python.md', 'pip install', 'npm run test:client'],
+  ['test/vectors/README.md', 'pip install', 'nobody: it makes files that are committed, by PyTorch'],
+  ['docs/operations.md', 'sqlite3 lossmeter.db "VACUUM INTO', 'test/docs/history-file.test.ts'],
+  ['docs/operations.md', 'sqlite3 lossmeter.db VACUUM', 'test/docs/history-file.test.ts'],
+] as const;
+
+/** A folder that looks like a checkout, in which commands may leave files. */
+let checkout = '';
+let services: ServiceProcess[] = [];
+
+beforeAll(() => {
+  checkout = mkdtempSync(join(tmpdir(), 'lossmeter-commands-'));
+  for (const name of readdirSync(ROOT)) {
+    if (!/^(?:\.git|lossmeter\.db.*)$/.test(name)) symlinkSync(join(ROOT, name), join(checkout, name));
+  }
+  // test/e2e/npm.test.ts runs npx itself, which takes seconds to find what this finds at once.
+  mkdirSync(join(checkout, 'bin'));
+  const npx = join(checkout, 'bin', 'npx');
+  writeFileSync(npx, `#!/bin/sh\nshift\nexec "${process.execPath}" src/cli/bin.js "$@"\n`);
+  chmodSync(npx, 0o755);
+});
+
+afterEach(async () => {
+  for (const service of services) await service.end();
+  services = [];
+});
+
+afterAll(() => rmSync(checkout, { recursive: true }));
+
+async function start(environment: Record<string, string> = {}): Promise<ServiceProcess> {
+  const service = await ServiceProcess.start(environment, { cwd: checkout });
+  services.push(service);
+  return service;
+}
+
+async function runCommand(command: string, environment: Record<string, string>): Promise<Outcome> {
+  const env = {
+    ...process.env,
+    PATH: `${checkout}/bin:${process.env['PATH']}`,
+    LOSSMETER_STORE: ':memory:',
+    ...environment,
+  };
+  const child = spawn('bash', ['-c', command], { cwd: checkout, env, stdio: ['ignore', 'pipe', 'pipe'] });
+  const [stdout, stderr, code] = await Promise.all([
+    textOf(child.stdout),
+    textOf(child.stderr),
+    new Promise<number>((resolve, reject) => child.once('error', reject).once('exit', (exit) => resolve(exit ?? -1))),
+  ]);
+  return { command, stdout, stderr, code };
+}
+
+/**
+ * Runs the lines of a block one after the other. `npm start` starts a service on a free port, and the lines behind it
+ * call that one.
+ * @param url of the service that is called before
+ * @param KEY the README calls the key so that an earlier line printed
+ */
+async function runBlock({ text }: Block, url = ''): Promise<Outcome[]> {
+  const outcomes: Outcome[] = [];
+  let [called, key] = [url, ''];
+  for (const line of text.trim().split('\n')) {
+    const command = line.replace(/ {2,}# .*$/, '');
+    const settings = NPM_START.exec(command)?.[1];
+    if (settings !== undefined) {
+      const pairs = settings
+        .trim()
+        .split(' ')
+        .map((pair) => pair.split('=') as [string, string]);
+      called = (await start(Object.fromEntries(pairs))).url;
+      continue;
+    }
+    const outcome = await runCommand(command.replaceAll(PRINTED_URL, called), { KEY: key });
+    key = /^lm_\S+/.exec(outcome.stdout)?.[0] ?? key;
+    outcomes.push(outcome);
+  }
+  return outcomes;
+}
+
+/** The JSON documents that commands printed, all of which succeeded. */
+function answersOf(outcomes: Outcome[]): Record<string, unknown>[] {
+  return outcomes.map(({ command, stdout, stderr, code }) => {
+    expect([code, stderr], command).toEqual([0, '']);
+    return JSON.parse(stdout) as Record<string, unknown>;
+  });
+}
+
+test('every block of commands is run here, or said to be run elsewhere', () => {
+  const known = [...RUN, ...ELSEWHERE].map(([path, beginning]) => blockOf(path, beginning).place);
+  expect(known.toSorted()).toEqual(blocks.map(({ place }) => place).toSorted());
+});
+
+describe('the README’s batch', () => {
+  const [, promised = ''] = /^(\{"loss".*\})$/m.exec(pages.find(({ path }) => path === 'README.md')!.text)!;
+
+  test('prints what the README says', async () => {
+    const service = await start();
+    const { stdout } = (await runBlock(blockOf(...RUN[0]), service.url))[0]!;
+    const [answer, said] = [stdout, promised].map((json) => JSON.parse(json) as Evaluation) as [Evaluation, Evaluation];
+    expect(answer).toMatchObject({ rows: said.rows, diagnostics: said.diagnostics, denominator: said.denominator });
+    expect(Object.keys(answer)).toEqual(Object.keys(said));
+    // The last bits of the strict kernel are others, which a machine takes that cannot fuse.
+    expect(answer.loss).toBeCloseTo(said.loss!, 8);
+    if (answer.kernel === said.kernel) expect(stdout).toBe(promised);
+    expect((await runBlock(blockOf(...RUN[1]), service.url))[0]!.stdout, 'as safetensors').toBe(stdout);
+  });
+
+  test('is read from the data directory', async () => {
+    const [answer] = answersOf(await runBlock(blockOf(...RUN[2])));
+    expect(answer).toMatchObject({ rows: { total: 8192, counted: 8192, masked: 0 } });
+  });
+
+  test('is evaluated from files, in the four ways that the README shows', async () => {
+    const example = join(ROOT, 'examples', 'char-lm.safetensors');
+    mkdirSync(join(checkout, 'run-7', 'a'), { recursive: true });
+    for (const file of ['run-7/rank-0', 'run-7/a/rank-1', 'step-100'])
+      copyFileSync(example, join(checkout, `${file}.safetensors`));
+    writeFileSync(join(checkout, 'eval.safetensors'), renameTensor(example, 'label', 'targets'));
+
+    const [folder, pattern, json, renamed] = await runBlock(blockOf(...RUN[3]));
+    const total = (outcome: Outcome): string[] => /^total +(\d+) +(\d+) +(\S+)/m.exec(outcome.stdout)?.slice(1) ?? [];
+    expect([folder, pattern, json, renamed].map((outcome) => outcome!.code)).toEqual([0, 0, 0, 0]);
+    expect(total(folder!)).toEqual(['8192', '8113', '1.33123829']);
+    expect(total(pattern!)).toEqual(['16384', '16226', '1.33123829']);
+    expect(total(renamed!)).toEqual(['8192', '8113', '1.33123829']);
+    const document = JSON.parse(json!.stdout) as { total: { loss: number }; files: { file: string; loss: number }[] };
+    expect(document.files).toMatchObject([{ file: 'step-100.safetensors', loss: document.total.loss }]);
+    expect(document.total.loss).toBeGreaterThan(2);
+  });
+});
+
+test('a service on a Unix socket answers', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'lossmeter-'));
+  const { text, ...block } = blockOf(...RUN[4]);
+  await start({ LOSSMETER_SOCKET: `${folder}/http.sock` });
+  const answers = answersOf(await runBlock({ ...block, text: text.replace('/run/lossmeter', folder) }));
+  expect(answers).toEqual([{ live: true }]);
+  for (const service of services) await service.end();
+  expect(readdirSync(folder), 'the socket is removed at the end').toEqual([]);
+  rmSync(folder, { recursive: true });
+});
+
+test('a run is recorded, and has its two steps', async () => {
+  const service = await start();
+  const [evaluated, pair, curve] = answersOf(await runBlock(blockOf(...RUN[5]), service.url));
+  expect(evaluated).toMatchObject({ denominator: 8113, rows: { total: 8192 } });
+  expect(pair).toMatchObject({ numerator: 10800.3, denominator: 8113, loss: 10800.3 / 8113 });
+  expect(curve).toMatchObject({ steps: [{ step: 1 }, { step: 2, numerator: 10800.3 }] });
+});
+
+test('a key is made, let in and revoked', async () => {
+  const [created, info] = await runBlock(blockOf(...RUN[6]));
+  expect([created!.code, created!.stdout]).toEqual([0, expect.stringMatching(/^lm_\S+\n$/)]);
+  expect(JSON.parse(info!.stdout)).toMatchObject({ name: 'lossmeter' });
+  const { url } = services[0]!;
+  const call = async (): Promise<number> =>
+    (await fetch(`${url}/v1/info`, { headers: { 'x-api-key': created!.stdout.trim() } })).status;
+  expect(await call(), 'X-API-Key').toBe(200);
+
+  const revoke = /`(npx lossmeter keys revoke [^`]+)`/.exec(pages.find(({ path }) => path === 'README.md')!.text)![1]!;
+  const { code, stderr } = await runCommand(revoke.replace('\n', ' '), {});
+  expect([code, stderr]).toEqual([0, 'The key trainer is revoked.\n']);
+  // The README promises a second, and reading takes some time.
+  await expect.poll(call, { timeout: 2000 }).toBe(401);
+});
+
+/** A safetensors file whose tensor has another name. */
+function renameTensor(path: string, from: string, to: string): Buffer {
+  const file = readFileSync(path);
+  const end = 8 + Number(file.readBigUInt64LE());
+  const header = JSON.parse(file.toString('utf8', 8, end)) as Record<string, unknown>;
+  const renamed = Object.fromEntries(
+    Object.entries(header).map(([name, tensor]) => [name === from ? to : name, tensor]),
+  );
+  return withHeader(JSON.stringify(renamed), file.subarray(end));
+}

@@ -1,0 +1,95 @@
+/** The names in the documentation are those of the program. */
+import { existsSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { describe, expect, test } from 'vitest';
+import { Config, describeConfig } from '../../src/config.ts';
+import { ERRORS } from '../../src/errors.ts';
+import { SCOPES } from '../../src/keys/scopes.ts';
+import { readOperations } from '../openapi-document.ts';
+import { read, readPages, readTable, ROOT } from './pages.ts';
+import type { Page } from './pages.ts';
+
+const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
+const pages = readPages();
+const readme = pages.find(({ path }) => path === 'README.md')!;
+
+/** Of the Python client. */
+const OTHER_VARIABLES = ['LOSSMETER_URL', 'LOSSMETER_API_KEY'];
+const VARIABLES = new Set([...describeConfig().map(({ name }) => name), ...OTHER_VARIABLES]);
+
+const FILES = execFileSync('git', ['ls-files'], { cwd: ROOT, encoding: 'utf8' }).trim().split('\n');
+
+const matches = (text: string, pattern: RegExp): string[] => [
+  ...new Set([...text.matchAll(pattern)].map(([, m]) => m!)),
+];
+
+/** What a page names and the program does not have. */
+function unknownNames({ path, text }: Page): string[] {
+  const variables = matches(text, /\b((?:LOSSMETER|MLFLOW)_[A-Z_]*[A-Z])\b/g).filter((name) => !VARIABLES.has(name));
+  const runs = matches(text, /\bnpm run ([\w:]+)/g).filter((name) => !(name in scripts));
+  const files = matches(text, /`([\w./-]+\.(?:ts|js|cjs|py|ya?ml))`/g).filter(
+    (name) => !existsSync(`${ROOT}${name}`) && !FILES.some((file) => `/${file}`.endsWith(`/${name}`)),
+  );
+  const statuses = [...text.matchAll(/\b(\d{3}) `(\w+)`/g)]
+    .filter(([, status, code]) => ERRORS[code as keyof typeof ERRORS]?.status !== Number(status))
+    .map(([whole]) => whole);
+  return [...variables, ...runs, ...files, ...statuses].map((name) => `${path}: ${name}`);
+}
+
+describe('variables, scripts, files and error codes with their status', () => {
+  // A changelog also names what was. These are read by those who deploy.
+  const deployed = ['compose.yaml', 'Dockerfile', 'deploy/prometheus/alerts.yml', 'deploy/grafana/lossmeter.json'];
+  const all = [...pages, ...deployed.map((path) => ({ path, text: read(path) }))];
+
+  test.each(all.filter(({ path }) => path !== 'CHANGELOG.md'))('$path', (page) => {
+    expect(unknownNames(page)).toEqual([]);
+  });
+
+  test('those that do not exist are found', () => {
+    const text =
+      '`LOSSMETER_PROT`, `npm run tset`, `src/mian.ts`, 400 `body_too_large`, 418 `teapot`, 413 `body_too_large`';
+    expect(unknownNames({ path: 'p', text })).toEqual([
+      'p: LOSSMETER_PROT',
+      'p: tset',
+      'p: src/mian.ts',
+      'p: 400 `body_too_large`',
+      'p: 418 `teapot`',
+    ]);
+  });
+});
+
+test('the README lists the scripts of users and developers, all of them', () => {
+  const listed = readTable(readme, 'command | what it does').flatMap(([cell]) =>
+    matches(cell!, /`npm (?:run )?([\w:]+)`/g),
+  );
+  // Steps of others, and what npm itself runs.
+  const steps = /^(?:start|prepare|build:\w+|check:\w+)$/;
+  expect(listed.toSorted()).toEqual(
+    Object.keys(scripts)
+      .filter((name) => !steps.test(name))
+      .toSorted(),
+  );
+});
+
+test('the README lists the scopes, all of them', () => {
+  const listed = readTable(readme, 'scope | for').map(([cell]) => cell!.replaceAll('`', ''));
+  expect(listed.toSorted()).toEqual([...SCOPES].toSorted());
+});
+
+test('a setting that has a few values names each of them', () => {
+  const settings = Object.entries(Config.properties as Record<string, { enum?: string[]; description?: string }>);
+  const silent = settings.flatMap(([key, { enum: values = [], description = '' }]) =>
+    values.filter((value) => !description.includes(`\`${value}\``)).map((value) => `${key}: ${value}`),
+  );
+  expect(silent).toEqual([]);
+});
+
+test('paths of the API are those of the manual', () => {
+  const operations = new Set(readOperations().map(({ name }) => name.replace(/\{\w+\}/g, '{}')));
+  const named = pages
+    .filter(({ path }) => path !== 'CHANGELOG.md')
+    .flatMap(({ text }) => [...text.matchAll(/`(GET|PUT|POST|DELETE) (\/[\w/{}-]*)[?`]/g)])
+    .map(([, method, path]) => `${method} ${path!.replace(/\{\w+\}/g, '{}')}`);
+  expect(named.length).toBeGreaterThan(8);
+  expect(named.filter((name) => !operations.has(name))).toEqual([]);
+});
