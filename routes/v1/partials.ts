@@ -12,7 +12,7 @@ const partialSchema = {
   operationId: 'evaluatePartial',
   summary: 'Evaluate one shard of the vocabulary',
   description:
-    'A rank of a vocabulary-parallel trainer posts its columns of the logits, [vocab_start, vocab_start + C), with the labels of the whole vocabulary. The answer is one opaque, versioned object of about 60 bytes a row. Post the objects of all ranks to `/v1/cross-entropy/combine`: no rank has to gather the logits. What would need a second exchange between the ranks is refused: `gradient`, `target_rank`, `entropy`, `top5_accuracy`, `mean_entropy`, `ece`, and the norm of the gradient with `softcap` or class probabilities.',
+    'A rank of a vocabulary-parallel trainer posts its columns of the logits, [vocab_start, vocab_start + C), with the labels of the whole vocabulary. The answer is one opaque, versioned object of about 60 bytes a row in MessagePack, and 110 in JSON. Post the objects of all ranks to `/v1/cross-entropy/combine`: no rank has to gather the logits. What would need a second exchange between the ranks is refused: `gradient`, `target_rank`, `entropy`, `top5_accuracy`, `mean_entropy`, `ece`, and the norm of the gradient with `softcap` or class probabilities.',
   body: { description: 'The shard.', content: contentOf(REQUEST_MEDIA_TYPES, PartialRequest, SafetensorsShard) },
   response: {
     200: { description: 'The partial.', content: contentOf(REPLY_MEDIA_TYPES, PartialReply, SafetensorsPartial) },

@@ -1,0 +1,67 @@
+/** Numbers in sentences of the documentation, compared with those of the program. */
+import { describe, expect, test } from 'vitest';
+import { SPIKE_RULE, spikeThreshold } from '../../src/loss/spike.ts';
+import { MOST_KEPT } from '../../src/runs/kept-diagnostics.ts';
+import { ENTRIES_PER_STEP } from '../../src/steps.ts';
+import { encodeRequest, MSGPACK, Service } from '../service.ts';
+import { read } from './pages.ts';
+
+/** The numbers that a pattern finds on a page. */
+function numbersIn(path: string, pattern: RegExp): number[] {
+  const found = pattern.exec(read(path));
+  if (found === null) throw new Error(`${path} has nothing like ${pattern}`);
+  return found.slice(1).map((digits) => Number(digits.replaceAll(',', '')));
+}
+
+test('what a spike is', () => {
+  const words = numbersIn(
+    'docs/diagnostics.md',
+    /median \+ (\d+) · max\(([\d.]+) · MAD, ([\d.]+) · \|median\|\)\n\nof the last (\d+) finite losses .+ With fewer than (\d+) of them/,
+  );
+  const [deviations = 0, toDeviation = 0, floor = 0, window, minimum] = words;
+  expect(SPIKE_RULE).toEqual({ deviations, floor, window, minimum });
+  // Their median absolute deviation is 1.
+  const losses = Array.from({ length: minimum! }, (_, k) => [1, 1, 2, 3, 3][k % 5]!);
+  const sorted = losses.toSorted((a, b) => a - b);
+  const median = (sorted[losses.length / 2 - 1]! + sorted[losses.length / 2]!) / 2;
+  expect(spikeThreshold(losses)).toBeCloseTo(median + deviations * toDeviation, 12);
+  expect(spikeThreshold(losses.slice(1))).toBeUndefined();
+});
+
+test.each([
+  ['README.md', /are kept up to the first (\d+);/, MOST_KEPT],
+  ['docs/architecture.md', /generators that yield every ([\d,]+) entries/, ENTRIES_PER_STEP],
+] as const)('%s: %s', (path, pattern, value) => {
+  expect(numbersIn(path, pattern)).toEqual([value]);
+});
+
+describe('the account of a request', () => {
+  const frugal = Service.start({ maxBytesInFlight: 2 ** 20 });
+  const rows = 65_536;
+  const label = { dtype: 'uint8', shape: [rows], data: new Uint8Array(rows) };
+  const logits = { dtype: 'float16', shape: [rows, 1], data: new Uint8Array(2 * rows) };
+  const whole = { vocab_start: 0, vocab_size: 2 };
+  const [each = 0, ofGradient = 0, ofShard = 0] = numbersIn(
+    'docs/limits.md',
+    /\| rows \| (\d+) each; (\d+) more with a gradient or its norm, (\d+) more for a shard/,
+  );
+  const [ofDiagnosis = 0] = numbersIn('docs/limits.md', /\| `\/v1\/diagnose` \| (\d+) a row/);
+
+  test.each<[string, string, object, number]>([
+    ['a row', '/v1/cross-entropy', {}, each],
+    ['a row with its gradient', '/v1/cross-entropy', { options: { outputs: ['gradient'] } }, each + ofGradient],
+    [
+      'a row with the norm',
+      '/v1/cross-entropy',
+      { options: { check_for_nan_in_loss_and_grad: true } },
+      each + ofGradient,
+    ],
+    ['a row of a shard', '/v1/cross-entropy/partials', whole, each + ofShard],
+    ['a row of a diagnosis', '/v1/diagnose', {}, ofDiagnosis],
+  ])('%s takes what docs/limits.md says', async (_what, path, others, bytes) => {
+    const body = encodeRequest({ ...others, label, logits }, MSGPACK);
+    const { status, body: problem } = await frugal.post(body, { type: MSGPACK, path });
+    expect(status).toBe(413);
+    expect(problem.detail).toContain(`the results of ${rows} rows, ${bytes} bytes each`);
+  });
+});

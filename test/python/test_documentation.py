@@ -1,0 +1,38 @@
+"""The README's Python that does without our client, run as it stands there."""
+
+import re
+
+import pytest
+from service import ROOT, Service
+
+BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+BLOCKS = [
+    block
+    for block in BLOCK.findall((ROOT / "README.md").read_text())
+    # clients/python/tests/test_docs.py runs the others.
+    if "lossmeter" not in block.partition("\n")[0]
+]
+# The README's service listens on the port of its own defaults.
+ADDRESS = "127.0.0.1:8080"
+
+
+def test_there_are_blocks_for_three_clients() -> None:
+    imports = [block.partition("\n")[0] for block in BLOCKS]
+    for name in ("urllib.request", "requests", "tritonclient.http"):
+        assert sum(name in line for line in imports) == 1, imports
+    assert len(imports) == 3, imports
+
+
+@pytest.mark.parametrize("block", BLOCKS)
+def test_prints_numbers(
+    block: str, service: Service, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert block.count(ADDRESS) == 1
+    here = block.replace(ADDRESS, f"{service.host}:{service.port}")
+
+    exec(compile(here, "README.md", "exec"), {})  # noqa: S102
+
+    # Logits are random: three rows of them have losses between these.
+    numbers = [float(n) for n in capsys.readouterr().out.strip(" []\n").split()]
+    assert len(numbers) in {1, 3}
+    assert all(0 < number < 10 for number in numbers)
