@@ -23,7 +23,7 @@ test('the problem of docs/errors.md is what the service answers', async () => {
 });
 
 test('no page has JSON that nothing compares', () => {
-  const pages = new Set(blocks.map(({ place }) => place.split(':')[0]));
+  const pages = new Set(blocks.map(({ place }) => place.split(':')[0]!));
   expect([...pages].toSorted()).toEqual(['README.md', 'docs/diagnostics.md', 'docs/errors.md']);
   expect(blocks.filter(({ place }) => place.startsWith('README.md:'))).toHaveLength(1);
 });
