@@ -40,6 +40,8 @@ export class DataDirectory {
         if (place !== undefined && isWithin(await realpath(this.#path), place)) return;
         throw forbidden(field, `${showValue(name)} leads out of the data directory`);
       },
+    }).catch((error: unknown) => {
+      throw atFile(field, error);
     });
   }
 }
@@ -71,6 +73,13 @@ export class RequestFiles implements TensorFiles {
       if (opened.status === 'fulfilled') await opened.value.close();
     }
   }
+}
+
+/** A refusal of the file itself, with the place that names it; any other error as it is. */
+function atFile(field: string, error: unknown): unknown {
+  if (!(error instanceof LossmeterError) || error.status !== 422 || error.places.length > 0) return error;
+  const { code, message } = error;
+  return new LossmeterError(code, message, [{ pointer: `/${field}/file`, detail: message }], { cause: error });
 }
 
 function forbidden(field: string, what: string): LossmeterError {

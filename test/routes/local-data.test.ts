@@ -230,6 +230,7 @@ describe('a file that may not be read is refused', () => {
     const { status, body } = await service.post({ logits: refer(file), label });
     expect([status, body.code]).toEqual([422, 'file_unreadable']);
     expect(body.detail).toContain(says);
+    expect(body.errors).toEqual([{ pointer: '/logits/file', detail: body.detail }]);
   });
 
   test('where no data directory is configured, with how to turn it on', async () => {
@@ -283,6 +284,7 @@ describe('a file that is not right is refused', () => {
     expect([status, body.code]).toEqual([422, 'invalid_file']);
     expect(body.detail).toContain(says);
     expect(body.detail).toContain('"wrong.safetensors"');
+    expect(body.errors).toEqual([{ pointer: '/logits/file', detail: body.detail }]);
     expect(name).not.toBe('');
   });
 
