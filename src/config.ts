@@ -88,7 +88,7 @@ export const Config = Type.Object({
     default: 256,
     minimum: 0,
     maximum: 65536,
-    description: 'Evaluations that wait for others to end; what comes beyond is refused with 429.',
+    description: 'Evaluations that wait for others to end; further ones are refused with 429.',
   }),
   maxHistoryReads: Type.Integer({
     default: 16,
@@ -112,7 +112,8 @@ export const Config = Type.Object({
     default: 64,
     minimum: 0,
     maximum: 65536,
-    description: 'The same of one key, or of one address where no key is needed.',
+    description:
+      'Open event streams of one key, or of one address where no key is needed; further ones are refused with 429.',
   }),
   maxConnections: Type.Integer({
     default: 8192,
@@ -176,7 +177,7 @@ export const Config = Type.Object({
     default: 30,
     minimum: 0,
     maximum: 3600,
-    description: 'Seconds that requests under way may take after SIGTERM; what is not done then is cut off.',
+    description: 'Seconds for pending requests to finish after SIGTERM; those that have not are cut off.',
   }),
   apiKeysFile: Type.Optional(
     Type.String({
@@ -217,17 +218,18 @@ export const Config = Type.Object({
   store: Type.String({
     default: './lossmeter.db',
     minLength: 1,
-    description: 'SQLite file of the history of runs, made when it is not there; `:memory:` keeps it until the end.',
+    description:
+      'SQLite file of the history of runs, created when missing; `:memory:` keeps it until the service ends.',
   }),
   webhookUrl: Type.Optional(
     Type.String({
       pattern: '^https?://',
       description:
-        'Where steps that are not finite, and spikes, are posted to, signed with `LOSSMETER_WEBHOOK_SECRET` as Standard Webhooks has it.',
+        'URL that steps that are not finite, and spikes, are posted to, signed with `LOSSMETER_WEBHOOK_SECRET` as Standard Webhooks asks.',
     }),
   ),
   webhookSecret: Type.Optional(
-    Type.String({ minLength: 16, description: 'What webhooks are signed with: a text, or `whsec_` and base64.' }),
+    Type.String({ minLength: 16, description: 'Secret that signs webhooks: a text, or `whsec_` and base64.' }),
   ),
   mlflowTrackingUri: Type.Optional(
     Type.String({
@@ -242,7 +244,7 @@ export const Config = Type.Object({
   mlflowExperimentName: Type.String({
     default: 'lossmeter',
     minLength: 1,
-    description: 'Experiment of MLflow that runs are logged to, made when it is not there.',
+    description: 'Experiment of MLflow that runs are logged to, created when missing.',
   }),
   dataDir: Type.Optional(
     Type.String({

@@ -875,8 +875,7 @@ class InfoLimits(TypedDict):
     """
 
     max_queued_requests: int
-    """Evaluations that wait for others to end; what comes beyond is refused with 429.
-    """
+    """Evaluations that wait for others to end; further ones are refused with 429."""
 
     max_history_reads: int
     """Reads of the history under way at a time. One counts until its first page is
@@ -890,7 +889,9 @@ class InfoLimits(TypedDict):
     """Open event streams of runs; further ones are refused with 429."""
 
     max_event_streams_per_client: int
-    """The same of one key, or of one address where no key is needed."""
+    """Open event streams of one key, or of one address where no key is needed; further
+    ones are refused with 429.
+    """
 
     max_connections: int
     """Open connections; what comes beyond is closed at once. On the last sixteenth of
