@@ -1,12 +1,11 @@
 /** The names in the documentation are those of the program. */
 import { existsSync } from 'node:fs';
-import { execFileSync } from 'node:child_process';
 import { describe, expect, test } from 'vitest';
 import { Config, describeConfig } from '../../src/config.ts';
 import { ERRORS } from '../../src/errors.ts';
 import { SCOPES } from '../../src/keys/scopes.ts';
 import { readOperations } from '../openapi-document.ts';
-import { read, readPages, readTable, ROOT } from './pages.ts';
+import { listFiles, read, readPages, readTable, ROOT } from './pages.ts';
 import type { Page } from './pages.ts';
 
 const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
@@ -17,7 +16,7 @@ const readme = pages.find(({ path }) => path === 'README.md')!;
 const OTHER_VARIABLES = ['LOSSMETER_URL', 'LOSSMETER_API_KEY'];
 const VARIABLES = new Set([...describeConfig().map(({ name }) => name), ...OTHER_VARIABLES]);
 
-const FILES = execFileSync('git', ['ls-files'], { cwd: ROOT, encoding: 'utf8' }).trim().split('\n');
+const FILES = listFiles('**/*.{ts,js,cjs,py,yml,yaml}');
 
 const matches = (text: string, pattern: RegExp): string[] => [
   ...new Set([...text.matchAll(pattern)].map(([, m]) => m!)),

@@ -1,6 +1,5 @@
 /** The Markdown pages of the project. */
-import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { globSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 export const ROOT = fileURLToPath(new URL('../../', import.meta.url));
@@ -19,10 +18,18 @@ export interface Page {
 
 export const read = (path: string): string => readFileSync(`${ROOT}${path}`, 'utf8');
 
-/** Pages that users read, of those that Git has. Fixtures are of others. */
+/** Folders that are not of the project: what is installed or built. */
+const FOREIGN = /(?:^|\/)(?:node_modules|dist|\.git|\.venv)(?:\/|$)/;
+
+/** The files of the checkout that match a pattern, in order. */
+export function listFiles(pattern: string): string[] {
+  return globSync(pattern, { cwd: ROOT, exclude: (path) => FOREIGN.test(path) }).toSorted();
+}
+
+/** Pages of this project. Fixtures have those of others. */
 export function readPages(): Page[] {
-  const paths = execFileSync('git', ['ls-files', '*.md'], { cwd: ROOT, encoding: 'utf8' }).trim().split('\n');
-  return paths.filter((path) => !path.startsWith('test/fixtures/')).map((path) => ({ path, text: read(path) }));
+  const paths = listFiles('**/*.md').filter((path) => !path.startsWith('test/fixtures/'));
+  return paths.map((path) => ({ path, text: read(path) }));
 }
 
 /** The fenced blocks of a page, in order. */
