@@ -73,6 +73,17 @@ const CASES: Case[] = [
     code: 'body_too_large',
     of: (n) => packed({ options: { x: keyed(n / 2), y: keyed(Math.ceil(n / 2) - 2) } }),
   },
+  {
+    bound: 'MessagePack: texts of a field, other than base64',
+    code: 'body_too_large',
+    of: (n) => packed({ options: { x: 'x'.repeat(n) } }),
+  },
+  {
+    bound: 'MessagePack: texts of a field, other than base64',
+    nth: 1,
+    code: 'body_too_large',
+    of: (n) => packed({ options: Object.fromEntries([n - 120_000, 60_000, 60_000].map((m, k) => [k, 'x'.repeat(m)])) }),
+  },
   { bound: 'MessagePack: nesting', code: 'malformed_body', of: (n) => packed({ options: { x: nested(n - 2) } }) },
   { bound: 'header of a safetensors request', code: 'body_too_large', of: (n) => filed(`{${' '.repeat(n - 2)}}`) },
   {
