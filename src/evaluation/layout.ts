@@ -29,7 +29,8 @@ export interface Arranged {
 }
 
 /**
- * Moves the class axis last, makes a batch of a row alone, and squeezes a label that has an axis of one entry too many.
+ * Moves the class axis last, makes a batch of a row alone, and squeezes a label and a mask that have an axis of one entry
+ * too many.
  * The bytes of the logits are still to come: see MovedLogits.
  * @param classAxis counted from the end where it is negative
  * @throws LossmeterError invalid_option, invalid_label, shape_mismatch
@@ -50,7 +51,8 @@ export function* arrange(header: RequestHeader, classAxis: number, held: HeldByt
       ...header,
       logits: { ...header.logits, shape },
       label: arranged,
-      inputMask: isRow && inputMask?.shape.length === 0 ? { ...inputMask, shape: rowsShape } : inputMask,
+      // Other shapes are refused when it is read.
+      inputMask: inputMask && { ...inputMask, shape: squeezed(inputMask.shape, layout, rowsShape) ?? inputMask.shape },
     },
     layout,
     outputShape: isRow && (label?.shape.length === 0 || arranged?.shape.length === 2) ? [] : undefined,
@@ -91,13 +93,22 @@ function* arrangeLabel(
   if (isShapedLikeLogits && mayBeProbabilities) return yield* moveProbabilities(label, layout, { shape, held });
   if (mayBeProbabilities && classAxis === given.length - 1 && sameShape(label.shape, [...flat, shape.at(-1)!]))
     return label;
-  if (!isFloat) {
-    if (sameShape(label.shape, flat)) return label;
-    if (sameShape(label.shape, [...flat, 1])) return { ...label, shape: flat };
-    const ofOneEntry = [[...leading, 1], given.with(classAxis, 1), ...(given.length === 1 ? [[]] : [])];
-    if (ofOneEntry.some((one) => sameShape(label.shape, one))) return { ...label, shape: leading };
-  }
+  const ofRows = isFloat ? undefined : squeezed(label.shape, layout, leading);
+  if (ofRows !== undefined) return { ...label, shape: ofRows };
   throw isFloat || isShapedLikeLogits ? wrongKind(label, layout) : wrongShape(label, layout, { leading, flat });
+}
+
+/**
+ * The shape of a tensor that has an entry per row, without an axis of one entry that stands for the classes, or is behind
+ * all others. The order of the entries is the same.
+ * @returns one of the two shapes that rows may have; undefined for other tensors
+ */
+function squeezed(shape: Shape, { given, classAxis }: Layout, leading: Shape): Shape | undefined {
+  const flat = [elementCount(leading) ?? Number.NaN];
+  if (sameShape(shape, leading) || sameShape(shape, flat)) return shape;
+  if (sameShape(shape, [...flat, 1])) return flat;
+  const ofOneEntry = [[...leading, 1], given.with(classAxis, 1), ...(given.length === 1 ? [[]] : [])];
+  return ofOneEntry.some((one) => sameShape(shape, one)) ? leading : undefined;
 }
 
 /** Class probabilities, with the class axis last. */

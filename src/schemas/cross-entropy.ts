@@ -38,8 +38,17 @@ export const CrossEntropyRequest = Type.Object(
     input_mask: Type.Optional(
       requestTensor(
         AnyDTypes,
-        'The mask m of each row, of shape (N,) or (…,): bool, integers or floats, finite and not negative. 0 leaves the row out: whatever it holds does not touch the loss. Default: 1 for every row.',
+        'The mask m of each row, of shape (N,) or (…,), or (…, 1), or a number for a row alone: bool, integers or floats, finite and not negative. 0 leaves the row out: whatever it holds does not touch the loss. Default: 1 for every row.',
         [[1, 1]],
+        [
+          Type.Number({
+            minimum: 0,
+            maximum: Number.MAX_VALUE,
+            description: 'The mask of a row alone.',
+            examples: [1],
+          }),
+          Type.Boolean({ description: 'The same as a truth value.', examples: [true] }),
+        ],
       ),
     ),
     weight: Type.Optional(

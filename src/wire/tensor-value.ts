@@ -100,7 +100,7 @@ export function requireByteLength(field: TensorField, dtype: DType, shape: Shape
 export function tensorFromValue(field: TensorField, value: unknown): Tensor {
   if (Array.isArray(value)) return fromArray(field, value, undefined, undefined);
   if (value instanceof NumberArray) return fromNumbers(field, value, undefined, undefined);
-  if (field === 'label' && isScalar(value)) return fromArray(field, [value], undefined, []);
+  if (isScalar(field, value)) return fromArray(field, [value], undefined, []);
   if (typeof value !== 'object' || value === null || value instanceof Uint8Array) {
     const detail = `${field} is ${showValue(value)}, expected {"dtype", "shape", "data"} or a nested array`;
     throw refuse('invalid_tensor', `/${field}`, detail);
@@ -230,9 +230,10 @@ function requireEntries(field: TensorField, shape: Shape, entries: number): void
   throw refuse('invalid_tensor', `/${field}/data`, detail);
 }
 
-/** The label of a row alone. */
-function isScalar(value: unknown): boolean {
-  return typeof value === 'number' || typeof value === 'bigint';
+/** Tells the label and the mask of a row alone. */
+function isScalar(field: TensorField, value: unknown): boolean {
+  if (field === 'input_mask' && typeof value === 'boolean') return true;
+  return (field === 'label' || field === 'input_mask') && (typeof value === 'number' || typeof value === 'bigint');
 }
 
 function isInteger(value: unknown): boolean {

@@ -4,7 +4,7 @@ import { FLOAT_DTYPES } from '../../src/tensor/dtype.ts';
 import type { FloatDType } from '../../src/tensor/dtype.ts';
 import { exactSum, nll } from '../reference.ts';
 import { encode, seededRandom } from '../rows.ts';
-import { MSGPACK, Service } from '../service.ts';
+import { JSON_TYPE, MSGPACK, Service } from '../service.ts';
 import { close, numbers } from './known-batch.ts';
 
 const service = Service.start();
@@ -194,6 +194,61 @@ describe('a label of one entry too many axes', () => {
   });
 });
 
+describe('a mask is squeezed as class indices are', () => {
+  const logits = [
+    [1, 2, 3],
+    [3, 2, 5],
+  ];
+  const moved = { dtype: 'float32', shape: [1, 3, 2], data: [1, 3, 2, 2, 3, 5] };
+  const rows = { total: 2, counted: 1, ignored: 0, masked: 1 };
+  const wanted = nll([1, 2, 3], 2);
+
+  test.each<[name: string, given: unknown, label: unknown, input_mask: unknown, class_axis?: number]>([
+    ['(N, 1) beside (N, 1)', logits, [[2], [0]], [[1], [0]]],
+    ['(N, 1) beside (N,)', logits, [2, 0], [[1], [0]]],
+    ['(…, 1) beside (…, 1)', [logits], [[[2], [0]]], [[[1], [0]]]],
+    ['(…, 1) of bool beside (N,)', [logits], [2, 0], { dtype: 'bool', data: [[[true], [false]]] }],
+    ['(N, 1) of logits of more axes', [logits], [[2, 0]], [[1], [0]]],
+    ['(…, 1) beside class probabilities', [logits], [logits.map((_, k) => [k, 0, 1 - k])], [[[1], [0]]]],
+    ['one entry where the classes are', moved, [[2, 0]], [[[1, 0]]], 1],
+    ['(…, 1) where the classes are not', moved, [[2, 0]], [[[1], [0]]], 1],
+  ])('%s', async (_name, given, label, input_mask, class_axis = -1) => {
+    const body = { logits: given, label, input_mask, options: { class_axis, semantics: 'torch' } };
+    for (const type of [JSON_TYPE, MSGPACK]) {
+      const answer = await service.post(body, { type });
+      expect(answer.status, answer.body.detail).toBe(200);
+      expect(answer.body.rows).toEqual(rows);
+      expect(answer.body.loss).toBeCloseTo(wanted, 6);
+    }
+  });
+
+  test('in a diagnosis without labels, in shards and in Open Inference', async () => {
+    const input_mask = [[1], [0]];
+    const { body } = await service.post({ logits, input_mask }, { path: '/v1/diagnose' });
+    expect(body.rows).toEqual(rows);
+    const shard = { logits, label: [[2], [0]], input_mask, vocab_start: 0, vocab_size: 3 };
+    const partial = (await service.post(shard, { path: '/v1/cross-entropy/partials' })).body;
+    const combined = await service.post({ partials: [partial] }, { path: '/v1/cross-entropy/combine' });
+    expect(combined.body.rows).toEqual(rows);
+    const inputs = [
+      { name: 'label', datatype: 'INT64', shape: [2, 1], data: [2, 0] },
+      { name: 'input_mask', datatype: 'FP32', shape: [2, 1], data: [1, 0] },
+      { name: 'logits', datatype: 'FP32', shape: [2, 3], data: logits.flat() },
+    ];
+    expect((await service.post({ inputs }, { path: '/v2/models/cross_entropy/infer' })).status).toBe(200);
+  });
+
+  test.each([
+    ['another number of entries', [[1], [0], [1]]],
+    ['entries per class', logits],
+    ['a number for more rows than one', 1],
+  ])('but %s', async (_name, input_mask) => {
+    const { status, body } = await service.post({ logits, label: [2, 0], input_mask });
+    expect([status, body.code]).toEqual([422, 'shape_mismatch']);
+    expect(body.detail).toContain('but logits of shape (2, 3) expect (2,)');
+  });
+});
+
 describe('a row alone', () => {
   const options = { outputs: ['per_token_loss', 'predictions', 'gradient'], semantics: 'torch' };
   const wanted = nll([1, 2, 4], 1);
@@ -217,9 +272,24 @@ describe('a row alone', () => {
     expect(answer.body.outputs['per_token_loss']!.shape).toEqual([1]);
   });
 
-  test('has a mask of no axes', async () => {
-    const input_mask = { dtype: 'float32', shape: [], data: [0] };
-    expect((await service.post({ logits: [1, 2, 4], label: 1, input_mask })).body.rows).toMatchObject({ masked: 1 });
+  test.each([
+    ['a number', 0],
+    ['a truth value', false],
+    ['a tensor of no axes', { dtype: 'float32', shape: [], data: [0] }],
+    ['a tensor of one entry', [0]],
+    ['a tensor of more axes', [[0]]],
+  ])('has %s as its mask', async (_name, input_mask) => {
+    const rows = { total: 1, counted: 0, ignored: 0, masked: 1 };
+    const body = { logits: [1, 2, 4], label: 1, input_mask };
+    for (const type of [JSON_TYPE, MSGPACK]) expect((await service.post(body, { type })).body.rows).toEqual(rows);
+    // Large texts are read by others.
+    const { body: answer } = await service.post(JSON.stringify(body).replace('{', `{${' '.repeat(300_000)}`));
+    expect(answer.rows).toEqual(rows);
+  });
+
+  test('has a mask that is no number refused', async () => {
+    const { status, body } = await service.post({ logits: [1, 2, 4], label: 1, input_mask: '1' });
+    expect([status, body.code]).toEqual([422, 'invalid_tensor']);
   });
 
   test('is read in MessagePack, in Open Inference and in shards', async () => {
