@@ -1,7 +1,7 @@
 import { LossmeterError, refuse } from '../errors.ts';
 import { denominatorsOf } from '../loss/denominators.ts';
 import { gradientCoefficients } from '../loss/gradient.ts';
-import { differingOption, parseOptions, smoothingOf, withoutNulls } from '../loss/options.ts';
+import { OPTION_NAMES, differingOption, parseOptions, smoothingOf, withoutNulls } from '../loss/options.ts';
 import type { Options } from '../loss/options.ts';
 import { isClassWeight } from '../loss/operands.ts';
 import { requireDivisible } from '../loss/parallel.ts';
@@ -77,6 +77,9 @@ function readRequest(request: unknown): { partials: unknown[]; options: unknown 
   return { partials, options };
 }
 
+/** Options that partials of one batch have in common: they have no gradient. */
+const SHARED = OPTION_NAMES.filter((name) => name !== 'gradient_dtype');
+
 /** @throws LossmeterError partials_mismatch */
 function requireSameBatch(a: ReadPartial, b: ReadPartial, count: number): void {
   const mismatch = (what: string): Error =>
@@ -88,7 +91,7 @@ function requireSameBatch(a: ReadPartial, b: ReadPartial, count: number): void {
   if (!sameShape(a.shape, b.shape)) {
     throw mismatch(`the rows have shape ${formatShape(a.shape)} in ${from}, and ${formatShape(b.shape)} in ${to}`);
   }
-  const option = differingOption(a.options, b.options);
+  const option = differingOption(a.options, b.options, SHARED);
   if (option !== undefined) {
     throw mismatch(`options.${option.name} is ${option.one} in ${from}, and ${option.other} in ${to}`);
   }
@@ -163,7 +166,8 @@ function changeOptions(made: Options, changes: unknown, targets: { probabilities
     const detail = `options.${name} is ${showValue(options[name])}, but the partials were made with ${showValue(made[name])}: ask for it when they are made`;
     return refuse('invalid_option', `/options/${name}`, detail);
   };
-  for (const name of FIXED) if (JSON.stringify(options[name]) !== JSON.stringify(made[name])) throw refuseChange(name);
+  const fixed = differingOption(options, made, FIXED);
+  if (fixed !== undefined) throw refuseChange(fixed.name);
   if (options.label_smoothing > 0 && made.label_smoothing === 0) throw refuseChange('label_smoothing');
   if (options.check_for_nan_in_loss_and_grad && !made.check_for_nan_in_loss_and_grad) {
     throw refuseChange('check_for_nan_in_loss_and_grad');

@@ -1,5 +1,5 @@
 import { LossmeterError, refuse } from '../errors.ts';
-import { OPTION_NAMES, differingOption, parseOptions } from '../loss/options.ts';
+import { OPTIONS_OF_THE_LOSS, OPTION_NAMES, differingOption, parseOptions } from '../loss/options.ts';
 import type { Options } from '../loss/options.ts';
 import { addSums, isFiniteLoss, meansOf, reduceRows } from '../loss/reduction.ts';
 import type { Metrics, RowSums } from '../loss/reduction.ts';
@@ -142,7 +142,7 @@ export interface Total {
 /**
  * Adds evaluations up, in their order: the total of one file has the bits of the file's own evaluation.
  * @param files at least one
- * @throws LossmeterError invalid_option when their options differ
+ * @throws LossmeterError invalid_option when options differ that their sums depend on
  */
 export function addUp(files: readonly FileEvaluation[]): Total {
   const [first] = files;
@@ -165,8 +165,11 @@ export function addUp(files: readonly FileEvaluation[]): Total {
   };
 }
 
+/** Options that files have in common, so that their sums add up: what is reported of one file alone may differ. */
+const SUMMED = [...OPTIONS_OF_THE_LOSS.filter((name) => name !== 'parallel_config'), 'metrics' as const];
+
 function requireSameOptions(a: FileEvaluation, b: FileEvaluation): void {
-  const difference = differingOption(a.options, b.options);
+  const difference = differingOption(a.options, b.options, SUMMED);
   if (difference === undefined) return;
   const { name, one, other } = difference;
   const detail = `${name} is ${one} in ${a.file}, and ${other} in ${b.file}: give it for all of them`;

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { LossmeterError, refuse } from '../errors.ts';
 import type { Diagnostics } from '../loss/diagnostics.ts';
-import type { Options } from '../loss/options.ts';
+import { OPTIONS_OF_THE_LOSS, comparable } from '../loss/options.ts';
 import { summarize } from '../loss/summary.ts';
 import type { RecordedAs } from '../loss/summary.ts';
 import type { KernelPool } from '../pool/pool.ts';
@@ -53,20 +53,13 @@ export function* runBatch(batch: WholeBatch, rows: RowResults, recorded: Recorde
   return { evaluation, digest: yield* digestOf(batch, rows) };
 }
 
-/** Options that say what is answered, or how the logits lie, and nothing of the loss. */
-const OF_THE_ANSWER: readonly (keyof Options)[] = [
-  ...(['outputs', 'metrics', 'gradient_dtype', 'max_locations'] as const),
-  ...(['on_non_finite', 'check_for_nan_in_loss_and_grad', 'class_axis'] as const),
-];
-
 /**
  * Made of the options that the loss depends on and of the bits of what the rows yielded: that takes no second look at the
  * logits.
  */
 function* digestOf({ options, targets }: WholeBatch, { columns }: RowResults): Steps<Uint8Array> {
-  const ignored = [...new Set([options.ignore_index].flat())].toSorted((a, b) => a - b);
-  const given = Object.entries({ ...options, ignore_index: ignored });
-  const ofTheLoss = given.filter(([name]) => !(OF_THE_ANSWER as readonly string[]).includes(name));
+  const compared = comparable(options);
+  const ofTheLoss = OPTIONS_OF_THE_LOSS.map((name) => [name, compared[name]]);
   const hash = createHash('sha256').update(JSON.stringify(Object.fromEntries(ofTheLoss), sortKeys));
   const { nll, uniformNll, weightedNll } = columns;
   const { classes, weights, classWeights } = targets;

@@ -273,13 +273,39 @@ function mostItems({ maxItems, anyOf = [] }: { maxItems?: number; anyOf?: TSchem
   return maxItems ?? Math.max(0, ...anyOf.map(mostItems));
 }
 
-/** The first option in which two evaluations differ, and what it is in each, as text. */
+/** Options that say what is answered, or how the logits lie, and nothing of the loss. */
+const OF_THE_ANSWER: ReadonlySet<keyof Options> = new Set<keyof Options>([
+  'outputs',
+  'metrics',
+  'gradient_dtype',
+  'max_locations',
+  'on_non_finite',
+  'check_for_nan_in_loss_and_grad',
+  'class_axis',
+]);
+
+/** The other options: those that the losses of rows, or what is made of them, depend on. */
+export const OPTIONS_OF_THE_LOSS = OPTION_NAMES.filter((name) => !OF_THE_ANSWER.has(name));
+
+/** Options as they compare: of lists of names, and of labels, the order does not matter. */
+export function comparable(options: Options): Options {
+  return {
+    ...options,
+    ignore_index: [...new Set([options.ignore_index].flat())].toSorted((a, b) => a - b),
+    outputs: options.outputs.toSorted(),
+    metrics: options.metrics.toSorted(),
+  };
+}
+
+/** The first of some options in which two evaluations differ, and what it is in each, as text. */
 export function differingOption(
   a: Options,
   b: Options,
+  names: readonly (keyof Options)[],
 ): { name: keyof Options; one: string; other: string } | undefined {
   const textOf = (options: Options, name: keyof Options): string => JSON.stringify(options[name]) ?? 'not set';
-  const name = OPTION_NAMES.find((option) => textOf(a, option) !== textOf(b, option));
+  const [one, other] = [comparable(a), comparable(b)];
+  const name = names.find((option) => textOf(one, option) !== textOf(other, option));
   return name && { name, one: textOf(a, name), other: textOf(b, name) };
 }
 

@@ -178,6 +178,24 @@ describe('options', () => {
     expect(stderr).toContain('reduction is "mean" in steps/a.safetensors, and "sum" in sum.safetensors');
   });
 
+  test.each([
+    ['class_axis', { class_axis: 1 }, { class_axis: 0 }],
+    ['what is reported of a file', { max_locations: 1, on_non_finite: 'reject' }, { gradient_dtype: 'float32' }],
+    ['its groups', { parallel_config: { data_parallel: 2 } }, { check_for_nan_in_loss_and_grad: true }],
+    ['the form of the labels that are left out', { ignore_index: -100 }, { ignore_index: [-100, -100] }],
+    ['the order of names', { metrics: ['accuracy', 'ece'] }, { metrics: ['ece', 'accuracy'] }],
+  ])('may differ where sums add up nonetheless: %s', (_what, one, other) => {
+    const rows = [
+      [0, 1],
+      [2, 0],
+    ];
+    write('alike/a.safetensors', rows, { metadata: { options: JSON.stringify(one) } });
+    write('alike/b.safetensors', rows, { metadata: { options: JSON.stringify(other) } });
+    const { total, files } = evaluateJson('alike');
+    expect(total.rows.total).toBe(4);
+    expect(total.numerator).toBeCloseTo(files[0]!.numerator + files[1]!.numerator, 12);
+  });
+
   test('mask and weights of a file count', () => {
     const weight: Tensor = { dtype: 'float64', shape: [2], data: encodeElements('weight', 'float64', [3, 1]) };
     const mask: Tensor = { dtype: 'bool', shape: [2], data: Uint8Array.of(0, 1) };

@@ -407,6 +407,14 @@ describe('refused', () => {
     expect(await refusalOf([first, await secondOf(soft)])).toContain('class probabilities');
   });
 
+  test('but not shards whose options mean the same', async () => {
+    const made = async (options: object) => partialsOf({ ...SMALL, rest: { options } }, [2]);
+    const [first] = await made({ ignore_index: -100, outputs: ['lse', 'predictions'] });
+    const options = { ignore_index: [-100], outputs: ['predictions', 'lse'], class_axis: 1, gradient_dtype: 'float32' };
+    const [, second] = await made(options);
+    expect((await post({ partials: [first, second] }, '/combine')).status).toBe(200);
+  });
+
   test.each([
     [{ shift: 1 }, 'options.shift'],
     [{ softcap: 30 }, 'options.softcap'],
