@@ -11,6 +11,7 @@ import type { Metrics } from '../loss/reduction.ts';
 import { KernelPool } from '../pool/pool.ts';
 import { HeldBytes } from '../wire/held-bytes.ts';
 import { encodeJson } from '../wire/json-reply.ts';
+import { parseOptionsText } from '../wire/json-text.ts';
 import { TENSOR_FIELDS } from '../wire/request-fields.ts';
 import { findFiles } from './files.ts';
 import type { FoundFile } from './files.ts';
@@ -150,7 +151,7 @@ function readTensorName(text: string): [field: string, name: string] {
 /** JSON, or text that need not be quoted. */
 function parseValue(text: string): unknown {
   try {
-    return JSON.parse(text);
+    return parseOptionsText(text);
   } catch {
     return text;
   }

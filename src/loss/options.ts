@@ -221,13 +221,30 @@ export function parseOptions(given: unknown): Options {
     const detail = `options is ${showValue(given)}, expected a map of option names to values`;
     throw new LossmeterError('invalid_option', detail, [{ pointer: '/options', detail }]);
   }
-  requireOptions(given);
-  const { parallel_config: parallel = {}, ...others } = withoutNulls(given) as GivenOptions;
+  const numbers = withNumbers(given);
+  requireOptions(numbers);
+  const { parallel_config: parallel = {}, ...others } = withoutNulls(numbers) as GivenOptions;
   return {
     ...DEFAULT_OPTIONS,
     ...others,
     parallel_config: { ...DEFAULT_OPTIONS.parallel_config, ...withoutNulls(parallel) },
   };
+}
+
+/** Options in which an integer beyond 2^53 is a number where any number may stand: it is known exactly as it came. */
+function withNumbers(given: object): object {
+  // Requests without such integers are the rule: they are not copied.
+  if (!Object.values(given).some((value) => typeof value === 'bigint')) return given;
+  return Object.fromEntries(
+    Object.entries(given).map(([name, value]: [string, unknown]) => [
+      name,
+      typeof value === 'bigint' && isAnyNumber(name) ? Number(value) : value,
+    ]),
+  );
+}
+
+function isAnyNumber(name: string): boolean {
+  return Object.hasOwn(properties, name) && (properties[name] as { type?: string }).type === 'number';
 }
 
 /** Options but for those that are null, which are absent. */

@@ -20,6 +20,8 @@ export const VALUES_PER_TENSOR = 8;
 export type Reading =
   /** The value that JSON.parse has. */
   | 'value'
+  /** The same, but that integers beyond 2^53 are bigints, whatever they stand in. */
+  | 'exact'
   /** An array as a NumberArray, anything else as a value. */
   | 'numbers'
   /** Checked and not kept: null stands for it. */
@@ -125,13 +127,13 @@ export class JsonScanner {
     const byte = this.#skipSpace();
     if (reading === 'skip') return this.#skipValue();
     this.#count();
-    if (byte === OPEN_OBJECT) return this.#readObject();
-    if (byte === OPEN_ARRAY) return reading === 'numbers' ? this.#readNumbers() : this.#readArray();
+    if (byte === OPEN_OBJECT) return this.#readObject(reading);
+    if (byte === OPEN_ARRAY) return reading === 'numbers' ? this.#readNumbers() : this.#readArray(reading);
     if (byte === QUOTE) return this.#readString();
-    return reading === 'numbers' ? this.#readNumber() : this.#readToken();
+    return reading === 'value' ? this.#readToken() : this.#readNumber();
   }
 
-  /** A token where an array of numbers may stand: an integer beyond 2^53 is a bigint. */
+  /** A token: an integer beyond 2^53 is a bigint. */
   #readNumber(): unknown {
     const from = this.#at;
     const value = this.#readToken();
@@ -140,14 +142,14 @@ export class JsonScanner {
     return integer === undefined ? value : BigInt(integer);
   }
 
-  #readObject(): unknown {
+  #readObject(reading: Reading): unknown {
     this.#enter();
     const object: Record<string, unknown> = {};
     let keys = 0;
     for (let next = this.#open(CLOSE_OBJECT); next; next = this.#continues(CLOSE_OBJECT)) {
       if (keys++ === MAX_KEYS) throw malformed(`has an object of more than ${MAX_KEYS} keys`);
       const key = this.#readKey();
-      const value = this.#readValue(this.#readingOf(key, this.#depth));
+      const value = this.#readValue(reading === 'exact' ? reading : this.#readingOf(key, this.#depth));
       // An assignment to __proto__ would set the prototype.
       if (key === '__proto__') Object.defineProperty(object, key, { value, ...OWN_PROPERTY });
       else object[key] = value;
@@ -156,10 +158,12 @@ export class JsonScanner {
     return object;
   }
 
-  #readArray(): unknown[] {
+  #readArray(reading: Reading): unknown[] {
     this.#enter();
     const values: unknown[] = [];
-    for (let next = this.#open(CLOSE_ARRAY); next; next = this.#continues(CLOSE_ARRAY)) values.push(this.#readValue());
+    for (let next = this.#open(CLOSE_ARRAY); next; next = this.#continues(CLOSE_ARRAY)) {
+      values.push(this.#readValue(reading));
+    }
     this.#depth--;
     return values;
   }

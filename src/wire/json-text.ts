@@ -19,7 +19,23 @@ import { shortEntries } from '../suggestion.ts';
 import { elementsAsValue, tensorFromValue, valueFromTensor } from './tensor-value.ts';
 
 /** Beginning of an integer that may be beyond 2^53; of longer fractions there are many. */
-const WIDE_INTEGER = /[^\d.]\d{16}/;
+const WIDE_INTEGER = /(?:^|[^\d.])\d{16}/;
+
+/** An integer of 64 bits, or of a few more, as JSON has it. */
+const INTEGER = /^-?\d{1,20}$/;
+
+/**
+ * Reads JSON text of options: integers beyond 2^53 are bigints, as they are in the options of a body.
+ * @throws SyntaxError
+ */
+export function parseOptionsText(text: string): unknown {
+  if (!WIDE_INTEGER.test(text)) return JSON.parse(text);
+  return JSON.parse(text, (_name: string, value: unknown, context?: { source?: string }) => {
+    const source = context?.source;
+    const isRounded = typeof value === 'number' && !Number.isSafeInteger(value);
+    return isRounded && source !== undefined && INTEGER.test(source) ? BigInt(source) : value;
+  });
+}
 
 /** Texts up to this size are parsed where they are: that takes about 5 ms at most. */
 export const MAX_INLINE_BYTES = 64 * 1024;
@@ -90,6 +106,7 @@ function readingOfSmall(key: string, depth: number): Reading {
 function readingOf(key: string, depth: number, fields = READ_FIELDS): Reading {
   if (depth > 1) return key === 'data' ? 'numbers' : 'value';
   if (TENSORS.has(key)) return 'numbers';
+  if (OPTIONS.has(key)) return 'exact';
   return fields.has(key) ? 'value' : 'skip';
 }
 
@@ -107,6 +124,9 @@ export function requireModest(bytes: Uint8Array, maxDepth: number): number {
   });
   return keys;
 }
+
+/** Fields that hold options. */
+const OPTIONS: ReadonlySet<string> = new Set(['options', 'parameters']);
 
 /** Fields that hold a tensor, which may be a nested array by itself. */
 const TENSORS: ReadonlySet<unknown> = new Set(TENSOR_FIELDS);

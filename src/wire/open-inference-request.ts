@@ -4,6 +4,7 @@ import { pointerTo, showValue, suggestName } from '../suggestion.ts';
 import { DTYPES, FLOAT_DTYPES } from '../tensor/dtype.ts';
 import type { DType } from '../tensor/dtype.ts';
 import type { Shape } from '../tensor/shape.ts';
+import { parseOptionsText } from './json-text.ts';
 import { NumberArray } from './number-array.ts';
 import { requireDatatype } from './open-inference-datatype.ts';
 import { SYNONYMS, missingField } from './request.ts';
@@ -202,7 +203,7 @@ function parseParameter(name: string, text: string): unknown {
     throw refuse('invalid_option', pointerTo('parameters', name), detail);
   }
   try {
-    return JSON.parse(text);
+    return parseOptionsText(text);
   } catch (cause) {
     const detail = `parameters.${name} is ${showValue(text)}, expected JSON text: ${(cause as SyntaxError).message}`;
     throw new LossmeterError('invalid_option', detail, [{ pointer: pointerTo('parameters', name), detail }], { cause });

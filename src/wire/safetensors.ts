@@ -4,6 +4,7 @@ import { truncated } from './byte-reader.ts';
 import type { ByteReader } from './byte-reader.ts';
 import { HeldRuns, adviceOn, gathered } from './held-bytes.ts';
 import { measureStructure } from './json-structure.ts';
+import { parseOptionsText } from './json-text.ts';
 import { makeHeader, missingField, requireRequestField } from './request.ts';
 import { TENSOR_FIELDS } from './request-fields.ts';
 import type { Codec, DecodeContext } from './request.ts';
@@ -152,7 +153,7 @@ function parseField(name: string, text: string): unknown {
     throw refuse('malformed_body', pointerTo('__metadata__', name), detail);
   }
   try {
-    return JSON.parse(text);
+    return parseOptionsText(text);
   } catch (cause) {
     const reason = (cause as SyntaxError).message;
     const detail = `__metadata__.${name} is ${showValue(text)}, expected JSON text: ${reason}`;

@@ -1,5 +1,7 @@
-import { expect, test } from 'vitest';
-import { Service } from '../service.ts';
+import { describe, expect, test } from 'vitest';
+import type { Tensor } from '../../src/tensor/tensor.ts';
+import { safetensorsFile } from '../safetensors-file.ts';
+import { JSON_TYPE, MSGPACK, Service } from '../service.ts';
 
 const service = Service.start();
 
@@ -61,4 +63,54 @@ test('an integer that is wide among floats is rounded to their dtype', async () 
   const request = '{"logits":[[9007199254740993, 1e300],[3,4]],"label":[0, 1],"input_mask":[0,1]}';
   const { status, body } = await service.post(request);
   expect([status, body.rows]).toEqual([200, { total: 2, counted: 1, ignored: 0, masked: 1 }]);
+});
+
+describe('an option that is an integer beyond 2^53 is named as it came', () => {
+  const wide = ['9007199254740993', '-9007199254740993', '[9007199254740993]', '[1,18446744073709551615]'];
+
+  test.each(wide)('%s, in JSON', async (value) => {
+    for (const spaces of Object.values(SIZES)) {
+      const { body } = await service.post(
+        `{"logits":[[1,2]],${spaces}"label":[0],"options":{"ignore_index":${value}}}`,
+      );
+      expect(body.detail).toContain(`options.ignore_index is ${value}, expected`);
+    }
+  });
+
+  test.each(wide)('%s, in Open Inference', async (value) => {
+    const inputs = [
+      '{"name":"label","datatype":"INT64","shape":[1],"data":[1]}',
+      '{"name":"logits","datatype":"FP32","shape":[1,2],"data":[1,2]}',
+    ];
+    // Lists are JSON text there.
+    const parameter = value.startsWith('[') ? JSON.stringify(value) : value;
+    for (const spaces of Object.values(SIZES)) {
+      const text = `{${spaces}"parameters":{"ignore_index":${parameter}},"inputs":[${inputs.join(',')}]}`;
+      const { body } = await service.post(text, { path: '/v2/models/cross_entropy/infer' });
+      expect(JSON.stringify(body)).toContain(`options.ignore_index is ${value}, expected`);
+    }
+  });
+
+  test.each(wide)('%s, in a safetensors file', async (value) => {
+    const tensors: [string, Tensor][] = [
+      ['label', { dtype: 'int32', shape: [1], data: new Uint8Array(4) }],
+      ['logits', { dtype: 'float32', shape: [1, 2], data: new Uint8Array(8) }],
+    ];
+    const file = safetensorsFile(tensors, { options: `{"ignore_index":${value}}` });
+    const { body } = await service.post(file, { type: 'application/vnd.safetensors' });
+    expect(body.detail).toContain(`options.ignore_index is ${value}, expected`);
+  });
+
+  test('but one that may be any number is rounded', async () => {
+    for (const type of [JSON_TYPE, MSGPACK]) {
+      const options = { lse_square_scale: 9_007_199_254_740_993n };
+      const request =
+        type === JSON_TYPE
+          ? '{"logits":[[1,2]],"label":[0],"options":{"lse_square_scale":9007199254740993}}'
+          : { label: [0], options, logits: [[1, 2]] };
+      const { status, body } = await service.post(request, { type });
+      expect(status, body.detail).toBe(200);
+      expect(body.z_loss).toBeCloseTo(9_007_199_254_740_992 * Math.log(Math.E + Math.E ** 2) ** 2, -11);
+    }
+  });
 });
