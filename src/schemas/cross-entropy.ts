@@ -18,7 +18,7 @@ export const CrossEntropyRequest = Type.Object(
     ),
     label: requestTensor(
       AnyDTypes,
-      'Integers are class indices: the class y of each row in [0, C), of shape (N,) or (…,), or (…, 1), or a number for a row alone, checked on counted rows only. Floats are class probabilities p, shaped like the logits, as are numbers without a dtype of that shape, whole or not; rows that do not sum to 1 or are negative are accepted, and counted in the diagnostics.',
+      'Integers are class indices: the class y of each row in [0, C), of shape (N,) or (…,), or (…, 1), or a number for a row alone, checked on counted rows only. Floats are class probabilities p, shaped like the logits, as are numbers without a dtype of that shape, whole or not; whole ones of another shape are class indices, be they written as 1.0 or as a float64 of MessagePack. Rows that do not sum to 1 or are negative are accepted, and counted in the diagnostics.',
       [
         [2, 0],
         [

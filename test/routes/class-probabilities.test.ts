@@ -295,6 +295,39 @@ describe('numbers without a dtype that are shaped like the logits', () => {
   });
 });
 
+describe('whole numbers without a dtype that are not shaped like the logits', () => {
+  /** MessagePack of {"label": [1.0, 0.0], "logits": [[1, 2], [3, 1]]}: the labels are float64. */
+  const PACKED = Buffer.concat([
+    Buffer.of(0x82, 0xa5, ...Buffer.from('label'), 0x92, 0xcb, 0x3f, 0xf0, 0, 0, 0, 0, 0, 0, 0xcb, ...Buffer.alloc(8)),
+    Buffer.of(0xa6, ...Buffer.from('logits'), 0x92, 0x92, 1, 2, 0x92, 3, 1),
+  ]);
+
+  test.each([
+    ['1.0 in JSON', JSON_TYPE, '{"label":[1.0,0.0],"logits":[[1,2],[3,1]]}'],
+    ['float64 in MessagePack', MSGPACK, PACKED],
+  ])('are class indices however they are written: %s', async (_what, type, request) => {
+    const { status, body } = await service.post(request, { type });
+    expect([status, body.diagnostics.labels]).toEqual([200, { min: 0, max: 1, out_of_range: 0 }]);
+  });
+
+  test('are refused with a dtype of floats', async () => {
+    const label = { dtype: 'float64', shape: [2], data: [1, 0] };
+    for (const type of [JSON_TYPE, MSGPACK]) {
+      const answer = await service.post(
+        {
+          label,
+          logits: [
+            [1, 2],
+            [3, 1],
+          ],
+        },
+        { type },
+      );
+      expect([answer.status, answer.body.code]).toEqual([422, 'invalid_label']);
+    }
+  });
+});
+
 test('answers to class indices say nothing of probabilities', async () => {
   expect((await service.post({ logits, label: LABEL })).body.diagnostics).not.toHaveProperty('probabilities');
 });
