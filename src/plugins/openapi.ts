@@ -7,6 +7,13 @@ import { pageDocument } from '../schemas/page-document.ts';
 import { VERSION } from '../version.ts';
 import { answersToTheEnd } from './lifecycle.ts';
 
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** The OpenAPI document, as JSON that is made once. Its operations are below the path that it is below itself. */
+    readonly openApiText: () => Buffer;
+  }
+}
+
 /** The manual: OpenAPI 3.1 made from the schemas of the routes, and its browser at /docs. */
 export default fp<{ config: Config }>(
   async (app, { config }) => {
@@ -33,16 +40,23 @@ export default fp<{ config: Config }>(
         return { url, schema: operationOf(schema, standing) };
       },
     });
+    const { swagger: document } = app;
+    app.decorate(
+      'openApiText',
+      madeOnce(() => ({ ...document(), servers: [{ url: '.' }] })),
+    );
     if (config.docs === 'off') return;
+    const pageText = madeOnce(() => pageDocument({ ...document() }));
     // Without the bar at the top: its box is for other documents, and its logo has a style that the headers forbid.
     await app.register(swaggerUi, {
       routePrefix: '/docs',
       uiConfig: { layout: 'BaseLayout' },
-      transformSpecificationClone: false,
-      transformSpecification: pageDocument,
       uiHooks: {
         // By relative paths: a proxy may have the page below a prefix. Those of its files are relative to `/docs/`.
-        onRequest: async ({ url }, reply) => {
+        onRequest: async ({ url, routeOptions }, reply) => {
+          if (routeOptions.url === '/docs/json') return reply.type('application/json; charset=utf-8').send(pageText());
+          // JSON is YAML, and other YAML takes half a second for each request.
+          if (routeOptions.url === '/docs/yaml') return reply.type('application/x-yaml').send(pageText());
           const path = url.split('?', 1)[0]!;
           if (path.endsWith('/docs')) return reply.redirect('docs/');
           if (path.endsWith('/static/index.html')) return reply.redirect('../');
@@ -52,3 +66,8 @@ export default fp<{ config: Config }>(
   },
   { name: 'openapi' },
 );
+
+function madeOnce(make: () => object): () => Buffer {
+  let text: Buffer | undefined;
+  return () => (text ??= Buffer.from(JSON.stringify(make())));
+}

@@ -43,8 +43,25 @@ test('the files made from the schemas are the committed ones: run `npm run gener
   for (const [path, text] of await generate()) expect(await read(path), path).toBe(text);
 });
 
-test('/openapi.json is the committed document', async () => {
-  expect(await document()).toEqual(JSON.parse(await read('openapi/openapi.json')));
+test('/openapi.json is the committed document, with operations below the path that it is below', async () => {
+  const committed = JSON.parse(await read('openapi/openapi.json')) as object;
+  expect(await document()).toEqual({ ...committed, servers: [{ url: '.' }] });
+});
+
+test('the page has the document made once, as JSON and as the YAML that JSON is', async () => {
+  const texts = [];
+  for (const path of ['/docs/json', '/docs/json/', '/docs/yaml', '/docs/yaml/']) {
+    const response = await service.get(path);
+    texts.push(await response.text());
+    expect([response.status, response.headers.get('content-type')]).toEqual([
+      200,
+      path.startsWith('/docs/json') ? 'application/json; charset=utf-8' : 'application/x-yaml',
+    ]);
+  }
+  expect(new Set(texts).size).toBe(1);
+  const { servers, paths } = JSON.parse(texts[0]!) as Document & { servers: unknown };
+  expect(servers).toEqual([{ url: '..' }]);
+  expect(Object.keys(paths)).toEqual(Object.keys((await document()).paths));
 });
 
 test('the document is valid OpenAPI 3.1', async () => {
