@@ -35,6 +35,8 @@ const FIELD_LIMITS: Limits = {
 /** Limits of a body that is one value. */
 export const VALUE_LIMITS: Limits = { entries: 2 ** 18, pairs: 2 ** 18, textBytes: Infinity, allTextBytes: Infinity };
 
+const AS_BYTES = 'send a tensor as {"dtype", "shape", "data"} with data as bin';
+
 /** Layout behind a MessagePack type byte. https://github.com/msgpack/msgpack/blob/master/spec.md */
 interface Format {
   /** Bytes of a big-endian length that follow the type byte. */
@@ -155,7 +157,8 @@ export class MsgpackExtent {
       this.#textBytes += count;
       const { allTextBytes } = this.#limits;
       if (this.#textBytes > allTextBytes) {
-        throw new LossmeterError('body_too_large', `the texts of a value have more than ${allTextBytes} bytes`);
+        const detail = `the texts of a value have more than ${allTextBytes} bytes; ${AS_BYTES}`;
+        throw new LossmeterError('body_too_large', detail);
       }
     }
     if (counts === 'bytes') {
@@ -171,7 +174,7 @@ export class MsgpackExtent {
         throw new LossmeterError('body_too_large', `the maps of a value have more than ${pairs} keys`);
       }
       if (this.#entries > entries) {
-        const detail = `an array or map has more than ${entries} entries; send a tensor as {"dtype", "shape", "data"} with data as bin`;
+        const detail = `an array or map has more than ${entries} entries; ${AS_BYTES}`;
         throw new LossmeterError('body_too_large', detail);
       }
       if (this.#open.length >= MAX_DEPTH) {
