@@ -75,18 +75,11 @@ export interface ShardBatch extends Batch {
 /** Checks all that can be checked before the logits have come. @throws LossmeterError */
 export function* openBatch(pool: KernelPool, given: RequestHeader, held: HeldBytesAccount): Steps<WholeBatch> {
   const options = parseOptions(given.options);
-  const { header, layout, outputShape } = yield* arrange(given, options.class_axis, held);
-  const { dtype, shape } = header.logits;
   const returnsGradient = options.outputs.includes('gradient');
   const differentiates = returnsGradient || options.check_for_nan_in_loss_and_grad;
-  const bytesPerRow = BYTES_PER_ROW + (differentiates ? BYTES_PER_ROW_OF_GRADIENT : 0);
-  const takeRowsOf = (count: number): void => takeRows(held, count, bytesPerRow);
-  const selected = yield* selectTargets(shape, targetFieldsOf(header), options, {
-    takeRows: takeRowsOf,
-    takeClasses: (count) => takeClassWeights(held, count),
-  });
-  const targets = withOutputShape(selected, outputShape);
-  requireNoIgnoreIndex(targets, header);
+  const moreBytesPerRow = differentiates ? BYTES_PER_ROW_OF_GRADIENT : 0;
+  const { header, layout, targets } = yield* openRows(given, options, held, { moreBytesPerRow });
+  const { dtype, shape } = header.logits;
   const rows = targets.classes.length;
   const classes = shape.at(-1)!;
   requireDivisible(options, rows, classes);
@@ -113,7 +106,7 @@ export function* openBatch(pool: KernelPool, given: RequestHeader, held: HeldByt
       : undefined,
   };
   const writer = new BlockWriter(pool, block, options.shift, takeGradient);
-  const kernel = pool.kernelName(transform === undefined ? dtype : 'float64');
+  const kernel = kernelOf(pool, block);
   const intake = openIntake(writer, layout, { width: DTYPE_BYTES[dtype], held });
   const { numpyArrays = false, nulls } = header;
   return {
@@ -136,18 +129,12 @@ export function* openBatch(pool: KernelPool, given: RequestHeader, held: HeldByt
 /** Opens a shard of the vocabulary, whose columns are merged with others before they are reduced. */
 export function* openShard(pool: KernelPool, given: RequestHeader, held: HeldBytesAccount): Steps<ShardBatch> {
   const options = parseOptions(given.options);
-  const { header, layout, outputShape } = yield* arrange(given, options.class_axis, held);
+  // Logits without such an axis are refused next.
+  const vocabulary = requireVocabulary(given.parameters, given.logits.shape.at(options.class_axis) ?? 0);
+  const moreBytesPerRow = BYTES_PER_ROW_OF_SHARD;
+  const { header, layout, targets } = yield* openRows(given, options, held, { moreBytesPerRow, shard: vocabulary });
   const { dtype, shape } = header.logits;
-  const classes = shape.at(-1) ?? 0;
-  const vocabulary = requireVocabulary(header.parameters, classes);
-  const takeRowsOf = (count: number): void => takeRows(held, count, BYTES_PER_ROW + BYTES_PER_ROW_OF_SHARD);
-  const selected = yield* selectTargets(shape, targetFieldsOf(header), options, {
-    shard: vocabulary,
-    takeRows: takeRowsOf,
-    takeClasses: (count) => takeClassWeights(held, count),
-  });
-  const targets = withOutputShape(selected, outputShape);
-  requireNoIgnoreIndex(targets, header);
+  const classes = shape.at(-1)!;
   requireShardable(options, { probabilities: targets.probabilities !== undefined });
   requireDivisible(options, targets.classes.length, vocabulary.size);
   smoothingOf(options, vocabulary.size);
@@ -163,11 +150,38 @@ export function* openShard(pool: KernelPool, given: RequestHeader, held: HeldByt
     coefficients: undefined,
   };
   const writer = new BlockWriter(pool, block, options.shift);
-  const kernel = pool.kernelName(transform === undefined ? dtype : 'float64');
+  const kernel = kernelOf(pool, block);
   // A partial is opaque, and has the same form for every client.
   const { nulls } = header;
   const intake = openIntake(writer, layout, { width: DTYPE_BYTES[dtype], held });
   return { options, shape, targets, writer, intake, kernel, nulls, numpyArrays: false, vocabulary };
+}
+
+/**
+ * Arranges the tensors of a request, and selects what each row is scored against.
+ * @param moreBytesPerRow memory of a row beside that of every batch
+ * @param shard where the columns stand among all classes; undefined where they are all
+ */
+function* openRows(
+  given: RequestHeader,
+  options: Options,
+  held: HeldBytesAccount,
+  { moreBytesPerRow, shard }: { moreBytesPerRow: number; shard?: Vocabulary },
+): Steps<{ header: RequestHeader; layout: Layout; targets: Targets }> {
+  const { header, layout, outputShape } = yield* arrange(given, options.class_axis, held);
+  const selected = yield* selectTargets(header.logits.shape, targetFieldsOf(header), options, {
+    ...(shard && { shard }),
+    takeRows: (count) => takeRows(held, count, BYTES_PER_ROW + moreBytesPerRow),
+    takeClasses: (count) => takeClassWeights(held, count),
+  });
+  const targets = withOutputShape(selected, outputShape);
+  requireNoIgnoreIndex(targets, header);
+  return { header, layout, targets };
+}
+
+/** Name of the kernel that evaluates a block: logits that are transformed are float64. */
+function kernelOf(pool: KernelPool, { dtype, transform }: Pick<Block, 'dtype' | 'transform'>): string {
+  return pool.kernelName(transform === undefined ? dtype : 'float64');
 }
 
 /** @param outputShape where it is not that of the label; a shift leaves rows out, and then no row is alone */

@@ -114,8 +114,9 @@ export function tensorFromValue(field: TensorField, value: unknown): Tensor {
 
   const known = { dtype: knownDType!, shape: knownShape! };
   if (isReadElements(data)) {
-    const [isDTypeAssumed, nulls] = data.facts;
-    return { ...known, data: data.bytes, ...(isDTypeAssumed === 1 && { isDTypeAssumed: true }), ...nullsOf(nulls!) };
+    const { elements, isDTypeAssumed, nulls } = data;
+    const bytes = new Uint8Array(elements.buffer, elements.byteOffset, elements.byteLength);
+    return { ...known, data: bytes, ...(isDTypeAssumed && { isDTypeAssumed }), ...nullsOf(nulls) };
   }
 
   const bytes = typeof data === 'string' ? fromBase64(field, data) : data;
@@ -129,11 +130,9 @@ export function tensorFromValue(field: TensorField, value: unknown): Tensor {
   return { dtype: knownDType, shape: knownShape, data: bytes };
 }
 
-/** Elements that another thread has read, as a value that no body can hold: what is known beside them is a typed array. */
-interface ReadElements {
-  bytes: Uint8Array;
-  /** 1 where the dtype is assumed, and the number of nulls. */
-  facts: Uint32Array;
+/** Elements that another thread has read, and what is known of them. No body can hold a DataView. */
+interface ReadElements extends Required<Pick<Tensor, 'isDTypeAssumed' | 'nulls'>> {
+  readonly elements: DataView;
 }
 
 /** A tensor as a value that travels between threads, of which tensorFromValue makes the same tensor. */
@@ -147,11 +146,11 @@ export function elementsAsValue(
   { isDTypeAssumed = false, nulls = 0 }: Pick<Tensor, 'isDTypeAssumed' | 'nulls'>,
 ): Uint8Array | ReadElements {
   if (!isDTypeAssumed && nulls === 0) return bytes;
-  return { bytes, facts: Uint32Array.of(Number(isDTypeAssumed), nulls) };
+  return { elements: new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength), isDTypeAssumed, nulls };
 }
 
 export function isReadElements(data: unknown): data is ReadElements {
-  return typeof data === 'object' && data !== null && 'facts' in data && data.facts instanceof Uint32Array;
+  return typeof data === 'object' && data !== null && 'elements' in data && data.elements instanceof DataView;
 }
 
 export function missingKey(field: TensorField, key: TensorKey): LossmeterError {
