@@ -74,3 +74,19 @@ test('the memory of a group is given back', async () => {
   held.close();
   expect(all.held).toBe(0);
 });
+
+test('logits of a file that are more than may be held are refused before they are read', async () => {
+  // One item may be held, and not all four.
+  const all = new HeldBytes(400_000);
+  const moves = { items: 4, rows: 2, columns: 40_000 };
+  const moved = new MovedLogits({ write: () => undefined }, moves, { width: 4, held: all.open() });
+  let reads = 0;
+  const reading = moved.readFrom({
+    dtype: 'float32',
+    shape: [4, 2, 40_000],
+    range: { fd: -1, name: 'logits.safetensors', position: 0, byteLength: 1_280_000 },
+    read: async () => new Uint8Array(++reads),
+  });
+  await expect(reading).rejects.toThrow(/must wait in memory.*send them with the class axis last/);
+  expect([reads, all.held]).toEqual([0, 0]);
+});
