@@ -4,6 +4,8 @@ import { requestBody, settle } from '../../src/plugins/answers.ts';
 import { bodyCodec } from '../../src/plugins/negotiation.ts';
 import { exportLines, runListJson } from '../../src/runs/answers.ts';
 import { Metadata, readMetadata } from '../../src/runs/metadata.ts';
+import { readCursor } from '../../src/runs/run-query.ts';
+import type { RunSort } from '../../src/runs/run-query.ts';
 import { wireSummary } from '../../src/runs/wire.ts';
 import { parameterCompiler } from '../../src/schemas/parameters.ts';
 import { problemResponses } from '../../src/schemas/problem.ts';
@@ -19,18 +21,23 @@ export default async function runs(app: FastifyInstance): Promise<void> {
   const store = app.runs;
 
   const list = {
-    ...{ tags, operationId: 'listRuns', summary: 'The runs, the newest first' },
+    ...{ tags, operationId: 'listRuns', summary: 'The runs, in pages' },
+    description:
+      'A run that exists and matches from the first page to the last is on exactly one of them, whatever is recorded or deleted meanwhile. A run that is added meanwhile is on a later page or on none. With `sort=updated`, a run that changes before its page is read moves to the front of the list, and may be on no page.',
     querystring: RunsQuery,
     response: {
       200: { description: 'A page of runs.', content: { 'application/json': { schema: RunList } } },
       ...problemResponses(400, 429, 503),
     },
   };
-  app.get<{ Querystring: { limit: number; cursor?: string } }>(
+  app.get<{ Querystring: { search?: string; sort: RunSort; limit: number; cursor?: string } }>(
     '/runs',
     { config: { scope: 'read' }, schema: list, preHandler: app.readsHistory },
-    async ({ query: { limit, cursor } }, reply) =>
-      reply.sendPages(JSON_TYPE, runListJson(app.runPages, limit, cursor === undefined ? undefined : Number(cursor))),
+    async ({ query: { search = '', sort, limit, cursor } }, reply) => {
+      const query = { search, sort };
+      const after = cursor === undefined ? undefined : readCursor(query, cursor);
+      return reply.sendPages(JSON_TYPE, runListJson(app.runPages, query, limit, after));
+    },
   );
 
   const summaryResponse = { description: 'The run.', content: { 'application/json': { schema: Summary } } };

@@ -2,8 +2,10 @@
 import { LossmeterError } from '../errors.ts';
 import type { ExportFormat } from './export.ts';
 import type { RunPages, TextPage } from './pages.ts';
+import { formatCursor } from './run-query.ts';
+import type { RunPlace, RunQuery } from './run-query.ts';
 import { MOST_STEPS } from './store.ts';
-import type { BatchPlace, RunStore, StepRange } from './store.ts';
+import type { BatchPlace, RunCounts, RunStore, StepRange } from './store.ts';
 
 /** The pages of the history, wherever they are made. */
 export type Pages = Pick<RunPages, keyof RunPages>;
@@ -39,17 +41,34 @@ export async function* curveJson(
     const page = await pages.stepsJsonAt(run, steps.slice(at, at + CURVE_STEPS));
     return { ...page, next: at + CURVE_STEPS < steps.length ? at + CURVE_STEPS : undefined };
   };
-  yield* listJson('steps', Infinity, 0, ofOneRun(run, read, id));
+  yield* listJson<number>('steps', Infinity, 0, ofOneRun(run, read, id));
 }
 
-/** `{"runs": […], "next": "…"}`. @param before cursor that came with the page before */
+/**
+ * `{"runs": […], "next": "…", "total": …, "active": …, "non_finite": …}`: a list of runs, `limit` at most.
+ * @param after place of the cursor; undefined for the first page, which alone has the counts
+ */
 export async function* runListJson(
   pages: Pages,
+  query: RunQuery,
   limit: number,
-  before = Number.MAX_SAFE_INTEGER,
+  after: RunPlace | undefined,
 ): AsyncGenerator<Piece, void> {
-  yield* listJson('runs', limit, before, (place, left) => pages.runsJson(left, place));
+  let counts: RunCounts | undefined;
+  const read = async (place: RunPlace | undefined, left: number): Promise<TextPage<RunPlace>> => {
+    const page = await pages.runsJson(query, left, place);
+    counts ??= page.counts;
+    return page;
+  };
+  const endOf = (next: RunPlace | undefined): string =>
+    (next === undefined ? '' : nextJson(formatCursor(query, next))) + (counts === undefined ? '' : countsJson(counts));
+  yield* listJson('runs', limit, after, read, endOf);
 }
+
+const countsJson = ({ total, active, nonFinite }: RunCounts): string =>
+  `,"total":${total},"active":${active},"non_finite":${nonFinite}`;
+
+const nextJson = (cursor: string): string => `,"next":"${cursor}"`;
 
 /** A run as lines of text: a line a step, or a micro-batch. */
 export async function* exportLines(
@@ -91,19 +110,21 @@ function ofOneRun<Given extends unknown[], Place>(
 }
 
 /**
- * An object with a list, and the place of what follows it.
+ * An object with a list, and with the members that follow it.
  * @param read reads elements from a place on; `left` is how many at most
+ * @param endOf makes the members behind the list, of the place of what follows it; that place as `next` by default
  */
-async function* listJson(
+async function* listJson<Place>(
   name: string,
   limit: number,
-  first: number,
-  read: (place: number, left: number) => Promise<TextPage<number>>,
+  first: Place,
+  read: (place: Place, left: number) => Promise<TextPage<Place & {}>>,
+  endOf = (next: Place | undefined): string => (next === undefined ? '' : nextJson(String(next))),
 ): AsyncGenerator<Piece, void> {
   let left = limit;
-  let following: number | undefined;
+  let following: Place | undefined;
   let separator = `{"${name}":[`;
-  const all = readAhead(first, async (place: number) => {
+  const all = readAhead<Place>(first, async (place) => {
     const page = await read(place, left);
     left -= page.count;
     if (left > 0) return page;
@@ -116,7 +137,7 @@ async function* listJson(
     yield text;
     separator = ',';
   }
-  const end = following === undefined ? ']}' : `],"next":"${following}"}`;
+  const end = `]${endOf(following)}}`;
   yield separator === ',' ? end : separator + end;
 }
 

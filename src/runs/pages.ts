@@ -3,8 +3,9 @@ import { stringify } from '../wire/json-reply.ts';
 import { csvLine, exportText } from './export.ts';
 import type { ExportFormat, ExportedRow } from './export.ts';
 import type { CurvePoint } from './record.ts';
+import type { RunPlace, RunQuery } from './run-query.ts';
 import { MOST_STEPS } from './store.ts';
-import type { BatchPlace, RunStore, StepRange } from './store.ts';
+import type { BatchPlace, RunCounts, RunStore, StepRange } from './store.ts';
 import { wireBatch, wirePoint, wireRow, wireStep, wireSummary } from './wire.ts';
 
 /** Some rows as text. */
@@ -16,6 +17,12 @@ export interface TextPage<Place> {
   next: Place | undefined;
   /** Id of the run that all rows belong to; undefined where it was removed, and in pages of several runs. */
   runId: number | undefined;
+}
+
+/** Some runs of a list as text. */
+export interface RunTextPage extends TextPage<RunPlace> {
+  /** Of all pages; undefined on further pages. */
+  counts: RunCounts | undefined;
 }
 
 /** Events of steps that changed. */
@@ -64,11 +71,11 @@ export class RunPages {
     });
   }
 
-  /** Runs as elements of a JSON array. */
-  async runsJson(limit: number, before: number | undefined): Promise<TextPage<number>> {
-    const { runs, next } = await this.#store.runs(limit, before);
+  /** Runs of a list as elements of a JSON array. */
+  async runsJson(query: RunQuery, limit: number, after: RunPlace | undefined): Promise<RunTextPage> {
+    const { runs, next, counts } = await this.#store.runs(query, limit, after);
     const text = elements(runs.map((run) => wireSummary(run)));
-    return { text, count: runs.length, next, runId: undefined };
+    return { text, count: runs.length, next, runId: undefined, counts };
   }
 
   /** A step with some of its batches, as JSON; undefined when there is no such step. */

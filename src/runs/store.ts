@@ -1,4 +1,5 @@
 import type { BatchKey, CurvePoint, Outcome, RecordedBatch, Recording, RunMetadata, RunSummary } from './record.ts';
+import type { RunPlace, RunQuery } from './run-query.ts';
 import type { Quotient } from './step.ts';
 
 /** A range of steps, both ends included. */
@@ -32,6 +33,23 @@ export interface StepPage {
   ranks: { rank: number; sum: Quotient; batches: RecordedBatch[] }[];
   /** Place of the next batch; undefined after the last. */
   next: BatchPlace | undefined;
+}
+
+/** Numbers of runs that match a search. */
+export interface RunCounts {
+  total: number;
+  active: number;
+  /** With steps that are not finite. */
+  nonFinite: number;
+}
+
+/** Some runs of a list. */
+export interface RunPage {
+  runs: RunSummary[];
+  /** Place of the last run of the page; undefined at the end of the list. */
+  next: RunPlace | undefined;
+  /** Of all pages; undefined on further pages. */
+  counts: RunCounts | undefined;
 }
 
 /** Steps of all runs that changed, without those of removed runs. */
@@ -70,11 +88,12 @@ export interface RunStore {
 
   run(name: string): Promise<RunSummary | undefined>;
   /**
-   * Runs in the order of their creation, the newest first.
-   * @param limit how many at most: fewer where much is said of them
-   * @param before a cursor that came with the page before
+   * A page of a list of runs. A run that exists from the first page to the last is on exactly one page; in the order of
+   * changes, only when it does not change meanwhile.
+   * @param limit most runs: fewer where they have many labels
+   * @param after `next` of the page before; undefined for the first page
    */
-  runs(limit: number, before: number | undefined): Promise<{ runs: RunSummary[]; next: number | undefined }>;
+  runs(query: RunQuery, limit: number, after: RunPlace | undefined): Promise<RunPage>;
   /** Runs that changed last, the newest first, with their last steps. */
   newest(limit: number): Promise<{ run: string; last: { step: number; loss: number } }[]>;
   /** Id of a run. A run that is removed and recorded again has another one; an id never comes back. */

@@ -1,9 +1,7 @@
 /** Runs under their names on the wire. */
+import { isActive } from './activity.ts';
 import type { CurvePoint, RecordedBatch, RunSummary } from './record.ts';
 import type { StepPage } from './store.ts';
-
-/** A run in which something was recorded in so many milliseconds is active. */
-const ACTIVE_MS = 5 * 60_000;
 
 const timeOf = (milliseconds: number): string => new Date(milliseconds).toISOString();
 
@@ -14,7 +12,7 @@ export function wireSummary(summary: RunSummary, now = Date.now()): object {
     ...(expectedRanks !== undefined && { expected_ranks: expectedRanks }),
     created_at: timeOf(createdAt),
     updated_at: timeOf(updatedAt),
-    status: now - updatedAt < ACTIVE_MS && summary.batches > 0 ? 'active' : 'idle',
+    status: isActive(summary, now) ? 'active' : 'idle',
     steps: summary.steps,
     batches: summary.batches,
     ranks: summary.ranks,

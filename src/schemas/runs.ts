@@ -3,6 +3,8 @@ import type { TProperties } from 'typebox';
 import { CAUSES } from '../loss/causes.ts';
 import { MOST_KEPT } from '../runs/kept-diagnostics.ts';
 import { ExpectedRanks, Labels, MOST_PARTS } from '../runs/metadata.ts';
+import { CURSOR_PATTERN, SORTS } from '../runs/run-query.ts';
+import { MOST_SEARCH } from '../runs/search.ts';
 import { CrossEntropyReply, CrossEntropyRequest } from './cross-entropy.ts';
 import { Diagnostics } from './diagnostics.ts';
 import { count, numberOrNonFinite } from './tensor.ts';
@@ -47,9 +49,27 @@ export const RecordQuery = object(
 
 export const RunsQuery = object(
   {
+    search: Type.Optional(
+      Type.String({
+        maxLength: MOST_SEARCH,
+        description:
+          'Words, between white space. Every word must occur in the name of the run or in one of its labels, as `name=value`. Upper and lower case are the same, and no character is a wildcard. Without words all runs match.',
+        examples: ['gpt model=gpt-1b'],
+      }),
+    ),
+    sort: Type.Enum([...SORTS], {
+      default: 'newest',
+      description:
+        '`newest` or `oldest` first, by their creation; by `name`, in the order of its ASCII characters; or `updated`, those in which something was recorded last first.',
+      examples: ['updated'],
+    }),
     limit: integer(1, 200, 'Runs at most.', 50, { default: 50 }),
     cursor: Type.Optional(
-      Type.String({ pattern: '^\\d{1,15}$', description: '`next` of the page before.', examples: ['17'] }),
+      Type.String({
+        pattern: CURSOR_PATTERN,
+        description: '`next` of the page before, with the `search` and the `sort` of that page: others are refused.',
+        examples: ['17'],
+      }),
     ),
   },
   'A page of runs.',
@@ -161,7 +181,19 @@ const next = Type.Optional(
 );
 
 export const RunList = object(
-  { runs: Type.Array(RunSummary, { description: 'Runs, the newest first.', examples: [[]] }), next },
+  {
+    runs: Type.Array(RunSummary, { description: 'Runs that match, in the order of `sort`.', examples: [[]] }),
+    next: Type.Optional(
+      Type.String({
+        pattern: CURSOR_PATTERN,
+        description: '`cursor` of the next page; absent on the last.',
+        examples: ['17'],
+      }),
+    ),
+    total: Type.Optional(count('Runs that match, on all pages; on the first page only.', 120)),
+    active: Type.Optional(count('Runs among them whose `status` is `active`; on the first page only.', 3)),
+    non_finite: Type.Optional(count('Runs among them with steps that are not finite; on the first page only.', 1)),
+  },
   'A page of runs.',
 );
 

@@ -2,7 +2,8 @@ import type { DatabaseSync } from 'node:sqlite';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Drain } from '../drain.ts';
 import type { BatchKey, CurvePoint, Outcome, Recording, RunMetadata, RunSummary } from '../record.ts';
-import type { BatchPage, BatchPlace, ChangePage, RunStore, StepPage, StepRange } from '../store.ts';
+import type { RunPlace, RunQuery } from '../run-query.ts';
+import type { BatchPage, BatchPlace, ChangePage, RunPage, RunStore, StepPage, StepRange } from '../store.ts';
 import { readBatches } from './batches.ts';
 import { openDatabase } from './database.ts';
 import { openWithSpace } from './reserve.ts';
@@ -16,18 +17,15 @@ import { openMemoryOnce, openSameFile } from './identity.ts';
 import { quickCheck } from './quick-check.ts';
 import { createRun, lastBefore, recordBatches } from './recording.ts';
 import type { KeyedRecording, RecordOutcome } from './recording.ts';
-import { REMOVED_PATTERN, isRemoved, purgeSome, unlink, unlinked } from './removal.ts';
+import { isRemoved, purgeSome, unlink, unlinked } from './removal.ts';
 import { STEP_COLUMNS, toMetadata } from './rows.ts';
+import { listRuns } from './run-list.ts';
 import { pickSteps } from './sampling.ts';
 import { Statements } from './statements.ts';
 import { SharedFacts } from './shared-facts.ts';
 import { SqliteError } from './sqlite-error.ts';
 import { readStepPage } from './step-page.ts';
 import { lastOf, summarize } from './summary.ts';
-
-/** Bounds of a page of runs: runs, and characters of their labels. */
-const MOST_RUNS = 50;
-const MOST_LABELS = 128 * 1024;
 
 /**
  * Runs in a file of SQLite. Statements block the thread that they run in: the service uses the store through
@@ -164,28 +162,8 @@ export class SqliteStore implements RunStore {
     });
   }
 
-  async runs(limit: number, before = Number.MAX_SAFE_INTEGER) {
-    const ids = this.#statements.arrays(
-      'SELECT id FROM runs WHERE id < ? AND name NOT GLOB ? ORDER BY id DESC LIMIT ?',
-      ...[before, REMOVED_PATTERN, Math.min(limit, MOST_RUNS) + 1],
-    ) as [number][];
-    const runs: RunSummary[] = [];
-    let next: number | undefined = before;
-    for (let characters = 0; runs.length < Math.min(limit, MOST_RUNS) && characters <= MOST_LABELS;) {
-      const id = ids.shift()?.[0];
-      if (id === undefined) break;
-      next = id;
-      const summary = this.#statements.snapshot(() => {
-        const row = this.#statements.get('SELECT * FROM runs WHERE id = ? AND name NOT GLOB ?', id, REMOVED_PATTERN);
-        return row && summarize(this.#statements, row);
-      });
-      // Some seventy look-ups each.
-      await nextTurn();
-      if (summary === undefined) continue;
-      characters += JSON.stringify(summary.labels).length;
-      runs.push(summary);
-    }
-    return { runs, next: ids.length > 0 ? next : undefined };
+  async runs(query: RunQuery, limit: number, after: RunPlace | undefined): Promise<RunPage> {
+    return listRuns(this.#statements, query, { limit, after, now: this.#now() });
   }
 
   async newest(limit: number) {

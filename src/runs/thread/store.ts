@@ -1,6 +1,7 @@
 import type { Worker } from 'node:worker_threads';
 import type { Pages } from '../answers.ts';
 import type { BatchKey, Outcome, Recording, RunMetadata } from '../record.ts';
+import type { RunPlace, RunQuery } from '../run-query.ts';
 import type { BatchPlace, RunStore, StepRange } from '../store.ts';
 import { RecordingQueue } from './recording-queue.ts';
 import { StoreThreads } from './threads.ts';
@@ -98,8 +99,8 @@ export class ThreadedStore implements RunStore {
     return this.#threads.read('run', name);
   }
 
-  runs(limit: number, before: number | undefined) {
-    return this.#threads.read('runs', limit, before);
+  runs(query: RunQuery, limit: number, after: RunPlace | undefined) {
+    return this.#threads.read('runs', query, limit, after);
   }
 
   newest(limit: number) {

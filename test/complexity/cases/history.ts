@@ -1,4 +1,5 @@
 /** Reading, describing and deleting runs of long histories. The size is what was recorded before. */
+import { SORTS } from '../../../src/runs/run-query.ts';
 import type { Client } from '../../http-client.ts';
 import { WRITERS } from '../../request-bodies.ts';
 import { SIZES } from './case.ts';
@@ -110,16 +111,55 @@ const ofSteps: ComplexityCase[] = [
   },
 ];
 
-const runs: ComplexityCase = {
-  name: 'runs',
-  operation: 'GET /v1/runs',
-  answers: [200],
-  prepare: (client, size) =>
-    once(client, `runs-${size}`, async () => {
-      for (let k = 0; k < size * RUNS; k++) await recordSteps(client, `run-${size}-${k}`, { steps: 10 });
-    }),
-  request: (size) => ({ query: { limit: size * RUNS } }),
-};
+/** Runs beyond a page: the first page counts all of them. */
+const MANY_RUNS = 500;
+
+/** Words of a search, which the last label alone has. */
+const words = (count: number): string => Array.from({ length: count }, (_, k) => `x${k}`).join(' ');
+const MOST_WORDS = 64;
+
+const labels = Object.fromEntries(Array.from({ length: 8 }, (_, k) => [`l${k}`, k === 7 ? words(MOST_WORDS) : 'x']));
+
+async function describeRuns(client: Client, name: string): Promise<void> {
+  const { headers, body } = WRITERS.json({ labels });
+  for (let k = 0; k < MANY_RUNS; k++) {
+    const { status } = await client.send({ method: 'PUT', path: `/v1/runs/${name}-${k}`, headers, body });
+    if (status !== 201) throw new Error(`a run was answered ${status}`);
+  }
+}
+
+/** @param runsOf a size: MANY_RUNS times as many are listed */
+function listing(name: string, query: (size: number) => Query, runsOf = (size: number) => size): ComplexityCase {
+  return {
+    name,
+    operation: 'GET /v1/runs',
+    answers: [200],
+    prepare: async (client, size) => {
+      for (let k = 1; k <= runsOf(size); k++) await once(client, `many-${k}`, () => describeRuns(client, `many-${k}`));
+    },
+    request: (size) => ({ query: query(size) }),
+  };
+}
+
+const runs: ComplexityCase[] = [
+  {
+    name: 'runs',
+    operation: 'GET /v1/runs',
+    answers: [200],
+    prepare: (client, size) =>
+      once(client, `runs-${size}`, async () => {
+        for (let k = 0; k < size * RUNS; k++) await recordSteps(client, `run-${size}-${k}`, { steps: 10 });
+      }),
+    request: (size) => ({ query: { limit: size * RUNS } }),
+  },
+  ...SORTS.map((sort) => listing(`many runs, sort=${sort}`, () => ({ sort, limit: 1 }))),
+  listing('many runs, a search', () => ({ search: 'l7=x1', sort: 'updated' })),
+  listing(
+    'words of a search',
+    (size) => ({ search: words((size * MOST_WORDS) / SIZES.at(-1)!) }),
+    () => 1,
+  ),
+];
 
 let deletions = 0;
 
@@ -168,7 +208,7 @@ export const HISTORY_CASES: readonly ComplexityCase[] = [
   ...ofCurves,
   ...ofHistories,
   ...ofSteps,
-  runs,
+  ...runs,
   ...remove,
   ...describe,
   places,

@@ -6,7 +6,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterAll, expect, onTestFinished, test } from 'vitest';
 import type { BatchKey } from '../../../src/runs/record.ts';
 import { SqliteStore } from '../../../src/runs/sqlite/store.ts';
-import { ALL, recording } from '../recordings.ts';
+import { ALL, NEWEST, recording } from '../recordings.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'lossmeter-snapshots-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -86,7 +86,7 @@ test('the page of a run that vanishes meanwhile is none', async () => {
 test('a list of runs leaves out one that is removed meanwhile, and goes on behind it', async () => {
   const { writer, reader } = open();
   for (const run of ['a', 'b', 'c', 'd']) await writer.record(key(1, { run }), recording(1));
-  const reading = reader.runs(3, undefined);
+  const reading = reader.runs(NEWEST, 3, undefined);
   await writer.remove('b');
   const { runs, next } = await reading;
   expect(runs.map(({ run }) => run)).toEqual(['d', 'c', 'a']);

@@ -7,7 +7,7 @@ import { afterAll, expect, test } from 'vitest';
 import type { BatchKey } from '../../../src/runs/record.ts';
 import { SqliteStore } from '../../../src/runs/sqlite/store.ts';
 import { batchPages } from '../../../src/runs/store.ts';
-import { ALL, recording } from '../recordings.ts';
+import { ALL, NEWEST, recording } from '../recordings.ts';
 import { TIMED } from '../../timed.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'lossmeter-store-'));
@@ -90,7 +90,7 @@ test('a removed run is gone at once, and what belongs to it by and by, also when
   for (let step = 0; step < 1000; step++) await store.record(key(step), recording(1));
   const removing = store.remove('r');
   expect(await store.run('r')).toBeUndefined();
-  expect((await store.runs(10, undefined)).runs).toEqual([]);
+  expect((await store.runs(NEWEST, 10, undefined)).runs).toEqual([]);
   await store.record(key(5), recording(2));
   await removing;
   expect(await store.run('r')).toMatchObject({ steps: 1, batches: 1, last: { step: 5, loss: 2 } });

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, expect, test } from 'vitest';
 import { StoreThreads } from '../../../src/runs/thread/threads.ts';
+import { NEWEST } from '../recordings.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'lossmeter-threads-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -157,7 +158,7 @@ test('reads under way when a lost log is made anew are answered', { timeout: 60_
     INSERT INTO runs (name, created_at, updated_at) SELECT 'filler' || n, 0, 0 FROM k`);
   filler.close();
   await threads.write('check');
-  const reads = Promise.allSettled(Array.from({ length: 200 }, () => threads.read('runs', 50, undefined)));
+  const reads = Promise.allSettled(Array.from({ length: 200 }, () => threads.read('runs', NEWEST, 50, undefined)));
   await sleep(5);
   rmSync(`${path}-wal`);
   expect(await threads.write('describe', 'new', {})).toBe(true);

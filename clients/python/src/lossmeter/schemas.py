@@ -575,10 +575,19 @@ class RunList(TypedDict):
     """A page of runs."""
 
     runs: list[RunSummary]
-    """Runs, the newest first."""
+    """Runs that match, in the order of `sort`."""
 
     next: NotRequired[str]
     """`cursor` of the next page; absent on the last."""
+
+    total: NotRequired[int]
+    """Runs that match, on all pages; on the first page only."""
+
+    active: NotRequired[int]
+    """Runs among them whose `status` is `active`; on the first page only."""
+
+    non_finite: NotRequired[int]
+    """Runs among them with steps that are not finite; on the first page only."""
 
 
 class StepPointRankLosses(TypedDict):

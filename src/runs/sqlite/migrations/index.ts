@@ -1,6 +1,7 @@
 import runs from './0001-runs.ts';
 import partialIndexes from './0002-partial-indexes.ts';
 import supersededSteps from './0003-superseded-steps.ts';
+import runsWithoutSteps from './0004-runs-without-steps.ts';
 
 /** In their order: the number of those that a database has is its user_version. A released migration never changes. */
-export const MIGRATIONS: readonly string[] = [runs, partialIndexes, supersededSteps];
+export const MIGRATIONS: readonly string[] = [runs, partialIndexes, supersededSteps, runsWithoutSteps];

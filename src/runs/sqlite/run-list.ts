@@ -1,0 +1,140 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { isActive } from '../activity.ts';
+import type { RunSummary } from '../record.ts';
+import type { RunPlace, RunQuery, RunSort } from '../run-query.ts';
+import { matches, wordsOf } from '../search.ts';
+import type { RunCounts, RunPage } from '../store.ts';
+import { REMOVED_PATTERN, isRemoved } from './removal.ts';
+import { toMetadata } from './rows.ts';
+import type { Row, Statements } from './statements.ts';
+import { summarize } from './summary.ts';
+
+/** Bounds of a page of runs: runs, and characters of their labels. */
+const MOST_RUNS = 50;
+const MOST_LABELS = 128 * 1024;
+
+/** Milliseconds after which a scan of the runs leaves the thread to others: several scans share a turn. */
+const TURN_MS = 1;
+
+interface Order {
+  /** Statements of which the rows are the union: conditions, with the place before as parameters. */
+  ranges: readonly string[];
+  by: string;
+  /** A place before all runs. */
+  start: RunPlace;
+  placeOf: (row: Row) => RunPlace;
+}
+
+const FIRST = Number.MAX_SAFE_INTEGER;
+const idOf = (row: Row): number => Number(row['id']);
+
+/** Each order follows indexes: a page reads nothing of the pages before. */
+const ORDERS: Readonly<Record<RunSort, Order>> = {
+  newest: { ranges: ['id < ?1'], by: 'id DESC', start: [FIRST], placeOf: (row) => [idOf(row)] },
+  oldest: { ranges: ['id > ?1'], by: 'id', start: [0], placeOf: (row) => [idOf(row)] },
+  name: { ranges: ['name > ?1'], by: 'name', start: [''], placeOf: (row) => [row['name'] as string] },
+  updated: {
+    // An index has the runs with steps and one those without; ties are ranges of their own, so that none is read again.
+    ranges: ['steps > 0', 'steps = 0'].flatMap((part) => [
+      `${part} AND updated_at < ?1`,
+      `${part} AND updated_at = ?1 AND id < ?2`,
+    ]),
+    by: 'updated_at DESC, id DESC',
+    start: [FIRST, FIRST],
+    placeOf: (row) => [Number(row['updated_at']), idOf(row)],
+  },
+};
+
+/** A run that matches. */
+interface Found {
+  id: number;
+  place: RunPlace;
+}
+
+export interface PageOfRuns {
+  limit: number;
+  /** Place behind which the page begins; undefined for the first page, which counts all runs that match. */
+  after: RunPlace | undefined;
+  now: number;
+}
+
+/** Lists runs. The scans and the summaries leave the thread to others after each turn: runs may change in between. */
+export async function listRuns(
+  statements: Statements,
+  { search, sort }: RunQuery,
+  { limit, after, now }: PageOfRuns,
+): Promise<RunPage> {
+  const words = wordsOf(search);
+  const most = Math.min(limit, MOST_RUNS);
+  const found: Found[] = [];
+  await scan(statements, { sort, words, after }, (row, place) => found.push({ id: idOf(row), place }) <= most);
+  const counts = after === undefined ? await countRuns(statements, words, now) : undefined;
+  const runs: RunSummary[] = [];
+  let taken = 0;
+  for (let characters = 0; taken < found.length && runs.length < most && characters <= MOST_LABELS; taken++) {
+    const summary = statements.snapshot(() => {
+      const { id } = found[taken]!;
+      const row = statements.get('SELECT * FROM runs WHERE id = ? AND name NOT GLOB ?', id, REMOVED_PATTERN);
+      return row && summarize(statements, row);
+    });
+    // Some seventy look-ups each.
+    await nextTurn();
+    if (summary === undefined) continue;
+    characters += JSON.stringify(summary.labels).length;
+    runs.push(summary);
+  }
+  const mayHaveMore = found.length > most && (counts === undefined || counts.total > found.length);
+  return { runs, next: taken < found.length || mayHaveMore ? found[taken - 1]!.place : undefined, counts };
+}
+
+/** Counts runs in the order of their ids, which no change moves them in. */
+async function countRuns(statements: Statements, words: readonly string[], now: number): Promise<RunCounts> {
+  const counts: RunCounts = { total: 0, active: 0, nonFinite: 0 };
+  await scan(statements, { sort: 'newest', words, after: undefined }, (row) => {
+    counts.total++;
+    if (isActive({ updatedAt: Number(row['updated_at']), batches: Number(row['batches']) }, now)) counts.active++;
+    if (Number(row['non_finite_steps']) > 0) counts.nonFinite++;
+    return true;
+  });
+  return counts;
+}
+
+/**
+ * Hands the runs that match on, in their order, in turns.
+ * @param take returns false to end the scan
+ */
+async function scan(
+  statements: Statements,
+  { sort, words, after }: { sort: RunSort; words: readonly string[]; after: RunPlace | undefined },
+  take: (row: Row, place: RunPlace) => boolean,
+): Promise<void> {
+  const { start, placeOf } = ORDERS[sort];
+  const sql = sqlOf(ORDERS[sort], words.length > 0);
+  let place: RunPlace | undefined = after ?? start;
+  while (place !== undefined) {
+    place = scanTurn(statements.iterate(sql, ...place));
+    if (place !== undefined) await nextTurn();
+  }
+
+  /** Returns the place of its last run; undefined at the end. */
+  function scanTurn(rows: Iterable<Row>): RunPlace | undefined {
+    const end = performance.now() + TURN_MS;
+    for (const row of rows) {
+      const at = placeOf(row);
+      if (isMatch(row, words) && !take(row, at)) return undefined;
+      if (performance.now() > end) return at;
+    }
+    return undefined;
+  }
+}
+
+function sqlOf({ ranges, by }: Order, withLabels: boolean): string {
+  const columns = `id, name, updated_at, batches, non_finite_steps${withLabels ? ', labels' : ''}`;
+  return `${ranges.map((range) => `SELECT ${columns} FROM runs WHERE ${range}`).join(' UNION ALL ')} ORDER BY ${by}`;
+}
+
+function isMatch(row: Row, words: readonly string[]): boolean {
+  const run = row['name'] as string;
+  if (isRemoved(run)) return false;
+  return words.length === 0 || matches({ run, labels: toMetadata(row).labels ?? {} }, words);
+}

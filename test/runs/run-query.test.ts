@@ -1,0 +1,61 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { CURSOR_PATTERN, SORTS, formatCursor, readCursor } from '../../src/runs/run-query.ts';
+import type { RunPlace, RunSort } from '../../src/runs/run-query.ts';
+
+const id = fc.integer({ min: 1, max: 1e15 - 1 });
+const name = fc.stringMatching(/^[A-Za-z0-9][A-Za-z0-9._~:-]{0,127}$/);
+const placeOf: Record<RunSort, fc.Arbitrary<RunPlace>> = {
+  newest: fc.tuple(id),
+  oldest: fc.tuple(id),
+  name: fc.tuple(name),
+  updated: fc.tuple(id, id),
+};
+const list = fc.constantFrom(...SORTS).chain((sort) =>
+  fc.record({
+    query: fc.record({ search: fc.string({ unit: 'grapheme' }), sort: fc.constant(sort) }),
+    place: placeOf[sort],
+  }),
+);
+
+test('a cursor gives its place back, for the same list', () => {
+  fc.assert(
+    fc.property(list, ({ query, place }) => {
+      const cursor = formatCursor(query, place);
+      expect(cursor).toMatch(new RegExp(CURSOR_PATTERN));
+      expect(readCursor(query, cursor)).toEqual(place);
+    }),
+  );
+});
+
+test('the cursor of the newest runs without a search is the plain id of versions before', () => {
+  expect(formatCursor({ search: ' ', sort: 'newest' }, [17])).toBe('17');
+  expect(readCursor({ search: '', sort: 'newest' }, '17')).toEqual([17]);
+});
+
+test('searches of the same words share a cursor', () => {
+  const cursor = formatCursor({ search: 'GPT  lr=1', sort: 'name' }, ['r']);
+  expect(readCursor({ search: ' gpt lr=1', sort: 'name' }, cursor)).toEqual(['r']);
+});
+
+test.each<[string, string, RunSort, string]>([
+  ['17', '', 'name', 'cursor: "17" belongs to a list with sort=newest, expected one of sort=name'],
+  ['17', 'gpt', 'newest', 'cursor: "17" belongs to a list of another search'],
+  [formatCursor({ search: 'gpt', sort: 'newest' }, [17]), '', 'newest', 'belongs to a list of another search'],
+  [formatCursor({ search: 'gpt', sort: 'oldest' }, [17]), 'gpt-2', 'oldest', 'belongs to a list of another search'],
+  [
+    formatCursor({ search: '', sort: 'updated' }, [5, 17]),
+    '',
+    'oldest',
+    'with sort=updated, expected one of sort=oldest',
+  ],
+  [formatCursor({ search: '', sort: 'updated' }, [5, 17]).slice(0, -3), '', 'updated', 'belongs to no list'],
+  [formatCursor({ search: '', sort: 'oldest' }, ['x.y']), '', 'oldest', 'expected `next` of the page before'],
+])('the cursor %s of another list is refused for the search “%s” and the order %s', (cursor, search, sort, says) => {
+  expect(() => readCursor({ search, sort }, cursor)).toThrow(
+    expect.objectContaining({
+      ...{ code: 'bad_request', message: expect.stringContaining(says) as string },
+      places: [{ pointer: '/cursor', detail: expect.stringContaining(says) as string }],
+    }),
+  );
+});
