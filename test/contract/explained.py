@@ -45,6 +45,7 @@ class Explained:
 BATCHES = compile(r"^(POST /v1/(cross-entropy|diagnose)|PUT /v1/runs/\{run\}/steps/)")
 INFERENCE = compile(r"^POST /v2/models/cross_entropy/.*infer$")
 RECORDING = compile(r"^PUT /v1/runs/\{run\}/steps/")
+LISTING = compile(r"^GET /v1/runs$")
 COMBINING = compile(r"^POST /v1/cross-entropy/combine$")
 
 
@@ -120,6 +121,12 @@ EXPLAINED = (
         "invalid_pair",
         "unknown_field",
         "missing_field",
+    ),
+    refused(
+        "A cursor comes from the service: a schema does not say of which search and "
+        "order it is.",
+        LISTING,
+        "bad_request",
     ),
     refused("A partial is opaque, and comes from the service.", COMBINING, "invalid_partial"),
     refused(

@@ -214,6 +214,9 @@ async def test_a_run_is_recorded_and_read_again(run: AsyncRun) -> None:
     assert (await run.summary())["batches"] == 2
     assert len((await run.export("jsonl", of="batches")).splitlines()) == 2
     assert run.name in [listed["run"] async for listed in run.client.runs()]
+    sought = run.client.runs(search=f"note=nan {run.name}", sort="updated")
+    assert [listed["run"] async for listed in sought] == [run.name]
+    assert [listed async for listed in run.client.runs(search="no such run")] == []
 
 
 async def test_conflicts_and_ends_are_errors(run: AsyncRun, twin: AsyncClient) -> None:

@@ -512,6 +512,22 @@ def test_all_runs_are_listed_over_pages_the_newest_first(client: Client) -> None
     assert listed == names[::-1]
 
 
+def test_runs_are_searched_and_sorted_over_pages(client: Client) -> None:
+    names = [f"sought-{number:03}" for number in range(60)]
+    for name in reversed(names):
+        client.run(name).describe(labels={"share": "100%", "note": "A & B=ü"})
+
+    listed = client.runs(search="SOUGHT share=100% &", sort="name")
+    assert [run["run"] for run in listed] == names
+    client.run(names[7]).record_pair(0, 0, 1.0, 1.0)
+    assert next(client.runs(search="sought", sort="updated"))["run"] == names[7]
+    oldest = client.runs(search="b=Ü", sort="oldest")
+    assert [run["run"] for run in oldest] == names[::-1]
+    assert [*client.runs(search="share=1__%")] == []
+    with pytest.raises(ProblemError, match="search"):
+        next(client.runs(search="x" * 257))
+
+
 # Addresses.
 
 

@@ -148,15 +148,18 @@ class AsyncClient(Configured):
         """A run to record into or to read from; see `Client.run`."""
         return AsyncRun(self, name, attempt)
 
-    async def runs(self) -> AsyncIterator[RunSummary]:
-        """All runs in short, the newest first."""
-        page = await self.transport.send(requests.list_runs())
+    async def runs(
+        self, *, search: str | None = None, sort: requests.RunOrder | None = None
+    ) -> AsyncIterator[RunSummary]:
+        """Runs in short, all or those that match a search; see `Client.runs`."""
+        page = await self.transport.send(requests.list_runs(search, sort))
         while True:
             for run in page["runs"]:
                 yield run
             if "next" not in page:
                 return
-            page = await self.transport.send(requests.list_runs(page["next"]))
+            request = requests.list_runs(search, sort, page["next"])
+            page = await self.transport.send(request)
 
     async def info(self) -> Info:
         """What the service is and can do."""

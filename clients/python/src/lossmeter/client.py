@@ -249,17 +249,26 @@ class Client(Configured):
         """
         return Run(self, name, attempt)
 
-    def runs(self) -> Iterator[RunSummary]:
-        """All runs in short, the newest first.
+    def runs(
+        self, *, search: str | None = None, sort: requests.RunOrder | None = None
+    ) -> Iterator[RunSummary]:
+        """Runs in short, all of them or those that match a search.
+
+        Args:
+            search: Words, each of which occurs in the name of the run or in one of its
+                labels, as `name=value`, in upper or lower case.
+            sort: The newest first, the oldest first, by name, or those that were
+                updated last first; None for the newest first.
 
         Raises:
             ProblemError: The service refused.
             UnreachableError: The service could not be reached.
         """
-        page = self.transport.send(requests.list_runs())
+        page = self.transport.send(requests.list_runs(search, sort))
         yield from page["runs"]
         while "next" in page:
-            page = self.transport.send(requests.list_runs(page["next"]))
+            request = requests.list_runs(search, sort, page["next"])
+            page = self.transport.send(request)
             yield from page["runs"]
 
     def info(self) -> Info:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Generic, NewType, TypeVar
+from typing import TYPE_CHECKING, Generic, Literal, NewType, TypeVar
 from urllib.parse import quote, urlencode
 
 import msgpack
@@ -42,6 +42,7 @@ _T = TypeVar("_T")
 
 JSON = "application/json"
 MSGPACK = "application/vnd.msgpack"
+RunOrder = Literal["newest", "oldest", "name", "updated"]
 EXPORTS = {"csv": "text/csv", "jsonl": "application/jsonl"}
 
 Partial = NewType("Partial", bytes)
@@ -167,8 +168,13 @@ def run_path(run: str, *more: object, **query: object) -> str:
     if run in {"", ".", ".."}:
         raise ValueError(f"the run has the name {run!r}, which is that of no run")
     parts = ["/v1/runs", *(quote(str(part), safe="") for part in (run, *more))]
-    given = {name: value for name, value in query.items() if value is not None}
-    return "/".join(parts) + (f"?{urlencode(given)}" if given else "")
+    return "/".join(parts) + _query(query)
+
+
+def _query(parameters: Mapping[str, object]) -> str:
+    """The query of an address, without the parameters that are None."""
+    given = {name: value for name, value in parameters.items() if value is not None}
+    return f"?{urlencode(given)}" if given else ""
 
 
 def batch_path(run: str, step: int, rank: int, micro_batch: int, attempt: int) -> str:
@@ -177,9 +183,11 @@ def batch_path(run: str, step: int, rank: int, micro_batch: int, attempt: int) -
     return run_path(run, "steps", step, "ranks", rank, **query)
 
 
-def list_runs(cursor: str | None = None) -> Request[RunList]:
+def list_runs(
+    search: str | None, sort: RunOrder | None, cursor: str | None = None
+) -> Request[RunList]:
     """A page of runs."""
-    query = "" if cursor is None else f"?{urlencode({'cursor': cursor})}"
+    query = _query({"search": search, "sort": sort, "cursor": cursor})
     return Request("GET", f"/v1/runs{query}", _object_with("runs", RunList))
 
 
