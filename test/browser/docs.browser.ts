@@ -1,7 +1,4 @@
-import { once } from 'node:events';
 import { rmSync } from 'node:fs';
-import { createServer, request } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { chromium } from 'playwright-core';
@@ -9,6 +6,7 @@ import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { newFolder, writeKeyOfEachScope } from '../keys.ts';
 import { Service } from '../service.ts';
+import { startProxy } from './prefix-proxy.ts';
 
 /** A name that is not loopback's: browsers trust that one more than what comes over HTTP from elsewhere. */
 const HOST = 'lossmeter.test';
@@ -99,24 +97,6 @@ async function tryOut(page: Page, tag: string, operationId: string): Promise<str
   await operation.locator('.execute').click();
   const status = operation.locator('.live-responses-table .response .response-col_status');
   return (await status.first().textContent())!;
-}
-
-/** A proxy that has the service below `/loss`. */
-async function startProxy(service: () => Service): Promise<{ url: string; close: () => Promise<void> }> {
-  const proxy = createServer((incoming, outgoing) => {
-    if (!incoming.url!.startsWith('/loss/')) return outgoing.writeHead(404).end();
-    const { method, headers } = incoming;
-    const inner = request(service().url + incoming.url!.slice('/loss'.length), { method, headers }, (reply) => {
-      outgoing.writeHead(reply.statusCode!, reply.rawHeaders);
-      reply.pipe(outgoing);
-    });
-    inner.on('error', () => outgoing.destroy());
-    return incoming.pipe(inner);
-  });
-  proxy.listen(0, '127.0.0.1');
-  await once(proxy, 'listening');
-  const { port } = proxy.address() as AddressInfo;
-  return { url: `http://127.0.0.1:${port}/loss`, close: async () => proxy[Symbol.asyncDispose]() };
 }
 
 describe('“Try it out”', () => {

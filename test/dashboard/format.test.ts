@@ -3,7 +3,6 @@ import { parseAnswer } from '../../dashboard/src/api/json.ts';
 import { mediaTypeOf } from '../../dashboard/src/evaluate-page/media-type.ts';
 import { formatLoss, plural } from '../../dashboard/src/format/numbers.ts';
 import { formatAgo, formatSpan } from '../../dashboard/src/format/times.ts';
-import { matches } from '../../dashboard/src/runs-page/filter.ts';
 import { encodeRequest, MSGPACK } from '../service.ts';
 
 test('an answer has numbers where JSON has none', () => {
@@ -42,12 +41,6 @@ test('how long ago', () => {
   const ago = (seconds: number): string => formatAgo(new Date(now - seconds * 1000).toISOString(), now);
   expect([0, 30, 90, 7300, 200_000].map(ago)).toEqual(['just now', '30 s ago', '1 min ago', '2 h ago', '2 d ago']);
   expect([plural(1, 'step'), plural(1200, 'step')]).toEqual(['1 step', '1,200 steps']);
-});
-
-test('every word of a filter must stand in the name or a label', () => {
-  const run = { run: 'Pretrain-7', labels: { lr: 0.1, model: 'small' } };
-  expect(['', 'pre', 'lr=0.1 MODEL', 'train small'].map((filter) => matches(run, filter))).toEqual(Array(4).fill(true));
-  expect(['large', 'pre large'].map((filter) => matches(run, filter))).toEqual([false, false]);
 });
 
 test('a file is known by how it begins', () => {

@@ -1,6 +1,6 @@
 import { EventStreamParser } from './event-stream-parser.ts';
 import type { ServerEvent } from './event-stream-parser.ts';
-import { ApiError, request } from './request.ts';
+import { mayPass, request } from './request.ts';
 
 /** The service sends something every 15 s. A connection on which nothing came for so long is dead, in milliseconds. */
 const SILENCE_MS = 45_000;
@@ -37,8 +37,7 @@ export async function follow(path: string, listener: Listener, signal: AbortSign
       });
     } catch (error) {
       if (signal.aborted) return;
-      // Refusals stay refusals; a service that is overloaded or restarts comes back.
-      if (error instanceof ApiError && error.problem.status < 500 && error.problem.status !== 429) throw error;
+      if (!mayPass(error)) throw error;
     } finally {
       watchdog.stop();
     }

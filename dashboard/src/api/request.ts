@@ -12,6 +12,11 @@ export class ApiError extends Error {
   }
 }
 
+/** Returns true for a failure that may pass: the service cannot be reached, restarts or has too much to do. */
+export function mayPass(error: unknown): boolean {
+  return !(error instanceof ApiError) || error.problem.status >= 500 || error.problem.status === 429;
+}
+
 /**
  * Calls the service, which may stand below a path of its own: addresses are relative to the page.
  *

@@ -1,13 +1,32 @@
 import { getJson } from './request.ts';
+import type { RunQuery } from './run-query.ts';
 import type { RunSummary, StepDetail, StepPoint } from './types.ts';
 
 /** How many points of a run are drawn at most: more than any screen has columns. */
 export const MAX_POINTS = 2000;
 
-export interface RunsAnswer {
+interface RunPage {
   runs: RunSummary[];
   next?: string;
 }
+
+interface FirstRunPage extends RunPage {
+  total: number;
+  active: number;
+  non_finite: number;
+}
+
+/** The first runs of a list, and the numbers of all its runs. */
+export interface RunList {
+  runs: RunSummary[];
+  hasMore: boolean;
+  total: number;
+  active: number;
+  nonFinite: number;
+}
+
+/** Most runs of a page. */
+const PAGE = 200;
 
 export interface StepRange {
   from?: number;
@@ -21,8 +40,21 @@ const queryOf = (parameters: Record<string, string | number | undefined>): strin
 
 const pathOf = (run: string): string => `v1/runs/${encodeURIComponent(run)}`;
 
-export const listRuns = (cursor?: string, signal?: AbortSignal): Promise<RunsAnswer> =>
-  getJson(`v1/runs?${queryOf({ limit: 50, cursor })}`, signal);
+/** Lists the first runs. @param count most runs */
+export async function listRuns({ search, sort }: RunQuery, count: number, signal: AbortSignal): Promise<RunList> {
+  const read = <P extends RunPage>(left: number, cursor?: string): Promise<P> =>
+    getJson(`v1/runs?${queryOf({ search: search || undefined, sort, limit: Math.min(left, PAGE), cursor })}`, signal);
+  const { total, active, non_finite: nonFinite, ...first } = await read<FirstRunPage>(count);
+  // By name: a run that is deleted and recorded again comes twice, the oldest first.
+  const runs = new Map(first.runs.map((run) => [run.run, run]));
+  let { next } = first;
+  while (next !== undefined && runs.size < count) {
+    const page = await read(count - runs.size, next);
+    for (const run of page.runs) runs.set(run.run, run);
+    next = page.next;
+  }
+  return { runs: [...runs.values()], hasMore: next !== undefined, total, active, nonFinite };
+}
 
 export const getRun = (run: string, signal?: AbortSignal): Promise<RunSummary> => getJson(pathOf(run), signal);
 

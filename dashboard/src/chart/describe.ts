@@ -3,8 +3,9 @@ import { wordsOfCause } from '../format/causes.ts';
 import { formatCount, formatLoss, plural } from '../format/numbers.ts';
 import type { Curve } from '../series/curve.ts';
 
-/** What a chart shows, for those who do not see it. */
-export function describeCurve({ run, points, markers }: Curve): string {
+/** Describes a curve for those who do not see it. @param isLoaded true when it is that of the whole run */
+export function describeCurve({ run, points, markers }: Curve, isLoaded: boolean): string {
+  if (!isLoaded) return `${run}: not loaded yet.`;
   const finite = points.filter(({ loss }) => Number.isFinite(loss));
   if (finite.length === 0) return `${run}: no finite loss yet.`;
   const lowest = finite.reduce((best, point) => (point.loss < best.loss ? point : best));

@@ -20,6 +20,8 @@ import { ZoomButtons } from './zoom-buttons.tsx';
 
 interface Properties {
   curves: readonly Curve[];
+  /** Whether each curve is that of the whole run. */
+  loaded: readonly boolean[];
   /** When each run began, in Unix milliseconds. */
   began: readonly number[];
   axis: Axis;
@@ -34,7 +36,7 @@ interface Properties {
 
 /** Loss curves, to be looked at with a pointer or by keyboard. */
 export function LossChart(properties: Properties) {
-  const { curves, began, axis, log, smoothed, band, zoom, selected, onZoom, onSelect } = properties;
+  const { curves, loaded, began, axis, log, smoothed, band, zoom, selected, onZoom, onSelect } = properties;
   const [hover, setHover] = useState<Hover>();
   const isDark = useIsDark();
   const box = useRef<HTMLDivElement>(null);
@@ -43,7 +45,10 @@ export function LossChart(properties: Properties) {
   const latest = useRef({ ...properties, hover });
   latest.current = { ...properties, hover };
   const data = useMemo(() => alignCurves(curves), [curves]);
-  const description = useMemo(() => curves.map(describeCurve).join(' '), [curves]);
+  const description = useMemo(
+    () => curves.map((curve, k) => describeCurve(curve, loaded[k]!)).join(' '),
+    [curves, loaded.join()],
+  );
   const names = curves.map(({ run }) => run).join(',');
 
   useEffect(() => {

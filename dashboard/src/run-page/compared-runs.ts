@@ -7,6 +7,8 @@ export interface ComparedRun {
   run: string;
   summary?: RunSummary;
   points: StepPoint[];
+  /** True when the points are known. */
+  isLoaded: boolean;
   error?: unknown;
 }
 
@@ -29,16 +31,16 @@ export function useComparedRuns(names: readonly string[]): ComparedRun[] {
     REFRESH_MS,
     [names.join(',')],
   );
-  return names.map((run) => runs.get(run) ?? { run, points: [] });
+  return names.map((run) => runs.get(run) ?? { run, points: [], isLoaded: false });
 }
 
 /** Its steps are read again only when something was recorded. */
 async function refresh(run: string, known: ComparedRun | undefined, signal: AbortSignal): Promise<ComparedRun> {
   try {
     const summary = await getRun(run, signal);
-    if (known?.summary?.updated_at === summary.updated_at) return known;
-    return { run, summary, points: await getSteps(run, {}, signal) };
+    if (known?.summary?.updated_at === summary.updated_at) return { ...known, error: undefined };
+    return { run, summary, points: await getSteps(run, {}, signal), isLoaded: true };
   } catch (error) {
-    return { run, points: [], ...known, error };
+    return { run, points: [], isLoaded: false, ...known, error };
   }
 }

@@ -1,13 +1,20 @@
 import { useState } from 'preact/hooks';
 import { wordsOfCause } from '../format/causes.ts';
-import { formatCount, formatLoss } from '../format/numbers.ts';
+import { formatCount, formatLoss, plural } from '../format/numbers.ts';
 import { formatMoment } from '../format/times.ts';
 import type { Curve } from '../series/curve.ts';
 
 const ROWS = 50;
 
+interface Properties {
+  curve: Curve;
+  /** True when the curve is that of the whole run. */
+  isLoaded: boolean;
+  onSelect: (step: number) => void;
+}
+
 /** What the chart draws, as a table: the newest first, a page at a time. */
-export function DataTable({ curve: { points }, onSelect }: { curve: Curve; onSelect: (step: number) => void }) {
+export function DataTable({ curve: { points }, isLoaded, onSelect }: Properties) {
   const [isOpen, setIsOpen] = useState(false);
   const [page, setPage] = useState(0);
   const last = Math.max(0, Math.ceil(points.length / ROWS) - 1);
@@ -15,7 +22,7 @@ export function DataTable({ curve: { points }, onSelect }: { curve: Curve; onSel
   const end = points.length - shown * ROWS;
   return (
     <details class="data" onToggle={(event) => setIsOpen(event.currentTarget.open)}>
-      <summary>The curve as a table ({formatCount(points.length)} points)</summary>
+      <summary>The curve as a table ({isLoaded ? plural(points.length, 'point') : 'loading…'})</summary>
       {isOpen && (
         <>
           <div class="scroll" tabIndex={0} role="region" aria-label="Steps">

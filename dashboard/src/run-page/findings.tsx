@@ -7,6 +7,8 @@ const MOST_SHOWN = 100;
 
 interface Properties {
   curve: Curve;
+  /** True when the curve is that of the whole run. */
+  isLoaded: boolean;
   /** Steps of the run; undefined until they are known. */
   steps: number | undefined;
   /** True when other runs are compared with it. */
@@ -16,15 +18,17 @@ interface Properties {
 }
 
 /** The steps that are marked in the curve, as a list: the newest first. */
-export function Findings({ curve, steps, isCompared, selected, onSelect }: Properties) {
+export function Findings({ curve, isLoaded, steps, isCompared, selected, onSelect }: Properties) {
   const { points, markers } = curve;
   const shown = markers.slice(-MOST_SHOWN).toReversed();
   return (
     <section class="card findings" aria-labelledby="findings-title">
       <h2 id="findings-title">
-        Findings <span class="muted">{formatCount(markers.length)}</span>
+        Findings <span class="muted">{isLoaded ? formatCount(markers.length) : 'loading…'}</span>
       </h2>
-      {markers.length === 0 && steps !== undefined && <p class="muted">{describe(curve, steps, isCompared)}</p>}
+      {markers.length === 0 && isLoaded && steps !== undefined && (
+        <p class="muted">{describe(curve, steps, isCompared)}</p>
+      )}
       <ol>
         {shown.map(({ kind, index }) => {
           const { step, loss, causes = [], summary } = points[index]!;

@@ -4,7 +4,7 @@ import type { Curve } from '../series/curve.ts';
 
 interface Properties {
   curves: readonly Curve[];
-  runs: readonly { run: string; error?: unknown }[];
+  runs: readonly { run: string; isLoaded: boolean; error?: unknown }[];
   onRemove: (run: string) => void;
 }
 
@@ -17,7 +17,7 @@ export function Legend({ curves, runs, onRemove }: Properties) {
         <li key={run}>
           <span class={`swatch curve-${k}`} aria-hidden="true" />
           {k === 0 ? <strong>{run}</strong> : <a href={formatHash(['runs', run])}>{run}</a>}
-          <span class="muted">{runs[k]?.error === undefined ? formatLoss(points.at(-1)?.loss) : 'cannot be read'}</span>
+          <span class="muted">{stateOf(runs[k]!) ?? formatLoss(points.at(-1)?.loss)}</span>
           {k > 0 && (
             <button type="button" class="quiet" aria-label={`Take ${run} away`} onClick={() => onRemove(run)}>
               ×
@@ -32,4 +32,10 @@ export function Legend({ curves, runs, onRemove }: Properties) {
       {kinds.has('spike') && <li class="mark warn-text">◆ spike</li>}
     </ul>
   );
+}
+
+/** State of a run whose last loss is not known. */
+function stateOf({ isLoaded, error }: { isLoaded: boolean; error?: unknown }): string | undefined {
+  if (error !== undefined) return 'cannot be read';
+  return isLoaded ? undefined : 'loading…';
 }

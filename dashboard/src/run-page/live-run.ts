@@ -1,6 +1,7 @@
 import { useEffect, useState } from 'preact/hooks';
 import { parseAnswer } from '../api/json.ts';
 import { follow } from '../api/live.ts';
+import { mayPass } from '../api/request.ts';
 import { MAX_POINTS, eventsPathOf, getRun, getSteps } from '../api/runs.ts';
 import type { RunSummary, StepPoint } from '../api/types.ts';
 import { mergeSteps } from '../series/merge.ts';
@@ -11,6 +12,8 @@ export type Connection = 'connecting' | 'live' | 'lost' | 'deleted';
 export interface LiveRun {
   summary?: RunSummary;
   points: StepPoint[];
+  /** True when the points are those of the whole run, and not only those that events told. */
+  isLoaded: boolean;
   connection: Connection;
   error?: unknown;
 }
@@ -18,9 +21,12 @@ export interface LiveRun {
 /** How long the counts of a run may be behind its curve, in milliseconds. */
 const SUMMARY_MS = 1500;
 
+/** Milliseconds until a run that could not be read is read again. */
+const RETRY_MS = 3000;
+
 /** A run as it grows. Browsers open six connections to a service, over all tabs: one that nobody sees holds none. */
 export function useLiveRun(run: string): LiveRun {
-  const [state, setState] = useState<LiveRun>({ points: [], connection: 'connecting' });
+  const [state, setState] = useState<LiveRun>({ points: [], isLoaded: false, connection: 'connecting' });
   const isVisible = useIsVisible();
   useEffect(() => {
     if (!isVisible) return;
@@ -71,6 +77,7 @@ class RunFeed {
   }
 
   async #load(): Promise<void> {
+    if (this.#signal.aborted || this.#isLoading) return;
     this.#isLoading = true;
     try {
       const [summary, points] = await Promise.all([
@@ -78,9 +85,10 @@ class RunFeed {
         getSteps(this.#run, {}, this.#signal),
       ]);
       this.#loaded = points.length;
-      this.#emit(() => ({ summary, points, error: undefined }));
+      this.#emit(() => ({ summary, points, isLoaded: true, error: undefined }));
     } catch (error) {
       this.#emit(() => ({ error }));
+      if (!this.#signal.aborted && mayPass(error)) setTimeout(() => void this.#load(), RETRY_MS);
     }
     this.#isLoading = false;
     this.#show();

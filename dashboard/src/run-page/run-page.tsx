@@ -54,6 +54,7 @@ export function RunPage({ run, parameters }: { run: string; parameters: URLSearc
   return (
     <div class="page">
       <RunHead run={run} summary={own.summary} connection={connection} />
+      {error !== undefined && <ProblemNotice error={error} />}
       <section class="card" aria-label="Loss curve and its settings">
         <Controls settings={settings} run={run} onChange={change} />
         <Legend
@@ -63,6 +64,7 @@ export function RunPage({ run, parameters }: { run: string; parameters: URLSearc
         />
         <LossChart
           curves={curves}
+          loaded={runs.map(({ isLoaded }) => isLoaded)}
           began={began}
           axis={axis}
           log={log}
@@ -77,6 +79,7 @@ export function RunPage({ run, parameters }: { run: string; parameters: URLSearc
       <div class="below">
         <Findings
           curve={curves[0]!}
+          isLoaded={own.isLoaded}
           steps={own.summary?.steps}
           isCompared={compared.length > 0}
           selected={selected?.run === undefined ? selected?.step : undefined}
@@ -92,7 +95,7 @@ export function RunPage({ run, parameters }: { run: string; parameters: URLSearc
       </div>
       <section class="card foot">
         <Downloads run={run} />
-        <DataTable curve={curves[0]!} onSelect={select} />
+        <DataTable curve={curves[0]!} isLoaded={own.isLoaded} onSelect={select} />
       </section>
     </div>
   );

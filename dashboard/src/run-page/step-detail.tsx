@@ -26,6 +26,8 @@ export function StepDetailPanel({ run, step, state, onClose }: Properties) {
     if (step === undefined) return;
     const controller = new AbortController();
     const { signal } = controller;
+    // That of another step says nothing of this one.
+    setError(undefined);
     const load = async (): Promise<void> => {
       try {
         setDetail(await getStep(run, step, signal));

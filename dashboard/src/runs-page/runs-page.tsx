@@ -1,44 +1,35 @@
-import { useRef, useState } from 'preact/hooks';
-import { listRuns } from '../api/runs.ts';
-import type { RunSummary } from '../api/types.ts';
-import { plural } from '../format/numbers.ts';
+import { useState } from 'preact/hooks';
+import type { RunQuery, RunSort } from '../api/run-query.ts';
+import { RUN_SORTS } from '../api/run-query.ts';
+import { formatCount, plural } from '../format/numbers.ts';
 import { formatHash } from '../routing/hash.ts';
 import { navigate, replaceHash } from '../routing/location.ts';
+import { MoreRuns } from '../run-list/more-runs.tsx';
+import { SearchBox } from '../run-list/search-box.tsx';
+import { useRunList } from '../run-list/use-run-list.ts';
+import type { ShownList } from '../run-list/use-run-list.ts';
 import { MOST_RUNS } from '../run-page/settings.ts';
-import { usePolling } from '../ui/polling.ts';
+import { AsOf } from '../ui/as-of.tsx';
 import { ProblemNotice } from '../ui/problem-notice.tsx';
-import { matches } from './filter.ts';
+import { formatQuery, parseQuery } from './address.ts';
 import { FirstRun } from './first-run.tsx';
 import { RunsTable } from './runs-table.tsx';
 
-const REFRESH_MS = 3000;
+const ORDER_NAMES: Record<RunSort, string> = {
+  newest: 'Newest first',
+  oldest: 'Oldest first',
+  name: 'By name',
+  updated: 'Last updated first',
+};
 
 export function RunsPage({ parameters }: { parameters: URLSearchParams }) {
-  const [runs, setRuns] = useState<RunSummary[]>();
-  const [hasMore, setHasMore] = useState(false);
-  const [error, setError] = useState<unknown>();
+  const query = parseQuery(parameters);
+  const view = useRunList(query);
+  const { list, former, error } = view;
   const [chosen, setChosen] = useState<string[]>([]);
-  const pages = useRef(1);
-  const [refreshes, setRefreshes] = useState(0);
 
-  usePolling(
-    async (signal) => {
-      try {
-        const answer = await listPages(pages.current, signal);
-        setRuns(answer.runs);
-        setHasMore(answer.next !== undefined);
-        setError(undefined);
-      } catch (error) {
-        if (!signal.aborted) setError(error);
-      }
-    },
-    REFRESH_MS,
-    [refreshes],
-  );
-
-  const filter = parameters.get('q') ?? '';
-  const setFilter = (text: string): void => {
-    replaceHash(formatHash([], new URLSearchParams(text === '' ? {} : { q: text })));
+  const change = (changed: Partial<RunQuery>): void => {
+    replaceHash(formatHash([], formatQuery({ ...query, ...changed })));
   };
   const toggle = (run: string): void => {
     setChosen(chosen.includes(run) ? chosen.filter((other) => other !== run) : [...chosen, run].slice(-MOST_RUNS));
@@ -47,61 +38,62 @@ export function RunsPage({ parameters }: { parameters: URLSearchParams }) {
     const [first, ...others] = chosen;
     navigate(formatHash(['runs', first!], new URLSearchParams({ compare: others.join(',') })));
   };
-  const showMore = (): void => {
-    pages.current++;
-    setRefreshes(refreshes + 1);
-  };
 
-  const shown = runs?.filter((run) => matches(run, filter)) ?? [];
+  const shown = list ?? former;
   return (
     <div class="page">
       <div class="page-head">
         <h1>Runs</h1>
-        {runs !== undefined && <span class="muted">{describe(runs, hasMore)}</span>}
+        <span class="muted" role="status">
+          {list !== undefined && describe(list)}
+          {list === undefined && error === undefined && (former === undefined ? 'Loading…' : 'Searching…')}
+        </span>
+        {list !== undefined && <AsOf time={list.at} />}
         <div class="page-actions">
-          <input
-            type="search"
-            aria-label="Filter by name or label"
-            placeholder="Filter by name or label"
-            value={filter}
-            onInput={(event) => setFilter(event.currentTarget.value)}
-          />
+          <SearchBox value={query.search} onChange={(search) => change({ search })} />
+          <select
+            aria-label="Order"
+            value={query.sort}
+            onChange={(event) => change({ sort: event.currentTarget.value as RunSort })}
+          >
+            {RUN_SORTS.map((sort) => (
+              <option key={sort} value={sort}>
+                {ORDER_NAMES[sort]}
+              </option>
+            ))}
+          </select>
           <button type="button" class="primary" disabled={chosen.length < 2} onClick={compare}>
             Compare{chosen.length > 1 && ` ${chosen.length}`}
           </button>
         </div>
       </div>
       {error !== undefined && <ProblemNotice error={error} />}
-      {runs === undefined && error === undefined && <p class="muted">Loading…</p>}
-      {runs?.length === 0 && <FirstRun />}
-      {runs !== undefined && runs.length > 0 && shown.length === 0 && (
-        <p class="muted">
-          {hasMore ? `None of the newest ${runs.length} runs` : 'No run'} matches “{filter}”.
-        </p>
+      {list?.total === 0 && isForAll(list) && <FirstRun />}
+      {list?.total === 0 && !isForAll(list) && <p class="muted">No run matches “{list.query.search}”.</p>}
+      {shown !== undefined && shown.runs.length > 0 && (
+        <RunsTable
+          runs={shown.runs}
+          caption={captionOf(shown)}
+          isFormer={list === undefined}
+          chosen={chosen}
+          onToggle={toggle}
+        />
       )}
-      {shown.length > 0 && <RunsTable runs={shown} chosen={chosen} onToggle={toggle} />}
-      {hasMore && (
-        <button type="button" class="more" onClick={showMore}>
-          Show older runs
-        </button>
-      )}
+      <MoreRuns {...view} />
     </div>
   );
 }
 
-async function listPages(count: number, signal: AbortSignal): ReturnType<typeof listRuns> {
-  let answer = await listRuns(undefined, signal);
-  for (let page = 1; page < count && answer.next !== undefined; page++) {
-    const { runs, next } = await listRuns(answer.next, signal);
-    answer = { runs: [...answer.runs, ...runs], ...(next !== undefined && { next }) };
-  }
-  return answer;
+const isForAll = ({ query: { search } }: ShownList): boolean => search.trim() === '';
+
+function captionOf(list: ShownList): string {
+  const which = isForAll(list) ? 'Training runs' : `Training runs that match “${list.query.search}”`;
+  return `${which}: ${ORDER_NAMES[list.query.sort].toLowerCase()}`;
 }
 
-function describe(runs: readonly RunSummary[], hasMore: boolean): string {
-  const active = runs.filter(({ status }) => status === 'active').length;
-  const bad = runs.filter(({ non_finite_steps: count }) => count > 0).length;
-  const count = `${hasMore ? 'the newest ' : ''}${plural(runs.length, 'run')}`;
-  const parts = [count, `${active} active`, ...(bad > 0 ? [`${bad} with non-finite steps`] : [])];
-  return parts.join(' · ');
+function describe(list: ShownList): string {
+  const { total, active, nonFinite, query } = list;
+  const count = plural(total, 'run') + (isForAll(list) ? '' : ` for “${query.search}”`);
+  const bad = nonFinite > 0 ? [`${formatCount(nonFinite)} with non-finite steps`] : [];
+  return [count, `${formatCount(active)} active`, ...bad].join(' · ');
 }

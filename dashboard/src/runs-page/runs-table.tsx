@@ -8,15 +8,18 @@ import { Sparkline } from '../ui/sparkline.tsx';
 
 interface Properties {
   runs: readonly RunSummary[];
+  caption: string;
+  /** True while the runs are those of a search before. */
+  isFormer: boolean;
   chosen: readonly string[];
   onToggle: (run: string) => void;
 }
 
-export function RunsTable({ runs, chosen, onToggle }: Properties) {
+export function RunsTable({ runs, caption, isFormer, chosen, onToggle }: Properties) {
   return (
-    <div class="card runs">
+    <div class={`card runs ${isFormer ? 'former' : ''}`} aria-busy={isFormer}>
       <table>
-        <caption class="hidden">Training runs, the newest first</caption>
+        <caption class="hidden">{caption}</caption>
         <thead>
           <tr>
             <th scope="col">
