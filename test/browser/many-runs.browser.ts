@@ -210,6 +210,31 @@ test('a run that could not be read is read again, and says so until then', async
   expect(await page.getByRole('alert').count()).toBe(0);
 });
 
+test('a run that is deleted is said to be, and not followed any more', async () => {
+  await recordStep({ service, run: 'deleted' }, 1, [pairOf(3)]);
+  const { page, complaints } = await openDashboard(service, '#/runs/deleted');
+  await waitForStep(page, 1);
+  expect((await fetch(`${service.url}/v1/runs/deleted`, { method: 'DELETE' })).status).toBe(204);
+  await page.locator('[data-connection=deleted]').waitFor();
+  await page.waitForTimeout(1500);
+  expect(await page.locator('[data-connection]').textContent()).toBe('this run was deleted');
+  expect(complaints).toEqual([]);
+});
+
+test('a run that is active no longer is said to be idle', async () => {
+  const { page } = await openDashboard(service, '#/evaluate');
+  await page.clock.install();
+  await page.goto(`${service.url}/#/runs/run-9`);
+  await page.locator('.run-head .status.active').waitFor();
+  await page.route(/\/v1\/runs\/run-9$/, async (route) => {
+    const response = await route.fetch();
+    await route.fulfill({ response, json: { ...((await response.json()) as object), status: 'idle' } });
+  });
+  await page.clock.runFor(61_000);
+  await page.locator('.run-head .status.idle').waitFor();
+  expect(await page.locator('.run-head .status').textContent()).toBe('idle');
+});
+
 test('all of it works below a path prefix', async () => {
   const proxy = await startProxy(() => service);
   onTestFinished(() => proxy.close());

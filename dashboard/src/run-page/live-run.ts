@@ -7,7 +7,8 @@ import type { RunSummary, StepPoint } from '../api/types.ts';
 import { mergeSteps } from '../series/merge.ts';
 import { useIsVisible } from './visibility.ts';
 
-export type Connection = 'connecting' | 'live' | 'lost' | 'deleted';
+/** `lost`: the page tries again. `refused`: it does not. */
+export type Connection = 'connecting' | 'live' | 'lost' | 'refused' | 'deleted';
 
 export interface LiveRun {
   summary?: RunSummary;
@@ -30,10 +31,11 @@ export function useLiveRun(run: string): LiveRun {
   const isVisible = useIsVisible();
   useEffect(() => {
     if (!isVisible) return;
+    setState((state) => ({ ...state, connection: 'connecting' }));
     const controller = new AbortController();
     const feed = new RunFeed(run, controller.signal, (change) => setState((state) => ({ ...state, ...change(state) })));
     feed.start().catch((error: unknown) => {
-      if (!controller.signal.aborted) setState((state) => ({ ...state, connection: 'lost', error }));
+      if (!controller.signal.aborted) setState((state) => ({ ...state, connection: 'refused', error }));
     });
     return () => controller.abort();
   }, [run, isVisible]);
@@ -41,6 +43,9 @@ export function useLiveRun(run: string): LiveRun {
 }
 
 type Change = (state: LiveRun) => Partial<LiveRun>;
+
+/** Milliseconds after which a run that was active is asked whether it still is. */
+const ACTIVE_MS = 60_000;
 
 /** Loads a run, and then puts into it what events tell, all of a frame at once. */
 class RunFeed {
@@ -52,6 +57,8 @@ class RunFeed {
   #isFrameAsked = false;
   #isSummaryAsked = false;
   #isLoading = false;
+  readonly #deleted = new AbortController();
+  #statusTimer = 0;
   /** Number of points that the service answered with. */
   #loaded = 0;
 
@@ -61,6 +68,7 @@ class RunFeed {
     this.#emit = (change) => {
       if (!signal.aborted) onChange(change);
     };
+    signal.addEventListener('abort', () => clearTimeout(this.#statusTimer));
   }
 
   async start(): Promise<void> {
@@ -73,7 +81,7 @@ class RunFeed {
       onLost: () => this.#emit(() => ({ connection: 'lost' })),
       onEvent: ({ type, data }: { type: string; data: string }) => this.#take(type, data),
     };
-    await follow(eventsPathOf(this.#run), listener, this.#signal);
+    await follow(eventsPathOf(this.#run), listener, AbortSignal.any([this.#signal, this.#deleted.signal]));
   }
 
   async #load(): Promise<void> {
@@ -85,7 +93,8 @@ class RunFeed {
         getSteps(this.#run, {}, this.#signal),
       ]);
       this.#loaded = points.length;
-      this.#emit(() => ({ summary, points, isLoaded: true, error: undefined }));
+      this.#emit(() => ({ points, isLoaded: true, error: undefined }));
+      this.#showSummary(summary);
     } catch (error) {
       this.#emit(() => ({ error }));
       if (!this.#signal.aborted && mayPass(error)) setTimeout(() => void this.#load(), RETRY_MS);
@@ -95,8 +104,8 @@ class RunFeed {
   }
 
   #take(type: string, data: string): void {
-    if (type === 'deleted') this.#emit(() => ({ connection: 'deleted' }));
-    if (type === 'run') this.#emit(() => ({ summary: parseAnswer(data) as RunSummary }));
+    if (type === 'deleted') this.#end();
+    if (type === 'run') this.#showSummary(parseAnswer(data) as RunSummary);
     if (type !== 'step') return;
     this.#fresh.push(parseAnswer(data) as StepPoint);
     if (!this.#isFrameAsked) requestAnimationFrame(() => this.#show());
@@ -123,13 +132,35 @@ class RunFeed {
     this.#isSummaryAsked = true;
     setTimeout(() => {
       this.#isSummaryAsked = false;
-      if (this.#signal.aborted) return;
-      getRun(this.#run, this.#signal).then(
-        (summary) => this.#emit(() => ({ summary })),
-        // The curve goes on; the counts follow with the next step.
-        () => {},
-      );
+      this.#readSummary();
     }, SUMMARY_MS);
+  }
+
+  #readSummary(): void {
+    if (this.#signal.aborted || this.#deleted.signal.aborted) return;
+    getRun(this.#run, this.#signal).then(
+      (summary) => this.#showSummary(summary),
+      // The curve goes on; the counts follow with the next step.
+      () => this.#askForStatus(),
+    );
+  }
+
+  #showSummary(summary: RunSummary): void {
+    this.#emit(() => ({ summary }));
+    if (summary.status === 'active') this.#askForStatus();
+  }
+
+  /** No event tells that a run is no longer active. */
+  #askForStatus(): void {
+    clearTimeout(this.#statusTimer);
+    if (!this.#signal.aborted) this.#statusTimer = window.setTimeout(() => this.#readSummary(), ACTIVE_MS);
+  }
+
+  /** Follows the run no longer: another one may have its name. */
+  #end(): void {
+    this.#deleted.abort();
+    clearTimeout(this.#statusTimer);
+    this.#emit(() => ({ connection: 'deleted' }));
   }
 }
 
