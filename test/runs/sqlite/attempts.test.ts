@@ -8,6 +8,7 @@ import type { BatchKey, Outcome } from '../../../src/runs/record.ts';
 import { MIGRATIONS } from '../../../src/runs/sqlite/migrations/index.ts';
 import { pendingMigrations } from '../../../src/runs/sqlite/pending-migrations.ts';
 import { MOST_DROPPED } from '../../../src/runs/sqlite/recording.ts';
+import { SORTS } from '../../../src/runs/run-query.ts';
 import { SqliteStore } from '../../../src/runs/sqlite/store.ts';
 import { batchPages } from '../../../src/runs/store.ts';
 import { ThreadedStore } from '../../../src/runs/thread/store.ts';
@@ -182,6 +183,10 @@ test('a store of the version before opens, without the steps that were supersede
   const store = new SqliteStore(path);
   expect(await store.run('r')).toMatchObject({ steps: 25, nonFiniteSteps: 0, last: { step: 24, loss: 24 } });
   expect((await store.newest(10)).map(({ run }) => run)).toEqual(['r']);
+  for (const sort of SORTS) {
+    const { runs, counts } = await store.runs({ search: 'r', sort }, 10, undefined);
+    expect([runs.map(({ run }) => run), counts!.total]).toEqual([['r'], 1]);
+  }
   expect(await store.record(key(26), recording(1))).toBe('superseded');
   expect(await store.record(key(25, 1), recording(1))).toBe('created');
   await store.close();
