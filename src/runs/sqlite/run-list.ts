@@ -17,7 +17,7 @@ const MOST_LABELS = 128 * 1024;
 const TURN_MS = 1;
 
 interface Order {
-  /** Statements of which the rows are the union: conditions, with the place before as parameters. */
+  /** Conditions of the rows behind a place, whose keys are the parameters. Each finds its rows by an index. */
   ranges: readonly string[];
   by: string;
   /** A place before all runs. */
@@ -34,7 +34,7 @@ const ORDERS: Readonly<Record<RunSort, Order>> = {
   oldest: { ranges: ['id > ?1'], by: 'id', start: [0], placeOf: (row) => [idOf(row)] },
   name: { ranges: ['name > ?1'], by: 'name', start: [''], placeOf: (row) => [row['name'] as string] },
   updated: {
-    // An index has the runs with steps and one those without; ties are ranges of their own, so that none is read again.
+    // One index has the runs with steps, another one those without. Ties are ranges of their own: none is read again.
     ranges: ['steps > 0', 'steps = 0'].flatMap((part) => [
       `${part} AND updated_at < ?1`,
       `${part} AND updated_at = ?1 AND id < ?2`,
@@ -83,8 +83,16 @@ export async function listRuns(
     characters += JSON.stringify(summary.labels).length;
     runs.push(summary);
   }
-  const mayHaveMore = found.length > most && (counts === undefined || counts.total > found.length);
-  return { runs, next: taken < found.length || mayHaveMore ? found[taken - 1]!.place : undefined, counts };
+  const last = found[taken - 1]?.place;
+  // All of them were taken where one vanished meanwhile: others may follow.
+  let hasMore = taken < found.length;
+  if (!hasMore && found.length > most) {
+    await scan(statements, { sort, words, after: last }, () => {
+      hasMore = true;
+      return false;
+    });
+  }
+  return { runs, next: hasMore ? last : undefined, counts };
 }
 
 /** Counts runs in the order of their ids, which no change moves them in. */
