@@ -17,7 +17,8 @@ const page = { path: 'docs/limits.md', text: read('docs/limits.md') };
 const bounds = new Map(readTable(page, 'bound | value').map(([bound, value]) => [bound!, value!]));
 
 interface Request {
-  body: Uint8Array | string;
+  method?: string;
+  body?: Uint8Array | string;
   type?: string;
   path?: string;
 }
@@ -107,7 +108,12 @@ const CASES: Case[] = [
   {
     bound: 'labels of a run, as a body',
     code: 'body_too_large',
-    of: (n) => ({ body: `{"labels":{"a":1}${' '.repeat(n - 18)}}`, path: RUN }),
+    of: (n) => ({ body: `{"labels":{"a":1}${' '.repeat(n - 18)}}`, path: RUN, method: 'PUT' }),
+  },
+  {
+    bound: '`search` of the list of runs',
+    code: 'bad_request',
+    of: (n) => ({ method: 'GET', path: `/v1/runs?search=${'x'.repeat(n)}` }),
   },
   {
     bound: 'places of non-finite logits in an answer',
@@ -130,10 +136,16 @@ function numbersOf(bound: string): number[] {
 }
 
 /** The answer: a problem, or the error of the Open Inference Protocol, when it has a code. */
-async function send({ body, type = JSON_TYPE, path = EVALUATE }: Request): Promise<{ code?: string; error?: string }> {
-  const method = path === RUN ? 'PUT' : 'POST';
+async function send({ method = 'POST', body, type = JSON_TYPE, path = EVALUATE }: Request): Promise<{
+  code?: string;
+  error?: string;
+}> {
   const headers = { 'content-type': type };
-  const response = await fetch(service.url + path, { method, headers, body: body as NonNullable<RequestInit['body']> });
+  const response = await fetch(service.url + path, {
+    method,
+    headers,
+    body: (body ?? null) as NonNullable<RequestInit['body']> | null,
+  });
   return (await response.json()) as { code?: string; error?: string };
 }
 
