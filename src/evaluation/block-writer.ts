@@ -123,7 +123,7 @@ export class BlockWriter implements LogitsWriter {
     return this.#computeMs;
   }
 
-  async write(run: Uint8Array): Promise<void> {
+  write(run: Uint8Array): Promise<void> | undefined {
     for (let at = 0; at < run.byteLength;) {
       if (this.#failure !== undefined) throw this.#failure;
       const blockBytes = Math.min(this.#rowsPerBlock, this.#batch.targets.length - this.#nextRow) * this.#rowBytes;
@@ -133,13 +133,28 @@ export class BlockWriter implements LogitsWriter {
         at += blockBytes;
         continue;
       }
-      this.#slab ??= this.#inline ? new ArrayBuffer(blockBytes) : await this.#acquireSlab(blockBytes);
-      const length = Math.min(run.byteLength - at, blockBytes - this.#filled);
-      new Uint8Array(this.#slab).set(run.subarray(at, at + length), this.#filled);
-      at += length;
-      this.#filled += length;
-      if (this.#filled === blockBytes) this.#dispatch(this.#slab);
+      if (this.#slab === undefined) {
+        if (!this.#inline) return this.#writeLater(run.subarray(at), blockBytes);
+        this.#slab = new ArrayBuffer(blockBytes);
+      }
+      at += this.#fill(run.subarray(at), blockBytes);
     }
+    return undefined;
+  }
+
+  /** Goes on once there is a slab. */
+  async #writeLater(run: Uint8Array, blockBytes: number): Promise<void> {
+    this.#slab = await this.#acquireSlab(blockBytes);
+    await this.write(run);
+  }
+
+  /** Copies what there is room for, and has the block evaluated when it is full. @returns bytes that were copied */
+  #fill(run: Uint8Array, blockBytes: number): number {
+    const length = Math.min(run.byteLength, blockBytes - this.#filled);
+    new Uint8Array(this.#slab!).set(length === run.byteLength ? run : run.subarray(0, length), this.#filled);
+    this.#filled += length;
+    if (this.#filled === blockBytes) this.#dispatch(this.#slab!);
+    return length;
   }
 
   /**
@@ -180,9 +195,9 @@ export class BlockWriter implements LogitsWriter {
     }
   }
 
-  /** Resolves when all rows are evaluated; all bytes have been written. */
-  async finish(): Promise<RowResults> {
-    await Promise.all(this.#underWay);
+  /** The results, once all rows are evaluated; all bytes have been written. */
+  finish(): RowResults | Promise<RowResults> {
+    if (this.#underWay.size > 0) return Promise.all(this.#underWay).then(() => this.finish());
     if (this.#failure !== undefined) throw this.#failure;
     return { columns: this.#columns, findings: this.#findings, gradient: this.#gradient, survey: this.#survey };
   }

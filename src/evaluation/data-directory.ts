@@ -55,6 +55,11 @@ export class RequestFiles implements TensorFiles {
     this.#directory = directory;
   }
 
+  /** True once one was opened. */
+  get areUsed(): boolean {
+    return this.#opened.size > 0;
+  }
+
   async open(field: string, { file, tensor }: FileReference): Promise<FileTensor> {
     const known = this.#opened.get(file);
     const opening = known ?? this.#directory.open(field, file);

@@ -8,18 +8,20 @@ import type { KernelPool } from '../pool/pool.ts';
 import { runInTurns } from '../steps.ts';
 import { Threads } from '../threads.ts';
 import type { Steps } from '../steps.ts';
+import { runWaiting, settled } from '../waiting.ts';
+import type { Waiting } from '../waiting.ts';
 import { ByteReader } from '../wire/byte-reader.ts';
 import { decodeContent } from '../wire/content-encoding.ts';
 import type { DecodedBody, DecodingOptions } from '../wire/content-encoding.ts';
 import { kindOfFile } from '../wire/file-kind.ts';
-import { HeldBytes, HeldRuns, adviceOn, gathered, ownBytes } from '../wire/held-bytes.ts';
+import { HeldBytes, HeldRuns, adviceOn, ownBytes } from '../wire/held-bytes.ts';
 import type { HeldBytesAccount } from '../wire/held-bytes.ts';
 import { JsonParser } from '../wire/json-parser.ts';
 import type { FileTensor } from '../wire/file-reference.ts';
 import { elementCount, formatShape } from '../tensor/shape.ts';
 import type { Shape } from '../tensor/shape.ts';
 import { requireValues } from '../wire/media-types.ts';
-import type { Codec, RequestHeader } from '../wire/request.ts';
+import type { Codec, DecodeContext, RequestHeader } from '../wire/request.ts';
 import { Admission } from './admission.ts';
 import type { AdmissionLimits, Place } from './admission.ts';
 import { openBatch, openShard } from './batch.ts';
@@ -34,6 +36,7 @@ import { encodePartial } from './partial-object.ts';
 import type { PartialObject } from './partial-object.ts';
 import { evaluated, report } from './report.ts';
 import type { LogitsIntake } from './moved-logits.ts';
+import { readRequest } from './read-request.ts';
 import { PAIR_FIELDS, openRunBatch, runBatch, runPair } from './run-batch.ts';
 import type { RunBatch } from './run-batch.ts';
 import type { Evaluation } from './report.ts';
@@ -105,11 +108,19 @@ const MAX_PLAIN_BYTES = 2 ** 18;
 
 type Answering<A> = Omit<Answered<A>, 'release'>;
 
+/** How a request is evaluated. */
+interface Plan<B, A> extends Reading<A> {
+  readonly context: DecodeContext;
+  readonly open: (header: RequestHeader) => Steps<B>;
+  readonly answerOf: (batch: B, rows: RowResults) => A | Promise<A>;
+  readonly isAbandoned: (() => boolean) | undefined;
+}
+
 /** Parts of a request that are optional. */
 interface Reading<A> {
   labelOptional?: boolean;
   /** Answers a request without tensors. Undefined where tensors are required. */
-  answerWithoutTensors?: (fields: Readonly<Record<string, unknown>>) => A;
+  answerWithoutTensors?: ((fields: Readonly<Record<string, unknown>>) => A) | undefined;
 }
 
 /**
@@ -164,17 +175,17 @@ export class Evaluator {
   }
 
   /** Evaluates one batch to its loss. */
-  evaluate(body: RequestBody): Promise<Answered<Evaluation>> {
+  evaluate(body: RequestBody): Answered<Evaluation> | Promise<Answered<Evaluation>> {
     return this.#evaluateRows(body, [], openBatch, (batch, rows) => runInTurns(report(evaluated(batch, rows))));
   }
 
   /** Evaluates one batch over a shard of the vocabulary, to a partial that can be merged with the other shards. */
-  evaluatePartial(body: RequestBody): Promise<Answered<PartialObject>> {
+  evaluatePartial(body: RequestBody): Answered<PartialObject> | Promise<Answered<PartialObject>> {
     return this.#evaluateRows(body, VOCABULARY_FIELDS, openShard, encodePartial);
   }
 
   /** Reports the values of a tensor. */
-  diagnose(body: RequestBody): Promise<Answered<Diagnosis>> {
+  diagnose(body: RequestBody): Answered<Diagnosis> | Promise<Answered<Diagnosis>> {
     return this.#evaluateRows(
       body,
       [],
@@ -185,7 +196,7 @@ export class Evaluator {
   }
 
   /** Evaluates one batch of a run to its loss and its digest; or takes the pair that was computed elsewhere. */
-  evaluateForRun(body: RequestBody, recorded: RecordedAs): Promise<Answered<RunBatch>> {
+  evaluateForRun(body: RequestBody, recorded: RecordedAs): Answered<RunBatch> | Promise<Answered<RunBatch>> {
     return this.#evaluateRows(
       body,
       PAIR_FIELDS,
@@ -198,7 +209,7 @@ export class Evaluator {
   }
 
   /** Combines the partials of all shards to the loss: on a thread of its own where they are large. */
-  combine(body: RequestBody): Promise<Answered<Evaluation>> {
+  combine(body: RequestBody): Answered<Evaluation> | Promise<Answered<Evaluation>> {
     const { values, mediaTypes } = requireValues(body.codec);
     const { maxJsonDepth: maxDepth } = this.#limits;
     return this.#answerWhole(body, values.maxBytes(this.#limits), async (whole, held) => {
@@ -212,9 +223,9 @@ export class Evaluator {
   }
 
   /** Answers a short body that is one plain value. */
-  answerValue<A>(body: RequestBody, answerTo: (value: unknown) => A | Promise<A>): Promise<Answered<A>> {
+  answerValue<A>(body: RequestBody, answerTo: (value: unknown) => A | Promise<A>): Answered<A> | Promise<Answered<A>> {
     const { values } = requireValues(body.codec);
-    return this.#answerWhole(body, MAX_PLAIN_BYTES, async (whole) =>
+    return this.#answerWhole(body, MAX_PLAIN_BYTES, (whole) =>
       answerTo(values.parse(whole, this.#limits.maxJsonDepth)),
     );
   }
@@ -223,23 +234,32 @@ export class Evaluator {
   #answerWhole<A>(
     body: RequestBody,
     maxBytes: number,
-    answerTo: (whole: Uint8Array, held: HeldBytesAccount) => Promise<A>,
-  ): Promise<Answered<A>> {
-    return this.#read(body, async ({ reader, held }) => {
-      const started = performance.now();
-      const runs = new HeldRuns(held, 'the body', adviceOn('the body'));
-      await reader.drain((chunk) => {
-        if (reader.received > maxBytes) {
-          throw new LossmeterError('body_too_large', `the body has more than ${maxBytes} bytes, expected fewer`);
+    answerTo: (whole: Uint8Array, held: HeldBytesAccount) => A | Promise<A>,
+  ): Answered<A> | Promise<Answered<A>> {
+    return runWaiting(
+      this.#read(body, function* answer({ reader, held }): Waiting<Answering<A>> {
+        const started = performance.now();
+        const runs = new HeldRuns(held, 'the body', adviceOn('the body'));
+        for (;;) {
+          const chunk = reader.here;
+          if (chunk === undefined) {
+            if (reader.ended) break;
+            yield reader.more();
+            continue;
+          }
+          reader.skip(chunk.byteLength);
+          if (reader.received > maxBytes) {
+            throw new LossmeterError('body_too_large', `the body has more than ${maxBytes} bytes, expected fewer`);
+          }
+          runs.push(chunk);
         }
-        runs.push(chunk);
-      });
-      const whole = await gathered(runs);
-      const ingested = performance.now();
-      const answer = await answerTo(whole, held);
-      const timings = { ingest: ingested - started, compute: 0, reduce: performance.now() - ingested };
-      return { answer, timings, numpyArrays: false };
-    });
+        const whole = runs.isShort ? runs.concat() : yield* settled(runInTurns(runs.gather()));
+        const ingested = performance.now();
+        const answer = yield* settled(answerTo(whole, held));
+        const timings = { ingest: ingested - started, compute: 0, reduce: performance.now() - ingested };
+        return { answer, timings, numpyArrays: false };
+      }),
+    );
   }
 
   /** Has the rows of a request evaluated as they arrive, and makes the answer from them. */
@@ -249,66 +269,81 @@ export class Evaluator {
     open: (pool: KernelPool, header: RequestHeader, held: HeldBytesAccount) => Steps<B>,
     answerOf: (batch: B, rows: RowResults) => A | Promise<A>,
     { labelOptional = false, answerWithoutTensors }: Reading<A> = {},
-  ): Promise<Answered<A>> {
-    return this.#read(body, async ({ codec, reader, held, contentLength }) => {
-      const started = performance.now();
-      let batch: B | undefined;
-      const files = this.#dataDirectory && new RequestFiles(this.#dataDirectory);
-      let source: FileTensor | undefined;
-      let fields: Readonly<Record<string, unknown>> | undefined;
-      try {
-        await codec.decode(reader, {
-          held,
-          optionNames: OPTION_NAMES,
-          parameterNames,
-          labelOptional,
-          maxJsonBytes: this.#limits.maxJsonBytes,
-          parseJson: (text, account) => this.#jsonParser.parse(text, account, body.isAbandoned),
-          contentLength,
-          files,
-          begin: (header) => {
-            ({ source } = header.logits);
-            requireElements(header.logits.shape, this.#limits.maxElements);
-            const begun = (opened: B): LogitsIntake => {
-              batch = opened;
-              if (body.isAbandoned !== undefined) opened.writer.watch(body.isAbandoned);
-              return opened.intake;
-            };
-            const opening = runInTurns(open(this.#pool, header, held));
-            return opening instanceof Promise ? opening.then(begun) : begun(opening);
-          },
-          ...(answerWithoutTensors && {
-            withoutTensors: (given: Readonly<Record<string, unknown>>) => {
-              fields = given;
+  ): Answered<A> | Promise<Answered<A>> {
+    const { maxJsonBytes } = this.#limits;
+    return runWaiting(
+      this.#read(body, ({ codec, reader, held, contentLength }) =>
+        this.#evaluateInPlace(
+          { codec, reader },
+          {
+            context: {
+              held,
+              optionNames: OPTION_NAMES,
+              parameterNames,
+              labelOptional,
+              tensorsOptional: answerWithoutTensors !== undefined,
+              maxJsonBytes,
+              contentLength,
             },
-          }),
-        });
-        if (fields !== undefined) {
-          const timings = { ingest: performance.now() - started, compute: 0, reduce: 0 };
-          return { answer: answerWithoutTensors!(fields), timings, numpyArrays: false };
-        }
-        const { writer, intake } = batch!;
-        const ingested = performance.now();
-        if (source !== undefined) await intake.readFrom(source);
-        const rows = await writer.finish();
-        await files?.requireUnchanged();
-        const evaluated = performance.now();
-        const answering = answerOf(batch!, rows);
-        const answer = answering instanceof Promise ? await answering : answering;
-        const timings = {
-          ingest: ingested - started,
-          compute: writer.computeMs,
-          reduce: performance.now() - evaluated,
-        };
-        return { answer, timings, numpyArrays: batch!.numpyArrays };
-      } finally {
-        batch?.writer.abandon();
-        await files?.close();
-      }
-    });
+            open: (header) => open(this.#pool, header, held),
+            answerOf,
+            answerWithoutTensors,
+            isAbandoned: body.isAbandoned,
+          },
+        ),
+      ),
+    );
   }
 
-  async #read<A>(body: RequestBody, use: (ingest: Ingest) => Promise<Answering<A>>): Promise<Answered<A>> {
+  *#evaluateInPlace<B extends Pick<Batch, 'writer' | 'intake' | 'numpyArrays'>, A>(
+    { codec, reader }: Pick<Ingest, 'codec' | 'reader'>,
+    { context, open, answerOf, answerWithoutTensors, isAbandoned }: Plan<B, A>,
+  ): Waiting<Answering<A>> {
+    const started = performance.now();
+    const files = this.#dataDirectory && new RequestFiles(this.#dataDirectory);
+    let batch: B | undefined;
+    let source: FileTensor | undefined;
+    try {
+      const fields = yield* readRequest(codec, reader, {
+        context,
+        files,
+        parseJson: (text) => this.#jsonParser.parse(text, context.held, isAbandoned),
+        open: (header) => {
+          ({ source } = header.logits);
+          requireElements(header.logits.shape, this.#limits.maxElements);
+          const begun = (opened: B): LogitsIntake => {
+            batch = opened;
+            if (isAbandoned !== undefined) opened.writer.watch(isAbandoned);
+            return opened.intake;
+          };
+          const opening = runInTurns(open(header));
+          return opening instanceof Promise ? opening.then(begun) : begun(opening);
+        },
+      });
+      const ingested = performance.now();
+      if (fields !== undefined) {
+        const timings = { ingest: ingested - started, compute: 0, reduce: 0 };
+        return { answer: answerWithoutTensors!(fields), timings, numpyArrays: false };
+      }
+      const { writer, intake, numpyArrays } = batch!;
+      if (source !== undefined) yield intake.readFrom(source);
+      const rows = yield* settled(writer.finish());
+      if (files?.areUsed === true) yield files.requireUnchanged();
+      const evaluated = performance.now();
+      const answer = yield* settled(answerOf(batch!, rows));
+      const timings = {
+        ingest: ingested - started,
+        compute: writer.computeMs,
+        reduce: performance.now() - evaluated,
+      };
+      return { answer, timings, numpyArrays };
+    } finally {
+      batch?.writer.abandon();
+      if (files?.areUsed === true) yield files.close();
+    }
+  }
+
+  *#read<A>(body: RequestBody, use: (ingest: Ingest) => Waiting<Answering<A>>): Waiting<Answered<A>> {
     const { contentLength } = body;
     const { maxBodyBytes } = this.#limits;
     if (contentLength !== undefined && contentLength > maxBodyBytes) {
@@ -319,21 +354,20 @@ export class Evaluator {
     this.admission.requireRoom();
     // Most requests begin at once too, without a turn of the loop.
     const turn = this.turns.take();
-    if (turn !== undefined) await turn;
-    const entered = this.admission.enter(body.isAbandoned);
-    const place = entered instanceof Promise ? await entered : entered;
+    if (turn !== undefined) yield turn;
+    const place = yield* settled(this.admission.enter(body.isAbandoned));
     try {
-      return await this.#readInPlace(body, place, use);
+      return yield* this.#readInPlace(body, place, use);
     } finally {
       place.leave();
     }
   }
 
-  async #readInPlace<A>(
+  *#readInPlace<A>(
     { stream, codec, contentEncoding, contentLength }: RequestBody,
     place: Place,
-    use: (ingest: Ingest) => Promise<Answering<A>>,
-  ): Promise<Answered<A>> {
+    use: (ingest: Ingest) => Waiting<Answering<A>>,
+  ): Waiting<Answered<A>> {
     const { maxBodyBytes, maxDecompressionRatio } = this.#limits;
     const held = this.#held.open();
     const content = openContent(stream, contentEncoding, {
@@ -355,7 +389,7 @@ export class Evaluator {
     });
     const ingest = { codec, reader, held, contentLength: content.encoded ? undefined : contentLength };
     try {
-      const answering = await use(ingest);
+      const answering = yield* use(ingest);
       content.requireEnd();
       return { ...answering, release: () => held.close() };
     } catch (error) {

@@ -7,8 +7,10 @@ import type { RowCounts } from '../loss/targets.ts';
 import type { KernelPool } from '../pool/pool.ts';
 import { runInTurns } from '../steps.ts';
 import { showValue, suggestName } from '../suggestion.ts';
+import { runWaiting } from '../waiting.ts';
 import type { HeldBytes } from '../wire/held-bytes.ts';
 import { readReferences } from '../wire/file-reference.ts';
+import type { FileReference } from '../wire/file-reference.ts';
 import { TENSOR_FIELDS } from '../wire/request-fields.ts';
 import { SYNONYMS, logitsFrom, makeHeader } from '../wire/request.ts';
 import { fieldsOf } from '../wire/safetensors.ts';
@@ -75,10 +77,10 @@ export async function evaluateFile(
     const references = (['label', 'input_mask', 'weight'] as const)
       .filter((field) => field in names || stored.includes(field))
       .map((field) => [field, { file: path, tensor: names[field] ?? field }]);
-    const tensors = await readReferences(Object.fromEntries(references) as Record<string, unknown>, {
-      held,
-      files: { open: async (field, { tensor }) => file.tensor(field, tensor) },
-    });
+    const files = { open: async (field: string, { tensor }: FileReference) => file.tensor(field, tensor) };
+    const tensors = await runWaiting(
+      readReferences(Object.fromEntries(references) as Record<string, unknown>, { held, files }),
+    );
     const { options: own } = fieldsOf(file.header.metadata, NAMES);
     parseOptions(own);
     const fields = { ...tensors, options: { ...(own as object | undefined), ...options, outputs: [] } };

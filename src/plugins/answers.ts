@@ -16,7 +16,7 @@ declare module 'fastify' {
      * Server-Timing how long it took.
      * @throws LossmeterError not_acceptable before anything of the body is read
      */
-    answer<A extends object>(evaluate: (body: RequestBody) => Promise<Answered<A>>): Promise<A>;
+    answer<A extends object>(evaluate: (body: RequestBody) => Answered<A> | Promise<Answered<A>>): Promise<A>;
   }
 }
 

@@ -17,7 +17,9 @@ declare module 'fastify' {
 
   interface FastifyReply {
     /** Answers with what an evaluation makes of the request's body, as the Open Inference Protocol has it. */
-    answerInference(evaluate: (body: RequestBody) => Promise<Answered<Evaluation>>): Promise<Evaluation>;
+    answerInference(
+      evaluate: (body: RequestBody) => Answered<Evaluation> | Promise<Answered<Evaluation>>,
+    ): Promise<Evaluation>;
   }
 }
 
@@ -53,7 +55,7 @@ export default fp(
 
 async function evaluateInference(
   reply: FastifyReply,
-  evaluate: (body: RequestBody) => Promise<Answered<Evaluation>>,
+  evaluate: (body: RequestBody) => Answered<Evaluation> | Promise<Answered<Evaluation>>,
 ): Promise<Answered<Evaluation>> {
   const jsonBytes = announcedJsonBytes(reply.request.headers[JSON_LENGTH_HEADER]);
   const codec = new OpenInferenceCodec({ jsonBytes, outputNames: OUTPUT_NAMES });

@@ -1,9 +1,8 @@
 import type { Readable } from 'node:stream';
 import { LossmeterError } from '../errors.ts';
 import { bodyTooLong, clientClosed } from './content-encoding.ts';
+import type { Bytes } from './decoding.ts';
 import { KIND_BYTES } from './file-kind.ts';
-import { free } from './held-bytes.ts';
-import type { HeldRuns } from './held-bytes.ts';
 
 /** Bytes, and chunks, that may wait unread before the source is paused: a sender may cut its body into single bytes. */
 const HIGH_WATER_BYTES = 1 << 20;
@@ -25,7 +24,7 @@ const CONSUMED = new Uint8Array(0);
  * Reads a stream of bytes on demand. Chunks are handed on without copying; when the reader does not keep up the stream
  * is paused, so that TCP holds the sender back. Never destroys the stream: the rest may have to be drained.
  */
-export class ByteReader {
+export class ByteReader implements Bytes {
   readonly #stream: Readable;
   readonly #maxBytes: number;
   readonly #explain: (cause: Error) => LossmeterError;
@@ -87,24 +86,25 @@ export class ByteReader {
     // The error listener stays: a client that leaves must not end the process.
   }
 
-  /** What `peek` would show without waiting; undefined when it would wait, or fail. */
   get here(): Uint8Array | undefined {
     return this.#chunks[this.#head];
   }
 
-  /** Bytes that are here already; undefined at the end of the stream. Consume them with `skip`. */
-  async peek(): Promise<Uint8Array | undefined> {
-    while (this.#head === this.#chunks.length) {
+  get ended(): boolean {
+    return this.#ended && this.#head === this.#chunks.length;
+  }
+
+  /** Resolves when there is more to read, or the end has come. @throws Error that the stream ended with */
+  async more(): Promise<void> {
+    while (this.here === undefined && !this.#ended) {
       if (this.#failure !== undefined) throw this.#failure;
-      if (this.#ended) return undefined;
       await new Promise<void>((wake) => {
         this.#wake = wake;
       });
     }
-    return this.#chunks[this.#head];
+    if (this.#failure !== undefined) throw this.#failure;
   }
 
-  /** Consumes bytes of the chunk that `peek` showed. */
   skip(bytes: number): void {
     const chunk = this.#chunks[this.#head]!;
     this.#buffered -= bytes;
@@ -116,47 +116,6 @@ export class ByteReader {
     if (this.#head < this.#chunks.length) return;
     this.#clear();
     if (this.#stream.isPaused()) this.#stream.resume();
-  }
-
-  /**
-   * Hands the next bytes on in the runs in which they arrived. The memory of a run is freed once it is written: `write`
-   * copies what it keeps.
-   * @throws LossmeterError truncated_body when the stream ends before
-   */
-  async forward(bytes: number, what: string, write: (run: Uint8Array) => Promise<void> | void): Promise<void> {
-    await this.#takeRuns(bytes, what, (run) => {
-      const written = write(run);
-      if (written === undefined) free(run);
-      else return written.then(() => free(run));
-    });
-  }
-
-  /**
-   * Hands the next bytes over to those that are held.
-   * @throws LossmeterError truncated_body when the stream ends before
-   */
-  hold(bytes: number, what: string, held: HeldRuns): Promise<void> {
-    return this.#takeRuns(bytes, what, (run) => held.push(run));
-  }
-
-  async #takeRuns(bytes: number, what: string, take: (run: Uint8Array) => Promise<void> | void): Promise<void> {
-    for (let missing = bytes; missing > 0;) {
-      const chunk = this.here ?? (await this.peek());
-      if (chunk === undefined) throw truncated(what, bytes, bytes - missing);
-      const run = chunk.byteLength > missing ? chunk.subarray(0, missing) : chunk;
-      this.skip(run.byteLength);
-      missing -= run.byteLength;
-      const taken = take(run);
-      if (taken !== undefined) await taken;
-    }
-  }
-
-  /** Reads to the end, and hands every chunk to `take`. */
-  async drain(take: (chunk: Uint8Array) => void): Promise<void> {
-    for (let chunk = await this.peek(); chunk !== undefined; chunk = await this.peek()) {
-      this.skip(chunk.byteLength);
-      take(chunk);
-    }
   }
 
   readonly #onData = (chunk: Uint8Array): void => {
@@ -214,12 +173,6 @@ export function truncated(what: string, expected: number, came: number): Lossmet
     'truncated_body',
     `the body ends within ${what}: ${expected} bytes were announced, ${came} came`,
   );
-}
-
-/** @throws LossmeterError malformed_body when something follows */
-export async function requireEnd(reader: ByteReader): Promise<void> {
-  const rest = await reader.peek();
-  if (rest !== undefined) throw trailing(rest.byteLength);
 }
 
 /** @param bytes that came behind the end */

@@ -5,6 +5,8 @@ import { pointerTo, showValue } from '../suggestion.ts';
 import type { DType } from '../tensor/dtype.ts';
 import type { FileRange } from '../tensor/file-range.ts';
 import type { Shape } from '../tensor/shape.ts';
+import { settled } from '../waiting.ts';
+import type { Waiting } from '../waiting.ts';
 import { adviceOn } from './held-bytes.ts';
 import type { HeldBytesAccount } from './held-bytes.ts';
 
@@ -42,7 +44,7 @@ export function isReferenceKey(key: unknown): key is keyof FileReference {
   return (REFERENCE_KEYS as readonly unknown[]).includes(key);
 }
 
-function isReference(value: unknown): value is object {
+export function isReference(value: unknown): value is object {
   return typeof value === 'object' && value !== null && REFERENCE_KEYS.some((key) => Object.hasOwn(value, key));
 }
 
@@ -68,33 +70,34 @@ function readReference(field: string, value: object): FileReference {
 }
 
 /**
- * Opens the tensor that a value refers to.
- * @returns undefined when the value is no reference
+ * Opens the tensor that a reference names.
  * @throws LossmeterError local_data_off, and as TensorFiles.open
  */
-export async function openReference(
+export function openReference(
   field: string,
-  value: unknown,
+  value: object,
   { files }: Pick<FileContext, 'files'>,
-): Promise<FileTensor | undefined> {
-  if (!isReference(value)) return undefined;
+): Promise<FileTensor> {
   const reference = readReference(field, value);
   if (files !== undefined) return files.open(field, reference);
   const detail = `${field} names a file, and this service reads no local files: start it with LOSSMETER_DATA_DIR set to the folder that holds them, or send the tensor`;
   throw refuse('local_data_off', `/${field}/file`, detail);
 }
 
+const REFERRING_FIELDS = ['label', 'input_mask', 'weight'] as const;
+
 /** The fields of a request other than logits, those that refer to files read. They wait in memory. */
-export async function readReferences(
+export function* readReferences(
   fields: Readonly<Record<string, unknown>>,
   context: FileContext,
-): Promise<Readonly<Record<string, unknown>>> {
+): Waiting<Readonly<Record<string, unknown>>> {
+  const referring = REFERRING_FIELDS.filter((field) => isReference(fields[field]));
+  if (referring.length === 0) return fields;
   const read: Record<string, unknown> = { ...fields };
-  for (const field of ['label', 'input_mask', 'weight']) {
-    const tensor = await openReference(field, fields[field], context);
-    if (tensor === undefined) continue;
+  for (const field of referring) {
+    const tensor = yield* settled(openReference(field, fields[field] as object, context));
     context.held.take(tensor.range.byteLength, field, adviceOn(field));
-    read[field] = { dtype: tensor.dtype, shape: tensor.shape, data: await tensor.read() };
+    read[field] = { dtype: tensor.dtype, shape: tensor.shape, data: yield tensor.read() };
   }
   return read;
 }

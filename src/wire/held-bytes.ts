@@ -1,5 +1,4 @@
 import { LossmeterError } from '../errors.ts';
-import { runInTurns } from '../steps.ts';
 import type { Steps } from '../steps.ts';
 
 /** For logits that other tensors follow. */
@@ -91,6 +90,9 @@ const BLOCK_BYTES = 65_536;
 /** First size of a block, which grows: most values are short. */
 const FIRST_BLOCK_BYTES = 256;
 
+/** Runs up to this length in all are copied together at once. */
+const CONCAT_BYTES = 2 ** 18;
+
 /** Collects bytes that have to wait, whatever the chunks in which they come: single bytes cost what they are. Takes the
  * chunks over: their memory is kept, or copied and freed. */
 export class HeldRuns {
@@ -143,21 +145,22 @@ export class HeldRuns {
     return this.runs.reduce((sum, run) => sum + run.byteLength, 0);
   }
 
+  /** True where they are copied together at once. */
+  get isShort(): boolean {
+    return this.byteLength <= CONCAT_BYTES;
+  }
+
   /** All bytes in one buffer that nobody else has. The memory of each run is freed when it was copied. */
-  async gather(): Promise<Uint8Array<ArrayBuffer>> {
-    const { byteLength } = this;
-    const bytes = new Uint8Array(byteLength);
+  *gather(): Steps<Uint8Array<ArrayBuffer>> {
+    const bytes = new Uint8Array(this.byteLength);
     const { runs } = this;
     let at = 0;
-    const copy = function* (): Steps<void> {
-      for (let run = runs.shift(); run !== undefined; run = runs.shift()) {
-        bytes.set(run, at);
-        at += run.byteLength;
-        free(run);
-        yield;
-      }
-    };
-    await runInTurns(copy());
+    for (let run = runs.shift(); run !== undefined; run = runs.shift()) {
+      bytes.set(run, at);
+      at += run.byteLength;
+      free(run);
+      yield;
+    }
     this.#account.onClose(() => free(bytes));
     return bytes;
   }
@@ -180,12 +183,4 @@ export function ownBytes(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
 /** Tells bytes that fill their whole buffer. */
 function isWhole({ buffer, byteLength }: Uint8Array): boolean {
   return buffer instanceof ArrayBuffer && !buffer.detached && buffer.byteLength === byteLength;
-}
-
-/** Runs up to this length in all are copied together at once. */
-const CONCAT_BYTES = 2 ** 18;
-
-/** All bytes in one buffer: one of their own when they are many. */
-export function gathered(held: HeldRuns): Uint8Array | Promise<Uint8Array> {
-  return held.byteLength <= CONCAT_BYTES ? held.concat() : held.gather();
 }

@@ -35,12 +35,17 @@ export class JsonParser {
    * @param text in a buffer of its own when it is large: it is moved
    * @param account takes the memory of the values before they are made
    * @param isAbandoned asked when a thread is free: the text of a client that left is not read
+   * @returns its value; a promise of it where the text is large
    * @throws LossmeterError malformed_body, client_closed, and the errors of tensors of a large text
    */
-  async parse(text: Uint8Array, account: HeldBytesAccount, isAbandoned?: () => boolean): Promise<unknown> {
+  parse(text: Uint8Array, account: HeldBytesAccount, isAbandoned?: () => boolean): unknown {
     if (text.byteLength <= MAX_INLINE_BYTES && requireModest(text, this.#maxDepth) <= MAX_INLINE_KEYS) {
       return parseModest(text, this.#maxDepth);
     }
+    return this.#parseOnThread(text, account, isAbandoned);
+  }
+
+  async #parseOnThread(text: Uint8Array, account: HeldBytesAccount, isAbandoned?: () => boolean): Promise<unknown> {
     const needed = await runInTurns(neededBytes(text));
     account.take(needed, 'the values of the JSON body', 'send tensors as bytes, in MessagePack or safetensors');
     const own = ownBytes(text);

@@ -1,13 +1,12 @@
 import { LossmeterError } from '../errors.ts';
 import { showValue } from '../suggestion.ts';
-import type { ByteReader } from './byte-reader.ts';
-import { openReference, readReferences } from './file-reference.ts';
-import { HeldRuns, gathered } from './held-bytes.ts';
+import { drain, gathered } from './decoding.ts';
+import type { Bytes, Decoding } from './decoding.ts';
+import { HeldRuns } from './held-bytes.ts';
 import { neededBytes, parseJson, readLargeJson } from './json-text.ts';
 import { VALUE_FIELDS } from './request-fields.ts';
-import { logitsFrom, logitsOf, makeHeader, missingField, requireRequestField, tookWithoutTensors } from './request.ts';
+import { requireRequestField, requireTensors } from './request.ts';
 import type { Codec, DecodeContext } from './request.ts';
-import { tensorFromValue } from './tensor-value.ts';
 
 /** Bodies that are one plain value are read by the engine up to this size. */
 const MAX_PLAIN_BYTES = 2 ** 18;
@@ -16,26 +15,17 @@ const MAX_PLAIN_BYTES = 2 ** 18;
 export const jsonCodec: Codec = {
   name: 'json',
   mediaTypes: ['application/json'],
-  async decode(reader, context) {
-    const request = await readJson(reader, context);
+  *decode(bytes, context) {
+    const request = yield* readJson(bytes, context);
     if (typeof request !== 'object' || request === null || Array.isArray(request)) {
       throw new LossmeterError('malformed_body', `the body is ${showValue(request)}, expected an object`);
     }
     for (const name of Object.keys(request)) requireRequestField(name, context);
-    if (tookWithoutTensors(request as Readonly<Record<string, unknown>>, context)) return;
-    const { logits, label } = request as Readonly<Record<string, unknown>>;
-    if (logits === undefined || logits === null) throw missingField('logits');
+    const { logits, ...others } = request as Readonly<Record<string, unknown>>;
     // Before the logits are decoded, which may be large.
-    if (context.labelOptional !== true && (label === undefined || label === null)) throw missingField('label');
-    const source = await openReference('logits', logits, context);
-    const fields = await readReferences(request as Readonly<Record<string, unknown>>, context);
-    if (source !== undefined) {
-      await context.begin(makeHeader(logitsFrom(source), fields, context));
-      return;
-    }
-    const tensor = tensorFromValue('logits', logits);
-    const writer = await context.begin(makeHeader(logitsOf(tensor), fields, context));
-    await writer.write(tensor.data);
+    requireTensors(request as Readonly<Record<string, unknown>>, context);
+    for (const [name, value] of Object.entries(others)) yield { is: 'field', name, value };
+    if (logits !== undefined && logits !== null) yield { is: 'field', name: 'logits', value: logits };
   },
   values: {
     maxBytes: ({ maxJsonBytes }) => maxJsonBytes,
@@ -45,21 +35,18 @@ export const jsonCodec: Codec = {
   },
 };
 
-async function readJson(
-  reader: ByteReader,
-  { held: account, maxJsonBytes, parseJson: parse }: DecodeContext,
-): Promise<unknown> {
+function* readJson(bytes: Bytes, { held: account, maxJsonBytes }: DecodeContext): Decoding<unknown> {
   const held = new HeldRuns(
     account,
     'the JSON body',
     'send it as application/vnd.msgpack, with `logits` last: then they stream',
   );
-  await reader.drain((chunk) => {
-    if (reader.received > maxJsonBytes) {
+  yield* drain(bytes, (chunk) => {
+    if (bytes.received > maxJsonBytes) {
       const detail = `a JSON body may have ${maxJsonBytes} bytes; larger batches go as application/vnd.msgpack`;
       throw new LossmeterError('body_too_large', detail);
     }
     held.push(chunk);
   });
-  return parse(await gathered(held), account);
+  return yield { is: 'json', text: yield* gathered(held) };
 }

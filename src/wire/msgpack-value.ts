@@ -1,11 +1,11 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Unpackr } from 'msgpackr';
 import { LossmeterError } from '../errors.ts';
 import { showValue } from '../suggestion.ts';
 import { Base64Decoder } from './base64.ts';
 import { trailing } from './byte-reader.ts';
-import type { ByteReader } from './byte-reader.ts';
-import { HeldRuns, adviceOn, gathered } from './held-bytes.ts';
+import { TURN, consume, gathered, peek } from './decoding.ts';
+import type { Bytes, Decoding } from './decoding.ts';
+import { HeldRuns, adviceOn, free } from './held-bytes.ts';
 import type { HeldBytesAccount } from './held-bytes.ts';
 import { MAX_TEXT_BYTES, MsgpackExtent, VALUE_LIMITS } from './msgpack-extent.ts';
 import { scalarFrom, textOf } from './msgpack-numpy.ts';
@@ -15,41 +15,49 @@ import { notBase64 } from './tensor-value.ts';
 /** Values of so many bytes have a turn of their own: what is made of them comes in the next one. */
 const OWN_TURN_BYTES = 2 ** 16;
 
+/** Stands for a value that does not lie within one chunk. */
+export const CUT = Symbol('cut');
+
+/** Reads the next value where it lies within the chunk that is here, as most do. @returns CUT where it does not */
+export function valueHere(bytes: Bytes, account: HeldBytesAccount, what: string): unknown {
+  const chunk = bytes.here;
+  if (chunk === undefined) return CUT;
+  const extent = new MsgpackExtent();
+  const length = extent.push(chunk);
+  if (!extent.done) return CUT;
+  bytes.skip(length);
+  account.take(length, what, adviceOn(what));
+  return unpack(chunk.subarray(0, length), what);
+}
+
 /**
- * Cuts the next value out of the stream and reads it. A long text is read as base64 while it comes, and becomes the bytes
+ * Cuts the next value out of the body and reads it. A long text is read as base64 while it comes, and becomes the bytes
  * that it stands for: a string of it would take the time of others.
  */
-export async function readValue(reader: ByteReader, account: HeldBytesAccount, what: string): Promise<unknown> {
+export function* readValue(bytes: Bytes, account: HeldBytesAccount, what: string): Decoding<unknown> {
   const extent = new MsgpackExtent();
   const heads: BinHead[] = [];
-  // Most values lie within one chunk, and are read where they lie.
-  let held: HeldRuns | undefined;
+  const held = new HeldRuns(account, what, adviceOn(what));
   let heldBytes = 0;
   while (!extent.done) {
-    const chunk = reader.here ?? (await reader.peek());
+    const chunk = yield* peek(bytes);
     if (chunk === undefined) {
-      throw new LossmeterError('truncated_body', `the body ends within ${what}, after ${reader.received} bytes`);
+      throw new LossmeterError('truncated_body', `the body ends within ${what}, after ${bytes.received} bytes`);
     }
     const length = extent.push(chunk);
-    const run = chunk.subarray(0, length);
-    reader.skip(length);
-    if (extent.done && held === undefined) {
-      account.take(length, what, adviceOn(what));
-      return unpack(run, what);
-    }
-    held ??= new HeldRuns(account, what, adviceOn(what));
-    held.push(run);
-    heldBytes += run.byteLength;
+    bytes.skip(length);
+    held.push(chunk.subarray(0, length));
+    heldBytes += length;
     if (extent.longText === 0) continue;
-    const head = { end: heldBytes, length: await readBase64(reader, held, { what, length: extent.longText }) };
+    const head = { end: heldBytes, length: yield* readBase64(bytes, held, { what, length: extent.longText }) };
     heads.push(head);
     heldBytes += head.length;
     extent.passLongText();
   }
-  const bytes = await gathered(held!);
-  for (const head of heads) writeBinHead(bytes, head);
-  const value = unpack(bytes, what);
-  if (bytes.byteLength > OWN_TURN_BYTES) await nextTurn();
+  const whole = yield* gathered(held);
+  for (const head of heads) writeBinHead(whole, head);
+  const value = unpack(whole, what);
+  if (whole.byteLength > OWN_TURN_BYTES) yield TURN;
   return value;
 }
 
@@ -57,25 +65,28 @@ export async function readValue(reader: ByteReader, account: HeldBytesAccount, w
 const TENSORS: ReadonlySet<string> = new Set([...TENSOR_FIELDS, 'logits.data']);
 
 /** Reads a long text, which can only be base64. @returns its bytes */
-async function readBase64(
-  reader: ByteReader,
+function* readBase64(
+  bytes: Bytes,
   held: HeldRuns,
   { what, length }: { what: string; length: number },
-): Promise<number> {
+): Decoding<number> {
   if (!TENSORS.has(what)) {
     const detail = `${what} is or has a text of ${length} bytes, expected at most ${MAX_TEXT_BYTES}`;
     throw new LossmeterError('body_too_large', detail);
   }
   const decoder = new Base64Decoder();
-  let bytes = 0;
+  let decoded = 0;
   const add = (part: Uint8Array): void => {
     if (decoder.fault !== undefined) throw notBase64(what.split('.', 1)[0]!, decoder.fault);
-    bytes += part.byteLength;
+    decoded += part.byteLength;
     held.push(part);
   };
-  await reader.forward(length, `a text of ${what}`, (run) => add(decoder.push(run)));
+  yield* consume(bytes, length, `a text of ${what}`, (run) => {
+    add(decoder.push(run));
+    free(run);
+  });
   add(decoder.end());
-  return bytes;
+  return decoded;
 }
 
 /** Place of the head of a long text, of which bytes became. */

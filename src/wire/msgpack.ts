@@ -1,33 +1,24 @@
 import { LossmeterError } from '../errors.ts';
-import { requireEnd, truncated } from './byte-reader.ts';
-import type { ByteReader } from './byte-reader.ts';
-import { isReferenceKey, openReference, readReferences, unknownReferenceKey } from './file-reference.ts';
+import { truncated } from './byte-reader.ts';
+import { peek, runsOf } from './decoding.ts';
+import type { Bytes, Decoded, Decoding } from './decoding.ts';
+import { isReferenceKey, unknownReferenceKey } from './file-reference.ts';
 import { formatOf } from './msgpack-extent.ts';
-import { parseValue, readValue } from './msgpack-value.ts';
-import { HeldRuns, STREAMING_ADVICE, free } from './held-bytes.ts';
-import {
-  duplicateField,
-  logitsFrom,
-  logitsOf,
-  makeHeader,
-  missingField,
-  requireRequestField,
-  tookWithoutTensors,
-} from './request.ts';
-import type { Codec, DecodeContext, LogitsWriter, RequestHeader } from './request.ts';
+import { CUT, parseValue, readValue, valueHere } from './msgpack-value.ts';
+import { duplicateField, requireRequestField } from './request.ts';
+import type { Codec, DecodeContext } from './request.ts';
 import { TENSOR_FIELDS } from './request-fields.ts';
 import { TensorMap } from './tensor-map.ts';
-import { requireByteLength, requireLogitsDType, tensorFromValue } from './tensor-value.ts';
+import { requireByteLength, requireLogitsDType } from './tensor-value.ts';
 
 /**
  * MessagePack requests. The map is walked as it arrives: what is small is cut out and read by msgpackr, and the bytes
- * of `logits.data` are handed on in the runs in which they come, as soon as all other fields are known. When fields
- * follow the logits, these wait in bounded memory.
+ * of `logits.data` are runs, in which they come.
  */
 export const msgpackCodec: Codec = {
   name: 'msgpack',
   mediaTypes: ['application/vnd.msgpack', 'application/msgpack', 'application/x-msgpack'],
-  decode: (reader, context) => new MsgpackRequest(reader, context).decode(),
+  decode: (bytes, context) => new MsgpackRequest(bytes, context).decode(),
   values: {
     maxBytes: () => Infinity,
     parse: parseValue,
@@ -35,133 +26,86 @@ export const msgpackCodec: Codec = {
 };
 
 class MsgpackRequest {
-  readonly #reader: ByteReader;
+  readonly #bytes: Bytes;
   readonly #context: DecodeContext;
-  readonly #fields = new Map<string, unknown>();
-  /** The logits, when fields that follow them have to be known first. */
-  #heldLogits: { logits: RequestHeader['logits']; runs: Uint8Array[] } | undefined;
-  /** What names logits that stand in a file. */
-  #reference: object | undefined;
-  /** Whether the logits are an array of msgpack-numpy. */
-  #numpyArrays = false;
 
-  constructor(reader: ByteReader, context: DecodeContext) {
-    this.#reader = reader;
+  constructor(bytes: Bytes, context: DecodeContext) {
+    this.#bytes = bytes;
     this.#context = context;
   }
 
-  async decode(): Promise<void> {
-    let streamed = false;
-    for (let missing = await this.#readMapLength('the request'); missing > 0; missing--) {
-      const field = requireRequestField(await this.#readValue('a field name'), this.#context);
-      if (this.#fields.has(field)) throw duplicateField(field);
-      if (field !== 'logits') {
-        this.#fields.set(field, withoutNumpy(field, await this.#readValue(field)));
-        continue;
-      }
-      this.#fields.set('logits', undefined);
-      streamed = await this.#readLogits(missing === 1);
+  *decode(): Decoding {
+    const names = new Set<string>();
+    for (let missing = yield* this.#readMapLength('the request'); missing > 0; missing--) {
+      const name = requireRequestField(yield* this.#readValue('a field name'), this.#context);
+      if (names.has(name)) throw duplicateField(name);
+      names.add(name);
+      if (name === 'logits') yield* this.#readLogits(missing === 1);
+      else yield { is: 'field', name, value: withoutNumpy(name, yield* this.#readValue(name)) };
     }
-    await requireEnd(this.#reader);
-    if (streamed) return;
+  }
 
-    if (tookWithoutTensors(Object.fromEntries(this.#fields), this.#context)) return;
-    if (!this.#fields.has('logits')) throw missingField('logits');
-    if (this.#reference !== undefined) {
-      const source = await openReference('logits', this.#reference, this.#context);
-      await this.#begin(logitsFrom(source!));
+  /** Reads the value of `logits`. @param last whether no field follows */
+  *#readLogits(last: boolean): Decoding {
+    const type = (yield* peek(this.#bytes))?.[0];
+    if (type === undefined || formatOf(type).counts !== 'pairs') {
+      yield { is: 'field', name: 'logits', value: yield* this.#readValue('logits') };
       return;
     }
-    const { logits, runs } = this.#heldLogits!;
-    const writer = await this.#begin(logits);
-    for (const run of runs) {
-      await writer.write(run);
-      free(run);
-    }
-  }
-
-  async #begin(logits: RequestHeader['logits']): Promise<LogitsWriter> {
-    const fields = await readReferences(Object.fromEntries(this.#fields), this.#context);
-    const header = makeHeader(logits, fields, this.#context);
-    return this.#context.begin({ ...header, numpyArrays: this.#numpyArrays });
-  }
-
-  /**
-   * Reads the value of `logits`.
-   * @param last whether no field follows
-   * @returns whether the bytes were handed on; else they are held
-   */
-  async #readLogits(last: boolean): Promise<boolean> {
-    const type = (await this.#reader.peek())?.[0];
-    if (type === undefined || formatOf(type).counts !== 'pairs') {
-      this.#holdArray(await this.#readValue('logits'));
-      return false;
-    }
-
     const map = new TensorMap('logits');
     let entries: unknown;
-    let data: { byteLength: number; runs: Uint8Array[] } | undefined;
-    const pairs = await this.#readMapLength('logits');
+    let byteLength: number | undefined;
+    const pairs = yield* this.#readMapLength('logits');
     for (let missing = pairs; missing > 0; missing--) {
-      const name = await this.#readValue('a key of logits');
+      const name = yield* this.#readValue('a key of logits');
       if (isReferenceKey(name) && missing === pairs) {
-        this.#reference = await this.#readMap(name, pairs);
-        return false;
+        yield { is: 'field', name: 'logits', value: yield* this.#readReference(name, pairs) };
+        return;
       }
       const key = map.next(name);
       if (key !== 'data') {
-        map.set(key, await this.#readValue(`logits.${key}`));
+        map.set(key, yield* this.#readValue(`logits.${key}`));
         continue;
       }
-      const byteLength = await this.#readBinLength();
+      byteLength = yield* this.#readBinLength();
       if (byteLength === undefined) {
         // Not bin: an array of numbers. Small enough to wait, or refused by the bound on held bytes.
-        entries = await this.#readValue('logits.data');
+        entries = yield* this.#readValue('logits.data');
       } else if (last && missing === 1) {
-        const writer = await this.#begin(this.#finishLogits(map, byteLength));
-        await this.#reader.forward(byteLength, 'logits.data', (run) => writer.write(run));
-        return true;
+        yield this.#headOf(map, byteLength);
+        yield* runsOf(this.#bytes, byteLength, 'logits.data');
+        return;
       } else {
         const { dtype, shape } = map.known;
         if (dtype !== undefined && shape !== undefined) requireByteLength('logits', dtype, shape, byteLength);
-        data = { byteLength, runs: await this.#hold(byteLength) };
+        yield { is: 'early', name: 'logits', what: 'logits.data' };
+        yield* runsOf(this.#bytes, byteLength, 'logits.data');
       }
     }
-    if (data === undefined && entries !== undefined) {
+    if (byteLength === undefined && entries !== undefined) {
       map.requireOneForm();
-      this.#holdArray({ ...map.known, data: entries });
-    } else {
-      this.#heldLogits = { logits: this.#finishLogits(map, data?.byteLength ?? 0), runs: data?.runs ?? [] };
-    }
-    return false;
+      yield { is: 'field', name: 'logits', value: { ...map.known, data: entries } };
+    } else yield this.#headOf(map, byteLength ?? 0);
   }
 
-  /** Reads a map of plain values, the first name of which was read already. */
-  async #readMap(first: string, pairs: number): Promise<object> {
-    const map = new Map<string, unknown>([[first, await this.#readValue(`logits.${first}`)]]);
+  /** Reads a map that names a file, the first key of which was read already. */
+  *#readReference(first: string, pairs: number): Decoding<object> {
+    const map = new Map<string, unknown>([[first, yield* this.#readValue(`logits.${first}`)]]);
     for (let missing = pairs - 1; missing > 0; missing--) {
-      const name = await this.#readValue('a key of logits');
+      const name = yield* this.#readValue('a key of logits');
       if (!isReferenceKey(name)) throw unknownReferenceKey('logits', name);
       if (map.has(name)) throw duplicateField(`logits.${name}`);
-      map.set(name, await this.#readValue(`logits.${name}`));
+      map.set(name, yield* this.#readValue(`logits.${name}`));
     }
     return Object.fromEntries(map);
   }
 
   /** @throws LossmeterError when the map is not complete, or not filled by so many bytes */
-  #finishLogits(map: TensorMap, byteLength: number): RequestHeader['logits'] {
+  #headOf(map: TensorMap, byteLength: number): Decoded {
     const { dtype, shape } = map.finish();
-    const logits = { dtype: requireLogitsDType(dtype), shape };
-    requireByteLength('logits', dtype, shape, byteLength);
+    requireByteLength('logits', requireLogitsDType(dtype), shape, byteLength);
     this.#requireAnnounced(byteLength);
-    this.#numpyArrays = map.isNumpy;
-    return logits;
-  }
-
-  /** Holds logits that came as an array of numbers. */
-  #holdArray(value: unknown): void {
-    const tensor = tensorFromValue('logits', value);
-    this.#heldLogits = { logits: logitsOf(tensor), runs: [tensor.data] };
+    return { is: 'tensor', name: 'logits', dtype, shape, isNumpy: map.isNumpy };
   }
 
   /** Refuses at once what cannot come: memory is taken for rows before their bytes have come. */
@@ -171,49 +115,43 @@ class MsgpackRequest {
       throw truncated('logits.data', byteLength, contentLength);
   }
 
-  async #hold(byteLength: number): Promise<Uint8Array[]> {
-    const held = new HeldRuns(this.#context.held, 'logits.data', STREAMING_ADVICE);
-    await this.#reader.hold(byteLength, 'logits.data', held);
-    return held.runs;
-  }
-
-  async #readMapLength(what: string): Promise<number> {
-    const head = await this.#readHead(what);
-    if (head.counts !== 'pairs') {
-      throw new LossmeterError('malformed_body', `${what} is MessagePack, but not a map`);
-    }
-    return head.count;
+  *#readMapLength(what: string): Decoding<number> {
+    const { counts, count } = yield* this.#readHead(what);
+    if (counts !== 'pairs') throw new LossmeterError('malformed_body', `${what} is MessagePack, but not a map`);
+    return count;
   }
 
   /** The length of a bin, whose head is consumed; undefined, with nothing consumed, when the value is not a bin. */
-  async #readBinLength(): Promise<number | undefined> {
-    const type = (this.#reader.here ?? (await this.#reader.peek()))?.[0];
+  *#readBinLength(): Decoding<number | undefined> {
+    const type = (yield* peek(this.#bytes))?.[0];
     if (type === undefined || type < 0xc4 || type > 0xc6) return undefined;
-    return (await this.#readHead('logits.data')).count;
+    return (yield* this.#readHead('logits.data')).count;
   }
 
   /** Consumes a type byte and the length behind it. */
-  async #readHead(what: string): Promise<{ counts: 'bytes' | 'items' | 'pairs'; count: number }> {
-    const { lengthBytes, counts, fixed } = formatOf(this.#takeByte() ?? (await this.#readByte(what)));
+  *#readHead(what: string): Decoding<{ counts: 'bytes' | 'items' | 'pairs'; count: number }> {
+    const { lengthBytes, counts, fixed } = formatOf(this.#takeByte() ?? (yield* this.#readByte(what)));
     let count = 0;
-    for (let k = 0; k < lengthBytes; k++) count = count * 256 + (this.#takeByte() ?? (await this.#readByte(what)));
+    for (let k = 0; k < lengthBytes; k++) count = count * 256 + (this.#takeByte() ?? (yield* this.#readByte(what)));
     return { counts, count: count + fixed };
   }
 
-  async #readByte(what: string): Promise<number> {
-    if ((await this.#reader.peek()) === undefined) throw truncated(what, 1, 0);
+  *#readByte(what: string): Decoding<number> {
+    if ((yield* peek(this.#bytes)) === undefined) throw truncated(what, 1, 0);
     return this.#takeByte()!;
   }
 
-  /** The next byte, when it is here already: waiting for what is here would take most of a small request's time. */
+  /** The next byte, when it is here already. */
   #takeByte(): number | undefined {
-    const byte = this.#reader.here?.[0];
-    if (byte !== undefined) this.#reader.skip(1);
+    const byte = this.#bytes.here?.[0];
+    if (byte !== undefined) this.#bytes.skip(1);
     return byte;
   }
 
-  #readValue(what: string): Promise<unknown> {
-    return readValue(this.#reader, this.#context.held, what);
+  *#readValue(what: string): Decoding<unknown> {
+    const { held } = this.#context;
+    const value = valueHere(this.#bytes, held, what);
+    return value === CUT ? yield* readValue(this.#bytes, held, what) : value;
   }
 }
 

@@ -1,15 +1,13 @@
 import { LossmeterError } from '../errors.ts';
 import { showValue } from '../suggestion.ts';
-import type { FloatDType } from '../tensor/dtype.ts';
 import { truncated } from './byte-reader.ts';
-import type { ByteReader } from './byte-reader.ts';
-import { HeldRuns, gathered } from './held-bytes.ts';
+import { consume, drain, gathered } from './decoding.ts';
+import type { Bytes, Decoding } from './decoding.ts';
+import { HeldRuns } from './held-bytes.ts';
 import { readInferenceRequest } from './open-inference-request.ts';
-import type { InferenceInput, InferenceRequest, OutputNames } from './open-inference-request.ts';
-import { logitsOf, makeHeader } from './request.ts';
+import type { InferenceRequest, OutputNames } from './open-inference-request.ts';
 import type { Codec, DecodeContext } from './request.ts';
 import { readStoredTensors } from './stored-tensors.ts';
-import { tensorFromValue } from './tensor-value.ts';
 
 /** Says how many bytes of a body are JSON, when tensors follow it. */
 export const JSON_LENGTH_HEADER = 'inference-header-content-length';
@@ -40,26 +38,21 @@ export class OpenInferenceCodec implements Codec {
     return this.#request!;
   }
 
-  async decode(reader: ByteReader, context: DecodeContext): Promise<void> {
+  *decode(bytes: Bytes, context: DecodeContext): Decoding {
     const { jsonBytes, outputNames } = this.#options;
-    const value = jsonBytes === undefined ? await readAll(reader, context) : await readHead(reader, jsonBytes, context);
+    const value = jsonBytes === undefined ? yield* readAll(bytes, context) : yield* readHead(bytes, jsonBytes, context);
     const request = readInferenceRequest(value, outputNames);
     this.#request = request;
-    const binary = request.inputs.filter(({ byteLength }) => byteLength !== undefined);
+    const binary = request.inputs.flatMap(({ byteLength, ...input }) =>
+      byteLength === undefined ? [] : [{ ...input, byteLength }],
+    );
     requireAnnounced(binary, jsonBytes, context.contentLength);
-
-    const fields: Record<string, unknown> = {
-      ...plainFields(request, context),
-      ...Object.fromEntries(request.inputs.map(({ name, dtype, shape, data }) => [name, { dtype, shape, data }])),
-    };
-    const { dtype, shape, byteLength, data } = request.inputs.find(({ name }) => name === 'logits')!;
-    const tensor = byteLength === undefined ? tensorFromValue('logits', { dtype, shape, data }) : undefined;
-    const logits = tensor === undefined ? { dtype: dtype as FloatDType, shape } : logitsOf(tensor);
-    const begin = () => context.begin(makeHeader(logits, fields, context));
-
-    const heldLogits = tensor === undefined ? [] : [tensor.data];
-    const tensors = binary.map((input) => ({ ...input, byteLength: input.byteLength! }));
-    await readStoredTensors(reader, context, { tensors, fields, begin, heldLogits });
+    for (const [name, field] of Object.entries(plainFields(request, context)))
+      yield { is: 'field', name, value: field };
+    for (const { name, dtype, shape, data, byteLength } of request.inputs) {
+      if (byteLength === undefined) yield { is: 'field', name, value: { dtype, shape, data } };
+    }
+    yield* readStoredTensors(bytes, context, binary);
   }
 }
 
@@ -87,17 +80,15 @@ export function announcedJsonBytes(header: string | string[] | undefined): numbe
 const BINARY_ADVICE = 'send larger tensors as binary data behind it';
 
 /** A body that is JSON throughout. */
-async function readAll(
-  reader: ByteReader,
-  { held: account, maxJsonBytes, parseJson }: DecodeContext,
-): Promise<unknown> {
+function* readAll(bytes: Bytes, { held: account, maxJsonBytes }: DecodeContext): Decoding<unknown> {
   const held = new HeldRuns(account, 'the JSON body', BINARY_ADVICE);
-  await reader.drain((chunk) => {
-    if (reader.received > maxJsonBytes) throw tooMuchJson(maxJsonBytes);
+  yield* drain(bytes, (chunk) => {
+    if (bytes.received > maxJsonBytes) throw tooMuchJson(maxJsonBytes);
     held.push(chunk);
   });
+  const text = yield* gathered(held);
   try {
-    return await parseJson(await gathered(held), account);
+    return yield { is: 'json', text };
   } catch (error) {
     if (!(error instanceof LossmeterError) || error.code !== 'malformed_body') throw error;
     const hint = 'tensors may follow JSON whose length Inference-Header-Content-Length says, and here it is missing';
@@ -106,17 +97,17 @@ async function readAll(
 }
 
 /** The JSON in front of the tensors. */
-async function readHead(
-  reader: ByteReader,
+function* readHead(
+  bytes: Bytes,
   jsonBytes: number,
-  { held: account, maxJsonBytes, parseJson, contentLength }: DecodeContext,
-): Promise<unknown> {
+  { held: account, maxJsonBytes, contentLength }: DecodeContext,
+): Decoding<unknown> {
   if (jsonBytes > maxJsonBytes) throw tooMuchJson(maxJsonBytes);
   const what = 'the JSON whose length Inference-Header-Content-Length says';
   if (contentLength !== undefined && jsonBytes > contentLength) throw truncated(what, jsonBytes, contentLength);
   const held = new HeldRuns(account, 'the JSON', BINARY_ADVICE);
-  await reader.hold(jsonBytes, what, held);
-  return parseJson(await gathered(held), account);
+  yield* consume(bytes, jsonBytes, what, (run) => held.push(run));
+  return yield { is: 'json', text: yield* gathered(held) };
 }
 
 function tooMuchJson(maxJsonBytes: number): LossmeterError {
@@ -126,11 +117,11 @@ function tooMuchJson(maxJsonBytes: number): LossmeterError {
 
 /** Refuses at once what cannot come, or comes too much, where the length of the body is announced. */
 function requireAnnounced(
-  binary: readonly InferenceInput[],
+  binary: readonly { byteLength: number }[],
   jsonBytes: number | undefined,
   contentLength: number | undefined,
 ): void {
-  const expected = binary.reduce((sum, { byteLength }) => sum + byteLength!, 0);
+  const expected = binary.reduce((sum, { byteLength }) => sum + byteLength, 0);
   if (jsonBytes === undefined) {
     if (expected === 0) return;
     const detail = `${expected} bytes of binary data are announced, but no Inference-Header-Content-Length says where they begin`;

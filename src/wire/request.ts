@@ -1,5 +1,5 @@
-import type { ByteReader } from './byte-reader.ts';
-import type { FileTensor, TensorFiles } from './file-reference.ts';
+import type { Bytes, Decoding } from './decoding.ts';
+import type { FileTensor } from './file-reference.ts';
 import type { HeldBytesAccount } from './held-bytes.ts';
 import { LossmeterError, refuse } from '../errors.ts';
 import { pointerTo, showValue, suggestName } from '../suggestion.ts';
@@ -55,7 +55,7 @@ export interface LogitsWriter {
   write(run: Uint8Array): Promise<void> | void;
 }
 
-/** Context of a codec. */
+/** What a decoder has to know of the request and of the service. */
 export interface DecodeContext {
   /** Accounts for every byte that has to wait in memory. */
   readonly held: HeldBytesAccount;
@@ -63,19 +63,13 @@ export interface DecodeContext {
   readonly optionNames: readonly string[];
   /** True where the label is optional. */
   readonly labelOptional?: boolean;
+  /** True where a request may have no tensors. */
+  readonly tensorsOptional?: boolean;
   /** Fields that the request has beside those of every request: plain values. */
   readonly parameterNames: readonly string[];
   readonly maxJsonBytes: number;
-  /** Reads a JSON text: see JsonParser. */
-  readonly parseJson: (text: Uint8Array, account: HeldBytesAccount) => unknown;
-  /** Opens files that the request names; undefined where it may not. */
-  readonly files?: TensorFiles | undefined;
   /** Bytes of the whole body, where they are announced. */
   readonly contentLength: number | undefined;
-  /** Called once, when all but the logits' bytes is known; what it throws refuses the request. */
-  readonly begin: (header: RequestHeader) => LogitsWriter | Promise<LogitsWriter>;
-  /** Called in its place with the fields of a request that has no tensors; without it such a request is refused. */
-  readonly withoutTensors?: (fields: Readonly<Record<string, unknown>>) => void;
 }
 
 /** Reads plain values. */
@@ -91,11 +85,12 @@ interface ValueFormat {
   parse(body: Uint8Array, maxDepth: number): unknown;
 }
 
-/** Reads requests of some media types: an incremental decoder from bytes to a header and the bytes of logits. */
+/** Reads requests of some media types. */
 export interface Codec {
   readonly name: string;
   readonly mediaTypes: readonly string[];
-  decode(reader: ByteReader, context: DecodeContext): Promise<void>;
+  /** Decodes a request. @throws LossmeterError for what is wrong with it */
+  decode(bytes: Bytes, context: DecodeContext): Decoding;
   /** Reads bodies that are one plain value without logits; absent in formats without such bodies. */
   readonly values?: ValueFormat;
 }
@@ -157,15 +152,21 @@ export function makeHeader(
   };
 }
 
-/** Hands on the fields of a request without tensors, where there may be such. @returns whether it is one */
-export function tookWithoutTensors(
-  fields: Readonly<Record<string, unknown>>,
-  { withoutTensors }: Pick<DecodeContext, 'withoutTensors'>,
-): boolean {
-  const hasTensors = TENSOR_FIELDS.some((name) => Object.hasOwn(fields, name) && fields[name] !== null);
-  if (withoutTensors === undefined || hasTensors) return false;
-  withoutTensors(fields);
-  return true;
+type Fields = Readonly<Record<string, unknown>>;
+
+/** Tells a request that has tensors. */
+export function hasTensors(fields: Fields): boolean {
+  return TENSOR_FIELDS.some((name) => Object.hasOwn(fields, name) && fields[name] !== null);
+}
+
+/** @throws LossmeterError missing_field when a tensor is missing that the request must have */
+export function requireTensors(
+  fields: Fields,
+  { labelOptional = false, tensorsOptional = false }: Pick<DecodeContext, 'labelOptional' | 'tensorsOptional'>,
+): void {
+  if (tensorsOptional && !hasTensors(fields)) return;
+  if ((fields['logits'] ?? undefined) === undefined) throw missingField('logits');
+  if (!labelOptional && (fields['label'] ?? undefined) === undefined) throw missingField('label');
 }
 
 /** Logits that stand in a file. @throws LossmeterError invalid_tensor */

@@ -1,11 +1,12 @@
 import { LossmeterError, refuse } from '../errors.ts';
 import { pointerTo, showValue, suggestName } from '../suggestion.ts';
 import { truncated } from './byte-reader.ts';
-import type { ByteReader } from './byte-reader.ts';
-import { HeldRuns, adviceOn, gathered } from './held-bytes.ts';
+import { consume, gathered, peek } from './decoding.ts';
+import type { Bytes, Decoding } from './decoding.ts';
+import { HeldRuns, adviceOn } from './held-bytes.ts';
 import { measureStructure } from './json-structure.ts';
 import { parseOptionsText } from './json-text.ts';
-import { makeHeader, missingField, requireRequestField } from './request.ts';
+import { missingField, requireRequestField } from './request.ts';
 import { TENSOR_FIELDS } from './request-fields.ts';
 import type { Codec, DecodeContext } from './request.ts';
 import { LENGTH_BYTES, MAX_HEADER_BYTES, parseHeader, requireReadable } from './safetensors-header.ts';
@@ -42,30 +43,29 @@ type RequestFileHeader = Omit<SafetensorsHeader, 'tensors'> & { readonly tensors
 export const safetensorsCodec: Codec = {
   name: 'safetensors',
   mediaTypes: [SAFETENSORS, 'application/octet-stream'],
-  async decode(reader, context) {
-    const { tensors, metadata } = await readHeader(reader, context);
+  *decode(bytes, context) {
+    const { tensors, metadata } = yield* readHeader(bytes, context);
     const fields = fieldsOf(metadata, context);
     const stored = tensors.find(({ name }) => name === 'logits');
     if (stored === undefined) throw missingField('logits');
     if (context.labelOptional !== true && !tensors.some(({ name }) => name === 'label')) throw missingField('label');
-    const logits = { dtype: requireLogitsDType(stored.dtype), shape: stored.shape };
-
-    const begin = () => context.begin(makeHeader(logits, fields, context));
-    await readStoredTensors(reader, context, { tensors, fields, begin });
+    requireLogitsDType(stored.dtype);
+    for (const [name, value] of Object.entries(fields)) yield { is: 'field', name, value };
+    yield* readStoredTensors(bytes, context, tensors);
   },
 };
 
-async function readHeader(reader: ByteReader, context: DecodeContext): Promise<RequestFileHeader> {
-  const length = await readHeaderLength(reader, context);
-  const first = (await reader.peek())?.[0];
+function* readHeader(bytes: Bytes, context: DecodeContext): Decoding<RequestFileHeader> {
+  const length = yield* readHeaderLength(bytes, context);
+  const first = (yield* peek(bytes))?.[0];
   if (first !== undefined && !FIRST_BYTES.has(first)) {
     throw notSafetensors(`byte 8 is 0x${first.toString(16).padStart(2, '0')}, expected 0x7b, the { of a header`);
   }
   const held = new HeldRuns(context.held, 'the safetensors header', adviceOn('the safetensors header'));
-  await reader.hold(length, 'the safetensors header', held);
-  const bytes = await gathered(held);
-  requireModest(bytes);
-  const header = parseHeader(bytes, (name) => requireTensorName(name, context));
+  yield* consume(bytes, length, 'the safetensors header', (run) => held.push(run));
+  const text = yield* gathered(held);
+  requireModest(text);
+  const header = parseHeader(text, (name) => requireTensorName(name, context));
   requireAnnounced(header, length, context.contentLength);
   return { ...header, tensors: header.tensors.map(requireReadable) };
 }
@@ -78,14 +78,14 @@ function requireModest(bytes: Uint8Array): void {
   throw new LossmeterError('body_too_large', detail);
 }
 
-async function readHeaderLength(reader: ByteReader, { contentLength }: DecodeContext): Promise<number> {
-  const bytes = Buffer.alloc(LENGTH_BYTES);
+function* readHeaderLength(bytes: Bytes, { contentLength }: DecodeContext): Decoding<number> {
+  const field = Buffer.alloc(LENGTH_BYTES);
   let came = 0;
-  await reader.forward(LENGTH_BYTES, 'the length of the safetensors header', (run) => {
-    bytes.set(run, came);
+  yield* consume(bytes, LENGTH_BYTES, 'the length of the safetensors header', (run) => {
+    field.set(run, came);
     came += run.byteLength;
   });
-  const announced = bytes.readBigUInt64LE();
+  const announced = field.readBigUInt64LE();
   if (announced < 2n || announced > MAX_HEADER_BYTES) {
     throw notSafetensors(
       `its first 8 bytes announce a header of ${announced} bytes, expected 2 to ${MAX_HEADER_BYTES}`,

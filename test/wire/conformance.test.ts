@@ -4,6 +4,9 @@ import { DTYPES, FLOAT_DTYPES, isFloatDType } from '../../src/tensor/dtype.ts';
 import type { DType } from '../../src/tensor/dtype.ts';
 import type { Shape } from '../../src/tensor/shape.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
+import type { LogitsIntake } from '../../src/evaluation/moved-logits.ts';
+import { readRequest } from '../../src/evaluation/read-request.ts';
+import { runWaiting } from '../../src/waiting.ts';
 import { ByteReader } from '../../src/wire/byte-reader.ts';
 import { encodeElements } from '../../src/wire/elements.ts';
 import { HeldBytes } from '../../src/wire/held-bytes.ts';
@@ -26,13 +29,27 @@ function* chunksOf(body: Uint8Array, size: number): Generator<Uint8Array> {
   for (let at = 0; at < body.byteLength; at += size) yield body.subarray(at, at + size);
 }
 
-/** What a codec reads with, when nothing special is asked. */
-function contextWith(given: Pick<DecodeContext, 'held' | 'begin'> & Partial<DecodeContext>): DecodeContext {
+/** How a request is read, when nothing special is asked. */
+function contextWith(given: Pick<DecodeContext, 'held'> & Partial<DecodeContext>): DecodeContext {
   return {
     ...{ optionNames: ['reduction'], parameterNames: ['vocab_start', 'vocab_size'], maxJsonBytes: 2 ** 24 },
-    ...{ parseJson: (text: Uint8Array) => parseJson(text, 64), contentLength: undefined },
+    contentLength: undefined,
     ...given,
   };
+}
+
+/** Reads a request that comes in chunks. */
+async function read(
+  codec: Codec,
+  chunks: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
+  context: DecodeContext,
+  open: (header: RequestHeader) => Pick<LogitsIntake, 'write'> = () => ({ write: () => undefined }),
+): Promise<void> {
+  const reading = {
+    ...{ context, files: undefined, parseJson: (text: Uint8Array) => parseJson(text, 64) },
+    open: (header: RequestHeader) => open(header) as LogitsIntake,
+  };
+  await runWaiting(readRequest(codec, new ByteReader(Readable.from(chunks), 2 ** 24), reading));
 }
 
 /** Decodes a body that comes in chunks. */
@@ -45,16 +62,11 @@ async function decode(
   let header: RequestHeader | undefined;
   const heldBytes = new HeldBytes(2 ** 20);
   const held = heldBytes.open();
-  const context = contextWith({
-    held,
-    contentLength,
-    begin(given) {
-      expect(header, 'begin is called once').toBeUndefined();
-      header = given;
-      return { write: (run) => void runs.push(Buffer.from(run)) };
-    },
+  await read(codec, chunks, contextWith({ held, contentLength }), (given) => {
+    expect(header, 'the batch is opened once').toBeUndefined();
+    header = given;
+    return { write: (run) => void runs.push(Buffer.from(run)) };
   });
-  await codec.decode(new ByteReader(Readable.from(chunks), 2 ** 24), context);
   held.close();
   expect(heldBytes.held).toBe(0);
   return { header: header!, logits: Buffer.concat(runs) };
@@ -157,9 +169,7 @@ describe.each(FORMATS)('$name', ({ numpyArrays, exactIntegers, ...format }) => {
       for (let at = 0; at < body.byteLength; at++) {
         const heldBytes = new HeldBytes(2 ** 20);
         const held = heldBytes.open();
-        const context = contextWith({ held, begin: () => ({ write() {} }) });
-        const reader = new ByteReader(Readable.from([body.subarray(0, at)]), 2 ** 20);
-        await expect(codec.decode(reader, context)).rejects.toMatchObject({
+        await expect(read(codec, [body.subarray(0, at)], contextWith({ held }))).rejects.toMatchObject({
           code: expect.stringMatching(/^(truncated|malformed)_body$/) as string,
         });
         held.close();
@@ -189,8 +199,7 @@ describe.each(FORMATS)('$name', ({ numpyArrays, exactIntegers, ...format }) => {
     const { codec, body } = format.encode(LARGE, HELD);
     const decodeWithin = async (bytes: number): Promise<void> => {
       const held = new HeldBytes(bytes).open();
-      const context = contextWith({ held, begin: () => ({ write() {} }) });
-      await codec.decode(new ByteReader(Readable.from(chunksOf(body, 65_536)), 2 ** 24), context);
+      await read(codec, chunksOf(body, 65_536), contextWith({ held }));
     };
     await expect(decodeWithin(2 ** 24)).resolves.toBeUndefined();
     await expect(decodeWithin(2 ** 19)).rejects.toMatchObject({ code: 'body_too_large' });
@@ -208,8 +217,7 @@ describe.each(FORMATS.filter(({ streams }) => streams))('$name', (format) => {
       yield body.subarray(-2000);
     }
     const held = new HeldBytes(2 ** 19).open();
-    const begin = (): { write: (run: Uint8Array) => void } => ({ write: (run) => void (came += run.byteLength) });
-    await codec.decode(new ByteReader(Readable.from(slowly()), 2 ** 24), contextWith({ held, begin }));
+    await read(codec, slowly(), contextWith({ held }), () => ({ write: (run) => void (came += run.byteLength) }));
     expect(came).toBe(1_600_000);
   });
 });

@@ -37,3 +37,19 @@ test('one request that is too large is told apart from many that are', () => {
   second.take(30, 'a field', 'split it');
   expect(bytes.held).toBe(30);
 });
+
+test('chunks belong to what holds them: large ones are kept, others copied and freed', () => {
+  const account = new HeldBytes(2 ** 30).open();
+  const held = new HeldRuns(account, 'test', 'split it');
+  const chunks = [10, 65_536, 40].map((length) => new Uint8Array(length).fill(length));
+  const whole = new Uint8Array(100).fill(7);
+  const all = Buffer.concat([...chunks, whole.subarray(0, 50)]);
+  for (const chunk of chunks) held.push(chunk);
+  // A part of memory that others may hold.
+  held.push(whole.subarray(0, 50));
+  expect(chunks.map(({ byteLength }) => byteLength)).toEqual([0, 65_536, 0]);
+  expect(whole.byteLength).toBe(100);
+  expect(held.concat()).toEqual(all);
+  account.close();
+  expect(chunks.map(({ byteLength }) => byteLength)).toEqual([0, 0, 0]);
+});

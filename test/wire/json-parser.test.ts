@@ -8,7 +8,7 @@ import { TIMED } from '../timed.ts';
 
 const jsonParser = new JsonParser(64);
 afterAll(() => jsonParser.close());
-const parser = { parse: (text: Uint8Array) => jsonParser.parse(text, new HeldBytes(2 ** 30).open()) };
+const parser = { parse: async (text: Uint8Array) => jsonParser.parse(text, new HeldBytes(2 ** 30).open()) };
 
 const bytesOf = (value: unknown): Uint8Array => Buffer.from(JSON.stringify(value));
 

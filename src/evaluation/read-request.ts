@@ -1,0 +1,154 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { runInTurns } from '../steps.ts';
+import { settled } from '../waiting.ts';
+import type { Waiting } from '../waiting.ts';
+import { trailing } from '../wire/byte-reader.ts';
+import type { ByteReader } from '../wire/byte-reader.ts';
+import type { Decoded, Decoding } from '../wire/decoding.ts';
+import { isReference, openReference, readReferences } from '../wire/file-reference.ts';
+import type { FileTensor, TensorFiles } from '../wire/file-reference.ts';
+import { HeldRuns, STREAMING_ADVICE, free } from '../wire/held-bytes.ts';
+import { hasTensors, logitsFrom, logitsOf, makeHeader, missingField } from '../wire/request.ts';
+import type { Codec, DecodeContext, RequestHeader } from '../wire/request.ts';
+import { requireLogitsDType, tensorFromValue } from '../wire/tensor-value.ts';
+import type { LogitsIntake } from './moved-logits.ts';
+
+type Fields = Record<string, unknown>;
+
+/** How a request is read. */
+interface Reading {
+  readonly context: DecodeContext;
+  /** Opens files that the request names; undefined where it may name none. */
+  readonly files: TensorFiles | undefined;
+  /** Reads a JSON text: see JsonParser. */
+  readonly parseJson: (text: Uint8Array) => unknown;
+  /** Called once, when all but the bytes of the logits is known; what it throws refuses the request. */
+  readonly open: (header: RequestHeader) => LogitsIntake | Promise<LogitsIntake>;
+}
+
+/** Logits whose bytes have to wait for the other fields. */
+interface HeldLogits {
+  readonly logits: RequestHeader['logits'];
+  readonly isNumpy: boolean;
+  readonly runs: readonly Uint8Array[];
+}
+
+/**
+ * Reads a request, opens its batch, and hands the bytes of its logits on: as they come, where all other fields came before
+ * them; else they wait in bounded memory. Those of logits that stand in a file are left there.
+ * @returns the fields of a request that has no tensors, where it may have none
+ * @throws LossmeterError
+ */
+export function* readRequest(codec: Codec, reader: ByteReader, reading: Reading): Waiting<Fields | undefined> {
+  const { context } = reading;
+  const fields: Fields = {};
+  let intake: LogitsIntake | undefined;
+  let early: HeldRuns | undefined;
+  let held: HeldLogits | undefined;
+  let reference: object | undefined;
+
+  function* take(item: Decoded): Waiting<void> {
+    if (item.is === 'run') {
+      if (early !== undefined) return early.push(item.bytes);
+      const written = intake!.write(item.bytes);
+      if (written !== undefined) yield written;
+      free(item.bytes);
+    } else if (item.is === 'early') {
+      early = new HeldRuns(context.held, item.what, STREAMING_ADVICE);
+    } else if (item.is === 'tensor') {
+      const { shape, isNumpy } = item;
+      const logits = { dtype: requireLogitsDType(item.dtype), shape };
+      if (early === undefined) intake = yield* open(logits, isNumpy, fields, reading);
+      else held = { logits, isNumpy, runs: early.runs };
+    } else if (item.is === 'field') {
+      const { name, value } = item;
+      if (name !== 'logits') fields[name] = value;
+      else if (isReference(value)) reference = value;
+      else {
+        const tensor = tensorFromValue(name, value);
+        held = { logits: logitsOf(tensor), isNumpy: false, runs: [tensor.data] };
+      }
+    }
+  }
+
+  yield* decode(codec.decode(reader, context), reader, { ...reading, take });
+  yield* requireEnd(reader);
+  if (intake !== undefined) return undefined;
+  if (held === undefined && reference === undefined) {
+    if (context.tensorsOptional === true && !hasTensors(fields)) return fields;
+    throw missingField('logits');
+  }
+  if (reference !== undefined) {
+    const source: FileTensor = yield* settled(openReference('logits', reference, reading));
+    yield* open(logitsFrom(source), false, fields, reading);
+    return undefined;
+  }
+  const { logits, isNumpy, runs } = held!;
+  const opened = yield* open(logits, isNumpy, fields, reading);
+  for (const run of runs) {
+    const written = opened.write(run);
+    if (written !== undefined) yield written;
+    free(run);
+  }
+  return undefined;
+}
+
+function* open(
+  logits: RequestHeader['logits'],
+  isNumpy: boolean,
+  fields: Fields,
+  { context, files, open: openBatch }: Reading,
+): Waiting<LogitsIntake> {
+  const read = yield* readReferences(fields, { held: context.held, files });
+  const header = makeHeader(logits, read, context);
+  return yield* settled(openBatch(isNumpy ? { ...header, numpyArrays: true } : header));
+}
+
+/** Runs a decoding to its end: gives it what it asks for, and hands on what it has read. */
+function* decode(
+  decoding: Decoding,
+  reader: ByteReader,
+  { parseJson, take }: Pick<Reading, 'parseJson'> & { take: (item: Decoded) => Waiting<void> },
+): Waiting<void> {
+  try {
+    for (let step = decoding.next(); step.done !== true;) {
+      const item = step.value;
+      if (item.is === 'more') {
+        yield reader.more();
+        step = decoding.next();
+      } else if (item.is === 'turn') {
+        yield nextTurn();
+        step = decoding.next();
+      } else if (item.is === 'work') {
+        step = decoding.next(yield* settled(runInTurns(item.steps)));
+      } else if (item.is === 'json') {
+        step = yield* goOnWith(decoding, () => parseJson(item.text));
+      } else {
+        yield* take(item);
+        step = decoding.next();
+      }
+    }
+  } finally {
+    decoding.return();
+  }
+}
+
+/** Goes on with what work results in, or fails with. */
+function* goOnWith(decoding: Decoding, work: () => unknown): Waiting<IteratorResult<Decoded, void>> {
+  let value: unknown;
+  try {
+    value = yield* settled(work());
+  } catch (error) {
+    return decoding.throw(error);
+  }
+  return decoding.next(value);
+}
+
+/** @throws LossmeterError malformed_body when something follows */
+function* requireEnd(reader: ByteReader): Waiting<void> {
+  while (reader.here === undefined) {
+    if (reader.ended) return;
+    yield reader.more();
+  }
+  throw trailing(reader.here.byteLength);
+}

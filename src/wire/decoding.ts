@@ -1,0 +1,137 @@
+import type { DType } from '../tensor/dtype.ts';
+import type { Shape } from '../tensor/shape.ts';
+import type { Steps } from '../steps.ts';
+import { truncated } from './byte-reader.ts';
+import type { HeldRuns } from './held-bytes.ts';
+
+/** The bytes of a body, as far as they have come. */
+export interface Bytes {
+  /** Bytes that have come and are not consumed, up to the end of a chunk; undefined when there are none. */
+  readonly here: Uint8Array | undefined;
+  /** True when no more will come. */
+  readonly ended: boolean;
+  /** Bytes that have come in all. */
+  readonly received: number;
+  /** Consumes bytes of `here`. */
+  skip(bytes: number): void;
+}
+
+/** Asks for more bytes: none are here, and the body has not ended. */
+export const MORE = { is: 'more' } as const;
+
+/** Asks for the next turn of the event loop: what came before took a whole one. */
+export const TURN = { is: 'turn' } as const;
+
+/** Asks for work in steps, and goes on with its result. */
+interface Work {
+  readonly is: 'work';
+  readonly steps: Steps<unknown>;
+}
+
+/** Asks for the value of a JSON text, which may take long, and goes on with it. */
+interface JsonText {
+  readonly is: 'json';
+  readonly text: Uint8Array;
+}
+
+/** A field of the request that was read whole. */
+interface Field {
+  readonly is: 'field';
+  readonly name: string;
+  readonly value: unknown;
+}
+
+/** A tensor whose bytes come as runs. Where they were not announced by `early`, all other fields came before. */
+interface TensorHead {
+  readonly is: 'tensor';
+  readonly name: string;
+  readonly dtype: DType;
+  readonly shape: Shape;
+  /** True for an array of msgpack-numpy. */
+  readonly isNumpy: boolean;
+}
+
+/** Says that the runs that follow are of a tensor whose head, or other fields, are still to come. */
+interface Early {
+  readonly is: 'early';
+  readonly name: string;
+  /** Its name in messages. */
+  readonly what: string;
+}
+
+/** The next bytes of a tensor. They belong to whoever takes them. */
+interface Run {
+  readonly is: 'run';
+  readonly bytes: Uint8Array;
+}
+
+export type Decoded = typeof MORE | typeof TURN | Work | JsonText | Field | TensorHead | Early | Run;
+
+/**
+ * The decoding of a body: it never waits. It yields what it has read, and what it asks for: more bytes, or work whose
+ * result it goes on with.
+ */
+export type Decoding<R = void> = Generator<Decoded, R, unknown>;
+
+/** Bytes that are here; undefined at the end of the body. */
+export function* peek(bytes: Bytes): Decoding<Uint8Array | undefined> {
+  while (bytes.here === undefined) {
+    if (bytes.ended) return undefined;
+    yield MORE;
+  }
+  return bytes.here;
+}
+
+/**
+ * The next bytes as runs of a tensor.
+ * @param what they are, for messages
+ * @throws LossmeterError truncated_body when the body ends before
+ */
+export function* runsOf(bytes: Bytes, count: number, what: string): Decoding {
+  for (let missing = count; missing > 0;) {
+    const run = bytes.here === undefined ? yield* nextRun(bytes, missing, { what, count }) : takeRun(bytes, missing);
+    missing -= run.byteLength;
+    yield { is: 'run', bytes: run };
+  }
+}
+
+/**
+ * The next bytes, in the runs in which they came.
+ * @param use gets each run, which belongs to it then
+ * @throws LossmeterError truncated_body when the body ends before
+ */
+export function* consume(bytes: Bytes, count: number, what: string, use: (run: Uint8Array) => void): Decoding {
+  for (let missing = count; missing > 0;) {
+    const run = bytes.here === undefined ? yield* nextRun(bytes, missing, { what, count }) : takeRun(bytes, missing);
+    missing -= run.byteLength;
+    use(run);
+  }
+}
+
+/** All bytes up to the end of the body. @param take gets each chunk */
+export function* drain(bytes: Bytes, take: (chunk: Uint8Array) => void): Decoding {
+  for (;;) {
+    const chunk = bytes.here ?? (yield* peek(bytes));
+    if (chunk === undefined) return;
+    bytes.skip(chunk.byteLength);
+    take(chunk);
+  }
+}
+
+/** All bytes of `held` in one buffer. */
+export function* gathered(held: HeldRuns): Decoding<Uint8Array> {
+  if (held.isShort) return held.concat();
+  return (yield { is: 'work', steps: held.gather() }) as Uint8Array;
+}
+
+function* nextRun(bytes: Bytes, most: number, { what, count }: { what: string; count: number }): Decoding<Uint8Array> {
+  if ((yield* peek(bytes)) === undefined) throw truncated(what, count, count - most);
+  return takeRun(bytes, most);
+}
+
+function takeRun(bytes: Bytes, most: number): Uint8Array {
+  const chunk = bytes.here!;
+  const run = chunk.byteLength > most ? chunk.subarray(0, most) : chunk;
+  bytes.skip(run.byteLength);
+  return run;
+}
