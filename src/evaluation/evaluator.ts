@@ -375,8 +375,9 @@ export class Evaluator {
       maxBytes: maxBodyBytes,
       held,
     });
-    const { explain, check, aheadBytes } = content;
-    const reader = new ByteReader(content.stream, maxBodyBytes, { explain, check, ...(aheadBytes && { aheadBytes }) });
+    const { explain, check, aheadBytes, encoded } = content;
+    const length = encoded ? undefined : contentLength;
+    const reader = new ByteReader(content.stream, maxBodyBytes, { explain, check, aheadBytes, length });
     place.watch({
       get received() {
         return content.received ?? reader.received;
@@ -387,7 +388,7 @@ export class Evaluator {
       },
       fail: (error) => reader.fail(error),
     });
-    const ingest = { codec, reader, held, contentLength: content.encoded ? undefined : contentLength };
+    const ingest = { codec, reader, held, contentLength: length };
     try {
       const answering = yield* use(ingest);
       content.requireEnd();

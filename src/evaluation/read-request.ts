@@ -2,7 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { runInTurns } from '../steps.ts';
 import { settled } from '../waiting.ts';
 import type { Waiting } from '../waiting.ts';
-import { trailing } from '../wire/byte-reader.ts';
+import { trailing } from '../wire/body-errors.ts';
 import type { ByteReader } from '../wire/byte-reader.ts';
 import type { Decoded, Decoding } from '../wire/decoding.ts';
 import { isReference, openReference, readReferences } from '../wire/file-reference.ts';

@@ -14,7 +14,9 @@ export interface ReaderOptions {
   /** Told what has come in all; what it throws ends the reading. */
   check?: (received: number) => void;
   /** Bytes that may wait unread before the source is paused. */
-  aheadBytes?: number;
+  aheadBytes?: number | undefined;
+  /** Bytes that come in all, where HTTP has said so: behind them the end need not be waited for. */
+  length?: number | undefined;
 }
 
 /** Stands where a chunk was, so that it can be collected. */
@@ -30,13 +32,14 @@ export class ByteReader implements Bytes {
   readonly #explain: (cause: Error) => LossmeterError;
   readonly #check: (received: number) => void;
   readonly #aheadBytes: number;
+  readonly #length: number | undefined;
   /** Unread chunks: those from #head on. Taking from the front of an array would cost its length. */
   #chunks: Uint8Array[] = [];
   #head = 0;
   #buffered = 0;
   #received = 0;
   #beginning: Uint8Array = CONSUMED;
-  #ended = false;
+  #ended: boolean;
   #failure: Error | undefined;
   #wake: (() => void) | undefined;
 
@@ -44,13 +47,15 @@ export class ByteReader implements Bytes {
   constructor(
     stream: Readable,
     maxBytes: number,
-    { explain = clientClosed, check = () => undefined, aheadBytes = HIGH_WATER_BYTES }: ReaderOptions = {},
+    { explain = clientClosed, check = () => undefined, aheadBytes = HIGH_WATER_BYTES, length }: ReaderOptions = {},
   ) {
     this.#stream = stream;
     this.#maxBytes = maxBytes;
     this.#explain = explain;
     this.#check = check;
     this.#aheadBytes = aheadBytes;
+    this.#length = length;
+    this.#ended = length === 0;
     stream.on('data', this.#onData);
     stream.on('end', this.#onEnd);
     stream.on('error', this.#onError);
@@ -135,6 +140,7 @@ export class ByteReader implements Bytes {
     if (missing > 0) this.#beginning = Buffer.concat([this.#beginning, chunk.subarray(0, missing)]);
     this.#chunks.push(chunk);
     this.#buffered += chunk.byteLength;
+    if (this.#received === this.#length) this.#ended = true;
     if (this.#buffered >= this.#aheadBytes || this.#chunks.length >= HIGH_WATER_CHUNKS) this.#stream.pause();
     this.#signal();
   };
@@ -166,16 +172,4 @@ export class ByteReader implements Bytes {
     this.#wake?.();
     this.#wake = undefined;
   }
-}
-
-export function truncated(what: string, expected: number, came: number): LossmeterError {
-  return new LossmeterError(
-    'truncated_body',
-    `the body ends within ${what}: ${expected} bytes were announced, ${came} came`,
-  );
-}
-
-/** @param bytes that came behind the end */
-export function trailing(bytes: number): LossmeterError {
-  return new LossmeterError('malformed_body', `${bytes} or more bytes follow the end of the request`);
 }

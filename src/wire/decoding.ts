@@ -1,7 +1,7 @@
 import type { DType } from '../tensor/dtype.ts';
 import type { Shape } from '../tensor/shape.ts';
 import type { Steps } from '../steps.ts';
-import { truncated } from './byte-reader.ts';
+import { truncated } from './body-errors.ts';
 import type { HeldRuns } from './held-bytes.ts';
 
 /** The bytes of a body, as far as they have come. */

@@ -2,7 +2,7 @@ import { Unpackr } from 'msgpackr';
 import { LossmeterError } from '../errors.ts';
 import { showValue } from '../suggestion.ts';
 import { Base64Decoder } from './base64.ts';
-import { trailing } from './byte-reader.ts';
+import { trailing } from './body-errors.ts';
 import { TURN, consume, gathered, peek } from './decoding.ts';
 import type { Bytes, Decoding } from './decoding.ts';
 import { HeldRuns, adviceOn, free } from './held-bytes.ts';

@@ -1,5 +1,5 @@
 import { LossmeterError } from '../errors.ts';
-import { truncated } from './byte-reader.ts';
+import { truncated } from './body-errors.ts';
 import { peek, runsOf } from './decoding.ts';
 import type { Bytes, Decoded, Decoding } from './decoding.ts';
 import { isReferenceKey, unknownReferenceKey } from './file-reference.ts';

@@ -1,6 +1,6 @@
 import { LossmeterError } from '../errors.ts';
 import { showValue } from '../suggestion.ts';
-import { truncated } from './byte-reader.ts';
+import { truncated } from './body-errors.ts';
 import { consume, drain, gathered } from './decoding.ts';
 import type { Bytes, Decoding } from './decoding.ts';
 import { HeldRuns } from './held-bytes.ts';

@@ -1,6 +1,6 @@
 import { LossmeterError, refuse } from '../errors.ts';
 import { pointerTo, showValue, suggestName } from '../suggestion.ts';
-import { truncated } from './byte-reader.ts';
+import { truncated } from './body-errors.ts';
 import { consume, gathered, peek } from './decoding.ts';
 import type { Bytes, Decoding } from './decoding.ts';
 import { HeldRuns, adviceOn } from './held-bytes.ts';

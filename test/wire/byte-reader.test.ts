@@ -74,3 +74,19 @@ describe('back-pressure', () => {
     expect(await collect(reader)).toHaveLength(100 * 65_536);
   });
 });
+
+test('the end need not be waited for where the length is known', async () => {
+  const stream = new PassThrough();
+  const reader = new ByteReader(stream, 1000, { length: 5 });
+  stream.write(bytes(3));
+  await reader.more();
+  reader.skip(3);
+  expect(reader.ended).toBe(false);
+  stream.write(bytes(2));
+  await reader.more();
+  reader.skip(2);
+  expect(reader.ended).toBe(true);
+  stream.destroy();
+  await reader.more();
+  expect(new ByteReader(new PassThrough(), 1000, { length: 0 }).ended).toBe(true);
+});
