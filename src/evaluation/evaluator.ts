@@ -23,7 +23,7 @@ import type { Shape } from '../tensor/shape.ts';
 import { requireValues } from '../wire/media-types.ts';
 import type { Codec, DecodeContext, RequestHeader } from '../wire/request.ts';
 import { Admission } from './admission.ts';
-import type { AdmissionLimits, Place } from './admission.ts';
+import type { AdmissionLimits, Place, Progress } from './admission.ts';
 import { openBatch, openShard } from './batch.ts';
 import type { Batch } from './batch.ts';
 import type { RowResults } from './block-writer.ts';
@@ -236,30 +236,7 @@ export class Evaluator {
     maxBytes: number,
     answerTo: (whole: Uint8Array, held: HeldBytesAccount) => A | Promise<A>,
   ): Answered<A> | Promise<Answered<A>> {
-    return runWaiting(
-      this.#read(body, function* answer({ reader, held }): Waiting<Answering<A>> {
-        const started = performance.now();
-        const runs = new HeldRuns(held, 'the body', adviceOn('the body'));
-        for (;;) {
-          const chunk = reader.here;
-          if (chunk === undefined) {
-            if (reader.ended) break;
-            yield reader.more();
-            continue;
-          }
-          reader.skip(chunk.byteLength);
-          if (reader.received > maxBytes) {
-            throw new LossmeterError('body_too_large', `the body has more than ${maxBytes} bytes, expected fewer`);
-          }
-          runs.push(chunk);
-        }
-        const whole = runs.isShort ? runs.concat() : yield* settled(runInTurns(runs.gather()));
-        const ingested = performance.now();
-        const answer = yield* settled(answerTo(whole, held));
-        const timings = { ingest: ingested - started, compute: 0, reduce: performance.now() - ingested };
-        return { answer, timings, numpyArrays: false };
-      }),
-    );
+    return runWaiting(this.#read(body, (ingest) => answerWhole(ingest, maxBytes, answerTo)));
   }
 
   /** Has the rows of a request evaluated as they arrive, and makes the answer from them. */
@@ -378,16 +355,7 @@ export class Evaluator {
     const { explain, check, aheadBytes, encoded } = content;
     const length = encoded ? undefined : contentLength;
     const reader = new ByteReader(content.stream, maxBodyBytes, { explain, check, aheadBytes, length });
-    place.watch({
-      get received() {
-        return content.received ?? reader.received;
-      },
-      get isWaiting() {
-        // Bytes may wait for the decoder: the client is not slow then.
-        return reader.isWaiting && content.isStarved;
-      },
-      fail: (error) => reader.fail(error),
-    });
+    place.watch(new BodyProgress(reader, content));
     const ingest = { codec, reader, held, contentLength: length };
     try {
       const answering = yield* use(ingest);
@@ -401,6 +369,60 @@ export class Evaluator {
       content.close();
     }
   }
+}
+
+/**
+ * Progress of a body. A class: V8 makes a map of its own for each literal with accessors, and keeps it, and with it all that
+ * the accessors see, until it collects the whole heap.
+ */
+class BodyProgress implements Progress {
+  readonly #reader: ByteReader;
+  readonly #content: DecodedBody;
+
+  constructor(reader: ByteReader, content: DecodedBody) {
+    this.#reader = reader;
+    this.#content = content;
+  }
+
+  get received(): number {
+    return this.#content.received() ?? this.#reader.received;
+  }
+
+  get isWaiting(): boolean {
+    // Bytes may wait for the decoder: the client is not slow then.
+    return this.#reader.isWaiting && this.#content.isStarved();
+  }
+
+  fail(error: LossmeterError): void {
+    this.#reader.fail(error);
+  }
+}
+
+/** Reads a body whole, and answers it. */
+function* answerWhole<A>(
+  { reader, held }: Ingest,
+  maxBytes: number,
+  answerTo: (whole: Uint8Array, held: HeldBytesAccount) => A | Promise<A>,
+): Waiting<Answering<A>> {
+  const started = performance.now();
+  const runs = new HeldRuns(held, 'the body', adviceOn('the body'));
+  for (; !reader.ended;) {
+    const chunk = reader.here;
+    if (chunk === undefined) {
+      yield reader.more();
+      continue;
+    }
+    reader.skip(chunk.byteLength);
+    if (reader.received > maxBytes) {
+      throw new LossmeterError('body_too_large', `the body has more than ${maxBytes} bytes, expected fewer`);
+    }
+    runs.push(chunk);
+  }
+  const whole = runs.isShort ? runs.concat() : yield* settled(runInTurns(runs.gather()));
+  const ingested = performance.now();
+  const answer = yield* settled(answerTo(whole, held));
+  const timings = { ingest: ingested - started, compute: 0, reduce: performance.now() - ingested };
+  return { answer, timings, numpyArrays: false };
 }
 
 /** Codes of bodies that cannot be read. */

@@ -4,7 +4,7 @@ import { settled } from '../waiting.ts';
 import type { Waiting } from '../waiting.ts';
 import { trailing } from '../wire/body-errors.ts';
 import type { ByteReader } from '../wire/byte-reader.ts';
-import type { Decoded, Decoding } from '../wire/decoding.ts';
+import type { Decoded, Decoding, Read } from '../wire/decoding.ts';
 import { isReference, openReference, readReferences } from '../wire/file-reference.ts';
 import type { FileTensor, TensorFiles } from '../wire/file-reference.ts';
 import { HeldRuns, STREAMING_ADVICE, free } from '../wire/held-bytes.ts';
@@ -40,75 +40,86 @@ interface HeldLogits {
  * @throws LossmeterError
  */
 export function* readRequest(codec: Codec, reader: ByteReader, reading: Reading): Waiting<Fields | undefined> {
-  const { context } = reading;
-  const fields: Fields = {};
-  let intake: LogitsIntake | undefined;
-  let early: HeldRuns | undefined;
-  let held: HeldLogits | undefined;
-  let reference: object | undefined;
+  const taker = new RequestTaker(reading);
+  yield* decode(codec.decode(reader, reading.context), reader, { ...reading, taker });
+  yield* requireEnd(reader);
+  return yield* taker.finish();
+}
 
-  function* take(item: Decoded): Waiting<void> {
+/** Takes what a decoding has read. */
+class RequestTaker {
+  readonly #reading: Reading;
+  readonly #fields: Fields = {};
+  #intake: LogitsIntake | undefined;
+  #early: HeldRuns | undefined;
+  #held: HeldLogits | undefined;
+  #reference: object | undefined;
+
+  constructor(reading: Reading) {
+    this.#reading = reading;
+  }
+
+  *take(item: Read): Waiting<void> {
     if (item.is === 'run') {
-      if (early !== undefined) return early.push(item.bytes);
-      const written = intake!.write(item.bytes);
+      if (this.#early !== undefined) return this.#early.push(item.bytes);
+      const written = this.#intake!.write(item.bytes);
       if (written !== undefined) yield written;
       free(item.bytes);
     } else if (item.is === 'early') {
-      early = new HeldRuns(context.held, item.what, STREAMING_ADVICE);
+      this.#early = new HeldRuns(this.#reading.context.held, item.what, STREAMING_ADVICE);
     } else if (item.is === 'tensor') {
       const { shape, isNumpy } = item;
       const logits = { dtype: requireLogitsDType(item.dtype), shape };
-      if (early === undefined) intake = yield* open(logits, isNumpy, fields, reading);
-      else held = { logits, isNumpy, runs: early.runs };
-    } else if (item.is === 'field') {
-      const { name, value } = item;
-      if (name !== 'logits') fields[name] = value;
-      else if (isReference(value)) reference = value;
-      else {
-        const tensor = tensorFromValue(name, value);
-        held = { logits: logitsOf(tensor), isNumpy: false, runs: [tensor.data] };
-      }
+      if (this.#early === undefined) this.#intake = yield* this.#open(logits, isNumpy);
+      else this.#held = { logits, isNumpy, runs: this.#early.runs };
+    } else this.#takeField(item.name, item.value);
+  }
+
+  #takeField(name: string, value: unknown): void {
+    if (name !== 'logits') this.#fields[name] = value;
+    else if (isReference(value)) this.#reference = value;
+    else {
+      const tensor = tensorFromValue(name, value);
+      this.#held = { logits: logitsOf(tensor), isNumpy: false, runs: [tensor.data] };
     }
   }
 
-  yield* decode(codec.decode(reader, context), reader, { ...reading, take });
-  yield* requireEnd(reader);
-  if (intake !== undefined) return undefined;
-  if (held === undefined && reference === undefined) {
-    if (context.tensorsOptional === true && !hasTensors(fields)) return fields;
-    throw missingField('logits');
-  }
-  if (reference !== undefined) {
-    const source: FileTensor = yield* settled(openReference('logits', reference, reading));
-    yield* open(logitsFrom(source), false, fields, reading);
+  /** Hands on what had to wait for the other fields. @returns as `readRequest` */
+  *finish(): Waiting<Fields | undefined> {
+    const { context } = this.#reading;
+    if (this.#intake !== undefined) return undefined;
+    if (this.#reference !== undefined) {
+      const source: FileTensor = yield* settled(openReference('logits', this.#reference, this.#reading));
+      yield* this.#open(logitsFrom(source), false);
+      return undefined;
+    }
+    if (this.#held === undefined) {
+      if (context.tensorsOptional === true && !hasTensors(this.#fields)) return this.#fields;
+      throw missingField('logits');
+    }
+    const { logits, isNumpy, runs } = this.#held;
+    const intake = yield* this.#open(logits, isNumpy);
+    for (const run of runs) {
+      const written = intake.write(run);
+      if (written !== undefined) yield written;
+      free(run);
+    }
     return undefined;
   }
-  const { logits, isNumpy, runs } = held!;
-  const opened = yield* open(logits, isNumpy, fields, reading);
-  for (const run of runs) {
-    const written = opened.write(run);
-    if (written !== undefined) yield written;
-    free(run);
-  }
-  return undefined;
-}
 
-function* open(
-  logits: RequestHeader['logits'],
-  isNumpy: boolean,
-  fields: Fields,
-  { context, files, open: openBatch }: Reading,
-): Waiting<LogitsIntake> {
-  const read = yield* readReferences(fields, { held: context.held, files });
-  const header = makeHeader(logits, read, context);
-  return yield* settled(openBatch(isNumpy ? { ...header, numpyArrays: true } : header));
+  *#open(logits: RequestHeader['logits'], isNumpy: boolean): Waiting<LogitsIntake> {
+    const { context, files, open } = this.#reading;
+    const read = yield* readReferences(this.#fields, { held: context.held, files });
+    const header = makeHeader(logits, read, context);
+    return yield* settled(open(isNumpy ? { ...header, numpyArrays: true } : header));
+  }
 }
 
 /** Runs a decoding to its end: gives it what it asks for, and hands on what it has read. */
 function* decode(
   decoding: Decoding,
   reader: ByteReader,
-  { parseJson, take }: Pick<Reading, 'parseJson'> & { take: (item: Decoded) => Waiting<void> },
+  { parseJson, taker }: Pick<Reading, 'parseJson'> & { taker: RequestTaker },
 ): Waiting<void> {
   try {
     for (let step = decoding.next(); step.done !== true;) {
@@ -124,7 +135,7 @@ function* decode(
       } else if (item.is === 'json') {
         step = yield* goOnWith(decoding, () => parseJson(item.text));
       } else {
-        yield* take(item);
+        yield* taker.take(item);
         step = decoding.next();
       }
     }

@@ -40,9 +40,9 @@ export interface DecodedBody {
   /** Decoded bytes that may wait unread; undefined without an encoding. */
   readonly aheadBytes: number | undefined;
   /** Bytes of it as they came; undefined without an encoding, where they are those of the stream. */
-  readonly received: number | undefined;
+  readonly received: () => number | undefined;
   /** True while all received bytes are decoded and more are to come. */
-  readonly isStarved: boolean;
+  readonly isStarved: () => boolean;
   /** Makes the problem of an error of the stream. */
   readonly explain: (cause: Error) => LossmeterError;
   /**
@@ -87,8 +87,8 @@ export function decodeContent(
       stream: body,
       encoded: false,
       aheadBytes: undefined,
-      isStarved: true,
-      received: undefined,
+      isStarved: () => true,
+      received: () => undefined,
       explain: clientClosed,
       check: nothing,
       requireEnd: nothing,
@@ -124,12 +124,8 @@ export function decodeContent(
     stream: decoder,
     encoded: true,
     aheadBytes: DECODED_AHEAD_BYTES,
-    get received() {
-      return received;
-    },
-    get isStarved() {
-      return !body.readableEnded && received === consumed();
-    },
+    received: () => received,
+    isStarved: () => !body.readableEnded && received === consumed(),
     explain: (cause) => (cause instanceof LossmeterError ? cause : malformed(encoding, cause)),
     check: (decoded) => {
       budget?.fill(decoded);

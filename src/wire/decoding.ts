@@ -65,7 +65,11 @@ interface Run {
   readonly bytes: Uint8Array;
 }
 
-export type Decoded = typeof MORE | typeof TURN | Work | JsonText | Field | TensorHead | Early | Run;
+/** What a decoding has read. */
+export type Read = Field | TensorHead | Early | Run;
+
+/** What a decoding yields. */
+export type Decoded = typeof MORE | typeof TURN | Work | JsonText | Read;
 
 /**
  * The decoding of a body: it never waits. It yields what it has read, and what it asks for: more bytes, or work whose
