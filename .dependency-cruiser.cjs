@@ -15,7 +15,7 @@ const LAYERS = [
   ['keys', '^src/keys/'],
   [
     'base',
-    '^src/(tensor/|errors\\.ts|lost-threads\\.ts|config\\.ts|suggestion\\.ts|steps\\.ts|task-queue\\.ts|threads\\.ts|version\\.ts)',
+    '^src/(tensor/|errors\\.ts|lost-threads\\.ts|config\\.ts|suggestion\\.ts|steps\\.ts|waiting\\.ts|task-queue\\.ts|threads\\.ts|version\\.ts)',
   ],
 ];
 

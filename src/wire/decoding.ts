@@ -17,7 +17,7 @@ export interface Bytes {
 }
 
 /** Asks for more bytes: none are here, and the body has not ended. */
-export const MORE = { is: 'more' } as const;
+const MORE = { is: 'more' } as const;
 
 /** Asks for the next turn of the event loop: what came before took a whole one. */
 export const TURN = { is: 'turn' } as const;

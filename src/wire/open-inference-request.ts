@@ -22,7 +22,7 @@ export type InputName = keyof typeof INPUT_DTYPES;
 
 const INPUT_NAMES = Object.keys(INPUT_DTYPES) as readonly InputName[];
 
-export interface InferenceInput {
+interface InferenceInput {
   readonly name: InputName;
   readonly dtype: DType;
   readonly shape: Shape;
