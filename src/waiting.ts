@@ -22,7 +22,7 @@ async function goOn<R>(work: Waiting<R>, promise: Promise<unknown>): Promise<R> 
   }
 }
 
-/** What a promise resolves to; any other value at once. */
+/** The value that a promise resolves to; any other value at once. */
 export function* settled<T>(value: T | Promise<T>): Waiting<T> {
   return value instanceof Promise ? ((yield value) as T) : value;
 }

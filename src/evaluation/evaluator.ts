@@ -108,8 +108,8 @@ const MAX_PLAIN_BYTES = 2 ** 18;
 
 type Answering<A> = Omit<Answered<A>, 'release'>;
 
-/** How a request is evaluated. */
-interface Plan<B, A> extends Reading<A> {
+/** The evaluation of a request, step by step. */
+interface Plan<B, A> extends OptionalParts<A> {
   readonly context: DecodeContext;
   readonly open: (header: RequestHeader) => Steps<B>;
   readonly answerOf: (batch: B, rows: RowResults) => A | Promise<A>;
@@ -117,7 +117,7 @@ interface Plan<B, A> extends Reading<A> {
 }
 
 /** Parts of a request that are optional. */
-interface Reading<A> {
+interface OptionalParts<A> {
   labelOptional?: boolean;
   /** Answers a request without tensors. Undefined where tensors are required. */
   answerWithoutTensors?: ((fields: Readonly<Record<string, unknown>>) => A) | undefined;
@@ -245,7 +245,7 @@ export class Evaluator {
     parameterNames: readonly string[],
     open: (pool: KernelPool, header: RequestHeader, held: HeldBytesAccount) => Steps<B>,
     answerOf: (batch: B, rows: RowResults) => A | Promise<A>,
-    { labelOptional = false, answerWithoutTensors }: Reading<A> = {},
+    { labelOptional = false, answerWithoutTensors }: OptionalParts<A> = {},
   ): Answered<A> | Promise<Answered<A>> {
     const { maxJsonBytes } = this.#limits;
     return runWaiting(
@@ -406,7 +406,7 @@ function* answerWhole<A>(
 ): Waiting<Answering<A>> {
   const started = performance.now();
   const runs = new HeldRuns(held, 'the body', adviceOn('the body'));
-  for (; !reader.ended;) {
+  while (!reader.ended) {
     const chunk = reader.here;
     if (chunk === undefined) {
       yield reader.more();

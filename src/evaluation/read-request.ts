@@ -15,7 +15,7 @@ import type { LogitsIntake } from './moved-logits.ts';
 
 type Fields = Record<string, unknown>;
 
-/** How a request is read. */
+/** Means of reading a request. */
 interface Reading {
   readonly context: DecodeContext;
   /** Opens files that the request names; undefined where it may name none. */
@@ -46,7 +46,7 @@ export function* readRequest(codec: Codec, reader: ByteReader, reading: Reading)
   return yield* taker.finish();
 }
 
-/** Takes what a decoding has read. */
+/** Takes the parts of a request, as they are read. */
 class RequestTaker {
   readonly #reading: Reading;
   readonly #fields: Fields = {};
@@ -67,7 +67,7 @@ class RequestTaker {
       free(item.bytes);
     } else if (item.is === 'early') {
       this.#early = new HeldRuns(this.#reading.context.held, item.what, STREAMING_ADVICE);
-    } else if (item.is === 'tensor') {
+    } else if (item.is === 'logits') {
       const { shape, isNumpy } = item;
       const logits = { dtype: requireLogitsDType(item.dtype), shape };
       if (this.#early === undefined) this.#intake = yield* this.#open(logits, isNumpy);
@@ -115,7 +115,7 @@ class RequestTaker {
   }
 }
 
-/** Runs a decoding to its end: gives it what it asks for, and hands on what it has read. */
+/** Runs a decoding to its end: gives it what it asks for, and hands on the parts that it yields. */
 function* decode(
   decoding: Decoding,
   reader: ByteReader,

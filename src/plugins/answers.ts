@@ -81,12 +81,13 @@ export function sendParts(reply: FastifyReply, parts: ReplyParts, encoder?: Tran
   const all = parts as readonly (string | Uint8Array)[];
   const bytes = all.reduce((sum, part) => sum + Buffer.byteLength(part), 0);
   reply.header('content-length', bytes);
-  const isSmall = all.length === 1 && bytes <= PIECE_BYTES;
-  // A small text goes in one write with the head. Not awaited: a reply resolves when it has been sent.
-  void reply.serializer(asItIs).send(isSmall ? all[0] : Readable.from(inPieces(all, reply)));
+  // Not awaited: a reply resolves when it has been sent.
+  if (all.length > 1 || bytes > PIECE_BYTES) void reply.send(Readable.from(inPieces(all, reply)));
+  // A small text goes in one write with the head.
+  else void reply.serializer(asItIs).send(all[0]);
 }
 
-/** Fastify would add a charset to the media type, which JSON has not. */
+/** Fastify would add a charset, a parameter that application/json does not define. */
 const asItIs = (text: string): string => text;
 
 /** Milliseconds in which pieces are made before others have their turn: a client may take them as fast as they come. */

@@ -77,7 +77,7 @@ export class ByteReader implements Bytes {
     return this.#wake !== undefined;
   }
 
-  /** Has who reads get an error, and not the rest. */
+  /** Ends the reading with an error: what has not been read is dropped. */
   fail(error: LossmeterError): void {
     this.#fail(error);
   }
@@ -96,7 +96,8 @@ export class ByteReader implements Bytes {
   }
 
   get ended(): boolean {
-    return this.#ended && this.#head === this.#chunks.length;
+    // A failure is no end: whoever asks for more gets it.
+    return this.#failure === undefined && this.#ended && this.#head === this.#chunks.length;
   }
 
   /** Resolves when there is more to read, or the end has come. @throws Error that the stream ended with */

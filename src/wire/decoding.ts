@@ -41,34 +41,32 @@ interface Field {
   readonly value: unknown;
 }
 
-/** A tensor whose bytes come as runs. Where they were not announced by `early`, all other fields came before. */
-interface TensorHead {
-  readonly is: 'tensor';
-  readonly name: string;
+/** The head of the logits, whose bytes come as runs. Where `early` did not announce them, all other fields came before. */
+interface LogitsHead {
+  readonly is: 'logits';
   readonly dtype: DType;
   readonly shape: Shape;
   /** True for an array of msgpack-numpy. */
   readonly isNumpy: boolean;
 }
 
-/** Says that the runs that follow are of a tensor whose head, or other fields, are still to come. */
+/** Announces runs of logits whose head, or other fields, are still to come. */
 interface Early {
   readonly is: 'early';
-  readonly name: string;
-  /** Its name in messages. */
+  /** Their name in messages. */
   readonly what: string;
 }
 
-/** The next bytes of a tensor. They belong to whoever takes them. */
+/** The next bytes of the logits. They belong to whoever takes them. */
 interface Run {
   readonly is: 'run';
   readonly bytes: Uint8Array;
 }
 
-/** What a decoding has read. */
-export type Read = Field | TensorHead | Early | Run;
+/** Parts of a request, as they are read. */
+export type Read = Field | LogitsHead | Early | Run;
 
-/** What a decoding yields. */
+/** Items that a decoding yields. */
 export type Decoded = typeof MORE | typeof TURN | Work | JsonText | Read;
 
 /**
@@ -87,7 +85,7 @@ export function* peek(bytes: Bytes): Decoding<Uint8Array | undefined> {
 }
 
 /**
- * The next bytes as runs of a tensor.
+ * The next bytes as runs of the logits.
  * @param what they are, for messages
  * @throws LossmeterError truncated_body when the body ends before
  */

@@ -93,8 +93,10 @@ const FIRST_BLOCK_BYTES = 256;
 /** Runs up to this length in all are copied together at once. */
 const CONCAT_BYTES = 2 ** 18;
 
-/** Collects bytes that have to wait, whatever the chunks in which they come: single bytes cost what they are. Takes the
- * chunks over: their memory is kept, or copied and freed. */
+/**
+ * Collects bytes that have to wait, whatever the chunks in which they come: single bytes cost what they are. Takes the
+ * chunks over: their memory is kept, or copied and freed.
+ */
 export class HeldRuns {
   readonly #account: HeldBytesAccount;
   readonly #what: string;
@@ -112,6 +114,8 @@ export class HeldRuns {
   }
 
   push(chunk: Uint8Array): void {
+    // A run of nothing would not be on the account.
+    if (chunk.byteLength === 0) return;
     if (chunk.byteLength >= BLOCK_BYTES / 2 && isWhole(chunk)) {
       this.#account.take(chunk.byteLength, this.#what, this.#advice);
       this.runs.push(chunk);

@@ -78,7 +78,7 @@ class MsgpackRequest {
       } else {
         const { dtype, shape } = map.known;
         if (dtype !== undefined && shape !== undefined) requireByteLength('logits', dtype, shape, byteLength);
-        yield { is: 'early', name: 'logits', what: 'logits.data' };
+        yield { is: 'early', what: 'logits.data' };
         yield* runsOf(this.#bytes, byteLength, 'logits.data');
       }
     }
@@ -105,7 +105,7 @@ class MsgpackRequest {
     const { dtype, shape } = map.finish();
     requireByteLength('logits', requireLogitsDType(dtype), shape, byteLength);
     this.#requireAnnounced(byteLength);
-    return { is: 'tensor', name: 'logits', dtype, shape, isNumpy: map.isNumpy };
+    return { is: 'logits', dtype, shape, isNumpy: map.isNumpy };
   }
 
   /** Refuses at once what cannot come: memory is taken for rows before their bytes have come. */

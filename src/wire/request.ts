@@ -55,7 +55,7 @@ export interface LogitsWriter {
   write(run: Uint8Array): Promise<void> | void;
 }
 
-/** What a decoder has to know of the request and of the service. */
+/** Facts of the request and of the service that decoders need. */
 export interface DecodeContext {
   /** Accounts for every byte that has to wait in memory. */
   readonly held: HeldBytesAccount;

@@ -22,10 +22,10 @@ export function* readStoredTensors(
   for (const tensor of tensors) {
     const { name, dtype, shape, byteLength } = tensor;
     if (name === 'logits') {
-      const head = { is: 'tensor', name, dtype, shape, isNumpy: false } as const;
+      const head = { is: 'logits', dtype, shape, isNumpy: false } as const;
       const isLast = tensors.at(-1) === tensor;
       if (isLast) yield head;
-      else yield { is: 'early', name, what: name };
+      else yield { is: 'early', what: name };
       yield* runsOf(bytes, byteLength, name);
       if (!isLast) yield head;
       continue;

@@ -90,3 +90,22 @@ test('the end need not be waited for where the length is known', async () => {
   await reader.more();
   expect(new ByteReader(new PassThrough(), 1000, { length: 0 }).ended).toBe(true);
 });
+
+test('a failure is no end, whichever comes first', async () => {
+  const tooLong = new PassThrough();
+  const first = new ByteReader(tooLong, 5);
+  tooLong.end(bytes(9));
+  await expect(first.more()).rejects.toMatchObject({ code: 'body_too_large' });
+  await new Promise((resolve) => setTimeout(resolve, 5));
+  expect(first.ended).toBe(false);
+  await expect(first.more()).rejects.toMatchObject({ code: 'body_too_large' });
+
+  const left = new PassThrough();
+  const second = new ByteReader(left, 1000, { length: 3 });
+  left.write(bytes(3));
+  await second.more();
+  left.destroy(new Error('reset'));
+  await new Promise((resolve) => setTimeout(resolve, 5));
+  expect([second.here, second.ended]).toEqual([undefined, false]);
+  await expect(second.more()).rejects.toMatchObject({ code: 'client_closed' });
+});

@@ -53,3 +53,11 @@ test('chunks belong to what holds them: large ones are kept, others copied and f
   account.close();
   expect(chunks.map(({ byteLength }) => byteLength)).toEqual([0, 0, 0]);
 });
+
+test('empty chunks leave no run behind', () => {
+  const held = new HeldRuns(new HeldBytes(2 ** 30).open(), 'test', 'split it');
+  held.push(new Uint8Array(0));
+  held.push(new Uint8Array(48 * 1024));
+  for (let k = 0; k < 1000; k++) held.push(new Uint8Array(0));
+  expect(held.runs).toHaveLength(1);
+});
