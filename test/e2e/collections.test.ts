@@ -45,7 +45,8 @@ test('ten uploads of 131 MB bring on at most one', { timeout: 120_000 }, async (
   expect(collections() - before).toBeLessThanOrEqual(MAX_COLLECTIONS);
 });
 
-test('nothing of a small request outlives the collections of young objects', { timeout: 120_000 }, () => {
+// Repeated: where objects under way became old by chance, they keep others. Those that are kept by a map are kept each time.
+test('nothing of a small request outlives the collections of young objects', { timeout: 120_000, retry: 2 }, () => {
   const script = fileURLToPath(new URL('./survivors.ts', import.meta.url));
   // Without what records replies, and keeps them.
   const env = { ...process.env, NODE_OPTIONS: '' };
