@@ -1,6 +1,6 @@
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 
-/** Whether the processor time of another process can be seen to the nanosecond: the /proc of Linux shows it. */
+/** True where the processor time of another process is known to the nanosecond: the /proc of Linux shows it. */
 export const SHOWS_PROCESSOR_TIME = existsSync('/proc/self/schedstat');
 
 /** Milliseconds that the threads of a process have been on a processor, those that have ended left out. */

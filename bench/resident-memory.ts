@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 
-/** Whether the memory of a process can be seen: the /proc of Linux shows it. */
+/** True where the memory of a process is known: the /proc of Linux shows it. */
 export const SHOWS_MEMORY = existsSync('/proc/self/status');
 
 /** Megabytes of 10⁶ bytes: VmRSS, and VmHWM, its highest since the process began. */

@@ -15,7 +15,7 @@ const ROUND_MS = 500;
 
 export const SMALL_REQUESTS = `small requests, ${ROWS} × ${CLASSES} float32, ${CONNECTIONS} connections`;
 
-/** How a server does with requests of few logits. */
+/** Speed and cost of requests of few logits on a server. */
 export interface SmallRequests {
   perSecond: number;
   /** Microseconds of processor time that a request takes; undefined where that cannot be seen. */

@@ -11,7 +11,7 @@ const PROCESSOR_TIME = {
 
 /**
  * Requests whose logits are few, against a route that reads the same body and answers a constant, and against one that
- * evaluates it in one turn and has nothing else to do.
+ * evaluates it in one turn and does no more.
  */
 export async function benchSmall(): Promise<Comparison[]> {
   await using bare = await startBaseline('bare-fastify');

@@ -6,7 +6,7 @@ import type { AddressInfo, Server } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 import type { Config } from './config.ts';
 
-/** Codes of addresses that this machine has not, or not at the moment: IPv6 may be off where `localhost` names it. */
+/** Codes of addresses that this machine lacks: IPv6 may be off where `localhost` names it. */
 const NO_ADDRESS: readonly string[] = ['EADDRNOTAVAIL', 'EAFNOSUPPORT'];
 
 /**

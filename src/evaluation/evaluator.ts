@@ -13,6 +13,7 @@ import type { Waiting } from '../waiting.ts';
 import { ByteReader } from '../wire/byte-reader.ts';
 import { decodeContent } from '../wire/content-encoding.ts';
 import type { DecodedBody, DecodingOptions } from '../wire/content-encoding.ts';
+import { readWhole } from '../wire/decoding.ts';
 import { kindOfFile } from '../wire/file-kind.ts';
 import { HeldBytes, HeldRuns, adviceOn, ownBytes } from '../wire/held-bytes.ts';
 import type { HeldBytesAccount } from '../wire/held-bytes.ts';
@@ -23,7 +24,7 @@ import type { Shape } from '../tensor/shape.ts';
 import { requireValues } from '../wire/media-types.ts';
 import type { Codec, DecodeContext, RequestHeader } from '../wire/request.ts';
 import { Admission } from './admission.ts';
-import type { AdmissionLimits, Place, Progress } from './admission.ts';
+import type { AdmissionLimits, Place } from './admission.ts';
 import { openBatch, openShard } from './batch.ts';
 import type { Batch } from './batch.ts';
 import type { RowResults } from './block-writer.ts';
@@ -36,7 +37,9 @@ import { encodePartial } from './partial-object.ts';
 import type { PartialObject } from './partial-object.ts';
 import { evaluated, report } from './report.ts';
 import type { LogitsIntake } from './moved-logits.ts';
+import { BodyProgress } from './body-progress.ts';
 import { readRequest } from './read-request.ts';
+import { runDecoding } from './run-decoding.ts';
 import { PAIR_FIELDS, openRunBatch, runBatch, runPair } from './run-batch.ts';
 import type { RunBatch } from './run-batch.ts';
 import type { Evaluation } from './report.ts';
@@ -371,33 +374,6 @@ export class Evaluator {
   }
 }
 
-/**
- * Progress of a body. A class: V8 makes a map of its own for each literal with accessors, and keeps it, and with it all that
- * the accessors see, until it collects the whole heap.
- */
-class BodyProgress implements Progress {
-  readonly #reader: ByteReader;
-  readonly #content: DecodedBody;
-
-  constructor(reader: ByteReader, content: DecodedBody) {
-    this.#reader = reader;
-    this.#content = content;
-  }
-
-  get received(): number {
-    return this.#content.received() ?? this.#reader.received;
-  }
-
-  get isWaiting(): boolean {
-    // Bytes may wait for the decoder: the client is not slow then.
-    return this.#reader.isWaiting && this.#content.isStarved();
-  }
-
-  fail(error: LossmeterError): void {
-    this.#reader.fail(error);
-  }
-}
-
 /** Reads a body whole, and answers it. */
 function* answerWhole<A>(
   { reader, held }: Ingest,
@@ -406,19 +382,9 @@ function* answerWhole<A>(
 ): Waiting<Answering<A>> {
   const started = performance.now();
   const runs = new HeldRuns(held, 'the body', adviceOn('the body'));
-  while (!reader.ended) {
-    const chunk = reader.here;
-    if (chunk === undefined) {
-      yield reader.more();
-      continue;
-    }
-    reader.skip(chunk.byteLength);
-    if (reader.received > maxBytes) {
-      throw new LossmeterError('body_too_large', `the body has more than ${maxBytes} bytes, expected fewer`);
-    }
-    runs.push(chunk);
-  }
-  const whole = runs.isShort ? runs.concat() : yield* settled(runInTurns(runs.gather()));
+  const tooLong = (): LossmeterError =>
+    new LossmeterError('body_too_large', `the body has more than ${maxBytes} bytes, expected fewer`);
+  const whole = yield* runDecoding(readWhole(reader, runs, { maxBytes, tooLong }), reader);
   const ingested = performance.now();
   const answer = yield* settled(answerTo(whole, held));
   const timings = { ingest: ingested - started, compute: 0, reduce: performance.now() - ingested };

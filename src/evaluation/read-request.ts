@@ -1,10 +1,8 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
-import { runInTurns } from '../steps.ts';
 import { settled } from '../waiting.ts';
 import type { Waiting } from '../waiting.ts';
-import { trailing } from '../wire/body-errors.ts';
 import type { ByteReader } from '../wire/byte-reader.ts';
-import type { Decoded, Decoding, Read } from '../wire/decoding.ts';
+import { requireEnd } from '../wire/decoding.ts';
+import type { JsonText, Read } from '../wire/decoding.ts';
 import { isReference, openReference, readReferences } from '../wire/file-reference.ts';
 import type { FileTensor, TensorFiles } from '../wire/file-reference.ts';
 import { HeldRuns, STREAMING_ADVICE, free } from '../wire/held-bytes.ts';
@@ -12,6 +10,8 @@ import { hasTensors, logitsFrom, logitsOf, makeHeader, missingField } from '../w
 import type { Codec, DecodeContext, RequestHeader } from '../wire/request.ts';
 import { requireLogitsDType, tensorFromValue } from '../wire/tensor-value.ts';
 import type { LogitsIntake } from './moved-logits.ts';
+import { runDecoding } from './run-decoding.ts';
+import type { Take } from './run-decoding.ts';
 
 type Fields = Record<string, unknown>;
 
@@ -41,8 +41,9 @@ interface HeldLogits {
  */
 export function* readRequest(codec: Codec, reader: ByteReader, reading: Reading): Waiting<Fields | undefined> {
   const taker = new RequestTaker(reading);
-  yield* decode(codec.decode(reader, reading.context), reader, { ...reading, taker });
-  yield* requireEnd(reader);
+  const take: Take = (item) => taker.take(item);
+  yield* runDecoding(codec.decode(reader, reading.context), reader, take);
+  yield* runDecoding(requireEnd(reader), reader);
   return yield* taker.finish();
 }
 
@@ -59,12 +60,13 @@ class RequestTaker {
     this.#reading = reading;
   }
 
-  *take(item: Read): Waiting<void> {
+  /** @returns the value of a JSON text */
+  *take(item: JsonText | Read): Waiting<unknown> {
     if (item.is === 'run') {
-      if (this.#early !== undefined) return this.#early.push(item.bytes);
-      const written = this.#intake!.write(item.bytes);
-      if (written !== undefined) yield written;
-      free(item.bytes);
+      if (this.#early === undefined) yield* write(this.#intake!, item.bytes);
+      else this.#early.push(item.bytes);
+    } else if (item.is === 'json') {
+      return yield* settled(this.#reading.parseJson(item.text));
     } else if (item.is === 'early') {
       this.#early = new HeldRuns(this.#reading.context.held, item.what, STREAMING_ADVICE);
     } else if (item.is === 'logits') {
@@ -73,6 +75,7 @@ class RequestTaker {
       if (this.#early === undefined) this.#intake = yield* this.#open(logits, isNumpy);
       else this.#held = { logits, isNumpy, runs: this.#early.runs };
     } else this.#takeField(item.name, item.value);
+    return undefined;
   }
 
   #takeField(name: string, value: unknown): void {
@@ -99,11 +102,7 @@ class RequestTaker {
     }
     const { logits, isNumpy, runs } = this.#held;
     const intake = yield* this.#open(logits, isNumpy);
-    for (const run of runs) {
-      const written = intake.write(run);
-      if (written !== undefined) yield written;
-      free(run);
-    }
+    for (const run of runs) yield* write(intake, run);
     return undefined;
   }
 
@@ -115,51 +114,9 @@ class RequestTaker {
   }
 }
 
-/** Runs a decoding to its end: gives it what it asks for, and hands on the parts that it yields. */
-function* decode(
-  decoding: Decoding,
-  reader: ByteReader,
-  { parseJson, taker }: Pick<Reading, 'parseJson'> & { taker: RequestTaker },
-): Waiting<void> {
-  try {
-    for (let step = decoding.next(); step.done !== true;) {
-      const item = step.value;
-      if (item.is === 'more') {
-        yield reader.more();
-        step = decoding.next();
-      } else if (item.is === 'turn') {
-        yield nextTurn();
-        step = decoding.next();
-      } else if (item.is === 'work') {
-        step = decoding.next(yield* settled(runInTurns(item.steps)));
-      } else if (item.is === 'json') {
-        step = yield* goOnWith(decoding, () => parseJson(item.text));
-      } else {
-        yield* taker.take(item);
-        step = decoding.next();
-      }
-    }
-  } finally {
-    decoding.return();
-  }
-}
-
-/** Goes on with what work results in, or fails with. */
-function* goOnWith(decoding: Decoding, work: () => unknown): Waiting<IteratorResult<Decoded, void>> {
-  let value: unknown;
-  try {
-    value = yield* settled(work());
-  } catch (error) {
-    return decoding.throw(error);
-  }
-  return decoding.next(value);
-}
-
-/** @throws LossmeterError malformed_body when something follows */
-function* requireEnd(reader: ByteReader): Waiting<void> {
-  while (reader.here === undefined) {
-    if (reader.ended) return;
-    yield reader.more();
-  }
-  throw trailing(reader.here.byteLength);
+/** Writes bytes of logits, and frees their memory. */
+function* write(intake: LogitsIntake, run: Uint8Array): Waiting<void> {
+  const written = intake.write(run);
+  if (written !== undefined) yield written;
+  free(run);
 }

@@ -104,7 +104,7 @@ async function* inPieces(parts: ReplyParts, reply: FastifyReply): AsyncGenerator
   let endOfTurn = performance.now() + TURN_MS;
   try {
     for (const part of parts) {
-      // As bytes: a cut through text might part the two halves of a character.
+      // Text is cut as bytes: elsewhere a cut might part the two halves of a character.
       const bytes = typeof part === 'string' ? Buffer.from(part) : part;
       for (let at = 0; at < bytes.byteLength; at += PIECE_BYTES) {
         yield bytes.subarray(at, at + PIECE_BYTES);

@@ -21,7 +21,7 @@ export interface TextPage<Place> {
 
 /** Some runs of a list as text. */
 export interface RunTextPage extends TextPage<RunPlace> {
-  /** Of all pages; undefined on further pages. */
+  /** Counts over all pages; undefined on further pages. */
   counts: RunCounts | undefined;
 }
 

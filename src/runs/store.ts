@@ -48,7 +48,7 @@ export interface RunPage {
   runs: RunSummary[];
   /** Place of the last run of the page; undefined at the end of the list. */
   next: RunPlace | undefined;
-  /** Of all pages; undefined on further pages. */
+  /** Counts over all pages; undefined on further pages. */
   counts: RunCounts | undefined;
 }
 

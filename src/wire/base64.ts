@@ -56,7 +56,7 @@ export class Base64Decoder {
     return Buffer.from(this.#group, 'base64');
   }
 
-  /** The digits of a chunk, up to the first fault: the chunk itself where it has nothing else. */
+  /** The digits of a chunk, up to the first fault: the chunk itself where it is digits throughout. */
   #digitsOf(chunk: Uint8Array): Uint8Array {
     let at = 0;
     if (this.#padding === 0) while (at < chunk.byteLength && KINDS[chunk[at]!] === DIGIT) at++;

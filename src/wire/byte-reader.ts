@@ -77,7 +77,7 @@ export class ByteReader implements Bytes {
     return this.#wake !== undefined;
   }
 
-  /** Ends the reading with an error: what has not been read is dropped. */
+  /** Ends the reading with an error, and drops unread bytes. */
   fail(error: LossmeterError): void {
     this.#fail(error);
   }
@@ -102,8 +102,7 @@ export class ByteReader implements Bytes {
 
   /** Resolves when there is more to read, or the end has come. @throws Error that the stream ended with */
   async more(): Promise<void> {
-    while (this.here === undefined && !this.#ended) {
-      if (this.#failure !== undefined) throw this.#failure;
+    while (this.here === undefined && !this.#ended && this.#failure === undefined) {
       await new Promise<void>((wake) => {
         this.#wake = wake;
       });

@@ -1,7 +1,8 @@
+import type { LossmeterError } from '../errors.ts';
 import type { DType } from '../tensor/dtype.ts';
 import type { Shape } from '../tensor/shape.ts';
 import type { Steps } from '../steps.ts';
-import { truncated } from './body-errors.ts';
+import { trailing, truncated } from './body-errors.ts';
 import type { HeldRuns } from './held-bytes.ts';
 
 /** The bytes of a body, as far as they have come. */
@@ -16,7 +17,7 @@ export interface Bytes {
   skip(bytes: number): void;
 }
 
-/** Asks for more bytes: none are here, and the body has not ended. */
+/** Asks for more bytes: all that came are consumed. */
 const MORE = { is: 'more' } as const;
 
 /** Asks for the next turn of the event loop: what came before took a whole one. */
@@ -29,7 +30,7 @@ interface Work {
 }
 
 /** Asks for the value of a JSON text, which may take long, and goes on with it. */
-interface JsonText {
+export interface JsonText {
   readonly is: 'json';
   readonly text: Uint8Array;
 }
@@ -110,14 +111,28 @@ export function* consume(bytes: Bytes, count: number, what: string, use: (run: U
   }
 }
 
-/** All bytes up to the end of the body. @param take gets each chunk */
-export function* drain(bytes: Bytes, take: (chunk: Uint8Array) => void): Decoding {
-  for (;;) {
-    const chunk = bytes.here ?? (yield* peek(bytes));
-    if (chunk === undefined) return;
+/**
+ * A whole body in one buffer.
+ * @param held holds it while it comes
+ * @param tooLong makes the error of a body that is longer than `maxBytes`
+ */
+export function* readWhole(
+  bytes: Bytes,
+  held: HeldRuns,
+  { maxBytes, tooLong }: { maxBytes: number; tooLong: () => LossmeterError },
+): Decoding<Uint8Array> {
+  for (let chunk = yield* peek(bytes); chunk !== undefined; chunk = yield* peek(bytes)) {
     bytes.skip(chunk.byteLength);
-    take(chunk);
+    if (bytes.received > maxBytes) throw tooLong();
+    held.push(chunk);
   }
+  return yield* gathered(held);
+}
+
+/** @throws LossmeterError malformed_body when something follows */
+export function* requireEnd(bytes: Bytes): Decoding {
+  const rest = yield* peek(bytes);
+  if (rest !== undefined) throw trailing(rest.byteLength);
 }
 
 /** All bytes of `held` in one buffer. */

@@ -1,6 +1,6 @@
 import { LossmeterError } from '../errors.ts';
 import { showValue } from '../suggestion.ts';
-import { drain, gathered } from './decoding.ts';
+import { readWhole } from './decoding.ts';
 import type { Bytes, Decoding } from './decoding.ts';
 import { HeldRuns } from './held-bytes.ts';
 import { neededBytes, parseJson, readLargeJson } from './json-text.ts';
@@ -41,12 +41,12 @@ function* readJson(bytes: Bytes, { held: account, maxJsonBytes }: DecodeContext)
     'the JSON body',
     'send it as application/vnd.msgpack, with `logits` last: then they stream',
   );
-  yield* drain(bytes, (chunk) => {
-    if (bytes.received > maxJsonBytes) {
+  const text = yield* readWhole(bytes, held, {
+    maxBytes: maxJsonBytes,
+    tooLong: () => {
       const detail = `a JSON body may have ${maxJsonBytes} bytes; larger batches go as application/vnd.msgpack`;
-      throw new LossmeterError('body_too_large', detail);
-    }
-    held.push(chunk);
+      return new LossmeterError('body_too_large', detail);
+    },
   });
-  return yield { is: 'json', text: yield* gathered(held) };
+  return yield { is: 'json', text };
 }

@@ -1,7 +1,7 @@
 import { LossmeterError } from '../errors.ts';
 import { showValue } from '../suggestion.ts';
 import { truncated } from './body-errors.ts';
-import { consume, drain, gathered } from './decoding.ts';
+import { consume, gathered, readWhole } from './decoding.ts';
 import type { Bytes, Decoding } from './decoding.ts';
 import { HeldRuns } from './held-bytes.ts';
 import { readInferenceRequest } from './open-inference-request.ts';
@@ -82,11 +82,7 @@ const BINARY_ADVICE = 'send larger tensors as binary data behind it';
 /** A body that is JSON throughout. */
 function* readAll(bytes: Bytes, { held: account, maxJsonBytes }: DecodeContext): Decoding<unknown> {
   const held = new HeldRuns(account, 'the JSON body', BINARY_ADVICE);
-  yield* drain(bytes, (chunk) => {
-    if (bytes.received > maxJsonBytes) throw tooMuchJson(maxJsonBytes);
-    held.push(chunk);
-  });
-  const text = yield* gathered(held);
+  const text = yield* readWhole(bytes, held, { maxBytes: maxJsonBytes, tooLong: () => tooMuchJson(maxJsonBytes) });
   try {
     return yield { is: 'json', text };
   } catch (error) {

@@ -9,7 +9,7 @@ import { buildApp } from '../../src/app.ts';
 import type { HttpAnswer, HttpRequest } from '../http-client.ts';
 import { testConfig } from '../service.ts';
 
-/** What must not change of an answer. Sentences of problems may. */
+/** Parts of an answer that must not change. Sentences of problems may. */
 export type Kept =
   | { readonly status: number; readonly mediaType: string | undefined; readonly body: Uint8Array }
   | { readonly status: number; readonly code: string; readonly pointers: readonly string[] };

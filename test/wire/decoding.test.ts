@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
-import { consume, drain, gathered, peek, runsOf } from '../../src/wire/decoding.ts';
+import { consume, peek, readWhole, requireEnd, runsOf } from '../../src/wire/decoding.ts';
 import type { Bytes, Decoding } from '../../src/wire/decoding.ts';
+import { LossmeterError } from '../../src/errors.ts';
 import { HeldBytes, HeldRuns } from '../../src/wire/held-bytes.ts';
 import { decodeAll } from './decoding.ts';
 
@@ -45,16 +46,17 @@ test('nothing is asked for once the body has ended', () => {
   expect(decodeAll(peek, []).result).toBeUndefined();
 });
 
-test('what is drained and held is one buffer, however long', () => {
+test('a whole body is one buffer, however long', () => {
   for (const length of [0, 1000, 2 ** 19]) {
-    const { result } = decodeAll(
-      function* decode(body): Decoding<Uint8Array> {
-        const held = new HeldRuns(new HeldBytes(2 ** 24).open(), 'test', 'none');
-        yield* drain(body, (chunk) => held.push(chunk));
-        return yield* gathered(held);
-      },
-      cut(bytes(length), Math.floor(length / 3)),
-    );
+    const held = new HeldRuns(new HeldBytes(2 ** 24).open(), 'test', 'none');
+    const bound = { maxBytes: length, tooLong: () => new LossmeterError('body_too_large', 'too long') };
+    const { result } = decodeAll((body) => readWhole(body, held, bound), cut(bytes(length), Math.floor(length / 3)));
     expect(Buffer.from(result)).toEqual(Buffer.from(bytes(length)));
+    expect(() => decodeAll((body) => readWhole(body, held, bound), [bytes(length + 1)])).toThrow('too long');
   }
+});
+
+test('bytes behind the end are refused, with their number', () => {
+  expect(decodeAll(requireEnd, []).result).toBeUndefined();
+  expect(() => decodeAll(requireEnd, [bytes(3)])).toThrow('3 or more bytes follow the end');
 });

@@ -20,7 +20,7 @@ import { ZoomButtons } from './zoom-buttons.tsx';
 
 interface Properties {
   curves: readonly Curve[];
-  /** Whether each curve is that of the whole run. */
+  /** True where each curve is that of the whole run. */
   loaded: readonly boolean[];
   /** When each run began, in Unix milliseconds. */
   began: readonly number[];

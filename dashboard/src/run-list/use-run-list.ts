@@ -70,7 +70,7 @@ export function useRunList(query: RunQuery): RunListView {
   };
 }
 
-/** The query, once it has not changed for a moment. */
+/** The query, a moment after its last change. */
 function useSettled(query: RunQuery): RunQuery {
   const [settled, setSettled] = useState(query);
   useEffect(() => {

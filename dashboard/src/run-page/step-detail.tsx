@@ -26,7 +26,7 @@ export function StepDetailPanel({ run, step, state, onClose }: Properties) {
     if (step === undefined) return;
     const controller = new AbortController();
     const { signal } = controller;
-    // That of another step says nothing of this one.
+    // A failure of another step says nothing of this one.
     setError(undefined);
     const load = async (): Promise<void> => {
       try {
