@@ -3,7 +3,7 @@ import { runInTurns } from '../steps.ts';
 import { settled } from '../waiting.ts';
 import type { Waiting } from '../waiting.ts';
 import type { ByteReader } from '../wire/byte-reader.ts';
-import type { Decoded, Decoding, JsonText, Read } from '../wire/decoding.ts';
+import type { Decoding, JsonText, Read } from '../wire/decoding.ts';
 
 /** Takes a part of a request, or reads a JSON text. @returns its value */
 export type Take = (item: JsonText | Read) => Waiting<unknown>;
@@ -16,20 +16,17 @@ export type Take = (item: JsonText | Read) => Waiting<unknown>;
 export function* runDecoding<R>(decoding: Decoding<R>, reader: ByteReader, take?: Take): Waiting<R> {
   for (let step = decoding.next(); ;) {
     if (step.done === true) return step.value;
+    const item = step.value;
     let value: unknown;
     try {
-      value = yield* answerTo(step.value, reader, take);
+      if (item.is === 'more') value = yield reader.more();
+      else if (item.is === 'turn') value = yield nextTurn();
+      else if (item.is === 'work') value = yield* settled(runInTurns(item.steps));
+      else value = yield* take!(item);
     } catch (error) {
       step = decoding.throw(error);
       continue;
     }
     step = decoding.next(value);
   }
-}
-
-function* answerTo(item: Decoded, reader: ByteReader, take: Take | undefined): Waiting<unknown> {
-  if (item.is === 'more') return yield reader.more();
-  if (item.is === 'turn') return yield nextTurn();
-  if (item.is === 'work') return yield* settled(runInTurns(item.steps));
-  return yield* take!(item);
 }
