@@ -2,6 +2,8 @@
 // The entry point. Plain JavaScript that every Node.js can read, so that one that is too old can be told so.
 import { existsSync } from 'node:fs';
 import module from 'node:module';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 
 const REQUIRED_MAJOR = 24;
 
@@ -40,8 +42,9 @@ if (process.env['npm_execpath'] !== undefined) {
   watch.unref();
 }
 
-// What was compiled is kept for the next start, in the folder for temporary files; NODE_COMPILE_CACHE names another, and
-// NODE_DISABLE_COMPILE_CACHE=1 turns it off.
+// Compiled code is kept for the next start, in the folder for temporary files; NODE_COMPILE_CACHE names another, and
+// NODE_DISABLE_COMPILE_CACHE=1 turns it off. Worker threads see the variable alone.
+process.env['NODE_COMPILE_CACHE'] ??= join(tmpdir(), 'node-compile-cache');
 module.enableCompileCache();
 
 // From sources the modules are TypeScript, in the package they are compiled: beside the copy of this file there, and in

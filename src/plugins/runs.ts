@@ -37,7 +37,10 @@ export default fp<{ config: Config }>(
     if (migrations > 0) {
       app.log.info(`the history of an earlier version is converted, in ${migrations} steps: this can take minutes`);
     }
-    const store = await ThreadedStore.open(config.store);
+    const store = new ThreadedStore(config.store);
+    // Its threads start while the routes are registered.
+    const opening = store.open();
+    opening.catch(() => undefined);
     const changes = new RunChanges();
     const watch = watchStore(app, store);
     const metrics = app.telemetry && new RunMetrics(app.telemetry.registry, store, watch);
@@ -47,7 +50,10 @@ export default fp<{ config: Config }>(
     app.decorate('runChanges', changes);
     app.decorate('runEvents', new RunEvents({ store, pages: store.pages }, changes));
     app.decorate('recorder', new Recorder(app.evaluator, store, changes, metrics?.recorded));
-    app.addHook('onReady', () => store.start());
+    app.addHook('onReady', async () => {
+      await opening;
+      await store.start();
+    });
     // Before the followers: hooks that close run from the last to the first.
     app.addHook('onClose', async () => {
       await watch.close();

@@ -21,7 +21,11 @@ export class ThreadedStore implements RunStore {
   /** The database was inspected when it was opened. */
   #nextInspection = performance.now() + INSPECTION_MS;
 
-  private constructor(path: string) {
+  /**
+   * Starts the threads; `open` opens the database.
+   * @param path of the file, which need not exist; or `:memory:`
+   */
+  constructor(path: string) {
     this.#threads = new StoreThreads(path);
     this.pages = {
       stepsJson: (...given) => this.#threads.read('stepsJson', ...given),
@@ -35,20 +39,9 @@ export class ThreadedStore implements RunStore {
     this.#recordings = new RecordingQueue((recordings) => this.#threads.write('recordAll', recordings));
   }
 
-  /**
-   * Opens a store.
-   * @param path of the file, which need not exist; or `:memory:`
-   * @throws Error that names the file
-   */
-  static async open(path: string): Promise<ThreadedStore> {
-    const store = new ThreadedStore(path);
-    try {
-      await store.#threads.open();
-      return store;
-    } catch (error) {
-      await store.close();
-      throw error;
-    }
+  /** Opens the database, before anything else is asked for. @throws Error that names the file */
+  open(): Promise<void> {
+    return this.#threads.open();
   }
 
   /** The threads of the store, the one that writes first. */

@@ -110,7 +110,8 @@ test('steps of the same or a higher attempt behind the superseded ones stay', as
 });
 
 test('other recordings go on while a trainer resumes before 60,000 steps', async () => {
-  const store = await ThreadedStore.open(await withSteps(60_000));
+  const store = new ThreadedStore(await withSteps(60_000));
+  await store.open();
   const resuming = store.record(key(4, 1), recording(1));
   const left = new AbortController();
   void resuming.finally(() => left.abort());

@@ -19,8 +19,9 @@ let files = 0;
 const newPath = (): string => join(folder, `${files++}.db`);
 
 async function open(path: string): Promise<ThreadedStore> {
-  const store = await ThreadedStore.open(path);
+  const store = new ThreadedStore(path);
   onTestFinished(() => store.close().catch(() => undefined));
+  await store.open();
   await store.start();
   return store;
 }
@@ -238,12 +239,14 @@ test('an error of SQLite keeps its result code on the way', async () => {
   const file = openSync(path, 'r+');
   writeSync(file, Buffer.alloc(statSync(path).size - 8192, 0xa5), 0, undefined, 8192);
   closeSync(file);
-  const broken = await ThreadedStore.open(path).catch((error: unknown) => error);
-  const failure =
-    broken instanceof ThreadedStore ? await broken.steps('r', ALL, 1000).catch((error: unknown) => error) : broken;
+  const broken = new ThreadedStore(path);
+  onTestFinished(() => broken.close().catch(() => undefined));
+  const failure = await broken
+    .open()
+    .then(() => broken.steps('r', ALL, 1000))
+    .catch((cause: unknown) => cause);
   const error = failure as Error & { errcode?: number; cause?: { errcode?: number } };
   expect((error.errcode ?? error.cause?.errcode ?? 0) & 0xff).toBe(11);
-  if (broken instanceof ThreadedStore) await broken.close();
 });
 
 test.each([
@@ -252,5 +255,7 @@ test.each([
 ])('a file that is %s is refused when it is opened, with its name', async (_what, content, says) => {
   const path = content === undefined ? join(folder, 'nowhere', 'x.db') : newPath();
   if (content !== undefined) writeFileSync(path, content);
-  await expect(ThreadedStore.open(path)).rejects.toThrow(`LOSSMETER_STORE is ${path}: ${says}`);
+  const store = new ThreadedStore(path);
+  onTestFinished(() => store.close());
+  await expect(store.open()).rejects.toThrow(`LOSSMETER_STORE is ${path}: ${says}`);
 });
