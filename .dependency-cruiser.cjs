@@ -7,10 +7,15 @@ const LAYERS = [
   ['main', '^src/(main\\.ts|listen\\.ts|cli/)'],
   ['app', '^src/(app\\.ts|plugins/|schemas/|telemetry/)'],
   ['runs', '^src/runs/'],
-  ['evaluation', '^src/evaluation/'],
+  ['inference', '^src/inference/'],
+  ['pipeline', '^src/pipeline/'],
+  ['evaluations', '^src/evaluations/'],
+  ['batch', '^src/batch/'],
+  ['files', '^src/files/'],
   ['wire', '^src/wire/'],
-  ['pool', '^src/pool/'],
+  ['engine', '^src/engine/'],
   ['loss', '^src/loss/'],
+  ['diagnostics', '^src/diagnostics/'],
   ['kernels', '^kernels/'],
   ['keys', '^src/keys/'],
   [
@@ -21,8 +26,9 @@ const LAYERS = [
 
 /** Neither of these may import the other, though one is listed first. */
 const STRANGERS = [
-  ['wire', 'pool'],
+  ['wire', 'engine'],
   ['wire', 'loss'],
+  ['wire', 'diagnostics'],
   ['wire', 'kernels'],
   ['routes', 'main'],
   ['main', 'routes'],
@@ -45,6 +51,12 @@ module.exports = {
       severity: 'error',
       from: { path: pathOf(from) },
       to: { path: pathOf(to) },
+    })),
+    ...['^src/wire/(json|msgpack|safetensors|open-inference)/', '^src/evaluations/([^/]+)/'].map((sibling) => ({
+      name: 'siblings-are-strangers',
+      severity: 'error',
+      from: { path: sibling },
+      to: { path: sibling, pathNot: sibling.replace(/\(.*\)/, '$1') },
     })),
     {
       name: 'no-tests-in-sources',

@@ -1,8 +1,8 @@
 import { Kernel } from '../kernels/loader.ts';
-import { cutBlock, evaluateBlock, plainBlock } from '../src/pool/block.ts';
+import { cutBlock, evaluateBlock, plainBlock } from '../src/engine/block.ts';
 import { encode } from '../test/rows.ts';
-import { leastWorst, mergeWorst } from '../src/loss/worst-rows.ts';
-import type { WorstRow } from '../src/loss/worst-rows.ts';
+import { leastWorst, mergeWorst } from '../src/diagnostics/worst-rows.ts';
+import type { WorstRow } from '../src/diagnostics/worst-rows.ts';
 import { DTYPE_BYTES } from '../src/tensor/dtype.ts';
 import type { FloatDType } from '../src/tensor/dtype.ts';
 import { forEachBlock } from './blocks.ts';

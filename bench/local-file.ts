@@ -2,9 +2,9 @@ import { closeSync, mkdtempSync, openSync, readSync, rmSync, writeSync } from 'n
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { loadConfig } from '../src/config.ts';
-import { evaluateFile } from '../src/evaluation/file-evaluation.ts';
-import { KernelPool } from '../src/pool/pool.ts';
-import { HeldBytes } from '../src/wire/held-bytes.ts';
+import { evaluateFile } from '../src/pipeline/evaluate-file.ts';
+import { KernelPool } from '../src/engine/pool.ts';
+import { HeldBytes } from '../src/wire/body/held-bytes.ts';
 import { javascriptNll } from './baselines/javascript-kernel.ts';
 import { requireAgreement } from './agreement.ts';
 import type { Comparison } from './comparison.ts';

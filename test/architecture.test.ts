@@ -45,30 +45,36 @@ describe('a planted violation is seen', () => {
   test.each([
     [
       'src/loss/planted.ts',
-      `import { KernelPool } from '../pool/pool.ts';\nnew KernelPool({} as never);\n`,
+      `import { KernelPool } from '../engine/pool.ts';\nnew KernelPool({} as never);\n`,
       'loss-imports-upwards',
     ],
     [
       'src/loss/planted.ts',
-      `import type { KernelPool } from '../pool/pool.ts';\nexport type P = KernelPool;\n`,
+      `import type { KernelPool } from '../engine/pool.ts';\nexport type P = KernelPool;\n`,
       'loss-imports-upwards',
     ],
-    ['src/loss/planted.ts', `export const p = import('../pool/pool.ts');\n`, 'loss-imports-upwards'],
+    ['src/loss/planted.ts', `export const p = import('../engine/pool.ts');\n`, 'loss-imports-upwards'],
     [
       'src/tensor/planted.ts',
       `export { ERRORS } from '../errors.ts';\nexport { Kernel } from '../../kernels/loader.ts';\n`,
       'base-imports-upwards',
     ],
-    ['src/wire/planted.ts', `export { Slabs } from '../pool/slabs.ts';\n`, 'wire-does-not-know-pool'],
-    ['src/keys/planted.ts', `export { HeldBytes } from '../wire/held-bytes.ts';\n`, 'keys-imports-upwards'],
-    ['src/evaluation/planted.ts', `export { buildApp } from '../app.ts';\n`, 'evaluation-imports-upwards'],
+    ['src/wire/planted.ts', `export { Slabs } from '../engine/slabs.ts';\n`, 'wire-does-not-know-engine'],
+    ['src/wire/json/planted.ts', `export { packReply } from '../msgpack/reply.ts';\n`, 'siblings-are-strangers'],
+    [
+      'src/evaluations/diagnosis/planted.ts',
+      `export { combine } from '../vocabulary/combine.ts';\n`,
+      'siblings-are-strangers',
+    ],
+    ['src/keys/planted.ts', `export { HeldBytes } from '../wire/body/held-bytes.ts';\n`, 'keys-imports-upwards'],
+    ['src/pipeline/planted.ts', `export { buildApp } from '../app.ts';\n`, 'pipeline-imports-upwards'],
     ['src/plugins/planted.ts', `export { default } from '../../routes/health.ts';\n`, 'app-imports-upwards'],
     ['kernels/planted.ts', `export { parseOptions } from '../src/loss/options.ts';\n`, 'kernels-imports-upwards'],
-    ['src/pool/planted.ts', `export * from './planted-too.ts';\nexport const a = 1;\n`, 'no-circular'],
+    ['src/engine/planted.ts', `export * from './planted-too.ts';\nexport const a = 1;\n`, 'no-circular'],
   ])('%s: %s', (path, text, rule) => {
     writeFileSync(join(tree, path), text);
-    writeFileSync(join(tree, 'src/pool/planted-too.ts'), `export * from './planted.ts';\n`);
-    if (path !== 'src/pool/planted.ts') rmSync(join(tree, 'src/pool/planted-too.ts'));
+    writeFileSync(join(tree, 'src/engine/planted-too.ts'), `export * from './planted.ts';\n`);
+    if (path !== 'src/engine/planted.ts') rmSync(join(tree, 'src/engine/planted-too.ts'));
     expect(findViolations().violations.map((violation) => violation.rule.name)).toContain(rule);
     expect(runRules().status).not.toBe(0);
   });

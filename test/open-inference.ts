@@ -1,7 +1,7 @@
 /** Requests and answers of the Open Inference Protocol, made and read by hand. */
 import type { Tensor } from '../src/tensor/tensor.ts';
 import { elementsOf, numbersOf } from '../src/tensor/tensor.ts';
-import { DATATYPES, dtypeOf } from '../src/wire/open-inference-datatype.ts';
+import { DATATYPES, dtypeOf } from '../src/wire/tensors/datatype.ts';
 
 export interface InferenceInput {
   name: string;

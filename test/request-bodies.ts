@@ -3,7 +3,7 @@ import { deflateSync, gzipSync, zstdCompressSync } from 'node:zlib';
 import { Packr } from 'msgpackr';
 import { elementsOf, isTensor } from '../src/tensor/tensor.ts';
 import type { Tensor } from '../src/tensor/tensor.ts';
-import { DATATYPES } from '../src/wire/open-inference-datatype.ts';
+import { DATATYPES } from '../src/wire/tensors/datatype.ts';
 import { safetensorsFile } from './safetensors-file.ts';
 import { toNumpy } from './wire/formats.ts';
 

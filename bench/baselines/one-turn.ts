@@ -6,14 +6,14 @@
 import Fastify from 'fastify';
 import { Unpackr } from 'msgpackr';
 import { loadConfig } from '../../src/config.ts';
-import { openBatch } from '../../src/evaluation/batch.ts';
-import { evaluated, report } from '../../src/evaluation/report.ts';
-import { KernelPool } from '../../src/pool/pool.ts';
+import { evaluated, openBatch } from '../../src/evaluations/cross-entropy/batch.ts';
+import { report } from '../../src/batch/report.ts';
+import { KernelPool } from '../../src/engine/pool.ts';
 import { runAtOnce } from '../../src/steps.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
 import type { FloatDType } from '../../src/tensor/dtype.ts';
-import { HeldBytes } from '../../src/wire/held-bytes.ts';
-import { stringify } from '../../src/wire/json-reply.ts';
+import { HeldBytes } from '../../src/wire/body/held-bytes.ts';
+import { stringify } from '../../src/wire/json-text/stringify.ts';
 
 const unpackr = new Unpackr({ useRecords: false, mapsAsObjects: true });
 const pool = new KernelPool({ ...loadConfig({}), workers: 1, maxSlabBytes: 2 ** 24 });

@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import { CrossEntropyReply, CrossEntropyRequest } from '../../src/schemas/cross-entropy.ts';
-import { logGradientCheck } from '../../src/evaluation/report.ts';
+import { logGradientCheck } from '../../src/batch/report.ts';
 import { contentOf } from '../../src/schemas/content.ts';
 import { problemResponses } from '../../src/schemas/problem.ts';
 import { SafetensorsBatch, SafetensorsEvaluation } from '../../src/schemas/safetensors.ts';

@@ -4,7 +4,7 @@ import { OPTION_NAMES } from '../../src/loss/options.ts';
 import { Info } from '../../src/schemas/service.ts';
 import { FloatDTypes, IntegerDTypes } from '../../src/schemas/tensor.ts';
 import { VERSION } from '../../src/version.ts';
-import { CONTENT_ENCODINGS } from '../../src/wire/content-encoding.ts';
+import { CONTENT_ENCODINGS } from '../../src/wire/body/content-encoding.ts';
 import { REPLY_MEDIA_TYPES, REQUEST_MEDIA_TYPES } from '../../src/wire/media-types.ts';
 
 const schema = {

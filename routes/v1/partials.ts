@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify';
-import { logGradientCheck } from '../../src/evaluation/report.ts';
+import { logGradientCheck } from '../../src/batch/report.ts';
 import { contentOf } from '../../src/schemas/content.ts';
 import { CrossEntropyReply } from '../../src/schemas/cross-entropy.ts';
 import { CombineRequest, PartialReply, PartialRequest } from '../../src/schemas/partials.ts';

@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import { LossmeterError } from '../../src/errors.ts';
-import { requestBody, settle } from '../../src/plugins/answers.ts';
-import { bodyCodec } from '../../src/plugins/negotiation.ts';
+import { requestBody, settle } from '../../src/plugins/app/answers.ts';
+import { bodyCodec } from '../../src/plugins/app/negotiation.ts';
 import { exportLines, runListJson } from '../../src/runs/answers.ts';
 import { Metadata, readMetadata } from '../../src/runs/metadata.ts';
 import { readCursor } from '../../src/runs/run-query.ts';
@@ -10,7 +10,7 @@ import { wireSummary } from '../../src/runs/wire.ts';
 import { parameterCompiler } from '../../src/schemas/parameters.ts';
 import { problemResponses } from '../../src/schemas/problem.ts';
 import { ExportQuery, RunList, RunParams, RunSummary as Summary, RunsQuery } from '../../src/schemas/runs.ts';
-import { stringify } from '../../src/wire/json-reply.ts';
+import { stringify } from '../../src/wire/json-text/stringify.ts';
 
 const tags = ['runs'];
 const JSON_TYPE = 'application/json; charset=utf-8';

@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify';
-import { MODEL } from '../../src/evaluation/inference.ts';
-import { logGradientCheck } from '../../src/evaluation/report.ts';
+import { MODEL } from '../../src/inference/model.ts';
+import { logGradientCheck } from '../../src/batch/report.ts';
 import { contentOf } from '../../src/schemas/content.ts';
 import { InferenceRequest, InferenceResponse, inferenceErrors } from '../../src/schemas/open-inference.ts';
 

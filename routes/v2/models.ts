@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import { LossmeterError } from '../../src/errors.ts';
-import { MODEL } from '../../src/evaluation/inference.ts';
-import type { DeclaredTensor } from '../../src/evaluation/inference.ts';
+import { MODEL } from '../../src/inference/model.ts';
+import type { DeclaredTensor } from '../../src/inference/model.ts';
 import {
   ModelConfig,
   ModelList,
@@ -10,8 +10,8 @@ import {
   ModelStatistics,
   inferenceErrors,
 } from '../../src/schemas/open-inference.ts';
-import { DATATYPES } from '../../src/wire/open-inference-datatype.ts';
-import { INPUT_DTYPES } from '../../src/wire/open-inference-request.ts';
+import { DATATYPES } from '../../src/wire/tensors/datatype.ts';
+import { INPUT_DTYPES } from '../../src/wire/open-inference/request.ts';
 
 const tags = ['open inference'];
 

@@ -1,6 +1,6 @@
 import type { FastifyInstance, HTTPMethods } from 'fastify';
 import { LossmeterError } from '../../src/errors.ts';
-import { MODEL } from '../../src/evaluation/inference.ts';
+import { MODEL } from '../../src/inference/model.ts';
 
 /** Extensions of the protocol for which there is nothing here to act on, with their paths. */
 const NOT_IMPLEMENTED: readonly [method: HTTPMethods[], path: string, what: string][] = [

@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify';
-import { MODEL } from '../../src/evaluation/inference.ts';
+import { MODEL } from '../../src/inference/model.ts';
 import { RepositoryIndex, inferenceErrors } from '../../src/schemas/open-inference.ts';
 
 const schema = {

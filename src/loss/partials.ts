@@ -1,9 +1,9 @@
 import { LEFT_OUT, Odd, SUM_TOLERANCE, classUnit } from '../../kernels/loader.ts';
 import type { GradientCoefficients } from '../../kernels/loader.ts';
 import { runAtOnce } from '../steps.ts';
-import type { Place } from './causes.ts';
-import { addFloat16, findCauses } from './findings.ts';
-import type { Findings } from './findings.ts';
+import type { Place } from '../diagnostics/causes.ts';
+import { addFloat16, findCauses } from '../diagnostics/findings.ts';
+import type { Findings } from '../diagnostics/findings.ts';
 import { NO_PREDICTION } from './rows.ts';
 import type { RowColumns } from './rows.ts';
 import { ShardedRows, classesWithin, mergeShards } from './shards.ts';
@@ -11,7 +11,7 @@ import type { ShardRows } from './shards.ts';
 import { euclideanNorm, powerOfTwo, sumOf } from './summation.ts';
 import type { Targets } from './targets.ts';
 import type { Vocabulary } from './vocabulary.ts';
-import { worstRows } from './worst-rows.ts';
+import { worstRows } from '../diagnostics/worst-rows.ts';
 
 /** Results of the rows of a batch over a shard of the vocabulary. */
 export interface VocabularyPartial {

@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
-import { Turns } from '../evaluation/turns.ts';
+import { Turns } from '../pipeline/admission/turns.ts';
 import type { Pages } from './answers.ts';
 import type { RunChanges } from './changes.ts';
 import { formatEvent } from './pages.ts';

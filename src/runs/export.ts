@@ -1,4 +1,4 @@
-import { numberText, stringify } from '../wire/json-reply.ts';
+import { numberText, stringify } from '../wire/json-text/stringify.ts';
 
 export type ExportFormat = 'csv' | 'jsonl';
 

@@ -1,5 +1,5 @@
 /** Pages of the history as text, made where the store works: the event loop hands their bytes on and looks at none. */
-import { stringify } from '../wire/json-reply.ts';
+import { stringify } from '../wire/json-text/stringify.ts';
 import { csvLine, exportText } from './export.ts';
 import type { ExportFormat, ExportedRow } from './export.ts';
 import type { CurvePoint } from './record.ts';

@@ -1,4 +1,4 @@
-import type { Diagnostics } from '../loss/diagnostics.ts';
+import type { Diagnostics } from '../batch/diagnostics.ts';
 
 /** Identity of a micro-batch. */
 export interface BatchKey {

@@ -1,6 +1,6 @@
 import { LossmeterError } from '../errors.ts';
-import type { Answered, Evaluator, RequestBody } from '../evaluation/evaluator.ts';
-import type { RunBatch } from '../evaluation/run-batch.ts';
+import type { Answered, Evaluator, RequestBody } from '../pipeline/evaluator.ts';
+import type { RunBatch } from '../evaluations/cross-entropy/recording.ts';
 import type { RunChanges } from './changes.ts';
 import { keepDiagnostics } from './kept-diagnostics.ts';
 import type { BatchKey, Outcome } from './record.ts';

@@ -1,6 +1,6 @@
 import { createHmac, randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { stringify } from '../wire/json-reply.ts';
+import { stringify } from '../wire/json-text/stringify.ts';
 import { Drain } from './drain.ts';
 import { describeFailure } from './endpoint.ts';
 import type { Endpoint } from './endpoint.ts';

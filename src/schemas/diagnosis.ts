@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import { MOST_COLUMNS } from '../evaluation/diagnosis.ts';
+import { MOST_COLUMNS } from '../evaluations/diagnosis/diagnosis.ts';
 import { FLOAT_DTYPES } from '../tensor/dtype.ts';
 import { CrossEntropyRequest, RowCounts } from './cross-entropy.ts';
 import { Diagnostics, Float16 } from './diagnostics.ts';

@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import { CAUSES } from '../loss/causes.ts';
+import { CAUSES } from '../diagnostics/causes.ts';
 import { MOST_LOCATIONS } from '../loss/options.ts';
 import { count, numberOrNonFinite } from './tensor.ts';
 

@@ -1,9 +1,9 @@
 /** The bodies of the Open Inference Protocol, in the form that KServe and Triton give them. */
 import { Type } from 'typebox';
 import { ERRORS } from '../errors.ts';
-import { MODEL } from '../evaluation/inference.ts';
+import { MODEL } from '../inference/model.ts';
 import { MAX_RANK } from '../tensor/shape.ts';
-import { DATATYPES } from '../wire/open-inference-datatype.ts';
+import { DATATYPES } from '../wire/tensors/datatype.ts';
 import { INSTANCE } from './refusal-examples.ts';
 import { codesOf, refusalResponses } from './refusal.ts';
 import type { RefusalForm } from './refusal.ts';

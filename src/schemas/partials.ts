@@ -1,6 +1,6 @@
 import { Type } from 'typebox';
-import { MAX_PARTIALS } from '../evaluation/combine.ts';
-import { PARTIAL_VERSION } from '../evaluation/partial-object.ts';
+import { MAX_PARTIALS } from '../evaluations/vocabulary/combine.ts';
+import { PARTIAL_VERSION } from '../evaluations/vocabulary/partial-object.ts';
 import { Options } from '../loss/options.ts';
 import { MAX_CLASSES } from '../loss/vocabulary.ts';
 import { CrossEntropyRequest } from './cross-entropy.ts';

@@ -1,6 +1,6 @@
 import { Type } from 'typebox';
 import type { TProperties } from 'typebox';
-import { CAUSES } from '../loss/causes.ts';
+import { CAUSES } from '../diagnostics/causes.ts';
 import { MOST_KEPT } from '../runs/kept-diagnostics.ts';
 import { ExpectedRanks, Labels, MOST_PARTS } from '../runs/metadata.ts';
 import { CURSOR_PATTERN, SORTS } from '../runs/run-query.ts';

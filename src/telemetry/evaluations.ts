@@ -1,8 +1,8 @@
 import { Counter } from '@prometheus-io/client';
-import type { Answered, Timings } from '../evaluation/evaluator.ts';
-import type { Evaluation } from '../evaluation/report.ts';
-import { CAUSES } from '../loss/causes.ts';
-import type { Diagnostics } from '../loss/diagnostics.ts';
+import type { Answered, Timings } from '../pipeline/evaluator.ts';
+import type { Evaluation } from '../batch/report.ts';
+import { CAUSES } from '../diagnostics/causes.ts';
+import type { Diagnostics } from '../batch/diagnostics.ts';
 import { TallyCounter, TallyHistogram } from './series.ts';
 import type { MetricRegistry, Observations, Tally } from './series.ts';
 

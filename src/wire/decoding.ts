@@ -2,8 +2,8 @@ import type { LossmeterError } from '../errors.ts';
 import type { DType } from '../tensor/dtype.ts';
 import type { Shape } from '../tensor/shape.ts';
 import type { Steps } from '../steps.ts';
-import { trailing, truncated } from './body-errors.ts';
-import type { HeldRuns } from './held-bytes.ts';
+import { trailing, truncated } from './body/body-errors.ts';
+import type { HeldRuns } from './body/held-bytes.ts';
 
 /** The bytes of a body, as far as they have come. */
 export interface Bytes {

@@ -1,12 +1,12 @@
 import { LossmeterError } from '../errors.ts';
-import { encodeJson } from './json-reply.ts';
-import { jsonCodec } from './json.ts';
-import { packReply } from './msgpack-reply.ts';
-import { msgpackCodec } from './msgpack.ts';
+import { encodeJson } from './json/reply.ts';
+import { jsonCodec } from './json/codec.ts';
+import { packReply } from './msgpack/reply.ts';
+import { msgpackCodec } from './msgpack/codec.ts';
 import type { ReplyParts, ReplyStyle } from './reply.ts';
 import type { Codec } from './request.ts';
-import { encodeSafetensors } from './safetensors-reply.ts';
-import { SAFETENSORS, safetensorsCodec } from './safetensors.ts';
+import { encodeSafetensors } from './safetensors/reply.ts';
+import { SAFETENSORS, safetensorsCodec } from './safetensors/codec.ts';
 
 const CODECS: readonly Codec[] = [msgpackCodec, jsonCodec, safetensorsCodec];
 

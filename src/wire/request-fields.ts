@@ -21,3 +21,5 @@ export const READ_FIELDS: ReadonlySet<string> = new Set([...REQUEST_FIELDS, ...O
 
 /** The same of a text that is one plain value. */
 export const VALUE_FIELDS: ReadonlySet<string> = new Set([...READ_FIELDS, ...METADATA_FIELDS]);
+
+export const INPUT_KEYS: readonly string[] = ['name', 'shape', 'datatype', 'parameters', 'data'];

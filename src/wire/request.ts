@@ -1,6 +1,6 @@
 import type { Bytes, Decoding } from './decoding.ts';
-import type { FileTensor } from './file-reference.ts';
-import type { HeldBytesAccount } from './held-bytes.ts';
+import type { FileTensor } from '../tensor/file-tensor.ts';
+import type { HeldBytesAccount } from './body/held-bytes.ts';
 import { LossmeterError, refuse } from '../errors.ts';
 import { pointerTo, showValue, suggestName } from '../suggestion.ts';
 import type { FloatDType } from '../tensor/dtype.ts';
@@ -9,7 +9,7 @@ import type { Steps } from '../steps.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { REQUEST_FIELDS, TENSOR_FIELDS } from './request-fields.ts';
 import type { RequestField } from './request-fields.ts';
-import { requireLogitsDType, tensorFromValue } from './tensor-value.ts';
+import { requireLogitsDType, tensorFromValue } from './tensors/tensor-value.ts';
 
 /** Other names under which people send the fields. */
 export const SYNONYMS: Readonly<Record<string, RequestField>> = {
@@ -48,11 +48,6 @@ export interface RequestHeader {
   readonly nulls: number;
   /** True where the logits came as an array of msgpack-numpy: outputs are such arrays then. */
   readonly numpyArrays?: boolean;
-}
-
-/** Takes the bytes of the logits, in order and in runs of any length. */
-export interface LogitsWriter {
-  write(run: Uint8Array): Promise<void> | void;
 }
 
 /** Facts of the request and of the service that decoders need. */

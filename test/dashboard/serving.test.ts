@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import Fastify from 'fastify';
 import type { FastifyInstance } from 'fastify';
 import { expect, onTestFinished, test } from 'vitest';
-import dashboard from '../../src/plugins/dashboard.ts';
-import errors from '../../src/plugins/errors.ts';
+import dashboard from '../../src/plugins/external/dashboard.ts';
+import errors from '../../src/plugins/app/errors.ts';
 
 async function serve(files: Record<string, string>): Promise<FastifyInstance> {
   const folder = mkdtempSync(join(tmpdir(), 'lossmeter-dashboard-'));

@@ -3,10 +3,10 @@ import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import type { Total } from '../../src/evaluation/file-evaluation.ts';
-import type { Evaluation } from '../../src/evaluation/report.ts';
+import type { Total } from '../../src/pipeline/evaluate-file.ts';
+import type { Evaluation } from '../../src/batch/report.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
-import { encodeElements } from '../../src/wire/elements.ts';
+import { encodeElements } from '../../src/wire/tensors/elements.ts';
 import { FOREIGN_FILES } from '../foreign-files.ts';
 import { safetensorsFile, withHeader } from '../safetensors-file.ts';
 import { ROOT } from './process.ts';

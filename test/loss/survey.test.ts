@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { findBadColumns, makeBadInColumn } from '../../src/loss/survey.ts';
+import { findBadColumns, makeBadInColumn } from '../../src/diagnostics/survey.ts';
 import { runAtOnce, runInTurns } from '../../src/steps.ts';
 
 const COLUMNS = 20_000_000;

@@ -1,10 +1,10 @@
 /** Corrupted batches: what the diagnostics say of them is what a plain loop finds. */
 import fc from 'fast-check';
 import { afterAll, expect, test } from 'vitest';
-import { Evaluator } from '../../src/evaluation/evaluator.ts';
-import type { CauseReport, Place } from '../../src/loss/causes.ts';
-import type { Diagnostics, Float16Report } from '../../src/loss/diagnostics.ts';
-import { KernelPool } from '../../src/pool/pool.ts';
+import { Evaluator } from '../../src/pipeline/evaluator.ts';
+import type { CauseReport, Place } from '../../src/diagnostics/causes.ts';
+import type { Diagnostics, Float16Report } from '../../src/batch/diagnostics.ts';
+import { KernelPool } from '../../src/engine/pool.ts';
 import { FLOAT_DTYPES } from '../../src/tensor/dtype.ts';
 import type { FloatDType } from '../../src/tensor/dtype.ts';
 import { decode, encode } from '../rows.ts';

@@ -4,7 +4,7 @@ import { Unpackr } from 'msgpackr';
 import { DTYPE_BYTES, isDType } from '../../src/tensor/dtype.ts';
 import type { DType } from '../../src/tensor/dtype.ts';
 import { numbersOf } from '../../src/tensor/tensor.ts';
-import { NUMPY_TYPES } from '../../src/wire/msgpack-numpy.ts';
+import { NUMPY_TYPES } from '../../src/wire/msgpack/numpy.ts';
 import { readSafetensors } from '../safetensors-file.ts';
 import type { Reply } from './recordings.ts';
 

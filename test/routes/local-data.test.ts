@@ -19,7 +19,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { FLOAT_DTYPES } from '../../src/tensor/dtype.ts';
 import type { DType } from '../../src/tensor/dtype.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
-import { encodeElements } from '../../src/wire/elements.ts';
+import { encodeElements } from '../../src/wire/tensors/elements.ts';
 import { encode, seededRandom } from '../rows.ts';
 import { FOREIGN_FILES } from '../foreign-files.ts';
 import { safetensorsFile, withHeader } from '../safetensors-file.ts';

@@ -1,10 +1,10 @@
 import { deflateSync, gunzipSync, gzipSync, inflateSync, zstdCompressSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
-import { OUTPUT_NAMES } from '../../src/evaluation/inference.ts';
+import { OUTPUT_NAMES } from '../../src/inference/model.ts';
 import { DTYPES, FLOAT_DTYPES } from '../../src/tensor/dtype.ts';
 import type { DType } from '../../src/tensor/dtype.ts';
 import type { Shape } from '../../src/tensor/shape.ts';
-import { encodeElements } from '../../src/wire/elements.ts';
+import { encodeElements } from '../../src/wire/tensors/elements.ts';
 import { inferenceBody, inputEntry, readInferenceAnswer } from '../open-inference.ts';
 import type { InferenceAnswer, InferenceInput } from '../open-inference.ts';
 import { exchange } from '../raw-http.ts';

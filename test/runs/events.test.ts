@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, onTestFinished, test } from 'vitest';
 import { LossmeterError } from '../../src/errors.ts';
-import type { Evaluator } from '../../src/evaluation/evaluator.ts';
+import type { Evaluator } from '../../src/pipeline/evaluator.ts';
 import { RunChanges } from '../../src/runs/changes.ts';
 import { RunEvents } from '../../src/runs/events.ts';
 import { RunPages } from '../../src/runs/pages.ts';

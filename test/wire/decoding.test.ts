@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { consume, peek, readWhole, requireEnd, runsOf } from '../../src/wire/decoding.ts';
 import type { Bytes, Decoding } from '../../src/wire/decoding.ts';
 import { LossmeterError } from '../../src/errors.ts';
-import { HeldBytes, HeldRuns } from '../../src/wire/held-bytes.ts';
+import { HeldBytes, HeldRuns } from '../../src/wire/body/held-bytes.ts';
 import { decodeAll } from './decoding.ts';
 
 const bytes = (n: number): Uint8Array => Uint8Array.from({ length: n }, (_, k) => k & 255);

@@ -1,7 +1,7 @@
 /** Runs decodings without a service: their bytes come in given chunks. */
 import { runAtOnce } from '../../src/steps.ts';
 import type { Bytes, Decoded, Decoding } from '../../src/wire/decoding.ts';
-import { parseJson } from '../../src/wire/json-text.ts';
+import { parseJson } from '../../src/wire/json-text/text.ts';
 
 class ChunkedBytes implements Bytes {
   readonly #chunks: Uint8Array[];

@@ -3,11 +3,11 @@ import { Packr } from 'msgpackr';
 import type { DType } from '../../src/tensor/dtype.ts';
 import { elementsOf, numbersOf } from '../../src/tensor/tensor.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
-import { jsonCodec } from '../../src/wire/json.ts';
-import { msgpackCodec } from '../../src/wire/msgpack.ts';
-import { OpenInferenceCodec } from '../../src/wire/open-inference.ts';
+import { jsonCodec } from '../../src/wire/json/codec.ts';
+import { msgpackCodec } from '../../src/wire/msgpack/codec.ts';
+import { OpenInferenceCodec } from '../../src/wire/open-inference/codec.ts';
 import type { Codec } from '../../src/wire/request.ts';
-import { safetensorsCodec } from '../../src/wire/safetensors.ts';
+import { safetensorsCodec } from '../../src/wire/safetensors/codec.ts';
 import { inferenceBody } from '../open-inference.ts';
 import { safetensorsFile } from '../safetensors-file.ts';
 

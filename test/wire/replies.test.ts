@@ -1,11 +1,11 @@
 import { Packr, Unpackr } from 'msgpackr';
 import { describe, expect, test } from 'vitest';
-import type { Evaluation } from '../../src/evaluation/report.ts';
+import type { Evaluation } from '../../src/batch/report.ts';
 import { DTYPES } from '../../src/tensor/dtype.ts';
 import type { DType } from '../../src/tensor/dtype.ts';
 import type { Shape } from '../../src/tensor/shape.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
-import { encodeElements } from '../../src/wire/elements.ts';
+import { encodeElements } from '../../src/wire/tensors/elements.ts';
 import { REPLY_MEDIA_TYPES, encodeReply } from '../../src/wire/media-types.ts';
 import { readSafetensors, safetensorsFile } from '../safetensors-file.ts';
 import { JSON_TYPE, MSGPACK, Service } from '../service.ts';

@@ -1,7 +1,7 @@
 import { parseAnswer } from '../api/json.ts';
 import { request } from '../api/request.ts';
 import type { Evaluation } from '../api/types.ts';
-import { KIND_BYTES, kindOfFile } from '../../../src/wire/file-kind.ts';
+import { KIND_BYTES, kindOfFile } from '../../../src/wire/body/file-kind.ts';
 import { mediaTypeOf } from './media-type.ts';
 
 /** A file that the service would not read. */

@@ -1,4 +1,4 @@
-import { stringify } from '../../wire/json-reply.ts';
+import { stringify } from '../../wire/json-text/stringify.ts';
 import type { BatchPage, BatchPlace } from '../store.ts';
 import type { RecordedBatch } from '../record.ts';
 import { toBatch } from './rows.ts';

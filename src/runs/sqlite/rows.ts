@@ -1,5 +1,5 @@
 import type { SQLInputValue, SQLOutputValue } from 'node:sqlite';
-import { stringify } from '../../wire/json-reply.ts';
+import { stringify } from '../../wire/json-text/stringify.ts';
 import { keepDiagnostics } from '../kept-diagnostics.ts';
 import type { BatchKey, KeptDiagnostics, RecordedBatch, Recording, RunMetadata, StepPoint } from '../record.ts';
 import type { Row } from './statements.ts';

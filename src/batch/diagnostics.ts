@@ -1,0 +1,127 @@
+import { ROW_CAUSES } from '../diagnostics/causes.ts';
+import type { CauseReport, Place } from '../diagnostics/causes.ts';
+import type { Findings, Float16Findings } from '../diagnostics/findings.ts';
+import { isFiniteLoss } from '../loss/reduction.ts';
+import type { Reduction } from '../loss/reduction.ts';
+import { summarize } from '../diagnostics/summary.ts';
+import type { RecordedAs } from '../diagnostics/summary.ts';
+import type { Targets } from '../loss/targets.ts';
+import type { WorstRow } from '../diagnostics/worst-rows.ts';
+
+/** What is wrong with a batch, and where, under its names on the wire. */
+export interface Diagnostics {
+  verdict: 'finite' | 'non_finite';
+  /** One line of plain English. */
+  summary: string;
+  causes: CauseReport[];
+  logits: { nan: number; pos_inf: number; neg_inf: number; max?: number; bad_rows: number };
+  locations: Place[];
+  masked_rows_non_finite: number;
+  /** Entries of logits and label that came as null, and are NaN; absent when there is none. */
+  nulls?: number;
+  /** Of counted rows; absent with class probabilities. */
+  labels?: { min?: number; max?: number; out_of_range: number };
+  /** Counted rows of class probabilities that are odd; absent with class indices. */
+  probabilities?: { not_one: number; negative: number };
+  float16?: Float16Report;
+  gradient?: { norm: number; finite: boolean };
+  local_losses?: number[];
+  /** Counted rows that hold a NaN; absent where no prediction was asked for. */
+  rows_without_prediction?: number;
+  worst_rows: WorstRow[];
+}
+
+/** What float16 logits tell of overflow and underflow. */
+export interface Float16Report {
+  at_largest: number;
+  subnormal_fraction: number;
+  hint?: string;
+}
+
+/** What of a reduction the report is about. */
+type Reduced = Pick<
+  Reduction,
+  'sums' | 'loss' | 'gradientNorm' | 'localLosses' | 'withoutPrediction' | 'overflowingRows' | 'sumOverflows'
+>;
+
+/** What a report has of a batch beside its rows. */
+interface Received {
+  /** Entries that came as null. */
+  nulls: number;
+  /** Where it belongs, when it is recorded. */
+  recorded?: RecordedAs;
+}
+
+/** The report of a batch. */
+export function diagnose(
+  findings: Findings,
+  { sums, loss, gradientNorm, localLosses, withoutPrediction, overflowingRows, sumOverflows }: Reduced,
+  { probabilities, labels, rows }: Pick<Targets, 'probabilities' | 'labels' | 'rows'>,
+  { nulls, recorded }: Received,
+): Diagnostics {
+  const causes: CauseReport[] = causesOf(findings);
+  if (sums.denominators.loss === 0) causes.push({ cause: 'zero_denominator', rows: 0 });
+  const finite = isFiniteLoss(loss, sums);
+  // The loss of a row, or the sum of the rows, left the range of float64.
+  const overflowing = overflowingRows + findings.overflowing;
+  if (!finite && (overflowing > 0 || sumOverflows || causes.length === 0)) {
+    causes.push({ cause: 'accumulation_overflow', rows: overflowing });
+  }
+  const report: Omit<Diagnostics, 'verdict' | 'summary'> = {
+    causes,
+    ...foundOf(findings),
+    ...(nulls > 0 && { nulls }),
+    ...(labels !== undefined && { labels }),
+    ...(probabilities !== undefined && {
+      probabilities: { not_one: findings.notOne, negative: findings.negative },
+    }),
+    ...(gradientNorm !== undefined && { gradient: { norm: gradientNorm, finite: Number.isFinite(gradientNorm) } }),
+    ...(localLosses !== undefined && { local_losses: localLosses }),
+    ...(withoutPrediction !== undefined && { rows_without_prediction: withoutPrediction }),
+    worst_rows: findings.worst,
+  };
+  const verdict = finite ? 'finite' : 'non_finite';
+  return { verdict, summary: summarize({ verdict, ...report }, rows.counted, recorded), ...report };
+}
+
+/** The causes that rows have. */
+export function causesOf({ causes }: Pick<Findings, 'causes'>): CauseReport[] {
+  return ROW_CAUSES.flatMap((cause) => {
+    const found = causes[cause];
+    return found === undefined ? [] : [{ cause, ...found }];
+  });
+}
+
+/**
+ * What was found in logits, whatever is made of them.
+ * @param infinite how many values are a sign of overflow; −Infinity is none in logits, where it is a mask
+ */
+export function foundOf(
+  findings: Findings,
+  infinite = findings.posInf,
+): Pick<Diagnostics, 'logits' | 'locations' | 'masked_rows_non_finite' | 'float16'> {
+  const { nan, posInf, negInf, badRows, maximum, float16, locations, leftOutBadRows } = findings;
+  return {
+    logits: {
+      nan,
+      pos_inf: posInf,
+      neg_inf: negInf,
+      // Of 0 and −0, which are equal, either may be the maximum of shards; adding 0 makes it 0.
+      ...(maximum !== -Infinity && { max: maximum + 0 }),
+      bad_rows: badRows,
+    },
+    locations,
+    masked_rows_non_finite: leftOutBadRows,
+    ...(float16 !== undefined && { float16: reportFloat16(float16, infinite) }),
+  };
+}
+
+function reportFloat16({ largest, subnormal, sampled }: Float16Findings, infinite: number): Float16Report {
+  return {
+    at_largest: largest,
+    subnormal_fraction: sampled === 0 ? 0 : subnormal / sampled,
+    ...(largest + infinite > 0 && {
+      hint: `this looks like overflow of float16: 65504, its largest finite value, stands ${largest} times, Infinity ${infinite} times; compute it in bfloat16 or float32, or make it smaller`,
+    }),
+  };
+}

@@ -1,0 +1,102 @@
+import { LossmeterError } from '../errors.ts';
+import { diagnose } from './diagnostics.ts';
+import type { Diagnostics } from './diagnostics.ts';
+import type { Findings } from '../diagnostics/findings.ts';
+import type { Denominators } from '../loss/denominators.ts';
+import type { Options } from '../loss/options.ts';
+import { makeOutputs } from '../loss/outputs.ts';
+import { reduceRows } from '../loss/reduction.ts';
+import type { Metrics, Reduction } from '../loss/reduction.ts';
+import type { RowColumns } from '../loss/rows.ts';
+import type { RecordedAs } from '../diagnostics/summary.ts';
+import type { RowCounts, Targets } from '../loss/targets.ts';
+import type { Steps } from '../steps.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+import { restoreGradient } from './layout.ts';
+import type { Layout } from './layout.ts';
+
+/** The answer to a request, under its names on the wire. */
+export interface Evaluation {
+  loss?: number;
+  numerator: number;
+  denominator: number;
+  z_loss: number;
+  mean_nll: number;
+  rows: RowCounts;
+  outputs: Record<string, Tensor>;
+  metrics: Metrics;
+  diagnostics: Diagnostics;
+  kernel: string;
+}
+
+/** What the rows of a batch yielded, and how they are reduced. */
+export interface EvaluatedBatch {
+  options: Options;
+  targets: Targets;
+  columns: RowColumns;
+  findings: Findings;
+  /** The class axis last. */
+  gradient: Tensor | undefined;
+  /** How the gradient is to be arranged. */
+  layout?: Layout;
+  /** C */
+  classes: number;
+  /** ε of the row formula. */
+  smoothing: number;
+  denominators: Denominators;
+  /** Entries that came as null. */
+  nulls: number;
+  kernel: string;
+}
+
+/**
+ * @param recorded where it belongs, when it is recorded: the summary says so
+ * @throws LossmeterError non_finite_loss, when the options reject it
+ */
+export function* report(batch: EvaluatedBatch, recorded?: RecordedAs): Steps<Evaluation> {
+  const reduction = yield* reduceRows(batch.columns, batch.targets, batch.options, batch);
+  return yield* reportReduction(batch, reduction, recorded);
+}
+
+/** The same of a batch that was reduced already. @throws LossmeterError non_finite_loss */
+export function* reportReduction(
+  batch: EvaluatedBatch,
+  reduction: Reduction,
+  recorded?: RecordedAs,
+): Steps<Evaluation> {
+  const { options, targets, columns, findings, layout, nulls, kernel } = batch;
+  const { loss, meanNll, perTokenLoss, metrics } = reduction;
+  const { numerator, denominators, zLoss } = reduction.sums;
+  const diagnostics = diagnose(findings, reduction, targets, { nulls, ...(recorded && { recorded }) });
+  if (options.on_non_finite === 'reject' && diagnostics.verdict === 'non_finite') {
+    const [name, value] = Object.entries({ loss: loss ?? 0, numerator, z_loss: zLoss }).find(
+      ([, one]) => !Number.isFinite(one),
+    )!;
+    const detail = `the ${name} is ${value}: ${diagnostics.summary}`;
+    throw new LossmeterError('non_finite_loss', detail, [], { extensions: { diagnostics } });
+  }
+  const gradient = batch.gradient && layout && (yield* restoreGradient(batch.gradient, layout));
+  return {
+    ...(loss === undefined ? {} : { loss }),
+    numerator,
+    denominator: denominators.loss,
+    z_loss: zLoss,
+    mean_nll: meanNll,
+    rows: targets.rows,
+    outputs: yield* makeOutputs(options, columns, { perTokenLoss, gradient }, targets),
+    metrics,
+    diagnostics,
+    kernel,
+  };
+}
+
+/** Where a line is logged. */
+interface Log {
+  info: (fields: object, message: string) => void;
+}
+
+/** Logs what `check_for_nan_in_loss_and_grad` asked for, as the training graph prints it. */
+export function logGradientCheck({ diagnostics }: Pick<Evaluation, 'diagnostics'>, log: Log): void {
+  const { gradient, local_losses: localLosses } = diagnostics;
+  if (gradient !== undefined) log.info({ local_losses: localLosses, gradient }, 'local losses');
+}

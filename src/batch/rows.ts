@@ -1,0 +1,108 @@
+import type { Block } from '../engine/block.ts';
+import { BlockWriter } from '../engine/block-writer.ts';
+import type { LogitsIntake } from '../engine/intake.ts';
+import type { KernelPool } from '../engine/pool.ts';
+import { refuse } from '../errors.ts';
+import { isGiven } from '../loss/options.ts';
+import type { Options } from '../loss/options.ts';
+import { selectTargets } from '../loss/targets.ts';
+import type { TargetFields, Targets } from '../loss/targets.ts';
+import type { Vocabulary } from '../loss/vocabulary.ts';
+import { inSteps } from '../steps.ts';
+import type { Steps } from '../steps.ts';
+import type { Shape } from '../tensor/shape.ts';
+import type { HeldBytesAccount } from '../wire/body/held-bytes.ts';
+import { missingField } from '../wire/request.ts';
+import type { RequestHeader } from '../wire/request.ts';
+import { arrange } from './layout.ts';
+import type { Layout } from './layout.ts';
+import { MovedLogits } from './moved-logits.ts';
+import { takeClassWeights, takeRows } from './row-memory.ts';
+
+/** Bytes of a row's target, mask and results while its batch is evaluated. */
+const BYTES_PER_ROW = 128;
+
+/** A request whose logits are still to come, and their writer. */
+export interface Batch {
+  options: Options;
+  /** Shape of the logits, the class axis last. */
+  shape: Shape;
+  targets: Targets;
+  writer: BlockWriter;
+  /** Takes the logits as they come. */
+  intake: LogitsIntake;
+  /** Name of the kernel that evaluates it. */
+  kernel: string;
+  /** Entries of the request that came as null. */
+  nulls: number;
+  /** True where outputs are arrays of msgpack-numpy, because the logits were. */
+  numpyArrays: boolean;
+}
+
+/**
+ * Arranges the tensors of a request, and selects what each row is scored against.
+ * @param moreBytesPerRow memory of a row beside that of every batch
+ * @param shard where the columns stand among all classes; undefined where they are all
+ */
+export function* openRows(
+  given: RequestHeader,
+  options: Options,
+  held: HeldBytesAccount,
+  { moreBytesPerRow, shard }: { moreBytesPerRow: number; shard?: Vocabulary },
+): Steps<{ header: RequestHeader; layout: Layout; targets: Targets }> {
+  const { header, layout, outputShape } = yield* arrange(given, options.class_axis, held);
+  const selected = yield* selectTargets(header.logits.shape, targetFieldsOf(header), options, {
+    ...(shard && { shard }),
+    takeRows: (count) => takeRows(held, count, BYTES_PER_ROW + moreBytesPerRow),
+    takeClasses: (count) => takeClassWeights(held, count),
+  });
+  const targets = withOutputShape(selected, outputShape);
+  requireNoIgnoreIndex(targets, header);
+  return { header, layout, targets };
+}
+
+/** Name of the kernel that evaluates a block: logits that are transformed are float64. */
+export function kernelOf(pool: KernelPool, { dtype, transform }: Pick<Block, 'dtype' | 'transform'>): string {
+  return pool.kernelName(transform === undefined ? dtype : 'float64');
+}
+
+/** @param outputShape where it is not that of the label; a shift leaves rows out, and then no row is alone */
+function withOutputShape(targets: Targets, outputShape: Shape | undefined): Targets {
+  const { length, kept } = targets.sequence;
+  return outputShape === undefined || kept < length ? targets : { ...targets, outputShape };
+}
+
+/** Takes logits in the order in which they come. */
+export function openIntake(
+  writer: BlockWriter,
+  { moved }: Layout,
+  { width, held }: { width: number; held: HeldBytesAccount },
+): LogitsIntake {
+  return moved === undefined ? writer : new MovedLogits(writer, moved, { width, held });
+}
+
+/** Fields that select the counted rows; the label is required. */
+function targetFieldsOf({ label, inputMask, weight }: RequestHeader): TargetFields {
+  if (label === undefined) throw missingField('label');
+  return { label, inputMask, weight };
+}
+
+/** Class weights in shared memory, where kernels need them: for one class index per row the reduction weighs. */
+export function* weightsForKernels(
+  { probabilities, classWeights }: Targets,
+  { label_smoothing: smoothing }: Options,
+  held: HeldBytesAccount,
+): Steps<Float64Array<SharedArrayBuffer> | undefined> {
+  if (classWeights === undefined || (smoothing === 0 && probabilities === undefined)) return undefined;
+  takeClassWeights(held, classWeights.length);
+  const shared = new Float64Array(new SharedArrayBuffer(classWeights.byteLength));
+  yield* inSteps(shared.length, (from, to) => shared.set(classWeights.subarray(from, to), from));
+  return shared;
+}
+
+/** PyTorch rejects this too. */
+function requireNoIgnoreIndex({ probabilities }: Targets, { options }: RequestHeader): void {
+  if (probabilities === undefined || !isGiven(options, 'ignore_index')) return;
+  const detail = 'ignore_index does not apply to class probabilities: leave rows out by input_mask';
+  throw refuse('invalid_option', '/options/ignore_index', detail);
+}

@@ -1,0 +1,343 @@
+import { DTYPE_BYTES } from '../tensor/dtype.ts';
+import { LossmeterError } from '../errors.ts';
+import { makeColumns, setColumns } from '../loss/rows.ts';
+import type { RowColumns } from '../loss/rows.ts';
+import { cutBlock, kernelBytesBeside, ownProbabilities } from './block.ts';
+import type { Block, BlockResult } from './block.ts';
+import type { KernelPool } from './pool.ts';
+import { addSurvey, emptySurvey } from '../diagnostics/survey.ts';
+import type { Survey } from '../diagnostics/survey.ts';
+import { appendFindings, noFindings } from '../diagnostics/findings.ts';
+import type { Findings } from '../diagnostics/findings.ts';
+import { leastWorst, mergeWorst } from '../diagnostics/worst-rows.ts';
+import type { WorstRow } from '../diagnostics/worst-rows.ts';
+import { copyInSteps, runAtOnce, runInTurns } from '../steps.ts';
+import type { Steps } from '../steps.ts';
+import { cutRange } from '../tensor/file-range.ts';
+import type { FileTensor } from '../tensor/file-tensor.ts';
+import type { LogitsIntake } from './intake.ts';
+
+/** Results of the rows of a batch, in row order. */
+export interface RowResults {
+  columns: RowColumns;
+  findings: Findings;
+  /** (rows, classes) elements; only when asked for. */
+  gradient: Uint8Array<ArrayBuffer> | undefined;
+  /** Survey of the values; only when asked for, in place of the loss. */
+  survey: Survey | undefined;
+}
+
+/** Blocks of a file that a worker evaluates for one message: 8 MiB. */
+const MAX_BLOCKS_PER_TASK = 4;
+
+/** Largest numbers of rows and of shards of a batch that the main thread evaluates: each takes time of its own. */
+const MAX_INLINE_ROWS = 2 ** 14;
+const MAX_INLINE_SHARDS = 256;
+
+/** A block that is under way. */
+interface BegunBlock {
+  block: Block;
+  firstRow: number;
+  /** Place among the blocks of its batch. */
+  index: number;
+  /** Milliseconds, as performance.now() has them. */
+  started: number;
+}
+
+/**
+ * Cuts arriving logits into blocks of whole rows and has them evaluated: a small batch at once on the main thread, a
+ * large one slab by slab on the workers while the rest still arrives. When enough slabs are under way, `write` waits;
+ * so the request's stream pauses, and memory does not grow with the tensor.
+ */
+export class BlockWriter implements LogitsIntake {
+  readonly #pool: KernelPool;
+  /** The whole batch, as one block would be. */
+  readonly #batch: Block;
+  /** Rows by which the class probabilities run ahead. */
+  readonly #shift: number;
+  readonly #rowBytes: number;
+  readonly #rowsPerBlock: number;
+  /** Bytes that a block takes beside its slab, which are reserved once the slab is full: rows may be very long. */
+  readonly #bytesBeside: number;
+  readonly #inline: boolean;
+  readonly #columns: RowColumns;
+  /** Findings of the first blocks, up to the first one that is pending. */
+  readonly #findings = noFindings();
+  /** Findings by block, of blocks that came back before an earlier one. */
+  readonly #laterFindings = new Map<number, Findings>();
+  #blocksBegun = 0;
+  #blocksAppended = 0;
+  /** The worst rows of the blocks that came back. */
+  #worst: readonly WorstRow[] = [];
+  /** Grows with the rows that arrive: announced rows take no memory. */
+  readonly #gradient: Uint8Array<ArrayBuffer> | undefined;
+  readonly #survey: Survey | undefined;
+  readonly #takeGradient: (bytes: number) => void;
+
+  #slab: ArrayBuffer | undefined;
+  #filled = 0;
+  #nextRow = 0;
+  readonly #underWay = new Set<Promise<void>>();
+  #failure: unknown;
+  #computeMs = 0;
+  #isAbandoned = (): boolean => false;
+
+  /**
+   * @param takeGradient accounts for bytes of the gradient, before they are taken
+   * @throws LossmeterError body_too_large when a single row is more than the pool takes
+   */
+  constructor(pool: KernelPool, batch: Block, shift: number, takeGradient: (bytes: number) => void = () => undefined) {
+    const { dtype, classes, targets, features, gradientDType } = batch;
+    this.#pool = pool;
+    this.#batch = batch;
+    this.#shift = shift;
+    this.#rowBytes = classes * DTYPE_BYTES[dtype];
+    if (targets.length > 0 && this.#rowBytes > pool.maxRowBytes) {
+      const detail = `a row of ${classes} ${dtype} has ${this.#rowBytes} bytes, this service evaluates rows of at most ${pool.maxRowBytes} bytes`;
+      throw new LossmeterError('body_too_large', detail);
+    }
+    this.#inline =
+      targets.length * classes <= pool.inlineLogits &&
+      targets.length <= MAX_INLINE_ROWS &&
+      batch.shards <= MAX_INLINE_SHARDS;
+    const fitting = Math.max(1, Math.floor(pool.slabs.standardBytes / this.#rowBytes));
+    this.#rowsPerBlock = this.#inline ? targets.length : Math.min(fitting, targets.length);
+    this.#bytesBeside = this.#inline ? 0 : kernelBytesBeside(batch, this.#rowsPerBlock);
+    this.#columns = makeColumns(targets.length, features);
+    this.#survey = features.survey ? emptySurvey() : undefined;
+    this.#takeGradient = takeGradient;
+    if (gradientDType !== undefined) {
+      const maxByteLength = targets.length * classes * DTYPE_BYTES[gradientDType];
+      this.#gradient = new Uint8Array(new ArrayBuffer(0, { maxByteLength }));
+    }
+  }
+
+  /** Milliseconds that kernels took, added over workers: as seen from here, with the way there and back. */
+  get computeMs(): number {
+    return this.#computeMs;
+  }
+
+  write(run: Uint8Array): Promise<void> | undefined {
+    for (let at = 0; at < run.byteLength;) {
+      if (this.#failure !== undefined) throw this.#failure;
+      const blockBytes = Math.min(this.#rowsPerBlock, this.#batch.targets.length - this.#nextRow) * this.#rowBytes;
+      if (this.#inline && this.#filled === 0 && run.byteLength - at >= blockBytes) {
+        // A small batch mostly comes in one piece: it is evaluated where it lies.
+        this.#evaluateInline(run.subarray(at, at + blockBytes));
+        at += blockBytes;
+        continue;
+      }
+      if (this.#slab === undefined) {
+        if (!this.#inline) return this.#writeLater(run.subarray(at), blockBytes);
+        this.#slab = new ArrayBuffer(blockBytes);
+      }
+      at += this.#fill(run.subarray(at), blockBytes);
+    }
+    return undefined;
+  }
+
+  /** Goes on once there is a slab. */
+  async #writeLater(run: Uint8Array, blockBytes: number): Promise<void> {
+    this.#slab = await this.#acquireSlab(blockBytes);
+    await this.write(run);
+  }
+
+  /** Copies what there is room for, and has the block evaluated when it is full. @returns bytes that were copied */
+  #fill(run: Uint8Array, blockBytes: number): number {
+    const length = Math.min(run.byteLength, blockBytes - this.#filled);
+    new Uint8Array(this.#slab!).set(length === run.byteLength ? run : run.subarray(0, length), this.#filled);
+    this.#filled += length;
+    if (this.#filled === blockBytes) this.#dispatch(this.#slab!);
+    return length;
+  }
+
+  /**
+   * Has logits evaluated that stand in a file, in place of `write`: workers read them block by block. When this settles,
+   * whichever way, the file is no longer in use.
+   */
+  async readFrom(logits: FileTensor, { onRead }: { onRead?: (bytes: number) => void } = {}): Promise<void> {
+    const { range } = logits;
+    if (this.#inline) {
+      await this.write(await logits.read());
+      onRead?.(range.byteLength);
+      return;
+    }
+    const rowsPerTask = this.#rowsPerBlock * this.#blocksPerTask();
+    try {
+      while (this.#nextRow < this.#batch.targets.length) {
+        await this.#vacancy();
+        if (this.#failure !== undefined) throw this.#failure;
+        const from = this.#nextRow * this.#rowBytes;
+        const rows = Math.min(rowsPerTask, this.#batch.targets.length - this.#nextRow);
+        const part = cutRange(range, from, rows * this.#rowBytes);
+        const begun = this.#nextBlock(rows);
+        const evaluate = async (): Promise<BlockResult[]> => {
+          const task = {
+            block: await runInTurns(ownProbabilities(begun.block)),
+            range: part,
+            rowsAtOnce: this.#rowsPerBlock,
+          };
+          return this.#pool.runFromFile(task, this.#isAbandonedNow);
+        };
+        this.#follow(this.#inKernelMemory(evaluate), async (results) => {
+          await runInTurns(this.#settle(begun, results));
+          onRead?.(part.byteLength);
+        });
+      }
+    } finally {
+      await Promise.all(this.#underWay);
+    }
+  }
+
+  /** The results, once all rows are evaluated; all bytes have been written. */
+  finish(): RowResults | Promise<RowResults> {
+    if (this.#underWay.size > 0) return Promise.all(this.#underWay).then(() => this.finish());
+    if (this.#failure !== undefined) throw this.#failure;
+    return { columns: this.#columns, findings: this.#findings, gradient: this.#gradient, survey: this.#survey };
+  }
+
+  /** @param isAbandoned true once the client has left: asked before a worker begins a block */
+  watch(isAbandoned: () => boolean): void {
+    this.#isAbandoned = isAbandoned;
+  }
+
+  /** Gives back what an unfinished batch holds. Slabs under way come back by themselves, and blocks that wait do not begin. */
+  abandon(): void {
+    this.#isAbandoned = () => true;
+    if (this.#slab !== undefined && !this.#inline) this.#pool.slabs.release(this.#slab);
+    this.#slab = undefined;
+  }
+
+  async #acquireSlab(bytes: number): Promise<ArrayBuffer> {
+    await this.#vacancy();
+    return this.#pool.slabs.acquire(bytes);
+  }
+
+  /** Two blocks per worker under way keep the workers busy while one more is made ready. */
+  async #vacancy(): Promise<void> {
+    while (this.#underWay.size >= 2 * this.#pool.workers) await Promise.race(this.#underWay);
+  }
+
+  /** Few messages, and yet enough tasks that no worker is idle for long while another ends. */
+  #blocksPerTask(): number {
+    const blocks = Math.ceil(this.#batch.targets.length / this.#rowsPerBlock);
+    return Math.min(MAX_BLOCKS_PER_TASK, Math.max(1, Math.floor(blocks / (8 * this.#pool.workers))));
+  }
+
+  #dispatch(slab: ArrayBuffer): void {
+    const byteLength = this.#filled;
+    if (this.#inline) {
+      this.#slab = undefined;
+      this.#filled = 0;
+      this.#evaluateInline(new Uint8Array(slab));
+      return;
+    }
+    // Should there be no room for its gradient, the slab is still here to be given back.
+    const begun = this.#nextBlock(byteLength / this.#rowBytes);
+    this.#slab = undefined;
+    this.#filled = 0;
+    this.#follow(
+      this.#inKernelMemory(() => this.#evaluateSlab(begun.block, slab, byteLength)),
+      (result) => runInTurns(this.#settle(begun, [result])),
+    );
+  }
+
+  async #evaluateSlab(block: Block, slab: ArrayBuffer, byteLength: number): Promise<BlockResult> {
+    let own: Block;
+    try {
+      own = await runInTurns(ownProbabilities(block));
+    } catch (error) {
+      this.#pool.slabs.release(slab);
+      throw error;
+    }
+    return this.#pool.run({ block: own, slab, byteLength }, this.#isAbandonedNow);
+  }
+
+  #evaluateInline(logits: Uint8Array): void {
+    const begun = this.#nextBlock(logits.byteLength / this.#rowBytes);
+    const block = runAtOnce(ownProbabilities(begun.block));
+    runAtOnce(this.#settle(begun, [this.#pool.runInline(block, logits)]));
+  }
+
+  /** Cuts the next rows as a block. */
+  #nextBlock(rows: number): BegunBlock {
+    this.#growGradient(rows);
+    const firstRow = this.#nextRow;
+    this.#nextRow += rows;
+    const block = {
+      ...cutBlock(this.#batch, firstRow, rows, this.#shift),
+      // The findings and losses of earlier rows save work here. The answer does not depend on how many are known by now.
+      worstAbove: leastWorst(this.#worst),
+      mostPlaces: this.#missingPlaces,
+    };
+    return { block, firstRow, index: this.#blocksBegun++, started: performance.now() };
+  }
+
+  /** Takes the results of a block, in row order. */
+  *#settle({ block, firstRow, index, started }: BegunBlock, results: readonly BlockResult[]): Steps<void> {
+    this.#computeMs += performance.now() - started;
+    const ofBlock = noFindings();
+    let row = firstRow;
+    for (const { columns, findings, gradient, survey } of results) {
+      const count = columns.nll.length;
+      setColumns(this.#columns, columns, row);
+      appendFindings(ofBlock, findings, block.mostPlaces);
+      this.#worst = mergeWorst(this.#worst, findings.worst);
+      if (gradient !== undefined) yield* copyInSteps(gradient, this.#gradient!, (gradient.byteLength / count) * row);
+      if (survey !== undefined) addSurvey(this.#survey!, survey);
+      row += count;
+    }
+    this.#laterFindings.set(index, ofBlock);
+    this.#appendFindings();
+  }
+
+  /** Appends the findings of the blocks that are next in row order, so that few are kept apart. */
+  #appendFindings(): void {
+    for (;;) {
+      const next = this.#laterFindings.get(this.#blocksAppended);
+      if (next === undefined) return;
+      this.#laterFindings.delete(this.#blocksAppended++);
+      appendFindings(this.#findings, next, this.#batch.mostPlaces);
+    }
+  }
+
+  /** Places that the rows so far leave for later ones. */
+  get #missingPlaces(): number {
+    return this.#batch.mostPlaces - this.#findings.locations.length;
+  }
+
+  readonly #isAbandonedNow = (): boolean => this.#isAbandoned();
+
+  #growGradient(rows: number): void {
+    if (this.#gradient === undefined) return;
+    const { classes, gradientDType } = this.#batch;
+    const bytes = rows * classes * DTYPE_BYTES[gradientDType!];
+    this.#takeGradient(bytes);
+    const { buffer } = this.#gradient;
+    buffer.resize(buffer.byteLength + bytes);
+  }
+
+  /** Keeps account of a block that a worker evaluates. */
+  #follow<R>(evaluated: Promise<R>, settle: (result: R) => void | Promise<void>): void {
+    const task: Promise<void> = evaluated
+      .then(settle)
+      .catch((error: unknown) => {
+        this.#failure ??= error;
+      })
+      .finally(() => {
+        this.#underWay.delete(task);
+      });
+    this.#underWay.add(task);
+  }
+
+  /** Evaluates a block once the memory that it takes beside its slab is granted. */
+  async #inKernelMemory<R>(evaluate: () => Promise<R>): Promise<R> {
+    if (this.#bytesBeside === 0) return evaluate();
+    await this.#pool.kernelMemory.reserve(this.#bytesBeside);
+    try {
+      return await evaluate();
+    } finally {
+      this.#pool.kernelMemory.release(this.#bytesBeside);
+    }
+  }
+}

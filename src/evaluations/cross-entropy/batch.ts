@@ -1,0 +1,95 @@
+import { kernelOf, openIntake, openRows, weightsForKernels } from '../../batch/rows.ts';
+import type { Batch } from '../../batch/rows.ts';
+import type { Layout } from '../../batch/layout.ts';
+import type { EvaluatedBatch } from '../../batch/report.ts';
+import type { Block } from '../../engine/block.ts';
+import { BlockWriter } from '../../engine/block-writer.ts';
+import type { RowResults } from '../../engine/block-writer.ts';
+import type { KernelPool } from '../../engine/pool.ts';
+import { denominatorsOf } from '../../loss/denominators.ts';
+import type { Denominators } from '../../loss/denominators.ts';
+import { gradientCoefficients } from '../../loss/gradient.ts';
+import { parseOptions, smoothingOf, transformOf } from '../../loss/options.ts';
+import { requireDivisible } from '../../loss/parallel.ts';
+import { featuresOf } from '../../loss/rows.ts';
+import type { Steps } from '../../steps.ts';
+import { DTYPE_BYTES } from '../../tensor/dtype.ts';
+import type { FloatDType } from '../../tensor/dtype.ts';
+import type { HeldBytesAccount } from '../../wire/body/held-bytes.ts';
+import type { RequestHeader } from '../../wire/request.ts';
+
+/** Further bytes of a row, for the coefficients of its gradient. */
+const BYTES_PER_ROW_OF_GRADIENT = 32;
+
+const GRADIENT_ADVICE = 'split the batch by rows, or ask for the gradient of narrower logits';
+
+/** A batch over all classes. */
+export interface WholeBatch extends Batch {
+  /** C */
+  classes: number;
+  /** ε of the row formula. */
+  smoothing: number;
+  denominators: Denominators;
+  layout: Layout;
+  gradientDType: FloatDType;
+}
+
+/** Checks all that can be checked before the logits have come. @throws LossmeterError */
+export function* openBatch(pool: KernelPool, given: RequestHeader, held: HeldBytesAccount): Steps<WholeBatch> {
+  const options = parseOptions(given.options);
+  const returnsGradient = options.outputs.includes('gradient');
+  const differentiates = returnsGradient || options.check_for_nan_in_loss_and_grad;
+  const moreBytesPerRow = differentiates ? BYTES_PER_ROW_OF_GRADIENT : 0;
+  const { header, layout, targets } = yield* openRows(given, options, held, { moreBytesPerRow });
+  const { dtype, shape } = header.logits;
+  const rows = targets.classes.length;
+  const classes = shape.at(-1)!;
+  requireDivisible(options, rows, classes);
+  const smoothing = smoothingOf(options, classes);
+  const denominators = yield* denominatorsOf(targets);
+  const features = featuresOf(options, targets);
+  const transform = transformOf(options);
+  const gradientDType = options.gradient_dtype ?? dtype;
+  // A gradient whose class axis is moved back is copied.
+  const copies = layout.moved === undefined ? 1 : 2;
+  const takeGradient = (bytes: number): void => held.take(copies * bytes, 'outputs.gradient', GRADIENT_ADVICE);
+  if (returnsGradient) {
+    held.requireRoom(copies * rows * classes * DTYPE_BYTES[gradientDType], 'outputs.gradient', GRADIENT_ADVICE);
+  }
+  const block: Block = {
+    ...{ dtype, classes, features, transform, firstRow: 0, firstColumn: 0, targets: targets.classes },
+    ...{ mostPlaces: options.max_locations, worstAbove: undefined, badInColumn: undefined },
+    probabilities: targets.probabilities,
+    classWeights: yield* weightsForKernels(targets, options, held),
+    shards: options.parallel_config.model_parallel,
+    gradientDType: returnsGradient ? gradientDType : undefined,
+    coefficients: differentiates
+      ? yield* gradientCoefficients(targets, options, { classes, smoothing, denominators })
+      : undefined,
+  };
+  const writer = new BlockWriter(pool, block, options.shift, takeGradient);
+  const kernel = kernelOf(pool, block);
+  const intake = openIntake(writer, layout, { width: DTYPE_BYTES[dtype], held });
+  const { numpyArrays = false, nulls } = header;
+  return {
+    options,
+    layout,
+    shape,
+    targets,
+    writer,
+    intake,
+    kernel,
+    nulls,
+    numpyArrays,
+    classes,
+    smoothing,
+    denominators,
+    gradientDType,
+  };
+}
+
+/** A batch over all classes with what its rows yielded. */
+export function evaluated(batch: WholeBatch, { columns, findings, gradient }: RowResults): EvaluatedBatch {
+  const { gradientDType: dtype, shape } = batch;
+  return { ...batch, columns, findings, gradient: gradient && { dtype, shape, data: gradient } };
+}

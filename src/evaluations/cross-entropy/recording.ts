@@ -1,0 +1,125 @@
+import { createHash } from 'node:crypto';
+import { LossmeterError, refuse } from '../../errors.ts';
+import type { Diagnostics } from '../../batch/diagnostics.ts';
+import { OPTIONS_OF_THE_LOSS, comparable } from '../../loss/options.ts';
+import { summarize } from '../../diagnostics/summary.ts';
+import type { RecordedAs } from '../../diagnostics/summary.ts';
+import type { KernelPool } from '../../engine/pool.ts';
+import { inSteps } from '../../steps.ts';
+import type { Steps } from '../../steps.ts';
+import { pointerTo, showValue } from '../../suggestion.ts';
+import type { HeldBytesAccount } from '../../wire/body/held-bytes.ts';
+import { NON_FINITE } from '../../wire/non-finite.ts';
+import type { RequestHeader } from '../../wire/request.ts';
+import { evaluated, openBatch } from './batch.ts';
+import type { WholeBatch } from './batch.ts';
+import type { RowResults } from '../../engine/block-writer.ts';
+import { report } from '../../batch/report.ts';
+import type { Evaluation } from '../../batch/report.ts';
+
+/** Fields of a request that has its loss already. */
+export const PAIR_FIELDS = ['numerator', 'denominator'] as const;
+
+/** What is answered to a pair that was computed elsewhere. */
+interface PairEvaluation {
+  loss: number;
+  numerator: number;
+  denominator: number;
+  diagnostics: Pick<Diagnostics, 'verdict' | 'summary' | 'causes'>;
+}
+
+/** A batch that can be recorded. */
+export interface RunBatch {
+  evaluation: Evaluation | PairEvaluation;
+  /** The same for the same content, and for no other. */
+  digest: Uint8Array;
+}
+
+/** @throws LossmeterError as openBatch does, and unknown_field for a batch that has its pair too */
+export function openRunBatch(pool: KernelPool, header: RequestHeader, held: HeldBytesAccount): Steps<WholeBatch> {
+  const surplus = PAIR_FIELDS.find((name) => header.parameters[name] !== undefined);
+  if (surplus !== undefined) {
+    throw refuse(
+      'unknown_field',
+      pointerTo(surplus),
+      `${surplus} is for requests without logits, whose loss is computed here`,
+    );
+  }
+  return openBatch(pool, header, held);
+}
+
+export function* runBatch(batch: WholeBatch, rows: RowResults, recorded: RecordedAs): Steps<RunBatch> {
+  const evaluation = yield* report(evaluated(batch, rows), recorded);
+  return { evaluation, digest: yield* digestOf(batch, rows) };
+}
+
+/**
+ * Made of the options that the loss depends on and of the bits of what the rows yielded: that takes no second look at the
+ * logits.
+ */
+function* digestOf({ options, targets }: WholeBatch, { columns }: RowResults): Steps<Uint8Array> {
+  const compared = comparable(options);
+  const ofTheLoss = OPTIONS_OF_THE_LOSS.map((name) => [name, compared[name]]);
+  const hash = createHash('sha256').update(JSON.stringify(Object.fromEntries(ofTheLoss), sortKeys));
+  const { nll, uniformNll, weightedNll } = columns;
+  const { classes, weights, classWeights } = targets;
+  const lse = options.lse_square_scale === 0 ? undefined : columns.lse;
+  for (const [name, part] of Object.entries({ nll, uniformNll, weightedNll, lse, classes, weights, classWeights })) {
+    if (part === undefined) continue;
+    hash.update(`\n${name} ${part.byteLength}\n`);
+    yield* inSteps(part.length, (from, to) => void hash.update(part.subarray(from, to)));
+  }
+  return hash.digest();
+}
+
+/** Objects with their keys in one order, whatever order they came in. */
+function sortKeys(_name: string, value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
+  return Object.fromEntries(Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+/**
+ * A pair that was computed elsewhere.
+ * @param fields of a request without tensors, as they came
+ * @throws LossmeterError missing_field, invalid_pair
+ */
+export function runPair(fields: Readonly<Record<string, unknown>>, recorded: RecordedAs): RunBatch {
+  if ((fields['options'] ?? undefined) !== undefined) {
+    throw refuse('invalid_pair', '/options', 'options are for logits: a pair was computed elsewhere');
+  }
+  const [numerator, denominator] = PAIR_FIELDS.map((name) => readNumber(name, fields[name])) as [number, number];
+  if (denominator < 0) {
+    throw refuse(
+      'invalid_pair',
+      '/denominator',
+      `denominator is ${denominator}, expected a number that is not negative`,
+    );
+  }
+  // Of nothing that counts the loss is 0, as that of a batch is.
+  const loss = numerator === 0 && denominator === 0 ? 0 : numerator / denominator;
+  const verdict = [loss, numerator, denominator].every(Number.isFinite) ? 'finite' : 'non_finite';
+  const causes: Diagnostics['causes'] = denominator === 0 ? [{ cause: 'zero_denominator', rows: 0 }] : [];
+  const short = summarize({ verdict, causes, masked_rows_non_finite: 0 }, 0, recorded);
+  const summary =
+    verdict === 'non_finite' && causes.length === 0 ? `${short}the pair is ${numerator} / ${denominator}` : short;
+  return {
+    evaluation: { loss, numerator, denominator, diagnostics: { verdict, summary, causes } },
+    digest: createHash('sha256')
+      .update('pair')
+      .update(Float64Array.of(...[numerator, denominator].map(oneOfEach)))
+      .digest(),
+  };
+}
+
+/** NaN has many forms, and 0 two; they are the same content. */
+const oneOfEach = (value: number): number => (Number.isNaN(value) ? Number.NaN : value + 0);
+
+function readNumber(name: (typeof PAIR_FIELDS)[number], value: unknown): number {
+  if (value === undefined || value === null) {
+    const other = PAIR_FIELDS.find((field) => field !== name);
+    const detail = `the field ${name} is missing: expected logits and label, or a pair {"${name}", "${other}"}`;
+    throw new LossmeterError('missing_field', detail, [{ pointer: pointerTo(name), detail }]);
+  }
+  if (typeof value === 'number' || NON_FINITE.has(value)) return Number(value);
+  throw refuse('invalid_pair', pointerTo(name), `${name} is ${showValue(value)}, expected a number`);
+}

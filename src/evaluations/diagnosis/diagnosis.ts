@@ -1,0 +1,218 @@
+import { LEFT_OUT, NO_TARGET } from '../../../kernels/loader.ts';
+import { refuse } from '../../errors.ts';
+import type { CauseReport, Place } from '../../diagnostics/causes.ts';
+import { causesOf, foundOf } from '../../batch/diagnostics.ts';
+import type { Float16Report } from '../../batch/diagnostics.ts';
+import { readMask } from '../../loss/operands.ts';
+import { parseOptions } from '../../loss/options.ts';
+import type { Options } from '../../loss/options.ts';
+import { PLAIN_FEATURES } from '../../loss/rows.ts';
+import { count, describeCauses } from '../../diagnostics/summary.ts';
+import { findBadColumns, magnitudesOf, makeBadInColumn, subnormalsOf } from '../../diagnostics/survey.ts';
+import type { BadColumns, BadInColumn, RowNorm, Survey } from '../../diagnostics/survey.ts';
+import { selectTargets } from '../../loss/targets.ts';
+import type { RowCounts } from '../../loss/targets.ts';
+import { MAX_CLASSES } from '../../loss/vocabulary.ts';
+import { plainBlock } from '../../engine/block.ts';
+import type { KernelPool } from '../../engine/pool.ts';
+import { DTYPE_BYTES, LEAST_NORMAL_EXPONENT } from '../../tensor/dtype.ts';
+import type { FloatDType } from '../../tensor/dtype.ts';
+import { elementCount, formatShape } from '../../tensor/shape.ts';
+import type { Shape } from '../../tensor/shape.ts';
+import { inSteps } from '../../steps.ts';
+import type { Steps } from '../../steps.ts';
+import type { HeldBytesAccount } from '../../wire/body/held-bytes.ts';
+import type { RequestHeader } from '../../wire/request.ts';
+import { openIntake } from '../../batch/rows.ts';
+import { BlockWriter } from '../../engine/block-writer.ts';
+import { arrange } from '../../batch/layout.ts';
+import type { LogitsIntake } from '../../engine/intake.ts';
+import type { RowResults } from '../../engine/block-writer.ts';
+import { takeClassWeights, takeRows } from '../../batch/row-memory.ts';
+
+/** Bytes of a row while its tensor is surveyed. */
+const BYTES_PER_ROW = 64;
+
+/** Bytes of the count of a column. */
+const BYTES_PER_COLUMN = 4;
+
+/** Largest number of columns that an answer names. */
+export const MOST_COLUMNS = 16;
+
+/** A tensor whose values are still to come. */
+interface Diagnosed {
+  dtype: FloatDType;
+  shape: Shape;
+  rows: RowCounts;
+  classes: number;
+  badInColumn: BadInColumn;
+  writer: BlockWriter;
+  intake: LogitsIntake;
+  kernel: string;
+  nulls: number;
+  numpyArrays: boolean;
+}
+
+/** Report of the values of a tensor, under its names on the wire. Counts are over the rows that are not left out. */
+export interface Diagnosis {
+  verdict: 'finite' | 'non_finite';
+  summary: string;
+  dtype: FloatDType;
+  shape: Shape;
+  rows: RowCounts;
+  values: {
+    total: number;
+    nan: number;
+    pos_inf: number;
+    neg_inf: number;
+    zero: number;
+    subnormal: number;
+    min?: number;
+    max?: number;
+    bad_rows: number;
+  };
+  causes: CauseReport[];
+  locations: Place[];
+  masked_rows_non_finite: number;
+  nulls?: number;
+  magnitudes: { exponent: number; count: number }[];
+  row_norms?: { smallest: RowNorm; largest: RowNorm };
+  columns: { bad: number; bad_in_most_rows: number; worst: { column: number; rows: number }[] };
+  float16?: Float16Report;
+  kernel: string;
+}
+
+/**
+ * Prepares to look at any floating-point tensor of shape (C,), (N, C) or (…, C), row by row. Rows that the mask, or the
+ * label by `ignore_index`, leaves out are reported separately.
+ * @throws LossmeterError
+ */
+export function* openDiagnosis(pool: KernelPool, received: RequestHeader, held: HeldBytesAccount): Steps<Diagnosed> {
+  const options = parseOptions(received.options);
+  const { header, layout } = yield* arrange(received, options.class_axis, held);
+  const { given } = layout;
+  const { dtype, shape } = header.logits;
+  const classes = shape.at(-1) ?? 0;
+  if (classes < 1 || classes > MAX_CLASSES) {
+    const detail = `the tensor has shape ${formatShape(given)}, expected (C,), (N, C) or (…, C) with 1 ≤ C ≤ ${MAX_CLASSES}`;
+    throw refuse('shape_mismatch', '/logits/shape', detail);
+  }
+  // Without labels their number is the client's word alone: before anything is made of it.
+  const count = elementCount(shape.slice(0, -1));
+  if (count === undefined) throw refuse('shape_mismatch', '/logits/shape', `${formatShape(shape)} is too large`);
+  takeRows(held, count, BYTES_PER_ROW);
+  const columns = `the counts of ${classes} columns, ${BYTES_PER_COLUMN} bytes each,`;
+  held.take(classes * BYTES_PER_COLUMN, columns, 'split the tensor by columns');
+  const { targets, rows } = yield* selectRows(header, options, (count) => takeClassWeights(held, count));
+  const badInColumn = makeBadInColumn(classes);
+  const block = {
+    ...plainBlock(dtype, classes, targets),
+    features: { ...PLAIN_FEATURES, survey: true },
+    mostPlaces: options.max_locations,
+    badInColumn,
+  };
+  const writer = new BlockWriter(pool, block, 0);
+  const intake = openIntake(writer, layout, { width: DTYPE_BYTES[dtype], held });
+  return {
+    dtype,
+    shape: given,
+    rows,
+    classes,
+    badInColumn,
+    writer,
+    intake,
+    kernel: pool.kernelName(dtype),
+    nulls: header.nulls,
+    numpyArrays: false,
+  };
+}
+
+/**
+ * Selects the rows that count, and the label of each where it is known.
+ * @param takeClasses accounts for so many class weights
+ */
+function* selectRows(
+  header: RequestHeader,
+  given: Options,
+  takeClasses: (classes: number) => void,
+): Steps<{ targets: Int32Array<ArrayBuffer>; rows: RowCounts }> {
+  const { shape: rowsShape } = header.logits;
+  const { label, inputMask, weight } = header;
+  if (label !== undefined) {
+    // Labels that are no classes are another matter.
+    const options = { ...given, invalid_label: 'zero_loss' as const };
+    const fields = { label, inputMask, weight };
+    const { classes, probabilities, rows } = yield* selectTargets(rowsShape, fields, options, { takeClasses });
+    if (probabilities === undefined) return { targets: classes, rows };
+    return { targets: classes.map((fate) => (fate === LEFT_OUT ? LEFT_OUT : NO_TARGET)), rows };
+  }
+  const total = elementCount(rowsShape.slice(0, -1))!;
+  const mask = inputMask && (yield* readMask(inputMask, rowsShape));
+  const targets = new Int32Array(total).fill(NO_TARGET);
+  let masked = 0;
+  yield* inSteps(mask === undefined ? 0 : total, (from, to) => {
+    for (let row = from; row < to; row++) {
+      if (mask![row] !== 0) continue;
+      targets[row] = LEFT_OUT;
+      masked++;
+    }
+  });
+  return { targets, rows: { total, counted: total - masked, ignored: 0, masked } };
+}
+
+/** Makes the report of a tensor from its survey. */
+export function* reportDiagnosis(diagnosed: Diagnosed, { findings, survey }: RowResults): Steps<Diagnosis> {
+  const { dtype, shape, rows, classes, badInColumn, nulls, kernel } = diagnosed;
+  const { logits, ...found } = foundOf(findings, findings.posInf + findings.negInf);
+  const { max, ...counts } = logits;
+  const isFinite = logits.nan + logits.pos_inf + logits.neg_inf === 0;
+  const causes = causesOf(findings);
+  const { minimum, smallest, largest, zeros } = survey!;
+  const columns = yield* findBadColumns(isFinite ? undefined : badInColumn, rows.counted, MOST_COLUMNS);
+  return {
+    verdict: isFinite ? 'finite' : 'non_finite',
+    summary: [summarizeSurvey(causes, counts, rows.counted, { survey: survey!, columns }), found.float16?.hint]
+      .filter(Boolean)
+      .join('; '),
+    ...{ dtype, shape, rows },
+    values: {
+      total: rows.counted * classes,
+      ...counts,
+      zero: zeros,
+      subnormal: subnormalsOf(survey!, LEAST_NORMAL_EXPONENT[dtype]),
+      ...(minimum !== Infinity && { min: minimum + 0, max: max! }),
+    },
+    causes,
+    ...found,
+    ...(nulls > 0 && { nulls }),
+    magnitudes: magnitudesOf(survey!),
+    ...(smallest && largest && { row_norms: { smallest, largest } }),
+    columns: { bad: columns.bad, bad_in_most_rows: columns.inMostRows, worst: columns.worst },
+    kernel,
+  };
+}
+
+function summarizeSurvey(
+  causes: readonly CauseReport[],
+  { nan, pos_inf: posInf, neg_inf: negInf }: { nan: number; pos_inf: number; neg_inf: number },
+  rows: number,
+  { survey, columns }: { survey: Survey; columns: BadColumns },
+): string {
+  const clauses = causes.length > 0 ? [describeCauses(causes, rows)] : [];
+  const [hottest] = columns.worst;
+  if (hottest !== undefined && rows > 1 && hottest.rows > rows / 2) {
+    clauses.push(`class ${hottest.column} is not finite in ${hottest.rows} of ${rows} rows`);
+  }
+  if (negInf > 0) clauses.push(`${count(negInf, 'value')} at -Infinity`);
+  const { minimum, maximum } = survey;
+  if (minimum === Infinity) return [...clauses, rows === 0 ? 'no row counts' : 'no value is finite'].join('; ');
+  const range = `within [${showNumber(minimum)}, ${showNumber(maximum)}]`;
+  const isFinite = nan + posInf + negInf === 0;
+  clauses.push(isFinite ? `every value is finite, ${range}` : `finite values are ${range}`);
+  return clauses.join('; ');
+}
+
+/** Rounds to the digits of float32; `values` has all digits. */
+function showNumber(value: number): string {
+  return String(Number(value.toPrecision(7)) + 0);
+}

@@ -1,0 +1,22 @@
+import { move, transferableSymbol, valueSymbol } from 'piscina';
+import { runAtOnce } from '../../steps.ts';
+import { replyTo } from '../../threads.ts';
+import { codecFor, requireValues } from '../../wire/media-types.ts';
+import { combine } from './combine.ts';
+
+/** The body of a request to combine partials, which is moved. */
+export interface CombineTask {
+  body: Uint8Array;
+  mediaType: string;
+  maxDepth: number;
+}
+
+export default function combineBody({ body, mediaType, maxDepth }: CombineTask): unknown {
+  const transfer: ArrayBuffer[] = [];
+  const reply = replyTo(() => {
+    const evaluation = runAtOnce(combine(requireValues(codecFor(mediaType)!).values.parse(body, maxDepth)));
+    for (const { data } of Object.values(evaluation.outputs)) transfer.push(data.buffer as ArrayBuffer);
+    return evaluation;
+  });
+  return move({ [transferableSymbol]: transfer, [valueSymbol]: reply });
+}

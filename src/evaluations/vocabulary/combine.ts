@@ -1,0 +1,181 @@
+import { LossmeterError, refuse } from '../../errors.ts';
+import { denominatorsOf } from '../../loss/denominators.ts';
+import { gradientCoefficients } from '../../loss/gradient.ts';
+import { OPTION_NAMES, differingOption, parseOptions, smoothingOf, withoutNulls } from '../../loss/options.ts';
+import type { Options } from '../../loss/options.ts';
+import { isClassWeight } from '../../loss/operands.ts';
+import { requireDivisible } from '../../loss/parallel.ts';
+import { mergeGradientNorms, mergePartials } from '../../loss/partials.ts';
+import { requireShardable } from '../../loss/vocabulary.ts';
+import type { Steps } from '../../steps.ts';
+import { pointerTo, showValue, suggestName } from '../../suggestion.ts';
+import { formatShape, sameShape } from '../../tensor/shape.ts';
+import { decodePartial } from './partial-object.ts';
+import type { ReadPartial } from './partial-object.ts';
+import { report } from '../../batch/report.ts';
+import type { Evaluation } from '../../batch/report.ts';
+
+/** Ranks of a trainer: more than any has along its vocabulary. */
+export const MAX_PARTIALS = 4096;
+
+const FIELDS = ['partials', 'options'];
+
+/**
+ * Merges the partials of all shards of a vocabulary into the answer that one evaluation of the whole rows would have
+ * given, but for the last places.
+ * @param request {"partials": [object, …], "options"?}, as it was decoded
+ * @throws LossmeterError invalid_partial, partials_mismatch, invalid_option
+ */
+export function* combine(request: unknown): Steps<Evaluation> {
+  const { partials: given, options: changes } = readRequest(request);
+  const partials = given.map(decodePartial).toSorted((a, b) => a.vocabulary.start - b.vocabulary.start);
+  const [first] = partials;
+  for (const other of partials) requireSameBatch(first!, other, given.length);
+  requireWholeVocabulary(partials);
+
+  const options = changeOptions(first!.options, changes, { probabilities: first!.targets.probabilities !== undefined });
+  const classes = first!.vocabulary.size;
+  requireClassWeights(partials, options);
+  const merged = mergePartials(partials, options.max_locations);
+  const { targets, columns, findings } = merged;
+  requireDivisible(options, targets.classes.length, classes);
+  const smoothing = smoothingOf(options, classes);
+  const denominators = yield* denominatorsOf(targets);
+  if (options.check_for_nan_in_loss_and_grad) {
+    const coefficients = yield* gradientCoefficients(targets, options, { classes, smoothing, denominators });
+    columns.gradientNorms = mergeGradientNorms(partials, merged, coefficients, {
+      classes,
+      scale: options.logit_scale,
+    });
+  }
+  const kernel = [...new Set(partials.map((partial) => partial.kernel))].toSorted().join('+');
+  const nulls = partials.reduce((sum, partial) => sum + partial.nulls, 0);
+  return yield* report({
+    ...{ options, targets, columns, findings, classes, smoothing, denominators, nulls, kernel },
+    gradient: undefined,
+  });
+}
+
+function readRequest(request: unknown): { partials: unknown[]; options: unknown } {
+  if (typeof request !== 'object' || request === null || Array.isArray(request) || request instanceof Uint8Array) {
+    throw new LossmeterError('malformed_body', `the body is ${showValue(request)}, expected {"partials", "options"?}`);
+  }
+  for (const name of Object.keys(request)) {
+    if (FIELDS.includes(name)) continue;
+    const meant = suggestName(name, FIELDS, { partial: 'partials', shards: 'partials' });
+    const hint = meant === undefined ? `; known are ${FIELDS.join(', ')}` : `, did you mean ${meant}?`;
+    throw refuse('unknown_field', pointerTo(name), `unknown field ${showValue(name)}${hint}`);
+  }
+  const { partials, options } = request as { partials?: unknown; options?: unknown };
+  if (partials === undefined || partials === null) {
+    throw refuse('missing_field', '/partials', 'the field partials is missing: expected a list of partials');
+  }
+  if (!Array.isArray(partials) || partials.length === 0 || partials.length > MAX_PARTIALS) {
+    const came = Array.isArray(partials) ? `${partials.length} partials` : showValue(partials);
+    throw refuse('invalid_partial', '/partials', `partials is ${came}, expected a list of 1 to ${MAX_PARTIALS}`);
+  }
+  return { partials, options };
+}
+
+/** Options that partials of one batch have in common: they have no gradient. */
+const SHARED = OPTION_NAMES.filter((name) => name !== 'gradient_dtype');
+
+/** @throws LossmeterError partials_mismatch */
+function requireSameBatch(a: ReadPartial, b: ReadPartial, count: number): void {
+  const mismatch = (what: string): Error =>
+    refuse('partials_mismatch', '/partials', `the ${count} partials do not belong together: ${what}`);
+  const [from, to] = [nameOf(a), nameOf(b)];
+  if (a.vocabulary.size !== b.vocabulary.size) {
+    throw mismatch(`vocab_size is ${a.vocabulary.size} in ${from}, and ${b.vocabulary.size} in ${to}`);
+  }
+  if (!sameShape(a.shape, b.shape)) {
+    throw mismatch(`the rows have shape ${formatShape(a.shape)} in ${from}, and ${formatShape(b.shape)} in ${to}`);
+  }
+  const option = differingOption(a.options, b.options, SHARED);
+  if (option !== undefined) {
+    throw mismatch(`options.${option.name} is ${option.one} in ${from}, and ${option.other} in ${to}`);
+  }
+  if ((a.targets.probabilities === undefined) !== (b.targets.probabilities === undefined)) {
+    throw mismatch(`only one of ${from} and ${to} has class probabilities`);
+  }
+  if ((a.targets.classWeights === undefined) !== (b.targets.classWeights === undefined)) {
+    throw mismatch(`only one of ${from} and ${to} has class weights`);
+  }
+  const rows = a.targets.classes;
+  const label = rows.findIndex((y, row) => y !== b.targets.classes[row]);
+  if (label >= 0) throw mismatch(`the label or mask of row ${label} differs in ${from} and ${to}`);
+  const mask = rows.findIndex((_, row) => (a.targets.weights?.[row] ?? 1) !== (b.targets.weights?.[row] ?? 1));
+  if (mask >= 0) throw mismatch(`the mask of row ${mask} differs in ${from} and ${to}`);
+}
+
+/** @throws LossmeterError partials_mismatch */
+function requireWholeVocabulary(partials: readonly ReadPartial[]): void {
+  const { size } = partials[0]!.vocabulary;
+  let covered = 0;
+  for (const partial of partials) {
+    const { start } = partial.vocabulary;
+    if (start !== covered) throw gap(start, covered, size);
+    covered += partial.classes;
+  }
+  if (covered !== size) throw gap(size, covered, size);
+}
+
+function gap(start: number, covered: number, size: number): Error {
+  const what =
+    start > covered
+      ? `the classes [${covered}, ${start}) are missing`
+      : `the classes [${start}, ${covered}) come twice`;
+  return refuse('partials_mismatch', '/partials', `the partials do not make up the vocabulary [0, ${size}): ${what}`);
+}
+
+function nameOf({ vocabulary: { start }, classes }: ReadPartial): string {
+  return `the shard [${start}, ${start + classes})`;
+}
+
+/** Refuses negative class weights where `semantics` was changed to one that does not take them. */
+function requireClassWeights(partials: readonly ReadPartial[], { semantics }: Options): void {
+  const isWeight = isClassWeight(semantics);
+  for (const { targets } of partials) {
+    const fault = targets.classWeights?.find((weight) => !isWeight(weight));
+    if (fault === undefined) continue;
+    const detail = `options.semantics is "${semantics}", but the partials have the class weight ${fault}, which only "torch" takes`;
+    throw refuse('invalid_option', '/options/semantics', detail);
+  }
+}
+
+/** Options that say how partials are made, and what is in them. */
+const FIXED = [
+  'ignore_index',
+  'invalid_label',
+  'shift',
+  'softcap',
+  'logit_scale',
+  'max_locations',
+  'class_axis',
+] as const;
+
+/**
+ * The options that partials were made with, changed where that is still possible.
+ * @throws LossmeterError invalid_option
+ */
+function changeOptions(made: Options, changes: unknown, targets: { probabilities: boolean }): Options {
+  if (changes === undefined || changes === null) return made;
+  parseOptions(changes);
+  const options = parseOptions({ ...made, ...withoutNulls(changes as Partial<Options>) });
+  const refuseChange = (name: keyof Options): Error => {
+    const detail = `options.${name} is ${showValue(options[name])}, but the partials were made with ${showValue(made[name])}: ask for it when they are made`;
+    return refuse('invalid_option', `/options/${name}`, detail);
+  };
+  const fixed = differingOption(options, made, FIXED);
+  if (fixed !== undefined) throw refuseChange(fixed.name);
+  if (options.label_smoothing > 0 && made.label_smoothing === 0) throw refuseChange('label_smoothing');
+  if (options.check_for_nan_in_loss_and_grad && !made.check_for_nan_in_loss_and_grad) {
+    throw refuseChange('check_for_nan_in_loss_and_grad');
+  }
+  requireShardable(options, targets);
+  // The losses of rows are made here, the others with the partials.
+  const isMissing = (name: string): boolean => name !== 'per_token_loss' && !made.outputs.includes(name as never);
+  if (options.outputs.some(isMissing)) throw refuseChange('outputs');
+  if (options.metrics.some((name) => !made.metrics.includes(name))) throw refuseChange('metrics');
+  return options;
+}

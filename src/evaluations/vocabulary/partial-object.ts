@@ -1,0 +1,244 @@
+import { Type } from 'typebox';
+import type { Static, TSchema } from 'typebox';
+import { Value } from 'typebox/value';
+import { KERNEL_PATTERN, LEFT_OUT, NO_TARGET, Odd } from '../../../kernels/loader.ts';
+import { refuse } from '../../errors.ts';
+import { ROW_CAUSES } from '../../diagnostics/causes.ts';
+import type { Findings } from '../../diagnostics/findings.ts';
+import { MOST_LOCATIONS, parseOptions } from '../../loss/options.ts';
+import type { Options } from '../../loss/options.ts';
+import { isClassWeight, isMask } from '../../loss/operands.ts';
+import type { VocabularyPartial } from '../../loss/partials.ts';
+import { makeColumns, shardFeaturesOf } from '../../loss/rows.ts';
+import type { RowColumns } from '../../loss/rows.ts';
+import type { Targets } from '../../loss/targets.ts';
+import { MAX_CLASSES } from '../../loss/vocabulary.ts';
+import { showValue } from '../../suggestion.ts';
+import { elementCount, formatShape, sameShape } from '../../tensor/shape.ts';
+import { MAX_RANK } from '../../tensor/shape.ts';
+import { elementsOf } from '../../tensor/tensor.ts';
+import type { Tensor } from '../../tensor/tensor.ts';
+import { tensorFromValue } from '../../wire/tensors/tensor-value.ts';
+import type { ShardBatch } from './shard.ts';
+import type { RowResults } from '../../engine/block-writer.ts';
+
+/** Version of the object. It is raised when partials of the version before cannot be merged with those of the next. */
+export const PARTIAL_VERSION = 3;
+
+const size = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
+const Shape = Type.Array(size, { maxItems: MAX_RANK });
+
+const Place = Type.Object(
+  {
+    row: size,
+    column: size,
+    value: Type.Enum(['NaN', 'Infinity', '-Infinity']),
+    is_label: Type.Boolean(),
+    masked: Type.Boolean(),
+  },
+  { additionalProperties: false },
+);
+
+/** A partial as it travels, but for its tensors. */
+const PartialSchema = Type.Object(
+  {
+    lossmeter_partial: Type.Literal(PARTIAL_VERSION),
+    vocab_start: Type.Integer({ minimum: 0, maximum: MAX_CLASSES }),
+    vocab_size: Type.Integer({ minimum: 1, maximum: MAX_CLASSES }),
+    classes: Type.Integer({ minimum: 1, maximum: MAX_CLASSES }),
+    /** Of the logits, without the classes. */
+    shape: Shape,
+    /** Of outputs that have an entry per row. */
+    output_shape: Shape,
+    options: Type.Unknown(),
+    kernel: Type.String({ pattern: KERNEL_PATTERN }),
+    probabilities: Type.Boolean(),
+    target: Type.Unknown(),
+    input_mask: Type.Optional(Type.Unknown()),
+    weight: Type.Optional(Type.Unknown()),
+    columns: Type.Record(Type.String(), Type.Unknown()),
+    causes: Type.Partial(Type.Record(Type.Enum([...ROW_CAUSES]), Place)),
+    locations: Type.Array(Place, { maxItems: MOST_LOCATIONS }),
+    nulls: Type.Optional(size),
+    labels: Type.Optional(
+      Type.Object(
+        { min: Type.Optional(Type.Integer()), max: Type.Optional(Type.Integer()), out_of_range: size },
+        { additionalProperties: false },
+      ),
+    ),
+    float16: Type.Optional(
+      Type.Object({ largest: size, subnormal: size, sampled: size }, { additionalProperties: false }),
+    ),
+  },
+  { additionalProperties: false },
+);
+
+type Envelope = Static<typeof PartialSchema>;
+
+/** What `POST /v1/cross-entropy/partials` answers. */
+export type PartialObject = Omit<Envelope, 'target' | 'input_mask' | 'weight' | 'columns' | 'options' | 'causes'> & {
+  /** Rows do not tell how their logits lay. */
+  options: Omit<Options, 'class_axis'>;
+  target: Tensor;
+  input_mask?: Tensor;
+  weight?: Tensor;
+  columns: Record<string, Tensor>;
+  causes: Partial<Record<(typeof ROW_CAUSES)[number], Static<typeof Place>>>;
+};
+
+/** A partial that was read, with what it says of how it was made. */
+export interface ReadPartial extends VocabularyPartial {
+  readonly options: Options;
+  readonly shape: readonly number[];
+  readonly kernel: string;
+  readonly nulls: number;
+}
+
+type Column = Float64Array<ArrayBuffer> | Int32Array<ArrayBuffer>;
+
+function toTensor(column: Column): Tensor {
+  const dtype = column instanceof Float64Array ? 'float64' : 'int32';
+  return { dtype, shape: [column.length], data: new Uint8Array(column.buffer) };
+}
+
+export function encodePartial(batch: ShardBatch, { columns, findings }: RowResults): PartialObject {
+  const { targets, vocabulary, shape, nulls, kernel } = batch;
+  const { class_axis: _, ...options } = batch.options;
+  const causes = Object.entries(findings.causes).flatMap(([cause, { first }]) =>
+    first === undefined ? [] : [[cause, first]],
+  );
+  return {
+    lossmeter_partial: PARTIAL_VERSION,
+    vocab_start: vocabulary.start,
+    vocab_size: vocabulary.size,
+    classes: shape.at(-1)!,
+    shape: shape.slice(0, -1),
+    output_shape: [...targets.outputShape],
+    options,
+    kernel,
+    probabilities: targets.probabilities !== undefined,
+    target: toTensor(targets.classes),
+    ...(targets.weights && { input_mask: toTensor(targets.weights as Float64Array<ArrayBuffer>) }),
+    ...(targets.classWeights && { weight: toTensor(targets.classWeights) }),
+    columns: Object.fromEntries(Object.entries(columns).map(([name, column]) => [name, toTensor(column as Column)])),
+    causes: Object.fromEntries(causes) as PartialObject['causes'],
+    locations: findings.locations,
+    ...(nulls > 0 && { nulls }),
+    ...(targets.labels && { labels: targets.labels }),
+    ...(findings.float16 && { float16: findings.float16 }),
+  };
+}
+
+/**
+ * Reads a partial that a client sends back. It is opaque to clients, and trusted no more than any other input.
+ * @param index of it in the request
+ * @throws LossmeterError invalid_partial, invalid_tensor
+ */
+export function decodePartial(value: unknown, index: number): ReadPartial {
+  const at = `partials/${index}`;
+  const wrong = (what: string): Error => refuse('invalid_partial', `/${at}`, `partials[${index}] ${what}`);
+  const version = (value as { lossmeter_partial?: unknown } | null | undefined)?.lossmeter_partial;
+  if (version !== PARTIAL_VERSION) {
+    const came = version === undefined ? showValue(value) : `of version ${showValue(version)}`;
+    const expected = `version ${PARTIAL_VERSION}, as POST /v1/cross-entropy/partials of this service answers`;
+    throw wrong(`is ${came}, expected ${expected}: make all partials of a batch and merge them with one version`);
+  }
+  if (!Value.Check(PartialSchema, value)) {
+    const fault = Value.Errors(PartialSchema as TSchema, value)[0];
+    throw wrong(`was changed: ${fault?.instancePath ?? ''} ${fault?.message ?? 'is not as it was answered'}`);
+  }
+  const { shape, output_shape: outputShape, classes, vocab_start: start, vocab_size: vocabSize } = value;
+  const rows = elementCount(shape);
+  const length = shape.at(-1);
+  if (rows === undefined || length === undefined) throw wrong(`has the shape ${formatShape(shape)}`);
+  if (start + classes > vocabSize) {
+    throw wrong(`has the classes [${start}, ${start + classes}) of a vocabulary of ${vocabSize}`);
+  }
+  const options = parseOptions(value.options);
+  const kept = Math.max(0, length - options.shift);
+  const possible = options.shift > 0 ? [[...shape.slice(0, -1), kept]] : [shape, [rows], ...(rows === 1 ? [[]] : [])];
+  if (!possible.some((one) => sameShape(one, outputShape))) {
+    throw wrong(`has outputs of shape ${formatShape(outputShape)}`);
+  }
+  const column = <D extends 'float64' | 'int32'>(name: string, tensor: unknown, dtype: D, count: number) => {
+    const read = tensorFromValue(`${at}/${name}`, tensor);
+    if (read.dtype !== dtype || elementCount(read.shape) !== count) {
+      throw wrong(`has ${name} of ${read.dtype} ${formatShape(read.shape)}, expected ${dtype} ${formatShape([count])}`);
+    }
+    return elementsOf(read as Tensor<D>).slice() as D extends 'float64'
+      ? Float64Array<ArrayBuffer>
+      : Int32Array<ArrayBuffer>;
+  };
+  const weightsOf = (name: 'input_mask' | 'weight', count: number): Float64Array<ArrayBuffer> | undefined => {
+    if (value[name] === undefined) return undefined;
+    const weights = column(name, value[name], 'float64', count);
+    const isWeight = name === 'weight' ? isClassWeight(options.semantics) : isMask;
+    const fault = weights.find((weight) => !isWeight(weight));
+    if (fault !== undefined) throw wrong(`has ${fault} in ${name}`);
+    return weights;
+  };
+  const target = column('target', value.target, 'int32', rows);
+  const fault = target.find((y) => y < LEFT_OUT || y >= vocabSize);
+  if (fault !== undefined) throw wrong(`has the target ${fault}`);
+  const weights = weightsOf('input_mask', rows);
+  const targets: Targets = {
+    classes: target,
+    // Whose probabilities they are does not matter here: their sums are in the columns.
+    probabilities: value.probabilities ? { dtype: 'float64', data: new Uint8Array(0), shift: 0 } : undefined,
+    weights,
+    classWeights: weightsOf('weight', classes),
+    labels: value.labels,
+    rows: countRows(target, weights, { length, kept }),
+    outputShape,
+    sequence: { length, kept },
+  };
+  const expected = makeColumns(0, shardFeaturesOf(options, targets));
+  const extra = Object.keys(value.columns).find((name) => !Object.hasOwn(expected, name));
+  if (extra !== undefined) throw wrong(`has a column ${showValue(extra)}`);
+  const columns = Object.entries(expected).map(([name, empty]) => {
+    const dtype = empty instanceof Float64Array ? 'float64' : 'int32';
+    const read = column(`columns/${name}`, value.columns[name], dtype, rows);
+    const [low, high] = rangeOf(name, classes);
+    const odd = read instanceof Int32Array ? read.find((entry) => entry < low || entry > high) : undefined;
+    if (odd !== undefined) throw wrong(`has ${odd} in columns/${name}`);
+    return [name, read];
+  });
+  return {
+    vocabulary: { start, size: vocabSize },
+    classes,
+    targets,
+    columns: Object.fromEntries(columns) as RowColumns,
+    findings: { causes: readCauses(value.causes), locations: value.locations, float16: value.float16 },
+    options,
+    shape,
+    kernel: value.kernel,
+    nulls: value.nulls ?? 0,
+  };
+}
+
+/** What the entries of an int32 column may be. */
+function rangeOf(name: string, classes: number): [number, number] {
+  if (name.endsWith('Count')) return [0, classes];
+  if (name === 'odd') return [0, Odd.notOne | Odd.negative | Odd.nonFinite];
+  return [name === 'predictions' ? 0 : LEFT_OUT, classes - 1];
+}
+
+function readCauses(causes: Envelope['causes']): Findings['causes'] {
+  return Object.fromEntries(Object.entries(causes).map(([cause, first]) => [cause, { rows: 1, first }]));
+}
+
+function countRows(
+  target: Int32Array,
+  weights: Float64Array | undefined,
+  { length, kept }: Targets['sequence'],
+): Targets['rows'] {
+  const counts = { total: 0, counted: 0, ignored: 0, masked: 0 };
+  target.forEach((y, row) => {
+    if (row % length >= kept) return;
+    counts.total++;
+    if (y >= NO_TARGET) counts.counted++;
+    else if (weights?.[row] === 0) counts.masked++;
+    else counts.ignored++;
+  });
+  return counts;
+}

@@ -1,0 +1,110 @@
+/** Evaluation as the one model of the Open Inference Protocol: what it is called, takes and gives. */
+import { LossmeterError } from '../errors.ts';
+import type { OutputName } from '../loss/options.ts';
+import type { DType } from '../tensor/dtype.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+import { stringify } from '../wire/json-text/stringify.ts';
+import type { InferenceOutput } from '../wire/open-inference/reply.ts';
+import type { InferenceRequest, InputName, OutputNames } from '../wire/open-inference/request.ts';
+import type { Evaluation } from '../batch/report.ts';
+
+/** A tensor as the model declares it: −1 is any size. */
+export interface DeclaredTensor {
+  readonly dtype: DType;
+  readonly shape: readonly number[];
+}
+
+interface DeclaredInput extends DeclaredTensor {
+  readonly optional: boolean;
+}
+
+const PER_ROW = [-1];
+const PER_LOGIT = [-1, -1];
+
+/** The protocol knows one dtype and rank for a tensor: these are the usual ones of those that it may have. */
+const INPUTS: Readonly<Record<InputName, DeclaredInput>> = {
+  label: { dtype: 'int64', shape: PER_ROW, optional: false },
+  logits: { dtype: 'float32', shape: PER_LOGIT, optional: false },
+  input_mask: { dtype: 'float32', shape: PER_ROW, optional: true },
+  weight: { dtype: 'float32', shape: [-1], optional: true },
+};
+
+const FLOAT: DeclaredTensor = { dtype: 'float64', shape: [1] };
+const COUNT: DeclaredTensor = { dtype: 'int64', shape: [1] };
+
+/** Of every answer; `loss` only where one is formed. */
+const SCALARS = {
+  loss: FLOAT,
+  numerator: FLOAT,
+  denominator: FLOAT,
+  nan_count: COUNT,
+  inf_count: COUNT,
+} as const;
+
+const TENSORS: Readonly<Record<OutputName, DeclaredTensor>> = {
+  per_token_loss: { dtype: 'float64', shape: PER_ROW },
+  lse: { dtype: 'float64', shape: PER_ROW },
+  gradient: { dtype: 'float32', shape: PER_LOGIT },
+  predictions: { dtype: 'int32', shape: PER_ROW },
+  target_rank: { dtype: 'int32', shape: PER_ROW },
+  entropy: { dtype: 'float64', shape: PER_ROW },
+};
+
+export const MODEL = {
+  name: 'cross_entropy',
+  version: '1',
+  platform: 'lossmeter',
+  inputs: INPUTS,
+  outputs: { ...SCALARS, ...TENSORS },
+} as const;
+
+export const OUTPUT_NAMES: OutputNames = { always: Object.keys(SCALARS), optional: Object.keys(TENSORS) };
+
+/**
+ * The outputs that a request gets: those it lists, without a list the scalars, and those that its options ask for.
+ * @throws LossmeterError invalid_option when it lists the loss, and its options form none
+ */
+export function outputsOf(request: InferenceRequest, evaluation: Evaluation): InferenceOutput[] {
+  const { outputs: listed, binaryOutput, options } = request;
+  const found: Readonly<Record<string, Tensor>> = { ...scalarsOf(evaluation), ...evaluation.outputs };
+  if (listed.length > 0 && found['loss'] === undefined && listed.some(({ name }) => name === 'loss')) {
+    const detail = 'the options form no loss: leave it out of the outputs, numerator and denominator are there';
+    throw new LossmeterError('invalid_option', detail);
+  }
+  const asked = listed.length === 0 ? Object.keys(found) : ((options?.['outputs'] ?? []) as readonly string[]);
+  const others = asked.filter((name) => !listed.some((output) => output.name === name));
+  return [...listed, ...others.map((name) => ({ name, binary: binaryOutput }))].map(({ name, binary }) => ({
+    ...{ name, binary },
+    tensor: found[name]!,
+  }));
+}
+
+function scalarsOf({ loss, numerator, denominator, diagnostics }: Evaluation): Record<string, Tensor> {
+  const { nan, pos_inf: posInf, neg_inf: negInf } = diagnostics.logits;
+  return {
+    ...(loss === undefined ? {} : { loss: float(loss) }),
+    numerator: float(numerator),
+    denominator: float(denominator),
+    nan_count: count(nan),
+    inf_count: count(posInf + negInf),
+  };
+}
+
+/** What an evaluation says beside its tensors. Parameters are plain: what is not is JSON text. */
+export function parametersOf({ z_loss, mean_nll, rows, metrics, diagnostics, kernel }: Evaluation) {
+  return {
+    verdict: diagnostics.verdict,
+    ...{ z_loss, mean_nll, ...metrics },
+    rows: JSON.stringify(rows),
+    diagnostics: stringify(diagnostics),
+    kernel,
+  };
+}
+
+function float(value: number): Tensor {
+  return { ...FLOAT, data: new Uint8Array(Float64Array.of(value).buffer) };
+}
+
+function count(value: number): Tensor {
+  return { ...COUNT, data: new Uint8Array(BigInt64Array.of(BigInt(value)).buffer) };
+}

@@ -1,0 +1,179 @@
+import { LossmeterError, refuse } from '../errors.ts';
+import { OPTIONS_OF_THE_LOSS, OPTION_NAMES, differingOption, parseOptions } from '../loss/options.ts';
+import type { Options } from '../loss/options.ts';
+import { addSums, isFiniteLoss, meansOf, reduceRows } from '../loss/reduction.ts';
+import type { Metrics, RowSums } from '../loss/reduction.ts';
+import type { RowCounts } from '../loss/targets.ts';
+import type { KernelPool } from '../engine/pool.ts';
+import { runInTurns } from '../steps.ts';
+import { showValue, suggestName } from '../suggestion.ts';
+import { runWaiting } from '../waiting.ts';
+import type { HeldBytes } from '../wire/body/held-bytes.ts';
+import { readReferences } from '../wire/tensors/file-reference.ts';
+import type { FileReference } from '../wire/tensors/file-reference.ts';
+import { TENSOR_FIELDS } from '../wire/request-fields.ts';
+import { SYNONYMS, logitsFrom, makeHeader } from '../wire/request.ts';
+import { fieldsOf } from '../wire/safetensors/codec.ts';
+import { evaluated, openBatch } from '../evaluations/cross-entropy/batch.ts';
+import type { WholeBatch } from '../evaluations/cross-entropy/batch.ts';
+import { LocalFile } from '../files/local-file.ts';
+import { reportReduction } from '../batch/report.ts';
+import type { Evaluation } from '../batch/report.ts';
+
+/** Names of tensors that a message lists. */
+const MAX_SHOWN_NAMES = 8;
+
+/** What names in a file are told from. */
+const NAMES = { optionNames: OPTION_NAMES, parameterNames: [] };
+
+type TensorField = (typeof TENSOR_FIELDS)[number];
+
+/** Names of tensors in a file by the fields that they are; others are called like their field. */
+export type TensorNames = Readonly<Partial<Record<TensorField, string>>>;
+
+/** A tensor that was left alone, and the optional field that it may be. */
+interface Resemblance {
+  tensor: string;
+  field: TensorField;
+}
+
+/** A file that was evaluated, and what it is added to others by. */
+export interface FileEvaluation {
+  file: string;
+  /** Without tensors, which would add up. */
+  evaluation: Omit<Evaluation, 'outputs'>;
+  options: Options;
+  sums: RowSums;
+  leftAlone: Resemblance[];
+}
+
+export interface FileEvaluationOptions {
+  /** Take the place of those in the file, one by one. */
+  options: Readonly<Record<string, unknown>>;
+  names?: TensorNames;
+  held: HeldBytes;
+  maxHeaderBytes: number;
+  /** Told of bytes of logits when they are evaluated. */
+  onRead?: (bytes: number) => void;
+}
+
+/**
+ * Evaluates a safetensors file that is a request as it would be posted: the tensors by their names, options as JSON
+ * text in `__metadata__.options`, `outputs` apart. Other tensors may be there too. Workers read the logits.
+ * @throws LossmeterError
+ */
+export async function evaluateFile(
+  pool: KernelPool,
+  path: string,
+  { options, names = {}, held: heldBytes, maxHeaderBytes, onRead }: FileEvaluationOptions,
+): Promise<FileEvaluation> {
+  const file = await LocalFile.open(path, { name: path, maxHeaderBytes });
+  const held = heldBytes.open();
+  let batch: WholeBatch | undefined;
+  try {
+    const stored = file.header.tensors.map((tensor) => tensor.name);
+    for (const field of ['logits', 'label'] as const) requireTensor(field, stored, names);
+    const logits = file.tensor('logits', names.logits ?? 'logits');
+    const references = (['label', 'input_mask', 'weight'] as const)
+      .filter((field) => field in names || stored.includes(field))
+      .map((field) => [field, { file: path, tensor: names[field] ?? field }]);
+    const files = { open: async (field: string, { tensor }: FileReference) => file.tensor(field, tensor) };
+    const tensors = await runWaiting(
+      readReferences(Object.fromEntries(references) as Record<string, unknown>, { held, files }),
+    );
+    const { options: own } = fieldsOf(file.header.metadata, NAMES);
+    parseOptions(own);
+    const fields = { ...tensors, options: { ...(own as object | undefined), ...options, outputs: [] } };
+    batch = await runInTurns(openBatch(pool, makeHeader(logitsFrom(logits), fields, NAMES), held));
+    await batch.intake.readFrom(logits, onRead && { onRead });
+    const rows = evaluated(batch, await batch.writer.finish());
+    await file.requireUnchanged();
+    const reduction = await runInTurns(reduceRows(rows.columns, rows.targets, rows.options, rows));
+    const { outputs: _, ...evaluation } = await runInTurns(reportReduction(rows, reduction));
+    return {
+      file: path,
+      evaluation,
+      options: batch.options,
+      sums: reduction.sums,
+      leftAlone: resemblances(stored, names),
+    };
+  } finally {
+    batch?.writer.abandon();
+    held.close();
+    await file.close();
+  }
+}
+
+/** @throws LossmeterError missing_field when a file has no tensor of the name of a required field */
+function requireTensor(field: 'logits' | 'label', stored: readonly string[], names: TensorNames): void {
+  if (field in names || stored.includes(field)) return;
+  const meant = stored.find((name) => suggestName(name, [field], SYNONYMS) === field);
+  const some = stored.slice(0, MAX_SHOWN_NAMES).map((name) => showValue(name));
+  if (stored.length > some.length) some.push('…');
+  const hint =
+    meant === undefined
+      ? `; --tensor ${field}=NAME takes one of another name`
+      : `, did you mean --tensor ${field}=${meant}?`;
+  const detail = `the field ${field} is missing: the file has the tensors ${some.join(', ') || 'none'}${hint}`;
+  throw refuse('missing_field', `/${field}`, detail);
+}
+
+/** Tensors that no field is read from, though their names are like those of optional fields that are not there. */
+function resemblances(stored: readonly string[], names: TensorNames): Resemblance[] {
+  const missing = (['input_mask', 'weight'] as const).filter((field) => !(field in names) && !stored.includes(field));
+  const read = new Set<string>([...TENSOR_FIELDS, ...Object.values(names)]);
+  const others = stored.filter((name) => !read.has(name));
+  return missing.flatMap((field) => {
+    const tensor = others.find((name) => suggestName(name, missing, SYNONYMS) === field);
+    return tensor === undefined ? [] : [{ tensor, field }];
+  });
+}
+
+/** What several files amount to as one batch. */
+export interface Total {
+  loss?: number;
+  numerator: number;
+  denominator: number;
+  z_loss: number;
+  mean_nll: number;
+  rows: RowCounts;
+  metrics: Metrics;
+  verdict: 'finite' | 'non_finite';
+}
+
+/**
+ * Adds evaluations up, in their order: the total of one file has the bits of the file's own evaluation.
+ * @param files at least one
+ * @throws LossmeterError invalid_option when options differ that their sums depend on
+ */
+export function addUp(files: readonly FileEvaluation[]): Total {
+  const [first] = files;
+  for (const other of files) requireSameOptions(first!, other);
+  const sums = addSums(files.map((file) => file.sums));
+  const { loss, meanNll, metrics } = meansOf(sums, first!.options);
+  const rows: RowCounts = { total: 0, counted: 0, ignored: 0, masked: 0 };
+  for (const { evaluation } of files) {
+    for (const fate of Object.keys(rows) as (keyof RowCounts)[]) rows[fate] += evaluation.rows[fate];
+  }
+  return {
+    ...(loss === undefined ? {} : { loss }),
+    numerator: sums.numerator,
+    denominator: sums.denominators.loss,
+    z_loss: sums.zLoss,
+    mean_nll: meanNll,
+    rows,
+    metrics,
+    verdict: isFiniteLoss(loss, sums) ? 'finite' : 'non_finite',
+  };
+}
+
+/** Options that files have in common, so that their sums add up: what is reported of one file alone may differ. */
+const SUMMED = [...OPTIONS_OF_THE_LOSS.filter((name) => name !== 'parallel_config'), 'metrics' as const];
+
+function requireSameOptions(a: FileEvaluation, b: FileEvaluation): void {
+  const difference = differingOption(a.options, b.options, SUMMED);
+  if (difference === undefined) return;
+  const { name, one, other } = difference;
+  const detail = `${name} is ${one} in ${a.file}, and ${other} in ${b.file}: give it for all of them`;
+  throw new LossmeterError('invalid_option', detail);
+}

@@ -1,0 +1,104 @@
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import fp from 'fastify-plugin';
+import type { Config } from '../../config.ts';
+import { LossmeterError } from '../../errors.ts';
+import { ApiKeys } from '../../keys/api-keys.ts';
+import type { ApiKey } from '../../keys/api-keys.ts';
+import { suffice } from '../../keys/scopes.ts';
+import type { Access } from '../../keys/scopes.ts';
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** The scope that the route takes; `any` for any valid key, `open` for none. Every route has to say it. */
+    scope?: Access;
+  }
+
+  interface FastifyRequest {
+    /** The key that the request came with; none where none is needed. */
+    key: Pick<ApiKey, 'name' | 'scopes'> | undefined;
+  }
+}
+
+/**
+ * Who may call what. Every route says which scope it takes, whether the service has keys or not. With keys, a request
+ * is judged by its head: nothing of a body is read for somebody who may not send it.
+ */
+export default fp<{ config: Config }>(
+  async (app, { config }) => {
+    app.decorateRequest('key', undefined);
+    app.addHook('onRoute', (route) => {
+      const scope = configuredAccess(route.url, config) ?? route.config?.scope;
+      if (scope === undefined) throw new Error(`${String(route.method)} ${route.url} does not say its config.scope`);
+      route.config = { ...route.config, scope };
+    });
+    if (config.apiKeysFile === undefined) return;
+
+    const keys = await openKeys(config.apiKeysFile, app.log);
+    app.addHook('onClose', () => keys.close());
+    app.addHook('onRequest', async (request, reply) => {
+      // What is not there is told to those only who may see what is.
+      const access = request.is404 ? 'any' : request.routeOptions.config.scope!;
+      if (access === 'open') return;
+      const key = authenticate(request, reply, keys, access);
+      request.key = key;
+      request.log = reply.log = request.log.child({ keyName: key.name });
+      if (suffice(key.scopes, access)) return;
+      challenge(reply, { error: 'insufficient_scope', scope: access });
+      const detail = `this takes a key with the scope ${access}, the key ${key.name} has ${key.scopes.join(', ')}`;
+      throw new LossmeterError('forbidden', detail);
+    });
+  },
+  { name: 'auth' },
+);
+
+/** What the configuration opens or closes, whatever the routes say; swagger-ui's say nothing. */
+function configuredAccess(url: string, { docs, metrics }: Config): Access | undefined {
+  if (url === '/metrics') return metrics === 'open' ? 'open' : 'read';
+  if (/^\/(?:openapi\.json|docs(?:\/.*)?)$/.test(url)) return docs === 'open' ? 'open' : 'read';
+  return undefined;
+}
+
+async function openKeys(path: string, log: FastifyRequest['log']): Promise<ApiKeys> {
+  try {
+    return await ApiKeys.open(path, log);
+  } catch (cause) {
+    throw new Error(`LOSSMETER_API_KEYS_FILE: ${(cause as Error).message}`, { cause });
+  }
+}
+
+/** @throws LossmeterError unauthorized when the request has no key that is valid now */
+function authenticate(request: FastifyRequest, reply: FastifyReply, keys: ApiKeys, access: Access): ApiKey {
+  const presented = presentedKeys(request);
+  if (presented.size === 0) {
+    challenge(reply);
+    const which = access === 'any' ? 'a key' : `a key with the scope ${access}`;
+    const detail = `this takes ${which}, as \`Authorization: Bearer KEY\` or \`X-API-Key: KEY\`; the request has none`;
+    throw new LossmeterError('unauthorized', detail);
+  }
+  const refused = (detail: string): LossmeterError => {
+    challenge(reply, { error: 'invalid_token' });
+    return new LossmeterError('unauthorized', detail);
+  };
+  if (presented.size > 1) throw refused('Authorization and X-API-Key have different keys, expected one');
+  const key = keys.find([...presented][0]!);
+  if (key === undefined) throw refused('the key is not one that this service knows');
+  if (Date.now() >= key.expires) {
+    throw refused(`the key ${key.name} expired at ${new Date(key.expires).toISOString()}`);
+  }
+  return key;
+}
+
+/** Authorization of another scheme is not for this service: a proxy’s, perhaps. */
+const BEARER = /^Bearer(?: +(?<key>.*))?$/i;
+
+function presentedKeys({ headers }: FastifyRequest): Set<string> {
+  const bearer = BEARER.exec(headers.authorization ?? '');
+  const candidates = [bearer === null ? undefined : (bearer.groups?.['key'] ?? ''), headers['x-api-key']];
+  return new Set(candidates.filter((candidate) => candidate !== undefined).map(String));
+}
+
+/** Says how to come back: RFC 6750, section 3. */
+function challenge(reply: FastifyReply, parameters: Record<string, string> = {}): void {
+  const said = Object.entries({ realm: 'lossmeter', ...parameters }).map(([name, value]) => `${name}="${value}"`);
+  reply.header('www-authenticate', `Bearer ${said.join(', ')}`);
+}

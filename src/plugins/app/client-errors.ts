@@ -1,0 +1,50 @@
+import { randomUUID } from 'node:crypto';
+import { STATUS_CODES } from 'node:http';
+import type { Socket } from 'node:net';
+import type { FastifyInstance } from 'fastify';
+import { LossmeterError } from '../../errors.ts';
+import { PROBLEM_MEDIA_TYPE, problemOf } from '../../schemas/problem.ts';
+
+/** Answers what is wrong with a head, before there is a request. */
+export function answerClientError(app: FastifyInstance, error: NodeJS.ErrnoException, socket: Socket): void {
+  if (error.code === 'ECONNRESET') return;
+  refuseConnection(app, explain(error, app.config.maxHeaderBytes), socket);
+}
+
+/** Answers CONNECT, of which Node.js makes no request with an answer. */
+export function answerConnect(app: FastifyInstance, socket: Socket): void {
+  socket.on('error', () => undefined);
+  refuseConnection(
+    app,
+    new LossmeterError('not_implemented', 'CONNECT is for proxies, which this service is not'),
+    socket,
+  );
+}
+
+/** Answers a problem on the bare connection, and closes it. */
+function refuseConnection(app: FastifyInstance, refusal: LossmeterError, socket: Socket): void {
+  if (socket.destroyed) return;
+  app.telemetry?.http.refused(refusal.code);
+  if (socket.writable) {
+    const { status, ...problem } = problemOf(refusal, `urn:uuid:${randomUUID()}`);
+    const body = JSON.stringify({ status, ...problem });
+    const head = [
+      `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
+      `content-type: ${PROBLEM_MEDIA_TYPE}`,
+      `content-length: ${Buffer.byteLength(body)}`,
+      'connection: close',
+    ];
+    socket.write(`${head.join('\r\n')}\r\n\r\n${body}`);
+  }
+  socket.destroySoon();
+}
+
+function explain(error: NodeJS.ErrnoException, maxHeaderBytes: number): LossmeterError {
+  if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT') {
+    return new LossmeterError('client_too_slow', 'the head of the request did not come in time');
+  }
+  if (error.code === 'HPE_HEADER_OVERFLOW') {
+    return new LossmeterError('headers_too_large', `the head of a request may have ${maxHeaderBytes} bytes`);
+  }
+  return new LossmeterError('bad_request', `the request is not HTTP/1.1: ${error.message}`);
+}

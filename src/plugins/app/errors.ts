@@ -1,0 +1,102 @@
+import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
+import fp from 'fastify-plugin';
+import { LossmeterError } from '../../errors.ts';
+import type { ErrorCode } from '../../errors.ts';
+import type { Diagnostics } from '../../batch/diagnostics.ts';
+import { PROBLEM_MEDIA_TYPE, problemOf } from '../../schemas/problem.ts';
+import { stringify } from '../../wire/json-text/stringify.ts';
+import { AllowedMethods } from './allowed-methods.ts';
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** The methods that the path of a request has; none where there is no such path. */
+    readonly allowedMethods: (request: Pick<FastifyRequest, 'url'>) => string[];
+  }
+}
+
+/** Faults of the service itself. */
+const FAULTS = new Set<ErrorCode>(['internal', 'worker_lost', 'store_unavailable']);
+
+/** Answers every failure: as an RFC 9457 problem, under /v2 as that protocol has it. What is not the client's doing is logged, and its cause not shown. */
+export default fp(
+  async (app) => {
+    const methods = new AllowedMethods(app);
+    app.decorate('allowedMethods', ({ url }) => methods.of(url.split('?', 1)[0]!));
+    app.setErrorHandler((error: FastifyError | LossmeterError, request, reply) => {
+      // Fastify checks the Content-Type of a QUERY before it looks for a handler.
+      const isFrameworkError = !(error instanceof LossmeterError);
+      if (isFrameworkError && !app.allowedMethods(request).includes(request.method))
+        return sendNotFound(request, reply);
+      const known = toLossmeterError(error);
+      if (FAULTS.has(known.code)) request.log.error({ err: error }, known.message);
+      // Where, and not what: the detail may quote a tensor, or a key in the wrong place.
+      else request.log.info({ code: known.code, at: known.places.map(({ pointer }) => pointer) }, 'request refused');
+      return sendError(known, request, reply);
+    });
+    app.setNotFoundHandler(sendNotFound);
+  },
+  { name: 'errors' },
+);
+
+/** Answers where the path is unknown, or has other methods. */
+function sendNotFound(request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const { server: app, method } = request;
+  const path = request.url.split('?', 1)[0]!;
+  const allowed = app.allowedMethods(request);
+  if (allowed.length === 0) {
+    const hint = app.hasRoute({ method: 'GET', url: '/docs' }) ? '; /openapi.json and /docs describe the API' : '';
+    return sendError(new LossmeterError('not_found', `there is no ${path}${hint}`), request, reply);
+  }
+  reply.header('allow', allowed.join(', '));
+  const detail = `${path} has no ${method}, it has ${allowed.join(', ')}`;
+  return sendError(new LossmeterError('method_not_allowed', detail), request, reply);
+}
+
+/** Answers what Fastify refuses before there is a route: a path that cannot be decoded, for instance. */
+export function answerFrameworkError(error: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
+  // No hook runs: nobody reads the body, if one comes, and nobody has seen the request.
+  request.server.telemetry?.http.watch(request, reply);
+  reply.header('connection', 'close');
+  sendError(toLossmeterError(error), request, reply);
+}
+
+/** Everything under /v2. */
+const OPEN_INFERENCE = /^\/v2(?:[/?]|$)/;
+
+/** The Open Inference Protocol has its own form of errors; everything else is answered by a problem. */
+function sendError(error: LossmeterError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  count(error, request);
+  if ((error.status === 429 || error.status === 503) && !reply.hasHeader('retry-after')) reply.header('retry-after', 1);
+  const [body, mediaType] = OPEN_INFERENCE.test(request.url)
+    ? [inferenceErrorOf(error, request), 'application/json']
+    : [problemOf(error, instanceOf(request)), PROBLEM_MEDIA_TYPE];
+  // With a serializer Fastify adds no charset, which KServe's client does not understand.
+  return reply.code(error.status).type(mediaType).serializer(stringify).send(body);
+}
+
+function count({ code, extensions }: LossmeterError, { server: { telemetry } }: FastifyRequest): void {
+  telemetry?.http.refused(code);
+  // It was evaluated before it was refused.
+  if (code === 'non_finite_loss') telemetry?.evaluations.judged(extensions['diagnostics'] as Diagnostics);
+}
+
+function inferenceErrorOf({ code, message, extensions }: LossmeterError, request: FastifyRequest): object {
+  return { error: message, code, instance: instanceOf(request), ...extensions };
+}
+
+function instanceOf(request: FastifyRequest): string {
+  return `urn:uuid:${request.id}`;
+}
+
+/** What Fastify refuses itself keeps its own words. */
+function toLossmeterError(error: FastifyError | LossmeterError): LossmeterError {
+  if (error instanceof LossmeterError) return error;
+  const { statusCode } = error;
+  if (statusCode === 413) return new LossmeterError('body_too_large', error.message, [], { cause: error });
+  if (statusCode !== undefined && statusCode >= 400 && statusCode < 500) {
+    return new LossmeterError('bad_request', error.message, [], { cause: error });
+  }
+  return new LossmeterError('internal', 'the service failed; the log has the cause under this instance', [], {
+    cause: error,
+  });
+}

@@ -1,0 +1,125 @@
+import type { FastifyInstance } from 'fastify';
+import fp from 'fastify-plugin';
+import type { Config } from '../../config.ts';
+import type { LossmeterError } from '../../errors.ts';
+import type { Pages } from '../../runs/answers.ts';
+import { RunChanges } from '../../runs/changes.ts';
+import { readEndpoint } from '../../runs/endpoint.ts';
+import { RunEvents } from '../../runs/events.ts';
+import { RunFollower } from '../../runs/follower.ts';
+import type { ChangedStep } from '../../runs/follower.ts';
+import { MlflowLogger } from '../../runs/mlflow.ts';
+import { Recorder } from '../../runs/recorder.ts';
+import { StoreWatch } from '../../runs/store-watch.ts';
+import { pendingMigrations } from '../../runs/sqlite/pending-migrations.ts';
+import type { RunStore } from '../../runs/store.ts';
+import { ThreadedStore } from '../../runs/thread/store.ts';
+import { Webhook } from '../../runs/webhook.ts';
+import { RunMetrics } from '../../telemetry/runs.ts';
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** The history of runs. */
+    readonly runs: RunStore;
+    /** The same as text, page by page. */
+    readonly runPages: Pages;
+    readonly storeWatch: StoreWatch;
+    readonly runChanges: RunChanges;
+    readonly runEvents: RunEvents;
+    readonly recorder: Recorder;
+  }
+}
+
+/** Runs: their store, their recorder and their events. The store is closed after the last request. */
+export default fp<{ config: Config }>(
+  async (app, { config }) => {
+    const migrations = pendingMigrations(config.store);
+    if (migrations > 0) {
+      app.log.info(`the history of an earlier version is converted, in ${migrations} steps: this can take minutes`);
+    }
+    const store = new ThreadedStore(config.store);
+    // Its threads start while the routes are registered.
+    const opening = store.open();
+    opening.catch(() => undefined);
+    const changes = new RunChanges();
+    const watch = watchStore(app, store);
+    const metrics = app.telemetry && new RunMetrics(app.telemetry.registry, store, watch);
+    app.decorate('runs', store);
+    app.decorate('runPages', store.pages);
+    app.decorate('storeWatch', watch);
+    app.decorate('runChanges', changes);
+    app.decorate('runEvents', new RunEvents({ store, pages: store.pages }, changes));
+    app.decorate('recorder', new Recorder(app.evaluator, store, changes, metrics?.recorded));
+    app.addHook('onReady', async () => {
+      await opening;
+      await store.start();
+    });
+    // Before the followers: hooks that close run from the last to the first.
+    app.addHook('onClose', async () => {
+      await watch.close();
+      await store.close();
+    });
+    if (config.webhookUrl !== undefined) follow(app, makeWebhook(app, config, metrics));
+    if (config.mlflowTrackingUri !== undefined) follow(app, makeMlflowLogger(app, config));
+  },
+  { name: 'runs', dependencies: ['evaluator', 'telemetry'] },
+);
+
+/** Logs each fault of the store, and its end. */
+function watchStore(app: FastifyInstance, store: RunStore): StoreWatch {
+  const watch = new StoreWatch(
+    () => store.check(),
+    (fault) => {
+      if (fault === undefined) app.log.info('runs can be recorded again');
+      else app.log.error(`runs cannot be recorded: ${fault}`);
+    },
+  );
+  app.addHook('onReady', async () => watch.start());
+  app.addHook('onError', async (_request, _reply, error) => {
+    if ((error as Partial<LossmeterError>).code === 'store_unavailable') void watch.look();
+  });
+  return watch;
+}
+
+/** Receiver of the steps that change. */
+interface Follower {
+  tell: (changed: ChangedStep) => void;
+  close: () => Promise<void>;
+}
+
+function follow(app: FastifyInstance, { tell, close }: Follower): void {
+  const onFailure = (err: unknown): void => app.log.error({ err }, 'what is recorded could not be read to tell of it');
+  const follower = new RunFollower(app.runs, app.runChanges, tell, onFailure);
+  app.addHook('onReady', () => follower.start());
+  app.addHook('onClose', async () => {
+    await follower.close();
+    await close();
+  });
+}
+
+/** @throws Error when there is nothing to sign with */
+function makeWebhook(app: FastifyInstance, config: Config, metrics: RunMetrics | undefined): Follower {
+  const { webhookUrl: url, webhookSecret: secret } = config;
+  if (secret === undefined) {
+    throw new Error(
+      'LOSSMETER_WEBHOOK_URL is set, and LOSSMETER_WEBHOOK_SECRET, with which webhooks are signed, is not',
+    );
+  }
+  const receiver = readEndpoint({ variable: 'LOSSMETER_WEBHOOK_URL', value: url!, secrets: [secret] });
+  const webhook = new Webhook({ receiver, secret }, (outcome, err) => {
+    metrics?.told(outcome);
+    if (outcome !== 'delivered') app.log.warn({ err }, `a webhook was ${outcome}`);
+  });
+  return { tell: webhook.tell, close: () => webhook.close() };
+}
+
+function makeMlflowLogger(app: FastifyInstance, config: Config): Follower {
+  const { mlflowTrackingUri: value, mlflowTrackingToken: token } = config;
+  const server = readEndpoint({
+    ...{ variable: 'MLFLOW_TRACKING_URI', value: value! },
+    token: token === undefined ? undefined : { variable: 'MLFLOW_TRACKING_TOKEN', value: token },
+  });
+  const options = { server, experiment: config.mlflowExperimentName };
+  const logger = new MlflowLogger(options, app.runs, (message, err) => app.log.warn({ err }, message));
+  return { tell: logger.tell, close: () => logger.close() };
+}

@@ -1,0 +1,73 @@
+import swagger from '@fastify/swagger';
+import swaggerUi from '@fastify/swagger-ui';
+import fp from 'fastify-plugin';
+import type { Config } from '../../config.ts';
+import { SECURITY_SCHEMES, operationOf } from '../../schemas/operation.ts';
+import { pageDocument } from '../../schemas/page-document.ts';
+import { VERSION } from '../../version.ts';
+import { answersToTheEnd } from '../app/lifecycle.ts';
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** The OpenAPI document, as JSON that is made once. Its operations are below the path that it is below itself. */
+    readonly openApiText: () => Buffer;
+  }
+}
+
+/** The manual: OpenAPI 3.1 made from the schemas of the routes, and its browser at /docs. */
+export default fp<{ config: Config }>(
+  async (app, { config }) => {
+    await app.register(swagger, {
+      openapi: {
+        openapi: '3.1.0',
+        info: {
+          title: 'Lossmeter',
+          version: VERSION,
+          description:
+            'Evaluates cross-entropy loss over HTTP. Post logits, labels and a mask; the answer is the loss, and, when a value is not finite, the row, the class and the cause.',
+          license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
+        },
+        tags: [
+          { name: 'evaluation', description: 'Evaluate a batch.' },
+          { name: 'runs', description: 'The history of training runs.' },
+          { name: 'open inference', description: 'The Open Inference Protocol of KServe and Triton.' },
+          { name: 'service', description: 'What the service is, and how it is.' },
+        ],
+        components: { securitySchemes: SECURITY_SCHEMES },
+      },
+      transform: ({ schema, url, route }) => {
+        const standing = { url, access: route.config!.scope!, answersToTheEnd: answersToTheEnd(url) };
+        return { url, schema: operationOf(schema, standing) };
+      },
+    });
+    const { swagger: document } = app;
+    app.decorate(
+      'openApiText',
+      madeOnce(() => ({ ...document(), servers: [{ url: '.' }] })),
+    );
+    if (config.docs === 'off') return;
+    const pageText = madeOnce(() => pageDocument({ ...document() }));
+    // Without the bar at the top: its box is for other documents, and its logo has a style that the headers forbid.
+    await app.register(swaggerUi, {
+      routePrefix: '/docs',
+      uiConfig: { layout: 'BaseLayout' },
+      uiHooks: {
+        // By relative paths: a proxy may have the page below a prefix. Those of its files are relative to `/docs/`.
+        onRequest: async ({ url, routeOptions }, reply) => {
+          if (routeOptions.url === '/docs/json') return reply.type('application/json; charset=utf-8').send(pageText());
+          // JSON is YAML, and other YAML takes half a second for each request.
+          if (routeOptions.url === '/docs/yaml') return reply.type('application/x-yaml').send(pageText());
+          const path = url.split('?', 1)[0]!;
+          if (path.endsWith('/docs')) return reply.redirect('docs/');
+          if (path.endsWith('/static/index.html')) return reply.redirect('../');
+        },
+      },
+    });
+  },
+  { name: 'openapi' },
+);
+
+function madeOnce(make: () => object): () => Buffer {
+  let text: Buffer | undefined;
+  return () => (text ??= Buffer.from(JSON.stringify(make())));
+}

@@ -1,0 +1,12 @@
+import type { DType } from './dtype.ts';
+import type { FileRange } from './file-range.ts';
+import type { Shape } from './shape.ts';
+
+/** A tensor that stands in an open file. */
+export interface FileTensor {
+  readonly dtype: DType;
+  readonly shape: Shape;
+  readonly range: FileRange;
+  /** Reads all of its bytes. @throws LossmeterError file_unreadable, file_changed */
+  read(): Promise<Uint8Array>;
+}

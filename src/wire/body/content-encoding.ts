@@ -1,0 +1,248 @@
+import { Writable } from 'node:stream';
+import type { Readable, Transform } from 'node:stream';
+import { constants, createGunzip, createInflate, createZstdDecompress } from 'node:zlib';
+import { LossmeterError } from '../../errors.ts';
+import type { HeldBytesAccount } from './held-bytes.ts';
+import { MAX_WINDOW_LOG, ZstdFrames } from './zstd-frames.ts';
+
+/** Bytes that a decoder hands on at a time: large enough to be held without a copy. */
+const CHUNK_BYTES = 65_536;
+
+/** Decoded bytes that may wait unread, on top of the chunk that is being decoded. */
+const DECODED_AHEAD_BYTES = 2 ** 18;
+
+/** Memory of a decoder beside its window: its state, what waits in front of it and behind it. */
+const DECODER_BYTES = 2 ** 19;
+
+/** Window of the formats of zlib. */
+const ZLIB_WINDOW_BYTES = 2 ** 15;
+
+/** Decoders by the names of RFC 9110 (gzip; deflate, which is the zlib format) and RFC 8878 (zstd). */
+const DECODERS: Readonly<Record<string, () => Transform & { bytesWritten: number }>> = {
+  gzip: () => createGunzip({ chunkSize: CHUNK_BYTES }),
+  'x-gzip': () => createGunzip({ chunkSize: CHUNK_BYTES }),
+  deflate: () => createInflate({ chunkSize: CHUNK_BYTES }),
+  zstd: () =>
+    createZstdDecompress({ chunkSize: CHUNK_BYTES, params: { [constants.ZSTD_d_windowLogMax]: MAX_WINDOW_LOG } }),
+};
+
+/** Largest window of a zstd frame that is decoded. */
+const MAX_WINDOW_BYTES = 2 ** MAX_WINDOW_LOG;
+
+/** Content encodings that request bodies may have. */
+export const CONTENT_ENCODINGS = ['gzip', 'deflate', 'zstd'] as const;
+
+/** A body without its content encoding. */
+export interface DecodedBody {
+  readonly stream: Readable;
+  /** True for a body with a content encoding: its length is not that of the stream. */
+  readonly encoded: boolean;
+  /** Decoded bytes that may wait unread; undefined without an encoding. */
+  readonly aheadBytes: number | undefined;
+  /** Bytes of it as they came; undefined without an encoding, where they are those of the stream. */
+  readonly received: () => number | undefined;
+  /** True while all received bytes are decoded and more are to come. */
+  readonly isStarved: () => boolean;
+  /** Makes the problem of an error of the stream. */
+  readonly explain: (cause: Error) => LossmeterError;
+  /**
+   * To be told how many bytes are decoded: accounts for the memory of the decoder.
+   * @throws LossmeterError body_too_large when they are more than those that came may become; overloaded
+   */
+  readonly check: (decoded: number) => void;
+  /** @throws LossmeterError malformed_body when bytes follow the end of what was encoded; to be called at its end */
+  readonly requireEnd: () => void;
+  /** Lets go of the body, which may not have been read to its end. */
+  readonly close: () => void;
+}
+
+/** Decoded bytes that are accepted at any ratio: zeros grow a thousandfold, and short bodies do no harm. */
+const FREE_DECODED_BYTES = 2 ** 24;
+
+/** Advice to a client whose decoder would need too much memory. */
+const DECODER_ADVICE = 'send it without a Content-Encoding';
+
+const WINDOW_ADVICE = 'compress it with a smaller window, such as that of zstd without --long';
+
+/** How a body is decoded. */
+export interface DecodingOptions {
+  /** Bytes that one byte of the body may become. */
+  readonly maxRatio: number;
+  /** Bound on the body as it comes: what it becomes may be nothing. */
+  readonly maxBytes: number;
+  /** Accounts for the memory of the decoder. */
+  readonly held: HeldBytesAccount;
+}
+
+/** @throws LossmeterError unsupported_content_encoding, body_too_large, overloaded */
+export function decodeContent(
+  body: Readable,
+  contentEncoding: string | undefined,
+  { maxRatio, maxBytes, held }: DecodingOptions,
+): DecodedBody {
+  const encoding = contentEncoding?.trim().toLowerCase() ?? 'identity';
+  if (encoding === 'identity' || encoding === '') {
+    const nothing = (): void => undefined;
+    return {
+      stream: body,
+      encoded: false,
+      aheadBytes: undefined,
+      isStarved: () => true,
+      received: () => undefined,
+      explain: clientClosed,
+      check: nothing,
+      requireEnd: nothing,
+      close: nothing,
+    };
+  }
+  const makeDecoder = Object.hasOwn(DECODERS, encoding) ? DECODERS[encoding] : undefined;
+  if (makeDecoder === undefined) {
+    const detail = `Content-Encoding is ${encoding.slice(0, 64)}, expected one of ${CONTENT_ENCODINGS.join(', ')}`;
+    throw new LossmeterError('unsupported_content_encoding', detail);
+  }
+  const windowBytes = encoding === 'zstd' ? 0 : ZLIB_WINDOW_BYTES;
+  held.take(DECODER_BYTES + DECODED_AHEAD_BYTES + windowBytes, 'the decoder of the body', DECODER_ADVICE);
+  const decoder = makeDecoder();
+  const budget = encoding === 'zstd' ? new ZstdBudget(held) : undefined;
+  const frames = budget && new ZstdFrames((windowBytes) => budget.announce(windowBytes));
+  const sink = frames === undefined ? decoder : frameByFrame(decoder, frames);
+  /** Bytes of the body that are done with. */
+  const consumed = (): number => decoder.bytesWritten + (frames?.withheld ?? 0);
+  // pipe carries no failure on: neither that of the connection, nor that it closed before its end.
+  const onFailure = (cause?: Error): void => {
+    if (!body.readableEnded) decoder.destroy(clientClosed(cause));
+  };
+  body.on('error', onFailure);
+  body.on('close', onFailure);
+  let received = 0;
+  body.on('data', (chunk: Uint8Array) => {
+    received += chunk.byteLength;
+    if (received > maxBytes) decoder.destroy(bodyTooLong(maxBytes));
+  });
+  body.pipe(sink);
+  return {
+    stream: decoder,
+    encoded: true,
+    aheadBytes: DECODED_AHEAD_BYTES,
+    received: () => received,
+    isStarved: () => !body.readableEnded && received === consumed(),
+    explain: (cause) => (cause instanceof LossmeterError ? cause : malformed(encoding, cause)),
+    check: (decoded) => {
+      budget?.fill(decoded);
+      if (decoded <= FREE_DECODED_BYTES || decoded <= maxRatio * received) return;
+      const detail = `${received} bytes of ${encoding} data became ${decoded}, more than ${maxRatio} times as many; send the body without a Content-Encoding`;
+      throw new LossmeterError('body_too_large', detail);
+    },
+    requireEnd: () => {
+      const surplus = received - consumed();
+      if (surplus === 0) return;
+      const detail = `${surplus} or more bytes follow the end of the ${encoding} data`;
+      throw new LossmeterError('malformed_body', detail);
+    },
+    close: () => {
+      body.off('close', onFailure);
+      body.unpipe(sink);
+      decoder.on('error', () => undefined);
+      decoder.destroy();
+    },
+  };
+}
+
+/**
+ * Frames of zstd that are decoded whatever they become; beyond, each must become so many bytes. Node.js takes some 10 µs of
+ * the main thread for a frame of ten bytes.
+ */
+const FREE_FRAMES = 65_536;
+const BYTES_PER_FRAME = 1024;
+
+/**
+ * Bounds the frames of zstd data, and accounts for the memory that they have their decoder keep: as much of the largest
+ * window as has been decoded.
+ */
+class ZstdBudget {
+  readonly #held: HeldBytesAccount;
+  #frames = 0;
+  #decoded = 0;
+  #bytes = 0;
+  #taken = 0;
+
+  constructor(held: HeldBytesAccount) {
+    this.#held = held;
+  }
+
+  /** Refuses a frame before its decoder sees it. @throws LossmeterError body_too_large, overloaded */
+  announce(bytes: number): void {
+    if (++this.#frames > FREE_FRAMES + this.#decoded / BYTES_PER_FRAME) {
+      const detail = `the zstd data has more than ${FREE_FRAMES} frames beside one for each ${BYTES_PER_FRAME} bytes that they become; compress the body as one frame`;
+      throw new LossmeterError('body_too_large', detail);
+    }
+    if (bytes > MAX_WINDOW_BYTES) {
+      const detail = `the zstd data has a frame with a window of ${bytes} bytes, this service decodes windows of at most ${MAX_WINDOW_BYTES} bytes (--long=${MAX_WINDOW_LOG})`;
+      throw new LossmeterError('body_too_large', detail);
+    }
+    if (bytes <= this.#bytes) return;
+    this.#bytes = bytes;
+    this.#held.requireRoom(bytes - this.#taken, this.#what, WINDOW_ADVICE);
+  }
+
+  /** @param decoded bytes of the data so far @throws LossmeterError body_too_large, overloaded */
+  fill(decoded: number): void {
+    this.#decoded = decoded;
+    const more = Math.min(this.#bytes, decoded) - this.#taken;
+    if (more <= 0) return;
+    this.#held.take(more, this.#what, WINDOW_ADVICE);
+    this.#taken += more;
+  }
+
+  get #what(): string {
+    return `the window of ${this.#bytes} bytes of a zstd frame`;
+  }
+}
+
+/** Hands zstd data on to its decoder frame by frame: what follows the end of a frame in one write, Node.js drops. */
+function frameByFrame(decoder: Transform, frames: ZstdFrames): Writable {
+  return new Writable({
+    write(chunk: Uint8Array, _encoding, done) {
+      const parts = frames.split(chunk);
+      const next = (): void => {
+        // Closed meanwhile: so is the account.
+        if (decoder.destroyed) return done();
+        try {
+          const part = parts.next();
+          if (part.done === true) done();
+          else decoder.write(part.value, next);
+        } catch (error) {
+          decoder.destroy(error as Error);
+          done();
+        }
+      };
+      next();
+    },
+    final(done) {
+      decoder.end(frames.unfinished);
+      done();
+    },
+  });
+}
+
+/** What zlib says of data that is not framed as it expects. */
+const NOT_ZLIB = /incorrect header check|unknown compression method|invalid window size/;
+
+function malformed(encoding: string, cause: Error): LossmeterError {
+  const code = (cause as NodeJS.ErrnoException).code === 'Z_BUF_ERROR' ? 'truncated_body' : 'malformed_body';
+  const hint =
+    encoding === 'deflate' && NOT_ZLIB.test(cause.message)
+      ? '; deflate is the zlib format (RFC 1950): expected its header and checksum around the data, raw deflate (RFC 1951) has none'
+      : '';
+  return new LossmeterError(code, `the body cannot be decoded as ${encoding}: ${cause.message}${hint}`, [], { cause });
+}
+
+/** @param maxBytes bound on the body, as it comes and as it is decoded */
+export function bodyTooLong(maxBytes: number): LossmeterError {
+  const detail = `the body is longer than the ${maxBytes} bytes that this service accepts`;
+  return new LossmeterError('body_too_large', detail);
+}
+
+export function clientClosed(cause?: Error): LossmeterError {
+  return new LossmeterError('client_closed', 'the connection was closed before the body was complete', [], { cause });
+}

@@ -1,0 +1,456 @@
+import { LossmeterError } from '../../errors.ts';
+import { NON_FINITE } from '../non-finite.ts';
+import { NumberArray } from './number-array.ts';
+
+/** Arrays and objects of a text. */
+export const MAX_CONTAINERS = 2 ** 20;
+
+const OWN_PROPERTY = { writable: true, enumerable: true, configurable: true };
+
+/** Keys of one object. */
+const MAX_KEYS = 2 ** 17;
+
+/** Values outside of number arrays: each takes some 100 bytes, and is copied when it travels between threads. */
+export const MAX_VALUES = 2 ** 18;
+
+/** Values that an array of numbers counts as, however short it is. */
+export const VALUES_PER_TENSOR = 8;
+
+/** The way in which a value is read. */
+export type Reading =
+  /** The value that JSON.parse has. */
+  | 'value'
+  /** The same, but that integers beyond 2^53 are bigints, whatever they stand in. */
+  | 'exact'
+  /** An array as a NumberArray, anything else as a value. */
+  | 'numbers'
+  /** Checked and not kept: null stands for it. */
+  | 'skip';
+
+/** Decides how the value of a key is read. @param depth objects and arrays around it */
+export type ReadingOf = (key: string, depth: number) => Reading;
+
+const codeOf = (character: string): number => character.charCodeAt(0);
+const [QUOTE, BACKSLASH, COMMA, COLON] = [codeOf('"'), codeOf('\\'), codeOf(','), codeOf(':')];
+const [OPEN_ARRAY, CLOSE_ARRAY, OPEN_OBJECT, CLOSE_OBJECT] = [codeOf('['), codeOf(']'), codeOf('{'), codeOf('}')];
+
+const tableOf = (characters: string): Uint8Array => {
+  const table = new Uint8Array(256);
+  for (const character of characters) table[codeOf(character)] = 1;
+  return table;
+};
+const IS_SPACE = tableOf(' \t\n\r');
+/** Characters of numbers, and of what stands between them. */
+const IS_OF_NUMBERS = tableOf('0123456789+-.eE, \t\n\r');
+/** Characters of numbers and of words. */
+const IS_OF_TOKEN = tableOf('0123456789+-.eEabcdfghijklmnopqrstuvwxyzANI');
+
+/** Bytes of numbers that are read at a time. */
+const SPAN_BYTES = 16_384;
+
+const [NAN, INFINITY, NULL] = ['NaN', 'Infinity', 'null'].map((token) => Buffer.from(token)) as [
+  Buffer,
+  Buffer,
+  Buffer,
+];
+
+/** The same words as strings, to be compared by their bytes. */
+const QUOTED = Array.from(NON_FINITE, ([word, number]) => ({ bytes: Buffer.from(`"${String(word)}"`), number }));
+
+const NUMBER = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/;
+
+/** An integer of 64 bits, or of a few more. */
+const INTEGER = /^\s*(-?\d{1,20})\s*$/;
+
+/** The byte order mark that some editors write. */
+const BYTE_ORDER_MARK = Buffer.from('\uFEFF');
+
+/** Takes the entries of an array of numbers. */
+type Numbers = Pick<
+  NumberArray,
+  'openArray' | 'closeArray' | 'push' | 'pushInteger' | 'pushNull' | 'pushFault' | 'fault'
+>;
+
+/** Keeps nothing of an array but its depth. */
+class SkippedNumbers implements Numbers {
+  #depth = 0;
+
+  readonly fault = { index: 0, value: undefined };
+
+  openArray(): void {
+    this.#depth++;
+  }
+
+  closeArray(): boolean {
+    return --this.#depth === 0;
+  }
+
+  push(): void {}
+
+  pushInteger(): void {}
+
+  pushNull(): void {}
+
+  pushFault(): void {}
+}
+
+/**
+ * Reads a JSON text in one pass, with memory that its limits bound: a text that is too deep, or has too many keys, values
+ * or arrays, is refused before it is built. Numbers of tensors take 8 bytes each. The engine parses numbers and strings,
+ * in spans. Outside of number arrays the bare tokens NaN, Infinity and -Infinity become strings.
+ */
+export class JsonScanner {
+  readonly #bytes: Buffer;
+  readonly #maxDepth: number;
+  readonly #readingOf: ReadingOf;
+  #at = 0;
+  #depth = 0;
+  #containers = 0;
+  #values = 0;
+
+  /** @param maxDepth nesting that the text may have */
+  constructor(bytes: Uint8Array, maxDepth: number, readingOf: ReadingOf = () => 'value') {
+    this.#bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.#maxDepth = maxDepth;
+    this.#readingOf = readingOf;
+  }
+
+  /** @throws LossmeterError malformed_body; invalid_tensor for a number array of too many axes */
+  scan(): unknown {
+    if (this.#bytes.subarray(0, BYTE_ORDER_MARK.length).equals(BYTE_ORDER_MARK)) this.#at = BYTE_ORDER_MARK.length;
+    const value = this.#readValue();
+    if (this.#skipSpace() !== undefined) throw this.#unexpected('the end of the text');
+    return value;
+  }
+
+  #readValue(reading: Reading = 'value'): unknown {
+    const byte = this.#skipSpace();
+    if (reading === 'skip') return this.#skipValue();
+    this.#count();
+    if (byte === OPEN_OBJECT) return this.#readObject(reading);
+    if (byte === OPEN_ARRAY) return reading === 'numbers' ? this.#readNumbers() : this.#readArray(reading);
+    if (byte === QUOTE) return this.#readString();
+    return reading === 'value' ? this.#readToken() : this.#readNumber();
+  }
+
+  /** A token: an integer beyond 2^53 is a bigint. */
+  #readNumber(): unknown {
+    const from = this.#at;
+    const value = this.#readToken();
+    if (typeof value !== 'number' || !isWide(value)) return value;
+    const integer = INTEGER.exec(this.#bytes.toString('latin1', from, this.#at))?.[1];
+    return integer === undefined ? value : BigInt(integer);
+  }
+
+  #readObject(reading: Reading): unknown {
+    this.#enter();
+    const object: Record<string, unknown> = {};
+    let keys = 0;
+    for (let next = this.#open(CLOSE_OBJECT); next; next = this.#continues(CLOSE_OBJECT)) {
+      if (keys++ === MAX_KEYS) throw malformed(`has an object of more than ${MAX_KEYS} keys`);
+      const key = this.#readKey();
+      const value = this.#readValue(reading === 'exact' ? reading : this.#readingOf(key, this.#depth));
+      // An assignment to __proto__ would set the prototype.
+      if (key === '__proto__') Object.defineProperty(object, key, { value, ...OWN_PROPERTY });
+      else object[key] = value;
+    }
+    this.#depth--;
+    return object;
+  }
+
+  #readArray(reading: Reading): unknown[] {
+    this.#enter();
+    const values: unknown[] = [];
+    for (let next = this.#open(CLOSE_ARRAY); next; next = this.#continues(CLOSE_ARRAY)) {
+      values.push(this.#readValue(reading));
+    }
+    this.#depth--;
+    return values;
+  }
+
+  /** An array of numbers, nested or flat. */
+  #readNumbers(): NumberArray {
+    this.#count(VALUES_PER_TENSOR);
+    const numbers = new NumberArray();
+    this.#readNumbersInto(numbers);
+    return numbers;
+  }
+
+  #readNumbersInto(numbers: Numbers): void {
+    let isValueDue = true;
+    for (;;) {
+      const byte = this.#skipSpace();
+      if (byte === CLOSE_ARRAY) {
+        // After a comma there must be a value; after an opening bracket there need not be one.
+        if (isValueDue && this.#previous() === COMMA) throw this.#unexpected('a value');
+        this.#at++;
+        this.#depth--;
+        if (numbers.closeArray()) return;
+        isValueDue = false;
+      } else if (!isValueDue) {
+        if (byte !== COMMA) throw this.#unexpected('a comma or ]');
+        this.#at++;
+        isValueDue = true;
+      } else if (byte === OPEN_ARRAY) {
+        this.#enter();
+        this.#at++;
+        numbers.openArray();
+      } else {
+        isValueDue = this.#readEntries(numbers, byte);
+      }
+    }
+  }
+
+  /** @returns true when a comma was read behind the last of the entries, so that another one is due */
+  #readEntries(numbers: Numbers, byte: number | undefined): boolean {
+    if (byte !== COMMA && this.#charactersOfNumbers(this.#at) > 0) return this.#readSpan(numbers);
+    if (byte === OPEN_OBJECT) {
+      // Only the first fault is named.
+      numbers.pushFault(numbers.fault === undefined ? this.#readValue() : this.#skipValue());
+      return false;
+    }
+    const value = byte === QUOTE ? this.#readWord() : this.#readToken();
+    const number = typeof value === 'boolean' ? Number(value) : NON_FINITE.get(value);
+    if (typeof value === 'number') numbers.push(value);
+    else if (number === undefined) numbers.pushFault(value);
+    else numbers.push(number);
+    return false;
+  }
+
+  /** A string among numbers: one of the words for a non-finite number, most likely. */
+  #readWord(): number | string {
+    const word = QUOTED.find(({ bytes }) => this.#stands(bytes, this.#at) > 0);
+    if (word === undefined) return this.#readString();
+    this.#at += word.bytes.length;
+    return word.number;
+  }
+
+  /** Numbers and bare tokens that stand one after the other. */
+  #readSpan(numbers: Numbers): boolean {
+    const bytes = this.#bytes;
+    const from = this.#at;
+    let end = from;
+    for (let length = 1; length > 0 && (end - from < SPAN_BYTES || bytes[end] !== COMMA); end += length) {
+      length = this.#charactersOfNumbers(end);
+    }
+    // The comma that ended the span belongs to it.
+    if (bytes[end] === COMMA) end++;
+    let last = end;
+    while (IS_SPACE[bytes[last - 1]!] === 1) last--;
+    const endsWithComma = bytes[last - 1] === COMMA;
+    const to = endsWithComma ? last - 1 : last;
+    const values = this.#parseNumbers(from, to);
+    if (values.some(isWide)) this.#pushExactly(numbers, values, from, to);
+    else for (const value of values) pushEntry(numbers, value);
+    this.#at = end;
+    return endsWithComma;
+  }
+
+  /** Adds the numbers of a span, of which some may be integers beyond 2^53. */
+  #pushExactly(numbers: Numbers, values: readonly (number | null)[], from: number, to: number): void {
+    const entries = this.#bytes.toString('latin1', from, to).split(',');
+    for (const [k, value] of values.entries()) {
+      const integer = isWide(value) ? INTEGER.exec(entries[k]!)?.[1] : undefined;
+      if (integer === undefined) pushEntry(numbers, value);
+      else numbers.pushInteger(BigInt(integer));
+    }
+  }
+
+  /** The length of a bare token, 1 for a character of a number or a space, 0 for anything else. */
+  #charactersOfNumbers(at: number): number {
+    const byte = this.#bytes[at]!;
+    if (IS_OF_NUMBERS[byte] === 1) return 1;
+    if (byte === NAN[0]) return this.#stands(NAN, at);
+    if (byte === NULL[0]) return this.#stands(NULL, at);
+    return byte === INFINITY[0] ? this.#stands(INFINITY, at) : 0;
+  }
+
+  #stands(token: Buffer, at: number): number {
+    for (let k = 1; k < token.length; k++) if (this.#bytes[at + k] !== token[k]) return 0;
+    return token.length;
+  }
+
+  #parseNumbers(from: number, to: number): readonly (number | null)[] {
+    const text = this.#bytes.toString('latin1', from, to);
+    try {
+      if (!/[NI]/.test(text)) return JSON.parse(`[${text}]`) as (number | null)[];
+      const quoted = text.replaceAll('-Infinity', '"-"').replaceAll('Infinity', '"+"').replaceAll('NaN', '""');
+      return (JSON.parse(`[${quoted}]`) as unknown[]).map(numberOf);
+    } catch (cause) {
+      throw this.#notNumbers(from, text, cause);
+    }
+  }
+
+  /** The error of the first entry of a span that is no number: the one that #readToken has for it. */
+  #notNumbers(from: number, text: string, cause: unknown): LossmeterError {
+    let at = from;
+    for (const entry of text.split(',')) {
+      const start = at + entry.length - entry.trimStart().length;
+      const [token, following] = entry.trim().split(/[ \t\n\r]+/, 2);
+      if (token === '') {
+        this.#at = start;
+        return this.#unexpected('a value');
+      }
+      if (!NUMBER.test(token!) && token !== 'null' && !NON_FINITE.has(token)) return misplaced(start, token!, cause);
+      if (following !== undefined) {
+        this.#at = start + entry.trim().indexOf(following, token!.length);
+        return this.#unexpected('a comma or ]');
+      }
+      at += entry.length + 1;
+    }
+    return misplaced(from, text, cause);
+  }
+
+  #readString(): string {
+    const bytes = this.#bytes;
+    const from = this.#at;
+    const to = this.#endOfString();
+    this.#at = to + 1;
+    // Most strings can be taken as they are. The engine reads the others, and refuses control characters in them.
+    let at = from + 1;
+    while (at < to && bytes[at]! >= 0x20 && bytes[at] !== BACKSLASH) at++;
+    if (at === to) return bytes.toString('utf8', from + 1, to);
+    try {
+      return JSON.parse(bytes.toString('utf8', from, to + 1)) as string;
+    } catch (cause) {
+      throw malformed(`is not JSON: the string at byte ${from} has an invalid escape or control character`, cause);
+    }
+  }
+
+  /** The place of the quote that ends the string which begins here. */
+  #endOfString(): number {
+    const bytes = this.#bytes;
+    for (let at = this.#at + 1; at < bytes.length; at++) {
+      if (bytes[at] === BACKSLASH) at++;
+      else if (bytes[at] === QUOTE) return at;
+    }
+    throw malformed(`is not JSON: the string at byte ${this.#at} does not end`);
+  }
+
+  /** A number, true, false, null or a bare token. */
+  #readToken(): unknown {
+    const from = this.#at;
+    let end = from;
+    while (end < this.#bytes.length && IS_OF_TOKEN[this.#bytes[end]!] === 1) end++;
+    if (end === from) throw this.#unexpected('a value');
+    this.#at = end;
+    const text = this.#bytes.toString('latin1', from, end);
+    if (NON_FINITE.has(text)) return text;
+    try {
+      return JSON.parse(this.#bytes.toString('latin1', from, end));
+    } catch (cause) {
+      throw misplaced(from, text, cause);
+    }
+  }
+
+  /** Checks a value as JSON, without keeping anything of it. */
+  #skipValue(): null {
+    const byte = this.#skipSpace();
+    if (byte === OPEN_ARRAY) this.#readNumbersInto(new SkippedNumbers());
+    else if (byte === OPEN_OBJECT) this.#skipObject();
+    else if (byte === QUOTE) this.#readString();
+    else this.#readToken();
+    return null;
+  }
+
+  #skipObject(): void {
+    this.#enter();
+    for (let next = this.#open(CLOSE_OBJECT); next; next = this.#continues(CLOSE_OBJECT)) {
+      this.#readKey();
+      this.#skipValue();
+    }
+    this.#depth--;
+  }
+
+  /** Reads a key and its colon. */
+  #readKey(): string {
+    if (this.#skipSpace() !== QUOTE) throw this.#unexpected('a key in quotes');
+    const key = this.#readString();
+    if (this.#skipSpace() !== COLON) throw this.#unexpected('a colon');
+    this.#at++;
+    return key;
+  }
+
+  /** Reads the bracket that opens an object or array. @returns true when it has entries */
+  #open(close: number): boolean {
+    this.#at++;
+    if (this.#skipSpace() !== close) return true;
+    this.#at++;
+    return false;
+  }
+
+  /** Reads a comma, or the bracket that closes. @returns true when another entry follows */
+  #continues(close: number): boolean {
+    const byte = this.#skipSpace();
+    if (byte !== COMMA && byte !== close) throw this.#unexpected(`a comma or ${String.fromCharCode(close)}`);
+    this.#at++;
+    return byte === COMMA;
+  }
+
+  #enter(): void {
+    if (++this.#depth > this.#maxDepth) throw tooDeep(this.#maxDepth);
+    if (++this.#containers > MAX_CONTAINERS) throw tooManyContainers();
+  }
+
+  #count(added = 1): void {
+    this.#values += added;
+    if (this.#values > MAX_VALUES) throw tooManyValues();
+  }
+
+  /** The next byte that is no white space, which is not consumed; undefined at the end. */
+  #skipSpace(): number | undefined {
+    while (IS_SPACE[this.#bytes[this.#at]!] === 1) this.#at++;
+    return this.#bytes[this.#at];
+  }
+
+  /** The byte before this one that is no white space. */
+  #previous(): number | undefined {
+    let at = this.#at - 1;
+    while (IS_SPACE[this.#bytes[at]!] === 1) at--;
+    return this.#bytes[at];
+  }
+
+  #unexpected(expected: string): LossmeterError {
+    const byte = this.#bytes[this.#at];
+    const found = byte === undefined ? 'the text ends' : `${JSON.stringify(String.fromCharCode(byte))} is found`;
+    return malformed(`is not JSON: at byte ${this.#at} ${found}, expected ${expected}`);
+  }
+}
+
+function isWide(value: number | null): boolean {
+  return value !== null && Math.abs(value) > Number.MAX_SAFE_INTEGER && Number.isFinite(value);
+}
+
+function pushEntry(numbers: Numbers, value: number | null): void {
+  if (value === null) numbers.pushNull();
+  else numbers.push(value);
+}
+
+function numberOf(value: unknown): number | null {
+  if (typeof value === 'number' || value === null) return value;
+  return value === '' ? Number.NaN : value === '+' ? Infinity : -Infinity;
+}
+
+/** Characters of the text that an error shows. */
+const MOST_SHOWN = 20;
+
+function misplaced(at: number, found: string, cause: unknown): LossmeterError {
+  const shown = JSON.stringify(found.length > MOST_SHOWN ? `${found.slice(0, MOST_SHOWN)}…` : found);
+  return malformed(`is not JSON: at byte ${at} ${shown} is found, expected a value`, cause);
+}
+
+function malformed(what: string, cause?: unknown): LossmeterError {
+  return new LossmeterError('malformed_body', `the body ${what}`, [], { cause });
+}
+
+export function tooDeep(maxDepth: number): LossmeterError {
+  return malformed(`is nested deeper than ${maxDepth} levels`);
+}
+
+export function tooManyValues(): LossmeterError {
+  return malformed(`holds more than ${MAX_VALUES} values outside of its tensors`);
+}
+
+export function tooManyContainers(): LossmeterError {
+  return malformed(`has more than ${MAX_CONTAINERS} arrays and objects; send large tensors as {dtype, shape, data}`);
+}

@@ -1,0 +1,52 @@
+import { LossmeterError } from '../../errors.ts';
+import { showValue } from '../../suggestion.ts';
+import { readWhole } from '../decoding.ts';
+import type { Bytes, Decoding } from '../decoding.ts';
+import { HeldRuns } from '../body/held-bytes.ts';
+import { neededBytes, parseJson, readLargeJson } from '../json-text/text.ts';
+import { VALUE_FIELDS } from '../request-fields.ts';
+import { requireRequestField, requireTensors } from '../request.ts';
+import type { Codec, DecodeContext } from '../request.ts';
+
+/** Bodies that are one plain value are read by the engine up to this size. */
+const MAX_PLAIN_BYTES = 2 ** 18;
+
+/** JSON requests: small ones; the whole text waits in memory, and is bounded. */
+export const jsonCodec: Codec = {
+  name: 'json',
+  mediaTypes: ['application/json'],
+  *decode(bytes, context) {
+    const request = yield* readJson(bytes, context);
+    if (typeof request !== 'object' || request === null || Array.isArray(request)) {
+      throw new LossmeterError('malformed_body', `the body is ${showValue(request)}, expected an object`);
+    }
+    for (const name of Object.keys(request)) requireRequestField(name, context);
+    const { logits, ...others } = request as Readonly<Record<string, unknown>>;
+    // Before the logits are decoded, which may be large.
+    requireTensors(request as Readonly<Record<string, unknown>>, context);
+    for (const [name, value] of Object.entries(others)) yield { is: 'field', name, value };
+    if (logits !== undefined && logits !== null) yield { is: 'field', name: 'logits', value: logits };
+  },
+  values: {
+    maxBytes: ({ maxJsonBytes }) => maxJsonBytes,
+    neededBytes,
+    parse: (body, maxDepth) =>
+      body.byteLength <= MAX_PLAIN_BYTES ? parseJson(body, maxDepth) : readLargeJson(body, maxDepth, [], VALUE_FIELDS),
+  },
+};
+
+function* readJson(bytes: Bytes, { held: account, maxJsonBytes }: DecodeContext): Decoding<unknown> {
+  const held = new HeldRuns(
+    account,
+    'the JSON body',
+    'send it as application/vnd.msgpack, with `logits` last: then they stream',
+  );
+  const text = yield* readWhole(bytes, held, {
+    maxBytes: maxJsonBytes,
+    tooLong: () => {
+      const detail = `a JSON body may have ${maxJsonBytes} bytes; larger batches go as application/vnd.msgpack`;
+      return new LossmeterError('body_too_large', detail);
+    },
+  });
+  return yield { is: 'json', text };
+}

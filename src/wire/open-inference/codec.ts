@@ -1,0 +1,133 @@
+import { LossmeterError } from '../../errors.ts';
+import { showValue } from '../../suggestion.ts';
+import { truncated } from '../body/body-errors.ts';
+import { consume, gathered, readWhole } from '../decoding.ts';
+import type { Bytes, Decoding } from '../decoding.ts';
+import { HeldRuns } from '../body/held-bytes.ts';
+import { readInferenceRequest } from './request.ts';
+import type { InferenceRequest, OutputNames } from './request.ts';
+import type { Codec, DecodeContext } from '../request.ts';
+import { readStoredTensors } from '../tensors/stored-tensors.ts';
+
+/** Says how many bytes of a body are JSON, when tensors follow it. */
+export const JSON_LENGTH_HEADER = 'inference-header-content-length';
+
+interface InferenceCodecOptions {
+  /** Bytes of JSON in front of the tensors; undefined when all of the body is JSON. */
+  jsonBytes: number | undefined;
+  outputNames: OutputNames;
+}
+
+/**
+ * A request of the Open Inference Protocol: JSON, and behind it the bytes of those tensors that are not in the JSON, in
+ * the order in which it lists them. The bytes of logits are handed on as they come when no other tensor follows them;
+ * else they wait in bounded memory. Made for one request, and then knows what is wanted of the answer.
+ */
+export class OpenInferenceCodec implements Codec {
+  readonly name = 'open-inference';
+  readonly mediaTypes = [];
+  readonly #options: InferenceCodecOptions;
+  #request: InferenceRequest | undefined;
+
+  constructor(options: InferenceCodecOptions) {
+    this.#options = options;
+  }
+
+  /** What was read last. */
+  get request(): InferenceRequest {
+    return this.#request!;
+  }
+
+  *decode(bytes: Bytes, context: DecodeContext): Decoding {
+    const { jsonBytes, outputNames } = this.#options;
+    const value = jsonBytes === undefined ? yield* readAll(bytes, context) : yield* readHead(bytes, jsonBytes, context);
+    const request = readInferenceRequest(value, outputNames);
+    this.#request = request;
+    const binary = request.inputs.flatMap(({ byteLength, ...input }) =>
+      byteLength === undefined ? [] : [{ ...input, byteLength }],
+    );
+    requireAnnounced(binary, jsonBytes, context.contentLength);
+    for (const [name, field] of Object.entries(plainFields(request, context)))
+      yield { is: 'field', name, value: field };
+    for (const { name, dtype, shape, data, byteLength } of request.inputs) {
+      if (byteLength === undefined) yield { is: 'field', name, value: { dtype, shape, data } };
+    }
+    yield* readStoredTensors(bytes, context, binary);
+  }
+}
+
+/** The fields that are no tensors: all of them come as parameters, and those that have no name of their own are options. */
+function plainFields({ options }: InferenceRequest, { parameterNames }: DecodeContext): Record<string, unknown> {
+  if (options === undefined) return {};
+  const [own, others] = [true, false].map((isOwn) =>
+    Object.fromEntries(Object.entries(options).filter(([name]) => parameterNames.includes(name) === isOwn)),
+  );
+  return { ...own, options: others };
+}
+
+/**
+ * The bytes of JSON that a request announces.
+ * @throws LossmeterError malformed_body
+ */
+export function announcedJsonBytes(header: string | string[] | undefined): number | undefined {
+  if (header === undefined) return undefined;
+  const bytes = typeof header === 'string' && /^\d{1,16}$/.test(header) ? Number(header) : Number.NaN;
+  if (Number.isSafeInteger(bytes) && bytes > 0) return bytes;
+  const detail = `Inference-Header-Content-Length is ${showValue(header)}, expected the bytes of JSON in front of the tensors`;
+  throw new LossmeterError('malformed_body', detail);
+}
+
+const BINARY_ADVICE = 'send larger tensors as binary data behind it';
+
+/** A body that is JSON throughout. */
+function* readAll(bytes: Bytes, { held: account, maxJsonBytes }: DecodeContext): Decoding<unknown> {
+  const held = new HeldRuns(account, 'the JSON body', BINARY_ADVICE);
+  const text = yield* readWhole(bytes, held, { maxBytes: maxJsonBytes, tooLong: () => tooMuchJson(maxJsonBytes) });
+  try {
+    return yield { is: 'json', text };
+  } catch (error) {
+    if (!(error instanceof LossmeterError) || error.code !== 'malformed_body') throw error;
+    const hint = 'tensors may follow JSON whose length Inference-Header-Content-Length says, and here it is missing';
+    throw new LossmeterError('malformed_body', `${error.message}; ${hint}`, [], { cause: error });
+  }
+}
+
+/** The JSON in front of the tensors. */
+function* readHead(
+  bytes: Bytes,
+  jsonBytes: number,
+  { held: account, maxJsonBytes, contentLength }: DecodeContext,
+): Decoding<unknown> {
+  if (jsonBytes > maxJsonBytes) throw tooMuchJson(maxJsonBytes);
+  const what = 'the JSON whose length Inference-Header-Content-Length says';
+  if (contentLength !== undefined && jsonBytes > contentLength) throw truncated(what, jsonBytes, contentLength);
+  const held = new HeldRuns(account, 'the JSON', BINARY_ADVICE);
+  yield* consume(bytes, jsonBytes, what, (run) => held.push(run));
+  return yield { is: 'json', text: yield* gathered(held) };
+}
+
+function tooMuchJson(maxJsonBytes: number): LossmeterError {
+  const detail = `the JSON of a request may have ${maxJsonBytes} bytes; ${BINARY_ADVICE}`;
+  return new LossmeterError('body_too_large', detail);
+}
+
+/** Refuses at once what cannot come, or comes too much, where the length of the body is announced. */
+function requireAnnounced(
+  binary: readonly { byteLength: number }[],
+  jsonBytes: number | undefined,
+  contentLength: number | undefined,
+): void {
+  const expected = binary.reduce((sum, { byteLength }) => sum + byteLength, 0);
+  if (jsonBytes === undefined) {
+    if (expected === 0) return;
+    const detail = `${expected} bytes of binary data are announced, but no Inference-Header-Content-Length says where they begin`;
+    throw new LossmeterError('malformed_body', detail);
+  }
+  if (contentLength === undefined) return;
+  const came = contentLength - jsonBytes;
+  if (came < expected) throw truncated('the binary data', expected, came);
+  if (came > expected) {
+    const detail = `${came} bytes follow the JSON, the binary_data_size of the inputs add up to ${expected}`;
+    throw new LossmeterError('malformed_body', detail);
+  }
+}

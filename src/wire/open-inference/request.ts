@@ -1,0 +1,270 @@
+/** Reads the JSON of a request of the Open Inference Protocol: what it asks for, and where its tensors are. */
+import { LossmeterError, refuse } from '../../errors.ts';
+import { pointerTo, showValue, suggestName } from '../../suggestion.ts';
+import { DTYPES, FLOAT_DTYPES } from '../../tensor/dtype.ts';
+import type { DType } from '../../tensor/dtype.ts';
+import type { Shape } from '../../tensor/shape.ts';
+import { parseOptionsText } from '../json-text/text.ts';
+import { NumberArray } from '../json-text/number-array.ts';
+import { requireDatatype } from '../tensors/datatype.ts';
+import { INPUT_KEYS } from '../request-fields.ts';
+import { SYNONYMS, missingField } from '../request.ts';
+import { isReadElements, requireByteLength, requireShape } from '../tensors/tensor-value.ts';
+
+/** The inputs, with the dtypes that they may have. */
+export const INPUT_DTYPES = {
+  label: DTYPES,
+  logits: FLOAT_DTYPES,
+  input_mask: DTYPES,
+  weight: DTYPES,
+} as const satisfies Readonly<Record<string, readonly DType[]>>;
+
+export type InputName = keyof typeof INPUT_DTYPES;
+
+const INPUT_NAMES = Object.keys(INPUT_DTYPES) as readonly InputName[];
+
+interface InferenceInput {
+  readonly name: InputName;
+  readonly dtype: DType;
+  readonly shape: Shape;
+  /** Its bytes behind the JSON; undefined when `data` has it. */
+  readonly byteLength: number | undefined;
+  /** Numbers, flat or nested; bytes where a worker has read them. */
+  readonly data: unknown;
+}
+
+interface RequestedOutput {
+  readonly name: string;
+  /** Whether it is wanted as bytes behind the JSON. */
+  readonly binary: boolean;
+}
+
+/** Everything of a request but the bytes behind its JSON. */
+export interface InferenceRequest {
+  readonly id: string | undefined;
+  /** As they came, not checked yet; undefined without parameters. */
+  readonly options: Readonly<Record<string, unknown>> | undefined;
+  /** In the order of their bytes. */
+  readonly inputs: readonly InferenceInput[];
+  /** Those that are listed. */
+  readonly outputs: readonly RequestedOutput[];
+  /** Whether outputs that are not listed are wanted as bytes. */
+  readonly binaryOutput: boolean;
+}
+
+/** Names of the outputs. */
+export interface OutputNames {
+  /** What every answer can have. */
+  readonly always: readonly string[];
+  /** What the option `outputs` asks for. */
+  readonly optional: readonly string[];
+}
+
+const REQUEST_KEYS = ['id', 'parameters', 'inputs', 'outputs', 'model_name', 'model_version'];
+const OUTPUT_KEYS = ['name', 'parameters'];
+
+/** Parameters of the protocol and of Triton: they mean nothing here, but for the first. */
+const PROTOCOL_PARAMETERS: ReadonlySet<string> = new Set([
+  'binary_data_output',
+  // Of MLServer's clients, as on tensors.
+  'content_type',
+  'sequence_id',
+  'sequence_start',
+  'sequence_end',
+  'priority',
+  'timeout',
+  'headers',
+]);
+const TRITON_PREFIX = 'triton_';
+
+/** Parameters of a tensor by which clients ask for what this service does not do. */
+const NOT_IMPLEMENTED: Readonly<Record<string, string>> = {
+  shared_memory_region: 'shared memory',
+  shared_memory_byte_size: 'shared memory',
+  shared_memory_offset: 'shared memory',
+  classification: 'the classification extension',
+};
+
+/** Characters of an id, which the answer repeats. */
+const MAX_ID_LENGTH = 1024;
+
+/** Characters of a parameter that is JSON text: lists of options are short. */
+const MAX_PARAMETER_LENGTH = 65_536;
+
+/** More than there are, so that the strange one of too many is named. */
+const MAX_TENSORS = 64;
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/** @throws LossmeterError */
+export function readInferenceRequest(value: unknown, outputNames: OutputNames): InferenceRequest {
+  const request = requireObject('the request', value);
+  requireKeys('the request', request, REQUEST_KEYS);
+  const { id = null, parameters = null } = request;
+  if (id !== null && typeof id !== 'string') {
+    throw new LossmeterError('malformed_body', `id is ${showValue(id)}, expected a string`);
+  }
+  if (id !== null && id.length > MAX_ID_LENGTH) {
+    const detail = `id has ${id.length} characters, expected at most ${MAX_ID_LENGTH}`;
+    throw new LossmeterError('malformed_body', detail);
+  }
+  const given = parameters === null ? undefined : requireObject('parameters', parameters);
+  const binaryOutput = requireBoolean('parameters.binary_data_output', given?.['binary_data_output'] ?? false);
+  const outputs = readOutputs(request['outputs'] ?? [], outputNames, binaryOutput);
+  const wanted = outputs.map(({ name }) => name).filter((name) => outputNames.optional.includes(name));
+  return {
+    id: id ?? undefined,
+    options: optionsFrom(given, wanted),
+    inputs: readInputs(request['inputs']),
+    outputs,
+    binaryOutput,
+  };
+}
+
+function readInputs(value: unknown): InferenceInput[] {
+  if (value === undefined || value === null) {
+    throw refuse('missing_field', '/inputs', 'inputs is missing: expected a list with at least label and logits');
+  }
+  const inputs = requireList('inputs', value).map(readInput);
+  requireDistinct('input', inputs);
+  for (const name of ['logits', 'label'] as const) {
+    if (!inputs.some((input) => input.name === name)) throw missingField(name);
+  }
+  return inputs;
+}
+
+function readInput(value: unknown, index: number): InferenceInput {
+  const input = requireObject(`inputs[${index}]`, value);
+  const name = requireName(`inputs[${index}]`, input['name'], INPUT_NAMES, SYNONYMS) as InputName;
+  requireKeys(`the input ${name}`, input, INPUT_KEYS);
+  const { binary_data_size: size = null } = readParameters(name, input['parameters'], ['binary_data_size']);
+  const dtype = requireDatatype(name, input['datatype'], INPUT_DTYPES[name]);
+  const shape = requireShape(name, input['shape']);
+  const { data = null } = input;
+  if (size === null) {
+    // Bytes: JSON has none, so a worker has read them.
+    const isRead = data instanceof Uint8Array || isReadElements(data);
+    if (!Array.isArray(data) && !isRead && !(data instanceof NumberArray)) {
+      const detail = `the input ${name} has no data: expected a list "data" or "parameters": {"binary_data_size"}`;
+      throw refuse('invalid_tensor', `/inputs/${name}`, detail);
+    }
+    return { name, dtype, shape, byteLength: undefined, data };
+  }
+  if (!Number.isSafeInteger(size) || (size as number) < 0) {
+    const detail = `binary_data_size of ${name} is ${showValue(size)}, expected a number of bytes`;
+    throw refuse('invalid_tensor', `/inputs/${name}/parameters/binary_data_size`, detail);
+  }
+  if (data !== null) {
+    const detail = `the input ${name} has both data and binary_data_size, expected one of them`;
+    throw refuse('invalid_tensor', `/inputs/${name}`, detail);
+  }
+  requireByteLength(name, dtype, shape, size as number);
+  return { name, dtype, shape, byteLength: size as number, data: undefined };
+}
+
+function readOutputs(value: unknown, { always, optional }: OutputNames, binaryOutput: boolean): RequestedOutput[] {
+  const names = [...always, ...optional];
+  const outputs = requireList('outputs', value).map((entry, index) => {
+    const output = requireObject(`outputs[${index}]`, entry);
+    const name = requireName(`outputs[${index}]`, output['name'], names);
+    requireKeys(`the output ${name}`, output, OUTPUT_KEYS);
+    const { binary_data: binary = binaryOutput } = readParameters(name, output['parameters'], ['binary_data']);
+    return { name, binary: requireBoolean(`binary_data of ${name}`, binary) };
+  });
+  requireDistinct('output', outputs);
+  return outputs;
+}
+
+/** The options among the parameters: lists and maps are JSON text there, for parameters are plain. */
+function optionsFrom(parameters: Fields | undefined, outputs: readonly string[]): Fields | undefined {
+  const options = Object.fromEntries(
+    Object.entries(parameters ?? {})
+      .filter(([name, value]) => !isProtocolParameter(name) && value !== null)
+      .map(([name, value]) => [name, isJsonText(value) ? parseParameter(name, value) : value]),
+  );
+  if (outputs.length === 0) return parameters && options;
+  const { outputs: given = [] } = options;
+  // What is not a list is refused with the other options.
+  if (!Array.isArray(given)) return options;
+  return { ...options, outputs: [...given, ...outputs.filter((name) => !given.includes(name))] };
+}
+
+function isProtocolParameter(name: string): boolean {
+  return PROTOCOL_PARAMETERS.has(name) || name.startsWith(TRITON_PREFIX);
+}
+
+function isJsonText(value: unknown): value is string {
+  return typeof value === 'string' && /^\s{0,64}[[{]/.test(value);
+}
+
+function parseParameter(name: string, text: string): unknown {
+  if (text.length > MAX_PARAMETER_LENGTH) {
+    const detail = `parameters.${name} has ${text.length} characters, expected at most ${MAX_PARAMETER_LENGTH}`;
+    throw refuse('invalid_option', pointerTo('parameters', name), detail);
+  }
+  try {
+    return parseOptionsText(text);
+  } catch (cause) {
+    const detail = `parameters.${name} is ${showValue(text)}, expected JSON text: ${(cause as SyntaxError).message}`;
+    throw new LossmeterError('invalid_option', detail, [{ pointer: pointerTo('parameters', name), detail }], { cause });
+  }
+}
+
+/** Parameters of an input or output. */
+function readParameters(tensor: string, value: unknown, known: readonly string[]): Fields {
+  if (value === undefined || value === null) return {};
+  const parameters = requireObject(`parameters of ${tensor}`, value);
+  const asked = Object.keys(parameters).find((name) => Object.hasOwn(NOT_IMPLEMENTED, name));
+  if (asked !== undefined) {
+    const detail = `parameters of ${tensor} ask for ${NOT_IMPLEMENTED[asked]}, which this service does not support`;
+    throw refuse('not_implemented', pointerTo(tensor, 'parameters', asked), detail);
+  }
+  // MLServer's clients add content_type.
+  requireKeys(`parameters of ${tensor}`, parameters, [...known, 'content_type']);
+  return Object.fromEntries(Object.entries(parameters).filter(([, inner]) => inner !== null));
+}
+
+function requireObject(what: string, value: unknown): Fields {
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Fields;
+  throw new LossmeterError('malformed_body', `${what} is ${showValue(value)}, expected an object`);
+}
+
+function requireList(what: string, value: unknown): readonly unknown[] {
+  if (!Array.isArray(value)) {
+    throw new LossmeterError('malformed_body', `${what} is ${showValue(value)}, expected a list`);
+  }
+  if (value.length <= MAX_TENSORS) return value;
+  throw new LossmeterError('malformed_body', `${what} has ${value.length} entries, expected at most ${MAX_TENSORS}`);
+}
+
+function requireKeys(what: string, value: Fields, known: readonly string[]): void {
+  const stranger = Object.keys(value).find((key) => !known.includes(key));
+  if (stranger === undefined) return;
+  const meant = suggestName(stranger, known, { dtype: 'datatype', output: 'outputs', input: 'inputs' });
+  const hint =
+    meant === undefined || !known.includes(meant) ? `; known are ${known.join(', ')}` : `, did you mean ${meant}?`;
+  throw new LossmeterError('unknown_field', `unknown key ${showValue(stranger)} in ${what}${hint}`);
+}
+
+function requireName(
+  what: string,
+  value: unknown,
+  known: readonly string[],
+  synonyms: Readonly<Record<string, string>> = {},
+): string {
+  if (typeof value === 'string' && known.includes(value)) return value;
+  const meant = typeof value === 'string' ? suggestName(value, known, synonyms) : undefined;
+  const hint = meant === undefined ? `one of ${known.join(', ')}` : meant;
+  throw refuse('unknown_field', `/${what}/name`, `the name of ${what} is ${showValue(value)}, expected ${hint}`);
+}
+
+function requireDistinct(what: string, tensors: readonly { name: string }[]): void {
+  const names = tensors.map(({ name }) => name);
+  const twice = names.find((name, index) => names.indexOf(name) !== index);
+  if (twice !== undefined) throw new LossmeterError('malformed_body', `the ${what} ${twice} comes twice`);
+}
+
+function requireBoolean(what: string, value: unknown): boolean {
+  if (typeof value === 'boolean') return value;
+  throw new LossmeterError('malformed_body', `${what} is ${showValue(value)}, expected true or false`);
+}

@@ -1,0 +1,164 @@
+import { LossmeterError, refuse } from '../../errors.ts';
+import { pointerTo, showValue, suggestName } from '../../suggestion.ts';
+import { truncated } from '../body/body-errors.ts';
+import { consume, gathered, peek } from '../decoding.ts';
+import type { Bytes, Decoding } from '../decoding.ts';
+import { HeldRuns, adviceOn } from '../body/held-bytes.ts';
+import { measureStructure } from '../json-text/structure.ts';
+import { parseOptionsText } from '../json-text/text.ts';
+import { missingField, requireRequestField } from '../request.ts';
+import { TENSOR_FIELDS } from '../request-fields.ts';
+import type { Codec, DecodeContext } from '../request.ts';
+import { LENGTH_BYTES, MAX_HEADER_BYTES, parseHeader, requireReadable } from './header.ts';
+import type { ReadableTensor, SafetensorsHeader } from './header.ts';
+import { readStoredTensors } from '../tensors/stored-tensors.ts';
+import { requireLogitsDType } from '../tensors/tensor-value.ts';
+
+export const SAFETENSORS = 'application/vnd.safetensors';
+
+/** The bound on a request's header, which has four tensors at most: a longer one is text that nobody needs. */
+const MAX_REQUEST_HEADER_BYTES = 2 ** 20;
+
+/** Colons of a request's header outside of strings: four tensors have three each, and metadata some. */
+const MAX_HEADER_KEYS = 2 ** 12;
+
+/** Commas of it outside of strings: shapes and names. */
+const MAX_HEADER_COMMAS = 2 ** 13;
+
+/** Characters of a field that is JSON text in the metadata: options are short. */
+const MAX_FIELD_LENGTH = 65_536;
+
+/** The byte that every header starts with: {, or white space before it, which the library reads too. */
+const FIRST_BYTES: ReadonlySet<number> = new Set(Buffer.from('{ \t\n\r'));
+
+/** A header whose tensors are all fields of a request, and can be read. */
+type RequestFileHeader = Omit<SafetensorsHeader, 'tensors'> & { readonly tensors: readonly ReadableTensor[] };
+
+/**
+ * Requests that are a safetensors file: the tensors by their names, options as JSON text in `__metadata__.options`,
+ * other fields as JSON text in `__metadata__` under their names. The bytes of logits are handed on as they come when
+ * they are the last of the file; when tensors follow them, they wait in bounded memory. Values without logits, which
+ * are no file of tensors, cannot come so.
+ */
+export const safetensorsCodec: Codec = {
+  name: 'safetensors',
+  mediaTypes: [SAFETENSORS, 'application/octet-stream'],
+  *decode(bytes, context) {
+    const { tensors, metadata } = yield* readHeader(bytes, context);
+    const fields = fieldsOf(metadata, context);
+    const stored = tensors.find(({ name }) => name === 'logits');
+    if (stored === undefined) throw missingField('logits');
+    if (context.labelOptional !== true && !tensors.some(({ name }) => name === 'label')) throw missingField('label');
+    requireLogitsDType(stored.dtype);
+    for (const [name, value] of Object.entries(fields)) yield { is: 'field', name, value };
+    yield* readStoredTensors(bytes, context, tensors);
+  },
+};
+
+function* readHeader(bytes: Bytes, context: DecodeContext): Decoding<RequestFileHeader> {
+  const length = yield* readHeaderLength(bytes, context);
+  const first = (yield* peek(bytes))?.[0];
+  if (first !== undefined && !FIRST_BYTES.has(first)) {
+    throw notSafetensors(`byte 8 is 0x${first.toString(16).padStart(2, '0')}, expected 0x7b, the { of a header`);
+  }
+  const held = new HeldRuns(context.held, 'the safetensors header', adviceOn('the safetensors header'));
+  yield* consume(bytes, length, 'the safetensors header', (run) => held.push(run));
+  const text = yield* gathered(held);
+  requireModest(text);
+  const header = parseHeader(text, (name) => requireTensorName(name, context));
+  requireAnnounced(header, length, context.contentLength);
+  return { ...header, tensors: header.tensors.map(requireReadable) };
+}
+
+/** Bounds what is made of a header, before it is parsed. @throws LossmeterError body_too_large */
+function requireModest(bytes: Uint8Array): void {
+  const { keys, commas } = measureStructure(bytes);
+  if (keys <= MAX_HEADER_KEYS && commas <= MAX_HEADER_COMMAS) return;
+  const detail = `the safetensors header has ${keys} keys and ${commas} commas, that of a request may have ${MAX_HEADER_KEYS} and ${MAX_HEADER_COMMAS}`;
+  throw new LossmeterError('body_too_large', detail);
+}
+
+function* readHeaderLength(bytes: Bytes, { contentLength }: DecodeContext): Decoding<number> {
+  const field = Buffer.alloc(LENGTH_BYTES);
+  let came = 0;
+  yield* consume(bytes, LENGTH_BYTES, 'the length of the safetensors header', (run) => {
+    field.set(run, came);
+    came += run.byteLength;
+  });
+  const announced = field.readBigUInt64LE();
+  if (announced < 2n || announced > MAX_HEADER_BYTES) {
+    throw notSafetensors(
+      `its first 8 bytes announce a header of ${announced} bytes, expected 2 to ${MAX_HEADER_BYTES}`,
+    );
+  }
+  const length = Number(announced);
+  if (length > MAX_REQUEST_HEADER_BYTES) {
+    const detail = `the safetensors header has ${length} bytes, that of a request may have ${MAX_REQUEST_HEADER_BYTES}`;
+    throw new LossmeterError('body_too_large', detail);
+  }
+  if (contentLength !== undefined && contentLength < LENGTH_BYTES + length) {
+    throw truncated('the safetensors header', length, contentLength - LENGTH_BYTES);
+  }
+  return length;
+}
+
+/** Fails fast where the announced length of the body does not fit its tensors. */
+function requireAnnounced({ tensors }: SafetensorsHeader, headerLength: number, contentLength?: number): void {
+  if (contentLength === undefined) return;
+  const last = tensors.at(-1);
+  const expected = last === undefined ? 0 : last.begin + last.byteLength;
+  const announced = contentLength - LENGTH_BYTES - headerLength;
+  if (announced < expected) throw truncated('the tensors', expected, announced);
+  if (announced > expected) {
+    throw new LossmeterError('malformed_body', `${announced - expected} bytes follow the last tensor`);
+  }
+}
+
+function notSafetensors(what: string): LossmeterError {
+  return new LossmeterError('malformed_body', `the body is not a safetensors file: ${what}`);
+}
+
+/** @throws LossmeterError unknown_field, invalid_tensor */
+function requireTensorName(name: string, context: Pick<DecodeContext, 'optionNames' | 'parameterNames'>): void {
+  const field = requireRequestField(name, context);
+  if ((TENSOR_FIELDS as readonly string[]).includes(field)) return;
+  const detail = `${field} is a tensor, expected JSON text in __metadata__.${field}`;
+  throw refuse('invalid_tensor', pointerTo(field), detail);
+}
+
+/** The fields that are no tensors. Metadata is free text of the file's writer; misspelt fields are refused. */
+export function fieldsOf(
+  metadata: Readonly<Record<string, string>>,
+  { optionNames, parameterNames }: Pick<DecodeContext, 'optionNames' | 'parameterNames'>,
+): Record<string, unknown> {
+  const known = ['options', ...parameterNames];
+  const fields: Record<string, unknown> = {};
+  for (const [name, text] of Object.entries(metadata)) {
+    if (known.includes(name)) {
+      fields[name] = parseField(name, text);
+      continue;
+    }
+    const meant = suggestName(name, known);
+    const isOption = optionNames.includes(name);
+    if (meant === undefined && !isOption) continue;
+    const hint = isOption ? `: it is an option and belongs in __metadata__.options` : `, did you mean ${meant}?`;
+    throw refuse('unknown_field', pointerTo('__metadata__', name), `unknown metadata ${showValue(name)}${hint}`);
+  }
+  return fields;
+}
+
+function parseField(name: string, text: string): unknown {
+  if (text.length > MAX_FIELD_LENGTH) {
+    const detail = `__metadata__.${name} has ${text.length} characters, expected at most ${MAX_FIELD_LENGTH}`;
+    throw refuse('malformed_body', pointerTo('__metadata__', name), detail);
+  }
+  try {
+    return parseOptionsText(text);
+  } catch (cause) {
+    const reason = (cause as SyntaxError).message;
+    const detail = `__metadata__.${name} is ${showValue(text)}, expected JSON text: ${reason}`;
+    throw new LossmeterError('malformed_body', detail, [{ pointer: pointerTo('__metadata__', name), detail }], {
+      cause,
+    });
+  }
+}

@@ -1,0 +1,253 @@
+import { LossmeterError, refuse } from '../../errors.ts';
+import { pointerTo, showValue, suggestName } from '../../suggestion.ts';
+import { DTYPES, DTYPE_BYTES, FLOAT_DTYPES, isDType, isFloatDType } from '../../tensor/dtype.ts';
+import type { DType, FloatDType } from '../../tensor/dtype.ts';
+import { MAX_RANK, elementCount, formatShape, isShape } from '../../tensor/shape.ts';
+import type { Shape } from '../../tensor/shape.ts';
+import type { Tensor } from '../../tensor/tensor.ts';
+import { bytesOfBase64 } from './base64.ts';
+import { encodeElements, encodeNumbers } from './elements.ts';
+import { NumberArray, numbersFrom } from '../json-text/number-array.ts';
+
+/** Where a tensor stands in its request: the name of a field, or names and indices with slashes between. */
+type TensorField = string;
+
+const TENSOR_KEYS = ['dtype', 'shape', 'data'] as const;
+export type TensorKey = (typeof TENSOR_KEYS)[number];
+
+/** @throws LossmeterError unknown_field */
+export function requireTensorKey(field: TensorField, key: unknown): TensorKey {
+  if ((TENSOR_KEYS as readonly unknown[]).includes(key)) return key as TensorKey;
+  const meant =
+    typeof key === 'string'
+      ? suggestName(key, TENSOR_KEYS, { type: 'dtype', size: 'shape', values: 'data' })
+      : undefined;
+  const hint = meant === undefined ? `; a tensor has ${TENSOR_KEYS.join(', ')}` : `, did you mean ${meant}?`;
+  throw refuse(
+    'unknown_field',
+    `/${field}${pointerTo(typeof key === 'string' ? key : showValue(key))}`,
+    `unknown key ${showValue(key)} in ${field}${hint}`,
+  );
+}
+
+/** @throws LossmeterError invalid_tensor */
+export function requireDType(field: TensorField, value: unknown): DType {
+  if (isDType(value)) return value;
+  const meant = typeof value === 'string' ? suggestName(value, DTYPES, DTYPE_SYNONYMS) : undefined;
+  const hint = meant === undefined ? `one of ${DTYPES.join(', ')}` : meant;
+  throw refuse('invalid_tensor', `/${field}/dtype`, `${field}.dtype is ${showValue(value)}, expected ${hint}`);
+}
+
+const DTYPE_SYNONYMS = {
+  f16: 'float16',
+  half: 'float16',
+  fp16: 'float16',
+  '<f2': 'float16',
+  bf16: 'bfloat16',
+  f32: 'float32',
+  float: 'float32',
+  fp32: 'float32',
+  '<f4': 'float32',
+  f64: 'float64',
+  double: 'float64',
+  fp64: 'float64',
+  '<f8': 'float64',
+  int: 'int64',
+  long: 'int64',
+  i64: 'int64',
+  '<i8': 'int64',
+  i32: 'int32',
+  '<i4': 'int32',
+  boolean: 'bool',
+  '?': 'bool',
+};
+
+/** @throws LossmeterError invalid_tensor when the dtype is not floating point */
+export function requireLogitsDType(dtype: DType): FloatDType {
+  if (isFloatDType(dtype)) return dtype;
+  throw refuse(
+    'invalid_tensor',
+    '/logits/dtype',
+    `logits.dtype is ${dtype}, expected one of ${FLOAT_DTYPES.join(', ')}`,
+  );
+}
+
+/** @throws LossmeterError invalid_tensor */
+export function requireShape(field: TensorField, value: unknown): Shape {
+  if (isShape(value)) return value;
+  const detail = `${field}.shape is ${showValue(value)}, expected a list of at most ${MAX_RANK} integers that are not negative`;
+  throw refuse('invalid_tensor', `/${field}/shape`, detail);
+}
+
+/**
+ * Checks that bytes of a length fill a shape exactly, before anything of that size is allocated.
+ * @throws LossmeterError invalid_tensor
+ */
+export function requireByteLength(field: TensorField, dtype: DType, shape: Shape, byteLength: number): void {
+  const count = elementCount(shape);
+  const expected = count === undefined ? Number.NaN : count * DTYPE_BYTES[dtype];
+  if (byteLength === expected) return;
+  const needs = Number.isSafeInteger(expected) ? `${expected} bytes` : 'more bytes than can be counted';
+  const detail = `${field}.data has ${byteLength} bytes, but shape ${formatShape(shape)} of ${dtype} needs ${needs}`;
+  throw refuse('invalid_tensor', `/${field}/data`, detail);
+}
+
+/**
+ * A tensor from what stands in a decoded body: `{dtype, shape, data}` with data as bytes, base64 text, or a flat or
+ * nested array; or a nested array by itself. Arrays without a dtype are float32, a label's int64.
+ * @throws LossmeterError invalid_tensor, unknown_field
+ */
+export function tensorFromValue(field: TensorField, value: unknown): Tensor {
+  if (Array.isArray(value)) return fromArray(field, value, undefined, undefined);
+  if (value instanceof NumberArray) return fromNumbers(field, value, undefined, undefined);
+  if (isScalar(field, value)) return fromArray(field, [value], undefined, []);
+  if (typeof value !== 'object' || value === null || value instanceof Uint8Array) {
+    const detail = `${field} is ${showValue(value)}, expected {"dtype", "shape", "data"} or a nested array`;
+    throw refuse('invalid_tensor', `/${field}`, detail);
+  }
+  for (const key of Object.keys(value)) requireTensorKey(field, key);
+  const { dtype, shape, data } = value as Partial<Record<TensorKey, unknown>>;
+  const knownDType = dtype === undefined ? undefined : requireDType(field, dtype);
+  const knownShape = shape === undefined ? undefined : requireShape(field, shape);
+  if (Array.isArray(data)) return fromArray(field, data, knownDType, knownShape);
+  if (data instanceof NumberArray) return fromNumbers(field, data, knownDType, knownShape);
+
+  const known = { dtype: knownDType!, shape: knownShape! };
+  if (isReadElements(data)) {
+    const { elements, isDTypeAssumed, nulls } = data;
+    const bytes = new Uint8Array(elements.buffer, elements.byteOffset, elements.byteLength);
+    return { ...known, data: bytes, ...(isDTypeAssumed && { isDTypeAssumed }), ...nullsOf(nulls) };
+  }
+
+  const bytes = typeof data === 'string' ? fromBase64(field, data) : data;
+  if (!(bytes instanceof Uint8Array)) {
+    const detail = `${field}.data is ${showValue(data)}, expected bytes (msgpack bin), base64 text or an array`;
+    throw refuse('invalid_tensor', `/${field}/data`, detail);
+  }
+  if (knownDType === undefined) throw missingKey(field, 'dtype');
+  if (knownShape === undefined) throw missingKey(field, 'shape');
+  requireByteLength(field, knownDType, knownShape, bytes.byteLength);
+  return { dtype: knownDType, shape: knownShape, data: bytes };
+}
+
+/** Elements that another thread has read, and what is known of them. No body can hold a DataView. */
+interface ReadElements extends Required<Pick<Tensor, 'isDTypeAssumed' | 'nulls'>> {
+  readonly elements: DataView;
+}
+
+/** A tensor as a value that travels between threads, of which tensorFromValue makes the same tensor. */
+export function valueFromTensor({ dtype, shape, data, ...more }: Tensor): Record<TensorKey, unknown> {
+  return { dtype, shape, data: elementsAsValue(data, more) };
+}
+
+/** The same of its data alone. */
+export function elementsAsValue(
+  bytes: Uint8Array,
+  { isDTypeAssumed = false, nulls = 0 }: Pick<Tensor, 'isDTypeAssumed' | 'nulls'>,
+): Uint8Array | ReadElements {
+  if (!isDTypeAssumed && nulls === 0) return bytes;
+  return { elements: new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength), isDTypeAssumed, nulls };
+}
+
+export function isReadElements(data: unknown): data is ReadElements {
+  return typeof data === 'object' && data !== null && 'elements' in data && data.elements instanceof DataView;
+}
+
+export function missingKey(field: TensorField, key: TensorKey): LossmeterError {
+  return refuse('invalid_tensor', `/${field}`, `${field} has no ${key}: expected {"dtype", "shape", "data"}`);
+}
+
+function fromBase64(field: TensorField, text: string): Uint8Array {
+  const bytes = bytesOfBase64(text);
+  if (bytes instanceof Uint8Array) return bytes;
+  throw notBase64(field, bytes.fault);
+}
+
+export function notBase64(field: TensorField, fault: string): LossmeterError {
+  return refuse('invalid_tensor', `/${field}/data`, `${field}.data is text that is not base64: ${fault}`);
+}
+
+function fromArray(
+  field: TensorField,
+  array: readonly unknown[],
+  dtype: DType | undefined,
+  shape: Shape | undefined,
+): Tensor {
+  const numbers = numbersFrom(array);
+  if (numbers !== undefined) return fromNumbers(field, numbers, dtype, shape);
+  // Integers that no number is: they are encoded one by one.
+  const nested = nestedShape(array);
+  const values: unknown[] = nested.length > 1 ? array.flat(nested.length - 1) : [...array];
+  if (values.length !== elementCount(nested) || values.some(Array.isArray)) throw ragged(field);
+  const finalShape = shape ?? nested;
+  requireEntries(field, finalShape, values.length);
+  const finalDType = dtype ?? assumedDType(field, values.every(isInteger));
+  const data = encodeElements(field, finalDType, values);
+  const nulls = values.filter((value) => value === null).length;
+  return { dtype: finalDType, shape: finalShape, data, ...assumption(dtype, finalDType), ...nullsOf(nulls) };
+}
+
+/** The same of numbers. */
+function fromNumbers(
+  field: TensorField,
+  numbers: NumberArray,
+  dtype: DType | undefined,
+  shape: Shape | undefined,
+): Tensor {
+  if (numbers.isRagged) throw ragged(field);
+  const finalShape = shape ?? numbers.shape;
+  requireEntries(field, finalShape, numbers.length);
+  const areIntegers = (): boolean => numbers.runs().every((run) => run.every(Number.isInteger));
+  const finalDType = dtype ?? assumedDType(field, field === 'label' && areIntegers());
+  const data = encodeNumbers(field, finalDType, numbers);
+  numbers.free();
+  return { dtype: finalDType, shape: finalShape, data, ...assumption(dtype, finalDType), ...nullsOf(numbers.nulls) };
+}
+
+function nullsOf(nulls: number): Pick<Tensor, 'nulls'> {
+  return nulls === 0 ? {} : { nulls };
+}
+
+/** The dtype of an array that came without one. */
+function assumedDType(field: TensorField, areIntegers: boolean): DType {
+  return field === 'label' && areIntegers ? 'int64' : 'float32';
+}
+
+/** Marks whole numbers without a dtype: the shape of the logits says whether they are classes or probabilities. */
+function assumption(given: DType | undefined, dtype: DType): Pick<Tensor, 'isDTypeAssumed'> {
+  return given === undefined && dtype === 'int64' ? { isDTypeAssumed: true } : {};
+}
+
+function ragged(field: TensorField): LossmeterError {
+  return refuse('invalid_tensor', `/${field}`, `${field} is a ragged array: its parts differ in length or depth`);
+}
+
+/** @throws LossmeterError invalid_tensor */
+function requireEntries(field: TensorField, shape: Shape, entries: number): void {
+  if (elementCount(shape) === entries) return;
+  const detail = `${field}.data has ${entries} entries, but shape ${formatShape(shape)} needs ${elementCount(shape)}`;
+  throw refuse('invalid_tensor', `/${field}/data`, detail);
+}
+
+/** Tells the label and the mask of a row alone. */
+function isScalar(field: TensorField, value: unknown): boolean {
+  if (field === 'input_mask' && typeof value === 'boolean') return true;
+  return (field === 'label' || field === 'input_mask') && (typeof value === 'number' || typeof value === 'bigint');
+}
+
+function isInteger(value: unknown): boolean {
+  return typeof value === 'bigint' || Number.isInteger(value) || typeof value === 'boolean';
+}
+
+/** Lengths along the first entries: the shape, if the array is not ragged. */
+function nestedShape(array: readonly unknown[]): number[] {
+  const shape: number[] = [];
+  let inner: unknown = array;
+  while (Array.isArray(inner)) {
+    shape.push(inner.length);
+    if (shape.length > MAX_RANK)
+      throw new LossmeterError('invalid_tensor', `an array is nested deeper than ${MAX_RANK} axes`);
+    inner = (inner as unknown[])[0];
+  }
+  return shape;
+}

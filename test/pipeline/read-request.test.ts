@@ -1,0 +1,104 @@
+/** Reading a request, with a writer in place of the kernels. */
+import { Readable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Packr } from 'msgpackr';
+import { expect, test } from 'vitest';
+import type { LogitsIntake } from '../../src/engine/intake.ts';
+import { readRequest } from '../../src/pipeline/read-request.ts';
+import { runWaiting } from '../../src/waiting.ts';
+import { ByteReader } from '../../src/wire/body/byte-reader.ts';
+import { HeldBytes } from '../../src/wire/body/held-bytes.ts';
+import { parseJson } from '../../src/wire/json-text/text.ts';
+import { codecFor } from '../../src/wire/media-types.ts';
+import type { RequestHeader } from '../../src/wire/request.ts';
+
+const CHUNK_BYTES = 65_536;
+const CLASSES = 40_000;
+const packr = new Packr({ useRecords: false, variableMapSize: true });
+
+const LABEL = { dtype: 'int32', shape: [1], data: new Uint8Array(4) };
+const LOGITS = { dtype: 'float32', shape: [1, CLASSES], data: new Uint8Array(4 * CLASSES).fill(63) };
+
+/** Chunks of a body, each of which is the whole of its memory, as those of a socket are. */
+function chunksOf(body: Uint8Array): Uint8Array[] {
+  const count = Math.ceil(body.byteLength / CHUNK_BYTES);
+  return Array.from({ length: count }, (_, k) =>
+    Uint8Array.from(body.subarray(k * CHUNK_BYTES, (k + 1) * CHUNK_BYTES)),
+  );
+}
+
+const CONTEXT = {
+  ...{ optionNames: [], parameterNames: ['numerator', 'denominator'], maxJsonBytes: 2 ** 24, contentLength: undefined },
+  tensorsOptional: true,
+};
+
+function read(
+  chunks: readonly Uint8Array[],
+  write: LogitsIntake['write'],
+  { type = 'application/vnd.msgpack', held = new HeldBytes(2 ** 24).open() } = {},
+): { reading: unknown; headers: RequestHeader[] } {
+  const headers: RequestHeader[] = [];
+  const reader = new ByteReader(Readable.from(chunks), 2 ** 24);
+  const reading = runWaiting(
+    readRequest(codecFor(type)!, reader, {
+      ...{ context: { ...CONTEXT, held }, files: undefined, parseJson: (text) => parseJson(text, 64) },
+      open: (header) => {
+        headers.push(header);
+        return { write } as LogitsIntake;
+      },
+    }),
+  );
+  return { reading, headers };
+}
+
+test('the memory of a chunk is freed once it is written, and not before', async () => {
+  const chunks = chunksOf(packr.pack({ label: LABEL, logits: LOGITS }));
+  const lengths: number[] = [];
+  const { reading } = read(chunks, async (run) => {
+    await sleep(1);
+    lengths.push(run.byteLength);
+  });
+  await reading;
+  expect(lengths.reduce((sum, length) => sum + length, 0)).toBe(LOGITS.data.byteLength);
+  // The first has the label too, and belongs to it.
+  expect(chunks.map(({ byteLength }) => byteLength)).toEqual([CHUNK_BYTES, 0, 0]);
+});
+
+test('logits that come first wait for the other fields, and then are written', async () => {
+  const chunks = chunksOf(packr.pack({ logits: LOGITS, label: LABEL }));
+  const written: Buffer[] = [];
+  const { reading, headers } = read(chunks, (run) => void written.push(Buffer.from(run)));
+  await reading;
+  expect(headers).toHaveLength(1);
+  expect(Buffer.concat(written).equals(LOGITS.data)).toBe(true);
+  expect(chunks[1]!.byteLength).toBe(0);
+});
+
+test('a request without tensors has its fields read, in every format that can say it', async () => {
+  const pair = { numerator: 3, denominator: 2 };
+  for (const [type, body] of [
+    ['application/vnd.msgpack', packr.pack(pair)],
+    ['application/json', Buffer.from(JSON.stringify(pair))],
+  ] as const) {
+    const { reading, headers } = read([body], () => undefined, { type });
+    expect([await reading, headers]).toEqual([pair, []]);
+  }
+});
+
+test('what fails ends the decoding, and the writing', async () => {
+  const failure = new Error('the writer failed');
+  for (const write of [
+    () => Promise.reject(failure),
+    () => {
+      throw failure;
+    },
+  ]) {
+    const { reading } = read(chunksOf(packr.pack({ label: LABEL, logits: LOGITS })), write);
+    await expect(reading).rejects.toBe(failure);
+  }
+});
+
+test('bytes behind the request are refused', async () => {
+  const body = Buffer.concat([packr.pack({ label: LABEL, logits: LOGITS }), Buffer.of(0)]);
+  await expect(read(chunksOf(body), () => undefined).reading).rejects.toThrow('1 or more bytes follow the end');
+});
