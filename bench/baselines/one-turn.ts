@@ -6,12 +6,11 @@
 import Fastify from 'fastify';
 import { Unpackr } from 'msgpackr';
 import { loadConfig } from '../../src/config.ts';
-import { evaluated, openBatch } from '../../src/evaluations/cross-entropy/batch.ts';
+import { evaluated, planBatch } from '../../src/evaluations/cross-entropy/plan.ts';
 import { report } from '../../src/batch/report.ts';
 import { KernelPool } from '../../src/engine/pool.ts';
 import { runAtOnce } from '../../src/steps.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
-import type { FloatDType } from '../../src/tensor/dtype.ts';
 import { HeldBytes } from '../../src/wire/body/held-bytes.ts';
 import { stringify } from '../../src/wire/json-text/stringify.ts';
 
@@ -26,11 +25,8 @@ app.get('/readyz', () => ({ ready: true }));
 app.post('/v1/cross-entropy', async (request, reply) => {
   const { label, logits } = unpackr.unpack(request.body as Buffer) as Record<'label' | 'logits', Tensor>;
   const account = held.open();
-  const header = {
-    logits: { dtype: logits.dtype as FloatDType, shape: logits.shape },
-    ...{ label, inputMask: undefined, weight: undefined, options: undefined, parameters: {}, nulls: 0 },
-  };
-  const batch = runAtOnce(openBatch(pool, header, account));
+  const { dtype, shape } = logits;
+  const batch = runAtOnce(planBatch(pool, { streamed: { name: 'logits', dtype, shape }, fields: { label } }, account));
   await batch.writer.write(logits.data);
   const answer = runAtOnce(report(evaluated(batch, await batch.writer.finish())));
   account.close();

@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import { CrossEntropyReply, CrossEntropyRequest } from '../../src/schemas/cross-entropy.ts';
 import { logGradientCheck } from '../../src/batch/report.ts';
+import { CROSS_ENTROPY } from '../../src/evaluations/cross-entropy/cross-entropy.ts';
 import { contentOf } from '../../src/schemas/content.ts';
 import { problemResponses } from '../../src/schemas/problem.ts';
 import { SafetensorsBatch, SafetensorsEvaluation } from '../../src/schemas/safetensors.ts';
@@ -26,7 +27,7 @@ export default async function crossEntropy(app: FastifyInstance): Promise<void> 
   // The body is a stream: its schema documents it, and the codecs check it.
   const options = { config: { scope: 'evaluate' }, schema, validatorCompiler: () => () => true } as const;
   app.post('/cross-entropy', options, async (request, reply) => {
-    logGradientCheck(await reply.answer((body) => app.evaluator.evaluate(body)), request.log);
+    logGradientCheck(await reply.answer((body) => app.evaluator.evaluate(CROSS_ENTROPY, body)), request.log);
     return reply;
   });
 }

@@ -1,4 +1,5 @@
 import type { FastifyInstance } from 'fastify';
+import { DIAGNOSIS } from '../../src/evaluations/diagnosis/diagnosis.ts';
 import { contentOf } from '../../src/schemas/content.ts';
 import { DiagnoseReply, DiagnoseRequest } from '../../src/schemas/diagnosis.ts';
 import { problemResponses } from '../../src/schemas/problem.ts';
@@ -25,7 +26,7 @@ export default async function diagnose(app: FastifyInstance): Promise<void> {
   // The body is a stream: its schema documents it, and the codecs check it.
   const options = { schema, validatorCompiler: () => () => true, config: { scope: 'evaluate' } } as const;
   app.post('/diagnose', options, async (_request, reply) => {
-    await reply.answer((body) => app.evaluator.diagnose(body));
+    await reply.answer((body) => app.evaluator.evaluate(DIAGNOSIS, body));
     return reply;
   });
 }

@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import { logGradientCheck } from '../../src/batch/report.ts';
+import { VOCABULARY_SHARD } from '../../src/evaluations/vocabulary/shard.ts';
 import { contentOf } from '../../src/schemas/content.ts';
 import { CrossEntropyReply } from '../../src/schemas/cross-entropy.ts';
 import { CombineRequest, PartialReply, PartialRequest } from '../../src/schemas/partials.ts';
@@ -40,7 +41,7 @@ export default async function partials(app: FastifyInstance): Promise<void> {
   // The bodies are streams: their schemas document them, and the codecs check them.
   const options = { config: { scope: 'evaluate' }, validatorCompiler: () => () => true } as const;
   app.post('/cross-entropy/partials', { ...options, schema: partialSchema }, async (_request, reply) => {
-    await reply.answer((body) => app.evaluator.evaluatePartial(body));
+    await reply.answer((body) => app.evaluator.evaluate(VOCABULARY_SHARD, body));
     return reply;
   });
   app.post('/cross-entropy/combine', { ...options, schema: combineSchema }, async (request, reply) => {

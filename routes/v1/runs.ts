@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import { LossmeterError } from '../../src/errors.ts';
-import { requestBody, settle } from '../../src/plugins/app/answers.ts';
+import { awaitNoMore, requestBody } from '../../src/plugins/app/answers.ts';
 import { bodyCodec } from '../../src/plugins/app/negotiation.ts';
 import { exportLines, runListJson } from '../../src/runs/answers.ts';
 import { Metadata, readMetadata } from '../../src/runs/metadata.ts';
@@ -66,9 +66,8 @@ export default async function runs(app: FastifyInstance): Promise<void> {
     async (request, reply) => {
       const { run } = request.params;
       const body = requestBody(request, bodyCodec(request));
-      const answered = await app.evaluator.answerValue(body, readMetadata);
-      settle(reply, answered);
-      const metadata = answered.answer;
+      const metadata = await app.evaluator.readValue(body, readMetadata);
+      awaitNoMore(reply);
       const made = await app.runChanges.about(run, () => store.describe(run, metadata));
       app.runChanges.notify(run);
       const summary = requireRun(run, await store.run(run));

@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import { MODEL } from '../../src/inference/model.ts';
 import { logGradientCheck } from '../../src/batch/report.ts';
+import { CROSS_ENTROPY } from '../../src/evaluations/cross-entropy/cross-entropy.ts';
 import { contentOf } from '../../src/schemas/content.ts';
 import { InferenceRequest, InferenceResponse, inferenceErrors } from '../../src/schemas/open-inference.ts';
 
@@ -27,7 +28,7 @@ export default async function infer(app: FastifyInstance): Promise<void> {
     [`/models/${MODEL.name}/versions/${MODEL.version}/infer`, 'Version'],
   ] as const) {
     app.post(path, { ...options, schema: schemaOf(suffix) }, async (request, reply) => {
-      logGradientCheck(await reply.answerInference((body) => app.evaluator.evaluate(body)), request.log);
+      logGradientCheck(await reply.answerInference((body) => app.evaluator.evaluate(CROSS_ENTROPY, body)), request.log);
       return reply;
     });
   }

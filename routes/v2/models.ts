@@ -11,7 +11,7 @@ import {
   inferenceErrors,
 } from '../../src/schemas/open-inference.ts';
 import { DATATYPES } from '../../src/wire/tensors/datatype.ts';
-import { INPUT_DTYPES } from '../../src/wire/open-inference/request.ts';
+import { TENSORS } from '../../src/wire/request-fields.ts';
 
 const tags = ['open inference'];
 
@@ -40,7 +40,7 @@ const CONFIG = {
   input: configured(MODEL.inputs),
   output: configured(MODEL.outputs),
   parameters: Object.fromEntries(
-    Object.entries(INPUT_DTYPES).map(([name, dtypes]) => [
+    Object.entries(TENSORS).map(([name, { dtypes }]) => [
       `${name}.datatypes`,
       { string_value: dtypes.map((dtype) => DATATYPES[dtype]).join(',') },
     ]),

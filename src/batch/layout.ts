@@ -8,7 +8,7 @@ import type { Transposition } from '../tensor/transpose.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { Steps } from '../steps.ts';
 import type { HeldBytesAccount } from '../wire/body/held-bytes.ts';
-import type { RequestHeader } from '../wire/request.ts';
+import type { BatchHeader } from './header.ts';
 
 /** Layout of the logits of a request. */
 export interface Layout {
@@ -22,7 +22,7 @@ export interface Layout {
 
 /** A request whose logits have at least two axes, the last of which is that of the classes. */
 export interface Arranged {
-  readonly header: RequestHeader;
+  readonly header: BatchHeader;
   readonly layout: Layout;
   /** Shape of outputs that have an entry per row, where it is not that of the label: () of a row alone. */
   readonly outputShape: Shape | undefined;
@@ -35,7 +35,7 @@ export interface Arranged {
  * @param classAxis counted from the end where it is negative
  * @throws LossmeterError invalid_option, invalid_label, shape_mismatch
  */
-export function* arrange(header: RequestHeader, classAxis: number, held: HeldBytesAccount): Steps<Arranged> {
+export function* arrange(header: BatchHeader, classAxis: number, held: HeldBytesAccount): Steps<Arranged> {
   const given = header.logits.shape;
   const layout = layoutOf(given, classAxis);
   // Logits without an axis are refused with what is expected of them.

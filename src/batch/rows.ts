@@ -13,7 +13,7 @@ import type { Steps } from '../steps.ts';
 import type { Shape } from '../tensor/shape.ts';
 import type { HeldBytesAccount } from '../wire/body/held-bytes.ts';
 import { missingField } from '../wire/request.ts';
-import type { RequestHeader } from '../wire/request.ts';
+import type { BatchHeader } from './header.ts';
 import { arrange } from './layout.ts';
 import type { Layout } from './layout.ts';
 import { MovedLogits } from './moved-logits.ts';
@@ -22,7 +22,7 @@ import { takeClassWeights, takeRows } from './row-memory.ts';
 /** Bytes of a row's target, mask and results while its batch is evaluated. */
 const BYTES_PER_ROW = 128;
 
-/** A request whose logits are still to come, and their writer. */
+/** The plan of a batch, whose logits are still to come. */
 export interface Batch {
   options: Options;
   /** Shape of the logits, the class axis last. */
@@ -45,11 +45,11 @@ export interface Batch {
  * @param shard where the columns stand among all classes; undefined where they are all
  */
 export function* openRows(
-  given: RequestHeader,
+  given: BatchHeader,
   options: Options,
   held: HeldBytesAccount,
   { moreBytesPerRow, shard }: { moreBytesPerRow: number; shard?: Vocabulary },
-): Steps<{ header: RequestHeader; layout: Layout; targets: Targets }> {
+): Steps<{ header: BatchHeader; layout: Layout; targets: Targets }> {
   const { header, layout, outputShape } = yield* arrange(given, options.class_axis, held);
   const selected = yield* selectTargets(header.logits.shape, targetFieldsOf(header), options, {
     ...(shard && { shard }),
@@ -82,7 +82,7 @@ export function openIntake(
 }
 
 /** Fields that select the counted rows; the label is required. */
-function targetFieldsOf({ label, inputMask, weight }: RequestHeader): TargetFields {
+function targetFieldsOf({ label, inputMask, weight }: BatchHeader): TargetFields {
   if (label === undefined) throw missingField('label');
   return { label, inputMask, weight };
 }
@@ -101,7 +101,7 @@ export function* weightsForKernels(
 }
 
 /** PyTorch rejects this too. */
-function requireNoIgnoreIndex({ probabilities }: Targets, { options }: RequestHeader): void {
+function requireNoIgnoreIndex({ probabilities }: Targets, { options }: BatchHeader): void {
   if (probabilities === undefined || !isGiven(options, 'ignore_index')) return;
   const detail = 'ignore_index does not apply to class probabilities: leave rows out by input_mask';
   throw refuse('invalid_option', '/options/ignore_index', detail);

@@ -5,7 +5,8 @@ import type { DType } from '../tensor/dtype.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { stringify } from '../wire/json-text/stringify.ts';
 import type { InferenceOutput } from '../wire/open-inference/reply.ts';
-import type { InferenceRequest, InputName, OutputNames } from '../wire/open-inference/request.ts';
+import type { TensorName } from '../wire/request-fields.ts';
+import type { InferenceRequest, OutputNames } from '../wire/open-inference/request.ts';
 import type { Evaluation } from '../batch/report.ts';
 
 /** A tensor as the model declares it: −1 is any size. */
@@ -22,7 +23,7 @@ const PER_ROW = [-1];
 const PER_LOGIT = [-1, -1];
 
 /** The protocol knows one dtype and rank for a tensor: these are the usual ones of those that it may have. */
-const INPUTS: Readonly<Record<InputName, DeclaredInput>> = {
+const INPUTS: Readonly<Record<TensorName, DeclaredInput>> = {
   label: { dtype: 'int64', shape: PER_ROW, optional: false },
   logits: { dtype: 'float32', shape: PER_LOGIT, optional: false },
   input_mask: { dtype: 'float32', shape: PER_ROW, optional: true },

@@ -1,4 +1,4 @@
-import type { Timings } from '../pipeline/evaluator.ts';
+import type { Timings } from '../pipeline/answered.ts';
 
 /** How often, and how long in all. */
 interface Duration {

@@ -1,5 +1,5 @@
 import { LossmeterError, refuse } from '../errors.ts';
-import { OPTIONS_OF_THE_LOSS, OPTION_NAMES, differingOption, parseOptions } from '../loss/options.ts';
+import { OPTIONS_OF_THE_LOSS, differingOption, parseOptions } from '../loss/options.ts';
 import type { Options } from '../loss/options.ts';
 import { addSums, isFiniteLoss, meansOf, reduceRows } from '../loss/reduction.ts';
 import type { Metrics, RowSums } from '../loss/reduction.ts';
@@ -12,19 +12,18 @@ import type { HeldBytes } from '../wire/body/held-bytes.ts';
 import { readReferences } from '../wire/tensors/file-reference.ts';
 import type { FileReference } from '../wire/tensors/file-reference.ts';
 import { TENSOR_FIELDS } from '../wire/request-fields.ts';
-import { SYNONYMS, logitsFrom, makeHeader } from '../wire/request.ts';
+import { SYNONYMS } from '../wire/request.ts';
+import { requireDTypeOf } from '../wire/tensors/tensor-value.ts';
 import { fieldsOf } from '../wire/safetensors/codec.ts';
-import { evaluated, openBatch } from '../evaluations/cross-entropy/batch.ts';
-import type { WholeBatch } from '../evaluations/cross-entropy/batch.ts';
+import { CROSS_ENTROPY } from '../evaluations/cross-entropy/cross-entropy.ts';
+import { evaluated, planBatch } from '../evaluations/cross-entropy/plan.ts';
+import type { BatchPlan } from '../evaluations/cross-entropy/plan.ts';
 import { LocalFile } from '../files/local-file.ts';
 import { reportReduction } from '../batch/report.ts';
 import type { Evaluation } from '../batch/report.ts';
 
 /** Names of tensors that a message lists. */
 const MAX_SHOWN_NAMES = 8;
-
-/** What names in a file are told from. */
-const NAMES = { optionNames: OPTION_NAMES, parameterNames: [] };
 
 type TensorField = (typeof TENSOR_FIELDS)[number];
 
@@ -69,7 +68,7 @@ export async function evaluateFile(
 ): Promise<FileEvaluation> {
   const file = await LocalFile.open(path, { name: path, maxHeaderBytes });
   const held = heldBytes.open();
-  let batch: WholeBatch | undefined;
+  let batch: BatchPlan | undefined;
   try {
     const stored = file.header.tensors.map((tensor) => tensor.name);
     for (const field of ['logits', 'label'] as const) requireTensor(field, stored, names);
@@ -81,10 +80,12 @@ export async function evaluateFile(
     const tensors = await runWaiting(
       readReferences(Object.fromEntries(references) as Record<string, unknown>, { held, files }),
     );
-    const { options: own } = fieldsOf(file.header.metadata, NAMES);
+    const { options: own } = fieldsOf(file.header.metadata, CROSS_ENTROPY.fields);
     parseOptions(own);
     const fields = { ...tensors, options: { ...(own as object | undefined), ...options, outputs: [] } };
-    batch = await runInTurns(openBatch(pool, makeHeader(logitsFrom(logits), fields, NAMES), held));
+    const { shape } = logits;
+    const streamed = { name: 'logits', dtype: requireDTypeOf('logits', logits.dtype), shape, source: logits } as const;
+    batch = await runInTurns(planBatch(pool, { streamed, fields }, held));
     await batch.intake.readFrom(logits, onRead && { onRead });
     const rows = evaluated(batch, await batch.writer.finish());
     await file.requireUnchanged();

@@ -1,5 +1,8 @@
 import { LossmeterError } from '../errors.ts';
-import type { Answered, Evaluator, RequestBody } from '../pipeline/evaluator.ts';
+import type { Answered } from '../pipeline/answered.ts';
+import type { RequestBody } from '../pipeline/body.ts';
+import type { Evaluator } from '../pipeline/evaluator.ts';
+import { recordingOf } from '../evaluations/cross-entropy/recording.ts';
 import type { RunBatch } from '../evaluations/cross-entropy/recording.ts';
 import type { RunChanges } from './changes.ts';
 import { keepDiagnostics } from './kept-diagnostics.ts';
@@ -41,7 +44,7 @@ export class Recorder {
    */
   async record(key: BatchKey, body: RequestBody): Promise<Answered<Recorded>> {
     await this.#requireCurrent(key, body);
-    const evaluated = await this.#evaluator.evaluateForRun(body, key);
+    const evaluated = await this.#evaluator.evaluate(recordingOf(key), body);
     try {
       const { evaluation, digest } = evaluated.answer;
       const diagnostics = keepDiagnostics(evaluation.diagnostics);

@@ -1,5 +1,5 @@
 import { Counter } from '@prometheus-io/client';
-import type { Answered, Timings } from '../pipeline/evaluator.ts';
+import type { Answered, Timings } from '../pipeline/answered.ts';
 import type { Evaluation } from '../batch/report.ts';
 import { CAUSES } from '../diagnostics/causes.ts';
 import type { Diagnostics } from '../batch/diagnostics.ts';

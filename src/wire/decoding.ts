@@ -1,5 +1,6 @@
 import type { LossmeterError } from '../errors.ts';
 import type { DType } from '../tensor/dtype.ts';
+import type { TensorName } from './request-fields.ts';
 import type { Shape } from '../tensor/shape.ts';
 import type { Steps } from '../steps.ts';
 import { trailing, truncated } from './body/body-errors.ts';
@@ -42,30 +43,31 @@ interface Field {
   readonly value: unknown;
 }
 
-/** The head of the logits, whose bytes come as runs. Where `early` did not announce them, all other fields came before. */
-interface LogitsHead {
-  readonly is: 'logits';
+/** The head of a tensor whose bytes come as runs. Where `early` did not announce them, all other fields came before. */
+interface TensorHead {
+  readonly is: 'head';
+  readonly name: TensorName;
   readonly dtype: DType;
   readonly shape: Shape;
   /** True for an array of msgpack-numpy. */
   readonly isNumpy: boolean;
 }
 
-/** Announces runs of logits whose head, or other fields, are still to come. */
+/** Announces runs of a tensor whose head, or other fields, are still to come. */
 interface Early {
   readonly is: 'early';
   /** Their name in messages. */
   readonly what: string;
 }
 
-/** The next bytes of the logits. They belong to whoever takes them. */
+/** The next bytes of the tensor. They belong to whoever takes them. */
 interface Run {
   readonly is: 'run';
   readonly bytes: Uint8Array;
 }
 
 /** Parts of a request, as they are read. */
-export type Read = Field | LogitsHead | Early | Run;
+export type Read = Field | TensorHead | Early | Run;
 
 /** Items that a decoding yields. */
 export type Decoded = typeof MORE | typeof TURN | Work | JsonText | Read;
@@ -86,7 +88,7 @@ export function* peek(bytes: Bytes): Decoding<Uint8Array | undefined> {
 }
 
 /**
- * The next bytes as runs of the logits.
+ * The next bytes as runs of a tensor.
  * @param what they are, for messages
  * @throws LossmeterError truncated_body when the body ends before
  */

@@ -1,7 +1,49 @@
 /** Names at the top of requests, in one place: every reader knows the same ones. */
+import { DTYPES, FLOAT_DTYPES } from '../tensor/dtype.ts';
+import type { DType } from '../tensor/dtype.ts';
 
-/** The fields of a request that are tensors. */
-export const TENSOR_FIELDS = ['logits', 'label', 'input_mask', 'weight'] as const;
+/** A tensor that requests may have. */
+interface TensorField {
+  /** True where its bytes are handed on as they come. Other tensors wait in memory. */
+  readonly streams: boolean;
+  /** Dtypes that it may have. */
+  readonly dtypes: readonly DType[];
+  /** dtype and shape in words, for messages. */
+  readonly expected: string;
+}
+
+/** Tensors that requests may have. A kind of evaluation says which of them it requires. */
+export const TENSORS = {
+  logits: { streams: true, dtypes: FLOAT_DTYPES, expected: 'floating point of shape (N, C) or (…, C)' },
+  label: { streams: false, dtypes: DTYPES, expected: 'integers of shape (N,) or (…,)' },
+  input_mask: { streams: false, dtypes: DTYPES, expected: 'numbers of the shape of label' },
+  weight: { streams: false, dtypes: DTYPES, expected: 'numbers of shape (C,)' },
+} as const satisfies Readonly<Record<string, TensorField>>;
+
+export type TensorName = keyof typeof TENSORS;
+
+export const TENSOR_FIELDS = Object.keys(TENSORS) as readonly TensorName[];
+
+/** Fields of the requests of a kind: all tensors, `options`, and values. */
+export interface RequestFields {
+  /** Tensors that a request must have, in the order in which they are missed. */
+  readonly required: readonly TensorName[];
+  /** True where a request may have no tensors at all. */
+  readonly tensorsOptional?: boolean;
+  /** Names of plain values. */
+  readonly values: readonly string[];
+  /** Names of options, to tell an option in the wrong place from an unknown field. */
+  readonly options: readonly string[];
+}
+
+export function isTensorName(name: unknown): name is TensorName {
+  return typeof name === 'string' && Object.hasOwn(TENSORS, name);
+}
+
+/** Tells tensors whose bytes are handed on as they come. */
+export function isStreamed(name: unknown): name is TensorName {
+  return isTensorName(name) && TENSORS[name].streams;
+}
 
 /** The fields of a request, whatever its media type. */
 export const REQUEST_FIELDS = [...TENSOR_FIELDS, 'options'] as const;
@@ -10,16 +52,17 @@ export type RequestField = (typeof REQUEST_FIELDS)[number];
 /** Fields of a shard of the vocabulary, of partials, and of a pair that was computed elsewhere. */
 const OTHER_FIELDS = ['vocab_start', 'vocab_size', 'partials', 'numerator', 'denominator'] as const;
 
-/** Fields of what is said of a run. Requests with tensors have none of them: `labels` is a misspelt label there. */
+/** Fields of the metadata of a run. Requests with tensors have none of them: `labels` is a misspelt label there. */
 const METADATA_FIELDS = ['labels', 'expected_ranks'] as const;
 
-/** The fields of an inference request of the Open Inference Protocol. */
+/** Fields of an inference request of the Open Inference Protocol. */
 const INFERENCE_FIELDS = ['id', 'inputs', 'outputs', 'parameters', 'model_name', 'model_version'] as const;
+
+/** Keys of an input of the Open Inference Protocol. */
+export const INPUT_KEYS: readonly string[] = ['name', 'shape', 'datatype', 'parameters', 'data'];
 
 /** Fields whose values are read from a JSON text. The value of any other field is checked, and not kept. */
 export const READ_FIELDS: ReadonlySet<string> = new Set([...REQUEST_FIELDS, ...OTHER_FIELDS, ...INFERENCE_FIELDS]);
 
 /** The same of a text that is one plain value. */
 export const VALUE_FIELDS: ReadonlySet<string> = new Set([...READ_FIELDS, ...METADATA_FIELDS]);
-
-export const INPUT_KEYS: readonly string[] = ['name', 'shape', 'datatype', 'parameters', 'data'];

@@ -1,15 +1,13 @@
 import type { Bytes, Decoding } from './decoding.ts';
-import type { FileTensor } from '../tensor/file-tensor.ts';
 import type { HeldBytesAccount } from './body/held-bytes.ts';
 import { LossmeterError, refuse } from '../errors.ts';
 import { pointerTo, showValue, suggestName } from '../suggestion.ts';
-import type { FloatDType } from '../tensor/dtype.ts';
+import type { DType } from '../tensor/dtype.ts';
+import type { FileTensor } from '../tensor/file-tensor.ts';
 import type { Shape } from '../tensor/shape.ts';
 import type { Steps } from '../steps.ts';
-import type { Tensor } from '../tensor/tensor.ts';
-import { REQUEST_FIELDS, TENSOR_FIELDS } from './request-fields.ts';
-import type { RequestField } from './request-fields.ts';
-import { requireLogitsDType, tensorFromValue } from './tensors/tensor-value.ts';
+import { REQUEST_FIELDS, TENSORS, TENSOR_FIELDS } from './request-fields.ts';
+import type { RequestField, RequestFields, TensorName } from './request-fields.ts';
 
 /** Other names under which people send the fields. */
 export const SYNONYMS: Readonly<Record<string, RequestField>> = {
@@ -26,42 +24,33 @@ export const SYNONYMS: Readonly<Record<string, RequestField>> = {
   class_weights: 'weight',
 };
 
-/** Everything of a request but the bytes of its logits. */
-export interface RequestHeader {
-  readonly logits: {
-    readonly dtype: FloatDType;
-    readonly shape: Shape;
-    /** Entries that came as null. */
-    readonly nulls?: number;
-    /** Where they stand, when not in the request: nothing is written then. */
-    readonly source?: FileTensor;
-  };
-  /** undefined only where the request need not have one. */
-  readonly label: Tensor | undefined;
-  readonly inputMask: Tensor | undefined;
-  readonly weight: Tensor | undefined;
-  /** Options as received, not checked yet. */
-  readonly options: unknown;
-  /** The fields that this request has beside, as they came. */
-  readonly parameters: Readonly<Record<string, unknown>>;
-  /** Entries of the tensors that came as null, and are NaN. */
-  readonly nulls: number;
-  /** True where the logits came as an array of msgpack-numpy: outputs are such arrays then. */
-  readonly numpyArrays?: boolean;
+type Fields = Readonly<Record<string, unknown>>;
+
+/** A request, but for the bytes of the tensor that is handed on as it comes. */
+export interface ReadRequest {
+  readonly streamed: StreamedTensor;
+  /** The other fields, as they were decoded; tensors of files are read. */
+  readonly fields: Fields;
+}
+
+/** Head of the tensor that is handed on as it comes. */
+export interface StreamedTensor {
+  readonly name: TensorName;
+  readonly dtype: DType;
+  readonly shape: Shape;
+  /** Entries that came as null. */
+  readonly nulls?: number;
+  /** Place of its bytes when they are not in the request: nothing is written then. */
+  readonly source?: FileTensor;
+  /** True for an array of msgpack-numpy: outputs are such arrays then. */
+  readonly isNumpy?: boolean;
 }
 
 /** Facts of the request and of the service that decoders need. */
 export interface DecodeContext {
   /** Accounts for every byte that has to wait in memory. */
   readonly held: HeldBytesAccount;
-  /** Names of options, to tell an option in the wrong place from an unknown field. */
-  readonly optionNames: readonly string[];
-  /** True where the label is optional. */
-  readonly labelOptional?: boolean;
-  /** True where a request may have no tensors. */
-  readonly tensorsOptional?: boolean;
-  /** Fields that the request has beside those of every request: plain values. */
-  readonly parameterNames: readonly string[];
+  readonly fields: RequestFields;
   readonly maxJsonBytes: number;
   /** Bytes of the whole body, where they are announced. */
   readonly contentLength: number | undefined;
@@ -91,12 +80,9 @@ export interface Codec {
 }
 
 /** @throws LossmeterError unknown_field, with the name or the place that was probably meant */
-export function requireRequestField(
-  name: unknown,
-  { optionNames, parameterNames }: Pick<DecodeContext, 'optionNames' | 'parameterNames'>,
-): string {
-  if (typeof name === 'string' && (isRequestField(name) || parameterNames.includes(name))) return name;
-  const fields: readonly string[] = [...REQUEST_FIELDS, ...parameterNames];
+export function requireRequestField(name: unknown, { options, values }: RequestFields): string {
+  const fields: readonly string[] = [...REQUEST_FIELDS, ...values];
+  if (typeof name === 'string' && fields.includes(name)) return name;
   const shown = showValue(name);
   if (typeof name !== 'string') {
     throw new LossmeterError('unknown_field', `${shown} is not a field's name; fields are ${fields.join(', ')}`);
@@ -104,50 +90,17 @@ export function requireRequestField(
   const meant = suggestName(name, fields, SYNONYMS);
   let hint = `; known are ${fields.join(', ')}`;
   if (meant !== undefined) hint = `, did you mean ${meant}?`;
-  else if (optionNames.includes(name)) hint = `: it is an option and belongs in "options": {${shown}: …}`;
+  else if (options.includes(name)) hint = `: it is an option and belongs in "options": {${shown}: …}`;
   else {
-    const option = suggestName(name, optionNames);
+    const option = suggestName(name, options);
     if (option !== undefined) hint = `, did you mean "options": {"${option}": …}?`;
   }
   throw refuse('unknown_field', pointerTo(name), `unknown field ${shown}${hint}`);
 }
 
-function isRequestField(name: string): boolean {
-  return (REQUEST_FIELDS as readonly string[]).includes(name);
-}
-
 export function duplicateField(name: string): LossmeterError {
   return new LossmeterError('malformed_body', `the field ${showValue(name)} comes twice`);
 }
-
-/**
- * The header of a request, from its other fields as they were decoded; null means absent.
- * @throws LossmeterError missing_field, invalid_tensor, unknown_field
- */
-export function makeHeader(
-  logits: RequestHeader['logits'],
-  fields: Readonly<Record<string, unknown>>,
-  { parameterNames, labelOptional = false }: Pick<DecodeContext, 'parameterNames' | 'labelOptional'>,
-): RequestHeader {
-  const tensor = (field: 'label' | 'input_mask' | 'weight'): Tensor | undefined => {
-    const value = fields[field] ?? undefined;
-    return value === undefined ? undefined : tensorFromValue(field, value);
-  };
-  const label = tensor('label');
-  if (label === undefined && !labelOptional) throw missingField('label');
-  const parameters = Object.fromEntries(parameterNames.map((name) => [name, fields[name]]));
-  return {
-    logits,
-    label,
-    nulls: (logits.nulls ?? 0) + (label?.nulls ?? 0),
-    inputMask: tensor('input_mask'),
-    weight: tensor('weight'),
-    options: fields['options'],
-    parameters,
-  };
-}
-
-type Fields = Readonly<Record<string, unknown>>;
 
 /** Tells a request that has tensors. */
 export function hasTensors(fields: Fields): boolean {
@@ -155,26 +108,13 @@ export function hasTensors(fields: Fields): boolean {
 }
 
 /** @throws LossmeterError missing_field when a tensor is missing that the request must have */
-export function requireTensors(
-  fields: Fields,
-  { labelOptional = false, tensorsOptional = false }: Pick<DecodeContext, 'labelOptional' | 'tensorsOptional'>,
-): void {
+export function requireTensors(fields: Fields, { required, tensorsOptional = false }: RequestFields): void {
   if (tensorsOptional && !hasTensors(fields)) return;
-  if ((fields['logits'] ?? undefined) === undefined) throw missingField('logits');
-  if (!labelOptional && (fields['label'] ?? undefined) === undefined) throw missingField('label');
+  const missing = required.find((name) => (fields[name] ?? undefined) === undefined);
+  if (missing !== undefined) throw missingField(missing);
 }
 
-/** Logits that stand in a file. @throws LossmeterError invalid_tensor */
-export function logitsFrom(source: FileTensor): RequestHeader['logits'] {
-  return { dtype: requireLogitsDType(source.dtype), shape: source.shape, source };
-}
-
-/** Logits that were read whole. @throws LossmeterError invalid_tensor */
-export function logitsOf({ dtype, shape, nulls }: Tensor): RequestHeader['logits'] {
-  return { dtype: requireLogitsDType(dtype), shape, ...(nulls !== undefined && { nulls }) };
-}
-
-export function missingField(name: RequestField): LossmeterError {
-  const shape = name === 'label' ? 'integers of shape (N,) or (…,)' : 'floating point of shape (N, C) or (…, C)';
-  return refuse('missing_field', `/${name}`, `the field ${name} is missing: expected a tensor of ${shape}`);
+export function missingField(name: TensorName): LossmeterError {
+  const detail = `the field ${name} is missing: expected a tensor of ${TENSORS[name].expected}`;
+  return refuse('missing_field', `/${name}`, detail);
 }

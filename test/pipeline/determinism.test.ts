@@ -2,6 +2,7 @@ import { Readable } from 'node:stream';
 import { Packr } from 'msgpackr';
 import { afterAll, describe, expect, test } from 'vitest';
 import { loadConfig } from '../../src/config.ts';
+import { CROSS_ENTROPY } from '../../src/evaluations/cross-entropy/cross-entropy.ts';
 import { Evaluator } from '../../src/pipeline/evaluator.ts';
 import type { Evaluation } from '../../src/batch/report.ts';
 import { KernelPool } from '../../src/engine/pool.ts';
@@ -59,7 +60,7 @@ function* chunksOf(body: Uint8Array, size: number): Generator<Uint8Array> {
 async function evaluate(evaluator: Evaluator, body: Uint8Array, chunkBytes: number): Promise<Evaluation> {
   const stream = Readable.from(chunksOf(body, chunkBytes));
   const requestBody = { stream, codec: msgpackCodec, contentEncoding: undefined, contentLength: undefined };
-  const { answer, release } = await evaluator.evaluate(requestBody);
+  const { answer, release } = await evaluator.evaluate(CROSS_ENTROPY, requestBody);
   release();
   return answer;
 }

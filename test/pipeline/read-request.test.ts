@@ -10,7 +10,7 @@ import { ByteReader } from '../../src/wire/body/byte-reader.ts';
 import { HeldBytes } from '../../src/wire/body/held-bytes.ts';
 import { parseJson } from '../../src/wire/json-text/text.ts';
 import { codecFor } from '../../src/wire/media-types.ts';
-import type { RequestHeader } from '../../src/wire/request.ts';
+import type { ReadRequest } from '../../src/wire/request.ts';
 
 const CHUNK_BYTES = 65_536;
 const CLASSES = 40_000;
@@ -28,16 +28,22 @@ function chunksOf(body: Uint8Array): Uint8Array[] {
 }
 
 const CONTEXT = {
-  ...{ optionNames: [], parameterNames: ['numerator', 'denominator'], maxJsonBytes: 2 ** 24, contentLength: undefined },
-  tensorsOptional: true,
+  fields: {
+    required: ['logits', 'label'] as const,
+    tensorsOptional: true,
+    values: ['numerator', 'denominator'],
+    options: [],
+  },
+  maxJsonBytes: 2 ** 24,
+  contentLength: undefined,
 };
 
 function read(
   chunks: readonly Uint8Array[],
   write: LogitsIntake['write'],
   { type = 'application/vnd.msgpack', held = new HeldBytes(2 ** 24).open() } = {},
-): { reading: unknown; headers: RequestHeader[] } {
-  const headers: RequestHeader[] = [];
+): { reading: unknown; headers: ReadRequest[] } {
+  const headers: ReadRequest[] = [];
   const reader = new ByteReader(Readable.from(chunks), 2 ** 24);
   const reading = runWaiting(
     readRequest(codecFor(type)!, reader, {

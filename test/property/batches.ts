@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { Packr } from 'msgpackr';
 import { afterAll } from 'vitest';
 import { loadConfig } from '../../src/config.ts';
+import { CROSS_ENTROPY } from '../../src/evaluations/cross-entropy/cross-entropy.ts';
 import { Evaluator } from '../../src/pipeline/evaluator.ts';
 import type { Evaluation } from '../../src/batch/report.ts';
 import { KernelPool } from '../../src/engine/pool.ts';
@@ -75,7 +76,7 @@ export async function evaluate(request: object, evaluator: Evaluator = inline): 
     contentEncoding: undefined,
     contentLength: body.byteLength,
   };
-  const { answer, release } = await evaluator.evaluate(requestBody);
+  const { answer, release } = await evaluator.evaluate(CROSS_ENTROPY, requestBody);
   release();
   return answer;
 }

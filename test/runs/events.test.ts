@@ -50,7 +50,7 @@ test('a recording without an answer is told of, and so is its repetition', async
     const { store, changes, seen } = await follow();
     const evaluation = { ...recording(2) };
     const evaluator = {
-      evaluateForRun: async () => ({ answer: { evaluation, digest: evaluation.digest }, release: () => undefined }),
+      evaluate: async () => ({ answer: { evaluation, digest: evaluation.digest }, release: () => undefined }),
     } as unknown as Evaluator;
     const record = store.record.bind(store);
     if (failures === 0) await record(key(2), recording(2));

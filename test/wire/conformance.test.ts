@@ -4,6 +4,7 @@ import { DTYPES, FLOAT_DTYPES, isFloatDType } from '../../src/tensor/dtype.ts';
 import type { DType } from '../../src/tensor/dtype.ts';
 import type { Shape } from '../../src/tensor/shape.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
+import { makeHeader } from '../../src/batch/header.ts';
 import type { LogitsIntake } from '../../src/engine/intake.ts';
 import { readRequest } from '../../src/pipeline/read-request.ts';
 import { runWaiting } from '../../src/waiting.ts';
@@ -11,7 +12,7 @@ import { ByteReader } from '../../src/wire/body/byte-reader.ts';
 import { encodeElements } from '../../src/wire/tensors/elements.ts';
 import { HeldBytes } from '../../src/wire/body/held-bytes.ts';
 import { parseJson } from '../../src/wire/json-text/text.ts';
-import type { Codec, DecodeContext, RequestHeader } from '../../src/wire/request.ts';
+import type { Codec, DecodeContext, ReadRequest } from '../../src/wire/request.ts';
 import { FORMATS } from './formats.ts';
 import type { Batch } from './formats.ts';
 
@@ -32,7 +33,8 @@ function* chunksOf(body: Uint8Array, size: number): Generator<Uint8Array> {
 /** How a request is read, when nothing special is asked. */
 function contextWith(given: Pick<DecodeContext, 'held'> & Partial<DecodeContext>): DecodeContext {
   return {
-    ...{ optionNames: ['reduction'], parameterNames: ['vocab_start', 'vocab_size'], maxJsonBytes: 2 ** 24 },
+    fields: { required: ['logits', 'label'], values: ['vocab_start', 'vocab_size'], options: ['reduction'] },
+    maxJsonBytes: 2 ** 24,
     contentLength: undefined,
     ...given,
   };
@@ -43,11 +45,11 @@ async function read(
   codec: Codec,
   chunks: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
   context: DecodeContext,
-  open: (header: RequestHeader) => Pick<LogitsIntake, 'write'> = () => ({ write: () => undefined }),
+  open: (request: ReadRequest) => Pick<LogitsIntake, 'write'> = () => ({ write: () => undefined }),
 ): Promise<void> {
   const reading = {
     ...{ context, files: undefined, parseJson: (text: Uint8Array) => parseJson(text, 64) },
-    open: (header: RequestHeader) => open(header) as LogitsIntake,
+    open: (request: ReadRequest) => open(request) as LogitsIntake,
   };
   await runWaiting(readRequest(codec, new ByteReader(Readable.from(chunks), 2 ** 24), reading));
 }
@@ -57,19 +59,19 @@ async function decode(
   codec: Codec,
   chunks: Iterable<Uint8Array>,
   contentLength?: number,
-): Promise<{ header: RequestHeader; logits: Buffer }> {
+): Promise<{ request: ReadRequest; logits: Buffer }> {
   const runs: Uint8Array[] = [];
-  let header: RequestHeader | undefined;
+  let request: ReadRequest | undefined;
   const heldBytes = new HeldBytes(2 ** 20);
   const held = heldBytes.open();
   await read(codec, chunks, contextWith({ held, contentLength }), (given) => {
-    expect(header, 'the batch is opened once').toBeUndefined();
-    header = given;
+    expect(request, 'the batch is opened once').toBeUndefined();
+    request = given;
     return { write: (run) => void runs.push(Buffer.from(run)) };
   });
   held.close();
   expect(heldBytes.held).toBe(0);
-  return { header: header!, logits: Buffer.concat(runs) };
+  return { request: request!, logits: Buffer.concat(runs) };
 }
 
 function tensor(dtype: DType, shape: Shape, values: readonly unknown[]): Tensor {
@@ -79,14 +81,17 @@ function tensor(dtype: DType, shape: Shape, values: readonly unknown[]): Tensor 
 const plain = (value: Tensor | undefined): unknown => value && { ...value, data: Buffer.from(value.data) };
 
 /** What was decoded, under the names of the wire. */
-function fieldsOf({ header, logits }: Awaited<ReturnType<typeof decode>>): Record<string, unknown> {
+function fieldsOf({ request, logits }: Awaited<ReturnType<typeof decode>>): Record<string, unknown> {
+  const header = makeHeader(request);
+  const { vocab_start: start, vocab_size: size } = request.fields;
   return {
     logits: { ...header.logits, data: logits },
     label: plain(header.label),
     input_mask: plain(header.inputMask),
     weight: plain(header.weight),
     options: header.options,
-    ...header.parameters,
+    vocab_start: start,
+    vocab_size: size,
   };
 }
 
@@ -191,7 +196,7 @@ describe.each(FORMATS)('$name', ({ numpyArrays, exactIntegers, ...format }) => {
   test('says whether outputs should be arrays of msgpack-numpy', async () => {
     for (const order of ORDERS) {
       const { codec, body } = format.encode(FULL, order);
-      expect((await decode(codec, [body])).header.numpyArrays ?? false).toBe(numpyArrays);
+      expect((await decode(codec, [body])).request.streamed.isNumpy ?? false).toBe(numpyArrays);
     }
   });
 

@@ -10,9 +10,12 @@ import type { Steps } from '../../steps.ts';
 import { pointerTo, showValue } from '../../suggestion.ts';
 import type { HeldBytesAccount } from '../../wire/body/held-bytes.ts';
 import { NON_FINITE } from '../../wire/non-finite.ts';
-import type { RequestHeader } from '../../wire/request.ts';
-import { evaluated, openBatch } from './batch.ts';
-import type { WholeBatch } from './batch.ts';
+import type { ReadRequest } from '../../wire/request.ts';
+import type { RequestFields } from '../../wire/request-fields.ts';
+import type { Kind } from '../kind.ts';
+import { CROSS_ENTROPY } from './cross-entropy.ts';
+import { evaluated, planBatch } from './plan.ts';
+import type { BatchPlan } from './plan.ts';
 import type { RowResults } from '../../engine/block-writer.ts';
 import { report } from '../../batch/report.ts';
 import type { Evaluation } from '../../batch/report.ts';
@@ -35,21 +38,33 @@ export interface RunBatch {
   digest: Uint8Array;
 }
 
-/** @throws LossmeterError as openBatch does, and unknown_field for a batch that has its pair too */
-export function openRunBatch(pool: KernelPool, header: RequestHeader, held: HeldBytesAccount): Steps<WholeBatch> {
-  const surplus = PAIR_FIELDS.find((name) => header.parameters[name] !== undefined);
-  if (surplus !== undefined) {
-    throw refuse(
-      'unknown_field',
-      pointerTo(surplus),
-      `${surplus} is for requests without logits, whose loss is computed here`,
-    );
-  }
-  return openBatch(pool, header, held);
+/**
+ * Cross-entropy of a micro-batch of a run, or the pair that was computed elsewhere.
+ * @param recordedAs its place in the run, for the summary
+ */
+export function recordingOf(recordedAs: RecordedAs): Kind<BatchPlan, RunBatch> {
+  return {
+    fields: FIELDS,
+    plan,
+    answer: (batch, rows) => evaluateForRun(batch, rows, recordedAs),
+    answerWithoutTensors: (fields) => runPair(fields, recordedAs),
+  };
 }
 
-export function* runBatch(batch: WholeBatch, rows: RowResults, recorded: RecordedAs): Steps<RunBatch> {
-  const evaluation = yield* report(evaluated(batch, rows), recorded);
+const FIELDS: RequestFields = { ...CROSS_ENTROPY.fields, values: PAIR_FIELDS, tensorsOptional: true };
+
+/** @throws LossmeterError as planBatch does, and unknown_field for a batch that has its pair too */
+function plan(pool: KernelPool, request: ReadRequest, held: HeldBytesAccount): Steps<BatchPlan> {
+  const surplus = PAIR_FIELDS.find((name) => request.fields[name] !== undefined);
+  if (surplus !== undefined) {
+    const detail = `${surplus} is for requests without logits, whose loss is computed here`;
+    throw refuse('unknown_field', pointerTo(surplus), detail);
+  }
+  return planBatch(pool, request, held);
+}
+
+function* evaluateForRun(batch: BatchPlan, rows: RowResults, recordedAs: RecordedAs): Steps<RunBatch> {
+  const evaluation = yield* report(evaluated(batch, rows), recordedAs);
   return { evaluation, digest: yield* digestOf(batch, rows) };
 }
 
@@ -57,7 +72,7 @@ export function* runBatch(batch: WholeBatch, rows: RowResults, recorded: Recorde
  * Made of the options that the loss depends on and of the bits of what the rows yielded: that takes no second look at the
  * logits.
  */
-function* digestOf({ options, targets }: WholeBatch, { columns }: RowResults): Steps<Uint8Array> {
+function* digestOf({ options, targets }: BatchPlan, { columns }: RowResults): Steps<Uint8Array> {
   const compared = comparable(options);
   const ofTheLoss = OPTIONS_OF_THE_LOSS.map((name) => [name, compared[name]]);
   const hash = createHash('sha256').update(JSON.stringify(Object.fromEntries(ofTheLoss), sortKeys));
@@ -83,7 +98,7 @@ function sortKeys(_name: string, value: unknown): unknown {
  * @param fields of a request without tensors, as they came
  * @throws LossmeterError missing_field, invalid_pair
  */
-export function runPair(fields: Readonly<Record<string, unknown>>, recorded: RecordedAs): RunBatch {
+function runPair(fields: Readonly<Record<string, unknown>>, recorded: RecordedAs): RunBatch {
   if ((fields['options'] ?? undefined) !== undefined) {
     throw refuse('invalid_pair', '/options', 'options are for logits: a pair was computed elsewhere');
   }

@@ -4,7 +4,7 @@ import type { CauseReport, Place } from '../../diagnostics/causes.ts';
 import { causesOf, foundOf } from '../../batch/diagnostics.ts';
 import type { Float16Report } from '../../batch/diagnostics.ts';
 import { readMask } from '../../loss/operands.ts';
-import { parseOptions } from '../../loss/options.ts';
+import { OPTION_NAMES, parseOptions } from '../../loss/options.ts';
 import type { Options } from '../../loss/options.ts';
 import { PLAIN_FEATURES } from '../../loss/rows.ts';
 import { count, describeCauses } from '../../diagnostics/summary.ts';
@@ -22,12 +22,14 @@ import type { Shape } from '../../tensor/shape.ts';
 import { inSteps } from '../../steps.ts';
 import type { Steps } from '../../steps.ts';
 import type { HeldBytesAccount } from '../../wire/body/held-bytes.ts';
-import type { RequestHeader } from '../../wire/request.ts';
+import type { ReadRequest } from '../../wire/request.ts';
+import { makeHeader } from '../../batch/header.ts';
+import type { BatchHeader } from '../../batch/header.ts';
 import { openIntake } from '../../batch/rows.ts';
 import { BlockWriter } from '../../engine/block-writer.ts';
 import { arrange } from '../../batch/layout.ts';
-import type { LogitsIntake } from '../../engine/intake.ts';
 import type { RowResults } from '../../engine/block-writer.ts';
+import type { Kind, Plan } from '../kind.ts';
 import { takeClassWeights, takeRows } from '../../batch/row-memory.ts';
 
 /** Bytes of a row while its tensor is surveyed. */
@@ -40,17 +42,14 @@ const BYTES_PER_COLUMN = 4;
 export const MOST_COLUMNS = 16;
 
 /** A tensor whose values are still to come. */
-interface Diagnosed {
+interface Diagnosed extends Plan {
   dtype: FloatDType;
   shape: Shape;
   rows: RowCounts;
   classes: number;
   badInColumn: BadInColumn;
-  writer: BlockWriter;
-  intake: LogitsIntake;
   kernel: string;
   nulls: number;
-  numpyArrays: boolean;
 }
 
 /** Report of the values of a tensor, under its names on the wire. Counts are over the rows that are not left out. */
@@ -87,7 +86,8 @@ export interface Diagnosis {
  * label by `ignore_index`, leaves out are reported separately.
  * @throws LossmeterError
  */
-export function* openDiagnosis(pool: KernelPool, received: RequestHeader, held: HeldBytesAccount): Steps<Diagnosed> {
+function* plan(pool: KernelPool, request: ReadRequest, held: HeldBytesAccount): Steps<Diagnosed> {
+  const received = makeHeader(request);
   const options = parseOptions(received.options);
   const { header, layout } = yield* arrange(received, options.class_axis, held);
   const { given } = layout;
@@ -132,7 +132,7 @@ export function* openDiagnosis(pool: KernelPool, received: RequestHeader, held: 
  * @param takeClasses accounts for so many class weights
  */
 function* selectRows(
-  header: RequestHeader,
+  header: BatchHeader,
   given: Options,
   takeClasses: (classes: number) => void,
 ): Steps<{ targets: Int32Array<ArrayBuffer>; rows: RowCounts }> {
@@ -161,7 +161,7 @@ function* selectRows(
 }
 
 /** Makes the report of a tensor from its survey. */
-export function* reportDiagnosis(diagnosed: Diagnosed, { findings, survey }: RowResults): Steps<Diagnosis> {
+function* answer(diagnosed: Diagnosed, { findings, survey }: RowResults): Steps<Diagnosis> {
   const { dtype, shape, rows, classes, badInColumn, nulls, kernel } = diagnosed;
   const { logits, ...found } = foundOf(findings, findings.posInf + findings.negInf);
   const { max, ...counts } = logits;
@@ -216,3 +216,10 @@ function summarizeSurvey(
 function showNumber(value: number): string {
   return String(Number(value.toPrecision(7)) + 0);
 }
+
+/** Counts, places, magnitudes, norms and hot spots of a tensor. */
+export const DIAGNOSIS: Kind<Diagnosed, Diagnosis> = {
+  fields: { required: ['logits'], values: [], options: OPTION_NAMES },
+  plan,
+  answer,
+};

@@ -19,7 +19,7 @@ import { MAX_RANK } from '../../tensor/shape.ts';
 import { elementsOf } from '../../tensor/tensor.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import { tensorFromValue } from '../../wire/tensors/tensor-value.ts';
-import type { ShardBatch } from './shard.ts';
+import type { ShardPlan } from './plan.ts';
 import type { RowResults } from '../../engine/block-writer.ts';
 
 /** Version of the object. It is raised when partials of the version before cannot be merged with those of the next. */
@@ -101,7 +101,7 @@ function toTensor(column: Column): Tensor {
   return { dtype, shape: [column.length], data: new Uint8Array(column.buffer) };
 }
 
-export function encodePartial(batch: ShardBatch, { columns, findings }: RowResults): PartialObject {
+export function encodePartial(batch: ShardPlan, { columns, findings }: RowResults): PartialObject {
   const { targets, vocabulary, shape, nulls, kernel } = batch;
   const { class_axis: _, ...options } = batch.options;
   const causes = Object.entries(findings.causes).flatMap(([cause, { first }]) =>

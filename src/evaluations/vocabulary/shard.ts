@@ -1,54 +1,18 @@
-import { kernelOf, openIntake, openRows, weightsForKernels } from '../../batch/rows.ts';
-import type { Batch } from '../../batch/rows.ts';
-import type { Block } from '../../engine/block.ts';
-import { BlockWriter } from '../../engine/block-writer.ts';
-import type { KernelPool } from '../../engine/pool.ts';
-import { parseOptions, smoothingOf, transformOf } from '../../loss/options.ts';
-import { requireDivisible } from '../../loss/parallel.ts';
-import { targetsWithin } from '../../loss/partials.ts';
-import { shardFeaturesOf } from '../../loss/rows.ts';
-import { requireShardable, requireVocabulary } from '../../loss/vocabulary.ts';
-import type { Vocabulary } from '../../loss/vocabulary.ts';
-import type { Steps } from '../../steps.ts';
-import { DTYPE_BYTES } from '../../tensor/dtype.ts';
-import type { HeldBytesAccount } from '../../wire/body/held-bytes.ts';
-import type { RequestHeader } from '../../wire/request.ts';
+import { OPTION_NAMES } from '../../loss/options.ts';
+import { VOCABULARY_FIELDS } from '../../loss/vocabulary.ts';
+import type { Kind } from '../kind.ts';
+import { encodePartial } from './partial-object.ts';
+import type { PartialObject } from './partial-object.ts';
+import { planShard } from './plan.ts';
+import type { ShardPlan } from './plan.ts';
 
-/** Further bytes of a row, for the columns by which shards are merged. */
-const BYTES_PER_ROW_OF_SHARD = 128;
-
-/** A batch over some of the classes. */
-export interface ShardBatch extends Batch {
-  vocabulary: Vocabulary;
-}
-
-/** Opens a shard of the vocabulary, whose columns are merged with others before they are reduced. */
-export function* openShard(pool: KernelPool, given: RequestHeader, held: HeldBytesAccount): Steps<ShardBatch> {
-  const options = parseOptions(given.options);
-  // Logits without such an axis are refused next.
-  const vocabulary = requireVocabulary(given.parameters, given.logits.shape.at(options.class_axis) ?? 0);
-  const moreBytesPerRow = BYTES_PER_ROW_OF_SHARD;
-  const { header, layout, targets } = yield* openRows(given, options, held, { moreBytesPerRow, shard: vocabulary });
-  const { dtype, shape } = header.logits;
-  const classes = shape.at(-1)!;
-  requireShardable(options, { probabilities: targets.probabilities !== undefined });
-  requireDivisible(options, targets.classes.length, vocabulary.size);
-  smoothingOf(options, vocabulary.size);
-  const transform = transformOf(options);
-  const block: Block = {
-    ...{ dtype, classes, transform, firstRow: 0, firstColumn: vocabulary.start, shards: 1 },
-    ...{ mostPlaces: options.max_locations, worstAbove: undefined, badInColumn: undefined },
-    features: shardFeaturesOf(options, targets),
-    targets: targetsWithin(targets, vocabulary, classes),
-    probabilities: targets.probabilities,
-    classWeights: yield* weightsForKernels(targets, options, held),
-    gradientDType: undefined,
-    coefficients: undefined,
-  };
-  const writer = new BlockWriter(pool, block, options.shift);
-  const kernel = kernelOf(pool, block);
-  // A partial is opaque, and has the same form for every client.
-  const { nulls } = header;
-  const intake = openIntake(writer, layout, { width: DTYPE_BYTES[dtype], held });
-  return { options, shape, targets, writer, intake, kernel, nulls, numpyArrays: false, vocabulary };
-}
+/** A shard of the vocabulary: its partial can be merged with those of the other shards. */
+export const VOCABULARY_SHARD: Kind<ShardPlan, PartialObject> = {
+  fields: { required: ['logits', 'label'], values: VOCABULARY_FIELDS, options: OPTION_NAMES },
+  plan: planShard,
+  *answer(plan, rows) {
+    // In the next turn, where this one is over.
+    yield;
+    return encodePartial(plan, rows);
+  },
+};

@@ -3,7 +3,8 @@ import type { Transform } from 'node:stream';
 import { setImmediate } from 'node:timers/promises';
 import fp from 'fastify-plugin';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { Answered, RequestBody } from '../../pipeline/evaluator.ts';
+import type { Answered } from '../../pipeline/answered.ts';
+import type { RequestBody } from '../../pipeline/body.ts';
 import { encodeReply } from '../../wire/media-types.ts';
 import type { ReplyParts } from '../../wire/reply.ts';
 import type { Codec } from '../../wire/request.ts';
@@ -55,12 +56,17 @@ export function settle(reply: FastifyReply, answered: Answered<object>): void {
   // A client that left meanwhile has closed already.
   if (reply.raw.destroyed) release();
   else reply.raw.once('close', release);
-  reply.raw.socket?.setTimeout(reply.server.server.timeout);
+  awaitNoMore(reply);
   const serverTiming = Object.entries(timings).map(([name, ms]) => `${name};dur=${ms.toFixed(3)}`);
   reply.header('server-timing', serverTiming.join(', '));
 }
 
-/** What is handed on at a time of an answer in parts. */
+/** Limits the time again that a connection may be idle: its request has come. */
+export function awaitNoMore(reply: FastifyReply): void {
+  reply.raw.socket?.setTimeout(reply.server.server.timeout);
+}
+
+/** Bytes that are handed on at a time of an answer in parts. */
 const PIECE_BYTES = 65_536;
 
 /**

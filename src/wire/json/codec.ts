@@ -4,7 +4,7 @@ import { readWhole } from '../decoding.ts';
 import type { Bytes, Decoding } from '../decoding.ts';
 import { HeldRuns } from '../body/held-bytes.ts';
 import { neededBytes, parseJson, readLargeJson } from '../json-text/text.ts';
-import { VALUE_FIELDS } from '../request-fields.ts';
+import { VALUE_FIELDS, isStreamed } from '../request-fields.ts';
 import { requireRequestField, requireTensors } from '../request.ts';
 import type { Codec, DecodeContext } from '../request.ts';
 
@@ -20,12 +20,13 @@ export const jsonCodec: Codec = {
     if (typeof request !== 'object' || request === null || Array.isArray(request)) {
       throw new LossmeterError('malformed_body', `the body is ${showValue(request)}, expected an object`);
     }
-    for (const name of Object.keys(request)) requireRequestField(name, context);
-    const { logits, ...others } = request as Readonly<Record<string, unknown>>;
-    // Before the logits are decoded, which may be large.
-    requireTensors(request as Readonly<Record<string, unknown>>, context);
-    for (const [name, value] of Object.entries(others)) yield { is: 'field', name, value };
-    if (logits !== undefined && logits !== null) yield { is: 'field', name: 'logits', value: logits };
+    for (const name of Object.keys(request)) requireRequestField(name, context.fields);
+    // Before large tensors are decoded.
+    requireTensors(request as Readonly<Record<string, unknown>>, context.fields);
+    for (const [name, value] of Object.entries(request)) {
+      // Null means absent; a tensor that streams has no null.
+      if (value !== null || !isStreamed(name)) yield { is: 'field', name, value };
+    }
   },
   values: {
     maxBytes: ({ maxJsonBytes }) => maxJsonBytes,

@@ -7,13 +7,14 @@ import { formatOf } from './extent.ts';
 import { CUT, parseValue, readValue, valueHere } from './value.ts';
 import { duplicateField, requireRequestField } from '../request.ts';
 import type { Codec, DecodeContext } from '../request.ts';
-import { TENSOR_FIELDS } from '../request-fields.ts';
+import { isStreamed, isTensorName } from '../request-fields.ts';
+import type { TensorName } from '../request-fields.ts';
 import { TensorMap } from './tensor-map.ts';
-import { requireByteLength, requireLogitsDType } from '../tensors/tensor-value.ts';
+import { requireByteLength, requireDTypeOf } from '../tensors/tensor-value.ts';
 
 /**
  * MessagePack requests. The map is walked as it arrives: what is small is cut out and read by msgpackr, and the bytes
- * of `logits.data` are runs, in which they come.
+ * of a streamed tensor's data are runs, in which they come.
  */
 export const msgpackCodec: Codec = {
   name: 'msgpack',
@@ -37,82 +38,83 @@ class MsgpackRequest {
   *decode(): Decoding {
     const names = new Set<string>();
     for (let missing = yield* this.#readMapLength('the request'); missing > 0; missing--) {
-      const name = requireRequestField(yield* this.#readValue('a field name'), this.#context);
+      const name = requireRequestField(yield* this.#readValue('a field name'), this.#context.fields);
       if (names.has(name)) throw duplicateField(name);
       names.add(name);
-      if (name === 'logits') yield* this.#readLogits(missing === 1);
+      if (isStreamed(name)) yield* this.#readTensor(name, missing === 1);
       else yield { is: 'field', name, value: withoutNumpy(name, yield* this.#readValue(name)) };
     }
   }
 
-  /** Reads the value of `logits`. @param last whether no field follows */
-  *#readLogits(last: boolean): Decoding {
+  /** Reads a tensor that streams. @param last true when no field follows */
+  *#readTensor(field: TensorName, last: boolean): Decoding {
     const type = (yield* peek(this.#bytes))?.[0];
     if (type === undefined || formatOf(type).counts !== 'pairs') {
-      yield { is: 'field', name: 'logits', value: yield* this.#readValue('logits') };
+      yield { is: 'field', name: field, value: yield* this.#readValue(field) };
       return;
     }
-    const map = new TensorMap('logits');
+    const data = `${field}.data`;
+    const map = new TensorMap(field);
     let entries: unknown;
     let byteLength: number | undefined;
-    const pairs = yield* this.#readMapLength('logits');
+    const pairs = yield* this.#readMapLength(field);
     for (let missing = pairs; missing > 0; missing--) {
-      const name = yield* this.#readValue('a key of logits');
+      const name = yield* this.#readValue(`a key of ${field}`);
       if (isReferenceKey(name) && missing === pairs) {
-        yield { is: 'field', name: 'logits', value: yield* this.#readReference(name, pairs) };
+        yield { is: 'field', name: field, value: yield* this.#readReference(field, name, pairs) };
         return;
       }
       const key = map.next(name);
       if (key !== 'data') {
-        map.set(key, yield* this.#readValue(`logits.${key}`));
+        map.set(key, yield* this.#readValue(`${field}.${key}`));
         continue;
       }
-      byteLength = yield* this.#readBinLength();
+      byteLength = yield* this.#readBinLength(data);
       if (byteLength === undefined) {
         // Not bin: an array of numbers. Small enough to wait, or refused by the bound on held bytes.
-        entries = yield* this.#readValue('logits.data');
+        entries = yield* this.#readValue(data);
       } else if (last && missing === 1) {
-        yield this.#headOf(map, byteLength);
-        yield* runsOf(this.#bytes, byteLength, 'logits.data');
+        yield this.#headOf(field, map, byteLength);
+        yield* runsOf(this.#bytes, byteLength, data);
         return;
       } else {
         const { dtype, shape } = map.known;
-        if (dtype !== undefined && shape !== undefined) requireByteLength('logits', dtype, shape, byteLength);
-        yield { is: 'early', what: 'logits.data' };
-        yield* runsOf(this.#bytes, byteLength, 'logits.data');
+        if (dtype !== undefined && shape !== undefined) requireByteLength(field, dtype, shape, byteLength);
+        yield { is: 'early', what: data };
+        yield* runsOf(this.#bytes, byteLength, data);
       }
     }
     if (byteLength === undefined && entries !== undefined) {
       map.requireOneForm();
-      yield { is: 'field', name: 'logits', value: { ...map.known, data: entries } };
-    } else yield this.#headOf(map, byteLength ?? 0);
+      yield { is: 'field', name: field, value: { ...map.known, data: entries } };
+    } else yield this.#headOf(field, map, byteLength ?? 0);
   }
 
   /** Reads a map that names a file, the first key of which was read already. */
-  *#readReference(first: string, pairs: number): Decoding<object> {
-    const map = new Map<string, unknown>([[first, yield* this.#readValue(`logits.${first}`)]]);
+  *#readReference(field: TensorName, first: string, pairs: number): Decoding<object> {
+    const map = new Map<string, unknown>([[first, yield* this.#readValue(`${field}.${first}`)]]);
     for (let missing = pairs - 1; missing > 0; missing--) {
-      const name = yield* this.#readValue('a key of logits');
-      if (!isReferenceKey(name)) throw unknownReferenceKey('logits', name);
-      if (map.has(name)) throw duplicateField(`logits.${name}`);
-      map.set(name, yield* this.#readValue(`logits.${name}`));
+      const name = yield* this.#readValue(`a key of ${field}`);
+      if (!isReferenceKey(name)) throw unknownReferenceKey(field, name);
+      if (map.has(name)) throw duplicateField(`${field}.${name}`);
+      map.set(name, yield* this.#readValue(`${field}.${name}`));
     }
     return Object.fromEntries(map);
   }
 
   /** @throws LossmeterError when the map is not complete, or not filled by so many bytes */
-  #headOf(map: TensorMap, byteLength: number): Decoded {
+  #headOf(field: TensorName, map: TensorMap, byteLength: number): Decoded {
     const { dtype, shape } = map.finish();
-    requireByteLength('logits', requireLogitsDType(dtype), shape, byteLength);
-    this.#requireAnnounced(byteLength);
-    return { is: 'logits', dtype, shape, isNumpy: map.isNumpy };
+    requireByteLength(field, requireDTypeOf(field, dtype), shape, byteLength);
+    this.#requireAnnounced(field, byteLength);
+    return { is: 'head', name: field, dtype, shape, isNumpy: map.isNumpy };
   }
 
-  /** Refuses at once what cannot come: memory is taken for rows before their bytes have come. */
-  #requireAnnounced(byteLength: number): void {
+  /** Fails fast when Content-Length is too small: memory is taken for rows before their bytes have come. */
+  #requireAnnounced(field: TensorName, byteLength: number): void {
     const { contentLength } = this.#context;
     if (contentLength !== undefined && byteLength > contentLength)
-      throw truncated('logits.data', byteLength, contentLength);
+      throw truncated(`${field}.data`, byteLength, contentLength);
   }
 
   *#readMapLength(what: string): Decoding<number> {
@@ -122,10 +124,10 @@ class MsgpackRequest {
   }
 
   /** The length of a bin, whose head is consumed; undefined, with nothing consumed, when the value is not a bin. */
-  *#readBinLength(): Decoding<number | undefined> {
+  *#readBinLength(what: string): Decoding<number | undefined> {
     const type = (yield* peek(this.#bytes))?.[0];
     if (type === undefined || type < 0xc4 || type > 0xc6) return undefined;
-    return (yield* this.#readHead('logits.data')).count;
+    return (yield* this.#readHead(what)).count;
   }
 
   /** Consumes a type byte and the length behind it. */
@@ -157,8 +159,7 @@ class MsgpackRequest {
 
 /** A field as any other codec has it: msgpack-numpy's array as {dtype, shape, data}. */
 function withoutNumpy(field: string, value: unknown): unknown {
-  const isTensorField = (TENSOR_FIELDS as readonly string[]).includes(field);
-  if (!isTensorField || typeof value !== 'object' || value === null || !Object.hasOwn(value, 'nd')) return value;
+  if (!isTensorName(field) || typeof value !== 'object' || value === null || !Object.hasOwn(value, 'nd')) return value;
   const map = new TensorMap(field);
   let data: unknown;
   for (const [name, inner] of Object.entries(value) as [string, unknown][]) {

@@ -9,7 +9,7 @@ import { HeldRuns, adviceOn, free } from '../body/held-bytes.ts';
 import type { HeldBytesAccount } from '../body/held-bytes.ts';
 import { MAX_TEXT_BYTES, MsgpackExtent, VALUE_LIMITS } from './extent.ts';
 import { scalarFrom, textOf } from './numpy.ts';
-import { TENSOR_FIELDS } from '../request-fields.ts';
+import { TENSOR_FIELDS, isStreamed } from '../request-fields.ts';
 import { notBase64 } from '../tensors/tensor-value.ts';
 
 /** Values of so many bytes have a turn of their own: what is made of them comes in the next one. */
@@ -62,7 +62,10 @@ export function* readValue(bytes: Bytes, account: HeldBytesAccount, what: string
 }
 
 /** Values that may hold the elements of a tensor. */
-const TENSORS: ReadonlySet<string> = new Set([...TENSOR_FIELDS, 'logits.data']);
+const TENSORS: ReadonlySet<string> = new Set([
+  ...TENSOR_FIELDS,
+  ...TENSOR_FIELDS.filter(isStreamed).map((name) => `${name}.data`),
+]);
 
 /** Reads a long text, which can only be base64. @returns its bytes */
 function* readBase64(

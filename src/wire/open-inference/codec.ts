@@ -7,6 +7,7 @@ import { HeldRuns } from '../body/held-bytes.ts';
 import { readInferenceRequest } from './request.ts';
 import type { InferenceRequest, OutputNames } from './request.ts';
 import type { Codec, DecodeContext } from '../request.ts';
+import type { RequestFields } from '../request-fields.ts';
 import { readStoredTensors } from '../tensors/stored-tensors.ts';
 
 /** Says how many bytes of a body are JSON, when tensors follow it. */
@@ -41,13 +42,13 @@ export class OpenInferenceCodec implements Codec {
   *decode(bytes: Bytes, context: DecodeContext): Decoding {
     const { jsonBytes, outputNames } = this.#options;
     const value = jsonBytes === undefined ? yield* readAll(bytes, context) : yield* readHead(bytes, jsonBytes, context);
-    const request = readInferenceRequest(value, outputNames);
+    const request = readInferenceRequest(value, outputNames, context.fields);
     this.#request = request;
     const binary = request.inputs.flatMap(({ byteLength, ...input }) =>
       byteLength === undefined ? [] : [{ ...input, byteLength }],
     );
     requireAnnounced(binary, jsonBytes, context.contentLength);
-    for (const [name, field] of Object.entries(plainFields(request, context)))
+    for (const [name, field] of Object.entries(plainFields(request, context.fields)))
       yield { is: 'field', name, value: field };
     for (const { name, dtype, shape, data, byteLength } of request.inputs) {
       if (byteLength === undefined) yield { is: 'field', name, value: { dtype, shape, data } };
@@ -57,10 +58,10 @@ export class OpenInferenceCodec implements Codec {
 }
 
 /** The fields that are no tensors: all of them come as parameters, and those that have no name of their own are options. */
-function plainFields({ options }: InferenceRequest, { parameterNames }: DecodeContext): Record<string, unknown> {
+function plainFields({ options }: InferenceRequest, { values }: RequestFields): Record<string, unknown> {
   if (options === undefined) return {};
   const [own, others] = [true, false].map((isOwn) =>
-    Object.fromEntries(Object.entries(options).filter(([name]) => parameterNames.includes(name) === isOwn)),
+    Object.fromEntries(Object.entries(options).filter(([name]) => values.includes(name) === isOwn)),
   );
   return { ...own, options: others };
 }

@@ -1,30 +1,18 @@
 /** Reads the JSON of a request of the Open Inference Protocol: what it asks for, and where its tensors are. */
 import { LossmeterError, refuse } from '../../errors.ts';
 import { pointerTo, showValue, suggestName } from '../../suggestion.ts';
-import { DTYPES, FLOAT_DTYPES } from '../../tensor/dtype.ts';
 import type { DType } from '../../tensor/dtype.ts';
 import type { Shape } from '../../tensor/shape.ts';
 import { parseOptionsText } from '../json-text/text.ts';
 import { NumberArray } from '../json-text/number-array.ts';
 import { requireDatatype } from '../tensors/datatype.ts';
-import { INPUT_KEYS } from '../request-fields.ts';
+import { INPUT_KEYS, TENSORS } from '../request-fields.ts';
+import type { RequestFields, TensorName } from '../request-fields.ts';
 import { SYNONYMS, missingField } from '../request.ts';
 import { isReadElements, requireByteLength, requireShape } from '../tensors/tensor-value.ts';
 
-/** The inputs, with the dtypes that they may have. */
-export const INPUT_DTYPES = {
-  label: DTYPES,
-  logits: FLOAT_DTYPES,
-  input_mask: DTYPES,
-  weight: DTYPES,
-} as const satisfies Readonly<Record<string, readonly DType[]>>;
-
-export type InputName = keyof typeof INPUT_DTYPES;
-
-const INPUT_NAMES = Object.keys(INPUT_DTYPES) as readonly InputName[];
-
 interface InferenceInput {
-  readonly name: InputName;
+  readonly name: TensorName;
   readonly dtype: DType;
   readonly shape: Shape;
   /** Its bytes behind the JSON; undefined when `data` has it. */
@@ -59,6 +47,9 @@ export interface OutputNames {
   /** What the option `outputs` asks for. */
   readonly optional: readonly string[];
 }
+
+/** Names of the inputs, in the order of the model. */
+const INPUT_NAMES: readonly TensorName[] = ['label', 'logits', 'input_mask', 'weight'];
 
 const REQUEST_KEYS = ['id', 'parameters', 'inputs', 'outputs', 'model_name', 'model_version'];
 const OUTPUT_KEYS = ['name', 'parameters'];
@@ -97,7 +88,11 @@ const MAX_TENSORS = 64;
 type Fields = Readonly<Record<string, unknown>>;
 
 /** @throws LossmeterError */
-export function readInferenceRequest(value: unknown, outputNames: OutputNames): InferenceRequest {
+export function readInferenceRequest(
+  value: unknown,
+  outputNames: OutputNames,
+  { required }: Pick<RequestFields, 'required'>,
+): InferenceRequest {
   const request = requireObject('the request', value);
   requireKeys('the request', request, REQUEST_KEYS);
   const { id = null, parameters = null } = request;
@@ -115,30 +110,29 @@ export function readInferenceRequest(value: unknown, outputNames: OutputNames): 
   return {
     id: id ?? undefined,
     options: optionsFrom(given, wanted),
-    inputs: readInputs(request['inputs']),
+    inputs: readInputs(request['inputs'], required),
     outputs,
     binaryOutput,
   };
 }
 
-function readInputs(value: unknown): InferenceInput[] {
+function readInputs(value: unknown, required: readonly TensorName[]): InferenceInput[] {
   if (value === undefined || value === null) {
     throw refuse('missing_field', '/inputs', 'inputs is missing: expected a list with at least label and logits');
   }
   const inputs = requireList('inputs', value).map(readInput);
   requireDistinct('input', inputs);
-  for (const name of ['logits', 'label'] as const) {
-    if (!inputs.some((input) => input.name === name)) throw missingField(name);
-  }
+  const missing = required.find((name) => !inputs.some((input) => input.name === name));
+  if (missing !== undefined) throw missingField(missing);
   return inputs;
 }
 
 function readInput(value: unknown, index: number): InferenceInput {
   const input = requireObject(`inputs[${index}]`, value);
-  const name = requireName(`inputs[${index}]`, input['name'], INPUT_NAMES, SYNONYMS) as InputName;
+  const name = requireName(`inputs[${index}]`, input['name'], INPUT_NAMES, SYNONYMS) as TensorName;
   requireKeys(`the input ${name}`, input, INPUT_KEYS);
   const { binary_data_size: size = null } = readParameters(name, input['parameters'], ['binary_data_size']);
-  const dtype = requireDatatype(name, input['datatype'], INPUT_DTYPES[name]);
+  const dtype = requireDatatype(name, input['datatype'], TENSORS[name].dtypes);
   const shape = requireShape(name, input['shape']);
   const { data = null } = input;
   if (size === null) {

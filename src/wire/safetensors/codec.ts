@@ -7,12 +7,13 @@ import { HeldRuns, adviceOn } from '../body/held-bytes.ts';
 import { measureStructure } from '../json-text/structure.ts';
 import { parseOptionsText } from '../json-text/text.ts';
 import { missingField, requireRequestField } from '../request.ts';
-import { TENSOR_FIELDS } from '../request-fields.ts';
+import { isTensorName } from '../request-fields.ts';
+import type { RequestFields, TensorName } from '../request-fields.ts';
 import type { Codec, DecodeContext } from '../request.ts';
 import { LENGTH_BYTES, MAX_HEADER_BYTES, parseHeader, requireReadable } from './header.ts';
 import type { ReadableTensor, SafetensorsHeader } from './header.ts';
 import { readStoredTensors } from '../tensors/stored-tensors.ts';
-import { requireLogitsDType } from '../tensors/tensor-value.ts';
+import { requireDTypeOf } from '../tensors/tensor-value.ts';
 
 export const SAFETENSORS = 'application/vnd.safetensors';
 
@@ -32,7 +33,10 @@ const MAX_FIELD_LENGTH = 65_536;
 const FIRST_BYTES: ReadonlySet<number> = new Set(Buffer.from('{ \t\n\r'));
 
 /** A header whose tensors are all fields of a request, and can be read. */
-type RequestFileHeader = Omit<SafetensorsHeader, 'tensors'> & { readonly tensors: readonly ReadableTensor[] };
+type RequestFileHeader = Omit<SafetensorsHeader, 'tensors'> & { readonly tensors: readonly RequestTensor[] };
+
+/** A tensor of it. */
+type RequestTensor = ReadableTensor & { readonly name: TensorName };
 
 /**
  * Requests that are a safetensors file: the tensors by their names, options as JSON text in `__metadata__.options`,
@@ -45,11 +49,10 @@ export const safetensorsCodec: Codec = {
   mediaTypes: [SAFETENSORS, 'application/octet-stream'],
   *decode(bytes, context) {
     const { tensors, metadata } = yield* readHeader(bytes, context);
-    const fields = fieldsOf(metadata, context);
-    const stored = tensors.find(({ name }) => name === 'logits');
-    if (stored === undefined) throw missingField('logits');
-    if (context.labelOptional !== true && !tensors.some(({ name }) => name === 'label')) throw missingField('label');
-    requireLogitsDType(stored.dtype);
+    const fields = fieldsOf(metadata, context.fields);
+    const missing = context.fields.required.find((name) => !tensors.some((tensor) => tensor.name === name));
+    if (missing !== undefined) throw missingField(missing);
+    for (const { name, dtype } of tensors) requireDTypeOf(name, dtype);
     for (const [name, value] of Object.entries(fields)) yield { is: 'field', name, value };
     yield* readStoredTensors(bytes, context, tensors);
   },
@@ -65,9 +68,9 @@ function* readHeader(bytes: Bytes, context: DecodeContext): Decoding<RequestFile
   yield* consume(bytes, length, 'the safetensors header', (run) => held.push(run));
   const text = yield* gathered(held);
   requireModest(text);
-  const header = parseHeader(text, (name) => requireTensorName(name, context));
+  const header = parseHeader(text, (name) => requireTensorName(name, context.fields));
   requireAnnounced(header, length, context.contentLength);
-  return { ...header, tensors: header.tensors.map(requireReadable) };
+  return { ...header, tensors: header.tensors.map((tensor) => requireReadable(tensor) as RequestTensor) };
 }
 
 /** Bounds what is made of a header, before it is parsed. @throws LossmeterError body_too_large */
@@ -119,9 +122,9 @@ function notSafetensors(what: string): LossmeterError {
 }
 
 /** @throws LossmeterError unknown_field, invalid_tensor */
-function requireTensorName(name: string, context: Pick<DecodeContext, 'optionNames' | 'parameterNames'>): void {
-  const field = requireRequestField(name, context);
-  if ((TENSOR_FIELDS as readonly string[]).includes(field)) return;
+function requireTensorName(name: string, fields: RequestFields): void {
+  const field = requireRequestField(name, fields);
+  if (isTensorName(field)) return;
   const detail = `${field} is a tensor, expected JSON text in __metadata__.${field}`;
   throw refuse('invalid_tensor', pointerTo(field), detail);
 }
@@ -129,9 +132,9 @@ function requireTensorName(name: string, context: Pick<DecodeContext, 'optionNam
 /** The fields that are no tensors. Metadata is free text of the file's writer; misspelt fields are refused. */
 export function fieldsOf(
   metadata: Readonly<Record<string, string>>,
-  { optionNames, parameterNames }: Pick<DecodeContext, 'optionNames' | 'parameterNames'>,
+  { options, values }: Pick<RequestFields, 'options' | 'values'>,
 ): Record<string, unknown> {
-  const known = ['options', ...parameterNames];
+  const known = ['options', ...values];
   const fields: Record<string, unknown> = {};
   for (const [name, text] of Object.entries(metadata)) {
     if (known.includes(name)) {
@@ -139,7 +142,7 @@ export function fieldsOf(
       continue;
     }
     const meant = suggestName(name, known);
-    const isOption = optionNames.includes(name);
+    const isOption = options.includes(name);
     if (meant === undefined && !isOption) continue;
     const hint = isOption ? `: it is an option and belongs in __metadata__.options` : `, did you mean ${meant}?`;
     throw refuse('unknown_field', pointerTo('__metadata__', name), `unknown metadata ${showValue(name)}${hint}`);

@@ -5,6 +5,7 @@ import { pointerTo, showValue } from '../../suggestion.ts';
 import type { FileTensor } from '../../tensor/file-tensor.ts';
 import { settled } from '../../waiting.ts';
 import type { Waiting } from '../../waiting.ts';
+import { TENSOR_FIELDS } from '../request-fields.ts';
 import { adviceOn } from '../body/held-bytes.ts';
 import type { HeldBytesAccount } from '../body/held-bytes.ts';
 
@@ -73,14 +74,12 @@ export function openReference(
   throw refuse('local_data_off', `/${field}/file`, detail);
 }
 
-const REFERRING_FIELDS = ['label', 'input_mask', 'weight'] as const;
-
-/** The fields of a request other than logits, those that refer to files read. They wait in memory. */
+/** Reads the tensors that fields refer to. They wait in memory. */
 export function* readReferences(
   fields: Readonly<Record<string, unknown>>,
   context: FileContext,
 ): Waiting<Readonly<Record<string, unknown>>> {
-  const referring = REFERRING_FIELDS.filter((field) => isReference(fields[field]));
+  const referring = TENSOR_FIELDS.filter((field) => isReference(fields[field]));
   if (referring.length === 0) return fields;
   const read: Record<string, unknown> = { ...fields };
   for (const field of referring) {

@@ -4,10 +4,12 @@ import { consume, gathered, runsOf } from '../decoding.ts';
 import type { Bytes, Decoding } from '../decoding.ts';
 import { HeldRuns, adviceOn } from '../body/held-bytes.ts';
 import type { DecodeContext } from '../request.ts';
+import { isStreamed } from '../request-fields.ts';
+import type { TensorName } from '../request-fields.ts';
 
 /** A tensor whose bytes stand in the body, at its place among others. */
 interface StoredTensor {
-  readonly name: string;
+  readonly name: TensorName;
   readonly dtype: DType;
   readonly shape: Shape;
   readonly byteLength: number;
@@ -21,8 +23,8 @@ export function* readStoredTensors(
 ): Decoding {
   for (const tensor of tensors) {
     const { name, dtype, shape, byteLength } = tensor;
-    if (name === 'logits') {
-      const head = { is: 'logits', dtype, shape, isNumpy: false } as const;
+    if (isStreamed(name)) {
+      const head = { is: 'head', name, dtype, shape, isNumpy: false } as const;
       const isLast = tensors.at(-1) === tensor;
       if (isLast) yield head;
       else yield { is: 'early', what: name };

@@ -1,10 +1,12 @@
 import { LossmeterError, refuse } from '../../errors.ts';
 import { pointerTo, showValue, suggestName } from '../../suggestion.ts';
-import { DTYPES, DTYPE_BYTES, FLOAT_DTYPES, isDType, isFloatDType } from '../../tensor/dtype.ts';
-import type { DType, FloatDType } from '../../tensor/dtype.ts';
+import { DTYPES, DTYPE_BYTES, isDType } from '../../tensor/dtype.ts';
+import type { DType } from '../../tensor/dtype.ts';
 import { MAX_RANK, elementCount, formatShape, isShape } from '../../tensor/shape.ts';
 import type { Shape } from '../../tensor/shape.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
+import { TENSORS } from '../request-fields.ts';
+import type { TensorName } from '../request-fields.ts';
 import { bytesOfBase64 } from './base64.ts';
 import { encodeElements, encodeNumbers } from './elements.ts';
 import { NumberArray, numbersFrom } from '../json-text/number-array.ts';
@@ -62,14 +64,12 @@ const DTYPE_SYNONYMS = {
   '?': 'bool',
 };
 
-/** @throws LossmeterError invalid_tensor when the dtype is not floating point */
-export function requireLogitsDType(dtype: DType): FloatDType {
-  if (isFloatDType(dtype)) return dtype;
-  throw refuse(
-    'invalid_tensor',
-    '/logits/dtype',
-    `logits.dtype is ${dtype}, expected one of ${FLOAT_DTYPES.join(', ')}`,
-  );
+/** @throws LossmeterError invalid_tensor when a tensor cannot have the dtype */
+export function requireDTypeOf(field: TensorName, dtype: DType): DType {
+  const dtypes: readonly DType[] = TENSORS[field].dtypes;
+  if (dtypes.includes(dtype)) return dtype;
+  const detail = `${field}.dtype is ${dtype}, expected one of ${dtypes.join(', ')}`;
+  throw refuse('invalid_tensor', `/${field}/dtype`, detail);
 }
 
 /** @throws LossmeterError invalid_tensor */

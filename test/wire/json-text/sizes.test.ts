@@ -11,14 +11,14 @@ import { tensorFromValue } from '../../../src/wire/tensors/tensor-value.ts';
 import type { LossmeterError } from '../../../src/errors.ts';
 import { readOperations } from '../../openapi-document.ts';
 
-const CONTEXT = { optionNames: [], parameterNames: [...PAIR_FIELDS, ...VOCABULARY_FIELDS] };
+const FIELDS = { required: [], values: [...PAIR_FIELDS, ...VOCABULARY_FIELDS], options: [] };
 const TENSORS: ReadonlySet<string> = new Set(TENSOR_FIELDS);
 
 /** The fields of a request as its reader takes them, or the error. */
 function outcome(read: (bytes: Uint8Array) => unknown, text: string): unknown {
   try {
     const request = read(Buffer.from(text)) as Record<string, unknown>;
-    for (const name of Object.keys(request)) requireRequestField(name, CONTEXT);
+    for (const name of Object.keys(request)) requireRequestField(name, FIELDS);
     return Object.entries(request).map(([name, value]) => {
       if (!TENSORS.has(name) || value === null) return [name, value];
       const { dtype, shape, data } = tensorFromValue(name, value);

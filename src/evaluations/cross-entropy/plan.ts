@@ -1,3 +1,4 @@
+import { makeHeader } from '../../batch/header.ts';
 import { kernelOf, openIntake, openRows, weightsForKernels } from '../../batch/rows.ts';
 import type { Batch } from '../../batch/rows.ts';
 import type { Layout } from '../../batch/layout.ts';
@@ -16,7 +17,7 @@ import type { Steps } from '../../steps.ts';
 import { DTYPE_BYTES } from '../../tensor/dtype.ts';
 import type { FloatDType } from '../../tensor/dtype.ts';
 import type { HeldBytesAccount } from '../../wire/body/held-bytes.ts';
-import type { RequestHeader } from '../../wire/request.ts';
+import type { ReadRequest } from '../../wire/request.ts';
 
 /** Further bytes of a row, for the coefficients of its gradient. */
 const BYTES_PER_ROW_OF_GRADIENT = 32;
@@ -24,7 +25,7 @@ const BYTES_PER_ROW_OF_GRADIENT = 32;
 const GRADIENT_ADVICE = 'split the batch by rows, or ask for the gradient of narrower logits';
 
 /** A batch over all classes. */
-export interface WholeBatch extends Batch {
+export interface BatchPlan extends Batch {
   /** C */
   classes: number;
   /** ε of the row formula. */
@@ -35,7 +36,8 @@ export interface WholeBatch extends Batch {
 }
 
 /** Checks all that can be checked before the logits have come. @throws LossmeterError */
-export function* openBatch(pool: KernelPool, given: RequestHeader, held: HeldBytesAccount): Steps<WholeBatch> {
+export function* planBatch(pool: KernelPool, request: ReadRequest, held: HeldBytesAccount): Steps<BatchPlan> {
+  const given = makeHeader(request);
   const options = parseOptions(given.options);
   const returnsGradient = options.outputs.includes('gradient');
   const differentiates = returnsGradient || options.check_for_nan_in_loss_and_grad;
@@ -70,7 +72,7 @@ export function* openBatch(pool: KernelPool, given: RequestHeader, held: HeldByt
   const writer = new BlockWriter(pool, block, options.shift, takeGradient);
   const kernel = kernelOf(pool, block);
   const intake = openIntake(writer, layout, { width: DTYPE_BYTES[dtype], held });
-  const { numpyArrays = false, nulls } = header;
+  const { numpyArrays, nulls } = header;
   return {
     options,
     layout,
@@ -89,7 +91,7 @@ export function* openBatch(pool: KernelPool, given: RequestHeader, held: HeldByt
 }
 
 /** A batch over all classes with what its rows yielded. */
-export function evaluated(batch: WholeBatch, { columns, findings, gradient }: RowResults): EvaluatedBatch {
+export function evaluated(batch: BatchPlan, { columns, findings, gradient }: RowResults): EvaluatedBatch {
   const { gradientDType: dtype, shape } = batch;
   return { ...batch, columns, findings, gradient: gradient && { dtype, shape, data: gradient } };
 }

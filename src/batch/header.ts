@@ -1,0 +1,49 @@
+import type { FloatDType } from '../tensor/dtype.ts';
+import type { FileTensor } from '../tensor/file-tensor.ts';
+import type { Shape } from '../tensor/shape.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+import type { ReadRequest } from '../wire/request.ts';
+import type { TensorName } from '../wire/request-fields.ts';
+import { tensorFromValue } from '../wire/tensors/tensor-value.ts';
+
+/** Everything of a batch but the bytes of its logits. */
+export interface BatchHeader {
+  readonly logits: {
+    readonly dtype: FloatDType;
+    readonly shape: Shape;
+    /** Place of their bytes when they are not in the request. */
+    readonly source?: FileTensor;
+  };
+  /** Undefined only where the batch need not have one. */
+  readonly label: Tensor | undefined;
+  readonly inputMask: Tensor | undefined;
+  readonly weight: Tensor | undefined;
+  /** Options as received, not checked yet. */
+  readonly options: unknown;
+  /** Entries of the logits and of the label that came as null, and are NaN. */
+  readonly nulls: number;
+  /** True where the logits came as an array of msgpack-numpy: outputs are such arrays then. */
+  readonly numpyArrays: boolean;
+}
+
+/**
+ * The header of a batch; null means absent.
+ * @throws LossmeterError invalid_tensor, unknown_field
+ */
+export function makeHeader({ streamed, fields }: ReadRequest): BatchHeader {
+  const tensor = (field: TensorName): Tensor | undefined => {
+    const value = fields[field] ?? undefined;
+    return value === undefined ? undefined : tensorFromValue(field, value);
+  };
+  const label = tensor('label');
+  const { dtype, shape, source, nulls = 0, isNumpy = false } = streamed;
+  return {
+    logits: { dtype: dtype as FloatDType, shape, ...(source && { source }) },
+    label,
+    inputMask: tensor('input_mask'),
+    weight: tensor('weight'),
+    options: fields['options'],
+    nulls: nulls + (label?.nulls ?? 0),
+    numpyArrays: isNumpy,
+  };
+}

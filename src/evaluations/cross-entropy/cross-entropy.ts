@@ -1,0 +1,13 @@
+import { report } from '../../batch/report.ts';
+import type { Evaluation } from '../../batch/report.ts';
+import { OPTION_NAMES } from '../../loss/options.ts';
+import type { Kind } from '../kind.ts';
+import { evaluated, planBatch } from './plan.ts';
+import type { BatchPlan } from './plan.ts';
+
+/** Cross-entropy of a batch over all classes. */
+export const CROSS_ENTROPY: Kind<BatchPlan, Evaluation> = {
+  fields: { required: ['logits', 'label'], values: [], options: OPTION_NAMES },
+  plan: planBatch,
+  answer: (plan, rows) => report(evaluated(plan, rows)),
+};

@@ -1,0 +1,31 @@
+import type { BlockWriter, RowResults } from '../engine/block-writer.ts';
+import type { LogitsIntake } from '../engine/intake.ts';
+import type { KernelPool } from '../engine/pool.ts';
+import type { Steps } from '../steps.ts';
+import type { HeldBytesAccount } from '../wire/body/held-bytes.ts';
+import type { ReadRequest } from '../wire/request.ts';
+import type { RequestFields } from '../wire/request-fields.ts';
+
+/** The plan of a request: all but its rows. */
+export interface Plan {
+  readonly writer: BlockWriter;
+  /** Takes the streamed tensor. */
+  readonly intake: LogitsIntake;
+  /** True where outputs are arrays of msgpack-numpy, because the logits were. */
+  readonly numpyArrays: boolean;
+}
+
+/** A kind of evaluation: the fields of its requests, and the way from them to the answer. */
+export interface Kind<P extends Plan, A> {
+  readonly fields: RequestFields;
+  /**
+   * Checks all that can be checked before the rows have come.
+   * @param held accounts for the memory that the plan takes
+   * @throws LossmeterError
+   */
+  plan(pool: KernelPool, request: ReadRequest, held: HeldBytesAccount): Steps<P>;
+  /** Makes the answer of the results of all rows. @throws LossmeterError */
+  answer(plan: P, rows: RowResults): Steps<A>;
+  /** Answers a request without tensors, where there may be such: `fields.tensorsOptional`. @throws LossmeterError */
+  answerWithoutTensors?(fields: Readonly<Record<string, unknown>>): A;
+}

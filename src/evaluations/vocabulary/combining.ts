@@ -1,0 +1,54 @@
+import { extname } from 'node:path';
+import type { Evaluation } from '../../batch/report.ts';
+import { runInTurns } from '../../steps.ts';
+import { Threads } from '../../threads.ts';
+import { ownBytes } from '../../wire/body/held-bytes.ts';
+import type { HeldBytesAccount } from '../../wire/body/held-bytes.ts';
+import type { Codec } from '../../wire/request.ts';
+import { combine } from './combine.ts';
+import type { CombineTask } from './combine-worker.ts';
+
+/** Bodies of partials up to this size are combined where they are: that takes some milliseconds. */
+const MAX_INLINE_BYTES = 2 ** 16;
+
+/** Copies of partials beside the body while they are combined: as columns, and merged. */
+const COPIES = 2;
+
+/** Bodies that are combined at a time. */
+const MAX_THREADS = 2;
+
+/** Bound on the values of partials apart from their tensors. */
+const MAX_HEAP_MB = 1024;
+
+interface CombiningContext {
+  readonly held: HeldBytesAccount;
+  readonly maxDepth: number;
+  readonly isAbandoned?: (() => boolean) | undefined;
+}
+
+/** Combines bodies of partials: large ones on threads of their own. */
+export class Combining {
+  readonly #threads = new Threads<CombineTask, Evaluation>({
+    filename: new URL(`./combine-worker${extname(import.meta.url)}`, import.meta.url),
+    maxThreads: MAX_THREADS,
+    maxHeapMegabytes: MAX_HEAP_MB,
+    what: 'the partials',
+  });
+
+  /** @throws LossmeterError as `combine`, body_too_large, overloaded, worker_lost, client_closed */
+  async combine(
+    whole: Uint8Array,
+    { values, mediaTypes }: Required<Codec>,
+    { held, maxDepth, isAbandoned }: CombiningContext,
+  ): Promise<Evaluation> {
+    if (whole.byteLength <= MAX_INLINE_BYTES) return runInTurns(combine(values.parse(whole, maxDepth)));
+    const ofValue = values.neededBytes === undefined ? 0 : await runInTurns(values.neededBytes(whole));
+    held.take(ofValue + COPIES * whole.byteLength, 'the partials', 'combine the rows in several parts');
+    const own = ownBytes(whole);
+    return this.#threads.run({ body: own, mediaType: mediaTypes[0]!, maxDepth }, [own.buffer], isAbandoned);
+  }
+
+  async close(): Promise<void> {
+    await this.#threads.close();
+  }
+}

@@ -1,0 +1,59 @@
+import { makeHeader } from '../../batch/header.ts';
+import { kernelOf, openIntake, openRows, weightsForKernels } from '../../batch/rows.ts';
+import type { Batch } from '../../batch/rows.ts';
+import type { Block } from '../../engine/block.ts';
+import { BlockWriter } from '../../engine/block-writer.ts';
+import type { KernelPool } from '../../engine/pool.ts';
+import { parseOptions, smoothingOf, transformOf } from '../../loss/options.ts';
+import { requireDivisible } from '../../loss/parallel.ts';
+import { targetsWithin } from '../../loss/partials.ts';
+import { shardFeaturesOf } from '../../loss/rows.ts';
+import { requireShardable, requireVocabulary } from '../../loss/vocabulary.ts';
+import type { Vocabulary } from '../../loss/vocabulary.ts';
+import type { Steps } from '../../steps.ts';
+import { DTYPE_BYTES } from '../../tensor/dtype.ts';
+import type { HeldBytesAccount } from '../../wire/body/held-bytes.ts';
+import type { ReadRequest } from '../../wire/request.ts';
+
+/** Further bytes of a row, for the columns by which shards are merged. */
+const BYTES_PER_ROW_OF_SHARD = 128;
+
+/** A batch over some of the classes. */
+export interface ShardPlan extends Batch {
+  vocabulary: Vocabulary;
+}
+
+/** Opens a shard of the vocabulary, whose columns are merged with others before they are reduced. */
+export function* planShard(pool: KernelPool, request: ReadRequest, held: HeldBytesAccount): Steps<ShardPlan> {
+  const given = makeHeader(request);
+  const options = parseOptions(given.options);
+  // Logits without such an axis are refused next.
+  const vocabulary = requireVocabulary(request.fields, request.streamed.shape.at(options.class_axis) ?? 0);
+  const moreBytesPerRow = BYTES_PER_ROW_OF_SHARD;
+  const { header, layout, targets } = yield* openRows(given, options, held, {
+    moreBytesPerRow,
+    shard: vocabulary,
+  });
+  const { dtype, shape } = header.logits;
+  const classes = shape.at(-1)!;
+  requireShardable(options, { probabilities: targets.probabilities !== undefined });
+  requireDivisible(options, targets.classes.length, vocabulary.size);
+  smoothingOf(options, vocabulary.size);
+  const transform = transformOf(options);
+  const block: Block = {
+    ...{ dtype, classes, transform, firstRow: 0, firstColumn: vocabulary.start, shards: 1 },
+    ...{ mostPlaces: options.max_locations, worstAbove: undefined, badInColumn: undefined },
+    features: shardFeaturesOf(options, targets),
+    targets: targetsWithin(targets, vocabulary, classes),
+    probabilities: targets.probabilities,
+    classWeights: yield* weightsForKernels(targets, options, held),
+    gradientDType: undefined,
+    coefficients: undefined,
+  };
+  const writer = new BlockWriter(pool, block, options.shift);
+  const kernel = kernelOf(pool, block);
+  // A partial is opaque, and has the same form for every client.
+  const { nulls } = header;
+  const intake = openIntake(writer, layout, { width: DTYPE_BYTES[dtype], held });
+  return { options, shape, targets, writer, intake, kernel, nulls, numpyArrays: false, vocabulary };
+}

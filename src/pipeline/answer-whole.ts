@@ -1,0 +1,36 @@
+import { LossmeterError } from '../errors.ts';
+import { settled } from '../waiting.ts';
+import type { Waiting } from '../waiting.ts';
+import { HeldRuns, adviceOn } from '../wire/body/held-bytes.ts';
+import type { HeldBytesAccount } from '../wire/body/held-bytes.ts';
+import { readWhole } from '../wire/decoding.ts';
+import type { Doorway } from './admission/doorway.ts';
+import type { Answered } from './answered.ts';
+import type { RequestBody } from './body.ts';
+import { runDecoding } from './run-decoding.ts';
+
+/** Reads a body whole, and answers it. @throws LossmeterError body_too_large beyond `maxBytes`, and as Doorway.admit */
+export function* answerWhole<A>(
+  request: RequestBody,
+  doorway: Doorway,
+  { maxBytes, answer }: { maxBytes: number; answer: (whole: Uint8Array, held: HeldBytesAccount) => A | Promise<A> },
+): Waiting<Answered<A>> {
+  const body = yield* doorway.admit(request);
+  const { held, reader } = body;
+  const started = performance.now();
+  try {
+    const runs = new HeldRuns(held, 'the body', adviceOn('the body'));
+    const tooLong = (): LossmeterError =>
+      new LossmeterError('body_too_large', `the body has more than ${maxBytes} bytes, the most that are accepted`);
+    const whole = yield* runDecoding(readWhole(reader, runs, { maxBytes, tooLong }), reader);
+    const ingested = performance.now();
+    const made = yield* settled(answer(whole, held));
+    const timings = { ingest: ingested - started, compute: 0, reduce: performance.now() - ingested };
+    body.requireEnd();
+    return { answer: made, timings, numpyArrays: false, release: body.handOver() };
+  } catch (error) {
+    throw body.explain(error);
+  } finally {
+    body.close();
+  }
+}
