@@ -36,7 +36,7 @@ export class OpenBody {
   /** Announced bytes of the decoded body, where they are. */
   readonly contentLength: number | undefined;
 
-  /** @param place is left, and `held` is closed, also when this throws. @throws LossmeterError unsupported_media_type */
+  /** @param place is left, and `held` is closed, also when this throws. @throws LossmeterError unsupported_content_encoding */
   constructor(body: RequestBody, limits: BodyLimits, { held, place }: { held: HeldBytesAccount; place: Place }) {
     const { stream, codec, contentEncoding, contentLength } = body;
     const { maxBodyBytes, maxDecompressionRatio: maxRatio } = limits;

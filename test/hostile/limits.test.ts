@@ -185,6 +185,18 @@ describe('when as much is under way and waits as the service lets', () => {
     places.push(app.evaluator.admission.enter() as Place);
   });
 
+  test('what is said of a run takes no place of an evaluation', async () => {
+    const body = JSON.stringify({ labels: { lr: '0.1' } });
+    const answer = await fetch(`${url}/v1/runs/described`, {
+      method: 'PUT',
+      body,
+      headers: { 'content-type': JSON_TYPE },
+    });
+    expect(answer.status).toBe(201);
+    const metrics = await (await fetch(`${url}/metrics`)).text();
+    expect(metrics).toMatch(/lossmeter_requests_in_flight 2\n/);
+  });
+
   test('a large body that is refused is answered at once; its sender is held back, and then read to its end', async () => {
     const waiting = post();
     while (app.evaluator.admission.queued === 0) await new Promise((resolve) => setImmediate(resolve));

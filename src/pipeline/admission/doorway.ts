@@ -25,7 +25,7 @@ export class Doorway {
   /**
    * Waits until the request may begin.
    * @returns its body, which has to be closed
-   * @throws LossmeterError body_too_large, overloaded, client_closed, unsupported_media_type
+   * @throws LossmeterError body_too_large, overloaded, client_closed, unsupported_content_encoding
    */
   *admit(request: RequestBody): Waiting<OpenBody> {
     const { contentLength, isAbandoned } = request;
