@@ -1,21 +1,18 @@
-import type { LogitsIntake } from '../engine/intake.ts';
 import type { KernelPool } from '../engine/pool.ts';
 import { LossmeterError } from '../errors.ts';
 import type { Kind, Plan } from '../evaluations/kind.ts';
 import { RequestFiles } from '../files/data-directory.ts';
 import type { DataDirectory } from '../files/data-directory.ts';
 import { runInTurns } from '../steps.ts';
-import type { FileTensor } from '../tensor/file-tensor.ts';
 import { elementCount, formatShape } from '../tensor/shape.ts';
 import type { Shape } from '../tensor/shape.ts';
 import { settled } from '../waiting.ts';
 import type { Waiting } from '../waiting.ts';
 import type { JsonParser } from '../wire/json-text/parser.ts';
-import type { ReadRequest } from '../wire/request.ts';
 import type { Doorway } from './admission/doorway.ts';
 import type { Answered } from './answered.ts';
 import type { RequestBody } from './body.ts';
-import { readRequest } from './read-request.ts';
+import { RequestReader } from './request-reader.ts';
 
 /** Parts of the service that evaluations share. */
 export interface Service {
@@ -39,52 +36,53 @@ export interface EvaluationLimits {
  */
 export function* evaluate<P extends Plan, A>(
   kind: Kind<P, A>,
-  request: RequestBody,
+  given: RequestBody,
   { doorway, pool, jsonParser, dataDirectory, limits }: Service,
 ): Waiting<Answered<A>> {
-  const { codec, isAbandoned } = request;
-  const body = yield* doorway.admit(request);
+  const body = yield* doorway.admit(given);
   const { held, reader, contentLength } = body;
+  const { codec, isAbandoned } = given;
   const files = dataDirectory && new RequestFiles(dataDirectory);
   const started = performance.now();
+  const timings = { ingest: 0, compute: 0, reduce: 0 };
+  let request: RequestReader | undefined;
   let plan: P | undefined;
-  let source: FileTensor | undefined;
   try {
-    const fields = yield* readRequest(codec, reader, {
+    request = new RequestReader(codec, reader, {
       context: { held, fields: kind.fields, maxJsonBytes: limits.maxJsonBytes, contentLength },
       files,
       parseJson: (text) => jsonParser.parse(text, held, isAbandoned),
-      open: (read: ReadRequest) => {
-        ({ source } = read.streamed);
-        requireElements(read.streamed.shape, limits.maxElements);
-        const begin = (made: P): LogitsIntake => {
-          plan = made;
-          if (isAbandoned !== undefined) made.writer.watch(isAbandoned);
-          return made.intake;
-        };
-        const planned = runInTurns(kind.plan(pool, read, held));
-        return planned instanceof Promise ? planned.then(begin) : begin(planned);
-      },
     });
-    const ingested = performance.now();
-    const timings = { ingest: ingested - started, compute: 0, reduce: 0 };
-    if (fields !== undefined) {
+    const header = yield* request.readHeader();
+    if (header === undefined) {
+      const answer = kind.answerWithoutTensors!(request.fields);
       body.requireEnd();
-      return { answer: kind.answerWithoutTensors!(fields), timings, numpyArrays: false, release: body.handOver() };
+      timings.ingest = performance.now() - started;
+      return { answer, timings, numpyArrays: false, release: body.handOver() };
     }
-    const { writer, intake, numpyArrays } = plan!;
+    const { shape, source } = header.streamed;
+    requireElements(shape, limits.maxElements);
+
+    plan = yield* settled(runInTurns(kind.plan(pool, header, held)));
+    const { writer, intake, numpyArrays } = plan;
+    if (isAbandoned !== undefined) writer.watch(isAbandoned);
+
+    yield* request.writeTo(intake);
+    timings.ingest = performance.now() - started;
     if (source !== undefined) yield intake.readFrom(source);
     const rows = yield* settled(writer.finish());
     if (files?.areUsed === true) yield files.requireUnchanged();
-    const evaluated = performance.now();
-    const answer = yield* settled(runInTurns(kind.answer(plan!, rows)));
     timings.compute = writer.computeMs;
-    timings.reduce = performance.now() - evaluated;
+
+    const evaluated = performance.now();
+    const answer = yield* settled(runInTurns(kind.answer(plan, rows)));
     body.requireEnd();
+    timings.reduce = performance.now() - evaluated;
     return { answer, timings, numpyArrays, release: body.handOver() };
   } catch (error) {
     throw body.explain(error);
   } finally {
+    request?.close();
     plan?.writer.abandon();
     if (files?.areUsed === true) yield files.close();
     body.close();

@@ -3,30 +3,40 @@ import { runInTurns } from '../steps.ts';
 import { settled } from '../waiting.ts';
 import type { Waiting } from '../waiting.ts';
 import type { ByteReader } from '../wire/body/byte-reader.ts';
-import type { Decoding, JsonText, Read } from '../wire/decoding.ts';
+import type { Decoding, Read } from '../wire/decoding.ts';
 
-/** Takes a part of a request, or reads a JSON text. @returns its value */
-export type Take = (item: JsonText | Read) => Waiting<unknown>;
+/** Reads a JSON text: see JsonParser. */
+export type ParseJson = (text: Uint8Array) => unknown;
 
 /**
- * Runs a decoding to its end: waits for what it asks for, and hands on the parts that it yields. What fails is thrown where
- * the decoding asked for it.
- * @param take left out where a body is read whole, which yields no parts
+ * Runs a decoding up to the next part that it has read: waits for what it asks for. What fails is thrown where the decoding
+ * asked for it.
+ * @param parseJson left out where a body is read whole
  */
-export function* runDecoding<R>(decoding: Decoding<R>, reader: ByteReader, take?: Take): Waiting<R> {
+export function* nextPart<R>(
+  decoding: Decoding<R>,
+  reader: ByteReader,
+  parseJson?: ParseJson,
+): Waiting<IteratorResult<Read, R>> {
   for (let step = decoding.next(); ;) {
-    if (step.done === true) return step.value;
+    if (step.done === true) return step;
     const item = step.value;
     let value: unknown;
     try {
       if (item.is === 'more') value = yield reader.more();
       else if (item.is === 'turn') value = yield nextTurn();
       else if (item.is === 'work') value = yield* settled(runInTurns(item.steps));
-      else value = yield* take!(item);
+      else if (item.is === 'json') value = yield* settled(parseJson!(item.text));
+      else return { done: false, value: item };
     } catch (error) {
       step = decoding.throw(error);
       continue;
     }
     step = decoding.next(value);
   }
+}
+
+/** Runs a decoding without parts to its end. */
+export function* runDecoding<R>(decoding: Decoding<R>, reader: ByteReader): Waiting<R> {
+  return (yield* nextPart(decoding, reader)).value as R;
 }

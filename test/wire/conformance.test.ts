@@ -6,12 +6,11 @@ import type { Shape } from '../../src/tensor/shape.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
 import { makeHeader } from '../../src/batch/header.ts';
 import type { LogitsIntake } from '../../src/engine/intake.ts';
-import { readRequest } from '../../src/pipeline/read-request.ts';
+import { readRequest } from '../pipeline/read-request.ts';
 import { runWaiting } from '../../src/waiting.ts';
 import { ByteReader } from '../../src/wire/body/byte-reader.ts';
 import { encodeElements } from '../../src/wire/tensors/elements.ts';
 import { HeldBytes } from '../../src/wire/body/held-bytes.ts';
-import { parseJson } from '../../src/wire/json-text/text.ts';
 import type { Codec, DecodeContext, ReadRequest } from '../../src/wire/request.ts';
 import { FORMATS } from './formats.ts';
 import type { Batch } from './formats.ts';
@@ -47,11 +46,7 @@ async function read(
   context: DecodeContext,
   open: (request: ReadRequest) => Pick<LogitsIntake, 'write'> = () => ({ write: () => undefined }),
 ): Promise<void> {
-  const reading = {
-    ...{ context, files: undefined, parseJson: (text: Uint8Array) => parseJson(text, 64) },
-    open: (request: ReadRequest) => open(request) as LogitsIntake,
-  };
-  await runWaiting(readRequest(codec, new ByteReader(Readable.from(chunks), 2 ** 24), reading));
+  await runWaiting(readRequest(codec, new ByteReader(Readable.from(chunks), 2 ** 24), { context, open }));
 }
 
 /** Decodes a body that comes in chunks. */

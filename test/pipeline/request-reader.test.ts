@@ -4,13 +4,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Packr } from 'msgpackr';
 import { expect, test } from 'vitest';
 import type { LogitsIntake } from '../../src/engine/intake.ts';
-import { readRequest } from '../../src/pipeline/read-request.ts';
+import { readRequest } from './read-request.ts';
 import { runWaiting } from '../../src/waiting.ts';
 import { ByteReader } from '../../src/wire/body/byte-reader.ts';
 import { HeldBytes } from '../../src/wire/body/held-bytes.ts';
-import { parseJson } from '../../src/wire/json-text/text.ts';
 import { codecFor } from '../../src/wire/media-types.ts';
-import type { ReadRequest } from '../../src/wire/request.ts';
+import type { Codec, ReadRequest } from '../../src/wire/request.ts';
 
 const CHUNK_BYTES = 65_536;
 const CLASSES = 40_000;
@@ -47,10 +46,10 @@ function read(
   const reader = new ByteReader(Readable.from(chunks), 2 ** 24);
   const reading = runWaiting(
     readRequest(codecFor(type)!, reader, {
-      ...{ context: { ...CONTEXT, held }, files: undefined, parseJson: (text) => parseJson(text, 64) },
+      context: { ...CONTEXT, held },
       open: (header) => {
         headers.push(header);
-        return { write } as LogitsIntake;
+        return { write };
       },
     }),
   );
@@ -107,4 +106,27 @@ test('what fails ends the decoding, and the writing', async () => {
 test('bytes behind the request are refused', async () => {
   const body = Buffer.concat([packr.pack({ label: LABEL, logits: LOGITS }), Buffer.of(0)]);
   await expect(read(chunksOf(body), () => undefined).reading).rejects.toThrow('1 or more bytes follow the end');
+});
+
+test('a request that is given up ends its decoding, wherever it is', () => {
+  let isEnded = false;
+  const codec: Codec = {
+    name: 'endless',
+    mediaTypes: [],
+    *decode() {
+      try {
+        for (;;) yield { is: 'more' };
+      } finally {
+        isEnded = true;
+      }
+    },
+  };
+  const reading = readRequest(codec, new ByteReader(new Readable({ read: () => undefined }), 2 ** 24), {
+    context: { ...CONTEXT, held: new HeldBytes(1).open() },
+    open: () => ({ write: () => undefined }),
+  });
+  reading.next();
+  expect(isEnded).toBe(false);
+  reading.return(undefined);
+  expect(isEnded).toBe(true);
 });

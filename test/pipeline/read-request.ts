@@ -1,0 +1,30 @@
+/** Reads a request as the pipeline does, with a writer in place of the kernels. */
+import type { LogitsIntake } from '../../src/engine/intake.ts';
+import { RequestReader } from '../../src/pipeline/request-reader.ts';
+import type { Waiting } from '../../src/waiting.ts';
+import type { ByteReader } from '../../src/wire/body/byte-reader.ts';
+import { parseJson } from '../../src/wire/json-text/text.ts';
+import type { Codec, DecodeContext, ReadRequest } from '../../src/wire/request.ts';
+
+interface Reading {
+  readonly context: DecodeContext;
+  readonly open: (request: ReadRequest) => Pick<LogitsIntake, 'write'>;
+}
+
+/** @returns the fields of a request without tensors */
+export function* readRequest(
+  codec: Codec,
+  bytes: ByteReader,
+  { context, open }: Reading,
+): Waiting<Readonly<Record<string, unknown>> | undefined> {
+  const means = { context, files: undefined, parseJson: (text: Uint8Array) => parseJson(text, 64) };
+  const reader = new RequestReader(codec, bytes, means);
+  try {
+    const header = yield* reader.readHeader();
+    if (header === undefined) return reader.fields;
+    yield* reader.writeTo(open(header) as LogitsIntake);
+    return undefined;
+  } finally {
+    reader.close();
+  }
+}
