@@ -31,7 +31,7 @@ interface Work {
 }
 
 /** Asks for the value of a JSON text, which may take long, and goes on with it. */
-export interface JsonText {
+interface JsonText {
   readonly is: 'json';
   readonly text: Uint8Array;
 }
