@@ -13,8 +13,11 @@ const SOURCES = ['src', 'routes', 'kernels', 'bench', 'dashboard/src', 'openapi'
   (folder) => `${folder}/**/*.{ts,tsx,js}`,
 );
 
-/** Openings of a doc comment, or of the text of its `@param` and `@returns`. */
+/** Openings of a doc comment. */
 const OPENING = /^(?:what|whether|which|who|how|that|those|one that|of|the same of)\b/i;
+
+/** Openings of the text of `@param` and `@returns`. In `@param path of the file` the name is the noun. */
+const TAG_OPENING = /^(?:what|whether|which|who|how|those|one that)\b/i;
 
 /** Phrases that have to be read twice. */
 const PHRASES = [
@@ -72,8 +75,12 @@ export function findViolations(path: string, source: string): Violation[] {
   return commentsOf(path, source).flatMap(({ isDoc, start, text }) => {
     const line = source.slice(0, start).split('\n').length;
     const words = text.replaceAll(/\s+/g, ' ');
-    const parts = isDoc ? [words, ...words.split(/@(?:returns|param [\w.]+) /).slice(1)] : [];
-    const found = [...parts.map((part) => OPENING.exec(part)), ...PHRASES.map((phrase) => phrase.exec(words))]
+    const tags = isDoc ? words.split(/@(?:returns|param [\w.]+) /).slice(1) : [];
+    const found = [
+      isDoc ? OPENING.exec(words) : null,
+      ...tags.map((tag) => TAG_OPENING.exec(tag)),
+      ...PHRASES.map((phrase) => phrase.exec(words)),
+    ]
       .filter((match) => match !== null)
       .map(([excerpt]) => `"${excerpt}"`);
     return found.length === 0 ? [] : [{ line, text: `${found.join(', ')} in: ${words.slice(0, 100)}` }];

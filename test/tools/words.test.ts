@@ -28,6 +28,7 @@ describe('openings of doc comments', () => {
     '// What follows is a line comment.',
     '/* What follows is not a doc comment. */',
     '/** Whatever is left. */',
+    '/** @param path of the file */',
   ])('%j is none', (comment) => {
     expect(linesOf(`${comment}\nexport const planted = 1;\n`)).toEqual([]);
   });
