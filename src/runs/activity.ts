@@ -1,6 +1,6 @@
 import type { RunSummary } from './record.ts';
 
-/** A run in which something was recorded in so many milliseconds is active. */
+/** Milliseconds for which a run counts as active after its last recording. */
 const ACTIVE_MS = 5 * 60_000;
 
 export function isActive({ updatedAt, batches }: Pick<RunSummary, 'updatedAt' | 'batches'>, now: number): boolean {

@@ -1,4 +1,4 @@
-/** Long answers, page by page: neither their text nor their rows are ever there as a whole. */
+/** Streams long answers page by page: memory never holds the whole text or all rows. */
 import { LossmeterError } from '../errors.ts';
 import type { ExportFormat } from './export.ts';
 import type { RunPages, TextPage } from './pages.ts';
@@ -7,13 +7,13 @@ import type { RunPlace, RunQuery } from './run-query.ts';
 import { MOST_STEPS } from './store.ts';
 import type { BatchPlace, RunCounts, RunStore, StepRange } from './store.ts';
 
-/** The pages of the history, wherever they are made. */
+/** Pages of the history, independent of the thread that makes them. */
 export type Pages = Pick<RunPages, keyof RunPages>;
 
 /** A piece of an answer. */
 export type Piece = string | Uint8Array;
 
-/** Steps of a page of a curve: with long summaries they take half of the bytes that an answer holds. */
+/** Most steps in a page of a curve: with long summaries they fill half of an answer's buffer. */
 const CURVE_STEPS = MOST_STEPS / 2;
 
 /** `{"steps": […], "next": "…"}`: the steps of a range, `limit` at most. */
@@ -28,7 +28,10 @@ export async function* stepListJson(
   yield* listJson('steps', limit, from, ofOneRun(run, read));
 }
 
-/** `{"steps": […]}`: the steps that show the curve of a range. @param maxPoints how many at most */
+/**
+ * `{"steps": […]}`: a sample of the steps in a range that shows the shape of the curve.
+ * @param maxPoints largest number of steps
+ */
 export async function* curveJson(
   { store, pages }: { store: RunStore; pages: Pages },
   run: string,
@@ -46,7 +49,7 @@ export async function* curveJson(
 
 /**
  * `{"runs": […], "next": "…", "total": …, "active": …, "non_finite": …}`: a list of runs, `limit` at most.
- * @param after place of the cursor; undefined for the first page, which alone has the counts
+ * @param after place of the cursor; undefined for the first page, the only page with counts
  */
 export async function* runListJson(
   pages: Pages,
@@ -70,7 +73,7 @@ const countsJson = ({ total, active, nonFinite }: RunCounts): string =>
 
 const nextJson = (cursor: string): string => `,"next":"${cursor}"`;
 
-/** A run as lines of text: a line a step, or a micro-batch. */
+/** A run as lines of text: one line per step or per micro-batch. */
 export async function* exportLines(
   pages: Pages,
   run: string,
@@ -92,9 +95,9 @@ export async function* exportLines(
 }
 
 /**
- * Reads pages of one run alone: another one may have its name after a removal.
- * @param id of the run; that of the first page by default
- * @returns a function that rejects with LossmeterError not_found where the run is another one
+ * Reads pages of one run only: after a removal another run may have its name.
+ * @param id of the run; the id of the first page by default
+ * @returns a function that rejects with LossmeterError not_found when the name belongs to another run
  */
 function ofOneRun<Given extends unknown[], Place>(
   run: string,
@@ -110,9 +113,10 @@ function ofOneRun<Given extends unknown[], Place>(
 }
 
 /**
- * An object with a list, and with the members that follow it.
- * @param read reads elements from a place on; `left` is how many at most
- * @param endOf makes the members behind the list, of the place of what follows it; that place as `next` by default
+ * An object with a list, followed by other members.
+ * @param read reads at most `left` elements from a place on
+ * @param endOf returns the members behind the list, given the place of the next element; by default `next` with that
+ *   place
  */
 async function* listJson<Place>(
   name: string,
@@ -141,7 +145,7 @@ async function* listJson<Place>(
   yield separator === ',' ? end : separator + end;
 }
 
-/** Pages one after another. The next one is read while one is sent. */
+/** Yields pages in order. Reads the next page while the current one is sent. */
 async function* readAhead<Place>(
   first: Place,
   read: (place: Place) => Promise<TextPage<Place>>,
@@ -152,7 +156,7 @@ async function* readAhead<Place>(
     const { next } = page;
     if (next !== undefined) {
       reading = read(next);
-      // A client that leaves does not wait for it.
+      // Handles the failure of a read that nothing awaits once the client has left.
       reading.catch(() => undefined);
     }
     yield page;

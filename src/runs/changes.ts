@@ -1,6 +1,6 @@
 import { EventEmitter } from 'node:events';
 
-/** Announces the names of runs that changed; the store has the changes themselves. */
+/** Announces the names of runs that changed. Listeners read the changes themselves from the store. */
 export class RunChanges {
   readonly #emitter = new EventEmitter<{ changed: [run: string] }>().setMaxListeners(0);
 
@@ -9,8 +9,9 @@ export class RunChanges {
   }
 
   /**
-   * Makes a change of a run. One that the store does not answer may be in the history all the same: it is announced, too.
-   * A change that succeeds is announced by the caller, who knows whether it changed something.
+   * Makes a change of a run, and announces the run when the change fails: a change without a reply may be in the
+   * history nevertheless. The caller announces a change that succeeds, because only the caller knows if anything
+   * changed.
    */
   async about<T>(run: string, change: () => Promise<T>): Promise<T> {
     try {
@@ -28,7 +29,10 @@ export class RunChanges {
     });
   }
 
-  /** The same of all runs. */
+  /**
+   * Calls a listener for each change of any run.
+   * @returns a function that ends the subscription
+   */
   subscribeAll(listener: (run: string) => void): () => void {
     this.#emitter.on('changed', listener);
     return () => void this.#emitter.off('changed', listener);

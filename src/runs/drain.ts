@@ -1,6 +1,6 @@
 /**
- * Runs a piece of work when it is requested, never twice at a time. A request during the work runs it once more after it, so
- * that nothing that was added meanwhile stays behind.
+ * Runs a piece of work on request, never twice at a time. A request during the work runs it once more afterwards, so
+ * additions made meanwhile are included.
  */
 export class Drain {
   readonly #work: () => Promise<void>;
@@ -8,7 +8,7 @@ export class Drain {
   #isRunning = false;
   #running: Promise<void> | undefined;
 
-  /** @param work takes care of its own errors */
+  /** @param work handles its own errors */
   constructor(work: () => Promise<void>) {
     this.#work = work;
   }
@@ -30,7 +30,7 @@ export class Drain {
       this.#isRequested = false;
       await this.#work();
     }
-    // With nothing awaited since the last look at the flag: no request comes between.
+    // No await separates this line from the last check of the flag, so no request can come between them.
     this.#isRunning = false;
   }
 }

@@ -1,6 +1,6 @@
 /** Addresses of other services, which may hold a password, and the credentials that are sent there. */
 
-/** Stands where a secret was. */
+/** Replacement for a secret in a text. */
 const REDACTED = '[redacted]';
 
 export interface Endpoint {
@@ -8,22 +8,22 @@ export interface Endpoint {
   readonly url: string;
   /** Value of the Authorization header. */
   readonly authorization: string | undefined;
-  /** A text of the other service, or of an error, without the secrets that were sent: it may quote them. */
+  /** Removes the secrets that were sent from a text: a reply or an error may quote them. */
   readonly redact: (text: string) => string;
 }
 
-/** A setting that has an address. */
+/** A setting whose value is an address. */
 export interface EndpointSetting {
-  /** Name of the variable, for messages. They do not show its value. */
+  /** Name of the variable, for messages. Messages never show its value. */
   readonly variable: string;
   readonly value: string;
-  /** An access token, and the variable that has it. A user and a password in the address come first. */
+  /** An access token and the name of its variable. A user and password in the address take precedence. */
   readonly token?: { readonly variable: string; readonly value: string } | undefined;
-  /** Other secrets that texts of this service might quote. */
+  /** Other secrets that the service's texts might quote. */
   readonly secrets?: readonly string[];
 }
 
-/** @throws Error that names the variable whose value is not valid */
+/** @throws Error that names the variable whose value is invalid */
 export function readEndpoint({ variable, value, token, secrets = [] }: EndpointSetting): Endpoint {
   if (!URL.canParse(value)) throw new Error(`${variable} is not a URL, expected one such as https://example.org`);
   const url = new URL(value);
@@ -41,7 +41,7 @@ export function readEndpoint({ variable, value, token, secrets = [] }: EndpointS
   };
 }
 
-/** White space around it is that of the file that it comes from. */
+/** Ignores white space around the token: files often end with a line break. */
 function readToken(variable: string, value: string): string {
   const token = value.trim();
   if (/^[\x21-\x7e]+$/.test(token)) return token;
@@ -56,7 +56,10 @@ function decode(text: string): string {
   }
 }
 
-/** Replaces secrets, as they are and as JSON and URLs have them, the longest first: one may be a part of another. */
+/**
+ * Replaces secrets in all their forms: plain, JSON-escaped and URL-encoded. The longest comes first, because one secret
+ * may be a part of another.
+ */
 function redactor(secrets: readonly string[]): (text: string) => string {
   const given = secrets.filter((secret) => secret !== '');
   const forms = given.flatMap((secret) => [secret, JSON.stringify(secret).slice(1, -1), encodeURIComponent(secret)]);
@@ -64,7 +67,7 @@ function redactor(secrets: readonly string[]): (text: string) => string {
   return (text) => longestFirst.reduce((left, secret) => left.replaceAll(secret, REDACTED), text);
 }
 
-/** Why a request was not answered: the words of an error of fetch and of its causes, which may quote what was sent. */
+/** Reason why a request got no reply: the messages of a fetch error and its causes. It may quote secrets. */
 export function describeFailure(error: unknown, { redact }: Pick<Endpoint, 'redact'>): string {
   const words: string[] = [];
   for (let cause = error; cause instanceof Error && words.length < 4; cause = cause.cause) words.push(cause.message);

@@ -5,7 +5,7 @@ export interface EventStreamLimits {
   maxEventStreamsPerClient: number;
 }
 
-/** Counts the open event streams. Each holds a page of memory and reads every change. */
+/** Counts the open event streams. Each stream keeps a page in memory and reads every change. */
 export class EventStreams {
   readonly #limits: EventStreamLimits;
   readonly #byClient = new Map<string, number>();

@@ -6,24 +6,23 @@ import { formatEvent } from './pages.ts';
 import type { RunStore } from './store.ts';
 import { wireSummary } from './wire.ts';
 
-/** Milliseconds between two signs of life where nothing changes: proxies close silent connections. */
+/** Milliseconds between heartbeats of an idle stream: proxies close silent connections. */
 const HEARTBEAT_MS = 15_000;
 
-/** Milliseconds for which changes are gathered before they are sent. */
+/** Milliseconds for which changes are gathered before one event is sent. */
 const GATHER_MS = 50;
 
-/** Answers of the store that streams share. */
+/** Store replies shared between streams. */
 const MOST_SHARED = 64;
 
-/** The last event of a run. */
+/** Last event of a run. */
 const DELETED = 'event: deleted\ndata: {}\n\n';
 
 /**
- * The changes of runs as server-sent events (WHATWG HTML, 9.2). Steps carry the sequence number of their change as id, so
- * that a client goes on where it was: no events are kept, only the steps as they are now.
- *
- * Streams that are at the same place share one read and one text, until the run changes or the next heartbeat: each
- * heartbeat reads anew, because a change can be durable and not announced.
+ * Sends the changes of runs as server-sent events (WHATWG HTML, 9.2). The id of a step is the sequence number of its
+ * last change, so a client can resume there. No events are stored: a resumed stream gets the current steps. Streams at
+ * the same place share one read and one text until the run changes or the next heartbeat. Each heartbeat reads again,
+ * because a change can be durable without having been announced.
  */
 export class RunEvents {
   readonly #store: RunStore;
@@ -48,16 +47,16 @@ export class RunEvents {
   }
 
   /**
-   * The events of a run, without end.
+   * Endless stream of a run's events.
    * @param after sequence number of the last change that the client has seen
    */
   async *follow(run: string, after: number, signal: AbortSignal): AsyncGenerator<string | Uint8Array, void> {
     const changed = new Signal();
     const unsubscribe = this.#changes.subscribe(run, () => changed.set());
     try {
-      // Before the head: a client that has it expects to be told of all that changes from then on.
+      // Subscribes before sending the head: a client with the head expects to receive every later change.
       let known = await this.#share(run, 'metadata', () => this.#describe(run));
-      // The head goes out with the first bytes, and a client that resumes needs an id to resume from.
+      // Sends the head together with the first bytes; a client needs an id to resume from.
       yield `retry: 1000\nid: ${after}\n\n`;
       while (!signal.aborted) {
         const described = await this.#share(run, 'metadata', () => this.#describe(run));
@@ -80,12 +79,12 @@ export class RunEvents {
           if (page.text.length > 0) yield page.text;
           after = page.last ?? after;
           ({ isFull } = page);
-          // A shared page is there at once: of many streams some go on in each turn, and other connections have theirs.
+          // A shared page is available at once. Waiting for a turn of the event loop lets other connections proceed.
           await nextTurn();
           await this.#turns.take();
         }
         if (!(await changed.wait(this.#heartbeatMs, signal))) yield ': nothing new\n\n';
-        // More changes of a moment go along: a step changes with each of its ranks.
+        // Gathers further changes for a moment: a step changes once per rank.
         else await sleep(GATHER_MS, undefined, { signal }).catch(() => undefined);
       }
     } finally {
@@ -104,16 +103,16 @@ export class RunEvents {
     return summary === undefined ? '' : formatEvent('run', wireSummary(summary));
   }
 
-  /** An answer of the store that streams of a run share while nothing of it changes. */
+  /** Store reply that the streams of a run share until the run changes. */
   #share<T>(run: string, what: string, read: () => Promise<T>): Promise<T> {
     const key = JSON.stringify([run, what]);
     const known = this.#shared.get(key);
-    // Streams whose heartbeats come together share what the first of them reads.
+    // Streams with simultaneous heartbeats share the first stream's read.
     const isFresh = known !== undefined && performance.now() - known.readAt < this.#heartbeatMs / 2;
     if (isFresh) return known.answer as Promise<T>;
     const answer = read();
     this.#shared.set(key, { run, readAt: performance.now(), answer });
-    // Later streams do not share a failure.
+    // A failure is not shared with later streams.
     answer.catch(() => {
       if (this.#shared.get(key)?.answer === answer) this.#shared.delete(key);
     });
@@ -128,7 +127,7 @@ interface Described {
   metadata: string;
 }
 
-/** A flag that one reader waits for. */
+/** A flag with a single waiting reader. */
 class Signal {
   #isSet = false;
   #wake = (): void => undefined;
@@ -138,7 +137,7 @@ class Signal {
     this.#wake();
   }
 
-  /** @returns true when it was set, false after the time */
+  /** @returns true when the flag was set, false after a timeout */
   async wait(milliseconds: number, signal: AbortSignal): Promise<boolean> {
     if (!this.#isSet && !signal.aborted) {
       await new Promise<void>((resolve) => {

@@ -1,7 +1,7 @@
 /**
- * A sum of float64 values that is rounded once, at its end: it does not depend on the order in which they come, and can be
- * kept and gone on with. Its parts do not overlap, and are a few numbers whatever the number of terms (Shewchuk 1997, as
- * Python's math.fsum has it). What is not finite adds up apart, as IEEE 754 says.
+ * Sum of float64 values that is rounded only once, at the end. The order of the terms does not affect it, and it can be
+ * stored and continued. Its parts do not overlap, and there are few of them for any number of terms (Shewchuk 1997,
+ * like Python's math.fsum). Non-finite terms are summed separately by the rules of IEEE 754.
  */
 export class ExactSum {
   readonly #parts: number[];
@@ -18,13 +18,13 @@ export class ExactSum {
     return sum;
   }
 
-  /** One that was kept. */
+  /** Restores a stored sum. */
   static from(bytes: Uint8Array): ExactSum {
     const [nonFinite, ...parts] = new Float64Array(new Uint8Array(bytes).buffer);
     return new ExactSum(parts, nonFinite!);
   }
 
-  /** What it is kept as. */
+  /** Form in which the sum is stored. */
   toBytes(): Uint8Array {
     return new Uint8Array(Float64Array.of(this.#nonFinite, ...this.#parts).buffer);
   }
@@ -63,7 +63,7 @@ export class ExactSum {
       high = large + small;
       low = small - (high - large);
     }
-    // Halfway between two numbers, what is below decides.
+    // Halfway between two numbers, the lower parts decide the rounding.
     const below = at > 0 ? parts[at - 1]! : 0;
     if ((low < 0 && below < 0) || (low > 0 && below > 0)) {
       const doubled = low * 2;

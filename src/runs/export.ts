@@ -5,12 +5,12 @@ export type ExportFormat = 'csv' | 'jsonl';
 /** A line of an export. */
 export type ExportedRow = Record<string, string | number | boolean>;
 
-/** Rows as lines of text. */
+/** Formats rows as lines of text. */
 export function exportText(rows: readonly ExportedRow[], format: ExportFormat): string {
   return rows.map((row) => (format === 'jsonl' ? `${stringify(row)}\n` : csvLine(Object.values(row)))).join('');
 }
 
-/** A line of CSV as RFC 4180 has it: values with a separator or a quote in them are quoted. */
+/** Formats a line of CSV (RFC 4180): values that contain a separator or a quote are quoted. */
 export function csvLine(values: readonly (string | number | boolean)[]): string {
   const cells = values.map((value) => {
     const text = typeof value === 'number' ? numberText(value) : String(value);

@@ -3,20 +3,20 @@ import { Drain } from './drain.ts';
 import type { CurvePoint } from './record.ts';
 import type { RunStore } from './store.ts';
 
-/** Steps that are read at a time. */
+/** Steps per read. */
 const PAGE = 500;
 
 /** A step of a run that has changed. */
 export interface ChangedStep {
   run: string;
-  /** Id of the run: a run that is recorded again after its removal has another one. */
+  /** Id of the run. A run that was removed and recorded again has a new id. */
   runId: number;
   point: CurvePoint;
 }
 
 /**
- * Tells of every step that changes, over all runs, in the order of the changes; of one that changes twice meanwhile its
- * newest state. It reads behind those who record, which wait for nothing.
+ * Reports every changed step of all runs, in the order of the changes. Of a step that changed several times it reports
+ * the newest state. Reads in the background: recordings do not wait for it.
  */
 export class RunFollower {
   readonly #store: RunStore;
@@ -38,12 +38,12 @@ export class RunFollower {
     this.#unsubscribe = changes.subscribeAll(() => this.#read());
   }
 
-  /** Begins with what changes from now on. */
+  /** Starts with changes from now on. */
   async start(): Promise<void> {
     this.#sequence = await this.#store.sequence();
   }
 
-  /** Reads what has changed, and no more. */
+  /** Reads the changes that exist now, and no later ones. */
   async close(): Promise<void> {
     this.#unsubscribe();
     await this.#drain.settled();

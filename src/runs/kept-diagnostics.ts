@@ -1,9 +1,9 @@
 import type { KeptDiagnostics } from './record.ts';
 
-/** Places, and local losses, that are kept of one batch. */
+/** Most places, and most local losses, that are stored per batch. */
 export const MOST_KEPT = 64;
 
-/** The part of a diagnosis that is kept: some 8 KB at most, however many values of the batch are not finite. */
+/** Stored part of a diagnosis: about 8 KB at most for any number of non-finite values. */
 export function keepDiagnostics(diagnostics: KeptDiagnostics): KeptDiagnostics {
   const { locations, local_losses: localLosses } = diagnostics;
   return {

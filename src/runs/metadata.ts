@@ -4,10 +4,10 @@ import { LossmeterError } from '../errors.ts';
 import { showValue } from '../suggestion.ts';
 import type { RunMetadata } from './record.ts';
 
-/** Ranks, and micro-batches of a rank, that a step may have. */
+/** Most ranks of a step, and most micro-batches of a rank. */
 export const MOST_PARTS = 2 ** 20;
 
-/** Labels that a run may have. */
+/** Most labels of a run. */
 const MOST_LABELS = 64;
 
 export const Labels = Type.Record(
@@ -32,7 +32,7 @@ export const ExpectedRanks = Type.Integer({
   examples: [8],
 });
 
-/** The body of PUT /v1/runs/{run}. */
+/** Request body of PUT /v1/runs/{run}. */
 export const Metadata = Type.Object(
   { labels: Type.Optional(Labels), expected_ranks: Type.Optional(ExpectedRanks) },
   {
@@ -42,11 +42,11 @@ export const Metadata = Type.Object(
   },
 );
 
-/** Keys and characters of a key that are looked at: more are invalid in any case. */
+/** Most keys, and most characters of a key, that are checked. A request beyond these limits is invalid anyway. */
 const MOST_KEYS = MOST_LABELS + 1;
 const MOST_POINTER_CHARACTERS = 200;
 
-/** @throws LossmeterError invalid_metadata, with the first places that are wrong */
+/** @throws LossmeterError invalid_metadata, with the first invalid places */
 export function readMetadata(given: unknown): RunMetadata {
   const value = shortened(given);
   if (Value.Check(Metadata, value)) {
@@ -61,7 +61,7 @@ export function readMetadata(given: unknown): RunMetadata {
   throw new LossmeterError('invalid_metadata', detail, places);
 }
 
-/** The metadata with the first keys alone: a check of each of a million keys takes seconds. */
+/** The metadata with its first keys only: checking each of a million keys takes seconds. */
 function shortened(value: unknown): unknown {
   if (!isObject(value)) return value;
   const short = firstEntries(value);

@@ -1,7 +1,7 @@
 import { describeFailure } from './endpoint.ts';
 import type { Endpoint } from './endpoint.ts';
 
-/** A metric of a run, as MLflow has it. Time in milliseconds since 1970. */
+/** Metric of a run in MLflow's format. Time in milliseconds since 1970. */
 export interface Metric {
   key: string;
   value: number;
@@ -16,10 +16,10 @@ export interface MlflowOptions {
   experiment: string;
 }
 
-/** What metrics a request of log-batch may have. */
+/** Most metrics in one log-batch request. */
 export const MOST_METRICS = 1000;
 
-/** The tag by which a run is found again. */
+/** Tag by which an existing run is found. */
 const RUN_TAG = 'lossmeter.run';
 
 const ANSWER_WITHIN_MS = 30_000;
@@ -28,7 +28,7 @@ interface RunInfo {
   info: { run_id: string };
 }
 
-/** What of MLflow's REST API (2.0) logging metrics takes. */
+/** Client for the part of MLflow's REST API (2.0) that logs metrics. */
 export class MlflowClient {
   readonly #options: MlflowOptions;
   readonly #signal: AbortSignal;
@@ -41,15 +41,15 @@ export class MlflowClient {
   }
 
   /**
-   * Logs metrics of a run, which is made when it is not there.
+   * Logs metrics of a run; creates the run when it does not exist.
    * @param metrics at most MOST_METRICS
-   * @throws Error when the server does not answer, or refuses
+   * @throws Error when the server does not answer or rejects the request
    */
   async log(run: string, metrics: readonly Metric[]): Promise<void> {
     try {
       await this.#call('runs/log-batch', { run_id: await this.#runOf(run), metrics });
     } catch (error) {
-      // It may have been deleted there: the next try looks for it, or makes it.
+      // The run may have been deleted on the server: the next attempt finds or creates it.
       if (error instanceof MlflowError && error.code === 'RESOURCE_DOES_NOT_EXIST') this.#runs.delete(run);
       throw error;
     }
@@ -61,7 +61,7 @@ export class MlflowClient {
     const experiment = await this.#experimentOf();
     const found = (await this.#call('runs/search', {
       experiment_ids: [experiment],
-      // Names of runs have no quotes.
+      // Names of runs contain no quotes.
       filter: `tags.\`${RUN_TAG}\` = '${name}'`,
       max_results: 1,
     })) as { runs?: RunInfo[] };
@@ -92,7 +92,7 @@ export class MlflowClient {
     return this.#experiment;
   }
 
-  /** A call of the API: a POST when there is a body, else a GET. */
+  /** Calls the API: POST when there is a body, otherwise GET. */
   async #call(method: string, body?: object): Promise<unknown> {
     const { server } = this.#options;
     const request = {
@@ -119,7 +119,7 @@ async function ask(url: string, request: RequestInit): Promise<{ ok: boolean; st
   return { ok: response.ok, status: response.status, text: await response.text() };
 }
 
-/** The parser's own words quote the text. */
+/** The parser's message would quote the text, so it is not shown. */
 function parse(method: string, text: string): unknown {
   try {
     return JSON.parse(text);
@@ -128,20 +128,20 @@ function parse(method: string, text: string): unknown {
   }
 }
 
-/** A refusal of the server. */
+/** Rejection by the server. */
 export class MlflowError extends Error {
   override readonly name = 'MlflowError';
   readonly code: string | undefined;
   readonly status: number;
 
-  /** @param text without secrets */
+  /** @param text the reply, with secrets removed */
   constructor(method: string, status: number, text: string) {
     super(`${method} was answered with ${status}: ${text.slice(0, 300)}`);
     this.status = status;
     this.code = /"error_code":\s*"(\w+)"/.exec(text)?.[1];
   }
 
-  /** Whether the same would be refused again; not so where the server, its token or the run may come back. */
+  /** True when a retry would be rejected again; false when the server, its token or the run may recover. */
   get isFinal(): boolean {
     return this.status === 400 || this.status === 413 || this.status === 422;
   }

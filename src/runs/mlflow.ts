@@ -7,29 +7,32 @@ import type { CurvePoint } from './record.ts';
 import { batchPages } from './store.ts';
 import type { RunStore } from './store.ts';
 
-/** How long steps are gathered before they are logged: of one that changes meanwhile the newest state, in milliseconds. */
+/**
+ * Milliseconds for which steps are gathered before they are logged. Of a step that changes meanwhile only the newest
+ * state is logged.
+ */
 const GATHER_MS = 1000;
 
-/** The longest pause between tries. */
+/** Longest pause between retries. */
 const MOST_PAUSE_MS = 60_000;
 
-/** Steps of a run that wait to be logged; when more come, they are dropped. */
+/** Most pending steps of a run; further steps are dropped. */
 const MOST_WAITING = 100_000;
 
-/** Metrics of a step at most. */
+/** Most metrics of a step. */
 const METRICS_PER_STEP = 3;
 
 /**
- * Logs complete steps to MLflow: `loss` where it is finite, and how many logits of the step were NaN (`nan_count`) or infinite
- * (`inf_count`), for MLflow keeps NaN as 0 and the infinities as the greatest number. In batches, tried again with growing
- * pauses; nobody who records waits for it.
+ * Logs complete steps to MLflow: `loss` where it is finite, `nan_count` and `inf_count` (NaN and infinite logits of the
+ * step). MLflow stores NaN as 0 and infinities as the largest number, so non-finite losses are left out. Steps are sent
+ * in batches and retried with growing pauses. Recordings do not wait for it.
  */
 export class MlflowLogger {
   readonly #store: RunStore;
   readonly #client: MlflowClient;
   readonly #warn: (message: string, error?: unknown) => void;
   readonly #closing = new AbortController();
-  /** By run, by step. */
+  /** Pending steps by run, then by step. */
   readonly #waiting = new Map<string, Map<number, CurvePoint>>();
   readonly #drain = new Drain(() => this.#sendAll());
 
@@ -39,7 +42,7 @@ export class MlflowLogger {
     this.#warn = warn;
   }
 
-  /** Looks at a step that has changed. */
+  /** Queues a changed step when it is complete. */
   readonly tell = ({ run, point }: ChangedStep): void => {
     if (!point.complete) return;
     let steps = this.#waiting.get(run);
@@ -49,7 +52,7 @@ export class MlflowLogger {
     this.#drain.request();
   };
 
-  /** Gives up what has not been logged. */
+  /** Drops pending steps. */
   async close(): Promise<void> {
     this.#closing.abort();
     await this.#drain.settled();
@@ -75,22 +78,22 @@ export class MlflowLogger {
     }
   }
 
-  /** Logs some steps of a run, which wait until they are. */
+  /** Logs some steps of a run. They stay pending until they are logged. */
   async #sendSome(): Promise<void> {
     const [run, steps] = this.#waiting.entries().next().value!;
     const points = [...steps.values()].slice(0, Math.floor(MOST_METRICS / METRICS_PER_STEP));
     const metrics: Metric[] = [];
-    // One after another: each may read many batches.
+    // One step after another: each may read many batches.
     for (const point of points) metrics.push(...(await this.#metricsOf(run, point)));
     try {
       await this.#client.log(run, metrics);
     } catch (error) {
-      // What is refused would be refused again, and keep all others.
+      // Drops rejected steps: a retry would be rejected again and block all others.
       if (!(error instanceof MlflowError) || !error.isFinal) throw error;
       this.#warn(`MLflow refused ${points.length} steps of ${run}`, error);
     }
     for (const point of points) if (steps.get(point.step) === point) steps.delete(point.step);
-    // To the end: a run that the server fails on keeps no other.
+    // Moves the run to the end of the queue: a run on which the server fails must not block the others.
     this.#waiting.delete(run);
     if (steps.size > 0) this.#waiting.set(run, steps);
   }

@@ -1,4 +1,4 @@
-/** Pages of the history as text, made where the store works: the event loop hands their bytes on and looks at none. */
+/** Pages of the history as text. The store thread makes them; the event loop passes their bytes on without parsing. */
 import { stringify } from '../wire/json-text/stringify.ts';
 import { csvLine, exportText } from './export.ts';
 import type { ExportFormat, ExportedRow } from './export.ts';
@@ -15,7 +15,7 @@ export interface TextPage<Place> {
   count: number;
   /** Place of the next row; undefined at the end. */
   next: Place | undefined;
-  /** Id of the run that all rows belong to; undefined where it was removed, and in pages of several runs. */
+  /** Id of the run of all rows; undefined for a removed run and for pages of several runs. */
   runId: number | undefined;
 }
 
@@ -31,14 +31,14 @@ export interface EventPage {
   /** Sequence number of the last change; undefined for a page without events. */
   last: number | undefined;
   isFull: boolean;
-  /** Id of the run; undefined where it was removed. */
+  /** Id of the run; undefined for a removed run. */
   runId: number | undefined;
 }
 
-/** Characters of the summaries and causes of a page of steps. */
+/** Most characters of summaries and causes in a page of steps. */
 const MOST_CHARACTERS = 64 * 1024;
 
-/** Steps of a page of events. */
+/** Most steps in a page of events. */
 const MOST_EVENTS = 200;
 
 const encoder = new TextEncoder();
@@ -54,7 +54,9 @@ export class RunPages {
     this.#store = store;
   }
 
-  /** Steps as elements of a JSON array. `next` is the following step, when there is one in the range. */
+  /**
+   * Steps of a range as elements of a JSON array. `next` is the step after the page; undefined at the end of the range.
+   */
   async stepsJson(run: string, range: StepRange, limit: number): Promise<TextPage<number>> {
     return this.#ofOne(run, async () => {
       const points = await this.#store.steps(run, range, Math.min(limit + 1, MOST_STEPS));
@@ -63,7 +65,7 @@ export class RunPages {
     });
   }
 
-  /** The same of some steps. */
+  /** The given steps as elements of a JSON array. */
   async stepsJsonAt(run: string, steps: readonly number[]): Promise<TextPage<number>> {
     return this.#ofOne(run, async () => {
       const points = await this.#store.stepsAt(run, steps);
@@ -78,7 +80,7 @@ export class RunPages {
     return { text, count: runs.length, next, runId: undefined, counts };
   }
 
-  /** A step with some of its batches, as JSON; undefined when there is no such step. */
+  /** A step with some of its batches, as JSON; undefined for an unknown step. */
   async stepJson(run: string, from: BatchPlace, limit: number): Promise<{ text: Uint8Array<ArrayBuffer> } | undefined> {
     const page = await this.#store.stepPage(run, from, limit);
     return page && { text: encoder.encode(stringify(wireStep(run, page))) };
@@ -117,7 +119,9 @@ export class RunPages {
     });
   }
 
-  /** Makes a page of one run: an id never comes back, so that the run is the same in between when its id is. */
+  /**
+   * Makes a page of one run. Ids are never reused, so the run is unchanged when its id is the same before and after.
+   */
   async #ofOne<T extends object>(run: string, make: () => Promise<T>): Promise<T & { runId: number | undefined }> {
     const before = await this.#store.idOf(run);
     const page = await make();
@@ -133,7 +137,7 @@ export function formatEvent(name: string, data: object, id?: number): string {
 
 const pointElements = (points: readonly CurvePoint[]): Uint8Array<ArrayBuffer> => elements(points.map(wirePoint));
 
-/** The first points, as many as a page has room for; one at least. */
+/** The first points that fit in a page; at least one. */
 function fitting(points: readonly CurvePoint[]): readonly CurvePoint[] {
   let characters = 0;
   const end = points.findIndex(({ summary = '', causes }) => {
@@ -144,7 +148,7 @@ function fitting(points: readonly CurvePoint[]): readonly CurvePoint[] {
   return end === -1 ? points : points.slice(0, end);
 }
 
-/** Rows as lines; the first ones of CSV follow the names of their columns. */
+/** Rows as lines; in CSV the names of the columns come first. */
 function lines<Place>(
   rows: readonly ExportedRow[],
   { format, isFirst, next }: { format: ExportFormat; isFirst: boolean; next: Place | undefined },

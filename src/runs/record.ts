@@ -4,8 +4,8 @@ import type { Diagnostics } from '../batch/diagnostics.ts';
 export interface BatchKey {
   run: string;
   /**
-   * Raised by a trainer that resumes from a checkpoint. A step is made of the batches of its highest attempt, and supersedes
-   * the steps of lower attempts behind it.
+   * Number that a trainer increments when it resumes from a checkpoint. A step consists of the batches of its highest
+   * attempt, and supersedes later steps of lower attempts.
    */
   attempt: number;
   step: number;
@@ -13,17 +13,17 @@ export interface BatchKey {
   microBatch: number;
 }
 
-/** The part of a diagnosis that is kept. */
+/** Stored part of the diagnosis. */
 export type KeptDiagnostics = Pick<Diagnostics, 'verdict' | 'summary' | 'causes'> & Partial<Diagnostics>;
 
 /** Recorded values of a micro-batch. */
 export interface Recording {
-  /** Σ m·ℓ, raw. */
+  /** Numerator N = Σ m·ℓ. */
   numerator: number;
-  /** D, raw. */
+  /** Denominator D, without the terms of `semantics`. */
   denominator: number;
   diagnostics: KeptDiagnostics;
-  /** Digest of the content: equal for equal content only. */
+  /** Digest of the content. Different contents have different digests. */
   digest: Uint8Array;
 }
 
@@ -36,7 +36,7 @@ export interface RecordedBatch extends Omit<BatchKey, 'run'>, Omit<Recording, 'd
 /** Result of a recording. The batch is in the history when it was created or repeated. */
 export type Outcome = 'created' | 'repeated' | 'conflict' | 'superseded' | 'unexpected';
 
-/** A step, as its batches make it. */
+/** A step, combined from its batches. */
 export interface StepPoint {
   step: number;
   attempt: number;
@@ -50,21 +50,21 @@ export interface StepPoint {
   /** The least and the greatest finite local loss of a rank; undefined when none is finite. */
   rankLosses: { min: number; max: number } | undefined;
   nonFinite: boolean;
-  /** Causes of the batches that are not finite. */
+  /** Causes of the non-finite batches. */
   causes: string[];
-  /** Summary of the first of these batches. */
+  /** Summary of the first non-finite batch. */
   summary: string | undefined;
-  /** Time of the batch that came last, in milliseconds since 1970. */
+  /** Time of the last batch, in milliseconds since 1970. */
   recordedAt: number;
-  /** Grows with every change, over all runs. */
+  /** Sequence number of the last change, increasing over all runs. */
   sequence: number;
 }
 
-/** A step of a curve, judged beside the other steps and ranks. */
+/** A step of a curve, compared with the other steps and ranks. */
 export interface CurvePoint extends StepPoint {
-  /** True when all ranks reported: the expected ones, or those that the run is known to have. */
+  /** True when all ranks reported: the expected ranks, or all known ranks of the run when no number is expected. */
   complete: boolean;
-  /** True when the loss is a spike among those of the steps before. */
+  /** True when the loss is a spike compared with the steps before. */
   spike: boolean;
 }
 
@@ -75,7 +75,7 @@ export interface RunMetadata {
   expectedRanks?: number;
 }
 
-/** A run in short. */
+/** Summary of a run. */
 export interface RunSummary {
   run: string;
   labels: Record<string, string | number | boolean>;

@@ -9,7 +9,7 @@ import { keepDiagnostics } from './kept-diagnostics.ts';
 import type { BatchKey, Outcome } from './record.ts';
 import type { RunStore } from './store.ts';
 
-/** Bytes of a body that is evaluated without a look at the attempts before. */
+/** Largest body, in bytes, that is evaluated without first checking the attempts before it. */
 const SHORT_BYTES = 2 ** 20;
 
 /** An evaluation that is recorded. */
@@ -18,14 +18,17 @@ export interface Recorded {
   outcome: 'created' | 'repeated';
 }
 
-/** Evaluates micro-batches of runs, or takes the pairs that they come with, and records them. */
+/** Records micro-batches of runs: evaluates them, or takes the numerator and denominator from the request. */
 export class Recorder {
   readonly #evaluator: Evaluator;
   readonly #store: RunStore;
   readonly #changes: RunChanges;
   readonly #watch: (outcome: Outcome, milliseconds?: number) => void;
 
-  /** @param watch told of each recording what became of it, and how long the store took, when it was asked */
+  /**
+   * @param watch called after each recording with its outcome and, when the store was called, the time that the store
+   *   took
+   */
   constructor(
     evaluator: Evaluator,
     store: RunStore,
@@ -39,8 +42,8 @@ export class Recorder {
   }
 
   /**
-   * Idempotent: the same content again is what it was the first time. What it resolves to is durable.
-   * @throws LossmeterError conflict, superseded, and what evaluations throw
+   * Records a micro-batch durably. Idempotent: repeated content has the result of the first recording.
+   * @throws LossmeterError conflict, superseded, and errors of the evaluation
    */
   async record(key: BatchKey, body: RequestBody): Promise<Answered<Recorded>> {
     await this.#requireCurrent(key, body);
@@ -57,7 +60,7 @@ export class Recorder {
     }
   }
 
-  /** Refuses a long body that comes too late before it is read; a short one is read sooner than that is known. */
+  /** Rejects a superseded large body before reading it. Reading a small body takes less time than this check. */
   async #requireCurrent(key: BatchKey, { contentLength = Infinity }: RequestBody): Promise<void> {
     if (contentLength <= SHORT_BYTES) return;
     const attempt = await this.#store.attemptOf(key.run, key.step);
@@ -75,7 +78,7 @@ export class Recorder {
       throw new LossmeterError('rank_unexpected', `${nameOf(key)}: the run has fewer ranks, as expected_ranks says`);
     }
     if (outcome === 'conflict') throw conflict(key);
-    // A repeated one may have been recorded without an answer.
+    // An earlier attempt may have been recorded without a reply to the client.
     this.#changes.notify(key.run);
     return outcome;
   }

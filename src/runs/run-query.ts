@@ -10,7 +10,7 @@ export type RunSort = (typeof SORTS)[number];
 
 /** Selection and order of a list of runs. */
 export interface RunQuery {
-  /** Words that all must match; empty for all runs. */
+  /** Search words that must all match; empty for all runs. */
   search: string;
   sort: RunSort;
 }
@@ -18,10 +18,13 @@ export interface RunQuery {
 /** Keys of a run in the order of a list: the id; the name; the time of the last change and the id. */
 export type RunPlace = readonly (string | number)[];
 
-/** A plain id is the cursor of the newest runs without a search. Any other one names its order and its search. */
+/**
+ * Text of a cursor. A plain id continues the newest runs without a search. All other cursors name their order and their
+ * search.
+ */
 export const CURSOR_PATTERN = `^(\\d{1,15}|(${SORTS.join('|')})~[0-9a-f]{16}~[A-Za-z0-9._~:-]{1,128})$`;
 
-/** Text that continues a list behind a place. */
+/** Makes the cursor that continues a list after a place. */
 export function formatCursor(query: RunQuery, place: RunPlace): string {
   const key = place.join('.');
   return isPlain(query) ? key : `${query.sort}~${digestOf(query)}~${key}`;

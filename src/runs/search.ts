@@ -1,6 +1,6 @@
 import type { RunSummary } from './record.ts';
 
-/** Characters of a search. */
+/** Most characters of a search. */
 export const MOST_SEARCH = 256;
 
 /** Words of a search, each once, in lower case. */

@@ -1,15 +1,17 @@
 import { ExactSum } from './exact-sum.ts';
 import type { RecordedBatch } from './record.ts';
 
-/** A numerator, a denominator and what they amount to. */
+/** A numerator, a denominator and their quotient. */
 export interface Quotient {
   numerator: number;
   denominator: number;
-  /** NaN where nothing is counted, and both are 0. */
+  /** NaN when nothing is counted: numerator and denominator are 0. */
   loss: number;
 }
 
-/** What batches add up to: Σ numerators / Σ denominators, each sum rounded once, so that their order does not show. */
+/**
+ * Sum of batches: Σ numerators / Σ denominators. Each sum is rounded once, so the order of the batches does not matter.
+ */
 export class PairSum {
   readonly #numerators: ExactSum;
   readonly #denominators: ExactSum;
@@ -26,7 +28,7 @@ export class PairSum {
     );
   }
 
-  /** One that was kept. */
+  /** Restores stored totals. */
   static from({ numerators, denominators }: { numerators: Uint8Array; denominators: Uint8Array }): PairSum {
     return new PairSum(ExactSum.from(numerators), ExactSum.from(denominators));
   }
@@ -41,13 +43,13 @@ export class PairSum {
     return { loss: numerator / denominator, numerator, denominator };
   }
 
-  /** What it is kept as. */
+  /** Form in which the totals are stored. */
   toBytes(): { numerators: Uint8Array; denominators: Uint8Array } {
     return { numerators: this.#numerators.toBytes(), denominators: this.#denominators.toBytes() };
   }
 }
 
-/** Whether sums are wrong. Those of nothing that counts, 0 / 0, have no loss, and nothing is wrong with them. */
+/** True for non-finite totals. Totals without counted rows, 0 / 0, have no loss but are valid. */
 export function isWrong({ numerator, denominator, loss }: Quotient): boolean {
   return !Number.isFinite(loss) && !(numerator === 0 && denominator === 0);
 }

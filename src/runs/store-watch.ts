@@ -3,7 +3,7 @@ import { LossmeterError } from '../errors.ts';
 /** Milliseconds between checks of the store. */
 const CHECK_MS = 2000;
 
-/** Checks from time to time that runs can be recorded. */
+/** Checks periodically that runs can be recorded. */
 export class StoreWatch {
   readonly #check: () => Promise<void>;
   readonly #onChange: (fault: string | undefined) => void;

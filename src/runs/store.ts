@@ -25,11 +25,11 @@ export interface BatchPage {
 /** A step with some of its batches. */
 export interface StepPage {
   point: CurvePoint;
-  /** Number of its batches; undefined on further pages. */
+  /** Number of batches of the step; undefined on further pages. */
   batches: number | undefined;
   /** Ranks that have not reported, ascending; the first MOST_MISSING. */
   missingRanks: number[];
-  /** Ranks that batches of this page are of, each with what all its batches amount to. */
+  /** Ranks with batches on this page, each with the totals of all its batches. */
   ranks: { rank: number; sum: Quotient; batches: RecordedBatch[] }[];
   /** Place of the next batch; undefined after the last. */
   next: BatchPlace | undefined;
@@ -39,7 +39,7 @@ export interface StepPage {
 export interface RunCounts {
   total: number;
   active: number;
-  /** With steps that are not finite. */
+  /** Number of runs with non-finite steps. */
   nonFinite: number;
 }
 
@@ -60,43 +60,42 @@ export interface ChangePage {
   isFull: boolean;
 }
 
-/** Missing ranks that are named. */
+/** Most missing ranks that a reply names. */
 export const MOST_MISSING = 1024;
 
 /** Most steps that one call returns: replies of the store are bounded. */
 export const MOST_STEPS = 500;
 
 /**
- * The history of runs. A recording is durable before its promise resolves. Unknown names of runs resolve to undefined, or
- * to nothing. Replies are bounded: long reads ask for one page after another.
- *
- * All methods reject with LossmeterError store_unavailable for what may pass.
+ * History of runs. A recording is durable before its promise resolves. Reads of an unknown run resolve to undefined or
+ * to an empty result. Replies are bounded: callers read long results page by page. All methods reject with
+ * LossmeterError store_unavailable for faults that may be temporary.
  */
 export interface RunStore {
-  /** Makes it ready. */
+  /** Opens the store. */
   start(): Promise<void>;
-  /** Makes sure that runs can be recorded. Rejects with what is wrong and what to do. */
+  /** Checks that runs can be recorded. Rejects with the fault and a remedy. */
   check(): Promise<void>;
-  /** Records a micro-batch, in one transaction with its step and its run; creates the run where it is new. */
+  /** Records a micro-batch, in one transaction with its step and its run; creates an unknown run. */
   record(key: BatchKey, recording: Recording): Promise<Outcome>;
-  /** The attempt that a step belongs to: the highest of the steps up to it; undefined when there is none. */
+  /** Attempt of a step: the highest attempt among all steps up to it; undefined when there is none. */
   attemptOf(run: string, step: number): Promise<number | undefined>;
-  /** Creates or changes a run. Resolves to true when it is new. */
+  /** Creates or changes a run. Resolves to true for a new run. */
   describe(run: string, metadata: RunMetadata): Promise<boolean>;
-  /** Removes a run and all that belongs to it. Resolves to false when there is none. */
+  /** Removes a run with its steps and batches. Resolves to false for an unknown run. */
   remove(run: string): Promise<boolean>;
 
   run(name: string): Promise<RunSummary | undefined>;
   /**
-   * A page of a list of runs. A run that exists from the first page to the last is on exactly one page; in the order of
-   * changes, only when it does not change meanwhile.
+   * A page of a list of runs. A run that exists during the whole listing is on exactly one page; in the order of
+   * changes, only if it does not change meanwhile.
    * @param limit most runs: fewer where they have many labels
    * @param after `next` of the page before; undefined for the first page
    */
   runs(query: RunQuery, limit: number, after: RunPlace | undefined): Promise<RunPage>;
-  /** Runs that changed last, the newest first, with their last steps. */
+  /** Recently changed runs, the newest first, with their last steps. */
   newest(limit: number): Promise<{ run: string; last: { step: number; loss: number } }[]>;
-  /** Id of a run. A run that is removed and recorded again has another one; an id never comes back. */
+  /** Id of a run. A run that is removed and recorded again gets a new id; ids are never reused. */
   idOf(run: string): Promise<number | undefined>;
   metadata(run: string): Promise<RunMetadata | undefined>;
 
@@ -104,19 +103,25 @@ export interface RunStore {
   steps(run: string, range: StepRange, limit: number): Promise<CurvePoint[]>;
   /** @param steps at most MOST_STEPS, ascending */
   stepsAt(run: string, steps: readonly number[]): Promise<CurvePoint[]>;
-  /** Steps that show the curve of a range, ascending: see sqlite/sampling.ts. @param maxPoints how many at most */
+  /**
+   * Steps that show the curve of a range, ascending: see sqlite/sampling.ts.
+   * @param maxPoints largest number of points, at least 4
+   */
   pickSteps(run: string, range: StepRange, maxPoints: number): Promise<number[]>;
-  /** Batches of steps, of their highest attempts, from a place on to the end of a step. */
+  /** Batches from a place on to the end of a step, of the steps' highest attempts. */
   batchesFrom(run: string, from: BatchPlace, to: number): Promise<BatchPage>;
 
-  /** A step with its batches from a place on. @param limit how many batches at most: fewer where much is told of them */
+  /**
+   * A step with its batches from a place on.
+   * @param limit most batches: fewer where their texts are long
+   */
   stepPage(run: string, from: BatchPlace, limit: number): Promise<StepPage | undefined>;
 
-  /** The newest sequence number of all. */
+  /** Newest sequence number over all runs. */
   sequence(): Promise<number>;
   /** Steps of all runs that changed after a sequence number, in the order of their last changes. */
   changes(sequence: number, limit: number): Promise<ChangePage>;
-  /** The same of one run. */
+  /** Steps of one run that changed after a sequence number, in the order of their last changes. */
   changedSince(run: string, sequence: number, limit: number): Promise<CurvePoint[]>;
 
   close(): Promise<void>;

@@ -7,16 +7,16 @@ import type { Endpoint } from './endpoint.ts';
 import type { ChangedStep } from './follower.ts';
 import { wirePoint } from './wire.ts';
 
-/** Why a step is told of. */
+/** Reason for a message. */
 type Reason = 'non_finite' | 'spike';
 
-/** What became of a message. */
+/** Outcome of a message. */
 export type WebhookOutcome = 'delivered' | 'failed' | 'dropped';
 
-/** Messages that wait to be sent; when more come, they are dropped: a receiver that is gone must not take the memory. */
+/** Most pending messages. Further messages are dropped, so that a receiver that is down does not fill the memory. */
 const MOST_WAITING = 1000;
 
-/** Steps that are known to have been told of. */
+/** Most steps remembered as already reported. */
 const MOST_TOLD = 10_000;
 
 const TRIES = 8;
@@ -25,16 +25,16 @@ const ANSWER_WITHIN_MS = 10_000;
 
 export interface WebhookOptions {
   receiver: Endpoint;
-  /** What messages are signed with. */
+  /** Key that signs the messages. */
   secret: string;
-  /** Milliseconds of the first pause between tries; each further one is twice as long. */
+  /** Milliseconds of the first pause before a retry; each further pause is twice as long. */
   firstPauseMs?: number;
 }
 
 /**
- * Posts steps that are not finite, and complete ones that are spikes, once each, as Standard Webhooks has it: `webhook-id`,
- * `webhook-timestamp` and `webhook-signature`, v1, the HMAC-SHA-256 of id.timestamp.body. One after another, each tried again
- * with growing pauses; nobody who records waits for it.
+ * Posts non-finite steps, and complete steps that are spikes, once each. Messages follow Standard Webhooks:
+ * `webhook-id`, `webhook-timestamp` and `webhook-signature` (v1, the HMAC-SHA-256 of id.timestamp.body). They are sent
+ * in order and retried with growing pauses. Recordings do not wait for them.
  */
 export class Webhook {
   readonly #options: WebhookOptions;
@@ -44,13 +44,13 @@ export class Webhook {
   readonly #closing = new AbortController();
   readonly #drain = new Drain(() => this.#sendAll());
 
-  /** @param watch told what became of each message, and of the last failure why */
+  /** @param watch called with the outcome of each message, and the reason of the last failure */
   constructor(options: WebhookOptions, watch: (outcome: WebhookOutcome, cause?: unknown) => void = () => undefined) {
     this.#options = options;
     this.#watch = watch;
   }
 
-  /** Looks at a step that has changed. */
+  /** Queues a message for a changed step that needs one. */
   readonly tell = ({ run, runId, point }: ChangedStep): void => {
     const reason = reasonOf(point);
     if (reason === undefined) return;
@@ -66,7 +66,7 @@ export class Webhook {
     this.#drain.request();
   };
 
-  /** Gives up what has not been delivered. */
+  /** Drops undelivered messages. */
   async close(): Promise<void> {
     this.#closing.abort();
     await this.#drain.settled();
@@ -126,13 +126,13 @@ export class Webhook {
   }
 }
 
-/** A secret of Standard Webhooks is base64 behind a prefix; any other text is its bytes. */
+/** Bytes of a secret: base64 after the prefix of Standard Webhooks; the bytes of any other text. */
 function keyOf(secret: string): Buffer {
   const prefix = 'whsec_';
   return secret.startsWith(prefix) ? Buffer.from(secret.slice(prefix.length), 'base64') : Buffer.from(secret);
 }
 
-/** A step that ranks still report to may look like a spike, and be none. */
+/** Only complete steps can be spikes: the loss of an incomplete step still changes. */
 function reasonOf({ nonFinite, spike, complete }: ChangedStep['point']): Reason | undefined {
   if (nonFinite) return 'non_finite';
   return spike && complete ? 'spike' : undefined;

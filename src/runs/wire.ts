@@ -57,7 +57,7 @@ export function wireStep(run: string, { point, batches, missingRanks, ranks, nex
   };
 }
 
-/** A micro-batch as it is exported. */
+/** A micro-batch in its exported form. */
 export function wireBatch(batch: RecordedBatch): Record<string, string | number> {
   const { step, attempt, rank, microBatch, numerator, denominator, recordedAt, diagnostics } = batch;
   return {
@@ -71,7 +71,7 @@ export function wireBatch(batch: RecordedBatch): Record<string, string | number>
   };
 }
 
-/** A step as it is exported. */
+/** A step in its exported form. */
 export function wireRow(point: CurvePoint): Record<string, string | number | boolean> {
   const { step, attempt, loss, numerator, denominator, complete, nonFinite, spike, ranks, causes } = point;
   return {

@@ -1,13 +1,13 @@
 import { resultCodeOf } from './sqlite-error.ts';
 
-/** For a file that is not what it should be. */
+/** Advice for an invalid file. */
 const RESTORE =
   'Restore the file from a backup and remove its -wal and -shm files, or move all three away to begin a new history';
 
-/** For a damaged file of a service that runs. */
+/** Advice for a file that was damaged while the service runs. */
 export const STOP_AND_RESTORE = `Stop the service. ${RESTORE}`;
 
-/** For a file that is not the one that was opened. */
+/** Advice for a file that was replaced after it was opened. */
 export const MOVE_BACK =
   'Move the same file back, or restart the service to go on with the file that is there now, or with a new one';
 

@@ -4,21 +4,21 @@ import type { RecordedBatch } from '../record.ts';
 import { toBatch } from './rows.ts';
 import type { Statements } from './statements.ts';
 
-/** Bounds of a page: batches, and characters of all that is told of them. */
+/** Bounds of a page: batches, and characters of their texts. */
 const MOST_BATCHES = 500;
 const MOST_CHARACTERS = 192 * 1024;
 
-/** Characters of a batch as text, beside its diagnostics: names, numbers, and the totals of a rank of its own. */
+/** Characters of a batch as text, without its diagnostics: names, numbers, and the totals of its rank. */
 const FIXED_CHARACTERS = 320;
 
-/** Steps without batches that a page goes over at most. */
+/** Most steps without batches that a page passes over. */
 const MOST_STEPS = 500;
 
 /**
  * A page of batches of the steps' highest attempts.
  * @param run id of the run
  * @param to the last step
- * @param limit how many batches at most
+ * @param limit largest number of batches
  */
 export function readBatches(
   statements: Statements,

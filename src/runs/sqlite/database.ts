@@ -8,10 +8,10 @@ import { quickCheck } from './quick-check.ts';
 import { explain } from './explain.ts';
 
 /**
- * Opens a database, and brings its schema up to date. With a write-ahead log readers wait for no writer; `synchronous` is
- * FULL, so that a transaction is on the disk when it has been committed, whatever happens to the machine.
- * @param path of a file, which need not be there; or `:memory:`
- * @param access `read` for one that was opened with `write` before
+ * Opens a database, and brings its schema up to date. With a write-ahead log readers do not wait for writers.
+ * `synchronous` is FULL: a committed transaction is on the disk and survives a crash of the machine.
+ * @param path of a file, which need not exist; or `:memory:`
+ * @param access `read` for a database that was opened with `write` before
  * @throws OpenError
  */
 export function openDatabase(path: string, access: Access = 'write'): DatabaseSync {
@@ -23,7 +23,7 @@ export function openDatabase(path: string, access: Access = 'write'): DatabaseSy
       'PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY;',
     );
     if (access === 'read') return database;
-    // Before anything is written.
+    // Checks the file before writing to it.
     quickCheck(database);
     migrate(database);
     return database;
@@ -50,12 +50,18 @@ function migrate(database: DatabaseSync): void {
   });
 }
 
-/** SQLite opens a file that is read-only, too, and makes a log that is. @throws Error of the operating system */
+/**
+ * Checks write access: SQLite also opens a read-only file, and then creates a read-only log.
+ * @throws Error of the operating system
+ */
 function requireWritable(path: string): void {
   for (const needed of [dirname(resolve(path)), path]) if (existsSync(needed)) accessSync(needed, constants.W_OK);
 }
 
-/** All of it, or nothing. It takes the right to write at once: one that came later could find another's in its way. */
+/**
+ * Runs a transaction: all of it takes effect, or nothing. It takes the write lock at the beginning: taken later, it
+ * could conflict with another writer.
+ */
 export function inTransaction<T>(database: DatabaseSync, change: () => T): T {
   try {
     database.exec('BEGIN IMMEDIATE');
@@ -68,7 +74,10 @@ export function inTransaction<T>(database: DatabaseSync, change: () => T): T {
   }
 }
 
-/** The same of a part of a transaction, which goes on without it. */
+/**
+ * Runs a part of a transaction: all of the part takes effect, or nothing. The transaction continues after a failed
+ * part.
+ */
 export function inSavepoint<T>(database: DatabaseSync, change: () => T): T {
   database.exec('SAVEPOINT part');
   try {

@@ -2,7 +2,7 @@ import { LossmeterError } from '../../errors.ts';
 import type { ErrorCode } from '../../errors.ts';
 import { SqliteError, resultCodeOf } from './sqlite-error.ts';
 
-/** An error in the form in which it travels between threads: classes and their fields do not. */
+/** An error in plain form: error classes and their fields are lost between threads. */
 export interface Failure {
   message: string;
   /** Set for a LossmeterError. */

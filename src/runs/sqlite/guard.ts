@@ -8,10 +8,10 @@ import { isCorrupt, isFull } from './sqlite-error.ts';
 /** Number of checks between two computations of every checksum of the log. */
 const CHECKS_PER_FULL_LOOK = 15;
 
-/** Free bytes, on the disk or in the file, without which nothing is recorded. */
+/** Least free bytes, on the disk or in the file, that a recording requires. */
 const LEAST_FREE_BYTES = 2 ** 18;
 
-/** `growing` needs disk space for good, `shrinking` for a moment. */
+/** Kind of a change: `growing` needs disk space permanently, `shrinking` temporarily. */
 export type ChangeKind = 'growing' | 'shrinking';
 
 /**
@@ -30,7 +30,10 @@ export class WriteGuard {
   readonly #files: DatabaseFiles;
   readonly #reserve: Reserve;
   #hasFailed = false;
-  /** True from a change that found the disk full until there is space: few small changes would succeed meanwhile. */
+  /**
+   * True from a change that found the disk full until there is space again: only a few small changes could succeed
+   * meanwhile.
+   */
   #isFull = false;
   readonly #facts: SharedFacts;
   #checks = 0;
@@ -56,8 +59,8 @@ export class WriteGuard {
   }
 
   /**
-   * Makes a change. It is in the files at their paths when this returns, or `state` is `log_lost`: then it is in the log
-   * that has to be rescued.
+   * Makes a change. On return the change is in the files at their paths; or `state` is `log_lost`, and the change is in
+   * the log to be rescued.
    * @param transaction makes all of the change, or nothing
    */
   change<T>(kind: ChangeKind, transaction: () => T): T {
@@ -71,7 +74,10 @@ export class WriteGuard {
     });
   }
 
-  /** Makes sure that a change would succeed. @param probe a transaction, which is tried when the last one failed */
+  /**
+   * Checks that a change would succeed.
+   * @param probe a transaction, which is tried when the last change failed
+   */
   check(probe: () => void): void {
     this.#watch(() => {
       if (this.#checks++ % CHECKS_PER_FULL_LOOK === 0) this.#files.verifyAll();
@@ -81,7 +87,10 @@ export class WriteGuard {
     if (this.#hasFailed) this.change('growing', probe);
   }
 
-  /** Refuses all changes from now on. @param found what is wrong with the file */
+  /**
+   * Refuses all changes from now on.
+   * @param found description of the damage
+   */
   condemn(found: string): void {
     this.#files.condemn(found);
   }

@@ -4,8 +4,8 @@ import { OpenError } from './open-error.ts';
 import { SharedFacts } from './shared-facts.ts';
 
 /**
- * Opens the file that was opened first, and refuses any other: SQLite itself creates a missing file and accepts a new one.
- * A damaged file is refused too: opening it could write to it.
+ * Opens the file that was opened first, and rejects any other: SQLite itself creates a missing file and accepts a new
+ * one. A damaged file is rejected too: opening it could write to it.
  * @throws OpenError
  */
 export function openSameFile<T>(path: string, facts: SharedFacts, open: () => T): T {
@@ -21,7 +21,7 @@ export function openSameFile<T>(path: string, facts: SharedFacts, open: () => T)
 }
 
 /**
- * Opens a history in memory, once: it ends with the thread that opened it.
+ * Opens a history in memory, once: its data is lost with the thread that opened it.
  * @throws OpenError
  */
 export function openMemoryOnce<T>(facts: SharedFacts, open: () => T): T {

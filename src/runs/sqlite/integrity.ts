@@ -107,7 +107,10 @@ export class DatabaseFiles {
     this.#logModified = log.modified;
   }
 
-  /** Refuses all changes from now on, as for a file that was overwritten. @param found what is wrong */
+  /**
+   * Refuses all changes from now on, as for a file that was overwritten.
+   * @param found description of the damage
+   */
   condemn(found: string): void {
     this.#facts.keepDamage(found);
   }
@@ -118,15 +121,15 @@ export class DatabaseFiles {
     if (frames - copied >= CHECKPOINT_FRAMES) this.#copy('PASSIVE');
   }
 
-  /** Copies the log into the file, so that it is written from its beginning next. */
+  /** Copies the log into the file, so that the next commit writes the log from its beginning. */
   restartLog(): void {
     this.#copy('RESTART');
   }
 
   /**
-   * Copies a log that has lost its name into the database file, which then has all that was committed. A file that was
-   * overwritten, as by a backup that was restored, is left as it is.
-   * @throws LossmeterError store_unavailable for such a file, or when another process prevents the copy
+   * Copies a log that lost its name into the database file, which then has all commits. Leaves an overwritten file as
+   * it is, such as a restored backup.
+   * @throws LossmeterError store_unavailable for an overwritten file, or when another process prevents the copy
    */
   rescue(): void {
     this.#requireIntact();

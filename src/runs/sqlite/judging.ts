@@ -11,7 +11,7 @@ interface LossesBefore {
 
 const NOTHING: LossesBefore = { step: 0, losses: [] };
 
-/** Judges steps of a run by the other steps and ranks, in one state of the database. */
+/** Compares steps of a run with the other steps and ranks, in one state of the database. */
 export class Judge {
   readonly #statements: Statements;
   readonly #run: number;
@@ -35,7 +35,7 @@ export class Judge {
     return points.map((point, k) => this.#judged(point, spikes[k]!));
   }
 
-  /** Judges a step by itself. */
+  /** Judges a single step. */
   one(row: Row): CurvePoint {
     const point = toStep(row);
     // A non-finite loss is never a spike: no losses before it are read.
@@ -47,7 +47,7 @@ export class Judge {
     return { ...point, complete: point.ranks >= this.expectedRanks, spike };
   }
 
-  /** Finite losses of the last steps before one, in their order. Those of the call before are not read again. */
+  /** Finite losses of the steps before a given one, in their order. Reuses the losses read by the previous call. */
   #lossesBefore(step: number): number[] {
     const known = this.#known.step <= step ? this.#known : NOTHING;
     const rows = this.#statements.arrays(

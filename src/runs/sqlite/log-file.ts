@@ -1,6 +1,9 @@
 import { closeSync, openSync, readSync } from 'node:fs';
 
-/** Bytes of the header of a write-ahead log, and of that of a frame: https://www.sqlite.org/fileformat2.html#walformat */
+/**
+ * Bytes of the header of a write-ahead log, and bytes of the header of a frame:
+ * https://www.sqlite.org/fileformat2.html#walformat
+ */
 const HEADER_BYTES = 32;
 const FRAME_HEADER_BYTES = 24;
 
@@ -20,7 +23,10 @@ interface Header {
   checksum: Checksum;
 }
 
-/** A write-ahead log of SQLite, read beside SQLite. POSIX locks are on other files, so it may be opened and closed. */
+/**
+ * A write-ahead log of SQLite, read independently of SQLite. POSIX locks are on other files, so closing this one is
+ * safe.
+ */
 export class LogFile {
   readonly #descriptor: number;
 
@@ -28,22 +34,25 @@ export class LogFile {
     this.#descriptor = openSync(path, 'r');
   }
 
-  /** Salt of the log: another one each time that SQLite writes the log from its beginning. undefined without a valid header. */
+  /**
+   * Salt of the log, which changes each time that SQLite restarts the log from its beginning. Undefined without a valid
+   * header.
+   */
   salt(): bigint | undefined {
     return this.#readHeader()?.salt;
   }
 
-  /** Returns true when the header is valid and the last of so many frames belongs to it. */
+  /** Returns true when the header is valid and the frame at the given count belongs to it. */
   hasFrame(frames: number): boolean {
     const header = this.#readHeader();
     if (header === undefined) return false;
     const frameBytes = FRAME_HEADER_BYTES + header.pageBytes;
     const last = this.#read(HEADER_BYTES + (frames - 1) * frameBytes, frameBytes);
-    // A frame in full: a log that was cut ends before.
+    // Reads a whole frame: a truncated log ends before it.
     return last !== undefined && last.readBigUInt64BE(8) === header.salt;
   }
 
-  /** Returns true when the checksums of so many frames are right, from the header on. */
+  /** Returns true when the checksums from the header up to the given frame are valid. */
   isWhole(frames: number): boolean {
     const header = this.#readHeader();
     if (header === undefined) return false;
@@ -78,7 +87,7 @@ export class LogFile {
     return { pageBytes: bytes.readUInt32BE(8), littleEndian, salt: bytes.readBigUInt64BE(16), checksum };
   }
 
-  /** Returns undefined when the file ends before. */
+  /** Returns undefined when the file is too short. */
   #read(position: number, length: number): Buffer | undefined {
     const bytes = Buffer.allocUnsafe(length);
     return readSync(this.#descriptor, bytes, 0, length, position) === length ? bytes : undefined;

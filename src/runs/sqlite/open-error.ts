@@ -1,7 +1,7 @@
 /** A database that cannot be opened. Its message names the file and says what to do. */
 export class OpenError extends Error {
   override readonly name = 'OpenError';
-  /** The same without the file. */
+  /** Message without the name of the file. */
   readonly reason: string;
 
   constructor(path: string, reason: string, options?: ErrorOptions) {

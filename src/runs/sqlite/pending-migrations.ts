@@ -1,12 +1,12 @@
 import { closeSync, openSync, readSync } from 'node:fs';
 import { MIGRATIONS } from './migrations/index.ts';
 
-/** Place of the number that the schema has, in the header of a database: https://www.sqlite.org/fileformat2.html#user_version */
+/** Offset of the schema version in the header of a database: https://www.sqlite.org/fileformat2.html#user_version */
 const USER_VERSION_AT = 60;
 
 /**
- * Number of migrations that a file needs when it is opened; 0 for a new file and for one that cannot be read. It reads the
- * file beside SQLite, and so before any connection of the process: closing the file gives up the locks of the process.
+ * Number of pending migrations of a file; 0 for a new or unreadable file. Reads the file directly, so it has to run
+ * before any connection of the process: closing the file drops the process's locks on it.
  */
 export function pendingMigrations(path: string): number {
   if (path === ':memory:') return 0;

@@ -1,16 +1,16 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { SqliteError, isCorrupt } from './sqlite-error.ts';
 
-/** Largest database that is checked, in bytes: some 0.7 s. */
+/** Largest database that is checked, in bytes: this takes about 0.7 s. */
 const MOST_BYTES = 256 * 2 ** 20;
 
 /** Primary result code SQLITE_CORRUPT. */
 const CORRUPT = 11;
 
 /**
- * Checks the structure of a database that is not too large for it.
- * @throws SqliteError that says what is damaged
- * @throws Error of SQLite that has another reason
+ * Checks the structure of a database, unless it is too large.
+ * @throws SqliteError that describes the damage
+ * @throws Error of SQLite for any other reason
  */
 export function quickCheck(database: DatabaseSync): void {
   const found = find(database);

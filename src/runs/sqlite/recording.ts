@@ -12,12 +12,15 @@ export interface KeyedRecording {
   recording: Recording;
 }
 
-/** Steps that one transaction drops at most: with their indexes, some 10 ms. More than one transaction records. */
+/**
+ * Most steps that one transaction drops: with their indexes this takes about 10 ms. A recording that supersedes more
+ * steps needs several transactions.
+ */
 export const MOST_DROPPED = 1000;
 
 /**
- * Result of one recording among several. `dropping`: it is not recorded yet, because a transaction drops only some of the
- * steps that it supersedes; it is to be given again.
+ * Result of one recording in a transaction. `dropping`: the transaction dropped only some of the superseded steps, so
+ * the caller must repeat the recording.
  */
 export type RecordOutcome = { outcome: Outcome } | { failure: Failure } | { dropping: true };
 
@@ -27,8 +30,7 @@ interface DropBudget {
 }
 
 /**
- * Records micro-batches in their order, in one transaction. A recording with invalid values is undone
- * alone.
+ * Records micro-batches in their order, in one transaction. A recording with invalid values is rolled back separately.
  * @throws LossmeterError store_unavailable, SqliteError: then none is recorded
  */
 export function recordBatches(
@@ -43,7 +45,7 @@ export function recordBatches(
         const outcome = statements.savepoint(() => recordBatch(statements, key, recording, now, budget));
         return outcome === 'dropping' ? { dropping: true } : { outcome };
       } catch (error) {
-        // A fault of the disk or of the file fails them all; it can make SQLite end the transaction, too.
+        // A fault of the disk or of the file fails all recordings, and can make SQLite end the transaction.
         if (!statements.isTransaction || isOfDatabase(error)) throw error;
         return { failure: packFailure(error) };
       }
@@ -51,7 +53,7 @@ export function recordBatches(
   );
 }
 
-/** Records a micro-batch: its row, and what it adds to its rank, its step and its run. */
+/** Records a micro-batch: inserts its row, and updates its rank, step and run. */
 function recordBatch(
   statements: Statements,
   key: BatchKey,
@@ -87,17 +89,17 @@ function recordBatch(
 }
 
 /**
- * The last step up to one. Its attempt is the highest up to there: a trainer that resumes goes on from a checkpoint, and
- * supersedes all that came after it.
+ * The last step up to a given one. It has the highest attempt so far: a trainer that resumes from a checkpoint
+ * supersedes all later steps.
  */
 export function lastBefore(statements: Statements, run: number, step: number): Row | undefined {
   return statements.get('SELECT * FROM steps WHERE run = ? AND step <= ? ORDER BY step DESC LIMIT 1', run, step);
 }
 
 /**
- * Drops steps of lower attempts behind one: its trainer resumed before them. Their batches stay. Attempts ascend with the
- * steps, so that those to drop come first.
- * @returns true when none is left
+ * Drops steps of lower attempts after a given step, because its trainer resumed before them. Their batches stay.
+ * Attempts ascend with the steps, so the steps to drop come first.
+ * @returns true when no such step is left
  */
 function dropSuperseded(statements: Statements, run: number, { step, attempt }: BatchKey, budget: DropBudget): boolean {
   const next = statements.get('SELECT attempt FROM steps WHERE run = ? AND step > ? ORDER BY step LIMIT 1', run, step);
@@ -121,7 +123,7 @@ function dropSuperseded(statements: Statements, run: number, { step, attempt }: 
   return dropped.length === superseded.length;
 }
 
-/** @returns its id */
+/** @returns id of the run */
 export function createRun(statements: Statements, run: string, now: number): number {
   const sql = 'INSERT INTO runs (name, created_at, updated_at) VALUES (?, ?, ?) RETURNING id';
   return Number(statements.get(sql, run, now, now)!['id']);
@@ -144,9 +146,9 @@ function insertBatch(
 }
 
 /**
- * Adds a batch to its rank and to its step, which begin anew with a higher attempt.
- * @param before the step as it was
- * @returns whether the step is not finite
+ * Adds a batch to its rank and to its step, which start again with a higher attempt.
+ * @param before the step without this batch
+ * @returns true when the step is not finite
  */
 function addToStep(
   statements: Statements,
@@ -158,7 +160,7 @@ function addToStep(
 ): boolean {
   const { step, attempt, rank, microBatch } = key;
   const same = before !== undefined && Number(before['attempt']) === attempt ? before : undefined;
-  // Ranks of a lower attempt stay when their step is dropped.
+  // Rows of ranks with a lower attempt stay when their step is dropped.
   if (same === undefined) statements.run('DELETE FROM ranks WHERE run = ? AND step = ?', run, step);
   const isNewRank = addToRank(statements, run, step, rank, recording);
   const sums = same === undefined ? PairSum.of() : PairSum.from(toSums(same));
@@ -182,7 +184,7 @@ function addToStep(
   return nonFinite;
 }
 
-/** @returns whether it is the first batch of the rank */
+/** @returns true for the first batch of the rank */
 function addToRank(statements: Statements, run: number, step: number, rank: number, recording: Recording): boolean {
   const known = statements.get(
     'SELECT numerators, denominators FROM ranks WHERE run = ? AND step = ? AND rank = ?',

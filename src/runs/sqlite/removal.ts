@@ -1,25 +1,25 @@
 import type { Statements } from './statements.ts';
 
-/** Bounds of what one transaction removes: rows, and bytes of diagnostics. */
+/** Bounds of one transaction's removal: rows, and bytes of diagnostics. */
 const MOST_ROWS = 1000;
 const MOST_BYTES = 2 ** 20;
 
-/** Name of a run that is being removed: no run may be called so. */
+/** Name of a run during its removal. It is not a valid name of a run. */
 const REMOVED = '~removed ';
 
-/** Matches the names of such runs. */
+/** Pattern of these names. */
 export const REMOVED_PATTERN = `${REMOVED}*`;
 
 export const isRemoved = (name: string): boolean => name.startsWith(REMOVED);
 
-/** Tables that a run has rows in, with the columns that follow the run in their keys. */
+/** Tables with rows of a run, and their key columns after the run. */
 const TABLES = [
   { table: 'batches', key: ['step', 'attempt', 'rank', 'micro_batch'], bytes: 'ifnull(octet_length(diagnostics), 0)' },
   { table: 'ranks', key: ['step', 'rank'], bytes: '0' },
   { table: 'steps', key: ['step'], bytes: '0' },
 ] as const;
 
-/** Makes a run vanish at once; its rows stay until they are purged. */
+/** Removes a run from all replies at once; its rows stay until they are purged. */
 export function unlink(statements: Statements, run: number): void {
   const sql = 'UPDATE runs SET name = ?, steps = 0 WHERE id = ?';
   statements.transaction(() => statements.run(sql, `${REMOVED}${run}`, run), 'shrinking');
@@ -32,7 +32,7 @@ export function unlinked(statements: Statements): number | undefined {
 }
 
 /**
- * Removes some rows of a run in one short transaction; the run itself goes with the last of them.
+ * Deletes some rows of a removed run in one short transaction, and the run itself after its last rows.
  * @returns true while there are more
  */
 export function purgeSome(statements: Statements, run: number): boolean {

@@ -6,18 +6,18 @@ import type { Access } from './database.ts';
 import { OpenError } from './open-error.ts';
 import { isFull } from './sqlite-error.ts';
 
-/** Bytes of the reserve: the log of a deletion, and the pages that the log before it adds to the database file. */
+/** Bytes of the reserve: enough for the log of a deletion and for the database pages of the log before it. */
 const RESERVE_BYTES = 8 * 2 ** 20;
 
-/** Bytes that are written at a time. */
+/** Bytes per write. */
 const BLOCK = 2 ** 20;
 
 /** Milliseconds between attempts to write the reserve. */
 const PAUSE_MS = 1000;
 
 /**
- * A file beside the database that keeps disk space. SQLite needs space to delete, too: it is given back then. While it
- * is missing nothing is recorded, so that recordings do not use it up.
+ * A file beside the database that reserves disk space. SQLite needs space even to delete; the file is released then.
+ * While it is missing nothing is recorded, so that recordings do not use up the space.
  */
 export class Reserve {
   readonly #path: string;
@@ -28,7 +28,10 @@ export class Reserve {
     this.#path = `${path}-reserve`;
   }
 
-  /** Writes the file where it is missing or short, at most once a second. @returns false when there is no space for it */
+  /**
+   * Writes the file when it is missing or too short, at most once a second.
+   * @returns false when the disk has no space for it
+   */
   keep(): boolean {
     if (statSync(this.#path, { throwIfNoEntry: false })?.size === RESERVE_BYTES) return true;
     if (performance.now() - this.#lastAttempt < PAUSE_MS) return false;
@@ -42,20 +45,20 @@ export class Reserve {
     }
   }
 
-  /** Bytes that the file system has for this process, beside the reserve. */
+  /** Bytes available to this process in the file system, besides the reserve. */
   get freeBytes(): number {
     const { bavail, bsize } = statfsSync(dirname(this.#path));
     return bavail * bsize;
   }
 
-  /** Gives the space back. */
+  /** Releases the space. */
   release(): void {
     rmSync(this.#path, { force: true });
     this.#lastAttempt = performance.now();
   }
 }
 
-/** A file of holes would keep no space. */
+/** Writes real blocks: a sparse file would reserve no space. */
 function writeZeros(path: string): void {
   const descriptor = openSync(path, 'w', 0o600);
   try {
@@ -69,7 +72,7 @@ function writeZeros(path: string): void {
 }
 
 /**
- * Opens a database. Its log and the index of that take space, which the reserve has where the disk has none.
+ * Opens a database. When the disk has no space for its log and the log's index, releases the reserve first.
  * @throws OpenError
  */
 export function openWithSpace(path: string, access: Access): DatabaseSync {

@@ -4,17 +4,17 @@ import { keepDiagnostics } from '../kept-diagnostics.ts';
 import type { BatchKey, KeptDiagnostics, RecordedBatch, Recording, RunMetadata, StepPoint } from '../record.ts';
 import type { Row } from './statements.ts';
 
-/** SQLite has no NaN. */
+/** A number as a column value: NaN becomes NULL, because SQLite cannot store NaN. */
 export const toReal = (value: number): SQLInputValue => (Number.isNaN(value) ? null : value);
 export const fromReal = (value: SQLOutputValue | undefined): number => (value === null ? Number.NaN : Number(value));
 
-/** A loss that can be compared; NULL when it is not finite. */
+/** A loss for comparisons; NULL when it is not finite. */
 export const toFinite = (value: number): SQLInputValue => (Number.isFinite(value) ? value : null);
 
 /** The loss of a step, from its numerator and its denominator. */
 export const lossOf = (row: Row): number => fromReal(row['numerator']) / fromReal(row['denominator']);
 
-/** Sums as they are kept. */
+/** Stored form of the totals. */
 export function toSums(row: Row): { numerators: Uint8Array; denominators: Uint8Array } {
   return { numerators: row['numerators'] as Uint8Array, denominators: row['denominators'] as Uint8Array };
 }
@@ -27,17 +27,17 @@ export function toMetadata(row: Row): RunMetadata {
   };
 }
 
-/** Summary of the batches of a step that are not finite. */
+/** Summary of the non-finite batches of a step. */
 interface Told {
   badBatches: number;
   causes: string[];
-  /** Summary of the first of them in the order of rank and micro-batch, and its place. */
+  /** Summary of the first non-finite batch in the order of rank and micro-batch, and its place. */
   summary: string | null;
   rank: number | null;
   microBatch: number | null;
 }
 
-/** @param step as it was before this batch; undefined when it is the first */
+/** @param step the step without this batch; undefined for the first batch */
 export function tellOf(
   step: Row | undefined,
   { diagnostics }: Recording,
@@ -57,7 +57,7 @@ export function tellOf(
   return isFirst ? { ...told, summary: diagnostics.summary, rank, microBatch } : told;
 }
 
-/** Text of a diagnosis; null when nothing was found: the verdict and the summary have columns of their own. */
+/** Text of a diagnosis; null when nothing was found. The verdict and the summary have their own columns. */
 export function toDiagnosticsText(diagnostics: KeptDiagnostics): string | null {
   const { causes, masked_rows_non_finite: leftOut = 0, labels } = diagnostics;
   const found =
@@ -75,13 +75,13 @@ export function toBatch(row: Row): RecordedBatch {
     microBatch: Number(row['micro_batch']),
     numerator: fromReal(row['numerator']),
     denominator: fromReal(row['denominator']),
-    // Earlier versions kept all of it: up to 280 KB of one batch.
+    // Earlier versions stored whole diagnoses, up to 280 KB per batch.
     diagnostics: keepDiagnostics((typeof text === 'string' ? JSON.parse(text) : short) as KeptDiagnostics),
     recordedAt: Number(row['recorded_at']),
   };
 }
 
-/** The columns of a step that `toStep` reads: the sums in full are not among them, which take half of the time of a page. */
+/** Columns of a step that `toStep` reads. They exclude the exact sums, which would double the time of a page. */
 export const STEP_COLUMNS = [
   ...['step', 'attempt', 'numerator', 'denominator', 'ranks', 'least', 'greatest'],
   ...['non_finite', 'causes', 'summary', 'recorded_at', 'sequence'],

@@ -13,11 +13,11 @@ import { summarize } from './summary.ts';
 const MOST_RUNS = 50;
 const MOST_LABELS = 128 * 1024;
 
-/** Milliseconds after which a scan of the runs leaves the thread to others: several scans share a turn. */
+/** Milliseconds after which a scan of the runs yields the thread. Concurrent scans share this time. */
 const TURN_MS = 1;
 
 interface Order {
-  /** Conditions of the rows behind a place, whose keys are the parameters. Each finds its rows by an index. */
+  /** Conditions for rows after a place, with their parameters as keys. Each condition uses an index. */
   ranges: readonly string[];
   by: string;
   /** A place before all runs. */
@@ -28,13 +28,13 @@ interface Order {
 const FIRST = Number.MAX_SAFE_INTEGER;
 const idOf = (row: Row): number => Number(row['id']);
 
-/** Each order follows indexes: a page reads nothing of the pages before. */
+/** Each order follows indexes, so a page does not read the pages before it. */
 const ORDERS: Readonly<Record<RunSort, Order>> = {
   newest: { ranges: ['id < ?1'], by: 'id DESC', start: [FIRST], placeOf: (row) => [idOf(row)] },
   oldest: { ranges: ['id > ?1'], by: 'id', start: [0], placeOf: (row) => [idOf(row)] },
   name: { ranges: ['name > ?1'], by: 'name', start: [''], placeOf: (row) => [row['name'] as string] },
   updated: {
-    // One index has the runs with steps, another one those without. Ties are ranges of their own: none is read again.
+    // One index has the runs with steps, another the runs without. Ties have separate ranges: no row is read twice.
     ranges: ['steps > 0', 'steps = 0'].flatMap((part) => [
       `${part} AND updated_at < ?1`,
       `${part} AND updated_at = ?1 AND id < ?2`,
@@ -45,7 +45,7 @@ const ORDERS: Readonly<Record<RunSort, Order>> = {
   },
 };
 
-/** A run that matches. */
+/** A matching run. */
 interface Found {
   id: number;
   place: RunPlace;
@@ -53,12 +53,12 @@ interface Found {
 
 export interface PageOfRuns {
   limit: number;
-  /** Place behind which the page begins; undefined for the first page, which counts all runs that match. */
+  /** Place after which the page begins; undefined for the first page, which counts all matching runs. */
   after: RunPlace | undefined;
   now: number;
 }
 
-/** Lists runs. The scans and the summaries leave the thread to others after each turn: runs may change in between. */
+/** Lists runs. The scans and the summaries yield the thread after each turn: runs may change in between. */
 export async function listRuns(
   statements: Statements,
   { search, sort }: RunQuery,
@@ -77,14 +77,14 @@ export async function listRuns(
       const row = statements.get('SELECT * FROM runs WHERE id = ? AND name NOT GLOB ?', id, REMOVED_PATTERN);
       return row && summarize(statements, row);
     });
-    // Some seventy look-ups each.
+    // Each summary takes about seventy look-ups.
     await nextTurn();
     if (summary === undefined) continue;
     characters += JSON.stringify(summary.labels).length;
     runs.push(summary);
   }
   const last = found[taken - 1]?.place;
-  // All of them were taken where one vanished meanwhile: others may follow.
+  // When a run vanished meanwhile, all found runs were taken, although others may follow.
   let hasMore = taken < found.length;
   if (!hasMore && found.length > most) {
     await scan(statements, { sort, words, after: last }, () => {
@@ -95,7 +95,7 @@ export async function listRuns(
   return { runs, next: hasMore ? last : undefined, counts };
 }
 
-/** Counts runs in the order of their ids, which no change moves them in. */
+/** Counts runs in the order of their ids, which never change. */
 async function countRuns(statements: Statements, words: readonly string[], now: number): Promise<RunCounts> {
   const counts: RunCounts = { total: 0, active: 0, nonFinite: 0 };
   await scan(statements, { sort: 'newest', words, after: undefined }, (row) => {
@@ -108,7 +108,7 @@ async function countRuns(statements: Statements, words: readonly string[], now: 
 }
 
 /**
- * Hands the runs that match on, in their order, in turns.
+ * Passes the matching runs on, in their order, in turns.
  * @param take returns false to end the scan
  */
 async function scan(
@@ -124,7 +124,7 @@ async function scan(
     if (place !== undefined) await nextTurn();
   }
 
-  /** Returns the place of its last run; undefined at the end. */
+  /** Returns the place of the last run of the page; undefined at the end. */
   function scanTurn(rows: Iterable<Row>): RunPlace | undefined {
     const end = performance.now() + TURN_MS;
     for (const row of rows) {

@@ -2,10 +2,10 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { StepRange } from '../store.ts';
 import type { Statements } from './statements.ts';
 
-/** Steps that one statement goes over at most: other calls have their turn between two. */
+/** Most steps per statement: other calls run between two statements. */
 const STEPS_AT_ONCE = 50_000;
 
-/** Steps of one kind, by the index that holds no others. */
+/** Steps of one kind, found by the index for that kind. */
 const FINITE = 'steps INDEXED BY steps_of_finite_loss WHERE loss IS NOT NULL AND run = ? AND step BETWEEN ? AND ?';
 const NON_FINITE = 'steps INDEXED BY steps_not_finite WHERE non_finite = 1 AND run = ? AND step BETWEEN ? AND ?';
 type Kind = typeof FINITE | typeof NON_FINITE;
@@ -16,20 +16,19 @@ interface Piece {
   last: number;
 }
 
-/** A step of the least or the greatest loss. */
+/** Step with the least or the greatest loss. */
 interface Extreme {
   step: number;
   loss: number;
 }
 
 /**
- * Picks the steps that show a curve: the first and the last; those that are not finite, or the ends of groups of them; and the least
- * and the greatest loss of each bucket of equally many finite losses.
- *
- * Where not all fit, those that are not finite get half of the points, or more where the finite ones leave some.
- * Each turn reads one state of the database; steps that vanish between two turns are left out.
+ * Picks the steps that show the shape of a curve. These are the first and the last step; the non-finite steps, or the
+ * ends of groups of them; and the least and the greatest loss of buckets with equally many finite losses. When not all
+ * fit, non-finite steps get half of the points, or more when the finite steps need fewer. Each turn reads one state of
+ * the database; steps that vanish between two turns are left out.
  * @param run id of the run
- * @param maxPoints how many steps at most, from 4 on
+ * @param maxPoints largest number of steps, at least 4
  * @returns steps, ascending
  */
 export async function pickSteps(
@@ -44,7 +43,7 @@ export async function pickSteps(
   const picked = new Set([some[0]!, last]);
   const left = maxPoints - picked.size;
   const nonFinite = await sampler.count(NON_FINITE);
-  // Where all steps are wanted and all are finite, the run knows their number.
+  // For a whole run of finite steps, the run's row has their number.
   const known = nonFinite === 0 ? sampler.stepsOfWhole() : undefined;
   const finite = known ?? (await sampler.count(FINITE));
   const share = Math.min(nonFinite, Math.max(1, Math.floor(left / 2), left - finite));
@@ -73,13 +72,13 @@ class Sampler {
     return rows.map(([step]) => step);
   }
 
-  /** The last step of the range, which has one. */
+  /** The last step of the range, which is not empty. */
   last(): number {
     const sql = 'SELECT max(step) FROM steps WHERE run = ? AND step BETWEEN ? AND ?';
     return this.#row(sql, this.#range.from, this.#range.to)[0]!;
   }
 
-  /** Number of steps of the run; undefined where the range leaves out some. */
+  /** Number of steps of the run; undefined when the range does not cover all of them. */
   stepsOfWhole(): number | undefined {
     const sql = `SELECT steps FROM runs WHERE id = ?
       AND (SELECT min(step) FROM steps WHERE run = runs.id) >= ? AND (SELECT max(step) FROM steps WHERE run = runs.id) <= ?`;
@@ -95,7 +94,7 @@ class Sampler {
     return 0;
   }
 
-  /** The first and the last step of groups of equally many non-finite steps. */
+  /** The first and the last step of equally large groups of non-finite steps. */
   async ends(count: number, maxPoints: number): Promise<number[]> {
     if (maxPoints === 0) return [];
     const size = count <= maxPoints ? 1 : Math.ceil(count / Math.max(1, Math.floor(maxPoints / 2)));
@@ -104,7 +103,7 @@ class Sampler {
     return maxPoints === 1 ? ends.slice(0, 1) : ends;
   }
 
-  /** The steps of the least and of the greatest loss of buckets of equally many finite losses. */
+  /** The steps with the least and the greatest loss in buckets of equally many finite losses. */
   async extremes(count: number, buckets: number): Promise<number[]> {
     if (count === 0 || buckets === 0) return [];
     const steps: number[] = [];
@@ -122,7 +121,7 @@ class Sampler {
     return steps;
   }
 
-  /** The least and the greatest finite loss of some steps; undefined when none is left. */
+  /** The least and the greatest finite loss of some steps; undefined when all of them vanished. */
   #extremesOf({ first, last }: Piece): { least: Extreme; greatest: Extreme } | undefined {
     const [least, greatest] = this.#row(`SELECT min(loss), max(loss) FROM ${FINITE}`, first, last);
     if (typeof least !== 'number' || typeof greatest !== 'number') return undefined;
@@ -131,7 +130,7 @@ class Sampler {
     return { least: at(least), greatest: at(greatest) };
   }
 
-  /** All steps of a kind in groups of equally many, each in pieces. */
+  /** All steps of a kind in equally large groups, each in pieces. */
   async *#groups(kind: Kind, size: number): AsyncGenerator<Piece[]> {
     const sql = `SELECT step FROM ${kind} ORDER BY step LIMIT 1 OFFSET ?`;
     const end = this.#row(`SELECT max(step) FROM ${kind}`, this.#range.from, this.#range.to)[0];
@@ -144,7 +143,7 @@ class Sampler {
         const first = this.#row(sql, from, end, 0)[0];
         return typeof first === 'number' ? { first, last: this.#row(sql, first, end, count - 1)[0] ?? end } : undefined;
       });
-      // A trainer resumed before them.
+      // A trainer has resumed before these steps.
       if (piece === undefined) break;
       const { last } = piece;
       group.push(piece);

@@ -1,4 +1,4 @@
-/** Bytes of a description of damage that are kept. */
+/** Most bytes of a description of damage. */
 const MOST_DAMAGE_BYTES = 1024;
 
 /** Device and inode of a file. */
@@ -8,11 +8,11 @@ export interface FileIdentity {
 }
 
 /**
- * Facts about the files of a store, in memory that all its threads share. They outlive a thread: the next one must find the
- * same file, and damage that was found once is never forgotten.
+ * Facts about the files of a store, in memory that all its threads share. They outlive a thread: its successor must
+ * find the same file, and remember damage found before.
  */
 export class SharedFacts {
-  /** Memory to hand to a thread. */
+  /** Memory to pass to a thread. */
   readonly buffer: SharedArrayBuffer;
   readonly #identity: BigInt64Array;
   readonly #isLogLost: Int32Array;
@@ -20,7 +20,7 @@ export class SharedFacts {
   readonly #damageBytes: Int32Array;
   readonly #damage: Uint8Array;
 
-  /** @param buffer of another thread; none for a store that was never opened */
+  /** @param buffer of another thread; undefined for a store that was never opened */
   constructor(buffer = new SharedArrayBuffer(32 + MOST_DAMAGE_BYTES)) {
     this.buffer = buffer;
     this.#identity = new BigInt64Array(buffer, 0, 2);
@@ -58,7 +58,7 @@ export class SharedFacts {
     Atomics.store(this.#indexDescriptor, 0, descriptor ?? 0);
   }
 
-  /** Marks a history in memory as opened. It has no inode that could be 1. */
+  /** Marks a history in memory as opened. It has no file whose inode could be 1. */
   static readonly MEMORY: FileIdentity = { device: 0n, inode: 1n };
 
   /** Description of the damage; undefined while none was found. */
@@ -67,7 +67,7 @@ export class SharedFacts {
     return length === 0 ? undefined : Buffer.from(this.#damage.slice(0, length)).toString();
   }
 
-  /** Keeps a description of damage. The first one stays. */
+  /** Stores a description of damage. The first description stays. */
   keepDamage(found: string): void {
     if (this.damage !== undefined) return;
     const bytes = Buffer.from(found).subarray(0, MOST_DAMAGE_BYTES);

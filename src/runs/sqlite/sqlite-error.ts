@@ -16,7 +16,7 @@ export function resultCodeOf(error: unknown): number | undefined {
   return typeof code === 'number' ? code : undefined;
 }
 
-/** Primary result code of an error of SQLite, or of one that SQLite caused. */
+/** Primary result code of an SQLite error, or of an error caused by one. */
 function primaryCodeOf(error: unknown): number | undefined {
   const code = resultCodeOf(error) ?? resultCodeOf((error as Error | undefined)?.cause);
   return code === undefined ? undefined : code & 0xff;

@@ -3,26 +3,25 @@ import { inSavepoint, inTransaction } from './database.ts';
 import type { ChangeKind, WriteGuard } from './guard.ts';
 import { explain } from './explain.ts';
 
-/** A row as node:sqlite has it. */
+/** A row in the form of node:sqlite. */
 export type Row = Record<string, SQLOutputValue>;
 
 /**
- * The statements of a database, each prepared once.
- *
- * All methods throw LossmeterError store_unavailable for what may pass.
+ * Statements of a database, each prepared once. All methods throw LossmeterError store_unavailable for faults that may
+ * be temporary.
  */
 export class Statements {
   readonly #database: DatabaseSync;
   readonly #guard: WriteGuard | undefined;
   readonly #prepared = new Map<string, StatementSync>();
 
-  /** @param guard of a file that is written */
+  /** @param guard protects the files of a writable database */
   constructor(database: DatabaseSync, guard?: WriteGuard) {
     this.#database = database;
     this.#guard = guard;
   }
 
-  /** The first row, if there is one. */
+  /** The first row; undefined when there is none. */
   get(sql: string, ...values: SQLInputValue[]): Row | undefined {
     return this.#attempt(() => this.#prepare(sql).get(...values));
   }
@@ -31,7 +30,7 @@ export class Statements {
     return this.#attempt(() => this.#prepare(sql).all(...values));
   }
 
-  /** Rows as arrays: faster than objects where there are many. */
+  /** Rows as arrays: faster than objects for many rows. */
   arrays(sql: string, ...values: SQLInputValue[]): SQLOutputValue[][] {
     return this.#attempt(() => {
       const statement = this.#prepare(sql);
@@ -40,12 +39,12 @@ export class Statements {
     });
   }
 
-  /** @returns how many rows it changed */
+  /** @returns number of changed rows */
   run(sql: string, ...values: SQLInputValue[]): number {
     return this.#attempt(() => Number(this.#prepare(sql).run(...values).changes));
   }
 
-  /** Rows one after another, for as long as they are asked for. */
+  /** Rows one by one, read on demand. */
   *iterate(sql: string, ...values: SQLInputValue[]): Generator<Row, void> {
     try {
       yield* this.#prepare(sql).iterate(...values);
@@ -55,8 +54,8 @@ export class Statements {
   }
 
   /**
-   * Runs several statements on one state of the database: changes of other connections show in none or in all of them.
-   * @param read synchronous: an open snapshot keeps the log from being copied into the file
+   * Runs several statements on one state of the database: all or none of them see a change of another connection.
+   * @param read synchronous: an open snapshot prevents copying the log into the file
    */
   snapshot<T>(read: () => T): T {
     if (this.#database.isTransaction) return read();
@@ -71,13 +70,13 @@ export class Statements {
     });
   }
 
-  /** All of a change, or nothing. */
+  /** Runs a change that takes effect completely or not at all. */
   transaction<T>(change: () => T, kind: ChangeKind = 'growing'): T {
     const transaction = (): T => inTransaction(this.#database, change);
     return this.#guard === undefined ? transaction() : this.#guard.change(kind, transaction);
   }
 
-  /** The same of a part of a transaction. */
+  /** Runs a part of a transaction that takes effect completely or not at all. */
   savepoint<T>(change: () => T): T {
     return inSavepoint(this.#database, change);
   }

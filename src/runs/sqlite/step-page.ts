@@ -8,7 +8,7 @@ import { Judge } from './judging.ts';
 import { STEP_COLUMNS, toSums } from './rows.ts';
 import type { Statements } from './statements.ts';
 
-/** Rows that one statement goes over at most: other calls have their turn between two. */
+/** Most rows per statement: other calls run between two statements. */
 const ROWS_AT_ONCE = 10_000;
 
 /** Reads a step with its batches from a place on. @param run id of the run */
@@ -24,12 +24,12 @@ export async function readStepPage(
     const before = statements.snapshot(() => readPoint(statements, run, step));
     if (before === undefined) return undefined;
     const { point, expectedRanks } = before;
-    // Once, and not for every page of a step.
+    // Reads this once per step, not once per page.
     const batches = isFirst ? await countBatches(statements, run, step, point.attempt) : undefined;
     const missing = point.complete ? [] : await missingRanks(statements, run, step, expectedRanks);
     const page = statements.snapshot(() => readPage(statements, run, from, limit));
     if (page === undefined) return undefined;
-    // A trainer resumed meanwhile: the counts are those of its former attempt.
+    // A trainer resumed meanwhile: the counts belong to the former attempt.
     if (page.point.attempt !== point.attempt) continue;
     return { ...page, batches, missingRanks: page.point.complete ? [] : missing };
   }
@@ -46,7 +46,7 @@ function readPoint(
   return { point: judge.one(row), expectedRanks: judge.expectedRanks };
 }
 
-/** Reads the part of a page that takes a bounded time. */
+/** Reads the part of a page whose time is bounded. */
 function readPage(
   statements: Statements,
   run: number,
@@ -67,7 +67,7 @@ function readPage(
   };
 }
 
-/** Sums of all batches of a rank, also of those on other pages. */
+/** Totals of all batches of a rank, including batches on other pages. */
 function sumOfRank(statements: Statements, run: number, { step, rank }: RecordedBatch) {
   const sql = 'SELECT numerators, denominators FROM ranks WHERE run = ? AND step = ? AND rank = ?';
   return PairSum.from(toSums(statements.get(sql, run, step, rank)!)).value;

@@ -28,8 +28,8 @@ import { readStepPage } from './step-page.ts';
 import { lastOf, summarize } from './summary.ts';
 
 /**
- * Runs in a file of SQLite. Statements block the thread that they run in: the service uses the store through
- * thread/store.ts, which has threads for it. Long work awaits a turn of the event loop between its pages.
+ * Runs in an SQLite file. Statements block their thread, so the service uses the store through thread/store.ts, which
+ * runs it on its own threads. Long work yields to the event loop between its pages.
  */
 export class SqliteStore implements RunStore {
   readonly #database: DatabaseSync;
@@ -70,11 +70,11 @@ export class SqliteStore implements RunStore {
   }
 
   async check(): Promise<void> {
-    // The probe must write: it raises the sequence number, which may have gaps.
+    // The probe must write: it increments the sequence number, which may have gaps.
     this.#guard?.check(() => this.#statements.run('UPDATE sequence SET value = value + 1'));
   }
 
-  /** Looks for damage. Resolves to what is wrong. */
+  /** Checks for damage. Resolves to a description of the damage. */
   async inspect(): Promise<string | undefined> {
     try {
       quickCheck(this.#database);
@@ -85,7 +85,10 @@ export class SqliteStore implements RunStore {
     }
   }
 
-  /** Refuses all changes from now on. @param found what is wrong with the file */
+  /**
+   * Refuses all changes from now on.
+   * @param found description of the damage
+   */
   async condemn(found: string): Promise<void> {
     this.#guard?.condemn(found);
   }
@@ -95,7 +98,7 @@ export class SqliteStore implements RunStore {
     return this.#guard?.state ?? 'intact';
   }
 
-  /** Copies a lost log into the file; the connections have to be closed and opened again then. */
+  /** Copies a lost log into the file; afterwards the connections must be closed and opened again. */
   async rescue(): Promise<void> {
     this.#guard?.rescue();
   }
@@ -109,7 +112,7 @@ export class SqliteStore implements RunStore {
     }
   }
 
-  /** Records micro-batches in one transaction, each with a result of its own. */
+  /** Records micro-batches in one transaction, each with its own result. */
   async recordAll(recordings: readonly KeyedRecording[]): Promise<RecordOutcome[]> {
     return recordBatches(this.#statements, recordings, this.#now());
   }
@@ -137,19 +140,19 @@ export class SqliteStore implements RunStore {
     return true;
   }
 
-  /** Makes a run vanish: `purge` removes its rows. */
+  /** Removes a run from all replies; `purge` deletes its rows. */
   async unlink(run: string): Promise<boolean> {
     const id = this.#idOf(run);
     if (id !== undefined) unlink(this.#statements, id);
     return id !== undefined;
   }
 
-  /** Removes what is left of runs whose removal an end of the service interrupted. */
+  /** Purges removed runs whose purge a shutdown of the service interrupted. */
   async start(): Promise<void> {
     await this.purge();
   }
 
-  /** Removes the rows of runs that are unlinked, some at a time: others write in between. */
+  /** Deletes the rows of removed runs in small steps: other changes are written in between. */
   async purge(): Promise<void> {
     this.#purger.request();
     await this.#purger.settled();
@@ -216,7 +219,7 @@ export class SqliteStore implements RunStore {
   async stepPage(run: string, from: BatchPlace, limit: number): Promise<StepPage | undefined> {
     const id = this.#idOf(run);
     const page = id === undefined ? undefined : await readStepPage(this.#statements, id, from, limit);
-    // The rows of a run that was removed meanwhile stay for a moment.
+    // A run that was removed meanwhile still has its rows for a moment.
     return this.#idOf(run) === id ? page : undefined;
   }
 
@@ -269,11 +272,11 @@ export class SqliteStore implements RunStore {
         if (this.#isClosing) return;
       }
     } catch {
-      // The next request, which each successful check makes, continues.
+      // Each successful check requests the purge again, which continues it.
     }
   }
 
-  /** Reads of a run from one state of the database; undefined without the run. */
+  /** Reads a run in one state of the database; undefined for an unknown run. */
   #read<T>(run: string, read: (id: number) => T): T | undefined {
     return this.#statements.snapshot(() => {
       const id = this.#idOf(run);

@@ -5,7 +5,7 @@ import type { Row, Statements } from './statements.ts';
 /** Points of a sparkline. */
 const SPARKLINE = 64;
 
-/** A run in short, from its row: a few look-ups, whatever its number of steps. */
+/** Summary of a run from its row: a few look-ups for any number of steps. */
 export function summarize(statements: Statements, row: Row): RunSummary {
   const id = Number(row['id']);
   const first = lossAt(statements, id, 0);
@@ -40,7 +40,9 @@ export function lastOf(statements: Statements, run: number): { step: number; los
   return row && { step: Number(row['step']), loss: lossOf(row) };
 }
 
-/** Finite losses about evenly spaced, found one by one: reading all of them would take their number. */
+/**
+ * About evenly spaced finite losses, found one by one: reading all losses would take time proportional to their number.
+ */
 function sparklineOf(statements: Statements, run: number, first: number, last: number): number[] {
   const losses: number[] = [];
   const width = Math.max(1, (last - first) / (SPARKLINE - 1));
@@ -53,7 +55,7 @@ function sparklineOf(statements: Statements, run: number, first: number, last: n
   return losses;
 }
 
-/** The first step that is not before one, and its loss: NaN when it is not finite. */
+/** The first step at or after a given one, and its loss: NaN when it is not finite. */
 function lossAt(statements: Statements, run: number, step: number): { step: number; loss: number } | undefined {
   const row = statements.get(
     'SELECT step, loss FROM steps WHERE run = ? AND step >= ? ORDER BY step LIMIT 1',

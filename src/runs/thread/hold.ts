@@ -5,19 +5,18 @@ import { openSameFile } from '../sqlite/identity.ts';
 import type { SharedFacts } from '../sqlite/shared-facts.ts';
 import { isBusy } from '../sqlite/sqlite-error.ts';
 
-/** Milliseconds that a lock of another process is waited for, and between two attempts. */
+/** Milliseconds to wait for a lock of another process, and milliseconds between two attempts. */
 const BUSY_MS = 1000;
 const PAUSE_MS = 20;
 
 /**
- * A connection that stays open, so that no other is the last one to be closed: SQLite then copies the log into the file,
- * which would destroy a file that was overwritten.
- *
- * It also opens a descriptor of the index of the log. To close one drops all locks of the process on that file (POSIX), so
- * closeIndex() comes after all connections are closed.
+ * A connection that stays open, so that no other connection is the last to close. At the last close SQLite copies the
+ * log into the file, which would destroy a file that was overwritten. It also opens a descriptor of the index of the
+ * log. Closing any descriptor drops all locks of the process on that file (POSIX), so closeIndex() comes after all
+ * connections are closed.
  */
 export class Hold {
-  /** All that are open: a connection that is garbage is closed. */
+  /** All open connections: garbage collection would close an unreferenced one. */
   static readonly #open = new Set<Hold>();
   readonly #database: DatabaseSync;
 
@@ -28,7 +27,8 @@ export class Hold {
   }
 
   /**
-   * Opens a database that threads have opened. A lock of another process blocks no thread: attempts are repeated.
+   * Opens a database that the threads have opened before. Retries while another process has a lock, without blocking a
+   * thread.
    * @throws OpenError
    * @throws Error of SQLite
    */

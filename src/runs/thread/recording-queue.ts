@@ -16,15 +16,15 @@ interface Waiting extends KeyedRecording {
 }
 
 /**
- * Recordings in the order of arrival. Recordings that arrive during a transaction share the next one, and one wait for the
- * disk. Each has an outcome of its own.
+ * Recordings in the order of arrival. Recordings that arrive during a transaction share the next transaction and its
+ * wait for the disk. Each has its own outcome.
  */
 export class RecordingQueue {
   readonly #write: (recordings: readonly KeyedRecording[]) => Promise<RecordOutcome[]>;
   readonly #waiting: Waiting[] = [];
   readonly #drain = new Drain(() => this.#writeAll());
 
-  /** @param write writes recordings in one transaction; what it resolves to is durable */
+  /** @param write writes recordings in one transaction; its results are durable */
   constructor(write: (recordings: readonly KeyedRecording[]) => Promise<RecordOutcome[]>) {
     this.#write = write;
   }
@@ -55,7 +55,7 @@ export class RecordingQueue {
           const result = outcomes[k]!;
           if ('failure' in result) one.reject(unpackFailure(result.failure));
           else if ('outcome' in result) one.resolve(result.outcome);
-          // Behind the others: a trainer that resumes before millions of steps holds up nobody else.
+          // Goes to the end of the queue: a trainer that resumes before millions of steps must not delay others.
           else this.#waiting.push(one);
         }
       } catch (error) {

@@ -6,10 +6,13 @@ import { replaceLostThreads } from '../../lost-threads.ts';
 import { unpackFailure } from '../sqlite/failure.ts';
 import type { ArgumentsOf, Method, ReplyOf, StoreCall, StoreReply, StoreWorkerData } from './worker.ts';
 
-/** Megabytes of JavaScript values in the thread. A call that needs more ends the thread, not the service. */
+/**
+ * Memory limit of the thread for JavaScript values, in megabytes. A call that needs more ends the thread, not the
+ * service.
+ */
 const MAX_HEAP_MB = 256;
 
-/** Calls that the thread works on in turn: a long one waits between its pages. */
+/** Most calls that the thread works on in turn: a long call lets others run between its pages. */
 const MOST_CALLS = 1024;
 
 /** A thread with a connection of its own to the database. A lost thread is replaced. */
@@ -31,7 +34,7 @@ export class StoreThread {
     replaceLostThreads(this.#piscina, () => this.#run({ method: 'begin', args: [] }));
   }
 
-  /** The thread: none while it is replaced. */
+  /** Current thread; undefined while it is replaced. */
   get threads(): readonly Worker[] {
     return this.#piscina.threads;
   }

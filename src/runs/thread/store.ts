@@ -10,8 +10,8 @@ import { StoreThreads } from './threads.ts';
 const INSPECTION_MS = 3_600_000;
 
 /**
- * The history in SQLite, on threads of its own: one writes, one reads, so that neither the event loop nor a recording waits
- * for a long read, for the disk, or for a lock of another process. A history in memory has one connection, and one thread.
+ * History in SQLite on its own threads: one writes, one reads. So neither the event loop nor a recording waits for a
+ * long read, for the disk, or for a lock of another process. A history in memory has one connection and one thread.
  */
 export class ThreadedStore implements RunStore {
   readonly #threads: StoreThreads;
@@ -39,17 +39,20 @@ export class ThreadedStore implements RunStore {
     this.#recordings = new RecordingQueue((recordings) => this.#threads.write('recordAll', recordings));
   }
 
-  /** Opens the database, before anything else is asked for. @throws Error that names the file */
+  /**
+   * Opens the database, before any other call.
+   * @throws Error that names the file
+   */
   open(): Promise<void> {
     return this.#threads.open();
   }
 
-  /** The threads of the store, the one that writes first. */
+  /** Threads of the store; the writing thread comes first. */
   get threads(): readonly Worker[] {
     return this.#threads.workers;
   }
 
-  /** Continues removals that an end of the service interrupted, in the background. */
+  /** Continues removals that a shutdown of the service interrupted, in the background. */
   async start(): Promise<void> {
     this.#purge();
   }
@@ -59,7 +62,7 @@ export class ThreadedStore implements RunStore {
     // Continues a purge that a failure or a lost thread interrupted.
     this.#purge();
     if (performance.now() < this.#nextInspection) return;
-    // On the thread that reads: recordings do not wait for it.
+    // Uses the reading thread, so that recordings do not wait.
     const found = await this.#threads.read('inspect');
     if (found === undefined) {
       this.#nextInspection = performance.now() + INSPECTION_MS;
@@ -77,7 +80,7 @@ export class ThreadedStore implements RunStore {
     return this.#threads.write('describe', run, metadata);
   }
 
-  /** Resolves when the run has vanished, for good; its rows are removed bit by bit after that. */
+  /** Resolves when the run is durably removed from all replies; its rows are deleted in small steps afterwards. */
   async remove(run: string): Promise<boolean> {
     const found = await this.#threads.write('unlink', run);
     if (found) this.#purge();

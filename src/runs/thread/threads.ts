@@ -8,8 +8,8 @@ import { StoreThread } from './store-thread.ts';
 import type { ArgumentsOf, Method, ReplyOf } from './worker.ts';
 
 /**
- * The threads of a store: one writes and one reads. A store in memory has one thread for both. They create a new log when
- * the log was removed. They change no file after one was overwritten.
+ * Threads of a store: one writes and one reads. A store in memory has one thread for both. They create a new log when
+ * the log was removed. After a file was overwritten they change no file.
  */
 export class StoreThreads {
   readonly #path: string;
@@ -17,7 +17,7 @@ export class StoreThreads {
   readonly #reader: StoreThread;
   readonly #facts = new SharedFacts();
   #mending: Promise<boolean> | undefined;
-  /** Stays open to the end of the process when a file was overwritten. */
+  /** Connection that stays open until the process ends, when a file was overwritten. */
   #hold: Hold | undefined;
   #taking: Promise<Hold> | undefined;
   /** Number of lost logs that were copied into the file. */
@@ -33,7 +33,7 @@ export class StoreThreads {
 
   /** Opens the database. @throws Error that names the file */
   async open(): Promise<void> {
-    // One after the other: the first brings the schema up to date.
+    // One after the other: the first thread brings the schema up to date.
     await this.#writer.open();
     await this.#reader.open();
     await this.#takeHold();
@@ -49,7 +49,7 @@ export class StoreThreads {
       return await this.#call(this.#reader, method, ...args);
     } catch (error) {
       if (!isUnavailable(error) || this.#reader === this.#writer) throw error;
-      // A lost log is mended by a check. Any other fault of writing is no fault of this read.
+      // A check repairs a lost log. Other faults of writing do not affect this read.
       await this.write('check').catch(() => undefined);
       if (this.#rescues === rescues) throw error;
     }
@@ -57,8 +57,8 @@ export class StoreThreads {
   }
 
   /**
-   * Calls the thread that writes. When the log was lost before the change, a new log is created and the call is repeated.
-   * When it was lost after the commit, the result is that of the first call: the log that is rescued has the change.
+   * Calls the writing thread. When the log was lost before the change, creates a new log and repeats the call. When the
+   * log was lost after the commit, returns the result of the first call: the rescued log contains the change.
    */
   async write<M extends Method>(method: M, ...args: ArgumentsOf<M>): Promise<ReplyOf<M>> {
     const rescues = this.#rescues;
@@ -89,15 +89,16 @@ export class StoreThreads {
     return [...new Set([this.#writer, this.#reader])];
   }
 
-  /** Calls a thread, after the mending of a lost log. */
+  /** Calls a thread, after a lost log is repaired. */
   async #call<M extends Method>(thread: StoreThread, method: M, ...args: ArgumentsOf<M>): Promise<ReplyOf<M>> {
     while (this.#mending !== undefined) await this.#mending.catch(() => undefined);
     return thread.call(method, ...args);
   }
 
   /**
-   * Resolves to true when SQLite may copy the log into its file. A file that lost its name is the one that SQLite still has
-   * open: the log belongs there. When the thread that writes cannot be asked about a file with the same name, it may not.
+   * Resolves to true when SQLite may copy the log into its file. SQLite still has a renamed file open, and the log
+   * belongs to it. For a file that kept its name the writing thread must answer first; without its answer the result is
+   * false.
    */
   async #mayCheckpoint(): Promise<boolean> {
     if (this.#hold === undefined) return true;
@@ -115,7 +116,10 @@ export class StoreThreads {
     this.#hold = await this.#taking;
   }
 
-  /** Makes sure that a commit to a lost log is in the file. @throws LossmeterError store_unavailable when it is not */
+  /**
+   * Ensures that a commit to a lost log is in the file.
+   * @throws LossmeterError store_unavailable otherwise
+   */
   async #requireRescue(rescues: number): Promise<void> {
     const isMended = await this.#mend().catch((error: unknown) => {
       if (this.#rescues === rescues) throw error;
@@ -137,7 +141,7 @@ export class StoreThreads {
     if (!this.#facts.isLogLost || this.#facts.damage !== undefined) return false;
     await this.#writer.call('rescue');
     await this.#taking?.catch(() => undefined);
-    // All connections, before one is opened again: those of a process share the index of the log.
+    // Closes all connections before opening one again: the connections of a process share the index of the log.
     this.#hold?.close();
     await Promise.all(this.#all.map((thread) => thread.closeDatabase().catch(() => undefined)));
     closeIndex(this.#facts);
@@ -146,7 +150,7 @@ export class StoreThreads {
     this.#rescues++;
     await this.#writer.reopen();
     await this.#reader.reopen();
-    // The next change tries again.
+    // The next change retries.
     await this.#takeHold().catch(() => undefined);
     return true;
   }

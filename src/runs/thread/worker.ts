@@ -22,8 +22,8 @@ export type ReplyOf<M extends Method> = Methods[M] extends (...args: never[]) =>
 
 export interface StoreCall {
   /**
-   * A method, or work on the database itself: `open` brings its schema up to date, `reopen` opens it again after `close`.
-   * `begin` does nothing: it starts a thread.
+   * Name of a method, or of work on the database itself: `open` brings its schema up to date, `reopen` opens it again
+   * after `close`. `begin` does nothing: it starts a thread.
    */
   method: Method | 'begin' | 'open' | 'reopen' | 'close';
   args: unknown[];
@@ -48,7 +48,7 @@ let pages: RunPages | undefined;
 /** Calls under way. */
 const underWay = new Set<Promise<unknown>>();
 
-/** Answers a call with a StoreReply. A thread that was started again opens the database at the first call. */
+/** Answers a call with a StoreReply. A restarted thread opens the database at the first call. */
 export default async function call(given: StoreCall): Promise<unknown> {
   try {
     if (given.method === 'close') return { value: await close() };
@@ -78,7 +78,7 @@ async function run({ method, args }: StoreCall): Promise<unknown> {
   return (owner as Record<string, (...values: unknown[]) => Promise<unknown>>)[method]!.apply(owner, args);
 }
 
-/** Closes the database after the calls under way: a long one has more pages to read. */
+/** Closes the database after the calls in progress: a long call has more pages to read. */
 async function close(): Promise<void> {
   store?.stopPurge();
   while (underWay.size > 0) await Promise.allSettled(underWay);
@@ -86,7 +86,7 @@ async function close(): Promise<void> {
   store = pages = undefined;
 }
 
-/** Hands the text of a page over instead of copying it. */
+/** Transfers the text of a page instead of copying it. */
 function moved(reply: { value: unknown }): unknown {
   const text = (reply.value as { text?: unknown } | undefined)?.text;
   if (!(text instanceof Uint8Array)) return reply;

@@ -1,4 +1,4 @@
-/** Finds what is asked for without a look at the rest: the steps that are not finite, and the runs that changed last. */
+/** Indexes the non-finite steps, and the runs by their last change, so that neither needs a full scan. */
 export default `
 CREATE INDEX steps_not_finite ON steps (run, step) WHERE non_finite = 1;
 DROP INDEX runs_by_change;

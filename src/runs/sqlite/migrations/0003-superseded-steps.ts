@@ -1,6 +1,6 @@
 /**
- * Removes the steps that a later attempt superseded: those of a lower attempt than a step before them. Their batches stay, as
- * those of earlier attempts do.
+ * Removes superseded steps: steps with a lower attempt than a step before them. Their batches stay, like the batches of
+ * all earlier attempts.
  */
 export default `
 DELETE FROM steps WHERE (run, step) IN (

@@ -3,5 +3,8 @@ import partialIndexes from './0002-partial-indexes.ts';
 import supersededSteps from './0003-superseded-steps.ts';
 import runsWithoutSteps from './0004-runs-without-steps.ts';
 
-/** In their order: the number of those that a database has is its user_version. A released migration never changes. */
+/**
+ * Migrations in their order. The user_version of a database is the number of its migrations. A released migration never
+ * changes.
+ */
 export const MIGRATIONS: readonly string[] = [runs, partialIndexes, supersededSteps, runsWithoutSteps];
