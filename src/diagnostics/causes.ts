@@ -3,13 +3,13 @@ export interface Place {
   row: number;
   column: number;
   value: 'NaN' | 'Infinity' | '-Infinity';
-  /** Whether the column is the row's label. */
+  /** True when the column is the row's label. */
   is_label: boolean;
-  /** Whether the row is left out, by the mask or by ignore_index. */
+  /** True when the row is left out, by the mask or by ignore_index. */
   masked: boolean;
 }
 
-/** What of a row makes the loss not finite, or may surprise. */
+/** Causes in a row that make the loss non-finite, or may surprise. */
 export const ROW_CAUSES = [
   'nan_logit',
   'pos_inf_logit',
@@ -20,7 +20,7 @@ export const ROW_CAUSES = [
 ] as const;
 export type RowCause = (typeof ROW_CAUSES)[number];
 
-/** Why a loss is not finite, or may surprise. */
+/** Causes of a loss that is non-finite, or may surprise. */
 export const CAUSES = [...ROW_CAUSES, 'zero_denominator', 'accumulation_overflow'] as const;
 type Cause = (typeof CAUSES)[number];
 

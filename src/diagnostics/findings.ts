@@ -12,28 +12,30 @@ export interface Findings {
   posInf: number;
   negInf: number;
   badRows: number;
-  /** Rows left out that hold a non-finite value. */
+  /** Rows left out that contain a non-finite value. */
   leftOutBadRows: number;
-  /** The greatest finite logit of the counted rows, as it came; −Infinity when there is none. */
+  /** Greatest finite logit of the counted rows, before any transform; −Infinity when there is none. */
   maximum: number;
-  /** Counted rows whose nll is not finite though their logits and probabilities are: it left the range of float64. */
+  /** Counted rows whose nll is beyond the range of float64 although their logits and probabilities are finite. */
   overflowing: number;
   /** Counts of float16 logits, over counted rows. */
   float16: Float16Findings | undefined;
   worst: WorstRow[];
   causes: Partial<Record<RowCause, { rows: number; first?: Place }>>;
-  /** Counts with class probabilities: counted rows that do not sum to 1, and those with a negative one. */
+  /**
+   * Counts for class probabilities: counted rows that do not sum to 1, and counted rows with a negative probability.
+   */
   notOne: number;
   negative: number;
   /** The first non-finite logits, in row-major order. */
   locations: Place[];
 }
 
-/** Signs of overflow and of underflow in float16. */
+/** Signs of overflow and underflow in float16. */
 export interface Float16Findings {
-  /** Number of logits that are 65504, the greatest finite one. */
+  /** Number of logits equal to 65504, the greatest finite float16. */
   largest: number;
-  /** Number of subnormals among the first logits of the rows, and the number of those looked at. */
+  /** Number of subnormals among the first logits of the rows, and number of logits examined. */
   subnormal: number;
   sampled: number;
 }
@@ -56,7 +58,7 @@ export function noFindings(): Findings {
   };
 }
 
-/** Facts from which the causes of a row follow; arrays with an entry per row. */
+/** Facts that determine the causes of a row; arrays with an entry per row. */
 export interface RowFacts extends Omit<RowBlock, 'reference' | 'logSum'> {
   /** Facts about class probabilities: bits of Odd, and Σ_c p_c·(lse − x_c). */
   probabilities: { odd: Int32Array; nll: Float64Array } | undefined;
@@ -65,11 +67,11 @@ export interface RowFacts extends Omit<RowBlock, 'reference' | 'logSum'> {
 }
 
 /**
- * Finds out what is wrong with rows, in one look at what is known of each.
- * @param targets the class of each row, with class probabilities its most probable one; LEFT_OUT, NO_TARGET
- * @param places says where: the first place of a cause in a row, if it can be told; and the first non-finite logits of a
- *   row, of which no more than `most` are of interest
- * @param mostPlaces that an answer names
+ * Finds the causes of non-finite rows in one pass over the facts.
+ * @param targets class of each row, with class probabilities the most probable one; LEFT_OUT, NO_TARGET
+ * @param places locates values: the first place of a cause in a row, if it can be determined; and the first non-finite
+ *   logits of a row, `most` at most
+ * @param mostPlaces most places that an answer names
  * @param isShard true where other shards have the rest of the rows: then possible effects of −Inf are reported too
  */
 export function findCauses(
@@ -95,13 +97,19 @@ export function findCauses(
   };
   const isFiniteLoss = (row: number): boolean =>
     Number.isFinite((probabilities?.nll ?? nll)[row]) && Number.isFinite(uniformNll?.[row] ?? 0);
-  /** With class probabilities: any class whose probability is not 0. NaN and Infinity have causes of their own. */
+  /**
+   * True for −Inf at the label; with class probabilities, at any class of non-zero probability. NaN and Infinity have
+   * their own causes.
+   */
   const isNegInfAtLabel = (row: number): boolean => {
     if (probabilities === undefined) return targetLogit[row] === -Infinity;
     const isFinite = !(probabilities.odd[row]! & Odd.nonFinite);
     return isFinite && (isShard || !Number.isFinite(probabilities.nll[row]));
   };
-  /** The sum over classes at −Inf is infinite by the sign of their weights, and NaN with weights of both signs. */
+  /**
+   * True when label smoothing meets −Inf. The sum over classes at −Inf is infinite with the sign of their weights, and
+   * NaN for weights of both signs.
+   */
   const isSmoothed = (row: number): boolean =>
     uniformNll !== undefined && (isShard || !Number.isFinite(uniformNll[row]));
   for (let row = 0; row < targets.length; row++) {
@@ -133,7 +141,7 @@ export function findCauses(
     if (posInf > 0) found('pos_inf_logit', row);
     const isThroughout = lse[row] === -Infinity;
     if (isThroughout) found('all_neg_inf_row', row);
-    // An invalid label has no loss that −Inf could spoil; in a shard the label may be in another one.
+    // An invalid label has no loss that −Inf could spoil. In a shard the label may belong to another shard.
     if (negInf === 0 || (!isShard && (isThroughout || targets[row] === NO_TARGET))) continue;
     if (isNegInfAtLabel(row)) found('neg_inf_at_label', row);
     else if (isSmoothed(row)) found('neg_inf_smoothed', row);
@@ -142,7 +150,7 @@ export function findCauses(
   return findings;
 }
 
-/** A block of rows, and the results of the kernel that evaluated it. */
+/** A block of rows, and the results of its kernel. */
 export interface EvaluatedBlock {
   facts: RowFacts;
   /** The targets, in the form that findCauses takes. */
@@ -150,25 +158,27 @@ export interface EvaluatedBlock {
   classes: number;
   /** Weights of the classes; 1 without. */
   weights: Float64Array | undefined;
-  /** p_c of a row, where there are class probabilities. */
+  /** Probability p_c of a row's class; for blocks with class probabilities. */
   probabilityAt: (row: number, column: number) => number;
-  /** Where the block's first row and column stand in the batch. */
+  /** First row and first column of the block in the batch. */
   firstRow: number;
   firstColumn: number;
-  /** Places that an answer names. */
+  /** Most places that an answer names. */
   mostPlaces: number;
-  /** The argument of the same name of findCauses. */
+  /** `isShard` of findCauses. */
   isShard: boolean;
 }
 
-/** The value of each kind of NonFinite. */
+/** Value of a place by its kind of NonFinite. */
 const VALUES: Readonly<Record<number, number>> = {
   [NonFinite.nan]: Number.NaN,
   [NonFinite.posInf]: Infinity,
   [NonFinite.negInf]: -Infinity,
 };
 
-/** Costs nothing for rows of finite logits: only rows in which the kernel counted others are looked at again. */
+/**
+ * Finds the causes in a block. Rows of finite logits cost nothing: only rows with non-finite logits are searched again.
+ */
 export function findNonFinite(kernel: Kernel, block: EvaluatedBlock): Findings {
   const { facts, targets, classes, weights, firstRow, firstColumn, mostPlaces, isShard, probabilityAt } = block;
   const placeOf = (row: number, column: number, value: number): Place => ({
@@ -178,7 +188,7 @@ export function findNonFinite(kernel: Kernel, block: EvaluatedBlock): Findings {
     is_label: column === targets[row],
     masked: targets[row] === LEFT_OUT,
   });
-  /** The first −Inf of a row at a class that counts. */
+  /** Finds the first −Inf of a row at a class with non-zero weight. */
   const firstNegInf = (row: number, counts: (column: number) => boolean): Place | undefined => {
     let column = -1;
     do column = kernel.findNonFinite(row, column + 1, NonFinite.negInf);
@@ -204,7 +214,7 @@ export function findNonFinite(kernel: Kernel, block: EvaluatedBlock): Findings {
           const value = probabilityAt(row, column);
           if (!Number.isFinite(value)) return placeOf(row, column, value);
         }
-        // Every one is finite: their sum is not.
+        // All probabilities are finite; their sum is not.
         return undefined;
     }
   };
@@ -213,7 +223,7 @@ export function findNonFinite(kernel: Kernel, block: EvaluatedBlock): Findings {
     for (let column = -1; found.length < most;) {
       column = kernel.findNonFinite(row, column + 1, NonFinite.any);
       if (column < 0) break;
-      // A search for one kind would read the rest of the row when the value is of another kind.
+      // Reads the one logit: a search for a kind would read the rest of the row when the logit is of another kind.
       found.push(placeOf(row, column, VALUES[kernel.nonFiniteKindOf(row, column)]!));
     }
     return found;
@@ -225,7 +235,7 @@ function nameOf(value: number): Place['value'] {
   return Number.isNaN(value) ? 'NaN' : value > 0 ? 'Infinity' : '-Infinity';
 }
 
-/** Adds the findings of the rows that follow. */
+/** Adds the findings of the following rows. */
 export function appendFindings(all: Findings, next: Findings, mostPlaces: number): void {
   all.nan += next.nan;
   all.posInf += next.posInf;

@@ -1,12 +1,12 @@
 import type { CauseReport } from './causes.ts';
 
-/** Where a batch belongs, when it is recorded. */
+/** Step and rank of a recorded batch. */
 export interface RecordedAs {
   step: number;
   rank: number;
 }
 
-/** What a summary is made of. */
+/** Parts of a diagnosis that a summary uses. */
 interface Summarized {
   verdict: 'finite' | 'non_finite';
   causes: readonly CauseReport[];
@@ -17,10 +17,10 @@ interface Summarized {
 }
 
 /**
- * What is wrong, in one line for logs and notebooks:
+ * Describes the findings in one line for logs and notebooks:
  * `NaN in 3 of 4096 rows; first at row 17, class 20011 (not the label)`.
- * @param counted rows that count
- * @param recorded comes first: `step 41200, rank 3: …`
+ * @param counted number of counted rows
+ * @param recorded prefix for a recorded batch: `step 41200, rank 3: …`
  */
 export function summarize(
   { verdict, causes, masked_rows_non_finite: leftOut, nulls = 0, labels, float16 }: Summarized,
@@ -40,7 +40,7 @@ export function summarize(
   return where + clauses.join('; ');
 }
 
-/** What each cause says of rows. */
+/** Description of each cause. */
 const WORDS = {
   nan_logit: 'NaN',
   pos_inf_logit: 'Infinity',
@@ -50,7 +50,7 @@ const WORDS = {
   non_finite_probability: 'a probability that is not finite',
 } as const;
 
-/** @param counted rows that count */
+/** @param counted number of counted rows */
 export function describeCauses(causes: readonly CauseReport[], counted: number): string {
   return causes.map((cause) => describeCause(cause, counted)).join('; ');
 }
@@ -72,7 +72,7 @@ function columnOf(
   cause: CauseReport['cause'],
   { column, is_label: isLabel }: NonNullable<CauseReport['first']>,
 ): string {
-  // Of the one every column is meant, of the other it is clear which.
+  // `all_neg_inf_row` is about every column; `neg_inf_at_label` is at the label by definition.
   if (cause === 'all_neg_inf_row') return '';
   const what = cause === 'neg_inf_at_label' ? '' : isLabel ? ' (the label)' : ' (not the label)';
   return `, class ${column}${what}`;

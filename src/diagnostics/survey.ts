@@ -3,7 +3,7 @@ import type { BlockSurvey } from '../../kernels/loader.ts';
 import { inSteps } from '../steps.ts';
 import type { Steps } from '../steps.ts';
 
-/** The exponent that stands in the field of a float64 as 0. */
+/** Exponent that field 0 of a float64 stands for. */
 const EXPONENT_BIAS = 1023;
 
 /** A row and the Euclidean norm of its finite values. */
@@ -17,14 +17,14 @@ export interface Survey {
   /** Number of finite values other than 0 by their exponent field as float64: ⌊log2 |x|⌋ + 1023. */
   exponents: Float64Array;
   zeros: number;
-  /** Extremes of the finite values; −Infinity and Infinity when there is none. */
+  /** Extremes of the finite values; −Infinity and Infinity when there are none. */
   maximum: number;
   minimum: number;
   smallest: RowNorm | undefined;
   largest: RowNorm | undefined;
 }
 
-/** Per column the number of counted rows in which it is not finite. All threads add to it. */
+/** Number of counted rows with a non-finite value, per column. Shared by all threads. */
 export type BadInColumn = Int32Array<SharedArrayBuffer>;
 
 export function makeBadInColumn(columns: number): BadInColumn {
@@ -69,7 +69,7 @@ export function addSurvey(all: Survey, next: Survey): void {
   all.largest = firstOf(all.largest, next.largest, (a, b) => a > b);
 }
 
-/** The row whose norm goes before; of equals the first. */
+/** The row with the larger norm, or the first of equal rows. */
 function firstOf(
   a: RowNorm | undefined,
   b: RowNorm | undefined,
@@ -80,14 +80,16 @@ function firstOf(
   return before(a.norm, b.norm) ? a : b;
 }
 
-/** A histogram by powers of two: how many values have 2^exponent ≤ |x| < 2^(exponent + 1). Empty bins are left out. */
+/**
+ * Histogram by powers of two: the number of values with 2^exponent ≤ |x| < 2^(exponent + 1). Empty bins are left out.
+ */
 export function magnitudesOf({ exponents }: Survey): { exponent: number; count: number }[] {
   return Array.from(exponents, (count, bin) => ({ exponent: bin - EXPONENT_BIAS, count })).filter(
     ({ count }) => count > 0,
   );
 }
 
-/** Number of values below the least normal power of two. */
+/** Number of values below the smallest normal power of two. */
 export function subnormalsOf({ exponents }: Survey, leastNormalExponent: number): number {
   return exponents.subarray(0, leastNormalExponent + EXPONENT_BIAS).reduce((sum, count) => sum + count, 0);
 }
@@ -98,19 +100,19 @@ interface HotSpot {
   rows: number;
 }
 
-/** The columns that are not finite somewhere. */
+/** Columns with a non-finite value. */
 export interface BadColumns {
-  /** Their number, and that of those which are bad in more than half of the rows. */
+  /** Number of these columns, and number of columns that are bad in more than half of the rows. */
   bad: number;
   inMostRows: number;
-  /** The columns that are bad in the most rows, of equals the first. */
+  /** Columns that are bad in the most rows; the first column of equal ones comes first. */
   worst: HotSpot[];
 }
 
 /**
  * @param badInColumn undefined when every value is finite
- * @param rows that count
- * @param most columns to name
+ * @param rows number of counted rows
+ * @param most largest number of columns to name
  */
 export function* findBadColumns(badInColumn: BadInColumn | undefined, rows: number, most: number): Steps<BadColumns> {
   const found: BadColumns = { bad: 0, inMostRows: 0, worst: [] };

@@ -1,28 +1,28 @@
-/** How many rows an answer names. */
+/** Number of worst rows in an answer. */
 const MOST = 5;
 
-/** A row that the model is most surprised by. */
+/** A row with a large loss. */
 export interface WorstRow {
-  /** Over the whole batch. */
+  /** Index in the whole batch. */
   row: number;
-  /** Its class; of class probabilities the most probable. */
+  /** Class of the row; with class probabilities the most probable class. */
   label: number;
-  /** Its nll, in nats: without weights, smoothing and mask. */
+  /** Its nll in nats, without weights, smoothing and mask. */
   loss: number;
-  /** How many classes come before its label; absent where shards do not know it. */
+  /** Number of classes that rank before the label; absent where shards cannot determine it. */
   target_rank?: number;
 }
 
-/** NaN is worse than everything, and of equals the first row. */
+/** Orders rows: NaN is worse than every number, and the first of equal rows is the worst. */
 function isWorse(a: Pick<WorstRow, 'loss' | 'row'>, b: Pick<WorstRow, 'loss' | 'row'>): boolean {
   if (Number.isNaN(a.loss) !== Number.isNaN(b.loss)) return Number.isNaN(a.loss);
   return a.loss > b.loss || ((a.loss === b.loss || Number.isNaN(a.loss)) && a.row < b.row);
 }
 
 /**
- * The rows of greatest nll, the worst first.
- * @param labels per row its class; rows without one, which are negative, have no loss
- * @param better a loss that rows before these have: who has no worse one is not of interest
+ * Rows with the largest nll, the worst first.
+ * @param labels class of each row; rows with a negative label have no loss
+ * @param better loss of the least of the worst rows so far: only worse rows can enter
  */
 export function worstRows(nll: Float64Array, labels: Int32Array, better?: number): WorstRow[] {
   const worst: WorstRow[] = [];
@@ -40,7 +40,7 @@ export function worstRows(nll: Float64Array, labels: Int32Array, better?: number
   return worst;
 }
 
-/** The loss that a row must be worse than to be among the worst, when it comes after them; undefined while any is. */
+/** Loss that a later row must exceed to enter the worst rows; undefined while every row enters. */
 export function leastWorst(worst: readonly WorstRow[]): number | undefined {
   return worst.length < MOST ? undefined : worst[MOST - 1]!.loss;
 }
