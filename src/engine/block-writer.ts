@@ -21,55 +21,57 @@ import type { LogitsIntake } from './intake.ts';
 export interface RowResults {
   columns: RowColumns;
   findings: Findings;
-  /** (rows, classes) elements; only when asked for. */
+  /** (rows, classes) elements; only when requested. */
   gradient: Uint8Array<ArrayBuffer> | undefined;
-  /** Survey of the values; only when asked for, in place of the loss. */
+  /** Survey of the values; only when requested, instead of the loss. */
   survey: Survey | undefined;
 }
 
-/** Blocks of a file that a worker evaluates for one message: 8 MiB. */
+/** Bytes of a file that a worker evaluates per message: 8 MiB. */
 const MAX_BLOCKS_PER_TASK = 4;
 
-/** Largest numbers of rows and of shards of a batch that the main thread evaluates: each takes time of its own. */
+/** Largest numbers of rows and of shards of a batch that the main thread evaluates: each row and shard adds time. */
 const MAX_INLINE_ROWS = 2 ** 14;
 const MAX_INLINE_SHARDS = 256;
 
-/** A block that is under way. */
+/** A block in progress. */
 interface BegunBlock {
   block: Block;
   firstRow: number;
-  /** Place among the blocks of its batch. */
+  /** Index among the blocks of its batch. */
   index: number;
-  /** Milliseconds, as performance.now() has them. */
+  /** Start time of performance.now(), in milliseconds. */
   started: number;
 }
 
 /**
- * Cuts arriving logits into blocks of whole rows and has them evaluated: a small batch at once on the main thread, a
- * large one slab by slab on the workers while the rest still arrives. When enough slabs are under way, `write` waits;
- * so the request's stream pauses, and memory does not grow with the tensor.
+ * Splits arriving logits into blocks of whole rows and evaluates them. A small batch is evaluated at once on the main
+ * thread; a large batch slab by slab on the workers while the rest arrives. When enough slabs are in progress, `write`
+ * waits. This back-pressure pauses the request's stream, so memory does not grow with the tensor.
  */
 export class BlockWriter implements LogitsIntake {
   readonly #pool: KernelPool;
-  /** The whole batch, as one block would be. */
+  /** The whole batch in the form of a single block. */
   readonly #batch: Block;
-  /** Rows by which the class probabilities run ahead. */
+  /** Rows by which the class probabilities are ahead of the logits. */
   readonly #shift: number;
   readonly #rowBytes: number;
   readonly #rowsPerBlock: number;
-  /** Bytes that a block takes beside its slab, which are reserved once the slab is full: rows may be very long. */
+  /**
+   * Bytes that a block needs besides its slab. They are reserved once the slab is full, because rows may be very long.
+   */
   readonly #bytesBeside: number;
   readonly #inline: boolean;
   readonly #columns: RowColumns;
-  /** Findings of the first blocks, up to the first one that is pending. */
+  /** Findings of the first blocks, up to the first pending one. */
   readonly #findings = noFindings();
-  /** Findings by block, of blocks that came back before an earlier one. */
+  /** Findings by block, for blocks that finished before an earlier block. */
   readonly #laterFindings = new Map<number, Findings>();
   #blocksBegun = 0;
   #blocksAppended = 0;
-  /** The worst rows of the blocks that came back. */
+  /** Worst rows of the finished blocks. */
   #worst: readonly WorstRow[] = [];
-  /** Grows with the rows that arrive: announced rows take no memory. */
+  /** Grows with the rows that arrive: announced rows use no memory. */
   readonly #gradient: Uint8Array<ArrayBuffer> | undefined;
   readonly #survey: Survey | undefined;
   readonly #takeGradient: (bytes: number) => void;
@@ -83,8 +85,8 @@ export class BlockWriter implements LogitsIntake {
   #isAbandoned = (): boolean => false;
 
   /**
-   * @param takeGradient accounts for bytes of the gradient, before they are taken
-   * @throws LossmeterError body_too_large when a single row is more than the pool takes
+   * @param takeGradient reserves bytes of the gradient, before they are allocated
+   * @throws LossmeterError body_too_large when a single row exceeds the pool's limit
    */
   constructor(pool: KernelPool, batch: Block, shift: number, takeGradient: (bytes: number) => void = () => undefined) {
     const { dtype, classes, targets, features, gradientDType } = batch;
@@ -112,7 +114,10 @@ export class BlockWriter implements LogitsIntake {
     }
   }
 
-  /** Milliseconds that kernels took, added over workers: as seen from here, with the way there and back. */
+  /**
+   * Milliseconds of the kernels, summed over workers. Measured on the main thread, so messages to and from the worker
+   * are included.
+   */
   get computeMs(): number {
     return this.#computeMs;
   }
@@ -122,7 +127,7 @@ export class BlockWriter implements LogitsIntake {
       if (this.#failure !== undefined) throw this.#failure;
       const blockBytes = Math.min(this.#rowsPerBlock, this.#batch.targets.length - this.#nextRow) * this.#rowBytes;
       if (this.#inline && this.#filled === 0 && run.byteLength - at >= blockBytes) {
-        // A small batch mostly comes in one piece: it is evaluated where it lies.
+        // A small batch usually arrives in one piece, and is evaluated without a copy.
         this.#evaluateInline(run.subarray(at, at + blockBytes));
         at += blockBytes;
         continue;
@@ -136,13 +141,16 @@ export class BlockWriter implements LogitsIntake {
     return undefined;
   }
 
-  /** Goes on once there is a slab. */
+  /** Writes the rest once a slab is available. */
   async #writeLater(run: Uint8Array, blockBytes: number): Promise<void> {
     this.#slab = await this.#acquireSlab(blockBytes);
     await this.write(run);
   }
 
-  /** Copies what there is room for, and has the block evaluated when it is full. @returns bytes that were copied */
+  /**
+   * Copies bytes into the slab as far as they fit, and starts the evaluation of a full block.
+   * @returns number of copied bytes
+   */
   #fill(run: Uint8Array, blockBytes: number): number {
     const length = Math.min(run.byteLength, blockBytes - this.#filled);
     new Uint8Array(this.#slab!).set(length === run.byteLength ? run : run.subarray(0, length), this.#filled);
@@ -152,8 +160,8 @@ export class BlockWriter implements LogitsIntake {
   }
 
   /**
-   * Has logits evaluated that stand in a file, in place of `write`: workers read them block by block. When this settles,
-   * whichever way, the file is no longer in use.
+   * Evaluates logits from a file, instead of `write`: workers read them block by block. Once this settles, with success
+   * or failure, the file is no longer in use.
    */
   async readFrom(logits: FileTensor, { onRead }: { onRead?: (bytes: number) => void } = {}): Promise<void> {
     const { range } = logits;
@@ -189,19 +197,21 @@ export class BlockWriter implements LogitsIntake {
     }
   }
 
-  /** The results, once all rows are evaluated; all bytes have been written. */
+  /** Resolves with the results once all rows are evaluated. All bytes must have been written. */
   finish(): RowResults | Promise<RowResults> {
     if (this.#underWay.size > 0) return Promise.all(this.#underWay).then(() => this.finish());
     if (this.#failure !== undefined) throw this.#failure;
     return { columns: this.#columns, findings: this.#findings, gradient: this.#gradient, survey: this.#survey };
   }
 
-  /** @param isAbandoned true once the client has left: asked before a worker begins a block */
+  /** @param isAbandoned true once the client has left: called before a worker begins a block */
   watch(isAbandoned: () => boolean): void {
     this.#isAbandoned = isAbandoned;
   }
 
-  /** Gives back what an unfinished batch holds. Slabs under way come back by themselves, and blocks that wait do not begin. */
+  /**
+   * Releases the slab of an unfinished batch. Slabs in progress return by themselves, and pending blocks do not begin.
+   */
   abandon(): void {
     this.#isAbandoned = () => true;
     if (this.#slab !== undefined && !this.#inline) this.#pool.slabs.release(this.#slab);
@@ -213,12 +223,12 @@ export class BlockWriter implements LogitsIntake {
     return this.#pool.slabs.acquire(bytes);
   }
 
-  /** Two blocks per worker under way keep the workers busy while one more is made ready. */
+  /** Two blocks per worker in progress keep the workers busy while the next one is filled. */
   async #vacancy(): Promise<void> {
     while (this.#underWay.size >= 2 * this.#pool.workers) await Promise.race(this.#underWay);
   }
 
-  /** Few messages, and yet enough tasks that no worker is idle for long while another ends. */
+  /** Few messages, but enough tasks that no worker is idle for long while another one finishes. */
   #blocksPerTask(): number {
     const blocks = Math.ceil(this.#batch.targets.length / this.#rowsPerBlock);
     return Math.min(MAX_BLOCKS_PER_TASK, Math.max(1, Math.floor(blocks / (8 * this.#pool.workers))));
@@ -232,7 +242,7 @@ export class BlockWriter implements LogitsIntake {
       this.#evaluateInline(new Uint8Array(slab));
       return;
     }
-    // Should there be no room for its gradient, the slab is still here to be given back.
+    // Reserves the gradient first: if this fails, the slab can still be released.
     const begun = this.#nextBlock(byteLength / this.#rowBytes);
     this.#slab = undefined;
     this.#filled = 0;
@@ -259,21 +269,21 @@ export class BlockWriter implements LogitsIntake {
     runAtOnce(this.#settle(begun, [this.#pool.runInline(block, logits)]));
   }
 
-  /** Cuts the next rows as a block. */
+  /** Makes a block of the next rows. */
   #nextBlock(rows: number): BegunBlock {
     this.#growGradient(rows);
     const firstRow = this.#nextRow;
     this.#nextRow += rows;
     const block = {
       ...cutBlock(this.#batch, firstRow, rows, this.#shift),
-      // The findings and losses of earlier rows save work here. The answer does not depend on how many are known by now.
+      // Findings and losses of earlier rows save work here. The answer does not depend on how many are known.
       worstAbove: leastWorst(this.#worst),
       mostPlaces: this.#missingPlaces,
     };
     return { block, firstRow, index: this.#blocksBegun++, started: performance.now() };
   }
 
-  /** Takes the results of a block, in row order. */
+  /** Stores the results of a block in row order. */
   *#settle({ block, firstRow, index, started }: BegunBlock, results: readonly BlockResult[]): Steps<void> {
     this.#computeMs += performance.now() - started;
     const ofBlock = noFindings();
@@ -291,7 +301,7 @@ export class BlockWriter implements LogitsIntake {
     this.#appendFindings();
   }
 
-  /** Appends the findings of the blocks that are next in row order, so that few are kept apart. */
+  /** Appends the findings of the blocks that are next in row order, so that few findings are stored separately. */
   #appendFindings(): void {
     for (;;) {
       const next = this.#laterFindings.get(this.#blocksAppended);
@@ -301,7 +311,7 @@ export class BlockWriter implements LogitsIntake {
     }
   }
 
-  /** Places that the rows so far leave for later ones. */
+  /** Number of places that later rows may still add. */
   get #missingPlaces(): number {
     return this.#batch.mostPlaces - this.#findings.locations.length;
   }
@@ -317,7 +327,7 @@ export class BlockWriter implements LogitsIntake {
     buffer.resize(buffer.byteLength + bytes);
   }
 
-  /** Keeps account of a block that a worker evaluates. */
+  /** Tracks a block that a worker evaluates. */
   #follow<R>(evaluated: Promise<R>, settle: (result: R) => void | Promise<void>): void {
     const task: Promise<void> = evaluated
       .then(settle)
@@ -330,7 +340,7 @@ export class BlockWriter implements LogitsIntake {
     this.#underWay.add(task);
   }
 
-  /** Evaluates a block once the memory that it takes beside its slab is granted. */
+  /** Evaluates a block once the memory that it needs besides its slab is reserved. */
   async #inKernelMemory<R>(evaluate: () => Promise<R>): Promise<R> {
     if (this.#bytesBeside === 0) return evaluate();
     await this.#pool.kernelMemory.reserve(this.#bytesBeside);

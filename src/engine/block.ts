@@ -22,41 +22,41 @@ import { DTYPE_BYTES, LEAST_NORMAL_EXPONENT } from '../tensor/dtype.ts';
 import type { FloatDType } from '../tensor/dtype.ts';
 import { elementsOf, fromBfloat16, numbersOf } from '../tensor/tensor.ts';
 
-/** Plan by which the rows of a batch are evaluated: the same for all its blocks. */
+/** Plan for evaluating the rows of a batch: the same for all its blocks. */
 interface BlockPlan {
   dtype: FloatDType;
   classes: number;
   features: RowFeatures;
   transform: Transform | undefined;
-  /** Where the columns begin among all classes. */
+  /** Index of the first column among all classes. */
   firstColumn: number;
-  /** Weights of the classes, where the kernels need them: shared by the blocks, so that none is posted with a copy. */
+  /** Weights of the classes, if the kernels need them. The blocks share this memory, so no message copies it. */
   classWeights: Float64Array | undefined;
-  /** Equal shards of consecutive classes, which are evaluated alone and merged. */
+  /** Number of equal shards of consecutive classes, which are evaluated separately and merged. */
   shards: number;
-  /** The dtype in which the gradient is returned; undefined when it is not. */
+  /** Dtype of the returned gradient; undefined when none is returned. */
   gradientDType: FloatDType | undefined;
-  /** Places of non-finite logits that the answer names. */
+  /** Most places of non-finite logits in the answer. */
   mostPlaces: number;
-  /** Only rows of a worse nll can still be among the worst of the batch: of others no rank is found out. */
+  /** Nll that a row must exceed to be among the worst of the batch. No rank is computed for other rows. */
   worstAbove: number | undefined;
-  /** Shared by the blocks of a survey, which add to it. */
+  /** Counts of a survey, which all blocks share and add to. */
   badInColumn: BadInColumn | undefined;
 }
 
 /** Consecutive rows of a batch, to be evaluated together. */
 export interface Block extends BlockPlan {
-  /** The block's first row in the batch. */
+  /** Index of the block's first row in the batch. */
   firstRow: number;
-  /** Per row the class to score, NO_TARGET or LEFT_OUT. */
+  /** Class to score per row, NO_TARGET or LEFT_OUT. */
   targets: Int32Array<ArrayBuffer>;
   /** Class probabilities, shaped like the logits. */
   probabilities: { dtype: FloatDType; data: Uint8Array } | undefined;
-  /** For a gradient, or its norm. */
+  /** Coefficients for a gradient, or for its norm. */
   coefficients: GradientCoefficients | undefined;
 }
 
-/** A block of which nothing but its loss is asked. */
+/** Options of a block that computes only the loss. */
 export function plainBlock(dtype: FloatDType, classes: number, targets: Int32Array<ArrayBuffer>): Block {
   return {
     dtype,
@@ -78,9 +78,9 @@ export function plainBlock(dtype: FloatDType, classes: number, targets: Int32Arr
 }
 
 /**
- * Cuts rows out of a block, counted from its first. Targets and coefficients are copies, because posting a view clones
- * the whole array behind it. Class probabilities, which may be long, are a view: see ownProbabilities.
- * @param shift rows by which the probabilities run ahead: those beyond the end belong to rows that are left out
+ * Selects rows of a block, counted from its first. Targets and coefficients are copied, because posting a view clones
+ * the whole array behind it. Class probabilities may be long, so they remain a view: see ownProbabilities.
+ * @param shift rows by which the probabilities are ahead: rows beyond the end have none and are left out
  */
 export function cutBlock(block: Block, firstRow: number, rows: number, shift: number): Block {
   const end = firstRow + rows;
@@ -104,7 +104,7 @@ function cutProbabilities({ classes, probabilities }: Block, firstRow: number, r
   return data.subarray(firstRow * rowBytes, (firstRow + rows) * rowBytes);
 }
 
-/** Copies the class probabilities of a block, padded with zeros to all its rows, into memory that moves to a worker. */
+/** Copies the class probabilities of a block into transferable memory, padded with zeros to all its rows. */
 export function* ownProbabilities(block: Block): Steps<Block> {
   const { probabilities, classes, targets } = block;
   if (probabilities === undefined) return block;
@@ -113,18 +113,18 @@ export function* ownProbabilities(block: Block): Steps<Block> {
   return { ...block, probabilities: { ...probabilities, data } };
 }
 
-/** Buffers of a block that move to a worker. */
+/** Buffers of a block that are transferred to a worker. */
 export function buffersOf({ probabilities }: Block): ArrayBuffer[] {
   return probabilities === undefined ? [] : [probabilities.data.buffer as ArrayBuffer];
 }
 
-/** Bytes of a row's sums, counts and coefficients in the memory of the kernels. */
+/** Kernel memory of a row's sums, counts and coefficients, in bytes. */
 const KERNEL_BYTES_PER_ROW = 256;
 
-/** Bytes of a row's results over one of its shards, outside of the memory of the kernels. */
+/** Bytes of a row's results for one of its shards, outside the kernel memory. */
 const BYTES_PER_SHARD_OF_ROW = 64;
 
-/** Memory that kernels take for rows of a block, beyond the memory that a worker keeps. */
+/** Kernel memory for rows of a block, beyond the memory that a worker always keeps. */
 export function kernelBytesBeside(block: Block, rows: number): number {
   const { dtype, classes, transform, probabilities, coefficients, gradientDType, features, classWeights, shards } =
     block;
@@ -134,7 +134,7 @@ export function kernelBytesBeside(block: Block, rows: number): number {
     (transform === undefined ? 0 : 8) +
     (probabilities === undefined ? 0 : 8 + DTYPE_BYTES[probabilities.dtype]) +
     (coefficients === undefined ? 0 : computed) +
-    // The gradient in its dtype, and its copy.
+    // The gradient in its dtype, plus its copy.
     (gradientDType === undefined ? 0 : 2 * DTYPE_BYTES[gradientDType]);
   const counts = features.survey ? 4 * classes : 0;
   const weights = classWeights === undefined ? 0 : 8 * classes;
@@ -150,12 +150,12 @@ export interface BlockResult {
   findings: Findings;
   /** (rows, classes) elements. */
   gradient?: Uint8Array<ArrayBuffer>;
-  /** Survey of its values; only when asked for, in place of the loss. */
+  /** Survey of the values; only when requested, instead of the loss. */
   survey?: Survey;
 }
 
 /**
- * Evaluates a block: the same on a worker and on the main thread.
+ * Evaluates a block, on a worker or on the main thread.
  * @param logits (rows, classes) elements, row-major
  */
 export function evaluateBlock(kernel: Kernel, block: Block, logits: Uint8Array | ByteSource): BlockResult {
@@ -191,14 +191,14 @@ export function evaluateBlock(kernel: Kernel, block: Block, logits: Uint8Array |
     isShard: features.shard,
   });
   findings.float16 = findFloat16(kernel, block, rows.maximum);
-  // Over shards of the vocabulary no block knows the whole row.
+  // A shard of the vocabulary has only a part of each row, so it cannot rank rows.
   if (!features.shard) findings.worst = rankWorst(kernel, block, columns, { targets, nanCount: rows.nanCount });
   const gradient = block.gradientDType === undefined ? undefined : kernel.gradient(block.gradientDType);
   kernel.release();
   return { columns, findings, ...(gradient && { gradient }) };
 }
 
-/** Looks at what stands in a block, and makes no loss of it. */
+/** Surveys the values of a block without computing a loss. */
 function surveyBlock(kernel: Kernel, block: Block, logits: Uint8Array | ByteSource): BlockResult {
   const { dtype, classes, targets, firstRow, mostPlaces } = block;
   kernel.place({ dtype, classes, logits, targets });
@@ -222,12 +222,12 @@ function isNegInfAtTarget(kernel: Kernel, target: number, row: number): boolean 
   return target >= 0 && kernel.nonFiniteKindOf(row, target) === NonFinite.negInf;
 }
 
-/** Logits that are looked at for subnormal ones, of each row: so few cost nothing, and tell enough. */
+/** Logits per row that are searched for subnormals: few enough to cost nothing, and enough for an estimate. */
 const SUBNORMAL_SPAN = 256;
 
 const LARGEST_FLOAT16 = 65_504;
 
-/** @param surveyed what a look at every value has found, where there was one: then values of both signs count */
+/** @param surveyed results of a survey of all values, if there was one: then values of both signs count */
 function findFloat16(
   kernel: Kernel,
   { dtype, classes, targets }: Block,
@@ -246,7 +246,7 @@ function findFloat16(
   return findings;
 }
 
-/** The worst rows of the block, with the ranks of their labels, as far as they can be the worst of the batch. */
+/** Worst rows of the block with the ranks of their labels, limited to rows that can be among the worst of the batch. */
 function rankWorst(
   kernel: Kernel,
   block: Block,
@@ -270,7 +270,7 @@ function columnsOf(
 ): RowColumns {
   const { maximum, nanCount, posInfCount, negInfCount, targetLogit, reference, logSum } = rows;
   const ranked = features.rank ? kernel.rank() : undefined;
-  // A shard does not know the NaN of the others: they are merged first.
+  // Shards must be merged first: a shard does not know the NaN of the others.
   if (ranked !== undefined && !features.shard) dropPredictions(ranked, nanCount);
   return {
     nll: crossEntropy?.nll ?? rows.nll,
@@ -287,7 +287,7 @@ function columnsOf(
   };
 }
 
-/** Takes the predictions of rows that hold a NaN: the kernel passes over NaN. */
+/** Removes the predictions of rows that contain a NaN, because the kernel skips NaN. */
 function dropPredictions(
   { predictions, targetRank }: Pick<ReturnType<Kernel['rank']>, 'predictions' | 'targetRank'>,
   nanCount: Int32Array,
@@ -299,12 +299,12 @@ function dropPredictions(
   });
 }
 
-/** exp(max x − lse) of each row: the difference of two logits first, for lse has the rounding of the row's offset. */
+/** Confidence of each row, exp(max x − lse). Subtracts two logits first: lse has the rounding of the row's offset. */
 function confidences({ reference, logSum }: RowBlock, maximum: Float64Array): Float64Array<ArrayBuffer> {
   return Float64Array.from(maximum, (top, row) => Math.exp(top - reference[row]! - logSum[row]!));
 }
 
-/** Columns by which shards of class probabilities are merged. */
+/** Columns for merging shards of class probabilities. */
 function probabilityColumns(
   { targets, masses, sums, odd }: RowProbabilities,
   probabilityAt: (row: number, column: number) => number,
@@ -314,8 +314,8 @@ function probabilityColumns(
 }
 
 /**
- * Sets the cross-entropies of rows that are −Inf throughout a shard to their limit, Σ_c v_c·p_c·∞ with 0·∞ = 0. The kernel
- * has NaN there, because the shard's lse is −Inf.
+ * Replaces the cross-entropies of rows that are −Inf throughout a shard by their limit, Σ_c v_c·p_c·∞ with 0·∞ = 0. The
+ * kernel's result is NaN, because the shard's lse is −Inf.
  */
 function setInfiniteTerms({ nll, weightedNll, uniformNll }: RowColumns, block: Block, lse: Float64Array): void {
   const { probabilities, classWeights } = block;
@@ -331,7 +331,7 @@ function setInfiniteTerms({ nll, weightedNll, uniformNll }: RowColumns, block: B
   }
 }
 
-/** Σ v·∞ with 0·∞ = 0: infinite by the sign of the values, NaN where they have both. */
+/** Σ v·∞ with 0·∞ = 0: infinite with the sign of the values, NaN for values of both signs. */
 function infiniteSum(values: Float64Array): number {
   return values.reduce((sum, v) => (v === 0 ? sum : sum + v * Infinity), 0);
 }
@@ -339,14 +339,14 @@ function infiniteSum(values: Float64Array): number {
 function evaluateRows(kernel: Kernel, block: Block, targets: Int32Array<ArrayBuffer>): RowBlock {
   const { coefficients, shards } = block;
   if (shards === 1) return coefficients === undefined ? kernel.forward() : kernel.forwardWithGradient(coefficients);
-  // The gradient is that of whole rows.
+  // The gradient belongs to whole rows.
   if (coefficients !== undefined) kernel.forwardWithGradient(coefficients);
   const rows = forwardShards(kernel, block, targets);
   kernel.setSums(rows);
   return rows;
 }
 
-/** The rows from equal shards of consecutive classes. */
+/** Evaluates the rows in equal shards of consecutive classes. */
 function forwardShards(kernel: Kernel, { classes, shards }: BlockPlan, targets: Int32Array<ArrayBuffer>): RowBlock {
   const count = classes / shards;
   const parts = Array.from({ length: shards }, (_, k) => {
@@ -366,7 +366,7 @@ function probabilitiesOf({ classes, probabilities }: Block, row: number): Float6
   return numbersOf({ dtype, shape: [classes], data: data.subarray(row * rowBytes, (row + 1) * rowBytes) });
 }
 
-/** Reads single class probabilities: whole rows may be searched by it. */
+/** Reads single class probabilities: a search may read whole rows through it. */
 function probabilityReader({ classes, probabilities }: Block): (row: number, column: number) => number {
   if (probabilities === undefined) return () => 0;
   const { dtype, data } = probabilities;

@@ -1,4 +1,7 @@
-/** Bytes of memory that several users share. A request for more than is left waits, in the order of asking. */
+/**
+ * Bytes of memory that several users share. A request for more than the free bytes waits. Requests are granted in their
+ * order.
+ */
 export class MemoryBudget {
   readonly #maxBytes: number;
   readonly #waiting: { bytes: number; grant: () => void }[] = [];
@@ -17,7 +20,7 @@ export class MemoryBudget {
     return this.#waiting.length > 0;
   }
 
-  /** Resolves when the bytes are granted. A request larger than the budget is granted when nothing else is in use. */
+  /** Resolves when the bytes are granted. A request larger than the budget is granted when all bytes are free. */
   async reserve(bytes: number): Promise<void> {
     if (this.#waiting.length === 0 && this.#fits(bytes)) {
       this.#bytesInUse += bytes;
@@ -28,7 +31,7 @@ export class MemoryBudget {
     });
   }
 
-  /** Gives bytes back, and grants those that fit next. */
+  /** Releases bytes, and grants the next requests that fit. */
   release(bytes: number): void {
     this.#bytesInUse -= bytes;
     for (let next = this.#waiting[0]; next !== undefined && this.#fits(next.bytes); next = this.#waiting[0]) {

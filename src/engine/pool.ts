@@ -12,7 +12,7 @@ import { MemoryBudget } from './memory-budget.ts';
 import { Slabs } from './slabs.ts';
 import type { FileReply, FileTask, SlabReply, SlabTask, WorkerData } from './worker.ts';
 
-/** Milliseconds between the loss of a worker and the check that another one has taken its place. */
+/** Milliseconds between the loss of a worker and the check that a new worker has replaced it. */
 const REPLACE_AFTER_MS = 100;
 
 export interface PoolOptions {
@@ -21,15 +21,19 @@ export interface PoolOptions {
   kernel: Variant | 'auto';
   /** Size of a slab in bytes; it holds whole rows. */
   slabBytes: number;
-  /** Largest row in bytes: it travels in one piece. */
+  /** Size of the largest row in bytes: a row travels in one piece. */
   maxRowBytes: number;
-  /** Bound on the bytes of all slabs in use, and of the memory that kernels take beside them. */
+  /** Limit for the bytes of all slabs in use, and for the kernel memory besides them. */
   maxSlabBytes: number;
-  /** A batch of at most this many logits is evaluated on the main thread, where it is faster than the hop. */
+  /**
+   * Most logits of a batch that is evaluated on the main thread, where it takes less time than a message to a worker.
+   */
   inlineLogits: number;
 }
 
-/** Share of `maxSlabBytes` for the memory of kernels, apart from slabs: who fills a slab slowly holds none of it. */
+/**
+ * Share of `maxSlabBytes` for kernel memory, separate from slabs: a client that fills a slab slowly holds none of it.
+ */
 const KERNEL_SHARE = 1 / 4;
 
 /**
@@ -38,7 +42,7 @@ const KERNEL_SHARE = 1 / 4;
  */
 export class KernelPool {
   readonly slabs: Slabs;
-  /** Memory that kernels take for long rows. It is reserved once a slab is full, so a holder always comes to its end. */
+  /** Kernel memory for long rows. It is reserved once a slab is full, so every holder finishes and releases it. */
   readonly kernelMemory: MemoryBudget;
   readonly workers: number;
   readonly inlineLogits: number;
@@ -49,7 +53,7 @@ export class KernelPool {
   #lost = 0;
   #closing = false;
 
-  /** @throws Error when the kernel variant asked for cannot run here. */
+  /** @throws Error when this machine cannot run the requested kernel variant */
   constructor(options: PoolOptions) {
     this.workers = options.workers;
     this.inlineLogits = options.inlineLogits;
@@ -67,29 +71,29 @@ export class KernelPool {
       workerData: data,
       recordTiming: false,
     });
-    // A worker ends on its own, and is replaced, only when something went wrong with it.
+    // A worker ends by itself, and is replaced, only after a fault.
     this.#piscina.on('workerDestroy', () => {
       if (this.#closing) return;
       this.#lost++;
       setTimeout(() => this.#replaceLost(), REPLACE_AFTER_MS).unref();
     });
-    // An idle worker failed. It is counted above; an error event without a listener would end the process.
+    // A failure of an idle worker. It is counted above; without a listener the error event would end the process.
     this.#piscina.on('error', () => undefined);
   }
 
   /**
-   * Piscina gives up on replacing workers once one of them ends before it has begun. It starts one still for a task that
-   * no worker is free for, and of so many tasks at once there is one for each that is missing.
+   * Starts missing workers. Piscina stops replacing workers once one of them ends before it has begun, but still starts
+   * a worker for a task when none is free. With as many tasks as workers, one task remains for each missing worker.
    */
   #replaceLost(): void {
     if (this.#closing || this.#piscina.threads.length >= this.workers) return;
     for (let k = 0; k < this.workers; k++) {
-      // Should it be lost too, there is a next time.
+      // If this worker is lost too, its loss starts the next check.
       void this.#piscina.run(undefined, { name: 'beThere' }).catch(() => undefined);
     }
   }
 
-  /** The worker threads, as they are at the moment. */
+  /** Current worker threads. */
   get threads(): readonly Worker[] {
     return this.#piscina.threads;
   }
@@ -103,7 +107,7 @@ export class KernelPool {
     return this.#inline.variant;
   }
 
-  /** Name of the kernel that evaluates a dtype, as answers report it. */
+  /** Name of the kernel for a dtype, for answers. */
   kernelName(dtype: FloatDType): string {
     return this.#inline.name(dtype);
   }
@@ -115,9 +119,9 @@ export class KernelPool {
 
   /**
    * Evaluates a block on a worker.
-   * @param task with a slab from `slabs`, which is released when the worker answers, and class probabilities in memory of
-   *   their own: both move to the worker
-   * @param isAbandoned asked when a worker is free: a task that nobody waits for is not begun
+   * @param task with a slab from `slabs`, which is released when the worker answers, and class probabilities in their
+   *   own memory: both are transferred to the worker
+   * @param isAbandoned called when a worker is free: a task whose client has left does not begin
    * @throws LossmeterError worker_lost, client_closed
    */
   async run(task: SlabTask, isAbandoned?: () => boolean): Promise<BlockResult> {
@@ -142,11 +146,12 @@ export class KernelPool {
   }
 
   /**
-   * Evaluates a block on a worker, which reads it from a file. The file is in use until this has settled.
-   * @param task with the rows that the worker reads at a time: a message for each would take as long as its kernels
-   * @param isAbandoned as `run` takes it
+   * Evaluates a block on a worker that reads it from a file. The file is in use until this has settled.
+   * @param task with the number of rows that the worker reads at a time: a separate message for each would take as long
+   *   as its kernels
+   * @param isAbandoned like the parameter of `run`
    * @returns the results of those rows, in row order
-   * @throws LossmeterError worker_lost, client_closed, and what reading the file throws
+   * @throws LossmeterError worker_lost, client_closed, and errors of reading the file
    */
   async runFromFile(task: FileTask, isAbandoned?: () => boolean): Promise<BlockResult[]> {
     let reply: FileReply;
@@ -176,8 +181,8 @@ export class KernelPool {
   }
 }
 
-/** Error of a task that did not return. */
+/** Error of a task that failed. */
 function workerLost(cause: unknown): unknown {
-  if (cause instanceof DOMException) return cause; // A task that cannot be posted fails on every try.
+  if (cause instanceof DOMException) return cause; // A task that cannot be posted fails at every attempt.
   return new LossmeterError('worker_lost', 'a worker ended while it evaluated a block of rows', [], { cause });
 }

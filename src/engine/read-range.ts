@@ -3,8 +3,9 @@ import { LossmeterError } from '../errors.ts';
 import type { FileRange } from '../tensor/file-range.ts';
 
 /**
- * Reads a range of a file by position, so that threads do not disturb one another. Blocks: for workers.
- * @param target of the range's length
+ * Reads a range of a file by position, so that threads do not disturb one another. Blocks the thread, so only workers
+ * use it.
+ * @param target buffer of the range's length
  * @throws LossmeterError file_unreadable, and file_changed when the file has become shorter
  */
 export function readRange({ fd, name, position, byteLength }: FileRange, target: Uint8Array): void {
@@ -17,7 +18,7 @@ export function readRange({ fd, name, position, byteLength }: FileRange, target:
   }
 }
 
-/** What is wrong with a file that had more bytes when it was opened. */
+/** Error of a file that has become shorter since it was opened. */
 export function endedEarly(name: string, end: number): LossmeterError {
   return new LossmeterError('file_changed', `${name} has become shorter while it was read: it ends at byte ${end}`);
 }

@@ -1,11 +1,11 @@
 import { MemoryBudget } from './memory-budget.ts';
 
-/** Free slabs that are kept for use again. */
+/** Most free slabs kept for reuse. */
 const MAX_FREE = 16;
 
 /**
- * Buffers in which logits travel to the workers. Those of the standard size are used again; a row larger than that gets a
- * buffer of its own size. All of them together stay within a budget: a request for more waits.
+ * Buffers that carry logits to the workers. Buffers of the standard size are reused; a larger row gets a buffer of its
+ * own size. All buffers together stay within a budget: a request beyond it waits.
  */
 export class Slabs {
   readonly standardBytes: number;
@@ -26,7 +26,10 @@ export class Slabs {
     return this.#budget.isWaitedFor;
   }
 
-  /** Allocates a buffer of at least that many bytes, in the order of asking. One is always granted, however large. */
+  /**
+   * Allocates a buffer of at least the given size. Requests are granted in their order; at least one is always granted,
+   * whatever its size.
+   */
   async acquire(bytes: number): Promise<ArrayBuffer> {
     const size = Math.max(bytes, this.standardBytes);
     await this.#budget.reserve(size);
@@ -40,13 +43,13 @@ export class Slabs {
     }
   }
 
-  /** Takes a buffer back. */
+  /** Takes back a buffer for reuse. */
   release(slab: ArrayBuffer): void {
     if (slab.byteLength === this.standardBytes && this.#free.length < MAX_FREE) this.#free.push(slab);
     this.forget(slab.byteLength);
   }
 
-  /** Accounts for a buffer that was lost with the worker that held it. */
+  /** Releases the bytes of a buffer that was lost with its worker. */
   forget(bytes: number): void {
     this.#budget.release(bytes);
   }

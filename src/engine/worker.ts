@@ -10,22 +10,22 @@ import { cutBlock, evaluateBlock } from './block.ts';
 import type { Block, BlockResult } from './block.ts';
 import { readRange } from './read-range.ts';
 
-/** A block and the slab that holds its logits, which is moved to the worker. */
+/** A block and the slab with its logits, which is transferred to the worker. */
 export interface SlabTask {
   block: Block;
   slab: ArrayBuffer;
-  /** Bytes of the slab that are logits. */
+  /** Bytes of logits in the slab. */
   byteLength: number;
 }
 
-/** The slab moves back with the result, and with an error too: a thrown error would lose it. */
+/** Result or error, and the slab. An error is returned, not thrown, because throwing would lose the slab. */
 export interface SlabReply {
   slab: ArrayBuffer;
   result?: BlockResult;
   error?: unknown;
 }
 
-/** A block and where its logits stand in a file. It may be larger than what is evaluated at once. */
+/** A block and the range of a file with its logits. It may be larger than the rows evaluated at a time. */
 export interface FileTask {
   block: Block;
   range: FileRange;
@@ -33,21 +33,21 @@ export interface FileTask {
   rowsAtOnce: number;
 }
 
-/** A refusal comes as its parts, for classes do not travel between threads. */
+/** Results or an error. The error is in plain form, because classes do not survive between threads. */
 export interface FileReply {
-  /** In row order. */
+  /** Results in row order. */
   results?: BlockResult[];
   refusal?: { code: ErrorCode; detail: string };
   error?: unknown;
 }
 
-/** Data that each worker starts with. */
+/** Initial data of each worker. */
 export interface WorkerData {
   kernel: Variant;
 }
 
-// Where processors are short the main thread goes first: it feeds the workers, and answers the probes. On Linux this is
-// about the thread alone; elsewhere about the process, which it does no harm.
+// Gives the main thread priority when processors are scarce: it feeds the workers and answers the probes. On Linux this
+// concerns only the thread; on other systems the whole process, which is harmless.
 if (isWorkerThread) setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
 
 const kernel = isWorkerThread ? Kernel.load((workerData as WorkerData).kernel) : undefined;
@@ -64,7 +64,7 @@ export default function evaluateSlab({ block, slab, byteLength }: SlabTask): unk
   return move({ [transferableSymbol]: transfer, [valueSymbol]: reply });
 }
 
-/** Reads the logits straight into the memory of the kernels. */
+/** Reads the logits directly into the kernel memory. */
 export function evaluateRange({ block, range, rowsAtOnce }: FileTask): unknown {
   const rows = block.targets.length;
   const rowBytes = range.byteLength / rows;
@@ -89,7 +89,7 @@ export function evaluateRange({ block, range, rowsAtOnce }: FileTask): unknown {
   return move({ [transferableSymbol]: reply.results?.flatMap(buffersOf) ?? [], [valueSymbol]: reply });
 }
 
-/** Nothing but a sign of life. */
+/** Answers, as a sign of life. */
 export function beThere(): void {}
 
 function buffersOf({ columns, gradient }: BlockResult): ArrayBuffer[] {
