@@ -30,7 +30,7 @@ export function isFloatDType(dtype: DType): dtype is FloatDType {
   return (FLOAT_DTYPES as readonly DType[]).includes(dtype);
 }
 
-/** The exponent of the least positive normal number, 2^exponent. */
+/** Exponent of the smallest positive normal number, 2^exponent. */
 export const LEAST_NORMAL_EXPONENT: Readonly<Record<FloatDType, number>> = {
   float16: -14,
   bfloat16: -126,

@@ -1,7 +1,7 @@
 /** Consecutive bytes of an open file. File descriptors are those of the whole process, so threads can share them. */
 export interface FileRange {
   readonly fd: number;
-  /** As messages call the file. */
+  /** Name of the file in messages. */
   readonly name: string;
   /** Offset of the first byte in the file. */
   readonly position: number;

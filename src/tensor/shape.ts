@@ -1,7 +1,7 @@
 /** Sizes of the axes, outermost first; row-major. */
 export type Shape = readonly number[];
 
-/** Axes a tensor may have: what NumPy allows, and a bound on what a header may make us walk through. */
+/** Most axes of a tensor: NumPy's limit. It also bounds the work that a header can cause. */
 export const MAX_RANK = 32;
 
 export function isShape(value: unknown): value is Shape {
@@ -21,7 +21,7 @@ export function elementCount(shape: Shape): number | undefined {
   return count;
 }
 
-/** As Python prints it: (3, 5), (3,), (). */
+/** Shape in Python's notation: (3, 5), (3,), (). */
 export function formatShape(shape: Shape): string {
   return shape.length === 1 ? `(${shape[0]},)` : `(${shape.join(', ')})`;
 }

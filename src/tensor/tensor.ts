@@ -7,9 +7,12 @@ export interface Tensor<D extends DType = DType> {
   readonly dtype: D;
   readonly shape: Shape;
   readonly data: Uint8Array;
-  /** True for whole numbers that came without a dtype: int64 stands for any, and they may be class probabilities too. */
+  /**
+   * True for integers that came without a dtype. Their int64 may stand for any dtype, and they may also be class
+   * probabilities.
+   */
   readonly isDTypeAssumed?: boolean;
-  /** Entries that came as null, and are NaN. Absent when there is none. */
+  /** Number of null entries, which were read as NaN. Absent when there are none. */
   readonly nulls?: number;
 }
 
@@ -17,7 +20,7 @@ export function isTensor(value: unknown): value is Tensor {
   return typeof value === 'object' && value !== null && 'data' in value && value.data instanceof Uint8Array;
 }
 
-/** Whether a tensor stands somewhere in it: not within arrays, where answers have none. */
+/** True when a value contains a tensor at any depth. Arrays are not searched: answers have no tensors in them. */
 export function containsTensor(value: unknown): boolean {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
   return isTensor(value) || Object.values(value).some(containsTensor);
@@ -41,14 +44,14 @@ const VIEWS = {
   bfloat16: Uint16Array,
 } as const;
 
-/** The elements of a tensor as JavaScript sees them; for bfloat16 the bits. */
+/** Elements of a tensor as a JavaScript typed array; the bits of bfloat16. */
 export type ElementsOf<D extends DType> = InstanceType<(typeof VIEWS)[D]>;
 
-/** A typed view of the elements, on a copy when the bytes are not aligned. */
+/** A typed view of the elements, of a copy when the bytes are not aligned. */
 export function elementsOf<D extends DType>(tensor: Tensor<D>): ElementsOf<D> {
   const View = VIEWS[tensor.dtype];
   const { data } = tensor;
-  // Not data.slice(): that of a Buffer copies nothing.
+  // Not data.slice(): Buffer's slice copies nothing.
   const aligned = data.byteOffset % View.BYTES_PER_ELEMENT === 0 ? data : new Uint8Array(data);
   return new View(
     aligned.buffer as ArrayBuffer,
@@ -60,13 +63,13 @@ export function elementsOf<D extends DType>(tensor: Tensor<D>): ElementsOf<D> {
 const word = new Uint32Array(1);
 const float = new Float32Array(word.buffer);
 
-/** The value of a bfloat16 given as its bits. */
+/** Value of a bfloat16 from its bits. */
 export function fromBfloat16(bits: number): number {
   word[0] = bits << 16;
   return float[0]!;
 }
 
-/** The elements as numbers: 64-bit integers rounded. */
+/** Elements as numbers; 64-bit integers are rounded. */
 export function numbersOf(tensor: Tensor): Float64Array<ArrayBuffer> {
   if (tensor.dtype === 'bfloat16') return Float64Array.from(elementsOf(tensor as Tensor<'bfloat16'>), fromBfloat16);
   const elements = elementsOf(tensor);

@@ -1,14 +1,17 @@
 import { inSteps } from '../steps.ts';
 import type { Steps } from '../steps.ts';
 
-/** Items of rows and columns, one after the other, whose rows become columns. */
+/** Consecutive matrices of one size, each to be transposed. */
 export interface Transposition {
   readonly items: number;
   readonly rows: number;
   readonly columns: number;
 }
 
-/** The elements of each item by its columns. @param width bytes of an element */
+/**
+ * Transposes each item.
+ * @param width bytes of an element
+ */
 export function* transposed(bytes: Uint8Array, width: number, moved: Transposition): Steps<Uint8Array<ArrayBuffer>> {
   const result = new Uint8Array(bytes.byteLength);
   yield* inSteps(bytes.byteLength / width, (from, to) =>
@@ -17,19 +20,22 @@ export function* transposed(bytes: Uint8Array, width: number, moved: Transpositi
   return result;
 }
 
-/** Consecutive elements among those of items. */
+/** Position of consecutive elements within the items. */
 interface Placed extends Pick<Transposition, 'rows' | 'columns'> {
-  /** Bytes of an element. */
+  /** Bytes per element. */
   width: number;
-  /** Place of the first element. */
+  /** Index of the first element. */
   from: number;
 }
 
-/** Puts elements where they stand once the rows of each item are columns. @param items all of them, aligned */
+/**
+ * Copies elements to their places in the transposed items.
+ * @param items all of them, aligned
+ */
 export function scatter(bytes: Uint8Array, items: Uint8Array, { rows, columns, width, from }: Placed): void {
   const source = unitsOf(bytes, width);
   const target = unitsOf(items, width);
-  // A float64 is two units: as a number, a NaN might get other bits.
+  // Copies a float64 as two units: as a number, a NaN might get other bits.
   const units = width === 8 ? 2 : 1;
   const within = from % (rows * columns);
   let first = from - within;
@@ -47,7 +53,9 @@ export function scatter(bytes: Uint8Array, items: Uint8Array, { rows, columns, w
   }
 }
 
-/** A view of elements of up to four bytes, or of the halves of those of eight; on a copy when they are not aligned. */
+/**
+ * A view of elements of up to four bytes, or of the halves of eight-byte elements; of a copy when they are not aligned.
+ */
 function unitsOf(bytes: Uint8Array, width: number): Uint8Array | Uint16Array | Uint32Array {
   const size = Math.min(4, width) as 1 | 2 | 4;
   const { buffer, byteOffset, byteLength } = bytes.byteOffset % size === 0 ? bytes : new Uint8Array(bytes);
