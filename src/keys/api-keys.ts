@@ -4,18 +4,18 @@ import { parseKeyFile } from './key-file.ts';
 import type { Scope } from './scopes.ts';
 import { digestOf } from './secret.ts';
 
-/** How often the file is looked at, in milliseconds: a revoked key works for no longer than that. */
+/** Milliseconds between checks of the file. A revoked key is accepted for at most this time. */
 const POLL_MS = 1000;
 
-/** A key that is known. */
+/** A known key. */
 export interface ApiKey {
   readonly name: string;
   readonly scopes: readonly Scope[];
-  /** In milliseconds since 1970; Infinity when it does not expire. */
+  /** Time of expiry in milliseconds since 1970; Infinity for a key that does not expire. */
   readonly expires: number;
 }
 
-/** Where it is said that the file was read again. */
+/** Log for reloads of the file. */
 interface Log {
   info(message: string): void;
   warn(message: string): void;
@@ -23,11 +23,10 @@ interface Log {
 }
 
 /**
- * The keys of a file, which is read again when it changes.
- *
- * It is read, not watched: that sees what editors, links that are swapped (Kubernetes mounts secrets so) and network
- * file systems do to a file, and nothing between a read and a watch is missed. A file that cannot be used, half written
- * perhaps, changes nothing; keys are revoked by a valid file without them.
+ * Keys of a file, which is checked periodically and read again when it changed. Unlike a watch, periodic reads see
+ * changes by editors, swapped links (as Kubernetes mounts secrets) and network file systems, and miss nothing between a
+ * read and the start of a watch. An invalid file, perhaps half written, changes nothing. Only a valid file without a
+ * key revokes the key.
  */
 export class ApiKeys {
   readonly #path: string;
@@ -43,7 +42,7 @@ export class ApiKeys {
     this.#log = log;
   }
 
-  /** @throws Error when the file cannot be read, or is not valid */
+  /** @throws Error when the file is unreadable or invalid */
   static async open(path: string, log: Log): Promise<ApiKeys> {
     const keys = new ApiKeys(path, log);
     await keys.#read();
@@ -51,11 +50,11 @@ export class ApiKeys {
     return keys;
   }
 
-  /** The key that was presented; it may have expired. */
+  /** Finds the presented key; it may have expired. */
   find(secret: string): ApiKey | undefined {
     const digest = digestOf(secret);
     let found: ApiKey | undefined;
-    // Through to the end, each in constant time: how long it takes tells nothing of the keys.
+    // Compares with every key, each in constant time: the duration reveals nothing about the keys.
     for (const key of this.#keys) if (timingSafeEqual(key.digest, digest)) found = key;
     return found;
   }
@@ -65,7 +64,7 @@ export class ApiKeys {
     clearTimeout(this.#timer);
   }
 
-  /** @returns whether the file has changed */
+  /** @returns true when the file has changed */
   async #read(): Promise<boolean> {
     const text = await readFile(this.#path, 'utf8');
     if (text === this.#text) return false;
@@ -90,7 +89,7 @@ export class ApiKeys {
       this.#failure = undefined;
     } catch (error) {
       const { message } = error as Error;
-      // Once is enough to say it.
+      // Logs each problem once.
       if (message !== this.#failure) this.#log.error(`${message}; the keys read before stay valid`);
       this.#failure = message;
     }

@@ -6,7 +6,7 @@ import { SCOPES } from './scopes.ts';
 
 const Moment = Type.String({ format: 'date-time' });
 
-/** What keys may be called: the names get into logs and answers. */
+/** Valid names of keys: names appear in logs and answers. */
 export const NAME_PATTERN = '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$';
 
 const KeyEntry = Type.Object(
@@ -22,29 +22,30 @@ const KeyEntry = Type.Object(
 
 const KeyFile = Type.Object({ keys: Type.Array(KeyEntry) }, { additionalProperties: false });
 
-/** A key as its file has it: everything but the key itself. */
+/** Stored form of a key: everything except the key itself. */
 export type KeyEntry = Static<typeof KeyEntry>;
 
-/** What a new file has: readable by its owner only. */
+/** Mode of a new file: readable by its owner only. */
 const NEW_FILE_MODE = 0o600;
 
 /**
- * Reads the text of a key file.
+ * Parses the text of a key file.
  * @param path for messages
- * @throws Error that says what is wrong where. It shows no values: somebody may have put a key where its hash belongs.
+ * @throws Error that describes the error and its place. It shows no values: a key may have been entered in place of its
+ *   hash.
  */
 export function parseKeyFile(text: string, path: string): KeyEntry[] {
   let value: unknown;
   try {
     value = JSON.parse(text);
   } catch {
-    // The parser's words quote the text.
+    // The parser's message would quote the text.
     throw new Error(`${path} is not JSON`);
   }
   if (!Value.Check(KeyFile, value)) throw new Error(`${path}: ${describe(Value.Errors(KeyFile, value)[0]!)}`);
   const { keys } = value;
   for (const [k, { name, sha256, created, expires }] of keys.entries()) {
-    // Dates that no calendar has would never come.
+    // Rejects dates that do not exist: such a key would never expire.
     for (const [field, moment] of Object.entries({ created, expires })) {
       if (moment !== undefined && Number.isNaN(Date.parse(moment)))
         throw new Error(`${path}: /keys/${k}/${field} is no date`);
@@ -64,21 +65,21 @@ function describe({ keyword, instancePath, message }: SchemaError): string {
   return `${place} ${message}`;
 }
 
-/** @throws Error when the file cannot be read, or is not valid */
+/** @throws Error when the file is unreadable or invalid */
 export async function readKeyFile(path: string): Promise<KeyEntry[]> {
   return parseKeyFile(await readFile(path, 'utf8'), path);
 }
 
 /**
- * Changes a key file, which need not be there yet, as a whole: a reader sees the old one or the new one.
- * @throws Error when it cannot be read or written, is not valid, or something else is changing it
+ * Replaces a key file atomically: a reader sees the old file or the new one. Creates a missing file.
+ * @throws Error when the file is unreadable, unwritable or invalid, or when another change is in progress
  */
 export async function changeKeyFile(path: string, change: (entries: KeyEntry[]) => KeyEntry[]): Promise<void> {
-  // Of a link, the file that it leads to is replaced.
+  // Replaces the target of a link, not the link.
   const target = await realpath(path).catch(unlessMissing(path));
   const present = await stat(target).catch(unlessMissing(undefined));
   const next = `${target}.new`;
-  // There before the old file is read, so that of two changes at a time none is lost.
+  // Creates the new file before reading the old one, so that two simultaneous changes cannot overwrite each other.
   const file = await open(next, 'wx', NEW_FILE_MODE).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== 'EEXIST') throw error;
     throw new Error(`${next} is there: the file is being changed. If nothing does, remove it`, { cause: error });
@@ -100,7 +101,7 @@ export async function changeKeyFile(path: string, change: (entries: KeyEntry[]) 
   }
 }
 
-/** For what may not be there. */
+/** Returns a handler that gives a replacement for a missing file, and rethrows all other errors. */
 function unlessMissing<T>(otherwise: T): (error: NodeJS.ErrnoException) => T {
   return (error) => {
     if (error.code === 'ENOENT') return otherwise;

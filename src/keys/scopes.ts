@@ -1,12 +1,12 @@
-/** What a key may be allowed to do. */
+/** Permissions that a key can have. */
 export const SCOPES = ['evaluate', 'record', 'read', 'admin'] as const;
 
 export type Scope = (typeof SCOPES)[number];
 
-/** What a route takes: a key with this scope, any valid key, or none. */
+/** Access to a route: a key with this scope, any valid key, or no key. */
 export type Access = Scope | 'any' | 'open';
 
-/** Whether scopes suffice. `admin` includes all others. */
+/** True when the scopes include the required one. `admin` includes all others. */
 export function suffice(scopes: readonly Scope[], access: Access): boolean {
   return access === 'any' || access === 'open' || scopes.includes(access) || scopes.includes('admin');
 }

@@ -1,6 +1,6 @@
 import { hash, randomBytes } from 'node:crypto';
 
-/** Makes a key known for what it is, to people and to scanners for leaked ones. */
+/** Prefix by which people, and scanners for leaked keys, recognize a key. */
 const PREFIX = 'lm_';
 
 /** A new key: 256 random bits. */
@@ -9,8 +9,8 @@ export function createSecret(): string {
 }
 
 /**
- * SHA-256 of a key, all that is kept of it. A slow hash is for passwords, which can be guessed; 256 random bits cannot,
- * and a fast hash costs each request a microsecond.
+ * SHA-256 of a key. Only this hash is stored. Slow hashes protect passwords, which can be guessed; 256 random bits
+ * cannot be guessed, and a fast hash costs each request only a microsecond.
  */
 export function digestOf(secret: string): Buffer {
   return hash('sha256', secret, 'buffer');
