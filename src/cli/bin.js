@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// The entry point. Plain JavaScript that every Node.js can read, so that one that is too old can be told so.
+// The entry point. Plain JavaScript that every Node.js can parse, so that an old one can report that it is too old.
 import { existsSync } from 'node:fs';
 import module from 'node:module';
 import { tmpdir } from 'node:os';
@@ -7,7 +7,7 @@ import { join } from 'node:path';
 
 const REQUIRED_MAJOR = 24;
 
-/** Milliseconds between two looks for the shell of npm. */
+/** Milliseconds between two checks for npm's shell. */
 const PARENT_CHECK_MS = 250;
 
 if (Number.parseInt(process.versions.node, 10) < REQUIRED_MAJOR) {
@@ -18,7 +18,8 @@ if (Number.parseInt(process.versions.node, 10) < REQUIRED_MAJOR) {
   process.exit(1);
 }
 
-// As process 1 of a container it would ignore a signal that nobody listens for. Until the service does, it ends here.
+// As process 1 of a container, a process ignores signals without a handler. This handler ends the process until the
+// service installs its own.
 let isSignalled = false;
 for (const [signal, number] of [
   ['SIGINT', 2],
@@ -30,25 +31,26 @@ for (const [signal, number] of [
   });
 }
 
-// npm and npx run this by a shell, and hand a signal on to the shell alone, which leaves this behind.
+// npm and npx start this process through a shell, and forward signals to the shell only. The shell ends and leaves this
+// process running.
 if (process.env['npm_execpath'] !== undefined) {
   const parent = process.ppid;
   const watch = setInterval(() => {
     if (process.ppid === parent) return;
     clearInterval(watch);
-    // A terminal signals both, and a second signal ends a service at once.
+    // A terminal signals both processes, and a second signal would end the service at once.
     if (!isSignalled) process.kill(process.pid, 'SIGTERM');
   }, PARENT_CHECK_MS);
   watch.unref();
 }
 
-// Compiled code is kept for the next start, in the folder for temporary files; NODE_COMPILE_CACHE names another, and
-// NODE_DISABLE_COMPILE_CACHE=1 turns it off. Worker threads see the variable alone.
+// Caches compiled code for the next start in the folder for temporary files. NODE_COMPILE_CACHE names another folder,
+// and NODE_DISABLE_COMPILE_CACHE=1 disables the cache. Worker threads read only the variable.
 process.env['NODE_COMPILE_CACHE'] ??= join(tmpdir(), 'node-compile-cache');
 module.enableCompileCache();
 
-// From sources the modules are TypeScript, in the package they are compiled: beside the copy of this file there, and in
-// dist/ from where the package has it.
+// In a checkout the modules are TypeScript. In the package they are compiled: beside the copy of this file in dist/,
+// and in dist/ relative to this file's place in the package.
 const places = ['./cli.ts', './cli.js', '../../dist/src/cli/cli.js'].map((place) => new URL(place, import.meta.url));
 const { run } = await import(places.find((place) => existsSync(place)).href);
 await run(process.argv.slice(2));

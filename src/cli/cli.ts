@@ -57,7 +57,7 @@ export async function run(args: string[]): Promise<void> {
     return;
   }
   if (command === 'serve') {
-    // Loaded when it is needed only: the rest of the command line answers at once.
+    // Imports the service only when needed, so that the other commands answer quickly.
     const { serve } = await import('../main.ts');
     let config: Config;
     try {
@@ -70,7 +70,7 @@ export async function run(args: string[]): Promise<void> {
     try {
       await serve(config);
     } catch (error) {
-      // Its workers run already: they would keep the process.
+      // Exits explicitly: running workers would keep the process alive.
       console.error((error as Error).message);
       process.exit(1);
     }

@@ -52,7 +52,7 @@ interface Invocation {
   config: Config;
 }
 
-/** Wrong usage. */
+/** Invalid usage. */
 class UsageError extends Error {}
 
 /** `lossmeter evaluate`. @returns the exit code */
@@ -82,7 +82,7 @@ export async function evaluate(args: string[]): Promise<number> {
   }
 }
 
-/** @returns undefined when help is asked for */
+/** @returns undefined when help is requested */
 function readArguments(args: string[]): Invocation | undefined {
   const { values, positionals: patterns } = parse(args);
   if (values.help === true) return undefined;
@@ -148,7 +148,7 @@ function readTensorName(text: string): [field: string, name: string] {
   );
 }
 
-/** JSON, or text that need not be quoted. */
+/** Formats a value as JSON, or as plain text when no quotes are needed. */
 function parseValue(text: string): unknown {
   try {
     return parseOptionsText(text);
@@ -187,20 +187,20 @@ async function evaluateAll(
   }
 }
 
-/** Says which file an error is about. */
+/** Adds the name of the file to an error. */
 function nameFile(path: string, error: unknown): never {
   if (!(error instanceof LossmeterError) || error.message.startsWith(path)) throw error;
   throw new LossmeterError(error.code, `${path}: ${error.message}`, error.places, { cause: error });
 }
 
-/** The total, and under `files` what the service would have answered to each, without tensors. */
+/** Result of all files; `files` has the service's answer for each file, without tensors. */
 async function printJson(total: Total, evaluations: readonly FileEvaluation[]): Promise<void> {
   const files = evaluations.map(({ file, evaluation }) => ({ file, ...evaluation }));
   const text = Readable.from([...encodeJson({ total, files }), '\n']);
   try {
     await pipeline(text, process.stdout, { end: false });
   } catch (error) {
-    // Who reads no further, as head does, has what they want.
+    // A reader that closes the pipe early, such as head, has read enough.
     if ((error as NodeJS.ErrnoException).code !== 'EPIPE') throw error;
   }
 }

@@ -10,9 +10,9 @@ export interface FoundFile {
 }
 
 /**
- * The files that arguments name, in the order of their names (by code units), each once. An argument is a file, a
- * folder, whose safetensors files are meant, or a pattern.
- * @throws Error for an argument that names nothing
+ * Files that the arguments name, sorted by name (code units), each once. An argument is a file, a folder (meaning its
+ * safetensors files), or a pattern.
+ * @throws Error for an argument that matches no file
  */
 export async function findFiles(patterns: readonly string[]): Promise<FoundFile[]> {
   const found = new Map<string, FoundFile>();

@@ -12,13 +12,13 @@ _SOCKET) on this machine whether it is ready, and prints a line. The exit code
 is 0 when it is, 1 when it is not or does not answer, and 2 for wrong usage.
 `;
 
-/** Within this many milliseconds the service must have answered. */
+/** Milliseconds within which the service must answer. */
 const TIMEOUT_MS = 3000;
 
 const EXIT_NOT_READY = 1;
 const EXIT_USAGE = 2;
 
-/** Who listens on every address is asked on that of loopback. */
+/** Address to connect to: the loopback address for a service that listens on all addresses. */
 const LOOPBACK = new Map([
   ['0.0.0.0', '127.0.0.1'],
   ['::', '::1'],
@@ -46,25 +46,25 @@ export async function health(args: string[]): Promise<number> {
 
 const hostOf = ({ host }: Config): string => LOOPBACK.get(host) ?? host;
 
-/** The service, as the line says it. */
+/** Address of the service for the output. */
 function nameOf(config: Config): string {
   if (config.socket !== undefined) return config.socket;
   const host = hostOf(config);
   return `http://${isIPv6(host) ? `[${host}]` : host}:${config.port}`;
 }
 
-/** @returns the status of /readyz */
+/** @returns the status code of /readyz */
 async function askReadiness(config: Config): Promise<number> {
   const { socket, port } = config;
   const asked = request({
     ...(socket === undefined ? { host: hostOf(config), port } : { socketPath: socket }),
     path: '/readyz',
-    // A connection of its own, which does not keep the process.
+    // Uses a separate connection, which does not keep the process alive.
     agent: false,
     signal: AbortSignal.timeout(TIMEOUT_MS),
   }).end();
   const [response] = (await once(asked, 'response')) as [IncomingMessage];
-  // The status says it all, and a body may never end.
+  // The status is enough; a body might never end.
   response.destroy();
   return response.statusCode!;
 }

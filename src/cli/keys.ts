@@ -30,7 +30,7 @@ The exit code is 1 when the file cannot be changed so, and 2 for wrong usage.
 const EXIT_FAILED = 1;
 const EXIT_USAGE = 2;
 
-/** Wrong usage. */
+/** Invalid usage. */
 class UsageError extends Error {}
 
 /** `lossmeter keys`. @returns the exit code */
@@ -131,7 +131,7 @@ async function list(others: string[], values: Values): Promise<void> {
 async function revoke([name, ...others]: string[], values: Values): Promise<void> {
   if (name === undefined || others.length > 0) throw new UsageError('keys revoke takes the name of one key');
   const file = fileOf(values);
-  // A file that is not there is not made.
+  // Does not create a missing file.
   await readKeyFile(file);
   await changeKeyFile(file, (entries) => {
     const rest = entries.filter((entry) => entry.name !== name);

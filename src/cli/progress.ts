@@ -1,16 +1,16 @@
 const WIDTH = 30;
 
-/** The bar is drawn again after so many milliseconds at least. */
+/** Least milliseconds between two drawings of the bar. */
 const INTERVAL_MS = 100;
 
-/** Where a bar is drawn: a terminal. */
+/** Terminal on which a bar is drawn. */
 export interface Terminal {
   readonly isTTY?: boolean;
   readonly columns?: number;
   write(text: string): unknown;
 }
 
-/** A bar on the last line of a terminal; nothing on anything else. */
+/** Progress bar on the last line of a terminal; draws nothing on other outputs. */
 export class Progress {
   readonly #terminal: Terminal | undefined;
   readonly #total: number;
@@ -18,13 +18,13 @@ export class Progress {
   #label = '';
   #drawn = -Infinity;
 
-  /** @param total what `add` will add up to */
+  /** @param total sum of all later calls of `add` */
   constructor(terminal: Terminal, total: number) {
     this.#terminal = terminal.isTTY === true ? terminal : undefined;
     this.#total = total;
   }
 
-  /** Says what is going on, beside the bar. */
+  /** Sets the text beside the bar. */
   begin(label: string): void {
     this.#label = label;
     this.#draw();
@@ -35,7 +35,7 @@ export class Progress {
     if (performance.now() - this.#drawn >= INTERVAL_MS) this.#draw();
   }
 
-  /** Takes the bar away. */
+  /** Removes the bar. */
   clear(): void {
     this.#terminal?.write('\r\x1b[K');
   }
@@ -47,7 +47,7 @@ export class Progress {
     const filled = Math.round(share * WIDTH);
     const bar = '#'.repeat(filled).padEnd(WIDTH, '.');
     const line = `[${bar}] ${String(Math.floor(share * 100)).padStart(3)} %  ${this.#label}`;
-    // A longer line would wrap, and stay.
+    // A longer line would wrap and could not be erased.
     this.#terminal.write(`\r\x1b[K${line.slice(0, (this.#terminal.columns ?? 80) - 1)}`);
   }
 }

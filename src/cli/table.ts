@@ -1,4 +1,6 @@
-/** A table for a terminal: the first column to the left, the others, numbers, to the right. */
+/**
+ * A table for a terminal: the first column is left-aligned, the other columns, which are numbers, are right-aligned.
+ */
 export function formatTable(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const lines = [head, ...rows];
   const widths = head.map((_, column) => Math.max(...lines.map((line) => line[column]!.length)));
@@ -12,7 +14,7 @@ export function formatTable(head: readonly string[], rows: readonly (readonly st
     .join('\n');
 }
 
-/** As many digits as tell two losses apart; a dash for a number that is absent. */
+/** Formats a number with enough digits to distinguish two losses; an absent number is a dash. */
 export function formatNumber(value: number | undefined): string {
   if (value === undefined) return '–';
   return Number.isInteger(value) ? String(value) : value.toPrecision(9);
