@@ -14,7 +14,7 @@ export class CalibrationBins {
   add(weight: number, confidence: number, hit: boolean): void {
     const bin = Math.min(BINS, Math.max(1, Math.ceil(confidence * BINS))) - 1;
     this.#weight.add(weight);
-    // A row without a confidence makes the whole error NaN, in whichever bin.
+    // A row without a confidence makes the whole error NaN, regardless of its bin.
     this.#gaps[Number.isNaN(bin) ? 0 : bin]!.add(weight * (Number(hit) - confidence));
   }
 

@@ -29,7 +29,10 @@ export function* denominatorsOf(targets: Targets): Steps<Denominators> {
   return { loss: loss.value, z: z.value };
 }
 
-/** w_y of a counted row: 1 for class probabilities, whose classes are weighed one by one, and for an invalid label. */
+/**
+ * Weight w_y of a counted row: 1 for class probabilities, whose classes are weighted one by one, and for an invalid
+ * label.
+ */
 export function labelWeight(
   { probabilities, classWeights }: Pick<Targets, 'probabilities' | 'classWeights'>,
   y: number,
@@ -38,8 +41,8 @@ export function labelWeight(
 }
 
 /**
- * A mean by its profile. With a denominator of 0 it is 0 for every sum. Under `torch` it is NaN for a sum of 0, and
- * infinite for the other sums that negative class weights make possible.
+ * Divides a sum by its denominator, by the rules of the profile. With a denominator of 0 the mean is 0 for every sum.
+ * Under `torch` it is NaN for a sum of 0, and infinite for other sums, which negative class weights make possible.
  */
 export function divide(sum: number, denominator: number, semantics: Options['semantics']): number {
   if (denominator === 0 && semantics !== 'torch') return 0;
@@ -53,7 +56,10 @@ export function divide(sum: number, denominator: number, semantics: Options['sem
   }
 }
 
-/** True where the loss is a mean. Otherwise the loss, or the value differentiated in its place, is the sum of the rows. */
+/**
+ * True when the loss is a mean. Otherwise the loss, or the value that is differentiated instead of it, is the sum over
+ * the rows.
+ */
 export function isMean({ reduction, calculate_per_token_loss }: Options): boolean {
   return reduction === 'mean' && !calculate_per_token_loss;
 }

@@ -1,4 +1,4 @@
-/** Reads the tensors of a request that say how rows and classes count. */
+/** Reads the tensors that weight rows and classes: masks, class weights and labels. */
 import { refuse } from '../errors.ts';
 import type { ErrorCode } from '../errors.ts';
 import { inSteps } from '../steps.ts';
@@ -29,8 +29,8 @@ export function* readMask(mask: Tensor, logitsShape: Shape): Steps<Float64Array<
 }
 
 /**
- * @param shard of which C classes are a part: weights of the whole vocabulary are cut to them
- * @param takeClasses accounts for so many weights: called before they are allocated
+ * @param shard shard whose columns are C of all classes: weights of the whole vocabulary are cut to them
+ * @param takeClasses reserves memory for a number of weights: called before they are allocated
  * @throws LossmeterError shape_mismatch, invalid_weight
  */
 export function* readClassWeights(
@@ -57,12 +57,12 @@ export function* readClassWeights(
   return yield* readWeights(weight, classWeightRule(semantics), kept);
 }
 
-/** Tells numbers that may be the mask of a row. */
+/** True for a valid mask of a row. */
 export const isMask = (m: number): boolean => m >= 0 && m < Infinity;
 
 /**
- * Tells numbers that may be the weight of a class. `torch` takes negative ones; the denominators of the other profiles are
- * made for weights ≥ 0.
+ * True for a valid weight of a class. `torch` allows negative ones; the denominators of the other profiles need weights
+ * ≥ 0.
  */
 export function isClassWeight(semantics: Options['semantics']): (weight: number) => boolean {
   return semantics === 'torch' ? Number.isFinite : isMask;
@@ -71,7 +71,7 @@ export function isClassWeight(semantics: Options['semantics']): (weight: number)
 const NOT_NEGATIVE = 'a finite number that is not negative and, as an integer, at most 2^53 − 1';
 const FINITE = 'a finite number and, as an integer, one in ±(2^53 − 1)';
 
-/** Numbers that a tensor may hold, and the words that refuse others. */
+/** Valid numbers of a tensor, and their description for the error. */
 interface WeightRule {
   name: string;
   code: ErrorCode;
@@ -89,7 +89,7 @@ function classWeightRule(semantics: Options['semantics']): WeightRule {
 
 /**
  * Reads elements as float64, and checks all of them.
- * @param kept elements that are returned
+ * @param kept range of elements to return
  * @throws LossmeterError when an element breaks the rule
  */
 function* readWeights(
@@ -116,7 +116,7 @@ function* readWeights(
   return weights;
 }
 
-/** The elements [from, to) of a tensor. */
+/** Elements [from, to) of a tensor. */
 function partOf({ dtype, data }: Tensor, from: number, to: number): Tensor {
   const width = DTYPE_BYTES[dtype];
   return { dtype, shape: [to - from], data: data.subarray(from * width, to * width) };
@@ -133,8 +133,8 @@ function requireBooleans(name: string, { dtype, data }: Tensor, first: number): 
 }
 
 /**
- * Class indices as numbers. 64-bit values beyond 2^53 become one beyond 2^53 too, which is no class and no
- * `ignore_index`, so their rounding does not show where it is known that a value may be one of them.
+ * Class indices as numbers. A 64-bit value beyond 2^53 is rounded to another value beyond 2^53. Neither is a class or
+ * an `ignore_index`, so the rounding has no effect on the loss.
  */
 export function* readIntegers(label: Tensor): Steps<ArrayLike<number>> {
   const { dtype } = label;
@@ -151,7 +151,7 @@ export function* readIntegers(label: Tensor): Steps<ArrayLike<number>> {
   return integers;
 }
 
-/** Puts 64-bit integers as float32 numbers of float64 where they stand: they take no more memory. */
+/** Converts 64-bit integers to float64 in place, without more memory. */
 export function* floatsInPlace(label: Tensor): Steps<Uint8Array> {
   const floats = new Float64Array(label.data.buffer as ArrayBuffer, label.data.byteOffset, elementCount(label.shape));
   yield* inSteps(floats.length, (from, to) => {
@@ -162,10 +162,10 @@ export function* floatsInPlace(label: Tensor): Steps<Uint8Array> {
   return label.data;
 }
 
-/** Reads 64-bit integers as numbers, which may stand where the integers do. */
+/** Reads 64-bit integers as numbers, into the same memory or another. */
 function readWide(label: Tensor, numbers: Float64Array): void {
   const { buffer, byteOffset } = elementsOf(label);
-  // By halves: reading 64-bit elements one by one would make a BigInt of each.
+  // Reads the two halves: reading a 64-bit element would allocate a BigInt.
   const halves = new Int32Array(buffer, byteOffset, 2 * numbers.length);
   const isSigned = label.dtype === 'int64';
   for (let k = 0; k < numbers.length; k++) {

@@ -7,17 +7,17 @@ import type { ErrorPlace } from '../errors.ts';
 import { MAX_RANK } from '../tensor/shape.ts';
 import { SURPLUS_KEY, pointerTo, showValue, suggestName } from '../suggestion.ts';
 
-/** Names of what `outputs` can ask for. */
+/** Names that `outputs` accepts. */
 const OUTPUTS = ['per_token_loss', 'lse', 'gradient', 'predictions', 'target_rank', 'entropy'] as const;
 export type OutputName = (typeof OUTPUTS)[number];
 
-/** Names of what `metrics` can ask for. */
+/** Names that `metrics` accepts. */
 const METRICS = ['accuracy', 'top5_accuracy', 'mean_entropy', 'ece'] as const;
 
-/** Places of non-finite logits that an answer may be asked to name. */
+/** Most places of non-finite logits that an answer can name. */
 export const MOST_LOCATIONS = 4096;
 
-/** How many parts a sharded trainer cuts one axis into. */
+/** Parts into which a sharded trainer cuts one axis. */
 const degree = (maximum: number, description: string, example: number) =>
   Type.Optional(Type.Integer({ default: 1, minimum: 1, maximum, description, examples: [example] }));
 
@@ -188,10 +188,10 @@ export type Options = Static<typeof Options> & { parallel_config: { data_paralle
 
 export const OPTION_NAMES = Object.keys(Options.properties) as readonly (keyof Options)[];
 
-/** How many wrong options a refusal names. */
+/** Most wrong options that an error names. */
 const MAX_PLACES = 8;
 
-/** Names from other libraries for the same thing. */
+/** Names that other libraries use for the same options. */
 const SYNONYMS = {
   ignore_label: 'ignore_index',
   ignored_index: 'ignore_index',
@@ -212,8 +212,8 @@ const DEFAULT_OPTIONS = Value.Create(Options) as Options;
 
 /**
  * Checks the options of a request and fills in the defaults.
- * @throws LossmeterError invalid_option, with a place for every option that is wrong and, for one that is unknown, the
- * name that was probably meant.
+ * @throws LossmeterError invalid_option, with a place for every wrong option and, for an unknown option, the nearest
+ *   known name
  */
 export function parseOptions(given: unknown): Options {
   if (given === undefined || given === null) return DEFAULT_OPTIONS;
@@ -231,9 +231,9 @@ export function parseOptions(given: unknown): Options {
   };
 }
 
-/** Options in which an integer beyond 2^53 is a number where any number may stand: it is known exactly as it came. */
+/** Converts integers beyond 2^53 to numbers in options that accept any number. Other options keep the exact integer. */
 function withNumbers(given: object): object {
-  // Requests without such integers are the rule: they are not copied.
+  // Does not copy requests without such integers, which are the common case.
   if (!Object.values(given).some((value) => typeof value === 'bigint')) return given;
   return Object.fromEntries(
     Object.entries(given).map(([name, value]: [string, unknown]) => [
@@ -247,20 +247,20 @@ function isAnyNumber(name: string): boolean {
   return Object.hasOwn(properties, name) && (properties[name] as { type?: string }).type === 'number';
 }
 
-/** Options but for those that are null, which are absent. */
+/** Options without those that are null: null means absent. */
 export function withoutNulls<T extends object>(options: T): Partial<T> {
-  // Requests without a null are the rule: they are not copied.
+  // Does not copy requests without a null, which are the common case.
   if (!Object.values(options).includes(null)) return options;
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== null)) as Partial<T>;
 }
 
-/** @throws LossmeterError invalid_option that names some of the options that are wrong, and counts the others */
+/** @throws LossmeterError invalid_option that names some of the wrong options, and counts the others */
 function requireOptions(given: object): void {
   const places: ErrorPlace[] = [];
   let others = 0;
   for (const [name, value] of Object.entries(given)) {
     if (name === SURPLUS_KEY && typeof value === 'number') others += value;
-    // Each name that is unknown is compared with all known ones: only those that the answer shows are.
+    // Finding the nearest known name takes time, so only names that the answer shows are compared.
     else if (places.length === MAX_PLACES) others += isValid(name, value) ? 0 : 1;
     else {
       const fault = optionFault(name, value);
@@ -281,7 +281,7 @@ function isValid(name: string, value: unknown): boolean {
   return admits(schema, isMap && !Array.isArray(value) ? withoutNulls(value) : value);
 }
 
-/** Checks the length of a list before its entries, each of which would be compared with all others. */
+/** Checks the length of a list before its entries: the check for duplicates compares each entry with all others. */
 function admits(schema: TSchema, value: unknown): boolean {
   return (!Array.isArray(value) || value.length <= mostItems(schema)) && Value.Check(schema, value);
 }
@@ -290,7 +290,7 @@ function mostItems({ maxItems, anyOf = [] }: { maxItems?: number; anyOf?: TSchem
   return maxItems ?? Math.max(0, ...anyOf.map(mostItems));
 }
 
-/** Options that say what is answered, or how the logits lie, and nothing of the loss. */
+/** Options about the answer or the layout of the logits, which do not affect the loss. */
 const OF_THE_ANSWER: ReadonlySet<keyof Options> = new Set<keyof Options>([
   'outputs',
   'metrics',
@@ -301,10 +301,10 @@ const OF_THE_ANSWER: ReadonlySet<keyof Options> = new Set<keyof Options>([
   'class_axis',
 ]);
 
-/** The other options: those that the losses of rows, or what is made of them, depend on. */
+/** Options that affect the losses of rows, or values computed from them. */
 export const OPTIONS_OF_THE_LOSS = OPTION_NAMES.filter((name) => !OF_THE_ANSWER.has(name));
 
-/** Options as they compare: of lists of names, and of labels, the order does not matter. */
+/** Options in a form for comparison: lists of names and of labels are sorted, because their order does not matter. */
 export function comparable(options: Options): Options {
   return {
     ...options,
@@ -314,7 +314,7 @@ export function comparable(options: Options): Options {
   };
 }
 
-/** The first of some options in which two evaluations differ, and what it is in each, as text. */
+/** The first of the named options in which two evaluations differ, and its two values as text. */
 export function differingOption(
   a: Options,
   b: Options,
@@ -326,20 +326,21 @@ export function differingOption(
   return name && { name, one: textOf(a, name), other: textOf(b, name) };
 }
 
-/** Whether an option was given, be it with the value of its default. */
+/** True when an option was given, even with its default value. */
 export function isGiven(given: unknown, name: keyof Options): boolean {
   if (typeof given !== 'object' || given === null || !Object.hasOwn(given, name)) return false;
   return (given as Record<string, unknown>)[name] !== null;
 }
 
-/** What is done to logits before anything else; undefined when nothing is. */
+/** Transform that is applied to the logits first; undefined when there is none. */
 export function transformOf({ softcap, logit_scale: scale }: Options): Transform | undefined {
   return softcap === undefined && scale === 1 ? undefined : { scale, cap: softcap };
 }
 
 /**
- * ε of the row formula: Megatron takes its share from the other classes alone.
- * @throws LossmeterError invalid_option for Megatron's smoothing of a single class, or by 1, which Megatron asserts against
+ * ε of the row formula: Megatron takes its share from the other classes only.
+ * @throws LossmeterError invalid_option for Megatron's smoothing of a single class, or by 1, which Megatron rejects by
+ *   an assertion
  */
 export function smoothingOf({ label_smoothing: smoothing, semantics }: Options, classes: number): number {
   if (semantics !== 'megatron' || smoothing === 0) return smoothing;
@@ -374,7 +375,7 @@ function hintFor(name: string, known: readonly string[], synonyms: Readonly<Reco
   return meant === undefined ? `; known are ${known.join(', ')}` : `, did you mean ${meant}?`;
 }
 
-/** What a schema admits, in words. */
+/** Describes the values that a schema accepts. */
 function describeExpectation(schema: TSchema): string {
   const {
     enum: names,

@@ -5,7 +5,7 @@ import type { Options, OutputName } from './options.ts';
 import type { RowColumns } from './rows.ts';
 import type { Targets } from './targets.ts';
 
-/** The tensors that a request asked for, by name: an entry per row, float64 or int32; and the gradient. */
+/** The requested tensors by name: the gradient, and tensors with an entry per row in float64 or int32. */
 export function* makeOutputs(
   { outputs, reduction }: Options,
   columns: RowColumns,
@@ -37,7 +37,7 @@ function* tensorOf(column: Float64Array<ArrayBuffer> | Int32Array<ArrayBuffer>, 
   return { dtype, shape: targets.outputShape, data: new Uint8Array(scored.buffer) };
 }
 
-/** The entries of the first `kept` rows of each sequence. */
+/** Entries of the first `kept` rows of each sequence. */
 function* scoredRows(
   column: Float64Array<ArrayBuffer> | Int32Array<ArrayBuffer>,
   { length, kept }: Targets['sequence'],

@@ -5,7 +5,7 @@ import { CompensatedSum } from './summation.ts';
 /**
  * @param rows N, of the logits
  * @param classes C
- * @throws LossmeterError invalid_option when the batch does not divide as `parallel_config` says
+ * @throws LossmeterError invalid_option when the batch cannot be divided according to `parallel_config`
  */
 export function requireDivisible({ parallel_config: parallel }: Options, rows: number, classes: number): void {
   const axes = [
@@ -35,7 +35,7 @@ class LocalGroups {
     this.#losses = new Float64Array(groups);
   }
 
-  /** @param row not before those that were added */
+  /** @param row index, not below the index of the call before */
   add(row: number, loss: number, mask: number): void {
     const group = Math.floor(row / this.#rowsPerGroup);
     if (group !== this.#group) this.#begin(group);
@@ -43,7 +43,7 @@ class LocalGroups {
     this.#mask.add(mask);
   }
 
-  /** Σ m·ℓ / (Σ m + 1e-8) of each group. A group without counted rows has 0. */
+  /** Local loss of each group, Σ m·ℓ / (Σ m + 1e-8); 0 for a group without counted rows. */
   get losses(): number[] {
     this.#begin(-1);
     return Array.from(this.#losses);
@@ -57,7 +57,7 @@ class LocalGroups {
   }
 }
 
-/** The groups whose local losses the options ask for; undefined when they do not. */
+/** Groups whose local losses the options request; undefined when they request none. */
 export function localGroups(rows: number, options: Options): LocalGroups | undefined {
   const { data_parallel: groups } = options.parallel_config;
   return options.check_for_nan_in_loss_and_grad || groups > 1 ? new LocalGroups(rows, groups) : undefined;

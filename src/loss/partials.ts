@@ -18,16 +18,16 @@ export interface VocabularyPartial {
   readonly vocabulary: Vocabulary;
   /** Columns of the shard. */
   readonly classes: number;
-  /** Their classes are those of the whole vocabulary, their class weights those of the shard. */
+  /** Targets with classes of the whole vocabulary and class weights of the shard. */
   readonly targets: Targets;
   readonly columns: RowColumns;
-  /** First places, with columns of the whole vocabulary; the counts are those of the shard. */
+  /** First places, with columns of the whole vocabulary; counts within the shard. */
   readonly findings: Pick<Findings, 'causes' | 'locations' | 'float16'>;
 }
 
 type Partials = readonly VocabularyPartial[];
 
-/** Results as one evaluation of the whole rows yields them. */
+/** Results equal to those of one evaluation of the whole rows. */
 export interface MergedPartials {
   targets: Targets;
   columns: RowColumns;
@@ -37,8 +37,8 @@ export interface MergedPartials {
 
 /**
  * Merges the partials of all shards.
- * @param partials in the order of their columns, which together are the vocabulary; all about the same rows
- * @param mostPlaces that an answer names
+ * @param partials partials of the same rows, in the order of their columns, which together are the vocabulary
+ * @param mostPlaces most places that an answer names
  */
 export function mergePartials(partials: Partials, mostPlaces: number): MergedPartials {
   const { targets, columns } = partials[0]!;
@@ -89,7 +89,10 @@ function relativeWeight({ targets: { classWeights }, classes }: VocabularyPartia
   return classWeights === undefined ? classes / unit : sumOf(classWeights, unit);
 }
 
-/** The class of each row within a shard; NO_TARGET where it is in another. With probabilities they stay as they are. */
+/**
+ * Class of each row within a shard; NO_TARGET for a class of another shard. With probabilities the classes stay as they
+ * are.
+ */
 export function targetsWithin(
   { classes, probabilities }: Pick<Targets, 'classes' | 'probabilities'>,
   { start }: Vocabulary,
@@ -130,7 +133,7 @@ function mergeCrossEntropy(
   });
 }
 
-/** The most probable class of each row, the first of equals. */
+/** Most probable class of each row, the first of equals. */
 function mostProbable(partials: Partials): Int32Array<ArrayBuffer> {
   return partials[0]!.targets.classes.map((fate, row) => {
     if (fate === LEFT_OUT) return LEFT_OUT;
@@ -139,7 +142,7 @@ function mostProbable(partials: Partials): Int32Array<ArrayBuffer> {
   });
 }
 
-/** The first partial whose columns say the largest value; NaN is none. */
+/** Returns the first partial with the largest value in its column; NaN counts as no value. */
 function largest(partials: Partials, valueOf: (columns: RowColumns) => number) {
   return partials.reduce((a, b) => {
     const [one, other] = [valueOf(a.columns), valueOf(b.columns)];
@@ -147,7 +150,7 @@ function largest(partials: Partials, valueOf: (columns: RowColumns) => number) {
   });
 }
 
-/** Any rank but the first: shards cannot know the exact one, and no answer needs it. */
+/** Stands for any rank except the first: shards cannot determine the exact rank, and no answer needs it. */
 const NOT_FIRST = 2 ** 31 - 1;
 
 function mergeRanks(partials: Partials, labels: Int32Array): Pick<RowColumns, 'predictions' | 'targetRank'> {
@@ -180,7 +183,10 @@ function joinWeights(partials: Partials): Float64Array<ArrayBuffer> | undefined 
   return Float64Array.from(partials.flatMap(({ targets }) => Array.from(targets.classWeights!)));
 }
 
-/** Places from those that the shards found: the first of a row over all shards is the first of one of them. */
+/**
+ * Finds places among the places that the shards found: the first place of a row is the first place in one of its
+ * shards.
+ */
 function placesOf(partials: Partials, labels: Int32Array): Parameters<typeof findCauses>[2] {
   const inOrder = (places: Place[]): Place[] =>
     places
@@ -199,7 +205,8 @@ function placesOf(partials: Partials, labels: Int32Array): Parameters<typeof fin
       });
       if (cause === 'all_neg_inf_row') return place(0);
       if (cause === 'neg_inf_at_label' && !soft) return place(labels[row]!);
-      // Each shard knows its first row of a cause only: where that is another one, no place is better than a wrong one.
+      // Each shard reports only its first row with a cause. When that is another row, this returns no place rather than
+      // a wrong one.
       const firsts = partials.flatMap(({ findings }) => findings.causes[cause]?.first ?? []);
       return inOrder(firsts.filter((first) => first.row === row))[0];
     },
@@ -208,9 +215,10 @@ function placesOf(partials: Partials, labels: Int32Array): Parameters<typeof fin
 }
 
 /**
- * √Σ_c g_c² of each row, of class indices without softcap, times the scale of the logits. With a = t + b·W + z·lse the
- * classes c ≠ y of a shard have g_c = a·s_c − b·w_c = A·q_c − b·w_c, where q is their softmax alone and A = a times their
- * part of the whole. By their moments Σ g_c² is A²·spread² + 2·A·v·along + v²·Σ w², with v = A·slope − b.
+ * Norm √Σ_c g_c² of each row's gradient, for class indices without softcap, times the scale of the logits. With a = t +
+ * b·W + z·lse the classes c ≠ y of a shard have g_c = a·s_c − b·w_c = A·q_c − b·w_c. Here q is their softmax without
+ * the other classes, and A = a times their part of the whole sum. From their moments Σ g_c² is A²·spread² + 2·A·v·along
+ * + v²·Σ w², with v = A·slope − b.
  * @param classes of the whole vocabulary
  */
 export function mergeGradientNorms(
@@ -224,21 +232,21 @@ export function mergeGradientNorms(
   const W = classWeights === undefined ? classes / classesAsUnit : sumOf(classWeights, classesAsUnit);
   return Float64Array.from(targets.classes, (y, row) => {
     if (y < 0) return 0;
-    // Infinite where D = 0: the gradient has a NaN then.
+    // Infinite where D = 0: the gradient contains a NaN then.
     if (!Number.isFinite(t[row]!)) return Number.NaN;
     const [nll, lse] = [columns.nll[row]!, columns.lse![row]!];
-    // Without smoothing large weights must not make 0·∞ of it.
+    // Without smoothing (b = 0) large weights must not produce 0·∞.
     const weigh = (weight: number): number => (b[row] === 0 ? 0 : b[row]! * weight);
     const others = weigh(classesAsUnit) * W + z[row]! * lse;
     const weightNorm = partials.reduce((most, shard) => Math.max(most, shard.columns.weightNorm![row]!), 0);
     const size = Math.max(Math.abs(t[row]!), Math.abs(others), Math.abs(weigh(weightNorm)));
     if (size === 0 || !Number.isFinite(size)) return size;
-    // Squares are taken of what is relative to the coefficients.
+    // Squares values relative to the coefficients, which prevents overflow.
     const unit = powerOfTwo(size);
     const a = t[row]! / unit + others / unit;
     const ofShards = partials.map((partial, k) => {
       const ofRow = Math.exp(-sharded.growth(row, k));
-      // A shard that is −Inf throughout has no softmax of its own.
+      // A shard that is −Inf throughout has no softmax.
       const share = ofRow === 0 ? 0 : ofRow * shareOfOthers(partial, y, row);
       return normOfShard(partial.columns, row, share === 0 ? 0 : a * share, b[row]! / unit);
     });
@@ -266,7 +274,7 @@ function normOfShard(
   return size * Math.sqrt(Math.max(0, square));
 }
 
-/** Σ of a shard's own softmax over its classes other than the target. */
+/** Sum of a shard's softmax over its classes other than the target. */
 function shareOfOthers({ vocabulary: { start }, classes, columns }: VocabularyPartial, y: number, row: number): number {
   const hasTarget = y >= start && y < start + classes;
   return hasTarget ? -Math.expm1(-columns.nll[row]!) : 1;

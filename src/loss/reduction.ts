@@ -15,24 +15,24 @@ import type { Targets } from './targets.ts';
 export interface RowSums {
   /** N = Σ m·ℓ */
   numerator: number;
-  /** The two parts of N: (1−ε)·Σ m·w_y·nll, and what smoothing adds. */
+  /** The two parts of N: (1−ε)·Σ m·w_y·nll, and the part of label smoothing. */
   parts: { target: number; smoothing: number };
-  /** D and D_z, raw: without what `semantics` adds to them */
+  /** D and D_z, without the terms that `semantics` adds */
   denominators: Denominators;
   /** Z = λ·Σ m·lse² */
   zLoss: number;
   /** Σ m·nll */
   nll: number;
-  /** Σ m of rows whose label has rank 0, and of those with a rank below 5; 0 when not asked for. */
+  /** Σ m of rows whose label has rank 0, and of rows whose label has a rank below 5; 0 when not requested. */
   hits: number;
   top5: number;
-  /** Σ m·entropy; 0 when not asked for. */
+  /** Σ m·entropy; 0 when not requested. */
   entropy: number;
-  /** undefined when not asked for. */
+  /** Calibration error; undefined when not requested. */
   bins: CalibrationBins | undefined;
 }
 
-/** Means made of sums. */
+/** Means computed from sums. */
 export interface Means {
   /** Absent with `reduction: "none"` and with `calculate_per_token_loss`. */
   loss: number | undefined;
@@ -41,24 +41,26 @@ export interface Means {
   metrics: Metrics;
 }
 
-/** A batch, reduced. */
+/** Result of reducing a batch. */
 export interface Reduction extends Means {
   sums: RowSums;
-  /** Counted rows that have none; undefined where no prediction was asked for. */
+  /** Counted rows without a prediction; undefined when no prediction was requested. */
   withoutPrediction: number | undefined;
-  /** Counted rows whose m·(ℓ + λ·lse²) is not finite, though all that it is made of is. */
+  /** Counted rows whose m·(ℓ + λ·lse²) is not finite although all its inputs are. */
   overflowingRows: number;
-  /** True where a sum is not finite, though all its terms are. */
+  /** True when a sum is not finite although all its terms are. */
   sumOverflows: boolean;
-  /** m·(ℓ + λ·lse²) per row, 0 where not counted; only when asked for. */
+  /** m·(ℓ + λ·lse²) per row, 0 for rows that are not counted; only when requested. */
   perTokenLoss: Float64Array<ArrayBuffer> | undefined;
-  /** Euclidean norm of the gradient; only when asked for. */
+  /** Euclidean norm of the gradient; only when requested. */
   gradientNorm: number | undefined;
-  /** Σ m·ℓ / (Σ m + 1e-8) of each data-parallel group; only when asked for. */
+  /** Σ m·ℓ / (Σ m + 1e-8) of each data-parallel group; only when requested. */
   localLosses: number[] | undefined;
 }
 
-/** Means over counted rows, weighted by the mask, of `ece` over those with a prediction; NaN when there is none. */
+/**
+ * Means over counted rows, weighted by the mask; `ece` is over counted rows with a prediction. NaN without such rows.
+ */
 export interface Metrics {
   perplexity: number;
   bits_per_token: number;
@@ -69,10 +71,10 @@ export interface Metrics {
 }
 
 /**
- * Reduces row results. The order is that of the rows, and the summation compensated, so the bits do not depend on how
- * the batch was cut into blocks.
+ * Reduces row results. The sums are in row order and compensated, so the bits do not depend on the division into
+ * blocks.
  * @param classes C
- * @param smoothing ε, as smoothingOf gives it
+ * @param smoothing ε, from smoothingOf
  */
 export function* reduceRows(
   columns: RowColumns,
@@ -115,7 +117,7 @@ export function* reduceRows(
         if (epsilon !== 0) ofSmoothing = smoothingShare * uniformNll![row]!;
       }
       const loss = ofTarget + ofSmoothing;
-      // An invalid label has no loss at all, whatever its logits hold: this one neither.
+      // An invalid label has no loss at all, whatever its logits are: also no z-loss.
       const z = lambda === 0 || y === NO_TARGET ? 0 : lambda * lse![row]! ** 2;
       if (!Number.isFinite(m * (loss + z))) {
         termsAreFinite = false;
@@ -174,7 +176,7 @@ function weigh(w: number, nll: number): number {
   return w === 0 && nll === Infinity ? 0 : w * nll;
 }
 
-/** Means of the sums of one batch or several, under its options. */
+/** Means from the sums of one or more batches, under their options. */
 export function meansOf(sums: RowSums, options: Options): Means {
   const { denominators, bins } = sums;
   const { metrics: asked } = options;
@@ -195,15 +197,15 @@ export function meansOf(sums: RowSums, options: Options): Means {
 }
 
 /**
- * True where the loss and the sums are finite. Runs sum the raw pair: a mean that is 0 because D is 0 must not hide a
+ * True when the loss and the sums are finite. Runs sum the raw pair: a mean of 0, because D is 0, must not hide a
  * non-finite numerator.
- * @param loss undefined when none is formed
+ * @param loss undefined when there is none
  */
 export function isFiniteLoss(loss: number | undefined, { numerator, zLoss }: RowSums): boolean {
   return [loss ?? 0, numerator, zLoss].every(Number.isFinite);
 }
 
-/** The sums of several batches, added in their order and with compensation. */
+/** Sums of several batches, added in their order and with compensation. */
 export function addSums(batches: readonly RowSums[]): RowSums {
   const total = (valueOf: (batch: RowSums) => number): number => sumOf(batches.map(valueOf));
   const bins = batches[0]?.bins && new CalibrationBins();
@@ -226,11 +228,14 @@ function formLoss(sums: RowSums, options: Options): number | undefined {
   if (options.calculate_per_token_loss || options.reduction === 'none') return undefined;
   if (!isMean(options)) return N + Z;
   const mean = meanCrossEntropy(sums, options);
-  // Without a z-loss its 0 / 0 must not show.
+  // Without a z-loss its 0 / 0 must not appear in the result.
   return options.lse_square_scale === 0 ? mean : mean + divide(Z, denominators.z, options.semantics);
 }
 
-/** N / D by the profile. PyTorch divides the parts of N one by one, which shows where D is 0: ∞ − ∞ and 0 / 0 are NaN. */
+/**
+ * N / D by the rules of the profile. PyTorch divides the parts of N separately, which matters where D is 0: ∞ − ∞ and 0
+ * / 0 are NaN.
+ */
 function meanCrossEntropy({ numerator, parts, denominators: { loss: D } }: RowSums, options: Options): number {
   const { semantics, label_smoothing: smoothing } = options;
   if (D !== 0 || smoothing === 0) return divide(numerator, D, semantics);

@@ -1,19 +1,19 @@
 import type { Options } from './options.ts';
 import type { Targets } from './targets.ts';
 
-/** Results of each row beyond nll. A result that no option asks for costs nothing. */
+/** Results of each row in addition to nll. Results that no option requests cost nothing. */
 export interface RowFeatures {
   lse: boolean;
   /** Σ_c w_c·(lse − x_c) / classUnit, for smoothing. */
   uniformNll: boolean;
-  /** Σ_c w_c·p_c·(lse − x_c), where class probabilities meet class weights. */
+  /** Σ_c w_c·p_c·(lse − x_c), for class probabilities with class weights. */
   weightedNll: boolean;
   entropy: boolean;
   /** Predictions and ranks of the target. */
   rank: boolean;
   /** Probability of the prediction. */
   confidence: boolean;
-  /** The largest logit, by which predictions of shards are merged. */
+  /** Largest logit, for merging the predictions of shards. */
   top: boolean;
   /** √Σ_c g_c² of the gradient. */
   gradientNorms: boolean;
@@ -21,15 +21,15 @@ export interface RowFeatures {
   shard: boolean;
   /** Columns for merging class probabilities: their sums, and the most probable class. */
   shardProbabilities: boolean;
-  /** Moments of the softmax, for the norm of the gradient over shards. */
+  /** Moments of the softmax, for the norm of the gradient from shards. */
   softmaxMoments: boolean;
-  /** A survey of the values of the rows, in place of their loss. */
+  /** Survey of the values of the rows, instead of their loss. */
   survey: boolean;
-  /** True where rows that are left out have features too: outputs have an entry for every row. */
+  /** True when rows that are left out need these results too: outputs have an entry for every row. */
   everyRow: boolean;
 }
 
-/** The features of rows of which nothing but their loss is asked. */
+/** Features of rows that need only their loss. */
 export const PLAIN_FEATURES: Readonly<RowFeatures> = {
   lse: false,
   uniformNll: false,
@@ -69,14 +69,14 @@ export function featuresOf(options: Options, targets: Targets): RowFeatures {
 }
 
 /**
- * The features of a shard of the vocabulary, which is merged with others before it is reduced.
- * @param options none of those that requireShardable refuses
+ * Features of a shard of the vocabulary, which is merged with others before it is reduced.
+ * @param options options that requireShardable accepts
  */
 export function shardFeaturesOf(options: Options, targets: Targets): RowFeatures {
   const { gradientNorms, rank, ...features } = featuresOf(options, targets);
   return {
     ...features,
-    // It is made of the two parts that shard asks for.
+    // lse is computed from the two parts that `shard` requests.
     lse: false,
     rank,
     top: rank,
@@ -87,13 +87,13 @@ export function shardFeaturesOf(options: Options, targets: Targets): RowFeatures
   };
 }
 
-/** Prediction of a row that holds a NaN, and the rank of its target. */
+/** Prediction of a row that contains a NaN, and the rank of its target. */
 export const NO_PREDICTION = -1;
 
 type F64 = Float64Array<ArrayBuffer>;
 type I32 = Int32Array<ArrayBuffer>;
 
-/** Results of rows, an entry per row. Columns that were not asked for are absent. */
+/** Results of rows, an entry per row. Columns that were not requested are absent. */
 export interface RowColumns {
   /** −log softmax at the target, 0 without one; with class probabilities Σ_c p_c·(lse − x_c). */
   nll: F64;
@@ -106,11 +106,11 @@ export interface RowColumns {
   targetRank?: I32;
   confidence?: F64;
   top?: F64;
-  /** The greatest finite logit, as it came. */
+  /** The greatest finite logit, before any transform. */
   maximum?: F64;
   gradientNorms?: F64;
   targetLogit?: F64;
-  /** Together they are lse, see RowBlock. */
+  /** The two parts of lse, see RowBlock. */
   reference?: F64;
   logSum?: F64;
   nanCount?: I32;
@@ -131,7 +131,7 @@ export interface RowColumns {
   weightNorm?: F64;
 }
 
-/** Room for the columns of a whole batch. */
+/** Allocates the columns of a whole batch. */
 export function makeColumns(rows: number, features: RowFeatures): RowColumns {
   const f64 = (): F64 => new Float64Array(rows);
   const i32 = (): I32 => new Int32Array(rows);
@@ -161,7 +161,7 @@ export function makeColumns(rows: number, features: RowFeatures): RowColumns {
   };
 }
 
-/** Puts the columns of a block where its rows stand in the batch. */
+/** Copies the columns of a block to the places of its rows in the batch. */
 export function setColumns(all: RowColumns, block: RowColumns, firstRow: number): void {
   for (const name of Object.keys(all) as (keyof RowColumns)[]) all[name]!.set(block[name]!, firstRow);
 }

@@ -5,11 +5,11 @@ import type { RowBlock } from '../../kernels/loader.ts';
 export type ShardSums = Pick<RowBlock, 'reference' | 'logSum'>;
 
 /**
- * The parts of rows over shards of the vocabulary. With r_k + log S_k the lse of a shard, and L the shard of the largest:
+ * Parts of rows over shards of the vocabulary. With r_k + log S_k the lse of a shard, and L the shard of the largest:
  *   growth_k = lse − lse_k = (r_L − r_k) + (log S_L − log S_k) + log(1 + Σ_{j≠L} exp(lse_j − lse_L)) ≥ 0
- * References are subtracted from references and logarithms from logarithms: the offset of a row does not round them.
- * A sum relative to a shard becomes relative to the whole row by growing, in which nothing cancels: a confident row keeps
- * its relative accuracy. A shard that is −Inf throughout adds nothing.
+ * References are subtracted from references and logarithms from logarithms, so the offset of a row does not round them.
+ * Growth turns a sum relative to a shard into a sum relative to the whole row. No terms cancel in it, so a confident
+ * row keeps its relative accuracy. A shard that is −Inf throughout adds nothing.
  */
 export class ShardedRows {
   readonly lse: Float64Array<ArrayBuffer>;
@@ -44,7 +44,7 @@ export class ShardedRows {
     }
   }
 
-  /** The shard of the largest lse. A NaN is kept, and makes the row NaN. */
+  /** Index of the shard with the largest lse. A NaN wins, and makes the row NaN. */
   #largestOf(row: number): number {
     let L = 0;
     this.#shards.forEach(({ reference, logSum }, k) => {
@@ -63,7 +63,7 @@ export class ShardedRows {
 
   /**
    * (lse − lse_k) / unit; +Inf for a shard that is −Inf.
-   * @param unit a power of two: relative to one above 1, finite references are never too far apart for float64
+   * @param unit a power of two: with a unit above 1 the difference of finite references cannot overflow
    */
   growth(row: number, k: number, unit = 1): number {
     return this.#distance(row, k, unit) + this.#logs[row]! / unit;
@@ -73,15 +73,15 @@ export class ShardedRows {
 /** Results of a shard's rows, to be merged. */
 export type ShardRows = Omit<RowBlock, 'lse'>;
 
-/** The class of each row within the shard [first, first + count); NO_TARGET where it is in another. */
+/** Class of each row within the shard [first, first + count); NO_TARGET for a class of another shard. */
 export function classesWithin(classes: Int32Array<ArrayBuffer>, first: number, count: number): Int32Array<ArrayBuffer> {
   return classes.map((y) => (y < 0 ? y : y >= first && y < first + count ? y - first : NO_TARGET));
 }
 
 /**
  * Merges the results of the same rows over shards of the vocabulary.
- * @param shards of the vocabulary, in order: all about the same rows
- * @param targets per shard the class of each row within it, NO_TARGET where it is in another, or LEFT_OUT
+ * @param shards results of the same rows, in the order of the shards
+ * @param targets per shard the class of each row within it, NO_TARGET for a class of another shard, or LEFT_OUT
  */
 export function mergeShards(
   shards: readonly ShardRows[],
@@ -107,7 +107,7 @@ export function mergeShards(
       merged.posInfCount[row]! += shard.posInfCount[row]!;
       merged.negInfCount[row]! += shard.negInfCount[row]!;
       if (targets[k]![row]! <= NO_TARGET) continue;
-      // By the rules for a whole row, see assembly/row.ts.
+      // Follows the rules for a whole row, see assembly/row.ts.
       const x = shard.targetLogit[row]!;
       merged.targetLogit[row] = x;
       if (!Number.isFinite(sharded.lse[row]!)) merged.nll[row] = Number.NaN;

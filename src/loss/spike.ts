@@ -1,34 +1,36 @@
-/** What makes a loss a spike. */
+/** Rule that decides which losses are spikes. */
 export interface SpikeRule {
-  /** Finite losses before it that it is held against, at most. */
+  /** Most preceding finite losses that a loss is compared with. */
   window: number;
-  /** How many there must be: with fewer nothing is a spike. */
+  /** Least number of preceding finite losses: with fewer nothing is a spike. */
   minimum: number;
-  /** How many robust deviations above the median it must be. */
+  /** Robust deviations above the median beyond which a loss is a spike. */
   deviations: number;
-  /** The least deviation, as a share of the median: a curve as flat as a ruler has none of its own. */
+  /** Least deviation, as a share of the median: a flat curve has almost no deviation of its own. */
   floor: number;
 }
 
-/** The rule where nothing else is said; docs/diagnostics.md has it in words. */
+/** Default rule; docs/diagnostics.md describes it. */
 export const SPIKE_RULE: Readonly<SpikeRule> = { window: 64, minimum: 16, deviations: 6, floor: 0.01 };
 
-/** Makes the median absolute deviation of normally distributed values their standard deviation: 1 / Φ⁻¹(3/4). */
+/**
+ * Factor from the median absolute deviation to the standard deviation, for normally distributed values: 1 / Φ⁻¹(3/4).
+ */
 const MAD_TO_DEVIATION = 1.4826;
 
 /**
- * The loss above which the next one is a spike: median + deviations · max(1.4826 · MAD, floor · |median|) over the last
- * `window` finite losses, where MAD is the median of |loss − median|. A median is not moved by the spikes before it.
- * @param losses of the steps before, in their order, in nats; what is not finite does not count
- * @returns undefined while there are fewer than `minimum`
+ * Threshold above which the next loss is a spike: median + deviations · max(1.4826 · MAD, floor · |median|) over the
+ * last `window` finite losses. MAD is the median of |loss − median|. Earlier spikes hardly move a median.
+ * @param losses of the preceding steps, in their order, in nats; non-finite losses do not count
+ * @returns undefined with fewer losses than `minimum`
  */
 export function spikeThreshold(losses: readonly number[], rule: SpikeRule = SPIKE_RULE): number | undefined {
   return trailingOf(losses, rule).threshold;
 }
 
 /**
- * Which losses of a curve are spikes, each held against those before it. A loss that is not finite is worse than a spike,
- * and none.
+ * Marks the spikes of a curve. Each loss is compared with the losses before it. A non-finite loss is not a spike; it
+ * has a verdict of its own.
  * @param losses in the order of their steps, in nats
  */
 export function findSpikes(losses: readonly number[], rule: SpikeRule = SPIKE_RULE): boolean[] {
@@ -40,7 +42,10 @@ export function findSpikes(losses: readonly number[], rule: SpikeRule = SPIKE_RU
   });
 }
 
-/** Whether a loss is a spike. @param losses of the steps before, as spikeThreshold takes them */
+/**
+ * True when a loss is a spike.
+ * @param losses of the preceding steps, in their order, in nats
+ */
 export function isSpike(loss: number, losses: readonly number[], rule: SpikeRule = SPIKE_RULE): boolean {
   return trailingOf(losses, rule).isBelow(loss);
 }
@@ -51,7 +56,7 @@ function trailingOf(losses: readonly number[], rule: SpikeRule): TrailingLosses 
   return trailing;
 }
 
-/** The last finite losses, in the order of their steps and in that of their values. */
+/** The last finite losses, both in the order of their steps and sorted by value. */
 class TrailingLosses {
   readonly #rule: SpikeRule;
   readonly #inTime: number[] = [];
@@ -77,12 +82,15 @@ class TrailingLosses {
     return Math.max(this.#least, middle + deviations * deviation);
   }
 
-  /** Whether a finite loss is above the threshold. Most are not even above the least that there could be. */
+  /**
+   * True when a finite loss is above the threshold. Compares it first with the least possible threshold, which most
+   * losses do not exceed.
+   */
   isBelow(loss: number): boolean {
     return Number.isFinite(loss) && loss > this.#least && loss > (this.threshold ?? Infinity);
   }
 
-  /** What the threshold is where losses do not deviate. */
+  /** Least possible threshold: the threshold for losses without deviation. */
   get #least(): number {
     const { deviations, floor } = this.#rule;
     if (this.#sorted.length === 0) return Infinity;
@@ -91,7 +99,7 @@ class TrailingLosses {
   }
 }
 
-/** The first place at which a value keeps ascending values in order. */
+/** First index at which inserting a value keeps ascending values in order. */
 function placeOf(value: number, ascending: readonly number[]): number {
   let [from, to] = [0, ascending.length];
   while (from < to) {
@@ -102,7 +110,10 @@ function placeOf(value: number, ascending: readonly number[]): number {
   return from;
 }
 
-/** |value − middle| of ascending values, ascending: those above the middle and those below it are so already. */
+/**
+ * Distances |value − middle| of ascending values, ascending. Merges the values above and below the middle, whose
+ * distances are sorted already.
+ */
 function distancesFrom(middle: number, ascending: readonly number[]): number[] {
   let above = placeOf(middle, ascending);
   let below = above - 1;

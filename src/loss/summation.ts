@@ -2,8 +2,8 @@ import { inSteps } from '../steps.ts';
 import type { Steps } from '../steps.ts';
 
 /**
- * Sum in order with Neumaier's compensation: the rounding error of n float64 values does not grow with n.
- * A non-finite term makes the sum what IEEE 754 says, without a NaN from the compensation.
+ * Sums in order with Neumaier's compensation: the rounding error of n float64 values does not grow with n. A non-finite
+ * term gives the result of IEEE 754, without a NaN from the compensation.
  */
 export class CompensatedSum {
   #sum = 0;
@@ -28,8 +28,8 @@ export function sumOf(values: Iterable<number>, unit = 1): number {
 }
 
 /**
- * √Σ v², without leaving the range of float64 on the way: squares are taken relative to a power of two near the greatest
- * magnitude, as nrm2 of BLAS does.
+ * √Σ v² without overflow or underflow: squares are relative to a power of two near the greatest magnitude, like nrm2 of
+ * BLAS.
  */
 export function* euclideanNorm(values: ArrayLike<number>): Steps<number> {
   let greatest = 0;
@@ -45,7 +45,7 @@ export function* euclideanNorm(values: ArrayLike<number>): Steps<number> {
   return scale * Math.sqrt(squares.value);
 }
 
-/** A power of two beside a positive number, at or below 2^1023: dividing by it loses nothing. */
+/** A power of two near a positive number, at or below 2^1023: dividing by it loses no digit. */
 export function powerOfTwo(value: number): number {
   return 2 ** Math.min(1023, Math.max(-1022, Math.floor(Math.log2(value))));
 }

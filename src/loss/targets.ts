@@ -14,27 +14,30 @@ import type { Options } from './options.ts';
 import { MAX_CLASSES } from './vocabulary.ts';
 import type { Vocabulary } from './vocabulary.ts';
 
-/** Which rows count, and what each is scored against. */
+/** Counted rows, and the target of each. */
 export interface Targets {
-  /** Per row the class to score (0 stands for one with class probabilities), NO_TARGET or LEFT_OUT. */
+  /** Class to score per row (0 with class probabilities), NO_TARGET or LEFT_OUT. */
   readonly classes: Int32Array<ArrayBuffer>;
-  /** Class probabilities against which rows are scored, in place of classes. */
+  /** Class probabilities that are the targets of the rows, instead of classes. */
   readonly probabilities: Probabilities | undefined;
-  /** Mask of each row; undefined when all are 1. */
+  /** Mask of each row; undefined when all masks are 1. */
   readonly weights: Float64Array | undefined;
-  /** Weights of the classes; undefined when all are 1. */
+  /** Weights of the classes; undefined when all weights are 1. */
   readonly classWeights: Float64Array<ArrayBuffer> | undefined;
-  /** Rows by fate: masked are those with mask 0, ignored those whose mask is not 0 and whose label is ignored. */
+  /** Numbers of rows: masked rows have mask 0, ignored rows have another mask and an ignored label. */
   readonly rows: RowCounts;
-  /** The least and the greatest label of counted rows, absent where nothing counts, and how many are no class; undefined with class probabilities. */
+  /**
+   * Least and greatest label of counted rows, absent when nothing counts, and number of labels that are no class;
+   * undefined with class probabilities.
+   */
   readonly labels: { min?: number; max?: number; out_of_range: number } | undefined;
   /** Shape of outputs that have an entry per row. */
   readonly outputShape: Shape;
-  /** The causal shift: of each sequence of `length` rows only the first `kept` are scored, and have outputs. */
+  /** Causal shift: only the first `kept` of `length` rows of each sequence are scored, and have outputs. */
   readonly sequence: { length: number; kept: number };
 }
 
-/** Class probabilities, shaped like the logits. The row at r is scored against that at r + shift. */
+/** Class probabilities, shaped like the logits. The target of the row at r is at r + shift. */
 interface Probabilities {
   readonly dtype: FloatDType;
   readonly data: Uint8Array;
@@ -48,17 +51,17 @@ export interface RowCounts {
   masked: number;
 }
 
-/** Largest number of wrong rows that an error names. */
+/** Most wrong rows that an error names. */
 const MAX_PLACES = 4;
 
-/** The fields of a request that say which rows count. */
+/** Fields of a request that select the counted rows. */
 export interface TargetFields {
   label: Tensor;
   inputMask: Tensor | undefined;
   weight: Tensor | undefined;
 }
 
-/** Classes and accounts of a selection. */
+/** Shard and memory accounts of a selection. */
 interface TargetAccounts {
   shard?: Vocabulary;
   takeRows?: (rows: number) => void;
@@ -69,13 +72,15 @@ interface TargetAccounts {
  * Selects the counted rows: mask ≠ 0 and label not ignored. Labels are checked on counted rows only. With a shift k the
  * row at t has the label and the mask at t + k, and the last k rows of a sequence are left out.
  * @param logitsShape (…, C)
- * @param label class indices: integers of shape (…,) or (N,); or class probabilities of shape (…, C) or (N, C): see arrange
- * @param inputMask of shape (…,) or (N,): bool, integers or floats, finite and not negative; 0 leaves the row out
- * @param weight floats of shape (C,), finite; not negative but under `semantics: "torch"`
- * @param takeRows accounts for the memory of so many rows: called before anything is allocated
- * @param takeClasses the same for so many class weights
- * @param shard where the columns stand among all classes: labels are of the whole vocabulary then, and the classes of the
- *   answer too; class probabilities and weights are those of the columns
+ * @param label class indices: integers of shape (…,) or (N,); or class probabilities of shape (…, C) or (N, C): see
+ *   arrange
+ * @param inputMask tensor of shape (…,) or (N,): bool, integers or floats, finite and not negative; 0 leaves the row
+ *   out
+ * @param weight floats of shape (C,), finite; negative weights only under `semantics: "torch"`
+ * @param takeRows reserves memory for a number of rows: called before anything is allocated
+ * @param takeClasses reserves memory for a number of class weights
+ * @param shard columns of the logits among all classes: labels, and the classes of the answer, then belong to the whole
+ *   vocabulary; class probabilities and weights belong to the columns
  * @throws LossmeterError shape_mismatch, invalid_label, invalid_mask, invalid_weight
  */
 export function* selectTargets(
@@ -119,7 +124,7 @@ export function* selectTargets(
         rows.masked++;
         continue;
       }
-      // Any class will do where probabilities tell.
+      // With class probabilities any valid class serves as the target.
       const y = labels === undefined ? 0 : labels[scored]!;
       if (labels !== undefined && ignored.has(y)) {
         rows.ignored++;
@@ -147,7 +152,7 @@ export function* selectTargets(
       : probabilities === undefined
         ? label.shape
         : label.shape.slice(0, -1);
-  // Beyond 2^53 they are not known exactly: see readIntegers.
+  // Integers beyond 2^53 are rounded: see readIntegers.
   const range = {
     ...(Number.isSafeInteger(least) && { min: least }),
     ...(Number.isSafeInteger(greatest) && { max: greatest }),
@@ -159,10 +164,10 @@ export function* selectTargets(
   };
 }
 
-/** The class probabilities of a label that is shaped like the logits; undefined for class indices. */
+/** Class probabilities from a label that is shaped like the logits; undefined for class indices. */
 function* readProbabilities(label: Tensor, logitsShape: Shape, shift: number): Steps<Probabilities | undefined> {
   const leading = logitsShape.slice(0, -1);
-  // Where axes have one entry, (B, 1) may be both.
+  // With axes of one entry the shape (B, 1) may mean both.
   if (!isFloatDType(label.dtype) && sameShape(label.shape, leading)) return undefined;
   const flat = [elementCount(leading) ?? Number.NaN, logitsShape.at(-1)!];
   if (!sameShape(label.shape, logitsShape) && !sameShape(label.shape, flat)) return undefined;
@@ -171,7 +176,7 @@ function* readProbabilities(label: Tensor, logitsShape: Shape, shift: number): S
 }
 
 function wrongLabel(label: Tensor, row: number, y: number, C: number): ErrorPlace {
-  // 64-bit labels beyond 2^53 are shown exactly.
+  // Shows 64-bit labels beyond 2^53 exactly.
   const value = label.dtype === 'uint64' || label.dtype === 'int64' ? elementsOf(label)[row] : y;
   return { pointer: `/label/data/${row}`, detail: `label[${row}] is ${value}, expected a class in [0, ${C})` };
 }

@@ -2,21 +2,21 @@ import { refuse } from '../errors.ts';
 import { showValue } from '../suggestion.ts';
 import type { Options } from './options.ts';
 
-/** The largest class index a kernel can take. */
+/** Largest class index that a kernel can handle. */
 export const MAX_CLASSES = 2 ** 31 - 1;
 
-/** Where the columns of the logits stand among all classes: [start, start + columns) of `size`. */
+/** Columns of the logits among all classes: [start, start + columns) of `size`. */
 export interface Vocabulary {
   readonly start: number;
   readonly size: number;
 }
 
-/** Fields that a shard's request has beside. */
+/** Additional fields of a shard's request. */
 export const VOCABULARY_FIELDS = ['vocab_start', 'vocab_size'] as const;
 
 /**
- * @param fields as they came
- * @param columns of the logits
+ * @param fields unchecked fields of the request
+ * @param columns number of columns of the logits
  * @throws LossmeterError missing_field, invalid_shard
  */
 export function requireVocabulary(fields: Readonly<Record<string, unknown>>, columns: number): Vocabulary {
@@ -46,7 +46,7 @@ function requireInteger(
 const SECOND_EXCHANGE = 'over shards of the vocabulary it would need a second exchange between the ranks';
 
 /**
- * Refuses what cannot be formed from partials.
+ * Rejects options whose results cannot be computed from partials.
  * @throws LossmeterError invalid_option
  */
 export function requireShardable(
