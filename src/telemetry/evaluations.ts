@@ -6,10 +6,10 @@ import type { Diagnostics } from '../batch/diagnostics.ts';
 import { TallyCounter, TallyHistogram } from './series.ts';
 import type { MetricRegistry, Observations, Tally } from './series.ts';
 
-/** Seconds. */
+/** Upper bounds of the buckets, in seconds. */
 const BOUNDS = [0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 50];
 
-/** What was evaluated, and what came of it. */
+/** Metrics of evaluations and their verdicts. */
 export class EvaluationMetrics {
   readonly #byVerdict: Readonly<Record<Diagnostics['verdict'], Tally>>;
   readonly #nonFinite: Counter<'cause'>;
@@ -46,7 +46,10 @@ export class EvaluationMetrics {
     };
   }
 
-  /** Counts what was evaluated. The partial of a shard has no verdict and no rows: what it is combined to has. */
+  /**
+   * Counts an answered evaluation. The partial of a shard has no verdict and no rows; they are counted when the
+   * partials are combined.
+   */
   answered({ answer, timings }: Pick<Answered<Partial<Evaluation>>, 'answer' | 'timings'>): void {
     const { ingest, compute, reduce } = this.#phases;
     ingest.observe(timings.ingest / 1000);

@@ -5,18 +5,18 @@ import type { ErrorCode } from '../errors.ts';
 import { TallyCounter, TallyHistogram } from './series.ts';
 import type { MetricRegistry, Observations, Tally } from './series.ts';
 
-/** The route of a request that has none. Its path would make a series of whatever a client may think of. */
+/** Label for requests without a route. Their paths would let clients create any number of series. */
 const NO_ROUTE = 'none';
 
-/** Seconds: a small request takes less than a millisecond, an upload minutes. */
+/** Upper bounds of the buckets, in seconds: a small request takes less than a millisecond, an upload minutes. */
 const BOUNDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
 
-/** The requests, whatever they are about. */
+/** Metrics common to all requests. */
 export class HttpMetrics {
   readonly #requests: TallyCounter;
   readonly #seconds: TallyHistogram;
   readonly #refused: Counter<'code'>;
-  /** By route and method. */
+  /** Endpoints by route, then by method. */
   readonly #endpoints = new Map<string, Map<string, Endpoint>>();
 
   constructor(registry: MetricRegistry) {
@@ -35,11 +35,11 @@ export class HttpMetrics {
       labelNames: ['code'],
       registers: [registry],
     });
-    // A series that comes with its first event shows no increase by it.
+    // Starts each series at 0: a series that appears with its first event shows no increase.
     for (const code of Object.keys(ERRORS)) this.#refused.inc({ code }, 0);
   }
 
-  /** Counts and times a request, until its answer has been sent or its client has left. */
+  /** Counts and times a request, until its answer is sent or its client has left. */
   watch({ method, routeOptions }: FastifyRequest, { raw }: FastifyReply): void {
     const started = performance.now();
     const endpoint = this.#endpoint(routeOptions.url ?? NO_ROUTE, method);
@@ -66,7 +66,7 @@ export class HttpMetrics {
   }
 }
 
-/** A method of a route. */
+/** Metrics of one method of a route. */
 class Endpoint {
   readonly #seconds: Observations;
   readonly #byStatus = new Map<number, Tally>();

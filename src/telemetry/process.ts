@@ -4,13 +4,13 @@ import { Gauge } from '@prometheus-io/client';
 import { addCounter, addGauge } from './readings.ts';
 import type { MetricRegistry } from './series.ts';
 
-/** How often the event loop is to show itself, in milliseconds. It lags by what it is late. */
+/** Milliseconds between measurements of the event loop. Its lag is the delay beyond this interval. */
 const RESOLUTION_MS = 20;
 
 /**
- * The process, under the names that dashboards for Node.js know. Not all that the library collects: its observer of
- * garbage collections alone takes 4 % of the time of a small request.
- * @returns what ends the watching
+ * Adds metrics of the process under the names that dashboards for Node.js use. It leaves out some of the library's
+ * default metrics: the observer of garbage collections takes 4 % of the time of a small request.
+ * @returns a function that ends the measurements
  */
 export function addProcessMetrics(registry: MetricRegistry): () => void {
   addProcessorTime(registry);
@@ -40,7 +40,7 @@ function addMemory(registry: MetricRegistry): void {
 }
 
 function addFileDescriptors(registry: MetricRegistry): void {
-  // One of them is that of the reading.
+  // Excludes the descriptor that reading the folder opens.
   const count = (): number => readdirSync('/proc/self/fd').length - 1;
   addGauge(registry, 'process_open_fds', 'Open file descriptors.', count);
   const limit = Number(/^Max open files +(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1] ?? Infinity);
@@ -56,7 +56,7 @@ function addEventLoop(registry: MetricRegistry): () => void {
   const beyond = (ns: number): number => Math.max(0, ns / 1e9 - RESOLUTION_MS / 1e3);
   const at = (percent: number): number => beyond(delay.percentile(percent));
   let lag = { p50: 0, p90: 0, p99: 0, max: 0 };
-  /** Reads all of them for the first that is asked for. */
+  /** Reads all lags once per scrape, for the first gauge. */
   const look = (): number => {
     lag = { p50: at(50), p90: at(90), p99: at(99), max: beyond(delay.max) };
     delay.reset();

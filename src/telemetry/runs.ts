@@ -8,13 +8,15 @@ import { addGauge } from './readings.ts';
 import { TallyHistogram } from './series.ts';
 import type { MetricRegistry, Observations } from './series.ts';
 
-/** Runs whose last loss is told: so many series there are at most. */
+/** Largest number of runs with a series for their last loss. */
 const MOST_RUNS = 20;
 
-/** Milliseconds that a scrape waits for the store. */
+/** Most milliseconds that a scrape waits for the store. */
 const PATIENCE_MS = 1000;
 
-/** Seconds: a transaction takes a fraction of a millisecond, and as long as the disk takes. */
+/**
+ * Upper bounds of the buckets, in seconds: a transaction takes a fraction of a millisecond plus the time of the disk.
+ */
 const BOUNDS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.1, 1];
 
 const OUTCOMES: readonly Outcome[] = ['created', 'repeated', 'conflict', 'superseded', 'unexpected'];
@@ -74,7 +76,7 @@ function addLast(registry: MetricRegistry, store: RunStore): void {
 
 type Newest = Awaited<ReturnType<RunStore['newest']>>;
 
-/** The runs that changed last: one read for all metrics of a scrape, and no scrape waits long for it. */
+/** Runs that changed last. All metrics of a scrape share one read, and no scrape waits long for it. */
 class NewestRuns {
   readonly #store: RunStore;
   #known: Newest = [];
@@ -84,7 +86,7 @@ class NewestRuns {
     this.#store = store;
   }
 
-  /** The newest runs; the last known ones when the store is busy, or cannot be read. */
+  /** Reads the runs that changed last; returns the runs of the previous read when the store is busy or unreadable. */
   async get(): Promise<Newest> {
     this.#reading ??= this.#read();
     await Promise.race([this.#reading, sleep(PATIENCE_MS, undefined, { ref: false })]);
@@ -95,7 +97,7 @@ class NewestRuns {
     try {
       this.#known = await this.#store.newest(MOST_RUNS);
     } catch {
-      // The series stay: a reader of the metrics sees lossmeter_store_available.
+      // Keeps the series of the previous read; lossmeter_store_available reports the fault.
     }
     this.#reading = undefined;
   }

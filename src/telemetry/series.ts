@@ -12,8 +12,9 @@ interface Described {
 }
 
 /**
- * A metric that is touched by every request. The metrics of the library find a series by a text made of its labels, each
- * time: some per cent of the time of a small request. These hand their series out, and counting is an addition.
+ * A metric that every request updates. The library's metrics find a series by a text built from its labels at each
+ * update, which takes several per cent of the time of a small request. These metrics return the series itself, so
+ * counting is a mere addition.
  */
 abstract class SeriesMetric<S> {
   abstract readonly type: 'counter' | 'histogram';
@@ -24,7 +25,7 @@ abstract class SeriesMetric<S> {
   constructor(registry: MetricRegistry, { name, help }: Described) {
     this.name = name;
     this.#help = help;
-    // All that a registry asks of a metric is its name and its values.
+    // A registry uses only the name and the values of a metric.
     registry.registerMetric(this as unknown as Metric);
   }
 
@@ -41,7 +42,7 @@ abstract class SeriesMetric<S> {
   }
 }
 
-/** What a series has counted. */
+/** Count of a series. */
 export interface Tally {
   count: number;
 }
@@ -49,7 +50,7 @@ export interface Tally {
 export class TallyCounter extends SeriesMetric<Tally> {
   readonly type = 'counter';
 
-  /** A new series. */
+  /** Creates a series. */
   series(labels: Labels = {}): Tally {
     return this.add(labels, { count: 0 });
   }
@@ -59,13 +60,13 @@ export class TallyCounter extends SeriesMetric<Tally> {
   }
 }
 
-/** Observed values of a series, by the bucket into which they fall. */
+/** Observed values of a series, counted by bucket. */
 export class Observations {
   readonly #bounds: readonly number[];
   readonly counts: number[];
   sum = 0;
 
-  /** @param bounds upper bounds of the buckets, ascending; one more is for what is above */
+  /** @param bounds upper bounds of the buckets, ascending; one more bucket holds all greater values */
   constructor(bounds: readonly number[]) {
     this.#bounds = bounds;
     this.counts = Array.from({ length: bounds.length + 1 }, () => 0);
@@ -89,7 +90,7 @@ export class TallyHistogram extends SeriesMetric<Observations> {
     this.#bounds = bounds;
   }
 
-  /** A new series. */
+  /** Creates a series. */
   series(labels: Labels): Observations {
     return this.add(labels, new Observations(this.#bounds));
   }

@@ -1,6 +1,8 @@
 import type { Server, Socket } from 'node:net';
 
-/** Counts the bytes that a server has received, at no cost for a request: sockets count by themselves. */
+/**
+ * Counts the bytes that a server has received. Requests pay nothing for it, because sockets count their bytes anyway.
+ */
 export function countReceivedBytes(server: Server): () => number {
   const sockets = new Set<Socket>();
   let ofClosed = 0;
