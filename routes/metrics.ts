@@ -10,7 +10,7 @@ const schema = {
     'Counters, gauges and histograms since the start of the process, in the text format of Prometheus, whatever `Accept` asks for. docs/metrics.md says what they mean.',
   response: {
     200: { description: 'The metrics.', content: { 'text/plain': { schema: Metrics } } },
-    // With LOSSMETER_METRICS=off.
+    // Answer with LOSSMETER_METRICS=off.
     ...problemResponses(404),
   },
 };

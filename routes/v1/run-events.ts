@@ -4,7 +4,7 @@ import { problemResponses } from '../../src/schemas/problem.ts';
 import { EventsQuery, RunParams } from '../../src/schemas/runs.ts';
 import { requireRun } from './runs.ts';
 
-/** Milliseconds that a client has to read the end of its events. */
+/** Milliseconds for a client to read the last events at shutdown. */
 const CLOSE_MS = 1000;
 
 const schema = {
@@ -32,16 +32,16 @@ export default async function events(app: FastifyInstance): Promise<void> {
     async (request, reply) => {
       const { run } = request.params;
       requireRun(run, await app.runs.metadata(run));
-      // The header is newer: a browser comes back with it to the same address.
+      // The header takes precedence: a browser that reconnects sends it to the same address.
       const last = request.headers['last-event-id'] ?? request.query.last_event_id;
       const newest = await app.runs.sequence();
       const seen = typeof last === 'string' && /^\d{1,16}$/.test(last) ? Number(last) : newest;
-      // A number that is yet to come belongs to a lost history: this one is told from its beginning.
+      // A sequence number from the future belongs to a lost history, so the stream starts at the beginning of this one.
       const after = seen > newest ? 0 : seen;
       const left = new AbortController();
       reply.raw.once('close', () => left.abort());
       const signal = AbortSignal.any([left.signal, app.closing]);
-      // A client that does not read would keep the service from closing.
+      // A client that does not read must not prevent the shutdown.
       app.closing.addEventListener('abort', () => setTimeout(() => reply.raw.destroy(), CLOSE_MS).unref(), left);
       reply.headers({ 'cache-control': 'no-store', 'x-accel-buffering': 'no' });
       return reply.sendEvents(app.runEvents.follow(run, after, signal));

@@ -45,7 +45,7 @@ const jsonOf = (description: string, schema: object) => ({
   content: { 'application/json': { schema } },
 });
 
-/** Recordings and steps of runs. */
+/** Routes for recordings and steps of runs. */
 export default async function runSteps(app: FastifyInstance): Promise<void> {
   app.setValidatorCompiler(parameterCompiler);
   const store = app.runs;

@@ -15,7 +15,7 @@ import { stringify } from '../../src/wire/json-text/stringify.ts';
 const tags = ['runs'];
 const JSON_TYPE = 'application/json; charset=utf-8';
 
-/** Everything about runs as a whole. */
+/** Routes for runs as a whole. */
 export default async function runs(app: FastifyInstance): Promise<void> {
   app.setValidatorCompiler(parameterCompiler);
   const store = app.runs;
@@ -116,7 +116,7 @@ export default async function runs(app: FastifyInstance): Promise<void> {
 }
 
 /**
- * Returns what was read of a run. `metadata` is the cheapest read.
+ * Returns a value read from a run, or rejects for an unknown run. `metadata` is the cheapest read.
  * @throws LossmeterError not_found
  */
 export function requireRun<T>(name: string, run: T | undefined): T {

@@ -47,7 +47,7 @@ const CONFIG = {
   ),
 };
 
-/** The paths of the model, with what makes their operations differ. */
+/** Paths of the model with the differences between their operations. */
 const PATHS = [
   [`/models/${MODEL.name}`, ''],
   [`/models/${MODEL.name}/versions/${MODEL.version}`, 'Version'],

@@ -2,7 +2,7 @@ import type { FastifyInstance, HTTPMethods } from 'fastify';
 import { LossmeterError } from '../../src/errors.ts';
 import { MODEL } from '../../src/inference/model.ts';
 
-/** Extensions of the protocol for which there is nothing here to act on, with their paths. */
+/** Paths of the protocol's extensions that this service does not support. */
 const NOT_IMPLEMENTED: readonly [method: HTTPMethods[], path: string, what: string][] = [
   [['POST'], '/repository/models/:model/load', 'model loading'],
   [['POST'], '/repository/models/:model/unload', 'model unloading'],
@@ -32,7 +32,7 @@ export default async function others(app: FastifyInstance): Promise<void> {
   app.all<{ Params: { '*': string } }>('/models/*', options, (request, reply) => {
     const [name, versions, version] = request.params['*'].split('/');
     const isModel = name === MODEL.name && (versions !== 'versions' || version === MODEL.version);
-    // Either the path is unknown, or it has other methods.
+    // The path is unknown, or exists with other methods.
     if (isModel || app.allowedMethods(request).length > 0) return reply.callNotFound();
     throw new LossmeterError('not_found', `there is no such model; there is ${MODEL.name}, version ${MODEL.version}`);
   });

@@ -3,8 +3,8 @@ import { SAFETENSORS_MEDIA_TYPES } from '../wire/media-types.ts';
 export const JSON_TYPE = 'application/json';
 
 /**
- * The same schema for each of some media types, JSON first: the manual chooses the first. safetensors, whose bodies are
- * files, has one of its own.
+ * Body schema for each media type, JSON first, because the manual selects the first. safetensors bodies are files, and
+ * have a schema of their own.
  */
 export function contentOf(
   mediaTypes: readonly string[],

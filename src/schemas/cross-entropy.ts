@@ -3,7 +3,7 @@ import { Options } from '../loss/options.ts';
 import { Diagnostics } from './diagnostics.ts';
 import { AnyDTypes, FloatDTypes, ReplyTensor, count, numberOrNonFinite, requestTensor } from './tensor.ts';
 
-/** The body of POST /v1/cross-entropy: the same shape in every media type. */
+/** Request body of POST /v1/cross-entropy: the same structure in every media type. */
 export const CrossEntropyRequest = Type.Object(
   {
     logits: requestTensor(
@@ -77,7 +77,7 @@ export const CrossEntropyRequest = Type.Object(
   },
 );
 
-/** Rows by fate. */
+/** Numbers of counted, ignored and masked rows. */
 export const RowCounts = Type.Object(
   {
     total: count('Rows of the batch: counted + ignored + masked.', 2),

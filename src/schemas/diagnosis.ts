@@ -5,7 +5,7 @@ import { CrossEntropyRequest, RowCounts } from './cross-entropy.ts';
 import { Diagnostics, Float16 } from './diagnostics.ts';
 import { count, numberOrNonFinite } from './tensor.ts';
 
-/** The body of POST /v1/diagnose: that of an evaluation, of which only the tensor is needed. */
+/** Request body of POST /v1/diagnose: the body of an evaluation, in which only the tensor is required. */
 export const DiagnoseRequest = Type.Object(
   { ...Type.Partial(CrossEntropyRequest).properties, logits: CrossEntropyRequest.properties.logits },
   {

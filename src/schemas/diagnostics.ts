@@ -26,7 +26,7 @@ const label = (description: string, example: number) =>
     examples: [example],
   });
 
-/** What float16 values tell of overflow and underflow. */
+/** Signs of overflow and underflow in float16 values. */
 export const Float16 = Type.Object(
   {
     at_largest: count('Values that are 65504, the greatest finite float16.', 0),
@@ -65,13 +65,13 @@ const WorstRow = Type.Object(
   { additionalProperties: false, description: 'A row that the model is most surprised by.' },
 );
 
-/** Nulls of a request. */
+/** Number of nulls in a request. */
 const Nulls = count(
   'Entries of `logits` and `label` that came as null, which some writers of JSON make of NaN: they are read as NaN. Absent when there is none.',
   1,
 );
 
-/** What is wrong with a batch, and where. */
+/** Diagnostics of a batch: causes and places. */
 export const Diagnostics = Type.Object(
   {
     verdict: Type.Enum(['finite', 'non_finite'], {

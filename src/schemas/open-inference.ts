@@ -1,4 +1,4 @@
-/** The bodies of the Open Inference Protocol, in the form that KServe and Triton give them. */
+/** Bodies of the Open Inference Protocol, in the form of KServe and Triton. */
 import { Type } from 'typebox';
 import { ERRORS } from '../errors.ts';
 import { MODEL } from '../inference/model.ts';

@@ -6,7 +6,7 @@ import { mapValues, requestSchema, responseSchema } from './portable.ts';
 import { PROBLEM_FORM } from './problem.ts';
 import { refusalResponses } from './refusal.ts';
 
-/** The ways in which a key may come. */
+/** Ways in which a request can carry a key. */
 export const SECURITY_SCHEMES = {
   bearerAuth: {
     type: 'http',
@@ -16,15 +16,15 @@ export const SECURITY_SCHEMES = {
   apiKeyAuth: { type: 'apiKey', in: 'header', name: 'X-API-Key', description: 'The same key in a header of its own.' },
 } as const;
 
-/** Properties of a route that do not depend on its work. */
+/** Properties of a route that do not depend on its handler. */
 interface Standing {
   readonly url: string;
   readonly access: Access;
-  /** True when it answers while the service shuts down. */
+  /** True when the route answers while the service shuts down. */
   readonly answersToTheEnd: boolean;
 }
 
-/** The schema of a route for the manual, with what follows from its standing: who may call it, and how it may be refused. */
+/** Completes the schema of a route for the manual: adds the required key and the possible errors. */
 export function operationOf(schema: FastifySchema, standing: Standing): FastifySchema {
   const { access, url } = standing;
   const scopes = access === 'any' ? [] : [access];
@@ -37,7 +37,7 @@ export function operationOf(schema: FastifySchema, standing: Standing): FastifyS
     ...(body && { body: requestSchema(body) }),
     ...(querystring && { querystring: requestSchema(querystring) }),
     security: access === 'open' ? [] : security,
-    // What a route says itself tells more.
+    // The route's own responses take precedence, because they are more specific.
     response: mapValues({ ...refusals, ...response }, responseSchema),
   };
 }

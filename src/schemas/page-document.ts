@@ -8,8 +8,8 @@ interface Operation {
 }
 
 /**
- * The OpenAPI document as the page at /docs/ has it. Its operations are below the path that the page is below, whatever a
- * proxy has put before it; bodies that cannot be typed are files that are chosen.
+ * OpenAPI document for the page at /docs/. Its server is the parent path of the page, so it works behind a proxy that
+ * adds a prefix. Binary request bodies become files to choose.
  */
 export function pageDocument(document: Readonly<Named<unknown>>): Named<unknown> {
   const paths = document['paths'] as Named<Named<Operation>>;

@@ -4,12 +4,12 @@ import { Value } from 'typebox/value';
 import { LossmeterError } from '../errors.ts';
 import { showValue } from '../suggestion.ts';
 
-/** Where parts of a request come from, for messages. */
+/** Names of the parts of a request, for messages. */
 const PLACES: Readonly<Record<string, string>> = { params: 'the path', querystring: 'the query', headers: 'the head' };
 
 /**
- * Checks parameters of path and query, which are text, after it has made what their schemas want of them. Bodies are
- * streams: their schemas document them, and the codecs check them.
+ * Checks parameters of path and query, after converting their text to the types of their schemas. Bodies are streams:
+ * their schemas document them, and the codecs check them.
  */
 export const parameterCompiler: FastifySchemaCompiler<TSchema> = ({ schema, httpPart = 'querystring' }) => {
   if (httpPart === 'body') return () => true;
@@ -17,7 +17,7 @@ export const parameterCompiler: FastifySchemaCompiler<TSchema> = ({ schema, http
     const value = Value.Default(schema, readIntegers(schema, given as Readonly<Record<string, unknown>>));
     if (Value.Check(schema, value)) return { value };
     const errors = Value.Errors(schema, value);
-    // It says of the whole what is said of each that is too much.
+    // Drops the error about the whole object, which only repeats the errors about each unknown parameter.
     const telling = errors.filter(({ keyword }) => keyword !== 'additionalProperties' || errors.length === 1);
     const places = telling.map(({ instancePath, message, keyword }) => {
       const name = instancePath.slice(1);
@@ -30,7 +30,10 @@ export const parameterCompiler: FastifySchemaCompiler<TSchema> = ({ schema, http
   };
 };
 
-/** What is an integer by its schema and by its text, as a number; anything else as it is, to be refused. */
+/**
+ * Converts values that are integers by their schema and by their text; keeps other values, which the check then
+ * rejects.
+ */
 function readIntegers(schema: TSchema, given: Readonly<Record<string, unknown>>): Record<string, unknown> {
   const { properties = {} } = schema as { properties?: Record<string, { type?: string }> };
   return Object.fromEntries(

@@ -21,7 +21,7 @@ const partialAt = (start: number, { nll, targetLogit }: { nll: number; targetLog
   ...{ causes: {}, locations: [], labels: { min: 2, max: 2, out_of_range: 0 } },
 });
 
-/** Answers of `/v1/cross-entropy/partials` for two shards of three classes, which can be combined. */
+/** Answers of `/v1/cross-entropy/partials` for two shards of three classes. They can be combined. */
 export function examplePartials(version: number): object[] {
   return [partialAt(0, { nll: 0.40760598919583024, targetLogit: 3 }), partialAt(3, { nll: 0, targetLogit: 0 })].map(
     (partial) => ({ lossmeter_partial: version, ...partial }),

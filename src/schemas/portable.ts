@@ -1,4 +1,4 @@
-/** The schemas of a route in the words that OpenAPI and its tools have for them. */
+/** Rewrites the schemas of a route into forms that OpenAPI and its tools support. */
 
 interface Schema {
   readonly default?: unknown;
@@ -7,7 +7,7 @@ interface Schema {
   readonly patternProperties?: SchemaMap;
   readonly items?: Schema;
   readonly anyOf?: readonly Schema[];
-  /** Of a body or a response: the schema of each media type. */
+  /** Schema of each media type, for a body or a response. */
   readonly content?: Readonly<Record<string, { readonly schema: Schema }>>;
 }
 
@@ -15,7 +15,7 @@ type SchemaMap = Readonly<Record<string, Schema>>;
 
 type Change = (schema: Schema) => Schema;
 
-/** A schema of a request. What has a default is not required there. */
+/** A schema of a request, in which properties with a default are optional. */
 export function requestSchema(schema: Schema): Schema {
   return rewrite(schema, (part) => withoutDefaultsRequired(withPropertyNames(part)));
 }
@@ -39,12 +39,12 @@ function rewrite(schema: Schema, change: Change): Schema {
   });
 }
 
-/** An object of the same names. */
+/** Maps the values of an object, and keeps its names. */
 export function mapValues<T, U>(values: Readonly<Record<string, T>>, change: (value: T) => U): Record<string, U> {
   return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, change(value)]));
 }
 
-/** TypeBox requires each property that is not optional, also where a default takes its place. */
+/** TypeBox requires each property that is not optional, even one with a default. */
 function withoutDefaultsRequired(schema: Schema): Schema {
   const { required, ...others } = schema;
   const needed = required?.filter((name) => schema.properties?.[name]?.default === undefined);

@@ -52,7 +52,7 @@ const Problem = Type.Object(
 
 export const PROBLEM_MEDIA_TYPE = 'application/problem+json';
 
-/** A refusal of a request, which `instance` names. */
+/** A problem with its `instance`, the URN of the request. */
 export function problemOf(
   { code, status, title, message: detail, places, extensions }: LossmeterError,
   instance: string,
@@ -69,7 +69,7 @@ export function problemOf(
   };
 }
 
-/** Form of refusals as RFC 9457 problem details. */
+/** Form of errors as RFC 9457 problem details. */
 export const PROBLEM_FORM: RefusalForm = {
   mediaType: PROBLEM_MEDIA_TYPE,
   schema: Problem,
@@ -79,7 +79,7 @@ export const PROBLEM_FORM: RefusalForm = {
   },
 };
 
-/** Responses of the given statuses, all of them problems. */
+/** Error responses of the given statuses as problem details. */
 export function problemResponses(...statuses: number[]): Record<number, object> {
   return refusalResponses(codesOf(statuses), PROBLEM_FORM);
 }

@@ -1,15 +1,15 @@
 import { ERRORS } from '../errors.ts';
 import type { ErrorCode } from '../errors.ts';
 
-/** A refusal as the manual shows it. */
+/** An example of an error for the manual. */
 export interface RefusalExample {
   readonly code: ErrorCode;
   readonly detail: string;
-  /** Place in the request that is wrong. */
+  /** Invalid place in the request. */
   readonly pointer?: string;
 }
 
-/** URN of a request that was refused. */
+/** URN of a rejected request. */
 export const INSTANCE = 'urn:uuid:0b8a1c0e-4f2c-4f0e-9a83-7a4bb1d7a9d2';
 
 const EXAMPLES: readonly RefusalExample[] = [
@@ -53,7 +53,7 @@ const EXAMPLES: readonly RefusalExample[] = [
 
 const byStatus = new Map(EXAMPLES.map((example) => [ERRORS[example.code].status as number, example]));
 
-/** The refusal that the manual shows of a status. */
+/** Returns the example of an error with a status. */
 export function refusalExample(status: number): RefusalExample {
   const example = byStatus.get(status);
   if (example === undefined) throw new Error(`no refusal of status ${status} has an example`);

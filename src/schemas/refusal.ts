@@ -21,15 +21,15 @@ const HEADERS: Readonly<Record<number, Readonly<Record<string, object>>>> = {
   [shuttingDown.status]: { 'Retry-After': RetryAfter },
 };
 
-/** Form of the refusals of a protocol. */
+/** Form of the errors of a protocol. */
 export interface RefusalForm {
   readonly mediaType: string;
   readonly schema: TObject;
-  /** Writes a refusal in this form. */
+  /** Formats an error in this form. */
   readonly show: (example: RefusalExample) => object;
 }
 
-/** Codes of all errors of the statuses, each of which has one. */
+/** Codes of all errors with the given statuses. */
 export function codesOf(statuses: readonly number[]): ErrorCode[] {
   const codes = Map.groupBy(Object.keys(ERRORS) as ErrorCode[], (code) => ERRORS[code].status as number);
   return statuses.flatMap((status) => {
@@ -39,7 +39,7 @@ export function codesOf(statuses: readonly number[]): ErrorCode[] {
   });
 }
 
-/** Responses by the statuses of errors, all of them refusals of the same form. */
+/** Error responses by status, all in the same form. */
 export function refusalResponses(
   codes: readonly ErrorCode[],
   { mediaType, schema, show }: RefusalForm,

@@ -9,7 +9,7 @@ import { CrossEntropyReply, CrossEntropyRequest } from './cross-entropy.ts';
 import { Diagnostics } from './diagnostics.ts';
 import { count, numberOrNonFinite } from './tensor.ts';
 
-/** What runs may be called. */
+/** Valid names of runs. */
 const RUN_PATTERN = '^[A-Za-z0-9][A-Za-z0-9._~:-]{0,127}$';
 
 const object = <P extends TProperties>(properties: P, description: string) =>
@@ -315,7 +315,7 @@ export const RecordRequest = Type.Object(
   },
 );
 
-/** The answer to a recording: an evaluation, or what is left of one for a pair. */
+/** The answer to a recording: an evaluation; or for a recorded pair the fields that do not need logits. */
 export const RecordReply = Type.Object(
   {
     ...Type.Partial(CrossEntropyReply).properties,

@@ -15,7 +15,7 @@ const NonFiniteNumber = Type.Enum(['NaN', 'Infinity', '-Infinity'], {
   examples: ['NaN'],
 });
 
-/** A number of an answer: JSON has none for NaN and the infinities, MessagePack has. */
+/** A number of an answer. JSON cannot represent NaN and the infinities, so they are text there; MessagePack can. */
 export function numberOrNonFinite(description: string, example: number) {
   return Type.Union([Type.Number({ minimum: -Number.MAX_VALUE, maximum: Number.MAX_VALUE }), NonFiniteNumber], {
     description,
@@ -81,7 +81,7 @@ const FileTensor = Type.Object(
 
 /**
  * A tensor of a request.
- * @param others forms that it may have beside
+ * @param others further forms that it can have
  */
 export function requestTensor(
   dtypes: readonly string[],
@@ -122,6 +122,6 @@ export const ReplyTensor = Type.Object(
   },
 );
 
-/** A number of things. */
+/** A non-negative integer. */
 export const count = (description: string, example: number) =>
   Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER, description, examples: [example] });
