@@ -1,10 +1,10 @@
 /**
- * How far a result may be from what it is held against, or from one that is more than 1 as a share of it: enough to
- * tell a kernel that computes from one that does not.
+ * Largest error of a result: absolute up to an expected value of 1, relative beyond. It distinguishes a kernel that
+ * computes from one that does not.
  */
 const TOLERANCE = 1e-5;
 
-/** @throws Error when what was timed did not compute what it should: its time would mean nothing */
+/** @throws Error when the timed code computed a wrong result, which would make its time meaningless */
 export function requireAgreement(
   what: string,
   actual: ArrayLike<number>,

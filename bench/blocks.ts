@@ -12,7 +12,7 @@ export interface Batch {
   labels: Int32Array<ArrayBuffer>;
 }
 
-/** Places a batch in the kernel's memory block by block, as the service does; `evaluate` is called for each. */
+/** Places a batch in the kernel's memory block by block, like the service; calls `evaluate` for each block. */
 export function forEachBlock(
   kernel: Kernel,
   { dtype, logits, classes, labels }: Batch,
@@ -35,7 +35,7 @@ export function kernelNll(kernel: Kernel, batch: Batch): Float64Array {
   return nll;
 }
 
-/** The coefficients of the gradient of `t`·Σ_rows nll. */
+/** Coefficients of the gradient of `t`·Σ_rows nll. */
 export function plainCoefficients(rows: number, t: number): GradientCoefficients {
   return { t: new Float64Array(rows).fill(t), b: new Float64Array(rows), z: new Float64Array(rows) };
 }

@@ -2,10 +2,9 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 
 /**
- * Requests answered, and how many per second, when every connection sends its next request once the last is answered.
- *
- * It writes ready bytes to plain sockets: Node's own HTTP client takes more time for a request than the servers that
- * are compared, and would hide the difference between them.
+ * Requests per second when every connection sends its next request once the last is answered. It writes prepared bytes
+ * to plain sockets: Node's own HTTP client takes more time for a request than the compared servers, and would hide the
+ * difference between them.
  */
 export async function requestsPerSecond(
   port: number,
@@ -19,7 +18,7 @@ export async function requestsPerSecond(
   return { answered, perSecond: answered / ((performance.now() - started) / 1000) };
 }
 
-/** Resolves with the number of requests answered until the deadline. */
+/** Resolves with the number of requests answered before the deadline. */
 async function runConnection(port: number, request: Buffer, deadline: number): Promise<number> {
   const socket = connect({ host: '127.0.0.1', port, noDelay: true });
   let answered = 0;
@@ -45,7 +44,7 @@ async function runConnection(port: number, request: Buffer, deadline: number): P
   return answered;
 }
 
-/** Bytes of the HTTP answer that begins here; undefined while its header is incomplete. */
+/** Length of the HTTP answer that begins here; undefined while its header is incomplete. */
 function answerLength(received: Buffer): number | undefined {
   const headerEnd = received.indexOf('\r\n\r\n');
   if (headerEnd < 0) return undefined;

@@ -1,19 +1,22 @@
-/** One line of the report: a figure, what it is held against, and how they compare. */
+/** One line of the report: a figure, its reference, and their ratio or difference. */
 export interface Comparison {
   what: string;
   figure: string;
   against: string;
-  /** The figure divided by what it is held against (×), less it (MB), or by itself (ms); undefined when not measured. */
+  /**
+   * The figure divided by its reference (×), minus its reference (MB), or the figure itself (ms); undefined when not
+   * measured.
+   */
   value?: number;
   unit: '×' | 'MB' | 'ms';
-  /** The figure divided by what it is held against, where the goal is not a ratio. */
+  /** The figure divided by its reference, when the goal is not a ratio. */
   ratio?: number;
   goal?: { atMost: number } | { atLeast: number };
-  /** What else was seen. */
+  /** Further observations. */
   notes?: string[];
 }
 
-/** The line of what could not be measured here. */
+/** A line for a figure that could not be measured. */
 export function notMeasured({ what, unit, goal }: Pick<Comparison, 'what' | 'unit' | 'goal'>, why: string): Comparison {
   return { what, figure: `not measured: ${why}`, against: '', unit, ...(goal && { goal }) };
 }

@@ -11,7 +11,10 @@ import type { Comparison } from './comparison.ts';
 import { makeLabels, makeLogits } from './logits.ts';
 import { interleavedMedians } from './statistics.ts';
 
-/** A usual batch, a large vocabulary, of which blocks have few rows, and a small batch, most rows of which are among the worst. */
+/**
+ * Rows and classes: a usual batch; a large vocabulary, whose blocks have few rows; and a small batch, most of whose
+ * rows are among the worst.
+ */
 const SHAPES = [
   [1024, 32_000],
   [256, 128_000],
@@ -20,12 +23,12 @@ const SHAPES = [
 const BLOCK_BYTES = 2 ** 21;
 const ROUNDS = 15;
 
-/** What is smaller takes microseconds, beside which the request shows. */
+/** Smaller batches take microseconds, so the time of the request would dominate. */
 const INLINE = 65_536;
 
 const FINITE_GOAL = { atMost: 1.03 } as const;
 
-/** What the diagnostics cost: nothing while everything is finite, and how much when rows are bad. */
+/** Measures the cost of diagnostics: none while all logits are finite, and the extra time for bad rows. */
 export async function benchDiagnostics(): Promise<Comparison[]> {
   const comparisons: Comparison[] = [];
   for (const [rows, classes] of SHAPES) {
@@ -67,7 +70,7 @@ async function benchBatch(dtype: FloatDType, rows: number, classes: number): Pro
   ];
 }
 
-/** A batch in which every so-manieth row has a NaN in its middle, where no kernel looks first. */
+/** A batch with a NaN in the middle of every `every`-th row, where no kernel looks first. */
 function withNaN(batch: Batch, every: number): Batch {
   const { dtype, classes, labels } = batch;
   const logits = Buffer.from(batch.logits);
@@ -78,7 +81,7 @@ function withNaN(batch: Batch, every: number): Batch {
   return { ...batch, logits };
 }
 
-/** Evaluates a batch block by block, with all that the service finds out about it. */
+/** Evaluates a batch block by block, with all diagnostics of the service. */
 function diagnose(kernel: Kernel, { dtype, logits, classes, labels }: Batch): void {
   const block = plainBlock(dtype, classes, labels);
   const rowBytes = classes * DTYPE_BYTES[dtype];

@@ -25,7 +25,10 @@ const CLASSES = 32000;
 const BLOCK_BYTES = 2 ** 21;
 const ROUNDS = 9;
 
-/** An element of a softmax is 1/CLASSES on average, and a gradient −1 and a rounding of float32 at the target. */
+/**
+ * Tolerance relative to an element of the softmax, which is 1/CLASSES on average. At the target the gradient is −1 with
+ * a rounding of float32.
+ */
 const GRADIENT_TOLERANCE = 1e-7;
 
 const GRADIENTS: readonly { dtype: FloatDType; variant: Variant; goal?: { atLeast: number } }[] = [
@@ -36,7 +39,7 @@ const GRADIENTS: readonly { dtype: FloatDType; variant: Variant; goal?: { atLeas
   { dtype: 'float64', variant: 'relaxed' },
 ];
 
-/** What a request may ask for beside its loss. */
+/** A result that a request can ask for in addition to its loss. */
 interface Feature {
   name: string;
   options: Record<string, unknown>;
@@ -67,14 +70,14 @@ const FEATURES: readonly Feature[] = [
   { name: 'class probabilities, outputs gradient', options: { outputs: ['gradient'] }, probabilities: true },
 ];
 
-/** The gradient, and what each output, metric and option costs, on one thread. */
+/** Measures the gradient, and the cost of each output, metric and option, on one thread. */
 export async function benchFeatures(): Promise<Comparison[]> {
   const comparisons: Comparison[] = [];
   for (const gradient of GRADIENTS) comparisons.push(...(await benchGradient(gradient)));
   return [...comparisons, ...(await benchCosts())];
 }
 
-/** Forward and gradient, which stays in the kernels' memory, against plain JavaScript and against forward alone. */
+/** Compares forward and gradient, which stays in the kernels' memory, with plain JavaScript and with forward only. */
 async function benchGradient({ dtype, variant, goal }: (typeof GRADIENTS)[number]): Promise<Comparison[]> {
   const logits = makeLogits(dtype, ROWS, CLASSES);
   const labels = makeLabels(ROWS, CLASSES);
@@ -111,7 +114,7 @@ async function benchGradient({ dtype, variant, goal }: (typeof GRADIENTS)[number
   ];
 }
 
-/** What is evaluated block by block as the service does, as times of the plain forward. */
+/** Measures evaluations with each feature, block by block like the service, as multiples of the plain forward. */
 async function benchCosts(): Promise<Comparison[]> {
   const kernel = Kernel.load();
   const runs = [PLAIN, ...FEATURES].map((feature) => {
@@ -128,7 +131,7 @@ async function benchCosts(): Promise<Comparison[]> {
   }));
 }
 
-/** The blocks of a batch, as the evaluator would cut them. */
+/** Blocks of a batch, cut as by the evaluator. */
 function blocksOf(feature: Feature, dtype: FloatDType, rows = ROWS): { block: Block; logits: Uint8Array }[] {
   const logits = makeLogits(dtype, rows, CLASSES);
   const rowBytes = CLASSES * DTYPE_BYTES[dtype];
@@ -173,7 +176,7 @@ function weightOfClasses(): Tensor {
   return { dtype: 'float64', shape: [CLASSES], data: new Uint8Array(weights.buffer) };
 }
 
-/** The first block, held against the strict kernel's in float64 of values that plain JavaScript transformed. */
+/** Compares the first block with the strict kernel in float64, on values that plain JavaScript has transformed. */
 function requireSameInFloat64(feature: Feature, { columns, gradient }: BlockResult): void {
   const { block, logits } = blocksOf(feature, 'float32')[0]!;
   const given = Float64Array.from(elementsOf({ dtype: 'float32', shape: [], data: logits }));

@@ -22,7 +22,7 @@ interface Contestant {
   milliseconds: number[];
 }
 
-/** The kernels on one thread, block by block as the service uses them, against plain JavaScript. */
+/** Compares the kernels with plain JavaScript, on one thread and block by block like the service. */
 export async function benchKernels(): Promise<Comparison[]> {
   const comparisons: Comparison[] = [];
   for (const dtype of DTYPES) comparisons.push(...(await benchDType(dtype)));

@@ -8,7 +8,7 @@ import { gigabytesPerSecond, interleave, mean, median } from './statistics.ts';
 
 const ROWS = 1024;
 const CLASSES = 32000;
-/** Until V8 has compiled the kernel for speed: about a gigabyte of logits. */
+/** Rounds until V8 has optimized the kernel: about a gigabyte of logits. */
 const WARM_UP_ROUNDS = 10;
 const ROUNDS = 11;
 
@@ -22,14 +22,14 @@ export function largeBatch(): { body: Buffer; loss: number } {
   };
 }
 
-/** A server that the batch is posted to. */
+/** A server that receives the batch. */
 export interface Recipient {
   server: ChildServer;
-  /** False for one that answers a constant. */
+  /** False for a server that answers a constant. */
   evaluates: boolean;
 }
 
-/** Posts the batch to each server in turn, and resolves with each one's time and speed. */
+/** Posts the batch to each server in turn, and resolves with the time and throughput of each. */
 export async function comparePosts(
   recipients: readonly Recipient[],
 ): Promise<{ byteLength: number; times: { milliseconds: number; figure: string }[] }> {

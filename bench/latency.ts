@@ -19,7 +19,7 @@ const UPLOAD_MS = 8000;
 const IDLE_MS = 2000;
 const ASK_EVERY_MS = 5;
 
-/** How soon the service turns to something else, with nothing to do and while large bodies arrive. */
+/** Measures the delay of the event loop and of /livez, while idle and while large bodies arrive. */
 interface Latency {
   loop: LoopDelay;
   /** Milliseconds until each answer of /livez. */
@@ -69,7 +69,7 @@ export async function benchLatency(): Promise<Comparison[]> {
 async function measureDuring(service: ChildServer, until: Promise<unknown>): Promise<Latency> {
   const over = new AbortController();
   const end = until.finally(() => over.abort());
-  // What was measured before is dropped.
+  // Discards the measurements before this point.
   await loopDelay(service.process);
   const answers: number[] = [];
   while (!over.signal.aborted) {
@@ -84,7 +84,7 @@ async function measureDuring(service: ChildServer, until: Promise<unknown>): Pro
   return { loop: await loopDelay(service.process), answers };
 }
 
-/** The delay since it was last asked for. */
+/** Delay since the previous report. */
 async function loopDelay(service: ChildProcess): Promise<LoopDelay> {
   const answered = once(service, 'message') as Promise<[LoopDelay]>;
   service.send('report');

@@ -14,17 +14,17 @@ import { gigabytesPerSecond, interleave, mean, median, time } from './statistics
 
 const ROWS = 4096;
 const CLASSES = 32000;
-/** Rows that the file repeats. */
+/** Number of different rows; the file repeats them. */
 const BLOCK_ROWS = 16;
 const WORKERS = 2;
-/** Until V8 has compiled the kernel for speed in each worker. */
+/** Rounds until V8 has optimized the kernel in each worker. */
 const WARM_UP_ROUNDS = 5;
 const ROUNDS = 9;
 const READ_BYTES = 2 ** 21;
 
 /**
- * A file that is in the system's cache, against reading it there on one thread: into the same bytes all over, which is
- * the floor, and as a whole into memory that is at hand.
+ * Compares the evaluation of a file in the system's cache with reading it on one thread: into one small buffer again
+ * and again, which is the least possible time, and into a buffer of its whole size.
  */
 export async function benchLocalFile(): Promise<Comparison[]> {
   const folder = mkdtempSync(path.join(tmpdir(), 'lossmeter-bench-'));
@@ -97,7 +97,7 @@ function write(file: string): { byteLength: number; loss: number } {
   return { byteLength, loss: mean(javascriptNll('float32', block, CLASSES, blockLabels)) };
 }
 
-/** Reads a file as often as it takes into the same bytes. */
+/** Reads a whole file through one buffer. */
 function readIn(bytes: Buffer, file: string): void {
   const fd = openSync(file, 'r');
   while (readSync(fd, bytes) > 0);

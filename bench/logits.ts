@@ -1,7 +1,9 @@
 import { encode, seededRandom } from '../test/rows.ts';
 import type { FloatDType } from '../src/tensor/dtype.ts';
 
-/** Rows that are made one by one; a longer tensor repeats them, as making them takes longer than evaluating them. */
+/**
+ * Number of generated rows; a longer tensor repeats them, because generating rows takes longer than evaluating them.
+ */
 const DISTINCT_ROWS = 16;
 
 /** A tensor (rows, classes) of logits uniform in ±10, the same in every run. */

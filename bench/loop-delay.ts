@@ -1,14 +1,14 @@
-/** Preloaded into the service: measures its event loop, and reports to the process that started it when asked to. */
+/** Preloaded into the service: measures its event loop, and reports to the parent process on request. */
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { isMainThread } from 'node:worker_threads';
 
-/** Milliseconds, of which one is the interval of the measurement itself. */
+/** Resolution in milliseconds, which every measured delay includes. */
 export interface LoopDelay {
   p99: number;
   max: number;
 }
 
-// Workers preload it too.
+// Worker threads preload this module too.
 if (isMainThread) {
   const histogram = monitorEventLoopDelay({ resolution: 1 });
   histogram.enable();

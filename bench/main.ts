@@ -34,7 +34,7 @@ const sections = chooseSections(SECTIONS, process.argv.slice(2));
 await runSections(sections, {
   results: 'latest.json',
   endWithinMs: END_WITHIN_MS,
-  // It may be downloaded first.
+  // The packages of the peers may have to be downloaded first.
   prepare: async () =>
     void (sections.some(([name]) => name === 'peers' || name === 'client') && (await peerEnvironment())),
 });

@@ -12,7 +12,7 @@ import { mean, thin } from './statistics.ts';
 
 const ROWS = 32768;
 const CLASSES = 32768;
-/** Rows that are sent over and over: 2 MiB of them. */
+/** Number of different rows, 2 MiB; the request repeats them. */
 const BLOCK_ROWS = 16;
 const SAMPLE_EVERY_MS = 50;
 const SETTLE_MS = 500;
@@ -24,10 +24,10 @@ const OVER_IDLE = {
   goal: { atMost: 300 },
 } as const;
 
-/** Flat: what still came on top in the second half is a tenth of what may be taken at all. */
+/** Growth in the second half, at most a tenth of the allowed memory: the curve must be flat. */
 const GROWTH = { what: 'the same, second half', unit: 'MB', goal: { atMost: 30 } } as const;
 
-/** Resident memory of the service while a tensor streams through that is larger than what it may take. */
+/** Measures the resident memory of the service while it receives a tensor larger than its memory limit. */
 export async function benchMemory(): Promise<Comparison[]> {
   if (!SHOWS_MEMORY) {
     return [OVER_IDLE, GROWTH].map((row) => notMeasured(row, 'it needs the /proc of Linux'));
@@ -54,7 +54,7 @@ export async function benchMemory(): Promise<Comparison[]> {
     requireAgreement('streamed POST', [loss], [expectedLoss]);
 
     const { highest } = residentMegabytes(pid);
-    // When it did not rise, the highest was reached at the start.
+    // When the highest value did not rise, it dates from the start of the process.
     const peak = highest > idle.highest ? highest : Math.max(...samples);
     const halves = [samples.slice(0, samples.length >> 1), samples.slice(samples.length >> 1)];
     const [first, second] = halves.map((half) => Math.max(...half));

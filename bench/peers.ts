@@ -14,14 +14,14 @@ import { gigabytesPerSecond, interleave, mean, median, time } from './statistics
 
 const ROWS = 1024;
 const CLASSES = 32000;
-/** Until V8 has compiled the kernels for speed. */
+/** Rounds until V8 has optimized the kernels. */
 const WARM_UP_ROUNDS = 8;
 const ROUNDS = 9;
 /** PyTorch computes in float32 throughout. */
 const LOSS_TOLERANCE = 1e-4;
 const GRADIENT_TOLERANCE = 1e-7;
 
-/** The peer's best for small tensors: threads that wait for one another come to a crawl where cores are busy. */
+/** The peer's fastest setting for small tensors: threads that wait for one another become very slow on busy cores. */
 const ONE_THREAD = { OMP_NUM_THREADS: '1' };
 
 type Row = Pick<Comparison, 'what' | 'unit' | 'goal'>;
@@ -39,7 +39,7 @@ const KERNEL_ROWS = {
 const POST = { what: 'POST of 131 MB against FastAPI', unit: '×', goal: { atLeast: 3.5 } } as const;
 const SMALL = { what: `${SMALL_REQUESTS}, against FastAPI`, unit: '×', goal: { atLeast: 2.5 } } as const;
 
-/** What one would use otherwise: PyTorch, and FastAPI on uvicorn with msgpack and PyTorch. */
+/** Compares the service with the usual alternatives: PyTorch, and FastAPI on uvicorn with msgpack and PyTorch. */
 export async function benchPeers(): Promise<Comparison[]> {
   const environment = await peerEnvironment();
   if ('missing' in environment) {
@@ -101,7 +101,7 @@ async function benchKernels(python: string): Promise<Comparison[]> {
   ];
 }
 
-/** The gradient of the mean loss in blocks, as the service returns it. */
+/** Gradient of the mean loss in blocks, as the service returns it. */
 function gradientOfMean(kernel: Kernel, batch: Batch): Uint8Array<ArrayBuffer>[] {
   const blocks: Uint8Array<ArrayBuffer>[] = [];
   forEachBlock(kernel, batch, (_, rows) => {

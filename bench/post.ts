@@ -2,7 +2,7 @@ import type { Comparison } from './comparison.ts';
 import { comparePosts } from './large-request.ts';
 import { startBaseline, startService } from './service.ts';
 
-/** A large request end to end, against a server that reads the same bytes and does nothing with them. */
+/** Compares a large request with a server that reads the same bytes and discards them. */
 export async function benchPost(): Promise<Comparison[]> {
   await using drain = await startBaseline('drain-server');
   await using service = await startService();

@@ -1,9 +1,9 @@
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 
-/** True where the processor time of another process is known to the nanosecond: the /proc of Linux shows it. */
+/** True when the processor time of other processes is available to the nanosecond, from Linux's /proc. */
 export const SHOWS_PROCESSOR_TIME = existsSync('/proc/self/schedstat');
 
-/** Milliseconds that the threads of a process have been on a processor, those that have ended left out. */
+/** Processor time of a process's living threads, in milliseconds. */
 export function processorMilliseconds(pid: number): number {
   const threads = readdirSync(`/proc/${pid}/task`);
   const nanoseconds = threads.map((thread) =>

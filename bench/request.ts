@@ -12,12 +12,12 @@ export const SAFETENSORS = 'application/vnd.safetensors';
 
 const packr = new Packr({ useRecords: false, variableMapSize: true });
 const BIN_8_EMPTY_BYTES = 2;
-/** What the library aligns the tensors of a file to. */
+/** Alignment of tensors in files of the safetensors library. */
 const SAFETENSORS_ALIGNMENT = 8;
 
 /**
- * A MessagePack request for float32 logits (rows, classes), up to the bytes of the logits: with the label first and
- * these last, the service can evaluate them as they arrive.
+ * A MessagePack request for float32 logits (rows, classes), up to the bytes of the logits. The label comes first and
+ * the logits last, so the service can evaluate them as they arrive.
  */
 export function requestHead(shape: readonly [number, number], labels: Int32Array): Buffer {
   const withoutLogits = packr.pack({
@@ -29,7 +29,7 @@ export function requestHead(shape: readonly [number, number], labels: Int32Array
   return Buffer.concat([withoutLogits.subarray(0, -BIN_8_EMPTY_BYTES), bin32]);
 }
 
-/** The same as a safetensors file. */
+/** The head of the same request as a safetensors file. */
 export function fileHead(shape: readonly [number, number], labels: Int32Array): Buffer {
   const label = bytesOf(labels);
   const end = label.byteLength + elementCount(shape)! * Float32Array.BYTES_PER_ELEMENT;
@@ -45,7 +45,7 @@ function bytesOf({ buffer, byteOffset, byteLength }: Int32Array): Buffer {
   return Buffer.from(buffer, byteOffset, byteLength);
 }
 
-/** A MessagePack body as the bytes of an HTTP request. */
+/** A POST with a MessagePack body as the bytes of an HTTP request. */
 export function httpRequest(body: Buffer): Buffer {
   const header = [
     `POST ${PATH} HTTP/1.1`,
@@ -63,7 +63,7 @@ export interface Body {
   chunks: Iterable<Buffer>;
 }
 
-/** Posts a body, no faster than the server takes it, and resolves with the answer's loss. */
+/** Posts a body under the server's back-pressure, and resolves with the loss. */
 export async function post(port: number, agent: Agent, { mediaType, byteLength, chunks }: Body): Promise<number> {
   const headers = { 'content-type': mediaType, 'content-length': byteLength };
   const req = request({ host: '127.0.0.1', port, agent, method: 'POST', path: PATH, headers });

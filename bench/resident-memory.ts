@@ -1,9 +1,9 @@
 import { existsSync, readFileSync } from 'node:fs';
 
-/** True where the memory of a process is known: the /proc of Linux shows it. */
+/** True when the memory of other processes is available, from Linux's /proc. */
 export const SHOWS_MEMORY = existsSync('/proc/self/status');
 
-/** Megabytes of 10⁶ bytes: VmRSS, and VmHWM, its highest since the process began. */
+/** Memory in megabytes of 10⁶ bytes: VmRSS, and VmHWM, the peak since the start of the process. */
 export function residentMegabytes(pid: number): { now: number; highest: number } {
   const status = readFileSync(`/proc/${pid}/status`, 'utf8');
   const field = (name: string): number =>

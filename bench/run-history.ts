@@ -1,12 +1,12 @@
 import { DatabaseSync } from 'node:sqlite';
 import { SqliteStore } from '../src/runs/sqlite/store.ts';
 
-/** Writes a long history into a file, as recordings would have, but by a few statements: one by one it takes ten minutes. */
+/** Fills a file with a long history by a few statements. Real recordings, one by one, would take ten minutes. */
 export function fillRun(
   path: string,
   { run, batches, ranks, microBatches }: { run: string; batches: number; ranks: number; microBatches: number },
 ): void {
-  // Its schema.
+  // Creates the schema.
   void new SqliteStore(path).close();
   const database = new DatabaseSync(path);
   const perStep = ranks * microBatches;

@@ -13,18 +13,18 @@ const RUN = 'bench';
 const BATCHES = 1_000_000;
 const [RANKS, MICRO_BATCHES] = [8, 4];
 
-/** An evaluation of 32 KB. */
+/** Shape of an evaluation of 32 KB. */
 const [ROWS, CLASSES] = [8, 1000];
 const EVALUATIONS = 400;
 
-/** Pairs of an evaluation and a recording before those that are timed: the code of both is compiled by then. */
+/** Untimed pairs of an evaluation and a recording, until V8 has compiled the code of both. */
 const WARM_UP = 1500;
 const READS = 15;
 
 const RECORD_GOAL = { atMost: 1 } as const;
 const READ_GOAL = { atMost: 100 } as const;
 
-/** What recording adds to an evaluation, and how long it takes to read a history of a million batches. */
+/** Measures the cost of recording an evaluation, and the time to read a history of a million batches. */
 export async function benchRuns(): Promise<Comparison[]> {
   const folder = mkdtempSync(path.join(tmpdir(), 'lossmeter-bench-'));
   const remove = (): void => rmSync(folder, { recursive: true, force: true });
@@ -47,7 +47,7 @@ export async function benchRuns(): Promise<Comparison[]> {
   }
 }
 
-/** On a disk, in a file that has a million batches: each recording waits for the disk. */
+/** Measures recordings into a file with a million batches. Each recording waits for the disk. */
 async function benchRecording({ port }: ChildServer): Promise<Comparison> {
   const labels = makeLabels(ROWS, CLASSES);
   const body = Buffer.concat([requestHead([ROWS, CLASSES], labels), makeLogits('float32', ROWS, CLASSES)]);

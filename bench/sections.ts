@@ -5,7 +5,7 @@ import type { Comparison } from './comparison.ts';
 
 export type Section = () => Promise<Comparison[]>;
 
-/** @returns the named sections, all when none is named; ends the process when there is no such section */
+/** @returns the named sections, all when none is named; ends the process for an unknown name */
 export function chooseSections(
   sections: Readonly<Record<string, Section>>,
   names: readonly string[],
@@ -19,14 +19,14 @@ export function chooseSections(
 }
 
 /**
- * Runs sections one after another, prints their report, and keeps it as JSON beside the bench.
- * @param prepare what comes before them and has a bound of its own
+ * Runs sections one after another, prints their report, and saves it as JSON in bench/results.
+ * @param prepare preparation with its own time limit
  */
 export async function runSections(
   sections: readonly [string, Section][],
   { results, endWithinMs, prepare }: { results: string; endWithinMs: number; prepare?: () => Promise<unknown> },
 ): Promise<void> {
-  // Leaving by process.exit ends the child servers too.
+  // process.exit also ends the child servers.
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
   await prepare?.();
   setTimeout(() => {

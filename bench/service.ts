@@ -10,18 +10,18 @@ const READY_WITHIN_MS = 60_000;
 const ASK_EVERY_MS = 5;
 const END_WITHIN_MS = 5000;
 
-/** A server in a process of its own, which ends when its scope does. */
+/** A server in its own process, which ends with the scope of this object. */
 export interface ChildServer extends AsyncDisposable {
   readonly port: number;
   readonly process: ChildProcess;
-  /** Milliseconds from the start of the process to the first answer that it is ready. */
+  /** Milliseconds from the start of the process until it first reports readiness. */
   readonly readyAfter: number;
 }
 
 /**
- * The service as it ships, with the configuration of the environment but for the address and the log.
- * @param imports modules that run in its process first; they can talk to this one by `process.send`
- * @param environment variables beside, such as LOSSMETER_WORKERS
+ * Starts the service as shipped, with the configuration of the environment except address and log.
+ * @param imports modules that the service's process runs first; they can talk to this process by `process.send`
+ * @param environment additional variables, such as LOSSMETER_WORKERS
  */
 export function startService({
   imports = [],
@@ -40,12 +40,12 @@ export function startService({
   });
 }
 
-/** A server of bench/baselines. */
+/** Starts a server of bench/baselines. */
 export function startBaseline(name: 'drain-server' | 'bare-fastify' | 'one-turn'): Promise<ChildServer> {
   return start(process.execPath, [pathOf(`./baselines/${name}.ts`)]);
 }
 
-/** The server of bench/peers. */
+/** Starts the server of bench/peers. */
 export function startPeer(python: string, environment: NodeJS.ProcessEnv = {}): Promise<ChildServer> {
   return start(python, [pathOf('./peers/fastapi_server.py')], {
     environmentFor: (port) => ({ ...environment, PORT: port }),
@@ -69,11 +69,12 @@ async function start(
   const port = await freePort();
   const started = performance.now();
   const child = spawn(program, args, {
-    // The service logs to its standard output, why it cannot start too; ours is for the report.
+    // Redirects the service's output, its log and start errors, to standard error: our standard output is for the
+    // report.
     stdio: ['ignore', 2, 2, ...(hasChannel ? ['ipc' as const] : [])],
     env: { ...process.env, ...environmentFor(String(port)) },
   });
-  // However this process ends, the child does not outlive it.
+  // Ends the child whenever this process ends.
   const kill = (): boolean => child.kill('SIGKILL');
   process.once('exit', kill);
   const stop = async (): Promise<void> => {

@@ -8,21 +8,21 @@ import { interleave, median } from './statistics.ts';
 const ROWS = 8;
 const CLASSES = 1000;
 const CONNECTIONS = 8;
-/** V8 goes on compiling the many short functions of a request for some ten thousand requests. */
+/** V8 keeps optimizing the many short functions of a request for about ten thousand requests. */
 const WARM_UP_MS = 5000;
 const ROUNDS = 7;
 const ROUND_MS = 500;
 
 export const SMALL_REQUESTS = `small requests, ${ROWS} × ${CLASSES} float32, ${CONNECTIONS} connections`;
 
-/** Speed and cost of requests of few logits on a server. */
+/** Throughput and cost of requests with few logits. */
 export interface SmallRequests {
   perSecond: number;
-  /** Microseconds of processor time that a request takes; undefined where that cannot be seen. */
+  /** Microseconds of processor time per request; undefined where it is not available. */
   microseconds: number | undefined;
 }
 
-/** Sends requests of few logits to each server in turn. */
+/** Sends requests with few logits to each server in turn. */
 export async function compareSmallRequests(servers: readonly ChildServer[]): Promise<SmallRequests[]> {
   const logits = makeLogits('float32', ROWS, CLASSES);
   const body = Buffer.concat([requestHead([ROWS, CLASSES], makeLabels(ROWS, CLASSES)), logits]);

@@ -10,8 +10,8 @@ const PROCESSOR_TIME = {
 } as const;
 
 /**
- * Requests whose logits are few, against a route that reads the same body and answers a constant, and against one that
- * evaluates it in one turn and does no more.
+ * Compares requests with few logits with a route that reads the same body and answers a constant, and with a route that
+ * only evaluates it, in one turn.
  */
 export async function benchSmall(): Promise<Comparison[]> {
   await using bare = await startBaseline('bare-fastify');

@@ -6,7 +6,10 @@ import { interleave, median } from './statistics.ts';
 
 const ROUNDS = 7;
 
-/** From the start of the process until the service says that it is ready, against a Node.js that does nothing. */
+/**
+ * Measures the time from the start of the process until the service is ready, compared with a Node.js that does
+ * nothing.
+ */
 export async function benchStart(): Promise<Comparison[]> {
   const ofService: number[] = [];
   const ofNode: number[] = [];

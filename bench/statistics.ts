@@ -5,7 +5,7 @@ export function median(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? upper : (upper + sorted[(sorted.length >> 1) - 1]!) / 2;
 }
 
-/** The least value that is not below `percent` of the values. */
+/** Percentile: the least value that is not below `percent` of the values. */
 export function percentile(values: readonly number[], percent: number): number {
   const sorted = values.toSorted((a, b) => a - b);
   return sorted[Math.max(0, Math.ceil((percent / 100) * sorted.length) - 1)]!;
@@ -21,29 +21,29 @@ export function thin(values: readonly number[], count: number): number[] {
   return Array.from({ length: count }, (_, k) => values[Math.round((k * (values.length - 1)) / (count - 1))]!);
 }
 
-/** Milliseconds that `action` takes. */
+/** Measures the milliseconds of `action`. */
 export function time(action: () => void): number {
   const started = performance.now();
   action();
   return performance.now() - started;
 }
 
-/** V8 compiles a kernel a second time, for speed, after it has run for some hundred milliseconds. */
+/** Milliseconds until V8 optimizes a kernel, by compiling it a second time. */
 const WARM_UP_MS = 700;
 
-/** Runs `action` until its code is compiled for speed. */
+/** Runs `action` until its code is optimized. */
 export function warmUp(action: () => void): void {
   for (let spent = 0; spent < WARM_UP_MS;) spent += time(action);
 }
 
-/** Runs all actions in every round, in an order that turns, so that a change of the machine's pace meets all alike. */
+/** Runs all actions in every round, in rotating order, so that changes of the machine's speed affect all equally. */
 export async function interleave(rounds: number, actions: readonly (() => Promise<void> | void)[]): Promise<void> {
   for (let round = 0; round < rounds; round++) {
     for (let k = 0; k < actions.length; k++) await actions[(round + k) % actions.length]!();
   }
 }
 
-/** Median milliseconds of each action, warm, over so many interleaved rounds. */
+/** Median milliseconds of each warmed-up action, over interleaved rounds. */
 export async function interleavedMedians(rounds: number, actions: readonly (() => void)[]): Promise<number[]> {
   actions.forEach(warmUp);
   const milliseconds = actions.map((): number[] => []);

@@ -1,4 +1,6 @@
-/** Clients that upload one body after another, on a thread of their own: who measures must not wait for them. */
+/**
+ * Clients that upload one body after another, on their own thread, so that the measuring thread does not wait for them.
+ */
 import { parentPort, workerData } from 'node:worker_threads';
 import { requestsPerSecond } from './closed-loop.ts';
 

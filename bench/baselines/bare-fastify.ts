@@ -1,4 +1,4 @@
-/** The floor of a Fastify route with a body: it is read whole, and the answer is a constant. */
+/** Baseline for a Fastify route with a body: reads the whole body and answers a constant. */
 import Fastify from 'fastify';
 
 const app = Fastify();

@@ -1,4 +1,4 @@
-/** The floor of reading a body with Node.js: every byte is read and discarded. */
+/** Baseline for reading a body with Node.js: reads and discards every byte. */
 import { createServer } from 'node:http';
 
 createServer((request, response) => {

@@ -1,11 +1,10 @@
 import type { FloatDType } from '../../src/tensor/dtype.ts';
 
-/** What the typed arrays of JavaScript can hold. */
+/** Typed arrays of JavaScript for logits. */
 type Values = Float16Array | Float32Array | Float64Array;
 
 /**
- * −log softmax at each row's label, as one writes it without WebAssembly: the row's maximum, then the sum of Math.exp,
- * both in float64.
+ * −log softmax at each row's label, without WebAssembly: the row's maximum, then the sum of Math.exp, both in float64.
  * @param logits (rows, classes) elements of `dtype`, row-major
  */
 export function javascriptNll(
@@ -18,7 +17,7 @@ export function javascriptNll(
   return Float64Array.from(labels, (label, row) => rowNll(rowOf(row), label));
 }
 
-// Written out in both: a function for the maximum makes V8's code half as fast.
+// Repeated in both functions: a shared function for the maximum makes V8's code half as fast.
 function rowNll(row: Values, label: number): number {
   let max = -Infinity;
   for (let c = 0; c < row.length; c++) {
@@ -31,9 +30,9 @@ function rowNll(row: Values, label: number): number {
 }
 
 /**
- * The gradient of Σ_rows nll with respect to the logits, s_c − [c = label], as one writes it without WebAssembly: the
- * maximum, the exponentials where the gradient will stand, then their share of the sum.
- * @param gradient (rows, classes), written over
+ * Gradient of Σ_rows nll with respect to the logits, s_c − [c = label], without WebAssembly: the maximum, then the
+ * exponentials in the memory of the gradient, then their share of the sum.
+ * @param gradient (rows, classes) elements to overwrite
  */
 export function javascriptGradient(
   dtype: FloatDType,

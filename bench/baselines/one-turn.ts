@@ -1,7 +1,7 @@
 /**
- * The floor of an evaluation: a Fastify route that reads a small body whole, and decodes, evaluates and answers it in one
- * turn of the event loop by the service's own kernels, reduction and JSON. It has none of what the service promises
- * beside: bounds, admission, diagnosis of what is wrong with a body, metrics.
+ * Baseline for an evaluation: a Fastify route that reads a small body whole. It decodes, evaluates and answers in one
+ * turn of the event loop, by the service's own kernels, reduction and JSON. It lacks the service's other features:
+ * bounds, admission, diagnosis of invalid bodies, metrics.
  */
 import Fastify from 'fastify';
 import { Unpackr } from 'msgpackr';

@@ -4,7 +4,7 @@ import type { ClosedLoop, OpenLoop, Traffic } from './traffic.ts';
 
 const CLIENTS = new URL('./clients.ts', import.meta.url);
 
-/** Clients on a thread of their own, which ends with its scope. */
+/** Clients on their own thread, which ends with the scope of this object. */
 export class ClientThread implements AsyncDisposable {
   readonly #worker = new Worker(CLIENTS);
 

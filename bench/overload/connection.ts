@@ -1,44 +1,47 @@
 import { connect } from 'node:net';
 import type { Socket } from 'node:net';
 
-/** The bytes of an HTTP request. */
+/** Bytes of an HTTP request. */
 export interface RequestBytes {
-  /** What is sent at once. */
+  /** Bytes to send immediately. */
   first: Uint8Array;
-  /** What is sent when the service says to go on (RFC 9110, Expect: 100-continue). */
+  /** Bytes to send after the service's 100 Continue (RFC 9110, Expect: 100-continue). */
   rest?: Uint8Array;
 }
 
 export interface Answer {
   status: number;
-  /** The code of a problem. */
+  /** Error code of a problem. */
   code: string | undefined;
   retryAfter: string | undefined;
-  /** The digits of the loss: the same digits are the same bits. */
+  /** Digits of the loss: equal digits mean equal bits. */
   loss: string | undefined;
-  /** Milliseconds from when the request began to be sent, with the time to connect, to the head of this answer. */
+  /** Milliseconds from the start of the request, including the time to connect, to the head of this answer. */
   after: number;
 }
 
 export interface ConnectionEvents {
-  /** An answer has come; the request may not have been sent to its end. */
+  /** Called for an answer, even when the request was not sent completely. */
   answered: (answer: Answer) => void;
-  /** The next request can be sent. */
+  /** Called when the next request can be sent. */
   idle: (connection: Connection) => void;
-  /** @param unanswered whether a request was under way */
+  /**
+   * Called when the connection is closed.
+   * @param unanswered true when a request was pending
+   */
   closed: (connection: Connection, unanswered: boolean) => void;
 }
 
 const NOTHING = Buffer.alloc(0);
 
-/** A connection of a client that reads while it sends, and has one request under way at a time. */
+/** A client's connection that reads while it sends, with one request at a time. */
 export class Connection {
   readonly #socket: Socket;
   readonly #events: ConnectionEvents;
   #received: Buffer = NOTHING;
   #rest: Uint8Array | undefined;
   #began = 0;
-  /** When the head of the answer came, while its body is incomplete. */
+  /** Time of the head of the answer, while its body is incomplete. */
   #headCame: number | undefined;
   #awaits = false;
   #sends = false;
@@ -47,7 +50,7 @@ export class Connection {
     this.#events = events;
     this.#socket = connect({ host: '127.0.0.1', port, noDelay: true });
     this.#socket.on('data', (chunk) => this.#take(chunk));
-    // What matters is that it closes then.
+    // Ignores the error, because the close event follows.
     this.#socket.on('error', () => undefined);
     this.#socket.on('close', () => events.closed(this, this.#awaits));
   }
@@ -86,7 +89,7 @@ export class Connection {
     if (status === 100) {
       if (this.#rest !== undefined) this.#write(this.#rest);
       this.#rest = undefined;
-      // The answer may have come with it.
+      // The answer may have arrived in the same chunk.
       if (this.#received.byteLength > 0) this.#take(NOTHING);
       return;
     }

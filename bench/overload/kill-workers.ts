@@ -1,12 +1,12 @@
-/** Preloaded into the service: tells which worker threads live, and ends the one whose id it is sent first. */
+/** Preloaded into the service: ends the worker thread with the received id, then reports the ids of living threads. */
 import { isMainThread } from 'node:worker_threads';
 import type { Worker } from 'node:worker_threads';
 
-// Workers preload it too.
+// Worker threads preload this module too.
 if (isMainThread) {
   const threads = new Map<number, Worker>();
   process.on('worker', (worker) => {
-    // Once it has ended it has none.
+    // Reads the id now: an ended worker has no id.
     const { threadId } = worker;
     threads.set(threadId, worker);
     worker.once('exit', () => threads.delete(threadId));

@@ -20,11 +20,14 @@ const LIMITS = {
   LOSSMETER_MAX_BYTES_IN_FLIGHT: String(BYTES_IN_FLIGHT),
 };
 
-/** What is asked for, as a multiple of what can be done. */
+/** Requested load as a multiple of the capacity. */
 const OVERLOAD = 2;
-/** Clients that wait for an answer are so many at most: who comes then has not come. */
+/** Most clients with a pending request; further clients are counted as not sent. */
 const MAX_CONNECTIONS = 1024;
-/** Capacity is measured before and after, for the machine's pace changes in the course of minutes. */
+/**
+ * Time of each capacity measurement. One comes before and one after, because the machine's speed changes within
+ * minutes.
+ */
 const CAPACITY_MS = 4000;
 const PROBES_PER_SECOND = 50;
 const SAMPLE_EVERY_MS = 100;
@@ -39,21 +42,21 @@ const GOALS = {
 interface Workload {
   what: string;
   request: (folder: string) => RequestBytes;
-  /** V8 goes on compiling the many short functions of a request for some ten thousand requests. */
+  /** V8 keeps optimizing the many short functions of a request for about ten thousand requests. */
   warmUpMs: number;
   isMain?: boolean;
 }
 
 const WORKLOADS: readonly Workload[] = [
-  // The clients share the processors with the service. Of this they take next to nothing, so it shows the service alone;
-  // the others also show clients that send, connect anew after each refusal, and are late themselves.
+  // The clients share the processors with the service. In the first workload they take almost no time, so it shows only
+  // the service. The other workloads include clients that send bodies, reconnect after each rejection, and are late.
   { what: 'local file of 66 MB', request: fileRequest, warmUpMs: 3000, isMain: true },
   { what: '4 MB, clients ask first', request: askingRequest, warmUpMs: 3000 },
   { what: '32 KB', request: smallRequest, warmUpMs: 5000 },
   { what: '4 MB, clients send unasked', request: largeRequest, warmUpMs: 3000 },
 ];
 
-/** How the service does when twice as much is asked of it as it can do. */
+/** Measures the service at twice its capacity. */
 export async function benchLoad({
   mainSeconds,
   seconds,
@@ -176,7 +179,7 @@ function describe({ counts, unanswered, unsent, connections, busy }: Traffic): s
   return `${answers.join(', ')}, ${unanswered} without an answer, ${unsent} not sent; at most ${connections} connections; the clients' thread was busy for ${(100 * busy).toFixed(0)} % of the time`;
 }
 
-/** Watches the resident memory of a process until its peak is asked for. */
+/** Samples the resident memory of a process until its peak is requested. */
 function watchMemory(pid: number): { peak: () => number | undefined } {
   if (!SHOWS_MEMORY) return { peak: () => undefined };
   let peak = 0;

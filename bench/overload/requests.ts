@@ -7,7 +7,7 @@ import type { RequestBytes } from './connection.ts';
 const CLASSES = 32000;
 /** 4 MB of float32 */
 const LARGE_ROWS = 32;
-/** 66 MB: reading and evaluating it takes workers much longer than all else. */
+/** 66 MB: reading and evaluating it takes most of the workers' time. */
 const FILE_ROWS = 512;
 
 function head(mediaType: string, byteLength: number, ...fields: readonly string[]): string {
@@ -35,18 +35,18 @@ export function smallRequest(): RequestBytes {
   return atOnce(MSGPACK, batch(8, 1000));
 }
 
-/** 4 MB, from a client that sends without asking. */
+/** 4 MB, from a client that sends the body immediately. */
 export function largeRequest(): RequestBytes {
   return atOnce(MSGPACK, batch(LARGE_ROWS, CLASSES));
 }
 
-/** 4 MB, from a client that asks first, as curl does from 1 MiB on. */
+/** 4 MB, from a client that waits for 100 Continue, as curl does from 1 MiB on. */
 export function askingRequest(): RequestBytes {
   const body = batch(LARGE_ROWS, CLASSES);
   return { first: Buffer.from(head(MSGPACK, body.byteLength, 'expect: 100-continue')), rest: body };
 }
 
-/** A request that names a file, which it writes into the folder. */
+/** Request that names a file, which this function writes into the folder. */
 export function fileRequest(folder: string): RequestBytes {
   const name = 'logits.safetensors';
   const bytes = [
@@ -63,12 +63,12 @@ export function probe(): RequestBytes {
   return { first: Buffer.from('GET /livez HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n') };
 }
 
-/** What a client begins with that goes on byte by byte within the head. */
+/** Start of a request whose header continues byte by byte. */
 export function slowHead(): Uint8Array {
   return Buffer.from('POST /v1/cross-entropy HTTP/1.1\r\nhost: 127.0.0.1\r\nx-slow: ');
 }
 
-/** What a client begins with that announces 131 MB and goes on byte by byte within the logits. */
+/** Start of a request that announces 131 MB, and whose logits continue byte by byte. */
 export function slowBody(): Uint8Array {
   const shape = [1024, CLASSES] as const;
   const begin = requestHead(shape, makeLabels(...shape));

@@ -1,23 +1,23 @@
 import { connect } from 'node:net';
 import type { Socket } from 'node:net';
 
-/** What became of a slow client: the status and code of its answer, or that it was closed without one. */
+/** End of a slow client: the status and code of its answer, or 'closed' without an answer. */
 export interface SlowEnd {
   answer: string;
-  /** Seconds from when it began. */
+  /** Seconds since its start. */
   after: number;
 }
 
-/** Clients that each send a byte a second. */
+/** Clients that each send one byte per second. */
 export class SlowClients implements Disposable {
-  /** Of those that the service ended. */
+  /** Ends of the clients that the service disconnected. */
   readonly ends: SlowEnd[] = [];
   readonly #port: number;
   readonly #beginnings: readonly Uint8Array[];
   readonly #sockets = new Set<Socket>();
   readonly #timer: NodeJS.Timeout;
 
-  /** @param beginnings what they send at once, in turn */
+  /** @param beginnings bytes that clients send immediately, used in turn */
   constructor(port: number, beginnings: readonly Uint8Array[]) {
     this.#port = port;
     this.#beginnings = beginnings;
@@ -30,7 +30,7 @@ export class SlowClients implements Disposable {
     return this.#sockets.size;
   }
 
-  /** Starts so many. */
+  /** Starts a number of clients. */
   start(count: number): void {
     for (let k = 0; k < count; k++) this.#start(this.#beginnings[k % this.#beginnings.length]!);
   }

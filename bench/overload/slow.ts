@@ -12,7 +12,7 @@ const SLOW_CLIENTS = 100;
 const STALL_SECONDS = 4;
 const LIMITS = {
   LOSSMETER_STALL_SECONDS: String(STALL_SECONDS),
-  // Fewer than slow clients: they would take all places.
+  // Fewer places than slow clients, which would occupy all of them.
   LOSSMETER_MAX_REQUESTS_IN_FLIGHT: '16',
   LOSSMETER_MAX_QUEUED_REQUESTS: '64',
 };
@@ -20,11 +20,11 @@ const LIMITS = {
 const WARM_UP_MS = 4000;
 const ROUNDS = 5;
 const ROUND_MS = 1500;
-/** They come within this time, and are all there when what others get is measured. */
+/** Milliseconds in which the slow clients arrive. All are connected when the measurement begins. */
 const ARRIVAL_MS = 1000;
 const ARRIVALS = 10;
 
-/** A head is looked for every second, and both are answered some time after it is over. */
+/** Includes the interval of the header check, one second, and the time to answer after the timeout. */
 const ANSWERED_WITHIN_MS = (2 * STALL_SECONDS + 3) * 1000;
 
 interface Ordinary {
@@ -33,7 +33,7 @@ interface Ordinary {
   connections: number;
 }
 
-/** What ordinary clients get while others hardly send anything. */
+/** Measures ordinary clients while others send hardly anything. */
 export async function benchSlow(): Promise<Comparison[]> {
   await using service = await startService({ environment: LIMITS });
   await using clients = new ClientThread();
@@ -74,7 +74,7 @@ async function startSlowly(port: number, beginnings: readonly Uint8Array[]): Pro
   return slow;
 }
 
-/** @throws Error when they were ended before what they do to others was measured */
+/** @throws Error when slow clients were disconnected before the measurement was complete */
 function requireThere({ ends }: SlowClients): void {
   const early = ends.filter(({ after }) => after < STALL_SECONDS);
   if (early.length > 0) throw new Error(`slow clients ended early: ${summary(early.map(({ answer }) => answer))}`);
@@ -83,7 +83,7 @@ function requireThere({ ends }: SlowClients): void {
 function compare(what: string, without: readonly Traffic[], beside: readonly Traffic[]): Comparison[] {
   const speed = (samples: readonly Traffic[]): number =>
     median(samples.map(({ counts, seconds }) => (counts['200'] ?? 0) / seconds));
-  // Of each round, and of these the middle one: a pause of the machine meets one round.
+  // Median over the rounds, because a pause of the machine affects only one round.
   const p99 = (samples: readonly Traffic[]): number =>
     median(samples.map(({ after }) => percentile(after['200']!, 99)));
   const name = `${what} beside ${SLOW_CLIENTS} slow clients`;
@@ -109,7 +109,7 @@ function compare(what: string, without: readonly Traffic[], beside: readonly Tra
   ];
 }
 
-/** They come all at once, and are waited for until the service has ended each. */
+/** Starts all slow clients at once, and waits until the service has disconnected each. */
 async function burst(
   port: number,
   { request, connections }: Ordinary,

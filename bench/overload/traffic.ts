@@ -2,38 +2,38 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Connection } from './connection.ts';
 import type { Answer, RequestBytes } from './connection.ts';
 
-/** What clients sent and what came back. */
+/** Requests that clients sent, and their answers. */
 export interface Traffic {
   seconds: number;
-  /** Answers within that time by their status, and code where it is a refusal: '200', '429 overloaded'. */
+  /** Answers within that time by status, and by code for errors: '200', '429 overloaded'. */
   counts: Record<string, number>;
   /** Milliseconds to the head of each answer, by status. */
   after: Record<string, number[]>;
-  /** Refusals that say that the request can be repeated (429, 503), and do not say when. */
+  /** Rejections with 429 or 503 that lack Retry-After. */
   withoutRetryAfter: number;
-  /** Different losses that were answered. */
+  /** Different losses in the answers. */
   losses: string[];
   /** Requests whose connection closed before an answer. */
   unanswered: number;
-  /** Requests that were due when no more connections could be opened. */
+  /** Requests that were due when the number of connections was at its limit. */
   unsent: number;
-  /** Most connections at a time. */
+  /** Largest number of simultaneous connections. */
   connections: number;
-  /** Share of the time in which the clients' own thread was at work. */
+  /** Share of the time in which the clients' thread was busy. */
   busy: number;
 }
 
-/** Every connection sends its next request once the last is answered, whatever the answer. */
+/** Every connection sends its next request once the last is answered, with any status. */
 export interface ClosedLoop {
   kind: 'closed';
   port: number;
-  /** Sent in turn: each connection has one of them. */
+  /** Requests, assigned to the connections in turn. */
   requests: readonly RequestBytes[];
   connections: number;
   milliseconds: number;
 }
 
-/** Requests begin at a fixed rate, whatever becomes of them. */
+/** Requests start at a fixed rate, independent of the answers. */
 export interface OpenLoop {
   kind: 'open';
   port: number;
@@ -43,7 +43,7 @@ export interface OpenLoop {
   milliseconds: number;
 }
 
-/** What is under way at the end may take so long. */
+/** Most milliseconds to wait for requests that are pending at the end. */
 const GRACE_MS = 2000;
 const TICK_MS = 1;
 

@@ -16,14 +16,14 @@ const CONNECTIONS = 6;
 const WARM_UP_MS = 4000;
 const SPEED_MS = 5000;
 const KILL_EVERY_MS = 1000;
-/** A new worker compiles its kernel for speed while it works. */
+/** Recovery time: a new worker optimizes its kernel while it works. */
 const RECOVER_MS = 2000;
-/** No thread has this id: nothing is ended. */
+/** Id of no thread: ends nothing, and only requests the ids. */
 const NOBODY = -1;
 
 const RETRYABLE = '503 worker_lost';
 
-/** What clients get while workers are killed, and afterwards. */
+/** Measures the answers that clients get while workers are killed, and afterwards. */
 export async function benchWorkers(seconds: number): Promise<Comparison[]> {
   const folder = mkdtempSync(path.join(tmpdir(), 'lossmeter-bench-'));
   const remove = (): void => rmSync(folder, { recursive: true, force: true });
@@ -40,7 +40,7 @@ async function killWorkers(folder: string, seconds: number): Promise<Comparison[
   const requests = [largeRequest(), fileRequest(folder)];
   await using service = await startService({
     imports: [KILL_WORKERS],
-    // The log has every worker that is lost.
+    // Hides the log entry of every lost worker.
     environment: { LOSSMETER_WORKERS: String(WORKERS), LOSSMETER_DATA_DIR: folder, LOSSMETER_LOG_LEVEL: 'fatal' },
   });
   await using clients = new ClientThread();
@@ -58,7 +58,7 @@ async function killWorkers(folder: string, seconds: number): Promise<Comparison[
   return report({ before, during, after, kills, alive, seconds });
 }
 
-/** Ends one worker after the other. Resolves with their number. */
+/** Ends workers one after the other. Resolves with their number. */
 async function killEverySecond(service: ChildProcess, seconds: number): Promise<number> {
   const end = performance.now() + seconds * 1000;
   let kills = 0;
@@ -73,7 +73,7 @@ async function killEverySecond(service: ChildProcess, seconds: number): Promise<
   return kills;
 }
 
-/** Ids of the worker threads that live; all of them are of kernels, as nothing here takes another. */
+/** Ids of living worker threads; all of them belong to kernels, because this bench starts no others. */
 async function threadsOf(service: ChildProcess, victim = NOBODY): Promise<number[]> {
   const answered = once(service, 'message') as Promise<[number[]]>;
   service.send(victim);

@@ -6,16 +6,16 @@ const FOLDER = import.meta.dirname;
 const REQUIREMENTS = path.join(FOLDER, 'requirements.txt');
 const ENVIRONMENT = path.resolve(FOLDER, '../.venv');
 const PYTHON = path.join(ENVIRONMENT, 'bin/python');
-/** The packages are some gigabytes. */
+/** Time limit: the packages have several gigabytes. */
 const INSTALL_WITHIN_MS = 20 * 60_000;
 const WITHIN_MS = 60_000;
 
-/** A Python that has the peers' packages, or why there is none. */
+/** A Python with the peers' packages, or the reason why there is none. */
 export type Environment = { python: string } | { missing: string };
 
 let environment: Promise<Environment> | undefined;
 
-/** Makes the virtual environment of the peers, once for a Python and a list of packages. */
+/** Creates the virtual environment of the peers, once for each Python version and list of packages. */
 export function peerEnvironment(): Promise<Environment> {
   environment ??= make().then(
     () => ({ python: PYTHON }),
@@ -26,7 +26,7 @@ export function peerEnvironment(): Promise<Environment> {
 
 async function make(): Promise<void> {
   const version = await run('python3', ['--version'], WITHIN_MS, 'there is no python3');
-  // The stamp is written last: what was interrupted is made anew.
+  // Writes the stamp last, so that an interrupted installation starts again.
   const stamp = path.join(ENVIRONMENT, 'requirements.txt');
   const wanted = `# ${version.trim()}\n${readFileSync(REQUIREMENTS, 'utf8')}`;
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return;
@@ -37,7 +37,10 @@ async function make(): Promise<void> {
   writeFileSync(stamp, wanted);
 }
 
-/** Resolves with what the program prints. @throws Error `failure` with its last words */
+/**
+ * Resolves with the program's output.
+ * @throws Error `failure` with the last lines of the output
+ */
 function run(program: string, args: readonly string[], timeout: number, failure: string): Promise<string> {
   return new Promise((resolve, reject) => {
     const child = execFile(program, args, { timeout }, (error, stdout, stderr) => {

@@ -7,19 +7,19 @@ import type { Batch } from '../blocks.ts';
 const SCRIPT = `${import.meta.dirname}/pytorch_kernels.py`;
 
 /**
- * Lets glibc take large tensors from its heap and keep what is freed there, so that the pages of one result are those
- * of the last. By default each is mapped anew, and the kernel of the system fills it with zeros.
+ * Lets glibc allocate large tensors from its heap and keep freed memory, so that results reuse the pages of earlier
+ * ones. By default each large tensor is mapped anew, and the system's kernel fills it with zeros.
  */
 export const PAGE_REUSE = { GLIBC_TUNABLES: 'glibc.malloc.mmap_max=0:glibc.malloc.trim_threshold=17179869184' };
 
 export interface Timing {
   milliseconds: number;
   loss: number;
-  /** With respect to each row's logit at its label; of `backward`. */
+  /** Gradient with respect to each row's logit at its label; for `backward`. */
   gradient?: number[];
 }
 
-/** PyTorch's cross entropy of one batch, in a process that times an action when it is asked to. */
+/** PyTorch's cross entropy of one batch, in a process that times an action on request. */
 export class PyTorch implements AsyncDisposable {
   readonly #child: ChildProcess;
   readonly #answers: AsyncIterator<string>;
@@ -31,9 +31,9 @@ export class PyTorch implements AsyncDisposable {
       env: { ...process.env, ...environment },
     });
     this.#child = child;
-    // However this process ends, the child does not outlive it.
+    // Ends the child whenever this process ends.
     process.once('exit', this.#kill);
-    // That it ended is told by its answers' end.
+    // Ignores write errors: when the child ends, its output ends, and the reader reports that.
     child.stdin.on('error', () => {});
     this.#answers = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
     child.stdin.write(`${JSON.stringify([labels.length, classes])}\n`);
