@@ -44,7 +44,7 @@ interface Violation {
 }
 
 interface Comment {
-  isDoc: boolean;
+  kind: 'doc' | 'block' | 'line';
   start: number;
   end: number;
   text: string;
@@ -59,12 +59,13 @@ function commentsOf(path: string, source: string): Comment[] {
   const merged: Comment[] = [];
   for (const { type, value, start, end } of comments) {
     const text = value.replaceAll(/^\s*\*+ ?/gm, '').trim();
+    const kind = type === 'Line' ? 'line' : value.startsWith('*') ? 'doc' : 'block';
     const last = merged.at(-1);
-    if (type === 'Line' && last !== undefined && /^\n[ \t]*$/.test(source.slice(last.end, start))) {
+    if (kind === 'line' && last?.kind === 'line' && /^\n[ \t]*$/.test(source.slice(last.end, start))) {
       last.text += `\n${text}`;
       last.end = end;
     } else {
-      merged.push({ isDoc: value.startsWith('*'), start, end, text });
+      merged.push({ kind, start, end, text });
     }
   }
   return merged;
@@ -72,12 +73,12 @@ function commentsOf(path: string, source: string): Comment[] {
 
 /** Finds the comments of a file whose words are not plain. */
 export function findViolations(path: string, source: string): Violation[] {
-  return commentsOf(path, source).flatMap(({ isDoc, start, text }) => {
+  return commentsOf(path, source).flatMap(({ kind, start, text }) => {
     const line = source.slice(0, start).split('\n').length;
     const words = text.replaceAll(/\s+/g, ' ');
-    const tags = isDoc ? words.split(/@(?:returns|param [\w.]+) /).slice(1) : [];
+    const tags = kind === 'doc' ? words.split(/@(?:returns|param [\w.]+) /).slice(1) : [];
     const found = [
-      isDoc ? OPENING.exec(words) : null,
+      kind === 'doc' ? OPENING.exec(words) : null,
       ...tags.map((tag) => TAG_OPENING.exec(tag)),
       ...PHRASES.map((phrase) => phrase.exec(words)),
     ]

@@ -46,8 +46,10 @@ describe('phrases', () => {
     expect(linesOf(`${comment}\nexport const planted = 1;\n`)).toEqual([1]);
   });
 
-  test('a blank line or code parts two line comments', () => {
-    expect(linesOf('// It is not\n\n// there.\nlet x; // It is not\n// there.\n')).toEqual([4]);
+  test('a blank line or another kind of comment parts two line comments', () => {
+    expect(linesOf('// It is not\n\n// there.\n/** It is not */\n// there.\nlet x; // It is not\n// there.\n')).toEqual(
+      [6],
+    );
   });
 });
 
