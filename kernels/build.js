@@ -1,5 +1,5 @@
-// Compiles the AssemblyScript kernels into one WebAssembly file per variant, from the same source.
-// Plain JavaScript: `prepare` runs it on whatever Node.js installed the package.
+// Compiles the AssemblyScript kernels into one WebAssembly file per variant, from the same source. Plain JavaScript,
+// because `prepare` runs it on whatever Node.js installed the package.
 import { fileURLToPath } from 'node:url';
 import asc from 'assemblyscript/asc';
 

@@ -1,4 +1,5 @@
-// Puts into dist/ what the compiler does not: the kernels, the dashboard and the JavaScript entry point.
+// Copies files into dist/ that the TypeScript compiler does not write: the kernels, the dashboard and the JavaScript
+// entry point.
 import { cpSync } from 'node:fs';
 
 const root = new URL('..', import.meta.url);

@@ -8,7 +8,7 @@ export type Variant = 'relaxed' | 'strict';
 export const PREFIX = { float16: 'f16', bfloat16: 'bf16', float32: 'f32', float64: 'f64' } as const;
 type Prefix = (typeof PREFIX)[FloatDType];
 
-/** A function of numbers: addresses in bytes, and sizes. What each takes stands in assembly/index.ts. */
+/** A function of numbers: addresses in bytes, and sizes. assembly/index.ts lists the parameters of each. */
 type NumericFunction = (...values: number[]) => number;
 
 type Name =
@@ -36,9 +36,9 @@ export type Exports = Record<`${Prefix}_${Name}`, NumericFunction> &
   };
 
 /**
- * The compiled kernels, to be made on memories of their own. `auto` takes the relaxed variant where the engine has relaxed
- * SIMD and the machine fuses multiply-adds.
- * @throws Error when the variant asked for cannot run here.
+ * Compiled kernels, and a function that creates an instance with its own memory. `auto` selects the relaxed variant if
+ * the engine has relaxed SIMD and the machine fuses multiply-adds.
+ * @throws Error when this machine cannot run the requested variant
  */
 export function compile(preference: Variant | 'auto'): { variant: Variant; make: () => Exports } {
   if (preference !== 'strict') {
@@ -57,7 +57,7 @@ function readVariant(variant: Variant): Buffer<ArrayBuffer> {
   return readFileSync(new URL(`./build/${variant}.wasm`, import.meta.url));
 }
 
-/** All of them share the compiled code. */
+/** Returns a function that creates instances. They share the compiled code. */
 function makerOf(bytes: Buffer<ArrayBuffer>): () => Exports {
   const module = new WebAssembly.Module(bytes);
   return () => new WebAssembly.Instance(module, {}).exports as Exports;

@@ -15,8 +15,8 @@ export const LEFT_OUT = -2;
 export const KERNEL_PATTERN = '^(f16|bf16|f32|f64)-(relaxed|strict)-simd$';
 
 /**
- * The least power of two that is at least a number of classes. Sums over classes are kept relative to it, which loses no
- * digit: they overflow only where their mean does.
+ * The least power of two that is at least a number of classes. Sums over classes are relative to it, which loses no
+ * digit: they overflow only if their mean does.
  */
 export function classUnit(classes: number): number {
   return 2 ** Math.ceil(Math.log2(classes));
@@ -28,7 +28,7 @@ export const NonFinite = { nan: 1, posInf: 2, negInf: 4, any: 7 } as const;
 /** Validity flags of a row of class probabilities, as bits. */
 export const Odd = { notOne: 1, negative: 2, nonFinite: 4 } as const;
 
-/** Greatest distance from 1 of a valid row's sum of probabilities: as in assembly/probabilities.ts. */
+/** Greatest distance from 1 of a valid row's sum of probabilities, as in assembly/probabilities.ts. */
 export const SUM_TOLERANCE = 1e-3;
 
 /** First step on logits: x = cap·tanh(scale·logit / cap), or scale·logit without a cap. */
@@ -37,7 +37,7 @@ export interface Transform {
   cap: number | undefined;
 }
 
-/** Bytes that are not in memory yet: they are read to where the kernels need them. */
+/** Bytes outside the memory, such as in a file. They are read directly into the kernels' memory. */
 export interface ByteSource {
   readonly byteLength: number;
   /** Fills the target, or throws. */
@@ -50,7 +50,7 @@ export interface KernelBlock {
   classes: number;
   /** (rows, classes) elements of `dtype`, row-major, at any alignment. */
   logits: Uint8Array | ByteSource;
-  /** Per row the class to score, NO_TARGET or LEFT_OUT. With probabilities the most probable class takes its place. */
+  /** Class to score per row, NO_TARGET or LEFT_OUT. With probabilities the most probable class replaces it. */
   targets: Int32Array;
   /** With a transform the block is evaluated in float64. */
   transform?: Transform | undefined;
@@ -68,11 +68,11 @@ export interface RowBlock {
   targetLogit: Float64Array<ArrayBuffer>;
   /** −log softmax at the target; 0 without one. */
   nll: Float64Array<ArrayBuffer>;
-  /** The greatest finite logit, as it came; −Infinity when none is finite. */
+  /** The greatest finite logit, before any transform; −Infinity when none is finite. */
   maximum: Float64Array<ArrayBuffer>;
-  /** A logit r of the row, at most some 22 below its maximum. lse = r + log S, rounded to the size of r. */
+  /** A logit r of the row, at most about 22 below its maximum. lse = r + log S, rounded to the size of r. */
   reference: Float64Array<ArrayBuffer>;
-  /** log S with S = Σ exp(x − r): the softmax is exp(x − r)·exp(−log S), however large r is. */
+  /** log S with S = Σ exp(x − r). The softmax is exp(x − r)·exp(−log S), for any size of r. */
   logSum: Float64Array<ArrayBuffer>;
   nanCount: Int32Array<ArrayBuffer>;
   posInfCount: Int32Array<ArrayBuffer>;
@@ -85,7 +85,7 @@ type Given = Pick<RowBlock, 'maximum' | 'nanCount' | 'posInfCount' | 'negInfCoun
 /** Results about the transformed logits. */
 type RowSums = Omit<RowBlock, keyof Given>;
 
-/** Results about rows of class probabilities that need no logits; arrays with an entry per row. */
+/** Results about class probabilities that need no logits; arrays with an entry per row. */
 export interface RowProbabilities {
   /** The most probable class, the first of equals; LEFT_OUT stays. */
   targets: Int32Array<ArrayBuffer>;
@@ -99,15 +99,15 @@ export interface RowProbabilities {
 
 /** Per row t, b and z of the gradient t·(Σ_k w_k p_k·s_c − w_c p_c) + b·(Σ_k w_k·s_c − w_c) + z·lse·s_c. */
 export interface GradientCoefficients {
-  /** With class indices the weight of the target is in it, and p is 1 there. */
+  /** Includes the weight of the target for class indices, where p is 1. */
   t: Float64Array;
   b: Float64Array;
   z: Float64Array;
 }
 
 /**
- * Per row, over the classes c other than the target: q is their softmax alone, Σ q = 1, and w their weights, 1 without.
- * The gradient of such a class is A·q_c − b·w_c = A·(q_c − α·w_c) + (A·α − b)·w_c.
+ * Moments of each row over the classes c other than the target. q is the softmax of these classes, Σ q = 1, and w their
+ * weights, 1 without. The gradient of such a class is A·q_c − b·w_c = A·(q_c − α·w_c) + (A·α − b)·w_c.
  */
 export interface SoftmaxMoments {
   /** √Σ (q_c − α·w_c)² */
@@ -122,7 +122,7 @@ export interface SoftmaxMoments {
 
 /** Norms, extremes and counts of the values of a block. */
 export interface BlockSurvey {
-  /** Per row: √Σ x² over finite values, and the greatest and the least of them; −Infinity and Infinity when none is. */
+  /** Per row: √Σ x² over finite values, and their maximum and minimum; −Infinity and Infinity when none is finite. */
   norms: Float64Array<ArrayBuffer>;
   maximum: Float64Array<ArrayBuffer>;
   minimum: Float64Array<ArrayBuffer>;
@@ -130,31 +130,31 @@ export interface BlockSurvey {
   posInfCount: Int32Array<ArrayBuffer>;
   negInfCount: Int32Array<ArrayBuffer>;
   /**
-   * Over the rows that are not left out: how many finite values other than 0 have which exponent field as float64
-   * (⌊log2 |x|⌋ + 1023; 0 for what is subnormal there), and how many are 0.
+   * Counts over the rows that are not left out: finite values other than 0 by their exponent field as float64 (⌊log2
+   * |x|⌋ + 1023; 0 for values that are subnormal there), and zeros.
    */
   exponents: Uint32Array<ArrayBuffer>;
   zeros: number;
 }
 
-/** The exponent fields of float64. */
+/** Number of exponent fields of float64. */
 export const HISTOGRAM_BINS = 2048;
 
-/** Three float64 and three int32 per row. */
+/** Bytes of a row's survey: three float64 and three int32. */
 const BYTES_PER_SURVEY = 36;
 
 const PAGE_BYTES = 65536;
 
-/** Memory that is kept from one block to the next: a slab of float16 with its gradient in float64 takes some 30 MB. */
+/** Memory kept between blocks: a slab of float16 with its gradient in float64 takes about 30 MB. */
 export const KEPT_BYTES = 64 * 2 ** 20;
 
-/** Six float64 and three int32 per row. */
+/** Bytes of a row's results: six float64 and three int32. */
 const BYTES_PER_RESULT = 60;
 
-/** Where the float64 columns of the results stand, in the order of assembly/row.ts; the counts follow them. */
+/** Indices of the float64 columns of the results, in the order of assembly/row.ts; the counts follow them. */
 const RESULT = { lse: 0, targetLogit: 1, nll: 2, maximum: 3, reference: 4, logSum: 5, counts: 6 } as const;
 
-/** Numbers that the exports use for the dtypes of a rounded gradient. */
+/** Numbers of the dtypes of a rounded gradient, as the exports expect them. */
 const NARROW = { float32: 0, float16: 1, bfloat16: 2 } as const;
 
 /** Addresses of the parts of a block in the kernels' memory, in bytes; 0 for an absent part. */
@@ -163,7 +163,7 @@ interface Placed {
   classes: number;
   rows: number;
   logits: number;
-  /** The logits as they came: those that were transformed stand elsewhere. */
+  /** Address of the logits before the transform. */
   given: { dtype: FloatDType; logits: number };
   transform: Transform | undefined;
   targets: number;
@@ -172,7 +172,7 @@ interface Placed {
   probabilities: number;
   masses: number;
   gradient: number;
-  /** Powers of two that the rows of the gradient are to be multiplied by. */
+  /** Powers of two by which the rows of the gradient have to be multiplied. */
   scales: number;
 }
 
@@ -183,15 +183,15 @@ const NOTHING: Placed = {
 };
 
 /**
- * The WebAssembly kernels on a memory of their own, which this class alone manages: a block of rows at a time is placed
- * in it and evaluated, and results are copied out. Not shared between threads.
+ * WebAssembly kernels with their own memory, which only this class manages. It places a block of rows in the memory,
+ * evaluates it, and copies the results out. Not shared between threads.
  */
 export class Kernel {
   readonly variant: Variant;
   #exports: Exports;
-  /** Makes them on a new memory. */
+  /** Creates an instance with new memory. */
   readonly #renew: () => Exports;
-  /** Where memory is free. */
+  /** Address at which free memory begins. */
   #free: number;
   #block = NOTHING;
 
@@ -202,17 +202,17 @@ export class Kernel {
     this.#free = this.#exports.heap_base();
   }
 
-  /** @throws Error when the variant asked for cannot run here. */
+  /** @throws Error when this machine cannot run the requested variant */
   static load(preference: Variant | 'auto' = 'auto'): Kernel {
     return new Kernel(compile(preference));
   }
 
-  /** Name of the kernel that evaluates a dtype, as answers report it. */
+  /** Name of the kernel for a dtype, for answers. */
   name(dtype: FloatDType): string {
     return `${PREFIX[dtype]}-${this.variant}-simd`;
   }
 
-  /** Places a block, which takes the place of the one before. All other methods are about the block that is placed. */
+  /** Places a block in the memory, and drops the block before. All other methods are about the placed block. */
   place({ dtype, classes, logits, targets, transform, probabilities, weights }: KernelBlock): void {
     const rows = targets.length;
     if (logits.byteLength !== rows * classes * DTYPE_BYTES[dtype]) {
@@ -245,7 +245,7 @@ export class Kernel {
     const probabilitiesAt = this.#allocate(rows * classes * 8);
     const given = this.#copyIn(data);
     this.#exports[`${PREFIX[dtype]}_probabilities`](given, rows, classes, targets, weights, probabilitiesAt, masses);
-    // They were read: their bytes can be written over.
+    // Frees the probabilities as received, because the kernel has read them.
     this.#free = given;
     this.#block = { ...this.#block, probabilities: probabilitiesAt, masses };
   }
@@ -263,7 +263,7 @@ export class Kernel {
 
   /**
    * Evaluates the rows.
-   * @returns counts of the logits as they came; lse, target logit and nll of them transformed
+   * @returns counts and maximum of the logits as received; lse, target logit and nll of the transformed logits
    */
   forward(): RowBlock {
     const { dtype, rows, classes, logits, targets, results } = this.#block;
@@ -273,7 +273,7 @@ export class Kernel {
 
   /**
    * Evaluates a part of every row, as if it had no other columns.
-   * @param targets within the part
+   * @param targets classes within the part
    */
   forwardColumns(first: number, count: number, targets: Int32Array): RowBlock {
     const { dtype, rows, classes, logits, results } = this.#block;
@@ -285,7 +285,7 @@ export class Kernel {
     return { ...this.#readSums(), ...this.#counts(first, count) };
   }
 
-  /** Stores results of the whole rows that were merged from parts, in place of those of forward. */
+  /** Stores results that were merged from parts of the rows, in place of the results of forward. */
   setSums({ lse, targetLogit, nll, reference, logSum }: RowSums): void {
     const { rows, results } = this.#block;
     for (const [name, column] of Object.entries({ lse, targetLogit, nll, reference, logSum })) {
@@ -293,7 +293,7 @@ export class Kernel {
     }
   }
 
-  /** Evaluates the rows and the gradient with respect to the received logits, which stays in memory. */
+  /** Evaluates the rows, and the gradient with respect to the received logits. The gradient stays in memory. */
   forwardWithGradient({ t, b, z }: GradientCoefficients): RowBlock {
     const block = this.#block;
     const { dtype, rows, classes, logits, targets, results, given, transform } = block;
@@ -328,7 +328,7 @@ export class Kernel {
         const to = narrowed + first * classes * DTYPE_BYTES[dtype];
         this.#exports[`${PREFIX[computed]}_narrow`](from, count * classes, scale, NARROW[dtype], to);
       };
-      // Allocating may have moved the memory that rowScales looks at.
+      // Reads the scales again: allocating may have moved the memory of rowScales.
       if (isScaled) this.#readF64(scales, rows).forEach((scale, row) => narrow(row, 1, scale));
       else narrow(0, rows, 1);
       return this.#readBytes(narrowed, rows * classes * DTYPE_BYTES[dtype]);
@@ -349,8 +349,8 @@ export class Kernel {
   }
 
   /**
-   * −Σ_c v_c·p_c·log s_c of each row that was evaluated, with v = 1, and with v = w where the classes have weights.
-   * A class of probability 0 adds nothing.
+   * −Σ_c v_c·p_c·log s_c of each evaluated row, with v = 1, and with v = w if the classes have weights. A class of
+   * probability 0 adds nothing.
    */
   crossEntropy(): { nll: Float64Array<ArrayBuffer>; weighted: Float64Array<ArrayBuffer> | undefined } {
     const { dtype, rows, classes, logits, targets, results, probabilities, weights } = this.#block;
@@ -364,8 +364,8 @@ export class Kernel {
   }
 
   /**
-   * The first column at or after `from` of a row that holds a value of the given kinds, in the logits as they came;
-   * −1 when there is none.
+   * The first column at or after `from` of a row with a value of the given kinds, in the logits as received; −1 when
+   * there is none.
    */
   findNonFinite(row: number, from: number, kinds: number): number {
     const { classes, rows } = this.#block;
@@ -374,7 +374,7 @@ export class Kernel {
     return this.#exports[`${PREFIX[dtype]}_find`](logits + row * classes * DTYPE_BYTES[dtype], from, classes, kinds);
   }
 
-  /** The kind of one logit as it came, a bit of NonFinite; 0 when it is finite. Reads this logit alone. */
+  /** Kind of one received logit, a bit of NonFinite; 0 when it is finite. Reads only this logit. */
   nonFiniteKindOf(row: number, column: number): number {
     const { classes, given } = this.#block;
     const { dtype, logits } = given;
@@ -387,8 +387,8 @@ export class Kernel {
   }
 
   /**
-   * Maximum of each row and its index, the lowest on ties; and the number of classes that come before the target
-   * when sorted by value, then by index, −1 without a target or where it is NaN.
+   * Maximum of each row and its index, the lowest on ties; and the rank of the target. The rank is the number of
+   * classes before the target when sorted by value, then by index; −1 without a target or when it is NaN.
    */
   rank(): {
     maximum: Float64Array<ArrayBuffer>;
@@ -406,7 +406,7 @@ export class Kernel {
     });
   }
 
-  /** The rank of the target of one row, as `rank` has it. */
+  /** Rank of the target of one row, see `rank`. */
   rankOfRow(row: number): number {
     const { dtype, classes, logits, targets } = this.#block;
     const target = this.#readI32(targets + row * 4, 1)[0]!;
@@ -429,7 +429,8 @@ export class Kernel {
 
   /**
    * Surveys the values of the block as received.
-   * @param badInColumn gets the number of rows that are not left out added in which each column is not finite
+   * @param badInColumn array to which the number of non-finite values in each column is added, over the rows that are
+   *   not left out
    */
   survey(badInColumn: Int32Array<SharedArrayBuffer>): BlockSurvey {
     const { rows, classes, targets, given } = this.#block;
@@ -473,7 +474,7 @@ export class Kernel {
     return weights === 0 ? classes / unit : this.#exports.f64_sum(weights, classes, unit);
   }
 
-  /** The entropy of the softmax of each row that was evaluated, in nats; NaN where lse is not finite. */
+  /** Entropy of the softmax of each evaluated row, in nats; NaN where lse is not finite. */
   entropy(): Float64Array<ArrayBuffer> {
     const { dtype, classes, rows, logits, results } = this.#block;
     return this.#column(rows * 8, (out) => {
@@ -482,7 +483,7 @@ export class Kernel {
     });
   }
 
-  /** The moments of the softmax of each row that was evaluated, over the classes other than the target. */
+  /** Moments of the softmax of each evaluated row, over the classes other than the target. */
   softmaxMoments(): SoftmaxMoments {
     const { dtype, rows, classes, logits, targets, results, weights } = this.#block;
     return this.#column(rows * 32, (out) => {
@@ -492,7 +493,7 @@ export class Kernel {
     });
   }
 
-  /** The sums that forward leaves, one array after the other: see assembly/row.ts. */
+  /** Sums that forward stores, one array after the other: see assembly/row.ts. */
   #readSums(): RowSums {
     const { rows, results } = this.#block;
     const read = (name: keyof RowSums): Float64Array<ArrayBuffer> =>
@@ -506,7 +507,7 @@ export class Kernel {
     };
   }
 
-  /** Counts that forward makes; with a transform, those of the logits before it. */
+  /** Counts that forward stores; with a transform, counts of the logits before it. */
   #counts(first: number, count: number): Given {
     const { rows, classes, results, given, transform } = this.#block;
     if (transform === undefined) return this.#readCounts(results, rows);
@@ -546,7 +547,7 @@ export class Kernel {
     return new Uint8Array(this.#exports.memory.buffer, at, length).slice();
   }
 
-  /** Runs a kernel that writes to memory which is free again when its results are copied out. */
+  /** Runs a kernel that writes to temporary memory, which is freed after its results are copied out. */
   #column<R>(bytes: number, run: (out: number) => R): R {
     const mark = this.#free;
     const result = run(this.#allocate(bytes));
@@ -569,15 +570,15 @@ export class Kernel {
   }
 
   /**
-   * Releases the block, and the memory too where it has outgrown ordinary blocks: WebAssembly memory does not shrink, so
-   * the kernels get a new one.
+   * Releases the block. Replaces the memory when it has grown beyond ordinary blocks, because WebAssembly memory cannot
+   * shrink.
    */
   release(): void {
     this.#block = NOTHING;
     if (this.#exports.memory.buffer.byteLength > KEPT_BYTES) this.#exports = this.#renew();
   }
 
-  /** Takes memory up to the next block; it grows where that is not enough. */
+  /** Allocates memory until the next block, and grows it when needed. */
   #allocate(bytes: number): number {
     const at = Math.ceil(this.#free / 16) * 16;
     this.#free = at + bytes;

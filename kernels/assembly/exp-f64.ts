@@ -9,13 +9,13 @@ const CONSTANTS = memory.data<f64>([
   -1.90821492927058770002e-10, // −ln2, low part
 ]);
 
-/** Of P, from that of r^10 to the constant 1. */
+/** Coefficients of P, from r^10 down to the constant 1. */
 const COEFFICIENTS = memory.data<f64>([
   2.5105217004720745e-8, 2.7626371065696354e-7, 2.7557255400206422e-6, 2.480150431378554e-5, 1.9841269874820627e-4,
   1.388888893251478e-3, 8.333333333326136e-3, 4.1666666666573066e-2, 1.666666666666667e-1, 5.000000000000006e-1, 1.0,
 ]);
 
-/** exp of it is a normal float64 that is nothing beside the 1 of the maximum. */
+/** Least difference d: exp(d) is still a normal float64, but negligible beside the 1 of the maximum. */
 export const FLOOR_F64: f64 = -708;
 
 /** a·b + c: one rounding in the relaxed variant (on machines that fuse), two in the strict one. */

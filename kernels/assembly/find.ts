@@ -15,14 +15,14 @@ export function findNonFinite<T>(p: usize, from: u32, n: u32, kinds: u32): i32 {
   return -1;
 }
 
-/** How many of n elements equal a value. */
+/** Counts the elements, of n, that equal a value. */
 export function countValue<T>(p: usize, n: u32, value: f64): u32 {
   let count: u32 = 0;
   for (let k: u32 = 0; k < n; k++) count += u32(load1<T>(p + <usize>k * sizeof<T>()) == value);
   return count;
 }
 
-/** How many of n float16 are subnormal: an exponent field of zeros, and a fraction that is not. */
+/** Counts the subnormals among n float16: their exponent field is 0, and their fraction is not. */
 export function countSubnormals(p: usize, n: u32): u32 {
   const magnitude = i16x8.splat(0x7fff);
   const one = i16x8.splat(1);
@@ -30,7 +30,7 @@ export function countSubnormals(p: usize, n: u32): u32 {
   let counts = i32x4.splat(0);
   const end = p + (<usize>(n & ~7) << 1);
   for (; p < end; p += 16) {
-    // 1 … 0x3ff become 0 … 0x3fe, and 0 the largest of all.
+    // Subtracting 1 maps 1 … 0x3ff to 0 … 0x3fe, and 0 to the largest value.
     const isSubnormal = i16x8.lt_u(i16x8.sub(v128.and(v128.load(p), magnitude), one), fractions);
     counts = i32x4.sub(counts, i32x4.extadd_pairwise_i16x8_s(isSubnormal));
   }

@@ -7,7 +7,7 @@ import { sumExpF64, sumExpF64Kept } from './sum-exp-f64';
 import { maximum, nanCount, negInfCount, posInfCount, scan, scanOne, startScan } from './scan';
 import { spanMaximum } from './maximum';
 
-/** How many of a row's first elements the reference is the maximum of. */
+/** Number of a row's first elements whose maximum is the reference. */
 const REFERENCE_SPAN: u32 = 256;
 
 /**
@@ -23,15 +23,16 @@ export function forward<T>(logits: usize, rows: u32, classes: u32, stride: u32, 
   }
 }
 
-/** The logit that the exponentials of the row evaluated last are relative to. */
+/** Logit to which the exponentials of the last evaluated row are relative. */
 export let keptReference: f64 = 0;
 
 /**
- * One row. It is two spans, before and after its target. float32 and narrower: one read, each span summed relative to a
- * reference taken from the row's own first elements; a row that leaves the reference's safe range is done again with
- * care. float64: always with care; the second read comes from cache and does not show beside the longer polynomial.
- * @param keepAt where the exponentials of a row of finite lse are kept, but for the target's, whose place is left as it
- *   is: an entry per class, float64 for float64, else float32; 0 to keep none
+ * Evaluates one row as two spans, before and after its target. float32 and narrower: reads once and sums each span
+ * relative to a reference from the row's first elements. A row outside the reference's safe range is evaluated again by
+ * the slower general path. float64: always takes the general path; its second read comes from the cache, and is hidden
+ * by the longer polynomial.
+ * @param keepAt address at which the exponentials of a row with finite lse are stored, except the target's, whose place
+ *   is not written. It has an entry per class: float64 for float64, else float32. 0 stores none
  */
 export function forwardRow<T>(
   p: usize, classes: u32, target: i32, rows: u32, row: u32, out: usize, keepAt: usize,
@@ -78,7 +79,7 @@ function sumSpans<T>(p: usize, before: u32, afterAt: usize, after: u32, top: f32
   return sum2 == OUT_OF_RANGE ? sum2 : sum + sum2;
 }
 
-/** Any row whatever: a scan for the maximum and the non-finite values, then the sum with differences clamped. */
+/** Evaluates any row: scans for the maximum and the non-finite values, then sums with clamped differences. */
 function carefulRow<T>(
   p: usize, before: u32, afterAt: usize, after: u32, hasTarget: bool, x: f64, rows: u32, row: u32, out: usize,
   keepAt: usize,
@@ -90,7 +91,7 @@ function carefulRow<T>(
   if (hasTarget) scanOne(x);
   let rest: f64 = 0;
   if (nanCount == 0 && posInfCount == 0) {
-    // top is −Inf when there is no class but the target, or all others are −Inf: their sum is 0.
+    // top is −Inf when the target is the only class, or all others are −Inf: their sum is 0.
     if (top != -Infinity) rest = sumSpansClamped<T>(p, before, afterAt, after, top, keepAt);
     else if (keepAt != 0) memory.fill(keepAt, 0, <usize>(before + after + 1) * (sizeof<T>() == 8 ? 8 : 4));
   }

@@ -5,13 +5,13 @@ import { NEGATIVE } from './probabilities';
 import { logSumOf, referenceOf } from './row';
 
 /**
- * forward, and the gradient of Σ_rows of what the coefficients say with respect to the logits of each row,
- *   g_c = a·s_c − w_c·(b + t·p_c)  with a = t·Σ_k w_k p_k + b·Σ_k w_k + z·lse,  s = softmax,
- * where p are class probabilities; for class indices t stands at the target alone, its weight in it:
- *   g_c = a·s_c − w_c·b − t·[c = target]  with a = t + b·Σ_k w_k + z·lse.
- * One read of the logits: the exponentials of the forward pass are kept where the gradient will stand, and finished
- * there. Elements in float32 are divided by the row's scale, a power of two: 1 but for coefficients near the ends of
- * float32's range, or beyond. A row without a target has the gradient 0, a row without a finite lse NaN.
+ * Evaluates forward, and the gradient with respect to the logits of each row that the coefficients describe,
+ *   g_c = a·s_c − w_c·(b + t·p_c) with a = t·Σ_k w_k p_k + b·Σ_k w_k + z·lse, s = softmax,
+ * where p are class probabilities. For class indices t, which includes the weight, applies only to the target:
+ *   g_c = a·s_c − w_c·b − t·[c = target] with a = t + b·Σ_k w_k + z·lse.
+ * Reads the logits once: the forward pass stores its exponentials in the memory of the gradient, and they are completed
+ * there. Elements in float32 are divided by the row's scale, a power of two. It is 1 unless coefficients are near the
+ * ends of float32's range, or beyond. A row without a target has the gradient 0, a row without a finite lse NaN.
  * @param coefficients f64 t, b, z: one array after the other, an entry per row each
  * @param weights f64 w per class, or 0 for 1
  * @param unit a power of two, at least `classes`

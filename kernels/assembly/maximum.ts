@@ -1,13 +1,13 @@
 import { load1 } from './storage';
 import { eq, horizontalMaximum, lanes, loadVector, pmax, splat } from './vector';
 
-/** How many elements are looked at together: an index is sought only where the maximum is known to stand. */
+/** Elements per tile: the index is searched only in the tile with the maximum. */
 const TILE: u32 = 1024;
 
-/** The maximum that indexOfMaximum found last, NaN left out; −Inf when nothing else is there. */
+/** Last maximum that indexOfMaximum found, ignoring NaN; −Inf without other values. */
 export let maximum: f64 = -Infinity;
 
-/** The first index of the maximum of n elements, NaN left out; 0 when nothing else is there. One read of them. */
+/** The first index of the maximum of n elements, ignoring NaN; 0 without other values. Reads them once. */
 export function indexOfMaximum<T>(p: usize, n: u32): u32 {
   maximum = -Infinity;
   let tile: u32 = 0;
@@ -22,7 +22,7 @@ export function indexOfMaximum<T>(p: usize, n: u32): u32 {
   return tile + indexOf<T>(p + <usize>tile * sizeof<T>(), min(n - tile, TILE), maximum);
 }
 
-/** The maximum of n elements, NaN left out; −Inf when nothing else is there. */
+/** The maximum of n elements, ignoring NaN; −Inf without other values. */
 export function spanMaximum<T>(p: usize, n: u32): f64 {
   let top0 = splat<T>(-Infinity);
   let top1 = top0;
@@ -48,7 +48,7 @@ export function spanMaximum<T>(p: usize, n: u32): f64 {
   return result;
 }
 
-/** The first index of a value; 0 when it is nowhere. */
+/** The first index of a value; 0 when it does not occur. */
 function indexOf<T>(p: usize, n: u32, x: f64): u32 {
   const wanted = splat<T>(x);
   const step = lanes<T>();

@@ -21,7 +21,7 @@ export function rank<T>(logits: usize, rows: u32, classes: u32, targets: usize, 
   }
 }
 
-/** The rank of the target of one row, as rank has it. */
+/** Rank of the target of one row, see rank. */
 export function rankOf<T>(p: usize, classes: u32, target: i32): i32 {
   const x: f64 = target >= 0 ? load1<T>(p + <usize>target * sizeof<T>()) : NaN;
   if (x != x) return -1;
@@ -36,8 +36,8 @@ export function rankOf<T>(p: usize, classes: u32, target: i32): i32 {
 }
 
 /**
- * How many of n 16-bit floats are greater than one, or with `ties` equal to it, NaN passed over: by integers in the same
- * order, eight at a time and without a conversion.
+ * Counts the 16-bit floats, of n, that are greater than the bound, or with `ties` equal to it, ignoring NaN. Compares
+ * integers in the same order, eight at a time and without a conversion.
  * @param bound its key
  * @param infinity the bits of +Inf: greater keys are NaN
  */
@@ -69,7 +69,7 @@ function keyOf(bits: i16): i16 {
   return key == -1 ? 0 : key;
 }
 
-/** How many of n elements are greater than x, or with `ties` equal to it. */
+/** Counts the elements, of n, that are greater than x, or with `ties` equal to it. */
 // @ts-expect-error: decorator
 @inline
 function countAbove<T>(p: usize, n: u32, x: f64, ties: bool): i32 {

@@ -1,7 +1,7 @@
 import { load1 } from './storage';
 import { eq, horizontalCount, horizontalMaximum, lanes, loadVector, pmax, splat } from './vector';
 
-/** What a scan found in the spans since startScan: the maximum of what is finite, −Inf when nothing is, and counts. */
+/** Results of a scan over the spans since startScan: the finite maximum, −Inf when nothing is finite, and counts. */
 export let maximum: f64 = -Infinity;
 export let nanCount: i32 = 0;
 export let posInfCount: i32 = 0;

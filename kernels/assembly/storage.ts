@@ -1,5 +1,5 @@
 /**
- * How an element is stored. Generics pick the conversion by the storage type at compile time, so that one source
+ * Loads elements of a storage type. Generics select the conversion by the storage type at compile time, so one source
  * serves every dtype. AssemblyScript has no 16-bit floats: signed integers stand for float16, unsigned for bfloat16.
  */
 export type float16 = i16;
@@ -23,7 +23,7 @@ export function load1<T>(p: usize): f64 {
   return <f64>reinterpret<f32>(<u32>load<u16>(p) << 16);
 }
 
-/** What keeps sign, exponent and mantissa of a shifted float16, and 2^112: see loadFloat16. */
+/** Mask for sign, exponent and mantissa of a shifted float16, and the factor 2^112: see loadFloat16. */
 export const FLOAT16_CONSTANTS = memory.data<u32>([0x8fffe000, 0x77800000]);
 
 /**

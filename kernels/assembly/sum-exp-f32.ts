@@ -5,7 +5,7 @@ import { Constant, constant, exp4, madd } from './exp-f32';
 /** Elements whose exponentials are summed in float32 before the sum moves to float64. */
 export const TILE: u32 = 256;
 
-/** What sumExp answers when an element is not within its safe range. */
+/** Result of sumExp when an element is outside its safe range. */
 export const OUT_OF_RANGE: f64 = -1;
 
 /**
@@ -187,7 +187,7 @@ function loadAsIs<T>(p: usize, clamped: bool, float16Mask: v128): v128 {
   return sizeof<T>() == 2 && isSigned<T>() && !clamped ? loadFloat16(p, float16Mask) : load4<T>(p);
 }
 
-/** The same of four values; exact, for float16 is coarse enough. */
+/** loadAsIs for four values in lanes; exact, because float16 is coarse enough. */
 // @ts-expect-error: decorator
 @inline
 function asIs<T>(x: v128, clamped: bool): v128 {
