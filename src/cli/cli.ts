@@ -6,10 +6,10 @@ import { VERSION } from '../version.ts';
 const USAGE = `lossmeter ${VERSION}
 
 usage: lossmeter serve              serve until SIGTERM
-       lossmeter evaluate FILE…     evaluate safetensors files; --help says more
+       lossmeter evaluate FILE…     evaluate safetensors files; see --help
        lossmeter keys create|list|revoke
-                                    API keys; --help says more
-       lossmeter health             whether the service is ready; --help says more
+                                    manage API keys; see --help
+       lossmeter health             check that the service is ready; see --help
        lossmeter --version
 
 environment:

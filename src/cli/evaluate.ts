@@ -21,24 +21,24 @@ import { formatNumber, formatTable } from './table.ts';
 const USAGE = `usage: lossmeter evaluate [options] FILE…
 
 Evaluates safetensors files as one batch, without a server. FILE is a file, a
-folder, whose *.safetensors are meant, or a quoted pattern such as
-'steps/**/*.safetensors'. A file holds what a request does: logits, label,
+folder with *.safetensors files, or a quoted pattern such as
+'steps/**/*.safetensors'. A file has the fields of a request: logits, label,
 optional input_mask and weight, and options as JSON text in
-__metadata__.options. Other tensors are left alone. Sums are added in the order
-of the files' names.
+__metadata__.options. Other tensors are ignored. Sums are added in the order of
+the files' names.
 
-  --option NAME=VALUE  an option of the evaluation, in place of that of the
-                       files; may be repeated
-  --options JSON       several of them, as an object
-  --tensor FIELD=NAME  the name of the tensor that is logits, label, input_mask
-                       or weight, where it is another; may be repeated
+  --option NAME=VALUE  an option of the evaluation, overrides the files; may be
+                       repeated
+  --options JSON       several options, as an object
+  --tensor FIELD=NAME  name of the tensor for a field (logits, label, input_mask
+                       or weight) when it differs; may be repeated
   --json               print one JSON document: the total, and an entry per file
-  --workers N          as LOSSMETER_WORKERS
-  --kernel VARIANT     as LOSSMETER_KERNEL
+  --workers N          overrides LOSSMETER_WORKERS
+  --kernel VARIANT     overrides LOSSMETER_KERNEL
   -h, --help           print this
 
 The exit code is 0 when the total loss is finite, 1 when it is not, and 2 for
-wrong usage or a file that cannot be evaluated.
+invalid usage or a file that cannot be evaluated.
 `;
 
 const EXIT_NON_FINITE = 1;

@@ -7,9 +7,9 @@ import type { Config } from '../config.ts';
 
 const USAGE = `usage: lossmeter health
 
-Asks the service that the environment configures (LOSSMETER_HOST and _PORT, or
-_SOCKET) on this machine whether it is ready, and prints a line. The exit code
-is 0 when it is, 1 when it is not or does not answer, and 2 for wrong usage.
+Checks that the service on this machine is ready, and prints one line. The
+environment gives its address: LOSSMETER_HOST and _PORT, or _SOCKET. The exit
+code is 0 when it is ready, 1 otherwise, and 2 for invalid usage.
 `;
 
 /** Milliseconds within which the service must answer. */

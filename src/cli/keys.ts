@@ -16,15 +16,14 @@ const USAGE = `usage: lossmeter keys create --name NAME --scope SCOPE [--expires
 create makes a key, prints it once and adds its SHA-256 to the file. A running
 service reads a changed file again within a second.
 
-  --name NAME      whose key it is: logs have the name; letters, digits, . _ -
+  --name NAME      name of the key in logs; letters, digits, . _ -
   --scope SCOPE    ${SCOPES.join(', ')} (all of them);
                    may be repeated, or be a list with commas
-  --expires DATE   the moment from which on it is refused, such as 2030-01-31
-                   or 2030-01-31T12:00:00Z
-  --file FILE      as LOSSMETER_API_KEYS_FILE
+  --expires DATE   time of expiry, such as 2030-01-31 or 2030-01-31T12:00:00Z
+  --file FILE      overrides LOSSMETER_API_KEYS_FILE
   -h, --help       print this
 
-The exit code is 1 when the file cannot be changed so, and 2 for wrong usage.
+The exit code is 1 when the change fails, and 2 for invalid usage.
 `;
 
 const EXIT_FAILED = 1;
