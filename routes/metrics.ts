@@ -7,7 +7,7 @@ const schema = {
   operationId: 'getMetrics',
   summary: 'Metrics for Prometheus',
   description:
-    'Counters, gauges and histograms since the start of the process, in the text format of Prometheus, whatever `Accept` asks for. docs/metrics.md says what they mean.',
+    'Counters, gauges and histograms since the start of the process, in the text format of Prometheus, regardless of `Accept`. docs/metrics.md explains them.',
   response: {
     200: { description: 'The metrics.', content: { 'text/plain': { schema: Metrics } } },
     // Answer with LOSSMETER_METRICS=off.

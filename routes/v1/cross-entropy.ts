@@ -12,7 +12,7 @@ const schema = {
   operationId: 'evaluateCrossEntropy',
   summary: 'Evaluate one batch',
   description:
-    'Cross-entropy of a batch of logits, reduced to a loss, with the places of whatever is not finite. The body is read as it arrives: logits of any size take bounded memory when label, input_mask and options precede them. `Server-Timing` has the milliseconds of `ingest`, `compute` (added over workers) and `reduce`.',
+    'Cross-entropy of a batch of logits, reduced to a loss, with the places of non-finite values. The body is read as it arrives: logits of any size take bounded memory when label, input_mask and options precede them. `Server-Timing` has the milliseconds of `ingest`, `compute` (summed over workers) and `reduce`.',
   body: { description: 'The batch.', content: contentOf(REQUEST_MEDIA_TYPES, CrossEntropyRequest, SafetensorsBatch) },
   response: {
     200: {

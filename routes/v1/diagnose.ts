@@ -9,13 +9,13 @@ import { REPLY_MEDIA_TYPES, REQUEST_MEDIA_TYPES } from '../../src/wire/media-typ
 const schema = {
   tags: ['evaluation'],
   operationId: 'diagnose',
-  summary: 'Say what stands in a tensor, and where it is bad',
+  summary: 'Survey a tensor and find its non-finite values',
   description:
     'Counts, places, magnitudes, norms and hot spots of logits, or of any other floating-point tensor; no labels are needed. Read as it arrives, like `/v1/cross-entropy`.',
   body: { description: 'The tensor.', content: contentOf(REQUEST_MEDIA_TYPES, DiagnoseRequest, SafetensorsBatch) },
   response: {
     200: {
-      description: 'What stands in it.',
+      description: 'The survey of the tensor.',
       content: contentOf(REPLY_MEDIA_TYPES, DiagnoseReply, SafetensorsEvaluation),
     },
     ...problemResponses(400, 403, 406, 408, 409, 413, 415, 422, 429, 500, 503),

@@ -10,7 +10,7 @@ import { REPLY_MEDIA_TYPES, REQUEST_MEDIA_TYPES } from '../../src/wire/media-typ
 const schema = {
   tags: ['service'],
   operationId: 'getInfo',
-  summary: 'What this service is and can do',
+  summary: 'Describe the service: version, features and limits',
   response: { 200: Info },
 };
 

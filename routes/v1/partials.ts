@@ -13,7 +13,7 @@ const partialSchema = {
   operationId: 'evaluatePartial',
   summary: 'Evaluate one shard of the vocabulary',
   description:
-    'A rank of a vocabulary-parallel trainer posts its columns of the logits, [vocab_start, vocab_start + C), with the labels of the whole vocabulary. The answer is one opaque, versioned object of about 60 bytes a row in MessagePack, and 110 in JSON. Post the objects of all ranks to `/v1/cross-entropy/combine`: no rank has to gather the logits. What would need a second exchange between the ranks is refused: `gradient`, `target_rank`, `entropy`, `top5_accuracy`, `mean_entropy`, `ece`, and the norm of the gradient with `softcap` or class probabilities.',
+    'A rank of a vocabulary-parallel trainer posts its columns of the logits, [vocab_start, vocab_start + C), with the labels of the whole vocabulary. The answer is one opaque, versioned object of about 60 bytes a row in MessagePack, and 110 in JSON. Post the objects of all ranks to `/v1/cross-entropy/combine`: no rank has to gather the logits. Results that would require a second exchange between the ranks are rejected: `gradient`, `target_rank`, `entropy`, `top5_accuracy`, `mean_entropy`, `ece`, and the norm of the gradient with `softcap` or class probabilities.',
   body: { description: 'The shard.', content: contentOf(REQUEST_MEDIA_TYPES, PartialRequest, SafetensorsShard) },
   response: {
     200: { description: 'The partial.', content: contentOf(REPLY_MEDIA_TYPES, PartialReply, SafetensorsPartial) },
@@ -26,7 +26,7 @@ const combineSchema = {
   operationId: 'combinePartials',
   summary: 'Merge the shards of a vocabulary',
   description:
-    'Merges the partials of all shards, in any order, and answers like `/v1/cross-entropy`. Partials of other rows, of other options, or that overlap or leave classes out are refused. lse is that of whole rows to less than a last place of float32.',
+    'Merges the partials of all shards, in any order, and answers like `/v1/cross-entropy`. Partials are rejected when they have different rows or options, overlap, or leave classes out. lse differs from that of whole rows by less than a last place of float32.',
   body: { description: 'The partials.', content: contentOf(VALUE_MEDIA_TYPES, CombineRequest) },
   response: {
     200: {

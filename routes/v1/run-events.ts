@@ -12,12 +12,12 @@ const schema = {
   operationId: 'watchRun',
   summary: 'Watch the changes of a run',
   description:
-    'Server-sent events: `step`, with a step as `/v1/runs/{run}/steps` has it, each time it changes: steps of lower attempts behind it are no longer part of the run; `run`, with the run in short, when its metadata changes; `deleted`, also when a new run has the name. After a break go on with `Last-Event-ID`: steps that changed meanwhile come first, each in its newest state.',
+    'Server-sent events: `step`, with a step in the form of `/v1/runs/{run}/steps`, each time it changes: later steps of lower attempts are no longer part of the run; `run`, with the summary of the run, when its metadata changes; `deleted`, also when a new run has the name. To resume, send `Last-Event-ID`: steps that changed meanwhile come first, each in its newest state.',
   params: RunParams,
   querystring: EventsQuery,
   response: {
     200: {
-      description: 'Events without end.',
+      description: 'An endless stream of events.',
       content: { 'text/event-stream': { schema: { type: 'string' } } },
     },
     ...problemResponses(400, 404, 429, 503),

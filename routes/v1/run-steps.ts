@@ -27,7 +27,7 @@ const recordContent = contentOf(REPLY_MEDIA_TYPES, RecordReply, SafetensorsEvalu
 const record = {
   ...{ tags, operationId: 'recordBatch', summary: 'Evaluate a micro-batch of a step, and record it' },
   description:
-    'Idempotent: the same content again changes nothing. Other content is a conflict; a trainer that resumes from a checkpoint raises `attempt`, and its first step supersedes all steps of lower attempts from there on. An answered batch is on the disk. With `on_non_finite: "reject"` a loss that is not finite is refused, and not recorded.',
+    'Idempotent: repeating the same content changes nothing. Different content is a conflict. A trainer that resumes from a checkpoint increments `attempt`; its first step supersedes all steps of lower attempts from there on. The answer is sent when the batch is on the disk. With `on_non_finite: "reject"` a non-finite loss is rejected, and not recorded.',
   ...{ params: RankParams, querystring: RecordQuery },
   body: {
     description: 'The batch, or its pair.',
@@ -91,7 +91,7 @@ export default async function runSteps(app: FastifyInstance): Promise<void> {
   const get = {
     ...{ tags, operationId: 'getStep', summary: 'A step with its ranks and micro-batches' },
     description:
-      'Micro-batches come in pages, in the order of rank and number; `next` is the cursor of the page that follows. The totals of the step, and of each rank, count all of them.',
+      'Micro-batches come in pages, in the order of rank and number; `next` is the cursor of the page that follows. The totals of the step, and of each rank, include all micro-batches.',
     ...{ params: StepParams, querystring: StepQuery },
     response: { 200: jsonOf('The step.', StepDetail), ...problemResponses(400, 404, 429, 503) },
   };

@@ -23,7 +23,7 @@ export default async function runs(app: FastifyInstance): Promise<void> {
   const list = {
     ...{ tags, operationId: 'listRuns', summary: 'The runs, in pages' },
     description:
-      'A run that exists and matches from the first page to the last is on exactly one of them, whatever is recorded or deleted meanwhile. A run that is added meanwhile is on a later page or on none. With `sort=updated`, a run that changes before its page is read moves to the front of the list, and may be on no page.',
+      'A run that exists and matches from the first page to the last is on exactly one page, even when others are recorded or deleted meanwhile. A run that is added meanwhile is on a later page or on none. With `sort=updated`, a run that changes before its page is read moves to the front of the list, and may be on no page.',
     querystring: RunsQuery,
     response: {
       200: { description: 'A page of runs.', content: { 'application/json': { schema: RunList } } },
@@ -42,7 +42,7 @@ export default async function runs(app: FastifyInstance): Promise<void> {
 
   const summaryResponse = { description: 'The run.', content: { 'application/json': { schema: Summary } } };
   const get = {
-    ...{ tags, operationId: 'getRun', summary: 'A run in short', params: RunParams },
+    ...{ tags, operationId: 'getRun', summary: 'Get the summary of a run', params: RunParams },
     response: { 200: summaryResponse, ...problemResponses(400, 404, 429, 503) },
   };
   app.get<{ Params: { run: string } }>(
@@ -55,9 +55,9 @@ export default async function runs(app: FastifyInstance): Promise<void> {
   );
 
   const describe = {
-    ...{ tags, operationId: 'describeRun', summary: 'Say what a run is, and how many ranks it has', params: RunParams },
-    description: 'Makes the run when it is not there. A run is also made by its first recording.',
-    body: { description: 'What is said of it.', content: { 'application/json': { schema: Metadata } } },
+    ...{ tags, operationId: 'describeRun', summary: 'Set the metadata of a run', params: RunParams },
+    description: 'Creates the run if it does not exist. The first recording of a run also creates it.',
+    body: { description: 'The metadata.', content: { 'application/json': { schema: Metadata } } },
     response: { 200: summaryResponse, 201: summaryResponse, ...problemResponses(400, 408, 413, 415, 422, 429, 503) },
   };
   app.put<{ Params: { run: string } }>(
@@ -80,7 +80,7 @@ export default async function runs(app: FastifyInstance): Promise<void> {
 
   const remove = {
     ...{ tags, operationId: 'deleteRun', summary: 'Delete a run and its history', params: RunParams },
-    response: { 204: { description: 'It is gone.', type: 'null' }, ...problemResponses(400, 404, 503) },
+    response: { 204: { description: 'The run is deleted.', type: 'null' }, ...problemResponses(400, 404, 503) },
   };
   app.delete<{ Params: { run: string } }>(
     '/runs/:run',
@@ -97,7 +97,7 @@ export default async function runs(app: FastifyInstance): Promise<void> {
     ...{ tags, operationId: 'exportRun', summary: 'Download a run', params: RunParams, querystring: ExportQuery },
     response: {
       200: {
-        description: 'The steps, or the micro-batches, a line each.',
+        description: 'The steps or the micro-batches, one per line.',
         content: { 'text/csv': { schema: { type: 'string' } }, 'application/jsonl': { schema: { type: 'string' } } },
       },
       ...problemResponses(400, 404, 429, 503),

@@ -62,7 +62,7 @@ export default async function models(app: FastifyInstance): Promise<void> {
   const statistics = (suffix: string) => ({
     tags,
     operationId: `getStatistics${suffix}`,
-    summary: 'How often the model was called, and how long it took',
+    summary: 'Get the number of calls and their durations',
     response: { 200: ModelStatistics, ...errors },
   });
   app.get('/models/stats', { config, schema: statistics('') }, () => statisticsOf(app));
@@ -74,10 +74,10 @@ export default async function models(app: FastifyInstance): Promise<void> {
       summary,
       response: { 200: answer, ...errors },
     });
-    const metadata = operation('Metadata', 'What the model takes and gives', ModelMetadata);
+    const metadata = operation('Metadata', 'Get the inputs and outputs of the model', ModelMetadata);
     app.get(path, { config, schema: metadata }, () => METADATA);
 
-    const configuration = operation('Config', 'The configuration of the model, as Triton has it', ModelConfig);
+    const configuration = operation('Config', 'Get the configuration of the model, in Triton’s form', ModelConfig);
     app.get(`${path}/config`, { config, schema: configuration }, () => CONFIG);
 
     const readiness = operation('Ready', 'Readiness of the model', ModelReadiness);

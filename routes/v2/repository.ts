@@ -6,7 +6,7 @@ const schema = {
   tags: ['open inference'],
   operationId: 'getRepositoryIndex',
   summary: 'The models of the repository',
-  description: 'The body is not looked at: the one model is always there.',
+  description: 'The body is ignored: there is always one model.',
   response: { 200: RepositoryIndex, ...inferenceErrors(503) },
 };
 

@@ -14,7 +14,7 @@ export default async function server(app: FastifyInstance): Promise<void> {
   const metadata = {
     tags,
     operationId: 'getServerMetadata',
-    summary: 'What this server is',
+    summary: 'Describe the server',
     response: { 200: ServerMetadata, ...inferenceErrors(503) },
   };
   app.get('', { config: { scope: 'any' }, schema: metadata }, () => METADATA);

@@ -35,13 +35,13 @@ export const Options = Type.Object(
     reduction: Type.Enum(['mean', 'sum', 'none'], {
       default: 'mean',
       description:
-        'How row losses become one. `mean`: N / D + Z / D_z, with the denominators that `semantics` says. `sum`: N + Z. `none`: no `loss`; the row losses m·(ℓ + λ·lse²) come as `outputs.per_token_loss`, 0 for rows that are not counted.',
+        'Reduction of the row losses to one. `mean`: N / D + Z / D_z, with the denominators of `semantics`. `sum`: N + Z. `none`: no `loss`; the row losses m·(ℓ + λ·lse²) are returned as `outputs.per_token_loss`, 0 for rows that are not counted.',
       examples: ['sum'],
     }),
     ignore_index: Type.Union([LabelValue, Type.Array(LabelValue, { maxItems: 1024 })], {
       default: -100,
       description:
-        'Label, or labels, whose rows are left out. Looked at before `invalid_label`; an empty list ignores nothing. Not for class probabilities: given with them it is refused.',
+        'Label, or labels, whose rows are left out. It takes precedence over `invalid_label`; an empty list ignores nothing. It is rejected with class probabilities.',
       examples: [-100, [-100, 0]],
     }),
     label_smoothing: Type.Number({
@@ -49,7 +49,7 @@ export const Options = Type.Object(
       minimum: 0,
       maximum: 1,
       description:
-        'ε: mixes the target with the uniform distribution, ℓ = (1−ε)·w_y·nll + (ε/C)·Σ_c w_c·(lse − x_c); of class probabilities p it makes p′ = (1−ε)·p + ε/C, and ℓ = Σ_c w_c·p′_c·(lse − x_c). With `semantics: "megatron"` ε·C/(C−1) takes its place, and ε = 1 and C = 1 are refused.',
+        'ε: mixes the target with the uniform distribution, ℓ = (1−ε)·w_y·nll + (ε/C)·Σ_c w_c·(lse − x_c); of class probabilities p it makes p′ = (1−ε)·p + ε/C, and ℓ = Σ_c w_c·p′_c·(lse − x_c). With `semantics: "megatron"` ε·C/(C−1) replaces ε, and ε = 1 and C = 1 are rejected.',
       examples: [0.1],
     }),
     lse_square_scale: Type.Number({
@@ -57,7 +57,7 @@ export const Options = Type.Object(
       minimum: 0,
       maximum: Number.MAX_VALUE,
       description:
-        'λ of the z-loss Z = λ·Σ m·lse², which keeps logits from drifting. It is kept apart from N, and is not weighted by `weight`.',
+        'λ of the z-loss Z = λ·Σ m·lse², which keeps logits from drifting. It is separate from N, and not weighted by `weight`.',
       examples: [0.0001],
     }),
     softcap: Type.Optional(
@@ -83,7 +83,7 @@ export const Options = Type.Object(
       minimum: -MAX_RANK,
       maximum: MAX_RANK - 1,
       description:
-        'Axis of the logits that is that of the classes, counted from the end where it is negative; PyTorch has it second, which is 1. Class indices have the other axes, class probabilities and the gradient those of the logits. Rows, and the axis of `shift`, are those of the other axes in their order. Where it is not the last, what lies behind it waits in memory: (C, …) of (N, C, …).',
+        'Axis of the classes in the logits; a negative one counts from the end. PyTorch uses the second axis, 1. Class indices have the other axes; class probabilities and the gradient have all axes of the logits. Rows, and the axis of `shift`, follow the other axes in their order. When the class axis is not the last, the axes from it on are buffered in memory: (C, …) of (N, C, …).',
       examples: [1],
     }),
     shift: Type.Integer({
@@ -103,7 +103,7 @@ export const Options = Type.Object(
     invalid_label: Type.Enum(['error', 'zero_loss'], {
       default: 'error',
       description:
-        'A counted row whose label is not in [0, C): `error` answers 422 with its place; `zero_loss` gives it the loss 0, whatever its logits hold, and still counts it, which with `ignore_index: []` is what mindformers.core.CrossEntropyLoss does.',
+        'A counted row whose label is not in [0, C): `error` answers 422 with its place; `zero_loss` gives it the loss 0, whatever its logits are, and still counts it, which with `ignore_index: []` is what mindformers.core.CrossEntropyLoss does.',
       examples: ['zero_loss'],
     }),
     calculate_per_token_loss: Type.Boolean({
@@ -115,7 +115,7 @@ export const Options = Type.Object(
     check_for_nan_in_loss_and_grad: Type.Boolean({
       default: false,
       description:
-        'Adds the Euclidean norm of the gradient to the diagnostics, without its tensor, and the local loss of each data-parallel group; both are also logged.',
+        'Adds the Euclidean norm of the gradient to the diagnostics, but not its tensor, and the local loss of each data-parallel group; both are also logged.',
       examples: [true],
     }),
     parallel_config: Type.Object(
@@ -135,14 +135,14 @@ export const Options = Type.Object(
         additionalProperties: false,
         default: { data_parallel: 1, model_parallel: 1 },
         description:
-          'How a sharded trainer would have split the batch: rows into `data_parallel` groups, classes into `model_parallel` shards. Refused when they do not divide. The local loss of a group is Σ m·ℓ / (Σ m + 1e-8) over its counted rows, under every `semantics`. The shards change lse by less than a last place of float32; gradient, ranks and entropy are those of whole rows.',
+          'The division of the batch by a sharded trainer: rows into `data_parallel` groups, classes into `model_parallel` shards. Rejected when the division leaves a remainder. The local loss of a group is Σ m·ℓ / (Σ m + 1e-8) over its counted rows, under every `semantics`. The shards change lse by less than a last place of float32; gradient, ranks and entropy are computed from whole rows.',
         examples: [{ data_parallel: 4, model_parallel: 2 }],
       },
     ),
     on_non_finite: Type.Enum(['report', 'reject'], {
       default: 'report',
       description:
-        'What to do when loss, numerator or z_loss is not finite: `report` answers 200 with it, `reject` answers 422 `non_finite_loss` with the same `diagnostics` in the problem.',
+        'Answer when loss, numerator or z_loss is not finite: `report` answers 200 with the value, `reject` answers 422 `non_finite_loss` with the same `diagnostics` in the problem.',
       examples: ['reject'],
     }),
     max_locations: Type.Integer({
@@ -150,12 +150,12 @@ export const Options = Type.Object(
       minimum: 0,
       maximum: MOST_LOCATIONS,
       description:
-        'How many places of non-finite logits the diagnostics name at most, the first ones in row-major order.',
+        'Largest number of places of non-finite logits in the diagnostics: the first ones in row-major order.',
       examples: [64],
     }),
     gradient_dtype: Type.Optional(
       Type.Enum(['float32'], {
-        description: 'The dtype of `outputs.gradient`; that of the logits without.',
+        description: 'The dtype of `outputs.gradient`; by default the dtype of the logits.',
         examples: ['float32'],
       }),
     ),
@@ -164,7 +164,7 @@ export const Options = Type.Object(
       maxItems: OUTPUTS.length,
       uniqueItems: true,
       description:
-        'Tensors to return; but for `gradient` they have an entry per row, shaped like class indices. `per_token_loss`: m·(ℓ + λ·lse²), 0 for rows that are not counted. `lse`: log Σ exp x. `gradient`: ∂loss/∂logits, shaped like `logits`, in the dtype of `gradient_dtype`; of N + Z where there is no `loss`. It is (m/D)·[(1−ε)·w_y·(s_c − 1[c=y]) + (ε/C)·(W·s_c − w_c)] + (m/D_z)·2λ·lse·s_c, with s = softmax(x), for class probabilities (m/D)·[s_c·Σ_k w_k·p′_k − w_c·p′_c] + the same last term, with the denominators of `semantics`; times 1 − tanh² for `softcap` and times `logit_scale`; 0 for rows that are not counted and for invalid labels under `zero_loss`. `predictions`: index of the maximum, the lowest on ties, −1 for rows that hold a NaN. `target_rank`: number of classes that come before the label (the most probable class, the first of equals) when sorted by value, then by index, −1 for rows that are not counted, whose label is invalid or that hold a NaN. `entropy`: −Σ s·log s of the softmax, in nats. Losses, lse and entropy are float64, predictions and ranks int32.',
+        'Tensors to return. All except `gradient` have an entry per row, shaped like class indices. `per_token_loss`: m·(ℓ + λ·lse²), 0 for rows that are not counted. `lse`: log Σ exp x. `gradient`: ∂loss/∂logits, shaped like `logits`, in the dtype of `gradient_dtype`; of N + Z when there is no `loss`. It is (m/D)·[(1−ε)·w_y·(s_c − 1[c=y]) + (ε/C)·(W·s_c − w_c)] + (m/D_z)·2λ·lse·s_c, with s = softmax(x), for class probabilities (m/D)·[s_c·Σ_k w_k·p′_k − w_c·p′_c] + the same last term, with the denominators of `semantics`; times 1 − tanh² for `softcap` and times `logit_scale`; 0 for rows that are not counted and for invalid labels under `zero_loss`. `predictions`: index of the maximum, the lowest on ties, −1 for rows that hold a NaN. `target_rank`: number of classes that come before the label (the most probable class, the first of equals) when sorted by value, then by index, −1 for rows that are not counted, whose label is invalid or that hold a NaN. `entropy`: −Σ s·log s of the softmax, in nats. Losses, lse and entropy are float64, predictions and ranks int32.',
       examples: [['per_token_loss']],
     }),
     metrics: Type.Array(Type.Enum([...METRICS]), {
@@ -172,13 +172,13 @@ export const Options = Type.Object(
       maxItems: METRICS.length,
       uniqueItems: true,
       description:
-        'Metrics to compute beside perplexity and bits_per_token: means over counted rows, weighted by the mask. `accuracy`: target_rank = 0. `top5_accuracy`: target_rank < min(5, C); a row that holds a NaN has no prediction, and is a miss of both. `mean_entropy`: of `entropy`. `ece`: the expected calibration error, Σ_b |Σ m·(hit − confidence)| / Σ m over 15 bins b of equal width of the confidence max s, (0, 1], and over the rows that have a prediction.',
+        'Metrics to compute in addition to perplexity and bits_per_token: means over counted rows, weighted by the mask. `accuracy`: target_rank = 0. `top5_accuracy`: target_rank < min(5, C); a row with a NaN has no prediction, and is a miss of both. `mean_entropy`: of `entropy`. `ece`: the expected calibration error, Σ_b |Σ m·(hit − confidence)| / Σ m over 15 bins b of equal width of the confidence max s, (0, 1], and over the rows that have a prediction.',
       examples: [['accuracy']],
     }),
   },
   {
     additionalProperties: false,
-    description: 'Options of the loss. One that is absent or null has its default.',
+    description: 'Options of the loss. An absent or null option has its default.',
   },
 );
 

@@ -20,7 +20,7 @@ export const Labels = Type.Record(
   {
     maxProperties: MOST_LABELS,
     additionalProperties: false,
-    description: 'What its owner says of the run.',
+    description: 'Metadata that the owner gives the run.',
     examples: [{ model: 'gpt-1b', lr: 3e-4 }],
   },
 );
@@ -28,7 +28,7 @@ export const Labels = Type.Record(
 export const ExpectedRanks = Type.Integer({
   minimum: 1,
   maximum: MOST_PARTS,
-  description: 'Ranks that report each step; a step is complete when all have.',
+  description: 'Number of ranks that report each step; a step is complete when all of them reported.',
   examples: [8],
 });
 
@@ -37,7 +37,7 @@ export const Metadata = Type.Object(
   { labels: Type.Optional(Labels), expected_ranks: Type.Optional(ExpectedRanks) },
   {
     additionalProperties: false,
-    description: 'What is said of the run; what is absent stays as it is.',
+    description: 'Metadata of the run; absent fields keep their values.',
     examples: [{ labels: { model: 'char-lm', lr: 0.001 }, expected_ranks: 8 }],
   },
 );

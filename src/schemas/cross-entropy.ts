@@ -30,7 +30,7 @@ export const CrossEntropyRequest = Type.Object(
         Type.Integer({
           minimum: Number.MIN_SAFE_INTEGER,
           maximum: Number.MAX_SAFE_INTEGER,
-          description: 'The class of a row alone.',
+          description: 'The class of a single row.',
           examples: [2],
         }),
       ],
@@ -38,23 +38,23 @@ export const CrossEntropyRequest = Type.Object(
     input_mask: Type.Optional(
       requestTensor(
         AnyDTypes,
-        'The mask m of each row, of shape (N,) or (…,), or (…, 1), or a number for a row alone: bool, integers or floats, finite and not negative. 0 leaves the row out: whatever it holds does not touch the loss. Default: 1 for every row.',
+        'The mask m of each row, of shape (N,) or (…,), or (…, 1), or a number for a row alone: bool, integers or floats, finite and not negative. 0 leaves the row out: its values do not affect the loss. Default: 1 for every row.',
         [[1, 1]],
         [
           Type.Number({
             minimum: 0,
             maximum: Number.MAX_VALUE,
-            description: 'The mask of a row alone.',
+            description: 'The mask of a single row.',
             examples: [1],
           }),
-          Type.Boolean({ description: 'The same as a truth value.', examples: [true] }),
+          Type.Boolean({ description: 'The same as a boolean.', examples: [true] }),
         ],
       ),
     ),
     weight: Type.Optional(
       requestTensor(
         AnyDTypes,
-        'The weight w of each class, of shape (C,): finite, and not negative but under `semantics: "torch"`. Default: 1 for every class.',
+        'The weight w of each class, of shape (C,): finite; negative only under `semantics: "torch"`. Default: 1 for every class.',
         [[1, 0.5, 2]],
       ),
     ),
@@ -85,7 +85,7 @@ export const RowCounts = Type.Object(
     ignored: count('Rows whose label is ignored and whose mask is not 0.', 0),
     masked: count('Rows whose mask is 0.', 0),
   },
-  { additionalProperties: false, description: 'Rows by fate.' },
+  { additionalProperties: false, description: 'Numbers of counted, ignored and masked rows.' },
 );
 
 /** The answer of POST /v1/cross-entropy. */
@@ -99,7 +99,7 @@ export const CrossEntropyReply = Type.Object(
     ),
     numerator: numberOrNonFinite('N = Σ m·ℓ over counted rows, in nats.', 1.3162),
     denominator: numberOrNonFinite(
-      'D = Σ m·w_y over counted rows (Σ m for class probabilities), raw: without what `semantics` adds.',
+      'D = Σ m·w_y over counted rows (Σ m for class probabilities), without the terms that `semantics` adds.',
       2,
     ),
     z_loss: numberOrNonFinite('Z = λ·Σ m·lse² over counted rows.', 0),
@@ -119,7 +119,7 @@ export const CrossEntropyReply = Type.Object(
       },
       {
         additionalProperties: false,
-        description: 'The tensors that `options.outputs` asked for, by name.',
+        description: 'The tensors that `options.outputs` requested, by name.',
         examples: [{}],
       },
     ),
@@ -138,7 +138,7 @@ export const CrossEntropyReply = Type.Object(
     kernel: Type.String({
       pattern: '^(f16|bf16|f32|f64)-(relaxed|strict)-simd(\\+(f16|bf16|f32|f64)-(relaxed|strict)-simd)*$',
       description:
-        'The kernel that computed it: results of the same kernel have the same bits. Of combined partials, the kernels of all.',
+        'The kernel that computed the result: results of the same kernel have the same bits. Combined partials list the kernels of all.',
       examples: ['f32-relaxed-simd'],
     }),
   },

@@ -10,7 +10,7 @@ export const DiagnoseRequest = Type.Object(
   { ...Type.Partial(CrossEntropyRequest).properties, logits: CrossEntropyRequest.properties.logits },
   {
     description:
-      'Of the body of `/v1/cross-entropy` only `logits` is needed, which may be any floating-point tensor of shape (C,), (N, C) or (…, C); a vector is one row. `input_mask`, and `label` by `ignore_index`, say which rows count.',
+      'The body of `/v1/cross-entropy`, in which only `logits` is required: any floating-point tensor of shape (C,), (N, C) or (…, C); a vector is one row. `input_mask`, and `label` with `ignore_index`, select the counted rows.',
     additionalProperties: false,
     examples: [
       {
@@ -35,11 +35,11 @@ const rowNorm = (description: string) =>
 export const DiagnoseReply = Type.Object(
   {
     verdict: Type.Enum(['finite', 'non_finite'], {
-      description: 'Whether every value of the counted rows is finite.',
+      description: '`finite` when every value of the counted rows is finite.',
       examples: ['finite'],
     }),
     summary: Type.String({
-      description: 'What stands there, in one line.',
+      description: 'The findings in one line.',
       examples: ['every value is finite, within [-12.25, 31.5]'],
     }),
     dtype: Type.Enum([...FLOAT_DTYPES], { description: 'dtype of the tensor.', examples: ['float32'] }),
@@ -69,16 +69,16 @@ export const DiagnoseReply = Type.Object(
           exponent: Type.Integer({
             minimum: -1023,
             maximum: 1023,
-            description: 'e, where 2^e ≤ |x| < 2^(e+1); −1023 also for what is smaller.',
+            description: 'e, where 2^e ≤ |x| < 2^(e+1); −1023 also for smaller values.',
             examples: [3],
           }),
-          count: count('How many values.', 40960),
+          count: count('Number of values.', 40960),
         },
         { additionalProperties: false, description: 'A power of two.' },
       ),
       {
         maxItems: 2047,
-        description: 'A histogram of finite values other than 0 by their magnitude; powers without any are left out.',
+        description: 'A histogram of finite values other than 0 by their magnitude; empty bins are left out.',
         examples: [[{ exponent: 3, count: 40960 }]],
       },
     ),
@@ -99,7 +99,7 @@ export const DiagnoseReply = Type.Object(
           ),
           {
             maxItems: MOST_COLUMNS,
-            description: 'The columns that are not finite in the most rows, of equals the first.',
+            description: 'The columns that are non-finite in the most rows; of equal columns the first come first.',
             examples: [[]],
           },
         ),
@@ -109,9 +109,9 @@ export const DiagnoseReply = Type.Object(
     float16: Type.Optional(Float16),
     kernel: Type.String({
       pattern: '^(f16|bf16|f32|f64)-(relaxed|strict)-simd$',
-      description: 'The kernel that looked at it.',
+      description: 'The kernel that surveyed the tensor.',
       examples: ['f32-relaxed-simd'],
     }),
   },
-  { additionalProperties: false, description: 'What stands in a tensor.' },
+  { additionalProperties: false, description: 'The survey of a tensor.' },
 );

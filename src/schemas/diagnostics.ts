@@ -8,10 +8,10 @@ const Place = Type.Object(
   {
     row: count('Row of the batch, from 0, in row-major order of the leading axes.', 17),
     column: count('Class, from 0.', 20011),
-    value: Type.Enum(['NaN', 'Infinity', '-Infinity'], { description: 'What stands there.', examples: ['NaN'] }),
-    is_label: Type.Boolean({ description: 'Whether the column is the row’s label.', examples: [false] }),
+    value: Type.Enum(['NaN', 'Infinity', '-Infinity'], { description: 'The non-finite value.', examples: ['NaN'] }),
+    is_label: Type.Boolean({ description: 'True when the column is the row’s label.', examples: [false] }),
     masked: Type.Boolean({
-      description: 'Whether the row is left out, by the mask or by `ignore_index`.',
+      description: 'True when the row is left out, by the mask or by `ignore_index`.',
       examples: [false],
     }),
   },
@@ -39,35 +39,38 @@ export const Float16 = Type.Object(
     }),
     hint: Type.Optional(
       Type.String({
-        description: 'Said when the values look like overflow.',
+        description: 'Present when the values suggest overflow.',
         examples: ['the logits look like overflow of float16'],
       }),
     ),
   },
-  { additionalProperties: false, description: 'Of float16 values, over counted rows; absent for other dtypes.' },
+  {
+    additionalProperties: false,
+    description: 'Signs of overflow and underflow of float16 values, over counted rows; absent for other dtypes.',
+  },
 );
 
 const WorstRow = Type.Object(
   {
     row: count('Row of the batch, from 0.', 17),
-    label: count('Its class; of class probabilities the most probable one.', 20011),
+    label: count('Its class; with class probabilities the most probable class.', 20011),
     loss: numberOrNonFinite('Its nll in nats, without weights, smoothing and mask.', 14.2),
     target_rank: Type.Optional(
       Type.Integer({
         minimum: -1,
         maximum: 2 ** 31 - 1,
         description:
-          'How many classes come before the label, as `outputs.target_rank` has it. Absent where partials were combined.',
+          'Number of classes that rank before the label, as in `outputs.target_rank`. Absent in combined partials.',
         examples: [8412],
       }),
     ),
   },
-  { additionalProperties: false, description: 'A row that the model is most surprised by.' },
+  { additionalProperties: false, description: 'A row with a large loss.' },
 );
 
 /** Number of nulls in a request. */
 const Nulls = count(
-  'Entries of `logits` and `label` that came as null, which some writers of JSON make of NaN: they are read as NaN. Absent when there is none.',
+  'Null entries of `logits` and `label`, which some JSON writers use for NaN: they are read as NaN. Absent when there are none.',
   1,
 );
 
@@ -75,11 +78,11 @@ const Nulls = count(
 export const Diagnostics = Type.Object(
   {
     verdict: Type.Enum(['finite', 'non_finite'], {
-      description: 'Whether loss, numerator and z_loss are finite.',
+      description: '`finite` when loss, numerator and z_loss are finite.',
       examples: ['finite'],
     }),
     summary: Type.String({
-      description: 'What is wrong, in one line for logs and notebooks.',
+      description: 'The findings in one line, for logs and notebooks.',
       examples: ['NaN in 3 of 4096 rows; first at row 17, class 20011 (not the label)'],
     }),
     causes: Type.Array(
@@ -90,12 +93,12 @@ export const Diagnostics = Type.Object(
               '`nan_logit`, `pos_inf_logit`: a counted row holds such a value, its loss is NaN (without `softcap`). `all_neg_inf_row`: a counted row is −Inf throughout, its loss is NaN. `neg_inf_at_label`: the label, or a class whose probability is not 0, has the logit −Inf: nll is +Inf, and so is the loss, unless the class has weight 0 or less. `neg_inf_smoothed`: `label_smoothing` gives a class of the logit −Inf its share: the loss is +Inf, −Inf if its weight is negative, NaN if there are both. `non_finite_probability`: a row of class probabilities holds such a value, its loss is not finite. `zero_denominator`: D is 0, because nothing is counted or the class weights of the counted rows sum to 0. `accumulation_overflow`: the loss of a row, or the sum of the rows, left the range of float64. A row of an invalid label under `zero_loss` is counted with what its logits hold, though its loss is 0. Where partials were combined, `first` may be absent.',
             examples: ['nan_logit'],
           }),
-          rows: count('Counted rows it concerns.', 3),
+          rows: count('Number of counted rows with this cause.', 3),
           first: Type.Optional(Place),
         },
         { additionalProperties: false, description: 'A cause with its first place.' },
       ),
-      { description: 'Why the loss is not finite, or what it may hide.', examples: [[]] },
+      { description: 'Causes of a non-finite loss, and causes that a finite loss may hide.', examples: [[]] },
     ),
     logits: Type.Object(
       {
@@ -106,17 +109,17 @@ export const Diagnostics = Type.Object(
           0,
         ),
         max: Type.Optional(numberOrNonFinite('The greatest finite logit; absent when there is none.', 12.5)),
-        bad_rows: count('Counted rows that hold any of these.', 0),
+        bad_rows: count('Counted rows that contain any of these.', 0),
       },
       { additionalProperties: false, description: 'Exact counts over counted rows.' },
     ),
     locations: Type.Array(Place, {
       maxItems: MOST_LOCATIONS,
       description:
-        'The first non-finite logits in row-major order, those of rows left out among them; `options.max_locations` of them.',
+        'The first non-finite logits in row-major order, including rows that are left out; at most `options.max_locations`.',
       examples: [[]],
     }),
-    masked_rows_non_finite: count('Rows left out that hold a non-finite logit: they do not touch the loss.', 0),
+    masked_rows_non_finite: count('Rows left out that contain a non-finite logit: they do not affect the loss.', 0),
     nulls: Type.Optional(Nulls),
     labels: Type.Optional(
       Type.Object(
@@ -133,11 +136,11 @@ export const Diagnostics = Type.Object(
       Type.Object(
         {
           not_one: count('Counted rows whose probabilities sum to less than 0.999 or more than 1.001.', 0),
-          negative: count('Counted rows that hold a negative probability.', 0),
+          negative: count('Counted rows with a negative probability.', 0),
         },
         {
           additionalProperties: false,
-          description: 'What is odd about class probabilities; absent with class indices.',
+          description: 'Invalid class probabilities; absent with class indices.',
         },
       ),
     ),
@@ -145,7 +148,7 @@ export const Diagnostics = Type.Object(
       Type.Object(
         {
           norm: numberOrNonFinite('Euclidean norm of the gradient with respect to the logits.', 0.7),
-          finite: Type.Boolean({ description: 'Whether every element of it is finite.', examples: [true] }),
+          finite: Type.Boolean({ description: 'True when every element of the gradient is finite.', examples: [true] }),
         },
         { additionalProperties: false, description: 'With `check_for_nan_in_loss_and_grad`.' },
       ),
@@ -158,7 +161,7 @@ export const Diagnostics = Type.Object(
     ),
     worst_rows: Type.Array(WorstRow, {
       maxItems: 5,
-      description: 'The counted rows of greatest nll, the worst first, NaN before everything.',
+      description: 'The counted rows with the largest nll, the worst first; NaN is worse than every number.',
       examples: [[{ row: 17, label: 20011, loss: 14.2, target_rank: 8412 }]],
     }),
     local_losses: Type.Optional(
@@ -169,5 +172,5 @@ export const Diagnostics = Type.Object(
       }),
     ),
   },
-  { additionalProperties: false, description: 'What is wrong, and where.' },
+  { additionalProperties: false, description: 'Causes and places of non-finite values.' },
 );

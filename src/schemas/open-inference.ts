@@ -29,16 +29,16 @@ export const ServerMetadata = Type.Object(
     name: text('Name of the server.', 'lossmeter'),
     version: text('Version of the server.', '0.1.0'),
     extensions: Type.Array(Type.String(), {
-      description: 'Extensions of the protocol that it has.',
+      description: 'Supported extensions of the protocol.',
       examples: [['binary_tensor_data']],
     }),
   },
-  { additionalProperties: false, description: 'What the server is.' },
+  { additionalProperties: false, description: 'Metadata of the server.' },
 );
 
 /** The answers of GET /v2/health/live and /v2/health/ready. */
 export const ServerHealth = Type.Object(
-  { live: truth('The event loop answers.', true), ready: truth('Whether the service takes work.', true) },
+  { live: truth('The event loop answers.', true), ready: truth('True when the service accepts requests.', true) },
   { additionalProperties: false, description: 'Liveness and readiness.' },
 );
 
@@ -50,7 +50,7 @@ export const ModelList = Type.Object(
 
 /** The answer of GET /v2/models/cross_entropy/ready. */
 export const ModelReadiness = Type.Object(
-  { name: modelName, ready: truth('Whether the model takes work.', true) },
+  { name: modelName, ready: truth('True when the model accepts requests.', true) },
   { additionalProperties: false, description: 'Readiness of the model.' },
 );
 
@@ -80,14 +80,14 @@ export const ModelMetadata = Type.Object(
   {
     name: modelName,
     versions: Type.Array(modelVersion, { description: 'Versions of the model.', examples: [[MODEL.version]] }),
-    platform: text('What evaluates it.', MODEL.platform),
+    platform: text('The platform of the model.', MODEL.platform),
     inputs: declaredTensors(
       INPUT_NAMES,
-      'What it takes. The protocol has one datatype and rank for a tensor: logits may be FP16, BF16, FP32 or FP64 and have any number of leading axes, the others may have any datatype; `input_mask` and `weight` may be missing.',
+      'The inputs. The protocol has one datatype and rank for a tensor: logits may be FP16, BF16, FP32 or FP64 and have any number of leading axes, the others may have any datatype; `input_mask` and `weight` are optional.',
     ),
-    outputs: declaredTensors(OUTPUT_NAMES, 'What it can give.'),
+    outputs: declaredTensors(OUTPUT_NAMES, 'The possible outputs.'),
   },
-  { additionalProperties: false, description: 'What the model takes and gives.' },
+  { additionalProperties: false, description: 'The inputs and outputs of the model.' },
 );
 
 const configTensor = {
@@ -102,7 +102,7 @@ const configTensor = {
 export const ModelConfig = Type.Object(
   {
     name: modelName,
-    platform: text('What evaluates it.', MODEL.platform),
+    platform: text('The platform of the model.', MODEL.platform),
     backend: text('Triton’s backend: none.', ''),
     max_batch_size: Type.Integer({
       minimum: 0,
@@ -115,39 +115,39 @@ export const ModelConfig = Type.Object(
         {
           name: Type.Enum(INPUT_NAMES, { description: 'Name of the input.', examples: ['logits'] }),
           ...configTensor,
-          optional: truth('Whether it may be missing.', false),
+          optional: truth('True for an optional input.', false),
         },
         { additionalProperties: false, description: 'An input.' },
       ),
-      { description: 'What it takes.', examples: [[]] },
+      { description: 'The inputs.', examples: [[]] },
     ),
     output: Type.Array(
       Type.Object(
         { name: Type.Enum(OUTPUT_NAMES, { description: 'Name of the output.', examples: ['loss'] }), ...configTensor },
         { additionalProperties: false, description: 'An output.' },
       ),
-      { description: 'What it can give.', examples: [[]] },
+      { description: 'The possible outputs.', examples: [[]] },
     ),
     parameters: Type.Record(
       Type.String(),
       Type.Object(
-        { string_value: text('The datatypes, with commas between.', 'FP16,BF16,FP32,FP64') },
+        { string_value: text('The datatypes, separated by commas.', 'FP16,BF16,FP32,FP64') },
         { additionalProperties: false, description: 'A parameter.' },
       ),
       {
-        description: 'The datatypes that an input may have, by `<input>.datatypes`.',
+        description: 'The supported datatypes of an input, under `<input>.datatypes`.',
         examples: [{ 'logits.datatypes': { string_value: 'FP16,BF16,FP32,FP64' } }],
       },
     ),
   },
-  { additionalProperties: false, description: 'The configuration of the model, as Triton has it.' },
+  { additionalProperties: false, description: 'The configuration of the model, in Triton’s form.' },
 );
 
 const duration = (description: string) =>
   Type.Object(
     {
-      count: count('How often.', 3),
-      ns: count('How long in all, in nanoseconds.', 1_250_000),
+      count: count('Number of calls.', 3),
+      ns: count('Total duration, in nanoseconds.', 1_250_000),
     },
     { additionalProperties: false, description },
   );
@@ -160,13 +160,16 @@ export const ModelStatistics = Type.Object(
         {
           name: modelName,
           version: modelVersion,
-          last_inference: count('When the last call was, in milliseconds since 1970; 0 before it.', 1_760_000_000_000),
+          last_inference: count(
+            'Time of the last call, in milliseconds since 1970; 0 before the first.',
+            1_760_000_000_000,
+          ),
           inference_count: count('Calls that succeeded.', 3),
           execution_count: count('Calls that succeeded: each is evaluated by itself.', 3),
           inference_stats: Type.Object(
             {
               success: duration('Calls that succeeded, from their first byte to their answer.'),
-              fail: duration('Calls that were refused or failed.'),
+              fail: duration('Calls that were rejected or failed.'),
               queue: duration('Waiting: calls do not wait, their bodies do.'),
               compute_input: duration('Reading bodies. The kernels run meanwhile.'),
               compute_infer: duration('The kernels, added over workers.'),
@@ -190,8 +193,11 @@ export const RepositoryIndex = Type.Array(
     {
       name: modelName,
       version: modelVersion,
-      state: Type.Enum(['READY', 'UNAVAILABLE'], { description: 'Whether it takes work.', examples: ['READY'] }),
-      reason: text('Why it does not.', ''),
+      state: Type.Enum(['READY', 'UNAVAILABLE'], {
+        description: '`READY` when the model accepts requests.',
+        examples: ['READY'],
+      }),
+      reason: text('Reason of `UNAVAILABLE`; otherwise empty.', ''),
     },
     { additionalProperties: false, description: 'A model.' },
   ),
@@ -204,12 +210,12 @@ const shape = Type.Array(Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INT
   examples: [[2, 3]],
 });
 
-const id = Type.Optional(text('A name that the caller gives the call; the answer has it too.', 'step-100'));
+const id = Type.Optional(text('An identifier that the caller assigns to the call; the answer repeats it.', 'step-100'));
 
-const binaryDataSize = Type.Optional(count('Its bytes behind the JSON, in place of `data`.', 24));
+const binaryDataSize = Type.Optional(count('Number of its bytes after the JSON, instead of `data`.', 24));
 
 const contentType = Type.Optional(
-  Type.Unknown({ description: 'Not looked at: clients of MLServer send it.', examples: ['np'] }),
+  Type.Unknown({ description: 'Ignored; clients of MLServer send it.', examples: ['np'] }),
 );
 
 /** The body of POST /v2/models/cross_entropy/infer. */
@@ -226,7 +232,7 @@ export const InferenceRequest = Type.Object(
         ]),
         {
           description:
-            'The options of `/v1/cross-entropy` by their names; lists and maps are JSON text. `binary_data_output` asks for all outputs as bytes. The other parameters of the protocol and of Triton (`timeout`, `priority`, `sequence_id`, …) mean nothing here.',
+            'The options of `/v1/cross-entropy` by their names; lists and maps are JSON text. `binary_data_output` asks for all outputs as bytes. The other parameters of the protocol and of Triton (`timeout`, `priority`, `sequence_id`, …) are ignored.',
           examples: [{ reduction: 'sum', outputs: '["lse"]' }],
         },
       ),
@@ -235,7 +241,7 @@ export const InferenceRequest = Type.Object(
       Type.Object(
         {
           name: Type.Enum(INPUT_NAMES, {
-            description: 'The field of `/v1/cross-entropy` that it is. `logits` as the last one stream.',
+            description: 'The corresponding field of `/v1/cross-entropy`. `logits` are streamed when they are last.',
             examples: ['logits'],
           }),
           shape,
@@ -258,7 +264,7 @@ export const InferenceRequest = Type.Object(
       ),
       {
         description:
-          '`label` and `logits`, and `input_mask` and `weight` as there are. Their bytes stand in this order.',
+          '`label` and `logits`, and optionally `input_mask` and `weight`. Their bytes follow in this order.',
         examples: [
           [
             { name: 'label', shape: [2], datatype: 'INT64', data: [2, 0] },
@@ -272,30 +278,30 @@ export const InferenceRequest = Type.Object(
         Type.Object(
           {
             name: Type.Enum(OUTPUT_NAMES, {
-              description: 'The output. One that `options.outputs` has is asked for by this.',
+              description: 'Name of the output. Naming a tensor of `options.outputs` requests it.',
               examples: ['loss'],
             }),
             parameters: Type.Optional(
               Type.Object(
                 {
-                  binary_data: Type.Optional(truth('Whether it is wanted as bytes behind the JSON.', true)),
+                  binary_data: Type.Optional(truth('True to receive it as bytes after the JSON.', true)),
                   content_type: contentType,
                 },
                 { additionalProperties: false, description: 'Parameters of the output.' },
               ),
             ),
           },
-          { additionalProperties: false, description: 'An output that is wanted.' },
+          { additionalProperties: false, description: 'A requested output.' },
         ),
         {
           description:
-            'What is wanted, beside what `parameters.outputs` asks for. Without it: loss, numerator, denominator, nan_count and inf_count.',
+            'The requested outputs, in addition to `parameters.outputs`. Default: loss, numerator, denominator, nan_count and inf_count.',
           examples: [[{ name: 'loss' }]],
         },
       ),
     ),
-    model_name: Type.Optional(text('Not looked at: the path has it. KServe’s client sends it.', MODEL.name)),
-    model_version: Type.Optional(text('Not looked at: the path has it.', MODEL.version)),
+    model_name: Type.Optional(text('Ignored, because the path has it. KServe’s client sends it.', MODEL.name)),
+    model_version: Type.Optional(text('Ignored, because the path has it.', MODEL.version)),
   },
   {
     additionalProperties: false,
@@ -322,22 +328,22 @@ export const InferenceResponse = Type.Object(
     parameters: Type.Object(
       {
         verdict: Type.Enum(['finite', 'non_finite'], {
-          description: 'Whether the loss (without one, the numerator) is finite.',
+          description: '`finite` when the loss (without one, the numerator) is finite.',
           examples: ['finite'],
         }),
         z_loss: numberOrNonFinite('Z = λ·Σ m·lse² over counted rows.', 0),
         mean_nll: numberOrNonFinite('Σ m·nll / Σ m over counted rows, in nats.', 0.6581),
         perplexity: result('exp(mean_nll).', 1.9311),
         bits_per_token: result('mean_nll / ln 2.', 0.94944),
-        accuracy: result('A metric that was asked for.', 0.5),
-        top5_accuracy: result('A metric that was asked for.', 1),
-        mean_entropy: result('A metric that was asked for.', 0.87),
-        ece: result('A metric that was asked for.', 0.03),
+        accuracy: result('A requested metric.', 0.5),
+        top5_accuracy: result('A requested metric.', 1),
+        mean_entropy: result('A requested metric.', 0.87),
+        ece: result('A requested metric.', 0.03),
         rows: text('`rows` of `/v1/cross-entropy`, as JSON text.', '{"total":2,"counted":2,"ignored":0,"masked":0}'),
         diagnostics: text('`diagnostics` of `/v1/cross-entropy`, as JSON text.', '{"verdict":"finite"}'),
         kernel: text('The kernel that computed it.', 'f32-relaxed-simd'),
       },
-      { additionalProperties: false, description: 'What the answer says beside its tensors.' },
+      { additionalProperties: false, description: 'The results that are not tensors.' },
     ),
     outputs: Type.Array(
       Type.Object(
@@ -360,7 +366,7 @@ export const InferenceResponse = Type.Object(
         },
         { additionalProperties: false, description: 'An output.' },
       ),
-      { description: 'The outputs. Their bytes stand in this order.', examples: [[]] },
+      { description: 'The outputs. Their bytes follow in this order.', examples: [[]] },
     ),
   },
   { additionalProperties: false, description: 'The evaluated batch.' },
@@ -368,14 +374,17 @@ export const InferenceResponse = Type.Object(
 
 const InferenceError = Type.Object(
   {
-    error: text('What came, what was expected, and where.', 'label[3] is 50257, expected a class in [0, 50257)'),
+    error: text(
+      'The received value, the expected value, and the place.',
+      'label[3] is 50257, expected a class in [0, 50257)',
+    ),
     code: Type.Enum(Object.keys(ERRORS), {
       description: 'The kind of error, for programs: see docs/errors.md.',
       examples: ['invalid_label'],
     }),
-    instance: text('URN of this request: the log has it as `reqId`.', INSTANCE),
+    instance: text('URN of this request; its log lines have it as `reqId`.', INSTANCE),
   },
-  { additionalProperties: false, description: 'A refusal, as the Open Inference Protocol has it.' },
+  { additionalProperties: false, description: 'An error, in the form of the Open Inference Protocol.' },
 );
 
 /** Form of refusals of the Open Inference Protocol. */

@@ -11,9 +11,9 @@ export const SECURITY_SCHEMES = {
   bearerAuth: {
     type: 'http',
     scheme: 'bearer',
-    description: 'A key of the service, made by `lossmeter keys create`. Not needed where the service has no keys.',
+    description: 'A key of the service, created by `lossmeter keys create`. Not required when the service has no keys.',
   },
-  apiKeyAuth: { type: 'apiKey', in: 'header', name: 'X-API-Key', description: 'The same key in a header of its own.' },
+  apiKeyAuth: { type: 'apiKey', in: 'header', name: 'X-API-Key', description: 'The same key in a separate header.' },
 } as const;
 
 /** Properties of a route that do not depend on its handler. */

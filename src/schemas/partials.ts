@@ -44,7 +44,7 @@ export const PartialReply = Type.Object(
   {
     additionalProperties: true,
     description:
-      'What is known of the rows over the shard. Opaque: send it back as it came, to a service of the same version.',
+      'Results of the rows over the shard. Opaque: send it back unchanged, to a service of the same version.',
   },
 );
 

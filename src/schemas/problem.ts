@@ -13,15 +13,15 @@ const Problem = Type.Object(
       description: 'URN of the kind of problem.',
       examples: ['urn:lossmeter:problem:invalid_label'],
     }),
-    title: Type.String({ description: 'The kind of problem, in words.', examples: ['A label is not a class'] }),
+    title: Type.String({ description: 'Title of the kind of problem.', examples: ['A label is not a class'] }),
     status: Type.Integer({ minimum: 400, maximum: 599, description: 'The HTTP status.', examples: [422] }),
     detail: Type.String({
-      description: 'What came, what was expected, and where.',
+      description: 'The received value, the expected value, and the place.',
       examples: ['label[3] is 50257, expected a class in [0, 50257)'],
     }),
     instance: Type.String({
       format: 'uri',
-      description: 'URN of this request: the log has it as `reqId`.',
+      description: 'URN of this request; its log lines have it as `reqId`.',
       examples: [INSTANCE],
     }),
     code: Type.Enum(Object.keys(ERRORS), {
@@ -34,20 +34,20 @@ const Problem = Type.Object(
           {
             pointer: Type.String({ description: 'RFC 6901 pointer into the request.', examples: ['/label/data/3'] }),
             detail: Type.String({
-              description: 'What is wrong there.',
+              description: 'Description of the fault at this place.',
               examples: ['label[3] is 50257, expected a class in [0, 50257)'],
             }),
           },
-          { additionalProperties: false, description: 'One place that is wrong.' },
+          { additionalProperties: false, description: 'An invalid place of the request.' },
         ),
         {
-          description: 'The places that are wrong.',
+          description: 'The invalid places of the request.',
           examples: [[{ pointer: '/label/data/3', detail: 'label[3] is 50257, expected a class in [0, 50257)' }]],
         },
       ),
     ),
   },
-  { additionalProperties: false, description: 'A refusal, as RFC 9457 problem details.' },
+  { additionalProperties: false, description: 'An error, as RFC 9457 problem details.' },
 );
 
 export const PROBLEM_MEDIA_TYPE = 'application/problem+json';

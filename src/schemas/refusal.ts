@@ -13,7 +13,7 @@ const RetryAfter = Type.Integer({
   maximum: Number.MAX_SAFE_INTEGER,
   description: 'Seconds after which the request can be repeated.',
 });
-const Challenge = Type.String({ description: 'How to come back with a key: RFC 6750, section 3.' });
+const Challenge = Type.String({ description: 'Authentication challenge: RFC 6750, section 3.' });
 
 const HEADERS: Readonly<Record<number, Readonly<Record<string, object>>>> = {
   [unauthorized.status]: { 'WWW-Authenticate': Challenge },
@@ -61,5 +61,5 @@ export function refusalResponses(
 
 const NonFiniteDiagnostics = Type.Object(Diagnostics.properties, {
   additionalProperties: false,
-  description: 'Of `non_finite_loss`: the diagnostics, as the answer would have them.',
+  description: 'The diagnostics of the answer; for `non_finite_loss`.',
 });

@@ -39,7 +39,7 @@ export const RecordQuery = object(
     attempt: integer(
       0,
       2 ** 31 - 1,
-      'Attempt of the trainer. One that resumes from a checkpoint raises it: a step is made of the batches of its highest attempt, and steps of lower attempts behind it are no longer part of the run.',
+      'Attempt of the trainer, incremented when it resumes from a checkpoint. A step consists of the batches of its highest attempt, and later steps of lower attempts are no longer part of the run.',
       0,
       { default: 0 },
     ),
@@ -60,14 +60,15 @@ export const RunsQuery = object(
     sort: Type.Enum([...SORTS], {
       default: 'newest',
       description:
-        '`newest` or `oldest` first, by their creation; by `name`, in the order of its ASCII characters; or `updated`, those in which something was recorded last first.',
+        '`newest` or `oldest` first, by their creation; by `name`, in the order of its ASCII characters; or `updated`, the most recently recorded first.',
       examples: ['updated'],
     }),
-    limit: integer(1, 200, 'Runs at most.', 50, { default: 50 }),
+    limit: integer(1, 200, 'Largest number of runs.', 50, { default: 50 }),
     cursor: Type.Optional(
       Type.String({
         pattern: CURSOR_PATTERN,
-        description: '`next` of the page before, with the `search` and the `sort` of that page: others are refused.',
+        description:
+          '`next` of the page before, with the `search` and the `sort` of that page: a cursor is invalid with others.',
         examples: ['17'],
       }),
     ),
@@ -83,11 +84,11 @@ export const StepsQuery = object(
       integer(
         4,
         20_000,
-        'Most steps that show the range: its first and its last; the steps that are not finite; and of buckets of equally many finite losses the least and the greatest. Where steps that are not finite take more than half of the points, the first and the last of groups of them stand for all.',
+        'Largest number of steps that show the shape of the range: its first and last step, the non-finite steps, and the least and the greatest loss of buckets with equally many finite losses. When non-finite steps would take more than half of the points, only the first and the last of groups of them are returned.',
         1000,
       ),
     ),
-    limit: integer(1, 20_000, 'Steps at most, without `max_points`.', 5000, { default: 5000 }),
+    limit: integer(1, 20_000, 'Largest number of steps, without `max_points`.', 5000, { default: 5000 }),
     cursor: Type.Optional(
       Type.String({ pattern: '^\\d{1,16}$', description: '`next` of the page before.', examples: ['10000'] }),
     ),
@@ -100,7 +101,7 @@ export const StepQuery = object(
     limit: integer(
       1,
       2000,
-      'Micro-batches at most; fewer where much is told of them: an answer has some 256 KiB of diagnostics.',
+      'Largest number of micro-batches. A page has fewer when their diagnostics exceed about 256 KiB.',
       500,
       { default: 500 },
     ),
@@ -119,12 +120,12 @@ export const ExportQuery = object(
   {
     format: Type.Enum(['csv', 'jsonl'], {
       default: 'csv',
-      description: 'CSV, or a JSON object a line.',
+      description: 'CSV, or one JSON object per line.',
       examples: ['csv'],
     }),
     of: Type.Enum(['steps', 'batches'], {
       default: 'steps',
-      description: 'Steps, or the micro-batches that they are made of.',
+      description: 'Steps, or their micro-batches.',
       examples: ['steps'],
     }),
   },
@@ -136,7 +137,7 @@ export const EventsQuery = object(
     last_event_id: Type.Optional(
       Type.String({
         pattern: '^\\d{1,16}$',
-        description: 'Id of the last event that was seen, where the header `Last-Event-ID` cannot be sent.',
+        description: 'Id of the last received event, for clients that cannot send the header `Last-Event-ID`.',
         examples: ['4711'],
       }),
     ),
@@ -149,16 +150,16 @@ export const RunSummary = object(
     run: Run,
     labels: Labels,
     expected_ranks: Type.Optional(ExpectedRanks),
-    created_at: time('When it was made.'),
-    updated_at: time('When something was recorded last.'),
+    created_at: time('Time of its creation.'),
+    updated_at: time('Time of the last recording.'),
     status: Type.Enum(['active', 'idle'], {
-      description: '`active` when something was recorded in the last five minutes.',
+      description: '`active` when a batch was recorded in the last five minutes.',
       examples: ['active'],
     }),
-    steps: count('Steps, without those that a later attempt superseded.', 41201),
-    batches: count('Micro-batches, those of superseded steps among them.', 1318432),
-    ranks: count('Ranks that it is known to have: the highest that reported, and 1.', 8),
-    non_finite_steps: count('Steps whose loss, or a batch of which, is not finite.', 1),
+    steps: count('Number of steps, without superseded ones.', 41201),
+    batches: count('Number of micro-batches, including those of superseded steps.', 1318432),
+    ranks: count('Number of known ranks: the highest rank that reported, plus 1.', 8),
+    non_finite_steps: count('Number of steps with a non-finite loss or batch.', 1),
     last_step: Type.Optional(integer(0, Number.MAX_SAFE_INTEGER, 'Last step, of the newest attempt.', 41200)),
     last_loss: Type.Optional(numberOrNonFinite('Loss of the last step.', 1.93)),
     best_step: Type.Optional(Step),
@@ -169,7 +170,7 @@ export const RunSummary = object(
       examples: [[4.1, 2.5, 1.93]],
     }),
   },
-  'A run in short.',
+  'A summary of a run.',
 );
 
 const next = Type.Optional(
@@ -191,27 +192,28 @@ export const RunList = object(
       }),
     ),
     total: Type.Optional(count('Runs that match, on all pages; on the first page only.', 120)),
-    active: Type.Optional(count('Runs among them whose `status` is `active`; on the first page only.', 3)),
-    non_finite: Type.Optional(count('Runs among them with steps that are not finite; on the first page only.', 1)),
+    active: Type.Optional(count('Matching runs whose `status` is `active`; on the first page only.', 3)),
+    non_finite: Type.Optional(count('Matching runs with non-finite steps; on the first page only.', 1)),
   },
   'A page of runs.',
 );
 
 const pointProperties = {
   step: Step,
-  attempt: count('The attempt that its batches are of.', 0),
+  attempt: count('Attempt of its batches.', 0),
   loss: numberOrNonFinite(
-    'Σ numerators / Σ denominators over ranks and micro-batches, each sum rounded once, so that no order shows; NaN where nothing is counted.',
+    'Σ numerators / Σ denominators over ranks and micro-batches, each sum rounded once, so the order has no effect; NaN when nothing is counted.',
     1.93,
   ),
   numerator: numberOrNonFinite('Σ numerators.', 15810.56),
   denominator: numberOrNonFinite('Σ denominators.', 8192),
   complete: Type.Boolean({
-    description: 'Whether all ranks reported: those expected, or those that the run is known to have.',
+    description:
+      'True when all ranks reported: the expected ranks, or all known ranks of the run when no number is expected.',
     examples: [true],
   }),
-  non_finite: Type.Boolean({ description: 'Whether the loss, or a batch, is not finite.', examples: [false] }),
-  spike: Type.Boolean({ description: 'Whether the loss is a spike: see docs/diagnostics.md.', examples: [false] }),
+  non_finite: Type.Boolean({ description: 'True when the loss, or a batch, is not finite.', examples: [false] }),
+  spike: Type.Boolean({ description: 'True when the loss is a spike: see docs/diagnostics.md.', examples: [false] }),
   ranks: count('Ranks that reported.', 8),
   rank_losses: Type.Optional(
     object(
@@ -219,16 +221,16 @@ const pointProperties = {
       'Finite local losses of ranks; absent when there is none.',
     ),
   ),
-  recorded_at: time('When its last batch was recorded.'),
+  recorded_at: time('Time when its last batch was recorded.'),
   causes: Type.Optional(
-    Type.Array(Type.Enum([...CAUSES], { description: 'As `diagnostics.causes` has it.', examples: ['nan_logit'] }), {
-      description: 'Why it is not finite; absent when it is.',
+    Type.Array(Type.Enum([...CAUSES], { description: 'A cause of `diagnostics.causes`.', examples: ['nan_logit'] }), {
+      description: 'Causes of a non-finite step; absent when the step is finite.',
       examples: [['nan_logit']],
     }),
   ),
   summary: Type.Optional(
     Type.String({
-      description: 'That of the first batch that is not finite.',
+      description: 'Summary of the first non-finite batch.',
       examples: ['step 41200, rank 3: NaN in 3 of 4096 rows; first at row 17, class 20011 (not the label)'],
     }),
   ),
@@ -247,12 +249,12 @@ const MicroBatch = object(
     loss: numberOrNonFinite('numerator / denominator.', 1.93),
     numerator: numberOrNonFinite('Σ m·ℓ.', 1976.32),
     denominator: numberOrNonFinite('D.', 1024),
-    recorded_at: time('When it was recorded.'),
+    recorded_at: time('Time of the recording.'),
     diagnostics: Type.Object(
       { ...Type.Partial(Diagnostics).properties },
       {
         additionalProperties: false,
-        description: `Verdict, summary and causes; where something was found, all that an evaluation says, but of \`locations\` and \`local_losses\` the first ${MOST_KEPT} only.`,
+        description: `Verdict, summary and causes. With findings, the whole diagnostics of the evaluation, with the first ${MOST_KEPT} of \`locations\` and \`local_losses\`.`,
       },
     ),
   },
@@ -279,12 +281,10 @@ export const StepDetail = object(
       description: 'Ranks that have not reported; the first 1024.',
       examples: [[5]],
     }),
-    batches: Type.Optional(
-      count('Micro-batches of the step, those of other pages among them; on the first page only.', 32),
-    ),
+    batches: Type.Optional(count('Micro-batches of the step, including other pages; on the first page only.', 32)),
     rank_details: Type.Array(RankDetail, {
       description:
-        'Ranks in their order, with the micro-batches of this page. A rank of which this page has none is left out.',
+        'Ranks in their order, with the micro-batches of this page. A rank without micro-batches on this page is left out.',
       examples: [[]],
     }),
     next: Type.Optional(
@@ -295,7 +295,7 @@ export const StepDetail = object(
       }),
     ),
   },
-  'A step with all that it is made of.',
+  'A step with its ranks and micro-batches.',
 );
 
 const { logits, label, input_mask, weight, options } = CrossEntropyRequest.properties;
@@ -304,13 +304,13 @@ const { logits, label, input_mask, weight, options } = CrossEntropyRequest.prope
 export const RecordRequest = Type.Object(
   {
     ...Type.Partial(Type.Object({ logits, label, input_mask, weight, options })).properties,
-    numerator: Type.Optional(numberOrNonFinite('Σ m·ℓ, of a pair that was computed elsewhere.', 1976.32)),
-    denominator: Type.Optional(numberOrNonFinite('D, which goes with it.', 1024)),
+    numerator: Type.Optional(numberOrNonFinite('Σ m·ℓ, from a trainer that computes its own loss.', 1976.32)),
+    denominator: Type.Optional(numberOrNonFinite('D, the denominator of that numerator.', 1024)),
   },
   {
     additionalProperties: false,
     description:
-      'What `/v1/cross-entropy` takes: it is evaluated and recorded. Or, from a trainer that has its loss already, `numerator` and `denominator` alone.',
+      'The request of `/v1/cross-entropy`, which is evaluated and recorded. Or only `numerator` and `denominator`, from a trainer that computes its own loss.',
     examples: [{ numerator: 1976.32, denominator: 1024 }],
   },
 );
@@ -325,9 +325,9 @@ export const RecordReply = Type.Object(
       { ...Type.Partial(Diagnostics).properties },
       {
         additionalProperties: false,
-        description: 'As `/v1/cross-entropy` has it; of a pair verdict, summary and causes.',
+        description: 'The diagnostics of `/v1/cross-entropy`; for a pair only verdict, summary and causes.',
       },
     ),
   },
-  { additionalProperties: false, description: 'The evaluation; of a pair, its loss and what there is to say of it.' },
+  { additionalProperties: false, description: 'The evaluation; for a pair, its loss and its verdict.' },
 );

@@ -19,13 +19,13 @@ export const Readiness = Type.Object(
         {
           available: Type.Boolean({ description: 'Always false.', examples: [false] }),
           detail: Type.String({
-            description: 'The fault and what to do about it.',
+            description: 'The fault and its remedy.',
             examples: ['the history cannot be written: the disk is full. Make space, or delete runs'],
           }),
         },
         {
           additionalProperties: false,
-          description: 'Present while runs cannot be recorded. Evaluations go on, so the service stays ready.',
+          description: 'Present while runs cannot be recorded. Evaluations continue, so the service stays ready.',
         },
       ),
     ),
@@ -87,13 +87,13 @@ export const Info = Type.Object(
     }),
     options: Type.Array(Type.String(), { description: 'Names of the options.', examples: [['reduction']] }),
     local_data: Type.Boolean({
-      description: 'Whether requests may name files of a data directory in place of tensors.',
+      description: 'True when requests can name files of a data directory instead of tensors.',
       examples: [false],
     }),
     limits: Type.Object(Object.fromEntries(LIMITS.map((key) => [snakeCase(key), limitSchema(key)])), {
       additionalProperties: false,
-      description: 'What requests may be; one that is absent is off.',
+      description: 'Limits of requests; an absent limit is off.',
     }),
   },
-  { additionalProperties: false, description: 'What this service is and can do.' },
+  { additionalProperties: false, description: 'The version, the features and the limits of this service.' },
 );

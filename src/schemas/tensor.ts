@@ -11,7 +11,7 @@ const Shape = Type.Array(Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INT
 });
 
 const NonFiniteNumber = Type.Enum(['NaN', 'Infinity', '-Infinity'], {
-  description: 'A number that JSON has not, as in Protocol Buffers’ JSON mapping.',
+  description: 'A number that JSON cannot represent, as in Protocol Buffers’ JSON mapping.',
   examples: ['NaN'],
 });
 
@@ -40,7 +40,7 @@ function bytesTensor(dtypes: readonly string[]) {
     },
     {
       additionalProperties: false,
-      description: 'A tensor as bytes. In MessagePack an array of msgpack-numpy may stand here.',
+      description: 'A tensor as bytes. In MessagePack it can also be an array of msgpack-numpy.',
     },
   );
 }
@@ -58,7 +58,7 @@ function arrayTensor(dtypes: readonly string[]) {
     {
       additionalProperties: false,
       description:
-        'A tensor as an array. Without a dtype it is float32, and a label of whole numbers int64, unless it is shaped like the logits; without a shape, that of the nested array. `null` in logits and label is NaN where they are floats.',
+        'A tensor as an array. Without a dtype it is float32; a label of whole numbers is int64, unless it is shaped like the logits. Without a shape it has the shape of the nested array. `null` in floating-point logits and labels is NaN.',
     },
   );
 }
@@ -75,7 +75,7 @@ const FileTensor = Type.Object(
   {
     additionalProperties: false,
     description:
-      'A tensor of a file that the service reads itself: workers read logits by position, so that no byte of them passes through a socket. Off unless the service has a data directory.',
+      'A tensor of a file that the service reads itself: workers read logits by position, so their bytes pass through no socket. Available only with a data directory.',
   },
 );
 
@@ -118,7 +118,7 @@ export const ReplyTensor = Type.Object(
   {
     additionalProperties: false,
     description:
-      'A tensor; in MessagePack an array of msgpack-numpy, when the logits were one: bfloat16, which NumPy has not, then comes as its bits.',
+      'A tensor; in MessagePack an array of msgpack-numpy, when the logits were one. NumPy has no bfloat16, so its bits are returned.',
   },
 );
 

@@ -31,7 +31,7 @@ export class HttpMetrics {
     });
     this.#refused = new Counter({
       name: 'lossmeter_http_requests_refused_total',
-      help: 'Requests that were refused, or failed, by the code of the error.',
+      help: 'Rejected and failed requests, by the code of the error.',
       labelNames: ['code'],
       registers: [registry],
     });

@@ -35,7 +35,7 @@ function addMemory(registry: MetricRegistry): void {
   const read = (kind: 'heapTotal' | 'heapUsed' | 'external') => () => process.memoryUsage()[kind];
   addGauge(registry, 'process_resident_memory_bytes', 'Resident memory.', () => process.memoryUsage.rss());
   addGauge(registry, 'nodejs_heap_size_total_bytes', 'Heap of the main thread.', read('heapTotal'));
-  addGauge(registry, 'nodejs_heap_size_used_bytes', 'What is in the heap of the main thread.', read('heapUsed'));
+  addGauge(registry, 'nodejs_heap_size_used_bytes', 'Used heap of the main thread.', read('heapUsed'));
   addGauge(registry, 'nodejs_external_memory_bytes', 'Memory of buffers and the like.', read('external'));
 }
 
@@ -44,12 +44,12 @@ function addFileDescriptors(registry: MetricRegistry): void {
   const count = (): number => readdirSync('/proc/self/fd').length - 1;
   addGauge(registry, 'process_open_fds', 'Open file descriptors.', count);
   const limit = Number(/^Max open files +(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1] ?? Infinity);
-  addGauge(registry, 'process_max_fds', 'File descriptors that may be open.', () => limit);
+  addGauge(registry, 'process_max_fds', 'Limit of open file descriptors.', () => limit);
 }
 
 function addEventLoop(registry: MetricRegistry): () => void {
   const active = (): number => performance.eventLoopUtilization().active / 1000;
-  addCounter(registry, 'nodejs_eventloop_active_seconds_total', 'Time that the event loop did not wait.', active);
+  addCounter(registry, 'nodejs_eventloop_active_seconds_total', 'Time in which the event loop was active.', active);
 
   const delay = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
   delay.enable();
@@ -63,10 +63,10 @@ function addEventLoop(registry: MetricRegistry): () => void {
     return lag.p50;
   };
   const gauge = (name: keyof typeof lag, which: string, read = () => lag[name]): void =>
-    addGauge(registry, `nodejs_eventloop_lag_${name}_seconds`, `How late the event loop was, ${which}.`, read);
+    addGauge(registry, `nodejs_eventloop_lag_${name}_seconds`, `Lag of the event loop, ${which}.`, read);
   gauge('p50', 'median', look);
   gauge('p90', '90th percentile');
   gauge('p99', '99th percentile');
-  gauge('max', 'at most');
+  gauge('max', 'maximum');
   return () => delay.disable();
 }

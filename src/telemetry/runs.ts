@@ -30,16 +30,16 @@ export class RunMetrics {
   constructor(registry: MetricRegistry, store: RunStore, watch: StoreWatch) {
     this.#outcomes = new Counter({
       name: 'lossmeter_recorded_batches_total',
-      help: 'Micro-batches that were to be recorded, by what became of them.',
+      help: 'Micro-batches to be recorded, by outcome.',
       labelNames: ['outcome'],
       registers: [registry],
     });
     for (const outcome of OUTCOMES) this.#outcomes.inc({ outcome }, 0);
-    const seconds = { name: 'lossmeter_record_seconds', help: 'Time that the store took to record.', bounds: BOUNDS };
+    const seconds = { name: 'lossmeter_record_seconds', help: 'Time of the store to record.', bounds: BOUNDS };
     this.#seconds = new TallyHistogram(registry, seconds).series({});
     this.#webhooks = new Counter({
       name: 'lossmeter_webhooks_total',
-      help: 'Messages to the receiver of webhooks, by what became of them.',
+      help: 'Messages to the receiver of webhooks, by outcome.',
       labelNames: ['outcome'],
       registers: [registry],
     });
@@ -71,7 +71,7 @@ function addLast(registry: MetricRegistry, store: RunStore): void {
     });
   };
   add('lossmeter_run_last_step', 'Newest step of the runs that changed last.', ({ step }) => step);
-  add('lossmeter_run_last_loss', 'Its loss.', ({ loss }) => loss);
+  add('lossmeter_run_last_loss', 'Loss of that step.', ({ loss }) => loss);
 }
 
 type Newest = Awaited<ReturnType<RunStore['newest']>>;

@@ -8,11 +8,11 @@ from typing import Literal, NotRequired, TypedDict
 
 
 class ParallelConfig(TypedDict, total=False):
-    """How a sharded trainer would have split the batch: rows into `data_parallel`
-    groups, classes into `model_parallel` shards. Refused when they do not divide. The
-    local loss of a group is Σ m·ℓ / (Σ m + 1e-8) over its counted rows, under every
+    """The division of the batch by a sharded trainer: rows into `data_parallel` groups,
+    classes into `model_parallel` shards. Rejected when the division leaves a remainder.
+    The local loss of a group is Σ m·ℓ / (Σ m + 1e-8) over its counted rows, under every
     `semantics`. The shards change lse by less than a last place of float32; gradient,
-    ranks and entropy are those of whole rows.
+    ranks and entropy are computed from whole rows.
     """
 
     data_parallel: int
@@ -27,30 +27,30 @@ class ParallelConfig(TypedDict, total=False):
 
 
 class Options(TypedDict, total=False):
-    """Options of the loss. One that is absent or null has its default."""
+    """Options of the loss. An absent or null option has its default."""
 
     reduction: Literal["mean", "sum", "none"] | None
-    """How row losses become one. `mean`: N / D + Z / D_z, with the denominators that
-    `semantics` says. `sum`: N + Z. `none`: no `loss`; the row losses m·(ℓ + λ·lse²)
-    come as `outputs.per_token_loss`, 0 for rows that are not counted.
+    """Reduction of the row losses to one. `mean`: N / D + Z / D_z, with the
+    denominators of `semantics`. `sum`: N + Z. `none`: no `loss`; the row losses m·(ℓ +
+    λ·lse²) are returned as `outputs.per_token_loss`, 0 for rows that are not counted.
     """
 
     ignore_index: int | Sequence[int] | None
-    """Label, or labels, whose rows are left out. Looked at before `invalid_label`; an
-    empty list ignores nothing. Not for class probabilities: given with them it is
-    refused.
+    """Label, or labels, whose rows are left out. It takes precedence over
+    `invalid_label`; an empty list ignores nothing. It is rejected with class
+    probabilities.
     """
 
     label_smoothing: float | None
     """ε: mixes the target with the uniform distribution, ℓ = (1−ε)·w_y·nll + (ε/C)·Σ_c
     w_c·(lse − x_c); of class probabilities p it makes p′ = (1−ε)·p + ε/C, and ℓ = Σ_c
-    w_c·p′_c·(lse − x_c). With `semantics: "megatron"` ε·C/(C−1) takes its place, and ε
-    = 1 and C = 1 are refused.
+    w_c·p′_c·(lse − x_c). With `semantics: "megatron"` ε·C/(C−1) replaces ε, and ε = 1
+    and C = 1 are rejected.
     """
 
     lse_square_scale: float | None
-    """λ of the z-loss Z = λ·Σ m·lse², which keeps logits from drifting. It is kept
-    apart from N, and is not weighted by `weight`.
+    """λ of the z-loss Z = λ·Σ m·lse², which keeps logits from drifting. It is separate
+    from N, and not weighted by `weight`.
     """
 
     softcap: float | None
@@ -64,11 +64,11 @@ class Options(TypedDict, total=False):
     """
 
     class_axis: int | None
-    """Axis of the logits that is that of the classes, counted from the end where it is
-    negative; PyTorch has it second, which is 1. Class indices have the other axes,
-    class probabilities and the gradient those of the logits. Rows, and the axis of
-    `shift`, are those of the other axes in their order. Where it is not the last, what
-    lies behind it waits in memory: (C, …) of (N, C, …).
+    """Axis of the classes in the logits; a negative one counts from the end. PyTorch
+    uses the second axis, 1. Class indices have the other axes; class probabilities and
+    the gradient have all axes of the logits. Rows, and the axis of `shift`, follow the
+    other axes in their order. When the class axis is not the last, the axes from it on
+    are buffered in memory: (C, …) of (N, C, …).
     """
 
     shift: int | None
@@ -85,8 +85,8 @@ class Options(TypedDict, total=False):
 
     invalid_label: Literal["error", "zero_loss"] | None
     """A counted row whose label is not in [0, C): `error` answers 422 with its place;
-    `zero_loss` gives it the loss 0, whatever its logits hold, and still counts it,
-    which with `ignore_index: []` is what mindformers.core.CrossEntropyLoss does.
+    `zero_loss` gives it the loss 0, whatever its logits are, and still counts it, which
+    with `ignore_index: []` is what mindformers.core.CrossEntropyLoss does.
     """
 
     calculate_per_token_loss: bool | None
@@ -95,37 +95,37 @@ class Options(TypedDict, total=False):
     """
 
     check_for_nan_in_loss_and_grad: bool | None
-    """Adds the Euclidean norm of the gradient to the diagnostics, without its tensor,
+    """Adds the Euclidean norm of the gradient to the diagnostics, but not its tensor,
     and the local loss of each data-parallel group; both are also logged.
     """
 
     parallel_config: ParallelConfig | None
-    """How a sharded trainer would have split the batch: rows into `data_parallel`
-    groups, classes into `model_parallel` shards. Refused when they do not divide. The
-    local loss of a group is Σ m·ℓ / (Σ m + 1e-8) over its counted rows, under every
+    """The division of the batch by a sharded trainer: rows into `data_parallel` groups,
+    classes into `model_parallel` shards. Rejected when the division leaves a remainder.
+    The local loss of a group is Σ m·ℓ / (Σ m + 1e-8) over its counted rows, under every
     `semantics`. The shards change lse by less than a last place of float32; gradient,
-    ranks and entropy are those of whole rows.
+    ranks and entropy are computed from whole rows.
     """
 
     on_non_finite: Literal["report", "reject"] | None
-    """What to do when loss, numerator or z_loss is not finite: `report` answers 200
-    with it, `reject` answers 422 `non_finite_loss` with the same `diagnostics` in the
+    """Answer when loss, numerator or z_loss is not finite: `report` answers 200 with
+    the value, `reject` answers 422 `non_finite_loss` with the same `diagnostics` in the
     problem.
     """
 
     max_locations: int | None
-    """How many places of non-finite logits the diagnostics name at most, the first ones
+    """Largest number of places of non-finite logits in the diagnostics: the first ones
     in row-major order.
     """
 
     gradient_dtype: Literal["float32"] | None
-    """The dtype of `outputs.gradient`; that of the logits without."""
+    """The dtype of `outputs.gradient`; by default the dtype of the logits."""
 
     outputs: Sequence[Literal["per_token_loss", "lse", "gradient", "predictions", "target_rank", "entropy"]] | None
-    """Tensors to return; but for `gradient` they have an entry per row, shaped like
-    class indices. `per_token_loss`: m·(ℓ + λ·lse²), 0 for rows that are not counted.
-    `lse`: log Σ exp x. `gradient`: ∂loss/∂logits, shaped like `logits`, in the dtype of
-    `gradient_dtype`; of N + Z where there is no `loss`. It is (m/D)·[(1−ε)·w_y·(s_c −
+    """Tensors to return. All except `gradient` have an entry per row, shaped like class
+    indices. `per_token_loss`: m·(ℓ + λ·lse²), 0 for rows that are not counted. `lse`:
+    log Σ exp x. `gradient`: ∂loss/∂logits, shaped like `logits`, in the dtype of
+    `gradient_dtype`; of N + Z when there is no `loss`. It is (m/D)·[(1−ε)·w_y·(s_c −
     1[c=y]) + (ε/C)·(W·s_c − w_c)] + (m/D_z)·2λ·lse·s_c, with s = softmax(x), for class
     probabilities (m/D)·[s_c·Σ_k w_k·p′_k − w_c·p′_c] + the same last term, with the
     denominators of `semantics`; times 1 − tanh² for `softcap` and times `logit_scale`;
@@ -139,9 +139,9 @@ class Options(TypedDict, total=False):
     """
 
     metrics: Sequence[Literal["accuracy", "top5_accuracy", "mean_entropy", "ece"]] | None
-    """Metrics to compute beside perplexity and bits_per_token: means over counted rows,
-    weighted by the mask. `accuracy`: target_rank = 0. `top5_accuracy`: target_rank <
-    min(5, C); a row that holds a NaN has no prediction, and is a miss of both.
+    """Metrics to compute in addition to perplexity and bits_per_token: means over
+    counted rows, weighted by the mask. `accuracy`: target_rank = 0. `top5_accuracy`:
+    target_rank < min(5, C); a row with a NaN has no prediction, and is a miss of both.
     `mean_entropy`: of `entropy`. `ece`: the expected calibration error, Σ_b |Σ m·(hit −
     confidence)| / Σ m over 15 bins b of equal width of the confidence max s, (0, 1],
     and over the rows that have a prediction.
@@ -149,7 +149,7 @@ class Options(TypedDict, total=False):
 
 
 class RowCounts(TypedDict):
-    """Rows by fate."""
+    """Numbers of counted, ignored and masked rows."""
 
     total: int
     """Rows of the batch: counted + ignored + masked."""
@@ -196,13 +196,13 @@ class Place(TypedDict):
     """Class, from 0."""
 
     value: float
-    """What stands there."""
+    """The non-finite value."""
 
     is_label: bool
-    """Whether the column is the row’s label."""
+    """True when the column is the row’s label."""
 
     masked: bool
-    """Whether the row is left out, by the mask or by `ignore_index`."""
+    """True when the row is left out, by the mask or by `ignore_index`."""
 
 
 class Cause(TypedDict):
@@ -224,7 +224,7 @@ class Cause(TypedDict):
     """
 
     rows: int
-    """Counted rows it concerns."""
+    """Number of counted rows with this cause."""
 
     first: NotRequired[Place]
     """Place of a non-finite logit, or probability."""
@@ -248,7 +248,7 @@ class DiagnosticsLogits(TypedDict):
     """The greatest finite logit; absent when there is none."""
 
     bad_rows: int
-    """Counted rows that hold any of these."""
+    """Counted rows that contain any of these."""
 
 
 class DiagnosticsLabels(TypedDict):
@@ -265,7 +265,9 @@ class DiagnosticsLabels(TypedDict):
 
 
 class DiagnosticsFloat16(TypedDict):
-    """Of float16 values, over counted rows; absent for other dtypes."""
+    """Signs of overflow and underflow of float16 values, over counted rows; absent for
+    other dtypes.
+    """
 
     at_largest: int
     """Values that are 65504, the greatest finite float16."""
@@ -276,17 +278,17 @@ class DiagnosticsFloat16(TypedDict):
     """
 
     hint: NotRequired[str]
-    """Said when the values look like overflow."""
+    """Present when the values suggest overflow."""
 
 
 class DiagnosticsProbabilities(TypedDict):
-    """What is odd about class probabilities; absent with class indices."""
+    """Invalid class probabilities; absent with class indices."""
 
     not_one: int
     """Counted rows whose probabilities sum to less than 0.999 or more than 1.001."""
 
     negative: int
-    """Counted rows that hold a negative probability."""
+    """Counted rows with a negative probability."""
 
 
 class DiagnosticsGradient(TypedDict):
@@ -296,63 +298,65 @@ class DiagnosticsGradient(TypedDict):
     """Euclidean norm of the gradient with respect to the logits."""
 
     finite: bool
-    """Whether every element of it is finite."""
+    """True when every element of the gradient is finite."""
 
 
 class DiagnosticsWorstRow(TypedDict):
-    """A row that the model is most surprised by."""
+    """A row with a large loss."""
 
     row: int
     """Row of the batch, from 0."""
 
     label: int
-    """Its class; of class probabilities the most probable one."""
+    """Its class; with class probabilities the most probable class."""
 
     loss: float
     """Its nll in nats, without weights, smoothing and mask."""
 
     target_rank: NotRequired[int]
-    """How many classes come before the label, as `outputs.target_rank` has it. Absent
-    where partials were combined.
+    """Number of classes that rank before the label, as in `outputs.target_rank`. Absent
+    in combined partials.
     """
 
 
 class Diagnostics(TypedDict):
-    """What is wrong, and where."""
+    """Causes and places of non-finite values."""
 
     verdict: Literal["finite", "non_finite"]
-    """Whether loss, numerator and z_loss are finite."""
+    """`finite` when loss, numerator and z_loss are finite."""
 
     summary: str
-    """What is wrong, in one line for logs and notebooks."""
+    """The findings in one line, for logs and notebooks."""
 
     causes: list[Cause]
-    """Why the loss is not finite, or what it may hide."""
+    """Causes of a non-finite loss, and causes that a finite loss may hide."""
 
     logits: DiagnosticsLogits
     """Exact counts over counted rows."""
 
     locations: list[Place]
-    """The first non-finite logits in row-major order, those of rows left out among
-    them; `options.max_locations` of them.
+    """The first non-finite logits in row-major order, including rows that are left out;
+    at most `options.max_locations`.
     """
 
     masked_rows_non_finite: int
-    """Rows left out that hold a non-finite logit: they do not touch the loss."""
+    """Rows left out that contain a non-finite logit: they do not affect the loss."""
 
     nulls: NotRequired[int]
-    """Entries of `logits` and `label` that came as null, which some writers of JSON
-    make of NaN: they are read as NaN. Absent when there is none.
+    """Null entries of `logits` and `label`, which some JSON writers use for NaN: they
+    are read as NaN. Absent when there are none.
     """
 
     labels: NotRequired[DiagnosticsLabels]
     """Labels of counted rows; absent with class probabilities."""
 
     float16: NotRequired[DiagnosticsFloat16]
-    """Of float16 values, over counted rows; absent for other dtypes."""
+    """Signs of overflow and underflow of float16 values, over counted rows; absent for
+    other dtypes.
+    """
 
     probabilities: NotRequired[DiagnosticsProbabilities]
-    """What is odd about class probabilities; absent with class indices."""
+    """Invalid class probabilities; absent with class indices."""
 
     gradient: NotRequired[DiagnosticsGradient]
     """With `check_for_nan_in_loss_and_grad`."""
@@ -364,7 +368,9 @@ class Diagnostics(TypedDict):
     """
 
     worst_rows: list[DiagnosticsWorstRow]
-    """The counted rows of greatest nll, the worst first, NaN before everything."""
+    """The counted rows with the largest nll, the worst first; NaN is worse than every
+    number.
+    """
 
     local_losses: NotRequired[list[float]]
     """Local loss of each data-parallel group, in row order: with
@@ -407,10 +413,10 @@ class DiagnosisMagnitude(TypedDict):
     """A power of two."""
 
     exponent: int
-    """e, where 2^e ≤ |x| < 2^(e+1); −1023 also for what is smaller."""
+    """e, where 2^e ≤ |x| < 2^(e+1); −1023 also for smaller values."""
 
     count: int
-    """How many values."""
+    """Number of values."""
 
 
 class DiagnosisRowNormsSmallest(TypedDict):
@@ -463,17 +469,19 @@ class DiagnosisColumns(TypedDict):
     """Columns that are not finite in more than half of the counted rows."""
 
     worst: list[DiagnosisColumnsWorst]
-    """The columns that are not finite in the most rows, of equals the first."""
+    """The columns that are non-finite in the most rows; of equal columns the first come
+    first.
+    """
 
 
 class Diagnosis(TypedDict):
-    """What stands in a tensor."""
+    """The survey of a tensor."""
 
     verdict: Literal["finite", "non_finite"]
-    """Whether every value of the counted rows is finite."""
+    """`finite` when every value of the counted rows is finite."""
 
     summary: str
-    """What stands there, in one line."""
+    """The findings in one line."""
 
     dtype: Literal["float16", "bfloat16", "float32", "float64"]
     """dtype of the tensor."""
@@ -482,30 +490,30 @@ class Diagnosis(TypedDict):
     """Its shape."""
 
     rows: RowCounts
-    """Rows by fate."""
+    """Numbers of counted, ignored and masked rows."""
 
     values: DiagnosisValues
     """Exact counts over counted rows."""
 
     causes: list[Cause]
-    """Why the loss is not finite, or what it may hide."""
+    """Causes of a non-finite loss, and causes that a finite loss may hide."""
 
     locations: list[Place]
-    """The first non-finite logits in row-major order, those of rows left out among
-    them; `options.max_locations` of them.
+    """The first non-finite logits in row-major order, including rows that are left out;
+    at most `options.max_locations`.
     """
 
     masked_rows_non_finite: int
-    """Rows left out that hold a non-finite logit: they do not touch the loss."""
+    """Rows left out that contain a non-finite logit: they do not affect the loss."""
 
     nulls: NotRequired[int]
-    """Entries of `logits` and `label` that came as null, which some writers of JSON
-    make of NaN: they are read as NaN. Absent when there is none.
+    """Null entries of `logits` and `label`, which some JSON writers use for NaN: they
+    are read as NaN. Absent when there are none.
     """
 
     magnitudes: list[DiagnosisMagnitude]
-    """A histogram of finite values other than 0 by their magnitude; powers without any
-    are left out.
+    """A histogram of finite values other than 0 by their magnitude; empty bins are left
+    out.
     """
 
     row_norms: NotRequired[DiagnosisRowNorms]
@@ -515,45 +523,49 @@ class Diagnosis(TypedDict):
     """Hot spots: classes that are bad in many rows."""
 
     float16: NotRequired[DiagnosticsFloat16]
-    """Of float16 values, over counted rows; absent for other dtypes."""
+    """Signs of overflow and underflow of float16 values, over counted rows; absent for
+    other dtypes.
+    """
 
     kernel: str
-    """The kernel that looked at it."""
+    """The kernel that surveyed the tensor."""
 
 
 class RunSummary(TypedDict):
-    """A run in short."""
+    """A summary of a run."""
 
     run: str
     """Name of the run: up to 128 letters, digits, . _ ~ : -, a letter or digit first.
     """
 
     labels: Mapping[str, str | float | bool]
-    """What its owner says of the run."""
+    """Metadata that the owner gives the run."""
 
     expected_ranks: NotRequired[int]
-    """Ranks that report each step; a step is complete when all have."""
+    """Number of ranks that report each step; a step is complete when all of them
+    reported.
+    """
 
     created_at: str
-    """When it was made."""
+    """Time of its creation."""
 
     updated_at: str
-    """When something was recorded last."""
+    """Time of the last recording."""
 
     status: Literal["active", "idle"]
-    """`active` when something was recorded in the last five minutes."""
+    """`active` when a batch was recorded in the last five minutes."""
 
     steps: int
-    """Steps, without those that a later attempt superseded."""
+    """Number of steps, without superseded ones."""
 
     batches: int
-    """Micro-batches, those of superseded steps among them."""
+    """Number of micro-batches, including those of superseded steps."""
 
     ranks: int
-    """Ranks that it is known to have: the highest that reported, and 1."""
+    """Number of known ranks: the highest rank that reported, plus 1."""
 
     non_finite_steps: int
-    """Steps whose loss, or a batch of which, is not finite."""
+    """Number of steps with a non-finite loss or batch."""
 
     last_step: NotRequired[int]
     """Last step, of the newest attempt."""
@@ -584,10 +596,10 @@ class RunList(TypedDict):
     """Runs that match, on all pages; on the first page only."""
 
     active: NotRequired[int]
-    """Runs among them whose `status` is `active`; on the first page only."""
+    """Matching runs whose `status` is `active`; on the first page only."""
 
     non_finite: NotRequired[int]
-    """Runs among them with steps that are not finite; on the first page only."""
+    """Matching runs with non-finite steps; on the first page only."""
 
 
 class StepPointRankLosses(TypedDict):
@@ -607,11 +619,11 @@ class StepPoint(TypedDict):
     """Step of the training."""
 
     attempt: int
-    """The attempt that its batches are of."""
+    """Attempt of its batches."""
 
     loss: float
     """Σ numerators / Σ denominators over ranks and micro-batches, each sum rounded
-    once, so that no order shows; NaN where nothing is counted.
+    once, so the order has no effect; NaN when nothing is counted.
     """
 
     numerator: float
@@ -621,15 +633,15 @@ class StepPoint(TypedDict):
     """Σ denominators."""
 
     complete: bool
-    """Whether all ranks reported: those expected, or those that the run is known to
-    have.
+    """True when all ranks reported: the expected ranks, or all known ranks of the run
+    when no number is expected.
     """
 
     non_finite: bool
-    """Whether the loss, or a batch, is not finite."""
+    """True when the loss, or a batch, is not finite."""
 
     spike: bool
-    """Whether the loss is a spike: see docs/diagnostics.md."""
+    """True when the loss is a spike: see docs/diagnostics.md."""
 
     ranks: int
     """Ranks that reported."""
@@ -638,13 +650,13 @@ class StepPoint(TypedDict):
     """Finite local losses of ranks; absent when there is none."""
 
     recorded_at: str
-    """When its last batch was recorded."""
+    """Time when its last batch was recorded."""
 
     causes: NotRequired[list[Literal["nan_logit", "pos_inf_logit", "all_neg_inf_row", "neg_inf_at_label", "neg_inf_smoothed", "non_finite_probability", "zero_denominator", "accumulation_overflow"]]]
-    """Why it is not finite; absent when it is."""
+    """Causes of a non-finite step; absent when the step is finite."""
 
     summary: NotRequired[str]
-    """That of the first batch that is not finite."""
+    """Summary of the first non-finite batch."""
 
 
 class StepList(TypedDict):
@@ -658,43 +670,45 @@ class StepList(TypedDict):
 
 
 class MicroBatchDiagnostics(TypedDict):
-    """Verdict, summary and causes; where something was found, all that an evaluation
-    says, but of `locations` and `local_losses` the first 64 only.
+    """Verdict, summary and causes. With findings, the whole diagnostics of the
+    evaluation, with the first 64 of `locations` and `local_losses`.
     """
 
     verdict: NotRequired[Literal["finite", "non_finite"]]
-    """Whether loss, numerator and z_loss are finite."""
+    """`finite` when loss, numerator and z_loss are finite."""
 
     summary: NotRequired[str]
-    """What is wrong, in one line for logs and notebooks."""
+    """The findings in one line, for logs and notebooks."""
 
     causes: NotRequired[list[Cause]]
-    """Why the loss is not finite, or what it may hide."""
+    """Causes of a non-finite loss, and causes that a finite loss may hide."""
 
     logits: NotRequired[DiagnosticsLogits]
     """Exact counts over counted rows."""
 
     locations: NotRequired[list[Place]]
-    """The first non-finite logits in row-major order, those of rows left out among
-    them; `options.max_locations` of them.
+    """The first non-finite logits in row-major order, including rows that are left out;
+    at most `options.max_locations`.
     """
 
     masked_rows_non_finite: NotRequired[int]
-    """Rows left out that hold a non-finite logit: they do not touch the loss."""
+    """Rows left out that contain a non-finite logit: they do not affect the loss."""
 
     nulls: NotRequired[int]
-    """Entries of `logits` and `label` that came as null, which some writers of JSON
-    make of NaN: they are read as NaN. Absent when there is none.
+    """Null entries of `logits` and `label`, which some JSON writers use for NaN: they
+    are read as NaN. Absent when there are none.
     """
 
     labels: NotRequired[DiagnosticsLabels]
     """Labels of counted rows; absent with class probabilities."""
 
     float16: NotRequired[DiagnosticsFloat16]
-    """Of float16 values, over counted rows; absent for other dtypes."""
+    """Signs of overflow and underflow of float16 values, over counted rows; absent for
+    other dtypes.
+    """
 
     probabilities: NotRequired[DiagnosticsProbabilities]
-    """What is odd about class probabilities; absent with class indices."""
+    """Invalid class probabilities; absent with class indices."""
 
     gradient: NotRequired[DiagnosticsGradient]
     """With `check_for_nan_in_loss_and_grad`."""
@@ -706,7 +720,9 @@ class MicroBatchDiagnostics(TypedDict):
     """
 
     worst_rows: NotRequired[list[DiagnosticsWorstRow]]
-    """The counted rows of greatest nll, the worst first, NaN before everything."""
+    """The counted rows with the largest nll, the worst first; NaN is worse than every
+    number.
+    """
 
     local_losses: NotRequired[list[float]]
     """Local loss of each data-parallel group, in row order: with
@@ -730,11 +746,11 @@ class MicroBatch(TypedDict):
     """D."""
 
     recorded_at: str
-    """When it was recorded."""
+    """Time of the recording."""
 
     diagnostics: MicroBatchDiagnostics
-    """Verdict, summary and causes; where something was found, all that an evaluation
-    says, but of `locations` and `local_losses` the first 64 only.
+    """Verdict, summary and causes. With findings, the whole diagnostics of the
+    evaluation, with the first 64 of `locations` and `local_losses`.
     """
 
 
@@ -758,7 +774,7 @@ class RankDetail(TypedDict):
 
 
 class StepDetail(TypedDict):
-    """A step with all that it is made of."""
+    """A step with its ranks and micro-batches."""
 
     run: str
     """Name of the run: up to 128 letters, digits, . _ ~ : -, a letter or digit first.
@@ -768,11 +784,11 @@ class StepDetail(TypedDict):
     """Step of the training."""
 
     attempt: int
-    """The attempt that its batches are of."""
+    """Attempt of its batches."""
 
     loss: float
     """Σ numerators / Σ denominators over ranks and micro-batches, each sum rounded
-    once, so that no order shows; NaN where nothing is counted.
+    once, so the order has no effect; NaN when nothing is counted.
     """
 
     numerator: float
@@ -782,15 +798,15 @@ class StepDetail(TypedDict):
     """Σ denominators."""
 
     complete: bool
-    """Whether all ranks reported: those expected, or those that the run is known to
-    have.
+    """True when all ranks reported: the expected ranks, or all known ranks of the run
+    when no number is expected.
     """
 
     non_finite: bool
-    """Whether the loss, or a batch, is not finite."""
+    """True when the loss, or a batch, is not finite."""
 
     spike: bool
-    """Whether the loss is a spike: see docs/diagnostics.md."""
+    """True when the loss is a spike: see docs/diagnostics.md."""
 
     ranks: int
     """Ranks that reported."""
@@ -799,25 +815,23 @@ class StepDetail(TypedDict):
     """Finite local losses of ranks; absent when there is none."""
 
     recorded_at: str
-    """When its last batch was recorded."""
+    """Time when its last batch was recorded."""
 
     causes: NotRequired[list[Literal["nan_logit", "pos_inf_logit", "all_neg_inf_row", "neg_inf_at_label", "neg_inf_smoothed", "non_finite_probability", "zero_denominator", "accumulation_overflow"]]]
-    """Why it is not finite; absent when it is."""
+    """Causes of a non-finite step; absent when the step is finite."""
 
     summary: NotRequired[str]
-    """That of the first batch that is not finite."""
+    """Summary of the first non-finite batch."""
 
     missing_ranks: list[int]
     """Ranks that have not reported; the first 1024."""
 
     batches: NotRequired[int]
-    """Micro-batches of the step, those of other pages among them; on the first page
-    only.
-    """
+    """Micro-batches of the step, including other pages; on the first page only."""
 
     rank_details: list[RankDetail]
-    """Ranks in their order, with the micro-batches of this page. A rank of which this
-    page has none is left out.
+    """Ranks in their order, with the micro-batches of this page. A rank without
+    micro-batches on this page is left out.
     """
 
     next: NotRequired[str]
@@ -845,7 +859,7 @@ class InfoMediaTypes(TypedDict):
 
 
 class InfoLimits(TypedDict):
-    """What requests may be; one that is absent is off."""
+    """Limits of requests; an absent limit is off."""
 
     max_row_bytes: int
     """Largest row of logits. A row is evaluated in one piece, so each worker may come
@@ -930,7 +944,7 @@ class InfoLimits(TypedDict):
 
 
 class Info(TypedDict):
-    """What this service is and can do."""
+    """The version, the features and the limits of this service."""
 
     name: str
     """Name of the service."""
@@ -957,7 +971,7 @@ class Info(TypedDict):
     """Names of the options."""
 
     local_data: bool
-    """Whether requests may name files of a data directory in place of tensors."""
+    """True when requests can name files of a data directory instead of tensors."""
 
     limits: InfoLimits
-    """What requests may be; one that is absent is off."""
+    """Limits of requests; an absent limit is off."""
