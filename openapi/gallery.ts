@@ -9,7 +9,7 @@ const EXAMPLE =
 /** Digits of numbers: kernel variants differ in the last ones. */
 const DIGITS = 6;
 
-/** A line of an answer may be so long. */
+/** Longest line of an answer, in characters. */
 const LINE_LENGTH = 120;
 
 /** Posts every request of a page to a service, and writes its answer below it. */
@@ -34,7 +34,10 @@ export async function fillAnswers(page: string): Promise<string> {
 
 type Tree = { [name: string]: unknown };
 
-/** The fields of a document that dotted paths name, in its own order. @throws Error for one that is not there */
+/**
+ * Selects the fields of a document by dotted paths, in the order of the document.
+ * @throws Error for an unknown path
+ */
 function choose(document: object, paths: readonly string[]): Tree {
   const chosen: Tree = {};
   for (const path of paths) {
@@ -49,7 +52,7 @@ function choose(document: object, paths: readonly string[]): Tree {
   return chosen;
 }
 
-/** JSON with a field a line, and what is short on one line. */
+/** JSON with one field per line, and short values on one line. */
 function format(value: unknown, indent = ''): string {
   const line = spaced(value);
   if (indent !== '' && indent.length + line.length <= LINE_LENGTH) return line;

@@ -1,6 +1,6 @@
 /**
- * Writes what is made from the schemas, openapi/openapi.json, the tables in README.md and docs/, the answers of the gallery,
- * and the types of the Python client. Run by `npm run generate`; a test compares.
+ * Writes the generated files: openapi/openapi.json, the tables in README.md and docs/, the answers of the gallery, and
+ * the types of the Python client. Run by `npm run generate`; a test compares.
  */
 import { readFile, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
@@ -29,7 +29,7 @@ function table(head: string[], rows: string[][]): string {
 
 const code = (text: string): string => `\`${text}\``;
 
-/** What a schema admits, for a table. */
+/** Describes the values that a schema accepts, for a table. */
 function admits(schema: { enum?: string[]; anyOf?: object[]; items?: object; type?: string }): string {
   if (schema.enum !== undefined) return schema.enum.map(code).join(', ');
   if (schema.anyOf !== undefined) return schema.anyOf.map(admits).join(' or ');

@@ -1,5 +1,5 @@
 /**
- * The types of the Python client, made from the schemas of the service: a TypedDict an object, with every field's
+ * Types of the Python client, generated from the schemas of the service: a TypedDict per object, with every field's
  * description. Non-finite numbers, which are text on the wire, are floats there.
  */
 import { Options } from '../src/loss/options.ts';
@@ -21,14 +21,14 @@ interface Schema {
 }
 
 /**
- * Who sends may give any sequence, who receives gets a list. Of options, which are arguments of functions, None is the
- * default.
+ * Kind of a type. Requests accept any sequence, answers contain lists. Options are arguments of functions, whose
+ * default is None.
  */
 type Direction = 'options' | 'request' | 'reply';
 
 const RankDetail = StepDetail.properties.rank_details.items;
 
-/** In the order of their declarations; what is named here is not named after the place where it stands. */
+/** Names of schemas, in the order of their declarations. Other objects are named after their place. */
 const ROOTS: readonly [name: string, schema: object, direction: Direction][] = [
   ['ParallelConfig', Options.properties.parallel_config, 'request'],
   ['Options', Options, 'options'],
@@ -48,10 +48,13 @@ const ROOTS: readonly [name: string, schema: object, direction: Direction][] = [
   ['Info', Info, 'reply'],
 ];
 
-/** What a number is on the wire where JSON has none. */
+/** Wire form of numbers that JSON cannot represent. */
 const NON_FINITE = new Set<unknown>(['NaN', 'Infinity', '-Infinity']);
 
-/** What is read of a schema, and what says no more than Python's types can. A word that is not here is not overlooked. */
+/**
+ * Known keywords of schemas: keywords that are converted, and keywords that Python's types cannot express. An unknown
+ * keyword is an error.
+ */
 const KEYWORDS = new Set([
   ...['type', 'enum', 'anyOf', 'items', 'properties', 'patternProperties', 'required', 'description'],
   ...['default', 'examples', 'minimum', 'maximum', 'exclusiveMinimum', 'minItems', 'maxItems', 'uniqueItems'],
@@ -135,10 +138,10 @@ function pascalCase(name: string): string {
   return name.replaceAll(/(?:^|_)([a-z\d])/g, (_, letter: string) => letter.toUpperCase());
 }
 
-/** A description in lines, as the documentation of what stands before it. */
+/** A description in lines, as the documentation of the declaration before it. */
 function docstring(description = ''): string {
   const width = WIDTH - INDENT.length;
-  // A backslash, or a quote at the end, would be taken for one of Python's.
+  // Python would interpret a backslash, or a quote at the end.
   const text = description.replaceAll('\\', '\\\\').replace(/"$/, '\\"');
   const whole = `"""${text}"""`;
   if (whole.length <= width) return `${INDENT}${whole}\n`;
