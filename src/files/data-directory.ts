@@ -9,9 +9,9 @@ import type { FileReference, TensorFiles } from '../wire/tensors/file-reference.
 import { LocalFile } from './local-file.ts';
 
 /**
- * The folder of files that requests may name. A name is a path below it. What counts in the end is where the opened
- * file stands, not where its name seemed to lead: a symbolic link may lead to another file of the folder, not out of it,
- * and it does not help to exchange one meanwhile.
+ * Folder of the files that requests may name. A name is a path below it. The check uses the place of the opened file,
+ * not the name. So a symbolic link can lead to another file of the folder but not out of it, and exchanging a link
+ * meanwhile has no effect.
  */
 export class DataDirectory {
   readonly #path: string;
@@ -23,13 +23,16 @@ export class DataDirectory {
     this.#maxHeaderBytes = maxHeaderBytes;
   }
 
-  /** @throws Error when there is no such folder */
+  /** @throws Error for a missing folder */
   async requireFolder(): Promise<void> {
     const stats = await stat(this.#path).catch(() => undefined);
     if (stats?.isDirectory() !== true) throw new Error(`LOSSMETER_DATA_DIR is ${this.#path}, which is no folder`);
   }
 
-  /** Opens a file. @throws LossmeterError file_forbidden, and as LocalFile.open */
+  /**
+   * Opens a file.
+   * @throws LossmeterError file_forbidden, and errors of LocalFile.open
+   */
   open(field: string, name: string): Promise<LocalFile> {
     requireInnerName(field, name);
     const path = join(this.#path, name);
@@ -47,7 +50,7 @@ export class DataDirectory {
   }
 }
 
-/** The files of one request, each opened once. */
+/** Files of one request, each opened once. */
 export class RequestFiles implements TensorFiles {
   readonly #directory: DataDirectory;
   readonly #opened = new Map<string, Promise<LocalFile>>();
@@ -56,7 +59,7 @@ export class RequestFiles implements TensorFiles {
     this.#directory = directory;
   }
 
-  /** True once one was opened. */
+  /** True once a file was opened. */
   get areUsed(): boolean {
     return this.#opened.size > 0;
   }
@@ -68,12 +71,12 @@ export class RequestFiles implements TensorFiles {
     return (await opening).tensor(field, tensor);
   }
 
-  /** @throws LossmeterError file_changed when one of them was, since it was opened */
+  /** @throws LossmeterError file_changed when a file was changed since it was opened */
   async requireUnchanged(): Promise<void> {
     for (const opening of this.#opened.values()) await (await opening).requireUnchanged();
   }
 
-  /** Nothing may read from them any more. */
+  /** Closes the files. No read may be in progress. */
   async close(): Promise<void> {
     for (const opened of await Promise.allSettled(this.#opened.values())) {
       if (opened.status === 'fulfilled') await opened.value.close();
@@ -81,7 +84,7 @@ export class RequestFiles implements TensorFiles {
   }
 }
 
-/** A refusal of the file itself, with the place that names it; any other error as it is. */
+/** Adds the place of the file's name to an error about the file; returns other errors unchanged. */
 function atFile(field: string, error: unknown): unknown {
   if (!(error instanceof LossmeterError) || error.status !== 422 || error.places.length > 0) return error;
   const { code, message } = error;
@@ -93,7 +96,10 @@ function forbidden(field: string, what: string): LossmeterError {
   return refuse('file_forbidden', `/${field}/file`, detail);
 }
 
-/** What can be seen from the name alone. @throws LossmeterError file_forbidden */
+/**
+ * Checks a name before the file is opened.
+ * @throws LossmeterError file_forbidden
+ */
 function requireInnerName(field: string, name: string): void {
   const shown = showValue(name);
   if (name === '') throw forbidden(field, `the file of ${field} is ""`);
@@ -104,8 +110,8 @@ function requireInnerName(field: string, name: string): void {
 }
 
 /**
- * Where an open file stands. On Linux the kernel tells. Elsewhere its path is resolved again, and must lead to the same
- * file; undefined when it does not.
+ * Path of an open file. On Linux the kernel provides it. Elsewhere the path is resolved again, and must lead to the
+ * same file; undefined when it does not.
  */
 async function placeOf(handle: FileHandle, path: string, { dev, ino }: BigIntStats): Promise<string | undefined> {
   if (process.platform === 'linux') return readlink(`/proc/self/fd/${handle.fd}`);

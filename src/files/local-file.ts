@@ -10,29 +10,29 @@ import { KIND_BYTES, kindOfFile } from '../wire/body/file-kind.ts';
 import { LENGTH_BYTES, MAX_HEADER_BYTES, parseHeader, requireReadable } from '../wire/safetensors/header.ts';
 import type { ReadableTensor, SafetensorsHeader, StoredTensor } from '../wire/safetensors/header.ts';
 
-/** A pipe or a terminal must not be waited for. */
+/** Open flags that do not wait for a pipe or a terminal. */
 const FLAGS = constants.O_RDONLY | constants.O_NONBLOCK;
 
-/** Names of tensors that a message lists. */
+/** Most names of tensors in a message. */
 const MAX_NAMES = 8;
 
-/** How a local file is opened. */
+/** Options for opening a local file. */
 export interface LocalFileOptions {
-  /** As messages call it. */
+  /** Name of the file in messages. */
   name: string;
-  /** Throws for a file that may not be read, before anything is. */
+  /** Throws for a forbidden file, before anything is read. */
   requireAllowed?: (handle: FileHandle, stats: BigIntStats) => Promise<void>;
-  /** Longest header, which is JSON. */
+  /** Longest JSON header, in bytes. */
   maxHeaderBytes: number;
 }
 
-/** A safetensors file that is open for reading, and is held against being changed meanwhile. */
+/** A safetensors file that is open for reading. It detects changes by other programs while it is open. */
 export class LocalFile {
   readonly #handle: FileHandle;
   readonly #name: string;
   readonly #stats: BigIntStats;
   readonly header: SafetensorsHeader;
-  /** Where the bytes of the tensors begin. */
+  /** Offset of the tensors' bytes. */
   readonly #dataStart: number;
 
   private constructor(
@@ -48,7 +48,7 @@ export class LocalFile {
     this.#dataStart = header.end;
   }
 
-  /** @throws LossmeterError file_unreadable, invalid_file, overloaded, and what requireAllowed throws */
+  /** @throws LossmeterError file_unreadable, invalid_file, overloaded, and errors of requireAllowed */
   static async open(path: string, options: LocalFileOptions): Promise<LocalFile> {
     const { name, requireAllowed } = options;
     const handle = await openHandle(path, name);
@@ -68,9 +68,9 @@ export class LocalFile {
   }
 
   /**
-   * Finds a tensor. It can be read until the file is closed.
-   * @param field where it is asked for
-   * @throws LossmeterError invalid_tensor when the file has none of that name, or its dtype is not supported
+   * Finds a tensor, which can be read until the file is closed.
+   * @param field field of the request that names it
+   * @throws LossmeterError invalid_tensor when the file lacks the tensor, or its dtype is not supported
    */
   tensor(field: string, name: string): FileTensor {
     const { tensors } = this.header;
@@ -103,7 +103,8 @@ export class LocalFile {
   }
 
   /**
-   * To be called when all has been read: as far as size and time of change tell, what was read is one state of the file.
+   * Checks that the file has not changed. Called after all reads: if size and time of change are the same, the reads
+   * saw one state of the file.
    * @throws LossmeterError file_changed
    */
   async requireUnchanged(): Promise<void> {
@@ -114,13 +115,13 @@ export class LocalFile {
     throw new LossmeterError('file_changed', detail);
   }
 
-  /** Nothing may read from it any more. */
+  /** Closes the file. No read may be in progress. */
   close(): Promise<void> {
     return this.#handle.close();
   }
 }
 
-/** What the system says, in words. */
+/** Describes an error of the system in words. */
 const REASONS: Readonly<Record<string, string>> = {
   ENOENT: 'there is no such file',
   ENOTDIR: 'a part of its path is no folder',

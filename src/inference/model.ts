@@ -1,4 +1,4 @@
-/** Evaluation as the one model of the Open Inference Protocol: what it is called, takes and gives. */
+/** Evaluation as the only model of the Open Inference Protocol: its name, inputs and outputs. */
 import { LossmeterError } from '../errors.ts';
 import type { OutputName } from '../loss/options.ts';
 import type { DType } from '../tensor/dtype.ts';
@@ -9,7 +9,7 @@ import type { TensorName } from '../wire/request-fields.ts';
 import type { InferenceRequest, OutputNames } from '../wire/open-inference/request.ts';
 import type { Evaluation } from '../batch/report.ts';
 
-/** A tensor as the model declares it: −1 is any size. */
+/** Declaration of a tensor of the model: −1 means any size. */
 export interface DeclaredTensor {
   readonly dtype: DType;
   readonly shape: readonly number[];
@@ -22,7 +22,7 @@ interface DeclaredInput extends DeclaredTensor {
 const PER_ROW = [-1];
 const PER_LOGIT = [-1, -1];
 
-/** The protocol knows one dtype and rank for a tensor: these are the usual ones of those that it may have. */
+/** Inputs with their usual dtype and rank. The protocol can declare only one of each, although more are supported. */
 const INPUTS: Readonly<Record<TensorName, DeclaredInput>> = {
   label: { dtype: 'int64', shape: PER_ROW, optional: false },
   logits: { dtype: 'float32', shape: PER_LOGIT, optional: false },
@@ -33,7 +33,7 @@ const INPUTS: Readonly<Record<TensorName, DeclaredInput>> = {
 const FLOAT: DeclaredTensor = { dtype: 'float64', shape: [1] };
 const COUNT: DeclaredTensor = { dtype: 'int64', shape: [1] };
 
-/** Of every answer; `loss` only where one is formed. */
+/** Outputs of every answer; `loss` only if the options form one. */
 const SCALARS = {
   loss: FLOAT,
   numerator: FLOAT,
@@ -62,8 +62,8 @@ export const MODEL = {
 export const OUTPUT_NAMES: OutputNames = { always: Object.keys(SCALARS), optional: Object.keys(TENSORS) };
 
 /**
- * The outputs that a request gets: those it lists, without a list the scalars, and those that its options ask for.
- * @throws LossmeterError invalid_option when it lists the loss, and its options form none
+ * Outputs of an answer: the listed outputs, or without a list the scalars; and the outputs that the options request.
+ * @throws LossmeterError invalid_option when the request lists the loss, and its options form none
  */
 export function outputsOf(request: InferenceRequest, evaluation: Evaluation): InferenceOutput[] {
   const { outputs: listed, binaryOutput, options } = request;
@@ -91,7 +91,10 @@ function scalarsOf({ loss, numerator, denominator, diagnostics }: Evaluation): R
   };
 }
 
-/** What an evaluation says beside its tensors. Parameters are plain: what is not is JSON text. */
+/**
+ * Results of an evaluation that are not tensors, as parameters. Parameters are plain values, so structured results are
+ * JSON text.
+ */
 export function parametersOf({ z_loss, mean_nll, rows, metrics, diagnostics, kernel }: Evaluation) {
   return {
     verdict: diagnostics.verdict,

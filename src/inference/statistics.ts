@@ -1,20 +1,20 @@
 import type { Timings } from '../pipeline/answered.ts';
 
-/** How often, and how long in all. */
+/** Number of calls, and their total duration. */
 interface Duration {
   count: number;
-  /** Nanoseconds. */
+  /** Duration in nanoseconds. */
   ns: number;
 }
 
-/** What is known of the calls of a model since the start of the process. */
+/** Statistics of the calls of a model since the start of the process. */
 export interface StatisticsSnapshot {
   /** Milliseconds since 1970 of the last call; 0 before the first. */
   lastInference: number;
-  /** Calls from their first byte to their answer. */
+  /** Durations of calls, from their first byte to their answer. */
   success: Duration;
   fail: Duration;
-  /** Of those that succeeded: reading the body, the kernels (added over workers), the reduction. */
+  /** Durations of successful calls: reading the body, the kernels (summed over workers), the reduction. */
   input: Duration;
   infer: Duration;
   output: Duration;
