@@ -7,8 +7,8 @@ const GiB = 2 ** 30;
 const MiB = 2 ** 20;
 
 /**
- * The configuration. Each property is read from the environment variable LOSSMETER_ with its name in upper case, those of
- * MLflow from its own; the README's table is made from this schema.
+ * Configuration. Each property is read from the environment variable LOSSMETER_ with its name in upper case, MLflow's
+ * properties from MLflow's variables. The README's table is generated from this schema.
  */
 export const Config = Type.Object({
   host: Type.String({
@@ -266,7 +266,7 @@ type ConfigKey = keyof Config;
 
 const CONFIG_KEYS = Object.keys(Config.properties) as readonly ConfigKey[];
 
-/** What clients can run into: reported by /v1/info under its name in lower case. */
+/** Limits that clients can reach: reported by /v1/info under their names in lower case. */
 export const LIMITS = [
   'maxRowBytes',
   'maxElements',
@@ -324,7 +324,7 @@ export function describeConfig(): { name: string; default: string; description: 
 
 /**
  * Reads the configuration from environment variables.
- * @throws Error that names the variable and what it may be
+ * @throws Error that names the variable and its valid values
  */
 export function loadConfig(environment: NodeJS.ProcessEnv = process.env): Config {
   const properties = Object.fromEntries(
@@ -344,7 +344,7 @@ function readValues(properties: Record<string, TSchema>, data: NodeJS.ProcessEnv
   }
 }
 
-/** Names the variable and what it may be. Values are not shown: they may be secrets. */
+/** Names the variable and its valid values. Values are not shown, because they may be secrets. */
 function explain({ instancePath, keyword, message, params }: SchemaError): string {
   const name = instancePath.slice(1);
   if (keyword === 'enum') return `${name} ${message}: ${(params['allowedValues'] as string[]).join(', ')}`;
@@ -352,7 +352,7 @@ function explain({ instancePath, keyword, message, params }: SchemaError): strin
 }
 
 /**
- * Variables that look like the service's and are not: misspelt ones, probably. They are worth a warning only, because
+ * Unknown variables with the service's prefix, which are probably misspelt. They cause only a warning, because
  * Kubernetes sets such variables itself for a Service named lossmeter.
  */
 export function unknownVariables(environment: NodeJS.ProcessEnv = process.env): string[] {

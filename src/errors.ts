@@ -1,6 +1,6 @@
 /**
- * Every refusal the service can give, by code. The code is part of the API: clients switch on it.
- * docs/errors.md is compared with this catalogue by a test.
+ * Catalogue of all errors of the service, by code. The code is part of the API: clients switch on it. A test compares
+ * docs/errors.md with this catalogue.
  */
 export const ERRORS = {
   malformed_body: { status: 400, title: 'The body cannot be decoded' },
@@ -56,25 +56,25 @@ export const ERRORS = {
 
 export type ErrorCode = keyof typeof ERRORS;
 
-/** One place in the request that is wrong: an RFC 6901 pointer and what came against what was expected. */
+/** An invalid place in the request: an RFC 6901 pointer, and the received and the expected value. */
 export interface ErrorPlace {
   pointer: string;
   detail: string;
 }
 
-/** Characters of a detail, and places, that a client is shown: no more whatever it sent. */
+/** Most characters of a detail, and most places, in an answer, for any request. */
 const MAX_DETAIL_LENGTH = 4096;
 const MAX_PLACES = 64;
 
-/** A refusal: becomes an RFC 9457 problem on the wire. */
+/** An error for the client, which becomes an RFC 9457 problem on the wire. */
 export class LossmeterError extends Error {
   override readonly name = 'LossmeterError';
   readonly code: ErrorCode;
   readonly places: readonly ErrorPlace[];
-  /** Members that the problem has beside those of every problem. */
+  /** Members of the problem in addition to the common ones. */
   readonly extensions: Readonly<Record<string, unknown>>;
 
-  /** @param detail what came, what was expected, and where: shown to the client as it is. */
+  /** @param detail the received value, the expected value, and the place: shown to the client unchanged */
   constructor(
     code: ErrorCode,
     detail: string,
@@ -96,7 +96,7 @@ export class LossmeterError extends Error {
   }
 }
 
-/** A refusal of one place in the request. */
+/** Makes an error about one place in the request. */
 export function refuse(code: ErrorCode, pointer: string, detail: string): LossmeterError {
   return new LossmeterError(code, detail, [{ pointer, detail }]);
 }

@@ -5,18 +5,18 @@ import type { Config } from './config.ts';
 import { listen } from './listen.ts';
 import { isLoopback } from './loopback.ts';
 
-/** How long closing may take beside what requests under way are given, in milliseconds. */
+/** Milliseconds for closing, in addition to the time for requests in progress. */
 const CLOSE_MS = 10_000;
 
 /**
- * Signals of a faulty instruction. A listener would return to the instruction, which fails again, for ever; without one
- * they end the process.
+ * Signals of a faulty instruction. A listener would return to the instruction, which would fail again, endlessly;
+ * without one they end the process.
  */
 const FAULT_SIGNALS: closeWithGrace.AllEvents[] = ['SIGILL', 'SIGTRAP', 'SIGABRT', 'SIGBUS', 'SIGFPE', 'SIGSEGV'];
 
 /**
- * Listens until a signal; then finishes the requests in flight and resolves.
- * @throws Error when everybody could call the service and nobody said that they may
+ * Listens until a signal; then finishes the requests in progress and resolves.
+ * @throws Error when the service would be open to everyone without an explicit setting
  */
 export async function serve(config: Config): Promise<void> {
   const isOpen = config.apiKeysFile === undefined && config.socket === undefined && !isLoopback(config.host);
