@@ -30,10 +30,10 @@ import telemetry from './plugins/app/telemetry.ts';
 /** A connection on which nothing comes or goes for so long is closed, in milliseconds. */
 const IDLE_SOCKET_MS = 120_000;
 
-/** How often it is looked for heads that have not come in time, in milliseconds. */
+/** Milliseconds between two looks for heads that are late. */
 const HEAD_CHECK_MS = 1000;
 
-/** What buildApp needs. */
+/** Options of buildApp. */
 export interface AppOptions {
   config: Config;
   /** Fastify's logger option; nothing is logged without. */

@@ -8,7 +8,7 @@ import type { RecordedAs } from '../diagnostics/summary.ts';
 import type { Targets } from '../loss/targets.ts';
 import type { WorstRow } from '../diagnostics/worst-rows.ts';
 
-/** What is wrong with a batch, and where, under its names on the wire. */
+/** Faults of a batch and their places, under their names on the wire. */
 export interface Diagnostics {
   verdict: 'finite' | 'non_finite';
   /** One line of plain English. */
@@ -19,7 +19,7 @@ export interface Diagnostics {
   masked_rows_non_finite: number;
   /** Entries of logits and label that came as null, and are NaN; absent when there is none. */
   nulls?: number;
-  /** Of counted rows; absent with class probabilities. */
+  /** Counts over counted rows; absent with class probabilities. */
   labels?: { min?: number; max?: number; out_of_range: number };
   /** Counted rows of class probabilities that are odd; absent with class indices. */
   probabilities?: { not_one: number; negative: number };
@@ -31,20 +31,20 @@ export interface Diagnostics {
   worst_rows: WorstRow[];
 }
 
-/** What float16 logits tell of overflow and underflow. */
+/** Signs of overflow and underflow in float16 logits. */
 export interface Float16Report {
   at_largest: number;
   subnormal_fraction: number;
   hint?: string;
 }
 
-/** What of a reduction the report is about. */
+/** Parts of a reduction that the report needs. */
 type Reduced = Pick<
   Reduction,
   'sums' | 'loss' | 'gradientNorm' | 'localLosses' | 'withoutPrediction' | 'overflowingRows' | 'sumOverflows'
 >;
 
-/** What a report has of a batch beside its rows. */
+/** Facts of a batch that its report needs beside its rows. */
 interface Received {
   /** Entries that came as null. */
   nulls: number;
@@ -93,8 +93,8 @@ export function causesOf({ causes }: Pick<Findings, 'causes'>): CauseReport[] {
 }
 
 /**
- * What was found in logits, whatever is made of them.
- * @param infinite how many values are a sign of overflow; −Infinity is none in logits, where it is a mask
+ * Summarizes the findings in a tensor.
+ * @param infinite number of values that are signs of overflow; −Infinity in logits is a mask, and no sign
  */
 export function foundOf(
   findings: Findings,

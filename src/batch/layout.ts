@@ -126,7 +126,7 @@ function* moveProbabilities(
   return { ...label, shape, data: yield* transposed(label.data, DTYPE_BYTES[label.dtype], moved) };
 }
 
-/** Class indices and class probabilities are told from each other by dtype and shape, and these do not belong together. */
+/** Dtype and shape tell class indices from class probabilities; those of this label fit neither. */
 function wrongKind({ dtype, shape, nulls }: Tensor, { given, classAxis }: Layout): Error {
   const axis = classAxis === given.length - 1 ? 'the last axis' : `axis ${classAxis}, that of the classes,`;
   const hints = [

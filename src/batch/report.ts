@@ -29,7 +29,7 @@ export interface Evaluation {
   kernel: string;
 }
 
-/** What the rows of a batch yielded, and how they are reduced. */
+/** Row results of a batch, and the facts that reduce them. */
 export interface EvaluatedBatch {
   options: Options;
   targets: Targets;
@@ -37,7 +37,7 @@ export interface EvaluatedBatch {
   findings: Findings;
   /** The class axis last. */
   gradient: Tensor | undefined;
-  /** How the gradient is to be arranged. */
+  /** Layout of the gradient in the answer. */
   layout?: Layout;
   /** C */
   classes: number;
@@ -58,7 +58,7 @@ export function* report(batch: EvaluatedBatch, recorded?: RecordedAs): Steps<Eva
   return yield* reportReduction(batch, reduction, recorded);
 }
 
-/** The same of a batch that was reduced already. @throws LossmeterError non_finite_loss */
+/** Reports on a batch that was reduced already. @throws LossmeterError non_finite_loss */
 export function* reportReduction(
   batch: EvaluatedBatch,
   reduction: Reduction,

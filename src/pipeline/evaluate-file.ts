@@ -119,7 +119,7 @@ function requireTensor(field: 'logits' | 'label', stored: readonly string[], nam
   throw refuse('missing_field', `/${field}`, detail);
 }
 
-/** Tensors that no field is read from, though their names are like those of optional fields that are not there. */
+/** Unread tensors whose names resemble optional fields that the file lacks. */
 function resemblances(stored: readonly string[], names: TensorNames): Resemblance[] {
   const missing = (['input_mask', 'weight'] as const).filter((field) => !(field in names) && !stored.includes(field));
   const read = new Set<string>([...TENSOR_FIELDS, ...Object.values(names)]);
@@ -130,7 +130,7 @@ function resemblances(stored: readonly string[], names: TensorNames): Resemblanc
   });
 }
 
-/** What several files amount to as one batch. */
+/** Result of several files as one batch. */
 export interface Total {
   loss?: number;
   numerator: number;

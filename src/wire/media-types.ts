@@ -13,10 +13,10 @@ const CODECS: readonly Codec[] = [msgpackCodec, jsonCodec, safetensorsCodec];
 /** Media types that request bodies may have. */
 export const REQUEST_MEDIA_TYPES = CODECS.flatMap((codec) => codec.mediaTypes);
 
-/** Those of them whose bodies are safetensors files. */
+/** Media types of safetensors files. */
 export const SAFETENSORS_MEDIA_TYPES = safetensorsCodec.mediaTypes;
 
-/** Those of them whose bodies may be plain values without logits. */
+/** Media types of bodies that may be plain values without logits. */
 export const VALUE_MEDIA_TYPES = CODECS.filter((codec) => codec.values !== undefined).flatMap(
   (codec) => codec.mediaTypes,
 );
@@ -62,7 +62,7 @@ interface ReplyFormat {
   readonly encode: (reply: object, style: ReplyStyle) => ReplyParts;
 }
 
-/** How answers are written, the preferred one first. */
+/** Formats of answers, the preferred one first. */
 const REPLY_FORMATS: readonly ReplyFormat[] = [
   { mediaTypes: jsonCodec.mediaTypes, encode: encodeJson },
   { mediaTypes: msgpackCodec.mediaTypes, encode: packReply },

@@ -1,9 +1,9 @@
 /** An answer in the parts in which it is sent: an array when all are there already, else made while it is sent. */
 export type ReplyParts = Iterable<string | Uint8Array> | readonly (string | Uint8Array)[];
 
-/** What the client wants of an answer beside its media type. */
+/** Wishes of the client beside the media type of the answer. */
 export interface ReplyStyle {
-  /** Whether tensors in MessagePack are arrays of msgpack-numpy. */
+  /** True where tensors in MessagePack are arrays of msgpack-numpy. */
   readonly numpyArrays: boolean;
 }
 

@@ -64,5 +64,5 @@ export const INPUT_KEYS: readonly string[] = ['name', 'shape', 'datatype', 'para
 /** Fields whose values are read from a JSON text. The value of any other field is checked, and not kept. */
 export const READ_FIELDS: ReadonlySet<string> = new Set([...REQUEST_FIELDS, ...OTHER_FIELDS, ...INFERENCE_FIELDS]);
 
-/** The same of a text that is one plain value. */
+/** Fields that are read from a text that is one plain value. */
 export const VALUE_FIELDS: ReadonlySet<string> = new Set([...READ_FIELDS, ...METADATA_FIELDS]);

@@ -26,7 +26,7 @@ export const SYNONYMS: Readonly<Record<string, RequestField>> = {
 
 type Fields = Readonly<Record<string, unknown>>;
 
-/** A request, but for the bytes of the tensor that is handed on as it comes. */
+/** A request without the bytes of its streamed tensor. */
 export interface ReadRequest {
   readonly streamed: StreamedTensor;
   /** The other fields, as they were decoded; tensors of files are read. */

@@ -23,7 +23,7 @@ import type { Evaluation } from '../../batch/report.ts';
 /** Fields of a request that has its loss already. */
 export const PAIR_FIELDS = ['numerator', 'denominator'] as const;
 
-/** What is answered to a pair that was computed elsewhere. */
+/** Answer to a pair that was computed elsewhere. */
 interface PairEvaluation {
   loss: number;
   numerator: number;

@@ -21,8 +21,8 @@ export const MAX_PARTIALS = 4096;
 const FIELDS = ['partials', 'options'];
 
 /**
- * Merges the partials of all shards of a vocabulary into the answer that one evaluation of the whole rows would have
- * given, but for the last places.
+ * Merges the partials of all shards of a vocabulary. The answer equals that of one evaluation of the whole rows up to
+ * rounding.
  * @param request {"partials": [object, …], "options"?}, as it was decoded
  * @throws LossmeterError invalid_partial, partials_mismatch, invalid_option
  */

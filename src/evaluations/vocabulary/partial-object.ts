@@ -39,16 +39,16 @@ const Place = Type.Object(
   { additionalProperties: false },
 );
 
-/** A partial as it travels, but for its tensors. */
+/** Fields of a partial on the wire, without its tensors. */
 const PartialSchema = Type.Object(
   {
     lossmeter_partial: Type.Literal(PARTIAL_VERSION),
     vocab_start: Type.Integer({ minimum: 0, maximum: MAX_CLASSES }),
     vocab_size: Type.Integer({ minimum: 1, maximum: MAX_CLASSES }),
     classes: Type.Integer({ minimum: 1, maximum: MAX_CLASSES }),
-    /** Of the logits, without the classes. */
+    /** Shape of the logits, without the class axis. */
     shape: Shape,
-    /** Of outputs that have an entry per row. */
+    /** Shape of outputs with an entry per row. */
     output_shape: Shape,
     options: Type.Unknown(),
     kernel: Type.String({ pattern: KERNEL_PATTERN }),
@@ -75,7 +75,7 @@ const PartialSchema = Type.Object(
 
 type Envelope = Static<typeof PartialSchema>;
 
-/** What `POST /v1/cross-entropy/partials` answers. */
+/** Answer of `POST /v1/cross-entropy/partials`. */
 export type PartialObject = Omit<Envelope, 'target' | 'input_mask' | 'weight' | 'columns' | 'options' | 'causes'> & {
   /** Rows do not tell how their logits lay. */
   options: Omit<Options, 'class_axis'>;
@@ -216,7 +216,7 @@ export function decodePartial(value: unknown, index: number): ReadPartial {
   };
 }
 
-/** What the entries of an int32 column may be. */
+/** Closed range of the entries of an int32 column. */
 function rangeOf(name: string, classes: number): [number, number] {
   if (name.endsWith('Count')) return [0, classes];
   if (name === 'odd') return [0, Odd.notOne | Odd.negative | Odd.nonFinite];

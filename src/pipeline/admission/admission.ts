@@ -14,7 +14,7 @@ const PRESSED_MS = 2000;
 const SLOW_BYTES_PER_SECOND = 40 * 1024;
 
 export interface AdmissionLimits {
-  /** Evaluations under way at a time, but for those whose clients are slow. */
+  /** Evaluations under way at a time; those of slow clients do not count. */
   maxRequestsInFlight: number;
   /** Evaluations that wait for others to end. */
   maxQueuedRequests: number;
@@ -86,8 +86,8 @@ export class Admission {
   }
 
   /**
-   * Nothing to wait for when there is a place.
-   * @param isAbandoned whether the client has left: then it waits no more
+   * Takes a place: at once where one is free.
+   * @param isAbandoned returns true once the client has left: it waits no longer then
    * @throws LossmeterError overloaded, and client_closed when it left
    */
   enter(isAbandoned?: () => boolean): Place | Promise<Place> {
@@ -180,7 +180,7 @@ class WatchedPlace implements Place {
     this.#lookedAt = performance.now();
   }
 
-  /** @param patience what a client must send at least, over so long of being waited for */
+  /** @param patience slowest accepted rate, and the time of waiting after which it is judged */
   look(now: number, patience: { ms: number; bytesPerSecond: number }): void {
     if (this.#progress === undefined) return;
     const { received, isWaiting } = this.#progress;

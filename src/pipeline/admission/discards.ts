@@ -1,11 +1,11 @@
 import type { IncomingMessage } from 'node:http';
 import { free } from '../../wire/body/held-bytes.ts';
 
-/** How much of a body is still read after it was answered, and for how long. */
+/** Bytes and milliseconds of a body that are still read after its answer. */
 const MAX_DISCARDED_BYTES = 2 ** 30;
 const MAX_DISCARDING_MS = 30_000;
 
-/** How long others wait for one body to be read. What a fast client sends is read by then, a slow one is in nobody's way. */
+/** Milliseconds that other bodies wait for one. A fast client has sent its rest by then; a slow one no longer blocks others. */
 const PATIENCE_MS = 1000;
 
 /** Bodies that wait to be read; when more come, the oldest is not read any more. */

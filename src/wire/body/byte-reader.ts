@@ -67,12 +67,12 @@ export class ByteReader implements Bytes {
     return this.#received;
   }
 
-  /** The first bytes, by which a file is told that is no request. */
+  /** The first bytes: they show the kind of a file that is no request. */
   get beginning(): Uint8Array {
     return this.#beginning;
   }
 
-  /** Whether it waits for bytes to come. */
+  /** True while it waits for bytes. */
   get isWaiting(): boolean {
     return this.#wake !== undefined;
   }

@@ -1,4 +1,4 @@
-/** Bytes by which a file's kind is told. */
+/** Signatures: first bytes that show the kind of a file. */
 export const KIND_BYTES = 128;
 
 const NPY = '\u0093NUMPY';

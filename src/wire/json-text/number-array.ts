@@ -94,7 +94,7 @@ export class NumberArray {
     this.#open.push(0);
   }
 
-  /** @returns whether the outermost array was closed */
+  /** Ends the innermost open array. @returns true when it was the outermost */
   closeArray(): boolean {
     const length = this.#open.pop()!;
     const axis = this.#open.length;

@@ -39,7 +39,7 @@ function* joined(pieces: Iterable<string>): Generator<string, undefined> {
   return undefined;
 }
 
-/** The elements of a tensor as JSON has them, without the brackets. */
+/** Elements of a tensor as the inside of a JSON array, without brackets. */
 export function* elements({ dtype, data }: Tensor): Generator<string> {
   const step = ELEMENTS_PER_PART * DTYPE_BYTES[dtype];
   for (let at = 0; at < data.byteLength; at += step) {
@@ -74,7 +74,7 @@ function replaceNumber(_name: string, value: unknown): unknown {
   return Number.isFinite(value) ? JSON.rawJSON(numberText(value)) : String(value);
 }
 
-/** A number as text, as JSON has it where JSON can. */
+/** Text of a number: JSON where JSON can represent it. */
 export function numberText(value: number): string {
   return isPlain(value) || !Number.isFinite(value) ? String(value) : value.toExponential();
 }

@@ -21,7 +21,7 @@ import { elementsAsValue, tensorFromValue, valueFromTensor } from '../tensors/te
 /** Beginning of an integer that may be beyond 2^53; of longer fractions there are many. */
 const WIDE_INTEGER = /(?:^|[^\d.])\d{16}/;
 
-/** An integer of 64 bits, or of a few more, as JSON has it. */
+/** Text of an integer of 64 bits or a few more. */
 const INTEGER = /^-?\d{1,20}$/;
 
 /**
@@ -176,7 +176,7 @@ function isArray(value: unknown): boolean {
   return Array.isArray(value) || value instanceof NumberArray;
 }
 
-/** The same for an input of the Open Inference Protocol. What is wrong but for its data is left to its reader. */
+/** Packs an input of the Open Inference Protocol. Its reader judges all but its data. */
 function packInput(input: Readonly<Record<string, unknown>>, transfer: ArrayBuffer[]): unknown {
   const { name, datatype, shape, data } = input;
   if (!isArray(data)) return { ...input };

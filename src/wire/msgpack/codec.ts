@@ -157,7 +157,7 @@ class MsgpackRequest {
   }
 }
 
-/** A field as any other codec has it: msgpack-numpy's array as {dtype, shape, data}. */
+/** Translates an array of msgpack-numpy to {dtype, shape, data}, as other formats write tensors. */
 function withoutNumpy(field: string, value: unknown): unknown {
   if (!isTensorName(field) || typeof value !== 'object' || value === null || !Object.hasOwn(value, 'nd')) return value;
   const map = new TensorMap(field);

@@ -31,7 +31,7 @@ const DTYPES = new Map(
   Object.entries(NUMPY_TYPES).flatMap(([dtype, type]) => (dtype === 'bfloat16' ? [] : [[type, dtype as DType]])),
 );
 
-/** How two bytes of no type are named, which is what bfloat16 is to NumPy. */
+/** Type names of two untyped bytes: bfloat16 in NumPy. */
 const VOID_OF_TWO_BYTES = new Set<unknown>(['V2', '|V2', '<V2']);
 
 /**
@@ -58,7 +58,7 @@ export function textOf(value: unknown): unknown {
 }
 
 /**
- * Checks one key of an array, but for shape and data, which are those of any tensor.
+ * Checks one key of an array. `shape` and `data` are those of any tensor, and not checked here.
  * @returns the dtype, when the key says it
  * @throws LossmeterError invalid_tensor
  */

@@ -25,7 +25,7 @@ export class TensorMap {
     this.#field = field;
   }
 
-  /** Whether it is an array of msgpack-numpy. */
+  /** True for an array of msgpack-numpy. */
   get isNumpy(): boolean {
     return this.#seen.has('nd');
   }
@@ -51,7 +51,7 @@ export class TensorMap {
     }
   }
 
-  /** What is known already. */
+  /** Keys that were read already. */
   get known(): { dtype: DType | undefined; shape: Shape | undefined } {
     return { dtype: this.#dtype, shape: this.#shape };
   }

@@ -34,7 +34,7 @@ export class OpenInferenceCodec implements Codec {
     this.#options = options;
   }
 
-  /** What was read last. */
+  /** The last request that was read. */
   get request(): InferenceRequest {
     return this.#request!;
   }

@@ -10,7 +10,7 @@ import type { ReplyParts } from '../reply.ts';
 export interface InferenceOutput {
   readonly name: string;
   readonly tensor: Tensor;
-  /** Whether it goes as bytes behind the JSON. */
+  /** True where it is sent as bytes behind the JSON. */
   readonly binary: boolean;
 }
 
@@ -18,7 +18,7 @@ export interface InferenceOutput {
 export interface InferenceReply {
   readonly modelName: string;
   readonly modelVersion: string;
-  /** That of the request. */
+  /** id of the request. */
   readonly id: string | undefined;
   readonly parameters: Readonly<Record<string, unknown>>;
   readonly outputs: readonly InferenceOutput[];
@@ -34,9 +34,9 @@ interface EncodedReply {
 const SMALL_ELEMENTS = 65_536;
 
 /**
- * An answer as JSON, and behind it the bytes of the tensors that are wanted so. Numbers that JSON has not are the
- * strings "NaN", "Infinity" and "-Infinity": of what is JSON it is what numpy makes the same numbers of, and with it
- * tritonclient and KServe's client, whose parsers (rapidjson and orjson) agree on no other form.
+ * Encodes an answer as JSON, and behind it the bytes of binary outputs. Numbers that JSON cannot represent become the
+ * strings "NaN", "Infinity" and "-Infinity": the only JSON that numpy, and with it tritonclient and KServe's client, reads
+ * back as the same numbers. Their parsers (rapidjson and orjson) agree on no other form.
  */
 export async function encodeInference(reply: InferenceReply): Promise<EncodedReply> {
   const tensors = reply.outputs.filter(({ binary }) => binary).map(({ tensor }) => tensor.data);

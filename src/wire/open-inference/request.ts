@@ -23,7 +23,7 @@ interface InferenceInput {
 
 interface RequestedOutput {
   readonly name: string;
-  /** Whether it is wanted as bytes behind the JSON. */
+  /** True where the answer is to have it as bytes behind the JSON. */
   readonly binary: boolean;
 }
 
@@ -34,17 +34,17 @@ export interface InferenceRequest {
   readonly options: Readonly<Record<string, unknown>> | undefined;
   /** In the order of their bytes. */
   readonly inputs: readonly InferenceInput[];
-  /** Those that are listed. */
+  /** Outputs that the request lists. */
   readonly outputs: readonly RequestedOutput[];
-  /** Whether outputs that are not listed are wanted as bytes. */
+  /** True where outputs that are not listed are to be bytes. */
   readonly binaryOutput: boolean;
 }
 
 /** Names of the outputs. */
 export interface OutputNames {
-  /** What every answer can have. */
+  /** Outputs of every answer. */
   readonly always: readonly string[];
-  /** What the option `outputs` asks for. */
+  /** Outputs that the option `outputs` asks for. */
   readonly optional: readonly string[];
 }
 
@@ -54,7 +54,7 @@ const INPUT_NAMES: readonly TensorName[] = ['label', 'logits', 'input_mask', 'we
 const REQUEST_KEYS = ['id', 'parameters', 'inputs', 'outputs', 'model_name', 'model_version'];
 const OUTPUT_KEYS = ['name', 'parameters'];
 
-/** Parameters of the protocol and of Triton: they mean nothing here, but for the first. */
+/** Parameters of the protocol and of Triton. All but the first are ignored. */
 const PROTOCOL_PARAMETERS: ReadonlySet<string> = new Set([
   'binary_data_output',
   // Of MLServer's clients, as on tensors.
@@ -178,7 +178,7 @@ function optionsFrom(parameters: Fields | undefined, outputs: readonly string[])
   );
   if (outputs.length === 0) return parameters && options;
   const { outputs: given = [] } = options;
-  // What is not a list is refused with the other options.
+  // Any other value is refused with the other options.
   if (!Array.isArray(given)) return options;
   return { ...options, outputs: [...given, ...outputs.filter((name) => !given.includes(name))] };
 }

@@ -41,12 +41,12 @@ export interface StoredTensor {
   /** The name of the dtype in the file. */
   readonly storedDType: string;
   readonly shape: Shape;
-  /** Of its first byte, from the end of the header. */
+  /** Offset of its first byte from the end of the header. */
   readonly begin: number;
   readonly byteLength: number;
 }
 
-/** What stands before the bytes of the tensors. */
+/** Content of the header. */
 export interface SafetensorsHeader {
   /** In the order of their bytes, which follow one another without holes from the first to the last of the file. */
   readonly tensors: readonly StoredTensor[];

@@ -23,7 +23,7 @@ const byDatatype = new Map<unknown, DType>(
   Object.entries(DATATYPES).map(([dtype, datatype]) => [datatype, dtype as DType]),
 );
 
-/** What people write for a datatype, in lower case. */
+/** Other names of datatypes, in lower case. */
 const SYNONYMS: Readonly<Record<string, string>> = {
   ...DATATYPES,
   ...Object.fromEntries(Object.values(DATATYPES).map((datatype) => [datatype.toLowerCase(), datatype])),

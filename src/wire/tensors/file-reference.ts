@@ -23,7 +23,7 @@ export interface TensorFiles {
   open(field: string, reference: FileReference): Promise<FileTensor>;
 }
 
-/** What references are followed with. */
+/** Means of following references. */
 export interface FileContext {
   readonly held: HeldBytesAccount;
   /** undefined where requests may not refer to files. */

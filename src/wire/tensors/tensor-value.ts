@@ -140,7 +140,7 @@ export function valueFromTensor({ dtype, shape, data, ...more }: Tensor): Record
   return { dtype, shape, data: elementsAsValue(data, more) };
 }
 
-/** The same of its data alone. */
+/** The data of such a value. */
 export function elementsAsValue(
   bytes: Uint8Array,
   { isDTypeAssumed = false, nulls = 0 }: Pick<Tensor, 'isDTypeAssumed' | 'nulls'>,
@@ -187,7 +187,7 @@ function fromArray(
   return { dtype: finalDType, shape: finalShape, data, ...assumption(dtype, finalDType), ...nullsOf(nulls) };
 }
 
-/** The same of numbers. */
+/** Makes a tensor of numbers that were read already. */
 function fromNumbers(
   field: TensorField,
   numbers: NumberArray,
