@@ -8,27 +8,44 @@ import type { Codec } from './request.ts';
 import { encodeSafetensors } from './safetensors/reply.ts';
 import { SAFETENSORS, safetensorsCodec } from './safetensors/codec.ts';
 
-const CODECS: readonly Codec[] = [msgpackCodec, jsonCodec, safetensorsCodec];
+/** A format of bodies. */
+interface Format {
+  /** Reads requests. */
+  readonly codec: Codec;
+  /** Media types that answers may have. */
+  readonly answers: readonly string[];
+  readonly encode: (answer: object, style: ReplyStyle) => ReplyParts;
+}
+
+/** The formats, the preferred one of answers first. */
+const FORMATS: readonly Format[] = [
+  { codec: jsonCodec, answers: jsonCodec.mediaTypes, encode: encodeJson },
+  { codec: msgpackCodec, answers: msgpackCodec.mediaTypes, encode: packReply },
+  // Not application/octet-stream, which says nothing of the content.
+  { codec: safetensorsCodec, answers: [SAFETENSORS], encode: encodeSafetensors },
+];
 
 /** Media types that request bodies may have. */
-export const REQUEST_MEDIA_TYPES = CODECS.flatMap((codec) => codec.mediaTypes);
+export const REQUEST_MEDIA_TYPES = FORMATS.flatMap(({ codec }) => codec.mediaTypes);
 
 /** Media types of safetensors files. */
 export const SAFETENSORS_MEDIA_TYPES = safetensorsCodec.mediaTypes;
 
 /** Media types of bodies that may be plain values without logits. */
-export const VALUE_MEDIA_TYPES = CODECS.filter((codec) => codec.values !== undefined).flatMap(
-  (codec) => codec.mediaTypes,
-);
+export const VALUE_MEDIA_TYPES = FORMATS.flatMap(({ codec }) => (codec.values === undefined ? [] : codec.mediaTypes));
 
-const byMediaType = new Map(CODECS.flatMap((codec) => codec.mediaTypes.map((type) => [type, codec] as const)));
+/** Media types that answers may have, the preferred one first. */
+export const REPLY_MEDIA_TYPES = FORMATS.flatMap(({ answers }) => answers);
+
+const codecs = new Map(FORMATS.flatMap(({ codec }) => codec.mediaTypes.map((type) => [type, codec] as const)));
+const encoders = new Map(FORMATS.flatMap(({ answers, encode }) => answers.map((type) => [type, encode] as const)));
 
 /** Characters of a media type that are shown. */
 const MAX_SHOWN_LENGTH = 256;
 
 /** The codec of a Content-Type header; its parameters do not matter. */
 export function codecFor(contentType: string | undefined): Codec | undefined {
-  return byMediaType.get(contentType?.split(';', 1)[0]!.trim().toLowerCase() ?? '');
+  return codecs.get(contentType?.split(';', 1)[0]!.trim().toLowerCase() ?? '');
 }
 
 /**
@@ -57,23 +74,7 @@ export function requireValues(codec: Codec): Required<Codec> {
   throw new LossmeterError('unsupported_media_type', detail);
 }
 
-interface ReplyFormat {
-  readonly mediaTypes: readonly string[];
-  readonly encode: (reply: object, style: ReplyStyle) => ReplyParts;
-}
-
-/** Formats of answers, the preferred one first. */
-const REPLY_FORMATS: readonly ReplyFormat[] = [
-  { mediaTypes: jsonCodec.mediaTypes, encode: encodeJson },
-  { mediaTypes: msgpackCodec.mediaTypes, encode: packReply },
-  // Not application/octet-stream, which says nothing of what comes.
-  { mediaTypes: [SAFETENSORS], encode: encodeSafetensors },
-];
-
-/** Media types that answers may have, the preferred one first. */
-export const REPLY_MEDIA_TYPES = REPLY_FORMATS.flatMap(({ mediaTypes }) => mediaTypes);
-
-/** Encodes an answer of plain values and tensors. */
-export function encodeReply(reply: object, mediaType: string, style: ReplyStyle): ReplyParts {
-  return REPLY_FORMATS.find(({ mediaTypes }) => mediaTypes.includes(mediaType))!.encode(reply, style);
+/** Encodes an answer of plain values and tensors. @param mediaType one of REPLY_MEDIA_TYPES */
+export function encodeReply(answer: object, mediaType: string, style: ReplyStyle): ReplyParts {
+  return encoders.get(mediaType)!(answer, style);
 }
