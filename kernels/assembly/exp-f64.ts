@@ -33,7 +33,7 @@ export function constantF64(k: usize): v128 {
   return v128.load64_splat(CONSTANTS + (k << 3));
 }
 
-/** P(r), written out: compilers keep a loop over the coefficients a loop. */
+/** P(r), unrolled by hand, because compilers do not unroll a loop over the coefficients. */
 // @ts-expect-error: decorator
 @inline
 function polynomial(r: v128): v128 {

@@ -65,26 +65,27 @@ export function gradient<T>(
     if (weights == 0 && probabilities == 0) subtractConstant<T>(at, classes, factor, b);
     else subtractPrior<T>(at, classes, factor, b, t, weights, rowProbabilities);
 
-    // At the target of a confident row by 1 − s, which is −expm1(−nll): nothing cancels. In others mass·s may be tiny.
+    // At the target of a confident row uses 1 − s = −expm1(−nll), in which nothing cancels. In other rows mass·s may be
+    // tiny.
     const offset = <usize>target << 3;
     const w: f64 = weights == 0 ? 1 : load<f64>(weights + offset);
     const own: f64 = probabilities == 0 ? 1 : w * load<f64>(rowProbabilities + offset);
     const ofLoss =
       probabilities == 0 || nll < 0.5 ? mass - own + mass * Math.expm1(-nll) : mass * Math.exp(-nll) - own;
     const ofTarget = t * ofLoss + others * Math.exp(-nll) - b * w;
-    // t is infinite where D = 0: ∞·(1 − s) is NaN there, as in PyTorch, which forms it as ∞ − ∞·s.
+    // t is infinite where D = 0: ∞·(1 − s) is NaN there, as in PyTorch, which computes ∞ − ∞·s.
     storeAs<T>(at + <usize>target * width, isFinite(t) ? ofTarget : NaN);
   }
 }
 
-/** exp(keptReference − lse): the difference of two logits first, for lse has the rounding of a row's offset. */
+/** exp(keptReference − lse). Subtracts two logits first, because lse has the rounding of the row's offset. */
 // @ts-expect-error: decorator
 @inline
 function shareOfKept(reference: f64, logSum: f64): f64 {
   return Math.exp(keptReference - reference - logSum);
 }
 
-/** The greatest |w| of the classes, and the least w or 0. Both are 1 and 0 without weights. */
+/** The greatest |w| of the classes, and the least w or 0. Without weights they are 1 and 0. */
 let heaviest: f64 = 1;
 let lightest: f64 = 0;
 
@@ -100,8 +101,8 @@ function measureWeights(weights: usize, classes: u32): void {
 }
 
 /**
- * A bound of |w_c·p_c| over the classes of a row, 0 for class indices. Σ w·p is one, unless terms of both signs may cancel
- * in it: then the greatest is searched.
+ * An upper bound of |w_c·p_c| over the classes of a row, 0 for class indices. Σ w·p is such a bound, unless terms of
+ * both signs may cancel in it; then the greatest term is searched.
  */
 function greatestProduct(
   rowProbabilities: usize, classes: u32, weights: usize, masses: usize, rows: u32, row: u32,
@@ -117,7 +118,7 @@ function greatestProduct(
   return greatest;
 }
 
-/** The power of two at or below a bound of a row's terms; 1 where float32 has room for them above and below. */
+/** The power of two at or below a bound of a row's terms; 1 when the terms fit into the range of float32. */
 // @ts-expect-error: decorator
 @inline
 function scaleOf(bound: f64): f64 {

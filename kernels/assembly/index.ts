@@ -234,12 +234,12 @@ export function f64_softmax_moments(
   softmaxMoments<f64>(logits, rows, classes, targets, results, weights, out);
 }
 
-/** The address where free memory begins. */
+/** Address at which free memory begins. */
 export function heap_base(): usize {
   return __heap_base;
 }
 
-/** True where the relaxed multiply-add rounds once: (1 + 2^-12)² − (1 + 2^-11) is 2^-24 then, else 0. */
+/** True when the relaxed multiply-add rounds once: then (1 + 2^-12)² − (1 + 2^-11) is 2^-24, otherwise 0. */
 export function multiply_add_is_fused(): bool {
   if (!ASC_FEATURE_RELAXED_SIMD) return false;
   const a = f32x4.splat(1.000244140625);
@@ -249,7 +249,7 @@ export function multiply_add_is_fused(): bool {
 
 const SCRATCH = memory.data(16, 16);
 
-/** Through memory, so that the compiler does not fold the product. */
+/** Stores a factor in memory, so that the compiler cannot fold the product. */
 function storeOnce(v: v128): usize {
   v128.store(SCRATCH, v);
   return SCRATCH;

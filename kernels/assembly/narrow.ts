@@ -9,7 +9,7 @@ export function narrow<S, T>(p: usize, n: u32, scale: f64, out: usize): void {
   else narrowScaled<S, T>(p, n, scale, out);
 }
 
-/** Functions of their own: compiled into one, the plain loop is a sixth slower. */
+/** Separate functions: compiled into one, the plain loop is a sixth slower. */
 function narrowPlain<S, T>(p: usize, n: u32, out: usize): void {
   narrowBy<S, T>(p, n, 1, false, out);
 }
@@ -21,7 +21,8 @@ function narrowScaled<S, T>(p: usize, n: u32, scale: f64, out: usize): void {
 // @ts-expect-error: decorator
 @inline
 function narrowBy<S, T>(p: usize, n: u32, scale: f64, scaled: bool, out: usize): void {
-  // A scale may be beyond float32, and what it multiplies small: in two steps neither becomes infinite too early.
+  // Scales in two steps: a scale may be beyond float32 while the values are small, and no intermediate result may
+  // overflow.
   const first = <f32>min(max(scale, LEAST_STEP), GREATEST_STEP);
   const second = <f32>min(max(scale / <f64>first, LEAST_STEP), GREATEST_STEP);
   const first4 = f32x4.splat(first);

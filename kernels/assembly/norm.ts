@@ -19,7 +19,7 @@ export function norms<S>(g: usize, rows: u32, classes: u32, scales: usize, out: 
   }
 }
 
-/** True where a sum of squares has lost nothing to the ends of float64's range. */
+/** True when a sum of squares has neither overflowed nor underflowed in float64. */
 // @ts-expect-error: decorator
 @inline
 export function isPlain(squares: f64): bool {
@@ -40,7 +40,7 @@ function sumOfSquares<S>(p: usize, n: u32): f64 {
 // @ts-expect-error: decorator
 @inline
 function tileOfSquares<S>(p: usize, n: u32): f64 {
-  // Four sums: each waits for itself.
+  // Four independent sums, because an addition must wait for the one before it in the same sum.
   let sum0 = f64x2.splat(0);
   let sum1 = sum0;
   let sum2 = sum0;
@@ -65,7 +65,7 @@ function tileOfSquares<S>(p: usize, n: u32): f64 {
   return sum;
 }
 
-/** The greatest magnitude of n elements; NaN where one is NaN. */
+/** The greatest magnitude of n elements; NaN when an element is NaN. */
 function greatestMagnitude<S>(p: usize, n: u32): f64 {
   let greatest: f64 = 0;
   for (let k: usize = 0; k < <usize>n; k++) greatest = max(greatest, abs(load1<S>(p + k * sizeof<S>())));
@@ -74,7 +74,7 @@ function greatestMagnitude<S>(p: usize, n: u32): f64 {
 
 /**
  * √Σ x² of the finite elements, each relative to the greatest magnitude.
- * @param greatest returned where it is 0, NaN or infinite
+ * @param greatest result when it is 0, NaN or infinite
  */
 export function scaledNorm<S>(p: usize, n: u32, greatest: f64): f64 {
   if (greatest == 0 || !isFinite(greatest)) return greatest;

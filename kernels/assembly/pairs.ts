@@ -2,7 +2,10 @@
 import { maddF64 } from './exp-f64';
 import { load4 } from './storage';
 
-/** Two float64 from where an element stands, and no reads beyond them but by the four that 16-bit elements come in. */
+/**
+ * Loads two elements as float64. Reads no further elements, except for 16-bit elements, which are loaded four at a
+ * time.
+ */
 // @ts-expect-error: decorator
 @inline
 export function lowPair<T>(p: usize): v128 {
@@ -10,7 +13,7 @@ export function lowPair<T>(p: usize): v128 {
   return f64x2.promote_low_f32x4(sizeof<T>() == 4 ? v128.load64_zero(p) : load4<T>(p));
 }
 
-/** The two float64 that follow lowPair's. */
+/** Loads the two elements after those of lowPair as float64. */
 // @ts-expect-error: decorator
 @inline
 export function highPair<T>(p: usize): v128 {
@@ -20,7 +23,7 @@ export function highPair<T>(p: usize): v128 {
   return f64x2.promote_low_f32x4(v128.shuffle<i64>(four, four, 1, 1));
 }
 
-/** sum + w·x; where `masked`, a term is 0 where w is, whatever x. */
+/** sum + w·x; with `masked`, a term with w = 0 is 0 for every x. */
 // @ts-expect-error: decorator
 @inline
 export function addTerm(sum: v128, w: v128, x: v128, masked: bool): v128 {

@@ -38,7 +38,7 @@ export function probabilities<P>(
   }
 }
 
-/** Results of the row read last: Σ p, Σ w·p, and the lowest p that is not NaN, or 0. */
+/** Results of the last row read: Σ p, Σ w·p, and the lowest p that is not NaN, or 0. */
 let sum: f64 = 0;
 let mass: f64 = 0;
 let lowest: f64 = 0;

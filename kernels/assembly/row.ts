@@ -82,6 +82,6 @@ export function finishRow(
 function targetNll(rest: f64, reference: f64, x: f64): f64 {
   if (rest == 0) return 0;
   const d = reference - x;
-  // Beyond 700 the exponential would overflow, and the 1 is nothing beside it.
+  // Beyond 700 the exponential would overflow, and the 1 is negligible.
   return d > 700 ? Math.log(rest) + d : Math.log1p(rest * Math.exp(d));
 }

@@ -47,7 +47,10 @@ export function softmaxMoments<T>(
   }
 }
 
-/** The factor from exp(x_c − reference) to q_c: 1 / (S·Σ s). 0 where the target has all; NaN where lse is not finite. */
+/**
+ * Factor from exp(x_c − reference) to q_c: 1 / (S·Σ s). 0 when the target has the whole sum; NaN when lse is not
+ * finite.
+ */
 function factorOf(results: usize, rows: u32, row: u32, target: i32): f64 {
   if (!isFinite(load<f64>(results + (<usize>row << 3)))) return NaN;
   // Σ s is 1 − s_target, in which nothing cancels by nll.
@@ -59,7 +62,7 @@ function factorOf(results: usize, rows: u32, row: u32, target: i32): f64 {
 /** The least divisor by which quotients stay within the range of float64. */
 const LEAST: f64 = 1e-300;
 
-/** 1 / Σ w of the classes that were weighed last, and √Σ w² of them. */
+/** 1 / Σ w and √Σ w² of the last weighted classes. */
 let slopeOfWeights: f64 = 0;
 let normOfWeights: f64 = 0;
 
@@ -113,7 +116,7 @@ function weighOthers(weights: usize, before: u32, weightsAfter: usize, after: u3
       squares = totalOf(2);
     }
   }
-  // Where negative weights cancel the others, there is no slope; nor where it would leave the range of float64.
+  // There is no slope when negative weights cancel the others, or when it would leave the range of float64.
   const slope = 1 / sum / unit;
   slopeOfWeights = sum > 0 && 2 * sum >= magnitudes && isFinite(slope) ? slope : 0;
   normOfWeights = unit * Math.sqrt(squares);

@@ -22,7 +22,10 @@ export function startMaximum(): void {
   maximum = -Infinity;
 }
 
-/** exp of it is the smallest normal float32: nothing beside the 1 of the maximum, however often it is added. */
+/**
+ * Least difference d: exp(d) is the smallest normal float32, negligible beside the 1 of the maximum, however often it
+ * is added.
+ */
 export const FLOOR: f32 = -87.33654;
 
 /**
@@ -33,7 +36,7 @@ export function sumExp<T>(p: usize, n: u32, reference: f32): f64 {
   return sumExpBy<T>(p, n, reference, false, 0, false);
 }
 
-/** The same, and keeps the exponentials: n float32 at `keepAt`, worth nothing when the sum is OUT_OF_RANGE. */
+/** sumExp that also stores the exponentials: n float32 at `keepAt`, meaningless when the sum is OUT_OF_RANGE. */
 export function sumExpKept<T>(p: usize, n: u32, reference: f32, keepAt: usize): f64 {
   return sumExpBy<T>(p, n, reference, false, keepAt, true);
 }
@@ -46,7 +49,7 @@ export function sumExpClamped<T>(p: usize, n: u32, maximum: f32): f64 {
   return sumExpBy<T>(p, n, maximum, true, 0, false);
 }
 
-/** The same, and keeps the exponentials: those that were clamped as 0. */
+/** sumExpClamped that also stores the exponentials; clamped ones are 0. */
 export function sumExpClampedKept<T>(p: usize, n: u32, maximum: f32, keepAt: usize): f64 {
   return sumExpBy<T>(p, n, maximum, true, keepAt, true);
 }
@@ -178,8 +181,8 @@ function sumExpBy<T>(p: usize, n: u32, reference: f32, clamped: bool, keepAt: us
 }
 
 /**
- * Four elements, as differences are made of them: in the unclamped sum float16 times 2^−112 (see loadFloat16), of which
- * an exponent field of all ones stands for 65536 and more, out of range.
+ * Loads four elements for `difference`. In the unclamped sum they are float16 times 2^−112 (see loadFloat16), where an
+ * exponent field of all ones means 65536 and more, out of range.
  */
 // @ts-expect-error: decorator
 @inline
@@ -194,7 +197,7 @@ function asIs<T>(x: v128, clamped: bool): v128 {
   return sizeof<T>() == 2 && isSigned<T>() && !clamped ? f32x4.mul(x, f32x4.splat(1.9259299e-34)) : x;
 }
 
-/** x − reference of four elements as loadAsIs gives them: that of float16 in one step, which rounds once. */
+/** x − reference of four elements from loadAsIs; for float16 in one step, which rounds once. */
 // @ts-expect-error: decorator
 @inline
 function difference<T>(x: v128, clamped: bool, ref: v128, minusRef: v128, float16Scale: v128): v128 {

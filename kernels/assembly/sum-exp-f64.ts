@@ -13,7 +13,7 @@ export function sumExpF64(p: usize, n: u32, top: f64): f64 {
   return totalOf(0);
 }
 
-/** The same, and keeps the exponentials: n float64 at `keepAt`, those that were clamped as 0. */
+/** sumExpF64 that also stores the exponentials: n float64 at `keepAt`; clamped ones are 0. */
 export function sumExpF64Kept(p: usize, n: u32, top: f64, keepAt: usize): f64 {
   startSums();
   while (n > 0) {

@@ -2,7 +2,7 @@ import { FLOOR_F64, constantF64, exp2, expm1Two } from './exp-f64';
 import { highPair, lowPair } from './pairs';
 import { load1 } from './storage';
 
-/** In memory, as the constants of exp are. */
+/** Constants in memory, like those of exp. */
 const ONE = memory.data<f64>([1.0]);
 const TWO = memory.data<f64>([2.0]);
 const FLOOR = memory.data<f64>([FLOOR_F64]);
@@ -64,7 +64,7 @@ function capTwo(logits: v128, scale: f64, cap: f64): v128 {
   return v128.or(f64x2.mul(f64x2.splat(cap), tanh), v128.and(u, v128.load64_splat(SIGN)));
 }
 
-/** −|d|, down to where its exponential is nothing beside 1. */
+/** −|d|, clamped where its exponential is negligible beside 1. */
 // @ts-expect-error: decorator
 @inline
 function minusAbs(d: v128): v128 {

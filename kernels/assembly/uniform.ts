@@ -33,7 +33,7 @@ export function uniform<T>(
   }
 }
 
-/** Σ (from − x_c) / unit. Differences of float64 may overflow: then they are divided one by one. */
+/** Σ (from − x_c) / unit. When a difference overflows float64, the terms are divided one by one. */
 function meanDifferences<T>(p: usize, n: u32, from: f64, unit: f64): f64 {
   const sum = sumOfDifferences<T>(p, n, from);
   if (sizeof<T>() < 8 || isFinite(sum)) return sum / unit;
@@ -58,7 +58,7 @@ function sumOfDifferences<T>(p: usize, n: u32, from: f64): f64 {
 @inline
 function tileOfDifferences<T>(p: usize, n: u32, from: f64): f64 {
   const from2 = f64x2.splat(from);
-  // Four sums: each waits for itself.
+  // Four independent sums, because an addition must wait for the one before it in the same sum.
   let sum0 = f64x2.splat(0);
   let sum1 = sum0;
   let sum2 = sum0;
@@ -80,7 +80,7 @@ function tileOfDifferences<T>(p: usize, n: u32, from: f64): f64 {
 }
 
 /**
- * Σ w·(from − x_c) / unit. Where the plain sum is not finite, terms of weight 0 are left out, and differences are divided
+ * Σ w·(from − x_c) / unit. When the plain sum is not finite, terms of weight 0 are left out, and the terms are divided
  * one by one.
  */
 function weightedDifferences<T>(p: usize, n: u32, weights: usize, from: f64, unit: f64): f64 {
