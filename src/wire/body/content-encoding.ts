@@ -2,6 +2,7 @@ import { Writable } from 'node:stream';
 import type { Readable, Transform } from 'node:stream';
 import { constants, createGunzip, createInflate, createZstdDecompress } from 'node:zlib';
 import { LossmeterError } from '../../errors.ts';
+import { free } from './held-bytes.ts';
 import type { HeldBytesAccount } from './held-bytes.ts';
 import { MAX_WINDOW_LOG, ZstdFrames } from './zstd-frames.ts';
 
@@ -105,7 +106,7 @@ export function decodeContent(
   const decoder = makeDecoder();
   const budget = encoding === 'zstd' ? new ZstdBudget(held) : undefined;
   const frames = budget && new ZstdFrames((windowBytes) => budget.announce(windowBytes));
-  const sink = frames === undefined ? decoder : frameByFrame(decoder, frames);
+  const sink = chunkByChunk(decoder, frames);
   /** Bytes of the body that are done with. */
   const consumed = (): number => decoder.bytesWritten + (frames?.withheld ?? 0);
   // pipe carries no failure on: neither that of the connection, nor that it closed before its end.
@@ -199,18 +200,25 @@ class ZstdBudget {
   }
 }
 
-/** Hands zstd data on to its decoder frame by frame: what follows the end of a frame in one write, Node.js drops. */
-function frameByFrame(decoder: Transform, frames: ZstdFrames): Writable {
+/**
+ * Hands data on to its decoder, and frees a chunk once the decoder has read it: before, native code still does. That of
+ * zstd goes frame by frame: what follows the end of a frame in one write, Node.js drops.
+ */
+function chunkByChunk(decoder: Transform, frames: ZstdFrames | undefined): Writable {
   return new Writable({
     write(chunk: Uint8Array, _encoding, done) {
-      const parts = frames.split(chunk);
+      const parts = frames?.split(chunk) ?? [chunk].values();
       const next = (): void => {
-        // Closed meanwhile: so is the account.
+        // Closed meanwhile: so is the account. A part may still be read.
         if (decoder.destroyed) return done();
         try {
           const part = parts.next();
-          if (part.done === true) done();
-          else decoder.write(part.value, next);
+          if (part.done !== true) {
+            decoder.write(part.value, next);
+            return;
+          }
+          free(chunk);
+          done();
         } catch (error) {
           decoder.destroy(error as Error);
           done();
@@ -219,7 +227,7 @@ function frameByFrame(decoder: Transform, frames: ZstdFrames): Writable {
       next();
     },
     final(done) {
-      decoder.end(frames.unfinished);
+      decoder.end(frames?.unfinished);
       done();
     },
   });
