@@ -293,7 +293,11 @@ export class BlockWriter implements LogitsIntake {
       setColumns(this.#columns, columns, row);
       appendFindings(ofBlock, findings, block.mostPlaces);
       this.#worst = mergeWorst(this.#worst, findings.worst);
-      if (gradient !== undefined) yield* copyInSteps(gradient, this.#gradient!, (gradient.byteLength / count) * row);
+      if (gradient !== undefined) {
+        yield* copyInSteps(gradient, this.#gradient!, (gradient.byteLength / count) * row);
+        // Nobody else has it: it was copied out of a kernel's memory.
+        gradient.buffer.transfer(0);
+      }
       if (survey !== undefined) addSurvey(this.#survey!, survey);
       row += count;
     }

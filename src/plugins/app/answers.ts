@@ -6,6 +6,8 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Answered } from '../../pipeline/answered.ts';
 import type { RequestBody } from '../../pipeline/body.ts';
 import { encodeReply } from '../../wire/media-types.ts';
+import type { Evaluation } from '../../batch/report.ts';
+import { free } from '../../wire/body/held-bytes.ts';
 import type { ReplyParts } from '../../wire/reply.ts';
 import type { Codec } from '../../wire/request.ts';
 import { acceptedMediaType, bodyCodec } from './negotiation.ts';
@@ -55,7 +57,13 @@ export function settle(reply: FastifyReply, answered: Answered<object>): void {
   reply.server.telemetry?.evaluations.answered(answered);
   // A client that left meanwhile has closed already.
   if (reply.raw.destroyed) release();
-  else reply.raw.once('close', release);
+  else {
+    reply.raw.once('close', () => {
+      // The socket or an encoder may still read the answer to a client that left.
+      if (reply.raw.writableFinished) freeOutputs(answered.answer);
+      release();
+    });
+  }
   awaitNoMore(reply);
   const serverTiming = Object.entries(timings).map(([name, ms]) => `${name};dur=${ms.toFixed(3)}`);
   reply.header('server-timing', serverTiming.join(', '));
@@ -64,6 +72,10 @@ export function settle(reply: FastifyReply, answered: Answered<object>): void {
 /** Limits the time again that a connection may be idle: its request has come. */
 export function awaitNoMore(reply: FastifyReply): void {
   reply.raw.socket?.setTimeout(reply.server.server.timeout);
+}
+
+function freeOutputs({ outputs = {} }: Partial<Pick<Evaluation, 'outputs'>>): void {
+  for (const { data } of Object.values(outputs)) free(data);
 }
 
 /** Bytes that are handed on at a time of an answer in parts. */

@@ -174,9 +174,12 @@ export class HeldRuns {
   }
 }
 
-/** Frees the memory of bytes that were copied, which would wait for a garbage collection: where nobody shares it. */
+/**
+ * Frees the memory of bytes after their last use, which would wait for a garbage collection: where nobody shares it. To be
+ * called when native code (zlib, a socket) has called back.
+ */
 export function free(bytes: Uint8Array): void {
-  if (isWhole(bytes)) (bytes.buffer as ArrayBuffer).transfer(0);
+  if (isWhole(bytes)) (bytes.buffer as ArrayBuffer).transferToFixedLength(0);
 }
 
 /** The bytes in memory that can be moved to another thread: they may be a part of a larger one. */
