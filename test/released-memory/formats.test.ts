@@ -83,8 +83,11 @@ describe('the recorded corpus', () => {
 
   test('what was answered, in every content encoding and arrival', async () => {
     const answered = readExchanges().filter((one) => one.kept.status < 400 && !isRecording(one));
-    for (const [encoding, arrival] of COMBINATIONS) {
-      const recoded = answered.map((one) => recodedAs(encoding, one));
+    for (const [place, [encoding, arrival]] of COMBINATIONS.entries()) {
+      // Half of them each: random batches of one format are alike.
+      const recoded = answered
+        .filter((_, k) => Math.floor(k / 2) % 2 === place % 2)
+        .map((one) => recodedAs(encoding, one));
       expect(await replay(poisoned.url, recoded, ARRIVALS[arrival]!()), `${encoding} ${arrival}`).toEqual([]);
     }
   });
@@ -100,7 +103,7 @@ describe('large bodies', () => {
   afterEach(() => plain.end());
 
   /** @returns a line for each answer that the release of memory changed */
-  async function changed(requests: readonly Named[]): Promise<string[]> {
+  async function changed(requests: readonly Named[], combinations = COMBINATIONS): Promise<string[]> {
     const differing: string[] = [];
     const cases = requests
       .flatMap((named) => COMBINATIONS.map((combination) => [named, combination] as const))
@@ -128,7 +131,9 @@ describe('large bodies', () => {
   });
 
   test('that name files', async () => {
-    expect(await changed(filesIn(folder))).toEqual([]);
+    // Their bodies are short: they arrive whole in any case.
+    const whole = COMBINATIONS.filter(([, arrival]) => arrival === 'whole');
+    expect(await changed(filesIn(folder), whole)).toEqual([]);
   });
 
   test('that are refused, before another one on the same connection', async () => {
