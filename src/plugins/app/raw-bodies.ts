@@ -4,6 +4,13 @@ import { ERRORS, LossmeterError } from '../../errors.ts';
 import { showValue } from '../../suggestion.ts';
 import { Discards } from '../../pipeline/admission/discards.ts';
 
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** True once an evaluation has read the body to its end. */
+    isBodyRead: boolean;
+  }
+}
+
 /** Requests whose client asked to be told to go on (RFC 9110, Expect: 100-continue), and was not yet. */
 const waiting = new WeakSet<IncomingMessage>();
 
@@ -27,6 +34,7 @@ const UNKNOWN_MEDIA_TYPE = 'application/octet-stream';
 export default fp(
   async (app) => {
     const discards = new Discards();
+    app.decorateRequest('isBodyRead', false);
     app.removeAllContentTypeParsers();
     app.addContentTypeParser('*', (_request, payload, done) => done(null, payload));
 
@@ -61,6 +69,8 @@ export default fp(
     });
 
     app.addHook('onSend', async (request, reply) => {
+      // Nothing is left to discard, though Node.js says so only after the answer to a small body.
+      if (request.isBodyRead) return;
       const { raw } = request;
       // What does not read the body leaves the connection in a state that none can tell: the body may come, or not.
       if (waiting.delete(raw)) reply.header('connection', 'close');
