@@ -106,7 +106,7 @@ describe('large bodies', () => {
   async function changed(requests: readonly Named[], combinations = COMBINATIONS): Promise<string[]> {
     const differing: string[] = [];
     const cases = requests
-      .flatMap((named) => COMBINATIONS.map((combination) => [named, combination] as const))
+      .flatMap((named) => combinations.map((combination) => [named, combination] as const))
       .values();
     const expected = new Map<string, string>();
     for (const [name, request] of requests) expected.set(name, await answerTo(plain, request, ARRIVALS['whole']!()));
