@@ -83,9 +83,9 @@ function freeOutputs({ outputs = {} }: Partial<Pick<Evaluation, 'outputs'>>): vo
 const PIECE_BYTES = 65_536;
 
 /**
- * A small part as it is; else a stream, which waits where the client does not keep up, and ends with one that does not at
- * all.
- * @param encoder what they go through
+ * Sends a small part as it is, and more as a stream. The stream waits for a slow client, and is cut off for a client that
+ * takes nothing.
+ * @param encoder compresses the parts
  */
 export function sendParts(reply: FastifyReply, parts: ReplyParts, encoder?: Transform): void {
   if (encoder !== undefined) {

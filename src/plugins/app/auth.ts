@@ -20,8 +20,8 @@ declare module 'fastify' {
 }
 
 /**
- * Who may call what. Every route says which scope it takes, whether the service has keys or not. With keys, a request
- * is judged by its head: nothing of a body is read for somebody who may not send it.
+ * Authorization. Every route declares the scope that it requires, with or without keys. With keys, a request is judged by
+ * its head: the body of an unauthorized request is not read.
  */
 export default fp<{ config: Config }>(
   async (app, { config }) => {
@@ -36,7 +36,7 @@ export default fp<{ config: Config }>(
     const keys = await openKeys(config.apiKeysFile, app.log);
     app.addHook('onClose', () => keys.close());
     app.addHook('onRequest', async (request, reply) => {
-      // What is not there is told to those only who may see what is.
+      // 404 only for authenticated callers.
       const access = request.is404 ? 'any' : request.routeOptions.config.scope!;
       if (access === 'open') return;
       const key = authenticate(request, reply, keys, access);
@@ -51,7 +51,7 @@ export default fp<{ config: Config }>(
   { name: 'auth' },
 );
 
-/** What the configuration opens or closes, whatever the routes say; swagger-ui's say nothing. */
+/** Routes that the configuration opens or closes; those of swagger-ui declare no scope. */
 function configuredAccess(url: string, { docs, metrics }: Config): Access | undefined {
   if (url === '/metrics') return metrics === 'open' ? 'open' : 'read';
   if (/^\/(?:openapi\.json|docs(?:\/.*)?)$/.test(url)) return docs === 'open' ? 'open' : 'read';

@@ -24,7 +24,7 @@ const MOST_LISTENERS = 16;
 /** Connections of one address. */
 interface Address {
   open: number;
-  /** Those without a request under way, in the order in which they became idle. */
+  /** Idle connections, in the order in which they became idle. */
   readonly idle: Set<Connection>;
 }
 

@@ -17,7 +17,10 @@ declare module 'fastify' {
 /** Faults of the service itself. */
 const FAULTS = new Set<ErrorCode>(['internal', 'worker_lost', 'store_unavailable']);
 
-/** Answers every failure: as an RFC 9457 problem, under /v2 as that protocol has it. What is not the client's doing is logged, and its cause not shown. */
+/**
+ * Answers every failure: as an RFC 9457 problem, under /v2 in the form of the Open Inference Protocol. Faults of the service
+ * are logged, and their causes are not shown.
+ */
 export default fp(
   async (app) => {
     const methods = new AllowedMethods(app);
@@ -88,7 +91,7 @@ function instanceOf(request: FastifyRequest): string {
   return `urn:uuid:${request.id}`;
 }
 
-/** What Fastify refuses itself keeps its own words. */
+/** Refusals of Fastify itself keep their text. */
 function toLossmeterError(error: FastifyError | LossmeterError): LossmeterError {
   if (error instanceof LossmeterError) return error;
   const { statusCode } = error;

@@ -17,7 +17,7 @@ declare module 'fastify' {
   }
 
   interface FastifyReply {
-    /** Answers with what an evaluation makes of the request's body, as the Open Inference Protocol has it. */
+    /** Evaluates the request's body, and answers in the Open Inference Protocol. */
     answerInference(
       evaluate: (body: RequestBody) => Answered<Evaluation> | Promise<Answered<Evaluation>>,
     ): Promise<Evaluation>;

@@ -6,10 +6,10 @@ import { LossmeterError } from '../../errors.ts';
 /** They answer to the end. */
 export const PROBES = new Set(['/livez', '/readyz', '/v2/health/live', '/v2/health/ready']);
 
-/** Whether a route answers while the service shuts down: the last figures are worth having too. */
+/** Tells routes that answer while the service shuts down: probes, and the metrics, for their last values. */
 export const answersToTheEnd = (url: string): boolean => PROBES.has(url) || url === '/metrics';
 
-/** How long kept connections are answered when all work is done, and how often they are counted, in milliseconds. */
+/** Milliseconds for which kept connections are answered when all work is done, and between two counts of them. */
 const LINGER_MS = 500;
 const LINGER_CHECK_MS = 10;
 
@@ -17,7 +17,7 @@ declare module 'fastify' {
   interface FastifyInstance {
     /** Aborted when the service begins to close: what has no end of its own ends then. */
     readonly closing: AbortSignal;
-    /** Whether the service takes work. */
+    /** Returns true while the service takes work. */
     readonly isReady: () => boolean;
   }
 }

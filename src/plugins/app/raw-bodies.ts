@@ -11,7 +11,7 @@ declare module 'fastify' {
   }
 }
 
-/** Requests whose client asked to be told to go on (RFC 9110, Expect: 100-continue), and was not yet. */
+/** Requests with `Expect: 100-continue` (RFC 9110) that got no 100 yet. */
 const waiting = new WeakSet<IncomingMessage>();
 
 /** Requests with an Expect that is none of HTTP. */
@@ -28,8 +28,8 @@ const UNKNOWN_MEDIA_TYPE = 'application/octet-stream';
  *
  * A client that is refused early still sends, and ordinary clients read no answer before they have sent all. So the
  * rest is read and discarded, up to a bound; closing the connection at once would show the client a broken pipe
- * instead of the answer. A client that waits to be told to go on is told when the body is first read; one that is refused
- * before then sends nothing, and one that is refused for its slowness is not read any more.
+ * instead of the answer. A client that waits for 100 Continue gets it when the body is first read; one that is refused before
+ * then sends nothing, and the body of one that is refused for its slowness is not read any more.
  */
 export default fp(
   async (app) => {

@@ -10,7 +10,7 @@ import type { MetricRegistry } from '../../telemetry/series.ts';
 import { countReceivedBytes } from '../../telemetry/sockets.ts';
 import { VERSION } from '../../version.ts';
 
-/** What the service counts, for Prometheus. A feature that counts something of its own adds it to `registry`. */
+/** Metrics for Prometheus. A feature with metrics of its own adds them to `registry`. */
 interface Telemetry {
   readonly registry: MetricRegistry;
   readonly http: HttpMetrics;
@@ -45,7 +45,7 @@ export default fp<{ config: Config }>(
   { name: 'telemetry' },
 );
 
-/** What others know anyway. */
+/** Gauges that are read when they are asked for. */
 function addReadings(registry: MetricRegistry, app: FastifyInstance, { maxBytesInFlight }: Config): void {
   const gauge = (name: string, help: string, read: () => number): void => addGauge(registry, name, help, read);
   const received = countReceivedBytes(app.server);

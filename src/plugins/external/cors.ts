@@ -3,7 +3,7 @@ import fp from 'fastify-plugin';
 import type { Config } from '../../config.ts';
 import { JSON_LENGTH_HEADER } from '../../wire/open-inference/codec.ts';
 
-/** What a browser may keep of the answer to a preflight, in seconds. */
+/** Seconds for which a browser may keep the answer to a preflight. */
 const MAX_AGE = 600;
 
 /**

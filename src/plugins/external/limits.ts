@@ -4,7 +4,7 @@ import fp from 'fastify-plugin';
 import { LossmeterError } from '../../errors.ts';
 import { PROBES } from '../app/lifecycle.ts';
 
-/** What asks at its own pace, whatever the limit: it does not count. */
+/** Routes of probes and scrapers, which do not count. */
 const UNCOUNTED = new Set([...PROBES, '/metrics']);
 
 /** So many requests a minute for each key; where none is needed, for each address. */
@@ -23,7 +23,7 @@ export default fp<{ maxRequestsPerMinute: number }>(
         return new LossmeterError('rate_limited', detail);
       },
     });
-    // Of the whole service, and not of routes: paths that are not there count too.
+    // For the whole service, and not for its routes: unknown paths count too.
     app.addHook('onRequest', app.rateLimit());
   },
   // Whose request it is has to be known.

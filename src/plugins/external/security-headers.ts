@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import fp from 'fastify-plugin';
 import helmet from 'helmet';
 
-/** What a page of this service may load: its own files, and pictures in its style sheets. */
+/** Sources that a page of this service may load: its own files, and pictures in its style sheets. */
 const CONTENT_SECURITY_POLICY = [
   "default-src 'none'",
   "script-src 'self'",

@@ -47,7 +47,7 @@ export interface DecodedBody {
   /** Makes the problem of an error of the stream. */
   readonly explain: (cause: Error) => LossmeterError;
   /**
-   * To be told how many bytes are decoded: accounts for the memory of the decoder.
+   * Accounts for the memory of the decoder. To be called with the number of decoded bytes.
    * @throws LossmeterError body_too_large when they are more than those that came may become; overloaded
    */
   readonly check: (decoded: number) => void;
@@ -65,7 +65,7 @@ const DECODER_ADVICE = 'send it without a Content-Encoding';
 
 const WINDOW_ADVICE = 'compress it with a smaller window, such as that of zstd without --long';
 
-/** How a body is decoded. */
+/** Options of decoding a body. */
 export interface DecodingOptions {
   /** Bytes that one byte of the body may become. */
   readonly maxRatio: number;
@@ -233,7 +233,7 @@ function chunkByChunk(decoder: Transform, frames: ZstdFrames | undefined): Writa
   });
 }
 
-/** What zlib says of data that is not framed as it expects. */
+/** Messages of zlib about data with another framing. */
 const NOT_ZLIB = /incorrect header check|unknown compression method|invalid window size/;
 
 function malformed(encoding: string, cause: Error): LossmeterError {

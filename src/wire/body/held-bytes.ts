@@ -69,9 +69,9 @@ export interface HeldBytesAccount {
   /** Throws what `take` would, and takes nothing: for what is announced and has not come. */
   requireRoom(bytes: number, what: string, advice: string): void;
   /**
-   * @throws LossmeterError body_too_large when this request would hold too much, overloaded when it would with those of
-   * others
-   * @param advice what the client can do about it
+   * Takes bytes before they are allocated.
+   * @param advice for the client, when there is no room
+   * @throws LossmeterError body_too_large when this request would hold too much, overloaded when all requests would
    */
   take(bytes: number, what: string, advice: string): void;
   /** Gives back a part of what was taken. */
@@ -105,7 +105,7 @@ export class HeldRuns {
   #block = new Uint8Array(0);
   #filled = 0;
 
-  /** @param advice what the client can do when they are too many */
+  /** @param advice for the client, when they are too many */
   constructor(account: HeldBytesAccount, what: string, advice: string) {
     this.#account = account;
     this.#what = what;
