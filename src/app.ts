@@ -56,6 +56,8 @@ export async function buildApp({ config, logger = false }: AppOptions): Promise<
     return503OnClosing: false,
     frameworkErrors: answerFrameworkError,
     clientErrorHandler: (error, socket) => answerClientError(app, error, socket),
+    // A history of an earlier version is converted at the start, which can take minutes.
+    pluginTimeout: 0,
     http: {
       maxHeaderSize: config.maxHeaderBytes,
       headersTimeout: config.stallSeconds * 1000,

@@ -7,6 +7,7 @@ import Fastify from 'fastify';
 import { Unpackr } from 'msgpackr';
 import { loadConfig } from '../../src/config.ts';
 import { evaluated, planBatch } from '../../src/evaluations/cross-entropy/plan.ts';
+import { makeHeader } from '../../src/batch/header.ts';
 import { report } from '../../src/batch/report.ts';
 import { KernelPool } from '../../src/engine/pool.ts';
 import { runAtOnce } from '../../src/steps.ts';
@@ -26,7 +27,9 @@ app.post('/v1/cross-entropy', async (request, reply) => {
   const { label, logits } = unpackr.unpack(request.body as Buffer) as Record<'label' | 'logits', Tensor>;
   const account = held.open();
   const { dtype, shape } = logits;
-  const batch = runAtOnce(planBatch(pool, { streamed: { name: 'logits', dtype, shape }, fields: { label } }, account));
+  const batch = runAtOnce(
+    planBatch(pool, makeHeader({ streamed: { name: 'logits', dtype, shape }, fields: { label } }), account),
+  );
   await batch.writer.write(logits.data);
   const answer = runAtOnce(report(evaluated(batch, await batch.writer.finish())));
   account.close();

@@ -42,7 +42,7 @@ export interface Batch {
 /**
  * Arranges the tensors of a request, and selects what each row is scored against.
  * @param moreBytesPerRow memory of a row beside that of every batch
- * @param shard where the columns stand among all classes; undefined where they are all
+ * @param shard where the columns stand among all classes; undefined for a batch over all classes
  */
 export function* openRows(
   given: BatchHeader,

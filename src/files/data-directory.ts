@@ -78,9 +78,11 @@ export class RequestFiles implements TensorFiles {
 
   /** Closes the files. No read may be in progress. */
   async close(): Promise<void> {
-    for (const opened of await Promise.allSettled(this.#opened.values())) {
-      if (opened.status === 'fulfilled') await opened.value.close();
-    }
+    const opened = await Promise.allSettled(this.#opened.values());
+    const files = opened.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
+    const closed = await Promise.allSettled(files.map((file) => file.close()));
+    const failed = closed.find((one) => one.status === 'rejected');
+    if (failed !== undefined) throw failed.reason;
   }
 }
 

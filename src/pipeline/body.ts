@@ -14,7 +14,7 @@ export interface RequestBody {
   stream: Readable;
   codec: Codec;
   contentEncoding: string | undefined;
-  /** Announced bytes, where they are. */
+  /** Content-Length; undefined if the request has none. */
   contentLength: number | undefined;
   /** True once the client has left. */
   isAbandoned?: () => boolean;
@@ -33,7 +33,7 @@ export class OpenBody {
   readonly #content: DecodedBody;
   readonly #place: Place;
   #isHandedOver = false;
-  /** Announced bytes of the decoded body, where they are. */
+  /** Content-Length; undefined if the request has none, or its body is encoded. */
   readonly contentLength: number | undefined;
 
   /** @param place is left, and `held` is closed, also when this throws. @throws LossmeterError unsupported_content_encoding */
@@ -62,7 +62,7 @@ export class OpenBody {
     this.#content.requireEnd();
   }
 
-  /** @returns the error of the request: that of a body of another kind of file says so */
+  /** @returns the error of the request; it names the file type if the body is a file of another kind */
   explain(error: unknown): unknown {
     return namingFile(error, this.reader.beginning, this.codec);
   }
@@ -79,6 +79,18 @@ export class OpenBody {
     this.#content.close();
     if (!this.#isHandedOver) this.held.close();
     this.#place.leave();
+  }
+
+  /** Ends the reading of the body once its files are closed. When that fails no answer is sent. */
+  async closeAfter(closingFiles: Promise<void>): Promise<void> {
+    try {
+      await closingFiles;
+    } catch (error) {
+      this.#isHandedOver = false;
+      throw error;
+    } finally {
+      this.close();
+    }
   }
 }
 

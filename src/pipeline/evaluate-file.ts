@@ -15,6 +15,7 @@ import { TENSOR_FIELDS } from '../wire/request-fields.ts';
 import { SYNONYMS } from '../wire/request.ts';
 import { requireDTypeOf } from '../wire/tensors/tensor-value.ts';
 import { fieldsOf } from '../wire/safetensors/codec.ts';
+import { makeHeader } from '../batch/header.ts';
 import { CROSS_ENTROPY } from '../evaluations/cross-entropy/cross-entropy.ts';
 import { evaluated, planBatch } from '../evaluations/cross-entropy/plan.ts';
 import type { BatchPlan } from '../evaluations/cross-entropy/plan.ts';
@@ -85,7 +86,7 @@ export async function evaluateFile(
     const fields = { ...tensors, options: { ...(own as object | undefined), ...options, outputs: [] } };
     const { shape } = logits;
     const streamed = { name: 'logits', dtype: requireDTypeOf('logits', logits.dtype), shape, source: logits } as const;
-    batch = await runInTurns(planBatch(pool, { streamed, fields }, held));
+    batch = await runInTurns(planBatch(pool, makeHeader({ streamed, fields }), held));
     await batch.intake.readFrom(logits, onRead && { onRead });
     const rows = evaluated(batch, await batch.writer.finish());
     await file.requireUnchanged();

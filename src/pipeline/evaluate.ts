@@ -5,10 +5,10 @@ import { RequestFiles } from '../files/data-directory.ts';
 import type { DataDirectory } from '../files/data-directory.ts';
 import { runInTurns } from '../steps.ts';
 import { elementCount, formatShape } from '../tensor/shape.ts';
-import type { Shape } from '../tensor/shape.ts';
 import { settled } from '../waiting.ts';
 import type { Waiting } from '../waiting.ts';
 import type { JsonParser } from '../wire/json-text/parser.ts';
+import type { StreamedTensor } from '../wire/request.ts';
 import type { Doorway } from './admission/doorway.ts';
 import type { Answered } from './answered.ts';
 import type { RequestBody } from './body.ts';
@@ -60,8 +60,8 @@ export function* evaluate<P extends Plan, A>(
       timings.ingest = performance.now() - started;
       return { answer, timings, numpyArrays: false, release: body.handOver() };
     }
-    const { shape, source } = header.streamed;
-    requireElements(shape, limits.maxElements);
+    const { source } = header.streamed;
+    requireElements(header.streamed, limits.maxElements);
 
     plan = yield* settled(runInTurns(kind.plan(pool, header, held)));
     const { writer, intake, numpyArrays } = plan;
@@ -84,15 +84,15 @@ export function* evaluate<P extends Plan, A>(
   } finally {
     request?.close();
     plan?.writer.abandon();
-    if (files?.areUsed === true) yield files.close();
-    body.close();
+    if (files?.areUsed === true) yield body.closeAfter(files.close());
+    else body.close();
   }
 }
 
 /** @throws LossmeterError body_too_large */
-function requireElements(shape: Shape, maxElements: number): void {
+function requireElements({ name, shape }: StreamedTensor, maxElements: number): void {
   const count = elementCount(shape);
   if (count !== undefined && count <= maxElements) return;
-  const detail = `logits of shape ${formatShape(shape)} have ${count ?? 'more than 2^53'} elements, this service evaluates at most ${maxElements}`;
+  const detail = `${name} of shape ${formatShape(shape)} have ${count ?? 'more than 2^53'} elements, this service evaluates at most ${maxElements}`;
   throw new LossmeterError('body_too_large', detail);
 }

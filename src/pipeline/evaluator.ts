@@ -26,7 +26,7 @@ export interface EvaluatorLimits extends AdmissionLimits, BodyLimits, Evaluation
   dataDir?: string | undefined;
 }
 
-/** A plain value has some labels: no more than 64 of 256 characters, each of which JSON may escape. */
+/** Longest body of a plain value: 64 labels of 256 characters, all of them escaped. */
 const MAX_PLAIN_BYTES = 2 ** 18;
 
 /**
@@ -57,7 +57,7 @@ export class Evaluator {
       jsonParser: new JsonParser(maxJsonDepth),
       dataDirectory: dataDir === undefined ? undefined : new DataDirectory(dataDir, maxJsonBytes),
     };
-    this.#sideDoor = new Doorway(new Admission(limits, undefined, 'other requests'), this.#held, limits);
+    this.#sideDoor = new Doorway(new Admission(limits, undefined, 'descriptions of runs'), this.#held, limits);
   }
 
   /** Bytes that requests hold at the moment. */

@@ -1,4 +1,5 @@
 import type { LogitsIntake } from '../engine/intake.ts';
+import { LossmeterError } from '../errors.ts';
 import { settled } from '../waiting.ts';
 import type { Waiting } from '../waiting.ts';
 import type { ByteReader } from '../wire/body/byte-reader.ts';
@@ -37,7 +38,8 @@ interface Reference {
 
 /**
  * Reads a request: first all but the bytes of the streamed tensor, then these. They are handed on as they come, where all
- * other fields came before them; else they wait in bounded memory. Those of a tensor that stands in a file are left there.
+ * other fields came before them; else they wait in bounded memory. Those of a tensor that stands in a file are left there. One
+ * tensor of a request streams.
  *
  * All methods throw a LossmeterError for what is wrong with the request.
  */
@@ -61,7 +63,7 @@ export class RequestReader {
     return this.#fields;
   }
 
-  /** Reads up to the bytes of the streamed tensor. @returns undefined for a request without tensors, where there may be such */
+  /** Reads up to the bytes of the streamed tensor. @returns undefined for a request without tensors, if the kind allows one */
   *readHeader(): Waiting<ReadRequest | undefined> {
     for (let part = yield* this.#next(); part !== undefined; part = yield* this.#next()) {
       if (part.is === 'field') this.#takeField(part.name, part.value);
@@ -95,7 +97,8 @@ export class RequestReader {
       return;
     }
     for (let part = yield* this.#next(); part !== undefined; part = yield* this.#next()) {
-      if (part.is === 'run') yield* write(intake, part.bytes);
+      if (part.is !== 'run') throw new LossmeterError('internal', 'a decoder reads more after the tensor that streams');
+      yield* write(intake, part.bytes);
     }
     yield* runDecoding(requireEnd(this.#reader), this.#reader);
   }

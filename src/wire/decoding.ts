@@ -21,7 +21,7 @@ export interface Bytes {
 /** Asks for more bytes: all that came are consumed. */
 const MORE = { is: 'more' } as const;
 
-/** Asks for the next turn of the event loop: what came before took a whole one. */
+/** Asks for the next turn of the event loop, after work that took a whole one. */
 export const TURN = { is: 'turn' } as const;
 
 /** Asks for work in steps, and goes on with its result. */

@@ -40,7 +40,7 @@ export function isTensorName(name: unknown): name is TensorName {
   return typeof name === 'string' && Object.hasOwn(TENSORS, name);
 }
 
-/** Tells tensors whose bytes are handed on as they come. */
+/** Returns true for tensors whose bytes are handed on as they come. */
 export function isStreamed(name: unknown): name is TensorName {
   return isTensorName(name) && TENSORS[name].streams;
 }

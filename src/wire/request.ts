@@ -102,7 +102,7 @@ export function duplicateField(name: string): LossmeterError {
   return new LossmeterError('malformed_body', `the field ${showValue(name)} comes twice`);
 }
 
-/** Tells a request that has tensors. */
+/** Returns true for a request that has tensors. */
 export function hasTensors(fields: Fields): boolean {
   return TENSOR_FIELDS.some((name) => Object.hasOwn(fields, name) && fields[name] !== null);
 }

@@ -61,3 +61,11 @@ test('an error of a body that is a file of another kind names that kind', async 
   const other = new LossmeterError('invalid_option', 'unknown');
   expect(body.explain(other)).toBe(other);
 });
+
+test('files that cannot be closed fail the request, and leave nothing', async () => {
+  const { make, left, held } = open(Buffer.from('x'));
+  const body = make();
+  body.handOver();
+  await expect(body.closeAfter(Promise.reject(new Error('EIO')))).rejects.toThrow('EIO');
+  expect([left(), held()]).toEqual([1, 0]);
+});

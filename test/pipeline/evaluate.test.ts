@@ -119,7 +119,7 @@ describe('a request that fails leaves nothing', () => {
     await expectNothingLeft();
   });
 
-  test('when the lost worker had its block', async () => {
+  test('when a worker is lost meanwhile', async () => {
     const stream = streamOf([whole.subarray(0, 500_000)]);
     const answered = evaluator.evaluate(CROSS_ENTROPY, { ...bodyOf({}), stream, contentLength: whole.byteLength });
     await nextTurn();

@@ -1,3 +1,4 @@
+import { makeHeader } from '../../batch/header.ts';
 import { report } from '../../batch/report.ts';
 import type { Evaluation } from '../../batch/report.ts';
 import { OPTION_NAMES } from '../../loss/options.ts';
@@ -8,6 +9,6 @@ import type { BatchPlan } from './plan.ts';
 /** Cross-entropy of a batch over all classes. */
 export const CROSS_ENTROPY: Kind<BatchPlan, Evaluation> = {
   fields: { required: ['logits', 'label'], values: [], options: OPTION_NAMES },
-  plan: planBatch,
+  plan: (pool, request, held) => planBatch(pool, makeHeader(request), held),
   answer: (plan, rows) => report(evaluated(plan, rows)),
 };

@@ -1,4 +1,4 @@
-import { makeHeader } from '../../batch/header.ts';
+import type { BatchHeader } from '../../batch/header.ts';
 import { kernelOf, openIntake, openRows, weightsForKernels } from '../../batch/rows.ts';
 import type { Batch } from '../../batch/rows.ts';
 import type { Layout } from '../../batch/layout.ts';
@@ -17,7 +17,6 @@ import type { Steps } from '../../steps.ts';
 import { DTYPE_BYTES } from '../../tensor/dtype.ts';
 import type { FloatDType } from '../../tensor/dtype.ts';
 import type { HeldBytesAccount } from '../../wire/body/held-bytes.ts';
-import type { ReadRequest } from '../../wire/request.ts';
 
 /** Further bytes of a row, for the coefficients of its gradient. */
 const BYTES_PER_ROW_OF_GRADIENT = 32;
@@ -36,8 +35,7 @@ export interface BatchPlan extends Batch {
 }
 
 /** Checks all that can be checked before the logits have come. @throws LossmeterError */
-export function* planBatch(pool: KernelPool, request: ReadRequest, held: HeldBytesAccount): Steps<BatchPlan> {
-  const given = makeHeader(request);
+export function* planBatch(pool: KernelPool, given: BatchHeader, held: HeldBytesAccount): Steps<BatchPlan> {
   const options = parseOptions(given.options);
   const returnsGradient = options.outputs.includes('gradient');
   const differentiates = returnsGradient || options.check_for_nan_in_loss_and_grad;

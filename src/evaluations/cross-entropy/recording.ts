@@ -14,6 +14,7 @@ import type { ReadRequest } from '../../wire/request.ts';
 import type { RequestFields } from '../../wire/request-fields.ts';
 import type { Kind } from '../kind.ts';
 import { CROSS_ENTROPY } from './cross-entropy.ts';
+import { makeHeader } from '../../batch/header.ts';
 import { evaluated, planBatch } from './plan.ts';
 import type { BatchPlan } from './plan.ts';
 import type { RowResults } from '../../engine/block-writer.ts';
@@ -55,12 +56,13 @@ const FIELDS: RequestFields = { ...CROSS_ENTROPY.fields, values: PAIR_FIELDS, te
 
 /** @throws LossmeterError as planBatch does, and unknown_field for a batch that has its pair too */
 function plan(pool: KernelPool, request: ReadRequest, held: HeldBytesAccount): Steps<BatchPlan> {
+  const header = makeHeader(request);
   const surplus = PAIR_FIELDS.find((name) => request.fields[name] !== undefined);
   if (surplus !== undefined) {
     const detail = `${surplus} is for requests without logits, whose loss is computed here`;
     throw refuse('unknown_field', pointerTo(surplus), detail);
   }
-  return planBatch(pool, request, held);
+  return planBatch(pool, header, held);
 }
 
 function* evaluateForRun(batch: BatchPlan, rows: RowResults, recordedAs: RecordedAs): Steps<RunBatch> {

@@ -11,7 +11,7 @@ export const VOCABULARY_SHARD: Kind<ShardPlan, PartialObject> = {
   fields: { required: ['logits', 'label'], values: VOCABULARY_FIELDS, options: OPTION_NAMES },
   plan: planShard,
   *answer(plan, rows) {
-    // In the next turn, where this one is over.
+    // Encoding is one step: it may begin in a new turn.
     yield;
     return encodePartial(plan, rows);
   },

@@ -54,7 +54,6 @@ export function requestBody({ headers, raw }: FastifyRequest, codec: Codec): Req
 /** Says in Server-Timing how long it took, and gives the memory of the answer back once it has been sent. */
 export function settle(reply: FastifyReply, answered: Answered<object>): void {
   const { timings, release } = answered;
-  reply.request.isBodyRead = true;
   reply.server.telemetry?.evaluations.answered(answered);
   // A client that left meanwhile has closed already.
   if (reply.raw.destroyed) release();
@@ -70,8 +69,9 @@ export function settle(reply: FastifyReply, answered: Answered<object>): void {
   reply.header('server-timing', serverTiming.join(', '));
 }
 
-/** Limits the time again that a connection may be idle: its request has come. */
+/** Notes that the body was read to its end, and limits the time again that its connection may be idle. */
 export function awaitNoMore(reply: FastifyReply): void {
+  reply.request.isBodyRead = true;
   reply.raw.socket?.setTimeout(reply.server.server.timeout);
 }
 

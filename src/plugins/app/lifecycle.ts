@@ -6,7 +6,7 @@ import { LossmeterError } from '../../errors.ts';
 /** They answer to the end. */
 export const PROBES = new Set(['/livez', '/readyz', '/v2/health/live', '/v2/health/ready']);
 
-/** Tells routes that answer while the service shuts down: probes, and the metrics, for their last values. */
+/** Returns true for routes that answer while the service shuts down: probes, and the metrics, for their last values. */
 export const answersToTheEnd = (url: string): boolean => PROBES.has(url) || url === '/metrics';
 
 /** Milliseconds for which kept connections are answered when all work is done, and between two counts of them. */

@@ -6,7 +6,7 @@ import { Discards } from '../../pipeline/admission/discards.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** True once an evaluation has read the body to its end. */
+    /** True once the body was read to its end. */
     isBodyRead: boolean;
   }
 }
@@ -72,7 +72,7 @@ export default fp(
       // Nothing is left to discard, though Node.js says so only after the answer to a small body.
       if (request.isBodyRead) return;
       const { raw } = request;
-      // What does not read the body leaves the connection in a state that none can tell: the body may come, or not.
+      // The client may or may not send the body that was not asked for: nobody can know where the next request begins.
       if (waiting.delete(raw)) reply.header('connection', 'close');
       const hasBody = raw.headers['content-length'] !== undefined || raw.headers['transfer-encoding'] !== undefined;
       if (!hasBody || raw.complete || raw.destroyed) return;

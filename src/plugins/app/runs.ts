@@ -41,6 +41,11 @@ export default fp<{ config: Config }>(
     // Its threads start while the routes are registered.
     const opening = store.open();
     opening.catch(() => undefined);
+    // First of the hooks: the others use the open store.
+    app.addHook('onReady', async () => {
+      await opening;
+      await store.start();
+    });
     const changes = new RunChanges();
     const watch = watchStore(app, store);
     const metrics = app.telemetry && new RunMetrics(app.telemetry.registry, store, watch);
@@ -50,10 +55,6 @@ export default fp<{ config: Config }>(
     app.decorate('runChanges', changes);
     app.decorate('runEvents', new RunEvents({ store, pages: store.pages }, changes));
     app.decorate('recorder', new Recorder(app.evaluator, store, changes, metrics?.recorded));
-    app.addHook('onReady', async () => {
-      await opening;
-      await store.start();
-    });
     // Before the followers: hooks that close run from the last to the first.
     app.addHook('onClose', async () => {
       await watch.close();

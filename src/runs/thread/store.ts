@@ -18,6 +18,7 @@ export class ThreadedStore implements RunStore {
   readonly #recordings: RecordingQueue;
   /** Pages of the history as text, made in the thread. */
   readonly pages: Pages;
+  #opening: Promise<void> | undefined;
   /** The database was inspected when it was opened. */
   #nextInspection = performance.now() + INSPECTION_MS;
 
@@ -40,11 +41,16 @@ export class ThreadedStore implements RunStore {
   }
 
   /**
-   * Opens the database, before any other call.
+   * Opens the database, before any other call. A store that cannot be opened is closed.
    * @throws Error that names the file
    */
-  open(): Promise<void> {
-    return this.#threads.open();
+  async open(): Promise<void> {
+    try {
+      await (this.#opening = this.#threads.open());
+    } catch (error) {
+      await this.close();
+      throw error;
+    }
   }
 
   /** Threads of the store; the writing thread comes first. */
@@ -148,8 +154,9 @@ export class ThreadedStore implements RunStore {
     this.#threads.write('purge').catch(() => undefined);
   }
 
-  /** Waits for pending calls, then closes the database. */
+  /** Waits for the opening and for pending calls, then closes the database. */
   async close(): Promise<void> {
+    await this.#opening?.catch(() => undefined);
     await this.#recordings.settled();
     await this.#threads.close();
   }

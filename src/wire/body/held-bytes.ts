@@ -187,7 +187,7 @@ export function ownBytes(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
   return isWhole(bytes) ? new Uint8Array(bytes.buffer as ArrayBuffer) : new Uint8Array(bytes);
 }
 
-/** Tells bytes that fill their whole buffer. */
+/** Returns true for bytes that fill their whole buffer. */
 function isWhole({ buffer, byteLength }: Uint8Array): boolean {
   return buffer instanceof ArrayBuffer && !buffer.detached && buffer.byteLength === byteLength;
 }

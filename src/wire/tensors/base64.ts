@@ -112,7 +112,7 @@ function latin1({ buffer, byteOffset, byteLength }: Uint8Array): string {
   return Buffer.from(buffer, byteOffset, byteLength).toString('latin1');
 }
 
-/** Tells bytes that a base64 text never has: those of a writer that sent bytes as text. */
+/** Finds bytes that base64 never has: their writer sent raw bytes as text. */
 function isNoText(byte: number): boolean {
   return (byte < 0x20 && KINDS[byte] !== SPACE) || byte > 0x7e;
 }

@@ -19,7 +19,7 @@ const RANGES = {
   bool: [0n, 1n],
 } as const;
 
-/** Tells tensors in which null is NaN, where they are floats: in others a NaN is refused, and a null by its name. */
+/** Returns true for tensors in which null means NaN. Others refuse NaN, and so null. */
 function mayHoldNull(field: string): boolean {
   return field === 'logits' || field === 'label';
 }

@@ -229,7 +229,7 @@ function requireEntries(field: TensorField, shape: Shape, entries: number): void
   throw refuse('invalid_tensor', `/${field}/data`, detail);
 }
 
-/** Tells the label and the mask of a row alone. */
+/** Returns true for the label and the mask of a single row. */
 function isScalar(field: TensorField, value: unknown): boolean {
   if (field === 'input_mask' && typeof value === 'boolean') return true;
   return (field === 'label' || field === 'input_mask') && (typeof value === 'number' || typeof value === 'bigint');

@@ -259,3 +259,17 @@ test.each([
   onTestFinished(() => store.close());
   await expect(store.open()).rejects.toThrow(`LOSSMETER_STORE is ${path}: ${says}`);
 });
+
+test.each(['a file', ':memory:'])('a store in %s that is closed while it opens ends its threads', async (what) => {
+  const store = new ThreadedStore(what === ':memory:' ? what : newPath());
+  const opening = store.open().catch(() => undefined);
+  await store.close();
+  await opening;
+  expect(store.threads).toEqual([]);
+});
+
+test('a store that cannot be opened ends its threads', async () => {
+  const store = new ThreadedStore(join(folder, 'nowhere', 'x.db'));
+  await expect(store.open()).rejects.toThrow('unable to open database file');
+  expect(store.threads).toEqual([]);
+});
