@@ -5,7 +5,7 @@ import { isAbsolute, join, relative, sep } from 'node:path';
 import { LossmeterError, refuse } from '../errors.ts';
 import { showValue } from '../suggestion.ts';
 import type { FileTensor } from '../tensor/file-tensor.ts';
-import type { FileReference, TensorFiles } from '../wire/tensors/file-reference.ts';
+import type { FileReference } from '../wire/tensors/file-reference.ts';
 import { LocalFile } from './local-file.ts';
 
 /**
@@ -51,7 +51,7 @@ export class DataDirectory {
 }
 
 /** Files of one request, each opened once. */
-export class RequestFiles implements TensorFiles {
+export class RequestFiles {
   readonly #directory: DataDirectory;
   readonly #opened = new Map<string, Promise<LocalFile>>();
 

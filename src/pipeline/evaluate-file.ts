@@ -9,7 +9,7 @@ import { runInTurns } from '../steps.ts';
 import { showValue, suggestName } from '../suggestion.ts';
 import { runWaiting } from '../waiting.ts';
 import type { HeldBytes } from '../wire/body/held-bytes.ts';
-import { readReferences } from '../wire/tensors/file-reference.ts';
+import { readReferences } from './references.ts';
 import type { FileReference } from '../wire/tensors/file-reference.ts';
 import { TENSOR_FIELDS } from '../wire/request-fields.ts';
 import { SYNONYMS } from '../wire/request.ts';

@@ -10,9 +10,10 @@ import { isStreamed } from '../wire/request-fields.ts';
 import type { TensorName } from '../wire/request-fields.ts';
 import { hasTensors, missingField, requireTensors } from '../wire/request.ts';
 import type { Codec, DecodeContext, ReadRequest, StreamedTensor } from '../wire/request.ts';
-import { isReference, openReference, readReferences } from '../wire/tensors/file-reference.ts';
-import type { TensorFiles } from '../wire/tensors/file-reference.ts';
+import { isReference } from '../wire/tensors/file-reference.ts';
 import { requireDTypeOf, tensorFromValue } from '../wire/tensors/tensor-value.ts';
+import { openReference, readReferences } from './references.ts';
+import type { TensorFiles } from './references.ts';
 import { nextPart, runDecoding } from './run-decoding.ts';
 import type { ParseJson } from './run-decoding.ts';
 

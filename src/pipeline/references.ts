@@ -1,0 +1,57 @@
+/** Follows references of a request to tensors of files. */
+import { refuse } from '../errors.ts';
+import type { FileTensor } from '../tensor/file-tensor.ts';
+import { settled } from '../waiting.ts';
+import type { Waiting } from '../waiting.ts';
+import { adviceOn } from '../wire/body/held-bytes.ts';
+import type { HeldBytesAccount } from '../wire/body/held-bytes.ts';
+import { TENSOR_FIELDS } from '../wire/request-fields.ts';
+import { isReference, readReference } from '../wire/tensors/file-reference.ts';
+import type { FileReference } from '../wire/tensors/file-reference.ts';
+
+/** Opens the tensors that requests refer to. */
+export interface TensorFiles {
+  /**
+   * @param field where the reference stands in the request
+   * @throws LossmeterError file_forbidden, file_unreadable, invalid_file, invalid_tensor
+   */
+  open(field: string, reference: FileReference): Promise<FileTensor>;
+}
+
+/** Means of following references. */
+export interface FileContext {
+  readonly held: HeldBytesAccount;
+  /** Undefined where requests may not refer to files. */
+  readonly files?: TensorFiles | undefined;
+}
+
+/**
+ * Opens the tensor that a reference names.
+ * @throws LossmeterError local_data_off, and as TensorFiles.open
+ */
+export function openReference(
+  field: string,
+  value: object,
+  { files }: Pick<FileContext, 'files'>,
+): Promise<FileTensor> {
+  const reference = readReference(field, value);
+  if (files !== undefined) return files.open(field, reference);
+  const detail = `${field} names a file, and this service reads no local files: start it with LOSSMETER_DATA_DIR set to the folder that holds them, or send the tensor`;
+  throw refuse('local_data_off', `/${field}/file`, detail);
+}
+
+/** Reads the tensors that fields refer to. They wait in memory. */
+export function* readReferences(
+  fields: Readonly<Record<string, unknown>>,
+  context: FileContext,
+): Waiting<Readonly<Record<string, unknown>>> {
+  const referring = TENSOR_FIELDS.filter((field) => isReference(fields[field]));
+  if (referring.length === 0) return fields;
+  const read: Record<string, unknown> = { ...fields };
+  for (const field of referring) {
+    const tensor = yield* settled(openReference(field, fields[field] as object, context));
+    context.held.take(tensor.range.byteLength, field, adviceOn(field));
+    read[field] = { dtype: tensor.dtype, shape: tensor.shape, data: yield tensor.read() };
+  }
+  return read;
+}

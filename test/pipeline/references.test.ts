@@ -1,0 +1,42 @@
+import { expect, test } from 'vitest';
+import { openReference, readReferences } from '../../src/pipeline/references.ts';
+import type { FileTensor } from '../../src/tensor/file-tensor.ts';
+import { runWaiting } from '../../src/waiting.ts';
+import { HeldBytes } from '../../src/wire/body/held-bytes.ts';
+
+const REFERENCE = { file: 'a.safetensors', tensor: 'y' };
+const TENSOR: FileTensor = {
+  dtype: 'int32',
+  shape: [2],
+  range: { fd: -1, name: 'a.safetensors', position: 0, byteLength: 8 },
+  read: async () => new Uint8Array(8),
+};
+const files = { open: async () => TENSOR };
+
+test('fields without references are returned as they are, at once', () => {
+  const fields = { label: [1], options: { file: 'no tensor' } };
+  expect(runWaiting(readReferences(fields, { held: new HeldBytes(0).open(), files }))).toBe(fields);
+});
+
+test('the tensors of references are read, on the account of the request', async () => {
+  const heldBytes = new HeldBytes(100);
+  const read = await runWaiting(readReferences({ label: REFERENCE, weight: [1] }, { held: heldBytes.open(), files }));
+  expect(read).toEqual({ label: { dtype: 'int32', shape: [2], data: new Uint8Array(8) }, weight: [1] });
+  expect(heldBytes.held).toBe(8);
+});
+
+test('a tensor that is more than may be held is not read', async () => {
+  const reading = runWaiting(readReferences({ label: REFERENCE }, { held: new HeldBytes(7).open(), files }));
+  await expect(reading).rejects.toMatchObject({ code: 'body_too_large' });
+});
+
+test.each([
+  [{ file: 'a' }, 'label.tensor is undefined'],
+  [{ ...REFERENCE, shape: [2] }, 'unknown key "shape" in label, which names a file'],
+])('the reference %j is refused', (value, says) => {
+  expect(() => openReference('label', value, { files })).toThrow(says);
+});
+
+test('a reference is refused where the service reads no files', () => {
+  expect(() => openReference('label', REFERENCE, {})).toThrow('this service reads no local files');
+});
