@@ -4,7 +4,7 @@ import { scatter } from '../tensor/transpose.ts';
 import type { Transposition } from '../tensor/transpose.ts';
 import type { LogitsIntake } from '../engine/intake.ts';
 import type { FileTensor } from '../tensor/file-tensor.ts';
-import { free } from '../wire/body/held-bytes.ts';
+import { free } from '../tensor/memory.ts';
 import type { HeldBytesAccount } from '../wire/body/held-bytes.ts';
 
 const WHAT = 'logits whose class axis is not the last';

@@ -15,6 +15,7 @@ import { copyInSteps, runAtOnce, runInTurns } from '../steps.ts';
 import type { Steps } from '../steps.ts';
 import { cutRange } from '../tensor/file-range.ts';
 import type { FileTensor } from '../tensor/file-tensor.ts';
+import { free } from '../tensor/memory.ts';
 import type { LogitsIntake } from './intake.ts';
 
 /** Results of the rows of a batch, in row order. */
@@ -295,8 +296,7 @@ export class BlockWriter implements LogitsIntake {
       this.#worst = mergeWorst(this.#worst, findings.worst);
       if (gradient !== undefined) {
         yield* copyInSteps(gradient, this.#gradient!, (gradient.byteLength / count) * row);
-        // Nobody else has it: it was copied out of a kernel's memory.
-        gradient.buffer.transfer(0);
+        free(gradient);
       }
       if (survey !== undefined) addSurvey(this.#survey!, survey);
       row += count;

@@ -2,7 +2,7 @@ import { extname } from 'node:path';
 import type { Evaluation } from '../../batch/report.ts';
 import { runInTurns } from '../../steps.ts';
 import { Threads } from '../../threads.ts';
-import { ownBytes } from '../../wire/body/held-bytes.ts';
+import { ownBytes } from '../../tensor/memory.ts';
 import type { HeldBytesAccount } from '../../wire/body/held-bytes.ts';
 import type { Codec } from '../../wire/request.ts';
 import { combine } from './combine.ts';

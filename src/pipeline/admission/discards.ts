@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import { free } from '../../wire/body/held-bytes.ts';
+import { free } from '../../tensor/memory.ts';
 
 /** Bytes and milliseconds of a body that are still read after its answer. */
 const MAX_DISCARDED_BYTES = 2 ** 30;

@@ -7,7 +7,7 @@ import type { Answered } from '../../pipeline/answered.ts';
 import type { RequestBody } from '../../pipeline/body.ts';
 import { encodeReply } from '../../wire/media-types.ts';
 import type { Evaluation } from '../../batch/report.ts';
-import { free } from '../../wire/body/held-bytes.ts';
+import { free } from '../../tensor/memory.ts';
 import type { ReplyParts } from '../../wire/reply.ts';
 import type { Codec } from '../../wire/request.ts';
 import { acceptedMediaType, bodyCodec } from './negotiation.ts';

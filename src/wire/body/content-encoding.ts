@@ -2,7 +2,7 @@ import { Writable } from 'node:stream';
 import type { Readable, Transform } from 'node:stream';
 import { constants, createGunzip, createInflate, createZstdDecompress } from 'node:zlib';
 import { LossmeterError } from '../../errors.ts';
-import { free } from './held-bytes.ts';
+import { free } from '../../tensor/memory.ts';
 import type { HeldBytesAccount } from './held-bytes.ts';
 import { MAX_WINDOW_LOG, ZstdFrames } from './zstd-frames.ts';
 

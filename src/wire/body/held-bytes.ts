@@ -1,5 +1,6 @@
 import { LossmeterError } from '../../errors.ts';
 import type { Steps } from '../../steps.ts';
+import { free, isWhole } from '../../tensor/memory.ts';
 
 /** For logits that other tensors follow. */
 export const STREAMING_ADVICE =
@@ -172,22 +173,4 @@ export class HeldRuns {
   concat(): Uint8Array {
     return this.runs.length === 1 ? this.runs[0]! : Buffer.concat(this.runs);
   }
-}
-
-/**
- * Frees the memory of bytes after their last use, which would wait for a garbage collection: where nobody shares it. To be
- * called when native code (zlib, a socket) has called back.
- */
-export function free(bytes: Uint8Array): void {
-  if (isWhole(bytes)) (bytes.buffer as ArrayBuffer).transferToFixedLength(0);
-}
-
-/** The bytes in memory that can be moved to another thread: they may be a part of a larger one. */
-export function ownBytes(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
-  return isWhole(bytes) ? new Uint8Array(bytes.buffer as ArrayBuffer) : new Uint8Array(bytes);
-}
-
-/** Returns true for bytes that fill their whole buffer. */
-function isWhole({ buffer, byteLength }: Uint8Array): boolean {
-  return buffer instanceof ArrayBuffer && !buffer.detached && buffer.byteLength === byteLength;
 }

@@ -1,7 +1,7 @@
 import { extname } from 'node:path';
 import { runInTurns } from '../../steps.ts';
 import { Threads } from '../../threads.ts';
-import { ownBytes } from '../body/held-bytes.ts';
+import { ownBytes } from '../../tensor/memory.ts';
 import type { HeldBytesAccount } from '../body/held-bytes.ts';
 import { MAX_INLINE_BYTES, neededBytes, parseModest, requireModest } from './text.ts';
 import type { JsonTask, ReadJson } from './worker.ts';

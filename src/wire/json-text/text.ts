@@ -1,4 +1,4 @@
-import { free } from '../body/held-bytes.ts';
+import { free } from '../../tensor/memory.ts';
 import {
   JsonScanner,
   MAX_CONTAINERS,
