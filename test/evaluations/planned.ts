@@ -11,7 +11,7 @@ const pool = new KernelPool({ workers: 1, kernel: 'strict', inlineLogits: 2 ** 2
 afterAll(() => pool.close());
 
 /** A request with float32 logits of so many classes. */
-export function requestOf(rows: readonly (readonly number[])[], fields: ReadRequest['fields']): ReadRequest {
+function requestOf(rows: readonly (readonly number[])[], fields: ReadRequest['fields']): ReadRequest {
   const shape = [rows.length, rows[0]!.length];
   return { streamed: { name: 'logits', dtype: 'float32', shape }, fields };
 }

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { recordingOf } from '../../../src/evaluations/cross-entropy/recording.ts';
 import { evaluated } from '../planned.ts';
 
-const RECORDING = recordingOf({ step: 7, rank: 1, microBatch: 0, attempt: 0 });
+const RECORDING = recordingOf({ step: 7, rank: 1 });
 const ROWS = [
   [1, 2],
   [3, 5],
