@@ -34,7 +34,7 @@ export function giveKey(key: string | undefined): void {
   for (const resolve of released) resolve();
 }
 
-/** @returns how to stop listening */
+/** Calls a listener at each change of the key, until the result is called. */
 export function onKeyChange(listener: () => void): () => void {
   listeners.add(listener);
   return () => listeners.delete(listener);

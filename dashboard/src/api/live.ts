@@ -5,12 +5,12 @@ import { mayPass, request } from './request.ts';
 /** The service sends something every 15 s. A connection on which nothing came for so long is dead, in milliseconds. */
 const SILENCE_MS = 45_000;
 
-/** How long to wait before trying again, in milliseconds: doubled after each failure. */
+/** Milliseconds before the next attempt, doubled after each failure. */
 const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 15_000;
 
 export interface Listener {
-  /** The connection stands. `missed`: something may have happened before of which no event tells. */
+  /** Called when the connection is open. `missed`: earlier changes may have had no event. */
   onOpen(missed: boolean): void;
   onEvent(event: ServerEvent): void;
   onLost(): void;

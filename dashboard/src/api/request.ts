@@ -46,7 +46,7 @@ export async function getJson<T>(path: string, signal?: AbortSignal): Promise<T>
   return parseAnswer(await response.text()) as T;
 }
 
-/** What is between the service and this page may answer with anything. */
+/** Proxies between the service and this page may answer with anything. */
 async function readProblem(response: Response): Promise<Problem> {
   const { status, statusText } = response;
   const text = await response.text();

@@ -2,7 +2,7 @@ import { getJson } from './request.ts';
 import type { RunQuery } from './run-query.ts';
 import type { RunSummary, StepDetail, StepPoint } from './types.ts';
 
-/** How many points of a run are drawn at most: more than any screen has columns. */
+/** Most points that are drawn of a run: more than any screen has columns. */
 export const MAX_POINTS = 2000;
 
 interface RunPage {

@@ -1,4 +1,4 @@
-/** What the API of runs answers. Numbers that are not finite travel as text; the client has made numbers of them. */
+/** Answers of the API of runs. Non-finite numbers travel as text; the client has parsed them. */
 
 export type Label = string | number | boolean;
 
@@ -31,7 +31,7 @@ export interface StepPoint {
   complete: boolean;
   non_finite: boolean;
   spike: boolean;
-  /** How many ranks have reported. */
+  /** Ranks that have reported. */
   ranks: number;
   recorded_at: string;
   rank_losses?: { min: number; max: number };
@@ -88,7 +88,7 @@ export interface WorstRow {
   target_rank?: number;
 }
 
-/** Of a batch that was recorded as a pair of sums, and of one without findings, only the first three are there. */
+/** Diagnostics of a batch. A recorded pair of sums, and a batch without findings, have only the first three. */
 export interface Diagnostics {
   verdict: 'finite' | 'non_finite';
   summary: string;

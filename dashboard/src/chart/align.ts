@@ -1,7 +1,7 @@
 import uPlot from 'uplot';
 import type { Curve } from '../series/curve.ts';
 
-/** What is drawn of each curve, in this order: all before the next curve's. */
+/** Series of each curve, in this order: all of a curve before those of the next. */
 export const PARTS = ['low', 'high', 'loss', 'smoothed'] as const;
 
 /** The series of a part in the plot, whose first is the horizontal axis. */

@@ -6,10 +6,10 @@ import type { Palette } from './palette.ts';
 /** Half the height of a marker, in CSS pixels. */
 const RADIUS = 6;
 
-/** How near glyphs may come to each other, in CSS pixels; where more fall, the first stands for all. */
+/** Least distance of two glyphs in CSS pixels; the first of closer ones stands for all. */
 const SPACING = { bad: 3, spike: 9 };
 
-/** Draws what a curve's line cannot show. What is not finite comes on top: a run that diverges has spikes all around. */
+/** Draws markers that a line cannot show. Non-finite steps come on top: a run that diverges has many spikes. */
 export function drawMarkers(plot: uPlot, { x, markers }: Curve, palette: Palette): void {
   const isSpike = ({ kind }: Marker): boolean => kind === 'spike';
   const bad = markers.filter((marker) => !isSpike(marker));

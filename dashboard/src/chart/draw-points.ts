@@ -3,7 +3,7 @@ import type { Curve } from '../series/curve.ts';
 import type { Hover } from './hover.ts';
 import type { Palette } from './palette.ts';
 
-/** The points that the tooltip tells of. */
+/** Points that the tooltip describes. */
 export function drawHover(plot: uPlot, curves: readonly Curve[], { points }: Hover, palette: Palette): void {
   const { ctx } = plot;
   for (const { curve, index } of points) {

@@ -2,7 +2,7 @@ import { nearestIndex } from '../series/curve.ts';
 import type { Curve } from '../series/curve.ts';
 import type { Marker } from '../series/markers.ts';
 
-/** How near the pointer must come to a marker to mean it, and to a curve's point to be told its loss, in pixels. */
+/** Largest distance in pixels at which the pointer selects a marker, and a point of a curve. */
 const MARKER_REACH = 9;
 const POINT_REACH = 60;
 
@@ -26,7 +26,7 @@ export interface Projection {
   valueAt(left: number): number;
 }
 
-/** What the pointer is at: a marker when it is near one, or else the nearest point of the nearest curve. */
+/** Finds the target of the pointer: a near marker, or else the nearest point of the nearest curve. */
 export function hoverAt(
   curves: readonly Curve[],
   pointer: { left: number; top: number },
@@ -45,7 +45,7 @@ export function hoverAt(
   return { points, focus: marked ?? nearest };
 }
 
-/** What is at a point of one curve, for whoever goes from point to point by keyboard. */
+/** Describes a point of one curve, for navigation by keyboard. */
 export function hoverOn(curves: readonly Curve[], focus: PointAt, projection: Projection): Hover | undefined {
   const x = curves[focus.curve]?.x[focus.index];
   return x === undefined ? undefined : { points: pointsAt(curves, x, projection, focus), focus };

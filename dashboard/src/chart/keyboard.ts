@@ -2,7 +2,7 @@ import type { Curve } from '../series/curve.ts';
 import { nextMarker } from './hover.ts';
 import type { PointAt } from './hover.ts';
 
-/** What a key does in a chart. */
+/** Action of a key in a chart. */
 export type Action = { move: PointAt } | { select: PointAt } | { zoom: number } | 'reset' | undefined;
 
 /** A page is so many of the points that are shown. */

@@ -5,7 +5,7 @@ import { plotAxes } from './axes.ts';
 import type { Palette } from './palette.ts';
 import { logRange } from './ticks.ts';
 
-/** What of a chart needs a new plot when it changes; for all else new data will do. */
+/** Properties of a chart whose change needs a new plot; all others need new data alone. */
 export interface PlotStyle {
   curves: number;
   axis: Axis;

@@ -19,7 +19,7 @@ const GAP = 14;
 const MOST_WIDTH = 340;
 const MOST_SHARE = 0.7;
 
-/** What is known of the points under the pointer. Screen readers hear it as the chart's value. */
+/** Description of the points under the pointer. Screen readers read it as the chart's value. */
 export function Tooltip({ hover: { points, focus }, curves, began, left, width }: Properties) {
   const point = curves[focus.curve]!.points[focus.index]!;
   const range = point.rank_losses;

@@ -1,4 +1,4 @@
-/** What of the horizontal axis is in sight. */
+/** Visible part of the horizontal axis. */
 export interface Zoom {
   from: number;
   to: number;

@@ -4,7 +4,7 @@ const MSGPACK = 'application/vnd.msgpack';
 const JSON_TYPE = 'application/json';
 
 /**
- * What a file is. Its content says so better than its name: safetensors begins with the length of its header, eight
+ * Finds the media type of a file. Its content is surer than its name: safetensors begins with the length of its header, eight
  * bytes of a little-endian integer, and a brace; JSON with a brace; MessagePack with a map, whose first byte is 0x80 to
  * 0x8f, 0xde or 0xdf.
  */

@@ -1,4 +1,4 @@
-/** What the service calls a cause, in words; one that this page does not know keeps its name. */
+/** Words for the causes of the service; an unknown cause keeps its name. */
 const WORDS: Record<string, string> = {
   nan_logit: 'NaN among the logits',
   pos_inf_logit: '+Inf among the logits',

@@ -20,7 +20,7 @@ export function formatSpan(seconds: number): string {
   return sign + parts.join(' ');
 }
 
-/** How long ago something was. */
+/** Time since a moment, in words. */
 export function formatAgo(iso: string, now = Date.now()): string {
   const seconds = (now - Date.parse(iso)) / 1000;
   if (seconds < 5) return 'just now';

@@ -11,7 +11,7 @@ interface Properties {
 
 const AXIS_NAMES: Record<Axis, string> = { step: 'Step', relative: 'Relative', wall: 'Wall time' };
 
-/** How the curve is shown. */
+/** Controls of the curve's appearance. */
 export function Controls({ run, settings, onChange }: Properties) {
   const { axis, log, smoothing, band } = settings;
   return (

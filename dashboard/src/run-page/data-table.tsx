@@ -13,7 +13,7 @@ interface Properties {
   onSelect: (step: number) => void;
 }
 
-/** What the chart draws, as a table: the newest first, a page at a time. */
+/** Data of the chart as a table: the newest first, a page at a time. */
 export function DataTable({ curve: { points }, isLoaded, onSelect }: Properties) {
   const [isOpen, setIsOpen] = useState(false);
   const [page, setPage] = useState(0);

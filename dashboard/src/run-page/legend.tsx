@@ -8,7 +8,7 @@ interface Properties {
   onRemove: (run: string) => void;
 }
 
-/** What colours and marks mean. */
+/** Meaning of colours and markers. */
 export function Legend({ curves, runs, onRemove }: Properties) {
   const kinds = new Set(curves.flatMap(({ markers }) => markers.map(({ kind }) => kind)));
   return (

@@ -19,7 +19,7 @@ export interface LiveRun {
   error?: unknown;
 }
 
-/** How long the counts of a run may be behind its curve, in milliseconds. */
+/** Milliseconds by which the counts of a run may be behind its curve. */
 const SUMMARY_MS = 1500;
 
 /** Milliseconds until a run that could not be read is read again. */
@@ -115,7 +115,7 @@ class RunFeed {
 
   #show(): void {
     this.#isFrameAsked = false;
-    // What is being loaded may be older than what was told meanwhile, which therefore goes on top.
+    // Events that came meanwhile may be newer than the loaded steps, and replace them.
     if (this.#isLoading || this.#fresh.length === 0) return;
     const fresh = this.#fresh;
     this.#fresh = [];
@@ -164,7 +164,7 @@ class RunFeed {
   }
 }
 
-/** A step is told again with each rank that reports. */
+/** Merges events: a step has one for each rank that reports. */
 function newestOf(points: readonly StepPoint[]): StepPoint[] {
   return [...new Map(points.map((point) => [point.step, point])).values()].toSorted((a, b) => a.step - b.step);
 }

@@ -2,20 +2,20 @@ import type { Zoom } from '../chart/zoom.ts';
 import { AXES } from '../series/axis.ts';
 import type { Axis } from '../series/axis.ts';
 
-/** Runs in one chart: as many as there are colours that can be told apart. */
+/** Most runs in one chart: the number of colours that are easy to distinguish. */
 export const MOST_RUNS = 5;
 
-/** How a run is shown: all of it stands in the address, so that a link shows the same. */
+/** Appearance of a run. All of it is in the address, so that a link shows the same. */
 export interface Settings {
   axis: Axis;
   log: boolean;
   /** Weight of what came before, in [0, 1): 0 smooths nothing. */
   smoothing: number;
-  /** Whether the range of losses over ranks is drawn. */
+  /** True when the range of losses over ranks is drawn. */
   band: boolean;
   /** Other runs in the same chart. */
   compare: string[];
-  /** What of the horizontal axis is shown, in its own unit; all of it without. */
+  /** Visible part of the horizontal axis, in its own unit; undefined for all of it. */
   zoom: Zoom | undefined;
   /** The step whose detail is shown, and the run it is of where that is not the page's. */
   selected: { run?: string; step: number } | undefined;
@@ -40,13 +40,13 @@ export function parseSettings(parameters: URLSearchParams): Settings {
   };
 }
 
-/** What was zoomed to, in numbers that can be read: whole steps, hundredths of a second. */
+/** Rounds a zoom to readable numbers: whole steps, hundredths of a second. */
 export function roundZoom({ from, to }: Zoom, axis: Axis): Zoom {
   const unit = axis === 'step' ? 1 : 100;
   return { from: Math.floor(from * unit) / unit, to: Math.ceil(to * unit) / unit };
 }
 
-/** What differs from the default. */
+/** Settings that differ from the default. */
 export function formatSettings({ axis, log, smoothing, band, compare, zoom, selected }: Settings): URLSearchParams {
   const entries: [string, string | false | undefined][] = [
     ['compare', compare.length > 0 && compare.join(',')],

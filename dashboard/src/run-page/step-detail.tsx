@@ -13,7 +13,7 @@ const NARROW = matchMedia('(max-width: 900px)');
 interface Properties {
   run: string;
   step: number | undefined;
-  /** The step as the curve has it. */
+  /** The step of the curve. */
   state: StepPoint | undefined;
   onClose: () => void;
 }

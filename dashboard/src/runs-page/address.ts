@@ -1,7 +1,7 @@
 import { RUN_SORTS } from '../api/run-query.ts';
 import type { RunQuery } from '../api/run-query.ts';
 
-/** Search and order of the list, as the address has them: `q` and `sort`. */
+/** Search and order of the list in the address: `q` and `sort`. */
 export function parseQuery(parameters: URLSearchParams): RunQuery {
   const sort = RUN_SORTS.find((known) => known === parameters.get('sort')) ?? 'newest';
   return { search: parameters.get('q') ?? '', sort };

@@ -1,6 +1,6 @@
 import { addressOf } from '../api/request.ts';
 
-/** What to do where nothing was recorded yet. */
+/** Instructions for an empty history. */
 export function FirstRun() {
   const example = `curl -X PUT ${addressOf('v1/runs/first/steps/1/ranks/0')} \\
   -H 'Content-Type: application/json' \\

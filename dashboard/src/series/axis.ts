@@ -1,6 +1,6 @@
 import type { StepPoint } from '../api/types.ts';
 
-/** What the curve is drawn over: the step, seconds since the run began, or the time of day as Unix seconds. */
+/** Horizontal axis: the step, seconds since the run began, or Unix seconds. */
 export const AXES = ['step', 'relative', 'wall'] as const;
 export type Axis = (typeof AXES)[number];
 

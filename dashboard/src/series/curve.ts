@@ -24,7 +24,7 @@ export interface CurveOptions {
   /** When the run began, in Unix milliseconds. */
   began: number;
   smoothing: number;
-  /** On a logarithmic scale there is no place for what is not positive. */
+  /** True on a logarithmic scale, which cannot show values that are not positive. */
   log: boolean;
 }
 

@@ -2,7 +2,7 @@
  * Exponential moving average, sᵢ = Σ wⁱ⁻ʲ·xⱼ / Σ wⁱ⁻ʲ over j ≤ i. Divided by the weights it has no bias towards the
  * start, from which a plain one takes 1 / (1 − w) steps to recover.
  *
- * What is not finite is left out of the sums, or every value after it would be lost; its own place has none.
+ * Non-finite values are left out of the sums: every later value would be lost. Their own places have none.
  * @param weight w in [0, 1)
  */
 export function smooth(values: readonly number[], weight: number): (number | null)[] {

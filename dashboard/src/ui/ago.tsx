@@ -1,7 +1,7 @@
 import { useEffect, useState } from 'preact/hooks';
 import { formatAgo, formatMoment } from '../format/times.ts';
 
-/** How long ago, kept up to date. */
+/** Time since a moment, kept up to date. */
 export function Ago({ time }: { time: string }) {
   const [, setTick] = useState(0);
   useEffect(() => {

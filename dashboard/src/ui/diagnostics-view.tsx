@@ -2,7 +2,7 @@ import type { Cause, Diagnostics, Place, WorstRow } from '../api/types.ts';
 import { wordsOfCause } from '../format/causes.ts';
 import { formatCount, formatLoss, plural } from '../format/numbers.ts';
 
-/** What is wrong with a batch, and where: as much of it as there is. */
+/** Faults of a batch and their places, as far as they are known. */
 export function DiagnosticsView({ diagnostics }: { diagnostics: Diagnostics }) {
   const { verdict, summary, causes, logits, locations = [], worst_rows: worst = [] } = diagnostics;
   return (

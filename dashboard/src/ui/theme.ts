@@ -1,6 +1,6 @@
 import { useEffect, useState } from 'preact/hooks';
 
-/** Light, dark, or as the system has it. */
+/** Light, dark, or the theme of the system. */
 export const THEMES = ['auto', 'light', 'dark'] as const;
 export type Theme = (typeof THEMES)[number];
 
@@ -22,7 +22,7 @@ export function applyTheme(): void {
   for (const listener of listeners) listener();
 }
 
-/** Whether the page is dark now; what draws on a canvas has to draw again when that changes. */
+/** True when the page is dark now. Canvases are drawn again when that changes. */
 export function useIsDark(): boolean {
   const [isDark, setIsDark] = useState(isDarkNow);
   useEffect(() => {
