@@ -43,7 +43,7 @@ test('kernel thread lost', async () => {
   const body = Buffer.from(encodeRequest({ label: Array.from({ length: 1000 }, () => 1), logits }, MSGPACK));
   const send = (): Promise<Answer> =>
     subject.request('/v1/cross-entropy', { method: 'POST', headers: { 'content-type': MSGPACK }, body });
-  await expectAnswers(fault, { send, success: 200, end: () => subject.endThreads('/pool/worker.') });
+  await expectAnswers(fault, { send, success: 200, end: () => subject.endThreads('/engine/worker.') });
   await sleep(1000);
   for (let k = 0; k < 10; k++) expect(await send()).toMatchObject({ status: 200 });
   await subject.expectRecovered();
@@ -60,7 +60,7 @@ test('JSON thread lost', async () => {
   expect(body.length).toBeGreaterThan(2 ** 18);
   const send = (): Promise<Answer> =>
     subject.request('/v1/cross-entropy', { method: 'POST', headers: { 'content-type': 'application/json' }, body });
-  await expectAnswers(fault, { send, success: 200, end: () => subject.endThreads('/wire/json-worker.') });
+  await expectAnswers(fault, { send, success: 200, end: () => subject.endThreads('/wire/json-text/worker.') });
   for (let k = 0; k < 10; k++) expect(await send()).toMatchObject({ status: 200 });
   await subject.expectRecovered();
   expect(await subject.end()).toBe(0);
