@@ -1,19 +1,13 @@
-import type { BlockWriter, RowResults } from '../engine/block-writer.ts';
-import type { LogitsIntake } from '../engine/intake.ts';
+import type { Batch } from '../batch/rows.ts';
+import type { RowResults } from '../engine/block-writer.ts';
 import type { KernelPool } from '../engine/pool.ts';
 import type { Steps } from '../steps.ts';
 import type { HeldBytesAccount } from '../wire/body/held-bytes.ts';
 import type { ReadRequest } from '../wire/request.ts';
 import type { RequestFields } from '../wire/request-fields.ts';
 
-/** The plan of a request: all but its rows. */
-export interface Plan {
-  readonly writer: BlockWriter;
-  /** Takes the streamed tensor. */
-  readonly intake: LogitsIntake;
-  /** True where outputs are arrays of msgpack-numpy, because the logits were. */
-  readonly numpyArrays: boolean;
-}
+/** Parts of the plan of a request that every kind has. */
+export type Plan = Pick<Batch, 'writer' | 'intake' | 'numpyArrays'>;
 
 /** A kind of evaluation: the fields of its requests, and the way from them to the answer. */
 export interface Kind<P extends Plan, A> {

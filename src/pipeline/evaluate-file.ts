@@ -2,7 +2,7 @@ import { LossmeterError, refuse } from '../errors.ts';
 import { OPTIONS_OF_THE_LOSS, differingOption, parseOptions } from '../loss/options.ts';
 import type { Options } from '../loss/options.ts';
 import { addSums, isFiniteLoss, meansOf, reduceRows } from '../loss/reduction.ts';
-import type { Metrics, RowSums } from '../loss/reduction.ts';
+import type { RowSums } from '../loss/reduction.ts';
 import type { RowCounts } from '../loss/targets.ts';
 import type { KernelPool } from '../engine/pool.ts';
 import { runInTurns } from '../steps.ts';
@@ -132,14 +132,10 @@ function resemblances(stored: readonly string[], names: TensorNames): Resemblanc
 }
 
 /** Result of several files as one batch. */
-export interface Total {
-  loss?: number;
-  numerator: number;
-  denominator: number;
-  z_loss: number;
-  mean_nll: number;
-  rows: RowCounts;
-  metrics: Metrics;
+export interface Total extends Pick<
+  Evaluation,
+  'loss' | 'numerator' | 'denominator' | 'z_loss' | 'mean_nll' | 'rows' | 'metrics'
+> {
   verdict: 'finite' | 'non_finite';
 }
 

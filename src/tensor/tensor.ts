@@ -51,7 +51,7 @@ export type ElementsOf<D extends DType> = InstanceType<(typeof VIEWS)[D]>;
 export function elementsOf<D extends DType>(tensor: Tensor<D>): ElementsOf<D> {
   const View = VIEWS[tensor.dtype];
   const { data } = tensor;
-  // Not data.slice(): Buffer's slice copies nothing.
+  // Buffer's own slice() copies nothing.
   const aligned = data.byteOffset % View.BYTES_PER_ELEMENT === 0 ? data : new Uint8Array(data);
   return new View(
     aligned.buffer as ArrayBuffer,

@@ -21,7 +21,7 @@ interface Format {
 const FORMATS: readonly Format[] = [
   { codec: jsonCodec, answers: jsonCodec.mediaTypes, encode: encodeJson },
   { codec: msgpackCodec, answers: msgpackCodec.mediaTypes, encode: packReply },
-  // Not application/octet-stream, which says nothing of the content.
+  // application/octet-stream says nothing of the content.
   { codec: safetensorsCodec, answers: [SAFETENSORS], encode: encodeSafetensors },
 ];
 

@@ -47,7 +47,7 @@ export async function replay(url: string, exchanges: readonly Exchange[], arriva
     const expected = 'code' in kept ? kept.code : Buffer.from(kept.body).toString('utf8', 0, 300);
     differing.push(`exchange ${exchanges.indexOf(one)}: ${shown}, expected ${kept.status} ${expected}`);
   };
-  // What records something comes in the order in which it was recorded.
+  // Requests that record come in the order in which they were recorded.
   for (const one of exchanges.filter(isRecording)) await compare(one);
   const others = exchanges.filter((one) => !isRecording(one)).values();
   const sendOthers = async (): Promise<void> => {

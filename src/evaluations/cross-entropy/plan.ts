@@ -57,8 +57,16 @@ export function* planBatch(pool: KernelPool, given: BatchHeader, held: HeldBytes
     held.requireRoom(copies * rows * classes * DTYPE_BYTES[gradientDType], 'outputs.gradient', GRADIENT_ADVICE);
   }
   const block: Block = {
-    ...{ dtype, classes, features, transform, firstRow: 0, firstColumn: 0, targets: targets.classes },
-    ...{ mostPlaces: options.max_locations, worstAbove: undefined, badInColumn: undefined },
+    dtype,
+    classes,
+    features,
+    transform,
+    firstRow: 0,
+    firstColumn: 0,
+    targets: targets.classes,
+    mostPlaces: options.max_locations,
+    worstAbove: undefined,
+    badInColumn: undefined,
     probabilities: targets.probabilities,
     classWeights: yield* weightsForKernels(targets, options, held),
     shards: options.parallel_config.model_parallel,

@@ -41,8 +41,15 @@ export function* planShard(pool: KernelPool, request: ReadRequest, held: HeldByt
   smoothingOf(options, vocabulary.size);
   const transform = transformOf(options);
   const block: Block = {
-    ...{ dtype, classes, transform, firstRow: 0, firstColumn: vocabulary.start, shards: 1 },
-    ...{ mostPlaces: options.max_locations, worstAbove: undefined, badInColumn: undefined },
+    dtype,
+    classes,
+    transform,
+    firstRow: 0,
+    firstColumn: vocabulary.start,
+    shards: 1,
+    mostPlaces: options.max_locations,
+    worstAbove: undefined,
+    badInColumn: undefined,
     features: shardFeaturesOf(options, targets),
     targets: targetsWithin(targets, vocabulary, classes),
     probabilities: targets.probabilities,

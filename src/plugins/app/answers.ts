@@ -100,7 +100,7 @@ export function sendParts(reply: FastifyReply, parts: ReplyParts, encoder?: Tran
   const all = parts as readonly (string | Uint8Array)[];
   const bytes = all.reduce((sum, part) => sum + Buffer.byteLength(part), 0);
   reply.header('content-length', bytes);
-  // Not awaited: a reply resolves when it has been sent.
+  // A reply resolves when it has been sent: nothing waits for it here.
   if (all.length > 1 || bytes > PIECE_BYTES) void reply.send(Readable.from(inPieces(all, reply)));
   // A small text goes in one write with the head.
   else void reply.serializer(asItIs).send(all[0]);

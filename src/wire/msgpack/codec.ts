@@ -71,7 +71,7 @@ class MsgpackRequest {
       }
       byteLength = yield* this.#readBinLength(data);
       if (byteLength === undefined) {
-        // Not bin: an array of numbers. Small enough to wait, or refused by the bound on held bytes.
+        // An array of numbers: small enough to wait, or refused by the bound on held bytes.
         entries = yield* this.#readValue(data);
       } else if (last && missing === 1) {
         yield this.#headOf(field, map, byteLength);

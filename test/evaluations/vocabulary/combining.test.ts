@@ -1,44 +1,25 @@
-import { Readable } from 'node:stream';
-import { Packr } from 'msgpackr';
 import { afterAll, expect, test } from 'vitest';
-import { loadConfig } from '../../../src/config.ts';
-import { KernelPool } from '../../../src/engine/pool.ts';
 import { Combining } from '../../../src/evaluations/vocabulary/combining.ts';
 import { VOCABULARY_SHARD } from '../../../src/evaluations/vocabulary/shard.ts';
-import { Evaluator } from '../../../src/pipeline/evaluator.ts';
 import { HeldBytes } from '../../../src/wire/body/held-bytes.ts';
 import { jsonCodec } from '../../../src/wire/json/codec.ts';
 import { encodeReply } from '../../../src/wire/media-types.ts';
-import { msgpackCodec } from '../../../src/wire/msgpack/codec.ts';
 import type { Codec } from '../../../src/wire/request.ts';
+import { evaluated } from '../planned.ts';
 
 const CLASSES = 4;
-const packr = new Packr({ useRecords: false, variableMapSize: true });
-const slabs = { slabBytes: 2 ** 16, maxRowBytes: 2 ** 20, maxSlabBytes: 2 ** 24 };
-const pool = new KernelPool({ workers: 1, kernel: 'strict', inlineLogits: 2 ** 20, ...slabs });
-const config = loadConfig({ LOSSMETER_STORE: ':memory:' });
-const evaluator = new Evaluator(pool, { ...config, maxHeldBytes: 2 ** 26 });
 const combining = new Combining();
-afterAll(() => Promise.all([combining.close(), evaluator.close(), pool.close()]));
+afterAll(() => combining.close());
 
 /** A JSON body with the partials of two shards of a batch of so many rows, all logits 0. */
 async function partialsOf(rows: number): Promise<Uint8Array> {
   const texts: string[] = [];
+  const label = { dtype: 'int32', shape: [rows], data: new Uint8Array(4 * rows) };
+  const zeros = Array.from({ length: rows }, () => Array.from({ length: CLASSES }, () => 0));
   for (const start of [0, CLASSES]) {
-    const bytes = packr.pack({
-      ...{ vocab_start: start, vocab_size: 2 * CLASSES },
-      label: { dtype: 'int32', shape: [rows], data: new Uint8Array(4 * rows) },
-      logits: { dtype: 'float32', shape: [rows, CLASSES], data: new Uint8Array(4 * rows * CLASSES) },
-    });
-    const body = {
-      stream: Readable.from([bytes]),
-      codec: msgpackCodec,
-      contentEncoding: undefined,
-      contentLength: bytes.byteLength,
-    };
-    const { answer, release } = await evaluator.evaluate(VOCABULARY_SHARD, body);
+    const fields = { label, vocab_start: start, vocab_size: 2 * CLASSES };
+    const { answer } = await evaluated(VOCABULARY_SHARD, zeros, fields);
     texts.push([...encodeReply(answer, 'application/json', { numpyArrays: false })].join(''));
-    release();
   }
   return Uint8Array.from(Buffer.from(`{"partials":[${texts.join(',')}]}`));
 }
