@@ -1,7 +1,8 @@
 /** Requests and answers of the Open Inference Protocol, made and read by hand. */
+import { ELEMENT_TYPES } from '../src/tensor/dtype.ts';
 import type { Tensor } from '../src/tensor/tensor.ts';
 import { elementsOf, numbersOf } from '../src/tensor/tensor.ts';
-import { DATATYPES, dtypeOf } from '../src/wire/tensors/datatype.ts';
+import { dtypeOf } from '../src/wire/tensors/datatype.ts';
 
 export interface InferenceInput {
   name: string;
@@ -12,7 +13,7 @@ export interface InferenceInput {
 /** The entry of an input in the JSON. */
 export function inputEntry({ name, tensor, binary }: InferenceInput): Record<string, unknown> {
   const { dtype, shape, data } = tensor;
-  const described = { name, shape, datatype: DATATYPES[dtype] };
+  const described = { name, shape, datatype: ELEMENT_TYPES[dtype].openInference };
   return binary
     ? { ...described, parameters: { binary_data_size: data.byteLength } }
     : { ...described, data: numbersIn(tensor) };

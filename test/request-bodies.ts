@@ -3,7 +3,7 @@ import { deflateSync, gzipSync, zstdCompressSync } from 'node:zlib';
 import { Packr } from 'msgpackr';
 import { elementsOf, isTensor } from '../src/tensor/tensor.ts';
 import type { Tensor } from '../src/tensor/tensor.ts';
-import { DATATYPES } from '../src/wire/tensors/datatype.ts';
+import { ELEMENT_TYPES } from '../src/tensor/dtype.ts';
 import { safetensorsFile } from './safetensors-file.ts';
 import { toNumpy } from './wire/formats.ts';
 
@@ -74,7 +74,7 @@ export interface InferenceInput extends Fields {
 }
 
 export function inferenceInput(name: string, { dtype, shape, data }: Tensor): InferenceInput {
-  return { name, shape, datatype: DATATYPES[dtype], data: listOf({ dtype, data }), bytes: data };
+  return { name, shape, datatype: ELEMENT_TYPES[dtype].openInference, data: listOf({ dtype, data }), bytes: data };
 }
 
 function written(mediaType: string, body: Uint8Array, described: unknown): Encoded {

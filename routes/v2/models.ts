@@ -10,13 +10,17 @@ import {
   ModelStatistics,
   inferenceErrors,
 } from '../../src/schemas/open-inference.ts';
-import { DATATYPES } from '../../src/wire/tensors/datatype.ts';
+import { ELEMENT_TYPES } from '../../src/tensor/dtype.ts';
 import { TENSORS } from '../../src/wire/request-fields.ts';
 
 const tags = ['open inference'];
 
 const declared = (tensors: Readonly<Record<string, DeclaredTensor>>) =>
-  Object.entries(tensors).map(([name, { dtype, shape }]) => ({ name, datatype: DATATYPES[dtype], shape }));
+  Object.entries(tensors).map(([name, { dtype, shape }]) => ({
+    name,
+    datatype: ELEMENT_TYPES[dtype].openInference,
+    shape,
+  }));
 
 const METADATA = {
   name: MODEL.name,
@@ -28,7 +32,7 @@ const METADATA = {
 
 const configured = <T extends DeclaredTensor>(tensors: Readonly<Record<string, T>>) =>
   Object.entries(tensors).map(([name, { dtype, shape, ...others }]) => ({
-    ...{ name, data_type: `TYPE_${DATATYPES[dtype]}`, dims: shape },
+    ...{ name, data_type: `TYPE_${ELEMENT_TYPES[dtype].openInference}`, dims: shape },
     ...others,
   }));
 
@@ -42,7 +46,7 @@ const CONFIG = {
   parameters: Object.fromEntries(
     Object.entries(TENSORS).map(([name, { dtypes }]) => [
       `${name}.datatypes`,
-      { string_value: dtypes.map((dtype) => DATATYPES[dtype]).join(',') },
+      { string_value: dtypes.map((dtype) => ELEMENT_TYPES[dtype].openInference).join(',') },
     ]),
   ),
 };

@@ -18,9 +18,9 @@ import { worstRows } from '../diagnostics/worst-rows.ts';
 import type { WorstRow } from '../diagnostics/worst-rows.ts';
 import { copyInSteps } from '../steps.ts';
 import type { Steps } from '../steps.ts';
-import { DTYPE_BYTES, LEAST_NORMAL_EXPONENT } from '../tensor/dtype.ts';
+import { DTYPE_BYTES, ELEMENT_TYPES } from '../tensor/dtype.ts';
 import type { FloatDType } from '../tensor/dtype.ts';
-import { elementsOf, fromBfloat16, numbersOf } from '../tensor/tensor.ts';
+import { numberReader, numbersOf } from '../tensor/tensor.ts';
 
 /** Plan for evaluating the rows of a batch: the same for all its blocks. */
 interface BlockPlan {
@@ -212,7 +212,7 @@ function surveyBlock(kernel: Kernel, block: Block, logits: Uint8Array | ByteSour
     ...{ facts, targets, classes, weights: undefined, probabilityAt: () => 0 },
     ...{ firstRow, firstColumn: 0, mostPlaces, isShard: false },
   });
-  const subnormal = subnormalsOf(survey, LEAST_NORMAL_EXPONENT[dtype]);
+  const subnormal = subnormalsOf(survey, ELEMENT_TYPES[dtype].float.leastNormalExponent);
   findings.float16 = findFloat16(kernel, block, surveyed.maximum, { subnormal, minimum: surveyed.minimum });
   kernel.release();
   return { columns: { nll: none }, findings, survey };
@@ -370,7 +370,6 @@ function probabilitiesOf({ classes, probabilities }: Block, row: number): Float6
 function probabilityReader({ classes, probabilities }: Block): (row: number, column: number) => number {
   if (probabilities === undefined) return () => 0;
   const { dtype, data } = probabilities;
-  const elements = elementsOf({ dtype, shape: [], data });
-  if (dtype === 'bfloat16') return (row, column) => fromBfloat16(elements[row * classes + column]!);
-  return (row, column) => elements[row * classes + column]!;
+  const numberAt = numberReader({ dtype, shape: [], data });
+  return (row, column) => numberAt(row * classes + column);
 }

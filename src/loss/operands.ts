@@ -106,7 +106,7 @@ function* readWeights(
     const values = numbersOf(part);
     const place = values.findIndex((weight) => !isWeight(weight) || Math.abs(weight) > most);
     if (place >= 0) {
-      const shown = tensor.dtype === 'bfloat16' ? values[place] : String(elementsOf(part)[place]);
+      const shown = isFloatDType(tensor.dtype) ? values[place] : String(elementsOf(part)[place]);
       const at = from + place;
       throw refuse(code, `/${name}/data/${at}`, `${name}[${at}] is ${shown}, expected ${expected}`);
     }

@@ -3,7 +3,7 @@ import { Type } from 'typebox';
 import { ERRORS } from '../errors.ts';
 import { MODEL } from '../inference/model.ts';
 import { MAX_RANK } from '../tensor/shape.ts';
-import { DATATYPES } from '../wire/tensors/datatype.ts';
+import { DTYPES, ELEMENT_TYPES } from '../tensor/dtype.ts';
 import { INSTANCE } from './refusal-examples.ts';
 import { codesOf, refusalResponses } from './refusal.ts';
 import type { RefusalForm } from './refusal.ts';
@@ -11,7 +11,7 @@ import { numberOrNonFinite } from './tensor.ts';
 
 const INPUT_NAMES = Object.keys(MODEL.inputs);
 const OUTPUT_NAMES = Object.keys(MODEL.outputs);
-const DATATYPE_NAMES = Object.values(DATATYPES);
+const DATATYPE_NAMES = DTYPES.map((dtype) => ELEMENT_TYPES[dtype].openInference);
 
 const count = (description: string, example: number) =>
   Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER, description, examples: [example] });

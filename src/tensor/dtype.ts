@@ -1,39 +1,171 @@
-/** Element types and their widths in bytes, by the names that the wire uses. */
-export const DTYPE_BYTES = {
-  float16: 2,
-  bfloat16: 2,
-  float32: 4,
-  float64: 8,
-  int8: 1,
-  int16: 2,
-  int32: 4,
-  int64: 8,
-  uint8: 1,
-  uint16: 2,
-  uint32: 4,
-  uint64: 8,
-  bool: 1,
-} as const;
+import { BFLOAT16 } from './bits.ts';
+import type { BitFormat } from './bits.ts';
 
-export type DType = keyof typeof DTYPE_BYTES;
+/** Properties of an element type. A row of the table is all that the service has to know of it. */
+export interface ElementType {
+  /** Width of an element. */
+  readonly bytes: number;
+  /** Typed array of the elements: their values, or their bits where `bits` converts them. */
+  readonly View: ViewConstructor;
+  /** Conversion of elements that JavaScript has no array for. */
+  readonly bits?: BitFormat;
+  /** Properties of floating point; absent for integers. */
+  readonly float?: FloatProperties;
+  /** Closed range of integers. */
+  readonly range?: readonly [least: bigint, greatest: bigint];
+  /** NumPy's name, by which arrays are written; of bfloat16 the name of its bits. */
+  readonly numpy: string;
+  /** NumPy's names by which arrays are read, if not the same. */
+  readonly readAs?: readonly string[];
+  /** Name in safetensors. */
+  readonly safetensors: string;
+  /** Name in the Open Inference Protocol. */
+  readonly openInference: string;
+  /** Further names, in lower case, that stand for it in other libraries. */
+  readonly synonyms?: readonly string[];
+}
 
-export const FLOAT_DTYPES = ['float16', 'bfloat16', 'float32', 'float64'] as const;
-export type FloatDType = (typeof FLOAT_DTYPES)[number];
+interface FloatProperties {
+  /** Exponent e of the smallest positive normal number, 2^e. */
+  readonly leastNormalExponent: number;
+  /** Prefix of its kernels. */
+  readonly kernel: string;
+}
 
-export const DTYPES = Object.keys(DTYPE_BYTES) as readonly DType[];
+type ViewConstructor =
+  | typeof Float16Array
+  | typeof Float32Array
+  | typeof Float64Array
+  | typeof Int8Array
+  | typeof Int16Array
+  | typeof Int32Array
+  | typeof BigInt64Array
+  | typeof Uint8Array
+  | typeof Uint16Array
+  | typeof Uint32Array
+  | typeof BigUint64Array;
+
+const signed = (bits: bigint) => [-(2n ** (bits - 1n)), 2n ** (bits - 1n) - 1n] as const;
+const unsigned = (bits: bigint) => [0n, 2n ** bits - 1n] as const;
+
+/** The element types, by the names that the wire uses. */
+export const ELEMENT_TYPES = {
+  float16: {
+    bytes: 2,
+    View: Float16Array,
+    float: { leastNormalExponent: -14, kernel: 'f16' },
+    numpy: '<f2',
+    safetensors: 'F16',
+    openInference: 'FP16',
+    synonyms: ['half'],
+  },
+  bfloat16: {
+    bytes: 2,
+    View: Uint16Array,
+    bits: BFLOAT16,
+    float: { leastNormalExponent: -126, kernel: 'bf16' },
+    numpy: '<u2',
+    readAs: ['V2', '|V2', '<V2'],
+    safetensors: 'BF16',
+    openInference: 'BF16',
+  },
+  float32: {
+    bytes: 4,
+    View: Float32Array,
+    float: { leastNormalExponent: -126, kernel: 'f32' },
+    numpy: '<f4',
+    safetensors: 'F32',
+    openInference: 'FP32',
+    synonyms: ['float'],
+  },
+  float64: {
+    bytes: 8,
+    View: Float64Array,
+    float: { leastNormalExponent: -1022, kernel: 'f64' },
+    numpy: '<f8',
+    safetensors: 'F64',
+    openInference: 'FP64',
+    synonyms: ['double'],
+  },
+  int8: { bytes: 1, View: Int8Array, range: signed(8n), numpy: '|i1', safetensors: 'I8', openInference: 'INT8' },
+  int16: { bytes: 2, View: Int16Array, range: signed(16n), numpy: '<i2', safetensors: 'I16', openInference: 'INT16' },
+  int32: { bytes: 4, View: Int32Array, range: signed(32n), numpy: '<i4', safetensors: 'I32', openInference: 'INT32' },
+  int64: {
+    bytes: 8,
+    View: BigInt64Array,
+    range: signed(64n),
+    numpy: '<i8',
+    safetensors: 'I64',
+    openInference: 'INT64',
+    synonyms: ['int', 'long'],
+  },
+  uint8: { bytes: 1, View: Uint8Array, range: unsigned(8n), numpy: '|u1', safetensors: 'U8', openInference: 'UINT8' },
+  uint16: {
+    bytes: 2,
+    View: Uint16Array,
+    range: unsigned(16n),
+    numpy: '<u2',
+    safetensors: 'U16',
+    openInference: 'UINT16',
+  },
+  uint32: {
+    bytes: 4,
+    View: Uint32Array,
+    range: unsigned(32n),
+    numpy: '<u4',
+    safetensors: 'U32',
+    openInference: 'UINT32',
+  },
+  uint64: {
+    bytes: 8,
+    View: BigUint64Array,
+    range: unsigned(64n),
+    numpy: '<u8',
+    safetensors: 'U64',
+    openInference: 'UINT64',
+  },
+  bool: {
+    bytes: 1,
+    View: Uint8Array,
+    range: unsigned(1n),
+    numpy: '|b1',
+    safetensors: 'BOOL',
+    openInference: 'BOOL',
+    synonyms: ['boolean', '?'],
+  },
+} as const satisfies Readonly<Record<string, ElementType>>;
+
+type Table = typeof ELEMENT_TYPES;
+
+export type DType = keyof Table;
+export type FloatDType = { [D in DType]: Table[D] extends { float: object } ? D : never }[DType];
+
+export const DTYPES = Object.keys(ELEMENT_TYPES) as readonly DType[];
+export const FLOAT_DTYPES = DTYPES.filter(isFloatDType);
 
 export function isDType(name: unknown): name is DType {
-  return typeof name === 'string' && Object.hasOwn(DTYPE_BYTES, name);
+  return typeof name === 'string' && Object.hasOwn(ELEMENT_TYPES, name);
 }
 
 export function isFloatDType(dtype: DType): dtype is FloatDType {
-  return (FLOAT_DTYPES as readonly DType[]).includes(dtype);
+  return 'float' in ELEMENT_TYPES[dtype];
 }
 
-/** Exponent of the smallest positive normal number, 2^exponent. */
-export const LEAST_NORMAL_EXPONENT: Readonly<Record<FloatDType, number>> = {
-  float16: -14,
-  bfloat16: -126,
-  float32: -126,
-  float64: -1022,
-};
+/** A property of the element types by dtype. */
+function column<Value>(valueOf: (row: ElementType) => Value): Readonly<Record<DType, Value>> {
+  return Object.fromEntries(DTYPES.map((dtype) => [dtype, valueOf(ELEMENT_TYPES[dtype])])) as Record<DType, Value>;
+}
+
+/** Widths of the elements. */
+export const DTYPE_BYTES = column(({ bytes }) => bytes);
+
+/** Conversions of the elements that JavaScript has no array for. */
+export const BIT_FORMATS = column(({ bits }) => bits);
+
+/** dtypes by other names, in lower case, for messages. */
+export const DTYPE_SYNONYMS: Readonly<Record<string, DType>> = Object.fromEntries(
+  DTYPES.flatMap((dtype) => {
+    const { numpy, readAs = [numpy], safetensors, openInference, synonyms = [] }: ElementType = ELEMENT_TYPES[dtype];
+    return [...readAs, safetensors, openInference, ...synonyms].map((name) => [name.toLowerCase(), dtype]);
+  }),
+);

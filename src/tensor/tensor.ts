@@ -1,5 +1,6 @@
 import { endianness } from 'node:os';
-import type { DType } from './dtype.ts';
+import { BIT_FORMATS, ELEMENT_TYPES } from './dtype.ts';
+import type { DType, FloatDType } from './dtype.ts';
 import type { Shape } from './shape.ts';
 
 /** Little-endian, row-major elements; `data` holds product(shape) × width bytes, at any alignment. */
@@ -28,28 +29,12 @@ export function containsTensor(value: unknown): boolean {
 
 if (endianness() !== 'LE') throw new Error('lossmeter reads tensors in place and needs a little-endian machine');
 
-const VIEWS = {
-  float16: Float16Array,
-  float32: Float32Array,
-  float64: Float64Array,
-  int8: Int8Array,
-  int16: Int16Array,
-  int32: Int32Array,
-  int64: BigInt64Array,
-  uint8: Uint8Array,
-  uint16: Uint16Array,
-  uint32: Uint32Array,
-  uint64: BigUint64Array,
-  bool: Uint8Array,
-  bfloat16: Uint16Array,
-} as const;
-
-/** Elements of a tensor as a JavaScript typed array; the bits of bfloat16. */
-export type ElementsOf<D extends DType> = InstanceType<(typeof VIEWS)[D]>;
+/** Elements of a tensor as a JavaScript typed array; the bits where JavaScript has no array of the dtype. */
+export type ElementsOf<D extends DType> = InstanceType<(typeof ELEMENT_TYPES)[D]['View']>;
 
 /** A typed view of the elements, of a copy when the bytes are not aligned. */
 export function elementsOf<D extends DType>(tensor: Tensor<D>): ElementsOf<D> {
-  const View = VIEWS[tensor.dtype];
+  const { View } = ELEMENT_TYPES[tensor.dtype];
   const { data } = tensor;
   // Buffer's own slice() copies nothing.
   const aligned = data.byteOffset % View.BYTES_PER_ELEMENT === 0 ? data : new Uint8Array(data);
@@ -60,20 +45,25 @@ export function elementsOf<D extends DType>(tensor: Tensor<D>): ElementsOf<D> {
   ) as ElementsOf<D>;
 }
 
-const word = new Uint32Array(1);
-const float = new Float32Array(word.buffer);
-
-/** Value of a bfloat16 from its bits. */
-export function fromBfloat16(bits: number): number {
-  word[0] = bits << 16;
-  return float[0]!;
-}
-
 /** Elements as numbers; 64-bit integers are rounded. */
 export function numbersOf(tensor: Tensor): Float64Array<ArrayBuffer> {
-  if (tensor.dtype === 'bfloat16') return Float64Array.from(elementsOf(tensor as Tensor<'bfloat16'>), fromBfloat16);
   const elements = elementsOf(tensor);
   if (elements instanceof BigInt64Array || elements instanceof BigUint64Array)
     return Float64Array.from(elements, Number);
-  return new Float64Array(elements);
+  const format = BIT_FORMATS[tensor.dtype];
+  return format === undefined ? new Float64Array(elements) : Float64Array.from(elements, format.fromBits);
+}
+
+/** Returns a function that reads single elements of floating point as numbers. */
+export function numberReader(tensor: Tensor<FloatDType>): (index: number) => number {
+  const elements = elementsOf(tensor);
+  const format = BIT_FORMATS[tensor.dtype];
+  return format === undefined ? (index) => elements[index]! : (index) => format.fromBits(elements[index]!);
+}
+
+/** Rounds numbers to the elements of a dtype. */
+export function roundTo(elements: ElementsOf<FloatDType>, dtype: FloatDType, numbers: ArrayLike<number>): void {
+  const format = BIT_FORMATS[dtype];
+  if (format === undefined) elements.set(numbers);
+  else for (let k = 0; k < numbers.length; k++) elements[k] = format.toBits(numbers[k]!);
 }

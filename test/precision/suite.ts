@@ -1,6 +1,6 @@
 /** Sends random requests to real services, and counts what is off by more than is promised. */
 import { expect, test } from 'vitest';
-import { elementsOf, fromBfloat16 } from '../../src/tensor/tensor.ts';
+import { numbersOf } from '../../src/tensor/tensor.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
 import { JSON_TYPE, MSGPACK, Service } from '../service.ts';
 import type { Answer } from '../service.ts';
@@ -101,8 +101,5 @@ function numbersIn(record: object): Record<string, number> {
 function elementsIn(tensor: Tensor): ArrayLike<number> {
   const { data } = tensor as { data: unknown };
   if (Array.isArray(data)) return data.map(numberOf);
-  const elements: ArrayLike<number | bigint> = elementsOf({ ...tensor, data: Uint8Array.from(tensor.data) });
-  return Array.from(elements, (element) =>
-    tensor.dtype === 'bfloat16' ? fromBfloat16(Number(element)) : Number(element),
-  );
+  return numbersOf({ ...tensor, data: Uint8Array.from(tensor.data) });
 }

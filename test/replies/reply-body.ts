@@ -1,10 +1,9 @@
 /** Bodies of replies as the values that the schemas of the document describe. */
 import { gunzipSync, inflateSync } from 'node:zlib';
 import { Unpackr } from 'msgpackr';
-import { DTYPE_BYTES, isDType } from '../../src/tensor/dtype.ts';
+import { DTYPES, DTYPE_BYTES, ELEMENT_TYPES, isDType } from '../../src/tensor/dtype.ts';
 import type { DType } from '../../src/tensor/dtype.ts';
 import { numbersOf } from '../../src/tensor/tensor.ts';
-import { NUMPY_TYPES } from '../../src/wire/msgpack/numpy.ts';
 import { readSafetensors } from '../safetensors-file.ts';
 import type { Reply } from './recordings.ts';
 
@@ -64,7 +63,7 @@ function tensorOf(dtype: unknown, shape: readonly number[], bytes: Uint8Array): 
 }
 
 function dtypeOf(type: unknown): DType | undefined {
-  return (Object.keys(NUMPY_TYPES) as DType[]).find((dtype) => NUMPY_TYPES[dtype] === type);
+  return DTYPES.find((dtype) => ELEMENT_TYPES[dtype].numpy === type);
 }
 
 function textOf(key: unknown): string {

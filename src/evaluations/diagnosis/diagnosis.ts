@@ -15,7 +15,7 @@ import type { RowCounts } from '../../loss/targets.ts';
 import { MAX_CLASSES } from '../../loss/vocabulary.ts';
 import { plainBlock } from '../../engine/block.ts';
 import type { KernelPool } from '../../engine/pool.ts';
-import { DTYPE_BYTES, LEAST_NORMAL_EXPONENT } from '../../tensor/dtype.ts';
+import { DTYPE_BYTES, ELEMENT_TYPES } from '../../tensor/dtype.ts';
 import type { FloatDType } from '../../tensor/dtype.ts';
 import { elementCount, formatShape } from '../../tensor/shape.ts';
 import type { Shape } from '../../tensor/shape.ts';
@@ -179,7 +179,7 @@ function* answer(diagnosed: Diagnosed, { findings, survey }: RowResults): Steps<
       total: rows.counted * classes,
       ...counts,
       zero: zeros,
-      subnormal: subnormalsOf(survey!, LEAST_NORMAL_EXPONENT[dtype]),
+      subnormal: subnormalsOf(survey!, ELEMENT_TYPES[dtype].float.leastNormalExponent),
       ...(minimum !== Infinity && { min: minimum + 0, max: max! }),
     },
     causes,

@@ -1,7 +1,7 @@
 import { LossmeterError, refuse } from '../../errors.ts';
 import { showValue } from '../../suggestion.ts';
-import { DTYPE_BYTES } from '../../tensor/dtype.ts';
-import type { DType } from '../../tensor/dtype.ts';
+import { DTYPES, DTYPE_BYTES, ELEMENT_TYPES } from '../../tensor/dtype.ts';
+import type { DType, ElementType } from '../../tensor/dtype.ts';
 import { elementsOf } from '../../tensor/tensor.ts';
 
 /**
@@ -10,29 +10,17 @@ import { elementsOf } from '../../tensor/tensor.ts';
  */
 export const NUMPY_KEYS = ['nd', 'type', 'kind', 'shape', 'data'] as const;
 
-/** NumPy's names for dtypes, by which arrays are written. It has no bfloat16: that goes out as its bits. */
-export const NUMPY_TYPES: Readonly<Record<DType, string>> = {
-  float16: '<f2',
-  bfloat16: '<u2',
-  float32: '<f4',
-  float64: '<f8',
-  int8: '|i1',
-  int16: '<i2',
-  int32: '<i4',
-  int64: '<i8',
-  uint8: '|u1',
-  uint16: '<u2',
-  uint32: '<u4',
-  uint64: '<u8',
-  bool: '|b1',
-};
+/** dtypes by the names of NumPy that say them. */
+const NAMED = new Map<unknown, DType>();
 
-const DTYPES = new Map(
-  Object.entries(NUMPY_TYPES).flatMap(([dtype, type]) => (dtype === 'bfloat16' ? [] : [[type, dtype as DType]])),
-);
+/** dtypes by the names of untyped bytes that NumPy gives to arrays of other packages. */
+const UNTYPED = new Map<unknown, DType>();
 
-/** Type names of two untyped bytes: bfloat16 in NumPy. */
-const VOID_OF_TWO_BYTES = new Set<unknown>(['V2', '|V2', '<V2']);
+for (const dtype of DTYPES) {
+  const row: ElementType = ELEMENT_TYPES[dtype];
+  if (row.readAs === undefined) NAMED.set(row.numpy, dtype);
+  else for (const name of row.readAs) UNTYPED.set(name, dtype);
+}
 
 /**
  * The number or truth of a scalar, {nd: false, type: '<f4', data}, as msgpack-numpy writes np.float32(0.1).
@@ -45,7 +33,7 @@ export function scalarFrom({
   ...others
 }: Record<string, unknown>): number | bigint | boolean | undefined {
   if (nd !== false || !(data instanceof Uint8Array) || Object.keys(others).length > 0) return undefined;
-  const dtype = DTYPES.get(textOf(type) as string);
+  const dtype = NAMED.get(textOf(type));
   if (dtype === undefined || data.byteLength !== DTYPE_BYTES[dtype]) return undefined;
   const [value] = elementsOf({ dtype, shape: [], data });
   if (dtype === 'bool') return value === 1;
@@ -93,15 +81,16 @@ function requireKind(field: string, kind: unknown): void {
 
 function requireType(field: string, value: unknown): DType {
   const type = textOf(value);
-  const dtype = DTYPES.get(type as string);
+  const dtype = NAMED.get(type);
   if (dtype !== undefined) return dtype;
   const plain = unstructured(type);
-  if (VOID_OF_TWO_BYTES.has(plain)) return 'bfloat16';
+  const untyped = UNTYPED.get(plain);
+  if (untyped !== undefined) return untyped;
   if (plain === '|O' || plain === 'O') throw pickled(field, 'type', type);
-  let expected = `one of ${[...DTYPES.keys()].join(', ')}, or V2 for bfloat16`;
+  let expected = `one of ${[...NAMED.keys()].join(', ')}, or V2 for bfloat16`;
   if (typeof type === 'string' && type.startsWith('>')) {
     const little = type.replace('>', '<');
-    if (DTYPES.has(little))
+    if (NAMED.has(little))
       expected = `"${little}": big-endian arrays are not read, array.astype("${little}") makes a copy`;
   }
   throw refuse('invalid_tensor', `/${field}/type`, `${field}.type is ${showValue(type)}, expected ${expected}`);

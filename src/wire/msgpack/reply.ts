@@ -1,7 +1,8 @@
 import { Packr } from 'msgpackr';
+import { ELEMENT_TYPES } from '../../tensor/dtype.ts';
 import { containsTensor, isTensor } from '../../tensor/tensor.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
-import { NUMPY_KEYS, NUMPY_TYPES } from './numpy.ts';
+import { NUMPY_KEYS } from './numpy.ts';
 import { joinSmall } from '../reply.ts';
 import type { ReplyStyle } from '../reply.ts';
 
@@ -46,7 +47,7 @@ function appendMap(parts: Uint8Array[], { dtype, shape, data }: Tensor): void {
 
 /** {b'nd': True, b'type', b'kind': b'', b'shape', b'data'}, which msgpack_numpy.decode makes an ndarray of. */
 function appendNumpyArray(parts: Uint8Array[], { dtype, shape, data }: Tensor): void {
-  const values = { nd: true, type: NUMPY_TYPES[dtype], kind: new Uint8Array(0), shape, data };
+  const values = { nd: true, type: ELEMENT_TYPES[dtype].numpy, kind: new Uint8Array(0), shape, data };
   parts.push(mapHead(NUMPY_KEYS.length));
   for (const key of NUMPY_KEYS) {
     const value = values[key];

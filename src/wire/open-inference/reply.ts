@@ -2,7 +2,7 @@ import { setImmediate } from 'node:timers/promises';
 import { elementCount } from '../../tensor/shape.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import { elements, joinTexts, stringify } from '../json-text/stringify.ts';
-import { DATATYPES } from '../tensors/datatype.ts';
+import { ELEMENT_TYPES } from '../../tensor/dtype.ts';
 import { joinSmall } from '../reply.ts';
 import type { ReplyParts } from '../reply.ts';
 
@@ -71,7 +71,7 @@ function* pieces({ modelName, modelVersion, id, parameters, outputs }: Inference
   for (const [index, { name, tensor, binary }] of outputs.entries()) {
     const { dtype, shape, data } = tensor;
     const parameters = binary ? { binary_data_size: data.byteLength } : undefined;
-    const described = stringify({ name, datatype: DATATYPES[dtype], shape, parameters });
+    const described = stringify({ name, datatype: ELEMENT_TYPES[dtype].openInference, shape, parameters });
     yield (index === 0 ? '' : ',') + described.slice(0, -1);
     if (!binary) {
       yield ',"data":[';

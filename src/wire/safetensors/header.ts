@@ -1,5 +1,6 @@
 import { LossmeterError, refuse } from '../../errors.ts';
 import { pointerTo, showValue } from '../../suggestion.ts';
+import { DTYPES, ELEMENT_TYPES } from '../../tensor/dtype.ts';
 import type { DType } from '../../tensor/dtype.ts';
 import type { Shape } from '../../tensor/shape.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
@@ -11,24 +12,8 @@ export const LENGTH_BYTES = 8;
 /** The bound of the format on the header. */
 export const MAX_HEADER_BYTES = 100_000_000;
 
-/** The names that safetensors has for dtypes. Tensors of its other ones, F8_E4M3, F4, C64 …, can be left alone. */
-const NAMES = {
-  float16: 'F16',
-  bfloat16: 'BF16',
-  float32: 'F32',
-  float64: 'F64',
-  int8: 'I8',
-  int16: 'I16',
-  int32: 'I32',
-  int64: 'I64',
-  uint8: 'U8',
-  uint16: 'U16',
-  uint32: 'U32',
-  uint64: 'U64',
-  bool: 'BOOL',
-} as const satisfies Record<DType, string>;
-
-const DTYPES = new Map<string, DType>(Object.entries(NAMES).map(([dtype, name]) => [name, dtype as DType]));
+/** dtypes by their names in safetensors. Tensors of its other dtypes, F4, C64 …, may be in a file, and are not read. */
+const STORED = new Map<string, DType>(DTYPES.map((dtype) => [ELEMENT_TYPES[dtype].safetensors, dtype]));
 
 const METADATA = '__metadata__';
 const ENTRY_KEYS = ['dtype', 'shape', 'data_offsets'];
@@ -84,7 +69,7 @@ export function requireReadable(tensor: StoredTensor): ReadableTensor {
 }
 
 function unknownDType(name: string, dtype: unknown): LossmeterError {
-  const detail = `${name}.dtype is ${showValue(dtype)}, expected one of ${[...DTYPES.keys()].join(', ')}`;
+  const detail = `${name}.dtype is ${showValue(dtype)}, expected one of ${[...STORED.keys()].join(', ')}`;
   return refuse('invalid_tensor', `${pointerTo(name)}/dtype`, detail);
 }
 
@@ -97,7 +82,7 @@ export function encodeHeader(
   const entries = tensors.map(([name, { dtype, shape, data }]) => {
     const begin = end;
     end += data.byteLength;
-    return [name, { dtype: NAMES[dtype], shape, data_offsets: [begin, end] }];
+    return [name, { dtype: ELEMENT_TYPES[dtype].safetensors, shape, data_offsets: [begin, end] }];
   });
   const text = Buffer.from(JSON.stringify({ [METADATA]: metadata, ...Object.fromEntries(entries) }));
   const length = Math.ceil(text.byteLength / LENGTH_BYTES) * LENGTH_BYTES;
@@ -184,7 +169,7 @@ function requireEntry(name: string, entry: unknown): StoredTensor {
   }
   const { dtype: storedDType } = entry;
   if (typeof storedDType !== 'string') throw unknownDType(name, storedDType);
-  const dtype = DTYPES.get(storedDType);
+  const dtype = STORED.get(storedDType);
   const shape = requireShape(name, entry['shape']);
   const [begin, end] = requireOffsets(name, entry['data_offsets']);
   if (dtype !== undefined) requireByteLength(name, dtype, shape, end - begin);

@@ -1,23 +1,10 @@
 import { refuse } from '../../errors.ts';
 import { showValue } from '../../suggestion.ts';
-import { DTYPE_BYTES, isFloatDType } from '../../tensor/dtype.ts';
+import { DTYPE_BYTES, ELEMENT_TYPES, isFloatDType } from '../../tensor/dtype.ts';
 import type { DType } from '../../tensor/dtype.ts';
-import { elementsOf } from '../../tensor/tensor.ts';
+import { elementsOf, roundTo } from '../../tensor/tensor.ts';
 import { NON_FINITE } from '../non-finite.ts';
 import type { NumberArray } from '../json-text/number-array.ts';
-
-/** Closed ranges of the integer dtypes. */
-const RANGES = {
-  int8: [-(2n ** 7n), 2n ** 7n - 1n],
-  int16: [-(2n ** 15n), 2n ** 15n - 1n],
-  int32: [-(2n ** 31n), 2n ** 31n - 1n],
-  int64: [-(2n ** 63n), 2n ** 63n - 1n],
-  uint8: [0n, 2n ** 8n - 1n],
-  uint16: [0n, 2n ** 16n - 1n],
-  uint32: [0n, 2n ** 32n - 1n],
-  uint64: [0n, 2n ** 64n - 1n],
-  bool: [0n, 1n],
-} as const;
 
 /** Returns true for tensors in which null means NaN. Others refuse NaN, and so null. */
 function mayHoldNull(field: string): boolean {
@@ -45,18 +32,11 @@ export function encodeElements(field: string, dtype: DType, values: readonly unk
       if (nonFinite !== undefined) return nonFinite;
       throw wrong(index, 'a number, "NaN", "Infinity" or "-Infinity"');
     });
-    switch (dtype) {
-      case 'float64':
-        return bytesOf(numbers);
-      case 'float32':
-        return bytesOf(Float32Array.from(numbers));
-      case 'float16':
-        return bytesOf(Float16Array.from(numbers));
-      case 'bfloat16':
-        return bytesOf(toBfloat16(numbers));
-    }
+    const bytes = new Uint8Array(numbers.length * DTYPE_BYTES[dtype]);
+    roundTo(elementsOf({ dtype, shape: [], data: bytes }), dtype, numbers);
+    return bytes;
   }
-  const [low, high] = RANGES[dtype];
+  const [low, high] = ELEMENT_TYPES[dtype].range;
   const integers = values.map((value, index) => {
     if (typeof value === 'bigint' || Number.isSafeInteger(value) || typeof value === 'boolean') {
       const integer = BigInt(value as bigint | number | boolean);
@@ -64,25 +44,11 @@ export function encodeElements(field: string, dtype: DType, values: readonly unk
     }
     throw wrong(index, `an integer of ${dtype}, in [${low}, ${high}]`);
   });
-  switch (dtype) {
-    case 'int64':
-      return bytesOf(BigInt64Array.from(integers));
-    case 'uint64':
-      return bytesOf(BigUint64Array.from(integers));
-    case 'int32':
-      return bytesOf(Int32Array.from(integers, Number));
-    case 'uint32':
-      return bytesOf(Uint32Array.from(integers, Number));
-    case 'int16':
-      return bytesOf(Int16Array.from(integers, Number));
-    case 'uint16':
-      return bytesOf(Uint16Array.from(integers, Number));
-    case 'int8':
-      return bytesOf(Int8Array.from(integers, Number));
-    case 'uint8':
-    case 'bool':
-      return Uint8Array.from(integers, Number);
-  }
+  const bytes = new Uint8Array(integers.length * DTYPE_BYTES[dtype]);
+  const elements = elementsOf({ dtype, shape: [], data: bytes });
+  if (elements instanceof BigInt64Array || elements instanceof BigUint64Array) elements.set(integers);
+  else elements.set(integers.map(Number));
+  return bytes;
 }
 
 /**
@@ -106,12 +72,12 @@ export function encodeNumbers(field: string, dtype: DType, numbers: NumberArray)
     if (index !== undefined) throw wrong(index, Number.NaN, 'a number, "NaN", "Infinity" or "-Infinity"');
     const elements = elementsOf({ dtype, shape: [], data: bytes });
     for (const run of numbers.runs()) {
-      elements.set(dtype === 'bfloat16' ? toBfloat16(run) : run, at);
+      roundTo(elements.subarray(at, at + run.length), dtype, run);
       at += run.length;
     }
     return bytes;
   }
-  const [low, high] = RANGES[dtype];
+  const [low, high] = ELEMENT_TYPES[dtype].range;
   const [least, greatest] = [
     Math.max(Number(low), Number.MIN_SAFE_INTEGER),
     Math.min(Number(high), Number.MAX_SAFE_INTEGER),
@@ -136,18 +102,4 @@ export function encodeNumbers(field: string, dtype: DType, numbers: NumberArray)
     at += run.length;
   }
   return bytes;
-}
-
-function toBfloat16(run: Float64Array): Uint16Array {
-  return Uint16Array.from(new Uint32Array(Float32Array.from(run).buffer), roundToBfloat16);
-}
-
-function bytesOf(view: ArrayBufferView): Uint8Array {
-  return new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
-}
-
-/** float32 bits to bfloat16 bits, to nearest even; a NaN stays one. */
-function roundToBfloat16(bits: number): number {
-  if ((bits & 0x7fffffff) > 0x7f800000) return (bits >>> 16) | 0x40;
-  return (bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16;
 }

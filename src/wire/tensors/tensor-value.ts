@@ -1,6 +1,6 @@
 import { LossmeterError, refuse } from '../../errors.ts';
 import { pointerTo, showValue, suggestName } from '../../suggestion.ts';
-import { DTYPES, DTYPE_BYTES, isDType } from '../../tensor/dtype.ts';
+import { DTYPES, DTYPE_BYTES, DTYPE_SYNONYMS, isDType } from '../../tensor/dtype.ts';
 import type { DType } from '../../tensor/dtype.ts';
 import { MAX_RANK, elementCount, formatShape, isShape } from '../../tensor/shape.ts';
 import type { Shape } from '../../tensor/shape.ts';
@@ -39,30 +39,6 @@ export function requireDType(field: TensorField, value: unknown): DType {
   const hint = meant === undefined ? `one of ${DTYPES.join(', ')}` : meant;
   throw refuse('invalid_tensor', `/${field}/dtype`, `${field}.dtype is ${showValue(value)}, expected ${hint}`);
 }
-
-const DTYPE_SYNONYMS = {
-  f16: 'float16',
-  half: 'float16',
-  fp16: 'float16',
-  '<f2': 'float16',
-  bf16: 'bfloat16',
-  f32: 'float32',
-  float: 'float32',
-  fp32: 'float32',
-  '<f4': 'float32',
-  f64: 'float64',
-  double: 'float64',
-  fp64: 'float64',
-  '<f8': 'float64',
-  int: 'int64',
-  long: 'int64',
-  i64: 'int64',
-  '<i8': 'int64',
-  i32: 'int32',
-  '<i4': 'int32',
-  boolean: 'bool',
-  '?': 'bool',
-};
 
 /** @throws LossmeterError invalid_tensor when a tensor cannot have the dtype */
 export function requireDTypeOf(field: TensorName, dtype: DType): DType {
