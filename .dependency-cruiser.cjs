@@ -15,12 +15,13 @@ const LAYERS = [
   ['wire', '^src/wire/'],
   ['engine', '^src/engine/'],
   ['loss', '^src/loss/'],
+  ['statistics', '^src/statistics/'],
   ['diagnostics', '^src/diagnostics/'],
   ['kernels', '^kernels/'],
   ['keys', '^src/keys/'],
   [
     'base',
-    '^src/(tensor/|errors\\.ts|lost-threads\\.ts|config\\.ts|suggestion\\.ts|steps\\.ts|waiting\\.ts|task-queue\\.ts|threads\\.ts|version\\.ts)',
+    '^src/(tensor/|summation\\.ts|errors\\.ts|lost-threads\\.ts|config\\.ts|suggestion\\.ts|steps\\.ts|waiting\\.ts|task-queue\\.ts|threads\\.ts|version\\.ts)',
   ],
 ];
 

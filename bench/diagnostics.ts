@@ -1,5 +1,6 @@
 import { Kernel } from '../kernels/loader.ts';
-import { cutBlock, evaluateBlock, plainBlock } from '../src/engine/block.ts';
+import { cutBlock, plainBlock } from '../src/engine/block.ts';
+import { evaluateBlock } from '../src/engine/evaluate-block.ts';
 import { encode } from '../test/rows.ts';
 import { leastWorst, mergeWorst } from '../src/diagnostics/worst-rows.ts';
 import type { WorstRow } from '../src/diagnostics/worst-rows.ts';

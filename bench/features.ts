@@ -3,11 +3,12 @@ import type { Variant } from '../kernels/loader.ts';
 import { denominatorsOf } from '../src/loss/denominators.ts';
 import { gradientCoefficients } from '../src/loss/gradient.ts';
 import { parseOptions, smoothingOf, transformOf } from '../src/loss/options.ts';
-import { featuresOf } from '../src/loss/rows.ts';
+import { needsEveryRow, statisticsOf } from '../src/loss/requested.ts';
 import { selectTargets } from '../src/loss/targets.ts';
 import { runAtOnce } from '../src/steps.ts';
-import { cutBlock, evaluateBlock, plainBlock } from '../src/engine/block.ts';
-import type { Block, BlockResult } from '../src/engine/block.ts';
+import { cutBlock, plainPlan, wholeBlock } from '../src/engine/block.ts';
+import type { Block, BlockPlan, BlockResult } from '../src/engine/block.ts';
+import { evaluateBlock } from '../src/engine/evaluate-block.ts';
 import { DTYPE_BYTES } from '../src/tensor/dtype.ts';
 import type { FloatDType } from '../src/tensor/dtype.ts';
 import { elementsOf } from '../src/tensor/tensor.ts';
@@ -156,18 +157,23 @@ function batchOf({ options: given, weight, probabilities }: Feature, dtype: Floa
       : { dtype: 'int32', shape: [rows], data: labels };
   const fields = { label, inputMask: undefined, weight: weight === true ? weightOfClasses() : undefined };
   const targets = runAtOnce(selectTargets([rows, CLASSES], fields, options));
-  const features = featuresOf(options, targets);
   const returnsGradient = options.outputs.includes('gradient');
   const smoothing = smoothingOf(options, CLASSES);
   const facts = { classes: CLASSES, smoothing, denominators: runAtOnce(denominatorsOf(targets)) };
-  return {
-    ...plainBlock(dtype, CLASSES, targets.classes),
-    ...{ features, transform: transformOf(options) },
-    ...{ classWeights: targets.classWeights, probabilities: targets.probabilities },
+  const differentiates = returnsGradient || options.check_for_nan_in_loss_and_grad;
+  const plan: BlockPlan = {
+    ...plainPlan(dtype, CLASSES),
+    statistics: statisticsOf(options, targets),
+    everyRow: needsEveryRow(options),
+    transform: transformOf(options),
+    classWeights: targets.classWeights,
     shards: options.parallel_config.model_parallel,
     gradientDType: returnsGradient ? dtype : undefined,
-    coefficients:
-      returnsGradient || features.gradientNorms ? runAtOnce(gradientCoefficients(targets, options, facts)) : undefined,
+  };
+  return {
+    ...wholeBlock(plan, targets.classes),
+    probabilities: targets.probabilities,
+    coefficients: differentiates ? runAtOnce(gradientCoefficients(targets, options, facts)) : undefined,
   };
 }
 
@@ -180,11 +186,14 @@ function weightOfClasses(): Tensor {
 function requireSameInFloat64(feature: Feature, { columns, gradient }: BlockResult): void {
   const { block, logits } = blocksOf(feature, 'float32')[0]!;
   const given = Float64Array.from(elementsOf({ dtype: 'float32', shape: [], data: logits }));
-  const { scale, cap } = block.transform ?? { scale: 1, cap: undefined };
+  const { scale, cap } = block.plan.transform ?? { scale: 1, cap: undefined };
   const x = given.map((value) => (cap === undefined ? scale * value : cap * Math.tanh((scale * value) / cap)));
   const expected = evaluateBlock(
     Kernel.load('strict'),
-    { ...block, dtype: 'float64', transform: undefined, gradientDType: gradient && 'float64' },
+    {
+      ...block,
+      plan: { ...block.plan, dtype: 'float64', transform: undefined, gradientDType: gradient && 'float64' },
+    },
     new Uint8Array(x.buffer),
   );
   for (const [name, column] of Object.entries(expected.columns)) {

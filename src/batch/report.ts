@@ -7,7 +7,7 @@ import type { Options } from '../loss/options.ts';
 import { makeOutputs } from '../loss/outputs.ts';
 import { reduceRows } from '../loss/reduction.ts';
 import type { Metrics, Reduction } from '../loss/reduction.ts';
-import type { RowColumns } from '../loss/rows.ts';
+import type { RowColumns } from '../statistics/list.ts';
 import type { RecordedAs } from '../diagnostics/summary.ts';
 import type { RowCounts, Targets } from '../loss/targets.ts';
 import type { Steps } from '../steps.ts';

@@ -1,4 +1,4 @@
-import type { Block } from '../engine/block.ts';
+import type { BlockPlan } from '../engine/block.ts';
 import { BlockWriter } from '../engine/block-writer.ts';
 import type { LogitsIntake } from '../engine/intake.ts';
 import type { KernelPool } from '../engine/pool.ts';
@@ -62,7 +62,7 @@ export function* openRows(
 }
 
 /** Name of the kernel that evaluates a block: logits that are transformed are float64. */
-export function kernelOf(pool: KernelPool, { dtype, transform }: Pick<Block, 'dtype' | 'transform'>): string {
+export function kernelOf(pool: KernelPool, { dtype, transform }: Pick<BlockPlan, 'dtype' | 'transform'>): string {
   return pool.kernelName(transform === undefined ? dtype : 'float64');
 }
 

@@ -1,9 +1,10 @@
 import { DTYPE_BYTES } from '../tensor/dtype.ts';
 import { LossmeterError } from '../errors.ts';
-import { makeColumns, setColumns } from '../loss/rows.ts';
-import type { RowColumns } from '../loss/rows.ts';
-import { cutBlock, kernelBytesBeside, ownProbabilities } from './block.ts';
+import { makeColumns, setColumns } from '../statistics/list.ts';
+import type { RowColumns } from '../statistics/list.ts';
+import { cutBlock, ownProbabilities } from './block.ts';
 import type { Block, BlockResult } from './block.ts';
+import { kernelBytesBeside } from './block-memory.ts';
 import type { KernelPool } from './pool.ts';
 import { addSurvey, emptySurvey } from '../diagnostics/survey.ts';
 import type { Survey } from '../diagnostics/survey.ts';
@@ -90,7 +91,8 @@ export class BlockWriter implements LogitsIntake {
    * @throws LossmeterError body_too_large when a single row exceeds the pool's limit
    */
   constructor(pool: KernelPool, batch: Block, shift: number, takeGradient: (bytes: number) => void = () => undefined) {
-    const { dtype, classes, targets, features, gradientDType } = batch;
+    const { plan, targets } = batch;
+    const { dtype, classes, gradientDType } = plan;
     this.#pool = pool;
     this.#batch = batch;
     this.#shift = shift;
@@ -102,12 +104,12 @@ export class BlockWriter implements LogitsIntake {
     this.#inline =
       targets.length * classes <= pool.inlineLogits &&
       targets.length <= MAX_INLINE_ROWS &&
-      batch.shards <= MAX_INLINE_SHARDS;
+      plan.shards <= MAX_INLINE_SHARDS;
     const fitting = Math.max(1, Math.floor(pool.slabs.standardBytes / this.#rowBytes));
     this.#rowsPerBlock = this.#inline ? targets.length : Math.min(fitting, targets.length);
     this.#bytesBeside = this.#inline ? 0 : kernelBytesBeside(batch, this.#rowsPerBlock);
-    this.#columns = makeColumns(targets.length, features);
-    this.#survey = features.survey ? emptySurvey() : undefined;
+    this.#columns = makeColumns(targets.length, plan.statistics);
+    this.#survey = plan.badInColumn === undefined ? undefined : emptySurvey();
     this.#takeGradient = takeGradient;
     if (gradientDType !== undefined) {
       const maxByteLength = targets.length * classes * DTYPE_BYTES[gradientDType];
@@ -324,7 +326,7 @@ export class BlockWriter implements LogitsIntake {
 
   #growGradient(rows: number): void {
     if (this.#gradient === undefined) return;
-    const { classes, gradientDType } = this.#batch;
+    const { classes, gradientDType } = this.#batch.plan;
     const bytes = rows * classes * DTYPE_BYTES[gradientDType!];
     this.#takeGradient(bytes);
     const { buffer } = this.#gradient;

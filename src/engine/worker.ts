@@ -6,8 +6,9 @@ import { LossmeterError } from '../errors.ts';
 import type { ErrorCode } from '../errors.ts';
 import { cutRange } from '../tensor/file-range.ts';
 import type { FileRange } from '../tensor/file-range.ts';
-import { cutBlock, evaluateBlock } from './block.ts';
+import { cutBlock } from './block.ts';
 import type { Block, BlockResult } from './block.ts';
+import { evaluateBlock } from './evaluate-block.ts';
 import { readRange } from './read-range.ts';
 
 /** A block and the slab with its logits, which is transferred to the worker. */

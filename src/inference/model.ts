@@ -1,6 +1,7 @@
 /** Evaluation as the only model of the Open Inference Protocol: its name, inputs and outputs. */
 import { LossmeterError } from '../errors.ts';
 import type { OutputName } from '../loss/options.ts';
+import { STATISTIC_OUTPUTS, byName } from '../statistics/list.ts';
 import type { DType } from '../tensor/dtype.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { stringify } from '../wire/json-text/stringify.ts';
@@ -44,11 +45,8 @@ const SCALARS = {
 
 const TENSORS: Readonly<Record<OutputName, DeclaredTensor>> = {
   per_token_loss: { dtype: 'float64', shape: PER_ROW },
-  lse: { dtype: 'float64', shape: PER_ROW },
   gradient: { dtype: 'float32', shape: PER_LOGIT },
-  predictions: { dtype: 'int32', shape: PER_ROW },
-  target_rank: { dtype: 'int32', shape: PER_ROW },
-  entropy: { dtype: 'float64', shape: PER_ROW },
+  ...byName(STATISTIC_OUTPUTS, ({ dtype }) => ({ dtype, shape: PER_ROW })),
 };
 
 export const MODEL = {

@@ -2,7 +2,7 @@ import { LEFT_OUT, NO_TARGET } from '../../kernels/loader.ts';
 import { inSteps } from '../steps.ts';
 import type { Steps } from '../steps.ts';
 import type { Options } from './options.ts';
-import { CompensatedSum } from './summation.ts';
+import { CompensatedSum } from '../summation.ts';
 import type { Targets } from './targets.ts';
 
 /** Denominators of sums over counted rows, known before the logits. Raw, without the terms of `semantics`. */

@@ -4,15 +4,28 @@ import { Value } from 'typebox/value';
 import type { Transform } from '../../kernels/loader.ts';
 import { LossmeterError, refuse } from '../errors.ts';
 import type { ErrorPlace } from '../errors.ts';
+import { METRICS, STATISTIC_OUTPUTS } from '../statistics/list.ts';
+import type { StatisticOutput } from '../statistics/list.ts';
 import { MAX_RANK } from '../tensor/shape.ts';
 import { SURPLUS_KEY, pointerTo, showValue, suggestName } from '../suggestion.ts';
 
 /** Names that `outputs` accepts. */
-const OUTPUTS = ['per_token_loss', 'lse', 'gradient', 'predictions', 'target_rank', 'entropy'] as const;
-export type OutputName = (typeof OUTPUTS)[number];
+export type OutputName = 'per_token_loss' | 'gradient' | StatisticOutput;
+const OUTPUTS = ['per_token_loss', 'gradient', ...namesOf(STATISTIC_OUTPUTS)] as const satisfies OutputName[];
 
 /** Names that `metrics` accepts. */
-const METRICS = ['accuracy', 'top5_accuracy', 'mean_entropy', 'ece'] as const;
+const METRIC_NAMES = namesOf(METRICS);
+
+function namesOf<Name extends string>(table: Readonly<Record<Name, unknown>>): Name[] {
+  return Object.keys(table) as Name[];
+}
+
+/** Documentation of names, a sentence each. */
+function describe(table: Readonly<Record<string, { description: string; dtype?: string }>>): string {
+  return Object.entries(table)
+    .map(([name, { description, dtype }]) => `\`${name}\`${dtype === undefined ? '' : ` (${dtype})`}: ${description}.`)
+    .join(' ');
+}
 
 /** Most places of non-finite logits that an answer can name. */
 export const MOST_LOCATIONS = 4096;
@@ -164,15 +177,17 @@ export const Options = Type.Object(
       maxItems: OUTPUTS.length,
       uniqueItems: true,
       description:
-        'Tensors to return. All except `gradient` have an entry per row, shaped like class indices. `per_token_loss`: m·(ℓ + λ·lse²), 0 for rows that are not counted. `lse`: log Σ exp x. `gradient`: ∂loss/∂logits, shaped like `logits`, in the dtype of `gradient_dtype`; of N + Z when there is no `loss`. It is (m/D)·[(1−ε)·w_y·(s_c − 1[c=y]) + (ε/C)·(W·s_c − w_c)] + (m/D_z)·2λ·lse·s_c, with s = softmax(x), for class probabilities (m/D)·[s_c·Σ_k w_k·p′_k − w_c·p′_c] + the same last term, with the denominators of `semantics`; times 1 − tanh² for `softcap` and times `logit_scale`; 0 for rows that are not counted and for invalid labels under `zero_loss`. `predictions`: index of the maximum, the lowest on ties, −1 for rows that hold a NaN. `target_rank`: number of classes that come before the label (the most probable class, the first of equals) when sorted by value, then by index, −1 for rows that are not counted, whose label is invalid or that hold a NaN. `entropy`: −Σ s·log s of the softmax, in nats. Losses, lse and entropy are float64, predictions and ranks int32.',
+        'Tensors to return. All except `gradient` have an entry per row, shaped like class indices. `per_token_loss` (float64): m·(ℓ + λ·lse²), 0 for rows that are not counted. `gradient`: ∂loss/∂logits, shaped like `logits`, in the dtype of `gradient_dtype`; of N + Z when there is no `loss`. It is (m/D)·[(1−ε)·w_y·(s_c − 1[c=y]) + (ε/C)·(W·s_c − w_c)] + (m/D_z)·2λ·lse·s_c, with s = softmax(x), for class probabilities (m/D)·[s_c·Σ_k w_k·p′_k − w_c·p′_c] + the same last term, with the denominators of `semantics`; times 1 − tanh² for `softcap` and times `logit_scale`; 0 for rows that are not counted and for invalid labels under `zero_loss`. ' +
+        describe(STATISTIC_OUTPUTS),
       examples: [['per_token_loss']],
     }),
-    metrics: Type.Array(Type.Enum([...METRICS]), {
+    metrics: Type.Array(Type.Enum(METRIC_NAMES), {
       default: [],
-      maxItems: METRICS.length,
+      maxItems: METRIC_NAMES.length,
       uniqueItems: true,
       description:
-        'Metrics to compute in addition to perplexity and bits_per_token: means over counted rows, weighted by the mask. `accuracy`: target_rank = 0. `top5_accuracy`: target_rank < min(5, C); a row with a NaN has no prediction, and is a miss of both. `mean_entropy`: of `entropy`. `ece`: the expected calibration error, Σ_b |Σ m·(hit − confidence)| / Σ m over 15 bins b of equal width of the confidence max s, (0, 1], and over the rows that have a prediction.',
+        'Metrics to compute in addition to perplexity and bits_per_token: means over counted rows, weighted by the mask. ' +
+        describe(METRICS),
       examples: [['accuracy']],
     }),
   },

@@ -2,7 +2,8 @@ import { inSteps } from '../steps.ts';
 import type { Steps } from '../steps.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { Options, OutputName } from './options.ts';
-import type { RowColumns } from './rows.ts';
+import { STATISTIC_OUTPUTS } from '../statistics/list.ts';
+import type { RowColumns } from '../statistics/list.ts';
 import type { Targets } from './targets.ts';
 
 /** The requested tensors by name: the gradient, and tensors with an entry per row in float64 or int32. */
@@ -14,19 +15,13 @@ export function* makeOutputs(
 ): Steps<Record<string, Tensor>> {
   const names = new Set<OutputName>(outputs);
   if (reduction === 'none') names.add('per_token_loss');
-  const found: Record<
-    Exclude<OutputName, 'gradient'>,
-    Float64Array<ArrayBuffer> | Int32Array<ArrayBuffer> | undefined
-  > = {
-    per_token_loss: perTokenLoss,
-    lse: columns.lse,
-    predictions: columns.predictions,
-    target_rank: columns.targetRank,
-    entropy: columns.entropy,
-  };
   const tensors: [name: string, tensor: Tensor][] = [];
   for (const name of names) {
-    tensors.push([name, name === 'gradient' ? gradient! : yield* tensorOf(found[name]!, targets)]);
+    if (name === 'gradient') tensors.push([name, gradient!]);
+    else {
+      const column = name === 'per_token_loss' ? perTokenLoss : columns[STATISTIC_OUTPUTS[name].column];
+      tensors.push([name, yield* tensorOf(column!, targets)]);
+    }
   }
   return Object.fromEntries(tensors);
 }

@@ -1,6 +1,6 @@
 import { refuse } from '../errors.ts';
 import type { Options } from './options.ts';
-import { CompensatedSum } from './summation.ts';
+import { CompensatedSum } from '../summation.ts';
 
 /**
  * @param rows N, of the logits

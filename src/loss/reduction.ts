@@ -3,12 +3,14 @@ import { divide, isMean, labelWeight } from './denominators.ts';
 import type { Denominators } from './denominators.ts';
 import { inSteps } from '../steps.ts';
 import type { Steps } from '../steps.ts';
-import { CalibrationBins } from './calibration.ts';
 import type { Options } from './options.ts';
 import { localGroups } from './parallel.ts';
-import { NO_PREDICTION } from './rows.ts';
-import type { RowColumns } from './rows.ts';
-import { CompensatedSum, euclideanNorm, sumOf } from './summation.ts';
+import { statisticsOf } from './requested.ts';
+import { rowsWithoutPrediction } from '../statistics/rank.ts';
+import { METRICS, STATISTICS } from '../statistics/list.ts';
+import type { MetricName, RowColumns, StatisticName } from '../statistics/list.ts';
+import type { Sums } from '../statistics/statistic.ts';
+import { CompensatedSum, euclideanNorm, sumOf } from '../summation.ts';
 import type { Targets } from './targets.ts';
 
 /** Sums over counted rows in row order, in float64. They add up over batches. */
@@ -23,13 +25,8 @@ export interface RowSums {
   zLoss: number;
   /** Σ m·nll */
   nll: number;
-  /** Σ m of rows whose label has rank 0, and of rows whose label has a rank below 5; 0 when not requested. */
-  hits: number;
-  top5: number;
-  /** Σ m·entropy; 0 when not requested. */
-  entropy: number;
-  /** Calibration error; undefined when not requested. */
-  bins: CalibrationBins | undefined;
+  /** Sums of the statistics that were requested and are reduced. */
+  ofStatistics: ReadonlyMap<StatisticName, Sums>;
 }
 
 /** Means computed from sums. */
@@ -61,14 +58,7 @@ export interface Reduction extends Means {
 /**
  * Means over counted rows, weighted by the mask; `ece` is over counted rows with a prediction. NaN without such rows.
  */
-export interface Metrics {
-  perplexity: number;
-  bits_per_token: number;
-  accuracy?: number;
-  top5_accuracy?: number;
-  mean_entropy?: number;
-  ece?: number;
-}
+export type Metrics = { perplexity: number; bits_per_token: number } & Partial<Record<MetricName, number>>;
 
 /**
  * Reduces row results. The sums are in row order and compensated, so the bits do not depend on the division into
@@ -82,25 +72,18 @@ export function* reduceRows(
   options: Options,
   { classes: C, smoothing: epsilon, denominators }: { classes: number; smoothing: number; denominators: Denominators },
 ): Steps<Reduction> {
-  const { nll, lse, uniformNll, weightedNll, entropy, predictions, targetRank, confidence, gradientNorms } = columns;
+  const { nll, lse, uniformNll, weightedNll, gradientNorms } = columns;
   const { classes, weights } = targets;
   const { outputs, lse_square_scale: lambda } = options;
 
   const N = new CompensatedSum();
   const Z = new CompensatedSum();
   const parts = { target: new CompensatedSum(), smoothing: new CompensatedSum() };
-  const totals = {
-    nll: new CompensatedSum(),
-    hits: new CompensatedSum(),
-    top5: new CompensatedSum(),
-    entropy: new CompensatedSum(),
-  };
-  const bins = confidence === undefined ? undefined : new CalibrationBins();
+  const ofNll = new CompensatedSum();
   const groups = localGroups(classes.length, options);
   const wantsRows = options.reduction === 'none' || outputs.includes('per_token_loss');
   const perTokenLoss = wantsRows ? new Float64Array(nll.length) : undefined;
   const smoothingShare = (epsilon / C) * classUnit(C);
-  let withoutPrediction = 0;
   let overflowingRows = 0;
   let termsAreFinite = true;
   yield* inSteps(nll.length, (from, to) => {
@@ -136,15 +119,7 @@ export function* reduceRows(
       }
       Z.add(m * z);
       groups?.add(row, m * loss, m);
-      totals.nll.add(m * nll[row]!);
-      if (targetRank !== undefined) {
-        const rank = targetRank[row]!;
-        if (rank === 0) totals.hits.add(m);
-        if (rank >= 0 && rank < 5) totals.top5.add(m);
-        if (predictions![row] === NO_PREDICTION) withoutPrediction++;
-        else bins?.add(m, confidence![row]!, rank === 0);
-      }
-      if (entropy !== undefined) totals.entropy.add(m * entropy[row]!);
+      ofNll.add(m * nll[row]!);
       if (perTokenLoss !== undefined) perTokenLoss[row] = m * (loss + z);
     }
   });
@@ -153,22 +128,39 @@ export function* reduceRows(
     parts: { target: epsilon === 0 ? N.value : parts.target.value, smoothing: parts.smoothing.value },
     denominators,
     zLoss: Z.value,
-    nll: totals.nll.value,
-    hits: totals.hits.value,
-    top5: totals.top5.value,
-    entropy: totals.entropy.value,
-    bins,
+    nll: ofNll.value,
+    ofStatistics: yield* sumStatistics(columns, targets, options),
   };
   return {
     sums,
     ...meansOf(sums, options),
-    withoutPrediction: predictions && withoutPrediction,
+    withoutPrediction: rowsWithoutPrediction(sums.ofStatistics.get('rank')),
     overflowingRows,
     sumOverflows: termsAreFinite && !(Number.isFinite(sums.numerator) && Number.isFinite(sums.zLoss)),
     perTokenLoss,
     gradientNorm: gradientNorms && (yield* euclideanNorm(gradientNorms)),
     localLosses: groups?.losses,
   };
+}
+
+/** Sums of the requested statistics over counted rows. */
+function* sumStatistics(
+  columns: RowColumns,
+  targets: Targets,
+  options: Options,
+): Steps<ReadonlyMap<StatisticName, Sums>> {
+  const { classes, weights } = targets;
+  const found = new Map<StatisticName, Sums>();
+  for (const name of statisticsOf(options, targets)) {
+    const sums = STATISTICS[name].sums?.();
+    if (sums === undefined) continue;
+    found.set(name, sums);
+    const add = sums.adder(columns);
+    yield* inSteps(classes.length, (from, to) => {
+      for (let row = from; row < to; row++) if (classes[row] !== LEFT_OUT) add(row, weights?.[row] ?? 1);
+    });
+  }
+  return found;
 }
 
 /** w·nll. A label of weight 0 adds nothing even if it has probability 0. */
@@ -178,21 +170,17 @@ function weigh(w: number, nll: number): number {
 
 /** Means from the sums of one or more batches, under their options. */
 export function meansOf(sums: RowSums, options: Options): Means {
-  const { denominators, bins } = sums;
-  const { metrics: asked } = options;
-  const m = denominators.z;
+  const m = sums.denominators.z;
   const meanNll = sums.nll / m;
+  const metrics: Metrics = { perplexity: Math.exp(meanNll), bits_per_token: meanNll / Math.LN2 };
+  for (const name of options.metrics) {
+    const metric = METRICS[name];
+    metrics[name] = metric.of(sums.ofStatistics.get(metric.statistic)!, m);
+  }
   return {
     loss: formLoss(sums, options),
     meanNll,
-    metrics: {
-      perplexity: Math.exp(meanNll),
-      bits_per_token: meanNll / Math.LN2,
-      ...(asked.includes('accuracy') && { accuracy: sums.hits / m }),
-      ...(asked.includes('top5_accuracy') && { top5_accuracy: sums.top5 / m }),
-      ...(asked.includes('mean_entropy') && { mean_entropy: sums.entropy / m }),
-      ...(bins !== undefined && { ece: bins.error }),
-    },
+    metrics,
   };
 }
 
@@ -208,18 +196,21 @@ export function isFiniteLoss(loss: number | undefined, { numerator, zLoss }: Row
 /** Sums of several batches, added in their order and with compensation. */
 export function addSums(batches: readonly RowSums[]): RowSums {
   const total = (valueOf: (batch: RowSums) => number): number => sumOf(batches.map(valueOf));
-  const bins = batches[0]?.bins && new CalibrationBins();
-  for (const batch of batches) bins?.append(batch.bins!);
+  const ofStatistics = new Map<StatisticName, Sums>();
+  for (const batch of batches) {
+    for (const [name, sums] of batch.ofStatistics) {
+      const all = ofStatistics.get(name) ?? STATISTICS[name].sums!();
+      all.append(sums);
+      ofStatistics.set(name, all);
+    }
+  }
   return {
     numerator: total((batch) => batch.numerator),
     parts: { target: total((batch) => batch.parts.target), smoothing: total((batch) => batch.parts.smoothing) },
     denominators: { loss: total((batch) => batch.denominators.loss), z: total((batch) => batch.denominators.z) },
     zLoss: total((batch) => batch.zLoss),
     nll: total((batch) => batch.nll),
-    hits: total((batch) => batch.hits),
-    top5: total((batch) => batch.top5),
-    entropy: total((batch) => batch.entropy),
-    bins,
+    ofStatistics,
   };
 }
 

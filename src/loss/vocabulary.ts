@@ -1,4 +1,5 @@
 import { refuse } from '../errors.ts';
+import { METRICS, STATISTIC_OUTPUTS } from '../statistics/list.ts';
 import { showValue } from '../suggestion.ts';
 import type { Options } from './options.ts';
 
@@ -43,6 +44,12 @@ function requireInteger(
   throw refuse('invalid_shard', `/${name}`, `${name} is ${showValue(value)}, expected ${expected}`);
 }
 
+/** Outputs that shards of the vocabulary suffice for. */
+const outputsOverShards: ReadonlySet<string> = new Set([
+  'per_token_loss',
+  ...Object.entries(STATISTIC_OUTPUTS).flatMap(([name, { overShards }]) => (overShards === true ? [name] : [])),
+]);
+
 const SECOND_EXCHANGE = 'over shards of the vocabulary it would need a second exchange between the ranks';
 
 /**
@@ -55,11 +62,10 @@ export function requireShardable(
 ): void {
   const no = (option: string, name: string, reason = SECOND_EXCHANGE): Error =>
     refuse('invalid_option', `/options/${option}`, `options.${option} asks for ${name}: ${reason}`);
-  for (const name of ['gradient', 'target_rank', 'entropy'] as const)
-    if (outputs.includes(name)) throw no('outputs', name);
-  for (const name of ['top5_accuracy', 'mean_entropy', 'ece'] as const) {
-    if (metrics.includes(name)) throw no('metrics', name);
-  }
+  const output = outputs.find((name) => !outputsOverShards.has(name));
+  if (output !== undefined) throw no('outputs', output);
+  const metric = metrics.find((name) => METRICS[name].overShards !== true);
+  if (metric !== undefined) throw no('metrics', metric);
   if (parallel.model_parallel > 1) {
     throw no('parallel_config', `${parallel.model_parallel} shards`, 'the logits are one of the shards already');
   }

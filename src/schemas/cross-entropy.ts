@@ -1,5 +1,6 @@
 import { Type } from 'typebox';
 import { Options } from '../loss/options.ts';
+import { METRICS, STATISTIC_OUTPUTS, byName } from '../statistics/list.ts';
 import { Diagnostics } from './diagnostics.ts';
 import { AnyDTypes, FloatDTypes, ReplyTensor, count, numberOrNonFinite, requestTensor } from './tensor.ts';
 
@@ -111,11 +112,8 @@ export const CrossEntropyReply = Type.Object(
     outputs: Type.Object(
       {
         per_token_loss: Type.Optional(ReplyTensor),
-        lse: Type.Optional(ReplyTensor),
         gradient: Type.Optional(ReplyTensor),
-        predictions: Type.Optional(ReplyTensor),
-        target_rank: Type.Optional(ReplyTensor),
-        entropy: Type.Optional(ReplyTensor),
+        ...byName(STATISTIC_OUTPUTS, () => Type.Optional(ReplyTensor)),
       },
       {
         additionalProperties: false,
@@ -127,10 +125,7 @@ export const CrossEntropyReply = Type.Object(
       {
         perplexity: numberOrNonFinite('exp(mean_nll).', 1.9311),
         bits_per_token: numberOrNonFinite('mean_nll / ln 2.', 0.94944),
-        accuracy: Type.Optional(numberOrNonFinite('Share of rows whose label is the prediction.', 0.5)),
-        top5_accuracy: Type.Optional(numberOrNonFinite('Share of rows whose label is among the first min(5, C).', 1)),
-        mean_entropy: Type.Optional(numberOrNonFinite('Mean entropy of the softmax, in nats.', 0.87)),
-        ece: Type.Optional(numberOrNonFinite('Expected calibration error over 15 bins.', 0.03)),
+        ...byName(METRICS, ({ meaning, example }) => Type.Optional(numberOrNonFinite(meaning, example))),
       },
       { additionalProperties: false, description: 'Metrics over counted rows, weighted by the mask.' },
     ),

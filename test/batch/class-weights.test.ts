@@ -48,7 +48,7 @@ test('class weights are shared with the workers, not copied with each block', as
     body: Buffer.from(encodeRequest(request({ label_smoothing: 0.1 }), MSGPACK) as Uint8Array),
   });
   expect(status).toBe(200);
-  const weights = tasks.map(({ block }) => block.classWeights).filter((posted) => posted !== undefined);
+  const weights = tasks.map(({ block }) => block.plan.classWeights).filter((posted) => posted !== undefined);
   expect(weights).toHaveLength(1);
   expect(weights[0]!.buffer).toBeInstanceOf(SharedArrayBuffer);
 });

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
-import { cutBlock, kernelBytesBeside, ownProbabilities, plainBlock } from '../../src/engine/block.ts';
+import { cutBlock, ownProbabilities, plainBlock } from '../../src/engine/block.ts';
 import type { Block } from '../../src/engine/block.ts';
+import { kernelBytesBeside } from '../../src/engine/block-memory.ts';
 import { runAtOnce } from '../../src/steps.ts';
 
 const MiB = 2 ** 20;
@@ -8,15 +9,16 @@ const MiB = 2 ** 20;
 test('class weights count as memory that kernels take', () => {
   const classes = 16 * MiB;
   const block = plainBlock('float16', classes, new Int32Array(1));
-  const weighted = { ...block, classWeights: new Float64Array(0) };
-  const beside = (given: typeof block): number => kernelBytesBeside({ ...given, gradientDType: 'float64' }, 1);
+  const weighted = { ...block, plan: { ...block.plan, classWeights: new Float64Array(0) } };
+  const beside = ({ plan, ...rows }: Block): number =>
+    kernelBytesBeside({ ...rows, plan: { ...plan, gradientDType: 'float64' } }, 1);
   expect(beside(weighted) - beside(block)).toBe(8 * classes);
 });
 
 test('results of shards count until they are merged', () => {
   const block = plainBlock('float32', 4096, new Int32Array(128));
   expect(kernelBytesBeside(block, 128)).toBe(0);
-  expect(kernelBytesBeside({ ...block, shards: 4096 }, 128)).toBe(128 * 4096 * 64);
+  expect(kernelBytesBeside({ ...block, plan: { ...block.plan, shards: 4096 } }, 128)).toBe(128 * 4096 * 64);
 });
 
 test('class probabilities are cut as a view, and copied step by step for a worker', () => {

@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
 import { Kernel } from '../../kernels/loader.ts';
-import { evaluateBlock, plainBlock } from '../../src/engine/block.ts';
+import { plainBlock } from '../../src/engine/block.ts';
 import type { Block } from '../../src/engine/block.ts';
+import { evaluateBlock } from '../../src/engine/evaluate-block.ts';
 import { encode } from '../rows.ts';
 import { TIMED } from '../timed.ts';
 

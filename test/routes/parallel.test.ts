@@ -165,7 +165,7 @@ describe('model_parallel', () => {
       expect(body.loss).toBeCloseTo(whole.body.loss!, 12);
       expect(body.z_loss).toBeCloseTo(whole.body.z_loss, 12);
       for (const [name, value] of Object.entries(whole.body.metrics)) {
-        expect(body.metrics).toHaveProperty(name, expect.closeTo(value as number, 12));
+        expect(body.metrics).toHaveProperty(name, expect.closeTo(value, 12));
       }
       expect(body.outputs).toEqual(whole.body.outputs);
       expect(body.diagnostics.gradient).toEqual(whole.body.diagnostics.gradient);

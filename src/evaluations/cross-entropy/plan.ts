@@ -3,7 +3,8 @@ import { kernelOf, openIntake, openRows, weightsForKernels } from '../../batch/r
 import type { Batch } from '../../batch/rows.ts';
 import type { Layout } from '../../batch/layout.ts';
 import type { EvaluatedBatch } from '../../batch/report.ts';
-import type { Block } from '../../engine/block.ts';
+import { plainPlan, wholeBlock } from '../../engine/block.ts';
+import type { Block, BlockPlan } from '../../engine/block.ts';
 import { BlockWriter } from '../../engine/block-writer.ts';
 import type { RowResults } from '../../engine/block-writer.ts';
 import type { KernelPool } from '../../engine/pool.ts';
@@ -12,7 +13,7 @@ import type { Denominators } from '../../loss/denominators.ts';
 import { gradientCoefficients } from '../../loss/gradient.ts';
 import { parseOptions, smoothingOf, transformOf } from '../../loss/options.ts';
 import { requireDivisible } from '../../loss/parallel.ts';
-import { featuresOf } from '../../loss/rows.ts';
+import { needsEveryRow, statisticsOf } from '../../loss/requested.ts';
 import type { Steps } from '../../steps.ts';
 import { DTYPE_BYTES } from '../../tensor/dtype.ts';
 import type { FloatDType } from '../../tensor/dtype.ts';
@@ -47,8 +48,6 @@ export function* planBatch(pool: KernelPool, given: BatchHeader, held: HeldBytes
   requireDivisible(options, rows, classes);
   const smoothing = smoothingOf(options, classes);
   const denominators = yield* denominatorsOf(targets);
-  const features = featuresOf(options, targets);
-  const transform = transformOf(options);
   const gradientDType = options.gradient_dtype ?? dtype;
   // A gradient whose class axis is moved back is copied.
   const copies = layout.moved === undefined ? 1 : 2;
@@ -56,27 +55,25 @@ export function* planBatch(pool: KernelPool, given: BatchHeader, held: HeldBytes
   if (returnsGradient) {
     held.requireRoom(copies * rows * classes * DTYPE_BYTES[gradientDType], 'outputs.gradient', GRADIENT_ADVICE);
   }
-  const block: Block = {
-    dtype,
-    classes,
-    features,
-    transform,
-    firstRow: 0,
-    firstColumn: 0,
-    targets: targets.classes,
-    mostPlaces: options.max_locations,
-    worstAbove: undefined,
-    badInColumn: undefined,
-    probabilities: targets.probabilities,
+  const plan: BlockPlan = {
+    ...plainPlan(dtype, classes),
+    statistics: statisticsOf(options, targets),
+    everyRow: needsEveryRow(options),
+    transform: transformOf(options),
     classWeights: yield* weightsForKernels(targets, options, held),
     shards: options.parallel_config.model_parallel,
     gradientDType: returnsGradient ? gradientDType : undefined,
+  };
+  const block: Block = {
+    ...wholeBlock(plan, targets.classes),
+    mostPlaces: options.max_locations,
+    probabilities: targets.probabilities,
     coefficients: differentiates
       ? yield* gradientCoefficients(targets, options, { classes, smoothing, denominators })
       : undefined,
   };
   const writer = new BlockWriter(pool, block, options.shift, takeGradient);
-  const kernel = kernelOf(pool, block);
+  const kernel = kernelOf(pool, plan);
   const intake = openIntake(writer, layout, { width: DTYPE_BYTES[dtype], held });
   const { numpyArrays, nulls } = header;
   return {

@@ -6,14 +6,13 @@ import type { Float16Report } from '../../batch/diagnostics.ts';
 import { readMask } from '../../loss/operands.ts';
 import { OPTION_NAMES, parseOptions } from '../../loss/options.ts';
 import type { Options } from '../../loss/options.ts';
-import { PLAIN_FEATURES } from '../../loss/rows.ts';
 import { count, describeCauses } from '../../diagnostics/summary.ts';
 import { findBadColumns, magnitudesOf, makeBadInColumn, subnormalsOf } from '../../diagnostics/survey.ts';
 import type { BadColumns, BadInColumn, RowNorm, Survey } from '../../diagnostics/survey.ts';
 import { selectTargets } from '../../loss/targets.ts';
 import type { RowCounts } from '../../loss/targets.ts';
 import { MAX_CLASSES } from '../../loss/vocabulary.ts';
-import { plainBlock } from '../../engine/block.ts';
+import { plainPlan, wholeBlock } from '../../engine/block.ts';
 import type { KernelPool } from '../../engine/pool.ts';
 import { DTYPE_BYTES, ELEMENT_TYPES } from '../../tensor/dtype.ts';
 import type { FloatDType } from '../../tensor/dtype.ts';
@@ -106,10 +105,8 @@ function* plan(pool: KernelPool, request: ReadRequest, held: HeldBytesAccount): 
   const { targets, rows } = yield* selectRows(header, options, (count) => takeClassWeights(held, count));
   const badInColumn = makeBadInColumn(classes);
   const block = {
-    ...plainBlock(dtype, classes, targets),
-    features: { ...PLAIN_FEATURES, survey: true },
+    ...wholeBlock({ ...plainPlan(dtype, classes), badInColumn }, targets),
     mostPlaces: options.max_locations,
-    badInColumn,
   };
   const writer = new BlockWriter(pool, block, 0);
   const intake = openIntake(writer, layout, { width: DTYPE_BYTES[dtype], held });

@@ -5,8 +5,10 @@ import { OPTION_NAMES, differingOption, parseOptions, smoothingOf, withoutNulls 
 import type { Options } from '../../loss/options.ts';
 import { isClassWeight } from '../../loss/operands.ts';
 import { requireDivisible } from '../../loss/parallel.ts';
-import { mergeGradientNorms, mergePartials } from '../../loss/partials.ts';
+import { mergePartials } from '../../loss/partials.ts';
+import { statisticsOf } from '../../loss/requested.ts';
 import { requireShardable } from '../../loss/vocabulary.ts';
+import { mergeGradientNorms } from '../../statistics/gradient-norm.ts';
 import type { Steps } from '../../steps.ts';
 import { pointerTo, showValue, suggestName } from '../../suggestion.ts';
 import { formatShape, sameShape } from '../../tensor/shape.ts';
@@ -36,17 +38,15 @@ export function* combine(request: unknown): Steps<Evaluation> {
   const options = changeOptions(first!.options, changes, { probabilities: first!.targets.probabilities !== undefined });
   const classes = first!.vocabulary.size;
   requireClassWeights(partials, options);
-  const merged = mergePartials(partials, options.max_locations);
-  const { targets, columns, findings } = merged;
+  const statistics = statisticsOf(first!.options, first!.targets);
+  const { targets, columns, findings, shards } = mergePartials(partials, statistics, options.max_locations);
   requireDivisible(options, targets.classes.length, classes);
   const smoothing = smoothingOf(options, classes);
   const denominators = yield* denominatorsOf(targets);
   if (options.check_for_nan_in_loss_and_grad) {
     const coefficients = yield* gradientCoefficients(targets, options, { classes, smoothing, denominators });
-    columns.gradientNorms = mergeGradientNorms(partials, merged, coefficients, {
-      classes,
-      scale: options.logit_scale,
-    });
+    const whole = { ...columns, classWeights: targets.classWeights, classes, scale: options.logit_scale };
+    columns.gradientNorms = mergeGradientNorms(shards, whole, coefficients);
   }
   const kernel = [...new Set(partials.map((partial) => partial.kernel))].toSorted().join('+');
   const nulls = partials.reduce((sum, partial) => sum + partial.nulls, 0);

@@ -1,7 +1,7 @@
 import { Type } from 'typebox';
 import type { Static, TSchema } from 'typebox';
 import { Value } from 'typebox/value';
-import { KERNEL_PATTERN, LEFT_OUT, NO_TARGET, Odd } from '../../../kernels/loader.ts';
+import { KERNEL_PATTERN, LEFT_OUT, NO_TARGET } from '../../../kernels/loader.ts';
 import { refuse } from '../../errors.ts';
 import { ROW_CAUSES } from '../../diagnostics/causes.ts';
 import type { Findings } from '../../diagnostics/findings.ts';
@@ -9,10 +9,11 @@ import { MOST_LOCATIONS, parseOptions } from '../../loss/options.ts';
 import type { Options } from '../../loss/options.ts';
 import { isClassWeight, isMask } from '../../loss/operands.ts';
 import type { VocabularyPartial } from '../../loss/partials.ts';
-import { makeColumns, shardFeaturesOf } from '../../loss/rows.ts';
-import type { RowColumns } from '../../loss/rows.ts';
+import { statisticsOf } from '../../loss/requested.ts';
 import type { Targets } from '../../loss/targets.ts';
 import { MAX_CLASSES } from '../../loss/vocabulary.ts';
+import { STATISTICS, statisticsOfShard } from '../../statistics/list.ts';
+import type { RowColumns } from '../../statistics/list.ts';
 import { showValue } from '../../suggestion.ts';
 import { elementCount, formatShape, sameShape } from '../../tensor/shape.ts';
 import { MAX_RANK } from '../../tensor/shape.ts';
@@ -120,7 +121,7 @@ export function encodePartial(batch: ShardPlan, { columns, findings }: RowResult
     target: toTensor(targets.classes),
     ...(targets.weights && { input_mask: toTensor(targets.weights as Float64Array<ArrayBuffer>) }),
     ...(targets.classWeights && { weight: toTensor(targets.classWeights) }),
-    columns: Object.fromEntries(Object.entries(columns).map(([name, column]) => [name, toTensor(column as Column)])),
+    columns: Object.fromEntries(Object.entries(columns).map(([name, column]) => [name, toTensor(column)])),
     causes: Object.fromEntries(causes) as PartialObject['causes'],
     locations: findings.locations,
     ...(nulls > 0 && { nulls }),
@@ -192,15 +193,17 @@ export function decodePartial(value: unknown, index: number): ReadPartial {
     outputShape,
     sequence: { length, kept },
   };
-  const expected = makeColumns(0, shardFeaturesOf(options, targets));
-  const extra = Object.keys(value.columns).find((name) => !Object.hasOwn(expected, name));
+  const statistics = statisticsOfShard(statisticsOf(options, targets), { probabilities: value.probabilities });
+  const expected = statistics.flatMap((name) => Object.entries(STATISTICS[name].columns));
+  const extra = Object.keys(value.columns).find((name) => !expected.some(([known]) => name === known));
   if (extra !== undefined) throw wrong(`has a column ${showValue(extra)}`);
-  const columns = Object.entries(expected).map(([name, empty]) => {
-    const dtype = empty instanceof Float64Array ? 'float64' : 'int32';
-    const read = column(`columns/${name}`, value.columns[name], dtype, rows);
-    const [low, high] = rangeOf(name, classes);
-    const odd = read instanceof Int32Array ? read.find((entry) => entry < low || entry > high) : undefined;
-    if (odd !== undefined) throw wrong(`has ${odd} in columns/${name}`);
+  const columns = expected.map(([name, type]) => {
+    const read = column(`columns/${name}`, value.columns[name], type.dtype, rows);
+    if (type.dtype === 'int32') {
+      const [least, greatest] = type.range(classes);
+      const odd = (read as Int32Array).find((entry) => entry < least || entry > greatest);
+      if (odd !== undefined) throw wrong(`has ${odd} in columns/${name}`);
+    }
     return [name, read];
   });
   return {
@@ -214,13 +217,6 @@ export function decodePartial(value: unknown, index: number): ReadPartial {
     kernel: value.kernel,
     nulls: value.nulls ?? 0,
   };
-}
-
-/** Closed range of the entries of an int32 column. */
-function rangeOf(name: string, classes: number): [number, number] {
-  if (name.endsWith('Count')) return [0, classes];
-  if (name === 'odd') return [0, Odd.notOne | Odd.negative | Odd.nonFinite];
-  return [name === 'predictions' ? 0 : LEFT_OUT, classes - 1];
 }
 
 function readCauses(causes: Envelope['causes']): Findings['causes'] {

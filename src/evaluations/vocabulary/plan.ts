@@ -1,15 +1,17 @@
 import { makeHeader } from '../../batch/header.ts';
 import { kernelOf, openIntake, openRows, weightsForKernels } from '../../batch/rows.ts';
 import type { Batch } from '../../batch/rows.ts';
-import type { Block } from '../../engine/block.ts';
+import { plainPlan, wholeBlock } from '../../engine/block.ts';
+import type { Block, BlockPlan } from '../../engine/block.ts';
 import { BlockWriter } from '../../engine/block-writer.ts';
 import type { KernelPool } from '../../engine/pool.ts';
 import { parseOptions, smoothingOf, transformOf } from '../../loss/options.ts';
 import { requireDivisible } from '../../loss/parallel.ts';
 import { targetsWithin } from '../../loss/partials.ts';
-import { shardFeaturesOf } from '../../loss/rows.ts';
+import { needsEveryRow, statisticsOf } from '../../loss/requested.ts';
 import { requireShardable, requireVocabulary } from '../../loss/vocabulary.ts';
 import type { Vocabulary } from '../../loss/vocabulary.ts';
+import { statisticsOfShard } from '../../statistics/list.ts';
 import type { Steps } from '../../steps.ts';
 import { DTYPE_BYTES } from '../../tensor/dtype.ts';
 import type { HeldBytesAccount } from '../../wire/body/held-bytes.ts';
@@ -36,29 +38,26 @@ export function* planShard(pool: KernelPool, request: ReadRequest, held: HeldByt
   });
   const { dtype, shape } = header.logits;
   const classes = shape.at(-1)!;
-  requireShardable(options, { probabilities: targets.probabilities !== undefined });
+  const probabilities = targets.probabilities !== undefined;
+  requireShardable(options, { probabilities });
   requireDivisible(options, targets.classes.length, vocabulary.size);
   smoothingOf(options, vocabulary.size);
-  const transform = transformOf(options);
-  const block: Block = {
-    dtype,
-    classes,
-    transform,
-    firstRow: 0,
+  const plan: BlockPlan = {
+    ...plainPlan(dtype, classes),
+    statistics: statisticsOfShard(statisticsOf(options, targets), { probabilities }),
+    everyRow: needsEveryRow(options),
+    isShard: true,
+    transform: transformOf(options),
     firstColumn: vocabulary.start,
-    shards: 1,
-    mostPlaces: options.max_locations,
-    worstAbove: undefined,
-    badInColumn: undefined,
-    features: shardFeaturesOf(options, targets),
-    targets: targetsWithin(targets, vocabulary, classes),
-    probabilities: targets.probabilities,
     classWeights: yield* weightsForKernels(targets, options, held),
-    gradientDType: undefined,
-    coefficients: undefined,
+  };
+  const block: Block = {
+    ...wholeBlock(plan, targetsWithin(targets, vocabulary, classes)),
+    mostPlaces: options.max_locations,
+    probabilities: targets.probabilities,
   };
   const writer = new BlockWriter(pool, block, options.shift);
-  const kernel = kernelOf(pool, block);
+  const kernel = kernelOf(pool, plan);
   // A partial is opaque, and has the same form for every client.
   const { nulls } = header;
   const intake = openIntake(writer, layout, { width: DTYPE_BYTES[dtype], held });

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { CalibrationBins } from '../../src/loss/calibration.ts';
+import { CalibrationBins } from '../../src/statistics/calibration-bins.ts';
 
 /** The error of a miss and a hit: their gaps cancel in part where they share a bin. */
 function errorOf(miss: number, hit: number): number {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { Kernel, LEFT_OUT, NO_TARGET } from '../../kernels/loader.ts';
 import type { RowBlock, Variant } from '../../kernels/loader.ts';
-import { mergeShards } from '../../src/loss/shards.ts';
+import { mergeShards } from '../../src/statistics/sharded-rows.ts';
 import { FLOAT_DTYPES } from '../../src/tensor/dtype.ts';
 import type { FloatDType } from '../../src/tensor/dtype.ts';
 import { lse, nll } from '../reference.ts';

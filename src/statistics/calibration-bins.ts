@@ -1,4 +1,4 @@
-import { CompensatedSum } from './summation.ts';
+import { CompensatedSum } from '../summation.ts';
 
 const BINS = 15;
 

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { CompensatedSum, euclideanNorm } from '../../src/loss/summation.ts';
-import { runAtOnce } from '../../src/steps.ts';
-import { exactSum } from '../reference.ts';
+import { CompensatedSum, euclideanNorm } from '../src/summation.ts';
+import { runAtOnce } from '../src/steps.ts';
+import { exactSum } from './reference.ts';
 
 function sum(values: number[]): number {
   const total = new CompensatedSum();

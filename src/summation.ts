@@ -1,5 +1,5 @@
-import { inSteps } from '../steps.ts';
-import type { Steps } from '../steps.ts';
+import { inSteps } from './steps.ts';
+import type { Steps } from './steps.ts';
 
 /**
  * Sums in order with Neumaier's compensation: the rounding error of n float64 values does not grow with n. A non-finite

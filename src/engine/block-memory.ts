@@ -1,0 +1,29 @@
+import { KEPT_BYTES } from '../../kernels/loader.ts';
+import { DTYPE_BYTES } from '../tensor/dtype.ts';
+import type { Block } from './block.ts';
+
+/** Kernel memory of a row's sums, counts and coefficients, in bytes. */
+const KERNEL_BYTES_PER_ROW = 256;
+
+/** Bytes of a row's results for one of its shards, outside the kernel memory. */
+const BYTES_PER_SHARD_OF_ROW = 64;
+
+/** Kernel memory for rows of a block, beyond the memory that a worker always keeps. */
+export function kernelBytesBeside(block: Block, rows: number): number {
+  const { plan, probabilities, coefficients } = block;
+  const { dtype, classes, transform, gradientDType, classWeights, shards, badInColumn } = plan;
+  const computed = transform === undefined && dtype !== 'float64' ? 4 : 8;
+  const bytesPerLogit =
+    DTYPE_BYTES[dtype] +
+    (transform === undefined ? 0 : 8) +
+    (probabilities === undefined ? 0 : 8 + DTYPE_BYTES[probabilities.dtype]) +
+    (coefficients === undefined ? 0 : computed) +
+    // The gradient in its dtype, plus its copy.
+    (gradientDType === undefined ? 0 : 2 * DTYPE_BYTES[gradientDType]);
+  const counts = badInColumn !== undefined ? 4 * classes : 0;
+  const weights = classWeights === undefined ? 0 : 8 * classes;
+  const inKernel = rows * (classes * bytesPerLogit + KERNEL_BYTES_PER_ROW) + counts + weights;
+  const posted = probabilities === undefined ? 0 : rows * classes * DTYPE_BYTES[probabilities.dtype];
+  const beforeMerge = shards === 1 ? 0 : rows * shards * BYTES_PER_SHARD_OF_ROW;
+  return Math.max(0, inKernel - KEPT_BYTES) + posted + beforeMerge;
+}

@@ -1,0 +1,32 @@
+import { NonFinite } from '../../kernels/loader.ts';
+import type { ByteSource, Kernel } from '../../kernels/loader.ts';
+import { findNonFinite } from '../diagnostics/findings.ts';
+import { subnormalsOf, surveyOf } from '../diagnostics/survey.ts';
+import { ELEMENT_TYPES } from '../tensor/dtype.ts';
+import type { Block, BlockResult } from './block.ts';
+import { findFloat16 } from './float16-signs.ts';
+
+/** Surveys the values of a block without computing a loss. */
+export function surveyBlock(kernel: Kernel, block: Block, logits: Uint8Array | ByteSource): BlockResult {
+  const { plan, targets, firstRow, mostPlaces } = block;
+  const { dtype, classes } = plan;
+  kernel.place({ dtype, classes, logits, targets });
+  const surveyed = kernel.survey(plan.badInColumn!);
+  const survey = surveyOf(surveyed, targets, firstRow);
+  const none = new Float64Array(targets.length);
+  const lse = none.map((_, row) => (surveyed.negInfCount[row] === classes ? -Infinity : 0));
+  const targetLogit = none.map((_, row) => (isNegInfAtTarget(kernel, targets[row]!, row) ? -Infinity : 0));
+  const facts = { ...surveyed, lse, targetLogit, nll: none, probabilities: undefined, uniformNll: undefined };
+  const findings = findNonFinite(kernel, {
+    ...{ facts, targets, classes, weights: undefined, probabilityAt: () => 0 },
+    ...{ firstRow, firstColumn: 0, mostPlaces, isShard: false },
+  });
+  const subnormal = subnormalsOf(survey, ELEMENT_TYPES[dtype].float.leastNormalExponent);
+  findings.float16 = findFloat16(kernel, block, surveyed.maximum, { subnormal, minimum: surveyed.minimum });
+  kernel.release();
+  return { columns: { nll: none }, findings, survey };
+}
+
+function isNegInfAtTarget(kernel: Kernel, target: number, row: number): boolean {
+  return target >= 0 && kernel.nonFiniteKindOf(row, target) === NonFinite.negInf;
+}

@@ -1,0 +1,46 @@
+import { CalibrationBins } from './calibration-bins.ts';
+import { FLOAT64, statistic } from './statistic.ts';
+import type { Sums } from './statistic.ts';
+
+class CalibrationSums implements Sums {
+  readonly bins = new CalibrationBins();
+
+  adder({
+    confidence,
+    targetRank,
+    predictions,
+  }: {
+    confidence: Float64Array;
+    targetRank: Int32Array;
+    predictions: Int32Array;
+  }) {
+    return (row: number, m: number): void => {
+      // A row without a prediction is not calibrated.
+      if (predictions[row]! >= 0) this.bins.add(m, confidence[row]!, targetRank[row] === 0);
+    };
+  }
+
+  append({ bins }: CalibrationSums): void {
+    this.bins.append(bins);
+  }
+}
+
+/** Confidence of the prediction, exp(max x − lse), and its calibration error. */
+export const CALIBRATION = statistic({
+  columns: { confidence: FLOAT64 },
+  needs: ['rank'],
+  metrics: {
+    ece: {
+      description:
+        'the expected calibration error, Σ_b |Σ m·(hit − confidence)| / Σ m over 15 bins b of equal width of the confidence max s, (0, 1], and over the rows that have a prediction',
+      meaning: 'Expected calibration error over 15 bins.',
+      example: 0.03,
+      of: ({ bins }) => bins.error,
+    },
+  },
+  // Two logits are subtracted first: lse has the rounding of the row's offset.
+  compute: ({ ranked, forward: { reference, logSum } }) => ({
+    confidence: ranked().maximum.map((top, row) => Math.exp(top - reference[row]! - logSum[row]!)),
+  }),
+  sums: () => new CalibrationSums(),
+});

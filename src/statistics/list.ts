@@ -1,0 +1,130 @@
+import { CALIBRATION } from './calibration.ts';
+import { ENTROPY } from './entropy.ts';
+import { GRADIENT_NORM } from './gradient-norm.ts';
+import { LARGEST_LOGIT } from './largest-logit.ts';
+import { LSE } from './lse.ts';
+import { NLL } from './nll.ts';
+import { RANK } from './rank.ts';
+import { SHARD_PROBABILITIES } from './shard-probabilities.ts';
+import { SHARD_ROWS } from './shard-rows.ts';
+import { SOFTMAX_MOMENTS } from './softmax-moments.ts';
+import type { ColumnType, ColumnsOf, Metric, RowOutput, Statistic, Sums, Term } from './statistic.ts';
+import { UNIFORM_NLL } from './uniform-nll.ts';
+import { WEIGHTED_NLL } from './weighted-nll.ts';
+
+/** All statistics, in the order of their columns in a partial. */
+const LIST = {
+  nll: NLL,
+  lse: LSE,
+  uniformNll: UNIFORM_NLL,
+  weightedNll: WEIGHTED_NLL,
+  entropy: ENTROPY,
+  rank: RANK,
+  calibration: CALIBRATION,
+  largestLogit: LARGEST_LOGIT,
+  gradientNorm: GRADIENT_NORM,
+  shardRows: SHARD_ROWS,
+  shardProbabilities: SHARD_PROBABILITIES,
+  softmaxMoments: SOFTMAX_MOMENTS,
+};
+
+type List = typeof LIST;
+export type StatisticName = keyof List;
+
+type Intersection<Union> = (Union extends unknown ? (one: Union) => void : never) extends (all: infer All) => void
+  ? All
+  : never;
+
+/** Columns of all statistics, an entry per row. Columns of statistics that were not requested are absent. */
+export type RowColumns = ColumnsOf<(typeof NLL)['columns']> &
+  Partial<ColumnsOf<Intersection<List[StatisticName]['columns']>>>;
+
+/** Names that `options.outputs` and `options.metrics` accept for statistics. */
+export type StatisticOutput = { [Name in StatisticName]: keyof NonNullable<List[Name]['outputs']> }[StatisticName];
+export type MetricName = { [Name in StatisticName]: keyof NonNullable<List[Name]['metrics']> }[StatisticName];
+
+export const STATISTICS: Readonly<Record<StatisticName, Statistic>> = LIST;
+
+const ENTRIES = Object.entries(STATISTICS) as [StatisticName, Statistic][];
+
+/** Outputs of the statistics by name. */
+export const STATISTIC_OUTPUTS = Object.fromEntries(
+  ENTRIES.flatMap(([, { columns, outputs = {} }]) =>
+    Object.entries(outputs).map(([name, output]) => [name, { ...output, ...columns[output.column]! }]),
+  ),
+) as Readonly<Record<StatisticOutput, RowOutput<keyof RowColumns> & ColumnType>>;
+
+/** Metrics of the statistics by name, each with its statistic. */
+export const METRICS = Object.fromEntries(
+  ENTRIES.flatMap(([statistic, { metrics = {} }]) =>
+    Object.entries(metrics).map(([name, metric]) => [name, { ...metric, statistic }]),
+  ),
+) as Readonly<Record<MetricName, Metric<Sums> & { statistic: StatisticName }>>;
+
+/** Types of all columns by name. */
+export const COLUMN_TYPES = Object.assign({}, ...ENTRIES.map(([, { columns }]) => columns)) as Readonly<
+  Record<keyof RowColumns, ColumnType>
+>;
+
+/** Statistics by the terms, outputs and metrics that need them. */
+const NEEDED_BY = Map.groupBy(
+  ENTRIES.flatMap(([name, { terms = [], outputs = {}, metrics = {}, needs = [] }]) =>
+    [...terms, ...Object.keys(outputs), ...Object.keys(metrics)].flatMap((asked) =>
+      [name, ...needs].map((needed) => ({ asked, needed })),
+    ),
+  ),
+  ({ asked }) => asked,
+);
+
+/** Statistics that terms, outputs and metrics need, in the order of the list. */
+export function requestStatistics(
+  terms: readonly Term[],
+  { outputs, metrics }: { outputs: readonly string[]; metrics: readonly string[] },
+): StatisticName[] {
+  const needed = new Set<string>();
+  for (const asked of [...terms, ...outputs, ...metrics]) {
+    for (const one of NEEDED_BY.get(asked) ?? []) needed.add(one.needed);
+  }
+  return inOrder(needed);
+}
+
+/** Statistics of a shard of the vocabulary, from which those of the whole rows are merged. */
+export function statisticsOfShard(
+  requested: readonly StatisticName[],
+  { probabilities }: { probabilities: boolean },
+): StatisticName[] {
+  const needed = new Set(requested.flatMap((name) => STATISTICS[name].ofShard ?? []));
+  if (probabilities) needed.add('shardProbabilities');
+  return inOrder(needed);
+}
+
+function inOrder(names: ReadonlySet<string>): StatisticName[] {
+  return ENTRIES.flatMap(([name]) => (names.has(name) ? [name] : []));
+}
+
+/** Values for the rows of a table of outputs or metrics, by their names. */
+export function byName<Name extends string, Row, Value>(
+  table: Readonly<Record<Name, Row>>,
+  valueOf: (row: Row) => Value,
+): Record<Name, Value> {
+  return Object.fromEntries(Object.entries<Row>(table).map(([name, row]) => [name, valueOf(row)])) as Record<
+    Name,
+    Value
+  >;
+}
+
+/** Allocates the columns of a batch. */
+export function makeColumns(rows: number, statistics: readonly StatisticName[]): RowColumns {
+  const columns: Record<string, Float64Array | Int32Array> = {};
+  for (const name of statistics) {
+    for (const [column, { dtype }] of Object.entries(STATISTICS[name].columns)) {
+      columns[column] = dtype === 'float64' ? new Float64Array(rows) : new Int32Array(rows);
+    }
+  }
+  return columns as RowColumns;
+}
+
+/** Copies the columns of a block to the places of its rows in the batch. */
+export function setColumns(all: RowColumns, block: RowColumns, firstRow: number): void {
+  for (const name of Object.keys(all) as (keyof RowColumns)[]) all[name]!.set(block[name]!, firstRow);
+}

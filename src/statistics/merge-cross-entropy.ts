@@ -1,0 +1,33 @@
+import { LEFT_OUT } from '../../kernels/loader.ts';
+import type { Shards } from './statistic.ts';
+
+/** A cross-entropy Σ_c v_c·p_c·(lse − x_c) over shards, by the index of the shard. */
+interface Merging<Columns> {
+  /** Column of a shard. */
+  readonly termOf: (columns: Columns) => Float64Array;
+  /** Σ_c v_c·p_c of a row within a shard, in the unit of its column. */
+  readonly massOf: (k: number, row: number) => number;
+  /** Unit of the column of a shard relative to the unit of the merged one: a power of two. */
+  readonly shareOf?: (k: number) => number;
+}
+
+/**
+ * Σ_k [Σ_c v_c·p_c·(lse_k − x_c) + (lse − lse_k)·Σ_c v_c·p_c]. The column of a shard that is −Inf throughout has the whole
+ * term, Σ_c v_c·p_c·∞: Σ_c v_c·p_c alone is 0 for values of both signs too.
+ */
+export function mergeCrossEntropy<Columns extends { reference: Float64Array }>(
+  { parts, sharded, labels }: Shards<Columns>,
+  { termOf, massOf, shareOf = () => 1 }: Merging<Columns>,
+): Float64Array<ArrayBuffer> {
+  return sharded.lse.map((lse, row) => {
+    if (labels[row] === LEFT_OUT) return 0;
+    if (!Number.isFinite(lse)) return Number.NaN;
+    return parts.reduce((sum, { columns }, k) => {
+      const share = shareOf(k);
+      const term = termOf(columns)[row]! * share;
+      if (columns.reference[row] === -Infinity) return sum + term;
+      const mass = massOf(k, row);
+      return mass === 0 ? sum + term : sum + term + mass * sharded.growth(row, k, 1 / share);
+    }, 0);
+  });
+}

@@ -1,0 +1,9 @@
+import { FLOAT64, statistic } from './statistic.ts';
+
+/** −log softmax at the target, 0 without one; with class probabilities Σ_c p_c·(lse − x_c). */
+export const NLL = statistic({
+  columns: { nll: FLOAT64 },
+  terms: ['loss'],
+  ofShard: ['nll', 'shardRows'],
+  compute: ({ forward, soft }) => ({ nll: soft?.crossEntropy.nll ?? forward.nll }),
+});
