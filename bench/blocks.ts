@@ -1,4 +1,5 @@
-import type { GradientCoefficients, Kernel } from '../kernels/loader.ts';
+import type { GradientCoefficients } from '../kernels/bindings.ts';
+import type { Kernel } from '../kernels/kernel.ts';
 import { DTYPE_BYTES } from '../src/tensor/dtype.ts';
 import type { FloatDType } from '../src/tensor/dtype.ts';
 

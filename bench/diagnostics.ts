@@ -1,4 +1,4 @@
-import { Kernel } from '../kernels/loader.ts';
+import { Kernel } from '../kernels/kernel.ts';
 import { cutBlock, plainBlock } from '../src/engine/block.ts';
 import { evaluateBlock } from '../src/engine/evaluate-block.ts';
 import { encode } from '../test/rows.ts';

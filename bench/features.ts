@@ -1,5 +1,5 @@
-import { Kernel } from '../kernels/loader.ts';
-import type { Variant } from '../kernels/loader.ts';
+import { Kernel } from '../kernels/kernel.ts';
+import type { Variant } from '../kernels/instance.ts';
 import { denominatorsOf } from '../src/loss/denominators.ts';
 import { gradientCoefficients } from '../src/loss/gradient.ts';
 import { parseOptions, smoothingOf, transformOf } from '../src/loss/options.ts';

@@ -1,5 +1,5 @@
-import { Kernel } from '../kernels/loader.ts';
-import type { Variant } from '../kernels/loader.ts';
+import { Kernel } from '../kernels/kernel.ts';
+import type { Variant } from '../kernels/instance.ts';
 import type { FloatDType } from '../src/tensor/dtype.ts';
 import { javascriptNll } from './baselines/javascript-kernel.ts';
 import { kernelNll } from './blocks.ts';

@@ -1,4 +1,4 @@
-import { Kernel } from '../kernels/loader.ts';
+import { Kernel } from '../kernels/kernel.ts';
 import { requireAgreement } from './agreement.ts';
 import { forEachBlock, kernelNll, plainCoefficients } from './blocks.ts';
 import type { Batch } from './blocks.ts';

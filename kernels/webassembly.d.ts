@@ -1,4 +1,4 @@
-/** The part of WebAssembly's JavaScript interface that the loader uses: TypeScript declares it for browsers only. */
+/** The part of WebAssembly's JavaScript interface that instance.ts uses: TypeScript declares it for browsers only. */
 declare namespace WebAssembly {
   interface Module {
     readonly [Symbol.toStringTag]: string;

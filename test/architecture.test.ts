@@ -56,7 +56,7 @@ describe('a planted violation is seen', () => {
     ['src/loss/planted.ts', `export const p = import('../engine/pool.ts');\n`, 'loss-imports-upwards'],
     [
       'src/tensor/planted.ts',
-      `export { ERRORS } from '../errors.ts';\nexport { Kernel } from '../../kernels/loader.ts';\n`,
+      `export { ERRORS } from '../errors.ts';\nexport { Kernel } from '../../kernels/kernel.ts';\n`,
       'base-imports-upwards',
     ],
     ['src/wire/planted.ts', `export { Slabs } from '../engine/slabs.ts';\n`, 'wire-does-not-know-engine'],

@@ -1,5 +1,6 @@
+import { LEFT_OUT, NO_TARGET } from '../abi';
 import { load1 } from './storage';
-import { LEFT_OUT, NO_TARGET, finishRow, storeRow } from './row';
+import { finishRow, storeRow } from './row';
 import {
   OUT_OF_RANGE, maximum as fastMaximum, startMaximum, sumExp, sumExpClamped, sumExpClampedKept, sumExpKept,
 } from './sum-exp-f32';

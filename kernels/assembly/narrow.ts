@@ -1,3 +1,4 @@
+import { NarrowTo } from '../abi';
 import { bfloat16, float16 } from './storage';
 
 /**
@@ -92,15 +93,8 @@ function toBfloat16(x: v128): v128 {
   return i16x8.narrow_i32x4_u(bits, bits);
 }
 
-/** Names of the types to narrow to, as the loader numbers them. */
-export namespace Target {
-  export const F32: i32 = 0;
-  export const F16: i32 = 1;
-  export const BF16: i32 = 2;
-}
-
-export function narrowTo<S>(p: usize, n: u32, scale: f64, target: i32, out: usize): void {
-  if (target == Target.F16) narrow<S, float16>(p, n, scale, out);
-  else if (target == Target.BF16) narrow<S, bfloat16>(p, n, scale, out);
+export function narrowTo<S>(p: usize, n: u32, scale: f64, to: i32, out: usize): void {
+  if (to == NarrowTo.float16) narrow<S, float16>(p, n, scale, out);
+  else if (to == NarrowTo.bfloat16) narrow<S, bfloat16>(p, n, scale, out);
   else narrow<S, f32>(p, n, scale, out);
 }

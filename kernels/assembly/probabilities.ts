@@ -1,16 +1,11 @@
+import { Odd, SUM_TOLERANCE } from '../abi';
 import { TILE_F64, addTo, startSums, totalOf } from './compensated';
 import { indexOfMaximum } from './maximum';
 import { addTerm, highPair, horizontalSum, lowPair } from './pairs';
 import { logSumOf, referenceOf } from './row';
 import { load1 } from './storage';
 
-/** Validity flags of a row of probabilities, as bits. */
-const NOT_ONE: i32 = 1;
-export const NEGATIVE: i32 = 2;
-const NON_FINITE: i32 = 4;
-
-/** The greatest distance from 1 of a valid row's sum. */
-const TOLERANCE: f64 = 1e-3;
+export const NEGATIVE: i32 = Odd.negative;
 
 /**
  * Reads the class probabilities p of a block (rows, classes) as float64, and forms the sums and validity flags of each row,
@@ -21,15 +16,15 @@ const TOLERANCE: f64 = 1e-3;
  */
 // @ts-expect-error: decorator
 @inline
-export function probabilities<P>(
+export function readProbabilities<P>(
   p: usize, rows: u32, classes: u32, targets: usize, weights: usize, read: usize, out: usize,
 ): void {
   for (let row: u32 = 0; row < rows; row++) {
     const at = p + <usize>row * <usize>classes * sizeof<P>();
     readRow<P>(at, classes, weights, read + (<usize>row * <usize>classes << 3));
-    let odd = lowest < 0 ? NEGATIVE : 0;
-    if (!isFinite(sum)) odd |= NON_FINITE;
-    else if (abs(sum - 1) > TOLERANCE) odd |= NOT_ONE;
+    let odd = lowest < 0 ? Odd.negative : 0;
+    if (!isFinite(sum)) odd |= Odd.nonFinite;
+    else if (abs(sum - 1) > SUM_TOLERANCE) odd |= Odd.notOne;
     const target = targets + (<usize>row << 2);
     if (load<i32>(target) >= 0) store<i32>(target, indexOfMaximum<P>(at, classes));
     store<f64>(out + (<usize>row << 3), mass);

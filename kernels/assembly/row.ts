@@ -40,12 +40,6 @@ export function logSumOf(out: usize, rows: u32, row: u32): f64 {
   return load<f64>(out + <usize>rows * 40 + (<usize>row << 3));
 }
 
-/** Target of a row without a class to score: its lse is computed, its nll is 0. */
-export const NO_TARGET: i32 = -1;
-
-/** Target of a row that is left out: only its non-finite values are counted. */
-export const LEFT_OUT: i32 = -2;
-
 /**
  * Ends a row: from rest = Σ exp(x_c − summedFrom) over the classes c other than the target, and the target logit x
  * (which stands apart), to lse and nll. The counts and the maximum, of finite logits, are those of the whole row.

@@ -1,23 +1,20 @@
+import { HISTOGRAM_BINS, LEFT_OUT } from '../abi';
 import { TILE_F64, addTo, startSums, totalOf } from './compensated';
 import { isPlain, scaledNorm } from './norm';
 import { load1 } from './storage';
-import { LEFT_OUT } from './row';
-
-/** Bins of a histogram: the exponent field of a float64, in which every narrower float is normal. */
-export const BINS: u32 = 2048;
 
 /**
  * Norms, extremes and counts of the values of a block: an array for each of these, with an entry per row.
  *   f64 √Σ x² over finite values, f64 maximum and f64 minimum of them, i32 NaN count, i32 +Inf count, i32 −Inf count
- * @param histogram of the rows that are not left out: BINS u32 of finite values other than 0 by the exponent field of
+ * @param histogram of the rows that are not left out: HISTOGRAM_BINS u32 of finite values other than 0 by the exponent field of
  *   their float64, the number of zeros, and then that of non-finite values in each column
  */
 // @ts-expect-error: decorator
 @inline
 export function survey<T>(p: usize, rows: u32, classes: u32, targets: usize, histogram: usize, out: usize): void {
-  const zerosAt = histogram + (<usize>BINS << 2);
+  const zerosAt = histogram + (<usize>HISTOGRAM_BINS << 2);
   const columns = zerosAt + 4;
-  memory.fill(histogram, 0, (<usize>BINS + 1 + <usize>classes) << 2);
+  memory.fill(histogram, 0, (<usize>HISTOGRAM_BINS + 1 + <usize>classes) << 2);
   const n = <usize>rows;
   for (let row: u32 = 0; row < rows; row++) {
     const begin = p;
@@ -45,7 +42,7 @@ export function survey<T>(p: usize, rows: u32, classes: u32, targets: usize, his
         high = max(high, x);
         low = min(low, x);
         if (x == 0) zeros++;
-        else if (counted) increment(histogram + (<usize>((reinterpret<u64>(x) >> 52) & (BINS - 1)) << 2));
+        else if (counted) increment(histogram + (<usize>((reinterpret<u64>(x) >> 52) & (HISTOGRAM_BINS - 1)) << 2));
       }
       addTo(0, squares);
     }

@@ -1,5 +1,6 @@
-import { LEFT_OUT, NO_TARGET, NonFinite, Odd } from '../../kernels/loader.ts';
-import type { Kernel, RowBlock } from '../../kernels/loader.ts';
+import { LEFT_OUT, NO_TARGET, NonFinite, Odd } from '../../kernels/abi.ts';
+import type { RowBlock } from '../../kernels/bindings.ts';
+import type { Kernel } from '../../kernels/kernel.ts';
 import { ROW_CAUSES } from './causes.ts';
 import type { Place, RowCause } from './causes.ts';
 import { mergeWorst } from './worst-rows.ts';

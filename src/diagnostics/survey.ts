@@ -1,5 +1,5 @@
-import { HISTOGRAM_BINS, LEFT_OUT } from '../../kernels/loader.ts';
-import type { BlockSurvey } from '../../kernels/loader.ts';
+import { HISTOGRAM_BINS, LEFT_OUT } from '../../kernels/abi.ts';
+import type { BlockSurvey } from '../../kernels/kernel.ts';
 import { inSteps } from '../steps.ts';
 import type { Steps } from '../steps.ts';
 

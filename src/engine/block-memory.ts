@@ -1,4 +1,4 @@
-import { KEPT_BYTES } from '../../kernels/loader.ts';
+import { KEPT_BYTES } from '../../kernels/kernel.ts';
 import { DTYPE_BYTES } from '../tensor/dtype.ts';
 import type { Block } from './block.ts';
 

@@ -1,5 +1,7 @@
-import { LEFT_OUT, NO_TARGET } from '../../kernels/loader.ts';
-import type { ByteSource, Kernel, RowBlock } from '../../kernels/loader.ts';
+import { LEFT_OUT, NO_TARGET } from '../../kernels/abi.ts';
+import type { ByteSource } from '../../kernels/arena.ts';
+import type { Kernel } from '../../kernels/kernel.ts';
+import type { RowBlock } from '../../kernels/bindings.ts';
 import { findNonFinite } from '../diagnostics/findings.ts';
 import { worstRows } from '../diagnostics/worst-rows.ts';
 import type { WorstRow } from '../diagnostics/worst-rows.ts';

@@ -1,5 +1,5 @@
-import { LEFT_OUT } from '../../kernels/loader.ts';
-import type { Kernel } from '../../kernels/loader.ts';
+import { LEFT_OUT } from '../../kernels/abi.ts';
+import type { Kernel } from '../../kernels/kernel.ts';
 import type { Float16Findings } from '../diagnostics/findings.ts';
 import type { Block } from './block.ts';
 

@@ -1,8 +1,8 @@
 import { extname } from 'node:path';
 import type { Worker } from 'node:worker_threads';
 import { Piscina } from 'piscina';
-import { Kernel } from '../../kernels/loader.ts';
-import type { Variant } from '../../kernels/loader.ts';
+import { Kernel } from '../../kernels/kernel.ts';
+import type { Variant } from '../../kernels/instance.ts';
 import { LossmeterError } from '../errors.ts';
 import { TaskQueue } from '../task-queue.ts';
 import type { FloatDType } from '../tensor/dtype.ts';

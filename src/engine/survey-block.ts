@@ -1,5 +1,6 @@
-import { NonFinite } from '../../kernels/loader.ts';
-import type { ByteSource, Kernel } from '../../kernels/loader.ts';
+import { NonFinite } from '../../kernels/abi.ts';
+import type { ByteSource } from '../../kernels/arena.ts';
+import type { Kernel } from '../../kernels/kernel.ts';
 import { findNonFinite } from '../diagnostics/findings.ts';
 import { subnormalsOf, surveyOf } from '../diagnostics/survey.ts';
 import { ELEMENT_TYPES } from '../tensor/dtype.ts';

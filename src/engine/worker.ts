@@ -1,7 +1,7 @@
 import { constants, setPriority } from 'node:os';
 import { isWorkerThread, move, transferableSymbol, valueSymbol, workerData } from 'piscina';
-import { Kernel } from '../../kernels/loader.ts';
-import type { Variant } from '../../kernels/loader.ts';
+import { Kernel } from '../../kernels/kernel.ts';
+import type { Variant } from '../../kernels/instance.ts';
 import { LossmeterError } from '../errors.ts';
 import type { ErrorCode } from '../errors.ts';
 import { cutRange } from '../tensor/file-range.ts';

@@ -1,4 +1,4 @@
-import { LEFT_OUT, NO_TARGET } from '../../kernels/loader.ts';
+import { LEFT_OUT, NO_TARGET } from '../../kernels/abi.ts';
 import { inSteps } from '../steps.ts';
 import type { Steps } from '../steps.ts';
 import type { Options } from './options.ts';

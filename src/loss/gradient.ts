@@ -1,4 +1,4 @@
-import type { GradientCoefficients } from '../../kernels/loader.ts';
+import type { GradientCoefficients } from '../../kernels/bindings.ts';
 import { inSteps } from '../steps.ts';
 import type { Steps } from '../steps.ts';
 import { divide, isMean, labelWeight } from './denominators.ts';

@@ -1,7 +1,7 @@
 import { Type } from 'typebox';
 import type { Static, TSchema } from 'typebox';
 import { Value } from 'typebox/value';
-import type { Transform } from '../../kernels/loader.ts';
+import type { Transform } from '../../kernels/kernel.ts';
 import { LossmeterError, refuse } from '../errors.ts';
 import type { ErrorPlace } from '../errors.ts';
 import { METRICS, STATISTIC_OUTPUTS } from '../statistics/list.ts';

@@ -1,4 +1,4 @@
-import { LEFT_OUT, Odd, SUM_TOLERANCE } from '../../kernels/loader.ts';
+import { LEFT_OUT, Odd, SUM_TOLERANCE } from '../../kernels/abi.ts';
 import type { Place } from '../diagnostics/causes.ts';
 import { addFloat16, findCauses } from '../diagnostics/findings.ts';
 import type { Findings } from '../diagnostics/findings.ts';

@@ -1,4 +1,5 @@
-import { LEFT_OUT, NO_TARGET, classUnit } from '../../kernels/loader.ts';
+import { LEFT_OUT, NO_TARGET } from '../../kernels/abi.ts';
+import { classUnit } from '../../kernels/kernel.ts';
 import { divide, isMean, labelWeight } from './denominators.ts';
 import type { Denominators } from './denominators.ts';
 import { inSteps } from '../steps.ts';

@@ -1,4 +1,4 @@
-import { LEFT_OUT, NO_TARGET } from '../../kernels/loader.ts';
+import { LEFT_OUT, NO_TARGET } from '../../kernels/abi.ts';
 import { LossmeterError, refuse } from '../errors.ts';
 import type { ErrorPlace } from '../errors.ts';
 import { inSteps } from '../steps.ts';

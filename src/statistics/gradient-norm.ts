@@ -1,5 +1,5 @@
-import { classUnit } from '../../kernels/loader.ts';
-import type { GradientCoefficients } from '../../kernels/loader.ts';
+import { classUnit } from '../../kernels/kernel.ts';
+import type { GradientCoefficients } from '../../kernels/bindings.ts';
 import { runAtOnce } from '../steps.ts';
 import { euclideanNorm, powerOfTwo, sumOf } from '../summation.ts';
 import { FLOAT64, statistic } from './statistic.ts';

@@ -1,4 +1,4 @@
-import { LEFT_OUT } from '../../kernels/loader.ts';
+import { LEFT_OUT } from '../../kernels/abi.ts';
 import type { Shards } from './statistic.ts';
 
 /** A cross-entropy Σ_c v_c·p_c·(lse − x_c) over shards, by the index of the shard. */

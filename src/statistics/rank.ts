@@ -1,4 +1,4 @@
-import { LEFT_OUT } from '../../kernels/loader.ts';
+import { LEFT_OUT } from '../../kernels/abi.ts';
 import { CompensatedSum } from '../summation.ts';
 import { largestOf } from './largest-of.ts';
 import { int32, statistic } from './statistic.ts';

@@ -1,4 +1,4 @@
-import { LEFT_OUT, Odd } from '../../kernels/loader.ts';
+import { LEFT_OUT, Odd } from '../../kernels/abi.ts';
 import { FLOAT64, int32, statistic } from './statistic.ts';
 
 /** Results by which class probabilities of shards are merged. */

@@ -1,5 +1,5 @@
-import { NO_TARGET } from '../../kernels/loader.ts';
-import type { RowBlock } from '../../kernels/loader.ts';
+import { NO_TARGET } from '../../kernels/abi.ts';
+import type { RowBlock } from '../../kernels/bindings.ts';
 
 /** lse of rows over a shard as reference + logSum, see RowBlock. */
 export type ShardSums = Pick<RowBlock, 'reference' | 'logSum'>;

@@ -1,4 +1,5 @@
-import type { Kernel, RowBlock, RowProbabilities } from '../../kernels/loader.ts';
+import type { Kernel, RowProbabilities } from '../../kernels/kernel.ts';
+import type { RowBlock } from '../../kernels/bindings.ts';
 import type { ShardedRows } from './sharded-rows.ts';
 
 type F64 = Float64Array<ArrayBuffer>;

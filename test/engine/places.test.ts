@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { Kernel } from '../../kernels/loader.ts';
+import { Kernel } from '../../kernels/kernel.ts';
 import { plainBlock } from '../../src/engine/block.ts';
 import type { Block } from '../../src/engine/block.ts';
 import { evaluateBlock } from '../../src/engine/evaluate-block.ts';

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { Kernel, LEFT_OUT, NO_TARGET } from '../../kernels/loader.ts';
-import type { Variant } from '../../kernels/loader.ts';
+import { LEFT_OUT, NO_TARGET } from '../../kernels/abi.ts';
+import { Kernel } from '../../kernels/kernel.ts';
+import type { Variant } from '../../kernels/instance.ts';
 import { FLOAT_DTYPES } from '../../src/tensor/dtype.ts';
 import type { FloatDType } from '../../src/tensor/dtype.ts';
 import { lse, nll } from '../reference.ts';

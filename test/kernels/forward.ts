@@ -1,4 +1,5 @@
-import type { Kernel, RowBlock } from '../../kernels/loader.ts';
+import type { RowBlock } from '../../kernels/bindings.ts';
+import type { Kernel } from '../../kernels/kernel.ts';
 import type { FloatDType } from '../../src/tensor/dtype.ts';
 
 /** Places a block and evaluates it. */

@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import { Kernel, LEFT_OUT, NO_TARGET } from '../../kernels/loader.ts';
-import type { KernelBlock, Variant } from '../../kernels/loader.ts';
+import { LEFT_OUT, NO_TARGET } from '../../kernels/abi.ts';
+import { Kernel } from '../../kernels/kernel.ts';
+import type { Variant } from '../../kernels/instance.ts';
+import type { KernelBlock } from '../../kernels/kernel.ts';
 import { FLOAT_DTYPES } from '../../src/tensor/dtype.ts';
 import type { FloatDType } from '../../src/tensor/dtype.ts';
 import { exactSum, gradient } from '../reference.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { Kernel } from '../../kernels/loader.ts';
-import type { Variant } from '../../kernels/loader.ts';
+import { Kernel } from '../../kernels/kernel.ts';
+import type { Variant } from '../../kernels/instance.ts';
 import { decode, encode } from '../rows.ts';
 
 const kernels = (['strict', 'relaxed'] satisfies Variant[]).map((variant) => Kernel.load(variant));

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { Kernel, LEFT_OUT, Odd } from '../../kernels/loader.ts';
-import type { Variant } from '../../kernels/loader.ts';
+import { LEFT_OUT, Odd } from '../../kernels/abi.ts';
+import { Kernel } from '../../kernels/kernel.ts';
+import type { Variant } from '../../kernels/instance.ts';
 import { FLOAT_DTYPES } from '../../src/tensor/dtype.ts';
 import type { FloatDType } from '../../src/tensor/dtype.ts';
 import { exactSum, logSoftmax, prediction } from '../reference.ts';

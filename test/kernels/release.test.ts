@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { Kernel } from '../../kernels/loader.ts';
+import { Kernel } from '../../kernels/kernel.ts';
 import { forward } from './forward.ts';
 
 test('a kernel that lets go of a block computes the next one as before', () => {

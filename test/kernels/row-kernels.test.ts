@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { Kernel, LEFT_OUT, NO_TARGET, classUnit } from '../../kernels/loader.ts';
-import type { Variant } from '../../kernels/loader.ts';
+import { LEFT_OUT, NO_TARGET } from '../../kernels/abi.ts';
+import { Kernel, classUnit } from '../../kernels/kernel.ts';
+import type { Variant } from '../../kernels/instance.ts';
 import { FLOAT_DTYPES } from '../../src/tensor/dtype.ts';
 import { entropy, exactSum, lse, prediction, targetRank, uniformNll } from '../reference.ts';
 import { forward } from './forward.ts';

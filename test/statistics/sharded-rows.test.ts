@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import { Kernel, LEFT_OUT, NO_TARGET } from '../../kernels/loader.ts';
-import type { RowBlock, Variant } from '../../kernels/loader.ts';
+import { Kernel } from '../../kernels/kernel.ts';
+import { LEFT_OUT, NO_TARGET } from '../../kernels/abi.ts';
+import type { RowBlock } from '../../kernels/bindings.ts';
+import type { Variant } from '../../kernels/instance.ts';
 import { mergeShards } from '../../src/statistics/sharded-rows.ts';
 import { FLOAT_DTYPES } from '../../src/tensor/dtype.ts';
 import type { FloatDType } from '../../src/tensor/dtype.ts';

@@ -1,4 +1,4 @@
-import { LEFT_OUT, NO_TARGET } from '../../../kernels/loader.ts';
+import { LEFT_OUT, NO_TARGET } from '../../../kernels/abi.ts';
 import { refuse } from '../../errors.ts';
 import type { CauseReport, Place } from '../../diagnostics/causes.ts';
 import { causesOf, foundOf } from '../../batch/diagnostics.ts';

@@ -1,7 +1,8 @@
 import { Type } from 'typebox';
 import type { Static, TSchema } from 'typebox';
 import { Value } from 'typebox/value';
-import { KERNEL_PATTERN, LEFT_OUT, NO_TARGET } from '../../../kernels/loader.ts';
+import { KERNEL_PATTERN } from '../../../kernels/kernel.ts';
+import { LEFT_OUT, NO_TARGET } from '../../../kernels/abi.ts';
 import { refuse } from '../../errors.ts';
 import { ROW_CAUSES } from '../../diagnostics/causes.ts';
 import type { Findings } from '../../diagnostics/findings.ts';

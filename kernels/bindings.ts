@@ -1,0 +1,542 @@
+// Generated from table.ts by `npm run generate`.
+
+import type { Arena } from './arena.ts';
+import {
+  RowBlockLayout,
+  RowMassesLayout,
+  CrossEntropiesLayout,
+  RowRanksLayout,
+  SoftmaxMomentsLayout,
+  RowSurveyLayout,
+} from './layouts.ts';
+
+/** Prefix of a dtype in the names of the exports. */
+export const PREFIX = { float32: 'f32', float16: 'f16', bfloat16: 'bf16', float64: 'f64' } as const;
+
+type NumericFunction = (...values: number[]) => number;
+
+/** Functions that a WebAssembly instance exports. */
+export type Exports = Readonly<Record<string, NumericFunction>>;
+
+/** Exports of one kernel. */
+type ByDType = Readonly<Record<keyof typeof PREFIX, NumericFunction>>;
+
+function byDType(exports: Exports, kernel: string): ByDType {
+  return {
+    float32: exports[`f32_${kernel}`]!,
+    float16: exports[`f16_${kernel}`]!,
+    bfloat16: exports[`bf16_${kernel}`]!,
+    float64: exports[`f64_${kernel}`]!,
+  };
+}
+
+/** Arguments of the kernels. Addresses are bytes in the memory of the instance. */
+interface Arguments {
+  /** Address of (rows, classes) elements of the dtype, row-major, at any alignment. */
+  logits: number;
+  /** Address of the elements of one row. */
+  row: number;
+  /** Number of rows. */
+  rows: number;
+  /** Number of classes, the elements of a row. */
+  classes: number;
+  /** Number of elements. */
+  count: number;
+  /** Column to begin at. */
+  from: number;
+  /** Elements from one row to the next: `classes`, or more when the block is a part of the columns. */
+  stride: number;
+  /** Address of i32 per row: class to score, NO_TARGET or LEFT_OUT. */
+  targets: number;
+  /** Class to score, or NO_TARGET. */
+  target: number;
+  /** Address of f64 per class; 0 for weights of 1. */
+  weights: number;
+  /** A power of two, at least the number of classes: sums relative to it overflow only where their mean does. */
+  unit: number;
+  /** Σ w / unit over the classes. */
+  relativeWeight: number;
+  /** Address of class probabilities as received: (rows, classes) elements of the dtype. */
+  received: number;
+  /** Address of class probabilities as f64 per row and class; 0 for class indices. */
+  probabilities: number;
+  /** Address of the columns of RowMasses. */
+  masses: number;
+  /** Address of the columns of RowBlock. */
+  results: number;
+  /** Address of the columns of GradientCoefficients. */
+  coefficients: number;
+  /** Address of (rows, classes) elements: f64 for float64 logits, else f32. */
+  gradients: number;
+  /** Address of f64 per row: the power of two by which its gradient has to be multiplied. */
+  scales: number;
+  /** A power of two to multiply by. */
+  factor: number;
+  /** Dtype to round to, a number of NarrowTo. */
+  to: number;
+  /** Factor of the logits. */
+  scale: number;
+  /** Cap of the logits; 0 for none. */
+  cap: number;
+  /** Bits of NonFinite. */
+  kinds: number;
+  /** Value to be counted. */
+  value: number;
+  /**
+   * Address of u32: HISTOGRAM_BINS counts of finite values other than 0 by the exponent field of their float64, the
+   * number of zeros, and per column the number of non-finite values.
+   */
+  histogram: number;
+  /** Address of the result. */
+  out: number;
+}
+
+/** Calls the exports of an instance by named arguments. */
+export class Bindings {
+  readonly #forward: ByDType;
+  readonly #gradient: ByDType;
+  readonly #norms: ByDType;
+  readonly #narrow: ByDType;
+  readonly #sum: ByDType;
+  readonly #find: ByDType;
+  readonly #rank: ByDType;
+  readonly #uniform: ByDType;
+  readonly #entropy: ByDType;
+  readonly #probabilities: ByDType;
+  readonly #crossEntropy: ByDType;
+  readonly #transform: ByDType;
+  readonly #chain: ByDType;
+  readonly #softmaxMoments: ByDType;
+  readonly #heapBase: NumericFunction;
+  readonly #multiplyAddIsFused: NumericFunction;
+  readonly #survey: ByDType;
+  readonly #count: ByDType;
+  readonly #subnormals: ByDType;
+  readonly #rankOf: ByDType;
+
+  constructor(exports: Exports) {
+    this.#forward = byDType(exports, 'forward');
+    this.#gradient = byDType(exports, 'gradient');
+    this.#norms = byDType(exports, 'norms');
+    this.#narrow = byDType(exports, 'narrow');
+    this.#sum = byDType(exports, 'sum');
+    this.#find = byDType(exports, 'find');
+    this.#rank = byDType(exports, 'rank');
+    this.#uniform = byDType(exports, 'uniform');
+    this.#entropy = byDType(exports, 'entropy');
+    this.#probabilities = byDType(exports, 'probabilities');
+    this.#crossEntropy = byDType(exports, 'cross_entropy');
+    this.#transform = byDType(exports, 'transform');
+    this.#chain = byDType(exports, 'chain');
+    this.#softmaxMoments = byDType(exports, 'softmax_moments');
+    this.#heapBase = exports.heap_base!;
+    this.#multiplyAddIsFused = exports.multiply_add_is_fused!;
+    this.#survey = byDType(exports, 'survey');
+    this.#count = byDType(exports, 'count');
+    this.#subnormals = byDType(exports, 'subnormals');
+    this.#rankOf = byDType(exports, 'rank_of');
+  }
+
+  /** Stores the columns of RowBlock. */
+  forward(
+    dtype: 'float32' | 'float16' | 'bfloat16' | 'float64',
+    {
+      logits,
+      rows,
+      classes,
+      stride,
+      targets,
+      results,
+    }: Pick<Arguments, 'logits' | 'rows' | 'classes' | 'stride' | 'targets' | 'results'>,
+  ): void {
+    this.#forward[dtype](logits, rows, classes, stride, targets, results);
+  }
+
+  /**
+   * Stores what `forward` does, and the gradient with respect to the logits of the sum that the coefficients
+   * describe.
+   */
+  gradient(
+    dtype: 'float32' | 'float16' | 'bfloat16' | 'float64',
+    {
+      logits,
+      rows,
+      classes,
+      targets,
+      results,
+      coefficients,
+      weights,
+      unit,
+      relativeWeight,
+      probabilities,
+      masses,
+      gradients,
+      scales,
+    }: Pick<
+      Arguments,
+      | 'logits'
+      | 'rows'
+      | 'classes'
+      | 'targets'
+      | 'results'
+      | 'coefficients'
+      | 'weights'
+      | 'unit'
+      | 'relativeWeight'
+      | 'probabilities'
+      | 'masses'
+      | 'gradients'
+      | 'scales'
+    >,
+  ): void {
+    this.#gradient[dtype](
+      logits,
+      rows,
+      classes,
+      targets,
+      results,
+      coefficients,
+      weights,
+      unit,
+      relativeWeight,
+      probabilities,
+      masses,
+      gradients,
+      scales,
+    );
+  }
+
+  /** Stores f64 per row of a gradient: √Σ g². */
+  norms(
+    dtype: 'float32' | 'float64',
+    { gradients, rows, classes, scales, out }: Pick<Arguments, 'gradients' | 'rows' | 'classes' | 'scales' | 'out'>,
+  ): void {
+    this.#norms[dtype](gradients, rows, classes, scales, out);
+  }
+
+  /** Stores values of a gradient, rounded to the dtype that it is returned in. */
+  narrow(
+    dtype: 'float32' | 'float64',
+    { gradients, count, factor, to, out }: Pick<Arguments, 'gradients' | 'count' | 'factor' | 'to' | 'out'>,
+  ): void {
+    this.#narrow[dtype](gradients, count, factor, to, out);
+  }
+
+  /** Returns Σ w / unit, compensated. */
+  sum(dtype: 'float64', { weights, count, unit }: Pick<Arguments, 'weights' | 'count' | 'unit'>): number {
+    return this.#sum[dtype](weights, count, unit);
+  }
+
+  /** Returns the next column of a row that holds a value of the given kinds; −1 when there is none. */
+  find(
+    dtype: 'float32' | 'float16' | 'bfloat16' | 'float64',
+    { row, from, classes, kinds }: Pick<Arguments, 'row' | 'from' | 'classes' | 'kinds'>,
+  ): number {
+    return this.#find[dtype](row, from, classes, kinds);
+  }
+
+  /** Stores the columns of RowRanks. */
+  rank(
+    dtype: 'float32' | 'float16' | 'bfloat16' | 'float64',
+    { logits, rows, classes, targets, out }: Pick<Arguments, 'logits' | 'rows' | 'classes' | 'targets' | 'out'>,
+  ): void {
+    this.#rank[dtype](logits, rows, classes, targets, out);
+  }
+
+  /** Stores f64 per evaluated row: Σ w·(lse − x) / unit, for label smoothing. */
+  uniform(
+    dtype: 'float32' | 'float16' | 'bfloat16' | 'float64',
+    {
+      logits,
+      rows,
+      classes,
+      results,
+      weights,
+      unit,
+      relativeWeight,
+      out,
+    }: Pick<Arguments, 'logits' | 'rows' | 'classes' | 'results' | 'weights' | 'unit' | 'relativeWeight' | 'out'>,
+  ): void {
+    this.#uniform[dtype](logits, rows, classes, results, weights, unit, relativeWeight, out);
+  }
+
+  /** Stores f64 per evaluated row: the entropy of the softmax. */
+  entropy(
+    dtype: 'float32' | 'float16' | 'bfloat16' | 'float64',
+    { logits, rows, classes, results, out }: Pick<Arguments, 'logits' | 'rows' | 'classes' | 'results' | 'out'>,
+  ): void {
+    this.#entropy[dtype](logits, rows, classes, results, out);
+  }
+
+  /** Stores class probabilities as f64, the columns of RowMasses, and as target of a row its most probable class. */
+  probabilities(
+    dtype: 'float32' | 'float16' | 'bfloat16' | 'float64',
+    {
+      received,
+      rows,
+      classes,
+      targets,
+      weights,
+      probabilities,
+      masses,
+    }: Pick<Arguments, 'received' | 'rows' | 'classes' | 'targets' | 'weights' | 'probabilities' | 'masses'>,
+  ): void {
+    this.#probabilities[dtype](received, rows, classes, targets, weights, probabilities, masses);
+  }
+
+  /** Stores the columns of CrossEntropies; the weighted one only with weights. */
+  crossEntropy(
+    dtype: 'float32' | 'float16' | 'bfloat16' | 'float64',
+    {
+      logits,
+      rows,
+      classes,
+      targets,
+      results,
+      probabilities,
+      weights,
+      out,
+    }: Pick<Arguments, 'logits' | 'rows' | 'classes' | 'targets' | 'results' | 'probabilities' | 'weights' | 'out'>,
+  ): void {
+    this.#crossEntropy[dtype](logits, rows, classes, targets, results, probabilities, weights, out);
+  }
+
+  /** Stores x = cap·tanh(scale·logit / cap) as f64 per element. */
+  transform(
+    dtype: 'float32' | 'float16' | 'bfloat16' | 'float64',
+    { logits, count, scale, cap, out }: Pick<Arguments, 'logits' | 'count' | 'scale' | 'cap' | 'out'>,
+  ): void {
+    this.#transform[dtype](logits, count, scale, cap, out);
+  }
+
+  /** Turns a gradient with respect to x, in f64, into the one with respect to the logits. */
+  chain(
+    dtype: 'float32' | 'float16' | 'bfloat16' | 'float64',
+    { logits, count, scale, cap, gradients }: Pick<Arguments, 'logits' | 'count' | 'scale' | 'cap' | 'gradients'>,
+  ): void {
+    this.#chain[dtype](logits, count, scale, cap, gradients);
+  }
+
+  /** Stores the columns of SoftmaxMoments. */
+  softmaxMoments(
+    dtype: 'float32' | 'float16' | 'bfloat16' | 'float64',
+    {
+      logits,
+      rows,
+      classes,
+      targets,
+      results,
+      weights,
+      out,
+    }: Pick<Arguments, 'logits' | 'rows' | 'classes' | 'targets' | 'results' | 'weights' | 'out'>,
+  ): void {
+    this.#softmaxMoments[dtype](logits, rows, classes, targets, results, weights, out);
+  }
+
+  /** Returns the address at which free memory begins. */
+  heapBase(): number {
+    return this.#heapBase();
+  }
+
+  /** Returns true when the relaxed multiply-add rounds once. */
+  multiplyAddIsFused(): number {
+    return this.#multiplyAddIsFused();
+  }
+
+  /** Stores the columns of RowSurvey, and a histogram of the rows that are not left out. */
+  survey(
+    dtype: 'float32' | 'float16' | 'bfloat16' | 'float64',
+    {
+      logits,
+      rows,
+      classes,
+      targets,
+      histogram,
+      out,
+    }: Pick<Arguments, 'logits' | 'rows' | 'classes' | 'targets' | 'histogram' | 'out'>,
+  ): void {
+    this.#survey[dtype](logits, rows, classes, targets, histogram, out);
+  }
+
+  /** Returns how many elements equal a value. */
+  count(
+    dtype: 'float32' | 'float16' | 'bfloat16' | 'float64',
+    { row, count, value }: Pick<Arguments, 'row' | 'count' | 'value'>,
+  ): number {
+    return this.#count[dtype](row, count, value);
+  }
+
+  /** Returns how many elements are subnormal. */
+  subnormals(dtype: 'float16', { row, count }: Pick<Arguments, 'row' | 'count'>): number {
+    return this.#subnormals[dtype](row, count);
+  }
+
+  /** Returns the rank of the target of one row, see RowRanks. */
+  rankOf(
+    dtype: 'float32' | 'float16' | 'bfloat16' | 'float64',
+    { row, classes, target }: Pick<Arguments, 'row' | 'classes' | 'target'>,
+  ): number {
+    return this.#rankOf[dtype](row, classes, target);
+  }
+}
+
+/** Results of the rows of a block. All columns have an entry per row. */
+export interface RowBlock {
+  /** log Σ exp of the logits. */
+  lse: Float64Array<ArrayBuffer>;
+  /** The logit at the target; 0 without one. */
+  targetLogit: Float64Array<ArrayBuffer>;
+  /** −log softmax at the target; 0 without one. */
+  nll: Float64Array<ArrayBuffer>;
+  /** The greatest finite logit, before any transform; −Infinity when none is finite. */
+  maximum: Float64Array<ArrayBuffer>;
+  /** A logit r, at most about 22 below the maximum. lse = r + log S, rounded to the size of r. */
+  reference: Float64Array<ArrayBuffer>;
+  /** log S with S = Σ exp(x − r). The softmax is exp(x − r)·exp(−log S), for any size of r. */
+  logSum: Float64Array<ArrayBuffer>;
+  /** Number of NaN. */
+  nanCount: Int32Array<ArrayBuffer>;
+  /** Number of +Infinity. */
+  posInfCount: Int32Array<ArrayBuffer>;
+  /** Number of −Infinity. */
+  negInfCount: Int32Array<ArrayBuffer>;
+}
+
+/** Copies the columns of RowBlock out of the memory. */
+export function readRowBlock(arena: Arena, at: number, rows: number): RowBlock {
+  return {
+    lse: arena.f64(at + rows * RowBlockLayout.lse, rows).slice(),
+    targetLogit: arena.f64(at + rows * RowBlockLayout.targetLogit, rows).slice(),
+    nll: arena.f64(at + rows * RowBlockLayout.nll, rows).slice(),
+    maximum: arena.f64(at + rows * RowBlockLayout.maximum, rows).slice(),
+    reference: arena.f64(at + rows * RowBlockLayout.reference, rows).slice(),
+    logSum: arena.f64(at + rows * RowBlockLayout.logSum, rows).slice(),
+    nanCount: arena.i32(at + rows * RowBlockLayout.nanCount, rows).slice(),
+    posInfCount: arena.i32(at + rows * RowBlockLayout.posInfCount, rows).slice(),
+    negInfCount: arena.i32(at + rows * RowBlockLayout.negInfCount, rows).slice(),
+  };
+}
+
+/** Results about class probabilities that need no logits. All columns have an entry per row. */
+export interface RowMasses {
+  /** Σ_c w_c·p_c */
+  masses: Float64Array<ArrayBuffer>;
+  /** Σ_c p_c */
+  sums: Float64Array<ArrayBuffer>;
+  /** Bits of Odd. */
+  odd: Int32Array<ArrayBuffer>;
+}
+
+/** Copies the columns of RowMasses out of the memory. */
+export function readRowMasses(arena: Arena, at: number, rows: number): RowMasses {
+  return {
+    masses: arena.f64(at + rows * RowMassesLayout.masses, rows).slice(),
+    sums: arena.f64(at + rows * RowMassesLayout.sums, rows).slice(),
+    odd: arena.i32(at + rows * RowMassesLayout.odd, rows).slice(),
+  };
+}
+
+/**
+ * Coefficients of the gradient t·(Σ_k w_k p_k·s_c − w_c p_c) + b·(Σ_k w_k·s_c − w_c) + z·lse·s_c. All columns have
+ * an entry per row.
+ */
+export interface GradientCoefficients {
+  /** Includes the weight of the target for class indices, where p is 1. */
+  t: Float64Array;
+  /** Coefficient of label smoothing. */
+  b: Float64Array;
+  /** Coefficient of the z-loss. */
+  z: Float64Array;
+}
+
+/**
+ * Cross-entropies with class probabilities. A class of probability 0 adds nothing. All columns have an entry per
+ * row.
+ */
+export interface CrossEntropies {
+  /** −Σ_c p_c·log s_c */
+  nll: Float64Array<ArrayBuffer>;
+  /** −Σ_c w_c·p_c·log s_c */
+  weighted: Float64Array<ArrayBuffer>;
+}
+
+/** Copies the columns of CrossEntropies out of the memory. */
+export function readCrossEntropies(arena: Arena, at: number, rows: number): CrossEntropies {
+  return {
+    nll: arena.f64(at + rows * CrossEntropiesLayout.nll, rows).slice(),
+    weighted: arena.f64(at + rows * CrossEntropiesLayout.weighted, rows).slice(),
+  };
+}
+
+/** Maximum and rank of the target of each row. NaN are ignored. All columns have an entry per row. */
+export interface RowRanks {
+  /** The maximum. */
+  maximum: Float64Array<ArrayBuffer>;
+  /** Index of the maximum, the lowest on ties. */
+  predictions: Int32Array<ArrayBuffer>;
+  /** Number of classes before the target when sorted by value, then by index; −1 without a target or when it is NaN. */
+  targetRank: Int32Array<ArrayBuffer>;
+}
+
+/** Copies the columns of RowRanks out of the memory. */
+export function readRowRanks(arena: Arena, at: number, rows: number): RowRanks {
+  return {
+    maximum: arena.f64(at + rows * RowRanksLayout.maximum, rows).slice(),
+    predictions: arena.i32(at + rows * RowRanksLayout.predictions, rows).slice(),
+    targetRank: arena.i32(at + rows * RowRanksLayout.targetRank, rows).slice(),
+  };
+}
+
+/**
+ * Moments of each row over the classes c other than the target. q is the softmax of these classes, Σ q = 1, and w
+ * their weights, 1 without. The gradient of such a class is A·q_c − b·w_c = A·(q_c − α·w_c) + (A·α − b)·w_c. All
+ * columns have an entry per row.
+ */
+export interface SoftmaxMoments {
+  /** √Σ (q_c − α·w_c)² */
+  softmaxSpread: Float64Array<ArrayBuffer>;
+  /** Σ (q_c − α·w_c)·w_c */
+  softmaxAlong: Float64Array<ArrayBuffer>;
+  /** α = 1 / Σ w, or 0. */
+  softmaxSlope: Float64Array<ArrayBuffer>;
+  /** √Σ w_c² */
+  weightNorm: Float64Array<ArrayBuffer>;
+}
+
+/** Copies the columns of SoftmaxMoments out of the memory. */
+export function readSoftmaxMoments(arena: Arena, at: number, rows: number): SoftmaxMoments {
+  return {
+    softmaxSpread: arena.f64(at + rows * SoftmaxMomentsLayout.softmaxSpread, rows).slice(),
+    softmaxAlong: arena.f64(at + rows * SoftmaxMomentsLayout.softmaxAlong, rows).slice(),
+    softmaxSlope: arena.f64(at + rows * SoftmaxMomentsLayout.softmaxSlope, rows).slice(),
+    weightNorm: arena.f64(at + rows * SoftmaxMomentsLayout.weightNorm, rows).slice(),
+  };
+}
+
+/** Norms, extremes and counts of the values of each row. All columns have an entry per row. */
+export interface RowSurvey {
+  /** √Σ x² over finite values. */
+  norms: Float64Array<ArrayBuffer>;
+  /** Maximum of the finite values; −Infinity when none is finite. */
+  maximum: Float64Array<ArrayBuffer>;
+  /** Minimum of the finite values; Infinity when none is finite. */
+  minimum: Float64Array<ArrayBuffer>;
+  /** Number of NaN. */
+  nanCount: Int32Array<ArrayBuffer>;
+  /** Number of +Infinity. */
+  posInfCount: Int32Array<ArrayBuffer>;
+  /** Number of −Infinity. */
+  negInfCount: Int32Array<ArrayBuffer>;
+}
+
+/** Copies the columns of RowSurvey out of the memory. */
+export function readRowSurvey(arena: Arena, at: number, rows: number): RowSurvey {
+  return {
+    norms: arena.f64(at + rows * RowSurveyLayout.norms, rows).slice(),
+    maximum: arena.f64(at + rows * RowSurveyLayout.maximum, rows).slice(),
+    minimum: arena.f64(at + rows * RowSurveyLayout.minimum, rows).slice(),
+    nanCount: arena.i32(at + rows * RowSurveyLayout.nanCount, rows).slice(),
+    posInfCount: arena.i32(at + rows * RowSurveyLayout.posInfCount, rows).slice(),
+    negInfCount: arena.i32(at + rows * RowSurveyLayout.negInfCount, rows).slice(),
+  };
+}

@@ -1,0 +1,467 @@
+import type { FloatDType } from '../src/tensor/dtype.ts';
+import { DTYPE_BYTES } from '../src/tensor/dtype.ts';
+import { HISTOGRAM_BINS, LEFT_OUT, NarrowTo, NonFinite } from './abi.ts';
+import { Arena } from './arena.ts';
+import type { ByteSource } from './arena.ts';
+import {
+  PREFIX,
+  readCrossEntropies,
+  readRowBlock,
+  readRowMasses,
+  readRowRanks,
+  readRowSurvey,
+  readSoftmaxMoments,
+} from './bindings.ts';
+import type {
+  Bindings,
+  GradientCoefficients,
+  RowBlock,
+  RowMasses,
+  RowRanks,
+  RowSurvey,
+  SoftmaxMoments,
+} from './bindings.ts';
+import { compile } from './instance.ts';
+import type { Instance, Variant } from './instance.ts';
+import {
+  CrossEntropiesLayout,
+  GradientCoefficientsLayout,
+  RowBlockLayout,
+  RowMassesLayout,
+  RowRanksLayout,
+  RowSurveyLayout,
+  SoftmaxMomentsLayout,
+} from './layouts.ts';
+
+/** Pattern of the names of kernels. */
+export const KERNEL_PATTERN = `^(${Object.values(PREFIX).join('|')})-(relaxed|strict)-simd$`;
+
+/**
+ * The least power of two that is at least a number of classes. Sums over classes are relative to it, which loses no
+ * digit: they overflow only if their mean does.
+ */
+export function classUnit(classes: number): number {
+  return 2 ** Math.ceil(Math.log2(classes));
+}
+
+/** First step on logits: x = cap·tanh(scale·logit / cap), or scale·logit without a cap. */
+export interface Transform {
+  scale: number;
+  cap: number | undefined;
+}
+
+/** A block of whole rows. */
+export interface KernelBlock {
+  dtype: FloatDType;
+  classes: number;
+  /** (rows, classes) elements of `dtype`, row-major, at any alignment. */
+  logits: Uint8Array | ByteSource;
+  /** Class to score per row, NO_TARGET or LEFT_OUT. With probabilities the most probable class replaces it. */
+  targets: Int32Array;
+  /** With a transform the block is evaluated in float64. */
+  transform?: Transform | undefined;
+  /** Class probabilities, shaped like the logits. */
+  probabilities?: { dtype: FloatDType; data: Uint8Array } | undefined;
+  /** Weights of the classes; 1 without. */
+  weights?: Float64Array | undefined;
+}
+
+/** Results about the transformed logits. */
+type RowSums = Omit<RowBlock, 'maximum' | 'nanCount' | 'posInfCount' | 'negInfCount'>;
+
+/** Results about class probabilities that need no logits. */
+export interface RowProbabilities extends RowMasses {
+  /** The most probable class, the first of equals; LEFT_OUT stays. */
+  targets: Int32Array<ArrayBuffer>;
+}
+
+/** Norms, extremes and counts of the values of a block. */
+export interface BlockSurvey extends RowSurvey {
+  /**
+   * Counts over the rows that are not left out: finite values other than 0 by their exponent field as float64 (⌊log2
+   * |x|⌋ + 1023; 0 for values that are subnormal there), and zeros.
+   */
+  exponents: Uint32Array<ArrayBuffer>;
+  zeros: number;
+}
+
+/** Memory kept between blocks: a slab of float16 with its gradient in float64 takes about 30 MB. */
+export const KEPT_BYTES = 64 * 2 ** 20;
+
+/** Addresses of the parts of a block in the kernels' memory, in bytes; 0 for an absent part. */
+interface Placed {
+  dtype: FloatDType;
+  classes: number;
+  rows: number;
+  logits: number;
+  /** Address of the logits before the transform. */
+  given: { dtype: FloatDType; logits: number };
+  transform: Transform | undefined;
+  targets: number;
+  results: number;
+  weights: number;
+  probabilities: number;
+  masses: number;
+  gradients: number;
+  /** Powers of two by which the rows of the gradient have to be multiplied. */
+  scales: number;
+}
+
+const NOTHING: Placed = {
+  ...{ dtype: 'float32', classes: 0, rows: 0, logits: 0, transform: undefined, targets: 0, results: 0 },
+  ...{ weights: 0, probabilities: 0, masses: 0, gradients: 0, scales: 0 },
+  given: { dtype: 'float32', logits: 0 },
+};
+
+/**
+ * WebAssembly kernels with their own memory, which only this class manages. It places a block of rows in the memory,
+ * evaluates it, and copies the results out. Not shared between threads.
+ */
+export class Kernel {
+  readonly variant: Variant;
+  readonly #make: () => Instance;
+  #bindings: Bindings;
+  #arena: Arena;
+  #block = NOTHING;
+
+  private constructor({ variant, make }: { variant: Variant; make: () => Instance }) {
+    this.variant = variant;
+    this.#make = make;
+    const { bindings, memory } = make();
+    this.#bindings = bindings;
+    this.#arena = new Arena(memory, bindings.heapBase());
+  }
+
+  /** @throws Error when this machine cannot run the requested variant */
+  static load(preference: Variant | 'auto' = 'auto'): Kernel {
+    return new Kernel(compile(preference));
+  }
+
+  /** Name of the kernel for a dtype, for answers. */
+  name(dtype: FloatDType): string {
+    return `${PREFIX[dtype]}-${this.variant}-simd`;
+  }
+
+  /** Places a block in the memory, and drops the block before. All other methods are about the placed block. */
+  place({ dtype, classes, logits, targets, transform, probabilities, weights }: KernelBlock): void {
+    const rows = targets.length;
+    if (logits.byteLength !== rows * classes * DTYPE_BYTES[dtype]) {
+      throw new RangeError(`a block of ${rows} × ${classes} ${dtype} does not have ${logits.byteLength} bytes`);
+    }
+    const arena = this.#arena;
+    arena.clear();
+    const given = { dtype, logits: arena.bringIn(logits) };
+    this.#block = {
+      ...NOTHING,
+      ...{ dtype, classes, rows, logits: given.logits, given, transform },
+      targets: arena.copyIn(targets),
+      results: arena.allocate(rows * RowBlockLayout.bytes),
+      weights: weights === undefined ? 0 : arena.copyIn(weights),
+    };
+    if (transform !== undefined) {
+      const out = arena.allocate(rows * classes * 8);
+      const { scale, cap = 0 } = transform;
+      this.#bindings.transform(dtype, { logits: given.logits, count: rows * classes, scale, cap, out });
+      this.#block = { ...this.#block, dtype: 'float64', logits: out };
+    }
+    if (probabilities !== undefined) this.#placeProbabilities(probabilities);
+  }
+
+  #placeProbabilities({ dtype, data }: { dtype: FloatDType; data: Uint8Array }): void {
+    const { rows, classes, targets, weights } = this.#block;
+    if (data.byteLength !== rows * classes * DTYPE_BYTES[dtype]) {
+      throw new RangeError(`probabilities of ${rows} × ${classes} ${dtype} do not have ${data.byteLength} bytes`);
+    }
+    const masses = this.#arena.allocate(rows * RowMassesLayout.bytes);
+    const probabilities = this.#arena.allocate(rows * classes * 8);
+    this.#arena.temporary(data.byteLength, (received) => {
+      this.#arena.u8(received, data.byteLength).set(data);
+      this.#bindings.probabilities(dtype, { received, rows, classes, targets, weights, probabilities, masses });
+    });
+    this.#block = { ...this.#block, probabilities, masses };
+  }
+
+  /** Results about the probabilities. */
+  probabilities(): RowProbabilities {
+    const { rows, targets, masses } = this.#block;
+    return { targets: this.#arena.i32(targets, rows).slice(), ...readRowMasses(this.#arena, masses, rows) };
+  }
+
+  /**
+   * Evaluates the rows.
+   * @returns counts and maximum of the logits as received; lse, target logit and nll of the transformed logits
+   */
+  forward(): RowBlock {
+    const { dtype, rows, classes, logits, targets, results } = this.#block;
+    this.#bindings.forward(dtype, { logits, rows, classes, stride: classes, targets, results });
+    return this.#readResults(0, classes);
+  }
+
+  /**
+   * Evaluates a part of every row, as if it had no other columns.
+   * @param targets classes within the part
+   */
+  forwardColumns(first: number, count: number, targets: Int32Array): RowBlock {
+    const { dtype, rows, classes, logits, results } = this.#block;
+    this.#arena.temporary(targets.byteLength, (targetsAt) => {
+      this.#arena.i32(targetsAt, rows).set(targets);
+      this.#bindings.forward(dtype, {
+        logits: logits + first * DTYPE_BYTES[dtype],
+        rows,
+        classes: count,
+        stride: classes,
+        targets: targetsAt,
+        results,
+      });
+    });
+    return this.#readResults(first, count);
+  }
+
+  /** Stores results that were merged from parts of the rows, in place of the results of forward. */
+  setSums({ lse, targetLogit, nll, reference, logSum }: RowSums): void {
+    this.#store(this.#block.results, RowBlockLayout, { lse, targetLogit, nll, reference, logSum });
+  }
+
+  /** Evaluates the rows, and the gradient with respect to the received logits. The gradient stays in memory. */
+  forwardWithGradient({ t, b, z }: GradientCoefficients): RowBlock {
+    const block = this.#block;
+    const { dtype, rows, classes, logits, targets, results, weights, probabilities, masses, given, transform } = block;
+    const coefficients = this.#arena.allocate(rows * GradientCoefficientsLayout.bytes);
+    this.#store(coefficients, GradientCoefficientsLayout, { t, b, z });
+    const scales = this.#arena.allocate(rows * 8);
+    const gradients = this.#arena.allocate(rows * classes * (dtype === 'float64' ? 8 : 4));
+    this.#bindings.gradient(dtype, {
+      logits,
+      rows,
+      classes,
+      targets,
+      results,
+      coefficients,
+      weights,
+      unit: classUnit(classes),
+      relativeWeight: this.#relativeWeight(),
+      probabilities,
+      masses,
+      gradients,
+      scales,
+    });
+    if (transform !== undefined) {
+      const { scale, cap = 0 } = transform;
+      this.#bindings.chain(given.dtype, { logits: given.logits, count: rows * classes, scale, cap, gradients });
+    }
+    this.#block = { ...block, gradients, scales };
+    return this.#readResults(0, classes);
+  }
+
+  /** The gradient, rounded to a dtype: (rows, classes) elements. */
+  gradient(dtype: FloatDType): Uint8Array<ArrayBuffer> {
+    const { rows, classes, gradients, scales } = this.#block;
+    const computed = this.#gradientDType();
+    const bytes = rows * classes * DTYPE_BYTES[dtype];
+    const isScaled = this.#arena.f64(scales, rows).some((scale) => scale !== 1);
+    if (dtype === computed && !isScaled) return this.#arena.u8(gradients, bytes).slice();
+    if (dtype === 'float64') throw new RangeError('a gradient that was computed in float32 is not float64');
+    return this.#arena.temporary(bytes, (narrowed) => {
+      const narrow = (first: number, count: number, factor: number): void =>
+        this.#bindings.narrow(computed, {
+          gradients: gradients + first * classes * DTYPE_BYTES[computed],
+          count: count * classes,
+          factor,
+          to: NarrowTo[dtype],
+          out: narrowed + first * classes * DTYPE_BYTES[dtype],
+        });
+      if (isScaled) this.#arena.f64(scales, rows).forEach((scale, row) => narrow(row, 1, scale));
+      else narrow(0, rows, 1);
+      return this.#arena.u8(narrowed, bytes).slice();
+    });
+  }
+
+  /** √Σ_c g_c² of each row of the gradient. */
+  gradientNorms(): Float64Array<ArrayBuffer> {
+    const { gradients, rows, classes, scales } = this.#block;
+    return this.#column((out) =>
+      this.#bindings.norms(this.#gradientDType(), { gradients, rows, classes, scales, out }),
+    );
+  }
+
+  #gradientDType(): 'float32' | 'float64' {
+    return this.#block.dtype === 'float64' ? 'float64' : 'float32';
+  }
+
+  /**
+   * −Σ_c v_c·p_c·log s_c of each evaluated row, with v = 1, and with v = w if the classes have weights. A class of
+   * probability 0 adds nothing.
+   */
+  crossEntropy(): { nll: Float64Array<ArrayBuffer>; weighted: Float64Array<ArrayBuffer> | undefined } {
+    const { dtype, rows, classes, logits, targets, results, probabilities, weights } = this.#block;
+    return this.#arena.temporary(rows * CrossEntropiesLayout.bytes, (out) => {
+      this.#bindings.crossEntropy(dtype, { logits, rows, classes, targets, results, probabilities, weights, out });
+      const { nll, weighted } = readCrossEntropies(this.#arena, out, rows);
+      return { nll, weighted: weights === 0 ? undefined : weighted };
+    });
+  }
+
+  /**
+   * The first column at or after `from` of a row with a value of the given kinds, in the logits as received; −1 when
+   * there is none.
+   */
+  findNonFinite(row: number, from: number, kinds: number): number {
+    const { classes, rows, given } = this.#block;
+    if (row >= rows) throw new RangeError(`row ${row} is not in the block of ${rows} rows`);
+    return this.#bindings.find(given.dtype, { row: this.#addressOf(given, row), from, classes, kinds });
+  }
+
+  /** Kind of one received logit, a bit of NonFinite; 0 when it is finite. Reads only this logit. */
+  nonFiniteKindOf(row: number, column: number): number {
+    const { given } = this.#block;
+    const at = this.#addressOf(given, row);
+    for (const kinds of [NonFinite.nan, NonFinite.posInf, NonFinite.negInf]) {
+      const found = this.#bindings.find(given.dtype, { row: at, from: column, classes: column + 1, kinds });
+      if (found === column) return kinds;
+    }
+    return 0;
+  }
+
+  /** Address of a row of the logits, as received or transformed. */
+  #addressOf({ dtype, logits }: { dtype: FloatDType; logits: number }, row: number): number {
+    return logits + row * this.#block.classes * DTYPE_BYTES[dtype];
+  }
+
+  /**
+   * Maximum of each row and its index, the lowest on ties; and the rank of the target. The rank is the number of
+   * classes before the target when sorted by value, then by index; −1 without a target or when it is NaN.
+   */
+  rank(): RowRanks {
+    const { dtype, classes, rows, logits, targets } = this.#block;
+    return this.#arena.temporary(rows * RowRanksLayout.bytes, (out) => {
+      this.#bindings.rank(dtype, { logits, rows, classes, targets, out });
+      return readRowRanks(this.#arena, out, rows);
+    });
+  }
+
+  /** Rank of the target of one row, see `rank`. */
+  rankOfRow(row: number): number {
+    const { dtype, classes, targets } = this.#block;
+    const target = this.#arena.i32(targets + row * 4, 1)[0]!;
+    return this.#bindings.rankOf(dtype, { row: this.#addressOf(this.#block, row), classes, target });
+  }
+
+  /** Number of received logits of a row that equal a value. */
+  countInRow(row: number, value: number): number {
+    const { classes, given } = this.#block;
+    return this.#bindings.count(given.dtype, { row: this.#addressOf(given, row), count: classes, value });
+  }
+
+  /** Number of subnormals among the first `span` received logits of a row of float16. */
+  subnormalsInRow(row: number, span: number): number {
+    const { classes, given } = this.#block;
+    if (given.dtype !== 'float16') throw new RangeError(`subnormal ${given.dtype} are not counted`);
+    return this.#bindings.subnormals(given.dtype, {
+      row: this.#addressOf(given, row),
+      count: Math.min(span, classes),
+    });
+  }
+
+  /**
+   * Surveys the values of the block as received.
+   * @param badInColumn array to which the number of non-finite values in each column is added, over the rows that are
+   *   not left out
+   */
+  survey(badInColumn: Int32Array<SharedArrayBuffer>): BlockSurvey {
+    const { rows, classes, targets, given } = this.#block;
+    const counts = HISTOGRAM_BINS + 1 + classes;
+    return this.#arena.temporary(counts * 4, (histogram) =>
+      this.#arena.temporary(rows * RowSurveyLayout.bytes, (out) => {
+        this.#bindings.survey(given.dtype, { logits: given.logits, rows, classes, targets, histogram, out });
+        const columns = this.#arena.u32(histogram + (HISTOGRAM_BINS + 1) * 4, classes);
+        for (let column = 0; column < classes; column++) {
+          if (columns[column]! > 0) Atomics.add(badInColumn, column, columns[column]!);
+        }
+        return {
+          ...readRowSurvey(this.#arena, out, rows),
+          exponents: this.#arena.u32(histogram, HISTOGRAM_BINS).slice(),
+          zeros: this.#arena.u32(histogram + HISTOGRAM_BINS * 4, 1)[0]!,
+        };
+      }),
+    );
+  }
+
+  /** Σ_c w_c·(lse − x_c) / classUnit of each evaluated row. A class of weight 0 adds nothing. */
+  uniformNll(): Float64Array<ArrayBuffer> {
+    const { dtype, classes, rows, logits, results, weights } = this.#block;
+    const unit = classUnit(classes);
+    const relativeWeight = this.#relativeWeight();
+    return this.#column((out) =>
+      this.#bindings.uniform(dtype, { logits, rows, classes, results, weights, unit, relativeWeight, out }),
+    );
+  }
+
+  /** Σ_c w_c / classUnit */
+  #relativeWeight(): number {
+    const { weights, classes } = this.#block;
+    const unit = classUnit(classes);
+    return weights === 0 ? classes / unit : this.#bindings.sum('float64', { weights, count: classes, unit });
+  }
+
+  /** Entropy of the softmax of each evaluated row, in nats; NaN where lse is not finite. */
+  entropy(): Float64Array<ArrayBuffer> {
+    const { dtype, classes, rows, logits, results } = this.#block;
+    return this.#column((out) => this.#bindings.entropy(dtype, { logits, rows, classes, results, out }));
+  }
+
+  /** Moments of the softmax of each evaluated row, over the classes other than the target. */
+  softmaxMoments(): SoftmaxMoments {
+    const { dtype, rows, classes, logits, targets, results, weights } = this.#block;
+    return this.#arena.temporary(rows * SoftmaxMomentsLayout.bytes, (out) => {
+      this.#bindings.softmaxMoments(dtype, { logits, rows, classes, targets, results, weights, out });
+      return readSoftmaxMoments(this.#arena, out, rows);
+    });
+  }
+
+  /** Results of forward. With a transform, maximum and counts are those of the logits before it. */
+  #readResults(first: number, count: number): RowBlock {
+    const { rows, classes, results, given, transform } = this.#block;
+    const read = readRowBlock(this.#arena, results, rows);
+    if (transform === undefined) return read;
+    return this.#arena.temporary(rows * (RowBlockLayout.bytes + 4), (scanned) => {
+      const targets = scanned + rows * RowBlockLayout.bytes;
+      this.#arena.i32(targets, rows).fill(LEFT_OUT);
+      const logits = given.logits + first * DTYPE_BYTES[given.dtype];
+      this.#bindings.forward(given.dtype, { logits, rows, classes: count, stride: classes, targets, results: scanned });
+      const { maximum, nanCount, posInfCount, negInfCount } = readRowBlock(this.#arena, scanned, rows);
+      return { ...read, maximum, nanCount, posInfCount, negInfCount };
+    });
+  }
+
+  /** Runs a kernel that stores float64, an entry per row. */
+  #column(run: (out: number) => void): Float64Array<ArrayBuffer> {
+    const { rows } = this.#block;
+    return this.#arena.temporary(rows * 8, (out) => {
+      run(out);
+      return this.#arena.f64(out, rows).slice();
+    });
+  }
+
+  /** Stores columns of float64 at their offsets. */
+  #store<Name extends string>(
+    at: number,
+    layout: Readonly<Record<NoInfer<Name>, number>>,
+    columns: Record<Name, Float64Array>,
+  ): void {
+    const { rows } = this.#block;
+    for (const name of Object.keys(columns) as Name[])
+      this.#arena.f64(at + rows * layout[name], rows).set(columns[name]);
+  }
+
+  /**
+   * Releases the block. Replaces the memory when it has grown beyond ordinary blocks, because WebAssembly memory cannot
+   * shrink.
+   */
+  release(): void {
+    this.#block = NOTHING;
+    if (this.#arena.byteLength <= KEPT_BYTES) return;
+    const { bindings, memory } = this.#make();
+    this.#bindings = bindings;
+    this.#arena = new Arena(memory, bindings.heapBase());
+  }
+}
