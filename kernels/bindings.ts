@@ -1,5 +1,6 @@
 // Generated from table.ts by `npm run generate`.
 
+import type { FloatDType } from '../src/tensor/dtype.ts';
 import type { Arena } from './arena.ts';
 import {
   RowBlockLayout,
@@ -10,22 +11,19 @@ import {
   RowSurveyLayout,
 } from './layouts.ts';
 
-/** Prefix of a dtype in the names of the exports. */
-export const PREFIX = { float32: 'f32', float16: 'f16', bfloat16: 'bf16', float64: 'f64' } as const;
-
 type NumericFunction = (...values: number[]) => number;
 
 /** Functions that a WebAssembly instance exports. */
 export type Exports = Readonly<Record<string, NumericFunction>>;
 
 /** Exports of one kernel. */
-type ByDType = Readonly<Record<keyof typeof PREFIX, NumericFunction>>;
+type ByDType = Readonly<Record<FloatDType, NumericFunction>>;
 
 function byDType(exports: Exports, kernel: string): ByDType {
   return {
-    float32: exports[`f32_${kernel}`]!,
     float16: exports[`f16_${kernel}`]!,
     bfloat16: exports[`bf16_${kernel}`]!,
+    float32: exports[`f32_${kernel}`]!,
     float64: exports[`f64_${kernel}`]!,
   };
 }
@@ -139,7 +137,7 @@ export class Bindings {
 
   /** Stores the columns of RowBlock. */
   forward(
-    dtype: 'float32' | 'float16' | 'bfloat16' | 'float64',
+    dtype: 'float16' | 'bfloat16' | 'float32' | 'float64',
     {
       logits,
       rows,
@@ -157,7 +155,7 @@ export class Bindings {
    * describe.
    */
   gradient(
-    dtype: 'float32' | 'float16' | 'bfloat16' | 'float64',
+    dtype: 'float16' | 'bfloat16' | 'float32' | 'float64',
     {
       logits,
       rows,
@@ -229,7 +227,7 @@ export class Bindings {
 
   /** Returns the next column of a row that holds a value of the given kinds; −1 when there is none. */
   find(
-    dtype: 'float32' | 'float16' | 'bfloat16' | 'float64',
+    dtype: 'float16' | 'bfloat16' | 'float32' | 'float64',
     { row, from, classes, kinds }: Pick<Arguments, 'row' | 'from' | 'classes' | 'kinds'>,
   ): number {
     return this.#find[dtype](row, from, classes, kinds);
@@ -237,7 +235,7 @@ export class Bindings {
 
   /** Stores the columns of RowRanks. */
   rank(
-    dtype: 'float32' | 'float16' | 'bfloat16' | 'float64',
+    dtype: 'float16' | 'bfloat16' | 'float32' | 'float64',
     { logits, rows, classes, targets, out }: Pick<Arguments, 'logits' | 'rows' | 'classes' | 'targets' | 'out'>,
   ): void {
     this.#rank[dtype](logits, rows, classes, targets, out);
@@ -245,7 +243,7 @@ export class Bindings {
 
   /** Stores f64 per evaluated row: Σ w·(lse − x) / unit, for label smoothing. */
   uniform(
-    dtype: 'float32' | 'float16' | 'bfloat16' | 'float64',
+    dtype: 'float16' | 'bfloat16' | 'float32' | 'float64',
     {
       logits,
       rows,
@@ -262,7 +260,7 @@ export class Bindings {
 
   /** Stores f64 per evaluated row: the entropy of the softmax. */
   entropy(
-    dtype: 'float32' | 'float16' | 'bfloat16' | 'float64',
+    dtype: 'float16' | 'bfloat16' | 'float32' | 'float64',
     { logits, rows, classes, results, out }: Pick<Arguments, 'logits' | 'rows' | 'classes' | 'results' | 'out'>,
   ): void {
     this.#entropy[dtype](logits, rows, classes, results, out);
@@ -270,7 +268,7 @@ export class Bindings {
 
   /** Stores class probabilities as f64, the columns of RowMasses, and as target of a row its most probable class. */
   probabilities(
-    dtype: 'float32' | 'float16' | 'bfloat16' | 'float64',
+    dtype: 'float16' | 'bfloat16' | 'float32' | 'float64',
     {
       received,
       rows,
@@ -286,7 +284,7 @@ export class Bindings {
 
   /** Stores the columns of CrossEntropies; the weighted one only with weights. */
   crossEntropy(
-    dtype: 'float32' | 'float16' | 'bfloat16' | 'float64',
+    dtype: 'float16' | 'bfloat16' | 'float32' | 'float64',
     {
       logits,
       rows,
@@ -303,7 +301,7 @@ export class Bindings {
 
   /** Stores x = cap·tanh(scale·logit / cap) as f64 per element. */
   transform(
-    dtype: 'float32' | 'float16' | 'bfloat16' | 'float64',
+    dtype: 'float16' | 'bfloat16' | 'float32' | 'float64',
     { logits, count, scale, cap, out }: Pick<Arguments, 'logits' | 'count' | 'scale' | 'cap' | 'out'>,
   ): void {
     this.#transform[dtype](logits, count, scale, cap, out);
@@ -311,7 +309,7 @@ export class Bindings {
 
   /** Turns a gradient with respect to x, in f64, into the one with respect to the logits. */
   chain(
-    dtype: 'float32' | 'float16' | 'bfloat16' | 'float64',
+    dtype: 'float16' | 'bfloat16' | 'float32' | 'float64',
     { logits, count, scale, cap, gradients }: Pick<Arguments, 'logits' | 'count' | 'scale' | 'cap' | 'gradients'>,
   ): void {
     this.#chain[dtype](logits, count, scale, cap, gradients);
@@ -319,7 +317,7 @@ export class Bindings {
 
   /** Stores the columns of SoftmaxMoments. */
   softmaxMoments(
-    dtype: 'float32' | 'float16' | 'bfloat16' | 'float64',
+    dtype: 'float16' | 'bfloat16' | 'float32' | 'float64',
     {
       logits,
       rows,
@@ -345,7 +343,7 @@ export class Bindings {
 
   /** Stores the columns of RowSurvey, and a histogram of the rows that are not left out. */
   survey(
-    dtype: 'float32' | 'float16' | 'bfloat16' | 'float64',
+    dtype: 'float16' | 'bfloat16' | 'float32' | 'float64',
     {
       logits,
       rows,
@@ -360,7 +358,7 @@ export class Bindings {
 
   /** Returns how many elements equal a value. */
   count(
-    dtype: 'float32' | 'float16' | 'bfloat16' | 'float64',
+    dtype: 'float16' | 'bfloat16' | 'float32' | 'float64',
     { row, count, value }: Pick<Arguments, 'row' | 'count' | 'value'>,
   ): number {
     return this.#count[dtype](row, count, value);
@@ -373,7 +371,7 @@ export class Bindings {
 
   /** Returns the rank of the target of one row, see RowRanks. */
   rankOf(
-    dtype: 'float32' | 'float16' | 'bfloat16' | 'float64',
+    dtype: 'float16' | 'bfloat16' | 'float32' | 'float64',
     { row, classes, target }: Pick<Arguments, 'row' | 'classes' | 'target'>,
   ): number {
     return this.#rankOf[dtype](row, classes, target);

@@ -2,7 +2,9 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { format } from 'oxfmt';
-import { DTYPES, KERNELS, LAYOUTS, PARAMETERS } from './table.ts';
+import { ELEMENT_TYPES, FLOAT_DTYPES } from '../src/tensor/dtype.ts';
+import type { FloatDType } from '../src/tensor/dtype.ts';
+import { KERNELS, LAYOUTS, PARAMETERS } from './table.ts';
 import type { KernelRow, Layout, Parameter } from './table.ts';
 
 const FOLDER = new URL('.', import.meta.url);
@@ -11,6 +13,8 @@ const HEADER = '// Generated from table.ts by `npm run generate`.';
 
 const WIDTH = { f64: 8, i32: 4 } as const;
 const VIEW = { f64: 'Float64Array', i32: 'Int32Array' } as const;
+
+const prefixOf = (dtype: FloatDType): string => ELEMENT_TYPES[dtype].float.kernel;
 
 const kernels = Object.entries<KernelRow>(KERNELS);
 const layouts = Object.entries<Layout>(LAYOUTS);
@@ -35,14 +39,14 @@ function assemblyExports(): string {
     const names = new Set(byFile.get(file)!.map(([, { calls }]) => calls.replace('<T>', '')));
     return `import { ${[...names].join(', ')} } from './${file}';`;
   });
-  const types = Object.values(DTYPES).flatMap(({ prefix, storage }) => (storage === prefix ? [] : [storage]));
+  const types = FLOAT_DTYPES.map(prefixOf).filter((type) => type !== 'f32' && type !== 'f64');
   const functions = kernels.map(([name, { calls, dtypes, parameters, returns }]) => {
     const declared = parameters.map((parameter) => `${parameter}: ${PARAMETERS[parameter][0]}`).join(', ');
     const call = `${returns === 'void' ? '' : 'return '}${calls}(${parameters.join(', ')});`;
-    const define = (prefix: string, storage: string): string =>
-      `export function ${prefix}${name}(${declared}): ${returns} {\n  ${call.replace('<T>', `<${storage}>`)}\n}`;
+    const define = (prefix: string, type: string): string =>
+      `export function ${prefix}${name}(${declared}): ${returns} {\n  ${call.replace('<T>', `<${type}>`)}\n}`;
     if (dtypes.length === 0) return define('', '');
-    return dtypes.map((dtype) => define(`${DTYPES[dtype].prefix}_`, DTYPES[dtype].storage)).join('\n');
+    return dtypes.map((dtype) => define(`${prefixOf(dtype)}_`, prefixOf(dtype))).join('\n');
   });
   return `${[
     HEADER,
@@ -114,7 +118,6 @@ function binding([name, { dtypes, parameters, returns, meaning }]: [string, Kern
 }
 
 function bindings(): string {
-  const dtypes = Object.entries(DTYPES);
   const fields = kernels.map(
     ([name, { dtypes }]) => `  readonly #${camelCase(name)}: ${dtypes.length === 0 ? 'NumericFunction' : 'ByDType'};`,
   );
@@ -127,11 +130,9 @@ function bindings(): string {
   );
   return `${HEADER}
 
+import type { FloatDType } from '../src/tensor/dtype.ts';
 import type { Arena } from './arena.ts';
 import { ${layouts.flatMap(([name, { isInput }]) => (isInput ? [] : [`${name}Layout`])).join(', ')} } from './layouts.ts';
-
-/** Prefix of a dtype in the names of the exports. */
-export const PREFIX = { ${dtypes.map(([dtype, { prefix }]) => `${dtype}: '${prefix}'`).join(', ')} } as const;
 
 type NumericFunction = (...values: number[]) => number;
 
@@ -139,11 +140,11 @@ type NumericFunction = (...values: number[]) => number;
 export type Exports = Readonly<Record<string, NumericFunction>>;
 
 /** Exports of one kernel. */
-type ByDType = Readonly<Record<keyof typeof PREFIX, NumericFunction>>;
+type ByDType = Readonly<Record<FloatDType, NumericFunction>>;
 
 function byDType(exports: Exports, kernel: string): ByDType {
   return {
-${dtypes.map(([dtype, { prefix }]) => `    ${dtype}: exports[\`${prefix}_\${kernel}\`]!,`).join('\n')}
+${FLOAT_DTYPES.map((dtype) => `    ${dtype}: exports[\`${prefixOf(dtype)}_\${kernel}\`]!,`).join('\n')}
   };
 }
 
@@ -175,16 +176,15 @@ function markdownTable(head: string[], rows: string[][]): string {
 const code = (text: string): string => `\`${text}\``;
 const codes = (names: readonly string[]): string => names.map(code).join(', ');
 
-const all = Object.keys(DTYPES).length;
 const dtypesOf = ({ dtypes }: KernelRow): string =>
-  dtypes.length === all ? 'all' : codes(dtypes.map((dtype) => DTYPES[dtype].prefix));
+  dtypes.length === FLOAT_DTYPES.length ? 'all' : codes(dtypes.map(prefixOf));
 
 /** Tables by the name of their place: <!-- generated: NAME --> … <!-- end --> */
 const TABLES: Record<string, () => string> = {
   dtypes: () =>
     markdownTable(
       ['prefix', 'dtype'],
-      Object.entries(DTYPES).map(([dtype, { prefix }]) => [code(prefix), dtype]),
+      FLOAT_DTYPES.map((dtype) => [code(prefixOf(dtype)), dtype]),
     ),
   kernels: () =>
     markdownTable(

@@ -1,10 +1,9 @@
 import type { FloatDType } from '../src/tensor/dtype.ts';
-import { DTYPE_BYTES } from '../src/tensor/dtype.ts';
+import { DTYPE_BYTES, ELEMENT_TYPES, FLOAT_DTYPES } from '../src/tensor/dtype.ts';
 import { HISTOGRAM_BINS, LEFT_OUT, NarrowTo, NonFinite } from './abi.ts';
 import { Arena } from './arena.ts';
 import type { ByteSource } from './arena.ts';
 import {
-  PREFIX,
   readCrossEntropies,
   readRowBlock,
   readRowMasses,
@@ -34,7 +33,7 @@ import {
 } from './layouts.ts';
 
 /** Pattern of the names of kernels. */
-export const KERNEL_PATTERN = `^(${Object.values(PREFIX).join('|')})-(relaxed|strict)-simd$`;
+export const KERNEL_PATTERN = `^(${FLOAT_DTYPES.map((dtype) => ELEMENT_TYPES[dtype].float.kernel).join('|')})-(relaxed|strict)-simd$`;
 
 /**
  * The least power of two that is at least a number of classes. Sums over classes are relative to it, which loses no
@@ -139,7 +138,7 @@ export class Kernel {
 
   /** Name of the kernel for a dtype, for answers. */
   name(dtype: FloatDType): string {
-    return `${PREFIX[dtype]}-${this.variant}-simd`;
+    return `${ELEMENT_TYPES[dtype].float.kernel}-${this.variant}-simd`;
   }
 
   /** Places a block in the memory, and drops the block before. All other methods are about the placed block. */

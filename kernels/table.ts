@@ -2,22 +2,8 @@
  * The kernels, a row each. `npm run generate` writes from it the exports (assembly/index.ts), the offsets of results
  * (layouts.ts), the typed functions that call the exports (bindings.ts), and the tables of NAMING.md.
  */
+import { FLOAT_DTYPES } from '../src/tensor/dtype.ts';
 import type { FloatDType } from '../src/tensor/dtype.ts';
-
-/** A dtype of logits: its prefix in the names of exports, and its storage type in AssemblyScript. */
-interface DTypeRow {
-  prefix: string;
-  storage: string;
-}
-
-export const DTYPES = {
-  float32: { prefix: 'f32', storage: 'f32' },
-  float16: { prefix: 'f16', storage: 'float16' },
-  bfloat16: { prefix: 'bf16', storage: 'bfloat16' },
-  float64: { prefix: 'f64', storage: 'f64' },
-} satisfies Record<FloatDType, DTypeRow>;
-
-const ALL = Object.keys(DTYPES) as readonly FloatDType[];
 
 /** Parameters by name: type and meaning. A name means the same in every kernel. */
 export const PARAMETERS = {
@@ -59,7 +45,7 @@ export const PARAMETERS = {
 export type Parameter = keyof typeof PARAMETERS;
 
 export interface KernelRow {
-  /** Call of the function that does it. T is the storage type of the dtype. */
+  /** Call of the function that does it. T is the dtype's prefix, which names its storage type. */
   calls: string;
   /** File of assembly/ that has the function. */
   file: string;
@@ -77,7 +63,7 @@ export const KERNELS = {
   forward: {
     calls: 'forward<T>',
     file: 'forward',
-    dtypes: ALL,
+    dtypes: FLOAT_DTYPES,
     parameters: [...BLOCK, 'stride', 'targets', 'results'],
     returns: 'void',
     meaning: 'Stores the columns of RowBlock.',
@@ -85,7 +71,7 @@ export const KERNELS = {
   gradient: {
     calls: 'gradient<T>',
     file: 'gradient',
-    dtypes: ALL,
+    dtypes: FLOAT_DTYPES,
     parameters: [
       ...BLOCK,
       'targets',
@@ -130,7 +116,7 @@ export const KERNELS = {
   find: {
     calls: 'findNonFinite<T>',
     file: 'find',
-    dtypes: ALL,
+    dtypes: FLOAT_DTYPES,
     parameters: ['row', 'from', 'classes', 'kinds'],
     returns: 'i32',
     meaning: 'Returns the next column of a row that holds a value of the given kinds; −1 when there is none.',
@@ -138,7 +124,7 @@ export const KERNELS = {
   rank: {
     calls: 'rank<T>',
     file: 'rank',
-    dtypes: ALL,
+    dtypes: FLOAT_DTYPES,
     parameters: [...BLOCK, 'targets', 'out'],
     returns: 'void',
     meaning: 'Stores the columns of RowRanks.',
@@ -146,7 +132,7 @@ export const KERNELS = {
   uniform: {
     calls: 'uniform<T>',
     file: 'uniform',
-    dtypes: ALL,
+    dtypes: FLOAT_DTYPES,
     parameters: [...BLOCK, 'results', 'weights', 'unit', 'relativeWeight', 'out'],
     returns: 'void',
     meaning: 'Stores f64 per evaluated row: Σ w·(lse − x) / unit, for label smoothing.',
@@ -154,7 +140,7 @@ export const KERNELS = {
   entropy: {
     calls: 'entropy<T>',
     file: 'entropy',
-    dtypes: ALL,
+    dtypes: FLOAT_DTYPES,
     parameters: [...BLOCK, 'results', 'out'],
     returns: 'void',
     meaning: 'Stores f64 per evaluated row: the entropy of the softmax.',
@@ -162,7 +148,7 @@ export const KERNELS = {
   probabilities: {
     calls: 'readProbabilities<T>',
     file: 'probabilities',
-    dtypes: ALL,
+    dtypes: FLOAT_DTYPES,
     parameters: ['received', 'rows', 'classes', 'targets', 'weights', 'probabilities', 'masses'],
     returns: 'void',
     meaning:
@@ -171,7 +157,7 @@ export const KERNELS = {
   cross_entropy: {
     calls: 'crossEntropy<T>',
     file: 'probabilities',
-    dtypes: ALL,
+    dtypes: FLOAT_DTYPES,
     parameters: [...BLOCK, 'targets', 'results', 'probabilities', 'weights', 'out'],
     returns: 'void',
     meaning: 'Stores the columns of CrossEntropies; the weighted one only with weights.',
@@ -179,7 +165,7 @@ export const KERNELS = {
   transform: {
     calls: 'transform<T>',
     file: 'transform',
-    dtypes: ALL,
+    dtypes: FLOAT_DTYPES,
     parameters: ['logits', 'count', 'scale', 'cap', 'out'],
     returns: 'void',
     meaning: 'Stores x = cap·tanh(scale·logit / cap) as f64 per element.',
@@ -187,7 +173,7 @@ export const KERNELS = {
   chain: {
     calls: 'chain<T>',
     file: 'transform',
-    dtypes: ALL,
+    dtypes: FLOAT_DTYPES,
     parameters: ['logits', 'count', 'scale', 'cap', 'gradients'],
     returns: 'void',
     meaning: 'Turns a gradient with respect to x, in f64, into the one with respect to the logits.',
@@ -195,7 +181,7 @@ export const KERNELS = {
   softmax_moments: {
     calls: 'softmaxMoments<T>',
     file: 'softmax-moments',
-    dtypes: ALL,
+    dtypes: FLOAT_DTYPES,
     parameters: [...BLOCK, 'targets', 'results', 'weights', 'out'],
     returns: 'void',
     meaning: 'Stores the columns of SoftmaxMoments.',
@@ -219,7 +205,7 @@ export const KERNELS = {
   survey: {
     calls: 'survey<T>',
     file: 'survey',
-    dtypes: ALL,
+    dtypes: FLOAT_DTYPES,
     parameters: [...BLOCK, 'targets', 'histogram', 'out'],
     returns: 'void',
     meaning: 'Stores the columns of RowSurvey, and a histogram of the rows that are not left out.',
@@ -227,7 +213,7 @@ export const KERNELS = {
   count: {
     calls: 'countValue<T>',
     file: 'find',
-    dtypes: ALL,
+    dtypes: FLOAT_DTYPES,
     parameters: ['row', 'count', 'value'],
     returns: 'u32',
     meaning: 'Returns how many elements equal a value.',
@@ -243,7 +229,7 @@ export const KERNELS = {
   rank_of: {
     calls: 'rankOf<T>',
     file: 'rank',
-    dtypes: ALL,
+    dtypes: FLOAT_DTYPES,
     parameters: ['row', 'classes', 'target'],
     returns: 'i32',
     meaning: 'Returns the rank of the target of one row, see RowRanks.',

@@ -1,7 +1,8 @@
+import { Odd } from '../abi';
+import { GradientCoefficientsLayout as Coefficients, RowBlockLayout, RowMassesLayout } from '../layouts';
 import { maddF64 } from './exp-f64';
 import { forwardRow, keptReference } from './forward';
 import { highPair, lowPair } from './pairs';
-import { NEGATIVE } from './probabilities';
 import { logSumOf, referenceOf } from './row';
 
 /**
@@ -12,12 +13,12 @@ import { logSumOf, referenceOf } from './row';
  * Reads the logits once: the forward pass stores its exponentials in the memory of the gradient, and they are completed
  * there. Elements in float32 are divided by the row's scale, a power of two. It is 1 unless coefficients are near the
  * ends of float32's range, or beyond. A row without a target has the gradient 0, a row without a finite lse NaN.
- * @param coefficients f64 t, b, z: one array after the other, an entry per row each
+ * @param coefficients columns of GradientCoefficients
  * @param weights f64 w per class, or 0 for 1
  * @param unit a power of two, at least `classes`
  * @param relativeWeight Σ_k w_k / unit, which is finite where Σ_k w_k may overflow
  * @param probabilities f64 p per row and class, or 0 for class indices
- * @param masses results of the probabilities kernel: f64 Σ_k w_k p_k per row first; not read for class indices
+ * @param masses columns of RowMasses; not read for class indices
  * @param g (rows, classes) of float64 for float64 logits, else float32
  * @param scales f64, an entry per row
  */
@@ -40,15 +41,15 @@ export function gradient<T>(
       memory.fill(at, 0, <usize>classes * width);
       continue;
     }
-    const lse = load<f64>(out + f64At);
+    const lse = load<f64>(out + <usize>rows * RowBlockLayout.lse + f64At);
     if (!isFinite(lse)) {
       for (let c: usize = 0; c < <usize>classes; c++) storeAs<T>(at + c * width, NaN);
       continue;
     }
-    const nll = load<f64>(out + (<usize>rows << 4) + f64At);
-    let t = load<f64>(coefficients + f64At);
-    let b = load<f64>(coefficients + (<usize>rows << 3) + f64At);
-    const z = load<f64>(coefficients + (<usize>rows << 4) + f64At);
+    const nll = load<f64>(out + <usize>rows * RowBlockLayout.nll + f64At);
+    let t = load<f64>(coefficients + <usize>rows * Coefficients.t + f64At);
+    let b = load<f64>(coefficients + <usize>rows * Coefficients.b + f64At);
+    const z = load<f64>(coefficients + <usize>rows * Coefficients.z + f64At);
     const rowProbabilities: usize = probabilities == 0 ? 0 : probabilities + (<usize>row * <usize>classes << 3);
     const mass: f64 = probabilities == 0 ? 1 : load<f64>(masses + f64At);
     const ofWeights = b * unit * relativeWeight;
@@ -108,8 +109,8 @@ function greatestProduct(
   rowProbabilities: usize, classes: u32, weights: usize, masses: usize, rows: u32, row: u32,
 ): f64 {
   if (rowProbabilities == 0) return 0;
-  const odd = load<i32>(masses + (<usize>rows << 4) + (<usize>row << 2));
-  if (lightest == 0 && (odd & NEGATIVE) == 0) return load<f64>(masses + (<usize>row << 3));
+  const odd = load<i32>(masses + <usize>rows * RowMassesLayout.odd + (<usize>row << 2));
+  if (lightest == 0 && (odd & Odd.negative) == 0) return load<f64>(masses + (<usize>row << 3));
   let greatest: f64 = 0;
   for (let c: usize = 0; c < <usize>classes; c++) {
     const w: f64 = weights == 0 ? 1 : load<f64>(weights + (c << 3));

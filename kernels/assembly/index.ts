@@ -2,7 +2,7 @@
 
 /** The exports, `<dtype>_<kernel>`. ../NAMING.md describes them. */
 
-import { bfloat16, float16 } from './storage';
+import { bf16, f16 } from './storage';
 import { sumOf } from './compensated';
 import { entropy } from './entropy';
 import { findNonFinite, countValue, countSubnormals } from './find';
@@ -18,11 +18,8 @@ import { transform, chain } from './transform';
 import { uniform } from './uniform';
 import { heapBase, multiplyAddIsFused } from './variant';
 
-export function f32_forward(logits: usize, rows: u32, classes: u32, stride: u32, targets: usize, results: usize): void {
-  forward<f32>(logits, rows, classes, stride, targets, results);
-}
 export function f16_forward(logits: usize, rows: u32, classes: u32, stride: u32, targets: usize, results: usize): void {
-  forward<float16>(logits, rows, classes, stride, targets, results);
+  forward<f16>(logits, rows, classes, stride, targets, results);
 }
 export function bf16_forward(
   logits: usize,
@@ -32,43 +29,15 @@ export function bf16_forward(
   targets: usize,
   results: usize,
 ): void {
-  forward<bfloat16>(logits, rows, classes, stride, targets, results);
+  forward<bf16>(logits, rows, classes, stride, targets, results);
+}
+export function f32_forward(logits: usize, rows: u32, classes: u32, stride: u32, targets: usize, results: usize): void {
+  forward<f32>(logits, rows, classes, stride, targets, results);
 }
 export function f64_forward(logits: usize, rows: u32, classes: u32, stride: u32, targets: usize, results: usize): void {
   forward<f64>(logits, rows, classes, stride, targets, results);
 }
 
-export function f32_gradient(
-  logits: usize,
-  rows: u32,
-  classes: u32,
-  targets: usize,
-  results: usize,
-  coefficients: usize,
-  weights: usize,
-  unit: f64,
-  relativeWeight: f64,
-  probabilities: usize,
-  masses: usize,
-  gradients: usize,
-  scales: usize,
-): void {
-  gradient<f32>(
-    logits,
-    rows,
-    classes,
-    targets,
-    results,
-    coefficients,
-    weights,
-    unit,
-    relativeWeight,
-    probabilities,
-    masses,
-    gradients,
-    scales,
-  );
-}
 export function f16_gradient(
   logits: usize,
   rows: u32,
@@ -84,7 +53,7 @@ export function f16_gradient(
   gradients: usize,
   scales: usize,
 ): void {
-  gradient<float16>(
+  gradient<f16>(
     logits,
     rows,
     classes,
@@ -115,7 +84,38 @@ export function bf16_gradient(
   gradients: usize,
   scales: usize,
 ): void {
-  gradient<bfloat16>(
+  gradient<bf16>(
+    logits,
+    rows,
+    classes,
+    targets,
+    results,
+    coefficients,
+    weights,
+    unit,
+    relativeWeight,
+    probabilities,
+    masses,
+    gradients,
+    scales,
+  );
+}
+export function f32_gradient(
+  logits: usize,
+  rows: u32,
+  classes: u32,
+  targets: usize,
+  results: usize,
+  coefficients: usize,
+  weights: usize,
+  unit: f64,
+  relativeWeight: f64,
+  probabilities: usize,
+  masses: usize,
+  gradients: usize,
+  scales: usize,
+): void {
+  gradient<f32>(
     logits,
     rows,
     classes,
@@ -181,44 +181,32 @@ export function f64_sum(weights: usize, count: u32, unit: f64): f64 {
   return sumOf(weights, count, unit);
 }
 
-export function f32_find(row: usize, from: u32, classes: u32, kinds: u32): i32 {
-  return findNonFinite<f32>(row, from, classes, kinds);
-}
 export function f16_find(row: usize, from: u32, classes: u32, kinds: u32): i32 {
-  return findNonFinite<float16>(row, from, classes, kinds);
+  return findNonFinite<f16>(row, from, classes, kinds);
 }
 export function bf16_find(row: usize, from: u32, classes: u32, kinds: u32): i32 {
-  return findNonFinite<bfloat16>(row, from, classes, kinds);
+  return findNonFinite<bf16>(row, from, classes, kinds);
+}
+export function f32_find(row: usize, from: u32, classes: u32, kinds: u32): i32 {
+  return findNonFinite<f32>(row, from, classes, kinds);
 }
 export function f64_find(row: usize, from: u32, classes: u32, kinds: u32): i32 {
   return findNonFinite<f64>(row, from, classes, kinds);
 }
 
-export function f32_rank(logits: usize, rows: u32, classes: u32, targets: usize, out: usize): void {
-  rank<f32>(logits, rows, classes, targets, out);
-}
 export function f16_rank(logits: usize, rows: u32, classes: u32, targets: usize, out: usize): void {
-  rank<float16>(logits, rows, classes, targets, out);
+  rank<f16>(logits, rows, classes, targets, out);
 }
 export function bf16_rank(logits: usize, rows: u32, classes: u32, targets: usize, out: usize): void {
-  rank<bfloat16>(logits, rows, classes, targets, out);
+  rank<bf16>(logits, rows, classes, targets, out);
+}
+export function f32_rank(logits: usize, rows: u32, classes: u32, targets: usize, out: usize): void {
+  rank<f32>(logits, rows, classes, targets, out);
 }
 export function f64_rank(logits: usize, rows: u32, classes: u32, targets: usize, out: usize): void {
   rank<f64>(logits, rows, classes, targets, out);
 }
 
-export function f32_uniform(
-  logits: usize,
-  rows: u32,
-  classes: u32,
-  results: usize,
-  weights: usize,
-  unit: f64,
-  relativeWeight: f64,
-  out: usize,
-): void {
-  uniform<f32>(logits, rows, classes, results, weights, unit, relativeWeight, out);
-}
 export function f16_uniform(
   logits: usize,
   rows: u32,
@@ -229,7 +217,7 @@ export function f16_uniform(
   relativeWeight: f64,
   out: usize,
 ): void {
-  uniform<float16>(logits, rows, classes, results, weights, unit, relativeWeight, out);
+  uniform<f16>(logits, rows, classes, results, weights, unit, relativeWeight, out);
 }
 export function bf16_uniform(
   logits: usize,
@@ -241,7 +229,19 @@ export function bf16_uniform(
   relativeWeight: f64,
   out: usize,
 ): void {
-  uniform<bfloat16>(logits, rows, classes, results, weights, unit, relativeWeight, out);
+  uniform<bf16>(logits, rows, classes, results, weights, unit, relativeWeight, out);
+}
+export function f32_uniform(
+  logits: usize,
+  rows: u32,
+  classes: u32,
+  results: usize,
+  weights: usize,
+  unit: f64,
+  relativeWeight: f64,
+  out: usize,
+): void {
+  uniform<f32>(logits, rows, classes, results, weights, unit, relativeWeight, out);
 }
 export function f64_uniform(
   logits: usize,
@@ -256,30 +256,19 @@ export function f64_uniform(
   uniform<f64>(logits, rows, classes, results, weights, unit, relativeWeight, out);
 }
 
-export function f32_entropy(logits: usize, rows: u32, classes: u32, results: usize, out: usize): void {
-  entropy<f32>(logits, rows, classes, results, out);
-}
 export function f16_entropy(logits: usize, rows: u32, classes: u32, results: usize, out: usize): void {
-  entropy<float16>(logits, rows, classes, results, out);
+  entropy<f16>(logits, rows, classes, results, out);
 }
 export function bf16_entropy(logits: usize, rows: u32, classes: u32, results: usize, out: usize): void {
-  entropy<bfloat16>(logits, rows, classes, results, out);
+  entropy<bf16>(logits, rows, classes, results, out);
+}
+export function f32_entropy(logits: usize, rows: u32, classes: u32, results: usize, out: usize): void {
+  entropy<f32>(logits, rows, classes, results, out);
 }
 export function f64_entropy(logits: usize, rows: u32, classes: u32, results: usize, out: usize): void {
   entropy<f64>(logits, rows, classes, results, out);
 }
 
-export function f32_probabilities(
-  received: usize,
-  rows: u32,
-  classes: u32,
-  targets: usize,
-  weights: usize,
-  probabilities: usize,
-  masses: usize,
-): void {
-  readProbabilities<f32>(received, rows, classes, targets, weights, probabilities, masses);
-}
 export function f16_probabilities(
   received: usize,
   rows: u32,
@@ -289,7 +278,7 @@ export function f16_probabilities(
   probabilities: usize,
   masses: usize,
 ): void {
-  readProbabilities<float16>(received, rows, classes, targets, weights, probabilities, masses);
+  readProbabilities<f16>(received, rows, classes, targets, weights, probabilities, masses);
 }
 export function bf16_probabilities(
   received: usize,
@@ -300,7 +289,18 @@ export function bf16_probabilities(
   probabilities: usize,
   masses: usize,
 ): void {
-  readProbabilities<bfloat16>(received, rows, classes, targets, weights, probabilities, masses);
+  readProbabilities<bf16>(received, rows, classes, targets, weights, probabilities, masses);
+}
+export function f32_probabilities(
+  received: usize,
+  rows: u32,
+  classes: u32,
+  targets: usize,
+  weights: usize,
+  probabilities: usize,
+  masses: usize,
+): void {
+  readProbabilities<f32>(received, rows, classes, targets, weights, probabilities, masses);
 }
 export function f64_probabilities(
   received: usize,
@@ -314,18 +314,6 @@ export function f64_probabilities(
   readProbabilities<f64>(received, rows, classes, targets, weights, probabilities, masses);
 }
 
-export function f32_cross_entropy(
-  logits: usize,
-  rows: u32,
-  classes: u32,
-  targets: usize,
-  results: usize,
-  probabilities: usize,
-  weights: usize,
-  out: usize,
-): void {
-  crossEntropy<f32>(logits, rows, classes, targets, results, probabilities, weights, out);
-}
 export function f16_cross_entropy(
   logits: usize,
   rows: u32,
@@ -336,7 +324,7 @@ export function f16_cross_entropy(
   weights: usize,
   out: usize,
 ): void {
-  crossEntropy<float16>(logits, rows, classes, targets, results, probabilities, weights, out);
+  crossEntropy<f16>(logits, rows, classes, targets, results, probabilities, weights, out);
 }
 export function bf16_cross_entropy(
   logits: usize,
@@ -348,7 +336,19 @@ export function bf16_cross_entropy(
   weights: usize,
   out: usize,
 ): void {
-  crossEntropy<bfloat16>(logits, rows, classes, targets, results, probabilities, weights, out);
+  crossEntropy<bf16>(logits, rows, classes, targets, results, probabilities, weights, out);
+}
+export function f32_cross_entropy(
+  logits: usize,
+  rows: u32,
+  classes: u32,
+  targets: usize,
+  results: usize,
+  probabilities: usize,
+  weights: usize,
+  out: usize,
+): void {
+  crossEntropy<f32>(logits, rows, classes, targets, results, probabilities, weights, out);
 }
 export function f64_cross_entropy(
   logits: usize,
@@ -363,43 +363,32 @@ export function f64_cross_entropy(
   crossEntropy<f64>(logits, rows, classes, targets, results, probabilities, weights, out);
 }
 
-export function f32_transform(logits: usize, count: u32, scale: f64, cap: f64, out: usize): void {
-  transform<f32>(logits, count, scale, cap, out);
-}
 export function f16_transform(logits: usize, count: u32, scale: f64, cap: f64, out: usize): void {
-  transform<float16>(logits, count, scale, cap, out);
+  transform<f16>(logits, count, scale, cap, out);
 }
 export function bf16_transform(logits: usize, count: u32, scale: f64, cap: f64, out: usize): void {
-  transform<bfloat16>(logits, count, scale, cap, out);
+  transform<bf16>(logits, count, scale, cap, out);
+}
+export function f32_transform(logits: usize, count: u32, scale: f64, cap: f64, out: usize): void {
+  transform<f32>(logits, count, scale, cap, out);
 }
 export function f64_transform(logits: usize, count: u32, scale: f64, cap: f64, out: usize): void {
   transform<f64>(logits, count, scale, cap, out);
 }
 
-export function f32_chain(logits: usize, count: u32, scale: f64, cap: f64, gradients: usize): void {
-  chain<f32>(logits, count, scale, cap, gradients);
-}
 export function f16_chain(logits: usize, count: u32, scale: f64, cap: f64, gradients: usize): void {
-  chain<float16>(logits, count, scale, cap, gradients);
+  chain<f16>(logits, count, scale, cap, gradients);
 }
 export function bf16_chain(logits: usize, count: u32, scale: f64, cap: f64, gradients: usize): void {
-  chain<bfloat16>(logits, count, scale, cap, gradients);
+  chain<bf16>(logits, count, scale, cap, gradients);
+}
+export function f32_chain(logits: usize, count: u32, scale: f64, cap: f64, gradients: usize): void {
+  chain<f32>(logits, count, scale, cap, gradients);
 }
 export function f64_chain(logits: usize, count: u32, scale: f64, cap: f64, gradients: usize): void {
   chain<f64>(logits, count, scale, cap, gradients);
 }
 
-export function f32_softmax_moments(
-  logits: usize,
-  rows: u32,
-  classes: u32,
-  targets: usize,
-  results: usize,
-  weights: usize,
-  out: usize,
-): void {
-  softmaxMoments<f32>(logits, rows, classes, targets, results, weights, out);
-}
 export function f16_softmax_moments(
   logits: usize,
   rows: u32,
@@ -409,7 +398,7 @@ export function f16_softmax_moments(
   weights: usize,
   out: usize,
 ): void {
-  softmaxMoments<float16>(logits, rows, classes, targets, results, weights, out);
+  softmaxMoments<f16>(logits, rows, classes, targets, results, weights, out);
 }
 export function bf16_softmax_moments(
   logits: usize,
@@ -420,7 +409,18 @@ export function bf16_softmax_moments(
   weights: usize,
   out: usize,
 ): void {
-  softmaxMoments<bfloat16>(logits, rows, classes, targets, results, weights, out);
+  softmaxMoments<bf16>(logits, rows, classes, targets, results, weights, out);
+}
+export function f32_softmax_moments(
+  logits: usize,
+  rows: u32,
+  classes: u32,
+  targets: usize,
+  results: usize,
+  weights: usize,
+  out: usize,
+): void {
+  softmaxMoments<f32>(logits, rows, classes, targets, results, weights, out);
 }
 export function f64_softmax_moments(
   logits: usize,
@@ -442,11 +442,8 @@ export function multiply_add_is_fused(): bool {
   return multiplyAddIsFused();
 }
 
-export function f32_survey(logits: usize, rows: u32, classes: u32, targets: usize, histogram: usize, out: usize): void {
-  survey<f32>(logits, rows, classes, targets, histogram, out);
-}
 export function f16_survey(logits: usize, rows: u32, classes: u32, targets: usize, histogram: usize, out: usize): void {
-  survey<float16>(logits, rows, classes, targets, histogram, out);
+  survey<f16>(logits, rows, classes, targets, histogram, out);
 }
 export function bf16_survey(
   logits: usize,
@@ -456,20 +453,23 @@ export function bf16_survey(
   histogram: usize,
   out: usize,
 ): void {
-  survey<bfloat16>(logits, rows, classes, targets, histogram, out);
+  survey<bf16>(logits, rows, classes, targets, histogram, out);
+}
+export function f32_survey(logits: usize, rows: u32, classes: u32, targets: usize, histogram: usize, out: usize): void {
+  survey<f32>(logits, rows, classes, targets, histogram, out);
 }
 export function f64_survey(logits: usize, rows: u32, classes: u32, targets: usize, histogram: usize, out: usize): void {
   survey<f64>(logits, rows, classes, targets, histogram, out);
 }
 
-export function f32_count(row: usize, count: u32, value: f64): u32 {
-  return countValue<f32>(row, count, value);
-}
 export function f16_count(row: usize, count: u32, value: f64): u32 {
-  return countValue<float16>(row, count, value);
+  return countValue<f16>(row, count, value);
 }
 export function bf16_count(row: usize, count: u32, value: f64): u32 {
-  return countValue<bfloat16>(row, count, value);
+  return countValue<bf16>(row, count, value);
+}
+export function f32_count(row: usize, count: u32, value: f64): u32 {
+  return countValue<f32>(row, count, value);
 }
 export function f64_count(row: usize, count: u32, value: f64): u32 {
   return countValue<f64>(row, count, value);
@@ -479,14 +479,14 @@ export function f16_subnormals(row: usize, count: u32): u32 {
   return countSubnormals(row, count);
 }
 
-export function f32_rank_of(row: usize, classes: u32, target: i32): i32 {
-  return rankOf<f32>(row, classes, target);
-}
 export function f16_rank_of(row: usize, classes: u32, target: i32): i32 {
-  return rankOf<float16>(row, classes, target);
+  return rankOf<f16>(row, classes, target);
 }
 export function bf16_rank_of(row: usize, classes: u32, target: i32): i32 {
-  return rankOf<bfloat16>(row, classes, target);
+  return rankOf<bf16>(row, classes, target);
+}
+export function f32_rank_of(row: usize, classes: u32, target: i32): i32 {
+  return rankOf<f32>(row, classes, target);
 }
 export function f64_rank_of(row: usize, classes: u32, target: i32): i32 {
   return rankOf<f64>(row, classes, target);

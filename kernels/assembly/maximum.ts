@@ -4,12 +4,12 @@ import { eq, horizontalMaximum, lanes, loadVector, pmax, splat } from './vector'
 /** Elements per tile: the index is searched only in the tile with the maximum. */
 const TILE: u32 = 1024;
 
-/** Last maximum that indexOfMaximum found, ignoring NaN; −Inf without other values. */
-export let maximum: f64 = -Infinity;
-
-/** The first index of the maximum of n elements, ignoring NaN; 0 without other values. Reads them once. */
-export function indexOfMaximum<T>(p: usize, n: u32): u32 {
-  maximum = -Infinity;
+/**
+ * The first index of the maximum of n elements, ignoring NaN; 0 without other values. Reads them once.
+ * @param maximumAt address at which the maximum is stored, −Inf without other values; 0 stores none
+ */
+export function indexOfMaximum<T>(p: usize, n: u32, maximumAt: usize): u32 {
+  let maximum = -Infinity;
   let tile: u32 = 0;
   for (let k: u32 = 0; k < n; k += TILE) {
     const top = spanMaximum<T>(p + <usize>k * sizeof<T>(), min(n - k, TILE));
@@ -18,6 +18,7 @@ export function indexOfMaximum<T>(p: usize, n: u32): u32 {
       tile = k;
     }
   }
+  if (maximumAt != 0) store<f64>(maximumAt, maximum);
   if (maximum == -Infinity) return indexOf<T>(p, n, maximum);
   return tile + indexOf<T>(p + <usize>tile * sizeof<T>(), min(n - tile, TILE), maximum);
 }

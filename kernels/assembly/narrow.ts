@@ -1,5 +1,5 @@
 import { NarrowTo } from '../abi';
-import { bfloat16, float16 } from './storage';
+import { bf16, f16 } from './storage';
 
 /**
  * n values of S, which is f64 or f32, times a power of two, rounded to the nearest of T, ties to even. float64 becomes
@@ -94,7 +94,7 @@ function toBfloat16(x: v128): v128 {
 }
 
 export function narrowTo<S>(p: usize, n: u32, scale: f64, to: i32, out: usize): void {
-  if (to == NarrowTo.float16) narrow<S, float16>(p, n, scale, out);
-  else if (to == NarrowTo.bfloat16) narrow<S, bfloat16>(p, n, scale, out);
+  if (to == NarrowTo.float16) narrow<S, f16>(p, n, scale, out);
+  else if (to == NarrowTo.bfloat16) narrow<S, bf16>(p, n, scale, out);
   else narrow<S, f32>(p, n, scale, out);
 }

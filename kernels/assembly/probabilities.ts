@@ -1,62 +1,59 @@
 import { Odd, SUM_TOLERANCE } from '../abi';
+import { CrossEntropiesLayout, RowMassesLayout as Masses } from '../layouts';
 import { TILE_F64, addTo, startSums, totalOf } from './compensated';
 import { indexOfMaximum } from './maximum';
 import { addTerm, highPair, horizontalSum, lowPair } from './pairs';
 import { logSumOf, referenceOf } from './row';
 import { load1 } from './storage';
 
-export const NEGATIVE: i32 = Odd.negative;
-
 /**
  * Reads the class probabilities p of a block (rows, classes) as float64, and forms the sums and validity flags of each row,
  * for which no logits are needed. The target of a row that has one becomes its most probable class, the first of equals.
  * @param weights f64 w per class, or 0 for 1
  * @param read f64, an entry per row and class
- * @param out one array after the other, an entry per row each: f64 Σ w·p, f64 Σ p, i32 validity flags
+ * @param out columns of RowMasses
  */
 // @ts-expect-error: decorator
 @inline
 export function readProbabilities<P>(
   p: usize, rows: u32, classes: u32, targets: usize, weights: usize, read: usize, out: usize,
 ): void {
+  const n = <usize>rows;
   for (let row: u32 = 0; row < rows; row++) {
     const at = p + <usize>row * <usize>classes * sizeof<P>();
-    readRow<P>(at, classes, weights, read + (<usize>row * <usize>classes << 3));
+    const f64At = out + (<usize>row << 3);
+    const lowest = readRow<P>(at, classes, weights, read + (<usize>row * <usize>classes << 3));
+    const sum = totalOf(0);
+    store<f64>(f64At + n * Masses.sums, sum);
+    store<f64>(f64At + n * Masses.masses, totalOf(1));
     let odd = lowest < 0 ? Odd.negative : 0;
     if (!isFinite(sum)) odd |= Odd.nonFinite;
     else if (abs(sum - 1) > SUM_TOLERANCE) odd |= Odd.notOne;
     const target = targets + (<usize>row << 2);
-    if (load<i32>(target) >= 0) store<i32>(target, indexOfMaximum<P>(at, classes));
-    store<f64>(out + (<usize>row << 3), mass);
-    store<f64>(out + (<usize>(rows + row) << 3), sum);
-    store<i32>(out + (<usize>rows << 4) + (<usize>row << 2), odd);
+    if (load<i32>(target) >= 0) store<i32>(target, indexOfMaximum<P>(at, classes, 0));
+    store<i32>(out + n * Masses.odd + (<usize>row << 2), odd);
   }
 }
 
-/** Results of the last row read: Σ p, Σ w·p, and the lowest p that is not NaN, or 0. */
-let sum: f64 = 0;
-let mass: f64 = 0;
-let lowest: f64 = 0;
-
-function readRow<P>(p: usize, n: u32, weights: usize, read: usize): void {
+/** Reads a row. Adds Σ p to the first of the sums, and Σ w·p to the second. @returns the lowest p that is not NaN, or 0 */
+function readRow<P>(p: usize, n: u32, weights: usize, read: usize): f64 {
   startSums();
-  lowest = 0;
+  let lowest: f64 = 0;
   while (n > 0) {
     const length = min(n, TILE_F64);
-    readTile<P>(p, length, weights, read);
+    lowest = min(lowest, readTile<P>(p, length, weights, read));
     p += <usize>length * sizeof<P>();
     read += <usize>length << 3;
     if (weights != 0) weights += <usize>length << 3;
     n -= length;
   }
-  sum = totalOf(0);
-  mass = totalOf(1);
+  return lowest;
 }
 
-/** Reads a part of a row, and adds it to the row's sums. */
+/** Reads a part of a row. */
 // @ts-expect-error: decorator
 @inline
-function readTile<P>(p: usize, n: u32, weights: usize, read: usize): void {
+function readTile<P>(p: usize, n: u32, weights: usize, read: usize): f64 {
   let sum0 = f64x2.splat(0);
   let sum1 = sum0;
   let mass0 = sum0;
@@ -80,7 +77,7 @@ function readTile<P>(p: usize, n: u32, weights: usize, read: usize): void {
   }
   let tileSum = horizontalSum(f64x2.add(sum0, sum1));
   let tileMass = horizontalSum(f64x2.add(mass0, mass1));
-  lowest = min(lowest, min(f64x2.extract_lane(least, 0), f64x2.extract_lane(least, 1)));
+  let lowest = min(f64x2.extract_lane(least, 0), f64x2.extract_lane(least, 1));
   const weighted = weights != 0;
   for (let rest = n & 3; rest > 0; rest--) {
     const value = load1<P>(p);
@@ -96,6 +93,7 @@ function readTile<P>(p: usize, n: u32, weights: usize, read: usize): void {
   }
   addTo(0, tileSum);
   addTo(1, weighted ? tileMass : tileSum);
+  return lowest;
 }
 
 /**
@@ -104,7 +102,7 @@ function readTile<P>(p: usize, n: u32, weights: usize, read: usize): void {
  * @param read f64 p per row and class
  * @param results columns that forward stored
  * @param weights f64 w per class, or 0: then the second is not formed
- * @param out f64: one array after the other, an entry per row each
+ * @param out columns of CrossEntropies
  */
 // @ts-expect-error: decorator
 @inline
@@ -128,8 +126,8 @@ export function crossEntropy<T>(
         plain = weighted = NaN;
       }
     }
-    store<f64>(out + f64At, plain);
-    if (weights != 0) store<f64>(out + (<usize>rows << 3) + f64At, weighted);
+    store<f64>(out + <usize>rows * CrossEntropiesLayout.nll + f64At, plain);
+    if (weights != 0) store<f64>(out + <usize>rows * CrossEntropiesLayout.weighted + f64At, weighted);
   }
 }
 

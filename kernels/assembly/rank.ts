@@ -1,23 +1,25 @@
-import { indexOfMaximum, maximum } from './maximum';
+import { RowRanksLayout as Layout } from '../layouts';
+import { indexOfMaximum } from './maximum';
 import { load1 } from './storage';
 import { ge, gt, horizontalCount, lanes, loadVector, splat } from './vector';
 
 /**
  * Per row of a block: the maximum; its index, the lowest on ties; and how many classes come before the target when
  * sorted by value and then by index, −1 without a target or where it is NaN. Other NaN are passed over.
- * @param out one array after the other, an entry per row each: f64 maximum, i32 index, i32 rank
+ * @param out columns of RowRanks
  */
 // @ts-expect-error: decorator
 @inline
 export function rank<T>(logits: usize, rows: u32, classes: u32, targets: usize, out: usize): void {
   const rowBytes = <usize>classes * sizeof<T>();
-  const indices = out + (<usize>rows << 3);
+  const n = <usize>rows;
   for (let row: u32 = 0; row < rows; row++) {
     const p = logits + <usize>row * rowBytes;
     const target = load<i32>(targets + (<usize>row << 2));
-    store<i32>(indices + (<usize>row << 2), indexOfMaximum<T>(p, classes));
-    store<f64>(out + (<usize>row << 3), maximum);
-    store<i32>(indices + (<usize>(rows + row) << 2), rankOf<T>(p, classes, target));
+    const index = indexOfMaximum<T>(p, classes, out + n * Layout.maximum + (<usize>row << 3));
+    const i32At = out + (<usize>row << 2);
+    store<i32>(i32At + n * Layout.predictions, index);
+    store<i32>(i32At + n * Layout.targetRank, rankOf<T>(p, classes, target));
   }
 }
 

@@ -1,7 +1,7 @@
+import { RowBlockLayout as Layout } from '../layouts';
+
 /**
- * Stores the results of a row. A block has one array after the other, each with an entry per row.
- *   f64 lse, f64 target logit, f64 nll, f64 maximum (of finite logits), f64 reference, f64 log S,
- *   i32 NaN count, i32 +Inf count, i32 −Inf count
+ * Stores the results of a row in the columns of RowBlock.
  * lse = reference + log S, where reference is a logit of the row or close below its maximum, and S = Σ exp(x − reference).
  * Their sum has the rounding of the row's offset: softmax is exp(x − reference)·exp(−log S). The counts are exact for
  * every row; they are all zero for rows of finite logits.
@@ -14,30 +14,30 @@ export function storeRow(
 ): void {
   const n = <usize>rows;
   const f64At = out + (<usize>row << 3);
-  const i32At = out + n * 48 + (<usize>row << 2);
-  store<f64>(f64At, reference + logSum);
-  store<f64>(f64At + n * 8, targetLogit);
-  store<f64>(f64At + n * 16, nll);
-  store<f64>(f64At + n * 24, maximum);
-  store<f64>(f64At + n * 32, reference);
-  store<f64>(f64At + n * 40, logSum);
-  store<i32>(i32At, nans);
-  store<i32>(i32At + n * 4, posInfs);
-  store<i32>(i32At + n * 8, negInfs);
+  const i32At = out + (<usize>row << 2);
+  store<f64>(f64At + n * Layout.lse, reference + logSum);
+  store<f64>(f64At + n * Layout.targetLogit, targetLogit);
+  store<f64>(f64At + n * Layout.nll, nll);
+  store<f64>(f64At + n * Layout.maximum, maximum);
+  store<f64>(f64At + n * Layout.reference, reference);
+  store<f64>(f64At + n * Layout.logSum, logSum);
+  store<i32>(i32At + n * Layout.nanCount, nans);
+  store<i32>(i32At + n * Layout.posInfCount, posInfs);
+  store<i32>(i32At + n * Layout.negInfCount, negInfs);
 }
 
 /** The reference of a row that was evaluated, from what storeRow left at `out`. */
 // @ts-expect-error: decorator
 @inline
 export function referenceOf(out: usize, rows: u32, row: u32): f64 {
-  return load<f64>(out + (<usize>rows << 5) + (<usize>row << 3));
+  return load<f64>(out + <usize>rows * Layout.reference + (<usize>row << 3));
 }
 
 /** log S of the same row. */
 // @ts-expect-error: decorator
 @inline
 export function logSumOf(out: usize, rows: u32, row: u32): f64 {
-  return load<f64>(out + <usize>rows * 40 + (<usize>row << 3));
+  return load<f64>(out + <usize>rows * Layout.logSum + (<usize>row << 3));
 }
 
 /**

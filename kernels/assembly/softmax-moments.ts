@@ -1,3 +1,4 @@
+import { RowBlockLayout, SoftmaxMomentsLayout as Layout } from '../layouts';
 import { TILE_F64, addTo, startSums, totalOf } from './compensated';
 import { FLOOR_F64, constantF64, exp2, maddF64 } from './exp-f64';
 import { highPair, horizontalSum, lowPair } from './pairs';
@@ -12,7 +13,7 @@ import { load1 } from './storage';
  * A gradient A·q_c − b·w_c is A·(q_c − α·w_c) + (A·α − b)·w_c: where smoothing makes its two terms nearly equal, they are
  * subtracted here class by class, and not as sums of squares. In float64; the first two are NaN where lse is not finite.
  * @param weights f64 w per class, or 0 for 1
- * @param out f64: one array after the other, an entry per row each
+ * @param out columns of SoftmaxMoments
  */
 // @ts-expect-error: decorator
 @inline
@@ -23,7 +24,7 @@ export function softmaxMoments<T>(
   for (let row: u32 = 0; row < rows; row++) {
     const p = logits + <usize>row * <usize>classes * sizeof<T>();
     const f64At = out + (<usize>row << 3);
-    const n = <usize>rows << 3;
+    const n = <usize>rows;
     const target = load<i32>(targets + (<usize>row << 2));
     const before: u32 = target >= 0 ? target : classes;
     const after: u32 = target >= 0 ? classes - target - 1 : 0;
@@ -40,10 +41,10 @@ export function softmaxMoments<T>(
       addSpan<T>(p, before, reference, factor, slope, weights);
       addSpan<T>(p + afterAt * sizeof<T>(), after, reference, factor, slope, weightsAfter);
     }
-    store<f64>(f64At, Math.sqrt(totalOf(0)));
-    store<f64>(f64At + n, totalOf(1));
-    store<f64>(f64At + 2 * n, factor == 0 ? 0 : slope);
-    store<f64>(f64At + 3 * n, normOfWeights);
+    store<f64>(f64At + n * Layout.softmaxSpread, Math.sqrt(totalOf(0)));
+    store<f64>(f64At + n * Layout.softmaxAlong, totalOf(1));
+    store<f64>(f64At + n * Layout.softmaxSlope, factor == 0 ? 0 : slope);
+    store<f64>(f64At + n * Layout.weightNorm, normOfWeights);
   }
 }
 
@@ -54,7 +55,7 @@ export function softmaxMoments<T>(
 function factorOf(results: usize, rows: u32, row: u32, target: i32): f64 {
   if (!isFinite(load<f64>(results + (<usize>row << 3)))) return NaN;
   // Σ s is 1 − s_target, in which nothing cancels by nll.
-  const nll = load<f64>(results + (<usize>rows << 4) + (<usize>row << 3));
+  const nll = load<f64>(results + <usize>rows * RowBlockLayout.nll + (<usize>row << 3));
   const others: f64 = target >= 0 ? -Math.expm1(-nll) : 1;
   return others < LEAST ? 0 : Math.exp(-logSumOf(results, rows, row)) / others;
 }

@@ -1,9 +1,10 @@
 /**
  * Loads elements of a storage type. Generics select the conversion by the storage type at compile time, so one source
- * serves every dtype. AssemblyScript has no 16-bit floats: signed integers stand for float16, unsigned for bfloat16.
+ * serves every dtype. A storage type has the name of the dtype's prefix. AssemblyScript has no 16-bit floats: signed
+ * integers stand for float16, unsigned for bfloat16.
  */
-export type float16 = i16;
-export type bfloat16 = u16;
+export type f16 = i16;
+export type bf16 = u16;
 
 /** Four elements as f32x4. Exact for every input: subnormals, ±Inf and NaN keep their meaning. */
 // @ts-expect-error: decorator

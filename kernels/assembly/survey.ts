@@ -1,13 +1,14 @@
 import { HISTOGRAM_BINS, LEFT_OUT } from '../abi';
+import { RowSurveyLayout as Layout } from '../layouts';
 import { TILE_F64, addTo, startSums, totalOf } from './compensated';
 import { isPlain, scaledNorm } from './norm';
 import { load1 } from './storage';
 
 /**
- * Norms, extremes and counts of the values of a block: an array for each of these, with an entry per row.
- *   f64 √Σ x² over finite values, f64 maximum and f64 minimum of them, i32 NaN count, i32 +Inf count, i32 −Inf count
- * @param histogram of the rows that are not left out: HISTOGRAM_BINS u32 of finite values other than 0 by the exponent field of
- *   their float64, the number of zeros, and then that of non-finite values in each column
+ * Norms, extremes and counts of the values of a block.
+ * @param histogram of the rows that are not left out: HISTOGRAM_BINS u32 of finite values other than 0 by the exponent
+ *   field of their float64, the number of zeros, and then that of non-finite values in each column
+ * @param out columns of RowSurvey
  */
 // @ts-expect-error: decorator
 @inline
@@ -49,13 +50,13 @@ export function survey<T>(p: usize, rows: u32, classes: u32, targets: usize, his
     const squares = totalOf(0);
     if (counted) store<i32>(zerosAt, load<i32>(zerosAt) + zeros);
     const f64At = out + (<usize>row << 3);
-    const i32At = out + n * 24 + (<usize>row << 2);
-    store<f64>(f64At, isPlain(squares) ? Math.sqrt(squares) : scaledNorm<T>(begin, classes, max(0, max(high, -low))));
-    store<f64>(f64At + n * 8, high);
-    store<f64>(f64At + n * 16, low);
-    store<i32>(i32At, nans);
-    store<i32>(i32At + n * 4, posInfs);
-    store<i32>(i32At + n * 8, negInfs);
+    const i32At = out + (<usize>row << 2);
+    store<f64>(f64At + n * Layout.norms, isPlain(squares) ? Math.sqrt(squares) : scaledNorm<T>(begin, classes, max(0, max(high, -low))));
+    store<f64>(f64At + n * Layout.maximum, high);
+    store<f64>(f64At + n * Layout.minimum, low);
+    store<i32>(i32At + n * Layout.nanCount, nans);
+    store<i32>(i32At + n * Layout.posInfCount, posInfs);
+    store<i32>(i32At + n * Layout.negInfCount, negInfs);
   }
 }
 

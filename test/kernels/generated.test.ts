@@ -2,8 +2,9 @@ import { readFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
 import { generate } from '../../kernels/generate.ts';
 import { compile } from '../../kernels/instance.ts';
-import { DTYPES, KERNELS } from '../../kernels/table.ts';
+import { KERNELS } from '../../kernels/table.ts';
 import type { KernelRow } from '../../kernels/table.ts';
+import { ELEMENT_TYPES } from '../../src/tensor/dtype.ts';
 
 test('the files made from the table are the committed ones: run `npm run generate` when this fails', async () => {
   for (const [path, text] of await generate()) {
@@ -17,7 +18,7 @@ test.each(['strict', 'relaxed'] as const)(
     const bytes = await readFile(new URL(`../../kernels/build/${variant}.wasm`, import.meta.url));
     const { exports } = new WebAssembly.Instance(new WebAssembly.Module(bytes), {});
     const wanted = Object.entries<KernelRow>(KERNELS).flatMap(([name, { dtypes }]) =>
-      dtypes.length === 0 ? [name] : dtypes.map((dtype) => `${DTYPES[dtype].prefix}_${name}`),
+      dtypes.length === 0 ? [name] : dtypes.map((dtype) => `${ELEMENT_TYPES[dtype].float.kernel}_${name}`),
     );
     expect(Object.keys(exports as object).toSorted()).toEqual([...wanted, 'memory'].toSorted());
   },
