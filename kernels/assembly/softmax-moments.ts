@@ -31,9 +31,11 @@ export function softmaxMoments<T>(
     const afterAt = <usize>(classes - after);
     const weightsAfter: usize = weights == 0 ? 0 : weights + (afterAt << 3);
 
-    if (weights == 0) setWeights(before + after);
-    else weighOthers(weights, before, weightsAfter, after);
-    const slope: f64 = slopeOfWeights;
+    const slopeAt = f64At + n * Layout.softmaxSlope;
+    const normAt = f64At + n * Layout.weightNorm;
+    if (weights == 0) countOthers(before + after, slopeAt, normAt);
+    else weighOthers(weights, before, weightsAfter, after, slopeAt, normAt);
+    const slope = load<f64>(slopeAt);
     startSums();
     const factor = factorOf(results, rows, row, target);
     const reference = referenceOf(results, rows, row);
@@ -43,8 +45,7 @@ export function softmaxMoments<T>(
     }
     store<f64>(f64At + n * Layout.softmaxSpread, Math.sqrt(totalOf(0)));
     store<f64>(f64At + n * Layout.softmaxAlong, totalOf(1));
-    store<f64>(f64At + n * Layout.softmaxSlope, factor == 0 ? 0 : slope);
-    store<f64>(f64At + n * Layout.weightNorm, normOfWeights);
+    if (factor == 0) store<f64>(slopeAt, 0);
   }
 }
 
@@ -63,28 +64,31 @@ function factorOf(results: usize, rows: u32, row: u32, target: i32): f64 {
 /** The least divisor by which quotients stay within the range of float64. */
 const LEAST: f64 = 1e-300;
 
-/** 1 / Σ w and √Σ w² of the last weighted classes. */
-let slopeOfWeights: f64 = 0;
-let normOfWeights: f64 = 0;
-
-function setWeights(n: u32): void {
-  slopeOfWeights = n == 0 ? 0 : 1 / <f64>n;
-  normOfWeights = Math.sqrt(<f64>n);
+/** Stores 1 / Σ w and √Σ w² of n classes of weight 1. */
+function countOthers(n: u32, slopeAt: usize, normAt: usize): void {
+  store<f64>(slopeAt, n == 0 ? 0 : 1 / <f64>n);
+  store<f64>(normAt, Math.sqrt(<f64>n));
 }
 
-/** The greatest |w| of all classes, and Σ r, Σ |r| and Σ r² of r = w / heaviest, in which no square leaves float64. */
-let heaviest: f64 = 0;
-let allSum: f64 = 0;
-let allMagnitudes: f64 = 0;
-let allSquares: f64 = 0;
+/** The greatest |w|, and Σ r, Σ |r| and Σ r² of r = w / heaviest, in which no square leaves float64. */
+@unmanaged
+class WeightSums {
+  heaviest: f64;
+  sum: f64;
+  magnitudes: f64;
+  squares: f64;
+}
+
+/** Sums over all classes. */
+const all = changetype<WeightSums>(memory.data(32, 16));
 
 function readWeights(weights: usize, classes: u32): void {
-  heaviest = greatestMagnitude(weights, classes);
+  all.heaviest = greatestMagnitude(weights, classes);
   startSums();
-  addWeights(weights, classes, heaviest);
-  allSum = totalOf(0);
-  allMagnitudes = totalOf(1);
-  allSquares = totalOf(2);
+  addWeights(weights, classes, all.heaviest);
+  all.sum = totalOf(0);
+  all.magnitudes = totalOf(1);
+  all.squares = totalOf(2);
 }
 
 function greatestMagnitude(weights: usize, n: u32): f64 {
@@ -94,20 +98,23 @@ function greatestMagnitude(weights: usize, n: u32): f64 {
 }
 
 /**
- * Sums over two spans: by subtraction of the class between them, unless it has most of the sums. Then they are made anew,
- * relative to the heaviest of the spans: beside the class between them all squares may be 0.
+ * Stores 1 / Σ w and √Σ w² over two spans. Their sums are formed by subtraction of the class between them, unless it has
+ * most of the sums. Then they are made anew, relative to the heaviest of the spans: beside the class between them all
+ * squares may be 0.
  */
-function weighOthers(weights: usize, before: u32, weightsAfter: usize, after: u32): void {
-  let unit = heaviest;
-  let sum = allSum;
-  let magnitudes = allMagnitudes;
-  let squares = allSquares;
+function weighOthers(
+  weights: usize, before: u32, weightsAfter: usize, after: u32, slopeAt: usize, normAt: usize,
+): void {
+  let unit = all.heaviest;
+  let sum = all.sum;
+  let magnitudes = all.magnitudes;
+  let squares = all.squares;
   if (weightsAfter != weights + (<usize>before << 3)) {
-    const own = load<f64>(weights + (<usize>before << 3)) / heaviest;
+    const own = load<f64>(weights + (<usize>before << 3)) / unit;
     sum -= own;
     magnitudes -= abs(own);
     squares -= own * own;
-    if (!(2 * magnitudes >= allMagnitudes && 2 * squares >= allSquares)) {
+    if (!(2 * magnitudes >= all.magnitudes && 2 * squares >= all.squares)) {
       unit = max(greatestMagnitude(weights, before), greatestMagnitude(weightsAfter, after));
       startSums();
       addWeights(weights, before, unit);
@@ -119,8 +126,8 @@ function weighOthers(weights: usize, before: u32, weightsAfter: usize, after: u3
   }
   // There is no slope when negative weights cancel the others, or when it would leave the range of float64.
   const slope = 1 / sum / unit;
-  slopeOfWeights = sum > 0 && 2 * sum >= magnitudes && isFinite(slope) ? slope : 0;
-  normOfWeights = unit * Math.sqrt(squares);
+  store<f64>(slopeAt, sum > 0 && 2 * sum >= magnitudes && isFinite(slope) ? slope : 0);
+  store<f64>(normAt, unit * Math.sqrt(squares));
 }
 
 /** Adds Σ r, Σ |r| and Σ r² with r = w / unit. */
