@@ -305,42 +305,6 @@ function mostItems({ maxItems, anyOf = [] }: { maxItems?: number; anyOf?: TSchem
   return maxItems ?? Math.max(0, ...anyOf.map(mostItems));
 }
 
-/** Options about the answer or the layout of the logits, which do not affect the loss. */
-const OF_THE_ANSWER: ReadonlySet<keyof Options> = new Set<keyof Options>([
-  'outputs',
-  'metrics',
-  'gradient_dtype',
-  'max_locations',
-  'on_non_finite',
-  'check_for_nan_in_loss_and_grad',
-  'class_axis',
-]);
-
-/** Options that affect the losses of rows, or values computed from them. */
-export const OPTIONS_OF_THE_LOSS = OPTION_NAMES.filter((name) => !OF_THE_ANSWER.has(name));
-
-/** Options in a form for comparison: lists of names and of labels are sorted, because their order does not matter. */
-export function comparable(options: Options): Options {
-  return {
-    ...options,
-    ignore_index: [...new Set([options.ignore_index].flat())].toSorted((a, b) => a - b),
-    outputs: options.outputs.toSorted(),
-    metrics: options.metrics.toSorted(),
-  };
-}
-
-/** The first of the named options in which two evaluations differ, and its two values as text. */
-export function differingOption(
-  a: Options,
-  b: Options,
-  names: readonly (keyof Options)[],
-): { name: keyof Options; one: string; other: string } | undefined {
-  const textOf = (options: Options, name: keyof Options): string => JSON.stringify(options[name]) ?? 'not set';
-  const [one, other] = [comparable(a), comparable(b)];
-  const name = names.find((option) => textOf(one, option) !== textOf(other, option));
-  return name && { name, one: textOf(a, name), other: textOf(b, name) };
-}
-
 /** True when an option was given, even with its default value. */
 export function isGiven(given: unknown, name: keyof Options): boolean {
   if (typeof given !== 'object' || given === null || !Object.hasOwn(given, name)) return false;

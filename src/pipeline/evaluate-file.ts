@@ -1,5 +1,6 @@
 import { LossmeterError, refuse } from '../errors.ts';
-import { OPTIONS_OF_THE_LOSS, differingOption, parseOptions } from '../loss/options.ts';
+import { SUMMED_OPTIONS, differingOption } from '../loss/option-rules.ts';
+import { parseOptions } from '../loss/options.ts';
 import type { Options } from '../loss/options.ts';
 import { addSums, isFiniteLoss, meansOf, reduceRows } from '../loss/reduction.ts';
 import type { RowSums } from '../loss/reduction.ts';
@@ -165,11 +166,8 @@ export function addUp(files: readonly FileEvaluation[]): Total {
   };
 }
 
-/** Options that files have in common, so that their sums add up: what is reported of one file alone may differ. */
-const SUMMED = [...OPTIONS_OF_THE_LOSS.filter((name) => name !== 'parallel_config'), 'metrics' as const];
-
 function requireSameOptions(a: FileEvaluation, b: FileEvaluation): void {
-  const difference = differingOption(a.options, b.options, SUMMED);
+  const difference = differingOption(a.options, b.options, SUMMED_OPTIONS);
   if (difference === undefined) return;
   const { name, one, other } = difference;
   const detail = `${name} is ${one} in ${a.file}, and ${other} in ${b.file}: give it for all of them`;

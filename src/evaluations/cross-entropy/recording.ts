@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { LossmeterError, refuse } from '../../errors.ts';
 import type { Diagnostics } from '../../batch/diagnostics.ts';
-import { OPTIONS_OF_THE_LOSS, comparable } from '../../loss/options.ts';
+import { OPTIONS_OF_THE_LOSS, comparable } from '../../loss/option-rules.ts';
 import { summarize } from '../../diagnostics/summary.ts';
 import type { RecordedAs } from '../../diagnostics/summary.ts';
 import type { KernelPool } from '../../engine/pool.ts';

@@ -1,13 +1,13 @@
 import { LossmeterError, refuse } from '../../errors.ts';
 import { denominatorsOf } from '../../loss/denominators.ts';
 import { gradientCoefficients } from '../../loss/gradient.ts';
-import { OPTION_NAMES, differingOption, parseOptions, smoothingOf, withoutNulls } from '../../loss/options.ts';
+import { SHARED_OPTIONS, differingOption, requireChangeable, requireShardable } from '../../loss/option-rules.ts';
+import { parseOptions, smoothingOf, withoutNulls } from '../../loss/options.ts';
 import type { Options } from '../../loss/options.ts';
 import { isClassWeight } from '../../loss/operands.ts';
 import { requireDivisible } from '../../loss/parallel.ts';
 import { mergePartials } from '../../loss/partials.ts';
 import { statisticsOf } from '../../loss/requested.ts';
-import { requireShardable } from '../../loss/vocabulary.ts';
 import { mergeGradientNorms } from '../../statistics/gradient-norm.ts';
 import type { Steps } from '../../steps.ts';
 import { pointerTo, showValue, suggestName } from '../../suggestion.ts';
@@ -77,9 +77,6 @@ function readRequest(request: unknown): { partials: unknown[]; options: unknown 
   return { partials, options };
 }
 
-/** Options that partials of one batch have in common: they have no gradient. */
-const SHARED = OPTION_NAMES.filter((name) => name !== 'gradient_dtype');
-
 /** @throws LossmeterError partials_mismatch */
 function requireSameBatch(a: ReadPartial, b: ReadPartial, count: number): void {
   const mismatch = (what: string): Error =>
@@ -91,7 +88,7 @@ function requireSameBatch(a: ReadPartial, b: ReadPartial, count: number): void {
   if (!sameShape(a.shape, b.shape)) {
     throw mismatch(`the rows have shape ${formatShape(a.shape)} in ${from}, and ${formatShape(b.shape)} in ${to}`);
   }
-  const option = differingOption(a.options, b.options, SHARED);
+  const option = differingOption(a.options, b.options, SHARED_OPTIONS);
   if (option !== undefined) {
     throw mismatch(`options.${option.name} is ${option.one} in ${from}, and ${option.other} in ${to}`);
   }
@@ -143,17 +140,6 @@ function requireClassWeights(partials: readonly ReadPartial[], { semantics }: Op
   }
 }
 
-/** Options that say how partials are made, and what is in them. */
-const FIXED = [
-  'ignore_index',
-  'invalid_label',
-  'shift',
-  'softcap',
-  'logit_scale',
-  'max_locations',
-  'class_axis',
-] as const;
-
 /**
  * The options that partials were made with, changed where that is still possible.
  * @throws LossmeterError invalid_option
@@ -162,20 +148,7 @@ function changeOptions(made: Options, changes: unknown, targets: { probabilities
   if (changes === undefined || changes === null) return made;
   parseOptions(changes);
   const options = parseOptions({ ...made, ...withoutNulls(changes as Partial<Options>) });
-  const refuseChange = (name: keyof Options): Error => {
-    const detail = `options.${name} is ${showValue(options[name])}, but the partials were made with ${showValue(made[name])}: ask for it when they are made`;
-    return refuse('invalid_option', `/options/${name}`, detail);
-  };
-  const fixed = differingOption(options, made, FIXED);
-  if (fixed !== undefined) throw refuseChange(fixed.name);
-  if (options.label_smoothing > 0 && made.label_smoothing === 0) throw refuseChange('label_smoothing');
-  if (options.check_for_nan_in_loss_and_grad && !made.check_for_nan_in_loss_and_grad) {
-    throw refuseChange('check_for_nan_in_loss_and_grad');
-  }
   requireShardable(options, targets);
-  // The losses of rows are made here, the others with the partials.
-  const isMissing = (name: string): boolean => name !== 'per_token_loss' && !made.outputs.includes(name as never);
-  if (options.outputs.some(isMissing)) throw refuseChange('outputs');
-  if (options.metrics.some((name) => !made.metrics.includes(name))) throw refuseChange('metrics');
+  requireChangeable(options, made);
   return options;
 }
