@@ -2,11 +2,10 @@ import { LossmeterError } from '../errors.ts';
 import { diagnose } from './diagnostics.ts';
 import type { Diagnostics } from './diagnostics.ts';
 import type { Findings } from '../diagnostics/findings.ts';
-import type { Denominators } from '../loss/denominators.ts';
 import type { Options } from '../loss/options.ts';
 import { makeOutputs } from '../loss/outputs.ts';
 import { reduceRows } from '../loss/reduction.ts';
-import type { Metrics, Reduction } from '../loss/reduction.ts';
+import type { Metrics, Reduction, ReductionFacts } from '../loss/reduction.ts';
 import type { RowColumns } from '../statistics/list.ts';
 import type { RecordedAs } from '../diagnostics/summary.ts';
 import type { RowCounts, Targets } from '../loss/targets.ts';
@@ -30,7 +29,7 @@ export interface Evaluation {
 }
 
 /** Row results of a batch, and the facts that reduce them. */
-export interface EvaluatedBatch {
+export interface EvaluatedBatch extends ReductionFacts {
   options: Options;
   targets: Targets;
   columns: RowColumns;
@@ -39,11 +38,6 @@ export interface EvaluatedBatch {
   gradient: Tensor | undefined;
   /** Layout of the gradient in the answer. */
   layout?: Layout;
-  /** C */
-  classes: number;
-  /** ε of the row formula. */
-  smoothing: number;
-  denominators: Denominators;
   /** Entries that came as null. */
   nulls: number;
   kernel: string;

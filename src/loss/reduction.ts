@@ -6,7 +6,6 @@ import { inSteps } from '../steps.ts';
 import type { Steps } from '../steps.ts';
 import type { Options } from './options.ts';
 import { localGroups } from './parallel.ts';
-import { statisticsOf } from './requested.ts';
 import { rowsWithoutPrediction } from '../statistics/rank.ts';
 import { METRICS, STATISTICS } from '../statistics/list.ts';
 import type { MetricName, RowColumns, StatisticName } from '../statistics/list.ts';
@@ -39,6 +38,17 @@ export interface Means {
   metrics: Metrics;
 }
 
+/** Facts of a batch that its reduction needs beside its rows. */
+export interface ReductionFacts {
+  /** C */
+  classes: number;
+  /** ε of the row formula, from smoothingOf. */
+  smoothing: number;
+  denominators: Denominators;
+  /** Statistics that were requested of its rows. */
+  statistics: readonly StatisticName[];
+}
+
 /** Result of reducing a batch. */
 export interface Reduction extends Means {
   sums: RowSums;
@@ -64,14 +74,12 @@ export type Metrics = { perplexity: number; bits_per_token: number } & Partial<R
 /**
  * Reduces row results. The sums are in row order and compensated, so the bits do not depend on the division into
  * blocks.
- * @param classes C
- * @param smoothing ε, from smoothingOf
  */
 export function* reduceRows(
   columns: RowColumns,
   targets: Targets,
   options: Options,
-  { classes: C, smoothing: epsilon, denominators }: { classes: number; smoothing: number; denominators: Denominators },
+  { classes: C, smoothing: epsilon, denominators, statistics }: ReductionFacts,
 ): Steps<Reduction> {
   const { nll, lse, uniformNll, weightedNll, gradientNorms } = columns;
   const { classes, weights } = targets;
@@ -130,7 +138,7 @@ export function* reduceRows(
     denominators,
     zLoss: Z.value,
     nll: ofNll.value,
-    ofStatistics: yield* sumStatistics(columns, targets, options),
+    ofStatistics: yield* sumStatistics(statistics, columns, targets),
   };
   return {
     sums,
@@ -146,13 +154,13 @@ export function* reduceRows(
 
 /** Sums of the requested statistics over counted rows. */
 function* sumStatistics(
+  statistics: readonly StatisticName[],
   columns: RowColumns,
   targets: Targets,
-  options: Options,
 ): Steps<ReadonlyMap<StatisticName, Sums>> {
   const { classes, weights } = targets;
   const found = new Map<StatisticName, Sums>();
-  for (const name of statisticsOf(options, targets)) {
+  for (const name of statistics) {
     const sums = STATISTICS[name].sums?.();
     if (sums === undefined) continue;
     found.set(name, sums);

@@ -8,7 +8,7 @@ import type { Targets } from './targets.ts';
 export function statisticsOf(
   options: Options,
   { probabilities, classWeights }: Pick<Targets, 'probabilities' | 'classWeights'>,
-): StatisticName[] {
+): readonly StatisticName[] {
   const terms: Term[] = ['loss'];
   if (options.label_smoothing > 0) terms.push('smoothing');
   if (options.lse_square_scale > 0) terms.push('z_loss');

@@ -66,40 +66,49 @@ export const COLUMN_TYPES = Object.assign({}, ...ENTRIES.map(([, { columns }]) =
   Record<keyof RowColumns, ColumnType>
 >;
 
-/** Statistics by the terms, outputs and metrics that need them. */
-const NEEDED_BY = Map.groupBy(
-  ENTRIES.flatMap(([name, { terms = [], outputs = {}, metrics = {}, needs = [] }]) =>
-    [...terms, ...Object.keys(outputs), ...Object.keys(metrics)].flatMap((asked) =>
-      [name, ...needs].map((needed) => ({ asked, needed })),
-    ),
-  ),
-  ({ asked }) => asked,
-);
+/** Sets of statistics as bits, a bit for each in the order of the list. */
+const BITS = new Map<string, number>(ENTRIES.map(([name], k) => [name, 1 << k]));
+
+/** Statistics that a term, an output or a metric needs, as bits. */
+const NEEDED_BY = new Map<string, number>();
+
+for (const [name, { terms = [], outputs = {}, metrics = {}, needs = [] }] of ENTRIES) {
+  for (const asked of [...terms, ...Object.keys(outputs), ...Object.keys(metrics)]) {
+    NEEDED_BY.set(asked, (NEEDED_BY.get(asked) ?? 0) | bitsOf([name, ...needs]));
+  }
+}
+
+function bitsOf(names: readonly string[], bits: ReadonlyMap<string, number> = BITS): number {
+  return names.reduce((set, name) => set | (bits.get(name) ?? 0), 0);
+}
+
+/** Sets of statistics that were requested before: small requests spend no time on the list. */
+const REQUESTED = new Map<number, readonly StatisticName[]>();
+
+function inOrder(set: number): readonly StatisticName[] {
+  let names = REQUESTED.get(set);
+  if (names === undefined) {
+    names = ENTRIES.flatMap(([name]) => (set & BITS.get(name)! ? [name] : []));
+    REQUESTED.set(set, names);
+  }
+  return names;
+}
 
 /** Statistics that terms, outputs and metrics need, in the order of the list. */
 export function requestStatistics(
   terms: readonly Term[],
   { outputs, metrics }: { outputs: readonly string[]; metrics: readonly string[] },
-): StatisticName[] {
-  const needed = new Set<string>();
-  for (const asked of [...terms, ...outputs, ...metrics]) {
-    for (const one of NEEDED_BY.get(asked) ?? []) needed.add(one.needed);
-  }
-  return inOrder(needed);
+): readonly StatisticName[] {
+  return inOrder(bitsOf(terms, NEEDED_BY) | bitsOf(outputs, NEEDED_BY) | bitsOf(metrics, NEEDED_BY));
 }
 
 /** Statistics of a shard of the vocabulary, from which those of the whole rows are merged. */
 export function statisticsOfShard(
   requested: readonly StatisticName[],
   { probabilities }: { probabilities: boolean },
-): StatisticName[] {
-  const needed = new Set(requested.flatMap((name) => STATISTICS[name].ofShard ?? []));
-  if (probabilities) needed.add('shardProbabilities');
-  return inOrder(needed);
-}
-
-function inOrder(names: ReadonlySet<string>): StatisticName[] {
-  return ENTRIES.flatMap(([name]) => (names.has(name) ? [name] : []));
+): readonly StatisticName[] {
+  const needed = bitsOf(requested.flatMap((name) => STATISTICS[name].ofShard ?? []));
+  return inOrder(probabilities ? needed | BITS.get('shardProbabilities')! : needed);
 }
 
 /** Values for the rows of a table of outputs or metrics, by their names. */

@@ -9,10 +9,10 @@ import { BlockWriter } from '../../engine/block-writer.ts';
 import type { RowResults } from '../../engine/block-writer.ts';
 import type { KernelPool } from '../../engine/pool.ts';
 import { denominatorsOf } from '../../loss/denominators.ts';
-import type { Denominators } from '../../loss/denominators.ts';
 import { gradientCoefficients } from '../../loss/gradient.ts';
 import { parseOptions, smoothingOf, transformOf } from '../../loss/options.ts';
 import { requireDivisible } from '../../loss/parallel.ts';
+import type { ReductionFacts } from '../../loss/reduction.ts';
 import { needsEveryRow, statisticsOf } from '../../loss/requested.ts';
 import type { Steps } from '../../steps.ts';
 import { DTYPE_BYTES } from '../../tensor/dtype.ts';
@@ -25,12 +25,7 @@ const BYTES_PER_ROW_OF_GRADIENT = 32;
 const GRADIENT_ADVICE = 'split the batch by rows, or ask for the gradient of narrower logits';
 
 /** A batch over all classes. */
-export interface BatchPlan extends Batch {
-  /** C */
-  classes: number;
-  /** ε of the row formula. */
-  smoothing: number;
-  denominators: Denominators;
+export interface BatchPlan extends Batch, ReductionFacts {
   layout: Layout;
   gradientDType: FloatDType;
 }
@@ -55,9 +50,10 @@ export function* planBatch(pool: KernelPool, given: BatchHeader, held: HeldBytes
   if (returnsGradient) {
     held.requireRoom(copies * rows * classes * DTYPE_BYTES[gradientDType], 'outputs.gradient', GRADIENT_ADVICE);
   }
+  const statistics = statisticsOf(options, targets);
   const plan: BlockPlan = {
     ...plainPlan(dtype, classes),
-    statistics: statisticsOf(options, targets),
+    statistics,
     everyRow: needsEveryRow(options),
     transform: transformOf(options),
     classWeights: yield* weightsForKernels(targets, options, held),
@@ -89,6 +85,7 @@ export function* planBatch(pool: KernelPool, given: BatchHeader, held: HeldBytes
     classes,
     smoothing,
     denominators,
+    statistics,
     gradientDType,
   };
 }
