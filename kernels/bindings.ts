@@ -21,6 +21,8 @@ type ByDType = Readonly<Record<FloatDType, NumericFunction>>;
 
 function byDType(exports: Exports, kernel: string): ByDType {
   return {
+    float8_e4m3fn: exports[`f8e4m3_${kernel}`]!,
+    float8_e5m2: exports[`f8e5m2_${kernel}`]!,
     float16: exports[`f16_${kernel}`]!,
     bfloat16: exports[`bf16_${kernel}`]!,
     float32: exports[`f32_${kernel}`]!,
@@ -34,6 +36,8 @@ interface Arguments {
   logits: number;
   /** Address of the elements of one row. */
   row: number;
+  /** Address of elements of the dtype. */
+  elements: number;
   /** Number of rows. */
   rows: number;
   /** Number of classes, the elements of a row. */
@@ -80,6 +84,8 @@ interface Arguments {
   kinds: number;
   /** Value to be counted. */
   value: number;
+  /** Bits of the smallest positive normal number. */
+  leastNormal: number;
   /**
    * Address of u32: HISTOGRAM_BINS counts of finite values other than 0 by the exponent field of their float64, the
    * number of zeros, and per column the number of non-finite values.
@@ -111,6 +117,7 @@ export class Bindings {
   readonly #count: ByDType;
   readonly #subnormals: ByDType;
   readonly #rankOf: ByDType;
+  readonly #widen: ByDType;
 
   constructor(exports: Exports) {
     this.#forward = byDType(exports, 'forward');
@@ -133,6 +140,7 @@ export class Bindings {
     this.#count = byDType(exports, 'count');
     this.#subnormals = byDType(exports, 'subnormals');
     this.#rankOf = byDType(exports, 'rank_of');
+    this.#widen = byDType(exports, 'widen');
   }
 
   /** Stores the columns of RowBlock. */
@@ -364,9 +372,12 @@ export class Bindings {
     return this.#count[dtype](row, count, value);
   }
 
-  /** Returns how many elements are subnormal. */
-  subnormals(dtype: 'float16', { row, count }: Pick<Arguments, 'row' | 'count'>): number {
-    return this.#subnormals[dtype](row, count);
+  /** Returns how many elements other than 0 are of smaller magnitude than a normal number. */
+  subnormals(
+    dtype: 'float16' | 'bfloat16',
+    { row, count, leastNormal }: Pick<Arguments, 'row' | 'count' | 'leastNormal'>,
+  ): number {
+    return this.#subnormals[dtype](row, count, leastNormal);
   }
 
   /** Returns the rank of the target of one row, see RowRanks. */
@@ -375,6 +386,14 @@ export class Bindings {
     { row, classes, target }: Pick<Arguments, 'row' | 'classes' | 'target'>,
   ): number {
     return this.#rankOf[dtype](row, classes, target);
+  }
+
+  /** Stores elements as bfloat16, exactly. Reads and stores whole vectors of 16 elements. */
+  widen(
+    dtype: 'float8_e4m3fn' | 'float8_e5m2',
+    { elements, count, out }: Pick<Arguments, 'elements' | 'count' | 'out'>,
+  ): void {
+    this.#widen[dtype](elements, count, out);
   }
 }
 

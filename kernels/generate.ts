@@ -2,7 +2,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { format } from 'oxfmt';
-import { ELEMENT_TYPES, FLOAT_DTYPES } from '../src/tensor/dtype.ts';
+import { ELEMENT_TYPES, FLOAT8_DTYPES, FLOAT_DTYPES } from '../src/tensor/dtype.ts';
 import type { FloatDType } from '../src/tensor/dtype.ts';
 import { KERNELS, LAYOUTS, PARAMETERS } from './table.ts';
 import type { KernelRow, Layout, Parameter } from './table.ts';
@@ -16,6 +16,7 @@ const VIEW = { f64: 'Float64Array', i32: 'Int32Array' } as const;
 
 const prefixOf = (dtype: FloatDType): string => ELEMENT_TYPES[dtype].float.kernel;
 
+const dtypes: readonly FloatDType[] = [...FLOAT8_DTYPES, ...FLOAT_DTYPES];
 const kernels = Object.entries<KernelRow>(KERNELS);
 const layouts = Object.entries<Layout>(LAYOUTS);
 
@@ -39,7 +40,7 @@ function assemblyExports(): string {
     const names = new Set(byFile.get(file)!.map(([, { calls }]) => calls.replace('<T>', '')));
     return `import { ${[...names].join(', ')} } from './${file}';`;
   });
-  const types = FLOAT_DTYPES.map(prefixOf).filter((type) => type !== 'f32' && type !== 'f64');
+  const types = dtypes.map(prefixOf).filter((type) => type !== 'f32' && type !== 'f64');
   const functions = kernels.map(([name, { calls, dtypes, parameters, returns }]) => {
     const declared = parameters.map((parameter) => `${parameter}: ${PARAMETERS[parameter][0]}`).join(', ');
     const call = `${returns === 'void' ? '' : 'return '}${calls}(${parameters.join(', ')});`;
@@ -144,7 +145,7 @@ type ByDType = Readonly<Record<FloatDType, NumericFunction>>;
 
 function byDType(exports: Exports, kernel: string): ByDType {
   return {
-${FLOAT_DTYPES.map((dtype) => `    ${dtype}: exports[\`${prefixOf(dtype)}_\${kernel}\`]!,`).join('\n')}
+${dtypes.map((dtype) => `    ${dtype}: exports[\`${prefixOf(dtype)}_\${kernel}\`]!,`).join('\n')}
   };
 }
 
@@ -184,7 +185,7 @@ const TABLES: Record<string, () => string> = {
   dtypes: () =>
     markdownTable(
       ['prefix', 'dtype'],
-      FLOAT_DTYPES.map((dtype) => [code(prefixOf(dtype)), dtype]),
+      dtypes.map((dtype) => [code(prefixOf(dtype)), dtype]),
     ),
   kernels: () =>
     markdownTable(

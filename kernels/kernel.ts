@@ -1,5 +1,5 @@
-import type { FloatDType } from '../src/tensor/dtype.ts';
-import { DTYPE_BYTES, ELEMENT_TYPES, FLOAT_DTYPES } from '../src/tensor/dtype.ts';
+import { DTYPE_BYTES, ELEMENT_TYPES, FLOAT8_DTYPES, FLOAT_DTYPES, isFloat8 } from '../src/tensor/dtype.ts';
+import type { FloatDType, WideFloatDType } from '../src/tensor/dtype.ts';
 import { HISTOGRAM_BINS, LEFT_OUT, NarrowTo, NonFinite } from './abi.ts';
 import { Arena } from './arena.ts';
 import type { ByteSource } from './arena.ts';
@@ -33,7 +33,7 @@ import {
 } from './layouts.ts';
 
 /** Pattern of the names of kernels. */
-export const KERNEL_PATTERN = `^(${FLOAT_DTYPES.map((dtype) => ELEMENT_TYPES[dtype].float.kernel).join('|')})-(relaxed|strict)-simd$`;
+export const KERNEL_PATTERN = `^(${[...FLOAT8_DTYPES, ...FLOAT_DTYPES].map((dtype) => ELEMENT_TYPES[dtype].float.kernel).join('|')})-(relaxed|strict)-simd$`;
 
 /**
  * The least power of two that is at least a number of classes. Sums over classes are relative to it, which loses no
@@ -87,14 +87,26 @@ export interface BlockSurvey extends RowSurvey {
 /** Memory kept between blocks: a slab of float16 with its gradient in float64 takes about 30 MB. */
 export const KEPT_BYTES = 64 * 2 ** 20;
 
+interface PlacedLogits {
+  dtype: WideFloatDType;
+  logits: number;
+}
+
+/** Bytes of a placed element. float8 is kept beside the bfloat16 that the kernels read. */
+export function placedBytes(dtype: FloatDType): number {
+  return DTYPE_BYTES[dtype] + (isFloat8(dtype) ? DTYPE_BYTES.bfloat16 : 0);
+}
+
 /** Addresses of the parts of a block in the kernels' memory, in bytes; 0 for an absent part. */
 interface Placed {
-  dtype: FloatDType;
+  dtype: WideFloatDType;
+  /** dtype of the logits as received. */
+  received: FloatDType;
   classes: number;
   rows: number;
   logits: number;
-  /** Address of the logits before the transform. */
-  given: { dtype: FloatDType; logits: number };
+  /** The logits before the transform. */
+  given: PlacedLogits;
   transform: Transform | undefined;
   targets: number;
   results: number;
@@ -107,7 +119,16 @@ interface Placed {
 }
 
 const NOTHING: Placed = {
-  ...{ dtype: 'float32', classes: 0, rows: 0, logits: 0, transform: undefined, targets: 0, results: 0 },
+  ...{
+    dtype: 'float32',
+    received: 'float32',
+    classes: 0,
+    rows: 0,
+    logits: 0,
+    transform: undefined,
+    targets: 0,
+    results: 0,
+  },
   ...{ weights: 0, probabilities: 0, masses: 0, gradients: 0, scales: 0 },
   given: { dtype: 'float32', logits: 0 },
 };
@@ -149,10 +170,11 @@ export class Kernel {
     }
     const arena = this.#arena;
     arena.clear();
-    const given = { dtype, logits: arena.bringIn(logits) };
+    const given = this.#placeElements(dtype, logits);
     this.#block = {
       ...NOTHING,
-      ...{ dtype, classes, rows, logits: given.logits, given, transform },
+      ...given,
+      ...{ received: dtype, classes, rows, given, transform },
       targets: arena.copyIn(targets),
       results: arena.allocate(rows * RowBlockLayout.bytes),
       weights: weights === undefined ? 0 : arena.copyIn(weights),
@@ -160,10 +182,21 @@ export class Kernel {
     if (transform !== undefined) {
       const out = arena.allocate(rows * classes * 8);
       const { scale, cap = 0 } = transform;
-      this.#bindings.transform(dtype, { logits: given.logits, count: rows * classes, scale, cap, out });
+      this.#bindings.transform(given.dtype, { logits: given.logits, count: rows * classes, scale, cap, out });
       this.#block = { ...this.#block, dtype: 'float64', logits: out };
     }
     if (probabilities !== undefined) this.#placeProbabilities(probabilities);
+  }
+
+  /** Places elements; float8 becomes bfloat16, which has all of its values. */
+  #placeElements(dtype: FloatDType, source: Uint8Array | ByteSource): PlacedLogits {
+    const elements = this.#arena.bringIn(source);
+    if (!isFloat8(dtype)) return { dtype, logits: elements };
+    // Whole vectors are read and stored.
+    const count = Math.ceil(source.byteLength / 16) * 16;
+    const out = this.#arena.allocate(count * DTYPE_BYTES.bfloat16);
+    this.#bindings.widen(dtype, { elements, count, out });
+    return { dtype: ELEMENT_TYPES[dtype].float.widened, logits: out };
   }
 
   #placeProbabilities({ dtype, data }: { dtype: FloatDType; data: Uint8Array }): void {
@@ -173,9 +206,9 @@ export class Kernel {
     }
     const masses = this.#arena.allocate(rows * RowMassesLayout.bytes);
     const probabilities = this.#arena.allocate(rows * classes * 8);
-    this.#arena.temporary(data.byteLength, (received) => {
-      this.#arena.u8(received, data.byteLength).set(data);
-      this.#bindings.probabilities(dtype, { received, rows, classes, targets, weights, probabilities, masses });
+    this.#arena.temporary(0, () => {
+      const { dtype: placed, logits: received } = this.#placeElements(dtype, data);
+      this.#bindings.probabilities(placed, { received, rows, classes, targets, weights, probabilities, masses });
     });
     this.#block = { ...this.#block, probabilities, masses };
   }
@@ -259,7 +292,9 @@ export class Kernel {
     const bytes = rows * classes * DTYPE_BYTES[dtype];
     const isScaled = this.#arena.f64(scales, rows).some((scale) => scale !== 1);
     if (dtype === computed && !isScaled) return this.#arena.u8(gradients, bytes).slice();
-    if (dtype === 'float64') throw new RangeError('a gradient that was computed in float32 is not float64');
+    if (dtype === 'float64' || isFloat8(dtype)) {
+      throw new RangeError(`a gradient that was computed in ${computed} is not returned in ${dtype}`);
+    }
     return this.#arena.temporary(bytes, (narrowed) => {
       const narrow = (first: number, count: number, factor: number): void =>
         this.#bindings.narrow(computed, {
@@ -322,7 +357,7 @@ export class Kernel {
   }
 
   /** Address of a row of the logits, as received or transformed. */
-  #addressOf({ dtype, logits }: { dtype: FloatDType; logits: number }, row: number): number {
+  #addressOf({ dtype, logits }: PlacedLogits, row: number): number {
     return logits + row * this.#block.classes * DTYPE_BYTES[dtype];
   }
 
@@ -351,13 +386,17 @@ export class Kernel {
     return this.#bindings.count(given.dtype, { row: this.#addressOf(given, row), count: classes, value });
   }
 
-  /** Number of subnormals among the first `span` received logits of a row of float16. */
+  /** Number of logits among the first `span` of a row that were received as subnormals, of at most 16 bits. */
   subnormalsInRow(row: number, span: number): number {
-    const { classes, given } = this.#block;
-    if (given.dtype !== 'float16') throw new RangeError(`subnormal ${given.dtype} are not counted`);
+    const { classes, given, received } = this.#block;
+    if (given.dtype !== 'float16' && given.dtype !== 'bfloat16') {
+      throw new RangeError(`subnormal ${given.dtype} are not counted`);
+    }
+    const exponent = ELEMENT_TYPES[received].float.leastNormalExponent;
     return this.#bindings.subnormals(given.dtype, {
       row: this.#addressOf(given, row),
       count: Math.min(span, classes),
+      leastNormal: given.dtype === 'float16' ? (exponent + 15) << 10 : (exponent + 127) << 7,
     });
   }
 

@@ -2,13 +2,14 @@
  * The kernels, a row each. `npm run generate` writes from it the exports (assembly/index.ts), the offsets of results
  * (layouts.ts), the typed functions that call the exports (bindings.ts), and the tables of NAMING.md.
  */
-import { FLOAT_DTYPES } from '../src/tensor/dtype.ts';
+import { FLOAT8_DTYPES, FLOAT_DTYPES } from '../src/tensor/dtype.ts';
 import type { FloatDType } from '../src/tensor/dtype.ts';
 
 /** Parameters by name: type and meaning. A name means the same in every kernel. */
 export const PARAMETERS = {
   logits: ['usize', 'Address of (rows, classes) elements of the dtype, row-major, at any alignment.'],
   row: ['usize', 'Address of the elements of one row.'],
+  elements: ['usize', 'Address of elements of the dtype.'],
   rows: ['u32', 'Number of rows.'],
   classes: ['u32', 'Number of classes, the elements of a row.'],
   count: ['u32', 'Number of elements.'],
@@ -35,6 +36,7 @@ export const PARAMETERS = {
   cap: ['f64', 'Cap of the logits; 0 for none.'],
   kinds: ['u32', 'Bits of NonFinite.'],
   value: ['f64', 'Value to be counted.'],
+  leastNormal: ['u32', 'Bits of the smallest positive normal number.'],
   histogram: [
     'usize',
     'Address of u32: HISTOGRAM_BINS counts of finite values other than 0 by the exponent field of their float64, the number of zeros, and per column the number of non-finite values.',
@@ -221,10 +223,10 @@ export const KERNELS = {
   subnormals: {
     calls: 'countSubnormals',
     file: 'find',
-    dtypes: ['float16'],
-    parameters: ['row', 'count'],
+    dtypes: ['float16', 'bfloat16'],
+    parameters: ['row', 'count', 'leastNormal'],
     returns: 'u32',
-    meaning: 'Returns how many elements are subnormal.',
+    meaning: 'Returns how many elements other than 0 are of smaller magnitude than a normal number.',
   },
   rank_of: {
     calls: 'rankOf<T>',
@@ -233,6 +235,14 @@ export const KERNELS = {
     parameters: ['row', 'classes', 'target'],
     returns: 'i32',
     meaning: 'Returns the rank of the target of one row, see RowRanks.',
+  },
+  widen: {
+    calls: 'widen<T>',
+    file: 'widen',
+    dtypes: FLOAT8_DTYPES,
+    parameters: ['elements', 'count', 'out'],
+    returns: 'void',
+    meaning: 'Stores elements as bfloat16, exactly. Reads and stores whole vectors of 16 elements.',
   },
 } satisfies Record<string, KernelRow>;
 

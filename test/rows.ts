@@ -138,6 +138,9 @@ function confident(C: number, y: number, nll: number, random: Random): number[] 
 /** Values to the bytes of a dtype, rounded to nearest even. */
 export function encode(dtype: FloatDType, values: ArrayLike<number>): Uint8Array<ArrayBuffer> {
   switch (dtype) {
+    case 'float8_e4m3fn':
+    case 'float8_e5m2':
+      return Uint8Array.from(values, (value) => nearestFloat8(FLOAT8[dtype], value));
     case 'float16':
       return new Uint8Array(Float16Array.from(values).buffer);
     case 'bfloat16':
@@ -152,6 +155,9 @@ export function encode(dtype: FloatDType, values: ArrayLike<number>): Uint8Array
 /** Bytes of a dtype to the values they hold, in float64. */
 export function decode(dtype: FloatDType, bytes: Uint8Array<ArrayBuffer>): Float64Array {
   switch (dtype) {
+    case 'float8_e4m3fn':
+    case 'float8_e5m2':
+      return Float64Array.from(bytes, (byte) => FLOAT8[dtype][byte]!);
     case 'float16':
       return Float64Array.from(new Float16Array(bytes.buffer));
     case 'bfloat16':
@@ -176,4 +182,36 @@ function toBfloat16(value: number): number {
 function fromBfloat16(word: number): number {
   bits[0] = word << 16;
   return single[0]!;
+}
+
+/** Values of the bytes of float8, by the table of the formats (OFP8): sign, exponent and mantissa. */
+const FLOAT8 = {
+  float8_e4m3fn: float8Values(3, 7, (magnitude) => (magnitude === 0x7f ? Number.NaN : undefined)),
+  float8_e5m2: float8Values(2, 15, (magnitude) =>
+    magnitude > 0x7c ? Number.NaN : magnitude === 0x7c ? Infinity : undefined,
+  ),
+} as const;
+
+function float8Values(mantissaBits: number, bias: number, specialOf: (magnitude: number) => number | undefined) {
+  return Array.from({ length: 256 }, (_, byte) => {
+    const magnitude = byte & 0x7f;
+    const exponent = magnitude >> mantissaBits;
+    const mantissa = (magnitude & ((1 << mantissaBits) - 1)) / (1 << mantissaBits);
+    const normal = (1 + mantissa) * 2 ** (exponent - bias);
+    const value = specialOf(magnitude) ?? (exponent === 0 ? mantissa * 2 ** (1 - bias) : normal);
+    return byte < 128 ? value : -value;
+  });
+}
+
+/** Tries every byte; of two equally near values takes the even one. Beyond the greatest by half a step is overflow. */
+function nearestFloat8(values: readonly number[], value: number): number {
+  const sign = value < 0 || Object.is(value, -0) ? 0x80 : 0;
+  const finite = Array.from({ length: 128 }, (_, magnitude) => magnitude).filter((k) => Number.isFinite(values[k]));
+  const top = finite.at(-1)!;
+  const overflow = values[top]! + (values[top]! - values[top - 1]!) / 2;
+  if (Number.isNaN(value)) return 0x7f;
+  if (Math.abs(value) > overflow || (Math.abs(value) === overflow && top % 2 === 1)) return sign | (top + 1);
+  const distance = (k: number): number => Math.abs(Math.abs(value) - values[k]!);
+  const nearest = finite.toSorted((a, b) => distance(a) - distance(b) || (a % 2) - (b % 2))[0]!;
+  return sign | nearest;
 }

@@ -3,6 +3,8 @@ import type { DType } from '../src/tensor/dtype.ts';
 import type { Tensor } from '../src/tensor/tensor.ts';
 
 const SAFETENSORS_NAMES: Record<DType, string> = {
+  float8_e4m3fn: 'F8_E4M3',
+  float8_e5m2: 'F8_E5M2',
   float16: 'F16',
   bfloat16: 'BF16',
   float32: 'F32',

@@ -18,16 +18,16 @@ export function countValue<T>(p: usize, n: u32, value: f64): u32 {
   return count;
 }
 
-/** Counts the subnormals among n float16: their exponent field is 0, and their fraction is not. */
-export function countSubnormals(p: usize, n: u32): u32 {
+/** Counts the 16-bit floats, of n, other than 0 and of smaller magnitude than a normal number. */
+export function countSubnormals(p: usize, n: u32, leastNormal: u32): u32 {
   const magnitude = i16x8.splat(0x7fff);
   const one = i16x8.splat(1);
-  const fractions = i16x8.splat(0x3ff);
+  const subnormals = i16x8.splat(<i16>(leastNormal - 1));
   let counts = i32x4.splat(0);
   const end = p + (<usize>(n & ~7) << 1);
   for (; p < end; p += 16) {
-    // Subtracting 1 maps 1 … 0x3ff to 0 … 0x3fe, and 0 to the largest value.
-    const isSubnormal = i16x8.lt_u(i16x8.sub(v128.and(v128.load(p), magnitude), one), fractions);
+    // Subtracting 1 maps 0 to the largest value.
+    const isSubnormal = i16x8.lt_u(i16x8.sub(v128.and(v128.load(p), magnitude), one), subnormals);
     counts = i32x4.sub(counts, i32x4.extadd_pairwise_i16x8_s(isSubnormal));
   }
   let count =
@@ -35,7 +35,7 @@ export function countSubnormals(p: usize, n: u32): u32 {
     i32x4.extract_lane(counts, 3);
   for (let rest = n & 7; rest > 0; rest--) {
     const bits: u32 = load<u16>(p) & 0x7fff;
-    count += i32(bits != 0 && bits < 0x400);
+    count += i32(bits != 0 && bits < leastNormal);
     p += 2;
   }
   return count;

@@ -2,7 +2,7 @@
 
 /** The exports, `<dtype>_<kernel>`. ../NAMING.md describes them. */
 
-import { bf16, f16 } from './storage';
+import { bf16, f16, f8e4m3, f8e5m2 } from './storage';
 import { sumOf } from './compensated';
 import { entropy } from './entropy';
 import { findNonFinite, countValue, countSubnormals } from './find';
@@ -17,6 +17,7 @@ import { survey } from './survey';
 import { transform, chain } from './transform';
 import { uniform } from './uniform';
 import { heapBase, multiplyAddIsFused } from './variant';
+import { widen } from './widen';
 
 export function f16_forward(logits: usize, rows: u32, classes: u32, stride: u32, targets: usize, results: usize): void {
   forward<f16>(logits, rows, classes, stride, targets, results);
@@ -475,8 +476,11 @@ export function f64_count(row: usize, count: u32, value: f64): u32 {
   return countValue<f64>(row, count, value);
 }
 
-export function f16_subnormals(row: usize, count: u32): u32 {
-  return countSubnormals(row, count);
+export function f16_subnormals(row: usize, count: u32, leastNormal: u32): u32 {
+  return countSubnormals(row, count, leastNormal);
+}
+export function bf16_subnormals(row: usize, count: u32, leastNormal: u32): u32 {
+  return countSubnormals(row, count, leastNormal);
 }
 
 export function f16_rank_of(row: usize, classes: u32, target: i32): i32 {
@@ -490,4 +494,11 @@ export function f32_rank_of(row: usize, classes: u32, target: i32): i32 {
 }
 export function f64_rank_of(row: usize, classes: u32, target: i32): i32 {
   return rankOf<f64>(row, classes, target);
+}
+
+export function f8e4m3_widen(elements: usize, count: u32, out: usize): void {
+  widen<f8e4m3>(elements, count, out);
+}
+export function f8e5m2_widen(elements: usize, count: u32, out: usize): void {
+  widen<f8e5m2>(elements, count, out);
 }

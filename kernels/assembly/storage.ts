@@ -6,6 +6,10 @@
 export type f16 = i16;
 export type bf16 = u16;
 
+/** 8-bit floats, which `widen` makes bfloat16: signed integers stand for float8_e4m3fn, unsigned for float8_e5m2. */
+export type f8e4m3 = i8;
+export type f8e5m2 = u8;
+
 /** Four elements as f32x4. Exact for every input: subnormals, ±Inf and NaN keep their meaning. */
 // @ts-expect-error: decorator
 @inline

@@ -1,4 +1,4 @@
-import { KEPT_BYTES } from '../../kernels/kernel.ts';
+import { KEPT_BYTES, placedBytes } from '../../kernels/kernel.ts';
 import { DTYPE_BYTES } from '../tensor/dtype.ts';
 import type { Block } from './block.ts';
 
@@ -14,9 +14,9 @@ export function kernelBytesBeside(block: Block, rows: number): number {
   const { dtype, classes, transform, gradientDType, classWeights, shards, badInColumn } = plan;
   const computed = transform === undefined && dtype !== 'float64' ? 4 : 8;
   const bytesPerLogit =
-    DTYPE_BYTES[dtype] +
+    placedBytes(dtype) +
     (transform === undefined ? 0 : 8) +
-    (probabilities === undefined ? 0 : 8 + DTYPE_BYTES[probabilities.dtype]) +
+    (probabilities === undefined ? 0 : 8 + placedBytes(probabilities.dtype)) +
     (coefficients === undefined ? 0 : computed) +
     // The gradient in its dtype, plus its copy.
     (gradientDType === undefined ? 0 : 2 * DTYPE_BYTES[gradientDType]);

@@ -24,3 +24,41 @@ export const BFLOAT16: BitFormat = {
     return (bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16;
   },
 };
+
+/** float8 without ±Infinity: overflow is NaN, the greatest value is 448. */
+export const FLOAT8_E4M3FN = float8({ mantissaBits: 3, bias: 7, overflow: 0x7f });
+
+/** float8 like IEEE 754: overflow is ±Infinity, the greatest value is 57344. */
+export const FLOAT8_E5M2 = float8({ mantissaBits: 2, bias: 15, overflow: 0x7c });
+
+/** @param overflow bits of the magnitude beyond the greatest */
+function float8(format: { mantissaBits: number; bias: number; overflow: number }): BitFormat {
+  const { mantissaBits, bias, overflow } = format;
+  const leastExponent = 1 - bias;
+  const magnitudeOf = (bits: number): number => {
+    if (bits >= overflow) return bits === 0x7c ? Infinity : Number.NaN;
+    const exponent = bits >> mantissaBits;
+    const fraction = bits % 2 ** mantissaBits;
+    const steps = exponent === 0 ? fraction : 2 ** mantissaBits + fraction;
+    return steps * 2 ** (Math.max(exponent, 1) - bias - mantissaBits);
+  };
+  const values = Float64Array.from({ length: 256 }, (_, bits) => (bits < 128 ? 1 : -1) * magnitudeOf(bits % 128));
+  return {
+    fromBits: (bits) => values[bits]!,
+    toBits(value) {
+      const sign = value < 0 || Object.is(value, -0) ? 0x80 : 0;
+      const magnitude = Math.abs(value);
+      if (Number.isNaN(value)) return 0x7f;
+      if (magnitude === Infinity) return sign | overflow;
+      const exponent = Math.max(Math.floor(Math.log2(magnitude)), leastExponent);
+      const steps = roundToEven(magnitude / 2 ** (exponent - mantissaBits));
+      return sign | Math.min((exponent - leastExponent) * 2 ** mantissaBits + steps, overflow);
+    },
+  };
+}
+
+function roundToEven(value: number): number {
+  const below = Math.floor(value);
+  const rest = value - below;
+  return rest > 0.5 || (rest === 0.5 && below % 2 === 1) ? below + 1 : below;
+}

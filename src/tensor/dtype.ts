@@ -1,4 +1,4 @@
-import { BFLOAT16 } from './bits.ts';
+import { BFLOAT16, FLOAT8_E4M3FN, FLOAT8_E5M2 } from './bits.ts';
 import type { BitFormat } from './bits.ts';
 
 /** Properties of an element type. A row of the table is all that the service has to know of it. */
@@ -13,14 +13,14 @@ export interface ElementType {
   readonly float?: FloatProperties;
   /** Closed range of integers. */
   readonly range?: readonly [least: bigint, greatest: bigint];
-  /** NumPy's name, by which arrays are written; of bfloat16 the name of its bits. */
-  readonly numpy: string;
+  /** NumPy's name, by which arrays are written; of bfloat16 the name of its bits. NumPy has no name for float8. */
+  readonly numpy: string | undefined;
   /** NumPy's names by which arrays are read, if not the same. */
   readonly readAs?: readonly string[];
   /** Name in safetensors. */
   readonly safetensors: string;
-  /** Name in the Open Inference Protocol. */
-  readonly openInference: string;
+  /** Name in the Open Inference Protocol, which has none for float8. */
+  readonly openInference: string | undefined;
   /** Further names, in lower case, that stand for it in other libraries. */
   readonly synonyms?: readonly string[];
 }
@@ -30,6 +30,8 @@ interface FloatProperties {
   readonly leastNormalExponent: number;
   /** Prefix of its kernels. */
   readonly kernel: string;
+  /** dtype with all of its values that the kernels read in its place. */
+  readonly widened?: 'bfloat16';
 }
 
 type ViewConstructor =
@@ -50,6 +52,26 @@ const unsigned = (bits: bigint) => [0n, 2n ** bits - 1n] as const;
 
 /** The element types, by the names that the wire uses. */
 export const ELEMENT_TYPES = {
+  float8_e4m3fn: {
+    bytes: 1,
+    View: Uint8Array,
+    bits: FLOAT8_E4M3FN,
+    float: { leastNormalExponent: -6, kernel: 'f8e4m3', widened: 'bfloat16' },
+    numpy: undefined,
+    safetensors: 'F8_E4M3',
+    openInference: undefined,
+    synonyms: ['float8_e4m3', 'e4m3fn', 'e4m3'],
+  },
+  float8_e5m2: {
+    bytes: 1,
+    View: Uint8Array,
+    bits: FLOAT8_E5M2,
+    float: { leastNormalExponent: -14, kernel: 'f8e5m2', widened: 'bfloat16' },
+    numpy: undefined,
+    safetensors: 'F8_E5M2',
+    openInference: undefined,
+    synonyms: ['e5m2'],
+  },
   float16: {
     bytes: 2,
     View: Float16Array,
@@ -139,21 +161,34 @@ type Table = typeof ELEMENT_TYPES;
 
 export type DType = keyof Table;
 export type FloatDType = { [D in DType]: Table[D] extends { float: object } ? D : never }[DType];
+export type Float8DType = { [D in DType]: Table[D] extends { float: { widened: string } } ? D : never }[DType];
+export type WideFloatDType = Exclude<FloatDType, Float8DType>;
 
-export const DTYPES = Object.keys(ELEMENT_TYPES) as readonly DType[];
+const ALL = Object.keys(ELEMENT_TYPES) as readonly DType[];
+
+/** dtypes of the tensors in requests and answers. */
+export const DTYPES = ALL.filter((dtype) => !isFloat8(dtype));
 export const FLOAT_DTYPES = DTYPES.filter(isFloatDType);
+
+/** dtypes of logits that the kernels widen. */
+export const FLOAT8_DTYPES = ALL.filter(isFloat8);
 
 export function isDType(name: unknown): name is DType {
   return typeof name === 'string' && Object.hasOwn(ELEMENT_TYPES, name);
 }
 
-export function isFloatDType(dtype: DType): dtype is FloatDType {
+export function isFloatDType<D extends DType>(dtype: D): dtype is D & FloatDType {
   return 'float' in ELEMENT_TYPES[dtype];
+}
+
+export function isFloat8(dtype: DType): dtype is Float8DType {
+  const { float }: ElementType = ELEMENT_TYPES[dtype];
+  return float?.widened !== undefined;
 }
 
 /** A property of the element types by dtype. */
 function column<Value>(valueOf: (row: ElementType) => Value): Readonly<Record<DType, Value>> {
-  return Object.fromEntries(DTYPES.map((dtype) => [dtype, valueOf(ELEMENT_TYPES[dtype])])) as Record<DType, Value>;
+  return Object.fromEntries(ALL.map((dtype) => [dtype, valueOf(ELEMENT_TYPES[dtype])])) as Record<DType, Value>;
 }
 
 /** Widths of the elements. */
@@ -165,7 +200,8 @@ export const BIT_FORMATS = column(({ bits }) => bits);
 /** dtypes by other names, in lower case, for messages. */
 export const DTYPE_SYNONYMS: Readonly<Record<string, DType>> = Object.fromEntries(
   DTYPES.flatMap((dtype) => {
-    const { numpy, readAs = [numpy], safetensors, openInference, synonyms = [] }: ElementType = ELEMENT_TYPES[dtype];
-    return [...readAs, safetensors, openInference, ...synonyms].map((name) => [name.toLowerCase(), dtype]);
+    const { numpy, readAs, safetensors, openInference, synonyms = [] }: ElementType = ELEMENT_TYPES[dtype];
+    const names = [...(readAs ?? [numpy]), safetensors, openInference, ...synonyms];
+    return names.filter((name) => name !== undefined).map((name) => [name.toLowerCase(), dtype]);
   }),
 );

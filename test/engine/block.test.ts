@@ -15,6 +15,14 @@ test('class weights count as memory that kernels take', () => {
   expect(beside(weighted) - beside(block)).toBe(8 * classes);
 });
 
+test('float8 counts with the bfloat16 that the kernels read', () => {
+  const classes = 64 * MiB;
+  const [narrow, wide] = (['float8_e5m2', 'bfloat16'] as const).map((dtype) =>
+    kernelBytesBeside(plainBlock(dtype, classes, new Int32Array(1)), 1),
+  );
+  expect(narrow! - wide!).toBe(classes);
+});
+
 test('results of shards count until they are merged', () => {
   const block = plainBlock('float32', 4096, new Int32Array(128));
   expect(kernelBytesBeside(block, 128)).toBe(0);

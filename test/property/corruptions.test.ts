@@ -6,7 +6,7 @@ import type { CauseReport, Place } from '../../src/diagnostics/causes.ts';
 import type { Diagnostics, Float16Report } from '../../src/batch/diagnostics.ts';
 import { KernelPool } from '../../src/engine/pool.ts';
 import { FLOAT_DTYPES } from '../../src/tensor/dtype.ts';
-import type { FloatDType } from '../../src/tensor/dtype.ts';
+import type { WideFloatDType } from '../../src/tensor/dtype.ts';
 import { decode, encode } from '../rows.ts';
 import { LIMITS, evaluate } from './batches.ts';
 
@@ -33,7 +33,7 @@ const IGNORED = -100;
 const KINDS = [Number.NaN, Infinity, -Infinity, 65_504, 2 ** -20] as const;
 
 interface Corrupted {
-  dtype: FloatDType;
+  dtype: WideFloatDType;
   classes: number;
   labels: number[];
   mask: number[];

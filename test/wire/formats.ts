@@ -147,7 +147,7 @@ function fieldsOf(
     .map((name) => [name, name in TENSOR_NAMES ? encodeTensor(batch[name] as Tensor, name) : batch[name]]);
 }
 
-const NUMPY_TYPES: Record<DType, unknown> = {
+const NUMPY_TYPES: Partial<Record<DType, unknown>> = {
   float16: '<f2',
   // NumPy has no name for it: so comes array.view('V2').
   bfloat16: [['', '|V2']],

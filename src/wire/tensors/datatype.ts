@@ -7,10 +7,14 @@ const byDatatype = new Map<unknown, DType>(DTYPES.map((dtype) => [ELEMENT_TYPES[
 
 /** Datatypes by other names, in lower case. */
 const SYNONYMS: Readonly<Record<string, string>> = Object.fromEntries(
-  Object.entries({ ...DTYPE_SYNONYMS, ...Object.fromEntries(DTYPES.map((dtype) => [dtype, dtype])) }).map(
-    ([name, dtype]) => [name, ELEMENT_TYPES[dtype].openInference],
+  Object.entries({ ...DTYPE_SYNONYMS, ...Object.fromEntries(DTYPES.map((dtype) => [dtype, dtype])) }).flatMap(
+    ([name, dtype]) => datatypesOf([dtype]).map((datatype) => [name, datatype]),
   ),
 );
+
+function datatypesOf(dtypes: readonly DType[]): string[] {
+  return dtypes.map((dtype) => ELEMENT_TYPES[dtype].openInference).filter((datatype) => datatype !== undefined);
+}
 
 /** dtype of a datatype of the Open Inference Protocol. */
 export function dtypeOf(datatype: unknown): DType | undefined {
@@ -21,7 +25,7 @@ export function dtypeOf(datatype: unknown): DType | undefined {
 export function requireDatatype(input: string, value: unknown, among: readonly DType[]): DType {
   const dtype = dtypeOf(value);
   if (dtype !== undefined && among.includes(dtype)) return dtype;
-  const names: string[] = among.map((one) => ELEMENT_TYPES[one].openInference);
+  const names = datatypesOf(among);
   const meant = dtype === undefined && typeof value === 'string' ? suggestName(value, names, SYNONYMS) : undefined;
   const expected = meant !== undefined && names.includes(meant) ? meant : `one of ${names.join(', ')}`;
   const detail = `the datatype of ${input} is ${showValue(value)}, expected ${expected}`;
