@@ -5,7 +5,7 @@
 const LAYERS = [
   ['routes', '^routes/'],
   ['main', '^src/(main\\.ts|listen\\.ts|cli/)'],
-  ['app', '^src/(app\\.ts|plugins/|schemas/|telemetry/)'],
+  ['app', '^src/(app\\.ts|plugins/|contract/|telemetry/)'],
   ['runs', '^src/runs/'],
   ['inference', '^src/inference/'],
   ['pipeline', '^src/pipeline/'],

@@ -3,11 +3,11 @@
  * description. Non-finite numbers, which are text on the wire, are floats there.
  */
 import { Options } from '../src/loss/options.ts';
-import { Diagnostics } from '../src/schemas/diagnostics.ts';
-import { DiagnoseReply } from '../src/schemas/diagnosis.ts';
-import { CrossEntropyReply } from '../src/schemas/cross-entropy.ts';
-import { RunList, RunSummary, StepDetail, StepList } from '../src/schemas/runs.ts';
-import { Info } from '../src/schemas/service.ts';
+import { Diagnostics } from '../src/contract/diagnostics.ts';
+import { DiagnoseReply } from '../src/contract/diagnosis.ts';
+import { CrossEntropyReply } from '../src/contract/cross-entropy.ts';
+import { RunList, RunSummary, StepDetail, StepList } from '../src/contract/runs.ts';
+import { Info } from '../src/contract/service.ts';
 
 interface Schema {
   type?: string;

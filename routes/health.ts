@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify';
-import { Liveness, Readiness } from '../src/schemas/service.ts';
+import { Liveness, Readiness } from '../src/contract/service.ts';
 
 export default async function health(app: FastifyInstance): Promise<void> {
   app.get(

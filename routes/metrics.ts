@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify';
-import { problemResponses } from '../src/schemas/problem.ts';
-import { Metrics } from '../src/schemas/service.ts';
+import { problemResponses } from '../src/contract/problem.ts';
+import { Metrics } from '../src/contract/service.ts';
 
 const schema = {
   tags: ['service'],

@@ -1,10 +1,10 @@
 import type { FastifyInstance } from 'fastify';
-import { CrossEntropyReply, CrossEntropyRequest } from '../../src/schemas/cross-entropy.ts';
+import { CrossEntropyReply, CrossEntropyRequest } from '../../src/contract/cross-entropy.ts';
 import { logGradientCheck } from '../../src/batch/report.ts';
 import { CROSS_ENTROPY } from '../../src/evaluations/cross-entropy/cross-entropy.ts';
-import { contentOf } from '../../src/schemas/content.ts';
-import { problemResponses } from '../../src/schemas/problem.ts';
-import { SafetensorsBatch, SafetensorsEvaluation } from '../../src/schemas/safetensors.ts';
+import { contentOf } from '../../src/contract/content.ts';
+import { problemResponses } from '../../src/contract/problem.ts';
+import { SafetensorsBatch, SafetensorsEvaluation } from '../../src/contract/safetensors.ts';
 import { REPLY_MEDIA_TYPES, REQUEST_MEDIA_TYPES } from '../../src/wire/media-types.ts';
 
 const schema = {

@@ -1,9 +1,9 @@
 import type { FastifyInstance } from 'fastify';
 import { DIAGNOSIS } from '../../src/evaluations/diagnosis/diagnosis.ts';
-import { contentOf } from '../../src/schemas/content.ts';
-import { DiagnoseReply, DiagnoseRequest } from '../../src/schemas/diagnosis.ts';
-import { problemResponses } from '../../src/schemas/problem.ts';
-import { SafetensorsBatch, SafetensorsEvaluation } from '../../src/schemas/safetensors.ts';
+import { contentOf } from '../../src/contract/content.ts';
+import { DiagnoseReply, DiagnoseRequest } from '../../src/contract/diagnosis.ts';
+import { problemResponses } from '../../src/contract/problem.ts';
+import { SafetensorsBatch, SafetensorsEvaluation } from '../../src/contract/safetensors.ts';
 import { REPLY_MEDIA_TYPES, REQUEST_MEDIA_TYPES } from '../../src/wire/media-types.ts';
 
 const schema = {

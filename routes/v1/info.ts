@@ -1,8 +1,8 @@
 import type { FastifyInstance } from 'fastify';
 import { LIMITS, snakeCase } from '../../src/config.ts';
 import { OPTION_NAMES } from '../../src/loss/options.ts';
-import { Info } from '../../src/schemas/service.ts';
-import { FloatDTypes, IntegerDTypes } from '../../src/schemas/tensor.ts';
+import { Info } from '../../src/contract/service.ts';
+import { FloatDTypes, IntegerDTypes } from '../../src/contract/tensor.ts';
 import { VERSION } from '../../src/version.ts';
 import { CONTENT_ENCODINGS } from '../../src/wire/body/content-encoding.ts';
 import { REPLY_MEDIA_TYPES, REQUEST_MEDIA_TYPES } from '../../src/wire/media-types.ts';

@@ -1,11 +1,11 @@
 import type { FastifyInstance } from 'fastify';
 import { logGradientCheck } from '../../src/batch/report.ts';
 import { VOCABULARY_SHARD } from '../../src/evaluations/vocabulary/shard.ts';
-import { contentOf } from '../../src/schemas/content.ts';
-import { CrossEntropyReply } from '../../src/schemas/cross-entropy.ts';
-import { CombineRequest, PartialReply, PartialRequest } from '../../src/schemas/partials.ts';
-import { problemResponses } from '../../src/schemas/problem.ts';
-import { SafetensorsEvaluation, SafetensorsPartial, SafetensorsShard } from '../../src/schemas/safetensors.ts';
+import { contentOf } from '../../src/contract/content.ts';
+import { CrossEntropyReply } from '../../src/contract/cross-entropy.ts';
+import { CombineRequest, PartialReply, PartialRequest } from '../../src/contract/partials.ts';
+import { problemResponses } from '../../src/contract/problem.ts';
+import { SafetensorsEvaluation, SafetensorsPartial, SafetensorsShard } from '../../src/contract/safetensors.ts';
 import { REPLY_MEDIA_TYPES, REQUEST_MEDIA_TYPES, VALUE_MEDIA_TYPES } from '../../src/wire/media-types.ts';
 
 const partialSchema = {

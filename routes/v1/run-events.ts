@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify';
-import { parameterCompiler } from '../../src/schemas/parameters.ts';
-import { problemResponses } from '../../src/schemas/problem.ts';
-import { EventsQuery, RunParams } from '../../src/schemas/runs.ts';
+import { parameterCompiler } from '../../src/contract/parameters.ts';
+import { problemResponses } from '../../src/contract/problem.ts';
+import { EventsQuery, RunParams } from '../../src/contract/runs.ts';
 import { requireRun } from './runs.ts';
 
 /** Milliseconds for a client to read the last events at shutdown. */

@@ -1,9 +1,9 @@
 import type { FastifyInstance } from 'fastify';
 import { LossmeterError } from '../../src/errors.ts';
 import { curveJson, stepListJson } from '../../src/runs/answers.ts';
-import { contentOf } from '../../src/schemas/content.ts';
-import { parameterCompiler } from '../../src/schemas/parameters.ts';
-import { problemResponses } from '../../src/schemas/problem.ts';
+import { contentOf } from '../../src/contract/content.ts';
+import { parameterCompiler } from '../../src/contract/parameters.ts';
+import { problemResponses } from '../../src/contract/problem.ts';
 import {
   RankParams,
   RecordQuery,
@@ -15,8 +15,8 @@ import {
   StepParams,
   StepQuery,
   StepsQuery,
-} from '../../src/schemas/runs.ts';
-import { SafetensorsBatch, SafetensorsEvaluation } from '../../src/schemas/safetensors.ts';
+} from '../../src/contract/runs.ts';
+import { SafetensorsBatch, SafetensorsEvaluation } from '../../src/contract/safetensors.ts';
 import { REPLY_MEDIA_TYPES, REQUEST_MEDIA_TYPES } from '../../src/wire/media-types.ts';
 import { requireRun } from './runs.ts';
 

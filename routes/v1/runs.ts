@@ -7,9 +7,9 @@ import { Metadata, readMetadata } from '../../src/runs/metadata.ts';
 import { readCursor } from '../../src/runs/run-query.ts';
 import type { RunSort } from '../../src/runs/run-query.ts';
 import { wireSummary } from '../../src/runs/wire.ts';
-import { parameterCompiler } from '../../src/schemas/parameters.ts';
-import { problemResponses } from '../../src/schemas/problem.ts';
-import { ExportQuery, RunList, RunParams, RunSummary as Summary, RunsQuery } from '../../src/schemas/runs.ts';
+import { parameterCompiler } from '../../src/contract/parameters.ts';
+import { problemResponses } from '../../src/contract/problem.ts';
+import { ExportQuery, RunList, RunParams, RunSummary as Summary, RunsQuery } from '../../src/contract/runs.ts';
 import { stringify } from '../../src/wire/json-text/stringify.ts';
 
 const tags = ['runs'];

@@ -2,8 +2,8 @@ import type { FastifyInstance } from 'fastify';
 import { MODEL } from '../../src/inference/model.ts';
 import { logGradientCheck } from '../../src/batch/report.ts';
 import { CROSS_ENTROPY } from '../../src/evaluations/cross-entropy/cross-entropy.ts';
-import { contentOf } from '../../src/schemas/content.ts';
-import { InferenceRequest, InferenceResponse, inferenceErrors } from '../../src/schemas/open-inference.ts';
+import { contentOf } from '../../src/contract/content.ts';
+import { InferenceRequest, InferenceResponse, inferenceErrors } from '../../src/contract/open-inference.ts';
 
 const MEDIA_TYPES = ['application/json', 'application/octet-stream'];
 

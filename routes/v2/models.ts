@@ -9,7 +9,7 @@ import {
   ModelReadiness,
   ModelStatistics,
   inferenceErrors,
-} from '../../src/schemas/open-inference.ts';
+} from '../../src/contract/open-inference.ts';
 import { ELEMENT_TYPES } from '../../src/tensor/dtype.ts';
 import { TENSORS } from '../../src/wire/request-fields.ts';
 

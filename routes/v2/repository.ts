@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import { MODEL } from '../../src/inference/model.ts';
-import { RepositoryIndex, inferenceErrors } from '../../src/schemas/open-inference.ts';
+import { RepositoryIndex, inferenceErrors } from '../../src/contract/open-inference.ts';
 
 const schema = {
   tags: ['open inference'],

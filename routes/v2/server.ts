@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify';
-import { ServerHealth, ServerMetadata, inferenceErrors } from '../../src/schemas/open-inference.ts';
+import { ServerHealth, ServerMetadata, inferenceErrors } from '../../src/contract/open-inference.ts';
 import { VERSION } from '../../src/version.ts';
 
 const METADATA = {

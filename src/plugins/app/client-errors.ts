@@ -3,7 +3,7 @@ import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 import { LossmeterError } from '../../errors.ts';
-import { PROBLEM_MEDIA_TYPE, problemOf } from '../../schemas/problem.ts';
+import { PROBLEM_MEDIA_TYPE, problemOf } from '../../contract/problem.ts';
 
 /** Answers what is wrong with a head, before there is a request. */
 export function answerClientError(app: FastifyInstance, error: NodeJS.ErrnoException, socket: Socket): void {

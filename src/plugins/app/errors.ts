@@ -3,7 +3,7 @@ import fp from 'fastify-plugin';
 import { LossmeterError } from '../../errors.ts';
 import type { ErrorCode } from '../../errors.ts';
 import type { Diagnostics } from '../../batch/diagnostics.ts';
-import { PROBLEM_MEDIA_TYPE, problemOf } from '../../schemas/problem.ts';
+import { PROBLEM_MEDIA_TYPE, problemOf } from '../../contract/problem.ts';
 import { stringify } from '../../wire/json-text/stringify.ts';
 import { AllowedMethods } from './allowed-methods.ts';
 

@@ -2,8 +2,8 @@ import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
 import fp from 'fastify-plugin';
 import type { Config } from '../../config.ts';
-import { SECURITY_SCHEMES, operationOf } from '../../schemas/operation.ts';
-import { pageDocument } from '../../schemas/page-document.ts';
+import { SECURITY_SCHEMES, operationOf } from '../../contract/operation.ts';
+import { pageDocument } from '../../contract/page-document.ts';
 import { VERSION } from '../../version.ts';
 import { answersToTheEnd } from '../app/lifecycle.ts';
 
