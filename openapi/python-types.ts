@@ -58,7 +58,7 @@ const NON_FINITE = new Set<unknown>(['NaN', 'Infinity', '-Infinity']);
 const KEYWORDS = new Set([
   ...['type', 'enum', 'anyOf', 'items', 'properties', 'patternProperties', 'required', 'description'],
   ...['default', 'examples', 'minimum', 'maximum', 'exclusiveMinimum', 'minItems', 'maxItems', 'uniqueItems'],
-  ...['minLength', 'maxLength', 'pattern', 'format', 'additionalProperties', 'maxProperties'],
+  ...['title', 'minLength', 'maxLength', 'pattern', 'format', 'additionalProperties', 'maxProperties'],
 ]);
 const WIDTH = 88;
 const INDENT = '    ';

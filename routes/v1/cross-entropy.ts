@@ -2,7 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import { CrossEntropyReply, CrossEntropyRequest } from '../../src/contract/cross-entropy.ts';
 import { logGradientCheck } from '../../src/batch/report.ts';
 import { CROSS_ENTROPY } from '../../src/evaluations/cross-entropy/cross-entropy.ts';
-import { contentOf } from '../../src/contract/content.ts';
+import { answerContent, requestContent } from '../../src/contract/content.ts';
 import { problemResponses } from '../../src/contract/problem.ts';
 import { SafetensorsBatch, SafetensorsEvaluation } from '../../src/contract/safetensors.ts';
 import { REPLY_MEDIA_TYPES, REQUEST_MEDIA_TYPES } from '../../src/wire/media-types.ts';
@@ -13,11 +13,14 @@ const schema = {
   summary: 'Evaluate one batch',
   description:
     'Cross-entropy of a batch of logits, reduced to a loss, with the places of non-finite values. The body is read as it arrives: logits of any size take bounded memory when label, input_mask and options precede them. `Server-Timing` has the milliseconds of `ingest`, `compute` (summed over workers) and `reduce`.',
-  body: { description: 'The batch.', content: contentOf(REQUEST_MEDIA_TYPES, CrossEntropyRequest, SafetensorsBatch) },
+  body: {
+    description: 'The batch.',
+    content: requestContent(REQUEST_MEDIA_TYPES, CrossEntropyRequest, { safetensors: SafetensorsBatch }),
+  },
   response: {
     200: {
       description: 'The evaluated batch.',
-      content: contentOf(REPLY_MEDIA_TYPES, CrossEntropyReply, SafetensorsEvaluation),
+      content: answerContent(REPLY_MEDIA_TYPES, CrossEntropyReply, SafetensorsEvaluation),
     },
     ...problemResponses(400, 403, 406, 408, 409, 413, 415, 422, 429, 500, 503),
   },

@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import { DIAGNOSIS } from '../../src/evaluations/diagnosis/diagnosis.ts';
-import { contentOf } from '../../src/contract/content.ts';
+import { answerContent, requestContent } from '../../src/contract/content.ts';
 import { DiagnoseReply, DiagnoseRequest } from '../../src/contract/diagnosis.ts';
 import { problemResponses } from '../../src/contract/problem.ts';
 import { SafetensorsBatch, SafetensorsEvaluation } from '../../src/contract/safetensors.ts';
@@ -12,11 +12,14 @@ const schema = {
   summary: 'Survey a tensor and find its non-finite values',
   description:
     'Counts, places, magnitudes, norms and hot spots of logits, or of any other floating-point tensor; no labels are needed. Read as it arrives, like `/v1/cross-entropy`.',
-  body: { description: 'The tensor.', content: contentOf(REQUEST_MEDIA_TYPES, DiagnoseRequest, SafetensorsBatch) },
+  body: {
+    description: 'The tensor.',
+    content: requestContent(REQUEST_MEDIA_TYPES, DiagnoseRequest, { safetensors: SafetensorsBatch }),
+  },
   response: {
     200: {
       description: 'The survey of the tensor.',
-      content: contentOf(REPLY_MEDIA_TYPES, DiagnoseReply, SafetensorsEvaluation),
+      content: answerContent(REPLY_MEDIA_TYPES, DiagnoseReply, SafetensorsEvaluation),
     },
     ...problemResponses(400, 403, 406, 408, 409, 413, 415, 422, 429, 500, 503),
   },

@@ -2,7 +2,8 @@ import type { FastifyInstance } from 'fastify';
 import { LIMITS, snakeCase } from '../../src/config.ts';
 import { OPTION_NAMES } from '../../src/loss/options.ts';
 import { Info } from '../../src/contract/service.ts';
-import { FloatDTypes, IntegerDTypes } from '../../src/contract/tensor.ts';
+import { IntegerDTypes } from '../../src/contract/tensor.ts';
+import { FLOAT_DTYPES } from '../../src/tensor/dtype.ts';
 import { VERSION } from '../../src/version.ts';
 import { CONTENT_ENCODINGS } from '../../src/wire/body/content-encoding.ts';
 import { REPLY_MEDIA_TYPES, REQUEST_MEDIA_TYPES } from '../../src/wire/media-types.ts';
@@ -21,7 +22,7 @@ export default async function info(app: FastifyInstance): Promise<void> {
     version: VERSION,
     kernel: pool.variant,
     workers: pool.workers,
-    dtypes: { logits: FloatDTypes, label: [...IntegerDTypes, ...FloatDTypes] },
+    dtypes: { logits: FLOAT_DTYPES, label: [...IntegerDTypes, ...FLOAT_DTYPES] },
     media_types: { request: REQUEST_MEDIA_TYPES, reply: REPLY_MEDIA_TYPES },
     content_encodings: CONTENT_ENCODINGS,
     options: OPTION_NAMES,

@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import { logGradientCheck } from '../../src/batch/report.ts';
 import { VOCABULARY_SHARD } from '../../src/evaluations/vocabulary/shard.ts';
-import { contentOf } from '../../src/contract/content.ts';
+import { answerContent, requestContent } from '../../src/contract/content.ts';
 import { CrossEntropyReply } from '../../src/contract/cross-entropy.ts';
 import { CombineRequest, PartialReply, PartialRequest } from '../../src/contract/partials.ts';
 import { problemResponses } from '../../src/contract/problem.ts';
@@ -14,9 +14,12 @@ const partialSchema = {
   summary: 'Evaluate one shard of the vocabulary',
   description:
     'A rank of a vocabulary-parallel trainer posts its columns of the logits, [vocab_start, vocab_start + C), with the labels of the whole vocabulary. The answer is one opaque, versioned object of about 60 bytes a row in MessagePack, and 110 in JSON. Post the objects of all ranks to `/v1/cross-entropy/combine`: no rank has to gather the logits. Results that would require a second exchange between the ranks are rejected: `gradient`, `target_rank`, `entropy`, `top5_accuracy`, `mean_entropy`, `ece`, and the norm of the gradient with `softcap` or class probabilities.',
-  body: { description: 'The shard.', content: contentOf(REQUEST_MEDIA_TYPES, PartialRequest, SafetensorsShard) },
+  body: {
+    description: 'The shard.',
+    content: requestContent(REQUEST_MEDIA_TYPES, PartialRequest, { safetensors: SafetensorsShard }),
+  },
   response: {
-    200: { description: 'The partial.', content: contentOf(REPLY_MEDIA_TYPES, PartialReply, SafetensorsPartial) },
+    200: { description: 'The partial.', content: answerContent(REPLY_MEDIA_TYPES, PartialReply, SafetensorsPartial) },
     ...problemResponses(400, 403, 406, 408, 409, 413, 415, 422, 429, 500, 503),
   },
 };
@@ -27,11 +30,11 @@ const combineSchema = {
   summary: 'Merge the shards of a vocabulary',
   description:
     'Merges the partials of all shards, in any order, and answers like `/v1/cross-entropy`. Partials are rejected when they have different rows or options, overlap, or leave classes out. lse differs from that of whole rows by less than a last place of float32.',
-  body: { description: 'The partials.', content: contentOf(VALUE_MEDIA_TYPES, CombineRequest) },
+  body: { description: 'The partials.', content: requestContent(VALUE_MEDIA_TYPES, CombineRequest, {}) },
   response: {
     200: {
       description: 'The evaluated batch.',
-      content: contentOf(REPLY_MEDIA_TYPES, CrossEntropyReply, SafetensorsEvaluation),
+      content: answerContent(REPLY_MEDIA_TYPES, CrossEntropyReply, SafetensorsEvaluation),
     },
     ...problemResponses(400, 406, 408, 413, 415, 422, 429, 500, 503),
   },

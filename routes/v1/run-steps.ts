@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import { LossmeterError } from '../../src/errors.ts';
 import { curveJson, stepListJson } from '../../src/runs/answers.ts';
-import { contentOf } from '../../src/contract/content.ts';
+import { answerContent, requestContent } from '../../src/contract/content.ts';
 import { parameterCompiler } from '../../src/contract/parameters.ts';
 import { problemResponses } from '../../src/contract/problem.ts';
 import {
@@ -23,7 +23,7 @@ import { requireRun } from './runs.ts';
 const tags = ['runs'];
 const JSON_TYPE = 'application/json; charset=utf-8';
 
-const recordContent = contentOf(REPLY_MEDIA_TYPES, RecordReply, SafetensorsEvaluation);
+const recordContent = answerContent(REPLY_MEDIA_TYPES, RecordReply, SafetensorsEvaluation);
 const record = {
   ...{ tags, operationId: 'recordBatch', summary: 'Evaluate a micro-batch of a step, and record it' },
   description:
@@ -31,7 +31,7 @@ const record = {
   ...{ params: RankParams, querystring: RecordQuery },
   body: {
     description: 'The batch, or its pair.',
-    content: contentOf(REQUEST_MEDIA_TYPES, RecordRequest, SafetensorsBatch),
+    content: requestContent(REQUEST_MEDIA_TYPES, RecordRequest, { safetensors: SafetensorsBatch }),
   },
   response: {
     200: { description: 'It was recorded before.', content: recordContent },

@@ -2,46 +2,52 @@ import { Type } from 'typebox';
 import { Options } from '../loss/options.ts';
 import { METRICS, STATISTIC_OUTPUTS, byName } from '../statistics/list.ts';
 import { Diagnostics } from './diagnostics.ts';
-import { AnyDTypes, FloatDTypes, ReplyTensor, count, numberOrNonFinite, requestTensor } from './tensor.ts';
+import { ReplyTensor, count, nestedArrayOr, numberOrNonFinite, requestTensor } from './tensor.ts';
 
 /** Request body of POST /v1/cross-entropy: the same structure in every media type. */
 export const CrossEntropyRequest = Type.Object(
   {
-    logits: requestTensor(
-      FloatDTypes,
-      'Scores x of shape (N, C), or (…, C), or (C,) of a row alone: a row per position, a column per class. `options.class_axis` says where the classes are another axis. In MessagePack it should be the last field: then it streams.',
-      [
+    logits: requestTensor({
+      title: 'Logits',
+      kind: 'Float',
+      description:
+        'Scores x of shape (N, C), or (…, C), or (C,) of a row alone: a row per position, a column per class. `options.class_axis` says where the classes are another axis. In MessagePack it should be the last field: then it streams.',
+      examples: [
         [
           [1, 2, 3],
           [0.5, 0.25, 0],
         ],
       ],
-    ),
-    label: requestTensor(
-      AnyDTypes,
-      'Integers are class indices: the class y of each row in [0, C), of shape (N,) or (…,), or (…, 1), or a number for a row alone, checked on counted rows only. Floats are class probabilities p, shaped like the logits, as are numbers without a dtype of that shape, whole or not; whole ones of another shape are class indices, be they written as 1.0 or as a float64 of MessagePack. Rows that do not sum to 1 or are negative are accepted, and counted in the diagnostics.',
-      [
+    }),
+    label: requestTensor({
+      title: 'Label',
+      kind: 'Any',
+      description:
+        'Integers are class indices: the class y of each row in [0, C), of shape (N,) or (…,), or (…, 1), or a number for a row alone, checked on counted rows only. Floats are class probabilities p, shaped like the logits, as are numbers without a dtype of that shape, whole or not; whole ones of another shape are class indices, be they written as 1.0 or as a float64 of MessagePack. Rows that do not sum to 1 or are negative are accepted, and counted in the diagnostics.',
+      examples: [
         [2, 0],
         [
           [0.25, 0.25, 0.5],
           [0.9, 0.1, 0],
         ],
       ],
-      [
+      entries: nestedArrayOr('LabelEntries', [
         Type.Integer({
           minimum: Number.MIN_SAFE_INTEGER,
           maximum: Number.MAX_SAFE_INTEGER,
           description: 'The class of a single row.',
           examples: [2],
         }),
-      ],
-    ),
+      ]),
+    }),
     input_mask: Type.Optional(
-      requestTensor(
-        AnyDTypes,
-        'The mask m of each row, of shape (N,) or (…,), or (…, 1), or a number for a row alone: bool, integers or floats, finite and not negative. 0 leaves the row out: its values do not affect the loss. Default: 1 for every row.',
-        [[1, 1]],
-        [
+      requestTensor({
+        title: 'InputMask',
+        kind: 'Any',
+        description:
+          'The mask m of each row, of shape (N,) or (…,), or (…, 1), or a number for a row alone: bool, integers or floats, finite and not negative. 0 leaves the row out: its values do not affect the loss. Default: 1 for every row.',
+        examples: [[1, 1]],
+        entries: nestedArrayOr('MaskEntries', [
           Type.Number({
             minimum: 0,
             maximum: Number.MAX_VALUE,
@@ -49,19 +55,22 @@ export const CrossEntropyRequest = Type.Object(
             examples: [1],
           }),
           Type.Boolean({ description: 'The same as a boolean.', examples: [true] }),
-        ],
-      ),
+        ]),
+      }),
     ),
     weight: Type.Optional(
-      requestTensor(
-        AnyDTypes,
-        'The weight w of each class, of shape (C,): finite; negative only under `semantics: "torch"`. Default: 1 for every class.',
-        [[1, 0.5, 2]],
-      ),
+      requestTensor({
+        title: 'ClassWeight',
+        kind: 'Any',
+        description:
+          'The weight w of each class, of shape (C,): finite; negative only under `semantics: "torch"`. Default: 1 for every class.',
+        examples: [[1, 0.5, 2]],
+      }),
     ),
     options: Type.Optional(Options),
   },
   {
+    title: 'CrossEntropyRequest',
     additionalProperties: false,
     description: 'A batch to evaluate.',
     examples: [
@@ -86,7 +95,7 @@ export const RowCounts = Type.Object(
     ignored: count('Rows whose label is ignored and whose mask is not 0.', 0),
     masked: count('Rows whose mask is 0.', 0),
   },
-  { additionalProperties: false, description: 'Numbers of counted, ignored and masked rows.' },
+  { title: 'RowCounts', additionalProperties: false, description: 'Numbers of counted, ignored and masked rows.' },
 );
 
 /** The answer of POST /v1/cross-entropy. */
@@ -116,6 +125,7 @@ export const CrossEntropyReply = Type.Object(
         ...byName(STATISTIC_OUTPUTS, () => Type.Optional(ReplyTensor)),
       },
       {
+        title: 'Outputs',
         additionalProperties: false,
         description: 'The tensors that `options.outputs` requested, by name.',
         examples: [{}],
@@ -127,7 +137,11 @@ export const CrossEntropyReply = Type.Object(
         bits_per_token: numberOrNonFinite('mean_nll / ln 2.', 0.94944),
         ...byName(METRICS, ({ meaning, example }) => Type.Optional(numberOrNonFinite(meaning, example))),
       },
-      { additionalProperties: false, description: 'Metrics over counted rows, weighted by the mask.' },
+      {
+        title: 'Metrics',
+        additionalProperties: false,
+        description: 'Metrics over counted rows, weighted by the mask.',
+      },
     ),
     diagnostics: Diagnostics,
     kernel: Type.String({
@@ -137,5 +151,5 @@ export const CrossEntropyReply = Type.Object(
       examples: ['f32-relaxed-simd'],
     }),
   },
-  { additionalProperties: false, description: 'The evaluated batch.' },
+  { title: 'Evaluation', additionalProperties: false, description: 'The evaluated batch.' },
 );

@@ -1,14 +1,14 @@
 import { Type } from 'typebox';
 import { MOST_COLUMNS } from '../evaluations/diagnosis/diagnosis.ts';
-import { FLOAT_DTYPES } from '../tensor/dtype.ts';
 import { CrossEntropyRequest, RowCounts } from './cross-entropy.ts';
 import { Diagnostics, Float16 } from './diagnostics.ts';
-import { count, numberOrNonFinite } from './tensor.ts';
+import { FloatDType, count, numberOrNonFinite } from './tensor.ts';
 
 /** Request body of POST /v1/diagnose: the body of an evaluation, in which only the tensor is required. */
 export const DiagnoseRequest = Type.Object(
   { ...Type.Partial(CrossEntropyRequest).properties, logits: CrossEntropyRequest.properties.logits },
   {
+    title: 'DiagnosisRequest',
     description:
       'The body of `/v1/cross-entropy`, in which only `logits` is required: any floating-point tensor of shape (C,), (N, C) or (…, C); a vector is one row. `input_mask`, and `label` with `ignore_index`, select the counted rows.',
     additionalProperties: false,
@@ -28,7 +28,7 @@ const { causes, locations, masked_rows_non_finite, nulls } = Diagnostics.propert
 const rowNorm = (description: string) =>
   Type.Object(
     { row: count('Row, from 0.', 17), norm: numberOrNonFinite('Its Euclidean norm.', 12.5) },
-    { additionalProperties: false, description },
+    { title: 'RowNorm', additionalProperties: false, description },
   );
 
 /** The answer of POST /v1/diagnose. */
@@ -42,7 +42,7 @@ export const DiagnoseReply = Type.Object(
       description: 'The findings in one line.',
       examples: ['every value is finite, within [-12.25, 31.5]'],
     }),
-    dtype: Type.Enum([...FLOAT_DTYPES], { description: 'dtype of the tensor.', examples: ['float32'] }),
+    dtype: FloatDType,
     shape: Type.Array(count('Size of an axis.', 4096), { description: 'Its shape.', examples: [[4096, 32000]] }),
     rows: RowCounts,
     values: Type.Object(
@@ -74,7 +74,7 @@ export const DiagnoseReply = Type.Object(
           }),
           count: count('Number of values.', 40960),
         },
-        { additionalProperties: false, description: 'A power of two.' },
+        { title: 'MagnitudeBin', additionalProperties: false, description: 'A power of two.' },
       ),
       {
         maxItems: 2047,
@@ -95,7 +95,7 @@ export const DiagnoseReply = Type.Object(
         worst: Type.Array(
           Type.Object(
             { column: count('Column, from 0.', 20011), rows: count('Rows in which it is not finite.', 4096) },
-            { additionalProperties: false, description: 'A column.' },
+            { title: 'BadColumn', additionalProperties: false, description: 'A column.' },
           ),
           {
             maxItems: MOST_COLUMNS,
@@ -113,5 +113,5 @@ export const DiagnoseReply = Type.Object(
       examples: ['f32-relaxed-simd'],
     }),
   },
-  { additionalProperties: false, description: 'The survey of a tensor.' },
+  { title: 'Diagnosis', additionalProperties: false, description: 'The survey of a tensor.' },
 );

@@ -1,21 +1,21 @@
 import { Type } from 'typebox';
 import { CAUSES } from '../diagnostics/causes.ts';
 import { MOST_LOCATIONS } from '../loss/options.ts';
-import { count, numberOrNonFinite } from './tensor.ts';
+import { count, nonFinite, numberOrNonFinite } from './tensor.ts';
 
 /** Place of a non-finite value. */
 const Place = Type.Object(
   {
     row: count('Row of the batch, from 0, in row-major order of the leading axes.', 17),
     column: count('Class, from 0.', 20011),
-    value: Type.Enum(['NaN', 'Infinity', '-Infinity'], { description: 'The non-finite value.', examples: ['NaN'] }),
+    value: nonFinite('The non-finite value.'),
     is_label: Type.Boolean({ description: 'True when the column is the row’s label.', examples: [false] }),
     masked: Type.Boolean({
       description: 'True when the row is left out, by the mask or by `ignore_index`.',
       examples: [false],
     }),
   },
-  { additionalProperties: false, description: 'Place of a non-finite logit, or probability.' },
+  { title: 'Place', additionalProperties: false, description: 'Place of a non-finite logit, or probability.' },
 );
 
 const label = (description: string, example: number) =>
@@ -45,6 +45,7 @@ export const Float16 = Type.Object(
     ),
   },
   {
+    title: 'Float16Signs',
     additionalProperties: false,
     description: 'Signs of overflow and underflow of float16 values, over counted rows; absent for other dtypes.',
   },
@@ -65,7 +66,7 @@ const WorstRow = Type.Object(
       }),
     ),
   },
-  { additionalProperties: false, description: 'A row with a large loss.' },
+  { title: 'WorstRow', additionalProperties: false, description: 'A row with a large loss.' },
 );
 
 /** Number of nulls in a request. */
@@ -89,6 +90,7 @@ export const Diagnostics = Type.Object(
       Type.Object(
         {
           cause: Type.Enum([...CAUSES], {
+            title: 'CauseName',
             description:
               '`nan_logit`, `pos_inf_logit`: a counted row holds such a value, its loss is NaN (without `softcap`). `all_neg_inf_row`: a counted row is −Inf throughout, its loss is NaN. `neg_inf_at_label`: the label, or a class whose probability is not 0, has the logit −Inf: nll is +Inf, and so is the loss, unless the class has weight 0 or less. `neg_inf_smoothed`: `label_smoothing` gives a class of the logit −Inf its share: the loss is +Inf, −Inf if its weight is negative, NaN if there are both. `non_finite_probability`: a row of class probabilities holds such a value, its loss is not finite. `zero_denominator`: D is 0, because nothing is counted or the class weights of the counted rows sum to 0. `accumulation_overflow`: the loss of a row, or the sum of the rows, left the range of float64. A row of an invalid label under `zero_loss` is counted with what its logits hold, though its loss is 0. Where partials were combined, `first` may be absent.',
             examples: ['nan_logit'],
@@ -96,7 +98,7 @@ export const Diagnostics = Type.Object(
           rows: count('Number of counted rows with this cause.', 3),
           first: Type.Optional(Place),
         },
-        { additionalProperties: false, description: 'A cause with its first place.' },
+        { title: 'Cause', additionalProperties: false, description: 'A cause with its first place.' },
       ),
       { description: 'Causes of a non-finite loss, and causes that a finite loss may hide.', examples: [[]] },
     ),
@@ -111,7 +113,7 @@ export const Diagnostics = Type.Object(
         max: Type.Optional(numberOrNonFinite('The greatest finite logit; absent when there is none.', 12.5)),
         bad_rows: count('Counted rows that contain any of these.', 0),
       },
-      { additionalProperties: false, description: 'Exact counts over counted rows.' },
+      { title: 'LogitCounts', additionalProperties: false, description: 'Exact counts over counted rows.' },
     ),
     locations: Type.Array(Place, {
       maxItems: MOST_LOCATIONS,
@@ -172,5 +174,5 @@ export const Diagnostics = Type.Object(
       }),
     ),
   },
-  { additionalProperties: false, description: 'Causes and places of non-finite values.' },
+  { title: 'Diagnostics', additionalProperties: false, description: 'Causes and places of non-finite values.' },
 );

@@ -4,10 +4,12 @@ import { ERRORS } from '../errors.ts';
 import { MODEL } from '../inference/model.ts';
 import { MAX_RANK } from '../tensor/shape.ts';
 import { DTYPES, ELEMENT_TYPES } from '../tensor/dtype.ts';
+import { bytesBody } from './content.ts';
+import { Diagnostics } from './diagnostics.ts';
 import { INSTANCE } from './refusal-examples.ts';
 import { codesOf, refusalResponses } from './refusal.ts';
 import type { RefusalForm } from './refusal.ts';
-import { numberOrNonFinite } from './tensor.ts';
+import { Shape as shape, numberOrNonFinite } from './tensor.ts';
 
 const INPUT_NAMES = Object.keys(MODEL.inputs);
 const OUTPUT_NAMES = Object.keys(MODEL.outputs);
@@ -33,28 +35,29 @@ export const ServerMetadata = Type.Object(
       examples: [['binary_tensor_data']],
     }),
   },
-  { additionalProperties: false, description: 'Metadata of the server.' },
+  { title: 'ServerMetadata', additionalProperties: false, description: 'Metadata of the server.' },
 );
 
 /** The answers of GET /v2/health/live and /v2/health/ready. */
 export const ServerHealth = Type.Object(
   { live: truth('The event loop answers.', true), ready: truth('True when the service accepts requests.', true) },
-  { additionalProperties: false, description: 'Liveness and readiness.' },
+  { title: 'ServerHealth', additionalProperties: false, description: 'Liveness and readiness.' },
 );
 
 /** The answer of GET /v2/models. */
 export const ModelList = Type.Object(
   { models: Type.Array(modelName, { description: 'Names of the models.', examples: [[MODEL.name]] }) },
-  { additionalProperties: false, description: 'The models: there is one.' },
+  { title: 'ModelList', additionalProperties: false, description: 'The models: there is one.' },
 );
 
 /** The answer of GET /v2/models/cross_entropy/ready. */
 export const ModelReadiness = Type.Object(
   { name: modelName, ready: truth('True when the model accepts requests.', true) },
-  { additionalProperties: false, description: 'Readiness of the model.' },
+  { title: 'ModelReadiness', additionalProperties: false, description: 'Readiness of the model.' },
 );
 
-const datatype = (description: string) => Type.Enum(DATATYPE_NAMES, { description, examples: ['FP32'] });
+const datatype = (description: string) =>
+  Type.Enum(DATATYPE_NAMES, { title: 'Datatype', description, examples: ['FP32'] });
 
 const declaredShape = Type.Array(Type.Integer({ minimum: -1, maximum: Number.MAX_SAFE_INTEGER }), {
   maxItems: MAX_RANK,
@@ -87,7 +90,7 @@ export const ModelMetadata = Type.Object(
     ),
     outputs: declaredTensors(OUTPUT_NAMES, 'The possible outputs.'),
   },
-  { additionalProperties: false, description: 'The inputs and outputs of the model.' },
+  { title: 'ModelMetadata', additionalProperties: false, description: 'The inputs and outputs of the model.' },
 );
 
 const configTensor = {
@@ -117,14 +120,14 @@ export const ModelConfig = Type.Object(
           ...configTensor,
           optional: truth('True for an optional input.', false),
         },
-        { additionalProperties: false, description: 'An input.' },
+        { title: 'ConfiguredInput', additionalProperties: false, description: 'An input.' },
       ),
       { description: 'The inputs.', examples: [[]] },
     ),
     output: Type.Array(
       Type.Object(
         { name: Type.Enum(OUTPUT_NAMES, { description: 'Name of the output.', examples: ['loss'] }), ...configTensor },
-        { additionalProperties: false, description: 'An output.' },
+        { title: 'ConfiguredOutput', additionalProperties: false, description: 'An output.' },
       ),
       { description: 'The possible outputs.', examples: [[]] },
     ),
@@ -132,7 +135,7 @@ export const ModelConfig = Type.Object(
       Type.String(),
       Type.Object(
         { string_value: text('The datatypes, separated by commas.', 'FP16,BF16,FP32,FP64') },
-        { additionalProperties: false, description: 'A parameter.' },
+        { title: 'StringValue', additionalProperties: false, description: 'A parameter.' },
       ),
       {
         description: 'The supported datatypes of an input, under `<input>.datatypes`.',
@@ -140,7 +143,11 @@ export const ModelConfig = Type.Object(
       },
     ),
   },
-  { additionalProperties: false, description: 'The configuration of the model, in Triton’s form.' },
+  {
+    title: 'ModelConfig',
+    additionalProperties: false,
+    description: 'The configuration of the model, in Triton’s form.',
+  },
 );
 
 const duration = (description: string) =>
@@ -149,7 +156,7 @@ const duration = (description: string) =>
       count: count('Number of calls.', 3),
       ns: count('Total duration, in nanoseconds.', 1_250_000),
     },
-    { additionalProperties: false, description },
+    { title: 'CallDuration', additionalProperties: false, description },
   );
 
 /** The answer of GET /v2/models/stats. */
@@ -175,16 +182,20 @@ export const ModelStatistics = Type.Object(
               compute_infer: duration('The kernels, added over workers.'),
               compute_output: duration('The reduction.'),
             },
-            { additionalProperties: false, description: 'Durations since the start of the process.' },
+            {
+              title: 'InferenceDurations',
+              additionalProperties: false,
+              description: 'Durations since the start of the process.',
+            },
           ),
           batch_stats: Type.Array(Type.Unknown(), { description: 'By batch size: none.', examples: [[]] }),
         },
-        { additionalProperties: false, description: 'Statistics of a model.' },
+        { title: 'ModelStatistics', additionalProperties: false, description: 'Statistics of a model.' },
       ),
       { description: 'Statistics by model.', examples: [[]] },
     ),
   },
-  { additionalProperties: false, description: 'Statistics of the calls under /v2.' },
+  { title: 'StatisticsList', additionalProperties: false, description: 'Statistics of the calls under /v2.' },
 );
 
 /** The answer of POST /v2/repository/index. */
@@ -199,16 +210,10 @@ export const RepositoryIndex = Type.Array(
       }),
       reason: text('Reason of `UNAVAILABLE`; otherwise empty.', ''),
     },
-    { additionalProperties: false, description: 'A model.' },
+    { title: 'RepositoryModel', additionalProperties: false, description: 'A model.' },
   ),
-  { description: 'The models.' },
+  { title: 'RepositoryIndex', description: 'The models.' },
 );
-
-const shape = Type.Array(Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }), {
-  maxItems: MAX_RANK,
-  description: 'Sizes of the axes, outermost first.',
-  examples: [[2, 3]],
-});
 
 const id = Type.Optional(text('An identifier that the caller assigns to the call; the answer repeats it.', 'step-100'));
 
@@ -249,7 +254,7 @@ export const InferenceRequest = Type.Object(
           parameters: Type.Optional(
             Type.Object(
               { binary_data_size: binaryDataSize, content_type: contentType },
-              { additionalProperties: false, description: 'Parameters of the input.' },
+              { title: 'InputParameters', additionalProperties: false, description: 'Parameters of the input.' },
             ),
           ),
           data: Type.Optional(
@@ -260,7 +265,7 @@ export const InferenceRequest = Type.Object(
             }),
           ),
         },
-        { additionalProperties: false, description: 'An input.' },
+        { title: 'InferenceInput', additionalProperties: false, description: 'An input.' },
       ),
       {
         description:
@@ -291,7 +296,7 @@ export const InferenceRequest = Type.Object(
               ),
             ),
           },
-          { additionalProperties: false, description: 'A requested output.' },
+          { title: 'RequestedOutput', additionalProperties: false, description: 'A requested output.' },
         ),
         {
           description:
@@ -304,6 +309,7 @@ export const InferenceRequest = Type.Object(
     model_version: Type.Optional(text('Ignored, because the path has it.', MODEL.version)),
   },
   {
+    title: 'InferenceRequest',
     additionalProperties: false,
     description: 'A batch to evaluate.',
     examples: [
@@ -315,6 +321,12 @@ export const InferenceRequest = Type.Object(
       },
     ],
   },
+);
+
+/** The same body with bytes of tensors after its JSON. */
+export const InferenceBody = bytesBody(
+  'InferenceBody',
+  'The JSON body, then the bytes of the tensors that have `binary_data_size`. `Inference-Header-Content-Length` has the length of the JSON.',
 );
 
 const result = (description: string, example: number) => Type.Optional(numberOrNonFinite(description, example));
@@ -343,7 +355,7 @@ export const InferenceResponse = Type.Object(
         diagnostics: text('`diagnostics` of `/v1/cross-entropy`, as JSON text.', '{"verdict":"finite"}'),
         kernel: text('The kernel that computed it.', 'f32-relaxed-simd'),
       },
-      { additionalProperties: false, description: 'The results that are not tensors.' },
+      { title: 'InferenceResults', additionalProperties: false, description: 'The results that are not tensors.' },
     ),
     outputs: Type.Array(
       Type.Object(
@@ -364,12 +376,12 @@ export const InferenceResponse = Type.Object(
             }),
           ),
         },
-        { additionalProperties: false, description: 'An output.' },
+        { title: 'InferenceOutput', additionalProperties: false, description: 'An output.' },
       ),
       { description: 'The outputs. Their bytes follow in this order.', examples: [[]] },
     ),
   },
-  { additionalProperties: false, description: 'The evaluated batch.' },
+  { title: 'InferenceResponse', additionalProperties: false, description: 'The evaluated batch.' },
 );
 
 const InferenceError = Type.Object(
@@ -383,12 +395,18 @@ const InferenceError = Type.Object(
       examples: ['invalid_label'],
     }),
     instance: text('URN of this request; its log lines have it as `reqId`.', INSTANCE),
+    diagnostics: Type.Optional(Diagnostics),
   },
-  { additionalProperties: false, description: 'An error, in the form of the Open Inference Protocol.' },
+  {
+    title: 'InferenceError',
+    additionalProperties: false,
+    description: 'An error, in the form of the Open Inference Protocol.',
+  },
 );
 
 /** Form of refusals of the Open Inference Protocol. */
 export const INFERENCE_ERROR_FORM: RefusalForm = {
+  name: 'InferenceError',
   mediaType: 'application/json',
   schema: InferenceError,
   show: ({ code, detail }) => ({ error: detail, code, instance: INSTANCE }),

@@ -2,7 +2,9 @@ import type { FastifySchema } from 'fastify';
 import type { ErrorCode } from '../errors.ts';
 import type { Access } from '../keys/scopes.ts';
 import { INFERENCE_ERROR_FORM } from './open-inference.ts';
+import { RESPONSES } from './components.ts';
 import { mapValues, requestSchema, responseSchema } from './portable.ts';
+import type { Schema } from './portable.ts';
 import { PROBLEM_FORM } from './problem.ts';
 import { refusalResponses } from './refusal.ts';
 
@@ -24,22 +26,38 @@ interface Standing {
   readonly answersToTheEnd: boolean;
 }
 
-/** Completes the schema of a route for the manual: adds the required key and the possible errors. */
-export function operationOf(schema: FastifySchema, standing: Standing): FastifySchema {
+/**
+ * Completes the schema of a route for the manual: adds the required key and the possible errors.
+ * @param components the named responses, to which those of the operation are added
+ */
+export function operationOf(
+  schema: FastifySchema,
+  standing: Standing,
+  components: Record<string, object>,
+): FastifySchema {
   const { access, url } = standing;
   const scopes = access === 'any' ? [] : [access];
   const security = Object.keys(SECURITY_SCHEMES).map((scheme) => ({ [scheme]: scopes }));
   const form = url.startsWith('/v2') ? INFERENCE_ERROR_FORM : PROBLEM_FORM;
   const refusals = refusalResponses(refusalsOf(standing), form);
-  const { body, querystring, response } = schema as Partial<Record<'body' | 'querystring' | 'response', object>>;
+  const { body, params, querystring, response } = schema as Partial<Record<string, object>>;
   return {
     ...schema,
     ...(body && { body: requestSchema(body) }),
+    ...(params && { params: requestSchema(params) }),
     ...(querystring && { querystring: requestSchema(querystring) }),
     security: access === 'open' ? [] : security,
     // The route's own responses take precedence, because they are more specific.
-    response: mapValues({ ...refusals, ...response }, responseSchema),
+    response: mapValues({ ...refusals, ...response }, (one) => referTo(one, components)),
   };
+}
+
+/** Moves a response that has a title to the components. @fastify/swagger cannot refer to responses by itself. */
+function referTo(response: object, components: Record<string, object>): object {
+  if (!('title' in response && 'content' in response)) return responseSchema(response);
+  const { title, ...component } = responseSchema(response as Schema) as { title?: string };
+  components[title!] = component;
+  return { type: 'null', description: `${RESPONSES}${title!}` };
 }
 
 function refusalsOf({ access, answersToTheEnd }: Standing): ErrorCode[] {

@@ -24,6 +24,7 @@ export const PartialRequest = Type.Object(
     ...CrossEntropyRequest.properties,
   },
   {
+    title: 'PartialRequest',
     additionalProperties: false,
     description:
       'A shard of a batch: `logits` has the columns of the shard. `label` has the rows of all ranks, class probabilities the columns of the shard. `weight` has the columns of the shard, or the whole vocabulary.',
@@ -42,6 +43,7 @@ export const PartialReply = Type.Object(
     }),
   },
   {
+    title: 'VocabularyPartial',
     additionalProperties: true,
     description:
       'Results of the rows over the shard. Opaque: send it back unchanged, to a service of the same version.',
@@ -60,6 +62,7 @@ export const CombineRequest = Type.Object(
     options: Type.Optional(Options),
   },
   {
+    title: 'CombineRequest',
     additionalProperties: false,
     description:
       'Partials to merge. `options` changes the options that they were made with, as far as these do not say what is in a partial: `reduction`, `semantics`, `lse_square_scale`, `calculate_per_token_loss`, `on_non_finite`, `parallel_config.data_parallel`, and smoothing, outputs and metrics for which the partials have what it takes.',

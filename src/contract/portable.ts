@@ -1,6 +1,10 @@
 /** Rewrites the schemas of a route into forms that OpenAPI and its tools support. */
 
-interface Schema {
+export interface Schema {
+  readonly type?: string;
+  readonly minimum?: number;
+  readonly maximum?: number;
+  readonly format?: string;
   readonly default?: unknown;
   readonly required?: readonly string[];
   readonly properties?: SchemaMap;
@@ -13,16 +17,18 @@ interface Schema {
 
 type SchemaMap = Readonly<Record<string, Schema>>;
 
+const MAX_INT32 = 2 ** 31 - 1;
+
 type Change = (schema: Schema) => Schema;
 
 /** A schema of a request, in which properties with a default are optional. */
 export function requestSchema(schema: Schema): Schema {
-  return rewrite(schema, (part) => withoutDefaultsRequired(withPropertyNames(part)));
+  return rewrite(schema, (part) => withoutDefaultsRequired(portable(part)));
 }
 
 /** A schema of a response. */
 export function responseSchema(schema: Schema): Schema {
-  return rewrite(schema, withPropertyNames);
+  return rewrite(schema, portable);
 }
 
 /** Changes a schema and every schema in it, the inner ones first. */
@@ -44,12 +50,48 @@ export function mapValues<T, U>(values: Readonly<Record<string, T>>, change: (va
   return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, change(value)]));
 }
 
-/** TypeBox requires each property that is not optional, even one with a default. */
-function withoutDefaultsRequired(schema: Schema): Schema {
+const portable = (schema: Schema): Schema => withFormat(withOneOf(withPropertyNames(schema)));
+
+/** Alternatives exclude each other where some are objects: generated TypeScript would merge their fields otherwise. */
+function withOneOf(schema: Schema): Schema {
+  const { anyOf, ...others } = schema;
+  const hasObjects = anyOf?.some(({ properties }) => properties !== undefined) === true;
+  return hasObjects ? ({ ...others, oneOf: anyOf } as Schema) : schema;
+}
+
+/**
+ * Numbers are float32 and int32 in generated Go where no format tells more. Code generators cannot compute with the
+ * bounds of every float64, which `double` has by itself.
+ */
+function withFormat(schema: Schema): Schema {
+  const { minimum, maximum = 0, ...others } = schema;
+  if (schema.type === 'number') {
+    return minimum === -Number.MAX_VALUE ? { ...others, format: 'double' } : { ...schema, format: 'double' };
+  }
+  return schema.type === 'integer' && maximum > MAX_INT32 ? { ...schema, format: 'int64' } : schema;
+}
+
+/**
+ * TypeBox requires each property that is not optional, even one with a default. Generated Go has no constants of objects
+ * and of unions, so the defaults of properties are simple.
+ */
+function withoutDefaultsRequired(given: Schema): Schema {
+  const { properties } = given;
+  const schema = { ...given, ...(properties && { properties: mapValues(properties, withSimpleDefault) }) };
   const { required, ...others } = schema;
-  const needed = required?.filter((name) => schema.properties?.[name]?.default === undefined);
+  const needed = required?.filter((name) => properties?.[name]?.default === undefined);
   if (needed?.length === required?.length) return schema;
   return needed?.length === 0 ? others : { ...schema, required: needed! };
+}
+
+/** Leaves the default of an object to its properties, and that of a union to its first alternative. */
+function withSimpleDefault(schema: Schema): Schema {
+  const { default: value, ...others } = schema;
+  if (value === undefined) return schema;
+  if (schema.properties !== undefined) return others;
+  if (schema.anyOf === undefined) return schema;
+  const [first, ...more] = schema.anyOf;
+  return { ...others, anyOf: [{ ...first, default: value }, ...more] };
 }
 
 /** @fastify/swagger drops the pattern of `patternProperties`. */

@@ -1,6 +1,7 @@
 import { Type } from 'typebox';
 import type { Static } from 'typebox';
 import { ERRORS, LossmeterError } from '../errors.ts';
+import { Diagnostics } from './diagnostics.ts';
 import { INSTANCE } from './refusal-examples.ts';
 import { codesOf, refusalResponses } from './refusal.ts';
 import type { RefusalForm } from './refusal.ts';
@@ -38,7 +39,7 @@ const Problem = Type.Object(
               examples: ['label[3] is 50257, expected a class in [0, 50257)'],
             }),
           },
-          { additionalProperties: false, description: 'An invalid place of the request.' },
+          { title: 'InvalidPlace', additionalProperties: false, description: 'An invalid place of the request.' },
         ),
         {
           description: 'The invalid places of the request.',
@@ -46,8 +47,9 @@ const Problem = Type.Object(
         },
       ),
     ),
+    diagnostics: Type.Optional(Diagnostics),
   },
-  { additionalProperties: false, description: 'An error, as RFC 9457 problem details.' },
+  { title: 'Problem', additionalProperties: false, description: 'An error, as RFC 9457 problem details.' },
 );
 
 export const PROBLEM_MEDIA_TYPE = 'application/problem+json';
@@ -71,6 +73,7 @@ export function problemOf(
 
 /** Form of errors as RFC 9457 problem details. */
 export const PROBLEM_FORM: RefusalForm = {
+  name: 'Problem',
   mediaType: PROBLEM_MEDIA_TYPE,
   schema: Problem,
   show: ({ code, detail, pointer }) => {

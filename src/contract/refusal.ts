@@ -2,18 +2,18 @@ import { Type } from 'typebox';
 import type { TObject } from 'typebox';
 import { ERRORS } from '../errors.ts';
 import type { ErrorCode } from '../errors.ts';
-import { Diagnostics } from './diagnostics.ts';
 import { refusalExample } from './refusal-examples.ts';
 import type { RefusalExample } from './refusal-examples.ts';
 
-const { non_finite_loss: nonFiniteLoss, unauthorized, overloaded, shutting_down: shuttingDown } = ERRORS;
+const { unauthorized, overloaded, shutting_down: shuttingDown } = ERRORS;
 
-const RetryAfter = Type.Integer({
-  minimum: 0,
-  maximum: Number.MAX_SAFE_INTEGER,
+const CODES = Object.keys(ERRORS) as readonly ErrorCode[];
+
+const RetryAfter = {
   description: 'Seconds after which the request can be repeated.',
-});
-const Challenge = Type.String({ description: 'Authentication challenge: RFC 6750, section 3.' });
+  schema: Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }),
+};
+const Challenge = { description: 'Authentication challenge: RFC 6750, section 3.', schema: Type.String() };
 
 const HEADERS: Readonly<Record<number, Readonly<Record<string, object>>>> = {
   [unauthorized.status]: { 'WWW-Authenticate': Challenge },
@@ -23,6 +23,8 @@ const HEADERS: Readonly<Record<number, Readonly<Record<string, object>>>> = {
 
 /** Form of the errors of a protocol. */
 export interface RefusalForm {
+  /** Beginning of the names of its responses. */
+  readonly name: string;
   readonly mediaType: string;
   readonly schema: TObject;
   /** Formats an error in this form. */
@@ -31,35 +33,34 @@ export interface RefusalForm {
 
 /** Codes of all errors with the given statuses. */
 export function codesOf(statuses: readonly number[]): ErrorCode[] {
-  const codes = Map.groupBy(Object.keys(ERRORS) as ErrorCode[], (code) => ERRORS[code].status as number);
   return statuses.flatMap((status) => {
-    const ofStatus = codes.get(status);
-    if (ofStatus === undefined) throw new Error(`no error has the status ${status}`);
-    return ofStatus;
+    const codes = CODES.filter((code) => ERRORS[code].status === status);
+    if (codes.length === 0) throw new Error(`no error has the status ${status}`);
+    return codes;
   });
 }
 
 /** Error responses by status, all in the same form. */
 export function refusalResponses(
   codes: readonly ErrorCode[],
-  { mediaType, schema, show }: RefusalForm,
+  { name, mediaType, schema, show }: RefusalForm,
 ): Record<number, object> {
-  const withDiagnostics = Type.Object(
-    { ...schema.properties, diagnostics: Type.Optional(NonFiniteDiagnostics) },
-    { additionalProperties: false, description: (schema as { description?: string }).description ?? '' },
-  );
+  const inOrder = CODES.filter((code) => codes.includes(code));
   return Object.fromEntries(
-    [...Map.groupBy(codes, (code) => ERRORS[code].status)].map(([status, ofStatus]) => {
+    [...Map.groupBy(inOrder, (code) => ERRORS[code].status)].map(([status, ofStatus]) => {
       const description = ofStatus.map((code) => `\`${code}\`: ${ERRORS[code].title}.`).join(' ');
-      const form = status === nonFiniteLoss.status ? withDiagnostics : schema;
-      const body = { ...form, examples: [show(refusalExample(status))] };
+      const title = name + suffixOf(status, ofStatus);
+      const body = { schema, example: show(refusalExample(status)) };
       const headers = HEADERS[status];
-      return [status, { description, ...(headers && { headers }), content: { [mediaType]: { schema: body } } }];
+      return [status, { title, description, ...(headers && { headers }), content: { [mediaType]: body } }];
     }),
   );
 }
 
-const NonFiniteDiagnostics = Type.Object(Diagnostics.properties, {
-  additionalProperties: false,
-  description: 'The diagnostics of the answer; for `non_finite_loss`.',
-});
+/** Tells a response from those of other statuses, and of other codes of the same status. */
+function suffixOf(status: number, codes: readonly ErrorCode[]): string {
+  return codes.length === codesOf([status]).length ? String(status) : codes.map(pascalCase).join('Or');
+}
+
+const pascalCase = (name: string): string =>
+  name.replaceAll(/(?:^|_)(\w)/g, (_, letter: string) => letter.toUpperCase());

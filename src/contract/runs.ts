@@ -12,13 +12,14 @@ import { count, numberOrNonFinite } from './tensor.ts';
 /** Valid names of runs. */
 const RUN_PATTERN = '^[A-Za-z0-9][A-Za-z0-9._~:-]{0,127}$';
 
-const object = <P extends TProperties>(properties: P, description: string) =>
-  Type.Object(properties, { additionalProperties: false, description });
+const object = <P extends TProperties>(properties: P, description: string, title?: string) =>
+  Type.Object(properties, { ...(title && { title }), additionalProperties: false, description });
 
 const integer = (minimum: number, maximum: number, description: string, example: number, options: object = {}) =>
   Type.Integer({ minimum, maximum, description, examples: [example], ...options });
 
 const Run = Type.String({
+  title: 'RunName',
   pattern: RUN_PATTERN,
   description: 'Name of the run: up to 128 letters, digits, . _ ~ : -, a letter or digit first.',
   examples: ['gpt-1b.seed-7'],
@@ -171,6 +172,7 @@ export const RunSummary = object(
     }),
   },
   'A summary of a run.',
+  'RunSummary',
 );
 
 const next = Type.Optional(
@@ -196,6 +198,7 @@ export const RunList = object(
     non_finite: Type.Optional(count('Matching runs with non-finite steps; on the first page only.', 1)),
   },
   'A page of runs.',
+  'RunList',
 );
 
 const pointProperties = {
@@ -219,14 +222,22 @@ const pointProperties = {
     object(
       { min: numberOrNonFinite('The least.', 1.88), max: numberOrNonFinite('The greatest.', 1.99) },
       'Finite local losses of ranks; absent when there is none.',
+      'RankLosses',
     ),
   ),
   recorded_at: time('Time when its last batch was recorded.'),
   causes: Type.Optional(
-    Type.Array(Type.Enum([...CAUSES], { description: 'A cause of `diagnostics.causes`.', examples: ['nan_logit'] }), {
-      description: 'Causes of a non-finite step; absent when the step is finite.',
-      examples: [['nan_logit']],
-    }),
+    Type.Array(
+      Type.Enum([...CAUSES], {
+        title: 'CauseName',
+        description: 'A cause of `diagnostics.causes`.',
+        examples: ['nan_logit'],
+      }),
+      {
+        description: 'Causes of a non-finite step; absent when the step is finite.',
+        examples: [['nan_logit']],
+      },
+    ),
   ),
   summary: Type.Optional(
     Type.String({
@@ -236,11 +247,12 @@ const pointProperties = {
   ),
 };
 
-const StepPoint = object(pointProperties, 'A step.');
+const StepPoint = object(pointProperties, 'A step.', 'StepPoint');
 
 export const StepList = object(
   { steps: Type.Array(StepPoint, { description: 'Steps in their order.', examples: [[]] }), next },
   'Steps of a run.',
+  'StepList',
 );
 
 const MicroBatch = object(
@@ -253,12 +265,14 @@ const MicroBatch = object(
     diagnostics: Type.Object(
       { ...Type.Partial(Diagnostics).properties },
       {
+        title: 'RecordedDiagnostics',
         additionalProperties: false,
         description: `Verdict, summary and causes. With findings, the whole diagnostics of the evaluation, with the first ${MOST_KEPT} of \`locations\` and \`local_losses\`.`,
       },
     ),
   },
   'A micro-batch.',
+  'MicroBatch',
 );
 
 const RankDetail = object(
@@ -270,6 +284,7 @@ const RankDetail = object(
     micro_batches: Type.Array(MicroBatch, { description: 'The ranks of this page, in their order.', examples: [[]] }),
   },
   'A rank.',
+  'RankDetail',
 );
 
 export const StepDetail = object(
@@ -296,6 +311,7 @@ export const StepDetail = object(
     ),
   },
   'A step with its ranks and micro-batches.',
+  'StepDetail',
 );
 
 const { logits, label, input_mask, weight, options } = CrossEntropyRequest.properties;
@@ -308,6 +324,7 @@ export const RecordRequest = Type.Object(
     denominator: Type.Optional(numberOrNonFinite('D, the denominator of that numerator.', 1024)),
   },
   {
+    title: 'RecordRequest',
     additionalProperties: false,
     description:
       'The request of `/v1/cross-entropy`, which is evaluated and recorded. Or only `numerator` and `denominator`, from a trainer that computes its own loss.',
@@ -324,10 +341,15 @@ export const RecordReply = Type.Object(
     diagnostics: Type.Object(
       { ...Type.Partial(Diagnostics).properties },
       {
+        title: 'RecordedDiagnostics',
         additionalProperties: false,
         description: 'The diagnostics of `/v1/cross-entropy`; for a pair only verdict, summary and causes.',
       },
     ),
   },
-  { additionalProperties: false, description: 'The evaluation; for a pair, its loss and its verdict.' },
+  {
+    title: 'Recording',
+    additionalProperties: false,
+    description: 'The evaluation; for a pair, its loss and its verdict.',
+  },
 );

@@ -1,24 +1,25 @@
-import { Type } from 'typebox';
-
-const file = (description: string) => Type.String({ contentMediaType: 'application/octet-stream', description });
+import { bytesBody } from './content.ts';
 
 const FIELDS =
   'the tensors `logits`, `label` and, optionally, `input_mask` and `weight`, with `options` as JSON text in `__metadata__.options`. Logits stream when they are the last tensor of the file; the library’s own order, by width and then by name, puts labels and masks that are narrower after them, and then the logits wait in bounded memory.';
 
 /** A batch as a file. */
-export const SafetensorsBatch = file(`A safetensors file with ${FIELDS}`);
+export const SafetensorsBatch = bytesBody('SafetensorsBatch', `A safetensors file with ${FIELDS}`);
 
 /** A shard as a file. */
-export const SafetensorsShard = file(
+export const SafetensorsShard = bytesBody(
+  'SafetensorsShard',
   `A safetensors file with ${FIELDS} \`vocab_start\` and \`vocab_size\` are JSON numbers in \`__metadata__\`, by their names.`,
 );
 
 /** An evaluation as a file. */
-export const SafetensorsEvaluation = file(
+export const SafetensorsEvaluation = bytesBody(
+  'SafetensorsEvaluation',
   'A safetensors file with the tensors of `outputs` by their names, and everything else of the answer as JSON text in `__metadata__.evaluation`.',
 );
 
 /** A partial as a file. */
-export const SafetensorsPartial = file(
+export const SafetensorsPartial = bytesBody(
+  'SafetensorsPartial',
   'A safetensors file with the tensors of the partial by their names, those of `columns` as `columns/…`, and everything else as JSON text in `__metadata__.evaluation`. `/v1/cross-entropy/combine` does not take it: ask for JSON or MessagePack.',
 );

@@ -7,7 +7,7 @@ import { IntegerDTypes } from './tensor.ts';
 /** The answer of GET /livez. */
 export const Liveness = Type.Object(
   { live: Type.Boolean({ description: 'The event loop answers.', examples: [true] }) },
-  { additionalProperties: false, description: 'Liveness.' },
+  { additionalProperties: false, title: 'Liveness', description: 'Liveness.' },
 );
 
 /** The answer of GET /readyz. */
@@ -30,7 +30,7 @@ export const Readiness = Type.Object(
       ),
     ),
   },
-  { additionalProperties: false, description: 'Readiness.' },
+  { additionalProperties: false, title: 'Readiness', description: 'Readiness.' },
 );
 
 /** The answer of GET /metrics. */
@@ -92,8 +92,13 @@ export const Info = Type.Object(
     }),
     limits: Type.Object(Object.fromEntries(LIMITS.map((key) => [snakeCase(key), limitSchema(key)])), {
       additionalProperties: false,
+      title: 'Limits',
       description: 'Limits of requests; an absent limit is off.',
     }),
   },
-  { additionalProperties: false, description: 'The version, the features and the limits of this service.' },
+  {
+    title: 'Info',
+    additionalProperties: false,
+    description: 'The version, the features and the limits of this service.',
+  },
 );

@@ -3,33 +3,40 @@ import type { TSchema } from 'typebox';
 import { DTYPES, FLOAT_DTYPES } from '../tensor/dtype.ts';
 import { MAX_RANK } from '../tensor/shape.ts';
 
-const Shape = Type.Array(Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }), {
+export const Shape = Type.Array(Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }), {
+  title: 'Shape',
   maxItems: MAX_RANK,
   description:
     'Sizes of the axes, outermost first. Their product times the width of the dtype must be the length of `data`.',
   examples: [[2, 3]],
 });
 
-const NonFiniteNumber = Type.Enum(['NaN', 'Infinity', '-Infinity'], {
-  description: 'A number that JSON cannot represent, as in Protocol Buffers’ JSON mapping.',
-  examples: ['NaN'],
-});
+export const nonFinite = (description: string) =>
+  Type.Enum(['NaN', 'Infinity', '-Infinity'], { title: 'NonFinite', description, examples: ['NaN'] });
+
+const NonFinite = nonFinite('A number that JSON cannot represent, as in Protocol Buffers’ JSON mapping.');
 
 /** A number of an answer. JSON cannot represent NaN and the infinities, so they are text there; MessagePack can. */
-export function numberOrNonFinite(description: string, example: number) {
-  return Type.Union([Type.Number({ minimum: -Number.MAX_VALUE, maximum: Number.MAX_VALUE }), NonFiniteNumber], {
+export const numberOrNonFinite = (description: string, example: number) =>
+  Type.Union([Type.Number({ minimum: -Number.MAX_VALUE, maximum: Number.MAX_VALUE }), NonFinite], {
+    title: 'NumberOrNonFinite',
     description,
     examples: [example],
   });
-}
 
-const dtypeOf = (dtypes: readonly string[]) =>
-  Type.Enum([...dtypes], { description: 'Type of the elements.', examples: [dtypes[0]] });
+const dtypes = { description: 'Type of the elements.', examples: ['float32'] };
+const AnyDType = Type.Enum([...DTYPES], { title: 'DType', ...dtypes });
+export const FloatDType = Type.Enum([...FLOAT_DTYPES], { title: 'FloatDType', ...dtypes });
 
-function bytesTensor(dtypes: readonly string[]) {
+/** Kind of the elements of a tensor. */
+type TensorKind = 'Float' | 'Any';
+
+const ofKind = (kind: TensorKind) => (kind === 'Float' ? FloatDType : AnyDType);
+
+function bytesTensor(kind: TensorKind) {
   return Type.Object(
     {
-      dtype: dtypeOf(dtypes),
+      dtype: ofKind(kind),
       shape: Shape,
       data: Type.String({
         contentEncoding: 'base64',
@@ -39,16 +46,17 @@ function bytesTensor(dtypes: readonly string[]) {
       }),
     },
     {
+      title: `${kind}TensorBytes`,
       additionalProperties: false,
       description: 'A tensor as bytes. In MessagePack it can also be an array of msgpack-numpy.',
     },
   );
 }
 
-function arrayTensor(dtypes: readonly string[]) {
+function arrayTensor(kind: TensorKind) {
   return Type.Object(
     {
-      dtype: Type.Optional(dtypeOf(dtypes)),
+      dtype: Type.Optional(ofKind(kind)),
       shape: Type.Optional(Shape),
       data: Type.Array(Type.Unknown(), {
         description: 'The entries, as a flat or nested array.',
@@ -56,6 +64,7 @@ function arrayTensor(dtypes: readonly string[]) {
       }),
     },
     {
+      title: `${kind}TensorArray`,
       additionalProperties: false,
       description:
         'A tensor as an array. Without a dtype it is float32; a label of whole numbers is int64, unless it is shaped like the logits. Without a shape it has the shape of the nested array. `null` in floating-point logits and labels is NaN.',
@@ -73,42 +82,47 @@ const FileTensor = Type.Object(
     tensor: Type.String({ description: 'Name of the tensor in it.', examples: ['logits'] }),
   },
   {
+    title: 'TensorFile',
     additionalProperties: false,
     description:
       'A tensor of a file that the service reads itself: workers read logits by position, so their bytes pass through no socket. Available only with a data directory.',
   },
 );
 
-/**
- * A tensor of a request.
- * @param others further forms that it can have
- */
-export function requestTensor(
-  dtypes: readonly string[],
-  description: string,
-  examples: unknown[],
-  others: TSchema[] = [],
-) {
-  return Type.Union(
-    [
-      bytesTensor(dtypes),
-      arrayTensor(dtypes),
-      FileTensor,
-      Type.Array(Type.Unknown(), { description: 'A nested array of entries.' }),
-      ...others,
-    ],
-    { description, examples },
-  );
+/** Entries of a tensor as plain arrays. */
+const NESTED_ARRAYS = [
+  Type.Array(numberOrNonFinite('An entry.', 0.5), { description: 'The numbers of one axis.' }),
+  Type.Array(Type.Unknown(), { description: 'Entries, or arrays of them as deep as there are axes.' }),
+];
+
+const NestedArray = Type.Union(NESTED_ARRAYS, { title: 'NestedArray', description: 'A nested array of entries.' });
+
+/** A nested array, or another form of a single entry. */
+export const nestedArrayOr = (title: string, others: TSchema[]) =>
+  Type.Union([...NESTED_ARRAYS, ...others], { title, description: 'A nested array of entries, or a single entry.' });
+
+const formsOf = (kind: TensorKind) => [bytesTensor(kind), arrayTensor(kind), FileTensor];
+
+const FORMS = { Float: formsOf('Float'), Any: formsOf('Any') };
+
+interface RequestTensor {
+  readonly title: string;
+  readonly kind: TensorKind;
+  readonly description: string;
+  readonly examples: unknown[];
+  readonly entries?: TSchema;
 }
 
-export const AnyDTypes = DTYPES;
-export const FloatDTypes = FLOAT_DTYPES;
+/** A tensor of a request. */
+export const requestTensor = ({ kind, entries = NestedArray, ...annotations }: RequestTensor) =>
+  Type.Union([...FORMS[kind], entries], annotations);
+
 export const IntegerDTypes = DTYPES.filter((dtype) => !(FLOAT_DTYPES as readonly string[]).includes(dtype));
 
 /** A tensor of an answer. */
 export const ReplyTensor = Type.Object(
   {
-    dtype: Type.Enum([...DTYPES], { description: 'Type of the elements.', examples: ['float64'] }),
+    dtype: AnyDType,
     shape: Shape,
     data: Type.Array(numberOrNonFinite('An element.', 0.40760596), {
       description: 'The elements, row-major: a flat array in JSON, bin of little-endian elements in MessagePack.',
@@ -116,6 +130,7 @@ export const ReplyTensor = Type.Object(
     }),
   },
   {
+    title: 'Tensor',
     additionalProperties: false,
     description:
       'A tensor; in MessagePack an array of msgpack-numpy, when the logits were one. NumPy has no bfloat16, so its bits are returned.',

@@ -145,6 +145,7 @@ export const Options = Type.Object(
         ),
       },
       {
+        title: 'ParallelConfig',
         additionalProperties: false,
         default: { data_parallel: 1, model_parallel: 1 },
         description:
@@ -172,7 +173,7 @@ export const Options = Type.Object(
         examples: ['float32'],
       }),
     ),
-    outputs: Type.Array(Type.Enum([...OUTPUTS]), {
+    outputs: Type.Array(Type.Enum([...OUTPUTS], { title: 'OutputName' }), {
       default: [],
       maxItems: OUTPUTS.length,
       uniqueItems: true,
@@ -181,7 +182,7 @@ export const Options = Type.Object(
         describe(STATISTIC_OUTPUTS),
       examples: [['per_token_loss']],
     }),
-    metrics: Type.Array(Type.Enum(METRIC_NAMES), {
+    metrics: Type.Array(Type.Enum(METRIC_NAMES, { title: 'MetricName' }), {
       default: [],
       maxItems: METRIC_NAMES.length,
       uniqueItems: true,
@@ -192,6 +193,7 @@ export const Options = Type.Object(
     }),
   },
   {
+    title: 'LossOptions',
     additionalProperties: false,
     description: 'Options of the loss. An absent or null option has its default.',
   },

@@ -12,12 +12,21 @@ const MOST_LABELS = 64;
 
 export const Labels = Type.Record(
   Type.String({ pattern: '^[A-Za-z0-9][A-Za-z0-9._/-]{0,63}$' }),
-  Type.Union([
-    Type.String({ maxLength: 256, description: 'A text.', examples: ['adamw'] }),
-    Type.Number({ minimum: -Number.MAX_VALUE, maximum: Number.MAX_VALUE, description: 'A number.', examples: [3e-4] }),
-    Type.Boolean({ description: 'A truth.', examples: [true] }),
-  ]),
+  Type.Union(
+    [
+      Type.String({ maxLength: 256, description: 'A text.', examples: ['adamw'] }),
+      Type.Number({
+        minimum: -Number.MAX_VALUE,
+        maximum: Number.MAX_VALUE,
+        description: 'A number.',
+        examples: [3e-4],
+      }),
+      Type.Boolean({ description: 'A truth.', examples: [true] }),
+    ],
+    { title: 'LabelValue' },
+  ),
   {
+    title: 'Labels',
     maxProperties: MOST_LABELS,
     additionalProperties: false,
     description: 'Metadata that the owner gives the run.',
@@ -36,6 +45,7 @@ export const ExpectedRanks = Type.Integer({
 export const Metadata = Type.Object(
   { labels: Type.Optional(Labels), expected_ranks: Type.Optional(ExpectedRanks) },
   {
+    title: 'RunMetadata',
     additionalProperties: false,
     description: 'Metadata of the run; absent fields keep their values.',
     examples: [{ labels: { model: 'char-lm', lr: 0.001 }, expected_ranks: 8 }],

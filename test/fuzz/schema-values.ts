@@ -32,8 +32,8 @@ export function valueOf(schema: Schema): fc.Arbitrary<unknown> {
 }
 
 function validValue(schema: Schema): fc.Arbitrary<unknown> {
-  const { anyOf, enum: members, const: only, type } = schema;
-  if (anyOf !== undefined) return fc.oneof(...anyOf.map(valueOf));
+  const { anyOf, oneOf = anyOf, enum: members, const: only, type } = schema;
+  if (oneOf !== undefined) return fc.oneof(...oneOf.map(valueOf));
   if (members !== undefined) return fc.constantFrom(...members);
   if (only !== undefined) return fc.constant(only);
   switch (type) {

@@ -1,9 +1,9 @@
-import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
+import { readDocument } from '../openapi-document.ts';
 import { examplesOf } from '../replies/examples.ts';
 import { Schemas } from '../replies/schemas.ts';
 
-const document: unknown = JSON.parse(readFileSync(new URL('../../openapi/openapi.json', import.meta.url), 'utf8'));
+const document = readDocument();
 const schemas = new Schemas();
 
 /** Examples that are not values of their schema, with the reason. */

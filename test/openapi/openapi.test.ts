@@ -1,8 +1,9 @@
 import { readFile } from 'node:fs/promises';
+import manifest from '#manifest' with { type: 'json' };
 import { Validator } from '@seriousme/openapi-schema-validator';
 import { describe, expect, test } from 'vitest';
 import { generate } from '../../openapi/generate.ts';
-import { readOperations } from '../openapi-document.ts';
+import { dereferenced, readOperations } from '../openapi-document.ts';
 import { Schemas } from '../replies/schemas.ts';
 import { Service } from '../service.ts';
 
@@ -20,6 +21,8 @@ interface Schema {
   properties?: Record<string, Schema>;
   enum?: unknown[];
   anyOf?: Schema[];
+  oneOf?: Schema[];
+  format?: string;
   items?: Schema;
   minimum?: number;
   maximum?: number;
@@ -34,17 +37,26 @@ interface Operation {
 
 interface Document {
   openapi: string;
+  info: { version: string };
+  components: { schemas: Record<string, Schema> };
   paths: Record<string, Record<string, Operation>>;
 }
 
+/** Largest size of the committed document. */
+const MOST_BYTES = 400_000;
+
 const document = async (): Promise<Document> => (await (await service.get('/openapi.json')).json()) as Document;
+
+/** Where the committed document has the service. */
+const SERVER = 'http://127.0.0.1:8080';
 
 test('the files made from the schemas are the committed ones: run `npm run generate` when this fails', async () => {
   for (const [path, text] of await generate()) expect(await read(path), path).toBe(text);
 });
 
 test('/openapi.json is the committed document, with operations below the path that it is below', async () => {
-  const committed = JSON.parse(await read('openapi/openapi.json')) as object;
+  const committed = JSON.parse(await read('openapi/openapi.json')) as { servers: object };
+  expect(committed.servers).toEqual([{ url: SERVER }]);
   expect(await document()).toEqual({ ...committed, servers: [{ url: '.' }] });
 });
 
@@ -72,6 +84,24 @@ test('the document is valid OpenAPI 3.1', async () => {
   expect(given.openapi).toMatch(/^3\.1\./);
 });
 
+test('the document is small, and has its schemas and refusals by name', async () => {
+  const text = await read('openapi/openapi.json');
+  expect(text.length).toBeLessThan(MOST_BYTES);
+  const { paths, info, components } = JSON.parse(text) as Document;
+  expect(info.version).toBe(manifest.version);
+  const names = Object.keys(components.schemas);
+  expect(names).toEqual(
+    expect.arrayContaining(['CrossEntropyRequest', 'Evaluation', 'LossOptions', 'Problem', 'Tensor']),
+  );
+  expect(names.filter((name) => !/^[A-Z][A-Za-z0-9]+$/.test(name))).toEqual([]);
+  const inline = Object.values(paths)
+    .flatMap((operations) => Object.values(operations))
+    .flatMap(({ responses }) => Object.entries(responses))
+    .filter(([status, response]) => Number(status) >= 400 && !('$ref' in response));
+  // They say that the service is not ready, in the form of one that is.
+  expect(inline.map(([status]) => status)).toEqual(['503', '503']);
+});
+
 test('/docs shows it', async () => {
   const response = await service.get('/docs/');
   expect(response.status).toBe(200);
@@ -82,12 +112,12 @@ test('/docs shows it', async () => {
 function* walk(path: string, schema: Schema): Generator<[string, Schema]> {
   yield [path, schema];
   for (const [name, property] of Object.entries(schema.properties ?? {})) yield* walk(`${path}.${name}`, property);
-  for (const [k, variant] of (schema.anyOf ?? []).entries()) yield* walk(`${path}<${k}>`, variant);
+  for (const [k, variant] of (schema.anyOf ?? schema.oneOf ?? []).entries()) yield* walk(`${path}<${k}>`, variant);
   if (schema.items !== undefined) yield* walk(`${path}[]`, schema.items);
 }
 
 async function schemas(): Promise<[string, Schema][]> {
-  const { paths } = await document();
+  const { paths } = dereferenced(await document()) as Document;
   return Object.entries(paths).flatMap(([url, operations]) =>
     Object.entries(operations).flatMap(([method, { requestBody, responses }]) => {
       const contents = [requestBody?.content, ...Object.values(responses).map((response) => response.content)];
@@ -140,7 +170,7 @@ describe('a request', () => {
 
 describe('the document is the manual', () => {
   test('every operation has an id, a summary and described responses', async () => {
-    for (const [url, operations] of Object.entries((await document()).paths)) {
+    for (const [url, operations] of Object.entries((dereferenced(await document()) as Document).paths)) {
       for (const operation of Object.values(operations)) {
         expect(operation, url).toMatchObject({
           operationId: expect.any(String) as string,
@@ -166,6 +196,9 @@ describe('the document is the manual', () => {
   test('every number has bounds', async () => {
     const numbers = (await schemas()).filter(([, schema]) => schema.type === 'number' || schema.type === 'integer');
     const unbounded = numbers.filter(([, schema]) => schema.minimum === undefined || schema.maximum === undefined);
-    expect(unbounded.map(([path]) => path)).toEqual([]);
+    // The bounds of `double` are those of every float64.
+    const isAnyFloat64 = ({ format, minimum, maximum }: Schema): boolean =>
+      format === 'double' && minimum === undefined && maximum === undefined;
+    expect(unbounded.filter(([, schema]) => !isAnyFloat64(schema)).map(([path]) => path)).toEqual([]);
   });
 });

@@ -1,9 +1,9 @@
 import { execFile } from 'node:child_process';
-import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
 import { ServiceProcess } from '../e2e/process.ts';
+import { readDocument } from '../openapi-document.ts';
 import { exchange } from '../raw-http.ts';
 import { RecordedReplies } from '../replies/record.ts';
 import type { Reply } from '../replies/recordings.ts';
@@ -11,15 +11,18 @@ import { ReplyCheck } from '../replies/reply-check.ts';
 import type { Document } from '../replies/reply-check.ts';
 import { JSON_TYPE, MSGPACK, Service, encodeRequest } from '../service.ts';
 
-const document = JSON.parse(readFileSync(new URL('../../openapi/openapi.json', import.meta.url), 'utf8')) as Document;
-const check = new ReplyCheck(document);
+const check = new ReplyCheck(readDocument() as Document);
 const service = Service.start();
 
 const BATCH = { logits: [[1, 2, 3]], label: [2], options: { outputs: ['lse', 'predictions'] } };
 
 /** A reply of the service, as it would be recorded. */
-async function evaluate(accept: string, request: object = BATCH, type = JSON_TYPE): Promise<Reply> {
-  const url = '/v1/cross-entropy';
+async function evaluate(
+  accept: string,
+  request: object = BATCH,
+  type = JSON_TYPE,
+  url = '/v1/cross-entropy',
+): Promise<Reply> {
   const headers = { 'content-type': type, accept };
   const body = encodeRequest(request, type) as NonNullable<RequestInit['body']>;
   const response = await fetch(service.url + url, { method: 'POST', headers, body });
@@ -78,6 +81,21 @@ test('a planted status, media type, header and undeclared path are faults', asyn
   expect(check.faults({ ...problem, status: 429, headers: { ...problem.headers, 'retry-after': 'soon' } })).toEqual([
     expect.stringContaining('Retry-After'),
   ]);
+});
+
+test('a planted version number is a fault', async () => {
+  const shard = { ...BATCH, options: {}, vocab_start: 0, vocab_size: 3 };
+  const reply = await evaluate(JSON_TYPE, shard, JSON_TYPE, '/v1/cross-entropy/partials');
+  expect(check.faults(reply)).toEqual([]);
+  const { lossmeter_partial: version, ...others } = asJson(reply);
+  const planted = withBody(reply, { ...others, lossmeter_partial: Number(version) + 1 });
+  expect(check.faults(planted)).toEqual([expect.stringContaining('/lossmeter_partial must be <=')]);
+  const inference = {
+    ...reply,
+    url: '/v2/models/cross_entropy/infer',
+    body: Buffer.from(JSON.stringify({ model_name: 'cross_entropy', model_version: '2' })),
+  };
+  expect(check.faults(inference)).toContainEqual(expect.stringContaining('/model_version must be equal to'));
 });
 
 test('a bin of the wrong length is a fault', async () => {

@@ -1,16 +1,16 @@
-import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { ERRORS } from '../../src/errors.ts';
+import { readDocument } from '../openapi-document.ts';
 import { Service } from '../service.ts';
 
 interface Operation {
   operationId: string;
   parameters?: { name: string; in: string; example?: unknown; schema: { examples?: unknown[] } }[];
-  responses: Record<string, { content?: Record<string, { schema: Refusal }> }>;
+  responses: Record<string, { content?: Record<string, { schema: Refusal; example?: Problem }> }>;
   requestBody?: { content: Record<string, { example?: unknown }> };
 }
 
-const { paths } = JSON.parse(readFileSync(new URL('../../openapi/openapi.json', import.meta.url), 'utf8')) as {
+const { paths } = readDocument() as {
   paths: Record<string, Record<string, Operation>>;
 };
 const operations = Object.entries(paths).flatMap(([path, methods]) =>
@@ -36,21 +36,24 @@ test.each(operations)('the example of $operationId is answered', async ({ path, 
 
 interface Refusal {
   properties?: { code?: object };
-  examples: { code: keyof typeof ERRORS; status?: number }[];
+}
+
+interface Problem {
+  code: keyof typeof ERRORS;
 }
 
 test('each refusal of an operation has an example of its own status', () => {
   const refusals = Object.values(paths).flatMap((methods) =>
     Object.values(methods).flatMap(({ operationId, responses }) =>
       Object.entries(responses).flatMap(([status, { content = {} }]) =>
-        Object.values(content).map(({ schema }) => ({ operationId, status: Number(status), schema })),
+        Object.values(content).map((media) => ({ operationId, status: Number(status), ...media })),
       ),
     ),
   );
   const ofErrors = refusals.filter(({ status, schema }) => status >= 400 && schema.properties?.code !== undefined);
   expect(ofErrors.length).toBeGreaterThan(100);
-  for (const { operationId, status, schema } of ofErrors) {
-    expect(ERRORS[schema.examples[0]!.code].status, `${operationId} ${status}`).toBe(status);
+  for (const { operationId, status, example } of ofErrors) {
+    expect(ERRORS[example!.code].status, `${operationId} ${status}`).toBe(status);
   }
 });
 

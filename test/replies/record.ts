@@ -1,16 +1,16 @@
 /** Records the replies of services, and compares them with the OpenAPI document. */
-import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { readDocument } from '../openapi-document.ts';
 import { Recordings } from './recordings.ts';
 import type { Reply } from './recordings.ts';
 import { ReplyCheck } from './reply-check.ts';
 import type { Document } from './reply-check.ts';
 
 const RECORDER = fileURLToPath(new URL('./recorder.cjs', import.meta.url));
-const DOCUMENT = new URL('../../openapi/openapi.json', import.meta.url);
 
 /** Faults that a report names. */
 const MOST_FAULTS = 20;
@@ -61,7 +61,7 @@ export class RecordedReplies {
   #compare(replies: Iterable<Reply>): void {
     const faults = new Set<string>();
     for (const reply of replies) {
-      this.#check ??= new ReplyCheck(JSON.parse(readFileSync(DOCUMENT, 'utf8')) as Document);
+      this.#check ??= new ReplyCheck(readDocument() as Document);
       this.#count++;
       for (const fault of this.#check.faults(reply)) faults.add(fault);
     }

@@ -1,6 +1,6 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { once } from 'node:events';
-import { readFileSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { connect } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -13,6 +13,7 @@ import { SCOPES } from '../../src/keys/scopes.ts';
 import type { Access, Scope } from '../../src/keys/scopes.ts';
 import { createSecret } from '../../src/keys/secret.ts';
 import { entryOf, newFolder, writeKeyOfEachScope } from '../keys.ts';
+import { readDocument } from '../openapi-document.ts';
 import { JSON_TYPE, Service, encodeRequest } from '../service.ts';
 
 const folder = newFolder();
@@ -55,7 +56,7 @@ interface Operation {
   responses: Record<string, unknown>;
 }
 
-const { paths } = JSON.parse(readFileSync(new URL('../../openapi/openapi.json', import.meta.url), 'utf8')) as {
+const { paths } = readDocument() as {
   paths: Record<string, Record<string, Operation>>;
 };
 const operations = Object.entries(paths).flatMap(([path, methods]) =>

@@ -1,11 +1,11 @@
-import { readFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { describe, expect, test } from 'vitest';
+import { readDocument } from '../openapi-document.ts';
 import { Service } from '../service.ts';
 
 const service = Service.start();
 
-const { paths } = JSON.parse(readFileSync(new URL('../../openapi/openapi.json', import.meta.url), 'utf8')) as {
+const { paths } = readDocument() as {
   paths: Record<string, Record<string, { operationId?: string; parameters?: { name: string; example?: unknown }[] }>>;
 };
 

@@ -2,8 +2,8 @@ import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
 import fp from 'fastify-plugin';
 import type { Config } from '../../config.ts';
+import { withComponents } from '../../contract/components.ts';
 import { SECURITY_SCHEMES, operationOf } from '../../contract/operation.ts';
-import { pageDocument } from '../../contract/page-document.ts';
 import { VERSION } from '../../version.ts';
 import { answersToTheEnd } from '../app/lifecycle.ts';
 
@@ -17,6 +17,7 @@ declare module 'fastify' {
 /** The manual: OpenAPI 3.1 made from the schemas of the routes, and its browser at /docs. */
 export default fp<{ config: Config }>(
   async (app, { config }) => {
+    const responses: Record<string, object> = {};
     await app.register(swagger, {
       openapi: {
         openapi: '3.1.0',
@@ -33,20 +34,22 @@ export default fp<{ config: Config }>(
           { name: 'open inference', description: 'The Open Inference Protocol of KServe and Triton.' },
           { name: 'service', description: 'What the service is, and how it is.' },
         ],
+        servers: [{ url: 'http://127.0.0.1:8080' }],
         components: { securitySchemes: SECURITY_SCHEMES },
       },
       transform: ({ schema, url, route }) => {
         const standing = { url, access: route.config!.scope!, answersToTheEnd: answersToTheEnd(url) };
-        return { url, schema: operationOf(schema, standing) };
+        return { url, schema: operationOf(schema, standing, responses) };
       },
+      transformObject: (made) => ('openapiObject' in made ? withComponents({ ...made.openapiObject }, responses) : {}),
+      stripBasePath: false,
     });
     const { swagger: document } = app;
-    app.decorate(
-      'openApiText',
-      madeOnce(() => ({ ...document(), servers: [{ url: '.' }] })),
-    );
+    /** The document with a server relative to its own path: a proxy may have it below a prefix. */
+    const textAt = (url: string) => madeOnce(() => ({ ...document(), servers: [{ url }] }));
+    app.decorate('openApiText', textAt('.'));
     if (config.docs === 'off') return;
-    const pageText = madeOnce(() => pageDocument({ ...document() }));
+    const pageText = textAt('..');
     // Without the bar at the top: its box is for other documents, and its logo has a style that the headers forbid.
     await app.register(swaggerUi, {
       routePrefix: '/docs',

@@ -483,7 +483,7 @@ class Diagnosis(TypedDict):
     """The findings in one line."""
 
     dtype: Literal["float16", "bfloat16", "float32", "float64"]
-    """dtype of the tensor."""
+    """Type of the elements."""
 
     shape: list[int]
     """Its shape."""

@@ -1,0 +1,95 @@
+/** Moves the named parts of an OpenAPI document to its components, and refers to them there. */
+import { isDeepStrictEqual } from 'node:util';
+import { mapValues } from './portable.ts';
+
+type Part = Readonly<Record<string, unknown>>;
+
+/** Beginning of references to responses. */
+export const RESPONSES = '#/components/responses/';
+
+/** A reference to a named schema, and the schema that stood in its place. */
+interface Use {
+  readonly reference: Record<string, unknown>;
+  readonly schema: Part;
+}
+
+/** Keywords whose values are data: a title in it is no name. */
+const DATA = new Set(['default', 'enum', 'example', 'examples']);
+
+/** Keywords whose values are maps, of which the keys are no keywords. */
+const MAPS = new Set(['content', 'paths', 'patternProperties', 'properties', 'responses', 'schemas']);
+
+/** Keywords that describe a schema. They may differ from use to use. */
+const ANNOTATIONS = ['default', 'description', 'example', 'examples'];
+
+/**
+ * Replaces every schema that has a title by a reference to the component of that name, and every response whose
+ * description is a reference by it. Annotations that all uses share stand in the component, the others beside `$ref`.
+ * @param responses the named responses
+ * @throws Error for a name of two different parts
+ */
+export function withComponents(document: Part, responses: Part): Part {
+  const uses = new Map<string, Use[]>();
+  const refer = (part: Part): Part => {
+    const { title, ...others } = part;
+    if (typeof part['description'] === 'string' && part['description'].startsWith(RESPONSES))
+      return { $ref: part['description'] };
+    if (typeof title !== 'string') return part;
+    const reference = { $ref: `#/components/schemas/${title}` };
+    const ofName = uses.get(title) ?? [];
+    ofName.push({ reference, schema: others });
+    uses.set(title, ofName);
+    return reference;
+  };
+  const components = document['components'] as Readonly<Record<string, Part>>;
+  const paths = rewrite(document['paths'], refer);
+  const referring = mapValues(responses, (part) => rewrite(part, refer));
+  const schemas = new Map([...uses].map(([name, ofName]) => [name, componentOf(name, ofName)]));
+  return {
+    ...document,
+    components: {
+      ...components,
+      schemas: sorted({ ...components['schemas'], ...Object.fromEntries(schemas) }),
+      responses: sorted(referring),
+    },
+    paths,
+  };
+}
+
+/** Changes every object in a part, the inner ones first. */
+function rewrite(part: unknown, change: (part: Part) => Part): unknown {
+  if (Array.isArray(part)) return part.map((inner) => rewrite(inner, change));
+  if (!isPart(part)) return part;
+  const entries = Object.entries(part).map(([key, inner]) => {
+    if (DATA.has(key)) return [key, inner];
+    if (MAPS.has(key) && isPart(inner)) return [key, mapValues(inner, (named) => rewrite(named, change))];
+    return [key, rewrite(inner, change)];
+  });
+  return change(Object.fromEntries(entries) as Part);
+}
+
+/** Makes the component of a name, and gives each reference the annotations that are its own. */
+function componentOf(name: string, uses: readonly Use[]): Part {
+  const [{ schema: first }] = uses as [Use];
+  const own = ANNOTATIONS.filter((key) => uses.some(({ schema }) => !isDeepStrictEqual(schema[key], first[key])));
+  const component = without(first, own);
+  for (const { reference, schema } of uses) {
+    requireSame(name, component, without(schema, own));
+    for (const key of own) if (schema[key] !== undefined) reference[key] = schema[key];
+  }
+  return component;
+}
+
+const without = (part: Part, keys: readonly string[]): Part =>
+  Object.fromEntries(Object.entries(part).filter(([key]) => !keys.includes(key)));
+
+function requireSame(name: string, one: Part, other: Part): void {
+  if (!isDeepStrictEqual(one, other)) {
+    throw new Error(`two parts have the name ${name}: ${JSON.stringify(one)} and ${JSON.stringify(other)}`);
+  }
+}
+
+const isPart = (value: unknown): value is Part => typeof value === 'object' && value !== null;
+
+const sorted = (parts: Part): Part =>
+  Object.fromEntries(Object.entries(parts).toSorted(([one], [other]) => (one < other ? -1 : 1)));
