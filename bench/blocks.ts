@@ -1,12 +1,12 @@
 import type { GradientCoefficients } from '../kernels/bindings.ts';
 import type { Kernel } from '../kernels/kernel.ts';
 import { DTYPE_BYTES } from '../src/tensor/dtype.ts';
-import type { WideFloatDType } from '../src/tensor/dtype.ts';
+import type { KernelDType } from '../src/tensor/dtype.ts';
 
 const BLOCK_BYTES = 2 ** 21;
 
 export interface Batch {
-  dtype: WideFloatDType;
+  dtype: KernelDType;
   /** (labels.length, classes) elements of `dtype`, row-major. */
   logits: Buffer<ArrayBuffer>;
   classes: number;

@@ -5,7 +5,7 @@ import { encode } from '../test/rows.ts';
 import { leastWorst, mergeWorst } from '../src/diagnostics/worst-rows.ts';
 import type { WorstRow } from '../src/diagnostics/worst-rows.ts';
 import { DTYPE_BYTES } from '../src/tensor/dtype.ts';
-import type { WideFloatDType } from '../src/tensor/dtype.ts';
+import type { KernelDType } from '../src/tensor/dtype.ts';
 import { forEachBlock } from './blocks.ts';
 import type { Batch } from './blocks.ts';
 import type { Comparison } from './comparison.ts';
@@ -38,7 +38,7 @@ export async function benchDiagnostics(): Promise<Comparison[]> {
   return comparisons;
 }
 
-async function benchBatch(dtype: WideFloatDType, rows: number, classes: number): Promise<Comparison[]> {
+async function benchBatch(dtype: KernelDType, rows: number, classes: number): Promise<Comparison[]> {
   const kernel = Kernel.load();
   const labels = makeLabels(rows, classes);
   const finite = { dtype, logits: makeLogits(dtype, rows, classes), classes, labels };

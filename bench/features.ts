@@ -10,7 +10,7 @@ import { cutBlock, plainPlan, wholeBlock } from '../src/engine/block.ts';
 import type { Block, BlockPlan, BlockResult } from '../src/engine/block.ts';
 import { evaluateBlock } from '../src/engine/evaluate-block.ts';
 import { DTYPE_BYTES } from '../src/tensor/dtype.ts';
-import type { WideFloatDType } from '../src/tensor/dtype.ts';
+import type { KernelDType } from '../src/tensor/dtype.ts';
 import { elementsOf } from '../src/tensor/tensor.ts';
 import type { Tensor } from '../src/tensor/tensor.ts';
 import { javascriptGradient } from './baselines/javascript-kernel.ts';
@@ -32,7 +32,7 @@ const ROUNDS = 9;
  */
 const GRADIENT_TOLERANCE = 1e-7;
 
-const GRADIENTS: readonly { dtype: WideFloatDType; variant: Variant; goal?: { atLeast: number } }[] = [
+const GRADIENTS: readonly { dtype: KernelDType; variant: Variant; goal?: { atLeast: number } }[] = [
   { dtype: 'float32', variant: 'strict' },
   { dtype: 'float32', variant: 'relaxed', goal: { atLeast: 0.5 } },
   { dtype: 'bfloat16', variant: 'relaxed' },
@@ -133,7 +133,7 @@ async function benchCosts(): Promise<Comparison[]> {
 }
 
 /** Blocks of a batch, cut as by the evaluator. */
-function blocksOf(feature: Feature, dtype: WideFloatDType, rows = ROWS): { block: Block; logits: Uint8Array }[] {
+function blocksOf(feature: Feature, dtype: KernelDType, rows = ROWS): { block: Block; logits: Uint8Array }[] {
   const logits = makeLogits(dtype, rows, CLASSES);
   const rowBytes = CLASSES * DTYPE_BYTES[dtype];
   const rowsPerBlock = Math.floor(BLOCK_BYTES / (CLASSES * DTYPE_BYTES.float32));
@@ -148,7 +148,7 @@ function blocksOf(feature: Feature, dtype: WideFloatDType, rows = ROWS): { block
   });
 }
 
-function batchOf({ options: given, weight, probabilities }: Feature, dtype: WideFloatDType, rows: number): Block {
+function batchOf({ options: given, weight, probabilities }: Feature, dtype: KernelDType, rows: number): Block {
   const options = parseOptions(given);
   const labels = Buffer.from(makeLabels(rows, CLASSES).buffer);
   const label: Tensor =

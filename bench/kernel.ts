@@ -1,6 +1,6 @@
 import { Kernel } from '../kernels/kernel.ts';
 import type { Variant } from '../kernels/instance.ts';
-import type { WideFloatDType } from '../src/tensor/dtype.ts';
+import type { KernelDType } from '../src/tensor/dtype.ts';
 import { javascriptNll } from './baselines/javascript-kernel.ts';
 import { kernelNll } from './blocks.ts';
 import type { Batch } from './blocks.ts';
@@ -13,7 +13,7 @@ const ROWS = 1024;
 const CLASSES = 32000;
 const ROUNDS = 7;
 
-const DTYPES: readonly WideFloatDType[] = ['float32', 'bfloat16', 'float16', 'float64'];
+const DTYPES: readonly KernelDType[] = ['float32', 'bfloat16', 'float16', 'float64'];
 const VARIANTS: readonly Variant[] = ['strict', 'relaxed'];
 
 interface Contestant {
@@ -29,7 +29,7 @@ export async function benchKernels(): Promise<Comparison[]> {
   return comparisons;
 }
 
-async function benchDType(dtype: WideFloatDType): Promise<Comparison[]> {
+async function benchDType(dtype: KernelDType): Promise<Comparison[]> {
   const logits = makeLogits(dtype, ROWS, CLASSES);
   const labels = makeLabels(ROWS, CLASSES);
   const contestants: Contestant[] = [

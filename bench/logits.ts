@@ -1,5 +1,5 @@
 import { encode, seededRandom } from '../test/rows.ts';
-import type { WideFloatDType } from '../src/tensor/dtype.ts';
+import type { KernelDType } from '../src/tensor/dtype.ts';
 
 /**
  * Number of generated rows; a longer tensor repeats them, because generating rows takes longer than evaluating them.
@@ -7,7 +7,7 @@ import type { WideFloatDType } from '../src/tensor/dtype.ts';
 const DISTINCT_ROWS = 16;
 
 /** A tensor (rows, classes) of logits uniform in ±10, the same in every run. */
-export function makeLogits(dtype: WideFloatDType, rows: number, classes: number): Buffer<ArrayBuffer> {
+export function makeLogits(dtype: KernelDType, rows: number, classes: number): Buffer<ArrayBuffer> {
   const random = seededRandom(1);
   const distinct = Float64Array.from({ length: Math.min(rows, DISTINCT_ROWS) * classes }, () => 20 * random() - 10);
   const bytes = encode(dtype, distinct);
@@ -15,7 +15,7 @@ export function makeLogits(dtype: WideFloatDType, rows: number, classes: number)
 }
 
 /** Class probabilities (rows, classes), the same in every run. */
-export function makeProbabilities(dtype: WideFloatDType, rows: number, classes: number): Buffer<ArrayBuffer> {
+export function makeProbabilities(dtype: KernelDType, rows: number, classes: number): Buffer<ArrayBuffer> {
   const random = seededRandom(3);
   const distinct = Float64Array.from({ length: Math.min(rows, DISTINCT_ROWS) * classes }, random);
   for (let at = 0; at < distinct.length; at += classes) {

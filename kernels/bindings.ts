@@ -21,12 +21,12 @@ type ByDType = Readonly<Record<FloatDType, NumericFunction>>;
 
 function byDType(exports: Exports, kernel: string): ByDType {
   return {
-    float8_e4m3fn: exports[`f8e4m3_${kernel}`]!,
-    float8_e5m2: exports[`f8e5m2_${kernel}`]!,
     float16: exports[`f16_${kernel}`]!,
     bfloat16: exports[`bf16_${kernel}`]!,
     float32: exports[`f32_${kernel}`]!,
     float64: exports[`f64_${kernel}`]!,
+    float8_e4m3fn: exports[`f8e4m3_${kernel}`]!,
+    float8_e5m2: exports[`f8e5m2_${kernel}`]!,
   };
 }
 

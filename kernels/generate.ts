@@ -2,7 +2,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { format } from 'oxfmt';
-import { ELEMENT_TYPES, FLOAT8_DTYPES, FLOAT_DTYPES } from '../src/tensor/dtype.ts';
+import { ELEMENT_TYPES, FLOAT_DTYPES, KERNEL_DTYPES } from '../src/tensor/dtype.ts';
 import type { FloatDType } from '../src/tensor/dtype.ts';
 import { KERNELS, LAYOUTS, PARAMETERS } from './table.ts';
 import type { KernelRow, Layout, Parameter } from './table.ts';
@@ -16,7 +16,7 @@ const VIEW = { f64: 'Float64Array', i32: 'Int32Array' } as const;
 
 const prefixOf = (dtype: FloatDType): string => ELEMENT_TYPES[dtype].float.kernel;
 
-const dtypes: readonly FloatDType[] = [...FLOAT8_DTYPES, ...FLOAT_DTYPES];
+const dtypes: readonly FloatDType[] = FLOAT_DTYPES;
 const kernels = Object.entries<KernelRow>(KERNELS);
 const layouts = Object.entries<Layout>(LAYOUTS);
 
@@ -178,7 +178,7 @@ const code = (text: string): string => `\`${text}\``;
 const codes = (names: readonly string[]): string => names.map(code).join(', ');
 
 const dtypesOf = ({ dtypes }: KernelRow): string =>
-  dtypes.length === FLOAT_DTYPES.length ? 'all' : codes(dtypes.map(prefixOf));
+  dtypes.length === KERNEL_DTYPES.length ? 'all' : codes(dtypes.map(prefixOf));
 
 /** Tables by the name of their place: <!-- generated: NAME --> … <!-- end --> */
 const TABLES: Record<string, () => string> = {

@@ -1,5 +1,5 @@
-import { DTYPE_BYTES, ELEMENT_TYPES, FLOAT8_DTYPES, FLOAT_DTYPES, isFloat8 } from '../src/tensor/dtype.ts';
-import type { FloatDType, WideFloatDType } from '../src/tensor/dtype.ts';
+import { DTYPE_BYTES, ELEMENT_TYPES, FLOAT_DTYPES, isFloat8 } from '../src/tensor/dtype.ts';
+import type { FloatDType, KernelDType } from '../src/tensor/dtype.ts';
 import { HISTOGRAM_BINS, LEFT_OUT, NarrowTo, NonFinite } from './abi.ts';
 import { Arena } from './arena.ts';
 import type { ByteSource } from './arena.ts';
@@ -33,7 +33,7 @@ import {
 } from './layouts.ts';
 
 /** Pattern of the names of kernels. */
-export const KERNEL_PATTERN = `^(${[...FLOAT8_DTYPES, ...FLOAT_DTYPES].map((dtype) => ELEMENT_TYPES[dtype].float.kernel).join('|')})-(relaxed|strict)-simd$`;
+export const KERNEL_PATTERN = `(${FLOAT_DTYPES.map((dtype) => ELEMENT_TYPES[dtype].float.kernel).join('|')})-(relaxed|strict)-simd`;
 
 /**
  * The least power of two that is at least a number of classes. Sums over classes are relative to it, which loses no
@@ -88,7 +88,7 @@ export interface BlockSurvey extends RowSurvey {
 export const KEPT_BYTES = 64 * 2 ** 20;
 
 interface PlacedLogits {
-  dtype: WideFloatDType;
+  dtype: KernelDType;
   logits: number;
 }
 
@@ -99,7 +99,7 @@ export function placedBytes(dtype: FloatDType): number {
 
 /** Addresses of the parts of a block in the kernels' memory, in bytes; 0 for an absent part. */
 interface Placed {
-  dtype: WideFloatDType;
+  dtype: KernelDType;
   /** dtype of the logits as received. */
   received: FloatDType;
   classes: number;

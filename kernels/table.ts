@@ -2,7 +2,7 @@
  * The kernels, a row each. `npm run generate` writes from it the exports (assembly/index.ts), the offsets of results
  * (layouts.ts), the typed functions that call the exports (bindings.ts), and the tables of NAMING.md.
  */
-import { FLOAT8_DTYPES, FLOAT_DTYPES } from '../src/tensor/dtype.ts';
+import { FLOAT8_DTYPES, KERNEL_DTYPES } from '../src/tensor/dtype.ts';
 import type { FloatDType } from '../src/tensor/dtype.ts';
 
 /** Parameters by name: type and meaning. A name means the same in every kernel. */
@@ -65,7 +65,7 @@ export const KERNELS = {
   forward: {
     calls: 'forward<T>',
     file: 'forward',
-    dtypes: FLOAT_DTYPES,
+    dtypes: KERNEL_DTYPES,
     parameters: [...BLOCK, 'stride', 'targets', 'results'],
     returns: 'void',
     meaning: 'Stores the columns of RowBlock.',
@@ -73,7 +73,7 @@ export const KERNELS = {
   gradient: {
     calls: 'gradient<T>',
     file: 'gradient',
-    dtypes: FLOAT_DTYPES,
+    dtypes: KERNEL_DTYPES,
     parameters: [
       ...BLOCK,
       'targets',
@@ -118,7 +118,7 @@ export const KERNELS = {
   find: {
     calls: 'findNonFinite<T>',
     file: 'find',
-    dtypes: FLOAT_DTYPES,
+    dtypes: KERNEL_DTYPES,
     parameters: ['row', 'from', 'classes', 'kinds'],
     returns: 'i32',
     meaning: 'Returns the next column of a row that holds a value of the given kinds; −1 when there is none.',
@@ -126,7 +126,7 @@ export const KERNELS = {
   rank: {
     calls: 'rank<T>',
     file: 'rank',
-    dtypes: FLOAT_DTYPES,
+    dtypes: KERNEL_DTYPES,
     parameters: [...BLOCK, 'targets', 'out'],
     returns: 'void',
     meaning: 'Stores the columns of RowRanks.',
@@ -134,7 +134,7 @@ export const KERNELS = {
   uniform: {
     calls: 'uniform<T>',
     file: 'uniform',
-    dtypes: FLOAT_DTYPES,
+    dtypes: KERNEL_DTYPES,
     parameters: [...BLOCK, 'results', 'weights', 'unit', 'relativeWeight', 'out'],
     returns: 'void',
     meaning: 'Stores f64 per evaluated row: Σ w·(lse − x) / unit, for label smoothing.',
@@ -142,7 +142,7 @@ export const KERNELS = {
   entropy: {
     calls: 'entropy<T>',
     file: 'entropy',
-    dtypes: FLOAT_DTYPES,
+    dtypes: KERNEL_DTYPES,
     parameters: [...BLOCK, 'results', 'out'],
     returns: 'void',
     meaning: 'Stores f64 per evaluated row: the entropy of the softmax.',
@@ -150,7 +150,7 @@ export const KERNELS = {
   probabilities: {
     calls: 'readProbabilities<T>',
     file: 'probabilities',
-    dtypes: FLOAT_DTYPES,
+    dtypes: KERNEL_DTYPES,
     parameters: ['received', 'rows', 'classes', 'targets', 'weights', 'probabilities', 'masses'],
     returns: 'void',
     meaning:
@@ -159,7 +159,7 @@ export const KERNELS = {
   cross_entropy: {
     calls: 'crossEntropy<T>',
     file: 'probabilities',
-    dtypes: FLOAT_DTYPES,
+    dtypes: KERNEL_DTYPES,
     parameters: [...BLOCK, 'targets', 'results', 'probabilities', 'weights', 'out'],
     returns: 'void',
     meaning: 'Stores the columns of CrossEntropies; the weighted one only with weights.',
@@ -167,7 +167,7 @@ export const KERNELS = {
   transform: {
     calls: 'transform<T>',
     file: 'transform',
-    dtypes: FLOAT_DTYPES,
+    dtypes: KERNEL_DTYPES,
     parameters: ['logits', 'count', 'scale', 'cap', 'out'],
     returns: 'void',
     meaning: 'Stores x = cap·tanh(scale·logit / cap) as f64 per element.',
@@ -175,7 +175,7 @@ export const KERNELS = {
   chain: {
     calls: 'chain<T>',
     file: 'transform',
-    dtypes: FLOAT_DTYPES,
+    dtypes: KERNEL_DTYPES,
     parameters: ['logits', 'count', 'scale', 'cap', 'gradients'],
     returns: 'void',
     meaning: 'Turns a gradient with respect to x, in f64, into the one with respect to the logits.',
@@ -183,7 +183,7 @@ export const KERNELS = {
   softmax_moments: {
     calls: 'softmaxMoments<T>',
     file: 'softmax-moments',
-    dtypes: FLOAT_DTYPES,
+    dtypes: KERNEL_DTYPES,
     parameters: [...BLOCK, 'targets', 'results', 'weights', 'out'],
     returns: 'void',
     meaning: 'Stores the columns of SoftmaxMoments.',
@@ -207,7 +207,7 @@ export const KERNELS = {
   survey: {
     calls: 'survey<T>',
     file: 'survey',
-    dtypes: FLOAT_DTYPES,
+    dtypes: KERNEL_DTYPES,
     parameters: [...BLOCK, 'targets', 'histogram', 'out'],
     returns: 'void',
     meaning: 'Stores the columns of RowSurvey, and a histogram of the rows that are not left out.',
@@ -215,7 +215,7 @@ export const KERNELS = {
   count: {
     calls: 'countValue<T>',
     file: 'find',
-    dtypes: FLOAT_DTYPES,
+    dtypes: KERNEL_DTYPES,
     parameters: ['row', 'count', 'value'],
     returns: 'u32',
     meaning: 'Returns how many elements equal a value.',
@@ -231,7 +231,7 @@ export const KERNELS = {
   rank_of: {
     calls: 'rankOf<T>',
     file: 'rank',
-    dtypes: FLOAT_DTYPES,
+    dtypes: KERNEL_DTYPES,
     parameters: ['row', 'classes', 'target'],
     returns: 'i32',
     meaning: 'Returns the rank of the target of one row, see RowRanks.',

@@ -1,4 +1,4 @@
-import type { WideFloatDType } from '../../src/tensor/dtype.ts';
+import type { KernelDType } from '../../src/tensor/dtype.ts';
 
 /** Typed arrays of JavaScript for logits. */
 type Values = Float16Array | Float32Array | Float64Array;
@@ -8,7 +8,7 @@ type Values = Float16Array | Float32Array | Float64Array;
  * @param logits (rows, classes) elements of `dtype`, row-major
  */
 export function javascriptNll(
-  dtype: WideFloatDType,
+  dtype: KernelDType,
   logits: Buffer<ArrayBuffer>,
   classes: number,
   labels: Int32Array,
@@ -35,7 +35,7 @@ function rowNll(row: Values, label: number): number {
  * @param gradient (rows, classes) elements to overwrite
  */
 export function javascriptGradient(
-  dtype: WideFloatDType,
+  dtype: KernelDType,
   logits: Buffer<ArrayBuffer>,
   classes: number,
   labels: Int32Array,
@@ -64,7 +64,7 @@ function rowGradient(row: Values, label: number, gradient: Float32Array | Float6
   gradient[label] = gradient[label]! - 1;
 }
 
-function rowReader(dtype: WideFloatDType, logits: Buffer<ArrayBuffer>, classes: number): (row: number) => Values {
+function rowReader(dtype: KernelDType, logits: Buffer<ArrayBuffer>, classes: number): (row: number) => Values {
   const { buffer } = logits;
   if (dtype !== 'bfloat16') {
     const View = { float16: Float16Array, float32: Float32Array, float64: Float64Array }[dtype];

@@ -11,6 +11,7 @@ import {
   inferenceErrors,
 } from '../../src/contract/open-inference.ts';
 import { ELEMENT_TYPES } from '../../src/tensor/dtype.ts';
+import { datatypesOf } from '../../src/wire/tensors/datatype.ts';
 import { TENSORS } from '../../src/wire/request-fields.ts';
 
 const tags = ['open inference'];
@@ -46,7 +47,7 @@ const CONFIG = {
   parameters: Object.fromEntries(
     Object.entries(TENSORS).map(([name, { dtypes }]) => [
       `${name}.datatypes`,
-      { string_value: dtypes.map((dtype) => ELEMENT_TYPES[dtype].openInference).join(',') },
+      { string_value: datatypesOf(dtypes).join(',') },
     ]),
   ),
 };

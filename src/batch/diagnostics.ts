@@ -1,11 +1,12 @@
 import { ROW_CAUSES } from '../diagnostics/causes.ts';
 import type { CauseReport, Place } from '../diagnostics/causes.ts';
-import type { Findings, Float16Findings } from '../diagnostics/findings.ts';
+import type { Findings, RangeSigns } from '../diagnostics/findings.ts';
 import { isFiniteLoss } from '../loss/reduction.ts';
 import type { Reduction } from '../loss/reduction.ts';
 import { summarize } from '../diagnostics/summary.ts';
 import type { RecordedAs } from '../diagnostics/summary.ts';
 import type { Targets } from '../loss/targets.ts';
+import { NARROW_RANGES } from '../tensor/dtype.ts';
 import type { WorstRow } from '../diagnostics/worst-rows.ts';
 
 /** Faults of a batch and their places, under their names on the wire. */
@@ -23,7 +24,8 @@ export interface Diagnostics {
   labels?: { min?: number; max?: number; out_of_range: number };
   /** Counted rows of class probabilities that are odd; absent with class indices. */
   probabilities?: { not_one: number; negative: number };
-  float16?: Float16Report;
+  float16?: RangeReport;
+  float8?: RangeReport;
   gradient?: { norm: number; finite: boolean };
   local_losses?: number[];
   /** Counted rows that hold a NaN; absent where no prediction was asked for. */
@@ -31,8 +33,8 @@ export interface Diagnostics {
   worst_rows: WorstRow[];
 }
 
-/** Signs of overflow and underflow in float16 logits. */
-export interface Float16Report {
+/** Signs of overflow and underflow in logits of a narrow range. */
+export interface RangeReport {
   at_largest: number;
   subnormal_fraction: number;
   hint?: string;
@@ -99,8 +101,8 @@ export function causesOf({ causes }: Pick<Findings, 'causes'>): CauseReport[] {
 export function foundOf(
   findings: Findings,
   infinite = findings.posInf,
-): Pick<Diagnostics, 'logits' | 'locations' | 'masked_rows_non_finite' | 'float16'> {
-  const { nan, posInf, negInf, badRows, maximum, float16, locations, leftOutBadRows } = findings;
+): Pick<Diagnostics, 'logits' | 'locations' | 'masked_rows_non_finite' | 'float16' | 'float8'> {
+  const { nan, posInf, negInf, badRows, maximum, signs, locations, leftOutBadRows } = findings;
   return {
     logits: {
       nan,
@@ -112,16 +114,27 @@ export function foundOf(
     },
     locations,
     masked_rows_non_finite: leftOutBadRows,
-    ...(float16 !== undefined && { float16: reportFloat16(float16, infinite) }),
+    ...(signs !== undefined && reportSigns(signs, { nan, infinite })),
   };
 }
 
-function reportFloat16({ largest, subnormal, sampled }: Float16Findings, infinite: number): Float16Report {
-  return {
+/**
+ * Reports signs of overflow under the name of the dtypes. The largest value alone is no sign in float8: tensors are
+ * scaled to it.
+ */
+function reportSigns(
+  { dtype, largest, subnormal, sampled }: RangeSigns,
+  { nan, infinite }: { nan: number; infinite: number },
+): Pick<Diagnostics, 'float16' | 'float8'> {
+  const range = NARROW_RANGES[dtype]!;
+  const beyond = range.overflow === 'NaN' ? nan : infinite;
+  const overflows = beyond > 0 || (range.field === 'float16' && largest > 0);
+  const report: RangeReport = {
     at_largest: largest,
     subnormal_fraction: sampled === 0 ? 0 : subnormal / sampled,
-    ...(largest + infinite > 0 && {
-      hint: `this looks like overflow of float16: 65504, its largest finite value, stands ${largest} times, Infinity ${infinite} times; compute it in bfloat16 or float32, or make it smaller`,
+    ...(overflows && {
+      hint: `this looks like overflow of ${dtype}: ${range.largest}, its largest finite value, stands ${largest} times, ${range.overflow} ${beyond} times; compute it in bfloat16 or float32, or make it smaller`,
     }),
   };
+  return { [range.field]: report };
 }

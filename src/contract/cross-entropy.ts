@@ -1,4 +1,5 @@
 import { Type } from 'typebox';
+import { KERNEL_PATTERN } from '../../kernels/kernel.ts';
 import { Options } from '../loss/options.ts';
 import { METRICS, STATISTIC_OUTPUTS, byName } from '../statistics/list.ts';
 import { Diagnostics } from './diagnostics.ts';
@@ -145,7 +146,7 @@ export const CrossEntropyReply = Type.Object(
     ),
     diagnostics: Diagnostics,
     kernel: Type.String({
-      pattern: '^(f16|bf16|f32|f64)-(relaxed|strict)-simd(\\+(f16|bf16|f32|f64)-(relaxed|strict)-simd)*$',
+      pattern: `^${KERNEL_PATTERN}(\\+${KERNEL_PATTERN})*$`,
       description:
         'The kernel that computed the result: results of the same kernel have the same bits. Combined partials list the kernels of all.',
       examples: ['f32-relaxed-simd'],

@@ -1,7 +1,8 @@
 import { Type } from 'typebox';
+import { KERNEL_PATTERN } from '../../kernels/kernel.ts';
 import { MOST_COLUMNS } from '../evaluations/diagnosis/diagnosis.ts';
 import { CrossEntropyRequest, RowCounts } from './cross-entropy.ts';
-import { Diagnostics, Float16 } from './diagnostics.ts';
+import { Diagnostics, RangeSigns } from './diagnostics.ts';
 import { FloatDType, count, numberOrNonFinite } from './tensor.ts';
 
 /** Request body of POST /v1/diagnose: the body of an evaluation, in which only the tensor is required. */
@@ -106,9 +107,10 @@ export const DiagnoseReply = Type.Object(
       },
       { additionalProperties: false, description: 'Hot spots: classes that are bad in many rows.' },
     ),
-    float16: Type.Optional(Float16),
+    float16: Type.Optional(RangeSigns),
+    float8: Type.Optional(RangeSigns),
     kernel: Type.String({
-      pattern: '^(f16|bf16|f32|f64)-(relaxed|strict)-simd$',
+      pattern: `^${KERNEL_PATTERN}$`,
       description: 'The kernel that surveyed the tensor.',
       examples: ['f32-relaxed-simd'],
     }),

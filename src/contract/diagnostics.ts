@@ -26,15 +26,18 @@ const label = (description: string, example: number) =>
     examples: [example],
   });
 
-/** Signs of overflow and underflow in float16 values. */
-export const Float16 = Type.Object(
+/** Signs of overflow and underflow in values of a narrow range. */
+export const RangeSigns = Type.Object(
   {
-    at_largest: count('Values that are 65504, the greatest finite float16.', 0),
+    at_largest: count(
+      'Values that are the largest finite one: 65504 of float16, 448 of float8_e4m3fn, 57344 of float8_e5m2.',
+      0,
+    ),
     subnormal_fraction: Type.Number({
       minimum: 0,
       maximum: 1,
       description:
-        'Share of subnormal values, which have lost precision (0 < |x| < 2^−14): among the first 256 of each counted row in an evaluation, among all in a diagnosis.',
+        'Share of subnormal values, which have lost precision (0 < |x| < 2^−14; 2^−6 of float8_e4m3fn): among the first 256 of each counted row in an evaluation, among all in a diagnosis.',
       examples: [0.001],
     }),
     hint: Type.Optional(
@@ -45,9 +48,10 @@ export const Float16 = Type.Object(
     ),
   },
   {
-    title: 'Float16Signs',
+    title: 'RangeSigns',
     additionalProperties: false,
-    description: 'Signs of overflow and underflow of float16 values, over counted rows; absent for other dtypes.',
+    description:
+      'Signs of overflow and underflow, over counted rows: `float16` for float16, `float8` for the float8 dtypes; absent for other dtypes. float8_e4m3fn has no Infinity: what is beyond 448 is NaN.',
   },
 );
 
@@ -133,7 +137,8 @@ export const Diagnostics = Type.Object(
         { additionalProperties: false, description: 'Labels of counted rows; absent with class probabilities.' },
       ),
     ),
-    float16: Type.Optional(Float16),
+    float16: Type.Optional(RangeSigns),
+    float8: Type.Optional(RangeSigns),
     probabilities: Type.Optional(
       Type.Object(
         {

@@ -3,7 +3,8 @@ import { Type } from 'typebox';
 import { ERRORS } from '../errors.ts';
 import { MODEL } from '../inference/model.ts';
 import { MAX_RANK } from '../tensor/shape.ts';
-import { DTYPES, ELEMENT_TYPES } from '../tensor/dtype.ts';
+import { DTYPES } from '../tensor/dtype.ts';
+import { datatypesOf } from '../wire/tensors/datatype.ts';
 import { bytesBody } from './content.ts';
 import { Diagnostics } from './diagnostics.ts';
 import { INSTANCE } from './refusal-examples.ts';
@@ -13,7 +14,7 @@ import { Shape as shape, numberOrNonFinite } from './tensor.ts';
 
 const INPUT_NAMES = Object.keys(MODEL.inputs);
 const OUTPUT_NAMES = Object.keys(MODEL.outputs);
-const DATATYPE_NAMES = DTYPES.map((dtype) => ELEMENT_TYPES[dtype].openInference);
+const DATATYPE_NAMES = datatypesOf(DTYPES);
 
 const count = (description: string, example: number) =>
   Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER, description, examples: [example] });

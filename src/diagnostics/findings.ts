@@ -1,6 +1,7 @@
 import { LEFT_OUT, NO_TARGET, NonFinite, Odd } from '../../kernels/abi.ts';
 import type { RowBlock } from '../../kernels/bindings.ts';
 import type { Kernel } from '../../kernels/kernel.ts';
+import type { FloatDType } from '../tensor/dtype.ts';
 import { ROW_CAUSES } from './causes.ts';
 import type { Place, RowCause } from './causes.ts';
 import { mergeWorst } from './worst-rows.ts';
@@ -19,8 +20,8 @@ export interface Findings {
   maximum: number;
   /** Counted rows whose nll is beyond the range of float64 although their logits and probabilities are finite. */
   overflowing: number;
-  /** Counts of float16 logits, over counted rows. */
-  float16: Float16Findings | undefined;
+  /** Counts of logits of a narrow range, over counted rows. */
+  signs: RangeSigns | undefined;
   worst: WorstRow[];
   causes: Partial<Record<RowCause, { rows: number; first?: Place }>>;
   /**
@@ -32,9 +33,10 @@ export interface Findings {
   locations: Place[];
 }
 
-/** Signs of overflow and underflow in float16. */
-export interface Float16Findings {
-  /** Number of logits equal to 65504, the greatest finite float16. */
+/** Signs of overflow and underflow in a dtype of narrow range. */
+export interface RangeSigns {
+  dtype: FloatDType;
+  /** Number of logits that are the largest finite value of the dtype. */
   largest: number;
   /** Number of subnormals among the first logits of the rows, and number of logits examined. */
   subnormal: number;
@@ -45,7 +47,7 @@ export function noFindings(): Findings {
   return {
     maximum: -Infinity,
     overflowing: 0,
-    float16: undefined,
+    signs: undefined,
     worst: [],
     nan: 0,
     posInf: 0,
@@ -245,7 +247,7 @@ export function appendFindings(all: Findings, next: Findings, mostPlaces: number
   all.leftOutBadRows += next.leftOutBadRows;
   all.maximum = Math.max(all.maximum, next.maximum);
   all.overflowing += next.overflowing;
-  all.float16 = addFloat16(all.float16, next.float16);
+  all.signs = addSigns(all.signs, next.signs);
   all.worst = mergeWorst(all.worst, next.worst);
   all.notOne += next.notOne;
   all.negative += next.negative;
@@ -259,12 +261,12 @@ export function appendFindings(all: Findings, next: Findings, mostPlaces: number
   all.locations.push(...next.locations.slice(0, mostPlaces - all.locations.length));
 }
 
-export function addFloat16(
-  a: Float16Findings | undefined,
-  b: Float16Findings | undefined,
-): Float16Findings | undefined {
+export function addSigns(a: RangeSigns | undefined, b: RangeSigns | undefined): RangeSigns | undefined {
   if (a === undefined || b === undefined) return a ?? b;
+  // Shards of several dtypes: the signs of the first are reported.
+  if (a.dtype !== b.dtype) return a;
   return {
+    dtype: a.dtype,
     largest: a.largest + b.largest,
     subnormal: a.subnormal + b.subnormal,
     sampled: a.sampled + b.sampled,

@@ -14,6 +14,7 @@ interface Summarized {
   nulls?: number;
   labels?: { out_of_range: number };
   float16?: { hint?: string };
+  float8?: { hint?: string };
 }
 
 /**
@@ -23,7 +24,7 @@ interface Summarized {
  * @param recorded prefix for a recorded batch: `step 41200, rank 3: …`
  */
 export function summarize(
-  { verdict, causes, masked_rows_non_finite: leftOut, nulls = 0, labels, float16 }: Summarized,
+  { verdict, causes, masked_rows_non_finite: leftOut, nulls = 0, labels, float16, float8 }: Summarized,
   counted: number,
   recorded?: RecordedAs,
 ): string {
@@ -34,7 +35,7 @@ export function summarize(
     ...(leftOut > 0 ? [`${count(leftOut, 'row')} left out with non-finite values, which do not count`] : []),
     ...(nulls > 0 ? [`${count(nulls, 'null')} read as NaN`] : []),
     ...(outOfRange > 0 ? [`${count(outOfRange, 'label')} out of range, counted with loss 0`] : []),
-    ...(float16?.hint === undefined ? [] : [float16.hint]),
+    ...[float16?.hint, float8?.hint].filter((hint) => hint !== undefined),
   ];
   const where = recorded === undefined ? '' : `step ${recorded.step}, rank ${recorded.rank}: `;
   return where + clauses.join('; ');

@@ -12,7 +12,7 @@ import { classesWithin, mergeShards } from '../statistics/sharded-rows.ts';
 import type { EvaluatedRows } from '../statistics/statistic.ts';
 import { numberReader } from '../tensor/tensor.ts';
 import type { Block, BlockPlan, BlockResult } from './block.ts';
-import { findFloat16 } from './float16-signs.ts';
+import { findRangeSigns } from './range-signs.ts';
 import { setInfiniteTerms } from './infinite-terms.ts';
 import { surveyBlock } from './survey-block.ts';
 
@@ -50,7 +50,7 @@ export function evaluateBlock(kernel: Kernel, block: Block, logits: Uint8Array |
     mostPlaces: block.mostPlaces,
     isShard,
   });
-  findings.float16 = findFloat16(kernel, block, rows.maximum);
+  findings.signs = findRangeSigns(kernel, block, rows.maximum);
   // A shard of the vocabulary has only a part of each row, so it cannot rank rows.
   if (!isShard) findings.worst = rankWorst(kernel, block, columns, { targets, nanCount: rows.nanCount });
   const gradient = plan.gradientDType === undefined ? undefined : kernel.gradient(plan.gradientDType);

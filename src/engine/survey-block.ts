@@ -5,7 +5,7 @@ import { findNonFinite } from '../diagnostics/findings.ts';
 import { subnormalsOf, surveyOf } from '../diagnostics/survey.ts';
 import { ELEMENT_TYPES } from '../tensor/dtype.ts';
 import type { Block, BlockResult } from './block.ts';
-import { findFloat16 } from './float16-signs.ts';
+import { findRangeSigns } from './range-signs.ts';
 
 /** Surveys the values of a block without computing a loss. */
 export function surveyBlock(kernel: Kernel, block: Block, logits: Uint8Array | ByteSource): BlockResult {
@@ -23,7 +23,7 @@ export function surveyBlock(kernel: Kernel, block: Block, logits: Uint8Array | B
     ...{ firstRow, firstColumn: 0, mostPlaces, isShard: false },
   });
   const subnormal = subnormalsOf(survey, ELEMENT_TYPES[dtype].float.leastNormalExponent);
-  findings.float16 = findFloat16(kernel, block, surveyed.maximum, { subnormal, minimum: surveyed.minimum });
+  findings.signs = findRangeSigns(kernel, block, surveyed.maximum, { subnormal, minimum: surveyed.minimum });
   kernel.release();
   return { columns: { nll: none }, findings, survey };
 }

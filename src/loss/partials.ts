@@ -1,6 +1,6 @@
 import { LEFT_OUT, Odd, SUM_TOLERANCE } from '../../kernels/abi.ts';
 import type { Place } from '../diagnostics/causes.ts';
-import { addFloat16, findCauses } from '../diagnostics/findings.ts';
+import { addSigns, findCauses } from '../diagnostics/findings.ts';
 import type { Findings } from '../diagnostics/findings.ts';
 import { worstRows } from '../diagnostics/worst-rows.ts';
 import { largestOf } from '../statistics/largest-of.ts';
@@ -21,7 +21,7 @@ export interface VocabularyPartial {
   readonly targets: Targets;
   readonly columns: RowColumns;
   /** First places, with columns of the whole vocabulary; counts within the shard. */
-  readonly findings: Pick<Findings, 'causes' | 'locations' | 'float16'>;
+  readonly findings: Pick<Findings, 'causes' | 'locations' | 'signs'>;
 }
 
 type Partials = readonly VocabularyPartial[];
@@ -71,7 +71,7 @@ export function mergePartials(
     columns,
     findings: {
       ...findCauses({ ...rows, probabilities, uniformNll }, labels, placesOf(partials, labels), mostPlaces),
-      float16: partials.map((partial) => partial.findings.float16).reduce(addFloat16),
+      signs: partials.map((partial) => partial.findings.signs).reduce(addSigns),
       worst: worstRows(nll, labels),
     },
     shards,

@@ -13,8 +13,8 @@ export interface ElementType {
   readonly float?: FloatProperties;
   /** Closed range of integers. */
   readonly range?: readonly [least: bigint, greatest: bigint];
-  /** NumPy's name, by which arrays are written; of bfloat16 the name of its bits. NumPy has no name for float8. */
-  readonly numpy: string | undefined;
+  /** NumPy's name, by which arrays are written: the name of the bits where NumPy has no such type. */
+  readonly numpy: string;
   /** NumPy's names by which arrays are read, if not the same. */
   readonly readAs?: readonly string[];
   /** Name in safetensors. */
@@ -32,6 +32,17 @@ interface FloatProperties {
   readonly kernel: string;
   /** dtype with all of its values that the kernels read in its place. */
   readonly widened?: 'bfloat16';
+  /** Narrow range of which the diagnostics report signs of overflow and underflow. */
+  readonly narrow?: NarrowRange;
+}
+
+interface NarrowRange {
+  /** Field of the diagnostics. */
+  readonly field: 'float8' | 'float16';
+  /** Largest finite value. */
+  readonly largest: number;
+  /** Value of what is beyond. */
+  readonly overflow: 'NaN' | 'Infinity';
 }
 
 type ViewConstructor =
@@ -52,30 +63,14 @@ const unsigned = (bits: bigint) => [0n, 2n ** bits - 1n] as const;
 
 /** The element types, by the names that the wire uses. */
 export const ELEMENT_TYPES = {
-  float8_e4m3fn: {
-    bytes: 1,
-    View: Uint8Array,
-    bits: FLOAT8_E4M3FN,
-    float: { leastNormalExponent: -6, kernel: 'f8e4m3', widened: 'bfloat16' },
-    numpy: undefined,
-    safetensors: 'F8_E4M3',
-    openInference: undefined,
-    synonyms: ['float8_e4m3', 'e4m3fn', 'e4m3'],
-  },
-  float8_e5m2: {
-    bytes: 1,
-    View: Uint8Array,
-    bits: FLOAT8_E5M2,
-    float: { leastNormalExponent: -14, kernel: 'f8e5m2', widened: 'bfloat16' },
-    numpy: undefined,
-    safetensors: 'F8_E5M2',
-    openInference: undefined,
-    synonyms: ['e5m2'],
-  },
   float16: {
     bytes: 2,
     View: Float16Array,
-    float: { leastNormalExponent: -14, kernel: 'f16' },
+    float: {
+      leastNormalExponent: -14,
+      kernel: 'f16',
+      narrow: { field: 'float16', largest: 65_504, overflow: 'Infinity' },
+    },
     numpy: '<f2',
     safetensors: 'F16',
     openInference: 'FP16',
@@ -108,6 +103,38 @@ export const ELEMENT_TYPES = {
     safetensors: 'F64',
     openInference: 'FP64',
     synonyms: ['double'],
+  },
+  float8_e4m3fn: {
+    bytes: 1,
+    View: Uint8Array,
+    bits: FLOAT8_E4M3FN,
+    float: {
+      leastNormalExponent: -6,
+      kernel: 'f8e4m3',
+      widened: 'bfloat16',
+      narrow: { field: 'float8', largest: 448, overflow: 'NaN' },
+    },
+    numpy: '|u1',
+    readAs: [],
+    safetensors: 'F8_E4M3',
+    openInference: undefined,
+    synonyms: ['float8_e4m3', 'e4m3fn', 'e4m3'],
+  },
+  float8_e5m2: {
+    bytes: 1,
+    View: Uint8Array,
+    bits: FLOAT8_E5M2,
+    float: {
+      leastNormalExponent: -14,
+      kernel: 'f8e5m2',
+      widened: 'bfloat16',
+      narrow: { field: 'float8', largest: 57_344, overflow: 'Infinity' },
+    },
+    numpy: '|u1',
+    readAs: [],
+    safetensors: 'F8_E5M2',
+    openInference: undefined,
+    synonyms: ['e5m2'],
   },
   int8: { bytes: 1, View: Int8Array, range: signed(8n), numpy: '|i1', safetensors: 'I8', openInference: 'INT8' },
   int16: { bytes: 2, View: Int16Array, range: signed(16n), numpy: '<i2', safetensors: 'I16', openInference: 'INT16' },
@@ -162,16 +189,16 @@ type Table = typeof ELEMENT_TYPES;
 export type DType = keyof Table;
 export type FloatDType = { [D in DType]: Table[D] extends { float: object } ? D : never }[DType];
 export type Float8DType = { [D in DType]: Table[D] extends { float: { widened: string } } ? D : never }[DType];
-export type WideFloatDType = Exclude<FloatDType, Float8DType>;
+export type KernelDType = Exclude<FloatDType, Float8DType>;
 
-const ALL = Object.keys(ELEMENT_TYPES) as readonly DType[];
+export const DTYPES = Object.keys(ELEMENT_TYPES) as readonly DType[];
+export const FLOAT_DTYPES = DTYPES.filter((dtype) => isFloatDType(dtype));
 
-/** dtypes of the tensors in requests and answers. */
-export const DTYPES = ALL.filter((dtype) => !isFloat8(dtype));
-export const FLOAT_DTYPES = DTYPES.filter(isFloatDType);
+/** Floating-point dtypes that the kernels widen. */
+export const FLOAT8_DTYPES = FLOAT_DTYPES.filter((dtype) => isFloat8(dtype));
 
-/** dtypes of logits that the kernels widen. */
-export const FLOAT8_DTYPES = ALL.filter(isFloat8);
+/** Floating-point dtypes that have kernels of their own. */
+export const KERNEL_DTYPES = FLOAT_DTYPES.filter((dtype) => !isFloat8(dtype)) as readonly KernelDType[];
 
 export function isDType(name: unknown): name is DType {
   return typeof name === 'string' && Object.hasOwn(ELEMENT_TYPES, name);
@@ -188,11 +215,14 @@ export function isFloat8(dtype: DType): dtype is Float8DType {
 
 /** A property of the element types by dtype. */
 function column<Value>(valueOf: (row: ElementType) => Value): Readonly<Record<DType, Value>> {
-  return Object.fromEntries(ALL.map((dtype) => [dtype, valueOf(ELEMENT_TYPES[dtype])])) as Record<DType, Value>;
+  return Object.fromEntries(DTYPES.map((dtype) => [dtype, valueOf(ELEMENT_TYPES[dtype])])) as Record<DType, Value>;
 }
 
 /** Widths of the elements. */
 export const DTYPE_BYTES = column(({ bytes }) => bytes);
+
+/** Ranges that are narrow, by dtype. */
+export const NARROW_RANGES = column(({ float }) => float?.narrow);
 
 /** Conversions of the elements that JavaScript has no array for. */
 export const BIT_FORMATS = column(({ bits }) => bits);

@@ -1,6 +1,6 @@
 /** Random batches of any dtype, kind of label and option, with values that are far apart, infinite or NaN among them. */
 import fc from 'fast-check';
-import { FLOAT_DTYPES } from '../../src/tensor/dtype.ts';
+import { KERNEL_DTYPES } from '../../src/tensor/dtype.ts';
 import type { FloatDType } from '../../src/tensor/dtype.ts';
 import { encode } from '../rows.ts';
 
@@ -35,7 +35,7 @@ const options = fc.record(
 
 export const batch: fc.Arbitrary<Fields> = fc
   .record({
-    dtype: fc.constantFrom(...FLOAT_DTYPES),
+    dtype: fc.constantFrom(...KERNEL_DTYPES),
     rows: fc.integer({ min: 1, max: 6 }),
     classes: fc.integer({ min: 1, max: 12 }),
   })

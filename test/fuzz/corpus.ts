@@ -1,6 +1,6 @@
 /** Valid requests to every operation that reads a body, as values that are still to be written. */
 import type { FloatDType } from '../../src/tensor/dtype.ts';
-import { FLOAT_DTYPES } from '../../src/tensor/dtype.ts';
+import { KERNEL_DTYPES } from '../../src/tensor/dtype.ts';
 import type { Client, HttpRequest } from '../http-client.ts';
 import { INFERENCE_WRITERS, WRITERS, inferenceInput } from '../request-bodies.ts';
 import type { Encoded } from '../request-bodies.ts';
@@ -65,7 +65,7 @@ const lists: Fields = {
   ],
 };
 
-const dtypes = FLOAT_DTYPES.map((dtype): Fields => ({ label: labels, logits: floats(dtype, [ROWS, CLASSES]) }));
+const dtypes = KERNEL_DTYPES.map((dtype): Fields => ({ label: labels, logits: floats(dtype, [ROWS, CLASSES]) }));
 
 const batches = [plain, demanding, soft, lists, ...dtypes];
 

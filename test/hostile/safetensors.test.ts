@@ -211,7 +211,7 @@ const REFUSALS: Record<string, Refusal> = {
     says: ['label.dtype is undefined'],
   },
   ...Object.fromEntries(
-    ['F8_E4M3', 'F8_E5M2', 'F8_E8M0', 'F4', 'F6_E2M3', 'C64', 'f32', 'float32', 'toString', 32].map((dtype) => [
+    ['F8_E4M3FNUZ', 'F8_E5M2FNUZ', 'F8_E8M0', 'F4', 'F6_E2M3', 'C64', 'f32', 'float32', 'toString', 32].map((dtype) => [
       `the dtype ${dtype}`,
       {
         header: { label: LABEL, logits: { ...LOGITS, dtype } },

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { LEFT_OUT, NO_TARGET } from '../../kernels/abi.ts';
 import { Kernel } from '../../kernels/kernel.ts';
 import type { Variant } from '../../kernels/instance.ts';
-import { FLOAT_DTYPES } from '../../src/tensor/dtype.ts';
+import { KERNEL_DTYPES } from '../../src/tensor/dtype.ts';
 import type { FloatDType } from '../../src/tensor/dtype.ts';
 import { lse, nll } from '../reference.ts';
 import { forward } from './forward.ts';
@@ -62,7 +62,7 @@ function cases(dtype: FloatDType, classes: number): Case[] {
   );
 }
 
-describe.each(FLOAT_DTYPES)('forward of %s', (dtype) => {
+describe.each(KERNEL_DTYPES)('forward of %s', (dtype) => {
   const kernels = VARIANTS.map((variant) => Kernel.load(variant));
 
   test.each(CLASSES)('agrees with the float64 reference for %i classes', (classes) => {
@@ -132,7 +132,7 @@ test('a block whose bytes do not fit its shape is refused', () => {
 
 test('findNonFinite names the columns of each kind in order', () => {
   const kernel = Kernel.load();
-  for (const dtype of FLOAT_DTYPES) {
+  for (const dtype of KERNEL_DTYPES) {
     const row = [1, Number.NaN, Infinity, 2, -Infinity, Number.NaN];
     forward(kernel, dtype, encode(dtype, [0, 0, 0, 0, 0, 0, ...row]), 6, Int32Array.of(0, 0));
     expect(kernel.findNonFinite(0, 0, 7)).toBe(-1);

@@ -3,7 +3,7 @@ import { LEFT_OUT, NO_TARGET } from '../../kernels/abi.ts';
 import { Kernel } from '../../kernels/kernel.ts';
 import type { Variant } from '../../kernels/instance.ts';
 import type { KernelBlock } from '../../kernels/kernel.ts';
-import { FLOAT_DTYPES } from '../../src/tensor/dtype.ts';
+import { KERNEL_DTYPES } from '../../src/tensor/dtype.ts';
 import type { FloatDType } from '../../src/tensor/dtype.ts';
 import { exactSum, gradient } from '../reference.ts';
 import { ROWS, decode, encode, seededRandom } from '../rows.ts';
@@ -96,7 +96,7 @@ function computed(kernel: Kernel, dtype: FloatDType): Float64Array {
   return decode(wide, kernel.gradient(wide));
 }
 
-describe.each(FLOAT_DTYPES)('the gradient of %s', (dtype) => {
+describe.each(KERNEL_DTYPES)('the gradient of %s', (dtype) => {
   const kernels = VARIANTS.map((variant) => Kernel.load(variant));
 
   describe.each(Object.entries(PLANS))('with %s', (name, plan) => {

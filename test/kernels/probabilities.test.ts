@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { LEFT_OUT, Odd } from '../../kernels/abi.ts';
 import { Kernel } from '../../kernels/kernel.ts';
 import type { Variant } from '../../kernels/instance.ts';
-import { FLOAT_DTYPES } from '../../src/tensor/dtype.ts';
+import { KERNEL_DTYPES } from '../../src/tensor/dtype.ts';
 import type { FloatDType } from '../../src/tensor/dtype.ts';
 import { exactSum, logSoftmax, prediction } from '../reference.ts';
 import { ROWS, decode, encode, seededRandom } from '../rows.ts';
@@ -59,7 +59,7 @@ function crossEntropy({ logits, p }: Row, v = new Float64Array(p.length).fill(1)
   return exactSum(terms);
 }
 
-describe.each(FLOAT_DTYPES)('class probabilities of %s', (dtype) => {
+describe.each(KERNEL_DTYPES)('class probabilities of %s', (dtype) => {
   const kernels = VARIANTS.map((variant) => Kernel.load(variant));
   const relative = dtype === 'float64' ? 1e-12 : 1e-5;
   const absolute = dtype === 'float64' ? 1e-12 : 2e-6;

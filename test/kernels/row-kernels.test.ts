@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { LEFT_OUT, NO_TARGET } from '../../kernels/abi.ts';
 import { Kernel, classUnit } from '../../kernels/kernel.ts';
 import type { Variant } from '../../kernels/instance.ts';
-import { FLOAT_DTYPES } from '../../src/tensor/dtype.ts';
+import { KERNEL_DTYPES } from '../../src/tensor/dtype.ts';
 import { entropy, exactSum, lse, prediction, targetRank, uniformNll } from '../reference.ts';
 import { forward } from './forward.ts';
 import { ROWS, decode, encode, seededRandom } from '../rows.ts';
@@ -10,7 +10,7 @@ import { ROWS, decode, encode, seededRandom } from '../rows.ts';
 const VARIANTS: readonly Variant[] = ['strict', 'relaxed'];
 const CLASSES = [1, 2, 3, 4, 5, 7, 8, 15, 16, 17, 255, 256, 257, 1000, 1023, 32000];
 
-describe.each(FLOAT_DTYPES)('%s', (dtype) => {
+describe.each(KERNEL_DTYPES)('%s', (dtype) => {
   const kernels = VARIANTS.map((variant) => Kernel.load(variant));
 
   test.each(CLASSES)('rank, uniform nll and entropy of %i classes agree with the reference', (classes) => {

@@ -3,14 +3,14 @@ import type { Decimal } from 'decimal.js';
 import { ROUNDING, d } from './exact.ts';
 import type { ExactAnswer, ExactRow, Expected } from './exact.ts';
 import type { PrecisionRequest } from './requests.ts';
-import type { WideFloatDType } from '../../src/tensor/dtype.ts';
+import type { KernelDType } from '../../src/tensor/dtype.ts';
 
 /** An answer with its numbers and tensors as they are, whatever the format was. */
 export interface Received {
   fields: Record<string, number>;
   metrics: Record<string, number>;
   outputs: Record<string, ArrayLike<number>>;
-  gradientDType: WideFloatDType;
+  gradientDType: KernelDType;
   norm: number | undefined;
   localLosses: number[] | undefined;
   maximum: number | undefined;

@@ -3,7 +3,7 @@
  * with every value the error that is promised for it. Inputs are the values after rounding to the wire's dtype.
  */
 import { Decimal } from 'decimal.js';
-import type { WideFloatDType } from '../../src/tensor/dtype.ts';
+import type { KernelDType } from '../../src/tensor/dtype.ts';
 import { promiseOf } from './promises.ts';
 import type { Promised } from './promises.ts';
 import type { PrecisionRequest } from './requests.ts';
@@ -358,7 +358,7 @@ function normOf(gradient: Expected[], promise: Promised): Expected {
 }
 
 /** The relative error and the absolute one that rounding to a dtype makes. */
-export const ROUNDING: Record<WideFloatDType, { relative: number; absolute: number; greatest: number }> = {
+export const ROUNDING: Record<KernelDType, { relative: number; absolute: number; greatest: number }> = {
   float16: { relative: 2 ** -11, absolute: 2 ** -24, greatest: 65504 },
   bfloat16: { relative: 2 ** -8, absolute: 2 ** -132, greatest: 3.3895313892515355e38 },
   float32: { relative: 2 ** -23, absolute: 2 ** -148, greatest: 3.4028234663852886e38 },

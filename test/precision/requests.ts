@@ -1,7 +1,7 @@
 /** Random requests whose labels, maxima, offsets, masks and weights lie far apart; the same for a seed everywhere. */
 import type { Options } from '../../src/loss/options.ts';
-import { FLOAT_DTYPES } from '../../src/tensor/dtype.ts';
-import type { WideFloatDType } from '../../src/tensor/dtype.ts';
+import { KERNEL_DTYPES } from '../../src/tensor/dtype.ts';
+import type { KernelDType } from '../../src/tensor/dtype.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
 import { decode, encode, seededRandom } from '../rows.ts';
 import type { Batch } from '../wire/formats.ts';
@@ -11,13 +11,13 @@ export interface PrecisionRequest {
   name: string;
   variant: 'strict' | 'relaxed';
   format: 'MessagePack' | 'JSON with base64' | 'safetensors';
-  dtype: WideFloatDType;
+  dtype: KernelDType;
   rows: number;
   classes: number;
   /** Logits after rounding to the dtype. */
   logits: Float64Array;
   /** Class indices, or class probabilities (rows, classes). */
-  label: { indices: number[] } | { dtype: WideFloatDType; probabilities: Float64Array };
+  label: { indices: number[] } | { dtype: KernelDType; probabilities: Float64Array };
   mask: Float64Array | undefined;
   weight: Float64Array | undefined;
   options: Partial<Options>;
@@ -25,7 +25,7 @@ export interface PrecisionRequest {
   shardEnds: number[] | undefined;
 }
 
-const GREATEST: Record<WideFloatDType, number> = {
+const GREATEST: Record<KernelDType, number> = {
   float16: 65504,
   bfloat16: 3.3895313892515355e38,
   float32: 3.4028234663852886e38,
@@ -76,7 +76,7 @@ class Draw {
 /** The k-th request of a seed. */
 export function makeRequest(seed: number, index: number): PrecisionRequest {
   const draw = new Draw((Math.imul(seed, 0x9e3779b1) ^ Math.imul(index + 1, 0x85ebca6b)) >>> 0);
-  const dtype = draw.of(FLOAT_DTYPES);
+  const dtype = draw.of(KERNEL_DTYPES);
   const classes = drawClasses(draw);
   const rows = classes > LONG ? 1 : draw.integer(1, 4);
   const isSoft = draw.chance(0.25);
@@ -111,12 +111,12 @@ function drawClasses(draw: Draw): number {
 /** Rows of more classes have a few different values, so that the oracle needs few exponentials. */
 const LONG = 60;
 
-function drawFar(draw: Draw, dtype: WideFloatDType): number {
+function drawFar(draw: Draw, dtype: KernelDType): number {
   const distances = [15, 30, 80, 100, 700, 1e3, 1e4, 6e4, 1e17, 1e20, 1e30, 3e38, GREATEST[dtype]];
   return draw.of(distances.filter((distance) => distance <= GREATEST[dtype]));
 }
 
-type RowPlan = { dtype: WideFloatDType; classes: number; y: number; far: number; minusInf: boolean };
+type RowPlan = { dtype: KernelDType; classes: number; y: number; far: number; minusInf: boolean };
 
 function drawRow(draw: Draw, { dtype, classes, y, far, minusInf }: RowPlan): number[] {
   const greatest = GREATEST[dtype];
@@ -180,7 +180,7 @@ function drawIgnored(draw: Draw, indices: number[]): number[] {
 }
 
 function drawProbabilities(draw: Draw, { rows, classes }: { rows: number; classes: number }) {
-  const dtype = draw.of(FLOAT_DTYPES);
+  const dtype = draw.of(KERNEL_DTYPES);
   const levels = Array.from({ length: 6 }, () => draw.unit());
   const values = Array.from({ length: rows }, () => {
     if (draw.chance(0.2)) return Array.from({ length: classes }, () => 0).with(draw.integer(0, classes - 1), 1);

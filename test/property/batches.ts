@@ -9,8 +9,8 @@ import { Evaluator } from '../../src/pipeline/evaluator.ts';
 import type { Evaluation } from '../../src/batch/report.ts';
 import { KernelPool } from '../../src/engine/pool.ts';
 import { msgpackCodec } from '../../src/wire/msgpack/codec.ts';
-import { FLOAT_DTYPES } from '../../src/tensor/dtype.ts';
-import type { WideFloatDType } from '../../src/tensor/dtype.ts';
+import { KERNEL_DTYPES } from '../../src/tensor/dtype.ts';
+import type { KernelDType } from '../../src/tensor/dtype.ts';
 import { elementsOf } from '../../src/tensor/tensor.ts';
 import { decode, encode } from '../rows.ts';
 
@@ -36,14 +36,14 @@ interface Row {
 }
 
 export interface Batch {
-  dtype: WideFloatDType;
+  dtype: KernelDType;
   rows: Row[];
 }
 
 /** Small batches of rows of the given logits. */
 export function batchesOf(
   logit: fc.Arbitrary<number>,
-  { dtypes = FLOAT_DTYPES, maxClasses = 40 }: { dtypes?: readonly WideFloatDType[]; maxClasses?: number } = {},
+  { dtypes = KERNEL_DTYPES, maxClasses = 40 }: { dtypes?: readonly KernelDType[]; maxClasses?: number } = {},
 ): fc.Arbitrary<Batch> {
   return fc
     .record({ dtype: fc.constantFrom(...dtypes), classes: fc.integer({ min: 1, max: maxClasses }) })
@@ -96,7 +96,7 @@ export function evaluateBatch({ dtype, rows }: Batch, options: object = {}): Pro
   );
 }
 
-export function tensor(dtype: WideFloatDType, shape: number[], values: number[]): object {
+export function tensor(dtype: KernelDType, shape: number[], values: number[]): object {
   return { dtype, shape, data: encode(dtype, values) };
 }
 

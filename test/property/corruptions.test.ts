@@ -3,10 +3,10 @@ import fc from 'fast-check';
 import { afterAll, expect, test } from 'vitest';
 import { Evaluator } from '../../src/pipeline/evaluator.ts';
 import type { CauseReport, Place } from '../../src/diagnostics/causes.ts';
-import type { Diagnostics, Float16Report } from '../../src/batch/diagnostics.ts';
+import type { Diagnostics, RangeReport } from '../../src/batch/diagnostics.ts';
 import { KernelPool } from '../../src/engine/pool.ts';
-import { FLOAT_DTYPES } from '../../src/tensor/dtype.ts';
-import type { WideFloatDType } from '../../src/tensor/dtype.ts';
+import { KERNEL_DTYPES } from '../../src/tensor/dtype.ts';
+import type { KernelDType } from '../../src/tensor/dtype.ts';
 import { decode, encode } from '../rows.ts';
 import { LIMITS, evaluate } from './batches.ts';
 
@@ -33,7 +33,7 @@ const IGNORED = -100;
 const KINDS = [Number.NaN, Infinity, -Infinity, 65_504, 2 ** -20] as const;
 
 interface Corrupted {
-  dtype: WideFloatDType;
+  dtype: KernelDType;
   classes: number;
   labels: number[];
   mask: number[];
@@ -46,7 +46,7 @@ interface Corrupted {
 
 const corrupted: fc.Arbitrary<Corrupted> = fc
   .record({
-    dtype: fc.constantFrom(...FLOAT_DTYPES),
+    dtype: fc.constantFrom(...KERNEL_DTYPES),
     rows: fc.integer({ min: 1, max: 80 }),
     // Narrower than a vector, as wide as a tile, and wider.
     classes: fc.oneof(fc.integer({ min: 1, max: 20 }), fc.integer({ min: 250, max: 530 })),
@@ -155,7 +155,7 @@ function findByLoop({ dtype, classes, labels, mask, logits: given, mostLocations
 /** Values of each row that are looked at for subnormal ones. */
 const SAMPLED = 256;
 
-function findFloat16(finite: readonly number[], sampled: readonly number[], infinite: number): Float16Report {
+function findFloat16(finite: readonly number[], sampled: readonly number[], infinite: number): RangeReport {
   const largest = finite.filter((x) => x === 65_504).length;
   const subnormal = sampled.filter((x) => x !== 0 && Math.abs(x) < 2 ** -14).length;
   return {

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { Evaluation } from '../../src/batch/report.ts';
-import { FLOAT_DTYPES } from '../../src/tensor/dtype.ts';
+import { KERNEL_DTYPES } from '../../src/tensor/dtype.ts';
 import { batches, batchesOf, elements, evaluate, evaluateBatch, inline, onWorkers, tensor } from './batches.ts';
 import type { Batch } from './batches.ts';
 
@@ -139,7 +139,7 @@ test('masking rows is removing them: the others have the gradient they had, to t
 test('one-hot class probabilities are class indices', async () => {
   const finite = batchesOf(fc.double({ min: -30, max: 30, noNaN: true }), { maxClasses: 20 });
   await fc.assert(
-    fc.asyncProperty(finite, fc.constantFrom(...FLOAT_DTYPES), async ({ dtype, rows }, labelDType) => {
+    fc.asyncProperty(finite, fc.constantFrom(...KERNEL_DTYPES), async ({ dtype, rows }, labelDType) => {
       const classes = rows[0]!.logits.length;
       const request = (label: object): object => ({
         options: { outputs: ['per_token_loss', 'gradient'], reduction: 'sum', label_smoothing: 0.1 },

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { FLOAT_DTYPES } from '../../src/tensor/dtype.ts';
+import { KERNEL_DTYPES } from '../../src/tensor/dtype.ts';
 import { exactSum, gradient, logSoftmax } from '../reference.ts';
 import { decode, encode } from '../rows.ts';
 import { JSON_TYPE, MSGPACK, Service } from '../service.ts';
@@ -66,7 +66,7 @@ test('the gradient is s·Σ w·p − w·p, divided by the mean’s denominator',
   expect(rows[2]!).toEqual(close(Array.from(wanted[2]!, (g) => (3 * g) / 4)));
 });
 
-test.each(FLOAT_DTYPES)('may be %s, whatever the dtype of the logits', async (dtype) => {
+test.each(KERNEL_DTYPES)('may be %s, whatever the dtype of the logits', async (dtype) => {
   const request = { logits, label: tensor(JSON_TYPE, dtype, PROBABILITIES) };
   const rounded = rowsOf(Array.from(decode(dtype, encode(dtype, PROBABILITIES.flat()))), 5);
   const { body } = await service.post(request);

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { FLOAT_DTYPES } from '../../src/tensor/dtype.ts';
+import { KERNEL_DTYPES } from '../../src/tensor/dtype.ts';
 import { encode } from '../rows.ts';
 import { JSON_TYPE, MSGPACK, Service } from '../service.ts';
 import { LABEL, LOGITS, tensor } from './known-batch.ts';
@@ -35,7 +35,7 @@ describe.each([JSON_TYPE, MSGPACK, 'application/msgpack', 'application/x-msgpack
 
 test('the answer names the kernel of each dtype', async () => {
   const kernels = await Promise.all(
-    FLOAT_DTYPES.map(
+    KERNEL_DTYPES.map(
       async (dtype) =>
         (await service.post({ logits: tensor(MSGPACK, dtype, LOGITS), label: LABEL }, { type: MSGPACK })).body.kernel,
     ),

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { FLOAT_DTYPES } from '../../src/tensor/dtype.ts';
+import { KERNEL_DTYPES } from '../../src/tensor/dtype.ts';
 import { decode, encode, seededRandom } from '../rows.ts';
 import { MSGPACK, Service } from '../service.ts';
 
@@ -10,7 +10,7 @@ const diagnose = async (request: object, type?: string) =>
     body: Record<string, unknown>;
   };
 
-test.each(FLOAT_DTYPES)('counts, extremes, norms and magnitudes of %s are those of a plain loop', async (dtype) => {
+test.each(KERNEL_DTYPES)('counts, extremes, norms and magnitudes of %s are those of a plain loop', async (dtype) => {
   const [rows, classes] = [60, 300];
   const random = seededRandom(7);
   const values = Array.from({ length: rows * classes }, () => (random() - 0.5) * 2 ** Math.floor(random() * 12));

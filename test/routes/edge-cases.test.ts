@@ -1,6 +1,6 @@
 /** The table of edge cases in the semantics: each is named by its row. */
 import { describe, expect, test } from 'vitest';
-import { FLOAT_DTYPES } from '../../src/tensor/dtype.ts';
+import { KERNEL_DTYPES } from '../../src/tensor/dtype.ts';
 import { gradient, nll } from '../reference.ts';
 import { decode, encode, seededRandom } from '../rows.ts';
 import { JSON_TYPE, MSGPACK, Service } from '../service.ts';
@@ -121,7 +121,7 @@ describe('label out of [0, C), not ignored, counted', () => {
 describe('−inf at a non-target class, ε = 0', () => {
   const logits = [[1, '-Infinity', 2, '-Infinity', 0]];
 
-  test.each(FLOAT_DTYPES)('is finite: that class has probability 0, and the gradient 0, in %s', async (dtype) => {
+  test.each(KERNEL_DTYPES)('is finite: that class has probability 0, and the gradient 0, in %s', async (dtype) => {
     const options = { outputs: ['gradient'], reduction: 'sum' };
     const answer = await service.post({ logits: { dtype, shape: [1, 5], data: logits }, label: [0], options });
     expect(answer.body.loss).toBeCloseTo(nll([1, 2, 0], 0), 6);
@@ -172,7 +172,7 @@ describe('a row all −inf, or any +inf or NaN in it', () => {
     ['pos_inf_logit', [0, 1, 'Infinity'], 2],
     ['nan_logit', [0, 'NaN', 1], 1],
   ])('NaN, with the cause %s and its place', async (cause, row, column) => {
-    for (const dtype of FLOAT_DTYPES) {
+    for (const dtype of KERNEL_DTYPES) {
       const logits = { dtype, shape: [2, 3], data: [0, 1, 2, ...row] };
       const { body } = await service.post({ logits, label: [0, 0], options: { outputs: ['per_token_loss'] } });
       expect([body.loss, body.outputs['per_token_loss']!.data[1]]).toEqual(['NaN', 'NaN']);
@@ -211,7 +211,7 @@ describe('a row all −inf, or any +inf or NaN in it', () => {
   });
 });
 
-test.each(FLOAT_DTYPES)('−inf in the first tile of a row only: %s', async (dtype) => {
+test.each(KERNEL_DTYPES)('−inf in the first tile of a row only: %s', async (dtype) => {
   const random = seededRandom(1);
   for (const tile of [256, 300, 512]) {
     const row = Array.from({ length: 700 }, (_, c) => (c < tile ? -Infinity : 4 * random()));
@@ -251,7 +251,7 @@ describe('values at ±1e4 with small differences', () => {
   });
 });
 
-test.each(FLOAT_DTYPES)('row spanning more than 88: %s', async (dtype) => {
+test.each(KERNEL_DTYPES)('row spanning more than 88: %s', async (dtype) => {
   const row = [-500, -400, 500, 499, -65504];
   const options = { outputs: ['gradient', 'per_token_loss'], reduction: 'sum' };
   const answer = await service.post({ logits: tensor(JSON_TYPE, dtype, [row, row]), label: [2, 0], options });

@@ -3,7 +3,7 @@
  * lse or nll there: both have the rounding of the largest number that they were made of.
  */
 import { describe, expect, test } from 'vitest';
-import { FLOAT_DTYPES } from '../../src/tensor/dtype.ts';
+import { KERNEL_DTYPES } from '../../src/tensor/dtype.ts';
 import type { FloatDType } from '../../src/tensor/dtype.ts';
 import { elementsOf } from '../../src/tensor/tensor.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
@@ -55,7 +55,7 @@ describe.each(['strict', 'relaxed'] as const)('the %s kernels', (kernel) => {
     check_for_nan_in_loss_and_grad: true,
   };
 
-  test.each(FLOAT_DTYPES)('differentiate a row of %s whose label has the least logit', async (dtype) => {
+  test.each(KERNEL_DTYPES)('differentiate a row of %s whose label has the least logit', async (dtype) => {
     const row = new Float64Array(50257).fill(0).with(7, LEAST[dtype]);
     const options = { ...differentiated, ...(dtype !== 'float64' && { gradient_dtype: 'float32' }) };
     const answer = await post({ label: [7], options, logits: tensor(dtype, [row]) });
@@ -103,7 +103,7 @@ describe.each(['strict', 'relaxed'] as const)('the %s kernels', (kernel) => {
     expect(soft.body.loss).toBeCloseTo(0.25 * (nll[1]! + nll[2]!), 14);
   });
 
-  describe.each(FLOAT_DTYPES)('find the norm of a gradient of %s', (dtype) => {
+  describe.each(KERNEL_DTYPES)('find the norm of a gradient of %s', (dtype) => {
     const rows = [
       [1, 2, 3, 0],
       [0, -1, 0.5, 4],

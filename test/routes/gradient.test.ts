@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { FLOAT_DTYPES } from '../../src/tensor/dtype.ts';
+import { KERNEL_DTYPES } from '../../src/tensor/dtype.ts';
 import type { FloatDType } from '../../src/tensor/dtype.ts';
 import { exactSum, gradient } from '../reference.ts';
 import { ROWS, decode, encode, seededRandom } from '../rows.ts';
@@ -16,7 +16,7 @@ const post = (request: object, to = service): Promise<Answer> =>
 
 const GRADIENT = { outputs: ['gradient'] };
 
-test.each(FLOAT_DTYPES)('outputs.gradient has the dtype and the shape of %s logits', async (dtype) => {
+test.each(KERNEL_DTYPES)('outputs.gradient has the dtype and the shape of %s logits', async (dtype) => {
   const { body } = await post({ label: LABEL, options: GRADIENT, logits: tensor(MSGPACK, dtype, LOGITS) });
   const { gradient: output } = body.outputs;
   expect(output).toMatchObject({ dtype, shape: [3, 5] });
@@ -39,7 +39,7 @@ test('logits of more axes have a gradient of their shape', async () => {
 });
 
 describe('gradient_dtype', () => {
-  test.each(FLOAT_DTYPES)('float32 overrides %s', async (dtype) => {
+  test.each(KERNEL_DTYPES)('float32 overrides %s', async (dtype) => {
     const options = { ...GRADIENT, gradient_dtype: 'float32' };
     const { body } = await post({ label: LABEL, options, logits: tensor(MSGPACK, dtype, LOGITS) });
     expect(body.outputs['gradient']).toMatchObject({ dtype: 'float32', shape: [3, 5] });

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { FLOAT_DTYPES } from '../../src/tensor/dtype.ts';
+import { KERNEL_DTYPES } from '../../src/tensor/dtype.ts';
 import { JSON_TYPE, Service } from '../service.ts';
 import { LABEL, LOGITS, float64, numbers, tensor } from './known-batch.ts';
 
@@ -49,7 +49,7 @@ describe('a row that holds a NaN', () => {
     });
   });
 
-  test.each(FLOAT_DTYPES)('is in the denominator of accuracy and not of ece, in %s', async (dtype) => {
+  test.each(KERNEL_DTYPES)('is in the denominator of accuracy and not of ece, in %s', async (dtype) => {
     // A NaN behind the first tile, at the label, and before it.
     const rows = [3000, 1, 0].map((column) => Array<number>(4001).fill(0).with(1, 4).with(column, Number.NaN));
     const sure = Array<number>(4001).fill(-1000).with(1, 0);

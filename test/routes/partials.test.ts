@@ -1,6 +1,6 @@
 import type { Diagnostics } from '../../src/batch/diagnostics.ts';
 import { describe, expect, test } from 'vitest';
-import { FLOAT_DTYPES } from '../../src/tensor/dtype.ts';
+import { KERNEL_DTYPES } from '../../src/tensor/dtype.ts';
 import type { FloatDType } from '../../src/tensor/dtype.ts';
 import { elementsOf } from '../../src/tensor/tensor.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
@@ -96,7 +96,7 @@ function expectClose(actual: number, expected: number, bound: number, what: stri
   else expect(Math.abs(actual - expected), what).toBeLessThanOrEqual(bound * Math.max(1, Math.abs(expected)));
 }
 
-describe.each(FLOAT_DTYPES)('%s', (dtype) => {
+describe.each(KERNEL_DTYPES)('%s', (dtype) => {
   const bound = dtype === 'float64' ? 1e-12 : 2e-7;
 
   test.each([[[100]], [[1, 2, 3, 4]], [[256, 299]]])(

@@ -1,7 +1,7 @@
 /** Shapes that people send, which PyTorch takes, or that a message tells from those that fit. */
 import { describe, expect, test } from 'vitest';
-import { FLOAT_DTYPES } from '../../src/tensor/dtype.ts';
-import type { WideFloatDType } from '../../src/tensor/dtype.ts';
+import { KERNEL_DTYPES } from '../../src/tensor/dtype.ts';
+import type { KernelDType } from '../../src/tensor/dtype.ts';
 import { exactSum, nll } from '../reference.ts';
 import { encode, seededRandom } from '../rows.ts';
 import { JSON_TYPE, MSGPACK, Service } from '../service.ts';
@@ -71,9 +71,9 @@ describe.each([
     expect(numbers(answer, 'gradient')).toEqual(laidOut(rows, axis).data);
   });
 
-  test.each(FLOAT_DTYPES)('takes %s, and class probabilities of another dtype', async (dtype: WideFloatDType) => {
+  test.each(KERNEL_DTYPES)('takes %s, and class probabilities of another dtype', async (dtype: KernelDType) => {
     const soft = laidOut(PROBABILITIES, axis);
-    const others = FLOAT_DTYPES[(FLOAT_DTYPES.indexOf(dtype) + 1) % FLOAT_DTYPES.length]!;
+    const others = KERNEL_DTYPES[(KERNEL_DTYPES.indexOf(dtype) + 1) % KERNEL_DTYPES.length]!;
     const post = (at: { shape: number[]; data: number[] }, p: { shape: number[]; data: number[] }, k: number) =>
       service.post(
         {

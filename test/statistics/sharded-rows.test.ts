@@ -4,7 +4,7 @@ import { LEFT_OUT, NO_TARGET } from '../../kernels/abi.ts';
 import type { RowBlock } from '../../kernels/bindings.ts';
 import type { Variant } from '../../kernels/instance.ts';
 import { mergeShards } from '../../src/statistics/sharded-rows.ts';
-import { FLOAT_DTYPES } from '../../src/tensor/dtype.ts';
+import { KERNEL_DTYPES } from '../../src/tensor/dtype.ts';
 import type { FloatDType } from '../../src/tensor/dtype.ts';
 import { lse, nll } from '../reference.ts';
 import { ROWS, decode, encode, seededRandom } from '../rows.ts';
@@ -37,7 +37,7 @@ function forwardShards(kernel: Kernel, targets: Int32Array, columns: number, sha
   );
 }
 
-describe.each(FLOAT_DTYPES)('rows of %s', (dtype) => {
+describe.each(KERNEL_DTYPES)('rows of %s', (dtype) => {
   const bound = dtype === 'float64' ? 1e-12 : 2e-6;
   const relative = dtype === 'float64' ? 1e-12 : 1e-5;
 

@@ -5,7 +5,9 @@ import {
   DTYPE_BYTES,
   DTYPE_SYNONYMS,
   ELEMENT_TYPES,
+  FLOAT8_DTYPES,
   FLOAT_DTYPES,
+  KERNEL_DTYPES,
   isFloatDType,
 } from '../../src/tensor/dtype.ts';
 import type { ElementType } from '../../src/tensor/dtype.ts';
@@ -49,7 +51,7 @@ test('a synonym stands for one dtype', () => {
   expect(DTYPE_SYNONYMS).toMatchObject({ half: 'float16', bf16: 'bfloat16', '<f4': 'float32', long: 'int64' });
 });
 
-test.each(FLOAT_DTYPES)('numbers of %s survive rounding and reading', (dtype) => {
+test.each(KERNEL_DTYPES)('numbers of %s survive rounding and reading', (dtype) => {
   const numbers = Float64Array.of(0, -0, 1, -1.5, 0.25, Infinity, -Infinity, Number.NaN);
   const tensor = { dtype, shape: [numbers.length], data: new Uint8Array(numbers.length * DTYPE_BYTES[dtype]) };
   roundTo(elementsOf(tensor), dtype, numbers);
@@ -70,5 +72,5 @@ test('bits of bfloat16 round to the nearest, and of two to the even one', () => 
 
 test('dtypes of floating point are those with such properties', () => {
   expect(DTYPES.filter(isFloatDType)).toEqual(FLOAT_DTYPES);
-  expect(FLOAT_DTYPES).toEqual(['float16', 'bfloat16', 'float32', 'float64']);
+  expect(FLOAT_DTYPES).toEqual([...KERNEL_DTYPES, ...FLOAT8_DTYPES]);
 });

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { DTYPES, FLOAT_DTYPES, isFloatDType } from '../../src/tensor/dtype.ts';
 import type { DType } from '../../src/tensor/dtype.ts';
 import type { Shape } from '../../src/tensor/shape.ts';
+import { isTensor } from '../../src/tensor/tensor.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
 import { makeHeader } from '../../src/batch/header.ts';
 import type { LogitsIntake } from '../../src/engine/intake.ts';
@@ -140,11 +141,15 @@ const LARGE: Batch = {
   label: { dtype: 'int8', shape: [400], data: new Uint8Array(400) },
 };
 
-describe.each(FORMATS)('$name', ({ numpyArrays, exactIntegers, ...format }) => {
+describe.each(FORMATS)('$name', ({ numpyArrays, exactIntegers, nameless = [], ...format }) => {
+  const named = BATCHES.filter((batch) =>
+    Object.values(batch).every((value) => !isTensor(value) || !nameless.includes(value.dtype)),
+  );
+
   test.each([1, 2, 3, 7, 64, 2 ** 20])(
     'reads every dtype, shape and order of fields in chunks of %i bytes',
     async (chunkBytes) => {
-      for (const batch of exactIntegers ? [...BATCHES, EXTREMES] : BATCHES) {
+      for (const batch of exactIntegers ? [...named, EXTREMES] : named) {
         for (const order of ORDERS) {
           const { codec, body } = format.encode(batch, order);
           expect(fieldsOf(await decode(codec, chunksOf(body, chunkBytes)))).toEqual(expected(batch));

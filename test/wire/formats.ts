@@ -1,5 +1,6 @@
 /** Every way to write a request, for tests that hold for all of them. A new format is one entry of FORMATS. */
 import { Packr } from 'msgpackr';
+import { FLOAT8_DTYPES } from '../../src/tensor/dtype.ts';
 import type { DType } from '../../src/tensor/dtype.ts';
 import { elementsOf, numbersOf } from '../../src/tensor/tensor.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
@@ -35,6 +36,8 @@ interface Format {
   readonly numpyArrays: boolean;
   /** Whether integers beyond 2^53 keep their value. */
   readonly exactIntegers: boolean;
+  /** dtypes that it has no name for. */
+  readonly nameless?: readonly DType[];
 }
 
 const packr = new Packr({ useRecords: false, variableMapSize: true });
@@ -44,10 +47,15 @@ export const FORMATS: readonly Format[] = [
   messagePack('MessagePack, data before its shape', ({ dtype, shape, data }) => ({ data, shape, dtype }), {
     streams: false,
   }),
-  messagePack('msgpack-numpy', (tensor) => toNumpy(tensor), { numpyArrays: true }),
-  messagePack('msgpack-numpy with keys that are str', (tensor) => toNumpy(tensor, String), { numpyArrays: true }),
-  messagePack('msgpack-numpy for label, mask and weight', (tensor, name) =>
-    name === 'logits' ? tensor : toNumpy(tensor),
+  messagePack('msgpack-numpy', (tensor) => toNumpy(tensor), { numpyArrays: true, nameless: FLOAT8_DTYPES }),
+  messagePack('msgpack-numpy with keys that are str', (tensor) => toNumpy(tensor, String), {
+    numpyArrays: true,
+    nameless: FLOAT8_DTYPES,
+  }),
+  messagePack(
+    'msgpack-numpy for label, mask and weight',
+    (tensor, name) => (name === 'logits' ? tensor : toNumpy(tensor)),
+    { nameless: FLOAT8_DTYPES },
   ),
   json('JSON with base64', (tensor) => ({ ...tensor, data: Buffer.from(tensor.data).toString('base64') }), {
     exactIntegers: true,
@@ -130,6 +138,7 @@ function openInference(
       return { codec: new OpenInferenceCodec({ jsonBytes: binary ? jsonBytes : undefined, outputNames }), body };
     },
     numpyArrays: false,
+    nameless: FLOAT8_DTYPES,
     ...traits,
   };
 }

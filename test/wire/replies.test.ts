@@ -80,7 +80,7 @@ describe('msgpack-numpy', () => {
   const TYPES: Partial<Record<DType, string>> = {
     ...{ float16: '<f2', bfloat16: '<u2', float32: '<f4', float64: '<f8', bool: '|b1' },
     ...{ int8: '|i1', int16: '<i2', int32: '<i4', int64: '<i8' },
-    ...{ uint8: '|u1', uint16: '<u2', uint32: '<u4', uint64: '<u8' },
+    ...{ float8_e4m3fn: '|u1', float8_e5m2: '|u1', uint8: '|u1', uint16: '<u2', uint32: '<u4', uint64: '<u8' },
   };
 
   test('has keys that are bin, in the order of the library, and NumPy’s types', () => {

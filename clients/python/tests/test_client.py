@@ -75,11 +75,14 @@ def test_the_known_batch_has_its_known_loss(client: Client, dtype: str) -> None:
     assert evaluation.outputs == {}
 
 
-def test_bfloat16_is_evaluated_as_what_it_is(client: Client) -> None:
-    logits = KNOWN_LOGITS.astype(ml_dtypes.bfloat16)
-    expected = row_losses(logits, KNOWN_LABEL).sum()
+@pytest.mark.parametrize("dtype", ["bfloat16", "float8_e4m3fn", "float8_e5m2"])
+def test_dtypes_that_numpy_lacks_are_evaluated_as_what_they_are(
+    client: Client, dtype: str
+) -> None:
+    logits = KNOWN_LOGITS.astype(getattr(ml_dtypes, dtype))
+    expected = row_losses(logits.astype(np.float64), KNOWN_LABEL).sum()
 
-    for given in (logits, torch.tensor(KNOWN_LOGITS, dtype=torch.bfloat16)):
+    for given in (logits, torch.tensor(KNOWN_LOGITS, dtype=getattr(torch, dtype))):
         evaluation = client.cross_entropy(given, KNOWN_LABEL)
         assert evaluation.numerator == pytest.approx(expected, abs=2e-6)
 

@@ -28,6 +28,7 @@ DTYPES = [
     *(np.bool_, np.int8, np.int16, np.int32, np.int64),
     *(np.uint8, np.uint16, np.uint32, np.uint64),
     *(np.float16, np.float32, np.float64, ml_dtypes.bfloat16),
+    *(ml_dtypes.float8_e4m3fn, ml_dtypes.float8_e5m2),
 ]
 
 

@@ -15,7 +15,7 @@ import { requireDivisible } from '../../loss/parallel.ts';
 import type { ReductionFacts } from '../../loss/reduction.ts';
 import { needsEveryRow, statisticsOf } from '../../loss/requested.ts';
 import type { Steps } from '../../steps.ts';
-import { DTYPE_BYTES } from '../../tensor/dtype.ts';
+import { DTYPE_BYTES, isFloat8 } from '../../tensor/dtype.ts';
 import type { FloatDType } from '../../tensor/dtype.ts';
 import type { HeldBytesAccount } from '../../wire/body/held-bytes.ts';
 
@@ -43,7 +43,8 @@ export function* planBatch(pool: KernelPool, given: BatchHeader, held: HeldBytes
   requireDivisible(options, rows, classes);
   const smoothing = smoothingOf(options, classes);
   const denominators = yield* denominatorsOf(targets);
-  const gradientDType = options.gradient_dtype ?? dtype;
+  // float8 is too narrow for a gradient.
+  const gradientDType = options.gradient_dtype ?? (isFloat8(dtype) ? 'float32' : dtype);
   // A gradient whose class axis is moved back is copied.
   const copies = layout.moved === undefined ? 1 : 2;
   const takeGradient = (bytes: number): void => held.take(copies * bytes, 'outputs.gradient', GRADIENT_ADVICE);

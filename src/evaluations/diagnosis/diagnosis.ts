@@ -2,7 +2,7 @@ import { LEFT_OUT, NO_TARGET } from '../../../kernels/abi.ts';
 import { refuse } from '../../errors.ts';
 import type { CauseReport, Place } from '../../diagnostics/causes.ts';
 import { causesOf, foundOf } from '../../batch/diagnostics.ts';
-import type { Float16Report } from '../../batch/diagnostics.ts';
+import type { RangeReport } from '../../batch/diagnostics.ts';
 import { readMask } from '../../loss/operands.ts';
 import { OPTION_NAMES, parseOptions } from '../../loss/options.ts';
 import type { Options } from '../../loss/options.ts';
@@ -76,7 +76,8 @@ export interface Diagnosis {
   magnitudes: { exponent: number; count: number }[];
   row_norms?: { smallest: RowNorm; largest: RowNorm };
   columns: { bad: number; bad_in_most_rows: number; worst: { column: number; rows: number }[] };
-  float16?: Float16Report;
+  float16?: RangeReport;
+  float8?: RangeReport;
   kernel: string;
 }
 
@@ -168,7 +169,11 @@ function* answer(diagnosed: Diagnosed, { findings, survey }: RowResults): Steps<
   const columns = yield* findBadColumns(isFinite ? undefined : badInColumn, rows.counted, MOST_COLUMNS);
   return {
     verdict: isFinite ? 'finite' : 'non_finite',
-    summary: [summarizeSurvey(causes, counts, rows.counted, { survey: survey!, columns }), found.float16?.hint]
+    summary: [
+      summarizeSurvey(causes, counts, rows.counted, { survey: survey!, columns }),
+      found.float16?.hint,
+      found.float8?.hint,
+    ]
       .filter(Boolean)
       .join('; '),
     ...{ dtype, shape, rows },

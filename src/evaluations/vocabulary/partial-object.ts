@@ -5,7 +5,7 @@ import { KERNEL_PATTERN } from '../../../kernels/kernel.ts';
 import { LEFT_OUT, NO_TARGET } from '../../../kernels/abi.ts';
 import { refuse } from '../../errors.ts';
 import { ROW_CAUSES } from '../../diagnostics/causes.ts';
-import type { Findings } from '../../diagnostics/findings.ts';
+import type { Findings, RangeSigns } from '../../diagnostics/findings.ts';
 import { MOST_LOCATIONS, parseOptions } from '../../loss/options.ts';
 import type { Options } from '../../loss/options.ts';
 import { isClassWeight, isMask } from '../../loss/operands.ts';
@@ -16,6 +16,7 @@ import { MAX_CLASSES } from '../../loss/vocabulary.ts';
 import { STATISTICS, statisticsOfShard } from '../../statistics/list.ts';
 import type { RowColumns } from '../../statistics/list.ts';
 import { showValue } from '../../suggestion.ts';
+import { FLOAT8_DTYPES, isFloat8 } from '../../tensor/dtype.ts';
 import { elementCount, formatShape, sameShape } from '../../tensor/shape.ts';
 import { MAX_RANK } from '../../tensor/shape.ts';
 import { elementsOf } from '../../tensor/tensor.ts';
@@ -41,6 +42,9 @@ const Place = Type.Object(
   { additionalProperties: false },
 );
 
+/** Counts of RangeSigns. */
+const SIGNS = { largest: size, subnormal: size, sampled: size };
+
 /** Fields of a partial on the wire, without its tensors. */
 const PartialSchema = Type.Object(
   {
@@ -53,7 +57,7 @@ const PartialSchema = Type.Object(
     /** Shape of outputs with an entry per row. */
     output_shape: Shape,
     options: Type.Unknown(),
-    kernel: Type.String({ pattern: KERNEL_PATTERN }),
+    kernel: Type.String({ pattern: `^${KERNEL_PATTERN}$` }),
     probabilities: Type.Boolean(),
     target: Type.Unknown(),
     input_mask: Type.Optional(Type.Unknown()),
@@ -68,8 +72,9 @@ const PartialSchema = Type.Object(
         { additionalProperties: false },
       ),
     ),
-    float16: Type.Optional(
-      Type.Object({ largest: size, subnormal: size, sampled: size }, { additionalProperties: false }),
+    float16: Type.Optional(Type.Object(SIGNS, { additionalProperties: false })),
+    float8: Type.Optional(
+      Type.Object({ ...SIGNS, dtype: Type.Enum([...FLOAT8_DTYPES]) }, { additionalProperties: false }),
     ),
   },
   { additionalProperties: false },
@@ -127,7 +132,7 @@ export function encodePartial(batch: ShardPlan, { columns, findings }: RowResult
     locations: findings.locations,
     ...(nulls > 0 && { nulls }),
     ...(targets.labels && { labels: targets.labels }),
-    ...(findings.float16 && { float16: findings.float16 }),
+    ...(findings.signs && encodeSigns(findings.signs)),
   };
 }
 
@@ -212,12 +217,20 @@ export function decodePartial(value: unknown, index: number): ReadPartial {
     classes,
     targets,
     columns: Object.fromEntries(columns) as RowColumns,
-    findings: { causes: readCauses(value.causes), locations: value.locations, float16: value.float16 },
+    findings: { causes: readCauses(value.causes), locations: value.locations, signs: decodeSigns(value) },
     options,
     shape,
     kernel: value.kernel,
     nulls: value.nulls ?? 0,
   };
+}
+
+function encodeSigns({ dtype, ...counts }: RangeSigns): Pick<Envelope, 'float16' | 'float8'> {
+  return isFloat8(dtype) ? { float8: { ...counts, dtype } } : { float16: counts };
+}
+
+function decodeSigns({ float16, float8 }: Envelope): RangeSigns | undefined {
+  return float16 === undefined ? float8 : { ...float16, dtype: 'float16' };
 }
 
 function readCauses(causes: Envelope['causes']): Findings['causes'] {

@@ -88,6 +88,9 @@ function requireType(field: string, value: unknown): DType {
   if (untyped !== undefined) return untyped;
   if (plain === '|O' || plain === 'O') throw pickled(field, 'type', type);
   let expected = `one of ${[...NAMED.keys()].join(', ')}, or V2 for bfloat16`;
+  if (typeof plain === 'string' && plain.endsWith('V1')) {
+    expected += '; NumPy calls every float8 V1: send {"dtype", "shape", "data"}';
+  }
   if (typeof type === 'string' && type.startsWith('>')) {
     const little = type.replace('>', '<');
     if (NAMED.has(little))

@@ -3,7 +3,9 @@ import { showValue, suggestName } from '../../suggestion.ts';
 import { DTYPES, DTYPE_SYNONYMS, ELEMENT_TYPES } from '../../tensor/dtype.ts';
 import type { DType } from '../../tensor/dtype.ts';
 
-const byDatatype = new Map<unknown, DType>(DTYPES.map((dtype) => [ELEMENT_TYPES[dtype].openInference, dtype]));
+const byDatatype = new Map<unknown, DType>(
+  DTYPES.flatMap((dtype) => datatypesOf([dtype]).map((datatype) => [datatype, dtype])),
+);
 
 /** Datatypes by other names, in lower case. */
 const SYNONYMS: Readonly<Record<string, string>> = Object.fromEntries(
@@ -12,7 +14,8 @@ const SYNONYMS: Readonly<Record<string, string>> = Object.fromEntries(
   ),
 );
 
-function datatypesOf(dtypes: readonly DType[]): string[] {
+/** Datatypes of dtypes, of those that the protocol has a name for. */
+export function datatypesOf(dtypes: readonly DType[]): string[] {
   return dtypes.map((dtype) => ELEMENT_TYPES[dtype].openInference).filter((datatype) => datatype !== undefined);
 }
 

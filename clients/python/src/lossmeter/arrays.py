@@ -12,14 +12,18 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
+FLOAT8_E4M3FN = np.dtype(ml_dtypes.float8_e4m3fn)
+FLOAT8_E5M2 = np.dtype(ml_dtypes.float8_e5m2)
+
+_BY_NAME = {dtype.name: dtype for dtype in (BFLOAT16, FLOAT8_E4M3FN, FLOAT8_E5M2)}
 
 
 def as_array(value: ArrayLike) -> NDArray[Any]:
     """A C-contiguous NumPy array of an array of NumPy, PyTorch, JAX or MindSpore.
 
     Nothing is copied when the array lies contiguous in the memory of the host; one that
-    lies on a device, or is not contiguous, is copied once. bfloat16 stays bfloat16, as
-    the dtype of `ml_dtypes`. A gradient that is followed is left out.
+    lies on a device, or is not contiguous, is copied once. bfloat16 and float8 keep
+    their dtype, as that of `ml_dtypes`. A gradient that is followed is left out.
 
     Args:
         value: An array, a scalar or nested sequences, of any shape.
@@ -33,9 +37,10 @@ def as_array(value: ArrayLike) -> NDArray[Any]:
         ValueError: Sequences of unequal length.
     """
     array = _as_numpy(value)
-    # MindSpore and TensorFlow have one of their own, of the same bits and name.
-    if array.dtype.name == "bfloat16" and array.dtype != BFLOAT16:
-        array = np.require(array, requirements="C").view(np.uint16).view(BFLOAT16)
+    # MindSpore and TensorFlow have dtypes of their own, of the same bits and names.
+    known = _BY_NAME.get(array.dtype.name, array.dtype)
+    if array.dtype != known:
+        array = np.require(array, requirements="C").view(f"u{known.itemsize}").view(known)
     if array.dtype.byteorder == ">" or (
         array.dtype.byteorder == "=" and sys.byteorder == "big"
     ):
@@ -101,10 +106,12 @@ def _is_masked(value: object) -> bool:
 
 
 def _from_torch(tensor: Any, torch: Any) -> NDArray[Any]:  # noqa: ANN401 -- torch is no dependency
-    # NumPy has no bfloat16 of its own: the bits go across as integers.
-    if tensor.dtype is torch.bfloat16:
-        bits: NDArray[Any] = tensor.view(torch.int16).numpy()
-        return bits.view(BFLOAT16)
+    # NumPy has no such dtypes of its own: the bits go across as integers.
+    dtype = _BY_NAME.get(str(tensor.dtype).removeprefix("torch."))
+    if dtype is not None:
+        integers = torch.int16 if dtype.itemsize == 2 else torch.uint8  # noqa: PLR2004 -- bytes
+        bits: NDArray[Any] = tensor.view(integers).numpy()
+        return bits.view(dtype)
     array: NDArray[Any] = tensor.resolve_conj().resolve_neg().numpy()
     return array
 

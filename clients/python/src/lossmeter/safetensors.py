@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from lossmeter.arrays import BFLOAT16
+from lossmeter.arrays import BFLOAT16, FLOAT8_E4M3FN, FLOAT8_E5M2
 
 if TYPE_CHECKING:
     import mmap
@@ -36,6 +36,8 @@ _DTYPES: dict[str, np.dtype[Any]] = {
     "I16": np.dtype("<i2"),
     "F16": np.dtype("<f2"),
     "BF16": BFLOAT16,
+    "F8_E4M3": FLOAT8_E4M3FN,
+    "F8_E5M2": FLOAT8_E5M2,
     "U32": np.dtype("<u4"),
     "I32": np.dtype("<i4"),
     "F32": np.dtype("<f4"),

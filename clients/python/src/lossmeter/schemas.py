@@ -264,16 +264,20 @@ class DiagnosticsLabels(TypedDict):
 
 
 class DiagnosticsFloat16(TypedDict):
-    """Signs of overflow and underflow of float16 values, over counted rows; absent for
-    other dtypes.
+    """Signs of overflow and underflow, over counted rows: `float16` for float16,
+    `float8` for the float8 dtypes; absent for other dtypes. float8_e4m3fn has no
+    Infinity: what is beyond 448 is NaN.
     """
 
     at_largest: int
-    """Values that are 65504, the greatest finite float16."""
+    """Values that are the largest finite one: 65504 of float16, 448 of float8_e4m3fn,
+    57344 of float8_e5m2.
+    """
 
     subnormal_fraction: float
-    """Share of subnormal values, which have lost precision (0 < |x| < 2^−14): among the
-    first 256 of each counted row in an evaluation, among all in a diagnosis.
+    """Share of subnormal values, which have lost precision (0 < |x| < 2^−14; 2^−6 of
+    float8_e4m3fn): among the first 256 of each counted row in an evaluation, among all
+    in a diagnosis.
     """
 
     hint: NotRequired[str]
@@ -350,8 +354,15 @@ class Diagnostics(TypedDict):
     """Labels of counted rows; absent with class probabilities."""
 
     float16: NotRequired[DiagnosticsFloat16]
-    """Signs of overflow and underflow of float16 values, over counted rows; absent for
-    other dtypes.
+    """Signs of overflow and underflow, over counted rows: `float16` for float16,
+    `float8` for the float8 dtypes; absent for other dtypes. float8_e4m3fn has no
+    Infinity: what is beyond 448 is NaN.
+    """
+
+    float8: NotRequired[DiagnosticsFloat16]
+    """Signs of overflow and underflow, over counted rows: `float16` for float16,
+    `float8` for the float8 dtypes; absent for other dtypes. float8_e4m3fn has no
+    Infinity: what is beyond 448 is NaN.
     """
 
     probabilities: NotRequired[DiagnosticsProbabilities]
@@ -482,7 +493,7 @@ class Diagnosis(TypedDict):
     summary: str
     """The findings in one line."""
 
-    dtype: Literal["float16", "bfloat16", "float32", "float64"]
+    dtype: Literal["float16", "bfloat16", "float32", "float64", "float8_e4m3fn", "float8_e5m2"]
     """Type of the elements."""
 
     shape: list[int]
@@ -522,8 +533,15 @@ class Diagnosis(TypedDict):
     """Hot spots: classes that are bad in many rows."""
 
     float16: NotRequired[DiagnosticsFloat16]
-    """Signs of overflow and underflow of float16 values, over counted rows; absent for
-    other dtypes.
+    """Signs of overflow and underflow, over counted rows: `float16` for float16,
+    `float8` for the float8 dtypes; absent for other dtypes. float8_e4m3fn has no
+    Infinity: what is beyond 448 is NaN.
+    """
+
+    float8: NotRequired[DiagnosticsFloat16]
+    """Signs of overflow and underflow, over counted rows: `float16` for float16,
+    `float8` for the float8 dtypes; absent for other dtypes. float8_e4m3fn has no
+    Infinity: what is beyond 448 is NaN.
     """
 
     kernel: str
@@ -702,8 +720,15 @@ class MicroBatchDiagnostics(TypedDict):
     """Labels of counted rows; absent with class probabilities."""
 
     float16: NotRequired[DiagnosticsFloat16]
-    """Signs of overflow and underflow of float16 values, over counted rows; absent for
-    other dtypes.
+    """Signs of overflow and underflow, over counted rows: `float16` for float16,
+    `float8` for the float8 dtypes; absent for other dtypes. float8_e4m3fn has no
+    Infinity: what is beyond 448 is NaN.
+    """
+
+    float8: NotRequired[DiagnosticsFloat16]
+    """Signs of overflow and underflow, over counted rows: `float16` for float16,
+    `float8` for the float8 dtypes; absent for other dtypes. float8_e4m3fn has no
+    Infinity: what is beyond 448 is NaN.
     """
 
     probabilities: NotRequired[DiagnosticsProbabilities]
