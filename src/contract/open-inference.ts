@@ -66,7 +66,7 @@ const declaredShape = Type.Array(Type.Integer({ minimum: -1, maximum: Number.MAX
   examples: [[-1, -1]],
 });
 
-const declaredTensors = (names: string[], description: string) =>
+const declaredTensors = (title: string, names: string[], description: string) =>
   Type.Array(
     Type.Object(
       {
@@ -74,7 +74,7 @@ const declaredTensors = (names: string[], description: string) =>
         datatype: datatype('Its usual datatype; others are converted.'),
         shape: declaredShape,
       },
-      { additionalProperties: false, description: 'A tensor.' },
+      { title, additionalProperties: false, description: 'A tensor.' },
     ),
     { description, examples: [[{ name: names[0]!, datatype: 'FP32', shape: [-1] }]] },
   );
@@ -86,10 +86,11 @@ export const ModelMetadata = Type.Object(
     versions: Type.Array(modelVersion, { description: 'Versions of the model.', examples: [[MODEL.version]] }),
     platform: text('The platform of the model.', MODEL.platform),
     inputs: declaredTensors(
+      'DeclaredInput',
       INPUT_NAMES,
       'The inputs. The protocol has one datatype and rank for a tensor: logits may be FP16, BF16, FP32 or FP64 and have any number of leading axes, the others may have any datatype; `input_mask` and `weight` are optional.',
     ),
-    outputs: declaredTensors(OUTPUT_NAMES, 'The possible outputs.'),
+    outputs: declaredTensors('DeclaredOutput', OUTPUT_NAMES, 'The possible outputs.'),
   },
   { title: 'ModelMetadata', additionalProperties: false, description: 'The inputs and outputs of the model.' },
 );

@@ -1,0 +1,15 @@
+import { defineConfig } from 'vitest/config';
+import base from '../../../vitest.config.ts';
+
+/** Code generators of others on the OpenAPI document; `npm test` has none of these tests. */
+export default defineConfig({
+  ...base,
+  test: {
+    ...base.test,
+    include: ['test/clients/generators/**/*.generators.ts'],
+    // The generators may have to be installed first.
+    hookTimeout: 600_000,
+    testTimeout: 300_000,
+    reporters: ['default', ['junit', { outputFile: 'test-results/generators.xml' }]],
+  },
+});
