@@ -9,9 +9,13 @@ import { describeConfig, loadConfig } from '../src/config.ts';
 import { ERRORS } from '../src/errors.ts';
 import { Options } from '../src/loss/options.ts';
 import { fillAnswers } from './gallery.ts';
+import { typescriptTypes } from './generators/typescript-types.ts';
 import { pythonTypes } from './python-types.ts';
 
 const ROOT = new URL('..', import.meta.url);
+
+/** Types of the dashboard. `npm run test:generators` compares them, because they need a package of the registry. */
+export const TYPESCRIPT_TYPES = 'dashboard/src/api/document.ts';
 
 /** The OpenAPI document, as the service answers it. */
 async function openApiDocument(): Promise<string> {
@@ -88,4 +92,5 @@ export async function generate(): Promise<Map<string, string>> {
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   for (const [path, text] of await generate()) await writeFile(new URL(path, ROOT), text);
+  await writeFile(new URL(TYPESCRIPT_TYPES, ROOT), typescriptTypes());
 }

@@ -255,6 +255,11 @@ export const StepList = object(
   'StepList',
 );
 
+const { verdict, summary, causes } = Diagnostics.properties;
+
+const recordedDiagnostics = (description: string) =>
+  object({ ...Type.Partial(Diagnostics).properties, verdict, summary, causes }, description, 'RecordedDiagnostics');
+
 const MicroBatch = object(
   {
     micro_batch: count('Its number within the rank.', 0),
@@ -262,13 +267,8 @@ const MicroBatch = object(
     numerator: numberOrNonFinite('Σ m·ℓ.', 1976.32),
     denominator: numberOrNonFinite('D.', 1024),
     recorded_at: time('Time of the recording.'),
-    diagnostics: Type.Object(
-      { ...Type.Partial(Diagnostics).properties },
-      {
-        title: 'RecordedDiagnostics',
-        additionalProperties: false,
-        description: `Verdict, summary and causes. With findings, the whole diagnostics of the evaluation, with the first ${MOST_KEPT} of \`locations\` and \`local_losses\`.`,
-      },
+    diagnostics: recordedDiagnostics(
+      `Verdict, summary and causes. With findings, the whole diagnostics of the evaluation, with the first ${MOST_KEPT} of \`locations\` and \`local_losses\`.`,
     ),
   },
   'A micro-batch.',
@@ -338,13 +338,8 @@ export const RecordReply = Type.Object(
     ...Type.Partial(CrossEntropyReply).properties,
     numerator: CrossEntropyReply.properties.numerator,
     denominator: CrossEntropyReply.properties.denominator,
-    diagnostics: Type.Object(
-      { ...Type.Partial(Diagnostics).properties },
-      {
-        title: 'RecordedDiagnostics',
-        additionalProperties: false,
-        description: 'The diagnostics of `/v1/cross-entropy`; for a pair only verdict, summary and causes.',
-      },
+    diagnostics: recordedDiagnostics(
+      'The diagnostics of `/v1/cross-entropy`; for a pair only verdict, summary and causes.',
     ),
   },
   {

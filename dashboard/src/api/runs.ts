@@ -1,20 +1,11 @@
 import { getJson } from './request.ts';
 import type { RunQuery } from './run-query.ts';
-import type { RunSummary, StepDetail, StepPoint } from './types.ts';
+import type { RunPage, RunSummary, StepDetail, StepPoint } from './types.ts';
 
 /** Most points that are drawn of a run: more than any screen has columns. */
 export const MAX_POINTS = 2000;
 
-interface RunPage {
-  runs: RunSummary[];
-  next?: string;
-}
-
-interface FirstRunPage extends RunPage {
-  total: number;
-  active: number;
-  non_finite: number;
-}
+type FirstRunPage = RunPage & Required<Pick<RunPage, 'total' | 'active' | 'non_finite'>>;
 
 /** The first runs of a list, and the numbers of all its runs. */
 export interface RunList {

@@ -2,7 +2,9 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { TYPESCRIPT_TYPES } from '../../../openapi/generate.ts';
 import { npmTools } from '../../../openapi/generators/npm-tools.ts';
+import { typescriptTypes } from '../../../openapi/generators/typescript-types.ts';
 import { ServiceProcess } from '../../e2e/process.ts';
 import { ROOT } from '../../python/environment.ts';
 import { readSafetensors } from '../../safetensors-file.ts';
@@ -56,6 +58,10 @@ beforeAll(async () => {
 afterAll(async () => {
   await service.end();
   rmSync(root, { recursive: true });
+});
+
+test('the types of the dashboard are the generated ones: run `npm run generate` when this fails', () => {
+  expect(readFileSync(path.join(ROOT, TYPESCRIPT_TYPES), 'utf8')).toBe(typescriptTypes());
 });
 
 test('names that generators made of the document without names are found', () => {

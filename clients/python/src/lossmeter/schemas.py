@@ -691,13 +691,13 @@ class MicroBatchDiagnostics(TypedDict):
     evaluation, with the first 64 of `locations` and `local_losses`.
     """
 
-    verdict: NotRequired[Literal["finite", "non_finite"]]
+    verdict: Literal["finite", "non_finite"]
     """`finite` when loss, numerator and z_loss are finite."""
 
-    summary: NotRequired[str]
+    summary: str
     """The findings in one line, for logs and notebooks."""
 
-    causes: NotRequired[list[Cause]]
+    causes: list[Cause]
     """Causes of a non-finite loss, and causes that a finite loss may hide."""
 
     logits: NotRequired[DiagnosticsLogits]

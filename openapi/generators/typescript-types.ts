@@ -1,0 +1,13 @@
+/** TypeScript types of the OpenAPI document. */
+import { spawnSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { npmTool } from './npm-tools.ts';
+
+const DOCUMENT = fileURLToPath(new URL('../openapi.json', import.meta.url));
+
+/** The types of the committed document, as openapi-typescript writes them. */
+export function typescriptTypes(): string {
+  const { stdout, stderr, status } = spawnSync(npmTool('openapi-typescript'), [DOCUMENT], { encoding: 'utf8' });
+  if (status !== 0) throw new Error(`openapi-typescript failed: ${stderr}`);
+  return stdout;
+}
