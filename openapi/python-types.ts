@@ -4,8 +4,8 @@
  */
 import { Options } from '../src/loss/options.ts';
 import { Diagnostics } from '../src/contract/diagnostics.ts';
-import { DiagnoseReply } from '../src/contract/diagnosis.ts';
-import { CrossEntropyReply } from '../src/contract/cross-entropy.ts';
+import { Diagnosis } from '../src/contract/diagnosis.ts';
+import { Evaluation } from '../src/contract/cross-entropy.ts';
 import { RunList, RunSummary, StepDetail, StepList } from '../src/contract/runs.ts';
 import { Info } from '../src/contract/service.ts';
 
@@ -32,12 +32,12 @@ const RankDetail = StepDetail.properties.rank_details.items;
 const ROOTS: readonly [name: string, schema: object, direction: Direction][] = [
   ['ParallelConfig', Options.properties.parallel_config, 'request'],
   ['Options', Options, 'options'],
-  ['RowCounts', CrossEntropyReply.properties.rows, 'reply'],
-  ['Metrics', CrossEntropyReply.properties.metrics, 'reply'],
+  ['RowCounts', Evaluation.properties.rows, 'reply'],
+  ['Metrics', Evaluation.properties.metrics, 'reply'],
   ['Place', Diagnostics.properties.locations.items, 'reply'],
   ['Cause', Diagnostics.properties.causes.items, 'reply'],
   ['Diagnostics', Diagnostics, 'reply'],
-  ['Diagnosis', DiagnoseReply, 'reply'],
+  ['Diagnosis', Diagnosis, 'reply'],
   ['RunSummary', RunSummary, 'reply'],
   ['RunList', RunList, 'reply'],
   ['StepPoint', StepList.properties.steps.items, 'reply'],

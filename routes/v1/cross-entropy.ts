@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify';
-import { CrossEntropyReply, CrossEntropyRequest } from '../../src/contract/cross-entropy.ts';
+import { Evaluation, CrossEntropyRequest } from '../../src/contract/cross-entropy.ts';
 import { logGradientCheck } from '../../src/batch/report.ts';
 import { CROSS_ENTROPY } from '../../src/evaluations/cross-entropy/cross-entropy.ts';
 import { answerContent, requestContent } from '../../src/contract/content.ts';
@@ -20,7 +20,7 @@ const schema = {
   response: {
     200: {
       description: 'The evaluated batch.',
-      content: answerContent(REPLY_MEDIA_TYPES, CrossEntropyReply, SafetensorsEvaluation),
+      content: answerContent(REPLY_MEDIA_TYPES, Evaluation, SafetensorsEvaluation),
     },
     ...problemResponses(400, 403, 406, 408, 409, 413, 415, 422, 429, 500, 503),
   },

@@ -2,8 +2,8 @@ import type { FastifyInstance } from 'fastify';
 import { logGradientCheck } from '../../src/batch/report.ts';
 import { VOCABULARY_SHARD } from '../../src/evaluations/vocabulary/shard.ts';
 import { answerContent, requestContent } from '../../src/contract/content.ts';
-import { CrossEntropyReply } from '../../src/contract/cross-entropy.ts';
-import { CombineRequest, PartialReply, PartialRequest } from '../../src/contract/partials.ts';
+import { Evaluation } from '../../src/contract/cross-entropy.ts';
+import { CombineRequest, VocabularyPartial, PartialRequest } from '../../src/contract/partials.ts';
 import { problemResponses } from '../../src/contract/problem.ts';
 import { SafetensorsEvaluation, SafetensorsPartial, SafetensorsShard } from '../../src/contract/safetensors.ts';
 import { REPLY_MEDIA_TYPES, REQUEST_MEDIA_TYPES, VALUE_MEDIA_TYPES } from '../../src/wire/media-types.ts';
@@ -19,7 +19,10 @@ const partialSchema = {
     content: requestContent(REQUEST_MEDIA_TYPES, PartialRequest, { safetensors: SafetensorsShard }),
   },
   response: {
-    200: { description: 'The partial.', content: answerContent(REPLY_MEDIA_TYPES, PartialReply, SafetensorsPartial) },
+    200: {
+      description: 'The partial.',
+      content: answerContent(REPLY_MEDIA_TYPES, VocabularyPartial, SafetensorsPartial),
+    },
     ...problemResponses(400, 403, 406, 408, 409, 413, 415, 422, 429, 500, 503),
   },
 };
@@ -34,7 +37,7 @@ const combineSchema = {
   response: {
     200: {
       description: 'The evaluated batch.',
-      content: answerContent(REPLY_MEDIA_TYPES, CrossEntropyReply, SafetensorsEvaluation),
+      content: answerContent(REPLY_MEDIA_TYPES, Evaluation, SafetensorsEvaluation),
     },
     ...problemResponses(400, 406, 408, 413, 415, 422, 429, 500, 503),
   },

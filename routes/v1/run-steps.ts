@@ -7,7 +7,7 @@ import { problemResponses } from '../../src/contract/problem.ts';
 import {
   RankParams,
   RecordQuery,
-  RecordReply,
+  Recording,
   RecordRequest,
   RunParams,
   StepDetail,
@@ -23,7 +23,7 @@ import { requireRun } from './runs.ts';
 const tags = ['runs'];
 const JSON_TYPE = 'application/json; charset=utf-8';
 
-const recordContent = answerContent(REPLY_MEDIA_TYPES, RecordReply, SafetensorsEvaluation);
+const recordContent = answerContent(REPLY_MEDIA_TYPES, Recording, SafetensorsEvaluation);
 const record = {
   ...{ tags, operationId: 'recordBatch', summary: 'Evaluate a micro-batch of a step, and record it' },
   description:

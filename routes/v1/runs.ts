@@ -3,9 +3,10 @@ import { LossmeterError } from '../../src/errors.ts';
 import { awaitNoMore, requestBody } from '../../src/plugins/app/answers.ts';
 import { bodyCodec } from '../../src/plugins/app/negotiation.ts';
 import { exportLines, runListJson } from '../../src/runs/answers.ts';
-import { Metadata, readMetadata } from '../../src/runs/metadata.ts';
+import { RunMetadata } from '../../src/contract/run-metadata.ts';
+import { readMetadata } from '../../src/runs/metadata.ts';
 import { readCursor } from '../../src/runs/run-query.ts';
-import type { RunSort } from '../../src/runs/run-query.ts';
+import type { RunSort } from '../../src/contract/runs.ts';
 import { wireSummary } from '../../src/runs/wire.ts';
 import { parameterCompiler } from '../../src/contract/parameters.ts';
 import { problemResponses } from '../../src/contract/problem.ts';
@@ -57,7 +58,7 @@ export default async function runs(app: FastifyInstance): Promise<void> {
   const describe = {
     ...{ tags, operationId: 'describeRun', summary: 'Set the metadata of a run', params: RunParams },
     description: 'Creates the run if it does not exist. The first recording of a run also creates it.',
-    body: { description: 'The metadata.', content: { 'application/json': { schema: Metadata } } },
+    body: { description: 'The metadata.', content: { 'application/json': { schema: RunMetadata } } },
     response: { 200: summaryResponse, 201: summaryResponse, ...problemResponses(400, 408, 413, 415, 422, 429, 503) },
   };
   app.put<{ Params: { run: string } }>(

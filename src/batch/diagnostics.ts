@@ -1,5 +1,6 @@
+import type { Diagnostics, RangeReport } from '../contract/diagnostics.ts';
 import { ROW_CAUSES } from '../diagnostics/causes.ts';
-import type { CauseReport, Place } from '../diagnostics/causes.ts';
+import type { CauseReport } from '../diagnostics/causes.ts';
 import type { Findings, RangeSigns } from '../diagnostics/findings.ts';
 import { isFiniteLoss } from '../loss/reduction.ts';
 import type { Reduction } from '../loss/reduction.ts';
@@ -7,38 +8,6 @@ import { summarize } from '../diagnostics/summary.ts';
 import type { RecordedAs } from '../diagnostics/summary.ts';
 import type { Targets } from '../loss/targets.ts';
 import { NARROW_RANGES } from '../tensor/dtype.ts';
-import type { WorstRow } from '../diagnostics/worst-rows.ts';
-
-/** Faults of a batch and their places, under their names on the wire. */
-export interface Diagnostics {
-  verdict: 'finite' | 'non_finite';
-  /** One line of plain English. */
-  summary: string;
-  causes: CauseReport[];
-  logits: { nan: number; pos_inf: number; neg_inf: number; max?: number; bad_rows: number };
-  locations: Place[];
-  masked_rows_non_finite: number;
-  /** Entries of logits and label that came as null, and are NaN; absent when there is none. */
-  nulls?: number;
-  /** Counts over counted rows; absent with class probabilities. */
-  labels?: { min?: number; max?: number; out_of_range: number };
-  /** Counted rows of class probabilities that are odd; absent with class indices. */
-  probabilities?: { not_one: number; negative: number };
-  float16?: RangeReport;
-  float8?: RangeReport;
-  gradient?: { norm: number; finite: boolean };
-  local_losses?: number[];
-  /** Counted rows that hold a NaN; absent where no prediction was asked for. */
-  rows_without_prediction?: number;
-  worst_rows: WorstRow[];
-}
-
-/** Signs of overflow and underflow in logits of a narrow range. */
-export interface RangeReport {
-  at_largest: number;
-  subnormal_fraction: number;
-  hint?: string;
-}
 
 /** Parts of a reduction that the report needs. */
 type Reduced = Pick<

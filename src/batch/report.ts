@@ -1,32 +1,18 @@
 import { LossmeterError } from '../errors.ts';
+import type { Evaluation } from '../contract/cross-entropy.ts';
 import { diagnose } from './diagnostics.ts';
-import type { Diagnostics } from './diagnostics.ts';
 import type { Findings } from '../diagnostics/findings.ts';
 import type { Options } from '../loss/options.ts';
 import { makeOutputs } from '../loss/outputs.ts';
 import { reduceRows } from '../loss/reduction.ts';
-import type { Metrics, Reduction, ReductionFacts } from '../loss/reduction.ts';
+import type { Reduction, ReductionFacts } from '../loss/reduction.ts';
 import type { RowColumns } from '../statistics/list.ts';
 import type { RecordedAs } from '../diagnostics/summary.ts';
-import type { RowCounts, Targets } from '../loss/targets.ts';
+import type { Targets } from '../loss/targets.ts';
 import type { Steps } from '../steps.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { restoreGradient } from './layout.ts';
 import type { Layout } from './layout.ts';
-
-/** The answer to a request, under its names on the wire. */
-export interface Evaluation {
-  loss?: number;
-  numerator: number;
-  denominator: number;
-  z_loss: number;
-  mean_nll: number;
-  rows: RowCounts;
-  outputs: Record<string, Tensor>;
-  metrics: Metrics;
-  diagnostics: Diagnostics;
-  kernel: string;
-}
 
 /** Row results of a batch, and the facts that reduce them. */
 export interface EvaluatedBatch extends ReductionFacts {

@@ -1,7 +1,9 @@
 import { Type } from 'typebox';
+import type { Static } from 'typebox';
 import { KERNEL_PATTERN } from '../../kernels/kernel.ts';
 import { Options } from '../loss/options.ts';
 import { METRICS, STATISTIC_OUTPUTS, byName } from '../statistics/list.ts';
+import type { Tensor } from '../tensor/tensor.ts';
 import { Diagnostics } from './diagnostics.ts';
 import { ReplyTensor, count, nestedArrayOr, numberOrNonFinite, requestTensor } from './tensor.ts';
 
@@ -100,7 +102,7 @@ export const RowCounts = Type.Object(
 );
 
 /** The answer of POST /v1/cross-entropy. */
-export const CrossEntropyReply = Type.Object(
+export const Evaluation = Type.Object(
   {
     loss: Type.Optional(
       numberOrNonFinite(
@@ -119,18 +121,20 @@ export const CrossEntropyReply = Type.Object(
       0.6581,
     ),
     rows: RowCounts,
-    outputs: Type.Object(
-      {
-        per_token_loss: Type.Optional(ReplyTensor),
-        gradient: Type.Optional(ReplyTensor),
-        ...byName(STATISTIC_OUTPUTS, () => Type.Optional(ReplyTensor)),
-      },
-      {
-        title: 'Outputs',
-        additionalProperties: false,
-        description: 'The tensors that `options.outputs` requested, by name.',
-        examples: [{}],
-      },
+    outputs: Type.Unsafe<Record<string, Tensor>>(
+      Type.Object(
+        {
+          per_token_loss: Type.Optional(ReplyTensor),
+          gradient: Type.Optional(ReplyTensor),
+          ...byName(STATISTIC_OUTPUTS, () => Type.Optional(ReplyTensor)),
+        },
+        {
+          title: 'Outputs',
+          additionalProperties: false,
+          description: 'The tensors that `options.outputs` requested, by name.',
+          examples: [{}],
+        },
+      ),
     ),
     metrics: Type.Object(
       {
@@ -154,3 +158,5 @@ export const CrossEntropyReply = Type.Object(
   },
   { title: 'Evaluation', additionalProperties: false, description: 'The evaluated batch.' },
 );
+
+export type Evaluation = Static<typeof Evaluation>;

@@ -1,12 +1,15 @@
 import { Type } from 'typebox';
+import type { Static } from 'typebox';
 import { KERNEL_PATTERN } from '../../kernels/kernel.ts';
-import { MOST_COLUMNS } from '../evaluations/diagnosis/diagnosis.ts';
 import { CrossEntropyRequest, RowCounts } from './cross-entropy.ts';
-import { Diagnostics, RangeSigns } from './diagnostics.ts';
+import { Diagnostics, RangeReport } from './diagnostics.ts';
 import { FloatDType, count, numberOrNonFinite } from './tensor.ts';
 
+/** Largest number of columns that an answer names. */
+export const MOST_COLUMNS = 16;
+
 /** Request body of POST /v1/diagnose: the body of an evaluation, in which only the tensor is required. */
-export const DiagnoseRequest = Type.Object(
+export const DiagnosisRequest = Type.Object(
   { ...Type.Partial(CrossEntropyRequest).properties, logits: CrossEntropyRequest.properties.logits },
   {
     title: 'DiagnosisRequest',
@@ -33,7 +36,7 @@ const rowNorm = (description: string) =>
   );
 
 /** The answer of POST /v1/diagnose. */
-export const DiagnoseReply = Type.Object(
+export const Diagnosis = Type.Object(
   {
     verdict: Type.Enum(['finite', 'non_finite'], {
       description: '`finite` when every value of the counted rows is finite.',
@@ -107,8 +110,8 @@ export const DiagnoseReply = Type.Object(
       },
       { additionalProperties: false, description: 'Hot spots: classes that are bad in many rows.' },
     ),
-    float16: Type.Optional(RangeSigns),
-    float8: Type.Optional(RangeSigns),
+    float16: Type.Optional(RangeReport),
+    float8: Type.Optional(RangeReport),
     kernel: Type.String({
       pattern: `^${KERNEL_PATTERN}$`,
       description: 'The kernel that surveyed the tensor.',
@@ -117,3 +120,5 @@ export const DiagnoseReply = Type.Object(
   },
   { title: 'Diagnosis', additionalProperties: false, description: 'The survey of a tensor.' },
 );
+
+export type Diagnosis = Static<typeof Diagnosis>;

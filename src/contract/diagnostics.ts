@@ -1,4 +1,5 @@
 import { Type } from 'typebox';
+import type { Static } from 'typebox';
 import { CAUSES } from '../diagnostics/causes.ts';
 import { MOST_LOCATIONS } from '../loss/options.ts';
 import { count, nonFinite, numberOrNonFinite } from './tensor.ts';
@@ -27,7 +28,7 @@ const label = (description: string, example: number) =>
   });
 
 /** Signs of overflow and underflow in values of a narrow range. */
-export const RangeSigns = Type.Object(
+export const RangeReport = Type.Object(
   {
     at_largest: count(
       'Values that are the largest finite one: 65504 of float16, 448 of float8_e4m3fn, 57344 of float8_e5m2.',
@@ -48,7 +49,7 @@ export const RangeSigns = Type.Object(
     ),
   },
   {
-    title: 'RangeSigns',
+    title: 'RangeReport',
     additionalProperties: false,
     description:
       'Signs of overflow and underflow, over counted rows: `float16` for float16, `float8` for the float8 dtypes; absent for other dtypes. float8_e4m3fn has no Infinity: what is beyond 448 is NaN.',
@@ -137,8 +138,8 @@ export const Diagnostics = Type.Object(
         { additionalProperties: false, description: 'Labels of counted rows; absent with class probabilities.' },
       ),
     ),
-    float16: Type.Optional(RangeSigns),
-    float8: Type.Optional(RangeSigns),
+    float16: Type.Optional(RangeReport),
+    float8: Type.Optional(RangeReport),
     probabilities: Type.Optional(
       Type.Object(
         {
@@ -181,3 +182,6 @@ export const Diagnostics = Type.Object(
   },
   { title: 'Diagnostics', additionalProperties: false, description: 'Causes and places of non-finite values.' },
 );
+
+export type Diagnostics = Static<typeof Diagnostics>;
+export type RangeReport = Static<typeof RangeReport>;

@@ -1,10 +1,14 @@
 import { Type } from 'typebox';
-import { MAX_PARTIALS } from '../evaluations/vocabulary/combine.ts';
-import { PARTIAL_VERSION } from '../evaluations/vocabulary/partial-object.ts';
 import { Options } from '../loss/options.ts';
 import { MAX_CLASSES } from '../loss/vocabulary.ts';
 import { CrossEntropyRequest } from './cross-entropy.ts';
 import { examplePartials } from './partials-example.ts';
+
+/** Ranks of a trainer: more than any has along its vocabulary. */
+export const MAX_PARTIALS = 4096;
+
+/** Version of the object. It is raised when partials of the version before cannot be merged with those of the next. */
+export const PARTIAL_VERSION = 3;
 
 /** The body of POST /v1/cross-entropy/partials. */
 export const PartialRequest = Type.Object(
@@ -33,7 +37,7 @@ export const PartialRequest = Type.Object(
 );
 
 /** The answer of POST /v1/cross-entropy/partials: opaque. */
-export const PartialReply = Type.Object(
+export const VocabularyPartial = Type.Object(
   {
     lossmeter_partial: Type.Integer({
       minimum: PARTIAL_VERSION,
@@ -53,7 +57,7 @@ export const PartialReply = Type.Object(
 /** The body of POST /v1/cross-entropy/combine. */
 export const CombineRequest = Type.Object(
   {
-    partials: Type.Array(PartialReply, {
+    partials: Type.Array(VocabularyPartial, {
       minItems: 1,
       maxItems: MAX_PARTIALS,
       description: 'The answers of `/v1/cross-entropy/partials` for all shards of the vocabulary, in any order.',

@@ -1,13 +1,27 @@
 import { Type } from 'typebox';
-import type { TProperties } from 'typebox';
+import type { Static, TProperties } from 'typebox';
 import { CAUSES } from '../diagnostics/causes.ts';
-import { MOST_KEPT } from '../runs/kept-diagnostics.ts';
-import { ExpectedRanks, Labels, MOST_PARTS } from '../runs/metadata.ts';
-import { CURSOR_PATTERN, SORTS } from '../runs/run-query.ts';
-import { MOST_SEARCH } from '../runs/search.ts';
-import { CrossEntropyReply, CrossEntropyRequest } from './cross-entropy.ts';
+import { ExpectedRanks, Labels, MOST_PARTS } from './run-metadata.ts';
+import { Evaluation, CrossEntropyRequest } from './cross-entropy.ts';
 import { Diagnostics } from './diagnostics.ts';
 import { count, numberOrNonFinite } from './tensor.ts';
+
+/** Orders of a list of runs. */
+export const SORTS = ['newest', 'oldest', 'name', 'updated'] as const;
+
+export type RunSort = (typeof SORTS)[number];
+
+/**
+ * Text of a cursor. A plain id continues the newest runs without a search. All other cursors name their order and their
+ * search.
+ */
+export const CURSOR_PATTERN = `^(\\d{1,15}|(${SORTS.join('|')})~[0-9a-f]{16}~[A-Za-z0-9._~:-]{1,128})$`;
+
+/** Most characters of a search. */
+const MOST_SEARCH = 256;
+
+/** Most places, and most local losses, that are stored per batch. */
+export const MOST_KEPT = 64;
 
 /** Valid names of runs. */
 const RUN_PATTERN = '^[A-Za-z0-9][A-Za-z0-9._~:-]{0,127}$';
@@ -333,11 +347,11 @@ export const RecordRequest = Type.Object(
 );
 
 /** The answer to a recording: an evaluation; or for a recorded pair the fields that do not need logits. */
-export const RecordReply = Type.Object(
+export const Recording = Type.Object(
   {
-    ...Type.Partial(CrossEntropyReply).properties,
-    numerator: CrossEntropyReply.properties.numerator,
-    denominator: CrossEntropyReply.properties.denominator,
+    ...Type.Partial(Evaluation).properties,
+    numerator: Evaluation.properties.numerator,
+    denominator: Evaluation.properties.denominator,
     diagnostics: recordedDiagnostics(
       'The diagnostics of `/v1/cross-entropy`; for a pair only verdict, summary and causes.',
     ),
@@ -348,3 +362,8 @@ export const RecordReply = Type.Object(
     description: 'The evaluation; for a pair, its loss and its verdict.',
   },
 );
+
+export type RecordedDiagnostics = Static<ReturnType<typeof recordedDiagnostics>>;
+export type RunSummary = Static<typeof RunSummary>;
+export type StepPoint = Static<typeof StepPoint>;
+export type StepDetail = Static<typeof StepDetail>;

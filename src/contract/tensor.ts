@@ -2,6 +2,7 @@ import { Type } from 'typebox';
 import type { TSchema } from 'typebox';
 import { DTYPES, FLOAT_DTYPES } from '../tensor/dtype.ts';
 import { MAX_RANK } from '../tensor/shape.ts';
+import type { Tensor } from '../tensor/tensor.ts';
 
 export const Shape = Type.Array(Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }), {
   title: 'Shape',
@@ -16,13 +17,18 @@ export const nonFinite = (description: string) =>
 
 const NonFinite = nonFinite('A number that JSON cannot represent, as in Protocol Buffers’ JSON mapping.');
 
-/** A number of an answer. JSON cannot represent NaN and the infinities, so they are text there; MessagePack can. */
+/**
+ * A number of an answer, which the encoders write. JSON cannot represent NaN and the infinities, so they are text there;
+ * MessagePack can.
+ */
 export const numberOrNonFinite = (description: string, example: number) =>
-  Type.Union([Type.Number({ minimum: -Number.MAX_VALUE, maximum: Number.MAX_VALUE }), NonFinite], {
-    title: 'NumberOrNonFinite',
-    description,
-    examples: [example],
-  });
+  Type.Unsafe<number>(
+    Type.Union([Type.Number({ minimum: -Number.MAX_VALUE, maximum: Number.MAX_VALUE }), NonFinite], {
+      title: 'NumberOrNonFinite',
+      description,
+      examples: [example],
+    }),
+  );
 
 const dtypes = { description: 'Type of the elements.', examples: ['float32'] };
 const AnyDType = Type.Enum([...DTYPES], { title: 'DType', ...dtypes });
@@ -119,22 +125,24 @@ export const requestTensor = ({ kind, entries = NestedArray, ...annotations }: R
 
 export const IntegerDTypes = DTYPES.filter((dtype) => !(FLOAT_DTYPES as readonly string[]).includes(dtype));
 
-/** A tensor of an answer. */
-export const ReplyTensor = Type.Object(
-  {
-    dtype: AnyDType,
-    shape: Shape,
-    data: Type.Array(numberOrNonFinite('An element.', 0.40760596), {
-      description: 'The elements, row-major: a flat array in JSON, bin of little-endian elements in MessagePack.',
-      examples: [[0.40760596, 0]],
-    }),
-  },
-  {
-    title: 'Tensor',
-    additionalProperties: false,
-    description:
-      'A tensor; in MessagePack an array of msgpack-numpy, when the logits were one. NumPy has no bfloat16, so its bits are returned.',
-  },
+/** A tensor of an answer, which the encoders write. */
+export const ReplyTensor = Type.Unsafe<Tensor>(
+  Type.Object(
+    {
+      dtype: AnyDType,
+      shape: Shape,
+      data: Type.Array(numberOrNonFinite('An element.', 0.40760596), {
+        description: 'The elements, row-major: a flat array in JSON, bin of little-endian elements in MessagePack.',
+        examples: [[0.40760596, 0]],
+      }),
+    },
+    {
+      title: 'Tensor',
+      additionalProperties: false,
+      description:
+        'A tensor; in MessagePack an array of msgpack-numpy, when the logits were one. NumPy has no bfloat16, so its bits are returned.',
+    },
+  ),
 );
 
 /** A non-negative integer. */

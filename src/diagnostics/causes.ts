@@ -22,7 +22,7 @@ export type RowCause = (typeof ROW_CAUSES)[number];
 
 /** Causes of a loss that is non-finite, or may surprise. */
 export const CAUSES = [...ROW_CAUSES, 'zero_denominator', 'accumulation_overflow'] as const;
-type Cause = (typeof CAUSES)[number];
+export type Cause = (typeof CAUSES)[number];
 
 /** A cause with the number of counted rows and the first place. */
 export interface CauseReport {

@@ -7,7 +7,7 @@ import type { Steps } from '../steps.ts';
 const EXPONENT_BIAS = 1023;
 
 /** A row and the Euclidean norm of its finite values. */
-export interface RowNorm {
+interface RowNorm {
   row: number;
   norm: number;
 }

@@ -8,7 +8,7 @@ import { stringify } from '../wire/json-text/stringify.ts';
 import type { InferenceOutput } from '../wire/open-inference/reply.ts';
 import type { TensorName } from '../wire/request-fields.ts';
 import type { InferenceRequest, OutputNames } from '../wire/open-inference/request.ts';
-import type { Evaluation } from '../batch/report.ts';
+import type { Evaluation } from '../contract/cross-entropy.ts';
 
 /** Declaration of a tensor of the model: −1 means any size. */
 export interface DeclaredTensor {

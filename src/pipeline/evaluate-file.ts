@@ -22,7 +22,7 @@ import { evaluated, planBatch } from '../evaluations/cross-entropy/plan.ts';
 import type { BatchPlan } from '../evaluations/cross-entropy/plan.ts';
 import { LocalFile } from '../files/local-file.ts';
 import { reportReduction } from '../batch/report.ts';
-import type { Evaluation } from '../batch/report.ts';
+import type { Evaluation } from '../contract/cross-entropy.ts';
 
 /** Names of tensors that a message lists. */
 const MAX_SHOWN_NAMES = 8;

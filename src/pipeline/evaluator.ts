@@ -1,4 +1,4 @@
-import type { Evaluation } from '../batch/report.ts';
+import type { Evaluation } from '../contract/cross-entropy.ts';
 import type { KernelPool } from '../engine/pool.ts';
 import type { Kind, Plan } from '../evaluations/kind.ts';
 import { Combining } from '../evaluations/vocabulary/combining.ts';

@@ -1,10 +1,8 @@
-import type { KeptDiagnostics } from './record.ts';
-
-/** Most places, and most local losses, that are stored per batch. */
-export const MOST_KEPT = 64;
+import { MOST_KEPT } from '../contract/runs.ts';
+import type { RecordedDiagnostics } from '../contract/runs.ts';
 
 /** Stored part of a diagnosis: about 8 KB at most for any number of non-finite values. */
-export function keepDiagnostics(diagnostics: KeptDiagnostics): KeptDiagnostics {
+export function keepDiagnostics(diagnostics: RecordedDiagnostics): RecordedDiagnostics {
   const { locations, local_losses: localLosses } = diagnostics;
   return {
     ...diagnostics,

@@ -1,4 +1,6 @@
-import type { Diagnostics } from '../batch/diagnostics.ts';
+import type { Cause } from '../diagnostics/causes.ts';
+import type { RecordedDiagnostics } from '../contract/runs.ts';
+import type { Labels } from '../contract/run-metadata.ts';
 
 /** Identity of a micro-batch. */
 export interface BatchKey {
@@ -13,16 +15,13 @@ export interface BatchKey {
   microBatch: number;
 }
 
-/** Stored part of the diagnosis. */
-export type KeptDiagnostics = Pick<Diagnostics, 'verdict' | 'summary' | 'causes'> & Partial<Diagnostics>;
-
 /** Recorded values of a micro-batch. */
 export interface Recording {
   /** Numerator N = Σ m·ℓ. */
   numerator: number;
   /** Denominator D, without the terms of `semantics`. */
   denominator: number;
-  diagnostics: KeptDiagnostics;
+  diagnostics: RecordedDiagnostics;
   /** Digest of the content. Different contents have different digests. */
   digest: Uint8Array;
 }
@@ -51,7 +50,7 @@ export interface StepPoint {
   rankLosses: { min: number; max: number } | undefined;
   nonFinite: boolean;
   /** Causes of the non-finite batches. */
-  causes: string[];
+  causes: Cause[];
   /** Summary of the first non-finite batch. */
   summary: string | undefined;
   /** Time of the last batch, in milliseconds since 1970. */
@@ -70,7 +69,7 @@ export interface CurvePoint extends StepPoint {
 
 /** Metadata that the owner of a run gives. */
 export interface RunMetadata {
-  labels?: Record<string, string | number | boolean>;
+  labels?: Labels;
   /** Number of ranks that report each step. */
   expectedRanks?: number;
 }
@@ -78,7 +77,7 @@ export interface RunMetadata {
 /** Summary of a run. */
 export interface RunSummary {
   run: string;
-  labels: Record<string, string | number | boolean>;
+  labels: Labels;
   expectedRanks: number | undefined;
   createdAt: number;
   updatedAt: number;

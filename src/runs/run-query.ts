@@ -1,12 +1,8 @@
 /** Lists of runs: their orders, and the places where their pages begin. */
 import { createHash } from 'node:crypto';
+import type { RunSort } from '../contract/runs.ts';
 import { LossmeterError } from '../errors.ts';
 import { wordsOf } from './search.ts';
-
-/** Orders of a list of runs. */
-export const SORTS = ['newest', 'oldest', 'name', 'updated'] as const;
-
-export type RunSort = (typeof SORTS)[number];
 
 /** Selection and order of a list of runs. */
 export interface RunQuery {
@@ -17,12 +13,6 @@ export interface RunQuery {
 
 /** Keys of a run in the order of a list: the id; the name; the time of the last change and the id. */
 export type RunPlace = readonly (string | number)[];
-
-/**
- * Text of a cursor. A plain id continues the newest runs without a search. All other cursors name their order and their
- * search.
- */
-export const CURSOR_PATTERN = `^(\\d{1,15}|(${SORTS.join('|')})~[0-9a-f]{16}~[A-Za-z0-9._~:-]{1,128})$`;
 
 /** Makes the cursor that continues a list after a place. */
 export function formatCursor(query: RunQuery, place: RunPlace): string {

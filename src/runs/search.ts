@@ -1,8 +1,5 @@
 import type { RunSummary } from './record.ts';
 
-/** Most characters of a search. */
-export const MOST_SEARCH = 256;
-
 /** Words of a search, each once, in lower case. */
 export function wordsOf(search: string): string[] {
   return [...new Set(search.toLowerCase().split(/\s+/).filter(Boolean))];

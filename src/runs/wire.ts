@@ -1,11 +1,12 @@
 /** Runs under their names on the wire. */
+import type { RunSummary as WireSummary, StepDetail, StepPoint } from '../contract/runs.ts';
 import { isActive } from './activity.ts';
 import type { CurvePoint, RecordedBatch, RunSummary } from './record.ts';
 import type { StepPage } from './store.ts';
 
 const timeOf = (milliseconds: number): string => new Date(milliseconds).toISOString();
 
-export function wireSummary(summary: RunSummary, now = Date.now()): object {
+export function wireSummary(summary: RunSummary, now = Date.now()): WireSummary {
   const { run, labels, expectedRanks, createdAt, updatedAt, last, best, sparkline } = summary;
   return {
     ...{ run, labels },
@@ -23,7 +24,7 @@ export function wireSummary(summary: RunSummary, now = Date.now()): object {
   };
 }
 
-export function wirePoint(point: CurvePoint): object {
+export function wirePoint(point: CurvePoint): StepPoint {
   const { step, attempt, loss, numerator, denominator, complete, nonFinite, spike, ranks, rankLosses } = point;
   return {
     ...{ step, attempt, loss, numerator, denominator, complete },
@@ -36,7 +37,7 @@ export function wirePoint(point: CurvePoint): object {
   };
 }
 
-export function wireStep(run: string, { point, batches, missingRanks, ranks, next }: StepPage): object {
+export function wireStep(run: string, { point, batches, missingRanks, ranks, next }: StepPage): StepDetail {
   return {
     run,
     ...wirePoint(point),

@@ -1,8 +1,8 @@
 import { Counter } from '@prometheus-io/client';
 import type { Answered, Timings } from '../pipeline/answered.ts';
-import type { Evaluation } from '../batch/report.ts';
+import type { Evaluation } from '../contract/cross-entropy.ts';
 import { CAUSES } from '../diagnostics/causes.ts';
-import type { Diagnostics } from '../batch/diagnostics.ts';
+import type { Diagnostics } from '../contract/diagnostics.ts';
 import { TallyCounter, TallyHistogram } from './series.ts';
 import type { MetricRegistry, Observations, Tally } from './series.ts';
 

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { RUN_SORTS } from '../../dashboard/src/api/run-query.ts';
 import { formatQuery, parseQuery } from '../../dashboard/src/runs-page/address.ts';
-import { SORTS } from '../../src/runs/run-query.ts';
+import { SORTS } from '../../src/contract/runs.ts';
 
 test('search and order of the list of runs stand in the address, where they differ from the default', () => {
   for (const [query, text] of [

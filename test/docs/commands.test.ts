@@ -15,7 +15,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text as textOf } from 'node:stream/consumers';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import type { Evaluation } from '../../src/batch/report.ts';
+import type { Evaluation } from '../../src/contract/cross-entropy.ts';
 import { ServiceProcess } from '../e2e/process.ts';
 import { withHeader } from '../safetensors-file.ts';
 import { readPages, readBlocks, ROOT } from './pages.ts';

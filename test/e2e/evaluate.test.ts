@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import type { Total } from '../../src/pipeline/evaluate-file.ts';
-import type { Evaluation } from '../../src/batch/report.ts';
+import type { Evaluation } from '../../src/contract/cross-entropy.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
 import { encodeElements } from '../../src/wire/tensors/elements.ts';
 import { FOREIGN_FILES } from '../foreign-files.ts';

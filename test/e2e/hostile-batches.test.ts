@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { Diagnosis } from '../../src/evaluations/diagnosis/diagnosis.ts';
-import type { Evaluation } from '../../src/batch/report.ts';
+import type { Diagnosis } from '../../src/contract/diagnosis.ts';
+import type { Evaluation } from '../../src/contract/cross-entropy.ts';
 import { encodeRequest, JSON_TYPE, MSGPACK } from '../service.ts';
 import { ServiceProcess } from './process.ts';
 

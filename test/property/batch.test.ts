@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { exactSum, nll } from '../reference.ts';
 import { decode, encode } from '../rows.ts';
 import { batches, elements, evaluateBatch } from './batches.ts';
-import type { Evaluation } from '../../src/batch/report.ts';
+import type { Evaluation } from '../../src/contract/cross-entropy.ts';
 
 const perToken = (evaluation: Evaluation): Float64Array => elements(evaluation, 'per_token_loss');
 

@@ -6,7 +6,7 @@ import { afterAll } from 'vitest';
 import { loadConfig } from '../../src/config.ts';
 import { CROSS_ENTROPY } from '../../src/evaluations/cross-entropy/cross-entropy.ts';
 import { Evaluator } from '../../src/pipeline/evaluator.ts';
-import type { Evaluation } from '../../src/batch/report.ts';
+import type { Evaluation } from '../../src/contract/cross-entropy.ts';
 import { KernelPool } from '../../src/engine/pool.ts';
 import { msgpackCodec } from '../../src/wire/msgpack/codec.ts';
 import { KERNEL_DTYPES } from '../../src/tensor/dtype.ts';

@@ -1,7 +1,7 @@
 /** The gradient against central differences of the service's own float64 loss, under every option that changes it. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { Evaluation } from '../../src/batch/report.ts';
+import type { Evaluation } from '../../src/contract/cross-entropy.ts';
 import { elements, evaluate, tensor } from './batches.ts';
 
 /** A request's parts; `rows` of logits, labels and masks are one sequence where there is a shift. */

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { afterAll, expect, test } from 'vitest';
 import { Evaluator } from '../../src/pipeline/evaluator.ts';
 import type { CauseReport, Place } from '../../src/diagnostics/causes.ts';
-import type { Diagnostics, RangeReport } from '../../src/batch/diagnostics.ts';
+import type { Diagnostics, RangeReport } from '../../src/contract/diagnostics.ts';
 import { KernelPool } from '../../src/engine/pool.ts';
 import { KERNEL_DTYPES } from '../../src/tensor/dtype.ts';
 import type { KernelDType } from '../../src/tensor/dtype.ts';

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import type { Evaluation } from '../../src/batch/report.ts';
+import type { Evaluation } from '../../src/contract/cross-entropy.ts';
 import { KERNEL_DTYPES } from '../../src/tensor/dtype.ts';
 import { batches, batchesOf, elements, evaluate, evaluateBatch, inline, onWorkers, tensor } from './batches.ts';
 import type { Batch } from './batches.ts';

@@ -1,4 +1,4 @@
-import type { Diagnostics } from '../../src/batch/diagnostics.ts';
+import type { Diagnostics } from '../../src/contract/diagnostics.ts';
 import { describe, expect, test } from 'vitest';
 import { KERNEL_DTYPES } from '../../src/tensor/dtype.ts';
 import type { FloatDType } from '../../src/tensor/dtype.ts';

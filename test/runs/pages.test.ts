@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { RunPages } from '../../src/runs/pages.ts';
-import type { KeptDiagnostics, RecordedBatch } from '../../src/runs/record.ts';
+import type { RecordedDiagnostics } from '../../src/contract/runs.ts';
+import type { RecordedBatch } from '../../src/runs/record.ts';
 import { SqliteStore } from '../../src/runs/sqlite/store.ts';
 
 /** Bytes of the text of a page: half of what an answer holds, with the page that is read ahead. */
@@ -8,11 +9,11 @@ const MOST_BYTES = 256 * 1024;
 
 const place = { row: 17, column: 20_011, value: 'NaN', is_label: false, masked: false } as const;
 
-const diagnosticsOf = (locations: number, summary: string): KeptDiagnostics =>
+const diagnosticsOf = (locations: number, summary: string): RecordedDiagnostics =>
   ({
     ...{ verdict: 'non_finite', summary, causes: [{ cause: 'nan_logit', rows: 1, first: place }] },
     ...{ locations: Array.from({ length: locations }, () => place) },
-  }) as unknown as KeptDiagnostics;
+  }) as unknown as RecordedDiagnostics;
 
 test.each([
   ['many places', 64, 's'],

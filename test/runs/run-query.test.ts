@@ -1,7 +1,9 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { CURSOR_PATTERN, SORTS, formatCursor, readCursor } from '../../src/runs/run-query.ts';
-import type { RunPlace, RunSort } from '../../src/runs/run-query.ts';
+import { CURSOR_PATTERN, SORTS } from '../../src/contract/runs.ts';
+import { formatCursor, readCursor } from '../../src/runs/run-query.ts';
+import type { RunSort } from '../../src/contract/runs.ts';
+import type { RunPlace } from '../../src/runs/run-query.ts';
 
 const id = fc.integer({ min: 1, max: 1e15 - 1 });
 const name = fc.stringMatching(/^[A-Za-z0-9][A-Za-z0-9._~:-]{0,127}$/);

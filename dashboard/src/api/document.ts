@@ -742,7 +742,7 @@ export interface components {
          * @example float32
          * @enum {unknown}
          */
-        DType: "float16" | "bfloat16" | "float32" | "float64" | "int8" | "int16" | "int32" | "int64" | "uint8" | "uint16" | "uint32" | "uint64" | "bool";
+        DType: "float16" | "bfloat16" | "float32" | "float64" | "float8_e4m3fn" | "float8_e5m2" | "int8" | "int16" | "int32" | "int64" | "uint8" | "uint16" | "uint32" | "uint64" | "bool";
         /**
          * @example FP32
          * @enum {unknown}
@@ -923,7 +923,8 @@ export interface components {
                  */
                 worst: components["schemas"]["BadColumn"][];
             };
-            float16?: components["schemas"]["Float16Signs"];
+            float16?: components["schemas"]["RangeReport"];
+            float8?: components["schemas"]["RangeReport"];
             /**
              * @description The kernel that surveyed the tensor.
              * @example f32-relaxed-simd
@@ -995,7 +996,8 @@ export interface components {
                  */
                 out_of_range: number;
             };
-            float16?: components["schemas"]["Float16Signs"];
+            float16?: components["schemas"]["RangeReport"];
+            float8?: components["schemas"]["RangeReport"];
             /** @description Invalid class probabilities; absent with class indices. */
             probabilities?: {
                 /**
@@ -1087,32 +1089,12 @@ export interface components {
              */
             kernel: string;
         };
-        /** @description Signs of overflow and underflow of float16 values, over counted rows; absent for other dtypes. */
-        Float16Signs: {
-            /**
-             * Format: int64
-             * @description Values that are 65504, the greatest finite float16.
-             * @example 0
-             */
-            at_largest: number;
-            /**
-             * Format: double
-             * @description Share of subnormal values, which have lost precision (0 < |x| < 2^−14): among the first 256 of each counted row in an evaluation, among all in a diagnosis.
-             * @example 0.001
-             */
-            subnormal_fraction: number;
-            /**
-             * @description Present when the values suggest overflow.
-             * @example the logits look like overflow of float16
-             */
-            hint?: string;
-        };
         /**
          * @description Type of the elements.
          * @example float32
          * @enum {unknown}
          */
-        FloatDType: "float16" | "bfloat16" | "float32" | "float64";
+        FloatDType: "float16" | "bfloat16" | "float32" | "float64" | "float8_e4m3fn" | "float8_e5m2";
         /** @description A tensor as an array. Without a dtype it is float32; a label of whole numbers is int64, unless it is shaped like the logits. Without a shape it has the shape of the nested array. `null` in floating-point logits and labels is NaN. */
         FloatTensorArray: {
             dtype?: components["schemas"]["FloatDType"];
@@ -1425,7 +1407,9 @@ export interface components {
                  *       "float16",
                  *       "bfloat16",
                  *       "float32",
-                 *       "float64"
+                 *       "float64",
+                 *       "float8_e4m3fn",
+                 *       "float8_e5m2"
                  *     ]
                  */
                 logits: string[];
@@ -2222,6 +2206,26 @@ export interface components {
             errors?: components["schemas"]["InvalidPlace"][];
             diagnostics?: components["schemas"]["Diagnostics"];
         };
+        /** @description Signs of overflow and underflow, over counted rows: `float16` for float16, `float8` for the float8 dtypes; absent for other dtypes. float8_e4m3fn has no Infinity: what is beyond 448 is NaN. */
+        RangeReport: {
+            /**
+             * Format: int64
+             * @description Values that are the largest finite one: 65504 of float16, 448 of float8_e4m3fn, 57344 of float8_e5m2.
+             * @example 0
+             */
+            at_largest: number;
+            /**
+             * Format: double
+             * @description Share of subnormal values, which have lost precision (0 < |x| < 2^−14; 2^−6 of float8_e4m3fn): among the first 256 of each counted row in an evaluation, among all in a diagnosis.
+             * @example 0.001
+             */
+            subnormal_fraction: number;
+            /**
+             * @description Present when the values suggest overflow.
+             * @example the logits look like overflow of float16
+             */
+            hint?: string;
+        };
         /** @description A rank. */
         RankDetail: {
             /**
@@ -2358,7 +2362,8 @@ export interface components {
                  */
                 out_of_range: number;
             };
-            float16?: components["schemas"]["Float16Signs"];
+            float16?: components["schemas"]["RangeReport"];
+            float8?: components["schemas"]["RangeReport"];
             /** @description Invalid class probabilities; absent with class indices. */
             probabilities?: {
                 /**

@@ -1,6 +1,6 @@
 import { makeHeader } from '../../batch/header.ts';
 import { report } from '../../batch/report.ts';
-import type { Evaluation } from '../../batch/report.ts';
+import type { Evaluation } from '../../contract/cross-entropy.ts';
 import { OPTION_NAMES } from '../../loss/options.ts';
 import type { Kind } from '../kind.ts';
 import { evaluated, planBatch } from './plan.ts';

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { LossmeterError, refuse } from '../../errors.ts';
-import type { Diagnostics } from '../../batch/diagnostics.ts';
+import type { Diagnostics } from '../../contract/diagnostics.ts';
 import { OPTIONS_OF_THE_LOSS, comparable } from '../../loss/option-rules.ts';
 import { summarize } from '../../diagnostics/summary.ts';
 import type { RecordedAs } from '../../diagnostics/summary.ts';
@@ -19,7 +19,7 @@ import { evaluated, planBatch } from './plan.ts';
 import type { BatchPlan } from './plan.ts';
 import type { RowResults } from '../../engine/block-writer.ts';
 import { report } from '../../batch/report.ts';
-import type { Evaluation } from '../../batch/report.ts';
+import type { Evaluation } from '../../contract/cross-entropy.ts';
 
 /** Fields of a request that has its loss already. */
 export const PAIR_FIELDS = ['numerator', 'denominator'] as const;

@@ -1,14 +1,15 @@
 import { LEFT_OUT, NO_TARGET } from '../../../kernels/abi.ts';
 import { refuse } from '../../errors.ts';
-import type { CauseReport, Place } from '../../diagnostics/causes.ts';
+import type { CauseReport } from '../../diagnostics/causes.ts';
 import { causesOf, foundOf } from '../../batch/diagnostics.ts';
-import type { RangeReport } from '../../batch/diagnostics.ts';
+import { MOST_COLUMNS } from '../../contract/diagnosis.ts';
+import type { Diagnosis } from '../../contract/diagnosis.ts';
 import { readMask } from '../../loss/operands.ts';
 import { OPTION_NAMES, parseOptions } from '../../loss/options.ts';
 import type { Options } from '../../loss/options.ts';
 import { count, describeCauses } from '../../diagnostics/summary.ts';
 import { findBadColumns, magnitudesOf, makeBadInColumn, subnormalsOf } from '../../diagnostics/survey.ts';
-import type { BadColumns, BadInColumn, RowNorm, Survey } from '../../diagnostics/survey.ts';
+import type { BadColumns, BadInColumn, Survey } from '../../diagnostics/survey.ts';
 import { selectTargets } from '../../loss/targets.ts';
 import type { RowCounts } from '../../loss/targets.ts';
 import { MAX_CLASSES } from '../../loss/vocabulary.ts';
@@ -37,9 +38,6 @@ const BYTES_PER_ROW = 64;
 /** Bytes of the count of a column. */
 const BYTES_PER_COLUMN = 4;
 
-/** Largest number of columns that an answer names. */
-export const MOST_COLUMNS = 16;
-
 /** A tensor whose values are still to come. */
 interface Diagnosed extends Plan {
   dtype: FloatDType;
@@ -49,36 +47,6 @@ interface Diagnosed extends Plan {
   badInColumn: BadInColumn;
   kernel: string;
   nulls: number;
-}
-
-/** Report of the values of a tensor, under its names on the wire. Counts are over the rows that are not left out. */
-export interface Diagnosis {
-  verdict: 'finite' | 'non_finite';
-  summary: string;
-  dtype: FloatDType;
-  shape: Shape;
-  rows: RowCounts;
-  values: {
-    total: number;
-    nan: number;
-    pos_inf: number;
-    neg_inf: number;
-    zero: number;
-    subnormal: number;
-    min?: number;
-    max?: number;
-    bad_rows: number;
-  };
-  causes: CauseReport[];
-  locations: Place[];
-  masked_rows_non_finite: number;
-  nulls?: number;
-  magnitudes: { exponent: number; count: number }[];
-  row_norms?: { smallest: RowNorm; largest: RowNorm };
-  columns: { bad: number; bad_in_most_rows: number; worst: { column: number; rows: number }[] };
-  float16?: RangeReport;
-  float8?: RangeReport;
-  kernel: string;
 }
 
 /**
@@ -176,7 +144,7 @@ function* answer(diagnosed: Diagnosed, { findings, survey }: RowResults): Steps<
     ]
       .filter(Boolean)
       .join('; '),
-    ...{ dtype, shape, rows },
+    ...{ dtype, shape: [...shape], rows },
     values: {
       total: rows.counted * classes,
       ...counts,

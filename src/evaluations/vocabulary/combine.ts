@@ -14,11 +14,9 @@ import { pointerTo, showValue, suggestName } from '../../suggestion.ts';
 import { formatShape, sameShape } from '../../tensor/shape.ts';
 import { decodePartial } from './partial-object.ts';
 import type { ReadPartial } from './partial-object.ts';
+import { MAX_PARTIALS } from '../../contract/partials.ts';
 import { report } from '../../batch/report.ts';
-import type { Evaluation } from '../../batch/report.ts';
-
-/** Ranks of a trainer: more than any has along its vocabulary. */
-export const MAX_PARTIALS = 4096;
+import type { Evaluation } from '../../contract/cross-entropy.ts';
 
 const FIELDS = ['partials', 'options'];
 

@@ -1,5 +1,5 @@
 import { extname } from 'node:path';
-import type { Evaluation } from '../../batch/report.ts';
+import type { Evaluation } from '../../contract/cross-entropy.ts';
 import { runInTurns } from '../../steps.ts';
 import { Threads } from '../../threads.ts';
 import { ownBytes } from '../../tensor/memory.ts';

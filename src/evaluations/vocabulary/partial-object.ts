@@ -1,3 +1,4 @@
+import { PARTIAL_VERSION } from '../../contract/partials.ts';
 import { Type } from 'typebox';
 import type { Static, TSchema } from 'typebox';
 import { Value } from 'typebox/value';
@@ -24,9 +25,6 @@ import type { Tensor } from '../../tensor/tensor.ts';
 import { tensorFromValue } from '../../wire/tensors/tensor-value.ts';
 import type { ShardPlan } from './plan.ts';
 import type { RowResults } from '../../engine/block-writer.ts';
-
-/** Version of the object. It is raised when partials of the version before cannot be merged with those of the next. */
-export const PARTIAL_VERSION = 3;
 
 const size = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
 const Shape = Type.Array(size, { maxItems: MAX_RANK });

@@ -6,7 +6,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Answered } from '../../pipeline/answered.ts';
 import type { RequestBody } from '../../pipeline/body.ts';
 import { encodeReply } from '../../wire/media-types.ts';
-import type { Evaluation } from '../../batch/report.ts';
+import type { Evaluation } from '../../contract/cross-entropy.ts';
 import { free } from '../../tensor/memory.ts';
 import type { ReplyParts } from '../../wire/reply.ts';
 import type { Codec } from '../../wire/request.ts';

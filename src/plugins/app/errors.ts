@@ -2,7 +2,7 @@ import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
 import { LossmeterError } from '../../errors.ts';
 import type { ErrorCode } from '../../errors.ts';
-import type { Diagnostics } from '../../batch/diagnostics.ts';
+import type { Diagnostics } from '../../contract/diagnostics.ts';
 import { PROBLEM_MEDIA_TYPE, problemOf } from '../../contract/problem.ts';
 import { stringify } from '../../wire/json-text/stringify.ts';
 import { AllowedMethods } from './allowed-methods.ts';

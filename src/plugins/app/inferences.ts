@@ -6,7 +6,7 @@ import type { Answered } from '../../pipeline/answered.ts';
 import type { RequestBody } from '../../pipeline/body.ts';
 import { InferenceStatistics } from '../../inference/statistics.ts';
 import { MODEL, OUTPUT_NAMES, outputsOf, parametersOf } from '../../inference/model.ts';
-import type { Evaluation } from '../../batch/report.ts';
+import type { Evaluation } from '../../contract/cross-entropy.ts';
 import { JSON_LENGTH_HEADER, OpenInferenceCodec, announcedJsonBytes } from '../../wire/open-inference/codec.ts';
 import { encodeInference } from '../../wire/open-inference/reply.ts';
 import { requestBody, sendParts, settle } from './answers.ts';

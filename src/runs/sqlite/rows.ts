@@ -1,7 +1,8 @@
 import type { SQLInputValue, SQLOutputValue } from 'node:sqlite';
 import { stringify } from '../../wire/json-text/stringify.ts';
 import { keepDiagnostics } from '../kept-diagnostics.ts';
-import type { BatchKey, KeptDiagnostics, RecordedBatch, Recording, RunMetadata, StepPoint } from '../record.ts';
+import type { RecordedDiagnostics } from '../../contract/runs.ts';
+import type { BatchKey, RecordedBatch, Recording, RunMetadata, StepPoint } from '../record.ts';
 import type { Row } from './statements.ts';
 
 /** A number as a column value: NaN becomes NULL, because SQLite cannot store NaN. */
@@ -58,7 +59,7 @@ export function tellOf(
 }
 
 /** Text of a diagnosis; null when nothing was found. The verdict and the summary have their own columns. */
-export function toDiagnosticsText(diagnostics: KeptDiagnostics): string | null {
+export function toDiagnosticsText(diagnostics: RecordedDiagnostics): string | null {
   const { causes, masked_rows_non_finite: leftOut = 0, labels } = diagnostics;
   const found =
     diagnostics.verdict === 'non_finite' || causes.length > 0 || leftOut > 0 || (labels?.out_of_range ?? 0) > 0;
@@ -76,7 +77,7 @@ export function toBatch(row: Row): RecordedBatch {
     numerator: fromReal(row['numerator']),
     denominator: fromReal(row['denominator']),
     // Earlier versions stored whole diagnoses, up to 280 KB per batch.
-    diagnostics: keepDiagnostics((typeof text === 'string' ? JSON.parse(text) : short) as KeptDiagnostics),
+    diagnostics: keepDiagnostics((typeof text === 'string' ? JSON.parse(text) : short) as RecordedDiagnostics),
     recordedAt: Number(row['recorded_at']),
   };
 }
@@ -101,7 +102,7 @@ export function toStep(row: Row): StepPoint {
     ranks: Number(row['ranks']),
     rankLosses: least === null ? undefined : { min: Number(least), max: Number(greatest) },
     nonFinite: row['non_finite'] === 1,
-    causes: row['causes'] === '[]' ? [] : (JSON.parse(row['causes'] as string) as string[]),
+    causes: row['causes'] === '[]' ? [] : (JSON.parse(row['causes'] as string) as StepPoint['causes']),
     summary: summary === null ? undefined : (summary as string),
     recordedAt: Number(row['recorded_at']),
     sequence: Number(row['sequence']),

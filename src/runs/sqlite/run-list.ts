@@ -1,7 +1,8 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { isActive } from '../activity.ts';
 import type { RunSummary } from '../record.ts';
-import type { RunPlace, RunQuery, RunSort } from '../run-query.ts';
+import type { RunSort } from '../../contract/runs.ts';
+import type { RunPlace, RunQuery } from '../run-query.ts';
 import { matches, wordsOf } from '../search.ts';
 import type { RunCounts, RunPage } from '../store.ts';
 import { REMOVED_PATTERN, isRemoved } from './removal.ts';

@@ -1,5 +1,5 @@
 /** Reading, describing and deleting runs of long histories. The size is what was recorded before. */
-import { SORTS } from '../../../src/runs/run-query.ts';
+import { SORTS } from '../../../src/contract/runs.ts';
 import type { Client } from '../../http-client.ts';
 import { WRITERS } from '../../request-bodies.ts';
 import { SIZES } from './case.ts';

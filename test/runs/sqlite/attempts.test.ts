@@ -8,7 +8,7 @@ import type { BatchKey, Outcome } from '../../../src/runs/record.ts';
 import { MIGRATIONS } from '../../../src/runs/sqlite/migrations/index.ts';
 import { pendingMigrations } from '../../../src/runs/sqlite/pending-migrations.ts';
 import { MOST_DROPPED } from '../../../src/runs/sqlite/recording.ts';
-import { SORTS } from '../../../src/runs/run-query.ts';
+import { SORTS } from '../../../src/contract/runs.ts';
 import { SqliteStore } from '../../../src/runs/sqlite/store.ts';
 import { batchPages } from '../../../src/runs/store.ts';
 import { ThreadedStore } from '../../../src/runs/thread/store.ts';

@@ -40,7 +40,8 @@ def as_array(value: ArrayLike) -> NDArray[Any]:
     # MindSpore and TensorFlow have dtypes of their own, of the same bits and names.
     known = _BY_NAME.get(array.dtype.name, array.dtype)
     if array.dtype != known:
-        array = np.require(array, requirements="C").view(f"u{known.itemsize}").view(known)
+        bits = np.require(array, requirements="C").view(f"u{known.itemsize}")
+        array = bits.view(known)
     if array.dtype.byteorder == ">" or (
         array.dtype.byteorder == "=" and sys.byteorder == "big"
     ):
