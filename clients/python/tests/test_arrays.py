@@ -195,9 +195,9 @@ def test_an_array_of_ml_dtypes_is_not_copied() -> None:
         pytest.param(np.zeros((2, 3), np.longdouble), id="longdouble"),
         pytest.param(np.array([["a"]]), id="text"),
         pytest.param(np.zeros((2, 3), "datetime64[s]"), id="datetime64"),
-        pytest.param(np.zeros((2, 3), ml_dtypes.float8_e4m3fn), id="float8"),
+        pytest.param(np.zeros((2, 3), ml_dtypes.float8_e4m3fnuz), id="float8"),
         pytest.param(torch.zeros(2, 3, dtype=torch.complex64), id="torch.complex64"),
-        pytest.param(torch.zeros(2, 3).to(torch.float8_e4m3fn), id="torch.float8"),
+        pytest.param(torch.zeros(2, 3).to(torch.float8_e4m3fnuz), id="torch.float8"),
     ],
 )
 @pytest.mark.parametrize("name", ["logits", "label", "input_mask", "weight"])

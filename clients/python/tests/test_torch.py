@@ -377,7 +377,7 @@ def test_refuses_tensors_without_values_by_name(
     [
         (torch.zeros(1, 3, dtype=torch.complex64), "complex64"),
         (torch.zeros(1, 3, dtype=torch.int64), "int64"),
-        (torch.zeros(1, 3).to(torch.float8_e4m3fn), "Float8_e4m3fn"),
+        (torch.zeros(1, 3).to(torch.float8_e4m3fnuz), "Float8_e4m3fnuz"),
     ],
 )
 def test_refuses_dtypes_that_are_no_logits(
