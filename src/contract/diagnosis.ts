@@ -3,10 +3,8 @@ import type { Static } from 'typebox';
 import { KERNEL_PATTERN } from '../../kernels/kernel.ts';
 import { CrossEntropyRequest, RowCounts } from './cross-entropy.ts';
 import { Diagnostics, RangeReport } from './diagnostics.ts';
+import { MOST_COLUMNS } from './limits.ts';
 import { FloatDType, count, numberOrNonFinite } from './tensor.ts';
-
-/** Largest number of columns that an answer names. */
-export const MOST_COLUMNS = 16;
 
 /** Request body of POST /v1/diagnose: the body of an evaluation, in which only the tensor is required. */
 export const DiagnosisRequest = Type.Object(

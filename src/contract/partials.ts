@@ -1,14 +1,9 @@
 import { Type } from 'typebox';
 import { Options } from '../loss/options.ts';
 import { MAX_CLASSES } from '../loss/vocabulary.ts';
+import { MAX_PARTIALS, PARTIAL_VERSION } from './limits.ts';
 import { CrossEntropyRequest } from './cross-entropy.ts';
 import { examplePartials } from './partials-example.ts';
-
-/** Ranks of a trainer: more than any has along its vocabulary. */
-export const MAX_PARTIALS = 4096;
-
-/** Version of the object. It is raised when partials of the version before cannot be merged with those of the next. */
-export const PARTIAL_VERSION = 3;
 
 /** The body of POST /v1/cross-entropy/partials. */
 export const PartialRequest = Type.Object(

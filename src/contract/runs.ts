@@ -1,6 +1,7 @@
 import { Type } from 'typebox';
 import type { Static, TProperties } from 'typebox';
 import { CAUSES } from '../diagnostics/causes.ts';
+import { MOST_KEPT } from './limits.ts';
 import { ExpectedRanks, Labels, MOST_PARTS } from './run-metadata.ts';
 import { Evaluation, CrossEntropyRequest } from './cross-entropy.ts';
 import { Diagnostics } from './diagnostics.ts';
@@ -19,9 +20,6 @@ export const CURSOR_PATTERN = `^(\\d{1,15}|(${SORTS.join('|')})~[0-9a-f]{16}~[A-
 
 /** Most characters of a search. */
 const MOST_SEARCH = 256;
-
-/** Most places, and most local losses, that are stored per batch. */
-export const MOST_KEPT = 64;
 
 /** Valid names of runs. */
 const RUN_PATTERN = '^[A-Za-z0-9][A-Za-z0-9._~:-]{0,127}$';

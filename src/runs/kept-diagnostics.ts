@@ -1,4 +1,4 @@
-import { MOST_KEPT } from '../contract/runs.ts';
+import { MOST_KEPT } from '../contract/limits.ts';
 import type { RecordedDiagnostics } from '../contract/runs.ts';
 
 /** Stored part of a diagnosis: about 8 KB at most for any number of non-finite values. */

@@ -1,7 +1,7 @@
 /** Numbers in sentences of the documentation, compared with those of the program. */
 import { describe, expect, test } from 'vitest';
 import { SPIKE_RULE, spikeThreshold } from '../../src/loss/spike.ts';
-import { MOST_KEPT } from '../../src/contract/runs.ts';
+import { MOST_KEPT } from '../../src/contract/limits.ts';
 import { ENTRIES_PER_STEP } from '../../src/steps.ts';
 import { encodeRequest, MSGPACK, Service } from '../service.ts';
 import { read } from './pages.ts';

@@ -2,7 +2,7 @@ import { LEFT_OUT, NO_TARGET } from '../../../kernels/abi.ts';
 import { refuse } from '../../errors.ts';
 import type { CauseReport } from '../../diagnostics/causes.ts';
 import { causesOf, foundOf } from '../../batch/diagnostics.ts';
-import { MOST_COLUMNS } from '../../contract/diagnosis.ts';
+import { MOST_COLUMNS } from '../../contract/limits.ts';
 import type { Diagnosis } from '../../contract/diagnosis.ts';
 import { readMask } from '../../loss/operands.ts';
 import { OPTION_NAMES, parseOptions } from '../../loss/options.ts';

@@ -14,7 +14,7 @@ import { pointerTo, showValue, suggestName } from '../../suggestion.ts';
 import { formatShape, sameShape } from '../../tensor/shape.ts';
 import { decodePartial } from './partial-object.ts';
 import type { ReadPartial } from './partial-object.ts';
-import { MAX_PARTIALS } from '../../contract/partials.ts';
+import { MAX_PARTIALS } from '../../contract/limits.ts';
 import { report } from '../../batch/report.ts';
 import type { Evaluation } from '../../contract/cross-entropy.ts';
 

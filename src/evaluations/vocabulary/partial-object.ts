@@ -1,4 +1,4 @@
-import { PARTIAL_VERSION } from '../../contract/partials.ts';
+import { PARTIAL_VERSION } from '../../contract/limits.ts';
 import { Type } from 'typebox';
 import type { Static, TSchema } from 'typebox';
 import { Value } from 'typebox/value';
