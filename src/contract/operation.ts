@@ -53,11 +53,11 @@ export function operationOf(
 }
 
 /** Moves a response that has a title to the components. @fastify/swagger cannot refer to responses by itself. */
-function referTo(response: object, components: Record<string, object>): object {
-  if (!('title' in response && 'content' in response)) return responseSchema(response);
-  const { title, ...component } = responseSchema(response as Schema) as { title?: string };
-  components[title!] = component;
-  return { type: 'null', description: `${RESPONSES}${title!}` };
+function referTo(response: Schema, components: Record<string, object>): object {
+  const { title, ...component } = response;
+  if (title === undefined || response.content === undefined) return responseSchema(response);
+  components[title] ??= responseSchema(component);
+  return { type: 'null', description: RESPONSES + title };
 }
 
 function refusalsOf({ access, answersToTheEnd }: Standing): ErrorCode[] {

@@ -1,6 +1,7 @@
 /** Rewrites the schemas of a route into forms that OpenAPI and its tools support. */
 
 export interface Schema {
+  readonly title?: string;
   readonly type?: string;
   readonly minimum?: number;
   readonly maximum?: number;
