@@ -63,6 +63,15 @@ export class Arena {
     return at;
   }
 
+  /** @param into memory that receives the bytes if they fit */
+  copyOut(at: number, length: number, into?: ArrayBuffer): Uint8Array<ArrayBuffer> {
+    const bytes = this.u8(at, length);
+    if (into === undefined || into.byteLength < length) return bytes.slice();
+    const copy = new Uint8Array(into, 0, length);
+    copy.set(bytes);
+    return copy;
+  }
+
   u8(at: number, length: number): Uint8Array<ArrayBuffer> {
     return new Uint8Array(this.#memory.buffer, at, length);
   }

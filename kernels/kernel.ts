@@ -285,13 +285,16 @@ export class Kernel {
     return this.#readResults(0, classes);
   }
 
-  /** The gradient, rounded to a dtype: (rows, classes) elements. */
-  gradient(dtype: FloatDType): Uint8Array<ArrayBuffer> {
+  /**
+   * The gradient, rounded to a dtype: (rows, classes) elements.
+   * @param into memory that receives it if it fits: new memory costs more than the copy
+   */
+  gradient(dtype: FloatDType, into?: ArrayBuffer): Uint8Array<ArrayBuffer> {
     const { rows, classes, gradients, scales } = this.#block;
     const computed = this.#gradientDType();
     const bytes = rows * classes * DTYPE_BYTES[dtype];
     const isScaled = this.#arena.f64(scales, rows).some((scale) => scale !== 1);
-    if (dtype === computed && !isScaled) return this.#arena.u8(gradients, bytes).slice();
+    if (dtype === computed && !isScaled) return this.#arena.copyOut(gradients, bytes, into);
     if (dtype === 'float64' || isFloat8(dtype)) {
       throw new RangeError(`a gradient that was computed in ${computed} is not returned in ${dtype}`);
     }
@@ -306,7 +309,7 @@ export class Kernel {
         });
       if (isScaled) this.#arena.f64(scales, rows).forEach((scale, row) => narrow(row, 1, scale));
       else narrow(0, rows, 1);
-      return this.#arena.u8(narrowed, bytes).slice();
+      return this.#arena.copyOut(narrowed, bytes, into);
     });
   }
 

@@ -182,18 +182,17 @@ export class BlockWriter implements LogitsIntake {
         const rows = Math.min(rowsPerTask, this.#batch.targets.length - this.#nextRow);
         const part = cutRange(range, from, rows * this.#rowBytes);
         const begun = this.#nextBlock(rows);
-        const evaluate = async (): Promise<BlockResult[]> => {
+        const evaluate = async (): Promise<void> => {
           const task = {
             block: await runInTurns(ownProbabilities(begun.block)),
             range: part,
             rowsAtOnce: this.#rowsPerBlock,
           };
-          return this.#pool.runFromFile(task, this.#isAbandonedNow);
-        };
-        this.#follow(this.#inKernelMemory(evaluate), async (results) => {
+          const results = await this.#pool.runFromFile(task, this.#isAbandonedNow);
           await runInTurns(this.#settle(begun, results));
           onRead?.(part.byteLength);
-        });
+        };
+        this.#follow(this.#inKernelMemory(evaluate));
       }
     } finally {
       await Promise.all(this.#underWay);
@@ -249,21 +248,20 @@ export class BlockWriter implements LogitsIntake {
     const begun = this.#nextBlock(byteLength / this.#rowBytes);
     this.#slab = undefined;
     this.#filled = 0;
-    this.#follow(
-      this.#inKernelMemory(() => this.#evaluateSlab(begun.block, slab, byteLength)),
-      (result) => runInTurns(this.#settle(begun, [result])),
-    );
+    this.#follow(this.#inKernelMemory(() => this.#evaluateSlab(begun, slab, byteLength)));
   }
 
-  async #evaluateSlab(block: Block, slab: ArrayBuffer, byteLength: number): Promise<BlockResult> {
-    let own: Block;
+  async #evaluateSlab(begun: BegunBlock, slab: ArrayBuffer, byteLength: number): Promise<void> {
+    let block: Block;
     try {
-      own = await runInTurns(ownProbabilities(block));
+      block = await runInTurns(ownProbabilities(begun.block));
     } catch (error) {
       this.#pool.slabs.release(slab);
       throw error;
     }
-    return this.#pool.run({ block: own, slab, byteLength }, this.#isAbandonedNow);
+    await this.#pool.run({ block, slab, byteLength }, this.#isAbandonedNow, (result, returned) =>
+      runInTurns(this.#settle(begun, [result], returned)),
+    );
   }
 
   #evaluateInline(logits: Uint8Array): void {
@@ -286,8 +284,15 @@ export class BlockWriter implements LogitsIntake {
     return { block, firstRow, index: this.#blocksBegun++, started: performance.now() };
   }
 
-  /** Stores the results of a block in row order. */
-  *#settle({ block, firstRow, index, started }: BegunBlock, results: readonly BlockResult[]): Steps<void> {
+  /**
+   * Stores the results of a block in row order.
+   * @param slab memory in which the gradient may stand, and which is not freed with it
+   */
+  *#settle(
+    { block, firstRow, index, started }: BegunBlock,
+    results: readonly BlockResult[],
+    slab?: ArrayBuffer,
+  ): Steps<void> {
     this.#computeMs += performance.now() - started;
     const ofBlock = noFindings();
     let row = firstRow;
@@ -298,7 +303,7 @@ export class BlockWriter implements LogitsIntake {
       this.#worst = mergeWorst(this.#worst, findings.worst);
       if (gradient !== undefined) {
         yield* copyInSteps(gradient, this.#gradient!, (gradient.byteLength / count) * row);
-        free(gradient);
+        if (gradient.buffer !== slab) free(gradient);
       }
       if (survey !== undefined) addSurvey(this.#survey!, survey);
       row += count;
@@ -334,9 +339,8 @@ export class BlockWriter implements LogitsIntake {
   }
 
   /** Tracks a block that a worker evaluates. */
-  #follow<R>(evaluated: Promise<R>, settle: (result: R) => void | Promise<void>): void {
+  #follow(evaluated: Promise<void>): void {
     const task: Promise<void> = evaluated
-      .then(settle)
       .catch((error: unknown) => {
         this.#failure ??= error;
       })
@@ -347,7 +351,7 @@ export class BlockWriter implements LogitsIntake {
   }
 
   /** Evaluates a block once the memory that it needs besides its slab is reserved. */
-  async #inKernelMemory<R>(evaluate: () => Promise<R>): Promise<R> {
+  async #inKernelMemory(evaluate: () => Promise<void>): Promise<void> {
     if (this.#bytesBeside === 0) return evaluate();
     await this.#pool.kernelMemory.reserve(this.#bytesBeside);
     try {

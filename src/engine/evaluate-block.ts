@@ -19,8 +19,14 @@ import { surveyBlock } from './survey-block.ts';
 /**
  * Evaluates a block, on a worker or on the main thread.
  * @param logits (rows, classes) elements, row-major
+ * @param slab memory of the logits, which is overwritten with a gradient that fits
  */
-export function evaluateBlock(kernel: Kernel, block: Block, logits: Uint8Array | ByteSource): BlockResult {
+export function evaluateBlock(
+  kernel: Kernel,
+  block: Block,
+  logits: Uint8Array | ByteSource,
+  slab?: ArrayBuffer,
+): BlockResult {
   const { plan } = block;
   if (plan.badInColumn !== undefined) return surveyBlock(kernel, block, logits);
   const { dtype, classes, transform, classWeights: weights, isShard } = plan;
@@ -53,7 +59,7 @@ export function evaluateBlock(kernel: Kernel, block: Block, logits: Uint8Array |
   findings.signs = findRangeSigns(kernel, block, rows.maximum);
   // A shard of the vocabulary has only a part of each row, so it cannot rank rows.
   if (!isShard) findings.worst = rankWorst(kernel, block, columns, { targets, nanCount: rows.nanCount });
-  const gradient = plan.gradientDType === undefined ? undefined : kernel.gradient(plan.gradientDType);
+  const gradient = plan.gradientDType === undefined ? undefined : kernel.gradient(plan.gradientDType, slab);
   kernel.release();
   return { columns, findings, ...(gradient && { gradient }) };
 }

@@ -124,9 +124,14 @@ export class KernelPool {
    * @param task with a slab from `slabs`, which is released when the worker answers, and class probabilities in their
    *   own memory: both are transferred to the worker
    * @param isAbandoned called when a worker is free: a task whose client has left does not begin
+   * @param use called with the result before the slab is released: its gradient may stand in the slab
    * @throws LossmeterError worker_lost, client_closed
    */
-  async run(task: SlabTask, isAbandoned?: () => boolean): Promise<BlockResult> {
+  async run(
+    task: SlabTask,
+    isAbandoned?: () => boolean,
+    use: (result: BlockResult, slab: ArrayBuffer) => Promise<void> | void = () => undefined,
+  ): Promise<BlockResult> {
     const { slab } = task;
     const slabBytes = slab.byteLength;
     let reply: SlabReply;
@@ -142,9 +147,13 @@ export class KernelPool {
       this.slabs.forget(slabBytes);
       throw workerLost(cause);
     }
-    this.slabs.release(reply.slab);
-    if (reply.result === undefined) throw reply.error;
-    return reply.result;
+    try {
+      if (reply.result === undefined) throw reply.error;
+      await use(reply.result, reply.slab);
+      return reply.result;
+    } finally {
+      this.slabs.release(reply.slab);
+    }
   }
 
   /**

@@ -19,7 +19,7 @@ export interface SlabTask {
   byteLength: number;
 }
 
-/** Result or error, and the slab. An error is returned, not thrown, because throwing would lose the slab. */
+/** Result or error, and the slab, in which the gradient may stand. An error is returned, not thrown, because throwing would lose the slab. */
 export interface SlabReply {
   slab: ArrayBuffer;
   result?: BlockResult;
@@ -57,8 +57,8 @@ export default function evaluateSlab({ block, slab, byteLength }: SlabTask): unk
   const transfer: ArrayBuffer[] = [slab];
   const reply: SlabReply = { slab };
   try {
-    reply.result = evaluateBlock(kernel!, block, new Uint8Array(slab, 0, byteLength));
-    transfer.push(...buffersOf(reply.result));
+    reply.result = evaluateBlock(kernel!, block, new Uint8Array(slab, 0, byteLength), slab);
+    transfer.push(...buffersOf(reply.result).filter((buffer) => buffer !== slab));
   } catch (error) {
     reply.error = error;
   }

@@ -1,5 +1,5 @@
 import { afterAll, expect, test } from 'vitest';
-import { plainBlock } from '../../src/engine/block.ts';
+import { plainBlock, plainPlan, wholeBlock } from '../../src/engine/block.ts';
 import { KernelPool } from '../../src/engine/pool.ts';
 import { encode } from '../rows.ts';
 
@@ -29,6 +29,56 @@ test('a block is evaluated the same on a worker and inline', async () => {
   expect(onWorker).toEqual(pool.runInline(block, logits));
   expect(onWorker.columns.nll).toEqual(Float64Array.of(Math.LN2, Number.NaN));
   expect(onWorker.findings.locations).toMatchObject([{ row: 11, column: 0, value: 'NaN' }]);
+  expect(pool.slabs.bytesInUse).toBe(0);
+});
+
+test('a gradient stands in the slab while its result is used, where it fits', async () => {
+  const [t, none] = [Float64Array.of(1, 1), new Float64Array(2)];
+  const coefficients = { t, b: none, z: none };
+  const values = Array.from({ length: 16 }, (_, c) => c / 8);
+  const bytes = encode('float16', values);
+  for (const gradientDType of ['float16', 'float64'] as const) {
+    const dtype = gradientDType === 'float16' ? 'float16' : 'float64';
+    const given = dtype === 'float16' ? bytes : encode('float64', values);
+    const withGradient = {
+      ...wholeBlock({ ...plainPlan(dtype, 8), gradientDType }, Int32Array.of(0, 5)),
+      coefficients,
+    };
+    const expected = pool.runInline(withGradient, given).gradient;
+    let used: Uint8Array | undefined;
+    const slab = await slabWith(given);
+    // The slabs hold 64 bytes; that of the float64 logits is as long as they are.
+    await pool.run({ block: withGradient, slab, byteLength: given.byteLength }, undefined, ({ gradient }, returned) => {
+      expect(gradient!.buffer).toBe(returned);
+      expect(pool.slabs.bytesInUse, 'the slab is not free yet').toBe(returned.byteLength);
+      used = gradient!.slice();
+    });
+    expect(used).toEqual(expected);
+    expect(pool.slabs.bytesInUse).toBe(0);
+  }
+
+  const wider = {
+    ...wholeBlock({ ...plainPlan('float16', 32), gradientDType: 'float32' as const }, Int32Array.of(0)),
+    coefficients: { t: Float64Array.of(1), b: new Float64Array(1), z: new Float64Array(1) },
+  };
+  const logits16 = encode(
+    'float16',
+    Array.from({ length: 32 }, (_, c) => c / 8),
+  );
+  const slab = await slabWith(logits16);
+  await pool.run({ block: wider, slab, byteLength: 64 }, undefined, ({ gradient }, returned) => {
+    expect(gradient!.buffer, 'float32 is longer than the slab').not.toBe(returned);
+    expect(gradient).toEqual(pool.runInline(wider, logits16).gradient);
+  });
+  expect(pool.slabs.bytesInUse).toBe(0);
+});
+
+test('the slab is released when the use of a result fails', async () => {
+  const slab = await slabWith(logits);
+  const run = pool.run({ block, slab, byteLength: logits.byteLength }, undefined, () => {
+    throw new Error('cannot use it');
+  });
+  await expect(run).rejects.toThrow('cannot use it');
   expect(pool.slabs.bytesInUse).toBe(0);
 });
 

@@ -32,6 +32,17 @@ test('temporary memory is free again afterwards, with what was allocated meanwhi
   expect(arena.allocate(8)).toBe(at);
 });
 
+test('bytes go out into memory that they fit into, else into memory of their own', () => {
+  const arena = makeArena();
+  const at = arena.copyIn(Uint8Array.of(1, 2, 3));
+  const into = new ArrayBuffer(4);
+  const copy = arena.copyOut(at, 3, into);
+  expect(copy.buffer).toBe(into);
+  expect([...new Uint8Array(into)]).toEqual([1, 2, 3, 0]);
+  expect(arena.copyOut(at, 3, new ArrayBuffer(2))).toEqual(Uint8Array.of(1, 2, 3));
+  expect(arena.copyOut(at, 3)).toEqual(Uint8Array.of(1, 2, 3));
+});
+
 test('bytes come in from views at any offset, and from a source', () => {
   const arena = makeArena();
   const values = Float64Array.of(0, 1.5, -2);
