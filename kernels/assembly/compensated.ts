@@ -35,10 +35,24 @@ export function sumOf(p: usize, n: u32, unit: f64): f64 {
   startSums();
   while (n > 0) {
     const length = min(n, TILE_F64);
-    let tile: f64 = 0;
-    for (const end = p + (<usize>length << 3); p < end; p += 8) tile += load<f64>(p) / unit;
-    addTo(0, tile);
+    addTo(0, tileOf(p, length, 1 / unit));
+    p += <usize>length << 3;
     n -= length;
   }
   return totalOf(0);
+}
+
+function tileOf(p: usize, n: u32, factor: f64): f64 {
+  const factor2 = f64x2.splat(factor);
+  let sum0 = f64x2.splat(0);
+  let sum1 = sum0;
+  const end = p + (<usize>(n & ~3) << 3);
+  for (; p < end; p += 32) {
+    sum0 = f64x2.add(sum0, f64x2.mul(v128.load(p), factor2));
+    sum1 = f64x2.add(sum1, f64x2.mul(v128.load(p, 16), factor2));
+  }
+  sum0 = f64x2.add(sum0, sum1);
+  let sum = f64x2.extract_lane(sum0, 0) + f64x2.extract_lane(sum0, 1);
+  for (let rest = n & 3; rest > 0; rest--, p += 8) sum += load<f64>(p) * factor;
+  return sum;
 }
