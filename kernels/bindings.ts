@@ -4,6 +4,8 @@ import type { FloatDType } from '../src/tensor/dtype.ts';
 import type { Arena } from './arena.ts';
 import {
   RowBlockLayout,
+  RowOffsetsLayout,
+  GivenRowsLayout,
   RowMassesLayout,
   CrossEntropiesLayout,
   RowRanksLayout,
@@ -76,8 +78,15 @@ interface Arguments {
   factor: number;
   /** Dtype to round to, a number of NarrowTo. */
   to: number;
-  /** Factor of the logits. */
+  /**
+   * Factor of the logits, 1 for none. `forward` and what follows it: x = offset + scale·v of the elements v; float64
+   * has neither.
+   */
   scale: number;
+  /** Address of the columns of RowOffsets; 0 for none. */
+  offsets: number;
+  /** Address of the columns of GivenRows. */
+  given: number;
   /** Cap of the logits; 0 for none. */
   cap: number;
   /** Bits of NonFinite. */
@@ -110,6 +119,8 @@ export class Bindings {
   readonly #crossEntropy: ByDType;
   readonly #transform: ByDType;
   readonly #chain: ByDType;
+  readonly #softcap: ByDType;
+  readonly #softcapChain: ByDType;
   readonly #softmaxMoments: ByDType;
   readonly #heapBase: NumericFunction;
   readonly #multiplyAddIsFused: NumericFunction;
@@ -133,6 +144,8 @@ export class Bindings {
     this.#crossEntropy = byDType(exports, 'cross_entropy');
     this.#transform = byDType(exports, 'transform');
     this.#chain = byDType(exports, 'chain');
+    this.#softcap = byDType(exports, 'softcap');
+    this.#softcapChain = byDType(exports, 'softcap_chain');
     this.#softmaxMoments = byDType(exports, 'softmax_moments');
     this.#heapBase = exports.heap_base!;
     this.#multiplyAddIsFused = exports.multiply_add_is_fused!;
@@ -152,16 +165,15 @@ export class Bindings {
       classes,
       stride,
       targets,
+      scale,
+      offsets,
       results,
-    }: Pick<Arguments, 'logits' | 'rows' | 'classes' | 'stride' | 'targets' | 'results'>,
+    }: Pick<Arguments, 'logits' | 'rows' | 'classes' | 'stride' | 'targets' | 'scale' | 'offsets' | 'results'>,
   ): void {
-    this.#forward[dtype](logits, rows, classes, stride, targets, results);
+    this.#forward[dtype](logits, rows, classes, stride, targets, scale, offsets, results);
   }
 
-  /**
-   * Stores what `forward` does, and the gradient with respect to the logits of the sum that the coefficients
-   * describe.
-   */
+  /** Stores what `forward` does, and the gradient with respect to x of the sum that the coefficients describe. */
   gradient(
     dtype: 'float16' | 'bfloat16' | 'float32' | 'float64',
     {
@@ -169,6 +181,8 @@ export class Bindings {
       rows,
       classes,
       targets,
+      scale,
+      offsets,
       results,
       coefficients,
       weights,
@@ -184,6 +198,8 @@ export class Bindings {
       | 'rows'
       | 'classes'
       | 'targets'
+      | 'scale'
+      | 'offsets'
       | 'results'
       | 'coefficients'
       | 'weights'
@@ -200,6 +216,8 @@ export class Bindings {
       rows,
       classes,
       targets,
+      scale,
+      offsets,
       results,
       coefficients,
       weights,
@@ -256,22 +274,33 @@ export class Bindings {
       logits,
       rows,
       classes,
+      scale,
       results,
       weights,
       unit,
       relativeWeight,
       out,
-    }: Pick<Arguments, 'logits' | 'rows' | 'classes' | 'results' | 'weights' | 'unit' | 'relativeWeight' | 'out'>,
+    }: Pick<
+      Arguments,
+      'logits' | 'rows' | 'classes' | 'scale' | 'results' | 'weights' | 'unit' | 'relativeWeight' | 'out'
+    >,
   ): void {
-    this.#uniform[dtype](logits, rows, classes, results, weights, unit, relativeWeight, out);
+    this.#uniform[dtype](logits, rows, classes, scale, results, weights, unit, relativeWeight, out);
   }
 
   /** Stores f64 per evaluated row: the entropy of the softmax. */
   entropy(
     dtype: 'float16' | 'bfloat16' | 'float32' | 'float64',
-    { logits, rows, classes, results, out }: Pick<Arguments, 'logits' | 'rows' | 'classes' | 'results' | 'out'>,
+    {
+      logits,
+      rows,
+      classes,
+      scale,
+      results,
+      out,
+    }: Pick<Arguments, 'logits' | 'rows' | 'classes' | 'scale' | 'results' | 'out'>,
   ): void {
-    this.#entropy[dtype](logits, rows, classes, results, out);
+    this.#entropy[dtype](logits, rows, classes, scale, results, out);
   }
 
   /** Stores class probabilities as f64, the columns of RowMasses, and as target of a row its most probable class. */
@@ -298,13 +327,17 @@ export class Bindings {
       rows,
       classes,
       targets,
+      scale,
       results,
       probabilities,
       weights,
       out,
-    }: Pick<Arguments, 'logits' | 'rows' | 'classes' | 'targets' | 'results' | 'probabilities' | 'weights' | 'out'>,
+    }: Pick<
+      Arguments,
+      'logits' | 'rows' | 'classes' | 'targets' | 'scale' | 'results' | 'probabilities' | 'weights' | 'out'
+    >,
   ): void {
-    this.#crossEntropy[dtype](logits, rows, classes, targets, results, probabilities, weights, out);
+    this.#crossEntropy[dtype](logits, rows, classes, targets, scale, results, probabilities, weights, out);
   }
 
   /** Stores x = cap·tanh(scale·logit / cap) as f64 per element. */
@@ -323,6 +356,34 @@ export class Bindings {
     this.#chain[dtype](logits, count, scale, cap, gradients);
   }
 
+  /**
+   * Stores x = cap·tanh(scale·logit / cap) − offset as f32 per element, and the columns of RowOffsets and GivenRows.
+   */
+  softcap(
+    dtype: 'float16' | 'bfloat16' | 'float32',
+    {
+      logits,
+      rows,
+      classes,
+      targets,
+      scale,
+      cap,
+      offsets,
+      given,
+      out,
+    }: Pick<Arguments, 'logits' | 'rows' | 'classes' | 'targets' | 'scale' | 'cap' | 'offsets' | 'given' | 'out'>,
+  ): void {
+    this.#softcap[dtype](logits, rows, classes, targets, scale, cap, offsets, given, out);
+  }
+
+  /** Multiplies a gradient, in f32, by 1 − tanh²(scale·logit / cap). */
+  softcapChain(
+    dtype: 'float16' | 'bfloat16' | 'float32',
+    { logits, count, scale, cap, gradients }: Pick<Arguments, 'logits' | 'count' | 'scale' | 'cap' | 'gradients'>,
+  ): void {
+    this.#softcapChain[dtype](logits, count, scale, cap, gradients);
+  }
+
   /** Stores the columns of SoftmaxMoments. */
   softmaxMoments(
     dtype: 'float16' | 'bfloat16' | 'float32' | 'float64',
@@ -331,12 +392,13 @@ export class Bindings {
       rows,
       classes,
       targets,
+      scale,
       results,
       weights,
       out,
-    }: Pick<Arguments, 'logits' | 'rows' | 'classes' | 'targets' | 'results' | 'weights' | 'out'>,
+    }: Pick<Arguments, 'logits' | 'rows' | 'classes' | 'targets' | 'scale' | 'results' | 'weights' | 'out'>,
   ): void {
-    this.#softmaxMoments[dtype](logits, rows, classes, targets, results, weights, out);
+    this.#softmaxMoments[dtype](logits, rows, classes, targets, scale, results, weights, out);
   }
 
   /** Returns the address at which free memory begins. */
@@ -407,7 +469,10 @@ export interface RowBlock {
   nll: Float64Array<ArrayBuffer>;
   /** The greatest finite logit, before any transform; −Infinity when none is finite. */
   maximum: Float64Array<ArrayBuffer>;
-  /** A logit r, at most about 22 below the maximum. lse = r + log S, rounded to the size of r. */
+  /**
+   * A logit r, at most about 22 below the maximum. lse = r + log S, rounded to the size of r. In memory it is a
+   * value v, before scale and offset.
+   */
   reference: Float64Array<ArrayBuffer>;
   /** log S with S = Σ exp(x − r). The softmax is exp(x − r)·exp(−log S), for any size of r. */
   logSum: Float64Array<ArrayBuffer>;
@@ -431,6 +496,44 @@ export function readRowBlock(arena: Arena, at: number, rows: number): RowBlock {
     nanCount: arena.i32(at + rows * RowBlockLayout.nanCount, rows).slice(),
     posInfCount: arena.i32(at + rows * RowBlockLayout.posInfCount, rows).slice(),
     negInfCount: arena.i32(at + rows * RowBlockLayout.negInfCount, rows).slice(),
+  };
+}
+
+/** Offset of each row, and the value of its target. All columns have an entry per row. */
+export interface RowOffsets {
+  /** x − v of all its values v. */
+  offset: Float64Array<ArrayBuffer>;
+  /** v of the target, more exact than the stored one. */
+  target: Float64Array<ArrayBuffer>;
+}
+
+/** Copies the columns of RowOffsets out of the memory. */
+export function readRowOffsets(arena: Arena, at: number, rows: number): RowOffsets {
+  return {
+    offset: arena.f64(at + rows * RowOffsetsLayout.offset, rows).slice(),
+    target: arena.f64(at + rows * RowOffsetsLayout.target, rows).slice(),
+  };
+}
+
+/** Results about the logits as received, before any transform. All columns have an entry per row. */
+export interface GivenRows {
+  /** The greatest finite logit; −Infinity when none is finite. */
+  maximum: Float64Array<ArrayBuffer>;
+  /** Number of NaN. */
+  nanCount: Int32Array<ArrayBuffer>;
+  /** Number of +Infinity. */
+  posInfCount: Int32Array<ArrayBuffer>;
+  /** Number of −Infinity. */
+  negInfCount: Int32Array<ArrayBuffer>;
+}
+
+/** Copies the columns of GivenRows out of the memory. */
+export function readGivenRows(arena: Arena, at: number, rows: number): GivenRows {
+  return {
+    maximum: arena.f64(at + rows * GivenRowsLayout.maximum, rows).slice(),
+    nanCount: arena.i32(at + rows * GivenRowsLayout.nanCount, rows).slice(),
+    posInfCount: arena.i32(at + rows * GivenRowsLayout.posInfCount, rows).slice(),
+    negInfCount: arena.i32(at + rows * GivenRowsLayout.negInfCount, rows).slice(),
   };
 }
 

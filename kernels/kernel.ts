@@ -5,8 +5,10 @@ import { Arena } from './arena.ts';
 import type { ByteSource } from './arena.ts';
 import {
   readCrossEntropies,
+  readGivenRows,
   readRowBlock,
   readRowMasses,
+  readRowOffsets,
   readRowRanks,
   readRowSurvey,
   readSoftmaxMoments,
@@ -24,13 +26,17 @@ import { compile } from './instance.ts';
 import type { Instance, Variant } from './instance.ts';
 import {
   CrossEntropiesLayout,
+  GivenRowsLayout,
   GradientCoefficientsLayout,
   RowBlockLayout,
   RowMassesLayout,
+  RowOffsetsLayout,
   RowRanksLayout,
   RowSurveyLayout,
   SoftmaxMomentsLayout,
 } from './layouts.ts';
+import { evaluatedDType, isInPlace, transformed } from './transform.ts';
+import type { Transform } from './transform.ts';
 
 /** Pattern of the names of kernels. */
 export const KERNEL_PATTERN = `(${FLOAT_DTYPES.map((dtype) => ELEMENT_TYPES[dtype].float.kernel).join('|')})-(relaxed|strict)-simd`;
@@ -43,12 +49,6 @@ export function classUnit(classes: number): number {
   return 2 ** Math.ceil(Math.log2(classes));
 }
 
-/** First step on logits: x = cap·tanh(scale·logit / cap), or scale·logit without a cap. */
-export interface Transform {
-  scale: number;
-  cap: number | undefined;
-}
-
 /** A block of whole rows. */
 export interface KernelBlock {
   dtype: FloatDType;
@@ -57,7 +57,6 @@ export interface KernelBlock {
   logits: Uint8Array | ByteSource;
   /** Class to score per row, NO_TARGET or LEFT_OUT. With probabilities the most probable class replaces it. */
   targets: Int32Array;
-  /** With a transform the block is evaluated in float64. */
   transform?: Transform | undefined;
   /** Class probabilities, shaped like the logits. */
   probabilities?: { dtype: FloatDType; data: Uint8Array } | undefined;
@@ -108,6 +107,11 @@ interface Placed {
   /** The logits before the transform. */
   given: PlacedLogits;
   transform: Transform | undefined;
+  /** Logits are x = offset + scale·v of the placed values v. */
+  scale: number;
+  /** Columns of RowOffsets and GivenRows, where softcap is evaluated in float32. */
+  offsets: number;
+  givenRows: number;
   targets: number;
   results: number;
   weights: number;
@@ -129,7 +133,7 @@ const NOTHING: Placed = {
     targets: 0,
     results: 0,
   },
-  ...{ weights: 0, probabilities: 0, masses: 0, gradients: 0, scales: 0 },
+  ...{ weights: 0, probabilities: 0, masses: 0, gradients: 0, scales: 0, scale: 1, offsets: 0, givenRows: 0 },
   given: { dtype: 'float32', logits: 0 },
 };
 
@@ -179,13 +183,29 @@ export class Kernel {
       results: arena.allocate(rows * RowBlockLayout.bytes),
       weights: weights === undefined ? 0 : arena.copyIn(weights),
     };
-    if (transform !== undefined) {
-      const out = arena.allocate(rows * classes * 8);
-      const { scale, cap = 0 } = transform;
-      this.#bindings.transform(given.dtype, { logits: given.logits, count: rows * classes, scale, cap, out });
-      this.#block = { ...this.#block, dtype: 'float64', logits: out };
-    }
+    // The probabilities come first: the transform needs the targets that they give.
     if (probabilities !== undefined) this.#placeProbabilities(probabilities);
+    if (transform !== undefined) this.#transform(transform);
+  }
+
+  #transform(transform: Transform): void {
+    const arena = this.#arena;
+    const { rows, classes, targets, given } = this.#block;
+    const { dtype, logits } = given;
+    const { scale, cap = 0 } = transform;
+    if (isInPlace(dtype, transform)) {
+      this.#block = { ...this.#block, scale };
+    } else if (dtype === 'float64' || evaluatedDType(dtype, transform) === 'float64') {
+      const out = arena.allocate(rows * classes * 8);
+      this.#bindings.transform(dtype, { logits, count: rows * classes, scale, cap, out });
+      this.#block = { ...this.#block, dtype: 'float64', logits: out };
+    } else {
+      const offsets = arena.allocate(rows * RowOffsetsLayout.bytes);
+      const givenRows = arena.allocate(rows * GivenRowsLayout.bytes);
+      const out = arena.allocate(rows * classes * 4);
+      this.#bindings.softcap(dtype, { logits, rows, classes, targets, scale, cap, offsets, given: givenRows, out });
+      this.#block = { ...this.#block, dtype: 'float32', logits: out, offsets, givenRows };
+    }
   }
 
   /** Places elements; float8 becomes bfloat16, which has all of its values. */
@@ -224,8 +244,8 @@ export class Kernel {
    * @returns counts and maximum of the logits as received; lse, target logit and nll of the transformed logits
    */
   forward(): RowBlock {
-    const { dtype, rows, classes, logits, targets, results } = this.#block;
-    this.#bindings.forward(dtype, { logits, rows, classes, stride: classes, targets, results });
+    const { dtype, rows, classes, logits, targets, scale, offsets, results } = this.#block;
+    this.#bindings.forward(dtype, { logits, rows, classes, stride: classes, targets, scale, offsets, results });
     return this.#readResults(0, classes);
   }
 
@@ -234,7 +254,7 @@ export class Kernel {
    * @param targets classes within the part
    */
   forwardColumns(first: number, count: number, targets: Int32Array): RowBlock {
-    const { dtype, rows, classes, logits, results } = this.#block;
+    const { dtype, rows, classes, logits, scale, offsets, results } = this.#block;
     this.#arena.temporary(targets.byteLength, (targetsAt) => {
       this.#arena.i32(targetsAt, rows).set(targets);
       this.#bindings.forward(dtype, {
@@ -243,6 +263,8 @@ export class Kernel {
         classes: count,
         stride: classes,
         targets: targetsAt,
+        scale,
+        offsets,
         results,
       });
     });
@@ -251,15 +273,22 @@ export class Kernel {
 
   /** Stores results that were merged from parts of the rows, in place of the results of forward. */
   setSums({ lse, targetLogit, nll, reference, logSum }: RowSums): void {
-    this.#store(this.#block.results, RowBlockLayout, { lse, targetLogit, nll, reference, logSum });
+    const { results, scale } = this.#block;
+    const offsets = this.#offsets();
+    const stored = reference.map((x, row) => (x - (offsets?.[row] ?? 0)) / scale);
+    this.#store(results, RowBlockLayout, { lse, targetLogit, nll, reference: stored, logSum });
   }
 
   /** Evaluates the rows, and the gradient with respect to the received logits. The gradient stays in memory. */
   forwardWithGradient({ t, b, z }: GradientCoefficients): RowBlock {
     const block = this.#block;
-    const { dtype, rows, classes, logits, targets, results, weights, probabilities, masses, given, transform } = block;
+    const { dtype, rows, classes, logits, targets, results, weights, probabilities, masses } = block;
     const coefficients = this.#arena.allocate(rows * GradientCoefficientsLayout.bytes);
-    this.#store(coefficients, GradientCoefficientsLayout, { t, b, z });
+    // The kernel's gradient is with respect to x. In float32 the coefficients bring the scale of the chain rule.
+    const slope = dtype === 'float64' ? 1 : (block.transform?.scale ?? 1);
+    const scaled = (column: Float64Array): Float64Array => column.map((value) => value * slope);
+    const columns = slope === 1 ? { t, b, z } : { t: scaled(t), b: scaled(b), z: scaled(z) };
+    this.#store(coefficients, GradientCoefficientsLayout, columns);
     const scales = this.#arena.allocate(rows * 8);
     const gradients = this.#arena.allocate(rows * classes * (dtype === 'float64' ? 8 : 4));
     this.#bindings.gradient(dtype, {
@@ -267,6 +296,8 @@ export class Kernel {
       rows,
       classes,
       targets,
+      scale: block.scale,
+      offsets: block.offsets,
       results,
       coefficients,
       weights,
@@ -277,12 +308,19 @@ export class Kernel {
       gradients,
       scales,
     });
-    if (transform !== undefined) {
-      const { scale, cap = 0 } = transform;
-      this.#bindings.chain(given.dtype, { logits: given.logits, count: rows * classes, scale, cap, gradients });
-    }
+    this.#chain(gradients);
     this.#block = { ...block, gradients, scales };
     return this.#readResults(0, classes);
+  }
+
+  /** Turns the gradient with respect to x into the one with respect to the logits. */
+  #chain(gradients: number): void {
+    const { dtype, rows, classes, given, transform, offsets } = this.#block;
+    if (transform === undefined) return;
+    const { scale, cap = 0 } = transform;
+    const parameters = { logits: given.logits, count: rows * classes, scale, cap, gradients };
+    if (dtype === 'float64') this.#bindings.chain(given.dtype, parameters);
+    else if (offsets !== 0 && given.dtype !== 'float64') this.#bindings.softcapChain(given.dtype, parameters);
   }
 
   /**
@@ -330,9 +368,19 @@ export class Kernel {
    * probability 0 adds nothing.
    */
   crossEntropy(): { nll: Float64Array<ArrayBuffer>; weighted: Float64Array<ArrayBuffer> | undefined } {
-    const { dtype, rows, classes, logits, targets, results, probabilities, weights } = this.#block;
+    const { dtype, rows, classes, logits, targets, scale, results, probabilities, weights } = this.#block;
     return this.#arena.temporary(rows * CrossEntropiesLayout.bytes, (out) => {
-      this.#bindings.crossEntropy(dtype, { logits, rows, classes, targets, results, probabilities, weights, out });
+      this.#bindings.crossEntropy(dtype, {
+        logits,
+        rows,
+        classes,
+        targets,
+        scale,
+        results,
+        probabilities,
+        weights,
+        out,
+      });
       const { nll, weighted } = readCrossEntropies(this.#arena, out, rows);
       return { nll, weighted: weights === 0 ? undefined : weighted };
     });
@@ -369,18 +417,59 @@ export class Kernel {
    * classes before the target when sorted by value, then by index; −1 without a target or when it is NaN.
    */
   rank(): RowRanks {
-    const { dtype, classes, rows, logits, targets } = this.#block;
+    const block = this.#block;
+    const { rows, given, transform, targets, offsets } = block;
+    if (transform === undefined || block.dtype === 'float64') return this.#rank(block, rows, targets);
+    // A transform keeps the order of the logits, but where softcap is flat.
+    const ranks = this.#rank(given, rows, targets);
+    ranks.maximum.forEach((logit, row) => (ranks.maximum[row] = transformed(logit, transform)));
+    if (offsets === 0) return ranks;
+    for (let row = 0; row < rows; row++) {
+      if (!this.#isFlatAt(ranks.maximum[row]!) && !this.#isTargetFlat(row)) continue;
+      const own = this.#inFloat64(row, (logits) => this.#rank({ dtype: 'float64', logits }, 1, targets + row * 4));
+      ranks.predictions[row] = own.predictions[0]!;
+      ranks.targetRank[row] = own.targetRank[0]!;
+    }
+    return ranks;
+  }
+
+  #rank({ dtype, logits }: PlacedLogits, rows: number, targets: number): RowRanks {
+    const { classes } = this.#block;
     return this.#arena.temporary(rows * RowRanksLayout.bytes, (out) => {
       this.#bindings.rank(dtype, { logits, rows, classes, targets, out });
       return readRowRanks(this.#arena, out, rows);
     });
   }
 
+  /** True where different logits may give the same x in float64: beyond cap·tanh 9. */
+  #isFlatAt(x: number): boolean {
+    return Math.abs(x) > this.#block.transform!.cap! * (1 - 3e-8);
+  }
+
+  #isTargetFlat(row: number): boolean {
+    const { results, rows } = this.#block;
+    return this.#isFlatAt(this.#arena.f64(results + rows * RowBlockLayout.targetLogit, rows)[row]!);
+  }
+
+  /** Runs a kernel on a row that is transformed to float64. */
+  #inFloat64<R>(row: number, run: (logits: number) => R): R {
+    const { classes: count, given, transform } = this.#block;
+    const { scale, cap = 0 } = transform!;
+    return this.#arena.temporary(count * 8, (out) => {
+      this.#bindings.transform(given.dtype, { logits: this.#addressOf(given, row), count, scale, cap, out });
+      return run(out);
+    });
+  }
+
   /** Rank of the target of one row, see `rank`. */
   rankOfRow(row: number): number {
-    const { dtype, classes, targets } = this.#block;
+    const { classes, targets, given, offsets } = this.#block;
     const target = this.#arena.i32(targets + row * 4, 1)[0]!;
-    return this.#bindings.rankOf(dtype, { row: this.#addressOf(this.#block, row), classes, target });
+    if (offsets !== 0 && this.#isTargetFlat(row)) {
+      return this.#inFloat64(row, (logits) => this.#bindings.rankOf('float64', { row: logits, classes, target }));
+    }
+    const ranked = offsets === 0 ? this.#block : given;
+    return this.#bindings.rankOf(ranked.dtype, { row: this.#addressOf(ranked, row), classes, target });
   }
 
   /** Number of received logits of a row that equal a value. */
@@ -429,11 +518,11 @@ export class Kernel {
 
   /** Σ_c w_c·(lse − x_c) / classUnit of each evaluated row. A class of weight 0 adds nothing. */
   uniformNll(): Float64Array<ArrayBuffer> {
-    const { dtype, classes, rows, logits, results, weights } = this.#block;
+    const { dtype, classes, rows, logits, scale, results, weights } = this.#block;
     const unit = classUnit(classes);
     const relativeWeight = this.#relativeWeight();
     return this.#column((out) =>
-      this.#bindings.uniform(dtype, { logits, rows, classes, results, weights, unit, relativeWeight, out }),
+      this.#bindings.uniform(dtype, { logits, rows, classes, scale, results, weights, unit, relativeWeight, out }),
     );
   }
 
@@ -446,32 +535,52 @@ export class Kernel {
 
   /** Entropy of the softmax of each evaluated row, in nats; NaN where lse is not finite. */
   entropy(): Float64Array<ArrayBuffer> {
-    const { dtype, classes, rows, logits, results } = this.#block;
-    return this.#column((out) => this.#bindings.entropy(dtype, { logits, rows, classes, results, out }));
+    const { dtype, classes, rows, logits, scale, results } = this.#block;
+    return this.#column((out) => this.#bindings.entropy(dtype, { logits, rows, classes, scale, results, out }));
   }
 
   /** Moments of the softmax of each evaluated row, over the classes other than the target. */
   softmaxMoments(): SoftmaxMoments {
-    const { dtype, rows, classes, logits, targets, results, weights } = this.#block;
+    const { dtype, rows, classes, logits, targets, scale, results, weights } = this.#block;
     return this.#arena.temporary(rows * SoftmaxMomentsLayout.bytes, (out) => {
-      this.#bindings.softmaxMoments(dtype, { logits, rows, classes, targets, results, weights, out });
+      this.#bindings.softmaxMoments(dtype, { logits, rows, classes, targets, scale, results, weights, out });
       return readSoftmaxMoments(this.#arena, out, rows);
     });
   }
 
   /** Results of forward. With a transform, maximum and counts are those of the logits before it. */
   #readResults(first: number, count: number): RowBlock {
-    const { rows, classes, results, given, transform } = this.#block;
+    const { rows, classes, logits: placed, results, given, scale, givenRows } = this.#block;
     const read = readRowBlock(this.#arena, results, rows);
-    if (transform === undefined) return read;
+    const offsets = this.#offsets();
+    if (scale !== 1 || offsets !== undefined) {
+      read.reference.forEach((v, row) => (read.reference[row] = (offsets?.[row] ?? 0) + scale * v));
+    }
+    if (placed === given.logits) return read;
+    if (givenRows !== 0 && count === classes) return { ...read, ...readGivenRows(this.#arena, givenRows, rows) };
     return this.#arena.temporary(rows * (RowBlockLayout.bytes + 4), (scanned) => {
       const targets = scanned + rows * RowBlockLayout.bytes;
       this.#arena.i32(targets, rows).fill(LEFT_OUT);
       const logits = given.logits + first * DTYPE_BYTES[given.dtype];
-      this.#bindings.forward(given.dtype, { logits, rows, classes: count, stride: classes, targets, results: scanned });
+      this.#bindings.forward(given.dtype, {
+        logits,
+        rows,
+        classes: count,
+        stride: classes,
+        targets,
+        scale: 1,
+        offsets: 0,
+        results: scanned,
+      });
       const { maximum, nanCount, posInfCount, negInfCount } = readRowBlock(this.#arena, scanned, rows);
       return { ...read, maximum, nanCount, posInfCount, negInfCount };
     });
+  }
+
+  /** Offsets of the rows, if they have some. */
+  #offsets(): Float64Array | undefined {
+    const { offsets, rows } = this.#block;
+    return offsets === 0 ? undefined : readRowOffsets(this.#arena, offsets, rows).offset;
   }
 
   /** Runs a kernel that stores float64, an entry per row. */

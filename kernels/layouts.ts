@@ -16,6 +16,22 @@ export class RowBlockLayout {
   static readonly bytes: usize = 60;
 }
 
+/** Offsets of the columns of RowOffsets, in bytes a row, and their sum. */
+export class RowOffsetsLayout {
+  static readonly offset: usize = 0;
+  static readonly target: usize = 8;
+  static readonly bytes: usize = 16;
+}
+
+/** Offsets of the columns of GivenRows, in bytes a row, and their sum. */
+export class GivenRowsLayout {
+  static readonly maximum: usize = 0;
+  static readonly nanCount: usize = 8;
+  static readonly posInfCount: usize = 12;
+  static readonly negInfCount: usize = 16;
+  static readonly bytes: usize = 20;
+}
+
 /** Offsets of the columns of RowMasses, in bytes a row, and their sum. */
 export class RowMassesLayout {
   static readonly masses: usize = 0;

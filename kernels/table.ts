@@ -32,7 +32,12 @@ export const PARAMETERS = {
   scales: ['usize', 'Address of f64 per row: the power of two by which its gradient has to be multiplied.'],
   factor: ['f64', 'A power of two to multiply by.'],
   to: ['i32', 'Dtype to round to, a number of NarrowTo.'],
-  scale: ['f64', 'Factor of the logits.'],
+  scale: [
+    'f64',
+    'Factor of the logits, 1 for none. `forward` and what follows it: x = offset + scale·v of the elements v; float64 has neither.',
+  ],
+  offsets: ['usize', 'Address of the columns of RowOffsets; 0 for none.'],
+  given: ['usize', 'Address of the columns of GivenRows.'],
   cap: ['f64', 'Cap of the logits; 0 for none.'],
   kinds: ['u32', 'Bits of NonFinite.'],
   value: ['f64', 'Value to be counted.'],
@@ -60,13 +65,16 @@ export interface KernelRow {
 
 const BLOCK = ['logits', 'rows', 'classes'] as const;
 
+/** Dtypes that are evaluated in float32. */
+const IN_FLOAT32 = KERNEL_DTYPES.filter((dtype) => dtype !== 'float64');
+
 /** The kernels by name. Their order is that of the exports. */
 export const KERNELS = {
   forward: {
     calls: 'forward<T>',
     file: 'forward',
     dtypes: KERNEL_DTYPES,
-    parameters: [...BLOCK, 'stride', 'targets', 'results'],
+    parameters: [...BLOCK, 'stride', 'targets', 'scale', 'offsets', 'results'],
     returns: 'void',
     meaning: 'Stores the columns of RowBlock.',
   },
@@ -77,6 +85,8 @@ export const KERNELS = {
     parameters: [
       ...BLOCK,
       'targets',
+      'scale',
+      'offsets',
       'results',
       'coefficients',
       'weights',
@@ -89,7 +99,7 @@ export const KERNELS = {
     ],
     returns: 'void',
     meaning:
-      'Stores what `forward` does, and the gradient with respect to the logits of the sum that the coefficients describe.',
+      'Stores what `forward` does, and the gradient with respect to x of the sum that the coefficients describe.',
   },
   norms: {
     calls: 'norms<T>',
@@ -135,7 +145,7 @@ export const KERNELS = {
     calls: 'uniform<T>',
     file: 'uniform',
     dtypes: KERNEL_DTYPES,
-    parameters: [...BLOCK, 'results', 'weights', 'unit', 'relativeWeight', 'out'],
+    parameters: [...BLOCK, 'scale', 'results', 'weights', 'unit', 'relativeWeight', 'out'],
     returns: 'void',
     meaning: 'Stores f64 per evaluated row: Σ w·(lse − x) / unit, for label smoothing.',
   },
@@ -143,7 +153,7 @@ export const KERNELS = {
     calls: 'entropy<T>',
     file: 'entropy',
     dtypes: KERNEL_DTYPES,
-    parameters: [...BLOCK, 'results', 'out'],
+    parameters: [...BLOCK, 'scale', 'results', 'out'],
     returns: 'void',
     meaning: 'Stores f64 per evaluated row: the entropy of the softmax.',
   },
@@ -160,7 +170,7 @@ export const KERNELS = {
     calls: 'crossEntropy<T>',
     file: 'probabilities',
     dtypes: KERNEL_DTYPES,
-    parameters: [...BLOCK, 'targets', 'results', 'probabilities', 'weights', 'out'],
+    parameters: [...BLOCK, 'targets', 'scale', 'results', 'probabilities', 'weights', 'out'],
     returns: 'void',
     meaning: 'Stores the columns of CrossEntropies; the weighted one only with weights.',
   },
@@ -180,11 +190,28 @@ export const KERNELS = {
     returns: 'void',
     meaning: 'Turns a gradient with respect to x, in f64, into the one with respect to the logits.',
   },
+  softcap: {
+    calls: 'softcap<T>',
+    file: 'softcap',
+    dtypes: IN_FLOAT32,
+    parameters: [...BLOCK, 'targets', 'scale', 'cap', 'offsets', 'given', 'out'],
+    returns: 'void',
+    meaning:
+      'Stores x = cap·tanh(scale·logit / cap) − offset as f32 per element, and the columns of RowOffsets and GivenRows.',
+  },
+  softcap_chain: {
+    calls: 'softcapChain<T>',
+    file: 'softcap',
+    dtypes: IN_FLOAT32,
+    parameters: ['logits', 'count', 'scale', 'cap', 'gradients'],
+    returns: 'void',
+    meaning: 'Multiplies a gradient, in f32, by 1 − tanh²(scale·logit / cap).',
+  },
   softmax_moments: {
     calls: 'softmaxMoments<T>',
     file: 'softmax-moments',
     dtypes: KERNEL_DTYPES,
-    parameters: [...BLOCK, 'targets', 'results', 'weights', 'out'],
+    parameters: [...BLOCK, 'targets', 'scale', 'results', 'weights', 'out'],
     returns: 'void',
     meaning: 'Stores the columns of SoftmaxMoments.',
   },
@@ -263,8 +290,27 @@ export const LAYOUTS = {
       targetLogit: ['f64', 'The logit at the target; 0 without one.'],
       nll: ['f64', '−log softmax at the target; 0 without one.'],
       maximum: ['f64', 'The greatest finite logit, before any transform; −Infinity when none is finite.'],
-      reference: ['f64', 'A logit r, at most about 22 below the maximum. lse = r + log S, rounded to the size of r.'],
+      reference: [
+        'f64',
+        'A logit r, at most about 22 below the maximum. lse = r + log S, rounded to the size of r. In memory it is a value v, before scale and offset.',
+      ],
       logSum: ['f64', 'log S with S = Σ exp(x − r). The softmax is exp(x − r)·exp(−log S), for any size of r.'],
+      nanCount: ['i32', 'Number of NaN.'],
+      posInfCount: ['i32', 'Number of +Infinity.'],
+      negInfCount: ['i32', 'Number of −Infinity.'],
+    },
+  },
+  RowOffsets: {
+    meaning: 'Offset of each row, and the value of its target.',
+    columns: {
+      offset: ['f64', 'x − v of all its values v.'],
+      target: ['f64', 'v of the target, more exact than the stored one.'],
+    },
+  },
+  GivenRows: {
+    meaning: 'Results about the logits as received, before any transform.',
+    columns: {
+      maximum: ['f64', 'The greatest finite logit; −Infinity when none is finite.'],
       nanCount: ['i32', 'Number of NaN.'],
       posInfCount: ['i32', 'Number of +Infinity.'],
       negInfCount: ['i32', 'Number of −Infinity.'],

@@ -1,5 +1,5 @@
 import { TILE_F64, addTo, startSums, totalOf } from './compensated';
-import { Constant, constant, exp4, madd } from './exp-f32';
+import { Constant, LOG2E, constant, exp4, expScaled4, lowPartOf, madd } from './exp-f32';
 import { load1, load4 } from './storage';
 import { FLOOR_F64, constantF64, exp2 } from './exp-f64';
 import { spanMaximum } from './maximum';
@@ -13,37 +13,51 @@ import { FLOOR } from './sum-exp-f32';
 const TILE: u32 = 64;
 
 /**
- * Per row of a block the entropy of its softmax, −Σ_c s_c·log s_c = log S − T / S with d_c = x_c − max x,
+ * Per row of a block the entropy of its softmax, −Σ_c s_c·log s_c = log S − T / S with d_c = scale·(v_c − max v),
  * S = Σ exp d_c and T = Σ d_c·exp d_c. Terms of −Inf are 0: their d is clamped where exp d is nothing.
+ * @param scale 1 for float64
  * @param lse f64 per row; where it is not finite, the entropy is NaN
  * @param out f64, an entry per row
  */
 // @ts-expect-error: decorator
 @inline
-export function entropy<T>(logits: usize, rows: u32, classes: u32, lse: usize, out: usize): void {
+export function entropy<T>(values: usize, rows: u32, classes: u32, scale: f64, lse: usize, out: usize): void {
   for (let row: u32 = 0; row < rows; row++) {
-    const p = logits + <usize>row * <usize>classes * sizeof<T>();
+    const p = values + <usize>row * <usize>classes * sizeof<T>();
     let result: f64 = NaN;
     if (isFinite(load<f64>(lse + (<usize>row << 3)))) {
       const top = spanMaximum<T>(p, classes);
-      result = sizeof<T>() == 8 ? rowEntropyF64(p, classes, top) : rowEntropy<T>(p, classes, <f32>top);
+      if (sizeof<T>() == 8) result = rowEntropyF64(p, classes, top);
+      else result = scale == 1 ? rowEntropy<T>(p, classes, <f32>top) : scaledRowEntropy<T>(p, classes, <f32>top, scale);
     }
     store<f64>(out + (<usize>row << 3), result);
   }
 }
 
 function rowEntropy<T>(p: usize, n: u32, top: f32): f64 {
+  return rowEntropyBy<T>(p, n, top, 1, false);
+}
+
+function scaledRowEntropy<T>(p: usize, n: u32, top: f32, scale: f64): f64 {
+  return rowEntropyBy<T>(p, n, top, scale, true);
+}
+
+// @ts-expect-error: decorator
+@inline
+function rowEntropyBy<T>(p: usize, n: u32, top: f32, scale: f64, scaled: bool): f64 {
   const reference = f32x4.splat(top);
-  const floor = f32x4.splat(FLOOR);
-  const log2e = constant(Constant.LOG2E);
+  const lowest: f32 = scaled ? <f32>(<f64>FLOOR / scale) : FLOOR;
+  const floor = f32x4.splat(lowest);
+  const kHigh = scaled ? f32x4.splat(<f32>(scale * LOG2E)) : constant(Constant.LOG2E);
+  const kLow = scaled ? f32x4.splat(lowPartOf(scale * LOG2E)) : kHigh;
   const rounder = constant(Constant.ROUNDER);
   const minusLn2 = constant(ASC_FEATURE_RELAXED_SIMD ? Constant.MINUS_LN2 : Constant.MINUS_LN2_HIGH);
   const minusLn2Low = constant(Constant.MINUS_LN2_LOW);
-  const c1 = constant(Constant.C1);
-  const c2 = constant(Constant.C2);
-  const c3 = constant(Constant.C3);
-  const c4 = constant(Constant.C4);
-  const c5 = constant(Constant.C5);
+  const c1 = constant(scaled ? Constant.B1 : Constant.C1);
+  const c2 = constant(scaled ? Constant.B2 : Constant.C2);
+  const c3 = constant(scaled ? Constant.B3 : Constant.C3);
+  const c4 = constant(scaled ? Constant.B4 : Constant.C4);
+  const c5 = constant(scaled ? Constant.B5 : Constant.C5);
   const vectorBytes = sizeof<T>() * 4;
   let sums = f64x2.splat(0);
   let products = sums;
@@ -57,10 +71,22 @@ function rowEntropy<T>(p: usize, n: u32, top: f32): f64 {
       const d1 = f32x4.pmax(floor, f32x4.sub(load4<T>(p + vectorBytes), reference));
       const d2 = f32x4.pmax(floor, f32x4.sub(load4<T>(p + 2 * vectorBytes), reference));
       const d3 = f32x4.pmax(floor, f32x4.sub(load4<T>(p + 3 * vectorBytes), reference));
-      const e0 = exp4(d0, madd(d0, log2e, rounder), rounder, minusLn2, minusLn2Low, c1, c2, c3, c4, c5);
-      const e1 = exp4(d1, madd(d1, log2e, rounder), rounder, minusLn2, minusLn2Low, c1, c2, c3, c4, c5);
-      const e2 = exp4(d2, madd(d2, log2e, rounder), rounder, minusLn2, minusLn2Low, c1, c2, c3, c4, c5);
-      const e3 = exp4(d3, madd(d3, log2e, rounder), rounder, minusLn2, minusLn2Low, c1, c2, c3, c4, c5);
+      const t0 = madd(d0, kHigh, rounder);
+      const e0 = scaled
+        ? expScaled4(d0, t0, rounder, kHigh, kLow, c1, c2, c3, c4, c5)
+        : exp4(d0, t0, rounder, minusLn2, minusLn2Low, c1, c2, c3, c4, c5);
+      const t1 = madd(d1, kHigh, rounder);
+      const e1 = scaled
+        ? expScaled4(d1, t1, rounder, kHigh, kLow, c1, c2, c3, c4, c5)
+        : exp4(d1, t1, rounder, minusLn2, minusLn2Low, c1, c2, c3, c4, c5);
+      const t2 = madd(d2, kHigh, rounder);
+      const e2 = scaled
+        ? expScaled4(d2, t2, rounder, kHigh, kLow, c1, c2, c3, c4, c5)
+        : exp4(d2, t2, rounder, minusLn2, minusLn2Low, c1, c2, c3, c4, c5);
+      const t3 = madd(d3, kHigh, rounder);
+      const e3 = scaled
+        ? expScaled4(d3, t3, rounder, kHigh, kLow, c1, c2, c3, c4, c5)
+        : exp4(d3, t3, rounder, minusLn2, minusLn2Low, c1, c2, c3, c4, c5);
       const e = f32x4.add(f32x4.add(e0, e1), f32x4.add(e2, e3));
       const product = f32x4.add(madd(d0, e0, f32x4.mul(d1, e1)), madd(d2, e2, f32x4.mul(d3, e3)));
       tileSums = f32x4.add(tileSums, e);
@@ -74,13 +100,13 @@ function rowEntropy<T>(p: usize, n: u32, top: f32): f64 {
   let S = horizontalSum(sums);
   let T = horizontalSum(products);
   for (let rest = n & 15; rest > 0; rest--) {
-    const d = max(load1<T>(p) - <f64>top, <f64>FLOOR);
-    const e = Math.exp(d);
+    const d = max(load1<T>(p) - <f64>top, <f64>lowest);
+    const e = Math.exp(scaled ? scale * d : d);
     S += e;
     T += d * e;
     p += sizeof<T>();
   }
-  return Math.log(S) - T / S;
+  return Math.log(S) - (scaled ? (scale * T) / S : T / S);
 }
 
 function rowEntropyF64(p: usize, n: u32, top: f64): f64 {

@@ -17,6 +17,11 @@ const CONSTANTS = memory.data<f32>([
   0.166676521, // c3
   0.0418978222, // c4
   0.00828929059, // c5
+  0.693147004, // c1·ln2
+  0.240222424, // c2·ln2²
+  0.0555073917, // c3·ln2³
+  0.00967148785, // c4·ln2⁴
+  0.00132630882, // c5·ln2⁵
 ]);
 
 /** The k-th constant in all four lanes. */
@@ -37,6 +42,21 @@ export namespace Constant {
   export const C3: usize = 7;
   export const C4: usize = 8;
   export const C5: usize = 9;
+  export const B1: usize = 10;
+  export const B2: usize = 11;
+  export const B3: usize = 12;
+  export const B4: usize = 13;
+  export const B5: usize = 14;
+}
+
+/** log2(e) in float64. */
+export const LOG2E: f64 = 1.4426950408889634;
+
+/** The rest of a float64 beside its float32. */
+// @ts-expect-error: decorator
+@inline
+export function lowPartOf(x: f64): f32 {
+  return <f32>(x - <f64><f32>x);
 }
 
 /** a·b + c: one rounding in the relaxed variant (on machines that fuse), two in the strict one. */
@@ -67,4 +87,23 @@ export function exp4(
   p = madd(p, r, c2);
   p = madd(p, r, c1);
   return madd(p, f32x4.mul(r, scale), scale);
+}
+
+/**
+ * exp(scale·d) = 2^n · 2^f, given t = d·kHigh + ROUNDER with k = scale·log2(e) = kHigh + kLow. The scale is within the
+ * reduction f = d·k − n, so that the fused variant rounds no product of it; the strict one rounds d·kHigh.
+ * b1 … b5 are the coefficients of exp4 for powers of two.
+ */
+// @ts-expect-error: decorator
+@inline
+export function expScaled4(
+  d: v128, t: v128, rounder: v128, kHigh: v128, kLow: v128, b1: v128, b2: v128, b3: v128, b4: v128, b5: v128,
+): v128 {
+  const power = i32x4.shl(t, 23);
+  const f = madd(d, kLow, madd(d, kHigh, f32x4.sub(rounder, t)));
+  let p = madd(b5, f, b4);
+  p = madd(p, f, b3);
+  p = madd(p, f, b2);
+  p = madd(p, f, b1);
+  return madd(p, f32x4.mul(f, power), power);
 }

@@ -12,7 +12,8 @@ import { logSumOf, referenceOf } from './row';
  *   g_c = a·s_c − w_c·b − t·[c = target] with a = t + b·Σ_k w_k + z·lse.
  * Reads the logits once: the forward pass stores its exponentials in the memory of the gradient, and they are completed
  * there. Elements in float32 are divided by the row's scale, a power of two. It is 1 unless coefficients are near the
- * ends of float32's range, or beyond. A row without a target has the gradient 0, a row without a finite lse NaN.
+ * ends of float32's range, or beyond. The gradient is with respect to x = offset + scale·v, see forward.
+ * A row without a target has the gradient 0, a row without a finite lse NaN.
  * @param coefficients columns of GradientCoefficients
  * @param weights f64 w per class, or 0 for 1
  * @param unit a power of two, at least `classes`
@@ -25,8 +26,9 @@ import { logSumOf, referenceOf } from './row';
 // @ts-expect-error: decorator
 @inline
 export function gradient<T>(
-  logits: usize, rows: u32, classes: u32, targets: usize, out: usize, coefficients: usize,
-  weights: usize, unit: f64, relativeWeight: f64, probabilities: usize, masses: usize, g: usize, scales: usize,
+  logits: usize, rows: u32, classes: u32, targets: usize, scaleOfLogits: f64, offsets: usize, out: usize,
+  coefficients: usize, weights: usize, unit: f64, relativeWeight: f64, probabilities: usize, masses: usize,
+  g: usize, scales: usize,
 ): void {
   const width: usize = sizeof<T>() == 8 ? 8 : 4;
   if (sizeof<T>() < 8) measureWeights(weights, classes);
@@ -36,7 +38,7 @@ export function gradient<T>(
     const f64At = <usize>row << 3;
     const target = load<i32>(targets + (<usize>row << 2));
     store<f64>(scales + f64At, 1);
-    forwardRow<T>(p, classes, target, rows, row, out, target < 0 ? 0 : at);
+    forwardRow<T>(p, classes, target, rows, row, scaleOfLogits, offsets, out, target < 0 ? 0 : at);
     if (target < 0) {
       memory.fill(at, 0, <usize>classes * width);
       continue;
@@ -62,7 +64,8 @@ export function gradient<T>(
       b /= scale;
       others /= scale;
     }
-    const factor = (t * mass + others) * shareOfKept(referenceOf(out, rows, row), logSumOf(out, rows, row));
+    const factor =
+      (t * mass + others) * shareOfKept(referenceOf(out, rows, row), scaleOfLogits, logSumOf(out, rows, row));
     if (weights == 0 && probabilities == 0) subtractConstant<T>(at, classes, factor, b);
     else subtractPrior<T>(at, classes, factor, b, t, weights, rowProbabilities);
 
@@ -79,11 +82,11 @@ export function gradient<T>(
   }
 }
 
-/** exp(keptReference − lse). Subtracts two logits first, because lse has the rounding of the row's offset. */
+/** The softmax at keptReference. Subtracts two logits first, because lse has the rounding of the row's offset. */
 // @ts-expect-error: decorator
 @inline
-function shareOfKept(reference: f64, logSum: f64): f64 {
-  return Math.exp(keptReference - reference - logSum);
+function shareOfKept(reference: f64, scale: f64, logSum: f64): f64 {
+  return Math.exp(scale * (keptReference - reference) - logSum);
 }
 
 /** The greatest |w| of the classes, and the least w or 0. Without weights they are 1 and 0. */

@@ -12,6 +12,7 @@ import { narrowTo } from './narrow';
 import { norms } from './norm';
 import { readProbabilities, crossEntropy } from './probabilities';
 import { rank, rankOf } from './rank';
+import { softcap, softcapChain } from './softcap';
 import { softmaxMoments } from './softmax-moments';
 import { survey } from './survey';
 import { transform, chain } from './transform';
@@ -19,8 +20,17 @@ import { uniform } from './uniform';
 import { heapBase, multiplyAddIsFused } from './variant';
 import { widen } from './widen';
 
-export function f16_forward(logits: usize, rows: u32, classes: u32, stride: u32, targets: usize, results: usize): void {
-  forward<f16>(logits, rows, classes, stride, targets, results);
+export function f16_forward(
+  logits: usize,
+  rows: u32,
+  classes: u32,
+  stride: u32,
+  targets: usize,
+  scale: f64,
+  offsets: usize,
+  results: usize,
+): void {
+  forward<f16>(logits, rows, classes, stride, targets, scale, offsets, results);
 }
 export function bf16_forward(
   logits: usize,
@@ -28,15 +38,35 @@ export function bf16_forward(
   classes: u32,
   stride: u32,
   targets: usize,
+  scale: f64,
+  offsets: usize,
   results: usize,
 ): void {
-  forward<bf16>(logits, rows, classes, stride, targets, results);
+  forward<bf16>(logits, rows, classes, stride, targets, scale, offsets, results);
 }
-export function f32_forward(logits: usize, rows: u32, classes: u32, stride: u32, targets: usize, results: usize): void {
-  forward<f32>(logits, rows, classes, stride, targets, results);
+export function f32_forward(
+  logits: usize,
+  rows: u32,
+  classes: u32,
+  stride: u32,
+  targets: usize,
+  scale: f64,
+  offsets: usize,
+  results: usize,
+): void {
+  forward<f32>(logits, rows, classes, stride, targets, scale, offsets, results);
 }
-export function f64_forward(logits: usize, rows: u32, classes: u32, stride: u32, targets: usize, results: usize): void {
-  forward<f64>(logits, rows, classes, stride, targets, results);
+export function f64_forward(
+  logits: usize,
+  rows: u32,
+  classes: u32,
+  stride: u32,
+  targets: usize,
+  scale: f64,
+  offsets: usize,
+  results: usize,
+): void {
+  forward<f64>(logits, rows, classes, stride, targets, scale, offsets, results);
 }
 
 export function f16_gradient(
@@ -44,6 +74,8 @@ export function f16_gradient(
   rows: u32,
   classes: u32,
   targets: usize,
+  scale: f64,
+  offsets: usize,
   results: usize,
   coefficients: usize,
   weights: usize,
@@ -59,6 +91,8 @@ export function f16_gradient(
     rows,
     classes,
     targets,
+    scale,
+    offsets,
     results,
     coefficients,
     weights,
@@ -75,6 +109,8 @@ export function bf16_gradient(
   rows: u32,
   classes: u32,
   targets: usize,
+  scale: f64,
+  offsets: usize,
   results: usize,
   coefficients: usize,
   weights: usize,
@@ -90,6 +126,8 @@ export function bf16_gradient(
     rows,
     classes,
     targets,
+    scale,
+    offsets,
     results,
     coefficients,
     weights,
@@ -106,6 +144,8 @@ export function f32_gradient(
   rows: u32,
   classes: u32,
   targets: usize,
+  scale: f64,
+  offsets: usize,
   results: usize,
   coefficients: usize,
   weights: usize,
@@ -121,6 +161,8 @@ export function f32_gradient(
     rows,
     classes,
     targets,
+    scale,
+    offsets,
     results,
     coefficients,
     weights,
@@ -137,6 +179,8 @@ export function f64_gradient(
   rows: u32,
   classes: u32,
   targets: usize,
+  scale: f64,
+  offsets: usize,
   results: usize,
   coefficients: usize,
   weights: usize,
@@ -152,6 +196,8 @@ export function f64_gradient(
     rows,
     classes,
     targets,
+    scale,
+    offsets,
     results,
     coefficients,
     weights,
@@ -212,62 +258,66 @@ export function f16_uniform(
   logits: usize,
   rows: u32,
   classes: u32,
+  scale: f64,
   results: usize,
   weights: usize,
   unit: f64,
   relativeWeight: f64,
   out: usize,
 ): void {
-  uniform<f16>(logits, rows, classes, results, weights, unit, relativeWeight, out);
+  uniform<f16>(logits, rows, classes, scale, results, weights, unit, relativeWeight, out);
 }
 export function bf16_uniform(
   logits: usize,
   rows: u32,
   classes: u32,
+  scale: f64,
   results: usize,
   weights: usize,
   unit: f64,
   relativeWeight: f64,
   out: usize,
 ): void {
-  uniform<bf16>(logits, rows, classes, results, weights, unit, relativeWeight, out);
+  uniform<bf16>(logits, rows, classes, scale, results, weights, unit, relativeWeight, out);
 }
 export function f32_uniform(
   logits: usize,
   rows: u32,
   classes: u32,
+  scale: f64,
   results: usize,
   weights: usize,
   unit: f64,
   relativeWeight: f64,
   out: usize,
 ): void {
-  uniform<f32>(logits, rows, classes, results, weights, unit, relativeWeight, out);
+  uniform<f32>(logits, rows, classes, scale, results, weights, unit, relativeWeight, out);
 }
 export function f64_uniform(
   logits: usize,
   rows: u32,
   classes: u32,
+  scale: f64,
   results: usize,
   weights: usize,
   unit: f64,
   relativeWeight: f64,
   out: usize,
 ): void {
-  uniform<f64>(logits, rows, classes, results, weights, unit, relativeWeight, out);
+  uniform<f64>(logits, rows, classes, scale, results, weights, unit, relativeWeight, out);
 }
 
-export function f16_entropy(logits: usize, rows: u32, classes: u32, results: usize, out: usize): void {
-  entropy<f16>(logits, rows, classes, results, out);
+export function f16_entropy(logits: usize, rows: u32, classes: u32, scale: f64, results: usize, out: usize): void {
+  entropy<f16>(logits, rows, classes, scale, results, out);
 }
-export function bf16_entropy(logits: usize, rows: u32, classes: u32, results: usize, out: usize): void {
-  entropy<bf16>(logits, rows, classes, results, out);
+export function bf16_entropy(logits: usize, rows: u32, classes: u32, scale: f64, results: usize, out: usize): void {
+  entropy<bf16>(logits, rows, classes, scale, results, out);
 }
-export function f32_entropy(logits: usize, rows: u32, classes: u32, results: usize, out: usize): void {
-  entropy<f32>(logits, rows, classes, results, out);
+export function f32_entropy(logits: usize, rows: u32, classes: u32, scale: f64, results: usize, out: usize): void {
+  entropy<f32>(logits, rows, classes, scale, results, out);
 }
-export function f64_entropy(logits: usize, rows: u32, classes: u32, results: usize, out: usize): void {
-  entropy<f64>(logits, rows, classes, results, out);
+export function f64_entropy(logits: usize, rows: u32, classes: u32, scale: f64, results: usize, out: usize): void {
+  entropy<f64>(logits, rows, classes, scale, results, out);
 }
 
 export function f16_probabilities(
@@ -320,48 +370,52 @@ export function f16_cross_entropy(
   rows: u32,
   classes: u32,
   targets: usize,
+  scale: f64,
   results: usize,
   probabilities: usize,
   weights: usize,
   out: usize,
 ): void {
-  crossEntropy<f16>(logits, rows, classes, targets, results, probabilities, weights, out);
+  crossEntropy<f16>(logits, rows, classes, targets, scale, results, probabilities, weights, out);
 }
 export function bf16_cross_entropy(
   logits: usize,
   rows: u32,
   classes: u32,
   targets: usize,
+  scale: f64,
   results: usize,
   probabilities: usize,
   weights: usize,
   out: usize,
 ): void {
-  crossEntropy<bf16>(logits, rows, classes, targets, results, probabilities, weights, out);
+  crossEntropy<bf16>(logits, rows, classes, targets, scale, results, probabilities, weights, out);
 }
 export function f32_cross_entropy(
   logits: usize,
   rows: u32,
   classes: u32,
   targets: usize,
+  scale: f64,
   results: usize,
   probabilities: usize,
   weights: usize,
   out: usize,
 ): void {
-  crossEntropy<f32>(logits, rows, classes, targets, results, probabilities, weights, out);
+  crossEntropy<f32>(logits, rows, classes, targets, scale, results, probabilities, weights, out);
 }
 export function f64_cross_entropy(
   logits: usize,
   rows: u32,
   classes: u32,
   targets: usize,
+  scale: f64,
   results: usize,
   probabilities: usize,
   weights: usize,
   out: usize,
 ): void {
-  crossEntropy<f64>(logits, rows, classes, targets, results, probabilities, weights, out);
+  crossEntropy<f64>(logits, rows, classes, targets, scale, results, probabilities, weights, out);
 }
 
 export function f16_transform(logits: usize, count: u32, scale: f64, cap: f64, out: usize): void {
@@ -390,49 +444,103 @@ export function f64_chain(logits: usize, count: u32, scale: f64, cap: f64, gradi
   chain<f64>(logits, count, scale, cap, gradients);
 }
 
+export function f16_softcap(
+  logits: usize,
+  rows: u32,
+  classes: u32,
+  targets: usize,
+  scale: f64,
+  cap: f64,
+  offsets: usize,
+  given: usize,
+  out: usize,
+): void {
+  softcap<f16>(logits, rows, classes, targets, scale, cap, offsets, given, out);
+}
+export function bf16_softcap(
+  logits: usize,
+  rows: u32,
+  classes: u32,
+  targets: usize,
+  scale: f64,
+  cap: f64,
+  offsets: usize,
+  given: usize,
+  out: usize,
+): void {
+  softcap<bf16>(logits, rows, classes, targets, scale, cap, offsets, given, out);
+}
+export function f32_softcap(
+  logits: usize,
+  rows: u32,
+  classes: u32,
+  targets: usize,
+  scale: f64,
+  cap: f64,
+  offsets: usize,
+  given: usize,
+  out: usize,
+): void {
+  softcap<f32>(logits, rows, classes, targets, scale, cap, offsets, given, out);
+}
+
+export function f16_softcap_chain(logits: usize, count: u32, scale: f64, cap: f64, gradients: usize): void {
+  softcapChain<f16>(logits, count, scale, cap, gradients);
+}
+export function bf16_softcap_chain(logits: usize, count: u32, scale: f64, cap: f64, gradients: usize): void {
+  softcapChain<bf16>(logits, count, scale, cap, gradients);
+}
+export function f32_softcap_chain(logits: usize, count: u32, scale: f64, cap: f64, gradients: usize): void {
+  softcapChain<f32>(logits, count, scale, cap, gradients);
+}
+
 export function f16_softmax_moments(
   logits: usize,
   rows: u32,
   classes: u32,
   targets: usize,
+  scale: f64,
   results: usize,
   weights: usize,
   out: usize,
 ): void {
-  softmaxMoments<f16>(logits, rows, classes, targets, results, weights, out);
+  softmaxMoments<f16>(logits, rows, classes, targets, scale, results, weights, out);
 }
 export function bf16_softmax_moments(
   logits: usize,
   rows: u32,
   classes: u32,
   targets: usize,
+  scale: f64,
   results: usize,
   weights: usize,
   out: usize,
 ): void {
-  softmaxMoments<bf16>(logits, rows, classes, targets, results, weights, out);
+  softmaxMoments<bf16>(logits, rows, classes, targets, scale, results, weights, out);
 }
 export function f32_softmax_moments(
   logits: usize,
   rows: u32,
   classes: u32,
   targets: usize,
+  scale: f64,
   results: usize,
   weights: usize,
   out: usize,
 ): void {
-  softmaxMoments<f32>(logits, rows, classes, targets, results, weights, out);
+  softmaxMoments<f32>(logits, rows, classes, targets, scale, results, weights, out);
 }
 export function f64_softmax_moments(
   logits: usize,
   rows: u32,
   classes: u32,
   targets: usize,
+  scale: f64,
   results: usize,
   weights: usize,
   out: usize,
 ): void {
-  softmaxMoments<f64>(logits, rows, classes, targets, results, weights, out);
+  softmaxMoments<f64>(logits, rows, classes, targets, scale, results, weights, out);
 }
 
 export function heap_base(): usize {

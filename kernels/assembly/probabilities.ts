@@ -98,7 +98,8 @@ function readTile<P>(p: usize, n: u32, weights: usize, read: usize): f64 {
 
 /**
  * −Σ_c v_c·p_c·log s_c of each evaluated row, with v = 1 and with v = w, where 0·log s_c is 0 for every log s_c.
- * It is formed by −log s_c = log S + (reference − x_c): a row's offset costs no digit, nor does a class far below the others.
+ * It is formed by −log s_c = log S + scale·(reference − v_c): a row's offset costs no digit, nor does a class far below
+ * the others.
  * @param read f64 p per row and class
  * @param results columns that forward stored
  * @param weights f64 w per class, or 0: then the second is not formed
@@ -107,11 +108,12 @@ function readTile<P>(p: usize, n: u32, weights: usize, read: usize): f64 {
 // @ts-expect-error: decorator
 @inline
 export function crossEntropy<T>(
-  logits: usize, rows: u32, classes: u32, targets: usize, results: usize, read: usize, weights: usize, out: usize,
+  values: usize, rows: u32, classes: u32, targets: usize, scale: f64, results: usize, read: usize, weights: usize,
+  out: usize,
 ): void {
   for (let row: u32 = 0; row < rows; row++) {
     const f64At = <usize>row << 3;
-    const p = logits + <usize>row * <usize>classes * sizeof<T>();
+    const p = values + <usize>row * <usize>classes * sizeof<T>();
     const rowRead = read + (<usize>row * <usize>classes << 3);
     let plain: f64 = 0;
     let weighted: f64 = 0;
@@ -119,9 +121,9 @@ export function crossEntropy<T>(
       const lse = load<f64>(results + f64At);
       if (isFinite(lse)) {
         const from = referenceOf(results, rows, row);
-        const base = logSumOf(results, rows, row);
-        plain = dot<T>(p, classes, rowRead, 0, base, from);
-        if (weights != 0) weighted = dot<T>(p, classes, rowRead, weights, base, from);
+        const base = logSumOf(results, rows, row) / scale;
+        plain = scale * dot<T>(p, classes, rowRead, 0, base, from);
+        if (weights != 0) weighted = scale * dot<T>(p, classes, rowRead, weights, base, from);
       } else {
         plain = weighted = NaN;
       }

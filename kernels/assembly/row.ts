@@ -1,21 +1,22 @@
 import { RowBlockLayout as Layout } from '../layouts';
 
 /**
- * Stores the results of a row in the columns of RowBlock.
- * lse = reference + log S, where reference is a logit of the row or close below its maximum, and S = Σ exp(x − reference).
- * Their sum has the rounding of the row's offset: softmax is exp(x − reference)·exp(−log S). The counts are exact for
- * every row; they are all zero for rows of finite logits.
+ * Stores the results of a row in the columns of RowBlock. Logits x = offset + scale·v are evaluated from stored values v;
+ * the maximum and the reference are such values. The reference is a value of the row or close below its maximum, and
+ * S = Σ exp(scale·(v − reference)).
+ * lse = offset + scale·reference + log S has the rounding of the row's offset: softmax is
+ * exp(scale·(v − reference))·exp(−log S). The counts are exact for every row; they are all zero for rows of finite logits.
  */
 // @ts-expect-error: decorator
 @inline
 export function storeRow(
   out: usize, rows: u32, row: u32,
-  targetLogit: f64, nll: f64, maximum: f64, reference: f64, logSum: f64, nans: i32, posInfs: i32, negInfs: i32,
+  lse: f64, targetLogit: f64, nll: f64, maximum: f64, reference: f64, logSum: f64, nans: i32, posInfs: i32, negInfs: i32,
 ): void {
   const n = <usize>rows;
   const f64At = out + (<usize>row << 3);
   const i32At = out + (<usize>row << 2);
-  store<f64>(f64At + n * Layout.lse, reference + logSum);
+  store<f64>(f64At + n * Layout.lse, lse);
   store<f64>(f64At + n * Layout.targetLogit, targetLogit);
   store<f64>(f64At + n * Layout.nll, nll);
   store<f64>(f64At + n * Layout.maximum, maximum);
@@ -26,7 +27,7 @@ export function storeRow(
   store<i32>(i32At + n * Layout.negInfCount, negInfs);
 }
 
-/** The reference of a row that was evaluated, from what storeRow left at `out`. */
+/** The reference of an evaluated row, a stored value, from what storeRow left at `out`. */
 // @ts-expect-error: decorator
 @inline
 export function referenceOf(out: usize, rows: u32, row: u32): f64 {
@@ -41,41 +42,43 @@ export function logSumOf(out: usize, rows: u32, row: u32): f64 {
 }
 
 /**
- * Ends a row: from rest = Σ exp(x_c − summedFrom) over the classes c other than the target, and the target logit x
- * (which stands apart), to lse and nll. The counts and the maximum, of finite logits, are those of the whole row.
+ * Ends a row: from rest = Σ exp(scale·(v_c − summedFrom)) over the classes c other than the target, and the target's
+ * value v (which stands apart), to lse and nll. The counts and the maximum, of finite logits, are those of the whole row.
  */
 export function finishRow(
-  out: usize, rows: u32, row: u32,
-  rest: f64, summedFrom: f64, hasTarget: bool, x: f64, maximum: f64, nans: i32, posInfs: i32, negInfs: i32,
+  out: usize, rows: u32, row: u32, scale: f64, offset: f64,
+  rest: f64, summedFrom: f64, hasTarget: bool, v: f64, maximum: f64, nans: i32, posInfs: i32, negInfs: i32,
 ): void {
   let reference = summedFrom;
   let logSum: f64 = 0;
   let nll: f64 = hasTarget ? NaN : 0;
   if (nans > 0 || posInfs > 0) {
     reference = nans == 0 ? Infinity : NaN;
-  } else if (!hasTarget || x == -Infinity) {
+  } else if (!hasTarget || v == -Infinity) {
     if (rest > 0) logSum = Math.log(rest);
     else reference = -Infinity;
     if (hasTarget && rest > 0) nll = Infinity;
   } else {
-    nll = targetNll(rest, summedFrom, x);
-    if (x >= summedFrom) {
-      reference = x;
+    nll = targetNll(rest, scale * (summedFrom - v));
+    if (v >= summedFrom) {
+      reference = v;
       logSum = nll;
     } else {
-      logSum = Math.log(rest + Math.exp(x - summedFrom));
+      logSum = Math.log(rest + Math.exp(scale * (v - summedFrom)));
     }
   }
-  storeRow(out, rows, row, hasTarget ? x : 0, nll, maximum, reference, logSum, nans, posInfs, negInfs);
+  const lse = offset + scale * reference + logSum;
+  // Adds no offset of 0, because −0 would become 0.
+  const targetLogit = hasTarget ? (offset == 0 ? scale * v : offset + scale * v) : 0;
+  storeRow(out, rows, row, lse, targetLogit, nll, maximum, reference, logSum, nans, posInfs, negInfs);
 }
 
 /**
- * −log softmax at the target = log(1 + rest · exp(reference − x)). The target stands apart from the sum, so that a
+ * −log softmax at the target = log(1 + rest · exp(d)), d the distance of the reference above the target. The target stands apart from the sum, so that a
  * confident row keeps its relative accuracy: nothing of the size of 1 is subtracted.
  */
-function targetNll(rest: f64, reference: f64, x: f64): f64 {
+function targetNll(rest: f64, d: f64): f64 {
   if (rest == 0) return 0;
-  const d = reference - x;
   // Beyond 700 the exponential would overflow, and the 1 is negligible.
   return d > 700 ? Math.log(rest) + d : Math.log1p(rest * Math.exp(d));
 }

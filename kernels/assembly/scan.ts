@@ -1,4 +1,4 @@
-import { load1 } from './storage';
+import { load1, load4 } from './storage';
 import { eq, horizontalCount, horizontalMaximum, lanes, loadVector, pmax, splat } from './vector';
 
 /** Results of a scan over the spans since startScan: the finite maximum, −Inf when nothing is finite, and counts. */
@@ -53,6 +53,34 @@ function finiteMaximum<T>(p: usize, end: usize): f64 {
     top = pmax<T>(top, v128.bitselect(minusInf, x, eq<T>(x, inf)));
   }
   return horizontalMaximum<T>(top);
+}
+
+/** Scans a row of float32 or narrower. Reads finite rows, the usual ones, once and faster than `scan`. */
+export function scanRow<T>(p: usize, n: u32): void {
+  startScan();
+  let top0 = f32x4.splat(-Infinity);
+  let top1 = top0;
+  // x − x is 0, or NaN where x is not finite.
+  let differences = i32x4.splat(0);
+  const bytes = sizeof<T>() * 4;
+  const end = p + <usize>(n & ~7) * sizeof<T>();
+  let at = p;
+  for (; at < end; at += 2 * bytes) {
+    const x0 = load4<T>(at);
+    const x1 = load4<T>(at + bytes);
+    top0 = f32x4.pmax(top0, x0);
+    top1 = f32x4.pmax(top1, x1);
+    differences = v128.or(differences, v128.or(f32x4.sub(x0, x0), f32x4.sub(x1, x1)));
+  }
+  if (v128.any_true(differences)) {
+    scan<T>(p, n);
+    return;
+  }
+  maximum = horizontalMaximum<f32>(f32x4.pmax(top0, top1));
+  for (let rest = n & 7; rest > 0; rest--) {
+    scanOne(load1<T>(at));
+    at += sizeof<T>();
+  }
 }
 
 /** Adds one value. */

@@ -18,11 +18,11 @@ import { load1 } from './storage';
 // @ts-expect-error: decorator
 @inline
 export function softmaxMoments<T>(
-  logits: usize, rows: u32, classes: u32, targets: usize, results: usize, weights: usize, out: usize,
+  values: usize, rows: u32, classes: u32, targets: usize, scale: f64, results: usize, weights: usize, out: usize,
 ): void {
   if (weights != 0) readWeights(weights, classes);
   for (let row: u32 = 0; row < rows; row++) {
-    const p = logits + <usize>row * <usize>classes * sizeof<T>();
+    const p = values + <usize>row * <usize>classes * sizeof<T>();
     const f64At = out + (<usize>row << 3);
     const n = <usize>rows;
     const target = load<i32>(targets + (<usize>row << 2));
@@ -40,8 +40,8 @@ export function softmaxMoments<T>(
     const factor = factorOf(results, rows, row, target);
     const reference = referenceOf(results, rows, row);
     if (factor != 0) {
-      addSpan<T>(p, before, reference, factor, slope, weights);
-      addSpan<T>(p + afterAt * sizeof<T>(), after, reference, factor, slope, weightsAfter);
+      addSpan<T>(p, before, scale, reference, factor, slope, weights);
+      addSpan<T>(p + afterAt * sizeof<T>(), after, scale, reference, factor, slope, weightsAfter);
     }
     store<f64>(f64At + n * Layout.softmaxSpread, Math.sqrt(totalOf(0)));
     store<f64>(f64At + n * Layout.softmaxAlong, totalOf(1));
@@ -50,7 +50,7 @@ export function softmaxMoments<T>(
 }
 
 /**
- * Factor from exp(x_c − reference) to q_c: 1 / (S·Σ s). 0 when the target has the whole sum; NaN when lse is not
+ * Factor from exp(scale·(v_c − reference)) to q_c: 1 / (S·Σ s). 0 when the target has the whole sum; NaN when lse is not
  * finite.
  */
 function factorOf(results: usize, rows: u32, row: u32, target: i32): f64 {
@@ -155,17 +155,20 @@ function addWeights(p: usize, n: u32, unit: f64): void {
   }
 }
 
-function addSpan<T>(p: usize, n: u32, from: f64, factor: f64, slope: f64, weights: usize): void {
+function addSpan<T>(p: usize, n: u32, scale: f64, from: f64, factor: f64, slope: f64, weights: usize): void {
   while (n > 0) {
     const length = min(n, TILE_F64);
-    addTile<T>(p, length, from, factor, slope, weights);
+    addTile<T>(p, length, scale, from, factor, slope, weights);
     p += <usize>length * sizeof<T>();
     if (weights != 0) weights += <usize>length << 3;
     n -= length;
   }
 }
 
-function addTile<T>(p: usize, n: u32, from: f64, factor: f64, slope: f64, weights: usize): void {
+function addTile<T>(
+  p: usize, n: u32, scale: f64, from: f64, factor: f64, slope: f64, weights: usize,
+): void {
+  const scale2 = f64x2.splat(scale);
   const reference = f64x2.splat(from);
   const floor = f64x2.splat(FLOOR_F64);
   const log2e = constantF64(0);
@@ -180,8 +183,10 @@ function addTile<T>(p: usize, n: u32, from: f64, factor: f64, slope: f64, weight
   let products = squares;
   const end = p + <usize>(n & ~3) * sizeof<T>();
   for (; p < end; p += 4 * sizeof<T>()) {
-    const e0 = exp2(f64x2.pmax(floor, f64x2.sub(lowPair<T>(p), reference)), log2e, rounder, minusLn2High, minusLn2Low);
-    const e1 = exp2(f64x2.pmax(floor, f64x2.sub(highPair<T>(p), reference)), log2e, rounder, minusLn2High, minusLn2Low);
+    const d0 = f64x2.pmax(floor, f64x2.mul(scale2, f64x2.sub(lowPair<T>(p), reference)));
+    const d1 = f64x2.pmax(floor, f64x2.mul(scale2, f64x2.sub(highPair<T>(p), reference)));
+    const e0 = exp2(d0, log2e, rounder, minusLn2High, minusLn2Low);
+    const e1 = exp2(d1, log2e, rounder, minusLn2High, minusLn2Low);
     if (weights != 0) {
       w0 = v128.load(weights);
       w1 = v128.load(weights, 16);
@@ -196,7 +201,7 @@ function addTile<T>(p: usize, n: u32, from: f64, factor: f64, slope: f64, weight
   let tileProducts = horizontalSum(products);
   for (let rest = n & 3; rest > 0; rest--) {
     const w: f64 = weights == 0 ? 1 : load<f64>(weights);
-    const u = Math.exp(load1<T>(p) - from) * factor - slope * w;
+    const u = Math.exp(scale * (load1<T>(p) - from)) * factor - slope * w;
     tileSquares += u * u;
     tileProducts += u * w;
     if (weights != 0) weights += 8;

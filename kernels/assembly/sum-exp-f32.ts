@@ -1,6 +1,7 @@
-import { load1, load4, loadFloat16, FLOAT16_CONSTANTS } from './storage';
+import { firstLanes, loadLanes, storeLanes } from './lanes';
+import { load4, loadFloat16, FLOAT16_CONSTANTS } from './storage';
 import { horizontalMaximum } from './vector';
-import { Constant, constant, exp4, madd } from './exp-f32';
+import { Constant, LOG2E, constant, exp4, expScaled4, lowPartOf, madd } from './exp-f32';
 
 /** Elements whose exponentials are summed in float32 before the sum moves to float64. */
 export const TILE: u32 = 256;
@@ -14,6 +15,12 @@ export const OUT_OF_RANGE: f64 = -1;
  */
 const HIGHEST: f32 = 21.83;
 const LOWEST: f32 = -88.3;
+
+/**
+ * HIGHEST of scale·(x − reference). The scale multiplies the rounding of the difference, and the strict variant also
+ * rounds the product.
+ */
+const HIGHEST_SCALED: f64 = ASC_FEATURE_RELAXED_SIMD ? 16 : 11;
 
 /** The maximum of the spans that sumExp has summed since startMaximum; right unless one was out of range. */
 export let maximum: f64 = -Infinity;
@@ -31,14 +38,15 @@ export const FLOOR: f32 = -87.33654;
 /**
  * Σ exp(x − reference) over n elements, or OUT_OF_RANGE as soon as a tile holds an element too far from the
  * reference, a NaN or an infinity. Maximum and minimum of the elements notice all but a NaN, which the sum becomes.
+ * Functions of their own for each case: compiled into one, they are slower.
  */
 export function sumExp<T>(p: usize, n: u32, reference: f32): f64 {
-  return sumExpBy<T>(p, n, reference, false, 0, false);
+  return sumExpBy<T>(p, n, reference, 1, false, false, 0, false);
 }
 
 /** sumExp that also stores the exponentials: n float32 at `keepAt`, meaningless when the sum is OUT_OF_RANGE. */
 export function sumExpKept<T>(p: usize, n: u32, reference: f32, keepAt: usize): f64 {
-  return sumExpBy<T>(p, n, reference, false, keepAt, true);
+  return sumExpBy<T>(p, n, reference, 1, false, false, keepAt, true);
 }
 
 /**
@@ -46,35 +54,55 @@ export function sumExpKept<T>(p: usize, n: u32, reference: f32, keepAt: usize): 
  * the exponential is nothing. The caller has made sure that there is no NaN and no +Inf.
  */
 export function sumExpClamped<T>(p: usize, n: u32, maximum: f32): f64 {
-  return sumExpBy<T>(p, n, maximum, true, 0, false);
+  return sumExpBy<T>(p, n, maximum, 1, false, true, 0, false);
 }
 
 /** sumExpClamped that also stores the exponentials; clamped ones are 0. */
 export function sumExpClampedKept<T>(p: usize, n: u32, maximum: f32, keepAt: usize): f64 {
-  return sumExpBy<T>(p, n, maximum, true, keepAt, true);
+  return sumExpBy<T>(p, n, maximum, 1, false, true, keepAt, true);
+}
+
+/** sumExp of exp(scale·(x − reference)). */
+export function sumExpScaled<T>(p: usize, n: u32, reference: f32, scale: f64): f64 {
+  return sumExpBy<T>(p, n, reference, scale, true, false, 0, false);
+}
+
+export function sumExpScaledKept<T>(p: usize, n: u32, reference: f32, scale: f64, keepAt: usize): f64 {
+  return sumExpBy<T>(p, n, reference, scale, true, false, keepAt, true);
+}
+
+export function sumExpScaledClamped<T>(p: usize, n: u32, maximum: f32, scale: f64): f64 {
+  return sumExpBy<T>(p, n, maximum, scale, true, true, 0, false);
+}
+
+export function sumExpScaledClampedKept<T>(p: usize, n: u32, maximum: f32, scale: f64, keepAt: usize): f64 {
+  return sumExpBy<T>(p, n, maximum, scale, true, true, keepAt, true);
 }
 
 // @ts-expect-error: decorator
 @inline
-function sumExpBy<T>(p: usize, n: u32, reference: f32, clamped: bool, keepAt: usize, keeps: bool): f64 {
+function sumExpBy<T>(
+  p: usize, n: u32, reference: f32, scale: f64, scaled: bool, clamped: bool, keepAt: usize, keeps: bool,
+): f64 {
   // An infinite float16 is read as ±65536 here (see difference): out of range for every reference but the lowest.
   if (!clamped && sizeof<T>() == 2 && isSigned<T>() && reference < -65000) return OUT_OF_RANGE;
   const ref = f32x4.splat(reference);
   const minusRef = f32x4.splat(-reference);
   const float16Mask = v128.load32_splat(FLOAT16_CONSTANTS);
   const float16Scale = v128.load32_splat(FLOAT16_CONSTANTS + 4);
-  const floor = f32x4.splat(FLOOR);
-  const log2e = constant(Constant.LOG2E);
+  const floor = f32x4.splat(scaled ? <f32>(<f64>FLOOR / scale) : FLOOR);
+  const kHigh = scaled ? f32x4.splat(<f32>(scale * LOG2E)) : constant(Constant.LOG2E);
+  const kLow = scaled ? f32x4.splat(lowPartOf(scale * LOG2E)) : kHigh;
   const rounder = constant(Constant.ROUNDER);
   const minusLn2 = constant(ASC_FEATURE_RELAXED_SIMD ? Constant.MINUS_LN2 : Constant.MINUS_LN2_HIGH);
   const minusLn2Low = constant(Constant.MINUS_LN2_LOW);
-  const c1 = constant(Constant.C1);
-  const c2 = constant(Constant.C2);
-  const c3 = constant(Constant.C3);
-  const c4 = constant(Constant.C4);
-  const c5 = constant(Constant.C5);
-  const highest = f32x4.splat(HIGHEST);
-  const lowest = f32x4.splat(LOWEST);
+  const c1 = constant(scaled ? Constant.B1 : Constant.C1);
+  const c2 = constant(scaled ? Constant.B2 : Constant.C2);
+  const c3 = constant(scaled ? Constant.B3 : Constant.C3);
+  const c4 = constant(scaled ? Constant.B4 : Constant.C4);
+  const c5 = constant(scaled ? Constant.B5 : Constant.C5);
+  const highest = f32x4.splat(scaled ? <f32>min(HIGHEST_SCALED / scale, farthest<T>() - <f64>reference) : HIGHEST);
+  const lowest = f32x4.splat(scaled ? <f32>max(<f64>LOWEST / scale, -farthest<T>() - <f64>reference) : LOWEST);
   const vectorBytes = sizeof<T>() * 4;
 
   let top = f32x4.splat(-Infinity);
@@ -108,29 +136,37 @@ function sumExpBy<T>(p: usize, n: u32, reference: f32, clamped: bool, keepAt: us
         top = f32x4.pmax(top, x3);
         bottom = f32x4.pmin(bottom, x3);
       }
-      const t0 = madd(d0, log2e, rounder);
-      const t1 = madd(d1, log2e, rounder);
-      const t2 = madd(d2, log2e, rounder);
-      const t3 = madd(d3, log2e, rounder);
-      let e0 = exp4(d0, t0, rounder, minusLn2, minusLn2Low, c1, c2, c3, c4, c5);
+      const t0 = madd(d0, kHigh, rounder);
+      const t1 = madd(d1, kHigh, rounder);
+      const t2 = madd(d2, kHigh, rounder);
+      const t3 = madd(d3, kHigh, rounder);
+      let e0 = scaled
+        ? expScaled4(d0, t0, rounder, kHigh, kLow, c1, c2, c3, c4, c5)
+        : exp4(d0, t0, rounder, minusLn2, minusLn2Low, c1, c2, c3, c4, c5);
       sum0 = f32x4.add(sum0, e0);
       if (keeps) {
         if (clamped) e0 = v128.and(e0, f32x4.gt(d0, floor));
         v128.store(keepAt, e0, 0);
       }
-      let e1 = exp4(d1, t1, rounder, minusLn2, minusLn2Low, c1, c2, c3, c4, c5);
+      let e1 = scaled
+        ? expScaled4(d1, t1, rounder, kHigh, kLow, c1, c2, c3, c4, c5)
+        : exp4(d1, t1, rounder, minusLn2, minusLn2Low, c1, c2, c3, c4, c5);
       sum1 = f32x4.add(sum1, e1);
       if (keeps) {
         if (clamped) e1 = v128.and(e1, f32x4.gt(d1, floor));
         v128.store(keepAt, e1, 16);
       }
-      let e2 = exp4(d2, t2, rounder, minusLn2, minusLn2Low, c1, c2, c3, c4, c5);
+      let e2 = scaled
+        ? expScaled4(d2, t2, rounder, kHigh, kLow, c1, c2, c3, c4, c5)
+        : exp4(d2, t2, rounder, minusLn2, minusLn2Low, c1, c2, c3, c4, c5);
       sum2 = f32x4.add(sum2, e2);
       if (keeps) {
         if (clamped) e2 = v128.and(e2, f32x4.gt(d2, floor));
         v128.store(keepAt, e2, 32);
       }
-      let e3 = exp4(d3, t3, rounder, minusLn2, minusLn2Low, c1, c2, c3, c4, c5);
+      let e3 = scaled
+        ? expScaled4(d3, t3, rounder, kHigh, kLow, c1, c2, c3, c4, c5)
+        : exp4(d3, t3, rounder, minusLn2, minusLn2Low, c1, c2, c3, c4, c5);
       sum3 = f32x4.add(sum3, e3);
       if (keeps) {
         if (clamped) e3 = v128.and(e3, f32x4.gt(d3, floor));
@@ -147,12 +183,14 @@ function sumExpBy<T>(p: usize, n: u32, reference: f32, clamped: bool, keepAt: us
         : asIs<T>(loadLanes<T>(p, lanes, reference), clamped);
       let d = difference<T>(x, clamped, ref, minusRef, float16Scale);
       if (clamped) d = f32x4.pmax(floor, d);
-      const t = madd(d, log2e, rounder);
+      const t = madd(d, kHigh, rounder);
       if (!clamped) {
         top = f32x4.pmax(top, x);
         bottom = f32x4.pmin(bottom, x);
       }
-      let e = exp4(d, t, rounder, minusLn2, minusLn2Low, c1, c2, c3, c4, c5);
+      let e = scaled
+        ? expScaled4(d, t, rounder, kHigh, kLow, c1, c2, c3, c4, c5)
+        : exp4(d, t, rounder, minusLn2, minusLn2Low, c1, c2, c3, c4, c5);
       sum0 = f32x4.add(sum0, lanes == 4 ? e : v128.and(e, firstLanes(lanes)));
       if (keeps) {
         if (clamped) e = v128.and(e, f32x4.gt(d, floor));
@@ -180,6 +218,13 @@ function sumExpBy<T>(p: usize, n: u32, reference: f32, clamped: bool, keepAt: us
   return f64x2.extract_lane(total, 0) + f64x2.extract_lane(total, 1);
 }
 
+/** A bound between the finite elements and those that stand for an infinity: a small scale brings these into the range. */
+// @ts-expect-error: decorator
+@inline
+function farthest<T>(): f64 {
+  return sizeof<T>() == 2 && isSigned<T>() ? 65520 : Infinity;
+}
+
 /**
  * Loads four elements for `difference`. In the unclamped sum they are float16 times 2^−112 (see loadFloat16), where an
  * exponent field of all ones means 65536 and more, out of range.
@@ -203,32 +248,4 @@ function asIs<T>(x: v128, clamped: bool): v128 {
 function difference<T>(x: v128, clamped: bool, ref: v128, minusRef: v128, float16Scale: v128): v128 {
   if (sizeof<T>() == 2 && isSigned<T>() && !clamped) return madd(x, float16Scale, minusRef);
   return f32x4.sub(x, ref);
-}
-
-const LANES = memory.data(16, 16);
-
-/** One to three elements, the other lanes filled: nothing is read beyond the span. */
-// @ts-expect-error: decorator
-@inline
-function loadLanes<T>(p: usize, lanes: u32, filler: f32): v128 {
-  v128.store(LANES, f32x4.splat(filler));
-  for (let lane: u32 = 0; lane < lanes; lane++) {
-    store<f32>(LANES + (<usize>lane << 2), <f32>load1<T>(p + <usize>lane * sizeof<T>()));
-  }
-  return v128.load(LANES);
-}
-
-/** The first one to three lanes: nothing is written beyond the span. */
-// @ts-expect-error: decorator
-@inline
-function storeLanes(p: usize, v: v128, lanes: u32): void {
-  v128.store(LANES, v);
-  memory.copy(p, LANES, <usize>lanes << 2);
-}
-
-/** All bits of the first lanes. */
-// @ts-expect-error: decorator
-@inline
-function firstLanes(lanes: u32): v128 {
-  return i32x4.lt_u(i32x4(0, 1, 2, 3), i32x4.splat(lanes));
 }

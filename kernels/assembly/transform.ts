@@ -45,7 +45,7 @@ function capped<T>(p: usize, n: u32, scale: f64, cap: f64, out: usize): void {
     out += 32;
   }
   for (let rest = n & 3; rest > 0; rest--) {
-    store<f64>(out, f64x2.extract_lane(capTwo(f64x2.splat(load1<T>(p)), scale, cap), 0));
+    store<f64>(out, capOne(load1<T>(p), scale, cap));
     p += sizeof<T>();
     out += 8;
   }
@@ -62,6 +62,11 @@ function capTwo(logits: v128, scale: f64, cap: f64): v128 {
   const q = expm1Two(minusAbs(f64x2.add(u, u)), constantF64(0), constantF64(1), constantF64(2), constantF64(3));
   const tanh = f64x2.div(f64x2.abs(q), f64x2.add(v128.load64_splat(TWO), q));
   return v128.or(f64x2.mul(f64x2.splat(cap), tanh), v128.and(u, v128.load64_splat(SIGN)));
+}
+
+/** x = cap·tanh(scale·logit / cap) of one logit. */
+export function capOne(logit: f64, scale: f64, cap: f64): f64 {
+  return f64x2.extract_lane(capTwo(f64x2.splat(logit), scale, cap), 0);
 }
 
 /** −|d|, clamped where its exponential is negligible beside 1. */

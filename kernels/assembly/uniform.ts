@@ -5,7 +5,7 @@ import { load1 } from './storage';
 
 /**
  * Σ_c w_c·(lse − x_c) / unit of each evaluated row, the term that label smoothing adds. It is formed in float64 as
- * (W·log S + Σ_c w_c·(reference − x_c)) / unit: neither a large offset of a row nor its confidence costs a digit, nor a
+ * (W·log S + scale·Σ_c w_c·(reference − v_c)) / unit: neither a large offset of a row nor its confidence costs a digit, nor a
  * class far below the others. A class of weight 0 adds nothing, even for an infinite logit. NaN where lse is not finite.
  * @param results columns that forward stored
  * @param weights address of `classes` float64, or 0 for 1
@@ -16,18 +16,19 @@ import { load1 } from './storage';
 // @ts-expect-error: decorator
 @inline
 export function uniform<T>(
-  logits: usize, rows: u32, classes: u32, results: usize, weights: usize, unit: f64, relativeWeight: f64, out: usize,
+  values: usize, rows: u32, classes: u32, scale: f64, results: usize, weights: usize, unit: f64, relativeWeight: f64,
+  out: usize,
 ): void {
   for (let row: u32 = 0; row < rows; row++) {
     const f64At = <usize>row << 3;
-    const p = logits + <usize>row * <usize>classes * sizeof<T>();
+    const p = values + <usize>row * <usize>classes * sizeof<T>();
     const lse = load<f64>(results + f64At);
     let sum: f64 = NaN;
     if (isFinite(lse)) {
       const from = referenceOf(results, rows, row);
       const differences =
         weights == 0 ? meanDifferences<T>(p, classes, from, unit) : weightedDifferences<T>(p, classes, weights, from, unit);
-      sum = relativeWeight * logSumOf(results, rows, row) + differences;
+      sum = relativeWeight * logSumOf(results, rows, row) + scale * differences;
     }
     store<f64>(out + f64At, sum);
   }

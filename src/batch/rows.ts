@@ -1,3 +1,4 @@
+import { evaluatedDType } from '../../kernels/transform.ts';
 import type { BlockPlan } from '../engine/block.ts';
 import { BlockWriter } from '../engine/block-writer.ts';
 import type { LogitsIntake } from '../engine/intake.ts';
@@ -61,9 +62,9 @@ export function* openRows(
   return { header, layout, targets };
 }
 
-/** Name of the kernel that evaluates a block: logits that are transformed are float64. */
+/** Name of the kernel that evaluates a block: transformed logits may have another dtype. */
 export function kernelOf(pool: KernelPool, { dtype, transform }: Pick<BlockPlan, 'dtype' | 'transform'>): string {
-  return pool.kernelName(transform === undefined ? dtype : 'float64');
+  return pool.kernelName(evaluatedDType(dtype, transform));
 }
 
 /** @param outputShape where it is not that of the label; a shift leaves rows out, and then no row is alone */

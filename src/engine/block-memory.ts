@@ -1,4 +1,5 @@
 import { KEPT_BYTES, placedBytes } from '../../kernels/kernel.ts';
+import { evaluatedDType, isInPlace } from '../../kernels/transform.ts';
 import { DTYPE_BYTES } from '../tensor/dtype.ts';
 import type { Block } from './block.ts';
 
@@ -12,10 +13,10 @@ const BYTES_PER_SHARD_OF_ROW = 64;
 export function kernelBytesBeside(block: Block, rows: number): number {
   const { plan, probabilities, coefficients } = block;
   const { dtype, classes, transform, gradientDType, classWeights, shards, badInColumn } = plan;
-  const computed = transform === undefined && dtype !== 'float64' ? 4 : 8;
+  const computed = evaluatedDType(dtype, transform) === 'float64' ? 8 : 4;
   const bytesPerLogit =
     placedBytes(dtype) +
-    (transform === undefined ? 0 : 8) +
+    (isInPlace(dtype, transform) ? 0 : computed) +
     (probabilities === undefined ? 0 : 8 + placedBytes(probabilities.dtype)) +
     (coefficients === undefined ? 0 : computed) +
     // The gradient in its dtype, plus its copy.

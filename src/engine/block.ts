@@ -1,5 +1,5 @@
 import type { GradientCoefficients } from '../../kernels/bindings.ts';
-import type { Transform } from '../../kernels/kernel.ts';
+import type { Transform } from '../../kernels/transform.ts';
 import type { Findings } from '../diagnostics/findings.ts';
 import type { BadInColumn, Survey } from '../diagnostics/survey.ts';
 import type { RowColumns, StatisticName } from '../statistics/list.ts';

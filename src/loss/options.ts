@@ -1,7 +1,7 @@
 import { Type } from 'typebox';
 import type { Static, TSchema } from 'typebox';
 import { Value } from 'typebox/value';
-import type { Transform } from '../../kernels/kernel.ts';
+import type { Transform } from '../../kernels/transform.ts';
 import { LossmeterError, refuse } from '../errors.ts';
 import type { ErrorPlace } from '../errors.ts';
 import { METRICS, STATISTIC_OUTPUTS } from '../statistics/list.ts';
@@ -79,7 +79,7 @@ export const Options = Type.Object(
         minimum: 0,
         maximum: Number.MAX_VALUE,
         description:
-          's: caps logits softly, x = s·tanh(x / s), after `logit_scale`. Evaluated in float64. None without. ±Inf become ±s, and are still reported.',
+          's: caps logits softly, x = s·tanh(x / s), after `logit_scale`. None without. ±Inf become ±s, and are still reported.',
         examples: [30],
       }),
     ),
@@ -88,7 +88,7 @@ export const Options = Type.Object(
       exclusiveMinimum: 0,
       minimum: 0,
       maximum: Number.MAX_VALUE,
-      description: 'x = scale·logit, before anything else: 1 / temperature. Other than 1, evaluated in float64.',
+      description: 'x = scale·logit, before anything else: 1 / temperature.',
       examples: [0.5],
     }),
     class_axis: Type.Integer({

@@ -4,6 +4,7 @@
  */
 import { Decimal } from 'decimal.js';
 import type { KernelDType } from '../../src/tensor/dtype.ts';
+import { evaluatedDType } from '../../kernels/transform.ts';
 import { promiseOf } from './promises.ts';
 import type { Promised } from './promises.ts';
 import type { PrecisionRequest } from './requests.ts';
@@ -80,10 +81,19 @@ export interface ExactRow {
   others: Decimal[];
   /** dx / dlogit */
   slope: Decimal[];
+  /** Greatest derivative that softcap may have; 0 without softcap. */
+  steepest: Decimal;
   entropy: Decimal;
-  /** Largest error of each transformed logit. */
+  /** Largest error of each transformed logit in float64. */
   eta: Decimal;
+  /** Distance of each logit from the one that softcap in float32 subtracts; 0 without softcap. */
+  distance: Decimal[];
+  /** Σ s_c·distance_c */
+  meanDistance: Decimal;
 }
+
+/** tanh 2: softcap subtracts no logit that is nearer to ±cap. */
+const STEEPEST = d(Math.tanh(2));
 
 function exactRow(logits: Float64Array, { softcap, logit_scale: scale = 1 }: PrecisionRequest['options']): ExactRow {
   const transformed = softcap !== undefined || scale !== 1;
@@ -110,8 +120,13 @@ function exactRow(logits: Float64Array, { softcap, logit_scale: scale = 1 }: Pre
   const logS = log1p(rest);
   const nll = x.map((value) => (value.isFinite() ? logS.plus(top.minus(value)) : d(Infinity)));
   const s = e.map((value) => value.div(S));
+  const greatest = STEEPEST.times(softcap ?? 0);
+  const reference = Decimal.max(greatest.neg(), Decimal.min(greatest, top));
+  const distance = x.map((value) => (softcap === undefined ? ZERO : value.minus(reference).abs()));
   return {
-    ...{ x, s, nll, slope },
+    ...{ x, s, nll, slope, distance },
+    steepest: softcap === undefined ? ZERO : d(scale),
+    meanDistance: sum(s.map((value, c) => value.times(distance[c]!))),
     lse: top.plus(logS),
     others: s.map((value, c) => (c === first ? rest.div(S) : ONE.minus(value))),
     entropy: sum(s.map((value, c) => (value.isZero() ? ZERO : value.times(nll[c]!)))),
@@ -150,8 +165,8 @@ const MAX = d(Number.MAX_VALUE);
 export function exactAnswer(request: PrecisionRequest): ExactAnswer {
   const { rows: N, classes: C, logits, label, options, dtype } = request;
   const { shift = 0, label_smoothing: given = 0, semantics = 'mindformers', lse_square_scale: lambda = 0 } = options;
-  const computesInFloat64 = dtype === 'float64' || options.softcap !== undefined || (options.logit_scale ?? 1) !== 1;
-  const promise = promiseOf(computesInFloat64 ? 'float64' : 'float32');
+  const evaluated = evaluatedDType(dtype, { scale: options.logit_scale ?? 1, cap: options.softcap });
+  const promise = promiseOf(evaluated === 'float64' ? 'float64' : 'float32');
   const smoothing =
     semantics === 'megatron'
       ? d(given)
@@ -251,7 +266,13 @@ export function exactAnswer(request: PrecisionRequest): ExactAnswer {
     lse: rows.map((row) => ({ value: row.lse, bound: lseBound(row, promise) })),
     entropy: rows.map((row) => ({
       value: row.entropy,
-      bound: d(promise.absolute).plus(row.entropy.times(2).times(row.eta.plus(EPSILON))),
+      bound: d(promise.absolute)
+        .plus(row.entropy.times(2).times(row.eta.plus(EPSILON)))
+        .plus(
+          sum(
+            row.s.map((s, c) => (s.isZero() ? ZERO : s.times(row.nll[c]!.plus(row.entropy)).times(row.distance[c]!))),
+          ).times(promise.depth),
+        ),
     })),
     norm: normOf(gradient, promise),
     gradientOverflows: coefficients.some((value) => value.abs().gt(MAX.div(4))),
@@ -259,8 +280,9 @@ export function exactAnswer(request: PrecisionRequest): ExactAnswer {
   };
 }
 
-function lseBound({ lse, eta }: ExactRow, promise: Promised): Decimal {
-  return eta.plus(promise.absolute).plus(lse.abs().times(EPSILON).div(4));
+function lseBound({ lse, eta, meanDistance }: ExactRow, promise: Promised): Decimal {
+  const ofDistance = meanDistance.times(promise.depth);
+  return eta.plus(promise.absolute).plus(ofDistance).plus(lse.abs().times(EPSILON).div(4));
 }
 
 type P = ((c: number) => Decimal) | undefined;
@@ -278,12 +300,17 @@ interface LossPlan {
 function rowLoss({ row, y, p, weight, smoothing, promise }: LossPlan): { nll: Expected; loss: Expected } {
   /** Σ v_c·(lse − x_c): every term has the error of lse, and last places of its own. */
   const crossEntropy = (v: (c: number) => Decimal): Expected => {
-    const terms = row.nll.map((nll, c) => ({ v: v(c), nll })).filter((term) => !term.v.isZero());
+    const terms = row.nll
+      .map((nll, c) => ({ v: v(c), nll, distance: row.distance[c]!.plus(row.meanDistance) }))
+      .filter((term) => !term.v.isZero());
     return {
       value: sum(terms.map((term) => term.v.times(term.nll))),
       bound: sum(
         terms.map((term) =>
-          term.v.abs().times(row.eta.times(2).plus(promise.absolute).plus(term.nll.times(EPSILON).times(4))),
+          term.v
+            .abs()
+            .times(row.eta.times(2).plus(promise.absolute).plus(term.nll.times(EPSILON).times(4)))
+            .plus(term.v.abs().times(term.distance).times(promise.depth)),
         ),
       ),
     };
@@ -307,7 +334,8 @@ function rowLoss({ row, y, p, weight, smoothing, promise }: LossPlan): { nll: Ex
   const relative = Decimal.max(value, promise.least).times(promise.relative);
   const bound = Decimal.min(promise.absolute, relative)
     .plus(value.times(EPSILON))
-    .plus(row.others[y]!.times(row.eta).times(2));
+    .plus(row.others[y]!.times(row.eta).times(2))
+    .plus(sum(row.s.map((s, c) => (c === y ? ZERO : s.times(row.distance[c]!)))).times(promise.depth));
   const nll = { value, bound };
   return { nll, loss: plus(scaled(ONE.minus(smoothing).times(weight[y]!), nll), uniform) };
 }
@@ -342,10 +370,15 @@ function rowGradient({ row, y, p, weight, W, t, b, z, promise }: GradientPlan): 
     const slope = row.slope[c]!;
     const bound = Decimal.min(largest.times(promise.absolute), size.times(promise.relative))
       .plus(size.times(row.eta.times(4)))
+      .plus(size.times(row.distance[c]!.plus(row.meanDistance)).times(promise.depth))
       .plus(total.times(floor));
     return {
       value: value.times(slope),
-      bound: bound.times(slope).plus(value.times(slope).abs().times(promise.slope)).plus(SUBNORMAL),
+      bound: bound
+        .times(slope)
+        .plus(value.times(slope).abs().times(promise.slope))
+        .plus(total.times(row.steepest).times(promise.slopeFloor))
+        .plus(SUBNORMAL),
     };
   });
 }

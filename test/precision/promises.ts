@@ -9,14 +9,28 @@ export interface Promised {
   floor: number;
   /** The same of the element of the label: nll ends there. */
   targetFloor: number;
-  /** Error of the derivative of softcap. */
+  /** Relative error of the derivative of softcap. */
   slope: number;
+  /** Error of an element relative to the sum of its coefficients, where that derivative ends. */
+  slopeFloor: number;
+  /** Error of a logit that softcap transformed, relative to its distance from the reference of its row. */
+  depth: number;
   /** Error of the norm of the gradient, beside those of its elements. */
   norm: number;
 }
 
 const PROMISES: Record<'float32' | 'float64', Promised> = {
-  float32: { absolute: 2e-6, relative: 1e-5, least: 1e-6, floor: 1e-35, targetFloor: 1e-11, slope: 0, norm: 1e-14 },
+  float32: {
+    absolute: 2e-6,
+    relative: 1e-5,
+    least: 1e-6,
+    floor: 1e-35,
+    targetFloor: 1e-11,
+    slope: 5e-6,
+    slopeFloor: 1e-36,
+    depth: 5e-7,
+    norm: 1e-14,
+  },
   float64: {
     absolute: 1e-12,
     relative: 1e-12,
@@ -24,6 +38,8 @@ const PROMISES: Record<'float32' | 'float64', Promised> = {
     floor: 1e-290,
     targetFloor: 1e-290,
     slope: 1e-12,
+    slopeFloor: 0,
+    depth: 0,
     norm: 1e-14,
   },
 };

@@ -203,11 +203,11 @@ describe('a row all −inf, or any +inf or NaN in it', () => {
     });
     const x = [2 * Math.tanh(0.5), 2, -2];
     const expected = Math.log(x.reduce((sum, value) => sum + Math.exp(value), 0)) - 2;
-    expect(body.numerator).toBeCloseTo(expected, 12);
+    expect(body.numerator).toBeCloseTo(expected, 6);
     expect(body.diagnostics.logits).toEqual({ nan: 0, pos_inf: 1, neg_inf: 1, max: 1, bad_rows: 1 });
     expect(body.diagnostics.verdict).toBe('finite');
     expect(body.diagnostics.locations).toMatchObject([{ column: 1 }, { column: 2 }]);
-    expect(body.kernel).toBe('f64-relaxed-simd');
+    expect(body.kernel).toBe('f32-relaxed-simd');
   });
 });
 

@@ -1742,13 +1742,13 @@ export interface components {
             lse_square_scale: number;
             /**
              * Format: double
-             * @description s: caps logits softly, x = s·tanh(x / s), after `logit_scale`. Evaluated in float64. None without. ±Inf become ±s, and are still reported.
+             * @description s: caps logits softly, x = s·tanh(x / s), after `logit_scale`. None without. ±Inf become ±s, and are still reported.
              * @example 30
              */
             softcap?: number;
             /**
              * Format: double
-             * @description x = scale·logit, before anything else: 1 / temperature. Other than 1, evaluated in float64.
+             * @description x = scale·logit, before anything else: 1 / temperature.
              * @default 1
              * @example 0.5
              */

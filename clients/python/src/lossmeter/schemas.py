@@ -54,14 +54,12 @@ class Options(TypedDict, total=False):
     """
 
     softcap: float | None
-    """s: caps logits softly, x = s·tanh(x / s), after `logit_scale`. Evaluated in
-    float64. None without. ±Inf become ±s, and are still reported.
+    """s: caps logits softly, x = s·tanh(x / s), after `logit_scale`. None without. ±Inf
+    become ±s, and are still reported.
     """
 
     logit_scale: float | None
-    """x = scale·logit, before anything else: 1 / temperature. Other than 1, evaluated
-    in float64.
-    """
+    """x = scale·logit, before anything else: 1 / temperature."""
 
     class_axis: int | None
     """Axis of the classes in the logits; a negative one counts from the end. PyTorch
