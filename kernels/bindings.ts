@@ -131,6 +131,9 @@ export class Bindings {
   readonly #widen: ByDType;
 
   constructor(exports: Exports) {
+    if (exports['interface_number']?.() !== 1164432158) {
+      throw new Error('kernels/build is not of these sources: run `npm run build:kernels`');
+    }
     this.#forward = byDType(exports, 'forward');
     this.#gradient = byDType(exports, 'gradient');
     this.#norms = byDType(exports, 'norms');

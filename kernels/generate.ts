@@ -1,4 +1,5 @@
 /** Writes the files that follow from the table of kernels. Run by `npm run generate`; a test compares. */
+import { createHash } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { format } from 'oxfmt';
@@ -19,6 +20,23 @@ const prefixOf = (dtype: FloatDType): string => ELEMENT_TYPES[dtype].float.kerne
 const dtypes: readonly FloatDType[] = FLOAT_DTYPES;
 const kernels = Object.entries<KernelRow>(KERNELS);
 const layouts = Object.entries<Layout>(LAYOUTS);
+
+/** Number of the exports and layouts, by which a build that is older than its bindings is refused. */
+const INTERFACE =
+  createHash('sha256')
+    .update(
+      JSON.stringify([
+        kernels.map(([name, { dtypes: own, parameters, returns }]) => [
+          name,
+          own.map(prefixOf),
+          parameters.map((parameter) => [parameter, PARAMETERS[parameter][0]]),
+          returns,
+        ]),
+        layouts.map(([name, { columns }]) => [name, Object.entries(columns).map(([column, [type]]) => [column, type])]),
+      ]),
+    )
+    .digest()
+    .readUInt32LE() >>> 1;
 
 const camelCase = (name: string): string => name.replaceAll(/_(\w)/g, (_match, letter: string) => letter.toUpperCase());
 
@@ -54,6 +72,7 @@ function assemblyExports(): string {
     '/** The exports, `<dtype>_<kernel>`. ../NAMING.md describes them. */',
     [`import { ${types.toSorted().join(', ')} } from './storage';`, ...imports].join('\n'),
     ...functions,
+    `export function interface_number(): u32 {\n  return ${INTERFACE};\n}`,
   ].join('\n\n')}\n`;
 }
 
@@ -159,6 +178,9 @@ export class Bindings {
 ${fields.join('\n')}
 
   constructor(exports: Exports) {
+    if (exports['interface_number']?.() !== ${INTERFACE}) {
+      throw new Error('kernels/build is not of these sources: run \`npm run build:kernels\`');
+    }
 ${assignments.join('\n')}
   }
 

@@ -610,3 +610,7 @@ export function f8e4m3_widen(elements: usize, count: u32, out: usize): void {
 export function f8e5m2_widen(elements: usize, count: u32, out: usize): void {
   widen<f8e5m2>(elements, count, out);
 }
+
+export function interface_number(): u32 {
+  return 1164432158;
+}

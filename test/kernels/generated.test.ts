@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
+import { Bindings } from '../../kernels/bindings.ts';
 import { generate } from '../../kernels/generate.ts';
 import { compile } from '../../kernels/instance.ts';
 import { KERNELS } from '../../kernels/table.ts';
@@ -20,9 +21,14 @@ test.each(['strict', 'relaxed'] as const)(
     const wanted = Object.entries<KernelRow>(KERNELS).flatMap(([name, { dtypes }]) =>
       dtypes.length === 0 ? [name] : dtypes.map((dtype) => `${ELEMENT_TYPES[dtype].float.kernel}_${name}`),
     );
-    expect(Object.keys(exports as object).toSorted()).toEqual([...wanted, 'memory'].toSorted());
+    expect(Object.keys(exports as object).toSorted()).toEqual([...wanted, 'interface_number', 'memory'].toSorted());
   },
 );
+
+test('a build of other sources is refused', () => {
+  expect(() => new Bindings({ interface_number: () => 1 })).toThrow('run `npm run build:kernels`');
+  expect(() => new Bindings({})).toThrow('run `npm run build:kernels`');
+});
 
 test('a binding passes its arguments by name', () => {
   const { memory, bindings } = compile('strict').make();
