@@ -9,6 +9,7 @@ COPY package.json package-lock.json ./
 # Without install scripts the Node.js that development pins stays away: the image has its own.
 RUN --mount=type=secret,id=npmrc,target=/root/.npmrc npm ci --ignore-scripts
 COPY tsconfig.json tsconfig.build.json ./
+COPY clients/typescript/src clients/typescript/src
 COPY dashboard dashboard
 COPY kernels kernels
 COPY routes routes

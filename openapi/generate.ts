@@ -14,8 +14,8 @@ import { pythonTypes } from './python-types.ts';
 
 const ROOT = new URL('..', import.meta.url);
 
-/** Types of the dashboard. `npm run test:generators` compares them, because they need a package of the registry. */
-export const TYPESCRIPT_TYPES = 'dashboard/src/api/document.ts';
+/** Types of the client in TypeScript. `npm run test:generators` compares them, because they need a package of the registry. */
+export const TYPESCRIPT_TYPES = 'clients/typescript/src/document.ts';
 
 /** The OpenAPI document, as the service answers it. */
 async function openApiDocument(): Promise<string> {

@@ -9,9 +9,17 @@ import { parseSync } from 'vite';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const COUNTS = fileURLToPath(new URL('counts.json', import.meta.url));
-const SOURCES = ['src', 'routes', 'kernels', 'bench', 'dashboard/src', 'openapi', 'test', 'tools'].map(
-  (folder) => `${folder}/**/*.{ts,tsx,js}`,
-);
+const SOURCES = [
+  'src',
+  'routes',
+  'kernels',
+  'bench',
+  'dashboard/src',
+  'clients/typescript/src',
+  'openapi',
+  'test',
+  'tools',
+].map((folder) => `${folder}/**/*.{ts,tsx,js}`);
 
 /** Openings of a doc comment. */
 const OPENING = /^(?:what|whether|which|who|how|that|those|one that|of|the same of)\b/i;

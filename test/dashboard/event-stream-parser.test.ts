@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { EventStreamParser } from '../../dashboard/src/api/event-stream-parser.ts';
-import type { ServerEvent } from '../../dashboard/src/api/event-stream-parser.ts';
+import { EventStreamParser } from '../../clients/typescript/src/event-stream-parser.ts';
+import type { ServerEvent } from '../../clients/typescript/src/event-stream-parser.ts';
 
 const parse = (...pieces: string[]): ServerEvent[] => {
   const parser = new EventStreamParser();

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { parseAnswer } from '../../dashboard/src/api/json.ts';
+import { parseAnswer } from '../../clients/typescript/src/json.ts';
 import { mediaTypeOf } from '../../dashboard/src/evaluate-page/media-type.ts';
 import { formatLoss, plural } from '../../dashboard/src/format/numbers.ts';
 import { formatAgo, formatSpan } from '../../dashboard/src/format/times.ts';

@@ -1,5 +1,5 @@
-import { EventStreamParser } from './event-stream-parser.ts';
-import type { ServerEvent } from './event-stream-parser.ts';
+import { EventStreamParser } from '../../../clients/typescript/src/event-stream-parser.ts';
+import type { ServerEvent } from '../../../clients/typescript/src/event-stream-parser.ts';
 import { mayPass, request } from './request.ts';
 
 /** The service sends something every 15 s. A connection on which nothing came for so long is dead, in milliseconds. */
@@ -19,7 +19,7 @@ export interface Listener {
 /**
  * Follows server-sent events until it is aborted, over as many connections as it takes: a new one resumes after the
  * last event of the one before.
- * @throws ApiError when there is nothing to follow, or one may not
+ * @throws ProblemError when there is nothing to follow, or one may not
  */
 export async function follow(path: string, listener: Listener, signal: AbortSignal): Promise<void> {
   let lastId = '';

@@ -1,11 +1,9 @@
-import { getJson } from './request.ts';
+import { api } from './request.ts';
 import type { RunQuery } from './run-query.ts';
-import type { RunPage, RunSummary, StepDetail, StepPoint } from './types.ts';
+import type { RunSummary, StepDetail, StepPoint } from './types.ts';
 
 /** Most points that are drawn of a run: more than any screen has columns. */
 export const MAX_POINTS = 2000;
-
-type FirstRunPage = RunPage & Required<Pick<RunPage, 'total' | 'active' | 'non_finite'>>;
 
 /** The first runs of a list, and the numbers of all its runs. */
 export interface RunList {
@@ -24,18 +22,15 @@ export interface StepRange {
   to?: number;
 }
 
-const queryOf = (parameters: Record<string, string | number | undefined>): string => {
-  const given = Object.entries(parameters).filter(([, value]) => value !== undefined);
-  return new URLSearchParams(given.map(([name, value]) => [name, String(value)])).toString();
-};
-
 const pathOf = (run: string): string => `v1/runs/${encodeURIComponent(run)}`;
 
 /** Lists the first runs. @param count most runs */
 export async function listRuns({ search, sort }: RunQuery, count: number, signal: AbortSignal): Promise<RunList> {
-  const read = <P extends RunPage>(left: number, cursor?: string): Promise<P> =>
-    getJson(`v1/runs?${queryOf({ search: search || undefined, sort, limit: Math.min(left, PAGE), cursor })}`, signal);
-  const { total, active, non_finite: nonFinite, ...first } = await read<FirstRunPage>(count);
+  const read = async (left: number, cursor?: string) => {
+    const query = { ...(search !== '' && { search }), sort, limit: Math.min(left, PAGE), ...(cursor && { cursor }) };
+    return (await api().GET('/v1/runs', { params: { query }, signal })).data!;
+  };
+  const { total = 0, active = 0, non_finite: nonFinite = 0, ...first } = await read(count);
   // By name: a run that is deleted and recorded again comes twice, the oldest first.
   const runs = new Map(first.runs.map((run) => [run.run, run]));
   let { next } = first;
@@ -47,17 +42,21 @@ export async function listRuns({ search, sort }: RunQuery, count: number, signal
   return { runs: [...runs.values()], hasMore: next !== undefined, total, active, nonFinite };
 }
 
-export const getRun = (run: string, signal?: AbortSignal): Promise<RunSummary> => getJson(pathOf(run), signal);
-
-/** Steps in order; of a long run the least and the greatest loss of each stretch, and losses that are not finite. */
-export async function getSteps(run: string, { from, to }: StepRange = {}, signal?: AbortSignal): Promise<StepPoint[]> {
-  const query = queryOf({ from, to, max_points: MAX_POINTS });
-  const { steps } = await getJson<{ steps: StepPoint[] }>(`${pathOf(run)}/steps?${query}`, signal);
-  return steps;
+export async function getRun(run: string, signal?: AbortSignal): Promise<RunSummary> {
+  return (await api().GET('/v1/runs/{run}', { params: { path: { run } }, ...(signal && { signal }) })).data!;
 }
 
-export const getStep = (run: string, step: number, signal?: AbortSignal): Promise<StepDetail> =>
-  getJson(`${pathOf(run)}/steps/${step}`, signal);
+/** Steps in order; of a long run the least and the greatest loss of each stretch, and losses that are not finite. */
+export async function getSteps(run: string, range: StepRange = {}, signal?: AbortSignal): Promise<StepPoint[]> {
+  const params = { path: { run }, query: { ...range, max_points: MAX_POINTS } };
+  const { data } = await api().GET('/v1/runs/{run}/steps', { params, ...(signal && { signal }) });
+  return data!.steps;
+}
+
+export async function getStep(run: string, step: number, signal?: AbortSignal): Promise<StepDetail> {
+  const params = { path: { run, step } };
+  return (await api().GET('/v1/runs/{run}/steps/{step}', { params, ...(signal && { signal }) })).data!;
+}
 
 export const eventsPathOf = (run: string): string => `${pathOf(run)}/events`;
 

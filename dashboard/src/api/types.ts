@@ -1,26 +1,19 @@
-/** Answers of the API, as `parseAnswer` returns them. */
-import type { components } from './document.ts';
+/** Answers of the API, as the client reads them. */
+import type { Evaluation as AnyEvaluation, RecordedDiagnostics } from '../../../clients/typescript/src/types.ts';
 
-type Schemas = components['schemas'];
-
-/** Numbers that JSON cannot represent travel as text, and are numbers when they are parsed. */
-type Parsed<T> = T extends Schemas['NonFinite'] ? number : T extends object ? { [K in keyof T]: Parsed<T[K]> } : T;
-
-type Answer<Name extends keyof Schemas> = Parsed<Schemas[Name]>;
-
-export type Cause = Answer<'Cause'>;
-export type Evaluation = Answer<'Evaluation'>;
-export type Label = Answer<'LabelValue'>;
-export type Place = Answer<'Place'>;
-export type RankDetail = Answer<'RankDetail'>;
-export type RunPage = Answer<'RunList'>;
-export type RunSummary = Answer<'RunSummary'>;
-export type StepDetail = Answer<'StepDetail'>;
-export type StepPoint = Answer<'StepPoint'>;
-export type WorstRow = Answer<'WorstRow'>;
+export type {
+  Cause,
+  LabelValue as Label,
+  Place,
+  RankDetail,
+  RunSummary,
+  StepDetail,
+  StepPoint,
+  WorstRow,
+} from '../../../clients/typescript/src/types.ts';
 
 /** Diagnostics of a batch. A recorded pair of sums, and a batch without findings, have only the first three fields. */
-export type Diagnostics = Answer<'RecordedDiagnostics'>;
+export type Diagnostics = RecordedDiagnostics;
 
-/** A problem of the service, or of a proxy before it. */
-export type Problem = Partial<Answer<'Problem'>> & { status: number };
+/** An evaluation without its tensors. */
+export type Evaluation = Omit<AnyEvaluation, 'outputs'>;

@@ -1,5 +1,5 @@
 import { useCallback, useEffect, useRef, useState } from 'preact/hooks';
-import { ApiError } from '../api/request.ts';
+import { ProblemError } from '../../../clients/typescript/src/problem.ts';
 import type { Evaluation } from '../api/types.ts';
 import { DiagnosticsView } from '../ui/diagnostics-view.tsx';
 import { ProblemNotice } from '../ui/problem-notice.tsx';
@@ -53,7 +53,7 @@ export function EvaluatePage() {
 
 /** A loss that was to be rejected for being not finite comes as a problem, with the same diagnostics. */
 function Failure({ error }: { error: unknown }) {
-  const diagnostics = error instanceof ApiError ? error.problem.diagnostics : undefined;
+  const diagnostics = error instanceof ProblemError ? error.problem.diagnostics : undefined;
   return (
     <>
       <ProblemNotice

@@ -1,4 +1,4 @@
-import { parseAnswer } from '../api/json.ts';
+import { parseAnswer } from '../../../clients/typescript/src/json.ts';
 import { request } from '../api/request.ts';
 import type { Evaluation } from '../api/types.ts';
 import { KIND_BYTES, kindOfFile } from '../../../src/wire/body/file-kind.ts';

@@ -1,5 +1,5 @@
 import { useEffect, useState } from 'preact/hooks';
-import { parseAnswer } from '../api/json.ts';
+import { parseAnswer } from '../../../clients/typescript/src/json.ts';
 import { follow } from '../api/live.ts';
 import { mayPass } from '../api/request.ts';
 import { MAX_POINTS, eventsPathOf, getRun, getSteps } from '../api/runs.ts';

@@ -1,8 +1,8 @@
-import { ApiError } from '../api/request.ts';
+import { ProblemError } from '../../../clients/typescript/src/problem.ts';
 
 /** Shows an error. @param title of an error that is no problem of the service */
 export function ProblemNotice({ error, title = 'The service cannot be reached' }: { error: unknown; title?: string }) {
-  const problem = error instanceof ApiError ? error.problem : undefined;
+  const problem = error instanceof ProblemError ? error.problem : undefined;
   const places = problem?.errors ?? [];
   return (
     <div class="notice bad" role="alert">

@@ -60,7 +60,7 @@ afterAll(async () => {
   rmSync(root, { recursive: true });
 });
 
-test('the types of the dashboard are the generated ones: run `npm run generate` when this fails', () => {
+test('the types of the client in TypeScript are the generated ones: run `npm run generate` when this fails', () => {
   expect(readFileSync(path.join(ROOT, TYPESCRIPT_TYPES), 'utf8')).toBe(typescriptTypes());
 });
 

@@ -7,3 +7,10 @@ const NON_FINITE: Record<string, number> = { NaN: NaN, Infinity: Infinity, '-Inf
 export function parseAnswer(text: string): unknown {
   return JSON.parse(text, (_key, value: unknown) => (typeof value === 'string' ? (NON_FINITE[value] ?? value) : value));
 }
+
+/** Writes a request, whose numbers that JSON cannot represent become text. */
+export function writeRequest(value: unknown): string {
+  return JSON.stringify(value, (_key, inner: unknown) =>
+    typeof inner === 'number' && !Number.isFinite(inner) ? String(inner) : inner,
+  );
+}

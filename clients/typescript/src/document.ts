@@ -1716,7 +1716,7 @@ export interface components {
              * @example sum
              * @enum {unknown}
              */
-            reduction: "mean" | "sum" | "none";
+            reduction?: "mean" | "sum" | "none";
             /**
              * @description Label, or labels, whose rows are left out. It takes precedence over `invalid_label`; an empty list ignores nothing. It is rejected with class probabilities.
              * @example -100
@@ -1732,14 +1732,14 @@ export interface components {
              * @default 0
              * @example 0.1
              */
-            label_smoothing: number;
+            label_smoothing?: number;
             /**
              * Format: double
              * @description λ of the z-loss Z = λ·Σ m·lse², which keeps logits from drifting. It is separate from N, and not weighted by `weight`.
              * @default 0
              * @example 0.0001
              */
-            lse_square_scale: number;
+            lse_square_scale?: number;
             /**
              * Format: double
              * @description s: caps logits softly, x = s·tanh(x / s), after `logit_scale`. None without. ±Inf become ±s, and are still reported.
@@ -1752,45 +1752,45 @@ export interface components {
              * @default 1
              * @example 0.5
              */
-            logit_scale: number;
+            logit_scale?: number;
             /**
              * @description Axis of the classes in the logits; a negative one counts from the end. PyTorch uses the second axis, 1. Class indices have the other axes; class probabilities and the gradient have all axes of the logits. Rows, and the axis of `shift`, follow the other axes in their order. When the class axis is not the last, the axes from it on are buffered in memory: (C, …) of (N, C, …).
              * @default -1
              * @example 1
              */
-            class_axis: number;
+            class_axis?: number;
             /**
              * @description k of the causal shift along axis −2: logits at t are scored against label and mask at t + k. The last k positions are left out: they are not in `rows.total`, and row outputs are k shorter there. Logits of two axes are one sequence.
              * @default 0
              * @example 1
              */
-            shift: number;
+            shift?: number;
             /**
              * @description Denominators of the mean, D and D_z alike. `mindformers`: D + 1e-8, so 0 when nothing is counted. `torch`: D, so NaN when nothing is counted; class weights may be negative, and D too. `megatron`: max(D, 1).
              * @default mindformers
              * @example torch
              * @enum {unknown}
              */
-            semantics: "mindformers" | "torch" | "megatron";
+            semantics?: "mindformers" | "torch" | "megatron";
             /**
              * @description A counted row whose label is not in [0, C): `error` answers 422 with its place; `zero_loss` gives it the loss 0, whatever its logits are, and still counts it, which with `ignore_index: []` is what mindformers.core.CrossEntropyLoss does.
              * @default error
              * @example zero_loss
              * @enum {unknown}
              */
-            invalid_label: "error" | "zero_loss";
+            invalid_label?: "error" | "zero_loss";
             /**
              * @description Megatron's pair: the answer has `numerator` = N and `denominator` = D but no `loss`; the caller sums both over ranks and divides.
              * @default false
              * @example true
              */
-            calculate_per_token_loss: boolean;
+            calculate_per_token_loss?: boolean;
             /**
              * @description Adds the Euclidean norm of the gradient to the diagnostics, but not its tensor, and the local loss of each data-parallel group; both are also logged.
              * @default false
              * @example true
              */
-            check_for_nan_in_loss_and_grad: boolean;
+            check_for_nan_in_loss_and_grad?: boolean;
             parallel_config?: components["schemas"]["ParallelConfig"];
             /**
              * @description Answer when loss, numerator or z_loss is not finite: `report` answers 200 with the value, `reject` answers 422 `non_finite_loss` with the same `diagnostics` in the problem.
@@ -1798,13 +1798,13 @@ export interface components {
              * @example reject
              * @enum {unknown}
              */
-            on_non_finite: "report" | "reject";
+            on_non_finite?: "report" | "reject";
             /**
              * @description Largest number of places of non-finite logits in the diagnostics: the first ones in row-major order.
              * @default 16
              * @example 64
              */
-            max_locations: number;
+            max_locations?: number;
             /**
              * @description The dtype of `outputs.gradient`; by default the dtype of the logits.
              * @example float32
@@ -1818,7 +1818,7 @@ export interface components {
              *       "per_token_loss"
              *     ]
              */
-            outputs: components["schemas"]["OutputName"][];
+            outputs?: components["schemas"]["OutputName"][];
             /**
              * @description Metrics to compute in addition to perplexity and bits_per_token: means over counted rows, weighted by the mask. `mean_entropy`: of `entropy`. `accuracy`: target_rank = 0. `top5_accuracy`: target_rank < min(5, C); a row with a NaN has no prediction, and is a miss of both. `ece`: the expected calibration error, Σ_b |Σ m·(hit − confidence)| / Σ m over 15 bins b of equal width of the confidence max s, (0, 1], and over the rows that have a prediction.
              * @default []
@@ -1826,7 +1826,7 @@ export interface components {
              *       "accuracy"
              *     ]
              */
-            metrics: components["schemas"]["MetricName"][];
+            metrics?: components["schemas"]["MetricName"][];
         };
         /** @description A power of two. */
         MagnitudeBin: {
@@ -2106,13 +2106,13 @@ export interface components {
              * @default 1
              * @example 4
              */
-            data_parallel: number;
+            data_parallel?: number;
             /**
              * @description Shards of consecutive classes, of equal size: each is evaluated alone, then merged.
              * @default 1
              * @example 2
              */
-            model_parallel: number;
+            model_parallel?: number;
         };
         /** @description A shard of a batch: `logits` has the columns of the shard. `label` has the rows of all ranks, class probabilities the columns of the shard. `weight` has the columns of the shard, or the whole vocabulary. */
         PartialRequest: {

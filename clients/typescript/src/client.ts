@@ -1,0 +1,101 @@
+import { decode, encode } from '@msgpack/msgpack';
+import { createApi } from './api.ts';
+import type { Api, Fetch } from './api.ts';
+import { readEvents } from './events.ts';
+import { parseAnswer } from './json.ts';
+import { ProblemError } from './problem.ts';
+import type { Batch, Diagnosis, DiagnosisBatch, Evaluation } from './types.ts';
+
+const MSGPACK = 'application/vnd.msgpack';
+
+export interface ClientOptions {
+  /** Where the service is, with the path of a proxy if there is one. */
+  url: string | URL;
+  /** Key of the service. */
+  key?: string;
+  /** Sends requests in place of `fetch`. */
+  fetch?: Fetch;
+}
+
+interface CallOptions {
+  signal?: AbortSignal;
+}
+
+/** A change of a run: a step in the form of `/v1/runs/{run}/steps`, the summary of the run, or its end. */
+export interface RunEvent {
+  type: 'step' | 'run' | 'deleted';
+  id: string;
+  data: unknown;
+}
+
+/**
+ * A client of the service. Answers have their non-finite numbers as numbers, errors are thrown as ProblemError.
+ * @example const { loss } = await new Client({ url }).crossEntropy({ logits: tensor(logits, [2, 3]), label: [2, 0] });
+ */
+export class Client {
+  /** Every operation of the service by its path, in JSON. */
+  readonly api: Api;
+  readonly #url: URL;
+  readonly #headers: Record<string, string>;
+  readonly #fetch: Fetch;
+
+  constructor({ url, key, fetch = (request) => globalThis.fetch(request) }: ClientOptions) {
+    this.#url = new URL(String(url).replace(/\/?$/, '/'));
+    this.#headers = key === undefined ? {} : { authorization: `Bearer ${key}` };
+    this.#fetch = fetch;
+    this.api = createApi(this.#url, this.#headers, fetch);
+  }
+
+  /** Evaluates a batch, which travels as MessagePack. */
+  async crossEntropy(batch: Batch, options: CallOptions = {}): Promise<Evaluation> {
+    return (await this.#postBatch('v1/cross-entropy', batch, options)) as Evaluation;
+  }
+
+  /** Surveys a tensor. */
+  async diagnose(batch: DiagnosisBatch, options: CallOptions = {}): Promise<Diagnosis> {
+    return (await this.#postBatch('v1/diagnose', batch, options)) as Diagnosis;
+  }
+
+  /**
+   * Follows the changes of a run, over one connection.
+   * @param options.lastEventId id of the last event that was seen: later changes come first
+   */
+  async *events(
+    run: string,
+    { lastEventId, signal }: CallOptions & { lastEventId?: string } = {},
+  ): AsyncGenerator<RunEvent> {
+    const { body } = await this.send(`v1/runs/${encodeURIComponent(run)}/events`, {
+      headers: { accept: 'text/event-stream', ...(lastEventId !== undefined && { 'last-event-id': lastEventId }) },
+      ...(signal && { signal }),
+    });
+    for await (const { type, id, data } of readEvents(body!)) {
+      yield { type: type as RunEvent['type'], id, data: data === '' ? undefined : parseAnswer(data) };
+    }
+  }
+
+  /**
+   * Sends a request that the typed operations cannot express, such as a file.
+   * @throws ProblemError
+   */
+  async send(path: string, { headers, ...init }: Omit<RequestInit, 'headers'> & { headers?: Record<string, string> }) {
+    const request = new Request(new URL(path, this.#url), { ...init, headers: { ...this.#headers, ...headers } });
+    const response = await this.#fetch(request);
+    if (!response.ok) throw await ProblemError.of(response);
+    return response;
+  }
+
+  async #postBatch(
+    path: string,
+    { logits, ...others }: Batch | DiagnosisBatch,
+    options: CallOptions,
+  ): Promise<unknown> {
+    const response = await this.send(path, {
+      method: 'POST',
+      headers: { 'content-type': MSGPACK, accept: MSGPACK },
+      // Logits that come last are evaluated as they arrive.
+      body: encode({ ...others, logits }, { useBigInt64: true, ignoreUndefined: true }),
+      ...options,
+    });
+    return decode(await response.arrayBuffer());
+  }
+}

@@ -1,0 +1,45 @@
+/** Types of the service, from its OpenAPI document. */
+import type { components, paths } from './document.ts';
+import type { Tensor } from './tensor.ts';
+
+type Schemas = components['schemas'];
+
+/** Numbers that JSON cannot represent travel as text. They are numbers here. */
+export type Parsed<T> = T extends Schemas['NonFinite']
+  ? number
+  : T extends object
+    ? { [K in keyof T]: Parsed<T[K]> }
+    : T;
+
+/** The operations by their paths, with the numbers of requests and answers as numbers. */
+export type Paths = Parsed<paths>;
+
+type Named<Name extends keyof Schemas> = Parsed<Schemas[Name]>;
+
+export type Cause = Named<'Cause'>;
+export type Diagnosis = Named<'Diagnosis'>;
+export type Diagnostics = Named<'Diagnostics'>;
+export type LabelValue = Named<'LabelValue'>;
+export type LossOptions = Named<'LossOptions'>;
+export type Place = Named<'Place'>;
+export type Problem = Named<'Problem'>;
+export type RankDetail = Named<'RankDetail'>;
+export type RecordedDiagnostics = Named<'RecordedDiagnostics'>;
+export type RunList = Named<'RunList'>;
+export type RunSummary = Named<'RunSummary'>;
+export type StepDetail = Named<'StepDetail'>;
+export type StepPoint = Named<'StepPoint'>;
+export type WorstRow = Named<'WorstRow'>;
+
+/** A batch, whose tensors are typed arrays with a shape or any other form that JSON has. */
+export type Batch = WithTensors<Named<'CrossEntropyRequest'>>;
+
+/** A tensor to survey; labels and mask select its rows. */
+export type DiagnosisBatch = WithTensors<Named<'DiagnosisRequest'>>;
+
+type WithTensors<T> = { [K in keyof T]: K extends 'options' ? T[K] : T[K] | Tensor };
+
+/** The answer to a batch. */
+export type Evaluation = Omit<Named<'Evaluation'>, 'outputs'> & {
+  outputs: { [Name in keyof Schemas['Outputs']]: Tensor };
+};

@@ -1,0 +1,130 @@
+import { readFileSync } from 'node:fs';
+import { expect, test } from 'vitest';
+import manifest from '#manifest' with { type: 'json' };
+import { Client, ProblemError, arrayOf, tensor } from '../../../clients/typescript/src/index.ts';
+import type { RunEvent } from '../../../clients/typescript/src/index.ts';
+import { Service } from '../../service.ts';
+
+const service = Service.start();
+const client = (): Client => new Client({ url: service.url });
+
+const LOGITS = new Float32Array([1, 2, 3, 0.5, 0.25, 0]);
+const BATCH = { logits: tensor(LOGITS, [2, 3]), label: tensor(new Int32Array([2, 0])) };
+
+test('a batch of typed arrays gets the loss of the same batch in JSON', async () => {
+  const evaluation = await client().crossEntropy({ ...BATCH, options: { outputs: ['lse', 'gradient'] } });
+  const { data } = await client().api.POST('/v1/cross-entropy', {
+    body: {
+      logits: [
+        [1, 2, 3],
+        [0.5, 0.25, 0],
+      ],
+      label: [2, 0],
+    },
+  });
+  expect(evaluation.loss).toBe(data!.loss);
+  const { lse, gradient } = evaluation.outputs;
+  expect(arrayOf(lse!)).toBeInstanceOf(Float64Array);
+  expect([lse!.shape, gradient!.shape]).toEqual([[2], [2, 3]]);
+  expect(arrayOf(gradient!).length).toBe(6);
+});
+
+test('numbers that JSON cannot represent are numbers, in MessagePack and in JSON', async () => {
+  const logits = tensor(new Float32Array([Number.NaN, 1]), [1, 2]);
+  const evaluation = await client().crossEntropy({ logits, label: [0] });
+  expect(evaluation.loss).toBeNaN();
+  const { data } = await client().api.POST('/v1/cross-entropy', { body: { logits: [['NaN', 1]], label: [0] } });
+  expect(data!.loss).toBeNaN();
+  const params = { path: { run: 'typed', step: 1, rank: 0 } };
+  const pair = { numerator: Number.POSITIVE_INFINITY, denominator: 2 };
+  const recorded = await client().api.PUT('/v1/runs/{run}/steps/{step}/ranks/{rank}', { params, body: pair });
+  expect(recorded.data!.loss).toBe(Number.POSITIVE_INFINITY);
+});
+
+test('a tensor can be surveyed', async () => {
+  const { verdict, values } = await client().diagnose({ logits: BATCH.logits });
+  expect([verdict, values.total]).toEqual(['finite', 6]);
+});
+
+test('errors are problems, in both formats', async () => {
+  const wrong = client().crossEntropy({ ...BATCH, label: [7, 0] });
+  await expect(wrong).rejects.toThrow(ProblemError);
+  await expect(wrong).rejects.toMatchObject({ problem: { status: 422, code: 'invalid_label' } });
+  const unknown = client().api.GET('/v1/runs/{run}', { params: { path: { run: 'nowhere' } } });
+  await expect(unknown).rejects.toMatchObject({ message: 'there is no run nowhere', problem: { code: 'not_found' } });
+});
+
+test('an answer of a proxy that is no problem is one by its status', async () => {
+  const answer = async (): Promise<Response> => new Response('<html>', { status: 502, statusText: 'Bad Gateway' });
+  const behind = new Client({ url: 'http://proxy/lossmeter', fetch: answer });
+  await expect(behind.diagnose({ logits: [1] })).rejects.toMatchObject({
+    message: 'the service answered 502 Bad Gateway',
+    problem: { status: 502 },
+  });
+});
+
+test('requests go below the path of the address', async () => {
+  const urls: string[] = [];
+  const fetch = async ({ url }: Request): Promise<Response> => {
+    urls.push(url);
+    return Response.json({});
+  };
+  for (const url of ['http://proxy/lossmeter', 'http://proxy/lossmeter/']) {
+    const behind = new Client({ url, fetch });
+    await behind.api.GET('/v1/info');
+    await behind.send('v1/info', {});
+  }
+  expect(new Set(urls)).toEqual(new Set(['http://proxy/lossmeter/v1/info']));
+});
+
+test('a key is sent with every request', async () => {
+  const keys: (string | null)[] = [];
+  const fetch = async ({ headers }: Request): Promise<Response> => {
+    keys.push(headers.get('authorization'));
+    return Response.json({});
+  };
+  const keyed = new Client({ url: 'http://proxy', key: 'lm_key', fetch });
+  await keyed.api.GET('/v1/info');
+  await keyed.send('v1/info', {});
+  expect(keys).toEqual(['Bearer lm_key', 'Bearer lm_key']);
+});
+
+test('changes of a run are followed', async () => {
+  const params = { path: { run: 'followed' } };
+  await client().api.PUT('/v1/runs/{run}', { params, body: { labels: { model: 'gpt-1b' } } });
+  const seen: RunEvent[] = [];
+  const left = new AbortController();
+  const following = (async () => {
+    for await (const event of client().events('followed', { lastEventId: '0', signal: left.signal })) {
+      seen.push(event);
+      if (seen.length === 2) return;
+    }
+  })();
+  const record = (step: number) =>
+    client().api.PUT('/v1/runs/{run}/steps/{step}/ranks/{rank}', {
+      params: { path: { run: 'followed', step, rank: 0 } },
+      body: { numerator: Number.NaN, denominator: 1 },
+    });
+  await record(1);
+  await record(2);
+  await following;
+  left.abort();
+  expect(seen.map(({ type }) => type)).toEqual(['step', 'step']);
+  expect(seen[0]!.data).toMatchObject({ step: 1, loss: Number.NaN });
+});
+
+test('a tensor is a view of its array, with the dtype of it', () => {
+  const halves = new Float64Array([1, 2, 3, 4]).subarray(2);
+  expect(arrayOf(tensor(halves))).toEqual(new Float64Array([3, 4]));
+  expect(tensor(halves).data.buffer).toBe(halves.buffer);
+  expect(tensor(new BigInt64Array(2)).dtype).toBe('int64');
+  expect(tensor(new Uint16Array(2), [2], 'bfloat16')).toMatchObject({ dtype: 'bfloat16', shape: [2] });
+  expect(() => tensor(halves, [3])).toThrow('the array has 2 elements, the shape 3 has 3');
+  expect(() => arrayOf(tensor(new Uint16Array(2), [2], 'bfloat16'))).toThrow('there is no typed array of bfloat16');
+  expect(() => tensor(new Uint8ClampedArray(1) as unknown as Uint8Array)).toThrow('Uint8ClampedArray needs a dtype');
+});
+
+test('the package has the version of the service', () => {
+  const file = new URL('../../../clients/typescript/package.json', import.meta.url);
+  expect((JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version).toBe(manifest.version);
+});
