@@ -29,7 +29,7 @@ export default async function health(app: FastifyInstance): Promise<void> {
         summary: 'Readiness probe',
         description:
           '503 until the kernels are loaded, and again while the service shuts down. `history` gives the reason while runs cannot be recorded.',
-        response: { 200: Readiness, 503: Readiness },
+        response: { 200: Readiness, 503: { ...Readiness, examples: [{ ready: false }] } },
       },
     },
     (_request, reply) => {

@@ -32,7 +32,7 @@ export default async function server(app: FastifyInstance): Promise<void> {
     tags,
     operationId: 'getServerReady',
     summary: 'Readiness',
-    response: { 200: ServerHealth, 503: ServerHealth },
+    response: { 200: ServerHealth, 503: { ...ServerHealth, examples: [{ live: true, ready: false }] } },
   };
   app.get('/health/ready', { ...probe, schema: readiness }, (_request, reply) => {
     const ready = app.isReady();
