@@ -24,7 +24,7 @@ const LIMIT: f64 = 60;
  * x = cap·tanh(u) with u = scale·logit / cap, as the difference from x at a reference logit, in float32. The reference is
  * the greatest logit of the row, or the nearest with |u| ≤ STEEP. From T = tanh(v) at it, A = 1 − T, B = 1 + T and
  * E = exp(2·(u − v)),
- *   x − cap·T = cap·A·B·(E − 1) / (B·E + A),
+ *   x − cap·T = cap·A·(E − 1) / (E + A / B),
  * in which nothing cancels. So near the maximum, where softmax is large, the difference is exact, whatever the cap.
  * ±Inf become ±cap, NaN stays.
  * @param offsets columns of RowOffsets: cap·T, and the difference of the target, formed in float64
@@ -65,27 +65,24 @@ function capRow<T>(p: usize, n: u32, scale: f64, cap: f64, reference: f32, out: 
   const kLow = f32x4.splat(lowPartOf(k));
   const limit = f32x4.splat(<f32>(LIMIT / k));
   const ref = f32x4.splat(reference);
-  // 1 − T and 1 + T by exponentials, in which nothing cancels.
+  // A / B = exp(−2·v) and A = 2 / (exp(2·v) + 1), in which nothing cancels.
   const e = Math.exp((2 * scale * <f64>reference) / cap);
-  const a = 2 / (e + 1);
-  const b = (2 * e) / (e + 1);
-  const a4 = f32x4.splat(<f32>(a / b));
-  const b4 = f32x4.splat(<f32>b);
-  const ab4 = f32x4.splat(<f32>(cap * a));
+  const ratio = f32x4.splat(<f32>(1 / e));
+  const width = f32x4.splat(<f32>((cap * 2) / (e + 1)));
   const end = p + <usize>(n & ~3) * sizeof<T>();
   for (; p < end; p += 4 * sizeof<T>()) {
-    v128.store(out, capFour(load4<T>(p), ref, kHigh, kLow, limit, a4, b4, ab4));
+    v128.store(out, capFour(load4<T>(p), ref, kHigh, kLow, limit, ratio, width));
     out += 16;
   }
   const rest = n & 3;
   if (rest == 0) return;
-  storeLanes(out, capFour(loadLanes<T>(p, rest, reference), ref, kHigh, kLow, limit, a4, b4, ab4), rest);
+  storeLanes(out, capFour(loadLanes<T>(p, rest, reference), ref, kHigh, kLow, limit, ratio, width), rest);
 }
 
 // @ts-expect-error: decorator
 @inline
 function capFour(
-  logits: v128, ref: v128, kHigh: v128, kLow: v128, limit: v128, a: v128, b: v128, ab: v128,
+  logits: v128, ref: v128, kHigh: v128, kLow: v128, limit: v128, ratio: v128, width: v128,
 ): v128 {
   const d = f32x4.pmin(f32x4.pmax(f32x4.sub(logits, ref), f32x4.neg(limit)), limit);
   const rounder = constant(Constant.ROUNDER);
@@ -100,7 +97,7 @@ function capFour(
   g = f32x4.mul(g, f);
   // E = power·(1 + g)
   const less1 = madd(power, g, f32x4.sub(power, v128.load32_splat(ONE)));
-  return f32x4.div(f32x4.mul(ab, less1), madd(power, g, f32x4.add(power, a)));
+  return f32x4.div(f32x4.mul(width, less1), madd(power, g, f32x4.add(power, ratio)));
 }
 
 const ONE = memory.data<f32>([1]);
