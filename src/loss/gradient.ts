@@ -20,7 +20,7 @@ export function* gradientCoefficients(
   { classes: C, smoothing: epsilon, denominators }: { classes: number; smoothing: number; denominators: Denominators },
 ): Steps<GradientCoefficients> {
   const { classes, weights } = targets;
-  const { lse_square_scale: lambda, semantics } = options;
+  const { lse_square_scale: lambda } = options;
   const mean = isMean(options);
   const N = classes.length;
   const [t, b, z] = [new Float64Array(N), new Float64Array(N), new Float64Array(N)];
@@ -30,12 +30,12 @@ export function* gradientCoefficients(
       // The kernel's gradient of a row without a target is 0.
       if (y < 0) continue;
       const m = weights === undefined ? 1 : weights[row]!;
-      const ofLoss = mean ? divide(m, denominators.loss, semantics) : m;
+      const ofLoss = mean ? divide(m, denominators.loss, options) : m;
       t[row] = ofLoss * (1 - epsilon) * labelWeight(targets, y);
       if (epsilon !== 0) b[row] = (ofLoss * epsilon) / C;
       // Infinite where D = 0. The weights are then 0 or of both signs: PyTorch adds infinities of both signs, or 0·∞.
       if (!Number.isFinite(b[row]!)) t[row] = b[row] = Number.NaN;
-      if (lambda !== 0) z[row] = (mean ? divide(m, denominators.z, semantics) : m) * 2 * lambda;
+      if (lambda !== 0) z[row] = (mean ? divide(m, denominators.z, options) : m) * 2 * lambda;
     }
   });
   return { t, b, z };

@@ -229,7 +229,7 @@ function formLoss(sums: RowSums, options: Options): number | undefined {
   if (!isMean(options)) return N + Z;
   const mean = meanCrossEntropy(sums, options);
   // Without a z-loss its 0 / 0 must not appear in the result.
-  return options.lse_square_scale === 0 ? mean : mean + divide(Z, denominators.z, options.semantics);
+  return options.lse_square_scale === 0 ? mean : mean + divide(Z, denominators.z, options);
 }
 
 /**
@@ -237,7 +237,6 @@ function formLoss(sums: RowSums, options: Options): number | undefined {
  * / 0 are NaN.
  */
 function meanCrossEntropy({ numerator, parts, denominators: { loss: D } }: RowSums, options: Options): number {
-  const { semantics, label_smoothing: smoothing } = options;
-  if (D !== 0 || smoothing === 0) return divide(numerator, D, semantics);
-  return divide(parts.target, D, semantics) + divide(parts.smoothing, D, semantics);
+  if (D !== 0 || options.label_smoothing === 0) return divide(numerator, D, options);
+  return divide(parts.target, D, options) + divide(parts.smoothing, D, options);
 }
