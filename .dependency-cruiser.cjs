@@ -55,11 +55,14 @@ module.exports = {
       from: { path: pathOf(from) },
       to: { path: pathOf(to) },
     })),
-    ...['^src/wire/(json|msgpack|safetensors|open-inference)/', '^src/evaluations/([^/]+)/'].map((sibling) => ({
+    ...[
+      ['^src/wire/(?!body/|json-text/|tensors/)([^/]+)/', '^src/wire/$1/'],
+      ['^src/evaluations/([^/]+)/', '^src/evaluations/$1/'],
+    ].map(([sibling, itself]) => ({
       name: 'siblings-are-strangers',
       severity: 'error',
       from: { path: sibling },
-      to: { path: sibling, pathNot: sibling.replace(/\(.*\)/, '$1') },
+      to: { path: sibling, pathNot: itself },
     })),
     {
       name: 'no-tests-in-sources',

@@ -20,7 +20,7 @@ const schema = {
   response: {
     200: {
       description: 'The evaluated batch.',
-      content: answerContent(REPLY_MEDIA_TYPES, Evaluation, SafetensorsEvaluation),
+      content: answerContent(REPLY_MEDIA_TYPES, Evaluation, { safetensors: SafetensorsEvaluation }),
     },
     ...problemResponses(400, 403, 406, 408, 409, 413, 415, 422, 429, 500, 503),
   },

@@ -19,7 +19,7 @@ const schema = {
   response: {
     200: {
       description: 'The survey of the tensor.',
-      content: answerContent(REPLY_MEDIA_TYPES, Diagnosis, SafetensorsEvaluation),
+      content: answerContent(REPLY_MEDIA_TYPES, Diagnosis, { safetensors: SafetensorsEvaluation }),
     },
     ...problemResponses(400, 403, 406, 408, 409, 413, 415, 422, 429, 500, 503),
   },

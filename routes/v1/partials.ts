@@ -21,7 +21,7 @@ const partialSchema = {
   response: {
     200: {
       description: 'The partial.',
-      content: answerContent(REPLY_MEDIA_TYPES, VocabularyPartial, SafetensorsPartial),
+      content: answerContent(REPLY_MEDIA_TYPES, VocabularyPartial, { safetensors: SafetensorsPartial }),
     },
     ...problemResponses(400, 403, 406, 408, 409, 413, 415, 422, 429, 500, 503),
   },
@@ -33,11 +33,11 @@ const combineSchema = {
   summary: 'Merge the shards of a vocabulary',
   description:
     'Merges the partials of all shards, in any order, and answers like `/v1/cross-entropy`. Partials are rejected when they have different rows or options, overlap, or leave classes out. lse differs from that of whole rows by less than a last place of float32.',
-  body: { description: 'The partials.', content: requestContent(VALUE_MEDIA_TYPES, CombineRequest, {}) },
+  body: { description: 'The partials.', content: requestContent(VALUE_MEDIA_TYPES, CombineRequest) },
   response: {
     200: {
       description: 'The evaluated batch.',
-      content: answerContent(REPLY_MEDIA_TYPES, Evaluation, SafetensorsEvaluation),
+      content: answerContent(REPLY_MEDIA_TYPES, Evaluation, { safetensors: SafetensorsEvaluation }),
     },
     ...problemResponses(400, 406, 408, 413, 415, 422, 429, 500, 503),
   },

@@ -23,7 +23,7 @@ import { requireRun } from './runs.ts';
 const tags = ['runs'];
 const JSON_TYPE = 'application/json; charset=utf-8';
 
-const recordContent = answerContent(REPLY_MEDIA_TYPES, Recording, SafetensorsEvaluation);
+const recordContent = answerContent(REPLY_MEDIA_TYPES, Recording, { safetensors: SafetensorsEvaluation });
 const record = {
   ...{ tags, operationId: 'recordBatch', summary: 'Evaluate a micro-batch of a step, and record it' },
   description:

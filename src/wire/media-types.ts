@@ -8,10 +8,20 @@ import type { Codec } from './request.ts';
 import { encodeSafetensors } from './safetensors/reply.ts';
 import { SAFETENSORS, safetensorsCodec } from './safetensors/codec.ts';
 
+/** Name and description of bodies in the manual. */
+interface BodyDocument {
+  readonly title: string;
+  readonly description: string;
+}
+
 /** A format of bodies. */
 interface Format {
   /** Reads requests. */
   readonly codec: Codec;
+  /** Requests in the manual; absent for JSON, which has schemas. */
+  readonly request?: BodyDocument;
+  /** Answers in the manual, where their structure is not that of JSON. */
+  readonly answer?: BodyDocument;
   /** Media types that answers may have. */
   readonly answers: readonly string[];
   readonly encode: (answer: object, style: ReplyStyle) => ReplyParts;
@@ -20,7 +30,16 @@ interface Format {
 /** The formats, the preferred one of answers first. */
 const FORMATS: readonly Format[] = [
   { codec: jsonCodec, answers: jsonCodec.mediaTypes, encode: encodeJson },
-  { codec: msgpackCodec, answers: msgpackCodec.mediaTypes, encode: packReply },
+  {
+    codec: msgpackCodec,
+    request: {
+      title: 'MessagePackBody',
+      description:
+        'The fields of the JSON body in MessagePack. `data` of a tensor is a bin; a tensor can also be an array of msgpack-numpy.',
+    },
+    answers: msgpackCodec.mediaTypes,
+    encode: packReply,
+  },
   // application/octet-stream says nothing of the content.
   { codec: safetensorsCodec, answers: [SAFETENSORS], encode: encodeSafetensors },
 ];
@@ -28,16 +47,14 @@ const FORMATS: readonly Format[] = [
 /** Media types that request bodies may have. */
 export const REQUEST_MEDIA_TYPES = FORMATS.flatMap(({ codec }) => codec.mediaTypes);
 
-/** Media types of safetensors files. */
-export const SAFETENSORS_MEDIA_TYPES = safetensorsCodec.mediaTypes;
-
 /** Media types of bodies that may be plain values without logits. */
 export const VALUE_MEDIA_TYPES = FORMATS.flatMap(({ codec }) => (codec.values === undefined ? [] : codec.mediaTypes));
 
 /** Media types that answers may have, the preferred one first. */
 export const REPLY_MEDIA_TYPES = FORMATS.flatMap(({ answers }) => answers);
 
-const codecs = new Map(FORMATS.flatMap(({ codec }) => codec.mediaTypes.map((type) => [type, codec] as const)));
+/** Formats by the media types of their requests. */
+const formats = new Map(FORMATS.flatMap((format) => format.codec.mediaTypes.map((type) => [type, format] as const)));
 const encoders = new Map(FORMATS.flatMap(({ answers, encode }) => answers.map((type) => [type, encode] as const)));
 
 /** Characters of a media type that are shown. */
@@ -45,7 +62,13 @@ const MAX_SHOWN_LENGTH = 256;
 
 /** The codec of a Content-Type header; its parameters do not matter. */
 export function codecFor(contentType: string | undefined): Codec | undefined {
-  return codecs.get(contentType?.split(';', 1)[0]!.trim().toLowerCase() ?? '');
+  return formats.get(contentType?.split(';', 1)[0]!.trim().toLowerCase() ?? '')?.codec;
+}
+
+/** Name of the format of a media type, and its bodies in the manual. */
+export function documentsOf(mediaType: string): Pick<Format, 'request' | 'answer'> & { name: string } {
+  const { codec, request, answer } = formats.get(mediaType)!;
+  return { name: codec.name, ...(request && { request }), ...(answer && { answer }) };
 }
 
 /**
