@@ -86,6 +86,21 @@ export interface BlockSurvey extends RowSurvey {
 /** Memory kept between blocks: a slab of float16 with its gradient in float64 takes about 30 MB. */
 export const KEPT_BYTES = 64 * 2 ** 20;
 
+type RowArguments = Record<'logits' | 'rows' | 'classes' | 'scale' | 'targets' | 'results' | 'out', number>;
+
+/** Kernels that need only the rows and their results, and store a column of float64. */
+type ColumnKernel = Exclude<
+  {
+    [Name in keyof Bindings]: Bindings[Name] extends (dtype: KernelDType, given: infer Needed) => void
+      ? RowArguments extends Needed
+        ? Name
+        : never
+      : never;
+  }[keyof Bindings],
+  // Its results are columns of several types.
+  'rank'
+>;
+
 interface PlacedLogits {
   dtype: KernelDType;
   logits: number;
@@ -533,10 +548,13 @@ export class Kernel {
     return weights === 0 ? classes / unit : this.#bindings.sum('float64', { weights, count: classes, unit });
   }
 
-  /** Entropy of the softmax of each evaluated row, in nats; NaN where lse is not finite. */
-  entropy(): Float64Array<ArrayBuffer> {
-    const { dtype, classes, rows, logits, scale, results } = this.#block;
-    return this.#column((out) => this.#bindings.entropy(dtype, { logits, rows, classes, scale, results, out }));
+  /** Runs a kernel that stores a column and needs only the rows and their results. */
+  column(kernel: ColumnKernel): Float64Array<ArrayBuffer> {
+    const { dtype, classes, rows, logits, scale, targets, results } = this.#block;
+    return this.#column((out) => {
+      const given: RowArguments = { logits, rows, classes, scale, targets, results, out };
+      this.#bindings[kernel](dtype, given);
+    });
   }
 
   /** Moments of the softmax of each evaluated row, over the classes other than the target. */

@@ -2,6 +2,8 @@ import { Type } from 'typebox';
 import type { Static } from 'typebox';
 import { CAUSES } from '../diagnostics/causes.ts';
 import { MOST_LOCATIONS } from '../loss/options.ts';
+import { ELEMENT_TYPES, FLOAT_DTYPES, NARROW_RANGES } from '../tensor/dtype.ts';
+import type { FloatDType } from '../tensor/dtype.ts';
 import { count, nonFinite, numberOrNonFinite } from './tensor.ts';
 
 /** Place of a non-finite value. */
@@ -27,18 +29,23 @@ const label = (description: string, example: number) =>
     examples: [example],
   });
 
+/** A property of each dtype of a narrow range, in words. */
+function ofNarrow(valueOf: (dtype: FloatDType) => string | number): string {
+  const narrow = FLOAT_DTYPES.filter((dtype) => NARROW_RANGES[dtype] !== undefined);
+  return narrow.map((dtype) => `${valueOf(dtype)} of ${dtype}`).join(', ');
+}
+
 /** Signs of overflow and underflow in values of a narrow range. */
 export const RangeReport = Type.Object(
   {
     at_largest: count(
-      'Values that are the largest finite one: 65504 of float16, 448 of float8_e4m3fn, 57344 of float8_e5m2.',
+      `Values that are the largest finite one: ${ofNarrow((dtype) => NARROW_RANGES[dtype]!.largest)}.`,
       0,
     ),
     subnormal_fraction: Type.Number({
       minimum: 0,
       maximum: 1,
-      description:
-        'Share of subnormal values, which have lost precision (0 < |x| < 2^−14; 2^−6 of float8_e4m3fn): among the first 256 of each counted row in an evaluation, among all in a diagnosis.',
+      description: `Share of subnormal values, which have lost precision (0 < |x| < ${ofNarrow((dtype) => `2^−${-ELEMENT_TYPES[dtype].float.leastNormalExponent}`)}): among the first 256 of each counted row in an evaluation, among all in a diagnosis.`,
       examples: [0.001],
     }),
     hint: Type.Optional(

@@ -2,6 +2,7 @@
 import { Type } from 'typebox';
 import { ERRORS } from '../errors.ts';
 import { MODEL } from '../inference/model.ts';
+import { METRICS, byName } from '../statistics/list.ts';
 import { MAX_RANK } from '../tensor/shape.ts';
 import { DTYPES } from '../tensor/dtype.ts';
 import { datatypesOf } from '../wire/tensors/datatype.ts';
@@ -349,10 +350,7 @@ export const InferenceResponse = Type.Object(
         mean_nll: numberOrNonFinite('Σ m·nll / Σ m over counted rows, in nats.', 0.6581),
         perplexity: result('exp(mean_nll).', 1.9311),
         bits_per_token: result('mean_nll / ln 2.', 0.94944),
-        accuracy: result('A requested metric.', 0.5),
-        top5_accuracy: result('A requested metric.', 1),
-        mean_entropy: result('A requested metric.', 0.87),
-        ece: result('A requested metric.', 0.03),
+        ...byName(METRICS, ({ example }) => result('A requested metric.', example)),
         rows: text('`rows` of `/v1/cross-entropy`, as JSON text.', '{"total":2,"counted":2,"ignored":0,"masked":0}'),
         diagnostics: text('`diagnostics` of `/v1/cross-entropy`, as JSON text.', '{"verdict":"finite"}'),
         kernel: text('The kernel that computed it.', 'f32-relaxed-simd'),

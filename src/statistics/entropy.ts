@@ -1,18 +1,5 @@
-import { CompensatedSum } from '../summation.ts';
+import { ColumnSum } from './column-sum.ts';
 import { FLOAT64, statistic } from './statistic.ts';
-import type { Sums } from './statistic.ts';
-
-class EntropySums implements Sums {
-  readonly entropy = new CompensatedSum();
-
-  adder({ entropy }: { entropy: Float64Array }) {
-    return (row: number, m: number): void => this.entropy.add(m * entropy[row]!);
-  }
-
-  append({ entropy }: EntropySums): void {
-    this.entropy.add(entropy.value);
-  }
-}
 
 /** Entropy of the softmax. */
 export const ENTROPY = statistic({
@@ -25,9 +12,9 @@ export const ENTROPY = statistic({
       description: 'of `entropy`',
       meaning: 'Mean entropy of the softmax, in nats.',
       example: 0.87,
-      of: ({ entropy }, weight) => entropy.value / weight,
+      of: (sum, weight) => sum.value / weight,
     },
   },
-  compute: ({ kernel }) => ({ entropy: kernel.entropy() }),
-  sums: () => new EntropySums(),
+  compute: ({ kernel }) => ({ entropy: kernel.column('entropy') }),
+  sums: () => new ColumnSum('entropy'),
 });

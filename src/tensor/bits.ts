@@ -25,18 +25,16 @@ export const BFLOAT16: BitFormat = {
   },
 };
 
-/** float8 without ±Infinity: overflow is NaN, the greatest value is 448. */
-export const FLOAT8_E4M3FN = float8({ mantissaBits: 3, bias: 7, overflow: 0x7f });
-
-/** float8 like IEEE 754: overflow is ±Infinity, the greatest value is 57344. */
-export const FLOAT8_E5M2 = float8({ mantissaBits: 2, bias: 15, overflow: 0x7c });
-
-/** @param overflow bits of the magnitude beyond the greatest */
-function float8(format: { mantissaBits: number; bias: number; overflow: number }): BitFormat {
+/**
+ * Conversion of a float8 with or without ±Infinity, whose exponent has all bits set.
+ * @param overflow bits of the magnitude beyond the greatest
+ */
+export function float8(format: { mantissaBits: number; bias: number; overflow: number }): BitFormat {
   const { mantissaBits, bias, overflow } = format;
   const leastExponent = 1 - bias;
+  const infinity = 0x80 - 2 ** mantissaBits;
   const magnitudeOf = (bits: number): number => {
-    if (bits >= overflow) return bits === 0x7c ? Infinity : Number.NaN;
+    if (bits >= overflow) return bits === infinity ? Infinity : Number.NaN;
     const exponent = bits >> mantissaBits;
     const fraction = bits % 2 ** mantissaBits;
     const steps = exponent === 0 ? fraction : 2 ** mantissaBits + fraction;

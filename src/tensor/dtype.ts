@@ -1,4 +1,4 @@
-import { BFLOAT16, FLOAT8_E4M3FN, FLOAT8_E5M2 } from './bits.ts';
+import { BFLOAT16, float8 } from './bits.ts';
 import type { BitFormat } from './bits.ts';
 
 /** Properties of an element type. A row of the table is all that the service has to know of it. */
@@ -17,8 +17,8 @@ export interface ElementType {
   readonly numpy: string;
   /** NumPy's names by which arrays are read, if not the same. */
   readonly readAs?: readonly string[];
-  /** Name in safetensors. */
-  readonly safetensors: string;
+  /** Name in safetensors, if it has one. */
+  readonly safetensors: string | undefined;
   /** Name in the Open Inference Protocol, which has none for float8. */
   readonly openInference: string | undefined;
   /** Further names, in lower case, that stand for it in other libraries. */
@@ -107,7 +107,7 @@ export const ELEMENT_TYPES = {
   float8_e4m3fn: {
     bytes: 1,
     View: Uint8Array,
-    bits: FLOAT8_E4M3FN,
+    bits: float8({ mantissaBits: 3, bias: 7, overflow: 0x7f }),
     float: {
       leastNormalExponent: -6,
       kernel: 'f8e4m3',
@@ -123,7 +123,7 @@ export const ELEMENT_TYPES = {
   float8_e5m2: {
     bytes: 1,
     View: Uint8Array,
-    bits: FLOAT8_E5M2,
+    bits: float8({ mantissaBits: 2, bias: 15, overflow: 0x7c }),
     float: {
       leastNormalExponent: -14,
       kernel: 'f8e5m2',

@@ -137,7 +137,7 @@ function everything(kernel: Kernel, block: Parameters<Kernel['place']>[0]): obje
     soft: probabilities && kernel.probabilities(),
     forward: kernel.forward(),
     rank: kernel.rank(),
-    entropy: kernel.entropy(),
+    entropy: kernel.column('entropy'),
     uniform: kernel.uniformNll(),
     moments: kernel.softmaxMoments(),
     crossEntropy: probabilities && kernel.crossEntropy(),

@@ -33,7 +33,7 @@ describe.each(KERNEL_DTYPES)('%s', (dtype) => {
       );
       const { predictions, targetRank: ranks, maximum } = kernel.rank();
       const plain = kernel.uniformNll().map((sum) => sum * classUnit(classes));
-      const entropies = kernel.entropy();
+      const entropies = kernel.column('entropy');
       const targets = Int32Array.from(kinds, (row) => row.target);
       kernel.place({ dtype, logits, classes, targets, weights });
       kernel.forward();

@@ -90,7 +90,7 @@ describe.each(KERNEL_DTYPES)('%s', (dtype) => {
       for (const kernel of KERNELS) {
         place(kernel, dtype, rows, transform);
         const block = kernel.forward();
-        const [entropies, uniform, ranks] = [kernel.entropy(), kernel.uniformNll(), kernel.rank()];
+        const [entropies, uniform, ranks] = [kernel.column('entropy'), kernel.uniformNll(), kernel.rank()];
         rows.forEach(({ kind, target, given, x, ofDepth }, r) => {
           const close = (actual: number, expected: number, bound: number, name: string): void =>
             comparison.close(actual, expected, bound, `${kernel.variant}: ${kind}, ${name}`);

@@ -1342,6 +1342,11 @@ export interface components {
             bits_per_token?: components["schemas"]["NumberOrNonFinite"];
             /**
              * @description A requested metric.
+             * @example 0.87
+             */
+            mean_entropy?: components["schemas"]["NumberOrNonFinite"];
+            /**
+             * @description A requested metric.
              * @example 0.5
              */
             accuracy?: components["schemas"]["NumberOrNonFinite"];
@@ -1350,11 +1355,6 @@ export interface components {
              * @example 1
              */
             top5_accuracy?: components["schemas"]["NumberOrNonFinite"];
-            /**
-             * @description A requested metric.
-             * @example 0.87
-             */
-            mean_entropy?: components["schemas"]["NumberOrNonFinite"];
             /**
              * @description A requested metric.
              * @example 0.03
@@ -2216,7 +2216,7 @@ export interface components {
             at_largest: number;
             /**
              * Format: double
-             * @description Share of subnormal values, which have lost precision (0 < |x| < 2^−14; 2^−6 of float8_e4m3fn): among the first 256 of each counted row in an evaluation, among all in a diagnosis.
+             * @description Share of subnormal values, which have lost precision (0 < |x| < 2^−14 of float16, 2^−6 of float8_e4m3fn, 2^−14 of float8_e5m2): among the first 256 of each counted row in an evaluation, among all in a diagnosis.
              * @example 0.001
              */
             subnormal_fraction: number;

@@ -1,7 +1,7 @@
 import { LossmeterError, refuse } from '../../errors.ts';
 import { pointerTo, showValue } from '../../suggestion.ts';
 import { DTYPES, ELEMENT_TYPES } from '../../tensor/dtype.ts';
-import type { DType } from '../../tensor/dtype.ts';
+import type { DType, ElementType } from '../../tensor/dtype.ts';
 import type { Shape } from '../../tensor/shape.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import { requireByteLength, requireShape } from '../tensors/tensor-value.ts';
@@ -13,7 +13,12 @@ export const LENGTH_BYTES = 8;
 export const MAX_HEADER_BYTES = 100_000_000;
 
 /** dtypes by their names in safetensors. Tensors of its other dtypes, F4, C64 …, may be in a file, and are not read. */
-const STORED = new Map<string, DType>(DTYPES.map((dtype) => [ELEMENT_TYPES[dtype].safetensors, dtype]));
+const STORED = new Map<string, DType>(
+  DTYPES.flatMap((dtype) => {
+    const { safetensors }: ElementType = ELEMENT_TYPES[dtype];
+    return safetensors === undefined ? [] : [[safetensors, dtype] as const];
+  }),
+);
 
 const METADATA = '__metadata__';
 const ENTRY_KEYS = ['dtype', 'shape', 'data_offsets'];

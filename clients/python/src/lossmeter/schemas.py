@@ -273,9 +273,9 @@ class DiagnosticsFloat16(TypedDict):
     """
 
     subnormal_fraction: float
-    """Share of subnormal values, which have lost precision (0 < |x| < 2^−14; 2^−6 of
-    float8_e4m3fn): among the first 256 of each counted row in an evaluation, among all
-    in a diagnosis.
+    """Share of subnormal values, which have lost precision (0 < |x| < 2^−14 of float16,
+    2^−6 of float8_e4m3fn, 2^−14 of float8_e5m2): among the first 256 of each counted
+    row in an evaluation, among all in a diagnosis.
     """
 
     hint: NotRequired[str]

@@ -1,0 +1,25 @@
+import { CompensatedSum } from '../summation.ts';
+import type { Sums } from './statistic.ts';
+
+/** Σ m·x over the entries x of a column, of which a metric is the mean. */
+export class ColumnSum<Column extends string> implements Sums {
+  readonly #column: Column;
+  readonly #sum = new CompensatedSum();
+
+  constructor(column: Column) {
+    this.#column = column;
+  }
+
+  get value(): number {
+    return this.#sum.value;
+  }
+
+  adder(columns: Record<Column, Float64Array>) {
+    const column = columns[this.#column];
+    return (row: number, m: number): void => this.#sum.add(m * column[row]!);
+  }
+
+  append({ value }: ColumnSum<Column>): void {
+    this.#sum.add(value);
+  }
+}
