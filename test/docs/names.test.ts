@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { Config, describeConfig } from '../../src/config.ts';
 import { ERRORS } from '../../src/errors.ts';
 import { SCOPES } from '../../src/keys/scopes.ts';
+import { ADDITIONS } from '../extending/page.ts';
 import { readOperations } from '../openapi-document.ts';
 import { listFiles, read, readPages, readTable, ROOT } from './pages.ts';
 import type { Page } from './pages.ts';
@@ -16,7 +17,11 @@ const readme = pages.find(({ path }) => path === 'README.md')!;
 const OTHER_VARIABLES = ['LOSSMETER_URL', 'LOSSMETER_API_KEY'];
 const VARIABLES = new Set([...describeConfig().map(({ name }) => name), ...OTHER_VARIABLES]);
 
-const FILES = listFiles('**/*.{ts,js,cjs,py,yml,yaml}');
+/** The program's, and those that the additions of docs/extending.md create. */
+const FILES = [
+  ...listFiles('**/*.{ts,js,cjs,py,yml,yaml}'),
+  ...ADDITIONS.values().flatMap(({ created }) => created.keys()),
+];
 
 const matches = (text: string, pattern: RegExp): string[] => [
   ...new Set([...text.matchAll(pattern)].map(([, m]) => m!)),

@@ -1,0 +1,14 @@
+import { defineConfig } from 'vitest/config';
+import base from '../../vitest.config.ts';
+
+/** Additions of docs/extending.md, each in a copy of the tree. The manual of a copy is another: replies are not compared. */
+export default defineConfig({
+  ...base,
+  test: {
+    ...base.test,
+    include: ['test/extending/**/*.extending.ts'],
+    setupFiles: [],
+    hookTimeout: 200_000,
+    reporters: ['default', ['junit', { outputFile: 'test-results/extending.xml' }]],
+  },
+});
