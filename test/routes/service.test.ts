@@ -18,7 +18,7 @@ test('/v1/info says what the service can do', async () => {
     version: VERSION,
     kernel: 'relaxed',
     workers: 1,
-    dtypes: { logits: ['float16', 'bfloat16', 'float32', 'float64'] },
+    dtypes: { logits: ['float16', 'bfloat16', 'float32', 'float64', 'float8_e4m3fn', 'float8_e5m2'] },
     media_types: { request: expect.arrayContaining(['application/vnd.msgpack', 'application/json']) as string[] },
     options: expect.arrayContaining(['reduction', 'ignore_index']) as string[],
     limits: { max_json_bytes: 4096 },
