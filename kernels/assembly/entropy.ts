@@ -71,22 +71,18 @@ function rowEntropyBy<T>(p: usize, n: u32, top: f32, scale: f64, scaled: bool): 
       const d1 = f32x4.pmax(floor, f32x4.sub(load4<T>(p + vectorBytes), reference));
       const d2 = f32x4.pmax(floor, f32x4.sub(load4<T>(p + 2 * vectorBytes), reference));
       const d3 = f32x4.pmax(floor, f32x4.sub(load4<T>(p + 3 * vectorBytes), reference));
-      const t0 = madd(d0, kHigh, rounder);
       const e0 = scaled
-        ? expScaled4(d0, t0, rounder, kHigh, kLow, c1, c2, c3, c4, c5)
-        : exp4(d0, t0, rounder, minusLn2, minusLn2Low, c1, c2, c3, c4, c5);
-      const t1 = madd(d1, kHigh, rounder);
+        ? expScaled4(d0, madd(d0, kHigh, rounder), rounder, kHigh, kLow, c1, c2, c3, c4, c5)
+        : exp4(d0, madd(d0, kHigh, rounder), rounder, minusLn2, minusLn2Low, c1, c2, c3, c4, c5);
       const e1 = scaled
-        ? expScaled4(d1, t1, rounder, kHigh, kLow, c1, c2, c3, c4, c5)
-        : exp4(d1, t1, rounder, minusLn2, minusLn2Low, c1, c2, c3, c4, c5);
-      const t2 = madd(d2, kHigh, rounder);
+        ? expScaled4(d1, madd(d1, kHigh, rounder), rounder, kHigh, kLow, c1, c2, c3, c4, c5)
+        : exp4(d1, madd(d1, kHigh, rounder), rounder, minusLn2, minusLn2Low, c1, c2, c3, c4, c5);
       const e2 = scaled
-        ? expScaled4(d2, t2, rounder, kHigh, kLow, c1, c2, c3, c4, c5)
-        : exp4(d2, t2, rounder, minusLn2, minusLn2Low, c1, c2, c3, c4, c5);
-      const t3 = madd(d3, kHigh, rounder);
+        ? expScaled4(d2, madd(d2, kHigh, rounder), rounder, kHigh, kLow, c1, c2, c3, c4, c5)
+        : exp4(d2, madd(d2, kHigh, rounder), rounder, minusLn2, minusLn2Low, c1, c2, c3, c4, c5);
       const e3 = scaled
-        ? expScaled4(d3, t3, rounder, kHigh, kLow, c1, c2, c3, c4, c5)
-        : exp4(d3, t3, rounder, minusLn2, minusLn2Low, c1, c2, c3, c4, c5);
+        ? expScaled4(d3, madd(d3, kHigh, rounder), rounder, kHigh, kLow, c1, c2, c3, c4, c5)
+        : exp4(d3, madd(d3, kHigh, rounder), rounder, minusLn2, minusLn2Low, c1, c2, c3, c4, c5);
       const e = f32x4.add(f32x4.add(e0, e1), f32x4.add(e2, e3));
       const product = f32x4.add(madd(d0, e0, f32x4.mul(d1, e1)), madd(d2, e2, f32x4.mul(d3, e3)));
       tileSums = f32x4.add(tileSums, e);
