@@ -16,13 +16,23 @@ import path from 'node:path';
 import { promisify } from 'node:util';
 import { chromium } from 'playwright-core';
 import { build } from 'vite';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { ServiceProcess } from '../../e2e/process.ts';
 import { ROOT } from '../../python/environment.ts';
 import { readSafetensors } from '../../safetensors-file.ts';
 import { LOSS } from '../formats.ts';
 
 const run = promisify(execFile);
+
+/** Starts a service for one test. */
+async function startService(environment: Record<string, string> = {}): Promise<ServiceProcess> {
+  const service = await ServiceProcess.start(environment);
+  onTestFinished(async () => {
+    await service.end();
+  });
+  return service;
+}
+
 const PROGRAMS = path.join(import.meta.dirname, 'packed');
 
 /** An empty folder outside of the checkout, into which the package is installed. */
@@ -56,9 +66,8 @@ test('it evaluates the example of the README on Node.js, with its types', async 
     { shape, data: Buffer.from(data).toString('base64') },
   ]);
   writeFileSync(path.join(folder, 'batch.json'), JSON.stringify(Object.fromEntries(stored)));
-  const service = await ServiceProcess.start();
+  const service = await startService();
   const { stdout } = await run(process.execPath, ['evaluate.js', service.url, 'batch.json'], { cwd: folder });
-  await service.end();
   expect(Number(stdout).toFixed(7)).toBe(LOSS.toFixed(7));
 });
 
@@ -78,31 +87,27 @@ test('it evaluates a batch in a browser, from a page of another origin', async (
     response.setHeader('content-type', file.endsWith('.js') ? 'text/javascript' : 'text/html');
     response.end(readFileSync(file));
   });
+  onTestFinished(() => void server.close());
   await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
   const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  const service = await ServiceProcess.start({ LOSSMETER_CORS_ORIGINS: origin });
+  const service = await startService({ LOSSMETER_CORS_ORIGINS: origin });
   const browser = await chromium.launch({
     executablePath: process.env['CHROMIUM'] ?? '/usr/bin/chromium',
     args: ['--no-sandbox'],
   });
-  try {
-    const opened = await browser.newPage();
-    await opened.goto(`${origin}/?service=${encodeURIComponent(service.url)}`);
-    await opened.waitForFunction('document.title.startsWith("loss")', undefined, { timeout: 30_000 });
-    const body = JSON.stringify({
-      logits: [
-        [1, 2, 3],
-        [0.5, 0.25, 0],
-      ],
-      label: [2, 0],
-    });
-    const headers = { 'content-type': 'application/json' };
-    const response = await fetch(`${service.url}/v1/cross-entropy`, { method: 'POST', headers, body });
-    const { loss } = (await response.json()) as { loss: number };
-    expect(await opened.title()).toBe(`loss ${loss}`);
-  } finally {
-    await browser.close();
-    await service.end();
-    server.close();
-  }
+  onTestFinished(() => browser.close());
+  const opened = await browser.newPage();
+  await opened.goto(`${origin}/?service=${encodeURIComponent(service.url)}`);
+  await opened.waitForFunction('document.title.startsWith("loss")', undefined, { timeout: 30_000 });
+  const body = JSON.stringify({
+    logits: [
+      [1, 2, 3],
+      [0.5, 0.25, 0],
+    ],
+    label: [2, 0],
+  });
+  const headers = { 'content-type': 'application/json' };
+  const response = await fetch(`${service.url}/v1/cross-entropy`, { method: 'POST', headers, body });
+  const { loss } = (await response.json()) as { loss: number };
+  expect(await opened.title()).toBe(`loss ${loss}`);
 });
