@@ -31,14 +31,11 @@ export const ADDITIONS: ReadonlyMap<string, Addition> = new Map(
     .map((section) => {
       const heading = section.slice(0, section.indexOf('\n'));
       const [, count, files] = TOUCHES.exec(section)!;
-      return [
-        heading,
-        {
-          count: Number(count),
-          files: namesIn(files!),
-          created: new Map([...section.matchAll(NEW_FILE)].map(([, path, text]) => [path!, text!])),
-          diffs: [...section.matchAll(DIFF)].map(([, diff]) => diff!),
-        },
-      ];
+      const created = new Map([...section.matchAll(NEW_FILE)].map(([, path, text]) => [path!, text!]));
+      const diffs = [...section.matchAll(DIFF)].map(([, diff]) => diff!);
+      const blocks = section.match(/^```\w+$/gm) ?? [];
+      if (blocks.length > created.size + diffs.length)
+        throw new Error(`${heading}: a block is neither a file nor a diff`);
+      return [heading, { count: Number(count), files: namesIn(files!), created, diffs }];
     }),
 );

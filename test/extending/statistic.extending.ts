@@ -32,6 +32,25 @@ test.each(['float16', 'bfloat16', 'float32', 'float64', 'float8_e5m2'])('the mar
   );
 });
 
+test('the scale of the logits applies, and the cap', async () => {
+  const options = { logit_scale: 0.5, softcap: 2, outputs: ['margin'] };
+  const { body } = await service.post<{ outputs: { margin: { data: number[] } } }>({
+    logits: rows,
+    label: rows.map(() => 0),
+    options,
+  });
+  const expected = rows.map((row) =>
+    marginOf(
+      row.map((x) => 2 * Math.tanh((0.5 * x) / 2)),
+      0,
+    ),
+  );
+  for (const [row, margin] of body.outputs.margin.data.entries()) expect(margin).toBeCloseTo(expected[row]!, 5);
+  const scaled = { logits: rows, label: rows.map(() => 0), options: { ...options, softcap: null } };
+  const plain = await service.post(scaled);
+  expect(plain.body).toMatchObject({ outputs: { margin: { data: rows.map((row) => 0.5 * marginOf(row, 0)) } } });
+});
+
 test('a row that contains NaN has no margin', async () => {
   const { body } = await service.post({ logits: [[1, null, 3]], label: [2], options: { outputs: ['margin'] } });
   expect(body).toMatchObject({ outputs: { margin: { data: ['NaN'] } } });
