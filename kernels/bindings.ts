@@ -131,7 +131,7 @@ export class Bindings {
   readonly #widen: ByDType;
 
   constructor(exports: Exports) {
-    if (exports['interface_number']?.() !== 1164432158) {
+    if (exports['interface_number']?.() !== 1207588874) {
       throw new Error('kernels/build is not of these sources: run `npm run build:kernels`');
     }
     this.#forward = byDType(exports, 'forward');
@@ -277,7 +277,9 @@ export class Bindings {
       logits,
       rows,
       classes,
+      targets,
       scale,
+      offsets,
       results,
       weights,
       unit,
@@ -285,10 +287,20 @@ export class Bindings {
       out,
     }: Pick<
       Arguments,
-      'logits' | 'rows' | 'classes' | 'scale' | 'results' | 'weights' | 'unit' | 'relativeWeight' | 'out'
+      | 'logits'
+      | 'rows'
+      | 'classes'
+      | 'targets'
+      | 'scale'
+      | 'offsets'
+      | 'results'
+      | 'weights'
+      | 'unit'
+      | 'relativeWeight'
+      | 'out'
     >,
   ): void {
-    this.#uniform[dtype](logits, rows, classes, scale, results, weights, unit, relativeWeight, out);
+    this.#uniform[dtype](logits, rows, classes, targets, scale, offsets, results, weights, unit, relativeWeight, out);
   }
 
   /** Stores f64 per evaluated row: the entropy of the softmax. */
@@ -331,16 +343,17 @@ export class Bindings {
       classes,
       targets,
       scale,
+      offsets,
       results,
       probabilities,
       weights,
       out,
     }: Pick<
       Arguments,
-      'logits' | 'rows' | 'classes' | 'targets' | 'scale' | 'results' | 'probabilities' | 'weights' | 'out'
+      'logits' | 'rows' | 'classes' | 'targets' | 'scale' | 'offsets' | 'results' | 'probabilities' | 'weights' | 'out'
     >,
   ): void {
-    this.#crossEntropy[dtype](logits, rows, classes, targets, scale, results, probabilities, weights, out);
+    this.#crossEntropy[dtype](logits, rows, classes, targets, scale, offsets, results, probabilities, weights, out);
   }
 
   /** Stores x = cap·tanh(scale·logit / cap) as f64 per element. */

@@ -383,7 +383,7 @@ export class Kernel {
    * probability 0 adds nothing.
    */
   crossEntropy(): { nll: Float64Array<ArrayBuffer>; weighted: Float64Array<ArrayBuffer> | undefined } {
-    const { dtype, rows, classes, logits, targets, scale, results, probabilities, weights } = this.#block;
+    const { dtype, rows, classes, logits, targets, scale, offsets, results, probabilities, weights } = this.#block;
     return this.#arena.temporary(rows * CrossEntropiesLayout.bytes, (out) => {
       this.#bindings.crossEntropy(dtype, {
         logits,
@@ -391,6 +391,7 @@ export class Kernel {
         classes,
         targets,
         scale,
+        offsets,
         results,
         probabilities,
         weights,
@@ -533,11 +534,23 @@ export class Kernel {
 
   /** Σ_c w_c·(lse − x_c) / classUnit of each evaluated row. A class of weight 0 adds nothing. */
   uniformNll(): Float64Array<ArrayBuffer> {
-    const { dtype, classes, rows, logits, scale, results, weights } = this.#block;
+    const { dtype, classes, rows, logits, targets, scale, offsets, results, weights } = this.#block;
     const unit = classUnit(classes);
     const relativeWeight = this.#relativeWeight();
     return this.#column((out) =>
-      this.#bindings.uniform(dtype, { logits, rows, classes, scale, results, weights, unit, relativeWeight, out }),
+      this.#bindings.uniform(dtype, {
+        logits,
+        rows,
+        classes,
+        targets,
+        scale,
+        offsets,
+        results,
+        weights,
+        unit,
+        relativeWeight,
+        out,
+      }),
     );
   }
 

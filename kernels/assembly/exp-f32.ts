@@ -52,7 +52,7 @@ export namespace Constant {
 /** log2(e) in float64. */
 export const LOG2E: f64 = 1.4426950408889634;
 
-/** The rest of a float64 beside its float32. */
+/** Difference between a float64 and its float32. */
 // @ts-expect-error: decorator
 @inline
 export function lowPartOf(x: f64): f32 {

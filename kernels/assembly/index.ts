@@ -258,53 +258,61 @@ export function f16_uniform(
   logits: usize,
   rows: u32,
   classes: u32,
+  targets: usize,
   scale: f64,
+  offsets: usize,
   results: usize,
   weights: usize,
   unit: f64,
   relativeWeight: f64,
   out: usize,
 ): void {
-  uniform<f16>(logits, rows, classes, scale, results, weights, unit, relativeWeight, out);
+  uniform<f16>(logits, rows, classes, targets, scale, offsets, results, weights, unit, relativeWeight, out);
 }
 export function bf16_uniform(
   logits: usize,
   rows: u32,
   classes: u32,
+  targets: usize,
   scale: f64,
+  offsets: usize,
   results: usize,
   weights: usize,
   unit: f64,
   relativeWeight: f64,
   out: usize,
 ): void {
-  uniform<bf16>(logits, rows, classes, scale, results, weights, unit, relativeWeight, out);
+  uniform<bf16>(logits, rows, classes, targets, scale, offsets, results, weights, unit, relativeWeight, out);
 }
 export function f32_uniform(
   logits: usize,
   rows: u32,
   classes: u32,
+  targets: usize,
   scale: f64,
+  offsets: usize,
   results: usize,
   weights: usize,
   unit: f64,
   relativeWeight: f64,
   out: usize,
 ): void {
-  uniform<f32>(logits, rows, classes, scale, results, weights, unit, relativeWeight, out);
+  uniform<f32>(logits, rows, classes, targets, scale, offsets, results, weights, unit, relativeWeight, out);
 }
 export function f64_uniform(
   logits: usize,
   rows: u32,
   classes: u32,
+  targets: usize,
   scale: f64,
+  offsets: usize,
   results: usize,
   weights: usize,
   unit: f64,
   relativeWeight: f64,
   out: usize,
 ): void {
-  uniform<f64>(logits, rows, classes, scale, results, weights, unit, relativeWeight, out);
+  uniform<f64>(logits, rows, classes, targets, scale, offsets, results, weights, unit, relativeWeight, out);
 }
 
 export function f16_entropy(logits: usize, rows: u32, classes: u32, scale: f64, results: usize, out: usize): void {
@@ -371,12 +379,13 @@ export function f16_cross_entropy(
   classes: u32,
   targets: usize,
   scale: f64,
+  offsets: usize,
   results: usize,
   probabilities: usize,
   weights: usize,
   out: usize,
 ): void {
-  crossEntropy<f16>(logits, rows, classes, targets, scale, results, probabilities, weights, out);
+  crossEntropy<f16>(logits, rows, classes, targets, scale, offsets, results, probabilities, weights, out);
 }
 export function bf16_cross_entropy(
   logits: usize,
@@ -384,12 +393,13 @@ export function bf16_cross_entropy(
   classes: u32,
   targets: usize,
   scale: f64,
+  offsets: usize,
   results: usize,
   probabilities: usize,
   weights: usize,
   out: usize,
 ): void {
-  crossEntropy<bf16>(logits, rows, classes, targets, scale, results, probabilities, weights, out);
+  crossEntropy<bf16>(logits, rows, classes, targets, scale, offsets, results, probabilities, weights, out);
 }
 export function f32_cross_entropy(
   logits: usize,
@@ -397,12 +407,13 @@ export function f32_cross_entropy(
   classes: u32,
   targets: usize,
   scale: f64,
+  offsets: usize,
   results: usize,
   probabilities: usize,
   weights: usize,
   out: usize,
 ): void {
-  crossEntropy<f32>(logits, rows, classes, targets, scale, results, probabilities, weights, out);
+  crossEntropy<f32>(logits, rows, classes, targets, scale, offsets, results, probabilities, weights, out);
 }
 export function f64_cross_entropy(
   logits: usize,
@@ -410,12 +421,13 @@ export function f64_cross_entropy(
   classes: u32,
   targets: usize,
   scale: f64,
+  offsets: usize,
   results: usize,
   probabilities: usize,
   weights: usize,
   out: usize,
 ): void {
-  crossEntropy<f64>(logits, rows, classes, targets, scale, results, probabilities, weights, out);
+  crossEntropy<f64>(logits, rows, classes, targets, scale, offsets, results, probabilities, weights, out);
 }
 
 export function f16_transform(logits: usize, count: u32, scale: f64, cap: f64, out: usize): void {
@@ -612,5 +624,5 @@ export function f8e5m2_widen(elements: usize, count: u32, out: usize): void {
 }
 
 export function interface_number(): u32 {
-  return 1164432158;
+  return 1207588874;
 }

@@ -3,7 +3,7 @@ import { CrossEntropiesLayout, RowMassesLayout as Masses } from '../layouts';
 import { TILE_F64, addTo, startSums, totalOf } from './compensated';
 import { indexOfMaximum } from './maximum';
 import { addTerm, highPair, horizontalSum, lowPair } from './pairs';
-import { logSumOf, referenceOf } from './row';
+import { excessOf, logSumOf, referenceOf } from './row';
 import { load1 } from './storage';
 
 /**
@@ -100,6 +100,7 @@ function readTile<P>(p: usize, n: u32, weights: usize, read: usize): f64 {
  * −Σ_c v_c·p_c·log s_c of each evaluated row, with v = 1 and with v = w, where 0·log s_c is 0 for every log s_c.
  * It is formed by −log s_c = log S + scale·(reference − v_c): a row's offset costs no digit, nor does a class far below
  * the others.
+ * @param offsets columns of RowOffsets, or 0: the value of the target is taken from there, in float64
  * @param read f64 p per row and class
  * @param results columns that forward stored
  * @param weights f64 w per class, or 0: then the second is not formed
@@ -108,8 +109,8 @@ function readTile<P>(p: usize, n: u32, weights: usize, read: usize): f64 {
 // @ts-expect-error: decorator
 @inline
 export function crossEntropy<T>(
-  values: usize, rows: u32, classes: u32, targets: usize, scale: f64, results: usize, read: usize, weights: usize,
-  out: usize,
+  values: usize, rows: u32, classes: u32, targets: usize, scale: f64, offsets: usize, results: usize, read: usize,
+  weights: usize, out: usize,
 ): void {
   for (let row: u32 = 0; row < rows; row++) {
     const f64At = <usize>row << 3;
@@ -117,13 +118,20 @@ export function crossEntropy<T>(
     const rowRead = read + (<usize>row * <usize>classes << 3);
     let plain: f64 = 0;
     let weighted: f64 = 0;
-    if (load<i32>(targets + (<usize>row << 2)) >= 0) {
+    const target = load<i32>(targets + (<usize>row << 2));
+    if (target >= 0) {
       const lse = load<f64>(results + f64At);
       if (isFinite(lse)) {
         const from = referenceOf(results, rows, row);
         const base = logSumOf(results, rows, row) / scale;
         plain = scale * dot<T>(p, classes, rowRead, 0, base, from);
         if (weights != 0) weighted = scale * dot<T>(p, classes, rowRead, weights, base, from);
+        const q = load<f64>(rowRead + (<usize>target << 3));
+        if (offsets != 0 && isFinite(q)) {
+          const term = q * excessOf<T>(p, target, offsets, rows, row);
+          plain += term;
+          if (weights != 0) weighted += term * load<f64>(weights + (<usize>target << 3));
+        }
       } else {
         plain = weighted = NaN;
       }

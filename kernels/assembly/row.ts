@@ -1,4 +1,5 @@
-import { RowBlockLayout as Layout } from '../layouts';
+import { RowBlockLayout as Layout, RowOffsetsLayout } from '../layouts';
+import { load1 } from './storage';
 
 /**
  * Stores the results of a row in the columns of RowBlock. Logits x = offset + scale·v are evaluated from stored values v;
@@ -32,6 +33,14 @@ export function storeRow(
 @inline
 export function referenceOf(out: usize, rows: u32, row: u32): f64 {
   return load<f64>(out + <usize>rows * Layout.reference + (<usize>row << 3));
+}
+
+/** Value of the target in float32 minus its value in float64, which RowOffsets has. A confident row needs the latter. */
+// @ts-expect-error: decorator
+@inline
+export function excessOf<T>(p: usize, target: i32, offsets: usize, rows: u32, row: u32): f64 {
+  const exact = load<f64>(offsets + <usize>rows * RowOffsetsLayout.target + (<usize>row << 3));
+  return load1<T>(p + <usize>target * sizeof<T>()) - exact;
 }
 
 /** log S of the same row. */
@@ -74,8 +83,8 @@ export function finishRow(
 }
 
 /**
- * −log softmax at the target = log(1 + rest · exp(d)), d the distance of the reference above the target. The target stands apart from the sum, so that a
- * confident row keeps its relative accuracy: nothing of the size of 1 is subtracted.
+ * −log softmax at the target = log(1 + rest · exp(d)), d the distance of the reference above the target. The target
+ * stands apart from the sum, so that a confident row keeps its relative accuracy: nothing of the size of 1 is subtracted.
  */
 function targetNll(rest: f64, d: f64): f64 {
   if (rest == 0) return 0;

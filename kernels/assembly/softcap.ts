@@ -14,7 +14,7 @@ const COEFFICIENTS = memory.data<f32>([
   1.54531634e-4, 1.33908643e-3, 9.61808302e-3, 5.55035695e-2, 2.40226507e-1, 6.93147182e-1,
 ]);
 
-/** Greatest |u| of a reference: beyond, tanh is so flat that the difference from it says little of x. */
+/** Greatest |u| of a reference: beyond, tanh is so flat that differences lose their digits. */
 const STEEP: f64 = 2;
 
 /** Greatest 2·|u − v|·log2(e): x is ±cap beyond. */

@@ -1,12 +1,13 @@
 import { TILE_F64, addTo, startSums, totalOf } from './compensated';
 import { addTerm, highPair, horizontalSum, lowPair } from './pairs';
-import { logSumOf, referenceOf } from './row';
+import { excessOf, logSumOf, referenceOf } from './row';
 import { load1 } from './storage';
 
 /**
  * Σ_c w_c·(lse − x_c) / unit of each evaluated row, the term that label smoothing adds. It is formed in float64 as
  * (W·log S + scale·Σ_c w_c·(reference − v_c)) / unit: neither a large offset of a row nor its confidence costs a digit, nor a
  * class far below the others. A class of weight 0 adds nothing, even for an infinite logit. NaN where lse is not finite.
+ * @param offsets columns of RowOffsets, or 0: the value of the target is taken from there, in float64
  * @param results columns that forward stored
  * @param weights address of `classes` float64, or 0 for 1
  * @param unit a power of two, at least `classes`: relative to it a sum over classes overflows only where its mean does
@@ -16,8 +17,8 @@ import { load1 } from './storage';
 // @ts-expect-error: decorator
 @inline
 export function uniform<T>(
-  values: usize, rows: u32, classes: u32, scale: f64, results: usize, weights: usize, unit: f64, relativeWeight: f64,
-  out: usize,
+  values: usize, rows: u32, classes: u32, targets: usize, scale: f64, offsets: usize, results: usize, weights: usize,
+  unit: f64, relativeWeight: f64, out: usize,
 ): void {
   for (let row: u32 = 0; row < rows; row++) {
     const f64At = <usize>row << 3;
@@ -29,6 +30,11 @@ export function uniform<T>(
       const differences =
         weights == 0 ? meanDifferences<T>(p, classes, from, unit) : weightedDifferences<T>(p, classes, weights, from, unit);
       sum = relativeWeight * logSumOf(results, rows, row) + scale * differences;
+      const target = load<i32>(targets + (<usize>row << 2));
+      if (offsets != 0 && target >= 0) {
+        const w: f64 = weights == 0 ? 1 : load<f64>(weights + (<usize>target << 3));
+        sum += (w / unit) * excessOf<T>(p, target, offsets, rows, row);
+      }
     }
     store<f64>(out + f64At, sum);
   }

@@ -61,8 +61,8 @@ function withOneOf(schema: Schema): Schema {
 }
 
 /**
- * Numbers are float32 and int32 in generated Go where no format tells more. Code generators cannot compute with the
- * bounds of every float64, which `double` has by itself.
+ * Generated Go has float32 and int32 for numbers without a format. Bounds of all float64 overflow in code generators, and
+ * the format `double` implies them.
  */
 function withFormat(schema: Schema): Schema {
   const { minimum, maximum = 0, ...others } = schema;

@@ -57,7 +57,7 @@ export function refusalResponses(
   );
 }
 
-/** Tells a response from those of other statuses, and of other codes of the same status. */
+/** End of the name of a response: its status, or its codes where responses of one status differ. */
 function suffixOf(status: number, codes: readonly ErrorCode[]): string {
   return codes.length === codesOf([status]).length ? String(status) : codes.map(pascalCase).join('Or');
 }

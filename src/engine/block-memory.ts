@@ -23,7 +23,9 @@ export function kernelBytesBeside(block: Block, rows: number): number {
     (gradientDType === undefined ? 0 : 2 * DTYPE_BYTES[gradientDType]);
   const counts = badInColumn !== undefined ? 4 * classes : 0;
   const weights = classWeights === undefined ? 0 : 8 * classes;
-  const inKernel = rows * (classes * bytesPerLogit + KERNEL_BYTES_PER_ROW) + counts + weights;
+  // A row whose softcap is flat is ranked in float64.
+  const ranked = transform?.cap !== undefined && computed === 4 ? 8 * classes : 0;
+  const inKernel = rows * (classes * bytesPerLogit + KERNEL_BYTES_PER_ROW) + counts + weights + ranked;
   const posted = probabilities === undefined ? 0 : rows * classes * DTYPE_BYTES[probabilities.dtype];
   const beforeMerge = shards === 1 ? 0 : rows * shards * BYTES_PER_SHARD_OF_ROW;
   return Math.max(0, inKernel - KEPT_BYTES) + posted + beforeMerge;

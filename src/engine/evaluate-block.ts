@@ -27,8 +27,17 @@ export function evaluateBlock(
   logits: Uint8Array | ByteSource,
   slab?: ArrayBuffer,
 ): BlockResult {
+  try {
+    return block.plan.badInColumn === undefined
+      ? evaluateLoss(kernel, block, logits, slab)
+      : surveyBlock(kernel, block, logits);
+  } finally {
+    kernel.release();
+  }
+}
+
+function evaluateLoss(kernel: Kernel, block: Block, logits: Uint8Array | ByteSource, slab?: ArrayBuffer): BlockResult {
   const { plan } = block;
-  if (plan.badInColumn !== undefined) return surveyBlock(kernel, block, logits);
   const { dtype, classes, transform, classWeights: weights, isShard } = plan;
   const placed = plan.everyRow
     ? block.targets.map((target) => (target === LEFT_OUT ? NO_TARGET : target))
@@ -60,7 +69,6 @@ export function evaluateBlock(
   // A shard of the vocabulary has only a part of each row, so it cannot rank rows.
   if (!isShard) findings.worst = rankWorst(kernel, block, columns, { targets, nanCount: rows.nanCount });
   const gradient = plan.gradientDType === undefined ? undefined : kernel.gradient(plan.gradientDType, slab);
-  kernel.release();
   return { columns, findings, ...(gradient && { gradient }) };
 }
 
@@ -90,8 +98,9 @@ function rankWorst(
 
 function evaluateRows(kernel: Kernel, block: Block, targets: Int32Array<ArrayBuffer>): RowBlock {
   const { plan, coefficients } = block;
-  if (plan.shards === 1)
+  if (plan.shards === 1) {
     return coefficients === undefined ? kernel.forward() : kernel.forwardWithGradient(coefficients);
+  }
   // The gradient belongs to whole rows.
   if (coefficients !== undefined) kernel.forwardWithGradient(coefficients);
   const rows = forwardShards(kernel, plan, targets);

@@ -24,7 +24,6 @@ export function surveyBlock(kernel: Kernel, block: Block, logits: Uint8Array | B
   });
   const subnormal = subnormalsOf(survey, ELEMENT_TYPES[dtype].float.leastNormalExponent);
   findings.signs = findRangeSigns(kernel, block, surveyed.maximum, { subnormal, minimum: surveyed.minimum });
-  kernel.release();
   return { columns: { nll: none }, findings, survey };
 }
 

@@ -19,7 +19,10 @@ export interface SlabTask {
   byteLength: number;
 }
 
-/** Result or error, and the slab, in which the gradient may stand. An error is returned, not thrown, because throwing would lose the slab. */
+/**
+ * Result or error, and the slab, in which the gradient may stand. An error is returned, not thrown, because throwing
+ * would lose the slab.
+ */
 export interface SlabReply {
   slab: ArrayBuffer;
   result?: BlockResult;

@@ -153,7 +153,8 @@ export function requireChangeable(options: Options, made: Options): void {
     fixed ??
     namesWhere(({ afterPartials }) => afterPartials === 'fewer').find((one) => needsMore(options[one], made[one]));
   if (name === undefined) return;
-  const detail = `options.${name} is ${showValue(options[name])}, but the partials were made with ${showValue(made[name])}: ask for it when they are made`;
+  const shown = (value: unknown): string => (value === undefined ? 'not set' : showValue(value));
+  const detail = `options.${name} is ${shown(options[name])}, but the partials were made with ${shown(made[name])}: ask for it when they are made`;
   throw refuse('invalid_option', `/options/${name}`, detail);
 }
 

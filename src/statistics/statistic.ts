@@ -23,14 +23,7 @@ export type ColumnsOf<Types extends ColumnTypes> = {
 };
 
 /** Part of the loss or of the diagnostics that needs a statistic. Outputs and metrics are requested by their names. */
-export type Term =
-  | 'loss'
-  | 'smoothing'
-  | 'z_loss'
-  | 'weighted_probabilities'
-  | 'gradient_norm'
-  | 'shard'
-  | 'shard_of_probabilities';
+export type Term = 'loss' | 'smoothing' | 'z_loss' | 'weighted_probabilities' | 'gradient_norm';
 
 /** A tensor that `options.outputs` may request: a column. */
 export interface RowOutput<Column> {

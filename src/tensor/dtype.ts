@@ -1,7 +1,7 @@
 import { BFLOAT16, float8 } from './bits.ts';
 import type { BitFormat } from './bits.ts';
 
-/** Properties of an element type. A row of the table is all that the service has to know of it. */
+/** Properties of an element type: a row of the table. */
 export interface ElementType {
   /** Width of an element. */
   readonly bytes: number;
@@ -41,7 +41,7 @@ interface NarrowRange {
   readonly field: 'float8' | 'float16';
   /** Largest finite value. */
   readonly largest: number;
-  /** Value of what is beyond. */
+  /** Value that larger numbers become. */
   readonly overflow: 'NaN' | 'Infinity';
 }
 

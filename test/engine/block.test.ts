@@ -59,3 +59,10 @@ test('the copy of class probabilities counts', () => {
   const probabilities = { dtype: 'float64', data: new Uint8Array(0) } as const;
   expect(kernelBytesBeside({ ...block, probabilities }, 8)).toBe(8 * 1000 * 8);
 });
+
+test('a row that is ranked in float64 counts, once for a block', () => {
+  const plain = plainBlock('bfloat16', 64 * MiB, new Int32Array(1));
+  const capped = { ...plain, plan: { ...plain.plan, transform: { scale: 1, cap: 30 } } };
+  // Beside the float32 values of the row.
+  expect(kernelBytesBeside(capped, 1) - kernelBytesBeside(plain, 1)).toBe((4 + 8) * 64 * MiB);
+});

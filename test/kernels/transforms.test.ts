@@ -244,3 +244,32 @@ test('float32 takes scales and caps within its range, float64 the others', () =>
   expect(isInPlace('float64', { scale: 0.5, cap: undefined })).toBe(false);
   expect(isInPlace('bfloat16', { scale: 1, cap: 30 })).toBe(false);
 });
+
+describe.each(VARIANTS)('with softcap (%s)', (variant) => {
+  const kernel = Kernel.load(variant);
+  const single = (x: number[]): Uint8Array<ArrayBuffer> => new Uint8Array(Float32Array.from(x).buffer);
+
+  test.each([
+    { x: [100, -1000], cap: 64, scale: 2 },
+    { x: [3, 1, -2, 0.5, 7], cap: 30, scale: 1 },
+    { x: [50, 49, 3], cap: 15, scale: 0.7 },
+  ])('probabilities of one class have the loss of that class: %j', ({ x, ...transform }) => {
+    const label = x.indexOf(Math.max(...x));
+    const block = { dtype: 'float32', classes: x.length, logits: single(x), targets: Int32Array.of(label) } as const;
+    kernel.place({ ...block, transform });
+    const hard = kernel.forward().nll[0]!;
+    const data = single(x.map((_, c) => Number(c === label)));
+    kernel.place({ ...block, transform, probabilities: { dtype: 'float32', data } });
+    kernel.forward();
+    const soft = kernel.crossEntropy().nll[0]!;
+    expect(soft).toBeGreaterThanOrEqual(0);
+    expect(Math.abs(soft - hard)).toBeLessThanOrEqual(1e-12 * hard + 1e-20);
+  });
+
+  test('the smoothing of a single class is 0', () => {
+    const transform = { scale: 1, cap: 64 };
+    kernel.place({ dtype: 'float32', classes: 1, logits: single([37]), targets: Int32Array.of(0), transform });
+    kernel.forward();
+    expect(kernel.uniformNll()[0]).toBe(0);
+  });
+});

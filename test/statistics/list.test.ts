@@ -66,6 +66,16 @@ describe.each(NAMES)('%s', (name) => {
   });
 });
 
+test('sets of statistics fit into the bits of a number', () => {
+  expect(NAMES.length).toBeLessThan(32);
+});
+
+test('no term, output or metric has the name of another', () => {
+  const terms = new Set(Object.values(STATISTICS).flatMap(({ terms: own = [] }) => own));
+  const names = [...terms, ...Object.keys(STATISTIC_OUTPUTS), ...Object.keys(METRICS)];
+  expect(new Set(names).size).toBe(names.length);
+});
+
 test('no two statistics have a column, an output or a metric of the same name', () => {
   const all = Object.values(STATISTICS);
   expect(Object.keys(COLUMN_TYPES)).toHaveLength(all.flatMap(({ columns }) => Object.keys(columns)).length);

@@ -146,7 +146,7 @@ function changeOptions(made: Options, changes: unknown, targets: { probabilities
   if (changes === undefined || changes === null) return made;
   parseOptions(changes);
   const options = parseOptions({ ...made, ...withoutNulls(changes as Partial<Options>) });
-  requireShardable(options, targets);
   requireChangeable(options, made);
+  requireShardable(options, targets);
   return options;
 }

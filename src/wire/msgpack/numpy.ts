@@ -10,7 +10,7 @@ import { elementsOf } from '../../tensor/tensor.ts';
  */
 export const NUMPY_KEYS = ['nd', 'type', 'kind', 'shape', 'data'] as const;
 
-/** dtypes by the names of NumPy that say them. */
+/** dtypes by NumPy's names for them. */
 const NAMED = new Map<unknown, DType>();
 
 /** dtypes by the names of untyped bytes that NumPy gives to arrays of other packages. */
@@ -87,7 +87,7 @@ function requireType(field: string, value: unknown): DType {
   const untyped = UNTYPED.get(plain);
   if (untyped !== undefined) return untyped;
   if (plain === '|O' || plain === 'O') throw pickled(field, 'type', type);
-  let expected = `one of ${[...NAMED.keys()].join(', ')}, or V2 for bfloat16`;
+  let expected = `one of ${[...NAMED.keys()].join(', ')}, or ${[...UNTYPED].map(([name, of]) => `${String(name)} for ${of}`)[0]}`;
   if (typeof plain === 'string' && plain.endsWith('V1')) {
     expected += '; NumPy calls every float8 V1: send {"dtype", "shape", "data"}';
   }
