@@ -30,9 +30,6 @@ export function forward<T>(
   }
 }
 
-/** Value to which the exponentials of the last evaluated row are relative. */
-export let keptReference: f64 = 0;
-
 /**
  * Evaluates one row as two spans, before and after its target. float32 and narrower: reads once and sums each span
  * relative to a reference from the row's first elements. A row outside the reference's safe range is evaluated again by
@@ -40,15 +37,16 @@ export let keptReference: f64 = 0;
  * by the longer polynomial.
  * @param keepAt address at which the exponentials of a row with finite lse are stored, except the target's, whose place
  *   is not written. It has an entry per class: float64 for float64, else float32. 0 stores none
+ * @returns value to which the exponentials are relative; NaN for a row that is left out
  */
 export function forwardRow<T>(
   p: usize, classes: u32, target: i32, rows: u32, row: u32, scale: f64, offsets: usize, out: usize, keepAt: usize,
-): void {
+): f64 {
   if (target == LEFT_OUT) {
     startScan();
     scan<T>(p, classes);
     storeRow(out, rows, row, 0, 0, 0, maximum, 0, 0, nanCount, posInfCount, negInfCount);
-    return;
+    return NaN;
   }
   const hasTarget = target != NO_TARGET;
   const before: u32 = hasTarget ? target : classes;
@@ -68,14 +66,13 @@ export function forwardRow<T>(
       startMaximum();
       const rest = sumSpans<T>(p, before, afterAt, after, <f32>top, scale, keepAt);
       if (rest != OUT_OF_RANGE) {
-        keptReference = top;
         const greatest = hasTarget ? max(fastMaximum, v) : fastMaximum;
         finishRow(out, rows, row, scale, offset, rest, top, hasTarget, v, greatest, 0, 0, 0);
-        return;
+        return top;
       }
     }
   }
-  carefulRow<T>(p, before, afterAt, after, hasTarget, v, rows, row, scale, offset, out, keepAt);
+  return carefulRow<T>(p, before, afterAt, after, hasTarget, v, rows, row, scale, offset, out, keepAt);
 }
 
 // @ts-expect-error: decorator
@@ -111,11 +108,11 @@ function sumSpansScaled<T>(
   return sum2 == OUT_OF_RANGE ? sum2 : sum + sum2;
 }
 
-/** Evaluates any row: scans for the maximum and the non-finite values, then sums with clamped differences. */
+/** forwardRow for any row: scans for the maximum and the non-finite values, then sums with clamped differences. */
 function carefulRow<T>(
   p: usize, before: u32, afterAt: usize, after: u32, hasTarget: bool, v: f64, rows: u32, row: u32, scale: f64,
   offset: f64, out: usize, keepAt: usize,
-): void {
+): f64 {
   startScan();
   scan<T>(p, before);
   scan<T>(afterAt, after);
@@ -127,8 +124,8 @@ function carefulRow<T>(
     if (top != -Infinity) rest = sumSpansClamped<T>(p, before, afterAt, after, top, scale, keepAt);
     else if (keepAt != 0) memory.fill(keepAt, 0, <usize>(before + after + 1) * (sizeof<T>() == 8 ? 8 : 4));
   }
-  keptReference = top;
   finishRow(out, rows, row, scale, offset, rest, top, hasTarget, v, maximum, nanCount, posInfCount, negInfCount);
+  return top;
 }
 
 // @ts-expect-error: decorator

@@ -1,7 +1,7 @@
 import { Odd } from '../abi';
 import { GradientCoefficientsLayout as Coefficients, RowBlockLayout, RowMassesLayout } from '../layouts';
 import { maddF64 } from './exp-f64';
-import { forwardRow, keptReference } from './forward';
+import { forwardRow } from './forward';
 import { highPair, lowPair } from './pairs';
 import { logSumOf, referenceOf } from './row';
 
@@ -38,7 +38,7 @@ export function gradient<T>(
     const f64At = <usize>row << 3;
     const target = load<i32>(targets + (<usize>row << 2));
     store<f64>(scales + f64At, 1);
-    forwardRow<T>(p, classes, target, rows, row, scaleOfLogits, offsets, out, target < 0 ? 0 : at);
+    const from = forwardRow<T>(p, classes, target, rows, row, scaleOfLogits, offsets, out, target < 0 ? 0 : at);
     if (target < 0) {
       memory.fill(at, 0, <usize>classes * width);
       continue;
@@ -64,8 +64,9 @@ export function gradient<T>(
       b /= scale;
       others /= scale;
     }
-    const factor =
-      (t * mass + others) * shareOfKept(referenceOf(out, rows, row), scaleOfLogits, logSumOf(out, rows, row));
+    // The softmax at `from`. Subtracts two logits first, because lse has the rounding of the row's offset.
+    const share = Math.exp(scaleOfLogits * (from - referenceOf(out, rows, row)) - logSumOf(out, rows, row));
+    const factor = (t * mass + others) * share;
     if (weights == 0 && probabilities == 0) subtractConstant<T>(at, classes, factor, b);
     else subtractPrior<T>(at, classes, factor, b, t, weights, rowProbabilities);
 
@@ -80,13 +81,6 @@ export function gradient<T>(
     // t is infinite where D = 0: ∞·(1 − s) is NaN there, as in PyTorch, which computes ∞ − ∞·s.
     storeAs<T>(at + <usize>target * width, isFinite(t) ? ofTarget : NaN);
   }
-}
-
-/** The softmax at keptReference. Subtracts two logits first, because lse has the rounding of the row's offset. */
-// @ts-expect-error: decorator
-@inline
-function shareOfKept(reference: f64, scale: f64, logSum: f64): f64 {
-  return Math.exp(scale * (keptReference - reference) - logSum);
 }
 
 /** The greatest |w| of the classes, and the least w or 0. Without weights they are 1 and 0. */
