@@ -2,6 +2,7 @@ import { Odd } from '../abi';
 import { GradientCoefficientsLayout as Coefficients, RowBlockLayout, RowMassesLayout } from '../layouts';
 import { maddF64 } from './exp-f64';
 import { forwardRow } from './forward';
+import { greatestMagnitude } from './norm';
 import { highPair, lowPair } from './pairs';
 import { logSumOf, referenceOf } from './row';
 
@@ -31,7 +32,9 @@ export function gradient<T>(
   g: usize, scales: usize,
 ): void {
   const width: usize = sizeof<T>() == 8 ? 8 : 4;
-  if (sizeof<T>() < 8) measureWeights(weights, classes);
+  const isScaled = sizeof<T>() < 8;
+  const heaviest: f64 = isScaled && weights != 0 ? greatestMagnitude<f64>(weights, classes) : 1;
+  const mayCancel = isScaled && weights != 0 && probabilities != 0 && hasNegative(weights, classes);
   for (let row: u32 = 0; row < rows; row++) {
     const p = logits + <usize>row * <usize>classes * sizeof<T>();
     const at = g + <usize>row * <usize>classes * width;
@@ -56,8 +59,9 @@ export function gradient<T>(
     const mass: f64 = probabilities == 0 ? 1 : load<f64>(masses + f64At);
     const ofWeights = b * unit * relativeWeight;
     let others = ofWeights + z * lse;
-    if (sizeof<T>() < 8) {
-      const ofPrior = max(abs(b) * heaviest, abs(t) * greatestProduct(rowProbabilities, classes, weights, masses, rows, row));
+    if (isScaled) {
+      const product = greatestProduct(rowProbabilities, classes, weights, mayCancel, masses, rows, row);
+      const ofPrior = max(abs(b) * heaviest, abs(t) * product);
       const scale = scaleOf(max(max(abs(t * mass), abs(ofWeights)), max(abs(z * lse), ofPrior)));
       store<f64>(scales + f64At, scale);
       t /= scale;
@@ -83,31 +87,25 @@ export function gradient<T>(
   }
 }
 
-/** The greatest |w| of the classes, and the least w or 0. Without weights they are 1 and 0. */
-let heaviest: f64 = 1;
-let lightest: f64 = 0;
-
-function measureWeights(weights: usize, classes: u32): void {
-  heaviest = weights == 0 ? 1 : 0;
-  lightest = 0;
-  if (weights == 0) return;
+/** True when a weight is negative. */
+function hasNegative(weights: usize, classes: u32): bool {
   for (let c: usize = 0; c < <usize>classes; c++) {
-    const w = load<f64>(weights + (c << 3));
-    heaviest = max(heaviest, abs(w));
-    lightest = min(lightest, w);
+    if (load<f64>(weights + (c << 3)) < 0) return true;
   }
+  return false;
 }
 
 /**
  * An upper bound of |w_c·p_c| over the classes of a row, 0 for class indices. Σ w·p is such a bound, unless terms of
  * both signs may cancel in it; then the greatest term is searched.
+ * @param mayCancel true when a weight is negative
  */
 function greatestProduct(
-  rowProbabilities: usize, classes: u32, weights: usize, masses: usize, rows: u32, row: u32,
+  rowProbabilities: usize, classes: u32, weights: usize, mayCancel: bool, masses: usize, rows: u32, row: u32,
 ): f64 {
   if (rowProbabilities == 0) return 0;
   const odd = load<i32>(masses + <usize>rows * RowMassesLayout.odd + (<usize>row << 2));
-  if (lightest == 0 && (odd & Odd.negative) == 0) return load<f64>(masses + (<usize>row << 3));
+  if (!mayCancel && (odd & Odd.negative) == 0) return load<f64>(masses + (<usize>row << 3));
   let greatest: f64 = 0;
   for (let c: usize = 0; c < <usize>classes; c++) {
     const w: f64 = weights == 0 ? 1 : load<f64>(weights + (c << 3));

@@ -66,7 +66,7 @@ function tileOfSquares<S>(p: usize, n: u32): f64 {
 }
 
 /** The greatest magnitude of n elements; NaN when an element is NaN. */
-function greatestMagnitude<S>(p: usize, n: u32): f64 {
+export function greatestMagnitude<S>(p: usize, n: u32): f64 {
   let greatest: f64 = 0;
   for (let k: usize = 0; k < <usize>n; k++) greatest = max(greatest, abs(load1<S>(p + k * sizeof<S>())));
   return greatest;

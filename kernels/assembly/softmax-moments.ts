@@ -1,6 +1,7 @@
 import { RowBlockLayout, SoftmaxMomentsLayout as Layout } from '../layouts';
 import { TILE_F64, addTo, startSums, totalOf } from './compensated';
 import { FLOOR_F64, constantF64, exp2, maddF64 } from './exp-f64';
+import { greatestMagnitude } from './norm';
 import { highPair, horizontalSum, lowPair } from './pairs';
 import { logSumOf, referenceOf } from './row';
 import { load1 } from './storage';
@@ -83,18 +84,12 @@ class WeightSums {
 const all = changetype<WeightSums>(memory.data(32, 16));
 
 function readWeights(weights: usize, classes: u32): void {
-  all.heaviest = greatestMagnitude(weights, classes);
+  all.heaviest = greatestMagnitude<f64>(weights, classes);
   startSums();
   addWeights(weights, classes, all.heaviest);
   all.sum = totalOf(0);
   all.magnitudes = totalOf(1);
   all.squares = totalOf(2);
-}
-
-function greatestMagnitude(weights: usize, n: u32): f64 {
-  let greatest: f64 = 0;
-  for (let c: usize = 0; c < <usize>n; c++) greatest = max(greatest, abs(load<f64>(weights + (c << 3))));
-  return greatest;
 }
 
 /**
@@ -115,7 +110,7 @@ function weighOthers(
     magnitudes -= abs(own);
     squares -= own * own;
     if (!(2 * magnitudes >= all.magnitudes && 2 * squares >= all.squares)) {
-      unit = max(greatestMagnitude(weights, before), greatestMagnitude(weightsAfter, after));
+      unit = max(greatestMagnitude<f64>(weights, before), greatestMagnitude<f64>(weightsAfter, after));
       startSums();
       addWeights(weights, before, unit);
       addWeights(weightsAfter, after, unit);
