@@ -1,23 +1,34 @@
 /** The code generators of npm, in a folder of their own: they need another version of TypeScript than the service. */
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import path from 'node:path';
 
 const FILES = ['package.json', 'package-lock.json', '.npmrc'];
-const FOLDER = path.resolve(import.meta.dirname, '../../node_modules/.cache/lossmeter-npm-generators');
+const CACHE = path.resolve(import.meta.dirname, '../../node_modules/.cache');
 
 /** Folder in which they are installed. It is made at the first call. */
 export function npmTools(): string {
-  const lock = readFileSync(path.join(import.meta.dirname, 'package-lock.json'), 'utf8');
-  // Written last: an interrupted installation is repeated.
-  const stamp = path.join(FOLDER, 'installed');
-  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === lock) return FOLDER;
-  mkdirSync(FOLDER, { recursive: true });
-  for (const file of FILES) copyFileSync(path.join(import.meta.dirname, file), path.join(FOLDER, file));
-  const { status } = spawnSync('npm', ['ci', '--no-audit', '--no-fund'], { cwd: FOLDER, stdio: 'inherit' });
-  if (status !== 0) throw new Error(`the code generators of npm could not be installed in ${FOLDER}`);
-  writeFileSync(stamp, lock);
-  return FOLDER;
+  const lock = readFileSync(path.join(import.meta.dirname, 'package-lock.json'));
+  const digest = createHash('sha256').update(lock).digest('hex').slice(0, 12);
+  const folder = path.join(CACHE, `lossmeter-npm-generators-${digest}`);
+  if (!existsSync(folder)) install(folder);
+  return folder;
+}
+
+/** Installs apart and then renames: several processes may install at once. */
+function install(folder: string): void {
+  mkdirSync(CACHE, { recursive: true });
+  const made = mkdtempSync(`${folder}-`);
+  for (const file of FILES) copyFileSync(path.join(import.meta.dirname, file), path.join(made, file));
+  const { status } = spawnSync('npm', ['ci', '--no-audit', '--no-fund'], { cwd: made, stdio: 'inherit' });
+  if (status !== 0) throw new Error(`the code generators of npm could not be installed in ${made}`);
+  try {
+    renameSync(made, folder);
+  } catch (error) {
+    if (!existsSync(folder)) throw error;
+    rmSync(made, { recursive: true });
+  }
 }
 
 /** Path of a command of theirs. */
