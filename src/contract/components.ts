@@ -7,6 +7,12 @@ type Part = Readonly<Record<string, unknown>>;
 /** Beginning of references to responses. */
 export const RESPONSES = '#/components/responses/';
 
+interface Operation {
+  readonly parameters?: readonly Part[];
+}
+
+type Paths = Readonly<Record<string, Readonly<Record<string, Operation>>>>;
+
 /** A reference to a named schema, and the schema that stood in its place. */
 interface Use {
   readonly reference: Record<string, unknown>;
@@ -42,7 +48,7 @@ export function withComponents(document: Part, responses: Part): Part {
     return reference;
   };
   const components = document['components'] as Readonly<Record<string, Part>>;
-  const paths = rewrite(document['paths'], refer);
+  const { paths, parameters } = withParameters(rewrite(document['paths'], refer) as Paths);
   const referring = mapValues(responses, (part) => rewrite(part, refer));
   const schemas = new Map([...uses].map(([name, ofName]) => [name, componentOf(name, ofName)]));
   return {
@@ -51,9 +57,28 @@ export function withComponents(document: Part, responses: Part): Part {
       ...components,
       schemas: sorted({ ...components['schemas'], ...Object.fromEntries(schemas) }),
       responses: sorted(referring),
+      parameters: sorted({ ...components['parameters'], ...parameters }),
     },
     paths,
   };
+}
+
+/** Replaces parameters that several operations share by references to components of their names. */
+function withParameters(paths: Paths): { paths: Paths; parameters: Record<string, Part> } {
+  const all = Object.values(paths).flatMap((methods) =>
+    Object.values(methods).flatMap(({ parameters = [] }) => parameters),
+  );
+  const isShared = (one: Part): boolean => all.filter((other) => isDeepStrictEqual(one, other)).length > 1;
+  const parameters: Record<string, Part> = {};
+  const refer = (parameter: Part): Part => {
+    if ('$ref' in parameter || !isShared(parameter)) return parameter;
+    const name = String(parameter['name']).replace(/^./, (letter) => letter.toUpperCase());
+    requireSame(name, (parameters[name] ??= parameter), parameter);
+    return { $ref: `#/components/parameters/${name}` };
+  };
+  const withReferences = (operation: Operation): Operation =>
+    operation.parameters === undefined ? operation : { ...operation, parameters: operation.parameters.map(refer) };
+  return { paths: mapValues(paths, (methods) => mapValues(methods, withReferences)), parameters };
 }
 
 /** Changes every object in a part, the inner ones first. */

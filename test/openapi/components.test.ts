@@ -60,9 +60,23 @@ test('named responses are components with references of their own', () => {
   const made = withComponents(document, { Bad: bad });
   expect(made['paths']).toEqual({ '/': { get: { responses: { 400: { $ref: '#/components/responses/Bad' } } } } });
   expect(componentsOf(made)).toEqual({
+    parameters: {},
     responses: { Bad: { ...bad, content: { 'application/json': { schema: { $ref: '#/components/schemas/Rows' } } } } },
     schemas: { Rows: { type: 'integer', minimum: 0 } },
   });
+});
+
+test('a parameter of several operations is a component, one of a single operation stays', () => {
+  const [run, step] = ['run', 'step'].map((name) => ({ in: 'path', name, schema: { type: 'string' } }));
+  const document = {
+    components: {},
+    paths: { '/a': { get: { parameters: [run] }, put: { parameters: [run, step] } } },
+  };
+  const made = withComponents(document, {});
+  const reference = { $ref: '#/components/parameters/Run' };
+  expect(made['paths']).toEqual({ '/a': { get: { parameters: [reference] }, put: { parameters: [reference, step] } } });
+  expect(componentsOf(made)).toMatchObject({ parameters: { Run: run } });
+  expect(withComponents(made, {})).toEqual(made);
 });
 
 test('a document whose parts are named already stays as it is', () => {

@@ -3600,7 +3600,18 @@ export interface components {
             };
         };
     };
-    parameters: never;
+    parameters: {
+        /**
+         * @description Name of the run: up to 128 letters, digits, . _ ~ : -, a letter or digit first.
+         * @example gpt-1b.seed-7
+         */
+        Run: components["schemas"]["RunName"];
+        /**
+         * @description Step of the training.
+         * @example 41200
+         */
+        Step: number;
+    };
     requestBodies: never;
     headers: never;
     pathItems: never;
@@ -4237,7 +4248,7 @@ export interface operations {
                  * @description Name of the run: up to 128 letters, digits, . _ ~ : -, a letter or digit first.
                  * @example gpt-1b.seed-7
                  */
-                run: components["schemas"]["RunName"];
+                run: components["parameters"]["Run"];
             };
             cookie?: never;
         };
@@ -4282,12 +4293,12 @@ export interface operations {
                  * @description Name of the run: up to 128 letters, digits, . _ ~ : -, a letter or digit first.
                  * @example gpt-1b.seed-7
                  */
-                run: components["schemas"]["RunName"];
+                run: components["parameters"]["Run"];
                 /**
                  * @description Step of the training.
                  * @example 41200
                  */
-                step: number;
+                step: components["parameters"]["Step"];
                 /**
                  * @description Data-parallel rank.
                  * @example 3
@@ -4389,7 +4400,7 @@ export interface operations {
                  * @description Name of the run: up to 128 letters, digits, . _ ~ : -, a letter or digit first.
                  * @example gpt-1b.seed-7
                  */
-                run: components["schemas"]["RunName"];
+                run: components["parameters"]["Run"];
             };
             cookie?: never;
         };
@@ -4434,12 +4445,12 @@ export interface operations {
                  * @description Name of the run: up to 128 letters, digits, . _ ~ : -, a letter or digit first.
                  * @example gpt-1b.seed-7
                  */
-                run: components["schemas"]["RunName"];
+                run: components["parameters"]["Run"];
                 /**
                  * @description Step of the training.
                  * @example 41200
                  */
-                step: number;
+                step: components["parameters"]["Step"];
             };
             cookie?: never;
         };
@@ -4521,7 +4532,7 @@ export interface operations {
                  * @description Name of the run: up to 128 letters, digits, . _ ~ : -, a letter or digit first.
                  * @example gpt-1b.seed-7
                  */
-                run: components["schemas"]["RunName"];
+                run: components["parameters"]["Run"];
             };
             cookie?: never;
         };
@@ -4555,7 +4566,7 @@ export interface operations {
                  * @description Name of the run: up to 128 letters, digits, . _ ~ : -, a letter or digit first.
                  * @example gpt-1b.seed-7
                  */
-                run: components["schemas"]["RunName"];
+                run: components["parameters"]["Run"];
             };
             cookie?: never;
         };
@@ -4614,7 +4625,7 @@ export interface operations {
                  * @description Name of the run: up to 128 letters, digits, . _ ~ : -, a letter or digit first.
                  * @example gpt-1b.seed-7
                  */
-                run: components["schemas"]["RunName"];
+                run: components["parameters"]["Run"];
             };
             cookie?: never;
         };
@@ -4657,7 +4668,7 @@ export interface operations {
                  * @description Name of the run: up to 128 letters, digits, . _ ~ : -, a letter or digit first.
                  * @example gpt-1b.seed-7
                  */
-                run: components["schemas"]["RunName"];
+                run: components["parameters"]["Run"];
             };
             cookie?: never;
         };
