@@ -3,10 +3,10 @@ import { runInTurns } from '../steps.ts';
 import { settled } from '../waiting.ts';
 import type { Waiting } from '../waiting.ts';
 import type { ByteReader } from '../wire/body/byte-reader.ts';
-import type { Decoding, Read } from '../wire/decoding.ts';
+import type { Decoding, JsonText, Read } from '../wire/decoding.ts';
 
 /** Reads a JSON text: see JsonParser. */
-export type ParseJson = (text: Uint8Array) => unknown;
+export type ParseJson = (text: JsonText) => unknown;
 
 /**
  * Runs a decoding up to the next part that it has read: waits for what it asks for. What fails is thrown where the decoding
@@ -26,7 +26,7 @@ export function* nextPart<R>(
       if (item.is === 'more') value = yield reader.more();
       else if (item.is === 'turn') value = yield nextTurn();
       else if (item.is === 'work') value = yield* settled(runInTurns(item.steps));
-      else if (item.is === 'json') value = yield* settled(parseJson!(item.text));
+      else if (item.is === 'json') value = yield* settled(parseJson!(item));
       else return { done: false, value: item };
     } catch (error) {
       step = decoding.throw(error);

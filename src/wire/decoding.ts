@@ -31,9 +31,11 @@ interface Work {
 }
 
 /** Asks for the value of a JSON text, which may take long, and goes on with it. */
-interface JsonText {
+export interface JsonText {
   readonly is: 'json';
   readonly text: Uint8Array;
+  /** Fields that a large text is read for. The values of others are checked, and not kept. */
+  readonly fields: readonly string[];
 }
 
 /** A field of the request that was read whole. */

@@ -45,24 +45,14 @@ export function isStreamed(name: unknown): name is TensorName {
   return isTensorName(name) && TENSORS[name].streams;
 }
 
-/** The fields of a request, whatever its media type. */
+/** The fields of every kind of request, whatever its media type. */
 export const REQUEST_FIELDS = [...TENSOR_FIELDS, 'options'] as const;
 export type RequestField = (typeof REQUEST_FIELDS)[number];
 
-/** Fields of a shard of the vocabulary, of partials, and of a pair that was computed elsewhere. */
-const OTHER_FIELDS = ['vocab_start', 'vocab_size', 'partials', 'numerator', 'denominator'] as const;
-
-/** Fields of the metadata of a run. Requests with tensors have none of them: `labels` is a misspelt label there. */
-const METADATA_FIELDS = ['labels', 'expected_ranks'] as const;
-
-/** Fields of an inference request of the Open Inference Protocol. */
-const INFERENCE_FIELDS = ['id', 'inputs', 'outputs', 'parameters', 'model_name', 'model_version'] as const;
+/** Names of the fields of a kind of request. */
+export function fieldNames({ values }: Pick<RequestFields, 'values'>): readonly string[] {
+  return [...REQUEST_FIELDS, ...values];
+}
 
 /** Keys of an input of the Open Inference Protocol. */
 export const INPUT_KEYS: readonly string[] = ['name', 'shape', 'datatype', 'parameters', 'data'];
-
-/** Fields whose values are read from a JSON text. The value of any other field is checked, and not kept. */
-export const READ_FIELDS: ReadonlySet<string> = new Set([...REQUEST_FIELDS, ...OTHER_FIELDS, ...INFERENCE_FIELDS]);
-
-/** Fields that are read from a text that is one plain value. */
-export const VALUE_FIELDS: ReadonlySet<string> = new Set([...READ_FIELDS, ...METADATA_FIELDS]);

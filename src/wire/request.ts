@@ -6,7 +6,7 @@ import type { DType } from '../tensor/dtype.ts';
 import type { FileTensor } from '../tensor/file-tensor.ts';
 import type { Shape } from '../tensor/shape.ts';
 import type { Steps } from '../steps.ts';
-import { REQUEST_FIELDS, TENSORS, TENSOR_FIELDS } from './request-fields.ts';
+import { TENSORS, TENSOR_FIELDS, fieldNames } from './request-fields.ts';
 import type { RequestField, RequestFields, TensorName } from './request-fields.ts';
 
 /** Other names under which people send the fields. */
@@ -64,9 +64,10 @@ interface ValueFormat {
   neededBytes?(body: Uint8Array): Steps<number>;
   /**
    * Reads a whole body. Tensors of a large one may be read already.
+   * @param fields fields that a large body may be read for; all without
    * @throws LossmeterError malformed_body, truncated_body
    */
-  parse(body: Uint8Array, maxDepth: number): unknown;
+  parse(body: Uint8Array, maxDepth: number, fields?: readonly string[]): unknown;
 }
 
 /** Reads requests of some media types. */
@@ -81,7 +82,7 @@ export interface Codec {
 
 /** @throws LossmeterError unknown_field, with the name or the place that was probably meant */
 export function requireRequestField(name: unknown, { options, values }: RequestFields): string {
-  const fields: readonly string[] = [...REQUEST_FIELDS, ...values];
+  const fields = fieldNames({ values });
   if (typeof name === 'string' && fields.includes(name)) return name;
   const shown = showValue(name);
   if (typeof name !== 'string') {

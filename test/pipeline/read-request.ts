@@ -3,6 +3,7 @@ import type { LogitsIntake } from '../../src/engine/intake.ts';
 import { RequestReader } from '../../src/pipeline/request-reader.ts';
 import type { Waiting } from '../../src/waiting.ts';
 import type { ByteReader } from '../../src/wire/body/byte-reader.ts';
+import type { JsonText } from '../../src/wire/decoding.ts';
 import { parseJson } from '../../src/wire/json-text/text.ts';
 import type { Codec, DecodeContext, ReadRequest } from '../../src/wire/request.ts';
 
@@ -17,7 +18,7 @@ export function* readRequest(
   bytes: ByteReader,
   { context, open }: Reading,
 ): Waiting<Readonly<Record<string, unknown>> | undefined> {
-  const means = { context, files: undefined, parseJson: (text: Uint8Array) => parseJson(text, 64) };
+  const means = { context, files: undefined, parseJson: ({ text }: JsonText) => parseJson(text, 64) };
   const reader = new RequestReader(codec, bytes, means);
   try {
     const header = yield* reader.readHeader();

@@ -22,9 +22,9 @@ test('a decoding gets bytes, turns, work and JSON as it asks for them', async ()
         return 3;
       })(),
     };
-    return [...runs, sum, yield { is: 'json', text: Buffer.from('7') }];
+    return [...runs, sum, yield { is: 'json', text: Buffer.from('7'), fields: [] }];
   }
-  const step = await runWaiting(nextPart(decode(), reader, (text) => Promise.resolve(JSON.parse(String(text)))));
+  const step = await runWaiting(nextPart(decode(), reader, ({ text }) => Promise.resolve(JSON.parse(String(text)))));
   expect(step).toEqual({ done: true, value: ['ab', 'cd', 3, 7] });
 });
 
@@ -49,7 +49,7 @@ test('what fails is thrown where the decoding asked for it', async () => {
   const failure = new Error('no JSON');
   function* decode(): Decoding<string> {
     try {
-      yield { is: 'json', text: new Uint8Array() };
+      yield { is: 'json', text: new Uint8Array(), fields: [] };
     } catch (error) {
       return `saw ${(error as Error).message}`;
     }

@@ -2,7 +2,7 @@ import { move, transferableSymbol, valueSymbol } from 'piscina';
 import { runAtOnce } from '../../steps.ts';
 import { replyTo } from '../../threads.ts';
 import { codecFor, requireValues } from '../../wire/media-types.ts';
-import { combine } from './combine.ts';
+import { COMBINE_FIELDS, combine } from './combine.ts';
 
 /** The body of a request to combine partials, which is moved. */
 export interface CombineTask {
@@ -14,7 +14,8 @@ export interface CombineTask {
 export default function combineBody({ body, mediaType, maxDepth }: CombineTask): unknown {
   const transfer: ArrayBuffer[] = [];
   const reply = replyTo(() => {
-    const evaluation = runAtOnce(combine(requireValues(codecFor(mediaType)!).values.parse(body, maxDepth)));
+    const { values } = requireValues(codecFor(mediaType)!);
+    const evaluation = runAtOnce(combine(values.parse(body, maxDepth, COMBINE_FIELDS)));
     for (const { data } of Object.values(evaluation.outputs)) transfer.push(data.buffer as ArrayBuffer);
     return evaluation;
   });

@@ -18,7 +18,8 @@ import { MAX_PARTIALS } from '../../contract/limits.ts';
 import { report } from '../../batch/report.ts';
 import type { Evaluation } from '../../contract/cross-entropy.ts';
 
-const FIELDS = ['partials', 'options'];
+/** Fields of a request to combine partials. */
+export const COMBINE_FIELDS = ['partials', 'options'];
 
 /**
  * Merges the partials of all shards of a vocabulary. The answer equals that of one evaluation of the whole rows up to
@@ -59,9 +60,9 @@ function readRequest(request: unknown): { partials: unknown[]; options: unknown 
     throw new LossmeterError('malformed_body', `the body is ${showValue(request)}, expected {"partials", "options"?}`);
   }
   for (const name of Object.keys(request)) {
-    if (FIELDS.includes(name)) continue;
-    const meant = suggestName(name, FIELDS, { partial: 'partials', shards: 'partials' });
-    const hint = meant === undefined ? `; known are ${FIELDS.join(', ')}` : `, did you mean ${meant}?`;
+    if (COMBINE_FIELDS.includes(name)) continue;
+    const meant = suggestName(name, COMBINE_FIELDS, { partial: 'partials', shards: 'partials' });
+    const hint = meant === undefined ? `; known are ${COMBINE_FIELDS.join(', ')}` : `, did you mean ${meant}?`;
     throw refuse('unknown_field', pointerTo(name), `unknown field ${showValue(name)}${hint}`);
   }
   const { partials, options } = request as { partials?: unknown; options?: unknown };

@@ -5,7 +5,7 @@ import { Threads } from '../../threads.ts';
 import { ownBytes } from '../../tensor/memory.ts';
 import type { HeldBytesAccount } from '../../wire/body/held-bytes.ts';
 import type { Codec } from '../../wire/request.ts';
-import { combine } from './combine.ts';
+import { COMBINE_FIELDS, combine } from './combine.ts';
 import type { CombineTask } from './combine-worker.ts';
 
 /** Bodies of partials up to this size are combined where they are: that takes some milliseconds. */
@@ -41,7 +41,7 @@ export class Combining {
     { values, mediaTypes }: Required<Codec>,
     { held, maxDepth, isAbandoned }: CombiningContext,
   ): Promise<Evaluation> {
-    if (whole.byteLength <= MAX_INLINE_BYTES) return runInTurns(combine(values.parse(whole, maxDepth)));
+    if (whole.byteLength <= MAX_INLINE_BYTES) return runInTurns(combine(values.parse(whole, maxDepth, COMBINE_FIELDS)));
     const ofValue = values.neededBytes === undefined ? 0 : await runInTurns(values.neededBytes(whole));
     held.take(ofValue + COPIES * whole.byteLength, 'the partials', 'combine the rows in several parts');
     const own = ownBytes(whole);

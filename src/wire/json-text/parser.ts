@@ -3,6 +3,7 @@ import { runInTurns } from '../../steps.ts';
 import { Threads } from '../../threads.ts';
 import { ownBytes } from '../../tensor/memory.ts';
 import type { HeldBytesAccount } from '../body/held-bytes.ts';
+import type { JsonText } from '../decoding.ts';
 import { MAX_INLINE_BYTES, neededBytes, parseModest, requireModest } from './text.ts';
 import type { JsonTask, ReadJson } from './worker.ts';
 
@@ -32,24 +33,29 @@ export class JsonParser {
   }
 
   /**
-   * @param text in a buffer of its own when it is large: it is moved
+   * @param given its text is in a buffer of its own when it is large: it is moved
    * @param account takes the memory of the values before they are made
    * @param isAbandoned asked when a thread is free: the text of a client that left is not read
    * @returns its value; a promise of it where the text is large
    * @throws LossmeterError malformed_body, client_closed, and the errors of tensors of a large text
    */
-  parse(text: Uint8Array, account: HeldBytesAccount, isAbandoned?: () => boolean): unknown {
+  parse(given: Omit<JsonText, 'is'>, account: HeldBytesAccount, isAbandoned?: () => boolean): unknown {
+    const { text } = given;
     if (text.byteLength <= MAX_INLINE_BYTES && requireModest(text, this.#maxDepth) <= MAX_INLINE_KEYS) {
       return parseModest(text, this.#maxDepth);
     }
-    return this.#parseOnThread(text, account, isAbandoned);
+    return this.#parseOnThread(given, account, isAbandoned);
   }
 
-  async #parseOnThread(text: Uint8Array, account: HeldBytesAccount, isAbandoned?: () => boolean): Promise<unknown> {
+  async #parseOnThread(
+    { text, fields }: Omit<JsonText, 'is'>,
+    account: HeldBytesAccount,
+    isAbandoned?: () => boolean,
+  ): Promise<unknown> {
     const needed = await runInTurns(neededBytes(text));
     account.take(needed, 'the values of the JSON body', 'send tensors as bytes, in MessagePack or safetensors');
     const own = ownBytes(text);
-    const task = { text: own, maxDepth: this.#maxDepth };
+    const task = { text: own, maxDepth: this.#maxDepth, fields };
     const { value, tensorBytes } = await this.#threads.run(task, [own.buffer], isAbandoned);
     account.give(Math.max(0, needed - tensorBytes));
     return value;

@@ -12,7 +12,7 @@ import type { Reading } from './scanner.ts';
 import { measureStructure } from './structure.ts';
 import { NumberArray } from './number-array.ts';
 import { dtypeOf } from '../tensors/datatype.ts';
-import { READ_FIELDS, TENSOR_FIELDS } from '../request-fields.ts';
+import { TENSOR_FIELDS } from '../request-fields.ts';
 import { inSteps } from '../../steps.ts';
 import type { Steps } from '../../steps.ts';
 import { shortEntries } from '../../suggestion.ts';
@@ -59,25 +59,25 @@ export function parseModest(bytes: Uint8Array, maxDepth: number): unknown {
   } catch {
     // Read again.
   }
-  return new JsonScanner(bytes, maxDepth, readingOfSmall).scan();
+  return new JsonScanner(bytes, maxDepth, (key, depth) => readingOf(key, depth)).scan();
 }
 
 /**
  * Reads a large text, in memory that is bounded by its length, and frees it.
  * @returns the request with its tensors as bytes
+ * @param fields fields whose values are read; all without
  * @param transfer gets the buffers that can be moved to another thread
- * @param fields whose values are read
  * @throws LossmeterError malformed_body, invalid_tensor
  */
 export function readLargeJson(
   bytes: Uint8Array,
-  maxDepth: number,
+  { maxDepth, fields }: { maxDepth: number; fields: readonly string[] | undefined },
   transfer: ArrayBuffer[],
-  fields = READ_FIELDS,
 ): unknown {
-  const request = new JsonScanner(bytes, maxDepth, (key, depth) => readingOf(key, depth, fields)).scan();
+  const known = fields && new Set(fields);
+  const request = new JsonScanner(bytes, maxDepth, (key, depth) => readingOf(key, depth, known)).scan();
   free(bytes);
-  return packTensors(request, transfer, fields);
+  return packTensors(request, transfer, known);
 }
 
 const COMMA = 0x2c;
@@ -96,18 +96,12 @@ export function* neededBytes(text: Uint8Array): Steps<number> {
   return BYTES_PER_NUMBER * commas + 2 * Math.max(0, text.byteLength - 2 * commas);
 }
 
-/** The same for a small text, in which unknown fields are kept: it may be a body of any endpoint. */
-function readingOfSmall(key: string, depth: number): Reading {
-  const reading = readingOf(key, depth);
-  return reading === 'skip' ? 'value' : reading;
-}
-
 /** Tensors are read as numbers. The value of an unknown field is only checked: its name is refused later. */
-function readingOf(key: string, depth: number, fields = READ_FIELDS): Reading {
+function readingOf(key: string, depth: number, fields?: ReadonlySet<string>): Reading {
   if (depth > 1) return key === 'data' ? 'numbers' : 'value';
   if (TENSORS.has(key)) return 'numbers';
   if (OPTIONS.has(key)) return 'exact';
-  return fields.has(key) ? 'value' : 'skip';
+  return fields?.has(key) === false ? 'skip' : 'value';
 }
 
 /**
@@ -139,16 +133,17 @@ const COPIED_BYTES = 2 ** 16;
  * @param transfer gets the buffers that can be moved
  * @throws LossmeterError invalid_tensor, as the reader of the request would; malformed_body when it is no request
  */
-function packTensors(request: unknown, transfer: ArrayBuffer[], fields: ReadonlySet<string>): unknown {
+function packTensors(request: unknown, transfer: ArrayBuffer[], fields: ReadonlySet<string> | undefined): unknown {
+  const isUnknown = (name: string): boolean => fields?.has(name) === false;
   // Unknown fields are refused before tensors are looked at, as in a small text.
-  const hasUnknown = isObject(request) && Object.keys(request).some((name) => !fields.has(name));
+  const hasUnknown = isObject(request) && Object.keys(request).some(isUnknown);
   let values = 0;
   const count = (added: number): void => {
     values += added;
     if (values > MAX_VALUES) throw tooManyValues();
   };
   const pack = (value: unknown, path: readonly string[]): unknown => {
-    if (path.length === 1 && !fields.has(path[0]!)) return null;
+    if (path.length === 1 && isUnknown(path[0]!)) return null;
     const isTensorField = path.length === 1 && TENSORS.has(path[0]);
     if (isTensorField && hasUnknown) return null;
     if (isTensorField ? isArray(value) || hasData(value) : hasData(value) && 'dtype' in value) {

@@ -4,10 +4,11 @@ import { shortEntries } from '../../suggestion.ts';
 import { readLargeJson } from './text.ts';
 import { INPUT_KEYS } from '../request-fields.ts';
 
-/** A text, which is moved, and the nesting that it may have. */
+/** A text, which is moved, the nesting that it may have, and the fields whose values are read. */
 export interface JsonTask {
   text: Uint8Array;
   maxDepth: number;
+  fields: readonly string[];
 }
 
 /** A request with its tensors as bytes, and how many they are. */
@@ -16,10 +17,10 @@ export interface ReadJson {
   tensorBytes: number;
 }
 
-export default function readText({ text, maxDepth }: JsonTask): unknown {
+export default function readText({ text, ...reading }: JsonTask): unknown {
   const transfer: ArrayBuffer[] = [];
   const reply = replyTo((): ReadJson => {
-    const value = withShortInputs(readLargeJson(text, maxDepth, transfer));
+    const value = withShortInputs(readLargeJson(text, reading, transfer));
     return { value, tensorBytes: transfer.reduce((sum, { byteLength }) => sum + byteLength, 0) };
   });
   return move({ [transferableSymbol]: transfer, [valueSymbol]: reply });

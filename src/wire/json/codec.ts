@@ -4,7 +4,7 @@ import { readWhole } from '../decoding.ts';
 import type { Bytes, Decoding } from '../decoding.ts';
 import { HeldRuns } from '../body/held-bytes.ts';
 import { neededBytes, parseJson, readLargeJson } from '../json-text/text.ts';
-import { VALUE_FIELDS, isStreamed } from '../request-fields.ts';
+import { fieldNames, isStreamed } from '../request-fields.ts';
 import { requireRequestField, requireTensors } from '../request.ts';
 import type { Codec, DecodeContext } from '../request.ts';
 
@@ -31,12 +31,12 @@ export const jsonCodec: Codec = {
   values: {
     maxBytes: ({ maxJsonBytes }) => maxJsonBytes,
     neededBytes,
-    parse: (body, maxDepth) =>
-      body.byteLength <= MAX_PLAIN_BYTES ? parseJson(body, maxDepth) : readLargeJson(body, maxDepth, [], VALUE_FIELDS),
+    parse: (body, maxDepth, fields) =>
+      body.byteLength <= MAX_PLAIN_BYTES ? parseJson(body, maxDepth) : readLargeJson(body, { maxDepth, fields }, []),
   },
 };
 
-function* readJson(bytes: Bytes, { held: account, maxJsonBytes }: DecodeContext): Decoding<unknown> {
+function* readJson(bytes: Bytes, { held: account, maxJsonBytes, fields }: DecodeContext): Decoding<unknown> {
   const held = new HeldRuns(
     account,
     'the JSON body',
@@ -49,5 +49,5 @@ function* readJson(bytes: Bytes, { held: account, maxJsonBytes }: DecodeContext)
       return new LossmeterError('body_too_large', detail);
     },
   });
-  return yield { is: 'json', text };
+  return yield { is: 'json', text, fields: fieldNames(fields) };
 }

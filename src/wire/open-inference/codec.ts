@@ -4,7 +4,7 @@ import { truncated } from '../body/body-errors.ts';
 import { consume, gathered, readWhole } from '../decoding.ts';
 import type { Bytes, Decoding } from '../decoding.ts';
 import { HeldRuns } from '../body/held-bytes.ts';
-import { readInferenceRequest } from './request.ts';
+import { REQUEST_KEYS, readInferenceRequest } from './request.ts';
 import type { InferenceRequest, OutputNames } from './request.ts';
 import type { Codec, DecodeContext } from '../request.ts';
 import type { RequestFields } from '../request-fields.ts';
@@ -85,7 +85,7 @@ function* readAll(bytes: Bytes, { held: account, maxJsonBytes }: DecodeContext):
   const held = new HeldRuns(account, 'the JSON body', BINARY_ADVICE);
   const text = yield* readWhole(bytes, held, { maxBytes: maxJsonBytes, tooLong: () => tooMuchJson(maxJsonBytes) });
   try {
-    return yield { is: 'json', text };
+    return yield { is: 'json', text, fields: REQUEST_KEYS };
   } catch (error) {
     if (!(error instanceof LossmeterError) || error.code !== 'malformed_body') throw error;
     const hint = 'tensors may follow JSON whose length Inference-Header-Content-Length says, and here it is missing';
@@ -104,7 +104,7 @@ function* readHead(
   if (contentLength !== undefined && jsonBytes > contentLength) throw truncated(what, jsonBytes, contentLength);
   const held = new HeldRuns(account, 'the JSON', BINARY_ADVICE);
   yield* consume(bytes, jsonBytes, what, (run) => held.push(run));
-  return yield { is: 'json', text: yield* gathered(held) };
+  return yield { is: 'json', text: yield* gathered(held), fields: REQUEST_KEYS };
 }
 
 function tooMuchJson(maxJsonBytes: number): LossmeterError {

@@ -51,7 +51,7 @@ export interface OutputNames {
 /** Names of the inputs, in the order of the model. */
 const INPUT_NAMES: readonly TensorName[] = ['label', 'logits', 'input_mask', 'weight'];
 
-const REQUEST_KEYS = ['id', 'parameters', 'inputs', 'outputs', 'model_name', 'model_version'];
+export const REQUEST_KEYS = ['id', 'parameters', 'inputs', 'outputs', 'model_name', 'model_version'];
 const OUTPUT_KEYS = ['name', 'parameters'];
 
 /** Parameters of the protocol and of Triton. All but the first are ignored. */
