@@ -3,29 +3,20 @@ import { logGradientCheck } from '../../src/batch/report.ts';
 import { VOCABULARY_SHARD } from '../../src/evaluations/vocabulary/shard.ts';
 import { answerContent, requestContent } from '../../src/contract/content.ts';
 import { Evaluation } from '../../src/contract/cross-entropy.ts';
+import { evaluationRoute } from '../../src/contract/evaluation-route.ts';
 import { CombineRequest, VocabularyPartial, PartialRequest } from '../../src/contract/partials.ts';
 import { problemResponses } from '../../src/contract/problem.ts';
 import { SafetensorsEvaluation, SafetensorsPartial, SafetensorsShard } from '../../src/contract/safetensors.ts';
-import { REPLY_MEDIA_TYPES, REQUEST_MEDIA_TYPES, VALUE_MEDIA_TYPES } from '../../src/wire/media-types.ts';
+import { REPLY_MEDIA_TYPES, VALUE_MEDIA_TYPES } from '../../src/wire/media-types.ts';
 
-const partialSchema = {
-  tags: ['evaluation'],
+const PARTIAL_ROUTE = evaluationRoute({
   operationId: 'evaluatePartial',
   summary: 'Evaluate one shard of the vocabulary',
   description:
     'A rank of a vocabulary-parallel trainer posts its columns of the logits, [vocab_start, vocab_start + C), with the labels of the whole vocabulary. The answer is one opaque, versioned object of about 60 bytes a row in MessagePack, and 110 in JSON. Post the objects of all ranks to `/v1/cross-entropy/combine`: no rank has to gather the logits. Results that would require a second exchange between the ranks are rejected: `gradient`, `target_rank`, `entropy`, `top5_accuracy`, `mean_entropy`, `ece`, and the norm of the gradient with `softcap` or class probabilities.',
-  body: {
-    description: 'The shard.',
-    content: requestContent(REQUEST_MEDIA_TYPES, PartialRequest, { safetensors: SafetensorsShard }),
-  },
-  response: {
-    200: {
-      description: 'The partial.',
-      content: answerContent(REPLY_MEDIA_TYPES, VocabularyPartial, { safetensors: SafetensorsPartial }),
-    },
-    ...problemResponses(400, 403, 406, 408, 409, 413, 415, 422, 429, 500, 503),
-  },
-};
+  request: { description: 'The shard.', schema: PartialRequest, safetensors: SafetensorsShard },
+  answer: { description: 'The partial.', schema: VocabularyPartial, safetensors: SafetensorsPartial },
+});
 
 const combineSchema = {
   tags: ['evaluation'],
@@ -44,13 +35,11 @@ const combineSchema = {
 };
 
 export default async function partials(app: FastifyInstance): Promise<void> {
-  // The bodies are streams: their schemas document them, and the codecs check them.
-  const options = { config: { scope: 'evaluate' }, validatorCompiler: () => () => true } as const;
-  app.post('/cross-entropy/partials', { ...options, schema: partialSchema }, async (_request, reply) => {
+  app.post('/cross-entropy/partials', PARTIAL_ROUTE, async (_request, reply) => {
     await reply.answer((body) => app.evaluator.evaluate(VOCABULARY_SHARD, body));
     return reply;
   });
-  app.post('/cross-entropy/combine', { ...options, schema: combineSchema }, async (request, reply) => {
+  app.post('/cross-entropy/combine', { ...PARTIAL_ROUTE, schema: combineSchema }, async (request, reply) => {
     logGradientCheck(await reply.answer((body) => app.evaluator.combine(body)), request.log);
     return reply;
   });
