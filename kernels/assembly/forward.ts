@@ -3,11 +3,11 @@ import { RowOffsetsLayout } from '../layouts';
 import { load1 } from './storage';
 import { finishRow, storeRow } from './row';
 import {
-  OUT_OF_RANGE, maximum as fastMaximum, startMaximum, sumExp, sumExpClamped, sumExpClampedKept, sumExpKept,
-  sumExpScaled, sumExpScaledClamped, sumExpScaledClampedKept, sumExpScaledKept,
+  OUT_OF_RANGE, sumExp, sumExpClamped, sumExpClampedKept, sumExpKept, sumExpScaled, sumExpScaledClamped,
+  sumExpScaledClampedKept, sumExpScaledKept,
 } from './sum-exp-f32';
 import { sumExpF64, sumExpF64Kept } from './sum-exp-f64';
-import { maximum, nanCount, negInfCount, posInfCount, scan, scanOne, startScan } from './scan';
+import { addMaximum, scan, scanOne, startScan } from './scan';
 import { spanMaximum } from './maximum';
 
 /** Number of a row's first elements whose maximum is the reference. */
@@ -43,9 +43,9 @@ export function forwardRow<T>(
   p: usize, classes: u32, target: i32, rows: u32, row: u32, scale: f64, offsets: usize, out: usize, keepAt: usize,
 ): f64 {
   if (target == LEFT_OUT) {
-    startScan();
+    const found = startScan();
     scan<T>(p, classes);
-    storeRow(out, rows, row, 0, 0, 0, maximum, 0, 0, nanCount, posInfCount, negInfCount);
+    storeRow(out, rows, row, 0, 0, 0, 0, 0, found);
     return NaN;
   }
   const hasTarget = target != NO_TARGET;
@@ -63,11 +63,11 @@ export function forwardRow<T>(
   if (sizeof<T>() < 8 && isFinite(v)) {
     const top = spanMaximum<T>(p, min(classes, REFERENCE_SPAN));
     if (isFinite(top)) {
-      startMaximum();
+      const found = startScan();
       const rest = sumSpans<T>(p, before, afterAt, after, <f32>top, scale, keepAt);
       if (rest != OUT_OF_RANGE) {
-        const greatest = hasTarget ? max(fastMaximum, v) : fastMaximum;
-        finishRow(out, rows, row, scale, offset, rest, top, hasTarget, v, greatest, 0, 0, 0);
+        if (hasTarget) addMaximum(v);
+        finishRow(out, rows, row, scale, offset, rest, top, hasTarget, v, found);
         return top;
       }
     }
@@ -113,18 +113,18 @@ function carefulRow<T>(
   p: usize, before: u32, afterAt: usize, after: u32, hasTarget: bool, v: f64, rows: u32, row: u32, scale: f64,
   offset: f64, out: usize, keepAt: usize,
 ): f64 {
-  startScan();
+  const found = startScan();
   scan<T>(p, before);
   scan<T>(afterAt, after);
-  const top = maximum;
+  const top = found.maximum;
   if (hasTarget) scanOne(v);
   let rest: f64 = 0;
-  if (nanCount == 0 && posInfCount == 0) {
+  if (found.nanCount == 0 && found.posInfCount == 0) {
     // top is −Inf when the target is the only class, or all others are −Inf: their sum is 0.
     if (top != -Infinity) rest = sumSpansClamped<T>(p, before, afterAt, after, top, scale, keepAt);
     else if (keepAt != 0) memory.fill(keepAt, 0, <usize>(before + after + 1) * (sizeof<T>() == 8 ? 8 : 4));
   }
-  finishRow(out, rows, row, scale, offset, rest, top, hasTarget, v, maximum, nanCount, posInfCount, negInfCount);
+  finishRow(out, rows, row, scale, offset, rest, top, hasTarget, v, found);
   return top;
 }
 

@@ -1,4 +1,5 @@
 import { RowBlockLayout as Layout, RowOffsetsLayout } from '../layouts';
+import { Scan } from './scan';
 import { load1 } from './storage';
 
 /**
@@ -12,7 +13,7 @@ import { load1 } from './storage';
 @inline
 export function storeRow(
   out: usize, rows: u32, row: u32,
-  lse: f64, targetLogit: f64, nll: f64, maximum: f64, reference: f64, logSum: f64, nans: i32, posInfs: i32, negInfs: i32,
+  lse: f64, targetLogit: f64, nll: f64, reference: f64, logSum: f64, found: Scan,
 ): void {
   const n = <usize>rows;
   const f64At = out + (<usize>row << 3);
@@ -20,12 +21,12 @@ export function storeRow(
   store<f64>(f64At + n * Layout.lse, lse);
   store<f64>(f64At + n * Layout.targetLogit, targetLogit);
   store<f64>(f64At + n * Layout.nll, nll);
-  store<f64>(f64At + n * Layout.maximum, maximum);
+  store<f64>(f64At + n * Layout.maximum, found.maximum);
   store<f64>(f64At + n * Layout.reference, reference);
   store<f64>(f64At + n * Layout.logSum, logSum);
-  store<i32>(i32At + n * Layout.nanCount, nans);
-  store<i32>(i32At + n * Layout.posInfCount, posInfs);
-  store<i32>(i32At + n * Layout.negInfCount, negInfs);
+  store<i32>(i32At + n * Layout.nanCount, found.nanCount);
+  store<i32>(i32At + n * Layout.posInfCount, found.posInfCount);
+  store<i32>(i32At + n * Layout.negInfCount, found.negInfCount);
 }
 
 /** The reference of an evaluated row, a stored value, from what storeRow left at `out`. */
@@ -52,17 +53,18 @@ export function logSumOf(out: usize, rows: u32, row: u32): f64 {
 
 /**
  * Ends a row: from rest = Σ exp(scale·(v_c − summedFrom)) over the classes c other than the target, and the target's
- * value v (which stands apart), to lse and nll. The counts and the maximum, of finite logits, are those of the whole row.
+ * value v (which stands apart), to lse and nll.
+ * @param found maximum and counts of the whole row
  */
 export function finishRow(
   out: usize, rows: u32, row: u32, scale: f64, offset: f64,
-  rest: f64, summedFrom: f64, hasTarget: bool, v: f64, maximum: f64, nans: i32, posInfs: i32, negInfs: i32,
+  rest: f64, summedFrom: f64, hasTarget: bool, v: f64, found: Scan,
 ): void {
   let reference = summedFrom;
   let logSum: f64 = 0;
   let nll: f64 = hasTarget ? NaN : 0;
-  if (nans > 0 || posInfs > 0) {
-    reference = nans == 0 ? Infinity : NaN;
+  if (found.nanCount > 0 || found.posInfCount > 0) {
+    reference = found.nanCount == 0 ? Infinity : NaN;
   } else if (!hasTarget || v == -Infinity) {
     if (rest > 0) logSum = Math.log(rest);
     else reference = -Infinity;
@@ -79,7 +81,7 @@ export function finishRow(
   const lse = offset + scale * reference + logSum;
   // Adds no offset of 0, because −0 would become 0.
   const targetLogit = hasTarget ? (offset == 0 ? scale * v : offset + scale * v) : 0;
-  storeRow(out, rows, row, lse, targetLogit, nll, maximum, reference, logSum, nans, posInfs, negInfs);
+  storeRow(out, rows, row, lse, targetLogit, nll, reference, logSum, found);
 }
 
 /**

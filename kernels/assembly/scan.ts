@@ -1,15 +1,23 @@
 import { load1, load4 } from './storage';
 import { eq, horizontalCount, horizontalMaximum, lanes, loadVector, pmax, splat } from './vector';
 
-/** Results of a scan over the spans since startScan: the finite maximum, −Inf when nothing is finite, and counts. */
-export let maximum: f64 = -Infinity;
-export let nanCount: i32 = 0;
-export let posInfCount: i32 = 0;
-export let negInfCount: i32 = 0;
+/** Maximum of the finite values of a row, −Inf when none is finite, and counts of the others. */
+@unmanaged
+export class Scan {
+  maximum: f64;
+  nanCount: i32;
+  posInfCount: i32;
+  negInfCount: i32;
+}
 
-export function startScan(): void {
-  maximum = -Infinity;
-  nanCount = posInfCount = negInfCount = 0;
+/** The scan of the present row. As an argument of sumExp it makes the strict variant 2 to 8% slower. */
+const SCAN = changetype<Scan>(memory.data(24, 16));
+
+/** Starts the scan of a row, to which the other functions add. The scan of the row before is overwritten. */
+export function startScan(): Scan {
+  SCAN.maximum = -Infinity;
+  SCAN.nanCount = SCAN.posInfCount = SCAN.negInfCount = 0;
+  return SCAN;
 }
 
 /** Adds a span of n elements. */
@@ -33,10 +41,10 @@ export function scan<T>(p: usize, n: u32): void {
     p += <usize>step * sizeof<T>();
   }
   const found = horizontalMaximum<T>(top);
-  maximum = max(maximum, found == Infinity ? finiteMaximum<T>(begin, end) : found);
-  nanCount += horizontalCount<T>(nans);
-  posInfCount += horizontalCount<T>(posInfs);
-  negInfCount += horizontalCount<T>(negInfs);
+  SCAN.maximum = max(SCAN.maximum, found == Infinity ? finiteMaximum<T>(begin, end) : found);
+  SCAN.nanCount += horizontalCount<T>(nans);
+  SCAN.posInfCount += horizontalCount<T>(posInfs);
+  SCAN.negInfCount += horizontalCount<T>(negInfs);
   for (let rest = n % step; rest > 0; rest--) {
     scanOne(load1<T>(p));
     p += sizeof<T>();
@@ -55,8 +63,8 @@ function finiteMaximum<T>(p: usize, end: usize): f64 {
   return horizontalMaximum<T>(top);
 }
 
-/** Scans a row of float32 or narrower. Reads finite rows, the usual ones, once and faster than `scan`. */
-export function scanRow<T>(p: usize, n: u32): void {
+/** The scan of a row of float32 or narrower. Reads finite rows, the usual ones, once and faster than `scan`. */
+export function scanRow<T>(p: usize, n: u32): Scan {
   startScan();
   let top0 = f32x4.splat(-Infinity);
   let top1 = top0;
@@ -74,19 +82,25 @@ export function scanRow<T>(p: usize, n: u32): void {
   }
   if (v128.any_true(differences)) {
     scan<T>(p, n);
-    return;
+    return SCAN;
   }
-  maximum = horizontalMaximum<f32>(f32x4.pmax(top0, top1));
+  SCAN.maximum = horizontalMaximum<f32>(f32x4.pmax(top0, top1));
   for (let rest = n & 7; rest > 0; rest--) {
     scanOne(load1<T>(at));
     at += sizeof<T>();
   }
+  return SCAN;
+}
+
+/** Adds the maximum of finite values. */
+export function addMaximum(x: f64): void {
+  SCAN.maximum = max(SCAN.maximum, x);
 }
 
 /** Adds one value. */
 export function scanOne(x: f64): void {
-  if (x > maximum && x != Infinity) maximum = x;
-  nanCount += i32(x != x);
-  posInfCount += i32(x == Infinity);
-  negInfCount += i32(x == -Infinity);
+  if (x > SCAN.maximum && x != Infinity) SCAN.maximum = x;
+  SCAN.nanCount += i32(x != x);
+  SCAN.posInfCount += i32(x == Infinity);
+  SCAN.negInfCount += i32(x == -Infinity);
 }

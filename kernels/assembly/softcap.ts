@@ -1,14 +1,14 @@
 import { GivenRowsLayout as Given, RowOffsetsLayout } from '../layouts';
 import { Constant, LOG2E, constant, expScaled4, lowPartOf, madd } from './exp-f32';
 import { loadLanes, storeLanes } from './lanes';
-import { maximum, nanCount, negInfCount, posInfCount, scanRow } from './scan';
+import { scanRow } from './scan';
 import { load1, load4 } from './storage';
 import { FLOOR } from './sum-exp-f32';
 import { capOne } from './transform';
 
 /**
- * (2^f − 1) / f for |f| ≤ 1/2 by degree 5, from f^5 down to the constant: it interpolates in Chebyshev's nodes. f times it
- * is off by 7e-9.
+ * Coefficients, from f^5 down to the constant, of a polynomial for (2^f − 1) / f with |f| ≤ 1/2. It interpolates at
+ * Chebyshev nodes. f times the polynomial has an error of 7e-9.
  */
 const COEFFICIENTS = memory.data<f32>([
   1.54531634e-4, 1.33908643e-3, 9.61808302e-3, 5.55035695e-2, 2.40226507e-1, 6.93147182e-1,
@@ -40,16 +40,16 @@ export function softcap<T>(
   const n = <usize>rows;
   for (let row: u32 = 0; row < rows; row++) {
     const p = logits + <usize>row * <usize>classes * sizeof<T>();
-    scanRow<T>(p, classes);
+    const found = scanRow<T>(p, classes);
     const f64At = <usize>row << 3;
     const i32At = given + (<usize>row << 2);
-    store<f64>(given + f64At + n * Given.maximum, maximum);
-    store<i32>(i32At + n * Given.nanCount, nanCount);
-    store<i32>(i32At + n * Given.posInfCount, posInfCount);
-    store<i32>(i32At + n * Given.negInfCount, negInfCount);
+    store<f64>(given + f64At + n * Given.maximum, found.maximum);
+    store<i32>(i32At + n * Given.nanCount, found.nanCount);
+    store<i32>(i32At + n * Given.posInfCount, found.posInfCount);
+    store<i32>(i32At + n * Given.negInfCount, found.negInfCount);
 
     const steep = (STEEP * cap) / scale;
-    const reference = <f32>max(-steep, min(steep, posInfCount > 0 ? Infinity : maximum));
+    const reference = <f32>max(-steep, min(steep, found.posInfCount > 0 ? Infinity : found.maximum));
     const offset = capOne(reference, scale, cap);
     store<f64>(offsets + f64At + n * RowOffsetsLayout.offset, offset);
     const target = load<i32>(targets + (<usize>row << 2));

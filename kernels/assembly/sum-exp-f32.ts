@@ -1,4 +1,5 @@
 import { firstLanes, loadLanes, storeLanes } from './lanes';
+import { addMaximum } from './scan';
 import { load4, loadFloat16, FLOAT16_CONSTANTS } from './storage';
 import { horizontalMaximum } from './vector';
 import { Constant, LOG2E, constant, exp4, expScaled4, lowPartOf, madd } from './exp-f32';
@@ -22,13 +23,6 @@ const LOWEST: f32 = -88.3;
  */
 const HIGHEST_SCALED: f64 = ASC_FEATURE_RELAXED_SIMD ? 16 : 11;
 
-/** The maximum of the spans that sumExp has summed since startMaximum; right unless one was out of range. */
-export let maximum: f64 = -Infinity;
-
-export function startMaximum(): void {
-  maximum = -Infinity;
-}
-
 /**
  * Least difference d: exp(d) is the smallest normal float32, negligible beside the 1 of the maximum, however often it
  * is added.
@@ -38,7 +32,8 @@ export const FLOOR: f32 = -87.33654;
 /**
  * Σ exp(x − reference) over n elements, or OUT_OF_RANGE as soon as a tile holds an element too far from the
  * reference, a NaN or an infinity. Maximum and minimum of the elements notice all but a NaN, which the sum becomes.
- * Functions of their own for each case: compiled into one, they are slower.
+ * Each case has its own function: compiled into one function, they are slower.
+ * Unless the sum is OUT_OF_RANGE, the maximum of the elements is added to the scan of the row.
  */
 export function sumExp<T>(p: usize, n: u32, reference: f32): f64 {
   return sumExpBy<T>(p, n, reference, 1, false, false, 0, false);
@@ -50,8 +45,8 @@ export function sumExpKept<T>(p: usize, n: u32, reference: f32, keepAt: usize): 
 }
 
 /**
- * Σ exp(x − maximum) over n elements of any values up to the maximum, −Inf among them: differences are clamped where
- * the exponential is nothing. The caller has made sure that there is no NaN and no +Inf.
+ * Σ exp(x − maximum) over n elements of any values up to the maximum, also −Inf: differences are clamped where the
+ * exponential is negligible. The elements must not include NaN or +Inf.
  */
 export function sumExpClamped<T>(p: usize, n: u32, maximum: f32): f64 {
   return sumExpBy<T>(p, n, maximum, 1, false, true, 0, false);
@@ -213,7 +208,7 @@ function sumExpBy<T>(
   }
   if (!clamped) {
     const x = sizeof<T>() == 2 && isSigned<T>() ? f32x4.mul(top, float16Scale) : top;
-    maximum = max(maximum, horizontalMaximum<f32>(x));
+    addMaximum(horizontalMaximum<f32>(x));
   }
   return f64x2.extract_lane(total, 0) + f64x2.extract_lane(total, 1);
 }
