@@ -97,7 +97,7 @@ function hasNegative(weights: usize, classes: u32): bool {
 
 /**
  * An upper bound of |w_c·p_c| over the classes of a row, 0 for class indices. Σ w·p is such a bound, unless terms of
- * both signs may cancel in it; then the greatest term is searched.
+ * both signs may cancel in it. Then all terms are read for the greatest.
  * @param mayCancel true when a weight is negative
  */
 function greatestProduct(
@@ -122,7 +122,7 @@ function scaleOf(bound: f64): f64 {
   return max(reinterpret<f64>(reinterpret<u64>(bound) & 0x7ff0000000000000), 2.2250738585072014e-308);
 }
 
-/** In float64 for float64 logits, else in float32. */
+/** Stores a value of the gradient: float64 for float64 logits, else float32. */
 // @ts-expect-error: decorator
 @inline
 function storeAs<T>(p: usize, value: f64): void {
@@ -130,7 +130,7 @@ function storeAs<T>(p: usize, value: f64): void {
   else store<f32>(p, <f32>value);
 }
 
-/** e ← factor·e − b */
+/** Replaces e by factor·e − b. */
 function subtractConstant<T>(p: usize, n: u32, factor: f64, b: f64): void {
   if (sizeof<T>() == 8) {
     const end = p + (<usize>(n & ~1) << 3);
@@ -153,7 +153,7 @@ function subtractConstant<T>(p: usize, n: u32, factor: f64, b: f64): void {
   for (; p < end; p += 4) store<f32>(p, load<f32>(p) * <f32>factor - <f32>b);
 }
 
-/** e_c ← factor·e_c − w_c·(b + t·p_c), in float64 until it is stored */
+/** Replaces e_c by factor·e_c − w_c·(b + t·p_c), in float64 until it is stored. */
 function subtractPrior<T>(
   p: usize, n: u32, factor: f64, b: f64, t: f64, weights: usize, probabilities: usize,
 ): void {

@@ -4,8 +4,9 @@ import { highPair, horizontalSum, lowPair } from './pairs';
 import { load1 } from './storage';
 
 /**
- * The Euclidean norm of each row of a gradient. S is f64 or f32, the norm float64. Squares of float32 are within the range of
- * float64; those of float64 may leave it, and are then summed relative to the greatest magnitude, as nrm2 of BLAS does.
+ * The Euclidean norm of each row of a gradient. S is f64 or f32, the norm float64. Squares of float32 are within the
+ * range of float64; those of float64 may leave it, and are then summed relative to the greatest magnitude, as nrm2 of
+ * BLAS does.
  * @param scales f64 per row: the power of two to multiply its elements by
  */
 // @ts-expect-error: decorator

@@ -7,7 +7,7 @@ import { logSumOf, referenceOf } from './row';
 import { load1 } from './storage';
 
 /**
- * Moments of each evaluated row over the classes c other than the target. The norm of the gradient is made of them when
+ * Moments of each evaluated row over the classes c other than the target. They yield the norm of the gradient when
  * shards of the vocabulary are merged. With the softmax of these classes alone, q = s / Σ s, their weights w and
  * the slope α = 1 / Σ w, it is
  *   √Σ (q_c − α·w_c)²,  Σ (q_c − α·w_c)·w_c,  α  and  √Σ w_c².
@@ -94,8 +94,8 @@ function readWeights(weights: usize, classes: u32): void {
 
 /**
  * Stores 1 / Σ w and √Σ w² over two spans. Their sums are formed by subtraction of the class between them, unless it has
- * most of the sums. Then they are made anew, relative to the heaviest of the spans: beside the class between them all
- * squares may be 0.
+ * most of the sums. Then the sums are formed again, relative to the heaviest of the spans: beside the class between
+ * them all squares may be 0.
  */
 function weighOthers(
   weights: usize, before: u32, weightsAfter: usize, after: u32, slopeAt: usize, normAt: usize,
