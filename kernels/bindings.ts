@@ -131,8 +131,8 @@ export class Bindings {
   readonly #widen: ByDType;
 
   constructor(exports: Exports) {
-    if (exports['interface_number']?.() !== 1207588874) {
-      throw new Error('kernels/build is not of these sources: run `npm run build:kernels`');
+    if (exports['interface_number']?.() !== 1961722831) {
+      throw new Error('kernels/build has another interface than these sources: run `npm run build:kernels`');
     }
     this.#forward = byDType(exports, 'forward');
     this.#gradient = byDType(exports, 'gradient');

@@ -1,5 +1,6 @@
 /** Writes the files that follow from the table of kernels. Run by `npm run generate`; a test compares. */
 import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { format } from 'oxfmt';
@@ -21,9 +22,10 @@ const dtypes: readonly FloatDType[] = FLOAT_DTYPES;
 const kernels = Object.entries<KernelRow>(KERNELS);
 const layouts = Object.entries<Layout>(LAYOUTS);
 
-/** Number of the exports and layouts, by which a build that is older than its bindings is refused. */
+/** Number of the exports and layouts, by which a build with another interface is refused. */
 const INTERFACE =
   createHash('sha256')
+    .update(readFileSync(new URL('abi.ts', FOLDER)))
     .update(
       JSON.stringify([
         kernels.map(([name, { dtypes: own, parameters, returns }]) => [
@@ -179,7 +181,7 @@ ${fields.join('\n')}
 
   constructor(exports: Exports) {
     if (exports['interface_number']?.() !== ${INTERFACE}) {
-      throw new Error('kernels/build is not of these sources: run \`npm run build:kernels\`');
+      throw new Error('kernels/build has another interface than these sources: run \`npm run build:kernels\`');
     }
 ${assignments.join('\n')}
   }

@@ -624,5 +624,5 @@ export function f8e5m2_widen(elements: usize, count: u32, out: usize): void {
 }
 
 export function interface_number(): u32 {
-  return 1207588874;
+  return 1961722831;
 }

@@ -46,7 +46,7 @@ export function isStreamed(name: unknown): name is TensorName {
 }
 
 /** The fields of every kind of request, whatever its media type. */
-export const REQUEST_FIELDS = [...TENSOR_FIELDS, 'options'] as const;
+const REQUEST_FIELDS = [...TENSOR_FIELDS, 'options'] as const;
 export type RequestField = (typeof REQUEST_FIELDS)[number];
 
 /** Names of the fields of a kind of request. */

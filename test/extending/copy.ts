@@ -38,10 +38,9 @@ export class Copy {
   /** Writes the generated files, and compiles the kernels when theirs have changed. @returns errors of the compiler */
   async build(): Promise<string[]> {
     await this.#start('kernels/generate.ts');
-    const errors = this.#typeErrors();
     if (this.changedFiles().some((path) => path.startsWith('kernels/'))) await this.#start('kernels/build.js');
     await this.#start('openapi/generate.ts');
-    return errors;
+    return this.#typeErrors();
   }
 
   /** Files that are new or differ from the tree. */

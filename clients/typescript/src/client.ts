@@ -9,7 +9,7 @@ import type { Batch, Diagnosis, DiagnosisBatch, Evaluation } from './types.ts';
 const MSGPACK = 'application/vnd.msgpack';
 
 export interface ClientOptions {
-  /** Where the service is, with the path of a proxy if there is one. */
+  /** Address of the service. It may have a path, such as that of a proxy. */
   url: string | URL;
   /** Key of the service. */
   key?: string;
@@ -75,10 +75,17 @@ export class Client {
 
   /**
    * Sends a request that the typed operations cannot express, such as a file.
+   * @param path path of the operation below the address of the service
+   * @throws TypeError for another address, to which the key would be sent
    * @throws ProblemError
    */
-  async send(path: string, { headers, ...init }: Omit<RequestInit, 'headers'> & { headers?: Record<string, string> }) {
-    const request = new Request(new URL(path, this.#url), { ...init, headers: { ...this.#headers, ...headers } });
+  async send(
+    path: string,
+    { headers, ...init }: Omit<RequestInit, 'headers'> & { headers?: Record<string, string> } = {},
+  ): Promise<Response> {
+    const url = new URL(path.replace(/^\/+/, ''), this.#url);
+    if (!url.href.startsWith(this.#url.href)) throw new TypeError(`${url.href} is not below ${this.#url.href}`);
+    const request = new Request(url, { ...init, headers: { ...this.#headers, ...headers } });
     const response = await this.#fetch(request);
     if (!response.ok) throw await ProblemError.of(response);
     return response;

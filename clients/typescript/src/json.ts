@@ -1,11 +1,11 @@
-const NON_FINITE: Record<string, number> = { NaN: NaN, Infinity: Infinity, '-Infinity': -Infinity };
+const NON_FINITE = new Map<unknown, number>([NaN, Infinity, -Infinity].map((number) => [String(number), number]));
 
 /**
- * Reads an answer of the service, whose JSON has "NaN", "Infinity" and "-Infinity" where JSON has no number. It is done
- * wherever such a text stands: a label that is one looks the same when it is shown.
+ * Reads an answer of the service. Its JSON has the texts "NaN", "Infinity" and "-Infinity" for numbers that JSON cannot
+ * represent. Every such text becomes a number, that of a label of a run too.
  */
 export function parseAnswer(text: string): unknown {
-  return JSON.parse(text, (_key, value: unknown) => (typeof value === 'string' ? (NON_FINITE[value] ?? value) : value));
+  return JSON.parse(text, (_key, value: unknown) => NON_FINITE.get(value) ?? value);
 }
 
 /** Writes a request, whose numbers that JSON cannot represent become text. */

@@ -16,9 +16,11 @@ export class ProblemError extends Error {
     const { status, statusText } = response;
     const text = await response.text();
     try {
-      return new ProblemError({ ...(parseAnswer(text) as Partial<Problem>), status });
+      const answer = parseAnswer(text);
+      if (typeof answer === 'object') return new ProblemError({ ...(answer as Partial<Problem>), status });
     } catch {
-      return new ProblemError({ status, detail: `the service answered ${status} ${statusText}` });
+      // The text is no JSON.
     }
+    return new ProblemError({ status, detail: `the service answered ${status} ${statusText}` });
   }
 }

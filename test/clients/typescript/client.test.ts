@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import manifest from '#manifest' with { type: 'json' };
 import { Client, ProblemError, arrayOf, tensor } from '../../../clients/typescript/src/index.ts';
 import type { RunEvent } from '../../../clients/typescript/src/index.ts';
+import { parseAnswer } from '../../../clients/typescript/src/json.ts';
 import { Service } from '../../service.ts';
 
 const service = Service.start();
@@ -127,4 +128,32 @@ test('a tensor is a view of its array, with the dtype of it', () => {
 test('the package has the version of the service', () => {
   const file = new URL('../../../clients/typescript/package.json', import.meta.url);
   expect((JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version).toBe(manifest.version);
+});
+
+test('names that objects inherit stay texts in answers', () => {
+  expect(parseAnswer('{"run":"constructor","labels":{"m":"toString"},"loss":"-Infinity"}')).toEqual({
+    run: 'constructor',
+    labels: { m: 'toString' },
+    loss: -Infinity,
+  });
+});
+
+test('a path is below the address of the service, and the key goes nowhere else', async () => {
+  const urls: string[] = [];
+  const fetch = async ({ url }: Request): Promise<Response> => {
+    urls.push(url);
+    return new Response('{}');
+  };
+  const behind = new Client({ url: 'http://proxy/lossmeter', key: 'k', fetch });
+  for (const path of ['v1/info', '/v1/info']) await behind.send(path);
+  expect(urls).toEqual(['http://proxy/lossmeter/v1/info', 'http://proxy/lossmeter/v1/info']);
+  for (const path of ['https://other.example/x', '../x']) {
+    await expect(behind.send(path)).rejects.toThrow(TypeError);
+  }
+  expect(urls).toHaveLength(2);
+});
+
+test('an answer that is a JSON text is a problem by its status', async () => {
+  const behind = new Client({ url: 'http://proxy', fetch: async () => new Response('"Bad Gateway"', { status: 502 }) });
+  await expect(behind.send('v1/info')).rejects.toMatchObject({ problem: { status: 502 } });
 });

@@ -1,7 +1,7 @@
 /** Evaluates the README's example with the installed package: node evaluate.js URL SAFETENSORS_AS_JSON */
 import { readFileSync } from 'node:fs';
-import { Client, tensor } from 'lossmeter';
-import type { Evaluation } from 'lossmeter';
+import { Client, tensor } from 'lossmeter-client';
+import type { Evaluation } from 'lossmeter-client';
 
 const [url, file] = process.argv.slice(2) as [string, string];
 const { logits, label, input_mask } = JSON.parse(readFileSync(file, 'utf8')) as Record<string, Stored>;

@@ -1,5 +1,5 @@
 /** Evaluates a batch in a browser, and shows the loss as the title of the page. */
-import { Client, tensor } from 'lossmeter';
+import { Client, tensor } from 'lossmeter-client';
 
 const url = new URLSearchParams(location.search).get('service')!;
 const logits = tensor(new Float32Array([1, 2, 3, 0.5, 0.25, 0]), [2, 3]);
