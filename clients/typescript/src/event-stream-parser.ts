@@ -10,7 +10,7 @@ export interface ServerEvent {
  * Reads server-sent events out of text that arrives in pieces of any length.
  * https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation
  *
- * Browsers have EventSource for this, which sends no headers: no key, that is.
+ * EventSource of browsers sends no headers, and so no key.
  *
  * @example parser.push('event: step\nid: 7\ndata: {}\n\n') // [{ type: 'step', id: '7', data: '{}' }]
  */
@@ -23,7 +23,7 @@ export class EventStreamParser {
   /** A line ended in CR: a LF that comes next belongs to that end. */
   #afterReturn = false;
 
-  /** From where to resume. A server may tell it without an event, before the first one. */
+  /** Id of the last event, from which a new connection resumes. A server may send it before the first event. */
   get lastId(): string {
     return this.#id;
   }
