@@ -104,6 +104,9 @@ interface Arguments {
   out: number;
 }
 
+/** Kernels that store a column and need only the rows and their results. */
+export type ColumnKernel = 'entropy';
+
 /** Calls the exports of an instance by named arguments. */
 export class Bindings {
   readonly #forward: ByDType;

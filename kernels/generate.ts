@@ -175,6 +175,9 @@ interface Arguments {
 ${parameters.join('\n')}
 }
 
+/** Kernels that store a column and need only the rows and their results. */
+export type ColumnKernel = ${kernels.flatMap(([name, { stores }]) => (stores === 'column' ? [`'${camelCase(name)}'`] : [])).join(' | ')};
+
 /** Calls the exports of an instance by named arguments. */
 export class Bindings {
 ${fields.join('\n')}

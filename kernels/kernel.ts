@@ -1,5 +1,5 @@
-import { DTYPE_BYTES, ELEMENT_TYPES, FLOAT_DTYPES, isFloat8 } from '../src/tensor/dtype.ts';
-import type { FloatDType, KernelDType } from '../src/tensor/dtype.ts';
+import { DTYPE_BYTES, ELEMENT_TYPES, isFloat8 } from '../src/tensor/dtype.ts';
+import type { FloatDType } from '../src/tensor/dtype.ts';
 import { HISTOGRAM_BINS, LEFT_OUT, NarrowTo, NonFinite } from './abi.ts';
 import { Arena } from './arena.ts';
 import type { ByteSource } from './arena.ts';
@@ -13,15 +13,10 @@ import {
   readRowSurvey,
   readSoftmaxMoments,
 } from './bindings.ts';
-import type {
-  Bindings,
-  GradientCoefficients,
-  RowBlock,
-  RowMasses,
-  RowRanks,
-  RowSurvey,
-  SoftmaxMoments,
-} from './bindings.ts';
+import type { Bindings, ColumnKernel, GradientCoefficients, RowBlock, RowRanks, SoftmaxMoments } from './bindings.ts';
+import { KEPT_BYTES, NOTHING } from './block.ts';
+import type { BlockSurvey, KernelBlock, PlacedLogits, RowProbabilities } from './block.ts';
+import { classUnit } from './class-unit.ts';
 import { compile } from './instance.ts';
 import type { Instance, Variant } from './instance.ts';
 import {
@@ -38,119 +33,8 @@ import {
 import { evaluatedDType, isInPlace, transformed } from './transform.ts';
 import type { Transform } from './transform.ts';
 
-/** Pattern of the names of kernels. */
-export const KERNEL_PATTERN = `(${FLOAT_DTYPES.map((dtype) => ELEMENT_TYPES[dtype].float.kernel).join('|')})-(relaxed|strict)-simd`;
-
-/**
- * The least power of two that is at least a number of classes. Sums over classes are relative to it, which loses no
- * digit: they overflow only if their mean does.
- */
-export function classUnit(classes: number): number {
-  return 2 ** Math.ceil(Math.log2(classes));
-}
-
-/** A block of whole rows. */
-export interface KernelBlock {
-  dtype: FloatDType;
-  classes: number;
-  /** (rows, classes) elements of `dtype`, row-major, at any alignment. */
-  logits: Uint8Array | ByteSource;
-  /** Class to score per row, NO_TARGET or LEFT_OUT. With probabilities the most probable class replaces it. */
-  targets: Int32Array;
-  transform?: Transform | undefined;
-  /** Class probabilities, shaped like the logits. */
-  probabilities?: { dtype: FloatDType; data: Uint8Array } | undefined;
-  /** Weights of the classes; 1 without. */
-  weights?: Float64Array | undefined;
-}
-
 /** Results about the transformed logits. */
 type RowSums = Omit<RowBlock, 'maximum' | 'nanCount' | 'posInfCount' | 'negInfCount'>;
-
-/** Results about class probabilities that need no logits. */
-export interface RowProbabilities extends RowMasses {
-  /** The most probable class, the first of equals; LEFT_OUT stays. */
-  targets: Int32Array<ArrayBuffer>;
-}
-
-/** Norms, extremes and counts of the values of a block. */
-export interface BlockSurvey extends RowSurvey {
-  /**
-   * Counts over the rows that are not left out: finite values other than 0 by their exponent field as float64 (⌊log2
-   * |x|⌋ + 1023; 0 for values that are subnormal there), and zeros.
-   */
-  exponents: Uint32Array<ArrayBuffer>;
-  zeros: number;
-}
-
-/** Memory kept between blocks: a slab of float16 with its gradient in float64 takes about 30 MB. */
-export const KEPT_BYTES = 64 * 2 ** 20;
-
-type RowArguments = Record<'logits' | 'rows' | 'classes' | 'scale' | 'targets' | 'results' | 'out', number>;
-
-/** Kernels that need only the rows and their results, and store a column of float64. */
-type ColumnKernel = Exclude<
-  {
-    [Name in keyof Bindings]: Bindings[Name] extends (dtype: KernelDType, given: infer Needed) => void
-      ? RowArguments extends Needed
-        ? Name
-        : never
-      : never;
-  }[keyof Bindings],
-  // Its results are columns of several types.
-  'rank'
->;
-
-interface PlacedLogits {
-  dtype: KernelDType;
-  logits: number;
-}
-
-/** Bytes of a placed element. float8 is kept beside the bfloat16 that the kernels read. */
-export function placedBytes(dtype: FloatDType): number {
-  return DTYPE_BYTES[dtype] + (isFloat8(dtype) ? DTYPE_BYTES.bfloat16 : 0);
-}
-
-/** Addresses of the parts of a block in the kernels' memory, in bytes; 0 for an absent part. */
-interface Placed {
-  dtype: KernelDType;
-  /** dtype of the logits as received. */
-  received: FloatDType;
-  classes: number;
-  rows: number;
-  logits: number;
-  /** The logits before the transform. */
-  given: PlacedLogits;
-  transform: Transform | undefined;
-  /** Logits are x = offset + scale·v of the placed values v. */
-  scale: number;
-  /** Columns of RowOffsets and GivenRows, where softcap is evaluated in float32. */
-  offsets: number;
-  givenRows: number;
-  targets: number;
-  results: number;
-  weights: number;
-  probabilities: number;
-  masses: number;
-  gradients: number;
-  /** Powers of two by which the rows of the gradient have to be multiplied. */
-  scales: number;
-}
-
-const NOTHING: Placed = {
-  ...{
-    dtype: 'float32',
-    received: 'float32',
-    classes: 0,
-    rows: 0,
-    logits: 0,
-    transform: undefined,
-    targets: 0,
-    results: 0,
-  },
-  ...{ weights: 0, probabilities: 0, masses: 0, gradients: 0, scales: 0, scale: 1, offsets: 0, givenRows: 0 },
-  given: { dtype: 'float32', logits: 0 },
-};
 
 /**
  * WebAssembly kernels with their own memory, which only this class manages. It places a block of rows in the memory,
@@ -565,7 +449,7 @@ export class Kernel {
   column(kernel: ColumnKernel): Float64Array<ArrayBuffer> {
     const { dtype, classes, rows, logits, scale, targets, results } = this.#block;
     return this.#column((out) => {
-      const given: RowArguments = { logits, rows, classes, scale, targets, results, out };
+      const given = { logits, rows, classes, scale, targets, results, out };
       this.#bindings[kernel](dtype, given);
     });
   }

@@ -59,6 +59,8 @@ export interface KernelRow {
   /** Dtypes of the elements that are read, or, for a gradient, that it was computed in; none for a kernel without. */
   dtypes: readonly FloatDType[];
   parameters: readonly Parameter[];
+  /** Says that it stores one f64 per row at `out`, and needs only the rows and their results. */
+  stores?: 'column';
   returns: 'void' | 'bool' | 'i32' | 'u32' | 'f64' | 'usize';
   meaning: string;
 }
@@ -154,6 +156,7 @@ export const KERNELS = {
     file: 'entropy',
     dtypes: KERNEL_DTYPES,
     parameters: [...BLOCK, 'scale', 'results', 'out'],
+    stores: 'column',
     returns: 'void',
     meaning: 'Stores f64 per evaluated row: the entropy of the softmax.',
   },

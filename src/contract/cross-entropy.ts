@@ -1,6 +1,6 @@
 import { Type } from 'typebox';
 import type { Static } from 'typebox';
-import { KERNEL_PATTERN } from '../../kernels/kernel.ts';
+import { KERNEL_PATTERN } from '../../kernels/name.ts';
 import { Options } from '../loss/options.ts';
 import { METRICS, STATISTIC_OUTPUTS, byName } from '../statistics/list.ts';
 import type { Tensor } from '../tensor/tensor.ts';

@@ -1,6 +1,6 @@
 import { Type } from 'typebox';
 import type { Static } from 'typebox';
-import { KERNEL_PATTERN } from '../../kernels/kernel.ts';
+import { KERNEL_PATTERN } from '../../kernels/name.ts';
 import { CrossEntropyRequest, RowCounts } from './cross-entropy.ts';
 import { Diagnostics, RangeReport } from './diagnostics.ts';
 import { MOST_COLUMNS } from './limits.ts';

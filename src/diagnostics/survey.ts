@@ -1,5 +1,5 @@
 import { HISTOGRAM_BINS, LEFT_OUT } from '../../kernels/abi.ts';
-import type { BlockSurvey } from '../../kernels/kernel.ts';
+import type { BlockSurvey } from '../../kernels/block.ts';
 import { inSteps } from '../steps.ts';
 import type { Steps } from '../steps.ts';
 

@@ -1,4 +1,4 @@
-import { KEPT_BYTES, placedBytes } from '../../kernels/kernel.ts';
+import { KEPT_BYTES, placedBytes } from '../../kernels/block.ts';
 import { evaluatedDType, isInPlace } from '../../kernels/transform.ts';
 import { DTYPE_BYTES } from '../tensor/dtype.ts';
 import type { Block } from './block.ts';

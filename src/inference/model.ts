@@ -1,5 +1,6 @@
 /** Evaluation as the only model of the Open Inference Protocol: its name, inputs and outputs. */
 import { LossmeterError } from '../errors.ts';
+import { OUTPUTS } from '../loss/options.ts';
 import type { OutputName } from '../loss/options.ts';
 import { STATISTIC_OUTPUTS, byName } from '../statistics/list.ts';
 import type { DType } from '../tensor/dtype.ts';
@@ -43,11 +44,13 @@ const SCALARS = {
   inf_count: COUNT,
 } as const;
 
-const TENSORS: Readonly<Record<OutputName, DeclaredTensor>> = {
+const DECLARED: Readonly<Record<OutputName, DeclaredTensor>> = {
   per_token_loss: { dtype: 'float64', shape: PER_ROW },
   gradient: { dtype: 'float32', shape: PER_LOGIT },
   ...byName(STATISTIC_OUTPUTS, ({ dtype }) => ({ dtype, shape: PER_ROW })),
 };
+
+const TENSORS = Object.fromEntries(OUTPUTS.map((name) => [name, DECLARED[name]])) as typeof DECLARED;
 
 export const MODEL = {
   name: 'cross_entropy',

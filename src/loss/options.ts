@@ -11,7 +11,8 @@ import { SURPLUS_KEY, pointerTo, showValue, suggestName } from '../suggestion.ts
 
 /** Names that `outputs` accepts. */
 export type OutputName = 'per_token_loss' | 'gradient' | StatisticOutput;
-const OUTPUTS = ['per_token_loss', 'gradient', ...namesOf(STATISTIC_OUTPUTS)] as const satisfies OutputName[];
+/** The same names, in the order in which they were published. */
+export const OUTPUTS = [...new Set<OutputName>(['per_token_loss', 'lse', 'gradient', ...namesOf(STATISTIC_OUTPUTS)])];
 
 /** Names that `metrics` accepts. */
 const METRIC_NAMES = namesOf(METRICS);
@@ -173,7 +174,7 @@ export const Options = Type.Object(
         examples: ['float32'],
       }),
     ),
-    outputs: Type.Array(Type.Enum([...OUTPUTS], { title: 'OutputName' }), {
+    outputs: Type.Array(Type.Enum(OUTPUTS, { title: 'OutputName' }), {
       default: [],
       maxItems: OUTPUTS.length,
       uniqueItems: true,

@@ -1,5 +1,5 @@
 import { LEFT_OUT, NO_TARGET } from '../../kernels/abi.ts';
-import { classUnit } from '../../kernels/kernel.ts';
+import { classUnit } from '../../kernels/class-unit.ts';
 import { divide, isMean, labelWeight } from './denominators.ts';
 import type { Denominators } from './denominators.ts';
 import { inSteps } from '../steps.ts';

@@ -1,4 +1,4 @@
-import { classUnit } from '../../kernels/kernel.ts';
+import { classUnit } from '../../kernels/class-unit.ts';
 import type { GradientCoefficients } from '../../kernels/bindings.ts';
 import { runAtOnce } from '../steps.ts';
 import { euclideanNorm, powerOfTwo, sumOf } from '../summation.ts';

@@ -1,4 +1,5 @@
-import type { Kernel, RowProbabilities } from '../../kernels/kernel.ts';
+import type { Kernel } from '../../kernels/kernel.ts';
+import type { RowProbabilities } from '../../kernels/block.ts';
 import type { RowBlock } from '../../kernels/bindings.ts';
 import type { ShardedRows } from './sharded-rows.ts';
 

@@ -1,4 +1,4 @@
-import { classUnit } from '../../kernels/kernel.ts';
+import { classUnit } from '../../kernels/class-unit.ts';
 import { sumOf } from '../summation.ts';
 import { mergeCrossEntropy } from './merge-cross-entropy.ts';
 import { FLOAT64, statistic } from './statistic.ts';

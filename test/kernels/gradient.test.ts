@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { LEFT_OUT, NO_TARGET } from '../../kernels/abi.ts';
 import { Kernel } from '../../kernels/kernel.ts';
 import type { Variant } from '../../kernels/instance.ts';
-import type { KernelBlock } from '../../kernels/kernel.ts';
+import type { KernelBlock } from '../../kernels/block.ts';
 import { KERNEL_DTYPES } from '../../src/tensor/dtype.ts';
 import type { FloatDType } from '../../src/tensor/dtype.ts';
 import { exactSum, gradient } from '../reference.ts';

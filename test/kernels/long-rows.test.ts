@@ -1,6 +1,7 @@
 /** Rows as long as vocabularies get: rounding may not grow with the number of classes. */
 import { describe, expect, test } from 'vitest';
-import { Kernel, classUnit } from '../../kernels/kernel.ts';
+import { Kernel } from '../../kernels/kernel.ts';
+import { classUnit } from '../../kernels/class-unit.ts';
 import { makeBadInColumn } from '../../src/diagnostics/survey.ts';
 import { entropy, exactSum, lse, nll, uniformNll } from '../reference.ts';
 import { seededRandom } from '../rows.ts';

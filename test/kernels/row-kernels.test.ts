@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { LEFT_OUT, NO_TARGET } from '../../kernels/abi.ts';
-import { Kernel, classUnit } from '../../kernels/kernel.ts';
+import { Kernel } from '../../kernels/kernel.ts';
+import { classUnit } from '../../kernels/class-unit.ts';
 import type { Variant } from '../../kernels/instance.ts';
 import { KERNEL_DTYPES } from '../../src/tensor/dtype.ts';
 import { entropy, exactSum, lse, prediction, targetRank, uniformNll } from '../reference.ts';

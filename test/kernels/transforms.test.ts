@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { NO_TARGET } from '../../kernels/abi.ts';
-import { Kernel, classUnit } from '../../kernels/kernel.ts';
+import { Kernel } from '../../kernels/kernel.ts';
+import { classUnit } from '../../kernels/class-unit.ts';
 import type { Variant } from '../../kernels/instance.ts';
 import { evaluatedDType, isInPlace, transformed } from '../../kernels/transform.ts';
 import type { Transform } from '../../kernels/transform.ts';

@@ -24,8 +24,8 @@ test('terms, outputs and metrics add what they need, in the order of the list', 
     'nll',
     'lse',
     'uniformNll',
-    'entropy',
     'rank',
+    'entropy',
     'calibration',
   ]);
 });

@@ -713,7 +713,7 @@ export interface components {
              * @example loss
              * @enum {unknown}
              */
-            name: "loss" | "numerator" | "denominator" | "nan_count" | "inf_count" | "per_token_loss" | "gradient" | "lse" | "entropy" | "predictions" | "target_rank";
+            name: "loss" | "numerator" | "denominator" | "nan_count" | "inf_count" | "per_token_loss" | "lse" | "gradient" | "predictions" | "target_rank" | "entropy";
             /**
              * @description Its usual datatype.
              * @example TYPE_FP32
@@ -774,7 +774,7 @@ export interface components {
              * @example loss
              * @enum {unknown}
              */
-            name: "loss" | "numerator" | "denominator" | "nan_count" | "inf_count" | "per_token_loss" | "gradient" | "lse" | "entropy" | "predictions" | "target_rank";
+            name: "loss" | "numerator" | "denominator" | "nan_count" | "inf_count" | "per_token_loss" | "lse" | "gradient" | "predictions" | "target_rank" | "entropy";
             /** @description Its usual datatype; others are converted. */
             datatype: components["schemas"]["Datatype"];
             /**
@@ -1195,7 +1195,7 @@ export interface components {
              * @example loss
              * @enum {unknown}
              */
-            name: "loss" | "numerator" | "denominator" | "nan_count" | "inf_count" | "per_token_loss" | "gradient" | "lse" | "entropy" | "predictions" | "target_rank";
+            name: "loss" | "numerator" | "denominator" | "nan_count" | "inf_count" | "per_token_loss" | "lse" | "gradient" | "predictions" | "target_rank" | "entropy";
             /** @description Type of the elements. */
             datatype: components["schemas"]["Datatype"];
             shape: components["schemas"]["Shape"];
@@ -1342,11 +1342,6 @@ export interface components {
             bits_per_token?: components["schemas"]["NumberOrNonFinite"];
             /**
              * @description A requested metric.
-             * @example 0.87
-             */
-            mean_entropy?: components["schemas"]["NumberOrNonFinite"];
-            /**
-             * @description A requested metric.
              * @example 0.5
              */
             accuracy?: components["schemas"]["NumberOrNonFinite"];
@@ -1355,6 +1350,11 @@ export interface components {
              * @example 1
              */
             top5_accuracy?: components["schemas"]["NumberOrNonFinite"];
+            /**
+             * @description A requested metric.
+             * @example 0.87
+             */
+            mean_entropy?: components["schemas"]["NumberOrNonFinite"];
             /**
              * @description A requested metric.
              * @example 0.03
@@ -1812,7 +1812,7 @@ export interface components {
              */
             gradient_dtype?: "float32";
             /**
-             * @description Tensors to return. All except `gradient` have an entry per row, shaped like class indices. `per_token_loss` (float64): m·(ℓ + λ·lse²), 0 for rows that are not counted. `gradient`: ∂loss/∂logits, shaped like `logits`, in the dtype of `gradient_dtype`; of N + Z when there is no `loss`. It is (m/D)·[(1−ε)·w_y·(s_c − 1[c=y]) + (ε/C)·(W·s_c − w_c)] + (m/D_z)·2λ·lse·s_c, with s = softmax(x), for class probabilities (m/D)·[s_c·Σ_k w_k·p′_k − w_c·p′_c] + the same last term, with the denominators of `semantics`; times 1 − tanh² for `softcap` and times `logit_scale`; 0 for rows that are not counted and for invalid labels under `zero_loss`. `lse` (float64): log Σ exp x. `entropy` (float64): −Σ s·log s of the softmax, in nats. `predictions` (int32): index of the maximum, the lowest on ties, −1 for rows that hold a NaN. `target_rank` (int32): number of classes that come before the label (the most probable class, the first of equals) when sorted by value, then by index, −1 for rows that are not counted, whose label is invalid or that hold a NaN.
+             * @description Tensors to return. All except `gradient` have an entry per row, shaped like class indices. `per_token_loss` (float64): m·(ℓ + λ·lse²), 0 for rows that are not counted. `gradient`: ∂loss/∂logits, shaped like `logits`, in the dtype of `gradient_dtype`; of N + Z when there is no `loss`. It is (m/D)·[(1−ε)·w_y·(s_c − 1[c=y]) + (ε/C)·(W·s_c − w_c)] + (m/D_z)·2λ·lse·s_c, with s = softmax(x), for class probabilities (m/D)·[s_c·Σ_k w_k·p′_k − w_c·p′_c] + the same last term, with the denominators of `semantics`; times 1 − tanh² for `softcap` and times `logit_scale`; 0 for rows that are not counted and for invalid labels under `zero_loss`. `lse` (float64): log Σ exp x. `predictions` (int32): index of the maximum, the lowest on ties, −1 for rows that hold a NaN. `target_rank` (int32): number of classes that come before the label (the most probable class, the first of equals) when sorted by value, then by index, −1 for rows that are not counted, whose label is invalid or that hold a NaN. `entropy` (float64): −Σ s·log s of the softmax, in nats.
              * @default []
              * @example [
              *       "per_token_loss"
@@ -1820,7 +1820,7 @@ export interface components {
              */
             outputs?: components["schemas"]["OutputName"][];
             /**
-             * @description Metrics to compute in addition to perplexity and bits_per_token: means over counted rows, weighted by the mask. `mean_entropy`: of `entropy`. `accuracy`: target_rank = 0. `top5_accuracy`: target_rank < min(5, C); a row with a NaN has no prediction, and is a miss of both. `ece`: the expected calibration error, Σ_b |Σ m·(hit − confidence)| / Σ m over 15 bins b of equal width of the confidence max s, (0, 1], and over the rows that have a prediction.
+             * @description Metrics to compute in addition to perplexity and bits_per_token: means over counted rows, weighted by the mask. `accuracy`: target_rank = 0. `top5_accuracy`: target_rank < min(5, C); a row with a NaN has no prediction, and is a miss of both. `mean_entropy`: of `entropy`. `ece`: the expected calibration error, Σ_b |Σ m·(hit − confidence)| / Σ m over 15 bins b of equal width of the confidence max s, (0, 1], and over the rows that have a prediction.
              * @default []
              * @example [
              *       "accuracy"
@@ -1850,7 +1850,7 @@ export interface components {
          */
         MessagePackBody: string;
         /** @enum {unknown} */
-        MetricName: "mean_entropy" | "accuracy" | "top5_accuracy" | "ece";
+        MetricName: "accuracy" | "top5_accuracy" | "mean_entropy" | "ece";
         /** @description Metrics over counted rows, weighted by the mask. */
         Metrics: {
             /**
@@ -1864,11 +1864,6 @@ export interface components {
              */
             bits_per_token: components["schemas"]["NumberOrNonFinite"];
             /**
-             * @description Mean entropy of the softmax, in nats.
-             * @example 0.87
-             */
-            mean_entropy?: components["schemas"]["NumberOrNonFinite"];
-            /**
              * @description Share of rows whose label is the prediction.
              * @example 0.5
              */
@@ -1878,6 +1873,11 @@ export interface components {
              * @example 1
              */
             top5_accuracy?: components["schemas"]["NumberOrNonFinite"];
+            /**
+             * @description Mean entropy of the softmax, in nats.
+             * @example 0.87
+             */
+            mean_entropy?: components["schemas"]["NumberOrNonFinite"];
             /**
              * @description Expected calibration error over 15 bins.
              * @example 0.03
@@ -2080,7 +2080,7 @@ export interface components {
         NonFinite: "NaN" | "Infinity" | "-Infinity";
         NumberOrNonFinite: number | components["schemas"]["NonFinite"];
         /** @enum {unknown} */
-        OutputName: "per_token_loss" | "gradient" | "lse" | "entropy" | "predictions" | "target_rank";
+        OutputName: "per_token_loss" | "lse" | "gradient" | "predictions" | "target_rank" | "entropy";
         /**
          * @description The tensors that `options.outputs` requested, by name.
          * @example {}
@@ -2089,9 +2089,9 @@ export interface components {
             per_token_loss?: components["schemas"]["Tensor"];
             gradient?: components["schemas"]["Tensor"];
             lse?: components["schemas"]["Tensor"];
-            entropy?: components["schemas"]["Tensor"];
             predictions?: components["schemas"]["Tensor"];
             target_rank?: components["schemas"]["Tensor"];
+            entropy?: components["schemas"]["Tensor"];
         };
         /**
          * @description The division of the batch by a sharded trainer: rows into `data_parallel` groups, classes into `model_parallel` shards. Rejected when the division leaves a remainder. The local loss of a group is Σ m·ℓ / (Σ m + 1e-8) over its counted rows, under every `semantics`. The shards change lse by less than a last place of float32; gradient, ranks and entropy are computed from whole rows.
@@ -2491,7 +2491,7 @@ export interface components {
              * @example loss
              * @enum {unknown}
              */
-            name: "loss" | "numerator" | "denominator" | "nan_count" | "inf_count" | "per_token_loss" | "gradient" | "lse" | "entropy" | "predictions" | "target_rank";
+            name: "loss" | "numerator" | "denominator" | "nan_count" | "inf_count" | "per_token_loss" | "lse" | "gradient" | "predictions" | "target_rank" | "entropy";
             /** @description Parameters of the output. */
             parameters?: {
                 /**

@@ -119,7 +119,7 @@ class Options(TypedDict, total=False):
     gradient_dtype: Literal["float32"] | None
     """The dtype of `outputs.gradient`; by default the dtype of the logits."""
 
-    outputs: Sequence[Literal["per_token_loss", "gradient", "lse", "entropy", "predictions", "target_rank"]] | None
+    outputs: Sequence[Literal["per_token_loss", "lse", "gradient", "predictions", "target_rank", "entropy"]] | None
     """Tensors to return. All except `gradient` have an entry per row, shaped like class
     indices. `per_token_loss` (float64): m·(ℓ + λ·lse²), 0 for rows that are not
     counted. `gradient`: ∂loss/∂logits, shaped like `logits`, in the dtype of
@@ -128,20 +128,20 @@ class Options(TypedDict, total=False):
     probabilities (m/D)·[s_c·Σ_k w_k·p′_k − w_c·p′_c] + the same last term, with the
     denominators of `semantics`; times 1 − tanh² for `softcap` and times `logit_scale`;
     0 for rows that are not counted and for invalid labels under `zero_loss`. `lse`
-    (float64): log Σ exp x. `entropy` (float64): −Σ s·log s of the softmax, in nats.
-    `predictions` (int32): index of the maximum, the lowest on ties, −1 for rows that
-    hold a NaN. `target_rank` (int32): number of classes that come before the label (the
-    most probable class, the first of equals) when sorted by value, then by index, −1
-    for rows that are not counted, whose label is invalid or that hold a NaN.
+    (float64): log Σ exp x. `predictions` (int32): index of the maximum, the lowest on
+    ties, −1 for rows that hold a NaN. `target_rank` (int32): number of classes that
+    come before the label (the most probable class, the first of equals) when sorted by
+    value, then by index, −1 for rows that are not counted, whose label is invalid or
+    that hold a NaN. `entropy` (float64): −Σ s·log s of the softmax, in nats.
     """
 
-    metrics: Sequence[Literal["mean_entropy", "accuracy", "top5_accuracy", "ece"]] | None
+    metrics: Sequence[Literal["accuracy", "top5_accuracy", "mean_entropy", "ece"]] | None
     """Metrics to compute in addition to perplexity and bits_per_token: means over
-    counted rows, weighted by the mask. `mean_entropy`: of `entropy`. `accuracy`:
-    target_rank = 0. `top5_accuracy`: target_rank < min(5, C); a row with a NaN has no
-    prediction, and is a miss of both. `ece`: the expected calibration error, Σ_b |Σ
-    m·(hit − confidence)| / Σ m over 15 bins b of equal width of the confidence max s,
-    (0, 1], and over the rows that have a prediction.
+    counted rows, weighted by the mask. `accuracy`: target_rank = 0. `top5_accuracy`:
+    target_rank < min(5, C); a row with a NaN has no prediction, and is a miss of both.
+    `mean_entropy`: of `entropy`. `ece`: the expected calibration error, Σ_b |Σ m·(hit −
+    confidence)| / Σ m over 15 bins b of equal width of the confidence max s, (0, 1],
+    and over the rows that have a prediction.
     """
 
 
@@ -170,14 +170,14 @@ class Metrics(TypedDict):
     bits_per_token: float
     """mean_nll / ln 2."""
 
-    mean_entropy: NotRequired[float]
-    """Mean entropy of the softmax, in nats."""
-
     accuracy: NotRequired[float]
     """Share of rows whose label is the prediction."""
 
     top5_accuracy: NotRequired[float]
     """Share of rows whose label is among the first min(5, C)."""
+
+    mean_entropy: NotRequired[float]
+    """Mean entropy of the softmax, in nats."""
 
     ece: NotRequired[float]
     """Expected calibration error over 15 bins."""
