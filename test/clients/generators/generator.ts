@@ -94,7 +94,7 @@ export const GENERATORS: Readonly<Record<string, Generator>> = {
       mkdirSync(path.join(folder, 'client/evaluate'));
       copyFileSync(path.join(PROGRAMS, 'openapi-generator.go'), path.join(folder, 'client/evaluate/main.go'));
     },
-    compile: () => ['go', 'build', '-C', 'client', '-o', 'evaluate/', './...'],
+    compile: () => ['sh', '-c', 'cd client && go build -o evaluate/ ./...'],
     evaluate: () => ['client/evaluate/evaluate'],
     nameOf: pascalCase,
     types: /^type ([A-Z]\w*) /gm,

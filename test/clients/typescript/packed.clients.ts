@@ -51,7 +51,10 @@ beforeAll(async () => {
 afterAll(() => rmSync(folder, { recursive: true }));
 
 test('the package has what it needs and nothing else', () => {
-  const installed = readdirSync(path.join(folder, 'node_modules/lossmeter'), { recursive: true, encoding: 'utf8' });
+  const installed = readdirSync(path.join(folder, 'node_modules/lossmeter-client'), {
+    recursive: true,
+    encoding: 'utf8',
+  });
   const others = installed.filter((name) => !/^dist(?:\/[\w-]+\.(?:js|d\.ts))?$/.test(name));
   expect(others.toSorted()).toEqual(['LICENSE', 'README.md', 'package.json']);
 });
