@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { format } from 'oxfmt';
 import { ELEMENT_TYPES, FLOAT_DTYPES, KERNEL_DTYPES } from '../src/tensor/dtype.ts';
 import type { FloatDType } from '../src/tensor/dtype.ts';
+import { code, table } from '../tools/markdown.ts';
 import { KERNELS, LAYOUTS, PARAMETERS } from './table.ts';
 import type { KernelRow, Layout, Parameter } from './table.ts';
 
@@ -196,12 +197,6 @@ ${layouts.map(columnReader).join('\n\n')}
 `;
 }
 
-function markdownTable(head: string[], rows: string[][]): string {
-  const line = (cells: string[]): string => `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
-  return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n');
-}
-
-const code = (text: string): string => `\`${text}\``;
 const codes = (names: readonly string[]): string => names.map(code).join(', ');
 
 const dtypesOf = ({ dtypes }: KernelRow): string =>
@@ -210,12 +205,12 @@ const dtypesOf = ({ dtypes }: KernelRow): string =>
 /** Tables by the name of their place: <!-- generated: NAME --> … <!-- end --> */
 const TABLES: Record<string, () => string> = {
   dtypes: () =>
-    markdownTable(
+    table(
       ['prefix', 'dtype'],
       dtypes.map((dtype) => [code(prefixOf(dtype)), dtype]),
     ),
   kernels: () =>
-    markdownTable(
+    table(
       ['kernel', 'dtypes', 'parameters', 'result', 'meaning'],
       kernels.map(([name, row]) => [
         code(name),
@@ -226,7 +221,7 @@ const TABLES: Record<string, () => string> = {
       ]),
     ),
   parameters: () =>
-    markdownTable(
+    table(
       ['parameter', 'type', 'meaning'],
       (Object.keys(PARAMETERS) as Parameter[]).map((name) => [
         code(name),
@@ -235,7 +230,7 @@ const TABLES: Record<string, () => string> = {
       ]),
     ),
   layouts: () =>
-    markdownTable(
+    table(
       ['columns', 'column', 'type', 'meaning'],
       layouts.flatMap(([name, { columns }]) =>
         Object.entries(columns).map(([column, [type, meaning]]) => [name, code(column), code(type), meaning]),

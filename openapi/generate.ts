@@ -11,6 +11,7 @@ import { Options } from '../src/loss/options.ts';
 import { fillAnswers } from './gallery.ts';
 import { typescriptTypes } from './generators/typescript-types.ts';
 import { pythonTypes } from './python-types.ts';
+import { code, table } from '../tools/markdown.ts';
 
 const ROOT = new URL('..', import.meta.url);
 
@@ -25,13 +26,6 @@ async function openApiDocument(): Promise<string> {
   await app.close();
   return `${JSON.stringify(document, null, 2)}\n`;
 }
-
-function table(head: string[], rows: string[][]): string {
-  const line = (cells: string[]): string => `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
-  return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n');
-}
-
-const code = (text: string): string => `\`${text}\``;
 
 /** Describes the values that a schema accepts, for a table. */
 function admits(schema: { enum?: string[]; anyOf?: object[]; items?: object; type?: string }): string {

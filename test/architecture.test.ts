@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
-const COPIED = ['src', 'routes', 'kernels', 'package.json', 'tsconfig.json', '.dependency-cruiser.cjs'];
+const COPIED = ['src', 'routes', 'kernels', 'tools', 'package.json', 'tsconfig.json', '.dependency-cruiser.cjs'];
 
 let tree = '';
 

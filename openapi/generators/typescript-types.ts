@@ -7,7 +7,7 @@ const DOCUMENT = fileURLToPath(new URL('../openapi.json', import.meta.url));
 
 /** The types of the committed document, as openapi-typescript writes them. */
 export function typescriptTypes(): string {
-  // What has a default is optional in a request.
+  // Fields with a default are optional in a request.
   const args = [DOCUMENT, '--default-non-nullable=false'];
   const { stdout, stderr, status } = spawnSync(npmTool('openapi-typescript'), args, { encoding: 'utf8' });
   if (status !== 0) throw new Error(`openapi-typescript failed: ${stderr}`);

@@ -1,6 +1,6 @@
 /** Moves the named parts of an OpenAPI document to its components, and refers to them there. */
 import { isDeepStrictEqual } from 'node:util';
-import { mapValues } from './portable.ts';
+import { mapValues } from '../map-values.ts';
 
 type Part = Readonly<Record<string, unknown>>;
 

@@ -2,7 +2,8 @@ import { Type } from 'typebox';
 import type { Static } from 'typebox';
 import { KERNEL_PATTERN } from '../../kernels/name.ts';
 import { Options } from '../loss/options.ts';
-import { METRICS, STATISTIC_OUTPUTS, byName } from '../statistics/list.ts';
+import { mapValues } from '../map-values.ts';
+import { METRICS, STATISTIC_OUTPUTS } from '../statistics/list.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { Diagnostics } from './diagnostics.ts';
 import { ReplyTensor, count, nestedArrayOr, numberOrNonFinite, requestTensor } from './tensor.ts';
@@ -126,7 +127,7 @@ export const Evaluation = Type.Object(
         {
           per_token_loss: Type.Optional(ReplyTensor),
           gradient: Type.Optional(ReplyTensor),
-          ...byName(STATISTIC_OUTPUTS, () => Type.Optional(ReplyTensor)),
+          ...mapValues(STATISTIC_OUTPUTS, () => Type.Optional(ReplyTensor)),
         },
         {
           title: 'Outputs',
@@ -140,7 +141,7 @@ export const Evaluation = Type.Object(
       {
         perplexity: numberOrNonFinite('exp(mean_nll).', 1.9311),
         bits_per_token: numberOrNonFinite('mean_nll / ln 2.', 0.94944),
-        ...byName(METRICS, ({ meaning, example }) => Type.Optional(numberOrNonFinite(meaning, example))),
+        ...mapValues(METRICS, ({ meaning, example }) => Type.Optional(numberOrNonFinite(meaning, example))),
       },
       {
         title: 'Metrics',

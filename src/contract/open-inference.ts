@@ -2,7 +2,8 @@
 import { Type } from 'typebox';
 import { ERRORS } from '../errors.ts';
 import { MODEL } from '../inference/model.ts';
-import { METRICS, byName } from '../statistics/list.ts';
+import { mapValues } from '../map-values.ts';
+import { METRICS } from '../statistics/list.ts';
 import { MAX_RANK } from '../tensor/shape.ts';
 import { DTYPES } from '../tensor/dtype.ts';
 import { datatypesOf } from '../wire/tensors/datatype.ts';
@@ -11,14 +12,11 @@ import { Diagnostics } from './diagnostics.ts';
 import { INSTANCE } from './refusal-examples.ts';
 import { codesOf, refusalResponses } from './refusal.ts';
 import type { RefusalForm } from './refusal.ts';
-import { Shape as shape, numberOrNonFinite } from './tensor.ts';
+import { Shape as shape, count, numberOrNonFinite } from './tensor.ts';
 
 const INPUT_NAMES = Object.keys(MODEL.inputs);
 const OUTPUT_NAMES = Object.keys(MODEL.outputs);
 const DATATYPE_NAMES = datatypesOf(DTYPES);
-
-const count = (description: string, example: number) =>
-  Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER, description, examples: [example] });
 
 const text = (description: string, example: string) => Type.String({ description, examples: [example] });
 
@@ -350,7 +348,7 @@ export const InferenceResponse = Type.Object(
         mean_nll: numberOrNonFinite('Σ m·nll / Σ m over counted rows, in nats.', 0.6581),
         perplexity: result('exp(mean_nll).', 1.9311),
         bits_per_token: result('mean_nll / ln 2.', 0.94944),
-        ...byName(METRICS, ({ example }) => result('A requested metric.', example)),
+        ...mapValues(METRICS, ({ example }) => result('A requested metric.', example)),
         rows: text('`rows` of `/v1/cross-entropy`, as JSON text.', '{"total":2,"counted":2,"ignored":0,"masked":0}'),
         diagnostics: text('`diagnostics` of `/v1/cross-entropy`, as JSON text.', '{"verdict":"finite"}'),
         kernel: text('The kernel that computed it.', 'f32-relaxed-simd'),

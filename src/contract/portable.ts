@@ -1,4 +1,5 @@
 /** Rewrites the schemas of a route into forms that OpenAPI and its tools support. */
+import { mapValues } from '../map-values.ts';
 
 export interface Schema {
   readonly title?: string;
@@ -44,11 +45,6 @@ function rewrite(schema: Schema, change: Change): Schema {
     ...(anyOf && { anyOf: anyOf.map(inner) }),
     ...(content && { content: mapValues(content, (media) => ({ ...media, schema: inner(media.schema) })) }),
   });
-}
-
-/** Maps the values of an object, and keeps its names. */
-export function mapValues<T, U>(values: Readonly<Record<string, T>>, change: (value: T) => U): Record<string, U> {
-  return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, change(value)]));
 }
 
 const portable = (schema: Schema): Schema => withFormat(withOneOf(withPropertyNames(schema)));

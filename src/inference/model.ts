@@ -2,7 +2,8 @@
 import { LossmeterError } from '../errors.ts';
 import { OUTPUTS } from '../loss/options.ts';
 import type { OutputName } from '../loss/options.ts';
-import { STATISTIC_OUTPUTS, byName } from '../statistics/list.ts';
+import { mapValues } from '../map-values.ts';
+import { STATISTIC_OUTPUTS } from '../statistics/list.ts';
 import type { DType } from '../tensor/dtype.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { stringify } from '../wire/json-text/stringify.ts';
@@ -47,7 +48,7 @@ const SCALARS = {
 const DECLARED: Readonly<Record<OutputName, DeclaredTensor>> = {
   per_token_loss: { dtype: 'float64', shape: PER_ROW },
   gradient: { dtype: 'float32', shape: PER_LOGIT },
-  ...byName(STATISTIC_OUTPUTS, ({ dtype }) => ({ dtype, shape: PER_ROW })),
+  ...mapValues(STATISTIC_OUTPUTS, ({ dtype }) => ({ dtype, shape: PER_ROW })),
 };
 
 const TENSORS = Object.fromEntries(OUTPUTS.map((name) => [name, DECLARED[name]])) as typeof DECLARED;

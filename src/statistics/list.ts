@@ -61,11 +61,6 @@ export const METRICS = Object.fromEntries(
   ),
 ) as Readonly<Record<MetricName, Metric<Sums> & { statistic: StatisticName }>>;
 
-/** Types of all columns by name. */
-export const COLUMN_TYPES = Object.assign({}, ...ENTRIES.map(([, { columns }]) => columns)) as Readonly<
-  Record<keyof RowColumns, ColumnType>
->;
-
 /** Sets of statistics as bits, a bit for each in the order of the list. */
 const BITS = new Map<string, number>(ENTRIES.map(([name], k) => [name, 1 << k]));
 
@@ -111,23 +106,13 @@ export function statisticsOfShard(
   return inOrder(probabilities ? needed | BITS.get('shardProbabilities')! : needed);
 }
 
-/** Values for the rows of a table of outputs or metrics, by their names. */
-export function byName<Name extends string, Row, Value>(
-  table: Readonly<Record<Name, Row>>,
-  valueOf: (row: Row) => Value,
-): Record<Name, Value> {
-  return Object.fromEntries(Object.entries<Row>(table).map(([name, row]) => [name, valueOf(row)])) as Record<
-    Name,
-    Value
-  >;
-}
-
 /** Allocates the columns of a batch. */
 export function makeColumns(rows: number, statistics: readonly StatisticName[]): RowColumns {
   const columns: Record<string, Float64Array | Int32Array> = {};
   for (const name of statistics) {
-    for (const [column, { dtype }] of Object.entries(STATISTICS[name].columns)) {
-      columns[column] = dtype === 'float64' ? new Float64Array(rows) : new Int32Array(rows);
+    const types = STATISTICS[name].columns;
+    for (const column in types) {
+      columns[column] = types[column]!.dtype === 'float64' ? new Float64Array(rows) : new Int32Array(rows);
     }
   }
   return columns as RowColumns;

@@ -19,7 +19,7 @@ export interface Listener {
 /**
  * Follows server-sent events until it is aborted, over as many connections as it takes: a new one resumes after the
  * last event of the one before.
- * @throws ProblemError when there is nothing to follow, or one may not
+ * @throws ProblemError when the run is unknown, or the key may not read it
  */
 export async function follow(path: string, listener: Listener, signal: AbortSignal): Promise<void> {
   let lastId = '';

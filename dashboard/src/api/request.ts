@@ -8,7 +8,7 @@ export function mayPass(error: unknown): boolean {
   return !(error instanceof ProblemError) || error.problem.status >= 500 || error.problem.status === 429;
 }
 
-/** Where a path of the API is, seen from this page: the service may stand below a path of its own. */
+/** Address of a path of the API, relative to this page: the service may stand below a path of its own. */
 export const addressOf = (path: string): string => new URL(path, document.baseURI).href;
 
 let operations: Api | undefined;
