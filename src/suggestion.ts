@@ -11,7 +11,8 @@ export function suggestName(
 ): string | undefined {
   if (name.length > MAX_NAME_LENGTH || known.length === 0) return undefined;
   const lower = name.toLowerCase().replaceAll('-', '_');
-  if (Object.hasOwn(synonyms, lower)) return synonyms[lower];
+  const meant = Object.hasOwn(synonyms, lower) ? synonyms[lower] : undefined;
+  if (meant !== undefined && known.includes(meant)) return meant;
   const nearest = closest(lower, known);
   return distance(lower, nearest) <= (nearest.length > 8 ? 3 : 2) ? nearest : undefined;
 }

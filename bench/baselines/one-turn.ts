@@ -28,7 +28,7 @@ app.post('/v1/cross-entropy', async (request, reply) => {
   const account = held.open();
   const { dtype, shape } = logits;
   const batch = runAtOnce(
-    planBatch(pool, makeHeader({ streamed: { name: 'logits', dtype, shape }, fields: { label } }), account),
+    planBatch(pool, makeHeader({ streamed: { name: 'logits', dtype, shape }, before: [], fields: { label } }), account),
   );
   await batch.writer.write(logits.data);
   const answer = runAtOnce(report(evaluated(batch, await batch.writer.finish())));

@@ -6,6 +6,9 @@ import type { ReadRequest } from '../wire/request.ts';
 import type { TensorName } from '../wire/request-fields.ts';
 import { tensorFromValue } from '../wire/tensors/tensor-value.ts';
 
+/** Tensors of a batch. */
+export const BATCH_TENSORS = ['logits', 'label', 'input_mask', 'weight'] as const satisfies readonly TensorName[];
+
 /** Everything of a batch but the bytes of its logits. */
 export interface BatchHeader {
   readonly logits: {

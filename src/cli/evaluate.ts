@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { parseArgs } from 'node:util';
+import { BATCH_TENSORS } from '../batch/header.ts';
 import { loadConfig } from '../config.ts';
 import type { Config } from '../config.ts';
 import { LossmeterError } from '../errors.ts';
@@ -12,7 +13,6 @@ import { KernelPool } from '../engine/pool.ts';
 import { HeldBytes } from '../wire/body/held-bytes.ts';
 import { encodeJson } from '../wire/json/reply.ts';
 import { parseOptionsText } from '../wire/json-text/text.ts';
-import { TENSOR_FIELDS } from '../wire/request-fields.ts';
 import { findFiles } from './files.ts';
 import type { FoundFile } from './files.ts';
 import { Progress } from './progress.ts';
@@ -142,9 +142,9 @@ function readOption(text: string): [name: string, value: unknown] {
 function readTensorName(text: string): [field: string, name: string] {
   const at = text.indexOf('=');
   const field = text.slice(0, Math.max(at, 0));
-  if ((TENSOR_FIELDS as readonly string[]).includes(field) && at < text.length - 1) return [field, text.slice(at + 1)];
+  if ((BATCH_TENSORS as readonly string[]).includes(field) && at < text.length - 1) return [field, text.slice(at + 1)];
   throw new UsageError(
-    `--tensor is ${text}, expected FIELD=NAME such as label=targets, FIELD one of ${TENSOR_FIELDS.join(', ')}`,
+    `--tensor is ${text}, expected FIELD=NAME such as label=targets, FIELD one of ${BATCH_TENSORS.join(', ')}`,
   );
 }
 

@@ -20,6 +20,6 @@ export interface Kind<P extends Plan, A> {
   plan(pool: KernelPool, request: ReadRequest, held: HeldBytesAccount): Steps<P>;
   /** Makes the answer of the results of all rows. @throws LossmeterError */
   answer(plan: P, rows: RowResults): Steps<A>;
-  /** Answers a request without tensors, if `fields.tensorsOptional` allows one. @throws LossmeterError */
-  answerWithoutTensors?(fields: Readonly<Record<string, unknown>>): A;
+  /** Answers a request in which no tensor streams, where the kind has such requests. @throws LossmeterError */
+  answerFields?(fields: Readonly<Record<string, unknown>>, held: HeldBytesAccount): Steps<A>;
 }

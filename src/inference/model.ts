@@ -8,8 +8,8 @@ import type { DType } from '../tensor/dtype.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { stringify } from '../wire/json-text/stringify.ts';
 import type { InferenceOutput } from '../wire/open-inference/reply.ts';
-import type { TensorName } from '../wire/request-fields.ts';
-import type { InferenceRequest, OutputNames } from '../wire/open-inference/request.ts';
+import type { BATCH_TENSORS } from '../batch/header.ts';
+import type { InferenceRequest, ModelNames } from '../wire/open-inference/request.ts';
 import type { Evaluation } from '../contract/cross-entropy.ts';
 
 /** Declaration of a tensor of the model: −1 means any size. */
@@ -26,7 +26,7 @@ const PER_ROW = [-1];
 const PER_LOGIT = [-1, -1];
 
 /** Inputs with their usual dtype and rank. The protocol can declare only one of each, although more are supported. */
-const INPUTS: Readonly<Record<TensorName, DeclaredInput>> = {
+const INPUTS: Readonly<Record<(typeof BATCH_TENSORS)[number], DeclaredInput>> = {
   label: { dtype: 'int64', shape: PER_ROW, optional: false },
   logits: { dtype: 'float32', shape: PER_LOGIT, optional: false },
   input_mask: { dtype: 'float32', shape: PER_ROW, optional: true },
@@ -61,7 +61,11 @@ export const MODEL = {
   outputs: { ...SCALARS, ...TENSORS },
 } as const;
 
-export const OUTPUT_NAMES: OutputNames = { always: Object.keys(SCALARS), optional: Object.keys(TENSORS) };
+export const NAMES: ModelNames = {
+  inputs: Object.keys(INPUTS) as (keyof typeof INPUTS)[],
+  always: Object.keys(SCALARS),
+  optional: Object.keys(TENSORS),
+};
 
 /**
  * Outputs of an answer: the listed outputs, or without a list the scalars; and the outputs that the options request.

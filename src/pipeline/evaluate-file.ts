@@ -12,11 +12,10 @@ import { runWaiting } from '../waiting.ts';
 import type { HeldBytes } from '../wire/body/held-bytes.ts';
 import { readReferences } from './references.ts';
 import type { FileReference } from '../wire/tensors/file-reference.ts';
-import { TENSOR_FIELDS } from '../wire/request-fields.ts';
 import { SYNONYMS } from '../wire/request.ts';
 import { requireDTypeOf } from '../wire/tensors/tensor-value.ts';
 import { fieldsOf } from '../wire/safetensors/codec.ts';
-import { makeHeader } from '../batch/header.ts';
+import { BATCH_TENSORS, makeHeader } from '../batch/header.ts';
 import { CROSS_ENTROPY } from '../evaluations/cross-entropy/cross-entropy.ts';
 import { evaluated, planBatch } from '../evaluations/cross-entropy/plan.ts';
 import type { BatchPlan } from '../evaluations/cross-entropy/plan.ts';
@@ -27,7 +26,7 @@ import type { Evaluation } from '../contract/cross-entropy.ts';
 /** Names of tensors that a message lists. */
 const MAX_SHOWN_NAMES = 8;
 
-type TensorField = (typeof TENSOR_FIELDS)[number];
+type TensorField = (typeof BATCH_TENSORS)[number];
 
 /** Names of tensors in a file by the fields that they are; others are called like their field. */
 export type TensorNames = Readonly<Partial<Record<TensorField, string>>>;
@@ -80,14 +79,18 @@ export async function evaluateFile(
       .map((field) => [field, { file: path, tensor: names[field] ?? field }]);
     const files = { open: async (field: string, { tensor }: FileReference) => file.tensor(field, tensor) };
     const tensors = await runWaiting(
-      readReferences(Object.fromEntries(references) as Record<string, unknown>, { held, files }),
+      readReferences(Object.fromEntries(references) as Record<string, unknown>, {
+        tensors: BATCH_TENSORS,
+        held,
+        files,
+      }),
     );
     const { options: own } = fieldsOf(file.header.metadata, CROSS_ENTROPY.fields);
     parseOptions(own);
     const fields = { ...tensors, options: { ...(own as object | undefined), ...options, outputs: [] } };
     const { shape } = logits;
     const streamed = { name: 'logits', dtype: requireDTypeOf('logits', logits.dtype), shape, source: logits } as const;
-    batch = await runInTurns(planBatch(pool, makeHeader({ streamed, fields }), held));
+    batch = await runInTurns(planBatch(pool, makeHeader({ streamed, before: [], fields }), held));
     await batch.intake.readFrom(logits, onRead && { onRead });
     const rows = evaluated(batch, await batch.writer.finish());
     await file.requireUnchanged();
@@ -124,7 +127,7 @@ function requireTensor(field: 'logits' | 'label', stored: readonly string[], nam
 /** Unread tensors whose names resemble optional fields that the file lacks. */
 function resemblances(stored: readonly string[], names: TensorNames): Resemblance[] {
   const missing = (['input_mask', 'weight'] as const).filter((field) => !(field in names) && !stored.includes(field));
-  const read = new Set<string>([...TENSOR_FIELDS, ...Object.values(names)]);
+  const read = new Set<string>([...BATCH_TENSORS, ...Object.values(names)]);
   const others = stored.filter((name) => !read.has(name));
   return missing.flatMap((field) => {
     const tensor = others.find((name) => suggestName(name, missing, SYNONYMS) === field);

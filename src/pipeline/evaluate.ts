@@ -55,19 +55,19 @@ export function* evaluate<P extends Plan, A>(
     });
     const header = yield* request.readHeader();
     if (header === undefined) {
-      const answer = kind.answerWithoutTensors!(request.fields);
+      const answer = yield* settled(runInTurns(kind.answerFields!(request.fields, held)));
       body.requireEnd();
       timings.ingest = performance.now() - started;
       return { answer, timings, numpyArrays: false, release: body.handOver() };
     }
     const { source } = header.streamed;
-    requireElements(header.streamed, limits.maxElements);
+    for (const tensor of [...header.before, header.streamed]) requireElements(tensor, limits.maxElements);
 
     plan = yield* settled(runInTurns(kind.plan(pool, header, held)));
     const { writer, intake, numpyArrays } = plan;
     if (isAbandoned !== undefined) writer.watch(isAbandoned);
 
-    yield* request.writeTo(intake);
+    yield* request.writeTo(intake, header.streamed);
     timings.ingest = performance.now() - started;
     if (source !== undefined) yield intake.readFrom(source);
     const rows = yield* settled(writer.finish());

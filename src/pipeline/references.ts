@@ -5,7 +5,7 @@ import { settled } from '../waiting.ts';
 import type { Waiting } from '../waiting.ts';
 import { adviceOn } from '../wire/body/held-bytes.ts';
 import type { HeldBytesAccount } from '../wire/body/held-bytes.ts';
-import { TENSOR_FIELDS } from '../wire/request-fields.ts';
+import type { TensorName } from '../wire/request-fields.ts';
 import { isReference, readReference } from '../wire/tensors/file-reference.ts';
 import type { FileReference } from '../wire/tensors/file-reference.ts';
 
@@ -20,6 +20,8 @@ export interface TensorFiles {
 
 /** Means of following references. */
 export interface FileContext {
+  /** Tensors that a request may have. */
+  readonly tensors: readonly TensorName[];
   readonly held: HeldBytesAccount;
   /** Undefined where requests may not refer to files. */
   readonly files?: TensorFiles | undefined;
@@ -42,10 +44,10 @@ export function openReference(
 
 /** Reads the tensors that fields refer to. They wait in memory. */
 export function* readReferences(
-  fields: Readonly<Record<string, unknown>>,
+  fields: Record<string, unknown>,
   context: FileContext,
-): Waiting<Readonly<Record<string, unknown>>> {
-  const referring = TENSOR_FIELDS.filter((field) => isReference(fields[field]));
+): Waiting<Record<string, unknown>> {
+  const referring = context.tensors.filter((field) => isReference(fields[field]));
   if (referring.length === 0) return fields;
   const read: Record<string, unknown> = { ...fields };
   for (const field of referring) {

@@ -1,16 +1,17 @@
 import type { LogitsIntake } from '../engine/intake.ts';
 import { LossmeterError } from '../errors.ts';
+import { runInTurns } from '../steps.ts';
 import { settled } from '../waiting.ts';
 import type { Waiting } from '../waiting.ts';
 import type { ByteReader } from '../wire/body/byte-reader.ts';
-import { HeldRuns, STREAMING_ADVICE } from '../wire/body/held-bytes.ts';
+import { HeldRuns, STREAMING_ADVICE, WAITING_ADVICE } from '../wire/body/held-bytes.ts';
 import { free } from '../tensor/memory.ts';
 import { requireEnd } from '../wire/decoding.ts';
 import type { Decoding, Read } from '../wire/decoding.ts';
 import { isStreamed } from '../wire/request-fields.ts';
 import type { TensorName } from '../wire/request-fields.ts';
 import { hasTensors, missingField, requireTensors } from '../wire/request.ts';
-import type { Codec, DecodeContext, ReadRequest, StreamedTensor } from '../wire/request.ts';
+import type { Codec, DecodeContext, ReadRequest, StreamedTensor, WaitingTensor } from '../wire/request.ts';
 import { isReference } from '../wire/tensors/file-reference.ts';
 import { requireDTypeOf, tensorFromValue } from '../wire/tensors/tensor-value.ts';
 import { openReference, readReferences } from './references.ts';
@@ -26,22 +27,16 @@ interface Means {
   readonly parseJson: ParseJson;
 }
 
-/** A tensor whose bytes wait for the other fields. */
-interface HeldTensor {
+/** A tensor that could stream, and waits for the other fields: its bytes, or the place where they stand. */
+interface Held {
   readonly head: StreamedTensor;
-  readonly runs: readonly Uint8Array[];
-}
-
-/** A streamed tensor that stands in a file. */
-interface Reference {
-  readonly name: TensorName;
-  readonly value: object;
+  readonly runs: HeldRuns | readonly Uint8Array[];
 }
 
 /**
- * Reads a request: first all but the bytes of the streamed tensor, then these. They are handed on as they come, where all
- * other fields came before them; else they wait in bounded memory. Those of a tensor that stands in a file are left there. One
- * tensor of a request streams.
+ * Reads a request: first all but the bytes of the tensor that streams, then these. They are handed on as they come, where
+ * all other fields came before them; else they wait in bounded memory. Those of a tensor that stands in a file are left
+ * there. One tensor of a request streams: of several that could, the one that comes last, or the first that its kind lists.
  *
  * All methods throw a LossmeterError for what is wrong with the request.
  */
@@ -49,10 +44,14 @@ export class RequestReader {
   readonly #reader: ByteReader;
   readonly #means: Means;
   readonly #decoding: Decoding;
-  readonly #fields: Record<string, unknown> = {};
+  #fields: Record<string, unknown> = {};
   #early: HeldRuns | undefined;
-  #held: HeldTensor | undefined;
-  #reference: Reference | undefined;
+  /** Tensors that could stream and were read, in the order in which they came. */
+  readonly #held: Held[] = [];
+  /** References of tensors that could stream, by their fields. */
+  readonly #references: Partial<Record<TensorName, object>> = {};
+  /** The tensor that streams, if its bytes are here already. */
+  #streamed: Held | undefined;
 
   constructor(codec: Codec, reader: ByteReader, means: Means) {
     this.#reader = reader;
@@ -65,37 +64,48 @@ export class RequestReader {
     return this.#fields;
   }
 
-  /** Reads up to the bytes of the streamed tensor. @returns undefined for a request without tensors, if the kind allows one */
+  /** Reads up to the bytes of the streamed tensor. @returns undefined for a request without such a tensor, if the kind allows one */
   *readHeader(): Waiting<ReadRequest | undefined> {
     for (let part = yield* this.#next(); part !== undefined; part = yield* this.#next()) {
       if (part.is === 'field') this.#takeField(part.name, part.value);
       else if (part.is === 'run') this.#early!.push(part.bytes);
-      else if (part.is === 'early') {
-        this.#early = new HeldRuns(this.#means.context.held, part.what, STREAMING_ADVICE);
-      } else {
+      else if (part.is === 'early') this.#early = new HeldRuns(this.#means.context.held, part.what, this.#advice);
+      else {
         const { name, shape, isNumpy } = part;
         const head = { name, dtype: requireDTypeOf(name, part.dtype), shape, isNumpy };
         if (this.#early === undefined) return yield* this.#complete(head);
-        this.#held = { head, runs: this.#early.runs };
+        this.#held.push({ head, runs: this.#early });
+        this.#early = undefined;
       }
     }
     yield* runDecoding(requireEnd(this.#reader), this.#reader);
-    if (this.#reference !== undefined) {
-      const { name, value } = this.#reference;
-      const source = yield* settled(openReference(name, value, this.#means));
-      return yield* this.#complete({ name, dtype: requireDTypeOf(name, source.dtype), shape: source.shape, source });
-    }
-    if (this.#held !== undefined) return yield* this.#complete(this.#held.head);
     const { fields } = this.#means.context;
-    if (fields.tensorsOptional === true && !hasTensors(this.#fields)) return undefined;
-    throw missingField(fields.required.find(isStreamed)!);
+    const streams = fields.tensors.filter(isStreamed);
+    const name = streams.find((one) => one in this.#references || this.#held.some(({ head }) => head.name === one));
+    if (name === undefined) {
+      if (streams.length > 0 && (fields.tensorsOptional !== true || hasTensors(this.#fields, fields))) {
+        throw missingField(fields.required.find(isStreamed)!);
+      }
+      requireTensors(this.#fields, fields);
+      this.#fields = yield* this.#withTensorsOfFiles();
+      return undefined;
+    }
+    const reference = this.#references[name];
+    if (reference !== undefined) {
+      delete this.#references[name];
+      return yield* this.#complete(yield* this.#open(name, reference));
+    }
+    const at = this.#held.findIndex(({ head }) => head.name === name);
+    [this.#streamed] = this.#held.splice(at, 1);
+    return yield* this.#complete(this.#streamed!.head);
   }
 
   /** Writes the bytes of the streamed tensor, and frees their memory. */
-  *writeTo(intake: LogitsIntake): Waiting<void> {
-    if (this.#reference !== undefined) return;
-    if (this.#held !== undefined) {
-      for (const run of this.#held.runs) yield* write(intake, run);
+  *writeTo(intake: LogitsIntake, { source }: StreamedTensor): Waiting<void> {
+    if (source !== undefined) return;
+    if (this.#streamed !== undefined) {
+      const { runs } = this.#streamed;
+      for (const run of runs instanceof HeldRuns ? runs.runs : runs) yield* write(intake, run);
       return;
     }
     for (let part = yield* this.#next(); part !== undefined; part = yield* this.#next()) {
@@ -117,20 +127,47 @@ export class RequestReader {
 
   #takeField(name: string, value: unknown): void {
     if (!isStreamed(name)) this.#fields[name] = value;
-    else if (isReference(value)) this.#reference = { name, value };
+    else if (isReference(value)) this.#references[name] = value;
     else {
       const { dtype, shape, nulls, data } = tensorFromValue(name, value);
       const head = { name, dtype: requireDTypeOf(name, dtype), shape, ...(nulls !== undefined && { nulls }) };
-      this.#held = { head, runs: [data] };
+      this.#held.push({ head, runs: [data] });
     }
   }
 
-  *#complete(streamed: StreamedTensor): Waiting<ReadRequest> {
-    const { context, files } = this.#means;
-    const fields = yield* readReferences(this.#fields, { held: context.held, files });
-    requireTensors({ ...fields, [streamed.name]: streamed }, context.fields);
-    return { streamed, fields };
+  *#open(name: TensorName, reference: object): Waiting<StreamedTensor> {
+    const source = yield* settled(openReference(name, reference, this.#means));
+    return { name, dtype: requireDTypeOf(name, source.dtype), shape: source.shape, source };
   }
+
+  *#complete(streamed: StreamedTensor): Waiting<ReadRequest> {
+    const fields = yield* this.#withTensorsOfFiles();
+    const before: WaitingTensor[] = [];
+    for (const [name, reference] of Object.entries(this.#references)) {
+      before.push(yield* this.#open(name as TensorName, reference));
+    }
+    for (const { head, runs } of this.#held) before.push({ ...head, data: yield* wholeOf(runs) });
+    const all = [...before, streamed].map((tensor) => [tensor.name, tensor]);
+    requireTensors({ ...fields, ...Object.fromEntries(all) }, this.#means.context.fields);
+    return { streamed, before, fields };
+  }
+
+  /** The fields, with the tensors that they refer to. */
+  #withTensorsOfFiles(): Waiting<Record<string, unknown>> {
+    const { context, files } = this.#means;
+    return readReferences(this.#fields, { tensors: context.fields.tensors, held: context.held, files });
+  }
+
+  get #advice(): string {
+    const { tensors } = this.#means.context.fields;
+    return tensors.filter(isStreamed).length > 1 ? WAITING_ADVICE : STREAMING_ADVICE;
+  }
+}
+
+/** The bytes of a tensor that waits, in one piece. */
+function* wholeOf(runs: Held['runs']): Waiting<Uint8Array> {
+  if (!(runs instanceof HeldRuns)) return runs[0]!;
+  return runs.isShort ? runs.concat() : yield* settled(runInTurns(runs.gather()));
 }
 
 function* write(intake: LogitsIntake, run: Uint8Array): Waiting<void> {

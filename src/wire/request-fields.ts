@@ -10,22 +10,53 @@ interface TensorField {
   readonly dtypes: readonly DType[];
   /** dtype and shape in words, for messages. */
   readonly expected: string;
+  /** Dtype of numbers that come without one; float32 for numbers that are not whole where it is int64. */
+  readonly untyped: 'float32' | 'float64' | 'int64';
+  /** True where a number may stand for a tensor of one entry. */
+  readonly scalar?: boolean;
 }
 
-/** Tensors that requests may have. A kind of evaluation says which of them it requires. */
-export const TENSORS = {
-  logits: { streams: true, dtypes: FLOAT_DTYPES, expected: 'floating point of shape (N, C) or (…, C)' },
-  label: { streams: false, dtypes: DTYPES, expected: 'integers of shape (N,) or (…,)' },
-  input_mask: { streams: false, dtypes: DTYPES, expected: 'numbers of the shape of label' },
-  weight: { streams: false, dtypes: DTYPES, expected: 'numbers of shape (C,)' },
-} as const satisfies Readonly<Record<string, TensorField>>;
+const SMALL = { streams: false, dtypes: DTYPES } as const;
 
-export type TensorName = keyof typeof TENSORS;
+/** Tensors that requests may have. A kind of evaluation says which of them it takes. */
+export const TENSORS: Readonly<Record<TensorName, TensorField>> = {
+  logits: {
+    ...{ streams: true, dtypes: FLOAT_DTYPES, untyped: 'float32' },
+    expected: 'floating point of shape (N, C) or (…, C)',
+  },
+  reference: {
+    ...{ streams: true, dtypes: FLOAT_DTYPES, untyped: 'float32' },
+    expected: 'floating point of the shape of logits',
+  },
+  label: { ...SMALL, untyped: 'int64', scalar: true, expected: 'integers of shape (N,) or (…,)' },
+  input_mask: { ...SMALL, untyped: 'float32', scalar: true, expected: 'numbers of the shape of label' },
+  weight: { ...SMALL, untyped: 'float32', expected: 'numbers of shape (C,)' },
+  segments: { ...SMALL, untyped: 'int64', scalar: true, expected: 'integers of shape (S,)' },
+  bytes: { ...SMALL, untyped: 'float64', scalar: true, expected: 'a number, or numbers of shape (S,)' },
+  words: { ...SMALL, untyped: 'float64', scalar: true, expected: 'a number, or numbers of shape (S,)' },
+  old: { ...SMALL, untyped: 'float64', expected: 'log-probabilities of shape (N,)' },
+  new: { ...SMALL, untyped: 'float64', expected: 'log-probabilities of shape (N,)' },
+};
 
+export type TensorName =
+  | 'logits'
+  | 'reference'
+  | 'label'
+  | 'input_mask'
+  | 'weight'
+  | 'segments'
+  | 'bytes'
+  | 'words'
+  | 'old'
+  | 'new';
+
+/** All names, for readers that know no kind. */
 export const TENSOR_FIELDS = Object.keys(TENSORS) as readonly TensorName[];
 
-/** Fields of the requests of a kind: all tensors, `options`, and values. */
+/** Fields of the requests of a kind: its tensors, `options`, and values. */
 export interface RequestFields {
+  /** Tensors that a request may have. */
+  readonly tensors: readonly TensorName[];
   /** Tensors that a request must have, in the order in which they are missed. */
   readonly required: readonly TensorName[];
   /** True where a request may have no tensors at all. */
@@ -45,13 +76,9 @@ export function isStreamed(name: unknown): name is TensorName {
   return isTensorName(name) && TENSORS[name].streams;
 }
 
-/** The fields of every kind of request, whatever its media type. */
-const REQUEST_FIELDS = [...TENSOR_FIELDS, 'options'] as const;
-export type RequestField = (typeof REQUEST_FIELDS)[number];
-
-/** Names of the fields of a kind of request. */
-export function fieldNames({ values }: Pick<RequestFields, 'values'>): readonly string[] {
-  return [...REQUEST_FIELDS, ...values];
+/** Names of the fields of a kind of request, whatever its media type. */
+export function fieldNames({ tensors, values }: Pick<RequestFields, 'tensors' | 'values'>): readonly string[] {
+  return [...tensors, 'options', ...values];
 }
 
 /** Keys of an input of the Open Inference Protocol. */

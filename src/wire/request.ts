@@ -6,11 +6,11 @@ import type { DType } from '../tensor/dtype.ts';
 import type { FileTensor } from '../tensor/file-tensor.ts';
 import type { Shape } from '../tensor/shape.ts';
 import type { Steps } from '../steps.ts';
-import { TENSORS, TENSOR_FIELDS, fieldNames } from './request-fields.ts';
-import type { RequestField, RequestFields, TensorName } from './request-fields.ts';
+import { TENSORS, fieldNames } from './request-fields.ts';
+import type { RequestFields, TensorName } from './request-fields.ts';
 
 /** Other names under which people send the fields. */
-export const SYNONYMS: Readonly<Record<string, RequestField>> = {
+export const SYNONYMS: Readonly<Record<string, TensorName>> = {
   logit: 'logits',
   input: 'logits',
   labels: 'label',
@@ -29,6 +29,8 @@ type Fields = Readonly<Record<string, unknown>>;
 /** A request without the bytes of its streamed tensor. */
 export interface ReadRequest {
   readonly streamed: StreamedTensor;
+  /** Tensors that could stream, and came before it: they wait in memory, or stand in a file. */
+  readonly before: readonly WaitingTensor[];
   /** The other fields, as they were decoded; tensors of files are read. */
   readonly fields: Fields;
 }
@@ -44,6 +46,12 @@ export interface StreamedTensor {
   readonly source?: FileTensor;
   /** True for an array of msgpack-numpy: outputs are such arrays then. */
   readonly isNumpy?: boolean;
+}
+
+/** A tensor that could stream, and waits for the one that does. */
+export interface WaitingTensor extends StreamedTensor {
+  /** Its bytes; undefined where it has a source. */
+  readonly data?: Uint8Array;
 }
 
 /** Facts of the request and of the service that decoders need. */
@@ -81,8 +89,8 @@ export interface Codec {
 }
 
 /** @throws LossmeterError unknown_field, with the name or the place that was probably meant */
-export function requireRequestField(name: unknown, { options, values }: RequestFields): string {
-  const fields = fieldNames({ values });
+export function requireRequestField(name: unknown, { tensors, options, values }: RequestFields): string {
+  const fields = fieldNames({ tensors, values });
   if (typeof name === 'string' && fields.includes(name)) return name;
   const shown = showValue(name);
   if (typeof name !== 'string') {
@@ -104,13 +112,13 @@ export function duplicateField(name: string): LossmeterError {
 }
 
 /** Returns true for a request that has tensors. */
-export function hasTensors(fields: Fields): boolean {
-  return TENSOR_FIELDS.some((name) => Object.hasOwn(fields, name) && fields[name] !== null);
+export function hasTensors(fields: Fields, { tensors }: Pick<RequestFields, 'tensors'>): boolean {
+  return tensors.some((name) => Object.hasOwn(fields, name) && fields[name] !== null);
 }
 
 /** @throws LossmeterError missing_field when a tensor is missing that the request must have */
-export function requireTensors(fields: Fields, { required, tensorsOptional = false }: RequestFields): void {
-  if (tensorsOptional && !hasTensors(fields)) return;
+export function requireTensors(fields: Fields, { tensors, required, tensorsOptional = false }: RequestFields): void {
+  if (tensorsOptional && !hasTensors(fields, { tensors })) return;
   const missing = required.find((name) => (fields[name] ?? undefined) === undefined);
   if (missing !== undefined) throw missingField(missing);
 }

@@ -13,7 +13,7 @@ afterAll(() => pool.close());
 /** A request with float32 logits of so many classes. */
 function requestOf(rows: readonly (readonly number[])[], fields: ReadRequest['fields']): ReadRequest {
   const shape = [rows.length, rows[0]!.length];
-  return { streamed: { name: 'logits', dtype: 'float32', shape }, fields };
+  return { streamed: { name: 'logits', dtype: 'float32', shape }, before: [], fields };
 }
 
 /** Plans a request, writes its rows, and makes the answer; with the bytes that the plan holds. */

@@ -23,7 +23,7 @@ export function* readRequest(
   try {
     const header = yield* reader.readHeader();
     if (header === undefined) return reader.fields;
-    yield* reader.writeTo(open(header) as LogitsIntake);
+    yield* reader.writeTo(open(header) as LogitsIntake, header.streamed);
     return undefined;
   } finally {
     reader.close();

@@ -11,22 +11,25 @@ const TENSOR: FileTensor = {
   range: { fd: -1, name: 'a.safetensors', position: 0, byteLength: 8 },
   read: async () => new Uint8Array(8),
 };
+const tensors = ['label', 'weight'] as const;
 const files = { open: async () => TENSOR };
 
 test('fields without references are returned as they are, at once', () => {
   const fields = { label: [1], options: { file: 'no tensor' } };
-  expect(runWaiting(readReferences(fields, { held: new HeldBytes(0).open(), files }))).toBe(fields);
+  expect(runWaiting(readReferences(fields, { tensors, held: new HeldBytes(0).open(), files }))).toBe(fields);
 });
 
 test('the tensors of references are read, on the account of the request', async () => {
   const heldBytes = new HeldBytes(100);
-  const read = await runWaiting(readReferences({ label: REFERENCE, weight: [1] }, { held: heldBytes.open(), files }));
+  const read = await runWaiting(
+    readReferences({ label: REFERENCE, weight: [1] }, { tensors, held: heldBytes.open(), files }),
+  );
   expect(read).toEqual({ label: { dtype: 'int32', shape: [2], data: new Uint8Array(8) }, weight: [1] });
   expect(heldBytes.held).toBe(8);
 });
 
 test('a tensor that is more than may be held is not read', async () => {
-  const reading = runWaiting(readReferences({ label: REFERENCE }, { held: new HeldBytes(7).open(), files }));
+  const reading = runWaiting(readReferences({ label: REFERENCE }, { tensors, held: new HeldBytes(7).open(), files }));
   await expect(reading).rejects.toMatchObject({ code: 'body_too_large' });
 });
 

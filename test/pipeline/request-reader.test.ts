@@ -7,6 +7,7 @@ import type { LogitsIntake } from '../../src/engine/intake.ts';
 import { readRequest } from './read-request.ts';
 import { runWaiting } from '../../src/waiting.ts';
 import { ByteReader } from '../../src/wire/body/byte-reader.ts';
+import { BATCH_TENSORS } from '../../src/batch/header.ts';
 import { HeldBytes } from '../../src/wire/body/held-bytes.ts';
 import { codecFor } from '../../src/wire/media-types.ts';
 import type { Codec, ReadRequest } from '../../src/wire/request.ts';
@@ -28,6 +29,7 @@ function chunksOf(body: Uint8Array): Uint8Array[] {
 
 const CONTEXT = {
   fields: {
+    tensors: BATCH_TENSORS,
     required: ['logits', 'label'] as const,
     tensorsOptional: true,
     values: ['numerator', 'denominator'],

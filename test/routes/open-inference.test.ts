@@ -1,6 +1,6 @@
 import { deflateSync, gunzipSync, gzipSync, inflateSync, zstdCompressSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
-import { OUTPUT_NAMES } from '../../src/inference/model.ts';
+import { NAMES } from '../../src/inference/model.ts';
 import { DTYPES, ELEMENT_TYPES, KERNEL_DTYPES } from '../../src/tensor/dtype.ts';
 import type { DType } from '../../src/tensor/dtype.ts';
 import type { Shape } from '../../src/tensor/shape.ts';
@@ -116,7 +116,7 @@ describe('the server and its model are inspected', () => {
   test('the outputs are those of the option and the scalars', async () => {
     const { body } = await send(new Uint8Array(), {}, 'GET /v2/models/cross_entropy');
     const { outputs } = JSON.parse(body.toString()) as { outputs: { name: string }[] };
-    const { always, optional } = OUTPUT_NAMES;
+    const { always, optional } = NAMES;
     expect(outputs.map(({ name }) => name)).toEqual([...always, ...optional]);
   });
 

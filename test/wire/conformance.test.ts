@@ -5,7 +5,7 @@ import type { DType } from '../../src/tensor/dtype.ts';
 import type { Shape } from '../../src/tensor/shape.ts';
 import { isTensor } from '../../src/tensor/tensor.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
-import { makeHeader } from '../../src/batch/header.ts';
+import { BATCH_TENSORS, makeHeader } from '../../src/batch/header.ts';
 import type { LogitsIntake } from '../../src/engine/intake.ts';
 import { readRequest } from '../pipeline/read-request.ts';
 import { runWaiting } from '../../src/waiting.ts';
@@ -33,7 +33,12 @@ function* chunksOf(body: Uint8Array, size: number): Generator<Uint8Array> {
 /** How a request is read, when nothing special is asked. */
 function contextWith(given: Pick<DecodeContext, 'held'> & Partial<DecodeContext>): DecodeContext {
   return {
-    fields: { required: ['logits', 'label'], values: ['vocab_start', 'vocab_size'], options: ['reduction'] },
+    fields: {
+      tensors: BATCH_TENSORS,
+      required: ['logits', 'label'],
+      values: ['vocab_start', 'vocab_size'],
+      options: ['reduction'],
+    },
     maxJsonBytes: 2 ** 24,
     contentLength: undefined,
     ...given,

@@ -1,10 +1,16 @@
 /** Decodes a body by a format, without a service. */
 import type { Decoded } from '../../src/wire/decoding.ts';
 import type { Codec } from '../../src/wire/request.ts';
+import { BATCH_TENSORS } from '../../src/batch/header.ts';
 import { HeldBytes } from '../../src/wire/body/held-bytes.ts';
 import { decodeAll } from './decoding.ts';
 
-const FIELDS = { required: ['logits', 'label'] as const, values: ['vocab_start'], options: ['reduction'] };
+const FIELDS = {
+  tensors: BATCH_TENSORS,
+  required: ['logits', 'label'] as const,
+  values: ['vocab_start'],
+  options: ['reduction'],
+};
 
 /** Parts that a codec yields of a body; bytes of neighbouring runs are joined. */
 export function partsOf(codec: Codec, body: Uint8Array, chunkBytes = body.byteLength): unknown[] {

@@ -1,5 +1,6 @@
 /** Every way to write a request, for tests that hold for all of them. A new format is one entry of FORMATS. */
 import { Packr } from 'msgpackr';
+import { BATCH_TENSORS } from '../../src/batch/header.ts';
 import { FLOAT8_DTYPES } from '../../src/tensor/dtype.ts';
 import type { DType } from '../../src/tensor/dtype.ts';
 import { elementsOf, numbersOf } from '../../src/tensor/tensor.ts';
@@ -134,8 +135,8 @@ function openInference(
         inputs,
         hasParameters ? { parameters: Object.fromEntries(parameters) } : {},
       );
-      const outputNames = { always: ['loss'], optional: ['lse'] };
-      return { codec: new OpenInferenceCodec({ jsonBytes: binary ? jsonBytes : undefined, outputNames }), body };
+      const names = { inputs: BATCH_TENSORS, always: ['loss'], optional: ['lse'] };
+      return { codec: new OpenInferenceCodec({ jsonBytes: binary ? jsonBytes : undefined, names }), body };
     },
     numpyArrays: false,
     nameless: FLOAT8_DTYPES,

@@ -48,7 +48,11 @@ export function recordingOf(recordedAs: RecordedAs): Kind<BatchPlan, RunBatch> {
     fields: FIELDS,
     plan,
     answer: (batch, rows) => evaluateForRun(batch, rows, recordedAs),
-    answerWithoutTensors: (fields) => runPair(fields, recordedAs),
+    *answerFields(fields) {
+      // A pair is one step: it may begin in a new turn.
+      yield;
+      return runPair(fields, recordedAs);
+    },
   };
 }
 

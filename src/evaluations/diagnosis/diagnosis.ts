@@ -23,7 +23,7 @@ import { inSteps } from '../../steps.ts';
 import type { Steps } from '../../steps.ts';
 import type { HeldBytesAccount } from '../../wire/body/held-bytes.ts';
 import type { ReadRequest } from '../../wire/request.ts';
-import { makeHeader } from '../../batch/header.ts';
+import { BATCH_TENSORS, makeHeader } from '../../batch/header.ts';
 import type { BatchHeader } from '../../batch/header.ts';
 import { openIntake } from '../../batch/rows.ts';
 import { BlockWriter } from '../../engine/block-writer.ts';
@@ -189,7 +189,7 @@ function showNumber(value: number): string {
 
 /** Counts, places, magnitudes, norms and hot spots of a tensor. */
 export const DIAGNOSIS: Kind<Diagnosed, Diagnosis> = {
-  fields: { required: ['logits'], values: [], options: OPTION_NAMES },
+  fields: { tensors: BATCH_TENSORS, required: ['logits'], values: [], options: OPTION_NAMES },
   plan,
   answer,
 };

@@ -1,3 +1,4 @@
+import { BATCH_TENSORS } from '../../batch/header.ts';
 import { OPTION_NAMES } from '../../loss/options.ts';
 import { VOCABULARY_FIELDS } from '../../loss/vocabulary.ts';
 import type { Kind } from '../kind.ts';
@@ -8,7 +9,7 @@ import type { ShardPlan } from './plan.ts';
 
 /** A shard of the vocabulary: its partial can be merged with those of the other shards. */
 export const VOCABULARY_SHARD: Kind<ShardPlan, PartialObject> = {
-  fields: { required: ['logits', 'label'], values: VOCABULARY_FIELDS, options: OPTION_NAMES },
+  fields: { tensors: BATCH_TENSORS, required: ['logits', 'label'], values: VOCABULARY_FIELDS, options: OPTION_NAMES },
   plan: planShard,
   *answer(plan, rows) {
     // Encoding is one step: it may begin in a new turn.

@@ -5,7 +5,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Answered } from '../../pipeline/answered.ts';
 import type { RequestBody } from '../../pipeline/body.ts';
 import { InferenceStatistics } from '../../inference/statistics.ts';
-import { MODEL, OUTPUT_NAMES, outputsOf, parametersOf } from '../../inference/model.ts';
+import { MODEL, NAMES, outputsOf, parametersOf } from '../../inference/model.ts';
 import type { Evaluation } from '../../contract/cross-entropy.ts';
 import { JSON_LENGTH_HEADER, OpenInferenceCodec, announcedJsonBytes } from '../../wire/open-inference/codec.ts';
 import { encodeInference } from '../../wire/open-inference/reply.ts';
@@ -59,7 +59,7 @@ async function evaluateInference(
   evaluate: (body: RequestBody) => Answered<Evaluation> | Promise<Answered<Evaluation>>,
 ): Promise<Answered<Evaluation>> {
   const jsonBytes = announcedJsonBytes(reply.request.headers[JSON_LENGTH_HEADER]);
-  const codec = new OpenInferenceCodec({ jsonBytes, outputNames: OUTPUT_NAMES });
+  const codec = new OpenInferenceCodec({ jsonBytes, names: NAMES });
   const answered = await evaluate(requestBody(reply.request, codec));
   settle(reply, answered);
   const encoded = await encodeInference({

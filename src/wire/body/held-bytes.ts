@@ -6,6 +6,10 @@ import { free, isWhole } from '../../tensor/memory.ts';
 export const STREAMING_ADVICE =
   'send the tensor `logits` last, after label, input_mask, weight and options: then it streams';
 
+/** For the first of two tensors that are compared. */
+export const WAITING_ADVICE =
+  'name one of the two as {"file", "tensor"} of the data directory, or split the batch by rows';
+
 /** For what grows with the rows. */
 export const SPLIT_ADVICE = 'split the batch by rows';
 

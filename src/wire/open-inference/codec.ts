@@ -5,7 +5,7 @@ import { consume, gathered, readWhole } from '../decoding.ts';
 import type { Bytes, Decoding } from '../decoding.ts';
 import { HeldRuns } from '../body/held-bytes.ts';
 import { REQUEST_KEYS, readInferenceRequest } from './request.ts';
-import type { InferenceRequest, OutputNames } from './request.ts';
+import type { InferenceRequest, ModelNames } from './request.ts';
 import type { Codec, DecodeContext } from '../request.ts';
 import type { RequestFields } from '../request-fields.ts';
 import { readStoredTensors } from '../tensors/stored-tensors.ts';
@@ -16,7 +16,7 @@ export const JSON_LENGTH_HEADER = 'inference-header-content-length';
 interface InferenceCodecOptions {
   /** Bytes of JSON in front of the tensors; undefined when all of the body is JSON. */
   jsonBytes: number | undefined;
-  outputNames: OutputNames;
+  names: ModelNames;
 }
 
 /**
@@ -40,9 +40,9 @@ export class OpenInferenceCodec implements Codec {
   }
 
   *decode(bytes: Bytes, context: DecodeContext): Decoding {
-    const { jsonBytes, outputNames } = this.#options;
+    const { jsonBytes, names } = this.#options;
     const value = jsonBytes === undefined ? yield* readAll(bytes, context) : yield* readHead(bytes, jsonBytes, context);
-    const request = readInferenceRequest(value, outputNames, context.fields);
+    const request = readInferenceRequest(value, names, context.fields);
     this.#request = request;
     const binary = request.inputs.flatMap(({ byteLength, ...input }) =>
       byteLength === undefined ? [] : [{ ...input, byteLength }],

@@ -40,16 +40,15 @@ export interface InferenceRequest {
   readonly binaryOutput: boolean;
 }
 
-/** Names of the outputs. */
-export interface OutputNames {
+/** Names of the tensors of a model. */
+export interface ModelNames {
+  /** Inputs, in the order of the model. */
+  readonly inputs: readonly TensorName[];
   /** Outputs of every answer. */
   readonly always: readonly string[];
   /** Outputs that the option `outputs` asks for. */
   readonly optional: readonly string[];
 }
-
-/** Names of the inputs, in the order of the model. */
-const INPUT_NAMES: readonly TensorName[] = ['label', 'logits', 'input_mask', 'weight'];
 
 export const REQUEST_KEYS = ['id', 'parameters', 'inputs', 'outputs', 'model_name', 'model_version'];
 const OUTPUT_KEYS = ['name', 'parameters'];
@@ -90,7 +89,7 @@ type Fields = Readonly<Record<string, unknown>>;
 /** @throws LossmeterError */
 export function readInferenceRequest(
   value: unknown,
-  outputNames: OutputNames,
+  names: ModelNames,
   { required }: Pick<RequestFields, 'required'>,
 ): InferenceRequest {
   const request = requireObject('the request', value);
@@ -105,31 +104,36 @@ export function readInferenceRequest(
   }
   const given = parameters === null ? undefined : requireObject('parameters', parameters);
   const binaryOutput = requireBoolean('parameters.binary_data_output', given?.['binary_data_output'] ?? false);
-  const outputs = readOutputs(request['outputs'] ?? [], outputNames, binaryOutput);
-  const wanted = outputs.map(({ name }) => name).filter((name) => outputNames.optional.includes(name));
+  const outputs = readOutputs(request['outputs'] ?? [], names, binaryOutput);
+  const wanted = outputs.map(({ name }) => name).filter((name) => names.optional.includes(name));
   return {
     id: id ?? undefined,
     options: optionsFrom(given, wanted),
-    inputs: readInputs(request['inputs'], required),
+    inputs: readInputs(request['inputs'], names, required),
     outputs,
     binaryOutput,
   };
 }
 
-function readInputs(value: unknown, required: readonly TensorName[]): InferenceInput[] {
+function readInputs(
+  value: unknown,
+  { inputs: names }: Pick<ModelNames, 'inputs'>,
+  required: readonly TensorName[],
+): InferenceInput[] {
   if (value === undefined || value === null) {
-    throw refuse('missing_field', '/inputs', 'inputs is missing: expected a list with at least label and logits');
+    const detail = `inputs is missing: expected a list with at least ${names.filter((name) => required.includes(name)).join(' and ')}`;
+    throw refuse('missing_field', '/inputs', detail);
   }
-  const inputs = requireList('inputs', value).map(readInput);
+  const inputs = requireList('inputs', value).map((input, index) => readInput(input, index, names));
   requireDistinct('input', inputs);
   const missing = required.find((name) => !inputs.some((input) => input.name === name));
   if (missing !== undefined) throw missingField(missing);
   return inputs;
 }
 
-function readInput(value: unknown, index: number): InferenceInput {
+function readInput(value: unknown, index: number, names: readonly TensorName[]): InferenceInput {
   const input = requireObject(`inputs[${index}]`, value);
-  const name = requireName(`inputs[${index}]`, input['name'], INPUT_NAMES, SYNONYMS) as TensorName;
+  const name = requireName(`inputs[${index}]`, input['name'], names, SYNONYMS) as TensorName;
   requireKeys(`the input ${name}`, input, INPUT_KEYS);
   const { binary_data_size: size = null } = readParameters(name, input['parameters'], ['binary_data_size']);
   const dtype = requireDatatype(name, input['datatype'], TENSORS[name].dtypes);
@@ -156,7 +160,7 @@ function readInput(value: unknown, index: number): InferenceInput {
   return { name, dtype, shape, byteLength: size as number, data: undefined };
 }
 
-function readOutputs(value: unknown, { always, optional }: OutputNames, binaryOutput: boolean): RequestedOutput[] {
+function readOutputs(value: unknown, { always, optional }: ModelNames, binaryOutput: boolean): RequestedOutput[] {
   const names = [...always, ...optional];
   const outputs = requireList('outputs', value).map((entry, index) => {
     const output = requireObject(`outputs[${index}]`, entry);

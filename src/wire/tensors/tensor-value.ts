@@ -5,7 +5,7 @@ import type { DType } from '../../tensor/dtype.ts';
 import { MAX_RANK, elementCount, formatShape, isShape } from '../../tensor/shape.ts';
 import type { Shape } from '../../tensor/shape.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
-import { TENSORS } from '../request-fields.ts';
+import { TENSORS, isTensorName } from '../request-fields.ts';
 import type { TensorName } from '../request-fields.ts';
 import { bytesOfBase64 } from './base64.ts';
 import { encodeElements, encodeNumbers } from './elements.ts';
@@ -70,7 +70,7 @@ export function requireByteLength(field: TensorField, dtype: DType, shape: Shape
 
 /**
  * A tensor from what stands in a decoded body: `{dtype, shape, data}` with data as bytes, base64 text, or a flat or
- * nested array; or a nested array by itself. Arrays without a dtype are float32, a label's int64.
+ * nested array; or a nested array by itself. TENSORS says what arrays without a dtype are; others are float32.
  * @throws LossmeterError invalid_tensor, unknown_field
  */
 export function tensorFromValue(field: TensorField, value: unknown): Tensor {
@@ -157,7 +157,7 @@ function fromArray(
   if (values.length !== elementCount(nested) || values.some(Array.isArray)) throw ragged(field);
   const finalShape = shape ?? nested;
   requireEntries(field, finalShape, values.length);
-  const finalDType = dtype ?? assumedDType(field, values.every(isInteger));
+  const finalDType = dtype ?? assumedDType(field, () => values.every(isInteger));
   const data = encodeElements(field, finalDType, values);
   const nulls = values.filter((value) => value === null).length;
   return { dtype: finalDType, shape: finalShape, data, ...assumption(dtype, finalDType), ...nullsOf(nulls) };
@@ -174,7 +174,7 @@ function fromNumbers(
   const finalShape = shape ?? numbers.shape;
   requireEntries(field, finalShape, numbers.length);
   const areIntegers = (): boolean => numbers.runs().every((run) => run.every(Number.isInteger));
-  const finalDType = dtype ?? assumedDType(field, field === 'label' && areIntegers());
+  const finalDType = dtype ?? assumedDType(field, areIntegers);
   const data = encodeNumbers(field, finalDType, numbers);
   numbers.free();
   return { dtype: finalDType, shape: finalShape, data, ...assumption(dtype, finalDType), ...nullsOf(numbers.nulls) };
@@ -185,8 +185,9 @@ function nullsOf(nulls: number): Pick<Tensor, 'nulls'> {
 }
 
 /** The dtype of an array that came without one. */
-function assumedDType(field: TensorField, areIntegers: boolean): DType {
-  return field === 'label' && areIntegers ? 'int64' : 'float32';
+function assumedDType(field: TensorField, areIntegers: () => boolean): DType {
+  const untyped = isTensorName(field) ? TENSORS[field].untyped : 'float32';
+  return untyped === 'int64' && !areIntegers() ? 'float32' : untyped;
 }
 
 /** Marks whole numbers without a dtype: the shape of the logits says whether they are classes or probabilities. */
@@ -205,10 +206,11 @@ function requireEntries(field: TensorField, shape: Shape, entries: number): void
   throw refuse('invalid_tensor', `/${field}/data`, detail);
 }
 
-/** Returns true for the label and the mask of a single row. */
+/** Returns true for a number where it may stand for a tensor, and for the mask of a single row. */
 function isScalar(field: TensorField, value: unknown): boolean {
   if (field === 'input_mask' && typeof value === 'boolean') return true;
-  return (field === 'label' || field === 'input_mask') && (typeof value === 'number' || typeof value === 'bigint');
+  const mayBe = isTensorName(field) && TENSORS[field].scalar === true;
+  return mayBe && (typeof value === 'number' || typeof value === 'bigint');
 }
 
 function isInteger(value: unknown): boolean {

@@ -1,6 +1,9 @@
 import { expect, test } from 'vitest';
+import type { RunBatch } from '../../../src/evaluations/cross-entropy/recording.ts';
 import { recordingOf } from '../../../src/evaluations/cross-entropy/recording.ts';
 import { evaluated } from '../planned.ts';
+import { runAtOnce } from '../../../src/steps.ts';
+import { HeldBytes } from '../../../src/wire/body/held-bytes.ts';
 
 const RECORDING = recordingOf({ step: 7, rank: 1 });
 const ROWS = [
@@ -31,11 +34,14 @@ test('the summary names the step and the rank', async () => {
   expect(answer.evaluation.diagnostics.summary).toMatch(/step 7.*rank 1/);
 });
 
+const pairOf = (fields: Record<string, number>): RunBatch =>
+  runAtOnce(RECORDING.answerFields!(fields, new HeldBytes(0).open()));
+
 test('a pair is answered without tensors, with a digest of its own', () => {
-  const { evaluation, digest } = RECORDING.answerWithoutTensors!({ numerator: 3, denominator: 2 });
+  const { evaluation, digest } = pairOf({ numerator: 3, denominator: 2 });
   expect(evaluation).toMatchObject({ loss: 1.5, numerator: 3, denominator: 2, diagnostics: { verdict: 'finite' } });
-  expect(RECORDING.answerWithoutTensors!({ numerator: 6, denominator: 4 }).digest).not.toEqual(digest);
-  expect(() => RECORDING.answerWithoutTensors!({ numerator: 3 })).toThrow('the field denominator is missing');
+  expect(pairOf({ numerator: 6, denominator: 4 }).digest).not.toEqual(digest);
+  expect(() => pairOf({ numerator: 3 })).toThrow('the field denominator is missing');
 });
 
 test('a pair beside tensors is refused, after faults of the tensors', async () => {

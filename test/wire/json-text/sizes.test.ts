@@ -1,6 +1,7 @@
 /** The answer to a JSON text may not depend on its size: small texts are read in place, large ones on a thread. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { BATCH_TENSORS } from '../../../src/batch/header.ts';
 import { CROSS_ENTROPY } from '../../../src/evaluations/cross-entropy/cross-entropy.ts';
 import { PAIR_FIELDS, recordingOf } from '../../../src/evaluations/cross-entropy/recording.ts';
 import { DIAGNOSIS } from '../../../src/evaluations/diagnosis/diagnosis.ts';
@@ -16,7 +17,7 @@ import { tensorFromValue } from '../../../src/wire/tensors/tensor-value.ts';
 import type { LossmeterError } from '../../../src/errors.ts';
 import { readOperations } from '../../openapi-document.ts';
 
-const FIELDS = { required: [], values: [...PAIR_FIELDS, ...VOCABULARY_FIELDS], options: [] };
+const FIELDS = { tensors: BATCH_TENSORS, required: [], values: [...PAIR_FIELDS, ...VOCABULARY_FIELDS], options: [] };
 const TENSORS: ReadonlySet<string> = new Set(TENSOR_FIELDS);
 
 /** The fields of a request as its reader takes them, or the error. */

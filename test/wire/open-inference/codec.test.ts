@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest';
+import { BATCH_TENSORS } from '../../../src/batch/header.ts';
 import { OpenInferenceCodec } from '../../../src/wire/open-inference/codec.ts';
 import { partsOf } from '../decode.ts';
 
-const OUTPUTS = { always: ['loss'], optional: ['lse'] };
+const NAMES = { inputs: BATCH_TENSORS, always: ['loss'], optional: ['lse'] };
 const DATA = Buffer.from([0, 0, 128, 63, 0, 0, 0, 64]);
 const HEAD = { is: 'head', name: 'logits', dtype: 'float32', shape: [1, 2], isNumpy: false };
 const label = { name: 'label', datatype: 'INT64', shape: [1], data: [1] };
@@ -12,7 +13,7 @@ const binary = { ...logits, parameters: { binary_data_size: DATA.byteLength } };
 function decode(request: object, data?: Uint8Array, chunkBytes?: number) {
   const json = Buffer.from(JSON.stringify(request));
   const jsonBytes = data === undefined ? undefined : json.byteLength;
-  const codec = new OpenInferenceCodec({ jsonBytes, outputNames: OUTPUTS });
+  const codec = new OpenInferenceCodec({ jsonBytes, names: NAMES });
   const parts = partsOf(codec, Buffer.concat([json, data ?? Buffer.of()]), chunkBytes);
   return { parts, request: codec.request };
 }
