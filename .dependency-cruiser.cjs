@@ -23,7 +23,7 @@ const LAYERS = [
   ['keys', '^src/keys/'],
   [
     'base',
-    '^src/(tensor/|summation\\.ts|map-values\\.ts|errors\\.ts|lost-threads\\.ts|config\\.ts|suggestion\\.ts|steps\\.ts|waiting\\.ts|task-queue\\.ts|threads\\.ts|version\\.ts)',
+    '^src/(tensor/|summation\\.ts|map-values\\.ts|option-reader\\.ts|errors\\.ts|lost-threads\\.ts|config\\.ts|suggestion\\.ts|steps\\.ts|waiting\\.ts|task-queue\\.ts|threads\\.ts|version\\.ts)',
   ],
 ];
 

@@ -4,7 +4,7 @@ import { BlockWriter } from '../engine/block-writer.ts';
 import type { LogitsIntake } from '../engine/intake.ts';
 import type { KernelPool } from '../engine/pool.ts';
 import { refuse } from '../errors.ts';
-import { isGiven } from '../loss/options.ts';
+import { isGiven } from '../option-reader.ts';
 import type { Options } from '../loss/options.ts';
 import { selectTargets } from '../loss/targets.ts';
 import type { TargetFields, Targets } from '../loss/targets.ts';
