@@ -33,3 +33,10 @@ export class NarrowTo {
   static readonly float16: i32 = 1;
   static readonly bfloat16: i32 = 2;
 }
+
+/** Numbers of the divergences whose gradient is computed. */
+export class Direction {
+  static readonly forward: i32 = 0;
+  static readonly reverse: i32 = 1;
+  static readonly mixed: i32 = 2;
+}

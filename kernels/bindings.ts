@@ -10,6 +10,7 @@ import {
   CrossEntropiesLayout,
   RowRanksLayout,
   SoftmaxMomentsLayout,
+  RowDivergencesLayout,
   RowSurveyLayout,
 } from './layouts.ts';
 
@@ -68,7 +69,7 @@ interface Arguments {
   masses: number;
   /** Address of the columns of RowBlock. */
   results: number;
-  /** Address of the columns of GradientCoefficients. */
+  /** Address of the columns of GradientCoefficients; for a divergence, of f64 per row. */
   coefficients: number;
   /** Address of (rows, classes) elements: f64 for float64 logits, else f32. */
   gradients: number;
@@ -100,6 +101,40 @@ interface Arguments {
    * number of zeros, and per column the number of non-finite values.
    */
   histogram: number;
+  /** First row to evaluate. */
+  first: number;
+  /** Row after the last to evaluate. */
+  end: number;
+  /** Address of exp(scale·(x − origin)) per class from row `first` on: f64 for float64 logits, else f32. */
+  exponentials: number;
+  /** Address of f64 per row: the logit to which its exponentials are relative. */
+  origins: number;
+  /** Address of the logits of p, of two softmaxes p and q: (rows, classes) elements of the dtype. */
+  p: number;
+  /** Address of the logits of q. */
+  q: number;
+  /** Address of the columns of RowBlock of p. */
+  pResults: number;
+  /** Address of the columns of RowBlock of q. */
+  qResults: number;
+  /** `exponentials` of p. */
+  pExponentials: number;
+  /** `exponentials` of q. */
+  qExponentials: number;
+  /** `origins` of p. */
+  pOrigins: number;
+  /** `origins` of q. */
+  qOrigins: number;
+  /** Address of the series of the divergences, see series.ts. */
+  series: number;
+  /** Divergence, a number of Direction. */
+  direction: number;
+  /** Address of the columns of RowDivergences. */
+  divergences: number;
+  /** Nats below log 1 at and below which classes of p are left out. */
+  floor: number;
+  /** β of the Jensen–Shannon divergence; 0 for the Kullback–Leibler divergence. */
+  beta: number;
   /** Address of the result. */
   out: number;
 }
@@ -132,9 +167,15 @@ export class Bindings {
   readonly #subnormals: ByDType;
   readonly #rankOf: ByDType;
   readonly #widen: ByDType;
+  readonly #promote: ByDType;
+  readonly #keep: ByDType;
+  readonly #divergence: ByDType;
+  readonly #divergenceGradient: ByDType;
+  readonly #truncatedDivergence: ByDType;
+  readonly #truncatedGradient: ByDType;
 
   constructor(exports: Exports) {
-    if (exports['interface_number']?.() !== 1961722831) {
+    if (exports['interface_number']?.() !== 126995317) {
       throw new Error('kernels/build has another interface than these sources: run `npm run build:kernels`');
     }
     this.#forward = byDType(exports, 'forward');
@@ -160,6 +201,12 @@ export class Bindings {
     this.#subnormals = byDType(exports, 'subnormals');
     this.#rankOf = byDType(exports, 'rank_of');
     this.#widen = byDType(exports, 'widen');
+    this.#promote = byDType(exports, 'promote');
+    this.#keep = byDType(exports, 'keep');
+    this.#divergence = byDType(exports, 'divergence');
+    this.#divergenceGradient = byDType(exports, 'divergence_gradient');
+    this.#truncatedDivergence = byDType(exports, 'truncated_divergence');
+    this.#truncatedGradient = byDType(exports, 'truncated_gradient');
   }
 
   /** Stores the columns of RowBlock. */
@@ -476,6 +523,303 @@ export class Bindings {
   ): void {
     this.#widen[dtype](elements, count, out);
   }
+
+  /** Stores elements as f32, exactly. */
+  promote(
+    dtype: 'float16' | 'bfloat16',
+    { elements, count, out }: Pick<Arguments, 'elements' | 'count' | 'out'>,
+  ): void {
+    this.#promote[dtype](elements, count, out);
+  }
+
+  /** Stores for some rows what `forward` does, their exponentials and origins. float64 is scaled too. */
+  keep(
+    dtype: 'float16' | 'bfloat16' | 'float32' | 'float64',
+    {
+      logits,
+      rows,
+      classes,
+      targets,
+      scale,
+      results,
+      first,
+      end,
+      exponentials,
+      origins,
+    }: Pick<
+      Arguments,
+      'logits' | 'rows' | 'classes' | 'targets' | 'scale' | 'results' | 'first' | 'end' | 'exponentials' | 'origins'
+    >,
+  ): void {
+    this.#keep[dtype](logits, rows, classes, targets, scale, results, first, end, exponentials, origins);
+  }
+
+  /** Stores the columns of RowDivergences of some rows, from what `keep` stored for both sides. */
+  divergence(
+    dtype: 'float16' | 'bfloat16' | 'float32' | 'float64',
+    {
+      p,
+      q,
+      rows,
+      classes,
+      targets,
+      scale,
+      pResults,
+      qResults,
+      first,
+      end,
+      pExponentials,
+      qExponentials,
+      pOrigins,
+      qOrigins,
+      series,
+      beta,
+      out,
+    }: Pick<
+      Arguments,
+      | 'p'
+      | 'q'
+      | 'rows'
+      | 'classes'
+      | 'targets'
+      | 'scale'
+      | 'pResults'
+      | 'qResults'
+      | 'first'
+      | 'end'
+      | 'pExponentials'
+      | 'qExponentials'
+      | 'pOrigins'
+      | 'qOrigins'
+      | 'series'
+      | 'beta'
+      | 'out'
+    >,
+  ): void {
+    this.#divergence[dtype](
+      p,
+      q,
+      rows,
+      classes,
+      targets,
+      scale,
+      pResults,
+      qResults,
+      first,
+      end,
+      pExponentials,
+      qExponentials,
+      pOrigins,
+      qOrigins,
+      series,
+      beta,
+      out,
+    );
+  }
+
+  /** Stores the gradient of the divergence with respect to the logits of q, of some rows. */
+  divergenceGradient(
+    dtype: 'float16' | 'bfloat16' | 'float32' | 'float64',
+    {
+      p,
+      q,
+      rows,
+      classes,
+      targets,
+      scale,
+      pResults,
+      qResults,
+      first,
+      end,
+      pExponentials,
+      qExponentials,
+      pOrigins,
+      qOrigins,
+      series,
+      beta,
+      direction,
+      divergences,
+      coefficients,
+      gradients,
+      scales,
+    }: Pick<
+      Arguments,
+      | 'p'
+      | 'q'
+      | 'rows'
+      | 'classes'
+      | 'targets'
+      | 'scale'
+      | 'pResults'
+      | 'qResults'
+      | 'first'
+      | 'end'
+      | 'pExponentials'
+      | 'qExponentials'
+      | 'pOrigins'
+      | 'qOrigins'
+      | 'series'
+      | 'beta'
+      | 'direction'
+      | 'divergences'
+      | 'coefficients'
+      | 'gradients'
+      | 'scales'
+    >,
+  ): void {
+    this.#divergenceGradient[dtype](
+      p,
+      q,
+      rows,
+      classes,
+      targets,
+      scale,
+      pResults,
+      qResults,
+      first,
+      end,
+      pExponentials,
+      qExponentials,
+      pOrigins,
+      qOrigins,
+      series,
+      beta,
+      direction,
+      divergences,
+      coefficients,
+      gradients,
+      scales,
+    );
+  }
+
+  /** As `divergence`, over the classes with log p > −floor. The excess is 0, the total is Σ p of these classes. */
+  truncatedDivergence(
+    dtype: 'float16' | 'bfloat16' | 'float32' | 'float64',
+    {
+      p,
+      q,
+      rows,
+      classes,
+      targets,
+      scale,
+      pResults,
+      qResults,
+      first,
+      end,
+      pExponentials,
+      qExponentials,
+      pOrigins,
+      qOrigins,
+      floor,
+      out,
+    }: Pick<
+      Arguments,
+      | 'p'
+      | 'q'
+      | 'rows'
+      | 'classes'
+      | 'targets'
+      | 'scale'
+      | 'pResults'
+      | 'qResults'
+      | 'first'
+      | 'end'
+      | 'pExponentials'
+      | 'qExponentials'
+      | 'pOrigins'
+      | 'qOrigins'
+      | 'floor'
+      | 'out'
+    >,
+  ): void {
+    this.#truncatedDivergence[dtype](
+      p,
+      q,
+      rows,
+      classes,
+      targets,
+      scale,
+      pResults,
+      qResults,
+      first,
+      end,
+      pExponentials,
+      qExponentials,
+      pOrigins,
+      qOrigins,
+      floor,
+      out,
+    );
+  }
+
+  /** Stores the gradient of the truncated divergence with respect to the logits of q, of some rows. */
+  truncatedGradient(
+    dtype: 'float16' | 'bfloat16' | 'float32' | 'float64',
+    {
+      p,
+      q,
+      rows,
+      classes,
+      targets,
+      scale,
+      pResults,
+      qResults,
+      first,
+      end,
+      pExponentials,
+      qExponentials,
+      pOrigins,
+      qOrigins,
+      floor,
+      divergences,
+      coefficients,
+      gradients,
+      scales,
+    }: Pick<
+      Arguments,
+      | 'p'
+      | 'q'
+      | 'rows'
+      | 'classes'
+      | 'targets'
+      | 'scale'
+      | 'pResults'
+      | 'qResults'
+      | 'first'
+      | 'end'
+      | 'pExponentials'
+      | 'qExponentials'
+      | 'pOrigins'
+      | 'qOrigins'
+      | 'floor'
+      | 'divergences'
+      | 'coefficients'
+      | 'gradients'
+      | 'scales'
+    >,
+  ): void {
+    this.#truncatedGradient[dtype](
+      p,
+      q,
+      rows,
+      classes,
+      targets,
+      scale,
+      pResults,
+      qResults,
+      first,
+      end,
+      pExponentials,
+      qExponentials,
+      pOrigins,
+      qOrigins,
+      floor,
+      divergences,
+      coefficients,
+      gradients,
+      scales,
+    );
+  }
 }
 
 /** Results of the rows of a block. All columns have an entry per row. */
@@ -649,6 +993,28 @@ export function readSoftmaxMoments(arena: Arena, at: number, rows: number): Soft
     softmaxAlong: arena.f64(at + rows * SoftmaxMomentsLayout.softmaxAlong, rows).slice(),
     softmaxSlope: arena.f64(at + rows * SoftmaxMomentsLayout.softmaxSlope, rows).slice(),
     weightNorm: arena.f64(at + rows * SoftmaxMomentsLayout.weightNorm, rows).slice(),
+  };
+}
+
+/** Divergence of q from p. All columns have an entry per row. */
+export interface RowDivergences {
+  /** KL(p‖q), or the Jensen–Shannon divergence; NaN without a finite lse, 0 for rows left out. */
+  divergence: Float64Array<ArrayBuffer>;
+  /** log Σ q with q by the two lse: an error of the lse, which the divergence is free of. */
+  excess: Float64Array<ArrayBuffer>;
+  /** Σ of the exponentials of p. */
+  total: Float64Array<ArrayBuffer>;
+  /** First class with q = 0 and p > 0, where that makes the divergence infinite; else −1. */
+  infinite: Int32Array<ArrayBuffer>;
+}
+
+/** Copies the columns of RowDivergences out of the memory. */
+export function readRowDivergences(arena: Arena, at: number, rows: number): RowDivergences {
+  return {
+    divergence: arena.f64(at + rows * RowDivergencesLayout.divergence, rows).slice(),
+    excess: arena.f64(at + rows * RowDivergencesLayout.excess, rows).slice(),
+    total: arena.f64(at + rows * RowDivergencesLayout.total, rows).slice(),
+    infinite: arena.i32(at + rows * RowDivergencesLayout.infinite, rows).slice(),
   };
 }
 

@@ -1,8 +1,7 @@
-import { DTYPE_BYTES, ELEMENT_TYPES, isFloat8 } from '../src/tensor/dtype.ts';
+import { DTYPE_BYTES, ELEMENT_TYPES } from '../src/tensor/dtype.ts';
 import type { FloatDType } from '../src/tensor/dtype.ts';
-import { HISTOGRAM_BINS, LEFT_OUT, NarrowTo, NonFinite } from './abi.ts';
+import { HISTOGRAM_BINS, LEFT_OUT, NonFinite } from './abi.ts';
 import { Arena } from './arena.ts';
-import type { ByteSource } from './arena.ts';
 import {
   readCrossEntropies,
   readGivenRows,
@@ -30,6 +29,13 @@ import {
   RowSurveyLayout,
   SoftmaxMomentsLayout,
 } from './layouts.ts';
+import { PlacedPair } from './pair.ts';
+import type { PairBlock } from './pair.ts';
+import { PlacedTopK } from './top-k.ts';
+import type { TopKBlock } from './top-k.ts';
+import { placeElements } from './place.ts';
+import type { KernelMemory } from './place.ts';
+import { roundedGradient } from './rounded-gradient.ts';
 import { evaluatedDType, isInPlace, transformed } from './transform.ts';
 import type { Transform } from './transform.ts';
 
@@ -73,7 +79,7 @@ export class Kernel {
     }
     const arena = this.#arena;
     arena.clear();
-    const given = this.#placeElements(dtype, logits);
+    const given = placeElements(this.#memory(), dtype, logits);
     this.#block = {
       ...NOTHING,
       ...given,
@@ -85,6 +91,24 @@ export class Kernel {
     // The probabilities come first: the transform needs the targets that they give.
     if (probabilities !== undefined) this.#placeProbabilities(probabilities);
     if (transform !== undefined) this.#transform(transform);
+  }
+
+  /** Places a pair of blocks in the memory, and drops the block before. */
+  placePair(block: PairBlock): PlacedPair {
+    this.#block = NOTHING;
+    this.#arena.clear();
+    return new PlacedPair(this.#memory(), block);
+  }
+
+  /** Places a block and the top K of a teacher in the memory, and drops the block before. */
+  placeTopK(block: TopKBlock): PlacedTopK {
+    this.#block = NOTHING;
+    this.#arena.clear();
+    return new PlacedTopK(this.#memory(), block);
+  }
+
+  #memory(): KernelMemory {
+    return { bindings: this.#bindings, arena: this.#arena };
   }
 
   #transform(transform: Transform): void {
@@ -107,17 +131,6 @@ export class Kernel {
     }
   }
 
-  /** Places elements; float8 becomes bfloat16, which has all of its values. */
-  #placeElements(dtype: FloatDType, source: Uint8Array | ByteSource): PlacedLogits {
-    const elements = this.#arena.bringIn(source);
-    if (!isFloat8(dtype)) return { dtype, logits: elements };
-    // Whole vectors are read and stored.
-    const count = Math.ceil(source.byteLength / 16) * 16;
-    const out = this.#arena.allocate(count * DTYPE_BYTES.bfloat16);
-    this.#bindings.widen(dtype, { elements, count, out });
-    return { dtype: ELEMENT_TYPES[dtype].float.widened, logits: out };
-  }
-
   #placeProbabilities({ dtype, data }: { dtype: FloatDType; data: Uint8Array }): void {
     const { rows, classes, targets, weights } = this.#block;
     if (data.byteLength !== rows * classes * DTYPE_BYTES[dtype]) {
@@ -126,7 +139,7 @@ export class Kernel {
     const masses = this.#arena.allocate(rows * RowMassesLayout.bytes);
     const probabilities = this.#arena.allocate(rows * classes * 8);
     this.#arena.temporary(0, () => {
-      const { dtype: placed, logits: received } = this.#placeElements(dtype, data);
+      const { dtype: placed, logits: received } = placeElements(this.#memory(), dtype, data);
       this.#bindings.probabilities(placed, { received, rows, classes, targets, weights, probabilities, masses });
     });
     this.#block = { ...this.#block, probabilities, masses };
@@ -228,26 +241,12 @@ export class Kernel {
    */
   gradient(dtype: FloatDType, into?: ArrayBuffer): Uint8Array<ArrayBuffer> {
     const { rows, classes, gradients, scales } = this.#block;
-    const computed = this.#gradientDType();
-    const bytes = rows * classes * DTYPE_BYTES[dtype];
-    const isScaled = this.#arena.f64(scales, rows).some((scale) => scale !== 1);
-    if (dtype === computed && !isScaled) return this.#arena.copyOut(gradients, bytes, into);
-    if (dtype === 'float64' || isFloat8(dtype)) {
-      throw new RangeError(`a gradient that was computed in ${computed} is not returned in ${dtype}`);
-    }
-    return this.#arena.temporary(bytes, (narrowed) => {
-      const narrow = (first: number, count: number, factor: number): void =>
-        this.#bindings.narrow(computed, {
-          gradients: gradients + first * classes * DTYPE_BYTES[computed],
-          count: count * classes,
-          factor,
-          to: NarrowTo[dtype],
-          out: narrowed + first * classes * DTYPE_BYTES[dtype],
-        });
-      if (isScaled) this.#arena.f64(scales, rows).forEach((scale, row) => narrow(row, 1, scale));
-      else narrow(0, rows, 1);
-      return this.#arena.copyOut(narrowed, bytes, into);
-    });
+    return roundedGradient(
+      this.#memory(),
+      { rows, classes, gradients, scales, computed: this.#gradientDType() },
+      dtype,
+      into,
+    );
   }
 
   /** √Σ_c g_c² of each row of the gradient. */

@@ -72,6 +72,15 @@ export class SoftmaxMomentsLayout {
   static readonly bytes: usize = 32;
 }
 
+/** Offsets of the columns of RowDivergences, in bytes a row, and their sum. */
+export class RowDivergencesLayout {
+  static readonly divergence: usize = 0;
+  static readonly excess: usize = 8;
+  static readonly total: usize = 16;
+  static readonly infinite: usize = 24;
+  static readonly bytes: usize = 28;
+}
+
 /** Offsets of the columns of RowSurvey, in bytes a row, and their sum. */
 export class RowSurveyLayout {
   static readonly norms: usize = 0;

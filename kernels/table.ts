@@ -27,7 +27,7 @@ export const PARAMETERS = {
   probabilities: ['usize', 'Address of class probabilities as f64 per row and class; 0 for class indices.'],
   masses: ['usize', 'Address of the columns of RowMasses.'],
   results: ['usize', 'Address of the columns of RowBlock.'],
-  coefficients: ['usize', 'Address of the columns of GradientCoefficients.'],
+  coefficients: ['usize', 'Address of the columns of GradientCoefficients; for a divergence, of f64 per row.'],
   gradients: ['usize', 'Address of (rows, classes) elements: f64 for float64 logits, else f32.'],
   scales: ['usize', 'Address of f64 per row: the power of two by which its gradient has to be multiplied.'],
   factor: ['f64', 'A power of two to multiply by.'],
@@ -46,6 +46,26 @@ export const PARAMETERS = {
     'usize',
     'Address of u32: HISTOGRAM_BINS counts of finite values other than 0 by the exponent field of their float64, the number of zeros, and per column the number of non-finite values.',
   ],
+  first: ['u32', 'First row to evaluate.'],
+  end: ['u32', 'Row after the last to evaluate.'],
+  exponentials: [
+    'usize',
+    'Address of exp(scale·(x − origin)) per class from row `first` on: f64 for float64 logits, else f32.',
+  ],
+  origins: ['usize', 'Address of f64 per row: the logit to which its exponentials are relative.'],
+  p: ['usize', 'Address of the logits of p, of two softmaxes p and q: (rows, classes) elements of the dtype.'],
+  q: ['usize', 'Address of the logits of q.'],
+  pResults: ['usize', 'Address of the columns of RowBlock of p.'],
+  qResults: ['usize', 'Address of the columns of RowBlock of q.'],
+  pExponentials: ['usize', '`exponentials` of p.'],
+  qExponentials: ['usize', '`exponentials` of q.'],
+  pOrigins: ['usize', '`origins` of p.'],
+  qOrigins: ['usize', '`origins` of q.'],
+  series: ['usize', 'Address of the series of the divergences, see series.ts.'],
+  direction: ['i32', 'Divergence, a number of Direction.'],
+  divergences: ['usize', 'Address of the columns of RowDivergences.'],
+  floor: ['f64', 'Nats below log 1 at and below which classes of p are left out.'],
+  beta: ['f64', 'β of the Jensen–Shannon divergence; 0 for the Kullback–Leibler divergence.'],
   out: ['usize', 'Address of the result.'],
 } satisfies Record<string, readonly [type: string, meaning: string]>;
 
@@ -64,6 +84,26 @@ export interface KernelRow {
   returns: 'void' | 'bool' | 'i32' | 'u32' | 'f64' | 'usize';
   meaning: string;
 }
+
+/** Two sides of which some rows are evaluated. */
+const SIDES = [
+  'p',
+  'q',
+  'rows',
+  'classes',
+  'targets',
+  'scale',
+  'pResults',
+  'qResults',
+  'first',
+  'end',
+  'pExponentials',
+  'qExponentials',
+  'pOrigins',
+  'qOrigins',
+] as const;
+
+const PAIR = [...SIDES, 'series', 'beta'] as const;
 
 const BLOCK = ['logits', 'rows', 'classes'] as const;
 
@@ -274,6 +314,55 @@ export const KERNELS = {
     returns: 'void',
     meaning: 'Stores elements as bfloat16, exactly. Reads and stores whole vectors of 16 elements.',
   },
+  promote: {
+    calls: 'promote<T>',
+    file: 'promote',
+    dtypes: ['float16', 'bfloat16'],
+    parameters: ['elements', 'count', 'out'],
+    returns: 'void',
+    meaning: 'Stores elements as f32, exactly.',
+  },
+  keep: {
+    calls: 'keepExponentials<T>',
+    file: 'keep',
+    dtypes: KERNEL_DTYPES,
+    parameters: [...BLOCK, 'targets', 'scale', 'results', 'first', 'end', 'exponentials', 'origins'],
+    returns: 'void',
+    meaning: 'Stores for some rows what `forward` does, their exponentials and origins. float64 is scaled too.',
+  },
+  divergence: {
+    calls: 'divergence<T>',
+    file: 'divergence',
+    dtypes: KERNEL_DTYPES,
+    parameters: [...PAIR, 'out'],
+    returns: 'void',
+    meaning: 'Stores the columns of RowDivergences of some rows, from what `keep` stored for both sides.',
+  },
+  divergence_gradient: {
+    calls: 'divergenceGradient<T>',
+    file: 'divergence-gradient',
+    dtypes: KERNEL_DTYPES,
+    parameters: [...PAIR, 'direction', 'divergences', 'coefficients', 'gradients', 'scales'],
+    returns: 'void',
+    meaning: 'Stores the gradient of the divergence with respect to the logits of q, of some rows.',
+  },
+  truncated_divergence: {
+    calls: 'truncatedDivergence<T>',
+    file: 'truncated-divergence',
+    dtypes: KERNEL_DTYPES,
+    parameters: [...SIDES, 'floor', 'out'],
+    returns: 'void',
+    meaning:
+      'As `divergence`, over the classes with log p > −floor. The excess is 0, the total is Σ p of these classes.',
+  },
+  truncated_gradient: {
+    calls: 'truncatedGradient<T>',
+    file: 'truncated-divergence',
+    dtypes: KERNEL_DTYPES,
+    parameters: [...SIDES, 'floor', 'divergences', 'coefficients', 'gradients', 'scales'],
+    returns: 'void',
+    meaning: 'Stores the gradient of the truncated divergence with respect to the logits of q, of some rows.',
+  },
 } satisfies Record<string, KernelRow>;
 
 export interface Layout {
@@ -362,6 +451,15 @@ export const LAYOUTS = {
       softmaxAlong: ['f64', 'Σ (q_c − α·w_c)·w_c'],
       softmaxSlope: ['f64', 'α = 1 / Σ w, or 0.'],
       weightNorm: ['f64', '√Σ w_c²'],
+    },
+  },
+  RowDivergences: {
+    meaning: 'Divergence of q from p.',
+    columns: {
+      divergence: ['f64', 'KL(p‖q), or the Jensen–Shannon divergence; NaN without a finite lse, 0 for rows left out.'],
+      excess: ['f64', 'log Σ q with q by the two lse: an error of the lse, which the divergence is free of.'],
+      total: ['f64', 'Σ of the exponentials of p.'],
+      infinite: ['i32', 'First class with q = 0 and p > 0, where that makes the divergence infinite; else −1.'],
     },
   },
   RowSurvey: {

@@ -6,6 +6,7 @@ import { Options } from '../src/loss/options.ts';
 import { Diagnostics } from '../src/contract/diagnostics.ts';
 import { Diagnosis } from '../src/contract/diagnosis.ts';
 import { Evaluation } from '../src/contract/cross-entropy.ts';
+import { LogprobComparison } from '../src/contract/logprobs.ts';
 import { RunList, RunSummary, StepDetail, StepList } from '../src/contract/runs.ts';
 import { Info } from '../src/contract/service.ts';
 
@@ -38,6 +39,8 @@ const ROOTS: readonly [name: string, schema: object, direction: Direction][] = [
   ['Cause', Diagnostics.properties.causes.items, 'reply'],
   ['Diagnostics', Diagnostics, 'reply'],
   ['Diagnosis', Diagnosis, 'reply'],
+  ['SequenceComparison', LogprobComparison.properties.sequences.items, 'reply'],
+  ['LogprobComparison', LogprobComparison, 'reply'],
   ['RunSummary', RunSummary, 'reply'],
   ['RunList', RunList, 'reply'],
   ['StepPoint', StepList.properties.steps.items, 'reply'],
@@ -128,7 +131,7 @@ class Module {
       return `Mapping[str, ${this.#type(name, values!, direction)}]`;
     }
     if (schema.properties !== undefined) return this.declare(name, schema, direction);
-    const scalar = { integer: 'int', number: 'float', string: 'str', boolean: 'bool' }[schema.type ?? ''];
+    const scalar = { integer: 'int', number: 'float', string: 'str', boolean: 'bool', null: 'None' }[schema.type ?? ''];
     if (scalar === undefined) throw new Error(`${name} has no Python type: ${JSON.stringify(schema)}`);
     return scalar;
   }

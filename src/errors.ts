@@ -23,6 +23,7 @@ export const ERRORS = {
   invalid_tensor: { status: 422, title: 'A tensor is not valid' },
   shape_mismatch: { status: 422, title: 'The shapes of the tensors do not fit together' },
   invalid_label: { status: 422, title: 'A label is not a class' },
+  invalid_reference: { status: 422, title: 'The reference is not valid' },
   invalid_weight: { status: 422, title: 'The class weights are not valid' },
   invalid_mask: { status: 422, title: 'The input mask is not valid' },
   invalid_shard: { status: 422, title: 'The shard of the vocabulary is not valid' },

@@ -20,7 +20,7 @@ export class OptionReader {
 
   /**
    * Checks the options of a request.
-   * @returns those that are not null; undefined without options
+   * @returns the options that are not null; undefined without options
    * @throws LossmeterError invalid_option, with a place for every wrong option and, for an unknown option, the nearest
    *   known name
    */

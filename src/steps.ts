@@ -77,11 +77,18 @@ function nextTurn(): void {
   }
 }
 
-/** Calls `handle` for the entries [from, to) of each step, up to `count` of them. */
-export function* inSteps(count: number, handle: (from: number, to: number) => void): Steps<void> {
-  for (let from = 0; from < count; from += ENTRIES_PER_STEP) {
+/**
+ * Calls `handle` for the entries [from, to) of each step, up to `count` of them.
+ * @param entries of a step: fewer where each takes longer
+ */
+export function* inSteps(
+  count: number,
+  handle: (from: number, to: number) => void,
+  entries = ENTRIES_PER_STEP,
+): Steps<void> {
+  for (let from = 0; from < count; from += entries) {
     if (from > 0) yield;
-    handle(from, Math.min(count, from + ENTRIES_PER_STEP));
+    handle(from, Math.min(count, from + entries));
   }
 }
 

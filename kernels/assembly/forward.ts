@@ -6,7 +6,7 @@ import {
   OUT_OF_RANGE, sumExp, sumExpClamped, sumExpClampedKept, sumExpKept, sumExpScaled, sumExpScaledClamped,
   sumExpScaledClampedKept, sumExpScaledKept,
 } from './sum-exp-f32';
-import { sumExpF64, sumExpF64Kept } from './sum-exp-f64';
+import { sumExpF64, sumExpF64Kept, sumExpF64ScaledKept } from './sum-exp-f64';
 import { addMaximum, scan, scanOne, startScan } from './scan';
 import { spanMaximum } from './maximum';
 
@@ -15,7 +15,7 @@ const REFERENCE_SPAN: u32 = 256;
 
 /**
  * lse, target logit and nll of each row of a block (rows, classes), row-major. The logits are x = offset + scale·v of the
- * stored values v; float64 has no scale and no offset.
+ * stored values v; float64 has no offset, and a scale only where the exponentials are kept.
  * @param stride elements from one row to the next: `classes`, or more when the block is a part of the columns
  * @param offsets columns of RowOffsets, or 0 for none
  */
@@ -135,6 +135,10 @@ function sumSpansClamped<T>(
 ): f64 {
   if (sizeof<T>() == 8) {
     if (keepAt == 0) return sumExpF64(p, before, top) + sumExpF64(afterAt, after, top);
+    if (scale != 1) {
+      const sum = sumExpF64ScaledKept(p, before, top, scale, keepAt);
+      return sum + sumExpF64ScaledKept(afterAt, after, top, scale, keepAt + (<usize>(before + 1) << 3));
+    }
     const sum = sumExpF64Kept(p, before, top, keepAt);
     return sum + sumExpF64Kept(afterAt, after, top, keepAt + (<usize>(before + 1) << 3));
   }

@@ -117,7 +117,7 @@ function greatestProduct(
 /** The power of two at or below a bound of a row's terms; 1 when the terms fit into the range of float32. */
 // @ts-expect-error: decorator
 @inline
-function scaleOf(bound: f64): f64 {
+export function scaleOf(bound: f64): f64 {
   if (bound == 0 || !isFinite(bound) || (bound > 1e-20 && bound < 1e20)) return 1;
   return max(reinterpret<f64>(reinterpret<u64>(bound) & 0x7ff0000000000000), 2.2250738585072014e-308);
 }

@@ -7,7 +7,7 @@ import type { FloatDType } from '../tensor/dtype.ts';
 import { count, nonFinite, numberOrNonFinite } from './tensor.ts';
 
 /** Place of a non-finite value. */
-const Place = Type.Object(
+export const Place = Type.Object(
   {
     row: count('Row of the batch, from 0, in row-major order of the leading axes.', 17),
     column: count('Class, from 0.', 20011),

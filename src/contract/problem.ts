@@ -2,6 +2,7 @@ import { Type } from 'typebox';
 import type { Static } from 'typebox';
 import { ERRORS, LossmeterError } from '../errors.ts';
 import { Diagnostics } from './diagnostics.ts';
+import { ComparisonDiagnostics } from './kl-divergence.ts';
 import { INSTANCE } from './refusal-examples.ts';
 import { codesOf, refusalResponses } from './refusal.ts';
 import type { RefusalForm } from './refusal.ts';
@@ -47,7 +48,26 @@ const Problem = Type.Object(
         },
       ),
     ),
-    diagnostics: Type.Optional(Diagnostics),
+    diagnostics: Type.Optional(
+      Type.Union([Diagnostics, ComparisonDiagnostics], {
+        title: 'RejectedDiagnostics',
+        description: 'Of `non_finite_loss`: the diagnostics of the evaluation, or of the comparison.',
+        examples: [
+          {
+            verdict: 'non_finite',
+            summary: 'NaN in 1 of 2 rows; first at row 0, class 1 (not the label) of the logits',
+            causes: [],
+            logits: {
+              counts: { nan: 1, pos_inf: 0, neg_inf: 0, bad_rows: 1 },
+              locations: [],
+              masked_rows_non_finite: 0,
+            },
+            nan_rows: 1,
+            truncated: false,
+          },
+        ],
+      }),
+    ),
   },
   { title: 'Problem', additionalProperties: false, description: 'An error, as RFC 9457 problem details.' },
 );

@@ -23,3 +23,27 @@ export const SafetensorsPartial = bytesBody(
   'SafetensorsPartial',
   'A safetensors file with the tensors of the partial by their names, those of `columns` as `columns/…`, and everything else as JSON text in `__metadata__.evaluation`. `/v1/cross-entropy/combine` does not take it: ask for JSON or MessagePack.',
 );
+
+/** Two sets of logits as a file. */
+export const SafetensorsPair = bytesBody(
+  'SafetensorsPair',
+  'A safetensors file with the tensors `logits`, `reference` (or `reference.indices` and `reference.logprobs`) and, optionally, `label` and `input_mask`, with `options` as JSON text in `__metadata__.options`. Of `logits` and `reference` the one that is the last tensor of the file streams, the other one waits in bounded memory.',
+);
+
+/** A comparison as a file. */
+export const SafetensorsComparison = bytesBody(
+  'SafetensorsComparison',
+  'A safetensors file with the tensors of `outputs` by their names, and everything else of the answer as JSON text in `__metadata__.evaluation`.',
+);
+
+/** Log-probabilities as a file. */
+export const SafetensorsLogprobs = bytesBody(
+  'SafetensorsLogprobs',
+  'A safetensors file with the tensors `old`, `new` and, optionally, `input_mask` and `segments`, in any order.',
+);
+
+/** A comparison of them as a file. */
+export const SafetensorsLogprobComparison = bytesBody(
+  'SafetensorsLogprobComparison',
+  'A safetensors file without tensors, and the answer as JSON text in `__metadata__.evaluation`.',
+);

@@ -17,17 +17,21 @@ export const nonFinite = (description: string) =>
 
 const NonFinite = nonFinite('A number that JSON cannot represent, as in Protocol Buffers’ JSON mapping.');
 
+const ANY_NUMBER = Type.Number({ minimum: -Number.MAX_VALUE, maximum: Number.MAX_VALUE });
+
 /**
  * A number of an answer, which the encoders write. JSON cannot represent NaN and the infinities, so they are text there;
  * MessagePack can.
  */
 export const numberOrNonFinite = (description: string, example: number) =>
   Type.Unsafe<number>(
-    Type.Union([Type.Number({ minimum: -Number.MAX_VALUE, maximum: Number.MAX_VALUE }), NonFinite], {
-      title: 'NumberOrNonFinite',
-      description,
-      examples: [example],
-    }),
+    Type.Union([ANY_NUMBER, NonFinite], { title: 'NumberOrNonFinite', description, examples: [example] }),
+  );
+
+/** The same, and null where nothing is counted. */
+export const numberOrNull = (description: string, example: number) =>
+  Type.Unsafe<number | null>(
+    Type.Union([ANY_NUMBER, NonFinite, Type.Null()], { title: 'NumberOrNull', description, examples: [example] }),
   );
 
 const dtypes = { description: 'Type of the elements.', examples: ['float32'] };
@@ -117,11 +121,13 @@ interface RequestTensor {
   readonly description: string;
   readonly examples: unknown[];
   readonly entries?: TSchema;
+  /** Other forms that it may have. */
+  readonly others?: readonly TSchema[];
 }
 
 /** A tensor of a request. */
-export const requestTensor = ({ kind, entries = NestedArray, ...annotations }: RequestTensor) =>
-  Type.Union([...FORMS[kind], entries], annotations);
+export const requestTensor = ({ kind, entries = NestedArray, others = [], ...annotations }: RequestTensor) =>
+  Type.Union([...FORMS[kind], ...others, entries], annotations);
 
 export const IntegerDTypes = DTYPES.filter((dtype) => !(FLOAT_DTYPES as readonly string[]).includes(dtype));
 

@@ -24,6 +24,20 @@ export type RowCause = (typeof ROW_CAUSES)[number];
 export const CAUSES = [...ROW_CAUSES, 'zero_denominator', 'accumulation_overflow'] as const;
 export type Cause = (typeof CAUSES)[number];
 
+/** Causes in two rows: one is −Inf at a class to which the other one gives some probability. */
+export const PAIR_CAUSES = ['reference_mass_at_neg_inf', 'logits_mass_at_neg_inf'] as const;
+
+/** Causes of a comparison that is not finite, or may surprise. */
+export const COMPARISON_CAUSES = [
+  'nan_logit',
+  'pos_inf_logit',
+  'all_neg_inf_row',
+  'neg_inf_at_label',
+  ...PAIR_CAUSES,
+  'zero_denominator',
+  'accumulation_overflow',
+] as const;
+
 /** A cause with the number of counted rows and the first place. */
 export interface CauseReport {
   cause: Cause;

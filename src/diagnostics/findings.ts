@@ -1,6 +1,6 @@
 import { LEFT_OUT, NO_TARGET, NonFinite, Odd } from '../../kernels/abi.ts';
 import type { RowBlock } from '../../kernels/bindings.ts';
-import type { Kernel } from '../../kernels/kernel.ts';
+import type { NonFiniteFinder } from '../../kernels/rows.ts';
 import type { FloatDType } from '../tensor/dtype.ts';
 import { ROW_CAUSES } from './causes.ts';
 import type { Place, RowCause } from './causes.ts';
@@ -182,7 +182,7 @@ const VALUES: Readonly<Record<number, number>> = {
 /**
  * Finds the causes in a block. Rows of finite logits cost nothing: only rows with non-finite logits are searched again.
  */
-export function findNonFinite(kernel: Kernel, block: EvaluatedBlock): Findings {
+export function findNonFinite(rows: NonFiniteFinder, block: EvaluatedBlock): Findings {
   const { facts, targets, classes, weights, firstRow, firstColumn, mostPlaces, isShard, probabilityAt } = block;
   const placeOf = (row: number, column: number, value: number): Place => ({
     row: firstRow + row,
@@ -194,16 +194,16 @@ export function findNonFinite(kernel: Kernel, block: EvaluatedBlock): Findings {
   /** Finds the first −Inf of a row at a class with non-zero weight. */
   const firstNegInf = (row: number, counts: (column: number) => boolean): Place | undefined => {
     let column = -1;
-    do column = kernel.findNonFinite(row, column + 1, NonFinite.negInf);
+    do column = rows.findNonFinite(row, column + 1, NonFinite.negInf);
     while (column >= 0 && !counts(column));
     return column < 0 ? undefined : placeOf(row, column, -Infinity);
   };
   const first = (cause: RowCause, row: number): Place | undefined => {
     switch (cause) {
       case 'nan_logit':
-        return placeOf(row, kernel.findNonFinite(row, 0, NonFinite.nan), Number.NaN);
+        return placeOf(row, rows.findNonFinite(row, 0, NonFinite.nan), Number.NaN);
       case 'pos_inf_logit':
-        return placeOf(row, kernel.findNonFinite(row, 0, NonFinite.posInf), Infinity);
+        return placeOf(row, rows.findNonFinite(row, 0, NonFinite.posInf), Infinity);
       case 'all_neg_inf_row':
         return placeOf(row, 0, -Infinity);
       case 'neg_inf_at_label': {
@@ -224,10 +224,10 @@ export function findNonFinite(kernel: Kernel, block: EvaluatedBlock): Findings {
   const locate = (row: number, most: number): Place[] => {
     const found: Place[] = [];
     for (let column = -1; found.length < most;) {
-      column = kernel.findNonFinite(row, column + 1, NonFinite.any);
+      column = rows.findNonFinite(row, column + 1, NonFinite.any);
       if (column < 0) break;
       // Reads the one logit: a search for a kind would read the rest of the row when the logit is of another kind.
-      found.push(placeOf(row, column, VALUES[kernel.nonFiniteKindOf(row, column)]!));
+      found.push(placeOf(row, column, VALUES[rows.nonFiniteKindOf(row, column)]!));
     }
     return found;
   };

@@ -1,7 +1,12 @@
 import { KEPT_BYTES, placedBytes } from '../../kernels/block.ts';
+import { pairBytes } from '../../kernels/pair.ts';
+import type { SideFormat } from '../../kernels/pair.ts';
+import { topKBytes } from '../../kernels/top-k.ts';
 import { evaluatedDType, isInPlace } from '../../kernels/transform.ts';
 import { DTYPE_BYTES } from '../tensor/dtype.ts';
 import type { Block } from './block.ts';
+import { postedBytesOf } from './compared-rows.ts';
+import type { RowFormat } from './compared-rows.ts';
 
 /** Kernel memory of a row's sums, counts and coefficients, in bytes. */
 const KERNEL_BYTES_PER_ROW = 256;
@@ -12,6 +17,7 @@ const BYTES_PER_SHARD_OF_ROW = 64;
 /** Kernel memory for rows of a block, beyond the memory that a worker always keeps. */
 export function kernelBytesBeside(block: Block, rows: number): number {
   const { plan, probabilities, coefficients } = block;
+  if (plan.comparison !== undefined) return comparedBytes(block, rows);
   const { dtype, classes, transform, gradientDType, classWeights, shards, badInColumn } = plan;
   const computed = evaluatedDType(dtype, transform) === 'float64' ? 8 : 4;
   const bytesPerLogit =
@@ -29,4 +35,20 @@ export function kernelBytesBeside(block: Block, rows: number): number {
   const posted = probabilities === undefined ? 0 : rows * classes * DTYPE_BYTES[probabilities.dtype];
   const beforeMerge = shards === 1 ? 0 : rows * shards * BYTES_PER_SHARD_OF_ROW;
   return Math.max(0, inKernel - KEPT_BYTES) + posted + beforeMerge;
+}
+
+/** The same for rows of a comparison. */
+function comparedBytes({ plan, compared }: Block, rows: number): number {
+  const { dtype, classes, gradientDType, comparison } = plan;
+  const { scale, streamed } = comparison!;
+  const { beside, top } = compared!;
+  const inKernel =
+    top === undefined ? pairOf(beside!.format) : topKBytes(rows, { classes, logits: dtype, gradientDType });
+  return Math.max(0, inKernel - KEPT_BYTES) + postedBytesOf(compared!, rows);
+
+  function pairOf(format: RowFormat): number {
+    const other: SideFormat = format === 'logit_file' ? 'quantised' : format;
+    const [logits, reference] = streamed === 'logits' ? [dtype, other] : [other, dtype];
+    return pairBytes({ rows, classes, logits, reference, scale, gradientDType });
+  }
 }

@@ -1,10 +1,10 @@
 import { DTYPE_BYTES } from '../tensor/dtype.ts';
 import { LossmeterError } from '../errors.ts';
-import { makeColumns, setColumns } from '../statistics/list.ts';
-import type { RowColumns } from '../statistics/list.ts';
-import { cutBlock, ownProbabilities } from './block.ts';
-import type { Block, BlockResult } from './block.ts';
+import { setColumns } from '../statistics/list.ts';
+import { cutBlock, makeBlockColumns, ownRows } from './block.ts';
+import type { Block, BlockColumns, BlockResult } from './block.ts';
 import { kernelBytesBeside } from './block-memory.ts';
+import { OrderedFindings } from './ordered-findings.ts';
 import type { KernelPool } from './pool.ts';
 import { addSurvey, emptySurvey } from '../diagnostics/survey.ts';
 import type { Survey } from '../diagnostics/survey.ts';
@@ -21,8 +21,10 @@ import type { LogitsIntake } from './intake.ts';
 
 /** Results of the rows of a batch, in row order. */
 export interface RowResults {
-  columns: RowColumns;
+  columns: BlockColumns;
   findings: Findings;
+  /** Findings in the reference; only of a comparison. */
+  referenceFindings: Findings | undefined;
   /** (rows, classes) elements; only when requested. */
   gradient: Uint8Array<ArrayBuffer> | undefined;
   /** Survey of the values; only when requested, instead of the loss. */
@@ -64,13 +66,11 @@ export class BlockWriter implements LogitsIntake {
    */
   readonly #bytesBeside: number;
   readonly #inline: boolean;
-  readonly #columns: RowColumns;
-  /** Findings of the first blocks, up to the first pending one. */
-  readonly #findings = noFindings();
-  /** Findings by block, for blocks that finished before an earlier block. */
-  readonly #laterFindings = new Map<number, Findings>();
+  readonly #columns: BlockColumns;
+  readonly #findings: OrderedFindings;
+  /** Findings in the reference of a comparison. */
+  readonly #referenceFindings: OrderedFindings | undefined;
   #blocksBegun = 0;
-  #blocksAppended = 0;
   /** Worst rows of the finished blocks. */
   #worst: readonly WorstRow[] = [];
   /** Grows with the rows that arrive: announced rows use no memory. */
@@ -102,13 +102,16 @@ export class BlockWriter implements LogitsIntake {
       throw new LossmeterError('body_too_large', detail);
     }
     this.#inline =
+      batch.compared?.beside?.range === undefined &&
       targets.length * classes <= pool.inlineLogits &&
       targets.length <= MAX_INLINE_ROWS &&
       plan.shards <= MAX_INLINE_SHARDS;
     const fitting = Math.max(1, Math.floor(pool.slabs.standardBytes / this.#rowBytes));
     this.#rowsPerBlock = this.#inline ? targets.length : Math.min(fitting, targets.length);
     this.#bytesBeside = this.#inline ? 0 : kernelBytesBeside(batch, this.#rowsPerBlock);
-    this.#columns = makeColumns(targets.length, plan.statistics);
+    this.#columns = makeBlockColumns(plan, targets.length);
+    this.#findings = new OrderedFindings(batch.mostPlaces);
+    if (plan.comparison !== undefined) this.#referenceFindings = new OrderedFindings(batch.mostPlaces);
     this.#survey = plan.badInColumn === undefined ? undefined : emptySurvey();
     this.#takeGradient = takeGradient;
     if (gradientDType !== undefined) {
@@ -184,7 +187,7 @@ export class BlockWriter implements LogitsIntake {
         const begun = this.#nextBlock(rows);
         const evaluate = async (): Promise<void> => {
           const task = {
-            block: await runInTurns(ownProbabilities(begun.block)),
+            block: await runInTurns(ownRows(begun.block)),
             range: part,
             rowsAtOnce: this.#rowsPerBlock,
           };
@@ -203,7 +206,13 @@ export class BlockWriter implements LogitsIntake {
   finish(): RowResults | Promise<RowResults> {
     if (this.#underWay.size > 0) return Promise.all(this.#underWay).then(() => this.finish());
     if (this.#failure !== undefined) throw this.#failure;
-    return { columns: this.#columns, findings: this.#findings, gradient: this.#gradient, survey: this.#survey };
+    return {
+      columns: this.#columns,
+      findings: this.#findings.first,
+      referenceFindings: this.#referenceFindings?.first,
+      gradient: this.#gradient,
+      survey: this.#survey,
+    };
   }
 
   /** @param isAbandoned true once the client has left: called before a worker begins a block */
@@ -254,7 +263,7 @@ export class BlockWriter implements LogitsIntake {
   async #evaluateSlab(begun: BegunBlock, slab: ArrayBuffer, byteLength: number): Promise<void> {
     let block: Block;
     try {
-      block = await runInTurns(ownProbabilities(begun.block));
+      block = await runInTurns(ownRows(begun.block));
     } catch (error) {
       this.#pool.slabs.release(slab);
       throw error;
@@ -266,7 +275,7 @@ export class BlockWriter implements LogitsIntake {
 
   #evaluateInline(logits: Uint8Array): void {
     const begun = this.#nextBlock(logits.byteLength / this.#rowBytes);
-    const block = runAtOnce(ownProbabilities(begun.block));
+    const block = runAtOnce(ownRows(begun.block));
     runAtOnce(this.#settle(begun, [this.#pool.runInline(block, logits)]));
   }
 
@@ -279,7 +288,7 @@ export class BlockWriter implements LogitsIntake {
       ...cutBlock(this.#batch, firstRow, rows, this.#shift),
       // Findings and losses of earlier rows save work here. The answer does not depend on how many are known.
       worstAbove: leastWorst(this.#worst),
-      mostPlaces: this.#missingPlaces,
+      mostPlaces: this.#findings.missingPlaces,
     };
     return { block, firstRow, index: this.#blocksBegun++, started: performance.now() };
   }
@@ -295,11 +304,13 @@ export class BlockWriter implements LogitsIntake {
   ): Steps<void> {
     this.#computeMs += performance.now() - started;
     const ofBlock = noFindings();
+    const ofReference = noFindings();
     let row = firstRow;
-    for (const { columns, findings, gradient, survey } of results) {
+    for (const { columns, findings, referenceFindings, gradient, survey } of results) {
       const count = columns.nll.length;
       setColumns(this.#columns, columns, row);
       appendFindings(ofBlock, findings, block.mostPlaces);
+      if (referenceFindings !== undefined) appendFindings(ofReference, referenceFindings, block.mostPlaces);
       this.#worst = mergeWorst(this.#worst, findings.worst);
       if (gradient !== undefined) {
         yield* copyInSteps(gradient, this.#gradient!, (gradient.byteLength / count) * row);
@@ -308,23 +319,8 @@ export class BlockWriter implements LogitsIntake {
       if (survey !== undefined) addSurvey(this.#survey!, survey);
       row += count;
     }
-    this.#laterFindings.set(index, ofBlock);
-    this.#appendFindings();
-  }
-
-  /** Appends the findings of the blocks that are next in row order, so that few findings are stored separately. */
-  #appendFindings(): void {
-    for (;;) {
-      const next = this.#laterFindings.get(this.#blocksAppended);
-      if (next === undefined) return;
-      this.#laterFindings.delete(this.#blocksAppended++);
-      appendFindings(this.#findings, next, this.#batch.mostPlaces);
-    }
-  }
-
-  /** Number of places that later rows may still add. */
-  get #missingPlaces(): number {
-    return this.#batch.mostPlaces - this.#findings.locations.length;
+    this.#findings.take(index, ofBlock);
+    this.#referenceFindings?.take(index, ofReference);
   }
 
   readonly #isAbandonedNow = (): boolean => this.#isAbandoned();

@@ -3,10 +3,13 @@ import type { Transform } from '../../kernels/transform.ts';
 import type { Findings } from '../diagnostics/findings.ts';
 import type { BadInColumn, Survey } from '../diagnostics/survey.ts';
 import type { RowColumns, StatisticName } from '../statistics/list.ts';
+import { makeColumns } from '../statistics/list.ts';
 import { copyInSteps } from '../steps.ts';
 import type { Steps } from '../steps.ts';
 import { DTYPE_BYTES } from '../tensor/dtype.ts';
 import type { FloatDType } from '../tensor/dtype.ts';
+import { cutComparedRows, ownComparedRows } from './compared-rows.ts';
+import type { ComparedRows, ComparisonPlan } from './compared-rows.ts';
 
 /** Plan of a batch: what is the same for all its blocks. */
 export interface BlockPlan {
@@ -28,6 +31,8 @@ export interface BlockPlan {
   gradientDType: FloatDType | undefined;
   /** Counts of a survey, which all blocks share and add to. A survey replaces the loss. */
   badInColumn: BadInColumn | undefined;
+  /** A comparison with a reference, which replaces the loss. */
+  comparison: ComparisonPlan | undefined;
 }
 
 /** Consecutive rows of a batch, to be evaluated together. */
@@ -39,6 +44,8 @@ export interface Block {
   targets: Int32Array<ArrayBuffer>;
   /** Class probabilities, shaped like the logits. */
   probabilities: { dtype: FloatDType; data: Uint8Array } | undefined;
+  /** Rows of the other side of a comparison. */
+  compared: ComparedRows | undefined;
   /** Coefficients for a gradient, or for its norm. */
   coefficients: GradientCoefficients | undefined;
   /** Most places of non-finite logits in the answer. */
@@ -49,12 +56,46 @@ export interface Block {
 
 /** Result of evaluating a block. */
 export interface BlockResult {
-  columns: RowColumns;
+  columns: BlockColumns;
   findings: Findings;
+  /** Findings in the reference; only of a comparison. */
+  referenceFindings?: Findings;
   /** (rows, classes) elements. */
   gradient?: Uint8Array<ArrayBuffer>;
   /** Survey of the values; only when requested, instead of the loss. */
   survey?: Survey;
+}
+
+type F64 = Float64Array<ArrayBuffer>;
+type I32 = Int32Array<ArrayBuffer>;
+
+/** Columns of a comparison, an entry per row. */
+export interface ComparedColumns {
+  /** Divergence of the two rows, in nats. */
+  divergence: F64;
+  /** −log softmax at the label, of the logits and of the reference; 0 without a label. */
+  nll: F64;
+  referenceNll: F64;
+  /** First class at which the divergence is +Infinity, or −1. */
+  infinite: I32;
+  /** Class of the largest logit of each side, the lowest on ties; −1 for a row with NaN. */
+  prediction: I32;
+  referencePrediction: I32;
+}
+
+/** Columns of a batch: those of its statistics, or of a comparison. */
+export type BlockColumns = RowColumns & Partial<ComparedColumns>;
+
+/** Allocates the columns of a batch. */
+export function makeBlockColumns({ comparison, statistics }: BlockPlan, rows: number): BlockColumns {
+  if (comparison === undefined) return makeColumns(rows, statistics);
+  const [divergence, nll, referenceNll] = [new Float64Array(rows), new Float64Array(rows), new Float64Array(rows)];
+  const columns: ComparedColumns = {
+    ...{ divergence, nll, referenceNll },
+    infinite: new Int32Array(rows),
+    ...{ prediction: new Int32Array(rows), referencePrediction: new Int32Array(rows) },
+  };
+  return columns;
 }
 
 /** Plan of a batch that needs only its loss. */
@@ -71,6 +112,7 @@ export function plainPlan(dtype: FloatDType, classes: number): BlockPlan {
     shards: 1,
     gradientDType: undefined,
     badInColumn: undefined,
+    comparison: undefined,
   };
 }
 
@@ -81,6 +123,7 @@ export function wholeBlock(plan: BlockPlan, targets: Int32Array<ArrayBuffer>): B
     targets,
     firstRow: 0,
     probabilities: undefined,
+    compared: undefined,
     coefficients: undefined,
     mostPlaces: 16,
     worstAbove: undefined,
@@ -94,12 +137,12 @@ export function plainBlock(dtype: FloatDType, classes: number, targets: Int32Arr
 
 /**
  * Selects rows of a block, counted from its first. Targets and coefficients are copied, because posting a view clones
- * the whole array behind it. Class probabilities may be long, so they remain a view: see ownProbabilities.
+ * the whole array behind it. Class probabilities and compared rows may be long, so they remain a view: see ownRows.
  * @param shift rows by which the probabilities are ahead: rows beyond the end have none and are left out
  */
 export function cutBlock(block: Block, firstRow: number, rows: number, shift: number): Block {
   const end = firstRow + rows;
-  const { probabilities, coefficients } = block;
+  const { probabilities, compared, coefficients } = block;
   return {
     ...block,
     firstRow: block.firstRow + firstRow,
@@ -109,6 +152,7 @@ export function cutBlock(block: Block, firstRow: number, rows: number, shift: nu
       b: coefficients.b.slice(firstRow, end),
       z: coefficients.z.slice(firstRow, end),
     },
+    compared: compared && cutComparedRows(compared, firstRow, rows),
     probabilities: probabilities && { ...probabilities, data: cutProbabilities(block, firstRow + shift, rows) },
   };
 }
@@ -119,9 +163,12 @@ function cutProbabilities({ plan: { classes }, probabilities }: Block, firstRow:
   return data.subarray(firstRow * rowBytes, (firstRow + rows) * rowBytes);
 }
 
-/** Copies the class probabilities of a block into transferable memory, padded with zeros to all its rows. */
-export function* ownProbabilities(block: Block): Steps<Block> {
-  const { plan, probabilities, targets } = block;
+/**
+ * Copies class probabilities, padded with zeros to all rows of the block, and compared rows into transferable memory.
+ */
+export function* ownRows(block: Block): Steps<Block> {
+  const { plan, probabilities, targets, compared } = block;
+  if (compared !== undefined) return { ...block, compared: yield* ownComparedRows(compared) };
   if (probabilities === undefined) return block;
   const data = new Uint8Array(targets.length * plan.classes * DTYPE_BYTES[probabilities.dtype]);
   yield* copyInSteps(probabilities.data, data, 0);
@@ -129,6 +176,7 @@ export function* ownProbabilities(block: Block): Steps<Block> {
 }
 
 /** Buffers of a block that are transferred to a worker. */
-export function buffersOf({ probabilities }: Block): ArrayBuffer[] {
-  return probabilities === undefined ? [] : [probabilities.data.buffer as ArrayBuffer];
+export function buffersOf({ probabilities, compared }: Block): ArrayBuffer[] {
+  const rows = [probabilities?.data, compared?.beside?.data].filter((data) => data !== undefined);
+  return rows.map(({ buffer }) => buffer as ArrayBuffer);
 }

@@ -12,6 +12,7 @@ import { classesWithin, mergeShards } from '../statistics/sharded-rows.ts';
 import type { EvaluatedRows } from '../statistics/statistic.ts';
 import { numberReader } from '../tensor/tensor.ts';
 import type { Block, BlockPlan, BlockResult } from './block.ts';
+import { compareBlock } from './compare-block.ts';
 import { findRangeSigns } from './range-signs.ts';
 import { setInfiniteTerms } from './infinite-terms.ts';
 import { surveyBlock } from './survey-block.ts';
@@ -28,9 +29,9 @@ export function evaluateBlock(
   slab?: ArrayBuffer,
 ): BlockResult {
   try {
-    return block.plan.badInColumn === undefined
-      ? evaluateLoss(kernel, block, logits, slab)
-      : surveyBlock(kernel, block, logits);
+    if (block.plan.comparison !== undefined) return compareBlock(kernel, block, logits, slab);
+    if (block.plan.badInColumn !== undefined) return surveyBlock(kernel, block, logits);
+    return evaluateLoss(kernel, block, logits, slab);
   } finally {
     kernel.release();
   }

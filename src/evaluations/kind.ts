@@ -23,3 +23,8 @@ export interface Kind<P extends Plan, A> {
   /** Answers a request in which no tensor streams, where the kind has such requests. @throws LossmeterError */
   answerFields?(fields: Readonly<Record<string, unknown>>, held: HeldBytesAccount): Steps<A>;
 }
+
+/** A kind of evaluation in whose requests no tensor streams: it has neither plan nor rows. */
+export interface FieldsKind<A> extends Pick<Required<Kind<Plan, A>>, 'fields' | 'answerFields'> {
+  readonly plan?: undefined;
+}

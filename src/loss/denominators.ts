@@ -44,7 +44,7 @@ export function labelWeight(
  * Divides a sum by its denominator, by the rules of the profile. With a denominator of 0 the mean is 0 for every sum.
  * Under `torch` it is NaN for a sum of 0, and infinite for other sums, which negative class weights make possible.
  */
-export function divide(sum: number, denominator: number, { semantics }: Options): number {
+export function divide(sum: number, denominator: number, { semantics }: Pick<Options, 'semantics'>): number {
   if (denominator === 0 && semantics !== 'torch') return 0;
   switch (semantics) {
     case 'mindformers':

@@ -3,11 +3,11 @@ import { refuse } from '../errors.ts';
 import type { ErrorCode } from '../errors.ts';
 import { inSteps } from '../steps.ts';
 import type { Steps } from '../steps.ts';
-import { DTYPE_BYTES, isFloatDType } from '../tensor/dtype.ts';
+import { isFloatDType } from '../tensor/dtype.ts';
 import type { DType } from '../tensor/dtype.ts';
 import { elementCount, formatShape, sameShape } from '../tensor/shape.ts';
 import type { Shape } from '../tensor/shape.ts';
-import { elementsOf, numbersOf } from '../tensor/tensor.ts';
+import { elementsOf, numbersOf, partOf } from '../tensor/tensor.ts';
 import type { ElementsOf, Tensor } from '../tensor/tensor.ts';
 import type { Options } from './options.ts';
 import type { Vocabulary } from './vocabulary.ts';
@@ -72,7 +72,7 @@ const NOT_NEGATIVE = 'a finite number that is not negative and, as an integer, a
 const FINITE = 'a finite number and, as an integer, one in ±(2^53 − 1)';
 
 /** Valid numbers of a tensor, and their description for the error. */
-interface WeightRule {
+export interface WeightRule {
   name: string;
   code: ErrorCode;
   isWeight: (value: number) => boolean;
@@ -92,7 +92,7 @@ function classWeightRule(semantics: Options['semantics']): WeightRule {
  * @param kept range of elements to return
  * @throws LossmeterError when an element breaks the rule
  */
-function* readWeights(
+export function* readWeights(
   tensor: Tensor,
   { name, code, isWeight, expected }: WeightRule,
   kept: { start: number; count: number },
@@ -114,12 +114,6 @@ function* readWeights(
     if (first < Math.min(to, end)) weights.set(values.subarray(first - from, end - from), first - kept.start);
   });
   return weights;
-}
-
-/** Elements [from, to) of a tensor. */
-function partOf({ dtype, data }: Tensor, from: number, to: number): Tensor {
-  const width = DTYPE_BYTES[dtype];
-  return { dtype, shape: [to - from], data: data.subarray(from * width, to * width) };
 }
 
 /** @param first index of the part's first element @throws LossmeterError invalid_tensor */

@@ -229,7 +229,7 @@ const DEFAULT_OPTIONS = Value.Create(Options) as Options;
  * @throws LossmeterError invalid_option: see OptionReader
  */
 export function parseOptions(given: unknown): Options {
-  const read = READER.read(given) as GivenOptions | undefined;
+  const read: GivenOptions | undefined = READER.read(given);
   if (read === undefined) return DEFAULT_OPTIONS;
   const { parallel_config: parallel = {}, ...others } = read;
   return {

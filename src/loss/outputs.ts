@@ -20,13 +20,17 @@ export function* makeOutputs(
     if (name === 'gradient') tensors.push([name, gradient!]);
     else {
       const column = name === 'per_token_loss' ? perTokenLoss : columns[STATISTIC_OUTPUTS[name].column];
-      tensors.push([name, yield* tensorOf(column!, targets)]);
+      tensors.push([name, yield* rowTensor(column!, targets)]);
     }
   }
   return Object.fromEntries(tensors);
 }
 
-function* tensorOf(column: Float64Array<ArrayBuffer> | Int32Array<ArrayBuffer>, targets: Targets): Steps<Tensor> {
+/** A column as a tensor, without the rows that a shift leaves out. */
+export function* rowTensor(
+  column: Float64Array<ArrayBuffer> | Int32Array<ArrayBuffer>,
+  targets: Pick<Targets, 'sequence' | 'outputShape'>,
+): Steps<Tensor> {
   const scored = yield* scoredRows(column, targets.sequence);
   const dtype = scored instanceof Float64Array ? 'float64' : 'int32';
   return { dtype, shape: targets.outputShape, data: new Uint8Array(scored.buffer) };

@@ -16,7 +16,7 @@ import type { Vocabulary } from './vocabulary.ts';
 
 /** Counted rows, and the target of each. */
 export interface Targets {
-  /** Class to score per row (0 with class probabilities), NO_TARGET or LEFT_OUT. */
+  /** Class to score per row (0 with class probabilities), NO_TARGET (all counted rows without a label) or LEFT_OUT. */
   readonly classes: Int32Array<ArrayBuffer>;
   /** Class probabilities that are the targets of the rows, instead of classes. */
   readonly probabilities: Probabilities | undefined;
@@ -28,7 +28,7 @@ export interface Targets {
   readonly rows: RowCounts;
   /**
    * Least and greatest label of counted rows, absent when nothing counts, and number of labels that are no class;
-   * undefined with class probabilities.
+   * undefined with class probabilities, and without a label.
    */
   readonly labels: { min?: number; max?: number; out_of_range: number } | undefined;
   /** Shape of outputs that have an entry per row. */
@@ -56,10 +56,14 @@ const MAX_PLACES = 4;
 
 /** Fields of a request that select the counted rows. */
 export interface TargetFields {
-  label: Tensor;
+  /** Undefined for rows that are not scored. */
+  label: Tensor | undefined;
   inputMask: Tensor | undefined;
   weight: Tensor | undefined;
 }
+
+/** Options that a selection depends on. */
+export type TargetOptions = Pick<Options, 'ignore_index' | 'shift' | 'semantics' | 'invalid_label'>;
 
 /** Shard and memory accounts of a selection. */
 interface TargetAccounts {
@@ -86,7 +90,7 @@ interface TargetAccounts {
 export function* selectTargets(
   logitsShape: Shape,
   { label, inputMask, weight }: TargetFields,
-  options: Options,
+  options: TargetOptions,
   { shard, takeRows, takeClasses }: TargetAccounts = {},
 ): Steps<Targets> {
   const C = logitsShape.at(-1);
@@ -95,14 +99,14 @@ export function* selectTargets(
     throw refuse('shape_mismatch', '/logits/shape', detail);
   }
   const allClasses = shard?.size ?? C;
-  const probabilities = yield* readProbabilities(label, logitsShape, options.shift);
+  const probabilities = label && (yield* readProbabilities(label, logitsShape, options.shift));
   const N = elementCount(logitsShape.slice(0, -1))!;
   takeRows?.(N);
   const mask = inputMask === undefined ? undefined : yield* readMask(inputMask, logitsShape);
   const weightOptions = { semantics: options.semantics, shard, takeClasses };
   const classWeights = weight === undefined ? undefined : yield* readClassWeights(weight, C, weightOptions);
 
-  const labels = probabilities === undefined ? yield* readIntegers(label) : undefined;
+  const labels = label !== undefined && probabilities === undefined ? yield* readIntegers(label) : undefined;
   const ignored = new Set([options.ignore_index].flat());
   const { shift } = options;
   const length = logitsShape.at(-2)!;
@@ -131,6 +135,10 @@ export function* selectTargets(
         continue;
       }
       rows.counted++;
+      if (label === undefined) {
+        classes[row] = NO_TARGET;
+        continue;
+      }
       if (y < least) least = y;
       if (y > greatest) greatest = y;
       if (y >= 0 && y < allClasses) {
@@ -149,9 +157,11 @@ export function* selectTargets(
   const outputShape =
     shift > 0
       ? [...logitsShape.slice(0, -2), kept]
-      : probabilities === undefined
-        ? label.shape
-        : label.shape.slice(0, -1);
+      : label === undefined
+        ? logitsShape.slice(0, -1)
+        : probabilities === undefined
+          ? label.shape
+          : label.shape.slice(0, -1);
   // Integers beyond 2^53 are rounded: see readIntegers.
   const range = {
     ...(Number.isSafeInteger(least) && { min: least }),

@@ -1,6 +1,6 @@
 import type { KernelPool } from '../engine/pool.ts';
 import { LossmeterError } from '../errors.ts';
-import type { Kind, Plan } from '../evaluations/kind.ts';
+import type { FieldsKind, Kind, Plan } from '../evaluations/kind.ts';
 import { RequestFiles } from '../files/data-directory.ts';
 import type { DataDirectory } from '../files/data-directory.ts';
 import { runInTurns } from '../steps.ts';
@@ -35,7 +35,7 @@ export interface EvaluationLimits {
  * A small request whose body has come walks it in one turn of the event loop.
  */
 export function* evaluate<P extends Plan, A>(
-  kind: Kind<P, A>,
+  kind: Kind<P, A> | FieldsKind<A>,
   given: RequestBody,
   { doorway, pool, jsonParser, dataDirectory, limits }: Service,
 ): Waiting<Answered<A>> {
@@ -54,10 +54,13 @@ export function* evaluate<P extends Plan, A>(
       parseJson: (text) => jsonParser.parse(text, held, isAbandoned),
     });
     const header = yield* request.readHeader();
-    if (header === undefined) {
+    if (header === undefined || kind.plan === undefined) {
+      if (files?.areUsed === true) yield files.requireUnchanged();
+      const read = performance.now();
+      timings.ingest = read - started;
       const answer = yield* settled(runInTurns(kind.answerFields!(request.fields, held)));
       body.requireEnd();
-      timings.ingest = performance.now() - started;
+      timings.reduce = performance.now() - read;
       return { answer, timings, numpyArrays: false, release: body.handOver() };
     }
     const { source } = header.streamed;

@@ -1,6 +1,6 @@
 import type { Evaluation } from '../contract/cross-entropy.ts';
 import type { KernelPool } from '../engine/pool.ts';
-import type { Kind, Plan } from '../evaluations/kind.ts';
+import type { FieldsKind, Kind, Plan } from '../evaluations/kind.ts';
 import { Combining } from '../evaluations/vocabulary/combining.ts';
 import { DataDirectory } from '../files/data-directory.ts';
 import { runWaiting } from '../waiting.ts';
@@ -82,7 +82,7 @@ export class Evaluator {
   }
 
   /** Evaluates a request of a kind. @returns a promise only where it had to wait */
-  evaluate<P extends Plan, A>(kind: Kind<P, A>, body: RequestBody): Answered<A> | Promise<Answered<A>> {
+  evaluate<P extends Plan, A>(kind: Kind<P, A> | FieldsKind<A>, body: RequestBody): Answered<A> | Promise<Answered<A>> {
     return runWaiting(evaluate(kind, body, this.#service));
   }
 

@@ -8,12 +8,12 @@ import { HeldRuns, STREAMING_ADVICE, WAITING_ADVICE } from '../wire/body/held-by
 import { free } from '../tensor/memory.ts';
 import { requireEnd } from '../wire/decoding.ts';
 import type { Decoding, Read } from '../wire/decoding.ts';
-import { isStreamed } from '../wire/request-fields.ts';
+import { isPartOf, isStreamed } from '../wire/request-fields.ts';
 import type { TensorName } from '../wire/request-fields.ts';
 import { hasTensors, missingField, requireTensors } from '../wire/request.ts';
 import type { Codec, DecodeContext, ReadRequest, StreamedTensor, WaitingTensor } from '../wire/request.ts';
 import { isReference } from '../wire/tensors/file-reference.ts';
-import { requireDTypeOf, tensorFromValue } from '../wire/tensors/tensor-value.ts';
+import { requireDTypeOf, tensorFromValue, unknownPart } from '../wire/tensors/tensor-value.ts';
 import { openReference, readReferences } from './references.ts';
 import type { TensorFiles } from './references.ts';
 import { nextPart, runDecoding } from './run-decoding.ts';
@@ -128,7 +128,9 @@ export class RequestReader {
   #takeField(name: string, value: unknown): void {
     if (!isStreamed(name)) this.#fields[name] = value;
     else if (isReference(value)) this.#references[name] = value;
-    else {
+    else if (isMapOfParts(name, value)) {
+      for (const [key, part] of Object.entries(value)) this.#fields[`${name}.${key}`] = part;
+    } else {
       const { dtype, shape, nulls, data } = tensorFromValue(name, value);
       const head = { name, dtype: requireDTypeOf(name, dtype), shape, ...(nulls !== undefined && { nulls }) };
       this.#held.push({ head, runs: [data] });
@@ -162,6 +164,16 @@ export class RequestReader {
     const { tensors } = this.#means.context.fields;
     return tensors.filter(isStreamed).length > 1 ? WAITING_ADVICE : STREAMING_ADVICE;
   }
+}
+
+/** True for a map of tensors in the place of one. @throws LossmeterError unknown_field */
+function isMapOfParts(name: TensorName, value: unknown): value is object {
+  if (typeof value !== 'object' || value === null) return false;
+  const keys = Object.keys(value);
+  if (!keys.some((key) => isPartOf(name, key))) return false;
+  const stranger = keys.find((key) => !isPartOf(name, key));
+  if (stranger !== undefined) throw unknownPart(name, stranger);
+  return true;
 }
 
 /** The bytes of a tensor that waits, in one piece. */

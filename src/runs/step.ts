@@ -1,4 +1,4 @@
-import { ExactSum } from './exact-sum.ts';
+import { ExactSum } from '../exact-sum.ts';
 import type { RecordedBatch } from './record.ts';
 
 /** A numerator, a denominator and their quotient. */

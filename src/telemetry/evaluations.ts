@@ -1,6 +1,7 @@
 import { Counter } from '@prometheus-io/client';
 import type { Answered, Timings } from '../pipeline/answered.ts';
 import type { Evaluation } from '../contract/cross-entropy.ts';
+import type { LogprobComparison } from '../contract/logprobs.ts';
 import { CAUSES } from '../diagnostics/causes.ts';
 import type { Diagnostics } from '../contract/diagnostics.ts';
 import { TallyCounter, TallyHistogram } from './series.ts';
@@ -48,14 +49,15 @@ export class EvaluationMetrics {
 
   /**
    * Counts an answered evaluation. The partial of a shard has no verdict and no rows; they are counted when the
-   * partials are combined.
+   * partials are combined. A compared token is a row.
    */
-  answered({ answer, timings }: Pick<Answered<Partial<Evaluation>>, 'answer' | 'timings'>): void {
+  answered({ answer, timings }: Pick<Answered<Partial<Evaluation & LogprobComparison>>, 'answer' | 'timings'>): void {
     const { ingest, compute, reduce } = this.#phases;
     ingest.observe(timings.ingest / 1000);
     compute.observe(timings.compute / 1000);
     reduce.observe(timings.reduce / 1000);
-    if (answer.rows !== undefined) this.#rows.count += answer.rows.total;
+    const rows = answer.rows ?? answer.tokens;
+    if (rows !== undefined) this.#rows.count += rows.total;
     if (answer.diagnostics !== undefined) this.judged(answer.diagnostics);
   }
 

@@ -1,5 +1,5 @@
 import { endianness } from 'node:os';
-import { BIT_FORMATS, ELEMENT_TYPES } from './dtype.ts';
+import { BIT_FORMATS, DTYPE_BYTES, ELEMENT_TYPES } from './dtype.ts';
 import type { DType, FloatDType } from './dtype.ts';
 import type { Shape } from './shape.ts';
 
@@ -43,6 +43,12 @@ export function elementsOf<D extends DType>(tensor: Tensor<D>): ElementsOf<D> {
     aligned.byteOffset,
     aligned.byteLength / View.BYTES_PER_ELEMENT,
   ) as ElementsOf<D>;
+}
+
+/** Elements [from, to) of a tensor. */
+export function partOf<D extends DType>({ dtype, data }: Tensor<D>, from: number, to: number): Tensor<D> {
+  const width = DTYPE_BYTES[dtype];
+  return { dtype, shape: [to - from], data: data.subarray(from * width, to * width) };
 }
 
 /** Elements as numbers; 64-bit integers are rounded. */

@@ -1,6 +1,6 @@
 /** Names at the top of requests, in one place: every reader knows the same ones. */
 import { DTYPES, FLOAT_DTYPES } from '../tensor/dtype.ts';
-import type { DType } from '../tensor/dtype.ts';
+import type { DType, FloatDType } from '../tensor/dtype.ts';
 
 /** A tensor that requests may have. */
 interface TensorField {
@@ -14,9 +14,18 @@ interface TensorField {
   readonly untyped: 'float32' | 'float64' | 'int64';
   /** True where a number may stand for a tensor of one entry. */
   readonly scalar?: boolean;
+  /** Keys of the map of tensors that may stand in its place: each is the tensor FIELD.KEY. */
+  readonly parts?: readonly string[];
+  /** Dtype of bytes or base64 text that stands for a tensor of one axis; bytes with a dtype need no shape there. */
+  readonly flat?: FloatDType;
 }
 
 const SMALL = { streams: false, dtypes: DTYPES } as const;
+
+const LOGPROBS: TensorField = {
+  ...{ streams: false, dtypes: FLOAT_DTYPES, untyped: 'float64', flat: 'float32' },
+  expected: 'log-probabilities of shape (N,) or (B, T)',
+};
 
 /** Tensors that requests may have. A kind of evaluation says which of them it takes. */
 export const TENSORS: Readonly<Record<TensorName, TensorField>> = {
@@ -25,22 +34,26 @@ export const TENSORS: Readonly<Record<TensorName, TensorField>> = {
     expected: 'floating point of shape (N, C) or (…, C)',
   },
   reference: {
-    ...{ streams: true, dtypes: FLOAT_DTYPES, untyped: 'float32' },
+    ...{ streams: true, dtypes: FLOAT_DTYPES, untyped: 'float32', parts: ['indices', 'logprobs'] },
     expected: 'floating point of the shape of logits',
   },
+  'reference.indices': { ...SMALL, untyped: 'int64', expected: 'integers of shape (N, K)' },
+  'reference.logprobs': { ...SMALL, untyped: 'float64', expected: 'log-probabilities of shape (N, K)' },
   label: { ...SMALL, untyped: 'int64', scalar: true, expected: 'integers of shape (N,) or (…,)' },
   input_mask: { ...SMALL, untyped: 'float32', scalar: true, expected: 'numbers of the shape of label' },
   weight: { ...SMALL, untyped: 'float32', expected: 'numbers of shape (C,)' },
   segments: { ...SMALL, untyped: 'int64', scalar: true, expected: 'integers of shape (S,)' },
   bytes: { ...SMALL, untyped: 'float64', scalar: true, expected: 'a number, or numbers of shape (S,)' },
   words: { ...SMALL, untyped: 'float64', scalar: true, expected: 'a number, or numbers of shape (S,)' },
-  old: { ...SMALL, untyped: 'float64', expected: 'log-probabilities of shape (N,)' },
-  new: { ...SMALL, untyped: 'float64', expected: 'log-probabilities of shape (N,)' },
+  old: LOGPROBS,
+  new: LOGPROBS,
 };
 
 export type TensorName =
   | 'logits'
   | 'reference'
+  | 'reference.indices'
+  | 'reference.logprobs'
   | 'label'
   | 'input_mask'
   | 'weight'
@@ -65,6 +78,14 @@ export interface RequestFields {
   readonly values: readonly string[];
   /** Names of options, to tell an option in the wrong place from an unknown field. */
   readonly options: readonly string[];
+}
+
+/** Keys of the maps of tensors. */
+export const TENSOR_PARTS: readonly string[] = Object.values(TENSORS).flatMap(({ parts = [] }) => parts);
+
+/** True for the key of a map of tensors that stands in the place of a tensor. */
+export function isPartOf(name: TensorName, key: unknown): boolean {
+  return TENSORS[name].parts?.includes(key as string) === true;
 }
 
 export function isTensorName(name: unknown): name is TensorName {

@@ -22,6 +22,13 @@ export const SYNONYMS: Readonly<Record<string, TensorName>> = {
   weights: 'weight',
   class_weight: 'weight',
   class_weights: 'weight',
+  response_mask: 'input_mask',
+  lengths: 'segments',
+  // As verl names the sampler's and the trainer's log-probabilities.
+  rollout_log_prob: 'old',
+  rollout_log_probs: 'old',
+  old_log_prob: 'new',
+  old_log_probs: 'new',
 };
 
 type Fields = Readonly<Record<string, unknown>>;

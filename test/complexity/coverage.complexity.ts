@@ -6,13 +6,14 @@ import { SIZES } from './cases/case.ts';
 import type { ComplexityCase, OperationRequest } from './cases/case.ts';
 import { EVALUATION_CASES } from './cases/evaluations.ts';
 import { HISTORY_CASES } from './cases/history.ts';
+import { LOGPROB_CASES } from './cases/logprobs.ts';
 import { OPTION_CASES } from './cases/options.ts';
 import { PARTIAL_CASES } from './cases/partials.ts';
 import { dimensionsOf, sizesOf } from './dimensions.ts';
 
 const OPERATIONS = readOperations();
 /** The small ones first: where they make everything large, the others are not made at all. */
-const CASES = [...OPTION_CASES, ...PARTIAL_CASES, ...HISTORY_CASES, ...EVALUATION_CASES];
+const CASES = [...OPTION_CASES, ...PARTIAL_CASES, ...HISTORY_CASES, ...LOGPROB_CASES, ...EVALUATION_CASES];
 
 /** Operations whose answers have a bounded size, whatever was sent and recorded. */
 const CONSTANTS = [

@@ -42,7 +42,9 @@ class Explained:
         )
 
 
-BATCHES = compile(r"^(POST /v1/(cross-entropy|diagnose)|PUT /v1/runs/\{run\}/steps/)")
+BATCHES = compile(
+    r"^(POST /v1/(cross-entropy|diagnose|logprobs)|PUT /v1/runs/\{run\}/steps/)"
+)
 INFERENCE = compile(r"^POST /v2/models/cross_entropy/.*infer$")
 RECORDING = compile(r"^PUT /v1/runs/\{run\}/steps/")
 LISTING = compile(r"^GET /v1/runs$")

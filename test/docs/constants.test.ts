@@ -1,7 +1,7 @@
 /** Numbers in sentences of the documentation, compared with those of the program. */
 import { describe, expect, test } from 'vitest';
 import { SPIKE_RULE, spikeThreshold } from '../../src/loss/spike.ts';
-import { MOST_KEPT } from '../../src/contract/limits.ts';
+import { MOST_KEPT, MOST_SEQUENCES, MOST_WORST_TOKENS } from '../../src/contract/limits.ts';
 import { ENTRIES_PER_STEP } from '../../src/steps.ts';
 import { encodeRequest, MSGPACK, Service } from '../service.ts';
 import { read } from './pages.ts';
@@ -31,6 +31,8 @@ test('what a spike is', () => {
 test.each([
   ['README.md', /are kept up to the first (\d+);/, MOST_KEPT],
   ['docs/architecture.md', /generators that yield every ([\d,]+) entries/, ENTRIES_PER_STEP],
+  ['docs/compare.md', /A\s+request may have ([\d,]+) sequences/, MOST_SEQUENCES],
+  ['docs/compare.md', /the (\d+) greatest/, MOST_WORST_TOKENS],
 ] as const)('%s: %s', (path, pattern, value) => {
   expect(numbersIn(path, pattern)).toEqual([value]);
 });
@@ -63,5 +65,17 @@ describe('the account of a request', () => {
     const { status, body: problem } = await frugal.post(body, { type: MSGPACK, path });
     expect(status).toBe(413);
     expect(problem.detail).toContain(`the results of ${rows} rows, ${bytes} bytes each`);
+  });
+
+  test('a token and a sequence of a comparison take what docs/limits.md says', async () => {
+    const pattern = /\| `\/v1\/logprobs\/compare` \| (\d+) a token and (\d+) a sequence/;
+    const [ofToken, ofSequence] = numbersIn('docs/limits.md', pattern);
+    const detailOf = async (shape: readonly number[]): Promise<string> => {
+      const old = { dtype: 'float8_e5m2', shape, data: new Uint8Array(shape[0]! * shape[1]!) };
+      const body = encodeRequest({ old, new: old }, MSGPACK);
+      return (await frugal.post(body, { type: MSGPACK, path: '/v1/logprobs/compare' })).body.detail;
+    };
+    expect(await detailOf([1, rows])).toContain(`${rows} tokens, ${ofToken} bytes each`);
+    expect(await detailOf([4096, 0])).toContain(`4096 sequences, ${ofSequence} bytes each`);
   });
 });

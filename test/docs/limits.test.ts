@@ -120,6 +120,11 @@ const CASES: Case[] = [
     code: 'invalid_option',
     of: (n) => ({ body: JSON.stringify({ ...BATCH, options: { max_locations: n } }) }),
   },
+  {
+    bound: 'sequences of a comparison of log-probabilities',
+    code: 'body_too_large',
+    of: (n) => ({ body: `{"old":[],"new":[],"segments":[${times(n, '0')}]}`, path: '/v1/logprobs/compare' }),
+  },
 ];
 
 /** Rows that say how much of a refusal is shown. */

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
-import { ExactSum } from '../../src/runs/exact-sum.ts';
+import { ExactSum } from '../../src/exact-sum.ts';
 import { encode, seededRandom } from '../rows.ts';
 import { MSGPACK, Service, encodeRequest } from '../service.ts';
 import { ServiceProcess } from './process.ts';

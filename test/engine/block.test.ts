@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { cutBlock, ownProbabilities, plainBlock } from '../../src/engine/block.ts';
+import { cutBlock, ownRows, plainBlock } from '../../src/engine/block.ts';
 import type { Block } from '../../src/engine/block.ts';
 import { kernelBytesBeside } from '../../src/engine/block-memory.ts';
 import { runAtOnce } from '../../src/steps.ts';
@@ -38,9 +38,9 @@ test('class probabilities are cut as a view, and copied step by step for a worke
   };
   const cut = cutBlock(block, 1, 1, 0);
   expect(cut.probabilities!.data.buffer).toBe(data.buffer);
-  const copying = ownProbabilities(cut);
+  const copying = ownRows(cut);
   expect(copying.next().done).toBe(false);
-  const { probabilities } = runAtOnce(ownProbabilities(cut));
+  const { probabilities } = runAtOnce(ownRows(cut));
   expect(Buffer.compare(probabilities!.data, data.subarray(classes * 8))).toBe(0);
   expect(probabilities!.data.buffer.byteLength).toBe(classes * 8);
 });
@@ -50,7 +50,7 @@ test('class probabilities beyond the last row are zeros', () => {
     ...plainBlock('float32', 2, new Int32Array(2)),
     probabilities: { dtype: 'float32', data: new Uint8Array(16).fill(1) },
   };
-  const { probabilities } = runAtOnce(ownProbabilities(cutBlock(block, 0, 2, 1)));
+  const { probabilities } = runAtOnce(ownRows(cutBlock(block, 0, 2, 1)));
   expect([...probabilities!.data]).toEqual([...Array<number>(8).fill(1), ...Array<number>(8).fill(0)]);
 });
 

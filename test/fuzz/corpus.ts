@@ -81,6 +81,18 @@ function seed(path: string, fields: Fields, method: Seed['method'] = 'POST'): Se
   return { method, path, fields, writers: fields['logits'] === logits ? writers : free };
 }
 
+const sampled: Fields = {
+  old: { ...mask, data: encode('float32', [-0.5, -2, -1]) },
+  new: { ...mask, data: encode('float32', [-0.25, -2, -1.5]) },
+  input_mask: { ...mask, data: encode('float32', [1, 0, 1]) },
+  segments: { dtype: 'int32', shape: [2], data: new Uint8Array(new Int32Array([2, 1]).buffer) },
+};
+
+/** Vectors as inference servers send them. */
+const flat: Fields = { old: 'AAAAvwAAgL8=', new: [-0.5, -1] };
+
+const logprobs = [sampled, flat];
+
 const inputs = [inferenceInput('label', labels), inferenceInput('input_mask', mask), inferenceInput('logits', logits)];
 
 const inferences: Fields[] = [
@@ -110,6 +122,7 @@ const WITHOUT_ANSWERS: readonly Seed[] = [
   ...batches
     .filter((batch) => batch !== demanding)
     .map((batch) => seed('/v1/cross-entropy/partials', { ...shard, ...batch })),
+  ...logprobs.map((fields) => ({ ...seed('/v1/logprobs/compare', fields), writers: fields === flat ? free : writers })),
   {
     method: 'PUT',
     path: '/v1/runs/fuzzed/steps/99/ranks/1?micro_batch=1',

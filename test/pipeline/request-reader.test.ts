@@ -2,7 +2,7 @@
 import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Packr } from 'msgpackr';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { LogitsIntake } from '../../src/engine/intake.ts';
 import { readRequest } from './read-request.ts';
 import { runWaiting } from '../../src/waiting.ts';
@@ -10,6 +10,8 @@ import { ByteReader } from '../../src/wire/body/byte-reader.ts';
 import { BATCH_TENSORS } from '../../src/batch/header.ts';
 import { HeldBytes } from '../../src/wire/body/held-bytes.ts';
 import { codecFor } from '../../src/wire/media-types.ts';
+import type { Tensor } from '../../src/tensor/tensor.ts';
+import { safetensorsFile } from '../safetensors-file.ts';
 import type { Codec, ReadRequest } from '../../src/wire/request.ts';
 
 const CHUNK_BYTES = 65_536;
@@ -131,4 +133,99 @@ test('a request that is given up ends its decoding, wherever it is', () => {
   expect(isEnded).toBe(false);
   reading.return(undefined);
   expect(isEnded).toBe(true);
+});
+
+describe('two tensors that could stream', () => {
+  const PAIR = {
+    tensors: ['logits', 'reference', 'label', 'reference.indices', 'reference.logprobs'] as const,
+    ...{ required: ['logits'] as const, values: [], options: [] },
+  };
+  const REFERENCE = { ...LOGITS, data: LOGITS.data.map((byte) => byte ^ 1) };
+
+  async function readPair(body: Uint8Array, type: string) {
+    const written: Buffer[] = [];
+    const headers: ReadRequest[] = [];
+    const heldBytes = new HeldBytes(2 ** 24);
+    const reader = new ByteReader(Readable.from(chunksOf(body)), 2 ** 24);
+    await runWaiting(
+      readRequest(codecFor(type)!, reader, {
+        context: { fields: PAIR, maxJsonBytes: 2 ** 24, contentLength: undefined, held: heldBytes.open() },
+        open: (header) => {
+          headers.push(header);
+          return { write: (run) => void written.push(Buffer.from(run)) };
+        },
+      }),
+    );
+    return { header: headers[0]!, streamed: Buffer.concat(written), heldBytes };
+  }
+
+  const inMsgpack = (fields: object): [Uint8Array, string] => [packr.pack(fields), 'application/vnd.msgpack'];
+  const inFile = (fields: Record<string, typeof LOGITS>): [Uint8Array, string] => [
+    safetensorsFile(Object.entries(fields) as [string, Tensor][]),
+    'application/vnd.safetensors',
+  ];
+  const inJson = (fields: Record<string, typeof LOGITS>): [Uint8Array, string] => {
+    const base64 = ([name, tensor]: [string, typeof LOGITS]) => [
+      name,
+      { ...tensor, data: Buffer.from(tensor.data).toString('base64') },
+    ];
+    return [Buffer.from(JSON.stringify(Object.fromEntries(Object.entries(fields).map(base64)))), 'application/json'];
+  };
+
+  test.each([
+    ['MessagePack', inMsgpack],
+    ['safetensors', inFile],
+  ])('in %s the last one streams, the first one waits on the account', async (_name, encode) => {
+    for (const [first, last] of [
+      ['logits', 'reference'],
+      ['reference', 'logits'],
+    ] as const) {
+      const tensors = { logits: LOGITS, reference: REFERENCE };
+      const { header, streamed, heldBytes } = await readPair(
+        ...encode({ [first]: tensors[first], [last]: tensors[last] }),
+      );
+      expect(header.streamed).toMatchObject({ name: last, dtype: LOGITS.dtype, shape: LOGITS.shape });
+      expect(streamed.equals(tensors[last].data)).toBe(true);
+      expect(header.before).toHaveLength(1);
+      expect(header.before[0]).toMatchObject({ name: first, dtype: LOGITS.dtype, shape: LOGITS.shape });
+      expect(Buffer.from(header.before[0]!.data!).equals(tensors[first].data)).toBe(true);
+      expect(heldBytes.held).toBeGreaterThanOrEqual(LOGITS.data.byteLength);
+    }
+  });
+
+  test('a field behind both lets both wait', async () => {
+    const { header, streamed } = await readPair(...inMsgpack({ reference: REFERENCE, logits: LOGITS, label: LABEL }));
+    expect(header.streamed.name).toBe('logits');
+    expect(streamed.equals(LOGITS.data)).toBe(true);
+    expect(Buffer.from(header.before[0]!.data!).equals(REFERENCE.data)).toBe(true);
+    expect(header.fields['label']).toBeDefined();
+  });
+
+  test('in JSON logits stream, in whatever order they come', async () => {
+    for (const fields of [
+      { logits: LOGITS, reference: REFERENCE },
+      { reference: REFERENCE, logits: LOGITS },
+    ]) {
+      const { header, streamed } = await readPair(...inJson(fields));
+      expect([header.streamed.name, header.before[0]!.name]).toEqual(['logits', 'reference']);
+      expect(streamed.equals(LOGITS.data)).toBe(true);
+      expect(Buffer.from(header.before[0]!.data!).equals(REFERENCE.data)).toBe(true);
+    }
+  });
+
+  test('a map of tensors in the place of one is its parts', async () => {
+    const reference = { indices: [[1, 0]], logprobs: [[-0.5, -1.25]] };
+    for (const [body, type] of [
+      inMsgpack({ reference, logits: LOGITS }),
+      [Buffer.from(JSON.stringify({ logits: [[1, 2]], reference })), 'application/json'] as const,
+    ]) {
+      const { header } = await readPair(body, type);
+      expect(header.fields).toMatchObject({
+        'reference.indices': reference.indices,
+        'reference.logprobs': reference.logprobs,
+      });
+    }
+    const wrong = inMsgpack({ reference: { indices: [[1]], logprob: [[1]] }, logits: LOGITS });
+    await expect(readPair(...wrong)).rejects.toThrow('unknown key "logprob" in reference; known are indices, logprobs');
+  });
 });

@@ -122,6 +122,17 @@ async def test_a_tensor_is_diagnosed(twin: AsyncClient, client: Client) -> None:
     assert await twin.diagnose(KNOWN_LOGITS) == client.diagnose(KNOWN_LOGITS)
 
 
+async def test_log_probabilities_are_compared(
+    twin: AsyncClient, client: Client
+) -> None:
+    old, new = np.array([-0.5, -1.25, -2.0]), np.array([-0.5, -1.5, -1.75])
+
+    comparison = await twin.compare_logprobs(old, new, mask=[1, 1, 0], segments=[2, 1])
+
+    assert comparison == client.compare_logprobs(old, new, [1, 1, 0], [2, 1])
+    assert comparison["k1"] == 0.125
+
+
 async def test_partials_combine_to_the_whole(twin: AsyncClient) -> None:
     shards = await asyncio.gather(
         *(

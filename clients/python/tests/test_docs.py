@@ -12,9 +12,10 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[3]
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+FILES = ("README.md", "clients/python/README.md", "docs/python.md", "docs/compare.md")
 BLOCKS = [
     block
-    for file in ("README.md", "clients/python/README.md", "docs/python.md")
+    for file in FILES
     for block in BLOCK.findall((ROOT / file).read_text())
     # The root's README has blocks for other clients too.
     if "lossmeter" in block.partition("\n")[0] or file == "docs/python.md"

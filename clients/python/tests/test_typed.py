@@ -28,6 +28,7 @@ from lossmeter.schemas import (
     Diagnosis,
     Diagnostics,
     Info,
+    LogprobComparison,
     Metrics,
     RowCounts,
     RunSummary,
@@ -154,6 +155,13 @@ def test_every_number_of_a_diagnosis_is_of_its_type(client: Client) -> None:
     logits = np.array([[3.0, 4.0], [0.0, np.inf], [0.0, 0.0]], np.float16)
     assert undeclared(client.diagnose(logits), Diagnosis, "diagnosis") == []
     assert undeclared(client.info(), Info, "info") == []
+
+
+def test_every_number_of_a_comparison_is_of_its_type(client: Client) -> None:
+    for old, new in [([-1.0, 0.0], [-1.0, 0.0]), ([-800.0], [0.0]), ([], [])]:
+        comparison = client.compare_logprobs(old, new)
+        assert undeclared(comparison, LogprobComparison, "comparison") == []
+    assert type(client.compare_logprobs([-1.0], [-1.0])["k3"]) is float
 
 
 def test_every_number_of_a_problem_is_of_its_type(client: Client) -> None:

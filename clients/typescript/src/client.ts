@@ -4,7 +4,7 @@ import type { Api, Fetch } from './api.ts';
 import { readEvents } from './events.ts';
 import { parseAnswer } from './json.ts';
 import { ProblemError } from './problem.ts';
-import type { Batch, Diagnosis, DiagnosisBatch, Evaluation } from './types.ts';
+import type { Batch, Diagnosis, DiagnosisBatch, Evaluation, LogprobComparison, Logprobs } from './types.ts';
 
 const MSGPACK = 'application/vnd.msgpack';
 
@@ -48,12 +48,17 @@ export class Client {
 
   /** Evaluates a batch, which travels as MessagePack. */
   async crossEntropy(batch: Batch, options: CallOptions = {}): Promise<Evaluation> {
-    return (await this.#postBatch('v1/cross-entropy', batch, options)) as Evaluation;
+    return (await this.#post('v1/cross-entropy', inOrder(batch), options)) as Evaluation;
   }
 
   /** Surveys a tensor. */
   async diagnose(batch: DiagnosisBatch, options: CallOptions = {}): Promise<Diagnosis> {
-    return (await this.#postBatch('v1/diagnose', batch, options)) as Diagnosis;
+    return (await this.#post('v1/diagnose', inOrder(batch), options)) as Diagnosis;
+  }
+
+  /** Compares the log-probabilities that two sides gave for the same tokens. */
+  async compareLogprobs(logprobs: Logprobs, options: CallOptions = {}): Promise<LogprobComparison> {
+    return (await this.#post('v1/logprobs/compare', logprobs, options)) as LogprobComparison;
   }
 
   /**
@@ -91,18 +96,18 @@ export class Client {
     return response;
   }
 
-  async #postBatch(
-    path: string,
-    { logits, ...others }: Batch | DiagnosisBatch,
-    options: CallOptions,
-  ): Promise<unknown> {
+  async #post(path: string, fields: object, options: CallOptions): Promise<unknown> {
     const response = await this.send(path, {
       method: 'POST',
       headers: { 'content-type': MSGPACK, accept: MSGPACK },
-      // Logits that come last are evaluated as they arrive.
-      body: encode({ ...others, logits }, { useBigInt64: true, ignoreUndefined: true }),
+      body: encode(fields, { useBigInt64: true, ignoreUndefined: true }),
       ...options,
     });
     return decode(await response.arrayBuffer());
   }
+}
+
+/** A batch whose logits come last: they are evaluated as they arrive. */
+function inOrder({ logits, ...others }: Batch | DiagnosisBatch): object {
+  return { ...others, logits };
 }

@@ -121,6 +121,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/kl-divergence": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Compare two sets of logits
+         * @description KL divergence, agreement and perplexity of `logits` against a `reference`: forward, reverse and Jensen–Shannon, also against the top K of a teacher or a llama.cpp logit file. Divergences are accurate to 2e-6 relative from 1e-9 nats on, and 0 for equal rows. Of the two tensors the one that comes last is read as it arrives; the other one waits in bounded memory, or stands in a file of the data directory. Answers cannot be added, rows can: ask for `outputs: ["kl_divergence", …]`.
+         */
+        post: operations["compareLogits"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/logprobs/compare": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Compare two log-probabilities of the same tokens
+         * @description Estimators of the divergence between a sampler and a trainer from the log-probabilities that both gave for the sampled tokens: k1, k3, χ² of tokens and sequences, effective sample size, perplexities, the worst tokens, and a hint where `old` was renormalised over a truncated support. Sums are exact: the order of tokens within a sequence changes no bit of them.
+         */
+        post: operations["compareLogprobs"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/cross-entropy/partials": {
         parameters: {
             query?: never;
@@ -582,6 +622,19 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** @description Agreement of the most probable classes. */
+        Agreement: {
+            /**
+             * @description Share of the counted rows in which both sides have the same most probable class, weighted by the mask.
+             * @example 0.98
+             */
+            fraction: components["schemas"]["NumberOrNull"];
+            /**
+             * @description Standard error of the fraction; null below two counted rows and where it is infinite.
+             * @example 0.004
+             */
+            standard_error: components["schemas"]["NumberOrNull"];
+        };
         /** @description A tensor as an array. Without a dtype it is float32; a label of whole numbers is int64, unless it is shaped like the logits. Without a shape it has the shape of the nested array. `null` in floating-point logits and labels is NaN. */
         AnyTensorArray: {
             dtype?: components["schemas"]["DType"];
@@ -677,6 +730,273 @@ export interface components {
              */
             partials: components["schemas"]["VocabularyPartial"][];
             options?: components["schemas"]["LossOptions"];
+        };
+        /**
+         * @description Scores of the model that is compared, Q = softmax(s·x), of shape (N, C), (…, C), or (C,) of a row alone. Of `reference` and `logits` the one that comes last streams in MessagePack; the other waits in bounded memory, so name a large one by `{"file", "tensor"}`.
+         * @example [
+         *       [
+         *         1,
+         *         2,
+         *         3
+         *       ],
+         *       [
+         *         0.5,
+         *         0.25,
+         *         0
+         *       ]
+         *     ]
+         */
+        ComparedLogits: components["schemas"]["FloatTensorBytes"] | components["schemas"]["FloatTensorArray"] | components["schemas"]["TensorFile"] | components["schemas"]["NestedArray"];
+        /** @description Perplexities of both sides on the labels, with labels only. */
+        ComparedPerplexity: {
+            logits: components["schemas"]["PerplexityOfLogits"];
+            reference: components["schemas"]["PerplexityOfReference"];
+            log_ratio: components["schemas"]["PerplexityLogRatio"];
+            ratio: components["schemas"]["PerplexityRatio"];
+            difference: components["schemas"]["PerplexityDifference"];
+            /**
+             * @description Correlation of the nll of both sides over rows; null where one of them is constant.
+             * @example 0.9991
+             */
+            correlation: components["schemas"]["NumberOrNull"];
+        };
+        /** @description Two sets of logits compared. */
+        Comparison: {
+            /**
+             * @description N / D, or N, as `reduction` and `semantics` form it; absent with `reduction: "none"`.
+             * @example 0.0021
+             */
+            loss?: components["schemas"]["NumberOrNonFinite"];
+            /**
+             * @description N = Σ m·divergence over counted rows, in nats.
+             * @example 0.0042
+             */
+            numerator: components["schemas"]["NumberOrNonFinite"];
+            /**
+             * @description D = Σ m over counted rows, without the terms that `semantics` adds.
+             * @example 2
+             */
+            denominator: components["schemas"]["NumberOrNonFinite"];
+            kl_divergence: components["schemas"]["DivergenceStatistics"];
+            top1_agreement: components["schemas"]["Agreement"];
+            probability_difference?: components["schemas"]["ProbabilityDifference"];
+            perplexity?: components["schemas"]["ComparedPerplexity"];
+            rows: components["schemas"]["RowCounts"];
+            outputs: components["schemas"]["ComparisonOutputs"];
+            /**
+             * @description The counted rows of greatest divergence, the worst first; `options.worst_rows` at most.
+             * @example []
+             */
+            worst_rows: components["schemas"]["DivergentRow"][];
+            diagnostics: components["schemas"]["ComparisonDiagnostics"];
+            /**
+             * @description The kernel that computed the result: results of the same kernel have the same bits.
+             * @example f32-relaxed-simd
+             */
+            kernel: string;
+        };
+        /** @description A cause with its side and first place. */
+        ComparisonCause: {
+            /**
+             * @description The side that has it.
+             * @example logits
+             * @enum {unknown}
+             */
+            side: "logits" | "reference";
+            cause: components["schemas"]["ComparisonCauseName"];
+            /**
+             * Format: int64
+             * @description Number of counted rows with this cause.
+             * @example 3
+             */
+            rows: number;
+            first?: components["schemas"]["Place"];
+        };
+        /**
+         * @description `nan_logit`, `pos_inf_logit`, `all_neg_inf_row`: a counted row holds such a value, or is −Inf throughout; its divergence is NaN. `reference_mass_at_neg_inf`: a class of `logits` is −Inf to which the reference gives some probability: forward KL is +Inf. `logits_mass_at_neg_inf`: the same with the roles changed, for reverse KL. `neg_inf_at_label`: the label has the logit −Inf: its nll and the perplexity are +Inf. `accumulation_overflow`: the sum left the range of float64. `zero_denominator`: nothing is counted.
+         * @example nan_logit
+         * @enum {unknown}
+         */
+        ComparisonCauseName: "nan_logit" | "pos_inf_logit" | "all_neg_inf_row" | "neg_inf_at_label" | "reference_mass_at_neg_inf" | "logits_mass_at_neg_inf" | "zero_denominator" | "accumulation_overflow";
+        /** @description Causes and places of both sides. */
+        ComparisonDiagnostics: {
+            /**
+             * @description `finite` when the numerator is finite.
+             * @example finite
+             * @enum {unknown}
+             */
+            verdict: "finite" | "non_finite";
+            /**
+             * @description The findings in one line, for logs and notebooks.
+             * @example the divergence is finite
+             */
+            summary: string;
+            /**
+             * @description Causes of a divergence that is not finite, and causes that a finite one may hide.
+             * @example []
+             */
+            causes: components["schemas"]["ComparisonCause"][];
+            logits: components["schemas"]["SideReport"];
+            reference?: components["schemas"]["SideReport"];
+            /**
+             * Format: int64
+             * @description Counted rows whose divergence is NaN: percentiles, extremes and worst rows leave them out.
+             * @example 0
+             */
+            nan_rows: number;
+            /**
+             * @description True where terms of the reference were left out (`reference_floor`, `tail: "drop"`, a llama.cpp file, which is quantised): the divergence is Σ p·ln(p/q) over the others, and may be slightly negative.
+             * @example false
+             */
+            truncated: boolean;
+            /**
+             * Format: int64
+             * @description Null entries of `logits` and `label`, which some JSON writers use for NaN: they are read as NaN. Absent when there are none.
+             * @example 1
+             */
+            nulls?: number;
+            /** @description Labels of counted rows; absent with class probabilities. */
+            labels?: {
+                /**
+                 * Format: int64
+                 * @description Least label; absent when nothing is counted.
+                 * @example 0
+                 */
+                min?: number;
+                /**
+                 * Format: int64
+                 * @description Greatest label; absent when nothing is counted.
+                 * @example 50256
+                 */
+                max?: number;
+                /**
+                 * Format: int64
+                 * @description Labels that are no class: only with `invalid_label: "zero_loss"`.
+                 * @example 0
+                 */
+                out_of_range: number;
+            };
+        };
+        /** @description Options of a comparison. An absent or null option has its default. */
+        ComparisonOptions: {
+            /**
+             * @description Divergence of a row. `forward`: KL(P‖Q) = Σ p·ln(p/q). `reverse`: KL(Q‖P). `jensen_shannon`: β·KL(P‖M) + (1−β)·KL(Q‖M) with M = β·P + (1−β)·Q, the convention of TRL and Liger.
+             * @default forward
+             * @example reverse
+             * @enum {unknown}
+             */
+            direction?: "forward" | "reverse" | "jensen_shannon";
+            /**
+             * Format: double
+             * @description β of `jensen_shannon`: 0 is forward, 1 reverse KL. Rejected with another `direction`.
+             * @default 0.5
+             * @example 0.5
+             */
+            beta?: number;
+            /**
+             * Format: double
+             * @description s: both sides are multiplied by it first; 1 / temperature.
+             * @default 1
+             * @example 0.5
+             */
+            logit_scale?: number;
+            /**
+             * @description The classes beside the top K of a `reference` of `indices` and `logprobs`. `bucket`: they are one class, of probability 1 − Σ p on the side of the reference. `drop`: they are left out, Σ p·ln(p/q) over the K alone, which may be negative. Rejected with another reference.
+             * @default bucket
+             * @example drop
+             * @enum {unknown}
+             */
+            tail?: "bucket" | "drop";
+            /**
+             * Format: double
+             * @description f in nats: classes with ln p ≤ −f are left out, and the divergence is Σ p·ln(p/q) over the others, which may be slightly negative. llama.cpp files hold 16 nats, which is the default with them; none otherwise. `direction: "forward"` only.
+             * @example 16
+             */
+            reference_floor?: number;
+            /**
+             * @description Label, or labels, whose rows are left out. It takes precedence over `invalid_label`; an empty list ignores nothing. It is rejected with class probabilities.
+             * @example -100
+             * @example [
+             *       -100,
+             *       0
+             *     ]
+             */
+            ignore_index?: number | number[];
+            /**
+             * @description k of the causal shift along axis −2: logits at t are scored against label and mask at t + k. The last k positions are left out: they are not in `rows.total`, and row outputs are k shorter there. Logits of two axes are one sequence.
+             * @default 0
+             * @example 1
+             */
+            shift?: number;
+            /**
+             * @description Denominator of the mean. `mindformers`: D + 1e-8, so 0 when nothing is counted. `torch`: D, so NaN when nothing is counted. `megatron`: max(D, 1). The statistics are divided by D always.
+             * @default mindformers
+             * @example torch
+             * @enum {unknown}
+             */
+            semantics?: "mindformers" | "torch" | "megatron";
+            /**
+             * @description Reduction of the divergences to one `loss`. `mean`: N / D, with the denominator of `semantics`. `sum`: N. `none`: no `loss`; ask for `outputs: ["kl_divergence"]`.
+             * @default mean
+             * @example sum
+             * @enum {unknown}
+             */
+            reduction?: "mean" | "sum" | "none";
+            /**
+             * @description Answer when the numerator is not finite: `report` answers 200 with the value, `reject` answers 422 `non_finite_loss` with the same `diagnostics` in the problem.
+             * @default report
+             * @example reject
+             * @enum {unknown}
+             */
+            on_non_finite?: "report" | "reject";
+            /**
+             * @description Largest number of places of non-finite logits in the diagnostics: the first ones in row-major order.
+             * @default 16
+             * @example 64
+             */
+            max_locations?: number;
+            /**
+             * @description Largest number of rows of greatest divergence that the answer names.
+             * @default 8
+             * @example 16
+             */
+            worst_rows?: number;
+            /**
+             * @description The dtype of `outputs.gradient`; by default the dtype of the logits.
+             * @example float32
+             * @enum {unknown}
+             */
+            gradient_dtype?: "float32";
+            /**
+             * @description Tensors to return. All except `gradient` have an entry per row, 0 for rows that are not counted. `kl_divergence` (float64): the divergence, in nats. `probability_difference` (float64): q_y − p_y, the probability of the label under `logits` minus that under `reference`; needs `label`. `nll` (float64): −log q_y of `logits`; needs `label`. `reference_nll` (float64): −log p_y of `reference`; needs `label`. `top1_agreement` (int32): 1 where both sides have the same most probable class, the lowest on ties, else 0. `gradient`: ∂loss/∂logits, shaped like `logits`, in the dtype of `gradient_dtype`; of N when there is no `loss`. It is m/D times s·(q − p) for forward, s·q_c·(ln(q_c/p_c) − KL) for reverse, s·(1−β)·q_c·(ln(q_c/m_c) − KL(Q‖M)) for Jensen-Shannon.
+             * @default []
+             * @example [
+             *       "kl_divergence"
+             *     ]
+             */
+            outputs?: components["schemas"]["ComparisonOutputName"][];
+        };
+        /** @enum {unknown} */
+        ComparisonOutputName: "kl_divergence" | "probability_difference" | "nll" | "reference_nll" | "top1_agreement" | "gradient";
+        /**
+         * @description The tensors that `options.outputs` requested, by name.
+         * @example {}
+         */
+        ComparisonOutputs: {
+            kl_divergence?: components["schemas"]["Tensor"];
+            probability_difference?: components["schemas"]["Tensor"];
+            nll?: components["schemas"]["Tensor"];
+            reference_nll?: components["schemas"]["Tensor"];
+            top1_agreement?: components["schemas"]["Tensor"];
+            gradient?: components["schemas"]["Tensor"];
+        };
+        /** @description Two sets of logits to compare. */
+        ComparisonRequest: {
+            logits: components["schemas"]["ComparedLogits"];
+            reference: components["schemas"]["Reference"];
+            label?: components["schemas"]["Label"];
+            input_mask?: components["schemas"]["InputMask"];
+            options?: components["schemas"]["ComparisonOptions"];
         };
         /** @description An input. */
         ConfiguredInput: {
@@ -1052,6 +1372,118 @@ export interface components {
              */
             local_losses?: components["schemas"]["NumberOrNonFinite"][];
         };
+        /** @description Percentiles over counted rows, unweighted, with linear interpolation between neighbours; rows of NaN are left out. */
+        DivergencePercentiles: {
+            /**
+             * @description Percentile 1.
+             * @example 0.001
+             */
+            1: components["schemas"]["NumberOrNull"];
+            /**
+             * @description Percentile 5.
+             * @example 0.001
+             */
+            5: components["schemas"]["NumberOrNull"];
+            /**
+             * @description Percentile 10.
+             * @example 0.001
+             */
+            10: components["schemas"]["NumberOrNull"];
+            /**
+             * @description Percentile 50.
+             * @example 0.001
+             */
+            50: components["schemas"]["NumberOrNull"];
+            /**
+             * @description Percentile 90.
+             * @example 0.001
+             */
+            90: components["schemas"]["NumberOrNull"];
+            /**
+             * @description Percentile 95.
+             * @example 0.001
+             */
+            95: components["schemas"]["NumberOrNull"];
+            /**
+             * @description Percentile 99.
+             * @example 0.001
+             */
+            99: components["schemas"]["NumberOrNull"];
+            /**
+             * @description Percentile 0.1.
+             * @example 0.001
+             */
+            0.1: components["schemas"]["NumberOrNull"];
+            /**
+             * @description Percentile 99.9.
+             * @example 0.001
+             */
+            99.9: components["schemas"]["NumberOrNull"];
+        };
+        /** @description Divergence of the counted rows, in nats, weighted by the mask in mean and error. */
+        DivergenceStatistics: {
+            /**
+             * @description Σ m·divergence / Σ m, in nats; null when nothing is counted.
+             * @example 0.0021
+             */
+            mean: components["schemas"]["NumberOrNull"];
+            /**
+             * @description Standard error of the mean; null below two counted rows and where it is infinite.
+             * @example 0.0003
+             */
+            standard_error: components["schemas"]["NumberOrNull"];
+            /**
+             * @description Least divergence.
+             * @example 0
+             */
+            min: components["schemas"]["NumberOrNull"];
+            /**
+             * @description Greatest divergence.
+             * @example 0.04
+             */
+            max: components["schemas"]["NumberOrNull"];
+            percentiles: components["schemas"]["DivergencePercentiles"];
+        };
+        /** @description A row of great divergence. */
+        DivergentRow: {
+            /**
+             * Format: int64
+             * @description Row of the batch, from 0.
+             * @example 17
+             */
+            row: number;
+            /**
+             * @description Its divergence, in nats.
+             * @example 0.4
+             */
+            kl_divergence: components["schemas"]["NumberOrNonFinite"];
+            /**
+             * @description Most probable class under `logits`.
+             * @example 11
+             */
+            prediction: number;
+            /**
+             * @description Most probable class under `reference`; −1 where its top K does not say.
+             * @example 12
+             */
+            reference_prediction: number;
+            /**
+             * Format: int64
+             * @description Its label.
+             * @example 12
+             */
+            label?: number;
+            /**
+             * @description nll of the label under `logits`.
+             * @example 1.5
+             */
+            nll?: components["schemas"]["NumberOrNonFinite"];
+            /**
+             * @description nll of the label under `reference`.
+             * @example 0.9
+             */
+            reference_nll?: components["schemas"]["NumberOrNonFinite"];
+        };
         /** @description The evaluated batch. */
         Evaluation: {
             /**
@@ -1088,6 +1520,16 @@ export interface components {
              * @example f32-relaxed-simd
              */
             kernel: string;
+        };
+        /** @description A tensor of one axis as bytes: their number says its length. */
+        FlatTensorBytes: {
+            dtype: components["schemas"]["FloatDType"];
+            /**
+             * Format: byte
+             * @description The elements, little-endian; bin in MessagePack.
+             * @example AAAAvwAAgL8AAADAAACAPg==
+             */
+            data: string;
         };
         /**
          * @description Type of the elements.
@@ -1155,7 +1597,7 @@ export interface components {
              * @example invalid_label
              * @enum {unknown}
              */
-            code: "malformed_body" | "truncated_body" | "unauthorized" | "forbidden" | "host_not_allowed" | "origin_not_allowed" | "not_found" | "method_not_allowed" | "not_acceptable" | "client_too_slow" | "body_too_large" | "unsupported_media_type" | "unsupported_content_encoding" | "expectation_failed" | "missing_field" | "unknown_field" | "invalid_option" | "invalid_tensor" | "shape_mismatch" | "invalid_label" | "invalid_weight" | "invalid_mask" | "invalid_shard" | "invalid_partial" | "local_data_off" | "file_forbidden" | "file_unreadable" | "invalid_file" | "file_changed" | "invalid_metadata" | "invalid_pair" | "conflict" | "rank_unexpected" | "superseded" | "partials_mismatch" | "non_finite_loss" | "bad_request" | "headers_too_large" | "rate_limited" | "overloaded" | "client_closed" | "not_implemented" | "internal" | "store_unavailable" | "worker_lost" | "shutting_down";
+            code: "malformed_body" | "truncated_body" | "unauthorized" | "forbidden" | "host_not_allowed" | "origin_not_allowed" | "not_found" | "method_not_allowed" | "not_acceptable" | "client_too_slow" | "body_too_large" | "unsupported_media_type" | "unsupported_content_encoding" | "expectation_failed" | "missing_field" | "unknown_field" | "invalid_option" | "invalid_tensor" | "shape_mismatch" | "invalid_label" | "invalid_reference" | "invalid_weight" | "invalid_mask" | "invalid_shard" | "invalid_partial" | "local_data_off" | "file_forbidden" | "file_unreadable" | "invalid_file" | "file_changed" | "invalid_metadata" | "invalid_pair" | "conflict" | "rank_unexpected" | "superseded" | "partials_mismatch" | "non_finite_loss" | "bad_request" | "headers_too_large" | "rate_limited" | "overloaded" | "client_closed" | "not_implemented" | "internal" | "store_unavailable" | "worker_lost" | "shutting_down";
             /**
              * @description URN of this request; its log lines have it as `reqId`.
              * @example urn:uuid:0b8a1c0e-4f2c-4f0e-9a83-7a4bb1d7a9d2
@@ -1692,6 +2134,14 @@ export interface components {
              */
             bad_rows: number;
         };
+        /** @description A llama.cpp logit file. Its rows are the second half of each chunk, in order; its labels are used where the request has none. */
+        LogitFile: {
+            /**
+             * @description Path of a file of `llama-perplexity --kl-divergence-base` below `LOSSMETER_DATA_DIR`.
+             * @example base.kld
+             */
+            kld_file: string;
+        };
         /**
          * @description Scores x of shape (N, C), or (…, C), or (C,) of a row alone: a row per position, a column per class. `options.class_axis` says where the classes are another axis. In MessagePack it should be the last field: then it streams.
          * @example [
@@ -1708,6 +2158,92 @@ export interface components {
          *     ]
          */
         Logits: components["schemas"]["FloatTensorBytes"] | components["schemas"]["FloatTensorArray"] | components["schemas"]["TensorFile"] | components["schemas"]["NestedArray"];
+        /** @description The comparison, with r = new − old and ρ = e^r of each counted token; n of them. Nothing is clamped or truncated: what overflows float64 is Infinity. Without counted tokens all values are null. */
+        LogprobComparison: {
+            tokens: components["schemas"]["TokenCounts"];
+            /**
+             * @description Mean of −r, an estimator of KL(old‖new) that may be negative.
+             * @example 0.09375
+             */
+            k1: components["schemas"]["NumberOrNull"];
+            /**
+             * @description Mean of ρ − 1 − r, an estimator of KL(old‖new) that is never negative.
+             * @example 0.009074
+             */
+            k3: components["schemas"]["NumberOrNull"];
+            /**
+             * @description Mean of ρ² over tokens, less 1.
+             * @example -0.1537
+             */
+            chi2_token: components["schemas"]["NumberOrNull"];
+            /**
+             * @description Mean over sequences of the square of the product of their ρ, less 1.
+             * @example -0.3073
+             */
+            chi2_sequence: components["schemas"]["NumberOrNull"];
+            /**
+             * @description (Σ ρ)² / (n·Σ ρ²): the share of tokens that reweighting leaves.
+             * @example 0.98994
+             */
+            effective_sample_size: components["schemas"]["NumberOrNull"];
+            /**
+             * @description Mean of |r|.
+             * @example 0.09375
+             */
+            mean_absolute_difference: components["schemas"]["NumberOrNull"];
+            /**
+             * @description Share of tokens with ρ < 0.9 or ρ > 1.1.
+             * @example 0.5
+             */
+            fraction_outside: components["schemas"]["NumberOrNull"];
+            /** @description Mean over sequences of their perplexities. */
+            perplexity: components["schemas"]["PerplexityPair"];
+            /**
+             * @description The tokens of greatest |r|, the greatest first; of equal tokens the first come first.
+             * @example [
+             *       {
+             *         "token": 1,
+             *         "sequence": 0,
+             *         "position": 1,
+             *         "old": -1.25,
+             *         "new": -1.5,
+             *         "log_ratio": -0.25
+             *       }
+             *     ]
+             */
+            worst_tokens: components["schemas"]["WorstToken"][];
+            /**
+             * @description Every sequence, in order.
+             * @example [
+             *       {
+             *         "tokens": 1,
+             *         "log_ratio": -0.125,
+             *         "k1": 0.125,
+             *         "k3": 0.007497,
+             *         "perplexity": {
+             *           "old": 1.1331,
+             *           "new": 1.284
+             *         }
+             *       }
+             *     ]
+             */
+            sequences: components["schemas"]["SequenceComparison"][];
+            /**
+             * @description `renormalised_support`: `old` was renormalised over a truncated support, by top-p or top-k, and `new` was not. A heuristic: of at least 32 counted tokens with `old` below −0.1, more than half have r < −0.02, and at most 10% have r > 0.01. A kept mass above 98% is not seen. A constant shift downwards gives the hint too: no two normalised distributions have it.
+             * @example renormalised_support
+             * @enum {unknown}
+             */
+            hint?: "renormalised_support";
+        };
+        /** @description A nested array of entries, or a single entry. */
+        LogprobEntries: components["schemas"]["NumberOrNonFinite"][] | unknown[] | string;
+        /** @description Log-probabilities that two sides gave for the same tokens. */
+        LogprobRequest: {
+            old: components["schemas"]["OldLogprobs"];
+            new: components["schemas"]["NewLogprobs"];
+            input_mask?: components["schemas"]["TokenMask"];
+            segments?: components["schemas"]["SequenceLengths"];
+        };
         /** @description Options of the loss. An absent or null option has its default. */
         LossOptions: {
             /**
@@ -2074,11 +2610,32 @@ export interface components {
         /** @description A nested array of entries. */
         NestedArray: components["schemas"]["NumberOrNonFinite"][] | unknown[];
         /**
+         * @description Log-probabilities of the same tokens by the side that trains, in the shape of `old`. verl calls them `old_log_probs`.
+         * @example [
+         *       -0.5,
+         *       -1.5,
+         *       -2,
+         *       -0.25
+         *     ]
+         */
+        NewLogprobs: components["schemas"]["FloatTensorBytes"] | components["schemas"]["FloatTensorArray"] | components["schemas"]["TensorFile"] | components["schemas"]["FlatTensorBytes"] | components["schemas"]["LogprobEntries"];
+        /**
          * @example NaN
          * @enum {unknown}
          */
         NonFinite: "NaN" | "Infinity" | "-Infinity";
         NumberOrNonFinite: number | components["schemas"]["NonFinite"];
+        NumberOrNull: number | components["schemas"]["NonFinite"] | null;
+        /**
+         * @description Log-probabilities of the tokens by the side that sampled them, in nats, of shape (N,) or (B, T), whose rows are sequences. Plain numbers are float64. Counted ones are finite and at most 0; up to 0.01 above it they are taken for rounding. verl calls them `rollout_log_probs`.
+         * @example [
+         *       -0.5,
+         *       -1.25,
+         *       -2,
+         *       -0.125
+         *     ]
+         */
+        OldLogprobs: components["schemas"]["FloatTensorBytes"] | components["schemas"]["FloatTensorArray"] | components["schemas"]["TensorFile"] | components["schemas"]["FlatTensorBytes"] | components["schemas"]["LogprobEntries"];
         /** @enum {unknown} */
         OutputName: "per_token_loss" | "lse" | "gradient" | "predictions" | "target_rank" | "entropy";
         /**
@@ -2132,6 +2689,83 @@ export interface components {
             weight?: components["schemas"]["ClassWeight"];
             options?: components["schemas"]["LossOptions"];
         };
+        /** @description Perplexity of `logits` minus that of `reference`. */
+        PerplexityDifference: {
+            /**
+             * @description The value.
+             * @example 0.01
+             */
+            value: components["schemas"]["NumberOrNull"];
+            /**
+             * @description Standard error of it; null below two counted rows and where it is infinite.
+             * @example 0.01
+             */
+            standard_error: components["schemas"]["NumberOrNull"];
+        };
+        /** @description Mean of nll − reference_nll: ln of the ratio. */
+        PerplexityLogRatio: {
+            /**
+             * @description The value.
+             * @example 0.0016
+             */
+            value: components["schemas"]["NumberOrNull"];
+            /**
+             * @description Standard error of it; null below two counted rows and where it is infinite.
+             * @example 0.01
+             */
+            standard_error: components["schemas"]["NumberOrNull"];
+        };
+        /** @description exp of the mean nll of `logits`. */
+        PerplexityOfLogits: {
+            /**
+             * @description The value.
+             * @example 6.21
+             */
+            value: components["schemas"]["NumberOrNull"];
+            /**
+             * @description Standard error of it; null below two counted rows and where it is infinite.
+             * @example 0.01
+             */
+            standard_error: components["schemas"]["NumberOrNull"];
+        };
+        /** @description exp of the mean nll of `reference`. */
+        PerplexityOfReference: {
+            /**
+             * @description The value.
+             * @example 6.2
+             */
+            value: components["schemas"]["NumberOrNull"];
+            /**
+             * @description Standard error of it; null below two counted rows and where it is infinite.
+             * @example 0.01
+             */
+            standard_error: components["schemas"]["NumberOrNull"];
+        };
+        PerplexityPair: {
+            /**
+             * @description That of `old`.
+             * @example 2.3117
+             */
+            old: components["schemas"]["NumberOrNull"];
+            /**
+             * @description That of `new`.
+             * @example 2.5388
+             */
+            new: components["schemas"]["NumberOrNull"];
+        };
+        /** @description Perplexity of `logits` over that of `reference`. */
+        PerplexityRatio: {
+            /**
+             * @description The value.
+             * @example 1.0016
+             */
+            value: components["schemas"]["NumberOrNull"];
+            /**
+             * @description Standard error of it; null below two counted rows and where it is infinite.
+             * @example 0.01
+             */
+            standard_error: components["schemas"]["NumberOrNull"];
+        };
         /** @description Place of a non-finite logit, or probability. */
         Place: {
             /**
@@ -2158,6 +2792,98 @@ export interface components {
              * @example false
              */
             masked: boolean;
+        };
+        /** @description Probability of the label under `logits` minus that under `reference`, as a fraction; with labels only. */
+        ProbabilityDifference: {
+            /**
+             * @description Mean of q_y − p_y.
+             * @example -0.0002
+             */
+            mean: components["schemas"]["NumberOrNull"];
+            /**
+             * @description Standard error of the mean; null below two counted rows and where it is infinite.
+             * @example 0.0001
+             */
+            standard_error: components["schemas"]["NumberOrNull"];
+            /**
+             * @description √ of the mean of (q_y − p_y)².
+             * @example 0.012
+             */
+            rms: components["schemas"]["NumberOrNull"];
+            /**
+             * @description Standard error of rms; null below two counted rows and where it is infinite.
+             * @example 0.001
+             */
+            rms_standard_error: components["schemas"]["NumberOrNull"];
+            /**
+             * @description Least difference.
+             * @example -0.2
+             */
+            min: components["schemas"]["NumberOrNull"];
+            /**
+             * @description Greatest difference.
+             * @example 0.15
+             */
+            max: components["schemas"]["NumberOrNull"];
+            percentiles: components["schemas"]["ProbabilityPercentiles"];
+        };
+        /** @description Percentiles over counted rows, unweighted, with linear interpolation between neighbours; rows of NaN are left out. */
+        ProbabilityPercentiles: {
+            /**
+             * @description Percentile 1.
+             * @example 0.001
+             */
+            1: components["schemas"]["NumberOrNull"];
+            /**
+             * @description Percentile 5.
+             * @example 0.001
+             */
+            5: components["schemas"]["NumberOrNull"];
+            /**
+             * @description Percentile 10.
+             * @example 0.001
+             */
+            10: components["schemas"]["NumberOrNull"];
+            /**
+             * @description Percentile 25.
+             * @example 0.001
+             */
+            25: components["schemas"]["NumberOrNull"];
+            /**
+             * @description Percentile 50.
+             * @example 0.001
+             */
+            50: components["schemas"]["NumberOrNull"];
+            /**
+             * @description Percentile 75.
+             * @example 0.001
+             */
+            75: components["schemas"]["NumberOrNull"];
+            /**
+             * @description Percentile 90.
+             * @example 0.001
+             */
+            90: components["schemas"]["NumberOrNull"];
+            /**
+             * @description Percentile 95.
+             * @example 0.001
+             */
+            95: components["schemas"]["NumberOrNull"];
+            /**
+             * @description Percentile 99.
+             * @example 0.001
+             */
+            99: components["schemas"]["NumberOrNull"];
+            /**
+             * @description Percentile 0.1.
+             * @example 0.001
+             */
+            0.1: components["schemas"]["NumberOrNull"];
+            /**
+             * @description Percentile 99.9.
+             * @example 0.001
+             */
+            99.9: components["schemas"]["NumberOrNull"];
         };
         /** @description An error, as RFC 9457 problem details. */
         Problem: {
@@ -2193,7 +2919,7 @@ export interface components {
              * @example invalid_label
              * @enum {unknown}
              */
-            code: "malformed_body" | "truncated_body" | "unauthorized" | "forbidden" | "host_not_allowed" | "origin_not_allowed" | "not_found" | "method_not_allowed" | "not_acceptable" | "client_too_slow" | "body_too_large" | "unsupported_media_type" | "unsupported_content_encoding" | "expectation_failed" | "missing_field" | "unknown_field" | "invalid_option" | "invalid_tensor" | "shape_mismatch" | "invalid_label" | "invalid_weight" | "invalid_mask" | "invalid_shard" | "invalid_partial" | "local_data_off" | "file_forbidden" | "file_unreadable" | "invalid_file" | "file_changed" | "invalid_metadata" | "invalid_pair" | "conflict" | "rank_unexpected" | "superseded" | "partials_mismatch" | "non_finite_loss" | "bad_request" | "headers_too_large" | "rate_limited" | "overloaded" | "client_closed" | "not_implemented" | "internal" | "store_unavailable" | "worker_lost" | "shutting_down";
+            code: "malformed_body" | "truncated_body" | "unauthorized" | "forbidden" | "host_not_allowed" | "origin_not_allowed" | "not_found" | "method_not_allowed" | "not_acceptable" | "client_too_slow" | "body_too_large" | "unsupported_media_type" | "unsupported_content_encoding" | "expectation_failed" | "missing_field" | "unknown_field" | "invalid_option" | "invalid_tensor" | "shape_mismatch" | "invalid_label" | "invalid_reference" | "invalid_weight" | "invalid_mask" | "invalid_shard" | "invalid_partial" | "local_data_off" | "file_forbidden" | "file_unreadable" | "invalid_file" | "file_changed" | "invalid_metadata" | "invalid_pair" | "conflict" | "rank_unexpected" | "superseded" | "partials_mismatch" | "non_finite_loss" | "bad_request" | "headers_too_large" | "rate_limited" | "overloaded" | "client_closed" | "not_implemented" | "internal" | "store_unavailable" | "worker_lost" | "shutting_down";
             /**
              * @description The invalid places of the request.
              * @example [
@@ -2204,7 +2930,7 @@ export interface components {
              *     ]
              */
             errors?: components["schemas"]["InvalidPlace"][];
-            diagnostics?: components["schemas"]["Diagnostics"];
+            diagnostics?: components["schemas"]["RejectedDiagnostics"];
         };
         /** @description Signs of overflow and underflow, over counted rows: `float16` for float16, `float8` for the float8 dtypes; absent for other dtypes. float8_e4m3fn has no Infinity: what is beyond 448 is NaN. */
         RangeReport: {
@@ -2456,6 +3182,54 @@ export interface components {
              */
             kernel?: string;
         };
+        /**
+         * @description The distribution P that is compared with: logits, P = softmax(s·x); the top K of each row; or a llama.cpp logit file.
+         * @example [
+         *       [
+         *         1.1,
+         *         2,
+         *         2.9
+         *       ],
+         *       [
+         *         0.4,
+         *         0.3,
+         *         0
+         *       ]
+         *     ]
+         */
+        Reference: components["schemas"]["ReferenceLogits"] | components["schemas"]["TopReference"] | components["schemas"]["LogitFile"];
+        /**
+         * @description Logits of the shape of `logits`, or (N, C); of any floating-point dtype.
+         * @example [
+         *       [
+         *         1.1,
+         *         2,
+         *         2.9
+         *       ]
+         *     ]
+         */
+        ReferenceLogits: components["schemas"]["FloatTensorBytes"] | components["schemas"]["FloatTensorArray"] | components["schemas"]["TensorFile"] | components["schemas"]["NestedArray"];
+        /**
+         * @description Of `non_finite_loss`: the diagnostics of the evaluation, or of the comparison.
+         * @example {
+         *       "verdict": "non_finite",
+         *       "summary": "NaN in 1 of 2 rows; first at row 0, class 1 (not the label) of the logits",
+         *       "causes": [],
+         *       "logits": {
+         *         "counts": {
+         *           "nan": 1,
+         *           "pos_inf": 0,
+         *           "neg_inf": 0,
+         *           "bad_rows": 1
+         *         },
+         *         "locations": [],
+         *         "masked_rows_non_finite": 0
+         *       },
+         *       "nan_rows": 1,
+         *       "truncated": false
+         *     }
+         */
+        RejectedDiagnostics: components["schemas"]["Diagnostics"] | components["schemas"]["ComparisonDiagnostics"];
         /** @description The models. */
         RepositoryIndex: components["schemas"]["RepositoryModel"][];
         /** @description A model. */
@@ -2683,7 +3457,27 @@ export interface components {
          * Format: binary
          * @description A safetensors file with the tensors of `outputs` by their names, and everything else of the answer as JSON text in `__metadata__.evaluation`.
          */
+        SafetensorsComparison: string;
+        /**
+         * Format: binary
+         * @description A safetensors file with the tensors of `outputs` by their names, and everything else of the answer as JSON text in `__metadata__.evaluation`.
+         */
         SafetensorsEvaluation: string;
+        /**
+         * Format: binary
+         * @description A safetensors file without tensors, and the answer as JSON text in `__metadata__.evaluation`.
+         */
+        SafetensorsLogprobComparison: string;
+        /**
+         * Format: binary
+         * @description A safetensors file with the tensors `old`, `new` and, optionally, `input_mask` and `segments`, in any order.
+         */
+        SafetensorsLogprobs: string;
+        /**
+         * Format: binary
+         * @description A safetensors file with the tensors `logits`, `reference` (or `reference.indices` and `reference.logprobs`) and, optionally, `label` and `input_mask`, with `options` as JSON text in `__metadata__.options`. Of `logits` and `reference` the one that is the last tensor of the file streams, the other one waits in bounded memory.
+         */
+        SafetensorsPair: string;
         /**
          * Format: binary
          * @description A safetensors file with the tensors of the partial by their names, those of `columns` as `columns/…`, and everything else as JSON text in `__metadata__.evaluation`. `/v1/cross-entropy/combine` does not take it: ask for JSON or MessagePack.
@@ -2694,6 +3488,40 @@ export interface components {
          * @description A safetensors file with the tensors `logits`, `label` and, optionally, `input_mask` and `weight`, with `options` as JSON text in `__metadata__.options`. Logits stream when they are the last tensor of the file; the library’s own order, by width and then by name, puts labels and masks that are narrower after them, and then the logits wait in bounded memory. `vocab_start` and `vocab_size` are JSON numbers in `__metadata__`, by their names.
          */
         SafetensorsShard: string;
+        /** @description A sequence. Without counted tokens its values are null, and it enters no mean. */
+        SequenceComparison: {
+            /**
+             * Format: int64
+             * @description Counted tokens.
+             * @example 3
+             */
+            tokens: number;
+            /**
+             * @description Σ r.
+             * @example -0.25
+             */
+            log_ratio: components["schemas"]["NumberOrNull"];
+            /**
+             * @description Mean of −r, an estimator of KL(old‖new) that may be negative.
+             * @example 0.09375
+             */
+            k1: components["schemas"]["NumberOrNull"];
+            /**
+             * @description Mean of ρ − 1 − r, an estimator of KL(old‖new) that is never negative.
+             * @example 0.009074
+             */
+            k3: components["schemas"]["NumberOrNull"];
+            /** @description e to the mean of −log-probability over its counted tokens. */
+            perplexity: components["schemas"]["PerplexityPair"];
+        };
+        /**
+         * @description Lengths of the sequences that the tokens of shape (N,) fill in order: integers of shape (S,) with the sum N. Default: one sequence. There may be 16384 sequences.
+         * @example [
+         *       3,
+         *       1
+         *     ]
+         */
+        SequenceLengths: components["schemas"]["AnyTensorBytes"] | components["schemas"]["AnyTensorArray"] | components["schemas"]["TensorFile"] | components["schemas"]["NestedArray"];
         /** @description Liveness and readiness. */
         ServerHealth: {
             /**
@@ -2735,6 +3563,23 @@ export interface components {
          *     ]
          */
         Shape: number[];
+        /** @description What stands in one of the two sets of logits. */
+        SideReport: {
+            counts: components["schemas"]["LogitCounts"];
+            /**
+             * @description The first non-finite logits in row-major order, including rows that are left out; at most `options.max_locations`.
+             * @example []
+             */
+            locations: components["schemas"]["Place"][];
+            /**
+             * Format: int64
+             * @description Rows left out that contain a non-finite logit: they do not affect the loss.
+             * @example 0
+             */
+            masked_rows_non_finite: number;
+            float16?: components["schemas"]["RangeReport"];
+            float8?: components["schemas"]["RangeReport"];
+        };
         /** @description Statistics of the calls under /v2. */
         StatisticsList: {
             /**
@@ -2958,6 +3803,62 @@ export interface components {
              */
             tensor: string;
         };
+        /** @description Numbers of counted and masked tokens. */
+        TokenCounts: {
+            /**
+             * Format: int64
+             * @description Tokens of the request: counted + masked.
+             * @example 4
+             */
+            total: number;
+            /**
+             * Format: int64
+             * @description Tokens that enter the sums.
+             * @example 4
+             */
+            counted: number;
+            /**
+             * Format: int64
+             * @description Tokens whose mask is 0.
+             * @example 0
+             */
+            masked: number;
+        };
+        /**
+         * @description The mask of each token, in the shape of `old`, or flat: 1 counts it, 0 leaves it out, whatever its log-probabilities are; anything else is refused. Default: 1 for every token.
+         * @example [
+         *       1,
+         *       1,
+         *       1,
+         *       0
+         *     ]
+         */
+        TokenMask: components["schemas"]["AnyTensorBytes"] | components["schemas"]["AnyTensorArray"] | components["schemas"]["TensorFile"] | components["schemas"]["NestedArray"];
+        /**
+         * @description Integers of shape (N, K) or (…, K): the classes of each row, in any order, none twice.
+         * @example [
+         *       [
+         *         2,
+         *         0
+         *       ]
+         *     ]
+         */
+        TopIndices: components["schemas"]["AnyTensorBytes"] | components["schemas"]["AnyTensorArray"] | components["schemas"]["TensorFile"] | components["schemas"]["NestedArray"];
+        /**
+         * @description Floats of the same shape: ln p of each of these classes. Numbers without a dtype are float64.
+         * @example [
+         *       [
+         *         -0.105,
+         *         -2.5
+         *       ]
+         *     ]
+         */
+        TopLogprobs: components["schemas"]["AnyTensorBytes"] | components["schemas"]["AnyTensorArray"] | components["schemas"]["TensorFile"] | components["schemas"]["NestedArray"];
+        /** @description The top K of a teacher. In safetensors and the Open Inference Protocol they are the tensors `reference.indices` and `reference.logprobs`. `direction: "forward"` and `logit_scale` 1 only. */
+        TopReference: {
+            indices: components["schemas"]["TopIndices"];
+            logprobs: components["schemas"]["TopLogprobs"];
+        };
         /** @description Results of the rows over the shard. Opaque: send it back unchanged, to a service of the same version. */
         VocabularyPartial: {
             /**
@@ -2992,6 +3893,42 @@ export interface components {
              * @example 8412
              */
             target_rank?: number;
+        };
+        /** @description A token on which the sides differ. */
+        WorstToken: {
+            /**
+             * Format: int64
+             * @description Index of the token, from 0; rows of (B, T) follow one another.
+             * @example 1
+             */
+            token: number;
+            /**
+             * Format: int64
+             * @description Its sequence, from 0.
+             * @example 0
+             */
+            sequence: number;
+            /**
+             * Format: int64
+             * @description Its position in the sequence, from 0.
+             * @example 1
+             */
+            position: number;
+            /**
+             * @description Its log-probability in `old`.
+             * @example -1.25
+             */
+            old: components["schemas"]["NumberOrNonFinite"];
+            /**
+             * @description Its log-probability in `new`.
+             * @example -1.5
+             */
+            new: components["schemas"]["NumberOrNonFinite"];
+            /**
+             * @description r = new − old.
+             * @example -0.25
+             */
+            log_ratio: components["schemas"]["NumberOrNonFinite"];
         };
     };
     responses: {
@@ -3093,7 +4030,7 @@ export interface components {
                 "application/json": components["schemas"]["InferenceError"];
             };
         };
-        /** @description `missing_field`: A required field is missing. `unknown_field`: A field is not known. `invalid_option`: An option is not valid. `invalid_tensor`: A tensor is not valid. `shape_mismatch`: The shapes of the tensors do not fit together. `invalid_label`: A label is not a class. `invalid_weight`: The class weights are not valid. `invalid_mask`: The input mask is not valid. `invalid_shard`: The shard of the vocabulary is not valid. `invalid_partial`: A partial is not valid. `file_unreadable`: The file cannot be read. `invalid_file`: The file is not a valid safetensors file. `invalid_metadata`: The metadata of the run is not valid. `invalid_pair`: The pair of numerator and denominator is not valid. `rank_unexpected`: The run has no such rank. `partials_mismatch`: The partials do not belong together. `non_finite_loss`: The loss is not finite. */
+        /** @description `missing_field`: A required field is missing. `unknown_field`: A field is not known. `invalid_option`: An option is not valid. `invalid_tensor`: A tensor is not valid. `shape_mismatch`: The shapes of the tensors do not fit together. `invalid_label`: A label is not a class. `invalid_reference`: The reference is not valid. `invalid_weight`: The class weights are not valid. `invalid_mask`: The input mask is not valid. `invalid_shard`: The shard of the vocabulary is not valid. `invalid_partial`: A partial is not valid. `file_unreadable`: The file cannot be read. `invalid_file`: The file is not a valid safetensors file. `invalid_metadata`: The metadata of the run is not valid. `invalid_pair`: The pair of numerator and denominator is not valid. `rank_unexpected`: The run has no such rank. `partials_mismatch`: The partials do not belong together. `non_finite_loss`: The loss is not finite. */
         InferenceError422: {
             headers: {
                 [name: string]: unknown;
@@ -3435,7 +4372,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `missing_field`: A required field is missing. `unknown_field`: A field is not known. `invalid_option`: An option is not valid. `invalid_tensor`: A tensor is not valid. `shape_mismatch`: The shapes of the tensors do not fit together. `invalid_label`: A label is not a class. `invalid_weight`: The class weights are not valid. `invalid_mask`: The input mask is not valid. `invalid_shard`: The shard of the vocabulary is not valid. `invalid_partial`: A partial is not valid. `file_unreadable`: The file cannot be read. `invalid_file`: The file is not a valid safetensors file. `invalid_metadata`: The metadata of the run is not valid. `invalid_pair`: The pair of numerator and denominator is not valid. `rank_unexpected`: The run has no such rank. `partials_mismatch`: The partials do not belong together. `non_finite_loss`: The loss is not finite. */
+        /** @description `missing_field`: A required field is missing. `unknown_field`: A field is not known. `invalid_option`: An option is not valid. `invalid_tensor`: A tensor is not valid. `shape_mismatch`: The shapes of the tensors do not fit together. `invalid_label`: A label is not a class. `invalid_reference`: The reference is not valid. `invalid_weight`: The class weights are not valid. `invalid_mask`: The input mask is not valid. `invalid_shard`: The shard of the vocabulary is not valid. `invalid_partial`: A partial is not valid. `file_unreadable`: The file cannot be read. `invalid_file`: The file is not a valid safetensors file. `invalid_metadata`: The metadata of the run is not valid. `invalid_pair`: The pair of numerator and denominator is not valid. `rank_unexpected`: The run has no such rank. `partials_mismatch`: The partials do not belong together. `non_finite_loss`: The loss is not finite. */
         Problem422: {
             headers: {
                 [name: string]: unknown;
@@ -3867,6 +4804,150 @@ export interface operations {
             429: components["responses"]["Problem429"];
             500: components["responses"]["Problem500"];
             503: components["responses"]["ProblemShuttingDown"];
+        };
+    };
+    compareLogits: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "reference": [
+                 *         [
+                 *           1.1,
+                 *           2,
+                 *           2.9
+                 *         ],
+                 *         [
+                 *           0.4,
+                 *           0.3,
+                 *           0
+                 *         ]
+                 *       ],
+                 *       "logits": [
+                 *         [
+                 *           1,
+                 *           2,
+                 *           3
+                 *         ],
+                 *         [
+                 *           0.5,
+                 *           0.25,
+                 *           0
+                 *         ]
+                 *       ],
+                 *       "label": [
+                 *         2,
+                 *         0
+                 *       ]
+                 *     }
+                 */
+                "application/json": components["schemas"]["ComparisonRequest"];
+                "application/vnd.msgpack": components["schemas"]["MessagePackBody"];
+                "application/msgpack": components["schemas"]["MessagePackBody"];
+                "application/x-msgpack": components["schemas"]["MessagePackBody"];
+                "application/vnd.safetensors": components["schemas"]["SafetensorsPair"];
+                "application/octet-stream": components["schemas"]["SafetensorsPair"];
+            };
+        };
+        responses: {
+            /** @description The comparison. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Comparison"];
+                    "application/vnd.msgpack": components["schemas"]["Comparison"];
+                    "application/msgpack": components["schemas"]["Comparison"];
+                    "application/x-msgpack": components["schemas"]["Comparison"];
+                    "application/vnd.safetensors": components["schemas"]["SafetensorsComparison"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            406: components["responses"]["Problem406"];
+            408: components["responses"]["Problem408"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            417: components["responses"]["Problem417"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    compareLogprobs: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "old": [
+                 *         -0.5,
+                 *         -1.25,
+                 *         -2,
+                 *         -0.125
+                 *       ],
+                 *       "new": [
+                 *         -0.5,
+                 *         -1.5,
+                 *         -2,
+                 *         -0.25
+                 *       ],
+                 *       "segments": [
+                 *         3,
+                 *         1
+                 *       ]
+                 *     }
+                 */
+                "application/json": components["schemas"]["LogprobRequest"];
+                "application/vnd.msgpack": components["schemas"]["MessagePackBody"];
+                "application/msgpack": components["schemas"]["MessagePackBody"];
+                "application/x-msgpack": components["schemas"]["MessagePackBody"];
+                "application/vnd.safetensors": components["schemas"]["SafetensorsLogprobs"];
+                "application/octet-stream": components["schemas"]["SafetensorsLogprobs"];
+            };
+        };
+        responses: {
+            /** @description The comparison. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LogprobComparison"];
+                    "application/vnd.msgpack": components["schemas"]["LogprobComparison"];
+                    "application/msgpack": components["schemas"]["LogprobComparison"];
+                    "application/x-msgpack": components["schemas"]["LogprobComparison"];
+                    "application/vnd.safetensors": components["schemas"]["SafetensorsLogprobComparison"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            406: components["responses"]["Problem406"];
+            408: components["responses"]["Problem408"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            417: components["responses"]["Problem417"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
         };
     };
     evaluatePartial: {

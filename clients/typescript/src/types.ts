@@ -20,6 +20,7 @@ export type Cause = Named<'Cause'>;
 export type Diagnosis = Named<'Diagnosis'>;
 export type Diagnostics = Named<'Diagnostics'>;
 export type LabelValue = Named<'LabelValue'>;
+export type LogprobComparison = Named<'LogprobComparison'>;
 export type LossOptions = Named<'LossOptions'>;
 export type Place = Named<'Place'>;
 export type Problem = Named<'Problem'>;
@@ -36,6 +37,9 @@ export type Batch = WithTensors<Named<'CrossEntropyRequest'>>;
 
 /** A tensor to survey; labels and mask select its rows. */
 export type DiagnosisBatch = WithTensors<Named<'DiagnosisRequest'>>;
+
+/** Log-probabilities of the same tokens: typed arrays with a shape, lists, or base64 of float32. */
+export type Logprobs = WithTensors<Named<'LogprobRequest'>>;
 
 type WithTensors<T> = { [K in keyof T]: K extends 'options' ? T[K] : T[K] | Tensor };
 

@@ -60,7 +60,7 @@ function Failure({ error }: { error: unknown }) {
         error={error}
         {...(error instanceof UnreadableFileError && { title: 'This file is not evaluated' })}
       />
-      {diagnostics !== undefined && (
+      {diagnostics !== undefined && !('truncated' in diagnostics) && (
         <section class="card" aria-label="Diagnostics">
           <DiagnosticsView diagnostics={diagnostics} />
         </section>

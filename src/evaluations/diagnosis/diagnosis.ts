@@ -4,7 +4,6 @@ import type { CauseReport } from '../../diagnostics/causes.ts';
 import { causesOf, foundOf } from '../../batch/diagnostics.ts';
 import { MOST_COLUMNS } from '../../contract/limits.ts';
 import type { Diagnosis } from '../../contract/diagnosis.ts';
-import { readMask } from '../../loss/operands.ts';
 import { OPTION_NAMES, parseOptions } from '../../loss/options.ts';
 import type { Options } from '../../loss/options.ts';
 import { count, describeCauses } from '../../diagnostics/summary.ts';
@@ -19,7 +18,6 @@ import { DTYPE_BYTES, ELEMENT_TYPES } from '../../tensor/dtype.ts';
 import type { FloatDType } from '../../tensor/dtype.ts';
 import { elementCount, formatShape } from '../../tensor/shape.ts';
 import type { Shape } from '../../tensor/shape.ts';
-import { inSteps } from '../../steps.ts';
 import type { Steps } from '../../steps.ts';
 import type { HeldBytesAccount } from '../../wire/body/held-bytes.ts';
 import type { ReadRequest } from '../../wire/request.ts';
@@ -104,26 +102,12 @@ function* selectRows(
 ): Steps<{ targets: Int32Array<ArrayBuffer>; rows: RowCounts }> {
   const { shape: rowsShape } = header.logits;
   const { label, inputMask, weight } = header;
-  if (label !== undefined) {
-    // Labels that are no classes are another matter.
-    const options = { ...given, invalid_label: 'zero_loss' as const };
-    const fields = { label, inputMask, weight };
-    const { classes, probabilities, rows } = yield* selectTargets(rowsShape, fields, options, { takeClasses });
-    if (probabilities === undefined) return { targets: classes, rows };
-    return { targets: classes.map((fate) => (fate === LEFT_OUT ? LEFT_OUT : NO_TARGET)), rows };
-  }
-  const total = elementCount(rowsShape.slice(0, -1))!;
-  const mask = inputMask && (yield* readMask(inputMask, rowsShape));
-  const targets = new Int32Array(total).fill(NO_TARGET);
-  let masked = 0;
-  yield* inSteps(mask === undefined ? 0 : total, (from, to) => {
-    for (let row = from; row < to; row++) {
-      if (mask![row] !== 0) continue;
-      targets[row] = LEFT_OUT;
-      masked++;
-    }
-  });
-  return { targets, rows: { total, counted: total - masked, ignored: 0, masked } };
+  // Labels that are no classes are another matter, and a shift is one of labels.
+  const options = { ...given, invalid_label: 'zero_loss' as const, ...(label === undefined && { shift: 0 }) };
+  const fields = { label, inputMask, weight: label && weight };
+  const { classes, probabilities, rows } = yield* selectTargets(rowsShape, fields, options, { takeClasses });
+  if (probabilities === undefined) return { targets: classes, rows };
+  return { targets: classes.map((fate) => (fate === LEFT_OUT ? LEFT_OUT : NO_TARGET)), rows };
 }
 
 /** Makes the report of a tensor from its survey. */

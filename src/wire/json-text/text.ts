@@ -12,7 +12,7 @@ import type { Reading } from './scanner.ts';
 import { measureStructure } from './structure.ts';
 import { NumberArray } from './number-array.ts';
 import { dtypeOf } from '../tensors/datatype.ts';
-import { TENSOR_FIELDS } from '../request-fields.ts';
+import { TENSOR_FIELDS, TENSOR_PARTS } from '../request-fields.ts';
 import { inSteps } from '../../steps.ts';
 import type { Steps } from '../../steps.ts';
 import { shortEntries } from '../../suggestion.ts';
@@ -98,7 +98,7 @@ export function* neededBytes(text: Uint8Array): Steps<number> {
 
 /** Tensors are read as numbers. The value of an unknown field is only checked: its name is refused later. */
 function readingOf(key: string, depth: number, fields?: ReadonlySet<string>): Reading {
-  if (depth > 1) return key === 'data' ? 'numbers' : 'value';
+  if (depth > 1) return key === 'data' || PARTS.has(key) ? 'numbers' : 'value';
   if (TENSORS.has(key)) return 'numbers';
   if (OPTIONS.has(key)) return 'exact';
   return fields?.has(key) === false ? 'skip' : 'value';
@@ -122,6 +122,9 @@ export function requireModest(bytes: Uint8Array, maxDepth: number): number {
 /** Fields that hold options. */
 const OPTIONS: ReadonlySet<string> = new Set(['options', 'parameters']);
 
+/** Keys in a map of tensors, which may be nested arrays by themselves. */
+const PARTS: ReadonlySet<string> = new Set(TENSOR_PARTS);
+
 /** Fields that hold a tensor, which may be a nested array by itself. */
 const TENSORS: ReadonlySet<unknown> = new Set(TENSOR_FIELDS);
 
@@ -144,11 +147,13 @@ function packTensors(request: unknown, transfer: ArrayBuffer[], fields: Readonly
   };
   const pack = (value: unknown, path: readonly string[]): unknown => {
     if (path.length === 1 && isUnknown(path[0]!)) return null;
-    const isTensorField = path.length === 1 && TENSORS.has(path[0]);
+    const isPart = path.length === 2 && TENSORS.has(path[0]) && PARTS.has(path[1]!);
+    const isTensorField = isPart || (path.length === 1 && TENSORS.has(path[0]));
     if (isTensorField && hasUnknown) return null;
-    if (isTensorField ? isArray(value) || hasData(value) : hasData(value) && 'dtype' in value) {
+    const isTensor = isArray(value) || hasData(value) || (isTensorField && typeof value === 'string');
+    if (isTensorField ? isTensor : hasData(value) && 'dtype' in value) {
       count(VALUES_PER_TENSOR);
-      const tensor = tensorFromValue(path.join('/'), value);
+      const tensor = tensorFromValue(path.join(isPart ? '.' : '/'), value);
       return valueFromTensor({ ...tensor, data: moved(tensor.data, transfer) });
     }
     if (path.length === 2 && path[0] === 'inputs' && hasData(value)) {

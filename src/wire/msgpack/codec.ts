@@ -7,10 +7,10 @@ import { formatOf } from './extent.ts';
 import { CUT, parseValue, readValue, valueHere } from './value.ts';
 import { duplicateField, requireRequestField } from '../request.ts';
 import type { Codec, DecodeContext } from '../request.ts';
-import { isStreamed, isTensorName } from '../request-fields.ts';
+import { isPartOf, isStreamed, isTensorName } from '../request-fields.ts';
 import type { TensorName } from '../request-fields.ts';
 import { TensorMap } from './tensor-map.ts';
-import { requireByteLength, requireDTypeOf } from '../tensors/tensor-value.ts';
+import { requireByteLength, requireDTypeOf, unknownPart } from '../tensors/tensor-value.ts';
 
 /**
  * MessagePack requests. The map is walked as it arrives: what is small is cut out and read by msgpackr, and the bytes
@@ -60,6 +60,10 @@ class MsgpackRequest {
     const pairs = yield* this.#readMapLength(field);
     for (let missing = pairs; missing > 0; missing--) {
       const name = yield* this.#readValue(`a key of ${field}`);
+      if (missing === pairs && isPartOf(field, name)) {
+        yield { is: 'field', name: field, value: yield* this.#readParts(field, name as string, pairs) };
+        return;
+      }
       if (isReferenceKey(name) && missing === pairs) {
         yield { is: 'field', name: field, value: yield* this.#readReference(field, name, pairs) };
         return;
@@ -100,6 +104,23 @@ class MsgpackRequest {
       map.set(name, yield* this.#readValue(`${field}.${name}`));
     }
     return Object.fromEntries(map);
+  }
+
+  /** Reads a map of tensors that stands in the place of one, the first key of which was read already. */
+  *#readParts(field: TensorName, first: string, pairs: number): Decoding<object> {
+    const map = new Map<string, unknown>([[first, yield* this.#readPart(field, first)]]);
+    for (let missing = pairs - 1; missing > 0; missing--) {
+      const name = yield* this.#readValue(`a key of ${field}`);
+      if (typeof name !== 'string' || !isPartOf(field, name)) throw unknownPart(field, name);
+      if (map.has(name)) throw duplicateField(`${field}.${name}`);
+      map.set(name, yield* this.#readPart(field, name));
+    }
+    return Object.fromEntries(map);
+  }
+
+  *#readPart(field: TensorName, key: string): Decoding<unknown> {
+    const name = `${field}.${key}`;
+    return withoutNumpy(name, yield* this.#readValue(name));
   }
 
   /** @throws LossmeterError when the map is not complete, or not filled by so many bytes */

@@ -32,6 +32,12 @@ export function requireTensorKey(field: TensorField, key: unknown): TensorKey {
   );
 }
 
+/** Error of a key in a map of tensors that stands in the place of one. */
+export function unknownPart(field: TensorName, key: unknown): LossmeterError {
+  const detail = `unknown key ${showValue(key)} in ${field}; known are ${TENSORS[field].parts!.join(', ')}`;
+  return refuse('unknown_field', `/${field}${pointerTo(typeof key === 'string' ? key : showValue(key))}`, detail);
+}
+
 /** @throws LossmeterError invalid_tensor */
 export function requireDType(field: TensorField, value: unknown): DType {
   if (isDType(value)) return value;
@@ -70,13 +76,16 @@ export function requireByteLength(field: TensorField, dtype: DType, shape: Shape
 
 /**
  * A tensor from what stands in a decoded body: `{dtype, shape, data}` with data as bytes, base64 text, or a flat or
- * nested array; or a nested array by itself. TENSORS says what arrays without a dtype are; others are float32.
+ * nested array; or a nested array by itself. TENSORS says what arrays without a dtype are; others are float32. It also
+ * says which tensors of one axis may come as bytes or base64 text alone, or without their shape.
  * @throws LossmeterError invalid_tensor, unknown_field
  */
 export function tensorFromValue(field: TensorField, value: unknown): Tensor {
   if (Array.isArray(value)) return fromArray(field, value, undefined, undefined);
   if (value instanceof NumberArray) return fromNumbers(field, value, undefined, undefined);
   if (isScalar(field, value)) return fromArray(field, [value], undefined, []);
+  const flat = isTensorName(field) ? TENSORS[field].flat : undefined;
+  if (flat !== undefined && isBytes(value)) return flatTensor(field, flat, bytesFrom(field, value));
   if (typeof value !== 'object' || value === null || value instanceof Uint8Array) {
     const detail = `${field} is ${showValue(value)}, expected {"dtype", "shape", "data"} or a nested array`;
     throw refuse('invalid_tensor', `/${field}`, detail);
@@ -95,13 +104,16 @@ export function tensorFromValue(field: TensorField, value: unknown): Tensor {
     return { ...known, data: bytes, ...(isDTypeAssumed && { isDTypeAssumed }), ...nullsOf(nulls) };
   }
 
-  const bytes = typeof data === 'string' ? fromBase64(field, data) : data;
-  if (!(bytes instanceof Uint8Array)) {
+  if (!isBytes(data)) {
     const detail = `${field}.data is ${showValue(data)}, expected bytes (msgpack bin), base64 text or an array`;
     throw refuse('invalid_tensor', `/${field}/data`, detail);
   }
+  const bytes = bytesFrom(field, data);
   if (knownDType === undefined) throw missingKey(field, 'dtype');
-  if (knownShape === undefined) throw missingKey(field, 'shape');
+  if (knownShape === undefined) {
+    if (flat !== undefined) return flatTensor(field, knownDType, bytes);
+    throw missingKey(field, 'shape');
+  }
   requireByteLength(field, knownDType, knownShape, bytes.byteLength);
   return { dtype: knownDType, shape: knownShape, data: bytes };
 }
@@ -133,8 +145,23 @@ export function missingKey(field: TensorField, key: TensorKey): LossmeterError {
   return refuse('invalid_tensor', `/${field}`, `${field} has no ${key}: expected {"dtype", "shape", "data"}`);
 }
 
-function fromBase64(field: TensorField, text: string): Uint8Array {
-  const bytes = bytesOfBase64(text);
+/** Returns true for bytes, and for text that can only be base64 of them. */
+function isBytes(value: unknown): value is Uint8Array | string {
+  return typeof value === 'string' || value instanceof Uint8Array;
+}
+
+/** A tensor of one axis, of bytes that came without a shape. */
+function flatTensor(field: TensorField, dtype: DType, data: Uint8Array): Tensor {
+  const width = DTYPE_BYTES[dtype];
+  const length = data.byteLength / width;
+  if (Number.isInteger(length)) return { dtype, shape: [length], data };
+  const detail = `${field} has ${data.byteLength} bytes, expected a multiple of ${width}: without a shape they are little-endian ${dtype} of one axis`;
+  throw refuse('invalid_tensor', `/${field}`, detail);
+}
+
+function bytesFrom(field: TensorField, value: Uint8Array | string): Uint8Array {
+  if (value instanceof Uint8Array) return value;
+  const bytes = bytesOfBase64(value);
   if (bytes instanceof Uint8Array) return bytes;
   throw notBase64(field, bytes.fault);
 }

@@ -47,6 +47,14 @@ test('a tensor can be surveyed', async () => {
   expect([verdict, values.total]).toEqual(['finite', 6]);
 });
 
+test('log-probabilities can be compared', async () => {
+  const [old, trained] = [tensor(Float32Array.of(-0.5, -1.25), [2]), [-0.5, -1.5]];
+  const { k1, perplexity, sequences } = await client().compareLogprobs({ old, new: trained, segments: [1, 1] });
+  expect([k1, perplexity.old, sequences.length]).toEqual([0.125, (Math.exp(0.5) + Math.exp(1.25)) / 2, 2]);
+  const overflow = await client().compareLogprobs({ old: [-800], new: [0], input_mask: [1] });
+  expect(overflow.chi2_token).toBe(Infinity);
+});
+
 test('errors are problems, in both formats', async () => {
   const wrong = client().crossEntropy({ ...BATCH, label: [7, 0] });
   await expect(wrong).rejects.toThrow(ProblemError);

@@ -15,14 +15,14 @@ interface Grown {
   readonly fields: (size: number, endpoint: Endpoint) => Fields;
 }
 
-const REFUSALS = [400, 403, 413, 422];
+export const REFUSALS = [400, 403, 413, 422];
 
-const text = (length: number): string => 'x'.repeat(length);
+export const text = (length: number): string => 'x'.repeat(length);
 
-const names = (count: number): Fields =>
+export const names = (count: number): Fields =>
   Object.fromEntries(Array.from({ length: count }, (_, k) => [`optoin_${k}`, k]));
 
-const repeated = <T>(count: number, value: T): T[] => Array.from({ length: count }, () => value);
+export const repeated = <T>(count: number, value: T): T[] => Array.from({ length: count }, () => value);
 
 const small = (): Fields => ({
   label: int32([2]),
@@ -36,8 +36,8 @@ const withTensor = (field: string, tensor: unknown): Fields => ({ ...small(), [f
 
 const TENSORS = ['label', 'input_mask', 'weight', 'logits'] as const;
 
-const UNKNOWN_NAMES = 10_000;
-const LONG_TEXT = 250_000;
+export const UNKNOWN_NAMES = 10_000;
+export const LONG_TEXT = 250_000;
 
 const GROWN: readonly Grown[] = [
   {

@@ -9,6 +9,7 @@ from lossmeter.address import Address
 from lossmeter.async_runs import AsyncRun
 from lossmeter.batch import Batch
 from lossmeter.files import batch_of, naming, paths_of
+from lossmeter.logprobs import Logprobs
 from lossmeter.progress import track_items
 from lossmeter.settings import Configured, Settings
 
@@ -30,7 +31,13 @@ if TYPE_CHECKING:
     from lossmeter.evaluation import Evaluation
     from lossmeter.files import AnyPath
     from lossmeter.request import Partial
-    from lossmeter.schemas import Diagnosis, Info, Options, RunSummary
+    from lossmeter.schemas import (
+        Diagnosis,
+        Info,
+        LogprobComparison,
+        Options,
+        RunSummary,
+    )
 
 __all__ = ["AsyncClient", "AsyncRun"]
 
@@ -94,6 +101,17 @@ class AsyncClient(Configured):
         """Says what stands in a tensor; see `Client.diagnose`."""
         batch = Batch(logits, label, input_mask, None, options)
         return await self.transport.send(requests.diagnose(batch))
+
+    async def compare_logprobs(
+        self,
+        old: ArrayLike,
+        new: ArrayLike,
+        mask: ArrayLike | None = None,
+        segments: ArrayLike | None = None,
+    ) -> LogprobComparison:
+        """Compares log-probabilities of tokens; see `Client.compare_logprobs`."""
+        logprobs = Logprobs(old, new, mask, segments)
+        return await self.transport.send(requests.compare_logprobs(logprobs))
 
     async def partials(
         self,

@@ -8,6 +8,7 @@ from lossmeter import request as requests
 from lossmeter.address import Address
 from lossmeter.batch import Batch
 from lossmeter.files import batch_of, naming, paths_of
+from lossmeter.logprobs import Logprobs
 from lossmeter.progress import track_items
 from lossmeter.runs import Run
 from lossmeter.settings import Configured, Settings
@@ -24,7 +25,13 @@ if TYPE_CHECKING:
     from lossmeter.evaluation import Evaluation
     from lossmeter.files import AnyPath
     from lossmeter.request import Partial
-    from lossmeter.schemas import Diagnosis, Info, Options, RunSummary
+    from lossmeter.schemas import (
+        Diagnosis,
+        Info,
+        LogprobComparison,
+        Options,
+        RunSummary,
+    )
 
 
 class Client(Configured):
@@ -132,6 +139,39 @@ class Client(Configured):
         """
         batch = Batch(logits, label, input_mask, None, options)
         return self.transport.send(requests.diagnose(batch))
+
+    def compare_logprobs(
+        self,
+        old: ArrayLike,
+        new: ArrayLike,
+        mask: ArrayLike | None = None,
+        segments: ArrayLike | None = None,
+    ) -> LogprobComparison:
+        """Compares the log-probabilities that two sides gave for the same tokens.
+
+        Args:
+            old: Those of the side that sampled the tokens, in nats, of shape (N,) or
+                (B, T), whose rows are sequences.
+            new: Those of the side that trains, in the shape of `old`.
+            mask: 1 for tokens that count, 0 for others, in the shape of `old`.
+            segments: Lengths of the sequences that tokens of shape (N,) fill in
+                order; without, they are one sequence.
+
+        Returns:
+            Estimators over all tokens, of each sequence, and the worst tokens. Values
+            are None where nothing counts, and infinite where they overflow.
+
+        Raises:
+            TypeError: An array has a dtype that the service does not know.
+            ProblemError: The service refused them.
+            UnreachableError: The service could not be reached.
+
+        Example:
+            >>> client.compare_logprobs([-1.0, -2.0], [-1.0, -2.5])["k1"]
+            0.25
+        """
+        logprobs = Logprobs(old, new, mask, segments)
+        return self.transport.send(requests.compare_logprobs(logprobs))
 
     def partials(
         self,

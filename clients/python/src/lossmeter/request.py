@@ -25,6 +25,7 @@ from lossmeter.evaluation import (
 from lossmeter.schemas import (
     Diagnosis,
     Info,
+    LogprobComparison,
     RunList,
     RunSummary,
     StepDetail,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
     from lossmeter.answer import Outcome
     from lossmeter.batch import Batch
+    from lossmeter.logprobs import Logprobs
     from lossmeter.schemas import Options
 
 _T = TypeVar("_T")
@@ -114,6 +116,12 @@ def diagnose(batch: Batch) -> Request[Diagnosis]:
     """Says what stands in a tensor."""
     decode = _object_with("verdict", Diagnosis)
     return Request("POST", "/v1/diagnose", decode, body=batch.body())
+
+
+def compare_logprobs(logprobs: Logprobs) -> Request[LogprobComparison]:
+    """Compares two log-probabilities of the same tokens."""
+    decode = _object_with("k1", LogprobComparison)
+    return Request("POST", "/v1/logprobs/compare", decode, body=logprobs.body())
 
 
 def partials(batch: Batch, vocab_start: int, vocab_size: int) -> Request[Partial]:

@@ -546,6 +546,130 @@ class Diagnosis(TypedDict):
     """The kernel that surveyed the tensor."""
 
 
+class SequenceComparisonPerplexity(TypedDict):
+    """e to the mean of −log-probability over its counted tokens."""
+
+    old: float | None
+    """That of `old`."""
+
+    new: float | None
+    """That of `new`."""
+
+
+class SequenceComparison(TypedDict):
+    """A sequence. Without counted tokens its values are null, and it enters no mean."""
+
+    tokens: int
+    """Counted tokens."""
+
+    log_ratio: float | None
+    """Σ r."""
+
+    k1: float | None
+    """Mean of −r, an estimator of KL(old‖new) that may be negative."""
+
+    k3: float | None
+    """Mean of ρ − 1 − r, an estimator of KL(old‖new) that is never negative."""
+
+    perplexity: SequenceComparisonPerplexity
+    """e to the mean of −log-probability over its counted tokens."""
+
+
+class LogprobComparisonTokens(TypedDict):
+    """Numbers of counted and masked tokens."""
+
+    total: int
+    """Tokens of the request: counted + masked."""
+
+    counted: int
+    """Tokens that enter the sums."""
+
+    masked: int
+    """Tokens whose mask is 0."""
+
+
+class LogprobComparisonPerplexity(TypedDict):
+    """Mean over sequences of their perplexities."""
+
+    old: float | None
+    """That of `old`."""
+
+    new: float | None
+    """That of `new`."""
+
+
+class LogprobComparisonWorstToken(TypedDict):
+    """A token on which the sides differ."""
+
+    token: int
+    """Index of the token, from 0; rows of (B, T) follow one another."""
+
+    sequence: int
+    """Its sequence, from 0."""
+
+    position: int
+    """Its position in the sequence, from 0."""
+
+    old: float
+    """Its log-probability in `old`."""
+
+    new: float
+    """Its log-probability in `new`."""
+
+    log_ratio: float
+    """r = new − old."""
+
+
+class LogprobComparison(TypedDict):
+    """The comparison, with r = new − old and ρ = e^r of each counted token; n of them.
+    Nothing is clamped or truncated: what overflows float64 is Infinity. Without counted
+    tokens all values are null.
+    """
+
+    tokens: LogprobComparisonTokens
+    """Numbers of counted and masked tokens."""
+
+    k1: float | None
+    """Mean of −r, an estimator of KL(old‖new) that may be negative."""
+
+    k3: float | None
+    """Mean of ρ − 1 − r, an estimator of KL(old‖new) that is never negative."""
+
+    chi2_token: float | None
+    """Mean of ρ² over tokens, less 1."""
+
+    chi2_sequence: float | None
+    """Mean over sequences of the square of the product of their ρ, less 1."""
+
+    effective_sample_size: float | None
+    """(Σ ρ)² / (n·Σ ρ²): the share of tokens that reweighting leaves."""
+
+    mean_absolute_difference: float | None
+    """Mean of |r|."""
+
+    fraction_outside: float | None
+    """Share of tokens with ρ < 0.9 or ρ > 1.1."""
+
+    perplexity: LogprobComparisonPerplexity
+    """Mean over sequences of their perplexities."""
+
+    worst_tokens: list[LogprobComparisonWorstToken]
+    """The tokens of greatest |r|, the greatest first; of equal tokens the first come
+    first.
+    """
+
+    sequences: list[SequenceComparison]
+    """Every sequence, in order."""
+
+    hint: NotRequired[Literal["renormalised_support"]]
+    """`renormalised_support`: `old` was renormalised over a truncated support, by top-p
+    or top-k, and `new` was not. A heuristic: of at least 32 counted tokens with `old`
+    below −0.1, more than half have r < −0.02, and at most 10% have r > 0.01. A kept
+    mass above 98% is not seen. A constant shift downwards gives the hint too: no two
+    normalised distributions have it.
+    """
+
+
 class RunSummary(TypedDict):
     """A summary of a run."""
 

@@ -46,7 +46,7 @@ def convert(value: object, declared: Any) -> Any:  # noqa: ANN401 -- of the decl
 @functools.cache
 def _converter(declared: Any) -> Callable[[Any], Any]:  # noqa: ANN401 -- any type
     origin, arguments = get_origin(declared), get_args(declared)
-    converter = _same
+    converter: Callable[[Any], Any] = _same
     if declared is float:
         converter = _float
     elif is_typeddict(declared):
@@ -59,6 +59,10 @@ def _converter(declared: Any) -> Callable[[Any], Any]:  # noqa: ANN401 -- any ty
         converter = functools.partial(_mapping, _converter(arguments[1]))
     elif origin in {Union, types.UnionType} and str in arguments:
         converter = _free
+    elif origin in {Union, types.UnionType} and type(None) in arguments:
+        # Every converter leaves None as it is.
+        (inner,) = (each for each in arguments if each is not type(None))
+        converter = _converter(inner)
     return converter
 
 

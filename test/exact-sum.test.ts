@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { ExactSum } from '../../src/runs/exact-sum.ts';
+import { ExactSum } from '../src/exact-sum.ts';
 
 /** The bits of a float64 as the integer that it is times 2^1074. */
 function toInteger(x: number): bigint {

@@ -50,6 +50,12 @@ export class ExactSum {
     this.#parts.push(high);
   }
 
+  /** Adds all terms of another sum. */
+  include(other: ExactSum): void {
+    for (const part of other.#parts) this.add(part);
+    this.#nonFinite += other.#nonFinite;
+  }
+
   get value(): number {
     if (this.#nonFinite !== 0) return this.#nonFinite;
     const parts = this.#parts;

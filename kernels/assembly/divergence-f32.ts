@@ -1,0 +1,225 @@
+import { Constant, constant, exp4, madd } from './exp-f32';
+import { PAIR, SUMS } from './divergence-sums';
+import { GREATEST_RATIO, jensenShannonTerm, oneSidedTerm } from './jensen-shannon';
+import { loadLanes } from './lanes';
+import { errorOfDifference } from './log-ratio';
+import { load4 } from './storage';
+
+/** Elements that are summed in float32, eight to a lane: in a flat row all roundings of a longer sum are alike. */
+const TILE: u32 = 64;
+
+/** Four lanes of each: logits of both sides, exponentials of both, log ratio, and terms. */
+const LANES = memory.data(96, 16);
+
+/** Sums of the Kullback–Leibler divergence of q from p, of a row of float32 or narrower. */
+export function sumDivergence<T>(series: usize): void {
+  if (PAIR.scale == 1) sumPlain<T>(series);
+  else sumScaled<T>(series);
+}
+
+function sumPlain<T>(series: usize): void {
+  sumBy<T>(series, false, false);
+}
+
+function sumScaled<T>(series: usize): void {
+  sumBy<T>(series, true, false);
+}
+
+/** Sums of the Jensen–Shannon divergence. */
+export function sumJensenShannon<T>(series: usize): void {
+  sumBy<T>(series, true, true);
+}
+
+/**
+ * Terms are p·d²·P(d) for |d| below the limit of the series, in which nothing cancels: d is formed from the logits with
+ * the rounding of their difference. `mixed` is the Jensen–Shannon divergence.
+ * @param series f32: limit, and nine coefficients of P from the constant up
+ */
+// @ts-expect-error: decorator
+@inline
+function sumBy<T>(series: usize, scaled: bool, mixed: bool): void {
+  let x = PAIR.x;
+  let y = PAIR.y;
+  let e = PAIR.e;
+  let f = PAIR.f;
+  const high = <f32>(PAIR.shift + PAIR.shiftLow);
+  const shift = f32x4.splat(high);
+  const shiftLow = f32x4.splat(<f32>(PAIR.shift - <f64>high + PAIR.shiftLow));
+  const scale = f32x4.splat(<f32>PAIR.scale);
+  const limit = v128.load32_splat(series);
+  const c0 = v128.load32_splat(series, 4);
+  const c1 = v128.load32_splat(series, 8);
+  const c2 = v128.load32_splat(series, 12);
+  const c3 = v128.load32_splat(series, 16);
+  const c4 = v128.load32_splat(series, 20);
+  const c5 = v128.load32_splat(series, 24);
+  const c6 = v128.load32_splat(series, 28);
+  const c7 = v128.load32_splat(series, 32);
+  const c8 = v128.load32_splat(series, 36);
+  const bytes = sizeof<T>() * 4;
+  let terms = f64x2.splat(0);
+  let products = terms;
+  let total = terms;
+  for (let n = PAIR.classes; n > 0; ) {
+    const length = min(n, TILE);
+    let terms0 = f32x4.splat(0);
+    let terms1 = terms0;
+    let products0 = terms0;
+    let products1 = terms0;
+    let total0 = terms0;
+    let total1 = terms0;
+    const end = x + <usize>(length & ~7) * sizeof<T>();
+    for (; x < end; x += 2 * bytes) {
+      const d0 = logRatio(load4<T>(x), load4<T>(y), shift, shiftLow, scale, scaled);
+      const d1 = logRatio(load4<T>(x + bytes), load4<T>(y + bytes), shift, shiftLow, scale, scaled);
+      const e0 = v128.load(e);
+      const e1 = v128.load(e, 16);
+      total0 = f32x4.add(total0, e0);
+      total1 = f32x4.add(total1, e1);
+      const near0 = f32x4.lt(f32x4.abs(d0), limit);
+      const near1 = f32x4.lt(f32x4.abs(d1), limit);
+      let term0 = nearTerm(d0, e0, c0, c1, c2, c3, c4, c5, c6, c7, c8);
+      let term1 = nearTerm(d1, e1, c0, c1, c2, c3, c4, c5, c6, c7, c8);
+      if (i32x4.all_true(v128.and(near0, near1))) {
+        products0 = madd(e0, d0, products0);
+        products1 = madd(e1, d1, products1);
+      } else {
+        const x0 = load4<T>(x);
+        const x1 = load4<T>(x + bytes);
+        const y0 = load4<T>(y);
+        const y1 = load4<T>(y + bytes);
+        const none0 = isNegInf(x0, y0);
+        const none1 = isNegInf(x1, y1);
+        const known0 = v128.andnot(d0, none0);
+        const known1 = v128.andnot(d1, none1);
+        const f0 = v128.load(f);
+        const f1 = v128.load(f, 16);
+        const far0 = mixed ? farMixedTerm(x0, y0, d0, e0, f0, near0) : farTerm(none0, known0, e0, f0);
+        const far1 = mixed ? farMixedTerm(x1, y1, d1, e1, f1, near1) : farTerm(none1, known1, e1, f1);
+        term0 = v128.bitselect(term0, far0, near0);
+        term1 = v128.bitselect(term1, far1, near1);
+        products0 = madd(e0, known0, products0);
+        products1 = madd(e1, known1, products1);
+      }
+      terms0 = f32x4.add(terms0, term0);
+      terms1 = f32x4.add(terms1, term1);
+      y += 2 * bytes;
+      e += 32;
+      f += 32;
+    }
+    for (let rest = length & 7; rest > 0; ) {
+      const lanes = min(rest, 4);
+      const x0 = lanes == 4 ? load4<T>(x) : loadLanes<T>(x, lanes, 0);
+      const y0 = lanes == 4 ? load4<T>(y) : loadLanes<T>(y, lanes, 0);
+      const e0 = lanes == 4 ? v128.load(e) : loadLanes<f32>(e, lanes, 0);
+      const f0 = lanes == 4 ? v128.load(f) : loadLanes<f32>(f, lanes, 0);
+      const d0 = logRatio(x0, y0, shift, shiftLow, scale, scaled);
+      const near0 = f32x4.lt(f32x4.abs(d0), limit);
+      const none0 = isNegInf(x0, y0);
+      const known0 = v128.andnot(d0, none0);
+      const far0 = mixed ? farMixedTerm(x0, y0, d0, e0, f0, near0) : farTerm(none0, known0, e0, f0);
+      const term0 = v128.bitselect(nearTerm(d0, e0, c0, c1, c2, c3, c4, c5, c6, c7, c8), far0, near0);
+      terms0 = f32x4.add(terms0, term0);
+      products0 = madd(e0, known0, products0);
+      total0 = f32x4.add(total0, e0);
+      x += <usize>lanes * sizeof<T>();
+      y += <usize>lanes * sizeof<T>();
+      e += <usize>lanes << 2;
+      f += <usize>lanes << 2;
+      rest -= lanes;
+    }
+    terms = f64x2.add(terms, pairsOf(f32x4.add(terms0, terms1)));
+    products = f64x2.add(products, pairsOf(f32x4.add(products0, products1)));
+    total = f64x2.add(total, pairsOf(f32x4.add(total0, total1)));
+    n -= length;
+  }
+  SUMS.terms = f64x2.extract_lane(terms, 0) + f64x2.extract_lane(terms, 1);
+  SUMS.products = f64x2.extract_lane(products, 0) + f64x2.extract_lane(products, 1);
+  SUMS.total = f64x2.extract_lane(total, 0) + f64x2.extract_lane(total, 1);
+}
+
+/** d = scale·((y − x) − shift). The scale comes last: before the differences it would round. */
+// @ts-expect-error: decorator
+@inline
+export function logRatio(x: v128, y: v128, shift: v128, shiftLow: v128, scale: v128, scaled: bool): v128 {
+  const t = f32x4.sub(y, x);
+  const d = f32x4.add(f32x4.sub(t, shift), f32x4.sub(errorOfDifference(t, y, x), shiftLow));
+  return scaled ? f32x4.mul(d, scale) : d;
+}
+
+/** e·d²·P(d) */
+// @ts-expect-error: decorator
+@inline
+export function nearTerm(
+  d: v128, e: v128, c0: v128, c1: v128, c2: v128, c3: v128, c4: v128, c5: v128, c6: v128, c7: v128, c8: v128,
+): v128 {
+  let p = madd(c8, d, c7);
+  p = madd(p, d, c6);
+  p = madd(p, d, c5);
+  p = madd(p, d, c4);
+  p = madd(p, d, c3);
+  p = madd(p, d, c2);
+  p = madd(p, d, c1);
+  p = madd(p, d, c0);
+  return f32x4.mul(f32x4.mul(d, d), f32x4.mul(e, p));
+}
+
+/** Lanes in which one side is −Inf. */
+// @ts-expect-error: decorator
+@inline
+export function isNegInf(x: v128, y: v128): v128 {
+  const negInf = f32x4.splat(-Infinity);
+  return v128.or(f32x4.eq(x, negInf), f32x4.eq(y, negInf));
+}
+
+/**
+ * e·(exp d − 1 − d); q − e − e·d for large d, where e·exp d would be 0·∞, and q − e where one side is −Inf.
+ * @param d log ratio, 0 where one side is −Inf
+ */
+function farTerm(none: v128, d: v128, e: v128, f: v128): v128 {
+  const isDirect = v128.or(f32x4.gt(d, f32x4.splat(<f32>GREATEST_RATIO)), none);
+  const byRatio = f32x4.mul(e, f32x4.sub(f32x4.sub(expOf(d), f32x4.splat(1)), d));
+  const q = f32x4.mul(f, f32x4.splat(<f32>PAIR.factor));
+  const direct = f32x4.sub(f32x4.sub(q, e), f32x4.mul(e, d));
+  return v128.bitselect(direct, byRatio, isDirect);
+}
+
+/** exp d of log ratios up to GREATEST_RATIO. */
+// @ts-expect-error: decorator
+@inline
+export function expOf(d: v128): v128 {
+  const clamped = f32x4.pmin(f32x4.splat(<f32>GREATEST_RATIO), f32x4.pmax(f32x4.splat(-87), d));
+  return exp4(
+    clamped, madd(clamped, constant(Constant.LOG2E), constant(Constant.ROUNDER)), constant(Constant.ROUNDER),
+    constant(ASC_FEATURE_RELAXED_SIMD ? Constant.MINUS_LN2 : Constant.MINUS_LN2_HIGH), constant(Constant.MINUS_LN2_LOW),
+    constant(Constant.C1), constant(Constant.C2), constant(Constant.C3), constant(Constant.C4), constant(Constant.C5),
+  );
+}
+
+/** Terms of the Jensen–Shannon divergence, lane by lane in float64, where they are not near. */
+function farMixedTerm(x: v128, y: v128, d: v128, e: v128, f: v128, near: v128): v128 {
+  v128.store(LANES, x);
+  v128.store(LANES, y, 16);
+  v128.store(LANES, e, 32);
+  v128.store(LANES, f32x4.mul(f, f32x4.splat(<f32>PAIR.factor)), 48);
+  v128.store(LANES, d, 64);
+  v128.store(LANES, near, 80);
+  for (let lane = LANES; lane < LANES + 16; lane += 4) {
+    if (load<i32>(lane, 80) != 0) continue;
+    const p = <f64>load<f32>(lane, 32);
+    const q = <f64>load<f32>(lane, 48);
+    let term: f64 = 0;
+    if (load<f32>(lane) == -Infinity) term = oneSidedTerm(q, 1 - PAIR.beta);
+    else if (load<f32>(lane, 16) == -Infinity) term = oneSidedTerm(p, PAIR.beta);
+    else if (p != 0 || q != 0) term = jensenShannonTerm(p, q, <f64>load<f32>(lane, 64), PAIR.beta);
+    store<f32>(lane, <f32>term);
+  }
+  return v128.load(LANES);
+}
+
+/** Four float32 as two float64, of which each is the sum of two. */
+// @ts-expect-error: decorator
+@inline
+function pairsOf(v: v128): v128 {
+  return f64x2.add(f64x2.promote_low_f32x4(v), f64x2.promote_low_f32x4(v128.shuffle<i64>(v, v, 1, 1)));
+}

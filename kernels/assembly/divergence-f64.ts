@@ -1,0 +1,99 @@
+import { TILE_F64, addTo, startSums, totalOf } from './compensated';
+import { PAIR, SUMS } from './divergence-sums';
+import { maddF64 } from './exp-f64';
+import { GREATEST_RATIO, jensenShannonTerm, oneSidedTerm } from './jensen-shannon';
+import { errorOfDifferenceF64, errorOfDifferenceOne } from './log-ratio';
+import { horizontalSum } from './pairs';
+import { load1 } from './storage';
+
+/** Degree of the series in float64. */
+const DEGREE: usize = 20;
+
+/** Sums of a row of float64. @param series f64: limit, and 21 coefficients from the constant up */
+export function sumDivergenceF64(series: usize, mixed: bool): void {
+  startSums();
+  const end = PAIR.classes & ~1;
+  for (let first: u32 = 0; first < end; first += TILE_F64) sumTile(first, min(first + TILE_F64, end), series, mixed);
+  if (PAIR.classes & 1) addOne<f64>(end, series, mixed);
+  storeSums();
+}
+
+/** Sums of a row whose terms leave the range of float32, one by one. */
+export function sumDivergenceSlowly<T>(series: usize, mixed: bool): void {
+  startSums();
+  for (let c: u32 = 0; c < PAIR.classes; c++) addOne<T>(c, series, mixed);
+  storeSums();
+}
+
+function storeSums(): void {
+  SUMS.terms = totalOf(0);
+  SUMS.products = totalOf(1);
+  SUMS.total = totalOf(2);
+}
+
+/** Sums pairs of float64 whose terms are all near; the others one by one. */
+function sumTile(first: u32, end: u32, series: usize, mixed: bool): void {
+  const shift = f64x2.splat(PAIR.shift);
+  const shiftLow = f64x2.splat(PAIR.shiftLow);
+  const scale = f64x2.splat(PAIR.scale);
+  const limit = v128.load64_splat(series);
+  let terms = f64x2.splat(0);
+  let products = terms;
+  let total = terms;
+  for (let c = first; c < end; c += 2) {
+    const at = <usize>c << 3;
+    const x = v128.load(PAIR.x + at);
+    const y = v128.load(PAIR.y + at);
+    const t = f64x2.sub(y, x);
+    const error = f64x2.sub(errorOfDifferenceF64(t, y, x), shiftLow);
+    const d = f64x2.mul(f64x2.add(f64x2.sub(t, shift), error), scale);
+    if (!i64x2.all_true(f64x2.lt(f64x2.abs(d), limit))) {
+      addOne<f64>(c, series, mixed);
+      addOne<f64>(c + 1, series, mixed);
+      continue;
+    }
+    const e = v128.load(PAIR.e + at);
+    let p = v128.load64_splat(series, 8 + (DEGREE << 3));
+    for (let k = DEGREE << 3; k > 0; k -= 8) p = maddF64(p, d, v128.load64_splat(series + k));
+    terms = maddF64(f64x2.mul(d, d), f64x2.mul(e, p), terms);
+    products = maddF64(e, d, products);
+    total = f64x2.add(total, e);
+  }
+  addTo(0, horizontalSum(terms));
+  addTo(1, horizontalSum(products));
+  addTo(2, horizontalSum(total));
+}
+
+/** Adds one class. */
+function addOne<T>(c: u32, series: usize, mixed: bool): void {
+  const at = <usize>c * sizeof<T>();
+  const x = load1<T>(PAIR.x + at);
+  const y = load1<T>(PAIR.y + at);
+  const kept = <usize>c << (sizeof<T>() == 8 ? 3 : 2);
+  const p: f64 = sizeof<T>() == 8 ? load<f64>(PAIR.e + kept) : <f64>load<f32>(PAIR.e + kept);
+  const q = PAIR.factor * (sizeof<T>() == 8 ? load<f64>(PAIR.f + kept) : <f64>load<f32>(PAIR.f + kept));
+  addTo(2, p);
+  if (x == -Infinity || y == -Infinity) {
+    addTo(0, mixed ? (p == 0 ? oneSidedTerm(q, 1 - PAIR.beta) : oneSidedTerm(p, PAIR.beta)) : q - p);
+    return;
+  }
+  // A difference beyond float64 has no rounding error.
+  const t = y - x;
+  const error = isFinite(t) ? errorOfDifferenceOne(t, y, x) : 0;
+  const d = PAIR.scale * (t - PAIR.shift + (error - PAIR.shiftLow));
+  addTo(0, p == 0 && q == 0 ? 0 : termOf(p, q, d, series, mixed));
+  addTo(1, p == 0 ? 0 : p * d);
+}
+
+function termOf(p: f64, q: f64, d: f64, series: usize, mixed: bool): f64 {
+  if (abs(d) < load<f64>(series)) return p * d * d * polynomialAt(d, series);
+  if (mixed) return jensenShannonTerm(p, q, d, PAIR.beta);
+  if (d > GREATEST_RATIO) return q - p - (p == 0 ? 0 : p * d);
+  return p * (Math.expm1(d) - d);
+}
+
+function polynomialAt(d: f64, series: usize): f64 {
+  let p = load<f64>(series, 8 + (DEGREE << 3));
+  for (let k = DEGREE << 3; k > 0; k -= 8) p = p * d + load<f64>(series + k);
+  return p;
+}

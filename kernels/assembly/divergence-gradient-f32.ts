@@ -1,0 +1,86 @@
+import { expOf, isNegInf, logRatio, nearTerm } from './divergence-f32';
+import { PAIR } from './divergence-sums';
+import { GREATEST_RATIO } from './jensen-shannon';
+import { loadLanes, storeLanes } from './lanes';
+import { load4 } from './storage';
+
+/** Stores k·(q − p) of a row: near p as k·p·(d + d²·P(d)), where the two would cancel. */
+export function writeGradient<T>(out: usize, k: f32, series: usize): void {
+  let x = PAIR.x;
+  let y = PAIR.y;
+  let e = PAIR.e;
+  let f = PAIR.f;
+  const high = <f32>(PAIR.shift + PAIR.shiftLow);
+  const shift = f32x4.splat(high);
+  const shiftLow = f32x4.splat(<f32>(PAIR.shift - <f64>high + PAIR.shiftLow));
+  const scale = f32x4.splat(<f32>PAIR.scale);
+  const factor = f32x4.splat(<f32>PAIR.factor);
+  const k4 = f32x4.splat(k);
+  const limit = v128.load32_splat(series);
+  const c0 = v128.load32_splat(series, 4);
+  const c1 = v128.load32_splat(series, 8);
+  const c2 = v128.load32_splat(series, 12);
+  const c3 = v128.load32_splat(series, 16);
+  const c4 = v128.load32_splat(series, 20);
+  const c5 = v128.load32_splat(series, 24);
+  const c6 = v128.load32_splat(series, 28);
+  const c7 = v128.load32_splat(series, 32);
+  const c8 = v128.load32_splat(series, 36);
+  for (let n = PAIR.classes; n > 0; ) {
+    const lanes = min(n, 4);
+    const x4 = lanes == 4 ? load4<T>(x) : loadLanes<T>(x, lanes, 0);
+    const y4 = lanes == 4 ? load4<T>(y) : loadLanes<T>(y, lanes, 0);
+    const e4 = lanes == 4 ? v128.load(e) : loadLanes<f32>(e, lanes, 0);
+    const d = logRatio(x4, y4, shift, shiftLow, scale, true);
+    const near = f32x4.lt(f32x4.abs(d), limit);
+    let g = f32x4.add(f32x4.mul(e4, d), nearTerm(d, e4, c0, c1, c2, c3, c4, c5, c6, c7, c8));
+    if (!i32x4.all_true(near)) {
+      const f4 = lanes == 4 ? v128.load(f) : loadLanes<f32>(f, lanes, 0);
+      g = v128.bitselect(g, farElement(x4, y4, d, e4, f32x4.mul(f4, factor)), near);
+    }
+    g = f32x4.mul(k4, g);
+    if (lanes == 4) v128.store(out, g);
+    else storeLanes(out, g, lanes);
+    x += <usize>lanes * sizeof<T>();
+    y += <usize>lanes * sizeof<T>();
+    e += <usize>lanes << 2;
+    f += <usize>lanes << 2;
+    out += <usize>lanes << 2;
+    n -= lanes;
+  }
+}
+
+/** p·(exp d − 1); q − p for large d and where one side is −Inf. */
+function farElement(x: v128, y: v128, d: v128, p: v128, q: v128): v128 {
+  const isDirect = v128.or(f32x4.gt(d, f32x4.splat(<f32>GREATEST_RATIO)), isNegInf(x, y));
+  return v128.bitselect(f32x4.sub(q, p), f32x4.mul(p, f32x4.sub(expOf(d), f32x4.splat(1))), isDirect);
+}
+
+/** Stores k·q·(d − KL) of a row; 0 where q is 0. */
+export function writeReverseGradient<T>(out: usize, k: f32, divergence: f32): void {
+  let x = PAIR.x;
+  let y = PAIR.y;
+  let f = PAIR.f;
+  const high = <f32>(PAIR.shift + PAIR.shiftLow);
+  const shift = f32x4.splat(high);
+  const shiftLow = f32x4.splat(<f32>(PAIR.shift - <f64>high + PAIR.shiftLow));
+  const scale = f32x4.splat(<f32>PAIR.scale);
+  const k4 = f32x4.splat(k);
+  const mean = f32x4.splat(divergence);
+  for (let n = PAIR.classes; n > 0; ) {
+    const lanes = min(n, 4);
+    const x4 = lanes == 4 ? load4<T>(x) : loadLanes<T>(x, lanes, 0);
+    const y4 = lanes == 4 ? load4<T>(y) : loadLanes<T>(y, lanes, 0);
+    const q = lanes == 4 ? v128.load(f) : loadLanes<f32>(f, lanes, 0);
+    const d = logRatio(x4, y4, shift, shiftLow, scale, true);
+    const element = f32x4.mul(f32x4.mul(k4, q), f32x4.sub(d, mean));
+    const g = v128.and(element, f32x4.ne(q, f32x4.splat(0)));
+    if (lanes == 4) v128.store(out, g);
+    else storeLanes(out, g, lanes);
+    x += <usize>lanes * sizeof<T>();
+    y += <usize>lanes * sizeof<T>();
+    f += <usize>lanes << 2;
+    out += <usize>lanes << 2;
+    n -= lanes;
+  }
+}

@@ -1,0 +1,140 @@
+import { Direction, LEFT_OUT } from '../abi';
+import { RowDivergencesLayout as Layout } from '../layouts';
+import { TILE_F64, addTo, startSums, totalOf } from './compensated';
+import { addToShift, setShift } from './divergence';
+import { writeGradient, writeReverseGradient } from './divergence-gradient-f32';
+import { PAIR } from './divergence-sums';
+import { scaleOf } from './gradient';
+import { GREATEST_RATIO, logOfMixture } from './jensen-shannon';
+import { ofP, ofQ, ratioAt } from './pair-values';
+import { load1 } from './storage';
+
+/**
+ * Gradient of each row's divergence with respect to the logits of q, times the row's coefficient k:
+ * forward k·s·(q − p), reverse k·s·q·(d − KL), Jensen–Shannon k·s·(1 − β)·q·(log(q/m) − KL(q‖m)), with d = log(q/p) and
+ * s the scale. Elements in float32 are divided by the row's power of two. A row that is left out has the gradient 0, and
+ * one without a finite lse, or without a finite reverse divergence, NaN.
+ * @param direction number of Direction
+ * @param divergences columns that `divergence` stored
+ * @param coefficients f64, an entry per row
+ * @param g (rows, classes) of float64 for float64 logits, else float32
+ * @param scales f64, an entry per row
+ */
+// @ts-expect-error: decorator
+@inline
+export function divergenceGradient<T>(
+  ps: usize, qs: usize, rows: u32, classes: u32, targets: usize, scale: f64, pResults: usize, qResults: usize,
+  first: u32, end: u32, pKept: usize, qKept: usize, pOrigins: usize, qOrigins: usize, series: usize, beta: f64,
+  direction: i32, divergences: usize, coefficients: usize, g: usize, scales: usize,
+): void {
+  const width: usize = sizeof<T>() == 8 ? 8 : 4;
+  const n = <usize>rows;
+  for (let row = first; row < end; row++) {
+    const f64At = <usize>row << 3;
+    const at = <usize>row * <usize>classes;
+    const keptAt = <usize>(row - first) * <usize>classes * width;
+    const out = g + at * width;
+    store<f64>(scales + f64At, 1);
+    if (load<i32>(targets + (<usize>row << 2)) == LEFT_OUT) {
+      memory.fill(out, 0, <usize>classes * width);
+      continue;
+    }
+    const divergence = load<f64>(divergences + n * Layout.divergence + f64At);
+    let k = scale * load<f64>(coefficients + f64At);
+    const isOpen = divergence == Infinity && direction == Direction.reverse;
+    if (divergence != divergence || isOpen || !isFinite(k)) {
+      for (let c: usize = 0; c < <usize>classes; c++) storeElement<T>(out + c * width, NaN);
+      continue;
+    }
+    PAIR.x = ps + at * sizeof<T>();
+    PAIR.y = qs + at * sizeof<T>();
+    PAIR.e = pKept + keptAt;
+    PAIR.f = qKept + keptAt;
+    PAIR.classes = classes;
+    PAIR.scale = scale;
+    PAIR.beta = beta;
+    setShift(pResults, qResults, rows, row, load<f64>(pOrigins + f64At), load<f64>(qOrigins + f64At));
+    // A row that is infinite has no excess and no total of its exponentials.
+    const excess = load<f64>(divergences + n * Layout.excess + f64At);
+    const total = load<f64>(divergences + n * Layout.total + f64At);
+    addToShift(direction == Direction.reverse ? -excess : excess);
+    if (sizeof<T>() < 8) {
+      const unit = scaleOf(abs(k));
+      store<f64>(scales + f64At, unit);
+      k /= unit;
+    }
+    k /= total;
+    if (direction == Direction.mixed) {
+      writeMixed<T>(out, k * (1 - beta), meanOfMixture<T>());
+    } else if (sizeof<T>() == 8) {
+      for (let c: u32 = 0; c < classes; c++) {
+        const element = direction == Direction.forward ? forwardElement<T>(c) : reverseElement<T>(c, divergence);
+        store<f64>(out + (<usize>c << 3), k * element);
+      }
+    } else if (direction == Direction.forward) {
+      writeGradient<T>(out, <f32>k, series);
+    } else {
+      writeReverseGradient<T>(out, <f32>k, <f32>divergence);
+    }
+  }
+}
+
+// @ts-expect-error: decorator
+@inline
+export function storeElement<T>(p: usize, value: f64): void {
+  if (sizeof<T>() == 8) store<f64>(p, value);
+  else store<f32>(p, <f32>value);
+}
+
+/** q − p */
+function forwardElement<T>(c: u32): f64 {
+  const x = load1<T>(PAIR.x + <usize>c * sizeof<T>());
+  const y = load1<T>(PAIR.y + <usize>c * sizeof<T>());
+  const p = ofP<T>(c);
+  if (x != -Infinity && y != -Infinity) {
+    const d = ratioAt<T>(x, y);
+    if (d < GREATEST_RATIO) return p * Math.expm1(d);
+  }
+  return PAIR.factor * ofQ<T>(c) - p;
+}
+
+/** q·(d − KL) */
+function reverseElement<T>(c: u32, divergence: f64): f64 {
+  const q = ofQ<T>(c);
+  if (q == 0) return 0;
+  const x = load1<T>(PAIR.x + <usize>c * sizeof<T>());
+  return q * (ratioAt<T>(x, load1<T>(PAIR.y + <usize>c * sizeof<T>())) - divergence);
+}
+
+/** log(q/m) of a class with q > 0. */
+function mixtureAt<T>(c: u32): f64 {
+  const x = load1<T>(PAIR.x + <usize>c * sizeof<T>());
+  if (x == -Infinity) return -Math.log(1 - PAIR.beta);
+  return logOfMixture(ratioAt<T>(x, load1<T>(PAIR.y + <usize>c * sizeof<T>())), PAIR.beta);
+}
+
+/** KL(q‖m) = Σ q·log(q/m), in which errors of log(q/m) count, and none of Σ q. */
+function meanOfMixture<T>(): f64 {
+  startSums();
+  for (let first: u32 = 0; first < PAIR.classes; first += TILE_F64) {
+    let mass: f64 = 0;
+    let sum: f64 = 0;
+    for (let c = first; c < min(first + TILE_F64, PAIR.classes); c++) {
+      const q = ofQ<T>(c);
+      if (q == 0) continue;
+      mass += q;
+      sum += q * mixtureAt<T>(c);
+    }
+    addTo(0, mass);
+    addTo(1, sum);
+  }
+  return totalOf(1) / totalOf(0);
+}
+
+function writeMixed<T>(out: usize, k: f64, mean: f64): void {
+  const width: usize = sizeof<T>() == 8 ? 8 : 4;
+  for (let c: u32 = 0; c < PAIR.classes; c++) {
+    const q = PAIR.factor * ofQ<T>(c);
+    storeElement<T>(out + <usize>c * width, q == 0 ? 0 : k * q * (mixtureAt<T>(c) - mean));
+  }
+}

@@ -1,0 +1,34 @@
+/** Sums over the classes of a row, which the functions for float32 and float64 store and `divergence` reads. */
+@unmanaged
+export class DivergenceSums {
+  /** Σ of the terms, each at least 0. */
+  terms: f64;
+  /** Σ p·d */
+  products: f64;
+  /** Σ p */
+  total: f64;
+}
+
+export const SUMS = changetype<DivergenceSums>(memory.data(24, 16));
+
+/** A pair of rows, p and q, and the numbers by which their terms are formed. */
+@unmanaged
+export class RowPair {
+  /** Addresses of the logits. */
+  x: usize;
+  y: usize;
+  /** Addresses of the exponentials. */
+  e: usize;
+  f: usize;
+  classes: u32;
+  /** β of the Jensen–Shannon divergence; 0 for the Kullback–Leibler divergence. */
+  beta: f64;
+  scale: f64;
+  /** (lse_q − lse_p) / scale as a sum of two. */
+  shift: f64;
+  shiftLow: f64;
+  /** Factor from exponentials of q to the unit of those of p. */
+  factor: f64;
+}
+
+export const PAIR = changetype<RowPair>(memory.data(80, 16));

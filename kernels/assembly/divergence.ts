@@ -1,0 +1,127 @@
+import { LEFT_OUT } from '../abi';
+import { RowBlockLayout, RowDivergencesLayout as Layout } from '../layouts';
+import { sumDivergence, sumJensenShannon } from './divergence-f32';
+import { sumDivergenceF64, sumDivergenceSlowly } from './divergence-f64';
+import { PAIR, SUMS } from './divergence-sums';
+import { errorOfDifferenceOne } from './log-ratio';
+import { logSumOf, referenceOf } from './row';
+import { load1 } from './storage';
+
+/**
+ * Divergence of each row of q from the row of p: the Kullback–Leibler divergence Σ p·log(p/q), or with 0 < β < 1 the
+ * Jensen–Shannon divergence β·KL(p‖m) + (1 − β)·KL(q‖m), m = β·p + (1 − β)·q.
+ * KL = Σ p·(exp d − 1 − d) with d = log(q/p): every term is at least 0. Reads what `keepExponentials` stored, of both.
+ * @param series coefficients of the series of both divergences, see DivergenceSeries of the host
+ * @param out columns of RowDivergences
+ */
+// @ts-expect-error: decorator
+@inline
+export function divergence<T>(
+  ps: usize, qs: usize, rows: u32, classes: u32, targets: usize, scale: f64, pResults: usize, qResults: usize,
+  first: u32, end: u32, pKept: usize, qKept: usize, pOrigins: usize, qOrigins: usize, series: usize, beta: f64,
+  out: usize,
+): void {
+  const width: usize = sizeof<T>() == 8 ? 8 : 4;
+  const n = <usize>rows;
+  for (let row = first; row < end; row++) {
+    const f64At = <usize>row << 3;
+    const at = <usize>row * <usize>classes * sizeof<T>();
+    const keptAt = <usize>(row - first) * <usize>classes * width;
+    let infinite: i32 = -1;
+    let result: f64 = NaN;
+    let excess: f64 = 0;
+    SUMS.total = 0;
+    if (load<i32>(targets + (<usize>row << 2)) == LEFT_OUT) {
+      result = 0;
+    } else if (isFinite(load<f64>(pResults + f64At)) && isFinite(load<f64>(qResults + f64At))) {
+      PAIR.x = ps + at;
+      PAIR.y = qs + at;
+      PAIR.e = pKept + keptAt;
+      PAIR.f = qKept + keptAt;
+      PAIR.classes = classes;
+      PAIR.scale = scale;
+      PAIR.beta = beta;
+      setShift(pResults, qResults, rows, row, load<f64>(pOrigins + f64At), load<f64>(qOrigins + f64At));
+      const negInfs = load<i32>(qResults + n * RowBlockLayout.negInfCount + (<usize>row << 2));
+      if (beta == 0 && negInfs > 0) infinite = firstInfinite<T>(classes);
+      if (infinite >= 0) {
+        result = Infinity;
+        const distance = scale * (referenceOf(pResults, rows, row) - load<f64>(pOrigins + f64At));
+        SUMS.total = Math.exp(logSumOf(pResults, rows, row) + distance);
+      } else {
+        sumTerms<T>(series, false);
+        const r = (SUMS.terms + SUMS.products) / SUMS.total;
+        excess = Math.log1p(r);
+        if (beta == 0) {
+          result = max(0, SUMS.terms / SUMS.total - excessTerm(r));
+        } else {
+          addToShift(excess);
+          sumTerms<T>(series, true);
+          result = max(0, SUMS.terms / SUMS.total);
+        }
+      }
+    }
+    store<f64>(out + n * Layout.divergence + f64At, result);
+    store<f64>(out + n * Layout.excess + f64At, excess);
+    store<f64>(out + n * Layout.total + f64At, SUMS.total);
+    store<i32>(out + n * Layout.infinite + (<usize>row << 2), infinite);
+  }
+}
+
+/**
+ * Sets (lse_q − lse_p) / scale and the factor of q. lse is reference + log S: the references are subtracted without
+ * rounding, because an offset of a row would cost digits.
+ */
+export function setShift(
+  pResults: usize, qResults: usize, rows: u32, row: u32, pOrigin: f64, qOrigin: f64,
+): void {
+  const p = referenceOf(pResults, rows, row);
+  const q = referenceOf(qResults, rows, row);
+  const pLog = logSumOf(pResults, rows, row);
+  const qLog = logSumOf(qResults, rows, row);
+  const t = q - p;
+  const rest = errorOfDifferenceOne(t, q, p) + (qLog - pLog) / PAIR.scale;
+  PAIR.shift = t + rest;
+  PAIR.shiftLow = t - PAIR.shift + rest;
+  PAIR.factor = Math.exp(pLog + PAIR.scale * (p - pOrigin) - (qLog + PAIR.scale * (q - qOrigin)));
+}
+
+/** Adds the excess of Σ q over 1, which both lse leave. */
+export function addToShift(excess: f64): void {
+  PAIR.shiftLow += excess / PAIR.scale;
+  PAIR.factor *= Math.exp(-excess);
+}
+
+function sumTerms<T>(series: usize, mixed: bool): void {
+  if (sizeof<T>() == 8) {
+    sumDivergenceF64(mixed ? series + MIXED_F64 : series + PLAIN_F64, mixed);
+    return;
+  }
+  if (mixed) sumJensenShannon<T>(series + MIXED_F32);
+  else sumDivergence<T>(series);
+  if (!isFinite(SUMS.terms + SUMS.products)) {
+    sumDivergenceSlowly<T>(mixed ? series + MIXED_F64 : series + PLAIN_F64, mixed);
+  }
+}
+
+/** Places of the series: ten f32 for both divergences, and 22 f64 for both. */
+const MIXED_F32: usize = 40;
+const PLAIN_F64: usize = 80;
+const MIXED_F64: usize = 256;
+
+/**
+ * r − log(1 + r), by which Σ q = 1 + r instead of 1 has increased the divergence: errors of both lse do not show in it.
+ */
+function excessTerm(r: f64): f64 {
+  if (abs(r) < 1e-3) return r * r * (0.5 - r * (1.0 / 3 - r * (0.25 - r * 0.2)));
+  return r - Math.log1p(r);
+}
+
+/** The first class with q = 0 and p > 0; −1 when there is none. */
+function firstInfinite<T>(classes: u32): i32 {
+  for (let c: u32 = 0; c < classes; c++) {
+    const at = <usize>c * sizeof<T>();
+    if (load1<T>(PAIR.y + at) == -Infinity && load1<T>(PAIR.x + at) != -Infinity) return c;
+  }
+  return -1;
+}

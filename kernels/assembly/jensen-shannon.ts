@@ -1,0 +1,34 @@
+/** Above it a term is formed from q itself: p and exp d may be 0 and infinite there. */
+export const GREATEST_RATIO: f64 = 8;
+
+/** Below it lq − lm is formed by subtraction: exp −d may be infinite there. */
+const LEAST_RATIO: f64 = -8;
+
+/**
+ * log(q / m) with m = β·p + (1 − β)·q and d = log(q / p).
+ * @param beta β
+ */
+export function logOfMixture(d: f64, beta: f64): f64 {
+  if (d < LEAST_RATIO) return d - Math.log(beta + (1 - beta) * Math.exp(d));
+  return -Math.log1p(beta * Math.expm1(-d));
+}
+
+/** log(m / p) */
+function mixtureOfLog(d: f64, beta: f64): f64 {
+  if (d > GREATEST_RATIO) return d - logOfMixture(d, beta);
+  return Math.log1p((1 - beta) * Math.expm1(d));
+}
+
+/**
+ * Term β·p·log(p/m) + (1 − β)·q·log(q/m) of one class. The masses β·(m − p) + (1 − β)·(m − q) of the termwise form
+ * cancel exactly. For small d use the series: the two parts cancel there.
+ */
+export function jensenShannonTerm(p: f64, q: f64, d: f64, beta: f64): f64 {
+  const own = d > GREATEST_RATIO ? q : p * Math.exp(d);
+  return (1 - beta) * own * logOfMixture(d, beta) - beta * p * mixtureOfLog(d, beta);
+}
+
+/** The term of a class where one of both is 0: −q·(1 − β)·log(1 − β), or −p·β·log β. */
+export function oneSidedTerm(mass: f64, share: f64): f64 {
+  return mass == 0 ? 0 : -mass * share * Math.log(share);
+}

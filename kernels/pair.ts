@@ -1,0 +1,288 @@
+/** Two blocks of logits of the same rows and classes, and the divergence of their softmaxes. */
+import { DTYPE_BYTES, isFloat8 } from '../src/tensor/dtype.ts';
+import type { FloatDType, KernelDType } from '../src/tensor/dtype.ts';
+import { Direction } from './abi.ts';
+import { readRowBlock, readRowDivergences } from './bindings.ts';
+import type { RowBlock } from './bindings.ts';
+import { placedBytes } from './block.ts';
+import type { PlacedLogits } from './block.ts';
+import { RowBlockLayout, RowDivergencesLayout } from './layouts.ts';
+import { placeElements, promoted } from './place.ts';
+import type { Elements, KernelMemory } from './place.ts';
+import { placeQuantised, quantisedRowBytes } from './quantised.ts';
+import type { QuantisedRows } from './quantised.ts';
+import { roundedGradient } from './rounded-gradient.ts';
+import { PlacedRows } from './rows.ts';
+import { SERIES_BYTES, divergenceSeries } from './series.ts';
+import { evaluatedDType } from './transform.ts';
+
+/** Logits of a model, Q, and of a reference, P. */
+export interface PairBlock {
+  classes: number;
+  /** Class to score per row, NO_TARGET or LEFT_OUT. */
+  targets: Int32Array;
+  logits: Elements;
+  /** Quantised rows are log-probabilities as they are: they are not normalised. */
+  reference: Elements | QuantisedRows;
+  /** Factor of the logits of both sides; 1 for none. */
+  scale: number;
+}
+
+export interface Comparison {
+  direction: 'forward' | 'reverse' | 'jensen_shannon';
+  /** β of the Jensen–Shannon divergence β·KL(P‖M) + (1 − β)·KL(Q‖M), M = β·P + (1 − β)·Q. */
+  beta?: number | undefined;
+  /**
+   * Leaves out the classes with log p ≤ −floor. The divergence is Σ p·log(p/q) over the others, which may be negative. For
+   * the forward direction, and needed with quantised rows.
+   */
+  floor?: number | undefined;
+}
+
+/** Results of a comparison, an entry per row. */
+export interface PairRows {
+  /** NaN where a side has NaN, +Infinity or no finite logit; 0 for rows that are left out. */
+  divergence: Float64Array<ArrayBuffer>;
+  /** First class whose term is +Infinity; −1 without one. */
+  infinite: Int32Array<ArrayBuffer>;
+  /** Results of both sides, of the scaled logits; the maximum is before the scale. */
+  logits: RowBlock;
+  reference: RowBlock;
+}
+
+/** Bytes of the exponentials that are kept at a time: both sides of a few rows, or of one. */
+const KEPT_AT_A_TIME = 512 * 1024;
+
+/** One side of a pair in the kernels' memory. */
+interface Side {
+  logits: number;
+  results: number;
+  exponentials: number;
+  origins: number;
+}
+
+/** Dtype of the elements of a side; `quantised` for rows that are read as float32. */
+export type SideFormat = FloatDType | 'quantised';
+
+const formatOf = (side: Elements | QuantisedRows): SideFormat => ('quantised' in side ? 'quantised' : side.dtype);
+
+/** Dtype of the elements of a side where they are placed. */
+const placedAs = (format: SideFormat): KernelDType =>
+  format === 'quantised' ? 'float32' : isFloat8(format) ? 'bfloat16' : format;
+
+/** The dtype in which both sides are evaluated: their own if they are equal and it is not narrower than 16 bits. */
+function commonDType(logits: SideFormat, reference: SideFormat, scale: number): KernelDType {
+  const [a, b] = [placedAs(logits), placedAs(reference)];
+  const common = a === b ? a : a === 'float64' || b === 'float64' ? 'float64' : 'float32';
+  return evaluatedDType(common, { scale, cap: undefined }) as KernelDType;
+}
+
+/** Bytes of a kept exponential. */
+const keptWidth = (dtype: KernelDType): 4 | 8 => (dtype === 'float64' ? 8 : 4);
+
+/** Rows whose exponentials are kept at a time. */
+const rowsKept = (rows: number, rowBytes: number): number =>
+  Math.max(1, Math.min(rows, Math.floor(KEPT_AT_A_TIME / 2 / rowBytes)));
+
+/** A pair that is to be placed. */
+export interface PairSize {
+  rows: number;
+  classes: number;
+  logits: SideFormat;
+  reference: SideFormat;
+  scale: number;
+  /** Dtype in which a gradient is returned. */
+  gradientDType?: FloatDType | undefined;
+}
+
+/** Bytes of kernel memory that a pair takes, and its gradient where one is asked. */
+export function pairBytes({ rows, classes, logits, reference, scale, gradientDType }: PairSize): number {
+  const common = commonDType(logits, reference, scale);
+  const width = keptWidth(common);
+  const bytesOf = (format: SideFormat): number => {
+    const placed = format === 'quantised' ? quantisedRowBytes(classes) + 4 * classes : placedBytes(format) * classes;
+    return rows * (placed + (placedAs(format) === common ? 0 : DTYPE_BYTES[common] * classes));
+  };
+  const kept = 2 * rowsKept(rows, classes * width) * classes * width;
+  const gradient = gradientDType === undefined ? 0 : rows * classes * (width + 2 * DTYPE_BYTES[gradientDType]);
+  const perRow = 2 * (RowBlockLayout.bytes + 8) + RowDivergencesLayout.bytes + 24;
+  return bytesOf(logits) + bytesOf(reference) + kept + gradient + rows * perRow + SERIES_BYTES;
+}
+
+/** The divergence to compute. Jensen–Shannon with β = 0 and β = 1 are the two directions of Kullback–Leibler. */
+function directionOf({ direction, beta }: Comparison): number {
+  if (direction !== 'jensen_shannon') return direction === 'forward' ? Direction.forward : Direction.reverse;
+  if (beta === undefined) throw new RangeError('the Jensen–Shannon divergence has a beta');
+  return beta === 0 ? Direction.forward : beta === 1 ? Direction.reverse : Direction.mixed;
+}
+
+/** A pair in the kernels' memory, until another block is placed or the kernel is released. */
+export class PlacedPair {
+  /** Rows of each side, as received. */
+  readonly logits: PlacedRows;
+  readonly reference: PlacedRows;
+  readonly #memory: KernelMemory;
+  readonly #block: PairBlock;
+  readonly #dtype: KernelDType;
+  readonly #rows: number;
+  readonly #rowsAtATime: number;
+  readonly #targets: number;
+  readonly #q: Side;
+  readonly #p: Side;
+  readonly #series: number;
+  readonly #divergences: number;
+  #compared: { direction: number; beta: number; floor: number | undefined } | undefined;
+
+  constructor(memory: KernelMemory, block: PairBlock) {
+    const { arena } = memory;
+    const rows = block.targets.length;
+    this.#memory = memory;
+    this.#block = block;
+    this.#rows = rows;
+    this.#dtype = commonDType(block.logits.dtype, formatOf(block.reference), block.scale);
+    this.#targets = arena.copyIn(block.targets);
+    this.#series = arena.allocate(SERIES_BYTES);
+    this.#divergences = arena.allocate(rows * RowDivergencesLayout.bytes);
+    this.#rowsAtATime = rowsKept(rows, block.classes * keptWidth(this.#dtype));
+    const logits = this.#placeSide(this.#placed(block.logits));
+    const reference = this.#placeSide(this.#placed(block.reference));
+    this.logits = logits.rows;
+    this.reference = reference.rows;
+    this.#q = logits.side;
+    this.#p = reference.side;
+  }
+
+  #placed(side: Elements | QuantisedRows): PlacedLogits {
+    const { classes } = this.#block;
+    const rows = this.#rows;
+    const isQuantised = 'quantised' in side;
+    const { byteLength } = isQuantised ? side.quantised : side.data;
+    const expected = rows * (isQuantised ? quantisedRowBytes(classes) : classes * DTYPE_BYTES[side.dtype]);
+    if (byteLength !== expected) {
+      throw new RangeError(`a block of ${rows} × ${classes} ${formatOf(side)} does not have ${byteLength} bytes`);
+    }
+    if (isQuantised) return placeQuantised(this.#memory, side, { rows, classes });
+    return placeElements(this.#memory, side.dtype, side.data);
+  }
+
+  #placeSide(placed: PlacedLogits): { rows: PlacedRows; side: Side } {
+    const { arena } = this.#memory;
+    const { classes } = this.#block;
+    const rows = this.#rows;
+    return {
+      rows: new PlacedRows(this.#memory, placed, { rows, classes, targets: this.#targets }),
+      side: {
+        logits: promoted(this.#memory, placed, this.#dtype, rows * classes).logits,
+        results: arena.allocate(rows * RowBlockLayout.bytes),
+        exponentials: arena.allocate(this.#rowsAtATime * classes * keptWidth(this.#dtype)),
+        origins: arena.allocate(rows * 8),
+      },
+    };
+  }
+
+  /** Evaluates both sides and their divergence. */
+  compare(comparison: Comparison): PairRows {
+    const { arena, bindings } = this.#memory;
+    const { floor } = comparison;
+    const direction = directionOf(comparison);
+    const beta = direction === Direction.mixed ? comparison.beta! : 0;
+    const isReverse = direction === Direction.reverse;
+    if (floor !== undefined && direction !== Direction.forward)
+      throw new RangeError('a floor is of the forward direction');
+    const [p, q] = isReverse ? [this.#q, this.#p] : [this.#p, this.#q];
+    const out = this.#divergences;
+    if (floor === undefined) arena.u8(this.#series, SERIES_BYTES).set(divergenceSeries(beta));
+    for (let first = 0; first < this.#rows; first += this.#rowsAtATime) {
+      this.#keep(first);
+      const sides = this.#argumentsOf(p, q, first);
+      if (floor !== undefined) bindings.truncatedDivergence(this.#dtype, { ...sides, floor, out });
+      else bindings.divergence(this.#dtype, { ...sides, series: this.#series, beta, out });
+    }
+    this.#compared = { direction, beta, floor };
+    const { divergence, infinite } = readRowDivergences(arena, this.#divergences, this.#rows);
+    return { divergence, infinite, logits: this.#resultsOf(this.#q), reference: this.#resultsOf(this.#p) };
+  }
+
+  /**
+   * Gradient of the divergences that `compare` found with respect to the logits, times a coefficient per row, rounded to
+   * a dtype: (rows, classes) elements.
+   * @param into memory that receives it if it fits
+   */
+  gradient(coefficient: Float64Array, dtype: FloatDType, into?: ArrayBuffer): Uint8Array<ArrayBuffer> {
+    const { arena, bindings } = this.#memory;
+    const { classes } = this.#block;
+    const rows = this.#rows;
+    if (this.#compared === undefined) throw new Error('the gradient follows the comparison');
+    const { direction, beta, floor } = this.#compared;
+    const computed = this.#dtype === 'float64' ? 'float64' : 'float32';
+    return arena.temporary(rows * 8, (scales) =>
+      arena.temporary(rows * classes * DTYPE_BYTES[computed], (gradients) => {
+        const coefficients = arena.copyIn(coefficient);
+        for (let first = 0; first < rows; first += this.#rowsAtATime) {
+          // The exponentials of all rows may still be there.
+          if (this.#rowsAtATime < rows) this.#keep(first);
+          const sides = this.#argumentsOf(this.#p, this.#q, first);
+          const written = { divergences: this.#divergences, coefficients, gradients, scales };
+          const chosen = { series: this.#series, beta, direction };
+          if (floor !== undefined) bindings.truncatedGradient(this.#dtype, { ...sides, floor, ...written });
+          else bindings.divergenceGradient(this.#dtype, { ...sides, ...chosen, ...written });
+        }
+        return roundedGradient(this.#memory, { rows, classes, gradients, computed, scales }, dtype, into);
+      }),
+    );
+  }
+
+  /** Evaluates rows of both sides, and keeps their exponentials. */
+  #keep(first: number): void {
+    const { classes, scale } = this.#block;
+    const rows = this.#rows;
+    const end = Math.min(rows, first + this.#rowsAtATime);
+    const shared = { rows, classes, targets: this.#targets, scale, first, end };
+    for (const side of [this.#p, this.#q]) this.#memory.bindings.keep(this.#dtype, { ...shared, ...side });
+    if ('quantised' in this.#block.reference) this.#leaveNotNormalised(first, end);
+  }
+
+  /** Stores results of rows of the reference that are log-probabilities: lse 0, and nll −log p. */
+  #leaveNotNormalised(first: number, end: number): void {
+    const column = (offset: number): Float64Array =>
+      this.#memory.arena.f64(this.#p.results + this.#rows * offset, this.#rows);
+    const [lse, reference, logSum] = [RowBlockLayout.lse, RowBlockLayout.reference, RowBlockLayout.logSum].map(
+      column,
+    ) as [Float64Array, Float64Array, Float64Array];
+    const nll = column(RowBlockLayout.nll);
+    const targetLogit = column(RowBlockLayout.targetLogit);
+    for (let row = first; row < end; row++) {
+      if (!Number.isFinite(lse[row]!)) continue;
+      lse[row] = reference[row] = logSum[row] = 0;
+      if (this.#block.targets[row]! >= 0) nll[row] = 0 - targetLogit[row]!;
+    }
+  }
+
+  /** Arguments of kernels that read what `#keep` stored. */
+  #argumentsOf(p: Side, q: Side, first: number) {
+    const { classes, scale } = this.#block;
+    return {
+      p: p.logits,
+      q: q.logits,
+      rows: this.#rows,
+      classes,
+      targets: this.#targets,
+      scale,
+      pResults: p.results,
+      qResults: q.results,
+      first,
+      end: Math.min(this.#rows, first + this.#rowsAtATime),
+      pExponentials: p.exponentials,
+      qExponentials: q.exponentials,
+      pOrigins: p.origins,
+      qOrigins: q.origins,
+    };
+  }
+
+  #resultsOf({ results }: Side): RowBlock {
+    const read = readRowBlock(this.#memory.arena, results, this.#rows);
+    const { scale } = this.#block;
+    if (scale !== 1) read.reference.forEach((v, row) => (read.reference[row] = scale * v));
+    return read;
+  }
+}

@@ -1,0 +1,36 @@
+/** Rows of log-probabilities as llama.cpp's logit files have them: f32 scale, f32 minimum, u16 q of each class. */
+import type { ByteSource } from './arena.ts';
+import type { PlacedLogits } from './block.ts';
+import type { KernelMemory } from './place.ts';
+
+/** log p = scale·q + minimum. */
+export interface QuantisedRows {
+  quantised: Uint8Array | ByteSource;
+}
+
+/** Bytes of a row: the number of its uint16 is even. */
+export function quantisedRowBytes(classes: number): number {
+  return 8 + 4 * Math.ceil(classes / 2);
+}
+
+/** Places rows as float32, with the roundings of llama.cpp. */
+export function placeQuantised(
+  { arena }: KernelMemory,
+  { quantised }: QuantisedRows,
+  { rows, classes }: { rows: number; classes: number },
+): PlacedLogits {
+  const out = arena.allocate(rows * classes * 4);
+  arena.temporary(0, () => {
+    const received = arena.bringIn(quantised);
+    const { buffer } = arena.u8(received, 0);
+    const logprobs = new Float32Array(buffer, out, rows * classes);
+    for (let row = 0; row < rows; row++) {
+      const at = received + row * quantisedRowBytes(classes);
+      const [scale, minimum] = new Float32Array(buffer, at, 2) as ArrayLike<number> as [number, number];
+      const steps = new Uint16Array(buffer, at + 8, classes);
+      const first = row * classes;
+      for (let c = 0; c < classes; c++) logprobs[first + c] = Math.fround(scale * steps[c]!) + minimum;
+    }
+  });
+  return { dtype: 'float32', logits: out };
+}

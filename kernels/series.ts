@@ -1,0 +1,89 @@
+/**
+ * Series of the terms of divergences for small d = log(q/p): term = p·d²·P(d), in which nothing cancels.
+ * KL: P = Σ d^k / (k + 2)!. Jensen–Shannon: term/p = γ·e^d·d − M·log M with M = β + γ·e^d and γ = 1 − β.
+ */
+
+/** Degrees and limits of |d|, as the kernels have them. */
+const FLOAT32 = { degree: 8, limit: 1, mixedLimit: 0.5 };
+const FLOAT64 = { degree: 20, limit: 0.5 };
+
+/** Coefficients that the interpolation takes into account: the terms after them are below 1e-17. */
+const TAYLOR = 40;
+
+/** Bytes of the series: f32 of both divergences, limit and coefficients, and f64 of both. */
+export const SERIES_BYTES = 2 * 4 * (FLOAT32.degree + 2) + 2 * 8 * (FLOAT64.degree + 2);
+
+/** The series as the kernels read them. @param beta β of the Jensen–Shannon divergence; 0 for none */
+export function divergenceSeries(beta: number): Uint8Array {
+  const plain = kullbackLeibler();
+  const mixed = beta === 0 ? plain : jensenShannon(beta);
+  const narrow = Float32Array.of(
+    FLOAT32.limit,
+    ...interpolated(plain, FLOAT32.limit, FLOAT32.degree),
+    FLOAT32.mixedLimit,
+    ...interpolated(mixed, FLOAT32.mixedLimit, FLOAT32.degree),
+  );
+  const wide = Float64Array.of(
+    FLOAT64.limit,
+    ...plain.slice(0, FLOAT64.degree + 1),
+    FLOAT64.limit,
+    ...mixed.slice(0, FLOAT64.degree + 1),
+  );
+  const bytes = new Uint8Array(SERIES_BYTES);
+  bytes.set(new Uint8Array(narrow.buffer));
+  bytes.set(new Uint8Array(wide.buffer), narrow.byteLength);
+  return bytes;
+}
+
+/** 1 / (k + 2)! */
+function kullbackLeibler(): number[] {
+  const coefficients = [0.5];
+  while (coefficients.length < TAYLOR) coefficients.push(coefficients.at(-1)! / (coefficients.length + 2));
+  return coefficients;
+}
+
+/**
+ * By derivatives: term′ = γ·e^d·(d − log M), and τ = (d − log M)′ = β / M is the solution of τ′ = −τ·(1 − τ) with
+ * τ(0) = β.
+ */
+function jensenShannon(beta: number): number[] {
+  const gamma = 1 - beta;
+  const tau = [beta];
+  for (let k = 0; k < TAYLOR; k++) {
+    let square = 0;
+    for (let i = 0; i <= k; i++) square += tau[i]! * tau[k - i]!;
+    tau.push((square - tau[k]!) / (k + 1));
+  }
+  const difference = [0, ...tau.map((value, k) => value / (k + 1))];
+  const exponential = [1];
+  for (let k = 1; k <= TAYLOR; k++) exponential.push(exponential[k - 1]! / k);
+  const coefficients: number[] = [];
+  for (let k = 1; k <= TAYLOR; k++) {
+    let slope = 0;
+    for (let i = 0; i <= k; i++) slope += exponential[i]! * difference[k - i]!;
+    coefficients.push((gamma * slope) / (k + 1));
+  }
+  return coefficients;
+}
+
+/** Coefficients of the polynomial that interpolates a series in Chebyshev's nodes of ±limit. */
+function interpolated(series: readonly number[], limit: number, degree: number): number[] {
+  const nodes = Array.from(
+    { length: degree + 1 },
+    (_, k) => limit * Math.cos(((2 * k + 1) * Math.PI) / (2 * degree + 2)),
+  );
+  const differences = nodes.map((node) => series.reduceRight((sum, coefficient) => sum * node + coefficient, 0));
+  for (let order = 1; order <= degree; order++) {
+    for (let k = degree; k >= order; k--) {
+      differences[k] = (differences[k]! - differences[k - 1]!) / (nodes[k]! - nodes[k - order]!);
+    }
+  }
+  let coefficients = [differences[degree]!];
+  for (let k = degree - 1; k >= 0; k--) {
+    const shifted = [0, ...coefficients];
+    coefficients.forEach((coefficient, power) => (shifted[power]! -= coefficient * nodes[k]!));
+    shifted[0]! += differences[k]!;
+    coefficients = shifted;
+  }
+  return coefficients;
+}

@@ -1,0 +1,251 @@
+/** A block of logits, and the divergence from the top K classes of a teacher. */
+import { DTYPE_BYTES } from '../src/tensor/dtype.ts';
+import type { FloatDType } from '../src/tensor/dtype.ts';
+import { LEFT_OUT, NO_TARGET } from './abi.ts';
+import { readRowBlock } from './bindings.ts';
+import type { RowBlock } from './bindings.ts';
+import { placedBytes } from './block.ts';
+import type { PlacedLogits } from './block.ts';
+import { RowBlockLayout } from './layouts.ts';
+import { placeElements } from './place.ts';
+import type { Elements, KernelMemory } from './place.ts';
+import { roundedGradient } from './rounded-gradient.ts';
+import { PlacedRows } from './rows.ts';
+
+/** Logits of a model, Q, and the K most probable classes of each row of a teacher, P. */
+export interface TopKBlock {
+  classes: number;
+  /** Class to score per row, NO_TARGET or LEFT_OUT. */
+  targets: Int32Array;
+  logits: Elements;
+  K: number;
+  /** (rows, K): classes, none twice in a row, and log p of each. */
+  indices: Int32Array;
+  logprobs: Float64Array;
+  /** `bucket` compares the rest of the vocabulary as one class, `drop` leaves it out. */
+  tail: 'bucket' | 'drop';
+}
+
+/** Results of a comparison, an entry per row. */
+export interface TopKRows {
+  /** NaN where the logits have NaN, +Infinity or no finite one; 0 for rows that are left out. */
+  divergence: Float64Array<ArrayBuffer>;
+  /** A class of the top K, or 0 for the rest, whose term is +Infinity; −1 without one. */
+  infinite: Int32Array<ArrayBuffer>;
+  logits: RowBlock;
+}
+
+/** log q of the top K of a row and of the rest, from lse in float64. */
+interface RowLogs {
+  top: Float64Array;
+  rest: number;
+  /** log q = x − origin − logSum. */
+  origin: number;
+  logSum: number;
+}
+
+/** Bytes of kernel memory for a block, and its gradient where one is asked. */
+export function topKBytes(
+  rows: number,
+  { classes, logits, gradientDType }: { classes: number; logits: FloatDType; gradientDType?: FloatDType | undefined },
+): number {
+  const gradient = gradientDType === undefined ? 0 : classes * (8 + 2 * DTYPE_BYTES[gradientDType]) + 16;
+  const perRow = classes * placedBytes(logits) + RowBlockLayout.bytes + DTYPE_BYTES.int32;
+  return rows * (perRow + gradient) + classes * 8 + 2 * RowBlockLayout.bytes;
+}
+
+/** Rows of logits in the kernels' memory, until another block is placed or the kernel is released. */
+export class PlacedTopK {
+  /** Rows as received. */
+  readonly logits: PlacedRows;
+  readonly #memory: KernelMemory;
+  readonly #block: TopKBlock;
+  readonly #placed: PlacedLogits;
+  readonly #targets: number;
+  /** A row in float64, and its results. */
+  readonly #row: number;
+  readonly #rowTarget: number;
+  readonly #rowResults: number;
+  #divergence: Float64Array<ArrayBuffer> | undefined;
+
+  constructor(memory: KernelMemory, block: TopKBlock) {
+    const { arena } = memory;
+    const { classes, logits, targets } = block;
+    const rows = targets.length;
+    if (logits.data.byteLength !== rows * classes * DTYPE_BYTES[logits.dtype]) {
+      throw new RangeError(
+        `a block of ${rows} × ${classes} ${logits.dtype} does not have ${logits.data.byteLength} bytes`,
+      );
+    }
+    this.#memory = memory;
+    this.#block = block;
+    this.#placed = placeElements(memory, logits.dtype, logits.data);
+    this.#targets = arena.copyIn(targets);
+    this.#row = arena.allocate(classes * 8);
+    this.#rowTarget = arena.copyIn(Int32Array.of(NO_TARGET));
+    this.#rowResults = arena.allocate(RowBlockLayout.bytes);
+    this.logits = new PlacedRows(memory, this.#placed, { rows, classes, targets: this.#targets });
+  }
+
+  /**
+   * Evaluates the rows and their divergences from the teacher.
+   * bucket: Σ [q − p + p·log(p/q)] over the top K, and the same of the rest, whose p is 1 − Σ p and whose q is the sum of
+   * the other classes. drop: Σ p·log(p/q) over the top K, which may be negative.
+   */
+  compare(): TopKRows {
+    const { bindings, arena } = this.#memory;
+    const { classes, targets } = this.#block;
+    const { dtype, logits } = this.#placed;
+    const rows = targets.length;
+    const read = arena.temporary(rows * RowBlockLayout.bytes, (results) => {
+      const block = { logits, rows, classes, stride: classes, targets: this.#targets };
+      bindings.forward(dtype, { ...block, scale: 1, offsets: 0, results });
+      return readRowBlock(arena, results, rows);
+    });
+    const divergence = new Float64Array(rows);
+    const infinite = new Int32Array(rows).fill(-1);
+    for (let row = 0; row < rows; row++) {
+      if (targets[row] === LEFT_OUT) continue;
+      if (!Number.isFinite(read.lse[row]!)) {
+        divergence[row] = NaN;
+        continue;
+      }
+      const logs = this.#logsOf(row);
+      infinite[row] = this.#infiniteClass(row, logs);
+      divergence[row] = infinite[row]! < 0 ? this.#divergenceOf(row, logs) : Infinity;
+    }
+    this.#divergence = divergence;
+    return { divergence, infinite, logits: read };
+  }
+
+  /**
+   * Gradient of the divergences that `compare` found with respect to the logits, times a coefficient per row, rounded to
+   * a dtype: (rows, classes) elements. bucket: q − p in the top K, and q·(1 − p_rest/q_rest) elsewhere. drop: q·Σp − p.
+   * @param into memory that receives it if it fits
+   */
+  gradient(coefficient: Float64Array, dtype: FloatDType, into?: ArrayBuffer): Uint8Array<ArrayBuffer> {
+    const { arena } = this.#memory;
+    const { classes, targets } = this.#block;
+    const rows = targets.length;
+    const divergence = this.#divergence;
+    if (divergence === undefined) throw new Error('the gradient follows the comparison');
+    return arena.temporary(rows * classes * 8, (gradients) => {
+      const scales = arena.copyIn(new Float64Array(rows).fill(1));
+      for (let row = 0; row < rows; row++) {
+        const at = gradients + row * classes * 8;
+        const isLeftOut = targets[row] === LEFT_OUT;
+        if (isLeftOut || Number.isNaN(divergence[row]!)) arena.f64(at, classes).fill(isLeftOut ? 0 : NaN);
+        else this.#writeGradient(row, coefficient[row]!, at);
+      }
+      return roundedGradient(this.#memory, { rows, classes, gradients, computed: 'float64', scales }, dtype, into);
+    });
+  }
+
+  #writeGradient(row: number, coefficient: number, out: number): void {
+    const { arena } = this.#memory;
+    const { classes, tail } = this.#block;
+    const { top, rest, origin, logSum } = this.#logsOf(row);
+    const { indices, logprobs } = this.#topOf(row);
+    const ps = logprobs.map(Math.exp);
+    const mass = ps.reduce((sum, p) => sum + p, 0);
+    const restOfP = Math.max(0, 1 - mass);
+    // 1 − p_rest/q_rest without the rounding of a difference of near numbers.
+    const share =
+      tail === 'drop' ? mass : restOfP === 0 ? 1 : rest === -Infinity ? 0 : -Math.expm1(Math.log(restOfP) - rest);
+    const from = this.#keepRest(out);
+    const factor = coefficient * share * (from === -Infinity ? 0 : Math.exp(from - origin - logSum));
+    const elements = arena.f64(out, classes);
+    for (let c = 0; c < classes; c++) elements[c]! *= factor;
+    indices.forEach((y, k) => {
+      const q = Math.exp(top[k]!);
+      elements[y] = coefficient * (tail === 'drop' ? q * mass - ps[k]! : q - ps[k]!);
+    });
+  }
+
+  /** Stores exponentials of the row that `#logsOf` left, those of the top K as 0. @returns the logit to which they are relative */
+  #keepRest(exponentials: number): number {
+    const { bindings, arena } = this.#memory;
+    const { classes } = this.#block;
+    return arena.temporary(8, (origins) => {
+      const row = { logits: this.#row, rows: 1, classes, targets: this.#rowTarget, scale: 1 };
+      bindings.keep('float64', { ...row, results: this.#rowResults, first: 0, end: 1, exponentials, origins });
+      return arena.f64(origins, 1)[0]!;
+    });
+  }
+
+  /** Evaluates a row in float64, the rest of the vocabulary by itself: 1 − Σ q would cancel. */
+  #logsOf(row: number): RowLogs {
+    const { bindings, arena } = this.#memory;
+    const { classes } = this.#block;
+    const { dtype, logits } = this.#placed;
+    const { indices } = this.#topOf(row);
+    const at = logits + row * classes * DTYPE_BYTES[dtype];
+    bindings.transform(dtype, { logits: at, count: classes, scale: 1, cap: 0, out: this.#row });
+    const elements = arena.f64(this.#row, classes);
+    const top = Float64Array.from(indices, (y) => elements[y]!);
+    for (const y of indices) elements[y] = -Infinity;
+    const block = { logits: this.#row, rows: 1, classes, stride: classes, targets: this.#rowTarget };
+    const results = this.#rowResults;
+    bindings.forward('float64', { ...block, scale: 1, offsets: 0, results });
+    const reference = arena.f64(results + RowBlockLayout.reference, 1)[0]!;
+    const logOfRest = arena.f64(results + RowBlockLayout.logSum, 1)[0]!;
+    const origin = top.reduce((most, x) => Math.max(most, x), reference);
+    const sum = top.reduce((total, x) => total + Math.exp(x - origin), Math.exp(reference - origin + logOfRest));
+    const logSum = Math.log(sum);
+    return {
+      top: top.map((x) => x - origin - logSum),
+      rest: reference - origin + logOfRest - logSum,
+      origin,
+      logSum,
+    };
+  }
+
+  #infiniteClass(row: number, { top, rest }: RowLogs): number {
+    const { classes, K, tail } = this.#block;
+    const { indices, logprobs } = this.#topOf(row);
+    const at = top.findIndex((logQ, k) => logQ === -Infinity && logprobs[k] !== -Infinity);
+    if (at >= 0) return indices[at]!;
+    if (tail === 'drop' || K === classes || rest !== -Infinity || this.#restOfP(row) === 0) return -1;
+    const inTop = new Set(indices);
+    let c = 0;
+    while (inTop.has(c)) c++;
+    return c;
+  }
+
+  #restOfP(row: number): number {
+    return Math.max(0, 1 - this.#topOf(row).logprobs.reduce((sum, logP) => sum + Math.exp(logP), 0));
+  }
+
+  #divergenceOf(row: number, { top, rest }: RowLogs): number {
+    const { classes, K, tail } = this.#block;
+    const { logprobs } = this.#topOf(row);
+    let sum = 0;
+    logprobs.forEach((logP, k) => {
+      sum += tail === 'drop' ? lossTerm(logP, top[k]!) : term(logP, top[k]!);
+    });
+    return tail === 'drop' || K === classes ? sum : sum + term(Math.log(this.#restOfP(row)), rest);
+  }
+
+  #topOf(row: number): { indices: Int32Array; logprobs: Float64Array } {
+    const { K, indices, logprobs } = this.#block;
+    const [from, to] = [row * K, (row + 1) * K];
+    return { indices: indices.subarray(from, to), logprobs: logprobs.subarray(from, to) };
+  }
+}
+
+/** p·log(p/q) */
+function lossTerm(logP: number, logQ: number): number {
+  return logP === -Infinity ? 0 : Math.exp(logP) * (logP - logQ);
+}
+
+/** q − p − p·d with d = log(q/p): at least 0, and without cancellation for near p and q. */
+function term(logP: number, logQ: number): number {
+  if (logP === -Infinity) return Math.exp(logQ);
+  const p = Math.exp(logP);
+  const d = logQ - logP;
+  if (Math.abs(d) > 0.5) return d > 0 ? Math.exp(logQ) - p - p * d : p * (Math.expm1(d) - d);
+  // Σ d^k / k! from k = 2.
+  let series = 0;
+  for (let k = 18; k >= 2; k--) series = (series * d) / (k + 1) + 1;
+  return (p * d * d * series) / 2;
+}

@@ -1,0 +1,51 @@
+import { ExactSum } from '../exact-sum.ts';
+import { inSteps } from '../steps.ts';
+import type { Steps } from '../steps.ts';
+
+/** Counted rows and their weights. */
+export interface CountedRows {
+  /** Indices of the counted rows, ascending. */
+  readonly rows: Int32Array;
+  /** Mask m of each row of the batch; undefined when all are 1. */
+  readonly masks: Float64Array | undefined;
+  /** Σ m over counted rows. */
+  readonly weight: number;
+}
+
+/** Sum of a term of each counted row, rounded once: it does not depend on how the rows were divided. */
+export function* sumOver({ rows }: CountedRows, term: (row: number) => number): Steps<number> {
+  const sum = ExactSum.of();
+  yield* inSteps(rows.length, (from, to) => {
+    for (let k = from; k < to; k++) sum.add(term(rows[k]!));
+  });
+  return sum.value;
+}
+
+/** Mean, weighted by the mask, and its standard error √(n/(n−1)·Σ m²(x−μ)²) / Σ m. */
+export interface MeanAndError {
+  /** NaN without counted rows. */
+  readonly mean: number;
+  /** NaN below two counted rows, and where the mean is not finite. */
+  readonly standardError: number;
+}
+
+export function* meanOf(counted: CountedRows, value: (row: number) => number): Steps<MeanAndError> {
+  const { masks, weight, rows } = counted;
+  const mean = (yield* sumOver(counted, masks ? (row) => masks[row]! * value(row) : value)) / weight;
+  const n = rows.length;
+  if (n < 2 || !Number.isFinite(mean)) return { mean, standardError: Number.NaN };
+  const squares = yield* sumOver(counted, (row) => ((masks?.[row] ?? 1) * (value(row) - mean)) ** 2);
+  return { mean, standardError: Math.sqrt((n / (n - 1)) * squares) / weight };
+}
+
+/** Covariance of two means, in the form of the square of a standard error. */
+export function* covarianceOf(
+  counted: CountedRows,
+  [x, meanX]: readonly [value: (row: number) => number, mean: number],
+  [y, meanY]: readonly [value: (row: number) => number, mean: number],
+): Steps<number> {
+  const { masks, weight, rows } = counted;
+  const n = rows.length;
+  const products = yield* sumOver(counted, (row) => (masks?.[row] ?? 1) ** 2 * ((x(row) - meanX) * (y(row) - meanY)));
+  return (n / (n - 1)) * (products / weight ** 2);
+}

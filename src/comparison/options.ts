@@ -1,0 +1,152 @@
+import { Type } from 'typebox';
+import type { Static } from 'typebox';
+import { Value } from 'typebox/value';
+import { Options as LossOptions } from '../loss/options.ts';
+import { OptionReader } from '../option-reader.ts';
+
+const ofLoss = LossOptions.properties;
+
+/** Outputs of a comparison that have an entry per row, with their dtypes and documentation. */
+export const ROW_OUTPUTS = {
+  kl_divergence: { dtype: 'float64', description: 'the divergence, in nats' },
+  probability_difference: {
+    dtype: 'float64',
+    description: 'q_y − p_y, the probability of the label under `logits` minus that under `reference`; needs `label`',
+  },
+  nll: { dtype: 'float64', description: '−log q_y of `logits`; needs `label`' },
+  reference_nll: { dtype: 'float64', description: '−log p_y of `reference`; needs `label`' },
+  top1_agreement: {
+    dtype: 'int32',
+    description: '1 where both sides have the same most probable class, the lowest on ties, else 0',
+  },
+} as const;
+
+/** Names that `outputs` accepts. */
+export const OUTPUTS = [
+  'kl_divergence',
+  'probability_difference',
+  'nll',
+  'reference_nll',
+  'top1_agreement',
+  'gradient',
+] as const satisfies readonly (keyof typeof ROW_OUTPUTS | 'gradient')[];
+
+export type OutputName = (typeof OUTPUTS)[number];
+
+const described = Object.entries(ROW_OUTPUTS).map(([name, one]) => `\`${name}\` (${one.dtype}): ${one.description}.`);
+
+/** Most worst rows that an answer names. */
+export const MOST_WORST_ROWS = 1024;
+
+/**
+ * The options of a comparison, under their names on the wire. P = softmax(reference), Q = softmax(logits), both after
+ * `logit_scale`; m is the mask of a row (default 1), and N = Σ m·divergence and D = Σ m run over counted rows.
+ */
+export const ComparisonOptions = Type.Object(
+  {
+    direction: Type.Enum(['forward', 'reverse', 'jensen_shannon'], {
+      default: 'forward',
+      description:
+        'Divergence of a row. `forward`: KL(P‖Q) = Σ p·ln(p/q). `reverse`: KL(Q‖P). `jensen_shannon`: β·KL(P‖M) + (1−β)·KL(Q‖M) with M = β·P + (1−β)·Q, the convention of TRL and Liger.',
+      examples: ['reverse'],
+    }),
+    beta: Type.Number({
+      default: 0.5,
+      minimum: 0,
+      maximum: 1,
+      description: 'β of `jensen_shannon`: 0 is forward, 1 reverse KL. Rejected with another `direction`.',
+      examples: [0.5],
+    }),
+    logit_scale: Type.Number({
+      default: 1,
+      exclusiveMinimum: 0,
+      minimum: 0,
+      maximum: Number.MAX_VALUE,
+      description: 's: both sides are multiplied by it first; 1 / temperature.',
+      examples: [0.5],
+    }),
+    tail: Type.Enum(['bucket', 'drop'], {
+      default: 'bucket',
+      description:
+        'The classes beside the top K of a `reference` of `indices` and `logprobs`. `bucket`: they are one class, of probability 1 − Σ p on the side of the reference. `drop`: they are left out, Σ p·ln(p/q) over the K alone, which may be negative. Rejected with another reference.',
+      examples: ['drop'],
+    }),
+    reference_floor: Type.Optional(
+      Type.Number({
+        exclusiveMinimum: 0,
+        minimum: 0,
+        maximum: Number.MAX_VALUE,
+        description:
+          'f in nats: classes with ln p ≤ −f are left out, and the divergence is Σ p·ln(p/q) over the others, which may be slightly negative. llama.cpp files hold 16 nats, which is the default with them; none otherwise. `direction: "forward"` only.',
+        examples: [16],
+      }),
+    ),
+    ignore_index: ofLoss.ignore_index,
+    shift: ofLoss.shift,
+    semantics: Type.Enum(['mindformers', 'torch', 'megatron'], {
+      default: 'mindformers',
+      description:
+        'Denominator of the mean. `mindformers`: D + 1e-8, so 0 when nothing is counted. `torch`: D, so NaN when nothing is counted. `megatron`: max(D, 1). The statistics are divided by D always.',
+      examples: ['torch'],
+    }),
+    reduction: Type.Enum(['mean', 'sum', 'none'], {
+      default: 'mean',
+      description:
+        'Reduction of the divergences to one `loss`. `mean`: N / D, with the denominator of `semantics`. `sum`: N. `none`: no `loss`; ask for `outputs: ["kl_divergence"]`.',
+      examples: ['sum'],
+    }),
+    on_non_finite: Type.Enum(['report', 'reject'], {
+      default: 'report',
+      description:
+        'Answer when the numerator is not finite: `report` answers 200 with the value, `reject` answers 422 `non_finite_loss` with the same `diagnostics` in the problem.',
+      examples: ['reject'],
+    }),
+    max_locations: ofLoss.max_locations,
+    worst_rows: Type.Integer({
+      default: 8,
+      minimum: 0,
+      maximum: MOST_WORST_ROWS,
+      description: 'Largest number of rows of greatest divergence that the answer names.',
+      examples: [16],
+    }),
+    gradient_dtype: ofLoss.gradient_dtype,
+    outputs: Type.Array(Type.Enum([...OUTPUTS], { title: 'ComparisonOutputName' }), {
+      default: [],
+      maxItems: OUTPUTS.length,
+      uniqueItems: true,
+      description: `Tensors to return. All except \`gradient\` have an entry per row, 0 for rows that are not counted. ${described.join(' ')} \`gradient\`: ∂loss/∂logits, shaped like \`logits\`, in the dtype of \`gradient_dtype\`; of N when there is no \`loss\`. It is m/D times s·(q − p) for forward, s·q_c·(ln(q_c/p_c) − KL) for reverse, s·(1−β)·q_c·(ln(q_c/m_c) − KL(Q‖M)) for Jensen-Shannon.`,
+      examples: [['kl_divergence']],
+    }),
+  },
+  {
+    title: 'ComparisonOptions',
+    additionalProperties: false,
+    description: 'Options of a comparison. An absent or null option has its default.',
+  },
+);
+
+export type ComparisonOptions = Static<typeof ComparisonOptions>;
+
+export const OPTION_NAMES = Object.keys(ComparisonOptions.properties) as readonly (keyof ComparisonOptions)[];
+
+/** Names that other libraries use for the same options. */
+const SYNONYMS = {
+  temperature: 'logit_scale',
+  mode: 'direction',
+  reverse: 'direction',
+  reverse_kl: 'direction',
+  ignore_label: 'ignore_index',
+  reduce: 'reduction',
+  output: 'outputs',
+  profile: 'semantics',
+};
+
+const READER = new OptionReader(ComparisonOptions, SYNONYMS);
+
+const DEFAULT_OPTIONS = Value.Create(ComparisonOptions);
+
+/** Checks the options of a request and fills in the defaults. @throws LossmeterError invalid_option: see OptionReader */
+export function parseComparisonOptions(given: unknown): ComparisonOptions {
+  const read: Partial<ComparisonOptions> | undefined = READER.read(given);
+  return read === undefined ? DEFAULT_OPTIONS : { ...DEFAULT_OPTIONS, ...read };
+}

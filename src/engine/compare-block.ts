@@ -1,0 +1,109 @@
+import type { ByteSource } from '../../kernels/arena.ts';
+import type { RowBlock } from '../../kernels/bindings.ts';
+import type { Kernel } from '../../kernels/kernel.ts';
+import type { Elements } from '../../kernels/place.ts';
+import type { QuantisedRows } from '../../kernels/quantised.ts';
+import type { PlacedRows } from '../../kernels/rows.ts';
+import { findNonFinite } from '../diagnostics/findings.ts';
+import type { Findings } from '../diagnostics/findings.ts';
+import type { Block, BlockResult, ComparedColumns } from './block.ts';
+import { mostProbableOf, topNllOf } from './compared-rows.ts';
+import type { RowsBeside } from './compared-rows.ts';
+import { readRange } from './read-range.ts';
+
+/**
+ * Compares the rows of a block with those beside them, on a worker or on the main thread.
+ * @param streamed rows of the side that streams
+ * @param slab memory of these, which is overwritten with a gradient that fits
+ */
+export function compareBlock(
+  kernel: Kernel,
+  block: Block,
+  streamed: Uint8Array | ByteSource,
+  slab?: ArrayBuffer,
+): BlockResult {
+  return block.compared?.top === undefined
+    ? comparePair(kernel, block, streamed, slab)
+    : compareTop(kernel, block, streamed, slab);
+}
+
+function comparePair(
+  kernel: Kernel,
+  block: Block,
+  streamed: Uint8Array | ByteSource,
+  slab: ArrayBuffer | undefined,
+): BlockResult {
+  const { plan, targets, compared } = block;
+  const { dtype, classes, gradientDType } = plan;
+  const { direction, beta, floor, scale, streamed: side } = plan.comparison!;
+  const given = { dtype, data: streamed };
+  const beside = compared!.beside!;
+  const reference = side === 'reference' ? given : referenceOf(beside);
+  const logits = side === 'logits' ? given : elementsOf(beside);
+  const pair = kernel.placePair({ classes, targets, logits, reference, scale });
+  const rows = pair.compare({ direction, beta, ...(floor !== undefined && { floor }) });
+  const columns: ComparedColumns = {
+    divergence: rows.divergence,
+    infinite: rows.infinite,
+    nll: rows.logits.nll,
+    referenceNll: rows.reference.nll,
+    prediction: pair.logits.rank().predictions,
+    referencePrediction: pair.reference.rank().predictions,
+  };
+  const findings = findingsOf(block, pair.logits, rows.logits);
+  const referenceFindings = findingsOf(block, pair.reference, rows.reference);
+  const { factors } = compared!;
+  const gradient = factors && pair.gradient(factors, gradientDType!, slab);
+  return { columns, findings, referenceFindings, ...(gradient && { gradient }) };
+}
+
+function compareTop(
+  kernel: Kernel,
+  block: Block,
+  streamed: Uint8Array | ByteSource,
+  slab: ArrayBuffer | undefined,
+): BlockResult {
+  const { plan, targets, compared } = block;
+  const { dtype, classes, gradientDType } = plan;
+  const { tail } = plan.comparison!;
+  const { K, indices, logprobs } = compared!.top!;
+  const logits = { dtype, data: streamed };
+  const placed = kernel.placeTopK({ classes, targets, logits, K, indices, logprobs, tail });
+  const rows = placed.compare();
+  const columns: ComparedColumns = {
+    divergence: rows.divergence,
+    infinite: rows.infinite,
+    nll: rows.logits.nll,
+    referenceNll: rows.logits.nll.map((_, row) => topNllOf(targets[row]!, { K, indices, logprobs }, row)),
+    prediction: placed.logits.rank().predictions,
+    referencePrediction: targets.map((_, row) => mostProbableOf({ K, indices, logprobs }, row)),
+  };
+  const { factors } = compared!;
+  const gradient = factors && placed.gradient(factors, gradientDType!, slab);
+  return { columns, findings: findingsOf(block, placed.logits, rows.logits), ...(gradient && { gradient }) };
+}
+
+/** A reference that stands beside the logits. */
+function referenceOf(beside: RowsBeside): Elements | QuantisedRows {
+  return beside.format === 'logit_file' ? { quantised: bytesOf(beside) } : elementsOf(beside);
+}
+
+function elementsOf(beside: RowsBeside): Elements {
+  if (beside.format === 'logit_file') throw new RangeError('a logit file is a reference');
+  return { dtype: beside.format, data: bytesOf(beside) };
+}
+
+/** Bytes of rows; those of a file are read into the kernel memory. */
+function bytesOf({ data, range }: RowsBeside): Uint8Array | ByteSource {
+  if (range === undefined) return data!;
+  return { byteLength: range.byteLength, readInto: (target) => readRange(range, target) };
+}
+
+/** Non-finite values of one side. */
+function findingsOf({ plan, targets, firstRow, mostPlaces }: Block, side: PlacedRows, rows: RowBlock): Findings {
+  return findNonFinite(side, {
+    facts: { ...rows, probabilities: undefined, uniformNll: undefined },
+    ...{ targets, classes: plan.classes, weights: undefined, probabilityAt: () => 0 },
+    ...{ firstRow, firstColumn: 0, mostPlaces, isShard: false },
+  });
+}

@@ -1,0 +1,109 @@
+/** Rows of a comparison: what is beside the logits, or the reference, that a block consists of. */
+import type { FloatDType } from '../tensor/dtype.ts';
+import { DTYPE_BYTES } from '../tensor/dtype.ts';
+import { cutRange } from '../tensor/file-range.ts';
+import type { FileRange } from '../tensor/file-range.ts';
+import { copyInSteps } from '../steps.ts';
+import type { Steps } from '../steps.ts';
+
+/** The comparison of a batch: the same for all its blocks. */
+export interface ComparisonPlan {
+  readonly direction: 'forward' | 'reverse' | 'jensen_shannon';
+  /** β of Jensen-Shannon. */
+  readonly beta: number;
+  /** Factor of both sides. */
+  readonly scale: number;
+  /** Terms of the reference that many nats below 0 are left out; undefined for all terms. */
+  readonly floor: number | undefined;
+  /** Rest of the vocabulary beside the top K of a reference. */
+  readonly tail: 'bucket' | 'drop';
+  /** The side that the bytes of a block are; the other one is beside them. */
+  readonly streamed: 'logits' | 'reference';
+}
+
+/** Rows of the other side: their bytes, or the place in a file where they stand. */
+export interface RowsBeside {
+  readonly format: RowFormat;
+  readonly rowBytes: number;
+  readonly data?: Uint8Array;
+  readonly range?: FileRange;
+}
+
+/** Element type of the logits of a row; `logit_file` for a row of a llama.cpp logit file. */
+export type RowFormat = FloatDType | 'logit_file';
+
+/** The K most probable classes of each row of a reference, in its order. */
+export interface TopRows {
+  readonly K: number;
+  readonly indices: Int32Array;
+  readonly logprobs: Float64Array;
+}
+
+/** Rows that those of a block are compared with: one of the two. */
+export interface ComparedRows {
+  readonly beside?: RowsBeside;
+  readonly top?: TopRows;
+  /** Factor m / D of the gradient of each row; undefined without a gradient. */
+  readonly factors?: Float64Array;
+}
+
+/** Bytes of a row. @param classes number of logits of a row */
+export function rowBytesOf(format: RowFormat, classes: number): number {
+  // A scale and a minimum in float32, and a uint16 of each class; their number is even.
+  if (format === 'logit_file') return 8 + 4 * Math.ceil(classes / 2);
+  return classes * DTYPE_BYTES[format];
+}
+
+/** Selects rows, counted from the first. What may be long remains a view: see ownComparedRows. */
+export function cutComparedRows({ beside, top, factors }: ComparedRows, first: number, rows: number): ComparedRows {
+  const cut = (K: number): [number, number] => [first * K, (first + rows) * K];
+  return {
+    ...(beside && { beside: cutBeside(beside, first, rows) }),
+    ...(top && {
+      top: {
+        K: top.K,
+        indices: top.indices.slice(...cut(top.K)),
+        logprobs: top.logprobs.slice(...cut(top.K)),
+      },
+    }),
+    ...(factors && { factors: factors.slice(...cut(1)) }),
+  };
+}
+
+function cutBeside({ format, rowBytes, data, range }: RowsBeside, first: number, rows: number): RowsBeside {
+  const [at, length] = [first * rowBytes, rows * rowBytes];
+  if (range !== undefined) return { format, rowBytes, range: cutRange(range, at, length) };
+  return { format, rowBytes, data: data!.subarray(at, at + length) };
+}
+
+/** Copies the bytes of rows into transferable memory. */
+export function* ownComparedRows(rows: ComparedRows): Steps<ComparedRows> {
+  const { data } = rows.beside ?? {};
+  if (data === undefined) return rows;
+  const own = new Uint8Array(data.byteLength);
+  yield* copyInSteps(data, own, 0);
+  return { ...rows, beside: { ...rows.beside!, data: own } };
+}
+
+/** Bytes that a message to a worker carries. */
+export function postedBytesOf({ beside, top }: ComparedRows, rows: number): number {
+  const ofTop = top === undefined ? 0 : rows * top.K * (DTYPE_BYTES.int32 + DTYPE_BYTES.float64);
+  return ofTop + (beside?.data === undefined ? 0 : rows * beside.rowBytes);
+}
+
+/** −log p of a class in the top K of a row; NaN for another class. */
+export function topNllOf(label: number, { K, indices, logprobs }: TopRows, row: number): number {
+  if (label < 0) return 0;
+  const at = indices.subarray(row * K, (row + 1) * K).indexOf(label);
+  return at < 0 ? Number.NaN : 0 - logprobs[row * K + at]!;
+}
+
+/** The most probable class in the top K of a row, the lowest on ties. */
+export function mostProbableOf({ K, indices, logprobs }: TopRows, row: number): number {
+  let best = row * K;
+  for (let at = best + 1; at < (row + 1) * K; at++) {
+    const order = logprobs[at]! - logprobs[best]!;
+    if (order > 0 || (order === 0 && indices[at]! < indices[best]!)) best = at;
+  }
+  return indices[best]!;
+}

@@ -1,0 +1,110 @@
+import type { CountedRows } from '../../comparison/moments.ts';
+import { sumOver } from '../../comparison/moments.ts';
+import type { OutputName } from '../../comparison/options.ts';
+import {
+  agreementOf,
+  agrees,
+  ascendingOf,
+  differenceStatistics,
+  divergenceStatistics,
+  perplexityStatistics,
+  probabilityDifference,
+  worstRows,
+} from '../../comparison/summary.ts';
+import type { Comparison } from '../../contract/kl-divergence.ts';
+import type { ComparedColumns } from '../../engine/block.ts';
+import type { RowResults } from '../../engine/block-writer.ts';
+import { LossmeterError } from '../../errors.ts';
+import { divide } from '../../loss/denominators.ts';
+import { rowTensor } from '../../loss/outputs.ts';
+import { inSteps } from '../../steps.ts';
+import type { Steps } from '../../steps.ts';
+import type { Tensor } from '../../tensor/tensor.ts';
+import { diagnoseComparison } from './diagnose.ts';
+import type { ComparisonPlan } from './plan.ts';
+
+/** Makes the answer of compared rows. @throws LossmeterError non_finite_loss, when the options reject it */
+export function* answerComparison(plan: ComparisonPlan, results: RowResults): Steps<Comparison> {
+  const { options, targets, hasLabel, counted } = plan;
+  const columns = results.columns as ComparedColumns;
+  const { divergence, nll, referenceNll } = columns;
+  const { masks, weight } = counted;
+  const numerator = yield* sumOver(counted, (row) => (masks?.[row] ?? 1) * divergence[row]!);
+  const ascending = yield* ascendingOf(counted, (row) => divergence[row]!);
+  const nanRows = counted.rows.length - ascending.length;
+  const diagnostics = yield* diagnoseComparison(plan, results, { numerator, nanRows });
+  if (options.on_non_finite === 'reject' && diagnostics.verdict === 'non_finite') {
+    const detail = `the numerator is ${numerator}: ${diagnostics.summary}`;
+    throw new LossmeterError('non_finite_loss', detail, [], { extensions: { diagnostics } });
+  }
+  const differenceAt = (row: number): number => probabilityDifference(nll[row]!, referenceNll[row]!);
+  const worst = yield* worstRows(counted, columns, { ascending, most: options.worst_rows });
+  const { reduction } = options;
+  return {
+    ...(reduction === 'sum' && { loss: numerator }),
+    ...(reduction === 'mean' && { loss: divide(numerator, weight, options) }),
+    numerator,
+    denominator: weight,
+    kl_divergence: yield* divergenceStatistics(counted, columns, ascending),
+    top1_agreement: yield* agreementOf(counted, columns),
+    ...(hasLabel && {
+      probability_difference: yield* differenceStatistics(counted, differenceAt),
+      perplexity: yield* perplexityStatistics(counted, nll, referenceNll),
+    }),
+    rows: targets.rows,
+    outputs: yield* outputsOf(plan, results, counted),
+    worst_rows: worst.map((row) => ({
+      row,
+      kl_divergence: divergence[row]!,
+      prediction: columns.prediction[row]!,
+      reference_prediction: columns.referencePrediction[row]!,
+      ...(hasLabel && { label: targets.classes[row]!, nll: nll[row]!, reference_nll: referenceNll[row]! }),
+    })),
+    diagnostics,
+    kernel: plan.kernel,
+  };
+}
+
+function* outputsOf(
+  { options, layout, targets, gradientDType }: ComparisonPlan,
+  { columns: all, gradient }: RowResults,
+  counted: CountedRows,
+): Steps<Record<string, Tensor>> {
+  const columns = all as ComparedColumns;
+  const { nll, referenceNll, prediction, referencePrediction } = columns;
+  const tensors: [OutputName, Tensor][] = [];
+  for (const name of options.outputs) {
+    if (name === 'gradient') {
+      tensors.push([name, { dtype: gradientDType, shape: layout.given, data: gradient! }]);
+      continue;
+    }
+    const column =
+      name === 'kl_divergence'
+        ? columns.divergence
+        : name === 'nll'
+          ? nll
+          : name === 'reference_nll'
+            ? referenceNll
+            : name === 'top1_agreement'
+              ? yield* filled(counted, new Int32Array(nll.length), (row) =>
+                  agrees(prediction[row]!, referencePrediction[row]!),
+                )
+              : yield* filled(counted, new Float64Array(nll.length), (row) =>
+                  probabilityDifference(nll[row]!, referenceNll[row]!),
+                );
+    tensors.push([name, yield* rowTensor(column, targets)]);
+  }
+  return Object.fromEntries(tensors);
+}
+
+/** A column with a value for each counted row, 0 for the others. */
+function* filled<Column extends Float64Array<ArrayBuffer> | Int32Array<ArrayBuffer>>(
+  { rows }: CountedRows,
+  column: Column,
+  value: (row: number) => number,
+): Steps<Column> {
+  yield* inSteps(rows.length, (from, to) => {
+    for (let k = from; k < to; k++) column[rows[k]!] = value(rows[k]!);
+  });
+  return column;
+}

@@ -1,0 +1,193 @@
+import { arrange } from '../../batch/layout.ts';
+import type { Layout } from '../../batch/layout.ts';
+import { takeRows } from '../../batch/row-memory.ts';
+import type { CountedRows } from '../../comparison/moments.ts';
+import { countedRows } from '../../comparison/summary.ts';
+import { parseComparisonOptions } from '../../comparison/options.ts';
+import type { ComparisonOptions } from '../../comparison/options.ts';
+import { plainPlan, wholeBlock } from '../../engine/block.ts';
+import type { Block, BlockPlan } from '../../engine/block.ts';
+import { BlockWriter } from '../../engine/block-writer.ts';
+import { rowBytesOf } from '../../engine/compared-rows.ts';
+import type { ComparedRows } from '../../engine/compared-rows.ts';
+import type { KernelPool } from '../../engine/pool.ts';
+import { LossmeterError, refuse } from '../../errors.ts';
+import { divide } from '../../loss/denominators.ts';
+import { selectTargets } from '../../loss/targets.ts';
+import type { Targets } from '../../loss/targets.ts';
+import { isGiven } from '../../option-reader.ts';
+import { inSteps } from '../../steps.ts';
+import type { Steps } from '../../steps.ts';
+import { DTYPE_BYTES, isFloat8 } from '../../tensor/dtype.ts';
+import type { FloatDType } from '../../tensor/dtype.ts';
+import type { Shape } from '../../tensor/shape.ts';
+import type { HeldBytesAccount } from '../../wire/body/held-bytes.ts';
+import type { ReadRequest } from '../../wire/request.ts';
+import type { Plan } from '../kind.ts';
+import { readSides } from './sides.ts';
+import { readTopReference } from './top-reference.ts';
+import type { Sides } from './sides.ts';
+
+/** Bytes of a row: target, mask, results, and the order in which percentiles are found. */
+const BYTES_PER_ROW = 192;
+
+const GRADIENT_ADVICE = 'split the batch by rows, or ask for the gradient of narrower logits';
+
+/** A comparison whose rows are still to come. */
+export interface ComparisonPlan extends Plan {
+  readonly options: ComparisonOptions;
+  readonly layout: Layout;
+  /** Shape of the logits, the class axis last. */
+  readonly shape: Shape;
+  readonly targets: Targets;
+  readonly hasLabel: boolean;
+  /** True where the reference is the top K of each row: it has no rows of logits to diagnose. */
+  readonly isTop: boolean;
+  readonly counted: CountedRows;
+  readonly gradientDType: FloatDType;
+  /** True where terms of the reference are left out. */
+  readonly truncated: boolean;
+  /** Entries that came as null. */
+  readonly nulls: number;
+  /** Names of the kernels of the two sides. */
+  readonly kernel: string;
+}
+
+/** Checks all that can be checked before the rows have come. @throws LossmeterError */
+export function* planComparison(pool: KernelPool, request: ReadRequest, held: HeldBytesAccount): Steps<ComparisonPlan> {
+  const sides = readSides(request);
+  const options = parseComparisonOptions(sides.header.options);
+  requireConsistent(sides.header.options, options);
+  const { header, layout, outputShape } = yield* arrange(sides.header, -1, held);
+  const { dtype, shape } = header.logits;
+  const classes = shape.at(-1) ?? 0;
+  const targets = yield* selectCounted(header, options, held);
+  const rows = targets.classes.length;
+  const returnsGradient = options.outputs.includes('gradient');
+  const gradientDType = options.gradient_dtype ?? (isFloat8(dtype) ? 'float32' : dtype);
+  const takeGradient = (bytes: number): void => held.take(bytes, 'outputs.gradient', GRADIENT_ADVICE);
+  if (returnsGradient) {
+    held.requireRoom(rows * classes * DTYPE_BYTES[gradientDType], 'outputs.gradient', GRADIENT_ADVICE);
+  }
+  const counted = yield* countedRows(targets.classes, targets.weights);
+  const plan: BlockPlan = {
+    ...plainPlan(streamedDType(sides), classes),
+    gradientDType: returnsGradient ? gradientDType : undefined,
+    comparison: {
+      direction: options.direction,
+      beta: options.beta,
+      scale: options.logit_scale,
+      floor: options.reference_floor,
+      tail: options.tail,
+      streamed: sides.streamed,
+    },
+  };
+  const top = sides.reference === undefined ? yield* readTopReference(request.fields, shape, held) : undefined;
+  requireFitting(sides.header.options, options, sides);
+  const factors = returnsGradient ? yield* factorsOf(counted, rows, options) : undefined;
+  const compared: ComparedRows = {
+    ...besideOf(sides, classes),
+    ...(top && { top }),
+    ...(factors && { factors }),
+  };
+  const block: Block = { ...wholeBlock(plan, targets.classes), mostPlaces: options.max_locations, compared };
+  const writer = new BlockWriter(pool, block, options.shift, takeGradient);
+  return {
+    ...{ options, layout, shape, counted, gradientDType, writer, intake: writer },
+    targets: outputShape === undefined ? targets : { ...targets, outputShape },
+    hasLabel: header.label !== undefined,
+    isTop: top !== undefined,
+    truncated: options.reference_floor !== undefined || (top !== undefined && options.tail === 'drop'),
+    nulls: header.nulls,
+    numpyArrays: header.numpyArrays,
+    kernel: pool.kernelName(evaluatedAs(dtype, sides)),
+  };
+}
+
+/** Refuses options that have no effect beside the others. @throws LossmeterError invalid_option */
+function requireConsistent(given: unknown, { direction, reference_floor: floor }: ComparisonOptions): void {
+  const refuseOption = (name: string, detail: string): LossmeterError =>
+    refuse('invalid_option', `/options/${name}`, `options.${name} ${detail}`);
+  if (isGiven(given, 'beta') && direction !== 'jensen_shannon') {
+    throw refuseOption('beta', `is of direction jensen_shannon, here it is ${direction}`);
+  }
+  if (floor !== undefined && direction !== 'forward') {
+    throw refuseOption('reference_floor', `is of direction forward, here it is ${direction}`);
+  }
+}
+
+/** Refuses options that do not go with the reference. @throws LossmeterError invalid_option */
+function requireFitting(given: unknown, options: ComparisonOptions, { reference }: Sides): void {
+  const isTop = reference === undefined;
+  if (isGiven(given, 'tail') && !isTop) {
+    throw refuse('invalid_option', '/options/tail', 'options.tail is of a reference of top K classes');
+  }
+  const what = isTop
+    ? 'the top K of a reference'
+    : reference.format === 'logit_file'
+      ? 'a llama.cpp logit file'
+      : undefined;
+  if (what === undefined) return;
+  const { direction, logit_scale: scale, reference_floor: floor } = options;
+  const fault =
+    direction !== 'forward'
+      ? (['direction', direction, 'forward'] as const)
+      : scale !== 1
+        ? (['logit_scale', scale, '1'] as const)
+        : isTop && floor !== undefined
+          ? (['reference_floor', floor, 'none'] as const)
+          : undefined;
+  if (fault === undefined) return;
+  const [name, value, expected] = fault;
+  throw refuse('invalid_option', `/options/${name}`, `options.${name} is ${value}, expected ${expected} with ${what}`);
+}
+
+/** Selects the counted rows, and the label of each where there are labels. */
+function* selectCounted(
+  { logits, label, inputMask, weight }: Sides['header'],
+  { ignore_index, shift, semantics }: ComparisonOptions,
+  held: HeldBytesAccount,
+): Steps<Targets> {
+  if (weight !== undefined) throw refuse('unknown_field', '/weight', 'weight does not apply to a comparison');
+  const options = { ignore_index, shift, semantics, invalid_label: 'error' as const };
+  const targets = yield* selectTargets(logits.shape, { label, inputMask, weight }, options, {
+    takeRows: (count) => takeRows(held, count, BYTES_PER_ROW),
+  });
+  if (targets.probabilities === undefined) return targets;
+  const detail = 'label has class probabilities, expected the class of each row: a distribution is the `reference`';
+  throw refuse('invalid_label', '/label', detail);
+}
+
+/** Factor m / D of the gradient of each row, and m where the loss is a sum. */
+function* factorsOf(
+  { rows: counted, masks, weight }: CountedRows,
+  rows: number,
+  { semantics, reduction }: ComparisonOptions,
+): Steps<Float64Array<ArrayBuffer>> {
+  const factors = new Float64Array(rows);
+  yield* inSteps(counted.length, (from, to) => {
+    for (let k = from; k < to; k++) {
+      const row = counted[k]!;
+      const m = masks === undefined ? 1 : masks[row]!;
+      factors[row] = reduction === 'mean' ? divide(m, weight, { semantics }) : m;
+    }
+  });
+  return factors;
+}
+
+/** The side that does not stream. */
+function besideOf({ logits, reference, streamed }: Sides, classes: number): ComparedRows {
+  const side = streamed === 'logits' ? reference : logits;
+  return side === undefined ? {} : { beside: { ...side, rowBytes: rowBytesOf(side.format, classes) } };
+}
+
+/** Dtype in which the rows are evaluated: two dtypes are widened to one that holds both. */
+function evaluatedAs(dtype: FloatDType, { reference }: Sides): FloatDType {
+  const other = reference === undefined ? dtype : reference.format;
+  if (other === dtype) return dtype;
+  return dtype === 'float64' || other === 'float64' ? 'float64' : 'float32';
+}
+
+function streamedDType({ logits, reference, streamed }: Sides): FloatDType {
+  return (streamed === 'logits' ? logits : reference!).format as FloatDType;
+}

@@ -1,0 +1,111 @@
+import type { TopRows } from '../../engine/compared-rows.ts';
+import { refuse } from '../../errors.ts';
+import { readIntegers } from '../../loss/operands.ts';
+import { inSteps } from '../../steps.ts';
+import type { Steps } from '../../steps.ts';
+import { DTYPE_BYTES, isFloatDType } from '../../tensor/dtype.ts';
+import type { DType } from '../../tensor/dtype.ts';
+import { elementCount, formatShape, sameShape } from '../../tensor/shape.ts';
+import type { Shape } from '../../tensor/shape.ts';
+import { numbersOf, partOf } from '../../tensor/tensor.ts';
+import type { Tensor } from '../../tensor/tensor.ts';
+import type { HeldBytesAccount } from '../../wire/body/held-bytes.ts';
+import { SPLIT_ADVICE } from '../../wire/body/held-bytes.ts';
+import { missingField } from '../../wire/request.ts';
+import type { ReadRequest } from '../../wire/request.ts';
+import { tensorFromValue } from '../../wire/tensors/tensor-value.ts';
+
+const NAMES = ['reference.indices', 'reference.logprobs'] as const;
+
+/** Bytes of an entry: a class, and its log-probability. */
+const BYTES_PER_ENTRY = DTYPE_BYTES.int32 + DTYPE_BYTES.float64;
+
+/** Rows are summed in float64; logprobs of 16 bits have an error of their own. */
+const EXCESS = { narrow: 1e-2, wide: 1e-3 };
+const NARROW: ReadonlySet<DType> = new Set<DType>(['float16', 'bfloat16', 'float8_e4m3fn', 'float8_e5m2']);
+
+/**
+ * Reads the top K of a teacher: classes of each row, none twice, and their log-probabilities, which sum to 1 at most.
+ * @param shape of the logits
+ * @throws LossmeterError missing_field, shape_mismatch, invalid_reference
+ */
+export function* readTopReference(fields: ReadRequest['fields'], shape: Shape, held: HeldBytesAccount): Steps<TopRows> {
+  const [indices, logprobs] = NAMES.map((name) => {
+    const value = fields[name] ?? undefined;
+    if (value === undefined) throw missingField(name);
+    return tensorFromValue(name, value);
+  }) as [Tensor, Tensor];
+  const rows = elementCount(shape.slice(0, -1))!;
+  const classes = shape.at(-1)!;
+  const K = requireShape(indices, logprobs, { leading: shape.slice(0, -1), rows, classes });
+  if (isFloatDType(indices.dtype)) throw invalid(NAMES[0], '/dtype', `is ${indices.dtype}, expected integers`);
+  if (!isFloatDType(logprobs.dtype)) throw invalid(NAMES[1], '/dtype', `is ${logprobs.dtype}, expected floats`);
+  const bytes = rows * K * BYTES_PER_ENTRY + classes * DTYPE_BYTES.int32;
+  held.take(bytes, `the top ${K} classes of ${rows} rows`, SPLIT_ADVICE);
+  const top: TopRows = {
+    K,
+    indices: new Int32Array(rows * K),
+    logprobs: new Float64Array(rows * K),
+  };
+  const classesOf = yield* readIntegers(indices);
+  const most = 1 + (NARROW.has(logprobs.dtype) ? EXCESS.narrow : EXCESS.wide);
+  // Row in which a class was last seen, from 1.
+  const seen = new Int32Array(classes);
+  yield* inSteps(rows * K, (from, to) => {
+    top.logprobs.set(numbersOf(partOf(logprobs, from, to)), from);
+    for (let at = from; at < to; at++) {
+      const row = Math.floor(at / K);
+      const y = classesOf[at]!;
+      if (!(y >= 0 && y < classes))
+        throw invalid(NAMES[0], `/data/${at}`, `[${at}] is ${y}, expected a class in [0, ${classes})`);
+      if (seen[y] === row + 1) throw invalid(NAMES[0], `/data/${at}`, `[${at}] is ${y}, which row ${row} has already`);
+      seen[y] = row + 1;
+      top.indices[at] = y;
+      const logprob = top.logprobs[at]!;
+      if (!(logprob < Infinity))
+        throw invalid(NAMES[1], `/data/${at}`, `[${at}] is ${logprob}, expected a number or -Infinity`);
+    }
+  });
+  yield* inSteps(rows, (from, to) => {
+    for (let row = from; row < to; row++) {
+      let sum = 0;
+      for (let at = row * K; at < (row + 1) * K; at++) sum += Math.exp(top.logprobs[at]!);
+      if (!(sum <= most)) {
+        throw invalid(
+          NAMES[1],
+          `/data/${row * K}`,
+          `of row ${row} have probabilities that sum to ${sum}, expected at most 1`,
+        );
+      }
+    }
+  });
+  return top;
+}
+
+/** @returns K */
+function requireShape(
+  indices: Tensor,
+  logprobs: Tensor,
+  { leading, rows, classes }: { leading: Shape; rows: number; classes: number },
+): number {
+  const K = indices.shape.at(-1) ?? 0;
+  const isOfRows = sameShape(indices.shape, [...leading, K]) || sameShape(indices.shape, [rows, K]);
+  if (!isOfRows || K < 1 || K > classes) {
+    const expected = [...new Set([leading, [rows]].map((axes) => `(${[...axes, 'K'].join(', ')})`))];
+    const detail = `reference.indices have shape ${formatShape(indices.shape)}, expected ${expected.join(' or ')} with 1 ≤ K ≤ ${classes}`;
+    throw refuse('shape_mismatch', '/reference/indices/shape', detail);
+  }
+  if (!sameShape(indices.shape, logprobs.shape)) {
+    const detail = `reference.logprobs have shape ${formatShape(logprobs.shape)}, expected ${formatShape(indices.shape)}, that of reference.indices`;
+    throw refuse('shape_mismatch', '/reference/logprobs/shape', detail);
+  }
+  return K;
+}
+
+function invalid(name: (typeof NAMES)[number], place: string, what: string): Error {
+  return refuse(
+    'invalid_reference',
+    `/${name.replace('.', '/')}${place}`,
+    `${name}${what.startsWith('[') ? '' : ' '}${what}`,
+  );
+}
