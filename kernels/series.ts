@@ -3,7 +3,7 @@
  * KL: P = Σ d^k / (k + 2)!. Jensen–Shannon: term/p = γ·e^d·d − M·log M with M = β + γ·e^d and γ = 1 − β.
  */
 
-/** Degrees and limits of |d|, as the kernels have them. */
+/** Degrees of the series that the kernels evaluate, and limits of |d|. */
 const FLOAT32 = { degree: 8, limit: 1, mixedLimit: 0.5 };
 const FLOAT64 = { degree: 20, limit: 0.5 };
 
