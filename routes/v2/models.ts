@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import { LossmeterError } from '../../src/errors.ts';
-import { MODEL } from '../../src/inference/model.ts';
 import type { DeclaredTensor } from '../../src/inference/model.ts';
+import { MODELS, pathsOf } from '../../src/inference/models.ts';
 import {
   ModelConfig,
   ModelList,
@@ -23,13 +23,13 @@ const declared = (tensors: Readonly<Record<string, DeclaredTensor>>) =>
     shape,
   }));
 
-const METADATA = {
-  name: MODEL.name,
-  versions: [MODEL.version],
-  platform: MODEL.platform,
-  inputs: declared(MODEL.inputs),
-  outputs: declared(MODEL.outputs),
-};
+type Listed = (typeof MODELS)[number];
+
+const metadataOf = ({ name, version, platform, inputs, outputs }: Listed) => ({
+  ...{ name, versions: [version], platform },
+  inputs: declared(inputs),
+  outputs: declared(outputs),
+});
 
 const configured = <T extends DeclaredTensor>(tensors: Readonly<Record<string, T>>) =>
   Object.entries(tensors).map(([name, { dtype, shape, ...others }]) => ({
@@ -37,32 +37,20 @@ const configured = <T extends DeclaredTensor>(tensors: Readonly<Record<string, T
     ...others,
   }));
 
-const CONFIG = {
-  name: MODEL.name,
-  platform: MODEL.platform,
-  backend: '',
-  max_batch_size: 0,
-  input: configured(MODEL.inputs),
-  output: configured(MODEL.outputs),
+const configOf = ({ name, platform, inputs, outputs, names }: Listed) => ({
+  ...{ name, platform, backend: '', max_batch_size: 0 },
+  input: configured(inputs),
+  output: configured(outputs),
   parameters: Object.fromEntries(
-    Object.entries(TENSORS).map(([name, { dtypes }]) => [
-      `${name}.datatypes`,
-      { string_value: datatypesOf(dtypes).join(',') },
-    ]),
+    names.inputs.map((input) => [`${input}.datatypes`, { string_value: datatypesOf(TENSORS[input].dtypes).join(',') }]),
   ),
-};
-
-/** Paths of the model with the differences between their operations. */
-const PATHS = [
-  [`/models/${MODEL.name}`, ''],
-  [`/models/${MODEL.name}/versions/${MODEL.version}`, 'Version'],
-] as const;
+});
 
 export default async function models(app: FastifyInstance): Promise<void> {
   const config = { scope: 'any' } as const;
   const errors = inferenceErrors(503);
   const list = { tags, operationId: 'listModels', summary: 'The models', response: { 200: ModelList, ...errors } };
-  app.get('/models', { config, schema: list }, () => ({ models: [MODEL.name] }));
+  app.get('/models', { config, schema: list }, () => ({ models: MODELS.map(({ name }) => name) }));
 
   const statistics = (suffix: string) => ({
     tags,
@@ -70,9 +58,13 @@ export default async function models(app: FastifyInstance): Promise<void> {
     summary: 'Get the number of calls and their durations',
     response: { 200: ModelStatistics, ...errors },
   });
-  app.get('/models/stats', { config, schema: statistics('') }, () => statisticsOf(app));
+  app.get('/models/stats', { config, schema: statistics('') }, () => statisticsOf(app, MODELS));
 
-  for (const [path, suffix] of PATHS) {
+  for (const model of MODELS) for (const paths of pathsOf(model.name)) addModel(model, paths);
+
+  function addModel(model: Listed, { path, suffix }: { path: string; suffix: string }): void {
+    const described = metadataOf(model);
+    const inTriton = configOf(model);
     const operation = (name: string, summary: string, answer: object) => ({
       tags,
       operationId: `getModel${suffix}${name}`,
@@ -80,29 +72,27 @@ export default async function models(app: FastifyInstance): Promise<void> {
       response: { 200: answer, ...errors },
     });
     const metadata = operation('Metadata', 'Get the inputs and outputs of the model', ModelMetadata);
-    app.get(path, { config, schema: metadata }, () => METADATA);
+    app.get(path, { config, schema: metadata }, () => described);
 
     const configuration = operation('Config', 'Get the configuration of the model, in Triton’s form', ModelConfig);
-    app.get(`${path}/config`, { config, schema: configuration }, () => CONFIG);
+    app.get(`${path}/config`, { config, schema: configuration }, () => inTriton);
 
     const readiness = operation('Ready', 'Readiness of the model', ModelReadiness);
     app.get(`${path}/ready`, { config: { scope: 'open' }, schema: readiness }, () => {
-      if (app.isReady()) return { name: MODEL.name, ready: true };
+      if (app.isReady()) return { name: model.name, ready: true };
       throw new LossmeterError('shutting_down', 'the service takes no work at the moment');
     });
 
-    app.get(`${path}/stats`, { config, schema: statistics(`OfModel${suffix}`) }, () => statisticsOf(app));
+    app.get(`${path}/stats`, { config, schema: statistics(`OfModel${suffix}`) }, () => statisticsOf(app, [model]));
   }
 }
 
-function statisticsOf({ inferenceStatistics }: FastifyInstance) {
-  const { lastInference, success, fail, input, infer, output } = inferenceStatistics.snapshot();
+function statisticsOf({ inferenceStatistics }: FastifyInstance, models: readonly Listed[]) {
   return {
-    model_stats: [
-      {
-        name: MODEL.name,
-        version: MODEL.version,
-        last_inference: lastInference,
+    model_stats: models.map(({ name, version }) => {
+      const { lastInference, success, fail, input, infer, output } = inferenceStatistics.get(name)!.snapshot();
+      return {
+        ...{ name, version, last_inference: lastInference },
         inference_count: success.count,
         execution_count: success.count,
         inference_stats: {
@@ -110,7 +100,7 @@ function statisticsOf({ inferenceStatistics }: FastifyInstance) {
           ...{ compute_input: input, compute_infer: infer, compute_output: output },
         },
         batch_stats: [],
-      },
-    ],
+      };
+    }),
   };
 }

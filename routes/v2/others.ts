@@ -1,6 +1,6 @@
 import type { FastifyInstance, HTTPMethods } from 'fastify';
 import { LossmeterError } from '../../src/errors.ts';
-import { MODEL } from '../../src/inference/model.ts';
+import { MODELS } from '../../src/inference/models.ts';
 
 /** Paths of the protocol's extensions that this service does not support. */
 const NOT_IMPLEMENTED: readonly [method: HTTPMethods[], path: string, what: string][] = [
@@ -31,9 +31,14 @@ export default async function others(app: FastifyInstance): Promise<void> {
 
   app.all<{ Params: { '*': string } }>('/models/*', options, (request, reply) => {
     const [name, versions, version] = request.params['*'].split('/');
-    const isModel = name === MODEL.name && (versions !== 'versions' || version === MODEL.version);
+    const isModel = MODELS.some(
+      (model) => name === model.name && (versions !== 'versions' || version === model.version),
+    );
     // The path is unknown, or exists with other methods.
     if (isModel || app.allowedMethods(request).length > 0) return reply.callNotFound();
-    throw new LossmeterError('not_found', `there is no such model; there is ${MODEL.name}, version ${MODEL.version}`);
+    throw new LossmeterError(
+      'not_found',
+      `there is no such model; there are ${MODELS.map((model) => `${model.name} of version ${model.version}`).join(' and ')}`,
+    );
   });
 }

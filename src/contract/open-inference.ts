@@ -1,29 +1,37 @@
 /** Bodies of the Open Inference Protocol, in the form of KServe and Triton. */
 import { Type } from 'typebox';
 import { ERRORS } from '../errors.ts';
-import { MODEL } from '../inference/model.ts';
-import { mapValues } from '../map-values.ts';
-import { METRICS } from '../statistics/list.ts';
+import { MODELS } from '../inference/models.ts';
 import { MAX_RANK } from '../tensor/shape.ts';
 import { DTYPES } from '../tensor/dtype.ts';
 import { datatypesOf } from '../wire/tensors/datatype.ts';
-import { bytesBody } from './content.ts';
 import { Diagnostics } from './diagnostics.ts';
 import { INSTANCE } from './refusal-examples.ts';
 import { codesOf, refusalResponses } from './refusal.ts';
 import type { RefusalForm } from './refusal.ts';
-import { Shape as shape, count, numberOrNonFinite } from './tensor.ts';
+import { count } from './tensor.ts';
 
-const INPUT_NAMES = Object.keys(MODEL.inputs);
-const OUTPUT_NAMES = Object.keys(MODEL.outputs);
+const namesOf = (of: (model: (typeof MODELS)[number]) => object): string[] => [
+  ...new Set(MODELS.flatMap((model) => Object.keys(of(model)))),
+];
+
+const INPUT_NAMES = namesOf(({ inputs }) => inputs);
+const OUTPUT_NAMES = namesOf(({ outputs }) => outputs);
 const DATATYPE_NAMES = datatypesOf(DTYPES);
+const [{ name, version, platform }] = MODELS;
 
-const text = (description: string, example: string) => Type.String({ description, examples: [example] });
+export const text = (description: string, example: string) => Type.String({ description, examples: [example] });
 
-const truth = (description: string, example: boolean) => Type.Boolean({ description, examples: [example] });
+export const truth = (description: string, example: boolean) => Type.Boolean({ description, examples: [example] });
 
-const modelName = Type.Enum([MODEL.name], { description: 'Name of the model.', examples: [MODEL.name] });
-const modelVersion = Type.Enum([MODEL.version], { description: 'Version of the model.', examples: [MODEL.version] });
+const modelName = Type.Enum(
+  MODELS.map((model) => model.name),
+  { title: 'ModelName', description: 'Name of the model.', examples: [name] },
+);
+const modelVersion = Type.Enum([...new Set(MODELS.map((model) => model.version))], {
+  description: 'Version of the model.',
+  examples: [version],
+});
 
 /** The answer of GET /v2. */
 export const ServerMetadata = Type.Object(
@@ -46,17 +54,22 @@ export const ServerHealth = Type.Object(
 
 /** The answer of GET /v2/models. */
 export const ModelList = Type.Object(
-  { models: Type.Array(modelName, { description: 'Names of the models.', examples: [[MODEL.name]] }) },
-  { title: 'ModelList', additionalProperties: false, description: 'The models: there is one.' },
+  {
+    models: Type.Array(modelName, {
+      description: 'Names of the models.',
+      examples: [MODELS.map((model) => model.name)],
+    }),
+  },
+  { title: 'ModelList', additionalProperties: false, description: 'The models.' },
 );
 
-/** The answer of GET /v2/models/cross_entropy/ready. */
+/** The answer of GET /v2/models/{model}/ready. */
 export const ModelReadiness = Type.Object(
   { name: modelName, ready: truth('True when the model accepts requests.', true) },
   { title: 'ModelReadiness', additionalProperties: false, description: 'Readiness of the model.' },
 );
 
-const datatype = (description: string) =>
+export const datatype = (description: string) =>
   Type.Enum(DATATYPE_NAMES, { title: 'Datatype', description, examples: ['FP32'] });
 
 const declaredShape = Type.Array(Type.Integer({ minimum: -1, maximum: Number.MAX_SAFE_INTEGER }), {
@@ -78,16 +91,16 @@ const declaredTensors = (title: string, names: string[], description: string) =>
     { description, examples: [[{ name: names[0]!, datatype: 'FP32', shape: [-1] }]] },
   );
 
-/** The answer of GET /v2/models/cross_entropy. */
+/** The answer of GET /v2/models/{model}. */
 export const ModelMetadata = Type.Object(
   {
     name: modelName,
-    versions: Type.Array(modelVersion, { description: 'Versions of the model.', examples: [[MODEL.version]] }),
-    platform: text('The platform of the model.', MODEL.platform),
+    versions: Type.Array(modelVersion, { description: 'Versions of the model.', examples: [[version]] }),
+    platform: text('The platform of the model.', platform),
     inputs: declaredTensors(
       'DeclaredInput',
       INPUT_NAMES,
-      'The inputs. The protocol has one datatype and rank for a tensor: logits may be FP16, BF16, FP32 or FP64 and have any number of leading axes, the others may have any datatype; `input_mask` and `weight` are optional.',
+      'The inputs. The protocol has one datatype and rank for a tensor: logits and a reference may be FP16, BF16, FP32 or FP64 and have any number of leading axes, the others may have any datatype. The configuration says which are optional.',
     ),
     outputs: declaredTensors('DeclaredOutput', OUTPUT_NAMES, 'The possible outputs.'),
   },
@@ -102,11 +115,11 @@ const configTensor = {
   dims: declaredShape,
 };
 
-/** The answer of GET /v2/models/cross_entropy/config: Triton's ModelConfig. */
+/** The answer of GET /v2/models/{model}/config: Triton's ModelConfig. */
 export const ModelConfig = Type.Object(
   {
     name: modelName,
-    platform: text('The platform of the model.', MODEL.platform),
+    platform: text('The platform of the model.', platform),
     backend: text('Triton’s backend: none.', ''),
     max_batch_size: Type.Integer({
       minimum: 0,
@@ -214,172 +227,6 @@ export const RepositoryIndex = Type.Array(
     { title: 'RepositoryModel', additionalProperties: false, description: 'A model.' },
   ),
   { title: 'RepositoryIndex', description: 'The models.' },
-);
-
-const id = Type.Optional(text('An identifier that the caller assigns to the call; the answer repeats it.', 'step-100'));
-
-const binaryDataSize = Type.Optional(count('Number of its bytes after the JSON, instead of `data`.', 24));
-
-const contentType = Type.Optional(
-  Type.Unknown({ description: 'Ignored; clients of MLServer send it.', examples: ['np'] }),
-);
-
-/** The body of POST /v2/models/cross_entropy/infer. */
-export const InferenceRequest = Type.Object(
-  {
-    id,
-    parameters: Type.Optional(
-      Type.Record(
-        Type.String(),
-        Type.Union([
-          Type.Boolean(),
-          Type.Number({ minimum: -Number.MAX_VALUE, maximum: Number.MAX_VALUE }),
-          Type.String(),
-        ]),
-        {
-          description:
-            'The options of `/v1/cross-entropy` by their names; lists and maps are JSON text. `binary_data_output` asks for all outputs as bytes. The other parameters of the protocol and of Triton (`timeout`, `priority`, `sequence_id`, …) are ignored.',
-          examples: [{ reduction: 'sum', outputs: '["lse"]' }],
-        },
-      ),
-    ),
-    inputs: Type.Array(
-      Type.Object(
-        {
-          name: Type.Enum(INPUT_NAMES, {
-            description: 'The corresponding field of `/v1/cross-entropy`. `logits` are streamed when they are last.',
-            examples: ['logits'],
-          }),
-          shape,
-          datatype: datatype('Type of the elements.'),
-          parameters: Type.Optional(
-            Type.Object(
-              { binary_data_size: binaryDataSize, content_type: contentType },
-              { title: 'InputParameters', additionalProperties: false, description: 'Parameters of the input.' },
-            ),
-          ),
-          data: Type.Optional(
-            Type.Array(Type.Unknown(), {
-              description:
-                'The elements, as a flat or nested array of numbers, "NaN", "Infinity" or "-Infinity"; those of FP16 and BF16 are rounded.',
-              examples: [[1, 2, 3, 0, 1, 0]],
-            }),
-          ),
-        },
-        { title: 'InferenceInput', additionalProperties: false, description: 'An input.' },
-      ),
-      {
-        description:
-          '`label` and `logits`, and optionally `input_mask` and `weight`. Their bytes follow in this order.',
-        examples: [
-          [
-            { name: 'label', shape: [2], datatype: 'INT64', data: [2, 0] },
-            { name: 'logits', shape: [2, 3], datatype: 'FP32', data: [1, 2, 3, 0, 1, 0] },
-          ],
-        ],
-      },
-    ),
-    outputs: Type.Optional(
-      Type.Array(
-        Type.Object(
-          {
-            name: Type.Enum(OUTPUT_NAMES, {
-              description: 'Name of the output. Naming a tensor of `options.outputs` requests it.',
-              examples: ['loss'],
-            }),
-            parameters: Type.Optional(
-              Type.Object(
-                {
-                  binary_data: Type.Optional(truth('True to receive it as bytes after the JSON.', true)),
-                  content_type: contentType,
-                },
-                { additionalProperties: false, description: 'Parameters of the output.' },
-              ),
-            ),
-          },
-          { title: 'RequestedOutput', additionalProperties: false, description: 'A requested output.' },
-        ),
-        {
-          description:
-            'The requested outputs, in addition to `parameters.outputs`. Default: loss, numerator, denominator, nan_count and inf_count.',
-          examples: [[{ name: 'loss' }]],
-        },
-      ),
-    ),
-    model_name: Type.Optional(text('Ignored, because the path has it. KServe’s client sends it.', MODEL.name)),
-    model_version: Type.Optional(text('Ignored, because the path has it.', MODEL.version)),
-  },
-  {
-    title: 'InferenceRequest',
-    additionalProperties: false,
-    description: 'A batch to evaluate.',
-    examples: [
-      {
-        inputs: [
-          { name: 'label', shape: [2], datatype: 'INT64', data: [2, 0] },
-          { name: 'logits', shape: [2, 3], datatype: 'FP32', data: [1, 2, 3, 0, 1, 0] },
-        ],
-      },
-    ],
-  },
-);
-
-/** The same body with bytes of tensors after its JSON. */
-export const InferenceBody = bytesBody(
-  'InferenceBody',
-  'The JSON body, then the bytes of the tensors that have `binary_data_size`. `Inference-Header-Content-Length` has the length of the JSON.',
-);
-
-const result = (description: string, example: number) => Type.Optional(numberOrNonFinite(description, example));
-
-/** The answer of POST /v2/models/cross_entropy/infer. */
-export const InferenceResponse = Type.Object(
-  {
-    model_name: modelName,
-    model_version: modelVersion,
-    id,
-    parameters: Type.Object(
-      {
-        verdict: Type.Enum(['finite', 'non_finite'], {
-          description: '`finite` when the loss (without one, the numerator) is finite.',
-          examples: ['finite'],
-        }),
-        z_loss: numberOrNonFinite('Z = λ·Σ m·lse² over counted rows.', 0),
-        mean_nll: numberOrNonFinite('Σ m·nll / Σ m over counted rows, in nats.', 0.6581),
-        perplexity: result('exp(mean_nll).', 1.9311),
-        bits_per_token: result('mean_nll / ln 2.', 0.94944),
-        ...mapValues(METRICS, ({ example }) => result('A requested metric.', example)),
-        rows: text('`rows` of `/v1/cross-entropy`, as JSON text.', '{"total":2,"counted":2,"ignored":0,"masked":0}'),
-        diagnostics: text('`diagnostics` of `/v1/cross-entropy`, as JSON text.', '{"verdict":"finite"}'),
-        kernel: text('The kernel that computed it.', 'f32-relaxed-simd'),
-      },
-      { title: 'InferenceResults', additionalProperties: false, description: 'The results that are not tensors.' },
-    ),
-    outputs: Type.Array(
-      Type.Object(
-        {
-          name: Type.Enum(OUTPUT_NAMES, { description: 'The output.', examples: ['loss'] }),
-          datatype: datatype('Type of the elements.'),
-          shape,
-          parameters: Type.Optional(
-            Type.Object(
-              { binary_data_size: binaryDataSize },
-              { additionalProperties: false, description: 'Parameters of the output.' },
-            ),
-          ),
-          data: Type.Optional(
-            Type.Array(numberOrNonFinite('An element.', 0.6581), {
-              description: 'The elements, as a flat array.',
-              examples: [[0.6581]],
-            }),
-          ),
-        },
-        { title: 'InferenceOutput', additionalProperties: false, description: 'An output.' },
-      ),
-      { description: 'The outputs. Their bytes follow in this order.', examples: [[]] },
-    ),
-  },
-  { title: 'InferenceResponse', additionalProperties: false, description: 'The evaluated batch.' },
 );
 
 const InferenceError = Type.Object(

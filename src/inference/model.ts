@@ -1,79 +1,82 @@
-/** Evaluation as the only model of the Open Inference Protocol: its name, inputs and outputs. */
+/** A kind of evaluation as a model of the Open Inference Protocol. */
 import { LossmeterError } from '../errors.ts';
-import { OUTPUTS } from '../loss/options.ts';
-import type { OutputName } from '../loss/options.ts';
-import { mapValues } from '../map-values.ts';
-import { STATISTIC_OUTPUTS } from '../statistics/list.ts';
 import type { DType } from '../tensor/dtype.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import { stringify } from '../wire/json-text/stringify.ts';
 import type { InferenceOutput } from '../wire/open-inference/reply.ts';
-import type { BATCH_TENSORS } from '../batch/header.ts';
 import type { InferenceRequest, ModelNames } from '../wire/open-inference/request.ts';
-import type { Evaluation } from '../contract/cross-entropy.ts';
+import type { TensorName } from '../wire/request-fields.ts';
 
-/** Declaration of a tensor of the model: −1 means any size. */
+/** Declaration of a tensor of a model: −1 means any size. */
 export interface DeclaredTensor {
   readonly dtype: DType;
   readonly shape: readonly number[];
 }
 
-interface DeclaredInput extends DeclaredTensor {
+export interface DeclaredInput extends DeclaredTensor {
   readonly optional: boolean;
 }
 
-const PER_ROW = [-1];
-const PER_LOGIT = [-1, -1];
+/** An answer that has tensors. */
+export interface WithOutputs {
+  readonly outputs: Readonly<Record<string, Tensor>>;
+}
 
-/** Inputs with their usual dtype and rank. The protocol can declare only one of each, although more are supported. */
-const INPUTS: Readonly<Record<(typeof BATCH_TENSORS)[number], DeclaredInput>> = {
-  label: { dtype: 'int64', shape: PER_ROW, optional: false },
-  logits: { dtype: 'float32', shape: PER_LOGIT, optional: false },
-  input_mask: { dtype: 'float32', shape: PER_ROW, optional: true },
-  weight: { dtype: 'float32', shape: [-1], optional: true },
-};
+interface ModelParts<A extends WithOutputs, Name extends string> {
+  readonly name: Name;
+  /** Inputs with their usual dtype and rank. The protocol can declare only one of each, although more are supported. */
+  readonly inputs: Readonly<Partial<Record<TensorName, DeclaredInput>>>;
+  /** Outputs of every answer; `loss` only if the options form one. */
+  readonly scalars: Readonly<Record<string, DeclaredTensor>>;
+  /** Outputs that the option `outputs` asks for. */
+  readonly tensors: Readonly<Record<string, DeclaredTensor>>;
+  scalarsOf: (answer: A) => Readonly<Record<string, Tensor>>;
+  /** Results that are not tensors. Parameters are plain values, so structured results are JSON text. */
+  parametersOf: (answer: A) => Readonly<Record<string, unknown>>;
+}
+
+/** A model. */
+export interface Model<A extends WithOutputs, Name extends string = string> extends ModelParts<A, Name> {
+  readonly version: string;
+  readonly platform: string;
+  readonly outputs: Readonly<Record<string, DeclaredTensor>>;
+  readonly names: ModelNames;
+}
+
+export const PER_ROW = [-1];
+export const PER_LOGIT = [-1, -1];
 
 const FLOAT: DeclaredTensor = { dtype: 'float64', shape: [1] };
 const COUNT: DeclaredTensor = { dtype: 'int64', shape: [1] };
 
-/** Outputs of every answer; `loss` only if the options form one. */
-const SCALARS = {
-  loss: FLOAT,
-  numerator: FLOAT,
-  denominator: FLOAT,
-  nan_count: COUNT,
-  inf_count: COUNT,
-} as const;
+/** Scalars that every model has. */
+export const SCALARS = { loss: FLOAT, numerator: FLOAT, denominator: FLOAT, nan_count: COUNT, inf_count: COUNT };
 
-const DECLARED: Readonly<Record<OutputName, DeclaredTensor>> = {
-  per_token_loss: { dtype: 'float64', shape: PER_ROW },
-  gradient: { dtype: 'float32', shape: PER_LOGIT },
-  ...mapValues(STATISTIC_OUTPUTS, ({ dtype }) => ({ dtype, shape: PER_ROW })),
-};
-
-const TENSORS = Object.fromEntries(OUTPUTS.map((name) => [name, DECLARED[name]])) as typeof DECLARED;
-
-export const MODEL = {
-  name: 'cross_entropy',
-  version: '1',
-  platform: 'lossmeter',
-  inputs: INPUTS,
-  outputs: { ...SCALARS, ...TENSORS },
-} as const;
-
-export const NAMES: ModelNames = {
-  inputs: Object.keys(INPUTS) as (keyof typeof INPUTS)[],
-  always: Object.keys(SCALARS),
-  optional: Object.keys(TENSORS),
-};
+export function makeModel<A extends WithOutputs, Name extends string>(parts: ModelParts<A, Name>): Model<A, Name> {
+  const { inputs, scalars, tensors } = parts;
+  return {
+    ...parts,
+    version: '1',
+    platform: 'lossmeter',
+    outputs: { ...scalars, ...tensors },
+    names: {
+      inputs: Object.keys(inputs) as TensorName[],
+      always: Object.keys(scalars),
+      optional: Object.keys(tensors),
+    },
+  };
+}
 
 /**
  * Outputs of an answer: the listed outputs, or without a list the scalars; and the outputs that the options request.
  * @throws LossmeterError invalid_option when the request lists the loss, and its options form none
  */
-export function outputsOf(request: InferenceRequest, evaluation: Evaluation): InferenceOutput[] {
+export function outputsOf<A extends WithOutputs>(
+  model: Model<A>,
+  request: InferenceRequest,
+  answer: A,
+): InferenceOutput[] {
   const { outputs: listed, binaryOutput, options } = request;
-  const found: Readonly<Record<string, Tensor>> = { ...scalarsOf(evaluation), ...evaluation.outputs };
+  const found: Readonly<Record<string, Tensor>> = { ...model.scalarsOf(answer), ...answer.outputs };
   if (listed.length > 0 && found['loss'] === undefined && listed.some(({ name }) => name === 'loss')) {
     const detail = 'the options form no loss: leave it out of the outputs, numerator and denominator are there';
     throw new LossmeterError('invalid_option', detail);
@@ -86,28 +89,18 @@ export function outputsOf(request: InferenceRequest, evaluation: Evaluation): In
   }));
 }
 
-function scalarsOf({ loss, numerator, denominator, diagnostics }: Evaluation): Record<string, Tensor> {
-  const { nan, pos_inf: posInf, neg_inf: negInf } = diagnostics.logits;
+/** The scalars of an answer. */
+export function scalarsOf(
+  { loss, numerator, denominator }: { loss?: number | undefined; numerator: number; denominator: number },
+  counts: readonly { nan: number; pos_inf: number; neg_inf: number }[],
+): Readonly<Record<string, Tensor>> {
+  const total = (of: (one: (typeof counts)[number]) => number): number => counts.reduce((sum, one) => sum + of(one), 0);
   return {
-    ...(loss === undefined ? {} : { loss: float(loss) }),
+    ...(loss !== undefined && { loss: float(loss) }),
     numerator: float(numerator),
     denominator: float(denominator),
-    nan_count: count(nan),
-    inf_count: count(posInf + negInf),
-  };
-}
-
-/**
- * Results of an evaluation that are not tensors, as parameters. Parameters are plain values, so structured results are
- * JSON text.
- */
-export function parametersOf({ z_loss, mean_nll, rows, metrics, diagnostics, kernel }: Evaluation) {
-  return {
-    verdict: diagnostics.verdict,
-    ...{ z_loss, mean_nll, ...metrics },
-    rows: JSON.stringify(rows),
-    diagnostics: stringify(diagnostics),
-    kernel,
+    nan_count: count(total(({ nan }) => nan)),
+    inf_count: count(total(({ pos_inf: posInf, neg_inf: negInf }) => posInf + negInf)),
   };
 }
 

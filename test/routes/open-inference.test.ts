@@ -1,6 +1,6 @@
 import { deflateSync, gunzipSync, gzipSync, inflateSync, zstdCompressSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
-import { NAMES } from '../../src/inference/model.ts';
+import { CROSS_ENTROPY_MODEL } from '../../src/inference/cross-entropy.ts';
 import { DTYPES, ELEMENT_TYPES, KERNEL_DTYPES } from '../../src/tensor/dtype.ts';
 import type { DType } from '../../src/tensor/dtype.ts';
 import type { Shape } from '../../src/tensor/shape.ts';
@@ -94,17 +94,23 @@ describe('the server and its model are inspected', () => {
     ['GET /v2/', expect.objectContaining({ name: 'lossmeter' })],
     ['GET /v2/health/live', { live: true, ready: true }],
     ['GET /v2/health/ready', { live: true, ready: true }],
-    ['GET /v2/models', { models: ['cross_entropy'] }],
+    ['GET /v2/models', { models: ['cross_entropy', 'kl_divergence'] }],
     ['GET /v2/models/cross_entropy', METADATA],
     ['GET /v2/models/cross_entropy/versions/1', METADATA],
     ['GET /v2/models/cross_entropy/ready', { name: 'cross_entropy', ready: true }],
     ['GET /v2/models/cross_entropy/versions/1/ready', { name: 'cross_entropy', ready: true }],
     ['GET /v2/models/cross_entropy/config', CONFIG],
     ['GET /v2/models/cross_entropy/versions/1/config', CONFIG],
-    ['GET /v2/models/stats', STATISTICS],
+    [
+      'GET /v2/models/stats',
+      { model_stats: [...STATISTICS.model_stats, expect.objectContaining({ name: 'kl_divergence' })] },
+    ],
     ['GET /v2/models/cross_entropy/stats', STATISTICS],
     ['GET /v2/models/cross_entropy/versions/1/stats', STATISTICS],
-    ['POST /v2/repository/index', [{ name: 'cross_entropy', version: '1', state: 'READY', reason: '' }]],
+    [
+      'POST /v2/repository/index',
+      ['cross_entropy', 'kl_divergence'].map((name) => ({ name, version: '1', state: 'READY', reason: '' })),
+    ],
   ])('%s', async (line, expected) => {
     // Not compressed, whatever is accepted: tritonclient's asyncio client accepts what it does not decode here.
     const { status, headers, body } = await send(new Uint8Array(), { 'Accept-Encoding': 'gzip, deflate' }, line);
@@ -116,7 +122,7 @@ describe('the server and its model are inspected', () => {
   test('the outputs are those of the option and the scalars', async () => {
     const { body } = await send(new Uint8Array(), {}, 'GET /v2/models/cross_entropy');
     const { outputs } = JSON.parse(body.toString()) as { outputs: { name: string }[] };
-    const { always, optional } = NAMES;
+    const { always, optional } = CROSS_ENTROPY_MODEL.names;
     expect(outputs.map(({ name }) => name)).toEqual([...always, ...optional]);
   });
 
@@ -622,10 +628,10 @@ describe('refusals say what is wrong', () => {
   });
 
   test.each([
-    ['GET /v2/models/resnet', 404, 'there is cross_entropy'],
-    ['GET /v2/models/resnet/versions/1/ready', 404, 'there is cross_entropy'],
+    ['GET /v2/models/resnet', 404, 'there are cross_entropy'],
+    ['GET /v2/models/resnet/versions/1/ready', 404, 'there are cross_entropy'],
     ['GET /v2/models/cross_entropy/versions/2', 404, 'version 1'],
-    ['POST /v2/models/resnet/infer', 404, 'there is cross_entropy'],
+    ['POST /v2/models/resnet/infer', 404, 'there are cross_entropy'],
     ['POST /v2/models/cross_entropy/versions/2/infer', 404, 'version 1'],
     ['GET /v2/models/cross_entropy/weights', 404, 'there is no /v2/models/cross_entropy/weights'],
     ['GET /v2/nothing', 404, 'there is no /v2/nothing'],

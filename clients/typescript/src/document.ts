@@ -377,6 +377,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v2/models/kl_divergence/infer": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Compare two sets of logits
+         * @description The comparison of `/v1/kl-divergence`, in the protocol that KServe and Triton speak. The Content-Type does not matter. Tensors may follow the JSON as bytes, little-endian and row-major, in the order in which the JSON lists them: `Inference-Header-Content-Length` has the bytes of JSON then, without its Content-Encoding. Logits as the last of them are evaluated as they arrive, in bounded memory. The answer has the same form, and is compressed when Accept-Encoding has gzip or deflate.
+         */
+        post: operations["inferKlDivergence"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v2/models/kl_divergence/versions/1/infer": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Compare two sets of logits
+         * @description The comparison of `/v1/kl-divergence`, in the protocol that KServe and Triton speak. The Content-Type does not matter. Tensors may follow the JSON as bytes, little-endian and row-major, in the order in which the JSON lists them: `Inference-Header-Content-Length` has the bytes of JSON then, without its Content-Encoding. Logits as the last of them are evaluated as they arrive, in bounded memory. The answer has the same form, and is compressed when Accept-Encoding has gzip or deflate.
+         */
+        post: operations["inferKlDivergenceVersion"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v2/models": {
         parameters: {
             query?: never;
@@ -547,6 +587,142 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v2/models/kl_divergence": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get the inputs and outputs of the model */
+        get: operations["getModelKlDivergenceMetadata"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v2/models/kl_divergence/config": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get the configuration of the model, in Triton’s form */
+        get: operations["getModelKlDivergenceConfig"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v2/models/kl_divergence/ready": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Readiness of the model */
+        get: operations["getModelKlDivergenceReady"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v2/models/kl_divergence/stats": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get the number of calls and their durations */
+        get: operations["getStatisticsOfModelKlDivergence"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v2/models/kl_divergence/versions/1": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get the inputs and outputs of the model */
+        get: operations["getModelKlDivergenceVersionMetadata"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v2/models/kl_divergence/versions/1/config": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get the configuration of the model, in Triton’s form */
+        get: operations["getModelKlDivergenceVersionConfig"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v2/models/kl_divergence/versions/1/ready": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Readiness of the model */
+        get: operations["getModelKlDivergenceVersionReady"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v2/models/kl_divergence/versions/1/stats": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get the number of calls and their durations */
+        get: operations["getStatisticsOfModelKlDivergenceVersion"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v2/repository/index": {
         parameters: {
             query?: never;
@@ -558,7 +734,7 @@ export interface paths {
         put?: never;
         /**
          * The models of the repository
-         * @description The body is ignored: there is always one model.
+         * @description The body is ignored.
          */
         post: operations["getRepositoryIndex"];
         delete?: never;
@@ -877,6 +1053,208 @@ export interface components {
                 out_of_range: number;
             };
         };
+        /**
+         * Format: binary
+         * @description The JSON body, then the bytes of the tensors that have `binary_data_size`. `Inference-Header-Content-Length` has the length of the JSON.
+         */
+        ComparisonInferenceBody: string;
+        /** @description An input. */
+        ComparisonInferenceInput: {
+            /**
+             * @description The corresponding field of `/v1/kl-divergence`. `logits` are streamed when they are last.
+             * @example logits
+             * @enum {unknown}
+             */
+            name: "logits" | "reference" | "reference.indices" | "reference.logprobs" | "label" | "input_mask";
+            shape: components["schemas"]["Shape"];
+            /** @description Type of the elements. */
+            datatype: components["schemas"]["Datatype"];
+            parameters?: components["schemas"]["InputParameters"];
+            /**
+             * @description The elements, as a flat or nested array of numbers, "NaN", "Infinity" or "-Infinity"; those of FP16 and BF16 are rounded.
+             * @example [
+             *       1,
+             *       2,
+             *       3,
+             *       0,
+             *       1,
+             *       0
+             *     ]
+             */
+            data?: unknown[];
+        };
+        /** @description An output. */
+        ComparisonInferenceOutput: {
+            /**
+             * @description The output.
+             * @example loss
+             * @enum {unknown}
+             */
+            name: "loss" | "numerator" | "denominator" | "nan_count" | "inf_count" | "kl_divergence" | "probability_difference" | "nll" | "reference_nll" | "top1_agreement" | "gradient";
+            /** @description Type of the elements. */
+            datatype: components["schemas"]["Datatype"];
+            shape: components["schemas"]["Shape"];
+            /** @description Parameters of the output. */
+            parameters?: {
+                /**
+                 * Format: int64
+                 * @description Number of its bytes after the JSON, instead of `data`.
+                 * @example 24
+                 */
+                binary_data_size?: number;
+            };
+            /**
+             * @description The elements, as a flat array.
+             * @example [
+             *       0.6581
+             *     ]
+             */
+            data?: components["schemas"]["NumberOrNonFinite"][];
+        };
+        /** @description A batch to evaluate. */
+        ComparisonInferenceRequest: {
+            /**
+             * @description An identifier that the caller assigns to the call; the answer repeats it.
+             * @example step-100
+             */
+            id?: string;
+            /**
+             * @description The options of `/v1/kl-divergence` by their names; lists and maps are JSON text. `binary_data_output` asks for all outputs as bytes. The other parameters of the protocol and of Triton (`timeout`, `priority`, `sequence_id`, …) are ignored.
+             * @example {
+             *       "direction": "reverse",
+             *       "outputs": "[\"kl_divergence\"]"
+             *     }
+             */
+            parameters?: {
+                [key: string]: boolean | number | string;
+            };
+            /**
+             * @description `logits`, and `reference` or, for the top K of a teacher, `reference.indices` and `reference.logprobs`; optionally `label` and `input_mask`. Their bytes follow in this order.
+             * @example [
+             *       {
+             *         "name": "reference",
+             *         "shape": [
+             *           1,
+             *           3
+             *         ],
+             *         "datatype": "FP32",
+             *         "data": [
+             *           1.1,
+             *           2,
+             *           2.9
+             *         ]
+             *       },
+             *       {
+             *         "name": "logits",
+             *         "shape": [
+             *           1,
+             *           3
+             *         ],
+             *         "datatype": "FP32",
+             *         "data": [
+             *           1,
+             *           2,
+             *           3
+             *         ]
+             *       }
+             *     ]
+             */
+            inputs: components["schemas"]["ComparisonInferenceInput"][];
+            /**
+             * @description The requested outputs, in addition to `parameters.outputs`. Default: loss, numerator, denominator, nan_count and inf_count.
+             * @example [
+             *       {
+             *         "name": "loss"
+             *       }
+             *     ]
+             */
+            outputs?: components["schemas"]["ComparisonRequestedOutput"][];
+            /**
+             * @description Ignored, because the path has it. KServe’s client sends it.
+             * @example kl_divergence
+             */
+            model_name?: string;
+            /**
+             * @description Ignored, because the path has it.
+             * @example 1
+             */
+            model_version?: string;
+        };
+        /** @description The evaluated batch. */
+        ComparisonInferenceResponse: {
+            /**
+             * @description Name of the model.
+             * @example kl_divergence
+             * @enum {unknown}
+             */
+            model_name: "kl_divergence";
+            /**
+             * @description Version of the model.
+             * @example 1
+             * @enum {unknown}
+             */
+            model_version: "1";
+            /**
+             * @description An identifier that the caller assigns to the call; the answer repeats it.
+             * @example step-100
+             */
+            id?: string;
+            parameters: components["schemas"]["ComparisonInferenceResults"];
+            /**
+             * @description The outputs. Their bytes follow in this order.
+             * @example []
+             */
+            outputs: components["schemas"]["ComparisonInferenceOutput"][];
+        };
+        /** @description The results that are not tensors. */
+        ComparisonInferenceResults: {
+            /**
+             * @description `finite` when the numerator is finite.
+             * @example finite
+             * @enum {unknown}
+             */
+            verdict: "finite" | "non_finite";
+            /**
+             * @description `kl_divergence` of `/v1/kl-divergence`, as JSON text.
+             * @example {"mean":0.0021}
+             */
+            kl_divergence: string;
+            /**
+             * @description `top1_agreement` of `/v1/kl-divergence`, as JSON text.
+             * @example {"fraction":0.98,"standard_error":0.004}
+             */
+            top1_agreement: string;
+            /**
+             * @description `probability_difference` of `/v1/kl-divergence`, as JSON text.
+             * @example {"mean":-0.0002}
+             */
+            probability_difference?: string;
+            /**
+             * @description `perplexity` of `/v1/kl-divergence`, as JSON text.
+             * @example {"ratio":{"value":1.0016,"standard_error":0.0004}}
+             */
+            perplexity?: string;
+            /**
+             * @description `worst_rows` of `/v1/kl-divergence`, as JSON text.
+             * @example []
+             */
+            worst_rows: string;
+            /**
+             * @description `rows` of `/v1/kl-divergence`, as JSON text.
+             * @example {"total":2,"counted":2,"ignored":0,"masked":0}
+             */
+            rows: string;
+            /**
+             * @description `diagnostics` of `/v1/kl-divergence`, as JSON text.
+             * @example {"verdict":"finite"}
+             */
+            diagnostics: string;
+            /**
+             * @description The kernel that computed it.
+             * @example f32-relaxed-simd
+             */
+            kernel: string;
+        };
         /** @description Options of a comparison. An absent or null option has its default. */
         ComparisonOptions: {
             /**
@@ -998,6 +1376,28 @@ export interface components {
             input_mask?: components["schemas"]["InputMask"];
             options?: components["schemas"]["ComparisonOptions"];
         };
+        /** @description A requested output. */
+        ComparisonRequestedOutput: {
+            /**
+             * @description Name of the output. Naming a tensor of `options.outputs` requests it.
+             * @example loss
+             * @enum {unknown}
+             */
+            name: "loss" | "numerator" | "denominator" | "nan_count" | "inf_count" | "kl_divergence" | "probability_difference" | "nll" | "reference_nll" | "top1_agreement" | "gradient";
+            /** @description Parameters of the output. */
+            parameters?: {
+                /**
+                 * @description True to receive it as bytes after the JSON.
+                 * @example true
+                 */
+                binary_data?: boolean;
+                /**
+                 * @description Ignored; clients of MLServer send it.
+                 * @example np
+                 */
+                content_type?: unknown;
+            };
+        };
         /** @description An input. */
         ConfiguredInput: {
             /**
@@ -1005,7 +1405,7 @@ export interface components {
              * @example logits
              * @enum {unknown}
              */
-            name: "label" | "logits" | "input_mask" | "weight";
+            name: "label" | "logits" | "input_mask" | "weight" | "reference" | "reference.indices" | "reference.logprobs";
             /**
              * @description Its usual datatype.
              * @example TYPE_FP32
@@ -1033,7 +1433,7 @@ export interface components {
              * @example loss
              * @enum {unknown}
              */
-            name: "loss" | "numerator" | "denominator" | "nan_count" | "inf_count" | "per_token_loss" | "lse" | "gradient" | "predictions" | "target_rank" | "entropy";
+            name: "loss" | "numerator" | "denominator" | "nan_count" | "inf_count" | "per_token_loss" | "lse" | "gradient" | "predictions" | "target_rank" | "entropy" | "kl_divergence" | "probability_difference" | "nll" | "reference_nll" | "top1_agreement";
             /**
              * @description Its usual datatype.
              * @example TYPE_FP32
@@ -1075,7 +1475,7 @@ export interface components {
              * @example label
              * @enum {unknown}
              */
-            name: "label" | "logits" | "input_mask" | "weight";
+            name: "label" | "logits" | "input_mask" | "weight" | "reference" | "reference.indices" | "reference.logprobs";
             /** @description Its usual datatype; others are converted. */
             datatype: components["schemas"]["Datatype"];
             /**
@@ -1094,7 +1494,7 @@ export interface components {
              * @example loss
              * @enum {unknown}
              */
-            name: "loss" | "numerator" | "denominator" | "nan_count" | "inf_count" | "per_token_loss" | "lse" | "gradient" | "predictions" | "target_rank" | "entropy";
+            name: "loss" | "numerator" | "denominator" | "nan_count" | "inf_count" | "per_token_loss" | "lse" | "gradient" | "predictions" | "target_rank" | "entropy" | "kl_divergence" | "probability_difference" | "nll" | "reference_nll" | "top1_agreement";
             /** @description Its usual datatype; others are converted. */
             datatype: components["schemas"]["Datatype"];
             /**
@@ -2454,12 +2854,7 @@ export interface components {
         };
         /** @description The configuration of the model, in Triton’s form. */
         ModelConfig: {
-            /**
-             * @description Name of the model.
-             * @example cross_entropy
-             * @enum {unknown}
-             */
-            name: "cross_entropy";
+            name: components["schemas"]["ModelName"];
             /**
              * @description The platform of the model.
              * @example lossmeter
@@ -2497,24 +2892,20 @@ export interface components {
                 [key: string]: components["schemas"]["StringValue"];
             };
         };
-        /** @description The models: there is one. */
+        /** @description The models. */
         ModelList: {
             /**
              * @description Names of the models.
              * @example [
-             *       "cross_entropy"
+             *       "cross_entropy",
+             *       "kl_divergence"
              *     ]
              */
-            models: "cross_entropy"[];
+            models: components["schemas"]["ModelName"][];
         };
         /** @description The inputs and outputs of the model. */
         ModelMetadata: {
-            /**
-             * @description Name of the model.
-             * @example cross_entropy
-             * @enum {unknown}
-             */
-            name: "cross_entropy";
+            name: components["schemas"]["ModelName"];
             /**
              * @description Versions of the model.
              * @example [
@@ -2528,7 +2919,7 @@ export interface components {
              */
             platform: string;
             /**
-             * @description The inputs. The protocol has one datatype and rank for a tensor: logits may be FP16, BF16, FP32 or FP64 and have any number of leading axes, the others may have any datatype; `input_mask` and `weight` are optional.
+             * @description The inputs. The protocol has one datatype and rank for a tensor: logits and a reference may be FP16, BF16, FP32 or FP64 and have any number of leading axes, the others may have any datatype. The configuration says which are optional.
              * @example [
              *       {
              *         "name": "label",
@@ -2554,14 +2945,15 @@ export interface components {
              */
             outputs: components["schemas"]["DeclaredOutput"][];
         };
+        /**
+         * @description Name of the model.
+         * @example cross_entropy
+         * @enum {unknown}
+         */
+        ModelName: "cross_entropy" | "kl_divergence";
         /** @description Readiness of the model. */
         ModelReadiness: {
-            /**
-             * @description Name of the model.
-             * @example cross_entropy
-             * @enum {unknown}
-             */
-            name: "cross_entropy";
+            name: components["schemas"]["ModelName"];
             /**
              * @description True when the model accepts requests.
              * @example true
@@ -2570,12 +2962,7 @@ export interface components {
         };
         /** @description Statistics of a model. */
         ModelStatistics: {
-            /**
-             * @description Name of the model.
-             * @example cross_entropy
-             * @enum {unknown}
-             */
-            name: "cross_entropy";
+            name: components["schemas"]["ModelName"];
             /**
              * @description Version of the model.
              * @example 1
@@ -3234,12 +3621,7 @@ export interface components {
         RepositoryIndex: components["schemas"]["RepositoryModel"][];
         /** @description A model. */
         RepositoryModel: {
-            /**
-             * @description Name of the model.
-             * @example cross_entropy
-             * @enum {unknown}
-             */
-            name: "cross_entropy";
+            name: components["schemas"]["ModelName"];
             /**
              * @description Version of the model.
              * @example 1
@@ -5917,6 +6299,146 @@ export interface operations {
             503: components["responses"]["InferenceError503"];
         };
     };
+    inferKlDivergence: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "inputs": [
+                 *         {
+                 *           "name": "reference",
+                 *           "shape": [
+                 *             1,
+                 *             3
+                 *           ],
+                 *           "datatype": "FP32",
+                 *           "data": [
+                 *             1.1,
+                 *             2,
+                 *             2.9
+                 *           ]
+                 *         },
+                 *         {
+                 *           "name": "logits",
+                 *           "shape": [
+                 *             1,
+                 *             3
+                 *           ],
+                 *           "datatype": "FP32",
+                 *           "data": [
+                 *             1,
+                 *             2,
+                 *             3
+                 *           ]
+                 *         }
+                 *       ]
+                 *     }
+                 */
+                "application/json": components["schemas"]["ComparisonInferenceRequest"];
+                "application/octet-stream": components["schemas"]["ComparisonInferenceBody"];
+            };
+        };
+        responses: {
+            /** @description The evaluated batch. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ComparisonInferenceResponse"];
+                    "application/octet-stream": components["schemas"]["ComparisonInferenceResponse"];
+                };
+            };
+            400: components["responses"]["InferenceError400"];
+            401: components["responses"]["InferenceError401"];
+            403: components["responses"]["InferenceErrorForbiddenOrHostNotAllowedOrOriginNotAllowed"];
+            408: components["responses"]["InferenceError408"];
+            413: components["responses"]["InferenceError413"];
+            415: components["responses"]["InferenceError415"];
+            417: components["responses"]["InferenceError417"];
+            422: components["responses"]["InferenceError422"];
+            429: components["responses"]["InferenceError429"];
+            500: components["responses"]["InferenceError500"];
+            501: components["responses"]["InferenceError501"];
+            503: components["responses"]["InferenceError503"];
+        };
+    };
+    inferKlDivergenceVersion: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "inputs": [
+                 *         {
+                 *           "name": "reference",
+                 *           "shape": [
+                 *             1,
+                 *             3
+                 *           ],
+                 *           "datatype": "FP32",
+                 *           "data": [
+                 *             1.1,
+                 *             2,
+                 *             2.9
+                 *           ]
+                 *         },
+                 *         {
+                 *           "name": "logits",
+                 *           "shape": [
+                 *             1,
+                 *             3
+                 *           ],
+                 *           "datatype": "FP32",
+                 *           "data": [
+                 *             1,
+                 *             2,
+                 *             3
+                 *           ]
+                 *         }
+                 *       ]
+                 *     }
+                 */
+                "application/json": components["schemas"]["ComparisonInferenceRequest"];
+                "application/octet-stream": components["schemas"]["ComparisonInferenceBody"];
+            };
+        };
+        responses: {
+            /** @description The evaluated batch. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ComparisonInferenceResponse"];
+                    "application/octet-stream": components["schemas"]["ComparisonInferenceResponse"];
+                };
+            };
+            400: components["responses"]["InferenceError400"];
+            401: components["responses"]["InferenceError401"];
+            403: components["responses"]["InferenceErrorForbiddenOrHostNotAllowedOrOriginNotAllowed"];
+            408: components["responses"]["InferenceError408"];
+            413: components["responses"]["InferenceError413"];
+            415: components["responses"]["InferenceError415"];
+            417: components["responses"]["InferenceError417"];
+            422: components["responses"]["InferenceError422"];
+            429: components["responses"]["InferenceError429"];
+            500: components["responses"]["InferenceError500"];
+            501: components["responses"]["InferenceError501"];
+            503: components["responses"]["InferenceError503"];
+        };
+    };
     listModels: {
         parameters: {
             query?: never;
@@ -5926,7 +6448,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The models: there is one. */
+            /** @description The models. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -6157,6 +6679,218 @@ export interface operations {
         };
     };
     getStatisticsOfModelVersion: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Statistics of the calls under /v2. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StatisticsList"];
+                };
+            };
+            400: components["responses"]["InferenceErrorBadRequest"];
+            401: components["responses"]["InferenceError401"];
+            403: components["responses"]["InferenceErrorForbiddenOrHostNotAllowedOrOriginNotAllowed"];
+            417: components["responses"]["InferenceError417"];
+            429: components["responses"]["InferenceError429"];
+            500: components["responses"]["InferenceError500"];
+            503: components["responses"]["InferenceError503"];
+        };
+    };
+    getModelKlDivergenceMetadata: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The inputs and outputs of the model. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelMetadata"];
+                };
+            };
+            400: components["responses"]["InferenceErrorBadRequest"];
+            401: components["responses"]["InferenceError401"];
+            403: components["responses"]["InferenceErrorForbiddenOrHostNotAllowedOrOriginNotAllowed"];
+            417: components["responses"]["InferenceError417"];
+            429: components["responses"]["InferenceError429"];
+            500: components["responses"]["InferenceError500"];
+            503: components["responses"]["InferenceError503"];
+        };
+    };
+    getModelKlDivergenceConfig: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The configuration of the model, in Triton’s form. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelConfig"];
+                };
+            };
+            400: components["responses"]["InferenceErrorBadRequest"];
+            401: components["responses"]["InferenceError401"];
+            403: components["responses"]["InferenceErrorForbiddenOrHostNotAllowedOrOriginNotAllowed"];
+            417: components["responses"]["InferenceError417"];
+            429: components["responses"]["InferenceError429"];
+            500: components["responses"]["InferenceError500"];
+            503: components["responses"]["InferenceError503"];
+        };
+    };
+    getModelKlDivergenceReady: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Readiness of the model. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelReadiness"];
+                };
+            };
+            400: components["responses"]["InferenceErrorBadRequest"];
+            403: components["responses"]["InferenceErrorHostNotAllowedOrOriginNotAllowed"];
+            417: components["responses"]["InferenceError417"];
+            500: components["responses"]["InferenceError500"];
+            503: components["responses"]["InferenceError503"];
+        };
+    };
+    getStatisticsOfModelKlDivergence: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Statistics of the calls under /v2. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StatisticsList"];
+                };
+            };
+            400: components["responses"]["InferenceErrorBadRequest"];
+            401: components["responses"]["InferenceError401"];
+            403: components["responses"]["InferenceErrorForbiddenOrHostNotAllowedOrOriginNotAllowed"];
+            417: components["responses"]["InferenceError417"];
+            429: components["responses"]["InferenceError429"];
+            500: components["responses"]["InferenceError500"];
+            503: components["responses"]["InferenceError503"];
+        };
+    };
+    getModelKlDivergenceVersionMetadata: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The inputs and outputs of the model. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelMetadata"];
+                };
+            };
+            400: components["responses"]["InferenceErrorBadRequest"];
+            401: components["responses"]["InferenceError401"];
+            403: components["responses"]["InferenceErrorForbiddenOrHostNotAllowedOrOriginNotAllowed"];
+            417: components["responses"]["InferenceError417"];
+            429: components["responses"]["InferenceError429"];
+            500: components["responses"]["InferenceError500"];
+            503: components["responses"]["InferenceError503"];
+        };
+    };
+    getModelKlDivergenceVersionConfig: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The configuration of the model, in Triton’s form. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelConfig"];
+                };
+            };
+            400: components["responses"]["InferenceErrorBadRequest"];
+            401: components["responses"]["InferenceError401"];
+            403: components["responses"]["InferenceErrorForbiddenOrHostNotAllowedOrOriginNotAllowed"];
+            417: components["responses"]["InferenceError417"];
+            429: components["responses"]["InferenceError429"];
+            500: components["responses"]["InferenceError500"];
+            503: components["responses"]["InferenceError503"];
+        };
+    };
+    getModelKlDivergenceVersionReady: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Readiness of the model. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelReadiness"];
+                };
+            };
+            400: components["responses"]["InferenceErrorBadRequest"];
+            403: components["responses"]["InferenceErrorHostNotAllowedOrOriginNotAllowed"];
+            417: components["responses"]["InferenceError417"];
+            500: components["responses"]["InferenceError500"];
+            503: components["responses"]["InferenceError503"];
+        };
+    };
+    getStatisticsOfModelKlDivergenceVersion: {
         parameters: {
             query?: never;
             header?: never;

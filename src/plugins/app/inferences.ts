@@ -5,22 +5,24 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Answered } from '../../pipeline/answered.ts';
 import type { RequestBody } from '../../pipeline/body.ts';
 import { InferenceStatistics } from '../../inference/statistics.ts';
-import { MODEL, NAMES, outputsOf, parametersOf } from '../../inference/model.ts';
-import type { Evaluation } from '../../contract/cross-entropy.ts';
+import { outputsOf } from '../../inference/model.ts';
+import type { Model, WithOutputs } from '../../inference/model.ts';
+import { MODELS } from '../../inference/models.ts';
 import { JSON_LENGTH_HEADER, OpenInferenceCodec, announcedJsonBytes } from '../../wire/open-inference/codec.ts';
 import { encodeInference } from '../../wire/open-inference/reply.ts';
 import { requestBody, sendParts, settle } from './answers.ts';
 
+type Evaluate<A> = (body: RequestBody) => Answered<A> | Promise<Answered<A>>;
+
 declare module 'fastify' {
   interface FastifyInstance {
-    readonly inferenceStatistics: InferenceStatistics;
+    /** Statistics by the name of the model. */
+    readonly inferenceStatistics: ReadonlyMap<string, InferenceStatistics>;
   }
 
   interface FastifyReply {
     /** Evaluates the request's body, and answers in the Open Inference Protocol. */
-    answerInference(
-      evaluate: (body: RequestBody) => Answered<Evaluation> | Promise<Answered<Evaluation>>,
-    ): Promise<Evaluation>;
+    answerInference<A extends WithOutputs>(model: Model<A>, evaluate: Evaluate<A>): Promise<A>;
   }
 }
 
@@ -33,16 +35,17 @@ const ENCODERS: Readonly<Record<string, () => Transform>> = {
   deflate: () => createDeflate(LEVEL),
 };
 
-/** Calls of the model by the Open Inference Protocol, counted and timed. */
+/** Calls of the models by the Open Inference Protocol, counted and timed. */
 export default fp(
   async (app) => {
-    const statistics = new InferenceStatistics();
-    app.decorate('inferenceStatistics', statistics);
+    const byName = new Map<string, InferenceStatistics>(MODELS.map(({ name }) => [name, new InferenceStatistics()]));
+    app.decorate('inferenceStatistics', byName);
 
-    app.decorateReply('answerInference', async function answerInference(this: FastifyReply, evaluate) {
+    app.decorateReply('answerInference', async function answerInference(this: FastifyReply, model, evaluate) {
+      const statistics = byName.get(model.name)!;
       const started = performance.now();
       try {
-        const answered = await evaluateInference(this, evaluate);
+        const answered = await evaluateInference(this, model, evaluate);
         statistics.succeeded(performance.now() - started, answered.timings);
         return answered.answer;
       } catch (error) {
@@ -54,20 +57,21 @@ export default fp(
   { name: 'inferences', dependencies: ['answers'] },
 );
 
-async function evaluateInference(
+async function evaluateInference<A extends WithOutputs>(
   reply: FastifyReply,
-  evaluate: (body: RequestBody) => Answered<Evaluation> | Promise<Answered<Evaluation>>,
-): Promise<Answered<Evaluation>> {
+  model: Model<A>,
+  evaluate: Evaluate<A>,
+): Promise<Answered<A>> {
   const jsonBytes = announcedJsonBytes(reply.request.headers[JSON_LENGTH_HEADER]);
-  const codec = new OpenInferenceCodec({ jsonBytes, names: NAMES });
+  const codec = new OpenInferenceCodec({ jsonBytes, names: model.names });
   const answered = await evaluate(requestBody(reply.request, codec));
   settle(reply, answered);
   const encoded = await encodeInference({
-    modelName: MODEL.name,
-    modelVersion: MODEL.version,
+    modelName: model.name,
+    modelVersion: model.version,
     id: codec.request.id,
-    parameters: parametersOf(answered.answer),
-    outputs: outputsOf(codec.request, answered.answer),
+    parameters: model.parametersOf(answered.answer),
+    outputs: outputsOf(model, codec.request, answered.answer),
   });
   reply.header('vary', 'accept-encoding');
   if (encoded.jsonBytes === undefined) reply.type('application/json');
