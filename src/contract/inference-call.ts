@@ -9,7 +9,7 @@ import { bytesBody } from './content.ts';
 import { datatype, text, truth } from './open-inference.ts';
 import { Shape as shape, count, numberOrNonFinite } from './tensor.ts';
 
-/** What differs between the calls of models. */
+/** Parts in which the calls of models differ. */
 interface CallOf {
   model: { name: string; version: string; inputs: object; outputs: object };
   /** Beginning of the titles of its schemas. */
@@ -173,7 +173,7 @@ const callOf = (call: CallOf): CallSchemas => ({
 
 const result = (description: string, example: number) => Type.Optional(numberOrNonFinite(description, example));
 
-/** What answers of all models have. */
+/** Results that answers of all models have. */
 const common = (path: string) => ({
   rows: text(`\`rows\` of \`${path}\`, as JSON text.`, '{"total":2,"counted":2,"ignored":0,"masked":0}'),
   diagnostics: text(`\`diagnostics\` of \`${path}\`, as JSON text.`, '{"verdict":"finite"}'),
