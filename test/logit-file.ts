@@ -1,4 +1,7 @@
 /** llama.cpp logit files, written by nothing of the service, and the table that llama-perplexity prints. */
+import type { Comparison } from '../src/contract/kl-divergence.ts';
+import { MSGPACK } from './service.ts';
+import type { Service } from './service.ts';
 
 /** A row of log-probabilities: scale·q + minimum. */
 export interface QuantisedRow {
@@ -62,4 +65,14 @@ export function readTable(text: string): Map<string, Printed> {
       { value: Number(value), error: Number(error) },
     ]),
   );
+}
+
+/** Posts a comparison as MessagePack or JSON. */
+export async function compareIn(
+  service: Service,
+  fields: object,
+  type: string = MSGPACK,
+): Promise<{ status: number; body: Comparison & { code: string; detail: string; errors?: { pointer: string }[] } }> {
+  const answer = await service.post(fields, { type, headers: { accept: MSGPACK }, path: '/v1/kl-divergence' });
+  return answer as never;
 }

@@ -48,14 +48,12 @@ export class DataDirectory {
    * @throws LossmeterError file_forbidden, and errors of LogitFile.open
    */
   openLogitFile(field: string, name: string): Promise<LogitFile> {
-    return this.#open({ field, key: 'kld_file', example: 'base.kld' }, name, LogitFile.open);
+    return this.#open({ field, key: 'kld_file', example: 'base.kld' }, name, (path, options) =>
+      LogitFile.open(path, options),
+    );
   }
 
-  #open<F>(
-    place: NamePlace,
-    name: string,
-    open: (path: string, options: OpenFileOptions) => Promise<F>,
-  ): Promise<F> {
+  #open<F>(place: NamePlace, name: string, open: (path: string, options: OpenFileOptions) => Promise<F>): Promise<F> {
     requireInnerName(place, name);
     const path = join(this.#path, name);
     return open(path, {

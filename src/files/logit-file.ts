@@ -115,7 +115,8 @@ async function readHeader(file: OpenFile): Promise<Header> {
   if (classes < 1) throw invalid(`its n_vocab is ${classes}, expected at least 1`);
   if (chunks < 1) throw invalid(`its n_chunk is ${chunks}, expected at least 1`);
   // The numbers may be anything: their product is beyond 2^53 then.
-  const chunkBytes = BigInt(TOKEN_BYTES * context) + BigInt(rowsOf(context)) * BigInt(rowBytesOf('logit_file', classes));
+  const chunkBytes =
+    BigInt(TOKEN_BYTES * context) + BigInt(rowsOf(context)) * BigInt(rowBytesOf('logit_file', classes));
   const expected = BigInt(HEADER_BYTES) + BigInt(chunks) * chunkBytes;
   if (BigInt(size) !== expected) {
     const ends = `n_ctx ${context}, n_vocab ${classes} and n_chunk ${chunks} expect ${expected} bytes, but it has ${size}`;

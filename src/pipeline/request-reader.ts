@@ -11,7 +11,14 @@ import type { Decoding, Read } from '../wire/decoding.ts';
 import { isPartOf, isStreamed } from '../wire/request-fields.ts';
 import type { TensorName } from '../wire/request-fields.ts';
 import { hasTensors, missingField, requireTensors } from '../wire/request.ts';
-import type { Codec, DecodeContext, ReadLogitFile, ReadRequest, StreamedTensor, WaitingTensor } from '../wire/request.ts';
+import type {
+  Codec,
+  DecodeContext,
+  ReadLogitFile,
+  ReadRequest,
+  StreamedTensor,
+  WaitingTensor,
+} from '../wire/request.ts';
 import { isLogitFile, isReference } from '../wire/tensors/file-reference.ts';
 import { requireDTypeOf, tensorFromValue, unknownPart } from '../wire/tensors/tensor-value.ts';
 import { openLogitFile, openReference, readReferences } from './references.ts';

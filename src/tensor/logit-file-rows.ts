@@ -11,5 +11,5 @@ export interface LogitFileRows {
    * Reads the labels, one a row: four bytes each.
    * @throws LossmeterError invalid_file, file_unreadable, file_changed
    */
-  readLabels(): Promise<Int32Array<ArrayBuffer>>;
+  readonly readLabels: () => Promise<Int32Array<ArrayBuffer>>;
 }

@@ -27,7 +27,7 @@ const fileOf = (context: number, classes: number, chunks: number): Buffer =>
   });
 
 test.each([
-  // Tokens of both chunks: 0 1 2 3 | 4 5 6 7. The second half of a chunk, but for its first token.
+  // Tokens of both chunks: 0 1 2 3 | 4 5 6 7. Labels are in the second half, behind its first token.
   { context: 4, classes: 8, chunks: 2, labels: [3, 7], rowBytes: 24 },
   { context: 5, classes: 13, chunks: 2, labels: [3, 4, 8, 9], rowBytes: 36 },
   { context: 3, classes: 5, chunks: 3, labels: [2, 0, 3], rowBytes: 20 },
