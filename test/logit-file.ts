@@ -67,6 +67,17 @@ export function readTable(text: string): Map<string, Printed> {
   );
 }
 
+/** Cumulative lines of the chunks: each has the numbers of its columns, in order. */
+export function readChunks(text: string): Printed[][] {
+  const lines = text.matchAll(/^ *\d+((?: +-?[\d.]+ ± +[\d.]+(?: %)?)+) *$/gm);
+  return Array.from(lines, ([, columns]) =>
+    Array.from(columns!.matchAll(/(-?[\d.]+) ± +([\d.]+)/g), ([, value, error]) => ({
+      value: Number(value),
+      error: Number(error),
+    })),
+  );
+}
+
 /** Posts a comparison as MessagePack or JSON. */
 export async function compareIn(
   service: Service,
