@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { FLOAT_DTYPES } from '../../src/tensor/dtype.ts';
 import { numbersOf } from '../../src/tensor/tensor.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
 import { compareIn, logitFile, quantise } from '../logit-file.ts';
@@ -90,4 +91,51 @@ describe.each([
     expect(body.kl_divergence).toEqual(flat.body.kl_divergence);
     expect(body.perplexity).toEqual(flat.body.perplexity);
   });
+});
+
+test.each(FLOAT_DTYPES)('%s logits are compared with a logit file', async (dtype) => {
+  const [rows, classes] = [4, 9];
+  const random = seededRandom(9);
+  const x = Array.from({ length: rows * classes }, () => (random() - 0.5) * 8);
+  const logits: Tensor = { dtype, shape: [rows, classes], data: encode(dtype, x) };
+  const rounded = Array.from(numbersOf(logits));
+  const q = Array.from({ length: classes }, (_, c) => 60_000 - 500 * c);
+  const row = { scale: 2 ** -12, minimum: -16.5, q };
+  const tokens = Array.from({ length: 4 * 3 }, (_, at) => at % classes);
+  const reference = write(
+    'dtypes.kld',
+    logitFile({ context: 3, classes, tokens, rows: Array.from({ length: rows }, () => row) }),
+  );
+  const { body, status } = await compare({ reference, logits, options: { outputs: ['kl_divergence', 'gradient'] } });
+  expect(status, body.detail).toBe(200);
+  numbersOf(body.outputs['kl_divergence']!).forEach((value, r) => {
+    const own = rounded.slice(r * classes, (r + 1) * classes);
+    const sum = lse(own);
+    const expected = q.reduce((total, step, c) => {
+      const lp = row.scale * step + row.minimum;
+      return total + Math.exp(lp) * (lp - (own[c]! - sum));
+    }, 0);
+    // Probabilities of such a row do not sum to 1.
+    expect(Math.abs(value - expected)).toBeLessThan(1e-6 * Math.max(1, Math.abs(expected)));
+  });
+  expect(body.outputs['gradient']!.shape).toEqual([rows, classes]);
+});
+
+test('a row whose numbers are not finite is named, and the others are compared', async () => {
+  const row = quantise([-1, -2, -0.7]);
+  const rows = [row, { ...row, scale: Number.NaN }, row];
+  const file = logitFile({ context: 3, classes: 3, tokens: [0, 1, 2, 0, 1, 2, 0, 1, 2], rows });
+  const logits = Array.from({ length: 3 }, () => [1, 2, 3]);
+  const { body } = await compare({
+    reference: write('nan.kld', file),
+    logits,
+    options: { outputs: ['kl_divergence'] },
+  });
+  expect(body.diagnostics).toMatchObject({
+    verdict: 'non_finite',
+    causes: [{ side: 'reference', cause: 'nan_logit', rows: 1, first: { row: 1 } }],
+    nan_rows: 1,
+  });
+  const [first, second, third] = numbersOf(body.outputs['kl_divergence']!);
+  expect([Number.isFinite(first), second, third]).toEqual([true, Number.NaN, first]);
 });
