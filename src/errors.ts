@@ -31,7 +31,7 @@ export const ERRORS = {
   local_data_off: { status: 403, title: 'This service reads no local files' },
   file_forbidden: { status: 403, title: 'The file is not one that requests may name' },
   file_unreadable: { status: 422, title: 'The file cannot be read' },
-  invalid_file: { status: 422, title: 'The file is not a valid safetensors file' },
+  invalid_file: { status: 422, title: 'The file is not valid' },
   file_changed: { status: 409, title: 'The file was changed while it was read; the request can be repeated' },
   invalid_metadata: { status: 422, title: 'The metadata of the run is not valid' },
   invalid_pair: { status: 422, title: 'The pair of numerator and denominator is not valid' },

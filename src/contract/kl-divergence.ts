@@ -46,7 +46,7 @@ const LogitFile = Type.Object(
     title: 'LogitFile',
     additionalProperties: false,
     description:
-      'A llama.cpp logit file. Its rows are the second half of each chunk, in order; its labels are used where the request has none.',
+      'A llama.cpp logit file. Its rows are those of the second half of each chunk, R = n_ctx − 1 − ⌊n_ctx/2⌋ of them, in order: `logits` have the shape (n_chunk·R, n_vocab) or (n_chunk, R, n_vocab). Its labels are used where the request has none, with `shift` 0. `direction: "forward"` and `logit_scale` 1 only.',
   },
 );
 

@@ -198,7 +198,7 @@ export class BlockWriter implements LogitsIntake {
         this.#follow(this.#inKernelMemory(evaluate));
       }
     } finally {
-      await Promise.all(this.#underWay);
+      await this.idle();
     }
   }
 
@@ -227,6 +227,11 @@ export class BlockWriter implements LogitsIntake {
     this.#isAbandoned = () => true;
     if (this.#slab !== undefined && !this.#inline) this.#pool.slabs.release(this.#slab);
     this.#slab = undefined;
+  }
+
+  /** Resolves once no worker evaluates a block: files of compared rows are no longer in use then. */
+  async idle(): Promise<void> {
+    await Promise.all(this.#underWay);
   }
 
   async #acquireSlab(bytes: number): Promise<ArrayBuffer> {

@@ -11,7 +11,7 @@ import { evaluateBlock } from './evaluate-block.ts';
 import type { Block, BlockResult } from './block.ts';
 import { MemoryBudget } from './memory-budget.ts';
 import { Slabs } from './slabs.ts';
-import type { FileReply, FileTask, SlabReply, SlabTask, WorkerData } from './worker.ts';
+import type { Failure, FileReply, FileTask, SlabReply, SlabTask, WorkerData } from './worker.ts';
 
 /** Milliseconds between the loss of a worker and the check that a new worker has replaced it. */
 const REPLACE_AFTER_MS = 100;
@@ -124,7 +124,7 @@ export class KernelPool {
    *   own memory: both are transferred to the worker
    * @param isAbandoned called when a worker is free: a task whose client has left does not begin
    * @param use called with the result before the slab is released: its gradient may stand in the slab
-   * @throws LossmeterError worker_lost, client_closed
+   * @throws LossmeterError worker_lost, client_closed, and errors of reading a file of compared rows
    */
   async run(
     task: SlabTask,
@@ -147,7 +147,7 @@ export class KernelPool {
       throw workerLost(cause);
     }
     try {
-      if (reply.result === undefined) throw reply.error;
+      if (reply.result === undefined) throw errorOf(reply);
       await use(reply.result, reply.slab);
       return reply.result;
     } finally {
@@ -173,8 +173,7 @@ export class KernelPool {
       if (cause instanceof LossmeterError) throw cause;
       throw workerLost(cause);
     }
-    if (reply.refusal !== undefined) throw new LossmeterError(reply.refusal.code, reply.refusal.detail);
-    if (reply.results === undefined) throw reply.error;
+    if (reply.results === undefined) throw errorOf(reply);
     return reply.results;
   }
 
@@ -195,4 +194,9 @@ export class KernelPool {
 function workerLost(cause: unknown): unknown {
   if (cause instanceof DOMException) return cause; // A task that cannot be posted fails at every attempt.
   return new LossmeterError('worker_lost', 'a worker ended while it evaluated a block of rows', [], { cause });
+}
+
+/** Error of a block that failed on a worker. */
+function errorOf({ refusal, error }: Failure): unknown {
+  return refusal === undefined ? error : new LossmeterError(refusal.code, refusal.detail);
 }

@@ -19,14 +19,19 @@ export interface SlabTask {
   byteLength: number;
 }
 
+/** Failure of a block. A refusal is in plain form, because classes do not survive between threads. */
+export interface Failure {
+  refusal?: { code: ErrorCode; detail: string };
+  error?: unknown;
+}
+
 /**
  * Result or error, and the slab, in which the gradient may stand. An error is returned, not thrown, because throwing
  * would lose the slab.
  */
-export interface SlabReply {
+export interface SlabReply extends Failure {
   slab: ArrayBuffer;
   result?: BlockResult;
-  error?: unknown;
 }
 
 /** A block and the range of a file with its logits. It may be larger than the rows evaluated at a time. */
@@ -37,12 +42,10 @@ export interface FileTask {
   rowsAtOnce: number;
 }
 
-/** Results or an error. The error is in plain form, because classes do not survive between threads. */
-export interface FileReply {
+/** Results or an error. */
+export interface FileReply extends Failure {
   /** Results in row order. */
   results?: BlockResult[];
-  refusal?: { code: ErrorCode; detail: string };
-  error?: unknown;
 }
 
 /** Initial data of each worker. */
@@ -63,7 +66,7 @@ export default function evaluateSlab({ block, slab, byteLength }: SlabTask): unk
     reply.result = evaluateBlock(kernel!, block, new Uint8Array(slab, 0, byteLength), slab);
     transfer.push(...buffersOf(reply.result).filter((buffer) => buffer !== slab));
   } catch (error) {
-    reply.error = error;
+    Object.assign(reply, failureOf(error));
   }
   return move({ [transferableSymbol]: transfer, [valueSymbol]: reply });
 }
@@ -87,14 +90,18 @@ export function evaluateRange({ block, range, rowsAtOnce }: FileTask): unknown {
     }
     reply.results = results;
   } catch (error) {
-    if (error instanceof LossmeterError) reply.refusal = { code: error.code, detail: error.message };
-    else reply.error = error;
+    Object.assign(reply, failureOf(error));
   }
   return move({ [transferableSymbol]: reply.results?.flatMap(buffersOf) ?? [], [valueSymbol]: reply });
 }
 
 /** Answers, as a sign of life. */
 export function beThere(): void {}
+
+function failureOf(error: unknown): Failure {
+  if (!(error instanceof LossmeterError)) return { error };
+  return { refusal: { code: error.code, detail: error.message } };
+}
 
 function buffersOf({ columns, gradient }: BlockResult): ArrayBuffer[] {
   const buffers = Object.values(columns).map((column) => (column as Float64Array<ArrayBuffer>).buffer);

@@ -5,8 +5,11 @@ import { isAbsolute, join, relative, sep } from 'node:path';
 import { LossmeterError, refuse } from '../errors.ts';
 import { showValue } from '../suggestion.ts';
 import type { FileTensor } from '../tensor/file-tensor.ts';
+import type { LogitFileRows } from '../tensor/logit-file-rows.ts';
 import type { FileReference } from '../wire/tensors/file-reference.ts';
 import { LocalFile } from './local-file.ts';
+import { LogitFile } from './logit-file.ts';
+import type { OpenFileOptions } from './open-file.ts';
 
 /**
  * Folder of the files that requests may name. A name is a path below it. The check uses the place of the opened file,
@@ -30,30 +33,56 @@ export class DataDirectory {
   }
 
   /**
-   * Opens a file.
+   * Opens a safetensors file.
    * @throws LossmeterError file_forbidden, and errors of LocalFile.open
    */
   open(field: string, name: string): Promise<LocalFile> {
-    requireInnerName(field, name);
+    const place = { field, key: 'file', example: 'step-100.safetensors' };
+    return this.#open(place, name, (path, options) =>
+      LocalFile.open(path, { ...options, maxHeaderBytes: this.#maxHeaderBytes }),
+    );
+  }
+
+  /**
+   * Opens a llama.cpp logit file.
+   * @throws LossmeterError file_forbidden, and errors of LogitFile.open
+   */
+  openLogitFile(field: string, name: string): Promise<LogitFile> {
+    return this.#open({ field, key: 'kld_file', example: 'base.kld' }, name, (path, options) =>
+      LogitFile.open(path, options),
+    );
+  }
+
+  #open<F>(place: NamePlace, name: string, open: (path: string, options: OpenFileOptions) => Promise<F>): Promise<F> {
+    requireInnerName(place, name);
     const path = join(this.#path, name);
-    return LocalFile.open(path, {
+    return open(path, {
       name: showValue(name),
-      maxHeaderBytes: this.#maxHeaderBytes,
       requireAllowed: async (handle, stats) => {
-        const place = await placeOf(handle, path, stats);
-        if (place !== undefined && isWithin(await realpath(this.#path), place)) return;
-        throw forbidden(field, `${showValue(name)} leads out of the data directory`);
+        const real = await placeOf(handle, path, stats);
+        if (real !== undefined && isWithin(await realpath(this.#path), real)) return;
+        throw forbidden(place, `${showValue(name)} leads out of the data directory`);
       },
     }).catch((error: unknown) => {
-      throw atFile(field, error);
+      throw atFile(place, error);
     });
   }
+}
+
+/** Place of a file's name in a request. */
+interface NamePlace {
+  readonly field: string;
+  readonly key: string;
+  /** A name that could stand there. */
+  readonly example: string;
 }
 
 /** Files of one request, each opened once. */
 export class RequestFiles {
   readonly #directory: DataDirectory;
   readonly #opened = new Map<string, Promise<LocalFile>>();
+  /** A request names one at most. */
+  #logitFile: Promise<LogitFile> | undefined;
 
   constructor(directory: DataDirectory) {
     this.#directory = directory;
@@ -61,7 +90,7 @@ export class RequestFiles {
 
   /** True once a file was opened. */
   get areUsed(): boolean {
-    return this.#opened.size > 0;
+    return this.#opening.length > 0;
   }
 
   async open(field: string, { file, tensor }: FileReference): Promise<FileTensor> {
@@ -71,14 +100,23 @@ export class RequestFiles {
     return (await opening).tensor(field, tensor);
   }
 
+  async openLogitFile(field: string, name: string): Promise<LogitFileRows> {
+    this.#logitFile = this.#directory.openLogitFile(field, name);
+    return (await this.#logitFile).rows(field);
+  }
+
+  get #opening(): readonly Promise<LocalFile | LogitFile>[] {
+    return [...this.#opened.values(), ...(this.#logitFile === undefined ? [] : [this.#logitFile])];
+  }
+
   /** @throws LossmeterError file_changed when a file was changed since it was opened */
   async requireUnchanged(): Promise<void> {
-    for (const opening of this.#opened.values()) await (await opening).requireUnchanged();
+    for (const opening of this.#opening) await (await opening).requireUnchanged();
   }
 
   /** Closes the files. No read may be in progress. */
   async close(): Promise<void> {
-    const opened = await Promise.allSettled(this.#opened.values());
+    const opened = await Promise.allSettled(this.#opening);
     const files = opened.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
     const closed = await Promise.allSettled(files.map((file) => file.close()));
     const failed = closed.find((one) => one.status === 'rejected');
@@ -87,28 +125,28 @@ export class RequestFiles {
 }
 
 /** Adds the place of the file's name to an error about the file; returns other errors unchanged. */
-function atFile(field: string, error: unknown): unknown {
+function atFile({ field, key }: NamePlace, error: unknown): unknown {
   if (!(error instanceof LossmeterError) || error.status !== 422 || error.places.length > 0) return error;
   const { code, message } = error;
-  return new LossmeterError(code, message, [{ pointer: `/${field}/file`, detail: message }], { cause: error });
+  return new LossmeterError(code, message, [{ pointer: `/${field}/${key}`, detail: message }], { cause: error });
 }
 
-function forbidden(field: string, what: string): LossmeterError {
-  const detail = `${what}: expected the path of a file below it, such as "step-100.safetensors"`;
-  return refuse('file_forbidden', `/${field}/file`, detail);
+function forbidden({ field, key, example }: NamePlace, what: string): LossmeterError {
+  const detail = `${what}: expected the path of a file below it, such as "${example}"`;
+  return refuse('file_forbidden', `/${field}/${key}`, detail);
 }
 
 /**
  * Checks a name before the file is opened.
  * @throws LossmeterError file_forbidden
  */
-function requireInnerName(field: string, name: string): void {
+function requireInnerName(place: NamePlace, name: string): void {
   const shown = showValue(name);
-  if (name === '') throw forbidden(field, `the file of ${field} is ""`);
-  if (name.includes('\0')) throw forbidden(field, `${shown} holds a NUL character`);
-  if (isAbsolute(name)) throw forbidden(field, `${shown} is an absolute path, files stand in the data directory`);
+  if (name === '') throw forbidden(place, `the file of ${place.field} is ""`);
+  if (name.includes('\0')) throw forbidden(place, `${shown} holds a NUL character`);
+  if (isAbsolute(name)) throw forbidden(place, `${shown} is an absolute path, files stand in the data directory`);
   if (name.split(/[\\/]/).includes('..'))
-    throw forbidden(field, `${shown} holds .., files stand in the data directory`);
+    throw forbidden(place, `${shown} holds .., files stand in the data directory`);
 }
 
 /**

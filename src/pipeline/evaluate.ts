@@ -87,9 +87,15 @@ export function* evaluate<P extends Plan, A>(
   } finally {
     request?.close();
     plan?.writer.abandon();
-    if (files?.areUsed === true) yield body.closeAfter(files.close());
+    if (files?.areUsed === true) yield body.closeAfter(closeWhenIdle(files, plan?.writer));
     else body.close();
   }
+}
+
+/** Closes files once no worker reads them: a request may fail while blocks of it are evaluated. */
+async function closeWhenIdle(files: RequestFiles, writer: Plan['writer'] | undefined): Promise<void> {
+  await writer?.idle();
+  await files.close();
 }
 
 /** @throws LossmeterError body_too_large */

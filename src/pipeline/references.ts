@@ -1,12 +1,15 @@
 /** Follows references of a request to tensors of files. */
 import { refuse } from '../errors.ts';
+import type { LossmeterError } from '../errors.ts';
 import type { FileTensor } from '../tensor/file-tensor.ts';
+import type { LogitFileRows } from '../tensor/logit-file-rows.ts';
 import { settled } from '../waiting.ts';
 import type { Waiting } from '../waiting.ts';
-import { adviceOn } from '../wire/body/held-bytes.ts';
+import { SPLIT_ADVICE, adviceOn } from '../wire/body/held-bytes.ts';
 import type { HeldBytesAccount } from '../wire/body/held-bytes.ts';
+import type { ReadLogitFile } from '../wire/request.ts';
 import type { TensorName } from '../wire/request-fields.ts';
-import { isReference, readReference } from '../wire/tensors/file-reference.ts';
+import { isReference, readLogitFile, readReference } from '../wire/tensors/file-reference.ts';
 import type { FileReference } from '../wire/tensors/file-reference.ts';
 
 /** Opens the tensors that requests refer to. */
@@ -16,6 +19,15 @@ export interface TensorFiles {
    * @throws LossmeterError file_forbidden, file_unreadable, invalid_file, invalid_tensor
    */
   open(field: string, reference: FileReference): Promise<FileTensor>;
+}
+
+/** Opens the llama.cpp logit files that requests refer to. */
+export interface LogitFiles {
+  /**
+   * @param field where the name stands in the request
+   * @throws LossmeterError file_forbidden, file_unreadable, invalid_file
+   */
+  openLogitFile(field: string, name: string): Promise<LogitFileRows>;
 }
 
 /** Means of following references. */
@@ -38,8 +50,29 @@ export function openReference(
 ): Promise<FileTensor> {
   const reference = readReference(field, value);
   if (files !== undefined) return files.open(field, reference);
-  const detail = `${field} names a file, and this service reads no local files: start it with LOSSMETER_DATA_DIR set to the folder that holds them, or send the tensor`;
-  throw refuse('local_data_off', `/${field}/file`, detail);
+  throw noLocalFiles(field, 'file', ', or send the tensor');
+}
+
+/**
+ * Opens a llama.cpp logit file, and reads its labels.
+ * @throws LossmeterError local_data_off, and as LogitFiles.openLogitFile
+ */
+export function* openLogitFile(
+  field: string,
+  value: object,
+  { files, held }: { files: LogitFiles | undefined; held: HeldBytesAccount },
+): Waiting<ReadLogitFile> {
+  const name = readLogitFile(field, value);
+  if (files === undefined) throw noLocalFiles(field, 'kld_file', '');
+  const { readLabels, ...rows } = yield* settled(files.openLogitFile(field, name));
+  const bytes = rows.chunks * rows.rowsPerChunk * Int32Array.BYTES_PER_ELEMENT;
+  held.take(bytes, `the labels of ${field}`, SPLIT_ADVICE);
+  return { ...rows, labels: yield* settled(readLabels()) };
+}
+
+function noLocalFiles(field: string, key: string, otherwise: string): LossmeterError {
+  const detail = `${field} names a file, and this service reads no local files: start it with LOSSMETER_DATA_DIR set to the folder that holds them${otherwise}`;
+  return refuse('local_data_off', `/${field}/${key}`, detail);
 }
 
 /** Reads the tensors that fields refer to. They wait in memory. */

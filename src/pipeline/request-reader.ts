@@ -11,11 +11,18 @@ import type { Decoding, Read } from '../wire/decoding.ts';
 import { isPartOf, isStreamed } from '../wire/request-fields.ts';
 import type { TensorName } from '../wire/request-fields.ts';
 import { hasTensors, missingField, requireTensors } from '../wire/request.ts';
-import type { Codec, DecodeContext, ReadRequest, StreamedTensor, WaitingTensor } from '../wire/request.ts';
-import { isReference } from '../wire/tensors/file-reference.ts';
+import type {
+  Codec,
+  DecodeContext,
+  ReadLogitFile,
+  ReadRequest,
+  StreamedTensor,
+  WaitingTensor,
+} from '../wire/request.ts';
+import { isLogitFile, isReference } from '../wire/tensors/file-reference.ts';
 import { requireDTypeOf, tensorFromValue, unknownPart } from '../wire/tensors/tensor-value.ts';
-import { openReference, readReferences } from './references.ts';
-import type { TensorFiles } from './references.ts';
+import { openLogitFile, openReference, readReferences } from './references.ts';
+import type { LogitFiles, TensorFiles } from './references.ts';
 import { nextPart, runDecoding } from './run-decoding.ts';
 import type { ParseJson } from './run-decoding.ts';
 
@@ -23,7 +30,7 @@ import type { ParseJson } from './run-decoding.ts';
 interface Means {
   readonly context: DecodeContext;
   /** Opens files that the request names; undefined where it may name none. */
-  readonly files: TensorFiles | undefined;
+  readonly files: (TensorFiles & LogitFiles) | undefined;
   readonly parseJson: ParseJson;
 }
 
@@ -50,6 +57,8 @@ export class RequestReader {
   readonly #held: Held[] = [];
   /** References of tensors that could stream, by their fields. */
   readonly #references: Partial<Record<TensorName, object>> = {};
+  /** The name of a llama.cpp logit file, and its field. */
+  #logitFile: { readonly name: TensorName; readonly value: object } | undefined;
   /** The tensor that streams, if its bytes are here already. */
   #streamed: Held | undefined;
 
@@ -127,6 +136,7 @@ export class RequestReader {
 
   #takeField(name: string, value: unknown): void {
     if (!isStreamed(name)) this.#fields[name] = value;
+    else if (isLogitFile(name, value)) this.#logitFile = { name, value };
     else if (isReference(value)) this.#references[name] = value;
     else if (isMapOfParts(name, value)) {
       for (const [key, part] of Object.entries(value)) this.#fields[`${name}.${key}`] = part;
@@ -151,7 +161,14 @@ export class RequestReader {
     for (const { head, runs } of this.#held) before.push({ ...head, data: yield* wholeOf(runs) });
     const all = [...before, streamed].map((tensor) => [tensor.name, tensor]);
     requireTensors({ ...fields, ...Object.fromEntries(all) }, this.#means.context.fields);
-    return { streamed, before, fields };
+    const logitFile = yield* this.#openLogitFile();
+    return { streamed, before, ...(logitFile && { logitFile }), fields };
+  }
+
+  *#openLogitFile(): Waiting<ReadLogitFile | undefined> {
+    if (this.#logitFile === undefined) return undefined;
+    const { name, value } = this.#logitFile;
+    return yield* openLogitFile(name, value, { files: this.#means.files, held: this.#means.context.held });
   }
 
   /** The fields, with the tensors that they refer to. */

@@ -16,6 +16,8 @@ interface TensorField {
   readonly scalar?: boolean;
   /** Keys of the map of tensors that may stand in its place: each is the tensor FIELD.KEY. */
   readonly parts?: readonly string[];
+  /** True where a llama.cpp logit file may stand for the tensor. */
+  readonly logitFile?: boolean;
   /** Dtype of bytes or base64 text that stands for a tensor of one axis; bytes with a dtype need no shape there. */
   readonly flat?: FloatDType;
 }
@@ -34,7 +36,7 @@ export const TENSORS: Readonly<Record<TensorName, TensorField>> = {
     expected: 'floating point of shape (N, C) or (…, C)',
   },
   reference: {
-    ...{ streams: true, dtypes: FLOAT_DTYPES, untyped: 'float32', parts: ['indices', 'logprobs'] },
+    ...{ streams: true, dtypes: FLOAT_DTYPES, untyped: 'float32', parts: ['indices', 'logprobs'], logitFile: true },
     expected: 'floating point of the shape of logits',
   },
   'reference.indices': { ...SMALL, untyped: 'int64', expected: 'integers of shape (N, K)' },

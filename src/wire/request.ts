@@ -4,6 +4,7 @@ import { LossmeterError, refuse } from '../errors.ts';
 import { pointerTo, showValue, suggestName } from '../suggestion.ts';
 import type { DType } from '../tensor/dtype.ts';
 import type { FileTensor } from '../tensor/file-tensor.ts';
+import type { LogitFileRows } from '../tensor/logit-file-rows.ts';
 import type { Shape } from '../tensor/shape.ts';
 import type { Steps } from '../steps.ts';
 import { TENSORS, fieldNames } from './request-fields.ts';
@@ -38,8 +39,16 @@ export interface ReadRequest {
   readonly streamed: StreamedTensor;
   /** Tensors that could stream, and came before it: they wait in memory, or stand in a file. */
   readonly before: readonly WaitingTensor[];
+  /** The llama.cpp logit file that stands for the reference. */
+  readonly logitFile?: ReadLogitFile;
   /** The other fields, as they were decoded; tensors of files are read. */
   readonly fields: Fields;
+}
+
+/** A llama.cpp logit file whose labels were read. */
+export interface ReadLogitFile extends Omit<LogitFileRows, 'readLabels'> {
+  /** The label of each row. */
+  readonly labels: Int32Array<ArrayBuffer>;
 }
 
 /** Head of the tensor that is handed on as it comes. */

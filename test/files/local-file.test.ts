@@ -62,6 +62,15 @@ test('reading ends when nobody waits for the results', async () => {
   expect(read).toBe(3 * 400);
 });
 
+test('an abandoned writer is idle once its blocks have ended', async () => {
+  const writer = new BlockWriter(pool, plainBlock('float32', 2, new Int32Array(500)), 0);
+  await writer.write(data.subarray(0, 800));
+  expect(pool.slabs.bytesInUse).toBeGreaterThan(0);
+  writer.abandon();
+  await writer.idle();
+  expect(pool.slabs.bytesInUse).toBe(0);
+});
+
 describe('a file that ends early is noticed', () => {
   const gone = { code: 'file_changed', message: expect.stringContaining('has become shorter') as string };
 

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
-import { openReference, readReferences } from '../../src/pipeline/references.ts';
+import { openLogitFile, openReference, readReferences } from '../../src/pipeline/references.ts';
 import type { FileTensor } from '../../src/tensor/file-tensor.ts';
+import type { LogitFileRows } from '../../src/tensor/logit-file-rows.ts';
 import { runWaiting } from '../../src/waiting.ts';
 import { HeldBytes } from '../../src/wire/body/held-bytes.ts';
 
@@ -42,4 +43,38 @@ test.each([
 
 test('a reference is refused where the service reads no files', () => {
   expect(() => openReference('label', REFERENCE, {})).toThrow('this service reads no local files');
+});
+
+const ROWS: Omit<LogitFileRows, 'readLabels'> = {
+  chunks: 2,
+  rowsPerChunk: 3,
+  classes: 5,
+  range: { fd: -1, name: 'base.kld', position: 84, byteLength: 120 },
+};
+
+/** A logit file of six rows, which counts the readings of its labels. */
+function logitFiles() {
+  let readings = 0;
+  const readLabels = async (): Promise<Int32Array<ArrayBuffer>> => new Int32Array(6).fill(++readings);
+  return {
+    openLogitFile: async (): Promise<LogitFileRows> => ({ ...ROWS, readLabels }),
+    get readings(): number {
+      return readings;
+    },
+  };
+}
+
+test('the labels of a logit file are read, on the account of the request', async () => {
+  const heldBytes = new HeldBytes(24);
+  const opening = openLogitFile('reference', { kld_file: 'base.kld' }, { files: logitFiles(), held: heldBytes.open() });
+  expect(await runWaiting(opening)).toEqual({ ...ROWS, labels: new Int32Array(6).fill(1) });
+  expect(heldBytes.held).toBe(24);
+});
+
+test('labels that are more than may be held are not read', async () => {
+  const opened = logitFiles();
+  const held = new HeldBytes(23).open();
+  const opening = runWaiting(openLogitFile('reference', { kld_file: 'base.kld' }, { files: opened, held }));
+  await expect(opening).rejects.toMatchObject({ code: 'body_too_large' });
+  expect(opened.readings).toBe(0);
 });

@@ -2534,7 +2534,7 @@ export interface components {
              */
             bad_rows: number;
         };
-        /** @description A llama.cpp logit file. Its rows are the second half of each chunk, in order; its labels are used where the request has none. */
+        /** @description A llama.cpp logit file. Its rows are those of the second half of each chunk, R = n_ctx − 1 − ⌊n_ctx/2⌋ of them, in order: `logits` have the shape (n_chunk·R, n_vocab) or (n_chunk, R, n_vocab). Its labels are used where the request has none, with `shift` 0. `direction: "forward"` and `logit_scale` 1 only. */
         LogitFile: {
             /**
              * @description Path of a file of `llama-perplexity --kl-divergence-base` below `LOSSMETER_DATA_DIR`.
@@ -4412,7 +4412,7 @@ export interface components {
                 "application/json": components["schemas"]["InferenceError"];
             };
         };
-        /** @description `missing_field`: A required field is missing. `unknown_field`: A field is not known. `invalid_option`: An option is not valid. `invalid_tensor`: A tensor is not valid. `shape_mismatch`: The shapes of the tensors do not fit together. `invalid_label`: A label is not a class. `invalid_reference`: The reference is not valid. `invalid_weight`: The class weights are not valid. `invalid_mask`: The input mask is not valid. `invalid_shard`: The shard of the vocabulary is not valid. `invalid_partial`: A partial is not valid. `file_unreadable`: The file cannot be read. `invalid_file`: The file is not a valid safetensors file. `invalid_metadata`: The metadata of the run is not valid. `invalid_pair`: The pair of numerator and denominator is not valid. `rank_unexpected`: The run has no such rank. `partials_mismatch`: The partials do not belong together. `non_finite_loss`: The loss is not finite. */
+        /** @description `missing_field`: A required field is missing. `unknown_field`: A field is not known. `invalid_option`: An option is not valid. `invalid_tensor`: A tensor is not valid. `shape_mismatch`: The shapes of the tensors do not fit together. `invalid_label`: A label is not a class. `invalid_reference`: The reference is not valid. `invalid_weight`: The class weights are not valid. `invalid_mask`: The input mask is not valid. `invalid_shard`: The shard of the vocabulary is not valid. `invalid_partial`: A partial is not valid. `file_unreadable`: The file cannot be read. `invalid_file`: The file is not valid. `invalid_metadata`: The metadata of the run is not valid. `invalid_pair`: The pair of numerator and denominator is not valid. `rank_unexpected`: The run has no such rank. `partials_mismatch`: The partials do not belong together. `non_finite_loss`: The loss is not finite. */
         InferenceError422: {
             headers: {
                 [name: string]: unknown;
@@ -4754,7 +4754,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `missing_field`: A required field is missing. `unknown_field`: A field is not known. `invalid_option`: An option is not valid. `invalid_tensor`: A tensor is not valid. `shape_mismatch`: The shapes of the tensors do not fit together. `invalid_label`: A label is not a class. `invalid_reference`: The reference is not valid. `invalid_weight`: The class weights are not valid. `invalid_mask`: The input mask is not valid. `invalid_shard`: The shard of the vocabulary is not valid. `invalid_partial`: A partial is not valid. `file_unreadable`: The file cannot be read. `invalid_file`: The file is not a valid safetensors file. `invalid_metadata`: The metadata of the run is not valid. `invalid_pair`: The pair of numerator and denominator is not valid. `rank_unexpected`: The run has no such rank. `partials_mismatch`: The partials do not belong together. `non_finite_loss`: The loss is not finite. */
+        /** @description `missing_field`: A required field is missing. `unknown_field`: A field is not known. `invalid_option`: An option is not valid. `invalid_tensor`: A tensor is not valid. `shape_mismatch`: The shapes of the tensors do not fit together. `invalid_label`: A label is not a class. `invalid_reference`: The reference is not valid. `invalid_weight`: The class weights are not valid. `invalid_mask`: The input mask is not valid. `invalid_shard`: The shard of the vocabulary is not valid. `invalid_partial`: A partial is not valid. `file_unreadable`: The file cannot be read. `invalid_file`: The file is not valid. `invalid_metadata`: The metadata of the run is not valid. `invalid_pair`: The pair of numerator and denominator is not valid. `rank_unexpected`: The run has no such rank. `partials_mismatch`: The partials do not belong together. `non_finite_loss`: The loss is not finite. */
         Problem422: {
             headers: {
                 [name: string]: unknown;

@@ -31,6 +31,9 @@ import type { Sides } from './sides.ts';
 /** Bytes of a row: target, mask, results, and the order in which percentiles are found. */
 const BYTES_PER_ROW = 192;
 
+/** Least ln p that a llama.cpp logit file holds: classes below are there with it. */
+const LOGIT_FILE_FLOOR = 16;
+
 const GRADIENT_ADVICE = 'split the batch by rows, or ask for the gradient of narrower logits';
 
 /** A comparison whose rows are still to come. */
@@ -58,6 +61,7 @@ export function* planComparison(pool: KernelPool, request: ReadRequest, held: He
   const sides = readSides(request);
   const options = parseComparisonOptions(sides.header.options);
   requireConsistent(sides.header.options, options);
+  const floor = options.reference_floor ?? (sides.reference?.format === 'logit_file' ? LOGIT_FILE_FLOOR : undefined);
   const { header, layout, outputShape } = yield* arrange(sides.header, -1, held);
   const { dtype, shape } = header.logits;
   const classes = shape.at(-1) ?? 0;
@@ -77,7 +81,7 @@ export function* planComparison(pool: KernelPool, request: ReadRequest, held: He
       direction: options.direction,
       beta: options.beta,
       scale: options.logit_scale,
-      floor: options.reference_floor,
+      floor,
       tail: options.tail,
       streamed: sides.streamed,
     },
@@ -97,7 +101,7 @@ export function* planComparison(pool: KernelPool, request: ReadRequest, held: He
     targets: outputShape === undefined ? targets : { ...targets, outputShape },
     hasLabel: header.label !== undefined,
     isTop: top !== undefined,
-    truncated: options.reference_floor !== undefined || (top !== undefined && options.tail === 'drop'),
+    truncated: floor !== undefined || (top !== undefined && options.tail === 'drop'),
     nulls: header.nulls,
     numpyArrays: header.numpyArrays,
     kernel: pool.kernelName(evaluatedAs(dtype, sides)),
@@ -117,10 +121,14 @@ function requireConsistent(given: unknown, { direction, reference_floor: floor }
 }
 
 /** Refuses options that do not go with the reference. @throws LossmeterError invalid_option */
-function requireFitting(given: unknown, options: ComparisonOptions, { reference }: Sides): void {
+function requireFitting(given: unknown, options: ComparisonOptions, { reference, hasLabelsOfFile }: Sides): void {
   const isTop = reference === undefined;
   if (isGiven(given, 'tail') && !isTop) {
     throw refuse('invalid_option', '/options/tail', 'options.tail is of a reference of top K classes');
+  }
+  if (hasLabelsOfFile && options.shift !== 0) {
+    const detail = `options.shift is ${options.shift}, expected 0 with the labels of a llama.cpp logit file, which are those of its rows`;
+    throw refuse('invalid_option', '/options/shift', detail);
   }
   const what = isTop
     ? 'the top K of a reference'

@@ -7,7 +7,7 @@ import type { FileRange } from '../../tensor/file-range.ts';
 import { elementCount, formatShape, sameShape } from '../../tensor/shape.ts';
 import type { Shape } from '../../tensor/shape.ts';
 import { missingField } from '../../wire/request.ts';
-import type { ReadRequest, StreamedTensor, WaitingTensor } from '../../wire/request.ts';
+import type { ReadLogitFile, ReadRequest, StreamedTensor, WaitingTensor } from '../../wire/request.ts';
 
 /** One of the two sets of logits: its bytes stream, wait in memory, or stand in a file. */
 interface Side {
@@ -25,14 +25,18 @@ export interface Sides {
   readonly reference: Side | undefined;
   /** The side that streams. */
   readonly streamed: 'logits' | 'reference';
+  /** True where the labels are those of a llama.cpp logit file. */
+  readonly hasLabelsOfFile: boolean;
 }
 
 /** @throws LossmeterError missing_field, shape_mismatch */
-export function readSides({ streamed, before, fields }: ReadRequest): Sides {
+export function readSides(request: ReadRequest): Sides {
+  const { streamed, before, fields, logitFile } = request;
   const heads: readonly WaitingTensor[] = [streamed, ...before];
   const logits = heads.find(({ name }) => name === 'logits');
   if (logits === undefined) throw missingField('logits');
   const reference = heads.find(({ name }) => name === 'reference');
+  if (logitFile !== undefined) return sidesOfFile(logits, logitFile, request);
   if (reference === undefined && fields['reference.indices'] === undefined) throw missingField('reference');
   if (reference !== undefined) requireSameShape(logits.shape, reference);
   const nulls = heads.reduce((sum, head) => sum + (head.nulls ?? 0), 0);
@@ -41,7 +45,35 @@ export function readSides({ streamed, before, fields }: ReadRequest): Sides {
     logits: sideOf(logits),
     reference: reference && sideOf(reference),
     streamed: streamed.name === 'reference' ? 'reference' : 'logits',
+    hasLabelsOfFile: false,
   };
+}
+
+/** The sides of a request whose reference is a llama.cpp logit file. Its labels are used where the request has none. */
+function sidesOfFile(logits: WaitingTensor, file: ReadLogitFile, { fields }: ReadRequest): Sides {
+  requireShapeOf(file, logits.shape);
+  const labels = file.labels;
+  const label = {
+    dtype: 'int32',
+    shape: logits.shape.slice(0, -1),
+    data: new Uint8Array(labels.buffer),
+  };
+  return {
+    header: makeHeader({ streamed: logits, before: [], fields: { ...fields, label: fields['label'] ?? label } }),
+    logits: sideOf(logits),
+    reference: { format: 'logit_file', range: file.range },
+    streamed: 'logits',
+    hasLabelsOfFile: (fields['label'] ?? undefined) === undefined,
+  };
+}
+
+/** @throws LossmeterError shape_mismatch */
+function requireShapeOf({ chunks, rowsPerChunk, classes }: ReadLogitFile, shape: Shape): void {
+  const flat = [chunks * rowsPerChunk, classes];
+  const whole = [chunks, rowsPerChunk, classes];
+  if (sameShape(shape, flat) || sameShape(shape, whole)) return;
+  const detail = `logits have shape ${formatShape(shape)}, expected ${formatShape(flat)} or ${formatShape(whole)}: the rows of ${chunks} chunks of the logit file`;
+  throw refuse('shape_mismatch', '/logits/shape', detail);
 }
 
 function sideOf({ dtype, data, source }: WaitingTensor): Side {

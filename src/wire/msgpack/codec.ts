@@ -64,7 +64,7 @@ class MsgpackRequest {
         yield { is: 'field', name: field, value: yield* this.#readParts(field, name as string, pairs) };
         return;
       }
-      if (isReferenceKey(name) && missing === pairs) {
+      if (missing === pairs && isReferenceKey(field, name)) {
         yield { is: 'field', name: field, value: yield* this.#readReference(field, name, pairs) };
         return;
       }
@@ -99,7 +99,7 @@ class MsgpackRequest {
     const map = new Map<string, unknown>([[first, yield* this.#readValue(`${field}.${first}`)]]);
     for (let missing = pairs - 1; missing > 0; missing--) {
       const name = yield* this.#readValue(`a key of ${field}`);
-      if (!isReferenceKey(name)) throw unknownReferenceKey(field, name);
+      if (!isReferenceKey(field, name)) throw unknownReferenceKey(field, name);
       if (map.has(name)) throw duplicateField(`${field}.${name}`);
       map.set(name, yield* this.#readValue(`${field}.${name}`));
     }

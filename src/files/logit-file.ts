@@ -1,0 +1,126 @@
+/**
+ * Files of `llama-perplexity --kl-divergence-base`, little-endian: `_logits_`, u32 n_ctx, i32 n_vocab, i32 n_chunk, i32
+ * tokens[n_chunk·n_ctx]; then the rows of log-probabilities, those of the second half of each chunk.
+ */
+import { LossmeterError, refuse } from '../errors.ts';
+import { rowBytesOf } from '../engine/compared-rows.ts';
+import { showValue } from '../suggestion.ts';
+import type { LogitFileRows } from '../tensor/logit-file-rows.ts';
+import { OpenFile } from './open-file.ts';
+import type { OpenFileOptions } from './open-file.ts';
+
+const MAGIC = '_logits_';
+const HEADER_BYTES = 20;
+const TOKEN_BYTES = 4;
+
+/** Fewest tokens of a chunk: a row of it has a token before it in the second half, and one behind it. */
+const MIN_CONTEXT = 3;
+
+/** Tokens that are read at a time. */
+const TOKENS_AT_A_TIME = 16_384;
+
+/** Numbers of a header. */
+interface Header {
+  readonly context: number;
+  readonly classes: number;
+  readonly chunks: number;
+}
+
+/** A llama.cpp logit file that is open for reading. It detects changes by other programs while it is open. */
+export class LogitFile {
+  readonly #file: OpenFile;
+  readonly #header: Header;
+
+  private constructor(file: OpenFile, header: Header) {
+    this.#file = file;
+    this.#header = header;
+  }
+
+  /** Opens a file of the size that its header announces. @throws LossmeterError invalid_file, and errors of OpenFile.open */
+  static open(path: string, options: OpenFileOptions): Promise<LogitFile> {
+    return OpenFile.open(path, 'a llama.cpp logit file', options, async (file) => {
+      return new LogitFile(file, await readHeader(file));
+    });
+  }
+
+  /**
+   * The rows, which can be read until the file is closed.
+   * @param field field of the request that names the file
+   */
+  rows(field: string): LogitFileRows {
+    const { context, classes, chunks } = this.#header;
+    const rowsPerChunk = rowsOf(context);
+    const position = HEADER_BYTES + TOKEN_BYTES * chunks * context;
+    const byteLength = chunks * rowsPerChunk * rowBytesOf('logit_file', classes);
+    return {
+      chunks,
+      rowsPerChunk,
+      classes,
+      range: this.#file.range(position, byteLength),
+      readLabels: () => this.#readLabels(field),
+    };
+  }
+
+  /** The token behind each row. Tokens are read a few at a time. */
+  async #readLabels(field: string): Promise<Int32Array<ArrayBuffer>> {
+    const { context, classes, chunks } = this.#header;
+    const half = Math.floor(context / 2);
+    const tokens = chunks * context;
+    const labels = new Int32Array(chunks * rowsOf(context));
+    let row = 0;
+    for (let first = 0; first < tokens; first += TOKENS_AT_A_TIME) {
+      const count = Math.min(TOKENS_AT_A_TIME, tokens - first);
+      const { buffer } = await this.#file.read(HEADER_BYTES + TOKEN_BYTES * first, TOKEN_BYTES * count);
+      new Int32Array(buffer).forEach((token, k) => {
+        const at = first + k;
+        if (token < 0 || token >= classes) {
+          const detail = `token ${at} of ${this.#file.name} is ${token}, expected a class in [0, ${classes}), its n_vocab`;
+          throw refuse('invalid_file', `/${field}/kld_file`, detail);
+        }
+        if (at % context > half) labels[row++] = token;
+      });
+    }
+    return labels;
+  }
+
+  /** @throws LossmeterError file_changed: see OpenFile */
+  requireUnchanged(): Promise<void> {
+    return this.#file.requireUnchanged();
+  }
+
+  /** Closes the file. No read may be in progress. */
+  close(): Promise<void> {
+    return this.#file.close();
+  }
+}
+
+/** Rows of a chunk: none of its first half, and none of the last token, which has no label. */
+function rowsOf(context: number): number {
+  return context - 1 - Math.floor(context / 2);
+}
+
+/** Reads a header, and compares it with the size of the file. @throws LossmeterError invalid_file, file_unreadable */
+async function readHeader(file: OpenFile): Promise<Header> {
+  const { size, name } = file;
+  const invalid = (what: string): LossmeterError =>
+    new LossmeterError('invalid_file', `${name} is not a valid llama.cpp logit file: ${what}`);
+  const first = Buffer.from(await file.read(0, Math.min(size, HEADER_BYTES)));
+  const magic = first.toString('latin1', 0, MAGIC.length);
+  if (magic !== MAGIC) throw invalid(`it begins with ${showValue(magic)}, expected ${showValue(MAGIC)}`);
+  if (size < HEADER_BYTES) throw invalid(`it has ${size} bytes, expected a header of ${HEADER_BYTES}: it is cut off`);
+  const context = first.readUInt32LE(8);
+  const classes = first.readInt32LE(12);
+  const chunks = first.readInt32LE(16);
+  if (context < MIN_CONTEXT) throw invalid(`its n_ctx is ${context}, expected at least ${MIN_CONTEXT}`);
+  if (classes < 1) throw invalid(`its n_vocab is ${classes}, expected at least 1`);
+  if (chunks < 1) throw invalid(`its n_chunk is ${chunks}, expected at least 1`);
+  // The numbers may be anything: their product is beyond 2^53 then.
+  const chunkBytes =
+    BigInt(TOKEN_BYTES * context) + BigInt(rowsOf(context)) * BigInt(rowBytesOf('logit_file', classes));
+  const expected = BigInt(HEADER_BYTES) + BigInt(chunks) * chunkBytes;
+  if (BigInt(size) !== expected) {
+    const ends = `n_ctx ${context}, n_vocab ${classes} and n_chunk ${chunks} expect ${expected} bytes, but it has ${size}`;
+    throw invalid(`${ends}${BigInt(size) < expected ? ': it is cut off' : ''}`);
+  }
+  return { context, classes, chunks };
+}
