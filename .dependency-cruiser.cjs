@@ -5,7 +5,7 @@
 const LAYERS = [
   ['routes', '^routes/'],
   ['main', '^src/(main\\.ts|listen\\.ts|cli/)'],
-  ['app', '^src/(app\\.ts|plugins/|contract/(open-inference|operation)\\.ts|telemetry/)'],
+  ['app', '^src/(app\\.ts|plugins/|contract/(open-inference|inference-call|operation)\\.ts|telemetry/)'],
   ['runs', '^src/runs/'],
   ['inference', '^src/inference/'],
   ['pipeline', '^src/pipeline/'],
@@ -13,7 +13,7 @@ const LAYERS = [
   ['batch', '^src/batch/'],
   ['files', '^src/files/'],
   // Two of its files know the model of the Open Inference Protocol.
-  ['contract', '^src/contract/(?!(open-inference|operation)\\.ts)'],
+  ['contract', '^src/contract/(?!(open-inference|inference-call|operation)\\.ts)'],
   ['wire', '^src/wire/'],
   ['engine', '^src/engine/'],
   ['comparison', '^src/comparison/'],

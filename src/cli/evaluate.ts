@@ -1,21 +1,14 @@
-import { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
 import { parseArgs } from 'node:util';
 import { BATCH_TENSORS } from '../batch/header.ts';
-import { loadConfig } from '../config.ts';
 import type { Config } from '../config.ts';
 import { LossmeterError } from '../errors.ts';
-import { addUp, evaluateFile } from '../pipeline/evaluate-file.ts';
-import type { FileEvaluation, TensorNames, Total } from '../pipeline/evaluate-file.ts';
 import { parseOptions } from '../loss/options.ts';
 import type { Metrics } from '../loss/reduction.ts';
-import { KernelPool } from '../engine/pool.ts';
-import { HeldBytes } from '../wire/body/held-bytes.ts';
-import { encodeJson } from '../wire/json/reply.ts';
-import { parseOptionsText } from '../wire/json-text/text.ts';
+import { addUp, evaluateFile } from '../pipeline/evaluate-file.ts';
+import type { FileEvaluation, TensorNames, Total } from '../pipeline/evaluate-file.ts';
+import { SHARED_ARGUMENTS, UsageError, orUsageError, readConfig, readOptions, readTensorNames } from './arguments.ts';
+import { evaluateFiles, printJson } from './evaluate-files.ts';
 import { findFiles } from './files.ts';
-import type { FoundFile } from './files.ts';
-import { Progress } from './progress.ts';
 import { formatNumber, formatTable } from './table.ts';
 
 const USAGE = `usage: lossmeter evaluate [options] FILE…
@@ -52,9 +45,6 @@ interface Invocation {
   config: Config;
 }
 
-/** Invalid usage. */
-class UsageError extends Error {}
-
 /** `lossmeter evaluate`. @returns the exit code */
 export async function evaluate(args: string[]): Promise<number> {
   try {
@@ -64,14 +54,19 @@ export async function evaluate(args: string[]): Promise<number> {
       return 0;
     }
     const files = await findFiles(invocation.patterns);
-    const evaluations = await evaluateAll(files, invocation);
+    const { config, options, names } = invocation;
+    const evaluations = await evaluateFiles(files, config, (path, _index, { pool, ...means }) =>
+      evaluateFile(pool, path, { options, names, ...means }),
+    );
     for (const { file, leftAlone } of evaluations) {
       for (const { tensor, field } of leftAlone) {
         console.error(`${file}: ${tensor} is left alone; with --tensor ${field}=${tensor} it is the ${field}`);
       }
     }
     const total = addUp(evaluations);
-    if (invocation.json) await printJson(total, evaluations);
+    // `files` has the service's answer for each file, without tensors.
+    const documents = evaluations.map(({ file, evaluation }) => ({ file, ...evaluation }));
+    if (invocation.json) await printJson({ total, files: documents });
     else printTable(total, evaluations);
     return total.verdict === 'finite' ? 0 : EXIT_NON_FINITE;
   } catch (error) {
@@ -84,125 +79,17 @@ export async function evaluate(args: string[]): Promise<number> {
 
 /** @returns undefined when help is requested */
 function readArguments(args: string[]): Invocation | undefined {
-  const { values, positionals: patterns } = parse(args);
+  const { values, positionals: patterns } = orUsageError(() =>
+    parseArgs({ args, allowPositionals: true, options: SHARED_ARGUMENTS }),
+  );
   if (values.help === true) return undefined;
   if (patterns.length === 0) throw new UsageError('no file is named');
-  const options = { ...readObject(values.options), ...Object.fromEntries((values.option ?? []).map(readOption)) };
-  const names = Object.fromEntries((values.tensor ?? []).map(readTensorName)) as TensorNames;
-  if ('outputs' in options) {
-    throw new UsageError('outputs are tensors, which are not printed here: post the file to the service for them');
-  }
-  try {
+  const options = readOptions(values);
+  const names = readTensorNames(values.tensor, BATCH_TENSORS);
+  return orUsageError(() => {
     parseOptions(options);
-    const { workers, kernel } = values;
-    const config = loadConfig({
-      ...process.env,
-      ...(workers !== undefined && { LOSSMETER_WORKERS: workers }),
-      ...(kernel !== undefined && { LOSSMETER_KERNEL: kernel }),
-    });
-    return { patterns, options, names, json: values.json === true, config };
-  } catch (cause) {
-    throw new UsageError((cause as Error).message, { cause });
-  }
-}
-
-function parse(args: string[]) {
-  try {
-    return parseArgs({
-      args,
-      allowPositionals: true,
-      options: {
-        help: { type: 'boolean', short: 'h' },
-        json: { type: 'boolean' },
-        kernel: { type: 'string' },
-        option: { type: 'string', multiple: true },
-        options: { type: 'string' },
-        tensor: { type: 'string', multiple: true },
-        workers: { type: 'string' },
-      },
-    });
-  } catch (cause) {
-    throw new UsageError((cause as Error).message, { cause });
-  }
-}
-
-function readObject(text: string | undefined): object {
-  if (text === undefined) return {};
-  const value = parseValue(text);
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value;
-  throw new UsageError(`--options is ${text}, expected a JSON object such as '{"reduction": "sum"}'`);
-}
-
-function readOption(text: string): [name: string, value: unknown] {
-  const at = text.indexOf('=');
-  if (at <= 0) throw new UsageError(`--option is ${text}, expected NAME=VALUE such as reduction=sum`);
-  return [text.slice(0, at), parseValue(text.slice(at + 1))];
-}
-
-function readTensorName(text: string): [field: string, name: string] {
-  const at = text.indexOf('=');
-  const field = text.slice(0, Math.max(at, 0));
-  if ((BATCH_TENSORS as readonly string[]).includes(field) && at < text.length - 1) return [field, text.slice(at + 1)];
-  throw new UsageError(
-    `--tensor is ${text}, expected FIELD=NAME such as label=targets, FIELD one of ${BATCH_TENSORS.join(', ')}`,
-  );
-}
-
-/** Formats a value as JSON, or as plain text when no quotes are needed. */
-function parseValue(text: string): unknown {
-  try {
-    return parseOptionsText(text);
-  } catch {
-    return text;
-  }
-}
-
-async function evaluateAll(
-  files: readonly FoundFile[],
-  { config, options, names }: Invocation,
-): Promise<FileEvaluation[]> {
-  const pool = new KernelPool({ ...config, maxSlabBytes: config.maxBytesInFlight });
-  const held = new HeldBytes(config.maxBytesInFlight);
-  const progress = new Progress(
-    process.stderr,
-    files.reduce((sum, { bytes }) => sum + bytes, 0),
-  );
-  const evaluations: FileEvaluation[] = [];
-  try {
-    for (const [index, { path, bytes }] of files.entries()) {
-      progress.begin(`${index + 1}/${files.length} ${path}`);
-      let read = 0;
-      const onRead = (amount: number): void => {
-        read += amount;
-        progress.add(amount);
-      };
-      const settings = { options, names, held, maxHeaderBytes: config.maxJsonBytes, onRead };
-      evaluations.push(await evaluateFile(pool, path, settings).catch((error: unknown) => nameFile(path, error)));
-      progress.add(bytes - read);
-    }
-    return evaluations;
-  } finally {
-    progress.clear();
-    await pool.close();
-  }
-}
-
-/** Adds the name of the file to an error. */
-function nameFile(path: string, error: unknown): never {
-  if (!(error instanceof LossmeterError) || error.message.startsWith(path)) throw error;
-  throw new LossmeterError(error.code, `${path}: ${error.message}`, error.places, { cause: error });
-}
-
-/** Result of all files; `files` has the service's answer for each file, without tensors. */
-async function printJson(total: Total, evaluations: readonly FileEvaluation[]): Promise<void> {
-  const files = evaluations.map(({ file, evaluation }) => ({ file, ...evaluation }));
-  const text = Readable.from([...encodeJson({ total, files }), '\n']);
-  try {
-    await pipeline(text, process.stdout, { end: false });
-  } catch (error) {
-    // A reader that closes the pipe early, such as head, has read enough.
-    if ((error as NodeJS.ErrnoException).code !== 'EPIPE') throw error;
-  }
+    return { patterns, options, names, json: values.json === true, config: readConfig(values) };
+  });
 }
 
 function printTable(total: Total, evaluations: readonly FileEvaluation[]): void {

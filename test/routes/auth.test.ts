@@ -115,10 +115,18 @@ describe('every operation takes the scope that the manual says', () => {
       [
         ...['getLiveness', 'getReadiness', 'getServerLive', 'getServerReady'],
         ...['getModelReady', 'getModelVersionReady'],
+        ...['getModelKlDivergenceReady', 'getModelKlDivergenceVersionReady'],
       ].toSorted(),
     );
     expect(idsOf('evaluate')).toEqual(
-      expect.arrayContaining(['evaluateCrossEntropy', 'evaluatePartial', 'combinePartials', 'infer', 'inferVersion']),
+      expect.arrayContaining([
+        'evaluateCrossEntropy',
+        'evaluatePartial',
+        'combinePartials',
+        'infer',
+        'inferVersion',
+        'compareLogits',
+      ]),
     );
   });
 });

@@ -59,6 +59,6 @@ test('the repository’s index is answered', async () => {
   const { status, body } = await send(INDEX);
   expect([status, JSON.parse(body.toString())]).toEqual([
     200,
-    [{ name: 'cross_entropy', version: '1', state: 'READY', reason: '' }],
+    ['cross_entropy', 'kl_divergence'].map((name) => ({ name, version: '1', state: 'READY', reason: '' })),
   ]);
 });

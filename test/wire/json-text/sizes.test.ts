@@ -5,6 +5,8 @@ import { BATCH_TENSORS } from '../../../src/batch/header.ts';
 import { CROSS_ENTROPY } from '../../../src/evaluations/cross-entropy/cross-entropy.ts';
 import { PAIR_FIELDS, recordingOf } from '../../../src/evaluations/cross-entropy/recording.ts';
 import { DIAGNOSIS } from '../../../src/evaluations/diagnosis/diagnosis.ts';
+import { KL_DIVERGENCE } from '../../../src/evaluations/kl-divergence/kl-divergence.ts';
+import { LOGPROB_COMPARISON } from '../../../src/evaluations/logprobs/logprobs.ts';
 import { COMBINE_FIELDS } from '../../../src/evaluations/vocabulary/combine.ts';
 import { VOCABULARY_SHARD } from '../../../src/evaluations/vocabulary/shard.ts';
 import { VOCABULARY_FIELDS } from '../../../src/loss/vocabulary.ts';
@@ -139,10 +141,16 @@ test('every field of a body is read from a large text', () => {
     'POST /v1/cross-entropy/partials': fieldNames(VOCABULARY_SHARD.fields),
     'POST /v1/cross-entropy/combine': COMBINE_FIELDS,
     'PUT /v1/runs/{run}/steps/{step}/ranks/{rank}': fieldNames(recordingOf({ step: 0, rank: 0 }).fields),
+    // Parts of a field are in it.
+    'POST /v1/kl-divergence': fieldNames(KL_DIVERGENCE.fields).filter((name) => !name.includes('.')),
+    // Options are read, and refused: it has none.
+    'POST /v1/logprobs/compare': fieldNames(LOGPROB_COMPARISON.fields).filter((name) => name !== 'options'),
     'POST /v2/models/cross_entropy/infer': REQUEST_KEYS,
     'POST /v2/models/cross_entropy/versions/1/infer': REQUEST_KEYS,
+    'POST /v2/models/kl_divergence/infer': REQUEST_KEYS,
+    'POST /v2/models/kl_divergence/versions/1/infer': REQUEST_KEYS,
   };
-  const ofTensors = new Set(['logits', 'partials', 'inputs']);
+  const ofTensors = new Set(['logits', 'partials', 'inputs', 'old']);
   const named = readOperations().flatMap(({ name, bodies }) => {
     const names = Object.keys(bodies['application/json']?.properties ?? {});
     return names.some((name) => ofTensors.has(name)) ? [[name, names.toSorted()] as const] : [];

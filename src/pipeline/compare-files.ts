@@ -1,0 +1,237 @@
+import { countedRows } from '../comparison/summary.ts';
+import { parseComparisonOptions } from '../comparison/options.ts';
+import type { Comparison } from '../contract/kl-divergence.ts';
+import { appendFindings, noFindings } from '../diagnostics/findings.ts';
+import type { Findings } from '../diagnostics/findings.ts';
+import type { ComparedColumns } from '../engine/block.ts';
+import type { RowResults } from '../engine/block-writer.ts';
+import type { KernelPool } from '../engine/pool.ts';
+import { LossmeterError, refuse } from '../errors.ts';
+import { answerComparison } from '../evaluations/kl-divergence/answer.ts';
+import { KL_DIVERGENCE } from '../evaluations/kl-divergence/kl-divergence.ts';
+import { planComparison } from '../evaluations/kl-divergence/plan.ts';
+import type { ComparisonPlan } from '../evaluations/kl-divergence/plan.ts';
+import { LocalFile } from '../files/local-file.ts';
+import type { Targets } from '../loss/targets.ts';
+import { inSteps, runInTurns } from '../steps.ts';
+import type { Steps } from '../steps.ts';
+import type { FileTensor } from '../tensor/file-tensor.ts';
+import { runWaiting } from '../waiting.ts';
+import type { HeldBytes } from '../wire/body/held-bytes.ts';
+import type { ReadRequest, WaitingTensor } from '../wire/request.ts';
+import { fieldsOf } from '../wire/safetensors/codec.ts';
+import type { FileReference } from '../wire/tensors/file-reference.ts';
+import { requireDTypeOf } from '../wire/tensors/tensor-value.ts';
+import { readReferences } from './references.ts';
+
+/** Tensors of a compared file; others are left alone. */
+export const COMPARED_TENSORS = ['logits', 'reference', 'label', 'input_mask'] as const;
+
+export type ComparedNames = Readonly<Partial<Record<(typeof COMPARED_TENSORS)[number], string>>>;
+
+/** Rows that were compared, and the answer about them. */
+export interface ComparedFile {
+  file: string;
+  plan: ComparisonPlan;
+  results: RowResults;
+  /** Numbers of rows of the chunks that the file consists of. */
+  chunks: number[];
+}
+
+export interface CompareFileOptions {
+  /** Take the place of those in the file, one by one. */
+  options: Readonly<Record<string, unknown>>;
+  names: ComparedNames;
+  /** File with the reference; undefined where the file itself has it. */
+  reference: string | undefined;
+  held: HeldBytes;
+  maxHeaderBytes: number;
+  /** Told of bytes of logits when they are compared. */
+  onRead?: (bytes: number) => void;
+}
+
+/**
+ * Compares the logits of a safetensors file with a reference. The file may have label, input_mask, and options as JSON
+ * text in `__metadata__.options`; the reference is a tensor of another file, or of this one. Workers read both.
+ * @throws LossmeterError
+ */
+export async function compareFile(
+  pool: KernelPool,
+  path: string,
+  { options, names, reference: referencePath, held: heldBytes, maxHeaderBytes, onRead }: CompareFileOptions,
+): Promise<ComparedFile> {
+  const held = heldBytes.open();
+  const opened: LocalFile[] = [];
+  const open = async (one: string): Promise<LocalFile> => {
+    const file = await LocalFile.open(one, { name: one, maxHeaderBytes });
+    opened.push(file);
+    return file;
+  };
+  let plan: ComparisonPlan | undefined;
+  try {
+    const file = await open(path);
+    const stored = new Set(file.header.tensors.map((tensor) => tensor.name));
+    const logits = file.tensor('logits', names.logits ?? 'logits');
+    const reference = await referenceOf(file, referencePath, { names, open });
+    const references = (['label', 'input_mask'] as const)
+      .filter((field) => field in names || stored.has(field))
+      .map((field) => [field, { file: path, tensor: names[field] ?? field }]);
+    const files = { open: async (field: string, { tensor }: FileReference) => file.tensor(field, tensor) };
+    const tensors = await runWaiting(
+      readReferences(Object.fromEntries(references) as Record<string, unknown>, {
+        tensors: KL_DIVERGENCE.fields.tensors,
+        held,
+        files,
+      }),
+    );
+    const { options: own } = fieldsOf(file.header.metadata, KL_DIVERGENCE.fields);
+    parseComparisonOptions(own);
+    const fields = { ...tensors, options: { ...(own as object | undefined), ...options, outputs: [] } };
+    const request: ReadRequest = {
+      streamed: headOf('logits', logits),
+      before: [headOf('reference', reference)],
+      fields,
+    };
+    plan = await runInTurns(planComparison(pool, request, held));
+    await plan.intake.readFrom(logits, onRead && { onRead });
+    const results = await plan.writer.finish();
+    for (const one of opened) await one.requireUnchanged();
+    return { file: path, plan, results, chunks: [plan.targets.classes.length] };
+  } finally {
+    plan?.writer.abandon();
+    held.close();
+    for (const one of opened) await one.close();
+  }
+}
+
+function headOf(name: 'logits' | 'reference', source: FileTensor): WaitingTensor {
+  return { name, dtype: requireDTypeOf(name, source.dtype), shape: source.shape, source };
+}
+
+/** The tensor `reference` of a file; in a file of its own also `logits`. @throws LossmeterError missing_field */
+async function referenceOf(
+  file: LocalFile,
+  path: string | undefined,
+  { names, open }: { names: ComparedNames; open: (path: string) => Promise<LocalFile> },
+): Promise<FileTensor> {
+  const other = path === undefined ? file : await open(path);
+  const stored = other.header.tensors.map(({ name }) => name);
+  const candidates = path === undefined ? ['reference'] : ['reference', 'logits'];
+  const name = names.reference ?? candidates.find((one) => stored.includes(one));
+  if (name !== undefined) return other.tensor('reference', name);
+  const detail =
+    path === undefined
+      ? 'the file has no tensor "reference": name the file of the reference with --reference'
+      : `${path} has neither a tensor "reference" nor "logits": --tensor reference=NAME takes one of another name`;
+  throw refuse('missing_field', '/reference', detail);
+}
+
+/** The answer about the rows of files. */
+export async function answerFile({ plan, results }: ComparedFile): Promise<Omit<Comparison, 'outputs'>> {
+  return runInTurns(withoutOutputs(plan, results));
+}
+
+function* withoutOutputs(plan: ComparisonPlan, results: RowResults): Steps<Omit<Comparison, 'outputs'>> {
+  const { outputs: _, ...answer } = yield* answerComparison(plan, results);
+  return answer;
+}
+
+/**
+ * The rows of several files as those of one, in their order: the answer has the bits of one file with all rows.
+ * @param files at least one
+ * @throws LossmeterError invalid_option when their options differ, or only some have labels
+ */
+export async function mergeFiles(files: readonly ComparedFile[]): Promise<ComparedFile> {
+  return runInTurns(merged(files));
+}
+
+function* merged(files: readonly ComparedFile[]): Steps<ComparedFile> {
+  const [first] = files as readonly [ComparedFile];
+  for (const other of files) requireSameKind(first, other);
+  const total = files.reduce((sum, { plan }) => sum + plan.targets.classes.length, 0);
+  const classes = new Int32Array(total);
+  const weights = files.some(({ plan }) => plan.targets.weights !== undefined)
+    ? new Float64Array(total).fill(1)
+    : undefined;
+  const columns: ComparedColumns = {
+    divergence: new Float64Array(total),
+    infinite: new Int32Array(total),
+    nll: new Float64Array(total),
+    referenceNll: new Float64Array(total),
+    prediction: new Int32Array(total),
+    referencePrediction: new Int32Array(total),
+  };
+  const findings = noFindings();
+  const referenceFindings = noFindings();
+  const rows: Targets['rows'] = { total: 0, counted: 0, ignored: 0, masked: 0 };
+  let at = 0;
+  let nulls = 0;
+  for (const { plan, results } of files) {
+    const { targets, options } = plan;
+    const ofFile = results.columns as ComparedColumns;
+    classes.set(targets.classes, at);
+    if (targets.weights !== undefined) weights!.set(targets.weights, at);
+    for (const name of Object.keys(columns) as (keyof ComparedColumns)[]) {
+      const [from, into] = [ofFile[name], columns[name]];
+      const offset = at;
+      yield* inSteps(from.length, (a, b) => into.set(from.subarray(a, b), offset + a));
+    }
+    appendFindings(findings, movedBy(results.findings, at), options.max_locations);
+    if (results.referenceFindings !== undefined) {
+      appendFindings(referenceFindings, movedBy(results.referenceFindings, at), options.max_locations);
+    }
+    for (const fate of Object.keys(rows) as (keyof typeof rows)[]) rows[fate] += targets.rows[fate];
+    nulls += plan.nulls;
+    at += targets.classes.length;
+  }
+  const labels = mergedLabels(files.map(({ plan }) => plan.targets.labels));
+  const targets: Targets = { ...first.plan.targets, classes, weights, rows, labels, outputShape: [total] };
+  const counted = yield* countedRows(classes, weights);
+  return {
+    file: files.length === 1 ? first.file : 'total',
+    plan: { ...first.plan, targets, counted, nulls },
+    results: { ...first.results, columns, findings, referenceFindings },
+    chunks: files.flatMap(({ chunks }) => chunks),
+  };
+}
+
+/** Findings of rows that begin at another row. */
+function movedBy(findings: Findings, rows: number): Findings {
+  const moved = <P extends { row: number }>(place: P): P => ({ ...place, row: place.row + rows });
+  const causes = Object.entries(findings.causes).map(([cause, { first, ...facts }]) => [
+    cause,
+    { ...facts, ...(first && { first: moved(first) }) },
+  ]);
+  return {
+    ...findings,
+    worst: findings.worst.map(moved),
+    locations: findings.locations.map(moved),
+    causes: Object.fromEntries(causes) as Findings['causes'],
+  };
+}
+
+function mergedLabels(labels: readonly Targets['labels'][]): Targets['labels'] {
+  const given = labels.filter((one) => one !== undefined);
+  if (given.length === 0) return undefined;
+  const least = given.flatMap(({ min = [] }) => min);
+  const greatest = given.flatMap(({ max = [] }) => max);
+  return {
+    ...(least.length > 0 && { min: Math.min(...least), max: Math.max(...greatest) }),
+    out_of_range: given.reduce((sum, one) => sum + one.out_of_range, 0),
+  };
+}
+
+function requireSameKind(a: ComparedFile, b: ComparedFile): void {
+  const differing = (Object.keys(a.plan.options) as (keyof typeof a.plan.options)[]).find(
+    (name) => JSON.stringify(a.plan.options[name]) !== JSON.stringify(b.plan.options[name]),
+  );
+  const invalid = (detail: string): LossmeterError => new LossmeterError('invalid_option', detail);
+  if (differing !== undefined) {
+    const [one, other] = [a, b].map(({ plan }) => JSON.stringify(plan.options[differing]));
+    throw invalid(`${differing} is ${one} in ${a.file}, and ${other} in ${b.file}: give it for all of them`);
+  }
+  if (a.plan.hasLabel !== b.plan.hasLabel) {
+    const [labelled, other] = a.plan.hasLabel ? [a, b] : [b, a];
+    throw invalid(`${labelled.file} has a label, and ${other.file} has none: expected all files with labels, or none`);
+  }
+}
