@@ -7,6 +7,7 @@ const USAGE = `lossmeter ${VERSION}
 
 usage: lossmeter serve              serve until SIGTERM
        lossmeter evaluate FILE…     evaluate safetensors files; see --help
+       lossmeter compare FILE…      compare files with a reference; see --help
        lossmeter keys create|list|revoke
                                     manage API keys; see --help
        lossmeter health             check that the service is ready; see --help
@@ -23,6 +24,11 @@ export async function run(args: string[]): Promise<void> {
   if (args[0] === 'evaluate') {
     const { evaluate } = await import('./evaluate.ts');
     process.exitCode = await evaluate(args.slice(1));
+    return;
+  }
+  if (args[0] === 'compare') {
+    const { compare } = await import('./compare.ts');
+    process.exitCode = await compare(args.slice(1));
     return;
   }
   if (args[0] === 'keys') {

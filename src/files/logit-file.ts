@@ -9,7 +9,8 @@ import type { LogitFileRows } from '../tensor/logit-file-rows.ts';
 import { OpenFile } from './open-file.ts';
 import type { OpenFileOptions } from './open-file.ts';
 
-const MAGIC = '_logits_';
+/** First bytes of the files. */
+export const LOGIT_FILE_MAGIC = '_logits_';
 const HEADER_BYTES = 20;
 const TOKEN_BYTES = 4;
 
@@ -105,8 +106,9 @@ async function readHeader(file: OpenFile): Promise<Header> {
   const invalid = (what: string): LossmeterError =>
     new LossmeterError('invalid_file', `${name} is not a valid llama.cpp logit file: ${what}`);
   const first = Buffer.from(await file.read(0, Math.min(size, HEADER_BYTES)));
-  const magic = first.toString('latin1', 0, MAGIC.length);
-  if (magic !== MAGIC) throw invalid(`it begins with ${showValue(magic)}, expected ${showValue(MAGIC)}`);
+  const magic = first.toString('latin1', 0, LOGIT_FILE_MAGIC.length);
+  if (magic !== LOGIT_FILE_MAGIC)
+    throw invalid(`it begins with ${showValue(magic)}, expected ${showValue(LOGIT_FILE_MAGIC)}`);
   if (size < HEADER_BYTES) throw invalid(`it has ${size} bytes, expected a header of ${HEADER_BYTES}: it is cut off`);
   const context = first.readUInt32LE(8);
   const classes = first.readInt32LE(12);

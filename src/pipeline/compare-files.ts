@@ -16,12 +16,14 @@ import type { Targets } from '../loss/targets.ts';
 import { inSteps, runInTurns } from '../steps.ts';
 import type { Steps } from '../steps.ts';
 import type { FileTensor } from '../tensor/file-tensor.ts';
+import { elementCount } from '../tensor/shape.ts';
 import { runWaiting } from '../waiting.ts';
 import type { HeldBytes } from '../wire/body/held-bytes.ts';
 import type { ReadRequest, WaitingTensor } from '../wire/request.ts';
 import { fieldsOf } from '../wire/safetensors/codec.ts';
 import type { FileReference } from '../wire/tensors/file-reference.ts';
 import { requireDTypeOf } from '../wire/tensors/tensor-value.ts';
+import { LogitFileCursor } from './logit-file-cursor.ts';
 import { readReferences } from './references.ts';
 
 /** Tensors of a compared file; others are left alone. */
@@ -34,16 +36,14 @@ export interface ComparedFile {
   file: string;
   plan: ComparisonPlan;
   results: RowResults;
-  /** Numbers of rows of the chunks that the file consists of. */
-  chunks: number[];
 }
 
 export interface CompareFileOptions {
   /** Take the place of those in the file, one by one. */
   options: Readonly<Record<string, unknown>>;
   names: ComparedNames;
-  /** File with the reference; undefined where the file itself has it. */
-  reference: string | undefined;
+  /** safetensors file with the reference, or the logit file that has its rows; undefined where the file itself has it. */
+  reference: string | LogitFileCursor | undefined;
   held: HeldBytes;
   maxHeaderBytes: number;
   /** Told of bytes of logits when they are compared. */
@@ -58,7 +58,7 @@ export interface CompareFileOptions {
 export async function compareFile(
   pool: KernelPool,
   path: string,
-  { options, names, reference: referencePath, held: heldBytes, maxHeaderBytes, onRead }: CompareFileOptions,
+  { options, names, reference: given, held: heldBytes, maxHeaderBytes, onRead }: CompareFileOptions,
 ): Promise<ComparedFile> {
   const held = heldBytes.open();
   const opened: LocalFile[] = [];
@@ -72,7 +72,6 @@ export async function compareFile(
     const file = await open(path);
     const stored = new Set(file.header.tensors.map((tensor) => tensor.name));
     const logits = file.tensor('logits', names.logits ?? 'logits');
-    const reference = await referenceOf(file, referencePath, { names, open });
     const references = (['label', 'input_mask'] as const)
       .filter((field) => field in names || stored.has(field))
       .map((field) => [field, { file: path, tensor: names[field] ?? field }]);
@@ -89,14 +88,16 @@ export async function compareFile(
     const fields = { ...tensors, options: { ...(own as object | undefined), ...options, outputs: [] } };
     const request: ReadRequest = {
       streamed: headOf('logits', logits),
-      before: [headOf('reference', reference)],
       fields,
+      ...(given instanceof LogitFileCursor
+        ? { before: [], logitFile: given.take(elementCount(logits.shape.slice(0, -1)) ?? 0) }
+        : { before: [headOf('reference', await referenceOf(file, given, { names, open }))] }),
     };
     plan = await runInTurns(planComparison(pool, request, held));
     await plan.intake.readFrom(logits, onRead && { onRead });
     const results = await plan.writer.finish();
     for (const one of opened) await one.requireUnchanged();
-    return { file: path, plan, results, chunks: [plan.targets.classes.length] };
+    return { file: path, plan, results };
   } finally {
     plan?.writer.abandon();
     held.close();
@@ -191,7 +192,6 @@ function* merged(files: readonly ComparedFile[]): Steps<ComparedFile> {
     file: files.length === 1 ? first.file : 'total',
     plan: { ...first.plan, targets, counted, nulls },
     results: { ...first.results, columns, findings, referenceFindings },
-    chunks: files.flatMap(({ chunks }) => chunks),
   };
 }
 

@@ -1,0 +1,66 @@
+import { refuse } from '../errors.ts';
+import { rowBytesOf } from '../engine/compared-rows.ts';
+import { LogitFile } from '../files/logit-file.ts';
+import { cutRange } from '../tensor/file-range.ts';
+import type { ReadLogitFile } from '../wire/request.ts';
+
+/** A llama.cpp logit file whose rows several files have in turn. */
+export class LogitFileCursor {
+  readonly #name: string;
+  readonly #file: LogitFile;
+  readonly #rows: ReadLogitFile;
+  #next = 0;
+
+  private constructor(name: string, file: LogitFile, rows: ReadLogitFile) {
+    this.#name = name;
+    this.#file = file;
+    this.#rows = rows;
+  }
+
+  /** @throws LossmeterError invalid_file, file_unreadable */
+  static async open(path: string): Promise<LogitFileCursor> {
+    const file = await LogitFile.open(path, { name: path });
+    try {
+      const { readLabels, ...rows } = file.rows('reference');
+      return new LogitFileCursor(path, file, { ...rows, labels: await readLabels() });
+    } catch (error) {
+      await file.close();
+      throw error;
+    }
+  }
+
+  /** Numbers of rows of its chunks. */
+  get chunks(): number[] {
+    return Array.from({ length: this.#rows.chunks }, () => this.#rows.rowsPerChunk);
+  }
+
+  /** Takes the next rows. @throws LossmeterError shape_mismatch when there are fewer */
+  take(rows: number): ReadLogitFile {
+    const { labels, classes, range } = this.#rows;
+    const first = this.#next;
+    if (first + rows > labels.length) {
+      const detail = `${rows} rows of logits follow ${first}, but ${this.#name} has ${labels.length} rows`;
+      throw refuse('shape_mismatch', '/logits/shape', detail);
+    }
+    this.#next = first + rows;
+    const rowBytes = rowBytesOf('logit_file', classes);
+    return {
+      ...{ chunks: 1, rowsPerChunk: rows, classes },
+      range: cutRange(range, first * rowBytes, rows * rowBytes),
+      labels: labels.slice(first, first + rows),
+    };
+  }
+
+  /** @throws LossmeterError shape_mismatch when rows are left, file_changed */
+  async requireEnd(): Promise<void> {
+    await this.#file.requireUnchanged();
+    const { length } = this.#rows.labels;
+    if (this.#next === length) return;
+    const detail = `the files have ${this.#next} rows of logits, but ${this.#name} has ${length} rows`;
+    throw refuse('shape_mismatch', '/logits/shape', detail);
+  }
+
+  close(): Promise<void> {
+    return this.#file.close();
+  }
+}
