@@ -118,9 +118,9 @@ async function compareAll({ patterns, references, options, names, bounds, json, 
     await logitFile?.requireEnd();
     const merged = await mergeFiles(compared);
     const total = await answerFile(merged);
+    const failures = bounds.map((bound) => failureOf(bound, total)).filter((failure) => failure !== undefined);
     if (json) await printJson({ total, files: await documentsOf(compared, found) });
     else printTable(merged, total, logitFile?.chunks ?? compared.map(({ plan }) => plan.targets.classes.length));
-    const failures = bounds.map((bound) => failureOf(bound, total)).filter((failure) => failure !== undefined);
     for (const failure of failures) console.error(failure);
     return failures.length === 0 && total.diagnostics.verdict === 'finite' ? 0 : EXIT_BEYOND;
   } finally {

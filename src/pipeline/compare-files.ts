@@ -116,9 +116,9 @@ async function referenceOf(
   { names, open }: { names: ComparedNames; open: (path: string) => Promise<LocalFile> },
 ): Promise<FileTensor> {
   const other = path === undefined ? file : await open(path);
-  const stored = other.header.tensors.map(({ name }) => name);
+  const stored = new Set(other.header.tensors.map(({ name }) => name));
   const candidates = path === undefined ? ['reference'] : ['reference', 'logits'];
-  const name = names.reference ?? candidates.find((one) => stored.includes(one));
+  const name = names.reference ?? candidates.find((one) => stored.has(one));
   if (name !== undefined) return other.tensor('reference', name);
   const detail =
     path === undefined
