@@ -91,7 +91,7 @@ ALL = ["kl_divergence", "nll", "reference_nll", "top1_agreement", "gradient"]
         {"direction": "reverse", "reduction": "sum", "outputs": ["gradient"]},
         {"direction": "jensen_shannon", "beta": 0.3, "semantics": "torch"},
         {"semantics": "megatron", "outputs": ["gradient"], "worst_rows": 40},
-        {"reduction": "none", "logit_scale": 0.5, "ignore_index": [1, 2, 3]},
+        {"reduction": "none", "logit_scale": 0.5, "ignore_index": [-100, 1, 2, 3]},
         {"reference_floor": 3, "outputs": ["kl_divergence", "gradient"]},
     ],
     ids=str,
