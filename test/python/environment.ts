@@ -10,7 +10,7 @@ export interface Environment {
   name: string;
   /** What is installed, from the root of the checkout. */
   requirements: string;
-  /** What is installed without its dependencies, if any, from the root of the checkout. */
+  /** List of packages that are installed without their dependencies, from the root of the checkout. */
   alone?: string;
   /** Files that say what else is, if any. */
   others?: readonly string[];
