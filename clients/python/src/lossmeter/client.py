@@ -186,7 +186,8 @@ class Client(Configured):
             UnreachableError: The service could not be reached.
 
         Example:
-            >>> near = client.kl_divergence(np.zeros((1, 2)), np.array([[0.0, 0.1]]))
+            >>> client = Client()
+            >>> near = client.kl_divergence([[0.0, 0.0]], [[0.0, 0.1]])
             >>> round(near.kl_divergence["mean"], 6)
             0.001249
         """
@@ -221,6 +222,7 @@ class Client(Configured):
             UnreachableError: The service could not be reached.
 
         Example:
+            >>> client = Client()
             >>> client.compare_logprobs([-1.0, -2.0], [-1.0, -2.5])["k1"]
             0.25
         """
