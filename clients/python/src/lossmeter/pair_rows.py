@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 IGNORE_INDEX = -100
 
 SMALL_BYTES = 2**18
-"""A request of this size fits every service."""
+"""Pairs up to this size are sent whole, without a look at the limits."""
 
 ROW_BYTES = 256
 """Memory of the service for a row beside its tensors."""
