@@ -6,6 +6,8 @@ import { Options } from '../src/loss/options.ts';
 import { Diagnostics } from '../src/contract/diagnostics.ts';
 import { Diagnosis } from '../src/contract/diagnosis.ts';
 import { Evaluation } from '../src/contract/cross-entropy.ts';
+import { ComparisonOptions } from '../src/comparison/options.ts';
+import { Comparison } from '../src/contract/kl-divergence.ts';
 import { LogprobComparison } from '../src/contract/logprobs.ts';
 import { RunList, RunSummary, StepDetail, StepList } from '../src/contract/runs.ts';
 import { Info } from '../src/contract/service.ts';
@@ -39,6 +41,13 @@ const ROOTS: readonly [name: string, schema: object, direction: Direction][] = [
   ['Cause', Diagnostics.properties.causes.items, 'reply'],
   ['Diagnostics', Diagnostics, 'reply'],
   ['Diagnosis', Diagnosis, 'reply'],
+  ['ComparisonOptions', ComparisonOptions, 'options'],
+  ['DivergenceStatistics', Comparison.properties.kl_divergence, 'reply'],
+  ['Agreement', Comparison.properties.top1_agreement, 'reply'],
+  ['ProbabilityDifference', Comparison.properties.probability_difference, 'reply'],
+  ['ComparedPerplexity', Comparison.properties.perplexity, 'reply'],
+  ['DivergentRow', Comparison.properties.worst_rows.items, 'reply'],
+  ['ComparisonDiagnostics', Comparison.properties.diagnostics, 'reply'],
   ['SequenceComparison', LogprobComparison.properties.sequences.items, 'reply'],
   ['LogprobComparison', LogprobComparison, 'reply'],
   ['RunSummary', RunSummary, 'reply'],
@@ -63,6 +72,7 @@ const KEYWORDS = new Set([
   ...['default', 'examples', 'minimum', 'maximum', 'exclusiveMinimum', 'minItems', 'maxItems', 'uniqueItems'],
   ...['title', 'minLength', 'maxLength', 'pattern', 'format', 'additionalProperties', 'maxProperties'],
 ]);
+const IDENTIFIER = /^[a-z_]\w*$/i;
 const WIDTH = 88;
 const INDENT = '    ';
 
@@ -130,10 +140,20 @@ class Module {
       if (others.length > 0 || schema.properties !== undefined) throw new Error(`${name} is a mapping, and more`);
       return `Mapping[str, ${this.#type(name, values!, direction)}]`;
     }
-    if (schema.properties !== undefined) return this.declare(name, schema, direction);
+    if (schema.properties !== undefined) {
+      return this.#mapping(name, schema, direction) ?? this.declare(name, schema, direction);
+    }
     const scalar = { integer: 'int', number: 'float', string: 'str', boolean: 'bool', null: 'None' }[schema.type ?? ''];
     if (scalar === undefined) throw new Error(`${name} has no Python type: ${JSON.stringify(schema)}`);
     return scalar;
+  }
+
+  /** The type of an object whose fields are no identifiers, such as percentiles; undefined for other objects. */
+  #mapping(name: string, { properties = {} }: Schema, direction: Direction): string | undefined {
+    if (Object.keys(properties).every((field) => IDENTIFIER.test(field))) return undefined;
+    const types = new Set(Object.values(properties).map((inner) => this.#type(name, inner, direction)));
+    if (types.size > 1) throw new Error(`${name} is a mapping to ${[...types].join(', ')}, expected one type`);
+    return `Mapping[str, ${[...types].join('')}]`;
   }
 }
 

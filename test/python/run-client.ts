@@ -8,7 +8,14 @@ const FOLDER = 'clients/python';
 const client = { folder: FOLDER, others: [`${FOLDER}/pyproject.toml`] };
 // MindSpore takes an older NumPy than the others, and so an environment of its own: the client runs with both.
 const suites = [
-  { ...client, name: 'client', tests: 'tests', requirements: `${FOLDER}/tests/requirements.txt` },
+  {
+    ...client,
+    name: 'client',
+    tests: 'tests',
+    requirements: `${FOLDER}/tests/requirements.txt`,
+    // TRL and Liger bring large libraries that their losses do not need.
+    alone: `${FOLDER}/tests/requirements-alone.txt`,
+  },
   {
     ...client,
     name: 'client-mindspore',

@@ -212,6 +212,54 @@ def test_plots_the_curve_and_the_step_that_is_not_finite(
     assert near(picture, RED).sum(axis=0).max() > 0.8 * height
 
 
+FIRST_AND_LAST = re.compile(
+    r"^\d+ steps: (\d\.\d+) first, (\d\.\d+) last$", re.MULTILINE
+)
+COMPARED = re.compile(
+    r"^(?:before|after): divergence (\S+) ± .* same top (\S+)%", re.MULTILINE
+)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (),
+        ("--direction", "jensen_shannon", "--beta", "0.1", "--temperature", "2"),
+        ("--top-k", "8"),
+    ],
+    ids=" ".join,
+)
+def test_a_student_learns_its_teacher(
+    service: Service, arguments: tuple[str, ...]
+) -> None:
+    assert service.url
+    printed = run_example("distil_lm.py", *arguments)
+
+    (losses,) = FIRST_AND_LAST.findall(printed)
+    first, last = map(float, losses)
+    assert last < 0.3 * first
+    before, after = (tuple(map(float, found)) for found in COMPARED.findall(printed))
+    # On text that it was not trained on: divergence, and agreement in percent.
+    assert after[0] < 0.3 * before[0]
+    assert before[1] < 10
+    assert after[1] > 50
+
+
+def test_a_bfloat16_cast_is_checked(service: Service) -> None:
+    assert service.url
+    printed = run_example("check_bfloat16.py", "--steps", "100")
+
+    figures = dict(re.findall(r"^(\S.*?)  +(\d\S*)", printed, re.MULTILINE))
+    assert figures["rows"] == "16384"
+    mean = float(re.findall(r"^mean KL +(\S+) ±", printed, re.MULTILINE)[0])
+    # The cast has 8 bits: its divergence is small, and is not 0.
+    assert 1e-7 < mean < 1e-3
+    assert float(figures["maximum KL"]) > mean > float(figures["KL 50%"])
+    assert len(re.findall(r"nats at row \d+, after", printed)) == 3
+    with pytest.raises(AssertionError, match="mean KL"):
+        run_example("check_bfloat16.py", "--steps", "20", "--limit", "0")
+
+
 def near(
     picture: NDArray[np.float32], colour: tuple[int, int, int]
 ) -> NDArray[np.bool_]:

@@ -94,7 +94,13 @@ def test_style_is_the_one_that_is_agreed_on(command: list[str]) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["lossmeter", "lossmeter.client", "lossmeter.mindformers", "lossmeter.torch"],
+    [
+        "lossmeter",
+        "lossmeter.client",
+        "lossmeter.mindformers",
+        "lossmeter.torch",
+        "lossmeter.torch_divergence",
+    ],
 )
 def test_examples_have_the_results_that_they_show(service: Service, name: str) -> None:
     module = importlib.import_module(name)

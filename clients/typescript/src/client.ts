@@ -4,7 +4,16 @@ import type { Api, Fetch } from './api.ts';
 import { readEvents } from './events.ts';
 import { parseAnswer } from './json.ts';
 import { ProblemError } from './problem.ts';
-import type { Batch, Diagnosis, DiagnosisBatch, Evaluation, LogprobComparison, Logprobs } from './types.ts';
+import type {
+  Batch,
+  ComparedBatch,
+  Comparison,
+  Diagnosis,
+  DiagnosisBatch,
+  Evaluation,
+  LogprobComparison,
+  Logprobs,
+} from './types.ts';
 
 const MSGPACK = 'application/vnd.msgpack';
 
@@ -54,6 +63,14 @@ export class Client {
   /** Surveys a tensor. */
   async diagnose(batch: DiagnosisBatch, options: CallOptions = {}): Promise<Diagnosis> {
     return (await this.#post('v1/diagnose', inOrder(batch), options)) as Diagnosis;
+  }
+
+  /**
+   * Compares two sets of logits: KL divergence, agreement, perplexity. The reference waits in the memory of the service
+   * while the logits stream: name a large one as a file, or split the rows.
+   */
+  async klDivergence({ reference, ...others }: ComparedBatch, options: CallOptions = {}): Promise<Comparison> {
+    return (await this.#post('v1/kl-divergence', { reference, ...inOrder(others) }, options)) as Comparison;
   }
 
   /** Compares the log-probabilities that two sides gave for the same tokens. */
@@ -108,6 +125,6 @@ export class Client {
 }
 
 /** A batch whose logits come last: they are evaluated as they arrive. */
-function inOrder({ logits, ...others }: Batch | DiagnosisBatch): object {
+function inOrder({ logits, ...others }: { logits: unknown }): object {
   return { ...others, logits };
 }

@@ -17,8 +17,13 @@ export type Paths = Parsed<paths>;
 type Named<Name extends keyof Schemas> = Parsed<Schemas[Name]>;
 
 export type Cause = Named<'Cause'>;
+export type ComparedPerplexity = Named<'ComparedPerplexity'>;
+export type ComparisonDiagnostics = Named<'ComparisonDiagnostics'>;
+export type ComparisonOptions = Named<'ComparisonOptions'>;
 export type Diagnosis = Named<'Diagnosis'>;
 export type Diagnostics = Named<'Diagnostics'>;
+export type DivergenceStatistics = Named<'DivergenceStatistics'>;
+export type DivergentRow = Named<'DivergentRow'>;
 export type LabelValue = Named<'LabelValue'>;
 export type LogprobComparison = Named<'LogprobComparison'>;
 export type LossOptions = Named<'LossOptions'>;
@@ -38,6 +43,14 @@ export type Batch = WithTensors<Named<'CrossEntropyRequest'>>;
 /** A tensor to survey; labels and mask select its rows. */
 export type DiagnosisBatch = WithTensors<Named<'DiagnosisRequest'>>;
 
+/**
+ * Two sets of logits to compare. The reference may also be the top K of each row, as `indices` and `logprobs`, or a file
+ * of the service.
+ */
+export type ComparedBatch = Omit<WithTensors<Named<'ComparisonRequest'>>, 'reference'> & {
+  reference: Named<'Reference'> | Tensor | WithTensors<Named<'TopReference'>>;
+};
+
 /** Log-probabilities of the same tokens: typed arrays with a shape, lists, or base64 of float32. */
 export type Logprobs = WithTensors<Named<'LogprobRequest'>>;
 
@@ -46,4 +59,9 @@ type WithTensors<T> = { [K in keyof T]: K extends 'options' ? T[K] : T[K] | Tens
 /** The answer to a batch. */
 export type Evaluation = Omit<Named<'Evaluation'>, 'outputs'> & {
   outputs: { [Name in keyof Schemas['Outputs']]: Tensor };
+};
+
+/** Two sets of logits compared. */
+export type Comparison = Omit<Named<'Comparison'>, 'outputs'> & {
+  outputs: { [Name in keyof Schemas['ComparisonOutputs']]: Tensor };
 };

@@ -47,6 +47,46 @@ test('a tensor can be surveyed', async () => {
   expect([verdict, values.total]).toEqual(['finite', 6]);
 });
 
+test('two sets of logits can be compared', async () => {
+  const reference = tensor(new Float32Array([1.5, 2, 2.5, 0.5, 0.5, 0]), [2, 3]);
+  const { loss, kl_divergence, perplexity, worst_rows, outputs } = await client().klDivergence({
+    ...BATCH,
+    reference,
+    options: { outputs: ['kl_divergence', 'gradient'], semantics: 'torch' },
+  });
+  const rows = [0, 1].map((row) => divergence(LOGITS.subarray(3 * row), [1.5, 2, 2.5, 0.5, 0.5, 0].slice(3 * row)));
+  expect([...arrayOf(outputs.kl_divergence!)]).toEqual(rows.map((value) => expect.closeTo(value, 7)));
+  expect(loss).toBeCloseTo((rows[0]! + rows[1]!) / 2, 7);
+  expect(kl_divergence.percentiles['50']).toBe(loss);
+  expect(worst_rows.map(({ row }) => row)).toEqual([0, 1]);
+  expect(perplexity!.logits.value).toBeGreaterThan(1);
+  expect(arrayOf(outputs.gradient!)).toBeInstanceOf(Float32Array);
+});
+
+/** KL(P‖Q) of the first three logits of each side, in float64. */
+function divergence(logits: ArrayLike<number>, reference: ArrayLike<number>): number {
+  const [q, p] = [logits, reference].map((side) => {
+    const terms = [0, 1, 2].map((c) => Math.exp(side[c]!));
+    return terms.map((term) => term / (terms[0]! + terms[1]! + terms[2]!));
+  }) as [number[], number[]];
+  return p.reduce((sum, p_c, c) => sum + p_c * Math.log(p_c / q[c]!), 0);
+}
+
+test('a top K and nested arrays can be compared, with numbers that JSON cannot represent', async () => {
+  const reference = { indices: tensor(new Int32Array([2, 1]), [2, 1]), logprobs: [[-0.25], [-0.5]] };
+  const { loss, perplexity } = await client().klDivergence({
+    logits: BATCH.logits,
+    reference,
+    options: { tail: 'drop' },
+  });
+  const q = [3 - Math.log(Math.E + Math.E ** 2 + Math.E ** 3), 0.25 - Math.log(Math.exp(0.5) + Math.exp(0.25) + 1)];
+  const expected = (Math.exp(-0.25) * (-0.25 - q[0]!) + Math.exp(-0.5) * (-0.5 - q[1]!)) / 2;
+  expect(loss).toBeCloseTo(expected, 6);
+  expect(perplexity).toBeUndefined();
+  const infinite = await client().klDivergence({ logits: [[0, Number.NEGATIVE_INFINITY]], reference: [[0, 0]] });
+  expect([infinite.loss, infinite.kl_divergence.mean]).toEqual([Infinity, Infinity]);
+});
+
 test('log-probabilities can be compared', async () => {
   const [old, trained] = [tensor(Float32Array.of(-0.5, -1.25), [2]), [-0.5, -1.5]];
   const { k1, perplexity, sequences } = await client().compareLogprobs({ old, new: trained, segments: [1, 1] });

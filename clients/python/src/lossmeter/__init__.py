@@ -8,6 +8,7 @@ loss 0.407606 over 1 of 1 rows: the loss is finite
 
 from lossmeter._version import __version__
 from lossmeter.client import Client
+from lossmeter.comparison import Comparison
 from lossmeter.errors import (
     LossmeterError,
     NonFiniteLossError,
@@ -22,6 +23,7 @@ from lossmeter.runs import Run
 
 __all__ = [
     "Client",
+    "Comparison",
     "DeletedEvent",
     "Evaluation",
     "Event",

@@ -10,8 +10,10 @@ from lossmeter.async_runs import AsyncRun
 from lossmeter.batch import Batch
 from lossmeter.files import batch_of, naming, paths_of
 from lossmeter.logprobs import Logprobs
+from lossmeter.pair import Pair
 from lossmeter.progress import track_items
 from lossmeter.settings import Configured, Settings
+from lossmeter.split import comparison_requests
 
 try:
     from lossmeter.async_transport import AsyncTransport
@@ -28,10 +30,13 @@ if TYPE_CHECKING:
     import aiohttp
     from numpy.typing import ArrayLike
 
+    from lossmeter.comparison import Comparison
     from lossmeter.evaluation import Evaluation
     from lossmeter.files import AnyPath
+    from lossmeter.pair import Reference
     from lossmeter.request import Partial
     from lossmeter.schemas import (
+        ComparisonOptions,
         Diagnosis,
         Info,
         LogprobComparison,
@@ -101,6 +106,21 @@ class AsyncClient(Configured):
         """Says what stands in a tensor; see `Client.diagnose`."""
         batch = Batch(logits, label, input_mask, None, options)
         return await self.transport.send(requests.diagnose(batch))
+
+    async def kl_divergence(
+        self,
+        reference: Reference,
+        logits: Reference,
+        *,
+        label: ArrayLike | None = None,
+        input_mask: ArrayLike | None = None,
+        rows_per_request: int | None = None,
+        **options: Unpack[ComparisonOptions],
+    ) -> Comparison:
+        """Compares two sets of logits; see `Client.kl_divergence`."""
+        pair = Pair.of(reference, logits, label, input_mask, options)
+        steps = comparison_requests(pair, rows_per_request)
+        return await self.transport.send_all(steps)
 
     async def compare_logprobs(
         self,

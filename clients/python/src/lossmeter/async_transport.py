@@ -18,7 +18,7 @@ from lossmeter.events import EVENT_SECONDS, EVENT_STREAM, EventReader, require_e
 from lossmeter.retry import backoff, next_delay
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+    from collections.abc import AsyncGenerator, AsyncIterator, Generator, Mapping
 
     from lossmeter.answer import Outcome
     from lossmeter.body import Body
@@ -48,6 +48,17 @@ class AsyncTransport:
                 break
             await asyncio.sleep(delay)
         return request.settle(outcome, repeated=attempt > 0)
+
+    async def send_all(self, steps: Generator[Request[Any], Any, _T]) -> _T:
+        """Sends requests one after another; see `Transport.send_all`."""
+        answer = None
+        while True:
+            try:
+                request = steps.send(answer)
+            except StopIteration as end:
+                result: _T = end.value
+                return result
+            answer = await self.send(request)
 
     async def events(self, path: str, after: int | None) -> AsyncGenerator[Event]:
         """The events of a path, over breaks of the connection; see `AsyncRun.watch`."""

@@ -9,9 +9,11 @@ from lossmeter.address import Address
 from lossmeter.batch import Batch
 from lossmeter.files import batch_of, naming, paths_of
 from lossmeter.logprobs import Logprobs
+from lossmeter.pair import Pair
 from lossmeter.progress import track_items
 from lossmeter.runs import Run
 from lossmeter.settings import Configured, Settings
+from lossmeter.split import comparison_requests
 from lossmeter.transport import Transport
 
 if TYPE_CHECKING:
@@ -22,10 +24,13 @@ if TYPE_CHECKING:
     import urllib3
     from numpy.typing import ArrayLike
 
+    from lossmeter.comparison import Comparison
     from lossmeter.evaluation import Evaluation
     from lossmeter.files import AnyPath
+    from lossmeter.pair import Reference
     from lossmeter.request import Partial
     from lossmeter.schemas import (
+        ComparisonOptions,
         Diagnosis,
         Info,
         LogprobComparison,
@@ -140,6 +145,56 @@ class Client(Configured):
         batch = Batch(logits, label, input_mask, None, options)
         return self.transport.send(requests.diagnose(batch))
 
+    def kl_divergence(
+        self,
+        reference: Reference,
+        logits: Reference,
+        *,
+        label: ArrayLike | None = None,
+        input_mask: ArrayLike | None = None,
+        rows_per_request: int | None = None,
+        **options: Unpack[ComparisonOptions],
+    ) -> Comparison:
+        """Compares two sets of logits: KL divergence, agreement, perplexity.
+
+        What does not fit one request is divided by rows and sent in several, one after
+        another. Sums are exact, so the answer is the same.
+
+        Args:
+            reference: The distributions P that are compared with: logits of the shape
+                of `logits`, or (N, C), in any floating-point dtype; the top K of each
+                row, `{"indices": …, "logprobs": …}` of shape (N, K) or (…, K); or a
+                file below the service's data directory, `{"file": …, "tensor": …}` or
+                `{"kld_file": …}`.
+            logits: Scores Q of the model that is compared, of shape (N, C), (…, C), or
+                (C,) of a row alone; or `{"file": …, "tensor": …}`.
+            label: Class indices, for perplexities and probabilities of the label.
+            input_mask: Weights of the rows; 0 leaves a row out, whatever it holds.
+            rows_per_request: Most rows of a request; None for as many as the service
+                takes. Beside a file nothing is divided.
+            **options: See `lossmeter.schemas.ComparisonOptions`; None is the default.
+
+        Returns:
+            The loss, statistics with standard errors, the worst rows, and the arrays
+            that `outputs` asked for.
+
+        Raises:
+            TypeError: An array has a dtype that the service does not know.
+            ValueError: A mapping that names neither a top K nor a file.
+            ProblemError: The service refused them; NonFiniteLossError with
+                `on_non_finite="reject"`.
+            UnreachableError: The service could not be reached.
+
+        Example:
+            >>> client = Client()
+            >>> near = client.kl_divergence([[0.0, 0.0]], [[0.0, 0.1]])
+            >>> round(near.kl_divergence["mean"], 6)
+            0.001249
+        """
+        pair = Pair.of(reference, logits, label, input_mask, options)
+        steps = comparison_requests(pair, rows_per_request)
+        return self.transport.send_all(steps)
+
     def compare_logprobs(
         self,
         old: ArrayLike,
@@ -167,6 +222,7 @@ class Client(Configured):
             UnreachableError: The service could not be reached.
 
         Example:
+            >>> client = Client()
             >>> client.compare_logprobs([-1.0, -2.0], [-1.0, -2.5])["k1"]
             0.25
         """

@@ -15,6 +15,7 @@ import msgpack
 from lossmeter import safetensors, wire_json
 from lossmeter.batch import without_none
 from lossmeter.body import Body
+from lossmeter.comparison import Comparison, decode_comparison
 from lossmeter.errors import UnexpectedAnswerError, UnreachableError, problem_of
 from lossmeter.evaluation import (
     Evaluation,
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from lossmeter.answer import Outcome
     from lossmeter.batch import Batch
     from lossmeter.logprobs import Logprobs
+    from lossmeter.pair import Pair
     from lossmeter.schemas import Options
 
 _T = TypeVar("_T")
@@ -116,6 +118,13 @@ def diagnose(batch: Batch) -> Request[Diagnosis]:
     """Says what stands in a tensor."""
     decode = _object_with("verdict", Diagnosis)
     return Request("POST", "/v1/diagnose", decode, body=batch.body())
+
+
+def compare_logits(pair: Pair) -> Request[Comparison]:
+    """Compares two sets of logits."""
+    path = "/v1/kl-divergence"
+    accept = safetensors.MEDIA_TYPE
+    return Request("POST", path, decode_comparison, accept, pair.body())
 
 
 def compare_logprobs(logprobs: Logprobs) -> Request[LogprobComparison]:

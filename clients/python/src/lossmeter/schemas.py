@@ -546,6 +546,344 @@ class Diagnosis(TypedDict):
     """The kernel that surveyed the tensor."""
 
 
+class ComparisonOptions(TypedDict, total=False):
+    """Options of a comparison. An absent or null option has its default."""
+
+    direction: Literal["forward", "reverse", "jensen_shannon"] | None
+    """Divergence of a row. `forward`: KL(P‖Q) = Σ p·ln(p/q). `reverse`: KL(Q‖P).
+    `jensen_shannon`: β·KL(P‖M) + (1−β)·KL(Q‖M) with M = β·P + (1−β)·Q, the convention
+    of TRL and Liger.
+    """
+
+    beta: float | None
+    """β of `jensen_shannon`: 0 is forward, 1 reverse KL. Rejected with another
+    `direction`.
+    """
+
+    logit_scale: float | None
+    """s: both sides are multiplied by it first; 1 / temperature."""
+
+    tail: Literal["bucket", "drop"] | None
+    """The classes beside the top K of a `reference` of `indices` and `logprobs`.
+    `bucket`: they are one class, of probability 1 − Σ p on the side of the reference.
+    `drop`: they are left out, Σ p·ln(p/q) over the K alone, which may be negative.
+    Rejected with another reference.
+    """
+
+    reference_floor: float | None
+    """f in nats: classes with ln p ≤ −f are left out, and the divergence is Σ p·ln(p/q)
+    over the others, which may be slightly negative. llama.cpp files hold 16 nats, which
+    is the default with them; none otherwise. `direction: "forward"` only.
+    """
+
+    ignore_index: int | Sequence[int] | None
+    """Label, or labels, whose rows are left out. It takes precedence over
+    `invalid_label`; an empty list ignores nothing. It is rejected with class
+    probabilities.
+    """
+
+    shift: int | None
+    """k of the causal shift along axis −2: logits at t are scored against label and
+    mask at t + k. The last k positions are left out: they are not in `rows.total`, and
+    row outputs are k shorter there. Logits of two axes are one sequence.
+    """
+
+    semantics: Literal["mindformers", "torch", "megatron"] | None
+    """Denominator of the mean. `mindformers`: D + 1e-8, so 0 when nothing is counted.
+    `torch`: D, so NaN when nothing is counted. `megatron`: max(D, 1). The statistics
+    are divided by D always.
+    """
+
+    reduction: Literal["mean", "sum", "none"] | None
+    """Reduction of the divergences to one `loss`. `mean`: N / D, with the denominator
+    of `semantics`. `sum`: N. `none`: no `loss`; ask for `outputs: ["kl_divergence"]`.
+    """
+
+    on_non_finite: Literal["report", "reject"] | None
+    """Answer when the numerator is not finite: `report` answers 200 with the value,
+    `reject` answers 422 `non_finite_loss` with the same `diagnostics` in the problem.
+    """
+
+    max_locations: int | None
+    """Largest number of places of non-finite logits in the diagnostics: the first ones
+    in row-major order.
+    """
+
+    worst_rows: int | None
+    """Largest number of rows of greatest divergence that the answer names."""
+
+    gradient_dtype: Literal["float32"] | None
+    """The dtype of `outputs.gradient`; by default the dtype of the logits."""
+
+    outputs: Sequence[Literal["kl_divergence", "probability_difference", "nll", "reference_nll", "top1_agreement", "gradient"]] | None
+    """Tensors to return. All except `gradient` have an entry per row, 0 for rows that
+    are not counted. `kl_divergence` (float64): the divergence, in nats.
+    `probability_difference` (float64): q_y − p_y, the probability of the label under
+    `logits` minus that under `reference`; needs `label`. `nll` (float64): −log q_y of
+    `logits`; needs `label`. `reference_nll` (float64): −log p_y of `reference`; needs
+    `label`. `top1_agreement` (int32): 1 where both sides have the same most probable
+    class, the lowest on ties, else 0. `gradient`: ∂loss/∂logits, shaped like `logits`,
+    in the dtype of `gradient_dtype`; of N when there is no `loss`. It is m/D times s·(q
+    − p) for forward, s·q_c·(ln(q_c/p_c) − KL) for reverse, s·(1−β)·q_c·(ln(q_c/m_c) −
+    KL(Q‖M)) for Jensen-Shannon.
+    """
+
+
+class DivergenceStatistics(TypedDict):
+    """Divergence of the counted rows, in nats, weighted by the mask in mean and error.
+    """
+
+    mean: float | None
+    """Σ m·divergence / Σ m, in nats; null when nothing is counted."""
+
+    standard_error: float | None
+    """Standard error of the mean; null below two counted rows and where it is infinite.
+    """
+
+    min: float | None
+    """Least divergence."""
+
+    max: float | None
+    """Greatest divergence."""
+
+    percentiles: Mapping[str, float | None]
+    """Percentiles over counted rows, unweighted, with linear interpolation between
+    neighbours; rows of NaN are left out.
+    """
+
+
+class Agreement(TypedDict):
+    """Agreement of the most probable classes."""
+
+    fraction: float | None
+    """Share of the counted rows in which both sides have the same most probable class,
+    weighted by the mask.
+    """
+
+    standard_error: float | None
+    """Standard error of the fraction; null below two counted rows and where it is
+    infinite.
+    """
+
+
+class ProbabilityDifference(TypedDict):
+    """Probability of the label under `logits` minus that under `reference`, as a
+    fraction; with labels only.
+    """
+
+    mean: float | None
+    """Mean of q_y − p_y."""
+
+    standard_error: float | None
+    """Standard error of the mean; null below two counted rows and where it is infinite.
+    """
+
+    rms: float | None
+    """√ of the mean of (q_y − p_y)²."""
+
+    rms_standard_error: float | None
+    """Standard error of rms; null below two counted rows and where it is infinite."""
+
+    min: float | None
+    """Least difference."""
+
+    max: float | None
+    """Greatest difference."""
+
+    percentiles: Mapping[str, float | None]
+    """Percentiles over counted rows, unweighted, with linear interpolation between
+    neighbours; rows of NaN are left out.
+    """
+
+
+class ComparedPerplexityLogits(TypedDict):
+    """exp of the mean nll of `logits`."""
+
+    value: float | None
+    """The value."""
+
+    standard_error: float | None
+    """Standard error of it; null below two counted rows and where it is infinite."""
+
+
+class ComparedPerplexityReference(TypedDict):
+    """exp of the mean nll of `reference`."""
+
+    value: float | None
+    """The value."""
+
+    standard_error: float | None
+    """Standard error of it; null below two counted rows and where it is infinite."""
+
+
+class ComparedPerplexityLogRatio(TypedDict):
+    """Mean of nll − reference_nll: ln of the ratio."""
+
+    value: float | None
+    """The value."""
+
+    standard_error: float | None
+    """Standard error of it; null below two counted rows and where it is infinite."""
+
+
+class ComparedPerplexityRatio(TypedDict):
+    """Perplexity of `logits` over that of `reference`."""
+
+    value: float | None
+    """The value."""
+
+    standard_error: float | None
+    """Standard error of it; null below two counted rows and where it is infinite."""
+
+
+class ComparedPerplexityDifference(TypedDict):
+    """Perplexity of `logits` minus that of `reference`."""
+
+    value: float | None
+    """The value."""
+
+    standard_error: float | None
+    """Standard error of it; null below two counted rows and where it is infinite."""
+
+
+class ComparedPerplexity(TypedDict):
+    """Perplexities of both sides on the labels, with labels only."""
+
+    logits: ComparedPerplexityLogits
+    """exp of the mean nll of `logits`."""
+
+    reference: ComparedPerplexityReference
+    """exp of the mean nll of `reference`."""
+
+    log_ratio: ComparedPerplexityLogRatio
+    """Mean of nll − reference_nll: ln of the ratio."""
+
+    ratio: ComparedPerplexityRatio
+    """Perplexity of `logits` over that of `reference`."""
+
+    difference: ComparedPerplexityDifference
+    """Perplexity of `logits` minus that of `reference`."""
+
+    correlation: float | None
+    """Correlation of the nll of both sides over rows; null where one of them is
+    constant.
+    """
+
+
+class DivergentRow(TypedDict):
+    """A row of great divergence."""
+
+    row: int
+    """Row of the batch, from 0."""
+
+    kl_divergence: float
+    """Its divergence, in nats."""
+
+    prediction: int
+    """Most probable class under `logits`."""
+
+    reference_prediction: int
+    """Most probable class under `reference`; −1 where its top K does not say."""
+
+    label: NotRequired[int]
+    """Its label."""
+
+    nll: NotRequired[float]
+    """nll of the label under `logits`."""
+
+    reference_nll: NotRequired[float]
+    """nll of the label under `reference`."""
+
+
+class ComparisonDiagnosticsCause(TypedDict):
+    """A cause with its side and first place."""
+
+    side: Literal["logits", "reference"]
+    """The side that has it."""
+
+    cause: Literal["nan_logit", "pos_inf_logit", "all_neg_inf_row", "neg_inf_at_label", "reference_mass_at_neg_inf", "logits_mass_at_neg_inf", "zero_denominator", "accumulation_overflow"]
+    """`nan_logit`, `pos_inf_logit`, `all_neg_inf_row`: a counted row holds such a
+    value, or is −Inf throughout; its divergence is NaN. `reference_mass_at_neg_inf`: a
+    class of `logits` is −Inf to which the reference gives some probability: forward KL
+    is +Inf. `logits_mass_at_neg_inf`: the same with the roles changed, for reverse KL.
+    `neg_inf_at_label`: the label has the logit −Inf: its nll and the perplexity are
+    +Inf. `accumulation_overflow`: the sum left the range of float64.
+    `zero_denominator`: nothing is counted.
+    """
+
+    rows: int
+    """Number of counted rows with this cause."""
+
+    first: NotRequired[Place]
+    """Place of a non-finite logit, or probability."""
+
+
+class ComparisonDiagnosticsLogits(TypedDict):
+    """What stands in one of the two sets of logits."""
+
+    counts: DiagnosticsLogits
+    """Exact counts over counted rows."""
+
+    locations: list[Place]
+    """The first non-finite logits in row-major order, including rows that are left out;
+    at most `options.max_locations`.
+    """
+
+    masked_rows_non_finite: int
+    """Rows left out that contain a non-finite logit: they do not affect the loss."""
+
+    float16: NotRequired[DiagnosticsFloat16]
+    """Signs of overflow and underflow, over counted rows: `float16` for float16,
+    `float8` for the float8 dtypes; absent for other dtypes. float8_e4m3fn has no
+    Infinity: what is beyond 448 is NaN.
+    """
+
+    float8: NotRequired[DiagnosticsFloat16]
+    """Signs of overflow and underflow, over counted rows: `float16` for float16,
+    `float8` for the float8 dtypes; absent for other dtypes. float8_e4m3fn has no
+    Infinity: what is beyond 448 is NaN.
+    """
+
+
+class ComparisonDiagnostics(TypedDict):
+    """Causes and places of both sides."""
+
+    verdict: Literal["finite", "non_finite"]
+    """`finite` when the numerator is finite."""
+
+    summary: str
+    """The findings in one line, for logs and notebooks."""
+
+    causes: list[ComparisonDiagnosticsCause]
+    """Causes of a divergence that is not finite, and causes that a finite one may hide.
+    """
+
+    logits: ComparisonDiagnosticsLogits
+    """What stands in one of the two sets of logits."""
+
+    reference: NotRequired[ComparisonDiagnosticsLogits]
+    """What stands in one of the two sets of logits."""
+
+    nan_rows: int
+    """Counted rows whose divergence is NaN: percentiles, extremes and worst rows leave
+    them out.
+    """
+
+    truncated: bool
+    """True where terms of the reference were left out (`reference_floor`, `tail:
+    "drop"`, a llama.cpp file, which is quantised): the divergence is Σ p·ln(p/q) over
+    the others, and may be slightly negative.
+    """
+
+    nulls: NotRequired[int]
+    """Null entries of `logits` and `label`, which some JSON writers use for NaN: they
+    are read as NaN. Absent when there are none.
+    """
+
+    labels: NotRequired[DiagnosticsLabels]
+    """Labels of counted rows; absent with class probabilities."""
+
+
 class SequenceComparisonPerplexity(TypedDict):
     """e to the mean of −log-probability over its counted tokens."""
 

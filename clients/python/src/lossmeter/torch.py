@@ -1,32 +1,37 @@
-"""Cross-entropy for PyTorch, computed by the service.
+"""Losses for PyTorch, computed by the service.
 
-`CrossEntropyLoss` takes the place of `torch.nn.CrossEntropyLoss`: its backward pass
-uses the gradient that the service returns, so `loss.backward()` trains.
+`CrossEntropyLoss` takes the place of `torch.nn.CrossEntropyLoss`, and `KLDivergence`
+trains a student by a teacher. Their backward pass uses the gradient that the service
+returns, so `loss.backward()` trains.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
-from lossmeter.arrays import BFLOAT16, tensor_fault
 from lossmeter.client import Client
+from lossmeter.torch_divergence import KLDivergence
+from lossmeter.torch_tensors import (
+    IGNORE_INDEX,
+    Gradient,
+    Reduction,
+    from_numpy,
+    require_tensors,
+    result_dtype,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from numpy.typing import NDArray
 
     from lossmeter.evaluation import Evaluation
     from lossmeter.runs import Run
     from lossmeter.schemas import Options
 
-IGNORE_INDEX = -100
-
-Reduction = Literal["mean", "sum", "none"]
+__all__ = ["CrossEntropyLoss", "KLDivergence", "Reduction", "from_numpy"]
 
 
 class CrossEntropyLoss(torch.nn.Module):
@@ -121,7 +126,7 @@ class CrossEntropyLoss(torch.nn.Module):
             raise ValueError(f"{given}, but there is no run to record it into")
         if step is None and self._run is not None:
             raise ValueError(f"step is None, expected one to record into {self._run}")
-        _require_tensors(input=input, target=target, weight=self.weight)
+        require_tensors(input=input, target=target, weight=self.weight)
         _require_shapes(input, target)
         others = [target] if self.weight is None else [target, self.weight]
         if torch.is_grad_enabled() and any(other.requires_grad for other in others):
@@ -142,7 +147,7 @@ class CrossEntropyLoss(torch.nn.Module):
             is_16_bit=input.itemsize == 2,  # noqa: PLR2004 -- bytes
         )
         loss: Tensor = _CrossEntropy.apply(
-            rows, labels, options, evaluate, self._keep, _result_dtype(input)
+            rows, labels, options, evaluate, self._keep, result_dtype(input)
         )
         return loss.reshape(()) if input.dim() == 1 else loss
 
@@ -200,45 +205,8 @@ class _CrossEntropy(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401
         logits, gradient = ctx.saved_tensors
-        scaled: Tensor = _Gradient.apply(logits, gradient, grad)
+        scaled: Tensor = Gradient.apply(logits, gradient, grad)
         return (scaled, None, None, None, None, None)
-
-
-class _Gradient(torch.autograd.Function):
-    """The gradient of a scaled loss, which has no gradient itself."""
-
-    @staticmethod
-    def forward(
-        ctx: Any,  # noqa: ANN401, ARG004 -- PyTorch passes it
-        logits: Tensor,
-        gradient: Tensor,
-        grad: Tensor,
-    ) -> Tensor:
-        # A row's loss depends on its own logits alone.
-        scale = grad if grad.dim() == 0 else grad.unsqueeze(-1)
-        return (gradient * scale.to(gradient.dtype)).to(logits.dtype)
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> None:  # noqa: ANN401 -- likewise
-        raise NotImplementedError("the loss can be differentiated once, not twice")
-
-
-def from_numpy(array: NDArray[Any]) -> Tensor:
-    """A tensor over the memory of an array, bfloat16 too."""
-    if array.dtype == BFLOAT16:
-        return torch.from_numpy(array.view("int16")).view(torch.bfloat16)
-    return torch.from_numpy(array)
-
-
-def _require_tensors(**tensors: Tensor | None) -> None:
-    for name, tensor in tensors.items():
-        if tensor is None:
-            continue
-        if not isinstance(tensor, Tensor):
-            raise TypeError(f"{name} is a {type(tensor)}, expected a torch.Tensor")
-        fault = tensor_fault(tensor)
-        if fault is not None:
-            raise TypeError(f"{name} {fault}")
 
 
 def _require_shapes(logits: Tensor, target: Tensor) -> None:
@@ -267,9 +235,3 @@ def _rows_last(logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
         rows = target.unsqueeze(0) if probabilities else target.reshape(1)
         return logits.unsqueeze(0), rows
     return logits.movedim(1, -1), target.movedim(1, -1) if probabilities else target
-
-
-def _result_dtype(logits: Tensor) -> torch.dtype:
-    if torch.is_autocast_enabled(logits.device.type):
-        return torch.promote_types(logits.dtype, torch.float32)
-    return logits.dtype

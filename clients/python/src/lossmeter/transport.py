@@ -67,6 +67,21 @@ class Transport:
             time.sleep(delay)
         return request.settle(outcome, repeated=attempt > 0)
 
+    def send_all(self, steps: Generator[Request[Any], Any, _T]) -> _T:
+        """Sends requests one after another, and returns what they come to.
+
+        Args:
+            steps: Yields a request, and gets its answer.
+        """
+        answer = None
+        while True:
+            try:
+                request = steps.send(answer)
+            except StopIteration as end:
+                result: _T = end.value
+                return result
+            answer = self.send(request)
+
     def events(self, path: str, after: int | None) -> Generator[Event]:
         """The events of a path, over breaks of the connection; see `Run.watch`."""
         reader = EventReader(after)
