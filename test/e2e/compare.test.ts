@@ -92,7 +92,7 @@ describe('the table of llama-perplexity', () => {
       const [ours, theirs] = [numbersIn(own[k]!), numbersIn(line)];
       expect(ours).toHaveLength(theirs.length);
       theirs.forEach((value, place) => {
-        // The first number of a percentile is its name. PPL: 1e-5; agreement: a row of a chunk; others: as semantics have it.
+        // The first number of a percentile is its name. Agreement may differ by a row.
         const isName = NAMED.test(line) && place === 0;
         const isTop = line.startsWith('Same top') || (k > 0 && k < 9 && place >= 8);
         const isPerplexity = line.startsWith('Mean PPL') || (k < 9 && place < 2);
