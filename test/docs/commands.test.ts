@@ -16,8 +16,9 @@ import { join } from 'node:path';
 import { text as textOf } from 'node:stream/consumers';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { Evaluation } from '../../src/contract/cross-entropy.ts';
+import type { Comparison } from '../../src/contract/kl-divergence.ts';
 import { ServiceProcess } from '../e2e/process.ts';
-import { withHeader } from '../safetensors-file.ts';
+import { readSafetensors, safetensorsFile, withHeader } from '../safetensors-file.ts';
 import { readPages, readBlocks, ROOT } from './pages.ts';
 import type { Block } from './pages.ts';
 
@@ -51,6 +52,8 @@ const RUN = [
   ['README.md', 'curl -s --unix-socket'],
   ['README.md', 'curl -s -X PUT'],
   ['README.md', 'npx lossmeter keys create'],
+  ['docs/compare.md', 'curl -s'],
+  ['docs/compare.md', 'npx lossmeter compare'],
 ] as const;
 
 /** Blocks that take what this suite has not, with what runs them. */
@@ -224,6 +227,43 @@ test('a key is made, let in and revoked', async () => {
   expect([code, stderr]).toEqual([0, 'The key trainer is revoked.\n']);
   // The README promises a second, and reading takes some time.
   await expect.poll(call, { timeout: 2000 }).toBe(401);
+});
+
+describe('the page about comparisons', () => {
+  const { text } = pages.find(({ path }) => path === 'docs/compare.md')!;
+
+  test('says what the service answers', async () => {
+    const service = await start();
+    const [comparison] = answersOf(await runBlock(blockOf(...RUN[7]), service.url)) as unknown as Comparison[];
+    const said = (pattern: RegExp): number => Number(pattern.exec(text)![1]);
+    expect(comparison!.kl_divergence.mean).toBeCloseTo(said(/divergence is ([\d.]+) nats/), 8);
+    expect(comparison!.perplexity!.ratio.value).toBeCloseTo(said(/perplexities is\s+([\d.]+),/), 7);
+    expect(comparison!.top1_agreement.fraction).toBe(1);
+  });
+
+  test('compares files in the three ways that it shows', async () => {
+    const fixture = (name: string): string => join(ROOT, 'test', 'fixtures', 'llama-kld', name);
+    const near = readFileSync(fixture('near.safetensors'));
+    copyFileSync(fixture('base.kld'), join(checkout, 'base.kld'));
+    writeFileSync(join(checkout, 'near.safetensors'), near);
+    for (const folder of ['bf16', 'fp8']) {
+      mkdirSync(join(checkout, folder));
+      for (const name of ['0', '1']) writeFileSync(join(checkout, folder, `${name}.safetensors`), near);
+    }
+    const { tensors } = readSafetensors(near);
+    const both = { ...tensors, reference: tensors['logits']! };
+    writeFileSync(join(checkout, 'both.safetensors'), safetensorsFile(Object.entries(both)));
+
+    const [table, folders, json] = await runBlock(blockOf(...RUN[8]));
+    expect([table, folders, json].map((outcome) => [outcome!.code, outcome!.stderr])).toEqual([
+      [0, ''],
+      [0, ''],
+      [0, ''],
+    ]);
+    expect(table!.stdout).toMatch(/^Mean {4}KLD: {3}0\.0011/m);
+    expect(folders!.stdout).toMatch(/^Same top p: 100\.000/m);
+    expect(JSON.parse(json!.stdout)).toMatchObject({ total: { numerator: 0, rows: { total: 504 } } });
+  });
 });
 
 /** A safetensors file whose tensor has another name. */
