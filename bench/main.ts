@@ -1,4 +1,5 @@
 import { benchClient } from './client.ts';
+import { benchComparedFiles } from './compare-files.ts';
 import { benchDiagnostics } from './diagnostics.ts';
 import { benchFeatures } from './features.ts';
 import { benchKernels } from './kernel.ts';
@@ -22,6 +23,7 @@ const SECTIONS = {
   peers: benchPeers,
   client: benchClient,
   file: benchLocalFile,
+  'compare-files': benchComparedFiles,
   memory: benchMemory,
   latency: benchLatency,
   runs: benchRuns,
