@@ -53,6 +53,7 @@ export function* ascendingOf({ rows }: CountedRows, value: (row: number) => numb
       if (!Number.isNaN(one)) values[n++] = one;
     }
   });
+  yield;
   return yield* sorted(values.subarray(0, n));
 }
 

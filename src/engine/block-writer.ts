@@ -38,6 +38,9 @@ const MAX_BLOCKS_PER_TASK = 4;
 const MAX_INLINE_ROWS = 2 ** 14;
 const MAX_INLINE_SHARDS = 256;
 
+/** Times that a comparison of two rows costs more than the loss of one. */
+const COMPARISON_COST = 8;
+
 /** A block in progress. */
 interface BegunBlock {
   block: Block;
@@ -101,10 +104,11 @@ export class BlockWriter implements LogitsIntake {
       const detail = `a row of ${classes} ${dtype} has ${this.#rowBytes} bytes, this service evaluates rows of at most ${pool.maxRowBytes} bytes`;
       throw new LossmeterError('body_too_large', detail);
     }
+    const cost = plan.comparison === undefined ? 1 : COMPARISON_COST;
     this.#inline =
       batch.compared?.beside?.range === undefined &&
-      targets.length * classes <= pool.inlineLogits &&
-      targets.length <= MAX_INLINE_ROWS &&
+      cost * targets.length * classes <= pool.inlineLogits &&
+      cost * targets.length <= MAX_INLINE_ROWS &&
       plan.shards <= MAX_INLINE_SHARDS;
     const fitting = Math.max(1, Math.floor(pool.slabs.standardBytes / this.#rowBytes));
     this.#rowsPerBlock = this.#inline ? targets.length : Math.min(fitting, targets.length);

@@ -8,7 +8,7 @@ import { HeldRuns, STREAMING_ADVICE, WAITING_ADVICE } from '../wire/body/held-by
 import { free } from '../tensor/memory.ts';
 import { requireEnd } from '../wire/decoding.ts';
 import type { Decoding, Read } from '../wire/decoding.ts';
-import { isPartOf, isStreamed } from '../wire/request-fields.ts';
+import { isPartOf, isStreamed, partsOf } from '../wire/request-fields.ts';
 import type { TensorName } from '../wire/request-fields.ts';
 import { hasTensors, missingField, requireTensors } from '../wire/request.ts';
 import type {
@@ -186,9 +186,9 @@ export class RequestReader {
 /** True for a map of tensors in the place of one. @throws LossmeterError unknown_field */
 function isMapOfParts(name: TensorName, value: unknown): value is object {
   if (typeof value !== 'object' || value === null) return false;
-  const keys = Object.keys(value);
-  if (!keys.some((key) => isPartOf(name, key))) return false;
-  const stranger = keys.find((key) => !isPartOf(name, key));
+  // The keys of bytes and of lists would be all their indices.
+  if (!partsOf(name).some((part) => Object.hasOwn(value, part))) return false;
+  const stranger = Object.keys(value).find((key) => !isPartOf(name, key));
   if (stranger !== undefined) throw unknownPart(name, stranger);
   return true;
 }

@@ -85,9 +85,13 @@ export interface RequestFields {
 /** Keys of the maps of tensors. */
 export const TENSOR_PARTS: readonly string[] = Object.values(TENSORS).flatMap(({ parts = [] }) => parts);
 
-/** True for the key of a map of tensors that stands in the place of a tensor. */
+/** Keys of the map of tensors that may stand in the place of a tensor. */
+export function partsOf(name: TensorName): readonly string[] {
+  return TENSORS[name].parts ?? [];
+}
+
 export function isPartOf(name: TensorName, key: unknown): boolean {
-  return TENSORS[name].parts?.includes(key as string) === true;
+  return partsOf(name).includes(key as string);
 }
 
 export function isTensorName(name: unknown): name is TensorName {

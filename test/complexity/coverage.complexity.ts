@@ -4,6 +4,7 @@ import { readOperations } from '../openapi-document.ts';
 import type { Operation, Schema } from '../openapi-document.ts';
 import { SIZES } from './cases/case.ts';
 import type { ComplexityCase, OperationRequest } from './cases/case.ts';
+import { COMPARISON_CASES } from './cases/comparisons.ts';
 import { EVALUATION_CASES } from './cases/evaluations.ts';
 import { HISTORY_CASES } from './cases/history.ts';
 import { LOGPROB_CASES } from './cases/logprobs.ts';
@@ -13,13 +14,23 @@ import { dimensionsOf, sizesOf } from './dimensions.ts';
 
 const OPERATIONS = readOperations();
 /** The small ones first: where they make everything large, the others are not made at all. */
-const CASES = [...OPTION_CASES, ...PARTIAL_CASES, ...HISTORY_CASES, ...LOGPROB_CASES, ...EVALUATION_CASES];
+const CASES = [
+  ...OPTION_CASES,
+  ...PARTIAL_CASES,
+  ...HISTORY_CASES,
+  ...LOGPROB_CASES,
+  ...EVALUATION_CASES,
+  ...COMPARISON_CASES,
+];
 
 /** Operations whose answers have a bounded size, whatever was sent and recorded. */
 const CONSTANTS = [
   ...['GET /livez', 'GET /readyz', 'GET /metrics', 'GET /v1/info', 'GET /v2/models', 'GET /v2/models/stats'],
-  ...['', '/config', '/ready', '/stats'].map((path) => `GET /v2/models/cross_entropy${path}`),
-  ...['', '/config', '/ready', '/stats'].map((path) => `GET /v2/models/cross_entropy/versions/1${path}`),
+  ...['cross_entropy', 'kl_divergence'].flatMap((model) =>
+    ['', '/versions/1'].flatMap((version) =>
+      ['', '/config', '/ready', '/stats'].map((path) => `GET /v2/models/${model}${version}${path}`),
+    ),
+  ),
   ...['POST /v2/repository/index', 'GET /v2', 'GET /v2/health/live', 'GET /v2/health/ready'],
 ];
 

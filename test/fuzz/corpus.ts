@@ -93,6 +93,39 @@ const flat: Fields = { old: 'AAAAvwAAgL8=', new: [-0.5, -1] };
 
 const logprobs = [sampled, flat];
 
+const compared: Fields = { reference: logits, ...plain };
+
+const comparisons: Fields[] = [
+  compared,
+  {
+    options: {
+      direction: 'jensen_shannon',
+      beta: 0.25,
+      logit_scale: 0.5,
+      outputs: ['kl_divergence', 'nll', 'gradient'],
+    },
+    input_mask: mask,
+    ...compared,
+  },
+  { options: { reference_floor: 3, worst_rows: 2 }, reference: floats('bfloat16', [ROWS, CLASSES]), logits },
+  {
+    options: { tail: 'drop', outputs: ['gradient'] },
+    reference: {
+      indices: [
+        [0, 1],
+        [2, 4],
+        [3, 0],
+      ],
+      logprobs: [
+        [-1, -2],
+        [-0.5, -3],
+        [-2, -1],
+      ],
+    },
+    logits,
+  },
+];
+
 const inputs = [inferenceInput('label', labels), inferenceInput('input_mask', mask), inferenceInput('logits', logits)];
 
 const inferences: Fields[] = [
@@ -122,6 +155,7 @@ const WITHOUT_ANSWERS: readonly Seed[] = [
   ...batches
     .filter((batch) => batch !== demanding)
     .map((batch) => seed('/v1/cross-entropy/partials', { ...shard, ...batch })),
+  ...comparisons.map((fields, k) => ({ ...seed('/v1/kl-divergence', fields), writers: k < 2 ? writers : free })),
   ...logprobs.map((fields) => ({ ...seed('/v1/logprobs/compare', fields), writers: fields === flat ? free : writers })),
   {
     method: 'PUT',
@@ -134,6 +168,12 @@ const WITHOUT_ANSWERS: readonly Seed[] = [
     path: '/v1/runs/fuzzed',
     fields: { labels: { model: 'a', lr: 3e-4, ok: true }, expected_ranks: 2 },
     writers: [WRITERS.json],
+  },
+  {
+    method: 'POST',
+    path: '/v2/models/kl_divergence/infer',
+    fields: { inputs: [inferenceInput('reference', logits), ...inputs], parameters: { direction: 'reverse' } },
+    writers: Object.values(INFERENCE_WRITERS),
   },
   ...inferences.flatMap((fields) =>
     ['/v2/models/cross_entropy/infer', '/v2/models/cross_entropy/versions/1/infer'].map((path): Seed => ({

@@ -92,6 +92,7 @@ function* outputsOf(
               : yield* filled(counted, new Float64Array(nll.length), (row) =>
                   probabilityDifference(nll[row]!, referenceNll[row]!),
                 );
+    yield;
     tensors.push([name, yield* rowTensor(column, targets)]);
   }
   return Object.fromEntries(tensors);

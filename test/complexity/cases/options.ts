@@ -311,8 +311,10 @@ const INFERENCE: readonly Grown[] = [
   },
 ];
 
-const ofInference = ['POST /v2/models/cross_entropy/infer', 'POST /v2/models/cross_entropy/versions/1/infer'].flatMap(
-  (operation) =>
+/** Calls of a model that compares lack its reference: they are read as far as that, and refused. */
+const ofInference = ['cross_entropy', 'kl_divergence']
+  .flatMap((model) => ['', '/versions/1'].map((version) => `POST /v2/models/${model}${version}/infer`))
+  .flatMap((operation) =>
     (['json', 'binary'] as const).flatMap((writer) =>
       INFERENCE.map(({ name, outcome, fields }): ComplexityCase => {
         const inputs = [label, logits];
@@ -324,6 +326,6 @@ const ofInference = ['POST /v2/models/cross_entropy/infer', 'POST /v2/models/cro
         };
       }),
     ),
-);
+  );
 
 export const OPTION_CASES: readonly ComplexityCase[] = [...ofEndpoints, ...ofInference];
