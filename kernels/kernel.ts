@@ -36,6 +36,7 @@ import type { TopKBlock } from './top-k.ts';
 import { placeElements } from './place.ts';
 import type { KernelMemory } from './place.ts';
 import { roundedGradient } from './rounded-gradient.ts';
+import { PlacedRows } from './rows.ts';
 import { evaluatedDType, isInPlace, transformed } from './transform.ts';
 import type { Transform } from './transform.ts';
 
@@ -105,6 +106,12 @@ export class Kernel {
     this.#block = NOTHING;
     this.#arena.clear();
     return new PlacedTopK(this.#memory(), block);
+  }
+
+  /** The rows of the placed block as received. */
+  get received(): PlacedRows {
+    const { given, ...block } = this.#block;
+    return new PlacedRows(this.#memory(), given, block);
   }
 
   #memory(): KernelMemory {
@@ -285,27 +292,6 @@ export class Kernel {
     });
   }
 
-  /**
-   * The first column at or after `from` of a row with a value of the given kinds, in the logits as received; −1 when
-   * there is none.
-   */
-  findNonFinite(row: number, from: number, kinds: number): number {
-    const { classes, rows, given } = this.#block;
-    if (row >= rows) throw new RangeError(`row ${row} is not in the block of ${rows} rows`);
-    return this.#bindings.find(given.dtype, { row: this.#addressOf(given, row), from, classes, kinds });
-  }
-
-  /** Kind of one received logit, a bit of NonFinite; 0 when it is finite. Reads only this logit. */
-  nonFiniteKindOf(row: number, column: number): number {
-    const { given } = this.#block;
-    const at = this.#addressOf(given, row);
-    for (const kinds of [NonFinite.nan, NonFinite.posInf, NonFinite.negInf]) {
-      const found = this.#bindings.find(given.dtype, { row: at, from: column, classes: column + 1, kinds });
-      if (found === column) return kinds;
-    }
-    return 0;
-  }
-
   /** Address of a row of the logits, as received or transformed. */
   #addressOf({ dtype, logits }: PlacedLogits, row: number): number {
     return logits + row * this.#block.classes * DTYPE_BYTES[dtype];
@@ -369,26 +355,6 @@ export class Kernel {
     }
     const ranked = offsets === 0 ? this.#block : given;
     return this.#bindings.rankOf(ranked.dtype, { row: this.#addressOf(ranked, row), classes, target });
-  }
-
-  /** Number of received logits of a row that equal a value. */
-  countInRow(row: number, value: number): number {
-    const { classes, given } = this.#block;
-    return this.#bindings.count(given.dtype, { row: this.#addressOf(given, row), count: classes, value });
-  }
-
-  /** Number of logits among the first `span` of a row that were received as subnormals, of at most 16 bits. */
-  subnormalsInRow(row: number, span: number): number {
-    const { classes, given, received } = this.#block;
-    if (given.dtype !== 'float16' && given.dtype !== 'bfloat16') {
-      throw new RangeError(`subnormal ${given.dtype} are not counted`);
-    }
-    const exponent = ELEMENT_TYPES[received].float.leastNormalExponent;
-    return this.#bindings.subnormals(given.dtype, {
-      row: this.#addressOf(given, row),
-      count: Math.min(span, classes),
-      leastNormal: given.dtype === 'float16' ? (exponent + 15) << 10 : (exponent + 127) << 7,
-    });
   }
 
   /**

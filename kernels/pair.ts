@@ -144,8 +144,8 @@ export class PlacedPair {
     this.#series = arena.allocate(SERIES_BYTES);
     this.#divergences = arena.allocate(rows * RowDivergencesLayout.bytes);
     this.#rowsAtATime = rowsKept(rows, block.classes * keptWidth(this.#dtype));
-    const logits = this.#placeSide(this.#placed(block.logits));
-    const reference = this.#placeSide(this.#placed(block.reference));
+    const logits = this.#placeSide(block.logits);
+    const reference = this.#placeSide(block.reference);
     this.logits = logits.rows;
     this.reference = reference.rows;
     this.#q = logits.side;
@@ -165,12 +165,16 @@ export class PlacedPair {
     return placeElements(this.#memory, side.dtype, side.data);
   }
 
-  #placeSide(placed: PlacedLogits): { rows: PlacedRows; side: Side } {
+  #placeSide(given: Elements | QuantisedRows): { rows: PlacedRows; side: Side } {
     const { arena } = this.#memory;
+    const placed = this.#placed(given);
     const { classes } = this.#block;
     const rows = this.#rows;
     return {
-      rows: new PlacedRows(this.#memory, placed, { rows, classes, targets: this.#targets }),
+      rows: new PlacedRows(this.#memory, placed, {
+        ...{ rows, classes, targets: this.#targets },
+        received: 'quantised' in given ? 'float32' : given.dtype,
+      }),
       side: {
         logits: promoted(this.#memory, placed, this.#dtype, rows * classes).logits,
         results: arena.allocate(rows * RowBlockLayout.bytes),

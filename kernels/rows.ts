@@ -1,4 +1,5 @@
-import { DTYPE_BYTES } from '../src/tensor/dtype.ts';
+import { DTYPE_BYTES, ELEMENT_TYPES } from '../src/tensor/dtype.ts';
+import type { FloatDType } from '../src/tensor/dtype.ts';
 import { NonFinite } from './abi.ts';
 import { readRowRanks } from './bindings.ts';
 import type { RowRanks } from './bindings.ts';
@@ -21,18 +22,23 @@ export class PlacedRows implements NonFiniteFinder {
   readonly #classes: number;
   readonly #targets: number;
   readonly #rows: number;
+  readonly #received: FloatDType;
 
-  /** @param at address of the targets of the rows */
+  /**
+   * @param targets address of the targets of the rows
+   * @param received dtype of the elements, which `placed` may have in another one
+   */
   constructor(
     memory: KernelMemory,
     placed: PlacedLogits,
-    { rows, classes, targets }: { rows: number; classes: number; targets: number },
+    { rows, classes, targets, received }: { rows: number; classes: number; targets: number; received: FloatDType },
   ) {
     this.#memory = memory;
     this.#placed = placed;
     this.#rows = rows;
     this.#classes = classes;
     this.#targets = targets;
+    this.#received = received;
   }
 
   findNonFinite(row: number, from: number, kinds: number): number {
@@ -74,6 +80,24 @@ export class PlacedRows implements NonFiniteFinder {
     const { bindings, arena } = this.#memory;
     const target = arena.i32(this.#targets + row * 4, 1)[0]!;
     return bindings.rankOf(this.#placed.dtype, { row: this.#addressOf(row), classes: this.#classes, target });
+  }
+
+  /** Number of logits of a row that equal a value. */
+  countInRow(row: number, value: number): number {
+    const { dtype } = this.#placed;
+    return this.#memory.bindings.count(dtype, { row: this.#addressOf(row), count: this.#classes, value });
+  }
+
+  /** Number of logits among the first `span` of a row that were received as subnormals, of at most 16 bits. */
+  subnormalsInRow(row: number, span: number): number {
+    const { dtype } = this.#placed;
+    if (dtype !== 'float16' && dtype !== 'bfloat16') throw new RangeError(`subnormal ${dtype} are not counted`);
+    const exponent = ELEMENT_TYPES[this.#received].float.leastNormalExponent;
+    return this.#memory.bindings.subnormals(dtype, {
+      row: this.#addressOf(row),
+      count: Math.min(span, this.#classes),
+      leastNormal: dtype === 'float16' ? (exponent + 15) << 10 : (exponent + 127) << 7,
+    });
   }
 
   #addressOf(row: number): number {

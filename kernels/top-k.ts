@@ -84,7 +84,12 @@ export class PlacedTopK {
     this.#row = arena.allocate(classes * 8);
     this.#rowTarget = arena.copyIn(Int32Array.of(NO_TARGET));
     this.#rowResults = arena.allocate(RowBlockLayout.bytes);
-    this.logits = new PlacedRows(memory, this.#placed, { rows, classes, targets: this.#targets });
+    this.logits = new PlacedRows(memory, this.#placed, {
+      rows,
+      classes,
+      targets: this.#targets,
+      received: logits.dtype,
+    });
   }
 
   /**

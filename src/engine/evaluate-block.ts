@@ -51,7 +51,7 @@ function evaluateLoss(kernel: Kernel, block: Block, logits: Uint8Array | ByteSou
   const columns = computeColumns(plan, { kernel, forward: rows, soft, isShard });
   if (isShard) setInfiniteTerms(columns, block, rows.lse);
   const targets = block.targets.map((target, row) => (target < 0 ? target : (probabilities?.targets[row] ?? target)));
-  const findings = findNonFinite(kernel, {
+  const findings = findNonFinite(kernel.received, {
     facts: {
       ...rows,
       probabilities: soft && { odd: soft.rows.odd, nll: soft.crossEntropy.nll },
@@ -66,7 +66,7 @@ function evaluateLoss(kernel: Kernel, block: Block, logits: Uint8Array | ByteSou
     mostPlaces: block.mostPlaces,
     isShard,
   });
-  findings.signs = findRangeSigns(kernel, block, rows.maximum);
+  findings.signs = findRangeSigns(kernel.received, { dtype: plan.dtype, classes, targets }, rows.maximum);
   // A shard of the vocabulary has only a part of each row, so it cannot rank rows.
   if (!isShard) findings.worst = rankWorst(kernel, block, columns, { targets, nanCount: rows.nanCount });
   const gradient = plan.gradientDType === undefined ? undefined : kernel.gradient(plan.gradientDType, slab);

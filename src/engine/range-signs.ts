@@ -1,8 +1,8 @@
 import { LEFT_OUT } from '../../kernels/abi.ts';
-import type { Kernel } from '../../kernels/kernel.ts';
+import type { PlacedRows } from '../../kernels/rows.ts';
 import type { RangeSigns } from '../diagnostics/findings.ts';
 import { NARROW_RANGES } from '../tensor/dtype.ts';
-import type { Block } from './block.ts';
+import type { FloatDType } from '../tensor/dtype.ts';
 
 /** Logits per row that are searched for subnormals: few enough to cost nothing, and enough for an estimate. */
 const SUBNORMAL_SPAN = 256;
@@ -12,8 +12,8 @@ const SUBNORMAL_SPAN = 256;
  * @param surveyed results of a survey of all values, if there was one: then values of both signs count
  */
 export function findRangeSigns(
-  kernel: Kernel,
-  { plan: { dtype, classes }, targets }: Block,
+  rows: PlacedRows,
+  { dtype, classes, targets }: { dtype: FloatDType; classes: number; targets: Int32Array },
   maximum: Float64Array,
   surveyed?: { subnormal: number; minimum: Float64Array },
 ): RangeSigns | undefined {
@@ -23,9 +23,9 @@ export function findRangeSigns(
   targets.forEach((target, row) => {
     if (target === LEFT_OUT) return;
     signs.sampled += surveyed === undefined ? Math.min(classes, SUBNORMAL_SPAN) : classes;
-    if (surveyed === undefined) signs.subnormal += kernel.subnormalsInRow(row, SUBNORMAL_SPAN);
-    if (maximum[row] === largest) signs.largest += kernel.countInRow(row, largest);
-    if (surveyed?.minimum[row] === -largest) signs.largest += kernel.countInRow(row, -largest);
+    if (surveyed === undefined) signs.subnormal += rows.subnormalsInRow(row, SUBNORMAL_SPAN);
+    if (maximum[row] === largest) signs.largest += rows.countInRow(row, largest);
+    if (surveyed?.minimum[row] === -largest) signs.largest += rows.countInRow(row, -largest);
   });
   return signs;
 }

@@ -18,15 +18,18 @@ export function surveyBlock(kernel: Kernel, block: Block, logits: Uint8Array | B
   const lse = none.map((_, row) => (surveyed.negInfCount[row] === classes ? -Infinity : 0));
   const targetLogit = none.map((_, row) => (isNegInfAtTarget(kernel, targets[row]!, row) ? -Infinity : 0));
   const facts = { ...surveyed, lse, targetLogit, nll: none, probabilities: undefined, uniformNll: undefined };
-  const findings = findNonFinite(kernel, {
+  const findings = findNonFinite(kernel.received, {
     ...{ facts, targets, classes, weights: undefined, probabilityAt: () => 0 },
     ...{ firstRow, firstColumn: 0, mostPlaces, isShard: false },
   });
   const subnormal = subnormalsOf(survey, ELEMENT_TYPES[dtype].float.leastNormalExponent);
-  findings.signs = findRangeSigns(kernel, block, surveyed.maximum, { subnormal, minimum: surveyed.minimum });
+  findings.signs = findRangeSigns(kernel.received, { dtype, classes, targets }, surveyed.maximum, {
+    subnormal,
+    minimum: surveyed.minimum,
+  });
   return { columns: { nll: none }, findings, survey };
 }
 
 function isNegInfAtTarget(kernel: Kernel, target: number, row: number): boolean {
-  return target >= 0 && kernel.nonFiniteKindOf(row, target) === NonFinite.negInf;
+  return target >= 0 && kernel.received.nonFiniteKindOf(row, target) === NonFinite.negInf;
 }

@@ -87,15 +87,15 @@ describe.each(FLOAT8_DTYPES)('%s', (dtype) => {
     const kernel = Kernel.load();
     const least = 2 ** ELEMENT_TYPES[dtype].float.leastNormalExponent;
     kernel.place({ dtype, classes: 256, logits: BYTES, targets: Int32Array.of(NO_TARGET) });
-    expect(kernel.countInRow(0, greatest)).toBe(1);
-    expect(kernel.countInRow(0, -greatest)).toBe(1);
+    expect(kernel.received.countInRow(0, greatest)).toBe(1);
+    expect(kernel.received.countInRow(0, -greatest)).toBe(1);
     const subnormal = [...values].filter((x) => x !== 0 && Math.abs(x) < least).length;
-    expect(kernel.subnormalsInRow(0, 256)).toBe(subnormal);
-    expect([subnormal, kernel.subnormalsInRow(0, 3)]).toEqual(dtype === 'float8_e4m3fn' ? [14, 2] : [6, 2]);
+    expect(kernel.received.subnormalsInRow(0, 256)).toBe(subnormal);
+    expect([subnormal, kernel.received.subnormalsInRow(0, 3)]).toEqual(dtype === 'float8_e4m3fn' ? [14, 2] : [6, 2]);
     const { nanCount, posInfCount, negInfCount } = kernel.forward();
     const counts = [nanCount, posInfCount, negInfCount].map((column) => column[0]);
     expect(counts).toEqual(dtype === 'float8_e4m3fn' ? [2, 0, 0] : [6, 1, 1]);
-    expect(kernel.findNonFinite(0, 0, NonFinite.any)).toBe(dtype === 'float8_e4m3fn' ? 0x7f : 0x7c);
+    expect(kernel.received.findNonFinite(0, 0, NonFinite.any)).toBe(dtype === 'float8_e4m3fn' ? 0x7f : 0x7c);
   });
 
   test('is read from a file, and refused as the dtype of a gradient', () => {
@@ -123,7 +123,7 @@ test.each(['float16', 'bfloat16'] as const)('subnormals of %s are counted', (dty
     logits: encode(dtype, row),
     targets: Int32Array.of(NO_TARGET),
   });
-  expect(kernel.subnormalsInRow(0, row.length)).toBe(dtype === 'float16' ? 4 : 3);
+  expect(kernel.received.subnormalsInRow(0, row.length)).toBe(dtype === 'float16' ? 4 : 3);
 });
 
 /** Results of every kernel that reads logits. */
@@ -145,9 +145,9 @@ function everything(kernel: Kernel, block: Parameters<Kernel['place']>[0]): obje
     badInColumn: [...badInColumn],
     perRow: rows.map((row) => [
       kernel.rankOfRow(row),
-      kernel.findNonFinite(row, 1, NonFinite.any),
-      kernel.nonFiniteKindOf(row, 0),
-      kernel.countInRow(row, 2),
+      kernel.received.findNonFinite(row, 1, NonFinite.any),
+      kernel.received.nonFiniteKindOf(row, 0),
+      kernel.received.countInRow(row, 2),
     ]),
     withGradient: kernel.forwardWithGradient({ t: column(0.5), b: column(0.1 / classes), z: column(1e-3) }),
     norms: kernel.gradientNorms(),

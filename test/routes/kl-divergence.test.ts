@@ -213,6 +213,13 @@ describe('what is not finite is named with its side, row and class', () => {
     expect([rejected.status, rejected.body.code]).toEqual([422, 'non_finite_loss']);
   });
 
+  test('signs of overflow are counted on each side', async () => {
+    const row = { dtype: 'float16', shape: [1, 3], data: encode('float16', [65_504, 1, 2]) };
+    const { body } = await compare({ reference: [[1, 2, 3]], logits: row });
+    expect(body.diagnostics.logits.float16).toMatchObject({ at_largest: 1 });
+    expect(body.diagnostics.reference).not.toHaveProperty('float16');
+  });
+
   test('-Infinity on both sides is no class at all', async () => {
     const { body } = await compare({ reference: [[1, -Infinity, 2]], logits: [[2, -Infinity, 1]] });
     expect(body.numerator).toBeCloseTo(klOf([1, 2], [2, 1]), 6);
