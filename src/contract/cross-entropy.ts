@@ -6,6 +6,7 @@ import { mapValues } from '../map-values.ts';
 import { METRICS, STATISTIC_OUTPUTS } from '../statistics/list.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { Diagnostics } from './diagnostics.ts';
+import { segments, sequences, textSizes } from './sequences.ts';
 import { ReplyTensor, count, nestedArrayOr, numberOrNonFinite, requestTensor } from './tensor.ts';
 
 /** Request body of POST /v1/cross-entropy: the same structure in every media type. */
@@ -71,6 +72,8 @@ export const CrossEntropyRequest = Type.Object(
         examples: [[1, 0.5, 2]],
       }),
     ),
+    segments,
+    ...textSizes,
     options: Type.Optional(Options),
   },
   {
@@ -149,6 +152,7 @@ export const Evaluation = Type.Object(
         description: 'Metrics over counted rows, weighted by the mask.',
       },
     ),
+    sequences,
     diagnostics: Diagnostics,
     kernel: Type.String({
       pattern: `^${KERNEL_PATTERN}(\\+${KERNEL_PATTERN})*$`,

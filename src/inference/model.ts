@@ -1,14 +1,14 @@
 /** Evaluation as the only model of the Open Inference Protocol: its name, inputs and outputs. */
 import { LossmeterError } from '../errors.ts';
-import { OUTPUTS } from '../loss/options.ts';
-import type { OutputName } from '../loss/options.ts';
+import { TENSOR_OUTPUTS } from '../loss/options.ts';
+import type { TensorOutput } from '../loss/options.ts';
 import { mapValues } from '../map-values.ts';
 import { STATISTIC_OUTPUTS } from '../statistics/list.ts';
 import type { DType } from '../tensor/dtype.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { stringify } from '../wire/json-text/stringify.ts';
 import type { InferenceOutput } from '../wire/open-inference/reply.ts';
-import type { BATCH_TENSORS } from '../batch/header.ts';
+import type { BATCH_TENSORS, SEQUENCE_TENSORS } from '../batch/header.ts';
 import type { InferenceRequest, ModelNames } from '../wire/open-inference/request.ts';
 import type { Evaluation } from '../contract/cross-entropy.ts';
 
@@ -26,11 +26,16 @@ const PER_ROW = [-1];
 const PER_LOGIT = [-1, -1];
 
 /** Inputs with their usual dtype and rank. The protocol can declare only one of each, although more are supported. */
-const INPUTS: Readonly<Record<(typeof BATCH_TENSORS)[number], DeclaredInput>> = {
+const INPUTS: Readonly<
+  Record<(typeof BATCH_TENSORS)[number] | (typeof SEQUENCE_TENSORS)[number], DeclaredInput>
+> = {
   label: { dtype: 'int64', shape: PER_ROW, optional: false },
   logits: { dtype: 'float32', shape: PER_LOGIT, optional: false },
   input_mask: { dtype: 'float32', shape: PER_ROW, optional: true },
   weight: { dtype: 'float32', shape: [-1], optional: true },
+  segments: { dtype: 'int64', shape: [-1], optional: true },
+  bytes: { dtype: 'float64', shape: [-1], optional: true },
+  words: { dtype: 'float64', shape: [-1], optional: true },
 };
 
 const FLOAT: DeclaredTensor = { dtype: 'float64', shape: [1] };
@@ -45,13 +50,13 @@ const SCALARS = {
   inf_count: COUNT,
 } as const;
 
-const DECLARED: Readonly<Record<OutputName, DeclaredTensor>> = {
+const DECLARED: Readonly<Record<TensorOutput, DeclaredTensor>> = {
   per_token_loss: { dtype: 'float64', shape: PER_ROW },
   gradient: { dtype: 'float32', shape: PER_LOGIT },
   ...mapValues(STATISTIC_OUTPUTS, ({ dtype }) => ({ dtype, shape: PER_ROW })),
 };
 
-const TENSORS = Object.fromEntries(OUTPUTS.map((name) => [name, DECLARED[name]])) as typeof DECLARED;
+const TENSORS = Object.fromEntries(TENSOR_OUTPUTS.map((name) => [name, DECLARED[name]])) as typeof DECLARED;
 
 export const MODEL = {
   name: 'cross_entropy',
@@ -79,7 +84,8 @@ export function outputsOf(request: InferenceRequest, evaluation: Evaluation): In
     throw new LossmeterError('invalid_option', detail);
   }
   const asked = listed.length === 0 ? Object.keys(found) : ((options?.['outputs'] ?? []) as readonly string[]);
-  const others = asked.filter((name) => !listed.some((output) => output.name === name));
+  // The list of sequences is no tensor.
+  const others = asked.filter((name) => found[name] !== undefined && !listed.some((output) => output.name === name));
   return [...listed, ...others.map((name) => ({ name, binary: binaryOutput }))].map(({ name, binary }) => ({
     ...{ name, binary },
     tensor: found[name]!,
@@ -101,11 +107,12 @@ function scalarsOf({ loss, numerator, denominator, diagnostics }: Evaluation): R
  * Results of an evaluation that are not tensors, as parameters. Parameters are plain values, so structured results are
  * JSON text.
  */
-export function parametersOf({ z_loss, mean_nll, rows, metrics, diagnostics, kernel }: Evaluation) {
+export function parametersOf({ z_loss, mean_nll, rows, metrics, sequences, diagnostics, kernel }: Evaluation) {
   return {
     verdict: diagnostics.verdict,
     ...{ z_loss, mean_nll, ...metrics },
     rows: JSON.stringify(rows),
+    ...(sequences && { sequences: stringify(sequences) }),
     diagnostics: stringify(diagnostics),
     kernel,
   };

@@ -16,7 +16,8 @@ export interface SequenceFacts {
 export class SequenceWalk {
   readonly #lengthOf: SequenceFacts['lengthOf'];
   #sequence = -1;
-  #end = 0;
+  /** End of the sequence of the last row. */
+  end = 0;
 
   constructor(lengthOf: SequenceFacts['lengthOf']) {
     this.#lengthOf = lengthOf;
@@ -24,7 +25,7 @@ export class SequenceWalk {
 
   /** Sequence of a row, from 0. */
   at(row: number): number {
-    while (row >= this.#end) this.#end += this.#lengthOf(++this.#sequence);
+    while (row >= this.end) this.end += this.#lengthOf(++this.#sequence);
     return this.#sequence;
   }
 }
