@@ -12,6 +12,9 @@ export const BATCH_TENSORS = ['logits', 'label', 'input_mask', 'weight'] as cons
 /** Tensors of the sequences of a batch and their texts. */
 export const SEQUENCE_TENSORS = ['segments', 'bytes', 'words'] as const satisfies readonly TensorName[];
 
+/** Tensors of a batch whose loss is computed. */
+export const LOSS_TENSORS = [...BATCH_TENSORS, ...SEQUENCE_TENSORS] as const;
+
 /** Everything of a batch but the bytes of its logits. */
 export interface BatchHeader {
   readonly logits: {

@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { parseArgs } from 'node:util';
-import { BATCH_TENSORS } from '../batch/header.ts';
+import { LOSS_TENSORS } from '../batch/header.ts';
 import { loadConfig } from '../config.ts';
 import type { Config } from '../config.ts';
 import { LossmeterError } from '../errors.ts';
@@ -23,15 +23,15 @@ const USAGE = `usage: lossmeter evaluate [options] FILE…
 Evaluates safetensors files as one batch, without a server. FILE is a file, a
 folder with *.safetensors files, or a quoted pattern such as
 'steps/**/*.safetensors'. A file has the fields of a request: logits, label,
-optional input_mask and weight, and options as JSON text in
-__metadata__.options. Other tensors are ignored. Sums are added in the order of
+optional input_mask, weight, segments, bytes and words, and options as JSON
+text in __metadata__.options. Other tensors are ignored. Sums are added in the order of
 the files' names.
 
   --option NAME=VALUE  an option of the evaluation, overrides the files; may be
                        repeated
   --options JSON       several options, as an object
   --tensor FIELD=NAME  name of the tensor for a field (logits, label, input_mask
-                       or weight) when it differs; may be repeated
+                       or another) when it differs; may be repeated
   --json               print one JSON document: the total, and an entry per file
   --workers N          overrides LOSSMETER_WORKERS
   --kernel VARIANT     overrides LOSSMETER_KERNEL
@@ -142,9 +142,9 @@ function readOption(text: string): [name: string, value: unknown] {
 function readTensorName(text: string): [field: string, name: string] {
   const at = text.indexOf('=');
   const field = text.slice(0, Math.max(at, 0));
-  if ((BATCH_TENSORS as readonly string[]).includes(field) && at < text.length - 1) return [field, text.slice(at + 1)];
+  if ((LOSS_TENSORS as readonly string[]).includes(field) && at < text.length - 1) return [field, text.slice(at + 1)];
   throw new UsageError(
-    `--tensor is ${text}, expected FIELD=NAME such as label=targets, FIELD one of ${BATCH_TENSORS.join(', ')}`,
+    `--tensor is ${text}, expected FIELD=NAME such as label=targets, FIELD one of ${LOSS_TENSORS.join(', ')}`,
   );
 }
 

@@ -87,7 +87,7 @@ export const ModelMetadata = Type.Object(
     inputs: declaredTensors(
       'DeclaredInput',
       INPUT_NAMES,
-      'The inputs. The protocol has one datatype and rank for a tensor: logits may be FP16, BF16, FP32 or FP64 and have any number of leading axes, the others may have any datatype; `input_mask` and `weight` are optional.',
+      'The inputs. The protocol has one datatype and rank for a tensor: logits may be FP16, BF16, FP32 or FP64 and have any number of leading axes, the others may have any datatype; `input_mask`, `weight`, `segments`, `bytes` and `words` are optional.',
     ),
     outputs: declaredTensors('DeclaredOutput', OUTPUT_NAMES, 'The possible outputs.'),
   },
@@ -270,7 +270,7 @@ export const InferenceRequest = Type.Object(
       ),
       {
         description:
-          '`label` and `logits`, and optionally `input_mask` and `weight`. Their bytes follow in this order.',
+          '`label` and `logits`, and optionally `input_mask`, `weight`, `segments`, `bytes` and `words`. Their bytes follow in this order.',
         examples: [
           [
             { name: 'label', shape: [2], datatype: 'INT64', data: [2, 0] },
@@ -349,6 +349,12 @@ export const InferenceResponse = Type.Object(
         perplexity: result('exp(mean_nll).', 1.9311),
         bits_per_token: result('mean_nll / ln 2.', 0.94944),
         ...mapValues(METRICS, ({ example }) => result('A requested metric.', example)),
+        sequences: Type.Optional(
+          text(
+            '`sequences` of `/v1/cross-entropy`, as JSON text; only when `outputs` has `sequences`.',
+            '[{"tokens":0,"numerator":null,"denominator":null,"mean_nll":null,"perplexity":null}]',
+          ),
+        ),
         rows: text('`rows` of `/v1/cross-entropy`, as JSON text.', '{"total":2,"counted":2,"ignored":0,"masked":0}'),
         diagnostics: text('`diagnostics` of `/v1/cross-entropy`, as JSON text.', '{"verdict":"finite"}'),
         kernel: text('The kernel that computed it.', 'f32-relaxed-simd'),

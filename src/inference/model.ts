@@ -8,7 +8,7 @@ import type { DType } from '../tensor/dtype.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { stringify } from '../wire/json-text/stringify.ts';
 import type { InferenceOutput } from '../wire/open-inference/reply.ts';
-import type { BATCH_TENSORS, SEQUENCE_TENSORS } from '../batch/header.ts';
+import type { LOSS_TENSORS } from '../batch/header.ts';
 import type { InferenceRequest, ModelNames } from '../wire/open-inference/request.ts';
 import type { Evaluation } from '../contract/cross-entropy.ts';
 
@@ -26,9 +26,7 @@ const PER_ROW = [-1];
 const PER_LOGIT = [-1, -1];
 
 /** Inputs with their usual dtype and rank. The protocol can declare only one of each, although more are supported. */
-const INPUTS: Readonly<
-  Record<(typeof BATCH_TENSORS)[number] | (typeof SEQUENCE_TENSORS)[number], DeclaredInput>
-> = {
+const INPUTS: Readonly<Record<(typeof LOSS_TENSORS)[number], DeclaredInput>> = {
   label: { dtype: 'int64', shape: PER_ROW, optional: false },
   logits: { dtype: 'float32', shape: PER_LOGIT, optional: false },
   input_mask: { dtype: 'float32', shape: PER_ROW, optional: true },

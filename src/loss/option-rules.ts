@@ -38,7 +38,9 @@ const OF_SEQUENCES: ReadonlySet<string> = new Set([
   ...Object.entries(METRICS).flatMap(([name, { field }]) => (field === undefined ? [] : [name])),
 ]);
 
-const NO_SEQUENCES = { reason: 'partials of shards do not hold the sequences of the rows and the sizes of their texts' };
+const NO_SEQUENCES = {
+  reason: 'partials of shards do not hold the sequences of the rows and the sizes of their texts',
+};
 
 const OPTION_RULES: { readonly [Name in keyof Options]-?: OptionRule<NonNullable<Options[Name]>> } = {
   reduction: { changesLoss: true, afterPartials: 'any' },

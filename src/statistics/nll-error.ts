@@ -68,4 +68,5 @@ export const NLL_ERROR = statistic({
   ofShard: ['nll', 'shardRows'],
   compute: () => ({}),
   sums: () => new ErrorSums(),
+  merge: () => ({}),
 });
