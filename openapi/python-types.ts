@@ -7,6 +7,7 @@ import { Diagnostics } from '../src/contract/diagnostics.ts';
 import { Diagnosis } from '../src/contract/diagnosis.ts';
 import { Evaluation } from '../src/contract/cross-entropy.ts';
 import { LogprobComparison } from '../src/contract/logprobs.ts';
+import { SequenceEvaluation } from '../src/contract/sequences.ts';
 import { RunList, RunSummary, StepDetail, StepList } from '../src/contract/runs.ts';
 import { Info } from '../src/contract/service.ts';
 
@@ -35,6 +36,7 @@ const ROOTS: readonly [name: string, schema: object, direction: Direction][] = [
   ['Options', Options, 'options'],
   ['RowCounts', Evaluation.properties.rows, 'reply'],
   ['Metrics', Evaluation.properties.metrics, 'reply'],
+  ['SequenceEvaluation', SequenceEvaluation, 'reply'],
   ['Place', Diagnostics.properties.locations.items, 'reply'],
   ['Cause', Diagnostics.properties.causes.items, 'reply'],
   ['Diagnostics', Diagnostics, 'reply'],

@@ -33,29 +33,29 @@ const tokens = count('Counted rows.', 2);
 
 const EMPTY = 'Without counted rows its other values are null, and it enters no mean.';
 
+/** A sequence of a cross-entropy. */
+export const SequenceEvaluation = Type.Object(
+  {
+    tokens,
+    numerator: numberOrNull('Σ m·nll, in nats: of the plain label, without class weights and smoothing.', 1.3162),
+    denominator: numberOrNull('Σ m.', 2),
+    mean_nll: numberOrNull('Σ m·nll / Σ m.', 0.6581),
+    perplexity: numberOrNull('exp(mean_nll).', 1.9311),
+  },
+  {
+    title: 'SequenceEvaluation',
+    additionalProperties: false,
+    description: `A sequence, over its counted rows. ${EMPTY}`,
+  },
+);
+
 /** Sequences of a cross-entropy. */
 export const sequences = Type.Optional(
-  Type.Array(
-    Type.Object(
-      {
-        tokens,
-        numerator: numberOrNull('Σ m·nll, in nats: of the plain label, without class weights and smoothing.', 1.3162),
-        denominator: numberOrNull('Σ m.', 2),
-        mean_nll: numberOrNull('Σ m·nll / Σ m.', 0.6581),
-        perplexity: numberOrNull('exp(mean_nll).', 1.9311),
-      },
-      {
-        title: 'SequenceEvaluation',
-        additionalProperties: false,
-        description: `A sequence, over its counted rows. ${EMPTY}`,
-      },
-    ),
-    {
-      maxItems: MOST_SEQUENCES,
-      description: 'Every sequence, in order; only when `options.outputs` has `sequences`.',
-      examples: [[{ tokens: 2, numerator: 1.3162, denominator: 2, mean_nll: 0.6581, perplexity: 1.9311 }]],
-    },
-  ),
+  Type.Array(SequenceEvaluation, {
+    maxItems: MOST_SEQUENCES,
+    description: 'Every sequence, in order; only when `options.outputs` has `sequences`.',
+    examples: [[{ tokens: 2, numerator: 1.3162, denominator: 2, mean_nll: 0.6581, perplexity: 1.9311 }]],
+  }),
 );
 
 const ofSide = (name: 'logits' | 'reference') =>

@@ -207,6 +207,27 @@ class Metrics(TypedDict):
     """exp(Σ m·nll / Σ words)."""
 
 
+class SequenceEvaluation(TypedDict):
+    """A sequence, over its counted rows. Without counted rows its other values are
+    null, and it enters no mean.
+    """
+
+    tokens: int
+    """Counted rows."""
+
+    numerator: float | None
+    """Σ m·nll, in nats: of the plain label, without class weights and smoothing."""
+
+    denominator: float | None
+    """Σ m."""
+
+    mean_nll: float | None
+    """Σ m·nll / Σ m."""
+
+    perplexity: float | None
+    """exp(mean_nll)."""
+
+
 class Place(TypedDict):
     """Place of a non-finite logit, or probability."""
 
