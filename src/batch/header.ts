@@ -10,7 +10,7 @@ import { tensorFromValue } from '../wire/tensors/tensor-value.ts';
 export const BATCH_TENSORS = ['logits', 'label', 'input_mask', 'weight'] as const satisfies readonly TensorName[];
 
 /** Tensors of the sequences of a batch and their texts. */
-export const SEQUENCE_TENSORS = ['segments', 'bytes', 'words'] as const satisfies readonly TensorName[];
+const SEQUENCE_TENSORS = ['segments', 'bytes', 'words'] as const satisfies readonly TensorName[];
 
 /** Tensors of a batch whose loss is computed. */
 export const LOSS_TENSORS = [...BATCH_TENSORS, ...SEQUENCE_TENSORS] as const;

@@ -46,7 +46,7 @@ export interface Targets {
 }
 
 /** Sequences of different lengths that the rows fill in order. */
-export interface Segments {
+interface Segments {
   /** Rows of each sequence, with the last `shift` of them, which are left out. */
   readonly lengths: ArrayLike<number>;
   readonly shift: number;

@@ -34,7 +34,10 @@ const FIELDS = {
   segments: integers(LENGTHS),
 };
 
-async function compare(fields: object, { from = service, writer = 'msgpack' as Writer } = {}) {
+async function compare(
+  fields: object,
+  { from = service, writer = 'msgpack' }: { from?: Service; writer?: Writer } = {},
+) {
   const { headers, body } = WRITERS[writer](fields as Record<string, unknown>);
   const answer = await from.post(body, {
     type: headers['content-type']!,

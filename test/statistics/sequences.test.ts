@@ -24,10 +24,11 @@ function sumsOf(statistic: keyof typeof STATISTICS, { nll, masks, lengths, bytes
 }
 
 function metricOf(name: MetricName, batches: readonly Batch[]): number {
-  const { statistic, of } = METRICS[name];
+  const metric = METRICS[name];
+  const { statistic } = metric;
   const all = STATISTICS[statistic].sums!();
   for (const batch of batches) all.append(sumsOf(statistic, batch));
-  return of(
+  return metric.of(
     all,
     batches.flatMap(({ masks }) => masks).reduce((sum, m) => sum + m, 0),
   );
