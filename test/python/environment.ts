@@ -10,12 +10,14 @@ export interface Environment {
   name: string;
   /** What is installed, from the root of the checkout. */
   requirements: string;
+  /** Packages that are installed without those that they require, from the root of the checkout. */
+  withoutDependencies?: string;
   /** Files that say what else is, if any. */
   others?: readonly string[];
 }
 
 /** The folder of an environment, which is made when it is not there. @throws Error that says what is missing */
-export function environmentOf({ name, requirements, others = [] }: Environment): string {
+export function environmentOf({ name, requirements, withoutDependencies, others = [] }: Environment): string {
   const environment = path.join(ROOT, 'node_modules/.cache', `lossmeter-${name}`);
   const found = spawnSync('python3', ['--version'], { encoding: 'utf8' });
   if (found.status !== 0) {
@@ -25,15 +27,20 @@ export function environmentOf({ name, requirements, others = [] }: Environment):
   // The environment is made for one Python and one list of packages. The stamp is written last: what was interrupted is
   // made anew.
   const stamp = path.join(environment, 'requirements.txt');
-  const lists = [requirements, ...others].map((file) => readFileSync(path.join(ROOT, file), 'utf8'));
+  const alone = withoutDependencies === undefined ? [] : [withoutDependencies];
+  const lists = [requirements, ...alone, ...others].map((file) => readFileSync(path.join(ROOT, file), 'utf8'));
   const wanted = [`# ${found.stdout.trim()}`, ...lists].join('\n');
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return environment;
   const make = [
     ['python3', '-m', 'venv', '--clear', environment],
     [pythonOf(environment), '-m', 'pip', 'install', '--quiet', '--requirement', requirements],
-  ] as const;
+    ...alone.map((list) => [
+      pythonOf(environment),
+      ...['-m', 'pip', 'install', '--quiet', '--no-deps', '--requirement', list],
+    ]),
+  ];
   for (const [program, ...args] of make) {
-    if (spawnSync(program, args, { cwd: ROOT, stdio: 'inherit' }).status === 0) continue;
+    if (spawnSync(program!, args, { cwd: ROOT, stdio: 'inherit' }).status === 0) continue;
     throw new Error(`The virtual environment ${path.relative(ROOT, environment)} could not be made.`);
   }
   writeFileSync(stamp, wanted);

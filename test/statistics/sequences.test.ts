@@ -90,7 +90,7 @@ describe('standard_error', () => {
   function exactError(nll: readonly number[], masks: readonly number[]): number {
     const D = Decimal.clone({ precision: 60 });
     // Of a number it would read the shortest text.
-    const exactly = (x: number): Decimal => new D(x.toPrecision(100));
+    const exactly = (x: number): Decimal => new D(`0b${x.toString(2)}`);
     const rows = nll.map((x, k) => ({ x: exactly(x), m: exactly(masks[k]!) })).filter(({ m }) => !m.isZero());
     const total = (term: (row: (typeof rows)[number]) => Decimal): Decimal =>
       rows.reduce((sum, row) => sum.plus(term(row)), new D(0));
