@@ -9,6 +9,7 @@ import { Evaluation } from '../src/contract/cross-entropy.ts';
 import { ComparisonOptions } from '../src/comparison/options.ts';
 import { Comparison } from '../src/contract/kl-divergence.ts';
 import { LogprobComparison } from '../src/contract/logprobs.ts';
+import { SequenceEvaluation } from '../src/contract/sequences.ts';
 import { RunList, RunSummary, StepDetail, StepList } from '../src/contract/runs.ts';
 import { Info } from '../src/contract/service.ts';
 
@@ -37,6 +38,7 @@ const ROOTS: readonly [name: string, schema: object, direction: Direction][] = [
   ['Options', Options, 'options'],
   ['RowCounts', Evaluation.properties.rows, 'reply'],
   ['Metrics', Evaluation.properties.metrics, 'reply'],
+  ['SequenceEvaluation', SequenceEvaluation, 'reply'],
   ['Place', Diagnostics.properties.locations.items, 'reply'],
   ['Cause', Diagnostics.properties.causes.items, 'reply'],
   ['Diagnostics', Diagnostics, 'reply'],

@@ -50,6 +50,20 @@ export class ExactSum {
     this.#parts.push(high);
   }
 
+  /** Adds a·b without rounding it, unless it leaves the range of float64. */
+  addProduct(a: number, b: number): void {
+    const product = a * b;
+    this.add(product);
+    const error = productError(a, b, product);
+    if (error !== 0) this.add(error);
+  }
+
+  /** Adds all terms of another sum, each times a finite factor. */
+  includeProduct(other: ExactSum, factor: number): void {
+    for (const part of other.#parts) this.addProduct(part, factor);
+    if (other.#nonFinite !== 0) this.#nonFinite += other.#nonFinite * factor;
+  }
+
   /** Adds all terms of another sum. */
   include(other: ExactSum): void {
     for (const part of other.#parts) this.add(part);
@@ -78,4 +92,23 @@ export class ExactSum {
     }
     return high;
   }
+}
+
+/** Splits 53 bits into 26 and 26. */
+const SPLITTER = 2 ** 27 + 1;
+
+/** Magnitude above which the split of a factor would overflow. */
+const MOST_SPLIT = 2 ** 995;
+
+/** Rounding error of a product: the exact one is product + error (Dekker 1971). 0 where it cannot be found. */
+function productError(a: number, b: number, product: number): number {
+  if (!(Math.abs(a) < MOST_SPLIT && Math.abs(b) < MOST_SPLIT && Math.abs(product) < Infinity)) return 0;
+  const [highA, highB] = [highPart(a), highPart(b)];
+  const [lowA, lowB] = [a - highA, b - highB];
+  return lowA * lowB - (product - highA * highB - lowA * highB - highA * lowB);
+}
+
+function highPart(x: number): number {
+  const scaled = SPLITTER * x;
+  return scaled - (scaled - x);
 }

@@ -55,3 +55,45 @@ describe('a sum', () => {
     expect(ExactSum.from(ExactSum.of(values).toBytes()).value).toBe(expected);
   });
 });
+
+describe('products', () => {
+  const factor = fc
+    .double({ noNaN: true, noDefaultInfinity: true, min: -1e60, max: 1e60 })
+    .filter((x) => x === 0 || Math.abs(x) > 1e-60);
+
+  /** The exact product as an integer times 2^-2148. */
+  const product = (a: number, b: number): bigint => toInteger(a) * toInteger(b);
+
+  test('are added without rounding', () => {
+    fc.assert(
+      fc.property(fc.array(fc.tuple(factor, factor), { maxLength: 12 }), factor, (pairs, times) => {
+        const sum = ExactSum.of();
+        for (const [a, b] of pairs) sum.addProduct(a, b);
+        const exact = pairs.reduce((total, [a, b]) => total + product(a, b), 0n);
+        // Digits below 2^-1074 are those of no product here.
+        expect(sum.value + 0).toBe(toNumber(exact >> 1074n) + 0);
+        const scaled = ExactSum.of();
+        scaled.includeProduct(ExactSum.of(pairs.map(([a]) => a)), times);
+        const exactScaled = pairs.reduce((total, [a]) => total + product(a, times), 0n);
+        expect(scaled.value + 0).toBe(toNumber(exactScaled >> 1074n) + 0);
+      }),
+    );
+  });
+
+  test.each([
+    [Infinity, 2, Infinity],
+    [1e200, 1e200, Infinity],
+    [-1e300, 4, -4e300],
+    [Infinity, 0, Number.NaN],
+  ])('%d · %d is %d', (a, b, expected) => {
+    const sum = ExactSum.of();
+    sum.addProduct(a, b);
+    expect(sum.value).toBe(expected);
+  });
+
+  test('of a sum that is not finite are not finite', () => {
+    const sum = ExactSum.of();
+    sum.includeProduct(ExactSum.of([Infinity, 1]), -2);
+    expect(sum.value).toBe(-Infinity);
+  });
+});

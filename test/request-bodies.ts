@@ -85,7 +85,8 @@ function written(mediaType: string, body: Uint8Array, described: unknown): Encod
 function jsonOf(value: unknown): Buffer {
   return Buffer.from(
     JSON.stringify(value, (name, inner: unknown) => {
-      if (name === 'bytes') return undefined;
+      // Bytes of an input of the Open Inference Protocol stand behind the JSON.
+      if (name === 'bytes' && inner instanceof Uint8Array) return undefined;
       return inner instanceof Uint8Array ? Buffer.from(inner).toString('base64') : inner;
     }),
   );

@@ -9,6 +9,12 @@ import { tensorFromValue } from '../wire/tensors/tensor-value.ts';
 /** Tensors of a batch. */
 export const BATCH_TENSORS = ['logits', 'label', 'input_mask', 'weight'] as const satisfies readonly TensorName[];
 
+/** Tensors of the sequences of a batch and their texts. */
+const SEQUENCE_TENSORS = ['segments', 'bytes', 'words'] as const satisfies readonly TensorName[];
+
+/** Tensors of a batch whose loss is computed. */
+export const LOSS_TENSORS = [...BATCH_TENSORS, ...SEQUENCE_TENSORS] as const;
+
 /** Everything of a batch but the bytes of its logits. */
 export interface BatchHeader {
   readonly logits: {
@@ -21,6 +27,11 @@ export interface BatchHeader {
   readonly label: Tensor | undefined;
   readonly inputMask: Tensor | undefined;
   readonly weight: Tensor | undefined;
+  /** Lengths of the sequences. */
+  readonly segments?: Tensor | undefined;
+  /** Sizes of the texts of the sequences. */
+  readonly bytes?: Tensor | undefined;
+  readonly words?: Tensor | undefined;
   /** Options as received, not checked yet. */
   readonly options: unknown;
   /** Entries of the logits and of the label that came as null, and are NaN. */
@@ -45,6 +56,9 @@ export function makeHeader({ streamed, fields }: ReadRequest): BatchHeader {
     label,
     inputMask: tensor('input_mask'),
     weight: tensor('weight'),
+    segments: tensor('segments'),
+    bytes: tensor('bytes'),
+    words: tensor('words'),
     options: fields['options'],
     nulls: nulls + (label?.nulls ?? 0),
     numpyArrays: isNumpy,

@@ -45,7 +45,7 @@ export function* reportReduction(
   recorded?: RecordedAs,
 ): Steps<Evaluation> {
   const { options, targets, columns, findings, layout, nulls, kernel } = batch;
-  const { loss, meanNll, perTokenLoss, metrics } = reduction;
+  const { loss, meanNll, perTokenLoss, metrics, sequences } = reduction;
   const { numerator, denominators, zLoss } = reduction.sums;
   const diagnostics = diagnose(findings, reduction, targets, { nulls, ...(recorded && { recorded }) });
   if (options.on_non_finite === 'reject' && diagnostics.verdict === 'non_finite') {
@@ -65,6 +65,7 @@ export function* reportReduction(
     rows: targets.rows,
     outputs: yield* makeOutputs(options, columns, { perTokenLoss, gradient }, targets),
     metrics,
+    ...(sequences && { sequences: [...sequences] }),
     diagnostics,
     kernel,
   };

@@ -6,7 +6,7 @@ import type { KernelPool } from '../engine/pool.ts';
 import { refuse } from '../errors.ts';
 import { isGiven } from '../option-reader.ts';
 import type { Options } from '../loss/options.ts';
-import { selectTargets } from '../loss/targets.ts';
+import { selectTargets, sequenceFactsOf } from '../loss/targets.ts';
 import type { TargetFields, Targets } from '../loss/targets.ts';
 import type { Vocabulary } from '../loss/vocabulary.ts';
 import { inSteps } from '../steps.ts';
@@ -19,6 +19,7 @@ import { arrange } from './layout.ts';
 import type { Layout } from './layout.ts';
 import { MovedLogits } from './moved-logits.ts';
 import { takeClassWeights, takeRows } from './row-memory.ts';
+import { takeSegments, takeSequences } from './sequences.ts';
 
 /** Bytes of a row's target, mask and results while its batch is evaluated. */
 const BYTES_PER_ROW = 128;
@@ -52,11 +53,13 @@ export function* openRows(
   { moreBytesPerRow, shard }: { moreBytesPerRow: number; shard?: Vocabulary },
 ): Steps<{ header: BatchHeader; layout: Layout; targets: Targets }> {
   const { header, layout, outputShape } = yield* arrange(given, options.class_axis, held);
+  takeSegments(header.segments, held);
   const selected = yield* selectTargets(header.logits.shape, targetFieldsOf(header), options, {
     ...(shard && { shard }),
     takeRows: (count) => takeRows(held, count, BYTES_PER_ROW + moreBytesPerRow),
     takeClasses: (count) => takeClassWeights(held, count),
   });
+  if (options.outputs.includes('sequences')) takeSequences(sequenceFactsOf(selected).count, held);
   const targets = withOutputShape(selected, outputShape);
   requireNoIgnoreIndex(targets, header);
   return { header, layout, targets };
@@ -68,9 +71,9 @@ export function kernelOf(pool: KernelPool, { dtype, transform }: Pick<BlockPlan,
 }
 
 /** @param outputShape where it is not that of the label; a shift leaves rows out, and then no row is alone */
-function withOutputShape(targets: Targets, outputShape: Shape | undefined): Targets {
-  const { length, kept } = targets.sequence;
-  return outputShape === undefined || kept < length ? targets : { ...targets, outputShape };
+export function withOutputShape(targets: Targets, outputShape: Shape | undefined): Targets {
+  const leavesOut = targets.rows.total < targets.classes.length;
+  return outputShape === undefined || leavesOut ? targets : { ...targets, outputShape };
 }
 
 /** Takes logits in the order in which they come. */
@@ -83,9 +86,9 @@ export function openIntake(
 }
 
 /** Fields that select the counted rows; the label is required. */
-function targetFieldsOf({ label, inputMask, weight }: BatchHeader): TargetFields {
+function targetFieldsOf({ label, inputMask, weight, segments }: BatchHeader): TargetFields {
   if (label === undefined) throw missingField('label');
-  return { label, inputMask, weight };
+  return { label, inputMask, weight, segments };
 }
 
 /** Class weights in shared memory, where kernels need them: for one class index per row the reduction weighs. */

@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { BATCH_TENSORS } from '../batch/header.ts';
+import { LOSS_TENSORS } from '../batch/header.ts';
 import type { Config } from '../config.ts';
 import { LossmeterError } from '../errors.ts';
 import { parseOptions } from '../loss/options.ts';
@@ -16,15 +16,15 @@ const USAGE = `usage: lossmeter evaluate [options] FILE…
 Evaluates safetensors files as one batch, without a server. FILE is a file, a
 folder with *.safetensors files, or a quoted pattern such as
 'steps/**/*.safetensors'. A file has the fields of a request: logits, label,
-optional input_mask and weight, and options as JSON text in
-__metadata__.options. Other tensors are ignored. Sums are added in the order of
-the files' names.
+optional input_mask, weight, segments, bytes and words, and options as JSON text
+in __metadata__.options. Other tensors are ignored. Sums are added in the order
+of the files' names.
 
   --option NAME=VALUE  an option of the evaluation, overrides the files; may be
                        repeated
   --options JSON       several options, as an object
   --tensor FIELD=NAME  name of the tensor for a field (logits, label, input_mask
-                       or weight) when it differs; may be repeated
+                       or another) when it differs; may be repeated
   --json               print one JSON document: the total, and an entry per file
   --workers N          overrides LOSSMETER_WORKERS
   --kernel VARIANT     overrides LOSSMETER_KERNEL
@@ -85,7 +85,7 @@ function readArguments(args: string[]): Invocation | undefined {
   if (values.help === true) return undefined;
   if (patterns.length === 0) throw new UsageError('no file is named');
   const options = readOptions(values);
-  const names = readTensorNames(values.tensor, BATCH_TENSORS);
+  const names = readTensorNames(values.tensor, LOSS_TENSORS);
   return orUsageError(() => {
     parseOptions(options);
     return { patterns, options, names, json: values.json === true, config: readConfig(values) };

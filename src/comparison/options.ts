@@ -21,8 +21,8 @@ export const ROW_OUTPUTS = {
   },
 } as const;
 
-/** Names that `outputs` accepts. */
-export const OUTPUTS = [
+/** Names of outputs that are tensors. */
+export const TENSOR_OUTPUTS = [
   'kl_divergence',
   'probability_difference',
   'nll',
@@ -31,7 +31,10 @@ export const OUTPUTS = [
   'gradient',
 ] as const satisfies readonly (keyof typeof ROW_OUTPUTS | 'gradient')[];
 
-export type OutputName = (typeof OUTPUTS)[number];
+export type TensorOutput = (typeof TENSOR_OUTPUTS)[number];
+
+/** Names that `outputs` accepts. */
+const OUTPUTS = [...TENSOR_OUTPUTS, 'sequences'] as const;
 
 const described = Object.entries(ROW_OUTPUTS).map(([name, one]) => `\`${name}\` (${one.dtype}): ${one.description}.`);
 
@@ -114,7 +117,7 @@ export const ComparisonOptions = Type.Object(
       default: [],
       maxItems: OUTPUTS.length,
       uniqueItems: true,
-      description: `Tensors to return. All except \`gradient\` have an entry per row, 0 for rows that are not counted. ${described.join(' ')} \`gradient\`: ∂loss/∂logits, shaped like \`logits\`, in the dtype of \`gradient_dtype\`; of N when there is no \`loss\`. It is m/D times s·(q − p) for forward, s·q_c·(ln(q_c/p_c) − KL) for reverse, s·(1−β)·q_c·(ln(q_c/m_c) − KL(Q‖M)) for Jensen-Shannon.`,
+      description: `Tensors to return, and \`sequences\`, which is a list at the top of the answer. All tensors except \`gradient\` have an entry per row, 0 for rows that are not counted. ${described.join(' ')} \`gradient\`: ∂loss/∂logits, shaped like \`logits\`, in the dtype of \`gradient_dtype\`; of N when there is no \`loss\`. It is m/D times s·(q − p) for forward, s·q_c·(ln(q_c/p_c) − KL) for reverse, s·(1−β)·q_c·(ln(q_c/m_c) − KL(Q‖M)) for Jensen-Shannon.`,
       examples: [['kl_divergence']],
     }),
   },

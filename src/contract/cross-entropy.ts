@@ -6,73 +6,79 @@ import { mapValues } from '../map-values.ts';
 import { METRICS, STATISTIC_OUTPUTS } from '../statistics/list.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { Diagnostics } from './diagnostics.ts';
+import { segments, sequences, textSizes } from './sequences.ts';
 import { ReplyTensor, count, nestedArrayOr, numberOrNonFinite, requestTensor } from './tensor.ts';
+
+/** Fields of the requests of all kinds that evaluate a batch. */
+export const BATCH_FIELDS = {
+  logits: requestTensor({
+    title: 'Logits',
+    kind: 'Float',
+    description:
+      'Scores x of shape (N, C), or (…, C), or (C,) of a row alone: a row per position, a column per class. `options.class_axis` says where the classes are another axis. In MessagePack it should be the last field: then it streams.',
+    examples: [
+      [
+        [1, 2, 3],
+        [0.5, 0.25, 0],
+      ],
+    ],
+  }),
+  label: requestTensor({
+    title: 'Label',
+    kind: 'Any',
+    description:
+      'Integers are class indices: the class y of each row in [0, C), of shape (N,) or (…,), or (…, 1), or a number for a row alone, checked on counted rows only. Floats are class probabilities p, shaped like the logits, as are numbers without a dtype of that shape, whole or not; whole ones of another shape are class indices, be they written as 1.0 or as a float64 of MessagePack. Rows that do not sum to 1 or are negative are accepted, and counted in the diagnostics.',
+    examples: [
+      [2, 0],
+      [
+        [0.25, 0.25, 0.5],
+        [0.9, 0.1, 0],
+      ],
+    ],
+    entries: nestedArrayOr('LabelEntries', [
+      Type.Integer({
+        minimum: Number.MIN_SAFE_INTEGER,
+        maximum: Number.MAX_SAFE_INTEGER,
+        description: 'The class of a single row.',
+        examples: [2],
+      }),
+    ]),
+  }),
+  input_mask: Type.Optional(
+    requestTensor({
+      title: 'InputMask',
+      kind: 'Any',
+      description:
+        'The mask m of each row, of shape (N,) or (…,), or (…, 1), or a number for a row alone: bool, integers or floats, finite and not negative. 0 leaves the row out: its values do not affect the loss. Default: 1 for every row.',
+      examples: [[1, 1]],
+      entries: nestedArrayOr('MaskEntries', [
+        Type.Number({
+          minimum: 0,
+          maximum: Number.MAX_VALUE,
+          description: 'The mask of a single row.',
+          examples: [1],
+        }),
+        Type.Boolean({ description: 'The same as a boolean.', examples: [true] }),
+      ]),
+    }),
+  ),
+  weight: Type.Optional(
+    requestTensor({
+      title: 'ClassWeight',
+      kind: 'Any',
+      description:
+        'The weight w of each class, of shape (C,): finite; negative only under `semantics: "torch"`. Default: 1 for every class.',
+      examples: [[1, 0.5, 2]],
+    }),
+  ),
+  options: Type.Optional(Options),
+};
+
+const { options, ...tensors } = BATCH_FIELDS;
 
 /** Request body of POST /v1/cross-entropy: the same structure in every media type. */
 export const CrossEntropyRequest = Type.Object(
-  {
-    logits: requestTensor({
-      title: 'Logits',
-      kind: 'Float',
-      description:
-        'Scores x of shape (N, C), or (…, C), or (C,) of a row alone: a row per position, a column per class. `options.class_axis` says where the classes are another axis. In MessagePack it should be the last field: then it streams.',
-      examples: [
-        [
-          [1, 2, 3],
-          [0.5, 0.25, 0],
-        ],
-      ],
-    }),
-    label: requestTensor({
-      title: 'Label',
-      kind: 'Any',
-      description:
-        'Integers are class indices: the class y of each row in [0, C), of shape (N,) or (…,), or (…, 1), or a number for a row alone, checked on counted rows only. Floats are class probabilities p, shaped like the logits, as are numbers without a dtype of that shape, whole or not; whole ones of another shape are class indices, be they written as 1.0 or as a float64 of MessagePack. Rows that do not sum to 1 or are negative are accepted, and counted in the diagnostics.',
-      examples: [
-        [2, 0],
-        [
-          [0.25, 0.25, 0.5],
-          [0.9, 0.1, 0],
-        ],
-      ],
-      entries: nestedArrayOr('LabelEntries', [
-        Type.Integer({
-          minimum: Number.MIN_SAFE_INTEGER,
-          maximum: Number.MAX_SAFE_INTEGER,
-          description: 'The class of a single row.',
-          examples: [2],
-        }),
-      ]),
-    }),
-    input_mask: Type.Optional(
-      requestTensor({
-        title: 'InputMask',
-        kind: 'Any',
-        description:
-          'The mask m of each row, of shape (N,) or (…,), or (…, 1), or a number for a row alone: bool, integers or floats, finite and not negative. 0 leaves the row out: its values do not affect the loss. Default: 1 for every row.',
-        examples: [[1, 1]],
-        entries: nestedArrayOr('MaskEntries', [
-          Type.Number({
-            minimum: 0,
-            maximum: Number.MAX_VALUE,
-            description: 'The mask of a single row.',
-            examples: [1],
-          }),
-          Type.Boolean({ description: 'The same as a boolean.', examples: [true] }),
-        ]),
-      }),
-    ),
-    weight: Type.Optional(
-      requestTensor({
-        title: 'ClassWeight',
-        kind: 'Any',
-        description:
-          'The weight w of each class, of shape (C,): finite; negative only under `semantics: "torch"`. Default: 1 for every class.',
-        examples: [[1, 0.5, 2]],
-      }),
-    ),
-    options: Type.Optional(Options),
-  },
+  { ...tensors, segments, ...textSizes, options },
   {
     title: 'CrossEntropyRequest',
     additionalProperties: false,
@@ -149,6 +155,7 @@ export const Evaluation = Type.Object(
         description: 'Metrics over counted rows, weighted by the mask.',
       },
     ),
+    sequences,
     diagnostics: Diagnostics,
     kernel: Type.String({
       pattern: `^${KERNEL_PATTERN}(\\+${KERNEL_PATTERN})*$`,

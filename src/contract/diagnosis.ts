@@ -1,14 +1,14 @@
 import { Type } from 'typebox';
 import type { Static } from 'typebox';
 import { KERNEL_PATTERN } from '../../kernels/name.ts';
-import { CrossEntropyRequest, RowCounts } from './cross-entropy.ts';
+import { BATCH_FIELDS, RowCounts } from './cross-entropy.ts';
 import { Diagnostics, RangeReport } from './diagnostics.ts';
 import { MOST_COLUMNS } from './limits.ts';
 import { FloatDType, count, numberOrNonFinite } from './tensor.ts';
 
 /** Request body of POST /v1/diagnose: the body of an evaluation, in which only the tensor is required. */
 export const DiagnosisRequest = Type.Object(
-  { ...Type.Partial(CrossEntropyRequest).properties, logits: CrossEntropyRequest.properties.logits },
+  { ...Type.Partial(Type.Object(BATCH_FIELDS)).properties, logits: BATCH_FIELDS.logits },
   {
     title: 'DiagnosisRequest',
     description:

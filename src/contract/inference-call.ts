@@ -173,6 +173,14 @@ const callOf = (call: CallOf): CallSchemas => ({
 
 const result = (description: string, example: number) => Type.Optional(numberOrNonFinite(description, example));
 
+const sequences = (path: string, names: readonly string[]) =>
+  Type.Optional(
+    text(
+      `\`sequences\` of \`${path}\`, as JSON text; only when \`outputs\` has \`sequences\`.`,
+      `[${JSON.stringify(Object.fromEntries(names.map((name) => [name, name === 'tokens' ? 0 : null])))}]`,
+    ),
+  );
+
 /** Results that answers of all models have. */
 const common = (path: string) => ({
   rows: text(`\`rows\` of \`${path}\`, as JSON text.`, '{"total":2,"counted":2,"ignored":0,"masked":0}'),
@@ -184,7 +192,7 @@ export const CROSS_ENTROPY_CALL = callOf({
   model: CROSS_ENTROPY_MODEL,
   prefix: '',
   path: '/v1/cross-entropy',
-  inputs: '`label` and `logits`, and optionally `input_mask` and `weight`.',
+  inputs: '`label` and `logits`, and optionally `input_mask`, `weight`, `segments`, `bytes` and `words`.',
   example: [
     { name: 'label', shape: [2], datatype: 'INT64', data: [2, 0] },
     { name: 'logits', shape: [2, 3], datatype: 'FP32', data: [1, 2, 3, 0, 1, 0] },
@@ -200,6 +208,7 @@ export const CROSS_ENTROPY_CALL = callOf({
     perplexity: result('exp(mean_nll).', 1.9311),
     bits_per_token: result('mean_nll / ln 2.', 0.94944),
     ...mapValues(METRICS, ({ example }) => result('A requested metric.', example)),
+    sequences: sequences('/v1/cross-entropy', ['tokens', 'numerator', 'denominator', 'mean_nll', 'perplexity']),
     ...common('/v1/cross-entropy'),
   },
 });
@@ -212,7 +221,7 @@ export const KL_DIVERGENCE_CALL = callOf({
   prefix: 'Comparison',
   path: '/v1/kl-divergence',
   inputs:
-    '`logits`, and `reference` or, for the top K of a teacher, `reference.indices` and `reference.logprobs`; optionally `label` and `input_mask`.',
+    '`logits`, and `reference` or, for the top K of a teacher, `reference.indices` and `reference.logprobs`; optionally `label`, `input_mask` and `segments`.',
   example: [
     { name: 'reference', shape: [1, 3], datatype: 'FP32', data: [1.1, 2, 2.9] },
     { name: 'logits', shape: [1, 3], datatype: 'FP32', data: [1, 2, 3] },
@@ -228,6 +237,7 @@ export const KL_DIVERGENCE_CALL = callOf({
     probability_difference: Type.Optional(resultText('probability_difference', '{"mean":-0.0002}')),
     perplexity: Type.Optional(resultText('perplexity', '{"ratio":{"value":1.0016,"standard_error":0.0004}}')),
     worst_rows: resultText('worst_rows', '[]'),
+    sequences: sequences('/v1/kl-divergence', ['tokens', 'numerator', 'denominator', 'mean']),
     ...common('/v1/kl-divergence'),
   },
 });

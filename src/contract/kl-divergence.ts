@@ -1,12 +1,13 @@
 import { Type } from 'typebox';
 import type { Static } from 'typebox';
 import { KERNEL_PATTERN } from '../../kernels/name.ts';
-import { ComparisonOptions, MOST_WORST_ROWS, OUTPUTS } from '../comparison/options.ts';
+import { ComparisonOptions, MOST_WORST_ROWS, TENSOR_OUTPUTS } from '../comparison/options.ts';
 import { DIFFERENCE_PERCENTILES, PERCENTILES } from '../comparison/summary.ts';
 import { COMPARISON_CAUSES } from '../diagnostics/causes.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { CrossEntropyRequest, RowCounts } from './cross-entropy.ts';
 import { Diagnostics, Place, RangeReport } from './diagnostics.ts';
+import { comparedSequences, segments } from './sequences.ts';
 import { ReplyTensor, count, numberOrNonFinite, numberOrNull, requestTensor } from './tensor.ts';
 
 const { label, input_mask: inputMask } = CrossEntropyRequest.properties;
@@ -90,6 +91,7 @@ export const ComparisonRequest = Type.Object(
     ),
     label: Type.Optional(label),
     input_mask: inputMask,
+    segments,
     options: Type.Optional(ComparisonOptions),
   },
   {
@@ -300,13 +302,14 @@ export const Comparison = Type.Object(
     perplexity: Type.Optional(Perplexity),
     rows: RowCounts,
     outputs: Type.Unsafe<Record<string, Tensor>>(
-      Type.Object(Object.fromEntries(OUTPUTS.map((name) => [name, Type.Optional(ReplyTensor)])), {
+      Type.Object(Object.fromEntries(TENSOR_OUTPUTS.map((name) => [name, Type.Optional(ReplyTensor)])), {
         title: 'ComparisonOutputs',
         additionalProperties: false,
         description: 'The tensors that `options.outputs` requested, by name.',
         examples: [{}],
       }),
     ),
+    sequences: comparedSequences,
     worst_rows: Type.Array(WorstRow, {
       maxItems: MOST_WORST_ROWS,
       description: 'The counted rows of greatest divergence, the worst first; `options.worst_rows` at most.',

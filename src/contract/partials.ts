@@ -2,7 +2,7 @@ import { Type } from 'typebox';
 import { Options } from '../loss/options.ts';
 import { MAX_CLASSES } from '../loss/vocabulary.ts';
 import { MAX_PARTIALS, PARTIAL_VERSION } from './limits.ts';
-import { CrossEntropyRequest } from './cross-entropy.ts';
+import { BATCH_FIELDS } from './cross-entropy.ts';
 import { examplePartials } from './partials-example.ts';
 
 /** The body of POST /v1/cross-entropy/partials. */
@@ -20,7 +20,7 @@ export const PartialRequest = Type.Object(
       description: 'Classes of the whole vocabulary, C in all formulas. `label` is one of them.',
       examples: [6],
     }),
-    ...CrossEntropyRequest.properties,
+    ...BATCH_FIELDS,
   },
   {
     title: 'PartialRequest',

@@ -326,12 +326,12 @@ export const StepDetail = object(
   'StepDetail',
 );
 
-const { logits, label, input_mask, weight, options } = CrossEntropyRequest.properties;
+const { logits, label, input_mask, weight, segments, bytes, words, options } = CrossEntropyRequest.properties;
 
 /** The body of a recording. */
 export const RecordRequest = Type.Object(
   {
-    ...Type.Partial(Type.Object({ logits, label, input_mask, weight, options })).properties,
+    ...Type.Partial(Type.Object({ logits, label, input_mask, weight, segments, bytes, words, options })).properties,
     numerator: Type.Optional(numberOrNonFinite('Σ m·ℓ, from a trainer that computes its own loss.', 1976.32)),
     denominator: Type.Optional(numberOrNonFinite('D, the denominator of that numerator.', 1024)),
   },

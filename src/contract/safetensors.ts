@@ -1,7 +1,7 @@
 import { bytesBody } from './content.ts';
 
 const FIELDS =
-  'the tensors `logits`, `label` and, optionally, `input_mask` and `weight`, with `options` as JSON text in `__metadata__.options`. Logits stream when they are the last tensor of the file; the library’s own order, by width and then by name, puts labels and masks that are narrower after them, and then the logits wait in bounded memory.';
+  'the tensors `logits`, `label` and, optionally, `input_mask` and `weight` (for `/v1/cross-entropy` and recordings also `segments`, `bytes` and `words`), with `options` as JSON text in `__metadata__.options`. Logits stream when they are the last tensor of the file; the library’s own order, by width and then by name, puts labels and masks that are narrower after them, and then the logits wait in bounded memory.';
 
 /** A batch as a file. */
 export const SafetensorsBatch = bytesBody('SafetensorsBatch', `A safetensors file with ${FIELDS}`);
@@ -27,7 +27,7 @@ export const SafetensorsPartial = bytesBody(
 /** Two sets of logits as a file. */
 export const SafetensorsPair = bytesBody(
   'SafetensorsPair',
-  'A safetensors file with the tensors `logits`, `reference` (or `reference.indices` and `reference.logprobs`) and, optionally, `label` and `input_mask`, with `options` as JSON text in `__metadata__.options`. Of `logits` and `reference` the one that is the last tensor of the file streams, the other one waits in bounded memory.',
+  'A safetensors file with the tensors `logits`, `reference` (or `reference.indices` and `reference.logprobs`) and, optionally, `label`, `input_mask` and `segments`, with `options` as JSON text in `__metadata__.options`. Of `logits` and `reference` the one that is the last tensor of the file streams, the other one waits in bounded memory.',
 );
 
 /** A comparison as a file. */

@@ -14,6 +14,7 @@ export const KL_DIVERGENCE_MODEL = makeModel<Comparison, 'kl_divergence'>({
     'reference.logprobs': { dtype: 'float32', shape: PER_LOGIT, optional: true },
     label: { dtype: 'int64', shape: PER_ROW, optional: true },
     input_mask: { dtype: 'float32', shape: PER_ROW, optional: true },
+    segments: { dtype: 'int64', shape: [-1], optional: true },
   },
   scalars: SCALARS,
   tensors: {
@@ -34,6 +35,7 @@ export const KL_DIVERGENCE_MODEL = makeModel<Comparison, 'kl_divergence'>({
     }),
     ...(comparison.perplexity && { perplexity: stringify(comparison.perplexity) }),
     worst_rows: stringify(comparison.worst_rows),
+    ...(comparison.sequences && { sequences: stringify(comparison.sequences) }),
     rows: JSON.stringify(rows),
     diagnostics: stringify(diagnostics),
     kernel,

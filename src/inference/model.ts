@@ -82,7 +82,8 @@ export function outputsOf<A extends WithOutputs>(
     throw new LossmeterError('invalid_option', detail);
   }
   const asked = listed.length === 0 ? Object.keys(found) : ((options?.['outputs'] ?? []) as readonly string[]);
-  const others = asked.filter((name) => !listed.some((output) => output.name === name));
+  // The list of sequences is no tensor.
+  const others = asked.filter((name) => found[name] !== undefined && !listed.some((output) => output.name === name));
   return [...listed, ...others.map((name) => ({ name, binary: binaryOutput }))].map(({ name, binary }) => ({
     ...{ name, binary },
     tensor: found[name]!,

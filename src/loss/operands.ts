@@ -68,7 +68,8 @@ export function isClassWeight(semantics: Options['semantics']): (weight: number)
   return semantics === 'torch' ? Number.isFinite : isMask;
 }
 
-const NOT_NEGATIVE = 'a finite number that is not negative and, as an integer, at most 2^53 − 1';
+/** Description of a number for which isMask holds. */
+export const NOT_NEGATIVE = 'a finite number that is not negative and, as an integer, at most 2^53 − 1';
 const FINITE = 'a finite number and, as an integer, one in ±(2^53 − 1)';
 
 /** Valid numbers of a tensor, and their description for the error. */

@@ -31,6 +31,17 @@ const OUTPUTS_OVER_SHARDS: ReadonlySet<string> = new Set([
   ...Object.entries(STATISTIC_OUTPUTS).flatMap(([name, { overShards }]) => (overShards === true ? [name] : [])),
 ]);
 
+/** Outputs and metrics of sequences and their texts. */
+const OF_SEQUENCES: ReadonlySet<string> = new Set([
+  'sequences',
+  'sequence_perplexity',
+  ...Object.entries(METRICS).flatMap(([name, { field }]) => (field === undefined ? [] : [name])),
+]);
+
+const NO_SEQUENCES = {
+  reason: 'partials of shards do not hold the sequences of the rows and the sizes of their texts',
+};
+
 const OPTION_RULES: { readonly [Name in keyof Options]-?: OptionRule<NonNullable<Options[Name]>> } = {
   reduction: { changesLoss: true, afterPartials: 'any' },
   ignore_index: { changesLoss: true, isSet: true, afterPartials: 'none' },
@@ -68,7 +79,7 @@ const OPTION_RULES: { readonly [Name in keyof Options]-?: OptionRule<NonNullable
     afterPartials: 'fewer',
     refusedOverShards(names) {
       const what = names.find((name) => !OUTPUTS_OVER_SHARDS.has(name));
-      return what && { what };
+      return what && { what, ...(OF_SEQUENCES.has(what) && NO_SEQUENCES) };
     },
   },
   metrics: {
@@ -78,7 +89,7 @@ const OPTION_RULES: { readonly [Name in keyof Options]-?: OptionRule<NonNullable
     afterPartials: 'fewer',
     refusedOverShards(names) {
       const what = names.find((name) => METRICS[name].overShards !== true);
-      return what && { what };
+      return what && { what, ...(OF_SEQUENCES.has(what) && NO_SEQUENCES) };
     },
   },
 };

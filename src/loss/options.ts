@@ -8,10 +8,15 @@ import { METRICS, STATISTIC_OUTPUTS } from '../statistics/list.ts';
 import type { StatisticOutput } from '../statistics/list.ts';
 import { MAX_RANK } from '../tensor/shape.ts';
 
-/** Names that `outputs` accepts. */
-export type OutputName = 'per_token_loss' | 'gradient' | StatisticOutput;
+/** Names of outputs that are tensors. */
+export type TensorOutput = 'per_token_loss' | 'gradient' | StatisticOutput;
 /** The same names, in the order in which they were published. */
-export const OUTPUTS = [...new Set<OutputName>(['per_token_loss', 'lse', 'gradient', ...namesOf(STATISTIC_OUTPUTS)])];
+export const TENSOR_OUTPUTS = [
+  ...new Set<TensorOutput>(['per_token_loss', 'lse', 'gradient', ...namesOf(STATISTIC_OUTPUTS)]),
+];
+
+/** Names that `outputs` accepts. */
+const OUTPUTS = [...TENSOR_OUTPUTS, 'sequences'] as const;
 
 /** Names that `metrics` accepts. */
 const METRIC_NAMES = namesOf(METRICS);
@@ -104,7 +109,7 @@ export const Options = Type.Object(
       minimum: 0,
       maximum: 2 ** 31 - 1,
       description:
-        'k of the causal shift along axis −2: logits at t are scored against label and mask at t + k. The last k positions are left out: they are not in `rows.total`, and row outputs are k shorter there. Logits of two axes are one sequence.',
+        'k of the causal shift along axis −2: logits at t are scored against label and mask at t + k. The last k positions are left out: they are not in `rows.total`, and row outputs are k shorter there. Logits of two axes are one sequence. With `segments` the last k rows of each segment are left out instead, and row outputs are flat.',
       examples: [1],
     }),
     semantics: Type.Enum(['mindformers', 'torch', 'megatron'], {
@@ -173,12 +178,12 @@ export const Options = Type.Object(
         examples: ['float32'],
       }),
     ),
-    outputs: Type.Array(Type.Enum(OUTPUTS, { title: 'OutputName' }), {
+    outputs: Type.Array(Type.Enum([...OUTPUTS], { title: 'OutputName' }), {
       default: [],
       maxItems: OUTPUTS.length,
       uniqueItems: true,
       description:
-        'Tensors to return. All except `gradient` have an entry per row, shaped like class indices. `per_token_loss` (float64): m·(ℓ + λ·lse²), 0 for rows that are not counted. `gradient`: ∂loss/∂logits, shaped like `logits`, in the dtype of `gradient_dtype`; of N + Z when there is no `loss`. It is (m/D)·[(1−ε)·w_y·(s_c − 1[c=y]) + (ε/C)·(W·s_c − w_c)] + (m/D_z)·2λ·lse·s_c, with s = softmax(x), for class probabilities (m/D)·[s_c·Σ_k w_k·p′_k − w_c·p′_c] + the same last term, with the denominators of `semantics`; times 1 − tanh² for `softcap` and times `logit_scale`; 0 for rows that are not counted and for invalid labels under `zero_loss`. ' +
+        'Tensors to return, and `sequences`, which is a list at the top of the answer. All tensors except `gradient` have an entry per row, shaped like class indices. `per_token_loss` (float64): m·(ℓ + λ·lse²), 0 for rows that are not counted. `gradient`: ∂loss/∂logits, shaped like `logits`, in the dtype of `gradient_dtype`; of N + Z when there is no `loss`. It is (m/D)·[(1−ε)·w_y·(s_c − 1[c=y]) + (ε/C)·(W·s_c − w_c)] + (m/D_z)·2λ·lse·s_c, with s = softmax(x), for class probabilities (m/D)·[s_c·Σ_k w_k·p′_k − w_c·p′_c] + the same last term, with the denominators of `semantics`; times 1 − tanh² for `softcap` and times `logit_scale`; 0 for rows that are not counted and for invalid labels under `zero_loss`. ' +
         describe(STATISTIC_OUTPUTS),
       examples: [['per_token_loss']],
     }),
@@ -187,7 +192,7 @@ export const Options = Type.Object(
       maxItems: METRIC_NAMES.length,
       uniqueItems: true,
       description:
-        'Metrics to compute in addition to perplexity and bits_per_token: means over counted rows, weighted by the mask. ' +
+        'Metrics to compute in addition to perplexity and bits_per_token. Without another word they are means over counted rows, weighted by the mask. ' +
         describe(METRICS),
       examples: [['accuracy']],
     }),

@@ -7,11 +7,18 @@ import type { Steps } from '../steps.ts';
 import type { Options } from './options.ts';
 import { localGroups } from './parallel.ts';
 import { rowsWithoutPrediction } from '../statistics/rank.ts';
+import { sequencesIn } from '../statistics/sequence-list.ts';
+import type { SequenceResult } from '../statistics/sequence-list.ts';
 import { METRICS, STATISTICS } from '../statistics/list.ts';
 import type { MetricName, RowColumns, StatisticName } from '../statistics/list.ts';
 import type { Sums } from '../statistics/statistic.ts';
 import { CompensatedSum, euclideanNorm, sumOf } from '../summation.ts';
+import { sequenceFactsOf } from './targets.ts';
 import type { Targets } from './targets.ts';
+import type { TextSizes } from './text-size.ts';
+
+/** Rows of a step: the exact moments of a row take up to 4 µs. */
+const ROWS_PER_STEP = 1024;
 
 /** Sums over counted rows in row order, in float64. They add up over batches. */
 export interface RowSums {
@@ -47,11 +54,15 @@ export interface ReductionFacts {
   denominators: Denominators;
   /** Statistics that were requested of its rows. */
   statistics: readonly StatisticName[];
+  /** Sizes of its texts, where the request gives them. */
+  textSizes?: TextSizes;
 }
 
 /** Result of reducing a batch. */
 export interface Reduction extends Means {
   sums: RowSums;
+  /** Results of each sequence; only when requested. */
+  sequences: readonly SequenceResult[] | undefined;
   /** Counted rows without a prediction; undefined when no prediction was requested. */
   withoutPrediction: number | undefined;
   /** Counted rows whose m·(ℓ + λ·lse²) is not finite although all its inputs are. */
@@ -79,7 +90,7 @@ export function* reduceRows(
   columns: RowColumns,
   targets: Targets,
   options: Options,
-  { classes: C, smoothing: epsilon, denominators, statistics }: ReductionFacts,
+  { classes: C, smoothing: epsilon, denominators, statistics, textSizes }: ReductionFacts,
 ): Steps<Reduction> {
   const { nll, lse, uniformNll, weightedNll, gradientNorms } = columns;
   const { classes, weights } = targets;
@@ -138,11 +149,12 @@ export function* reduceRows(
     denominators,
     zLoss: Z.value,
     nll: ofNll.value,
-    ofStatistics: yield* sumStatistics(statistics, columns, targets),
+    ofStatistics: yield* sumStatistics(statistics, columns, targets, textSizes),
   };
   return {
     sums,
     ...meansOf(sums, options),
+    sequences: sequencesIn(sums.ofStatistics.get('sequenceList')),
     withoutPrediction: rowsWithoutPrediction(sums.ofStatistics.get('rank')),
     overflowingRows,
     sumOverflows: termsAreFinite && !(Number.isFinite(sums.numerator) && Number.isFinite(sums.zLoss)),
@@ -157,17 +169,20 @@ function* sumStatistics(
   statistics: readonly StatisticName[],
   columns: RowColumns,
   targets: Targets,
+  sizes: TextSizes | undefined,
 ): Steps<ReadonlyMap<StatisticName, Sums>> {
   const { classes, weights } = targets;
+  const facts = sequenceFactsOf(targets, sizes);
   const found = new Map<StatisticName, Sums>();
   for (const name of statistics) {
     const sums = STATISTICS[name].sums?.();
     if (sums === undefined) continue;
     found.set(name, sums);
-    const add = sums.adder(columns);
-    yield* inSteps(classes.length, (from, to) => {
+    const add = sums.adder(columns, facts);
+    const addRows = (from: number, to: number): void => {
       for (let row = from; row < to; row++) if (classes[row] !== LEFT_OUT) add(row, weights?.[row] ?? 1);
-    });
+    };
+    yield* inSteps(classes.length, addRows, ROWS_PER_STEP);
   }
   return found;
 }

@@ -14,6 +14,7 @@ export function statisticsOf(
   if (options.lse_square_scale > 0) terms.push('z_loss');
   if (probabilities !== undefined && classWeights !== undefined) terms.push('weighted_probabilities');
   if (options.check_for_nan_in_loss_and_grad) terms.push('gradient_norm');
+  if (options.outputs.includes('sequences')) terms.push('sequences');
   return requestStatistics(terms, options);
 }
 

@@ -1,6 +1,8 @@
 import { LEFT_OUT, NO_TARGET } from '../../kernels/abi.ts';
 import { LossmeterError, refuse } from '../errors.ts';
 import type { ErrorPlace } from '../errors.ts';
+import { SequenceWalk } from '../statistics/sequences.ts';
+import type { SequenceFacts } from '../statistics/sequences.ts';
 import { inSteps } from '../steps.ts';
 import type { Steps } from '../steps.ts';
 import { isFloatDType } from '../tensor/dtype.ts';
@@ -11,6 +13,7 @@ import { elementsOf } from '../tensor/tensor.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { floatsInPlace, readClassWeights, readIntegers, readMask } from './operands.ts';
 import type { Options } from './options.ts';
+import { readSegments } from './segments.ts';
 import { MAX_CLASSES } from './vocabulary.ts';
 import type { Vocabulary } from './vocabulary.ts';
 
@@ -33,8 +36,20 @@ export interface Targets {
   readonly labels: { min?: number; max?: number; out_of_range: number } | undefined;
   /** Shape of outputs that have an entry per row. */
   readonly outputShape: Shape;
-  /** Causal shift: only the first `kept` of `length` rows of each sequence are scored, and have outputs. */
-  readonly sequence: { length: number; kept: number };
+  /**
+   * Sequences along the axis before the classes, and how many there are. Causal shift: only the first `kept` of `length`
+   * rows of each are scored, and have outputs.
+   */
+  readonly sequence: { length: number; kept: number; count: number };
+  /** Sequences that take the place of those along the axis; undefined without segments. */
+  readonly segments?: Segments | undefined;
+}
+
+/** Sequences of different lengths that the rows fill in order. */
+interface Segments {
+  /** Rows of each sequence, with the last `shift` of them, which are left out. */
+  readonly lengths: ArrayLike<number>;
+  readonly shift: number;
 }
 
 /** Class probabilities, shaped like the logits. The target of the row at r is at r + shift. */
@@ -60,6 +75,8 @@ export interface TargetFields {
   label: Tensor | undefined;
   inputMask: Tensor | undefined;
   weight: Tensor | undefined;
+  /** Lengths of the sequences. */
+  segments?: Tensor | undefined;
 }
 
 /** Options that a selection depends on. */
@@ -74,13 +91,15 @@ interface TargetAccounts {
 
 /**
  * Selects the counted rows: mask ≠ 0 and label not ignored. Labels are checked on counted rows only. With a shift k the
- * row at t has the label and the mask at t + k, and the last k rows of a sequence are left out.
+ * row at t has the label and the mask at t + k, and the last k rows of a sequence are left out: of each segment, or of
+ * each row of the axis before the classes.
  * @param logitsShape (…, C)
  * @param label class indices: integers of shape (…,) or (N,); or class probabilities of shape (…, C) or (N, C): see
  *   arrange
  * @param inputMask tensor of shape (…,) or (N,): bool, integers or floats, finite and not negative; 0 leaves the row
  *   out
  * @param weight floats of shape (C,), finite; negative weights only under `semantics: "torch"`
+ * @param segments integers of shape (S,) whose sum is the number of rows
  * @param takeRows reserves memory for a number of rows: called before anything is allocated
  * @param takeClasses reserves memory for a number of class weights
  * @param shard columns of the logits among all classes: labels, and the classes of the answer, then belong to the whole
@@ -89,7 +108,7 @@ interface TargetAccounts {
  */
 export function* selectTargets(
   logitsShape: Shape,
-  { label, inputMask, weight }: TargetFields,
+  { label, inputMask, weight, segments: given }: TargetFields,
   options: TargetOptions,
   { shard, takeRows, takeClasses }: TargetAccounts = {},
 ): Steps<Targets> {
@@ -111,6 +130,9 @@ export function* selectTargets(
   const { shift } = options;
   const length = logitsShape.at(-2)!;
   const kept = Math.max(0, length - shift);
+  const count = elementCount(logitsShape.slice(0, -2))!;
+  const lengths = given && (yield* readSegments(given, { rows: N, what: 'the rows of logits' }));
+  const isKept = lengths === undefined ? (row: number) => row % length < kept : keptWithin(lengths, shift);
   const classes = new Int32Array(N).fill(LEFT_OUT);
   const weights = mask === undefined || shift === 0 ? mask : new Float64Array(N);
   const rows: RowCounts = { total: 0, counted: 0, ignored: 0, masked: 0 };
@@ -119,7 +141,7 @@ export function* selectTargets(
   let [least, greatest] = [Infinity, -Infinity];
   yield* inSteps(N, (from, to) => {
     for (let row = from; row < to; row++) {
-      if (shift > 0 && row % length >= kept) continue;
+      if (shift > 0 && !isKept(row)) continue;
       const scored = row + shift;
       const m = mask === undefined ? 1 : mask[scored]!;
       if (weights !== undefined) weights[row] = m;
@@ -156,7 +178,9 @@ export function* selectTargets(
   }
   const outputShape =
     shift > 0
-      ? [...logitsShape.slice(0, -2), kept]
+      ? lengths === undefined
+        ? [...logitsShape.slice(0, -2), kept]
+        : [rows.total]
       : label === undefined
         ? logitsShape.slice(0, -1)
         : probabilities === undefined
@@ -170,8 +194,29 @@ export function* selectTargets(
   const labelFacts = labels === undefined ? undefined : { ...range, out_of_range: wrong };
   return {
     ...{ classes, probabilities, weights, classWeights, rows },
-    ...{ labels: labelFacts, outputShape, sequence: { length, kept } },
+    ...{ labels: labelFacts, outputShape, sequence: { length, kept, count } },
+    segments: lengths && { lengths, shift },
   };
+}
+
+/** Tells rows, whose indices ascend, that a shift keeps from those at the end of a segment. */
+function keptWithin(lengths: ArrayLike<number>, shift: number): (row: number) => boolean {
+  const walk = new SequenceWalk((sequence) => lengths[sequence]!);
+  return (row) => {
+    walk.at(row);
+    return row + shift < walk.end;
+  };
+}
+
+/** Sequences of a batch. */
+export function sequenceFactsOf(
+  { sequence, segments }: Pick<Targets, 'sequence' | 'segments'>,
+  sizes: Pick<SequenceFacts, 'bytes' | 'words'> = { bytes: undefined, words: undefined },
+): SequenceFacts {
+  const { lengths } = segments ?? {};
+  return lengths === undefined
+    ? { count: sequence.count, lengthOf: () => sequence.length, ...sizes }
+    : { count: lengths.length, lengthOf: (index) => lengths[index]!, ...sizes };
 }
 
 /** Class probabilities from a label that is shaped like the logits; undefined for class indices. */

@@ -15,7 +15,7 @@ import type { FileReference } from '../wire/tensors/file-reference.ts';
 import { SYNONYMS } from '../wire/request.ts';
 import { requireDTypeOf } from '../wire/tensors/tensor-value.ts';
 import { fieldsOf } from '../wire/safetensors/codec.ts';
-import { BATCH_TENSORS, makeHeader } from '../batch/header.ts';
+import { LOSS_TENSORS, makeHeader } from '../batch/header.ts';
 import { CROSS_ENTROPY } from '../evaluations/cross-entropy/cross-entropy.ts';
 import { evaluated, planBatch } from '../evaluations/cross-entropy/plan.ts';
 import type { BatchPlan } from '../evaluations/cross-entropy/plan.ts';
@@ -26,7 +26,10 @@ import type { Evaluation } from '../contract/cross-entropy.ts';
 /** Names of tensors that a message lists. */
 const MAX_SHOWN_NAMES = 8;
 
-type TensorField = (typeof BATCH_TENSORS)[number];
+type TensorField = (typeof LOSS_TENSORS)[number];
+
+/** Fields that a file may lack. */
+const OPTIONAL = LOSS_TENSORS.filter((field) => field !== 'logits' && field !== 'label');
 
 /** Names of tensors in a file by the fields that they are; others are called like their field. */
 export type TensorNames = Readonly<Partial<Record<TensorField, string>>>;
@@ -74,13 +77,13 @@ export async function evaluateFile(
     const stored = file.header.tensors.map((tensor) => tensor.name);
     for (const field of ['logits', 'label'] as const) requireTensor(field, stored, names);
     const logits = file.tensor('logits', names.logits ?? 'logits');
-    const references = (['label', 'input_mask', 'weight'] as const)
+    const references = LOSS_TENSORS.filter((field) => field !== 'logits')
       .filter((field) => field in names || stored.includes(field))
       .map((field) => [field, { file: path, tensor: names[field] ?? field }]);
     const files = { open: async (field: string, { tensor }: FileReference) => file.tensor(field, tensor) };
     const tensors = await runWaiting(
       readReferences(Object.fromEntries(references) as Record<string, unknown>, {
-        tensors: BATCH_TENSORS,
+        tensors: LOSS_TENSORS,
         held,
         files,
       }),
@@ -126,8 +129,8 @@ function requireTensor(field: 'logits' | 'label', stored: readonly string[], nam
 
 /** Unread tensors whose names resemble optional fields that the file lacks. */
 function resemblances(stored: readonly string[], names: TensorNames): Resemblance[] {
-  const missing = (['input_mask', 'weight'] as const).filter((field) => !(field in names) && !stored.includes(field));
-  const read = new Set<string>([...BATCH_TENSORS, ...Object.values(names)]);
+  const missing = OPTIONAL.filter((field) => !(field in names) && !stored.includes(field));
+  const read = new Set<string>([...LOSS_TENSORS, ...Object.values(names)]);
   const others = stored.filter((name) => !read.has(name));
   return missing.flatMap((field) => {
     const tensor = others.find((name) => suggestName(name, missing, SYNONYMS) === field);

@@ -4,11 +4,15 @@ import { GRADIENT_NORM } from './gradient-norm.ts';
 import { LARGEST_LOGIT } from './largest-logit.ts';
 import { LSE } from './lse.ts';
 import { NLL } from './nll.ts';
+import { NLL_ERROR } from './nll-error.ts';
 import { RANK } from './rank.ts';
+import { SEQUENCE_LIST } from './sequence-list.ts';
+import { SEQUENCE_PERPLEXITY } from './sequence-perplexity.ts';
 import { SHARD_PROBABILITIES } from './shard-probabilities.ts';
 import { SHARD_ROWS } from './shard-rows.ts';
 import { SOFTMAX_MOMENTS } from './softmax-moments.ts';
 import type { ColumnType, ColumnsOf, Metric, RowOutput, Statistic, Sums, Term } from './statistic.ts';
+import { NLL_PER_BYTE, NLL_PER_WORD } from './text-size.ts';
 import { UNIFORM_NLL } from './uniform-nll.ts';
 import { WEIGHTED_NLL } from './weighted-nll.ts';
 
@@ -26,6 +30,11 @@ const LIST = {
   shardRows: SHARD_ROWS,
   shardProbabilities: SHARD_PROBABILITIES,
   softmaxMoments: SOFTMAX_MOMENTS,
+  sequenceList: SEQUENCE_LIST,
+  sequencePerplexity: SEQUENCE_PERPLEXITY,
+  nllError: NLL_ERROR,
+  nllPerByte: NLL_PER_BYTE,
+  nllPerWord: NLL_PER_WORD,
 };
 
 type List = typeof LIST;

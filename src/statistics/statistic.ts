@@ -1,6 +1,7 @@
 import type { Kernel } from '../../kernels/kernel.ts';
 import type { RowProbabilities } from '../../kernels/block.ts';
 import type { RowBlock } from '../../kernels/bindings.ts';
+import type { SequenceFacts } from './sequences.ts';
 import type { ShardedRows } from './sharded-rows.ts';
 
 type F64 = Float64Array<ArrayBuffer>;
@@ -24,7 +25,7 @@ export type ColumnsOf<Types extends ColumnTypes> = {
 };
 
 /** Part of the loss or of the diagnostics that needs a statistic. Outputs and metrics are requested by their names. */
-export type Term = 'loss' | 'smoothing' | 'z_loss' | 'weighted_probabilities' | 'gradient_norm';
+export type Term = 'loss' | 'smoothing' | 'z_loss' | 'weighted_probabilities' | 'gradient_norm' | 'sequences';
 
 /** A tensor that `options.outputs` may request: a column. */
 export interface RowOutput<Column> {
@@ -45,14 +46,16 @@ export interface Metric<Own> {
   readonly meaning: string;
   readonly example: number;
   readonly overShards?: boolean;
+  /** Field of the request that it needs. */
+  readonly field?: 'bytes' | 'words';
   /** @param weight Σ m over counted rows */
   of(sums: Own, weight: number): number;
 }
 
 /** Sums over the counted rows of one or more batches. */
 export interface Sums {
-  /** Returns a function that adds a counted row of weight m. */
-  adder(columns: object): (row: number, m: number) => void;
+  /** Returns a function that adds a counted row of weight m. It is called in the order of rows. */
+  adder(columns: object, facts: SequenceFacts): (row: number, m: number) => void;
   /** Adds the sums of another batch. */
   append(other: Sums): void;
 }

@@ -32,6 +32,8 @@ test.each([
   ['README.md', /are kept up to the first (\d+);/, MOST_KEPT],
   ['docs/architecture.md', /generators that yield every ([\d,]+) entries/, ENTRIES_PER_STEP],
   ['docs/compare.md', /A\s+request may have ([\d,]+) sequences/, MOST_SEQUENCES],
+  ['docs/sequences.md', /A request may have ([\d,]+) segments/, MOST_SEQUENCES],
+  ['docs/sequences.md', /More than ([\d,]+) sequences are refused/, MOST_SEQUENCES],
   ['docs/compare.md', /the (\d+) greatest/, MOST_WORST_TOKENS],
 ] as const)('%s: %s', (path, pattern, value) => {
   expect(numbersIn(path, pattern)).toEqual([value]);

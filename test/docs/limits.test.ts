@@ -125,6 +125,11 @@ const CASES: Case[] = [
     code: 'body_too_large',
     of: (n) => ({ body: `{"old":[],"new":[],"segments":[${times(n, '0')}]}`, path: '/v1/logprobs/compare' }),
   },
+  {
+    bound: 'segments of a batch, and sequences that an answer lists',
+    code: 'body_too_large',
+    of: (n) => ({ body: JSON.stringify({ ...BATCH, segments: Array<number>(n).fill(0).with(0, 1) }) }),
+  },
 ];
 
 /** Rows that say how much of a refusal is shown. */

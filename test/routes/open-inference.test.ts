@@ -73,6 +73,9 @@ describe('the server and its model are inspected', () => {
       { name: 'logits', datatype: 'FP32', shape: [-1, -1] },
       { name: 'input_mask', datatype: 'FP32', shape: [-1] },
       { name: 'weight', datatype: 'FP32', shape: [-1] },
+      { name: 'segments', datatype: 'INT64', shape: [-1] },
+      { name: 'bytes', datatype: 'FP64', shape: [-1] },
+      { name: 'words', datatype: 'FP64', shape: [-1] },
     ],
     outputs: expect.arrayContaining([
       { name: 'loss', datatype: 'FP64', shape: [1] },

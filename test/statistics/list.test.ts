@@ -47,7 +47,7 @@ test('a shard has the statistics that replace those of whole rows', () => {
 
 describe.each(NAMES)('%s', (name) => {
   const statistic = STATISTICS[name];
-  const { columns, needs = [], ofShard = [], outputs = {}, metrics = {} } = statistic;
+  const { columns, terms = [], needs = [], ofShard = [], outputs = {}, metrics = {} } = statistic;
 
   test('refers to statistics and columns of the list', () => {
     for (const other of [...needs, ...ofShard]) expect(NAMES).toContain(other);
@@ -60,8 +60,8 @@ describe.each(NAMES)('%s', (name) => {
     expect('merge' in statistic || !isOverShards).toBe(true);
   });
 
-  test('has sums where it has metrics', () => {
-    expect('sums' in statistic).toBe(Object.keys(metrics).length > 0);
+  test('has sums where it has metrics, or lists sequences', () => {
+    expect('sums' in statistic).toBe(Object.keys(metrics).length > 0 || terms.includes('sequences'));
   });
 });
 

@@ -10,6 +10,8 @@ const COLUMNS = {
   confidence: Float64Array.of(0.9, 0.9, 0.2, 0.5),
 };
 
+const FACTS = { count: 1, lengthOf: () => 4, bytes: undefined, words: undefined };
+
 /** Weights of the rows. */
 const MASKS = [1, 2, 0.5, 1];
 
@@ -19,7 +21,7 @@ function metricOf(name: MetricName, batches: readonly (readonly number[])[]): nu
   const all = STATISTICS[statistic].sums!();
   for (const rows of batches) {
     const batch = STATISTICS[statistic].sums!();
-    const add = batch.adder(COLUMNS);
+    const add = batch.adder(COLUMNS, FACTS);
     for (const row of rows) add(row, MASKS[row]!);
     all.append(batch);
   }
@@ -47,7 +49,7 @@ describe.each([
 
 test('rows without a prediction are counted, over batches too', () => {
   const [one, other] = [STATISTICS.rank.sums!(), STATISTICS.rank.sums!()];
-  for (const sums of [one, other]) sums.adder(COLUMNS)(3, 1);
+  for (const sums of [one, other]) sums.adder(COLUMNS, FACTS)(3, 1);
   one.append(other);
   expect(rowsWithoutPrediction(one)).toBe(2);
   expect(rowsWithoutPrediction(undefined)).toBeUndefined();

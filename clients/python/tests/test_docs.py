@@ -12,7 +12,13 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[3]
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-FILES = ("README.md", "clients/python/README.md", "docs/python.md", "docs/compare.md")
+FILES = (
+    "README.md",
+    "clients/python/README.md",
+    "docs/python.md",
+    "docs/compare.md",
+    "docs/sequences.md",
+)
 BLOCKS = [
     block
     for file in FILES

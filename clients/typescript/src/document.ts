@@ -936,6 +936,32 @@ export interface components {
              */
             correlation: components["schemas"]["NumberOrNull"];
         };
+        /** @description A sequence, over its counted rows. Without counted rows its other values are null, and it enters no mean. */
+        ComparedSequence: {
+            /**
+             * Format: int64
+             * @description Counted rows.
+             * @example 2
+             */
+            tokens: number;
+            /**
+             * @description Σ m·divergence, in nats.
+             * @example 0.0042
+             */
+            numerator: components["schemas"]["NumberOrNull"];
+            /**
+             * @description Σ m.
+             * @example 2
+             */
+            denominator: components["schemas"]["NumberOrNull"];
+            /**
+             * @description Σ m·divergence / Σ m.
+             * @example 0.0021
+             */
+            mean: components["schemas"]["NumberOrNull"];
+            logits?: components["schemas"]["SequenceOfLogits"];
+            reference?: components["schemas"]["SequenceOfReference"];
+        };
         /** @description Two sets of logits compared. */
         Comparison: {
             /**
@@ -959,6 +985,18 @@ export interface components {
             perplexity?: components["schemas"]["ComparedPerplexity"];
             rows: components["schemas"]["RowCounts"];
             outputs: components["schemas"]["ComparisonOutputs"];
+            /**
+             * @description Every sequence, in order; only when `options.outputs` has `sequences`.
+             * @example [
+             *       {
+             *         "tokens": 2,
+             *         "numerator": 0.0042,
+             *         "denominator": 2,
+             *         "mean": 0.0021
+             *       }
+             *     ]
+             */
+            sequences?: components["schemas"]["ComparedSequence"][];
             /**
              * @description The counted rows of greatest divergence, the worst first; `options.worst_rows` at most.
              * @example []
@@ -1065,7 +1103,7 @@ export interface components {
              * @example logits
              * @enum {unknown}
              */
-            name: "logits" | "reference" | "reference.indices" | "reference.logprobs" | "label" | "input_mask";
+            name: "logits" | "reference" | "reference.indices" | "reference.logprobs" | "label" | "input_mask" | "segments";
             shape: components["schemas"]["Shape"];
             /** @description Type of the elements. */
             datatype: components["schemas"]["Datatype"];
@@ -1129,7 +1167,7 @@ export interface components {
                 [key: string]: boolean | number | string;
             };
             /**
-             * @description `logits`, and `reference` or, for the top K of a teacher, `reference.indices` and `reference.logprobs`; optionally `label` and `input_mask`. Their bytes follow in this order.
+             * @description `logits`, and `reference` or, for the top K of a teacher, `reference.indices` and `reference.logprobs`; optionally `label`, `input_mask` and `segments`. Their bytes follow in this order.
              * @example [
              *       {
              *         "name": "reference",
@@ -1240,6 +1278,11 @@ export interface components {
              */
             worst_rows: string;
             /**
+             * @description `sequences` of `/v1/kl-divergence`, as JSON text; only when `outputs` has `sequences`.
+             * @example [{"tokens":0,"numerator":null,"denominator":null,"mean":null}]
+             */
+            sequences?: string;
+            /**
              * @description `rows` of `/v1/kl-divergence`, as JSON text.
              * @example {"total":2,"counted":2,"ignored":0,"masked":0}
              */
@@ -1301,7 +1344,7 @@ export interface components {
              */
             ignore_index?: number | number[];
             /**
-             * @description k of the causal shift along axis −2: logits at t are scored against label and mask at t + k. The last k positions are left out: they are not in `rows.total`, and row outputs are k shorter there. Logits of two axes are one sequence.
+             * @description k of the causal shift along axis −2: logits at t are scored against label and mask at t + k. The last k positions are left out: they are not in `rows.total`, and row outputs are k shorter there. Logits of two axes are one sequence. With `segments` the last k rows of each segment are left out instead, and row outputs are flat.
              * @default 0
              * @example 1
              */
@@ -1346,7 +1389,7 @@ export interface components {
              */
             gradient_dtype?: "float32";
             /**
-             * @description Tensors to return. All except `gradient` have an entry per row, 0 for rows that are not counted. `kl_divergence` (float64): the divergence, in nats. `probability_difference` (float64): q_y − p_y, the probability of the label under `logits` minus that under `reference`; needs `label`. `nll` (float64): −log q_y of `logits`; needs `label`. `reference_nll` (float64): −log p_y of `reference`; needs `label`. `top1_agreement` (int32): 1 where both sides have the same most probable class, the lowest on ties, else 0. `gradient`: ∂loss/∂logits, shaped like `logits`, in the dtype of `gradient_dtype`; of N when there is no `loss`. It is m/D times s·(q − p) for forward, s·q_c·(ln(q_c/p_c) − KL) for reverse, s·(1−β)·q_c·(ln(q_c/m_c) − KL(Q‖M)) for Jensen-Shannon.
+             * @description Tensors to return, and `sequences`, which is a list at the top of the answer. All tensors except `gradient` have an entry per row, 0 for rows that are not counted. `kl_divergence` (float64): the divergence, in nats. `probability_difference` (float64): q_y − p_y, the probability of the label under `logits` minus that under `reference`; needs `label`. `nll` (float64): −log q_y of `logits`; needs `label`. `reference_nll` (float64): −log p_y of `reference`; needs `label`. `top1_agreement` (int32): 1 where both sides have the same most probable class, the lowest on ties, else 0. `gradient`: ∂loss/∂logits, shaped like `logits`, in the dtype of `gradient_dtype`; of N when there is no `loss`. It is m/D times s·(q − p) for forward, s·q_c·(ln(q_c/p_c) − KL) for reverse, s·(1−β)·q_c·(ln(q_c/m_c) − KL(Q‖M)) for Jensen-Shannon.
              * @default []
              * @example [
              *       "kl_divergence"
@@ -1355,7 +1398,7 @@ export interface components {
             outputs?: components["schemas"]["ComparisonOutputName"][];
         };
         /** @enum {unknown} */
-        ComparisonOutputName: "kl_divergence" | "probability_difference" | "nll" | "reference_nll" | "top1_agreement" | "gradient";
+        ComparisonOutputName: "kl_divergence" | "probability_difference" | "nll" | "reference_nll" | "top1_agreement" | "gradient" | "sequences";
         /**
          * @description The tensors that `options.outputs` requested, by name.
          * @example {}
@@ -1374,6 +1417,7 @@ export interface components {
             reference: components["schemas"]["Reference"];
             label?: components["schemas"]["Label"];
             input_mask?: components["schemas"]["InputMask"];
+            segments?: components["schemas"]["SegmentLengths"];
             options?: components["schemas"]["ComparisonOptions"];
         };
         /** @description A requested output. */
@@ -1405,7 +1449,7 @@ export interface components {
              * @example logits
              * @enum {unknown}
              */
-            name: "label" | "logits" | "input_mask" | "weight" | "reference" | "reference.indices" | "reference.logprobs";
+            name: "label" | "logits" | "input_mask" | "weight" | "segments" | "bytes" | "words" | "reference" | "reference.indices" | "reference.logprobs";
             /**
              * @description Its usual datatype.
              * @example TYPE_FP32
@@ -1455,6 +1499,9 @@ export interface components {
             label: components["schemas"]["Label"];
             input_mask?: components["schemas"]["InputMask"];
             weight?: components["schemas"]["ClassWeight"];
+            segments?: components["schemas"]["SegmentLengths"];
+            bytes?: components["schemas"]["TextBytes"];
+            words?: components["schemas"]["TextWords"];
             options?: components["schemas"]["LossOptions"];
         };
         /**
@@ -1475,7 +1522,7 @@ export interface components {
              * @example label
              * @enum {unknown}
              */
-            name: "label" | "logits" | "input_mask" | "weight" | "reference" | "reference.indices" | "reference.logprobs";
+            name: "label" | "logits" | "input_mask" | "weight" | "segments" | "bytes" | "words" | "reference" | "reference.indices" | "reference.logprobs";
             /** @description Its usual datatype; others are converted. */
             datatype: components["schemas"]["Datatype"];
             /**
@@ -1914,6 +1961,19 @@ export interface components {
             rows: components["schemas"]["RowCounts"];
             outputs: components["schemas"]["Outputs"];
             metrics: components["schemas"]["Metrics"];
+            /**
+             * @description Every sequence, in order; only when `options.outputs` has `sequences`.
+             * @example [
+             *       {
+             *         "tokens": 2,
+             *         "numerator": 1.3162,
+             *         "denominator": 2,
+             *         "mean_nll": 0.6581,
+             *         "perplexity": 1.9311
+             *       }
+             *     ]
+             */
+            sequences?: components["schemas"]["SequenceEvaluation"][];
             diagnostics: components["schemas"]["Diagnostics"];
             /**
              * @description The kernel that computed the result: results of the same kernel have the same bits. Combined partials list the kernels of all.
@@ -2012,7 +2072,7 @@ export interface components {
              * @example logits
              * @enum {unknown}
              */
-            name: "label" | "logits" | "input_mask" | "weight";
+            name: "label" | "logits" | "input_mask" | "weight" | "segments" | "bytes" | "words";
             shape: components["schemas"]["Shape"];
             /** @description Type of the elements. */
             datatype: components["schemas"]["Datatype"];
@@ -2076,7 +2136,7 @@ export interface components {
                 [key: string]: boolean | number | string;
             };
             /**
-             * @description `label` and `logits`, and optionally `input_mask` and `weight`. Their bytes follow in this order.
+             * @description `label` and `logits`, and optionally `input_mask`, `weight`, `segments`, `bytes` and `words`. Their bytes follow in this order.
              * @example [
              *       {
              *         "name": "label",
@@ -2202,6 +2262,36 @@ export interface components {
              * @example 0.03
              */
             ece?: components["schemas"]["NumberOrNonFinite"];
+            /**
+             * @description A requested metric.
+             * @example 1.96
+             */
+            sequence_perplexity?: components["schemas"]["NumberOrNonFinite"];
+            /**
+             * @description A requested metric.
+             * @example 0.25
+             */
+            standard_error?: components["schemas"]["NumberOrNonFinite"];
+            /**
+             * @description A requested metric.
+             * @example 0.2374
+             */
+            bits_per_byte?: components["schemas"]["NumberOrNonFinite"];
+            /**
+             * @description A requested metric.
+             * @example 1.1788
+             */
+            byte_perplexity?: components["schemas"]["NumberOrNonFinite"];
+            /**
+             * @description A requested metric.
+             * @example 1.9311
+             */
+            word_perplexity?: components["schemas"]["NumberOrNonFinite"];
+            /**
+             * @description `sequences` of `/v1/cross-entropy`, as JSON text; only when `outputs` has `sequences`.
+             * @example [{"tokens":0,"numerator":null,"denominator":null,"mean_nll":null,"perplexity":null}]
+             */
+            sequences?: string;
             /**
              * @description `rows` of `/v1/cross-entropy`, as JSON text.
              * @example {"total":2,"counted":2,"ignored":0,"masked":0}
@@ -2696,7 +2786,7 @@ export interface components {
              */
             class_axis?: number;
             /**
-             * @description k of the causal shift along axis −2: logits at t are scored against label and mask at t + k. The last k positions are left out: they are not in `rows.total`, and row outputs are k shorter there. Logits of two axes are one sequence.
+             * @description k of the causal shift along axis −2: logits at t are scored against label and mask at t + k. The last k positions are left out: they are not in `rows.total`, and row outputs are k shorter there. Logits of two axes are one sequence. With `segments` the last k rows of each segment are left out instead, and row outputs are flat.
              * @default 0
              * @example 1
              */
@@ -2748,7 +2838,7 @@ export interface components {
              */
             gradient_dtype?: "float32";
             /**
-             * @description Tensors to return. All except `gradient` have an entry per row, shaped like class indices. `per_token_loss` (float64): m·(ℓ + λ·lse²), 0 for rows that are not counted. `gradient`: ∂loss/∂logits, shaped like `logits`, in the dtype of `gradient_dtype`; of N + Z when there is no `loss`. It is (m/D)·[(1−ε)·w_y·(s_c − 1[c=y]) + (ε/C)·(W·s_c − w_c)] + (m/D_z)·2λ·lse·s_c, with s = softmax(x), for class probabilities (m/D)·[s_c·Σ_k w_k·p′_k − w_c·p′_c] + the same last term, with the denominators of `semantics`; times 1 − tanh² for `softcap` and times `logit_scale`; 0 for rows that are not counted and for invalid labels under `zero_loss`. `lse` (float64): log Σ exp x. `predictions` (int32): index of the maximum, the lowest on ties, −1 for rows that hold a NaN. `target_rank` (int32): number of classes that come before the label (the most probable class, the first of equals) when sorted by value, then by index, −1 for rows that are not counted, whose label is invalid or that hold a NaN. `entropy` (float64): −Σ s·log s of the softmax, in nats.
+             * @description Tensors to return, and `sequences`, which is a list at the top of the answer. All tensors except `gradient` have an entry per row, shaped like class indices. `per_token_loss` (float64): m·(ℓ + λ·lse²), 0 for rows that are not counted. `gradient`: ∂loss/∂logits, shaped like `logits`, in the dtype of `gradient_dtype`; of N + Z when there is no `loss`. It is (m/D)·[(1−ε)·w_y·(s_c − 1[c=y]) + (ε/C)·(W·s_c − w_c)] + (m/D_z)·2λ·lse·s_c, with s = softmax(x), for class probabilities (m/D)·[s_c·Σ_k w_k·p′_k − w_c·p′_c] + the same last term, with the denominators of `semantics`; times 1 − tanh² for `softcap` and times `logit_scale`; 0 for rows that are not counted and for invalid labels under `zero_loss`. `lse` (float64): log Σ exp x. `predictions` (int32): index of the maximum, the lowest on ties, −1 for rows that hold a NaN. `target_rank` (int32): number of classes that come before the label (the most probable class, the first of equals) when sorted by value, then by index, −1 for rows that are not counted, whose label is invalid or that hold a NaN. `entropy` (float64): −Σ s·log s of the softmax, in nats.
              * @default []
              * @example [
              *       "per_token_loss"
@@ -2756,7 +2846,7 @@ export interface components {
              */
             outputs?: components["schemas"]["OutputName"][];
             /**
-             * @description Metrics to compute in addition to perplexity and bits_per_token: means over counted rows, weighted by the mask. `accuracy`: target_rank = 0. `top5_accuracy`: target_rank < min(5, C); a row with a NaN has no prediction, and is a miss of both. `mean_entropy`: of `entropy`. `ece`: the expected calibration error, Σ_b |Σ m·(hit − confidence)| / Σ m over 15 bins b of equal width of the confidence max s, (0, 1], and over the rows that have a prediction.
+             * @description Metrics to compute in addition to perplexity and bits_per_token. Without another word they are means over counted rows, weighted by the mask. `accuracy`: target_rank = 0. `top5_accuracy`: target_rank < min(5, C); a row with a NaN has no prediction, and is a miss of both. `mean_entropy`: of `entropy`. `ece`: the expected calibration error, Σ_b |Σ m·(hit − confidence)| / Σ m over 15 bins b of equal width of the confidence max s, (0, 1], and over the rows that have a prediction. `sequence_perplexity`: mean over the sequences with counted rows of exp(Σ m·nll / Σ m) of each; every sequence counts once, whatever its length. `standard_error`: the standard error of `mean_nll`, √(n/(n−1)·Σ m²(nll − mean_nll)²) / Σ m over n counted rows; NaN below two. `bits_per_byte`: Σ m·nll / (ln 2 · Σ bytes), of the field `bytes`: a ratio of totals. `byte_perplexity`: exp(Σ m·nll / Σ bytes), of the field `bytes`. `word_perplexity`: exp(Σ m·nll / Σ words), of the field `words`.
              * @default []
              * @example [
              *       "accuracy"
@@ -2786,7 +2876,7 @@ export interface components {
          */
         MessagePackBody: string;
         /** @enum {unknown} */
-        MetricName: "accuracy" | "top5_accuracy" | "mean_entropy" | "ece";
+        MetricName: "accuracy" | "top5_accuracy" | "mean_entropy" | "ece" | "sequence_perplexity" | "standard_error" | "bits_per_byte" | "byte_perplexity" | "word_perplexity";
         /** @description Metrics over counted rows, weighted by the mask. */
         Metrics: {
             /**
@@ -2819,6 +2909,31 @@ export interface components {
              * @example 0.03
              */
             ece?: components["schemas"]["NumberOrNonFinite"];
+            /**
+             * @description Mean over sequences of their perplexities.
+             * @example 1.96
+             */
+            sequence_perplexity?: components["schemas"]["NumberOrNonFinite"];
+            /**
+             * @description Standard error of `mean_nll`, in nats.
+             * @example 0.25
+             */
+            standard_error?: components["schemas"]["NumberOrNonFinite"];
+            /**
+             * @description Σ m·nll / (ln 2 · Σ bytes).
+             * @example 0.2374
+             */
+            bits_per_byte?: components["schemas"]["NumberOrNonFinite"];
+            /**
+             * @description exp(Σ m·nll / Σ bytes).
+             * @example 1.1788
+             */
+            byte_perplexity?: components["schemas"]["NumberOrNonFinite"];
+            /**
+             * @description exp(Σ m·nll / Σ words).
+             * @example 1.9311
+             */
+            word_perplexity?: components["schemas"]["NumberOrNonFinite"];
         };
         /** @description A micro-batch. */
         MicroBatch: {
@@ -3024,7 +3139,7 @@ export interface components {
          */
         OldLogprobs: components["schemas"]["FloatTensorBytes"] | components["schemas"]["FloatTensorArray"] | components["schemas"]["TensorFile"] | components["schemas"]["FlatTensorBytes"] | components["schemas"]["LogprobEntries"];
         /** @enum {unknown} */
-        OutputName: "per_token_loss" | "lse" | "gradient" | "predictions" | "target_rank" | "entropy";
+        OutputName: "per_token_loss" | "lse" | "gradient" | "predictions" | "target_rank" | "entropy" | "sequences";
         /**
          * @description The tensors that `options.outputs` requested, by name.
          * @example {}
@@ -3407,6 +3522,9 @@ export interface components {
             label?: components["schemas"]["Label"];
             input_mask?: components["schemas"]["InputMask"];
             weight?: components["schemas"]["ClassWeight"];
+            segments?: components["schemas"]["SegmentLengths"];
+            bytes?: components["schemas"]["TextBytes"];
+            words?: components["schemas"]["TextWords"];
             options?: components["schemas"]["LossOptions"];
             /**
              * @description Σ m·ℓ, from a trainer that computes its own loss.
@@ -3561,6 +3679,19 @@ export interface components {
             rows?: components["schemas"]["RowCounts"];
             outputs?: components["schemas"]["Outputs"];
             metrics?: components["schemas"]["Metrics"];
+            /**
+             * @description Every sequence, in order; only when `options.outputs` has `sequences`.
+             * @example [
+             *       {
+             *         "tokens": 2,
+             *         "numerator": 1.3162,
+             *         "denominator": 2,
+             *         "mean_nll": 0.6581,
+             *         "perplexity": 1.9311
+             *       }
+             *     ]
+             */
+            sequences?: components["schemas"]["SequenceEvaluation"][];
             /** @description The diagnostics of `/v1/cross-entropy`; for a pair only verdict, summary and causes. */
             diagnostics: components["schemas"]["RecordedDiagnostics"];
             /**
@@ -3832,7 +3963,7 @@ export interface components {
         };
         /**
          * Format: binary
-         * @description A safetensors file with the tensors `logits`, `label` and, optionally, `input_mask` and `weight`, with `options` as JSON text in `__metadata__.options`. Logits stream when they are the last tensor of the file; the library’s own order, by width and then by name, puts labels and masks that are narrower after them, and then the logits wait in bounded memory.
+         * @description A safetensors file with the tensors `logits`, `label` and, optionally, `input_mask` and `weight` (for `/v1/cross-entropy` and recordings also `segments`, `bytes` and `words`), with `options` as JSON text in `__metadata__.options`. Logits stream when they are the last tensor of the file; the library’s own order, by width and then by name, puts labels and masks that are narrower after them, and then the logits wait in bounded memory.
          */
         SafetensorsBatch: string;
         /**
@@ -3857,7 +3988,7 @@ export interface components {
         SafetensorsLogprobs: string;
         /**
          * Format: binary
-         * @description A safetensors file with the tensors `logits`, `reference` (or `reference.indices` and `reference.logprobs`) and, optionally, `label` and `input_mask`, with `options` as JSON text in `__metadata__.options`. Of `logits` and `reference` the one that is the last tensor of the file streams, the other one waits in bounded memory.
+         * @description A safetensors file with the tensors `logits`, `reference` (or `reference.indices` and `reference.logprobs`) and, optionally, `label`, `input_mask` and `segments`, with `options` as JSON text in `__metadata__.options`. Of `logits` and `reference` the one that is the last tensor of the file streams, the other one waits in bounded memory.
          */
         SafetensorsPair: string;
         /**
@@ -3867,9 +3998,17 @@ export interface components {
         SafetensorsPartial: string;
         /**
          * Format: binary
-         * @description A safetensors file with the tensors `logits`, `label` and, optionally, `input_mask` and `weight`, with `options` as JSON text in `__metadata__.options`. Logits stream when they are the last tensor of the file; the library’s own order, by width and then by name, puts labels and masks that are narrower after them, and then the logits wait in bounded memory. `vocab_start` and `vocab_size` are JSON numbers in `__metadata__`, by their names.
+         * @description A safetensors file with the tensors `logits`, `label` and, optionally, `input_mask` and `weight` (for `/v1/cross-entropy` and recordings also `segments`, `bytes` and `words`), with `options` as JSON text in `__metadata__.options`. Logits stream when they are the last tensor of the file; the library’s own order, by width and then by name, puts labels and masks that are narrower after them, and then the logits wait in bounded memory. `vocab_start` and `vocab_size` are JSON numbers in `__metadata__`, by their names.
          */
         SafetensorsShard: string;
+        /**
+         * @description Lengths of the sequences that the rows fill in order, all leading axes flattened: integers of shape (S,) whose sum is the number of rows before `shift`. With `shift` the last k rows of each segment are left out. Default: the rows along the axis before the classes are a sequence, so (B, T, C) has B and (N, C) has one. There may be 16384 segments.
+         * @example [
+         *       1,
+         *       1
+         *     ]
+         */
+        SegmentLengths: components["schemas"]["AnyTensorBytes"] | components["schemas"]["AnyTensorArray"] | components["schemas"]["TensorFile"] | components["schemas"]["NestedArray"];
         /** @description A sequence. Without counted tokens its values are null, and it enters no mean. */
         SequenceComparison: {
             /**
@@ -3896,6 +4035,35 @@ export interface components {
             /** @description e to the mean of −log-probability over its counted tokens. */
             perplexity: components["schemas"]["PerplexityPair"];
         };
+        /** @description A sequence, over its counted rows. Without counted rows its other values are null, and it enters no mean. */
+        SequenceEvaluation: {
+            /**
+             * Format: int64
+             * @description Counted rows.
+             * @example 2
+             */
+            tokens: number;
+            /**
+             * @description Σ m·nll, in nats: of the plain label, without class weights and smoothing.
+             * @example 1.3162
+             */
+            numerator: components["schemas"]["NumberOrNull"];
+            /**
+             * @description Σ m.
+             * @example 2
+             */
+            denominator: components["schemas"]["NumberOrNull"];
+            /**
+             * @description Σ m·nll / Σ m.
+             * @example 0.6581
+             */
+            mean_nll: components["schemas"]["NumberOrNull"];
+            /**
+             * @description exp(mean_nll).
+             * @example 1.9311
+             */
+            perplexity: components["schemas"]["NumberOrNull"];
+        };
         /**
          * @description Lengths of the sequences that the tokens of shape (N,) fill in order: integers of shape (S,) with the sum N. Default: one sequence. There may be 16384 sequences.
          * @example [
@@ -3904,6 +4072,32 @@ export interface components {
          *     ]
          */
         SequenceLengths: components["schemas"]["AnyTensorBytes"] | components["schemas"]["AnyTensorArray"] | components["schemas"]["TensorFile"] | components["schemas"]["NestedArray"];
+        /** @description The labels under `logits`; with labels only. */
+        SequenceOfLogits: {
+            /**
+             * @description Σ m·nll / Σ m of the labels.
+             * @example 0.6581
+             */
+            mean_nll: components["schemas"]["NumberOrNull"];
+            /**
+             * @description exp(mean_nll).
+             * @example 1.9311
+             */
+            perplexity: components["schemas"]["NumberOrNull"];
+        };
+        /** @description The labels under `reference`; with labels only. */
+        SequenceOfReference: {
+            /**
+             * @description Σ m·nll / Σ m of the labels.
+             * @example 0.6581
+             */
+            mean_nll: components["schemas"]["NumberOrNull"];
+            /**
+             * @description exp(mean_nll).
+             * @example 1.9311
+             */
+            perplexity: components["schemas"]["NumberOrNull"];
+        };
         /** @description Liveness and readiness. */
         ServerHealth: {
             /**
@@ -4185,6 +4379,22 @@ export interface components {
              */
             tensor: string;
         };
+        /**
+         * @description Number of bytes of the scored texts, finite and not negative: one number for the whole batch, or one for each sequence, of shape (S,), of which all are added. `bits_per_byte` and `byte_perplexity` need it.
+         * @example [
+         *       5,
+         *       3
+         *     ]
+         */
+        TextBytes: components["schemas"]["AnyTensorBytes"] | components["schemas"]["AnyTensorArray"] | components["schemas"]["TensorFile"] | components["schemas"]["NestedArray"];
+        /**
+         * @description Number of words of the scored texts, finite and not negative: one number for the whole batch, or one for each sequence, of shape (S,), of which all are added. `word_perplexity` need it.
+         * @example [
+         *       5,
+         *       3
+         *     ]
+         */
+        TextWords: components["schemas"]["AnyTensorBytes"] | components["schemas"]["AnyTensorArray"] | components["schemas"]["TensorFile"] | components["schemas"]["NestedArray"];
         /** @description Numbers of counted and masked tokens. */
         TokenCounts: {
             /**

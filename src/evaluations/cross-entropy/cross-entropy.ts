@@ -1,4 +1,4 @@
-import { BATCH_TENSORS, makeHeader } from '../../batch/header.ts';
+import { LOSS_TENSORS, makeHeader } from '../../batch/header.ts';
 import { report } from '../../batch/report.ts';
 import type { Evaluation } from '../../contract/cross-entropy.ts';
 import { OPTION_NAMES } from '../../loss/options.ts';
@@ -8,7 +8,7 @@ import type { BatchPlan } from './plan.ts';
 
 /** Cross-entropy of a batch over all classes. */
 export const CROSS_ENTROPY: Kind<BatchPlan, Evaluation> = {
-  fields: { tensors: BATCH_TENSORS, required: ['logits', 'label'], values: [], options: OPTION_NAMES },
+  fields: { tensors: LOSS_TENSORS, required: ['logits', 'label'], values: [], options: OPTION_NAMES },
   plan: (pool, request, held) => planBatch(pool, makeHeader(request), held),
   answer: (plan, rows) => report(evaluated(plan, rows)),
 };

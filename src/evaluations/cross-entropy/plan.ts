@@ -14,6 +14,8 @@ import { parseOptions, smoothingOf, transformOf } from '../../loss/options.ts';
 import { requireDivisible } from '../../loss/parallel.ts';
 import type { ReductionFacts } from '../../loss/reduction.ts';
 import { needsEveryRow, statisticsOf } from '../../loss/requested.ts';
+import { sequenceFactsOf } from '../../loss/targets.ts';
+import { readTextSizes } from '../../loss/text-size.ts';
 import type { Steps } from '../../steps.ts';
 import { DTYPE_BYTES, isFloat8 } from '../../tensor/dtype.ts';
 import type { FloatDType } from '../../tensor/dtype.ts';
@@ -41,6 +43,7 @@ export function* planBatch(pool: KernelPool, given: BatchHeader, held: HeldBytes
   const rows = targets.classes.length;
   const classes = shape.at(-1)!;
   requireDivisible(options, rows, classes);
+  const textSizes = yield* readTextSizes(header, options, sequenceFactsOf(targets).count);
   const smoothing = smoothingOf(options, classes);
   const denominators = yield* denominatorsOf(targets);
   // float8 is too narrow for a gradient.
@@ -87,6 +90,7 @@ export function* planBatch(pool: KernelPool, given: BatchHeader, held: HeldBytes
     smoothing,
     denominators,
     statistics,
+    textSizes,
     gradientDType,
   };
 }

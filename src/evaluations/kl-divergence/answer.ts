@@ -1,6 +1,7 @@
 import type { CountedRows } from '../../comparison/moments.ts';
 import { sumOver } from '../../comparison/moments.ts';
-import type { OutputName } from '../../comparison/options.ts';
+import type { TensorOutput } from '../../comparison/options.ts';
+import { compareSequences } from '../../comparison/sequences.ts';
 import {
   agreementOf,
   agrees,
@@ -17,6 +18,7 @@ import type { RowResults } from '../../engine/block-writer.ts';
 import { LossmeterError } from '../../errors.ts';
 import { divide } from '../../loss/denominators.ts';
 import { rowTensor } from '../../loss/outputs.ts';
+import { sequenceFactsOf } from '../../loss/targets.ts';
 import { inSteps } from '../../steps.ts';
 import type { Steps } from '../../steps.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
@@ -53,6 +55,13 @@ export function* answerComparison(plan: ComparisonPlan, results: RowResults): St
     }),
     rows: targets.rows,
     outputs: yield* outputsOf(plan, results, counted),
+    ...(options.outputs.includes('sequences') && {
+      sequences: yield* compareSequences(
+        counted,
+        { divergence, ...(hasLabel ? { nll, referenceNll } : { nll: undefined, referenceNll: undefined }) },
+        sequenceFactsOf(targets),
+      ),
+    }),
     worst_rows: worst.map((row) => ({
       row,
       kl_divergence: divergence[row]!,
@@ -72,8 +81,10 @@ function* outputsOf(
 ): Steps<Record<string, Tensor>> {
   const columns = all as ComparedColumns;
   const { nll, referenceNll, prediction, referencePrediction } = columns;
-  const tensors: [OutputName, Tensor][] = [];
+  const tensors: [TensorOutput, Tensor][] = [];
   for (const name of options.outputs) {
+    // The list of sequences is no tensor.
+    if (name === 'sequences') continue;
     if (name === 'gradient') {
       tensors.push([name, { dtype: gradientDType, shape: layout.given, data: gradient! }]);
       continue;

@@ -8,7 +8,7 @@ import type { ComparisonPlan } from './plan.ts';
 /** Two sets of logits compared, row by row. */
 export const KL_DIVERGENCE: Kind<ComparisonPlan, Comparison> = {
   fields: {
-    tensors: ['logits', 'reference', 'reference.indices', 'reference.logprobs', 'label', 'input_mask'],
+    tensors: ['logits', 'reference', 'reference.indices', 'reference.logprobs', 'label', 'input_mask', 'segments'],
     required: ['logits'],
     values: [],
     options: OPTION_NAMES,

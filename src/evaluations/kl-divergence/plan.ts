@@ -1,6 +1,8 @@
 import { arrange } from '../../batch/layout.ts';
 import type { Layout } from '../../batch/layout.ts';
 import { takeRows } from '../../batch/row-memory.ts';
+import { withOutputShape } from '../../batch/rows.ts';
+import { takeSegments, takeSequences } from '../../batch/sequences.ts';
 import type { CountedRows } from '../../comparison/moments.ts';
 import { countedRows } from '../../comparison/summary.ts';
 import { parseComparisonOptions } from '../../comparison/options.ts';
@@ -13,7 +15,7 @@ import type { ComparedRows } from '../../engine/compared-rows.ts';
 import type { KernelPool } from '../../engine/pool.ts';
 import { LossmeterError, refuse } from '../../errors.ts';
 import { divide } from '../../loss/denominators.ts';
-import { selectTargets } from '../../loss/targets.ts';
+import { selectTargets, sequenceFactsOf } from '../../loss/targets.ts';
 import type { Targets } from '../../loss/targets.ts';
 import { isGiven } from '../../option-reader.ts';
 import { inSteps } from '../../steps.ts';
@@ -98,7 +100,7 @@ export function* planComparison(pool: KernelPool, request: ReadRequest, held: He
   const writer = new BlockWriter(pool, block, options.shift, takeGradient);
   return {
     ...{ options, layout, shape, counted, gradientDType, writer, intake: writer },
-    targets: outputShape === undefined ? targets : { ...targets, outputShape },
+    targets: withOutputShape(targets, outputShape),
     hasLabel: header.label !== undefined,
     isTop: top !== undefined,
     truncated: floor !== undefined || (top !== undefined && options.tail === 'drop'),
@@ -152,15 +154,17 @@ function requireFitting(given: unknown, options: ComparisonOptions, { reference,
 
 /** Selects the counted rows, and the label of each where there are labels. */
 function* selectCounted(
-  { logits, label, inputMask, weight }: Sides['header'],
-  { ignore_index, shift, semantics }: ComparisonOptions,
+  { logits, label, inputMask, weight, segments }: Sides['header'],
+  { ignore_index, shift, semantics, outputs }: ComparisonOptions,
   held: HeldBytesAccount,
 ): Steps<Targets> {
   if (weight !== undefined) throw refuse('unknown_field', '/weight', 'weight does not apply to a comparison');
+  takeSegments(segments, held);
   const options = { ignore_index, shift, semantics, invalid_label: 'error' as const };
-  const targets = yield* selectTargets(logits.shape, { label, inputMask, weight }, options, {
+  const targets = yield* selectTargets(logits.shape, { label, inputMask, weight, segments }, options, {
     takeRows: (count) => takeRows(held, count, BYTES_PER_ROW),
   });
+  if (outputs.includes('sequences')) takeSequences(sequenceFactsOf(targets).count, held);
   if (targets.probabilities === undefined) return targets;
   const detail = 'label has class probabilities, expected the class of each row: a distribution is the `reference`';
   throw refuse('invalid_label', '/label', detail);

@@ -1,6 +1,7 @@
-import { LossmeterError, refuse } from '../../errors.ts';
-import { MOST_SEQUENCES } from '../../contract/limits.ts';
+import { takeSequences } from '../../batch/sequences.ts';
+import { refuse } from '../../errors.ts';
 import { readWeights } from '../../loss/operands.ts';
+import { readSegments } from '../../loss/segments.ts';
 import { partOf } from '../../tensor/tensor.ts';
 import type { WeightRule } from '../../loss/operands.ts';
 import { inSteps } from '../../steps.ts';
@@ -13,13 +14,9 @@ import type { Tensor } from '../../tensor/tensor.ts';
 import { SPLIT_ADVICE } from '../../wire/body/held-bytes.ts';
 import type { HeldBytesAccount } from '../../wire/body/held-bytes.ts';
 import { requireDTypeOf, tensorFromValue } from '../../wire/tensors/tensor-value.ts';
-import { readSegments } from './segments.ts';
 
 /** Bytes of a token: both log-probabilities and its mask. */
 const BYTES_PER_TOKEN = 24;
-
-/** Bytes of a sequence in the answer. */
-const BYTES_PER_SEQUENCE = 512;
 
 /** Rounding may lift the logarithm of a probability of 1 to this. */
 const MOST_LOGPROB = 0.01;
@@ -61,8 +58,8 @@ export function* readTokens(fields: Readonly<Record<string, unknown>>, held: Hel
   const count = elementCount(shape)!;
   held.take(count * BYTES_PER_TOKEN, `${count} tokens, ${BYTES_PER_TOKEN} bytes each,`, SPLIT_ADVICE);
   const segments = tensor('segments');
-  takeSequences(held, sequencesOf(shape, segments));
-  const lengths = segments === undefined ? rowsOf(shape) : yield* readSegments(segments, shape);
+  takeSequences(sequencesOf(shape, segments), held);
+  const lengths = segments === undefined ? rowsOf(shape) : yield* readSegmentsOf(segments, shape);
   const mask = yield* readMask(tensor('input_mask'), shape);
   const isCounted = mask === undefined ? () => true : (token: number) => mask[token] === 1;
   const read = { old: yield* readNumbers(old), new: yield* readNumbers(trained) };
@@ -80,13 +77,11 @@ function requireShapes(old: Shape, trained: Shape): void {
   throw refuse('shape_mismatch', '/new/shape', detail);
 }
 
-/** Bounds the sequences before anything is made of their number. @throws LossmeterError body_too_large, overloaded */
-function takeSequences(held: HeldBytesAccount, sequences: number): void {
-  if (sequences > MOST_SEQUENCES) {
-    const detail = `the request has ${sequences} sequences, expected at most ${MOST_SEQUENCES}; split it by sequences`;
-    throw new LossmeterError('body_too_large', detail);
-  }
-  held.take(sequences * BYTES_PER_SEQUENCE, `${sequences} sequences, ${BYTES_PER_SEQUENCE} bytes each,`, SPLIT_ADVICE);
+/** @throws LossmeterError shape_mismatch, invalid_tensor */
+function readSegmentsOf(segments: Tensor, shape: Shape): Steps<ArrayLike<number>> {
+  if (shape.length === 1) return readSegments(segments, { rows: shape[0]!, what: 'the tokens of old' });
+  const detail = `segments are given for old of shape ${formatShape(shape)}, whose rows are the sequences already; expected old of shape (N,), or no segments`;
+  throw refuse('shape_mismatch', '/segments', detail);
 }
 
 function sequencesOf(shape: Shape, segments: Tensor | undefined): number {

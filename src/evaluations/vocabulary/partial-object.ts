@@ -194,7 +194,7 @@ export function decodePartial(value: unknown, index: number): ReadPartial {
     labels: value.labels,
     rows: countRows(target, weights, { length, kept }),
     outputShape,
-    sequence: { length, kept },
+    sequence: { length, kept, count: elementCount(shape.slice(0, -1))! },
   };
   const statistics = statisticsOfShard(statisticsOf(options, targets), { probabilities: value.probabilities });
   const expected = statistics.flatMap((name) => Object.entries(STATISTICS[name].columns));
@@ -237,7 +237,7 @@ function readCauses(causes: Envelope['causes']): Findings['causes'] {
 function countRows(
   target: Int32Array,
   weights: Float64Array | undefined,
-  { length, kept }: Targets['sequence'],
+  { length, kept }: Pick<Targets['sequence'], 'length' | 'kept'>,
 ): Targets['rows'] {
   const counts = { total: 0, counted: 0, ignored: 0, masked: 0 };
   target.forEach((y, row) => {

@@ -90,10 +90,16 @@ class AsyncClient(Configured):
         label: ArrayLike,
         input_mask: ArrayLike | None = None,
         weight: ArrayLike | None = None,
+        *,
+        segments: ArrayLike | None = None,
+        bytes: ArrayLike | None = None,  # noqa: A002 -- the service's name
+        words: ArrayLike | None = None,
         **options: Unpack[Options],
     ) -> Evaluation:
         """Evaluates a batch; see `Client.cross_entropy`."""
-        batch = Batch(logits, label, input_mask, weight, options)
+        batch = Batch(
+            logits, label, input_mask, weight, options, segments, bytes, words
+        )
         return await self.transport.send(requests.cross_entropy(batch))
 
     async def diagnose(

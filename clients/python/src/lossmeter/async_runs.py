@@ -52,11 +52,16 @@ class AsyncRun:
         input_mask: ArrayLike | None = None,
         weight: ArrayLike | None = None,
         *,
+        segments: ArrayLike | None = None,
+        bytes: ArrayLike | None = None,  # noqa: A002 -- the service's name
+        words: ArrayLike | None = None,
         micro_batch: int = 0,
         **options: Unpack[Options],
     ) -> Evaluation:
         """Evaluates a micro-batch, and records it; see `Run.record`."""
-        batch = Batch(logits, label, input_mask, weight, options)
+        batch = Batch(
+            logits, label, input_mask, weight, options, segments, bytes, words
+        )
         path = requests.batch_path(self.name, step, rank, micro_batch, self.attempt)
         return await self.client.transport.send(requests.record(path, batch))
 

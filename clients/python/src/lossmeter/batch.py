@@ -25,6 +25,9 @@ class Batch:
     input_mask: ArrayLike | None
     weight: ArrayLike | None
     options: Options
+    segments: ArrayLike | None = None
+    bytes: ArrayLike | None = None
+    words: ArrayLike | None = None
 
     def body(self, **fields: int) -> Body:
         """The batch as the service reads it while it arrives: the logits last.
@@ -41,6 +44,9 @@ class Batch:
             "label": self.label,
             "weight": self.weight,
             "input_mask": self.input_mask,
+            "segments": self.segments,
+            "bytes": self.bytes,
+            "words": self.words,
             "logits": self.logits,
         }
         tensors = {

@@ -94,6 +94,10 @@ class Client(Configured):
         label: ArrayLike,
         input_mask: ArrayLike | None = None,
         weight: ArrayLike | None = None,
+        *,
+        segments: ArrayLike | None = None,
+        bytes: ArrayLike | None = None,  # noqa: A002 -- the service's name
+        words: ArrayLike | None = None,
         **options: Unpack[Options],
     ) -> Evaluation:
         """Evaluates a batch.
@@ -107,6 +111,11 @@ class Client(Configured):
             input_mask: Weights of the rows, of shape (N,) or (…,) and any dtype; 0
                 leaves a row out, whatever it holds.
             weight: Weights of the classes, of shape (C,).
+            segments: Lengths of the sequences that the rows fill in order, of shape
+                (S,); without, the rows along the axis before the classes.
+            bytes: Bytes of the texts, a number or one for each sequence, for the
+                metrics `bits_per_byte` and `byte_perplexity`.
+            words: Words of the texts, for the metric `word_perplexity`.
             **options: See `lossmeter.schemas.Options`; None is the default.
 
         Returns:
@@ -119,7 +128,9 @@ class Client(Configured):
                 `on_non_finite="reject"`.
             UnreachableError: The service could not be reached.
         """
-        batch = Batch(logits, label, input_mask, weight, options)
+        batch = Batch(
+            logits, label, input_mask, weight, options, segments, bytes, words
+        )
         return self.transport.send(requests.cross_entropy(batch))
 
     def diagnose(
@@ -289,7 +300,7 @@ class Client(Configured):
 
         Args:
             path: A safetensors or `.npz` file with `logits`, `label` and, optionally,
-                `input_mask` and `weight`, in any order. A safetensors file is not read
+                `input_mask`, `weight`, `segments`, `bytes` and `words`, in any order. A safetensors file is not read
                 into memory; it may have options as JSON text in
                 `__metadata__.options`. Other tensors are left alone.
             tensors: Names of tensors in the file, by the fields that they are, such as

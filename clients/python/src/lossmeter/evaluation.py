@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from lossmeter import safetensors
-from lossmeter.schemas import Diagnostics, Metrics
+from lossmeter.schemas import Diagnostics, Metrics, SequenceEvaluation
 from lossmeter.typed import convert
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ class Evaluation:
         metrics: `perplexity`, `bits_per_token`, and what `metrics` asked for.
         diagnostics: What is not finite, where and why.
         kernel: The kernel that computed it.
+        sequences: Every sequence, in order; None unless `outputs` has `sequences`.
     """
 
     loss: float | None
@@ -47,6 +48,7 @@ class Evaluation:
     metrics: Metrics
     diagnostics: Diagnostics
     kernel: str
+    sequences: list[SequenceEvaluation] | None = None
 
     @property
     def is_finite(self) -> bool:
@@ -100,6 +102,7 @@ def decode_evaluation(content: bytearray) -> Evaluation:
         metrics=convert(evaluation["metrics"], Metrics),
         diagnostics=convert(evaluation["diagnostics"], Diagnostics),
         kernel=evaluation["kernel"],
+        sequences=convert(evaluation.get("sequences"), list[SequenceEvaluation] | None),
     )
 
 

@@ -28,7 +28,7 @@ AnyPath: TypeAlias = str | os.PathLike[str]
 
 _REQUIRED = ("logits", "label")
 
-FIELDS = (*_REQUIRED, "input_mask", "weight")
+FIELDS = (*_REQUIRED, "input_mask", "weight", "segments", "bytes", "words")
 """The tensors of a batch."""
 
 
@@ -88,6 +88,9 @@ def batch_of(
         input_mask=arrays.get("input_mask"),
         weight=arrays.get("weight"),
         options={**own, **options},
+        segments=arrays.get("segments"),
+        bytes=arrays.get("bytes"),
+        words=arrays.get("words"),
     )
 
 
@@ -102,7 +105,7 @@ def _find(found: Collection[str], names: Mapping[str, str]) -> dict[str, str]:
         if name in found:
             continue
         expected = (
-            "logits, label and, optionally, input_mask and weight"
+            f"logits, label and, optionally, {', '.join(FIELDS[2:-1])} and {FIELDS[-1]}"
             if name == field
             else f"{name}, which is to be the {field}"
         )

@@ -61,6 +61,9 @@ class Run:
         input_mask: ArrayLike | None = None,
         weight: ArrayLike | None = None,
         *,
+        segments: ArrayLike | None = None,
+        bytes: ArrayLike | None = None,  # noqa: A002 -- the service's name
+        words: ArrayLike | None = None,
         micro_batch: int = 0,
         **options: Unpack[Options],
     ) -> Evaluation:
@@ -75,6 +78,9 @@ class Run:
             label: See there.
             input_mask: See there.
             weight: See there.
+            segments: See there.
+            bytes: See there.
+            words: See there.
             micro_batch: Micro-batch of the rank.
             **options: See `lossmeter.schemas.Options`.
 
@@ -84,7 +90,9 @@ class Run:
                 (`conflict`, `superseded`).
             UnreachableError: The service could not be reached.
         """
-        batch = Batch(logits, label, input_mask, weight, options)
+        batch = Batch(
+            logits, label, input_mask, weight, options, segments, bytes, words
+        )
         path = requests.batch_path(self.name, step, rank, micro_batch, self.attempt)
         return self.client.transport.send(requests.record(path, batch))
 

@@ -72,7 +72,9 @@ class Options(TypedDict, total=False):
     shift: int | None
     """k of the causal shift along axis −2: logits at t are scored against label and
     mask at t + k. The last k positions are left out: they are not in `rows.total`, and
-    row outputs are k shorter there. Logits of two axes are one sequence.
+    row outputs are k shorter there. Logits of two axes are one sequence. With
+    `segments` the last k rows of each segment are left out instead, and row outputs are
+    flat.
     """
 
     semantics: Literal["mindformers", "torch", "megatron"] | None
@@ -119,12 +121,13 @@ class Options(TypedDict, total=False):
     gradient_dtype: Literal["float32"] | None
     """The dtype of `outputs.gradient`; by default the dtype of the logits."""
 
-    outputs: Sequence[Literal["per_token_loss", "lse", "gradient", "predictions", "target_rank", "entropy"]] | None
-    """Tensors to return. All except `gradient` have an entry per row, shaped like class
-    indices. `per_token_loss` (float64): m·(ℓ + λ·lse²), 0 for rows that are not
-    counted. `gradient`: ∂loss/∂logits, shaped like `logits`, in the dtype of
-    `gradient_dtype`; of N + Z when there is no `loss`. It is (m/D)·[(1−ε)·w_y·(s_c −
-    1[c=y]) + (ε/C)·(W·s_c − w_c)] + (m/D_z)·2λ·lse·s_c, with s = softmax(x), for class
+    outputs: Sequence[Literal["per_token_loss", "lse", "gradient", "predictions", "target_rank", "entropy", "sequences"]] | None
+    """Tensors to return, and `sequences`, which is a list at the top of the answer. All
+    tensors except `gradient` have an entry per row, shaped like class indices.
+    `per_token_loss` (float64): m·(ℓ + λ·lse²), 0 for rows that are not counted.
+    `gradient`: ∂loss/∂logits, shaped like `logits`, in the dtype of `gradient_dtype`;
+    of N + Z when there is no `loss`. It is (m/D)·[(1−ε)·w_y·(s_c − 1[c=y]) +
+    (ε/C)·(W·s_c − w_c)] + (m/D_z)·2λ·lse·s_c, with s = softmax(x), for class
     probabilities (m/D)·[s_c·Σ_k w_k·p′_k − w_c·p′_c] + the same last term, with the
     denominators of `semantics`; times 1 − tanh² for `softcap` and times `logit_scale`;
     0 for rows that are not counted and for invalid labels under `zero_loss`. `lse`
@@ -135,13 +138,19 @@ class Options(TypedDict, total=False):
     that hold a NaN. `entropy` (float64): −Σ s·log s of the softmax, in nats.
     """
 
-    metrics: Sequence[Literal["accuracy", "top5_accuracy", "mean_entropy", "ece"]] | None
-    """Metrics to compute in addition to perplexity and bits_per_token: means over
-    counted rows, weighted by the mask. `accuracy`: target_rank = 0. `top5_accuracy`:
-    target_rank < min(5, C); a row with a NaN has no prediction, and is a miss of both.
-    `mean_entropy`: of `entropy`. `ece`: the expected calibration error, Σ_b |Σ m·(hit −
-    confidence)| / Σ m over 15 bins b of equal width of the confidence max s, (0, 1],
-    and over the rows that have a prediction.
+    metrics: Sequence[Literal["accuracy", "top5_accuracy", "mean_entropy", "ece", "sequence_perplexity", "standard_error", "bits_per_byte", "byte_perplexity", "word_perplexity"]] | None
+    """Metrics to compute in addition to perplexity and bits_per_token. Without another
+    word they are means over counted rows, weighted by the mask. `accuracy`: target_rank
+    = 0. `top5_accuracy`: target_rank < min(5, C); a row with a NaN has no prediction,
+    and is a miss of both. `mean_entropy`: of `entropy`. `ece`: the expected calibration
+    error, Σ_b |Σ m·(hit − confidence)| / Σ m over 15 bins b of equal width of the
+    confidence max s, (0, 1], and over the rows that have a prediction.
+    `sequence_perplexity`: mean over the sequences with counted rows of exp(Σ m·nll / Σ
+    m) of each; every sequence counts once, whatever its length. `standard_error`: the
+    standard error of `mean_nll`, √(n/(n−1)·Σ m²(nll − mean_nll)²) / Σ m over n counted
+    rows; NaN below two. `bits_per_byte`: Σ m·nll / (ln 2 · Σ bytes), of the field
+    `bytes`: a ratio of totals. `byte_perplexity`: exp(Σ m·nll / Σ bytes), of the field
+    `bytes`. `word_perplexity`: exp(Σ m·nll / Σ words), of the field `words`.
     """
 
 
@@ -181,6 +190,42 @@ class Metrics(TypedDict):
 
     ece: NotRequired[float]
     """Expected calibration error over 15 bins."""
+
+    sequence_perplexity: NotRequired[float]
+    """Mean over sequences of their perplexities."""
+
+    standard_error: NotRequired[float]
+    """Standard error of `mean_nll`, in nats."""
+
+    bits_per_byte: NotRequired[float]
+    """Σ m·nll / (ln 2 · Σ bytes)."""
+
+    byte_perplexity: NotRequired[float]
+    """exp(Σ m·nll / Σ bytes)."""
+
+    word_perplexity: NotRequired[float]
+    """exp(Σ m·nll / Σ words)."""
+
+
+class SequenceEvaluation(TypedDict):
+    """A sequence, over its counted rows. Without counted rows its other values are
+    null, and it enters no mean.
+    """
+
+    tokens: int
+    """Counted rows."""
+
+    numerator: float | None
+    """Σ m·nll, in nats: of the plain label, without class weights and smoothing."""
+
+    denominator: float | None
+    """Σ m."""
+
+    mean_nll: float | None
+    """Σ m·nll / Σ m."""
+
+    perplexity: float | None
+    """exp(mean_nll)."""
 
 
 class Place(TypedDict):
@@ -585,7 +630,9 @@ class ComparisonOptions(TypedDict, total=False):
     shift: int | None
     """k of the causal shift along axis −2: logits at t are scored against label and
     mask at t + k. The last k positions are left out: they are not in `rows.total`, and
-    row outputs are k shorter there. Logits of two axes are one sequence.
+    row outputs are k shorter there. Logits of two axes are one sequence. With
+    `segments` the last k rows of each segment are left out instead, and row outputs are
+    flat.
     """
 
     semantics: Literal["mindformers", "torch", "megatron"] | None
@@ -615,17 +662,18 @@ class ComparisonOptions(TypedDict, total=False):
     gradient_dtype: Literal["float32"] | None
     """The dtype of `outputs.gradient`; by default the dtype of the logits."""
 
-    outputs: Sequence[Literal["kl_divergence", "probability_difference", "nll", "reference_nll", "top1_agreement", "gradient"]] | None
-    """Tensors to return. All except `gradient` have an entry per row, 0 for rows that
-    are not counted. `kl_divergence` (float64): the divergence, in nats.
-    `probability_difference` (float64): q_y − p_y, the probability of the label under
-    `logits` minus that under `reference`; needs `label`. `nll` (float64): −log q_y of
-    `logits`; needs `label`. `reference_nll` (float64): −log p_y of `reference`; needs
-    `label`. `top1_agreement` (int32): 1 where both sides have the same most probable
-    class, the lowest on ties, else 0. `gradient`: ∂loss/∂logits, shaped like `logits`,
-    in the dtype of `gradient_dtype`; of N when there is no `loss`. It is m/D times s·(q
-    − p) for forward, s·q_c·(ln(q_c/p_c) − KL) for reverse, s·(1−β)·q_c·(ln(q_c/m_c) −
-    KL(Q‖M)) for Jensen-Shannon.
+    outputs: Sequence[Literal["kl_divergence", "probability_difference", "nll", "reference_nll", "top1_agreement", "gradient", "sequences"]] | None
+    """Tensors to return, and `sequences`, which is a list at the top of the answer. All
+    tensors except `gradient` have an entry per row, 0 for rows that are not counted.
+    `kl_divergence` (float64): the divergence, in nats. `probability_difference`
+    (float64): q_y − p_y, the probability of the label under `logits` minus that under
+    `reference`; needs `label`. `nll` (float64): −log q_y of `logits`; needs `label`.
+    `reference_nll` (float64): −log p_y of `reference`; needs `label`. `top1_agreement`
+    (int32): 1 where both sides have the same most probable class, the lowest on ties,
+    else 0. `gradient`: ∂loss/∂logits, shaped like `logits`, in the dtype of
+    `gradient_dtype`; of N when there is no `loss`. It is m/D times s·(q − p) for
+    forward, s·q_c·(ln(q_c/p_c) − KL) for reverse, s·(1−β)·q_c·(ln(q_c/m_c) − KL(Q‖M))
+    for Jensen-Shannon.
     """
 
 

@@ -1,0 +1,58 @@
+import { ExactSum } from '../exact-sum.ts';
+import { MaskedSums, SequenceWalk } from './sequences.ts';
+import type { SequenceFacts } from './sequences.ts';
+import { statistic } from './statistic.ts';
+import type { Sums } from './statistic.ts';
+
+class SequencePerplexities implements Sums {
+  readonly #total = ExactSum.of();
+  #count = 0;
+  #open = new MaskedSums();
+
+  adder({ nll }: { nll: Float64Array }, { lengthOf }: SequenceFacts) {
+    const walk = new SequenceWalk(lengthOf);
+    let current = -1;
+    return (row: number, m: number): void => {
+      const sequence = walk.at(row);
+      if (sequence !== current) this.#close();
+      current = sequence;
+      this.#open.add(m, nll[row]!);
+    };
+  }
+
+  append(other: SequencePerplexities): void {
+    this.#close();
+    other.#close();
+    this.#total.include(other.#total);
+    this.#count += other.#count;
+  }
+
+  /** NaN without counted rows. */
+  get mean(): number {
+    this.#close();
+    return this.#total.value / this.#count;
+  }
+
+  #close(): void {
+    if (this.#open.tokens === 0) return;
+    this.#total.add(Math.exp(this.#open.mean));
+    this.#count++;
+    this.#open = new MaskedSums();
+  }
+}
+
+/** Mean of the perplexities of sequences. */
+export const SEQUENCE_PERPLEXITY = statistic({
+  columns: {},
+  metrics: {
+    sequence_perplexity: {
+      description:
+        'mean over the sequences with counted rows of exp(Σ m·nll / Σ m) of each; every sequence counts once, whatever its length',
+      meaning: 'Mean over sequences of their perplexities.',
+      example: 1.96,
+      of: (sums) => sums.mean,
+    },
+  },
+  compute: () => ({}),
+  sums: () => new SequencePerplexities(),
+});
