@@ -66,29 +66,19 @@ export const ComparisonRequest = Type.Object(
         ],
       ],
     }),
-    reference: Type.Union(
-      [
-        requestTensor({
-          title: 'ReferenceLogits',
-          kind: 'Float',
-          description: 'Logits of the shape of `logits`, or (N, C); of any floating-point dtype.',
-          examples: [[[1.1, 2, 2.9]]],
-        }),
-        TopReference,
-        LogitFile,
-      ],
-      {
-        title: 'Reference',
-        description:
-          'The distribution P that is compared with: logits, P = softmax(s·x); the top K of each row; or a llama.cpp logit file.',
-        examples: [
-          [
-            [1.1, 2, 2.9],
-            [0.4, 0.3, 0],
-          ],
+    reference: requestTensor({
+      title: 'Reference',
+      kind: 'Float',
+      others: [TopReference, LogitFile],
+      description:
+        'The distribution P that is compared with: logits, P = softmax(s·x), of the shape of `logits` or (N, C) and of any floating-point dtype; the top K of each row; or a llama.cpp logit file.',
+      examples: [
+        [
+          [1.1, 2, 2.9],
+          [0.4, 0.3, 0],
         ],
-      },
-    ),
+      ],
+    }),
     label: Type.Optional(label),
     input_mask: inputMask,
     segments,

@@ -9,6 +9,8 @@ import type { Findings } from '../diagnostics/findings.ts';
 import type { Block, BlockResult, ComparedColumns } from './block.ts';
 import { mostProbableOf, topNllOf } from './compared-rows.ts';
 import type { RowsBeside } from './compared-rows.ts';
+import type { FloatDType } from '../tensor/dtype.ts';
+import { findRangeSigns } from './range-signs.ts';
 import { readRange } from './read-range.ts';
 
 /**
@@ -50,8 +52,12 @@ function comparePair(
     prediction: pair.logits.rank().predictions,
     referencePrediction: pair.reference.rank().predictions,
   };
-  const findings = findingsOf(block, pair.logits, rows.logits);
-  const referenceFindings = findingsOf(block, pair.reference, rows.reference);
+  const findings = findingsOf(block, { dtype: logits.dtype, side: pair.logits, rows: rows.logits });
+  const referenceFindings = findingsOf(block, {
+    dtype: 'quantised' in reference ? 'float32' : reference.dtype,
+    side: pair.reference,
+    rows: rows.reference,
+  });
   const { factors } = compared!;
   const gradient = factors && pair.gradient(factors, gradientDType!, slab);
   return { columns, findings, referenceFindings, ...(gradient && { gradient }) };
@@ -80,7 +86,11 @@ function compareTop(
   };
   const { factors } = compared!;
   const gradient = factors && placed.gradient(factors, gradientDType!, slab);
-  return { columns, findings: findingsOf(block, placed.logits, rows.logits), ...(gradient && { gradient }) };
+  return {
+    columns,
+    findings: findingsOf(block, { dtype, side: placed.logits, rows: rows.logits }),
+    ...(gradient && { gradient }),
+  };
 }
 
 /** A reference that stands beside the logits. */
@@ -100,10 +110,15 @@ function bytesOf({ data, range }: RowsBeside): Uint8Array | ByteSource {
 }
 
 /** Non-finite values of one side. */
-function findingsOf({ plan, targets, firstRow, mostPlaces }: Block, side: PlacedRows, rows: RowBlock): Findings {
-  return findNonFinite(side, {
+function findingsOf(
+  { plan: { classes }, targets, firstRow, mostPlaces }: Block,
+  { dtype, side, rows }: { dtype: FloatDType; side: PlacedRows; rows: RowBlock },
+): Findings {
+  const findings = findNonFinite(side, {
     facts: { ...rows, probabilities: undefined, uniformNll: undefined },
-    ...{ targets, classes: plan.classes, weights: undefined, probabilityAt: () => 0 },
+    ...{ targets, classes, weights: undefined, probabilityAt: () => 0 },
     ...{ firstRow, firstColumn: 0, mostPlaces, isShard: false },
   });
+  findings.signs = findRangeSigns(side, { dtype, classes, targets }, rows.maximum);
+  return findings;
 }

@@ -126,6 +126,7 @@ test('the model is described', async () => {
       { name: 'reference.logprobs', optional: true },
       { name: 'label', optional: true },
       { name: 'input_mask', optional: true },
+      { name: 'segments', optional: true },
     ],
     parameters: { 'reference.datatypes': { string_value: 'FP16,BF16,FP32,FP64' } },
   });

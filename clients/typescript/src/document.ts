@@ -3701,7 +3701,7 @@ export interface components {
             kernel?: string;
         };
         /**
-         * @description The distribution P that is compared with: logits, P = softmax(s·x); the top K of each row; or a llama.cpp logit file.
+         * @description The distribution P that is compared with: logits, P = softmax(s·x), of the shape of `logits` or (N, C) and of any floating-point dtype; the top K of each row; or a llama.cpp logit file.
          * @example [
          *       [
          *         1.1,
@@ -3715,18 +3715,7 @@ export interface components {
          *       ]
          *     ]
          */
-        Reference: components["schemas"]["ReferenceLogits"] | components["schemas"]["TopReference"] | components["schemas"]["LogitFile"];
-        /**
-         * @description Logits of the shape of `logits`, or (N, C); of any floating-point dtype.
-         * @example [
-         *       [
-         *         1.1,
-         *         2,
-         *         2.9
-         *       ]
-         *     ]
-         */
-        ReferenceLogits: components["schemas"]["FloatTensorBytes"] | components["schemas"]["FloatTensorArray"] | components["schemas"]["TensorFile"] | components["schemas"]["NestedArray"];
+        Reference: components["schemas"]["FloatTensorBytes"] | components["schemas"]["FloatTensorArray"] | components["schemas"]["TensorFile"] | components["schemas"]["TopReference"] | components["schemas"]["LogitFile"] | components["schemas"]["NestedArray"];
         /**
          * @description Of `non_finite_loss`: the diagnostics of the evaluation, or of the comparison.
          * @example {
