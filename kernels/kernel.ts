@@ -1,6 +1,6 @@
 import { DTYPE_BYTES, ELEMENT_TYPES } from '../src/tensor/dtype.ts';
 import type { FloatDType } from '../src/tensor/dtype.ts';
-import { HISTOGRAM_BINS, LEFT_OUT, NonFinite } from './abi.ts';
+import { HISTOGRAM_BINS, LEFT_OUT } from './abi.ts';
 import { Arena } from './arena.ts';
 import {
   readCrossEntropies,

@@ -12,8 +12,8 @@ export const MOST_COLUMNS = 16;
 /** Most places, and most local losses, that are stored per batch. */
 export const MOST_KEPT = 64;
 
-/** Most sequences of a comparison of log-probabilities: the answer lists them. */
-export const MOST_SEQUENCES = 2 ** 14;
+/** Most sequences of a request: the answer lists them, and is written in one turn. */
+export const MOST_SEQUENCES = 2 ** 13;
 
 /** Most worst tokens of its answer. */
 export const MOST_WORST_TOKENS = 16;

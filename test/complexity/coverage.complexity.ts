@@ -10,11 +10,13 @@ import { HISTORY_CASES } from './cases/history.ts';
 import { LOGPROB_CASES } from './cases/logprobs.ts';
 import { OPTION_CASES } from './cases/options.ts';
 import { PARTIAL_CASES } from './cases/partials.ts';
+import { SEQUENCE_CASES } from './cases/sequences.ts';
 import { dimensionsOf, sizesOf } from './dimensions.ts';
 
 const OPERATIONS = readOperations();
 /** The small ones first: where they make everything large, the others are not made at all. */
 const CASES = [
+  ...SEQUENCE_CASES,
   ...OPTION_CASES,
   ...PARTIAL_CASES,
   ...HISTORY_CASES,

@@ -53,6 +53,13 @@ const demanding: Fields = {
   ...plain,
 };
 
+const sequences: Fields = {
+  options: { outputs: ['sequences'], metrics: ['sequence_perplexity', 'bits_per_byte', 'standard_error'], shift: 1 },
+  segments: { dtype: 'int32', shape: [2], data: new Uint8Array(new Int32Array([2, 1]).buffer) },
+  bytes: { dtype: 'float32', shape: [2], data: encode('float32', [7, 3]) },
+  ...plain,
+};
+
 const soft: Fields = { label: floats('float32', [ROWS, CLASSES]), logits };
 
 const lists: Fields = {
@@ -155,6 +162,7 @@ const WITHOUT_ANSWERS: readonly Seed[] = [
   ...batches
     .filter((batch) => batch !== demanding)
     .map((batch) => seed('/v1/cross-entropy/partials', { ...shard, ...batch })),
+  seed('/v1/cross-entropy', sequences),
   ...comparisons.map((fields, k) => ({ ...seed('/v1/kl-divergence', fields), writers: k < 2 ? writers : free })),
   ...logprobs.map((fields) => ({ ...seed('/v1/logprobs/compare', fields), writers: fields === flat ? free : writers })),
   {

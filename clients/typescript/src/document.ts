@@ -3991,7 +3991,7 @@ export interface components {
          */
         SafetensorsShard: string;
         /**
-         * @description Lengths of the sequences that the rows fill in order, all leading axes flattened: integers of shape (S,) whose sum is the number of rows before `shift`. With `shift` the last k rows of each segment are left out. Default: the rows along the axis before the classes are a sequence, so (B, T, C) has B and (N, C) has one. There may be 16384 segments.
+         * @description Lengths of the sequences that the rows fill in order, all leading axes flattened: integers of shape (S,) whose sum is the number of rows before `shift`. With `shift` the last k rows of each segment are left out. Default: the rows along the axis before the classes are a sequence, so (B, T, C) has B and (N, C) has one. There may be 8192 segments.
          * @example [
          *       1,
          *       1
@@ -4054,7 +4054,7 @@ export interface components {
             perplexity: components["schemas"]["NumberOrNull"];
         };
         /**
-         * @description Lengths of the sequences that the tokens of shape (N,) fill in order: integers of shape (S,) with the sum N. Default: one sequence. There may be 16384 sequences.
+         * @description Lengths of the sequences that the tokens of shape (N,) fill in order: integers of shape (S,) with the sum N. Default: one sequence. There may be 8192 sequences.
          * @example [
          *       3,
          *       1
