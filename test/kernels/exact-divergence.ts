@@ -47,12 +47,12 @@ export class ExactPair {
   }
 
   /** KL(P‖Q); undefined where it is infinite. */
-  forward(): bigint | undefined {
+  forwardKl(): bigint | undefined {
     return this.#finite((pair) => pair.lp !== undefined && pair.lq === undefined, relativeEntropy);
   }
 
   /** KL(Q‖P); undefined where it is infinite. */
-  reverse(): bigint | undefined {
+  reverseKl(): bigint | undefined {
     return this.#finite(
       (pair) => pair.lq !== undefined && pair.lp === undefined,
       (pair) => (pair.lq === undefined ? 0n : times(pair.q, pair.lq - pair.lp!)),
@@ -83,13 +83,13 @@ export class ExactPair {
     );
   }
 
-  /** Derivatives of `forward` by the logits of Q, divided by the scale. */
+  /** Derivatives of `forwardKl` by the logits of Q, divided by the scale. */
   forwardGradient(): bigint[] {
     return this.#perClass(({ p, q }) => q - p);
   }
 
   reverseGradient(): bigint[] {
-    const divergence = this.reverse()!;
+    const divergence = this.reverseKl()!;
     return this.#perClass(({ q, lq, lp }) => (lq === undefined ? 0n : times(q, lq - lp! - divergence)));
   }
 

@@ -9,7 +9,7 @@ export const ONE = 1n << BITS;
 
 const view = new DataView(new ArrayBuffer(8));
 
-/** A finite float64, exact but for what is below the last bit. */
+/** A finite float64, without its bits below the last place. */
 export function fixed(value: number): bigint {
   view.setFloat64(0, value);
   const bits = view.getBigUint64(0);
