@@ -209,7 +209,7 @@ describe('a vocabulary of 262,144 classes', () => {
     ['float32', 'float32'],
     ['float16', 'bfloat16'],
     ['float64', 'float64'],
-  ] satisfies PairDTypes[])('is compared to the promised digits in %s and %s', (...dtypes) => {
+  ] as PairDTypes[])('is compared to the promised digits in %s and %s', (...dtypes) => {
     const pairs = Object.entries(makers).map(([kind, make]) => {
       const values = Array.from({ length: classes }, (_, c) => make(c));
       return { kind, p: values.map(([p]) => p), q: values.map(([, q]) => q) };
