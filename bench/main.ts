@@ -1,4 +1,5 @@
 import { benchClient } from './client.ts';
+import { benchCompare } from './compare.ts';
 import { benchDiagnostics } from './diagnostics.ts';
 import { benchFeatures } from './features.ts';
 import { benchKernels } from './kernel.ts';
@@ -16,6 +17,7 @@ import { benchStart } from './start.ts';
 const SECTIONS = {
   kernel: benchKernels,
   features: benchFeatures,
+  compare: benchCompare,
   diagnostics: benchDiagnostics,
   post: benchPost,
   small: benchSmall,
@@ -36,5 +38,5 @@ await runSections(sections, {
   endWithinMs: END_WITHIN_MS,
   // The packages of the peers may have to be downloaded first.
   prepare: async () =>
-    void (sections.some(([name]) => name === 'peers' || name === 'client') && (await peerEnvironment())),
+    void (sections.some(([name]) => ['peers', 'client', 'compare'].includes(name)) && (await peerEnvironment())),
 });
