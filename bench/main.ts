@@ -1,5 +1,6 @@
 import { benchClient } from './client.ts';
 import { benchComparedFiles } from './compare-files.ts';
+import { benchCompare } from './compare.ts';
 import { benchDiagnostics } from './diagnostics.ts';
 import { benchFeatures } from './features.ts';
 import { benchKernels } from './kernel.ts';
@@ -17,6 +18,7 @@ import { benchStart } from './start.ts';
 const SECTIONS = {
   kernel: benchKernels,
   features: benchFeatures,
+  compare: benchCompare,
   diagnostics: benchDiagnostics,
   post: benchPost,
   small: benchSmall,
@@ -38,5 +40,5 @@ await runSections(sections, {
   endWithinMs: END_WITHIN_MS,
   // The packages of the peers may have to be downloaded first.
   prepare: async () =>
-    void (sections.some(([name]) => name === 'peers' || name === 'client') && (await peerEnvironment())),
+    void (sections.some(([name]) => ['peers', 'client', 'compare'].includes(name)) && (await peerEnvironment())),
 });

@@ -4,7 +4,7 @@
  */
 
 /** Degrees of the series that the kernels evaluate, and limits of |d|. */
-const FLOAT32 = { degree: 8, limit: 1, mixedLimit: 0.5 };
+const FLOAT32 = { degree: 8, limit: 1, mixedLimit: 1 };
 const FLOAT64 = { degree: 20, limit: 0.5 };
 
 /** Coefficients that the interpolation takes into account: the terms after them are below 1e-17. */

@@ -58,14 +58,14 @@ function sumBy<T>(series: usize, scaled: bool, mixed: bool): void {
   const c8 = v128.load32_splat(series, 36);
   const bytes = sizeof<T>() * 4;
   let terms = f64x2.splat(0);
-  let products = terms;
+  let gains = terms;
   let total = terms;
   for (let n = PAIR.classes; n > 0; ) {
     const length = min(n, TILE);
     let terms0 = f32x4.splat(0);
     let terms1 = terms0;
-    let products0 = terms0;
-    let products1 = terms0;
+    let gains0 = terms0;
+    let gains1 = terms0;
     let total0 = terms0;
     let total1 = terms0;
     const end = x + <usize>(length & ~7) * sizeof<T>();
@@ -81,8 +81,10 @@ function sumBy<T>(series: usize, scaled: bool, mixed: bool): void {
       let term0 = nearTerm(d0, e0, c0, c1, c2, c3, c4, c5, c6, c7, c8);
       let term1 = nearTerm(d1, e1, c0, c1, c2, c3, c4, c5, c6, c7, c8);
       if (i32x4.all_true(v128.and(near0, near1))) {
-        products0 = madd(e0, d0, products0);
-        products1 = madd(e1, d1, products1);
+        if (!mixed) {
+          gains0 = f32x4.add(gains0, madd(e0, d0, term0));
+          gains1 = f32x4.add(gains1, madd(e1, d1, term1));
+        }
       } else {
         const x0 = load4<T>(x);
         const x1 = load4<T>(x + bytes);
@@ -94,12 +96,17 @@ function sumBy<T>(series: usize, scaled: bool, mixed: bool): void {
         const known1 = v128.andnot(d1, none1);
         const f0 = v128.load(f);
         const f1 = v128.load(f, 16);
-        const far0 = mixed ? farMixedTerm(x0, y0, d0, e0, f0, near0) : farTerm(none0, known0, e0, f0);
-        const far1 = mixed ? farMixedTerm(x1, y1, d1, e1, f1, near1) : farTerm(none1, known1, e1, f1);
-        term0 = v128.bitselect(term0, far0, near0);
-        term1 = v128.bitselect(term1, far1, near1);
-        products0 = madd(e0, known0, products0);
-        products1 = madd(e1, known1, products1);
+        if (mixed) {
+          term0 = v128.bitselect(term0, farMixedTerm(x0, y0, d0, e0, f0, near0), near0);
+          term1 = v128.bitselect(term1, farMixedTerm(x1, y1, d1, e1, f1, near1), near1);
+        } else {
+          const gain0 = farGain(none0, known0, e0, f0);
+          const gain1 = farGain(none1, known1, e1, f1);
+          gains0 = f32x4.add(gains0, v128.bitselect(madd(e0, d0, term0), gain0, near0));
+          gains1 = f32x4.add(gains1, v128.bitselect(madd(e1, d1, term1), gain1, near1));
+          term0 = v128.bitselect(term0, f32x4.sub(gain0, f32x4.mul(e0, known0)), near0);
+          term1 = v128.bitselect(term1, f32x4.sub(gain1, f32x4.mul(e1, known1)), near1);
+        }
       }
       terms0 = f32x4.add(terms0, term0);
       terms1 = f32x4.add(terms1, term1);
@@ -117,10 +124,15 @@ function sumBy<T>(series: usize, scaled: bool, mixed: bool): void {
       const near0 = f32x4.lt(f32x4.abs(d0), limit);
       const none0 = isNegInf(x0, y0);
       const known0 = v128.andnot(d0, none0);
-      const far0 = mixed ? farMixedTerm(x0, y0, d0, e0, f0, near0) : farTerm(none0, known0, e0, f0);
-      const term0 = v128.bitselect(nearTerm(d0, e0, c0, c1, c2, c3, c4, c5, c6, c7, c8), far0, near0);
+      let term0 = nearTerm(d0, e0, c0, c1, c2, c3, c4, c5, c6, c7, c8);
+      if (mixed) {
+        term0 = v128.bitselect(term0, farMixedTerm(x0, y0, d0, e0, f0, near0), near0);
+      } else {
+        const gain0 = farGain(none0, known0, e0, f0);
+        gains0 = f32x4.add(gains0, v128.bitselect(madd(e0, d0, term0), gain0, near0));
+        term0 = v128.bitselect(term0, f32x4.sub(gain0, f32x4.mul(e0, known0)), near0);
+      }
       terms0 = f32x4.add(terms0, term0);
-      products0 = madd(e0, known0, products0);
       total0 = f32x4.add(total0, e0);
       x += <usize>lanes * sizeof<T>();
       y += <usize>lanes * sizeof<T>();
@@ -129,12 +141,12 @@ function sumBy<T>(series: usize, scaled: bool, mixed: bool): void {
       rest -= lanes;
     }
     terms = f64x2.add(terms, pairsOf(f32x4.add(terms0, terms1)));
-    products = f64x2.add(products, pairsOf(f32x4.add(products0, products1)));
+    gains = f64x2.add(gains, pairsOf(f32x4.add(gains0, gains1)));
     total = f64x2.add(total, pairsOf(f32x4.add(total0, total1)));
     n -= length;
   }
   SUMS.terms = f64x2.extract_lane(terms, 0) + f64x2.extract_lane(terms, 1);
-  SUMS.products = f64x2.extract_lane(products, 0) + f64x2.extract_lane(products, 1);
+  SUMS.gains = f64x2.extract_lane(gains, 0) + f64x2.extract_lane(gains, 1);
   SUMS.total = f64x2.extract_lane(total, 0) + f64x2.extract_lane(total, 1);
 }
 
@@ -173,15 +185,14 @@ export function isNegInf(x: v128, y: v128): v128 {
 }
 
 /**
- * e·(exp d − 1 − d); q − e − e·d for large d, where e·exp d would be 0·∞, and q − e where one side is −Inf.
+ * q − p as e·(exp d − 1); from q itself for large d, where e·exp d would be 0·∞, and where one side is −Inf. The term is
+ * this less e·d.
  * @param d log ratio, 0 where one side is −Inf
  */
-function farTerm(none: v128, d: v128, e: v128, f: v128): v128 {
+function farGain(none: v128, d: v128, e: v128, f: v128): v128 {
   const isDirect = v128.or(f32x4.gt(d, f32x4.splat(<f32>GREATEST_RATIO)), none);
-  const byRatio = f32x4.mul(e, f32x4.sub(f32x4.sub(expOf(d), f32x4.splat(1)), d));
-  const q = f32x4.mul(f, f32x4.splat(<f32>PAIR.factor));
-  const direct = f32x4.sub(f32x4.sub(q, e), f32x4.mul(e, d));
-  return v128.bitselect(direct, byRatio, isDirect);
+  const direct = f32x4.sub(f32x4.mul(f, f32x4.splat(<f32>PAIR.factor)), e);
+  return v128.bitselect(direct, f32x4.mul(e, f32x4.sub(expOf(d), f32x4.splat(1))), isDirect);
 }
 
 /** exp d of log ratios up to GREATEST_RATIO. */

@@ -27,7 +27,7 @@ export function sumDivergenceSlowly<T>(series: usize, mixed: bool): void {
 
 function storeSums(): void {
   SUMS.terms = totalOf(0);
-  SUMS.products = totalOf(1);
+  SUMS.gains = totalOf(1);
   SUMS.total = totalOf(2);
 }
 
@@ -38,7 +38,7 @@ function sumTile(first: u32, end: u32, series: usize, mixed: bool): void {
   const scale = f64x2.splat(PAIR.scale);
   const limit = v128.load64_splat(series);
   let terms = f64x2.splat(0);
-  let products = terms;
+  let gains = terms;
   let total = terms;
   for (let c = first; c < end; c += 2) {
     const at = <usize>c << 3;
@@ -55,12 +55,13 @@ function sumTile(first: u32, end: u32, series: usize, mixed: bool): void {
     const e = v128.load(PAIR.e + at);
     let p = v128.load64_splat(series, 8 + (DEGREE << 3));
     for (let k = DEGREE << 3; k > 0; k -= 8) p = maddF64(p, d, v128.load64_splat(series + k));
-    terms = maddF64(f64x2.mul(d, d), f64x2.mul(e, p), terms);
-    products = maddF64(e, d, products);
+    const term = f64x2.mul(f64x2.mul(d, d), f64x2.mul(e, p));
+    terms = f64x2.add(terms, term);
+    gains = f64x2.add(gains, maddF64(e, d, term));
     total = f64x2.add(total, e);
   }
   addTo(0, horizontalSum(terms));
-  addTo(1, horizontalSum(products));
+  addTo(1, horizontalSum(gains));
   addTo(2, horizontalSum(total));
 }
 
@@ -75,6 +76,7 @@ function addOne<T>(c: u32, series: usize, mixed: bool): void {
   addTo(2, p);
   if (x == -Infinity || y == -Infinity) {
     addTo(0, mixed ? (p == 0 ? oneSidedTerm(q, 1 - PAIR.beta) : oneSidedTerm(p, PAIR.beta)) : q - p);
+    addTo(1, q - p);
     return;
   }
   // A difference beyond float64 has no rounding error.
@@ -82,7 +84,12 @@ function addOne<T>(c: u32, series: usize, mixed: bool): void {
   const error = isFinite(t) ? errorOfDifferenceOne(t, y, x) : 0;
   const d = PAIR.scale * (t - PAIR.shift + (error - PAIR.shiftLow));
   addTo(0, p == 0 && q == 0 ? 0 : termOf(p, q, d, series, mixed));
-  addTo(1, p == 0 ? 0 : p * d);
+  addTo(1, gainOf(p, q, d));
+}
+
+/** q − p */
+function gainOf(p: f64, q: f64, d: f64): f64 {
+  return d > GREATEST_RATIO || p == 0 ? q - p : p * Math.expm1(d);
 }
 
 function termOf(p: f64, q: f64, d: f64, series: usize, mixed: bool): f64 {

@@ -3,8 +3,8 @@
 export class DivergenceSums {
   /** Σ of the terms, each at least 0. */
   terms: f64;
-  /** Σ p·d */
-  products: f64;
+  /** Σ (q − p). As Σ p·d and the terms it would cancel where |d| is large. */
+  gains: f64;
   /** Σ p */
   total: f64;
 }

@@ -50,7 +50,7 @@ export function divergence<T>(
         SUMS.total = Math.exp(logSumOf(pResults, rows, row) + distance);
       } else {
         sumTerms<T>(series, false);
-        const r = (SUMS.terms + SUMS.products) / SUMS.total;
+        const r = SUMS.gains / SUMS.total;
         excess = Math.log1p(r);
         if (beta == 0) {
           result = max(0, SUMS.terms / SUMS.total - excessTerm(r));
@@ -99,7 +99,7 @@ function sumTerms<T>(series: usize, mixed: bool): void {
   }
   if (mixed) sumJensenShannon<T>(series + MIXED_F32);
   else sumDivergence<T>(series);
-  if (!isFinite(SUMS.terms + SUMS.products)) {
+  if (!isFinite(SUMS.terms + SUMS.gains)) {
     sumDivergenceSlowly<T>(mixed ? series + MIXED_F64 : series + PLAIN_F64, mixed);
   }
 }

@@ -1,0 +1,183 @@
+/** Pairs of rows of logits whose divergence is hard to compute. */
+import type { PairBlock } from '../../kernels/pair.ts';
+import type { FloatDType } from '../../src/tensor/dtype.ts';
+import { decode, encode, seededRandom } from '../rows.ts';
+
+export interface PairRow {
+  p: number[];
+  q: number[];
+}
+
+type Random = () => number;
+type PairMaker = (classes: number, random: Random) => PairRow;
+
+const fill = (classes: number, value: (c: number) => number): number[] =>
+  Array.from({ length: classes }, (_, c) => value(c));
+
+const normal = (random: Random): number => Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
+
+/** Rows that differ by normal noise of a size. */
+const noisy =
+  (spread: number, noise: number, offsets: [number, number] = [0, 0]): PairMaker =>
+  (classes, random) => {
+    const base = fill(classes, () => spread * normal(random));
+    return { p: base.map((x) => x + offsets[0]), q: base.map((x) => x + noise * normal(random) + offsets[1]) };
+  };
+
+/** A confident row with a class at a depth below its maximum that Q raises until it dominates both divergences. */
+const tail =
+  (depth: number): PairMaker =>
+  (classes, random) => {
+    const p = fill(classes, (c) => (c === 0 ? 0.3 * normal(random) : -depth - 8 - random()));
+    const q = p.map((x, c) => (c === 0 ? x : x - 0.1 * random()));
+    p[classes - 1] = p[0]! - depth - random();
+    q[classes - 1] = q[0]! - Math.min(17.4, depth - 4) - random();
+    return { p, q };
+  };
+
+/** The same peak after the classes from whose maximum the exponentials are reckoned. */
+const latePeak =
+  (height: number): PairMaker =>
+  (classes, random) => {
+    const p = fill(classes, (c) => (c === classes - 1 ? height : normal(random)));
+    return { p, q: p.map((x) => x + 0.3 * normal(random)) };
+  };
+
+const swap =
+  (make: PairMaker): PairMaker =>
+  (classes, random) => {
+    const { p, q } = make(classes, random);
+    return { p: q, q: p };
+  };
+
+/** Rows of finite logits. */
+export const FINITE: Readonly<Record<string, PairMaker>> = {
+  'independent normal': (classes, random) => ({
+    p: fill(classes, () => 3 * normal(random)),
+    q: fill(classes, () => 3 * normal(random)),
+  }),
+  'noise of 1': noisy(3, 1),
+  'noise of 0.1': noisy(3, 0.1),
+  'noise of 1e-2': noisy(3, 1e-2),
+  'noise of 1e-3': noisy(3, 1e-3),
+  'noise of 1e-4': noisy(3, 1e-4),
+  'noise of 1e-5': noisy(3, 1e-5),
+  'flat, noise of 1e-3': noisy(0, 1e-3),
+  'offsets of ±1e4, noise of 0.02': noisy(3, 0.02, [1e4, -1e4]),
+  'offsets of −1e4 and 0, noise of 1': noisy(3, 1, [-1e4, 0]),
+  'offsets of 5, noise of 1e-4': noisy(3, 1e-4, [0, 5]),
+  'peaks at different classes': (classes, random) => ({
+    p: fill(classes, (c) => (c === 0 ? 30 : normal(random))),
+    q: fill(classes, (c) => (c === classes - 1 ? 30 : normal(random))),
+  }),
+  'divergence of 50': (classes, random) => ({
+    p: fill(classes, (c) => (c === 0 ? 55 : normal(random))),
+    q: fill(classes, (c) => (c === classes - 1 ? 50 : normal(random))),
+  }),
+  'uniform in ±10': (classes, random) => ({
+    p: fill(classes, () => 20 * random() - 10),
+    q: fill(classes, () => 20 * random() - 10),
+  }),
+  'P confident, Q flat': (classes, random) => ({
+    p: fill(classes, (c) => (c === classes >> 1 ? 25 : normal(random))),
+    q: fill(classes, () => 0.01 * normal(random)),
+  }),
+  'both confident alike': (classes, random) => {
+    const p = fill(classes, (c) => (c === classes >> 1 ? 20 : normal(random)));
+    return { p, q: p.map((x) => x + 0.05 * normal(random)) };
+  },
+  'ratios beside the limits of the series': (classes, random) => ({
+    p: fill(classes, () => normal(random)).map((x) => Math.round(16 * x) / 16),
+    q: fill(classes, (c) => [0.5, -0.5, 1, -1, 8, -8, 0][c % 7]! + 1e-3 * normal(random)),
+  }),
+  'peak of 15 at the end': latePeak(15.3),
+  'peak of 21 at the end': latePeak(21.3),
+  'peak of 30 at the end': latePeak(30.3),
+  'one class moved in a flat row': (classes) => ({
+    p: fill(classes, () => 0),
+    q: fill(classes, (c) => (c === 0 ? 0.125 : 0)),
+  }),
+  ...Object.fromEntries(
+    [15, 30, 40, 60, 87, 100, 200].flatMap((depth) => [
+      [`a class at depth ${depth} that Q raises`, tail(depth)],
+      [`a class at depth ${depth} that Q lowers`, swap(tail(depth))],
+    ]),
+  ),
+};
+
+/** Rows with −Infinity. */
+export const WITH_NEG_INF: Readonly<Record<string, PairMaker>> = {
+  '−Inf in P': (classes, random) => {
+    const { p, q } = noisy(3, 0.5)(classes, random);
+    return { p: p.map((x, c) => (c % 3 === 1 ? -Infinity : x)), q };
+  },
+  '−Inf in Q': (classes, random) => {
+    const { p, q } = noisy(3, 0.5)(classes, random);
+    return { p, q: q.map((x, c) => (c % 3 === 1 ? -Infinity : x)) };
+  },
+  '−Inf in both': (classes, random) => {
+    const { p, q } = noisy(3, 0.5)(classes, random);
+    const masked = (row: number[]): number[] => row.map((x, c) => (c % 3 === 1 ? -Infinity : x));
+    return { p: masked(p), q: masked(q) };
+  },
+  '−Inf in both, near': (classes, random) => {
+    const { p, q } = noisy(3, 1e-3)(classes, random);
+    const masked = (row: number[]): number[] => row.map((x, c) => (c % 3 === 1 ? -Infinity : x));
+    return { p: masked(p), q: masked(q) };
+  },
+  '−Inf at different classes': (classes, random) => ({
+    p: fill(classes, (c) => (c % 4 === 1 ? -Infinity : normal(random))),
+    q: fill(classes, (c) => (c % 4 === 2 ? -Infinity : normal(random))),
+  }),
+  '−Inf in P beyond the first 256': (classes, random) => {
+    const { p, q } = noisy(1, 0.5)(classes, random);
+    return { p: p.map((x, c) => (c >= 256 && c % 2 === 1 ? -Infinity : x)), q };
+  },
+};
+
+/** Rows of the kinds, the same in every run. */
+export function makePairs(kinds: Readonly<Record<string, PairMaker>>, classes: number): (PairRow & { kind: string })[] {
+  const random = seededRandom(classes);
+  return Object.entries(kinds).map(([kind, make]) => ({ kind, ...make(classes, random) }));
+}
+
+/** Dtypes of a reference and of logits. */
+export type PairDTypes = readonly [reference: FloatDType, logits: FloatDType];
+
+/** Rows as they are after rounding to their dtypes. */
+export interface RoundedPair {
+  kind: string;
+  p: Float64Array;
+  q: Float64Array;
+}
+
+/** The rows that a dtype can hold: float8 has no finite value for large logits. */
+export function roundedPairs(
+  rows: readonly (PairRow & { kind: string })[],
+  [reference, logits]: PairDTypes,
+): RoundedPair[] {
+  const isLess = (row: Float64Array): boolean => row.every((x) => x < Infinity) && row.some((x) => x > -Infinity);
+  return rows
+    .map(({ kind, p, q }) => ({
+      kind,
+      p: decode(reference, encode(reference, p)),
+      q: decode(logits, encode(logits, q)),
+    }))
+    .filter(({ p, q }) => isLess(p) && isLess(q));
+}
+
+/** A block of rounded rows. */
+export function blockOf(
+  rows: readonly Pick<RoundedPair, 'p' | 'q'>[],
+  [reference, logits]: PairDTypes,
+  { scale = 1, targets }: { scale?: number; targets?: (row: number) => number } = {},
+): PairBlock {
+  const classes = rows[0]!.p.length;
+  return {
+    classes,
+    targets: Int32Array.from(rows, (_, row) => targets?.(row) ?? (row * 7) % classes),
+    logits: { dtype: logits, data: Buffer.concat(rows.map(({ q }) => encode(logits, q))) },
+    reference: { dtype: reference, data: Buffer.concat(rows.map(({ p }) => encode(reference, p))) },
+    scale,
+  };
+}
