@@ -3,7 +3,7 @@ import { PAIR, SUMS } from './divergence-sums';
 import { GREATEST_RATIO, jensenShannonTerm, oneSidedTerm } from './jensen-shannon';
 import { loadLanes } from './lanes';
 import { errorOfDifference } from './log-ratio';
-import { load4 } from './storage';
+import { FLOAT16_CONSTANTS, load4, loadFloat16 } from './storage';
 
 /** Elements that are summed in float32, eight to a lane: in a flat row all roundings of a longer sum are alike. */
 const TILE: u32 = 64;
@@ -28,6 +28,16 @@ function sumScaled<T>(series: usize): void {
 /** Sums of the Jensen–Shannon divergence. */
 export function sumJensenShannon<T>(series: usize): void {
   sumBy<T>(series, true, true);
+}
+
+/**
+ * Four logits. −Infinity of float16 is read as −65536: beside a finite logit the log ratio is beyond all limits, where it
+ * is read once more, and beside −Infinity the exponential is 0.
+ */
+// @ts-expect-error: decorator
+@inline
+function loadNear<T>(p: usize, mask: v128, factor: v128): v128 {
+  return sizeof<T>() == 2 && isSigned<T>() ? f32x4.mul(loadFloat16(p, mask), factor) : load4<T>(p);
 }
 
 /**
@@ -57,6 +67,8 @@ function sumBy<T>(series: usize, scaled: bool, mixed: bool): void {
   const c7 = v128.load32_splat(series, 32);
   const c8 = v128.load32_splat(series, 36);
   const bytes = sizeof<T>() * 4;
+  const mask = v128.load32_splat(FLOAT16_CONSTANTS);
+  const factor = v128.load32_splat(FLOAT16_CONSTANTS + 4);
   let terms = f64x2.splat(0);
   let gains = terms;
   let total = terms;
@@ -70,8 +82,12 @@ function sumBy<T>(series: usize, scaled: bool, mixed: bool): void {
     let total1 = terms0;
     const end = x + <usize>(length & ~7) * sizeof<T>();
     for (; x < end; x += 2 * bytes) {
-      const d0 = logRatio(load4<T>(x), load4<T>(y), shift, shiftLow, scale, scaled);
-      const d1 = logRatio(load4<T>(x + bytes), load4<T>(y + bytes), shift, shiftLow, scale, scaled);
+      const d0 = logRatio(
+        loadNear<T>(x, mask, factor), loadNear<T>(y, mask, factor), shift, shiftLow, scale, scaled,
+      );
+      const d1 = logRatio(
+        loadNear<T>(x + bytes, mask, factor), loadNear<T>(y + bytes, mask, factor), shift, shiftLow, scale, scaled,
+      );
       const e0 = v128.load(e);
       const e1 = v128.load(e, 16);
       total0 = f32x4.add(total0, e0);
