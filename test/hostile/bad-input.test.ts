@@ -92,7 +92,7 @@ const REFUSALS: Record<string, Refusal> = {
     request: { ...good, bananas: 1 },
     status: 422,
     code: 'unknown_field',
-    says: ['"bananas"', 'logits, label, input_mask, weight, options'],
+    says: ['"bananas"', 'logits, label, input_mask, weight, segments, bytes, words, options'],
   },
   'a misspelt option': {
     request: { ...good, options: { reducton: 'sum' } },
