@@ -305,6 +305,7 @@ test.each([
   [{ reference: [[1, 2]] }, 'missing_field', 'logits is missing'],
   [{ reference: [[1, 2, 3]], logits: [[1, 2]] }, 'shape_mismatch', 'reference has shape (1, 3)'],
   [{ reference: [[1, 2]], logits: [[1, 2]], weight: [1, 1] }, 'unknown_field', 'weight'],
+  [{ reference: [[1, 2]], logits: [[1, 2]], options: { outputs: ['nll'] } }, 'missing_field', 'outputs has nll'],
   [{ reference: [[1, 2]], logits: [[1, 2]], options: { beta: 0.5 } }, 'invalid_option', 'beta'],
   [{ reference: [[1, 2]], logits: [[1, 2]], options: { tail: 'drop' } }, 'invalid_option', 'tail'],
   [

@@ -36,6 +36,9 @@ const BYTES_PER_ROW = 192;
 /** Least ln p that a llama.cpp logit file holds: classes below are there with it. */
 const LOGIT_FILE_FLOOR = 16;
 
+/** Outputs that need labels. */
+const LABEL_OUTPUTS: ReadonlySet<string> = new Set(['probability_difference', 'nll', 'reference_nll']);
+
 const GRADIENT_ADVICE = 'split the batch by rows, or ask for the gradient of narrower logits';
 
 /** A comparison whose rows are still to come. */
@@ -63,6 +66,7 @@ export function* planComparison(pool: KernelPool, request: ReadRequest, held: He
   const sides = readSides(request);
   const options = parseComparisonOptions(sides.header.options);
   requireConsistent(sides.header.options, options);
+  if (sides.header.label === undefined) requireNoLabel(options);
   const floor = options.reference_floor ?? (sides.reference?.format === 'logit_file' ? LOGIT_FILE_FLOOR : undefined);
   const { header, layout, outputShape } = yield* arrange(sides.header, -1, held);
   const { dtype, shape } = header.logits;
@@ -120,6 +124,13 @@ function requireConsistent(given: unknown, { direction, reference_floor: floor }
   if (floor !== undefined && direction !== 'forward') {
     throw refuseOption('reference_floor', `is of direction forward, here it is ${direction}`);
   }
+}
+
+/** Refuses outputs that are about labels. @throws LossmeterError missing_field */
+function requireNoLabel({ outputs }: ComparisonOptions): void {
+  const name = outputs.find((output) => LABEL_OUTPUTS.has(output));
+  if (name === undefined) return;
+  throw refuse('missing_field', '/label', `label is missing: options.outputs has ${name}, which is about labels`);
 }
 
 /** Refuses options that do not go with the reference. @throws LossmeterError invalid_option */
