@@ -8,13 +8,13 @@ const DECADES = 12;
 const BINS_PER_DECADE = [8, 4, 2, 1];
 
 /** Rows with from ≤ divergence < to. */
-export interface Bin {
+interface Bin {
   readonly from: number;
   readonly to: number;
   readonly count: number;
 }
 
-export interface Histogram {
+interface Histogram {
   /** Bins of equal width on a logarithmic axis. The first one counts smaller divergences too. */
   readonly bins: readonly Bin[];
   /** Counted rows with a divergence of 0, or slightly below. */

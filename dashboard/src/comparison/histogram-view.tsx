@@ -1,5 +1,5 @@
 import { useMemo } from 'preact/hooks';
-import { formatCount, formatLoss, formatPower, plural } from '../format/numbers.ts';
+import { formatCount, formatLoss, plural } from '../format/numbers.ts';
 import { histogramOf } from './bins.ts';
 
 const HEIGHT = 120;
@@ -17,7 +17,10 @@ export function HistogramView({ divergence, counted }: { divergence: Float64Arra
     <figure class="comparison-chart">
       <figcaption>
         <h3>Rows by divergence</h3>
-        {apart.length > 0 && <p class="muted small">Beside the bins: {apart.join(', ')}.</p>}
+        <p class="muted small">
+          {bins.length > 0 && `Logarithmic bins; the highest bar has ${plural(most, 'row')}. `}
+          {apart.length > 0 && `Beside the bins: ${apart.join(', ')}.`}
+        </p>
       </figcaption>
       {bins.length > 0 && (
         <>
@@ -44,9 +47,8 @@ export function HistogramView({ divergence, counted }: { divergence: Float64Arra
             })}
           </svg>
           <p class="chart-ends muted small">
-            <span>{formatPower(bins[0]!.from)}</span>
-            <span>nats, logarithmic; the highest bar has {plural(most, 'row')}</span>
-            <span>{formatPower(bins.at(-1)!.to)}</span>
+            <span>{formatLoss(bins[0]!.from)}</span>
+            <span>{formatLoss(bins.at(-1)!.to)} nats</span>
           </p>
           <details>
             <summary>Bins of the histogram</summary>

@@ -26,8 +26,8 @@ export function PositionChart({ divergence, agreement }: { divergence: Float64Ar
       <figcaption>
         <h3>Divergence by position</h3>
         <p class="muted small">
-          Each bar is the greatest divergence of {plural(Math.ceil(rows / stretches.length), 'row')}, from 1e{low} to{' '}
-          {formatPower(10 ** high)} nats, logarithmic.
+          Each bar is the greatest divergence of {plural(Math.ceil(rows / stretches.length), 'row')}, from{' '}
+          {formatPower(10 ** low)} to {formatPower(10 ** high)} nats, logarithmic.
         </p>
       </figcaption>
       <svg
@@ -60,11 +60,11 @@ export function PositionChart({ divergence, agreement }: { divergence: Float64Ar
       </svg>
       <p class="chart-ends muted small">
         <span>row 0</span>
-        <span class="batch-legend">
-          <span class="swatch bad" aria-hidden="true" /> not finite
-          <span class="swatch worst" aria-hidden="true" /> predictions differ
-        </span>
         <span>row {formatCount(rows - 1)}</span>
+      </p>
+      <p class="batch-legend muted small">
+        <span class="swatch bad" aria-hidden="true" /> not finite
+        <span class="swatch worst" aria-hidden="true" /> predictions differ
       </p>
     </figure>
   );

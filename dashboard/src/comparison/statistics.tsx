@@ -81,7 +81,7 @@ function groupsOf({
   }
   if (difference !== undefined) {
     groups.push({
-      title: 'Δp, probability of the label',
+      title: 'Δp, change of the probability of the label',
       format: formatPercent,
       lines: [
         { name: 'Mean', value: difference.mean, error: difference.standard_error },
