@@ -257,13 +257,12 @@ test('large files are joined as they lie on the disk: the page reads headers onl
 test('a comparison is made by keyboard alone', async () => {
   const { page } = await openDashboard(service, '#/evaluate');
   await dropInput(page).waitFor({ state: 'attached' });
+  const focused = (): Promise<unknown> =>
+    page.evaluate(`document.activeElement.getAttribute('aria-label') ?? document.activeElement.textContent`);
   const tabTo = async (name: string): Promise<void> => {
     for (let presses = 0; presses < 40; presses++) {
       await page.keyboard.press('Tab');
-      const focused = await page.evaluate(
-        `document.activeElement.getAttribute('aria-label') ?? document.activeElement.textContent`,
-      );
-      if (focused === name) return;
+      if ((await focused()) === name) return;
     }
     throw new Error(`Tab does not reach ${name}`);
   };
@@ -281,9 +280,18 @@ test('a comparison is made by keyboard alone', async () => {
   await tabTo('Swap');
   await page.keyboard.press('Enter');
   await titled(page, 'full.safetensors against quantised.safetensors').waitFor();
+  // The focus stays on the page where the control that has it is removed.
+  await tabTo('Remove quantised.safetensors');
+  await page.keyboard.press('Enter');
+  await page
+    .getByRole('alert')
+    .or(page.getByRole('heading', { name: /^full\.safetensors/ }))
+    .waitFor();
+  expect(await focused()).toBe('Compare with a reference');
   await tabTo('Remove full.safetensors');
   await page.keyboard.press('Enter');
-  await evaluated(page).waitFor();
+  await chosen(page).waitFor({ state: 'detached' });
+  expect(await focused()).toBe('Choose a file to evaluate');
 });
 
 describe('nobody is shut out', () => {

@@ -16,7 +16,9 @@ export function ComparisonView({ title, comparison }: { title: string; compariso
       <h2 id="comparison-title">{title}</h2>
       <p class="evaluation-loss">
         <span class={isFinite ? 'big' : 'big bad-text'}>{formatLoss(kl.mean ?? comparison.numerator)}</span>
-        <span class="muted">± {formatLoss(kl.standard_error ?? undefined)} nats, mean KL divergence</span>
+        <span class="muted">
+          {kl.standard_error !== null && `± ${formatLoss(kl.standard_error)} `}nats, mean KL divergence
+        </span>
         <Badge kind={isFinite ? 'good' : 'bad'}>{isFinite ? 'finite' : 'not finite'}</Badge>
       </p>
       <SideDiagnostics diagnostics={diagnostics} />

@@ -7,7 +7,7 @@ type Determined = number | null;
 interface Line {
   readonly name: string;
   readonly value: Determined;
-  /** Standard error; absent for lines that have none. */
+  /** Standard error; absent for lines that have none, and null where it is undetermined. */
   readonly error?: Determined;
 }
 
@@ -36,7 +36,7 @@ export function Statistics({ comparison }: { comparison: Comparison }) {
               <tr key={name}>
                 <th scope="row">{name}</th>
                 <td class="number">{format(value ?? undefined)}</td>
-                <td class="number muted">{error === undefined ? '' : `± ${format(error ?? undefined)}`}</td>
+                <td class="number muted">{typeof error === 'number' && `± ${format(error)}`}</td>
               </tr>
             ))}
           </tbody>

@@ -1,3 +1,4 @@
+import { useRef } from 'preact/hooks';
 import type { ComparedFiles } from '../comparison/compare-files.ts';
 import { formatBytes } from '../format/numbers.ts';
 import { FileInput } from './file-input.tsx';
@@ -11,6 +12,11 @@ interface Properties {
 export function ChosenFiles({ files, onChange }: Properties) {
   const { logits, reference } = files;
   const isPair = reference !== undefined;
+  const input = useRef<HTMLInputElement>(null);
+  const removeReference = (): void => {
+    onChange({ logits, reference: undefined });
+    input.current?.focus();
+  };
   return (
     <section class="card chosen" aria-label="Chosen files">
       <ul>
@@ -19,14 +25,13 @@ export function ChosenFiles({ files, onChange }: Properties) {
           file={logits}
           onRemove={() => onChange(isPair ? { logits: reference, reference: undefined } : undefined)}
         />
-        {isPair && (
-          <Chosen role="Reference" file={reference} onRemove={() => onChange({ logits, reference: undefined })} />
-        )}
+        {isPair && <Chosen role="Reference" file={reference} onRemove={removeReference} />}
       </ul>
       <div class="chosen-actions">
         <FileInput
           class="file-button"
           name={isPair ? 'Choose another reference' : 'Compare with a reference'}
+          input={input}
           onFiles={([file]) => onChange({ logits, reference: file })}
         >
           <span aria-hidden="true">{isPair ? 'Choose another reference' : 'Compare with a reference'}</span>

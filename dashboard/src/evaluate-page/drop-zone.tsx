@@ -1,11 +1,17 @@
+import type { RefObject } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import { FileInput } from './file-input.tsx';
+
+interface Properties {
+  input: RefObject<HTMLInputElement | null>;
+  onFiles: (files: File[]) => void;
+}
 
 /**
  * Place for files that are dropped or chosen. Files that miss the frame count too: the browser would leave the page for
  * them.
  */
-export function DropZone({ onFiles }: { onFiles: (files: File[]) => void }) {
+export function DropZone({ input, onFiles }: Properties) {
   const [isOver, setIsOver] = useState(false);
   useEffect(() => {
     const over = (event: DragEvent): void => {
@@ -32,7 +38,13 @@ export function DropZone({ onFiles }: { onFiles: (files: File[]) => void }) {
   }, [onFiles]);
 
   return (
-    <FileInput class={isOver ? 'drop over' : 'drop'} name="Choose a file to evaluate" multiple onFiles={onFiles}>
+    <FileInput
+      class={isOver ? 'drop over' : 'drop'}
+      name="Choose a file to evaluate"
+      multiple
+      input={input}
+      onFiles={onFiles}
+    >
       <span class="drop-symbol" aria-hidden="true">
         ⤓
       </span>

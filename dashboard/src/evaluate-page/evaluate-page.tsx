@@ -24,6 +24,7 @@ export function EvaluatePage() {
   const [files, setFiles] = useState<ComparedFiles>();
   const [outcome, setOutcome] = useState<Outcome>({ state: 'none' });
   const running = useRef<AbortController | undefined>(undefined);
+  const dropInput = useRef<HTMLInputElement>(null);
   const reference = files?.reference;
 
   /** Evaluates files, and stops what is under way. The roles of two files that come at once are found first. */
@@ -50,6 +51,7 @@ export function EvaluatePage() {
     running.current?.abort();
     setFiles(undefined);
     setOutcome({ state: 'none' });
+    dropInput.current?.focus();
   };
   const take = useCallback(
     (given: File[]): void => {
@@ -68,7 +70,7 @@ export function EvaluatePage() {
       <div class="page-head">
         <h1>Evaluate a file</h1>
       </div>
-      <DropZone onFiles={take} />
+      <DropZone input={dropInput} onFiles={take} />
       {files !== undefined && <ChosenFiles files={files} onChange={change} />}
       <div aria-live="polite" aria-busy={outcome.state === 'busy'}>
         {outcome.state === 'busy' && <p class="muted">Evaluating {files && namesOf(files)}…</p>}
