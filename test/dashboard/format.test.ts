@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { parseAnswer } from '../../clients/typescript/src/json.ts';
-import { mediaTypeOf } from '../../dashboard/src/evaluate-page/media-type.ts';
+import { mediaTypeOf } from '../../dashboard/src/files/media-type.ts';
 import { formatLoss, plural } from '../../dashboard/src/format/numbers.ts';
 import { formatAgo, formatSpan } from '../../dashboard/src/format/times.ts';
 import { encodeRequest, MSGPACK } from '../service.ts';

@@ -3,6 +3,8 @@ import type { Evaluation as AnyEvaluation, RecordedDiagnostics } from '../../../
 
 export type {
   Cause,
+  ComparisonDiagnostics,
+  DivergentRow,
   LabelValue as Label,
   Place,
   RankDetail,

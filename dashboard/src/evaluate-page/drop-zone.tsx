@@ -1,7 +1,17 @@
+import type { RefObject } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
+import { FileInput } from './file-input.tsx';
 
-/** Where a file is dropped or chosen. One that misses the frame counts too: the browser would leave the page for it. */
-export function DropZone({ onFile }: { onFile: (file: File) => void }) {
+interface Properties {
+  input: RefObject<HTMLInputElement | null>;
+  onFiles: (files: File[]) => void;
+}
+
+/**
+ * Place for files that are dropped or chosen. Files that miss the frame count too: the browser would leave the page for
+ * them.
+ */
+export function DropZone({ input, onFiles }: Properties) {
   const [isOver, setIsOver] = useState(false);
   useEffect(() => {
     const over = (event: DragEvent): void => {
@@ -14,8 +24,8 @@ export function DropZone({ onFile }: { onFile: (file: File) => void }) {
     const drop = (event: DragEvent): void => {
       event.preventDefault();
       setIsOver(false);
-      const file = event.dataTransfer?.files[0];
-      if (file !== undefined) onFile(file);
+      const files = [...(event.dataTransfer?.files ?? [])];
+      if (files.length > 0) onFiles(files);
     };
     document.addEventListener('dragover', over);
     document.addEventListener('dragleave', leave);
@@ -25,17 +35,16 @@ export function DropZone({ onFile }: { onFile: (file: File) => void }) {
       document.removeEventListener('dragleave', leave);
       document.removeEventListener('drop', drop);
     };
-  }, [onFile]);
+  }, [onFiles]);
 
-  const choose = (event: Event & { currentTarget: HTMLInputElement }): void => {
-    const file = event.currentTarget.files?.[0];
-    // The same file may be chosen again, once it was changed.
-    event.currentTarget.value = '';
-    if (file !== undefined) onFile(file);
-  };
   return (
-    <label class={isOver ? 'drop over' : 'drop'}>
-      <input type="file" class="hidden" onChange={choose} aria-label="Choose a file to evaluate" />
+    <FileInput
+      class={isOver ? 'drop over' : 'drop'}
+      name="Choose a file to evaluate"
+      multiple
+      input={input}
+      onFiles={onFiles}
+    >
       <span class="drop-symbol" aria-hidden="true">
         ⤓
       </span>
@@ -43,6 +52,9 @@ export function DropZone({ onFile }: { onFile: (file: File) => void }) {
       <span class="muted">
         safetensors, MessagePack or JSON with logits and label; it goes to the service, and is not kept
       </span>
-    </label>
+      <span class="muted">
+        To compare two sets of logits: two safetensors files, or one with the tensors logits and reference
+      </span>
+    </FileInput>
   );
 }

@@ -1,37 +1,68 @@
 import { useCallback, useEffect, useRef, useState } from 'preact/hooks';
 import { ProblemError } from '../../../clients/typescript/src/problem.ts';
-import type { Evaluation } from '../api/types.ts';
+import { rolesOf } from '../comparison/compare-files.ts';
+import type { ComparedFiles } from '../comparison/compare-files.ts';
+import { ComparisonView } from '../comparison/comparison-view.tsx';
+import { SideDiagnostics } from '../comparison/side-diagnostics.tsx';
+import { UnreadableFileError } from '../files/unreadable-file.ts';
 import { DiagnosticsView } from '../ui/diagnostics-view.tsx';
 import { ProblemNotice } from '../ui/problem-notice.tsx';
+import { ChosenFiles } from './chosen-files.tsx';
 import { DropZone } from './drop-zone.tsx';
-import { UnreadableFileError, evaluateFile } from './evaluate.ts';
+import { evaluateFiles } from './evaluate.ts';
+import type { Answer } from './evaluate.ts';
 import { EvaluationView } from './evaluation-view.tsx';
 
 type Outcome =
   | { state: 'none' }
   | { state: 'busy' }
-  | { state: 'done'; evaluation: Evaluation }
+  | { state: 'done'; answer: Answer }
   | { state: 'failed'; error: unknown };
 
-/** Evaluates a batch that lies in a file. */
+/** Evaluates a batch that lies in a file, or compares two sets of logits. */
 export function EvaluatePage() {
-  const [file, setFile] = useState<File>();
+  const [files, setFiles] = useState<ComparedFiles>();
   const [outcome, setOutcome] = useState<Outcome>({ state: 'none' });
   const running = useRef<AbortController | undefined>(undefined);
-  const take = useCallback((file: File): void => {
+  const dropInput = useRef<HTMLInputElement>(null);
+  const reference = files?.reference;
+
+  /** Evaluates files, and stops what is under way. The roles of two files that come at once are found first. */
+  const run = useCallback((find: () => Promise<ComparedFiles>): void => {
     running.current?.abort();
     const controller = new AbortController();
     running.current = controller;
     const finish = (outcome: Outcome): void => {
       if (!controller.signal.aborted) setOutcome(outcome);
     };
-    setFile(file);
+    const evaluate = async (): Promise<Answer> => {
+      const files = await find();
+      if (!controller.signal.aborted) setFiles(files);
+      return await evaluateFiles(files, controller.signal);
+    };
     setOutcome({ state: 'busy' });
-    evaluateFile(file, controller.signal).then(
-      (evaluation) => finish({ state: 'done', evaluation }),
+    evaluate().then(
+      (answer) => finish({ state: 'done', answer }),
       (error: unknown) => finish({ state: 'failed', error }),
     );
   }, []);
+  const change = (files: ComparedFiles | undefined): void => {
+    if (files !== undefined) return run(() => Promise.resolve(files));
+    running.current?.abort();
+    setFiles(undefined);
+    setOutcome({ state: 'none' });
+    dropInput.current?.focus();
+  };
+  const take = useCallback(
+    (given: File[]): void => {
+      const [first, second] = given;
+      run(async () => {
+        if (given.length > 2) throw new UnreadableFileError(`expected one file or two, got ${given.length}`);
+        return second === undefined ? { logits: first!, reference } : await rolesOf(first!, second);
+      });
+    },
+    [run, reference],
+  );
   useEffect(() => () => running.current?.abort(), []);
 
   return (
@@ -39,30 +70,43 @@ export function EvaluatePage() {
       <div class="page-head">
         <h1>Evaluate a file</h1>
       </div>
-      <DropZone onFile={take} />
+      <DropZone input={dropInput} onFiles={take} />
+      {files !== undefined && <ChosenFiles files={files} onChange={change} />}
       <div aria-live="polite" aria-busy={outcome.state === 'busy'}>
-        {outcome.state === 'busy' && <p class="muted">Evaluating {file?.name}…</p>}
-        {outcome.state === 'failed' && <Failure error={outcome.error} />}
-        {outcome.state === 'done' && (
-          <EvaluationView name={file!.name} bytes={file!.size} evaluation={outcome.evaluation} />
-        )}
+        {outcome.state === 'busy' && <p class="muted">Evaluating {files && namesOf(files)}…</p>}
+        {outcome.state === 'failed' && <Failure error={outcome.error} isPair={reference !== undefined} />}
+        {outcome.state === 'done' && <AnswerView files={files!} answer={outcome.answer} />}
       </div>
     </div>
   );
 }
 
+const namesOf = ({ logits, reference }: ComparedFiles): string =>
+  reference === undefined ? logits.name : `${logits.name} against ${reference.name}`;
+
+function AnswerView({ files, answer }: { files: ComparedFiles; answer: Answer }) {
+  if (answer.is === 'comparison') return <ComparisonView title={namesOf(files)} comparison={answer.comparison} />;
+  return <EvaluationView name={files.logits.name} bytes={files.logits.size} evaluation={answer.evaluation} />;
+}
+
 /** A loss that was to be rejected for being not finite comes as a problem, with the same diagnostics. */
-function Failure({ error }: { error: unknown }) {
+function Failure({ error, isPair }: { error: unknown; isPair: boolean }) {
   const diagnostics = error instanceof ProblemError ? error.problem.diagnostics : undefined;
   return (
     <>
       <ProblemNotice
         error={error}
-        {...(error instanceof UnreadableFileError && { title: 'This file is not evaluated' })}
+        {...(error instanceof UnreadableFileError && {
+          title: isPair ? 'These files are not compared' : 'This file is not evaluated',
+        })}
       />
-      {diagnostics !== undefined && !('truncated' in diagnostics) && (
+      {diagnostics !== undefined && (
         <section class="card" aria-label="Diagnostics">
-          <DiagnosticsView diagnostics={diagnostics} />
+          {'truncated' in diagnostics ? (
+            <SideDiagnostics diagnostics={diagnostics} />
+          ) : (
+            <DiagnosticsView diagnostics={diagnostics} />
+          )}
         </section>
       )}
     </>

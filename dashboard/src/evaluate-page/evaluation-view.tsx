@@ -1,5 +1,5 @@
 import type { Evaluation } from '../api/types.ts';
-import { formatCount, formatLoss } from '../format/numbers.ts';
+import { formatBytes, formatCount, formatLoss } from '../format/numbers.ts';
 import { Badge } from '../ui/badge.tsx';
 import { DiagnosticsView } from '../ui/diagnostics-view.tsx';
 import { BatchMap } from './batch-map.tsx';
@@ -43,10 +43,4 @@ export function EvaluationView({ name, bytes, evaluation }: Properties) {
       </p>
     </section>
   );
-}
-
-function formatBytes(bytes: number): string {
-  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
-  const power = Math.min(units.length - 1, Math.floor(Math.log2(Math.max(1, bytes)) / 10));
-  return `${(bytes / 1024 ** power).toFixed(power === 0 ? 0 : 1)} ${units[power]}`;
 }

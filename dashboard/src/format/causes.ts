@@ -8,6 +8,8 @@ const WORDS: Record<string, string> = {
   non_finite_probability: 'a class probability is not finite',
   zero_denominator: 'the denominator is 0',
   accumulation_overflow: 'the sum of the losses overflows',
+  reference_mass_at_neg_inf: '−Inf where the reference has some probability',
+  logits_mass_at_neg_inf: '−Inf where the logits have some probability',
 };
 
 export const wordsOfCause = (cause: string): string => WORDS[cause] ?? cause;

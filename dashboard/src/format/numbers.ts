@@ -14,3 +14,19 @@ export const formatCount = (value: number): string => INTEGERS.format(value);
 
 /** @example plural(2, 'step') // '2 steps' */
 export const plural = (count: number, noun: string): string => `${formatCount(count)} ${noun}${count === 1 ? '' : 's'}`;
+
+/** Formats a fraction as a percentage with three decimals. */
+export const formatPercent = (fraction: number | undefined): string =>
+  fraction === undefined || !Number.isFinite(fraction)
+    ? formatLoss(fraction)
+    : `${(100 * fraction).toFixed(3).replace('-', '−')} %`;
+
+/** Formats the end of a logarithmic axis. */
+export const formatPower = (value: number): string => value.toExponential(0).replace('-', '−').replace('+', '');
+
+/** Formats a size in bytes with its unit. */
+export function formatBytes(bytes: number): string {
+  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
+  const power = Math.min(units.length - 1, Math.floor(Math.log2(Math.max(1, bytes)) / 10));
+  return `${(bytes / 1024 ** power).toFixed(power === 0 ? 0 : 1)} ${units[power]}`;
+}

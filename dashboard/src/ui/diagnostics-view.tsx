@@ -1,6 +1,8 @@
-import type { Cause, Diagnostics, Place, WorstRow } from '../api/types.ts';
+import type { Cause, Diagnostics, WorstRow } from '../api/types.ts';
 import { wordsOfCause } from '../format/causes.ts';
 import { formatCount, formatLoss, plural } from '../format/numbers.ts';
+import { Locations } from './locations.tsx';
+import { LossBar } from './loss-bar.tsx';
 
 /** Faults of a batch and their places, as far as they are known. */
 export function DiagnosticsView({ diagnostics }: { diagnostics: Diagnostics }) {
@@ -33,38 +35,6 @@ function Causes({ causes }: { causes: readonly Cause[] }) {
         </li>
       ))}
     </ul>
-  );
-}
-
-function Locations({ locations }: { locations: readonly Place[] }) {
-  return (
-    <details>
-      <summary>{plural(locations.length, 'location')}</summary>
-      <table>
-        <thead>
-          <tr>
-            <th scope="col" class="number">
-              Row
-            </th>
-            <th scope="col" class="number">
-              Class
-            </th>
-            <th scope="col">Value</th>
-            <th scope="col">Note</th>
-          </tr>
-        </thead>
-        <tbody>
-          {locations.map(({ row, column, value, is_label: isLabel, masked }) => (
-            <tr key={`${row} ${column}`}>
-              <td class="number">{formatCount(row)}</td>
-              <td class="number">{formatCount(column)}</td>
-              <td class="bad-text">{formatLoss(value)}</td>
-              <td>{[isLabel && 'the label', masked && 'left out'].filter(Boolean).join(', ')}</td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </details>
   );
 }
 
@@ -108,14 +78,5 @@ function WorstRows({ rows }: { rows: readonly WorstRow[] }) {
         </tbody>
       </table>
     </details>
-  );
-}
-
-/** A bar; striped over its whole length where there is no number. */
-function LossBar({ share }: { share: number | undefined }) {
-  return (
-    <svg viewBox="0 0 100 8" preserveAspectRatio="none" class="loss-bar" aria-hidden="true">
-      <rect class={share === undefined ? 'none' : 'value'} width={100 * (share ?? 1)} height="8" rx="2" />
-    </svg>
   );
 }

@@ -1,5 +1,8 @@
+import { KIND_BYTES, kindOfFile } from '../../../src/wire/body/file-kind.ts';
+import { UnreadableFileError } from './unreadable-file.ts';
+
 /** Media types that POST /v1/cross-entropy reads, by what a file begins with. */
-const SAFETENSORS = 'application/vnd.safetensors';
+export const SAFETENSORS = 'application/vnd.safetensors';
 const MSGPACK = 'application/vnd.msgpack';
 const JSON_TYPE = 'application/json';
 
@@ -14,4 +17,14 @@ export function mediaTypeOf(head: Uint8Array): string | undefined {
   if ((first & 0xf0) === 0x80 || first === 0xde || first === 0xdf) return MSGPACK;
   if (/^\s*\{/.test(new TextDecoder().decode(head))) return JSON_TYPE;
   return undefined;
+}
+
+/** @throws UnreadableFileError when it is no kind of file that the service reads */
+export async function requireMediaType(file: File): Promise<string> {
+  const head = new Uint8Array(await file.slice(0, KIND_BYTES).arrayBuffer());
+  const other = kindOfFile(head);
+  const type = mediaTypeOf(head);
+  if (other === undefined && type !== undefined) return type;
+  const what = other === undefined ? 'none of these' : `${other.kind}; ${other.advice}`;
+  throw new UnreadableFileError(`expected safetensors, MessagePack or JSON; ${file.name} is ${what}`);
 }

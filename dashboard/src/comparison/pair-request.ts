@@ -1,0 +1,85 @@
+import type { ComparisonOptions } from '../../../clients/typescript/src/types.ts';
+import type { StoredTensor, TensorFile } from '../files/safetensors.ts';
+import { UnreadableFileError } from '../files/unreadable-file.ts';
+
+const LOGITS = 'logits';
+const REFERENCE = 'reference';
+
+/** Tensors of a reference that has the top K classes of each row. */
+const TOP_REFERENCE = ['reference.indices', 'reference.logprobs'] as const;
+
+const OUTPUTS = ['kl_divergence', 'top1_agreement'] as const satisfies ComparisonOptions['outputs'];
+
+/** Options of an evaluation that select its rows. The others do not apply to two sets of logits. */
+const ROW_OPTIONS = ['ignore_index', 'shift'] as const satisfies readonly (keyof ComparisonOptions)[];
+
+/** A file with its name. */
+export interface NamedFile extends TensorFile {
+  readonly name: string;
+}
+
+const hasReference = ({ tensors }: TensorFile): boolean =>
+  tensors.has(REFERENCE) || TOP_REFERENCE.every((name) => tensors.has(name));
+
+/** Returns true for a file that holds both sets of logits. */
+export const isPair = (file: TensorFile): boolean => file.tensors.has(LOGITS) && hasReference(file);
+
+/** Returns true for a file that can only be the reference. */
+export const isReferenceOnly = (file: TensorFile): boolean => !file.tensors.has(LOGITS) && hasReference(file);
+
+/** Makes the request of a file that holds both sets of logits. Its options are those of a comparison. */
+export function requestOfPair(file: NamedFile): TensorFile {
+  return requestOf(tensorsOf(file, file), { ...optionsOf(file), outputs: OUTPUTS });
+}
+
+/**
+ * Makes the request of two files. Labels and mask are those of the first file, else those of the reference: both have the
+ * same rows.
+ * @throws UnreadableFileError where a tensor is missing
+ */
+export function requestOfTwo(logits: NamedFile, reference: NamedFile): TensorFile {
+  const given = { ...optionsOf(reference), ...optionsOf(logits) };
+  const options = ROW_OPTIONS.filter((name) => name in given).map((name) => [name, given[name]]);
+  return requestOf(tensorsOf(logits, reference), { ...Object.fromEntries(options), outputs: OUTPUTS });
+}
+
+/** Finds the tensors of a request in the order of its body. The largest comes last: it streams, and the others wait. */
+function tensorsOf(logits: NamedFile, reference: NamedFile): Map<string, StoredTensor> {
+  const rows = ['label', 'input_mask'].flatMap((name) => {
+    const tensor = logits.tensors.get(name) ?? reference.tensors.get(name);
+    return tensor === undefined ? [] : [[name, tensor] as const];
+  });
+  const sides = [...sideOfReference(reference), [LOGITS, requireTensor(logits, LOGITS)] as const];
+  return new Map([...rows, ...sides.toSorted(([, a], [, b]) => a.bytes.size - b.bytes.size)]);
+}
+
+function sideOfReference(file: NamedFile): (readonly [string, StoredTensor])[] {
+  const { tensors } = file;
+  const isTop = !tensors.has(REFERENCE) && hasReference(file);
+  if (isTop) return TOP_REFERENCE.map((name) => [name, tensors.get(name)!]);
+  return [[REFERENCE, tensors.get(REFERENCE) ?? requireTensor(file, LOGITS, `${REFERENCE} or ${LOGITS}`)]];
+}
+
+function requireTensor({ name, tensors }: NamedFile, wanted: string, expected = wanted): StoredTensor {
+  const tensor = tensors.get(wanted);
+  if (tensor !== undefined) return tensor;
+  const found = [...tensors.keys()].slice(0, 8).join(', ') || 'none';
+  throw new UnreadableFileError(`expected the tensor ${expected} in ${name}; its tensors are ${found}`);
+}
+
+const requestOf = (tensors: Map<string, StoredTensor>, options: object): TensorFile => ({
+  tensors,
+  metadata: { options: JSON.stringify(options) },
+});
+
+function optionsOf({ name, metadata }: NamedFile): Record<string, unknown> {
+  const text = metadata['options'];
+  if (text === undefined) return {};
+  try {
+    const options: unknown = JSON.parse(text);
+    if (typeof options === 'object' && !Array.isArray(options)) return { ...options };
+  } catch {
+    // Refused below.
+  }
+  throw new UnreadableFileError(`expected an object as JSON in __metadata__.options of ${name}`);
+}

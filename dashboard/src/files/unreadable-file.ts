@@ -1,0 +1,2 @@
+/** A file that the service would not read. */
+export class UnreadableFileError extends Error {}
