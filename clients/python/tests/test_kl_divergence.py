@@ -11,7 +11,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 import torch
-from safetensors.numpy import save_file
+from safetensors.numpy import load_file, save_file
 from service import ROOT, running_service
 from torch.nn import functional
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from lossmeter.schemas import ComparisonOptions
 
 ROWS, CLASSES, K = 230, 97, 5
+LLAMA_KLD = ROOT / "test/fixtures/llama-kld"
 Arrays = dict[str, Any]
 
 
@@ -249,6 +250,18 @@ def test_a_reference_may_stand_in_a_file_of_the_service(tmp_path: Path) -> None:
         assert of.kl_divergence(**both, shift=1) == whole
         top_k = arrays | {"reference": top(arrays["reference"])}
         assert of.kl_divergence(**top_k | {"logits": near}) == of.kl_divergence(**top_k)
+
+
+def test_a_reference_may_be_a_logit_file_of_llama_cpp(tmp_path: Path) -> None:
+    near = load_file(LLAMA_KLD / "near.safetensors")
+    settings = {"LOSSMETER_DATA_DIR": str(LLAMA_KLD)}
+    with running_service(tmp_path / "log", settings) as own, Client(own.url) as of:
+        compared = of.kl_divergence({"kld_file": "base.kld"}, near["logits"])
+
+    # As llama-perplexity printed it: test/fixtures/llama-kld/near.table.txt.
+    assert compared.kl_divergence["mean"] == pytest.approx(0.001111, abs=1e-6)
+    # Its labels are those of the file.
+    assert compared.perplexity["reference"]["value"] == pytest.approx(569.003503)
 
 
 def test_references_that_are_none_are_refused(client: Client) -> None:
