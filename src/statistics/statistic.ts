@@ -126,6 +126,6 @@ export function statistic<
   Output extends string = never,
   MetricName extends string = never,
   Own extends Sums = Sums,
->(declared: Statistic<Types, Output, MetricName, Own>): Statistic<Types, Output, MetricName, Own> {
+>(declared: Statistic<Types, Output, MetricName, Own>): Statistic<Types, Output, MetricName> {
   return declared;
 }

@@ -102,6 +102,9 @@ def test_tritonclient_lists_and_inspects(client: triton.InferenceServerClient) -
         "logits",
         "input_mask",
         "weight",
+        "segments",
+        "bytes",
+        "words",
     ]
     assert [o["name"] for o in metadata["outputs"]] == OUTPUTS
     assert client.get_model_metadata(MODEL, "1") == metadata
@@ -109,9 +112,15 @@ def test_tritonclient_lists_and_inspects(client: triton.InferenceServerClient) -
     assert [i["name"] for i in config["input"] if i["optional"]] == [
         "input_mask",
         "weight",
+        "segments",
+        "bytes",
+        "words",
     ]
-    [model] = client.get_model_repository_index()
-    assert (model["name"], model["state"]) == (MODEL, "READY")
+    models = client.get_model_repository_index()
+    assert [(model["name"], model["state"]) for model in models] == [
+        (MODEL, "READY"),
+        ("kl_divergence", "READY"),
+    ]
 
 
 def test_the_asyncio_client_lists_and_inspects(service: Service) -> None:
