@@ -43,9 +43,9 @@ class Explained:
 
 
 BATCHES = compile(
-    r"^(POST /v1/(cross-entropy|diagnose|logprobs)|PUT /v1/runs/\{run\}/steps/)"
+    r"^(POST /v1/(cross-entropy|diagnose|kl-divergence|logprobs)|PUT /v1/runs/\{run\}/steps/)"
 )
-INFERENCE = compile(r"^POST /v2/models/cross_entropy/.*infer$")
+INFERENCE = compile(r"^POST /v2/models/(cross_entropy|kl_divergence)/.*infer$")
 RECORDING = compile(r"^PUT /v1/runs/\{run\}/steps/")
 LISTING = compile(r"^GET /v1/runs$")
 COMBINING = compile(r"^POST /v1/cross-entropy/combine$")

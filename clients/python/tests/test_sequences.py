@@ -30,7 +30,7 @@ def nll() -> np.ndarray[Any, Any]:
     """The nll of each row."""
     logits, label = batch()
     lse = np.log(np.exp(logits).sum(axis=1))
-    return lse - logits[np.arange(label.size), label]
+    return np.asarray(lse - logits[np.arange(label.size), label])
 
 
 def test_sequences_are_those_of_the_segments(client: Client) -> None:

@@ -98,8 +98,8 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="FIELD=NAME",
-        help="the name of the tensor that is logits, label, input_mask or another field, "
-        "where it is another",
+        help="the name of the tensor that is logits, label, input_mask or another "
+        "field, where it is another",
     )
     evaluate.add_argument("--json", action="store_true", help="print JSON")
     evaluate.set_defaults(command=_evaluate)

@@ -300,8 +300,9 @@ class Client(Configured):
 
         Args:
             path: A safetensors or `.npz` file with `logits`, `label` and, optionally,
-                `input_mask`, `weight`, `segments`, `bytes` and `words`, in any order. A safetensors file is not read
-                into memory; it may have options as JSON text in
+                `input_mask`, `weight`, `segments`, `bytes` and `words`, in any order.
+                A safetensors file is not read into memory; it may have options as
+                JSON text in
                 `__metadata__.options`. Other tensors are left alone.
             tensors: Names of tensors in the file, by the fields that they are, such as
                 `{"label": "targets"}`; others are called like their field.

@@ -45,6 +45,7 @@ class Comparison:
         worst_rows: The counted rows of greatest divergence, the worst first.
         diagnostics: Values that are not finite, by side, with cause and place.
         kernel: The kernel that computed it.
+        sequences: Every sequence, in order; None unless `outputs` has `sequences`.
     """
 
     loss: float | None
@@ -59,6 +60,7 @@ class Comparison:
     worst_rows: list[DivergentRow]
     diagnostics: ComparisonDiagnostics
     kernel: str
+    sequences: list[dict[str, Any]] | None = None
 
     @property
     def is_finite(self) -> bool:
@@ -101,4 +103,5 @@ def decode_comparison(content: bytearray) -> Comparison:
         worst_rows=convert(answer["worst_rows"], list[DivergentRow]),
         diagnostics=convert(answer["diagnostics"], ComparisonDiagnostics),
         kernel=answer["kernel"],
+        sequences=answer.get("sequences"),
     )
