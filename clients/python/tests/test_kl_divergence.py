@@ -148,7 +148,7 @@ def test_sequences_are_divided_with_their_shift(
     assert whole.outputs["kl_divergence"].shape == (4, 9 - shift)
 
 
-def without_hints(value: Any) -> Any:
+def without_hints(value: object) -> object:
     """The same without hints: those of a divided comparison have no counts."""
     if not isinstance(value, dict):
         return value
