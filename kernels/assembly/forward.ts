@@ -122,7 +122,10 @@ function carefulRow<T>(
   if (found.nanCount == 0 && found.posInfCount == 0) {
     // top is −Inf when the target is the only class, or all others are −Inf: their sum is 0.
     if (top != -Infinity) rest = sumSpansClamped<T>(p, before, afterAt, after, top, scale, keepAt);
-    else if (keepAt != 0) memory.fill(keepAt, 0, <usize>(before + after + 1) * (sizeof<T>() == 8 ? 8 : 4));
+    else if (keepAt != 0) {
+      const classes = before + after + (hasTarget ? 1 : 0);
+      memory.fill(keepAt, 0, <usize>classes * (sizeof<T>() == 8 ? 8 : 4));
+    }
   }
   finishRow(out, rows, row, scale, offset, rest, top, hasTarget, v, found);
   return top;
