@@ -39,12 +39,14 @@ export class ExactSum {
     for (const part of this.#parts) {
       const [large, small] = Math.abs(high) < Math.abs(part) ? [part, high] : [high, part];
       high = large + small;
+      if (!Number.isFinite(high)) {
+        // The sum has left the range of float64: its parts no longer matter.
+        this.#nonFinite += high;
+        this.#parts.length = 0;
+        return;
+      }
       const low = small - (high - large);
       if (low !== 0) this.#parts[kept++] = low;
-    }
-    if (!Number.isFinite(high)) {
-      this.#nonFinite += high;
-      return;
     }
     this.#parts.length = kept;
     this.#parts.push(high);

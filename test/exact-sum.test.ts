@@ -50,6 +50,8 @@ describe('a sum', () => {
     [[Infinity, -Infinity], Number.NaN],
     [[1, Number.NaN], Number.NaN],
     [[1.7e308, 1.7e308], Infinity],
+    [[1.7e308, 1.7e308, 1.7e308, 1], Infinity],
+    [[-1.7e308, 1, -1.7e308, -1.7e308], -Infinity],
   ])('of %j is %d', (values, expected) => {
     expect(ExactSum.of(values).value).toBe(expected);
     expect(ExactSum.from(ExactSum.of(values).toBytes()).value).toBe(expected);
