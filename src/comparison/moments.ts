@@ -31,17 +31,19 @@ export function* sumOver({ rows }: CountedRows, term: (row: number) => number): 
 export interface MeanAndError {
   /** NaN without counted rows. */
   readonly mean: number;
-  /** NaN below two counted rows, and where the mean is not finite. */
+  /** NaN below two counted rows, and where the mean or the error is not finite. */
   readonly standardError: number;
 }
 
 export function* meanOf(counted: CountedRows, value: (row: number) => number): Steps<MeanAndError> {
-  const { masks, weight, rows } = counted;
-  const mean = (yield* sumOver(counted, masks ? (row) => masks[row]! * value(row) : value)) / weight;
+  const { rows } = counted;
+  const { weight, maskOf } = scaled(counted);
+  const mean = (yield* sumOver(counted, (row) => maskOf(row) * value(row))) / weight;
   const n = rows.length;
   if (n < 2 || !Number.isFinite(mean)) return { mean, standardError: Number.NaN };
-  const squares = yield* sumOver(counted, (row) => ((masks?.[row] ?? 1) * (value(row) - mean)) ** 2);
-  return { mean, standardError: Math.sqrt((n / (n - 1)) * squares) / weight };
+  const squares = yield* sumOver(counted, (row) => (maskOf(row) * (value(row) - mean)) ** 2);
+  const error = Math.sqrt((n / (n - 1)) * squares) / weight;
+  return { mean, standardError: Number.isFinite(error) ? error : Number.NaN };
 }
 
 /** Covariance of two means, in the form of the square of a standard error. */
@@ -50,8 +52,22 @@ export function* covarianceOf(
   [x, meanX]: readonly [value: (row: number) => number, mean: number],
   [y, meanY]: readonly [value: (row: number) => number, mean: number],
 ): Steps<number> {
-  const { masks, weight, rows } = counted;
-  const n = rows.length;
-  const products = yield* sumOver(counted, (row) => (masks?.[row] ?? 1) ** 2 * ((x(row) - meanX) * (y(row) - meanY)));
+  const n = counted.rows.length;
+  const { weight, maskOf } = scaled(counted);
+  const products = yield* sumOver(counted, (row) => maskOf(row) ** 2 * ((x(row) - meanX) * (y(row) - meanY)));
   return (n / (n - 1)) * (products / weight ** 2);
+}
+
+/** Largest exponent of the factor of masks: both the factor and its inverse are in the range of float64. */
+const MOST_EXPONENT = 1000;
+
+/**
+ * Masks and their sum, times a power of two that brings the sum near 1: squares of masks do not leave the range of
+ * float64, and all other digits remain.
+ */
+function scaled({ masks, weight }: CountedRows): { weight: number; maskOf: (row: number) => number } {
+  if (masks === undefined || !(weight > 0 && weight < Infinity)) return { weight, maskOf: (row) => masks?.[row] ?? 1 };
+  const exponent = Math.max(-MOST_EXPONENT, Math.min(MOST_EXPONENT, Math.floor(Math.log2(weight))));
+  const factor = 2 ** -exponent;
+  return { weight: factor * weight, maskOf: (row) => factor * masks[row]! };
 }

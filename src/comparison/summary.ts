@@ -120,7 +120,7 @@ export function* differenceStatistics(counted: CountedRows, difference: (row: nu
 
 const valueAndError = (value: number, error: number) => ({
   value: determined(value),
-  standard_error: determined(Number.isFinite(value) ? error : Number.NaN),
+  standard_error: Number.isFinite(value) && Number.isFinite(error) ? error : null,
 });
 
 /** Perplexities of both sides, their ratio and their difference. */

@@ -60,6 +60,21 @@ describe('mean and standard error', () => {
     expect(scaled.standardError).toBeCloseTo(moments(values, masks).standardError, 14);
   });
 
+  test.each([2 ** 532, 2 ** -660, 2 ** -1050, 2 ** 1015])('do not change when the mask is scaled by %d', (factor) => {
+    const masks = [1, 0.5, 2, 1, 0.25, 3];
+    const scaled = masks.map((m) => factor * m);
+    expect(moments(values, scaled)).toEqual(moments(values, masks));
+    const q = floats([0.5, 2, 1, 4, 0.25, 3]);
+    const p = floats([0.4, 2.5, 1, 3, 0.5, 3]);
+    const perplexity = (of: number[]) => runAtOnce(perplexityStatistics(counted(6, of), q, p));
+    expect(perplexity(scaled)).toEqual(perplexity(masks));
+    expect(perplexity(masks).correlation).toBeGreaterThan(0.5);
+  });
+
+  test('have no error where it leaves the range of float64', () => {
+    expect(moments([1e200, 3e200])).toEqual({ mean: 2e200, standardError: NaN });
+  });
+
   test('of no row and of one row are undetermined', () => {
     expect(moments([])).toEqual({ mean: NaN, standardError: NaN });
     expect(moments([3])).toEqual({ mean: 3, standardError: NaN });

@@ -42,6 +42,10 @@ def exact_sum(terms: Column) -> float:
         return float(np.sum(terms))
 
 
+# Largest exponent of the factor of masks: it and its inverse are in float64's range.
+MOST_EXPONENT = 1000
+
+
 class Moments(NamedTuple):
     """A mean, weighted by the mask, and its standard error; NaN where undetermined."""
 
@@ -74,20 +78,36 @@ class CountedRows:
         """Σ m."""
         return exact_sum(self.masks)
 
+    @property
+    def scaled(self) -> tuple[Column, float]:
+        """Masks and Σ m, times a power of two that brings Σ m near 1.
+
+        Squares of masks do not leave the range of float64, and other digits remain.
+        """
+        masks, weight = self.masks, self.weight
+        if not 0 < weight < math.inf:
+            return masks, weight
+        exponent = math.floor(math.log2(weight))
+        factor = 2.0 ** -max(-MOST_EXPONENT, min(MOST_EXPONENT, exponent))
+        return factor * masks, factor * weight
+
     def moments(self, x: Column) -> Moments:
         """Mean Σ m·x / Σ m, and its error √(n/(n−1)·Σ m²(x−μ)²) / Σ m."""
-        n, m, weight = self.n, self.masks, self.weight
+        n = self.n
+        m, weight = self.scaled
         mean = exact_sum(m * x) / weight if weight else math.nan
         if n < 2 or not math.isfinite(mean):  # noqa: PLR2004 -- a spread takes two
             return Moments(mean, math.nan)
         squares = exact_sum((m * (x - mean)) ** 2)
-        return Moments(mean, math.sqrt(n / (n - 1) * squares) / weight)
+        error = math.sqrt(n / (n - 1) * squares) / weight
+        return Moments(mean, error if math.isfinite(error) else math.nan)
 
     def covariance(self, x: tuple[Column, float], y: tuple[Column, float]) -> float:
         """Covariance of two means, in the form of the square of a standard error."""
         n = self.n
-        products = self.masks**2 * ((x[0] - x[1]) * (y[0] - y[1]))
-        return n / (n - 1) * (exact_sum(products) / self.weight**2)
+        masks, weight = self.scaled
+        products = masks**2 * ((x[0] - x[1]) * (y[0] - y[1]))
+        return n / (n - 1) * (exact_sum(products) / weight**2)
 
     def divergence(self, x: Column) -> DivergenceStatistics:
         """Statistics of the divergences."""
@@ -157,8 +177,8 @@ def _expm1(x: float) -> float:
 
 
 def _value(value: float, error: float) -> dict[str, float | None]:
-    error = error if math.isfinite(value) else math.nan
-    return {"value": determined(value), "standard_error": determined(error)}
+    known = math.isfinite(value) and math.isfinite(error)
+    return {"value": determined(value), "standard_error": error if known else None}
 
 
 def _spread(x: Column, names: Sequence[str]) -> dict[str, object]:
