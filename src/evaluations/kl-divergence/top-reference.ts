@@ -1,7 +1,7 @@
 import type { TopRows } from '../../engine/compared-rows.ts';
 import { refuse } from '../../errors.ts';
 import { readIntegers } from '../../loss/operands.ts';
-import { inSteps } from '../../steps.ts';
+import { ENTRIES_PER_STEP, inSteps } from '../../steps.ts';
 import type { Steps } from '../../steps.ts';
 import { DTYPE_BYTES, isFloatDType } from '../../tensor/dtype.ts';
 import type { DType } from '../../tensor/dtype.ts';
@@ -15,10 +15,14 @@ import { missingField } from '../../wire/request.ts';
 import type { ReadRequest } from '../../wire/request.ts';
 import { tensorFromValue } from '../../wire/tensors/tensor-value.ts';
 
-const NAMES = ['reference.indices', 'reference.logprobs'] as const;
+/** Names of the tensors of the top K. */
+export const TOP_REFERENCE = ['reference.indices', 'reference.logprobs'] as const;
 
 /** Bytes of an entry: a class, and its log-probability. */
 const BYTES_PER_ENTRY = DTYPE_BYTES.int32 + DTYPE_BYTES.float64;
+
+/** Integers that are read as float64 first. */
+const WIDE: ReadonlySet<DType> = new Set<DType>(['int64', 'uint64']);
 
 /** Rows are summed in float64; logprobs of 16 bits have an error of their own. */
 const EXCESS = { narrow: 1e-2, wide: 1e-3 };
@@ -30,7 +34,7 @@ const NARROW: ReadonlySet<DType> = new Set<DType>(['float16', 'bfloat16', 'float
  * @throws LossmeterError missing_field, shape_mismatch, invalid_reference
  */
 export function* readTopReference(fields: ReadRequest['fields'], shape: Shape, held: HeldBytesAccount): Steps<TopRows> {
-  const [indices, logprobs] = NAMES.map((name) => {
+  const [indices, logprobs] = TOP_REFERENCE.map((name) => {
     const value = fields[name] ?? undefined;
     if (value === undefined) throw missingField(name);
     return tensorFromValue(name, value);
@@ -38,9 +42,10 @@ export function* readTopReference(fields: ReadRequest['fields'], shape: Shape, h
   const rows = elementCount(shape.slice(0, -1))!;
   const classes = shape.at(-1)!;
   const K = requireShape(indices, logprobs, { leading: shape.slice(0, -1), rows, classes });
-  if (isFloatDType(indices.dtype)) throw invalid(NAMES[0], '/dtype', `is ${indices.dtype}, expected integers`);
-  if (!isFloatDType(logprobs.dtype)) throw invalid(NAMES[1], '/dtype', `is ${logprobs.dtype}, expected floats`);
-  const bytes = rows * K * BYTES_PER_ENTRY + classes * DTYPE_BYTES.int32;
+  if (isFloatDType(indices.dtype)) throw invalid(TOP_REFERENCE[0], '/dtype', `is ${indices.dtype}, expected integers`);
+  if (!isFloatDType(logprobs.dtype)) throw invalid(TOP_REFERENCE[1], '/dtype', `is ${logprobs.dtype}, expected floats`);
+  const perEntry = BYTES_PER_ENTRY + (WIDE.has(indices.dtype) ? DTYPE_BYTES.float64 : 0);
+  const bytes = rows * K * perEntry + classes * DTYPE_BYTES.int32;
   held.take(bytes, `the top ${K} classes of ${rows} rows`, SPLIT_ADVICE);
   const top: TopRows = {
     K,
@@ -57,28 +62,26 @@ export function* readTopReference(fields: ReadRequest['fields'], shape: Shape, h
       const row = Math.floor(at / K);
       const y = classesOf[at]!;
       if (!(y >= 0 && y < classes))
-        throw invalid(NAMES[0], `/data/${at}`, `[${at}] is ${y}, expected a class in [0, ${classes})`);
-      if (seen[y] === row + 1) throw invalid(NAMES[0], `/data/${at}`, `[${at}] is ${y}, which row ${row} has already`);
+        throw invalid(TOP_REFERENCE[0], `/data/${at}`, `[${at}] is ${y}, expected a class in [0, ${classes})`);
+      if (seen[y] === row + 1)
+        throw invalid(TOP_REFERENCE[0], `/data/${at}`, `[${at}] is ${y}, which row ${row} has already`);
       seen[y] = row + 1;
       top.indices[at] = y;
       const logprob = top.logprobs[at]!;
       if (!(logprob < Infinity))
-        throw invalid(NAMES[1], `/data/${at}`, `[${at}] is ${logprob}, expected a number or -Infinity`);
+        throw invalid(TOP_REFERENCE[1], `/data/${at}`, `[${at}] is ${logprob}, expected a number or -Infinity`);
     }
   });
-  yield* inSteps(rows, (from, to) => {
+  const requireMass = (from: number, to: number): void => {
     for (let row = from; row < to; row++) {
       let sum = 0;
       for (let at = row * K; at < (row + 1) * K; at++) sum += Math.exp(top.logprobs[at]!);
-      if (!(sum <= most)) {
-        throw invalid(
-          NAMES[1],
-          `/data/${row * K}`,
-          `of row ${row} have probabilities that sum to ${sum}, expected at most 1`,
-        );
-      }
+      if (sum <= most) continue;
+      const what = `of row ${row} have probabilities that sum to ${sum}, expected at most 1`;
+      throw invalid(TOP_REFERENCE[1], `/data/${row * K}`, what);
     }
-  });
+  };
+  yield* inSteps(rows, requireMass, Math.max(1, Math.floor(ENTRIES_PER_STEP / K)));
   return top;
 }
 
@@ -102,7 +105,7 @@ function requireShape(
   return K;
 }
 
-function invalid(name: (typeof NAMES)[number], place: string, what: string): Error {
+function invalid(name: (typeof TOP_REFERENCE)[number], place: string, what: string): Error {
   return refuse(
     'invalid_reference',
     `/${name.replace('.', '/')}${place}`,
