@@ -193,19 +193,22 @@ describe('special rows', () => {
     expect(gradient.subarray(3).reduce((sum, g) => sum + g, 0)).toBeCloseTo(0, 6);
   });
 
-  test.each(['float64', 'float32'] as const)('a rest of −Infinity leaves the %s gradient of other rows alone', (dtype) => {
-    // Of 8 classes a row fills its memory up to what follows it.
-    const q = [1, 0.5, 2, -1, 0, 1.5, 3, -2];
-    const lone = [1, ...new Array<number>(7).fill(-Infinity)];
-    const one: Teacher = { indices: [0], logprobs: [-0.3] };
-    const gradientOf = (rows: number[][]): number[] => {
-      const top = placed(kernel, 'float32', rows, Array(rows.length).fill(one), 'drop');
-      top.compare();
-      return [...decode(dtype, top.gradient(new Float64Array(rows.length).fill(1), dtype))];
-    };
-    const [alone, beside] = [gradientOf([q]), gradientOf([q, lone])];
-    expect(beside.slice(0, 8)).toEqual(alone);
-    expect(alone.some((g) => g !== 0)).toBe(true);
-    expect(beside.slice(9)).toEqual(new Array(7).fill(0));
-  });
+  test.each(['float64', 'float32'] as const)(
+    'a rest of −Infinity leaves the %s gradient of other rows alone',
+    (dtype) => {
+      // Of 8 classes a row fills its memory up to what follows it.
+      const q = [1, 0.5, 2, -1, 0, 1.5, 3, -2];
+      const lone = [1, ...new Array<number>(7).fill(-Infinity)];
+      const one: Teacher = { indices: [0], logprobs: [-0.3] };
+      const gradientOf = (rows: number[][]): number[] => {
+        const top = placed(kernel, 'float32', rows, Array(rows.length).fill(one), 'drop');
+        top.compare();
+        return [...decode(dtype, top.gradient(new Float64Array(rows.length).fill(1), dtype))];
+      };
+      const [alone, beside] = [gradientOf([q]), gradientOf([q, lone])];
+      expect(beside.slice(0, 8)).toEqual(alone);
+      expect(alone.some((g) => g !== 0)).toBe(true);
+      expect(beside.slice(9)).toEqual(new Array(7).fill(0));
+    },
+  );
 });

@@ -298,6 +298,13 @@ describe('the top K of a teacher', () => {
     expect([status, body.code]).toEqual([422, code]);
     expect(body.detail).toContain(says);
   });
+
+  test.each(['reference.indices', 'reference.logprobs'])('is refused where %s stands beside logits', async (name) => {
+    const top = { 'reference.indices': indices, 'reference.logprobs': logprobs }[name];
+    const { status, body } = await compare({ [name]: top, reference, logits }, { writer: 'safetensors' });
+    expect([status, body.code]).toEqual([422, 'invalid_reference']);
+    expect(body.detail).toContain(`${name} stands beside reference`);
+  });
 });
 
 test.each([

@@ -8,6 +8,7 @@ import { elementCount, formatShape, sameShape } from '../../tensor/shape.ts';
 import type { Shape } from '../../tensor/shape.ts';
 import { missingField } from '../../wire/request.ts';
 import type { ReadLogitFile, ReadRequest, StreamedTensor, WaitingTensor } from '../../wire/request.ts';
+import { TOP_REFERENCE } from './top-reference.ts';
 
 /** One of the two sets of logits: its bytes stream, wait in memory, or stand in a file. */
 interface Side {
@@ -29,13 +30,14 @@ export interface Sides {
   readonly hasLabelsOfFile: boolean;
 }
 
-/** @throws LossmeterError missing_field, shape_mismatch */
+/** @throws LossmeterError missing_field, shape_mismatch, invalid_reference */
 export function readSides(request: ReadRequest): Sides {
   const { streamed, before, fields, logitFile } = request;
   const heads: readonly WaitingTensor[] = [streamed, ...before];
   const logits = heads.find(({ name }) => name === 'logits');
   if (logits === undefined) throw missingField('logits');
   const reference = heads.find(({ name }) => name === 'reference');
+  if (reference !== undefined || logitFile !== undefined) requireNoTop(fields);
   if (logitFile !== undefined) return sidesOfFile(logits, logitFile, request);
   if (reference === undefined && fields['reference.indices'] === undefined) throw missingField('reference');
   if (reference !== undefined) requireSameShape(logits.shape, reference);
@@ -47,6 +49,14 @@ export function readSides(request: ReadRequest): Sides {
     streamed: streamed.name === 'reference' ? 'reference' : 'logits',
     hasLabelsOfFile: false,
   };
+}
+
+/** Refuses the top K of a reference beside another reference. @throws LossmeterError invalid_reference */
+function requireNoTop(fields: ReadRequest['fields']): void {
+  const name = TOP_REFERENCE.find((one) => (fields[one] ?? undefined) !== undefined);
+  if (name === undefined) return;
+  const detail = `${name} stands beside reference, expected either reference or the two ${TOP_REFERENCE.join(' and ')}`;
+  throw refuse('invalid_reference', `/${name}`, detail);
 }
 
 /** The sides of a request whose reference is a llama.cpp logit file. Its labels are used where the request has none. */

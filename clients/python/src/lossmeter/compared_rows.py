@@ -98,7 +98,8 @@ class CountedRows:
         mean = exact_sum(m * x) / weight if weight else math.nan
         if n < 2 or not math.isfinite(mean):  # noqa: PLR2004 -- a spread takes two
             return Moments(mean, math.nan)
-        squares = exact_sum((m * (x - mean)) ** 2)
+        with np.errstate(over="ignore"):
+            squares = exact_sum((m * (x - mean)) ** 2)
         error = math.sqrt(n / (n - 1) * squares) / weight
         return Moments(mean, error if math.isfinite(error) else math.nan)
 
