@@ -297,7 +297,8 @@ export class BlockWriter implements LogitsIntake {
       ...cutBlock(this.#batch, firstRow, rows, this.#shift),
       // Findings and losses of earlier rows save work here. The answer does not depend on how many are known.
       worstAbove: leastWorst(this.#worst),
-      mostPlaces: this.#findings.missingPlaces,
+      // Of two sides the one that lacks more places: each keeps as many as the answer names.
+      mostPlaces: Math.max(this.#findings.missingPlaces, this.#referenceFindings?.missingPlaces ?? 0),
     };
     return { block, firstRow, index: this.#blocksBegun++, started: performance.now() };
   }

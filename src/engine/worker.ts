@@ -85,7 +85,8 @@ export function evaluateRange({ block, range, rowsAtOnce }: FileTask): unknown {
       const { byteLength } = partRange;
       const readInto = (target: Uint8Array): void => readRange(partRange, target);
       const result = evaluateBlock(kernel!, { ...part, mostPlaces }, { byteLength, readInto });
-      mostPlaces -= result.findings.locations.length;
+      const { findings, referenceFindings } = result;
+      mostPlaces -= Math.min(findings.locations.length, referenceFindings?.locations.length ?? Infinity);
       results.push(result);
     }
     reply.results = results;

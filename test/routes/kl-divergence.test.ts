@@ -220,6 +220,19 @@ describe('what is not finite is named with its side, row and class', () => {
     expect(body.diagnostics.reference).not.toHaveProperty('float16');
   });
 
+  test('places of one side do not depend on those of the other', async () => {
+    const bad = (first: number, value: number): number[][] =>
+      Array.from({ length: 2000 }, (_, row) => [0, row >= first && row < first + 900 ? value : 0, 1]);
+    const request = { reference: bad(1050, Infinity), logits: bad(0, NaN), options: { max_locations: 3 } };
+    for (const from of [service, atOnce]) {
+      const { body } = await compare(request, { from });
+      const rowsOfSide = (side: 'logits' | 'reference') =>
+        body.diagnostics[side]!.locations.map(({ row }: { row: number }) => row);
+      expect(rowsOfSide('logits')).toEqual([0, 1, 2]);
+      expect(rowsOfSide('reference')).toEqual([1050, 1051, 1052]);
+    }
+  });
+
   test('-Infinity on both sides is no class at all', async () => {
     const { body } = await compare({ reference: [[1, -Infinity, 2]], logits: [[2, -Infinity, 1]] });
     expect(body.numerator).toBeCloseTo(klOf([1, 2], [2, 1]), 6);
