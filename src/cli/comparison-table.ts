@@ -1,5 +1,6 @@
 /** The result of a comparison as `llama-perplexity --kl-divergence` prints it: the same lines and units. */
 import { agrees, probabilityDifference } from '../comparison/summary.ts';
+import { scaledMasks } from '../comparison/moments.ts';
 import type { CountedRows } from '../comparison/moments.ts';
 import type { Comparison } from '../contract/kl-divergence.ts';
 import type { ComparedColumns } from '../engine/block.ts';
@@ -61,11 +62,13 @@ class RunningMean {
  * @param chunks numbers of rows, which sum to all rows
  */
 export function* chunkLines(
-  { rows: counted, masks }: CountedRows,
+  all: CountedRows,
   { divergence, nll, referenceNll, prediction, referencePrediction }: ComparedColumns,
   { chunks, hasLabel }: { chunks: readonly number[]; hasLabel: boolean },
 ): Generator<string> {
   yield hasLabel ? HEAD_WITH_LABELS : HEAD;
+  const { rows: counted } = all;
+  const { maskOf } = scaledMasks(all);
   const means = { nll: new RunningMean(), ratio: new RunningMean(), kl: new RunningMean(), top: new RunningMean() };
   const squares = new RunningMean();
   let k = 0;
@@ -74,7 +77,7 @@ export function* chunkLines(
     end += length;
     for (; k < counted.length && counted[k]! < end; k++) {
       const row = counted[k]!;
-      const m = masks?.[row] ?? 1;
+      const m = maskOf(row);
       means.kl.add(m, divergence[row]!);
       means.top.add(m, agrees(prediction[row]!, referencePrediction[row]!));
       means.nll.add(m, nll[row]!);
@@ -83,11 +86,12 @@ export function* chunkLines(
     }
     const ppl = Math.exp(means.nll.mean);
     const rms = Math.sqrt(squares.mean);
+    const rmsError = rms === 0 ? squares.error : (100 * squares.error) / (2 * rms);
     const ofLabels = [
       pair(ppl, ppl * means.nll.error, [9, 4]),
       pair(means.ratio.mean, means.ratio.error, [10, 5]),
       pair(means.kl.mean, means.kl.error, [10, 5]),
-      `${pair(100 * rms, (100 * squares.error) / (2 * rms), [6, 3])} %`,
+      `${pair(100 * rms, rmsError, [6, 3])} %`,
     ];
     const cells = hasLabel ? ofLabels : [ofLabels[2]!];
     const top = `${pair(100 * means.top.mean, 100 * means.top.error, [6, 3])} %`;

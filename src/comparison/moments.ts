@@ -37,7 +37,7 @@ export interface MeanAndError {
 
 export function* meanOf(counted: CountedRows, value: (row: number) => number): Steps<MeanAndError> {
   const { rows } = counted;
-  const { weight, maskOf } = scaled(counted);
+  const { weight, maskOf } = scaledMasks(counted);
   const mean = (yield* sumOver(counted, (row) => maskOf(row) * value(row))) / weight;
   const n = rows.length;
   if (n < 2 || !Number.isFinite(mean)) return { mean, standardError: Number.NaN };
@@ -53,7 +53,7 @@ export function* covarianceOf(
   [y, meanY]: readonly [value: (row: number) => number, mean: number],
 ): Steps<number> {
   const n = counted.rows.length;
-  const { weight, maskOf } = scaled(counted);
+  const { weight, maskOf } = scaledMasks(counted);
   const products = yield* sumOver(counted, (row) => maskOf(row) ** 2 * ((x(row) - meanX) * (y(row) - meanY)));
   return (n / (n - 1)) * (products / weight ** 2);
 }
@@ -65,7 +65,7 @@ const MOST_EXPONENT = 1000;
  * Masks and their sum, times a power of two that brings the sum near 1: squares of masks do not leave the range of
  * float64, and all other digits remain.
  */
-function scaled({ masks, weight }: CountedRows): { weight: number; maskOf: (row: number) => number } {
+export function scaledMasks({ masks, weight }: CountedRows): { weight: number; maskOf: (row: number) => number } {
   if (masks === undefined || !(weight > 0 && weight < Infinity)) return { weight, maskOf: (row) => masks?.[row] ?? 1 };
   const exponent = Math.max(-MOST_EXPONENT, Math.min(MOST_EXPONENT, Math.floor(Math.log2(weight))));
   const factor = 2 ** -exponent;

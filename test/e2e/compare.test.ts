@@ -176,6 +176,20 @@ describe('a bound', () => {
   });
 });
 
+test('the line of a file has the errors of the statistics, for equal models and small masks too', () => {
+  const input_mask = {
+    dtype: 'float64' as const,
+    shape: [ROWS],
+    data: encodeElements('mask', 'float64', Array(ROWS).fill(1e-200)),
+  };
+  const lineOf = (...args: string[]): string => compare(...args).stdout.split('\n')[1]!;
+  const equal = write('equal.safetensors', { ...near, reference: near.logits });
+  expect(lineOf(equal)).toContain('0.000 ±  0.000 %');
+  const other = { logits: farther, label: near.label, reference: near.logits };
+  const small = write('small.safetensors', { ...other, input_mask });
+  expect(lineOf(small)).toBe(lineOf(write('weighed.safetensors', other)));
+});
+
 test('options are given', () => {
   const forward = compareJson('both.safetensors');
   const reverse = compareJson('--option', 'direction=reverse', '--options', '{"worst_rows": 2}', 'both.safetensors');
