@@ -326,12 +326,16 @@ test.each([
   [{ reference: [[1, 2, 3]], logits: [[1, 2]] }, 'shape_mismatch', 'reference has shape (1, 3)'],
   [{ reference: [[1, 2]], logits: [[1, 2]], weight: [1, 1] }, 'unknown_field', 'weight'],
   [{ reference: [[1, 2]], logits: [[1, 2]], options: { outputs: ['nll'] } }, 'missing_field', 'outputs has nll'],
-  [{ reference: [[1, 2]], logits: [[1, 2]], options: { beta: 0.5 } }, 'invalid_option', 'beta'],
-  [{ reference: [[1, 2]], logits: [[1, 2]], options: { tail: 'drop' } }, 'invalid_option', 'tail'],
+  [{ reference: [[1, 2]], logits: [[1, 2]], options: { beta: 0.5 } }, 'invalid_option', 'beta is 0.5, expected none'],
+  [
+    { reference: [[1, 2]], logits: [[1, 2]], options: { tail: 'drop' } },
+    'invalid_option',
+    'tail is drop, expected none',
+  ],
   [
     { reference: [[1, 2]], logits: [[1, 2]], options: { direction: 'reverse', reference_floor: 3 } },
     'invalid_option',
-    'reference_floor',
+    'reference_floor is 3, expected none',
   ],
   [
     { reference: [[1, 2]], logits: [[1, 2]], options: { temperature: 2 } },

@@ -115,15 +115,13 @@ export function* planComparison(pool: KernelPool, request: ReadRequest, held: He
 }
 
 /** Refuses options that have no effect beside the others. @throws LossmeterError invalid_option */
-function requireConsistent(given: unknown, { direction, reference_floor: floor }: ComparisonOptions): void {
-  const refuseOption = (name: string, detail: string): LossmeterError =>
-    refuse('invalid_option', `/options/${name}`, `options.${name} ${detail}`);
-  if (isGiven(given, 'beta') && direction !== 'jensen_shannon') {
-    throw refuseOption('beta', `is of direction jensen_shannon, here it is ${direction}`);
-  }
-  if (floor !== undefined && direction !== 'forward') {
-    throw refuseOption('reference_floor', `is of direction forward, here it is ${direction}`);
-  }
+function requireConsistent(given: unknown, { direction, beta, reference_floor: floor }: ComparisonOptions): void {
+  const refuseOption = (name: string, value: number, applies: string): LossmeterError => {
+    const detail = `options.${name} is ${value}, expected none with direction ${direction}: it applies to ${applies}`;
+    return refuse('invalid_option', `/options/${name}`, detail);
+  };
+  if (isGiven(given, 'beta') && direction !== 'jensen_shannon') throw refuseOption('beta', beta, 'jensen_shannon');
+  if (floor !== undefined && direction !== 'forward') throw refuseOption('reference_floor', floor, 'forward');
 }
 
 /** Refuses outputs that are about labels. @throws LossmeterError missing_field */
@@ -137,7 +135,8 @@ function requireNoLabel({ outputs }: ComparisonOptions): void {
 function requireFitting(given: unknown, options: ComparisonOptions, { reference, hasLabelsOfFile }: Sides): void {
   const isTop = reference === undefined;
   if (isGiven(given, 'tail') && !isTop) {
-    throw refuse('invalid_option', '/options/tail', 'options.tail is of a reference of top K classes');
+    const detail = `options.tail is ${options.tail}, expected none with this reference: it applies to the top K of a reference`;
+    throw refuse('invalid_option', '/options/tail', detail);
   }
   if (hasLabelsOfFile && options.shift !== 0) {
     const detail = `options.shift is ${options.shift}, expected 0 with the labels of a llama.cpp logit file, which are those of its rows`;
