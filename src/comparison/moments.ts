@@ -29,7 +29,7 @@ export function* sumOver({ rows }: CountedRows, term: (row: number) => number): 
 
 /** Mean, weighted by the mask, and its standard error √(n/(n−1)·Σ m²(x−μ)²) / Σ m. */
 export interface MeanAndError {
-  /** NaN without counted rows. */
+  /** NaN without counted rows, and where Σ m is infinite. */
   readonly mean: number;
   /** NaN below two counted rows, and where the mean or the error is not finite. */
   readonly standardError: number;
@@ -38,6 +38,7 @@ export interface MeanAndError {
 export function* meanOf(counted: CountedRows, value: (row: number) => number): Steps<MeanAndError> {
   const { rows } = counted;
   const { weight, maskOf } = scaledMasks(counted);
+  if (weight === Infinity) return { mean: Number.NaN, standardError: Number.NaN };
   const mean = (yield* sumOver(counted, (row) => maskOf(row) * value(row))) / weight;
   const n = rows.length;
   if (n < 2 || !Number.isFinite(mean)) return { mean, standardError: Number.NaN };

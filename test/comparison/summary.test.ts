@@ -71,6 +71,10 @@ describe('mean and standard error', () => {
     expect(perplexity(masks).correlation).toBeGreaterThan(0.5);
   });
 
+  test('are undetermined where the sum of the masks leaves the range of float64', () => {
+    expect(moments([0, 0.5], [1.7e308, 1.7e308])).toEqual({ mean: NaN, standardError: NaN });
+  });
+
   test('have no error where it leaves the range of float64', () => {
     expect(moments([1e200, 3e200])).toEqual({ mean: 2e200, standardError: NaN });
   });

@@ -26,3 +26,9 @@ def test_an_error_beyond_float64_is_undetermined() -> None:
     found = CountedRows(np.ones(2)).divergence(np.array([1e200, 3e200]))
     assert found["mean"] == 2e200
     assert found["standard_error"] is None
+
+
+def test_statistics_are_undetermined_where_the_masks_sum_to_infinity() -> None:
+    found = CountedRows(np.array([1.7e308, 1.7e308])).divergence(np.array([0, 0.5]))
+    assert found["mean"] is None
+    assert found["max"] == 0.5

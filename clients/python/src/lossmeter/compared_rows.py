@@ -39,7 +39,8 @@ def exact_sum(terms: Column) -> float:
     try:
         return math.fsum(terms.tolist())
     except OverflowError:
-        return float(np.sum(terms))
+        with np.errstate(over="ignore"):
+            return float(np.sum(terms))
 
 
 # Largest exponent of the factor of masks: it and its inverse are in float64's range.
@@ -95,7 +96,8 @@ class CountedRows:
         """Mean Σ m·x / Σ m, and its error √(n/(n−1)·Σ m²(x−μ)²) / Σ m."""
         n = self.n
         m, weight = self.scaled
-        mean = exact_sum(m * x) / weight if weight else math.nan
+        is_known = 0 < weight < math.inf
+        mean = exact_sum(m * x) / weight if is_known else math.nan
         if n < 2 or not math.isfinite(mean):  # noqa: PLR2004 -- a spread takes two
             return Moments(mean, math.nan)
         with np.errstate(over="ignore"):
