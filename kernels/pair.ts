@@ -9,8 +9,8 @@ import type { PlacedLogits } from './block.ts';
 import { RowBlockLayout, RowDivergencesLayout } from './layouts.ts';
 import { placeElements, promoted } from './place.ts';
 import type { Elements, KernelMemory } from './place.ts';
-import { placeQuantised, quantisedRowBytes } from './quantised.ts';
-import type { QuantisedRows } from './quantised.ts';
+import { placeQuantised, rowBytesOf } from './quantised.ts';
+import type { QuantisedRows, RowFormat } from './quantised.ts';
 import { roundedGradient } from './rounded-gradient.ts';
 import { PlacedRows } from './rows.ts';
 import { SERIES_BYTES, divergenceSeries } from './series.ts';
@@ -61,17 +61,14 @@ interface Side {
   origins: number;
 }
 
-/** Dtype of the elements of a side; `quantised` for rows that are read as float32. */
-export type SideFormat = FloatDType | 'quantised';
-
-const formatOf = (side: Elements | QuantisedRows): SideFormat => ('quantised' in side ? 'quantised' : side.dtype);
+const formatOf = (side: Elements | QuantisedRows): RowFormat => ('quantised' in side ? 'quantised' : side.dtype);
 
 /** Dtype of the elements of a side where they are placed. */
-const placedAs = (format: SideFormat): KernelDType =>
+const placedAs = (format: RowFormat): KernelDType =>
   format === 'quantised' ? 'float32' : isFloat8(format) ? 'bfloat16' : format;
 
 /** The dtype in which both sides are evaluated: their own if they are equal and it is not narrower than 16 bits. */
-function commonDType(logits: SideFormat, reference: SideFormat, scale: number): KernelDType {
+function commonDType(logits: RowFormat, reference: RowFormat, scale: number): KernelDType {
   const [a, b] = [placedAs(logits), placedAs(reference)];
   const common = a === b ? a : a === 'float64' || b === 'float64' ? 'float64' : 'float32';
   return evaluatedDType(common, { scale, cap: undefined }) as KernelDType;
@@ -88,8 +85,8 @@ const rowsKept = (rows: number, rowBytes: number): number =>
 export interface PairSize {
   rows: number;
   classes: number;
-  logits: SideFormat;
-  reference: SideFormat;
+  logits: RowFormat;
+  reference: RowFormat;
   scale: number;
   /** Dtype in which a gradient is returned. */
   gradientDType?: FloatDType | undefined;
@@ -99,8 +96,8 @@ export interface PairSize {
 export function pairBytes({ rows, classes, logits, reference, scale, gradientDType }: PairSize): number {
   const common = commonDType(logits, reference, scale);
   const width = keptWidth(common);
-  const bytesOf = (format: SideFormat): number => {
-    const placed = format === 'quantised' ? quantisedRowBytes(classes) + 4 * classes : placedBytes(format) * classes;
+  const bytesOf = (format: RowFormat): number => {
+    const placed = format === 'quantised' ? rowBytesOf(format, classes) + 4 * classes : placedBytes(format) * classes;
     return rows * (placed + (placedAs(format) === common ? 0 : DTYPE_BYTES[common] * classes));
   };
   const kept = 2 * rowsKept(rows, classes * width) * classes * width;
@@ -157,9 +154,9 @@ export class PlacedPair {
     const rows = this.#rows;
     const isQuantised = 'quantised' in side;
     const { byteLength } = isQuantised ? side.quantised : side.data;
-    const expected = rows * (isQuantised ? quantisedRowBytes(classes) : classes * DTYPE_BYTES[side.dtype]);
-    if (byteLength !== expected) {
-      throw new RangeError(`a block of ${rows} × ${classes} ${formatOf(side)} does not have ${byteLength} bytes`);
+    const format = formatOf(side);
+    if (byteLength !== rows * rowBytesOf(format, classes)) {
+      throw new RangeError(`a block of ${rows} × ${classes} ${format} does not have ${byteLength} bytes`);
     }
     if (isQuantised) return placeQuantised(this.#memory, side, { rows, classes });
     return placeElements(this.#memory, side.dtype, side.data);

@@ -1,4 +1,6 @@
 /** Rows of log-probabilities as llama.cpp's logit files have them: f32 scale, f32 minimum, u16 q of each class. */
+import { DTYPE_BYTES } from '../src/tensor/dtype.ts';
+import type { FloatDType } from '../src/tensor/dtype.ts';
 import type { ByteSource } from './arena.ts';
 import type { PlacedLogits } from './block.ts';
 import type { KernelMemory } from './place.ts';
@@ -8,9 +10,12 @@ export interface QuantisedRows {
   quantised: Uint8Array | ByteSource;
 }
 
-/** Bytes of a row: the number of its uint16 is even. */
-export function quantisedRowBytes(classes: number): number {
-  return 8 + 4 * Math.ceil(classes / 2);
+/** Dtype of the elements of a row; `quantised` for rows that are read as float32. */
+export type RowFormat = FloatDType | 'quantised';
+
+/** Bytes of a row as received. The number of uint16 of a quantised one is even. */
+export function rowBytesOf(format: RowFormat, classes: number): number {
+  return format === 'quantised' ? 8 + 4 * Math.ceil(classes / 2) : classes * DTYPE_BYTES[format];
 }
 
 /** Places rows as float32, with the roundings of llama.cpp. */
@@ -25,7 +30,7 @@ export function placeQuantised(
     const { buffer } = arena.u8(received, 0);
     const logprobs = new Float32Array(buffer, out, rows * classes);
     for (let row = 0; row < rows; row++) {
-      const at = received + row * quantisedRowBytes(classes);
+      const at = received + row * rowBytesOf('quantised', classes);
       const [scale, minimum] = new Float32Array(buffer, at, 2) as ArrayLike<number> as [number, number];
       const steps = new Uint16Array(buffer, at + 8, classes);
       const first = row * classes;

@@ -1,12 +1,11 @@
 import { KEPT_BYTES, placedBytes } from '../../kernels/block.ts';
 import { pairBytes } from '../../kernels/pair.ts';
-import type { SideFormat } from '../../kernels/pair.ts';
+import type { RowFormat } from '../../kernels/quantised.ts';
 import { topKBytes } from '../../kernels/top-k.ts';
 import { evaluatedDType, isInPlace } from '../../kernels/transform.ts';
 import { DTYPE_BYTES } from '../tensor/dtype.ts';
 import type { Block } from './block.ts';
 import { postedBytesOf } from './compared-rows.ts';
-import type { RowFormat } from './compared-rows.ts';
 
 /** Kernel memory of a row's sums, counts and coefficients, in bytes. */
 const KERNEL_BYTES_PER_ROW = 256;
@@ -46,8 +45,7 @@ function comparedBytes({ plan, compared }: Block, rows: number): number {
     top === undefined ? pairOf(beside!.format) : topKBytes(rows, { classes, logits: dtype, gradientDType });
   return Math.max(0, inKernel - KEPT_BYTES) + postedBytesOf(compared!, rows);
 
-  function pairOf(format: RowFormat): number {
-    const other: SideFormat = format === 'logit_file' ? 'quantised' : format;
+  function pairOf(other: RowFormat): number {
     const [logits, reference] = streamed === 'logits' ? [dtype, other] : [other, dtype];
     return pairBytes({ rows, classes, logits, reference, scale, gradientDType });
   }

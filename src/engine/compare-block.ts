@@ -95,11 +95,11 @@ function compareTop(
 
 /** A reference that stands beside the logits. */
 function referenceOf(beside: RowsBeside): Elements | QuantisedRows {
-  return beside.format === 'logit_file' ? { quantised: bytesOf(beside) } : elementsOf(beside);
+  return beside.format === 'quantised' ? { quantised: bytesOf(beside) } : elementsOf(beside);
 }
 
 function elementsOf(beside: RowsBeside): Elements {
-  if (beside.format === 'logit_file') throw new RangeError('a logit file is a reference');
+  if (beside.format === 'quantised') throw new RangeError('a logit file is a reference');
   return { dtype: beside.format, data: bytesOf(beside) };
 }
 

@@ -1,5 +1,5 @@
 /** Rows of a comparison: what is beside the logits, or the reference, that a block consists of. */
-import type { FloatDType } from '../tensor/dtype.ts';
+import type { RowFormat } from '../../kernels/quantised.ts';
 import { DTYPE_BYTES } from '../tensor/dtype.ts';
 import { cutRange } from '../tensor/file-range.ts';
 import type { FileRange } from '../tensor/file-range.ts';
@@ -29,9 +29,6 @@ export interface RowsBeside {
   readonly range?: FileRange;
 }
 
-/** Element type of the logits of a row; `logit_file` for a row of a llama.cpp logit file. */
-export type RowFormat = FloatDType | 'logit_file';
-
 /** The K most probable classes of each row of a reference, in its order. */
 export interface TopRows {
   readonly K: number;
@@ -45,13 +42,6 @@ export interface ComparedRows {
   readonly top?: TopRows;
   /** Factor m / D of the gradient of each row; undefined without a gradient. */
   readonly factors?: Float64Array;
-}
-
-/** Bytes of a row. @param classes number of logits of a row */
-export function rowBytesOf(format: RowFormat, classes: number): number {
-  // A scale and a minimum in float32, and a uint16 of each class; their number is even.
-  if (format === 'logit_file') return 8 + 4 * Math.ceil(classes / 2);
-  return classes * DTYPE_BYTES[format];
 }
 
 /** Selects rows, counted from the first. What may be long remains a view: see ownComparedRows. */

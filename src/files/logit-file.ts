@@ -3,7 +3,7 @@
  * tokens[n_chunk·n_ctx]; then the rows of log-probabilities, those of the second half of each chunk.
  */
 import { LossmeterError, refuse } from '../errors.ts';
-import { rowBytesOf } from '../engine/compared-rows.ts';
+import { rowBytesOf } from '../../kernels/quantised.ts';
 import { showValue } from '../suggestion.ts';
 import type { LogitFileRows } from '../tensor/logit-file-rows.ts';
 import { OpenFile } from './open-file.ts';
@@ -52,7 +52,7 @@ export class LogitFile {
     const { context, classes, chunks } = this.#header;
     const rowsPerChunk = rowsOf(context);
     const position = HEADER_BYTES + TOKEN_BYTES * chunks * context;
-    const byteLength = chunks * rowsPerChunk * rowBytesOf('logit_file', classes);
+    const byteLength = chunks * rowsPerChunk * rowBytesOf('quantised', classes);
     return {
       chunks,
       rowsPerChunk,
@@ -117,8 +117,7 @@ async function readHeader(file: OpenFile): Promise<Header> {
   if (classes < 1) throw invalid(`its n_vocab is ${classes}, expected at least 1`);
   if (chunks < 1) throw invalid(`its n_chunk is ${chunks}, expected at least 1`);
   // The numbers may be anything: their product is beyond 2^53 then.
-  const chunkBytes =
-    BigInt(TOKEN_BYTES * context) + BigInt(rowsOf(context)) * BigInt(rowBytesOf('logit_file', classes));
+  const chunkBytes = BigInt(TOKEN_BYTES * context) + BigInt(rowsOf(context)) * BigInt(rowBytesOf('quantised', classes));
   const expected = BigInt(HEADER_BYTES) + BigInt(chunks) * chunkBytes;
   if (BigInt(size) !== expected) {
     const ends = `n_ctx ${context}, n_vocab ${classes} and n_chunk ${chunks} expect ${expected} bytes, but it has ${size}`;

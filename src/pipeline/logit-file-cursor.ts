@@ -1,5 +1,5 @@
 import { refuse } from '../errors.ts';
-import { rowBytesOf } from '../engine/compared-rows.ts';
+import { rowBytesOf } from '../../kernels/quantised.ts';
 import { LogitFile } from '../files/logit-file.ts';
 import { cutRange } from '../tensor/file-range.ts';
 import type { ReadLogitFile } from '../wire/request.ts';
@@ -43,7 +43,7 @@ export class LogitFileCursor {
       throw refuse('shape_mismatch', '/logits/shape', detail);
     }
     this.#next = first + rows;
-    const rowBytes = rowBytesOf('logit_file', classes);
+    const rowBytes = rowBytesOf('quantised', classes);
     return {
       ...{ chunks: 1, rowsPerChunk: rows, classes },
       range: cutRange(range, first * rowBytes, rows * rowBytes),

@@ -3,8 +3,8 @@ import { NO_TARGET } from '../../kernels/abi.ts';
 import { Arena } from '../../kernels/arena.ts';
 import { compile } from '../../kernels/instance.ts';
 import { PlacedPair, pairBytes } from '../../kernels/pair.ts';
-import type { SideFormat } from '../../kernels/pair.ts';
-import { quantisedRowBytes } from '../../kernels/quantised.ts';
+import { rowBytesOf } from '../../kernels/quantised.ts';
+import type { RowFormat } from '../../kernels/quantised.ts';
 import { PlacedTopK, topKBytes } from '../../kernels/top-k.ts';
 import { DTYPE_BYTES, FLOAT_DTYPES } from '../../src/tensor/dtype.ts';
 import type { FloatDType } from '../../src/tensor/dtype.ts';
@@ -59,7 +59,7 @@ test('a pair takes no more memory than it accounts for, and no less than half', 
     const rows = upTo(60);
     const classes = k % 10 === 0 ? upTo(150_000) : upTo(4000);
     const logits = oneOf(FLOAT_DTYPES);
-    const reference = oneOf<SideFormat>([...FLOAT_DTYPES, 'quantised']);
+    const reference = oneOf<RowFormat>([...FLOAT_DTYPES, 'quantised']);
     const scale = reference === 'quantised' ? 1 : oneOf([1, 0.5, 1e-30]);
     const isWide = logits === 'float64' || reference === 'float64' || scale < 1e-25;
     const gradientDType = oneOf([undefined, ...gradientDTypes(logits, isWide)]);
@@ -71,7 +71,7 @@ test('a pair takes no more memory than it accounts for, and no less than half', 
         logits: { dtype: logits, data: new Uint8Array(rows * classes * DTYPE_BYTES[logits]) },
         reference:
           reference === 'quantised'
-            ? { quantised: new Uint8Array(rows * quantisedRowBytes(classes)) }
+            ? { quantised: new Uint8Array(rows * rowBytesOf(reference, classes)) }
             : { dtype: reference, data: new Uint8Array(rows * classes * DTYPE_BYTES[reference]) },
         scale,
       });

@@ -10,7 +10,7 @@ import type { ComparisonOptions } from '../../comparison/options.ts';
 import { plainPlan, wholeBlock } from '../../engine/block.ts';
 import type { Block, BlockPlan } from '../../engine/block.ts';
 import { BlockWriter } from '../../engine/block-writer.ts';
-import { rowBytesOf } from '../../engine/compared-rows.ts';
+import { rowBytesOf } from '../../../kernels/quantised.ts';
 import type { ComparedRows } from '../../engine/compared-rows.ts';
 import type { KernelPool } from '../../engine/pool.ts';
 import { LossmeterError, refuse } from '../../errors.ts';
@@ -67,7 +67,7 @@ export function* planComparison(pool: KernelPool, request: ReadRequest, held: He
   const options = parseComparisonOptions(sides.header.options);
   requireConsistent(sides.header.options, options);
   if (sides.header.label === undefined) requireNoLabel(options);
-  const floor = options.reference_floor ?? (sides.reference?.format === 'logit_file' ? LOGIT_FILE_FLOOR : undefined);
+  const floor = options.reference_floor ?? (sides.reference?.format === 'quantised' ? LOGIT_FILE_FLOOR : undefined);
   const { header, layout, outputShape } = yield* arrange(sides.header, -1, held);
   const { dtype, shape } = header.logits;
   const classes = shape.at(-1) ?? 0;
@@ -144,7 +144,7 @@ function requireFitting(given: unknown, options: ComparisonOptions, { reference,
   }
   const what = isTop
     ? 'the top K of a reference'
-    : reference.format === 'logit_file'
+    : reference.format === 'quantised'
       ? 'a llama.cpp logit file'
       : undefined;
   if (what === undefined) return;

@@ -1,7 +1,7 @@
 import { makeHeader } from '../../batch/header.ts';
 import type { BatchHeader } from '../../batch/header.ts';
 import { refuse } from '../../errors.ts';
-import type { RowFormat } from '../../engine/compared-rows.ts';
+import type { RowFormat } from '../../../kernels/quantised.ts';
 import type { FloatDType } from '../../tensor/dtype.ts';
 import type { FileRange } from '../../tensor/file-range.ts';
 import { elementCount, formatShape, sameShape } from '../../tensor/shape.ts';
@@ -71,7 +71,7 @@ function sidesOfFile(logits: WaitingTensor, file: ReadLogitFile, { fields }: Rea
   return {
     header: makeHeader({ streamed: logits, before: [], fields: { ...fields, label: fields['label'] ?? label } }),
     logits: sideOf(logits),
-    reference: { format: 'logit_file', range: file.range },
+    reference: { format: 'quantised', range: file.range },
     streamed: 'logits',
     hasLabelsOfFile: (fields['label'] ?? undefined) === undefined,
   };
