@@ -8,13 +8,12 @@ import {
   readRowBlock,
   readRowMasses,
   readRowOffsets,
-  readRowRanks,
   readRowSurvey,
   readSoftmaxMoments,
 } from './bindings.ts';
 import type { Bindings, ColumnKernel, GradientCoefficients, RowBlock, RowRanks, SoftmaxMoments } from './bindings.ts';
 import { KEPT_BYTES, NOTHING } from './block.ts';
-import type { BlockSurvey, KernelBlock, PlacedLogits, RowProbabilities } from './block.ts';
+import type { BlockSurvey, KernelBlock, Placed, PlacedLogits, RowProbabilities } from './block.ts';
 import { classUnit } from './class-unit.ts';
 import { compile } from './instance.ts';
 import type { Instance, Variant } from './instance.ts';
@@ -25,7 +24,6 @@ import {
   RowBlockLayout,
   RowMassesLayout,
   RowOffsetsLayout,
-  RowRanksLayout,
   RowSurveyLayout,
   SoftmaxMomentsLayout,
 } from './layouts.ts';
@@ -110,8 +108,13 @@ export class Kernel {
 
   /** The rows of the placed block as received. */
   get received(): PlacedRows {
-    const { given, ...block } = this.#block;
-    return new PlacedRows(this.#memory(), given, block);
+    return this.#rowsOf(this.#block.given);
+  }
+
+  /** Rows of logits in the memory, without others those of the block. */
+  #rowsOf(placed: PlacedLogits, { rows, targets }: Pick<Placed, 'rows' | 'targets'> = this.#block): PlacedRows {
+    const { classes, received } = this.#block;
+    return new PlacedRows(this.#memory(), placed, { rows, classes, targets, received });
   }
 
   #memory(): KernelMemory {
@@ -292,38 +295,25 @@ export class Kernel {
     });
   }
 
-  /** Address of a row of the logits, as received or transformed. */
-  #addressOf({ dtype, logits }: PlacedLogits, row: number): number {
-    return logits + row * this.#block.classes * DTYPE_BYTES[dtype];
-  }
-
   /**
    * Maximum of each row and its index, the lowest on ties; and the rank of the target. The rank is the number of
    * classes before the target when sorted by value, then by index; −1 without a target or when it is NaN.
    */
   rank(): RowRanks {
     const block = this.#block;
-    const { rows, given, transform, targets, offsets } = block;
-    if (transform === undefined || block.dtype === 'float64') return this.#rank(block, rows, targets);
+    const { rows, given, transform, offsets } = block;
+    if (transform === undefined || block.dtype === 'float64') return this.#rowsOf(block).rank();
     // A transform keeps the order of the logits, but where softcap is flat.
-    const ranks = this.#rank(given, rows, targets);
+    const ranks = this.#rowsOf(given).rank();
     ranks.maximum.forEach((logit, row) => (ranks.maximum[row] = transformed(logit, transform)));
     if (offsets === 0) return ranks;
     for (let row = 0; row < rows; row++) {
       if (!this.#isFlatAt(ranks.maximum[row]!) && !this.#isTargetFlat(row)) continue;
-      const own = this.#inFloat64(row, (logits) => this.#rank({ dtype: 'float64', logits }, 1, targets + row * 4));
+      const own = this.#inFloat64(row, (one) => one.rank());
       ranks.predictions[row] = own.predictions[0]!;
       ranks.targetRank[row] = own.targetRank[0]!;
     }
     return ranks;
-  }
-
-  #rank({ dtype, logits }: PlacedLogits, rows: number, targets: number): RowRanks {
-    const { classes } = this.#block;
-    return this.#arena.temporary(rows * RowRanksLayout.bytes, (out) => {
-      this.#bindings.rank(dtype, { logits, rows, classes, targets, out });
-      return readRowRanks(this.#arena, out, rows);
-    });
   }
 
   /** True where different logits may give the same x in float64: beyond cap·tanh 9. */
@@ -336,25 +326,22 @@ export class Kernel {
     return this.#isFlatAt(this.#arena.f64(results + rows * RowBlockLayout.targetLogit, rows)[row]!);
   }
 
-  /** Runs a kernel on a row that is transformed to float64. */
-  #inFloat64<R>(row: number, run: (logits: number) => R): R {
-    const { classes: count, given, transform } = this.#block;
+  /** Reads a row that is transformed to float64, as if it were alone. */
+  #inFloat64<R>(row: number, read: (one: PlacedRows) => R): R {
+    const { classes: count, given, transform, targets } = this.#block;
     const { scale, cap = 0 } = transform!;
     return this.#arena.temporary(count * 8, (out) => {
-      this.#bindings.transform(given.dtype, { logits: this.#addressOf(given, row), count, scale, cap, out });
-      return run(out);
+      const logits = given.logits + row * count * DTYPE_BYTES[given.dtype];
+      this.#bindings.transform(given.dtype, { logits, count, scale, cap, out });
+      return read(this.#rowsOf({ dtype: 'float64', logits: out }, { rows: 1, targets: targets + row * 4 }));
     });
   }
 
   /** Rank of the target of one row, see `rank`. */
   rankOfRow(row: number): number {
-    const { classes, targets, given, offsets } = this.#block;
-    const target = this.#arena.i32(targets + row * 4, 1)[0]!;
-    if (offsets !== 0 && this.#isTargetFlat(row)) {
-      return this.#inFloat64(row, (logits) => this.#bindings.rankOf('float64', { row: logits, classes, target }));
-    }
-    const ranked = offsets === 0 ? this.#block : given;
-    return this.#bindings.rankOf(ranked.dtype, { row: this.#addressOf(ranked, row), classes, target });
+    const { given, offsets } = this.#block;
+    if (offsets !== 0 && this.#isTargetFlat(row)) return this.#inFloat64(row, (one) => one.rankOfRow(0));
+    return this.#rowsOf(offsets === 0 ? this.#block : given).rankOfRow(row);
   }
 
   /**
