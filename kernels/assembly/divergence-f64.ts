@@ -2,7 +2,8 @@ import { TILE_F64, addTo, startSums, totalOf } from './compensated';
 import { PAIR, SUMS } from './divergence-sums';
 import { maddF64 } from './exp-f64';
 import { GREATEST_RATIO, jensenShannonTerm, oneSidedTerm } from './jensen-shannon';
-import { errorOfDifferenceF64, errorOfDifferenceOne } from './log-ratio';
+import { errorOfDifferenceF64 } from './log-ratio';
+import { ofP, ofQ, ratioAt } from './pair-values';
 import { horizontalSum } from './pairs';
 import { load1 } from './storage';
 
@@ -70,19 +71,15 @@ function addOne<T>(c: u32, series: usize, mixed: bool): void {
   const at = <usize>c * sizeof<T>();
   const x = load1<T>(PAIR.x + at);
   const y = load1<T>(PAIR.y + at);
-  const kept = <usize>c << (sizeof<T>() == 8 ? 3 : 2);
-  const p: f64 = sizeof<T>() == 8 ? load<f64>(PAIR.e + kept) : <f64>load<f32>(PAIR.e + kept);
-  const q = PAIR.factor * (sizeof<T>() == 8 ? load<f64>(PAIR.f + kept) : <f64>load<f32>(PAIR.f + kept));
+  const p = ofP<T>(c);
+  const q = PAIR.factor * ofQ<T>(c);
   addTo(2, p);
   if (x == -Infinity || y == -Infinity) {
     addTo(0, mixed ? (p == 0 ? oneSidedTerm(q, 1 - PAIR.beta) : oneSidedTerm(p, PAIR.beta)) : q - p);
     addTo(1, q - p);
     return;
   }
-  // A difference beyond float64 has no rounding error.
-  const t = y - x;
-  const error = isFinite(t) ? errorOfDifferenceOne(t, y, x) : 0;
-  const d = PAIR.scale * (t - PAIR.shift + (error - PAIR.shiftLow));
+  const d = ratioAt(x, y);
   addTo(0, p == 0 && q == 0 ? 0 : termOf(p, q, d, series, mixed));
   addTo(1, gainOf(p, q, d));
 }

@@ -1,7 +1,7 @@
 import { Direction, LEFT_OUT } from '../abi';
 import { RowDivergencesLayout as Layout } from '../layouts';
 import { TILE_F64, addTo, startSums, totalOf } from './compensated';
-import { addToShift, setShift } from './divergence';
+import { addToShift, setPair } from './divergence';
 import { writeGradient, writeReverseGradient } from './divergence-gradient-f32';
 import { PAIR } from './divergence-sums';
 import { scaleOf } from './gradient';
@@ -31,9 +31,7 @@ export function divergenceGradient<T>(
   const n = <usize>rows;
   for (let row = first; row < end; row++) {
     const f64At = <usize>row << 3;
-    const at = <usize>row * <usize>classes;
-    const keptAt = <usize>(row - first) * <usize>classes * width;
-    const out = g + at * width;
+    const out = g + <usize>row * <usize>classes * width;
     store<f64>(scales + f64At, 1);
     if (load<i32>(targets + (<usize>row << 2)) == LEFT_OUT) {
       memory.fill(out, 0, <usize>classes * width);
@@ -46,14 +44,8 @@ export function divergenceGradient<T>(
       for (let c: usize = 0; c < <usize>classes; c++) storeElement<T>(out + c * width, NaN);
       continue;
     }
-    PAIR.x = ps + at * sizeof<T>();
-    PAIR.y = qs + at * sizeof<T>();
-    PAIR.e = pKept + keptAt;
-    PAIR.f = qKept + keptAt;
-    PAIR.classes = classes;
-    PAIR.scale = scale;
+    setPair<T>(ps, qs, rows, classes, scale, pResults, qResults, first, row, pKept, qKept, pOrigins, qOrigins);
     PAIR.beta = beta;
-    setShift(pResults, qResults, rows, row, load<f64>(pOrigins + f64At), load<f64>(qOrigins + f64At));
     // A row that is infinite has no excess and no total of its exponentials.
     const excess = load<f64>(divergences + n * Layout.excess + f64At);
     const total = load<f64>(divergences + n * Layout.total + f64At);
@@ -92,7 +84,7 @@ function forwardElement<T>(c: u32): f64 {
   const y = load1<T>(PAIR.y + <usize>c * sizeof<T>());
   const p = ofP<T>(c);
   if (x != -Infinity && y != -Infinity) {
-    const d = ratioAt<T>(x, y);
+    const d = ratioAt(x, y);
     if (d < GREATEST_RATIO) return p * Math.expm1(d);
   }
   return PAIR.factor * ofQ<T>(c) - p;
@@ -103,14 +95,14 @@ function reverseElement<T>(c: u32, divergence: f64): f64 {
   const q = ofQ<T>(c);
   if (q == 0) return 0;
   const x = load1<T>(PAIR.x + <usize>c * sizeof<T>());
-  return q * (ratioAt<T>(x, load1<T>(PAIR.y + <usize>c * sizeof<T>())) - divergence);
+  return q * (ratioAt(x, load1<T>(PAIR.y + <usize>c * sizeof<T>())) - divergence);
 }
 
 /** log(q/m) of a class with q > 0. */
 function mixtureAt<T>(c: u32): f64 {
   const x = load1<T>(PAIR.x + <usize>c * sizeof<T>());
   if (x == -Infinity) return -Math.log(1 - PAIR.beta);
-  return logOfMixture(ratioAt<T>(x, load1<T>(PAIR.y + <usize>c * sizeof<T>())), PAIR.beta);
+  return logOfMixture(ratioAt(x, load1<T>(PAIR.y + <usize>c * sizeof<T>())), PAIR.beta);
 }
 
 /** KL(q‖m) = Σ q·log(q/m), in which errors of log(q/m) count, and none of Σ q. */

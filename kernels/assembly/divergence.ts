@@ -21,12 +21,9 @@ export function divergence<T>(
   first: u32, end: u32, pKept: usize, qKept: usize, pOrigins: usize, qOrigins: usize, series: usize, beta: f64,
   out: usize,
 ): void {
-  const width: usize = sizeof<T>() == 8 ? 8 : 4;
   const n = <usize>rows;
   for (let row = first; row < end; row++) {
     const f64At = <usize>row << 3;
-    const at = <usize>row * <usize>classes * sizeof<T>();
-    const keptAt = <usize>(row - first) * <usize>classes * width;
     let infinite: i32 = -1;
     let result: f64 = NaN;
     let excess: f64 = 0;
@@ -34,14 +31,8 @@ export function divergence<T>(
     if (load<i32>(targets + (<usize>row << 2)) == LEFT_OUT) {
       result = 0;
     } else if (isFinite(load<f64>(pResults + f64At)) && isFinite(load<f64>(qResults + f64At))) {
-      PAIR.x = ps + at;
-      PAIR.y = qs + at;
-      PAIR.e = pKept + keptAt;
-      PAIR.f = qKept + keptAt;
-      PAIR.classes = classes;
-      PAIR.scale = scale;
+      setPair<T>(ps, qs, rows, classes, scale, pResults, qResults, first, row, pKept, qKept, pOrigins, qOrigins);
       PAIR.beta = beta;
-      setShift(pResults, qResults, rows, row, load<f64>(pOrigins + f64At), load<f64>(qOrigins + f64At));
       const negInfs = load<i32>(qResults + n * RowBlockLayout.negInfCount + (<usize>row << 2));
       if (beta == 0 && negInfs > 0) infinite = firstInfinite<T>(classes);
       if (infinite >= 0) {
@@ -68,11 +59,30 @@ export function divergence<T>(
   }
 }
 
+/** Sets the rows of both sides, and the numbers by which they are compared. */
+// @ts-expect-error: decorator
+@inline
+export function setPair<T>(
+  ps: usize, qs: usize, rows: u32, classes: u32, scale: f64, pResults: usize, qResults: usize, first: u32, row: u32,
+  pKept: usize, qKept: usize, pOrigins: usize, qOrigins: usize,
+): void {
+  const f64At = <usize>row << 3;
+  const at = <usize>row * <usize>classes * sizeof<T>();
+  const keptAt = <usize>(row - first) * <usize>classes * (sizeof<T>() == 8 ? 8 : 4);
+  PAIR.x = ps + at;
+  PAIR.y = qs + at;
+  PAIR.e = pKept + keptAt;
+  PAIR.f = qKept + keptAt;
+  PAIR.classes = classes;
+  PAIR.scale = scale;
+  setShift(pResults, qResults, rows, row, load<f64>(pOrigins + f64At), load<f64>(qOrigins + f64At));
+}
+
 /**
  * Sets (lse_q − lse_p) / scale and the factor of q. lse is reference + log S: the references are subtracted without
  * rounding, because an offset of a row would cost digits.
  */
-export function setShift(
+function setShift(
   pResults: usize, qResults: usize, rows: u32, row: u32, pOrigin: f64, qOrigin: f64,
 ): void {
   const p = referenceOf(pResults, rows, row);

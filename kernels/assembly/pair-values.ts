@@ -19,7 +19,7 @@ export function ofQ<T>(c: u32): f64 {
 }
 
 /** log(q/p) at a class of finite logits. */
-export function ratioAt<T>(x: f64, y: f64): f64 {
+export function ratioAt(x: f64, y: f64): f64 {
   const t = y - x;
   // A difference beyond float64 has no rounding error.
   const error = isFinite(t) ? errorOfDifferenceOne(t, y, x) : 0;

@@ -2,7 +2,7 @@
 import { LEFT_OUT } from '../abi';
 import { RowDivergencesLayout as Layout } from '../layouts';
 import { TILE_F64, addTo, startSums, totalOf } from './compensated';
-import { setShift } from './divergence';
+import { setPair } from './divergence';
 import { storeElement } from './divergence-gradient';
 import { PAIR } from './divergence-sums';
 import { scaleOf } from './gradient';
@@ -87,24 +87,6 @@ export function truncatedGradient<T>(
   }
 }
 
-// @ts-expect-error: decorator
-@inline
-function setPair<T>(
-  ps: usize, qs: usize, rows: u32, classes: u32, scale: f64, pResults: usize, qResults: usize, first: u32, row: u32,
-  pKept: usize, qKept: usize, pOrigins: usize, qOrigins: usize,
-): void {
-  const f64At = <usize>row << 3;
-  const at = <usize>row * <usize>classes * sizeof<T>();
-  const keptAt = <usize>(row - first) * <usize>classes * (sizeof<T>() == 8 ? 8 : 4);
-  PAIR.x = ps + at;
-  PAIR.y = qs + at;
-  PAIR.e = pKept + keptAt;
-  PAIR.f = qKept + keptAt;
-  PAIR.classes = classes;
-  PAIR.scale = scale;
-  setShift(pResults, qResults, rows, row, load<f64>(pOrigins + f64At), load<f64>(qOrigins + f64At));
-}
-
 /** Factor from the exponentials of p to probabilities. */
 function unitOfP(results: usize, rows: u32, row: u32, origin: f64): f64 {
   return Math.exp(PAIR.scale * (origin - referenceOf(results, rows, row)) - logSumOf(results, rows, row));
@@ -128,7 +110,7 @@ function sumTerms<T>(unit: f64, lowest: f64): i32 {
       const y = load1<T>(PAIR.y + <usize>c * sizeof<T>());
       const p = unit * ofP<T>(c);
       total += p;
-      if (y != -Infinity) sum -= p * ratioAt<T>(x, y);
+      if (y != -Infinity) sum -= p * ratioAt(x, y);
       else if (infinite < 0) infinite = c;
     }
     addTo(0, sum);
