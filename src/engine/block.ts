@@ -88,14 +88,19 @@ export type BlockColumns = RowColumns & Partial<ComparedColumns>;
 
 /** Allocates the columns of a batch. */
 export function makeBlockColumns({ comparison, statistics }: BlockPlan, rows: number): BlockColumns {
-  if (comparison === undefined) return makeColumns(rows, statistics);
-  const [divergence, nll, referenceNll] = [new Float64Array(rows), new Float64Array(rows), new Float64Array(rows)];
-  const columns: ComparedColumns = {
-    ...{ divergence, nll, referenceNll },
+  return comparison === undefined ? makeColumns(rows, statistics) : makeComparedColumns(rows);
+}
+
+/** Allocates the columns of a comparison. */
+export function makeComparedColumns(rows: number): ComparedColumns {
+  return {
+    divergence: new Float64Array(rows),
+    nll: new Float64Array(rows),
+    referenceNll: new Float64Array(rows),
     infinite: new Int32Array(rows),
-    ...{ prediction: new Int32Array(rows), referencePrediction: new Int32Array(rows) },
+    prediction: new Int32Array(rows),
+    referencePrediction: new Int32Array(rows),
   };
-  return columns;
 }
 
 /** Plan of a batch that needs only its loss. */

@@ -66,6 +66,13 @@ export interface RowCounts {
   masked: number;
 }
 
+/** Adds numbers of rows up. */
+export function addRowCounts(counts: readonly RowCounts[]): RowCounts {
+  const total: RowCounts = { total: 0, counted: 0, ignored: 0, masked: 0 };
+  for (const one of counts) for (const fate of Object.keys(total) as (keyof RowCounts)[]) total[fate] += one[fate];
+  return total;
+}
+
 /** Most wrong rows that an error names. */
 const MAX_PLACES = 4;
 

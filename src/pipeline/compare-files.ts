@@ -3,6 +3,7 @@ import { parseComparisonOptions } from '../comparison/options.ts';
 import type { Comparison } from '../contract/kl-divergence.ts';
 import { appendFindings, noFindings } from '../diagnostics/findings.ts';
 import type { Findings } from '../diagnostics/findings.ts';
+import { makeComparedColumns } from '../engine/block.ts';
 import type { ComparedColumns } from '../engine/block.ts';
 import type { RowResults } from '../engine/block-writer.ts';
 import type { KernelPool } from '../engine/pool.ts';
@@ -12,19 +13,16 @@ import { KL_DIVERGENCE } from '../evaluations/kl-divergence/kl-divergence.ts';
 import { planComparison } from '../evaluations/kl-divergence/plan.ts';
 import type { ComparisonPlan } from '../evaluations/kl-divergence/plan.ts';
 import { LocalFile } from '../files/local-file.ts';
+import { addRowCounts } from '../loss/targets.ts';
 import type { Targets } from '../loss/targets.ts';
 import { inSteps, runInTurns } from '../steps.ts';
 import type { Steps } from '../steps.ts';
 import type { FileTensor } from '../tensor/file-tensor.ts';
 import { elementCount } from '../tensor/shape.ts';
-import { runWaiting } from '../waiting.ts';
 import type { HeldBytes } from '../wire/body/held-bytes.ts';
-import type { ReadRequest, WaitingTensor } from '../wire/request.ts';
-import { fieldsOf } from '../wire/safetensors/codec.ts';
-import type { FileReference } from '../wire/tensors/file-reference.ts';
-import { requireDTypeOf } from '../wire/tensors/tensor-value.ts';
+import type { ReadRequest } from '../wire/request.ts';
+import { headOf, readFileFields } from './file-fields.ts';
 import { LogitFileCursor } from './logit-file-cursor.ts';
-import { readReferences } from './references.ts';
 
 /** Tensors of a compared file; others are left alone. */
 export const COMPARED_TENSORS = ['logits', 'reference', 'label', 'input_mask'] as const;
@@ -70,22 +68,13 @@ export async function compareFile(
   let plan: ComparisonPlan | undefined;
   try {
     const file = await open(path);
-    const stored = new Set(file.header.tensors.map((tensor) => tensor.name));
     const logits = file.tensor('logits', names.logits ?? 'logits');
-    const references = (['label', 'input_mask'] as const)
-      .filter((field) => field in names || stored.has(field))
-      .map((field) => [field, { file: path, tensor: names[field] ?? field }]);
-    const files = { open: async (field: string, { tensor }: FileReference) => file.tensor(field, tensor) };
-    const tensors = await runWaiting(
-      readReferences(Object.fromEntries(references) as Record<string, unknown>, {
-        tensors: KL_DIVERGENCE.fields.tensors,
-        held,
-        files,
-      }),
-    );
-    const { options: own } = fieldsOf(file.header.metadata, KL_DIVERGENCE.fields);
-    parseComparisonOptions(own);
-    const fields = { ...tensors, options: { ...(own as object | undefined), ...options, outputs: [] } };
+    const fields = await readFileFields(file, {
+      ...{ path, names, options, held },
+      tensors: ['label', 'input_mask'],
+      kind: KL_DIVERGENCE.fields,
+      requireOptions: parseComparisonOptions,
+    });
     const request: ReadRequest = {
       streamed: headOf('logits', logits),
       fields,
@@ -103,10 +92,6 @@ export async function compareFile(
     held.close();
     for (const one of opened) await one.close();
   }
-}
-
-function headOf(name: 'logits' | 'reference', source: FileTensor): WaitingTensor {
-  return { name, dtype: requireDTypeOf(name, source.dtype), shape: source.shape, source };
 }
 
 /** The tensor `reference` of a file; in a file of its own also `logits`. @throws LossmeterError missing_field */
@@ -154,17 +139,9 @@ function* merged(files: readonly ComparedFile[]): Steps<ComparedFile> {
   const weights = files.some(({ plan }) => plan.targets.weights !== undefined)
     ? new Float64Array(total).fill(1)
     : undefined;
-  const columns: ComparedColumns = {
-    divergence: new Float64Array(total),
-    infinite: new Int32Array(total),
-    nll: new Float64Array(total),
-    referenceNll: new Float64Array(total),
-    prediction: new Int32Array(total),
-    referencePrediction: new Int32Array(total),
-  };
+  const columns = makeComparedColumns(total);
   const findings = noFindings();
   const referenceFindings = noFindings();
-  const rows: Targets['rows'] = { total: 0, counted: 0, ignored: 0, masked: 0 };
   let at = 0;
   let nulls = 0;
   for (const { plan, results } of files) {
@@ -181,10 +158,10 @@ function* merged(files: readonly ComparedFile[]): Steps<ComparedFile> {
     if (results.referenceFindings !== undefined) {
       appendFindings(referenceFindings, movedBy(results.referenceFindings, at), options.max_locations);
     }
-    for (const fate of Object.keys(rows) as (keyof typeof rows)[]) rows[fate] += targets.rows[fate];
     nulls += plan.nulls;
     at += targets.classes.length;
   }
+  const rows = addRowCounts(files.map(({ plan }) => plan.targets.rows));
   const labels = mergedLabels(files.map(({ plan }) => plan.targets.labels));
   const targets: Targets = { ...first.plan.targets, classes, weights, rows, labels, outputShape: [total] };
   const counted = yield* countedRows(classes, weights);

@@ -4,22 +4,18 @@ import { parseOptions } from '../loss/options.ts';
 import type { Options } from '../loss/options.ts';
 import { addSums, isFiniteLoss, meansOf, reduceRows } from '../loss/reduction.ts';
 import type { RowSums } from '../loss/reduction.ts';
-import type { RowCounts } from '../loss/targets.ts';
+import { addRowCounts } from '../loss/targets.ts';
 import type { KernelPool } from '../engine/pool.ts';
 import { runInTurns } from '../steps.ts';
 import { showValue, suggestName } from '../suggestion.ts';
-import { runWaiting } from '../waiting.ts';
 import type { HeldBytes } from '../wire/body/held-bytes.ts';
-import { readReferences } from './references.ts';
-import type { FileReference } from '../wire/tensors/file-reference.ts';
 import { SYNONYMS } from '../wire/request.ts';
-import { requireDTypeOf } from '../wire/tensors/tensor-value.ts';
-import { fieldsOf } from '../wire/safetensors/codec.ts';
 import { LOSS_TENSORS, makeHeader } from '../batch/header.ts';
 import { CROSS_ENTROPY } from '../evaluations/cross-entropy/cross-entropy.ts';
 import { evaluated, planBatch } from '../evaluations/cross-entropy/plan.ts';
 import type { BatchPlan } from '../evaluations/cross-entropy/plan.ts';
 import { LocalFile } from '../files/local-file.ts';
+import { headOf, readFileFields } from './file-fields.ts';
 import { reportReduction } from '../batch/report.ts';
 import type { Evaluation } from '../contract/cross-entropy.ts';
 
@@ -77,22 +73,13 @@ export async function evaluateFile(
     const stored = file.header.tensors.map((tensor) => tensor.name);
     for (const field of ['logits', 'label'] as const) requireTensor(field, stored, names);
     const logits = file.tensor('logits', names.logits ?? 'logits');
-    const references = LOSS_TENSORS.filter((field) => field !== 'logits')
-      .filter((field) => field in names || stored.includes(field))
-      .map((field) => [field, { file: path, tensor: names[field] ?? field }]);
-    const files = { open: async (field: string, { tensor }: FileReference) => file.tensor(field, tensor) };
-    const tensors = await runWaiting(
-      readReferences(Object.fromEntries(references) as Record<string, unknown>, {
-        tensors: LOSS_TENSORS,
-        held,
-        files,
-      }),
-    );
-    const { options: own } = fieldsOf(file.header.metadata, CROSS_ENTROPY.fields);
-    parseOptions(own);
-    const fields = { ...tensors, options: { ...(own as object | undefined), ...options, outputs: [] } };
-    const { shape } = logits;
-    const streamed = { name: 'logits', dtype: requireDTypeOf('logits', logits.dtype), shape, source: logits } as const;
+    const fields = await readFileFields(file, {
+      ...{ path, names, options, held },
+      tensors: LOSS_TENSORS.filter((field) => field !== 'logits'),
+      kind: CROSS_ENTROPY.fields,
+      requireOptions: parseOptions,
+    });
+    const streamed = headOf('logits', logits);
     batch = await runInTurns(planBatch(pool, makeHeader({ streamed, before: [], fields }), held));
     await batch.intake.readFrom(logits, onRead && { onRead });
     const rows = evaluated(batch, await batch.writer.finish());
@@ -156,17 +143,13 @@ export function addUp(files: readonly FileEvaluation[]): Total {
   for (const other of files) requireSameOptions(first!, other);
   const sums = addSums(files.map((file) => file.sums));
   const { loss, meanNll, metrics } = meansOf(sums, first!.options);
-  const rows: RowCounts = { total: 0, counted: 0, ignored: 0, masked: 0 };
-  for (const { evaluation } of files) {
-    for (const fate of Object.keys(rows) as (keyof RowCounts)[]) rows[fate] += evaluation.rows[fate];
-  }
   return {
     ...(loss === undefined ? {} : { loss }),
     numerator: sums.numerator,
     denominator: sums.denominators.loss,
     z_loss: sums.zLoss,
     mean_nll: meanNll,
-    rows,
+    rows: addRowCounts(files.map(({ evaluation }) => evaluation.rows)),
     metrics,
     verdict: isFiniteLoss(loss, sums) ? 'finite' : 'non_finite',
   };
