@@ -1,6 +1,6 @@
 import type { CountedRows } from '../../comparison/moments.ts';
 import { sumOver } from '../../comparison/moments.ts';
-import type { TensorOutput } from '../../comparison/options.ts';
+import type { ROW_OUTPUTS, TensorOutput } from '../../comparison/options.ts';
 import { compareSequences } from '../../comparison/sequences.ts';
 import {
   agreementOf,
@@ -76,11 +76,9 @@ export function* answerComparison(plan: ComparisonPlan, results: RowResults): St
 
 function* outputsOf(
   { options, layout, targets, gradientDType }: ComparisonPlan,
-  { columns: all, gradient }: RowResults,
+  { columns, gradient }: RowResults,
   counted: CountedRows,
 ): Steps<Record<string, Tensor>> {
-  const columns = all as ComparedColumns;
-  const { nll, referenceNll, prediction, referencePrediction } = columns;
   const tensors: [TensorOutput, Tensor][] = [];
   for (const name of options.outputs) {
     // The list of sequences is no tensor.
@@ -89,32 +87,41 @@ function* outputsOf(
       tensors.push([name, { dtype: gradientDType, shape: layout.given, data: gradient! }]);
       continue;
     }
-    const column =
-      name === 'kl_divergence'
-        ? columns.divergence
-        : name === 'nll'
-          ? nll
-          : name === 'reference_nll'
-            ? referenceNll
-            : name === 'top1_agreement'
-              ? yield* filled(counted, new Int32Array(nll.length), (row) =>
-                  agrees(prediction[row]!, referencePrediction[row]!),
-                )
-              : yield* filled(counted, new Float64Array(nll.length), (row) =>
-                  probabilityDifference(nll[row]!, referenceNll[row]!),
-                );
+    const column = yield* columnOf(name, columns as ComparedColumns, counted);
     yield;
     tensors.push([name, yield* rowTensor(column, targets)]);
   }
   return Object.fromEntries(tensors);
 }
 
-/** A column with a value for each counted row, 0 for the others. */
-function* filled<Column extends Float64Array<ArrayBuffer> | Int32Array<ArrayBuffer>>(
-  { rows }: CountedRows,
-  column: Column,
-  value: (row: number) => number,
+type Column = Float64Array<ArrayBuffer> | Int32Array<ArrayBuffer>;
+
+/** Column of an output that has an entry per row. */
+function* columnOf(
+  name: keyof typeof ROW_OUTPUTS,
+  { divergence, nll, referenceNll, prediction, referencePrediction }: ComparedColumns,
+  counted: CountedRows,
 ): Steps<Column> {
+  switch (name) {
+    case 'kl_divergence':
+      return divergence;
+    case 'nll':
+      return nll;
+    case 'reference_nll':
+      return referenceNll;
+    case 'top1_agreement':
+      return yield* filled(counted, new Int32Array(nll.length), (row) =>
+        agrees(prediction[row]!, referencePrediction[row]!),
+      );
+    case 'probability_difference':
+      return yield* filled(counted, new Float64Array(nll.length), (row) =>
+        probabilityDifference(nll[row]!, referenceNll[row]!),
+      );
+  }
+}
+
+/** A column with a value for each counted row, 0 for the others. */
+function* filled({ rows }: CountedRows, column: Column, value: (row: number) => number): Steps<Column> {
   yield* inSteps(rows.length, (from, to) => {
     for (let k = from; k < to; k++) column[rows[k]!] = value(rows[k]!);
   });

@@ -142,24 +142,17 @@ function requireFitting(given: unknown, options: ComparisonOptions, { reference,
     const detail = `options.shift is ${options.shift}, expected 0 with the labels of a llama.cpp logit file, which are those of its rows`;
     throw refuse('invalid_option', '/options/shift', detail);
   }
-  const what = isTop
-    ? 'the top K of a reference'
-    : reference.format === 'quantised'
-      ? 'a llama.cpp logit file'
-      : undefined;
-  if (what === undefined) return;
+  if (!isTop && reference.format !== 'quantised') return;
+  const what = isTop ? 'the top K of a reference' : 'a llama.cpp logit file';
   const { direction, logit_scale: scale, reference_floor: floor } = options;
-  const fault =
-    direction !== 'forward'
-      ? (['direction', direction, 'forward'] as const)
-      : scale !== 1
-        ? (['logit_scale', scale, '1'] as const)
-        : isTop && floor !== undefined
-          ? (['reference_floor', floor, 'none'] as const)
-          : undefined;
-  if (fault === undefined) return;
-  const [name, value, expected] = fault;
-  throw refuse('invalid_option', `/options/${name}`, `options.${name} is ${value}, expected ${expected} with ${what}`);
+  const requireAs = (name: string, value: string | number, expected: string, isFitting: boolean): void => {
+    if (isFitting) return;
+    const detail = `options.${name} is ${value}, expected ${expected} with ${what}`;
+    throw refuse('invalid_option', `/options/${name}`, detail);
+  };
+  requireAs('direction', direction, 'forward', direction === 'forward');
+  requireAs('logit_scale', scale, '1', scale === 1);
+  if (isTop && floor !== undefined) requireAs('reference_floor', floor, 'none', false);
 }
 
 /** Selects the counted rows, and the label of each where there are labels. */
@@ -190,7 +183,7 @@ function* factorsOf(
   yield* inSteps(counted.length, (from, to) => {
     for (let k = from; k < to; k++) {
       const row = counted[k]!;
-      const m = masks === undefined ? 1 : masks[row]!;
+      const m = masks?.[row] ?? 1;
       factors[row] = reduction === 'mean' ? divide(m, weight, { semantics }) : m;
     }
   });
