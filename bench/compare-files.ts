@@ -8,18 +8,16 @@ import { notMeasured } from './comparison.ts';
 import type { Comparison } from './comparison.ts';
 import { makeLabels, makeLogits } from './logits.ts';
 import { fileHead } from './request.ts';
-import { SHOWS_MEMORY, residentMegabytes } from './resident-memory.ts';
+import { SHOWS_MEMORY, watchMemory } from './resident-memory.ts';
 import { startService } from './service.ts';
-import { gigabytesPerSecond, mean, thin } from './statistics.ts';
+import { gigabytesPerSecond, mean } from './statistics.ts';
 
 const ROWS = 32768;
 const CLASSES = 32768;
 /** Number of different rows, 2 MiB; the files repeat them. */
 const BLOCK_ROWS = 16;
 const FILE_BYTES = ROWS * CLASSES * Float32Array.BYTES_PER_ELEMENT;
-const SAMPLE_EVERY_MS = 50;
 const SETTLE_MS = 500;
-const CURVE_POINTS = 24;
 
 const OVER_IDLE = {
   what: `memory while two files of ${FILE_BYTES / 2 ** 30} GiB are compared`,
@@ -51,11 +49,7 @@ async function measure(folder: string, expected: number): Promise<Comparison> {
   await using service = await startService({ environment: { LOSSMETER_DATA_DIR: folder } });
   const pid = service.process.pid!;
   await sleep(SETTLE_MS);
-  const idle = residentMegabytes(pid);
-  const samples: number[] = [];
-  const sampler = setInterval(() => samples.push(residentMegabytes(pid).now), SAMPLE_EVERY_MS);
-  try {
-    const started = performance.now();
+  const { result, seconds, idle, peak, curve } = await watchMemory(pid, async () => {
     const answer = await fetch(`http://127.0.0.1:${service.port}/v1/kl-divergence`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
@@ -64,25 +58,19 @@ async function measure(folder: string, expected: number): Promise<Comparison> {
         logits: { file: 'logits.safetensors', tensor: 'logits' },
       }),
     });
-    const milliseconds = performance.now() - started;
-    const { kl_divergence: kl } = (await answer.json()) as Answer;
-    requireAgreement('compared files', [kl.mean!], [expected]);
-    const { highest } = residentMegabytes(pid);
-    const peak = highest > idle.highest ? highest : Math.max(...samples);
-    const curve = thin(samples, CURVE_POINTS).map((megabytes) => megabytes.toFixed(0));
-    return {
-      ...OVER_IDLE,
-      figure: `peak ${peak.toFixed(0)} MB`,
-      against: `idle ${idle.now.toFixed(0)} MB`,
-      value: peak - idle.now,
-      ratio: peak / idle.now,
-      notes: [
-        `${gigabytesPerSecond(2 * FILE_BYTES, milliseconds).toFixed(2)} GB/s of both files; resident MB: ${curve.join(' ')}`,
-      ],
-    };
-  } finally {
-    clearInterval(sampler);
-  }
+    return (await answer.json()) as Answer;
+  });
+  requireAgreement('compared files', [result.kl_divergence.mean!], [expected]);
+  return {
+    ...OVER_IDLE,
+    figure: `peak ${peak.toFixed(0)} MB`,
+    against: `idle ${idle.toFixed(0)} MB`,
+    value: peak - idle,
+    ratio: peak / idle,
+    notes: [
+      `${gigabytesPerSecond(2 * FILE_BYTES, 1000 * seconds).toFixed(2)} GB/s of both files; resident MB: ${curve}`,
+    ],
+  };
 }
 
 function write(file: string, block: Uint8Array): void {

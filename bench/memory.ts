@@ -6,17 +6,15 @@ import { notMeasured } from './comparison.ts';
 import type { Comparison } from './comparison.ts';
 import { makeLabels, makeLogits } from './logits.ts';
 import { SAFETENSORS, fileHead, post } from './request.ts';
-import { SHOWS_MEMORY, residentMegabytes } from './resident-memory.ts';
+import { SHOWS_MEMORY, watchMemory } from './resident-memory.ts';
 import { startService } from './service.ts';
-import { mean, thin } from './statistics.ts';
+import { mean } from './statistics.ts';
 
 const ROWS = 32768;
 const CLASSES = 32768;
 /** Number of different rows, 2 MiB; the request repeats them. */
 const BLOCK_ROWS = 16;
-const SAMPLE_EVERY_MS = 50;
 const SETTLE_MS = 500;
-const CURVE_POINTS = 24;
 
 const OVER_IDLE = {
   what: `memory while ${(ROWS * CLASSES * Float32Array.BYTES_PER_ELEMENT) / 2 ** 30} GiB of safetensors stream through`,
@@ -44,29 +42,23 @@ export async function benchMemory(): Promise<Comparison[]> {
   const pid = service.process.pid!;
   const agent = new Agent();
   await sleep(SETTLE_MS);
-  const idle = residentMegabytes(pid);
-  const samples: number[] = [];
-  const sampler = setInterval(() => samples.push(residentMegabytes(pid).now), SAMPLE_EVERY_MS);
   try {
-    const started = performance.now();
-    const loss = await post(service.port, agent, { mediaType: SAFETENSORS, byteLength, chunks });
-    const seconds = (performance.now() - started) / 1000;
+    const { result: loss, ...watched } = await watchMemory(pid, () =>
+      post(service.port, agent, { mediaType: SAFETENSORS, byteLength, chunks }),
+    );
     requireAgreement('streamed POST', [loss], [expectedLoss]);
 
-    const { highest } = residentMegabytes(pid);
-    // When the highest value did not rise, it dates from the start of the process.
-    const peak = highest > idle.highest ? highest : Math.max(...samples);
+    const { seconds, idle, peak, samples, curve } = watched;
     const halves = [samples.slice(0, samples.length >> 1), samples.slice(samples.length >> 1)];
     const [first, second] = halves.map((half) => Math.max(...half));
-    const curve = thin(samples, CURVE_POINTS).map((megabytes) => megabytes.toFixed(0));
     return [
       {
         ...OVER_IDLE,
         figure: `peak ${peak.toFixed(0)} MB`,
-        against: `idle ${idle.now.toFixed(0)} MB`,
-        value: peak - idle.now,
-        ratio: peak / idle.now,
-        notes: [`resident MB in the course of ${seconds.toFixed(1)} s: ${curve.join(' ')}`, `loss ${loss}`],
+        against: `idle ${idle.toFixed(0)} MB`,
+        value: peak - idle,
+        ratio: peak / idle,
+        notes: [`resident MB in the course of ${seconds.toFixed(1)} s: ${curve}`, `loss ${loss}`],
       },
       {
         ...GROWTH,
@@ -77,7 +69,6 @@ export async function benchMemory(): Promise<Comparison[]> {
       },
     ];
   } finally {
-    clearInterval(sampler);
     agent.destroy();
   }
 }
