@@ -1,10 +1,38 @@
 /** Arguments of the commands that evaluate files. */
 import { loadConfig } from '../config.ts';
 import type { Config } from '../config.ts';
+import { LossmeterError } from '../errors.ts';
 import { parseOptionsText } from '../wire/json-text/text.ts';
 
 /** Invalid usage. */
 export class UsageError extends Error {}
+
+/** Exit codes of a result that is not finite or beyond a bound, and of a command that failed. */
+export const EXIT_BAD_RESULT = 1;
+const EXIT_FAILED = 2;
+
+/**
+ * Reads the arguments of a command, and runs it. Prints what goes wrong, or the usage when help is requested.
+ * @param read gives undefined for help
+ * @returns the exit code
+ */
+export async function runCommand<Invocation>(
+  usage: string,
+  read: () => Invocation | undefined,
+  run: (invocation: Invocation) => Promise<number>,
+): Promise<number> {
+  try {
+    const invocation = read();
+    if (invocation !== undefined) return await run(invocation);
+    console.log(usage);
+    return 0;
+  } catch (error) {
+    if (!(error instanceof Error)) throw error;
+    console.error(error.message);
+    if (error instanceof UsageError) console.error(`\n${usage}`);
+    return error instanceof LossmeterError && error.code === 'non_finite_loss' ? EXIT_BAD_RESULT : EXIT_FAILED;
+  }
+}
 
 /** Arguments that these commands share, for parseArgs. */
 export const SHARED_ARGUMENTS = {

@@ -4,12 +4,20 @@ import { parseComparisonOptions } from '../comparison/options.ts';
 import type { Config } from '../config.ts';
 import type { Comparison } from '../contract/kl-divergence.ts';
 import type { ComparedColumns } from '../engine/block.ts';
-import { LossmeterError } from '../errors.ts';
 import { LOGIT_FILE_MAGIC } from '../files/logit-file.ts';
 import { COMPARED_TENSORS, answerFile, compareFile, mergeFiles } from '../pipeline/compare-files.ts';
 import type { ComparedFile, ComparedNames } from '../pipeline/compare-files.ts';
 import { LogitFileCursor } from '../pipeline/logit-file-cursor.ts';
-import { SHARED_ARGUMENTS, UsageError, orUsageError, readConfig, readOptions, readTensorNames } from './arguments.ts';
+import {
+  EXIT_BAD_RESULT,
+  SHARED_ARGUMENTS,
+  UsageError,
+  orUsageError,
+  readConfig,
+  readOptions,
+  readTensorNames,
+  runCommand,
+} from './arguments.ts';
 import { chunkLines, statisticsLines } from './comparison-table.ts';
 import { evaluateFiles, printJson } from './evaluate-files.ts';
 import { MEASURE_NAMES, failureOf, readBound } from './fail-if.ts';
@@ -51,9 +59,6 @@ The exit code is 0 when the divergence is finite and within the bounds, 1 when
 it is not, and 2 for invalid usage or a file that cannot be compared.
 `;
 
-const EXIT_BEYOND = 1;
-const EXIT_FAILED = 2;
-
 interface Invocation {
   patterns: string[];
   references: string[];
@@ -65,20 +70,8 @@ interface Invocation {
 }
 
 /** `lossmeter compare`. @returns the exit code */
-export async function compare(args: string[]): Promise<number> {
-  try {
-    const invocation = readArguments(args);
-    if (invocation === undefined) {
-      console.log(USAGE);
-      return 0;
-    }
-    return await compareAll(invocation);
-  } catch (error) {
-    if (!(error instanceof Error)) throw error;
-    console.error(error.message);
-    if (error instanceof UsageError) console.error(`\n${USAGE}`);
-    return error instanceof LossmeterError && error.code === 'non_finite_loss' ? EXIT_BEYOND : EXIT_FAILED;
-  }
+export function compare(args: string[]): Promise<number> {
+  return runCommand(USAGE, () => readArguments(args), compareAll);
 }
 
 /** @returns undefined when help is requested */
@@ -122,7 +115,7 @@ async function compareAll({ patterns, references, options, names, bounds, json, 
     if (json) await printJson({ total, files: await documentsOf(compared, found) });
     else printTable(merged, total, logitFile?.chunks ?? compared.map(({ plan }) => plan.targets.classes.length));
     for (const failure of failures) console.error(failure);
-    return failures.length === 0 && total.diagnostics.verdict === 'finite' ? 0 : EXIT_BEYOND;
+    return failures.length === 0 && total.diagnostics.verdict === 'finite' ? 0 : EXIT_BAD_RESULT;
   } finally {
     await logitFile?.close();
   }

@@ -1,12 +1,20 @@
 import { parseArgs } from 'node:util';
 import { LOSS_TENSORS } from '../batch/header.ts';
 import type { Config } from '../config.ts';
-import { LossmeterError } from '../errors.ts';
 import { parseOptions } from '../loss/options.ts';
 import type { Metrics } from '../loss/reduction.ts';
 import { addUp, evaluateFile } from '../pipeline/evaluate-file.ts';
 import type { FileEvaluation, TensorNames, Total } from '../pipeline/evaluate-file.ts';
-import { SHARED_ARGUMENTS, UsageError, orUsageError, readConfig, readOptions, readTensorNames } from './arguments.ts';
+import {
+  EXIT_BAD_RESULT,
+  SHARED_ARGUMENTS,
+  UsageError,
+  orUsageError,
+  readConfig,
+  readOptions,
+  readTensorNames,
+  runCommand,
+} from './arguments.ts';
 import { evaluateFiles, printJson } from './evaluate-files.ts';
 import { findFiles } from './files.ts';
 import { formatNumber, formatTable } from './table.ts';
@@ -34,9 +42,6 @@ The exit code is 0 when the total loss is finite, 1 when it is not, and 2 for
 invalid usage or a file that cannot be evaluated.
 `;
 
-const EXIT_NON_FINITE = 1;
-const EXIT_FAILED = 2;
-
 interface Invocation {
   patterns: string[];
   options: Record<string, unknown>;
@@ -46,35 +51,26 @@ interface Invocation {
 }
 
 /** `lossmeter evaluate`. @returns the exit code */
-export async function evaluate(args: string[]): Promise<number> {
-  try {
-    const invocation = readArguments(args);
-    if (invocation === undefined) {
-      console.log(USAGE);
-      return 0;
+export function evaluate(args: string[]): Promise<number> {
+  return runCommand(USAGE, () => readArguments(args), evaluateAll);
+}
+
+async function evaluateAll({ patterns, config, options, names, json }: Invocation): Promise<number> {
+  const files = await findFiles(patterns);
+  const evaluations = await evaluateFiles(files, config, (path, _index, { pool, ...means }) =>
+    evaluateFile(pool, path, { options, names, ...means }),
+  );
+  for (const { file, leftAlone } of evaluations) {
+    for (const { tensor, field } of leftAlone) {
+      console.error(`${file}: ${tensor} is left alone; with --tensor ${field}=${tensor} it is the ${field}`);
     }
-    const files = await findFiles(invocation.patterns);
-    const { config, options, names } = invocation;
-    const evaluations = await evaluateFiles(files, config, (path, _index, { pool, ...means }) =>
-      evaluateFile(pool, path, { options, names, ...means }),
-    );
-    for (const { file, leftAlone } of evaluations) {
-      for (const { tensor, field } of leftAlone) {
-        console.error(`${file}: ${tensor} is left alone; with --tensor ${field}=${tensor} it is the ${field}`);
-      }
-    }
-    const total = addUp(evaluations);
-    // `files` has the service's answer for each file, without tensors.
-    const documents = evaluations.map(({ file, evaluation }) => ({ file, ...evaluation }));
-    if (invocation.json) await printJson({ total, files: documents });
-    else printTable(total, evaluations);
-    return total.verdict === 'finite' ? 0 : EXIT_NON_FINITE;
-  } catch (error) {
-    if (!(error instanceof Error)) throw error;
-    console.error(error.message);
-    if (error instanceof UsageError) console.error(`\n${USAGE}`);
-    return error instanceof LossmeterError && error.code === 'non_finite_loss' ? EXIT_NON_FINITE : EXIT_FAILED;
   }
+  const total = addUp(evaluations);
+  // `files` has the service's answer for each file, without tensors.
+  const documents = evaluations.map(({ file, evaluation }) => ({ file, ...evaluation }));
+  if (json) await printJson({ total, files: documents });
+  else printTable(total, evaluations);
+  return total.verdict === 'finite' ? 0 : EXIT_BAD_RESULT;
 }
 
 /** @returns undefined when help is requested */
