@@ -48,7 +48,7 @@ export function* ascendingOf({ rows }: CountedRows, value: (row: number) => numb
   let n = 0;
   yield* inSteps(rows.length, (from, to) => {
     for (let k = from; k < to; k++) {
-      // Of 0 and −0, which are equal, either could come first; adding 0 makes it 0.
+      // Adding 0 makes −0 a 0: the two are equal, and either could come first.
       const one = value(rows[k]!) + 0;
       if (!Number.isNaN(one)) values[n++] = one;
     }

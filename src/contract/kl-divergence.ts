@@ -223,7 +223,7 @@ const SideReport = Type.Object(
   {
     title: 'SideReport',
     additionalProperties: false,
-    description: 'What stands in one of the two sets of logits.',
+    description: 'Non-finite values, and signs of overflow, in one of the two sets of logits.',
   },
 );
 

@@ -68,7 +68,7 @@ export const LogprobRequest = Type.Object(
 
 const perplexity = (description: string) =>
   Type.Object(
-    { old: numberOrNull('That of `old`.', 2.3117), new: numberOrNull('That of `new`.', 2.5388) },
+    { old: numberOrNull('Perplexity of `old`.', 2.3117), new: numberOrNull('Perplexity of `new`.', 2.5388) },
     { title: 'PerplexityPair', additionalProperties: false, description },
   );
 

@@ -3245,12 +3245,12 @@ export interface components {
         };
         PerplexityPair: {
             /**
-             * @description That of `old`.
+             * @description Perplexity of `old`.
              * @example 2.3117
              */
             old: components["schemas"]["NumberOrNull"];
             /**
-             * @description That of `new`.
+             * @description Perplexity of `new`.
              * @example 2.5388
              */
             new: components["schemas"]["NumberOrNull"];
@@ -4128,7 +4128,7 @@ export interface components {
          *     ]
          */
         Shape: number[];
-        /** @description What stands in one of the two sets of logits. */
+        /** @description Non-finite values, and signs of overflow, in one of the two sets of logits. */
         SideReport: {
             counts: components["schemas"]["LogitCounts"];
             /**

@@ -140,7 +140,7 @@ class CountedRows:
     def perplexity(self, nll: Column, reference_nll: Column) -> ComparedPerplexity:
         """Perplexities of both sides, their ratio and their difference."""
         q, p = self.moments(nll), self.moments(reference_nll)
-        # Of two infinities that are equal the difference is 0.
+        # The difference of two equal infinities is 0.
         with np.errstate(invalid="ignore"):
             log_ratios = np.where(nll == reference_nll, 0.0, nll - reference_nll)
         w = self.moments(log_ratios)
@@ -186,7 +186,7 @@ def _value(value: float, error: float) -> dict[str, float | None]:
 
 def _spread(x: Column, names: Sequence[str]) -> dict[str, object]:
     """Extremes and percentiles over rows, unweighted, without those that are NaN."""
-    # Of 0 and −0, which are equal, either could come first; adding 0 makes it 0.
+    # Adding 0 makes −0 a 0: the two are equal, and either could come first.
     ascending = np.sort(x[~np.isnan(x)] + 0.0)
     if ascending.size == 0:
         return {"min": None, "max": None, "percentiles": dict.fromkeys(names)}

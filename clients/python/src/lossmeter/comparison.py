@@ -64,7 +64,7 @@ class Comparison:
 
     @property
     def is_finite(self) -> bool:
-        """Whether the numerator is finite."""
+        """True when the numerator is finite."""
         return self.diagnostics["verdict"] == "finite"
 
     @property

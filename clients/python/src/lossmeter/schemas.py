@@ -867,7 +867,7 @@ class ComparisonDiagnosticsCause(TypedDict):
 
 
 class ComparisonDiagnosticsLogits(TypedDict):
-    """What stands in one of the two sets of logits."""
+    """Non-finite values, and signs of overflow, in one of the two sets of logits."""
 
     counts: DiagnosticsLogits
     """Exact counts over counted rows."""
@@ -907,10 +907,10 @@ class ComparisonDiagnostics(TypedDict):
     """
 
     logits: ComparisonDiagnosticsLogits
-    """What stands in one of the two sets of logits."""
+    """Non-finite values, and signs of overflow, in one of the two sets of logits."""
 
     reference: NotRequired[ComparisonDiagnosticsLogits]
-    """What stands in one of the two sets of logits."""
+    """Non-finite values, and signs of overflow, in one of the two sets of logits."""
 
     nan_rows: int
     """Counted rows whose divergence is NaN: percentiles, extremes and worst rows leave
@@ -936,10 +936,10 @@ class SequenceComparisonPerplexity(TypedDict):
     """e to the mean of −log-probability over its counted tokens."""
 
     old: float | None
-    """That of `old`."""
+    """Perplexity of `old`."""
 
     new: float | None
-    """That of `new`."""
+    """Perplexity of `new`."""
 
 
 class SequenceComparison(TypedDict):
@@ -978,10 +978,10 @@ class LogprobComparisonPerplexity(TypedDict):
     """Mean over sequences of their perplexities."""
 
     old: float | None
-    """That of `old`."""
+    """Perplexity of `old`."""
 
     new: float | None
-    """That of `new`."""
+    """Perplexity of `new`."""
 
 
 class LogprobComparisonWorstToken(TypedDict):
