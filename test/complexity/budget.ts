@@ -89,7 +89,7 @@ export function probeFaults(times: readonly number[]): string[] {
   return slowest > SLOWEST_PROBE_MS ? [`/livez took ${slowest.toFixed(0)} ms`] : [];
 }
 
-/** @param times those of all cases */
+/** @param times milliseconds of the answers during all cases */
 export function percentileFaults(times: readonly number[]): string[] {
   const sorted = times.toSorted((a, b) => a - b);
   const p99 = sorted[Math.floor(0.99 * (sorted.length - 1))] ?? 0;

@@ -32,6 +32,10 @@ export class Examiner implements AsyncDisposable {
   readonly #options: ExaminerOptions;
   readonly #bytesInFlight: number;
   readonly #liveness = new Liveness();
+  /**
+   * Times of the cases of one request. Node.js accepts one connection in each round of its event loop: behind the
+   * connections of many requests a probe waits for as many rounds.
+   */
   readonly #probes: number[] = [];
   #running: { service: WatchedService; client: Client } | undefined;
 
@@ -53,7 +57,7 @@ export class Examiner implements AsyncDisposable {
     return judge({ faults: second.faults, costs: leastOf(second.costs, first.costs) });
   }
 
-  /** Sentences about the answers to `/livez` over all cases. */
+  /** Sentences about the answers to `/livez` over all cases of one request. */
   livenessFaults(): string[] {
     return percentileFaults(this.#probes);
   }
@@ -77,7 +81,7 @@ export class Examiner implements AsyncDisposable {
       faults.push(ended === undefined ? explain(error) : `the service ended: ${ended}`);
     }
     const probes = await this.#liveness.take();
-    this.#probes.push(...probes);
+    if (examined.copies === undefined) this.#probes.push(...probes);
     faults.push(...probeFaults(probes));
     if (costs.length < SIZES.length) await this.#stop();
     return { faults, costs };

@@ -71,7 +71,12 @@ export class ZstdFrames {
     /** Where the part begins, within one. */
     let begin = 0;
     let withheld = chunk.byteLength;
+    const bytesOf = new DataView(chunk.buffer, chunk.byteOffset, chunk.byteLength);
     for (let at = 0; at < chunk.byteLength && !this.#isUnknown;) {
+      if (this.#kind === 'magic' && this.#filled === 0 && this.#content === 0) {
+        at = this.#passSkippable(bytesOf, at);
+        if (at === chunk.byteLength) break;
+      }
       if (this.#content > 0) {
         const bytes = Math.min(this.#content, chunk.byteLength - at);
         this.#content -= bytes;
@@ -100,6 +105,21 @@ export class ZstdFrames {
     if (this.#isForDecoder) withheld -= chunk.byteLength - begin;
     this.#withheld += withheld;
     if (this.#isForDecoder && begin < chunk.byteLength) yield chunk.subarray(begin);
+  }
+
+  /**
+   * Passes skippable frames that lie within the chunk as a whole. Byte by byte, as other headers are read, a chunk of them
+   * would hold the main thread for 40 ms.
+   * @returns where anything else begins
+   */
+  #passSkippable(chunk: DataView, begin: number): number {
+    let at = begin;
+    while (at + SKIPPABLE_HEADER_BYTES <= chunk.byteLength && chunk.getUint32(at, true) >>> 4 === SKIPPABLE) {
+      const end = at + SKIPPABLE_HEADER_BYTES + chunk.getUint32(at + MAGIC_BYTES, true);
+      if (end > chunk.byteLength) return at;
+      at = end;
+    }
+    return at;
   }
 
   #expect(kind: Header, bytes: number): void {
