@@ -2,28 +2,62 @@ import { ExactSum } from '../exact-sum.ts';
 import { statistic } from './statistic.ts';
 import type { Sums } from './statistic.ts';
 
-/**
- * Standard error √(n/(n−1)·Σ m²(x−μ)²) / Σ m of the mean μ of x over n counted rows. Σ m²(x−μ)² is A − 2μ·B + μ²·C from
- * the moments A = Σ (m·x)², B = Σ (m·x)·m and C = Σ m². They are summed without rounding, so nothing is lost where they
- * cancel.
- */
+/** Powers of two within which masks share their moments: the squares of masks that are divided by them do not overflow. */
+const SCALE_BITS = 256;
+
+/** Largest scale, up or down: powers of two beyond are not in the range of float64. */
+const MOST_SCALE = 3;
+
+/** Scale of a mask m: m / 2^(256·scale) is from 2^−306 to 2^256. */
+function scaleOf(m: number): number {
+  if (!(m > 0 && m < Infinity)) return 0;
+  return Math.max(-MOST_SCALE, Math.min(MOST_SCALE, Math.round(Math.log2(m) / SCALE_BITS)));
+}
+
+/** Moments A = Σ (m·x)², B = Σ (m·x)·m and C = Σ m² of masks of one scale, each divided by it. */
+class Moments {
+  readonly A = ExactSum.of();
+  readonly B = ExactSum.of();
+  readonly C = ExactSum.of();
+
+  append(other: Moments): void {
+    this.A.include(other.A);
+    this.B.include(other.B);
+    this.C.include(other.C);
+  }
+
+  /** Σ m²(x−μ)² = A − 2μ·B + μ²·C. The moments are sums without rounding, so nothing is lost where they cancel. */
+  around(mean: number): ExactSum {
+    const squares = ExactSum.of();
+    squares.include(this.A);
+    squares.includeProduct(this.B, -2 * mean);
+    const ofC = ExactSum.of();
+    ofC.includeProduct(this.C, mean);
+    squares.includeProduct(ofC, mean);
+    return squares;
+  }
+}
+
+/** Standard error √(n/(n−1)·Σ m²(x−μ)²) / Σ m of the mean μ of x over n counted rows. */
 class ErrorSums implements Sums {
-  readonly #A = ExactSum.of();
-  readonly #B = ExactSum.of();
-  readonly #C = ExactSum.of();
+  readonly #moments = new Map<number, Moments>();
   readonly #numerator = ExactSum.of();
   readonly #denominator = ExactSum.of();
   #n = 0;
 
   adder({ nll }: { nll: Float64Array }) {
     return (row: number, m: number): void => {
-      const mx = m * nll[row]!;
+      const x = nll[row]!;
       this.#n++;
-      this.#numerator.add(mx);
+      this.#numerator.add(m * x);
       this.#denominator.add(m);
-      this.#A.addProduct(mx, mx);
-      this.#B.addProduct(mx, m);
-      this.#C.addProduct(m, m);
+      const scale = scaleOf(m);
+      const { A, B, C } = this.#of(scale);
+      const scaled = m * 2 ** (-SCALE_BITS * scale);
+      const mx = scaled * x;
+      A.addProduct(mx, mx);
+      B.addProduct(mx, scaled);
+      C.addProduct(scaled, scaled);
     };
   }
 
@@ -31,9 +65,7 @@ class ErrorSums implements Sums {
     this.#n += other.#n;
     this.#numerator.include(other.#numerator);
     this.#denominator.include(other.#denominator);
-    this.#A.include(other.#A);
-    this.#B.include(other.#B);
-    this.#C.include(other.#C);
+    for (const [scale, moments] of other.#moments) this.#of(scale).append(moments);
   }
 
   /** NaN below two rows, and where the mean is not finite. */
@@ -42,13 +74,18 @@ class ErrorSums implements Sums {
     const weight = this.#denominator.value;
     const mean = this.#numerator.value / weight;
     if (n < 2 || !Number.isFinite(mean)) return Number.NaN;
+    const scale = scaleOf(weight);
     const squares = ExactSum.of();
-    squares.include(this.#A);
-    squares.includeProduct(this.#B, -2 * mean);
-    const ofC = ExactSum.of();
-    ofC.includeProduct(this.#C, mean);
-    squares.includeProduct(ofC, mean);
-    return Math.sqrt((n / (n - 1)) * Math.max(0, squares.value)) / weight;
+    for (const [ofMasks, moments] of this.#moments) {
+      squares.includeProduct(moments.around(mean), 2 ** (2 * SCALE_BITS * (ofMasks - scale)));
+    }
+    return Math.sqrt((n / (n - 1)) * Math.max(0, squares.value)) / (weight * 2 ** (-SCALE_BITS * scale));
+  }
+
+  #of(scale: number): Moments {
+    const moments = this.#moments.get(scale) ?? new Moments();
+    this.#moments.set(scale, moments);
+    return moments;
   }
 }
 
