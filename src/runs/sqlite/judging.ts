@@ -1,7 +1,8 @@
 import { SPIKE_RULE, findSpikes, isSpike } from '../../loss/spike.ts';
 import type { CurvePoint, StepPoint } from '../record.ts';
-import { toStep } from './rows.ts';
-import type { Row, Statements } from './statements.ts';
+import { toStep } from '../rows.ts';
+import type { Row } from '../rows.ts';
+import type { Statements } from './statements.ts';
 
 /** Finite losses of the last steps before a step. */
 interface LossesBefore {

@@ -7,7 +7,7 @@ import { afterAll, expect, test } from 'vitest';
 import type { BatchKey, Outcome } from '../../../src/runs/record.ts';
 import { MIGRATIONS } from '../../../src/runs/sqlite/migrations/index.ts';
 import { pendingMigrations } from '../../../src/runs/sqlite/pending-migrations.ts';
-import { MOST_DROPPED } from '../../../src/runs/sqlite/recording.ts';
+import { MOST_DROPPED } from '../../../src/runs/recording.ts';
 import { SORTS } from '../../../src/contract/runs.ts';
 import { SqliteStore } from '../../../src/runs/sqlite/store.ts';
 import { batchPages } from '../../../src/runs/store.ts';
