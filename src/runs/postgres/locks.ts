@@ -11,4 +11,4 @@ export const SEQUENCE_LOCK = `${OURS}, 2`;
 export const PURGE_LOCK = `${OURS}, 3`;
 
 /** Held by the replica that tells webhooks and MLflow of changes. */
-export const FOLLOWER_LOCK = `${OURS}, 4`;
+export const LEADER_LOCK = `${OURS}, 4`;

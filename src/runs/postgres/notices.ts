@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
 import { connectionOptions } from './database.ts';
 import type { PostgresDatabase } from './database.ts';
+import { LEADER_LOCK } from './locks.ts';
 
 /** Channel of the notifications. */
 const CHANNEL = 'lossmeter';
@@ -37,12 +38,18 @@ export class Notices {
   #timer: NodeJS.Timeout | undefined;
   #sequence: number | undefined;
   #listening: Promise<void> | undefined;
+  #leads = false;
 
   /** @param onChange called for each run that another replica changed */
   constructor(url: string, database: PostgresDatabase, onChange: (run: string) => void) {
     this.#url = url;
     this.#database = database;
     this.#onChange = onChange;
+  }
+
+  /** True for one of the replicas: it reports changes to webhooks and to MLflow. */
+  get leads(): boolean {
+    return this.#leads;
   }
 
   start(): void {
@@ -98,10 +105,14 @@ export class Notices {
       await client.connect();
       await client.query(`LISTEN ${CHANNEL}`);
       for (const ended = AbortSignal.any([signal, lost.signal]); !ended.aborted;) {
-        await this.#lookForChanges();
+        const led = this.#leads;
+        this.#leads ||= await tryToLead(client);
+        await this.#lookForChanges(this.#leads && !led);
         await sleep(LOOK_MS, undefined, { signal: ended }).catch(() => undefined);
       }
     } finally {
+      // The lock is lost with the connection.
+      this.#leads = false;
       await client.end().catch(() => undefined);
     }
   }
@@ -112,11 +123,11 @@ export class Notices {
     for (const run of runs ?? []) this.#onChange(run);
   }
 
-  /** Announces runs with changes since the last look. */
-  async #lookForChanges(): Promise<void> {
+  /** Announces runs with changes since the last look. @param anyway announces the run that changed last in any case */
+  async #lookForChanges(anyway: boolean): Promise<void> {
     const newest = await this.#database.first('SELECT coalesce(max(sequence), 0) AS newest FROM lossmeter.steps');
     const sequence = Number(newest!['newest']);
-    const before = this.#sequence ?? sequence;
+    const before = Math.max(0, (this.#sequence ?? sequence) - (anyway ? 1 : 0));
     this.#sequence = Math.max(before, sequence);
     if (sequence <= before) return;
     const rows = await this.#database.rows(
@@ -126,6 +137,12 @@ export class Notices {
     );
     for (const row of rows) this.#onChange(row['name'] as string);
   }
+}
+
+/** Takes the lock of the leader for as long as the connection lasts; false while another replica has it. */
+async function tryToLead(client: Client): Promise<boolean> {
+  const { rows } = await client.query<{ taken: boolean }>(`SELECT pg_try_advisory_lock(${LEADER_LOCK}) AS taken`);
+  return rows[0]!.taken;
 }
 
 /** Names in groups that fit in a notification; at least one in each. */

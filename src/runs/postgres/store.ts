@@ -8,12 +8,14 @@ import { lossOf, toMetadata } from '../rows.ts';
 import type { RunPlace, RunQuery } from '../run-query.ts';
 import type { BatchPage, BatchPlace, ChangePage, RunPage, RunStore, StepPage, StepRange } from '../store.ts';
 import { readBatches } from './batches.ts';
+import type { FollowerPosition } from '../follower.ts';
 import { PostgresDatabase } from './database.ts';
 import type { DatabaseOptions } from './database.ts';
 import { isOfSettings } from './explain.ts';
 import { NewerSchemaError } from './migrate.ts';
 import { Notices } from './notices.ts';
 import { changedOfAll, changedSince, stepsAt, stepsOf } from './points.ts';
+import { SharedPosition } from './position.ts';
 import { recordBatches } from './recording.ts';
 import { NOT_REMOVED, isRemoved, purgeSome, unlink } from './removal.ts';
 import { listRuns } from './run-list.ts';
@@ -194,6 +196,11 @@ export class PostgresStore implements RunStore {
 
   changedSince(run: string, sequence: number, limit: number): Promise<CurvePoint[]> {
     return changedSince(this.#database, run, sequence, limit);
+  }
+
+  /** Position that the replicas share. @param name of what is told of changes */
+  position(name: string): FollowerPosition {
+    return new SharedPosition(this.#database, this.#notices, name);
   }
 
   /** Waits for pending recordings, then closes all connections. */

@@ -67,7 +67,7 @@ async function withSteps(count: number, lastAttempt = 0): Promise<RunStore> {
     const isLast = step >= count - 2;
     return stepRow({ step, attempt: isLast ? lastAttempt : 0, loss: step, nonFinite: isLast });
   });
-  await history.fill({ table: 'runs', rows: [runRow({ steps: count, nonFinite: 2 })] }, { table: 'steps', rows });
+  await history.write({ table: 'runs', rows: [runRow({ steps: count, nonFinite: 2 })] }, { table: 'steps', rows });
   return history.open();
 }
 

@@ -16,7 +16,7 @@ export interface History {
   open: (now?: () => number) => Promise<RunStore>;
   tables: () => HistoryTables;
   /** Writes rows into the empty history, without any of the store's rules. */
-  fill: (...pieces: TableRows[]) => Promise<void>;
+  write: (...pieces: TableRows[]) => Promise<void>;
   /** Closes its stores and removes it, before the end of the test. */
   close: () => Promise<void>;
 }
@@ -37,7 +37,7 @@ export async function makeHistory(): Promise<History> {
       opened.push(store);
       return store;
     },
-    fill: async (...pieces) => {
+    write: async (...pieces) => {
       const all = tables();
       await all.write(async (put) => {
         for (const piece of pieces) await put(piece);

@@ -17,7 +17,7 @@ interface Step {
 async function withSteps<T>(steps: readonly Step[], use: (store: RunStore) => Promise<T>): Promise<T> {
   const history = await makeHistory();
   const nonFinite = steps.filter((step) => step.nonFinite).length;
-  await history.fill(
+  await history.write(
     { table: 'runs', rows: [runRow({ steps: steps.length, nonFinite })] },
     { table: 'steps', rows: steps.map(stepRow) },
   );

@@ -76,6 +76,9 @@ CREATE UNIQUE INDEX steps_by_change ON lossmeter.steps (sequence);
 -- Numbers of changes, in the order of their commits: whoever takes one holds a lock until its commit.
 CREATE SEQUENCE lossmeter.changes;
 
+-- Sequence numbers up to which those who are told of changes were told.
+CREATE TABLE lossmeter.positions (name text PRIMARY KEY, sequence bigint NOT NULL);
+
 -- A row that a check changes, to see that the database can be written.
 CREATE TABLE lossmeter.probe (checks bigint NOT NULL);
 INSERT INTO lossmeter.probe VALUES (0);
