@@ -4,10 +4,11 @@ import { parseComparisonOptions } from '../comparison/options.ts';
 import type { Config } from '../config.ts';
 import type { Comparison } from '../contract/kl-divergence.ts';
 import type { ComparedColumns } from '../engine/block.ts';
-import { LOGIT_FILE_MAGIC } from '../files/logit-file.ts';
+import { isLogitFile } from '../files/logit-file.ts';
 import { COMPARED_TENSORS, answerFile, compareFile, mergeFiles } from '../pipeline/compare-files.ts';
 import type { ComparedFile, ComparedNames } from '../pipeline/compare-files.ts';
 import { LogitFileCursor } from '../pipeline/logit-file-cursor.ts';
+import { KIND_BYTES } from '../wire/body/file-kind.ts';
 import {
   EXIT_BAD_RESULT,
   SHARED_ARGUMENTS,
@@ -124,19 +125,18 @@ async function compareAll({ patterns, references, options, names, bounds, json, 
 /** Opens the reference if it is a llama.cpp logit file. @throws UsageError for several of them */
 async function openLogitFile(found: readonly FoundFile[]): Promise<LogitFileCursor | undefined> {
   for (const { path } of found) {
-    if (!(await isLogitFile(path))) continue;
+    if (!isLogitFile(path, await firstBytesOf(path))) continue;
     if (found.length > 1) throw new UsageError(`${path} is a llama.cpp logit file, expected it as the only reference`);
     return LogitFileCursor.open(path);
   }
   return undefined;
 }
 
-async function isLogitFile(path: string): Promise<boolean> {
+async function firstBytesOf(path: string): Promise<Uint8Array> {
   const handle = await open(path);
   try {
-    const { length } = LOGIT_FILE_MAGIC;
-    const { buffer, bytesRead } = await handle.read(Buffer.alloc(length), 0, length, 0);
-    return bytesRead === length && buffer.toString('latin1') === LOGIT_FILE_MAGIC;
+    const { buffer, bytesRead } = await handle.read(Buffer.alloc(KIND_BYTES), 0, KIND_BYTES, 0);
+    return buffer.subarray(0, bytesRead);
   } finally {
     await handle.close();
   }

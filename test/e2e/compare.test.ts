@@ -200,6 +200,10 @@ test('options are given', () => {
   expect(named.total).toEqual(forward.total);
 });
 
+writeFileSync(join(folder, 'empty.kld'), '');
+writeFileSync(join(folder, 'short'), '_logi');
+writeFileSync(join(folder, 'empty.safetensors'), '');
+
 test.each([
   [[], 'no file is named'],
   [['--reference', BASE, 'parts/0.safetensors'], 'has 504 rows'],
@@ -209,6 +213,10 @@ test.each([
   [[NEAR], 'name the file of the reference with --reference'],
   [['--reference', 'nothing.kld', NEAR], 'nothing.kld: there is no such file'],
   [['--reference', 'base.safetensors', 'parts/0.safetensors'], 'reference has shape (504, 320)'],
+  [['--reference', 'empty.kld', NEAR], 'empty.kld is not a valid llama.cpp logit file: it is empty'],
+  [['--reference', 'short', NEAR], 'short is not a valid llama.cpp logit file: it has 5 bytes'],
+  [['--reference', 'empty.safetensors', NEAR], 'empty.safetensors is not a valid safetensors file: it is empty'],
+  [[BASE], 'it is a logit file of llama.cpp (.kld); it is a reference'],
   [['--fail-if', 'mean', NEAR], "such as 'mean>0.01'"],
   [['--fail-if', 'meen>1', NEAR], 'did you mean mean?'],
   [['--fail-if', 'ratio>1', '--reference', 'base.safetensors', 'plain.safetensors'], 'needs labels'],
