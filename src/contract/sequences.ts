@@ -71,28 +71,28 @@ const ofSide = (name: 'logits' | 'reference') =>
     },
   );
 
+/** A sequence of a comparison. */
+export const ComparedSequence = Type.Object(
+  {
+    tokens,
+    numerator: numberOrNull('Σ m·divergence, in nats.', 0.0042),
+    denominator: numberOrNull('Σ m.', 2),
+    mean: numberOrNull('Σ m·divergence / Σ m.', 0.0021),
+    logits: Type.Optional(ofSide('logits')),
+    reference: Type.Optional(ofSide('reference')),
+  },
+  {
+    title: 'ComparedSequence',
+    additionalProperties: false,
+    description: `A sequence, over its counted rows. ${EMPTY}`,
+  },
+);
+
 /** Sequences of a comparison. */
 export const comparedSequences = Type.Optional(
-  Type.Array(
-    Type.Object(
-      {
-        tokens,
-        numerator: numberOrNull('Σ m·divergence, in nats.', 0.0042),
-        denominator: numberOrNull('Σ m.', 2),
-        mean: numberOrNull('Σ m·divergence / Σ m.', 0.0021),
-        logits: Type.Optional(ofSide('logits')),
-        reference: Type.Optional(ofSide('reference')),
-      },
-      {
-        title: 'ComparedSequence',
-        additionalProperties: false,
-        description: `A sequence, over its counted rows. ${EMPTY}`,
-      },
-    ),
-    {
-      maxItems: MOST_SEQUENCES,
-      description: 'Every sequence, in order; only when `options.outputs` has `sequences`.',
-      examples: [[{ tokens: 2, numerator: 0.0042, denominator: 2, mean: 0.0021 }]],
-    },
-  ),
+  Type.Array(ComparedSequence, {
+    maxItems: MOST_SEQUENCES,
+    description: 'Every sequence, in order; only when `options.outputs` has `sequences`.',
+    examples: [[{ tokens: 2, numerator: 0.0042, denominator: 2, mean: 0.0021 }]],
+  }),
 );
