@@ -3,6 +3,16 @@ import { Type } from 'typebox';
 import { MOST_SEQUENCES } from './limits.ts';
 import { count, nestedArrayOr, numberOrNull, requestTensor } from './tensor.ts';
 
+/** Lengths of sequences without a dtype. */
+export const segmentEntries = nestedArrayOr('SegmentEntries', [
+  Type.Integer({
+    minimum: 0,
+    maximum: Number.MAX_SAFE_INTEGER,
+    description: 'The length of a single sequence.',
+    examples: [2],
+  }),
+]);
+
 /** Lengths of the sequences of a batch. */
 export const segments = Type.Optional(
   requestTensor({
@@ -10,14 +20,7 @@ export const segments = Type.Optional(
     kind: 'Any',
     description: `Lengths of the sequences that the rows fill in order, all leading axes flattened: integers of shape (S,) whose sum is the number of rows before \`shift\`. With \`shift\` the last k rows of each segment are left out. Default: the rows along the axis before the classes are a sequence, so (B, T, C) has B and (N, C) has one. There may be ${MOST_SEQUENCES} segments.`,
     examples: [[1, 1]],
-    entries: nestedArrayOr('SegmentEntries', [
-      Type.Integer({
-        minimum: 0,
-        maximum: Number.MAX_SAFE_INTEGER,
-        description: 'The length of a single sequence.',
-        examples: [2],
-      }),
-    ]),
+    entries: segmentEntries,
   }),
 );
 

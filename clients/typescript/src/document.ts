@@ -4062,7 +4062,7 @@ export interface components {
          *       1
          *     ]
          */
-        SequenceLengths: components["schemas"]["AnyTensorBytes"] | components["schemas"]["AnyTensorArray"] | components["schemas"]["TensorFile"] | components["schemas"]["NestedArray"];
+        SequenceLengths: components["schemas"]["AnyTensorBytes"] | components["schemas"]["AnyTensorArray"] | components["schemas"]["TensorFile"] | components["schemas"]["SegmentEntries"];
         /** @description The labels under `logits`; with labels only. */
         SequenceOfLogits: {
             /**
