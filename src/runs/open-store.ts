@@ -12,8 +12,8 @@ export interface ServiceStore extends RunStore {
   /** Pages of the history as text. */
   readonly pages: Pages;
   /**
-   * Position of those who are told of changes, where several replicas tell them.
-   * @param name of what is told
+   * Position of a follower in the changes, where replicas share it.
+   * @param name of the follower
    */
   position?: (name: string) => FollowerPosition;
 }
@@ -27,7 +27,7 @@ export interface StoreSettings {
 }
 
 /** True for the URL of a PostgreSQL database. */
-export const isPostgres = (store: string): boolean => /^postgres(?:ql)?:\/\//.test(store);
+const isPostgres = (store: string): boolean => /^postgres(?:ql)?:\/\//.test(store);
 
 /**
  * Makes the store that the settings name.

@@ -37,7 +37,7 @@ export interface Proxy extends AsyncDisposable {
   readonly port: number;
 }
 
-/** Starts a load balancer before replicas, as deploy/ configures it but for the addresses. */
+/** Starts a load balancer before replicas, with the configuration of deploy/ and other addresses. */
 export async function startProxy(name: ProxyName, replicas: readonly number[]): Promise<Proxy> {
   const { program, configuration, args, port: declared, portAs } = PROXIES[name];
   if (!existsSync(program)) throw new Error(`no ${program}: install the package ${name} of Debian`);

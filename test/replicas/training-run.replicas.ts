@@ -10,7 +10,7 @@ const RANKS = 8;
 const STEPS = 250;
 const WATCHERS = 3;
 
-/** What a curve is made of, without times and numbers of changes. */
+/** Steps of a curve, without times and numbers of changes. */
 async function curveOf(url: string, run: string): Promise<unknown[]> {
   const answer = await fetch(`${url}/v1/runs/${run}/export?format=jsonl&of=steps`);
   expect(answer.status).toBe(200);

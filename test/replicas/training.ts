@@ -7,13 +7,13 @@ import { environmentOf, pythonOf } from '../python/environment.ts';
 const SCRIPT = fileURLToPath(new URL('training.py', import.meta.url));
 const CLIENT = fileURLToPath(new URL('../../clients/python/src', import.meta.url));
 
-/** What came of a training. */
+/** Result of a training. */
 export interface TrainingResult {
   /** Batches whose recording was acknowledged. */
   acknowledged: number;
   /** Failures that the client's retries did not hide. */
   errors: string[];
-  /** Complete steps that each watcher was told of. */
+  /** Complete steps that each watcher saw. */
   watched: number[];
 }
 

@@ -53,7 +53,7 @@ export class Changeset {
     return this.#batches.size === 0;
   }
 
-  /** True when what was added before does not change what is known of a micro-batch, but for its own step. */
+  /** True when the batches that were added change, of the facts about a micro-batch, only its own step and rank. */
   fits({ run, key }: KnownRecording): boolean {
     return (this.#attempts.get(run.id) ?? key.attempt) === key.attempt;
   }

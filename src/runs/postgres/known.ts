@@ -1,4 +1,4 @@
-/** What is in the history of micro-batches that come, read in a few statements for all of them. */
+/** Facts about the history of micro-batches to be recorded, read in a few statements for all of them. */
 import type { BatchKey } from '../record.ts';
 import type { KeyedRecording } from '../recording.ts';
 import type { Row } from '../rows.ts';
@@ -11,8 +11,8 @@ export interface LockedRun {
 }
 
 /**
- * Locks runs against other recorders, in the order of their ids: two transactions never wait for each other. Creates those
- * that are not there.
+ * Locks runs against other recorders, in the order of their ids: two transactions never wait for each other. Creates missing
+ * runs.
  */
 export async function lockRuns(
   queries: Queries,
