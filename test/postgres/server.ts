@@ -1,7 +1,7 @@
 import { execFileSync, spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { chownSync, existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -96,9 +96,11 @@ export class PostgresServer implements AsyncDisposable {
     return this.url(name);
   }
 
-  /** Process id of the server, to which signals may be sent. */
-  get pid(): number {
-    return this.#process!.pid!;
+  /** Sends a signal to all processes of the server. */
+  signal(name: NodeJS.Signals): void {
+    const { pid } = this.#process!;
+    const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').map(Number);
+    for (const one of [pid!, ...children]) process.kill(one, name);
   }
 
   /** Ends the server as a restart does: it breaks all connections. */

@@ -68,6 +68,7 @@ export class PostgresDatabase {
   /** Connections that were lost while they were used. */
   readonly #lost = new WeakSet<ClientBase>();
   #opening: Promise<void> | undefined;
+  #closing: Promise<void> | undefined;
 
   constructor({ url, connections }: DatabaseOptions) {
     const options = { ...connectionOptions(url), max: connections, idleTimeoutMillis: IDLE_MS, pipeline: true };
@@ -116,7 +117,7 @@ export class PostgresDatabase {
   }
 
   async close(): Promise<void> {
-    await this.#pool.end();
+    await (this.#closing ??= this.#pool.end());
   }
 
   async #transaction<T>(begin: string, use: (queries: Queries) => Promise<T>): Promise<T> {
