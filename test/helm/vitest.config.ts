@@ -1,0 +1,14 @@
+import { defineConfig } from 'vitest/config';
+import base from '../../vitest.config.ts';
+
+/** Tests of the Helm chart; `npm test` has none of them. */
+export default defineConfig({
+  ...base,
+  test: {
+    ...base.test,
+    include: ['test/helm/**/*.helm.ts'],
+    // Installs Helm and the schemas the first time.
+    hookTimeout: 900_000,
+    reporters: ['default', ['junit', { outputFile: 'test-results/helm.xml' }]],
+  },
+});
