@@ -9,7 +9,6 @@ import { CHART, KUBERNETES, helm, render, template, validate, workloadOf } from 
 import type { Document } from './chart.ts';
 import { containerOf, environmentOf, findPodViolations, quantity } from './pod-policy.ts';
 import { findBrokenReferences } from './references.ts';
-import { helmProgram } from './toolbox.ts';
 import { loadConfig } from '../../src/config.ts';
 
 /** Processes of Helm at a time. */
@@ -22,7 +21,6 @@ let documents: Record<string, Document[]> = {};
 let problems: string[] = [];
 
 beforeAll(async () => {
-  helmProgram();
   const waiting = [...CASES];
   const renderNext = async (): Promise<void> => {
     for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {

@@ -31,10 +31,10 @@ interface Outcome {
   stderr: string;
 }
 
-/** Runs Helm from the root of the checkout. @param input values in JSON, which `--values -` reads */
-export function helm(args: readonly string[], input = ''): Promise<Outcome> {
+/** Runs Helm. @param input values in JSON, which `--values -` reads */
+export function helm(args: readonly string[], { input = '', cwd = ROOT } = {}): Promise<Outcome> {
   return new Promise((resolve) => {
-    const options = { cwd: ROOT, maxBuffer: 2 ** 26 };
+    const options = { cwd, maxBuffer: 2 ** 26 };
     const child = execFile(helmProgram(), args, options, (error, stdout, stderr) => {
       const own = stderr.replaceAll(/^.*found symbolic link in path.*\n/gm, '');
       resolve({ status: error === null ? 0 : Number(error.code), stdout, stderr: own });
@@ -47,7 +47,7 @@ export function helm(args: readonly string[], input = ''): Promise<Outcome> {
 /** Renders the chart. */
 export function template(values: Values, chart = CHART): Promise<Outcome> {
   const args = ['template', RELEASE, chart, '--namespace', NAMESPACE, '--values', '-'];
-  return helm(args, JSON.stringify(values));
+  return helm(args, { input: JSON.stringify(values) });
 }
 
 /** @throws Error with the message of Helm */

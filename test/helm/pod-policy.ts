@@ -1,6 +1,6 @@
 /** Rules for the pods of the chart, beyond the schemas of Kubernetes. */
 import { dirname } from 'node:path';
-import { loadConfig, unknownVariables } from '../../src/config.ts';
+import { describeConfig, loadConfig } from '../../src/config.ts';
 import { CLOSE_MS } from '../../src/main.ts';
 import { workloadOf } from './chart.ts';
 import type { Document } from './chart.ts';
@@ -30,6 +30,8 @@ interface Volume {
 /** The single container of the pods. */
 export const containerOf = (documents: readonly Document[]): Container =>
   workloadOf(documents).spec.template.spec.containers[0] as Container;
+
+const VARIABLES = new Set(describeConfig().map(({ name }) => name));
 
 /** Values that a Secret may hold, for variables whose values the chart does not know. */
 const OF_SECRETS: Readonly<Record<string, string>> = {
@@ -139,7 +141,8 @@ function findDrainViolations(pod: { terminationGracePeriodSeconds: number }, con
 function findEnvironmentViolations(container: Container): string[] {
   const environment = environmentOf(container);
   const names = container.env.map(({ name }) => name);
-  const unknown = unknownVariables(environment).map((name) => `no variable of the service: ${name}`);
+  const ours = names.filter((name) => /^(?:LOSSMETER|MLFLOW)_/.test(name));
+  const unknown = ours.filter((name) => !VARIABLES.has(name)).map((name) => `no variable of the service: ${name}`);
   const repeated = names.filter((name, k) => names.indexOf(name) !== k).map((name) => `twice: ${name}`);
   const { apiKeysFile, allowAnonymous } = loadConfig(environment);
   return [

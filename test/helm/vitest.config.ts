@@ -7,8 +7,9 @@ export default defineConfig({
   test: {
     ...base.test,
     include: ['test/helm/**/*.helm.ts'],
-    // Installs Helm and the schemas the first time.
-    hookTimeout: 900_000,
+    globalSetup: ['test/helm/prepare.ts'],
+    // Renders hundreds of combinations.
+    hookTimeout: 600_000,
     reporters: ['default', ['junit', { outputFile: 'test-results/helm.xml' }]],
   },
 });
