@@ -8,6 +8,7 @@ import { CASES } from './cases.ts';
 import { CHART, KUBERNETES, helm, render, template, validate, workloadOf } from './chart.ts';
 import type { Document } from './chart.ts';
 import { containerOf, environmentOf, findPodViolations, quantity } from './pod-policy.ts';
+import { findForbidden } from './pod-security.ts';
 import { findBrokenReferences } from './references.ts';
 import { loadConfig } from '../../src/config.ts';
 
@@ -59,6 +60,11 @@ describe.each(CASES)('$name', ({ name }) => {
   });
 });
 
+test('no pod is forbidden by the restricted Pod Security Standard', () => {
+  const sets = CASES.map(({ name }) => documents[name]!);
+  expect(findForbidden(sets)).toEqual(sets.map(() => ''));
+});
+
 test('each kind of object is rendered by some combination', () => {
   const kinds = new Set(
     Object.values(documents)
@@ -86,9 +92,9 @@ test('the default limits hold what the default settings allow', () => {
   const container = containerOf(documents['the defaults']!);
   const { limits } = container['resources'] as { limits: { cpu: string; memory: string } };
   const { workers, maxBytesInFlight, maxRequestsInFlight } = loadConfig(environmentOf(container));
-  // docs/limits.md: 64 MiB of kernel memory a worker, 1 MiB of unread body a request; 200 MiB are the process.
+  // docs/limits.md: 64 MiB of kernel memory a worker, 1 MiB of unread body a request; 230 MiB are the process.
   const MiB = 2 ** 20;
-  const most = maxBytesInFlight + 64 * MiB * workers + MiB * maxRequestsInFlight + 200 * MiB;
+  const most = maxBytesInFlight + 64 * MiB * workers + MiB * maxRequestsInFlight + 230 * MiB;
   expect(quantity(limits.memory)).toBeGreaterThan(most);
   expect(quantity(limits.cpu)).toBe(workers + 1);
 });
@@ -134,4 +140,29 @@ test('numbers of values files keep their digits', async () => {
   const { stdout } = await template({ settings: { maxBodyBytes: 2 ** 40, maxElements: Number.MAX_SAFE_INTEGER } });
   expect(stdout).toContain('value: "1099511627776"');
   expect(stdout).toContain('value: "9007199254740991"');
+});
+
+test.each([
+  ['lossmeter', 'lossmeter'],
+  ['my-lossmeter', 'my-lossmeter'],
+  ['trainers', 'trainers-lossmeter'],
+  // As long as Helm allows. A StatefulSet may have 52 characters.
+  ['a'.repeat(53), `${'a'.repeat(42)}-lossmeter`],
+  [`lossmeter-${'a'.repeat(43)}`, `lossmeter-${'a'.repeat(42)}`],
+])('the release %s is named %s', async (release, name) => {
+  const { stdout } = await template({}, CHART, release);
+  expect(stdout).toContain(`kind: StatefulSet\nmetadata:\n  name: ${name}\n`);
+  expect(name.length).toBeLessThanOrEqual(52);
+});
+
+test('another address of PostgreSQL starts the pods again, and annotations stay', async () => {
+  const annotationsOf = async (url: string): Promise<Record<string, string>> => {
+    const store = { kind: 'postgres', postgres: { url } };
+    const text = await render({ store, podAnnotations: { note: 'a' } });
+    const pods = validate({ text }, []).documents['text']!;
+    return workloadOf(pods).spec.template.metadata.annotations as Record<string, string>;
+  };
+  const [first, second] = [await annotationsOf('postgres://a/loss'), await annotationsOf('postgres://b/loss')];
+  expect(first).toMatchObject({ note: 'a', 'checksum/database': expect.stringMatching(/^[\da-f]{64}$/) });
+  expect(second['checksum/database']).not.toBe(first['checksum/database']);
 });

@@ -45,8 +45,8 @@ export function helm(args: readonly string[], { input = '', cwd = ROOT } = {}): 
 }
 
 /** Renders the chart. */
-export function template(values: Values, chart = CHART): Promise<Outcome> {
-  const args = ['template', RELEASE, chart, '--namespace', NAMESPACE, '--values', '-'];
+export function template(values: Values, chart = CHART, release = RELEASE): Promise<Outcome> {
+  const args = ['template', release, chart, '--namespace', NAMESPACE, '--values', '-'];
   return helm(args, { input: JSON.stringify(values) });
 }
 

@@ -4,6 +4,7 @@ import { render, validate, workloadOf } from './chart.ts';
 import type { Document, Values } from './chart.ts';
 import { containerOf, findPodViolations } from './pod-policy.ts';
 import type { Container } from './pod-policy.ts';
+import { findForbidden } from './pod-security.ts';
 import { findBrokenReferences } from './references.ts';
 
 let sqlite: Document[] = [];
@@ -91,6 +92,26 @@ describe('a pod that breaks a rule is found:', () => {
     });
     expect(() => findPodViolations(documents)).toThrow('LOSSMETER_MAX_BODY_BYTES must be integer');
   });
+});
+
+test('pods that the restricted Pod Security Standard forbids are found', () => {
+  const breakEach: ((pod: Pod) => void)[] = [
+    () => undefined,
+    (pod) => delete pod.securityContext.runAsNonRoot,
+    (pod) => delete pod.containers[0].securityContext.capabilities,
+    (pod) => (pod.volumes[0] = { name: 'keys', hostPath: { path: '/' } }),
+  ];
+  const sets = breakEach.map((breakIt) =>
+    changed(sqlite, (copy) => {
+      breakIt(workloadOf(copy).spec.template.spec);
+    }),
+  );
+  expect(findForbidden(sets)).toEqual([
+    '',
+    expect.stringContaining('runAsNonRoot'),
+    expect.stringContaining('unrestricted capabilities'),
+    expect.stringContaining('hostPath'),
+  ]);
 });
 
 describe('a reference that leads nowhere is found:', () => {

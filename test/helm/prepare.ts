@@ -1,8 +1,9 @@
 import { validate } from './chart.ts';
-import { helmProgram } from './toolbox.ts';
+import { helmProgram, podSecurityProgram } from './toolbox.ts';
 
-/** Installs Helm and the schemas before the test files, which run at the same time. */
+/** Installs programs and schemas before the test files, which run at the same time. */
 export default function prepare(): void {
   helmProgram();
+  podSecurityProgram();
   validate({}, []);
 }

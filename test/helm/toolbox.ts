@@ -1,6 +1,7 @@
-/** Helm, and the schemas of custom resources, from the Go module proxy. */
+/** Helm, the Pod Security Standards and the schemas of custom resources, from the Go module proxy. */
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { ROOT } from '../python/environment.ts';
 
@@ -29,14 +30,32 @@ export function helmProgram(): string {
   const linked = ['pkg/chartutil', 'pkg/lint/rules'].flatMap((name) =>
     Object.entries(ASSUMED).map(([variable, value]) => `-X ${HELM}/${name}.${variable}=${value}`),
   );
-  const folder = path.join(ROOT, 'node_modules/.cache', `lossmeter-helm-${HELM_VERSION}-${ASSUMED.k8sVersionMinor}`);
-  if (!existsSync(folder)) {
-    mkdirSync(path.dirname(folder), { recursive: true });
-    const made = mkdtempSync(`${folder}-`);
+  const folder = cached(`helm-${HELM_VERSION}-${ASSUMED.k8sVersionMinor}`, (made) => {
     go(['install', '-ldflags', ['-s -w', ...linked].join(' '), `${HELM}/cmd/helm@${HELM_VERSION}`], { GOBIN: made });
-    moveInto(folder, made);
-  }
+  });
   return path.join(folder, 'helm');
+}
+
+/** Path of the program that evaluates pods, which is built at the first call. */
+export function podSecurityProgram(): string {
+  const sources = path.join(import.meta.dirname, 'pod-security');
+  const texts = ['main.go', 'go.mod', 'go.sum'].map((name) => readFileSync(path.join(sources, name)));
+  const digest = createHash('sha256').update(Buffer.concat(texts)).digest('hex').slice(0, 12);
+  const folder = cached(`pod-security-${digest}`, (made) => {
+    go(['build', '-C', sources, '-o', made, '.']);
+  });
+  return path.join(folder, 'pod-security');
+}
+
+/** Folder of what was made once. */
+function cached(name: string, make: (folder: string) => void): string {
+  const folder = path.join(ROOT, 'node_modules/.cache', `lossmeter-${name}`);
+  if (existsSync(folder)) return folder;
+  mkdirSync(path.dirname(folder), { recursive: true });
+  const made = mkdtempSync(`${folder}-`);
+  make(made);
+  moveInto(folder, made);
+  return folder;
 }
 
 /** Gives a folder its final name. Another process may have been first. */

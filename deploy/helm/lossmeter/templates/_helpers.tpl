@@ -1,4 +1,4 @@
-{{/* Name of every object. */}}
+{{/* Name of every object: at most 52 characters, because Kubernetes adds up to 11 to that of a StatefulSet. */}}
 {{- define "lossmeter.fullname" -}}
 {{- if .Values.fullnameOverride -}}
 {{- .Values.fullnameOverride -}}
