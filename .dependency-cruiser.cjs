@@ -24,7 +24,7 @@ const LAYERS = [
   ['keys', '^src/keys/'],
   [
     'base',
-    '^src/(tensor/|summation\\.ts|exact-sum\\.ts|map-values\\.ts|option-reader\\.ts|errors\\.ts|lost-threads\\.ts|config\\.ts|suggestion\\.ts|steps\\.ts|waiting\\.ts|task-queue\\.ts|threads\\.ts|version\\.ts)',
+    '^src/(tensor/|summation\\.ts|exact-sum\\.ts|map-values\\.ts|option-reader\\.ts|errors\\.ts|lost-threads\\.ts|config\\.ts|suggestion\\.ts|steps\\.ts|waiting\\.ts|task-queue\\.ts|threads\\.ts|tracing\\.ts|version\\.ts)',
   ],
 ];
 

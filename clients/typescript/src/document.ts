@@ -2063,6 +2063,11 @@ export interface components {
              * @example urn:uuid:0b8a1c0e-4f2c-4f0e-9a83-7a4bb1d7a9d2
              */
             instance: string;
+            /**
+             * @description Id of the trace of this request, as W3C Trace Context writes it; absent without tracing.
+             * @example 4bf92f3577b34da6a3ce929d0e0e4736
+             */
+            trace_id?: string;
             diagnostics?: components["schemas"]["Diagnostics"];
         };
         /** @description An input. */
@@ -3416,6 +3421,11 @@ export interface components {
              * @example urn:uuid:0b8a1c0e-4f2c-4f0e-9a83-7a4bb1d7a9d2
              */
             instance: string;
+            /**
+             * @description Id of the trace of this request, as W3C Trace Context writes it; absent without tracing.
+             * @example 4bf92f3577b34da6a3ce929d0e0e4736
+             */
+            trace_id?: string;
             /**
              * @description The kind of problem, for programs: see docs/errors.md.
              * @example invalid_label

@@ -1,0 +1,16 @@
+import type { ErrorCode } from '../../errors.ts';
+
+/** Ids of a span as log lines and problems have them: lower-case hexadecimal. */
+export interface SpanIds {
+  readonly trace_id: string;
+  readonly span_id: string;
+}
+
+/** The span of a request. */
+export interface RequestTrace {
+  readonly ids: SpanIds;
+  /** True where the span is recorded, and not only passed on. */
+  readonly isSampled: boolean;
+  /** Notes the code of the problem that the request is answered with. */
+  refused: (code: ErrorCode, status: number) => void;
+}

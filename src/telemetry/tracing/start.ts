@@ -1,0 +1,88 @@
+/** Tracing with OpenTelemetry. Only src/main.ts imports this file, and only where tracing is on. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { FastifyOtelInstrumentation } from '@fastify/otel';
+import { DiagLogLevel, diag } from '@opentelemetry/api';
+import { W3CTraceContextPropagator, setGlobalErrorHandler } from '@opentelemetry/core';
+import { defaultResource, detectResources, envDetector, resourceFromAttributes } from '@opentelemetry/resources';
+import { NodeTracerProvider } from '@opentelemetry/sdk-trace-node';
+import type { SpanExporter } from '@opentelemetry/sdk-trace-node';
+import { ATTR_SERVICE_NAME, ATTR_SERVICE_VERSION } from '@opentelemetry/semantic-conventions';
+import type { FastifyBaseLogger, FastifyPluginCallback } from 'fastify';
+import { tracing } from '../../tracing.ts';
+import { VERSION } from '../../version.ts';
+import { SpanQueue } from './queue.ts';
+import { describeRequest } from './request-span.ts';
+import type { TracingSettings } from './settings.ts';
+import { RequestTracer } from './spans.ts';
+
+/** Most milliseconds that the process waits at its end for the collector. */
+const FLUSH_MS = 3000;
+
+/** Milliseconds between two log lines about a collector that does not take spans. */
+const REPORT_MS = 60_000;
+
+/** Tracing of the process. */
+export interface Tracing {
+  /** Plugin that makes a span of each request. */
+  readonly plugin: FastifyPluginCallback;
+  /** Logs faults of the export. */
+  reportTo: (log: FastifyBaseLogger) => void;
+  /** Sends what is left, within a bounded time. */
+  end: () => Promise<void>;
+}
+
+/**
+ * Starts tracing for the process. The SDK reads OpenTelemetry's variables: the endpoint, the sampler, the queue, the
+ * resource.
+ * @param isProbe true for the path of requests that get no span
+ */
+export async function startTracing(settings: TracingSettings, isProbe: (path: string) => boolean): Promise<Tracing> {
+  const named = resourceFromAttributes({ [ATTR_SERVICE_NAME]: 'lossmeter', [ATTR_SERVICE_VERSION]: VERSION });
+  const provider = new NodeTracerProvider({
+    resource: defaultResource()
+      .merge(named)
+      .merge(detectResources({ detectors: [envDetector] })),
+    spanProcessors: [new SpanQueue(await makeExporter(settings))],
+  });
+  provider.register({ propagator: new W3CTraceContextPropagator() });
+  tracing.tracer = new RequestTracer(provider.getTracer('lossmeter', VERSION));
+  const instrumentation = new FastifyOtelInstrumentation({
+    ignorePaths: ({ url }) => isProbe(url.split('?', 1)[0]!),
+    requestHook: describeRequest,
+    // The steps of a request that are of interest have spans of their own. Errors may quote values of a request.
+    instrumentHooks: false,
+    instrumentHandler: false,
+    recordExceptions: false,
+  });
+  return {
+    plugin: instrumentation.plugin(),
+    reportTo,
+    end: async () => {
+      await Promise.race([provider.shutdown().catch(() => undefined), sleep(FLUSH_MS)]);
+    },
+  };
+}
+
+async function makeExporter({ protocol }: TracingSettings): Promise<SpanExporter> {
+  const { OTLPTraceExporter } =
+    protocol === 'http/json'
+      ? await import('@opentelemetry/exporter-trace-otlp-http')
+      : await import('@opentelemetry/exporter-trace-otlp-proto');
+  return new OTLPTraceExporter();
+}
+
+/** Logs that spans are not exported, once a minute at most. */
+function reportTo(log: FastifyBaseLogger): void {
+  let next = 0;
+  const report = (what: string): void => {
+    if (performance.now() < next) return;
+    next = performance.now() + REPORT_MS;
+    log.warn(`spans are not exported: ${what}`);
+  };
+  setGlobalErrorHandler((error) => report(error instanceof Error ? error.message : 'the export failed'));
+  const ignore = (): undefined => undefined;
+  diag.setLogger(
+    { error: report, warn: report, info: ignore, debug: ignore, verbose: ignore },
+    { logLevel: DiagLogLevel.WARN, suppressOverrideMessage: true },
+  );
+}
