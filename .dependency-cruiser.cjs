@@ -67,6 +67,24 @@ module.exports = {
       to: { path: sibling, pathNot: itself },
     })),
     {
+      // Without tracing nothing of OpenTelemetry is loaded: main.ts imports the folder where it is on.
+      name: 'opentelemetry-is-loaded-by-tracing-alone',
+      severity: 'error',
+      from: { path: '^(src|routes|kernels)/', pathNot: '^src/telemetry/tracing/' },
+      to: { path: '(@opentelemetry/|@fastify/otel)', dependencyTypesNot: ['type-only'] },
+    },
+    {
+      name: 'tracing-is-loaded-when-it-is-on',
+      severity: 'error',
+      from: { path: '^(src|routes|kernels)/', pathNot: '^src/telemetry/tracing/' },
+      to: {
+        path: '^src/telemetry/tracing/',
+        pathNot: '^src/telemetry/tracing/settings',
+        dynamic: false,
+        dependencyTypesNot: ['type-only'],
+      },
+    },
+    {
       name: 'no-tests-in-sources',
       severity: 'error',
       from: { path: '^(src|routes|kernels)/' },

@@ -7,7 +7,7 @@ import { INSTANCE } from './refusal-examples.ts';
 import { codesOf, refusalResponses } from './refusal.ts';
 import type { RefusalForm } from './refusal.ts';
 
-/** Id of a trace, as errors have it. */
+/** Id of the trace of a request that failed. */
 export const TraceId = Type.String({
   pattern: '^[0-9a-f]{32}$',
   description: 'Id of the trace of this request, as W3C Trace Context writes it; absent without tracing.',

@@ -133,8 +133,10 @@ export class Trace {
 
   /** Names of the spans in the order of their starts, each below its parent: `parent > child`. */
   get tree(): string[] {
-    const inOrder = this.spans.toSorted((a, b) => a.startMs - b.startMs);
-    return inOrder.map((span) => this.#pathOf(span));
+    const paths = this.spans.map((span) => ({ span, path: this.#pathOf(span) }));
+    // A span and its parent may start at the same time.
+    paths.sort((a, b) => a.span.startMs - b.span.startMs || a.path.length - b.path.length);
+    return paths.map(({ path }) => path);
   }
 
   #pathOf({ name, parentSpanId }: CollectedSpan): string {

@@ -1,8 +1,9 @@
-import type { FastifyOtelRequestContext } from '@fastify/otel';
 import type { FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
 import type { RequestTrace } from '../../telemetry/tracing/request-trace.ts';
 import type { Tracing } from '../../telemetry/tracing/start.ts';
+
+type Span = NonNullable<ReturnType<FastifyRequest['opentelemetry']>['span']>;
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -28,8 +29,9 @@ export default fp<{ tracing: Tracing | undefined }>(
 );
 
 function traceOf(request: FastifyRequest): RequestTrace | undefined {
-  const { span } = request.opentelemetry() as Partial<FastifyOtelRequestContext>;
-  if (span == null) return undefined;
+  // Null where the request has no span, though its type says otherwise.
+  const span = request.opentelemetry().span as Span | null;
+  if (span === null) return undefined;
   const { traceId, spanId } = span.spanContext();
   return {
     ids: { trace_id: traceId, span_id: spanId },

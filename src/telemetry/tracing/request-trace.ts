@@ -1,6 +1,6 @@
 import type { ErrorCode } from '../../errors.ts';
 
-/** Ids of a span as log lines and problems have them: lower-case hexadecimal. */
+/** Ids of a span, in lower-case hexadecimal: the fields of log lines. */
 export interface SpanIds {
   readonly trace_id: string;
   readonly span_id: string;

@@ -142,5 +142,5 @@ function markFailed(span: Span, error: unknown): void {
 const verbOf = (statement: string): string => /\w+/.exec(statement)![0].toUpperCase();
 
 function withoutUndefined(attributes: SpanAttributes): Attributes {
-  return Object.fromEntries(Object.entries(attributes).filter(([, value]) => value !== undefined)) as Attributes;
+  return Object.fromEntries(Object.entries(attributes).filter(([, value]) => value !== undefined));
 }

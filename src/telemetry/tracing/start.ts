@@ -49,7 +49,7 @@ export async function startTracing(settings: TracingSettings, isProbe: (path: st
   const instrumentation = new FastifyOtelInstrumentation({
     ignorePaths: ({ url }) => isProbe(url.split('?', 1)[0]!),
     requestHook: describeRequest,
-    // The steps of a request that are of interest have spans of their own. Errors may quote values of a request.
+    // The steps of an evaluation have spans of their own. Errors may quote values of a request.
     instrumentHooks: false,
     instrumentHandler: false,
     recordExceptions: false,
