@@ -53,7 +53,7 @@ export interface paths {
         };
         /**
          * Metrics for Prometheus
-         * @description Counters, gauges and histograms since the start of the process, in the text format of Prometheus, regardless of `Accept`. docs/metrics.md explains them.
+         * @description Counters, gauges and histograms since the start of the process, in the text format of Prometheus. Where requests are traced and `Accept` names it, in that of OpenMetrics, whose histograms have exemplars. docs/metrics.md explains them.
          */
         get: operations["getMetrics"];
         put?: never;
@@ -5228,6 +5228,7 @@ export interface operations {
                 };
                 content: {
                     "text/plain": string;
+                    "application/openmetrics-text": string;
                 };
             };
             400: components["responses"]["ProblemBadRequest"];

@@ -33,9 +33,10 @@ function traceOf(request: FastifyRequest): RequestTrace | undefined {
   const span = request.opentelemetry().span as Span | null;
   if (span === null) return undefined;
   const { traceId, spanId } = span.spanContext();
+  const ids = { trace_id: traceId, span_id: spanId };
   return {
-    ids: { trace_id: traceId, span_id: spanId },
-    isSampled: span.isRecording(),
+    ids,
+    exemplar: span.isRecording() ? ids : undefined,
     refused: (code, status) => {
       span.setAttribute('lossmeter.problem.code', code);
       if (status >= 500) span.setAttribute('error.type', code);

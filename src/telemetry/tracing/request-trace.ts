@@ -1,7 +1,7 @@
 import type { ErrorCode } from '../../errors.ts';
 
 /** Ids of a span, in lower-case hexadecimal: the fields of log lines. */
-export interface SpanIds {
+interface SpanIds {
   readonly trace_id: string;
   readonly span_id: string;
 }
@@ -9,8 +9,8 @@ export interface SpanIds {
 /** The span of a request. */
 export interface RequestTrace {
   readonly ids: SpanIds;
-  /** True where the span is recorded, and not only passed on. */
-  readonly isSampled: boolean;
+  /** The ids as an exemplar of metrics; undefined where the span is not recorded. */
+  readonly exemplar: SpanIds | undefined;
   /** Notes the code of the problem that the request is answered with. */
   refused: (code: ErrorCode, status: number) => void;
 }
