@@ -13,6 +13,7 @@ import { benchPost } from './post.ts';
 import { chooseSections, runSections } from './sections.ts';
 import { benchRuns } from './runs.ts';
 import { benchSmall } from './small.ts';
+import { benchTracing } from './tracing.ts';
 import { benchStart } from './start.ts';
 
 const SECTIONS = {
@@ -22,6 +23,7 @@ const SECTIONS = {
   diagnostics: benchDiagnostics,
   post: benchPost,
   small: benchSmall,
+  tracing: benchTracing,
   peers: benchPeers,
   client: benchClient,
   file: benchLocalFile,

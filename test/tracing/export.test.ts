@@ -65,6 +65,28 @@ test('a value that is not supported ends the start, and names the variable', asy
   ).rejects.toThrow(/OTEL_EXPORTER_OTLP_PROTOCOL is "grpc", expected one of http\/protobuf, http\/json/);
 });
 
+test('a value that the SDK ignores is logged', async () => {
+  const service = await start({ OTEL_TRACES_EXPORTER: 'otlp', OTEL_TRACES_SAMPLER: 'sometimes' });
+  await expect.poll(() => service.output).toContain('OTEL_TRACES_SAMPLER value \\"sometimes\\" invalid');
+});
+
+test('a header of the exporter goes to the collector, and not into the log', async () => {
+  let authorization: string | undefined;
+  await using collector = await Collector.start((request, response) => {
+    ({ authorization } = request.headers);
+    response.statusCode = 401;
+    response.end();
+  });
+  const service = await start({
+    ...collector.environment,
+    OTEL_EXPORTER_OTLP_HEADERS: 'authorization=Bearer%20hunter2',
+  });
+  await evaluate(service);
+  await expect.poll(() => authorization).toBe('Bearer hunter2');
+  await expect.poll(() => service.output).toContain('spans are not exported');
+  expect(service.output).not.toContain('hunter2');
+});
+
 test('OTEL_SERVICE_NAME and OTEL_TRACES_SAMPLER are obeyed', async () => {
   await using collector = await Collector.start();
   const named = await start({ ...collector.environment, OTEL_SERVICE_NAME: 'loss of team a' });

@@ -3,8 +3,6 @@ import fp from 'fastify-plugin';
 import type { RequestTrace } from '../../telemetry/tracing/request-trace.ts';
 import type { Tracing } from '../../telemetry/tracing/start.ts';
 
-type Span = NonNullable<ReturnType<FastifyRequest['opentelemetry']>['span']>;
-
 declare module 'fastify' {
   interface FastifyRequest {
     /** The span of the request; undefined without tracing, and for probes. */
@@ -29,8 +27,7 @@ export default fp<{ tracing: Tracing | undefined }>(
 );
 
 function traceOf(request: FastifyRequest): RequestTrace | undefined {
-  // Null where the request has no span, though its type says otherwise.
-  const span = request.opentelemetry().span as Span | null;
+  const { span } = request.opentelemetry();
   if (span === null) return undefined;
   const { traceId, spanId } = span.spanContext();
   const ids = { trace_id: traceId, span_id: spanId };

@@ -1,8 +1,7 @@
 /** Tracing with OpenTelemetry. Only src/main.ts imports this file, and only where tracing is on. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { FastifyOtelInstrumentation } from '@fastify/otel';
-import { DiagLogLevel, diag } from '@opentelemetry/api';
-import { W3CTraceContextPropagator, setGlobalErrorHandler } from '@opentelemetry/core';
+import { W3CTraceContextPropagator } from '@opentelemetry/core';
 import { defaultResource, detectResources, envDetector, resourceFromAttributes } from '@opentelemetry/resources';
 import { NodeTracerProvider } from '@opentelemetry/sdk-trace-node';
 import type { SpanExporter } from '@opentelemetry/sdk-trace-node';
@@ -11,15 +10,13 @@ import type { FastifyBaseLogger, FastifyPluginCallback } from 'fastify';
 import { tracing } from '../../tracing.ts';
 import { VERSION } from '../../version.ts';
 import { SpanQueue } from './queue.ts';
+import { Reports } from './reports.ts';
 import { describeRequest } from './request-span.ts';
 import type { TracingSettings } from './settings.ts';
 import { RequestTracer } from './spans.ts';
 
 /** Most milliseconds that the process waits at its end for the collector. */
 const FLUSH_MS = 3000;
-
-/** Milliseconds between two log lines about a collector that does not take spans. */
-const REPORT_MS = 60_000;
 
 /** Tracing of the process. */
 export interface Tracing {
@@ -37,6 +34,8 @@ export interface Tracing {
  * @param isProbe true for the path of requests that get no span
  */
 export async function startTracing(settings: TracingSettings, isProbe: (path: string) => boolean): Promise<Tracing> {
+  // First of all: the SDK reports values of variables that it ignores when it reads them.
+  const reports = new Reports();
   const named = resourceFromAttributes({ [ATTR_SERVICE_NAME]: 'lossmeter', [ATTR_SERVICE_VERSION]: VERSION });
   const provider = new NodeTracerProvider({
     resource: defaultResource()
@@ -56,7 +55,7 @@ export async function startTracing(settings: TracingSettings, isProbe: (path: st
   });
   return {
     plugin: instrumentation.plugin(),
-    reportTo,
+    reportTo: (log) => reports.to(log),
     end: async () => {
       await Promise.race([provider.shutdown().catch(() => undefined), sleep(FLUSH_MS)]);
     },
@@ -69,20 +68,4 @@ async function makeExporter({ protocol }: TracingSettings): Promise<SpanExporter
       ? await import('@opentelemetry/exporter-trace-otlp-http')
       : await import('@opentelemetry/exporter-trace-otlp-proto');
   return new OTLPTraceExporter();
-}
-
-/** Logs that spans are not exported, once a minute at most. */
-function reportTo(log: FastifyBaseLogger): void {
-  let next = 0;
-  const report = (what: string): void => {
-    if (performance.now() < next) return;
-    next = performance.now() + REPORT_MS;
-    log.warn(`spans are not exported: ${what}`);
-  };
-  setGlobalErrorHandler((error) => report(error instanceof Error ? error.message : 'the export failed'));
-  const ignore = (): undefined => undefined;
-  diag.setLogger(
-    { error: report, warn: report, info: ignore, debug: ignore, verbose: ignore },
-    { logLevel: DiagLogLevel.WARN, suppressOverrideMessage: true },
-  );
 }
