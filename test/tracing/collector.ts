@@ -131,17 +131,20 @@ export class Trace {
     return found[0]!;
   }
 
-  /** Names of the spans in the order of their starts, each below its parent: `parent > child`. */
+  /** Names of the spans, each with those above it, `parent > child`: depth first, children in the order of their starts. */
   get tree(): string[] {
-    const paths = this.spans.map((span) => ({ span, path: this.#pathOf(span) }));
-    // A span and its parent may start at the same time.
-    paths.sort((a, b) => a.span.startMs - b.span.startMs || a.path.length - b.path.length);
-    return paths.map(({ path }) => path);
+    const ids = new Set(this.spans.map(({ spanId }) => spanId));
+    const roots = this.spans.filter(({ parentSpanId }) => parentSpanId === undefined || !ids.has(parentSpanId));
+    return roots.flatMap((root) => this.#pathsFrom(root, ''));
   }
 
-  #pathOf({ name, parentSpanId }: CollectedSpan): string {
-    const parent = this.spans.find(({ spanId }) => spanId === parentSpanId);
-    return parent === undefined ? name : `${this.#pathOf(parent)} > ${name}`;
+  #pathsFrom({ name, spanId }: CollectedSpan, above: string): string[] {
+    const path = above + name;
+    // Starts are whole milliseconds; spans that start in the same one came in the order of their ends.
+    const children = this.spans
+      .filter(({ parentSpanId }) => parentSpanId === spanId)
+      .toSorted((a, b) => a.startMs - b.startMs);
+    return [path, ...children.flatMap((child) => this.#pathsFrom(child, `${path} > `))];
   }
 }
 
