@@ -5,13 +5,12 @@ import { appendFindings, noFindings } from '../diagnostics/findings.ts';
 import type { Findings } from '../diagnostics/findings.ts';
 import { makeComparedColumns } from '../engine/block.ts';
 import type { ComparedColumns } from '../engine/block.ts';
-import type { RowResults } from '../engine/block-writer.ts';
 import type { KernelPool } from '../engine/pool.ts';
 import { LossmeterError, refuse } from '../errors.ts';
-import { answerComparison } from '../evaluations/kl-divergence/answer.ts';
+import { answerWithoutOutputs } from '../evaluations/kl-divergence/answer.ts';
 import { KL_DIVERGENCE } from '../evaluations/kl-divergence/kl-divergence.ts';
 import { planComparison } from '../evaluations/kl-divergence/plan.ts';
-import type { ComparisonPlan } from '../evaluations/kl-divergence/plan.ts';
+import type { ComparedPlan, ComparisonPlan, PlainResults } from '../evaluations/kl-divergence/plan.ts';
 import { LocalFile } from '../files/local-file.ts';
 import { addRowCounts } from '../loss/targets.ts';
 import type { Targets } from '../loss/targets.ts';
@@ -29,11 +28,11 @@ export const COMPARED_TENSORS = ['logits', 'reference', 'label', 'input_mask'] a
 
 export type ComparedNames = Readonly<Partial<Record<(typeof COMPARED_TENSORS)[number], string>>>;
 
-/** Rows that were compared, and the answer about them. */
+/** Rows that were compared. */
 export interface ComparedFile {
   file: string;
-  plan: ComparisonPlan;
-  results: RowResults;
+  plan: ComparedPlan;
+  results: PlainResults;
 }
 
 export interface CompareFileOptions {
@@ -114,12 +113,7 @@ async function referenceOf(
 
 /** The answer about the rows of files. */
 export async function answerFile({ plan, results }: ComparedFile): Promise<Omit<Comparison, 'outputs'>> {
-  return runInTurns(withoutOutputs(plan, results));
-}
-
-function* withoutOutputs(plan: ComparisonPlan, results: RowResults): Steps<Omit<Comparison, 'outputs'>> {
-  const { outputs: _, ...answer } = yield* answerComparison(plan, results);
-  return answer;
+  return runInTurns(answerWithoutOutputs(plan, results));
 }
 
 /**
