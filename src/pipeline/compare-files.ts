@@ -78,7 +78,7 @@ export async function compareFile(
       streamed: headOf('logits', logits),
       fields,
       ...(given instanceof LogitFileCursor
-        ? { before: [], logitFile: given.take(elementCount(logits.shape.slice(0, -1)) ?? 0) }
+        ? { before: [], logitFile: given.take(rowsIn(logits)) }
         : { before: [headOf('reference', await referenceOf(file, given, { names, open }))] }),
     };
     plan = await runInTurns(planComparison(pool, request, held));
@@ -91,6 +91,23 @@ export async function compareFile(
     held.close();
     for (const one of opened) await one.close();
   }
+}
+
+/** Rows of logits of a file, of which only the header is read. @throws LossmeterError */
+export async function countRows(
+  path: string,
+  { names, maxHeaderBytes }: Pick<CompareFileOptions, 'names' | 'maxHeaderBytes'>,
+): Promise<number> {
+  const file = await LocalFile.open(path, { name: path, maxHeaderBytes });
+  try {
+    return rowsIn(file.tensor('logits', names.logits ?? 'logits'));
+  } finally {
+    await file.close();
+  }
+}
+
+function rowsIn({ shape }: FileTensor): number {
+  return elementCount(shape.slice(0, -1)) ?? 0;
 }
 
 /** The tensor `reference` of a file; in a file of its own also `logits`. @throws LossmeterError missing_field */

@@ -31,10 +31,7 @@ export function answerComparison(plan: ComparisonPlan, results: RowResults): Ste
 }
 
 /** Makes the answer of compared rows without tensors. @throws LossmeterError non_finite_loss */
-export function* answerWithoutOutputs(
-  plan: ComparedPlan,
-  results: PlainResults,
-): Steps<Omit<Comparison, 'outputs'>> {
+export function* answerWithoutOutputs(plan: ComparedPlan, results: PlainResults): Steps<Omit<Comparison, 'outputs'>> {
   const { outputs: _, ...answer } = yield* answerRows(plan, results);
   return answer;
 }
