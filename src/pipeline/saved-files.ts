@@ -27,7 +27,7 @@ const MOST_ROWS = 2 ** 23;
  * @throws LossmeterError body_too_large
  */
 export function saveComparison({ file, plan, results }: ComparedFile) {
-  const { targets, hasLabel, isTop, counted: _, ...facts } = plan;
+  const { options, hasLabel, isTop, truncated, nulls, kernel, targets } = plan;
   const { classes, weights, rows, labels } = targets;
   if (classes.length > MOST_ROWS) {
     const detail = `${file} has ${classes.length} rows, a partial holds at most ${MOST_ROWS} of a file: divide it`;
@@ -38,7 +38,7 @@ export function saveComparison({ file, plan, results }: ComparedFile) {
   const { findings, referenceFindings } = results;
   return {
     file,
-    plan: { ...facts, hasLabel, isTop },
+    plan: { options, hasLabel, isTop, truncated, nulls, kernel },
     targets: { classes, rows, ...(weights && { weights }), ...(labels && { labels }) },
     columns: {
       divergence,

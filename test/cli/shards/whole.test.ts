@@ -7,7 +7,6 @@ import { logitFile } from '../../logit-file.ts';
 import { lossmeter, runWithin } from './command.ts';
 import { randomNumbers, shuffled, writeFiles } from './small-files.ts';
 
-const SHARDS = 64;
 const folder = mkdtempSync(join(tmpdir(), 'lossmeter-shards-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
@@ -47,15 +46,15 @@ async function writeShards(command: 'evaluate' | 'compare', of: number, args: st
 }
 
 describe.each([
-  ['evaluate', finite, EVALUATION, 0],
-  ['evaluate', bad, EVALUATION, 1],
-  ['compare', finite, [], 0],
-  ['compare', bad, [], 1],
-] as const)('lossmeter %s of %s', (command, files, options, code) => {
+  ['evaluate', 64, finite, EVALUATION, 0],
+  ['evaluate', 5, bad, EVALUATION, 1],
+  ['compare', 64, finite, [], 0],
+  ['compare', 5, bad, [], 1],
+] as const)('lossmeter %s in %d shards of %s', (command, shards, files, options, code) => {
   const args = [...options, files];
 
-  test(`in ${SHARDS} shards has the bits of one process, in the document and in the table`, async () => {
-    const partials = await writeShards(command, SHARDS, args);
+  test('has the bits of one process, in the document and in the table', async () => {
+    const partials = await writeShards(command, shards, args);
     const whole = lossmeter(command, '--json', ...args);
     expect([whole.status, whole.stderr]).toEqual([code, '']);
     const paths = shuffled(readdirSync(partials), randomNumbers(3)).map((name) => join(partials, name));
