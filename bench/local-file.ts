@@ -2,6 +2,7 @@ import { closeSync, mkdtempSync, openSync, readSync, rmSync, writeSync } from 'n
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { loadConfig } from '../src/config.ts';
+import { localFiles } from '../src/files/local-file.ts';
 import { evaluateFile } from '../src/pipeline/evaluate-file.ts';
 import { KernelPool } from '../src/engine/pool.ts';
 import { HeldBytes } from '../src/wire/body/held-bytes.ts';
@@ -38,7 +39,7 @@ export async function benchLocalFile(): Promise<Comparison[]> {
   const settings = {
     options: {},
     held: new HeldBytes(config.maxBytesInFlight),
-    maxHeaderBytes: config.maxJsonBytes,
+    open: localFiles(config.maxJsonBytes),
   };
   const toEvaluate: number[] = [];
   const timeReading = (read: () => void): { samples: number[]; run: () => void } => {

@@ -115,6 +115,25 @@ export const Config = Type.Object({
     description:
       'Open event streams of one key, or of one address where no key is needed; further ones are refused with 429.',
   }),
+  maxJobFiles: Type.Integer({
+    default: 10_000,
+    minimum: 1,
+    maximum: 1_000_000,
+    description: 'Most files of a job.',
+  }),
+  maxJobTasks: Type.Integer({
+    default: 100_000,
+    minimum: 1,
+    maximum: 100_000_000,
+    description: 'Files of all jobs that wait or are evaluated; a job with which there were more is refused with 429.',
+  }),
+  maxJobs: Type.Integer({
+    default: 1000,
+    minimum: 1,
+    maximum: 1_000_000,
+    description:
+      'Jobs that are kept with their results. A further one takes the place of the oldest that has ended, and is refused with 429 when none has.',
+  }),
   maxConnections: Type.Integer({
     default: 8192,
     minimum: 3,
@@ -252,6 +271,13 @@ export const Config = Type.Object({
     minLength: 1,
     description: 'Experiment of MLflow that runs are logged to, created when missing.',
   }),
+  workerTasks: Type.Integer({
+    default: 2,
+    minimum: 1,
+    maximum: 256,
+    description:
+      'Files that `lossmeter worker` evaluates at a time. All kernel threads work on each; while one is opened or stored, they work on the others.',
+  }),
   dataDir: Type.Optional(
     Type.String({
       minLength: 1,
@@ -288,6 +314,9 @@ export const LIMITS = [
   'maxQueuedHistoryReads',
   'maxEventStreams',
   'maxEventStreamsPerClient',
+  'maxJobFiles',
+  'maxJobTasks',
+  'maxJobs',
   'maxConnections',
   'maxIdleConnectionsPerAddress',
   'maxRequestsPerMinute',

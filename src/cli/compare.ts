@@ -4,6 +4,7 @@ import { parseComparisonOptions } from '../comparison/options.ts';
 import type { Config } from '../config.ts';
 import type { Comparison } from '../contract/kl-divergence.ts';
 import type { ComparedColumns } from '../engine/block.ts';
+import { localFiles } from '../files/local-file.ts';
 import { LOGIT_FILE_MAGIC } from '../files/logit-file.ts';
 import { COMPARED_TENSORS, answerFile, compareFile, countRows, mergeFiles } from '../pipeline/compare-files.ts';
 import type { ComparedFile, ComparedNames } from '../pipeline/compare-files.ts';
@@ -117,7 +118,7 @@ async function compareAll(invocation: Invocation): Promise<number> {
   try {
     if (logitFile === undefined) requireOneForEach(list, found);
     const files = filesOf(shard, list);
-    const skipTo = logitFile && rowSkipper(list, logitFile, { names, maxHeaderBytes: config.maxJsonBytes });
+    const skipTo = logitFile && rowSkipper(list, logitFile, { names, open: localFiles(config.maxJsonBytes) });
     const compared = await evaluateFiles(files, config, async (path, index, { pool, ...means }) => {
       const { place } = files[index]!;
       await skipTo?.(place);

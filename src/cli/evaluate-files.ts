@@ -3,6 +3,8 @@ import { pipeline } from 'node:stream/promises';
 import type { Config } from '../config.ts';
 import { KernelPool } from '../engine/pool.ts';
 import { LossmeterError } from '../errors.ts';
+import { localFiles } from '../files/local-file.ts';
+import type { OpenLocalFile } from '../files/local-file.ts';
 import { HeldBytes } from '../wire/body/held-bytes.ts';
 import { encodeJson } from '../wire/json/reply.ts';
 import type { FoundFile } from './files.ts';
@@ -12,7 +14,7 @@ import { Progress } from './progress.ts';
 export interface FileMeans {
   pool: KernelPool;
   held: HeldBytes;
-  maxHeaderBytes: number;
+  open: OpenLocalFile;
   /** Takes the number of bytes that were read of the file. */
   onRead: (bytes: number) => void;
 }
@@ -40,7 +42,7 @@ export async function evaluateFiles<R>(
         read += amount;
         progress.add(amount);
       };
-      const means = { pool, held, maxHeaderBytes: config.maxJsonBytes, onRead };
+      const means = { pool, held, open: localFiles(config.maxJsonBytes), onRead };
       results.push(await evaluate(path, index, means).catch((error: unknown) => nameFile(path, error)));
       progress.add(bytes - read);
     }

@@ -7,6 +7,8 @@ import { showValue } from '../suggestion.ts';
 import type { FileTensor } from '../tensor/file-tensor.ts';
 import type { LogitFileRows } from '../tensor/logit-file-rows.ts';
 import type { FileReference } from '../wire/tensors/file-reference.ts';
+import { findFiles } from './find-files.ts';
+import type { NamedFile } from './find-files.ts';
 import { LocalFile } from './local-file.ts';
 import { LogitFile } from './logit-file.ts';
 import type { OpenFileOptions } from './open-file.ts';
@@ -51,6 +53,23 @@ export class DataDirectory {
     return this.#open({ field, key: 'kld_file', example: 'base.kld' }, name, (path, options) =>
       LogitFile.open(path, options),
     );
+  }
+
+  /**
+   * Finds files by their names, by folders and by patterns.
+   * @throws LossmeterError file_forbidden, and errors of findFiles
+   */
+  async find(field: string, names: readonly string[], most: number): Promise<NamedFile[]> {
+    const place = { field, key: '0', example: 'step-100/*.safetensors' };
+    names.forEach((name, index) => requireInnerName({ ...place, key: String(index) }, name));
+    const root = await realpath(this.#path);
+    return findFiles(root, names, {
+      most,
+      requireAllowed: async (name) => {
+        if (isWithin(root, await realpath(join(root, name)))) return;
+        throw forbidden(place, `${showValue(name)} leads out of the data directory`);
+      },
+    });
   }
 
   #open<F>(place: NamePlace, name: string, open: (path: string, options: OpenFileOptions) => Promise<F>): Promise<F> {

@@ -16,6 +16,15 @@ export interface LocalFileOptions extends OpenFileOptions {
   maxHeaderBytes: number;
 }
 
+/** Opens the safetensors file of a path. @throws LossmeterError */
+export type OpenLocalFile = (path: string) => Promise<LocalFile>;
+
+/** Function that opens files by their paths, which errors name. */
+export const localFiles =
+  (maxHeaderBytes: number): OpenLocalFile =>
+  (path) =>
+    LocalFile.open(path, { name: path, maxHeaderBytes });
+
 /** A safetensors file that is open for reading. It detects changes by other programs while it is open. */
 export class LocalFile {
   readonly #file: OpenFile;

@@ -11,7 +11,7 @@ import { answerWithoutOutputs } from '../evaluations/kl-divergence/answer.ts';
 import { KL_DIVERGENCE } from '../evaluations/kl-divergence/kl-divergence.ts';
 import { planComparison } from '../evaluations/kl-divergence/plan.ts';
 import type { ComparedPlan, ComparisonPlan, PlainResults } from '../evaluations/kl-divergence/plan.ts';
-import { LocalFile } from '../files/local-file.ts';
+import type { LocalFile, OpenLocalFile } from '../files/local-file.ts';
 import { addRowCounts } from '../loss/targets.ts';
 import type { Targets } from '../loss/targets.ts';
 import { inSteps, runInTurns } from '../steps.ts';
@@ -41,8 +41,8 @@ export interface CompareFileOptions {
   names: ComparedNames;
   /** safetensors file with the reference, or the logit file that has its rows; undefined where the file itself has it. */
   reference: string | LogitFileCursor | undefined;
-  held: HeldBytes;
-  maxHeaderBytes: number;
+  held: Pick<HeldBytes, 'open'>;
+  open: OpenLocalFile;
   /** Told of bytes of logits when they are compared. */
   onRead?: (bytes: number) => void;
 }
@@ -55,12 +55,12 @@ export interface CompareFileOptions {
 export async function compareFile(
   pool: KernelPool,
   path: string,
-  { options, names, reference: given, held: heldBytes, maxHeaderBytes, onRead }: CompareFileOptions,
+  { options, names, reference: given, held: heldBytes, open: openFile, onRead }: CompareFileOptions,
 ): Promise<ComparedFile> {
   const held = heldBytes.open();
   const opened: LocalFile[] = [];
   const open = async (one: string): Promise<LocalFile> => {
-    const file = await LocalFile.open(one, { name: one, maxHeaderBytes });
+    const file = await openFile(one);
     opened.push(file);
     return file;
   };
@@ -96,9 +96,9 @@ export async function compareFile(
 /** Rows of logits of a file, of which only the header is read. @throws LossmeterError */
 export async function countRows(
   path: string,
-  { names, maxHeaderBytes }: Pick<CompareFileOptions, 'names' | 'maxHeaderBytes'>,
+  { names, open }: Pick<CompareFileOptions, 'names' | 'open'>,
 ): Promise<number> {
-  const file = await LocalFile.open(path, { name: path, maxHeaderBytes });
+  const file = await open(path);
   try {
     return rowsIn(file.tensor('logits', names.logits ?? 'logits'));
   } finally {

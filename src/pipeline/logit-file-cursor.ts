@@ -19,7 +19,11 @@ export class LogitFileCursor {
 
   /** @throws LossmeterError invalid_file, file_unreadable */
   static async open(path: string): Promise<LogitFileCursor> {
-    const file = await LogitFile.open(path, { name: path });
+    return LogitFileCursor.of(path, await LogitFile.open(path, { name: path }));
+  }
+
+  /** Reads an open file from its first row on, and closes it at the end. @throws LossmeterError invalid_file */
+  static async of(path: string, file: LogitFile): Promise<LogitFileCursor> {
     try {
       const { readLabels, ...rows } = file.rows('reference');
       return new LogitFileCursor(path, file, { ...rows, labels: await readLabels() });
