@@ -27,9 +27,8 @@ export function readJobRequest(given: unknown): JobRequest {
     const detail = `kind is ${showValue(kind)}, expected cross_entropy or kl_divergence`;
     throw refuse('invalid_job', '/kind', detail);
   }
-  const { options, ...others } = given as { options?: unknown };
   // Options have messages of their own.
-  const checked = { ...others, options: {} };
+  const { options, ...checked } = given as { options?: unknown };
   if (!Value.Check(schema, checked)) {
     const places = Value.Errors(schema, checked)
       .slice(0, MOST_PLACES)
