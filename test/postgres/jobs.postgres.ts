@@ -1,0 +1,162 @@
+/** Jobs whose files several processes evaluate, of which one is killed. */
+import { spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { cpSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, inject, onTestFinished, test } from 'vitest';
+import { ROOT, ServiceProcess } from '../e2e/process.ts';
+import { writeFiles } from '../cli/shards/small-files.ts';
+import { JobClient, printed } from '../jobs/job-client.ts';
+import { execute } from './server.ts';
+
+const dataDir = mkdtempSync(join(tmpdir(), 'lossmeter-job-files-'));
+const database = `jobs_${process.pid}`;
+const server = inject('postgres')!;
+const url = `${server}${database}`;
+
+let service: ServiceProcess;
+const jobs = new JobClient(() => service.url);
+
+beforeAll(async () => {
+  await execute(`${server}postgres`, `CREATE DATABASE ${database}`);
+  writeFiles(join(dataDir, 'eval'), 64, { seed: 31 });
+  writeFiles(join(dataDir, 'few'), 5, { seed: 32 });
+  const environment = { LOSSMETER_STORE: url, LOSSMETER_DATA_DIR: dataDir, LOSSMETER_WORKERS: '1' };
+  service = await ServiceProcess.start(environment);
+});
+
+afterAll(async () => {
+  await service.end();
+  await execute(`${server}postgres`, `DROP DATABASE ${database} WITH (FORCE)`);
+  rmSync(dataDir, { recursive: true });
+});
+
+/** A process of `lossmeter worker`. */
+class WorkerProcess {
+  readonly child: ChildProcess;
+  output = '';
+
+  constructor(environment: Record<string, string> = {}) {
+    const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('LOSSMETER_'));
+    this.child = spawn(process.execPath, [join(ROOT, 'src/cli/bin.js'), 'worker', '--workers', '1'], {
+      env: {
+        ...Object.fromEntries(inherited),
+        ...{ LOSSMETER_STORE: url, LOSSMETER_DATA_DIR: dataDir, ...environment },
+      },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    for (const stream of [this.child.stdout!, this.child.stderr!]) {
+      stream.on('data', (text: Buffer) => (this.output += text.toString()));
+    }
+    onTestFinished(() => void this.child.kill('SIGKILL'));
+  }
+
+  /** Number of files that it has evaluated. */
+  get done(): number {
+    return this.output.match(/is done after/g)?.length ?? 0;
+  }
+
+  /** @returns the exit code */
+  async end(signal: NodeJS.Signals): Promise<number | null> {
+    const exit = once(this.child, 'exit');
+    this.child.kill(signal);
+    await exit;
+    return this.child.exitCode;
+  }
+
+  async until(isAsWanted: () => boolean): Promise<void> {
+    for (const end = performance.now() + 30_000; !isAsWanted(); await sleep(5)) {
+      if (performance.now() > end) throw new Error(this.output);
+    }
+  }
+}
+
+describe('a job of 64 files over two workers, one of which is killed, has the bits of one process', () => {
+  test.each([
+    ['cross_entropy', 'evaluate', { metrics: ['ece', 'standard_error'], label_smoothing: 0.1 }],
+    ['kl_divergence', 'compare', { direction: 'reverse' }],
+  ] as const)('%s', async (kind, command, options) => {
+    const { id } = await jobs.create({ kind, files: ['eval/*.safetensors'], options });
+    const [killed, other] = [new WorkerProcess(), new WorkerProcess()];
+    await killed.until(() => killed.done > 2);
+    await killed.end('SIGKILL');
+    const atKill = performance.now();
+    expect((await jobs.get(id)).files.done).toBeLessThan(64);
+    expect(await jobs.until(id, undefined, 60_000)).toMatchObject({ state: 'succeeded', files: { total: 64, done: 64 } });
+    console.log(`${kind}: ${killed.done} files by the killed worker; the job ended ${((performance.now() - atKill) / 1000).toFixed(1)} s after`);
+    const result = await jobs.result(id);
+    const expected = printed(dataDir, command, '--options', JSON.stringify(options), 'eval/*.safetensors');
+    expect(JSON.stringify(result)).toBe(JSON.stringify({ kind, ...expected }));
+    expect(await other.end('SIGTERM')).toBe(0);
+    expect(killed.done).toBeLessThan(64);
+  }, 120_000);
+});
+
+test('a file that is missing fails its job, which succeeds after it is back and the job is retried', async () => {
+  const [there, away] = [join(dataDir, 'few/003.safetensors'), join(dataDir, 'away')];
+  const { id } = await jobs.create({ kind: 'cross_entropy', files: ['few'] });
+  renameSync(there, away);
+  const worker = new WorkerProcess();
+  const failed = await jobs.until(id);
+  expect(failed).toMatchObject({ state: 'failed', files: { done: 4, failed: 1 } });
+  expect(failed.failures).toMatchObject([{ file: 'few/003.safetensors', code: 'file_unreadable' }]);
+  renameSync(away, there);
+  expect(await jobs.call('POST', `/${id}/retry`)).toMatchObject({ status: 202 });
+  await jobs.until(id);
+  const { kind: _, ...result } = await jobs.result(id);
+  expect(JSON.stringify(result)).toBe(JSON.stringify(printed(dataDir, 'evaluate', 'few')));
+  expect(await worker.end('SIGTERM')).toBe(0);
+}, 60_000);
+
+test('a cancelled job stops, loses its results, and begins anew when it is retried', async () => {
+  const { id } = await jobs.create({ kind: 'cross_entropy', files: ['eval'] });
+  const worker = new WorkerProcess({ LOSSMETER_WORKER_TASKS: '1' });
+  await worker.until(() => worker.done > 1);
+  expect(await jobs.call('POST', `/${id}/cancel`)).toMatchObject({
+    status: 200,
+    body: { state: 'cancelled', files: { total: 64, done: 0 } },
+  });
+  await sleep(1500);
+  expect(worker.done).toBeLessThan(64);
+  const kept = `SELECT count(*) AS kept FROM lossmeter.tasks WHERE job = ${id} AND (answer IS NOT NULL OR partial IS NOT NULL)`;
+  expect(Number((await execute(url, kept))[0]!['kept'])).toBe(0);
+  const queued = `SELECT count(*) AS queued FROM lossmeter_queue.job WHERE name = 'tasks' AND state < 'active'`;
+  expect(Number((await execute(url, queued))[0]!['queued'])).toBe(0);
+  expect(await jobs.call('GET', `/${id}/result`)).toMatchObject({ status: 409 });
+  expect(await jobs.call('POST', `/${id}/retry`)).toMatchObject({ status: 202 });
+  expect(await jobs.until(id)).toMatchObject({ state: 'succeeded', files: { done: 64 } });
+  await worker.end('SIGTERM');
+}, 60_000);
+
+test('a job that is deleted while it is evaluated leaves nothing', async () => {
+  const { id } = await jobs.create({ kind: 'cross_entropy', files: ['eval'] });
+  const worker = new WorkerProcess({ LOSSMETER_WORKER_TASKS: '1' });
+  await worker.until(() => worker.done > 1);
+  expect(await jobs.call('DELETE', `/${id}`)).toMatchObject({ status: 204 });
+  await sleep(1000);
+  expect(await jobs.call('GET', `/${id}`)).toMatchObject({ status: 404 });
+  const left = `SELECT count(*) AS rows FROM lossmeter.tasks WHERE job = ${id}`;
+  expect(Number((await execute(url, left))[0]!['rows'])).toBe(0);
+  await worker.end('SIGTERM');
+}, 60_000);
+
+test('a worker that is told to end gives back a task that takes longer than it may', async () => {
+  cpSync(join(dataDir, 'few'), join(dataDir, 'slow'), { recursive: true });
+  const { id } = await jobs.create({ kind: 'cross_entropy', files: ['slow'] });
+  const worker = new WorkerProcess();
+  await worker.until(() => worker.output.includes('ready for 2 tasks'));
+  expect(await worker.end('SIGTERM')).toBe(0);
+  expect(worker.output).toContain('"msg":"closed"');
+  const next = new WorkerProcess();
+  expect(await jobs.until(id)).toMatchObject({ state: 'succeeded' });
+  await next.end('SIGTERM');
+}, 60_000);
+
+test('jobs are listed by state', async () => {
+  const { body } = await jobs.call('GET', '?state=succeeded&limit=2');
+  expect((body as { jobs: object[] }).jobs).toHaveLength(2);
+  expect((body as { next: string }).next).toMatch(/^\d+$/);
+});
