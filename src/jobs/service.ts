@@ -51,7 +51,7 @@ export class JobService {
 
   /** @throws LossmeterError not_found, job_state */
   async retry(id: number): Promise<Job> {
-    const job = requireChange(id, await this.store.retry(id), 'retried', 'failed or cancelled');
+    const job = requireChange(id, await this.store.retry(id, this.#options.limits), 'retried', 'failed or cancelled');
     this.#options.doers.wake();
     return job;
   }

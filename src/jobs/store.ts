@@ -59,8 +59,11 @@ export interface JobStore {
   counts(): Promise<JobCounts>;
   /** Stops an active job and deletes its results. */
   cancel(id: number): Promise<StateChange>;
-  /** Queues the failed files of a failed job again, or all files of a cancelled one. */
-  retry(id: number): Promise<StateChange>;
+  /**
+   * Queues the failed files of a failed job again, or all files of a cancelled one.
+   * @throws LossmeterError overloaded when too many files wait
+   */
+  retry(id: number, limits: JobLimits): Promise<StateChange>;
   /** Removes a job with its tasks and results. Resolves to false for an unknown job. */
   remove(id: number): Promise<boolean>;
 

@@ -71,6 +71,13 @@ export interface TaskHandlers {
   lose: (key: TaskKey) => Promise<void>;
 }
 
+/** Statements of a transaction, for pg-boss. */
+const asDatabase = (queries: JobQueries) => ({
+  executeSql: async (text: string, values: unknown[] = []) => ({
+    rows: await queries.rows(text, ...(values as JobParameter[])),
+  }),
+});
+
 /** Queue of tasks, by pg-boss in PostgreSQL. */
 export class TaskQueue {
   readonly #boss: PgBoss;
@@ -103,25 +110,20 @@ export class TaskQueue {
 
   /** Queues tasks in a transaction. The queue must be open. */
   async add(queries: JobQueries, tasks: readonly TaskKey[]): Promise<void> {
-    const executeSql = async (text: string, values: unknown[] = []) => ({
-      rows: await queries.rows(text, ...(values as JobParameter[])),
-    });
     for (let at = 0; at < tasks.length; at += CHUNK) {
       const some = tasks.slice(at, at + CHUNK).map((data) => ({ data }));
-      await this.#boss.insert(TASKS, some, { db: { executeSql } });
+      await this.#boss.insert(TASKS, some, { db: asDatabase(queries) });
     }
   }
 
-  /** Takes the tasks of a job out of the queue. */
-  async drop(job: number): Promise<void> {
-    await this.open();
+  /** Takes the tasks of a job out of the queue, in a transaction. The queue must be open. */
+  async drop(queries: JobQueries, job: number): Promise<void> {
+    const db = asDatabase(queries);
     for (;;) {
-      const queued = await this.#boss.findJobs(TASKS, { data: { job }, queued: true, limit: CHUNK });
+      const queued = await this.#boss.findJobs(TASKS, { data: { job }, queued: true, limit: CHUNK, db });
       if (queued.length === 0) return;
-      await this.#boss.deleteJob(
-        TASKS,
-        queued.map(({ id }) => id),
-      );
+      const ids = queued.map(({ id }) => id);
+      await this.#boss.deleteJob(TASKS, ids, { db });
     }
   }
 

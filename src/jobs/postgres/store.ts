@@ -12,12 +12,13 @@ const CONNECTIONS = 2;
 /** Jobs in a database of PostgreSQL. Their tasks are in a queue there. */
 export class PostgresJobStore extends SqlJobStore implements TaskDoers {
   readonly #queue: TaskQueue;
-  readonly #onFault: (error: unknown) => void;
 
-  constructor(database: PostgresDatabase, queue: TaskQueue, onFault: (error: unknown) => void) {
-    super(database, { enqueue: (queries, tasks) => queue.add(queries, tasks) });
+  constructor(database: PostgresDatabase, queue: TaskQueue) {
+    super(database, {
+      enqueue: (queries, tasks) => queue.add(queries, tasks),
+      dequeue: (queries, job) => queue.drop(queries, job),
+    });
     this.#queue = queue;
-    this.#onFault = onFault;
   }
 
   override async create(job: NewJob, limits: JobLimits): Promise<Job> {
@@ -25,9 +26,19 @@ export class PostgresJobStore extends SqlJobStore implements TaskDoers {
     return super.create(job, limits);
   }
 
-  override async retry(id: number): Promise<StateChange> {
+  override async retry(id: number, limits: JobLimits): Promise<StateChange> {
     await this.#queue.open();
-    return super.retry(id);
+    return super.retry(id, limits);
+  }
+
+  override async cancel(id: number): Promise<StateChange> {
+    await this.#queue.open();
+    return super.cancel(id);
+  }
+
+  override async remove(id: number): Promise<boolean> {
+    await this.#queue.open();
+    return super.remove(id);
   }
 
   override async finish(key: TaskKey, result: FileResult): Promise<void> {
@@ -38,8 +49,8 @@ export class PostgresJobStore extends SqlJobStore implements TaskDoers {
   /** Workers look for tasks by themselves. */
   readonly wake = (): void => undefined;
 
-  /** Takes the tasks of a job out of the queue. Workers do not begin one that is left, because its job is not active. */
-  readonly stop = (job: number): void => void this.#queue.drop(job).catch(this.#onFault);
+  /** Workers look if the result of a task under way is still wanted. */
+  readonly stop = (): void => undefined;
 
   override async close(): Promise<void> {
     await this.#queue.close(0);
@@ -51,5 +62,5 @@ export class PostgresJobStore extends SqlJobStore implements TaskDoers {
 export function openPostgresJobs({ store: url }: Config, onFault: (error: unknown) => void): PostgresJobStore {
   const database = new PostgresDatabase({ url, connections: CONNECTIONS });
   const queue = new TaskQueue({ url, connections: CONNECTIONS, isWorker: false, onFault });
-  return new PostgresJobStore(database, queue, onFault);
+  return new PostgresJobStore(database, queue);
 }

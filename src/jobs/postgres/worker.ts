@@ -48,7 +48,7 @@ export class JobWorker {
     const onFault = (error: unknown): void => log.error('the queue of tasks had a fault', error);
     this.#database = new PostgresDatabase({ url, connections: workerTasks + 1 });
     this.#queue = new TaskQueue({ url, connections: QUEUE_CONNECTIONS, isWorker: true, onFault });
-    this.#store = new PostgresJobStore(this.#database, this.#queue, onFault);
+    this.#store = new PostgresJobStore(this.#database, this.#queue);
     const held = new HeldBytes(maxBytesInFlight - Math.floor(maxBytesInFlight / 4));
     const means = { pool: (kernel: string) => this.#poolOf(kernel), held, directory: this.#directory };
     this.#runner = new TaskRunner(this.#store, means, (key, error) => log.error(`${nameOf(key)} failed`, error));
@@ -102,15 +102,23 @@ export class JobWorker {
     this.#log.info(`ready for ${workerTasks} tasks at a time`);
   }
 
-  /** Pool of a variant. Its threads start with the first task that takes it. */
+  /**
+   * Pool of a variant. Its threads start with the first task that takes it.
+   * @throws LossmeterError worker_lost on a machine without the variant: another worker may have it
+   */
   #poolOf(kernel: string): KernelPool {
     const known = this.#pools.get(kernel);
     if (known !== undefined) return known;
     const { maxBytesInFlight, ...others } = this.#config;
     const maxSlabBytes = Math.floor(maxBytesInFlight / 4);
-    const pool = new KernelPool({ ...others, kernel: kernel as 'relaxed' | 'strict', maxSlabBytes });
-    this.#pools.set(kernel, pool);
-    return pool;
+    try {
+      const pool = new KernelPool({ ...others, kernel: kernel as 'relaxed' | 'strict', maxSlabBytes });
+      this.#pools.set(kernel, pool);
+      return pool;
+    } catch (cause) {
+      const detail = `${(cause as Error).message}; the job has the kernel of the service that created it: set its LOSSMETER_KERNEL=strict`;
+      throw new LossmeterError('worker_lost', detail, [], { cause });
+    }
   }
 }
 

@@ -52,17 +52,29 @@ async function insertTasks(
   await queries.rows(`INSERT INTO lossmeter.tasks (${TASK_COLUMNS.join(', ')}) VALUES ${groups.join(', ')}`, ...values);
 }
 
-/** Removes the oldest jobs that have ended, where too many are kept. @throws LossmeterError overloaded */
-async function makeRoom(queries: JobQueries, files: number, { maxJobs, maxJobTasks }: JobLimits): Promise<void> {
+/**
+ * Checks that further files may wait.
+ * @returns number of jobs that are kept @throws LossmeterError overloaded
+ */
+export async function requireRoom(
+  queries: JobQueries,
+  files: number,
+  { maxJobTasks }: Pick<JobLimits, 'maxJobTasks'>,
+): Promise<number> {
   const row = await queries.first(
     `SELECT count(*) AS jobs, coalesce(sum(CASE WHEN ${IS_ACTIVE} THEN files - done - failed ELSE 0 END), 0) AS tasks
       FROM lossmeter.jobs`,
   );
-  const [jobs, tasks] = [Number(row!['jobs']), Number(row!['tasks'])];
-  if (tasks + files > maxJobTasks) {
-    const detail = `${tasks} files of jobs wait, and the job has ${files}: together more than the ${maxJobTasks} that may wait`;
-    throw new LossmeterError('overloaded', detail);
-  }
+  const tasks = Number(row!['tasks']);
+  if (tasks + files <= maxJobTasks) return Number(row!['jobs']);
+  const detail = `${tasks} files of jobs wait, and the job has ${files}: together more than the ${maxJobTasks} that may wait`;
+  throw new LossmeterError('overloaded', detail);
+}
+
+/** Removes the oldest jobs that have ended, where too many are kept. @throws LossmeterError overloaded */
+async function makeRoom(queries: JobQueries, files: number, limits: JobLimits): Promise<void> {
+  const jobs = await requireRoom(queries, files, limits);
+  const { maxJobs } = limits;
   if (jobs < maxJobs) return;
   const ended = await queries.rows(
     `SELECT id FROM lossmeter.jobs WHERE NOT (${IS_ACTIVE}) ORDER BY id LIMIT $1`,

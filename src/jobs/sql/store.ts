@@ -13,7 +13,7 @@ import type {
   PartialPage,
   StateChange,
 } from '../store.ts';
-import { IS_ACTIVE, createJob, deleteJob } from './create.ts';
+import { IS_ACTIVE, createJob, deleteJob, requireRoom } from './create.ts';
 import { JOB_COLUMNS, errorOf, toJob } from './rows.ts';
 import { IS_TO_DO, beginTask, failTask, finishTask, lockJob } from './tasks.ts';
 
@@ -28,19 +28,25 @@ const MOST_FILES = 256;
 export interface SqlJobStoreOptions {
   /** Queues tasks in the transaction that makes them; without it the service asks for the next one. */
   enqueue?: (queries: JobQueries, tasks: readonly TaskKey[]) => Promise<void>;
+  /** Takes the queued tasks of a job back, in the transaction that ends or removes it. */
+  dequeue?: (queries: JobQueries, job: number) => Promise<void>;
   /** Time in milliseconds since 1970. */
   now?: () => number;
 }
+
+const nothing = async (): Promise<void> => undefined;
 
 /** Jobs in tables, by statements that PostgreSQL and SQLite have in common. */
 export class SqlJobStore implements JobStore {
   readonly #database: JobDatabase;
   readonly #enqueue: NonNullable<SqlJobStoreOptions['enqueue']>;
+  readonly #dequeue: NonNullable<SqlJobStoreOptions['dequeue']>;
   readonly #now: () => number;
 
-  constructor(database: JobDatabase, { enqueue = async () => undefined, now = Date.now }: SqlJobStoreOptions = {}) {
+  constructor(database: JobDatabase, { enqueue = nothing, dequeue = nothing, now = Date.now }: SqlJobStoreOptions = {}) {
     this.#database = database;
     this.#enqueue = enqueue;
+    this.#dequeue = dequeue;
     this.#now = now;
   }
 
@@ -107,13 +113,15 @@ export class SqlJobStore implements JobStore {
           revision = revision + 1 WHERE id = $1`,
         ...[id, this.#now()],
       );
+      await this.#dequeue(queries, id);
       return true;
     });
   }
 
-  async retry(id: number): Promise<StateChange> {
-    return this.#change(id, async (queries, { state }) => {
+  async retry(id: number, limits: JobLimits): Promise<StateChange> {
+    return this.#change(id, async (queries, { state, files, done }) => {
       if (state !== 'failed' && state !== 'cancelled') return false;
+      await requireRoom(queries, files - done, limits);
       const rows = await queries.rows(
         `UPDATE lossmeter.tasks SET state = 'queued', attempts = 0, error = NULL WHERE job = $1 AND state <> 'done'
           RETURNING place`,
@@ -135,7 +143,11 @@ export class SqlJobStore implements JobStore {
   }
 
   async remove(id: number): Promise<boolean> {
-    return this.#database.transaction((queries) => deleteJob(queries, id));
+    return this.#database.transaction(async (queries) => {
+      const isKnown = await deleteJob(queries, id);
+      if (isKnown) await this.#dequeue(queries, id);
+      return isKnown;
+    });
   }
 
   async total(id: number): Promise<string | undefined> {

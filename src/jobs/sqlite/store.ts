@@ -46,7 +46,7 @@ export class SqliteJobStore implements JobStore {
   failures = (id: number, limit: number): Reply<'failures'> => this.#call('failures', id, limit);
   counts = (): Reply<'counts'> => this.#call('counts');
   cancel = (id: number): Reply<'cancel'> => this.#call('cancel', id);
-  retry = (id: number): Reply<'retry'> => this.#call('retry', id);
+  retry = (id: number, limits: JobLimits): Reply<'retry'> => this.#call('retry', id, limits);
   remove = (id: number): Reply<'remove'> => this.#call('remove', id);
   total = (id: number): Reply<'total'> => this.#call('total', id);
   answers = (id: number, from: number): Reply<'answers'> => this.#call('answers', id, from);
