@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { cpSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -10,6 +10,7 @@ import { afterAll, beforeAll, describe, expect, inject, onTestFinished, test } f
 import { ROOT, ServiceProcess } from '../e2e/process.ts';
 import { writeFiles } from '../cli/shards/small-files.ts';
 import { JobClient, printed } from '../jobs/job-client.ts';
+import { withHeader } from '../safetensors-file.ts';
 import { execute } from './server.ts';
 
 const dataDir = mkdtempSync(join(tmpdir(), 'lossmeter-job-files-'));
@@ -143,17 +144,41 @@ test('a job that is deleted while it is evaluated leaves nothing', async () => {
   await worker.end('SIGTERM');
 }, 60_000);
 
-test('a worker that is told to end gives back a task that takes longer than it may', async () => {
-  cpSync(join(dataDir, 'few'), join(dataDir, 'slow'), { recursive: true });
-  const { id } = await jobs.create({ kind: 'cross_entropy', files: ['slow'] });
-  const worker = new WorkerProcess();
-  await worker.until(() => worker.output.includes('ready for 2 tasks'));
-  expect(await worker.end('SIGTERM')).toBe(0);
-  expect(worker.output).toContain('"msg":"closed"');
-  const next = new WorkerProcess();
-  expect(await jobs.until(id)).toMatchObject({ state: 'succeeded' });
-  await next.end('SIGTERM');
-}, 60_000);
+const LONG_ROWS = 4096;
+
+/** Writes a file of zeros that takes seconds to evaluate, and no space on the disk. */
+function writeLongFile(path: string): void {
+  const [rows, classes] = [LONG_ROWS, 65_536];
+  const end = 4 * rows * classes;
+  const header = {
+    logits: { dtype: 'F32', shape: [rows, classes], data_offsets: [0, end] },
+    label: { dtype: 'I32', shape: [rows], data_offsets: [end, end + 4 * rows] },
+  };
+  const head = withHeader(JSON.stringify(header));
+  writeFileSync(path, head);
+  truncateSync(path, head.length + end + 4 * rows);
+}
+
+describe('a worker that is told to end in the middle of a file', () => {
+  test.each([
+    ['finishes it', '60', true],
+    ['gives it back to another one, where there is no time', '0', false],
+  ])('%s', async (_, drainSeconds, isDone) => {
+    const folder = join(dataDir, `long-${drainSeconds}`);
+    mkdirSync(folder);
+    writeLongFile(join(folder, 'long.safetensors'));
+    const { id } = await jobs.create({ kind: 'cross_entropy', files: [`long-${drainSeconds}`] });
+    const worker = new WorkerProcess({ LOSSMETER_DRAIN_SECONDS: drainSeconds });
+    await jobs.until(id, ({ state }) => state === 'running');
+    expect(await worker.end('SIGTERM')).toBe(0);
+    expect(worker.output).toContain('"msg":"closed"');
+    expect((await jobs.get(id)).files.done).toBe(isDone ? 1 : 0);
+    const next = new WorkerProcess();
+    expect(await jobs.until(id)).toMatchObject({ state: 'succeeded' });
+    expect((await jobs.result(id)).total).toMatchObject({ rows: { counted: LONG_ROWS } });
+    await next.end('SIGTERM');
+  }, 90_000);
+});
 
 test('jobs are listed by state', async () => {
   const { body } = await jobs.call('GET', '?state=succeeded&limit=2');

@@ -2,7 +2,10 @@ import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, trun
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import { writeFiles } from '../cli/shards/small-files.ts';
+import { encodeElements } from '../../src/wire/tensors/elements.ts';
+import { randomNumbers, writeFiles } from '../cli/shards/small-files.ts';
+import { logitFile, quantise } from '../logit-file.ts';
+import { safetensorsFile } from '../safetensors-file.ts';
 import { JobClient, printed } from '../jobs/job-client.ts';
 import type { Problem } from '../jobs/job-client.ts';
 import { Service } from '../service.ts';
@@ -53,6 +56,28 @@ describe('a job', () => {
       expect(kind).toBe('kl_divergence');
       expect(JSON.stringify(result)).toBe(JSON.stringify(printed(dataDir, 'compare', ...args, 'eval')));
     }
+  });
+
+  test('compares with the rows of a llama.cpp logit file, wherever the files divide them', async () => {
+    const { random, classes } = { random: randomNumbers(77), classes: 7 };
+    const numbers = (count: number): number[] => Array.from({ length: count }, random);
+    // Three rows of a chunk of eight tokens.
+    const parts = { context: 8, classes, tokens: numbers(24).map((value) => Math.floor(7 * value)) };
+    const reference = Array.from({ length: 9 }, () => quantise(numbers(classes).map((value) => -4 * value)));
+    mkdirSync(join(dataDir, 'kld'));
+    writeFileSync(join(dataDir, 'base.kld'), logitFile({ ...parts, rows: reference }));
+    for (const [name, rows] of [['a', 4], ['b', 1], ['c', 4]] as const) {
+      const data = encodeElements('logits', 'float32', numbers(rows * classes));
+      const file = safetensorsFile([['logits', { dtype: 'float32', shape: [rows, classes], data }]]);
+      writeFileSync(join(dataDir, `kld/${name}.safetensors`), file);
+    }
+    const order = { kind: 'kl_divergence', files: ['kld'], reference: ['base.kld'] };
+    const { id } = await jobs.create(order);
+    expect(await jobs.until(id)).toMatchObject({ state: 'succeeded' });
+    const { kind: _, ...result } = await jobs.result(id);
+    expect(JSON.stringify(result)).toBe(JSON.stringify(printed(dataDir, 'compare', '--reference', 'base.kld', 'kld')));
+    const { body } = await jobs.call('POST', '', { ...order, files: ['kld/a.safetensors'] });
+    expect(body).toMatchObject({ status: 422, code: 'shape_mismatch' });
   });
 
   test('reads tensors of other names', async () => {
