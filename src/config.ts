@@ -244,7 +244,8 @@ export const Config = Type.Object({
     default: 8,
     minimum: 2,
     maximum: 1000,
-    description: 'Connections that a process opens to PostgreSQL at most, and one more to hear of other replicas.',
+    description:
+      'Connections that a service opens to PostgreSQL at most, one more to hear of other replicas, and with a data directory four more for jobs.',
   }),
   webhookUrl: Type.Optional(
     Type.String({

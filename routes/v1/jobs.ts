@@ -30,7 +30,10 @@ export default async function jobs(app: FastifyInstance): Promise<void> {
     description:
       'The files are found at once, and evaluated one by one afterwards: by the service itself, or with PostgreSQL by the processes of `lossmeter worker`. The result has the bits that `lossmeter evaluate` or `lossmeter compare` prints in one process with the same kernel.',
     body: json('The job.', JobRequest),
-    response: { 202: json('The job was created.', Job), ...problemResponses(400, 403, 408, 409, 413, 415, 422, 429, 503) },
+    response: {
+      202: json('The job was created.', Job),
+      ...problemResponses(400, 403, 408, 409, 413, 415, 422, 429, 503),
+    },
   };
   app.post('/jobs', { config: { scope: 'evaluate' }, schema: create }, async (request, reply) => {
     const { service, metrics } = app.jobs();

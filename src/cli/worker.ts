@@ -37,7 +37,10 @@ export function worker(args: string[]): Promise<number> {
 }
 
 async function work(config: Config): Promise<number> {
-  const jobs = new JobWorker(config, { info: (text) => log('info', text), error: (text, error) => log('error', text, error) });
+  const jobs = new JobWorker(config, {
+    info: (text) => log('info', text),
+    error: (text, error) => log('error', text, error),
+  });
   closeWithGrace(
     { delay: config.drainSeconds * 1000 + CLOSE_MS, logger: false, skip: FAULT_SIGNALS },
     async ({ err, signal }) => {

@@ -43,9 +43,14 @@ export async function findFiles(
     throw new LossmeterError('invalid_option', `the names have more than ${most} files, the most of a job: divide it`);
   };
   for (const given of names) {
-    const name = given.split('/').filter((part) => part !== '' && part !== '.').join('/');
+    const name = given
+      .split('/')
+      .filter((part) => part !== '' && part !== '.')
+      .join('/');
     let matches = 0;
-    for await (const file of isPattern(name) ? walk(root, name.split('/'), budget) : named(root, name, requireAllowed)) {
+    for await (const file of isPattern(name)
+      ? walk(root, name.split('/'), budget)
+      : named(root, name, requireAllowed)) {
       matches++;
       add(file.name, file.bytes);
     }

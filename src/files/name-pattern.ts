@@ -1,9 +1,5 @@
 /** Patterns of file names: `*` is any characters of a name, `?` one of them, `**` any number of folders. */
 
-/** Most characters and segments of a pattern. */
-export const MOST_PATTERN_CHARACTERS = 1024;
-export const MOST_PATTERN_SEGMENTS = 64;
-
 export const isPattern = (text: string): boolean => /[*?]/.test(text);
 
 /** True when a name matches a segment of a pattern. Its time is at most the product of both lengths. */

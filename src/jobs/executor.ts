@@ -5,7 +5,7 @@ import type { TaskOutcome, TaskRunner } from './runner.ts';
 import type { JobStore } from './store.ts';
 
 /** Attempts of a task before a temporary error is its end. */
-export const ATTEMPTS = 5;
+const ATTEMPTS = 5;
 
 /** Milliseconds between attempts: the first pause, and the longest. */
 const PAUSE_MS = { first: 500, most: 30_000 };

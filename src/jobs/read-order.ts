@@ -40,14 +40,22 @@ export function readJobRequest(given: unknown): JobRequest {
   }
   const { outputs } = (options ?? {}) as { outputs?: unknown };
   if (outputs !== undefined) {
-    throw refuse('invalid_option', '/options/outputs', 'outputs are tensors, which a job does not keep: expected no outputs');
+    throw refuse(
+      'invalid_option',
+      '/options/outputs',
+      'outputs are tensors, which a job does not keep: expected no outputs',
+    );
   }
   OPTIONS[schema.properties.kind.const](options);
   return given as JobRequest;
 }
 
 /** Finds the files of a job. @throws LossmeterError for names without files, and for references that do not fit */
-export async function findJobFiles(request: JobRequest, directory: DataDirectory, most: number): Promise<Omit<NewJob, 'kernel'>> {
+export async function findJobFiles(
+  request: JobRequest,
+  directory: DataDirectory,
+  most: number,
+): Promise<Omit<NewJob, 'kernel'>> {
   const { kind, options, tensors = {} } = request;
   const found = await directory.find('files', request.files, most);
   const files = found.map(({ name, bytes }): JobFile => ({ file: name, bytes }));
@@ -77,7 +85,11 @@ async function assignReferences(
     throw refuse('invalid_job', '/reference', detail);
   }
   if (references.length > 1) {
-    throw refuse('invalid_job', '/reference', `${showValue(logitFile)} is no safetensors file, expected it as the only reference`);
+    throw refuse(
+      'invalid_job',
+      '/reference',
+      `${showValue(logitFile)} is no safetensors file, expected it as the only reference`,
+    );
   }
   const cursor = await LogitFileCursor.of(logitFile, await directory.openLogitFile('reference', logitFile));
   try {

@@ -8,7 +8,13 @@ import type { TaskMeans } from './run-task.ts';
 import type { JobStore } from './store.ts';
 
 /** Errors that may not come again. */
-const TEMPORARY = new Set<ErrorCode>(['store_unavailable', 'overloaded', 'worker_lost', 'file_changed', 'shutting_down']);
+const TEMPORARY = new Set<ErrorCode>([
+  'store_unavailable',
+  'overloaded',
+  'worker_lost',
+  'file_changed',
+  'shutting_down',
+]);
 
 /** Milliseconds between two looks if the result of a file is still wanted. */
 const LOOK_MS = 2000;
@@ -82,7 +88,8 @@ export class TaskRunner {
   }
 
   #describe(key: TaskKey, error: unknown): TaskError {
-    if (error instanceof LossmeterError && error.code !== 'internal') return { code: error.code, detail: error.message };
+    if (error instanceof LossmeterError && error.code !== 'internal')
+      return { code: error.code, detail: error.message };
     this.#onFault(key, error);
     return { code: 'internal', detail: 'the evaluation failed; the log of the process has the cause' };
   }

@@ -1,9 +1,8 @@
 import { LossmeterError } from '../errors.ts';
 import type { JobRequest } from '../contract/jobs.ts';
 import type { DataDirectory } from '../files/data-directory.ts';
-import type { Job, TaskKey } from './job.ts';
+import type { Job } from './job.ts';
 import { findJobFiles } from './read-order.ts';
-import type { TaskOutcome } from './runner.ts';
 import type { JobLimits, JobStore, StateChange } from './store.ts';
 
 /** Does tasks of jobs, or knows who does. */
@@ -87,6 +86,3 @@ function requireChange(id: number, change: StateChange, what: string, allowed: s
 function noJob(id: number): LossmeterError {
   return new LossmeterError('not_found', `there is no job ${id}`);
 }
-
-/** Called after each task that this process did. */
-export type OnTaskEnd = (key: TaskKey, outcome: TaskOutcome) => void;

@@ -14,7 +14,7 @@ export function wireJob(job: Job, failures?: readonly FailedFile[]): WireJob {
     created_at: time(job.createdAt),
     ...(job.startedAt !== undefined && { started_at: time(job.startedAt) }),
     ...(job.finishedAt !== undefined && { finished_at: time(job.finishedAt) }),
-    ...(failures && failures.length > 0 && { failures: [...failures] as NonNullable<WireJob['failures']> }),
-    ...(error && { error: error as NonNullable<WireJob['error']> }),
+    ...(failures && failures.length > 0 && { failures: [...failures] }),
+    ...(error && { error }),
   };
 }

@@ -29,20 +29,21 @@ export class JobMetrics {
       registers,
     });
     for (const outcome of OUTCOMES) this.#tasks.inc({ outcome }, 0);
-    if (store !== undefined) addCounts(registry, store);
+    addCounts(registry, store);
   }
 
   readonly created = (): void => this.#created.inc();
   readonly did = (outcome: TaskOutcome): void => this.#tasks.inc({ outcome });
 }
 
-function addCounts(registry: MetricRegistry, store: Pick<JobStore, 'counts'>): void {
+/** Adds gauges of the store. They have no series where there are no jobs. */
+function addCounts(registry: MetricRegistry, store: Pick<JobStore, 'counts'> | undefined): void {
+  const noCounts = async (): Promise<undefined> => undefined;
   let known: JobCounts | undefined;
   let reading: Promise<void> | undefined;
   // Metrics of a scrape share one read, and no scrape waits long for it.
   const read = async (): Promise<JobCounts | undefined> => {
-    reading ??= store
-      .counts()
+    reading ??= (store?.counts() ?? noCounts())
       .then((counts) => void (known = counts))
       .catch(() => undefined)
       .finally(() => (reading = undefined));

@@ -54,6 +54,7 @@ const RUN = [
   ['README.md', 'npx lossmeter keys create'],
   ['docs/compare.md', 'curl -s'],
   ['docs/compare.md', 'npx lossmeter compare'],
+  ['docs/jobs.md', 'LOSSMETER_DATA_DIR=examples npm start'],
 ] as const;
 
 /** Blocks that take what this suite has not, with what runs them. */
@@ -66,6 +67,7 @@ const ELSEWHERE = [
   ['clients/python/README.md', 'python -m lossmeter', 'clients/python/tests/test_cli.py'],
   ['docs/python.md', 'pip install', 'npm run test:client'],
   ['test/vectors/README.md', 'pip install', 'nobody: it makes files that are committed, by PyTorch'],
+  ['docs/jobs.md', 'LOSSMETER_STORE=postgres', 'test/postgres/jobs.postgres.ts'],
   ['docs/operations.md', 'sqlite3 lossmeter.db "VACUUM INTO', 'test/docs/history-file.test.ts'],
   ['docs/operations.md', 'sqlite3 lossmeter.db VACUUM', 'test/docs/history-file.test.ts'],
 ] as const;
@@ -264,6 +266,16 @@ describe('the page about comparisons', () => {
     expect(folders!.stdout).toMatch(/^Same top p: 100\.000/m);
     expect(JSON.parse(json!.stdout)).toMatchObject({ total: { numerator: 0, rows: { total: 504 } } });
   });
+});
+
+test('a job of the examples has the result of its file', async () => {
+  const [created, events, result] = await runBlock(blockOf(...RUN[9]));
+  expect(JSON.parse(created!.stdout)).toMatchObject({ id: 1, files: { total: 1 } });
+  expect(events!.stdout).toContain('"state":"succeeded"');
+  const { kind, total, files } = JSON.parse(result!.stdout) as { kind: string; total: object; files: object[] };
+  expect([kind, files.length]).toEqual(['cross_entropy', 1]);
+  expect(total).toMatchObject({ rows: { total: 8192, counted: 8113 } });
+  expect(files).toMatchObject([{ file: 'char-lm.safetensors', rows: { total: 8192, counted: 8113 } }]);
 });
 
 /** A safetensors file whose tensor has another name. */

@@ -30,7 +30,10 @@ test.each([
   [['./a.safetensors', 'a.safetensors'], ['a.safetensors']],
   [['x'], ['x/1.safetensors', 'x/link.safetensors']],
   [['x/'], ['x/1.safetensors', 'x/link.safetensors']],
-  [['b.safetensors', 'a.*'], ['a.safetensors', 'a.txt', 'b.safetensors']],
+  [
+    ['b.safetensors', 'a.*'],
+    ['a.safetensors', 'a.txt', 'b.safetensors'],
+  ],
   [['x/*'], ['x/1.safetensors', 'x/link.safetensors']],
   [['**/?.safetensors'], ['a.safetensors', 'b.safetensors', 'x/1.safetensors', 'x/y/2.safetensors']],
   [['inner'], ['inner/1.safetensors', 'inner/link.safetensors']],

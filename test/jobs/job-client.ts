@@ -18,7 +18,7 @@ export interface Result {
   files: Record<string, unknown>[];
 }
 
-const ENDED = ['succeeded', 'failed', 'cancelled'];
+const ENDED = new Set<string>(['succeeded', 'failed', 'cancelled']);
 
 /** A client of the jobs of a service. */
 export class JobClient {
@@ -49,11 +49,7 @@ export class JobClient {
   }
 
   /** Waits until a job is as wanted, by default until its end. */
-  async until(
-    id: number,
-    wanted = ({ state }: Job): boolean => ENDED.includes(state),
-    withinMs = 20_000,
-  ): Promise<Job> {
+  async until(id: number, wanted = ({ state }: Job): boolean => ENDED.has(state), withinMs = 20_000): Promise<Job> {
     for (const end = performance.now() + withinMs; ;) {
       const job = await this.get(id);
       if (wanted(job)) return job;
@@ -69,7 +65,7 @@ export class JobClient {
   }
 }
 
-/** What one process prints as JSON, run in a folder. */
+/** Result that a command prints as JSON, run in a folder. */
 export function printed(folder: string, ...args: string[]): Omit<Result, 'kind'> {
   const environment = Object.fromEntries(
     Object.entries(process.env).filter(([name]) => !name.startsWith('LOSSMETER_')),

@@ -52,7 +52,14 @@ test('keeps every field of a job and of its tasks', async () => {
   const { id } = await store.create({ ...order(0), kind: 'kl_divergence', files }, LIMITS);
   expect(queued).toEqual([{ job: id, place: 0 }]);
   expect(await store.job(id)).toEqual({
-    ...{ id, kind: 'kl_divergence', state: 'queued', kernel: 'strict', options: { shift: true }, tensors: { label: 'y' } },
+    ...{
+      id,
+      kind: 'kl_divergence',
+      state: 'queued',
+      kernel: 'strict',
+      options: { shift: true },
+      tensors: { label: 'y' },
+    },
     ...{ files: 1, done: 0, failed: 0, bytes: 2 ** 40, doneBytes: 0, createdAt: 1000, revision: 0 },
     ...{ startedAt: undefined, finishedAt: undefined, error: undefined },
   });
@@ -76,7 +83,14 @@ test('counts each result once, whatever their order, and then queues the combina
   expect(await store.next()).toEqual({ job, place: COMBINATION });
   expect(await store.combinable(job)).toMatchObject({ done: 3, failed: 0, doneBytes: 3 });
   const { partials, next } = await store.partials(job, 0);
-  expect([partials.map((bytes) => [...bytes]), next]).toEqual([[[0, 255, 0], [1, 255, 0], [2, 255, 0]], undefined]);
+  expect([partials.map((bytes) => [...bytes]), next]).toEqual([
+    [
+      [0, 255, 0],
+      [1, 255, 0],
+      [2, 255, 0],
+    ],
+    undefined,
+  ]);
   await store.complete(job, '{"loss":1}');
   await store.complete(job, '{"loss":2}');
   expect(await store.total(job)).toBe('{"loss":1}');

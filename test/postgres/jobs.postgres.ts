@@ -79,21 +79,30 @@ describe('a job of 64 files over two workers, one of which is killed, has the bi
   test.each([
     ['cross_entropy', 'evaluate', { metrics: ['ece', 'standard_error'], label_smoothing: 0.1 }],
     ['kl_divergence', 'compare', { direction: 'reverse' }],
-  ] as const)('%s', async (kind, command, options) => {
-    const { id } = await jobs.create({ kind, files: ['eval/*.safetensors'], options });
-    const [killed, other] = [new WorkerProcess(), new WorkerProcess()];
-    await killed.until(() => killed.done > 2);
-    await killed.end('SIGKILL');
-    const atKill = performance.now();
-    expect((await jobs.get(id)).files.done).toBeLessThan(64);
-    expect(await jobs.until(id, undefined, 60_000)).toMatchObject({ state: 'succeeded', files: { total: 64, done: 64 } });
-    console.log(`${kind}: ${killed.done} files by the killed worker; the job ended ${((performance.now() - atKill) / 1000).toFixed(1)} s after`);
-    const result = await jobs.result(id);
-    const expected = printed(dataDir, command, '--options', JSON.stringify(options), 'eval/*.safetensors');
-    expect(JSON.stringify(result)).toBe(JSON.stringify({ kind, ...expected }));
-    expect(await other.end('SIGTERM')).toBe(0);
-    expect(killed.done).toBeLessThan(64);
-  }, 120_000);
+  ] as const)(
+    '%s',
+    async (kind, command, options) => {
+      const { id } = await jobs.create({ kind, files: ['eval/*.safetensors'], options });
+      const [killed, other] = [new WorkerProcess(), new WorkerProcess()];
+      await killed.until(() => killed.done > 2);
+      await killed.end('SIGKILL');
+      const atKill = performance.now();
+      expect((await jobs.get(id)).files.done).toBeLessThan(64);
+      expect(await jobs.until(id, undefined, 60_000)).toMatchObject({
+        state: 'succeeded',
+        files: { total: 64, done: 64 },
+      });
+      console.log(
+        `${kind}: ${killed.done} files by the killed worker; the job ended ${((performance.now() - atKill) / 1000).toFixed(1)} s after`,
+      );
+      const result = await jobs.result(id);
+      const expected = printed(dataDir, command, '--options', JSON.stringify(options), 'eval/*.safetensors');
+      expect(JSON.stringify(result)).toBe(JSON.stringify({ kind, ...expected }));
+      expect(await other.end('SIGTERM')).toBe(0);
+      expect(killed.done).toBeLessThan(64);
+    },
+    120_000,
+  );
 });
 
 test('a file that is missing fails its job, which succeeds after it is back and the job is retried', async () => {
@@ -163,21 +172,25 @@ describe('a worker that is told to end in the middle of a file', () => {
   test.each([
     ['finishes it', '60', true],
     ['gives it back to another one, where there is no time', '0', false],
-  ])('%s', async (_, drainSeconds, isDone) => {
-    const folder = join(dataDir, `long-${drainSeconds}`);
-    mkdirSync(folder);
-    writeLongFile(join(folder, 'long.safetensors'));
-    const { id } = await jobs.create({ kind: 'cross_entropy', files: [`long-${drainSeconds}`] });
-    const worker = new WorkerProcess({ LOSSMETER_DRAIN_SECONDS: drainSeconds });
-    await jobs.until(id, ({ state }) => state === 'running');
-    expect(await worker.end('SIGTERM')).toBe(0);
-    expect(worker.output).toContain('"msg":"closed"');
-    expect((await jobs.get(id)).files.done).toBe(isDone ? 1 : 0);
-    const next = new WorkerProcess();
-    expect(await jobs.until(id)).toMatchObject({ state: 'succeeded' });
-    expect((await jobs.result(id)).total).toMatchObject({ rows: { counted: LONG_ROWS } });
-    await next.end('SIGTERM');
-  }, 90_000);
+  ])(
+    '%s',
+    async (_, drainSeconds, isDone) => {
+      const folder = join(dataDir, `long-${drainSeconds}`);
+      mkdirSync(folder);
+      writeLongFile(join(folder, 'long.safetensors'));
+      const { id } = await jobs.create({ kind: 'cross_entropy', files: [`long-${drainSeconds}`] });
+      const worker = new WorkerProcess({ LOSSMETER_DRAIN_SECONDS: drainSeconds });
+      await jobs.until(id, ({ state }) => state === 'running');
+      expect(await worker.end('SIGTERM')).toBe(0);
+      expect(worker.output).toContain('"msg":"closed"');
+      expect((await jobs.get(id)).files.done).toBe(isDone ? 1 : 0);
+      const next = new WorkerProcess();
+      expect(await jobs.until(id)).toMatchObject({ state: 'succeeded' });
+      expect((await jobs.result(id)).total).toMatchObject({ rows: { counted: LONG_ROWS } });
+      await next.end('SIGTERM');
+    },
+    90_000,
+  );
 });
 
 test('jobs are listed by state', async () => {

@@ -1,4 +1,13 @@
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
@@ -46,7 +55,12 @@ describe('a job', () => {
 
   test('compares with references of its own, and of other files', async () => {
     const own = await jobs.create({ kind: 'kl_divergence', files: ['eval/*.safetensors'] });
-    const others = await jobs.create({ kind: 'kl_divergence', files: ['eval'], reference: ['other/00?.safetensors'], tensors: SWAPPED });
+    const others = await jobs.create({
+      kind: 'kl_divergence',
+      files: ['eval'],
+      reference: ['other/00?.safetensors'],
+      tensors: SWAPPED,
+    });
     for (const [{ id }, args] of [
       [own, []],
       [others, ['--reference', 'other', '--tensor', 'logits=reference', '--tensor', 'reference=logits']],
@@ -66,7 +80,11 @@ describe('a job', () => {
     const reference = Array.from({ length: 9 }, () => quantise(numbers(classes).map((value) => -4 * value)));
     mkdirSync(join(dataDir, 'kld'));
     writeFileSync(join(dataDir, 'base.kld'), logitFile({ ...parts, rows: reference }));
-    for (const [name, rows] of [['a', 4], ['b', 1], ['c', 4]] as const) {
+    for (const [name, rows] of [
+      ['a', 4],
+      ['b', 1],
+      ['c', 4],
+    ] as const) {
       const data = encodeElements('logits', 'float32', numbers(rows * classes));
       const file = safetensorsFile([['logits', { dtype: 'float32', shape: [rows, classes], data }]]);
       writeFileSync(join(dataDir, `kld/${name}.safetensors`), file);
@@ -97,7 +115,11 @@ describe('a job', () => {
     const failed = await jobs.until(id);
     expect(failed).toMatchObject({ state: 'failed', files: { total: 4, done: 3, failed: 1 } });
     expect(failed.failures).toEqual([
-      { file: 'broken/002.safetensors', code: 'invalid_file', detail: expect.stringContaining('it is cut off') as string },
+      {
+        file: 'broken/002.safetensors',
+        code: 'invalid_file',
+        detail: expect.stringContaining('it is cut off') as string,
+      },
     ]);
     expect(await jobs.call('GET', `/${id}/result`)).toMatchObject({ status: 409, body: { code: 'job_state' } });
     writeFileSync(path, whole);
@@ -177,14 +199,54 @@ describe('a request is refused', () => {
     ['without a kind', { files: ['eval'] }, 'invalid_job', '/kind'],
     ['without files', { kind: 'cross_entropy', files: [] }, 'invalid_job', '/files'],
     ['with an unknown field', { kind: 'cross_entropy', files: ['eval'], refrence: ['x'] }, 'invalid_job', '/refrence'],
-    ['with a reference of an evaluation', { kind: 'cross_entropy', files: ['eval'], reference: ['x'] }, 'invalid_job', '/reference'],
-    ['with an unknown option', { kind: 'cross_entropy', files: ['eval'], options: { epsilon: 1 } }, 'invalid_option', '/options/epsilon'],
-    ['with outputs', { kind: 'cross_entropy', files: ['eval'], options: { outputs: ['gradient'] } }, 'invalid_option', '/options/outputs'],
-    ['with a file that is not there', { kind: 'cross_entropy', files: ['eval/9.safetensors'] }, 'file_unreadable', undefined],
-    ['with a pattern that nothing matches', { kind: 'cross_entropy', files: ['eval/x*'] }, 'file_unreadable', undefined],
-    ['with a name outside of the data directory', { kind: 'cross_entropy', files: ['eval', '../x'] }, 'file_forbidden', '/files/1'],
-    ['with too many files', { kind: 'cross_entropy', files: ['**/*.safetensors', 'eval'] }, 'invalid_option', undefined],
-    ['with too few references', { kind: 'kl_divergence', files: ['eval'], reference: ['other/001.safetensors'] }, 'invalid_job', '/reference'],
+    [
+      'with a reference of an evaluation',
+      { kind: 'cross_entropy', files: ['eval'], reference: ['x'] },
+      'invalid_job',
+      '/reference',
+    ],
+    [
+      'with an unknown option',
+      { kind: 'cross_entropy', files: ['eval'], options: { epsilon: 1 } },
+      'invalid_option',
+      '/options/epsilon',
+    ],
+    [
+      'with outputs',
+      { kind: 'cross_entropy', files: ['eval'], options: { outputs: ['gradient'] } },
+      'invalid_option',
+      '/options/outputs',
+    ],
+    [
+      'with a file that is not there',
+      { kind: 'cross_entropy', files: ['eval/9.safetensors'] },
+      'file_unreadable',
+      undefined,
+    ],
+    [
+      'with a pattern that nothing matches',
+      { kind: 'cross_entropy', files: ['eval/x*'] },
+      'file_unreadable',
+      undefined,
+    ],
+    [
+      'with a name outside of the data directory',
+      { kind: 'cross_entropy', files: ['eval', '../x'] },
+      'file_forbidden',
+      '/files/1',
+    ],
+    [
+      'with too many files',
+      { kind: 'cross_entropy', files: ['**/*.safetensors', 'eval'] },
+      'invalid_option',
+      undefined,
+    ],
+    [
+      'with too few references',
+      { kind: 'kl_divergence', files: ['eval'], reference: ['other/001.safetensors'] },
+      'invalid_job',
+      '/reference',
+    ],
   ])('%s', async (_, order, code, pointer) => {
     if (code === 'invalid_option' && pointer === undefined) writeFiles(join(dataDir, 'many'), 31);
     const { status, body } = await jobs.call('POST', '', order);

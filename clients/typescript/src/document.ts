@@ -2447,11 +2447,10 @@ export interface components {
              */
             file: string;
             /**
-             * @description The kind of problem: see docs/errors.md.
+             * @description Code of the problem: see docs/errors.md.
              * @example invalid_file
-             * @enum {unknown}
              */
-            code: "malformed_body" | "truncated_body" | "unauthorized" | "forbidden" | "host_not_allowed" | "origin_not_allowed" | "not_found" | "method_not_allowed" | "not_acceptable" | "client_too_slow" | "body_too_large" | "unsupported_media_type" | "unsupported_content_encoding" | "expectation_failed" | "missing_field" | "unknown_field" | "invalid_option" | "invalid_tensor" | "shape_mismatch" | "invalid_label" | "invalid_reference" | "invalid_weight" | "invalid_mask" | "invalid_shard" | "invalid_partial" | "local_data_off" | "file_forbidden" | "file_unreadable" | "invalid_file" | "file_changed" | "invalid_job" | "invalid_metadata" | "invalid_pair" | "job_state" | "conflict" | "rank_unexpected" | "superseded" | "partials_mismatch" | "non_finite_loss" | "bad_request" | "headers_too_large" | "rate_limited" | "overloaded" | "client_closed" | "not_implemented" | "internal" | "store_unavailable" | "worker_lost" | "shutting_down";
+            code: string;
             /**
              * @description The received value, the expected value, and the place.
              * @example "eval/7.safetensors" is not a valid safetensors file: it is cut off
@@ -3017,11 +3016,10 @@ export interface components {
         /** @description Error of combining the results of the files. */
         JobError: {
             /**
-             * @description The kind of problem: see docs/errors.md.
+             * @description Code of the problem: see docs/errors.md.
              * @example invalid_file
-             * @enum {unknown}
              */
-            code: "malformed_body" | "truncated_body" | "unauthorized" | "forbidden" | "host_not_allowed" | "origin_not_allowed" | "not_found" | "method_not_allowed" | "not_acceptable" | "client_too_slow" | "body_too_large" | "unsupported_media_type" | "unsupported_content_encoding" | "expectation_failed" | "missing_field" | "unknown_field" | "invalid_option" | "invalid_tensor" | "shape_mismatch" | "invalid_label" | "invalid_reference" | "invalid_weight" | "invalid_mask" | "invalid_shard" | "invalid_partial" | "local_data_off" | "file_forbidden" | "file_unreadable" | "invalid_file" | "file_changed" | "invalid_job" | "invalid_metadata" | "invalid_pair" | "job_state" | "conflict" | "rank_unexpected" | "superseded" | "partials_mismatch" | "non_finite_loss" | "bad_request" | "headers_too_large" | "rate_limited" | "overloaded" | "client_closed" | "not_implemented" | "internal" | "store_unavailable" | "worker_lost" | "shutting_down";
+            code: string;
             /**
              * @description The received value, the expected value, and the place.
              * @example "eval/7.safetensors" is not a valid safetensors file: it is cut off

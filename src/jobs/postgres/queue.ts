@@ -56,7 +56,7 @@ export interface QueueOptions {
 }
 
 /** Attempt at a task that was taken from the queue. */
-export interface Attempt {
+interface Attempt {
   /** True when no further attempt follows. */
   isLast: boolean;
   /** Aborted when the task is given to another worker. */

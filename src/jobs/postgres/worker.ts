@@ -41,7 +41,8 @@ export class JobWorker {
   /** @throws Error without a data directory */
   constructor(config: Config, log: WorkerLog) {
     const { dataDir, store: url, workerTasks, maxBytesInFlight } = config;
-    if (dataDir === undefined) throw new Error('LOSSMETER_DATA_DIR is not set, expected the folder of the files of jobs');
+    if (dataDir === undefined)
+      throw new Error('LOSSMETER_DATA_DIR is not set, expected the folder of the files of jobs');
     this.#config = config;
     this.#log = log;
     this.#directory = new DataDirectory(dataDir, config.maxJsonBytes);

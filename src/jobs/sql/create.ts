@@ -45,10 +45,12 @@ async function insertTasks(
     { length: count },
     (_, k) => `(${TASK_COLUMNS.map((__, column) => `$${k * width + column + 1}`).join(', ')})`,
   );
-  const values = files.slice(from, from + count).flatMap(({ file, bytes, reference, referenceRows }, k): JobParameter[] => {
-    const { first = null, count: rows = null } = referenceRows ?? {};
-    return [job, from + k, file, bytes, reference ?? null, first, rows];
-  });
+  const values = files
+    .slice(from, from + count)
+    .flatMap(({ file, bytes, reference, referenceRows }, k): JobParameter[] => {
+      const { first = null, count: rows = null } = referenceRows ?? {};
+      return [job, from + k, file, bytes, reference ?? null, first, rows];
+    });
   await queries.rows(`INSERT INTO lossmeter.tasks (${TASK_COLUMNS.join(', ')}) VALUES ${groups.join(', ')}`, ...values);
 }
 

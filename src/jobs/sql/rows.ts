@@ -8,15 +8,15 @@ export const JOB_COLUMNS =
 const optional = <T>(value: Value | undefined, read: (value: NonNullable<Value>) => T): T | undefined =>
   value === null || value === undefined ? undefined : read(value);
 
-const parse = <T>(value: Value | undefined): T => JSON.parse(value as string) as T;
+const parse = (value: Value | undefined): unknown => JSON.parse(value as string);
 
-export const orderOf = (row: Row): JobOrder => ({
+const orderOf = (row: Row): JobOrder => ({
   kind: row['kind'] as JobKind,
-  options: parse(row['options']),
-  tensors: parse(row['tensors']),
+  options: parse(row['options']) as JobOrder['options'],
+  tensors: parse(row['tensors']) as JobOrder['tensors'],
 });
 
-export const errorOf = (row: Row): TaskError | undefined => optional(row['error'], (text) => parse(text));
+export const errorOf = (row: Row): TaskError | undefined => optional(row['error'], (text) => parse(text) as TaskError);
 
 export function toJob(row: Row): Job {
   return {

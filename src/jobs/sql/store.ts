@@ -43,7 +43,10 @@ export class SqlJobStore implements JobStore {
   readonly #dequeue: NonNullable<SqlJobStoreOptions['dequeue']>;
   readonly #now: () => number;
 
-  constructor(database: JobDatabase, { enqueue = nothing, dequeue = nothing, now = Date.now }: SqlJobStoreOptions = {}) {
+  constructor(
+    database: JobDatabase,
+    { enqueue = nothing, dequeue = nothing, now = Date.now }: SqlJobStoreOptions = {},
+  ) {
     this.#database = database;
     this.#enqueue = enqueue;
     this.#dequeue = dequeue;
@@ -156,13 +159,13 @@ export class SqlJobStore implements JobStore {
   }
 
   async answers(id: number, from: number): Promise<AnswerPage> {
-    const { values, next } = await this.#page<string>('answer', ANSWER_BYTES, id, from);
-    return { answers: values, next };
+    const { values, next } = await this.#page('answer', ANSWER_BYTES, id, from);
+    return { answers: values as string[], next };
   }
 
   async partials(id: number, from: number): Promise<PartialPage> {
-    const { values, next } = await this.#page<Uint8Array>('partial', PARTIAL_BYTES, id, from);
-    return { partials: values, next };
+    const { values, next } = await this.#page('partial', PARTIAL_BYTES, id, from);
+    return { partials: values as Uint8Array[], next };
   }
 
   async next(): Promise<TaskKey | undefined> {
@@ -234,7 +237,7 @@ export class SqlJobStore implements JobStore {
   }
 
   /** Values of consecutive files, which a bound of bytes divides into pages. */
-  async #page<T>(column: 'answer' | 'partial', mostBytes: number, id: number, from: number) {
+  async #page(column: 'answer' | 'partial', mostBytes: number, id: number, from: number) {
     const sizes = await this.#database.rows(
       `SELECT place, coalesce(length(${column}), 0) AS size FROM lossmeter.tasks WHERE job = $1 AND place >= $2
         ORDER BY place LIMIT $3`,
@@ -250,6 +253,6 @@ export class SqlJobStore implements JobStore {
       ...[id, from, next],
     );
     const isEnd = full === -1 && sizes.length < MOST_FILES;
-    return { values: rows.map((row) => row['value'] as T), next: isEnd ? undefined : next };
+    return { values: rows.map((row) => row['value']!), next: isEnd ? undefined : next };
   }
 }

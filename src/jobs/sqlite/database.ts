@@ -32,7 +32,7 @@ export class SqliteJobDatabase implements JobDatabase {
 
   async rows(sql: string, ...values: JobParameter[]): Promise<Row[]> {
     try {
-      return this.#prepare(sql).all(...values) as Row[];
+      return this.#prepare(sql).all(...values);
     } catch (error) {
       throw explain(error);
     }

@@ -10,6 +10,7 @@ import { JobService } from '../../jobs/service.ts';
 import type { TaskDoers } from '../../jobs/service.ts';
 import { SqliteJobStore, jobsPathOf } from '../../jobs/sqlite/store.ts';
 import { openPostgresJobs } from '../../jobs/postgres/store.ts';
+import type { PostgresJobStore } from '../../jobs/postgres/store.ts';
 import type { JobStore } from '../../jobs/store.ts';
 import { isPostgres } from '../../runs/open-store.ts';
 import { JobMetrics } from '../../telemetry/jobs.ts';
@@ -34,19 +35,15 @@ declare module 'fastify' {
 export default fp<{ config: Config }>(
   async (app, { config }) => {
     const { dataDir } = config;
-    if (dataDir === undefined) {
-      // The metrics are there, as those of any other feature that nobody uses.
-      if (app.telemetry !== undefined) new JobMetrics(app.telemetry.registry, undefined);
+    const store = dataDir === undefined ? undefined : makeStore(app, config);
+    const metrics = app.telemetry && new JobMetrics(app.telemetry.registry, store);
+    if (dataDir === undefined || store === undefined) {
       app.decorate('jobs', () => {
         throw new LossmeterError('local_data_off', 'jobs read files, and LOSSMETER_DATA_DIR names no data directory');
       });
       return;
     }
     const directory = new DataDirectory(dataDir, config.maxJsonBytes);
-    const store = isPostgres(config.store)
-      ? openPostgresJobs(config, (err) => app.log.warn({ err }, 'the queue of tasks had a fault'))
-      : new SqliteJobStore(jobsPathOf(config.store));
-    const metrics = app.telemetry && new JobMetrics(app.telemetry.registry, store);
     const doers = store instanceof SqliteJobStore ? doHere(app, store, { directory, metrics }) : store;
     if (!(store instanceof SqliteJobStore)) app.addHook('onClose', () => store.close());
     const service = new JobService({ store, doers, directory, kernel: app.pool.variant, limits: config });
@@ -55,6 +52,11 @@ export default fp<{ config: Config }>(
   },
   { name: 'jobs', dependencies: ['evaluator', 'telemetry', 'runs'] },
 );
+
+function makeStore(app: FastifyInstance, config: Config): SqliteJobStore | PostgresJobStore {
+  if (!isPostgres(config.store)) return new SqliteJobStore(jobsPathOf(config.store));
+  return openPostgresJobs(config, (err) => app.log.warn({ err }, 'the queue of tasks had a fault'));
+}
 
 /** Does the tasks in this process while it runs. */
 function doHere(
