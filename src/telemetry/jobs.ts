@@ -36,14 +36,18 @@ export class JobMetrics {
   readonly did = (outcome: TaskOutcome): void => this.#tasks.inc({ outcome });
 }
 
-/** Adds gauges of the store. They have no series where there are no jobs. */
+const NO_JOBS: JobCounts = {
+  byState: { queued: 0, running: 0, succeeded: 0, failed: 0, cancelled: 0 },
+  tasks: 0,
+};
+
+/** Adds gauges of the store. They have no series until it was read. */
 function addCounts(registry: MetricRegistry, store: Pick<JobStore, 'counts'> | undefined): void {
-  const noCounts = async (): Promise<undefined> => undefined;
   let known: JobCounts | undefined;
   let reading: Promise<void> | undefined;
   // Metrics of a scrape share one read, and no scrape waits long for it.
   const read = async (): Promise<JobCounts | undefined> => {
-    reading ??= (store?.counts() ?? noCounts())
+    reading ??= (store?.counts() ?? Promise.resolve(NO_JOBS))
       .then((counts) => void (known = counts))
       .catch(() => undefined)
       .finally(() => (reading = undefined));
