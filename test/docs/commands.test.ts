@@ -68,6 +68,8 @@ const ELSEWHERE = [
   ['test/vectors/README.md', 'pip install', 'nobody: it makes files that are committed, by PyTorch'],
   ['docs/operations.md', 'sqlite3 lossmeter.db "VACUUM INTO', 'test/docs/history-file.test.ts'],
   ['docs/operations.md', 'sqlite3 lossmeter.db VACUUM', 'test/docs/history-file.test.ts'],
+  ['docs/deploy.md', 'lossmeter store copy', 'test/postgres/copy.postgres.ts'],
+
   ['docs/kubernetes.md', 'docker build', 'test/container builds the image; nobody pushes it'],
   ['docs/kubernetes.md', 'npx lossmeter keys create --name trainer', 'nobody: it takes a cluster'],
   [
