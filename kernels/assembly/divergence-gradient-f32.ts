@@ -1,11 +1,15 @@
 import { expOf, isNegInf, logRatio, nearTerm } from './divergence-f32';
 import { PAIR } from './divergence-sums';
 import { GREATEST_RATIO } from './jensen-shannon';
+import { madd } from './exp-f32';
 import { loadLanes, storeLanes } from './lanes';
 import { load4 } from './storage';
 
-/** Stores k·(q − p) of a row: near p as k·p·(d + d²·P(d)), where the two would cancel. */
-export function writeGradient<T>(out: usize, k: f32, series: usize): void {
+/**
+ * Stores k·(q − p) of a row: near p as k·p·(d + d²·P(d)), where the two would cancel.
+ * @returns false when the differences of some logits leave the range of float32
+ */
+export function writeGradient<T>(out: usize, k: f32, series: usize): bool {
   let x = PAIR.x;
   let y = PAIR.y;
   let e = PAIR.e;
@@ -26,6 +30,7 @@ export function writeGradient<T>(out: usize, k: f32, series: usize): void {
   const c6 = v128.load32_splat(series, 28);
   const c7 = v128.load32_splat(series, 32);
   const c8 = v128.load32_splat(series, 36);
+  let unknown = i32x4.splat(0);
   for (let n = PAIR.classes; n > 0; ) {
     const lanes = min(n, 4);
     const x4 = lanes == 4 ? load4<T>(x) : loadLanes<T>(x, lanes, 0);
@@ -37,6 +42,7 @@ export function writeGradient<T>(out: usize, k: f32, series: usize): void {
     if (!i32x4.all_true(near)) {
       const f4 = lanes == 4 ? v128.load(f) : loadLanes<f32>(f, lanes, 0);
       g = v128.bitselect(g, farElement(x4, y4, d, e4, f32x4.mul(f4, factor)), near);
+      unknown = v128.or(unknown, v128.andnot(f32x4.ne(d, d), isNegInf(x4, y4)));
     }
     g = f32x4.mul(k4, g);
     if (lanes == 4) v128.store(out, g);
@@ -48,6 +54,7 @@ export function writeGradient<T>(out: usize, k: f32, series: usize): void {
     out += <usize>lanes << 2;
     n -= lanes;
   }
+  return !v128.any_true(unknown);
 }
 
 /** p·(exp d − 1); q − p for large d and where one side is −Inf. */
@@ -56,8 +63,8 @@ function farElement(x: v128, y: v128, d: v128, p: v128, q: v128): v128 {
   return v128.bitselect(f32x4.sub(q, p), f32x4.mul(p, f32x4.sub(expOf(d), f32x4.splat(1))), isDirect);
 }
 
-/** Stores k·q·(d − KL) of a row; 0 where q is 0. */
-export function writeReverseGradient<T>(out: usize, k: f32, divergence: f32): void {
+/** Stores k·q·(d − KL) of a row; 0 where q is 0. @returns false when an element leaves the range of float32 */
+export function writeReverseGradient<T>(out: usize, k: f32, divergence: f32): bool {
   let x = PAIR.x;
   let y = PAIR.y;
   let f = PAIR.f;
@@ -67,6 +74,8 @@ export function writeReverseGradient<T>(out: usize, k: f32, divergence: f32): vo
   const scale = f32x4.splat(<f32>PAIR.scale);
   const k4 = f32x4.splat(k);
   const mean = f32x4.splat(divergence);
+  const zero = f32x4.splat(0);
+  let unknown = zero;
   for (let n = PAIR.classes; n > 0; ) {
     const lanes = min(n, 4);
     const x4 = lanes == 4 ? load4<T>(x) : loadLanes<T>(x, lanes, 0);
@@ -74,7 +83,9 @@ export function writeReverseGradient<T>(out: usize, k: f32, divergence: f32): vo
     const q = lanes == 4 ? v128.load(f) : loadLanes<f32>(f, lanes, 0);
     const d = logRatio(x4, y4, shift, shiftLow, scale, true);
     const element = f32x4.mul(f32x4.mul(k4, q), f32x4.sub(d, mean));
-    const g = v128.and(element, f32x4.ne(q, f32x4.splat(0)));
+    const g = v128.and(element, f32x4.ne(q, zero));
+    // g·0 is NaN where g is not finite.
+    unknown = madd(g, zero, unknown);
     if (lanes == 4) v128.store(out, g);
     else storeLanes(out, g, lanes);
     x += <usize>lanes * sizeof<T>();
@@ -83,4 +94,5 @@ export function writeReverseGradient<T>(out: usize, k: f32, divergence: f32): vo
     out += <usize>lanes << 2;
     n -= lanes;
   }
+  return !v128.any_true(f32x4.ne(unknown, unknown));
 }

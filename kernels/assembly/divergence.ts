@@ -4,6 +4,7 @@ import { sumDivergence, sumJensenShannon } from './divergence-f32';
 import { sumDivergenceF64, sumDivergenceSlowly } from './divergence-f64';
 import { PAIR, SUMS } from './divergence-sums';
 import { errorOfDifferenceOne } from './log-ratio';
+import { isNearShift } from './pair-values';
 import { logSumOf, referenceOf } from './row';
 import { load1 } from './storage';
 
@@ -44,7 +45,8 @@ export function divergence<T>(
         const r = SUMS.gains / SUMS.total;
         excess = Math.log1p(r);
         if (beta == 0) {
-          result = max(0, SUMS.terms / SUMS.total - excessTerm(r));
+          const divided = isFinite(SUMS.terms) ? SUMS.terms / SUMS.total : sumBeyond<T>(series);
+          result = max(0, divided - excessTerm(r));
         } else {
           addToShift(excess);
           sumTerms<T>(series, true);
@@ -75,12 +77,13 @@ export function setPair<T>(
   PAIR.f = qKept + keptAt;
   PAIR.classes = classes;
   PAIR.scale = scale;
+  PAIR.unit = 1;
   setShift(pResults, qResults, rows, row, load<f64>(pOrigins + f64At), load<f64>(qOrigins + f64At));
 }
 
 /**
- * Sets (lse_q − lse_p) / scale and the factor of q. lse is reference + log S: the references are subtracted without
- * rounding, because an offset of a row would cost digits.
+ * Sets (lse_q − lse_p) / scale, its parts, and the factor of q. lse is reference + log S: the references are
+ * subtracted without rounding, because an offset of a row would cost digits.
  */
 function setShift(
   pResults: usize, qResults: usize, rows: u32, row: u32, pOrigin: f64, qOrigin: f64,
@@ -93,26 +96,40 @@ function setShift(
   const rest = errorOfDifferenceOne(t, q, p) + (qLog - pLog) / PAIR.scale;
   PAIR.shift = t + rest;
   PAIR.shiftLow = t - PAIR.shift + rest;
+  PAIR.eighth = q / 8 - p / 8;
+  PAIR.eighthLow = errorOfDifferenceOne(PAIR.eighth, q / 8, p / 8);
+  PAIR.logs = qLog - pLog;
   PAIR.factor = Math.exp(pLog + PAIR.scale * (p - pOrigin) - (qLog + PAIR.scale * (q - qOrigin)));
 }
 
 /** Adds the excess of Σ q over 1, which both lse leave. */
 export function addToShift(excess: f64): void {
   PAIR.shiftLow += excess / PAIR.scale;
+  PAIR.logs += excess;
   PAIR.factor *= Math.exp(-excess);
 }
 
 function sumTerms<T>(series: usize, mixed: bool): void {
-  if (sizeof<T>() == 8) {
-    sumDivergenceF64(mixed ? series + MIXED_F64 : series + PLAIN_F64, mixed);
-    return;
+  const wide = mixed ? series + MIXED_F64 : series + PLAIN_F64;
+  if (isNearShift<T>()) {
+    if (sizeof<T>() == 8) sumDivergenceF64(wide, mixed);
+    else if (mixed) sumJensenShannon<T>(series + MIXED_F32);
+    else sumDivergence<T>(series);
+    if (sizeof<T>() == 8 || isFinite(SUMS.terms + SUMS.gains)) return;
   }
-  if (mixed) sumJensenShannon<T>(series + MIXED_F32);
-  else sumDivergence<T>(series);
-  if (!isFinite(SUMS.terms + SUMS.gains)) {
-    sumDivergenceSlowly<T>(mixed ? series + MIXED_F64 : series + PLAIN_F64, mixed);
-  }
+  sumDivergenceSlowly<T>(wide, mixed);
 }
+
+/** Σ terms / Σ p of a row whose Σ terms is beyond float64: the exponentials are in a unit in which Σ p may be large. */
+function sumBeyond<T>(series: usize): f64 {
+  PAIR.unit = SMALL_UNIT;
+  sumDivergenceSlowly<T>(series + PLAIN_F64, false);
+  PAIR.unit = 1;
+  return SUMS.terms / SUMS.total / SMALL_UNIT;
+}
+
+/** Below 1 / Σ p of any row. */
+const SMALL_UNIT: f64 = 2 ** -80;
 
 /** Places of the series: ten f32 for both divergences, and 22 f64 for both. */
 const MIXED_F32: usize = 40;
