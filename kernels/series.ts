@@ -1,17 +1,20 @@
 /**
  * Series of the terms of divergences for small d = log(q/p): term = p·d²·P(d), in which nothing cancels.
- * KL: P = Σ d^k / (k + 2)!. Jensen–Shannon: term/p = γ·e^d·d − M·log M with M = β + γ·e^d and γ = 1 − β.
+ * KL: P = Σ d^k / (k + 2)!, and q − p = p·(d + d²·P(d)). Jensen–Shannon: term/p = γ·e^d·d − M·log M with M = β + γ·e^d and γ = 1 − β.
  */
 
 /** Degrees of the series that the kernels evaluate, and limits of |d|. */
 const FLOAT32 = { degree: 8, limit: 1, mixedLimit: 1 };
 const FLOAT64 = { degree: 20, limit: 0.5 };
 
+/** Degree of the series of q − p beside the Jensen–Shannon divergence, which need not be as exact: 5e-7. */
+const GAINS_DEGREE = 5;
+
 /** Coefficients that the interpolation takes into account: the terms after them are below 1e-17. */
 const TAYLOR = 40;
 
-/** Bytes of the series: f32 of both divergences, limit and coefficients, and f64 of both. */
-export const SERIES_BYTES = 2 * 4 * (FLOAT32.degree + 2) + 2 * 8 * (FLOAT64.degree + 2);
+/** Bytes of the series: f32 of both divergences, limit and coefficients, f64 of both, and f32 of the gains. */
+export const SERIES_BYTES = 2 * 4 * (FLOAT32.degree + 2) + 2 * 8 * (FLOAT64.degree + 2) + 4 * (GAINS_DEGREE + 1);
 
 /** The series as the kernels read them. @param beta β of the Jensen–Shannon divergence; 0 for none */
 export function divergenceSeries(beta: number): Uint8Array {
@@ -29,10 +32,8 @@ export function divergenceSeries(beta: number): Uint8Array {
     FLOAT64.limit,
     ...mixed.slice(0, FLOAT64.degree + 1),
   );
-  const bytes = new Uint8Array(SERIES_BYTES);
-  bytes.set(new Uint8Array(narrow.buffer));
-  bytes.set(new Uint8Array(wide.buffer), narrow.byteLength);
-  return bytes;
+  const gains = Float32Array.from(interpolated(plain, FLOAT32.mixedLimit, GAINS_DEGREE));
+  return Buffer.concat([narrow, wide, gains].map(({ buffer }) => new Uint8Array(buffer)));
 }
 
 /** 1 / (k + 2)! */
