@@ -1,11 +1,12 @@
 import { Direction, LEFT_OUT } from '../abi';
 import { RowDivergencesLayout as Layout } from '../layouts';
 import { TILE_F64, addTo, startSums, totalOf } from './compensated';
-import { addToShift, setPair } from './divergence';
+import { MIXED_F32, RATIOS_F32, addToShift, setPair } from './divergence';
 import { writeGradient, writeReverseGradient } from './divergence-gradient-f32';
 import { PAIR } from './divergence-sums';
 import { scaleOf } from './gradient';
 import { GREATEST_RATIO, logOfMixture } from './jensen-shannon';
+import { writeMixedGradient } from './jensen-shannon-gradient-f32';
 import { eighthAt, isNearShift, ofP, ofQ, ratioAt } from './pair-values';
 import { load1 } from './storage';
 
@@ -58,7 +59,11 @@ export function divergenceGradient<T>(
     }
     k /= total;
     if (direction == Direction.mixed) {
-      writeMixed<T>(out, k * (1 - beta), meanOfMixture<T>());
+      const own = k * (1 - beta);
+      const isNear = sizeof<T>() < 8 && isNearShift<T>();
+      if (!isNear || !writeMixedGradient<T>(out, own, series + MIXED_F32, series + RATIOS_F32)) {
+        writeMixed<T>(out, own, meanOfMixture<T>());
+      }
     } else if (isReverse) {
       const isNear = sizeof<T>() < 8 && divergence < GREATEST_FLOAT32;
       if (!isNear || !isNearShift<T>() || !writeReverseGradient<T>(out, <f32>k, <f32>divergence)) {

@@ -1,6 +1,6 @@
-import { expOf, isNegInf, loadNear, logRatio, pairsOf } from './divergence-f32';
+import { loadNear, logRatio, pairsOf } from './divergence-f32';
 import { PAIR, SUMS } from './divergence-sums';
-import { madd } from './exp-f32';
+import { Constant, constant, exp4, madd } from './exp-f32';
 import { loadLanes } from './lanes';
 import { log4 } from './log-f32';
 import { FLOAT16_CONSTANTS, load4 } from './storage';
@@ -8,8 +8,11 @@ import { FLOAT16_CONSTANTS, load4 } from './storage';
 /** As for the Kullback–Leibler divergence. */
 const TILE: u32 = 64;
 
-/** Greatest |d| that counts: the smaller of both probabilities is negligible there. */
-const GREATEST: f32 = 87;
+/** Greatest |d| that counts: beyond, the smaller of both probabilities is negligible, and may be subnormal. */
+export const GREATEST_DISTANCE: f32 = 40;
+
+/** Where both shares of the mixture are so alike, nothing cancels in the shorter formula. */
+const LEAST_SHARE: f64 = 0.4;
 
 /** Four lanes of gains. */
 const LANES = memory.data(16, 16);
@@ -74,28 +77,34 @@ function sumBy<T>(series: usize, ofGains: usize, scaled: bool): void {
       total1 = f32x4.add(total1, e1);
       const near0 = f32x4.lt(f32x4.abs(d0), limit);
       const near1 = f32x4.lt(f32x4.abs(d1), limit);
-      const first0 = f32x4.mul(e0, d0);
-      const first1 = f32x4.mul(e1, d1);
-      const second0 = f32x4.mul(first0, d0);
-      const second1 = f32x4.mul(first1, d1);
-      const p0 = ofTerm(d0, series);
-      const p1 = ofTerm(d1, series);
-      const g0 = ofGain(d0, ofGains);
-      const g1 = ofGain(d1, ofGains);
       if (i32x4.all_true(v128.and(near0, near1))) {
-        terms0 = madd(second0, p0, terms0);
-        terms1 = madd(second1, p1, terms1);
-        gains0 = f32x4.add(gains0, madd(second0, g0, first0));
-        gains1 = f32x4.add(gains1, madd(second1, g1, first1));
+        const first0 = f32x4.mul(e0, d0);
+        const first1 = f32x4.mul(e1, d1);
+        const second0 = f32x4.mul(first0, d0);
+        const second1 = f32x4.mul(first1, d1);
+        terms0 = madd(second0, ofTerm(d0, series), terms0);
+        terms1 = madd(second1, ofTerm(d1, series), terms1);
+        gains0 = f32x4.add(gains0, madd(second0, ofGain(d0, ofGains), first0));
+        gains1 = f32x4.add(gains1, madd(second1, ofGain(d1, ofGains), first1));
       } else {
-        const far0 = farTerm(load4<T>(x), load4<T>(y), d0, e0, v128.load(f));
-        const gain0 = v128.load(LANES);
-        const far1 = farTerm(load4<T>(x + bytes), load4<T>(y + bytes), d1, e1, v128.load(f, 16));
-        const gain1 = v128.load(LANES);
-        terms0 = f32x4.add(terms0, v128.bitselect(f32x4.mul(second0, p0), far0, near0));
-        terms1 = f32x4.add(terms1, v128.bitselect(f32x4.mul(second1, p1), far1, near1));
-        gains0 = f32x4.add(gains0, v128.bitselect(madd(second0, g0, first0), gain0, near0));
-        gains1 = f32x4.add(gains1, v128.bitselect(madd(second1, g1, first1), gain1, near1));
+        let term0 = farTerm(load4<T>(x), load4<T>(y), d0, e0, v128.load(f));
+        let gain0 = v128.load(LANES);
+        let term1 = farTerm(load4<T>(x + bytes), load4<T>(y + bytes), d1, e1, v128.load(f, 16));
+        let gain1 = v128.load(LANES);
+        if (v128.any_true(v128.or(near0, near1))) {
+          const first0 = f32x4.mul(e0, d0);
+          const first1 = f32x4.mul(e1, d1);
+          const second0 = f32x4.mul(first0, d0);
+          const second1 = f32x4.mul(first1, d1);
+          term0 = v128.bitselect(f32x4.mul(second0, ofTerm(d0, series)), term0, near0);
+          term1 = v128.bitselect(f32x4.mul(second1, ofTerm(d1, series)), term1, near1);
+          gain0 = v128.bitselect(madd(second0, ofGain(d0, ofGains), first0), gain0, near0);
+          gain1 = v128.bitselect(madd(second1, ofGain(d1, ofGains), first1), gain1, near1);
+        }
+        terms0 = f32x4.add(terms0, term0);
+        terms1 = f32x4.add(terms1, term1);
+        gains0 = f32x4.add(gains0, gain0);
+        gains1 = f32x4.add(gains1, gain1);
       }
       y += 2 * bytes;
       e += 32;
@@ -157,33 +166,63 @@ function ofGain(d: v128, series: usize): v128 {
   return madd(p, d, v128.load32_splat(series));
 }
 
+/** exp −distance, of 0 to GREATEST_DISTANCE. */
+// @ts-expect-error: decorator
+@inline
+export function expOfMinus(distance: v128): v128 {
+  const d = f32x4.neg(distance);
+  return exp4(
+    d, madd(d, constant(Constant.LOG2E), constant(Constant.ROUNDER)), constant(Constant.ROUNDER),
+    constant(ASC_FEATURE_RELAXED_SIMD ? Constant.MINUS_LN2 : Constant.MINUS_LN2_HIGH), constant(Constant.MINUS_LN2_LOW),
+    constant(Constant.C1), constant(Constant.C2), constant(Constant.C3), constant(Constant.C4), constant(Constant.C5),
+  );
+}
+
 /**
- * Terms that are not near, and their gains q − p, which are stored in LANES. With s the probability of which the mixture
- * has the smaller share ε, g the other one, and δ = log(s/g), the term is ε·s·log(s/m) − (1 − ε)·g·log(m/g), where
- * log(m/g) = log(1 + ε·(e^δ − 1)) and log(s/m) = δ − log(m/g). For ε·(e^δ − 1) > 1 the other way: log(s/m) is
- * −log(ε + (1 − ε)·e^−δ). So both keep their digits, and every part of the term has the factor ε for small ε.
- * The smaller of s and g is the greater one times exp −|δ|. A difference beyond float32 makes the term NaN.
+ * Terms that are not near, and their gains q − p, which are stored in LANES: from the greater of both probabilities, for
+ * the other one is it times z = exp −|d|. A difference beyond float32 makes the term NaN.
  */
 function farTerm(x: v128, y: v128, d: v128, p: v128, f: v128): v128 {
-  const one = f32x4.splat(1);
-  const zero = f32x4.splat(0);
-  const greatest = f32x4.splat(GREATEST);
+  const greatest = f32x4.splat(GREATEST_DISTANCE);
   const negInf = f32x4.splat(-Infinity);
   d = v128.bitselect(f32x4.neg(greatest), d, f32x4.eq(y, negInf));
   d = v128.bitselect(greatest, d, f32x4.eq(x, negInf));
-  const isRaised = f32x4.gt(d, zero);
+  const isRaised = f32x4.gt(d, f32x4.splat(0));
   const distance = f32x4.pmin(f32x4.abs(d), greatest);
-  const z = expOf(f32x4.neg(distance));
-  const gap = f32x4.sub(one, z);
+  const z = expOfMinus(distance);
+  const gap = f32x4.sub(f32x4.splat(1), z);
   const mass = v128.bitselect(f32x4.mul(f, f32x4.splat(<f32>PAIR.factor)), p, isRaised);
   const gain = f32x4.mul(mass, gap);
   v128.store(LANES, v128.bitselect(gain, f32x4.neg(gain), isRaised));
+  const least = min(PAIR.beta, 1 - PAIR.beta);
+  return least < LEAST_SHARE
+    ? unequalTerm(mass, z, gap, distance, isRaised, least)
+    : equalTerm(mass, z, distance, isRaised);
+}
 
-  const isP = PAIR.beta < 0.5;
-  const least = isP ? PAIR.beta : 1 - PAIR.beta;
+/** −g·(m·log m + c·z·|d|) with the greater probability g, its share a of the mixture, c = 1 − a, and m = a + c·z. */
+// @ts-expect-error: decorator
+@inline
+function equalTerm(mass: v128, z: v128, distance: v128, isRaised: v128): v128 {
+  const beta = f32x4.splat(<f32>PAIR.beta);
+  const gamma = f32x4.splat(<f32>(1 - PAIR.beta));
+  const rest = f32x4.mul(v128.bitselect(beta, gamma, isRaised), z);
+  const mixture = f32x4.add(v128.bitselect(gamma, beta, isRaised), rest);
+  const log = log4(mixture, f32x4.sub(mixture, f32x4.splat(1)));
+  return f32x4.neg(f32x4.mul(mass, madd(mixture, log, f32x4.mul(rest, distance))));
+}
+
+/**
+ * With s the probability of which the mixture has the smaller share ε, g the other one, and δ = log(s/g), the term is
+ * ε·s·log(s/m) − (1 − ε)·g·log(m/g), where log(m/g) = log(1 + ε·(e^δ − 1)) and log(s/m) = δ − log(m/g). For
+ * ε·(e^δ − 1) > 1 the other way: log(s/m) is −log(ε + (1 − ε)·e^−δ). So both keep their digits, and every part of the
+ * term has the factor ε for small ε.
+ */
+function unequalTerm(mass: v128, z: v128, gap: v128, distance: v128, isRaised: v128, least: f64): v128 {
+  const one = f32x4.splat(1);
   const ofS = f32x4.splat(<f32>least);
   const ofG = f32x4.splat(<f32>(1 - least));
-  const isAbove = isP ? v128.not(isRaised) : isRaised;
+  const isAbove = PAIR.beta < 0.5 ? v128.not(isRaised) : isRaised;
   const delta = v128.bitselect(distance, f32x4.neg(distance), isAbove);
   const lesser = f32x4.mul(mass, z);
   const s = v128.bitselect(mass, lesser, isAbove);
