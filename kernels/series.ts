@@ -14,8 +14,7 @@ const GAINS_DEGREE = 5;
 const TAYLOR = 40;
 
 /** Bytes of the series: f32 of both divergences, limit and coefficients, f64 of both, f32 of the gains and of log(q/m). */
-export const SERIES_BYTES =
-  4 * (3 * FLOAT32.degree + 5) + 2 * 8 * (FLOAT64.degree + 2) + 4 * (GAINS_DEGREE + 1);
+export const SERIES_BYTES = 4 * (3 * FLOAT32.degree + 5) + 2 * 8 * (FLOAT64.degree + 2) + 4 * (GAINS_DEGREE + 1);
 
 /** The series as the kernels read them. @param beta β of the Jensen–Shannon divergence; 0 for none */
 export function divergenceSeries(beta: number): Uint8Array {

@@ -23,13 +23,13 @@ function sumScaled<T>(series: usize): void {
 }
 
 /**
- * Four logits. −Infinity of float16 is read as −65536: beside a finite logit the log ratio is beyond all limits, where it
- * is read once more, and beside −Infinity the exponential is 0.
+ * Four logits. −Infinity of float16 is read as −65536 where no scale brings it near: beside a finite logit the log ratio
+ * is beyond all limits, where it is read once more, and beside −Infinity the exponential is 0.
  */
 // @ts-expect-error: decorator
 @inline
-export function loadNear<T>(p: usize, mask: v128, factor: v128): v128 {
-  return sizeof<T>() == 2 && isSigned<T>() ? f32x4.mul(loadFloat16(p, mask), factor) : load4<T>(p);
+export function loadNear<T>(p: usize, mask: v128, factor: v128, scaled: bool): v128 {
+  return !scaled && sizeof<T>() == 2 && isSigned<T>() ? f32x4.mul(loadFloat16(p, mask), factor) : load4<T>(p);
 }
 
 /**
@@ -75,10 +75,11 @@ function sumBy<T>(series: usize, scaled: bool): void {
     const end = x + <usize>(length & ~7) * sizeof<T>();
     for (; x < end; x += 2 * bytes) {
       const d0 = logRatio(
-        loadNear<T>(x, mask, factor), loadNear<T>(y, mask, factor), shift, shiftLow, scale, scaled,
+        loadNear<T>(x, mask, factor, scaled), loadNear<T>(y, mask, factor, scaled), shift, shiftLow, scale, scaled,
       );
       const d1 = logRatio(
-        loadNear<T>(x + bytes, mask, factor), loadNear<T>(y + bytes, mask, factor), shift, shiftLow, scale, scaled,
+        loadNear<T>(x + bytes, mask, factor, scaled), loadNear<T>(y + bytes, mask, factor, scaled), shift, shiftLow,
+        scale, scaled,
       );
       const e0 = v128.load(e);
       const e1 = v128.load(e, 16);

@@ -66,10 +66,11 @@ function sumBy<T>(series: usize, ofGains: usize, scaled: bool): void {
     const end = x + <usize>(length & ~7) * sizeof<T>();
     for (; x < end; x += 2 * bytes) {
       const d0 = logRatio(
-        loadNear<T>(x, mask, factor), loadNear<T>(y, mask, factor), shift, shiftLow, scale, scaled,
+        loadNear<T>(x, mask, factor, scaled), loadNear<T>(y, mask, factor, scaled), shift, shiftLow, scale, scaled,
       );
       const d1 = logRatio(
-        loadNear<T>(x + bytes, mask, factor), loadNear<T>(y + bytes, mask, factor), shift, shiftLow, scale, scaled,
+        loadNear<T>(x + bytes, mask, factor, scaled), loadNear<T>(y + bytes, mask, factor, scaled), shift, shiftLow,
+        scale, scaled,
       );
       const e0 = v128.load(e);
       const e1 = v128.load(e, 16);

@@ -18,7 +18,7 @@ const TILE: u32 = 64;
  * @returns false when a difference of logits leaves the range of float32
  */
 export function writeMixedGradient<T>(out: usize, k: f64, series: usize, ratios: usize): bool {
-  const mean = storeRatios<T>(out, series, ratios);
+  const mean = PAIR.scale == 1 ? storePlain<T>(out, series, ratios) : storeScaled<T>(out, series, ratios);
   if (!isFinite(mean)) return false;
   const mean4 = f32x4.splat(<f32>mean);
   const k4 = f32x4.splat(<f32>(k * PAIR.factor));
@@ -37,8 +37,18 @@ export function writeMixedGradient<T>(out: usize, k: f64, series: usize, ratios:
   return true;
 }
 
+function storePlain<T>(out: usize, series: usize, ratios: usize): f64 {
+  return storeRatios<T>(out, series, ratios, false);
+}
+
+function storeScaled<T>(out: usize, series: usize, ratios: usize): f64 {
+  return storeRatios<T>(out, series, ratios, true);
+}
+
 /** Stores log(q/m) of each class, 0 where q is 0. @returns its mean by q */
-function storeRatios<T>(out: usize, series: usize, ratios: usize): f64 {
+// @ts-expect-error: decorator
+@inline
+function storeRatios<T>(out: usize, series: usize, ratios: usize, scaled: bool): f64 {
   let x = PAIR.x;
   let y = PAIR.y;
   let f = PAIR.f;
@@ -62,10 +72,11 @@ function storeRatios<T>(out: usize, series: usize, ratios: usize): f64 {
     const end = x + <usize>(length & ~7) * sizeof<T>();
     for (; x < end; x += 2 * bytes) {
       const d0 = logRatio(
-        loadNear<T>(x, mask, factor), loadNear<T>(y, mask, factor), shift, shiftLow, scale, true,
+        loadNear<T>(x, mask, factor, scaled), loadNear<T>(y, mask, factor, scaled), shift, shiftLow, scale, scaled,
       );
       const d1 = logRatio(
-        loadNear<T>(x + bytes, mask, factor), loadNear<T>(y + bytes, mask, factor), shift, shiftLow, scale, true,
+        loadNear<T>(x + bytes, mask, factor, scaled), loadNear<T>(y + bytes, mask, factor, scaled), shift, shiftLow,
+        scale, scaled,
       );
       const q0 = v128.load(f);
       const q1 = v128.load(f, 16);
@@ -94,7 +105,7 @@ function storeRatios<T>(out: usize, series: usize, ratios: usize): f64 {
       const x0 = lanes == 4 ? load4<T>(x) : loadLanes<T>(x, lanes, 0);
       const y0 = lanes == 4 ? load4<T>(y) : loadLanes<T>(y, lanes, 0);
       const q0 = lanes == 4 ? v128.load(f) : loadLanes<f32>(f, lanes, 0);
-      const d0 = logRatio(x0, y0, shift, shiftLow, scale, true);
+      const d0 = logRatio(x0, y0, shift, shiftLow, scale, scaled);
       const near0 = f32x4.lt(f32x4.abs(d0), limit);
       let ratio0 = v128.bitselect(nearRatio(d0, ratios), farRatio(x0, d0), near0);
       ratio0 = v128.and(ratio0, f32x4.ne(q0, zero));
@@ -132,7 +143,7 @@ function nearRatio(d: v128, ratios: usize): v128 {
 
 /**
  * log(q/m) = −log(1 + β·(exp −d − 1)) of other d. With z = exp −|d| the argument is 1 − β·(1 − z) for d > 0, or
- * (1 − β) + β·z, which does not cancel, and 1 + β·(1 − z)/z for d < 0.
+ * (1 − β) + β·z, which does not cancel, and 1 + β·(1 − z)/z for d < 0. NaN where d is NaN, which no logarithm tells.
  */
 function farRatio(x: v128, d: v128): v128 {
   const greatest = f32x4.splat(GREATEST_DISTANCE);
@@ -143,10 +154,9 @@ function farRatio(x: v128, d: v128): v128 {
   const step = f32x4.mul(beta, f32x4.sub(f32x4.splat(1), z));
   const increase = f32x4.div(step, z);
   const share = madd(beta, z, f32x4.splat(<f32>(1 - PAIR.beta)));
-  return f32x4.neg(
-    log4(
-      v128.bitselect(share, f32x4.add(f32x4.splat(1), increase), isRaised),
-      v128.bitselect(f32x4.neg(step), increase, isRaised),
-    ),
+  const log = log4(
+    v128.bitselect(share, f32x4.add(f32x4.splat(1), increase), isRaised),
+    v128.bitselect(f32x4.neg(step), increase, isRaised),
   );
+  return v128.or(f32x4.neg(log), f32x4.ne(d, d));
 }

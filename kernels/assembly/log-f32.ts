@@ -19,8 +19,8 @@ function constant(k: usize): v128 {
 }
 
 /**
- * log x of four normal positive values.
- * @param f x − 1, which counts where x is near 1: it may have digits that x has not
+ * log x of four normal positive values; any number for others, also for NaN.
+ * @param f x − 1, which counts where x is near 1: it may have more digits than x
  */
 // @ts-expect-error: decorator
 @inline

@@ -19,8 +19,8 @@ export function ofQ<T>(c: u32): f64 {
 }
 
 /**
- * True for rows of which no offset is so large that the shift, as a sum of two in the type of the terms, loses the digits
- * of the log ratio in it.
+ * True where the shift, as a sum of two in the type of the terms, keeps the digits of the log ratio in it: both rows have
+ * similar offsets.
  */
 // @ts-expect-error: decorator
 @inline

@@ -19,6 +19,7 @@ const DTYPES: readonly (readonly [...PairDTypes, number])[] = [
   ['bfloat16', 'bfloat16', 3e38],
   ['float16', 'bfloat16', 60_000],
   ['bfloat16', 'float32', 3e38],
+  ['float16', 'float16', 65_504],
   ['float64', 'float64', 1e308],
   ['float64', 'float64', 1.7e308],
   ['float32', 'float64', 3e38],
@@ -116,10 +117,30 @@ describe.each(DTYPES)('logits of %s and %s up to ±%d', (reference, logits, extr
   test.each([4, 1, 23])('have the divergences and gradients of their definitions, for %i classes', (classes) => {
     const rows = roundedPairs(extremePairs(extreme, classes), dtypes);
     // A scale above 1 makes extreme logits of float64 infinite.
-    for (const scale of extreme > 1e300 ? [1, 0.37] : [1, 0.37, 10]) {
+    for (const scale of extreme > 1e300 ? [1, 0.01, 0.37] : [1, 0.01, 0.37, 10]) {
       for (const comparison of COMPARISONS) {
         expect(kernels.flatMap((kernel) => wrongOf(kernel, comparison, rows, scale))).toEqual([]);
       }
     }
   });
+});
+
+test('a class that P lacks counts at the end of float16, where a scale brings all logits near', () => {
+  const end = -65_504;
+  const rows = [{ p: Float64Array.of(end, -Infinity), q: Float64Array.of(end, end) }];
+  const block = blockOf(rows, ['float16', 'float16'], { scale: 0.01 });
+  for (const kernel of kernels) {
+    const forward = kernel.placePair(block);
+    expect(forward.compare({ direction: 'forward' }).divergence[0]).toBeCloseTo(Math.LN2, 6);
+    const gradient = decode('float32', forward.gradient(Float64Array.of(1), 'float32'));
+    expect(gradient[1]! / 0.01).toBeCloseTo(0.5, 6);
+    const mixed = kernel.placePair(block);
+    // p = (1, 0), q = (1, 1)/2, m = (3, 1)/4.
+    const expected = 0.5 * Math.log(4 / 3) + 0.25 * Math.log(2 / 3) + 0.25 * Math.log(2);
+    expect(mixed.compare({ direction: 'jensen_shannon', beta: 0.5 }).divergence[0]).toBeCloseTo(expected, 6);
+    const [first, second] = decode('float32', mixed.gradient(Float64Array.of(1), 'float32'));
+    const slope = 0.01 * 0.5 * 0.25 * (Math.log(2) - Math.log(2 / 3));
+    expect(second).toBeCloseTo(slope, 8);
+    expect(first).toBeCloseTo(-slope, 8);
+  }
 });
