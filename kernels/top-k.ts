@@ -163,9 +163,12 @@ export class PlacedTopK {
     const from = this.#keepRest(out);
     const [origin, logSum] = ofRest.isOfRest ? [logs.restOrigin, logs.restLogSum] : [logs.origin, logs.logSum];
     const elements = arena.f64(out, classes);
-    if (from === -Infinity) elements.fill(0);
-    const factor = coefficient * ofRest.share * Math.exp(from - origin - logSum);
-    for (let c = 0; c < classes && from > -Infinity; c++) elements[c]! *= factor;
+    if (from === -Infinity) {
+      elements.fill(0);
+    } else {
+      const factor = coefficient * ofRest.share * Math.exp(from - origin - logSum);
+      for (let c = 0; c < classes; c++) elements[c]! *= factor;
+    }
     indices.forEach((y, k) => {
       const q = Math.exp(4 * logs.top[k]!);
       elements[y] = coefficient * (tail === 'drop' ? q * mass - ps[k]! : q - ps[k]!);
