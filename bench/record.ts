@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'n
 import { Agent, request } from 'node:http';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { PostgresServer, execute, programs } from '../test/postgres/server.ts';
+import { PostgresServer, execute, program } from '../test/postgres/server.ts';
 import type { Comparison } from './comparison.ts';
 import { startService } from './service.ts';
 import { interleave, median, percentile } from './statistics.ts';
@@ -166,7 +166,7 @@ async function pgbench(folder: string, url: string, round: number): Promise<Load
     ...['--no-vacuum', '--protocol=prepared', '--client', String(RECORDERS), '--jobs', '2', '--time', String(SECONDS)],
     ...['--define=step=0', '--log', `--log-prefix=${log}`, '--file', script, url],
   ];
-  const child = spawn(path.join(programs(), 'pgbench'), args, { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(program('pgbench'), args, { stdio: ['ignore', 'pipe', 'inherit'] });
   const text = (await child.stdout.toArray()).join('');
   const rate = Number(/tps = ([\d.]+)/.exec(text)?.[1]);
   if (!(rate > 0)) throw new Error(`pgbench answered ${text}`);
