@@ -219,7 +219,13 @@ export const Config = Type.Object({
     default: './lossmeter.db',
     minLength: 1,
     description:
-      'SQLite file of the history of runs, created when missing; `:memory:` keeps it until the service ends.',
+      'Where the history of runs is: a SQLite file, created when missing; `:memory:`, which lasts until the service ends; or a PostgreSQL database, which replicas share: `postgres://user:password@host/database?sslmode=verify-full`.',
+  }),
+  storeConnections: Type.Integer({
+    default: 8,
+    minimum: 2,
+    maximum: 1000,
+    description: 'Connections that a process opens to PostgreSQL at most, and one more to hear of other replicas.',
   }),
   webhookUrl: Type.Optional(
     Type.String({

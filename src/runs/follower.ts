@@ -6,6 +6,32 @@ import type { RunStore } from './store.ts';
 /** Steps per read. */
 const PAGE = 500;
 
+/** Sequence number up to which changes were reported. */
+export interface FollowerPosition {
+  /** The position; undefined while another replica reports. */
+  take: () => Promise<number | undefined>;
+  /** Moves it on: what comes before is not reported again. */
+  keep: (sequence: number) => Promise<void>;
+}
+
+/** A position in memory, from which nobody else reports. */
+class OwnPosition implements FollowerPosition {
+  readonly #store: RunStore;
+  #sequence: number | undefined;
+
+  constructor(store: RunStore) {
+    this.#store = store;
+  }
+
+  async take(): Promise<number> {
+    return (this.#sequence ??= await this.#store.sequence());
+  }
+
+  async keep(sequence: number): Promise<void> {
+    this.#sequence = sequence;
+  }
+}
+
 /** A step of a run that has changed. */
 export interface ChangedStep {
   run: string;
@@ -23,16 +49,20 @@ export class RunFollower {
   readonly #listener: (changed: ChangedStep) => void;
   readonly #onFailure: (error: unknown) => void;
   readonly #unsubscribe: () => void;
-  #sequence: number | undefined;
+  readonly #position: FollowerPosition;
+  #hasStarted = false;
   readonly #drain = new Drain(() => this.#readAll());
 
+  /** @param position of what was reported; by default that of this process, which begins at its start */
   constructor(
     store: RunStore,
     changes: RunChanges,
     listener: (changed: ChangedStep) => void,
     onFailure: (error: unknown) => void,
+    position: FollowerPosition = new OwnPosition(store),
   ) {
     this.#store = store;
+    this.#position = position;
     this.#listener = listener;
     this.#onFailure = onFailure;
     this.#unsubscribe = changes.subscribeAll(() => this.#read());
@@ -40,7 +70,8 @@ export class RunFollower {
 
   /** Starts with changes from now on. */
   async start(): Promise<void> {
-    this.#sequence = await this.#store.sequence();
+    await this.#position.take();
+    this.#hasStarted = true;
   }
 
   /** Reads the changes that exist now, and no later ones. */
@@ -50,15 +81,17 @@ export class RunFollower {
   }
 
   #read(): void {
-    if (this.#sequence !== undefined) this.#drain.request();
+    if (this.#hasStarted) this.#drain.request();
   }
 
   async #readAll(): Promise<void> {
     try {
       for (let isMore = true; isMore;) {
-        const { changed, last, isFull } = await this.#store.changes(this.#sequence!, PAGE);
+        const position = await this.#position.take();
+        if (position === undefined) return;
+        const { changed, last, isFull } = await this.#store.changes(position, PAGE);
         for (const { run, runId, step } of changed) this.#listener({ run, runId, point: step });
-        this.#sequence = last;
+        if (last !== position) await this.#position.keep(last);
         isMore = isFull;
       }
     } catch (error) {

@@ -70,6 +70,26 @@ const ELSEWHERE = [
   ['docs/operations.md', 'sqlite3 lossmeter.db "VACUUM INTO', 'test/docs/history-file.test.ts'],
   ['docs/operations.md', 'sqlite3 lossmeter.db VACUUM', 'test/docs/history-file.test.ts'],
   ['docs/sharding.md', 'kubectl apply', 'nobody: it takes a cluster; test/deploy runs the commands of the jobs'],
+  ['docs/kubernetes.md', 'docker build', 'test/container builds the image; nobody pushes it'],
+  ['docs/kubernetes.md', 'npx lossmeter keys create --name trainer', 'nobody: it takes a cluster'],
+  [
+    'docs/kubernetes.md',
+    'helm install lossmeter deploy/helm/lossmeter --namespace loss --create-namespace --values one',
+    'test/helm',
+  ],
+  [
+    'docs/kubernetes.md',
+    'kubectl --namespace loss create secret generic lossmeter-database',
+    'nobody: it takes a cluster',
+  ],
+  [
+    'docs/kubernetes.md',
+    'helm install lossmeter deploy/helm/lossmeter --namespace loss --create-namespace --values sev',
+    'test/helm',
+  ],
+  ['docs/kubernetes.md', 'helm install lossmeter deploy/helm/lossmeter --namespace loss --values one', 'test/helm'],
+  ['docs/kubernetes.md', 'npx lossmeter keys create --name prometheus', 'test/helm, but for the Secrets'],
+  ['docs/kubernetes.md', 'helm install lossmeter deploy/helm/lossmeter --namespace loss --values sev', 'test/helm'],
 ] as const;
 
 /** A folder that looks like a checkout, in which commands may leave files. */

@@ -6,14 +6,14 @@ import type { Pages } from '../../runs/answers.ts';
 import { RunChanges } from '../../runs/changes.ts';
 import { readEndpoint } from '../../runs/endpoint.ts';
 import { RunEvents } from '../../runs/events.ts';
+import { makeStore } from '../../runs/open-store.ts';
+import type { ServiceStore } from '../../runs/open-store.ts';
 import { RunFollower } from '../../runs/follower.ts';
 import type { ChangedStep } from '../../runs/follower.ts';
 import { MlflowLogger } from '../../runs/mlflow.ts';
 import { Recorder } from '../../runs/recorder.ts';
 import { StoreWatch } from '../../runs/store-watch.ts';
-import { pendingMigrations } from '../../runs/sqlite/pending-migrations.ts';
 import type { RunStore } from '../../runs/store.ts';
-import { ThreadedStore } from '../../runs/thread/store.ts';
 import { Webhook } from '../../runs/webhook.ts';
 import { RunMetrics } from '../../telemetry/runs.ts';
 
@@ -33,11 +33,12 @@ declare module 'fastify' {
 /** Runs: their store, their recorder and their events. The store is closed after the last request. */
 export default fp<{ config: Config }>(
   async (app, { config }) => {
-    const migrations = pendingMigrations(config.store);
-    if (migrations > 0) {
-      app.log.info(`the history of an earlier version is converted, in ${migrations} steps: this can take minutes`);
-    }
-    const store = new ThreadedStore(config.store);
+    const changes = new RunChanges();
+    const store = makeStore(config, {
+      onChange: (run) => changes.notify(run),
+      onConversion: (steps) =>
+        app.log.info(`the history of an earlier version is converted, in ${steps} steps: this can take minutes`),
+    });
     // Its threads start while the routes are registered.
     const opening = store.open();
     opening.catch(() => undefined);
@@ -46,7 +47,6 @@ export default fp<{ config: Config }>(
       await opening;
       await store.start();
     });
-    const changes = new RunChanges();
     const watch = watchStore(app, store);
     const metrics = app.telemetry && new RunMetrics(app.telemetry.registry, store, watch);
     app.decorate('runs', store);
@@ -60,8 +60,8 @@ export default fp<{ config: Config }>(
       await watch.close();
       await store.close();
     });
-    if (config.webhookUrl !== undefined) follow(app, makeWebhook(app, config, metrics));
-    if (config.mlflowTrackingUri !== undefined) follow(app, makeMlflowLogger(app, config));
+    if (config.webhookUrl !== undefined) follow(app, store, 'webhook', makeWebhook(app, config, metrics));
+    if (config.mlflowTrackingUri !== undefined) follow(app, store, 'mlflow', makeMlflowLogger(app, config));
   },
   { name: 'runs', dependencies: ['evaluator', 'telemetry'] },
 );
@@ -88,9 +88,9 @@ interface Follower {
   close: () => Promise<void>;
 }
 
-function follow(app: FastifyInstance, { tell, close }: Follower): void {
+function follow(app: FastifyInstance, store: ServiceStore, name: string, { tell, close }: Follower): void {
   const onFailure = (err: unknown): void => app.log.error({ err }, 'what is recorded could not be read to tell of it');
-  const follower = new RunFollower(app.runs, app.runChanges, tell, onFailure);
+  const follower = new RunFollower(store, app.runChanges, tell, onFailure, store.position?.(name));
   app.addHook('onReady', () => follower.start());
   app.addHook('onClose', async () => {
     await follower.close();

@@ -1,7 +1,7 @@
 import { stringify } from '../../wire/json-text/stringify.ts';
 import type { BatchPage, BatchPlace } from '../store.ts';
 import type { RecordedBatch } from '../record.ts';
-import { toBatch } from './rows.ts';
+import { toBatch } from '../rows.ts';
 import type { Statements } from './statements.ts';
 
 /** Bounds of a page: batches, and characters of their texts. */

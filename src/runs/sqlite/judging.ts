@@ -1,7 +1,9 @@
-import { SPIKE_RULE, findSpikes, isSpike } from '../../loss/spike.ts';
-import type { CurvePoint, StepPoint } from '../record.ts';
-import { toStep } from './rows.ts';
-import type { Row, Statements } from './statements.ts';
+import { SPIKE_RULE } from '../../loss/spike.ts';
+import { judged, judgedInOrder } from '../judging.ts';
+import type { CurvePoint } from '../record.ts';
+import { toStep } from '../rows.ts';
+import type { Row } from '../rows.ts';
+import type { Statements } from './statements.ts';
 
 /** Finite losses of the last steps before a step. */
 interface LossesBefore {
@@ -30,21 +32,15 @@ export class Judge {
   consecutive(rows: readonly Row[]): CurvePoint[] {
     const points = rows.map(toStep);
     if (points.length === 0) return [];
-    const before = this.#lossesBefore(points[0]!.step);
-    const spikes = findSpikes([...before, ...points.map(({ loss }) => loss)]).slice(before.length);
-    return points.map((point, k) => this.#judged(point, spikes[k]!));
+    return judgedInOrder(points, this.#lossesBefore(points[0]!.step), this.expectedRanks);
   }
 
   /** Judges a single step. */
   one(row: Row): CurvePoint {
     const point = toStep(row);
-    // A non-finite loss is never a spike: no losses before it are read.
-    const spike = Number.isFinite(point.loss) && isSpike(point.loss, this.#lossesBefore(point.step));
-    return this.#judged(point, spike);
-  }
-
-  #judged(point: StepPoint, spike: boolean): CurvePoint {
-    return { ...point, complete: point.ranks >= this.expectedRanks, spike };
+    // A non-finite loss is compared with none: no losses before it are read.
+    const before = Number.isFinite(point.loss) ? this.#lossesBefore(point.step) : [];
+    return judged(point, before, this.expectedRanks);
   }
 
   /** Finite losses of the steps before a given one, in their order. Reuses the losses read by the previous call. */

@@ -1,28 +1,15 @@
 import type { BatchKey, Outcome, Recording } from '../record.ts';
-import { PairSum, isWrong } from '../step.ts';
+import { MOST_DROPPED, outcomeOf, stepToExtend } from '../recording.ts';
+import type { KeyedRecording, RecordOutcome } from '../recording.ts';
+import { addToRank, addToStep, batchColumns } from '../rows.ts';
+import type { Row } from '../rows.ts';
 import { packFailure } from './failure.ts';
 import type { Failure } from './failure.ts';
-import { tellOf, toDiagnosticsText, toFinite, toReal, toSums } from './rows.ts';
 import { isOfDatabase } from './sqlite-error.ts';
-import type { Row, Statements } from './statements.ts';
+import type { Statements } from './statements.ts';
 
-/** A recording with the key of its micro-batch. */
-export interface KeyedRecording {
-  key: BatchKey;
-  recording: Recording;
-}
-
-/**
- * Most steps that one transaction drops: with their indexes this takes about 10 ms. A recording that supersedes more
- * steps needs several transactions.
- */
-export const MOST_DROPPED = 1000;
-
-/**
- * Result of one recording in a transaction. `dropping`: the transaction dropped only some of the superseded steps, so
- * the caller must repeat the recording.
- */
-export type RecordOutcome = { outcome: Outcome } | { failure: Failure } | { dropping: true };
+/** Outcome whose failure can go to another thread. */
+type PackedOutcome = RecordOutcome<Failure>;
 
 /** Number of steps that a transaction may still drop. */
 interface DropBudget {
@@ -37,7 +24,7 @@ export function recordBatches(
   statements: Statements,
   recordings: readonly KeyedRecording[],
   now: number,
-): RecordOutcome[] {
+): PackedOutcome[] {
   const budget: DropBudget = { left: MOST_DROPPED };
   return statements.transaction(() =>
     recordings.map(({ key, recording }) => {
@@ -61,24 +48,31 @@ function recordBatch(
   now: number,
   budget: DropBudget,
 ): Outcome | 'dropping' {
-  const row = statements.get('SELECT id, expected_ranks FROM runs WHERE name = ?', key.run);
-  const expected = row?.['expected_ranks'] ?? null;
-  if (expected !== null && key.rank >= Number(expected)) return 'unexpected';
-  const run = row === undefined ? createRun(statements, key.run, now) : Number(row['id']);
-  const { step, attempt, rank, microBatch } = key;
-  const last = lastBefore(statements, run, step);
-  if (last !== undefined && Number(last['attempt']) > attempt) return 'superseded';
-  const before = Number(last?.['step']) === step ? last : undefined;
-  const known = statements.get(
-    'SELECT digest FROM batches WHERE run = ? AND step = ? AND attempt = ? AND rank = ? AND micro_batch = ?',
-    ...[run, step, attempt, rank, microBatch],
+  const { run: name, step, attempt, rank, microBatch } = key;
+  const row = statements.get('SELECT id, expected_ranks FROM runs WHERE name = ?', name);
+  const known = row && Number(row['id']);
+  const last = known === undefined ? undefined : lastBefore(statements, known, step);
+  const same =
+    known === undefined
+      ? undefined
+      : statements.get(
+          'SELECT digest FROM batches WHERE run = ? AND step = ? AND attempt = ? AND rank = ? AND micro_batch = ?',
+          ...[known, step, attempt, rank, microBatch],
+        );
+  const outcome = outcomeOf(
+    { key, recording },
+    {
+      expectedRanks: (row?.['expected_ranks'] ?? null) as number | null,
+      attempt: last && Number(last['attempt']),
+      digest: same?.['digest'] as Uint8Array | undefined,
+    },
   );
-  if (known !== undefined) {
-    return Buffer.compare(known['digest'] as Uint8Array, recording.digest) === 0 ? 'repeated' : 'conflict';
-  }
+  if (outcome !== undefined) return outcome;
+  const run = known ?? createRun(statements, name, now);
+  const before = Number(last?.['step']) === step ? last : undefined;
   if (!dropSuperseded(statements, run, key, budget)) return 'dropping';
   insertBatch(statements, run, key, recording, now);
-  const nonFinite = addToStep(statements, run, key, recording, before, now);
+  const nonFinite = addBatch(statements, run, key, recording, before, now);
   statements.run(
     `UPDATE runs SET updated_at = ?, batches = batches + 1, steps = steps + ?,
          non_finite_steps = non_finite_steps + ?, ranks = max(ranks, ?) WHERE id = ?`,
@@ -136,12 +130,10 @@ function insertBatch(
   recording: Recording,
   now: number,
 ): void {
-  const { numerator, denominator, diagnostics, digest } = recording;
+  const { numerator, denominator, finite, summary, diagnostics, digest } = batchColumns(recording);
   statements.run(
     'INSERT INTO batches VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
-    ...[run, step, attempt, rank, microBatch, toReal(numerator), toReal(denominator)],
-    ...[diagnostics.verdict === 'finite' ? 1 : 0, diagnostics.summary, toDiagnosticsText(diagnostics)],
-    ...[digest, now],
+    ...[run, step, attempt, rank, microBatch, numerator, denominator, finite, summary, diagnostics, digest, now],
   );
 }
 
@@ -150,7 +142,7 @@ function insertBatch(
  * @param before the step without this batch
  * @returns true when the step is not finite
  */
-function addToStep(
+function addBatch(
   statements: Statements,
   run: number,
   key: BatchKey,
@@ -158,44 +150,37 @@ function addToStep(
   before: Row | undefined,
   now: number,
 ): boolean {
-  const { step, attempt, rank, microBatch } = key;
-  const same = before !== undefined && Number(before['attempt']) === attempt ? before : undefined;
+  const { step, attempt, rank } = key;
+  const same = stepToExtend(before, key);
   // Rows of ranks with a lower attempt stay when their step is dropped.
   if (same === undefined) statements.run('DELETE FROM ranks WHERE run = ? AND step = ?', run, step);
-  const isNewRank = addToRank(statements, run, step, rank, recording);
-  const sums = same === undefined ? PairSum.of() : PairSum.from(toSums(same));
-  sums.add(recording);
-  const value = sums.value;
+  const isNewRank = addRank(statements, run, step, rank, recording);
+  const of = addToStep(same, recording, key);
   const range = statements.get(
     'SELECT min(loss) AS least, max(loss) AS greatest FROM ranks WHERE run = ? AND step = ? AND loss IS NOT NULL',
     ...[run, step],
   );
-  const told = tellOf(same, recording, { rank, microBatch });
-  const nonFinite = told.badBatches > 0 || isWrong(value);
-  const { numerators, denominators } = sums.toBytes();
   const sequence = statements.get('UPDATE sequence SET value = value + 1 RETURNING value')!['value']!;
   statements.run(
     'INSERT OR REPLACE INTO steps VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
-    ...[run, step, attempt, numerators, denominators, toReal(value.numerator), toReal(value.denominator)],
-    ...[toFinite(value.loss), Number(same?.['ranks'] ?? 0) + Number(isNewRank)],
-    ...[range!['least']!, range!['greatest']!, told.badBatches, Number(nonFinite), JSON.stringify(told.causes)],
-    ...[told.summary, told.rank, told.microBatch, now, sequence],
+    ...[run, step, attempt, of.numerators, of.denominators, of.numerator, of.denominator],
+    ...[of.loss, Number(same?.['ranks'] ?? 0) + Number(isNewRank)],
+    ...[range!['least']!, range!['greatest']!, of.bad_batches, of.non_finite, of.causes],
+    ...[of.summary, of.summary_rank, of.summary_micro_batch, now, sequence],
   );
-  return nonFinite;
+  return of.non_finite === 1;
 }
 
 /** @returns true for the first batch of the rank */
-function addToRank(statements: Statements, run: number, step: number, rank: number, recording: Recording): boolean {
+function addRank(statements: Statements, run: number, step: number, rank: number, recording: Recording): boolean {
   const known = statements.get(
     'SELECT numerators, denominators FROM ranks WHERE run = ? AND step = ? AND rank = ?',
     ...[run, step, rank],
   );
-  const sums = known === undefined ? PairSum.of() : PairSum.from(toSums(known));
-  sums.add(recording);
-  const { numerators, denominators } = sums.toBytes();
+  const { numerators, denominators, loss } = addToRank(known, recording);
   statements.run(
     'INSERT OR REPLACE INTO ranks VALUES (?, ?, ?, ?, ?, ?)',
-    ...[run, step, rank, numerators, denominators, toFinite(sums.value.loss)],
+    ...[run, step, rank, numerators, denominators, loss],
   );
   return known === undefined;
 }

@@ -6,8 +6,9 @@ import type { RunPlace, RunQuery } from '../run-query.ts';
 import { matches, wordsOf } from '../search.ts';
 import type { RunCounts, RunPage } from '../store.ts';
 import { REMOVED_PATTERN, isRemoved } from './removal.ts';
-import { toMetadata } from './rows.ts';
-import type { Row, Statements } from './statements.ts';
+import { toMetadata } from '../rows.ts';
+import type { Row } from '../rows.ts';
+import type { Statements } from './statements.ts';
 import { summarize } from './summary.ts';
 
 /** Bounds of a page of runs: runs, and characters of their labels. */

@@ -1,10 +1,8 @@
 import type { DatabaseSync, SQLInputValue, SQLOutputValue, StatementSync } from 'node:sqlite';
+import type { Row } from '../rows.ts';
 import { inSavepoint, inTransaction } from './database.ts';
 import type { ChangeKind, WriteGuard } from './guard.ts';
 import { explain } from './explain.ts';
-
-/** A row in the form of node:sqlite. */
-export type Row = Record<string, SQLOutputValue>;
 
 /**
  * Statements of a database, each prepared once. All methods throw LossmeterError store_unavailable for faults that may

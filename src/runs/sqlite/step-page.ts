@@ -5,7 +5,7 @@ import { MOST_MISSING } from '../store.ts';
 import type { BatchPlace, StepPage } from '../store.ts';
 import { readBatches } from './batches.ts';
 import { Judge } from './judging.ts';
-import { STEP_COLUMNS, toSums } from './rows.ts';
+import { STEP_COLUMNS, toSums } from '../rows.ts';
 import type { Statements } from './statements.ts';
 
 /** Most rows per statement: other calls run between two statements. */

@@ -16,9 +16,10 @@ import { Judge } from './judging.ts';
 import { openMemoryOnce, openSameFile } from './identity.ts';
 import { quickCheck } from './quick-check.ts';
 import { createRun, lastBefore, recordBatches } from './recording.ts';
-import type { KeyedRecording, RecordOutcome } from './recording.ts';
+import type { KeyedRecording, RecordOutcome } from '../recording.ts';
+import type { Failure } from './failure.ts';
 import { isRemoved, purgeSome, unlink, unlinked } from './removal.ts';
-import { STEP_COLUMNS, toMetadata } from './rows.ts';
+import { STEP_COLUMNS, toMetadata } from '../rows.ts';
 import { listRuns } from './run-list.ts';
 import { pickSteps } from './sampling.ts';
 import { Statements } from './statements.ts';
@@ -113,7 +114,7 @@ export class SqliteStore implements RunStore {
   }
 
   /** Records micro-batches in one transaction, each with its own result. */
-  async recordAll(recordings: readonly KeyedRecording[]): Promise<RecordOutcome[]> {
+  async recordAll(recordings: readonly KeyedRecording[]): Promise<RecordOutcome<Failure>[]> {
     return recordBatches(this.#statements, recordings, this.#now());
   }
 

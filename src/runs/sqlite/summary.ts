@@ -1,6 +1,7 @@
 import type { RunSummary } from '../record.ts';
-import { fromReal, lossOf, toMetadata } from './rows.ts';
-import type { Row, Statements } from './statements.ts';
+import { fromReal, lossOf, toMetadata } from '../rows.ts';
+import type { Row } from '../rows.ts';
+import type { Statements } from './statements.ts';
 
 /** Points of a sparkline. */
 const SPARKLINE = 64;

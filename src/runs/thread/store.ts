@@ -2,8 +2,9 @@ import type { Worker } from 'node:worker_threads';
 import type { Pages } from '../answers.ts';
 import type { BatchKey, Outcome, Recording, RunMetadata } from '../record.ts';
 import type { RunPlace, RunQuery } from '../run-query.ts';
+import { unpackFailure } from '../sqlite/failure.ts';
 import type { BatchPlace, RunStore, StepRange } from '../store.ts';
-import { RecordingQueue } from './recording-queue.ts';
+import { RecordingQueue } from '../recording-queue.ts';
 import { StoreThreads } from './threads.ts';
 
 /** Milliseconds between two inspections of the whole database. */
@@ -37,7 +38,10 @@ export class ThreadedStore implements RunStore {
       exportBatches: (...given) => this.#threads.read('exportBatches', ...given),
       events: (...given) => this.#threads.read('events', ...given),
     };
-    this.#recordings = new RecordingQueue((recordings) => this.#threads.write('recordAll', recordings));
+    this.#recordings = new RecordingQueue(async (recordings) => {
+      const outcomes = await this.#threads.write('recordAll', recordings);
+      return outcomes.map((one) => ('failure' in one ? { failure: unpackFailure(one.failure) } : one));
+    });
   }
 
   /**

@@ -2,11 +2,9 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import fc from 'fast-check';
 import { afterAll, expect, test } from 'vitest';
 import type { BatchKey } from '../../../src/runs/record.ts';
 import { SqliteStore } from '../../../src/runs/sqlite/store.ts';
-import { batchPages } from '../../../src/runs/store.ts';
 import { ALL, NEWEST, recording } from '../recordings.ts';
 import { TIMED } from '../../timed.ts';
 
@@ -15,73 +13,6 @@ afterAll(() => rmSync(folder, { recursive: true }));
 
 const key = (step: number, rank = 0, microBatch = 0, attempt = 0): BatchKey => ({
   ...{ run: 'r', step, rank, microBatch, attempt },
-});
-
-test('NaN and the infinities come back as they were, also after it was closed', async () => {
-  const path = join(folder, 'special.db');
-  const values = [Number.NaN, Infinity, -Infinity, 5e-324, 1.7976931348623157e308];
-  const store = new SqliteStore(path);
-  for (const [step, value] of values.entries()) await store.record(key(step), recording(value));
-  await store.close();
-  const again = new SqliteStore(path);
-  expect((await again.steps('r', ALL, 100)).map(({ numerator }) => numerator)).toEqual(values);
-  expect((await Array.fromAsync(batchPages(again, 'r', ALL))).flat().map(({ numerator }) => numerator)).toEqual(values);
-  await again.close();
-});
-
-test('the order in which batches come does not show in the bits of a step, nor in the counts of a run', async () => {
-  const batch = fc.record({
-    step: fc.nat({ max: 3 }),
-    rank: fc.nat({ max: 3 }),
-    microBatch: fc.nat({ max: 2 }),
-    numerator: fc.double({ min: -1e10, max: 1e10, noNaN: true }),
-  });
-  const batches = fc.uniqueArray(batch, {
-    selector: ({ step, rank, microBatch }) => `${step} ${rank} ${microBatch}`,
-    minLength: 1,
-    maxLength: 30,
-  });
-  await fc.assert(
-    fc.asyncProperty(batches, fc.infiniteStream(fc.nat()), async (given, order) => {
-      const results = [];
-      for (const some of [given, given.toSorted(() => (order.next().value % 2 === 0 ? 1 : -1))]) {
-        const store = new SqliteStore(':memory:', () => 0);
-        for (const { step, rank, microBatch, numerator } of some) {
-          expect(await store.record(key(step, rank, microBatch), recording(numerator, 3))).toBe('created');
-        }
-        const steps = (await store.steps('r', ALL, 100)).map((point) => ({ ...point, sequence: 0 }));
-        results.push({ steps, run: await store.run('r') });
-        await store.close();
-      }
-      expect(results[1]).toEqual(results[0]);
-    }),
-    { numRuns: 50 },
-  );
-});
-
-test('the best loss is that of the steps as they are now', async () => {
-  const store = new SqliteStore(':memory:');
-  await store.record(key(1), recording(3));
-  await store.record(key(2), recording(1));
-  expect((await store.run('r'))!.best).toEqual({ step: 2, loss: 1 });
-  await store.record(key(2, 1), recording(9));
-  expect((await store.run('r'))!.best).toEqual({ step: 1, loss: 3 });
-  await store.close();
-});
-
-test('what changed is told over all runs, each step once, in its newest state', async () => {
-  const store = new SqliteStore(':memory:');
-  await store.record(key(1), recording(1));
-  const seen = await store.sequence();
-  await store.record({ ...key(7), run: 'other' }, recording(2));
-  await store.record(key(2), recording(1));
-  await store.record(key(2, 1), recording(3));
-  const { changed: changes } = await store.changes(seen, 10);
-  expect(changes.map(({ run, step }) => [run, step.step, step.loss])).toEqual([
-    ['other', 7, 2],
-    ['r', 2, 2],
-  ]);
-  await store.close();
 });
 
 test('a removed run is gone at once, and what belongs to it by and by, also when the service ends meanwhile', async () => {

@@ -1,16 +1,22 @@
-import type { SQLInputValue, SQLOutputValue } from 'node:sqlite';
-import { stringify } from '../../wire/json-text/stringify.ts';
-import { keepDiagnostics } from '../kept-diagnostics.ts';
-import type { RecordedDiagnostics } from '../../contract/runs.ts';
-import type { BatchKey, RecordedBatch, Recording, RunMetadata, StepPoint } from '../record.ts';
-import type { Row } from './statements.ts';
+/** Rows of the tables, which have the same columns in every database. */
+import { stringify } from '../wire/json-text/stringify.ts';
+import { keepDiagnostics } from './kept-diagnostics.ts';
+import type { RecordedDiagnostics } from '../contract/runs.ts';
+import type { BatchKey, RecordedBatch, Recording, RunMetadata, StepPoint } from './record.ts';
+import { PairSum, isWrong } from './step.ts';
+
+/** A value of a column. */
+export type Value = null | number | bigint | string | Uint8Array;
+
+/** A row by the names of its columns. */
+export type Row = Record<string, Value>;
 
 /** A number as a column value: NaN becomes NULL, because SQLite cannot store NaN. */
-export const toReal = (value: number): SQLInputValue => (Number.isNaN(value) ? null : value);
-export const fromReal = (value: SQLOutputValue | undefined): number => (value === null ? Number.NaN : Number(value));
+const toReal = (value: number): number | null => (Number.isNaN(value) ? null : value);
+export const fromReal = (value: Value | undefined): number => (value === null ? Number.NaN : Number(value));
 
 /** A loss for comparisons; NULL when it is not finite. */
-export const toFinite = (value: number): SQLInputValue => (Number.isFinite(value) ? value : null);
+const toFinite = (value: number): number | null => (Number.isFinite(value) ? value : null);
 
 /** The loss of a step, from its numerator and its denominator. */
 export const lossOf = (row: Row): number => fromReal(row['numerator']) / fromReal(row['denominator']);
@@ -39,7 +45,7 @@ interface Told {
 }
 
 /** @param step the step without this batch; undefined for the first batch */
-export function tellOf(
+function tellOf(
   step: Row | undefined,
   { diagnostics }: Recording,
   { rank, microBatch }: Pick<BatchKey, 'rank' | 'microBatch'>,
@@ -58,8 +64,69 @@ export function tellOf(
   return isFirst ? { ...told, summary: diagnostics.summary, rank, microBatch } : told;
 }
 
+/** A step with one more batch, as the columns that follow from the batches alone. */
+export interface StepColumns {
+  numerators: Uint8Array;
+  denominators: Uint8Array;
+  numerator: number | null;
+  denominator: number | null;
+  loss: number | null;
+  bad_batches: number;
+  non_finite: number;
+  causes: string;
+  summary: string | null;
+  summary_rank: number | null;
+  summary_micro_batch: number | null;
+}
+
+/** @param step the step without this batch; undefined for the first batch of an attempt */
+export function addToStep(step: Row | undefined, recording: Recording, key: BatchKey): StepColumns {
+  const sums = step === undefined ? PairSum.of() : PairSum.from(toSums(step));
+  sums.add(recording);
+  const { value } = sums;
+  const told = tellOf(step, recording, key);
+  return {
+    ...sums.toBytes(),
+    numerator: toReal(value.numerator),
+    denominator: toReal(value.denominator),
+    loss: toFinite(value.loss),
+    bad_batches: told.badBatches,
+    non_finite: Number(told.badBatches > 0 || isWrong(value)),
+    causes: JSON.stringify(told.causes),
+    summary: told.summary,
+    summary_rank: told.rank,
+    summary_micro_batch: told.microBatch,
+  };
+}
+
+/** A rank of a step with one more batch. */
+export interface RankColumns {
+  numerators: Uint8Array;
+  denominators: Uint8Array;
+  loss: number | null;
+}
+
+/** @param rank the rank without this batch; undefined for its first batch */
+export function addToRank(rank: Row | undefined, recording: Recording): RankColumns {
+  const sums = rank === undefined ? PairSum.of() : PairSum.from(toSums(rank));
+  sums.add(recording);
+  return { ...sums.toBytes(), loss: toFinite(sums.value.loss) };
+}
+
+/** A batch as the columns that follow its key. */
+export function batchColumns({ numerator, denominator, diagnostics, digest }: Recording) {
+  return {
+    numerator: toReal(numerator),
+    denominator: toReal(denominator),
+    finite: diagnostics.verdict === 'finite' ? 1 : 0,
+    summary: diagnostics.summary,
+    diagnostics: toDiagnosticsText(diagnostics),
+    digest,
+  };
+}
+
 /** Text of a diagnosis; null when nothing was found. The verdict and the summary have their own columns. */
-export function toDiagnosticsText(diagnostics: RecordedDiagnostics): string | null {
+function toDiagnosticsText(diagnostics: RecordedDiagnostics): string | null {
   const { causes, masked_rows_non_finite: leftOut = 0, labels } = diagnostics;
   const found =
     diagnostics.verdict === 'non_finite' || causes.length > 0 || leftOut > 0 || (labels?.out_of_range ?? 0) > 0;

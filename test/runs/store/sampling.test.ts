@@ -1,15 +1,10 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
 import fc from 'fast-check';
-import { afterAll, expect, test } from 'vitest';
-import { SqliteStore } from '../../../src/runs/sqlite/store.ts';
+import { expect, test } from 'vitest';
+import type { RunStore } from '../../../src/runs/store.ts';
 import { ALL } from '../recordings.ts';
 import { TIMED } from '../../timed.ts';
-
-const folder = mkdtempSync(join(tmpdir(), 'lossmeter-sampling-'));
-afterAll(() => rmSync(folder, { recursive: true }));
+import { makeHistory } from './open.ts';
+import { runRow, stepRow } from './rows.ts';
 
 interface Step {
   step: number;
@@ -19,28 +14,17 @@ interface Step {
 }
 
 /** A store with a run `r` of these steps, written at once. */
-async function withSteps<T>(steps: readonly Step[], use: (store: SqliteStore) => Promise<T>): Promise<T> {
-  const path = join(folder, `${Math.random()}.db`);
-  await new SqliteStore(path).close();
-  const database = new DatabaseSync(path);
-  database.exec(
-    `BEGIN; INSERT INTO runs (name, created_at, updated_at, ranks, steps) VALUES ('r', 0, 0, 1, ${steps.length})`,
+async function withSteps<T>(steps: readonly Step[], use: (store: RunStore) => Promise<T>): Promise<T> {
+  const history = await makeHistory();
+  const nonFinite = steps.filter((step) => step.nonFinite).length;
+  await history.write(
+    { table: 'runs', rows: [runRow({ steps: steps.length, nonFinite })] },
+    { table: 'steps', rows: steps.map(stepRow) },
   );
-  const insert = database.prepare(
-    "INSERT INTO steps VALUES (1, ?, 0, x'', x'', ?, 1, ?, 1, NULL, NULL, ?, ?, '[]', NULL, NULL, NULL, 0, ?)",
-  );
-  for (const [k, { step, loss, nonFinite }] of steps.entries()) {
-    const numerator = Number.isNaN(loss) ? null : loss;
-    insert.run(step, numerator, Number.isFinite(loss) ? loss : null, Number(nonFinite), Number(nonFinite), k + 1);
-  }
-  database.exec('COMMIT');
-  database.close();
-  const store = new SqliteStore(path);
   try {
-    return await use(store);
+    return await use(await history.open());
   } finally {
-    await store.close();
-    rmSync(path);
+    await history.close();
   }
 }
 

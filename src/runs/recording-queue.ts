@@ -1,8 +1,7 @@
-import { LossmeterError } from '../../errors.ts';
-import { Drain } from '../drain.ts';
-import type { BatchKey, Outcome, Recording } from '../record.ts';
-import { unpackFailure } from '../sqlite/failure.ts';
-import type { KeyedRecording, RecordOutcome } from '../sqlite/recording.ts';
+import { LossmeterError } from '../errors.ts';
+import { Drain } from './drain.ts';
+import type { BatchKey, Outcome, Recording } from './record.ts';
+import type { KeyedRecording, RecordOutcome } from './recording.ts';
 
 /** Most recordings of one transaction. */
 const MOST_AT_ONCE = 128;
@@ -53,7 +52,7 @@ export class RecordingQueue {
         const outcomes = await this.#write(some.map(({ key, recording }) => ({ key, recording })));
         for (const [k, one] of some.entries()) {
           const result = outcomes[k]!;
-          if ('failure' in result) one.reject(unpackFailure(result.failure));
+          if ('failure' in result) one.reject(result.failure);
           else if ('outcome' in result) one.resolve(result.outcome);
           // Goes to the end of the queue: a trainer that resumes before millions of steps must not delay others.
           else this.#waiting.push(one);

@@ -1,0 +1,53 @@
+import type { Pages } from './answers.ts';
+import type { FollowerPosition } from './follower.ts';
+import { PostgresStore } from './postgres/store.ts';
+import { pendingMigrations } from './sqlite/pending-migrations.ts';
+import { SqliteTables } from './sqlite/tables.ts';
+import { PostgresTables } from './postgres/tables.ts';
+import type { RunStore } from './store.ts';
+import type { HistoryTables } from './tables.ts';
+import { ThreadedStore } from './thread/store.ts';
+
+/** A store as a service uses it. */
+export interface ServiceStore extends RunStore {
+  /** Opens it, before any other call. @throws Error when it cannot be used as it is set up */
+  open: () => Promise<void>;
+  /** Pages of the history as text. */
+  readonly pages: Pages;
+  /**
+   * Position of a follower in the changes, where replicas share it.
+   * @param name of the follower
+   */
+  position?: (name: string) => FollowerPosition;
+}
+
+/** Where a history is, and how it is used. */
+export interface StoreSettings {
+  /** Path of an SQLite file, `:memory:`, or URL of PostgreSQL. */
+  store: string;
+  /** Most connections to PostgreSQL. */
+  storeConnections: number;
+}
+
+/** True for the URL of a PostgreSQL database. */
+export const isPostgres = (store: string): boolean => /^postgres(?:ql)?:\/\//.test(store);
+
+/**
+ * Makes the store that the settings name.
+ * @param onChange called for each run that another replica changed
+ * @param onConversion called with the number of steps in which a file of an earlier version will be converted
+ */
+export function makeStore(
+  { store, storeConnections }: StoreSettings,
+  { onChange, onConversion }: { onChange: (run: string) => void; onConversion: (steps: number) => void },
+): ServiceStore {
+  if (isPostgres(store)) return new PostgresStore({ url: store, connections: storeConnections, onChange });
+  const migrations = pendingMigrations(store);
+  if (migrations > 0) onConversion(migrations);
+  return new ThreadedStore(store);
+}
+
+/** Opens the tables of a history, to copy them. @param store path of an SQLite file, or URL of PostgreSQL */
+export function openTables(store: string): HistoryTables {
+  return isPostgres(store) ? new PostgresTables(store) : new SqliteTables(store);
+}

@@ -1,0 +1,14 @@
+/** Keys of advisory locks. All have the first number, "loss" in ASCII: other programs of the database have others. */
+const OURS = 0x6c6f7373;
+
+/** Held while the schema is brought up to date. */
+export const MIGRATION_LOCK = `${OURS}, 1`;
+
+/** Held from the first sequence number of a transaction to its commit: numbers ascend in the order of commits. */
+export const SEQUENCE_LOCK = `${OURS}, 2`;
+
+/** Held by the replica that deletes the rows of removed runs. */
+export const PURGE_LOCK = `${OURS}, 3`;
+
+/** Held by the replica that tells webhooks and MLflow of changes. */
+export const LEADER_LOCK = `${OURS}, 4`;

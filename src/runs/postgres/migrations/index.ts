@@ -1,0 +1,4 @@
+import runs from './0001-runs.ts';
+
+/** Migrations in their order. The version of a schema is the number of its migrations. A released migration never changes. */
+export const MIGRATIONS: readonly string[] = [runs];

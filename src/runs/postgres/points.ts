@@ -1,0 +1,92 @@
+/** Steps of runs as points of a curve. */
+import { SPIKE_RULE } from '../../loss/spike.ts';
+import { judged, judgedInOrder } from '../judging.ts';
+import type { CurvePoint } from '../record.ts';
+import { STEP_COLUMNS, toStep } from '../rows.ts';
+import type { Row } from '../rows.ts';
+import type { StepRange } from '../store.ts';
+import type { Queries } from './database.ts';
+
+/** Ranks of a complete step, and the finite losses before it, the newest first. */
+const JUDGING = `coalesce(runs.expected_ranks, runs.ranks) AS expected,
+  ARRAY(SELECT b.loss FROM lossmeter.steps b WHERE b.run = steps.run AND b.step < steps.step AND b.loss IS NOT NULL
+    ORDER BY b.step DESC LIMIT ${SPIKE_RULE.window}) AS before`;
+
+const POINTS = `SELECT ${STEP_COLUMNS}, ${JUDGING} FROM lossmeter.steps JOIN lossmeter.runs ON runs.id = steps.run`;
+
+/** A point from a row of POINTS. */
+function toPoint(row: Row): CurvePoint {
+  return judged(toStep(row), lossesBefore(row), Number(row['expected']));
+}
+
+function lossesBefore(row: Row): number[] {
+  return (row['before'] as unknown as number[]).toReversed();
+}
+
+/** Consecutive steps of a run. */
+export async function stepsOf(
+  queries: Queries,
+  run: string,
+  { from, to }: StepRange,
+  limit: number,
+): Promise<CurvePoint[]> {
+  // Only the first step needs the losses before it from the database.
+  const rows = await queries.rows(
+    `WITH page AS (
+      SELECT ${STEP_COLUMNS}, steps.run FROM lossmeter.steps
+      WHERE run = (SELECT id FROM lossmeter.runs WHERE name = $1) AND step BETWEEN $2 AND $3 ORDER BY step LIMIT $4
+    ), first AS (SELECT run, step FROM page ORDER BY step LIMIT 1)
+    SELECT page.*, judging.* FROM page LEFT JOIN LATERAL (
+      SELECT ${JUDGING.replaceAll('steps.', 'first.')} FROM first JOIN lossmeter.runs ON runs.id = first.run
+      WHERE first.step = page.step
+    ) judging ON true ORDER BY page.step`,
+    ...[run, from, to, limit],
+  );
+  const [first] = rows;
+  if (first === undefined) return [];
+  return judgedInOrder(rows.map(toStep), lossesBefore(first), Number(first['expected']));
+}
+
+/** Given steps of a run, in the given order. */
+export async function stepsAt(queries: Queries, run: string, steps: readonly number[]): Promise<CurvePoint[]> {
+  const rows = await queries.rows(`${POINTS} WHERE runs.name = $1 AND step = ANY($2::bigint[])`, run, steps);
+  const points = new Map(rows.map((row) => [Number(row['step']), toPoint(row)]));
+  return steps.flatMap((step) => points.get(step) ?? []);
+}
+
+/** Steps of one run that changed after a sequence number, in the order of their last changes. */
+export async function changedSince(
+  queries: Queries,
+  run: string,
+  sequence: number,
+  limit: number,
+): Promise<CurvePoint[]> {
+  const sql = `${POINTS} WHERE runs.name = $1 AND sequence > $2 ORDER BY sequence LIMIT $3`;
+  return (await queries.rows(sql, run, sequence, limit)).map(toPoint);
+}
+
+/** A step of a run with the ranks of a complete one. */
+export async function pointOf(
+  queries: Queries,
+  run: number,
+  step: number,
+): Promise<{ point: CurvePoint; expectedRanks: number } | undefined> {
+  const row = await queries.first(`${POINTS} WHERE steps.run = $1 AND step = $2`, run, step);
+  return row && { point: toPoint(row), expectedRanks: Number(row['expected']) };
+}
+
+/** Steps of all runs that changed after a sequence number, each with its run. */
+export async function changedOfAll(
+  queries: Queries,
+  sequence: number,
+  limit: number,
+): Promise<{ run: string; runId: number; step: CurvePoint }[]> {
+  const sql = `SELECT ${STEP_COLUMNS}, ${JUDGING}, runs.id, runs.name
+    FROM lossmeter.steps JOIN lossmeter.runs ON runs.id = steps.run
+    WHERE sequence > $1 ORDER BY sequence LIMIT $2`;
+  return (await queries.rows(sql, sequence, limit)).map((row) => ({
+    run: row['name'] as string,
+    runId: Number(row['id']),
+    step: toPoint(row),
+  }));
+}

@@ -1,0 +1,234 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { LossmeterError } from '../../errors.ts';
+import { Drain } from '../drain.ts';
+import { RunPages } from '../pages.ts';
+import type { BatchKey, CurvePoint, Outcome, Recording, RunMetadata, RunSummary } from '../record.ts';
+import { RecordingQueue } from '../recording-queue.ts';
+import { lossOf, toMetadata } from '../rows.ts';
+import type { RunPlace, RunQuery } from '../run-query.ts';
+import type { BatchPage, BatchPlace, ChangePage, RunPage, RunStore, StepPage, StepRange } from '../store.ts';
+import { readBatches } from './batches.ts';
+import type { FollowerPosition } from '../follower.ts';
+import { PostgresDatabase } from './database.ts';
+import type { DatabaseOptions } from './database.ts';
+import { isOfSettings } from './explain.ts';
+import { NewerSchemaError } from './migrate.ts';
+import { Notices } from './notices.ts';
+import { changedOfAll, changedSince, stepsAt, stepsOf } from './points.ts';
+import { SharedPosition } from './position.ts';
+import { recordBatches } from './recording.ts';
+import { NOT_REMOVED, isRemoved, purgeSome, unlink } from './removal.ts';
+import { listRuns } from './run-list.ts';
+import { pickSteps } from './sampling.ts';
+import { readStepPage } from './step-page.ts';
+import { summaryByName } from './summary.ts';
+
+/** Options of a store. */
+export interface PostgresStoreOptions extends DatabaseOptions {
+  /** Called for each run that another replica changed. */
+  onChange?: (run: string) => void;
+  /** Time of recordings, in milliseconds since 1970. */
+  now?: () => number;
+}
+
+/** Runs in a database of PostgreSQL, which any number of replicas share. */
+export class PostgresStore implements RunStore {
+  readonly #database: PostgresDatabase;
+  readonly #recordings: RecordingQueue;
+  readonly #notices: Notices;
+  readonly #now: () => number;
+  readonly #purger = new Drain(() => this.#purge());
+  readonly pages: RunPages;
+  #isClosing = false;
+  /** True from a change that failed to a check that succeeds. */
+  #hasFailed = false;
+
+  constructor({ url, connections, onChange = () => undefined, now = Date.now }: PostgresStoreOptions) {
+    this.#database = new PostgresDatabase({ url, connections });
+    this.#notices = new Notices(url, this.#database, onChange);
+    this.#now = now;
+    this.pages = new RunPages(this);
+    this.#recordings = new RecordingQueue((recordings) =>
+      this.#changing(() => recordBatches(this.#database, recordings, this.#now())),
+    );
+  }
+
+  /**
+   * Connects, and brings the schema up to date. A server that cannot be reached is no error: the next call connects.
+   * @throws Error when the server refuses who or what connects, or the schema is of a newer version
+   */
+  async open(): Promise<void> {
+    try {
+      await this.#database.open();
+    } catch (error) {
+      const { message, cause } = error as Error;
+      if (!(error instanceof LossmeterError) || isOfSettings(cause) || cause instanceof NewerSchemaError) {
+        await this.#database.close();
+        throw new Error(`LOSSMETER_STORE: ${message}`, { cause: error });
+      }
+    }
+  }
+
+  async start(): Promise<void> {
+    this.#notices.start();
+    this.#purger.request();
+  }
+
+  async check(): Promise<void> {
+    const row = await this.#database.first('SELECT pg_is_in_recovery() AS standby');
+    if ((row!['standby'] as unknown) === true) {
+      const detail = 'the history cannot be written: LOSSMETER_STORE names a standby, expected the primary server';
+      throw new LossmeterError('store_unavailable', detail);
+    }
+    if (this.#hasFailed)
+      await this.#changing(() => this.#database.rows('UPDATE lossmeter.probe SET checks = checks + 1'));
+    this.#purger.request();
+  }
+
+  async record(key: BatchKey, recording: Recording): Promise<Outcome> {
+    const outcome = await this.#recordings.record(key, recording);
+    if (outcome === 'created') this.#notices.tell(key.run);
+    return outcome;
+  }
+
+  async attemptOf(run: string, step: number): Promise<number | undefined> {
+    const row = await this.#database.first(
+      `SELECT attempt FROM lossmeter.steps WHERE run = (SELECT id FROM lossmeter.runs WHERE name = $1) AND step <= $2
+        ORDER BY step DESC LIMIT 1`,
+      ...[run, step],
+    );
+    return row && Number(row['attempt']);
+  }
+
+  async describe(run: string, { labels, expectedRanks }: RunMetadata): Promise<boolean> {
+    const row = await this.#changing(() =>
+      this.#database.first(
+        `INSERT INTO lossmeter.runs (name, created_at, updated_at, labels, expected_ranks)
+          VALUES ($1, $2, $2, coalesce($3, '{}'), $4)
+          ON CONFLICT (name) DO UPDATE SET labels = coalesce($3, runs.labels),
+            expected_ranks = coalesce($4, runs.expected_ranks)
+          RETURNING xmax = 0 AS created`,
+        ...[run, this.#now(), labels === undefined ? null : JSON.stringify(labels), expectedRanks ?? null],
+      ),
+    );
+    this.#notices.tell(run);
+    return (row!['created'] as unknown) === true;
+  }
+
+  async remove(run: string): Promise<boolean> {
+    const found = await this.#changing(() => this.#database.transaction((queries) => unlink(queries, run)));
+    if (found) {
+      this.#notices.tell(run);
+      this.#purger.request();
+    }
+    return found;
+  }
+
+  run(name: string): Promise<RunSummary | undefined> {
+    return summaryByName(this.#database, name);
+  }
+
+  runs(query: RunQuery, limit: number, after: RunPlace | undefined): Promise<RunPage> {
+    return listRuns(this.#database, query, { limit, after, now: this.#now() });
+  }
+
+  async newest(limit: number) {
+    const rows = await this.#database.rows(
+      `SELECT name, last.* FROM (
+          SELECT id, name FROM lossmeter.runs WHERE steps > 0 AND ${NOT_REMOVED} ORDER BY updated_at DESC LIMIT $1
+        ) runs, LATERAL (
+          SELECT step, numerator, denominator FROM lossmeter.steps WHERE run = runs.id ORDER BY step DESC LIMIT 1
+        ) last`,
+      limit,
+    );
+    return rows.map((row) => ({ run: row['name'] as string, last: { step: Number(row['step']), loss: lossOf(row) } }));
+  }
+
+  async idOf(run: string): Promise<number | undefined> {
+    const row = await this.#database.first('SELECT id FROM lossmeter.runs WHERE name = $1', run);
+    return row && Number(row['id']);
+  }
+
+  async metadata(run: string): Promise<RunMetadata | undefined> {
+    const row = await this.#database.first('SELECT labels, expected_ranks FROM lossmeter.runs WHERE name = $1', run);
+    return row && toMetadata(row);
+  }
+
+  steps(run: string, range: StepRange, limit: number): Promise<CurvePoint[]> {
+    return stepsOf(this.#database, run, range, limit);
+  }
+
+  stepsAt(run: string, steps: readonly number[]): Promise<CurvePoint[]> {
+    return stepsAt(this.#database, run, steps);
+  }
+
+  async pickSteps(run: string, range: StepRange, maxPoints: number): Promise<number[]> {
+    const id = await this.idOf(run);
+    if (id === undefined) return [];
+    return this.#database.snapshot((queries) => pickSteps(queries, id, range, maxPoints));
+  }
+
+  async batchesFrom(run: string, from: BatchPlace, to: number): Promise<BatchPage> {
+    const id = await this.idOf(run);
+    return id === undefined ? { batches: [], next: undefined } : readBatches(this.#database, id, from, to);
+  }
+
+  async stepPage(run: string, from: BatchPlace, limit: number): Promise<StepPage | undefined> {
+    return this.#database.snapshot(async (queries) => {
+      const row = await queries.first('SELECT id FROM lossmeter.runs WHERE name = $1', run);
+      return row && readStepPage(queries, Number(row['id']), from, limit);
+    });
+  }
+
+  async sequence(): Promise<number> {
+    const row = await this.#database.first('SELECT coalesce(max(sequence), 0) AS newest FROM lossmeter.steps');
+    return Number(row!['newest']);
+  }
+
+  async changes(sequence: number, limit: number): Promise<ChangePage> {
+    const all = await changedOfAll(this.#database, sequence, limit);
+    return {
+      changed: all.filter(({ run }) => !isRemoved(run)),
+      last: all.at(-1)?.step.sequence ?? sequence,
+      isFull: all.length === limit,
+    };
+  }
+
+  changedSince(run: string, sequence: number, limit: number): Promise<CurvePoint[]> {
+    return changedSince(this.#database, run, sequence, limit);
+  }
+
+  /** Position that the replicas share. @param name of the follower */
+  position(name: string): FollowerPosition {
+    return new SharedPosition(this.#database, this.#notices, name);
+  }
+
+  /** Waits for pending recordings, then closes all connections. */
+  async close(): Promise<void> {
+    this.#isClosing = true;
+    await this.#recordings.settled();
+    await this.#notices.close();
+    await this.#purger.settled();
+    await this.#database.close();
+  }
+
+  /** Deletes the rows of removed runs in small steps: other changes are written in between. */
+  async #purge(): Promise<void> {
+    try {
+      while (!this.#isClosing && (await purgeSome(this.#database))) await nextTurn();
+    } catch {
+      // Each successful check requests the purge again, which continues it.
+    }
+  }
+
+  async #changing<T>(change: () => Promise<T>): Promise<T> {
+    try {
+      const result = await change();
+      this.#hasFailed = false;
+      return result;
+    } catch (error) {
+      this.#hasFailed = true;
+      throw error;
+    }
+  }
+}

@@ -1,0 +1,79 @@
+/** The tables of a history, which have the same columns in every database. */
+import type { Row } from './rows.ts';
+
+/** Columns of each table, in an order in which rows refer only to rows before them; those of its key come first. */
+export const TABLES = {
+  runs: {
+    key: ['id'],
+    columns: [
+      ...['id', 'name', 'labels', 'expected_ranks', 'created_at', 'updated_at'],
+      ...['batches', 'steps', 'non_finite_steps', 'ranks'],
+    ],
+  },
+  batches: {
+    key: ['run', 'step', 'attempt', 'rank', 'micro_batch'],
+    columns: [
+      ...['run', 'step', 'attempt', 'rank', 'micro_batch', 'numerator', 'denominator'],
+      ...['finite', 'summary', 'diagnostics', 'digest', 'recorded_at'],
+    ],
+  },
+  ranks: {
+    key: ['run', 'step', 'rank'],
+    columns: ['run', 'step', 'rank', 'numerators', 'denominators', 'loss'],
+  },
+  steps: {
+    key: ['run', 'step'],
+    columns: [
+      ...['run', 'step', 'attempt', 'numerators', 'denominators', 'numerator', 'denominator', 'loss', 'ranks'],
+      ...['least', 'greatest', 'bad_batches', 'non_finite', 'causes', 'summary', 'summary_rank', 'summary_micro_batch'],
+      ...['recorded_at', 'sequence'],
+    ],
+  },
+} as const satisfies Record<string, { key: readonly string[]; columns: readonly string[] }>;
+
+export type TableName = keyof typeof TABLES;
+
+export const TABLE_NAMES = Object.keys(TABLES) as readonly TableName[];
+
+/** Some rows of a table, in the order of its key. */
+export interface TableRows {
+  table: TableName;
+  rows: readonly Row[];
+}
+
+/** Rows of one statement. */
+const ROWS_AT_ONCE = 500;
+
+/** All rows of a history, or a history that takes them. */
+export interface HistoryTables {
+  /** Hands on all rows, in the order of TABLES and of their keys, of one state of the database. */
+  read: (take: (some: TableRows) => Promise<void>) => Promise<void>;
+  /**
+   * Writes rows into a history without runs, in one transaction.
+   * @param fill calls `put` with the rows, in the order of TABLES
+   * @throws NotEmptyError
+   */
+  write: (fill: (put: (some: TableRows) => Promise<void>) => Promise<void>) => Promise<void>;
+  close: () => Promise<void>;
+}
+
+/** Rows after a key, in its order, as a statement whose parameters are the values of the key. */
+export function selectAfter(table: TableName, name: string, parameter: (k: number) => string): string {
+  const { key, columns } = TABLES[table];
+  const places = key.map((_, k) => parameter(k)).join(', ');
+  return `SELECT ${columns.join(', ')} FROM ${name} WHERE (${key.join(', ')}) > (${places})
+    ORDER BY ${key.join(', ')} LIMIT ${ROWS_AT_ONCE}`;
+}
+
+/** A key before all rows. */
+export const startOf = (table: TableName): number[] => TABLES[table].key.map(() => -1);
+
+/** Values of the key of a row. */
+export const keyOf = (table: TableName, row: Row): number[] => TABLES[table].key.map((column) => Number(row[column]));
+
+/** Refusal of a history that is not empty. */
+export class NotEmptyError extends Error {
+  constructor(runs: number) {
+    super(`it has ${runs} runs, expected none: rows are copied into an empty history`);
+  }
+}

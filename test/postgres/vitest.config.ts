@@ -1,0 +1,13 @@
+import { defineConfig } from 'vitest/config';
+import base from '../../vitest.config.ts';
+
+/** Tests on a server of PostgreSQL, which they start; `npm test` runs those of the store on SQLite. */
+export default defineConfig({
+  ...base,
+  test: {
+    ...base.test,
+    include: ['test/runs/store/*.test.ts', 'test/postgres/**/*.postgres.ts'],
+    globalSetup: ['test/postgres/setup.ts'],
+    reporters: ['default', ['junit', { outputFile: 'test-results/postgres.xml' }]],
+  },
+});

@@ -1,0 +1,82 @@
+/** Stores for the tests that every store passes: of PostgreSQL where the suite has a server, else of SQLite. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { inject, onTestFinished } from 'vitest';
+import { PostgresStore } from '../../../src/runs/postgres/store.ts';
+import { PostgresTables } from '../../../src/runs/postgres/tables.ts';
+import type { RunStore } from '../../../src/runs/store.ts';
+import { SqliteStore } from '../../../src/runs/sqlite/store.ts';
+import { SqliteTables } from '../../../src/runs/sqlite/tables.ts';
+import type { HistoryTables, TableRows } from '../../../src/runs/tables.ts';
+import { execute } from '../../postgres/server.ts';
+
+/** A history that a test has for itself. */
+export interface History {
+  open: (now?: () => number) => Promise<RunStore>;
+  tables: () => HistoryTables;
+  /** Writes rows into the empty history, without any of the store's rules. */
+  write: (...pieces: TableRows[]) => Promise<void>;
+  /** Closes its stores and removes it, before the end of the test. */
+  close: () => Promise<void>;
+}
+
+let databases = 0;
+
+/** A history that is removed at the end of the test. */
+export async function makeHistory(): Promise<History> {
+  const { open, tables, remove } = await make();
+  const opened: RunStore[] = [];
+  let closing: Promise<void> | undefined;
+  const close = (): Promise<void> => (closing ??= Promise.all(opened.map((store) => store.close())).then(remove));
+  onTestFinished(close);
+  return {
+    ...{ tables, close },
+    open: async (now) => {
+      const store = await open(now);
+      opened.push(store);
+      return store;
+    },
+    write: async (...pieces) => {
+      const all = tables();
+      await all.write(async (put) => {
+        for (const piece of pieces) await put(piece);
+      });
+      await all.close();
+    },
+  };
+}
+
+/** An empty store that is closed at the end of the test. */
+export async function openStore(now?: () => number): Promise<RunStore> {
+  return (await makeHistory()).open(now);
+}
+
+async function make(): Promise<{
+  open: (now?: () => number) => Promise<RunStore>;
+  tables: () => HistoryTables;
+  remove: () => Promise<void>;
+}> {
+  const server = inject('postgres');
+  if (server === undefined) {
+    const folder = mkdtempSync(join(tmpdir(), 'lossmeter-store-'));
+    const path = join(folder, 'history.db');
+    return {
+      open: async (now) => new SqliteStore(path, now),
+      tables: () => new SqliteTables(path),
+      remove: async () => rmSync(folder, { recursive: true }),
+    };
+  }
+  const name = `store_${process.pid}_${databases++}`;
+  const url = `${server}${name}`;
+  await execute(`${server}postgres`, `CREATE DATABASE ${name}`);
+  return {
+    open: async (now) => {
+      const store = new PostgresStore({ url, connections: 4, ...(now && { now }) });
+      await store.open();
+      return store;
+    },
+    tables: () => new PostgresTables(url),
+    remove: async () => void (await execute(`${server}postgres`, `DROP DATABASE ${name} WITH (FORCE)`)),
+  };
+}

@@ -1,0 +1,31 @@
+/** Rows of the tables, for histories that are written without the rules of a store. */
+import type { Row } from '../../../src/runs/rows.ts';
+
+const NOTHING = new Uint8Array(0);
+
+/** The run `r`, which has the id 1. */
+export const runRow = ({ steps, nonFinite = 0 }: { steps: number; nonFinite?: number }): Row => ({
+  ...{ id: 1, name: 'r', labels: '{}', expected_ranks: null, created_at: 0, updated_at: 0 },
+  ...{ batches: 0, steps, non_finite_steps: nonFinite, ranks: 1 },
+});
+
+/** A step of the run, of one rank. @param loss NaN where it is not finite */
+export function stepRow({
+  step,
+  attempt = 0,
+  loss,
+  nonFinite,
+}: {
+  step: number;
+  attempt?: number;
+  loss: number;
+  nonFinite: boolean;
+}): Row {
+  return {
+    ...{ run: 1, step, attempt, numerators: NOTHING, denominators: NOTHING },
+    ...{ numerator: Number.isNaN(loss) ? null : loss, denominator: 1, loss: Number.isFinite(loss) ? loss : null },
+    ...{ ranks: 1, least: null, greatest: null, bad_batches: Number(nonFinite), non_finite: Number(nonFinite) },
+    ...{ causes: '[]', summary: null, summary_rank: null, summary_micro_batch: null, recorded_at: 0 },
+    sequence: step + 1,
+  };
+}
