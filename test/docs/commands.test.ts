@@ -70,6 +70,8 @@ const ELSEWHERE = [
   ['docs/operations.md', 'sqlite3 lossmeter.db "VACUUM INTO', 'test/docs/history-file.test.ts'],
   ['docs/operations.md', 'sqlite3 lossmeter.db VACUUM', 'test/docs/history-file.test.ts'],
   ['docs/sharding.md', 'kubectl apply', 'nobody: it takes a cluster; test/deploy runs the commands of the jobs'],
+  ['docs/deploy.md', 'lossmeter store copy', 'test/postgres/copy.postgres.ts'],
+
   ['docs/kubernetes.md', 'docker build', 'test/container builds the image; nobody pushes it'],
   ['docs/kubernetes.md', 'npx lossmeter keys create --name trainer', 'nobody: it takes a cluster'],
   [

@@ -15,7 +15,7 @@ const VERSIONS = '/usr/lib/postgresql';
 const READY_WITHIN_MS = 30_000;
 
 /** Folder of the programs of the newest PostgreSQL. @throws Error when there is none */
-function programs(): string {
+export function programs(): string {
   const versions = existsSync(VERSIONS) ? readdirSync(VERSIONS).toSorted((a, b) => Number(a) - Number(b)) : [];
   if (versions.length === 0) throw new Error(`no PostgreSQL in ${VERSIONS}: install the package postgresql of Debian`);
   return join(VERSIONS, versions.at(-1)!, 'bin');
