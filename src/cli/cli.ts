@@ -8,6 +8,7 @@ const USAGE = `lossmeter ${VERSION}
 usage: lossmeter serve              serve until SIGTERM
        lossmeter evaluate FILE…     evaluate safetensors files; see --help
        lossmeter compare FILE…      compare files with a reference; see --help
+       lossmeter combine PARTIAL…   combine shards of these two; see --help
        lossmeter keys create|list|revoke
                                     manage API keys; see --help
        lossmeter store copy FROM TO copy a history of runs; see --help
@@ -30,6 +31,11 @@ export async function run(args: string[]): Promise<void> {
   if (args[0] === 'compare') {
     const { compare } = await import('./compare.ts');
     process.exitCode = await compare(args.slice(1));
+    return;
+  }
+  if (args[0] === 'combine') {
+    const { combine } = await import('./combine.ts');
+    process.exitCode = await combine(args.slice(1));
     return;
   }
   if (args[0] === 'keys') {

@@ -5,9 +5,17 @@ import type { Config } from '../config.ts';
 import type { Comparison } from '../contract/kl-divergence.ts';
 import type { ComparedColumns } from '../engine/block.ts';
 import { isLogitFile } from '../files/logit-file.ts';
-import { COMPARED_TENSORS, answerFile, compareFile, haveSegments, mergeFiles } from '../pipeline/compare-files.ts';
+import {
+  COMPARED_TENSORS,
+  answerFile,
+  compareFile,
+  countRows,
+  haveSegments,
+  mergeFiles,
+} from '../pipeline/compare-files.ts';
 import type { ComparedFile, ComparedNames } from '../pipeline/compare-files.ts';
 import { LogitFileCursor } from '../pipeline/logit-file-cursor.ts';
+import { saveComparison } from '../pipeline/saved-files.ts';
 import { KIND_BYTES } from '../wire/body/file-kind.ts';
 import {
   EXIT_BAD_RESULT,
@@ -25,6 +33,9 @@ import { MEASURE_NAMES, failureOf, readBound } from './fail-if.ts';
 import type { Bound } from './fail-if.ts';
 import { findFiles } from './files.ts';
 import type { FoundFile } from './files.ts';
+import { digestOf, filesOf, readShard, SHARD_ARGUMENTS, SHARD_USAGE } from './shards/shard.ts';
+import type { WantedShard } from './shards/shard.ts';
+import { requireWritable, writeShard } from './shards/write-shard.ts';
 
 const USAGE = `usage: lossmeter compare [options] --reference REFERENCE FILE…
 
@@ -54,12 +65,14 @@ The table has the lines and units of llama-perplexity --kl-divergence.
                        input_mask, segments) when it differs; may be repeated
   --json               print one JSON document: the total, and an entry per
                        file; with sequences where a file has segments
+${SHARD_USAGE}
   --workers N          overrides LOSSMETER_WORKERS
   --kernel VARIANT     overrides LOSSMETER_KERNEL
   -h, --help           print this
 
 The exit code is 0 when the divergence is finite and within the bounds, 1 when
-it is not, and 2 for invalid usage or a file that cannot be compared.
+it is not, and 2 for invalid usage or a file that cannot be compared. With
+--shard it is 0 when the partial is written.
 `;
 
 interface Invocation {
@@ -68,6 +81,7 @@ interface Invocation {
   options: Record<string, unknown>;
   names: ComparedNames;
   bounds: Bound[];
+  shard: WantedShard | undefined;
   json: boolean;
   config: Config;
 }
@@ -85,6 +99,7 @@ function readArguments(args: string[]): Invocation | undefined {
       allowPositionals: true,
       options: {
         ...SHARED_ARGUMENTS,
+        ...SHARD_ARGUMENTS,
         reference: { type: 'string', multiple: true },
         'fail-if': { type: 'string', multiple: true },
       },
@@ -95,35 +110,87 @@ function readArguments(args: string[]): Invocation | undefined {
   const options = readOptions(values);
   const names = readTensorNames(values.tensor, COMPARED_TENSORS);
   const bounds = (values['fail-if'] ?? []).map(readBound);
+  const shard = readShard(values);
   return orUsageError(() => {
     parseComparisonOptions(options);
     const { reference: references = [], json = false } = values;
-    return { patterns, references, options, names, bounds, json, config: readConfig(values) };
+    return { patterns, references, options, names, bounds, shard, json, config: readConfig(values) };
   });
 }
 
-async function compareAll({ patterns, references, options, names, bounds, json, config }: Invocation): Promise<number> {
-  const files = await findFiles(patterns);
+async function compareAll(invocation: Invocation): Promise<number> {
+  const { patterns, references, options, names, bounds, shard, json, config } = invocation;
+  const list = await findFiles(patterns);
   // Several files may have one reference, by a link for each.
   const found = references.length === 0 ? [] : await findFiles(references, { links: 'distinct' });
+  if (shard !== undefined) await requireWritable(shard.path);
   const logitFile = await openLogitFile(found);
   try {
-    if (logitFile === undefined) requireOneForEach(files, found);
-    const compared = await evaluateFiles(files, config, (path, index, { pool, ...means }) =>
-      compareFile(pool, path, { options, names, reference: logitFile ?? found[index]?.path, ...means }),
-    );
+    if (logitFile === undefined) requireOneForEach(list, found);
+    const files = filesOf(shard, list);
+    const skipTo = logitFile && rowSkipper(list, logitFile, { names, maxHeaderBytes: config.maxJsonBytes });
+    const compared = await evaluateFiles(files, config, async (path, index, { pool, ...means }) => {
+      const { place } = files[index]!;
+      await skipTo?.(place);
+      return compareFile(pool, path, { options, names, reference: logitFile ?? found[place]?.path, ...means });
+    });
+    await skipTo?.(list.length);
     await logitFile?.requireEnd();
-    const merged = await mergeFiles(compared);
-    const listed = json && haveSegments(compared) ? (['sequences'] as const) : [];
-    const total = await answerFile(merged, listed);
-    const failures = bounds.map((bound) => failureOf(bound, total)).filter((failure) => failure !== undefined);
-    if (json) await printJson({ total, files: await documentsOf(compared, found, listed) });
-    else printTable(merged, total, logitFile?.chunks ?? compared.map(({ plan }) => plan.targets.classes.length));
-    for (const failure of failures) console.error(failure);
-    return failures.length === 0 && total.diagnostics.verdict === 'finite' ? 0 : EXIT_BAD_RESULT;
+    const referenceOf = (place: number): string => (found[place] ?? found[0] ?? list[place]!).path;
+    const withReferences = compared.map((one, index) => ({ ...one, reference: referenceOf(files[index]!.place) }));
+    if (shard === undefined) return await printComparisons(withReferences, { chunks: logitFile?.chunks, bounds, json });
+    await writeShard(
+      shard,
+      files,
+      withReferences.map(({ reference, ...one }) => ({ reference, ...saveComparison(one) })),
+      {
+        kind: 'comparison_shard',
+        options,
+        tensors: names,
+        list: digestOf(list),
+        ...(found.length > 0 && { references: digestOf(found) }),
+        ...(logitFile && { chunks: logitFile.chunks }),
+      },
+    );
+    return 0;
   } finally {
     await logitFile?.close();
   }
+}
+
+/** Makes a function that skips the rows of files which other shards compare, up to a place in the list. */
+function rowSkipper(
+  list: readonly FoundFile[],
+  logitFile: LogitFileCursor,
+  options: Parameters<typeof countRows>[1],
+): (place: number) => Promise<void> {
+  let next = 0;
+  return async (place) => {
+    for (; next < place; next++) logitFile.skip(await countRows(list[next]!.path, options));
+    next = place + 1;
+  };
+}
+
+/** A file that was compared, and the path of its reference. */
+export type WithReference = ComparedFile & { reference: string };
+
+/**
+ * Prints the result of files that were compared.
+ * @param chunks numbers of rows of the chunks of the table; those of the files by default
+ * @returns the exit code
+ */
+export async function printComparisons(
+  compared: readonly WithReference[],
+  { chunks, bounds, json }: { chunks: number[] | undefined; bounds: readonly Bound[]; json: boolean },
+): Promise<number> {
+  const merged = await mergeFiles(compared);
+  const listed = json && haveSegments(compared) ? (['sequences'] as const) : [];
+  const total = await answerFile(merged, listed);
+  const failures = bounds.map((bound) => failureOf(bound, total)).filter((failure) => failure !== undefined);
+  if (json) await printJson({ total, files: await documentsOf(compared, listed) });
+  else printTable(merged, total, chunks ?? compared.map(({ plan }) => plan.targets.classes.length));
+  for (const failure of failures) console.error(failure);
+  return failures.length === 0 && total.diagnostics.verdict === 'finite' ? 0 : EXIT_BAD_RESULT;
 }
 
 /** Opens the reference if it is a llama.cpp logit file. @throws UsageError for several of them */
@@ -155,15 +222,10 @@ function requireOneForEach(files: readonly FoundFile[], references: readonly Fou
 }
 
 /** Answers by file. */
-async function documentsOf(
-  compared: readonly ComparedFile[],
-  references: readonly FoundFile[],
-  listed: readonly 'sequences'[],
-): Promise<object[]> {
+async function documentsOf(compared: readonly WithReference[], listed: readonly 'sequences'[]): Promise<object[]> {
   const documents: object[] = [];
-  for (const [index, one] of compared.entries()) {
-    const reference = (references[index] ?? references[0])?.path ?? one.file;
-    documents.push({ file: one.file, reference, ...(await answerFile(one, listed)) });
+  for (const one of compared) {
+    documents.push({ file: one.file, reference: one.reference, ...(await answerFile(one, listed)) });
   }
   return documents;
 }

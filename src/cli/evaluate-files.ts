@@ -23,6 +23,8 @@ export async function evaluateFiles<R>(
   config: Config,
   evaluate: (path: string, index: number, means: FileMeans) => Promise<R>,
 ): Promise<R[]> {
+  // An empty shard needs no workers.
+  if (files.length === 0) return [];
   const pool = new KernelPool({ ...config, maxSlabBytes: config.maxBytesInFlight });
   const held = new HeldBytes(config.maxBytesInFlight);
   const progress = new Progress(

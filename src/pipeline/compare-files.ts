@@ -5,13 +5,12 @@ import { appendFindings, noFindings } from '../diagnostics/findings.ts';
 import type { Findings } from '../diagnostics/findings.ts';
 import { makeComparedColumns } from '../engine/block.ts';
 import type { ComparedColumns } from '../engine/block.ts';
-import type { RowResults } from '../engine/block-writer.ts';
 import type { KernelPool } from '../engine/pool.ts';
 import { LossmeterError, refuse } from '../errors.ts';
-import { answerComparison } from '../evaluations/kl-divergence/answer.ts';
+import { answerWithoutOutputs } from '../evaluations/kl-divergence/answer.ts';
 import { KL_DIVERGENCE } from '../evaluations/kl-divergence/kl-divergence.ts';
 import { planComparison } from '../evaluations/kl-divergence/plan.ts';
-import type { ComparisonPlan } from '../evaluations/kl-divergence/plan.ts';
+import type { ComparedPlan, ComparisonPlan, PlainResults } from '../evaluations/kl-divergence/plan.ts';
 import { LocalFile } from '../files/local-file.ts';
 import { addRowCounts, sequenceFactsOf } from '../loss/targets.ts';
 import type { Targets } from '../loss/targets.ts';
@@ -29,11 +28,11 @@ export const COMPARED_TENSORS = ['logits', 'reference', 'label', 'input_mask', '
 
 export type ComparedNames = Readonly<Partial<Record<(typeof COMPARED_TENSORS)[number], string>>>;
 
-/** Rows that were compared, and the answer about them. */
+/** Rows that were compared. */
 export interface ComparedFile {
   file: string;
-  plan: ComparisonPlan;
-  results: RowResults;
+  plan: ComparedPlan;
+  results: PlainResults;
 }
 
 export interface CompareFileOptions {
@@ -79,7 +78,7 @@ export async function compareFile(
       streamed: headOf('logits', logits),
       fields,
       ...(given instanceof LogitFileCursor
-        ? { before: [], logitFile: given.take(elementCount(logits.shape.slice(0, -1)) ?? 0) }
+        ? { before: [], logitFile: given.take(rowsIn(logits)) }
         : { before: [headOf('reference', await referenceOf(file, given, { names, open }))] }),
     };
     plan = await runInTurns(planComparison(pool, request, held));
@@ -92,6 +91,23 @@ export async function compareFile(
     held.close();
     for (const one of opened) await one.close();
   }
+}
+
+/** Rows of logits of a file, of which only the header is read. @throws LossmeterError */
+export async function countRows(
+  path: string,
+  { names, maxHeaderBytes }: Pick<CompareFileOptions, 'names' | 'maxHeaderBytes'>,
+): Promise<number> {
+  const file = await LocalFile.open(path, { name: path, maxHeaderBytes });
+  try {
+    return rowsIn(file.tensor('logits', names.logits ?? 'logits'));
+  } finally {
+    await file.close();
+  }
+}
+
+function rowsIn({ shape }: FileTensor): number {
+  return elementCount(shape.slice(0, -1)) ?? 0;
 }
 
 /** The tensor `reference` of a file; in a file of its own also `logits`. @throws LossmeterError missing_field */
@@ -123,12 +139,7 @@ export async function answerFile(
   listed: readonly 'sequences'[] = [],
 ): Promise<Omit<Comparison, 'outputs'>> {
   const options = { ...plan.options, outputs: [...listed] };
-  return runInTurns(withoutOutputs({ ...plan, options }, results));
-}
-
-function* withoutOutputs(plan: ComparisonPlan, results: RowResults): Steps<Omit<Comparison, 'outputs'>> {
-  const { outputs: _, ...answer } = yield* answerComparison(plan, results);
-  return answer;
+  return runInTurns(answerWithoutOutputs({ ...plan, options }, results));
 }
 
 /**

@@ -34,15 +34,21 @@ export class LogitFileCursor {
     return Array.from({ length: this.#rows.chunks }, () => this.#rows.rowsPerChunk);
   }
 
+  /** Skips the next rows. @throws LossmeterError shape_mismatch when there are fewer */
+  skip(rows: number): void {
+    const { length } = this.#rows.labels;
+    if (this.#next + rows > length) {
+      const detail = `${rows} rows of logits follow ${this.#next}, but ${this.#name} has ${length} rows`;
+      throw refuse('shape_mismatch', '/logits/shape', detail);
+    }
+    this.#next += rows;
+  }
+
   /** Takes the next rows. @throws LossmeterError shape_mismatch when there are fewer */
   take(rows: number): ReadLogitFile {
     const { labels, classes, range } = this.#rows;
     const first = this.#next;
-    if (first + rows > labels.length) {
-      const detail = `${rows} rows of logits follow ${first}, but ${this.#name} has ${labels.length} rows`;
-      throw refuse('shape_mismatch', '/logits/shape', detail);
-    }
-    this.#next = first + rows;
+    this.skip(rows);
     const rowBytes = rowBytesOf('quantised', classes);
     return {
       ...{ chunks: 1, rowsPerChunk: rows, classes },

@@ -54,6 +54,7 @@ const RUN = [
   ['README.md', 'npx lossmeter keys create'],
   ['docs/compare.md', 'curl -s'],
   ['docs/compare.md', 'npx lossmeter compare'],
+  ['docs/sharding.md', 'mkdir partials'],
 ] as const;
 
 /** Blocks that take what this suite has not, with what runs them. */
@@ -68,6 +69,7 @@ const ELSEWHERE = [
   ['test/vectors/README.md', 'pip install', 'nobody: it makes files that are committed, by PyTorch'],
   ['docs/operations.md', 'sqlite3 lossmeter.db "VACUUM INTO', 'test/docs/history-file.test.ts'],
   ['docs/operations.md', 'sqlite3 lossmeter.db VACUUM', 'test/docs/history-file.test.ts'],
+  ['docs/sharding.md', 'kubectl apply', 'nobody: it takes a cluster; test/deploy runs the commands of the jobs'],
   ['docs/deploy.md', 'lossmeter store copy', 'test/postgres/copy.postgres.ts'],
 
   ['docs/kubernetes.md', 'docker build', 'test/container builds the image; nobody pushes it'],
@@ -286,6 +288,23 @@ describe('the page about comparisons', () => {
     expect(folders!.stdout).toMatch(/^Same top p: 100\.000/m);
     expect(JSON.parse(json!.stdout)).toMatchObject({ total: { numerator: 0, rows: { total: 504 } } });
   });
+});
+
+test('shards of a list are combined to its result', async () => {
+  const example = join(ROOT, 'examples', 'char-lm.safetensors');
+  mkdirSync(join(checkout, 'run-7'), { recursive: true });
+  for (const rank of ['0', '1']) copyFileSync(example, join(checkout, 'run-7', `rank-${rank}.safetensors`));
+  const [, ...outcomes] = await runBlock(blockOf(...RUN[9]));
+  expect(outcomes.map(({ code, stderr }) => [code, stderr])).toEqual(outcomes.map(() => [0, '']));
+  const [first, second, third, table, json] = outcomes as [Outcome, Outcome, Outcome, Outcome, Outcome];
+  const files = [first, second, third].map(({ stdout }) => stdout.replace('partials/', ''));
+  expect(files).toEqual([1, 1, 0].map((count, k) => `${k + 1}.json: shard ${k + 1} of 3, ${count} of 2 files\n`));
+  for (const [printed, flag] of [
+    [table, ''],
+    [json, '--json'],
+  ] as const) {
+    expect(printed.stdout).toBe((await runCommand(`npx lossmeter evaluate run-7/ ${flag}`, {})).stdout);
+  }
 });
 
 /** A safetensors file whose tensor has another name. */
