@@ -11,6 +11,7 @@ import { benchPeers } from './peers.ts';
 import { peerEnvironment } from './peers/environment.ts';
 import { benchPost } from './post.ts';
 import { benchRecord } from './record.ts';
+import { benchThreads } from './threads.ts';
 import { chooseSections, runSections } from './sections.ts';
 import { benchRuns } from './runs.ts';
 import { benchSmall } from './small.ts';
@@ -31,6 +32,7 @@ const SECTIONS = {
   latency: benchLatency,
   runs: benchRuns,
   record: benchRecord,
+  threads: benchThreads,
   start: benchStart,
 };
 
