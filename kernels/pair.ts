@@ -67,8 +67,11 @@ const formatOf = (side: Elements | QuantisedRows): RowFormat => ('quantised' in 
 const placedAs = (format: RowFormat): KernelDType =>
   format === 'quantised' ? 'float32' : isFloat8(format) ? 'bfloat16' : format;
 
-/** The dtype in which both sides are evaluated: their own if they are equal and it is not narrower than 16 bits. */
-function commonDType(logits: RowFormat, reference: RowFormat, scale: number): KernelDType {
+/**
+ * Dtype in which both sides are evaluated: their own if they are equal and it is not narrower than 16 bits; float64 for
+ * extreme scales.
+ */
+export function pairDType({ logits, reference, scale }: Pick<PairSize, 'logits' | 'reference' | 'scale'>): KernelDType {
   const [a, b] = [placedAs(logits), placedAs(reference)];
   const common = a === b ? a : a === 'float64' || b === 'float64' ? 'float64' : 'float32';
   return evaluatedDType(common, { scale, cap: undefined }) as KernelDType;
@@ -94,7 +97,7 @@ export interface PairSize {
 
 /** Bytes of kernel memory that a pair takes, and its gradient where one is asked. */
 export function pairBytes({ rows, classes, logits, reference, scale, gradientDType }: PairSize): number {
-  const common = commonDType(logits, reference, scale);
+  const common = pairDType({ logits, reference, scale });
   const width = keptWidth(common);
   const bytesOf = (format: RowFormat): number => {
     const placed = format === 'quantised' ? rowBytesOf(format, classes) + 4 * classes : placedBytes(format) * classes;
@@ -136,7 +139,11 @@ export class PlacedPair {
     this.#memory = memory;
     this.#block = block;
     this.#rows = rows;
-    this.#dtype = commonDType(block.logits.dtype, formatOf(block.reference), block.scale);
+    this.#dtype = pairDType({
+      logits: block.logits.dtype,
+      reference: formatOf(block.reference),
+      scale: block.scale,
+    });
     this.#targets = arena.copyIn(block.targets);
     this.#series = arena.allocate(SERIES_BYTES);
     this.#divergences = arena.allocate(rows * RowDivergencesLayout.bytes);

@@ -1,6 +1,6 @@
 /**
- * Writes the generated files: openapi/openapi.json, the tables in README.md and docs/, the answers of the gallery, and
- * the types of the Python client. Run by `npm run generate`; a test compares.
+ * Writes the generated files: openapi/openapi.json, the tables in README.md and docs/, the answers of the gallery, the
+ * types of the Python client, and the settings in the schema of the Helm chart. Run by `npm run generate`; a test compares.
  */
 import { readFile, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
@@ -11,6 +11,7 @@ import { Options } from '../src/loss/options.ts';
 import { fillAnswers } from './gallery.ts';
 import { typescriptTypes } from './generators/typescript-types.ts';
 import { pythonTypes } from './python-types.ts';
+import { fillSettings } from '../tools/helm-settings.ts';
 import { code, table } from '../tools/markdown.ts';
 
 const ROOT = new URL('..', import.meta.url);
@@ -26,6 +27,8 @@ async function openApiDocument(): Promise<string> {
   await app.close();
   return `${JSON.stringify(document, null, 2)}\n`;
 }
+
+const CHART_SCHEMA = 'deploy/helm/lossmeter/values.schema.json';
 
 /** Describes the values that a schema accepts, for a table. */
 function admits(schema: { enum?: string[]; anyOf?: object[]; items?: object; type?: string }): string {
@@ -81,6 +84,7 @@ export async function generate(): Promise<Map<string, string>> {
     ['docs/errors.md', fillTables(await read('docs/errors.md'))],
     ['docs/diagnostics.md', await fillAnswers(await read('docs/diagnostics.md'))],
     ['clients/python/src/lossmeter/schemas.py', pythonTypes()],
+    [CHART_SCHEMA, fillSettings(await read(CHART_SCHEMA))],
   ]);
 }
 

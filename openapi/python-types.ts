@@ -9,7 +9,7 @@ import { Evaluation } from '../src/contract/cross-entropy.ts';
 import { ComparisonOptions } from '../src/comparison/options.ts';
 import { Comparison } from '../src/contract/kl-divergence.ts';
 import { LogprobComparison } from '../src/contract/logprobs.ts';
-import { SequenceEvaluation } from '../src/contract/sequences.ts';
+import { ComparedSequence, SequenceEvaluation } from '../src/contract/sequences.ts';
 import { RunList, RunSummary, StepDetail, StepList } from '../src/contract/runs.ts';
 import { Info } from '../src/contract/service.ts';
 
@@ -50,6 +50,9 @@ const ROOTS: readonly [name: string, schema: object, direction: Direction][] = [
   ['ComparedPerplexity', Comparison.properties.perplexity, 'reply'],
   ['DivergentRow', Comparison.properties.worst_rows.items, 'reply'],
   ['ComparisonDiagnostics', Comparison.properties.diagnostics, 'reply'],
+  ['SequenceOfLogits', ComparedSequence.properties.logits, 'reply'],
+  ['SequenceOfReference', ComparedSequence.properties.reference, 'reply'],
+  ['ComparedSequence', ComparedSequence, 'reply'],
   ['SequenceComparison', LogprobComparison.properties.sequences.items, 'reply'],
   ['LogprobComparison', LogprobComparison, 'reply'],
   ['RunSummary', RunSummary, 'reply'],

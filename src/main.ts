@@ -6,7 +6,7 @@ import { listen } from './listen.ts';
 import { isLoopback } from './loopback.ts';
 
 /** Milliseconds for closing, in addition to the time for requests in progress. */
-const CLOSE_MS = 10_000;
+export const CLOSE_MS = 10_000;
 
 /**
  * Signals of a faulty instruction. A listener would return to the instruction, which would fail again, endlessly;

@@ -65,3 +65,11 @@ function cut(text: string): string {
 export function pointerTo(...segments: (string | number)[]): string {
   return segments.map((segment) => `/${cut(String(segment)).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('');
 }
+
+/**
+ * RFC 6901 pointer to a tensor of the request, or to a place within it.
+ * @param field name of the tensor, or names and indices with slashes between; `reference.indices` is a key of `reference`
+ */
+export function placeIn(field: string, ...segments: (string | number)[]): string {
+  return `/${field.replaceAll('.', '/')}${pointerTo(...segments)}`;
+}

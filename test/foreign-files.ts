@@ -32,6 +32,10 @@ export const FOREIGN_FILES: Readonly<Record<string, { bytes: Buffer; kind: strin
     bytes: Buffer.concat([hex('4747554603000000230100000000000024000000'), REST]),
     kind: 'a model in GGUF (.gguf)',
   },
+  'base.kld': {
+    bytes: Buffer.concat([hex('5f6c6f676974735f80000000400100000800000001000000'), REST]),
+    kind: 'a logit file of llama.cpp (.kld)',
+  },
   'batch.zip': {
     bytes: Buffer.concat([hex('504b0304140000000800000021000000000000000000000000000100000061'), REST]),
     kind: 'a ZIP archive',

@@ -12,6 +12,7 @@ usage: lossmeter serve              serve until SIGTERM
        lossmeter worker             evaluate the files of jobs until SIGTERM
        lossmeter keys create|list|revoke
                                     manage API keys; see --help
+       lossmeter store copy FROM TO copy a history of runs; see --help
        lossmeter health             check that the service is ready; see --help
        lossmeter --version
 
@@ -46,6 +47,11 @@ export async function run(args: string[]): Promise<void> {
   if (args[0] === 'keys') {
     const { keys } = await import('./keys.ts');
     process.exitCode = await keys(args.slice(1));
+    return;
+  }
+  if (args[0] === 'store') {
+    const { store } = await import('./store.ts');
+    process.exitCode = await store(args.slice(1));
     return;
   }
   if (args[0] === 'health') {

@@ -5,11 +5,19 @@ import type { Config } from '../config.ts';
 import type { Comparison } from '../contract/kl-divergence.ts';
 import type { ComparedColumns } from '../engine/block.ts';
 import { localFiles } from '../files/local-file.ts';
-import { LOGIT_FILE_MAGIC } from '../files/logit-file.ts';
-import { COMPARED_TENSORS, answerFile, compareFile, countRows, mergeFiles } from '../pipeline/compare-files.ts';
+import { isLogitFile } from '../files/logit-file.ts';
+import {
+  COMPARED_TENSORS,
+  answerFile,
+  compareFile,
+  countRows,
+  haveSegments,
+  mergeFiles,
+} from '../pipeline/compare-files.ts';
 import type { ComparedFile, ComparedNames } from '../pipeline/compare-files.ts';
 import { LogitFileCursor } from '../pipeline/logit-file-cursor.ts';
 import { saveComparison } from '../pipeline/saved-files.ts';
+import { KIND_BYTES } from '../wire/body/file-kind.ts';
 import {
   EXIT_BAD_RESULT,
   SHARED_ARGUMENTS,
@@ -35,8 +43,9 @@ const USAGE = `usage: lossmeter compare [options] --reference REFERENCE FILE…
 Compares logits with those of a reference, without a server: KL divergence,
 agreement and, with labels, perplexity, of all rows of all files together. FILE
 is a safetensors file, a folder with *.safetensors files, or a quoted pattern.
-It has the tensor logits, and optionally label, input_mask, and options as JSON
-text in __metadata__.options.
+It has the tensor logits, and optionally label, input_mask, segments, and
+options as JSON text in __metadata__.options. A file that is named twice is
+counted once, and a message says so.
 
 REFERENCE is a llama.cpp logit file (llama-perplexity --kl-divergence-base),
 whose rows the files have in the order of their names; or safetensors files, one
@@ -53,9 +62,10 @@ The table has the lines and units of llama-perplexity --kl-divergence.
   --option NAME=VALUE  an option of the comparison, overrides the files; may be
                        repeated
   --options JSON       several options, as an object
-  --tensor FIELD=NAME  name of the tensor for a field (logits, reference, label
-                       or input_mask) when it differs; may be repeated
-  --json               print one JSON document: the total, and an entry per file
+  --tensor FIELD=NAME  name of the tensor for a field (logits, reference, label,
+                       input_mask, segments) when it differs; may be repeated
+  --json               print one JSON document: the total, and an entry per
+                       file; with sequences where a file has segments
 ${SHARD_USAGE}
   --workers N          overrides LOSSMETER_WORKERS
   --kernel VARIANT     overrides LOSSMETER_KERNEL
@@ -112,7 +122,8 @@ function readArguments(args: string[]): Invocation | undefined {
 async function compareAll(invocation: Invocation): Promise<number> {
   const { patterns, references, options, names, bounds, shard, json, config } = invocation;
   const list = await findFiles(patterns);
-  const found = references.length === 0 ? [] : await findFiles(references);
+  // Several files may have one reference, by a link for each.
+  const found = references.length === 0 ? [] : await findFiles(references, { links: 'distinct' });
   if (shard !== undefined) await requireWritable(shard.path);
   const logitFile = await openLogitFile(found);
   try {
@@ -174,9 +185,10 @@ export async function printComparisons(
   { chunks, bounds, json }: { chunks: number[] | undefined; bounds: readonly Bound[]; json: boolean },
 ): Promise<number> {
   const merged = await mergeFiles(compared);
-  const total = await answerFile(merged);
+  const listed = json && haveSegments(compared) ? (['sequences'] as const) : [];
+  const total = await answerFile(merged, listed);
   const failures = bounds.map((bound) => failureOf(bound, total)).filter((failure) => failure !== undefined);
-  if (json) await printJson({ total, files: await documentsOf(compared) });
+  if (json) await printJson({ total, files: await documentsOf(compared, listed) });
   else printTable(merged, total, chunks ?? compared.map(({ plan }) => plan.targets.classes.length));
   for (const failure of failures) console.error(failure);
   return failures.length === 0 && total.diagnostics.verdict === 'finite' ? 0 : EXIT_BAD_RESULT;
@@ -185,19 +197,18 @@ export async function printComparisons(
 /** Opens the reference if it is a llama.cpp logit file. @throws UsageError for several of them */
 async function openLogitFile(found: readonly FoundFile[]): Promise<LogitFileCursor | undefined> {
   for (const { path } of found) {
-    if (!(await isLogitFile(path))) continue;
+    if (!isLogitFile(path, await firstBytesOf(path))) continue;
     if (found.length > 1) throw new UsageError(`${path} is a llama.cpp logit file, expected it as the only reference`);
     return LogitFileCursor.open(path);
   }
   return undefined;
 }
 
-async function isLogitFile(path: string): Promise<boolean> {
+async function firstBytesOf(path: string): Promise<Uint8Array> {
   const handle = await open(path);
   try {
-    const { length } = LOGIT_FILE_MAGIC;
-    const { buffer, bytesRead } = await handle.read(Buffer.alloc(length), 0, length, 0);
-    return bytesRead === length && buffer.toString('latin1') === LOGIT_FILE_MAGIC;
+    const { buffer, bytesRead } = await handle.read(Buffer.alloc(KIND_BYTES), 0, KIND_BYTES, 0);
+    return buffer.subarray(0, bytesRead);
   } finally {
     await handle.close();
   }
@@ -212,10 +223,10 @@ function requireOneForEach(files: readonly FoundFile[], references: readonly Fou
 }
 
 /** Answers by file. */
-async function documentsOf(compared: readonly WithReference[]): Promise<object[]> {
+async function documentsOf(compared: readonly WithReference[], listed: readonly 'sequences'[]): Promise<object[]> {
   const documents: object[] = [];
   for (const one of compared) {
-    documents.push({ file: one.file, reference: one.reference, ...(await answerFile(one)) });
+    documents.push({ file: one.file, reference: one.reference, ...(await answerFile(one, listed)) });
   }
   return documents;
 }

@@ -30,7 +30,8 @@ folder with *.safetensors files, or a quoted pattern such as
 'steps/**/*.safetensors'. A file has the fields of a request: logits, label,
 optional input_mask, weight, segments, bytes and words, and options as JSON text
 in __metadata__.options. Other tensors are ignored. Sums are added in the order
-of the files' names.
+of the files' names. A file that is named twice is counted once, and a message
+says so.
 
   --option NAME=VALUE  an option of the evaluation, overrides the files; may be
                        repeated

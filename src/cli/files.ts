@@ -1,4 +1,4 @@
-import { glob, readdir, stat } from 'node:fs/promises';
+import { glob, readdir, realpath, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 
 const EXTENSION = '.safetensors';
@@ -9,28 +9,47 @@ export interface FoundFile {
   bytes: number;
 }
 
+/** Most names in the message about files that are named again. */
+const MOST_NAMES = 8;
+
 /**
- * Files that the arguments name, sorted by name (code units), each once. An argument is a file, a folder (meaning its
- * safetensors files), or a pattern.
+ * Files that the arguments name, sorted by name (code units). An argument is a file, a folder (meaning its safetensors
+ * files), or a pattern. A file that is named again is in the list once, by its first name; a message on the standard error
+ * output says so.
+ * @param options.links `same` where a symbolic link names the file that it leads to again, `distinct` where it is another
  * @throws Error for an argument that matches no file
  */
-export async function findFiles(patterns: readonly string[]): Promise<FoundFile[]> {
+export async function findFiles(
+  patterns: readonly string[],
+  { links = 'same' }: { links?: 'same' | 'distinct' } = {},
+): Promise<FoundFile[]> {
   const found = new Map<string, FoundFile>();
+  const again = new Set<string>();
   for (const pattern of patterns) {
     const paths = await pathsOf(pattern);
     if (paths.length === 0) throw new Error(`${pattern}: there is no such file, and none that it matches`);
     for (const path of paths) {
       const { size } = await stat(path);
-      if (!found.has(resolve(path))) found.set(resolve(path), { path, bytes: size });
+      const place = links === 'same' ? await realpath(path) : resolve(path);
+      const first = found.get(place);
+      if (first === undefined) found.set(place, { path, bytes: size });
+      else again.add(first.path === path ? path : `${path}, which is ${first.path}`);
     }
   }
+  if (again.size > 0) console.error(describeRepeated([...again]));
   return [...found.values()].toSorted((a, b) => (a.path < b.path ? -1 : 1));
+}
+
+function describeRepeated(names: readonly string[]): string {
+  const shown = names.slice(0, MOST_NAMES);
+  if (names.length > shown.length) shown.push(`and ${names.length - shown.length} more`);
+  return `counted once, though named again: ${shown.join('; ')}`;
 }
 
 async function pathsOf(pattern: string): Promise<string[]> {
   const stats = await stat(pattern).catch(() => undefined);
   if (stats?.isDirectory() === true) {
-    const names = (await readdir(pattern)).filter((name) => name.endsWith(EXTENSION));
+    const names = (await readdir(pattern)).filter((name) => name.endsWith(EXTENSION)).toSorted();
     if (names.length === 0) throw new Error(`${pattern}: the folder has no file *${EXTENSION}`);
     return names.map((name) => join(pattern, name));
   }
@@ -39,5 +58,5 @@ async function pathsOf(pattern: string): Promise<string[]> {
   for await (const path of glob(pattern)) {
     if (!(await stat(path)).isDirectory()) matches.push(path);
   }
-  return matches;
+  return matches.toSorted();
 }

@@ -9,6 +9,10 @@ import { count } from './tensor.ts';
 export const JOB_KINDS = ['cross_entropy', 'kl_divergence'] as const;
 export const JOB_STATES = ['queued', 'running', 'succeeded', 'failed', 'cancelled'] as const;
 
+/** Fields whose tensors may have other names. */
+export const EVALUATION_TENSORS = ['logits', 'label', 'input_mask', 'weight', 'segments', 'bytes', 'words'] as const;
+export const COMPARISON_TENSORS = ['logits', 'reference', 'label', 'input_mask', 'segments'] as const;
+
 /** Most names of a list, and most characters of a name. */
 const MOST_NAMES = 1024;
 const MOST_NAME_CHARACTERS = 1024;
@@ -78,9 +82,7 @@ const EvaluationJob = object(
     }),
     files: names(FILES, 'eval/*.safetensors'),
     options: Type.Optional(Options),
-    tensors: Type.Optional(
-      tensors(['logits', 'label', 'input_mask', 'weight', 'segments', 'bytes', 'words'], 'EvaluationTensors'),
-    ),
+    tensors: Type.Optional(tensors(EVALUATION_TENSORS, 'EvaluationTensors')),
   },
   'An evaluation of files, as `lossmeter evaluate` does it. The options override those in `__metadata__.options` of the files; `outputs` does not apply.',
   'EvaluationJob',
@@ -101,7 +103,7 @@ const ComparisonJob = object(
       ),
     ),
     options: Type.Optional(ComparisonOptions),
-    tensors: Type.Optional(tensors(['logits', 'reference', 'label', 'input_mask'], 'ComparisonTensors')),
+    tensors: Type.Optional(tensors(COMPARISON_TENSORS, 'ComparisonTensors')),
   },
   'A comparison of files with a reference, as `lossmeter compare` does it.',
   'ComparisonJob',
@@ -248,7 +250,7 @@ export const JobResult = Type.Union(
     ),
     result(
       Type.Literal('kl_divergence', { description: 'Kind of the job.', examples: ['kl_divergence'] }),
-      object(compared, 'Result of the rows of all files together.', 'ComparisonTotal'),
+      object(omit(compared, 'sequences'), 'Result of the rows of all files together.', 'ComparisonTotal'),
       object(
         {
           file,

@@ -1,6 +1,7 @@
 import { Type } from 'typebox';
 import type { Static } from 'typebox';
 import { MOST_SEQUENCES, MOST_WORST_TOKENS } from './limits.ts';
+import { segmentEntries } from './sequences.ts';
 import { FloatDType, count, nestedArrayOr, numberOrNonFinite, numberOrNull, requestTensor } from './tensor.ts';
 
 const BASE64 = { contentEncoding: 'base64', examples: ['AAAAvwAAgL8AAADAAACAPg=='] };
@@ -55,6 +56,7 @@ export const LogprobRequest = Type.Object(
         kind: 'Any',
         description: `Lengths of the sequences that the tokens of shape (N,) fill in order: integers of shape (S,) with the sum N. Default: one sequence. There may be ${MOST_SEQUENCES} sequences.`,
         examples: [[3, 1]],
+        entries: segmentEntries,
       }),
     ),
   },

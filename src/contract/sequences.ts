@@ -1,7 +1,17 @@
 /** Sequences of requests and answers. */
 import { Type } from 'typebox';
 import { MOST_SEQUENCES } from './limits.ts';
-import { count, numberOrNull, requestTensor } from './tensor.ts';
+import { count, nestedArrayOr, numberOrNull, requestTensor } from './tensor.ts';
+
+/** Lengths of sequences without a dtype. */
+export const segmentEntries = nestedArrayOr('SegmentEntries', [
+  Type.Integer({
+    minimum: 0,
+    maximum: Number.MAX_SAFE_INTEGER,
+    description: 'The length of a single sequence.',
+    examples: [2],
+  }),
+]);
 
 /** Lengths of the sequences of a batch. */
 export const segments = Type.Optional(
@@ -10,8 +20,13 @@ export const segments = Type.Optional(
     kind: 'Any',
     description: `Lengths of the sequences that the rows fill in order, all leading axes flattened: integers of shape (S,) whose sum is the number of rows before \`shift\`. With \`shift\` the last k rows of each segment are left out. Default: the rows along the axis before the classes are a sequence, so (B, T, C) has B and (N, C) has one. There may be ${MOST_SEQUENCES} segments.`,
     examples: [[1, 1]],
+    entries: segmentEntries,
   }),
 );
+
+const sizeEntries = nestedArrayOr('SizeEntries', [
+  Type.Number({ minimum: 0, maximum: Number.MAX_VALUE, description: 'The size of the whole batch.', examples: [8] }),
+]);
 
 const sizeOf = (title: string, what: string, metrics: string) =>
   Type.Optional(
@@ -20,6 +35,7 @@ const sizeOf = (title: string, what: string, metrics: string) =>
       kind: 'Any',
       description: `Number of ${what} of the scored texts, finite and not negative: one number for the whole batch, or one for each sequence, of shape (S,), of which all are added. ${metrics} need it.`,
       examples: [[5, 3]],
+      entries: sizeEntries,
     }),
   );
 
@@ -71,28 +87,28 @@ const ofSide = (name: 'logits' | 'reference') =>
     },
   );
 
+/** A sequence of a comparison. */
+export const ComparedSequence = Type.Object(
+  {
+    tokens,
+    numerator: numberOrNull('Σ m·divergence, in nats.', 0.0042),
+    denominator: numberOrNull('Σ m.', 2),
+    mean: numberOrNull('Σ m·divergence / Σ m.', 0.0021),
+    logits: Type.Optional(ofSide('logits')),
+    reference: Type.Optional(ofSide('reference')),
+  },
+  {
+    title: 'ComparedSequence',
+    additionalProperties: false,
+    description: `A sequence, over its counted rows. ${EMPTY}`,
+  },
+);
+
 /** Sequences of a comparison. */
 export const comparedSequences = Type.Optional(
-  Type.Array(
-    Type.Object(
-      {
-        tokens,
-        numerator: numberOrNull('Σ m·divergence, in nats.', 0.0042),
-        denominator: numberOrNull('Σ m.', 2),
-        mean: numberOrNull('Σ m·divergence / Σ m.', 0.0021),
-        logits: Type.Optional(ofSide('logits')),
-        reference: Type.Optional(ofSide('reference')),
-      },
-      {
-        title: 'ComparedSequence',
-        additionalProperties: false,
-        description: `A sequence, over its counted rows. ${EMPTY}`,
-      },
-    ),
-    {
-      maxItems: MOST_SEQUENCES,
-      description: 'Every sequence, in order; only when `options.outputs` has `sequences`.',
-      examples: [[{ tokens: 2, numerator: 0.0042, denominator: 2, mean: 0.0021 }]],
-    },
-  ),
+  Type.Array(ComparedSequence, {
+    maxItems: MOST_SEQUENCES,
+    description: 'Every sequence, in order; only when `options.outputs` has `sequences`.',
+    examples: [[{ tokens: 2, numerator: 0.0042, denominator: 2, mean: 0.0021 }]],
+  }),
 );

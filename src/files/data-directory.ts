@@ -3,7 +3,7 @@ import { lstat, readlink, realpath, stat } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { isAbsolute, join, relative, sep } from 'node:path';
 import { LossmeterError, refuse } from '../errors.ts';
-import { showValue } from '../suggestion.ts';
+import { placeIn, showValue } from '../suggestion.ts';
 import type { FileTensor } from '../tensor/file-tensor.ts';
 import type { LogitFileRows } from '../tensor/logit-file-rows.ts';
 import type { FileReference } from '../wire/tensors/file-reference.ts';
@@ -147,12 +147,12 @@ export class RequestFiles {
 function atFile({ field, key }: NamePlace, error: unknown): unknown {
   if (!(error instanceof LossmeterError) || error.status !== 422 || error.places.length > 0) return error;
   const { code, message } = error;
-  return new LossmeterError(code, message, [{ pointer: `/${field}/${key}`, detail: message }], { cause: error });
+  return new LossmeterError(code, message, [{ pointer: placeIn(field, key), detail: message }], { cause: error });
 }
 
 function forbidden({ field, key, example }: NamePlace, what: string): LossmeterError {
   const detail = `${what}: expected the path of a file below it, such as "${example}"`;
-  return refuse('file_forbidden', `/${field}/${key}`, detail);
+  return refuse('file_forbidden', placeIn(field, key), detail);
 }
 
 /**

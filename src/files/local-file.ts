@@ -1,5 +1,5 @@
 import { LossmeterError, refuse } from '../errors.ts';
-import { showValue, suggestName } from '../suggestion.ts';
+import { placeIn, showValue, suggestName } from '../suggestion.ts';
 import type { FileTensor } from '../tensor/file-tensor.ts';
 import { KIND_BYTES, kindOfFile } from '../wire/body/file-kind.ts';
 import { LENGTH_BYTES, MAX_HEADER_BYTES, parseHeader, requireReadable } from '../wire/safetensors/header.ts';
@@ -60,7 +60,7 @@ export class LocalFile {
       if (names.length > some.length) some.push('…');
       const hint = meant === undefined ? `it has ${some.join(', ') || 'none'}` : `did you mean ${showValue(meant)}?`;
       const detail = `${this.#file.name} has no tensor ${showValue(name)}: ${hint}`;
-      throw refuse('invalid_tensor', `/${field}/tensor`, detail);
+      throw refuse('invalid_tensor', placeIn(field, 'tensor'), detail);
     }
     const { dtype, shape, begin, byteLength } = this.#requireReadable(field, stored);
     const position = this.#dataStart + begin;
@@ -77,7 +77,7 @@ export class LocalFile {
       return requireReadable(stored);
     } catch (error) {
       if (!(error instanceof LossmeterError)) throw error;
-      throw refuse(error.code, `/${field}/tensor`, `${this.#file.name}: ${error.message}`);
+      throw refuse(error.code, placeIn(field, 'tensor'), `${this.#file.name}: ${error.message}`);
     }
   }
 
@@ -97,6 +97,7 @@ async function readHeader(file: OpenFile, maxHeaderBytes: number): Promise<{ val
   const { size } = file;
   const invalid = (what: string, cause?: unknown): LossmeterError =>
     new LossmeterError('invalid_file', `${file.name} is not a valid safetensors file: ${what}`, [], { cause });
+  if (size === 0) throw invalid('it is empty');
   if (size < LENGTH_BYTES) throw invalid(`it has ${size} bytes`);
   const first = Buffer.from(await file.read(0, Math.min(size, KIND_BYTES)));
   const length = first.readBigUInt64LE();

@@ -4,13 +4,14 @@
  */
 import { LossmeterError, refuse } from '../errors.ts';
 import { rowBytesOf } from '../../kernels/quantised.ts';
-import { showValue } from '../suggestion.ts';
+import { placeIn, showValue } from '../suggestion.ts';
 import type { LogitFileRows } from '../tensor/logit-file-rows.ts';
+import { LOGIT_FILE_MAGIC } from '../wire/body/file-kind.ts';
 import { OpenFile } from './open-file.ts';
 import type { OpenFileOptions } from './open-file.ts';
 
-/** First bytes of the files. */
-export const LOGIT_FILE_MAGIC = '_logits_';
+/** End of the names that llama.cpp's documentation gives the files. */
+const EXTENSION = '.kld';
 const HEADER_BYTES = 20;
 const TOKEN_BYTES = 4;
 
@@ -19,6 +20,15 @@ const MIN_CONTEXT = 3;
 
 /** Tokens that are read at a time. */
 const TOKENS_AT_A_TIME = 16_384;
+
+/**
+ * True for a llama.cpp logit file, by its name, or by its first bytes.
+ * @param first bytes of the file, as many as the magic has; fewer of a file that is shorter
+ */
+export function isLogitFile(path: string, first: Uint8Array): boolean {
+  const magic = Buffer.from(first).toString('latin1', 0, LOGIT_FILE_MAGIC.length);
+  return path.toLowerCase().endsWith(EXTENSION) || (magic !== '' && LOGIT_FILE_MAGIC.startsWith(magic));
+}
 
 /** Numbers of a header. */
 interface Header {
@@ -76,7 +86,7 @@ export class LogitFile {
         const at = first + k;
         if (token < 0 || token >= classes) {
           const detail = `token ${at} of ${this.#file.name} is ${token}, expected a class in [0, ${classes}), its n_vocab`;
-          throw refuse('invalid_file', `/${field}/kld_file`, detail);
+          throw refuse('invalid_file', placeIn(field, 'kld_file'), detail);
         }
         if (at % context > half) labels[row++] = token;
       });
@@ -107,7 +117,8 @@ async function readHeader(file: OpenFile): Promise<Header> {
     new LossmeterError('invalid_file', `${name} is not a valid llama.cpp logit file: ${what}`);
   const first = Buffer.from(await file.read(0, Math.min(size, HEADER_BYTES)));
   const magic = first.toString('latin1', 0, LOGIT_FILE_MAGIC.length);
-  if (magic !== LOGIT_FILE_MAGIC)
+  if (size === 0) throw invalid(`it is empty, expected a header of ${HEADER_BYTES} bytes`);
+  if (!LOGIT_FILE_MAGIC.startsWith(magic))
     throw invalid(`it begins with ${showValue(magic)}, expected ${showValue(LOGIT_FILE_MAGIC)}`);
   if (size < HEADER_BYTES) throw invalid(`it has ${size} bytes, expected a header of ${HEADER_BYTES}: it is cut off`);
   const context = first.readUInt32LE(8);

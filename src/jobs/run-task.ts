@@ -1,7 +1,7 @@
 import { LossmeterError } from '../errors.ts';
 import type { KernelPool } from '../engine/pool.ts';
 import type { DataDirectory } from '../files/data-directory.ts';
-import { answerFile, compareFile } from '../pipeline/compare-files.ts';
+import { answerFile, compareFile, haveSegments } from '../pipeline/compare-files.ts';
 import type { ComparedFile } from '../pipeline/compare-files.ts';
 import { evaluateFile } from '../pipeline/evaluate-file.ts';
 import { LogitFileCursor } from '../pipeline/logit-file-cursor.ts';
@@ -38,7 +38,9 @@ export async function evaluateTask(task: FileTask, means: TaskMeans, signal: Abo
   try {
     const compared = await compareFile(pool, file, { ...shared, reference: cursor ?? reference });
     requireRows(task, compared);
-    const answer = textOf({ file, reference: reference ?? file, ...(await answerFile(compared)) });
+    // Sequences are listed where the file itself has segments: a task knows no other file.
+    const listed = haveSegments([compared]) ? (['sequences'] as const) : [];
+    const answer = textOf({ file, reference: reference ?? file, ...(await answerFile(compared, listed)) });
     return { answer, partial: encodeComparison(compared) };
   } finally {
     await cursor?.close();

@@ -1,5 +1,6 @@
 /** Reads the tensors that weight rows and classes: masks, class weights and labels. */
 import { refuse } from '../errors.ts';
+import { placeIn } from '../suggestion.ts';
 import type { ErrorCode } from '../errors.ts';
 import { inSteps } from '../steps.ts';
 import type { Steps } from '../steps.ts';
@@ -19,7 +20,7 @@ function requireRows(name: string, tensor: Tensor, logitsShape: Shape): void {
   if (sameShape(tensor.shape, leading) || sameShape(tensor.shape, flat)) return;
   const expected = [...new Set([formatShape(leading), formatShape(flat)])].join(' or ');
   const detail = `${name} has shape ${formatShape(tensor.shape)}, but logits of shape ${formatShape(logitsShape)} expect ${expected}`;
-  throw refuse('shape_mismatch', `/${name}/shape`, detail);
+  throw refuse('shape_mismatch', placeIn(name, 'shape'), detail);
 }
 
 /** @throws LossmeterError shape_mismatch, invalid_mask */
@@ -109,7 +110,7 @@ export function* readWeights(
     if (place >= 0) {
       const shown = isFloatDType(tensor.dtype) ? values[place] : String(elementsOf(part)[place]);
       const at = from + place;
-      throw refuse(code, `/${name}/data/${at}`, `${name}[${at}] is ${shown}, expected ${expected}`);
+      throw refuse(code, placeIn(name, 'data', at), `${name}[${at}] is ${shown}, expected ${expected}`);
     }
     const first = Math.max(from, kept.start);
     if (first < Math.min(to, end)) weights.set(values.subarray(first - from, end - from), first - kept.start);
@@ -124,7 +125,7 @@ function requireBooleans(name: string, { dtype, data }: Tensor, first: number): 
   if (index < 0) return;
   const at = first + index;
   const detail = `byte ${at} of ${name}.data is ${data[index]}, expected 0 or 1 for bool`;
-  throw refuse('invalid_tensor', `/${name}/data/${at}`, detail);
+  throw refuse('invalid_tensor', placeIn(name, 'data', at), detail);
 }
 
 /**

@@ -1,5 +1,6 @@
 import { ExactSum } from '../exact-sum.ts';
 import { refuse } from '../errors.ts';
+import { placeIn } from '../suggestion.ts';
 import { METRICS } from '../statistics/list.ts';
 import type { SequenceFacts } from '../statistics/sequences.ts';
 import type { Steps } from '../steps.ts';
@@ -28,7 +29,7 @@ export function* readTextSizes(
     const { field } = METRICS[name];
     if (field === undefined || given[field] !== undefined) continue;
     const detail = `options.metrics asks for ${name}, which needs the field ${field}: a number, or one for each sequence`;
-    throw refuse('missing_field', `/${field}`, detail);
+    throw refuse('missing_field', placeIn(field), detail);
   }
   return {
     bytes: yield* totalOf('bytes', given.bytes, sequences),
@@ -41,7 +42,11 @@ function* totalOf(name: keyof TextSizes, size: Tensor | undefined, sequences: nu
   const { shape } = size;
   if (shape.length > 0 && !sameShape(shape, [sequences])) {
     const expected = `a number, or shape ${formatShape([sequences])}: one for each sequence`;
-    throw refuse('shape_mismatch', `/${name}/shape`, `${name} has shape ${formatShape(shape)}, expected ${expected}`);
+    throw refuse(
+      'shape_mismatch',
+      placeIn(name, 'shape'),
+      `${name} has shape ${formatShape(shape)}, expected ${expected}`,
+    );
   }
   const rule = { name, code: 'invalid_tensor', isWeight: isMask, expected: NOT_NEGATIVE } as const;
   return ExactSum.of(yield* readWeights(size, rule, { start: 0, count: elementCount(shape)! })).value;

@@ -12,7 +12,7 @@ import { KL_DIVERGENCE } from '../evaluations/kl-divergence/kl-divergence.ts';
 import { planComparison } from '../evaluations/kl-divergence/plan.ts';
 import type { ComparedPlan, ComparisonPlan, PlainResults } from '../evaluations/kl-divergence/plan.ts';
 import type { LocalFile, OpenLocalFile } from '../files/local-file.ts';
-import { addRowCounts } from '../loss/targets.ts';
+import { addRowCounts, sequenceFactsOf } from '../loss/targets.ts';
 import type { Targets } from '../loss/targets.ts';
 import { inSteps, runInTurns } from '../steps.ts';
 import type { Steps } from '../steps.ts';
@@ -24,7 +24,7 @@ import { headOf, readFileFields } from './file-fields.ts';
 import { LogitFileCursor } from './logit-file-cursor.ts';
 
 /** Tensors of a compared file; others are left alone. */
-export const COMPARED_TENSORS = ['logits', 'reference', 'label', 'input_mask'] as const;
+export const COMPARED_TENSORS = ['logits', 'reference', 'label', 'input_mask', 'segments'] as const;
 
 export type ComparedNames = Readonly<Partial<Record<(typeof COMPARED_TENSORS)[number], string>>>;
 
@@ -48,8 +48,8 @@ export interface CompareFileOptions {
 }
 
 /**
- * Compares the logits of a safetensors file with a reference. The file may have label, input_mask, and options as JSON
- * text in `__metadata__.options`; the reference is a tensor of another file, or of this one. Workers read both.
+ * Compares the logits of a safetensors file with a reference. The file may have label, input_mask, segments, and options as
+ * JSON text in `__metadata__.options`; the reference is a tensor of another file, or of this one. Workers read both.
  * @throws LossmeterError
  */
 export async function compareFile(
@@ -70,7 +70,7 @@ export async function compareFile(
     const logits = file.tensor('logits', names.logits ?? 'logits');
     const fields = await readFileFields(file, {
       ...{ path, names, options, held },
-      tensors: ['label', 'input_mask'],
+      tensors: ['label', 'input_mask', 'segments'],
       kind: KL_DIVERGENCE.fields,
       requireOptions: parseComparisonOptions,
     });
@@ -128,9 +128,18 @@ async function referenceOf(
   throw refuse('missing_field', '/reference', detail);
 }
 
-/** The answer about the rows of files. */
-export async function answerFile({ plan, results }: ComparedFile): Promise<Omit<Comparison, 'outputs'>> {
-  return runInTurns(answerWithoutOutputs(plan, results));
+/** True where a file has segments: the answers about all files list their sequences then. */
+export function haveSegments(files: readonly ComparedFile[]): boolean {
+  return files.some(({ plan }) => plan.targets.segments !== undefined);
+}
+
+/** The answer about the rows of files. @param listed the lists that it has beside the statistics */
+export async function answerFile(
+  { plan, results }: ComparedFile,
+  listed: readonly 'sequences'[] = [],
+): Promise<Omit<Comparison, 'outputs'>> {
+  const options = { ...plan.options, outputs: [...listed] };
+  return runInTurns(answerWithoutOutputs({ ...plan, options }, results));
 }
 
 /**
@@ -174,13 +183,23 @@ function* merged(files: readonly ComparedFile[]): Steps<ComparedFile> {
   }
   const rows = addRowCounts(files.map(({ plan }) => plan.targets.rows));
   const labels = mergedLabels(files.map(({ plan }) => plan.targets.labels));
-  const targets: Targets = { ...first.plan.targets, classes, weights, rows, labels, outputShape: [total] };
+  const segments = haveSegments(files) ? mergedSegments(files) : undefined;
+  const targets: Targets = { ...first.plan.targets, classes, weights, rows, labels, segments, outputShape: [total] };
   const counted = yield* countedRows(classes, weights);
   return {
     file: files.length === 1 ? first.file : 'total',
     plan: { ...first.plan, targets, counted, nulls },
     results: { ...first.results, columns, findings, referenceFindings },
   };
+}
+
+/** Lengths of the sequences of all files. Those of a file without segments are along the axis before the classes. */
+function mergedSegments(files: readonly ComparedFile[]): NonNullable<Targets['segments']> {
+  const lengths = files.flatMap(({ plan }) => {
+    const { count, lengthOf } = sequenceFactsOf(plan.targets);
+    return Array.from({ length: count }, (_, sequence) => lengthOf(sequence));
+  });
+  return { lengths, shift: files[0]!.plan.options.shift };
 }
 
 /** Findings of rows that begin at another row. */

@@ -1,5 +1,6 @@
 /** Follows references of a request to tensors of files. */
 import { refuse } from '../errors.ts';
+import { placeIn } from '../suggestion.ts';
 import type { LossmeterError } from '../errors.ts';
 import type { FileTensor } from '../tensor/file-tensor.ts';
 import type { LogitFileRows } from '../tensor/logit-file-rows.ts';
@@ -72,7 +73,7 @@ export function* openLogitFile(
 
 function noLocalFiles(field: string, key: string, otherwise: string): LossmeterError {
   const detail = `${field} names a file, and this service reads no local files: start it with LOSSMETER_DATA_DIR set to the folder that holds them${otherwise}`;
-  return refuse('local_data_off', `/${field}/${key}`, detail);
+  return refuse('local_data_off', placeIn(field, key), detail);
 }
 
 /** Reads the tensors that fields refer to. They wait in memory. */

@@ -20,7 +20,7 @@ import type {
   WaitingTensor,
 } from '../wire/request.ts';
 import { isLogitFile, isReference } from '../wire/tensors/file-reference.ts';
-import { requireDTypeOf, tensorFromValue, unknownPart } from '../wire/tensors/tensor-value.ts';
+import { requireDTypeOf, tensorFromValue, unknownKey } from '../wire/tensors/tensor-value.ts';
 import { openLogitFile, openReference, readReferences } from './references.ts';
 import type { LogitFiles, TensorFiles } from './references.ts';
 import { nextPart, runDecoding } from './run-decoding.ts';
@@ -189,7 +189,7 @@ function isMapOfParts(name: TensorName, value: unknown): value is object {
   // The keys of bytes and of lists would be all their indices.
   if (!partsOf(name).some((part) => Object.hasOwn(value, part))) return false;
   const stranger = Object.keys(value).find((key) => !isPartOf(name, key));
-  if (stranger !== undefined) throw unknownPart(name, stranger);
+  if (stranger !== undefined) throw unknownKey(name, stranger);
   return true;
 }
 

@@ -28,7 +28,7 @@ const MOST_ROWS = 2 ** 23;
  */
 export function saveComparison({ file, plan, results }: ComparedFile) {
   const { options, hasLabel, isTop, truncated, nulls, kernel, targets } = plan;
-  const { classes, weights, rows, labels } = targets;
+  const { classes, weights, rows, labels, sequence, segments } = targets;
   if (classes.length > MOST_ROWS) {
     const detail = `${file} has ${classes.length} rows, a partial holds at most ${MOST_ROWS} of a file: divide it`;
     throw new LossmeterError('body_too_large', detail);
@@ -39,7 +39,12 @@ export function saveComparison({ file, plan, results }: ComparedFile) {
   return {
     file,
     plan: { options, hasLabel, isTop, truncated, nulls, kernel },
-    targets: { classes, rows, ...(weights && { weights }), ...(labels && { labels }) },
+    targets: {
+      ...{ classes, rows, sequence },
+      ...(weights && { weights }),
+      ...(labels && { labels }),
+      ...(segments && { segments: { ...segments, lengths: Int32Array.from(segments.lengths) } }),
+    },
     columns: {
       divergence,
       prediction,
@@ -64,7 +69,6 @@ export async function restoreComparison({
   const columns = makeComparedColumns(classes.length);
   columns.infinite.fill(-1);
   Object.assign(columns, saved);
-  const { length } = classes;
   const targets = {
     ...counts,
     classes,
@@ -72,9 +76,7 @@ export async function restoreComparison({
     labels: counts.labels,
     probabilities: undefined,
     classWeights: undefined,
-    outputShape: [length],
-    // No answer of files lists sequences.
-    sequence: { length, kept: length, count: 1 },
+    outputShape: [classes.length],
   };
   const counted = await runInTurns(countedRows(classes, weights));
   return {

@@ -2,7 +2,10 @@ import type { Pages } from './answers.ts';
 import type { FollowerPosition } from './follower.ts';
 import { PostgresStore } from './postgres/store.ts';
 import { pendingMigrations } from './sqlite/pending-migrations.ts';
+import { SqliteTables } from './sqlite/tables.ts';
+import { PostgresTables } from './postgres/tables.ts';
 import type { RunStore } from './store.ts';
+import type { HistoryTables } from './tables.ts';
 import { ThreadedStore } from './thread/store.ts';
 
 /** A store as a service uses it. */
@@ -12,8 +15,8 @@ export interface ServiceStore extends RunStore {
   /** Pages of the history as text. */
   readonly pages: Pages;
   /**
-   * Position of those who are told of changes, where several replicas tell them.
-   * @param name of what is told
+   * Position of a follower in the changes, where replicas share it.
+   * @param name of the follower
    */
   position?: (name: string) => FollowerPosition;
 }
@@ -42,4 +45,9 @@ export function makeStore(
   const migrations = pendingMigrations(store);
   if (migrations > 0) onConversion(migrations);
   return new ThreadedStore(store);
+}
+
+/** Opens the tables of a history, to copy them. @param store path of an SQLite file, or URL of PostgreSQL */
+export function openTables(store: string): HistoryTables {
+  return isPostgres(store) ? new PostgresTables(store) : new SqliteTables(store);
 }

@@ -19,7 +19,7 @@ export const MOST_DROPPED = 1000;
  */
 export type RecordOutcome<Failure = unknown> = { outcome: Outcome } | { failure: Failure } | { dropping: true };
 
-/** What is in the history of a micro-batch that comes. */
+/** Facts about the history of a micro-batch to be recorded. */
 export interface KnownOfBatch {
   /** Ranks that the run expects; null for any number. */
   expectedRanks: number | null;

@@ -12,11 +12,11 @@ export type Value = null | number | bigint | string | Uint8Array;
 export type Row = Record<string, Value>;
 
 /** A number as a column value: NaN becomes NULL, because SQLite cannot store NaN. */
-export const toReal = (value: number): number | null => (Number.isNaN(value) ? null : value);
+const toReal = (value: number): number | null => (Number.isNaN(value) ? null : value);
 export const fromReal = (value: Value | undefined): number => (value === null ? Number.NaN : Number(value));
 
 /** A loss for comparisons; NULL when it is not finite. */
-export const toFinite = (value: number): number | null => (Number.isFinite(value) ? value : null);
+const toFinite = (value: number): number | null => (Number.isFinite(value) ? value : null);
 
 /** The loss of a step, from its numerator and its denominator. */
 export const lossOf = (row: Row): number => fromReal(row['numerator']) / fromReal(row['denominator']);

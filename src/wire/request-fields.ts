@@ -37,7 +37,7 @@ export const TENSORS: Readonly<Record<TensorName, TensorField>> = {
   },
   reference: {
     ...{ streams: true, dtypes: FLOAT_DTYPES, untyped: 'float32', parts: ['indices', 'logprobs'], logitFile: true },
-    expected: 'floating point of the shape of logits',
+    expected: 'floating point of the shape of logits, the top K {"indices", "logprobs"} or {"kld_file"}',
   },
   'reference.indices': { ...SMALL, untyped: 'int64', expected: 'integers of shape (N, K)' },
   'reference.logprobs': { ...SMALL, untyped: 'float64', expected: 'log-probabilities of shape (N, K)' },

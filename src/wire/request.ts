@@ -1,7 +1,7 @@
 import type { Bytes, Decoding } from './decoding.ts';
 import type { HeldBytesAccount } from './body/held-bytes.ts';
 import { LossmeterError, refuse } from '../errors.ts';
-import { pointerTo, showValue, suggestName } from '../suggestion.ts';
+import { placeIn, pointerTo, showValue, suggestName } from '../suggestion.ts';
 import type { DType } from '../tensor/dtype.ts';
 import type { FileTensor } from '../tensor/file-tensor.ts';
 import type { LogitFileRows } from '../tensor/logit-file-rows.ts';
@@ -141,5 +141,5 @@ export function requireTensors(fields: Fields, { tensors, required, tensorsOptio
 
 export function missingField(name: TensorName): LossmeterError {
   const detail = `the field ${name} is missing: expected a tensor of ${TENSORS[name].expected}`;
-  return refuse('missing_field', `/${name}`, detail);
+  return refuse('missing_field', placeIn(name), detail);
 }

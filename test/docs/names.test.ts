@@ -42,7 +42,10 @@ function unknownNames({ path, text }: Page): string[] {
 
 describe('variables, scripts, files and error codes with their status', () => {
   // A changelog also names what was. These are read by those who deploy.
-  const deployed = ['compose.yaml', 'Dockerfile', 'deploy/prometheus/alerts.yml', 'deploy/grafana/lossmeter.json'];
+  const deployed = [
+    ...['compose.yaml', 'Dockerfile', 'deploy/prometheus/alerts.yml', 'deploy/grafana/lossmeter.json'],
+    ...['deploy/helm/lossmeter/values.yaml', 'deploy/helm/prometheus-adapter.yaml'],
+  ];
   const all = [...pages, ...deployed.map((path) => ({ path, text: read(path) }))];
 
   test.each(all.filter(({ path }) => path !== 'CHANGELOG.md'))('$path', (page) => {

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
@@ -8,6 +8,7 @@ import type { Tensor } from '../../src/tensor/tensor.ts';
 import { numbersOf } from '../../src/tensor/tensor.ts';
 import { encodeElements } from '../../src/wire/tensors/elements.ts';
 import { readSafetensors, safetensorsFile } from '../safetensors-file.ts';
+import { MSGPACK, Service } from '../service.ts';
 import { ROOT } from './process.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'lossmeter-compare-'));
@@ -160,6 +161,103 @@ describe('many files are one', () => {
   });
 });
 
+describe('a file that is named again is counted once, and named on stderr', () => {
+  const once = compareJson('both.safetensors');
+
+  test.each([
+    ['by its name', ['both.safetensors', 'both.safetensors'], 'both.safetensors'],
+    ['by another path', ['both.safetensors', './both.safetensors'], './both.safetensors, which is both.safetensors'],
+    ['by a pattern', ['both.safetensors', 'bot*.safetensors'], 'both.safetensors'],
+    ['by a link', ['both.safetensors', 'linked'], join('linked', 'z.safetensors, which is both.safetensors')],
+  ])('%s', (_, files, says) => {
+    mkdirSync(join(folder, 'linked'), { recursive: true });
+    rmSync(join(folder, 'linked/z.safetensors'), { force: true });
+    symlinkSync(join(folder, 'both.safetensors'), join(folder, 'linked/z.safetensors'));
+    const { stdout, stderr, status } = compare('--json', ...files);
+    expect(status).toBe(0);
+    expect(stderr).toBe(`counted once, though named again: ${says}\n`);
+    expect(JSON.parse(stdout)).toEqual(once);
+  });
+
+  test('but a reference may be linked for each of several files', () => {
+    mkdirSync(join(folder, 'references'), { recursive: true });
+    for (const name of ['0', '1']) {
+      symlinkSync(join(folder, 'bases/0.safetensors'), join(folder, `references/${name}.safetensors`));
+    }
+    write('copies/0.safetensors', { logits: rowsOf(near.logits, 0, 100) });
+    write('copies/1.safetensors', { logits: rowsOf(near.logits, 0, 100) });
+    const { total } = compareJson('--reference', 'references', 'copies');
+    expect(total.rows.total).toBe(200);
+    const { stdout, stderr } = compare('--json', '--reference', 'bases/0.safetensors', 'copies/0.safetensors');
+    expect(stderr).toBe('');
+    expect(total.kl_divergence.mean).toBe((JSON.parse(stdout) as Document).total.kl_divergence.mean);
+  });
+});
+
+describe('sequences of files with segments', () => {
+  const service = Service.start({ inlineLogits: 2 ** 24 });
+  const lengthsOf = (lengths: number[]): Tensor => ({
+    dtype: 'int64',
+    shape: [lengths.length],
+    data: encodeElements('segments', 'int64', lengths),
+  });
+  const LENGTHS = [
+    [40, 0, 60],
+    [150, 254],
+  ];
+  LENGTHS.forEach((lengths, k) => {
+    const [from, to] = k === 0 ? [0, 100] : [100, ROWS];
+    const fields = { logits: near.logits, reference: farther, label: near.label };
+    const rows = Object.entries(fields).map(([name, tensor]) => [name, rowsOf(tensor, from, to)] as const);
+    write(`segmented/${k}.safetensors`, { ...Object.fromEntries(rows), segments: lengthsOf(lengths) });
+  });
+
+  /** The sequences that the service lists for all rows. */
+  async function listed(lengths: number[], shift: number): Promise<Comparison['sequences']> {
+    const request = {
+      ...{ reference: farther, logits: near.logits, label: near.label, segments: lengths },
+      options: { outputs: ['sequences'], shift },
+    };
+    const { body } = await service.post(request, { type: MSGPACK, path: '/v1/kl-divergence' });
+    return (body as unknown as Comparison).sequences;
+  }
+
+  test.each([0, 3])('are those that the service lists, with shift %d', async (shift) => {
+    const { total, files } = compareJson('segmented', '--option', `shift=${shift}`);
+    const expected = await listed(LENGTHS.flat(), shift);
+    expect(total.sequences).toHaveLength(5);
+    expect(total.sequences).toEqual(expected);
+    expect(files.flatMap(({ sequences }) => sequences)).toEqual(expected);
+  });
+
+  test('are also those of files without segments, along the axis before the classes', async () => {
+    const rest = Object.fromEntries(
+      Object.entries({ logits: near.logits, reference: farther, label: near.label }).map(([name, tensor]) => [
+        name,
+        rowsOf(tensor, 100, ROWS),
+      ]),
+    );
+    write('unsegmented.safetensors', rest);
+    const { total, files } = compareJson('segmented/0.safetensors', 'unsegmented.safetensors');
+    expect(total.sequences).toEqual(await listed([...LENGTHS[0]!, ROWS - 100], 0));
+    expect(files.map(({ sequences }) => sequences!.length)).toEqual([3, 1]);
+  });
+
+  test('are not listed where no file has segments', () => {
+    expect(compareJson('both.safetensors').total).not.toHaveProperty('sequences');
+  });
+
+  test('may have another name, and are refused where they do not fill the rows', () => {
+    const parts = { logits: near.logits, reference: farther };
+    write('lengths.safetensors', { ...parts, lengths: lengthsOf([4, ROWS - 4]) });
+    expect(compareJson('--tensor', 'segments=lengths', 'lengths.safetensors').total.sequences).toHaveLength(2);
+    write('wrong.safetensors', { ...parts, segments: lengthsOf([4]) });
+    const { status, stderr } = compare('wrong.safetensors');
+    expect(status).toBe(2);
+    expect(stderr).toContain(`wrong.safetensors: segments sum to 4, expected ${ROWS}`);
+  });
+});
+
 describe('a bound', () => {
   test.each([
     [['mean>0.01'], 0],
@@ -200,6 +298,10 @@ test('options are given', () => {
   expect(named.total).toEqual(forward.total);
 });
 
+writeFileSync(join(folder, 'empty.kld'), '');
+writeFileSync(join(folder, 'short'), '_logi');
+writeFileSync(join(folder, 'empty.safetensors'), '');
+
 test.each([
   [[], 'no file is named'],
   [['--reference', BASE, 'parts/0.safetensors'], 'has 504 rows'],
@@ -209,13 +311,17 @@ test.each([
   [[NEAR], 'name the file of the reference with --reference'],
   [['--reference', 'nothing.kld', NEAR], 'nothing.kld: there is no such file'],
   [['--reference', 'base.safetensors', 'parts/0.safetensors'], 'reference has shape (504, 320)'],
+  [['--reference', 'empty.kld', NEAR], 'empty.kld is not a valid llama.cpp logit file: it is empty'],
+  [['--reference', 'short', NEAR], 'short is not a valid llama.cpp logit file: it has 5 bytes'],
+  [['--reference', 'empty.safetensors', NEAR], 'empty.safetensors is not a valid safetensors file: it is empty'],
+  [[BASE], 'it is a logit file of llama.cpp (.kld); it is a reference'],
   [['--fail-if', 'mean', NEAR], "such as 'mean>0.01'"],
   [['--fail-if', 'meen>1', NEAR], 'did you mean mean?'],
   [['--fail-if', 'ratio>1', '--reference', 'base.safetensors', 'plain.safetensors'], 'needs labels'],
   [['--option', 'direktion=reverse', 'both.safetensors'], 'did you mean direction?'],
   [['--option', 'direction=reverse', '--reference', BASE, NEAR], 'expected forward with a llama.cpp logit file'],
   [['--option', 'outputs=["nll"]', 'both.safetensors'], 'outputs are tensors'],
-  [['--tensor', 'weight=w', 'both.safetensors'], 'FIELD one of logits, reference, label, input_mask'],
+  [['--tensor', 'weight=w', 'both.safetensors'], 'FIELD one of logits, reference, label, input_mask, segments'],
 ])('%j is refused', (args, says) => {
   const { status, stdout, stderr } = compare(...args);
   expect([status, stdout]).toEqual([2, '']);

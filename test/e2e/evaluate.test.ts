@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
@@ -103,17 +103,12 @@ describe('many files are one evaluation, in the order of their names', () => {
     ['files', ['steps/c.safetensors', 'steps/a.safetensors', 'steps/b.safetensors']],
     ['a folder', ['steps']],
     ['a pattern', ['steps/*.safetensors']],
-    [
-      'some of each, each file once',
-      ['./steps/b.safetensors', 'steps', 'steps/[ac].safetensors', join(folder, 'steps/b.safetensors')],
-    ],
   ])('%s', (_what, args) => {
     const { total, files } = evaluateJson(...args);
-    expect(files.map(({ file }) => join(file)).toSorted()).toHaveLength(3);
     expect(total.numerator).toBeCloseTo(numerator, 12);
     expect(total.loss).toBeCloseTo(numerator / (6 + 1e-8), 12);
     expect(total).toMatchObject({ denominator: 6, rows: { total: 6, counted: 6 } });
-    if (args.length < 4) expect(files.map(({ file }) => file)).toEqual(NAMES);
+    expect(files.map(({ file }) => file)).toEqual(NAMES);
   });
 
   test('the table has a line for each, and the total', () => {
@@ -143,6 +138,37 @@ describe('many files are one evaluation, in the order of their names', () => {
     expect(three).toEqual(one);
     expect(one!.files[0]!.kernel).toBe('f32-strict-simd');
     expect(one!.total.rows.total).toBe(3 * 8192);
+  });
+});
+
+describe('a file that is named again is counted once, and named on stderr', () => {
+  test.each([
+    ['by its name', ['steps/a.safetensors', 'steps/a.safetensors'], 'steps/a.safetensors'],
+    ['by a folder', ['steps/a.safetensors', 'steps'], 'steps/a.safetensors'],
+    ['by a pattern', ['steps', 'steps/[bc].safetensors'], 'steps/b.safetensors; steps/c.safetensors'],
+    [
+      'by other paths',
+      ['./steps/b.safetensors', join(folder, 'steps/b.safetensors')],
+      `${join(folder, 'steps/b.safetensors')}, which is ./steps/b.safetensors`,
+    ],
+    ['by a link', ['steps', 'again.safetensors'], 'again.safetensors, which is steps/b.safetensors'],
+  ])('%s', (_, files, says) => {
+    rmSync(join(folder, 'again.safetensors'), { force: true });
+    symlinkSync(join(folder, 'steps/b.safetensors'), join(folder, 'again.safetensors'));
+    const { stdout, stderr, status } = evaluate('--json', ...files);
+    expect(status).toBe(0);
+    expect(stderr).toBe(`counted once, though named again: ${says}\n`);
+    const { total, files: found } = JSON.parse(stdout) as Document;
+    const names = found.map(({ file }) => file);
+    expect(new Set(names).size).toBe(names.length);
+    expect(total).toEqual(evaluateJson(...names).total);
+  });
+
+  test('and of many only a few are named', () => {
+    for (let k = 0; k < 12; k++) write(`many/${k}.safetensors`, [[0, k]]);
+    const { stderr } = evaluate('many', 'many/*');
+    expect(stderr.match(/many\/\d+\.safetensors/g)).toHaveLength(8);
+    expect(stderr).toContain('; and 4 more');
   });
 });
 

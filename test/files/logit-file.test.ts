@@ -62,7 +62,7 @@ const headerOf = (context: number, classes: number, chunks: number): Buffer =>
   logitFile({ context, classes, tokens: [], rows: [], chunks });
 
 test.each<[string, Uint8Array, string]>([
-  ['nothing', Buffer.alloc(0), 'it begins with "", expected "_logits_"'],
+  ['nothing', Buffer.alloc(0), 'it is empty, expected a header of 20 bytes'],
   ['another magic', logitFile({ context: 3, classes: 2, tokens: [], rows: [], magic: '_logits?' }), '"_logits?"'],
   ['a header that is cut off', headerOf(3, 2, 1).subarray(0, 19), 'it has 19 bytes, expected a header of 20'],
   ['contexts without rows', headerOf(2, 2, 1), 'its n_ctx is 2, expected at least 3'],

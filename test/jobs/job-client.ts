@@ -65,7 +65,7 @@ export class JobClient {
   }
 }
 
-/** Result that a command prints as JSON, run in a folder. */
+/** Result that a command prints as JSON, run in a folder; without the sequences of its total, which jobs have by file only. */
 export function printed(folder: string, ...args: string[]): Omit<Result, 'kind'> {
   const environment = Object.fromEntries(
     Object.entries(process.env).filter(([name]) => !name.startsWith('LOSSMETER_')),
@@ -74,5 +74,7 @@ export function printed(folder: string, ...args: string[]): Omit<Result, 'kind'>
     ...{ cwd: folder, encoding: 'utf8', env: environment, maxBuffer: 2 ** 28, timeout: 60_000 },
   });
   if (stdout === '') throw new Error(stderr);
-  return JSON.parse(stdout) as Omit<Result, 'kind'>;
+  const result = JSON.parse(stdout) as Omit<Result, 'kind'>;
+  delete result.total['sequences'];
+  return result;
 }

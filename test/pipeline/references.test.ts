@@ -35,7 +35,7 @@ test('a tensor that is more than may be held is not read', async () => {
 });
 
 test.each([
-  [{ file: 'a' }, 'label.tensor is undefined'],
+  [{ file: 'a' }, 'label has no tensor: expected the name of a tensor'],
   [{ ...REFERENCE, shape: [2] }, 'unknown key "shape" in label, which names a file'],
 ])('the reference %j is refused', (value, says) => {
   expect(() => openReference('label', value, { files })).toThrow(says);

@@ -226,6 +226,6 @@ describe('two tensors that could stream', () => {
       });
     }
     const wrong = inMsgpack({ reference: { indices: [[1]], logprob: [[1]] }, logits: LOGITS });
-    await expect(readPair(...wrong)).rejects.toThrow('unknown key "logprob" in reference; known are indices, logprobs');
+    await expect(readPair(...wrong)).rejects.toThrow('unknown key "logprob" in reference, did you mean logprobs?');
   });
 });

@@ -1,7 +1,7 @@
 import { execFileSync, spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { chownSync, existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -14,11 +14,11 @@ const VERSIONS = '/usr/lib/postgresql';
 
 const READY_WITHIN_MS = 30_000;
 
-/** Folder of the programs of the newest PostgreSQL. @throws Error when there is none */
-export function programs(): string {
+/** Path of a program of the newest PostgreSQL. @throws Error when there is none */
+export function program(name: string): string {
   const versions = existsSync(VERSIONS) ? readdirSync(VERSIONS).toSorted((a, b) => Number(a) - Number(b)) : [];
   if (versions.length === 0) throw new Error(`no PostgreSQL in ${VERSIONS}: install the package postgresql of Debian`);
-  return join(VERSIONS, versions.at(-1)!, 'bin');
+  return join(VERSIONS, versions.at(-1)!, 'bin', name);
 }
 
 /** PostgreSQL refuses to run as root: then the user of Debian's package runs it. */
@@ -49,7 +49,7 @@ export class PostgresServer implements AsyncDisposable {
     const user = owner();
     if (user.uid !== undefined) chownSync(folder, user.uid, user.gid!);
     execFileSync(
-      join(programs(), 'initdb'),
+      program('initdb'),
       ['-D', join(folder, 'data'), '-U', 'postgres', '-A', 'trust', '--locale=C.UTF-8', '-E', 'UTF8'],
       { ...user, cwd: folder, stdio: ['ignore', 'ignore', 'inherit'] },
     );
@@ -61,7 +61,7 @@ export class PostgresServer implements AsyncDisposable {
   /** Runs the server, again after `kill` or `stop`. */
   async run(): Promise<void> {
     this.#process = spawn(
-      join(programs(), 'postgres'),
+      program('postgres'),
       [
         ...['-D', join(this.#folder, 'data'), '-p', String(this.port), '-k', this.#folder, '-h', '127.0.0.1'],
         ...['-c', 'max_connections=200', '-c', 'shared_buffers=256MB', '-c', 'log_min_messages=panic'],
@@ -96,9 +96,11 @@ export class PostgresServer implements AsyncDisposable {
     return this.url(name);
   }
 
-  /** Process id of the server, to which signals may be sent. */
-  get pid(): number {
-    return this.#process!.pid!;
+  /** Sends a signal to all processes of the server. */
+  signal(name: NodeJS.Signals): void {
+    const { pid } = this.#process!;
+    const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').map(Number);
+    for (const one of [pid!, ...children]) process.kill(one, name);
   }
 
   /** Ends the server as a restart does: it breaks all connections. */

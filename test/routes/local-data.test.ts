@@ -332,8 +332,8 @@ describe('a file that is not right is refused', () => {
   });
 
   test.each([
-    [{ file: 'float32.safetensors' }, 'invalid_tensor', 'logits.tensor is undefined'],
-    [{ tensor: 'logits' }, 'invalid_tensor', 'logits.file is undefined'],
+    [{ file: 'float32.safetensors' }, 'invalid_tensor', 'logits has no tensor: expected the name of a tensor'],
+    [{ tensor: 'logits' }, 'invalid_tensor', 'logits has no file: expected the path'],
     [{ file: 7, tensor: 'logits' }, 'invalid_tensor', 'logits.file is 7'],
     [
       { file: 'float32.safetensors', tensor: 'logits', dtype: 'float32' },

@@ -145,6 +145,29 @@ def test_several_files_are_also_one_batch(
     assert total == f"all 2: Σ numerators / Σ denominators = {loss:.6g}"
 
 
+def test_a_file_that_is_named_again_is_counted_once(
+    service: Service, good: Path, tmp_path: Path
+) -> None:
+    link = tmp_path / "link.npz"
+    link.symlink_to(good)
+    once = run(service.url, "evaluate", "--json", good)
+
+    code, output, complaints = run(service.url, "evaluate", "--json", good, good, link)
+
+    assert (code, output) == once[:2]
+    names = f"{good}; {link}, which is {good}"
+    assert complaints == f"counted once, though named again: {names}\n"
+
+
+def test_of_many_files_that_are_named_again_a_few_are_said(
+    service: Service, good: Path
+) -> None:
+    _, _, complaints = run(service.url, "evaluate", *[good] * 12)
+
+    assert complaints.count(str(good)) == 8
+    assert complaints.endswith("; and 3 more\n")
+
+
 def test_options_are_json_or_text(service: Service, good: Path) -> None:
     options = ["semantics=torch", "logit_scale=0.5", "ignore_index=[]"]
     arguments = [word for option in options for word in ("--option", option)]

@@ -1687,6 +1687,11 @@ export interface components {
              * @example my_input_mask
              */
             input_mask?: string;
+            /**
+             * @description Name of the tensor for `segments`.
+             * @example my_segments
+             */
+            segments?: string;
         };
         /** @description Result of the rows of all files together. */
         ComparisonTotal: {
@@ -1710,18 +1715,6 @@ export interface components {
             probability_difference?: components["schemas"]["ProbabilityDifference"];
             perplexity?: components["schemas"]["ComparedPerplexity"];
             rows: components["schemas"]["RowCounts"];
-            /**
-             * @description Every sequence, in order; only when `options.outputs` has `sequences`.
-             * @example [
-             *       {
-             *         "tokens": 2,
-             *         "numerator": 0.0042,
-             *         "denominator": 2,
-             *         "mean": 0.0021
-             *       }
-             *     ]
-             */
-            sequences?: components["schemas"]["ComparedSequence"][];
             /**
              * @description The counted rows of greatest divergence, the worst first; `options.worst_rows` at most.
              * @example []
@@ -4617,6 +4610,8 @@ export interface components {
          * @description A safetensors file with the tensors `logits`, `label` and, optionally, `input_mask` and `weight` (for `/v1/cross-entropy` and recordings also `segments`, `bytes` and `words`), with `options` as JSON text in `__metadata__.options`. Logits stream when they are the last tensor of the file; the library’s own order, by width and then by name, puts labels and masks that are narrower after them, and then the logits wait in bounded memory. `vocab_start` and `vocab_size` are JSON numbers in `__metadata__`, by their names.
          */
         SafetensorsShard: string;
+        /** @description A nested array of entries, or a single entry. */
+        SegmentEntries: components["schemas"]["NumberOrNonFinite"][] | unknown[] | number;
         /**
          * @description Lengths of the sequences that the rows fill in order, all leading axes flattened: integers of shape (S,) whose sum is the number of rows before `shift`. With `shift` the last k rows of each segment are left out. Default: the rows along the axis before the classes are a sequence, so (B, T, C) has B and (N, C) has one. There may be 8192 segments.
          * @example [
@@ -4624,7 +4619,7 @@ export interface components {
          *       1
          *     ]
          */
-        SegmentLengths: components["schemas"]["AnyTensorBytes"] | components["schemas"]["AnyTensorArray"] | components["schemas"]["TensorFile"] | components["schemas"]["NestedArray"];
+        SegmentLengths: components["schemas"]["AnyTensorBytes"] | components["schemas"]["AnyTensorArray"] | components["schemas"]["TensorFile"] | components["schemas"]["SegmentEntries"];
         /** @description A sequence. Without counted tokens its values are null, and it enters no mean. */
         SequenceComparison: {
             /**
@@ -4687,7 +4682,7 @@ export interface components {
          *       1
          *     ]
          */
-        SequenceLengths: components["schemas"]["AnyTensorBytes"] | components["schemas"]["AnyTensorArray"] | components["schemas"]["TensorFile"] | components["schemas"]["NestedArray"];
+        SequenceLengths: components["schemas"]["AnyTensorBytes"] | components["schemas"]["AnyTensorArray"] | components["schemas"]["TensorFile"] | components["schemas"]["SegmentEntries"];
         /** @description The labels under `logits`; with labels only. */
         SequenceOfLogits: {
             /**
@@ -4772,6 +4767,8 @@ export interface components {
             float16?: components["schemas"]["RangeReport"];
             float8?: components["schemas"]["RangeReport"];
         };
+        /** @description A nested array of entries, or a single entry. */
+        SizeEntries: components["schemas"]["NumberOrNonFinite"][] | unknown[] | number;
         /** @description Statistics of the calls under /v2. */
         StatisticsList: {
             /**
@@ -5002,7 +4999,7 @@ export interface components {
          *       3
          *     ]
          */
-        TextBytes: components["schemas"]["AnyTensorBytes"] | components["schemas"]["AnyTensorArray"] | components["schemas"]["TensorFile"] | components["schemas"]["NestedArray"];
+        TextBytes: components["schemas"]["AnyTensorBytes"] | components["schemas"]["AnyTensorArray"] | components["schemas"]["TensorFile"] | components["schemas"]["SizeEntries"];
         /**
          * @description Number of words of the scored texts, finite and not negative: one number for the whole batch, or one for each sequence, of shape (S,), of which all are added. `word_perplexity` need it.
          * @example [
@@ -5010,7 +5007,7 @@ export interface components {
          *       3
          *     ]
          */
-        TextWords: components["schemas"]["AnyTensorBytes"] | components["schemas"]["AnyTensorArray"] | components["schemas"]["TensorFile"] | components["schemas"]["NestedArray"];
+        TextWords: components["schemas"]["AnyTensorBytes"] | components["schemas"]["AnyTensorArray"] | components["schemas"]["TensorFile"] | components["schemas"]["SizeEntries"];
         /** @description Numbers of counted and masked tokens. */
         TokenCounts: {
             /**

@@ -18,6 +18,7 @@ type Named<Name extends keyof Schemas> = Parsed<Schemas[Name]>;
 
 export type Cause = Named<'Cause'>;
 export type ComparedPerplexity = Named<'ComparedPerplexity'>;
+export type ComparedSequence = Named<'ComparedSequence'>;
 export type ComparisonDiagnostics = Named<'ComparisonDiagnostics'>;
 export type ComparisonOptions = Named<'ComparisonOptions'>;
 export type Diagnosis = Named<'Diagnosis'>;
@@ -33,6 +34,8 @@ export type RankDetail = Named<'RankDetail'>;
 export type RecordedDiagnostics = Named<'RecordedDiagnostics'>;
 export type RunList = Named<'RunList'>;
 export type RunSummary = Named<'RunSummary'>;
+export type SequenceComparison = Named<'SequenceComparison'>;
+export type SequenceEvaluation = Named<'SequenceEvaluation'>;
 export type StepDetail = Named<'StepDetail'>;
 export type StepPoint = Named<'StepPoint'>;
 export type WorstRow = Named<'WorstRow'>;

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { access, constants, open, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { VERSION } from '../../version.ts';
@@ -37,7 +37,8 @@ export async function writeShard(
  * another name is written and renamed, so that other processes see the whole partial or none.
  */
 async function writePartial(path: string, head: PartialHead, entries: Iterable<PartialEntry>): Promise<void> {
-  const temporary = join(dirname(path), `.${basename(path)}.${process.pid}.tmp`);
+  // Containers have the same process ids, so that these would not tell two attempts apart.
+  const temporary = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString('hex')}.tmp`);
   const file = await open(temporary, 'w');
   try {
     const hash = createHash('sha256');

@@ -11,6 +11,7 @@ import { plainPlan, wholeBlock } from '../../engine/block.ts';
 import type { Block, BlockPlan } from '../../engine/block.ts';
 import { BlockWriter } from '../../engine/block-writer.ts';
 import type { RowResults } from '../../engine/block-writer.ts';
+import { pairDType } from '../../../kernels/pair.ts';
 import { rowBytesOf } from '../../../kernels/quantised.ts';
 import type { ComparedRows } from '../../engine/compared-rows.ts';
 import type { KernelPool } from '../../engine/pool.ts';
@@ -120,7 +121,7 @@ export function* planComparison(pool: KernelPool, request: ReadRequest, held: He
     truncated: floor !== undefined || (top !== undefined && options.tail === 'drop'),
     nulls: header.nulls,
     numpyArrays: header.numpyArrays,
-    kernel: pool.kernelName(evaluatedAs(dtype, sides)),
+    kernel: pool.kernelName(evaluatedDType(sides, options)),
   };
 }
 
@@ -206,11 +207,10 @@ function besideOf({ logits, reference, streamed }: Sides, classes: number): Comp
   return side === undefined ? {} : { beside: { ...side, rowBytes: rowBytesOf(side.format, classes) } };
 }
 
-/** Dtype in which the rows are evaluated: two dtypes are widened to one that holds both. */
-function evaluatedAs(dtype: FloatDType, { reference }: Sides): FloatDType {
-  const other = reference === undefined ? dtype : reference.format;
-  if (other === dtype) return dtype;
-  return dtype === 'float64' || other === 'float64' ? 'float64' : 'float32';
+/** Dtype of the kernel that evaluates the rows. */
+function evaluatedDType({ logits, reference }: Sides, { logit_scale: scale }: ComparisonOptions): FloatDType {
+  const dtype = logits.format as FloatDType;
+  return reference === undefined ? dtype : pairDType({ logits: dtype, reference: reference.format, scale });
 }
 
 function streamedDType({ logits, reference, streamed }: Sides): FloatDType {

@@ -1,6 +1,7 @@
 import { makeHeader } from '../../batch/header.ts';
 import type { BatchHeader } from '../../batch/header.ts';
 import { refuse } from '../../errors.ts';
+import { placeIn } from '../../suggestion.ts';
 import type { RowFormat } from '../../../kernels/quantised.ts';
 import type { FloatDType } from '../../tensor/dtype.ts';
 import type { FileRange } from '../../tensor/file-range.ts';
@@ -39,7 +40,7 @@ export function readSides(request: ReadRequest): Sides {
   const reference = heads.find(({ name }) => name === 'reference');
   if (reference !== undefined || logitFile !== undefined) requireNoTop(fields);
   if (logitFile !== undefined) return sidesOfFile(logits, logitFile, request);
-  if (reference === undefined && fields['reference.indices'] === undefined) throw missingField('reference');
+  if (reference === undefined && givenTop(fields) === undefined) throw missingField('reference');
   if (reference !== undefined) requireSameShape(logits.shape, reference);
   const nulls = heads.reduce((sum, head) => sum + (head.nulls ?? 0), 0);
   return {
@@ -53,10 +54,15 @@ export function readSides(request: ReadRequest): Sides {
 
 /** Refuses the top K of a reference beside another reference. @throws LossmeterError invalid_reference */
 function requireNoTop(fields: ReadRequest['fields']): void {
-  const name = TOP_REFERENCE.find((one) => (fields[one] ?? undefined) !== undefined);
+  const name = givenTop(fields);
   if (name === undefined) return;
   const detail = `${name} stands beside reference, expected either reference or the two ${TOP_REFERENCE.join(' and ')}`;
-  throw refuse('invalid_reference', `/${name}`, detail);
+  throw refuse('invalid_reference', placeIn(name), detail);
+}
+
+/** The first tensor of the top K of a reference that a request has. */
+function givenTop(fields: ReadRequest['fields']): (typeof TOP_REFERENCE)[number] | undefined {
+  return TOP_REFERENCE.find((name) => (fields[name] ?? undefined) !== undefined);
 }
 
 /** The sides of a request whose reference is a llama.cpp logit file. Its labels are used where the request has none. */

@@ -3,6 +3,7 @@ import { refuse } from '../../errors.ts';
 import { readIntegers } from '../../loss/operands.ts';
 import { ENTRIES_PER_STEP, inSteps } from '../../steps.ts';
 import type { Steps } from '../../steps.ts';
+import { placeIn } from '../../suggestion.ts';
 import { DTYPE_BYTES, isFloatDType } from '../../tensor/dtype.ts';
 import type { DType } from '../../tensor/dtype.ts';
 import { elementCount, formatShape, sameShape } from '../../tensor/shape.ts';
@@ -96,19 +97,15 @@ function requireShape(
   if (!isOfRows || K < 1 || K > classes) {
     const expected = [...new Set([leading, [rows]].map((axes) => `(${[...axes, 'K'].join(', ')})`))];
     const detail = `reference.indices have shape ${formatShape(indices.shape)}, expected ${expected.join(' or ')} with 1 ≤ K ≤ ${classes}`;
-    throw refuse('shape_mismatch', '/reference/indices/shape', detail);
+    throw refuse('shape_mismatch', placeIn(TOP_REFERENCE[0], 'shape'), detail);
   }
   if (!sameShape(indices.shape, logprobs.shape)) {
     const detail = `reference.logprobs have shape ${formatShape(logprobs.shape)}, expected ${formatShape(indices.shape)}, that of reference.indices`;
-    throw refuse('shape_mismatch', '/reference/logprobs/shape', detail);
+    throw refuse('shape_mismatch', placeIn(TOP_REFERENCE[1], 'shape'), detail);
   }
   return K;
 }
 
 function invalid(name: (typeof TOP_REFERENCE)[number], place: string, what: string): Error {
-  return refuse(
-    'invalid_reference',
-    `/${name.replace('.', '/')}${place}`,
-    `${name}${what.startsWith('[') ? '' : ' '}${what}`,
-  );
+  return refuse('invalid_reference', `${placeIn(name)}${place}`, `${name}${what.startsWith('[') ? '' : ' '}${what}`);
 }

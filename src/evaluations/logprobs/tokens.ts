@@ -6,7 +6,7 @@ import { partOf } from '../../tensor/tensor.ts';
 import type { WeightRule } from '../../loss/operands.ts';
 import { inSteps } from '../../steps.ts';
 import type { Steps } from '../../steps.ts';
-import { showValue } from '../../suggestion.ts';
+import { placeIn, showValue } from '../../suggestion.ts';
 import { elementCount, formatShape, sameShape } from '../../tensor/shape.ts';
 import type { Shape } from '../../tensor/shape.ts';
 import { numbersOf } from '../../tensor/tensor.ts';
@@ -117,7 +117,7 @@ function* requireLogprobs(name: 'old' | 'new', values: Float64Array, isCounted: 
       const value = values[token]!;
       if ((value >= LEAST_LOGPROB && value <= MOST_LOGPROB) || !isCounted(token)) continue;
       const detail = `${name}[${token}] is ${showValue(value)}, expected a log-probability: a finite number of at most ${MOST_LOGPROB}, above 0 by rounding only; input_mask of 0 leaves a token out`;
-      throw refuse('invalid_tensor', `/${name}/data/${token}`, detail);
+      throw refuse('invalid_tensor', placeIn(name, 'data', token), detail);
     }
   });
 }

@@ -10,7 +10,7 @@ const UNAVAILABLE = new Set(['08', '25', '28', '3D', '40', '42', '53', '55', '57
 /** Conflicts of two transactions, of which one was rolled back: it can be repeated at once. */
 const CONFLICTS = new Set(['40001', '40P01']);
 
-/** What an operator does about a SQLSTATE or its class. */
+/** Advice to an operator by SQLSTATE, or by its class. */
 const ADVICE: Readonly<Record<string, string>> = {
   '25006': 'LOSSMETER_STORE must name the primary server, not a standby',
   28: 'Look at the user and the password in LOSSMETER_STORE',
@@ -31,7 +31,7 @@ export function isOfValues(error: unknown): boolean {
   return error instanceof DatabaseError && ['22', '23'].includes(error.code?.slice(0, 2) ?? '');
 }
 
-/** True for an error that does not pass by itself: who may enter, and what is there. */
+/** True for an error that does not pass by itself: authorization, a missing database, a wrong schema. */
 export function isOfSettings(error: unknown): boolean {
   return error instanceof DatabaseError && ['28', '3D', '42'].includes(error.code?.slice(0, 2) ?? '');
 }

@@ -34,10 +34,11 @@ export async function migrate(client: ClientBase): Promise<void> {
 
 /** @throws NewerSchemaError */
 async function versionOf(client: ClientBase): Promise<number> {
-  const { rows: tables } = await client.query<{ known: string | null }>(
-    "SELECT to_regclass('lossmeter.schema_version')::text AS known",
+  // Of a table that another replica has just made, to_regclass() may not know yet: it reads a cache.
+  const { rowCount } = await client.query(
+    "SELECT FROM pg_tables WHERE schemaname = 'lossmeter' AND tablename = 'schema_version'",
   );
-  if (tables[0]!.known === null) return 0;
+  if (rowCount === 0) return 0;
   const { rows } = await client.query<{ version: number }>('SELECT version FROM lossmeter.schema_version');
   const version = rows[0]?.version ?? 0;
   if (version <= MIGRATIONS.length) return version;

@@ -14,7 +14,7 @@ const GATHER_MS = 20;
 /** Most characters of names in a notification, which has at most 8000 bytes. */
 const MOST_CHARACTERS = 1500;
 
-/** Milliseconds between two looks for changes of which no notification came, and between attempts to connect again. */
+/** Milliseconds between two looks for changes without a notification, and between attempts to connect again. */
 const LOOK_MS = 5000;
 const RETRY_MS = { first: 100, most: 5000 };
 

@@ -11,7 +11,7 @@ export class SharedPosition implements FollowerPosition {
   readonly #notices: Notices;
   readonly #name: string;
 
-  /** @param name of what is told of changes, such as `webhook` */
+  /** @param name of the follower, such as `webhook` */
   constructor(database: PostgresDatabase, notices: Notices, name: string) {
     this.#database = database;
     this.#notices = notices;

@@ -198,7 +198,7 @@ export class PostgresStore implements RunStore {
     return changedSince(this.#database, run, sequence, limit);
   }
 
-  /** Position that the replicas share. @param name of what is told of changes */
+  /** Position that the replicas share. @param name of the follower */
   position(name: string): FollowerPosition {
     return new SharedPosition(this.#database, this.#notices, name);
   }

@@ -1,6 +1,9 @@
 /** Signatures: first bytes that show the kind of a file. */
 export const KIND_BYTES = 128;
 
+/** First bytes of the files of `llama-perplexity --kl-divergence-base`. */
+export const LOGIT_FILE_MAGIC = '_logits_';
+
 const NPY = '\u0093NUMPY';
 const GGUF = 'GGUF';
 /** PKZIP's APPNOTE.TXT, 4.3.7: the signature of a file in the archive, the length of its name, and its name. */
@@ -27,6 +30,12 @@ export function kindOfFile(first: Uint8Array): { kind: string; advice: string } 
   if (text.startsWith(NPY)) return { kind: 'an array of NumPy (.npy)', advice: BY_NUMPY };
   if (text.startsWith(GGUF)) {
     return { kind: 'a model in GGUF (.gguf)', advice: 'its quantised weights are no logits' };
+  }
+  if (text.startsWith(LOGIT_FILE_MAGIC)) {
+    return {
+      kind: 'a logit file of llama.cpp (.kld)',
+      advice: 'it is a reference: lossmeter compare --reference reads it',
+    };
   }
   if (text.startsWith(ZIP)) return kindOfArchive(text);
   if (first[0] === PICKLE && PICKLE_PROTOCOLS.has(first[1]) && !mayBeSafetensors(first)) {

@@ -10,7 +10,7 @@ import type { Codec, DecodeContext } from '../request.ts';
 import { isPartOf, isStreamed, isTensorName } from '../request-fields.ts';
 import type { TensorName } from '../request-fields.ts';
 import { TensorMap } from './tensor-map.ts';
-import { requireByteLength, requireDTypeOf, unknownPart } from '../tensors/tensor-value.ts';
+import { requireByteLength, requireDTypeOf, unknownKey } from '../tensors/tensor-value.ts';
 
 /**
  * MessagePack requests. The map is walked as it arrives: what is small is cut out and read by msgpackr, and the bytes
@@ -111,7 +111,7 @@ class MsgpackRequest {
     const map = new Map<string, unknown>([[first, yield* this.#readPart(field, first)]]);
     for (let missing = pairs - 1; missing > 0; missing--) {
       const name = yield* this.#readValue(`a key of ${field}`);
-      if (typeof name !== 'string' || !isPartOf(field, name)) throw unknownPart(field, name);
+      if (typeof name !== 'string' || !isPartOf(field, name)) throw unknownKey(field, name);
       if (map.has(name)) throw duplicateField(`${field}.${name}`);
       map.set(name, yield* this.#readPart(field, name));
     }

@@ -1,5 +1,5 @@
 import { LossmeterError, refuse } from '../../errors.ts';
-import { showValue } from '../../suggestion.ts';
+import { placeIn, showValue } from '../../suggestion.ts';
 import { DTYPES, DTYPE_BYTES, ELEMENT_TYPES } from '../../tensor/dtype.ts';
 import type { DType, ElementType } from '../../tensor/dtype.ts';
 import { elementsOf } from '../../tensor/tensor.ts';
@@ -68,7 +68,7 @@ function requireArray(field: string, nd: unknown): void {
   const what = nd === false ? 'a NumPy scalar' : `a map with ${showValue(nd)} as nd`;
   throw refuse(
     'invalid_tensor',
-    `/${field}/nd`,
+    placeIn(field, 'nd'),
     `${field} is ${what}, expected an array: numpy.asarray makes one of it`,
   );
 }
@@ -76,7 +76,7 @@ function requireArray(field: string, nd: unknown): void {
 function requireKind(field: string, kind: unknown): void {
   if (kind === '' || kind === 'V') return;
   if (kind === 'O') throw pickled(field, 'kind', kind);
-  throw refuse('invalid_tensor', `/${field}/kind`, `${field}.kind is ${showValue(kind)}, expected "" or "V"`);
+  throw refuse('invalid_tensor', placeIn(field, 'kind'), `${field}.kind is ${showValue(kind)}, expected "" or "V"`);
 }
 
 function requireType(field: string, value: unknown): DType {
@@ -96,7 +96,7 @@ function requireType(field: string, value: unknown): DType {
     if (NAMED.has(little))
       expected = `"${little}": big-endian arrays are not read, array.astype("${little}") makes a copy`;
   }
-  throw refuse('invalid_tensor', `/${field}/type`, `${field}.type is ${showValue(type)}, expected ${expected}`);
+  throw refuse('invalid_tensor', placeIn(field, 'type'), `${field}.type is ${showValue(type)}, expected ${expected}`);
 }
 
 /** The type of an array of kind V or O, which is described like a structure of one field without a name. */
@@ -109,5 +109,5 @@ function unstructured(type: unknown): unknown {
 
 function pickled(field: string, key: 'type' | 'kind', value: unknown): LossmeterError {
   const detail = `${field}.${key} is ${showValue(value)}: an array of Python objects comes as a pickle, which is code and is never run here; send numbers`;
-  return refuse('invalid_tensor', `/${field}/${key}`, detail);
+  return refuse('invalid_tensor', placeIn(field, key), detail);
 }

@@ -1,10 +1,10 @@
 import { refuse } from '../../errors.ts';
-import { pointerTo, showValue } from '../../suggestion.ts';
+import { placeIn, showValue } from '../../suggestion.ts';
 import type { DType } from '../../tensor/dtype.ts';
 import type { Shape } from '../../tensor/shape.ts';
 import { NUMPY_KEYS, readNumpyKey, textOf } from './numpy.ts';
 import { duplicateField } from '../request.ts';
-import { missingKey, requireDType, requireShape, requireTensorKey } from '../tensors/tensor-value.ts';
+import { missingKey, noTensor, requireDType, requireShape, requireTensorKey } from '../tensors/tensor-value.ts';
 import type { TensorKey } from '../tensors/tensor-value.ts';
 
 type NumpyKey = (typeof NUMPY_KEYS)[number];
@@ -60,6 +60,7 @@ export class TensorMap {
   finish(): { dtype: DType; shape: Shape } {
     this.requireOneForm();
     const { dtype, shape } = this.known;
+    if (this.#seen.size === 0) throw noTensor(this.#field, {});
     if (dtype === undefined) throw this.#missing(this.isNumpy ? 'type' : 'dtype');
     if (shape === undefined) throw this.#missing('shape');
     if (!this.#seen.has('data')) throw this.#missing('data');
@@ -72,14 +73,14 @@ export class TensorMap {
       if (!this.isNumpy) requireTensorKey(this.#field, key);
       else if (!isNumpyKey(key)) {
         const detail = `unknown key ${showValue(key)} in ${this.#field}; ${NUMPY_FORM}`;
-        throw refuse('unknown_field', `/${this.#field}${pointerTo(key)}`, detail);
+        throw refuse('unknown_field', placeIn(this.#field, key), detail);
       }
     }
   }
 
   #missing(key: TensorKey | 'type'): Error {
     if (key !== 'type' && !this.isNumpy) return missingKey(this.#field, key);
-    return refuse('invalid_tensor', `/${this.#field}`, `${this.#field} has no ${key}; ${NUMPY_FORM}`);
+    return refuse('invalid_tensor', placeIn(this.#field), `${this.#field} has no ${key}; ${NUMPY_FORM}`);
   }
 }
 

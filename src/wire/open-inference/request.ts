@@ -133,10 +133,14 @@ function readInputs(
 
 function readInput(value: unknown, index: number, names: readonly TensorName[]): InferenceInput {
   const input = requireObject(`inputs[${index}]`, value);
-  const name = requireName(`inputs[${index}]`, input['name'], names, SYNONYMS) as TensorName;
+  const name = requireName(['inputs', index], input['name'], names, SYNONYMS) as TensorName;
   requireKeys(`the input ${name}`, input, INPUT_KEYS);
-  const { binary_data_size: size = null } = readParameters(name, input['parameters'], ['binary_data_size']);
-  const dtype = requireDatatype(name, input['datatype'], TENSORS[name].dtypes);
+  const { binary_data_size: size = null } = readParameters(
+    { tensor: name, at: pointerTo('inputs', index) },
+    input['parameters'],
+    ['binary_data_size'],
+  );
+  const dtype = requireDatatype({ input: name, index }, input['datatype'], TENSORS[name].dtypes);
   const shape = requireShape(name, input['shape']);
   const { data = null } = input;
   if (size === null) {
@@ -144,17 +148,17 @@ function readInput(value: unknown, index: number, names: readonly TensorName[]):
     const isRead = data instanceof Uint8Array || isReadElements(data);
     if (!Array.isArray(data) && !isRead && !(data instanceof NumberArray)) {
       const detail = `the input ${name} has no data: expected a list "data" or "parameters": {"binary_data_size"}`;
-      throw refuse('invalid_tensor', `/inputs/${name}`, detail);
+      throw refuse('invalid_tensor', pointerTo('inputs', index), detail);
     }
     return { name, dtype, shape, byteLength: undefined, data };
   }
   if (!Number.isSafeInteger(size) || (size as number) < 0) {
     const detail = `binary_data_size of ${name} is ${showValue(size)}, expected a number of bytes`;
-    throw refuse('invalid_tensor', `/inputs/${name}/parameters/binary_data_size`, detail);
+    throw refuse('invalid_tensor', pointerTo('inputs', index, 'parameters', 'binary_data_size'), detail);
   }
   if (data !== null) {
     const detail = `the input ${name} has both data and binary_data_size, expected one of them`;
-    throw refuse('invalid_tensor', `/inputs/${name}`, detail);
+    throw refuse('invalid_tensor', pointerTo('inputs', index), detail);
   }
   requireByteLength(name, dtype, shape, size as number);
   return { name, dtype, shape, byteLength: size as number, data: undefined };
@@ -164,9 +168,13 @@ function readOutputs(value: unknown, { always, optional }: ModelNames, binaryOut
   const names = [...always, ...optional];
   const outputs = requireList('outputs', value).map((entry, index) => {
     const output = requireObject(`outputs[${index}]`, entry);
-    const name = requireName(`outputs[${index}]`, output['name'], names);
+    const name = requireName(['outputs', index], output['name'], names);
     requireKeys(`the output ${name}`, output, OUTPUT_KEYS);
-    const { binary_data: binary = binaryOutput } = readParameters(name, output['parameters'], ['binary_data']);
+    const { binary_data: binary = binaryOutput } = readParameters(
+      { tensor: name, at: pointerTo('outputs', index) },
+      output['parameters'],
+      ['binary_data'],
+    );
     return { name, binary: requireBoolean(`binary_data of ${name}`, binary) };
   });
   requireDistinct('output', outputs);
@@ -209,13 +217,17 @@ function parseParameter(name: string, text: string): unknown {
 }
 
 /** Parameters of an input or output. */
-function readParameters(tensor: string, value: unknown, known: readonly string[]): Fields {
+function readParameters(
+  { tensor, at }: { tensor: string; at: string },
+  value: unknown,
+  known: readonly string[],
+): Fields {
   if (value === undefined || value === null) return {};
   const parameters = requireObject(`parameters of ${tensor}`, value);
   const asked = Object.keys(parameters).find((name) => Object.hasOwn(NOT_IMPLEMENTED, name));
   if (asked !== undefined) {
     const detail = `parameters of ${tensor} ask for ${NOT_IMPLEMENTED[asked]}, which this service does not support`;
-    throw refuse('not_implemented', pointerTo(tensor, 'parameters', asked), detail);
+    throw refuse('not_implemented', `${at}${pointerTo('parameters', asked)}`, detail);
   }
   // MLServer's clients add content_type.
   requireKeys(`parameters of ${tensor}`, parameters, [...known, 'content_type']);
@@ -245,7 +257,7 @@ function requireKeys(what: string, value: Fields, known: readonly string[]): voi
 }
 
 function requireName(
-  what: string,
+  [list, index]: readonly [list: 'inputs' | 'outputs', index: number],
   value: unknown,
   known: readonly string[],
   synonyms: Readonly<Record<string, string>> = {},
@@ -253,7 +265,8 @@ function requireName(
   if (typeof value === 'string' && known.includes(value)) return value;
   const meant = typeof value === 'string' ? suggestName(value, known, synonyms) : undefined;
   const hint = meant === undefined ? `one of ${known.join(', ')}` : meant;
-  throw refuse('unknown_field', `/${what}/name`, `the name of ${what} is ${showValue(value)}, expected ${hint}`);
+  const detail = `the name of ${list}[${index}] is ${showValue(value)}, expected ${hint}`;
+  throw refuse('unknown_field', pointerTo(list, index, 'name'), detail);
 }
 
 function requireDistinct(what: string, tensors: readonly { name: string }[]): void {

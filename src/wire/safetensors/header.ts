@@ -1,9 +1,10 @@
 import { LossmeterError, refuse } from '../../errors.ts';
-import { pointerTo, showValue } from '../../suggestion.ts';
+import { placeIn, pointerTo, showValue } from '../../suggestion.ts';
 import { DTYPES, ELEMENT_TYPES } from '../../tensor/dtype.ts';
 import type { DType, ElementType } from '../../tensor/dtype.ts';
 import type { Shape } from '../../tensor/shape.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
+import { isTensorName } from '../request-fields.ts';
 import { requireByteLength, requireShape } from '../tensors/tensor-value.ts';
 
 /** Bytes of the length that a file starts with: little-endian, unsigned. */
@@ -75,7 +76,7 @@ export function requireReadable(tensor: StoredTensor): ReadableTensor {
 
 function unknownDType(name: string, dtype: unknown): LossmeterError {
   const detail = `${name}.dtype is ${showValue(dtype)}, expected one of ${[...STORED.keys()].join(', ')}`;
-  return refuse('invalid_tensor', `${pointerTo(name)}/dtype`, detail);
+  return refuse('invalid_tensor', pointerToTensor(name, 'dtype'), detail);
 }
 
 /** The start of a file: the length and the header, padded with spaces so that the tensors begin aligned. */
@@ -207,6 +208,11 @@ function requireContiguous(tensors: readonly StoredTensor[]): StoredTensor[] {
   return ordered;
 }
 
+/** Pointer to a key of a tensor: fields of requests have the same one in every format. */
+function pointerToTensor(name: string, key: string): string {
+  return isTensorName(name) ? placeIn(name, key) : pointerTo(name, key);
+}
+
 function wrongOffsets(name: string, detail: string): LossmeterError {
-  return refuse('invalid_tensor', `${pointerTo(name)}/data_offsets`, detail);
+  return refuse('invalid_tensor', pointerToTensor(name, 'data_offsets'), detail);
 }

@@ -1,5 +1,5 @@
 import { refuse } from '../../errors.ts';
-import { showValue, suggestName } from '../../suggestion.ts';
+import { pointerTo, showValue, suggestName } from '../../suggestion.ts';
 import { DTYPES, DTYPE_SYNONYMS, ELEMENT_TYPES } from '../../tensor/dtype.ts';
 import type { DType } from '../../tensor/dtype.ts';
 
@@ -25,12 +25,16 @@ export function dtypeOf(datatype: unknown): DType | undefined {
 }
 
 /** @throws LossmeterError invalid_tensor, with the name that was probably meant */
-export function requireDatatype(input: string, value: unknown, among: readonly DType[]): DType {
+export function requireDatatype(
+  { input, index }: { input: string; index: number },
+  value: unknown,
+  among: readonly DType[],
+): DType {
   const dtype = dtypeOf(value);
   if (dtype !== undefined && among.includes(dtype)) return dtype;
   const names = datatypesOf(among);
   const meant = dtype === undefined && typeof value === 'string' ? suggestName(value, names, SYNONYMS) : undefined;
   const expected = meant !== undefined && names.includes(meant) ? meant : `one of ${names.join(', ')}`;
   const detail = `the datatype of ${input} is ${showValue(value)}, expected ${expected}`;
-  throw refuse('invalid_tensor', `/inputs/${input}/datatype`, detail);
+  throw refuse('invalid_tensor', pointerTo('inputs', index, 'datatype'), detail);
 }

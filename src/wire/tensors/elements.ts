@@ -1,5 +1,5 @@
 import { refuse } from '../../errors.ts';
-import { showValue } from '../../suggestion.ts';
+import { placeIn, showValue } from '../../suggestion.ts';
 import { DTYPE_BYTES, ELEMENT_TYPES, isFloatDType } from '../../tensor/dtype.ts';
 import type { DType } from '../../tensor/dtype.ts';
 import { elementsOf, roundTo } from '../../tensor/tensor.ts';
@@ -20,7 +20,7 @@ export function encodeElements(field: string, dtype: DType, values: readonly unk
   const wrong = (index: number, expected: string): Error =>
     refuse(
       'invalid_tensor',
-      `/${field}/data/${index}`,
+      placeIn(field, 'data', index),
       `entry ${index} of ${field} is ${showValue(values[index])}, expected ${expected}`,
     );
 
@@ -61,7 +61,7 @@ export function encodeNumbers(field: string, dtype: DType, numbers: NumberArray)
     const shown = index === firstNull ? 'null' : showValue(fault?.index === index ? fault.value : value);
     return refuse(
       'invalid_tensor',
-      `/${field}/data/${index}`,
+      placeIn(field, 'data', index),
       `entry ${index} of ${field} is ${shown}, expected ${expected}`,
     );
   };

@@ -1,17 +1,13 @@
 /** A tensor of a file, or a llama.cpp logit file, that the service reads itself, where a tensor stands in a request. */
 import { refuse } from '../../errors.ts';
 import type { LossmeterError } from '../../errors.ts';
-import { pointerTo, showValue } from '../../suggestion.ts';
+import { placeIn, showValue } from '../../suggestion.ts';
 import { TENSORS } from '../request-fields.ts';
 import type { TensorName } from '../request-fields.ts';
-
-const REFERENCE_KEYS = ['file', 'tensor'] as const;
+import { LOGIT_FILE_KEY, REFERENCE_KEYS, formsOf } from './forms.ts';
 
 /** Names a tensor of a safetensors file. */
 export type FileReference = Readonly<Record<(typeof REFERENCE_KEYS)[number], string>>;
-
-/** Key of a reference to a llama.cpp logit file. */
-const LOGIT_FILE_KEY = 'kld_file';
 
 /** True for a key of a map that may stand in the place of a tensor, and names a file. */
 export function isReferenceKey(field: TensorName, key: unknown): key is string {
@@ -29,38 +25,41 @@ export function isLogitFile(field: TensorName, value: unknown): value is object 
   return TENSORS[field].logitFile === true && Object.hasOwn(value, LOGIT_FILE_KEY);
 }
 
-const EXPECTED_TENSOR = 'expected {"file": "step-100.safetensors", "tensor": "logits"}';
-const EXPECTED_LOGIT_FILE = 'expected {"kld_file": "base.kld"}';
+const EXAMPLE = {
+  file: 'the path of a safetensors file, as in {"file": "step-100.safetensors", "tensor": "logits"}',
+  tensor: 'the name of a tensor of the file, as in {"file": "step-100.safetensors", "tensor": "logits"}',
+  kld_file: 'the path of a llama.cpp logit file, as in {"kld_file": "base.kld"}',
+} as const;
 
-export function unknownReferenceKey(field: string, key: unknown, expected = EXPECTED_TENSOR): LossmeterError {
-  const detail = `unknown key ${showValue(key)} in ${field}, which names a file: ${expected}`;
-  const pointer = pointerTo(typeof key === 'string' ? key : showValue(key));
-  return refuse('unknown_field', `/${field}${pointer}`, detail);
+/** Error of a key beside those that name a file. */
+export function unknownReferenceKey(field: string, key: unknown): LossmeterError {
+  const detail = `unknown key ${showValue(key)} in ${field}, which names a file: expected ${formsOf(field)}`;
+  return refuse('unknown_field', placeIn(field, typeof key === 'string' ? key : showValue(key)), detail);
 }
 
 /** @throws LossmeterError unknown_field, invalid_tensor */
 export function readReference(field: string, value: object): FileReference {
-  return readKeys(field, value, REFERENCE_KEYS, EXPECTED_TENSOR);
+  return readKeys(field, value, REFERENCE_KEYS);
 }
 
 /** Reads the name of a llama.cpp logit file. @throws LossmeterError unknown_field, invalid_tensor */
 export function readLogitFile(field: string, value: object): string {
-  return readKeys(field, value, [LOGIT_FILE_KEY], EXPECTED_LOGIT_FILE)[LOGIT_FILE_KEY];
+  return readKeys(field, value, [LOGIT_FILE_KEY])[LOGIT_FILE_KEY];
 }
 
-function readKeys<K extends string>(
+function readKeys<K extends keyof typeof EXAMPLE>(
   field: string,
   value: object,
   keys: readonly K[],
-  expected: string,
 ): Readonly<Record<K, string>> {
   const stranger = Object.keys(value).find((key) => !(keys as readonly string[]).includes(key));
-  if (stranger !== undefined) throw unknownReferenceKey(field, stranger, expected);
+  if (stranger !== undefined) throw unknownReferenceKey(field, stranger);
   const reference = value as Partial<Record<K, unknown>>;
   for (const key of keys) {
-    if (typeof reference[key] === 'string') continue;
-    const detail = `${field}.${key} is ${showValue(reference[key])}, ${expected}`;
-    throw refuse('invalid_tensor', `/${field}/${key}`, detail);
+    const name = reference[key];
+    if (typeof name === 'string') continue;
+    const fault = name === undefined ? `${field} has no ${key}:` : `${field}.${key} is ${showValue(name)},`;
+    throw refuse('invalid_tensor', placeIn(field, key), `${fault} expected ${EXAMPLE[key]}`);
   }
   return reference as Readonly<Record<K, string>>;
 }

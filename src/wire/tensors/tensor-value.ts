@@ -1,5 +1,5 @@
 import { LossmeterError, refuse } from '../../errors.ts';
-import { pointerTo, showValue, suggestName } from '../../suggestion.ts';
+import { placeIn, showValue, suggestName } from '../../suggestion.ts';
 import { DTYPES, DTYPE_BYTES, DTYPE_SYNONYMS, isDType } from '../../tensor/dtype.ts';
 import type { DType } from '../../tensor/dtype.ts';
 import { MAX_RANK, elementCount, formatShape, isShape } from '../../tensor/shape.ts';
@@ -9,33 +9,31 @@ import { TENSORS, isTensorName } from '../request-fields.ts';
 import type { TensorName } from '../request-fields.ts';
 import { bytesOfBase64 } from './base64.ts';
 import { encodeElements, encodeNumbers } from './elements.ts';
+import { TENSOR_KEYS, formsOf, keysOf } from './forms.ts';
 import { NumberArray, numbersFrom } from '../json-text/number-array.ts';
 
 /** Where a tensor stands in its request: the name of a field, or names and indices with slashes between. */
 type TensorField = string;
 
-const TENSOR_KEYS = ['dtype', 'shape', 'data'] as const;
 export type TensorKey = (typeof TENSOR_KEYS)[number];
 
 /** @throws LossmeterError unknown_field */
 export function requireTensorKey(field: TensorField, key: unknown): TensorKey {
   if ((TENSOR_KEYS as readonly unknown[]).includes(key)) return key as TensorKey;
-  const meant =
-    typeof key === 'string'
-      ? suggestName(key, TENSOR_KEYS, { type: 'dtype', size: 'shape', values: 'data' })
-      : undefined;
-  const hint = meant === undefined ? `; a tensor has ${TENSOR_KEYS.join(', ')}` : `, did you mean ${meant}?`;
-  throw refuse(
-    'unknown_field',
-    `/${field}${pointerTo(typeof key === 'string' ? key : showValue(key))}`,
-    `unknown key ${showValue(key)} in ${field}${hint}`,
-  );
+  throw unknownKey(field, key);
 }
 
-/** Error of a key in a map of tensors that stands in the place of one. */
-export function unknownPart(field: TensorName, key: unknown): LossmeterError {
-  const detail = `unknown key ${showValue(key)} in ${field}; known are ${TENSORS[field].parts!.join(', ')}`;
-  return refuse('unknown_field', `/${field}${pointerTo(typeof key === 'string' ? key : showValue(key))}`, detail);
+/** Error of a key that a map in the place of a tensor does not have. */
+export function unknownKey(field: TensorField, key: unknown): LossmeterError {
+  const known = keysOf(field);
+  // A known key stands beside those of another form.
+  const meant =
+    typeof key === 'string' && !known.includes(key)
+      ? suggestName(key, known, { type: 'dtype', size: 'shape', values: 'data' })
+      : undefined;
+  const hint = meant === undefined ? `; expected ${formsOf(field)}` : `, did you mean ${meant}?`;
+  const pointer = placeIn(field, typeof key === 'string' ? key : showValue(key));
+  return refuse('unknown_field', pointer, `unknown key ${showValue(key)} in ${field}${hint}`);
 }
 
 /** @throws LossmeterError invalid_tensor */
@@ -43,7 +41,7 @@ export function requireDType(field: TensorField, value: unknown): DType {
   if (isDType(value)) return value;
   const meant = typeof value === 'string' ? suggestName(value, DTYPES, DTYPE_SYNONYMS) : undefined;
   const hint = meant === undefined ? `one of ${DTYPES.join(', ')}` : meant;
-  throw refuse('invalid_tensor', `/${field}/dtype`, `${field}.dtype is ${showValue(value)}, expected ${hint}`);
+  throw refuse('invalid_tensor', placeIn(field, 'dtype'), `${field}.dtype is ${showValue(value)}, expected ${hint}`);
 }
 
 /** @throws LossmeterError invalid_tensor when a tensor cannot have the dtype */
@@ -51,14 +49,14 @@ export function requireDTypeOf(field: TensorName, dtype: DType): DType {
   const dtypes: readonly DType[] = TENSORS[field].dtypes;
   if (dtypes.includes(dtype)) return dtype;
   const detail = `${field}.dtype is ${dtype}, expected one of ${dtypes.join(', ')}`;
-  throw refuse('invalid_tensor', `/${field}/dtype`, detail);
+  throw refuse('invalid_tensor', placeIn(field, 'dtype'), detail);
 }
 
 /** @throws LossmeterError invalid_tensor */
 export function requireShape(field: TensorField, value: unknown): Shape {
   if (isShape(value)) return value;
   const detail = `${field}.shape is ${showValue(value)}, expected a list of at most ${MAX_RANK} integers that are not negative`;
-  throw refuse('invalid_tensor', `/${field}/shape`, detail);
+  throw refuse('invalid_tensor', placeIn(field, 'shape'), detail);
 }
 
 /**
@@ -71,7 +69,7 @@ export function requireByteLength(field: TensorField, dtype: DType, shape: Shape
   if (byteLength === expected) return;
   const needs = Number.isSafeInteger(expected) ? `${expected} bytes` : 'more bytes than can be counted';
   const detail = `${field}.data has ${byteLength} bytes, but shape ${formatShape(shape)} of ${dtype} needs ${needs}`;
-  throw refuse('invalid_tensor', `/${field}/data`, detail);
+  throw refuse('invalid_tensor', placeIn(field, 'data'), detail);
 }
 
 /**
@@ -87,10 +85,11 @@ export function tensorFromValue(field: TensorField, value: unknown): Tensor {
   const flat = isTensorName(field) ? TENSORS[field].flat : undefined;
   if (flat !== undefined && isBytes(value)) return flatTensor(field, flat, bytesFrom(field, value));
   if (typeof value !== 'object' || value === null || value instanceof Uint8Array) {
-    const detail = `${field} is ${showValue(value)}, expected {"dtype", "shape", "data"} or a nested array`;
-    throw refuse('invalid_tensor', `/${field}`, detail);
+    throw noTensor(field, value);
   }
-  for (const key of Object.keys(value)) requireTensorKey(field, key);
+  const keys = Object.keys(value);
+  if (keys.length === 0) throw noTensor(field, value);
+  for (const key of keys) requireTensorKey(field, key);
   const { dtype, shape, data } = value as Partial<Record<TensorKey, unknown>>;
   const knownDType = dtype === undefined ? undefined : requireDType(field, dtype);
   const knownShape = shape === undefined ? undefined : requireShape(field, shape);
@@ -104,9 +103,10 @@ export function tensorFromValue(field: TensorField, value: unknown): Tensor {
     return { ...known, data: bytes, ...(isDTypeAssumed && { isDTypeAssumed }), ...nullsOf(nulls) };
   }
 
+  if (data === undefined) throw missingKey(field, 'data');
   if (!isBytes(data)) {
     const detail = `${field}.data is ${showValue(data)}, expected bytes (msgpack bin), base64 text or an array`;
-    throw refuse('invalid_tensor', `/${field}/data`, detail);
+    throw refuse('invalid_tensor', placeIn(field, 'data'), detail);
   }
   const bytes = bytesFrom(field, data);
   if (knownDType === undefined) throw missingKey(field, 'dtype');
@@ -141,8 +141,14 @@ export function isReadElements(data: unknown): data is ReadElements {
   return typeof data === 'object' && data !== null && 'elements' in data && data.elements instanceof DataView;
 }
 
+/** Error of a value that is none of the forms of a field. */
+export function noTensor(field: TensorField, value: unknown): LossmeterError {
+  const detail = `${field} is ${showValue(value)}, expected ${formsOf(field)}`;
+  return refuse('invalid_tensor', placeIn(field), detail);
+}
+
 export function missingKey(field: TensorField, key: TensorKey): LossmeterError {
-  return refuse('invalid_tensor', `/${field}`, `${field} has no ${key}: expected {"dtype", "shape", "data"}`);
+  return refuse('invalid_tensor', placeIn(field), `${field} has no ${key}: expected {"dtype", "shape", "data"}`);
 }
 
 /** Returns true for bytes, and for text that can only be base64 of them. */
@@ -156,7 +162,7 @@ function flatTensor(field: TensorField, dtype: DType, data: Uint8Array): Tensor 
   const length = data.byteLength / width;
   if (Number.isInteger(length)) return { dtype, shape: [length], data };
   const detail = `${field} has ${data.byteLength} bytes, expected a multiple of ${width}: without a shape they are little-endian ${dtype} of one axis`;
-  throw refuse('invalid_tensor', `/${field}`, detail);
+  throw refuse('invalid_tensor', placeIn(field), detail);
 }
 
 function bytesFrom(field: TensorField, value: Uint8Array | string): Uint8Array {
@@ -167,7 +173,7 @@ function bytesFrom(field: TensorField, value: Uint8Array | string): Uint8Array {
 }
 
 export function notBase64(field: TensorField, fault: string): LossmeterError {
-  return refuse('invalid_tensor', `/${field}/data`, `${field}.data is text that is not base64: ${fault}`);
+  return refuse('invalid_tensor', placeIn(field, 'data'), `${field}.data is text that is not base64: ${fault}`);
 }
 
 function fromArray(
@@ -223,14 +229,14 @@ function assumption(given: DType | undefined, dtype: DType): Pick<Tensor, 'isDTy
 }
 
 function ragged(field: TensorField): LossmeterError {
-  return refuse('invalid_tensor', `/${field}`, `${field} is a ragged array: its parts differ in length or depth`);
+  return refuse('invalid_tensor', placeIn(field), `${field} is a ragged array: its parts differ in length or depth`);
 }
 
 /** @throws LossmeterError invalid_tensor */
 function requireEntries(field: TensorField, shape: Shape, entries: number): void {
   if (elementCount(shape) === entries) return;
   const detail = `${field}.data has ${entries} entries, but shape ${formatShape(shape)} needs ${elementCount(shape)}`;
-  throw refuse('invalid_tensor', `/${field}/data`, detail);
+  throw refuse('invalid_tensor', placeIn(field, 'data'), detail);
 }
 
 /** Returns true for a number where it may stand for a tensor, and for the mask of a single row. */

@@ -2,8 +2,12 @@
 import { copyFileSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { JSON_TYPE, MSGPACK, Service } from '../../service.ts';
+import { PartialSet } from '../../../src/cli/shards/partial-set.ts';
+import { readPartial } from '../../../src/cli/shards/read-partial.ts';
+import { writeShard } from '../../../src/cli/shards/write-shard.ts';
+import type { SavedEvaluation } from '../../../src/pipeline/saved-files.ts';
 import { runWithin } from './command.ts';
 import { writeFiles } from './small-files.ts';
 
@@ -38,6 +42,12 @@ async function write(
 
 const combine = (...args: string[]): Promise<[code: number, text: string]> => runWithin('combine', args);
 
+/** Runs a function that prints. */
+async function muted<T>(run: () => Promise<T>): Promise<T> {
+  const log = vi.spyOn(console, 'log').mockImplementation(() => {});
+  return run().finally(() => log.mockRestore());
+}
+
 /** A changed copy of a file. */
 function changed(path: string, change: (text: string) => string): string {
   const text = readFileSync(path, 'utf8');
@@ -67,6 +77,27 @@ describe('shards', () => {
     expect(readFileSync(again!, 'utf8')).toBe(readFileSync(whole[1]!, 'utf8'));
     const sentence = `${whole[1]} and ${again} are both shard 2 of 3, with the same results: it is counted once`;
     expect(await combine(...whole, again!)).toEqual([0, `${sentence}\n${table}`]);
+  });
+
+  test('of one list belong together, whatever names it: folders and patterns', async () => {
+    const [again] = await write([2], { args: [join(files, '00[0-3]*'), join(files, '00[3-6].safetensors')] });
+    expect(await combine(whole[0]!, again!, whole[2]!)).toEqual([0, table]);
+  });
+
+  test('that were evaluated by different kernels are combined with a warning', async () => {
+    const { head, entries } = await readPartial(whole[1]!);
+    const path = join(folder, 'kernel.json');
+    const change = { relaxed: 'strict', strict: 'relaxed' } as const;
+    const saved = (entries as unknown as SavedEvaluation[]).map(({ evaluation, ...one }) => {
+      const kernel = evaluation.kernel.replace(/relaxed|strict/, (name) => change[name as keyof typeof change]);
+      return { ...one, evaluation: { ...evaluation, kernel } };
+    });
+    const { kind, options, tensors, list } = head;
+    const places = (entries as { place: number }[]).map(({ place }) => ({ place, path: '', bytes: 0 }));
+    await muted(() => writeShard({ index: 2, of: 3, path }, places, saved, { kind, options, tensors, list }));
+    const says =
+      'the shards have the kernels relaxed and strict: for the bits of one process, write them with one --kernel';
+    expect(await combine(whole[0]!, path, whole[2]!)).toEqual([0, `${says}\n${table}`]);
   });
 
   test('that are given twice with other content are refused', async () => {
@@ -113,8 +144,6 @@ describe('partials do not belong together', () => {
   });
 
   test('of another version of Lossmeter', async () => {
-    const { readPartial } = await import('../../../src/cli/shards/read-partial.ts');
-    const { PartialSet } = await import('../../../src/cli/shards/partial-set.ts');
     const [one, other] = [await readPartial(whole[0]!), await readPartial(whole[1]!)];
     const set = new PartialSet();
     set.add(one);
@@ -225,6 +254,30 @@ describe('of a partial of a shard of the vocabulary', () => {
       );
     },
   );
+});
+
+test('a partial that cannot be written leaves the one before, and no other file', async () => {
+  const [path] = await write([1]);
+  const before = [readFileSync(path!, 'utf8'), readdirSync(folder)];
+  const { kind, options, tensors, list } = (await readPartial(path!)).head;
+  const target = { index: 1, of: 3, path: path! };
+  // JSON has no big integers: the second entry fails when the first is written.
+  const saved = [{}, { count: 1n }];
+  const places = [0, 3].map((place) => ({ place, path: '', bytes: 0 }));
+  const writing = muted(() => writeShard(target, places, saved, { kind, options, tensors, list }));
+  await expect(writing).rejects.toThrow('BigInt');
+  expect([readFileSync(path!, 'utf8'), readdirSync(folder)]).toEqual(before);
+});
+
+test.each(['evaluate', 'compare', 'combine'] as const)('%s --help explains shards', async (command) => {
+  const [code, text] = await runWithin(command, ['--help']);
+  expect([code, text]).toEqual([0, expect.stringContaining(command === 'combine' ? '--shard wrote' : '--shard I/N')]);
+});
+
+test('combine without partials is refused with its usage', async () => {
+  expect(await combine()).toEqual([2, expect.stringMatching(/^no partial is named\n\nusage: lossmeter combine/)]);
+  expect(await combine(join(folder, 'none.json'))).toEqual([2, expect.stringContaining('there is no such file')]);
+  expect(await combine(files)).toEqual([2, `${files}: the folder has no file *.json`]);
 });
 
 test('a partial cannot be written to a folder that does not exist: nothing is evaluated first', async () => {

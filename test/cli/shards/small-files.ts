@@ -39,6 +39,8 @@ export function writeFiles(folder: string, count: number, { seed = 1, bad }: { s
     const logits = (): number[] => Array.from({ length: rows * CLASSES }, () => 8 * random() - 4);
     const [own, reference] = [logits(), logits()];
     if (bad !== undefined && k % 9 === 4) own[0] = bad;
+    const segments = rows > 2 ? [1, rows - 1] : [rows];
+    const sizesOf = (most: number): number[] => segments.map(() => 1 + Math.floor(most * random()));
     const tensors = [
       tensor('logits', 'float32', [rows, CLASSES], own),
       tensor('reference', 'float32', [rows, CLASSES], reference),
@@ -54,9 +56,9 @@ export function writeFiles(folder: string, count: number, { seed = 1, bad }: { s
         [rows],
         rowsOf(() => 10 ** (12 * random() - 6)),
       ),
-      tensor('segments', 'int32', [1], [rows]),
-      tensor('bytes', 'int32', [1], [1 + Math.floor(50 * random())]),
-      tensor('words', 'int32', [1], [1 + Math.floor(9 * random())]),
+      tensor('segments', 'int32', [segments.length], segments),
+      tensor('bytes', 'int32', [segments.length], sizesOf(50)),
+      tensor('words', 'int32', [segments.length], sizesOf(9)),
     ];
     writeFileSync(join(folder, `${String(k).padStart(3, '0')}.safetensors`), safetensorsFile(tensors));
   }

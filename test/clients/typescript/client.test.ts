@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import manifest from '#manifest' with { type: 'json' };
 import { Client, ProblemError, arrayOf, tensor } from '../../../clients/typescript/src/index.ts';
-import type { RunEvent } from '../../../clients/typescript/src/index.ts';
+import type { ComparedSequence, RunEvent, SequenceEvaluation } from '../../../clients/typescript/src/index.ts';
 import { parseAnswer } from '../../../clients/typescript/src/json.ts';
 import { Service } from '../../service.ts';
 
@@ -93,6 +93,31 @@ test('log-probabilities can be compared', async () => {
   expect([k1, perplexity.old, sequences.length]).toEqual([0.125, (Math.exp(0.5) + Math.exp(1.25)) / 2, 2]);
   const overflow = await client().compareLogprobs({ old: [-800], new: [0], input_mask: [1] });
   expect(overflow.chi2_token).toBe(Infinity);
+});
+
+test('sequences are given by their lengths, as a list or as a typed array', async () => {
+  const lengths = [[1, 1], tensor(new BigInt64Array([1n, 1n])), tensor(new Int32Array([2])), 2];
+  const reference = tensor(new Float32Array([1.5, 2, 2.5, 0.5, 0.5, 0]), [2, 3]);
+  const options = { outputs: ['sequences' as const] };
+  const counted = await Promise.all(
+    lengths.map(async (segments) => {
+      const compared = await client().klDivergence({ ...BATCH, reference, segments, options });
+      const evaluated = await client().crossEntropy({
+        ...{ ...BATCH, segments, bytes: 7, words: 3 },
+        options: { ...options, metrics: ['bits_per_byte', 'word_perplexity'] },
+      });
+      const ofLogits: (SequenceEvaluation['perplexity'] | undefined)[] = compared.sequences!.map(
+        ({ logits }: ComparedSequence) => logits?.perplexity,
+      );
+      expect(ofLogits).toEqual(evaluated.sequences!.map(({ perplexity }) => expect.closeTo(perplexity!, 5)));
+      const sum = compared.sequences!.reduce((total, { numerator }) => total + numerator!, 0);
+      expect(sum).toBeCloseTo(compared.numerator, 12);
+      expect(evaluated.metrics.bits_per_byte).toBeCloseTo(evaluated.numerator / (Math.LN2 * 7), 12);
+      expect(evaluated.metrics.word_perplexity).toBeCloseTo(Math.exp(evaluated.numerator / 3), 12);
+      return compared.sequences!.map(({ tokens }) => tokens);
+    }),
+  );
+  expect(counted).toEqual([[1, 1], [1, 1], [2], [2]]);
 });
 
 test('errors are problems, in both formats', async () => {

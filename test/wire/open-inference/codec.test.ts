@@ -51,3 +51,15 @@ test.each([
 ])('%j is refused', (request, says) => {
   expect(() => decode(request)).toThrow(says);
 });
+
+test.each([
+  [{ inputs: [label, { ...logits, datatype: 'F32' }] }, '/inputs/1/datatype'],
+  [{ inputs: [label, { ...logits, parameters: { binary_data_size: -1 } }] }, '/inputs/1/parameters/binary_data_size'],
+  [{ inputs: [{ ...binary, data: [1, 2] }, label] }, '/inputs/0'],
+  [{ inputs: [logits, label] }, '/inputs/0'],
+  [{ inputs: [label, { name: 'logit' }] }, '/inputs/1/name'],
+  [{ inputs: [{ ...label, parameters: { shared_memory_region: 'a' } }] }, '/inputs/0/parameters/shared_memory_region'],
+  [{ inputs: [label], outputs: [{ name: 'loss' }, { name: 'lose' }] }, '/outputs/1/name'],
+])('the error of %j points into the request at %s', (request, pointer) => {
+  expect(() => decode(request)).toThrow(expect.objectContaining({ places: [expect.objectContaining({ pointer })] }));
+});

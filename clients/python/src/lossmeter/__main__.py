@@ -33,6 +33,9 @@ NON_FINITE = 1
 FAILED = 2
 """Also what argparse exits with."""
 
+MOST_NAMES = 8
+"""Most names in the message about files that are named again."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a command.
@@ -84,7 +87,10 @@ def _parser() -> argparse.ArgumentParser:
         epilog="The exit code is 1 when a loss is not finite.",
     )
     evaluate.add_argument(
-        "files", nargs="+", metavar="FILE", help="a safetensors or .npz file"
+        "files",
+        nargs="+",
+        metavar="FILE",
+        help="a safetensors or .npz file; counted once where it is named again",
     )
     evaluate.add_argument(
         "--option",
@@ -136,7 +142,7 @@ def _evaluate(client: Client, given: argparse.Namespace) -> int:
     options = _options(given.option)
     tensors = _tensors(given.tensor)
     files, evaluations = [], []
-    for file in given.files:
+    for file in _distinct(given.files):
         evaluation = client.evaluate_file(file, tensors=tensors, **options)
         if not given.json:
             print(f"{file}: {evaluation}", flush=True)
@@ -152,6 +158,26 @@ def _evaluate(client: Client, given: argparse.Namespace) -> int:
     elif len(files) > 1:
         print(f"all {len(files)}: Σ numerators / Σ denominators = {mean:.6g}")
     return OK if all(e.is_finite for e in evaluations) else NON_FINITE
+
+
+def _distinct(files: list[str]) -> list[str]:
+    """Files, each by its first name; says which are named again."""
+    names: dict[str, str] = {}
+    again: list[str] = []
+    for file in files:
+        place = os.path.realpath(file)
+        if place in names:
+            first = names[place]
+            again.append(file if first == file else f"{file}, which is {first}")
+        else:
+            names[place] = file
+    if again:
+        shown = again[:MOST_NAMES]
+        if len(again) > MOST_NAMES:
+            shown.append(f"and {len(again) - MOST_NAMES} more")
+        text = f"counted once, though named again: {'; '.join(shown)}"
+        print(text, file=sys.stderr)
+    return [*names.values()]
 
 
 def _options(settings: list[str]) -> Options:

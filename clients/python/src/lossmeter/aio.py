@@ -120,11 +120,13 @@ class AsyncClient(Configured):
         *,
         label: ArrayLike | None = None,
         input_mask: ArrayLike | None = None,
+        segments: ArrayLike | None = None,
         rows_per_request: int | None = None,
         **options: Unpack[ComparisonOptions],
     ) -> Comparison:
         """Compares two sets of logits; see `Client.kl_divergence`."""
-        pair = Pair.of(reference, logits, label, input_mask, options)
+        small = {"label": label, "input_mask": input_mask, "segments": segments}
+        pair = Pair.of(reference, logits, small, options)
         steps = comparison_requests(pair, rows_per_request)
         return await self.transport.send_all(steps)
 

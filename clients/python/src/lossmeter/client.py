@@ -163,6 +163,7 @@ class Client(Configured):
         *,
         label: ArrayLike | None = None,
         input_mask: ArrayLike | None = None,
+        segments: ArrayLike | None = None,
         rows_per_request: int | None = None,
         **options: Unpack[ComparisonOptions],
     ) -> Comparison:
@@ -181,6 +182,9 @@ class Client(Configured):
                 (C,) of a row alone; or `{"file": …, "tensor": …}`.
             label: Class indices, for perplexities and probabilities of the label.
             input_mask: Weights of the rows; 0 leaves a row out, whatever it holds.
+            segments: Lengths of the sequences that the rows fill in order, of shape
+                (S,); without, the rows along the axis before the classes. The output
+                `sequences` lists the result of each.
             rows_per_request: Most rows of a request; None for as many as the service
                 takes. Beside a file nothing is divided.
             **options: See `lossmeter.schemas.ComparisonOptions`; None is the default.
@@ -202,7 +206,8 @@ class Client(Configured):
             >>> round(near.kl_divergence["mean"], 6)
             0.001249
         """
-        pair = Pair.of(reference, logits, label, input_mask, options)
+        small = {"label": label, "input_mask": input_mask, "segments": segments}
+        pair = Pair.of(reference, logits, small, options)
         steps = comparison_requests(pair, rows_per_request)
         return self.transport.send_all(steps)
 

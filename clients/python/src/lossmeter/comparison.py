@@ -10,6 +10,7 @@ from lossmeter import safetensors
 from lossmeter.schemas import (
     Agreement,
     ComparedPerplexity,
+    ComparedSequence,
     ComparisonDiagnostics,
     DivergenceStatistics,
     DivergentRow,
@@ -60,7 +61,7 @@ class Comparison:
     worst_rows: list[DivergentRow]
     diagnostics: ComparisonDiagnostics
     kernel: str
-    sequences: list[dict[str, Any]] | None = None
+    sequences: list[ComparedSequence] | None = None
 
     @property
     def is_finite(self) -> bool:
@@ -103,5 +104,5 @@ def decode_comparison(content: bytearray) -> Comparison:
         worst_rows=convert(answer["worst_rows"], list[DivergentRow]),
         diagnostics=convert(answer["diagnostics"], ComparisonDiagnostics),
         kernel=answer["kernel"],
-        sequences=answer.get("sequences"),
+        sequences=convert(answer.get("sequences"), list[ComparedSequence] | None),
     )

@@ -54,17 +54,22 @@ class Pair:
         cls,
         reference: Reference,
         logits: Reference,
-        label: ArrayLike | None,
-        input_mask: ArrayLike | None,
+        small: Mapping[str, ArrayLike | None],
         options: ComparisonOptions,
     ) -> Pair:
         """Takes the arrays from the memory where they lie.
+
+        Args:
+            reference: The distributions that are compared with.
+            logits: Scores of the model that is compared.
+            small: Tensors of a number or two per row or sequence, by their names; None
+                for those that are absent.
+            options: The options.
 
         Raises:
             TypeError: No array, or a dtype that the service does not know.
             ValueError: A mapping that names neither a top K nor a file.
         """
-        small = {"label": label, "input_mask": input_mask}
         tensors = {
             name: as_named_array(name, value)
             for name, value in small.items()

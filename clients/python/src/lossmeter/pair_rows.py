@@ -33,14 +33,14 @@ class Rows:
     Attributes:
         pair: The pair as it was given.
         tensors: Its tensors of shape (N, …). Rows that a shift leaves out are masked.
-        length: Rows of a sequence.
-        kept: Rows of a sequence that a shift leaves.
+        lengths: Rows of each sequence.
+        kept: True for rows that a shift leaves.
     """
 
     pair: Pair
     tensors: dict[str, NDArray[Any]]
-    length: int
-    kept: int
+    lengths: NDArray[np.int64]
+    kept: NDArray[np.bool_]
 
     @classmethod
     def of(cls, pair: Pair) -> Rows | None:
@@ -49,8 +49,13 @@ class Rows:
         n = math.prod(shape[:-1])
         if len(shape) < 2 or n == 0 or shape[-1] == 0:  # noqa: PLR2004 -- (N, C)
             return None
+        lengths = _lengths(pair.tensors.get("segments"), shape)
+        if lengths is None:
+            return None
         tensors = {}
         for name, tensor in pair.tensors.items():
+            if name == "segments":
+                continue
             wide = name not in {"label", "input_mask"}
             of_row = tensor.shape[-1:] if wide else ()
             fits = wide and tensor.shape[:-1] in {shape[:-1], (n,)}
@@ -59,15 +64,16 @@ class Rows:
             if name == "reference" and of_row != shape[-1:]:
                 return None
             tensors[name] = tensor.reshape(n, *of_row)
-        length = shape[-2]
         shift = pair.options.get("shift", 0)
-        kept = max(0, length - shift)
+        if not isinstance(shift, int) or shift < 0:
+            return None
+        kept = np.arange(n) + shift < np.repeat(np.cumsum(lengths), lengths)
         if shift > 0:
             ones = np.ones(n, np.bool_)
             mask = tensors.get("input_mask", ones)
             small = {"label": tensors.get("label"), "input_mask": mask}
             shifted = {
-                name: _shifted(column.reshape(-1, length), shift).reshape(n)
+                name: _shifted(column, kept, shift)
                 for name, column in small.items()
                 if column is not None
             }
@@ -75,7 +81,7 @@ class Rows:
                 **shifted,
                 **{k: v for k, v in tensors.items() if k not in shifted},
             }
-        return cls(pair, tensors, length, kept)
+        return cls(pair, tensors, lengths, kept)
 
     @property
     def n(self) -> int:
@@ -90,7 +96,7 @@ class Rows:
     @property
     def left_out(self) -> int:
         """Rows that the shift leaves out."""
-        return self.n // self.length * (self.length - self.kept)
+        return self.n - int(self.kept.sum())
 
     def masks(self) -> NDArray[np.float64]:
         """Mask of each row."""
@@ -138,7 +144,8 @@ class Rows:
             wanted += _LABEL_COLUMNS
         outputs = dict.fromkeys([*wanted, *options.get("outputs", ())])
         options |= {"reduction": "sum", "on_non_finite": "report"}
-        options["outputs"] = list(outputs)
+        # Sequences may reach over parts: they are made of the columns.
+        options["outputs"] = [name for name in outputs if name != "sequences"]
         tensors = {
             name: tensor[first:end]
             for name, tensor in {**changes, **self.tensors, **changes}.items()
@@ -146,8 +153,22 @@ class Rows:
         return replace(self.pair, tensors=tensors, options=options)
 
 
-def _shifted(column: NDArray[Any], shift: int) -> NDArray[Any]:
-    """Entries of t + shift at t; 0 at the end."""
+def _lengths(
+    segments: NDArray[Any] | None, shape: tuple[int, ...]
+) -> NDArray[np.int64] | None:
+    """Rows of each sequence; None for segments that the service refuses."""
+    n = math.prod(shape[:-1])
+    if segments is None:
+        return np.full(n // shape[-2], shape[-2], np.int64)
+    is_flat = segments.ndim <= 1 and segments.dtype.kind in "iu"
+    lengths = segments.reshape(-1)
+    if not is_flat or (lengths < 0).any() or sum(lengths.tolist()) != n:
+        return None
+    return lengths.astype(np.int64)
+
+
+def _shifted(column: NDArray[Any], kept: NDArray[np.bool_], shift: int) -> NDArray[Any]:
+    """Entries of t + shift at t; 0 for rows that are left out."""
     shifted = np.zeros_like(column)
-    shifted[:, : max(0, column.shape[1] - shift)] = column[:, shift:]
+    shifted[kept] = column[np.flatnonzero(kept) + shift]
     return shifted

@@ -932,6 +932,50 @@ class ComparisonDiagnostics(TypedDict):
     """Labels of counted rows; absent with class probabilities."""
 
 
+class SequenceOfLogits(TypedDict):
+    """The labels under `logits`; with labels only."""
+
+    mean_nll: float | None
+    """Σ m·nll / Σ m of the labels."""
+
+    perplexity: float | None
+    """exp(mean_nll)."""
+
+
+class SequenceOfReference(TypedDict):
+    """The labels under `reference`; with labels only."""
+
+    mean_nll: float | None
+    """Σ m·nll / Σ m of the labels."""
+
+    perplexity: float | None
+    """exp(mean_nll)."""
+
+
+class ComparedSequence(TypedDict):
+    """A sequence, over its counted rows. Without counted rows its other values are
+    null, and it enters no mean.
+    """
+
+    tokens: int
+    """Counted rows."""
+
+    numerator: float | None
+    """Σ m·divergence, in nats."""
+
+    denominator: float | None
+    """Σ m."""
+
+    mean: float | None
+    """Σ m·divergence / Σ m."""
+
+    logits: NotRequired[SequenceOfLogits]
+    """The labels under `logits`; with labels only."""
+
+    reference: NotRequired[SequenceOfReference]
+    """The labels under `reference`; with labels only."""
+
+
 class SequenceComparisonPerplexity(TypedDict):
     """e to the mean of −log-probability over its counted tokens."""
 

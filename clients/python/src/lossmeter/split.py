@@ -11,6 +11,7 @@ import numpy as np
 from lossmeter import request as requests
 from lossmeter import wire_json
 from lossmeter.compared_rows import CountedRows, exact_sum
+from lossmeter.compared_sequences import compare_sequences
 from lossmeter.comparison import Comparison
 from lossmeter.errors import NonFiniteLossError
 from lossmeter.merged_diagnostics import merge_diagnostics
@@ -105,10 +106,14 @@ class Split:
             outputs={
                 name: self._shaped(name, columns[name])
                 for name in options.get("outputs", ())
+                if name != "sequences"
             },
             worst_rows=self._worst(parts),
             diagnostics=diagnostics,
             kernel=parts[0].kernel,
+            sequences=compare_sequences(rows.lengths, is_counted, rows.masks(), columns)
+            if "sequences" in options.get("outputs", ())
+            else None,
         )
 
     def _row_counts(self, parts: list[Comparison]) -> Any:  # noqa: ANN401 -- RowCounts
@@ -130,12 +135,13 @@ class Split:
         """An output in the shape that the service gives it."""
         given = self.rows.pair.tensors
         shape = given["logits"].shape
-        length, kept = self.rows.length, self.rows.kept
         if name == "gradient":
             return column.reshape(shape)
-        if kept < length:
-            scored = column.reshape(-1, length)[:, :kept]
-            return scored.reshape(*shape[:-2], kept)
+        if self.rows.left_out > 0:
+            scored = column[self.rows.kept]
+            if "segments" in given:
+                return scored
+            return scored.reshape(*shape[:-2], -1)
         return column.reshape(given["label"].shape if "label" in given else shape[:-1])
 
 

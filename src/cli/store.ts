@@ -1,0 +1,84 @@
+import { existsSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { isPostgres, openTables } from '../runs/open-store.ts';
+import { TABLE_NAMES } from '../runs/tables.ts';
+import type { HistoryTables, TableName } from '../runs/tables.ts';
+import { UsageError, orUsageError, runCommand } from './arguments.ts';
+
+const USAGE = `usage: lossmeter store copy FROM TO
+
+Copies a history of runs into an empty one: from a SQLite file to a PostgreSQL
+database, or back. FROM and TO are what LOSSMETER_STORE may be, such as
+./lossmeter.db and postgres://user:password@host/database.
+
+The copy is of one moment, and complete or none. What is recorded in FROM
+afterwards is not in it: stop the services that record first.
+
+  -h, --help       print this
+
+The exit code is 2 when the copy fails, and for invalid usage.
+`;
+
+interface Copy {
+  from: string;
+  to: string;
+}
+
+/** `lossmeter store`. @returns the exit code */
+export function store(args: string[]): Promise<number> {
+  return runCommand(USAGE, () => parse(args), copy);
+}
+
+/** @throws UsageError */
+function parse(args: string[]): Copy | undefined {
+  const { values, positionals } = orUsageError(() =>
+    parseArgs({ args, allowPositionals: true, options: { help: { type: 'boolean', short: 'h' } } }),
+  );
+  if (values.help === true) return undefined;
+  const [command, from, to, ...others] = positionals;
+  if (command !== 'copy') {
+    throw new UsageError(command === undefined ? 'no command is named' : `unknown command store ${command}`);
+  }
+  if (from === undefined || to === undefined) throw new UsageError('store copy needs two histories: FROM and TO');
+  if (others.length > 0) throw new UsageError(`unexpected ${others[0]}: store copy takes two histories`);
+  return { from, to };
+}
+
+async function copy({ from, to }: Copy): Promise<number> {
+  if (!isPostgres(from) && !existsSync(from)) throw new Error(`${from} is not there`);
+  const source = open(from);
+  try {
+    const target = open(to);
+    try {
+      const counts = await copyTables(source, target);
+      console.log(`copied ${TABLE_NAMES.map((table) => `${counts[table]} ${table}`).join(', ')}`);
+      return 0;
+    } finally {
+      await target.close();
+    }
+  } finally {
+    await source.close();
+  }
+}
+
+/** Opens a history. @throws Error that says which one cannot be opened; it does not show a password */
+function open(history: string): HistoryTables {
+  if (history === ':memory:') throw new UsageError(':memory: is a history of a service that runs: it cannot be copied');
+  return openTables(history);
+}
+
+/** @returns numbers of copied rows */
+async function copyTables(source: HistoryTables, target: HistoryTables): Promise<Record<TableName, number>> {
+  let counts = countsOf();
+  await target.write(async (put) => {
+    // A transaction that conflicts with another is repeated.
+    counts = countsOf();
+    await source.read(async (some) => {
+      await put(some);
+      counts[some.table] += some.rows.length;
+    });
+  });
+  return counts;
+}
+
+const countsOf = (): Record<TableName, number> => ({ runs: 0, batches: 0, ranks: 0, steps: 0 });

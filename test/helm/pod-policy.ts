@@ -1,0 +1,153 @@
+/** Rules for the pods of the chart, beyond the schemas of Kubernetes. */
+import { dirname } from 'node:path';
+import { describeConfig, loadConfig } from '../../src/config.ts';
+import { CLOSE_MS } from '../../src/main.ts';
+import { workloadOf } from './chart.ts';
+import type { Document } from './chart.ts';
+
+interface Variable {
+  name: string;
+  value?: string;
+  valueFrom?: { secretKeyRef?: { name: string; key: string } };
+}
+
+export interface Container {
+  image: string;
+  env: Variable[];
+  ports: { name: string; containerPort: number }[];
+  volumeMounts: { name: string; mountPath: string; readOnly?: boolean }[];
+  // oxlint-disable-next-line typescript/no-explicit-any
+  [field: string]: any;
+}
+
+interface Volume {
+  name: string;
+  emptyDir?: { sizeLimit?: string };
+  secret?: { secretName: string };
+  persistentVolumeClaim?: { claimName: string };
+}
+
+/** The single container of the pods. */
+export const containerOf = (documents: readonly Document[]): Container =>
+  workloadOf(documents).spec.template.spec.containers[0] as Container;
+
+const VARIABLES = new Set(describeConfig().map(({ name }) => name));
+
+/** Values that a Secret may hold, for variables whose values the chart does not know. */
+const OF_SECRETS: Readonly<Record<string, string>> = {
+  LOSSMETER_STORE: 'postgres://user@db/loss',
+  LOSSMETER_WEBHOOK_SECRET: 'sixteen letters!',
+  MLFLOW_TRACKING_URI: 'https://user:password@mlflow.example.org',
+  MLFLOW_TRACKING_TOKEN: 'token',
+};
+
+/** Variables by name, with those of Secrets filled in. */
+export function environmentOf({ env }: Container): Record<string, string> {
+  return Object.fromEntries(env.map(({ name, value }) => [name, value ?? OF_SECRETS[name] ?? `a secret of ${name}`]));
+}
+
+/** Bytes, or cores, of a quantity of Kubernetes. */
+export function quantity(text: string): number {
+  const [, digits, unit = ''] = /^([\d.]+)(\w*)$/.exec(text)!;
+  const factors: Record<string, number> = {
+    '': 1,
+    m: 1e-3,
+    k: 1e3,
+    M: 1e6,
+    G: 1e9,
+    Ki: 2 ** 10,
+    Mi: 2 ** 20,
+    Gi: 2 ** 30,
+  };
+  return Number(digits) * factors[unit]!;
+}
+
+/** Broken rules, by what breaks them. */
+type Rules = Record<string, boolean>;
+
+const broken = (rules: Rules): string[] => Object.keys(rules).filter((name) => rules[name]!);
+
+/** @returns the rules that pods break */
+export function findPodViolations(documents: readonly Document[]): string[] {
+  const workload = workloadOf(documents);
+  const pod = workload.spec.template.spec;
+  const containers = [...(pod.initContainers ?? []), ...pod.containers] as Container[];
+  return [
+    ...broken({
+      'runs as root': pod.securityContext?.runAsNonRoot !== true || !(pod.securityContext.runAsUser > 0),
+      'no group for its volumes': !(pod.securityContext?.fsGroup > 0),
+      'no seccomp profile': pod.securityContext?.seccompProfile?.type !== 'RuntimeDefault',
+      'a token is mounted': pod.automountServiceAccountToken !== false,
+      'variables of Services': pod.enableServiceLinks !== false,
+      'namespaces of the host': Boolean(pod.hostNetwork || pod.hostPID || pod.hostIPC),
+      'several containers': containers.length !== 1,
+    }),
+    ...containers.flatMap(findContainerViolations),
+    ...findStorageViolations(workload, containers[0]!),
+    ...findDrainViolations(pod, containers[0]!),
+    ...findEnvironmentViolations(containers[0]!),
+  ];
+}
+
+function findContainerViolations(container: Container): string[] {
+  const { securityContext = {}, resources = {}, ports, image } = container;
+  const { capabilities = {} } = securityContext;
+  const probes = ['startupProbe', 'livenessProbe', 'readinessProbe'].map((name) => container[name]?.httpGet);
+  const limits = ['cpu', 'memory'].map((name) => [resources.requests?.[name], resources.limits?.[name]]);
+  return broken({
+    'may gain privileges': securityContext.allowPrivilegeEscalation !== false || securityContext.privileged === true,
+    'a writable root file system': securityContext.readOnlyRootFilesystem !== true,
+    'capabilities are kept': capabilities.drop?.join() !== 'ALL' || capabilities.add !== undefined,
+    'no limits or requests': limits.flat().includes(undefined),
+    'requests above limits': limits.some(([least, most]) => quantity(least ?? '0') > quantity(most ?? '0')),
+    'no memory is reserved': limits[1]![0] !== limits[1]![1],
+    'no version of the image': !/(?:@sha256:[\da-f]{64}|:[\w.-]+)$/.test(image) || image.endsWith(':latest'),
+    'other probes': probes.map((probe) => probe?.path).join() !== '/livez,/livez,/readyz',
+    'probes of no port': probes.some((probe) => !ports.some(({ name }) => name === probe?.port)),
+  });
+}
+
+function findStorageViolations({ spec }: Document, { volumeMounts, env }: Container): string[] {
+  const volumes = (spec.template.spec.volumes ?? []) as Volume[];
+  const claims = ((spec.volumeClaimTemplates ?? []) as Document[]).map(({ metadata }) => metadata.name);
+  const names = [...volumes.map(({ name }) => name), ...claims].toSorted();
+  const store = env.find(({ name }) => name === 'LOSSMETER_STORE')?.value;
+  const ofStore = volumeMounts.find(({ mountPath }) => store === undefined || mountPath === dirname(store));
+  const writable = volumeMounts.filter(({ readOnly }) => readOnly !== true);
+  const isBounded = ({ emptyDir, secret, persistentVolumeClaim }: Volume): boolean =>
+    emptyDir?.sizeLimit !== undefined || secret !== undefined || persistentVolumeClaim !== undefined;
+  return broken({
+    'volumes and mounts differ':
+      names.join() !==
+      volumeMounts
+        .map(({ name }) => name)
+        .toSorted()
+        .join(),
+    'a volume of another kind or without a limit': !volumes.every(isBounded),
+    'the store is on no writable volume': ofStore === undefined || ofStore.readOnly === true,
+    'more than the store is writable': writable.length !== 1,
+  });
+}
+
+function findDrainViolations(pod: { terminationGracePeriodSeconds: number }, container: Container): string[] {
+  const [command, seconds = '0'] = (container['lifecycle']?.preStop?.exec?.command ?? []) as string[];
+  const { drainSeconds } = loadConfig(environmentOf(container));
+  return broken({
+    'another preStop': command !== undefined && command !== 'sleep',
+    'the drain is cut off': pod.terminationGracePeriodSeconds <= Number(seconds) + drainSeconds + CLOSE_MS / 1000,
+  });
+}
+
+function findEnvironmentViolations(container: Container): string[] {
+  const environment = environmentOf(container);
+  const names = container.env.map(({ name }) => name);
+  const ours = names.filter((name) => /^(?:LOSSMETER|MLFLOW)_/.test(name));
+  const unknown = ours.filter((name) => !VARIABLES.has(name)).map((name) => `no variable of the service: ${name}`);
+  const repeated = names.filter((name, k) => names.indexOf(name) !== k).map((name) => `twice: ${name}`);
+  const { apiKeysFile, allowAnonymous } = loadConfig(environment);
+  return [
+    ...unknown,
+    ...repeated,
+    ...broken({ 'the service would not start': (apiKeysFile === undefined) !== allowAnonymous }),
+  ];
+}

@@ -1,0 +1,83 @@
+/** A rendered pod as a process of this machine: its environment, and its volumes as folders. */
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { ServiceProcess } from '../e2e/process.ts';
+import { render, validate, workloadOf } from './chart.ts';
+import type { Document, Values } from './chart.ts';
+import { containerOf } from './pod-policy.ts';
+import type { Container } from './pod-policy.ts';
+
+export class Pod {
+  readonly #root = mkdtempSync(path.join(tmpdir(), 'lossmeter-pod-'));
+  readonly #documents: Document[];
+  #service: ServiceProcess | undefined;
+
+  private constructor(documents: Document[]) {
+    this.#documents = documents;
+  }
+
+  /** Starts the service with what the chart renders. Values that come from Secrets must be of the chart's own. */
+  static async start(values: Values): Promise<Pod> {
+    const { documents, problems } = validate({ pod: await render(values) });
+    if (problems.length > 0) throw new Error(problems.join('\n'));
+    const pod = new Pod(documents['pod']!);
+    pod.#mount();
+    pod.#service = await ServiceProcess.start(pod.#environment());
+    return pod;
+  }
+
+  get container(): Container {
+    return containerOf(this.#documents);
+  }
+
+  get service(): ServiceProcess {
+    return this.#service!;
+  }
+
+  get graceSeconds(): number {
+    return workloadOf(this.#documents).spec.template.spec.terminationGracePeriodSeconds as number;
+  }
+
+  /** Path on this machine of a path in the pod. */
+  pathOf(inPod: string): string {
+    return path.join(this.#root, inPod);
+  }
+
+  /** URL of a probe. */
+  probe(name: 'startupProbe' | 'livenessProbe' | 'readinessProbe'): string {
+    const { path: at, port } = this.container[name].httpGet as { path: string; port: string };
+    const { containerPort } = this.container.ports.find((candidate) => candidate.name === port)!;
+    return `http://127.0.0.1:${containerPort}${at}`;
+  }
+
+  async remove(): Promise<void> {
+    await this.#service?.end('SIGKILL');
+    rmSync(this.#root, { recursive: true });
+  }
+
+  /** Makes a folder of each volume. One of a Secret has its files. */
+  #mount(): void {
+    const volumes = (workloadOf(this.#documents).spec.template.spec.volumes ?? []) as {
+      name: string;
+      secret?: { secretName: string };
+    }[];
+    for (const { name, mountPath } of this.container.volumeMounts) {
+      mkdirSync(this.pathOf(mountPath), { recursive: true });
+      const secretName = volumes.find((volume) => volume.name === name)?.secret?.secretName;
+      if (secretName === undefined) continue;
+      const secret = this.#documents.find(({ kind, metadata }) => kind === 'Secret' && metadata.name === secretName)!;
+      for (const [file, text] of Object.entries(secret.stringData!)) {
+        writeFileSync(path.join(this.pathOf(mountPath), file), text);
+      }
+    }
+  }
+
+  #environment(): Record<string, string> {
+    const inVolume = (value: string): boolean =>
+      this.container.volumeMounts.some(({ mountPath }) => value === mountPath || value.startsWith(`${mountPath}/`));
+    return Object.fromEntries(
+      this.container.env.map(({ name, value = '' }) => [name, inVolume(value) ? this.pathOf(value) : value]),
+    );
+  }
+}

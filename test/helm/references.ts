@@ -1,0 +1,84 @@
+/** Rules for what the objects of the chart say about each other. */
+import { workloadOf } from './chart.ts';
+import type { Document } from './chart.ts';
+
+type Labels = Readonly<Record<string, string>>;
+
+interface Port {
+  name: string;
+  port: number;
+  targetPort: string;
+}
+
+/** True when a selector selects something, and all that it asks for is there. */
+const selects = (selector: Labels | undefined, labels: Labels): boolean =>
+  selector !== undefined &&
+  Object.keys(selector).length > 0 &&
+  Object.entries(selector).every(([name, value]) => labels[name] === value);
+
+/** @returns a message for each reference that leads nowhere */
+export function findBrokenReferences(documents: readonly Document[]): string[] {
+  const workload = workloadOf(documents);
+  const { template, serviceName } = workload.spec;
+  const pods = template.metadata.labels as Labels;
+  const podPorts = new Set((template.spec.containers[0].ports as { name: string }[]).map(({ name }) => name));
+  const service = documents.find(({ kind }) => kind === 'Service')!;
+  const servicePorts = service.spec.ports as Port[];
+  const { name } = service.metadata;
+
+  const isService = (backend: { name: string; port: number | { name: string } }): boolean =>
+    backend.name === name &&
+    servicePorts.some(({ name: ofPort, port }) =>
+      typeof backend.port === 'number' ? backend.port === port : backend.port.name === ofPort,
+    );
+
+  const check: Record<string, (document: Document) => boolean> = {
+    Deployment: ({ spec }) =>
+      selects(spec.selector.matchLabels, pods) &&
+      ((template.spec.topologySpreadConstraints ?? []) as { labelSelector: { matchLabels: Labels } }[]).every(
+        ({ labelSelector }) => selects(labelSelector.matchLabels, pods),
+      ),
+    StatefulSet: ({ spec }) => selects(spec.selector.matchLabels, pods) && serviceName === name,
+    Service: ({ spec }) =>
+      selects(spec.selector, pods) && servicePorts.every(({ targetPort }) => podPorts.has(targetPort)),
+    PodDisruptionBudget: ({ spec }) => selects(spec.selector.matchLabels, pods),
+    NetworkPolicy: ({ spec }) =>
+      selects(spec.podSelector.matchLabels, pods) &&
+      (spec.ingress as { ports: { port: string }[] }[]).every(({ ports }) =>
+        ports.every(({ port }) => podPorts.has(port)),
+      ),
+    HorizontalPodAutoscaler: ({ spec }) =>
+      spec.scaleTargetRef.kind === workload.kind &&
+      spec.scaleTargetRef.name === workload.metadata.name &&
+      spec.maxReplicas >= spec.minReplicas &&
+      workload.spec.replicas === undefined,
+    Ingress: ({ spec }) => isService(spec.rules[0].http.paths[0].backend.service),
+    HTTPRoute: ({ spec }) => isService(spec.rules[0].backendRefs[0]),
+    ServiceMonitor: ({ spec }) =>
+      selects(spec.selector.matchLabels, service.metadata.labels) &&
+      // The name of the job in the alerts.
+      service.metadata.labels[spec.jobLabel] === 'lossmeter' &&
+      servicePorts.some(({ name: ofPort }) => ofPort === spec.endpoints[0].port),
+    ServiceAccount: ({ metadata }) => template.spec.serviceAccountName === metadata.name,
+    PrometheusRule: () => true,
+    ConfigMap: () => true,
+    Secret: ({ metadata }) => JSON.stringify(template.spec).includes(`"${metadata.name}"`),
+  };
+
+  return [
+    ...documents
+      .filter((document) => check[document.kind]?.(document) !== true)
+      .map(({ kind }) => `${kind} leads nowhere`),
+    ...documents
+      .filter(({ metadata }) => metadata.namespace !== workload.metadata.namespace)
+      .map(({ kind }) => `${kind} is in another namespace`),
+    ...documents
+      .filter(({ metadata }) => metadata.name.length > 63)
+      .map(({ kind }) => `the name of ${kind} is too long`),
+    ...repeated(documents.map(({ kind, metadata }) => `${kind} ${metadata.name}`)).map(
+      (object) => `${object} is there twice`,
+    ),
+  ];
+}
+
+const repeated = (names: readonly string[]): string[] => names.filter((name, k) => names.indexOf(name) !== k);

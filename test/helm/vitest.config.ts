@@ -1,0 +1,15 @@
+import { defineConfig } from 'vitest/config';
+import base from '../../vitest.config.ts';
+
+/** Tests of the Helm chart; `npm test` has none of them. */
+export default defineConfig({
+  ...base,
+  test: {
+    ...base.test,
+    include: ['test/helm/**/*.helm.ts'],
+    globalSetup: ['test/helm/prepare.ts'],
+    // Renders hundreds of combinations.
+    hookTimeout: 600_000,
+    reporters: ['default', ['junit', { outputFile: 'test-results/helm.xml' }]],
+  },
+});

@@ -1,0 +1,12 @@
+import { defineConfig } from 'vitest/config';
+import base from '../../vitest.config.ts';
+
+/** Tests of replicas behind real load balancers on a real database; `npm test` has none of them. */
+export default defineConfig({
+  ...base,
+  test: {
+    ...base.test,
+    include: ['test/replicas/**/*.replicas.ts'],
+    reporters: ['default', ['junit', { outputFile: 'test-results/replicas.xml' }]],
+  },
+});
