@@ -1,15 +1,13 @@
 /** Jobs whose files several processes evaluate, of which one is killed. */
-import { spawn } from 'node:child_process';
-import type { ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, beforeAll, describe, expect, inject, onTestFinished, test } from 'vitest';
-import { ROOT, ServiceProcess } from '../e2e/process.ts';
+import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import { ServiceProcess } from '../e2e/process.ts';
 import { writeFiles } from '../cli/shards/small-files.ts';
 import { JobClient, printed } from '../jobs/job-client.ts';
+import { WorkerProcess } from '../jobs/worker-process.ts';
 import { withHeader } from '../safetensors-file.ts';
 import { execute } from './server.ts';
 
@@ -20,6 +18,9 @@ const url = `${server}${database}`;
 
 let service: ServiceProcess;
 const jobs = new JobClient(() => service.url);
+
+const startWorker = (environment: Record<string, string> = {}): WorkerProcess =>
+  new WorkerProcess({ LOSSMETER_STORE: url, LOSSMETER_DATA_DIR: dataDir, ...environment });
 
 beforeAll(async () => {
   await execute(`${server}postgres`, `CREATE DATABASE ${database}`);
@@ -35,46 +36,6 @@ afterAll(async () => {
   rmSync(dataDir, { recursive: true });
 });
 
-/** A process of `lossmeter worker`. */
-class WorkerProcess {
-  readonly child: ChildProcess;
-  output = '';
-
-  constructor(environment: Record<string, string> = {}) {
-    const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('LOSSMETER_'));
-    this.child = spawn(process.execPath, [join(ROOT, 'src/cli/bin.js'), 'worker', '--workers', '1'], {
-      env: {
-        ...Object.fromEntries(inherited),
-        ...{ LOSSMETER_STORE: url, LOSSMETER_DATA_DIR: dataDir, ...environment },
-      },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
-    for (const stream of [this.child.stdout!, this.child.stderr!]) {
-      stream.on('data', (text: Buffer) => (this.output += text.toString()));
-    }
-    onTestFinished(() => void this.child.kill('SIGKILL'));
-  }
-
-  /** Number of files that it has evaluated. */
-  get done(): number {
-    return this.output.match(/is done after/g)?.length ?? 0;
-  }
-
-  /** @returns the exit code */
-  async end(signal: NodeJS.Signals): Promise<number | null> {
-    const exit = once(this.child, 'exit');
-    this.child.kill(signal);
-    await exit;
-    return this.child.exitCode;
-  }
-
-  async until(isAsWanted: () => boolean): Promise<void> {
-    for (const end = performance.now() + 30_000; !isAsWanted(); await sleep(5)) {
-      if (performance.now() > end) throw new Error(this.output);
-    }
-  }
-}
-
 describe('a job of 64 files over two workers, one of which is killed, has the bits of one process', () => {
   test.each([
     ['cross_entropy', 'evaluate', { metrics: ['ece', 'standard_error'], label_smoothing: 0.1 }],
@@ -83,7 +44,7 @@ describe('a job of 64 files over two workers, one of which is killed, has the bi
     '%s',
     async (kind, command, options) => {
       const { id } = await jobs.create({ kind, files: ['eval/*.safetensors'], options });
-      const [killed, other] = [new WorkerProcess(), new WorkerProcess()];
+      const [killed, other] = [startWorker(), startWorker()];
       await killed.until(() => killed.done > 2);
       await killed.end('SIGKILL');
       const atKill = performance.now();
@@ -109,7 +70,7 @@ test('a file that is missing fails its job, which succeeds after it is back and 
   const [there, away] = [join(dataDir, 'few/003.safetensors'), join(dataDir, 'away')];
   const { id } = await jobs.create({ kind: 'cross_entropy', files: ['few'] });
   renameSync(there, away);
-  const worker = new WorkerProcess();
+  const worker = startWorker();
   const failed = await jobs.until(id);
   expect(failed).toMatchObject({ state: 'failed', files: { done: 4, failed: 1 } });
   expect(failed.failures).toMatchObject([{ file: 'few/003.safetensors', code: 'file_unreadable' }]);
@@ -123,7 +84,7 @@ test('a file that is missing fails its job, which succeeds after it is back and 
 
 test('a cancelled job stops, loses its results, and begins anew when it is retried', async () => {
   const { id } = await jobs.create({ kind: 'cross_entropy', files: ['eval'] });
-  const worker = new WorkerProcess({ LOSSMETER_WORKER_TASKS: '1' });
+  const worker = startWorker({ LOSSMETER_WORKER_TASKS: '1' });
   await worker.until(() => worker.done > 1);
   expect(await jobs.call('POST', `/${id}/cancel`)).toMatchObject({
     status: 200,
@@ -143,7 +104,7 @@ test('a cancelled job stops, loses its results, and begins anew when it is retri
 
 test('a job that is deleted while it is evaluated leaves nothing', async () => {
   const { id } = await jobs.create({ kind: 'cross_entropy', files: ['eval'] });
-  const worker = new WorkerProcess({ LOSSMETER_WORKER_TASKS: '1' });
+  const worker = startWorker({ LOSSMETER_WORKER_TASKS: '1' });
   await worker.until(() => worker.done > 1);
   expect(await jobs.call('DELETE', `/${id}`)).toMatchObject({ status: 204 });
   await sleep(1000);
@@ -179,12 +140,12 @@ describe('a worker that is told to end in the middle of a file', () => {
       mkdirSync(folder);
       writeLongFile(join(folder, 'long.safetensors'));
       const { id } = await jobs.create({ kind: 'cross_entropy', files: [`long-${drainSeconds}`] });
-      const worker = new WorkerProcess({ LOSSMETER_DRAIN_SECONDS: drainSeconds });
+      const worker = startWorker({ LOSSMETER_DRAIN_SECONDS: drainSeconds });
       await jobs.until(id, ({ state }) => state === 'running');
       expect(await worker.end('SIGTERM')).toBe(0);
       expect(worker.output).toContain('"msg":"closed"');
       expect((await jobs.get(id)).files.done).toBe(isDone ? 1 : 0);
-      const next = new WorkerProcess();
+      const next = startWorker();
       expect(await jobs.until(id)).toMatchObject({ state: 'succeeded' });
       expect((await jobs.result(id)).total).toMatchObject({ rows: { counted: LONG_ROWS } });
       await next.end('SIGTERM');
