@@ -39,7 +39,7 @@ export async function pickSteps(
   return [...picked].toSorted((a, b) => a - b);
 }
 
-const PLAN_BY_INDEX = `SELECT ${['sort', 'bitmapscan', 'seqscan', 'hashagg'].map((name) => `set_config('enable_${name}', 'off', true)`).join(', ')}`;
+const PLAN_BY_INDEX = `SELECT ${['sort', 'bitmapscan', 'seqscan'].map((name) => `set_config('enable_${name}', 'off', true)`).join(', ')}`;
 
 /** The last step, and numbers of steps. The row of the run has the number of a whole run of finite steps. */
 const COUNTS = `SELECT bounds.last, bad.non_finite, CASE
