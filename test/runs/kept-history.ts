@@ -10,7 +10,7 @@ export const KEPT_AT = 1_700_000_000_000;
 const VALUES = [1, 0.1, Number.NaN, 3, Infinity, 1e300, -Infinity, 5e-324];
 
 /** Records it. */
-export async function recordKept(store: RunStore): Promise<void> {
+async function recordKept(store: RunStore): Promise<void> {
   await store.describe('described', { labels: { model: 'char-lm', lr: 1e-4, ok: true }, expectedRanks: 8 });
   for (const attempt of [0, 1]) {
     for (let step = 6 * attempt; step < 10 - attempt; step++) {
