@@ -4,6 +4,7 @@ import path from 'node:path';
 import { loadConfig } from '../src/config.ts';
 import { evaluateFile } from '../src/pipeline/evaluate-file.ts';
 import { KernelPool } from '../src/engine/pool.ts';
+import { PathFiles } from '../src/files/path-files.ts';
 import { HeldBytes } from '../src/wire/body/held-bytes.ts';
 import { javascriptNll } from './baselines/javascript-kernel.ts';
 import { requireAgreement } from './agreement.ts';
@@ -37,6 +38,7 @@ export async function benchLocalFile(): Promise<Comparison[]> {
   const pool = new KernelPool({ ...config, workers: WORKERS, maxSlabBytes: config.maxBytesInFlight });
   const settings = {
     options: {},
+    files: new PathFiles(config),
     held: new HeldBytes(config.maxBytesInFlight),
     maxHeaderBytes: config.maxJsonBytes,
   };

@@ -1,10 +1,11 @@
-import { open } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { parseComparisonOptions } from '../comparison/options.ts';
 import type { Config } from '../config.ts';
 import type { Comparison } from '../contract/kl-divergence.ts';
 import type { ComparedColumns } from '../engine/block.ts';
 import { LOGIT_FILE_MAGIC } from '../files/logit-file.ts';
+import { PathFiles } from '../files/path-files.ts';
+import type { FileOpener } from '../files/readable-file.ts';
 import { COMPARED_TENSORS, answerFile, compareFile, mergeFiles } from '../pipeline/compare-files.ts';
 import type { ComparedFile, ComparedNames } from '../pipeline/compare-files.ts';
 import { LogitFileCursor } from '../pipeline/logit-file-cursor.ts';
@@ -29,8 +30,8 @@ const USAGE = `usage: lossmeter compare [options] --reference REFERENCE FILE…
 
 Compares logits with those of a reference, without a server: KL divergence,
 agreement and, with labels, perplexity, of all rows of all files together. FILE
-is a safetensors file, a folder with *.safetensors files, or a quoted pattern.
-It has the tensor logits, and optionally label, input_mask, and options as JSON
+is a safetensors file, a folder with *.safetensors files, or a quoted pattern,
+local or in object storage, as s3://bucket/key. It has the tensor logits, and optionally label, input_mask, and options as JSON
 text in __metadata__.options.
 
 REFERENCE is a llama.cpp logit file (llama-perplexity --kl-divergence-base),
@@ -100,13 +101,17 @@ function readArguments(args: string[]): Invocation | undefined {
 }
 
 async function compareAll({ patterns, references, options, names, bounds, json, config }: Invocation): Promise<number> {
-  const files = await findFiles(patterns);
-  const found = references.length === 0 ? [] : await findFiles(references);
-  const logitFile = await openLogitFile(found);
+  const pathFiles = new PathFiles(config);
+  const files = await findFiles(patterns, pathFiles);
+  const found = references.length === 0 ? [] : await findFiles(references, pathFiles);
+  const logitFile = await openLogitFile(found, pathFiles);
   try {
     if (logitFile === undefined) requireOneForEach(files, found);
     const compared = await evaluateFiles(files, config, (path, index, { pool, ...means }) =>
-      compareFile(pool, path, { options, names, reference: logitFile ?? found[index]?.path, ...means }),
+      compareFile(pool, path, {
+        ...{ options, names, files: pathFiles, ...means },
+        reference: logitFile ?? found[index]?.path,
+      }),
     );
     await logitFile?.requireEnd();
     const merged = await mergeFiles(compared);
@@ -122,24 +127,21 @@ async function compareAll({ patterns, references, options, names, bounds, json, 
 }
 
 /** Opens the reference if it is a llama.cpp logit file. @throws UsageError for several of them */
-async function openLogitFile(found: readonly FoundFile[]): Promise<LogitFileCursor | undefined> {
+async function openLogitFile(found: readonly FoundFile[], files: PathFiles): Promise<LogitFileCursor | undefined> {
   for (const { path } of found) {
-    if (!(await isLogitFile(path))) continue;
+    if (!(await isLogitFile(files.opener(path)))) continue;
     if (found.length > 1) throw new UsageError(`${path} is a llama.cpp logit file, expected it as the only reference`);
-    return LogitFileCursor.open(path);
+    return LogitFileCursor.open(path, files);
   }
   return undefined;
 }
 
-async function isLogitFile(path: string): Promise<boolean> {
-  const handle = await open(path);
-  try {
-    const { length } = LOGIT_FILE_MAGIC;
-    const { buffer, bytesRead } = await handle.read(Buffer.alloc(length), 0, length, 0);
-    return bytesRead === length && buffer.toString('latin1') === LOGIT_FILE_MAGIC;
-  } finally {
-    await handle.close();
-  }
+function isLogitFile(open: FileOpener): Promise<boolean> {
+  return open('a file', async (file) => {
+    const first = await file.read(0, Math.min(file.size, LOGIT_FILE_MAGIC.length));
+    await file.close();
+    return Buffer.from(first).toString('latin1') === LOGIT_FILE_MAGIC;
+  });
 }
 
 /** @throws UsageError */

@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import { LOSS_TENSORS } from '../batch/header.ts';
 import type { Config } from '../config.ts';
+import { PathFiles } from '../files/path-files.ts';
 import { parseOptions } from '../loss/options.ts';
 import type { Metrics } from '../loss/reduction.ts';
 import { addUp, evaluateFile } from '../pipeline/evaluate-file.ts';
@@ -23,7 +24,8 @@ const USAGE = `usage: lossmeter evaluate [options] FILE…
 
 Evaluates safetensors files as one batch, without a server. FILE is a file, a
 folder with *.safetensors files, or a quoted pattern such as
-'steps/**/*.safetensors'. A file has the fields of a request: logits, label,
+'steps/**/*.safetensors'; in object storage s3://bucket/key, s3://bucket/folder/
+or 's3://bucket/steps/*.safetensors'. A file has the fields of a request: logits, label,
 optional input_mask, weight, segments, bytes and words, and options as JSON text
 in __metadata__.options. Other tensors are ignored. Sums are added in the order
 of the files' names.
@@ -56,9 +58,10 @@ export function evaluate(args: string[]): Promise<number> {
 }
 
 async function evaluateAll({ patterns, config, options, names, json }: Invocation): Promise<number> {
-  const files = await findFiles(patterns);
+  const pathFiles = new PathFiles(config);
+  const files = await findFiles(patterns, pathFiles);
   const evaluations = await evaluateFiles(files, config, (path, _index, { pool, ...means }) =>
-    evaluateFile(pool, path, { options, names, ...means }),
+    evaluateFile(pool, path, { options, names, files: pathFiles, ...means }),
   );
   for (const { file, leftAlone } of evaluations) {
     for (const { tensor, field } of leftAlone) {

@@ -1,5 +1,7 @@
 import { glob, readdir, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import { isObjectName } from '../files/objects/object-name.ts';
+import type { PathFiles } from '../files/path-files.ts';
 
 const EXTENSION = '.safetensors';
 
@@ -11,20 +13,25 @@ export interface FoundFile {
 
 /**
  * Files that the arguments name, sorted by name (code units), each once. An argument is a file, a folder (meaning its
- * safetensors files), or a pattern.
+ * safetensors files), or a pattern; each of them also in object storage, where a folder is a prefix that ends with `/`.
  * @throws Error for an argument that matches no file
  */
-export async function findFiles(patterns: readonly string[]): Promise<FoundFile[]> {
+export async function findFiles(patterns: readonly string[], files: PathFiles): Promise<FoundFile[]> {
   const found = new Map<string, FoundFile>();
   for (const pattern of patterns) {
-    const paths = await pathsOf(pattern);
-    if (paths.length === 0) throw new Error(`${pattern}: there is no such file, and none that it matches`);
-    for (const path of paths) {
-      const { size } = await stat(path);
-      if (!found.has(resolve(path))) found.set(resolve(path), { path, bytes: size });
+    const named = isObjectName(pattern) ? await files.storage.find(pattern) : await localFilesOf(pattern);
+    if (named.length === 0) throw new Error(`${pattern}: there is no such file, and none that it matches`);
+    for (const file of named) {
+      const place = isObjectName(file.path) ? file.path : resolve(file.path);
+      if (!found.has(place)) found.set(place, file);
     }
   }
   return [...found.values()].toSorted((a, b) => (a.path < b.path ? -1 : 1));
+}
+
+async function localFilesOf(pattern: string): Promise<FoundFile[]> {
+  const paths = await pathsOf(pattern);
+  return Promise.all(paths.map(async (path) => ({ path, bytes: (await stat(path)).size })));
 }
 
 async function pathsOf(pattern: string): Promise<string[]> {

@@ -12,7 +12,8 @@ import { answerComparison } from '../evaluations/kl-divergence/answer.ts';
 import { KL_DIVERGENCE } from '../evaluations/kl-divergence/kl-divergence.ts';
 import { planComparison } from '../evaluations/kl-divergence/plan.ts';
 import type { ComparisonPlan } from '../evaluations/kl-divergence/plan.ts';
-import { LocalFile } from '../files/local-file.ts';
+import type { PathFiles } from '../files/path-files.ts';
+import { SafetensorsFile } from '../files/safetensors-file.ts';
 import { addRowCounts } from '../loss/targets.ts';
 import type { Targets } from '../loss/targets.ts';
 import { inSteps, runInTurns } from '../steps.ts';
@@ -42,6 +43,7 @@ export interface CompareFileOptions {
   names: ComparedNames;
   /** safetensors file with the reference, or the logit file that has its rows; undefined where the file itself has it. */
   reference: string | LogitFileCursor | undefined;
+  files: PathFiles;
   held: HeldBytes;
   maxHeaderBytes: number;
   /** Told of bytes of logits when they are compared. */
@@ -56,12 +58,12 @@ export interface CompareFileOptions {
 export async function compareFile(
   pool: KernelPool,
   path: string,
-  { options, names, reference: given, held: heldBytes, maxHeaderBytes, onRead }: CompareFileOptions,
+  { options, names, reference: given, files, held: heldBytes, maxHeaderBytes, onRead }: CompareFileOptions,
 ): Promise<ComparedFile> {
   const held = heldBytes.open();
-  const opened: LocalFile[] = [];
-  const open = async (one: string): Promise<LocalFile> => {
-    const file = await LocalFile.open(one, { name: one, maxHeaderBytes });
+  const opened: SafetensorsFile[] = [];
+  const open = async (one: string): Promise<SafetensorsFile> => {
+    const file = await SafetensorsFile.open(files.opener(one), maxHeaderBytes);
     opened.push(file);
     return file;
   };
@@ -96,9 +98,9 @@ export async function compareFile(
 
 /** The tensor `reference` of a file; in a file of its own also `logits`. @throws LossmeterError missing_field */
 async function referenceOf(
-  file: LocalFile,
+  file: SafetensorsFile,
   path: string | undefined,
-  { names, open }: { names: ComparedNames; open: (path: string) => Promise<LocalFile> },
+  { names, open }: { names: ComparedNames; open: (path: string) => Promise<SafetensorsFile> },
 ): Promise<FileTensor> {
   const other = path === undefined ? file : await open(path);
   const stored = new Set(other.header.tensors.map(({ name }) => name));

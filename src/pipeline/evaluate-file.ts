@@ -14,7 +14,8 @@ import { LOSS_TENSORS, makeHeader } from '../batch/header.ts';
 import { CROSS_ENTROPY } from '../evaluations/cross-entropy/cross-entropy.ts';
 import { evaluated, planBatch } from '../evaluations/cross-entropy/plan.ts';
 import type { BatchPlan } from '../evaluations/cross-entropy/plan.ts';
-import { LocalFile } from '../files/local-file.ts';
+import type { PathFiles } from '../files/path-files.ts';
+import { SafetensorsFile } from '../files/safetensors-file.ts';
 import { headOf, readFileFields } from './file-fields.ts';
 import { reportReduction } from '../batch/report.ts';
 import type { Evaluation } from '../contract/cross-entropy.ts';
@@ -50,6 +51,7 @@ export interface FileEvaluationOptions {
   /** Take the place of those in the file, one by one. */
   options: Readonly<Record<string, unknown>>;
   names?: TensorNames;
+  files: PathFiles;
   held: HeldBytes;
   maxHeaderBytes: number;
   /** Told of bytes of logits when they are evaluated. */
@@ -64,9 +66,9 @@ export interface FileEvaluationOptions {
 export async function evaluateFile(
   pool: KernelPool,
   path: string,
-  { options, names = {}, held: heldBytes, maxHeaderBytes, onRead }: FileEvaluationOptions,
+  { options, names = {}, files, held: heldBytes, maxHeaderBytes, onRead }: FileEvaluationOptions,
 ): Promise<FileEvaluation> {
-  const file = await LocalFile.open(path, { name: path, maxHeaderBytes });
+  const file = await SafetensorsFile.open(files.opener(path), maxHeaderBytes);
   const held = heldBytes.open();
   let batch: BatchPlan | undefined;
   try {

@@ -1,6 +1,7 @@
 import { refuse } from '../errors.ts';
 import { rowBytesOf } from '../../kernels/quantised.ts';
 import { LogitFile } from '../files/logit-file.ts';
+import type { PathFiles } from '../files/path-files.ts';
 import { cutRange } from '../tensor/file-range.ts';
 import type { ReadLogitFile } from '../wire/request.ts';
 
@@ -18,8 +19,8 @@ export class LogitFileCursor {
   }
 
   /** @throws LossmeterError invalid_file, file_unreadable */
-  static async open(path: string): Promise<LogitFileCursor> {
-    const file = await LogitFile.open(path, { name: path });
+  static async open(path: string, files: PathFiles): Promise<LogitFileCursor> {
+    const file = await LogitFile.open(files.opener(path));
     try {
       const { readLabels, ...rows } = file.rows('reference');
       return new LogitFileCursor(path, file, { ...rows, labels: await readLabels() });
