@@ -12,10 +12,12 @@ export interface Asked {
   readonly range: string | undefined;
 }
 
-/** What happens to a request in place of an answer of the server. */
+/** Fault of a request, in place of the answer of the server. */
 export type Fault =
   /** An error of S3. */
   | { readonly status: number; readonly code: string; readonly retryAfter?: string }
+  /** The connection breaks before a response comes. */
+  | 'reset'
   /** The connection breaks after so many bytes of the body. */
   | { readonly resetAfter: number }
   /** The body ends after so many bytes, and says that it is whole. */
@@ -28,6 +30,9 @@ export type Fault =
   | { readonly etag: string }
   /** The whole object, as from a server that does not know Range. */
   | 'whole';
+
+/** Milliseconds between the last byte and a reset. */
+const FLUSH_MS = 20;
 
 type Fail = (asked: Asked) => Fault | undefined;
 
@@ -43,7 +48,8 @@ export class FaultProxy implements AsyncDisposable {
   bytes = 0;
   /** Most requests under way at a time. */
   atOnce = 0;
-  #underWay = 0;
+  /** Requests under way. */
+  underWay = 0;
 
   private constructor(target: string) {
     this.#target = target;
@@ -78,10 +84,14 @@ export class FaultProxy implements AsyncDisposable {
     const { method = '', url = '', headers } = incoming;
     const asked = { index: this.asked.length, method, path: url, range: headers.range };
     this.asked.push(asked);
-    this.atOnce = Math.max(this.atOnce, ++this.#underWay);
-    finished(outgoing, () => this.#underWay--);
+    this.atOnce = Math.max(this.atOnce, ++this.underWay);
+    finished(outgoing, () => this.underWay--);
     const fault = this.#fail(asked);
     if (fault === 'silence') return;
+    if (fault === 'reset') {
+      outgoing.destroy();
+      return;
+    }
     if (fault !== undefined && typeof fault === 'object' && 'status' in fault) {
       incoming.resume();
       outgoing.writeHead(fault.status, {
@@ -92,7 +102,9 @@ export class FaultProxy implements AsyncDisposable {
       return;
     }
     if (fault === 'whole') delete headers.range;
-    const inner = request(this.#target + url, { method, headers, agent: this.#agent }, (reply) => {
+    // As a URL, `..` in the path would be resolved.
+    const { hostname, port } = new URL(this.#target);
+    const inner = request({ hostname, port, path: url, method, headers, agent: this.#agent }, (reply) => {
       void this.#pass(reply, outgoing, fault === 'whole' ? undefined : fault).catch(() => outgoing.destroy());
     });
     inner.on('error', () => outgoing.destroy());
@@ -106,6 +118,7 @@ export class FaultProxy implements AsyncDisposable {
     if (fault !== undefined && 'etag' in fault) headers.etag = fault.etag;
     if (fault !== undefined && 'cutAfter' in fault) headers['content-length'] = String(fault.cutAfter);
     outgoing.writeHead(reply.statusCode!, headers);
+    outgoing.flushHeaders();
     let left = Infinity;
     if (fault !== undefined && 'resetAfter' in fault) left = fault.resetAfter;
     if (fault !== undefined && 'cutAfter' in fault) left = fault.cutAfter;
@@ -116,7 +129,11 @@ export class FaultProxy implements AsyncDisposable {
       if (fault !== undefined && 'everyMs' in fault) await trickle(outgoing, part, fault);
       else if (!outgoing.write(part)) await once(outgoing, 'drain');
       if (left > 0) continue;
-      if (fault !== undefined && 'resetAfter' in fault) outgoing.destroy();
+      if (fault !== undefined && 'resetAfter' in fault) {
+        // Bytes that are on their way would be lost.
+        await new Promise((resolve) => setTimeout(resolve, FLUSH_MS));
+        outgoing.destroy();
+      }
       break;
     }
     outgoing.end();

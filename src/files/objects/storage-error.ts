@@ -60,8 +60,10 @@ function isTransient(error: Error): boolean {
 }
 
 function reasonOf(error: ErrorFacts): string {
+  const { code } = error;
   if (error instanceof Interruption) return error.message;
+  if (code === 'ECONNRESET' || code === 'EPIPE') return 'it breaks the connection';
   if (error.name === 'CredentialsProviderError') return 'the service has no credentials for it';
   if (error.name === 'TimeoutError') return 'it does not answer in time';
-  return typeof error.code === 'string' ? error.code : error.name;
+  return typeof code === 'string' ? code : error.name;
 }
