@@ -1,4 +1,4 @@
-import { matchesGlob } from 'node:path';
+import { posix } from 'node:path';
 import { formatObjectName } from './object-name.ts';
 import type { ObjectName } from './object-name.ts';
 import type { S3 } from './s3-client.ts';
@@ -32,7 +32,7 @@ export async function findObjects(s3: S3, { bucket, key }: ObjectName): Promise<
     const wildcard = key.search(WILDCARD);
     if (wildcard < 0) return [];
     const prefix = { bucket, key: key.slice(0, wildcard) };
-    return await list(s3, prefix, (one) => !one.endsWith('/') && matchesGlob(one, key));
+    return await list(s3, prefix, (one) => !one.endsWith('/') && posix.matchesGlob(one, key));
   } catch (error) {
     throw explainStorageError(showValue(formatObjectName({ bucket, key })), error, false);
   }
