@@ -24,7 +24,7 @@ export function localOpener(path: string, options: OpenFileOptions): FileOpener 
 }
 
 /** A regular file that is open for reading. It detects changes by other programs while it is open. */
-export class OpenFile implements ReadableFile {
+class OpenFile implements ReadableFile {
   readonly #handle: FileHandle;
   readonly #stats: BigIntStats;
   /** Name of the file in messages. */

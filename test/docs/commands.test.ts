@@ -66,6 +66,8 @@ const ELSEWHERE = [
   ['clients/python/README.md', 'python -m lossmeter', 'clients/python/tests/test_cli.py'],
   ['docs/python.md', 'pip install', 'npm run test:client'],
   ['test/vectors/README.md', 'pip install', 'nobody: it makes files that are committed, by PyTorch'],
+  ['docs/object-storage.md', 'export LOSSMETER_S3_BUCKETS', 'npm run test:s3, with a server of its own'],
+  ['docs/object-storage.md', 'npx lossmeter evaluate s3://', 'test/s3/command-line.s3.ts'],
   ['docs/operations.md', 'sqlite3 lossmeter.db "VACUUM INTO', 'test/docs/history-file.test.ts'],
   ['docs/operations.md', 'sqlite3 lossmeter.db VACUUM', 'test/docs/history-file.test.ts'],
 ] as const;

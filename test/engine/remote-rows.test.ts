@@ -40,7 +40,11 @@ class RemoteLogits {
   atOnce = 0;
   fetched: number[] = [];
 
-  constructor(readonly failingFrom = Infinity) {}
+  readonly #failingFrom: number;
+
+  constructor(failingFrom = Infinity) {
+    this.#failingFrom = failingFrom;
+  }
 
   get tensor(): FileTensor {
     const range = { source: this, position: 0, byteLength: data.byteLength };
@@ -52,7 +56,7 @@ class RemoteLogits {
     this.atOnce = Math.max(this.atOnce, ++this.underWay);
     await delay(random() * 5);
     this.underWay--;
-    if (position >= this.failingFrom) throw new Error('the network is down');
+    if (position >= this.#failingFrom) throw new Error('the network is down');
     target.set(data.subarray(position, position + target.byteLength));
   }
 }

@@ -63,6 +63,18 @@ describe('a fault that passes does not show in the answer', () => {
     expect(storage.proxy.asked.length).toBeGreaterThan(9);
   });
 
+  test('but /metrics counts it', async () => {
+    const read = async (name: string): Promise<number> => {
+      const metrics = await (await service.get('/metrics')).text();
+      return Number(new RegExp(`^${name} (\\d+)$`, 'm').exec(metrics)![1]);
+    };
+    const [bytes, retries] = [await read('lossmeter_object_bytes_total'), await read('lossmeter_object_retries_total')];
+    storage.proxy.fail(({ index }) => [undefined, THROTTLED, { resetAfter: 30_000 } as const][index]);
+    expect((await evaluate()).status).toBe(200);
+    expect((await read('lossmeter_object_bytes_total')) - bytes).toBe(file.byteLength);
+    expect((await read('lossmeter_object_retries_total')) - retries).toBe(2);
+  });
+
   test('a range that breaks off is read on from there', async () => {
     storage.proxy.fail(({ index }) => (index === 1 ? { resetAfter: 30_000 } : undefined));
     expect((await evaluate()).body.loss).toBe(loss);

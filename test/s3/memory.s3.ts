@@ -49,9 +49,9 @@ test('an object of 134 MB is evaluated and compared in flat memory, while probes
       await compare(small);
     }
     const probes: number[] = [];
-    let isProbing = true;
+    const probesEnd = new AbortController();
     const probing = (async () => {
-      while (isProbing) {
+      while (!probesEnd.signal.aborted) {
         const started = performance.now();
         await (await fetch(`${service.url}/livez`)).text();
         probes.push(performance.now() - started);
@@ -66,7 +66,7 @@ test('an object of 134 MB is evaluated and compared in flat memory, while probes
     const compared = await compare(large);
     expect(compared['loss']).toBe(0);
     const comparedGrownBy = residentMemory(pid).peak - idle;
-    isProbing = false;
+    probesEnd.abort();
     await probing;
     const slowest = Math.max(...probes);
     console.log(

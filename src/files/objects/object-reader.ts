@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Readable } from 'node:stream';
 import { LossmeterError } from '../../errors.ts';
 import type { TaskQueue } from '../../task-queue.ts';
+import { free } from '../../tensor/memory.ts';
 import type { ObjectName } from './object-name.ts';
 import type { S3 } from './s3-client.ts';
 import { Interruption, explainStorageError } from './storage-error.ts';
@@ -27,9 +28,9 @@ export interface ReaderMeans {
   /** Bounds the requests under way. */
   readonly queue: TaskQueue;
   readonly stallSeconds: number;
-  /** Told of the bytes of bodies, and of further attempts at one. */
+  /** Takes the bytes of bodies as they come, and the number of further attempts at a request. */
   readonly onBytes: (bytes: number) => void;
-  readonly onRetry: () => void;
+  readonly onRetry: (attempts: number) => void;
 }
 
 /** Reads ranges of one state of an object. */
@@ -90,7 +91,7 @@ export class ObjectReader {
       } catch (error) {
         signal.throwIfAborted();
         if (attempt === MAX_ATTEMPTS || !(error instanceof Interruption)) throw error;
-        onRetry();
+        onRetry(1);
         await delay(RETRY_MS * 2 ** (attempt - 1));
       }
     }
@@ -99,7 +100,7 @@ export class ObjectReader {
 
   /** Makes one request for the rest of a range. */
   async #attempt({ client, GetObject }: S3, range: RangeBody): Promise<void> {
-    const { stallSeconds, onBytes } = this.#means;
+    const { stallSeconds, onBytes, onRetry } = this.#means;
     const { bucket, key } = this.#object;
     const { signal } = this.#cancelling;
     const known = this.#state;
@@ -109,7 +110,8 @@ export class ObjectReader {
       Range: range.header,
       ...(known && { IfMatch: known.etag }),
     });
-    const { Body, ETag, ContentRange } = await client.send(command, { abortSignal: signal });
+    const { Body, ETag, ContentRange, $metadata } = await client.send(command, { abortSignal: signal });
+    onRetry(($metadata.attempts ?? 1) - 1);
     const body = Body as Readable;
     try {
       const state = this.#requireState(ETag, range.begin(ContentRange));
@@ -203,6 +205,7 @@ class RangeBody {
         if (this.#filled + chunk.byteLength > this.length) throw new Interruption('it sends more than the range');
         this.#target.set(chunk, this.#filled);
         this.#filled += chunk.byteLength;
+        free(chunk);
       }
     } catch (cause) {
       throw cause instanceof Interruption ? cause : new Interruption('its response broke off', { cause });

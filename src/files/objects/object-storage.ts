@@ -19,7 +19,7 @@ export class ObjectStorage {
   readonly #options: ObjectStorageOptions;
   readonly #queue = new TaskQueue(MAX_REQUESTS);
   #s3: Promise<S3> | undefined;
-  /** Bytes of bodies that were read, and responses that were cut off and read on by another request. */
+  /** Bytes of objects that were read, and requests that were repeated with success or cut off and read on. */
   readonly counts = { bytes: 0, retries: 0 };
 
   constructor(options: ObjectStorageOptions) {
@@ -44,7 +44,7 @@ export class ObjectStorage {
         queue: this.#queue,
         stallSeconds: this.#options.stallSeconds,
         onBytes: (bytes) => (this.counts.bytes += bytes),
-        onRetry: () => this.counts.retries++,
+        onRetry: (attempts) => (this.counts.retries += attempts),
       });
       return ObjectFile.open(reader, shown, read);
     };
