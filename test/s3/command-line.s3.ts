@@ -1,14 +1,15 @@
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, inject, test } from 'vitest';
 import type { Tensor } from '../../src/tensor/tensor.ts';
 import { ROOT } from '../e2e/process.ts';
 import { encode, seededRandom } from '../rows.ts';
 import { safetensorsFile } from '../safetensors-file.ts';
+import { FaultProxy } from './fault-proxy.ts';
 import { TestStorage } from './storage.ts';
 
 const storage = TestStorage.start('commands');
@@ -24,7 +25,11 @@ interface Ended {
 }
 
 async function lossmeter(...args: string[]): Promise<Ended> {
-  const env = { ...process.env, ...storage.environment };
+  return lossmeterIn({}, ...args);
+}
+
+async function lossmeterIn(environment: Record<string, string>, ...args: string[]): Promise<Ended> {
+  const env = { ...process.env, ...storage.environment, ...environment };
   const child = spawn(process.execPath, [join(ROOT, 'src/cli/bin.js'), ...args], { cwd: folder, env });
   const [stdout, stderr, [status]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'exit')]);
   return { status: status as number, stdout, stderr };
@@ -192,4 +197,48 @@ test('more objects than one page of a listing has', async () => {
   );
   const lists = storage.proxy.asked.filter(({ path }) => path.includes('list-type=2'));
   expect(lists).toHaveLength(2);
+});
+
+test('an endpoint with TLS, whose certificate must be trusted', async () => {
+  const [key, cert] = [join(folder, 'key.pem'), join(folder, 'cert.pem')];
+  const subject = ['-subj', '/CN=127.0.0.1', '-addext', 'subjectAltName=IP:127.0.0.1'];
+  const made = [
+    'req',
+    '-x509',
+    '-newkey',
+    'rsa:2048',
+    '-nodes',
+    '-days',
+    '2',
+    '-keyout',
+    key,
+    '-out',
+    cert,
+    ...subject,
+  ];
+  execFileSync('openssl', made, { stdio: 'ignore' });
+  await using proxy = await FaultProxy.start(inject('s3'), { key: readFileSync(key), cert: readFileSync(cert) });
+  const rows = 4096;
+  const logits: Tensor = {
+    dtype: 'float32',
+    shape: [rows, 1000],
+    data: encode(
+      'float32',
+      Array.from({ length: rows * 1000 }, (_, k) => k % 7),
+    ),
+  };
+  const label: Tensor = { dtype: 'uint8', shape: [rows], data: new Uint8Array(rows) };
+  const bytes = safetensorsFile([
+    ['logits', logits],
+    ['label', label],
+  ]);
+  writeFileSync(join(folder, 'large.safetensors'), bytes);
+  const object = await storage.put('large.safetensors', bytes);
+  const local = await documentOf('evaluate', join(folder, 'large.safetensors'));
+  const environment = { AWS_ENDPOINT_URL_S3: proxy.url, NODE_EXTRA_CA_CERTS: cert };
+  const { stdout } = await lossmeterIn(environment, 'evaluate', '--json', object);
+  expect(JSON.parse(stdout)).toEqual(asObjects(local));
+  const { status, stderr } = await lossmeterIn({ AWS_ENDPOINT_URL_S3: proxy.url }, 'evaluate', object);
+  expect(status).toBe(2);
+  expect(stderr).toContain('cannot be read from the object storage: DEPTH_ZERO_SELF_SIGNED_CERT');
 });

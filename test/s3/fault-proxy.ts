@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { Agent, createServer, request } from 'node:http';
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { finished } from 'node:stream';
 
@@ -36,11 +37,17 @@ const FLUSH_MS = 20;
 
 type Fail = (asked: Asked) => Fault | undefined;
 
+interface TlsFiles {
+  readonly cert: Buffer;
+  readonly key: Buffer;
+}
+
 /** A proxy before the server, which counts what passes and makes faults. */
 export class FaultProxy implements AsyncDisposable {
   readonly #target: string;
   readonly #agent = new Agent({ keepAlive: true });
-  readonly #server = createServer((incoming, outgoing) => this.#answer(incoming, outgoing));
+  readonly #server: Server;
+  readonly #scheme: string;
   #fail: Fail = () => undefined;
   /** Requests since the last `fail`. */
   asked: Asked[] = [];
@@ -51,19 +58,23 @@ export class FaultProxy implements AsyncDisposable {
   /** Requests under way. */
   underWay = 0;
 
-  private constructor(target: string) {
+  private constructor(target: string, tls: TlsFiles | undefined) {
     this.#target = target;
+    this.#scheme = tls === undefined ? 'http' : 'https';
+    const answer = (incoming: IncomingMessage, outgoing: ServerResponse): void => this.#answer(incoming, outgoing);
+    this.#server = tls === undefined ? createServer(answer) : createTlsServer(tls, answer);
   }
 
-  static async start(target: string): Promise<FaultProxy> {
-    const proxy = new FaultProxy(target);
+  /** @param tls certificate and key of a proxy that speaks TLS */
+  static async start(target: string, tls?: TlsFiles): Promise<FaultProxy> {
+    const proxy = new FaultProxy(target, tls);
     proxy.#server.listen(0, '127.0.0.1');
     await once(proxy.#server, 'listening');
     return proxy;
   }
 
   get url(): string {
-    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+    return `${this.#scheme}://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
   }
 
   /** Chooses the faults of the requests that follow, and counts from 0. */

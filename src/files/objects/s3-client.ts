@@ -1,4 +1,5 @@
 import type { GetObjectCommand, HeadObjectCommand, ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3';
+import { makeAgents } from './agents.ts';
 
 /** Attempts of the SDK at a request, of which a response came or none. They wait longer and longer, up to seconds. */
 const MAX_ATTEMPTS = 4;
@@ -31,7 +32,6 @@ export interface S3 {
  */
 export async function loadS3({ s3PathStyle, stallSeconds }: S3Options): Promise<S3> {
   const sdk = await import('@aws-sdk/client-s3');
-  const agent = { keepAlive: true, maxSockets: MAX_REQUESTS };
   const client = new sdk.S3Client({
     forcePathStyle: s3PathStyle,
     maxAttempts: MAX_ATTEMPTS,
@@ -42,8 +42,7 @@ export async function loadS3({ s3PathStyle, stallSeconds }: S3Options): Promise<
       connectionTimeout: CONNECT_MS,
       requestTimeout: stallSeconds * 1000,
       throwOnRequestTimeout: true,
-      httpAgent: agent,
-      httpsAgent: agent,
+      ...makeAgents({ keepAlive: true, maxSockets: MAX_REQUESTS }),
     },
   });
   try {
