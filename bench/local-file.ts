@@ -2,9 +2,9 @@ import { closeSync, mkdtempSync, openSync, readSync, rmSync, writeSync } from 'n
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { loadConfig } from '../src/config.ts';
-import { localFiles } from '../src/files/local-file.ts';
 import { evaluateFile } from '../src/pipeline/evaluate-file.ts';
 import { KernelPool } from '../src/engine/pool.ts';
+import { PathFiles } from '../src/files/path-files.ts';
 import { HeldBytes } from '../src/wire/body/held-bytes.ts';
 import { javascriptNll } from './baselines/javascript-kernel.ts';
 import { requireAgreement } from './agreement.ts';
@@ -36,10 +36,11 @@ export async function benchLocalFile(): Promise<Comparison[]> {
 
   const config = loadConfig();
   const pool = new KernelPool({ ...config, workers: WORKERS, maxSlabBytes: config.maxBytesInFlight });
+  const files = new PathFiles(config);
   const settings = {
     options: {},
     held: new HeldBytes(config.maxBytesInFlight),
-    open: localFiles(config.maxJsonBytes),
+    open: (one: string) => files.open(one),
   };
   const toEvaluate: number[] = [];
   const timeReading = (read: () => void): { samples: number[]; run: () => void } => {

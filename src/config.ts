@@ -286,6 +286,18 @@ export const Config = Type.Object({
         'Folder of safetensors files that requests may name in place of a tensor: `{"file": "step-100.safetensors", "tensor": "logits"}`. Nothing outside of it is read.',
     }),
   ),
+  s3Buckets: Type.Optional(
+    Type.String({
+      pattern: '^ *[A-Za-z0-9._-]+ *(, *[A-Za-z0-9._-]+ *)*$',
+      description:
+        'Buckets of S3 or of a compatible storage, separated by commas, whose objects requests may name as files: `s3://bucket/step-100.safetensors`. Endpoint, region and credentials come from AWS’s own variables, such as `AWS_ENDPOINT_URL_S3`, `AWS_REGION` and `AWS_ACCESS_KEY_ID`.',
+    }),
+  ),
+  s3PathStyle: Type.Boolean({
+    default: false,
+    description:
+      'Address buckets by the path of the URL, and not by its host name: `https://s3.example.org/bucket/key`. Most servers other than AWS need it.',
+  }),
   logLevel: Type.Enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], {
     default: 'info',
     description:

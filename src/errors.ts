@@ -29,6 +29,7 @@ export const ERRORS = {
   invalid_shard: { status: 422, title: 'The shard of the vocabulary is not valid' },
   invalid_partial: { status: 422, title: 'A partial is not valid' },
   local_data_off: { status: 403, title: 'This service reads no local files' },
+  object_storage_off: { status: 403, title: 'This service reads no object storage' },
   file_forbidden: { status: 403, title: 'The file is not one that requests may name' },
   file_unreadable: { status: 422, title: 'The file cannot be read' },
   invalid_file: { status: 422, title: 'The file is not valid' },
@@ -52,6 +53,10 @@ export const ERRORS = {
   store_unavailable: {
     status: 503,
     title: 'The history cannot be read or written at the moment; the request can be repeated',
+  },
+  storage_unavailable: {
+    status: 503,
+    title: 'The object storage cannot be read at the moment; the request can be repeated',
   },
   worker_lost: { status: 503, title: 'A worker was lost; the request can be repeated' },
   shutting_down: { status: 503, title: 'The service is shutting down; the request can be repeated' },

@@ -86,6 +86,13 @@ async function combineAll({ patterns, bounds, json }: Invocation): Promise<numbe
   return printEvaluations((entries as unknown as SavedEvaluation[]).map(restoreEvaluation), json);
 }
 
+/** Partials are local files. */
+const NO_STORAGE = {
+  find: async (path: string): Promise<never> => {
+    throw new UsageError(`${path}: partials are local files, copy them first`);
+  },
+};
+
 async function findPartials(patterns: readonly string[]): Promise<string[]> {
   const paths: string[] = [];
   for (const pattern of patterns) {
@@ -98,7 +105,7 @@ async function findPartials(patterns: readonly string[]): Promise<string[]> {
     if (names.length === 0) throw new Error(`${pattern}: the folder has no file *${EXTENSION}`);
     paths.push(...names.map((name) => join(pattern, name)));
   }
-  return (await findFiles(paths)).map(({ path }) => path);
+  return (await findFiles(paths, NO_STORAGE)).map(({ path }) => path);
 }
 
 /** Warns of results that one process could not have: kernels differ in the last bits. */

@@ -1,11 +1,11 @@
-import { open } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { parseComparisonOptions } from '../comparison/options.ts';
 import type { Config } from '../config.ts';
 import type { Comparison } from '../contract/kl-divergence.ts';
 import type { ComparedColumns } from '../engine/block.ts';
-import { localFiles } from '../files/local-file.ts';
-import { isLogitFile } from '../files/logit-file.ts';
+import { LogitFile, isLogitFile } from '../files/logit-file.ts';
+import { PathFiles } from '../files/path-files.ts';
+import type { FileOpener } from '../files/readable-file.ts';
 import {
   COMPARED_TENSORS,
   answerFile,
@@ -42,10 +42,11 @@ const USAGE = `usage: lossmeter compare [options] --reference REFERENCE FILE…
 
 Compares logits with those of a reference, without a server: KL divergence,
 agreement and, with labels, perplexity, of all rows of all files together. FILE
-is a safetensors file, a folder with *.safetensors files, or a quoted pattern.
-It has the tensor logits, and optionally label, input_mask, segments, and
-options as JSON text in __metadata__.options. A file that is named twice is
-counted once, and a message says so.
+is a safetensors file, a folder with *.safetensors files, or a quoted pattern,
+local or in object storage, as s3://bucket/key. It has the tensor logits, and
+optionally label, input_mask, segments, and options as JSON text in
+__metadata__.options. A file that is named twice is counted once, and a message
+says so.
 
 REFERENCE is a llama.cpp logit file (llama-perplexity --kl-divergence-base),
 whose rows the files have in the order of their names; or safetensors files, one
@@ -121,19 +122,21 @@ function readArguments(args: string[]): Invocation | undefined {
 
 async function compareAll(invocation: Invocation): Promise<number> {
   const { patterns, references, options, names, bounds, shard, json, config } = invocation;
-  const list = await findFiles(patterns);
+  const pathFiles = new PathFiles(config);
+  const open = (path: string) => pathFiles.open(path);
+  const list = await findFiles(patterns, pathFiles.storage);
   // Several files may have one reference, by a link for each.
-  const found = references.length === 0 ? [] : await findFiles(references, { links: 'distinct' });
+  const found = references.length === 0 ? [] : await findFiles(references, pathFiles.storage, { links: 'distinct' });
   if (shard !== undefined) await requireWritable(shard.path);
-  const logitFile = await openLogitFile(found);
+  const logitFile = await openLogitFile(found, pathFiles);
   try {
     if (logitFile === undefined) requireOneForEach(list, found);
     const files = filesOf(shard, list);
-    const skipTo = logitFile && rowSkipper(list, logitFile, { names, open: localFiles(config.maxJsonBytes) });
+    const skipTo = logitFile && rowSkipper(list, logitFile, { names, open });
     const compared = await evaluateFiles(files, config, async (path, index, { pool, ...means }) => {
       const { place } = files[index]!;
       await skipTo?.(place);
-      return compareFile(pool, path, { options, names, reference: logitFile ?? found[place]?.path, ...means });
+      return compareFile(pool, path, { options, names, open, reference: logitFile ?? found[place]?.path, ...means });
     });
     await skipTo?.(list.length);
     await logitFile?.requireEnd();
@@ -195,23 +198,21 @@ export async function printComparisons(
 }
 
 /** Opens the reference if it is a llama.cpp logit file. @throws UsageError for several of them */
-async function openLogitFile(found: readonly FoundFile[]): Promise<LogitFileCursor | undefined> {
+async function openLogitFile(found: readonly FoundFile[], files: PathFiles): Promise<LogitFileCursor | undefined> {
   for (const { path } of found) {
-    if (!isLogitFile(path, await firstBytesOf(path))) continue;
+    if (!isLogitFile(path, await firstBytesOf(files.opener(path)))) continue;
     if (found.length > 1) throw new UsageError(`${path} is a llama.cpp logit file, expected it as the only reference`);
-    return LogitFileCursor.open(path);
+    return LogitFileCursor.of(path, await LogitFile.open(files.opener(path)));
   }
   return undefined;
 }
 
-async function firstBytesOf(path: string): Promise<Uint8Array> {
-  const handle = await open(path);
-  try {
-    const { buffer, bytesRead } = await handle.read(Buffer.alloc(KIND_BYTES), 0, KIND_BYTES, 0);
-    return buffer.subarray(0, bytesRead);
-  } finally {
-    await handle.close();
-  }
+function firstBytesOf(open: FileOpener): Promise<Uint8Array> {
+  return open('a file', async (file) => {
+    const first = await file.read(0, Math.min(file.size, KIND_BYTES));
+    await file.close();
+    return first;
+  });
 }
 
 /** @throws UsageError */

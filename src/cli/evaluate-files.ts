@@ -3,8 +3,6 @@ import { pipeline } from 'node:stream/promises';
 import type { Config } from '../config.ts';
 import { KernelPool } from '../engine/pool.ts';
 import { LossmeterError } from '../errors.ts';
-import { localFiles } from '../files/local-file.ts';
-import type { OpenLocalFile } from '../files/local-file.ts';
 import { HeldBytes } from '../wire/body/held-bytes.ts';
 import { encodeJson } from '../wire/json/reply.ts';
 import type { FoundFile } from './files.ts';
@@ -14,7 +12,6 @@ import { Progress } from './progress.ts';
 export interface FileMeans {
   pool: KernelPool;
   held: HeldBytes;
-  open: OpenLocalFile;
   /** Takes the number of bytes that were read of the file. */
   onRead: (bytes: number) => void;
 }
@@ -42,7 +39,7 @@ export async function evaluateFiles<R>(
         read += amount;
         progress.add(amount);
       };
-      const means = { pool, held, open: localFiles(config.maxJsonBytes), onRead };
+      const means = { pool, held, onRead };
       results.push(await evaluate(path, index, means).catch((error: unknown) => nameFile(path, error)));
       progress.add(bytes - read);
     }

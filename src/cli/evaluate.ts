@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import { LOSS_TENSORS } from '../batch/header.ts';
 import type { Config } from '../config.ts';
+import { PathFiles } from '../files/path-files.ts';
 import { parseOptions } from '../loss/options.ts';
 import type { Metrics } from '../loss/reduction.ts';
 import { addUp, evaluateFile } from '../pipeline/evaluate-file.ts';
@@ -27,7 +28,8 @@ const USAGE = `usage: lossmeter evaluate [options] FILE…
 
 Evaluates safetensors files as one batch, without a server. FILE is a file, a
 folder with *.safetensors files, or a quoted pattern such as
-'steps/**/*.safetensors'. A file has the fields of a request: logits, label,
+'steps/**/*.safetensors'; in object storage s3://bucket/key, s3://bucket/folder/
+or 's3://bucket/steps/*.safetensors'. A file has the fields of a request: logits, label,
 optional input_mask, weight, segments, bytes and words, and options as JSON text
 in __metadata__.options. Other tensors are ignored. Sums are added in the order
 of the files' names. A file that is named twice is counted once, and a message
@@ -64,11 +66,12 @@ export function evaluate(args: string[]): Promise<number> {
 }
 
 async function evaluateAll({ patterns, config, options, names, shard, json }: Invocation): Promise<number> {
-  const list = await findFiles(patterns);
+  const pathFiles = new PathFiles(config);
+  const list = await findFiles(patterns, pathFiles.storage);
   if (shard !== undefined) await requireWritable(shard.path);
   const files = filesOf(shard, list);
   const evaluations = await evaluateFiles(files, config, (path, _index, { pool, ...means }) =>
-    evaluateFile(pool, path, { options, names, ...means }),
+    evaluateFile(pool, path, { options, names, open: (one) => pathFiles.open(one), ...means }),
   );
   for (const { file, leftAlone } of evaluations) {
     for (const { tensor, field } of leftAlone) {

@@ -2,7 +2,7 @@ import { Value } from 'typebox/value';
 import { parseComparisonOptions } from '../comparison/options.ts';
 import { JobRequest } from '../contract/jobs.ts';
 import { LossmeterError, refuse } from '../errors.ts';
-import type { DataDirectory } from '../files/data-directory.ts';
+import type { NamedFiles } from '../files/named-files.ts';
 import { parseOptions } from '../loss/options.ts';
 import { countRows } from '../pipeline/compare-files.ts';
 import { LogitFileCursor } from '../pipeline/logit-file-cursor.ts';
@@ -53,15 +53,15 @@ export function readJobRequest(given: unknown): JobRequest {
 /** Finds the files of a job. @throws LossmeterError for names without files, and for references that do not fit */
 export async function findJobFiles(
   request: JobRequest,
-  directory: DataDirectory,
+  namedFiles: NamedFiles,
   most: number,
 ): Promise<Omit<NewJob, 'kernel'>> {
   const { kind, options, tensors = {} } = request;
-  const found = await directory.find('files', request.files, most);
+  const found = await namedFiles.find('files', request.files, most);
   const files = found.map(({ name, bytes }): JobFile => ({ file: name, bytes }));
   if (request.kind === 'kl_divergence' && request.reference !== undefined) {
-    const references = (await directory.find('reference', request.reference, most)).map(({ name }) => name);
-    await assignReferences(files, references, { directory, tensors: tensors as Record<string, string> });
+    const references = (await namedFiles.find('reference', request.reference, most)).map(({ name }) => name);
+    await assignReferences(files, references, { namedFiles, tensors: tensors as Record<string, string> });
   }
   return { kind, options: withoutNulls(options ?? {}), tensors: tensors as Record<string, string>, files };
 }
@@ -73,7 +73,7 @@ const withoutNulls = (options: object): Record<string, unknown> =>
 async function assignReferences(
   files: JobFile[],
   references: readonly string[],
-  { directory, tensors }: { directory: DataDirectory; tensors: Readonly<Record<string, string>> },
+  { namedFiles, tensors }: { namedFiles: NamedFiles; tensors: Readonly<Record<string, string>> },
 ): Promise<void> {
   const logitFile = references.find((name) => !name.endsWith(SAFETENSORS));
   if (logitFile === undefined) {
@@ -91,11 +91,11 @@ async function assignReferences(
       `${showValue(logitFile)} is no safetensors file, expected it as the only reference`,
     );
   }
-  const cursor = await LogitFileCursor.of(logitFile, await directory.openLogitFile('reference', logitFile));
+  const cursor = await LogitFileCursor.of(logitFile, await namedFiles.openLogitFile('reference', logitFile));
   try {
     let first = 0;
     for (const file of files) {
-      const open = (name: string) => directory.open('files', name);
+      const open = (name: string) => namedFiles.open('files', name);
       const count = await countRows(file.file, { names: tensors, open });
       cursor.skip(count);
       Object.assign(file, { reference: logitFile, referenceRows: { first, count } });

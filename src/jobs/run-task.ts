@@ -1,6 +1,6 @@
 import { LossmeterError } from '../errors.ts';
 import type { KernelPool } from '../engine/pool.ts';
-import type { DataDirectory } from '../files/data-directory.ts';
+import type { NamedFiles } from '../files/named-files.ts';
 import { answerFile, compareFile, haveSegments } from '../pipeline/compare-files.ts';
 import type { ComparedFile } from '../pipeline/compare-files.ts';
 import { evaluateFile } from '../pipeline/evaluate-file.ts';
@@ -18,23 +18,23 @@ export interface TaskMeans {
   /** Pool with a variant of the kernels. */
   pool: (kernel: string) => KernelPool;
   held: Pick<HeldBytes, 'open'>;
-  directory: DataDirectory;
+  namedFiles: NamedFiles;
 }
 
 /** Evaluates the file of a task, by the code of the commands. @throws LossmeterError; the reason of the signal */
 export async function evaluateTask(task: FileTask, means: TaskMeans, signal: AbortSignal): Promise<FileResult> {
   const { order, file, reference } = task;
   const { options, tensors: names } = order;
-  const { held, directory } = means;
+  const { held, namedFiles } = means;
   const pool = means.pool(task.kernel);
-  const open = (name: string) => directory.open('files', name);
+  const open = (name: string) => namedFiles.open('files', name);
   const shared = { options, names, held, open, onRead: () => signal.throwIfAborted() };
   if (order.kind === 'cross_entropy') {
     const evaluated = await evaluateFile(pool, file, shared);
     const answer = textOf({ file, ...evaluated.evaluation });
     return { answer, partial: encodeEvaluation(evaluated) };
   }
-  const cursor = await openReferenceRows(task, directory);
+  const cursor = await openReferenceRows(task, namedFiles);
   try {
     const compared = await compareFile(pool, file, { ...shared, reference: cursor ?? reference });
     requireRows(task, compared);
@@ -50,10 +50,10 @@ export async function evaluateTask(task: FileTask, means: TaskMeans, signal: Abo
 /** The rows of a llama.cpp logit file, from the first row of the task on. */
 async function openReferenceRows(
   { reference, referenceRows }: FileTask,
-  directory: DataDirectory,
+  namedFiles: NamedFiles,
 ): Promise<LogitFileCursor | undefined> {
   if (reference === undefined || referenceRows === undefined) return undefined;
-  const cursor = await LogitFileCursor.of(reference, await directory.openLogitFile('reference', reference));
+  const cursor = await LogitFileCursor.of(reference, await namedFiles.openLogitFile('reference', reference));
   try {
     cursor.skip(referenceRows.first);
     return cursor;

@@ -1,6 +1,6 @@
 import { LossmeterError } from '../errors.ts';
 import type { JobRequest } from '../contract/jobs.ts';
-import type { DataDirectory } from '../files/data-directory.ts';
+import type { NamedFiles } from '../files/named-files.ts';
 import type { Job } from './job.ts';
 import { findJobFiles } from './read-order.ts';
 import type { JobLimits, JobStore, StateChange } from './store.ts';
@@ -16,7 +16,7 @@ export interface TaskDoers {
 export interface JobServiceOptions {
   store: JobStore;
   doers: TaskDoers;
-  directory: DataDirectory;
+  namedFiles: NamedFiles;
   /** Variant of the kernels of this process: jobs that are created here have it. */
   kernel: string;
   limits: JobLimits & { maxJobFiles: number };
@@ -34,8 +34,8 @@ export class JobService {
 
   /** @throws LossmeterError */
   async create(request: JobRequest): Promise<Job> {
-    const { directory, kernel, limits, doers } = this.#options;
-    const order = await findJobFiles(request, directory, limits.maxJobFiles);
+    const { namedFiles, kernel, limits, doers } = this.#options;
+    const order = await findJobFiles(request, namedFiles, limits.maxJobFiles);
     const job = await this.store.create({ ...order, kernel }, limits);
     doers.wake();
     return job;

@@ -11,7 +11,7 @@ import { answerWithoutOutputs } from '../evaluations/kl-divergence/answer.ts';
 import { KL_DIVERGENCE } from '../evaluations/kl-divergence/kl-divergence.ts';
 import { planComparison } from '../evaluations/kl-divergence/plan.ts';
 import type { ComparedPlan, ComparisonPlan, PlainResults } from '../evaluations/kl-divergence/plan.ts';
-import type { LocalFile, OpenLocalFile } from '../files/local-file.ts';
+import type { OpenSafetensors, SafetensorsFile } from '../files/safetensors-file.ts';
 import { addRowCounts, sequenceFactsOf } from '../loss/targets.ts';
 import type { Targets } from '../loss/targets.ts';
 import { inSteps, runInTurns } from '../steps.ts';
@@ -42,7 +42,7 @@ export interface CompareFileOptions {
   /** safetensors file with the reference, or the logit file that has its rows; undefined where the file itself has it. */
   reference: string | LogitFileCursor | undefined;
   held: Pick<HeldBytes, 'open'>;
-  open: OpenLocalFile;
+  open: OpenSafetensors;
   /** Told of bytes of logits when they are compared. */
   onRead?: (bytes: number) => void;
 }
@@ -58,8 +58,8 @@ export async function compareFile(
   { options, names, reference: given, held: heldBytes, open: openFile, onRead }: CompareFileOptions,
 ): Promise<ComparedFile> {
   const held = heldBytes.open();
-  const opened: LocalFile[] = [];
-  const open = async (one: string): Promise<LocalFile> => {
+  const opened: SafetensorsFile[] = [];
+  const open = async (one: string): Promise<SafetensorsFile> => {
     const file = await openFile(one);
     opened.push(file);
     return file;
@@ -112,9 +112,9 @@ function rowsIn({ shape }: FileTensor): number {
 
 /** The tensor `reference` of a file; in a file of its own also `logits`. @throws LossmeterError missing_field */
 async function referenceOf(
-  file: LocalFile,
+  file: SafetensorsFile,
   path: string | undefined,
-  { names, open }: { names: ComparedNames; open: (path: string) => Promise<LocalFile> },
+  { names, open }: { names: ComparedNames; open: OpenSafetensors },
 ): Promise<FileTensor> {
   const other = path === undefined ? file : await open(path);
   const stored = new Set(other.header.tensors.map(({ name }) => name));

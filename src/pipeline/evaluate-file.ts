@@ -14,7 +14,7 @@ import { LOSS_TENSORS, makeHeader } from '../batch/header.ts';
 import { CROSS_ENTROPY } from '../evaluations/cross-entropy/cross-entropy.ts';
 import { evaluated, planBatch } from '../evaluations/cross-entropy/plan.ts';
 import type { BatchPlan } from '../evaluations/cross-entropy/plan.ts';
-import type { OpenLocalFile } from '../files/local-file.ts';
+import type { OpenSafetensors } from '../files/safetensors-file.ts';
 import { headOf, readFileFields } from './file-fields.ts';
 import { reportReduction } from '../batch/report.ts';
 import type { Evaluation } from '../contract/cross-entropy.ts';
@@ -51,7 +51,7 @@ export interface FileEvaluationOptions {
   options: Readonly<Record<string, unknown>>;
   names?: TensorNames;
   held: Pick<HeldBytes, 'open'>;
-  open: OpenLocalFile;
+  open: OpenSafetensors;
   /** Told of bytes of logits when they are evaluated. */
   onRead?: (bytes: number) => void;
 }

@@ -1,6 +1,6 @@
 import { refuse } from '../errors.ts';
 import { rowBytesOf } from '../../kernels/quantised.ts';
-import { LogitFile } from '../files/logit-file.ts';
+import type { LogitFile } from '../files/logit-file.ts';
 import { cutRange } from '../tensor/file-range.ts';
 import type { ReadLogitFile } from '../wire/request.ts';
 
@@ -15,11 +15,6 @@ export class LogitFileCursor {
     this.#name = name;
     this.#file = file;
     this.#rows = rows;
-  }
-
-  /** @throws LossmeterError invalid_file, file_unreadable */
-  static async open(path: string): Promise<LogitFileCursor> {
-    return LogitFileCursor.of(path, await LogitFile.open(path, { name: path }));
   }
 
   /** Reads an open file from its first row on, and closes it at the end. @throws LossmeterError invalid_file */

@@ -69,6 +69,8 @@ const ELSEWHERE = [
   ['docs/python.md', 'pip install', 'npm run test:client'],
   ['test/vectors/README.md', 'pip install', 'nobody: it makes files that are committed, by PyTorch'],
   ['docs/jobs.md', 'LOSSMETER_STORE=postgres', 'test/postgres/jobs.postgres.ts'],
+  ['docs/object-storage.md', 'export LOSSMETER_S3_BUCKETS', 'npm run test:s3, with a server of its own'],
+  ['docs/object-storage.md', 'npx lossmeter evaluate s3://', 'test/s3/command-line.s3.ts'],
   ['docs/operations.md', 'sqlite3 lossmeter.db "VACUUM INTO', 'test/docs/history-file.test.ts'],
   ['docs/operations.md', 'sqlite3 lossmeter.db VACUUM', 'test/docs/history-file.test.ts'],
   ['docs/sharding.md', 'kubectl apply', 'nobody: it takes a cluster; test/deploy runs the commands of the jobs'],

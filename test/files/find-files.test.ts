@@ -2,11 +2,11 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { DataDirectory } from '../../src/files/data-directory.ts';
+import { NamedFiles } from '../../src/files/named-files.ts';
 
 const parent = mkdtempSync(join(tmpdir(), 'lossmeter-find-'));
 const root = join(parent, 'data');
-const directory = new DataDirectory(root, 1e6);
+const directory = new NamedFiles({ dataDir: root, s3PathStyle: false, stallSeconds: 10, maxJsonBytes: 1e6 });
 
 const FILES = ['b.safetensors', 'a.safetensors', 'a.txt', 'x/1.safetensors', 'x/y/2.safetensors', 'x/y/3.bin', '*.txt'];
 

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { parseExact, stringifyExact } from '../../src/cli/shards/exact-json.ts';
-import { localFiles } from '../../src/files/local-file.ts';
+import { PathFiles } from '../../src/files/path-files.ts';
 import { KernelPool } from '../../src/engine/pool.ts';
 import { answerFile, compareFile } from '../../src/pipeline/compare-files.ts';
 import type { ComparedFile } from '../../src/pipeline/compare-files.ts';
@@ -19,6 +19,7 @@ const folder = mkdtempSync(join(tmpdir(), 'lossmeter-saved-'));
 const config = testConfig();
 const pool = new KernelPool({ ...config, maxSlabBytes: config.maxBytesInFlight });
 const held = new HeldBytes(config.maxBytesInFlight);
+const pathFiles = new PathFiles(config);
 afterAll(async () => {
   rmSync(folder, { recursive: true });
   await pool.close();
@@ -47,7 +48,7 @@ async function compare(more: Record<string, Tensor>): Promise<ComparedFile> {
   writeFileSync(path, safetensorsFile(Object.entries({ logits, reference, ...more })));
   return compareFile(pool, path, {
     ...{ options: {}, names: {}, reference: undefined, held },
-    open: localFiles(1e6),
+    open: (one: string) => pathFiles.open(one),
   });
 }
 

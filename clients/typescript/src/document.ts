@@ -2526,7 +2526,7 @@ export interface components {
              * @example invalid_label
              * @enum {unknown}
              */
-            code: "malformed_body" | "truncated_body" | "unauthorized" | "forbidden" | "host_not_allowed" | "origin_not_allowed" | "not_found" | "method_not_allowed" | "not_acceptable" | "client_too_slow" | "body_too_large" | "unsupported_media_type" | "unsupported_content_encoding" | "expectation_failed" | "missing_field" | "unknown_field" | "invalid_option" | "invalid_tensor" | "shape_mismatch" | "invalid_label" | "invalid_reference" | "invalid_weight" | "invalid_mask" | "invalid_shard" | "invalid_partial" | "local_data_off" | "file_forbidden" | "file_unreadable" | "invalid_file" | "file_changed" | "invalid_job" | "invalid_metadata" | "invalid_pair" | "job_state" | "conflict" | "rank_unexpected" | "superseded" | "partials_mismatch" | "non_finite_loss" | "bad_request" | "headers_too_large" | "rate_limited" | "overloaded" | "client_closed" | "not_implemented" | "internal" | "store_unavailable" | "worker_lost" | "shutting_down";
+            code: "malformed_body" | "truncated_body" | "unauthorized" | "forbidden" | "host_not_allowed" | "origin_not_allowed" | "not_found" | "method_not_allowed" | "not_acceptable" | "client_too_slow" | "body_too_large" | "unsupported_media_type" | "unsupported_content_encoding" | "expectation_failed" | "missing_field" | "unknown_field" | "invalid_option" | "invalid_tensor" | "shape_mismatch" | "invalid_label" | "invalid_reference" | "invalid_weight" | "invalid_mask" | "invalid_shard" | "invalid_partial" | "local_data_off" | "object_storage_off" | "file_forbidden" | "file_unreadable" | "invalid_file" | "file_changed" | "invalid_job" | "invalid_metadata" | "invalid_pair" | "job_state" | "conflict" | "rank_unexpected" | "superseded" | "partials_mismatch" | "non_finite_loss" | "bad_request" | "headers_too_large" | "rate_limited" | "overloaded" | "client_closed" | "not_implemented" | "internal" | "store_unavailable" | "storage_unavailable" | "worker_lost" | "shutting_down";
             /**
              * @description URN of this request; its log lines have it as `reqId`.
              * @example urn:uuid:0b8a1c0e-4f2c-4f0e-9a83-7a4bb1d7a9d2
@@ -2866,6 +2866,11 @@ export interface components {
              * @example false
              */
             local_data: boolean;
+            /**
+             * @description True when requests can name objects of object storage instead of tensors.
+             * @example false
+             */
+            object_storage: boolean;
             limits: components["schemas"]["Limits"];
         };
         /**
@@ -3247,7 +3252,7 @@ export interface components {
         /** @description A llama.cpp logit file. Its rows are those of the second half of each chunk, R = n_ctx − 1 − ⌊n_ctx/2⌋ of them, in order: `logits` have the shape (n_chunk·R, n_vocab) or (n_chunk, R, n_vocab). Its labels are used where the request has none, with `shift` 0. `direction: "forward"` and `logit_scale` 1 only. */
         LogitFile: {
             /**
-             * @description Path of a file of `llama-perplexity --kl-divergence-base` below `LOSSMETER_DATA_DIR`.
+             * @description Path of a file of `llama-perplexity --kl-divergence-base` below `LOSSMETER_DATA_DIR`, or `s3://bucket/key`.
              * @example base.kld
              */
             kld_file: string;
@@ -4041,7 +4046,7 @@ export interface components {
              * @example invalid_label
              * @enum {unknown}
              */
-            code: "malformed_body" | "truncated_body" | "unauthorized" | "forbidden" | "host_not_allowed" | "origin_not_allowed" | "not_found" | "method_not_allowed" | "not_acceptable" | "client_too_slow" | "body_too_large" | "unsupported_media_type" | "unsupported_content_encoding" | "expectation_failed" | "missing_field" | "unknown_field" | "invalid_option" | "invalid_tensor" | "shape_mismatch" | "invalid_label" | "invalid_reference" | "invalid_weight" | "invalid_mask" | "invalid_shard" | "invalid_partial" | "local_data_off" | "file_forbidden" | "file_unreadable" | "invalid_file" | "file_changed" | "invalid_job" | "invalid_metadata" | "invalid_pair" | "job_state" | "conflict" | "rank_unexpected" | "superseded" | "partials_mismatch" | "non_finite_loss" | "bad_request" | "headers_too_large" | "rate_limited" | "overloaded" | "client_closed" | "not_implemented" | "internal" | "store_unavailable" | "worker_lost" | "shutting_down";
+            code: "malformed_body" | "truncated_body" | "unauthorized" | "forbidden" | "host_not_allowed" | "origin_not_allowed" | "not_found" | "method_not_allowed" | "not_acceptable" | "client_too_slow" | "body_too_large" | "unsupported_media_type" | "unsupported_content_encoding" | "expectation_failed" | "missing_field" | "unknown_field" | "invalid_option" | "invalid_tensor" | "shape_mismatch" | "invalid_label" | "invalid_reference" | "invalid_weight" | "invalid_mask" | "invalid_shard" | "invalid_partial" | "local_data_off" | "object_storage_off" | "file_forbidden" | "file_unreadable" | "invalid_file" | "file_changed" | "invalid_job" | "invalid_metadata" | "invalid_pair" | "job_state" | "conflict" | "rank_unexpected" | "superseded" | "partials_mismatch" | "non_finite_loss" | "bad_request" | "headers_too_large" | "rate_limited" | "overloaded" | "client_closed" | "not_implemented" | "internal" | "store_unavailable" | "storage_unavailable" | "worker_lost" | "shutting_down";
             /**
              * @description The invalid places of the request.
              * @example [
@@ -4979,10 +4984,10 @@ export interface components {
              */
             data: components["schemas"]["NumberOrNonFinite"][];
         };
-        /** @description A tensor of a file that the service reads itself: workers read logits by position, so their bytes pass through no socket. Available only with a data directory. */
+        /** @description A tensor of a file that the service reads itself: logits are read by position, and only the bytes of the named tensor are. Available only with a data directory, or with buckets of object storage. */
         TensorFile: {
             /**
-             * @description Path of a safetensors file below `LOSSMETER_DATA_DIR`.
+             * @description Path of a safetensors file below `LOSSMETER_DATA_DIR`, or `s3://bucket/key` for an object of a bucket of `LOSSMETER_S3_BUCKETS`.
              * @example step-100.safetensors
              */
             file: string;
@@ -5301,7 +5306,7 @@ export interface components {
                 "application/json": components["schemas"]["InferenceError"];
             };
         };
-        /** @description `store_unavailable`: The history cannot be read or written at the moment; the request can be repeated. `worker_lost`: A worker was lost; the request can be repeated. `shutting_down`: The service is shutting down; the request can be repeated. */
+        /** @description `store_unavailable`: The history cannot be read or written at the moment; the request can be repeated. `storage_unavailable`: The object storage cannot be read at the moment; the request can be repeated. `worker_lost`: A worker was lost; the request can be repeated. `shutting_down`: The service is shutting down; the request can be repeated. */
         InferenceError503: {
             headers: {
                 /** @description Seconds after which the request can be repeated. */
@@ -5425,7 +5430,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `forbidden`: The key lacks the required scope. `host_not_allowed`: The Host header is not allowed. `origin_not_allowed`: A page of this origin may not do this. `local_data_off`: This service reads no local files. `file_forbidden`: The file is not one that requests may name. */
+        /** @description `forbidden`: The key lacks the required scope. `host_not_allowed`: The Host header is not allowed. `origin_not_allowed`: A page of this origin may not do this. `local_data_off`: This service reads no local files. `object_storage_off`: This service reads no object storage. `file_forbidden`: The file is not one that requests may name. */
         Problem403: {
             headers: {
                 [name: string]: unknown;
@@ -5642,7 +5647,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `store_unavailable`: The history cannot be read or written at the moment; the request can be repeated. `worker_lost`: A worker was lost; the request can be repeated. `shutting_down`: The service is shutting down; the request can be repeated. */
+        /** @description `store_unavailable`: The history cannot be read or written at the moment; the request can be repeated. `storage_unavailable`: The object storage cannot be read at the moment; the request can be repeated. `worker_lost`: A worker was lost; the request can be repeated. `shutting_down`: The service is shutting down; the request can be repeated. */
         Problem503: {
             headers: {
                 /** @description Seconds after which the request can be repeated. */

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Config } from '../../config.ts';
 import { KernelPool } from '../../engine/pool.ts';
 import { LossmeterError } from '../../errors.ts';
-import { DataDirectory } from '../../files/data-directory.ts';
+import { NamedFiles } from '../../files/named-files.ts';
 import { PostgresDatabase } from '../../runs/postgres/database.ts';
 import { isOfSettings } from '../../runs/postgres/explain.ts';
 import { NewerSchemaError } from '../../runs/postgres/migrate.ts';
@@ -29,7 +29,7 @@ export interface WorkerLog {
 export class JobWorker {
   readonly #config: Config;
   readonly #log: WorkerLog;
-  readonly #directory: DataDirectory;
+  readonly #namedFiles: NamedFiles;
   readonly #database: PostgresDatabase;
   readonly #queue: TaskQueue;
   readonly #store: PostgresJobStore;
@@ -40,24 +40,27 @@ export class JobWorker {
 
   /** @throws Error without a data directory */
   constructor(config: Config, log: WorkerLog) {
-    const { dataDir, store: url, workerTasks, maxBytesInFlight } = config;
-    if (dataDir === undefined)
-      throw new Error('LOSSMETER_DATA_DIR is not set, expected the folder of the files of jobs');
+    const { dataDir, s3Buckets, store: url, workerTasks, maxBytesInFlight } = config;
+    if (dataDir === undefined && s3Buckets === undefined) {
+      throw new Error(
+        'neither LOSSMETER_DATA_DIR nor LOSSMETER_S3_BUCKETS is set, expected the places of the files of jobs',
+      );
+    }
     this.#config = config;
     this.#log = log;
-    this.#directory = new DataDirectory(dataDir, config.maxJsonBytes);
+    this.#namedFiles = new NamedFiles(config);
     const onFault = (error: unknown): void => log.error('the queue of tasks had a fault', error);
     this.#database = new PostgresDatabase({ url, connections: workerTasks + 1 });
     this.#queue = new TaskQueue({ url, connections: QUEUE_CONNECTIONS, isWorker: true, onFault });
     this.#store = new PostgresJobStore(this.#database, this.#queue);
     const held = new HeldBytes(maxBytesInFlight - Math.floor(maxBytesInFlight / 4));
-    const means = { pool: (kernel: string) => this.#poolOf(kernel), held, directory: this.#directory };
+    const means = { pool: (kernel: string) => this.#poolOf(kernel), held, namedFiles: this.#namedFiles };
     this.#runner = new TaskRunner(this.#store, means, (key, error) => log.error(`${nameOf(key)} failed`, error));
   }
 
   /** Connects, and begins to do tasks. @throws Error when the database cannot be used as it is set up */
   async start(): Promise<void> {
-    await this.#directory.requireFolder();
+    await this.#namedFiles.ready();
     this.#starting = this.#connect();
     await this.#starting;
   }
@@ -68,6 +71,7 @@ export class JobWorker {
     await this.#starting?.catch(() => undefined);
     await this.#queue.close(this.#config.drainSeconds);
     await this.#database.close();
+    await this.#namedFiles.close();
     for (const pool of this.#pools.values()) await pool.close();
   }
 

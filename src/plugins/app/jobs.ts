@@ -2,7 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import fp from 'fastify-plugin';
 import type { Config } from '../../config.ts';
 import { LossmeterError } from '../../errors.ts';
-import { DataDirectory } from '../../files/data-directory.ts';
+import { NamedFiles } from '../../files/named-files.ts';
 import { JobEvents } from '../../jobs/events.ts';
 import { TaskExecutor } from '../../jobs/executor.ts';
 import { TaskRunner } from '../../jobs/runner.ts';
@@ -34,19 +34,23 @@ declare module 'fastify' {
  */
 export default fp<{ config: Config }>(
   async (app, { config }) => {
-    const { dataDir } = config;
-    const store = dataDir === undefined ? undefined : makeStore(app, config);
+    const hasFiles = config.dataDir !== undefined || config.s3Buckets !== undefined;
+    const store = hasFiles ? makeStore(app, config) : undefined;
     const metrics = app.telemetry && new JobMetrics(app.telemetry.registry, store);
-    if (dataDir === undefined || store === undefined) {
+    if (store === undefined) {
       app.decorate('jobs', () => {
-        throw new LossmeterError('local_data_off', 'jobs read files, and LOSSMETER_DATA_DIR names no data directory');
+        throw new LossmeterError(
+          'local_data_off',
+          'jobs read files, and neither LOSSMETER_DATA_DIR nor LOSSMETER_S3_BUCKETS says where',
+        );
       });
       return;
     }
-    const directory = new DataDirectory(dataDir, config.maxJsonBytes);
-    const doers = store instanceof SqliteJobStore ? doHere(app, store, { directory, metrics }) : store;
+    const namedFiles = new NamedFiles(config);
+    app.addHook('onClose', () => namedFiles.close());
+    const doers = store instanceof SqliteJobStore ? doHere(app, store, { namedFiles, metrics }) : store;
     if (!(store instanceof SqliteJobStore)) app.addHook('onClose', () => store.close());
-    const service = new JobService({ store, doers, directory, kernel: app.pool.variant, limits: config });
+    const service = new JobService({ store, doers, namedFiles, kernel: app.pool.variant, limits: config });
     const events = new JobEvents(store);
     app.decorate('jobs', () => ({ service, events, metrics }));
   },
@@ -62,7 +66,7 @@ function makeStore(app: FastifyInstance, config: Config): SqliteJobStore | Postg
 function doHere(
   app: FastifyInstance,
   store: SqliteJobStore,
-  { directory, metrics }: { directory: DataDirectory; metrics: JobMetrics | undefined },
+  { namedFiles, metrics }: { namedFiles: NamedFiles; metrics: JobMetrics | undefined },
 ): TaskDoers {
   const means = {
     pool: (kernel: string) => {
@@ -71,7 +75,7 @@ function doHere(
       throw new LossmeterError('partials_mismatch', detail);
     },
     held: { open: () => app.evaluator.openAccount() },
-    directory,
+    namedFiles,
   };
   const log = (key: object, err: unknown): void => app.log.error({ err, ...key }, 'a task of a job failed');
   const runner = new TaskRunner(store satisfies JobStore, means, log);

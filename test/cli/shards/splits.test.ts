@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { evaluateFiles } from '../../../src/cli/evaluate-files.ts';
+import { PathFiles } from '../../../src/files/path-files.ts';
 import { findFiles } from '../../../src/cli/files.ts';
 import type { FoundFile } from '../../../src/cli/files.ts';
 import type { PartialKind } from '../../../src/cli/shards/partial.ts';
@@ -36,14 +37,16 @@ let compared: ComparedFile[] = [];
 beforeAll(async () => {
   writeFiles(join(folder, 'finite'), 11, { seed: 21 });
   writeFiles(join(folder, 'bad'), 6, { seed: 22, bad: Number.NaN });
-  list = await findFiles([join(folder, 'finite'), join(folder, 'bad')]);
   const options = { metrics: ['ece', 'standard_error', 'sequence_perplexity', 'bits_per_byte'], label_smoothing: 0.1 };
   const config = testConfig();
+  const pathFiles = new PathFiles(config);
+  const open = (path: string) => pathFiles.open(path);
+  list = await findFiles([join(folder, 'finite'), join(folder, 'bad')], pathFiles.storage);
   evaluations = await evaluateFiles(list, config, (path, _index, { pool, ...means }) =>
-    evaluateFile(pool, path, { options, ...means }),
+    evaluateFile(pool, path, { options, open, ...means }),
   );
   compared = await evaluateFiles(list, config, (path, _index, { pool, ...means }) =>
-    compareFile(pool, path, { options: {}, names: {}, reference: undefined, ...means }),
+    compareFile(pool, path, { options: {}, names: {}, reference: undefined, open, ...means }),
   );
 });
 

@@ -1562,5 +1562,8 @@ class Info(TypedDict):
     local_data: bool
     """True when requests can name files of a data directory instead of tensors."""
 
+    object_storage: bool
+    """True when requests can name objects of object storage instead of tensors."""
+
     limits: InfoLimits
     """Limits of requests; an absent limit is off."""
