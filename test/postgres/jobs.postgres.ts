@@ -60,9 +60,10 @@ describe('a job of 64 files over two workers, one of which is killed, has the bi
         state: 'succeeded',
         files: { total: 64, done: 64 },
       });
-      console.log(
-        `${kind}: ${killed.done} files by the killed worker; the job ended ${((performance.now() - atKill) / 1000).toFixed(1)} s after`,
-      );
+      const seconds = (performance.now() - atKill) / 1000;
+      console.log(`${kind}: ${killed.done} files by the killed worker; the job ended ${seconds.toFixed(1)} s after`);
+      // docs/jobs.md promises 20 s until the files are begun again.
+      expect(seconds).toBeLessThan(30);
       const result = await jobs.result(id);
       const expected = printed(dataDir, command, '--options', JSON.stringify(options), 'eval/*.safetensors');
       expect(JSON.stringify(result)).toBe(JSON.stringify({ kind, ...expected }));
