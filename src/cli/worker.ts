@@ -81,8 +81,9 @@ function readArguments(args: string[]): Config | undefined {
   );
 }
 
-/** Prints a line of the log, as JSON. */
+/** Prints a line of the log, as JSON. The errors of pg-boss are plain objects. */
 function log(level: 'info' | 'error', text: string, error?: unknown): void {
-  const err = error instanceof Error ? { err: { message: error.message, stack: error.stack } } : {};
+  const { message, stack } = (error ?? {}) as Partial<Error>;
+  const err = message === undefined ? {} : { err: { message, stack } };
   console.log(JSON.stringify({ level, time: Date.now(), pid: process.pid, msg: text, ...err }));
 }
