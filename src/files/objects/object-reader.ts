@@ -5,6 +5,7 @@ import type { TaskQueue } from '../../task-queue.ts';
 import { free } from '../../tensor/memory.ts';
 import type { ObjectName } from './object-name.ts';
 import type { S3 } from './s3-client.ts';
+import type { TurnBudget } from './turn-budget.ts';
 import { Interruption, explainStorageError } from './storage-error.ts';
 
 /** Attempts at the body of a range. Each goes on where the one before ended. */
@@ -27,6 +28,7 @@ export interface ReaderMeans {
   readonly load: () => Promise<S3>;
   /** Bounds the requests under way. */
   readonly queue: TaskQueue;
+  readonly turns: TurnBudget;
   readonly stallSeconds: number;
   /** Takes the bytes of bodies as they come, and the number of further attempts at a request. */
   readonly onBytes: (bytes: number) => void;
@@ -100,7 +102,7 @@ export class ObjectReader {
 
   /** Makes one request for the rest of a range. */
   async #attempt({ client, GetObject }: S3, range: RangeBody): Promise<void> {
-    const { stallSeconds, onBytes, onRetry } = this.#means;
+    const { stallSeconds, onBytes, onRetry, turns } = this.#means;
     const { bucket, key } = this.#object;
     const { signal } = this.#cancelling;
     const known = this.#state;
@@ -116,7 +118,7 @@ export class ObjectReader {
     try {
       const state = this.#requireState(ETag, range.begin(ContentRange));
       this.#state = state;
-      await range.take(body, { stallSeconds, signal, onBytes });
+      await range.take(body, { stallSeconds, signal, onBytes, turns });
     } finally {
       // A body that is not read to its end would hold its connection.
       body.destroy();
@@ -151,6 +153,7 @@ function isRangeError(error: unknown): boolean {
 interface TakeOptions {
   stallSeconds: number;
   signal: AbortSignal;
+  turns: TurnBudget;
   onBytes: (bytes: number) => void;
 }
 
@@ -190,7 +193,7 @@ class RangeBody {
   }
 
   /** Takes a body. @throws Interruption for one that ends early or comes too slowly, and the reason of the signal */
-  async take(body: Readable, { stallSeconds, signal, onBytes }: TakeOptions): Promise<void> {
+  async take(body: Readable, { stallSeconds, signal, turns, onBytes }: TakeOptions): Promise<void> {
     const cancel = (): void => void body.destroy(signal.reason as Error);
     signal.addEventListener('abort', cancel);
     let judged = this.#filled;
@@ -201,11 +204,14 @@ class RangeBody {
     }, stallSeconds * 1000);
     try {
       for await (const chunk of body as AsyncIterable<Buffer>) {
-        onBytes(chunk.byteLength);
-        if (this.#filled + chunk.byteLength > this.length) throw new Interruption('it sends more than the range');
+        const { byteLength } = chunk;
+        onBytes(byteLength);
+        if (this.#filled + byteLength > this.length) throw new Interruption('it sends more than the range');
         this.#target.set(chunk, this.#filled);
-        this.#filled += chunk.byteLength;
+        this.#filled += byteLength;
         free(chunk);
+        const nextTurn = turns.spend(byteLength);
+        if (nextTurn !== undefined) await nextTurn;
       }
     } catch (cause) {
       throw cause instanceof Interruption ? cause : new Interruption('its response broke off', { cause });

@@ -8,6 +8,7 @@ import { parseObjectName } from './object-name.ts';
 import { ObjectReader } from './object-reader.ts';
 import { MAX_REQUESTS, loadS3 } from './s3-client.ts';
 import type { S3, S3Options } from './s3-client.ts';
+import { TurnBudget } from './turn-budget.ts';
 
 export interface ObjectStorageOptions extends S3Options {
   /** Buckets that may be named. */
@@ -18,6 +19,7 @@ export interface ObjectStorageOptions extends S3Options {
 export class ObjectStorage {
   readonly #options: ObjectStorageOptions;
   readonly #queue = new TaskQueue(MAX_REQUESTS);
+  readonly #turns = new TurnBudget();
   #s3: Promise<S3> | undefined;
   /** Bytes of objects that were read, and requests that were repeated with success or cut off and read on. */
   readonly counts = { bytes: 0, retries: 0 };
@@ -42,6 +44,7 @@ export class ObjectStorage {
       const reader = new ObjectReader(object, shown, {
         load: () => this.#load(),
         queue: this.#queue,
+        turns: this.#turns,
         stallSeconds: this.#options.stallSeconds,
         onBytes: (bytes) => (this.counts.bytes += bytes),
         onRetry: (attempts) => (this.counts.retries += attempts),
