@@ -30,8 +30,9 @@ const USAGE = `usage: lossmeter compare [options] --reference REFERENCE FILE…
 
 Compares logits with those of a reference, without a server: KL divergence,
 agreement and, with labels, perplexity, of all rows of all files together. FILE
-is a safetensors file, a folder with *.safetensors files, or a quoted pattern,
-local or in object storage, as s3://bucket/key. It has the tensor logits, and optionally label, input_mask, and options as JSON
+is a safetensors file, a folder with *.safetensors files, or a quoted pattern;
+in object storage s3://bucket/key, s3://bucket/folder/ or a quoted pattern. It
+has the tensor logits, and optionally label, input_mask, and options as JSON
 text in __metadata__.options.
 
 REFERENCE is a llama.cpp logit file (llama-perplexity --kl-divergence-base),
