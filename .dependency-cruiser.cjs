@@ -6,6 +6,7 @@ const LAYERS = [
   ['routes', '^routes/'],
   ['main', '^src/(main\\.ts|listen\\.ts|cli/)'],
   ['app', '^src/(app\\.ts|plugins/|contract/(open-inference|inference-call|operation)\\.ts|telemetry/)'],
+  ['jobs', '^src/jobs/'],
   ['runs', '^src/runs/'],
   ['inference', '^src/inference/'],
   ['pipeline', '^src/pipeline/'],

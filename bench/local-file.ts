@@ -4,6 +4,7 @@ import path from 'node:path';
 import { loadConfig } from '../src/config.ts';
 import { evaluateFile } from '../src/pipeline/evaluate-file.ts';
 import { KernelPool } from '../src/engine/pool.ts';
+import { PathFiles } from '../src/files/path-files.ts';
 import { HeldBytes } from '../src/wire/body/held-bytes.ts';
 import { javascriptNll } from './baselines/javascript-kernel.ts';
 import { requireAgreement } from './agreement.ts';
@@ -35,10 +36,11 @@ export async function benchLocalFile(): Promise<Comparison[]> {
 
   const config = loadConfig();
   const pool = new KernelPool({ ...config, workers: WORKERS, maxSlabBytes: config.maxBytesInFlight });
+  const files = new PathFiles(config);
   const settings = {
     options: {},
     held: new HeldBytes(config.maxBytesInFlight),
-    maxHeaderBytes: config.maxJsonBytes,
+    open: (one: string) => files.open(one),
   };
   const toEvaluate: number[] = [];
   const timeReading = (read: () => void): { samples: number[]; run: () => void } => {

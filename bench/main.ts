@@ -10,6 +10,8 @@ import { benchMemory } from './memory.ts';
 import { benchPeers } from './peers.ts';
 import { peerEnvironment } from './peers/environment.ts';
 import { benchPost } from './post.ts';
+import { benchRecord } from './record.ts';
+import { benchThreads } from './threads.ts';
 import { chooseSections, runSections } from './sections.ts';
 import { benchRuns } from './runs.ts';
 import { benchSmall } from './small.ts';
@@ -31,6 +33,8 @@ const SECTIONS = {
   memory: benchMemory,
   latency: benchLatency,
   runs: benchRuns,
+  record: benchRecord,
+  threads: benchThreads,
   start: benchStart,
 };
 

@@ -1,22 +1,26 @@
 /**
  * Series of the terms of divergences for small d = log(q/p): term = p·d²·P(d), in which nothing cancels.
- * KL: P = Σ d^k / (k + 2)!. Jensen–Shannon: term/p = γ·e^d·d − M·log M with M = β + γ·e^d and γ = 1 − β.
+ * KL: P = Σ d^k / (k + 2)!, and q − p = p·(d + d²·P(d)). Jensen–Shannon: term/p = γ·e^d·d − M·log M with M = β + γ·e^d and γ = 1 − β.
  */
 
 /** Degrees of the series that the kernels evaluate, and limits of |d|. */
 const FLOAT32 = { degree: 8, limit: 1, mixedLimit: 1 };
 const FLOAT64 = { degree: 20, limit: 0.5 };
 
+/** Degree of the series of q − p beside the Jensen–Shannon divergence, which need not be as exact: 5e-7. */
+const GAINS_DEGREE = 5;
+
 /** Coefficients that the interpolation takes into account: the terms after them are below 1e-17. */
 const TAYLOR = 40;
 
-/** Bytes of the series: f32 of both divergences, limit and coefficients, and f64 of both. */
-export const SERIES_BYTES = 2 * 4 * (FLOAT32.degree + 2) + 2 * 8 * (FLOAT64.degree + 2);
+/** Bytes of the series: f32 of both divergences, limit and coefficients, f64 of both, f32 of the gains and of log(q/m). */
+export const SERIES_BYTES = 4 * (3 * FLOAT32.degree + 5) + 2 * 8 * (FLOAT64.degree + 2) + 4 * (GAINS_DEGREE + 1);
 
 /** The series as the kernels read them. @param beta β of the Jensen–Shannon divergence; 0 for none */
 export function divergenceSeries(beta: number): Uint8Array {
   const plain = kullbackLeibler();
-  const mixed = beta === 0 ? plain : jensenShannon(beta);
+  const ratios = beta === 0 ? [1] : logOfMixture(beta);
+  const mixed = beta === 0 ? plain : jensenShannon(beta, ratios);
   const narrow = Float32Array.of(
     FLOAT32.limit,
     ...interpolated(plain, FLOAT32.limit, FLOAT32.degree),
@@ -29,10 +33,9 @@ export function divergenceSeries(beta: number): Uint8Array {
     FLOAT64.limit,
     ...mixed.slice(0, FLOAT64.degree + 1),
   );
-  const bytes = new Uint8Array(SERIES_BYTES);
-  bytes.set(new Uint8Array(narrow.buffer));
-  bytes.set(new Uint8Array(wide.buffer), narrow.byteLength);
-  return bytes;
+  const gains = Float32Array.from(interpolated(plain, FLOAT32.mixedLimit, GAINS_DEGREE));
+  const ofRatio = Float32Array.from(interpolated(ratios, FLOAT32.mixedLimit, FLOAT32.degree));
+  return Buffer.concat([narrow, wide, gains, ofRatio].map(({ buffer }) => new Uint8Array(buffer)));
 }
 
 /** 1 / (k + 2)! */
@@ -43,18 +46,23 @@ function kullbackLeibler(): number[] {
 }
 
 /**
- * By derivatives: term′ = γ·e^d·(d − log M), and τ = (d − log M)′ = β / M is the solution of τ′ = −τ·(1 − τ) with
+ * log(q/m) / d, by derivatives: log(q/m) = d − log M, and τ = (d − log M)′ = β / M is the solution of τ′ = −τ·(1 − τ) with
  * τ(0) = β.
  */
-function jensenShannon(beta: number): number[] {
-  const gamma = 1 - beta;
+function logOfMixture(beta: number): number[] {
   const tau = [beta];
   for (let k = 0; k < TAYLOR; k++) {
     let square = 0;
     for (let i = 0; i <= k; i++) square += tau[i]! * tau[k - i]!;
     tau.push((square - tau[k]!) / (k + 1));
   }
-  const difference = [0, ...tau.map((value, k) => value / (k + 1))];
+  return tau.map((value, k) => value / (k + 1));
+}
+
+/** By derivatives: term′ = γ·e^d·(d − log M). */
+function jensenShannon(beta: number, ratios: readonly number[]): number[] {
+  const gamma = 1 - beta;
+  const difference = [0, ...ratios];
   const exponential = [1];
   for (let k = 1; k <= TAYLOR; k++) exponential.push(exponential[k - 1]! / k);
   const coefficients: number[] = [];

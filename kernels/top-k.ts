@@ -35,13 +35,19 @@ export interface TopKRows {
   logits: RowBlock;
 }
 
-/** log q of the top K of a row and of the rest, from lse in float64. */
+/**
+ * Quarters of log q of the top K of a row and of the rest, from lse in float64: of finite logits they are finite, and
+ * −Infinity is a logit of −Infinity.
+ */
 interface RowLogs {
   top: Float64Array;
   rest: number;
   /** log q = x − origin − logSum. */
   origin: number;
   logSum: number;
+  /** log q of a class within the rest = x − restOrigin − restLogSum. */
+  restOrigin: number;
+  restLogSum: number;
 }
 
 /** Bytes of kernel memory for a block, and its gradient where one is asked. */
@@ -149,20 +155,22 @@ export class PlacedTopK {
   #writeGradient(row: number, coefficient: number, out: number): void {
     const { arena } = this.#memory;
     const { classes, tail } = this.#block;
-    const { top, rest, origin, logSum } = this.#logsOf(row);
+    const logs = this.#logsOf(row);
     const { indices, logprobs } = this.#topOf(row);
     const ps = logprobs.map(Math.exp);
     const mass = ps.reduce((sum, p) => sum + p, 0);
-    const restOfP = Math.max(0, 1 - mass);
-    // 1 − p_rest/q_rest without the rounding of a difference of near numbers.
-    const share =
-      tail === 'drop' ? mass : restOfP === 0 ? 1 : rest === -Infinity ? 0 : -Math.expm1(Math.log(restOfP) - rest);
+    const ofRest = tail === 'drop' ? { share: mass, isOfRest: false } : restGradient(Math.max(0, 1 - mass), logs.rest);
     const from = this.#keepRest(out);
-    const factor = coefficient * share * (from === -Infinity ? 0 : Math.exp(from - origin - logSum));
+    const [origin, logSum] = ofRest.isOfRest ? [logs.restOrigin, logs.restLogSum] : [logs.origin, logs.logSum];
     const elements = arena.f64(out, classes);
-    for (let c = 0; c < classes; c++) elements[c]! *= factor;
+    if (from === -Infinity) {
+      elements.fill(0);
+    } else {
+      const factor = coefficient * ofRest.share * Math.exp(from - origin - logSum);
+      for (let c = 0; c < classes; c++) elements[c]! *= factor;
+    }
     indices.forEach((y, k) => {
-      const q = Math.exp(top[k]!);
+      const q = Math.exp(4 * logs.top[k]!);
       elements[y] = coefficient * (tail === 'drop' ? q * mass - ps[k]! : q - ps[k]!);
     });
   }
@@ -197,11 +205,11 @@ export class PlacedTopK {
     const origin = top.reduce((most, x) => Math.max(most, x), reference);
     const sum = top.reduce((total, x) => total + Math.exp(x - origin), Math.exp(reference - origin + logOfRest));
     const logSum = Math.log(sum);
+    const quarter = (x: number, own: number): number => x / 4 - origin / 4 + own / 4 - logSum / 4;
     return {
-      top: top.map((x) => x - origin - logSum),
-      rest: reference - origin + logOfRest - logSum,
-      origin,
-      logSum,
+      top: top.map((x) => quarter(x, 0)),
+      rest: quarter(reference, logOfRest),
+      ...{ origin, logSum, restOrigin: reference, restLogSum: logOfRest },
     };
   }
 
@@ -238,17 +246,33 @@ export class PlacedTopK {
   }
 }
 
-/** p·log(p/q) */
-function lossTerm(logP: number, logQ: number): number {
-  return logP === -Infinity ? 0 : Math.exp(logP) * (logP - logQ);
+/** log(p_rest/q_rest) above which a difference of both has no cancellation, and their ratio may overflow. */
+const GREATEST_RATIO = 8;
+
+/**
+ * The gradient of a class in the rest is a share of its probability: 1 − p_rest/q_rest of that in the vocabulary, without
+ * the rounding of a difference of near numbers, or q_rest − p_rest of that within the rest.
+ * @param quarter log q_rest / 4
+ */
+function restGradient(restOfP: number, quarter: number): { share: number; isOfRest: boolean } {
+  if (restOfP === 0) return { share: 1, isOfRest: false };
+  const ratio = Math.log(restOfP) - 4 * quarter;
+  if (ratio > GREATEST_RATIO) return { share: Math.exp(4 * quarter) - restOfP, isOfRest: true };
+  return { share: -Math.expm1(ratio), isOfRest: false };
 }
 
-/** q − p − p·d with d = log(q/p): at least 0, and without cancellation for near p and q. */
-function term(logP: number, logQ: number): number {
-  if (logP === -Infinity) return Math.exp(logQ);
+/** p·log(p/q). @param quarter log q / 4 */
+function lossTerm(logP: number, quarter: number): number {
+  return logP === -Infinity ? 0 : 4 * (Math.exp(logP) * (logP / 4 - quarter));
+}
+
+/** q − p − p·d with d = log(q/p): at least 0, and without cancellation for near p and q. @param quarter log q / 4 */
+function term(logP: number, quarter: number): number {
+  if (logP === -Infinity) return Math.exp(4 * quarter);
   const p = Math.exp(logP);
-  const d = logQ - logP;
-  if (Math.abs(d) > 0.5) return d > 0 ? Math.exp(logQ) - p - p * d : p * (Math.expm1(d) - d);
+  const d = 4 * quarter - logP;
+  if (d === -Infinity) return 4 * (p * (logP / 4 - quarter));
+  if (Math.abs(d) > 0.5) return d > 0 ? Math.exp(4 * quarter) - p - p * d : p * (Math.expm1(d) - d);
   // Σ d^k / k! from k = 2.
   let series = 0;
   for (let k = 18; k >= 2; k--) series = (series * d) / (k + 1) + 1;

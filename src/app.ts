@@ -18,6 +18,7 @@ import evaluator from './plugins/app/evaluator.ts';
 import history from './plugins/app/history.ts';
 import hosts from './plugins/app/hosts.ts';
 import inferences from './plugins/app/inferences.ts';
+import jobs from './plugins/app/jobs.ts';
 import lifecycle from './plugins/app/lifecycle.ts';
 import limits from './plugins/external/limits.ts';
 import openapi from './plugins/external/openapi.ts';
@@ -97,6 +98,7 @@ export async function buildApp({ config, logger = false, tracing }: AppOptions):
   await app.register(evaluator, { config });
   await app.register(runs, { config });
   await app.register(history, { config });
+  await app.register(jobs, { config });
   await app.register(autoload, { dir: fileURLToPath(new URL('../routes', import.meta.url)), forceESM: true });
   return app;
 }

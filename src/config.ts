@@ -115,6 +115,25 @@ export const Config = Type.Object({
     description:
       'Open event streams of one key, or of one address where no key is needed; further ones are refused with 429.',
   }),
+  maxJobFiles: Type.Integer({
+    default: 10_000,
+    minimum: 1,
+    maximum: 1_000_000,
+    description: 'Most files of a job.',
+  }),
+  maxJobTasks: Type.Integer({
+    default: 100_000,
+    minimum: 1,
+    maximum: 100_000_000,
+    description: 'Files of all jobs that wait or are evaluated; a job with which there were more is refused with 429.',
+  }),
+  maxJobs: Type.Integer({
+    default: 1000,
+    minimum: 1,
+    maximum: 1_000_000,
+    description:
+      'Jobs that are kept with their results. A further one takes the place of the oldest that has ended, and is refused with 429 when none has.',
+  }),
   maxConnections: Type.Integer({
     default: 8192,
     minimum: 3,
@@ -225,7 +244,8 @@ export const Config = Type.Object({
     default: 8,
     minimum: 2,
     maximum: 1000,
-    description: 'Connections that a process opens to PostgreSQL at most, and one more to hear of other replicas.',
+    description:
+      'Connections that a service opens to PostgreSQL at most, one more to hear of other replicas, and with a data directory four more for jobs.',
   }),
   webhookUrl: Type.Optional(
     Type.String({
@@ -252,6 +272,13 @@ export const Config = Type.Object({
     minLength: 1,
     description: 'Experiment of MLflow that runs are logged to, created when missing.',
   }),
+  workerTasks: Type.Integer({
+    default: 2,
+    minimum: 1,
+    maximum: 256,
+    description:
+      'Files that `lossmeter worker` evaluates at a time. All kernel threads work on each; while one is opened or stored, they work on the others.',
+  }),
   dataDir: Type.Optional(
     Type.String({
       minLength: 1,
@@ -259,6 +286,18 @@ export const Config = Type.Object({
         'Folder of safetensors files that requests may name in place of a tensor: `{"file": "step-100.safetensors", "tensor": "logits"}`. Nothing outside of it is read.',
     }),
   ),
+  s3Buckets: Type.Optional(
+    Type.String({
+      pattern: '^ *[A-Za-z0-9._-]+ *(, *[A-Za-z0-9._-]+ *)*$',
+      description:
+        'Buckets of S3 or of a compatible storage, separated by commas, whose objects requests may name as files: `s3://bucket/step-100.safetensors`. Endpoint, region and credentials come from AWS’s own variables, such as `AWS_ENDPOINT_URL_S3`, `AWS_REGION` and `AWS_ACCESS_KEY_ID`.',
+    }),
+  ),
+  s3PathStyle: Type.Boolean({
+    default: false,
+    description:
+      'Address buckets by the path of the URL, and not by its host name: `https://s3.example.org/bucket/key`. Most servers other than AWS need it.',
+  }),
   logLevel: Type.Enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], {
     default: 'info',
     description:
@@ -288,6 +327,9 @@ export const LIMITS = [
   'maxQueuedHistoryReads',
   'maxEventStreams',
   'maxEventStreamsPerClient',
+  'maxJobFiles',
+  'maxJobTasks',
+  'maxJobs',
   'maxConnections',
   'maxIdleConnectionsPerAddress',
   'maxRequestsPerMinute',

@@ -1,15 +1,12 @@
 import { Constant, constant, exp4, madd } from './exp-f32';
 import { PAIR, SUMS } from './divergence-sums';
-import { GREATEST_RATIO, jensenShannonTerm, oneSidedTerm } from './jensen-shannon';
+import { GREATEST_RATIO } from './jensen-shannon';
 import { loadLanes } from './lanes';
 import { errorOfDifference } from './log-ratio';
 import { FLOAT16_CONSTANTS, load4, loadFloat16 } from './storage';
 
 /** Elements that are summed in float32, eight to a lane: in a flat row all roundings of a longer sum are alike. */
 const TILE: u32 = 64;
-
-/** Four lanes of each: logits of both sides, exponentials of both, log ratio, and terms. */
-const LANES = memory.data(96, 16);
 
 /** Sums of the Kullback–Leibler divergence of q from p, of a row of float32 or narrower. */
 export function sumDivergence<T>(series: usize): void {
@@ -18,36 +15,31 @@ export function sumDivergence<T>(series: usize): void {
 }
 
 function sumPlain<T>(series: usize): void {
-  sumBy<T>(series, false, false);
+  sumBy<T>(series, false);
 }
 
 function sumScaled<T>(series: usize): void {
-  sumBy<T>(series, true, false);
-}
-
-/** Sums of the Jensen–Shannon divergence. */
-export function sumJensenShannon<T>(series: usize): void {
-  sumBy<T>(series, true, true);
+  sumBy<T>(series, true);
 }
 
 /**
- * Four logits. −Infinity of float16 is read as −65536: beside a finite logit the log ratio is beyond all limits, where it
- * is read once more, and beside −Infinity the exponential is 0.
+ * Four logits. −Infinity of float16 is read as −65536 where no scale brings it near: beside a finite logit the log ratio
+ * is beyond all limits, where it is read once more, and beside −Infinity the exponential is 0.
  */
 // @ts-expect-error: decorator
 @inline
-function loadNear<T>(p: usize, mask: v128, factor: v128): v128 {
-  return sizeof<T>() == 2 && isSigned<T>() ? f32x4.mul(loadFloat16(p, mask), factor) : load4<T>(p);
+export function loadNear<T>(p: usize, mask: v128, factor: v128, scaled: bool): v128 {
+  return !scaled && sizeof<T>() == 2 && isSigned<T>() ? f32x4.mul(loadFloat16(p, mask), factor) : load4<T>(p);
 }
 
 /**
  * Terms are p·d²·P(d) for |d| below the limit of the series, in which nothing cancels: d is formed from the logits with
- * the rounding of their difference. `mixed` is the Jensen–Shannon divergence.
+ * the rounding of their difference.
  * @param series f32: limit, and nine coefficients of P from the constant up
  */
 // @ts-expect-error: decorator
 @inline
-function sumBy<T>(series: usize, scaled: bool, mixed: bool): void {
+function sumBy<T>(series: usize, scaled: bool): void {
   let x = PAIR.x;
   let y = PAIR.y;
   let e = PAIR.e;
@@ -83,10 +75,11 @@ function sumBy<T>(series: usize, scaled: bool, mixed: bool): void {
     const end = x + <usize>(length & ~7) * sizeof<T>();
     for (; x < end; x += 2 * bytes) {
       const d0 = logRatio(
-        loadNear<T>(x, mask, factor), loadNear<T>(y, mask, factor), shift, shiftLow, scale, scaled,
+        loadNear<T>(x, mask, factor, scaled), loadNear<T>(y, mask, factor, scaled), shift, shiftLow, scale, scaled,
       );
       const d1 = logRatio(
-        loadNear<T>(x + bytes, mask, factor), loadNear<T>(y + bytes, mask, factor), shift, shiftLow, scale, scaled,
+        loadNear<T>(x + bytes, mask, factor, scaled), loadNear<T>(y + bytes, mask, factor, scaled), shift, shiftLow,
+        scale, scaled,
       );
       const e0 = v128.load(e);
       const e1 = v128.load(e, 16);
@@ -97,10 +90,8 @@ function sumBy<T>(series: usize, scaled: bool, mixed: bool): void {
       let term0 = nearTerm(d0, e0, c0, c1, c2, c3, c4, c5, c6, c7, c8);
       let term1 = nearTerm(d1, e1, c0, c1, c2, c3, c4, c5, c6, c7, c8);
       if (i32x4.all_true(v128.and(near0, near1))) {
-        if (!mixed) {
-          gains0 = f32x4.add(gains0, madd(e0, d0, term0));
-          gains1 = f32x4.add(gains1, madd(e1, d1, term1));
-        }
+        gains0 = f32x4.add(gains0, madd(e0, d0, term0));
+        gains1 = f32x4.add(gains1, madd(e1, d1, term1));
       } else {
         const x0 = load4<T>(x);
         const x1 = load4<T>(x + bytes);
@@ -112,17 +103,12 @@ function sumBy<T>(series: usize, scaled: bool, mixed: bool): void {
         const known1 = v128.andnot(d1, none1);
         const f0 = v128.load(f);
         const f1 = v128.load(f, 16);
-        if (mixed) {
-          term0 = v128.bitselect(term0, farMixedTerm(x0, y0, d0, e0, f0, near0), near0);
-          term1 = v128.bitselect(term1, farMixedTerm(x1, y1, d1, e1, f1, near1), near1);
-        } else {
-          const gain0 = farGain(none0, known0, e0, f0);
-          const gain1 = farGain(none1, known1, e1, f1);
-          gains0 = f32x4.add(gains0, v128.bitselect(madd(e0, d0, term0), gain0, near0));
-          gains1 = f32x4.add(gains1, v128.bitselect(madd(e1, d1, term1), gain1, near1));
-          term0 = v128.bitselect(term0, f32x4.sub(gain0, f32x4.mul(e0, known0)), near0);
-          term1 = v128.bitselect(term1, f32x4.sub(gain1, f32x4.mul(e1, known1)), near1);
-        }
+        const gain0 = farGain(none0, known0, e0, f0);
+        const gain1 = farGain(none1, known1, e1, f1);
+        gains0 = f32x4.add(gains0, v128.bitselect(madd(e0, d0, term0), gain0, near0));
+        gains1 = f32x4.add(gains1, v128.bitselect(madd(e1, d1, term1), gain1, near1));
+        term0 = v128.bitselect(term0, f32x4.sub(gain0, f32x4.mul(e0, known0)), near0);
+        term1 = v128.bitselect(term1, f32x4.sub(gain1, f32x4.mul(e1, known1)), near1);
       }
       terms0 = f32x4.add(terms0, term0);
       terms1 = f32x4.add(terms1, term1);
@@ -141,13 +127,9 @@ function sumBy<T>(series: usize, scaled: bool, mixed: bool): void {
       const none0 = isNegInf(x0, y0);
       const known0 = v128.andnot(d0, none0);
       let term0 = nearTerm(d0, e0, c0, c1, c2, c3, c4, c5, c6, c7, c8);
-      if (mixed) {
-        term0 = v128.bitselect(term0, farMixedTerm(x0, y0, d0, e0, f0, near0), near0);
-      } else {
-        const gain0 = farGain(none0, known0, e0, f0);
-        gains0 = f32x4.add(gains0, v128.bitselect(madd(e0, d0, term0), gain0, near0));
-        term0 = v128.bitselect(term0, f32x4.sub(gain0, f32x4.mul(e0, known0)), near0);
-      }
+      const gain0 = farGain(none0, known0, e0, f0);
+      gains0 = f32x4.add(gains0, v128.bitselect(madd(e0, d0, term0), gain0, near0));
+      term0 = v128.bitselect(term0, f32x4.sub(gain0, f32x4.mul(e0, known0)), near0);
       terms0 = f32x4.add(terms0, term0);
       total0 = f32x4.add(total0, e0);
       x += <usize>lanes * sizeof<T>();
@@ -223,30 +205,9 @@ export function expOf(d: v128): v128 {
   );
 }
 
-/** Terms of the Jensen–Shannon divergence, lane by lane in float64, where they are not near. */
-function farMixedTerm(x: v128, y: v128, d: v128, e: v128, f: v128, near: v128): v128 {
-  v128.store(LANES, x);
-  v128.store(LANES, y, 16);
-  v128.store(LANES, e, 32);
-  v128.store(LANES, f32x4.mul(f, f32x4.splat(<f32>PAIR.factor)), 48);
-  v128.store(LANES, d, 64);
-  v128.store(LANES, near, 80);
-  for (let lane = LANES; lane < LANES + 16; lane += 4) {
-    if (load<i32>(lane, 80) != 0) continue;
-    const p = <f64>load<f32>(lane, 32);
-    const q = <f64>load<f32>(lane, 48);
-    let term: f64 = 0;
-    if (load<f32>(lane) == -Infinity) term = oneSidedTerm(q, 1 - PAIR.beta);
-    else if (load<f32>(lane, 16) == -Infinity) term = oneSidedTerm(p, PAIR.beta);
-    else if (p != 0 || q != 0) term = jensenShannonTerm(p, q, <f64>load<f32>(lane, 64), PAIR.beta);
-    store<f32>(lane, <f32>term);
-  }
-  return v128.load(LANES);
-}
-
 /** Four float32 as two float64, of which each is the sum of two. */
 // @ts-expect-error: decorator
 @inline
-function pairsOf(v: v128): v128 {
+export function pairsOf(v: v128): v128 {
   return f64x2.add(f64x2.promote_low_f32x4(v), f64x2.promote_low_f32x4(v128.shuffle<i64>(v, v, 1, 1)));
 }

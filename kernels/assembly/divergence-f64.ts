@@ -3,7 +3,7 @@ import { PAIR, SUMS } from './divergence-sums';
 import { maddF64 } from './exp-f64';
 import { GREATEST_RATIO, jensenShannonTerm, oneSidedTerm } from './jensen-shannon';
 import { errorOfDifferenceF64 } from './log-ratio';
-import { ofP, ofQ, ratioAt } from './pair-values';
+import { ofP, ofQ, productAt, ratioAt } from './pair-values';
 import { horizontalSum } from './pairs';
 import { load1 } from './storage';
 
@@ -19,7 +19,7 @@ export function sumDivergenceF64(series: usize, mixed: bool): void {
   storeSums();
 }
 
-/** Sums of a row whose terms leave the range of float32, one by one. */
+/** Sums of a row whose terms leave the range of float32 or float64, one by one. */
 export function sumDivergenceSlowly<T>(series: usize, mixed: bool): void {
   startSums();
   for (let c: u32 = 0; c < PAIR.classes; c++) addOne<T>(c, series, mixed);
@@ -80,8 +80,10 @@ function addOne<T>(c: u32, series: usize, mixed: bool): void {
     return;
   }
   const d = ratioAt(x, y);
-  addTo(0, p == 0 && q == 0 ? 0 : termOf(p, q, d, series, mixed));
   addTo(1, gainOf(p, q, d));
+  if (p == 0 && q == 0) return;
+  if (mixed || isFinite(d)) addTo(0, termOf(PAIR.unit * p, PAIR.unit * q, d, series, mixed));
+  else addTo(0, PAIR.unit * (q - p) - productAt(PAIR.unit * p, x, y));
 }
 
 /** q − p */

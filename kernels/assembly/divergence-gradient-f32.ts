@@ -1,11 +1,29 @@
-import { expOf, isNegInf, logRatio, nearTerm } from './divergence-f32';
+import { expOf, isNegInf, loadNear, logRatio, nearTerm } from './divergence-f32';
 import { PAIR } from './divergence-sums';
 import { GREATEST_RATIO } from './jensen-shannon';
+import { madd } from './exp-f32';
 import { loadLanes, storeLanes } from './lanes';
-import { load4 } from './storage';
+import { FLOAT16_CONSTANTS, load4 } from './storage';
 
-/** Stores k·(q − p) of a row: near p as k·p·(d + d²·P(d)), where the two would cancel. */
-export function writeGradient<T>(out: usize, k: f32, series: usize): void {
+/**
+ * Stores k·(q − p) of a row: near p as k·p·(d + d²·P(d)), where the two would cancel.
+ * @returns false when the differences of some logits leave the range of float32
+ */
+export function writeGradient<T>(out: usize, k: f32, series: usize): bool {
+  return PAIR.scale == 1 ? writePlain<T>(out, k, series) : writeScaled<T>(out, k, series);
+}
+
+function writePlain<T>(out: usize, k: f32, series: usize): bool {
+  return writeBy<T>(out, k, series, false);
+}
+
+function writeScaled<T>(out: usize, k: f32, series: usize): bool {
+  return writeBy<T>(out, k, series, true);
+}
+
+// @ts-expect-error: decorator
+@inline
+function writeBy<T>(out: usize, k: f32, series: usize, scaled: bool): bool {
   let x = PAIR.x;
   let y = PAIR.y;
   let e = PAIR.e;
@@ -26,17 +44,53 @@ export function writeGradient<T>(out: usize, k: f32, series: usize): void {
   const c6 = v128.load32_splat(series, 28);
   const c7 = v128.load32_splat(series, 32);
   const c8 = v128.load32_splat(series, 36);
-  for (let n = PAIR.classes; n > 0; ) {
+  const bytes = sizeof<T>() * 4;
+  const mask = v128.load32_splat(FLOAT16_CONSTANTS);
+  const ofFloat16 = v128.load32_splat(FLOAT16_CONSTANTS + 4);
+  let unknown = i32x4.splat(0);
+  const end = out + (<usize>(PAIR.classes & ~7) << 2);
+  for (; out < end; out += 32) {
+    const d0 = logRatio(
+      loadNear<T>(x, mask, ofFloat16, scaled), loadNear<T>(y, mask, ofFloat16, scaled), shift, shiftLow, scale, scaled,
+    );
+    const d1 = logRatio(
+      loadNear<T>(x + bytes, mask, ofFloat16, scaled), loadNear<T>(y + bytes, mask, ofFloat16, scaled), shift, shiftLow,
+      scale, scaled,
+    );
+    const e0 = v128.load(e);
+    const e1 = v128.load(e, 16);
+    const near0 = f32x4.lt(f32x4.abs(d0), limit);
+    const near1 = f32x4.lt(f32x4.abs(d1), limit);
+    let g0 = f32x4.add(f32x4.mul(e0, d0), nearTerm(d0, e0, c0, c1, c2, c3, c4, c5, c6, c7, c8));
+    let g1 = f32x4.add(f32x4.mul(e1, d1), nearTerm(d1, e1, c0, c1, c2, c3, c4, c5, c6, c7, c8));
+    if (!i32x4.all_true(v128.and(near0, near1))) {
+      const none0 = isNegInf(load4<T>(x), load4<T>(y));
+      const none1 = isNegInf(load4<T>(x + bytes), load4<T>(y + bytes));
+      g0 = v128.bitselect(g0, farElement(none0, d0, e0, f32x4.mul(v128.load(f), factor)), near0);
+      g1 = v128.bitselect(g1, farElement(none1, d1, e1, f32x4.mul(v128.load(f, 16), factor)), near1);
+      unknown = v128.or(unknown, v128.andnot(f32x4.ne(d0, d0), none0));
+      unknown = v128.or(unknown, v128.andnot(f32x4.ne(d1, d1), none1));
+    }
+    v128.store(out, f32x4.mul(k4, g0));
+    v128.store(out, f32x4.mul(k4, g1), 16);
+    x += 2 * bytes;
+    y += 2 * bytes;
+    e += 32;
+    f += 32;
+  }
+  for (let n = PAIR.classes & 7; n > 0; ) {
     const lanes = min(n, 4);
     const x4 = lanes == 4 ? load4<T>(x) : loadLanes<T>(x, lanes, 0);
     const y4 = lanes == 4 ? load4<T>(y) : loadLanes<T>(y, lanes, 0);
     const e4 = lanes == 4 ? v128.load(e) : loadLanes<f32>(e, lanes, 0);
-    const d = logRatio(x4, y4, shift, shiftLow, scale, true);
+    const d = logRatio(x4, y4, shift, shiftLow, scale, scaled);
     const near = f32x4.lt(f32x4.abs(d), limit);
     let g = f32x4.add(f32x4.mul(e4, d), nearTerm(d, e4, c0, c1, c2, c3, c4, c5, c6, c7, c8));
     if (!i32x4.all_true(near)) {
       const f4 = lanes == 4 ? v128.load(f) : loadLanes<f32>(f, lanes, 0);
-      g = v128.bitselect(g, farElement(x4, y4, d, e4, f32x4.mul(f4, factor)), near);
+      const none = isNegInf(x4, y4);
+      g = v128.bitselect(g, farElement(none, d, e4, f32x4.mul(f4, factor)), near);
+      unknown = v128.or(unknown, v128.andnot(f32x4.ne(d, d), none));
     }
     g = f32x4.mul(k4, g);
     if (lanes == 4) v128.store(out, g);
@@ -48,16 +102,17 @@ export function writeGradient<T>(out: usize, k: f32, series: usize): void {
     out += <usize>lanes << 2;
     n -= lanes;
   }
+  return !v128.any_true(unknown);
 }
 
 /** p·(exp d − 1); q − p for large d and where one side is −Inf. */
-function farElement(x: v128, y: v128, d: v128, p: v128, q: v128): v128 {
-  const isDirect = v128.or(f32x4.gt(d, f32x4.splat(<f32>GREATEST_RATIO)), isNegInf(x, y));
+function farElement(none: v128, d: v128, p: v128, q: v128): v128 {
+  const isDirect = v128.or(f32x4.gt(d, f32x4.splat(<f32>GREATEST_RATIO)), none);
   return v128.bitselect(f32x4.sub(q, p), f32x4.mul(p, f32x4.sub(expOf(d), f32x4.splat(1))), isDirect);
 }
 
-/** Stores k·q·(d − KL) of a row; 0 where q is 0. */
-export function writeReverseGradient<T>(out: usize, k: f32, divergence: f32): void {
+/** Stores k·q·(d − KL) of a row; 0 where q is 0. @returns false when an element leaves the range of float32 */
+export function writeReverseGradient<T>(out: usize, k: f32, divergence: f32): bool {
   let x = PAIR.x;
   let y = PAIR.y;
   let f = PAIR.f;
@@ -67,6 +122,8 @@ export function writeReverseGradient<T>(out: usize, k: f32, divergence: f32): vo
   const scale = f32x4.splat(<f32>PAIR.scale);
   const k4 = f32x4.splat(k);
   const mean = f32x4.splat(divergence);
+  const zero = f32x4.splat(0);
+  let unknown = zero;
   for (let n = PAIR.classes; n > 0; ) {
     const lanes = min(n, 4);
     const x4 = lanes == 4 ? load4<T>(x) : loadLanes<T>(x, lanes, 0);
@@ -74,7 +131,9 @@ export function writeReverseGradient<T>(out: usize, k: f32, divergence: f32): vo
     const q = lanes == 4 ? v128.load(f) : loadLanes<f32>(f, lanes, 0);
     const d = logRatio(x4, y4, shift, shiftLow, scale, true);
     const element = f32x4.mul(f32x4.mul(k4, q), f32x4.sub(d, mean));
-    const g = v128.and(element, f32x4.ne(q, f32x4.splat(0)));
+    const g = v128.and(element, f32x4.ne(q, zero));
+    // g·0 is NaN where g is not finite.
+    unknown = madd(g, zero, unknown);
     if (lanes == 4) v128.store(out, g);
     else storeLanes(out, g, lanes);
     x += <usize>lanes * sizeof<T>();
@@ -83,4 +142,5 @@ export function writeReverseGradient<T>(out: usize, k: f32, divergence: f32): vo
     out += <usize>lanes << 2;
     n -= lanes;
   }
+  return !v128.any_true(f32x4.ne(unknown, unknown));
 }

@@ -1,12 +1,13 @@
 import { Direction, LEFT_OUT } from '../abi';
 import { RowDivergencesLayout as Layout } from '../layouts';
 import { TILE_F64, addTo, startSums, totalOf } from './compensated';
-import { addToShift, setPair } from './divergence';
+import { MIXED_F32, RATIOS_F32, addToShift, setPair } from './divergence';
 import { writeGradient, writeReverseGradient } from './divergence-gradient-f32';
 import { PAIR } from './divergence-sums';
 import { scaleOf } from './gradient';
 import { GREATEST_RATIO, logOfMixture } from './jensen-shannon';
-import { ofP, ofQ, ratioAt } from './pair-values';
+import { writeMixedGradient } from './jensen-shannon-gradient-f32';
+import { eighthAt, isNearShift, ofP, ofQ, ratioAt } from './pair-values';
 import { load1 } from './storage';
 
 /**
@@ -46,30 +47,36 @@ export function divergenceGradient<T>(
     }
     setPair<T>(ps, qs, rows, classes, scale, pResults, qResults, first, row, pKept, qKept, pOrigins, qOrigins);
     PAIR.beta = beta;
+    const isReverse = direction == Direction.reverse;
     // A row that is infinite has no excess and no total of its exponentials.
     const excess = load<f64>(divergences + n * Layout.excess + f64At);
     const total = load<f64>(divergences + n * Layout.total + f64At);
-    addToShift(direction == Direction.reverse ? -excess : excess);
+    addToShift(isReverse ? -excess : excess);
     if (sizeof<T>() < 8) {
-      const unit = scaleOf(abs(k));
+      const unit = scaleOf(isReverse ? abs(k) * max(1, divergence) : abs(k));
       store<f64>(scales + f64At, unit);
       k /= unit;
     }
     k /= total;
     if (direction == Direction.mixed) {
-      writeMixed<T>(out, k * (1 - beta), meanOfMixture<T>());
-    } else if (sizeof<T>() == 8) {
-      for (let c: u32 = 0; c < classes; c++) {
-        const element = direction == Direction.forward ? forwardElement<T>(c) : reverseElement<T>(c, divergence);
-        store<f64>(out + (<usize>c << 3), k * element);
+      const own = k * (1 - beta);
+      const isNear = sizeof<T>() < 8 && isNearShift<T>();
+      if (!isNear || !writeMixedGradient<T>(out, own, series + MIXED_F32, series + RATIOS_F32)) {
+        writeMixed<T>(out, own, meanOfMixture<T>());
       }
-    } else if (direction == Direction.forward) {
-      writeGradient<T>(out, <f32>k, series);
-    } else {
-      writeReverseGradient<T>(out, <f32>k, <f32>divergence);
+    } else if (isReverse) {
+      const isNear = sizeof<T>() < 8 && divergence < GREATEST_FLOAT32;
+      if (!isNear || !isNearShift<T>() || !writeReverseGradient<T>(out, <f32>k, <f32>divergence)) {
+        for (let c: u32 = 0; c < classes; c++) storeElement<T>(out + <usize>c * width, reverseElement<T>(c, k, divergence));
+      }
+    } else if (sizeof<T>() == 8 || !isNearShift<T>() || !writeGradient<T>(out, <f32>k, series)) {
+      for (let c: u32 = 0; c < classes; c++) storeElement<T>(out + <usize>c * width, k * forwardElement<T>(c));
     }
   }
 }
+
+/** Reverse divergences whose gradient is formed in float32: k and k·(d − KL) stay far from the ends of its range. */
+const GREATEST_FLOAT32: f64 = 1e6;
 
 // @ts-expect-error: decorator
 @inline
@@ -90,12 +97,15 @@ function forwardElement<T>(c: u32): f64 {
   return PAIR.factor * ofQ<T>(c) - p;
 }
 
-/** q·(d − KL) */
-function reverseElement<T>(c: u32, divergence: f64): f64 {
+/** k·q·(d − KL); in another order where q·(d − KL) leaves the range of float64. */
+function reverseElement<T>(c: u32, k: f64, divergence: f64): f64 {
   const q = ofQ<T>(c);
   if (q == 0) return 0;
   const x = load1<T>(PAIR.x + <usize>c * sizeof<T>());
-  return q * (ratioAt(x, load1<T>(PAIR.y + <usize>c * sizeof<T>())) - divergence);
+  const y = load1<T>(PAIR.y + <usize>c * sizeof<T>());
+  const element = k * (q * (ratioAt(x, y) - divergence));
+  if (isFinite(element)) return element;
+  return k * q * (eighthAt(x, y) - divergence / 8 / PAIR.scale) * (8 * PAIR.scale);
 }
 
 /** log(q/m) of a class with q > 0. */

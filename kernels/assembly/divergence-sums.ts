@@ -27,8 +27,14 @@ export class RowPair {
   /** (lse_q − lse_p) / scale as a sum of two. */
   shift: f64;
   shiftLow: f64;
+  /** Its two parts: an eighth of the difference of the references as a sum of two, which is finite, and a log ratio. */
+  eighth: f64;
+  eighthLow: f64;
+  logs: f64;
   /** Factor from exponentials of q to the unit of those of p. */
   factor: f64;
+  /** Power of two by which terms of Kullback–Leibler are multiplied where their sum leaves the range of float64; else 1. */
+  unit: f64;
 }
 
-export const PAIR = changetype<RowPair>(memory.data(80, 16));
+export const PAIR = changetype<RowPair>(memory.data(104, 16));

@@ -1,9 +1,11 @@
 import { LEFT_OUT } from '../abi';
 import { RowBlockLayout, RowDivergencesLayout as Layout } from '../layouts';
-import { sumDivergence, sumJensenShannon } from './divergence-f32';
+import { sumDivergence } from './divergence-f32';
 import { sumDivergenceF64, sumDivergenceSlowly } from './divergence-f64';
 import { PAIR, SUMS } from './divergence-sums';
+import { sumJensenShannon } from './jensen-shannon-f32';
 import { errorOfDifferenceOne } from './log-ratio';
+import { isNearShift } from './pair-values';
 import { logSumOf, referenceOf } from './row';
 import { load1 } from './storage';
 
@@ -40,14 +42,18 @@ export function divergence<T>(
         const distance = scale * (referenceOf(pResults, rows, row) - load<f64>(pOrigins + f64At));
         SUMS.total = Math.exp(logSumOf(pResults, rows, row) + distance);
       } else {
-        sumTerms<T>(series, false);
+        const isBrief = beta != 0 && sumMixed<T>(series);
+        if (!isBrief) sumTerms<T>(series);
         const r = SUMS.gains / SUMS.total;
         excess = Math.log1p(r);
         if (beta == 0) {
-          result = max(0, SUMS.terms / SUMS.total - excessTerm(r));
+          const divided = isFinite(SUMS.terms) ? SUMS.terms / SUMS.total : sumBeyond<T>(series);
+          result = max(0, divided - excessTerm(r));
+        } else if (isBrief) {
+          result = max(0, withoutExcess(SUMS.terms / SUMS.total, excess, beta));
         } else {
           addToShift(excess);
-          sumTerms<T>(series, true);
+          sumMixedExactly<T>(series);
           result = max(0, SUMS.terms / SUMS.total);
         }
       }
@@ -75,12 +81,13 @@ export function setPair<T>(
   PAIR.f = qKept + keptAt;
   PAIR.classes = classes;
   PAIR.scale = scale;
+  PAIR.unit = 1;
   setShift(pResults, qResults, rows, row, load<f64>(pOrigins + f64At), load<f64>(qOrigins + f64At));
 }
 
 /**
- * Sets (lse_q − lse_p) / scale and the factor of q. lse is reference + log S: the references are subtracted without
- * rounding, because an offset of a row would cost digits.
+ * Sets (lse_q − lse_p) / scale, its parts, and the factor of q. lse is reference + log S: the references are
+ * subtracted without rounding, because an offset of a row would cost digits.
  */
 function setShift(
   pResults: usize, qResults: usize, rows: u32, row: u32, pOrigin: f64, qOrigin: f64,
@@ -93,31 +100,59 @@ function setShift(
   const rest = errorOfDifferenceOne(t, q, p) + (qLog - pLog) / PAIR.scale;
   PAIR.shift = t + rest;
   PAIR.shiftLow = t - PAIR.shift + rest;
+  PAIR.eighth = q / 8 - p / 8;
+  PAIR.eighthLow = errorOfDifferenceOne(PAIR.eighth, q / 8, p / 8);
+  PAIR.logs = qLog - pLog;
   PAIR.factor = Math.exp(pLog + PAIR.scale * (p - pOrigin) - (qLog + PAIR.scale * (q - qOrigin)));
 }
 
 /** Adds the excess of Σ q over 1, which both lse leave. */
 export function addToShift(excess: f64): void {
   PAIR.shiftLow += excess / PAIR.scale;
+  PAIR.logs += excess;
   PAIR.factor *= Math.exp(-excess);
 }
 
-function sumTerms<T>(series: usize, mixed: bool): void {
-  if (sizeof<T>() == 8) {
-    sumDivergenceF64(mixed ? series + MIXED_F64 : series + PLAIN_F64, mixed);
-    return;
+/** Sums of the Kullback–Leibler divergence. */
+function sumTerms<T>(series: usize): void {
+  if (isNearShift<T>()) {
+    if (sizeof<T>() == 8) sumDivergenceF64(series + PLAIN_F64, false);
+    else sumDivergence<T>(series);
+    if (sizeof<T>() == 8 || isFinite(SUMS.terms + SUMS.gains)) return;
   }
-  if (mixed) sumJensenShannon<T>(series + MIXED_F32);
-  else sumDivergence<T>(series);
-  if (!isFinite(SUMS.terms + SUMS.gains)) {
-    sumDivergenceSlowly<T>(mixed ? series + MIXED_F64 : series + PLAIN_F64, mixed);
-  }
+  sumDivergenceSlowly<T>(series + PLAIN_F64, false);
 }
 
-/** Places of the series: ten f32 for both divergences, and 22 f64 for both. */
-const MIXED_F32: usize = 40;
+/** Sums of the Jensen–Shannon divergence, with their gains. @returns false where float32 does not suffice */
+function sumMixed<T>(series: usize): bool {
+  if (sizeof<T>() == 8 || !isNearShift<T>()) return false;
+  sumJensenShannon<T>(series + MIXED_F32, series + GAINS_F32);
+  return isFinite(SUMS.terms + SUMS.gains);
+}
+
+/** Sums of the Jensen–Shannon divergence in float64, without gains. */
+function sumMixedExactly<T>(series: usize): void {
+  if (sizeof<T>() == 8 && isNearShift<T>()) sumDivergenceF64(series + MIXED_F64, true);
+  else sumDivergenceSlowly<T>(series + MIXED_F64, true);
+}
+
+/** Σ terms / Σ p of a row whose Σ terms is beyond float64: the exponentials are in a unit in which Σ p may be large. */
+function sumBeyond<T>(series: usize): f64 {
+  PAIR.unit = SMALL_UNIT;
+  sumDivergenceSlowly<T>(series + PLAIN_F64, false);
+  PAIR.unit = 1;
+  return SUMS.terms / SUMS.total / SMALL_UNIT;
+}
+
+/** Below 1 / Σ p of any row. */
+const SMALL_UNIT: f64 = 2 ** -80;
+
+/** Places of the series: ten f32 for both divergences, 22 f64 for both, and f32 for gains and for log(q/m). */
+export const MIXED_F32: usize = 40;
 const PLAIN_F64: usize = 80;
 const MIXED_F64: usize = 256;
+const GAINS_F32: usize = 432;
+export const RATIOS_F32: usize = 456;
 
 /**
  * r − log(1 + r), by which Σ q = 1 + r instead of 1 has increased the divergence: errors of both lse do not show in it.
@@ -125,6 +160,16 @@ const MIXED_F64: usize = 256;
 function excessTerm(r: f64): f64 {
   if (abs(r) < 1e-3) return r * r * (0.5 - r * (1.0 / 3 - r * (0.25 - r * 0.2)));
   return r - Math.log1p(r);
+}
+
+/**
+ * The Jensen–Shannon divergence D of probabilities from that of p and q·e^η. The derivative by η is βγ·(e^η − 1) + β·D to
+ * first and second order in log(q/p), and never off by more than 0.3·D. Its solution is γ·e^(−βη) + β·e^(γη) − 1 = βγ·η²/2
+ * + … at D = 0.
+ */
+function withoutExcess(divergence: f64, excess: f64, beta: f64): f64 {
+  const gamma = 1 - beta;
+  return divergence * Math.exp(-beta * excess) - beta * gamma * excess * excess * (0.5 + ((gamma - beta) * excess) / 6);
 }
 
 /** The first class with q = 0 and p > 0; −1 when there is none. */

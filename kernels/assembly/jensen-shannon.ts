@@ -21,11 +21,12 @@ function mixtureOfLog(d: f64, beta: f64): f64 {
 
 /**
  * Term β·p·log(p/m) + (1 − β)·q·log(q/m) of one class. The masses β·(m − p) + (1 − β)·(m − q) of the termwise form
- * cancel exactly. For small d use the series: the two parts cancel there.
+ * cancel exactly. For small d use the series: the two parts cancel there. d may be infinite where p or q is 0.
  */
 export function jensenShannonTerm(p: f64, q: f64, d: f64, beta: f64): f64 {
   const own = d > GREATEST_RATIO ? q : p * Math.exp(d);
-  return (1 - beta) * own * logOfMixture(d, beta) - beta * p * mixtureOfLog(d, beta);
+  const ofQ = own == 0 ? 0 : (1 - beta) * own * logOfMixture(d, beta);
+  return p == 0 ? ofQ : ofQ - beta * p * mixtureOfLog(d, beta);
 }
 
 /** The term of a class where one of both is 0: −q·(1 − β)·log(1 − β), or −p·β·log β. */

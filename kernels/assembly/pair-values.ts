@@ -18,10 +18,36 @@ export function ofQ<T>(c: u32): f64 {
   return <f64>load<f32>(PAIR.f + (<usize>c << 2));
 }
 
-/** log(q/p) at a class of finite logits. */
+/**
+ * True where the shift, as a sum of two in the type of the terms, keeps the digits of the log ratio in it: both rows have
+ * similar offsets.
+ */
+// @ts-expect-error: decorator
+@inline
+export function isNearShift<T>(): bool {
+  return abs(PAIR.shift) < (sizeof<T>() == 8 ? GREATEST_F64 : GREATEST_F32);
+}
+
+const GREATEST_F64: f64 = 2 ** 50;
+const GREATEST_F32: f64 = 2 ** 20;
+
+/** d = log(q/p) at a class of finite logits; infinite where d is beyond float64. */
 export function ratioAt(x: f64, y: f64): f64 {
   const t = y - x;
-  // A difference beyond float64 has no rounding error.
-  const error = isFinite(t) ? errorOfDifferenceOne(t, y, x) : 0;
-  return PAIR.scale * (t - PAIR.shift + (error - PAIR.shiftLow));
+  if (!isFinite(t) || !isNearShift<f64>()) return 8 * PAIR.scale * eighthAt(x, y) - PAIR.logs;
+  return PAIR.scale * (t - PAIR.shift + (errorOfDifferenceOne(t, y, x) - PAIR.shiftLow));
+}
+
+/** (d + logs) / (8·scale), in which no difference of float64 overflows. Only subnormal logits lose digits. */
+export function eighthAt(x: f64, y: f64): f64 {
+  const t = y / 8 - x / 8;
+  return t - PAIR.eighth + (errorOfDifferenceOne(t, y / 8, x / 8) - PAIR.eighthLow);
+}
+
+/** mass·d, also where d is beyond float64 and the product is not; 0 without mass. */
+export function productAt(mass: f64, x: f64, y: f64): f64 {
+  if (mass == 0) return 0;
+  const d = ratioAt(x, y);
+  // Beside an infinite d the logs are nothing.
+  return isFinite(d) ? mass * d : mass * eighthAt(x, y) * (8 * PAIR.scale);
 }

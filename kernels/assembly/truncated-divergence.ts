@@ -6,7 +6,7 @@ import { setPair } from './divergence';
 import { storeElement } from './divergence-gradient';
 import { PAIR } from './divergence-sums';
 import { scaleOf } from './gradient';
-import { ofP, ofQ, ratioAt } from './pair-values';
+import { ofP, ofQ, productAt } from './pair-values';
 import { logSumOf, referenceOf } from './row';
 import { load1 } from './storage';
 
@@ -31,8 +31,8 @@ export function truncatedDivergence<T>(
     } else if (isFinite(load<f64>(pResults + f64At)) && isFinite(load<f64>(qResults + f64At))) {
       setPair<T>(ps, qs, rows, classes, scale, pResults, qResults, first, row, pKept, qKept, pOrigins, qOrigins);
       const unit = unitOfP(pResults, rows, row, load<f64>(pOrigins + f64At));
-      const lowest = lowestOfP(pResults, rows, row, floor);
-      infinite = sumTerms<T>(unit, lowest);
+      const reference = referenceOf(pResults, rows, row);
+      infinite = sumTerms<T>(unit, reference, lowestOfP(pResults, rows, row, floor));
       total = totalOf(1);
       result = infinite < 0 ? totalOf(0) : Infinity;
     }
@@ -78,10 +78,11 @@ export function truncatedGradient<T>(
     }
     const unit = unitOfP(pResults, rows, row, load<f64>(pOrigins + f64At));
     const unitOfQ = unit * PAIR.factor * load<f64>(divergences + n * Layout.total + f64At);
+    const reference = referenceOf(pResults, rows, row);
     const lowest = lowestOfP(pResults, rows, row, floor);
     for (let c: u32 = 0; c < classes; c++) {
       const x = load1<T>(PAIR.x + <usize>c * sizeof<T>());
-      const p = x > lowest ? unit * ofP<T>(c) : 0;
+      const p = x - reference > lowest ? unit * ofP<T>(c) : 0;
       storeElement<T>(out + <usize>c * width, k * (unitOfQ * ofQ<T>(c) - p));
     }
   }
@@ -92,13 +93,13 @@ function unitOfP(results: usize, rows: u32, row: u32, origin: f64): f64 {
   return Math.exp(PAIR.scale * (origin - referenceOf(results, rows, row)) - logSumOf(results, rows, row));
 }
 
-/** The logit of p at and below which a class is left out. */
+/** The distance of a logit of p from the reference at and below which its class is left out: the sum of both would round. */
 function lowestOfP(results: usize, rows: u32, row: u32, floor: f64): f64 {
-  return referenceOf(results, rows, row) + (logSumOf(results, rows, row) - floor) / PAIR.scale;
+  return (logSumOf(results, rows, row) - floor) / PAIR.scale;
 }
 
 /** Stores Σ p·log(p/q) and Σ p. @returns the first class with q = 0; −1 when there is none */
-function sumTerms<T>(unit: f64, lowest: f64): i32 {
+function sumTerms<T>(unit: f64, reference: f64, lowest: f64): i32 {
   let infinite: i32 = -1;
   startSums();
   for (let first: u32 = 0; first < PAIR.classes; first += TILE_F64) {
@@ -106,11 +107,11 @@ function sumTerms<T>(unit: f64, lowest: f64): i32 {
     let total: f64 = 0;
     for (let c = first; c < min(first + TILE_F64, PAIR.classes); c++) {
       const x = load1<T>(PAIR.x + <usize>c * sizeof<T>());
-      if (!(x > lowest)) continue;
+      if (!(x - reference > lowest)) continue;
       const y = load1<T>(PAIR.y + <usize>c * sizeof<T>());
       const p = unit * ofP<T>(c);
       total += p;
-      if (y != -Infinity) sum -= p * ratioAt(x, y);
+      if (y != -Infinity) sum -= productAt(p, x, y);
       else if (infinite < 0) infinite = c;
     }
     addTo(0, sum);

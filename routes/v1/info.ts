@@ -27,6 +27,7 @@ export default async function info(app: FastifyInstance): Promise<void> {
     content_encodings: CONTENT_ENCODINGS,
     options: OPTION_NAMES,
     local_data: config.dataDir !== undefined,
+    object_storage: config.s3Buckets !== undefined,
     limits: Object.fromEntries(LIMITS.map((key) => [snakeCase(key), config[key]])),
   };
   app.get('/info', { config: { scope: 'any' }, schema }, () => answer);

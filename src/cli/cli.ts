@@ -8,6 +8,8 @@ const USAGE = `lossmeter ${VERSION}
 usage: lossmeter serve              serve until SIGTERM
        lossmeter evaluate FILE…     evaluate safetensors files; see --help
        lossmeter compare FILE…      compare files with a reference; see --help
+       lossmeter combine PARTIAL…   combine shards of these two; see --help
+       lossmeter worker             evaluate the files of jobs until SIGTERM
        lossmeter keys create|list|revoke
                                     manage API keys; see --help
        lossmeter store copy FROM TO copy a history of runs; see --help
@@ -30,6 +32,16 @@ export async function run(args: string[]): Promise<void> {
   if (args[0] === 'compare') {
     const { compare } = await import('./compare.ts');
     process.exitCode = await compare(args.slice(1));
+    return;
+  }
+  if (args[0] === 'combine') {
+    const { combine } = await import('./combine.ts');
+    process.exitCode = await combine(args.slice(1));
+    return;
+  }
+  if (args[0] === 'worker') {
+    const { worker } = await import('./worker.ts');
+    process.exitCode = await worker(args.slice(1));
     return;
   }
   if (args[0] === 'keys') {

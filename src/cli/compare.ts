@@ -1,13 +1,22 @@
-import { open } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { parseComparisonOptions } from '../comparison/options.ts';
 import type { Config } from '../config.ts';
 import type { Comparison } from '../contract/kl-divergence.ts';
 import type { ComparedColumns } from '../engine/block.ts';
-import { isLogitFile } from '../files/logit-file.ts';
-import { COMPARED_TENSORS, answerFile, compareFile, haveSegments, mergeFiles } from '../pipeline/compare-files.ts';
+import { LogitFile, isLogitFile } from '../files/logit-file.ts';
+import { PathFiles } from '../files/path-files.ts';
+import type { FileOpener } from '../files/readable-file.ts';
+import {
+  COMPARED_TENSORS,
+  answerFile,
+  compareFile,
+  countRows,
+  haveSegments,
+  mergeFiles,
+} from '../pipeline/compare-files.ts';
 import type { ComparedFile, ComparedNames } from '../pipeline/compare-files.ts';
 import { LogitFileCursor } from '../pipeline/logit-file-cursor.ts';
+import { saveComparison } from '../pipeline/saved-files.ts';
 import { KIND_BYTES } from '../wire/body/file-kind.ts';
 import {
   EXIT_BAD_RESULT,
@@ -25,15 +34,19 @@ import { MEASURE_NAMES, failureOf, readBound } from './fail-if.ts';
 import type { Bound } from './fail-if.ts';
 import { findFiles } from './files.ts';
 import type { FoundFile } from './files.ts';
+import { digestOf, filesOf, readShard, SHARD_ARGUMENTS, SHARD_USAGE } from './shards/shard.ts';
+import type { WantedShard } from './shards/shard.ts';
+import { requireWritable, writeShard } from './shards/write-shard.ts';
 
 const USAGE = `usage: lossmeter compare [options] --reference REFERENCE FILE…
 
 Compares logits with those of a reference, without a server: KL divergence,
 agreement and, with labels, perplexity, of all rows of all files together. FILE
-is a safetensors file, a folder with *.safetensors files, or a quoted pattern.
-It has the tensor logits, and optionally label, input_mask, segments, and
-options as JSON text in __metadata__.options. A file that is named twice is
-counted once, and a message says so.
+is a safetensors file, a folder with *.safetensors files, or a quoted pattern,
+local or in object storage, as s3://bucket/key. It has the tensor logits, and
+optionally label, input_mask, segments, and options as JSON text in
+__metadata__.options. A file that is named twice is counted once, and a message
+says so.
 
 REFERENCE is a llama.cpp logit file (llama-perplexity --kl-divergence-base),
 whose rows the files have in the order of their names; or safetensors files, one
@@ -54,12 +67,14 @@ The table has the lines and units of llama-perplexity --kl-divergence.
                        input_mask, segments) when it differs; may be repeated
   --json               print one JSON document: the total, and an entry per
                        file; with sequences where a file has segments
+${SHARD_USAGE}
   --workers N          overrides LOSSMETER_WORKERS
   --kernel VARIANT     overrides LOSSMETER_KERNEL
   -h, --help           print this
 
 The exit code is 0 when the divergence is finite and within the bounds, 1 when
-it is not, and 2 for invalid usage or a file that cannot be compared.
+it is not, and 2 for invalid usage or a file that cannot be compared. With
+--shard it is 0 when the partial is written.
 `;
 
 interface Invocation {
@@ -68,6 +83,7 @@ interface Invocation {
   options: Record<string, unknown>;
   names: ComparedNames;
   bounds: Bound[];
+  shard: WantedShard | undefined;
   json: boolean;
   config: Config;
 }
@@ -85,6 +101,7 @@ function readArguments(args: string[]): Invocation | undefined {
       allowPositionals: true,
       options: {
         ...SHARED_ARGUMENTS,
+        ...SHARD_ARGUMENTS,
         reference: { type: 'string', multiple: true },
         'fail-if': { type: 'string', multiple: true },
       },
@@ -95,55 +112,107 @@ function readArguments(args: string[]): Invocation | undefined {
   const options = readOptions(values);
   const names = readTensorNames(values.tensor, COMPARED_TENSORS);
   const bounds = (values['fail-if'] ?? []).map(readBound);
+  const shard = readShard(values);
   return orUsageError(() => {
     parseComparisonOptions(options);
     const { reference: references = [], json = false } = values;
-    return { patterns, references, options, names, bounds, json, config: readConfig(values) };
+    return { patterns, references, options, names, bounds, shard, json, config: readConfig(values) };
   });
 }
 
-async function compareAll({ patterns, references, options, names, bounds, json, config }: Invocation): Promise<number> {
-  const files = await findFiles(patterns);
+async function compareAll(invocation: Invocation): Promise<number> {
+  const { patterns, references, options, names, bounds, shard, json, config } = invocation;
+  const pathFiles = new PathFiles(config);
+  const open = (path: string) => pathFiles.open(path);
+  const list = await findFiles(patterns, pathFiles.storage);
   // Several files may have one reference, by a link for each.
-  const found = references.length === 0 ? [] : await findFiles(references, { links: 'distinct' });
-  const logitFile = await openLogitFile(found);
+  const found = references.length === 0 ? [] : await findFiles(references, pathFiles.storage, { links: 'distinct' });
+  if (shard !== undefined) await requireWritable(shard.path);
+  const logitFile = await openLogitFile(found, pathFiles);
   try {
-    if (logitFile === undefined) requireOneForEach(files, found);
-    const compared = await evaluateFiles(files, config, (path, index, { pool, ...means }) =>
-      compareFile(pool, path, { options, names, reference: logitFile ?? found[index]?.path, ...means }),
-    );
+    if (logitFile === undefined) requireOneForEach(list, found);
+    const files = filesOf(shard, list);
+    const skipTo = logitFile && rowSkipper(list, logitFile, { names, open });
+    const compared = await evaluateFiles(files, config, async (path, index, { pool, ...means }) => {
+      const { place } = files[index]!;
+      await skipTo?.(place);
+      return compareFile(pool, path, { options, names, open, reference: logitFile ?? found[place]?.path, ...means });
+    });
+    await skipTo?.(list.length);
     await logitFile?.requireEnd();
-    const merged = await mergeFiles(compared);
-    const listed = json && haveSegments(compared) ? (['sequences'] as const) : [];
-    const total = await answerFile(merged, listed);
-    const failures = bounds.map((bound) => failureOf(bound, total)).filter((failure) => failure !== undefined);
-    if (json) await printJson({ total, files: await documentsOf(compared, found, listed) });
-    else printTable(merged, total, logitFile?.chunks ?? compared.map(({ plan }) => plan.targets.classes.length));
-    for (const failure of failures) console.error(failure);
-    return failures.length === 0 && total.diagnostics.verdict === 'finite' ? 0 : EXIT_BAD_RESULT;
+    const referenceOf = (place: number): string => (found[place] ?? found[0] ?? list[place]!).path;
+    const withReferences = compared.map((one, index) => ({ ...one, reference: referenceOf(files[index]!.place) }));
+    if (shard === undefined) return await printComparisons(withReferences, { chunks: logitFile?.chunks, bounds, json });
+    await writeShard(
+      shard,
+      files,
+      withReferences.map(({ reference, ...one }) => ({ reference, ...saveComparison(one) })),
+      {
+        kind: 'comparison_shard',
+        options,
+        tensors: names,
+        list: digestOf(list),
+        ...(found.length > 0 && { references: digestOf(found) }),
+        ...(logitFile && { chunks: logitFile.chunks }),
+      },
+    );
+    return 0;
   } finally {
     await logitFile?.close();
   }
 }
 
+/** Makes a function that skips the rows of files which other shards compare, up to a place in the list. */
+function rowSkipper(
+  list: readonly FoundFile[],
+  logitFile: LogitFileCursor,
+  options: Parameters<typeof countRows>[1],
+): (place: number) => Promise<void> {
+  let next = 0;
+  return async (place) => {
+    for (; next < place; next++) logitFile.skip(await countRows(list[next]!.path, options));
+    next = place + 1;
+  };
+}
+
+/** A file that was compared, and the path of its reference. */
+export type WithReference = ComparedFile & { reference: string };
+
+/**
+ * Prints the result of files that were compared.
+ * @param chunks numbers of rows of the chunks of the table; those of the files by default
+ * @returns the exit code
+ */
+export async function printComparisons(
+  compared: readonly WithReference[],
+  { chunks, bounds, json }: { chunks: number[] | undefined; bounds: readonly Bound[]; json: boolean },
+): Promise<number> {
+  const merged = await mergeFiles(compared);
+  const listed = json && haveSegments(compared) ? (['sequences'] as const) : [];
+  const total = await answerFile(merged, listed);
+  const failures = bounds.map((bound) => failureOf(bound, total)).filter((failure) => failure !== undefined);
+  if (json) await printJson({ total, files: await documentsOf(compared, listed) });
+  else printTable(merged, total, chunks ?? compared.map(({ plan }) => plan.targets.classes.length));
+  for (const failure of failures) console.error(failure);
+  return failures.length === 0 && total.diagnostics.verdict === 'finite' ? 0 : EXIT_BAD_RESULT;
+}
+
 /** Opens the reference if it is a llama.cpp logit file. @throws UsageError for several of them */
-async function openLogitFile(found: readonly FoundFile[]): Promise<LogitFileCursor | undefined> {
+async function openLogitFile(found: readonly FoundFile[], files: PathFiles): Promise<LogitFileCursor | undefined> {
   for (const { path } of found) {
-    if (!isLogitFile(path, await firstBytesOf(path))) continue;
+    if (!isLogitFile(path, await firstBytesOf(files.opener(path)))) continue;
     if (found.length > 1) throw new UsageError(`${path} is a llama.cpp logit file, expected it as the only reference`);
-    return LogitFileCursor.open(path);
+    return LogitFileCursor.of(path, await LogitFile.open(files.opener(path)));
   }
   return undefined;
 }
 
-async function firstBytesOf(path: string): Promise<Uint8Array> {
-  const handle = await open(path);
-  try {
-    const { buffer, bytesRead } = await handle.read(Buffer.alloc(KIND_BYTES), 0, KIND_BYTES, 0);
-    return buffer.subarray(0, bytesRead);
-  } finally {
-    await handle.close();
-  }
+function firstBytesOf(open: FileOpener): Promise<Uint8Array> {
+  return open('a file', async (file) => {
+    const first = await file.read(0, Math.min(file.size, KIND_BYTES));
+    await file.close();
+    return first;
+  });
 }
 
 /** @throws UsageError */
@@ -155,15 +224,10 @@ function requireOneForEach(files: readonly FoundFile[], references: readonly Fou
 }
 
 /** Answers by file. */
-async function documentsOf(
-  compared: readonly ComparedFile[],
-  references: readonly FoundFile[],
-  listed: readonly 'sequences'[],
-): Promise<object[]> {
+async function documentsOf(compared: readonly WithReference[], listed: readonly 'sequences'[]): Promise<object[]> {
   const documents: object[] = [];
-  for (const [index, one] of compared.entries()) {
-    const reference = (references[index] ?? references[0])?.path ?? one.file;
-    documents.push({ file: one.file, reference, ...(await answerFile(one, listed)) });
+  for (const one of compared) {
+    documents.push({ file: one.file, reference: one.reference, ...(await answerFile(one, listed)) });
   }
   return documents;
 }

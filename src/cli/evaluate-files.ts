@@ -12,7 +12,6 @@ import { Progress } from './progress.ts';
 export interface FileMeans {
   pool: KernelPool;
   held: HeldBytes;
-  maxHeaderBytes: number;
   /** Takes the number of bytes that were read of the file. */
   onRead: (bytes: number) => void;
 }
@@ -23,6 +22,8 @@ export async function evaluateFiles<R>(
   config: Config,
   evaluate: (path: string, index: number, means: FileMeans) => Promise<R>,
 ): Promise<R[]> {
+  // An empty shard needs no workers.
+  if (files.length === 0) return [];
   const pool = new KernelPool({ ...config, maxSlabBytes: config.maxBytesInFlight });
   const held = new HeldBytes(config.maxBytesInFlight);
   const progress = new Progress(
@@ -38,7 +39,7 @@ export async function evaluateFiles<R>(
         read += amount;
         progress.add(amount);
       };
-      const means = { pool, held, maxHeaderBytes: config.maxJsonBytes, onRead };
+      const means = { pool, held, onRead };
       results.push(await evaluate(path, index, means).catch((error: unknown) => nameFile(path, error)));
       progress.add(bytes - read);
     }

@@ -1,5 +1,7 @@
 import { glob, readdir, realpath, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import { isObjectName } from '../files/objects/object-name.ts';
+import type { ObjectStorage } from '../files/objects/object-storage.ts';
 
 const EXTENSION = '.safetensors';
 
@@ -14,25 +16,26 @@ const MOST_NAMES = 8;
 
 /**
  * Files that the arguments name, sorted by name (code units). An argument is a file, a folder (meaning its safetensors
- * files), or a pattern. A file that is named again is in the list once, by its first name; a message on the standard error
- * output says so.
+ * files), or a pattern; each of them also in object storage, where a folder is a prefix that ends with `/`. A file that is
+ * named again is in the list once, by its first name; a message on the standard error output says so.
  * @param options.links `same` where a symbolic link names the file that it leads to again, `distinct` where it is another
  * @throws Error for an argument that matches no file
  */
 export async function findFiles(
   patterns: readonly string[],
+  storage: Pick<ObjectStorage, 'find'>,
   { links = 'same' }: { links?: 'same' | 'distinct' } = {},
 ): Promise<FoundFile[]> {
   const found = new Map<string, FoundFile>();
   const again = new Set<string>();
   for (const pattern of patterns) {
-    const paths = await pathsOf(pattern);
-    if (paths.length === 0) throw new Error(`${pattern}: there is no such file, and none that it matches`);
-    for (const path of paths) {
-      const { size } = await stat(path);
-      const place = links === 'same' ? await realpath(path) : resolve(path);
+    const named = isObjectName(pattern) ? await storage.find(pattern) : await localFilesOf(pattern);
+    if (named.length === 0) throw new Error(`${pattern}: there is no such file, and none that it matches`);
+    for (const file of named) {
+      const { path } = file;
+      const place = isObjectName(path) ? path : links === 'same' ? await realpath(path) : resolve(path);
       const first = found.get(place);
-      if (first === undefined) found.set(place, { path, bytes: size });
+      if (first === undefined) found.set(place, file);
       else again.add(first.path === path ? path : `${path}, which is ${first.path}`);
     }
   }
@@ -44,6 +47,11 @@ function describeRepeated(names: readonly string[]): string {
   const shown = names.slice(0, MOST_NAMES);
   if (names.length > shown.length) shown.push(`and ${names.length - shown.length} more`);
   return `counted once, though named again: ${shown.join('; ')}`;
+}
+
+async function localFilesOf(pattern: string): Promise<FoundFile[]> {
+  const paths = await pathsOf(pattern);
+  return Promise.all(paths.map(async (path) => ({ path, bytes: (await stat(path)).size })));
 }
 
 async function pathsOf(pattern: string): Promise<string[]> {

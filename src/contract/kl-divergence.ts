@@ -39,7 +39,8 @@ const LogitFile = Type.Object(
   {
     kld_file: Type.String({
       minLength: 1,
-      description: 'Path of a file of `llama-perplexity --kl-divergence-base` below `LOSSMETER_DATA_DIR`.',
+      description:
+        'Path of a file of `llama-perplexity --kl-divergence-base` below `LOSSMETER_DATA_DIR`, or `s3://bucket/key`.',
       examples: ['base.kld'],
     }),
   },

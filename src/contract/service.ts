@@ -96,6 +96,10 @@ export const Info = Type.Object(
       description: 'True when requests can name files of a data directory instead of tensors.',
       examples: [false],
     }),
+    object_storage: Type.Boolean({
+      description: 'True when requests can name objects of object storage instead of tensors.',
+      examples: [false],
+    }),
     limits: Type.Object(Object.fromEntries(LIMITS.map((key) => [snakeCase(key), limitSchema(key)])), {
       additionalProperties: false,
       title: 'Limits',

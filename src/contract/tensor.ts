@@ -86,7 +86,8 @@ const FileTensor = Type.Object(
   {
     file: Type.String({
       minLength: 1,
-      description: 'Path of a safetensors file below `LOSSMETER_DATA_DIR`.',
+      description:
+        'Path of a safetensors file below `LOSSMETER_DATA_DIR`, or `s3://bucket/key` for an object of a bucket of `LOSSMETER_S3_BUCKETS`.',
       examples: ['step-100.safetensors'],
     }),
     tensor: Type.String({ description: 'Name of the tensor in it.', examples: ['logits'] }),
@@ -95,7 +96,7 @@ const FileTensor = Type.Object(
     title: 'TensorFile',
     additionalProperties: false,
     description:
-      'A tensor of a file that the service reads itself: workers read logits by position, so their bytes pass through no socket. Available only with a data directory.',
+      'A tensor of a file that the service reads itself: logits are read by position, and only the bytes of the named tensor are. Available only with a data directory, or with buckets of object storage.',
   },
 );
 

@@ -4,6 +4,7 @@ import { setColumns } from '../statistics/list.ts';
 import { cutBlock, makeBlockColumns, ownRows } from './block.ts';
 import type { Block, BlockColumns, BlockResult } from './block.ts';
 import { kernelBytesBeside } from './block-memory.ts';
+import { fetchComparedRows } from './compared-rows.ts';
 import { OrderedFindings } from './ordered-findings.ts';
 import type { KernelPool } from './pool.ts';
 import { addSurvey, emptySurvey } from '../diagnostics/survey.ts';
@@ -14,7 +15,8 @@ import { leastWorst, mergeWorst } from '../diagnostics/worst-rows.ts';
 import type { WorstRow } from '../diagnostics/worst-rows.ts';
 import { copyInSteps, runAtOnce, runInTurns } from '../steps.ts';
 import type { Steps } from '../steps.ts';
-import { cutRange } from '../tensor/file-range.ts';
+import { cutRange, isRemote } from '../tensor/file-range.ts';
+import type { LocalRange, RemoteRange } from '../tensor/file-range.ts';
 import type { FileTensor } from '../tensor/file-tensor.ts';
 import { free } from '../tensor/memory.ts';
 import type { LogitsIntake } from './intake.ts';
@@ -33,6 +35,9 @@ export interface RowResults {
 
 /** Bytes of a file that a worker evaluates per message: 8 MiB. */
 const MAX_BLOCKS_PER_TASK = 4;
+
+/** Bytes of a remote file that are fetched ahead of the blocks that workers evaluate: 16 MiB. */
+const MAX_BYTES_AHEAD = 2 ** 24;
 
 /** Largest numbers of rows and of shards of a batch that the main thread evaluates: each row and shard adds time. */
 const MAX_INLINE_ROWS = 2 ** 14;
@@ -185,8 +190,8 @@ export class BlockWriter implements LogitsIntake {
   }
 
   /**
-   * Evaluates logits from a file, instead of `write`: workers read them block by block. Once this settles, with success
-   * or failure, the file is no longer in use.
+   * Evaluates logits from a file, instead of `write`, block by block: workers read those of a local file, and those of a
+   * remote file are fetched into slabs. Once this settles, with success or failure, the file is no longer in use.
    */
   async readFrom(logits: FileTensor, { onRead }: { onRead?: (bytes: number) => void } = {}): Promise<void> {
     const { range } = logits;
@@ -195,30 +200,64 @@ export class BlockWriter implements LogitsIntake {
       onRead?.(range.byteLength);
       return;
     }
-    const rowsPerTask = this.#rowsPerBlock * this.#blocksPerTask();
     try {
-      while (this.#nextRow < this.#batch.targets.length) {
-        await this.#vacancy();
-        if (this.#failure !== undefined) throw this.#failure;
-        const from = this.#nextRow * this.#rowBytes;
-        const rows = Math.min(rowsPerTask, this.#batch.targets.length - this.#nextRow);
-        const part = cutRange(range, from, rows * this.#rowBytes);
-        const begun = this.#nextBlock(rows);
-        const evaluate = async (): Promise<void> => {
-          const task = {
-            block: await runInTurns(ownRows(begun.block)),
-            range: part,
-            rowsAtOnce: this.#rowsPerBlock,
-          };
-          const results = await this.#pool.runFromFile(task, this.#isAbandonedNow);
-          await runInTurns(this.#settle(begun, results));
-          onRead?.(part.byteLength);
-        };
-        this.#follow(this.#inKernelMemory(evaluate));
-      }
+      if (isRemote(range)) await this.#fetchBlocks(range, onRead);
+      else await this.#readBlocks(range, onRead);
     } finally {
       await this.idle();
     }
+  }
+
+  async #readBlocks(range: LocalRange, onRead?: (bytes: number) => void): Promise<void> {
+    const rowsPerTask = this.#rowsPerBlock * this.#blocksPerTask();
+    while (this.#nextRow < this.#batch.targets.length) {
+      await this.#vacancy();
+      if (this.#failure !== undefined) throw this.#failure;
+      const part = this.#cutRows(range, rowsPerTask);
+      const begun = this.#nextBlock(part.byteLength / this.#rowBytes);
+      const evaluate = async (): Promise<void> => {
+        const block = await this.#withOwnRows(begun);
+        const task = { block, range: part, rowsAtOnce: this.#rowsPerBlock };
+        const results = await this.#pool.runFromFile(task, this.#isAbandonedNow);
+        await runInTurns(this.#settle(begun, results));
+        onRead?.(part.byteLength);
+      };
+      this.#follow(this.#inKernelMemory(evaluate));
+    }
+  }
+
+  async #fetchBlocks(range: RemoteRange, onRead?: (bytes: number) => void): Promise<void> {
+    const ahead = Math.floor(MAX_BYTES_AHEAD / (this.#rowsPerBlock * this.#rowBytes));
+    while (this.#nextRow < this.#batch.targets.length) {
+      await this.#vacancy(ahead);
+      if (this.#failure !== undefined) throw this.#failure;
+      const part = this.#cutRows(range, this.#rowsPerBlock);
+      const slab = await this.#pool.slabs.acquire(part.byteLength);
+      this.#follow(this.#fetchBlock(part, slab, onRead));
+    }
+  }
+
+  /** Fetches a block into a slab, and evaluates it. */
+  async #fetchBlock(part: RemoteRange, slab: ArrayBuffer, onRead?: (bytes: number) => void): Promise<void> {
+    const { byteLength } = part;
+    let begun: BegunBlock;
+    try {
+      begun = this.#nextBlock(byteLength / this.#rowBytes);
+      if (this.#isAbandoned()) throw new LossmeterError('client_closed', 'the client left before its rows were read');
+      await part.source.readInto(new Uint8Array(slab, 0, byteLength), part.position);
+      begun.started = performance.now();
+    } catch (error) {
+      this.#pool.slabs.release(slab);
+      throw error;
+    }
+    await this.#inKernelMemory(() => this.#evaluateSlab(begun, slab, byteLength));
+    onRead?.(byteLength);
+  }
+
+  /** Selects the next rows, as many as there are up to the given number. */
+  #cutRows<R extends LocalRange | RemoteRange>(range: R, most: number): R {
+    const rows = Math.min(most, this.#batch.targets.length - this.#nextRow);
+    return cutRange(range, this.#nextRow * this.#rowBytes, rows * this.#rowBytes);
   }
 
   /** Resolves with the results once all rows are evaluated. All bytes must have been written. */
@@ -258,13 +297,18 @@ export class BlockWriter implements LogitsIntake {
     return this.#pool.slabs.acquire(bytes);
   }
 
-  /** Two blocks per worker in progress keep the workers busy while the next one is filled. */
-  async #vacancy(): Promise<void> {
-    while (this.#underWay.size >= 2 * this.#pool.workers) await Promise.race(this.#underWay);
+  /**
+   * Two blocks per worker in progress keep the workers busy while the next one is filled.
+   * @param ahead further blocks that may be in progress
+   */
+  async #vacancy(ahead = 0): Promise<void> {
+    while (this.#underWay.size >= 2 * this.#pool.workers + ahead) await Promise.race(this.#underWay);
   }
 
   /** Few messages, but enough tasks that no worker is idle for long while another one finishes. */
   #blocksPerTask(): number {
+    const { range: beside } = this.#batch.compared?.beside ?? {};
+    if (beside !== undefined && isRemote(beside)) return 1;
     const blocks = Math.ceil(this.#batch.targets.length / this.#rowsPerBlock);
     return Math.min(MAX_BLOCKS_PER_TASK, Math.max(1, Math.floor(blocks / (8 * this.#pool.workers))));
   }
@@ -287,7 +331,7 @@ export class BlockWriter implements LogitsIntake {
   async #evaluateSlab(begun: BegunBlock, slab: ArrayBuffer, byteLength: number): Promise<void> {
     let block: Block;
     try {
-      block = await runInTurns(ownRows(begun.block));
+      block = await this.#withOwnRows(begun);
     } catch (error) {
       this.#pool.slabs.release(slab);
       throw error;
@@ -295,6 +339,15 @@ export class BlockWriter implements LogitsIntake {
     await this.#pool.run({ block, slab, byteLength }, this.#isAbandonedNow, (result, returned) =>
       runInTurns(this.#settle(begun, [result], returned)),
     );
+  }
+
+  /** Brings what is beside the logits of a block into transferable memory, unless workers read it themselves. */
+  async #withOwnRows(begun: BegunBlock): Promise<Block> {
+    const block = await runInTurns(ownRows(begun.block));
+    const compared = block.compared && (await fetchComparedRows(block.compared));
+    if (compared === block.compared) return block;
+    begun.started = performance.now();
+    return { ...block, compared };
   }
 
   #evaluateInline(logits: Uint8Array): void {

@@ -11,6 +11,7 @@ import { mostProbableOf, topNllOf } from './compared-rows.ts';
 import type { RowsBeside } from './compared-rows.ts';
 import type { FloatDType } from '../tensor/dtype.ts';
 import { findRangeSigns } from './range-signs.ts';
+import { isRemote } from '../tensor/file-range.ts';
 import { readRange } from './read-range.ts';
 
 /**
@@ -106,6 +107,7 @@ function elementsOf(beside: RowsBeside): Elements {
 /** Bytes of rows; those of a file are read into the kernel memory. */
 function bytesOf({ data, range }: RowsBeside): Uint8Array | ByteSource {
   if (range === undefined) return data!;
+  if (isRemote(range)) throw new RangeError('rows of a remote file are fetched before a worker has them');
   return { byteLength: range.byteLength, readInto: (target) => readRange(range, target) };
 }
 

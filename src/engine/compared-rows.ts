@@ -1,7 +1,7 @@
 /** Rows of a comparison: what is beside the logits, or the reference, that a block consists of. */
 import type { RowFormat } from '../../kernels/quantised.ts';
 import { DTYPE_BYTES } from '../tensor/dtype.ts';
-import { cutRange } from '../tensor/file-range.ts';
+import { cutRange, isRemote } from '../tensor/file-range.ts';
 import type { FileRange } from '../tensor/file-range.ts';
 import { copyInSteps } from '../steps.ts';
 import type { Steps } from '../steps.ts';
@@ -75,10 +75,20 @@ export function* ownComparedRows(rows: ComparedRows): Steps<ComparedRows> {
   return { ...rows, beside: { ...rows.beside!, data: own } };
 }
 
+/** Fetches rows of a remote file into transferable memory. @throws LossmeterError as RemoteSource.readInto */
+export async function fetchComparedRows(rows: ComparedRows): Promise<ComparedRows> {
+  const { range, ...beside } = rows.beside ?? {};
+  if (range === undefined || !isRemote(range)) return rows;
+  const data = new Uint8Array(range.byteLength);
+  await range.source.readInto(data, range.position);
+  return { ...rows, beside: { ...(beside as RowsBeside), data } };
+}
+
 /** Bytes that a message to a worker carries. */
 export function postedBytesOf({ beside, top }: ComparedRows, rows: number): number {
   const ofTop = top === undefined ? 0 : rows * top.K * (DTYPE_BYTES.int32 + DTYPE_BYTES.float64);
-  return ofTop + (beside?.data === undefined ? 0 : rows * beside.rowBytes);
+  const isPosted = beside !== undefined && (beside.range === undefined || isRemote(beside.range));
+  return ofTop + (isPosted ? rows * beside.rowBytes : 0);
 }
 
 /** −log p of a class in the top K of a row; NaN for another class. */

@@ -1,6 +1,6 @@
 import { readSync } from 'node:fs';
 import { LossmeterError } from '../errors.ts';
-import type { FileRange } from '../tensor/file-range.ts';
+import type { LocalRange } from '../tensor/file-range.ts';
 
 /**
  * Reads a range of a file by position, so that threads do not disturb one another. Blocks the thread, so only workers
@@ -8,7 +8,7 @@ import type { FileRange } from '../tensor/file-range.ts';
  * @param target buffer of the range's length
  * @throws LossmeterError file_unreadable, and file_changed when the file has become shorter
  */
-export function readRange({ fd, name, position, byteLength }: FileRange, target: Uint8Array): void {
+export function readRange({ fd, name, position, byteLength }: LocalRange, target: Uint8Array): void {
   for (let filled = 0; filled < byteLength;) {
     const came = readBytes(name, fd, target, filled, position + filled);
     if (came === 0) {

@@ -5,7 +5,7 @@ import type { Variant } from '../../kernels/instance.ts';
 import { LossmeterError } from '../errors.ts';
 import type { ErrorCode } from '../errors.ts';
 import { cutRange } from '../tensor/file-range.ts';
-import type { FileRange } from '../tensor/file-range.ts';
+import type { LocalRange } from '../tensor/file-range.ts';
 import { cutBlock } from './block.ts';
 import type { Block, BlockResult } from './block.ts';
 import { evaluateBlock } from './evaluate-block.ts';
@@ -34,10 +34,10 @@ export interface SlabReply extends Failure {
   result?: BlockResult;
 }
 
-/** A block and the range of a file with its logits. It may be larger than the rows evaluated at a time. */
+/** A block and the range of a local file with its logits. It may be larger than the rows evaluated at a time. */
 export interface FileTask {
   block: Block;
-  range: FileRange;
+  range: LocalRange;
   /** Rows that are read and evaluated at a time. */
   rowsAtOnce: number;
 }

@@ -7,8 +7,7 @@ import { rowBytesOf } from '../../kernels/quantised.ts';
 import { placeIn, showValue } from '../suggestion.ts';
 import type { LogitFileRows } from '../tensor/logit-file-rows.ts';
 import { LOGIT_FILE_MAGIC } from '../wire/body/file-kind.ts';
-import { OpenFile } from './open-file.ts';
-import type { OpenFileOptions } from './open-file.ts';
+import type { FileOpener, ReadableFile } from './readable-file.ts';
 
 /** End of the names that llama.cpp's documentation gives the files. */
 const EXTENSION = '.kld';
@@ -39,17 +38,17 @@ interface Header {
 
 /** A llama.cpp logit file that is open for reading. It detects changes by other programs while it is open. */
 export class LogitFile {
-  readonly #file: OpenFile;
+  readonly #file: ReadableFile;
   readonly #header: Header;
 
-  private constructor(file: OpenFile, header: Header) {
+  private constructor(file: ReadableFile, header: Header) {
     this.#file = file;
     this.#header = header;
   }
 
-  /** Opens a file of the size that its header announces. @throws LossmeterError invalid_file, and errors of OpenFile.open */
-  static open(path: string, options: OpenFileOptions): Promise<LogitFile> {
-    return OpenFile.open(path, 'a llama.cpp logit file', options, async (file) => {
+  /** Opens a file of the size that its header announces. @throws LossmeterError invalid_file, and errors of opening it */
+  static open(opener: FileOpener): Promise<LogitFile> {
+    return opener('a llama.cpp logit file', async (file) => {
       return new LogitFile(file, await readHeader(file));
     });
   }
@@ -94,9 +93,14 @@ export class LogitFile {
     return labels;
   }
 
-  /** @throws LossmeterError file_changed: see OpenFile */
+  /** @throws LossmeterError file_changed: see ReadableFile */
   requireUnchanged(): Promise<void> {
     return this.#file.requireUnchanged();
+  }
+
+  /** Makes pending reads fail: see ReadableFile. */
+  cancelReads(): void {
+    this.#file.cancelReads();
   }
 
   /** Closes the file. No read may be in progress. */
@@ -111,7 +115,7 @@ function rowsOf(context: number): number {
 }
 
 /** Reads a header, and compares it with the size of the file. @throws LossmeterError invalid_file, file_unreadable */
-async function readHeader(file: OpenFile): Promise<Header> {
+async function readHeader(file: ReadableFile): Promise<Header> {
   const { size, name } = file;
   const invalid = (what: string): LossmeterError =>
     new LossmeterError('invalid_file', `${name} is not a valid llama.cpp logit file: ${what}`);

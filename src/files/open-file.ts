@@ -4,7 +4,8 @@ import { open } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { LossmeterError } from '../errors.ts';
 import { endedEarly } from '../engine/read-range.ts';
-import type { FileRange } from '../tensor/file-range.ts';
+import type { LocalRange } from '../tensor/file-range.ts';
+import type { FileOpener, ReadableFile } from './readable-file.ts';
 
 /** Open flags that do not wait for a pipe or a terminal. */
 const FLAGS = constants.O_RDONLY | constants.O_NONBLOCK;
@@ -17,8 +18,13 @@ export interface OpenFileOptions {
   requireAllowed?: ((handle: FileHandle, stats: BigIntStats) => Promise<void>) | undefined;
 }
 
+/** Opens a local file. */
+export function localOpener(path: string, options: OpenFileOptions): FileOpener {
+  return (kind, read) => OpenFile.open(path, kind, options, read);
+}
+
 /** A regular file that is open for reading. It detects changes by other programs while it is open. */
-export class OpenFile {
+class OpenFile implements ReadableFile {
   readonly #handle: FileHandle;
   readonly #stats: BigIntStats;
   /** Name of the file in messages. */
@@ -62,7 +68,7 @@ export class OpenFile {
   }
 
   /** A range of its bytes, for threads. */
-  range(position: number, byteLength: number): FileRange {
+  range(position: number, byteLength: number): LocalRange {
     return { fd: this.#handle.fd, name: this.name, position, byteLength };
   }
 
@@ -93,6 +99,9 @@ export class OpenFile {
     const detail = `${this.name} was ${what} while it was read: write to another name and rename it when it is complete`;
     throw new LossmeterError('file_changed', detail);
   }
+
+  /** Reads of local files do not wait for a network. */
+  cancelReads(): void {}
 
   /** Closes the file. No read may be in progress. */
   close(): Promise<void> {

@@ -224,7 +224,7 @@ export function addSums(batches: readonly RowSums[]): RowSums {
   for (const batch of batches) {
     for (const [name, sums] of batch.ofStatistics) {
       const all = ofStatistics.get(name) ?? STATISTICS[name].sums!();
-      all.append(sums);
+      all.append(sums.save());
       ofStatistics.set(name, all);
     }
   }
@@ -236,6 +236,25 @@ export function addSums(batches: readonly RowSums[]): RowSums {
     nll: total((batch) => batch.nll),
     ofStatistics,
   };
+}
+
+/** Sums of a batch in the form in which they are stored. */
+export interface SavedSums extends Omit<RowSums, 'ofStatistics'> {
+  ofStatistics: Partial<Record<StatisticName, object>>;
+}
+
+export function saveSums({ ofStatistics, ...numbers }: RowSums): SavedSums {
+  return { ...numbers, ofStatistics: Object.fromEntries([...ofStatistics].map(([name, sums]) => [name, sums.save()])) };
+}
+
+/** Restores stored sums. They have the bits of those that were stored. */
+export function restoreSums({ ofStatistics, ...numbers }: SavedSums): RowSums {
+  const restored = (Object.entries(ofStatistics) as [StatisticName, object][]).map(([name, saved]) => {
+    const sums = STATISTICS[name].sums!();
+    sums.append(saved);
+    return [name, sums] as const;
+  });
+  return { ...numbers, ofStatistics: new Map(restored) };
 }
 
 function formLoss(sums: RowSums, options: Options): number | undefined {

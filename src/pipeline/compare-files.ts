@@ -5,14 +5,13 @@ import { appendFindings, noFindings } from '../diagnostics/findings.ts';
 import type { Findings } from '../diagnostics/findings.ts';
 import { makeComparedColumns } from '../engine/block.ts';
 import type { ComparedColumns } from '../engine/block.ts';
-import type { RowResults } from '../engine/block-writer.ts';
 import type { KernelPool } from '../engine/pool.ts';
 import { LossmeterError, refuse } from '../errors.ts';
-import { answerComparison } from '../evaluations/kl-divergence/answer.ts';
+import { answerWithoutOutputs } from '../evaluations/kl-divergence/answer.ts';
 import { KL_DIVERGENCE } from '../evaluations/kl-divergence/kl-divergence.ts';
 import { planComparison } from '../evaluations/kl-divergence/plan.ts';
-import type { ComparisonPlan } from '../evaluations/kl-divergence/plan.ts';
-import { LocalFile } from '../files/local-file.ts';
+import type { ComparedPlan, ComparisonPlan, PlainResults } from '../evaluations/kl-divergence/plan.ts';
+import type { OpenSafetensors, SafetensorsFile } from '../files/safetensors-file.ts';
 import { addRowCounts, sequenceFactsOf } from '../loss/targets.ts';
 import type { Targets } from '../loss/targets.ts';
 import { inSteps, runInTurns } from '../steps.ts';
@@ -29,11 +28,11 @@ export const COMPARED_TENSORS = ['logits', 'reference', 'label', 'input_mask', '
 
 export type ComparedNames = Readonly<Partial<Record<(typeof COMPARED_TENSORS)[number], string>>>;
 
-/** Rows that were compared, and the answer about them. */
+/** Rows that were compared. */
 export interface ComparedFile {
   file: string;
-  plan: ComparisonPlan;
-  results: RowResults;
+  plan: ComparedPlan;
+  results: PlainResults;
 }
 
 export interface CompareFileOptions {
@@ -42,8 +41,8 @@ export interface CompareFileOptions {
   names: ComparedNames;
   /** safetensors file with the reference, or the logit file that has its rows; undefined where the file itself has it. */
   reference: string | LogitFileCursor | undefined;
-  held: HeldBytes;
-  maxHeaderBytes: number;
+  held: Pick<HeldBytes, 'open'>;
+  open: OpenSafetensors;
   /** Told of bytes of logits when they are compared. */
   onRead?: (bytes: number) => void;
 }
@@ -56,12 +55,12 @@ export interface CompareFileOptions {
 export async function compareFile(
   pool: KernelPool,
   path: string,
-  { options, names, reference: given, held: heldBytes, maxHeaderBytes, onRead }: CompareFileOptions,
+  { options, names, reference: given, held: heldBytes, open: openFile, onRead }: CompareFileOptions,
 ): Promise<ComparedFile> {
   const held = heldBytes.open();
-  const opened: LocalFile[] = [];
-  const open = async (one: string): Promise<LocalFile> => {
-    const file = await LocalFile.open(one, { name: one, maxHeaderBytes });
+  const opened: SafetensorsFile[] = [];
+  const open = async (one: string): Promise<SafetensorsFile> => {
+    const file = await openFile(one);
     opened.push(file);
     return file;
   };
@@ -79,7 +78,7 @@ export async function compareFile(
       streamed: headOf('logits', logits),
       fields,
       ...(given instanceof LogitFileCursor
-        ? { before: [], logitFile: given.take(elementCount(logits.shape.slice(0, -1)) ?? 0) }
+        ? { before: [], logitFile: given.take(rowsIn(logits)) }
         : { before: [headOf('reference', await referenceOf(file, given, { names, open }))] }),
     };
     plan = await runInTurns(planComparison(pool, request, held));
@@ -94,11 +93,28 @@ export async function compareFile(
   }
 }
 
+/** Rows of logits of a file, of which only the header is read. @throws LossmeterError */
+export async function countRows(
+  path: string,
+  { names, open }: Pick<CompareFileOptions, 'names' | 'open'>,
+): Promise<number> {
+  const file = await open(path);
+  try {
+    return rowsIn(file.tensor('logits', names.logits ?? 'logits'));
+  } finally {
+    await file.close();
+  }
+}
+
+function rowsIn({ shape }: FileTensor): number {
+  return elementCount(shape.slice(0, -1)) ?? 0;
+}
+
 /** The tensor `reference` of a file; in a file of its own also `logits`. @throws LossmeterError missing_field */
 async function referenceOf(
-  file: LocalFile,
+  file: SafetensorsFile,
   path: string | undefined,
-  { names, open }: { names: ComparedNames; open: (path: string) => Promise<LocalFile> },
+  { names, open }: { names: ComparedNames; open: OpenSafetensors },
 ): Promise<FileTensor> {
   const other = path === undefined ? file : await open(path);
   const stored = new Set(other.header.tensors.map(({ name }) => name));
@@ -123,12 +139,7 @@ export async function answerFile(
   listed: readonly 'sequences'[] = [],
 ): Promise<Omit<Comparison, 'outputs'>> {
   const options = { ...plan.options, outputs: [...listed] };
-  return runInTurns(withoutOutputs({ ...plan, options }, results));
-}
-
-function* withoutOutputs(plan: ComparisonPlan, results: RowResults): Steps<Omit<Comparison, 'outputs'>> {
-  const { outputs: _, ...answer } = yield* answerComparison(plan, results);
-  return answer;
+  return runInTurns(answerWithoutOutputs({ ...plan, options }, results));
 }
 
 /**

@@ -14,7 +14,7 @@ import { LOSS_TENSORS, makeHeader } from '../batch/header.ts';
 import { CROSS_ENTROPY } from '../evaluations/cross-entropy/cross-entropy.ts';
 import { evaluated, planBatch } from '../evaluations/cross-entropy/plan.ts';
 import type { BatchPlan } from '../evaluations/cross-entropy/plan.ts';
-import { LocalFile } from '../files/local-file.ts';
+import type { OpenSafetensors } from '../files/safetensors-file.ts';
 import { headOf, readFileFields } from './file-fields.ts';
 import { reportReduction } from '../batch/report.ts';
 import type { Evaluation } from '../contract/cross-entropy.ts';
@@ -50,8 +50,8 @@ export interface FileEvaluationOptions {
   /** Take the place of those in the file, one by one. */
   options: Readonly<Record<string, unknown>>;
   names?: TensorNames;
-  held: HeldBytes;
-  maxHeaderBytes: number;
+  held: Pick<HeldBytes, 'open'>;
+  open: OpenSafetensors;
   /** Told of bytes of logits when they are evaluated. */
   onRead?: (bytes: number) => void;
 }
@@ -64,9 +64,9 @@ export interface FileEvaluationOptions {
 export async function evaluateFile(
   pool: KernelPool,
   path: string,
-  { options, names = {}, held: heldBytes, maxHeaderBytes, onRead }: FileEvaluationOptions,
+  { options, names = {}, held: heldBytes, open, onRead }: FileEvaluationOptions,
 ): Promise<FileEvaluation> {
-  const file = await LocalFile.open(path, { name: path, maxHeaderBytes });
+  const file = await open(path);
   const held = heldBytes.open();
   let batch: BatchPlan | undefined;
   try {

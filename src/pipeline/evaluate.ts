@@ -1,8 +1,8 @@
 import type { KernelPool } from '../engine/pool.ts';
 import { LossmeterError } from '../errors.ts';
 import type { FieldsKind, Kind, Plan } from '../evaluations/kind.ts';
-import { RequestFiles } from '../files/data-directory.ts';
-import type { DataDirectory } from '../files/data-directory.ts';
+import type { NamedFiles } from '../files/named-files.ts';
+import { RequestFiles } from '../files/request-files.ts';
 import { runInTurns } from '../steps.ts';
 import { elementCount, formatShape } from '../tensor/shape.ts';
 import { tracing } from '../tracing.ts';
@@ -21,8 +21,7 @@ export interface Service {
   readonly doorway: Doorway;
   readonly pool: KernelPool;
   readonly jsonParser: JsonParser;
-  /** Undefined where requests may name no files. */
-  readonly dataDirectory: DataDirectory | undefined;
+  readonly namedFiles: NamedFiles;
   readonly limits: EvaluationLimits;
 }
 
@@ -39,13 +38,13 @@ export interface EvaluationLimits {
 export function* evaluate<P extends Plan, A>(
   kind: Kind<P, A> | FieldsKind<A>,
   given: RequestBody,
-  { doorway, pool, jsonParser, dataDirectory, limits }: Service,
+  { doorway, pool, jsonParser, namedFiles, limits }: Service,
 ): Waiting<Answered<A>> {
   const phases = tracing.tracer?.phases();
   const body = yield* admitted(doorway.admit(given), phases);
   const { held, reader, contentLength } = body;
   const { codec, isAbandoned } = given;
-  const files = dataDirectory && new RequestFiles(dataDirectory);
+  const files = new RequestFiles(namedFiles);
   const started = performance.now();
   const timings = { ingest: 0, compute: 0, reduce: 0 };
   let request: RequestReader | undefined;
@@ -60,7 +59,7 @@ export function* evaluate<P extends Plan, A>(
     });
     const header = yield* request.readHeader();
     if (header === undefined || kind.plan === undefined) {
-      if (files?.areUsed === true) yield files.requireUnchanged();
+      if (files.areUsed) yield files.requireUnchanged();
       phases?.begin('reduce');
       const read = performance.now();
       timings.ingest = read - started;
@@ -81,7 +80,7 @@ export function* evaluate<P extends Plan, A>(
     timings.ingest = performance.now() - started;
     if (source !== undefined) yield intake.readFrom(source);
     const rows = yield* settled(writer.finish());
-    if (files?.areUsed === true) yield files.requireUnchanged();
+    if (files.areUsed) yield files.requireUnchanged();
     timings.compute = writer.computeMs;
     phases?.set(describeRows(header.streamed, writer));
 
@@ -99,13 +98,14 @@ export function* evaluate<P extends Plan, A>(
     phases?.end();
     request?.close();
     plan?.writer.abandon();
-    if (files?.areUsed === true) yield body.closeAfter(closeWhenIdle(files, plan?.writer));
+    if (files.areUsed) yield body.closeAfter(closeWhenIdle(files, plan?.writer));
     else body.close();
   }
 }
 
-/** Closes files once no worker reads them: a request may fail while blocks of it are evaluated. */
+/** Closes files once nothing reads them: a request may fail while blocks of it are read and evaluated. */
 async function closeWhenIdle(files: RequestFiles, writer: Plan['writer'] | undefined): Promise<void> {
+  await files.cancelReads();
   await writer?.idle();
   await files.close();
 }

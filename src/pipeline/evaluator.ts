@@ -2,7 +2,9 @@ import type { Evaluation } from '../contract/cross-entropy.ts';
 import type { KernelPool } from '../engine/pool.ts';
 import type { FieldsKind, Kind, Plan } from '../evaluations/kind.ts';
 import { Combining } from '../evaluations/vocabulary/combining.ts';
-import { DataDirectory } from '../files/data-directory.ts';
+import type { ObjectStorage } from '../files/objects/object-storage.ts';
+import { NamedFiles } from '../files/named-files.ts';
+import type { NamedFilesOptions } from '../files/named-files.ts';
 import { runWaiting } from '../waiting.ts';
 import { HeldBytes } from '../wire/body/held-bytes.ts';
 import type { HeldBytesAccount } from '../wire/body/held-bytes.ts';
@@ -18,12 +20,10 @@ import type { BodyLimits, RequestBody } from './body.ts';
 import { evaluate } from './evaluate.ts';
 import type { EvaluationLimits, Service } from './evaluate.ts';
 
-export interface EvaluatorLimits extends AdmissionLimits, BodyLimits, EvaluationLimits {
+export interface EvaluatorLimits extends AdmissionLimits, BodyLimits, EvaluationLimits, NamedFilesOptions {
   maxJsonDepth: number;
   /** Bytes that requests may hold, apart from slabs. */
   maxHeldBytes: number;
-  /** Folder of files that requests may name; they may name none without. */
-  dataDir?: string | undefined;
 }
 
 /** Longest body of a plain value: 64 labels of 256 characters, all of them escaped. */
@@ -46,7 +46,7 @@ export class Evaluator {
   readonly #combining = new Combining();
 
   constructor(pool: KernelPool, limits: EvaluatorLimits) {
-    const { dataDir, maxJsonBytes, maxJsonDepth, maxHeldBytes } = limits;
+    const { maxJsonDepth, maxHeldBytes } = limits;
     this.#limits = limits;
     this.#held = new HeldBytes(maxHeldBytes);
     this.admission = new Admission(limits, () => pool.slabs.isWaitedFor);
@@ -55,9 +55,14 @@ export class Evaluator {
       limits,
       doorway: new Doorway(this.admission, this.#held, limits, this.turns),
       jsonParser: new JsonParser(maxJsonDepth),
-      dataDirectory: dataDir === undefined ? undefined : new DataDirectory(dataDir, maxJsonBytes),
+      namedFiles: new NamedFiles(limits),
     };
     this.#sideDoor = new Doorway(new Admission(limits, undefined, 'descriptions of runs'), this.#held, limits);
+  }
+
+  /** Object storage; undefined where requests may name no objects. */
+  get objectStorage(): ObjectStorage | undefined {
+    return this.#service.namedFiles.storage;
   }
 
   /** Bytes that requests hold at the moment. */
@@ -70,15 +75,16 @@ export class Evaluator {
     return this.#held.open();
   }
 
-  /** Resolves when it can evaluate. @throws Error for a missing data directory */
+  /** Resolves when it can evaluate. @throws Error as NamedFiles.ready */
   async ready(): Promise<void> {
-    const { pool, dataDirectory } = this.#service;
-    await Promise.all([pool.ready(), dataDirectory?.requireFolder()]);
+    const { pool, namedFiles } = this.#service;
+    await Promise.all([pool.ready(), namedFiles.ready()]);
   }
 
-  /** Ends the threads that this started; the pool is its owner's. */
+  /** Ends the threads and connections that this started; the pool is its owner's. */
   async close(): Promise<void> {
-    await Promise.all([this.#service.jsonParser.close(), this.#combining.close()]);
+    const { jsonParser, namedFiles } = this.#service;
+    await Promise.all([jsonParser.close(), this.#combining.close(), namedFiles.close()]);
   }
 
   /** Evaluates a request of a kind. @returns a promise only where it had to wait */

@@ -1,4 +1,4 @@
-import type { LocalFile } from '../files/local-file.ts';
+import type { SafetensorsFile } from '../files/safetensors-file.ts';
 import type { FileTensor } from '../tensor/file-tensor.ts';
 import { runWaiting } from '../waiting.ts';
 import type { HeldBytesAccount } from '../wire/body/held-bytes.ts';
@@ -31,7 +31,7 @@ interface WantedFields {
  * @throws LossmeterError
  */
 export async function readFileFields(
-  file: LocalFile,
+  file: SafetensorsFile,
   { path, tensors, names, kind, requireOptions, options, held }: WantedFields,
 ): Promise<Record<string, unknown>> {
   const stored = new Set(file.header.tensors.map(({ name }) => name));

@@ -1,6 +1,6 @@
 import { refuse } from '../errors.ts';
 import { rowBytesOf } from '../../kernels/quantised.ts';
-import { LogitFile } from '../files/logit-file.ts';
+import type { LogitFile } from '../files/logit-file.ts';
 import { cutRange } from '../tensor/file-range.ts';
 import type { ReadLogitFile } from '../wire/request.ts';
 
@@ -17,9 +17,8 @@ export class LogitFileCursor {
     this.#rows = rows;
   }
 
-  /** @throws LossmeterError invalid_file, file_unreadable */
-  static async open(path: string): Promise<LogitFileCursor> {
-    const file = await LogitFile.open(path, { name: path });
+  /** Reads an open file from its first row on, and closes it at the end. @throws LossmeterError invalid_file */
+  static async of(path: string, file: LogitFile): Promise<LogitFileCursor> {
     try {
       const { readLabels, ...rows } = file.rows('reference');
       return new LogitFileCursor(path, file, { ...rows, labels: await readLabels() });
@@ -34,15 +33,21 @@ export class LogitFileCursor {
     return Array.from({ length: this.#rows.chunks }, () => this.#rows.rowsPerChunk);
   }
 
+  /** Skips the next rows. @throws LossmeterError shape_mismatch when there are fewer */
+  skip(rows: number): void {
+    const { length } = this.#rows.labels;
+    if (this.#next + rows > length) {
+      const detail = `${rows} rows of logits follow ${this.#next}, but ${this.#name} has ${length} rows`;
+      throw refuse('shape_mismatch', '/logits/shape', detail);
+    }
+    this.#next += rows;
+  }
+
   /** Takes the next rows. @throws LossmeterError shape_mismatch when there are fewer */
   take(rows: number): ReadLogitFile {
     const { labels, classes, range } = this.#rows;
     const first = this.#next;
-    if (first + rows > labels.length) {
-      const detail = `${rows} rows of logits follow ${first}, but ${this.#name} has ${labels.length} rows`;
-      throw refuse('shape_mismatch', '/logits/shape', detail);
-    }
-    this.#next = first + rows;
+    this.skip(rows);
     const rowBytes = rowBytesOf('quantised', classes);
     return {
       ...{ chunks: 1, rowsPerChunk: rows, classes },

@@ -1,7 +1,4 @@
 /** Follows references of a request to tensors of files. */
-import { refuse } from '../errors.ts';
-import { placeIn } from '../suggestion.ts';
-import type { LossmeterError } from '../errors.ts';
 import type { FileTensor } from '../tensor/file-tensor.ts';
 import type { LogitFileRows } from '../tensor/logit-file-rows.ts';
 import { settled } from '../waiting.ts';
@@ -17,7 +14,8 @@ import type { FileReference } from '../wire/tensors/file-reference.ts';
 export interface TensorFiles {
   /**
    * @param field where the reference stands in the request
-   * @throws LossmeterError file_forbidden, file_unreadable, invalid_file, invalid_tensor
+   * @throws LossmeterError local_data_off, object_storage_off, file_forbidden, file_unreadable, storage_unavailable,
+   *   invalid_file, invalid_tensor
    */
   open(field: string, reference: FileReference): Promise<FileTensor>;
 }
@@ -26,7 +24,8 @@ export interface TensorFiles {
 export interface LogitFiles {
   /**
    * @param field where the name stands in the request
-   * @throws LossmeterError file_forbidden, file_unreadable, invalid_file
+   * @throws LossmeterError local_data_off, object_storage_off, file_forbidden, file_unreadable, storage_unavailable,
+   *   invalid_file
    */
   openLogitFile(field: string, name: string): Promise<LogitFileRows>;
 }
@@ -36,44 +35,29 @@ export interface FileContext {
   /** Tensors that a request may have. */
   readonly tensors: readonly TensorName[];
   readonly held: HeldBytesAccount;
-  /** Undefined where requests may not refer to files. */
-  readonly files?: TensorFiles | undefined;
+  readonly files: TensorFiles;
 }
 
-/**
- * Opens the tensor that a reference names.
- * @throws LossmeterError local_data_off, and as TensorFiles.open
- */
+/** Opens the tensor that a reference names. @throws LossmeterError as TensorFiles.open */
 export function openReference(
   field: string,
   value: object,
   { files }: Pick<FileContext, 'files'>,
 ): Promise<FileTensor> {
-  const reference = readReference(field, value);
-  if (files !== undefined) return files.open(field, reference);
-  throw noLocalFiles(field, 'file', ', or send the tensor');
+  return files.open(field, readReference(field, value));
 }
 
-/**
- * Opens a llama.cpp logit file, and reads its labels.
- * @throws LossmeterError local_data_off, and as LogitFiles.openLogitFile
- */
+/** Opens a llama.cpp logit file, and reads its labels. @throws LossmeterError as LogitFiles.openLogitFile */
 export function* openLogitFile(
   field: string,
   value: object,
-  { files, held }: { files: LogitFiles | undefined; held: HeldBytesAccount },
+  { files, held }: { files: LogitFiles; held: HeldBytesAccount },
 ): Waiting<ReadLogitFile> {
   const name = readLogitFile(field, value);
-  if (files === undefined) throw noLocalFiles(field, 'kld_file', '');
   const { readLabels, ...rows } = yield* settled(files.openLogitFile(field, name));
   const bytes = rows.chunks * rows.rowsPerChunk * Int32Array.BYTES_PER_ELEMENT;
   held.take(bytes, `the labels of ${field}`, SPLIT_ADVICE);
   return { ...rows, labels: yield* settled(readLabels()) };
-}
-
-function noLocalFiles(field: string, key: string, otherwise: string): LossmeterError {
-  const detail = `${field} names a file, and this service reads no local files: start it with LOSSMETER_DATA_DIR set to the folder that holds them${otherwise}`;
-  return refuse('local_data_off', placeIn(field, key), detail);
 }
 
 /** Reads the tensors that fields refer to. They wait in memory. */

@@ -30,7 +30,7 @@ import type { ParseJson } from './run-decoding.ts';
 interface Means {
   readonly context: DecodeContext;
   /** Opens files that the request names; undefined where it may name none. */
-  readonly files: (TensorFiles & LogitFiles) | undefined;
+  readonly files: TensorFiles & LogitFiles;
   readonly parseJson: ParseJson;
 }
 

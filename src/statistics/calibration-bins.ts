@@ -18,10 +18,15 @@ export class CalibrationBins {
     this.#gaps[Number.isNaN(bin) ? 0 : bin]!.add(weight * (Number(hit) - confidence));
   }
 
+  /** Sums that `append` adds to those of another batch. */
+  save() {
+    return { gaps: this.#gaps.map(({ value }) => value), weight: this.#weight.value };
+  }
+
   /** Adds the rows of another batch. */
-  append(other: CalibrationBins): void {
-    this.#gaps.forEach((gap, bin) => gap.add(other.#gaps[bin]!.value));
-    this.#weight.add(other.#weight.value);
+  append({ gaps, weight }: ReturnType<CalibrationBins['save']>): void {
+    this.#gaps.forEach((gap, bin) => gap.add(gaps[bin]!));
+    this.#weight.add(weight);
   }
 
   /** NaN without rows. */

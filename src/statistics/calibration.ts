@@ -20,8 +20,12 @@ class CalibrationSums implements Sums {
     };
   }
 
-  append({ bins }: CalibrationSums): void {
-    this.bins.append(bins);
+  save() {
+    return this.bins.save();
+  }
+
+  append(saved: ReturnType<CalibrationSums['save']>): void {
+    this.bins.append(saved);
   }
 }
 

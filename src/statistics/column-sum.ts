@@ -19,7 +19,11 @@ export class ColumnSum<Column extends string> implements Sums {
     return (row: number, m: number): void => this.#sum.add(m * column[row]!);
   }
 
-  append({ value }: ColumnSum<Column>): void {
-    this.#sum.add(value);
+  save() {
+    return { sum: this.#sum.value };
+  }
+
+  append({ sum }: ReturnType<ColumnSum<Column>['save']>): void {
+    this.#sum.add(sum);
   }
 }

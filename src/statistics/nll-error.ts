@@ -20,10 +20,14 @@ class Moments {
   readonly B = ExactSum.of();
   readonly C = ExactSum.of();
 
-  append(other: Moments): void {
-    this.A.include(other.A);
-    this.B.include(other.B);
-    this.C.include(other.C);
+  save() {
+    return { A: this.A.toBytes(), B: this.B.toBytes(), C: this.C.toBytes() };
+  }
+
+  append({ A, B, C }: ReturnType<Moments['save']>): void {
+    this.A.include(ExactSum.from(A));
+    this.B.include(ExactSum.from(B));
+    this.C.include(ExactSum.from(C));
   }
 
   /** Σ m²(x−μ)² = A − 2μ·B + μ²·C. The moments are sums without rounding, so nothing is lost where they cancel. */
@@ -61,11 +65,20 @@ class ErrorSums implements Sums {
     };
   }
 
-  append(other: ErrorSums): void {
-    this.#n += other.#n;
-    this.#numerator.include(other.#numerator);
-    this.#denominator.include(other.#denominator);
-    for (const [scale, moments] of other.#moments) this.#of(scale).append(moments);
+  save() {
+    return {
+      n: this.#n,
+      numerator: this.#numerator.toBytes(),
+      denominator: this.#denominator.toBytes(),
+      moments: Array.from(this.#moments, ([scale, moments]) => ({ scale, ...moments.save() })),
+    };
+  }
+
+  append({ n, numerator, denominator, moments }: ReturnType<ErrorSums['save']>): void {
+    this.#n += n;
+    this.#numerator.include(ExactSum.from(numerator));
+    this.#denominator.include(ExactSum.from(denominator));
+    for (const { scale, ...saved } of moments) this.#of(scale).append(saved);
   }
 
   /** NaN below two rows, and where the mean is not finite. */

@@ -29,9 +29,13 @@ class RankSums implements Sums {
     };
   }
 
-  append({ hits, top5, withoutPrediction }: RankSums): void {
-    this.hits.add(hits.value);
-    this.top5.add(top5.value);
+  save() {
+    return { hits: this.hits.value, top5: this.top5.value, withoutPrediction: this.withoutPrediction };
+  }
+
+  append({ hits, top5, withoutPrediction }: ReturnType<RankSums['save']>): void {
+    this.hits.add(hits);
+    this.top5.add(top5);
     this.withoutPrediction += withoutPrediction;
   }
 }

@@ -30,9 +30,13 @@ class SequenceList implements Sums {
     };
   }
 
-  append(other: SequenceList): void {
+  save() {
+    return { sequences: this.all };
+  }
+
+  append({ sequences }: ReturnType<SequenceList['save']>): void {
     this.#closeUpTo(this.#count);
-    this.#closed.push(...other.all);
+    this.#closed.push(...sequences);
     this.#count = this.#closed.length;
   }
 

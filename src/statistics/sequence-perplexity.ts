@@ -20,11 +20,15 @@ class SequencePerplexities implements Sums {
     };
   }
 
-  append(other: SequencePerplexities): void {
+  save() {
     this.#close();
-    other.#close();
-    this.#total.include(other.#total);
-    this.#count += other.#count;
+    return { total: this.#total.toBytes(), count: this.#count };
+  }
+
+  append({ total, count }: ReturnType<SequencePerplexities['save']>): void {
+    this.#close();
+    this.#total.include(ExactSum.from(total));
+    this.#count += count;
   }
 
   /** NaN without counted rows. */

@@ -56,8 +56,10 @@ export interface Metric<Own> {
 export interface Sums {
   /** Returns a function that adds a counted row of weight m. It is called in the order of rows. */
   adder(columns: object, facts: SequenceFacts): (row: number, m: number) => void;
-  /** Adds the sums of another batch. */
-  append(other: Sums): void;
+  /** Form in which the sums are stored and added to others: numbers, bytes, and lists and objects of them. */
+  save(): object;
+  /** Adds the saved sums of another batch. */
+  append(saved: object): void;
 }
 
 /** Rows of a block that a kernel has evaluated. Statistics compute their columns from them. */

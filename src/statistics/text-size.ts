@@ -18,9 +18,13 @@ class NllPerSize implements Sums {
     return (row: number, m: number): void => this.#nll.add(m * nll[row]!);
   }
 
-  append(other: NllPerSize): void {
-    this.#nll.include(other.#nll);
-    this.#size.include(other.#size);
+  save() {
+    return { nll: this.#nll.toBytes(), size: this.#size.toBytes() };
+  }
+
+  append({ nll, size }: ReturnType<NllPerSize['save']>): void {
+    this.#nll.include(ExactSum.from(nll));
+    this.#size.include(ExactSum.from(size));
   }
 
   /** NaN without counted rows. */

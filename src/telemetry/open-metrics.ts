@@ -9,8 +9,10 @@ export const OPEN_METRICS_TYPE = Registry.OPENMETRICS_CONTENT_TYPE;
  * so it gets copies.
  */
 export async function openMetrics(registry: MetricRegistry): Promise<string> {
+  const metrics = registry.getMetricsAsArray() as unknown as (Metric & Named)[];
+  const names = new Set(metrics.map(({ name }) => name));
   const copies = new Registry(OPEN_METRICS_TYPE);
-  for (const metric of registry.getMetricsAsArray()) copies.registerMetric(copyOf(metric as unknown as Metric & Named));
+  for (const metric of metrics) copies.registerMetric(copyOf(metric, names));
   return copies.metrics();
 }
 
@@ -19,8 +21,11 @@ interface Named {
   readonly type: string;
 }
 
-function copyOf(metric: Metric & Named): Metric {
-  const { type } = metric;
-  const name = type === 'counter' ? metric.name.replace(/_total$/, '') : metric.name;
-  return { name, type, get: async () => ({ ...(await metric.get()), name }) } as unknown as Metric;
+/** A counter has its name without `_total`. Where a gauge has that name, the counter is of unknown type with its own. */
+function copyOf(metric: Metric & Named, names: ReadonlySet<string>): Metric {
+  const isCounter = metric.type === 'counter';
+  const stem = isCounter ? metric.name.replace(/_total$/, '') : metric.name;
+  const clashes = isCounter && names.has(stem);
+  const [name, type] = clashes ? [metric.name, 'unknown'] : [stem, metric.type];
+  return { name, type, get: async () => ({ ...(await metric.get()), name, type }) } as unknown as Metric;
 }

@@ -7,6 +7,7 @@ import type { ComplexityCase, OperationRequest } from './cases/case.ts';
 import { COMPARISON_CASES } from './cases/comparisons.ts';
 import { EVALUATION_CASES } from './cases/evaluations.ts';
 import { HISTORY_CASES } from './cases/history.ts';
+import { JOB_CASES } from './cases/jobs.ts';
 import { LOGPROB_CASES } from './cases/logprobs.ts';
 import { OPTION_CASES } from './cases/options.ts';
 import { PARTIAL_CASES } from './cases/partials.ts';
@@ -20,6 +21,7 @@ const CASES = [
   ...OPTION_CASES,
   ...PARTIAL_CASES,
   ...HISTORY_CASES,
+  ...JOB_CASES,
   ...LOGPROB_CASES,
   ...EVALUATION_CASES,
   ...COMPARISON_CASES,

@@ -54,6 +54,8 @@ const RUN = [
   ['README.md', 'npx lossmeter keys create'],
   ['docs/compare.md', 'curl -s'],
   ['docs/compare.md', 'npx lossmeter compare'],
+  ['docs/sharding.md', 'mkdir partials'],
+  ['docs/jobs.md', 'LOSSMETER_DATA_DIR=examples npm start'],
 ] as const;
 
 /** Blocks that take what this suite has not, with what runs them. */
@@ -66,8 +68,14 @@ const ELSEWHERE = [
   ['clients/python/README.md', 'python -m lossmeter', 'clients/python/tests/test_cli.py'],
   ['docs/python.md', 'pip install', 'npm run test:client'],
   ['test/vectors/README.md', 'pip install', 'nobody: it makes files that are committed, by PyTorch'],
+  ['docs/jobs.md', 'LOSSMETER_STORE=postgres', 'test/postgres/jobs.postgres.ts'],
+  ['docs/object-storage.md', 'export LOSSMETER_S3_BUCKETS', 'npm run test:s3, with a server of its own'],
+  ['docs/object-storage.md', 'npx lossmeter evaluate s3://', 'test/s3/command-line.s3.ts'],
   ['docs/operations.md', 'sqlite3 lossmeter.db "VACUUM INTO', 'test/docs/history-file.test.ts'],
   ['docs/operations.md', 'sqlite3 lossmeter.db VACUUM', 'test/docs/history-file.test.ts'],
+  ['docs/sharding.md', 'kubectl apply', 'nobody: it takes a cluster; test/deploy runs the commands of the jobs'],
+  ['docs/deploy.md', 'lossmeter store copy', 'test/postgres/copy.postgres.ts'],
+
   ['docs/kubernetes.md', 'docker build', 'test/container builds the image; nobody pushes it'],
   ['docs/kubernetes.md', 'npx lossmeter keys create --name trainer', 'nobody: it takes a cluster'],
   [
@@ -284,6 +292,33 @@ describe('the page about comparisons', () => {
     expect(folders!.stdout).toMatch(/^Same top p: 100\.000/m);
     expect(JSON.parse(json!.stdout)).toMatchObject({ total: { numerator: 0, rows: { total: 504 } } });
   });
+});
+
+test('a job of the examples has the result of its file', async () => {
+  const [created, events, result] = await runBlock(blockOf(...RUN[10]));
+  expect(JSON.parse(created!.stdout)).toMatchObject({ id: 1, files: { total: 1 } });
+  expect(events!.stdout).toContain('"state":"succeeded"');
+  const { kind, total, files } = JSON.parse(result!.stdout) as { kind: string; total: object; files: object[] };
+  expect([kind, files.length]).toEqual(['cross_entropy', 1]);
+  expect(total).toMatchObject({ rows: { total: 8192, counted: 8113 } });
+  expect(files).toMatchObject([{ file: 'char-lm.safetensors', rows: { total: 8192, counted: 8113 } }]);
+});
+
+test('shards of a list are combined to its result', async () => {
+  const example = join(ROOT, 'examples', 'char-lm.safetensors');
+  mkdirSync(join(checkout, 'run-7'), { recursive: true });
+  for (const rank of ['0', '1']) copyFileSync(example, join(checkout, 'run-7', `rank-${rank}.safetensors`));
+  const [, ...outcomes] = await runBlock(blockOf(...RUN[9]));
+  expect(outcomes.map(({ code, stderr }) => [code, stderr])).toEqual(outcomes.map(() => [0, '']));
+  const [first, second, third, table, json] = outcomes as [Outcome, Outcome, Outcome, Outcome, Outcome];
+  const files = [first, second, third].map(({ stdout }) => stdout.replace('partials/', ''));
+  expect(files).toEqual([1, 1, 0].map((count, k) => `${k + 1}.json: shard ${k + 1} of 3, ${count} of 2 files\n`));
+  for (const [printed, flag] of [
+    [table, ''],
+    [json, '--json'],
+  ] as const) {
+    expect(printed.stdout).toBe((await runCommand(`npx lossmeter evaluate run-7/ ${flag}`, {})).stdout);
+  }
 });
 
 /** A safetensors file whose tensor has another name. */

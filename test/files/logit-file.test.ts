@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { LogitFile } from '../../src/files/logit-file.ts';
+import { localOpener } from '../../src/files/open-file.ts';
 import { logitFile, quantise } from '../logit-file.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'lossmeter-logit-file-'));
@@ -11,7 +12,7 @@ const path = join(folder, 'a.kld');
 
 async function opened(bytes: Uint8Array): Promise<LogitFile> {
   writeFileSync(path, bytes);
-  return LogitFile.open(path, { name: 'a.kld' });
+  return LogitFile.open(localOpener(path, { name: 'a.kld' }));
 }
 
 const row = (classes: number): ReturnType<typeof quantise> =>
@@ -88,7 +89,7 @@ test.each<[string, Uint8Array, string]>([
 });
 
 test('a folder is refused', async () => {
-  await expect(LogitFile.open(folder, { name: 'a' })).rejects.toMatchObject({
+  await expect(LogitFile.open(localOpener(folder, { name: 'a' }))).rejects.toMatchObject({
     code: 'file_unreadable',
     message: 'a is a folder, expected a llama.cpp logit file',
   });

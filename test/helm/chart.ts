@@ -78,9 +78,12 @@ export function validate(
   return JSON.parse(stdout) as Report;
 }
 
-/** The Deployment or StatefulSet. */
+/** Kinds that start pods. */
+const WORKLOADS = new Set(['Deployment', 'StatefulSet', 'Job']);
+
+/** The object that starts pods. */
 export function workloadOf(documents: readonly Document[]): Document {
-  const workloads = documents.filter(({ kind }) => kind === 'Deployment' || kind === 'StatefulSet');
+  const workloads = documents.filter(({ kind }) => WORKLOADS.has(kind));
   if (workloads.length !== 1) throw new Error(`${workloads.length} workloads`);
   return workloads[0]!;
 }

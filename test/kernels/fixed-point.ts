@@ -23,9 +23,9 @@ export function fixed(value: number): bigint {
 /** The nearest float64, or one beside it. */
 export function toNumber(value: bigint): number {
   const magnitude = value < 0n ? -value : value;
-  const excess = magnitude.toString(2).length - 64;
-  const leading = excess > 0 ? Number(magnitude >> BigInt(excess)) * 2 ** excess : Number(magnitude);
-  return (value < 0n ? -leading : leading) * 2 ** -Number(BITS);
+  const excess = Math.max(0, magnitude.toString(2).length - 64);
+  const leading = Number(magnitude >> BigInt(excess));
+  return (value < 0n ? -leading : leading) * 2 ** (excess - Number(BITS));
 }
 
 export const times = (a: bigint, b: bigint): bigint => (a * b) >> BITS;

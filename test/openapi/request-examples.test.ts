@@ -1,5 +1,9 @@
-import { expect, test } from 'vitest';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, expect, test } from 'vitest';
 import { ERRORS } from '../../src/errors.ts';
+import { writeFiles } from '../cli/shards/small-files.ts';
 import { readDocument } from '../openapi-document.ts';
 import { Service } from '../service.ts';
 
@@ -19,7 +23,12 @@ const operations = Object.entries(paths).flatMap(([path, methods]) =>
   ),
 );
 
-const service = Service.start();
+const dataDir = mkdtempSync(join(tmpdir(), 'lossmeter-examples-'));
+afterAll(() => rmSync(dataDir, { recursive: true }));
+// Files that the example of a job names.
+writeFiles(join(dataDir, 'eval'), 2);
+
+const service = Service.start({ dataDir });
 
 test.each(operations)('the example of $operationId is answered', async ({ path, method, parameters = [], body }) => {
   const names = parameters.filter((parameter) => parameter.in === 'path');

@@ -41,10 +41,6 @@ test.each([
   expect(() => openReference('label', value, { files })).toThrow(says);
 });
 
-test('a reference is refused where the service reads no files', () => {
-  expect(() => openReference('label', REFERENCE, {})).toThrow('this service reads no local files');
-});
-
 const ROWS: Omit<LogitFileRows, 'readLabels'> = {
   chunks: 2,
   rowsPerChunk: 3,

@@ -14,11 +14,11 @@ const VERSIONS = '/usr/lib/postgresql';
 
 const READY_WITHIN_MS = 30_000;
 
-/** Folder of the programs of the newest PostgreSQL. @throws Error when there is none */
-function programs(): string {
+/** Path of a program of the newest PostgreSQL. @throws Error when there is none */
+export function program(name: string): string {
   const versions = existsSync(VERSIONS) ? readdirSync(VERSIONS).toSorted((a, b) => Number(a) - Number(b)) : [];
   if (versions.length === 0) throw new Error(`no PostgreSQL in ${VERSIONS}: install the package postgresql of Debian`);
-  return join(VERSIONS, versions.at(-1)!, 'bin');
+  return join(VERSIONS, versions.at(-1)!, 'bin', name);
 }
 
 /** PostgreSQL refuses to run as root: then the user of Debian's package runs it. */
@@ -49,7 +49,7 @@ export class PostgresServer implements AsyncDisposable {
     const user = owner();
     if (user.uid !== undefined) chownSync(folder, user.uid, user.gid!);
     execFileSync(
-      join(programs(), 'initdb'),
+      program('initdb'),
       ['-D', join(folder, 'data'), '-U', 'postgres', '-A', 'trust', '--locale=C.UTF-8', '-E', 'UTF8'],
       { ...user, cwd: folder, stdio: ['ignore', 'ignore', 'inherit'] },
     );
@@ -61,7 +61,7 @@ export class PostgresServer implements AsyncDisposable {
   /** Runs the server, again after `kill` or `stop`. */
   async run(): Promise<void> {
     this.#process = spawn(
-      join(programs(), 'postgres'),
+      program('postgres'),
       [
         ...['-D', join(this.#folder, 'data'), '-p', String(this.port), '-k', this.#folder, '-h', '127.0.0.1'],
         ...['-c', 'max_connections=200', '-c', 'shared_buffers=256MB', '-c', 'log_min_messages=panic'],

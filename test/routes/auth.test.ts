@@ -38,7 +38,7 @@ const collect = (message: unknown): void => {
 };
 subscribe('fastify.initialization', collect);
 
-const service = Service.start({ apiKeysFile });
+const service = Service.start({ apiKeysFile, dataDir: folder });
 
 const bearer = (key: string) => ({ authorization: `Bearer ${key}` });
 

@@ -18,7 +18,7 @@ function errorOf(nll: readonly number[], masks: readonly number[], parts: readon
     const part = NLL_ERROR.sums!();
     const add = part.adder({ nll: Float64Array.from(nll) }, FACTS);
     for (const row of rows) add(row, masks[row]!);
-    all.append(part);
+    all.append(part.save());
   }
   return METRICS.standard_error.of(
     all,

@@ -27,7 +27,7 @@ function metricOf(name: MetricName, batches: readonly Batch[]): number {
   const metric = METRICS[name];
   const { statistic } = metric;
   const all = STATISTICS[statistic].sums!();
-  for (const batch of batches) all.append(sumsOf(statistic, batch));
+  for (const batch of batches) all.append(sumsOf(statistic, batch).save());
   return metric.of(
     all,
     batches.flatMap(({ masks }) => masks).reduce((sum, m) => sum + m, 0),
@@ -73,7 +73,7 @@ test('the list of sequences of batches is that of all', () => {
     fc.property(anySequences, fc.nat({ max: 8 }), (sequences, cut) => {
       const list = STATISTICS.sequenceList.sums!();
       for (const part of [sequences.slice(0, cut), sequences.slice(cut)]) {
-        list.append(sumsOf('sequenceList', batchOf(part)));
+        list.append(sumsOf('sequenceList', batchOf(part)).save());
       }
       const all = sequencesIn(list)!;
       expect(all).toEqual(sequencesIn(sumsOf('sequenceList', batchOf(sequences))));

@@ -23,7 +23,7 @@ function metricOf(name: MetricName, batches: readonly (readonly number[])[]): nu
     const batch = STATISTICS[statistic].sums!();
     const add = batch.adder(COLUMNS, FACTS);
     for (const row of rows) add(row, MASKS[row]!);
-    all.append(batch);
+    all.append(batch.save());
   }
   return METRICS[name].of(
     all,
@@ -50,7 +50,7 @@ describe.each([
 test('rows without a prediction are counted, over batches too', () => {
   const [one, other] = [STATISTICS.rank.sums!(), STATISTICS.rank.sums!()];
   for (const sums of [one, other]) sums.adder(COLUMNS, FACTS)(3, 1);
-  one.append(other);
+  one.append(other.save());
   expect(rowsWithoutPrediction(one)).toBe(2);
   expect(rowsWithoutPrediction(undefined)).toBeUndefined();
 });

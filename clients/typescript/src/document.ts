@@ -121,6 +121,128 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/jobs/{id}/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Watch the progress of a job
+         * @description Server-sent events: `job`, with the job in the form of `/v1/jobs/{id}`, each time it changes; `deleted`. The stream ends with the job. To resume, send `Last-Event-ID`: the answer is 204 when the job has ended, and the last event was received. A browser then does not reconnect.
+         */
+        get: operations["watchJob"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/jobs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The jobs, in pages */
+        get: operations["listJobs"];
+        put?: never;
+        /**
+         * Evaluate files of the data directory as a job
+         * @description The files are found at once, and evaluated one by one afterwards: by the service itself, or with PostgreSQL by the processes of `lossmeter worker`. The result has the bits that `lossmeter evaluate` or `lossmeter compare` prints in one process with the same kernel.
+         */
+        post: operations["createJob"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/jobs/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get a job and its progress */
+        get: operations["getJob"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete a job and its result
+         * @description Tasks of the job that are under way are stopped.
+         */
+        delete: operations["deleteJob"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/jobs/{id}/result": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get the result of a job
+         * @description The total and the result of each file, once the job has succeeded.
+         */
+        get: operations["getJobResult"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/jobs/{id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cancel a job
+         * @description Stops the tasks of a job that has not ended, and deletes the results of its files.
+         */
+        post: operations["cancelJob"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/jobs/{id}/retry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Retry a job
+         * @description Evaluates the files that failed again, or all files of a cancelled job.
+         */
+        post: operations["retryJob"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/kl-divergence": {
         parameters: {
             query?: never;
@@ -907,6 +1029,62 @@ export interface components {
             partials: components["schemas"]["VocabularyPartial"][];
             options?: components["schemas"]["LossOptions"];
         };
+        /** @description Result of a file. */
+        ComparedFile: {
+            /**
+             * @description Path below the data directory.
+             * @example eval/7.safetensors
+             */
+            file: string;
+            /**
+             * @description File of the reference.
+             * @example bf16/7.safetensors
+             */
+            reference: string;
+            /**
+             * @description N / D, or N, as `reduction` and `semantics` form it; absent with `reduction: "none"`.
+             * @example 0.0021
+             */
+            loss?: components["schemas"]["NumberOrNonFinite"];
+            /**
+             * @description N = Σ m·divergence over counted rows, in nats.
+             * @example 0.0042
+             */
+            numerator: components["schemas"]["NumberOrNonFinite"];
+            /**
+             * @description D = Σ m over counted rows, without the terms that `semantics` adds.
+             * @example 2
+             */
+            denominator: components["schemas"]["NumberOrNonFinite"];
+            kl_divergence: components["schemas"]["DivergenceStatistics"];
+            top1_agreement: components["schemas"]["Agreement"];
+            probability_difference?: components["schemas"]["ProbabilityDifference"];
+            perplexity?: components["schemas"]["ComparedPerplexity"];
+            rows: components["schemas"]["RowCounts"];
+            /**
+             * @description Every sequence, in order; only when `options.outputs` has `sequences`.
+             * @example [
+             *       {
+             *         "tokens": 2,
+             *         "numerator": 0.0042,
+             *         "denominator": 2,
+             *         "mean": 0.0021
+             *       }
+             *     ]
+             */
+            sequences?: components["schemas"]["ComparedSequence"][];
+            /**
+             * @description The counted rows of greatest divergence, the worst first; `options.worst_rows` at most.
+             * @example []
+             */
+            worst_rows: components["schemas"]["DivergentRow"][];
+            diagnostics: components["schemas"]["ComparisonDiagnostics"];
+            /**
+             * @description The kernel that computed the result: results of the same kernel have the same bits.
+             * @example f32-relaxed-simd
+             */
+            kernel: string;
+        };
         /**
          * @description Scores of the model that is compared, Q = softmax(s·x), of shape (N, C), (…, C), or (C,) of a row alone. Of `reference` and `logits` the one that comes last streams in MessagePack; the other waits in bounded memory, so name a large one by `{"file", "tensor"}`.
          * @example [
@@ -1298,6 +1476,46 @@ export interface components {
              */
             kernel: string;
         };
+        /** @description A comparison of files with a reference, as `lossmeter compare` does it. */
+        ComparisonJob: {
+            /**
+             * @description Compares the files with a reference.
+             * @example kl_divergence
+             * @enum {string}
+             */
+            kind: "kl_divergence";
+            /**
+             * @description Safetensors files, evaluated in the order of their names (code units), each once. A name is that of a file; of a folder, meaning its `*.safetensors` files; or a pattern, in which `*` and `?` stand for characters of a name, and `**` for folders.
+             * @example [
+             *       "int4/*.safetensors"
+             *     ]
+             */
+            files: string[];
+            /**
+             * @description Safetensors files, one for each of `files` in the order of the names, with the tensor `reference` or `logits`; or one llama.cpp logit file, whose name does not end in `.safetensors`, with the rows of all files. Default: each file has the tensor `reference`.
+             * @example [
+             *       "bf16/*.safetensors"
+             *     ]
+             */
+            reference?: string[];
+            options?: components["schemas"]["ComparisonOptions"];
+            tensors?: components["schemas"]["ComparisonTensors"];
+        };
+        /** @description The result of a job. */
+        ComparisonJobResult: {
+            /**
+             * @description Kind of the job.
+             * @example kl_divergence
+             * @enum {string}
+             */
+            kind: "kl_divergence";
+            total: components["schemas"]["ComparisonTotal"];
+            /**
+             * @description Results of the files, in the order of their names.
+             * @example []
+             */
+            files: components["schemas"]["ComparedFile"][];
+        };
         /** @description Options of a comparison. An absent or null option has its default. */
         ComparisonOptions: {
             /**
@@ -1441,6 +1659,73 @@ export interface components {
                  */
                 content_type?: unknown;
             };
+        };
+        /**
+         * @description Names of tensors in the files, where they differ from those of the fields.
+         * @example {
+         *       "label": "targets"
+         *     }
+         */
+        ComparisonTensors: {
+            /**
+             * @description Name of the tensor for `logits`.
+             * @example my_logits
+             */
+            logits?: string;
+            /**
+             * @description Name of the tensor for `reference`.
+             * @example my_reference
+             */
+            reference?: string;
+            /**
+             * @description Name of the tensor for `label`.
+             * @example my_label
+             */
+            label?: string;
+            /**
+             * @description Name of the tensor for `input_mask`.
+             * @example my_input_mask
+             */
+            input_mask?: string;
+            /**
+             * @description Name of the tensor for `segments`.
+             * @example my_segments
+             */
+            segments?: string;
+        };
+        /** @description Result of the rows of all files together. */
+        ComparisonTotal: {
+            /**
+             * @description N / D, or N, as `reduction` and `semantics` form it; absent with `reduction: "none"`.
+             * @example 0.0021
+             */
+            loss?: components["schemas"]["NumberOrNonFinite"];
+            /**
+             * @description N = Σ m·divergence over counted rows, in nats.
+             * @example 0.0042
+             */
+            numerator: components["schemas"]["NumberOrNonFinite"];
+            /**
+             * @description D = Σ m over counted rows, without the terms that `semantics` adds.
+             * @example 2
+             */
+            denominator: components["schemas"]["NumberOrNonFinite"];
+            kl_divergence: components["schemas"]["DivergenceStatistics"];
+            top1_agreement: components["schemas"]["Agreement"];
+            probability_difference?: components["schemas"]["ProbabilityDifference"];
+            perplexity?: components["schemas"]["ComparedPerplexity"];
+            rows: components["schemas"]["RowCounts"];
+            /**
+             * @description The counted rows of greatest divergence, the worst first; `options.worst_rows` at most.
+             * @example []
+             */
+            worst_rows: components["schemas"]["DivergentRow"][];
+            diagnostics: components["schemas"]["ComparisonDiagnostics"];
+            /**
+             * @description The kernel that computed the result: results of the same kernel have the same bits.
+             * @example f32-relaxed-simd
+             */
+            kernel: string;
         };
         /** @description An input. */
         ConfiguredInput: {
@@ -1931,6 +2216,60 @@ export interface components {
              */
             reference_nll?: components["schemas"]["NumberOrNonFinite"];
         };
+        /** @description Result of a file. */
+        EvaluatedFile: {
+            /**
+             * @description Path below the data directory.
+             * @example eval/7.safetensors
+             */
+            file: string;
+            /**
+             * @description The loss, as `reduction` and `semantics` form it. Absent with `reduction: "none"` and with `calculate_per_token_loss`.
+             * @example 0.6581
+             */
+            loss?: components["schemas"]["NumberOrNonFinite"];
+            /**
+             * @description N = Σ m·ℓ over counted rows, in nats.
+             * @example 1.3162
+             */
+            numerator: components["schemas"]["NumberOrNonFinite"];
+            /**
+             * @description D = Σ m·w_y over counted rows (Σ m for class probabilities), without the terms that `semantics` adds.
+             * @example 2
+             */
+            denominator: components["schemas"]["NumberOrNonFinite"];
+            /**
+             * @description Z = λ·Σ m·lse² over counted rows.
+             * @example 0
+             */
+            z_loss: components["schemas"]["NumberOrNonFinite"];
+            /**
+             * @description Σ m·nll / Σ m over counted rows, in nats, without weights and smoothing; NaN when nothing is counted. For class probabilities nll = Σ_c p_c·(lse − x_c).
+             * @example 0.6581
+             */
+            mean_nll: components["schemas"]["NumberOrNonFinite"];
+            rows: components["schemas"]["RowCounts"];
+            metrics: components["schemas"]["Metrics"];
+            /**
+             * @description Every sequence, in order; only when `options.outputs` has `sequences`.
+             * @example [
+             *       {
+             *         "tokens": 2,
+             *         "numerator": 1.3162,
+             *         "denominator": 2,
+             *         "mean_nll": 0.6581,
+             *         "perplexity": 1.9311
+             *       }
+             *     ]
+             */
+            sequences?: components["schemas"]["SequenceEvaluation"][];
+            diagnostics: components["schemas"]["Diagnostics"];
+            /**
+             * @description The kernel that computed the result: results of the same kernel have the same bits. Combined partials list the kernels of all.
+             * @example f32-relaxed-simd
+             */
+            kernel: string;
+        };
         /** @description The evaluated batch. */
         Evaluation: {
             /**
@@ -1980,6 +2319,136 @@ export interface components {
              * @example f32-relaxed-simd
              */
             kernel: string;
+        };
+        /** @description An evaluation of files, as `lossmeter evaluate` does it. The options override those in `__metadata__.options` of the files; `outputs` does not apply. */
+        EvaluationJob: {
+            /**
+             * @description Evaluates the files as one batch.
+             * @example cross_entropy
+             * @enum {string}
+             */
+            kind: "cross_entropy";
+            /**
+             * @description Safetensors files, evaluated in the order of their names (code units), each once. A name is that of a file; of a folder, meaning its `*.safetensors` files; or a pattern, in which `*` and `?` stand for characters of a name, and `**` for folders.
+             * @example [
+             *       "eval/*.safetensors"
+             *     ]
+             */
+            files: string[];
+            options?: components["schemas"]["LossOptions"];
+            tensors?: components["schemas"]["EvaluationTensors"];
+        };
+        /** @description The result of a job. */
+        EvaluationJobResult: {
+            /**
+             * @description Kind of the job.
+             * @example cross_entropy
+             * @enum {string}
+             */
+            kind: "cross_entropy";
+            total: components["schemas"]["EvaluationTotal"];
+            /**
+             * @description Results of the files, in the order of their names.
+             * @example []
+             */
+            files: components["schemas"]["EvaluatedFile"][];
+        };
+        /**
+         * @description Names of tensors in the files, where they differ from those of the fields.
+         * @example {
+         *       "label": "targets"
+         *     }
+         */
+        EvaluationTensors: {
+            /**
+             * @description Name of the tensor for `logits`.
+             * @example my_logits
+             */
+            logits?: string;
+            /**
+             * @description Name of the tensor for `label`.
+             * @example my_label
+             */
+            label?: string;
+            /**
+             * @description Name of the tensor for `input_mask`.
+             * @example my_input_mask
+             */
+            input_mask?: string;
+            /**
+             * @description Name of the tensor for `weight`.
+             * @example my_weight
+             */
+            weight?: string;
+            /**
+             * @description Name of the tensor for `segments`.
+             * @example my_segments
+             */
+            segments?: string;
+            /**
+             * @description Name of the tensor for `bytes`.
+             * @example my_bytes
+             */
+            bytes?: string;
+            /**
+             * @description Name of the tensor for `words`.
+             * @example my_words
+             */
+            words?: string;
+        };
+        /** @description Result of all files as one batch. */
+        EvaluationTotal: {
+            /**
+             * @description The loss, as `reduction` and `semantics` form it. Absent with `reduction: "none"` and with `calculate_per_token_loss`.
+             * @example 0.6581
+             */
+            loss?: components["schemas"]["NumberOrNonFinite"];
+            /**
+             * @description N = Σ m·ℓ over counted rows, in nats.
+             * @example 1.3162
+             */
+            numerator: components["schemas"]["NumberOrNonFinite"];
+            /**
+             * @description D = Σ m·w_y over counted rows (Σ m for class probabilities), without the terms that `semantics` adds.
+             * @example 2
+             */
+            denominator: components["schemas"]["NumberOrNonFinite"];
+            /**
+             * @description Z = λ·Σ m·lse² over counted rows.
+             * @example 0
+             */
+            z_loss: components["schemas"]["NumberOrNonFinite"];
+            /**
+             * @description Σ m·nll / Σ m over counted rows, in nats, without weights and smoothing; NaN when nothing is counted. For class probabilities nll = Σ_c p_c·(lse − x_c).
+             * @example 0.6581
+             */
+            mean_nll: components["schemas"]["NumberOrNonFinite"];
+            rows: components["schemas"]["RowCounts"];
+            metrics: components["schemas"]["Metrics"];
+            /**
+             * @description `finite` when the loss and the sums are.
+             * @example finite
+             * @enum {unknown}
+             */
+            verdict: "finite" | "non_finite";
+        };
+        /** @description A file that could not be evaluated. */
+        FailedFile: {
+            /**
+             * @description Path below the data directory.
+             * @example eval/7.safetensors
+             */
+            file: string;
+            /**
+             * @description Code of the problem: see docs/errors.md.
+             * @example invalid_file
+             */
+            code: string;
+            /**
+             * @description The received value, the expected value, and the place.
+             * @example "eval/7.safetensors" is not a valid safetensors file: it is cut off
+             */
+            detail: string;
         };
         /** @description A tensor of one axis as bytes: their number says its length. */
         FlatTensorBytes: {
@@ -2057,7 +2526,7 @@ export interface components {
              * @example invalid_label
              * @enum {unknown}
              */
-            code: "malformed_body" | "truncated_body" | "unauthorized" | "forbidden" | "host_not_allowed" | "origin_not_allowed" | "not_found" | "method_not_allowed" | "not_acceptable" | "client_too_slow" | "body_too_large" | "unsupported_media_type" | "unsupported_content_encoding" | "expectation_failed" | "missing_field" | "unknown_field" | "invalid_option" | "invalid_tensor" | "shape_mismatch" | "invalid_label" | "invalid_reference" | "invalid_weight" | "invalid_mask" | "invalid_shard" | "invalid_partial" | "local_data_off" | "file_forbidden" | "file_unreadable" | "invalid_file" | "file_changed" | "invalid_metadata" | "invalid_pair" | "conflict" | "rank_unexpected" | "superseded" | "partials_mismatch" | "non_finite_loss" | "bad_request" | "headers_too_large" | "rate_limited" | "overloaded" | "client_closed" | "not_implemented" | "internal" | "store_unavailable" | "worker_lost" | "shutting_down";
+            code: "malformed_body" | "truncated_body" | "unauthorized" | "forbidden" | "host_not_allowed" | "origin_not_allowed" | "not_found" | "method_not_allowed" | "not_acceptable" | "client_too_slow" | "body_too_large" | "unsupported_media_type" | "unsupported_content_encoding" | "expectation_failed" | "missing_field" | "unknown_field" | "invalid_option" | "invalid_tensor" | "shape_mismatch" | "invalid_label" | "invalid_reference" | "invalid_weight" | "invalid_mask" | "invalid_shard" | "invalid_partial" | "local_data_off" | "object_storage_off" | "file_forbidden" | "file_unreadable" | "invalid_file" | "file_changed" | "invalid_job" | "invalid_metadata" | "invalid_pair" | "job_state" | "conflict" | "rank_unexpected" | "superseded" | "partials_mismatch" | "non_finite_loss" | "bad_request" | "headers_too_large" | "rate_limited" | "overloaded" | "client_closed" | "not_implemented" | "internal" | "store_unavailable" | "storage_unavailable" | "worker_lost" | "shutting_down";
             /**
              * @description URN of this request; its log lines have it as `reqId`.
              * @example urn:uuid:0b8a1c0e-4f2c-4f0e-9a83-7a4bb1d7a9d2
@@ -2402,6 +2871,11 @@ export interface components {
              * @example false
              */
             local_data: boolean;
+            /**
+             * @description True when requests can name objects of object storage instead of tensors.
+             * @example false
+             */
+            object_storage: boolean;
             limits: components["schemas"]["Limits"];
         };
         /**
@@ -2439,6 +2913,139 @@ export interface components {
              */
             detail: string;
         };
+        /** @description A job. */
+        Job: {
+            /**
+             * Format: int64
+             * @description Number of the job. Numbers are not used again.
+             * @example 17
+             */
+            id: number;
+            /**
+             * @description `cross_entropy` evaluates files as one batch, `kl_divergence` compares them with a reference.
+             * @example cross_entropy
+             * @enum {unknown}
+             */
+            kind: "cross_entropy" | "kl_divergence";
+            /**
+             * @description `queued` until the first file is begun, then `running`. It ends as `succeeded`; as `failed` when a file could not be evaluated; or as `cancelled`.
+             * @example running
+             * @enum {unknown}
+             */
+            state: "queued" | "running" | "succeeded" | "failed" | "cancelled";
+            /**
+             * @description Variant of the kernels that evaluate all files of the job.
+             * @example relaxed
+             * @enum {unknown}
+             */
+            kernel: "relaxed" | "strict";
+            /**
+             * @description Options that the request gave.
+             * @example {
+             *       "reduction": "mean"
+             *     }
+             */
+            options: {
+                [key: string]: unknown;
+            };
+            /**
+             * @description Names of tensors that the request gave.
+             * @example {}
+             */
+            tensors: {
+                [key: string]: string;
+            };
+            /** @description Numbers of files. */
+            files: {
+                /**
+                 * Format: int64
+                 * @description Files of the job.
+                 * @example 64
+                 */
+                total: number;
+                /**
+                 * Format: int64
+                 * @description Files that are evaluated.
+                 * @example 48
+                 */
+                done: number;
+                /**
+                 * Format: int64
+                 * @description Files that could not be evaluated.
+                 * @example 0
+                 */
+                failed: number;
+            };
+            /** @description Sizes of the files, without those of the reference. */
+            bytes: {
+                /**
+                 * Format: int64
+                 * @description Bytes of the files, when the job was created.
+                 * @example 137438953472
+                 */
+                total: number;
+                /**
+                 * Format: int64
+                 * @description Bytes of the files that are evaluated.
+                 * @example 103079215104
+                 */
+                done: number;
+            };
+            /**
+             * Format: date-time
+             * @description Time of its creation.
+             * @example 2026-01-31T12:00:00.000Z
+             */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @description Time at which the first file was begun.
+             * @example 2026-01-31T12:00:00.000Z
+             */
+            started_at?: string;
+            /**
+             * Format: date-time
+             * @description Time of its end.
+             * @example 2026-01-31T12:00:00.000Z
+             */
+            finished_at?: string;
+            /**
+             * @description The first 20 files that failed, in their order; not in lists and events.
+             * @example []
+             */
+            failures?: components["schemas"]["FailedFile"][];
+            error?: components["schemas"]["JobError"];
+        };
+        /** @description Error of combining the results of the files. */
+        JobError: {
+            /**
+             * @description Code of the problem: see docs/errors.md.
+             * @example invalid_file
+             */
+            code: string;
+            /**
+             * @description The received value, the expected value, and the place.
+             * @example "eval/7.safetensors" is not a valid safetensors file: it is cut off
+             */
+            detail: string;
+        };
+        /** @description A page of jobs. */
+        JobList: {
+            /**
+             * @description Jobs, the newest first.
+             * @example []
+             */
+            jobs: components["schemas"]["Job"][];
+            /**
+             * @description `cursor` of the next page; absent on the last.
+             * @example 17
+             */
+            next?: string;
+        };
+        /** @description A job to create. */
+        JobRequest: components["schemas"]["EvaluationJob"] | components["schemas"]["ComparisonJob"];
+        /** @description The result of a job. */
+        JobResult: components["schemas"]["EvaluationJobResult"] | components["schemas"]["ComparisonJobResult"];
         /**
          * @description Integers are class indices: the class y of each row in [0, C), of shape (N,) or (…,), or (…, 1), or a number for a row alone, checked on counted rows only. Floats are class probabilities p, shaped like the logits, as are numbers without a dtype of that shape, whole or not; whole ones of another shape are class indices, be they written as 1.0 or as a float64 of MessagePack. Rows that do not sum to 1 or are negative are accepted, and counted in the diagnostics.
          * @example [
@@ -2560,6 +3167,24 @@ export interface components {
             max_event_streams_per_client: number;
             /**
              * Format: int64
+             * @description Most files of a job.
+             * @example 10000
+             */
+            max_job_files: number;
+            /**
+             * Format: int64
+             * @description Files of all jobs that wait or are evaluated; a job with which there were more is refused with 429.
+             * @example 100000
+             */
+            max_job_tasks: number;
+            /**
+             * Format: int64
+             * @description Jobs that are kept with their results. A further one takes the place of the oldest that has ended, and is refused with 429 when none has.
+             * @example 1000
+             */
+            max_jobs: number;
+            /**
+             * Format: int64
              * @description Open connections; what comes beyond is closed at once. On the last sixteenth of them, at least 2 and at most 64, only probes are answered.
              * @example 8192
              */
@@ -2632,7 +3257,7 @@ export interface components {
         /** @description A llama.cpp logit file. Its rows are those of the second half of each chunk, R = n_ctx − 1 − ⌊n_ctx/2⌋ of them, in order: `logits` have the shape (n_chunk·R, n_vocab) or (n_chunk, R, n_vocab). Its labels are used where the request has none, with `shift` 0. `direction: "forward"` and `logit_scale` 1 only. */
         LogitFile: {
             /**
-             * @description Path of a file of `llama-perplexity --kl-divergence-base` below `LOSSMETER_DATA_DIR`.
+             * @description Path of a file of `llama-perplexity --kl-divergence-base` below `LOSSMETER_DATA_DIR`, or `s3://bucket/key`.
              * @example base.kld
              */
             kld_file: string;
@@ -3431,7 +4056,7 @@ export interface components {
              * @example invalid_label
              * @enum {unknown}
              */
-            code: "malformed_body" | "truncated_body" | "unauthorized" | "forbidden" | "host_not_allowed" | "origin_not_allowed" | "not_found" | "method_not_allowed" | "not_acceptable" | "client_too_slow" | "body_too_large" | "unsupported_media_type" | "unsupported_content_encoding" | "expectation_failed" | "missing_field" | "unknown_field" | "invalid_option" | "invalid_tensor" | "shape_mismatch" | "invalid_label" | "invalid_reference" | "invalid_weight" | "invalid_mask" | "invalid_shard" | "invalid_partial" | "local_data_off" | "file_forbidden" | "file_unreadable" | "invalid_file" | "file_changed" | "invalid_metadata" | "invalid_pair" | "conflict" | "rank_unexpected" | "superseded" | "partials_mismatch" | "non_finite_loss" | "bad_request" | "headers_too_large" | "rate_limited" | "overloaded" | "client_closed" | "not_implemented" | "internal" | "store_unavailable" | "worker_lost" | "shutting_down";
+            code: "malformed_body" | "truncated_body" | "unauthorized" | "forbidden" | "host_not_allowed" | "origin_not_allowed" | "not_found" | "method_not_allowed" | "not_acceptable" | "client_too_slow" | "body_too_large" | "unsupported_media_type" | "unsupported_content_encoding" | "expectation_failed" | "missing_field" | "unknown_field" | "invalid_option" | "invalid_tensor" | "shape_mismatch" | "invalid_label" | "invalid_reference" | "invalid_weight" | "invalid_mask" | "invalid_shard" | "invalid_partial" | "local_data_off" | "object_storage_off" | "file_forbidden" | "file_unreadable" | "invalid_file" | "file_changed" | "invalid_job" | "invalid_metadata" | "invalid_pair" | "job_state" | "conflict" | "rank_unexpected" | "superseded" | "partials_mismatch" | "non_finite_loss" | "bad_request" | "headers_too_large" | "rate_limited" | "overloaded" | "client_closed" | "not_implemented" | "internal" | "store_unavailable" | "storage_unavailable" | "worker_lost" | "shutting_down";
             /**
              * @description The invalid places of the request.
              * @example [
@@ -4369,10 +4994,10 @@ export interface components {
              */
             data: components["schemas"]["NumberOrNonFinite"][];
         };
-        /** @description A tensor of a file that the service reads itself: workers read logits by position, so their bytes pass through no socket. Available only with a data directory. */
+        /** @description A tensor of a file that the service reads itself: logits are read by position, and only the bytes of the named tensor are. Available only with a data directory, or with buckets of object storage. */
         TensorFile: {
             /**
-             * @description Path of a safetensors file below `LOSSMETER_DATA_DIR`.
+             * @description Path of a safetensors file below `LOSSMETER_DATA_DIR`, or `s3://bucket/key` for an object of a bucket of `LOSSMETER_S3_BUCKETS`.
              * @example step-100.safetensors
              */
             file: string;
@@ -4625,7 +5250,7 @@ export interface components {
                 "application/json": components["schemas"]["InferenceError"];
             };
         };
-        /** @description `missing_field`: A required field is missing. `unknown_field`: A field is not known. `invalid_option`: An option is not valid. `invalid_tensor`: A tensor is not valid. `shape_mismatch`: The shapes of the tensors do not fit together. `invalid_label`: A label is not a class. `invalid_reference`: The reference is not valid. `invalid_weight`: The class weights are not valid. `invalid_mask`: The input mask is not valid. `invalid_shard`: The shard of the vocabulary is not valid. `invalid_partial`: A partial is not valid. `file_unreadable`: The file cannot be read. `invalid_file`: The file is not valid. `invalid_metadata`: The metadata of the run is not valid. `invalid_pair`: The pair of numerator and denominator is not valid. `rank_unexpected`: The run has no such rank. `partials_mismatch`: The partials do not belong together. `non_finite_loss`: The loss is not finite. */
+        /** @description `missing_field`: A required field is missing. `unknown_field`: A field is not known. `invalid_option`: An option is not valid. `invalid_tensor`: A tensor is not valid. `shape_mismatch`: The shapes of the tensors do not fit together. `invalid_label`: A label is not a class. `invalid_reference`: The reference is not valid. `invalid_weight`: The class weights are not valid. `invalid_mask`: The input mask is not valid. `invalid_shard`: The shard of the vocabulary is not valid. `invalid_partial`: A partial is not valid. `file_unreadable`: The file cannot be read. `invalid_file`: The file is not valid. `invalid_job`: The job is not valid. `invalid_metadata`: The metadata of the run is not valid. `invalid_pair`: The pair of numerator and denominator is not valid. `rank_unexpected`: The run has no such rank. `partials_mismatch`: The partials do not belong together. `non_finite_loss`: The loss is not finite. */
         InferenceError422: {
             headers: {
                 [name: string]: unknown;
@@ -4691,7 +5316,7 @@ export interface components {
                 "application/json": components["schemas"]["InferenceError"];
             };
         };
-        /** @description `store_unavailable`: The history cannot be read or written at the moment; the request can be repeated. `worker_lost`: A worker was lost; the request can be repeated. `shutting_down`: The service is shutting down; the request can be repeated. */
+        /** @description `store_unavailable`: The history cannot be read or written at the moment; the request can be repeated. `storage_unavailable`: The object storage cannot be read at the moment; the request can be repeated. `worker_lost`: A worker was lost; the request can be repeated. `shutting_down`: The service is shutting down; the request can be repeated. */
         InferenceError503: {
             headers: {
                 /** @description Seconds after which the request can be repeated. */
@@ -4815,7 +5440,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `forbidden`: The key lacks the required scope. `host_not_allowed`: The Host header is not allowed. `origin_not_allowed`: A page of this origin may not do this. `local_data_off`: This service reads no local files. `file_forbidden`: The file is not one that requests may name. */
+        /** @description `forbidden`: The key lacks the required scope. `host_not_allowed`: The Host header is not allowed. `origin_not_allowed`: A page of this origin may not do this. `local_data_off`: This service reads no local files. `object_storage_off`: This service reads no object storage. `file_forbidden`: The file is not one that requests may name. */
         Problem403: {
             headers: {
                 [name: string]: unknown;
@@ -4891,7 +5516,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `file_changed`: The file was changed while it was read; the request can be repeated. `conflict`: A different batch is already recorded. `superseded`: A later attempt is recorded at the step, or before it. */
+        /** @description `file_changed`: The file was changed while it was read; the request can be repeated. `job_state`: The state of the job does not allow this. `conflict`: A different batch is already recorded. `superseded`: A later attempt is recorded at the step, or before it. */
         Problem409: {
             headers: {
                 [name: string]: unknown;
@@ -4967,7 +5592,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `missing_field`: A required field is missing. `unknown_field`: A field is not known. `invalid_option`: An option is not valid. `invalid_tensor`: A tensor is not valid. `shape_mismatch`: The shapes of the tensors do not fit together. `invalid_label`: A label is not a class. `invalid_reference`: The reference is not valid. `invalid_weight`: The class weights are not valid. `invalid_mask`: The input mask is not valid. `invalid_shard`: The shard of the vocabulary is not valid. `invalid_partial`: A partial is not valid. `file_unreadable`: The file cannot be read. `invalid_file`: The file is not valid. `invalid_metadata`: The metadata of the run is not valid. `invalid_pair`: The pair of numerator and denominator is not valid. `rank_unexpected`: The run has no such rank. `partials_mismatch`: The partials do not belong together. `non_finite_loss`: The loss is not finite. */
+        /** @description `missing_field`: A required field is missing. `unknown_field`: A field is not known. `invalid_option`: An option is not valid. `invalid_tensor`: A tensor is not valid. `shape_mismatch`: The shapes of the tensors do not fit together. `invalid_label`: A label is not a class. `invalid_reference`: The reference is not valid. `invalid_weight`: The class weights are not valid. `invalid_mask`: The input mask is not valid. `invalid_shard`: The shard of the vocabulary is not valid. `invalid_partial`: A partial is not valid. `file_unreadable`: The file cannot be read. `invalid_file`: The file is not valid. `invalid_job`: The job is not valid. `invalid_metadata`: The metadata of the run is not valid. `invalid_pair`: The pair of numerator and denominator is not valid. `rank_unexpected`: The run has no such rank. `partials_mismatch`: The partials do not belong together. `non_finite_loss`: The loss is not finite. */
         Problem422: {
             headers: {
                 [name: string]: unknown;
@@ -5032,7 +5657,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `store_unavailable`: The history cannot be read or written at the moment; the request can be repeated. `worker_lost`: A worker was lost; the request can be repeated. `shutting_down`: The service is shutting down; the request can be repeated. */
+        /** @description `store_unavailable`: The history cannot be read or written at the moment; the request can be repeated. `storage_unavailable`: The object storage cannot be read at the moment; the request can be repeated. `worker_lost`: A worker was lost; the request can be repeated. `shutting_down`: The service is shutting down; the request can be repeated. */
         Problem503: {
             headers: {
                 /** @description Seconds after which the request can be repeated. */
@@ -5133,6 +5758,16 @@ export interface components {
         };
     };
     parameters: {
+        /**
+         * @description Number of the job. Numbers are not used again.
+         * @example 17
+         */
+        Id: number;
+        /**
+         * @description Id of the last received event, for clients that cannot send the header `Last-Event-ID`.
+         * @example 4711
+         */
+        Last_event_id: string;
         /**
          * @description Name of the run: up to 128 letters, digits, . _ ~ : -, a letter or digit first.
          * @example gpt-1b.seed-7
@@ -5400,6 +6035,314 @@ export interface operations {
             429: components["responses"]["Problem429"];
             500: components["responses"]["Problem500"];
             503: components["responses"]["ProblemShuttingDown"];
+        };
+    };
+    watchJob: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Id of the last received event, for clients that cannot send the header `Last-Event-ID`.
+                 * @example 4711
+                 */
+                last_event_id?: components["parameters"]["Last_event_id"];
+            };
+            header?: never;
+            path: {
+                /**
+                 * @description Number of the job. Numbers are not used again.
+                 * @example 17
+                 */
+                id: components["parameters"]["Id"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Events until the end of the job. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": string;
+                };
+            };
+            /** @description The job has ended, and no event follows. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            417: components["responses"]["Problem417"];
+            429: components["responses"]["Problem429"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    listJobs: {
+        parameters: {
+            query?: {
+                /**
+                 * @description `queued` until the first file is begun, then `running`. It ends as `succeeded`; as `failed` when a file could not be evaluated; or as `cancelled`.
+                 * @example running
+                 */
+                state?: "queued" | "running" | "succeeded" | "failed" | "cancelled";
+                /**
+                 * @description Largest number of jobs.
+                 * @example 50
+                 */
+                limit?: number;
+                /**
+                 * @description `next` of the page before.
+                 * @example 17
+                 */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of jobs. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobList"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            417: components["responses"]["Problem417"];
+            429: components["responses"]["Problem429"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    createJob: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "kind": "cross_entropy",
+                 *       "files": [
+                 *         "eval/*.safetensors"
+                 *       ],
+                 *       "options": {
+                 *         "reduction": "mean"
+                 *       }
+                 *     }
+                 */
+                "application/json": components["schemas"]["JobRequest"];
+            };
+        };
+        responses: {
+            /** @description The job was created. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Job"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            408: components["responses"]["Problem408"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            417: components["responses"]["Problem417"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    getJob: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description Number of the job. Numbers are not used again.
+                 * @example 17
+                 */
+                id: components["parameters"]["Id"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The job. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Job"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            417: components["responses"]["Problem417"];
+            429: components["responses"]["Problem429"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    deleteJob: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description Number of the job. Numbers are not used again.
+                 * @example 17
+                 */
+                id: components["parameters"]["Id"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The job is deleted. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            417: components["responses"]["Problem417"];
+            429: components["responses"]["Problem429"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    getJobResult: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description Number of the job. Numbers are not used again.
+                 * @example 17
+                 */
+                id: components["parameters"]["Id"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The result. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobResult"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
+            417: components["responses"]["Problem417"];
+            429: components["responses"]["Problem429"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    cancelJob: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description Number of the job. Numbers are not used again.
+                 * @example 17
+                 */
+                id: components["parameters"]["Id"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The job. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Job"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
+            417: components["responses"]["Problem417"];
+            429: components["responses"]["Problem429"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    retryJob: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description Number of the job. Numbers are not used again.
+                 * @example 17
+                 */
+                id: components["parameters"]["Id"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The job is queued again. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Job"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
+            417: components["responses"]["Problem417"];
+            429: components["responses"]["Problem429"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
         };
     };
     compareLogits: {
@@ -5917,7 +6860,7 @@ export interface operations {
                  * @description Id of the last received event, for clients that cannot send the header `Last-Event-ID`.
                  * @example 4711
                  */
-                last_event_id?: string;
+                last_event_id?: components["parameters"]["Last_event_id"];
             };
             header?: never;
             path: {

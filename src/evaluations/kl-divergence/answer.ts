@@ -23,10 +23,24 @@ import { inSteps } from '../../steps.ts';
 import type { Steps } from '../../steps.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import { diagnoseComparison } from './diagnose.ts';
-import type { ComparisonPlan } from './plan.ts';
+import type { ComparedPlan, ComparisonPlan, PlainResults } from './plan.ts';
 
 /** Makes the answer of compared rows. @throws LossmeterError non_finite_loss, when the options reject it */
-export function* answerComparison(plan: ComparisonPlan, results: RowResults): Steps<Comparison> {
+export function answerComparison(plan: ComparisonPlan, results: RowResults): Steps<Comparison> {
+  return answerRows(plan, results, outputsOf(plan, results));
+}
+
+/** Makes the answer of compared rows without tensors. @throws LossmeterError non_finite_loss */
+export function* answerWithoutOutputs(plan: ComparedPlan, results: PlainResults): Steps<Omit<Comparison, 'outputs'>> {
+  const { outputs: _, ...answer } = yield* answerRows(plan, results);
+  return answer;
+}
+
+function* answerRows(
+  plan: ComparedPlan,
+  results: PlainResults,
+  outputs?: Steps<Record<string, Tensor>>,
+): Steps<Comparison> {
   const { options, targets, hasLabel, counted } = plan;
   const columns = results.columns as ComparedColumns;
   const { divergence, nll, referenceNll } = columns;
@@ -54,7 +68,7 @@ export function* answerComparison(plan: ComparisonPlan, results: RowResults): St
       perplexity: yield* perplexityStatistics(counted, nll, referenceNll),
     }),
     rows: targets.rows,
-    outputs: yield* outputsOf(plan, results, counted),
+    outputs: outputs === undefined ? {} : yield* outputs,
     ...(options.outputs.includes('sequences') && {
       sequences: yield* compareSequences(
         counted,
@@ -75,9 +89,8 @@ export function* answerComparison(plan: ComparisonPlan, results: RowResults): St
 }
 
 function* outputsOf(
-  { options, layout, targets, gradientDType }: ComparisonPlan,
+  { options, layout, targets, gradientDType, counted }: ComparisonPlan,
   { columns, gradient }: RowResults,
-  counted: CountedRows,
 ): Steps<Record<string, Tensor>> {
   const tensors: [TensorOutput, Tensor][] = [];
   for (const name of options.outputs) {

@@ -5,18 +5,17 @@ import type { PAIR_CAUSES } from '../../diagnostics/causes.ts';
 import type { Findings } from '../../diagnostics/findings.ts';
 import { count, describeCauses } from '../../diagnostics/summary.ts';
 import type { ComparedColumns } from '../../engine/block.ts';
-import type { RowResults } from '../../engine/block-writer.ts';
 import { inSteps } from '../../steps.ts';
 import type { Steps } from '../../steps.ts';
-import type { ComparisonPlan } from './plan.ts';
+import type { ComparedPlan, PlainResults } from './plan.ts';
 
 type CauseReport = ComparisonDiagnostics['causes'][number];
 type CauseName = CauseReport['cause'];
 
 /** The report of a comparison. @param numerator Σ m·divergence */
 export function* diagnoseComparison(
-  plan: ComparisonPlan,
-  { columns, findings, referenceFindings }: RowResults,
+  plan: ComparedPlan,
+  { columns, findings, referenceFindings }: PlainResults,
   { numerator, nanRows }: { numerator: number; nanRows: number },
 ): Steps<ComparisonDiagnostics> {
   const { targets, nulls, truncated, isTop } = plan;
@@ -47,7 +46,7 @@ export function* diagnoseComparison(
 
 /** Rows whose divergence is infinite because one side is −Inf where the other one has some probability. */
 function* infiniteRows(
-  { options, targets }: ComparisonPlan,
+  { options, targets }: ComparedPlan,
   { infinite }: Pick<ComparedColumns, 'infinite'>,
 ): Steps<CauseReport | undefined> {
   const { classes } = targets;

@@ -10,6 +10,7 @@ import type { ComparisonOptions } from '../../comparison/options.ts';
 import { plainPlan, wholeBlock } from '../../engine/block.ts';
 import type { Block, BlockPlan } from '../../engine/block.ts';
 import { BlockWriter } from '../../engine/block-writer.ts';
+import type { RowResults } from '../../engine/block-writer.ts';
 import { pairDType } from '../../../kernels/pair.ts';
 import { rowBytesOf } from '../../../kernels/quantised.ts';
 import type { ComparedRows } from '../../engine/compared-rows.ts';
@@ -61,6 +62,15 @@ export interface ComparisonPlan extends Plan {
   /** Names of the kernels of the two sides. */
   readonly kernel: string;
 }
+
+/** Parts of the plan that the answer needs, apart from its tensors. */
+export type ComparedPlan = Pick<
+  ComparisonPlan,
+  'options' | 'targets' | 'hasLabel' | 'isTop' | 'counted' | 'truncated' | 'nulls' | 'kernel'
+>;
+
+/** Results of compared rows, apart from their gradient. */
+export type PlainResults = Pick<RowResults, 'columns' | 'findings' | 'referenceFindings'>;
 
 /** Checks all that can be checked before the rows have come. @throws LossmeterError */
 export function* planComparison(pool: KernelPool, request: ReadRequest, held: HeldBytesAccount): Steps<ComparisonPlan> {

@@ -141,9 +141,14 @@ export function encodePartial(batch: ShardPlan, { columns, findings }: RowResult
 export function decodePartial(value: unknown, index: number): ReadPartial {
   const at = `partials/${index}`;
   const wrong = (what: string): Error => refuse('invalid_partial', `/${at}`, `partials[${index}] ${what}`);
-  const version = (value as { lossmeter_partial?: unknown } | null | undefined)?.lossmeter_partial;
+  const { lossmeter_partial: version, kind } = (value ?? {}) as { lossmeter_partial?: unknown; kind?: unknown };
   if (version !== PARTIAL_VERSION) {
-    const came = version === undefined ? showValue(value) : `of version ${showValue(version)}`;
+    const came =
+      typeof kind === 'string'
+        ? `of the kind ${showValue(kind)}, which the command lossmeter combine merges`
+        : version === undefined
+          ? showValue(value)
+          : `of version ${showValue(version)}`;
     const expected = `version ${PARTIAL_VERSION}, as POST /v1/cross-entropy/partials of this service answers`;
     throw wrong(`is ${came}, expected ${expected}: make all partials of a batch and merge them with one version`);
   }

@@ -3,7 +3,7 @@ import type { BatchKey, Recording } from '../record.ts';
 import { stepToExtend } from '../recording.ts';
 import { addToRank, addToStep, batchColumns } from '../rows.ts';
 import type { RankColumns, Row, StepColumns } from '../rows.ts';
-import type { Parameter, Queries } from './database.ts';
+import type { Parameter, Transaction } from './database.ts';
 import type { KnownRecording } from './known.ts';
 import { SEQUENCE_LOCK } from './locks.ts';
 
@@ -12,8 +12,10 @@ interface ChangedStep extends StepColumns {
   step: number;
   attempt: number;
   ranks: number;
-  /** True for the first step of its attempt at this place: ranks of lower attempts are dropped. */
+  /** True for the first step of its attempt at this place. */
   isNew: boolean;
+  /** True when ranks of lower attempts are there, which are dropped. */
+  dropsRanks: boolean;
 }
 
 interface ChangedRank extends RankColumns {
@@ -55,16 +57,16 @@ export class Changeset {
 
   /** True when the batches that were added change, of the facts about a micro-batch, only its own step and rank. */
   fits({ run, key }: KnownRecording): boolean {
-    return (this.#attempts.get(run.id) ?? key.attempt) === key.attempt;
+    return (this.#attempts.get(run) ?? key.attempt) === key.attempt;
   }
 
   /** Digest of a micro-batch that was added; undefined when it was not. */
   digestOf({ run, key }: KnownRecording): Uint8Array | undefined {
-    return this.#batches.get(batchName(run.id, key))?.recording.digest;
+    return this.#batches.get(batchName(run, key))?.recording.digest;
   }
 
   /** Adds a new micro-batch. */
-  add({ run: { id: run }, key, recording, rank: knownRank, last }: KnownRecording): void {
+  add({ run, key, recording, rank: knownRank, hasRanks, last }: KnownRecording): void {
     const { step, attempt, rank } = key;
     this.#attempts.set(run, attempt);
     this.#batches.set(batchName(run, key), { run, key, recording });
@@ -77,7 +79,8 @@ export class Changeset {
     const sameRank = (this.#ranks.get(rankName) as Row | undefined) ?? (isNew ? undefined : knownRank);
     this.#ranks.set(rankName, { run, step, rank, ...addToRank(sameRank, recording) });
     const ranks = Number(same?.['ranks'] ?? 0) + (sameRank === undefined ? 1 : 0);
-    const after = { run, step, attempt, ranks, isNew, ...addToStep(same, recording, key) };
+    const dropsRanks = changed?.dropsRanks ?? (isNew && hasRanks);
+    const after = { run, step, attempt, ranks, isNew, dropsRanks, ...addToStep(same, recording, key) };
     this.#steps.set(stepName, after);
     const nonFiniteBefore = Number((changed ?? before)?.['non_finite'] ?? 0);
     const {
@@ -94,19 +97,17 @@ export class Changeset {
     });
   }
 
-  /** Writes the changes. The statements are sent without waiting for one another. */
-  async write(queries: Queries): Promise<void> {
+  /** Sends the statements that write the changes. */
+  write({ send }: Transaction): void {
     const steps = [...this.#steps.values()];
-    const ofNew = steps.filter(({ isNew }) => isNew);
-    await Promise.all([
-      ...(ofNew.length > 0 ? [queries.rows(DROP_RANKS, ...columns(ofNew, ['run', 'step']))] : []),
-      queries.rows(INSERT_BATCHES, ...this.#batchColumns()),
-      queries.rows(WRITE_RANKS, ...columns([...this.#ranks.values()], RANK_COLUMNS)),
-      queries.rows(UPDATE_RUNS, ...this.#runColumns(), this.#now),
-      // From here on until the commit no other recorder takes sequence numbers.
-      queries.rows(`SELECT pg_advisory_xact_lock(${SEQUENCE_LOCK})`),
-      queries.rows(WRITE_STEPS, ...columns(steps, STEP_COLUMNS), this.#now),
-    ]);
+    const dropping = steps.filter(({ dropsRanks }) => dropsRanks);
+    if (dropping.length > 0) send(DROP_RANKS, ...columns(dropping, ['run', 'step']));
+    send(INSERT_BATCHES, ...this.#batchColumns());
+    send(WRITE_RANKS, ...columns([...this.#ranks.values()], RANK_COLUMNS));
+    send(UPDATE_RUNS, ...this.#runColumns(), this.#now);
+    // From here on until the commit no other recorder takes sequence numbers.
+    send(`SELECT pg_advisory_xact_lock(${SEQUENCE_LOCK})`);
+    send(WRITE_STEPS, ...columns(steps, STEP_COLUMNS), this.#now);
   }
 
   #batchColumns(): Parameter[] {

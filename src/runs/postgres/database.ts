@@ -35,6 +35,12 @@ export interface Queries {
   first: (sql: string, ...values: Parameter[]) => Promise<Row | undefined>;
 }
 
+/** Statements of a transaction. */
+export interface Transaction extends Queries {
+  /** Sends a statement without waiting for it. When it fails, so does the transaction, whose end is sent behind it. */
+  send: (sql: string, ...values: Parameter[]) => void;
+}
+
 /** Settings of a database. */
 export interface DatabaseOptions {
   /** URL of libpq: postgres://user:password@host:port/database?sslmode=… */
@@ -108,7 +114,7 @@ export class PostgresDatabase {
    * Runs a change that takes effect completely or not at all. It is repeated after a conflict with another one, so
    * `change` has no effect beside its statements. When this resolves, the change is durable.
    */
-  async transaction<T>(change: (queries: Queries) => Promise<T>): Promise<T> {
+  async transaction<T>(change: (queries: Transaction) => Promise<T>): Promise<T> {
     for (let attempt = 1; ; attempt++) {
       try {
         return await this.#transaction('BEGIN', change);
@@ -122,23 +128,25 @@ export class PostgresDatabase {
     await (this.#closing ??= this.#pool.end());
   }
 
-  async #transaction<T>(begin: string, use: (queries: Queries) => Promise<T>): Promise<T> {
+  async #transaction<T>(begin: string, use: (queries: Transaction) => Promise<T>): Promise<T> {
     await this.open();
     return this.#withClient(async (client) => {
       // The first statement does not wait for the answer to this one.
-      const began = ask(client, { text: begin });
-      began.catch(() => undefined);
-      const queries: Queries = {
+      const sent = new SentStatements();
+      sent.add(ask(client, { text: begin }));
+      const queries: Transaction = {
         rows: (sql, ...values) => rowsOf(client, sql, values),
         first: async (sql, ...values) => (await rowsOf(client, sql, values))[0],
+        send: (sql, ...values) => sent.add(rowsOf(client, sql, values)),
       };
       try {
         const result = await use(queries);
-        await began;
-        await commit(client);
+        await Promise.all([sent.all(), commit(client)]);
         return result;
       } catch (error) {
         await ask(client, { text: 'ROLLBACK' }).catch(() => this.#lost.add(client));
+        // One that was sent may be the reason why a later one failed.
+        await sent.all();
         throw error;
       }
     });
@@ -158,6 +166,22 @@ export class PostgresDatabase {
     } finally {
       client?.release(!isUsable);
     }
+  }
+}
+
+/** Statements that were sent, and not waited for. */
+class SentStatements {
+  readonly #all: Promise<unknown>[] = [];
+
+  add(statement: Promise<unknown>): void {
+    // all() reports a failure.
+    statement.catch(() => undefined);
+    this.#all.push(statement);
+  }
+
+  /** Waits for all. Rejects with the first failure. */
+  async all(): Promise<void> {
+    for (const one of this.#all) await one;
   }
 }
 

@@ -1,9 +1,9 @@
 import { MOST_DROPPED, outcomeOf } from '../recording.ts';
 import type { KeyedRecording, RecordOutcome } from '../recording.ts';
 import { Changeset } from './changeset.ts';
-import type { PostgresDatabase, Queries } from './database.ts';
+import type { PostgresDatabase, Transaction } from './database.ts';
 import { isOfValues } from './explain.ts';
-import { lockRuns, readKnown } from './known.ts';
+import { readKnown } from './known.ts';
 import type { KnownRecording } from './known.ts';
 
 /**
@@ -17,7 +17,7 @@ export async function recordBatches(
   now: number,
 ): Promise<RecordOutcome[]> {
   try {
-    return await database.transaction((queries) => recordIn(queries, recordings, now));
+    return await database.transaction((transaction) => recordIn(transaction, recordings, now));
   } catch (failure) {
     if (!isOfValues(failure)) throw failure;
     if (recordings.length === 1) return [{ failure }];
@@ -28,21 +28,20 @@ export async function recordBatches(
 }
 
 async function recordIn(
-  queries: Queries,
+  transaction: Transaction,
   recordings: readonly KeyedRecording[],
   now: number,
 ): Promise<RecordOutcome[]> {
-  const runs = await lockRuns(queries, recordings, now);
   const outcomes: RecordOutcome[] = [];
   const budget = { left: MOST_DROPPED };
   // Nearly always one round: another begins where a micro-batch changes what is known of those that follow.
   while (outcomes.length < recordings.length) {
-    const known = await readKnown(queries, recordings.slice(outcomes.length), runs);
+    const known = await readKnown(transaction, recordings.slice(outcomes.length), now);
     const changes = new Changeset(now);
     for (const one of known) {
       if (!changes.fits(one)) break;
       const outcome = outcomeOf(one, {
-        expectedRanks: one.run.expectedRanks,
+        expectedRanks: one.expectedRanks,
         attempt: one.last && Number(one.last['attempt']),
         digest: one.digest ?? changes.digestOf(one),
       });
@@ -52,7 +51,7 @@ async function recordIn(
       }
       const supersedes = one.nextAttempt !== undefined && one.nextAttempt < one.key.attempt;
       if (supersedes && !changes.isEmpty) break;
-      if (supersedes && !(await dropSuperseded(queries, one, budget))) {
+      if (supersedes && !(await dropSuperseded(transaction, one, budget))) {
         outcomes.push({ dropping: true });
         break;
       }
@@ -61,7 +60,7 @@ async function recordIn(
       // It dropped steps that others of this round may know.
       if (supersedes) break;
     }
-    if (!changes.isEmpty) await changes.write(queries);
+    if (!changes.isEmpty) changes.write(transaction);
   }
   return outcomes;
 }
@@ -72,11 +71,11 @@ async function recordIn(
  * @returns true when no such step is left
  */
 async function dropSuperseded(
-  queries: Queries,
-  { run: { id }, key: { step, attempt } }: KnownRecording,
+  { first }: Transaction,
+  { run, key: { step, attempt } }: KnownRecording,
   budget: { left: number },
 ): Promise<boolean> {
-  const row = await queries.first(
+  const row = await first(
     `WITH superseded AS (
       SELECT step FROM lossmeter.steps WHERE run = $1 AND step > $2 AND attempt < $3 ORDER BY step LIMIT $4
     ), dropped AS (
@@ -84,12 +83,12 @@ async function dropSuperseded(
     ), counts AS (SELECT count(*) AS steps, coalesce(sum(non_finite), 0) AS non_finite FROM dropped)
     UPDATE lossmeter.runs SET steps = runs.steps - counts.steps, non_finite_steps = non_finite_steps - counts.non_finite
       FROM counts WHERE id = $1 RETURNING counts.steps AS dropped`,
-    ...[id, step, attempt, budget.left],
+    ...[run, step, attempt, budget.left],
   );
   budget.left -= Number(row!['dropped']);
-  const next = await queries.first(
+  const next = await first(
     'SELECT attempt FROM lossmeter.steps WHERE run = $1 AND step > $2 ORDER BY step LIMIT 1',
-    ...[id, step],
+    ...[run, step],
   );
   return next === undefined || Number(next['attempt']) >= attempt;
 }

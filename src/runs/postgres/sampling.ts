@@ -22,13 +22,11 @@ export async function pickSteps(
 ): Promise<number[]> {
   const steps = async (sql: string, ...values: Parameter[]): Promise<number[]> =>
     (await queries.rows(sql, run, from, to, ...values)).map((row) => Number(row['step']));
+  // In its order an index has the steps of each statement. Before statistics are gathered, the planner may not trust it.
+  await queries.rows(PLAN_BY_INDEX);
   const some = await steps(`SELECT step FROM lossmeter.steps WHERE ${IN_RANGE} ORDER BY step LIMIT $4`, maxPoints + 1);
   if (some.length <= maxPoints) return some;
-  const counts = await queries.first(
-    `SELECT (SELECT max(step) FROM lossmeter.steps WHERE ${IN_RANGE}) AS last,
-      (SELECT count(*) FROM ${NON_FINITE}) AS non_finite, (SELECT count(*) FROM ${FINITE}) AS finite`,
-    ...[run, from, to],
-  );
+  const counts = await queries.first(COUNTS, run, from, to);
   const picked = new Set([some[0]!, Number(counts!['last'])]);
   const left = maxPoints - picked.size;
   const [nonFinite, finite] = [Number(counts!['non_finite']), Number(counts!['finite'])];
@@ -41,6 +39,19 @@ export async function pickSteps(
   return [...picked].toSorted((a, b) => a - b);
 }
 
+const PLAN_BY_INDEX = `SELECT ${['sort', 'bitmapscan', 'seqscan'].map((name) => `set_config('enable_${name}', 'off', true)`).join(', ')}`;
+
+/** The last step, and numbers of steps. The row of the run has the number of a whole run of finite steps. */
+const COUNTS = `SELECT bounds.last, bad.non_finite, CASE
+    WHEN bad.non_finite = 0
+      AND bounds.first = (SELECT min(step) FROM lossmeter.steps WHERE run = $1)
+      AND bounds.last = (SELECT max(step) FROM lossmeter.steps WHERE run = $1)
+    THEN (SELECT steps FROM lossmeter.runs WHERE id = $1)
+    ELSE (SELECT count(*) FROM ${FINITE})
+  END AS finite
+  FROM (SELECT min(step) AS first, max(step) AS last FROM lossmeter.steps WHERE ${IN_RANGE}) bounds,
+    (SELECT count(*) AS non_finite FROM ${NON_FINITE}) bad`;
+
 /** Steps of a group whose two ends are shown: all groups together have as many ends as points are left. */
 function groupSize(count: number, maxPoints: number): number {
   return count <= maxPoints ? 1 : Math.ceil(count / Math.max(1, Math.floor(maxPoints / 2)));
@@ -51,10 +62,24 @@ const ENDS = `SELECT unnest(ARRAY[min(step), max(step)]) AS step
   FROM (SELECT step, (row_number() OVER (ORDER BY step) - 1) / $4::bigint AS part FROM ${NON_FINITE}) parts GROUP BY part
   ORDER BY step`;
 
-/** The first steps with the least and with the greatest loss of buckets of finite losses. */
-const EXTREMES = `WITH parts AS MATERIALIZED (
-    SELECT step, loss, (row_number() OVER (ORDER BY step) - 1) / $4::bigint AS part FROM ${FINITE}
-  ), bounds AS (SELECT part, min(loss) AS least, max(loss) AS greatest FROM parts GROUP BY part)
-  SELECT unnest(ARRAY[
-    min(step) FILTER (WHERE loss = least), min(step) FILTER (WHERE loss = greatest)
-  ]) AS step FROM parts JOIN bounds USING (part) WHERE loss = least OR loss = greatest GROUP BY part`;
+/** The first step of a part with a loss: an index has the losses of a run in order, and the steps of each. */
+const stepWith = (loss: string): string =>
+  `(SELECT min(step) FROM lossmeter.steps WHERE run = $1 AND loss = ${loss} AND step BETWEEN part.first AND part.last)`;
+
+/**
+ * The first steps with the least and with the greatest loss of parts of the finite losses. All is read from an index: to
+ * number a million rows would take a second.
+ */
+const EXTREMES = `WITH RECURSIVE ends AS (
+    SELECT (SELECT min(step) FROM ${FINITE}) AS first
+    UNION ALL
+    SELECT (SELECT step FROM ${FINITE} AND step > ends.first ORDER BY step OFFSET $4::bigint - 1 LIMIT 1)
+    FROM ends WHERE ends.first IS NOT NULL
+  ), part AS MATERIALIZED (
+    SELECT first, coalesce(lead(first) OVER (ORDER BY first) - 1, $3) AS last FROM ends WHERE first IS NOT NULL
+  )
+  SELECT unnest(ARRAY[${stepWith('bounds.least')}, ${stepWith('bounds.greatest')}]) AS step
+  FROM part CROSS JOIN LATERAL (
+    SELECT min(s.loss) AS least, max(s.loss) AS greatest FROM lossmeter.steps s
+    WHERE s.loss IS NOT NULL AND s.run = $1 AND s.step BETWEEN part.first AND part.last
+  ) bounds`;

@@ -63,6 +63,12 @@ function rowsOf(size: number): Fields {
   return { old: float32(shape, logprob), new: float32(shape, logprob), input_mask: int32(shape, () => 1) };
 }
 
+/** One sequence, whose length is a number. */
+function oneSequenceOf(size: number): Fields {
+  const tokens = size * TOKENS;
+  return { old: float32([tokens], logprob), new: float32([tokens], logprob), segments: tokens };
+}
+
 const FREE = ['json', 'msgpack'] as const;
 const EITHER = [200, ...REFUSALS];
 const writers = Object.keys(WRITERS) as Writer[];
@@ -90,6 +96,7 @@ export const LOGPROB_CASES: readonly ComplexityCase[] = [
   ...written('rows', [200], writers, rowsOf),
   ...written('lists', [200], FREE, listsOf),
   ...written('flat vectors', [200], FREE, flatOf),
+  ...written('one sequence', [200], FREE, oneSequenceOf),
   ...written('sequences of nothing', [413], ['msgpack'], (size) => ({ ...small(), segments: int32([size * 100_000]) })),
   ...written('unknown names', REFUSALS, FREE, (size) => ({ ...small(), ...names(size * UNKNOWN_NAMES) })),
   ...malformed,

@@ -1492,6 +1492,19 @@ class InfoLimits(TypedDict):
     ones are refused with 429.
     """
 
+    max_job_files: int
+    """Most files of a job."""
+
+    max_job_tasks: int
+    """Files of all jobs that wait or are evaluated; a job with which there were more is
+    refused with 429.
+    """
+
+    max_jobs: int
+    """Jobs that are kept with their results. A further one takes the place of the
+    oldest that has ended, and is refused with 429 when none has.
+    """
+
     max_connections: int
     """Open connections; what comes beyond is closed at once. On the last sixteenth of
     them, at least 2 and at most 64, only probes are answered.
@@ -1548,6 +1561,9 @@ class Info(TypedDict):
 
     local_data: bool
     """True when requests can name files of a data directory instead of tensors."""
+
+    object_storage: bool
+    """True when requests can name objects of object storage instead of tensors."""
 
     limits: InfoLimits
     """Limits of requests; an absent limit is off."""

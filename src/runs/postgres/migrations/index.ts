@@ -1,4 +1,5 @@
 import runs from './0001-runs.ts';
+import jobs from './0002-jobs.ts';
 
 /** Migrations in their order. The version of a schema is the number of its migrations. A released migration never changes. */
-export const MIGRATIONS: readonly string[] = [runs];
+export const MIGRATIONS: readonly string[] = [runs, jobs];

@@ -4,35 +4,34 @@ import type { FileTensor } from '../tensor/file-tensor.ts';
 import { KIND_BYTES, kindOfFile } from '../wire/body/file-kind.ts';
 import { LENGTH_BYTES, MAX_HEADER_BYTES, parseHeader, requireReadable } from '../wire/safetensors/header.ts';
 import type { ReadableTensor, SafetensorsHeader, StoredTensor } from '../wire/safetensors/header.ts';
-import { OpenFile } from './open-file.ts';
-import type { OpenFileOptions } from './open-file.ts';
+import type { FileOpener, ReadableFile } from './readable-file.ts';
 
 /** Most names of tensors in a message. */
 const MAX_NAMES = 8;
 
-/** Options for opening a local file. */
-export interface LocalFileOptions extends OpenFileOptions {
-  /** Longest JSON header, in bytes. */
-  maxHeaderBytes: number;
-}
+/** Opens the safetensors file of a path. @throws LossmeterError */
+export type OpenSafetensors = (path: string) => Promise<SafetensorsFile>;
 
 /** A safetensors file that is open for reading. It detects changes by other programs while it is open. */
-export class LocalFile {
-  readonly #file: OpenFile;
+export class SafetensorsFile {
+  readonly #file: ReadableFile;
   readonly header: SafetensorsHeader;
   /** Offset of the tensors' bytes. */
   readonly #dataStart: number;
 
-  private constructor(file: OpenFile, header: { value: SafetensorsHeader; end: number }) {
+  private constructor(file: ReadableFile, header: { value: SafetensorsHeader; end: number }) {
     this.#file = file;
     this.header = header.value;
     this.#dataStart = header.end;
   }
 
-  /** @throws LossmeterError invalid_file, and errors of OpenFile.open */
-  static open(path: string, options: LocalFileOptions): Promise<LocalFile> {
-    return OpenFile.open(path, 'a safetensors file', options, async (file) => {
-      return new LocalFile(file, await readHeader(file, options.maxHeaderBytes));
+  /**
+   * @param maxHeaderBytes longest header, which is JSON
+   * @throws LossmeterError invalid_file, and errors of opening the file
+   */
+  static open(opener: FileOpener, maxHeaderBytes: number): Promise<SafetensorsFile> {
+    return opener('a safetensors file', async (file) => {
+      return new SafetensorsFile(file, await readHeader(file, maxHeaderBytes));
     });
   }
 
@@ -72,9 +71,14 @@ export class LocalFile {
     }
   }
 
-  /** @throws LossmeterError file_changed: see OpenFile */
+  /** @throws LossmeterError file_changed: see ReadableFile */
   requireUnchanged(): Promise<void> {
     return this.#file.requireUnchanged();
+  }
+
+  /** Makes pending reads fail: see ReadableFile. */
+  cancelReads(): void {
+    this.#file.cancelReads();
   }
 
   /** Closes the file. No read may be in progress. */
@@ -84,7 +88,10 @@ export class LocalFile {
 }
 
 /** @throws LossmeterError invalid_file, file_unreadable */
-async function readHeader(file: OpenFile, maxHeaderBytes: number): Promise<{ value: SafetensorsHeader; end: number }> {
+async function readHeader(
+  file: ReadableFile,
+  maxHeaderBytes: number,
+): Promise<{ value: SafetensorsHeader; end: number }> {
   const { size } = file;
   const invalid = (what: string, cause?: unknown): LossmeterError =>
     new LossmeterError('invalid_file', `${file.name} is not a valid safetensors file: ${what}`, [], { cause });

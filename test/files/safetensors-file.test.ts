@@ -3,10 +3,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { BlockWriter } from '../../src/engine/block-writer.ts';
-import { LocalFile } from '../../src/files/local-file.ts';
+import { localOpener } from '../../src/files/open-file.ts';
+import { SafetensorsFile } from '../../src/files/safetensors-file.ts';
 import { KernelPool } from '../../src/engine/pool.ts';
 import { plainBlock } from '../../src/engine/block.ts';
 import { readRange } from '../../src/engine/read-range.ts';
+import type { LocalRange } from '../../src/tensor/file-range.ts';
 import { safetensorsFile } from '../safetensors-file.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'lossmeter-local-file-'));
@@ -16,11 +18,11 @@ const pool = new KernelPool({
   ...{ workers: 1, kernel: 'auto', slabBytes: 400, maxRowBytes: 4096, maxSlabBytes: 4096, inlineLogits: 0 },
 });
 
-let file: LocalFile;
+let file: SafetensorsFile;
 
 beforeEach(async () => {
   writeFileSync(path, safetensorsFile([['logits', { dtype: 'float32', shape: [500, 2], data }]]));
-  file = await LocalFile.open(path, { name: 'a.safetensors', maxHeaderBytes: 1000 });
+  file = await SafetensorsFile.open(localOpener(path, { name: 'a.safetensors' }), 1000);
 });
 afterEach(() => file.close());
 afterAll(async () => {
@@ -78,12 +80,14 @@ describe('a file that ends early is noticed', () => {
 
   test('on the main thread', async () => {
     await expect(file.tensor('logits', 'logits').read()).rejects.toMatchObject(gone);
-    expect(() => readRange(file.tensor('logits', 'logits').range, new Uint8Array(4000))).toThrow('has become shorter');
+    expect(() => readRange(file.tensor('logits', 'logits').range as LocalRange, new Uint8Array(4000))).toThrow(
+      'has become shorter',
+    );
   });
 
   test('on a worker, which goes on to work', async () => {
     const block = plainBlock('float32', 2, new Int32Array(500));
-    const { range } = file.tensor('logits', 'logits');
+    const range = file.tensor('logits', 'logits').range as LocalRange;
     await expect(pool.runFromFile({ block, range, rowsAtOnce: 100 })).rejects.toMatchObject(gone);
     await expect(
       pool.runFromFile({ block, range: { ...range, fd: 1_000_000 }, rowsAtOnce: 100 }),

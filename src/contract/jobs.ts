@@ -1,0 +1,270 @@
+import { Type } from 'typebox';
+import type { Static, TProperties, TSchema } from 'typebox';
+import { ComparisonOptions } from '../comparison/options.ts';
+import { Options } from '../loss/options.ts';
+import { Evaluation } from './cross-entropy.ts';
+import { Comparison } from './kl-divergence.ts';
+import { count } from './tensor.ts';
+
+export const JOB_KINDS = ['cross_entropy', 'kl_divergence'] as const;
+export const JOB_STATES = ['queued', 'running', 'succeeded', 'failed', 'cancelled'] as const;
+
+/** Fields whose tensors may have other names. */
+export const EVALUATION_TENSORS = ['logits', 'label', 'input_mask', 'weight', 'segments', 'bytes', 'words'] as const;
+export const COMPARISON_TENSORS = ['logits', 'reference', 'label', 'input_mask', 'segments'] as const;
+
+/** Most names of a list, and most characters of a name. */
+const MOST_NAMES = 1024;
+const MOST_NAME_CHARACTERS = 1024;
+
+/** Most failed files that a job lists. */
+export const MOST_FAILURES = 20;
+
+const object = <P extends TProperties>(properties: P, description: string, title?: string, options: object = {}) =>
+  Type.Object(properties, { ...(title && { title }), additionalProperties: false, description, ...options });
+
+const Kind = Type.Enum([...JOB_KINDS], {
+  description: '`cross_entropy` evaluates files as one batch, `kl_divergence` compares them with a reference.',
+  examples: ['cross_entropy'],
+});
+
+const State = Type.Enum([...JOB_STATES], {
+  description:
+    '`queued` until the first file is begun, then `running`. It ends as `succeeded`; as `failed` when a file could not be evaluated; or as `cancelled`.',
+  examples: ['running'],
+});
+
+const Id = Type.Integer({
+  minimum: 1,
+  maximum: Number.MAX_SAFE_INTEGER,
+  description: 'Number of the job. Numbers are not used again.',
+  examples: [17],
+});
+
+const names = (description: string, example: string) =>
+  Type.Array(
+    Type.String({
+      minLength: 1,
+      maxLength: MOST_NAME_CHARACTERS,
+      description: 'A path below the data directory, a folder or a pattern.',
+      examples: [example],
+    }),
+    { minItems: 1, maxItems: MOST_NAMES, description, examples: [[example]] },
+  );
+
+const tensorName = (field: string) =>
+  Type.Optional(
+    Type.String({
+      minLength: 1,
+      maxLength: 256,
+      description: `Name of the tensor for \`${field}\`.`,
+      examples: [`my_${field}`],
+    }),
+  );
+
+const tensors = (fields: readonly string[], title: string) =>
+  object(
+    Object.fromEntries(fields.map((field) => [field, tensorName(field)])),
+    'Names of tensors in the files, where they differ from those of the fields.',
+    title,
+    { examples: [{ label: 'targets' }] },
+  );
+
+const FILES =
+  'Safetensors files, evaluated in the order of their names (code units), each once. A name is that of a file; of a folder, meaning its `*.safetensors` files; or a pattern, in which `*` and `?` stand for characters of a name, and `**` for folders.';
+
+/** Body of POST /v1/jobs for an evaluation. */
+const EvaluationJob = object(
+  {
+    kind: Type.Literal('cross_entropy', {
+      description: 'Evaluates the files as one batch.',
+      examples: ['cross_entropy'],
+    }),
+    files: names(FILES, 'eval/*.safetensors'),
+    options: Type.Optional(Options),
+    tensors: Type.Optional(tensors(EVALUATION_TENSORS, 'EvaluationTensors')),
+  },
+  'An evaluation of files, as `lossmeter evaluate` does it. The options override those in `__metadata__.options` of the files; `outputs` does not apply.',
+  'EvaluationJob',
+);
+
+/** Body of POST /v1/jobs for a comparison. */
+const ComparisonJob = object(
+  {
+    kind: Type.Literal('kl_divergence', {
+      description: 'Compares the files with a reference.',
+      examples: ['kl_divergence'],
+    }),
+    files: names(FILES, 'int4/*.safetensors'),
+    reference: Type.Optional(
+      names(
+        'Safetensors files, one for each of `files` in the order of the names, with the tensor `reference` or `logits`; or one llama.cpp logit file, whose name does not end in `.safetensors`, with the rows of all files. Default: each file has the tensor `reference`.',
+        'bf16/*.safetensors',
+      ),
+    ),
+    options: Type.Optional(ComparisonOptions),
+    tensors: Type.Optional(tensors(COMPARISON_TENSORS, 'ComparisonTensors')),
+  },
+  'A comparison of files with a reference, as `lossmeter compare` does it.',
+  'ComparisonJob',
+);
+
+export const JobRequest = Type.Union([EvaluationJob, ComparisonJob], {
+  title: 'JobRequest',
+  description: 'A job to create.',
+  examples: [{ kind: 'cross_entropy', files: ['eval/*.safetensors'], options: { reduction: 'mean' } }],
+});
+
+const time = (description: string) =>
+  Type.String({ format: 'date-time', description, examples: ['2026-01-31T12:00:00.000Z'] });
+
+const code = Type.String({
+  pattern: '^[a-z_]+$',
+  description: 'Code of the problem: see docs/errors.md.',
+  examples: ['invalid_file'],
+});
+
+const detail = Type.String({
+  maxLength: 4096,
+  description: 'The received value, the expected value, and the place.',
+  examples: ['"eval/7.safetensors" is not a valid safetensors file: it is cut off'],
+});
+
+const file = Type.String({ description: 'Path below the data directory.', examples: ['eval/7.safetensors'] });
+
+export const Job = object(
+  {
+    id: Id,
+    kind: Kind,
+    state: State,
+    kernel: Type.Enum(['relaxed', 'strict'], {
+      description: 'Variant of the kernels that evaluate all files of the job.',
+      examples: ['relaxed'],
+    }),
+    options: Type.Record(Type.String(), Type.Unknown(), {
+      description: 'Options that the request gave.',
+      examples: [{ reduction: 'mean' }],
+    }),
+    tensors: Type.Record(Type.String(), Type.String(), {
+      description: 'Names of tensors that the request gave.',
+      examples: [{}],
+    }),
+    files: object(
+      {
+        total: count('Files of the job.', 64),
+        done: count('Files that are evaluated.', 48),
+        failed: count('Files that could not be evaluated.', 0),
+      },
+      'Numbers of files.',
+    ),
+    bytes: object(
+      {
+        total: count('Bytes of the files, when the job was created.', 137438953472),
+        done: count('Bytes of the files that are evaluated.', 103079215104),
+      },
+      'Sizes of the files, without those of the reference.',
+    ),
+    created_at: time('Time of its creation.'),
+    started_at: Type.Optional(time('Time at which the first file was begun.')),
+    finished_at: Type.Optional(time('Time of its end.')),
+    failures: Type.Optional(
+      Type.Array(object({ file, code, detail }, 'A file that could not be evaluated.', 'FailedFile'), {
+        maxItems: MOST_FAILURES,
+        description: `The first ${MOST_FAILURES} files that failed, in their order; not in lists and events.`,
+        examples: [[]],
+      }),
+    ),
+    error: Type.Optional(object({ code, detail }, 'Error of combining the results of the files.', 'JobError')),
+  },
+  'A job.',
+  'Job',
+);
+
+export const JobList = object(
+  {
+    jobs: Type.Array(Job, { maxItems: 200, description: 'Jobs, the newest first.', examples: [[]] }),
+    next: Type.Optional(
+      Type.String({
+        pattern: '^\\d{1,16}$',
+        description: '`cursor` of the next page; absent on the last.',
+        examples: ['17'],
+      }),
+    ),
+  },
+  'A page of jobs.',
+  'JobList',
+);
+
+export const JobParams = object({ id: Id }, 'A job.');
+
+export const JobsQuery = object(
+  {
+    state: Type.Optional(State),
+    limit: Type.Integer({
+      minimum: 1,
+      maximum: 200,
+      default: 50,
+      description: 'Largest number of jobs.',
+      examples: [50],
+    }),
+    cursor: Type.Optional(
+      Type.String({ pattern: '^\\d{1,15}$', description: '`next` of the page before.', examples: ['17'] }),
+    ),
+  },
+  'A page of jobs.',
+);
+
+const omit = (properties: TProperties, ...keys: string[]): TProperties =>
+  Object.fromEntries(Object.entries(properties).filter(([key]) => !keys.includes(key)));
+
+const evaluated = omit(Evaluation.properties, 'outputs');
+const compared = omit(Comparison.properties, 'outputs');
+
+const result = (kind: TSchema, total: TSchema, files: TSchema, title: string) =>
+  object(
+    {
+      kind,
+      total,
+      files: Type.Array(files, { description: 'Results of the files, in the order of their names.', examples: [[]] }),
+    },
+    'The result of a job.',
+    title,
+  );
+
+const verdict = Type.Enum(['finite', 'non_finite'], {
+  description: '`finite` when the loss and the sums are.',
+  examples: ['finite'],
+});
+
+export const JobResult = Type.Union(
+  [
+    result(
+      Type.Literal('cross_entropy', { description: 'Kind of the job.', examples: ['cross_entropy'] }),
+      object(
+        { ...omit(evaluated, 'sequences', 'diagnostics', 'kernel'), verdict },
+        'Result of all files as one batch.',
+        'EvaluationTotal',
+      ),
+      object({ file, ...evaluated }, 'Result of a file.', 'EvaluatedFile'),
+      'EvaluationJobResult',
+    ),
+    result(
+      Type.Literal('kl_divergence', { description: 'Kind of the job.', examples: ['kl_divergence'] }),
+      object(omit(compared, 'sequences'), 'Result of the rows of all files together.', 'ComparisonTotal'),
+      object(
+        {
+          file,
+          reference: Type.String({ description: 'File of the reference.', examples: ['bf16/7.safetensors'] }),
+          ...compared,
+        },
+        'Result of a file.',
+        'ComparedFile',
+      ),
+      'ComparisonJobResult',
+    ),
+  ],
+  { title: 'JobResult', description: 'The result of a job.' },
+);
+
+export type Job = Static<typeof Job>;
+export type JobRequest = Static<typeof JobRequest>;

@@ -1,0 +1,8 @@
+/** Place of a file's name in a request. */
+export interface NamePlace {
+  readonly field: string;
+  /** Member of the field, or index in it. */
+  readonly key: string;
+  /** A path that could stand there. */
+  readonly example: string;
+}

@@ -1,0 +1,132 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Config } from '../../config.ts';
+import { KernelPool } from '../../engine/pool.ts';
+import { LossmeterError } from '../../errors.ts';
+import { NamedFiles } from '../../files/named-files.ts';
+import { PostgresDatabase } from '../../runs/postgres/database.ts';
+import { isOfSettings } from '../../runs/postgres/explain.ts';
+import { NewerSchemaError } from '../../runs/postgres/migrate.ts';
+import { HeldBytes } from '../../wire/body/held-bytes.ts';
+import { COMBINATION } from '../job.ts';
+import type { TaskKey } from '../job.ts';
+import { TaskRunner } from '../runner.ts';
+import { TaskQueue } from './queue.ts';
+import { PostgresJobStore } from './store.ts';
+
+/** Milliseconds between attempts to connect: the first pause, and the longest. */
+const RETRY_MS = { first: 500, most: 10_000 };
+
+/** Connections of the queue. */
+const QUEUE_CONNECTIONS = 3;
+
+/** Lines of the log of a worker. */
+export interface WorkerLog {
+  info: (text: string) => void;
+  error: (text: string, error?: unknown) => void;
+}
+
+/** Does tasks of jobs until it is closed. */
+export class JobWorker {
+  readonly #config: Config;
+  readonly #log: WorkerLog;
+  readonly #namedFiles: NamedFiles;
+  readonly #database: PostgresDatabase;
+  readonly #queue: TaskQueue;
+  readonly #store: PostgresJobStore;
+  readonly #runner: TaskRunner;
+  readonly #pools = new Map<string, KernelPool>();
+  readonly #closing = new AbortController();
+  #starting: Promise<void> | undefined;
+
+  /** @throws Error without a data directory */
+  constructor(config: Config, log: WorkerLog) {
+    const { dataDir, s3Buckets, store: url, workerTasks, maxBytesInFlight } = config;
+    if (dataDir === undefined && s3Buckets === undefined) {
+      throw new Error(
+        'neither LOSSMETER_DATA_DIR nor LOSSMETER_S3_BUCKETS is set, expected the places of the files of jobs',
+      );
+    }
+    this.#config = config;
+    this.#log = log;
+    this.#namedFiles = new NamedFiles(config);
+    const onFault = (error: unknown): void => log.error('the queue of tasks had a fault', error);
+    this.#database = new PostgresDatabase({ url, connections: workerTasks + 1 });
+    this.#queue = new TaskQueue({ url, connections: QUEUE_CONNECTIONS, isWorker: true, onFault });
+    this.#store = new PostgresJobStore(this.#database, this.#queue);
+    const held = new HeldBytes(maxBytesInFlight - Math.floor(maxBytesInFlight / 4));
+    const means = { pool: (kernel: string) => this.#poolOf(kernel), held, namedFiles: this.#namedFiles };
+    this.#runner = new TaskRunner(this.#store, means, (key, error) => log.error(`${nameOf(key)} failed`, error));
+  }
+
+  /** Connects, and begins to do tasks. @throws Error when the database cannot be used as it is set up */
+  async start(): Promise<void> {
+    await this.#namedFiles.ready();
+    this.#starting = this.#connect();
+    await this.#starting;
+  }
+
+  /** Waits for the tasks under way as long as the configuration says, and gives back the others. */
+  async close(): Promise<void> {
+    this.#closing.abort();
+    await this.#starting?.catch(() => undefined);
+    await this.#queue.close(this.#config.drainSeconds);
+    await this.#database.close();
+    await this.#namedFiles.close();
+    for (const pool of this.#pools.values()) await pool.close();
+  }
+
+  /** Connects again and again, until the database answers. */
+  async #connect(): Promise<void> {
+    const { signal } = this.#closing;
+    for (let pause = RETRY_MS.first; !signal.aborted; pause = Math.min(2 * pause, RETRY_MS.most)) {
+      try {
+        await this.#database.open();
+        await this.#queue.open();
+        break;
+      } catch (error) {
+        const { cause } = error as Error;
+        if (!(error instanceof LossmeterError) || isOfSettings(cause) || cause instanceof NewerSchemaError) throw error;
+        this.#log.error(`waiting for the database: ${error.message}`);
+        await sleep(pause, undefined, { signal }).catch(() => undefined);
+      }
+    }
+    if (signal.aborted) return;
+    const { workerTasks } = this.#config;
+    await this.#queue.work(workerTasks, {
+      run: async (key, attempt) => {
+        const started = performance.now();
+        const outcome = await this.#runner.run(key, attempt);
+        this.#log.info(`${nameOf(key)} is ${outcome} after ${(performance.now() - started).toFixed(0)} ms`);
+      },
+      lose: async (key) => {
+        const detail = 'every worker that began the file was lost, or had a temporary error';
+        await this.#store.fail(key, { code: 'worker_lost', detail });
+        this.#log.error(`${nameOf(key)} is given up: ${detail}`);
+      },
+    });
+    this.#log.info(`ready for ${workerTasks} tasks at a time`);
+  }
+
+  /**
+   * Pool of a variant. Its threads start with the first task that takes it.
+   * @throws LossmeterError worker_lost on a machine without the variant: another worker may have it
+   */
+  #poolOf(kernel: string): KernelPool {
+    const known = this.#pools.get(kernel);
+    if (known !== undefined) return known;
+    const { maxBytesInFlight, ...others } = this.#config;
+    const maxSlabBytes = Math.floor(maxBytesInFlight / 4);
+    try {
+      const pool = new KernelPool({ ...others, kernel: kernel as 'relaxed' | 'strict', maxSlabBytes });
+      this.#pools.set(kernel, pool);
+      return pool;
+    } catch (cause) {
+      const detail = `${(cause as Error).message}; the job has the kernel of the service that created it: set its LOSSMETER_KERNEL=strict`;
+      throw new LossmeterError('worker_lost', detail, [], { cause });
+    }
+  }
+}
+
+function nameOf({ job, place }: TaskKey): string {
+  return place === COMBINATION ? `the total of job ${job}` : `file ${place} of job ${job}`;
+}

@@ -1,0 +1,91 @@
+/** Results of files in a form that is stored: plain values, and columns as typed arrays. */
+import { countedRows } from '../comparison/summary.ts';
+import { makeComparedColumns } from '../engine/block.ts';
+import type { ComparedColumns } from '../engine/block.ts';
+import { LossmeterError } from '../errors.ts';
+import { restoreSums, saveSums } from '../loss/reduction.ts';
+import { runInTurns } from '../steps.ts';
+import type { ComparedFile } from './compare-files.ts';
+import type { FileEvaluation } from './evaluate-file.ts';
+
+export function saveEvaluation({ file, evaluation, options, sums }: FileEvaluation) {
+  return { file, evaluation, options, sums: saveSums(sums) };
+}
+
+export type SavedEvaluation = ReturnType<typeof saveEvaluation>;
+
+export function restoreEvaluation({ file, evaluation, options, sums }: SavedEvaluation): FileEvaluation {
+  return { file, evaluation, options, sums: restoreSums(sums), leftAlone: [] };
+}
+
+/** Most rows of a file: its columns are one string of less than 2^29 characters, 59 of them a row. */
+const MOST_ROWS = 2 ** 23;
+
+/**
+ * Columns of a comparison, 20 to 44 bytes a row. Percentiles and standard errors need the rows. Columns without a value of
+ * their own are left out.
+ * @throws LossmeterError body_too_large
+ */
+export function saveComparison({ file, plan, results }: ComparedFile) {
+  const { options, hasLabel, isTop, truncated, nulls, kernel, targets } = plan;
+  const { classes, weights, rows, labels, sequence, segments } = targets;
+  if (classes.length > MOST_ROWS) {
+    const detail = `${file} has ${classes.length} rows, a partial holds at most ${MOST_ROWS} of a file: divide it`;
+    throw new LossmeterError('body_too_large', detail);
+  }
+  const { divergence, nll, referenceNll, infinite, prediction, referencePrediction } =
+    results.columns as ComparedColumns;
+  const { findings, referenceFindings } = results;
+  return {
+    file,
+    plan: { options, hasLabel, isTop, truncated, nulls, kernel },
+    targets: {
+      ...{ classes, rows, sequence },
+      ...(weights && { weights }),
+      ...(labels && { labels }),
+      ...(segments && { segments: { ...segments, lengths: Int32Array.from(segments.lengths) } }),
+    },
+    columns: {
+      divergence,
+      prediction,
+      referencePrediction,
+      ...(hasLabel && { nll, referenceNll }),
+      ...(infinite.some((column) => column >= 0) && { infinite }),
+    },
+    findings: { logits: findings, ...(referenceFindings && { reference: referenceFindings }) },
+  };
+}
+
+export type SavedComparison = ReturnType<typeof saveComparison>;
+
+/** Restores the rows of a file. Their answer has the bits of those that were stored. */
+export async function restoreComparison({
+  file,
+  plan,
+  targets: { classes, weights, ...counts },
+  columns: saved,
+  findings,
+}: SavedComparison): Promise<ComparedFile> {
+  const columns = makeComparedColumns(classes.length);
+  columns.infinite.fill(-1);
+  Object.assign(columns, saved);
+  const targets = {
+    ...counts,
+    classes,
+    weights,
+    labels: counts.labels,
+    probabilities: undefined,
+    classWeights: undefined,
+    outputShape: [classes.length],
+  };
+  const counted = await runInTurns(countedRows(classes, weights));
+  return {
+    file,
+    plan: { ...plan, targets, counted },
+    results: {
+      columns,
+      findings: { ...findings.logits, signs: findings.logits.signs },
+      referenceFindings: findings.reference,
+    },
+  };
+}

@@ -1,0 +1,93 @@
+import type { FastifyInstance } from 'fastify';
+import fp from 'fastify-plugin';
+import type { Config } from '../../config.ts';
+import { LossmeterError } from '../../errors.ts';
+import { NamedFiles } from '../../files/named-files.ts';
+import { JobEvents } from '../../jobs/events.ts';
+import { TaskExecutor } from '../../jobs/executor.ts';
+import { TaskRunner } from '../../jobs/runner.ts';
+import { JobService } from '../../jobs/service.ts';
+import type { TaskDoers } from '../../jobs/service.ts';
+import { SqliteJobStore, jobsPathOf } from '../../jobs/sqlite/store.ts';
+import { openPostgresJobs } from '../../jobs/postgres/store.ts';
+import type { PostgresJobStore } from '../../jobs/postgres/store.ts';
+import type { JobStore } from '../../jobs/store.ts';
+import { isPostgres } from '../../runs/open-store.ts';
+import { JobMetrics } from '../../telemetry/jobs.ts';
+
+interface Jobs {
+  readonly service: JobService;
+  readonly events: JobEvents;
+  readonly metrics: JobMetrics | undefined;
+}
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** Jobs over files. @throws LossmeterError local_data_off without a data directory */
+    readonly jobs: () => Jobs;
+  }
+}
+
+/**
+ * Jobs: their store, and who does their tasks. With PostgreSQL the processes of `lossmeter worker` do them, else the service
+ * itself, one after the other.
+ */
+export default fp<{ config: Config }>(
+  async (app, { config }) => {
+    const hasFiles = config.dataDir !== undefined || config.s3Buckets !== undefined;
+    const store = hasFiles ? makeStore(app, config) : undefined;
+    const metrics = app.telemetry && new JobMetrics(app.telemetry.registry, store);
+    if (store === undefined) {
+      app.decorate('jobs', () => {
+        throw new LossmeterError(
+          'local_data_off',
+          'jobs read files, and neither LOSSMETER_DATA_DIR nor LOSSMETER_S3_BUCKETS says where',
+        );
+      });
+      return;
+    }
+    const namedFiles = new NamedFiles(config);
+    app.addHook('onClose', () => namedFiles.close());
+    const doers = store instanceof SqliteJobStore ? doHere(app, store, { namedFiles, metrics }) : store;
+    if (!(store instanceof SqliteJobStore)) app.addHook('onClose', () => store.close());
+    const service = new JobService({ store, doers, namedFiles, kernel: app.pool.variant, limits: config });
+    const events = new JobEvents(store);
+    app.decorate('jobs', () => ({ service, events, metrics }));
+  },
+  { name: 'jobs', dependencies: ['evaluator', 'telemetry', 'runs'] },
+);
+
+function makeStore(app: FastifyInstance, config: Config): SqliteJobStore | PostgresJobStore {
+  if (!isPostgres(config.store)) return new SqliteJobStore(jobsPathOf(config.store));
+  return openPostgresJobs(config, (err) => app.log.warn({ err }, 'the queue of tasks had a fault'));
+}
+
+/** Does the tasks in this process while it runs. */
+function doHere(
+  app: FastifyInstance,
+  store: SqliteJobStore,
+  { namedFiles, metrics }: { namedFiles: NamedFiles; metrics: JobMetrics | undefined },
+): TaskDoers {
+  const means = {
+    pool: (kernel: string) => {
+      if (kernel === app.pool.variant) return app.pool;
+      const detail = `the job has the kernel ${kernel}, this service ${app.pool.variant}: set LOSSMETER_KERNEL=${kernel}, or create the job again`;
+      throw new LossmeterError('partials_mismatch', detail);
+    },
+    held: { open: () => app.evaluator.openAccount() },
+    namedFiles,
+  };
+  const log = (key: object, err: unknown): void => app.log.error({ err, ...key }, 'a task of a job failed');
+  const runner = new TaskRunner(store satisfies JobStore, means, log);
+  const executor = new TaskExecutor(store, runner, (_key, outcome) => metrics?.did(outcome));
+  app.addHook('onReady', async () => {
+    await store.open();
+    executor.start();
+  });
+  // Requests end before: the pool and the store are there until then.
+  app.addHook('onClose', async () => {
+    await executor.close();
+    await store.close();
+  });
+  return { wake: () => executor.wake(), stop: (job) => executor.stop(job) };
+}

@@ -1,0 +1,4 @@
+import { JOB_CASES } from './cases/jobs.ts';
+import { examineAll } from './suite.ts';
+
+examineAll(JOB_CASES);

@@ -1,0 +1,16 @@
+import type { TestProject } from 'vitest/node';
+import { S3Server } from './server.ts';
+
+declare module 'vitest' {
+  interface ProvidedContext {
+    /** URL of the server with the protocol of S3. */
+    s3: string;
+  }
+}
+
+/** Starts the server that all tests of the suite share. */
+export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const server = await S3Server.start();
+  project.provide('s3', server.url);
+  return () => server.stop();
+}

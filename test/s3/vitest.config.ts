@@ -1,0 +1,15 @@
+import { defineConfig } from 'vitest/config';
+import base from '../../vitest.config.ts';
+
+/** Tests on a server with the protocol of S3, which they install and start; `npm test` has none of them. */
+export default defineConfig({
+  ...base,
+  test: {
+    ...base.test,
+    include: ['test/s3/**/*.s3.ts'],
+    globalSetup: ['test/s3/setup.ts'],
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
+    reporters: ['default', ['junit', { outputFile: 'test-results/s3.xml' }]],
+  },
+});
