@@ -25,7 +25,7 @@ const LAYERS = [
   ['keys', '^src/keys/'],
   [
     'base',
-    '^src/(tensor/|summation\\.ts|exact-sum\\.ts|map-values\\.ts|option-reader\\.ts|errors\\.ts|lost-threads\\.ts|config\\.ts|suggestion\\.ts|steps\\.ts|waiting\\.ts|task-queue\\.ts|threads\\.ts|version\\.ts)',
+    '^src/(tensor/|summation\\.ts|exact-sum\\.ts|map-values\\.ts|option-reader\\.ts|errors\\.ts|lost-threads\\.ts|config\\.ts|suggestion\\.ts|steps\\.ts|waiting\\.ts|task-queue\\.ts|threads\\.ts|tracing\\.ts|version\\.ts)',
   ],
 ];
 
@@ -67,6 +67,24 @@ module.exports = {
       from: { path: sibling },
       to: { path: sibling, pathNot: itself },
     })),
+    {
+      // Without tracing nothing of OpenTelemetry is loaded: main.ts imports the folder where it is on.
+      name: 'opentelemetry-is-loaded-by-tracing-alone',
+      severity: 'error',
+      from: { path: '^(src|routes|kernels)/', pathNot: '^src/telemetry/tracing/' },
+      to: { path: '(@opentelemetry/|@fastify/otel)', dependencyTypesNot: ['type-only'] },
+    },
+    {
+      name: 'tracing-is-loaded-when-it-is-on',
+      severity: 'error',
+      from: { path: '^(src|routes|kernels)/', pathNot: '^src/telemetry/tracing/' },
+      to: {
+        path: '^src/telemetry/tracing/',
+        pathNot: '^src/telemetry/tracing/settings',
+        dynamic: false,
+        dependencyTypesNot: ['type-only'],
+      },
+    },
     {
       name: 'no-tests-in-sources',
       severity: 'error',

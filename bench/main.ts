@@ -15,6 +15,7 @@ import { benchThreads } from './threads.ts';
 import { chooseSections, runSections } from './sections.ts';
 import { benchRuns } from './runs.ts';
 import { benchSmall } from './small.ts';
+import { benchTracing } from './tracing.ts';
 import { benchStart } from './start.ts';
 
 const SECTIONS = {
@@ -24,6 +25,7 @@ const SECTIONS = {
   diagnostics: benchDiagnostics,
   post: benchPost,
   small: benchSmall,
+  tracing: benchTracing,
   peers: benchPeers,
   client: benchClient,
   file: benchLocalFile,

@@ -27,6 +27,8 @@ import rawBodies from './plugins/app/raw-bodies.ts';
 import runs from './plugins/app/runs.ts';
 import securityHeaders from './plugins/external/security-headers.ts';
 import telemetry from './plugins/app/telemetry.ts';
+import traces from './plugins/app/tracing.ts';
+import type { Tracing } from './telemetry/tracing/start.ts';
 
 /** A connection on which nothing comes or goes for so long is closed, in milliseconds. */
 const IDLE_SOCKET_MS = 120_000;
@@ -39,13 +41,15 @@ export interface AppOptions {
   config: Config;
   /** Fastify's logger option; nothing is logged without. */
   logger?: FastifyServerOptions['logger'];
+  /** Nothing is traced without. */
+  tracing?: Tracing | undefined;
 }
 
 /**
  * Composes the service. The only constructor: the server, the tests and the OpenAPI generator use it. Routes are found
  * by their place in routes/, so that nothing here has to know them.
  */
-export async function buildApp({ config, logger = false }: AppOptions): Promise<FastifyInstance> {
+export async function buildApp({ config, logger = false, tracing }: AppOptions): Promise<FastifyInstance> {
   const app = Fastify({
     logger,
     genReqId: () => randomUUID(),
@@ -73,6 +77,8 @@ export async function buildApp({ config, logger = false }: AppOptions): Promise<
   app.server.on('connect', (_request, socket: Socket) => answerConnect(app, socket));
 
   await app.register(errors);
+  // After the handler of unknown paths, which would become a span; before all hooks.
+  await app.register(traces, { tracing });
   await app.register(telemetry, { config });
   await app.register(securityHeaders);
   await app.register(cors, { config });

@@ -4,6 +4,9 @@ import { unknownVariables } from './config.ts';
 import type { Config } from './config.ts';
 import { listen } from './listen.ts';
 import { isLoopback } from './loopback.ts';
+import { answersToTheEnd } from './plugins/app/lifecycle.ts';
+import { tracingSettings } from './telemetry/tracing/settings.ts';
+import type { Tracing } from './telemetry/tracing/start.ts';
 
 /** Milliseconds for closing, in addition to the time for requests in progress. */
 export const CLOSE_MS = 10_000;
@@ -21,7 +24,8 @@ const FAULT_SIGNALS: closeWithGrace.AllEvents[] = ['SIGILL', 'SIGTRAP', 'SIGABRT
 export async function serve(config: Config): Promise<void> {
   const isOpen = config.apiKeysFile === undefined && config.socket === undefined && !isLoopback(config.host);
   if (isOpen && !config.allowAnonymous) throw new Error(explainOpen(config));
-  const app = await buildApp({ config, logger: { level: config.logLevel } });
+  const tracing = await startTracing();
+  const app = await buildApp({ config, logger: { level: config.logLevel }, tracing });
   if (isOpen) app.log.warn(`no keys: whoever reaches ${config.host} may use this service`);
   for (const name of unknownVariables()) app.log.warn(`${name} is not a variable of lossmeter and does nothing`);
 
@@ -30,10 +34,19 @@ export async function serve(config: Config): Promise<void> {
     if (err) app.log.fatal({ err }, 'the service failed');
     else app.log.info(`${signal}: finishing the requests in flight`);
     await app.close();
+    await tracing?.end();
     app.log.info('closed');
   });
 
   await listen(app, config);
+}
+
+/** Starts tracing where it is on. Without it nothing of OpenTelemetry is loaded. */
+async function startTracing(): Promise<Tracing | undefined> {
+  const settings = tracingSettings();
+  if (settings === undefined) return undefined;
+  const { startTracing: start } = await import('./telemetry/tracing/start.ts');
+  return start(settings, answersToTheEnd);
 }
 
 function explainOpen({ host }: Config): string {

@@ -70,11 +70,21 @@ describe('a planted violation is seen', () => {
     ['src/pipeline/planted.ts', `export { buildApp } from '../app.ts';\n`, 'pipeline-imports-upwards'],
     ['src/plugins/planted.ts', `export { default } from '../../routes/health.ts';\n`, 'app-imports-upwards'],
     ['kernels/planted.ts', `export { parseOptions } from '../src/loss/options.ts';\n`, 'kernels-imports-upwards'],
+    [
+      'src/engine/planted.ts',
+      `export { trace } from '@opentelemetry/api';\n`,
+      'opentelemetry-is-loaded-by-tracing-alone',
+    ],
+    [
+      'src/plugins/planted.ts',
+      `export { startTracing } from '../telemetry/tracing/start.ts';\n`,
+      'tracing-is-loaded-when-it-is-on',
+    ],
     ['src/engine/planted.ts', `export * from './planted-too.ts';\nexport const a = 1;\n`, 'no-circular'],
   ])('%s: %s', (path, text, rule) => {
     writeFileSync(join(tree, path), text);
     writeFileSync(join(tree, 'src/engine/planted-too.ts'), `export * from './planted.ts';\n`);
-    if (path !== 'src/engine/planted.ts') rmSync(join(tree, 'src/engine/planted-too.ts'));
+    if (rule !== 'no-circular') rmSync(join(tree, 'src/engine/planted-too.ts'));
     expect(findViolations().violations.map((violation) => violation.rule.name)).toContain(rule);
     expect(runRules().status).not.toBe(0);
   });

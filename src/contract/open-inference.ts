@@ -6,6 +6,7 @@ import { MAX_RANK } from '../tensor/shape.ts';
 import { DTYPES } from '../tensor/dtype.ts';
 import { datatypesOf } from '../wire/tensors/datatype.ts';
 import { Diagnostics } from './diagnostics.ts';
+import { TraceId } from './problem.ts';
 import { INSTANCE } from './refusal-examples.ts';
 import { codesOf, refusalResponses } from './refusal.ts';
 import type { RefusalForm } from './refusal.ts';
@@ -240,6 +241,7 @@ const InferenceError = Type.Object(
       examples: ['invalid_label'],
     }),
     instance: text('URN of this request; its log lines have it as `reqId`.', INSTANCE),
+    trace_id: Type.Optional(TraceId),
     diagnostics: Type.Optional(Diagnostics),
   },
   {

@@ -7,6 +7,13 @@ import { INSTANCE } from './refusal-examples.ts';
 import { codesOf, refusalResponses } from './refusal.ts';
 import type { RefusalForm } from './refusal.ts';
 
+/** Id of the trace of a request that failed. */
+export const TraceId = Type.String({
+  pattern: '^[0-9a-f]{32}$',
+  description: 'Id of the trace of this request, as W3C Trace Context writes it; absent without tracing.',
+  examples: ['4bf92f3577b34da6a3ce929d0e0e4736'],
+});
+
 /** RFC 9457 problem details. */
 const Problem = Type.Object(
   {
@@ -26,6 +33,7 @@ const Problem = Type.Object(
       description: 'URN of this request; its log lines have it as `reqId`.',
       examples: [INSTANCE],
     }),
+    trace_id: Type.Optional(TraceId),
     code: Type.Enum(Object.keys(ERRORS), {
       description: 'The kind of problem, for programs: see docs/errors.md.',
       examples: ['invalid_label'],
@@ -74,10 +82,11 @@ const Problem = Type.Object(
 
 export const PROBLEM_MEDIA_TYPE = 'application/problem+json';
 
-/** A problem with its `instance`, the URN of the request. */
+/** A problem with its `instance`, the URN of the request, and the id of its trace, if there is one. */
 export function problemOf(
   { code, status, title, message: detail, places, extensions }: LossmeterError,
   instance: string,
+  traceId?: string,
 ): Static<typeof Problem> {
   return {
     type: `urn:lossmeter:problem:${code}`,
@@ -85,6 +94,7 @@ export function problemOf(
     status,
     detail,
     instance,
+    ...(traceId === undefined ? {} : { trace_id: traceId }),
     code,
     ...(places.length === 0 ? {} : { errors: [...places] }),
     ...extensions,

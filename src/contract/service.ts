@@ -39,6 +39,12 @@ export const Metrics = Type.String({
   examples: ['# TYPE lossmeter_evaluations_total counter\nlossmeter_evaluations_total{verdict="finite"} 42\n'],
 });
 
+/** The answer of GET /metrics with exemplars. */
+export const OpenMetrics = Type.String({
+  description: 'The text format of OpenMetrics, version 1.0.0.',
+  examples: ['# TYPE lossmeter_evaluations counter\nlossmeter_evaluations_total{verdict="finite"} 42\n# EOF\n'],
+});
+
 /** A limit, as the configuration describes it; its default is the example. */
 function limitSchema(key: (typeof LIMITS)[number]): TInteger | TOptional<TInteger> {
   const { description = '', default: example = 600 } = Config.properties[key] as {

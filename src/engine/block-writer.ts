@@ -137,6 +137,21 @@ export class BlockWriter implements LogitsIntake {
     return this.#computeMs;
   }
 
+  /** Rows of the batch. */
+  get rows(): number {
+    return this.#batch.targets.length;
+  }
+
+  /** Blocks that were begun. */
+  get blocks(): number {
+    return this.#blocksBegun;
+  }
+
+  /** True where the main thread evaluates the batch. */
+  get isInline(): boolean {
+    return this.#inline;
+  }
+
   write(run: Uint8Array): Promise<void> | undefined {
     for (let at = 0; at < run.byteLength;) {
       if (this.#failure !== undefined) throw this.#failure;

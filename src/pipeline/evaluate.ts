@@ -5,6 +5,7 @@ import type { NamedFiles } from '../files/named-files.ts';
 import { RequestFiles } from '../files/request-files.ts';
 import { runInTurns } from '../steps.ts';
 import { elementCount, formatShape } from '../tensor/shape.ts';
+import { tracing } from '../tracing.ts';
 import { settled } from '../waiting.ts';
 import type { Waiting } from '../waiting.ts';
 import type { JsonParser } from '../wire/json-text/parser.ts';
@@ -12,6 +13,7 @@ import type { StreamedTensor } from '../wire/request.ts';
 import type { Doorway } from './admission/doorway.ts';
 import type { Answered } from './answered.ts';
 import type { RequestBody } from './body.ts';
+import { admitted, describeRows } from './phases.ts';
 import { RequestReader } from './request-reader.ts';
 
 /** Parts of the service that evaluations share. */
@@ -38,7 +40,8 @@ export function* evaluate<P extends Plan, A>(
   given: RequestBody,
   { doorway, pool, jsonParser, namedFiles, limits }: Service,
 ): Waiting<Answered<A>> {
-  const body = yield* doorway.admit(given);
+  const phases = tracing.tracer?.phases();
+  const body = yield* admitted(doorway.admit(given), phases);
   const { held, reader, contentLength } = body;
   const { codec, isAbandoned } = given;
   const files = new RequestFiles(namedFiles);
@@ -47,6 +50,8 @@ export function* evaluate<P extends Plan, A>(
   let request: RequestReader | undefined;
   let plan: P | undefined;
   try {
+    phases?.begin('decode');
+    phases?.set({ 'lossmeter.format': codec.name });
     request = new RequestReader(codec, reader, {
       context: { held, fields: kind.fields, maxJsonBytes: limits.maxJsonBytes, contentLength },
       files,
@@ -55,6 +60,7 @@ export function* evaluate<P extends Plan, A>(
     const header = yield* request.readHeader();
     if (header === undefined || kind.plan === undefined) {
       if (files.areUsed) yield files.requireUnchanged();
+      phases?.begin('reduce');
       const read = performance.now();
       timings.ingest = read - started;
       const answer = yield* settled(runInTurns(kind.answerFields!(request.fields, held)));
@@ -65,6 +71,7 @@ export function* evaluate<P extends Plan, A>(
     const { source } = header.streamed;
     for (const tensor of [...header.before, header.streamed]) requireElements(tensor, limits.maxElements);
 
+    phases?.begin('rows');
     plan = yield* settled(runInTurns(kind.plan(pool, header, held)));
     const { writer, intake, numpyArrays } = plan;
     if (isAbandoned !== undefined) writer.watch(isAbandoned);
@@ -75,15 +82,20 @@ export function* evaluate<P extends Plan, A>(
     const rows = yield* settled(writer.finish());
     if (files.areUsed) yield files.requireUnchanged();
     timings.compute = writer.computeMs;
+    phases?.set(describeRows(header.streamed, writer));
 
+    phases?.begin('reduce');
     const evaluated = performance.now();
     const answer = yield* settled(runInTurns(kind.answer(plan, rows)));
     body.requireEnd();
     timings.reduce = performance.now() - evaluated;
     return { answer, timings, numpyArrays, release: body.handOver() };
   } catch (error) {
-    throw body.explain(error);
+    const explained = body.explain(error);
+    phases?.fail(explained);
+    throw explained;
   } finally {
+    phases?.end();
     request?.close();
     plan?.writer.abandon();
     if (files.areUsed) yield body.closeAfter(closeWhenIdle(files, plan?.writer));

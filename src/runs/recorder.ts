@@ -4,6 +4,8 @@ import type { RequestBody } from '../pipeline/body.ts';
 import type { Evaluator } from '../pipeline/evaluator.ts';
 import { recordingOf } from '../evaluations/cross-entropy/recording.ts';
 import type { RunBatch } from '../evaluations/cross-entropy/recording.ts';
+import { tracing } from '../tracing.ts';
+import type { SpanAttributes } from '../tracing.ts';
 import type { RunChanges } from './changes.ts';
 import { keepDiagnostics } from './kept-diagnostics.ts';
 import type { BatchKey, Outcome } from './record.ts';
@@ -71,7 +73,7 @@ export class Recorder {
 
   async #keep(key: BatchKey, recording: Parameters<RunStore['record']>[1]): Promise<Recorded['outcome']> {
     const started = performance.now();
-    const outcome = await this.#changes.about(key.run, () => this.#store.record(key, recording));
+    const outcome = await this.#changes.about(key.run, () => this.#write(key, recording));
     this.#watch(outcome, performance.now() - started);
     if (outcome === 'superseded') throw superseded(key);
     if (outcome === 'unexpected') {
@@ -81,6 +83,12 @@ export class Recorder {
     // An earlier attempt may have been recorded without a reply to the client.
     this.#changes.notify(key.run);
     return outcome;
+  }
+
+  #write(key: BatchKey, recording: Parameters<RunStore['record']>[1]): Promise<Outcome> {
+    const write = (): Promise<Outcome> => this.#store.record(key, recording);
+    const describe = (outcome: Outcome): SpanAttributes => ({ 'lossmeter.outcome': outcome });
+    return tracing.tracer === undefined ? write() : tracing.tracer.span('record', write, describe);
   }
 }
 

@@ -1,4 +1,6 @@
 import { LossmeterError } from '../errors.ts';
+import { tracing } from '../tracing.ts';
+import type { SpanPlace } from '../tracing.ts';
 import { Drain } from './drain.ts';
 import type { BatchKey, Outcome, Recording } from './record.ts';
 import type { KeyedRecording, RecordOutcome } from './recording.ts';
@@ -10,6 +12,8 @@ const MOST_AT_ONCE = 128;
 const MOST_WAITING = 1024;
 
 interface Waiting extends KeyedRecording {
+  /** Span of the request, where it is traced. */
+  place: SpanPlace | undefined;
   resolve: (outcome: Outcome) => void;
   reject: (error: unknown) => void;
 }
@@ -35,7 +39,7 @@ export class RecordingQueue {
       return Promise.reject(new LossmeterError('store_unavailable', detail));
     }
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ key, recording, resolve, reject });
+      this.#waiting.push({ key, recording, place: tracing.tracer?.here(), resolve, reject });
       this.#drain.request();
     });
   }
@@ -49,7 +53,7 @@ export class RecordingQueue {
     while (this.#waiting.length > 0) {
       const some = this.#waiting.splice(0, MOST_AT_ONCE);
       try {
-        const outcomes = await this.#write(some.map(({ key, recording }) => ({ key, recording })));
+        const outcomes = await this.#writeTogether(some);
         for (const [k, one] of some.entries()) {
           const result = outcomes[k]!;
           if ('failure' in result) one.reject(result.failure);
@@ -62,5 +66,12 @@ export class RecordingQueue {
         for (const { reject } of [...some, ...this.#waiting.splice(0)]) reject(error);
       }
     }
+  }
+  /** Writes recordings of several requests: their traces share the span. */
+  #writeTogether(some: readonly Waiting[]): Promise<RecordOutcome[]> {
+    const write = (): Promise<RecordOutcome[]> => this.#write(some.map(({ key, recording }) => ({ key, recording })));
+    if (tracing.tracer === undefined) return write();
+    const places = some.map(({ place }) => place);
+    return tracing.tracer.shared('transaction', places, { 'lossmeter.recordings': some.length }, write);
   }
 }

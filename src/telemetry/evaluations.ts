@@ -5,7 +5,7 @@ import type { LogprobComparison } from '../contract/logprobs.ts';
 import { CAUSES } from '../diagnostics/causes.ts';
 import type { Diagnostics } from '../contract/diagnostics.ts';
 import { TallyCounter, TallyHistogram } from './series.ts';
-import type { MetricRegistry, Observations, Tally } from './series.ts';
+import type { Exemplar, MetricRegistry, Observations, Tally } from './series.ts';
 
 /** Upper bounds of the buckets, in seconds. */
 const BOUNDS = [0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 50];
@@ -51,11 +51,14 @@ export class EvaluationMetrics {
    * Counts an answered evaluation. The partial of a shard has no verdict and no rows; they are counted when the
    * partials are combined. A compared token is a row.
    */
-  answered({ answer, timings }: Pick<Answered<Partial<Evaluation & LogprobComparison>>, 'answer' | 'timings'>): void {
+  answered(
+    { answer, timings }: Pick<Answered<Partial<Evaluation & LogprobComparison>>, 'answer' | 'timings'>,
+    exemplar?: Exemplar,
+  ): void {
     const { ingest, compute, reduce } = this.#phases;
-    ingest.observe(timings.ingest / 1000);
-    compute.observe(timings.compute / 1000);
-    reduce.observe(timings.reduce / 1000);
+    ingest.observe(timings.ingest / 1000, exemplar);
+    compute.observe(timings.compute / 1000, exemplar);
+    reduce.observe(timings.reduce / 1000, exemplar);
     const rows = answer.rows ?? answer.tokens;
     if (rows !== undefined) this.#rows.count += rows.total;
     if (answer.diagnostics !== undefined) this.judged(answer.diagnostics);

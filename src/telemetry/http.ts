@@ -3,7 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { ERRORS } from '../errors.ts';
 import type { ErrorCode } from '../errors.ts';
 import { TallyCounter, TallyHistogram } from './series.ts';
-import type { MetricRegistry, Observations, Tally } from './series.ts';
+import type { Exemplar, MetricRegistry, Observations, Tally } from './series.ts';
 
 /** Label for requests without a route. Their paths would let clients create any number of series. */
 const NO_ROUTE = 'none';
@@ -40,12 +40,13 @@ export class HttpMetrics {
   }
 
   /** Counts and times a request, until its answer is sent or its client has left. */
-  watch({ method, routeOptions }: FastifyRequest, { raw }: FastifyReply): void {
+  watch(request: FastifyRequest, { raw }: FastifyReply): void {
+    const { method, routeOptions } = request;
     const started = performance.now();
     const endpoint = this.#endpoint(routeOptions.url ?? NO_ROUTE, method);
     raw.once('close', () => {
       const status = raw.writableFinished ? raw.statusCode : ERRORS.client_closed.status;
-      endpoint.closed(status, performance.now() - started);
+      endpoint.closed(status, performance.now() - started, request.trace?.exemplar);
     });
   }
 
@@ -77,8 +78,8 @@ class Endpoint {
     this.#newTally = newTally;
   }
 
-  closed(status: number, ms: number): void {
-    this.#seconds.observe(ms / 1000);
+  closed(status: number, ms: number, exemplar?: Exemplar): void {
+    this.#seconds.observe(ms / 1000, exemplar);
     let tally = this.#byStatus.get(status);
     if (tally === undefined) this.#byStatus.set(status, (tally = this.#newTally(status)));
     tally.count++;

@@ -60,11 +60,27 @@ export class TallyCounter extends SeriesMetric<Tally> {
   }
 }
 
+/** Ids of the span in which a value was observed. */
+export interface Exemplar {
+  readonly trace_id: string;
+  readonly span_id: string;
+}
+
+/** The last value of a bucket that was observed in a span. */
+interface SeenExemplar {
+  labelSet: Exemplar;
+  value: number;
+  /** In seconds since 1970. */
+  timestamp: number;
+}
+
 /** Observed values of a series, counted by bucket. */
 export class Observations {
   readonly #bounds: readonly number[];
   readonly counts: number[];
   sum = 0;
+  /** By bucket; undefined until a value was observed in a span. */
+  exemplars: (SeenExemplar | undefined)[] | undefined;
 
   /** @param bounds upper bounds of the buckets, ascending; one more bucket holds all greater values */
   constructor(bounds: readonly number[]) {
@@ -72,12 +88,15 @@ export class Observations {
     this.counts = Array.from({ length: bounds.length + 1 }, () => 0);
   }
 
-  observe(value: number): void {
+  observe(value: number, exemplar?: Exemplar): void {
     const bounds = this.#bounds;
     let bucket = 0;
     while (bucket < bounds.length && value > bounds[bucket]!) bucket++;
     this.counts[bucket]!++;
     this.sum += value;
+    if (exemplar === undefined) return;
+    this.exemplars ??= [];
+    this.exemplars[bucket] = { labelSet: exemplar, value, timestamp: Date.now() / 1000 };
   }
 }
 
@@ -95,11 +114,13 @@ export class TallyHistogram extends SeriesMetric<Observations> {
     return this.add(labels, new Observations(this.#bounds));
   }
 
-  protected valuesOf(labels: Labels, { counts, sum }: Observations): Values {
+  protected valuesOf(labels: Labels, { counts, sum, exemplars }: Observations): Values {
     let count = 0;
     const buckets = counts.map((inBucket, k) => {
       count += inBucket;
+      const exemplar = exemplars?.[k];
       return {
+        ...(exemplar !== undefined && { exemplar }),
         metricName: `${this.name}_bucket`,
         labels: { ...labels, le: String(this.#bounds[k] ?? '+Inf') },
         value: count,

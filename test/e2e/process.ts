@@ -26,7 +26,7 @@ export class ServiceProcess {
   #url = '';
 
   private constructor(environment: Record<string, string>, options: SpawnOptions) {
-    const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('LOSSMETER_'));
+    const inherited = Object.entries(process.env).filter(([name]) => !/^(?:LOSSMETER|OTEL)_/.test(name));
     // Those of the test are added: ours have the replies recorded.
     const nodeOptions = [process.env['NODE_OPTIONS'], environment['NODE_OPTIONS']].filter(Boolean).join(' ');
     this.child = spawn(process.execPath, ['src/cli/bin.js', 'serve'], {

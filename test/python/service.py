@@ -36,7 +36,8 @@ def running_service(
     """Starts the service of this checkout, and asks it to stop at the end."""
     service = Service("127.0.0.1", free_port())
     # A developer's own settings must not change what is tested.
-    env = {k: v for k, v in os.environ.items() if not k.startswith("LOSSMETER_")}
+    own = ("LOSSMETER_", "OTEL_")
+    env = {k: v for k, v in os.environ.items() if not k.startswith(own)}
     env |= {"LOSSMETER_HOST": service.host, "LOSSMETER_PORT": str(service.port)}
     env |= {"LOSSMETER_STORE": ":memory:"} | (settings or {})
     node = os.environ.get("LOSSMETER_NODE", "node")

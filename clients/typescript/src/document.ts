@@ -53,7 +53,7 @@ export interface paths {
         };
         /**
          * Metrics for Prometheus
-         * @description Counters, gauges and histograms since the start of the process, in the text format of Prometheus, regardless of `Accept`. docs/metrics.md explains them.
+         * @description Counters, gauges and histograms since the start of the process, in the text format of Prometheus. Where requests are traced and `Accept` names it, in that of OpenMetrics, whose histograms have exemplars. docs/metrics.md explains them.
          */
         get: operations["getMetrics"];
         put?: never;
@@ -2532,6 +2532,11 @@ export interface components {
              * @example urn:uuid:0b8a1c0e-4f2c-4f0e-9a83-7a4bb1d7a9d2
              */
             instance: string;
+            /**
+             * @description Id of the trace of this request, as W3C Trace Context writes it; absent without tracing.
+             * @example 4bf92f3577b34da6a3ce929d0e0e4736
+             */
+            trace_id?: string;
             diagnostics?: components["schemas"]["Diagnostics"];
         };
         /** @description An input. */
@@ -4041,6 +4046,11 @@ export interface components {
              * @example urn:uuid:0b8a1c0e-4f2c-4f0e-9a83-7a4bb1d7a9d2
              */
             instance: string;
+            /**
+             * @description Id of the trace of this request, as W3C Trace Context writes it; absent without tracing.
+             * @example 4bf92f3577b34da6a3ce929d0e0e4736
+             */
+            trace_id?: string;
             /**
              * @description The kind of problem, for programs: see docs/errors.md.
              * @example invalid_label
@@ -5853,6 +5863,7 @@ export interface operations {
                 };
                 content: {
                     "text/plain": string;
+                    "application/openmetrics-text": string;
                 };
             };
             400: components["responses"]["ProblemBadRequest"];

@@ -54,7 +54,7 @@ export function requestBody({ headers, raw }: FastifyRequest, codec: Codec): Req
 /** Says in Server-Timing how long it took, and gives the memory of the answer back once it has been sent. */
 export function settle(reply: FastifyReply, answered: Answered<object>): void {
   const { timings, release } = answered;
-  reply.server.telemetry?.evaluations.answered(answered);
+  reply.server.telemetry?.evaluations.answered(answered, reply.request.trace?.exemplar);
   // A client that left meanwhile has closed already.
   if (reply.raw.destroyed) release();
   else {

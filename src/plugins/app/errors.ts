@@ -70,9 +70,10 @@ const OPEN_INFERENCE = /^\/v2(?:[/?]|$)/;
 function sendError(error: LossmeterError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   count(error, request);
   if ((error.status === 429 || error.status === 503) && !reply.hasHeader('retry-after')) reply.header('retry-after', 1);
+  request.trace?.refused(error.code, error.status);
   const [body, mediaType] = OPEN_INFERENCE.test(request.url)
     ? [inferenceErrorOf(error, request), 'application/json']
-    : [problemOf(error, instanceOf(request)), PROBLEM_MEDIA_TYPE];
+    : [problemOf(error, instanceOf(request), request.trace?.ids.trace_id), PROBLEM_MEDIA_TYPE];
   // With a serializer Fastify adds no charset, which KServe's client does not understand.
   return reply.code(error.status).type(mediaType).serializer(stringify).send(body);
 }
@@ -84,7 +85,9 @@ function count({ code, extensions }: LossmeterError, { server: { telemetry } }: 
 }
 
 function inferenceErrorOf({ code, message, extensions }: LossmeterError, request: FastifyRequest): object {
-  return { error: message, code, instance: instanceOf(request), ...extensions };
+  const { trace } = request;
+  const traced = trace && { trace_id: trace.ids.trace_id };
+  return { error: message, code, instance: instanceOf(request), ...traced, ...extensions };
 }
 
 function instanceOf(request: FastifyRequest): string {

@@ -1,6 +1,8 @@
 import pg from 'pg';
-import type { ClientBase, PoolClient, QueryResult } from 'pg';
+import type { ClientBase, PoolClient, QueryConfig, QueryResult } from 'pg';
 import { LossmeterError } from '../../errors.ts';
+import { tracing } from '../../tracing.ts';
+import type { DatabaseCall } from '../../tracing.ts';
 import type { Row } from '../rows.ts';
 import { explain, isConflict } from './explain.ts';
 import { migrate } from './migrate.ts';
@@ -131,7 +133,7 @@ export class PostgresDatabase {
     return this.#withClient(async (client) => {
       // The first statement does not wait for the answer to this one.
       const sent = new SentStatements();
-      sent.add(client.query(begin));
+      sent.add(ask(client, { text: begin }));
       const queries: Transaction = {
         rows: (sql, ...values) => rowsOf(client, sql, values),
         first: async (sql, ...values) => (await rowsOf(client, sql, values))[0],
@@ -142,7 +144,7 @@ export class PostgresDatabase {
         await Promise.all([sent.all(), commit(client)]);
         return result;
       } catch (error) {
-        await client.query('ROLLBACK').catch(() => this.#lost.add(client));
+        await ask(client, { text: 'ROLLBACK' }).catch(() => this.#lost.add(client));
         // One that was sent may be the reason why a later one failed.
         await sent.all();
         throw error;
@@ -191,7 +193,7 @@ function isOfStatement(error: unknown): boolean {
 
 /** @throws Error when the server has rolled back: it answers COMMIT so after a statement that failed */
 async function commit(client: ClientBase): Promise<void> {
-  const { command } = await client.query('COMMIT');
+  const { command } = await ask(client, { text: 'COMMIT' });
   if (command !== 'COMMIT') throw new Error(`the transaction was not committed: the server answered ${command}`);
 }
 
@@ -201,6 +203,17 @@ const names = new Map<string, string>();
 async function rowsOf(client: ClientBase, text: string, values: readonly Parameter[]): Promise<Row[]> {
   let name = names.get(text);
   if (name === undefined) names.set(text, (name = `lossmeter_${names.size}`));
-  const { rows }: QueryResult<Row> = await client.query({ name, text, values: values as unknown[] });
+  const { rows } = await ask(client, { name, text, values: values as unknown[] });
   return rows;
+}
+
+/** Sends a statement. Its span has the text with placeholders, and never the values. */
+function ask(client: ClientBase, statement: QueryConfig & { text: string }): Promise<QueryResult<Row>> {
+  const query = (): Promise<QueryResult<Row>> => client.query(statement);
+  return tracing.tracer === undefined ? query() : tracing.tracer.call(callOf(client, statement.text), query);
+}
+
+function callOf(client: ClientBase, statement: string): DatabaseCall {
+  const { host, port, database } = client as unknown as Pick<pg.Client, 'host' | 'port' | 'database'>;
+  return { system: 'postgresql', statement, server: { address: host, port, database } };
 }

@@ -3,6 +3,7 @@ import type { Worker } from 'node:worker_threads';
 import { Piscina } from 'piscina';
 import { LossmeterError } from '../../errors.ts';
 import { replaceLostThreads } from '../../lost-threads.ts';
+import { tracing } from '../../tracing.ts';
 import { unpackFailure } from '../sqlite/failure.ts';
 import type { ArgumentsOf, Method, ReplyOf, StoreCall, StoreReply, StoreWorkerData } from './worker.ts';
 
@@ -44,7 +45,10 @@ export class StoreThread {
    * @throws LossmeterError store_unavailable when the thread is lost meanwhile, and what the method throws
    */
   async call<M extends Method>(method: M, ...args: ArgumentsOf<M>): Promise<ReplyOf<M>> {
-    return (await this.#run({ method, args })) as ReplyOf<M>;
+    const run = (): Promise<unknown> => this.#run({ method, args });
+    const { tracer } = tracing;
+    const reply = tracer === undefined ? run() : tracer.call({ system: 'sqlite', operation: method }, run);
+    return (await reply) as ReplyOf<M>;
   }
 
   /** Opens the database. @throws Error that names the file */

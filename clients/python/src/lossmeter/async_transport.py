@@ -16,6 +16,7 @@ from lossmeter.body import CHUNK_BYTES
 from lossmeter.errors import UnreachableError
 from lossmeter.events import EVENT_SECONDS, EVENT_STREAM, EventReader, require_events
 from lossmeter.retry import backoff, next_delay
+from lossmeter.tracing import trace_headers
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Generator, Mapping
@@ -146,7 +147,7 @@ class AsyncTransport:
                     and Upload(
                         body, self._settings.progress, self._settings.timeout, sending
                     ),
-                    headers={**own, **headers},
+                    headers={**own, **trace_headers(), **headers},
                     timeout=timeout,
                     allow_redirects=False,
                 ) as response,

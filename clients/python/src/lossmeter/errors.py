@@ -65,6 +65,7 @@ class ProblemError(LossmeterError):
         title: What kind of problem it is.
         detail: What came, what was expected and where.
         instance: The URN under which the service's log has the request.
+        trace_id: The id of the trace of the request, where the service traces requests.
         errors: Each place of the request that is wrong.
         problem: The whole problem, as it came.
     """
@@ -81,6 +82,7 @@ class ProblemError(LossmeterError):
         self.title: str = problem.get("title", "")
         self.detail: str = problem.get("detail", "")
         self.instance: str | None = problem.get("instance")
+        self.trace_id: str | None = problem.get("trace_id")
         self.errors: Sequence[ProblemPlace] = problem.get("errors", [])
         self.problem = problem
         super().__init__(status, problem)

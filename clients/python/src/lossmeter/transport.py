@@ -26,6 +26,7 @@ from lossmeter.errors import UnreachableError
 from lossmeter.events import EVENT_SECONDS, EVENT_STREAM, EventReader, require_events
 from lossmeter.progress import track_upload
 from lossmeter.retry import backoff, next_delay
+from lossmeter.tracing import trace_headers
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -166,7 +167,11 @@ class Transport:
                 url,
                 # http.client sends whatever has the buffer interface.
                 body=cast("Iterator[bytes] | None", upload),
-                headers={**self._settings.address.headers, **headers},
+                headers={
+                    **self._settings.address.headers,
+                    **trace_headers(),
+                    **headers,
+                },
                 timeout=urllib3.Timeout(
                     connect=self._settings.timeout, read=read_timeout
                 ),
