@@ -46,7 +46,7 @@ export default fp<{ config: Config }>(
 );
 
 /** Gauges that are read when they are asked for. */
-function addReadings(registry: MetricRegistry, app: FastifyInstance, { maxBytesInFlight, s3Buckets }: Config): void {
+function addReadings(registry: MetricRegistry, app: FastifyInstance, { maxBytesInFlight }: Config): void {
   const gauge = (name: string, help: string, read: () => number): void => addGauge(registry, name, help, read);
   const received = countReceivedBytes(app.server);
   addCounter(registry, 'lossmeter_http_request_bytes_total', 'Bytes received, heads and bodies.', received);
@@ -60,16 +60,10 @@ function addReadings(registry: MetricRegistry, app: FastifyInstance, { maxBytesI
   gauge('lossmeter_workers', 'Worker threads that run.', () => app.pool.threads.length);
   const lost = (): number => app.pool.lost;
   addCounter(registry, 'lossmeter_workers_lost_total', 'Worker threads that ended and should not have.', lost);
-  if (s3Buckets !== undefined) {
-    const read = (name: 'bytes' | 'retries') => () => app.evaluator.objectStorage!.counts[name];
-    addCounter(registry, 'lossmeter_object_bytes_total', 'Bytes read of objects.', read('bytes'));
-    addCounter(
-      registry,
-      'lossmeter_object_retries_total',
-      'Requests of object storage that were repeated.',
-      read('retries'),
-    );
-  }
+  const ofObjects = (name: 'bytes' | 'retries') => () => app.evaluator.objectStorage?.counts[name] ?? 0;
+  addCounter(registry, 'lossmeter_object_bytes_total', 'Bytes read of objects.', ofObjects('bytes'));
+  const repeated = 'Requests of object storage that were repeated.';
+  addCounter(registry, 'lossmeter_object_retries_total', repeated, ofObjects('retries'));
   const info = { name: 'lossmeter_build_info', help: 'Version of the service, variant of its kernels.' };
   const build: Gauge<'version' | 'kernel'> = new Gauge({
     ...info,
