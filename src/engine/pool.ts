@@ -51,6 +51,8 @@ export class KernelPool {
   readonly #inline: Kernel;
   readonly #queue: TaskQueue;
   readonly #piscina: Piscina<SlabTask | FileTask | undefined, SlabReply | FileReply>;
+  /** Resolves when the first workers have loaded their modules. */
+  readonly #loading: Promise<unknown>;
   #lost = 0;
   #closing = false;
 
@@ -72,6 +74,7 @@ export class KernelPool {
       workerData: data,
       recordTiming: false,
     });
+    this.#loading = Promise.all(this.#piscina.threads.map(loaded));
     // A worker ends by itself, and is replaced, only after a fault.
     this.#piscina.on('workerDestroy', () => {
       if (this.#closing) return;
@@ -186,8 +189,18 @@ export class KernelPool {
   /** Ends the workers after their current tasks. */
   async close(): Promise<void> {
     this.#closing = true;
+    // Node.js may abort the process when a thread is ended while it loads a module.
+    for (const thread of this.threads) thread.ref();
+    await this.#loading;
     await this.#piscina.close();
   }
+}
+
+/** Resolves when a thread says that it is ready, or ends. */
+function loaded(thread: Worker): Promise<void> {
+  return new Promise((resolve) => {
+    for (const event of ['message', 'exit'] as const) thread.once(event, () => resolve());
+  });
 }
 
 /** Error of a task that failed. */

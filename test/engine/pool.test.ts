@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { afterAll, expect, test } from 'vitest';
 import { plainBlock, plainPlan, wholeBlock } from '../../src/engine/block.ts';
 import { KernelPool } from '../../src/engine/pool.ts';
@@ -89,4 +90,15 @@ test('an error comes back as a value, and the slab with it', async () => {
   expect((await pool.run({ block, slab: await slabWith(logits), byteLength: logits.byteLength })).columns.nll[0]).toBe(
     Math.LN2,
   );
+});
+
+test('a pool that is closed while its workers load ends its process well', () => {
+  const script = `
+    import { KernelPool } from './src/engine/pool.ts';
+    const settings = { kernel: 'auto', slabBytes: 64, maxRowBytes: 64, maxSlabBytes: 640, inlineLogits: 0 };
+    for (let k = 0; k < 5; k++) await new KernelPool({ ...settings, workers: 3 }).close();
+    console.log('closed');`;
+  const args = ['--input-type=module', '--eval', script];
+  const { status, signal, stdout } = spawnSync(process.execPath, args, { encoding: 'utf8' });
+  expect([status, signal, stdout]).toEqual([0, null, 'closed\n']);
 });
