@@ -378,7 +378,8 @@ function rowGradient({ row, y, p, weight, W, t, b, z, promise }: GradientPlan): 
         .times(slope)
         .plus(value.times(slope).abs().times(promise.slope))
         .plus(total.times(row.steepest).times(promise.slopeFloor))
-        .plus(SUBNORMAL),
+        // The coefficients of lse and of the weights are numbers too, which end at the least number.
+        .plus(SUBNORMAL.times(ONE.plus(row.lse.abs()).plus(W))),
     };
   });
 }
