@@ -19,11 +19,15 @@ interface Setting {
 }
 
 /** A value that is not the default. */
-function valueOf({ enum: choices, type, maximum = 0, pattern }: Setting): string | number {
+function valueOf({ enum: choices, type, maximum = 0, pattern = '' }: Setting): string | number | boolean {
   if (choices !== undefined) return choices.at(-1)!;
   if (type === 'integer') return maximum - 1;
-  return pattern === undefined ? 'a text' : 'https://user:password@example.org:8443/path';
+  if (type === 'boolean') return true;
+  return TEXTS.find((text) => new RegExp(pattern, 'u').test(text))!;
 }
+
+/** Values of settings that are texts. */
+const TEXTS = ['https://user:password@example.org:8443/path', 'a-bucket, another'];
 
 const schema = JSON.parse(readFileSync(join(CHART, 'values.schema.json'), 'utf8')) as {
   properties: { settings: { properties: Record<string, Setting> } };

@@ -123,8 +123,10 @@ describe('lossmeter evaluate', () => {
 
   test('names each object once, and evaluates objects beside local files', async () => {
     const local = join(folder, 'steps/2.safetensors');
-    const document = await documentOf('evaluate', 's3://commands/steps/1*', 's3://commands/steps/1.safetensors', local);
-    expect(namesOf(document)).toEqual([
+    const again = 's3://commands/steps/1.safetensors';
+    const { stdout, stderr } = await lossmeter('evaluate', 's3://commands/steps/1*', again, local, '--json');
+    expect(stderr).toBe(`counted once, though named again: ${again}\n`);
+    expect(namesOf(JSON.parse(stdout) as Document)).toEqual([
       local,
       's3://commands/steps/1.safetensors',
       's3://commands/steps/10.safetensors',

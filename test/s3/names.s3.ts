@@ -93,11 +93,15 @@ describe('an object that cannot be read is refused', () => {
   });
 
   test.each([
-    ['empty', new Uint8Array(0), 'it has 0 bytes'],
+    ['empty', new Uint8Array(0), 'it is empty'],
     ['cut off', file.subarray(0, -1), 'it is cut off'],
     ['cut off in its header', file.subarray(0, 20), 'its header should end at byte'],
     ['with bytes to spare', Buffer.concat([file, Buffer.of(0)]), 'its tensors end at byte'],
-    ['a logit file', logitFile({ context: 4, classes: 2, tokens: [0, 1, 0, 1], rows: [] }), 'announce a header of'],
+    [
+      'a logit file',
+      logitFile({ context: 4, classes: 2, tokens: [0, 1, 0, 1], rows: [] }),
+      'it is a logit file of llama.cpp',
+    ],
   ])('%s: 422', async (_what, bytes, says) => {
     const { status, body } = await evaluate(await storage.put('wrong.safetensors', bytes));
     expect([status, body.code]).toEqual([422, 'invalid_file']);
