@@ -65,6 +65,21 @@ test('recorders of one step on several replicas give the bits of one, whatever c
   );
 });
 
+test('recorders that create a run at the same time on several replicas lose nothing', async () => {
+  const url = await makeDatabase();
+  const replicas = await Promise.all(Array.from({ length: 3 }, () => openReplica(url)));
+  for (let round = 0; round < 80; round++) {
+    const run = `r${round}`;
+    const outcomes = await Promise.all(
+      Array.from({ length: 12 }, (_, rank) => replicas[rank % 3]!.record({ ...key(0, rank), run }, recording(rank))),
+    );
+    expect(outcomes).toEqual(outcomes.map(() => 'created'));
+    const [step] = await replicas[0]!.steps(run, ALL, 10);
+    expect(step).toMatchObject({ numerator: 66, denominator: 12, ranks: 12 });
+    expect(await replicas[0]!.run(run)).toMatchObject({ batches: 12, steps: 1, ranks: 12 });
+  }
+});
+
 test('trainers that resume on several replicas leave what the rule says', async () => {
   const url = await makeDatabase();
   const replicas = await Promise.all(Array.from({ length: 3 }, () => openReplica(url)));
@@ -137,7 +152,9 @@ test('a replica hears of the changes of another, and of those while its connecti
     url,
     'SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = current_database()',
   );
-  await other.record({ ...key(0), run: 'while lost' }, recording(1));
+  // A connection that is just being ended refuses: a client sends the recording again.
+  const recordAgain = () => other.record({ ...key(0), run: 'while lost' }, recording(1)).catch(String);
+  await expect.poll(recordAgain).toBeOneOf(['created', 'repeated']);
   await expect.poll(() => heard, { timeout: 15_000 }).toContain('while lost');
   expect(await listener.run('while lost')).toMatchObject({ steps: 1 });
 });

@@ -5,7 +5,7 @@ import type { Row } from '../rows.ts';
 import type { Transaction } from './database.ts';
 
 /** Locks runs until the end of the transaction, in the order of their ids: two recorders never wait for each other. */
-const LOCK_RUNS = 'SELECT id FROM lossmeter.runs WHERE name = ANY($1::text[]) ORDER BY id FOR UPDATE';
+const LOCK_RUNS = 'SELECT name FROM lossmeter.runs WHERE name = ANY($1::text[]) ORDER BY id FOR UPDATE';
 
 const CREATE_RUNS = `INSERT INTO lossmeter.runs (name, created_at, updated_at)
   SELECT name, $2, $2 FROM unnest($1::text[]) AS name ORDER BY name ON CONFLICT (name) DO NOTHING`;
@@ -59,12 +59,12 @@ export async function readKnown(
 ): Promise<KnownRecording[]> {
   const names = [...new Set(recordings.map(({ key }) => key.run))];
   for (;;) {
-    transaction.send(LOCK_RUNS, names);
-    const rows = await readRows(transaction, recordings);
-    const missing = new Set(recordings.filter((_, k) => rows[k]!['run_id'] === null).map(({ key }) => key.run));
-    if (missing.size === 0) return recordings.map((one, k) => toKnown(one, rows[k]!));
-    // A run may be removed between two statements.
-    transaction.send(CREATE_RUNS, [...missing], now);
+    // Both are sent at once. The second may see a run that another replica created after the first: it is not locked.
+    const [locked, rows] = await Promise.all([transaction.rows(LOCK_RUNS, names), readRows(transaction, recordings)]);
+    const lockedNames = new Set(locked.map((row) => row['name']));
+    const missing = names.filter((name) => !lockedNames.has(name));
+    if (missing.length === 0) return recordings.map((one, k) => toKnown(one, rows[k]!));
+    transaction.send(CREATE_RUNS, missing, now);
   }
 }
 
