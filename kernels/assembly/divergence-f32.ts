@@ -1,12 +1,12 @@
 import { Constant, constant, exp4, madd } from './exp-f32';
 import { PAIR, SUMS } from './divergence-sums';
 import { GREATEST_RATIO } from './jensen-shannon';
-import { loadLanes } from './lanes';
+import { loadSome } from './lanes';
 import { errorOfDifference } from './log-ratio';
 import { FLOAT16_CONSTANTS, load4, loadFloat16 } from './storage';
 
 /** Elements that are summed in float32, eight to a lane: in a flat row all roundings of a longer sum are alike. */
-const TILE: u32 = 64;
+export const TILE: u32 = 64;
 
 /** Sums of the Kullback–Leibler divergence of q from p, of a row of float32 or narrower. */
 export function sumDivergence<T>(series: usize): void {
@@ -118,10 +118,10 @@ function sumBy<T>(series: usize, scaled: bool): void {
     }
     for (let rest = length & 7; rest > 0; ) {
       const lanes = min(rest, 4);
-      const x0 = lanes == 4 ? load4<T>(x) : loadLanes<T>(x, lanes, 0);
-      const y0 = lanes == 4 ? load4<T>(y) : loadLanes<T>(y, lanes, 0);
-      const e0 = lanes == 4 ? v128.load(e) : loadLanes<f32>(e, lanes, 0);
-      const f0 = lanes == 4 ? v128.load(f) : loadLanes<f32>(f, lanes, 0);
+      const x0 = loadSome<T>(x, lanes);
+      const y0 = loadSome<T>(y, lanes);
+      const e0 = loadSome<f32>(e, lanes);
+      const f0 = loadSome<f32>(f, lanes);
       const d0 = logRatio(x0, y0, shift, shiftLow, scale, scaled);
       const near0 = f32x4.lt(f32x4.abs(d0), limit);
       const none0 = isNegInf(x0, y0);

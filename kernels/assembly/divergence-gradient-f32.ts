@@ -2,7 +2,7 @@ import { expOf, isNegInf, loadNear, logRatio, nearTerm } from './divergence-f32'
 import { PAIR } from './divergence-sums';
 import { GREATEST_RATIO } from './jensen-shannon';
 import { madd } from './exp-f32';
-import { loadLanes, storeLanes } from './lanes';
+import { loadSome, storeSome } from './lanes';
 import { FLOAT16_CONSTANTS, load4 } from './storage';
 
 /**
@@ -80,21 +80,20 @@ function writeBy<T>(out: usize, k: f32, series: usize, scaled: bool): bool {
   }
   for (let n = PAIR.classes & 7; n > 0; ) {
     const lanes = min(n, 4);
-    const x4 = lanes == 4 ? load4<T>(x) : loadLanes<T>(x, lanes, 0);
-    const y4 = lanes == 4 ? load4<T>(y) : loadLanes<T>(y, lanes, 0);
-    const e4 = lanes == 4 ? v128.load(e) : loadLanes<f32>(e, lanes, 0);
+    const x4 = loadSome<T>(x, lanes);
+    const y4 = loadSome<T>(y, lanes);
+    const e4 = loadSome<f32>(e, lanes);
     const d = logRatio(x4, y4, shift, shiftLow, scale, scaled);
     const near = f32x4.lt(f32x4.abs(d), limit);
     let g = f32x4.add(f32x4.mul(e4, d), nearTerm(d, e4, c0, c1, c2, c3, c4, c5, c6, c7, c8));
     if (!i32x4.all_true(near)) {
-      const f4 = lanes == 4 ? v128.load(f) : loadLanes<f32>(f, lanes, 0);
+      const f4 = loadSome<f32>(f, lanes);
       const none = isNegInf(x4, y4);
       g = v128.bitselect(g, farElement(none, d, e4, f32x4.mul(f4, factor)), near);
       unknown = v128.or(unknown, v128.andnot(f32x4.ne(d, d), none));
     }
     g = f32x4.mul(k4, g);
-    if (lanes == 4) v128.store(out, g);
-    else storeLanes(out, g, lanes);
+    storeSome(out, g, lanes);
     x += <usize>lanes * sizeof<T>();
     y += <usize>lanes * sizeof<T>();
     e += <usize>lanes << 2;
@@ -126,16 +125,15 @@ export function writeReverseGradient<T>(out: usize, k: f32, divergence: f32): bo
   let unknown = zero;
   for (let n = PAIR.classes; n > 0; ) {
     const lanes = min(n, 4);
-    const x4 = lanes == 4 ? load4<T>(x) : loadLanes<T>(x, lanes, 0);
-    const y4 = lanes == 4 ? load4<T>(y) : loadLanes<T>(y, lanes, 0);
-    const q = lanes == 4 ? v128.load(f) : loadLanes<f32>(f, lanes, 0);
+    const x4 = loadSome<T>(x, lanes);
+    const y4 = loadSome<T>(y, lanes);
+    const q = loadSome<f32>(f, lanes);
     const d = logRatio(x4, y4, shift, shiftLow, scale, true);
     const element = f32x4.mul(f32x4.mul(k4, q), f32x4.sub(d, mean));
     const g = v128.and(element, f32x4.ne(q, zero));
     // g·0 is NaN where g is not finite.
     unknown = madd(g, zero, unknown);
-    if (lanes == 4) v128.store(out, g);
-    else storeLanes(out, g, lanes);
+    storeSome(out, g, lanes);
     x += <usize>lanes * sizeof<T>();
     y += <usize>lanes * sizeof<T>();
     f += <usize>lanes << 2;

@@ -1,17 +1,14 @@
-import { loadNear, logRatio, pairsOf } from './divergence-f32';
+import { TILE, loadNear, logRatio, pairsOf } from './divergence-f32';
 import { PAIR, SUMS } from './divergence-sums';
 import { Constant, constant, exp4, madd } from './exp-f32';
-import { loadLanes } from './lanes';
+import { loadSome } from './lanes';
 import { log4 } from './log-f32';
 import { FLOAT16_CONSTANTS, load4 } from './storage';
-
-/** As for the Kullback–Leibler divergence. */
-const TILE: u32 = 64;
 
 /** Greatest |d| that counts: beyond, the smaller of both probabilities is negligible, and may be subnormal. */
 export const GREATEST_DISTANCE: f32 = 40;
 
-/** Where both shares of the mixture are so alike, nothing cancels in the shorter formula. */
+/** Least share of a side in the mixture for which nothing cancels in the shorter formula. */
 const LEAST_SHARE: f64 = 0.4;
 
 /** Four lanes of gains. */
@@ -113,10 +110,10 @@ function sumBy<T>(series: usize, ofGains: usize, scaled: bool): void {
     }
     for (let rest = length & 7; rest > 0; ) {
       const lanes = min(rest, 4);
-      const x0 = lanes == 4 ? load4<T>(x) : loadLanes<T>(x, lanes, 0);
-      const y0 = lanes == 4 ? load4<T>(y) : loadLanes<T>(y, lanes, 0);
-      const e0 = lanes == 4 ? v128.load(e) : loadLanes<f32>(e, lanes, 0);
-      const f0 = lanes == 4 ? v128.load(f) : loadLanes<f32>(f, lanes, 0);
+      const x0 = loadSome<T>(x, lanes);
+      const y0 = loadSome<T>(y, lanes);
+      const e0 = loadSome<f32>(e, lanes);
+      const f0 = loadSome<f32>(f, lanes);
       const d0 = logRatio(x0, y0, shift, shiftLow, scale, scaled);
       const near0 = f32x4.lt(f32x4.abs(d0), limit);
       const first0 = f32x4.mul(e0, d0);

@@ -1,14 +1,11 @@
-import { loadNear, logRatio, pairsOf } from './divergence-f32';
+import { TILE, loadNear, logRatio, pairsOf } from './divergence-f32';
 import { PAIR } from './divergence-sums';
 import { madd } from './exp-f32';
 import { GREATEST_DISTANCE, expOfMinus } from './jensen-shannon-f32';
-import { loadLanes, storeLanes } from './lanes';
+import { loadSome, storeSome } from './lanes';
 import { log4 } from './log-f32';
 import { horizontalSum } from './pairs';
 import { FLOAT16_CONSTANTS, load4 } from './storage';
-
-/** As for the sums of divergences. */
-const TILE: u32 = 64;
 
 /**
  * Stores k·q·(log(q/m) − KL(q‖m)) of a row of float32 or narrower. KL(q‖m) = Σ q·log(q/m) / Σ q, in which errors of
@@ -25,11 +22,10 @@ export function writeMixedGradient<T>(out: usize, k: f64, series: usize, ratios:
   let f = PAIR.f;
   for (let n = PAIR.classes; n > 0; ) {
     const lanes = min(n, 4);
-    const q = lanes == 4 ? v128.load(f) : loadLanes<f32>(f, lanes, 0);
-    const ratio = lanes == 4 ? v128.load(out) : loadLanes<f32>(out, lanes, 0);
+    const q = loadSome<f32>(f, lanes);
+    const ratio = loadSome<f32>(out, lanes);
     const g = f32x4.mul(f32x4.mul(k4, q), f32x4.sub(ratio, mean4));
-    if (lanes == 4) v128.store(out, g);
-    else storeLanes(out, g, lanes);
+    storeSome(out, g, lanes);
     f += <usize>lanes << 2;
     out += <usize>lanes << 2;
     n -= lanes;
@@ -102,15 +98,14 @@ function storeRatios<T>(out: usize, series: usize, ratios: usize, scaled: bool):
     }
     for (let rest = length & 7; rest > 0; ) {
       const lanes = min(rest, 4);
-      const x0 = lanes == 4 ? load4<T>(x) : loadLanes<T>(x, lanes, 0);
-      const y0 = lanes == 4 ? load4<T>(y) : loadLanes<T>(y, lanes, 0);
-      const q0 = lanes == 4 ? v128.load(f) : loadLanes<f32>(f, lanes, 0);
+      const x0 = loadSome<T>(x, lanes);
+      const y0 = loadSome<T>(y, lanes);
+      const q0 = loadSome<f32>(f, lanes);
       const d0 = logRatio(x0, y0, shift, shiftLow, scale, scaled);
       const near0 = f32x4.lt(f32x4.abs(d0), limit);
       let ratio0 = v128.bitselect(nearRatio(d0, ratios), farRatio(x0, d0), near0);
       ratio0 = v128.and(ratio0, f32x4.ne(q0, zero));
-      if (lanes == 4) v128.store(out, ratio0);
-      else storeLanes(out, ratio0, lanes);
+      storeSome(out, ratio0, lanes);
       mass0 = f32x4.add(mass0, q0);
       sum0 = madd(q0, ratio0, sum0);
       x += <usize>lanes * sizeof<T>();

@@ -1,5 +1,5 @@
-/** The last elements of a span, fewer than a vector. */
-import { load1 } from './storage';
+/** The last elements of a span, a vector of them or fewer. */
+import { load1, load4 } from './storage';
 
 const LANES = memory.data(16, 16);
 
@@ -20,6 +20,21 @@ export function loadLanes<T>(p: usize, lanes: u32, filler: f32): v128 {
 export function storeLanes(p: usize, v: v128, lanes: u32): void {
   v128.store(LANES, v);
   memory.copy(p, LANES, <usize>lanes << 2);
+}
+
+/** One to four elements, the other lanes 0: nothing is read beyond the span. */
+// @ts-expect-error: decorator
+@inline
+export function loadSome<T>(p: usize, lanes: u32): v128 {
+  return lanes == 4 ? load4<T>(p) : loadLanes<T>(p, lanes, 0);
+}
+
+/** The first one to four lanes: nothing is written beyond the span. */
+// @ts-expect-error: decorator
+@inline
+export function storeSome(p: usize, v: v128, lanes: u32): void {
+  if (lanes == 4) v128.store(p, v);
+  else storeLanes(p, v, lanes);
 }
 
 /** All bits of the first lanes. */

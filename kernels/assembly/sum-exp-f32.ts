@@ -1,4 +1,4 @@
-import { firstLanes, loadLanes, storeLanes } from './lanes';
+import { firstLanes, loadLanes, storeSome } from './lanes';
 import { addMaximum } from './scan';
 import { load4, loadFloat16, FLOAT16_CONSTANTS } from './storage';
 import { horizontalMaximum } from './vector';
@@ -189,8 +189,7 @@ function sumExpBy<T>(
       sum0 = f32x4.add(sum0, lanes == 4 ? e : v128.and(e, firstLanes(lanes)));
       if (keeps) {
         if (clamped) e = v128.and(e, f32x4.gt(d, floor));
-        if (lanes == 4) v128.store(keepAt, e);
-        else storeLanes(keepAt, e, lanes);
+        storeSome(keepAt, e, lanes);
         keepAt += <usize>lanes << 2;
       }
       p += <usize>lanes * sizeof<T>();
