@@ -4,7 +4,7 @@
  */
 const LAYERS = [
   ['routes', '^routes/'],
-  ['main', '^src/(main\\.ts|listen\\.ts|cli/)'],
+  ['main', '^src/(main\\.ts|listen\\.ts|shutdown\\.ts|cli/)'],
   ['app', '^src/(app\\.ts|plugins/|contract/(open-inference|inference-call|operation)\\.ts|telemetry/)'],
   ['jobs', '^src/jobs/'],
   ['runs', '^src/runs/'],

@@ -5,17 +5,9 @@ import type { Config } from './config.ts';
 import { listen } from './listen.ts';
 import { isLoopback } from './loopback.ts';
 import { answersToTheEnd } from './plugins/app/lifecycle.ts';
+import { CLOSE_MS, FAULT_SIGNALS } from './shutdown.ts';
 import { tracingSettings } from './telemetry/tracing/settings.ts';
 import type { Tracing } from './telemetry/tracing/start.ts';
-
-/** Milliseconds for closing, in addition to the time for requests in progress. */
-export const CLOSE_MS = 10_000;
-
-/**
- * Signals of a faulty instruction. A listener would return to the instruction, which would fail again, endlessly;
- * without one they end the process.
- */
-const FAULT_SIGNALS: closeWithGrace.AllEvents[] = ['SIGILL', 'SIGTRAP', 'SIGABRT', 'SIGBUS', 'SIGFPE', 'SIGSEGV'];
 
 /**
  * Listens until a signal; then finishes the requests in progress and resolves.

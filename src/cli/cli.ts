@@ -22,41 +22,23 @@ ${describeConfig()
   .join('\n')}
 `;
 
+/** Commands with arguments of their own. Each is imported when it is asked for, so that all answer quickly. */
+const COMMANDS: Readonly<Record<string, () => Promise<(args: string[]) => Promise<number>>>> = {
+  evaluate: async () => (await import('./evaluate.ts')).evaluate,
+  compare: async () => (await import('./compare.ts')).compare,
+  combine: async () => (await import('./combine.ts')).combine,
+  worker: async () => (await import('./worker.ts')).worker,
+  keys: async () => (await import('./keys.ts')).keys,
+  store: async () => (await import('./store.ts')).store,
+  health: async () => (await import('./health.ts')).health,
+};
+
 /** Runs the command line; sets the exit code of the process. */
 export async function run(args: string[]): Promise<void> {
-  if (args[0] === 'evaluate') {
-    const { evaluate } = await import('./evaluate.ts');
-    process.exitCode = await evaluate(args.slice(1));
-    return;
-  }
-  if (args[0] === 'compare') {
-    const { compare } = await import('./compare.ts');
-    process.exitCode = await compare(args.slice(1));
-    return;
-  }
-  if (args[0] === 'combine') {
-    const { combine } = await import('./combine.ts');
-    process.exitCode = await combine(args.slice(1));
-    return;
-  }
-  if (args[0] === 'worker') {
-    const { worker } = await import('./worker.ts');
-    process.exitCode = await worker(args.slice(1));
-    return;
-  }
-  if (args[0] === 'keys') {
-    const { keys } = await import('./keys.ts');
-    process.exitCode = await keys(args.slice(1));
-    return;
-  }
-  if (args[0] === 'store') {
-    const { store } = await import('./store.ts');
-    process.exitCode = await store(args.slice(1));
-    return;
-  }
-  if (args[0] === 'health') {
-    const { health } = await import('./health.ts');
-    process.exitCode = await health(args.slice(1));
+  const [name = '', ...others] = args;
+  if (Object.hasOwn(COMMANDS, name)) {
+    const runCommand = await COMMANDS[name]!();
+    process.exitCode = await runCommand(others);
     return;
   }
   let command: string | undefined;

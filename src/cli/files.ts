@@ -2,8 +2,7 @@ import { glob, readdir, realpath, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { isObjectName } from '../files/objects/object-name.ts';
 import type { ObjectStorage } from '../files/objects/object-storage.ts';
-
-const EXTENSION = '.safetensors';
+import { SAFETENSORS } from '../files/safetensors-file.ts';
 
 /** A file to evaluate. */
 export interface FoundFile {
@@ -57,8 +56,8 @@ async function localFilesOf(pattern: string): Promise<FoundFile[]> {
 async function pathsOf(pattern: string): Promise<string[]> {
   const stats = await stat(pattern).catch(() => undefined);
   if (stats?.isDirectory() === true) {
-    const names = (await readdir(pattern)).filter((name) => name.endsWith(EXTENSION)).toSorted();
-    if (names.length === 0) throw new Error(`${pattern}: the folder has no file *${EXTENSION}`);
+    const names = (await readdir(pattern)).filter((name) => name.endsWith(SAFETENSORS)).toSorted();
+    if (names.length === 0) throw new Error(`${pattern}: the folder has no file *${SAFETENSORS}`);
     return names.map((name) => join(pattern, name));
   }
   if (stats !== undefined) return [pattern];

@@ -4,6 +4,7 @@ import { loadConfig } from '../config.ts';
 import type { Config } from '../config.ts';
 import { JobWorker } from '../jobs/postgres/worker.ts';
 import { isPostgres } from '../runs/open-store.ts';
+import { CLOSE_MS, FAULT_SIGNALS } from '../shutdown.ts';
 import { UsageError, orUsageError, runCommand } from './arguments.ts';
 
 const USAGE = `usage: lossmeter worker [options]
@@ -24,12 +25,6 @@ required; see lossmeter --help.
 The exit code is 0 after SIGTERM, and 2 for invalid usage or a database that
 refuses the worker.
 `;
-
-/** Milliseconds for closing, in addition to the time for tasks in progress. */
-const CLOSE_MS = 10_000;
-
-/** Signals of a faulty instruction: see main.ts. */
-const FAULT_SIGNALS: closeWithGrace.AllEvents[] = ['SIGILL', 'SIGTRAP', 'SIGABRT', 'SIGBUS', 'SIGFPE', 'SIGSEGV'];
 
 /** `lossmeter worker`. Resolves when it has started. @returns the exit code of a command that ended */
 export function worker(args: string[]): Promise<number> {

@@ -4,8 +4,7 @@ import { join } from 'node:path';
 import { LossmeterError } from '../errors.ts';
 import { showValue } from '../suggestion.ts';
 import { afterFolder, isPattern, matchesFile, withoutStars } from './name-pattern.ts';
-
-const EXTENSION = '.safetensors';
+import { SAFETENSORS } from './safetensors-file.ts';
 
 /** Most files and folders that one search looks at. */
 const MOST_ENTRIES = 200_000;
@@ -75,7 +74,7 @@ async function* named(
     return;
   }
   const entries = await readdir(join(root, name));
-  for (const entry of entries.filter((one) => one.endsWith(EXTENSION))) {
+  for (const entry of entries.filter((one) => one.endsWith(SAFETENSORS))) {
     yield* named(root, name === '' ? entry : `${name}/${entry}`, requireAllowed);
   }
 }

@@ -5,7 +5,7 @@ export const isPattern = (text: string): boolean => /[*?]/.test(text);
 /** True when a name matches a segment of a pattern. Its time is at most the product of both lengths. */
 export function matchesSegment(pattern: string, name: string): boolean {
   let [p, n] = [0, 0];
-  // Where the last star stands, and the end of the characters that it matches so far.
+  // Place of the last star, and the end of the characters that it matches so far.
   let [star, end] = [-1, 0];
   while (n < name.length) {
     if (p < pattern.length && pattern[p] === '*') {

@@ -6,6 +6,9 @@ import { LENGTH_BYTES, MAX_HEADER_BYTES, parseHeader, requireReadable } from '..
 import type { ReadableTensor, SafetensorsHeader, StoredTensor } from '../wire/safetensors/header.ts';
 import type { FileOpener, ReadableFile } from './readable-file.ts';
 
+/** Ending of the names of safetensors files. */
+export const SAFETENSORS = '.safetensors';
+
 /** Most names of tensors in a message. */
 const MAX_NAMES = 8;
 

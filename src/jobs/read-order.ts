@@ -3,6 +3,7 @@ import { parseComparisonOptions } from '../comparison/options.ts';
 import { JobRequest } from '../contract/jobs.ts';
 import { LossmeterError, refuse } from '../errors.ts';
 import type { NamedFiles } from '../files/named-files.ts';
+import { SAFETENSORS } from '../files/safetensors-file.ts';
 import { parseOptions } from '../loss/options.ts';
 import { countRows } from '../pipeline/compare-files.ts';
 import { LogitFileCursor } from '../pipeline/logit-file-cursor.ts';
@@ -11,9 +12,6 @@ import type { JobFile } from './job.ts';
 import type { NewJob } from './store.ts';
 
 const OPTIONS = { cross_entropy: parseOptions, kl_divergence: parseComparisonOptions } as const;
-
-/** Ending of names of safetensors files: a reference of another name is a llama.cpp logit file. */
-const SAFETENSORS = '.safetensors';
 
 /** Most invalid places that a refusal names, and most characters of a pointer. */
 const MOST_PLACES = 8;
@@ -75,6 +73,7 @@ async function assignReferences(
   references: readonly string[],
   { namedFiles, tensors }: { namedFiles: NamedFiles; tensors: Readonly<Record<string, string>> },
 ): Promise<void> {
+  // A reference of another name is a llama.cpp logit file.
   const logitFile = references.find((name) => !name.endsWith(SAFETENSORS));
   if (logitFile === undefined) {
     if (references.length === files.length) {

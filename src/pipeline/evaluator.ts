@@ -2,7 +2,6 @@ import type { Evaluation } from '../contract/cross-entropy.ts';
 import type { KernelPool } from '../engine/pool.ts';
 import type { FieldsKind, Kind, Plan } from '../evaluations/kind.ts';
 import { Combining } from '../evaluations/vocabulary/combining.ts';
-import type { ObjectStorage } from '../files/objects/object-storage.ts';
 import { NamedFiles } from '../files/named-files.ts';
 import type { NamedFilesOptions } from '../files/named-files.ts';
 import { runWaiting } from '../waiting.ts';
@@ -60,9 +59,9 @@ export class Evaluator {
     this.#sideDoor = new Doorway(new Admission(limits, undefined, 'descriptions of runs'), this.#held, limits);
   }
 
-  /** Object storage; undefined where requests may name no objects. */
-  get objectStorage(): ObjectStorage | undefined {
-    return this.#service.namedFiles.storage;
+  /** Files that requests may name. */
+  get namedFiles(): NamedFiles {
+    return this.#service.namedFiles;
   }
 
   /** Bytes that requests hold at the moment. */

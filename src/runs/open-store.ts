@@ -21,7 +21,7 @@ export interface ServiceStore extends RunStore {
   position?: (name: string) => FollowerPosition;
 }
 
-/** Where a history is, and how it is used. */
+/** Place of a history, and bounds of its use. */
 export interface StoreSettings {
   /** Path of an SQLite file, `:memory:`, or URL of PostgreSQL. */
   store: string;

@@ -2,7 +2,7 @@
 import { stringify } from '../wire/json-text/stringify.ts';
 import { keepDiagnostics } from './kept-diagnostics.ts';
 import type { RecordedDiagnostics } from '../contract/runs.ts';
-import type { BatchKey, RecordedBatch, Recording, RunMetadata, StepPoint } from './record.ts';
+import type { BatchKey, RecordedBatch, Recording, RunMetadata, RunSummary, StepPoint } from './record.ts';
 import { PairSum, isWrong } from './step.ts';
 
 /** A value of a column. */
@@ -31,6 +31,26 @@ export function toMetadata(row: Row): RunMetadata {
   return {
     labels: JSON.parse(row['labels'] as string) as NonNullable<RunMetadata['labels']>,
     ...(typeof expected === 'number' && { expectedRanks: expected }),
+  };
+}
+
+/** Points of a sparkline. */
+export const SPARKLINE = 64;
+
+/** Summary of a run from its row, and from what its steps say. */
+export function toSummary(row: Row, ofSteps: Pick<RunSummary, 'last' | 'best' | 'sparkline'>): RunSummary {
+  const { labels = {}, expectedRanks } = toMetadata(row);
+  return {
+    run: row['name'] as string,
+    labels,
+    expectedRanks,
+    createdAt: Number(row['created_at']),
+    updatedAt: Number(row['updated_at']),
+    batches: Number(row['batches']),
+    steps: Number(row['steps']),
+    nonFiniteSteps: Number(row['non_finite_steps']),
+    ranks: Number(row['ranks']),
+    ...ofSteps,
   };
 }
 

@@ -60,6 +60,10 @@ export interface ChangePage {
   isFull: boolean;
 }
 
+/** Bounds of a page of runs: runs, and characters of their labels. */
+export const MOST_RUNS = 50;
+export const MOST_LABELS = 128 * 1024;
+
 /** Most missing ranks that a reply names. */
 export const MOST_MISSING = 1024;
 

@@ -212,7 +212,7 @@ function combine(chosen: readonly string[]): Case | undefined {
   return { name: [...names].join(', '), values: options.map(({ values }) => values).reduce(merge, {}) };
 }
 
-/** As many options as go together, beginning with some. */
+/** The largest set of options that go together, beginning with some. */
 function combineAll(...chosen: readonly string[]): Case {
   const all = [...chosen];
   for (const name of NAMES) if (!all.includes(name) && combine([...all, name]) !== undefined) all.push(name);

@@ -146,7 +146,7 @@ test.each([
   ['lossmeter', 'lossmeter'],
   ['my-lossmeter', 'my-lossmeter'],
   ['trainers', 'trainers-lossmeter'],
-  // As long as Helm allows. A StatefulSet may have 52 characters.
+  // The longest name that Helm allows. A StatefulSet may have 52 characters.
   ['a'.repeat(53), `${'a'.repeat(42)}-lossmeter`],
   [`lossmeter-${'a'.repeat(43)}`, `lossmeter-${'a'.repeat(42)}`],
 ])('the release %s is named %s', async (release, name) => {

@@ -1,7 +1,7 @@
 /** Rules for the pods of the chart, beyond the schemas of Kubernetes. */
 import { dirname } from 'node:path';
 import { describeConfig, loadConfig } from '../../src/config.ts';
-import { CLOSE_MS } from '../../src/main.ts';
+import { CLOSE_MS } from '../../src/shutdown.ts';
 import { workloadOf } from './chart.ts';
 import type { Document } from './chart.ts';
 

@@ -87,7 +87,7 @@ test('it lets in nobody without a key', async () => {
 
 test('it reads a changed Secret again', async () => {
   const { secret, content } = createKey();
-  // As the kubelet does in the end: other content under the same name.
+  // The kubelet does the same in the end: other content under the same name.
   const [file] = pod.container.env.filter(({ name }) => name === 'LOSSMETER_API_KEYS_FILE').map(({ value }) => value!);
   writeFileSync(pod.pathOf(file!), content);
   await expect

@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, expect, inject, test } from 'vitest';
+import { afterAll, expect, test } from 'vitest';
 import { PostgresStore } from '../../src/runs/postgres/store.ts';
 import { PostgresTables } from '../../src/runs/postgres/tables.ts';
 import type { RunStore } from '../../src/runs/store.ts';
@@ -12,18 +12,10 @@ import type { HistoryTables } from '../../src/runs/tables.ts';
 import { mapValues } from '../../src/map-values.ts';
 import type { Value } from '../../src/runs/rows.ts';
 import { ALL, recording } from '../runs/recordings.ts';
-import { execute } from './server.ts';
+import { makeDatabase } from './databases.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'lossmeter-copy-'));
 afterAll(() => rmSync(folder, { recursive: true }));
-
-let databases = 0;
-
-async function database(): Promise<string> {
-  const name = `copy_${process.pid}_${databases++}`;
-  await execute(`${inject('postgres')!}postgres`, `CREATE DATABASE ${name}`);
-  return `${inject('postgres')!}${name}`;
-}
 
 const copy = (from: string, to: string) =>
   spawnSync(process.execPath, ['src/cli/bin.js', 'store', 'copy', from, to], { encoding: 'utf8', timeout: 60_000 });
@@ -50,7 +42,7 @@ async function fill(store: RunStore): Promise<void> {
 
 async function rowsOf(tables: HistoryTables): Promise<unknown[]> {
   const all: unknown[] = [];
-  // Of bytes node:sqlite gives arrays, and pg buffers.
+  // Bytes are arrays in rows of node:sqlite, and buffers in those of pg.
   const comparable = (value: Value): Value =>
     value instanceof Uint8Array ? Buffer.from(value).toString('hex') : value;
   await tables.read(async ({ table, rows }) => {
@@ -64,7 +56,7 @@ test(
   'a history that is copied to PostgreSQL and back has the same rows, and goes on',
   { timeout: 120_000 },
   async () => {
-    const [first, url, second] = [join(folder, 'first.db'), await database(), join(folder, 'second.db')];
+    const [first, url, second] = [join(folder, 'first.db'), await makeDatabase(), join(folder, 'second.db')];
     const original = new SqliteStore(first);
     await fill(original);
     await original.close();
@@ -107,7 +99,7 @@ test(
 );
 
 test('a history that is not empty takes no copy, and a password is not shown', async () => {
-  const url = await database();
+  const url = await makeDatabase();
   const store = new PostgresStore({ url, connections: 2 });
   await store.record({ run: 'r', step: 0, rank: 0, attempt: 0, microBatch: 0 }, recording(1));
   await store.close();

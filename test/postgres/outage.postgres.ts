@@ -2,7 +2,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Replica } from '../replicas/replica.ts';
-import { PostgresServer, execute, freePort } from './server.ts';
+import { freePort } from '../../bench/free-port.ts';
+import { PostgresServer, execute } from './server.ts';
 
 let postgres: PostgresServer;
 beforeAll(async () => void (postgres = await PostgresServer.start()));

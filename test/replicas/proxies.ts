@@ -5,7 +5,7 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { freePort } from '../postgres/server.ts';
+import { freePort } from '../../bench/free-port.ts';
 
 const READY_WITHIN_MS = 10_000;
 

@@ -3,7 +3,7 @@ import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { freePort } from '../postgres/server.ts';
+import { freePort } from '../../bench/free-port.ts';
 
 const SERVICE = fileURLToPath(new URL('../../src/cli/bin.js', import.meta.url));
 const READY_WITHIN_MS = 30_000;

@@ -1,10 +1,8 @@
-import { createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
-import { once } from 'node:events';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { ServiceProcess } from '../e2e/process.ts';
 import { Collector } from './collector.ts';
 import { makeTraceparent } from './traceparent.ts';
+import { freePort } from '../../bench/free-port.ts';
 
 const PAIR = { logits: [[1, 2, 3]], label: [2] };
 
@@ -21,16 +19,6 @@ async function evaluate(service: ServiceProcess, headers: Record<string, string>
     body: JSON.stringify(PAIR),
   });
   return status;
-}
-
-/** A port at which nobody listens. */
-async function closedPort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 describe('without tracing', () => {
@@ -128,7 +116,7 @@ test('what is left is sent at SIGTERM', async () => {
 describe('a collector', () => {
   test('that is away is logged once, and stops nothing', async () => {
     const service = await start({
-      OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${await closedPort()}`,
+      OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${await freePort()}`,
       OTEL_BSP_SCHEDULE_DELAY: '20',
       OTEL_EXPORTER_OTLP_TIMEOUT: '100',
     });

@@ -4,8 +4,7 @@ import type { ObjectName } from './object-name.ts';
 import type { S3 } from './s3-client.ts';
 import { explainStorageError } from './storage-error.ts';
 import { showValue } from '../../suggestion.ts';
-
-const EXTENSION = '.safetensors';
+import { SAFETENSORS } from '../safetensors-file.ts';
 
 /** First character of a pattern that is not itself. */
 const WILDCARD = /[*?[\]{}\\!+@()]/;
@@ -39,7 +38,7 @@ export async function findObjects(s3: S3, { bucket, key }: ObjectName): Promise<
 }
 
 function isDirectlyBelow(folder: string, key: string): boolean {
-  return key.endsWith(EXTENSION) && !key.slice(folder.length).includes('/');
+  return key.endsWith(SAFETENSORS) && !key.slice(folder.length).includes('/');
 }
 
 /** Size of an object; undefined where there is none of the name. */

@@ -3,9 +3,9 @@ import type { Config } from '../../config.ts';
 import { KernelPool } from '../../engine/pool.ts';
 import { LossmeterError } from '../../errors.ts';
 import { NamedFiles } from '../../files/named-files.ts';
+import { divideMemory } from '../../pipeline/memory-shares.ts';
 import { PostgresDatabase } from '../../runs/postgres/database.ts';
-import { isOfSettings } from '../../runs/postgres/explain.ts';
-import { NewerSchemaError } from '../../runs/postgres/migrate.ts';
+import { isLasting } from '../../runs/postgres/explain.ts';
 import { HeldBytes } from '../../wire/body/held-bytes.ts';
 import { COMBINATION } from '../job.ts';
 import type { TaskKey } from '../job.ts';
@@ -53,7 +53,7 @@ export class JobWorker {
     this.#database = new PostgresDatabase({ url, connections: workerTasks + 1 });
     this.#queue = new TaskQueue({ url, connections: QUEUE_CONNECTIONS, isWorker: true, onFault });
     this.#store = new PostgresJobStore(this.#database, this.#queue);
-    const held = new HeldBytes(maxBytesInFlight - Math.floor(maxBytesInFlight / 4));
+    const held = new HeldBytes(divideMemory(maxBytesInFlight).maxHeldBytes);
     const means = { pool: (kernel: string) => this.#poolOf(kernel), held, namedFiles: this.#namedFiles };
     this.#runner = new TaskRunner(this.#store, means, (key, error) => log.error(`${nameOf(key)} failed`, error));
   }
@@ -84,9 +84,8 @@ export class JobWorker {
         await this.#queue.open();
         break;
       } catch (error) {
-        const { cause } = error as Error;
-        if (!(error instanceof LossmeterError) || isOfSettings(cause) || cause instanceof NewerSchemaError) throw error;
-        this.#log.error(`waiting for the database: ${error.message}`);
+        if (isLasting(error)) throw error;
+        this.#log.error(`waiting for the database: ${(error as Error).message}`);
         await sleep(pause, undefined, { signal }).catch(() => undefined);
       }
     }
@@ -115,7 +114,7 @@ export class JobWorker {
     const known = this.#pools.get(kernel);
     if (known !== undefined) return known;
     const { maxBytesInFlight, ...others } = this.#config;
-    const maxSlabBytes = Math.floor(maxBytesInFlight / 4);
+    const { maxSlabBytes } = divideMemory(maxBytesInFlight);
     try {
       const pool = new KernelPool({ ...others, kernel: kernel as 'relaxed' | 'strict', maxSlabBytes });
       this.#pools.set(kernel, pool);

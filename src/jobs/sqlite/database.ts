@@ -2,14 +2,11 @@ import { DatabaseSync } from 'node:sqlite';
 import type { StatementSync } from 'node:sqlite';
 import type { Row } from '../../runs/rows.ts';
 import { adviseOn } from '../../runs/sqlite/advice.ts';
-import { inTransaction } from '../../runs/sqlite/database.ts';
+import { BUSY_MS, migrate } from '../../runs/sqlite/database.ts';
 import { explain } from '../../runs/sqlite/explain.ts';
 import { OpenError } from '../../runs/sqlite/open-error.ts';
 import type { JobDatabase, JobParameter, JobQueries } from '../database.ts';
 import { MIGRATIONS } from './migrations.ts';
-
-/** Milliseconds to wait for a lock of another process. */
-const BUSY_MS = 1000;
 
 /** A file of SQLite with the tables of the jobs. Calls must come one after the other: see worker.ts. */
 export class SqliteJobDatabase implements JobDatabase {
@@ -22,7 +19,7 @@ export class SqliteJobDatabase implements JobDatabase {
     try {
       database = new DatabaseSync(path, { timeout: BUSY_MS });
       database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY;');
-      migrate(database);
+      migrate(database, MIGRATIONS);
     } catch (cause) {
       database?.close();
       throw new OpenError(path, adviseOn(cause), { cause });
@@ -72,15 +69,4 @@ function translate(sql: string): string {
     .replaceAll('lossmeter.', '')
     .replaceAll(/\$(\d+)/g, '?$1')
     .replace(' FOR UPDATE', '');
-}
-
-function migrate(database: DatabaseSync): void {
-  inTransaction(database, () => {
-    const { user_version: version } = database.prepare('PRAGMA user_version').get() as { user_version: number };
-    if (version > MIGRATIONS.length) {
-      throw new Error(`its schema is version ${version}, this Lossmeter knows ${MIGRATIONS.length}`);
-    }
-    for (const migration of MIGRATIONS.slice(version)) database.exec(migration);
-    if (version < MIGRATIONS.length) database.exec(`PRAGMA user_version = ${MIGRATIONS.length}`);
-  });
 }

@@ -1,6 +1,7 @@
 import fp from 'fastify-plugin';
 import type { Config } from '../../config.ts';
 import { Evaluator } from '../../pipeline/evaluator.ts';
+import { divideMemory } from '../../pipeline/memory-shares.ts';
 import { KernelPool } from '../../engine/pool.ts';
 
 declare module 'fastify' {
@@ -14,8 +15,7 @@ declare module 'fastify' {
 /** The kernels and what evaluates with them: ready when the app is, ended after the last request. */
 export default fp<{ config: Config }>(
   async (app, { config }) => {
-    // Slabs fill what they may: apart, they leave room for what requests hold.
-    const maxSlabBytes = Math.floor(config.maxBytesInFlight / 4);
+    const { maxSlabBytes, maxHeldBytes } = divideMemory(config.maxBytesInFlight);
     const pool = new KernelPool({
       workers: config.workers,
       kernel: config.kernel,
@@ -26,7 +26,7 @@ export default fp<{ config: Config }>(
     });
     app.decorate('config', config);
     app.decorate('pool', pool);
-    const evaluator = new Evaluator(pool, { ...config, maxHeldBytes: config.maxBytesInFlight - maxSlabBytes });
+    const evaluator = new Evaluator(pool, { ...config, maxHeldBytes });
     app.decorate('evaluator', evaluator);
     app.addHook('onReady', () => evaluator.ready());
     app.addHook('onClose', async () => {

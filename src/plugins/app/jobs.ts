@@ -2,7 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import fp from 'fastify-plugin';
 import type { Config } from '../../config.ts';
 import { LossmeterError } from '../../errors.ts';
-import { NamedFiles } from '../../files/named-files.ts';
+import type { NamedFiles } from '../../files/named-files.ts';
 import { JobEvents } from '../../jobs/events.ts';
 import { TaskExecutor } from '../../jobs/executor.ts';
 import { TaskRunner } from '../../jobs/runner.ts';
@@ -46,8 +46,7 @@ export default fp<{ config: Config }>(
       });
       return;
     }
-    const namedFiles = new NamedFiles(config);
-    app.addHook('onClose', () => namedFiles.close());
+    const { namedFiles } = app.evaluator;
     const doers = store instanceof SqliteJobStore ? doHere(app, store, { namedFiles, metrics }) : store;
     if (!(store instanceof SqliteJobStore)) app.addHook('onClose', () => store.close());
     const service = new JobService({ store, doers, namedFiles, kernel: app.pool.variant, limits: config });

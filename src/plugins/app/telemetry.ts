@@ -60,7 +60,7 @@ function addReadings(registry: MetricRegistry, app: FastifyInstance, { maxBytesI
   gauge('lossmeter_workers', 'Worker threads that run.', () => app.pool.threads.length);
   const lost = (): number => app.pool.lost;
   addCounter(registry, 'lossmeter_workers_lost_total', 'Worker threads that ended and should not have.', lost);
-  const ofObjects = (name: 'bytes' | 'retries') => () => app.evaluator.objectStorage?.counts[name] ?? 0;
+  const ofObjects = (name: 'bytes' | 'retries') => () => app.evaluator.namedFiles.storage?.counts[name] ?? 0;
   addCounter(registry, 'lossmeter_object_bytes_total', 'Bytes read of objects.', ofObjects('bytes'));
   const repeated = 'Requests of object storage that were repeated.';
   addCounter(registry, 'lossmeter_object_retries_total', repeated, ofObjects('retries'));

@@ -145,7 +145,7 @@ export class PostgresDatabase {
         return result;
       } catch (error) {
         await ask(client, { text: 'ROLLBACK' }).catch(() => this.#lost.add(client));
-        // One that was sent may be the reason why a later one failed.
+        // A statement that was sent may be the reason why a later one failed.
         await sent.all();
         throw error;
       }

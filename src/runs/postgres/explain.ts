@@ -31,9 +31,15 @@ export function isOfValues(error: unknown): boolean {
   return error instanceof DatabaseError && ['22', '23'].includes(error.code?.slice(0, 2) ?? '');
 }
 
-/** True for an error that does not pass by itself: authorization, a missing database, a wrong schema. */
-export function isOfSettings(error: unknown): boolean {
-  return error instanceof DatabaseError && ['28', '3D', '42'].includes(error.code?.slice(0, 2) ?? '');
+/** A schema that this version of Lossmeter does not know. */
+export class NewerSchemaError extends Error {}
+
+/** True for an error that does not pass by itself: authorization, a missing database, a wrong schema, a defect. */
+export function isLasting(error: unknown): boolean {
+  if (!(error instanceof LossmeterError)) return true;
+  const { cause } = error;
+  if (cause instanceof NewerSchemaError) return true;
+  return cause instanceof DatabaseError && ['28', '3D', '42'].includes(cause.code?.slice(0, 2) ?? '');
 }
 
 /**

@@ -1,9 +1,7 @@
 import type { ClientBase } from 'pg';
+import { NewerSchemaError } from './explain.ts';
 import { MIGRATION_LOCK } from './locks.ts';
 import { MIGRATIONS } from './migrations/index.ts';
-
-/** A schema that this version of Lossmeter does not know. */
-export class NewerSchemaError extends Error {}
 
 /**
  * Brings the schema `lossmeter` up to date, in one transaction under a lock: of several replicas that start at the same
@@ -34,7 +32,7 @@ export async function migrate(client: ClientBase): Promise<void> {
 
 /** @throws NewerSchemaError */
 async function versionOf(client: ClientBase): Promise<number> {
-  // Of a table that another replica has just made, to_regclass() may not know yet: it reads a cache.
+  // The function to_regclass() reads a cache, which may lack a table that another replica has just made.
   const { rowCount } = await client.query(
     "SELECT FROM pg_tables WHERE schemaname = 'lossmeter' AND tablename = 'schema_version'",
   );

@@ -1,16 +1,12 @@
+import { REMOVED } from '../removed.ts';
 import type { PostgresDatabase, Queries } from './database.ts';
 import { PURGE_LOCK } from './locks.ts';
 
 /** Most rows that one transaction deletes. */
 const MOST_ROWS = 1000;
 
-/** Name of a run during its removal. It is not a valid name of a run. */
-const REMOVED = '~removed ';
-
 /** Condition for runs that are not being removed. */
 export const NOT_REMOVED = `NOT starts_with(runs.name, '${REMOVED}')`;
-
-export const isRemoved = (name: string): boolean => name.startsWith(REMOVED);
 
 /**
  * Removes a run from all replies at once; its rows stay until they are purged.

@@ -5,14 +5,11 @@ import type { RunPlace, RunQuery } from '../run-query.ts';
 import { toMetadata } from '../rows.ts';
 import type { Row } from '../rows.ts';
 import { matches, wordsOf } from '../search.ts';
+import { MOST_LABELS, MOST_RUNS } from '../store.ts';
 import type { RunCounts, RunPage } from '../store.ts';
 import type { Queries } from './database.ts';
 import { NOT_REMOVED } from './removal.ts';
 import { summariesOf } from './summary.ts';
-
-/** Bounds of a page of runs: runs, and characters of their labels. */
-const MOST_RUNS = 50;
-const MOST_LABELS = 128 * 1024;
 
 /** Rows of one statement of a scan. */
 const ROWS_AT_ONCE = 500;

@@ -1,3 +1,4 @@
+import { groupSize, shareOfNonFinite } from '../points-share.ts';
 import type { StepRange } from '../store.ts';
 import type { Parameter, Queries } from './database.ts';
 
@@ -30,7 +31,7 @@ export async function pickSteps(
   const picked = new Set([some[0]!, Number(counts!['last'])]);
   const left = maxPoints - picked.size;
   const [nonFinite, finite] = [Number(counts!['non_finite']), Number(counts!['finite'])];
-  const share = Math.min(nonFinite, Math.max(1, Math.floor(left / 2), left - finite));
+  const share = shareOfNonFinite(left, { nonFinite, finite });
   const ends = await steps(ENDS, groupSize(nonFinite, share));
   for (const step of share === 1 ? ends.slice(0, 1) : ends) picked.add(step);
   const buckets = Math.floor((left - share) / 2);
@@ -51,11 +52,6 @@ const COUNTS = `SELECT bounds.last, bad.non_finite, CASE
   END AS finite
   FROM (SELECT min(step) AS first, max(step) AS last FROM lossmeter.steps WHERE ${IN_RANGE}) bounds,
     (SELECT count(*) AS non_finite FROM ${NON_FINITE}) bad`;
-
-/** Steps of a group whose two ends are shown: all groups together have as many ends as points are left. */
-function groupSize(count: number, maxPoints: number): number {
-  return count <= maxPoints ? 1 : Math.ceil(count / Math.max(1, Math.floor(maxPoints / 2)));
-}
 
 /** The first and the last step of groups of non-finite steps. */
 const ENDS = `SELECT unnest(ARRAY[min(step), max(step)]) AS step

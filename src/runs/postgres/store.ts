@@ -11,13 +11,13 @@ import { readBatches } from './batches.ts';
 import type { FollowerPosition } from '../follower.ts';
 import { PostgresDatabase } from './database.ts';
 import type { DatabaseOptions } from './database.ts';
-import { isOfSettings } from './explain.ts';
-import { NewerSchemaError } from './migrate.ts';
+import { isLasting } from './explain.ts';
 import { Notices } from './notices.ts';
 import { changedOfAll, changedSince, stepsAt, stepsOf } from './points.ts';
 import { SharedPosition } from './position.ts';
 import { recordBatches } from './recording.ts';
-import { NOT_REMOVED, isRemoved, purgeSome, unlink } from './removal.ts';
+import { NOT_REMOVED, purgeSome, unlink } from './removal.ts';
+import { isRemoved } from '../removed.ts';
 import { listRuns } from './run-list.ts';
 import { pickSteps } from './sampling.ts';
 import { readStepPage } from './step-page.ts';
@@ -61,11 +61,9 @@ export class PostgresStore implements RunStore {
     try {
       await this.#database.open();
     } catch (error) {
-      const { message, cause } = error as Error;
-      if (!(error instanceof LossmeterError) || isOfSettings(cause) || cause instanceof NewerSchemaError) {
-        await this.#database.close();
-        throw new Error(`LOSSMETER_STORE: ${message}`, { cause: error });
-      }
+      if (!isLasting(error)) return;
+      await this.#database.close();
+      throw new Error(`LOSSMETER_STORE: ${(error as Error).message}`, { cause: error });
     }
   }
 

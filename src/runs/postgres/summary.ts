@@ -1,10 +1,7 @@
 import type { RunSummary } from '../record.ts';
-import { lossOf, toMetadata } from '../rows.ts';
+import { SPARKLINE, lossOf, toSummary } from '../rows.ts';
 import type { Row } from '../rows.ts';
 import type { Queries } from './database.ts';
-
-/** Points of a sparkline. */
-const SPARKLINE = 64;
 
 /**
  * About evenly spaced losses of a run, found one by one by their index. Each is the first at or after its place, and moves
@@ -34,22 +31,12 @@ const SUMMARIES = `SELECT runs.*, last.step AS last_step, last.numerator, last.d
   ) best ON true`;
 
 function summaryOf(row: Row): RunSummary {
-  const { labels = {}, expectedRanks } = toMetadata(row);
   const [last, best] = [row['last_step'], row['best_step']];
-  return {
-    run: row['name'] as string,
-    labels,
-    expectedRanks,
-    createdAt: Number(row['created_at']),
-    updatedAt: Number(row['updated_at']),
-    batches: Number(row['batches']),
-    steps: Number(row['steps']),
-    nonFiniteSteps: Number(row['non_finite_steps']),
-    ranks: Number(row['ranks']),
+  return toSummary(row, {
     last: last === null ? undefined : { step: Number(last), loss: lossOf(row) },
     best: best === null ? undefined : { step: Number(best), loss: Number(row['best_loss']) },
     sparkline: row['sparkline'] as unknown as number[],
-  };
+  });
 }
 
 /** Summary of a run: a few look-ups for any number of steps. */

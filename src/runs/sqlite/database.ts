@@ -25,7 +25,7 @@ export function openDatabase(path: string, access: Access = 'write'): DatabaseSy
     if (access === 'read') return database;
     // Checks the file before writing to it.
     quickCheck(database);
-    migrate(database);
+    migrate(database, MIGRATIONS);
     return database;
   } catch (cause) {
     database?.close();
@@ -37,16 +37,17 @@ export function openDatabase(path: string, access: Access = 'write'): DatabaseSy
 export type Access = 'write' | 'read';
 
 /** Milliseconds that the thread of the store waits for a lock of another process. */
-const BUSY_MS = 1000;
+export const BUSY_MS = 1000;
 
-function migrate(database: DatabaseSync): void {
+/** Brings a schema up to date. @throws Error for the schema of a newer version */
+export function migrate(database: DatabaseSync, migrations: readonly string[]): void {
   inTransaction(database, () => {
     const { user_version: version } = database.prepare('PRAGMA user_version').get() as { user_version: number };
-    if (version > MIGRATIONS.length) {
-      throw new Error(`its schema is version ${version}, this Lossmeter knows ${MIGRATIONS.length}`);
+    if (version > migrations.length) {
+      throw new Error(`its schema is version ${version}, this Lossmeter knows ${migrations.length}`);
     }
-    for (const migration of MIGRATIONS.slice(version)) database.exec(migration);
-    if (version < MIGRATIONS.length) database.exec(`PRAGMA user_version = ${MIGRATIONS.length}`);
+    for (const migration of migrations.slice(version)) database.exec(migration);
+    if (version < migrations.length) database.exec(`PRAGMA user_version = ${migrations.length}`);
   });
 }
 

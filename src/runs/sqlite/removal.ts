@@ -1,16 +1,12 @@
+import { REMOVED } from '../removed.ts';
 import type { Statements } from './statements.ts';
 
 /** Bounds of one transaction's removal: rows, and bytes of diagnostics. */
 const MOST_ROWS = 1000;
 const MOST_BYTES = 2 ** 20;
 
-/** Name of a run during its removal. It is not a valid name of a run. */
-const REMOVED = '~removed ';
-
 /** Pattern of these names. */
 export const REMOVED_PATTERN = `${REMOVED}*`;
-
-export const isRemoved = (name: string): boolean => name.startsWith(REMOVED);
 
 /** Tables with rows of a run, and their key columns after the run. */
 const TABLES = [

@@ -4,16 +4,14 @@ import type { RunSummary } from '../record.ts';
 import type { RunSort } from '../../contract/runs.ts';
 import type { RunPlace, RunQuery } from '../run-query.ts';
 import { matches, wordsOf } from '../search.ts';
+import { MOST_LABELS, MOST_RUNS } from '../store.ts';
 import type { RunCounts, RunPage } from '../store.ts';
-import { REMOVED_PATTERN, isRemoved } from './removal.ts';
+import { REMOVED_PATTERN } from './removal.ts';
+import { isRemoved } from '../removed.ts';
 import { toMetadata } from '../rows.ts';
 import type { Row } from '../rows.ts';
 import type { Statements } from './statements.ts';
 import { summarize } from './summary.ts';
-
-/** Bounds of a page of runs: runs, and characters of their labels. */
-const MOST_RUNS = 50;
-const MOST_LABELS = 128 * 1024;
 
 /** Milliseconds after which a scan of the runs yields the thread. Concurrent scans share this time. */
 const TURN_MS = 1;

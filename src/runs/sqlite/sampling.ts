@@ -1,4 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { groupSize, shareOfNonFinite } from '../points-share.ts';
 import type { StepRange } from '../store.ts';
 import type { Statements } from './statements.ts';
 
@@ -46,7 +47,7 @@ export async function pickSteps(
   // For a whole run of finite steps, the run's row has their number.
   const known = nonFinite === 0 ? sampler.stepsOfWhole() : undefined;
   const finite = known ?? (await sampler.count(FINITE));
-  const share = Math.min(nonFinite, Math.max(1, Math.floor(left / 2), left - finite));
+  const share = shareOfNonFinite(left, { nonFinite, finite });
   for (const step of await sampler.ends(nonFinite, share)) picked.add(step);
   for (const step of await sampler.extremes(finite, Math.floor((left - share) / 2))) picked.add(step);
   return [...picked].toSorted((a, b) => a - b);
@@ -97,7 +98,7 @@ class Sampler {
   /** The first and the last step of equally large groups of non-finite steps. */
   async ends(count: number, maxPoints: number): Promise<number[]> {
     if (maxPoints === 0) return [];
-    const size = count <= maxPoints ? 1 : Math.ceil(count / Math.max(1, Math.floor(maxPoints / 2)));
+    const size = groupSize(count, maxPoints);
     const ends: number[] = [];
     for await (const group of this.#groups(NON_FINITE, size)) ends.push(group[0]!.first, group.at(-1)!.last);
     return maxPoints === 1 ? ends.slice(0, 1) : ends;

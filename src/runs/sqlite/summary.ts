@@ -1,10 +1,7 @@
 import type { RunSummary } from '../record.ts';
-import { fromReal, lossOf, toMetadata } from '../rows.ts';
+import { SPARKLINE, fromReal, lossOf, toSummary } from '../rows.ts';
 import type { Row } from '../rows.ts';
 import type { Statements } from './statements.ts';
-
-/** Points of a sparkline. */
-const SPARKLINE = 64;
 
 /** Summary of a run from its row: a few look-ups for any number of steps. */
 export function summarize(statements: Statements, row: Row): RunSummary {
@@ -15,21 +12,11 @@ export function summarize(statements: Statements, row: Row): RunSummary {
     'SELECT step, loss FROM steps WHERE run = ? AND loss IS NOT NULL ORDER BY loss, step LIMIT 1',
     id,
   );
-  const { labels = {}, expectedRanks } = toMetadata(row);
-  return {
-    run: row['name'] as string,
-    labels,
-    expectedRanks,
-    createdAt: Number(row['created_at']),
-    updatedAt: Number(row['updated_at']),
-    batches: Number(row['batches']),
-    steps: Number(row['steps']),
-    nonFiniteSteps: Number(row['non_finite_steps']),
-    ranks: Number(row['ranks']),
+  return toSummary(row, {
     last,
     best: best && { step: Number(best['step']), loss: Number(best['loss']) },
     sparkline: first && last ? sparklineOf(statements, id, first.step, last.step) : [],
-  };
+  });
 }
 
 /** The last step of a run. */

@@ -1,0 +1,4 @@
+/** Prefix of the name of a run during its removal. Such a name is not a valid name of a run. */
+export const REMOVED = '~removed ';
+
+export const isRemoved = (name: string): boolean => name.startsWith(REMOVED);
