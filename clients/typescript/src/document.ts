@@ -4501,7 +4501,7 @@ export interface components {
         /** @description A summary of a run. */
         RunSummary: {
             /**
-             * @description Name of the run: up to 128 letters, digits, . _ ~ : -, a letter or digit first.
+             * @description Name of the run, percent-encoded in the path, slashes too: 1 to 256 characters (code points) of Unicode. No control characters, no white space at an end, no `.` or `..` as a part between slashes, and not `~removed ` at the beginning. Names are compared as they are: upper and lower case differ, and Unicode is not normalised.
              * @example gpt-1b.seed-7
              */
             run: components["schemas"]["RunName"];
@@ -4795,7 +4795,7 @@ export interface components {
         /** @description A step with its ranks and micro-batches. */
         StepDetail: {
             /**
-             * @description Name of the run: up to 128 letters, digits, . _ ~ : -, a letter or digit first.
+             * @description Name of the run, percent-encoded in the path, slashes too: 1 to 256 characters (code points) of Unicode. No control characters, no white space at an end, no `.` or `..` as a part between slashes, and not `~removed ` at the beginning. Names are compared as they are: upper and lower case differ, and Unicode is not normalised.
              * @example gpt-1b.seed-7
              */
             run: components["schemas"]["RunName"];
@@ -5769,7 +5769,7 @@ export interface components {
          */
         Last_event_id: string;
         /**
-         * @description Name of the run: up to 128 letters, digits, . _ ~ : -, a letter or digit first.
+         * @description Name of the run, percent-encoded in the path, slashes too: 1 to 256 characters (code points) of Unicode. No control characters, no white space at an end, no `.` or `..` as a part between slashes, and not `~removed ` at the beginning. Names are compared as they are: upper and lower case differ, and Unicode is not normalised.
          * @example gpt-1b.seed-7
          */
         Run: components["schemas"]["RunName"];
@@ -6865,7 +6865,7 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description Name of the run: up to 128 letters, digits, . _ ~ : -, a letter or digit first.
+                 * @description Name of the run, percent-encoded in the path, slashes too: 1 to 256 characters (code points) of Unicode. No control characters, no white space at an end, no `.` or `..` as a part between slashes, and not `~removed ` at the beginning. Names are compared as they are: upper and lower case differ, and Unicode is not normalised.
                  * @example gpt-1b.seed-7
                  */
                 run: components["parameters"]["Run"];
@@ -6910,7 +6910,7 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description Name of the run: up to 128 letters, digits, . _ ~ : -, a letter or digit first.
+                 * @description Name of the run, percent-encoded in the path, slashes too: 1 to 256 characters (code points) of Unicode. No control characters, no white space at an end, no `.` or `..` as a part between slashes, and not `~removed ` at the beginning. Names are compared as they are: upper and lower case differ, and Unicode is not normalised.
                  * @example gpt-1b.seed-7
                  */
                 run: components["parameters"]["Run"];
@@ -7017,7 +7017,7 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description Name of the run: up to 128 letters, digits, . _ ~ : -, a letter or digit first.
+                 * @description Name of the run, percent-encoded in the path, slashes too: 1 to 256 characters (code points) of Unicode. No control characters, no white space at an end, no `.` or `..` as a part between slashes, and not `~removed ` at the beginning. Names are compared as they are: upper and lower case differ, and Unicode is not normalised.
                  * @example gpt-1b.seed-7
                  */
                 run: components["parameters"]["Run"];
@@ -7062,7 +7062,7 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description Name of the run: up to 128 letters, digits, . _ ~ : -, a letter or digit first.
+                 * @description Name of the run, percent-encoded in the path, slashes too: 1 to 256 characters (code points) of Unicode. No control characters, no white space at an end, no `.` or `..` as a part between slashes, and not `~removed ` at the beginning. Names are compared as they are: upper and lower case differ, and Unicode is not normalised.
                  * @example gpt-1b.seed-7
                  */
                 run: components["parameters"]["Run"];
@@ -7104,7 +7104,7 @@ export interface operations {
                  */
                 search?: string;
                 /**
-                 * @description `newest` or `oldest` first, by their creation; by `name`, in the order of its ASCII characters; or `updated`, the most recently recorded first.
+                 * @description `newest` or `oldest` first, by their creation; by `name`, in the order of its characters (code points); or `updated`, the most recently recorded first.
                  * @example updated
                  */
                 sort?: "newest" | "oldest" | "name" | "updated";
@@ -7149,7 +7149,7 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description Name of the run: up to 128 letters, digits, . _ ~ : -, a letter or digit first.
+                 * @description Name of the run, percent-encoded in the path, slashes too: 1 to 256 characters (code points) of Unicode. No control characters, no white space at an end, no `.` or `..` as a part between slashes, and not `~removed ` at the beginning. Names are compared as they are: upper and lower case differ, and Unicode is not normalised.
                  * @example gpt-1b.seed-7
                  */
                 run: components["parameters"]["Run"];
@@ -7183,7 +7183,7 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description Name of the run: up to 128 letters, digits, . _ ~ : -, a letter or digit first.
+                 * @description Name of the run, percent-encoded in the path, slashes too: 1 to 256 characters (code points) of Unicode. No control characters, no white space at an end, no `.` or `..` as a part between slashes, and not `~removed ` at the beginning. Names are compared as they are: upper and lower case differ, and Unicode is not normalised.
                  * @example gpt-1b.seed-7
                  */
                 run: components["parameters"]["Run"];
@@ -7242,7 +7242,7 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description Name of the run: up to 128 letters, digits, . _ ~ : -, a letter or digit first.
+                 * @description Name of the run, percent-encoded in the path, slashes too: 1 to 256 characters (code points) of Unicode. No control characters, no white space at an end, no `.` or `..` as a part between slashes, and not `~removed ` at the beginning. Names are compared as they are: upper and lower case differ, and Unicode is not normalised.
                  * @example gpt-1b.seed-7
                  */
                 run: components["parameters"]["Run"];
@@ -7285,7 +7285,7 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description Name of the run: up to 128 letters, digits, . _ ~ : -, a letter or digit first.
+                 * @description Name of the run, percent-encoded in the path, slashes too: 1 to 256 characters (code points) of Unicode. No control characters, no white space at an end, no `.` or `..` as a part between slashes, and not `~removed ` at the beginning. Names are compared as they are: upper and lower case differ, and Unicode is not normalised.
                  * @example gpt-1b.seed-7
                  */
                 run: components["parameters"]["Run"];
