@@ -47,7 +47,7 @@ const NOT_TESTED = ['disk of the server full'];
 interface Fault {
   /** Row of the table. */
   fault: string;
-  /** What makes it and ends it, of a database. */
+  /** Statements that make it and end it, by the name of the database. */
   begin: (name: string) => string;
   end: (name: string) => string;
   advice: string;
@@ -81,7 +81,7 @@ const FAULTS: Fault[] = [
 
 test('every fault of the table has a test, but for those named here', () => {
   const tested = [...FAULTS.map(({ fault }) => fault), ...OUTAGES, ...NOT_TESTED];
-  expect(rows.map(([fault]) => fault).toSorted()).toEqual(tested.toSorted());
+  expect(rows.map(([fault]) => fault!).toSorted()).toEqual(tested.toSorted());
 });
 
 test.each(FAULTS)(
