@@ -122,6 +122,28 @@ describe('a pod that breaks a rule is found:', () => {
   });
 });
 
+test('the network policies open the ports of PostgreSQL and of object storage, and for workers no others', async () => {
+  const portsOf = async (extraEnv: object[]): Promise<number[][]> => {
+    const text = await render({
+      store: { kind: 'postgres', postgres: { existingSecret: 'db', port: 6432 } },
+      settings: { s3Buckets: 'checkpoints', webhookUrl: 'https://hooks.example.org:8443/loss' },
+      worker: { enabled: true },
+      extraEnv,
+    });
+    const policies = validate({ text }, []).documents['text']!.filter(({ kind }) => kind === 'NetworkPolicy');
+    const rules = (policy: Document): { ports: { port: number }[] }[] => policy.spec.egress;
+    return policies.map((policy) => rules(policy).flatMap(({ ports }) => ports.map(({ port }) => port)));
+  };
+  expect(await portsOf([])).toEqual([
+    [53, 53, 6432, 8443, 443],
+    [53, 53, 6432, 443],
+  ]);
+  expect(await portsOf([{ name: 'AWS_ENDPOINT_URL_S3', value: 'http://storage:9000' }])).toEqual([
+    [53, 53, 6432, 8443, 9000],
+    [53, 53, 6432, 9000],
+  ]);
+});
+
 test('pods that the restricted Pod Security Standard forbids are found', () => {
   const breakEach: ((pod: Pod) => void)[] = [
     () => undefined,
