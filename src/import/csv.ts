@@ -28,6 +28,12 @@ const NAMES: Readonly<Partial<Record<CsvField, readonly string[]>>> = {
   loss: LOSS_NAMES,
 };
 
+const QUOTE = 34;
+const NEWLINE = 10;
+
+/** Most characters of a record. */
+const MOST_CHARACTERS = 4 * 2 ** 20;
+
 const DELIMITERS = [',', '\t', ';'];
 
 /** Comma-separated values: a column a field, and every other column with numbers is a scalar. */
@@ -72,6 +78,9 @@ class CsvFile implements Parser {
     const length = completeLength(this.#pending);
     const text = this.#pending.slice(0, length);
     this.#pending = this.#pending.slice(length);
+    if (this.#pending.length > MOST_CHARACTERS) {
+      throw new Error(`line ${this.#lines + newlinesIn(text) + 1} has a quote that is not closed`);
+    }
     return this.#read(text);
   }
 
@@ -96,8 +105,10 @@ class CsvFile implements Parser {
       skip_empty_lines: true,
       skip_records_with_error: true,
       on_skip: (error) => {
-        if (error !== undefined) {
-          entries.push({ at: this.#lines + Number(error['lines']), refused: error.message });
+        const at = this.#lines + Number(error?.['lines']);
+        // A quote may be reported again at the end of the text.
+        if (error !== undefined && entries.at(-1)?.at !== at) {
+          entries.push({ at, refused: error.message.split(':')[0]!.toLowerCase() });
         }
         return undefined;
       },
@@ -115,9 +126,12 @@ const newlinesIn = (text: string): number => text.split('\n').length - 1;
 
 /** Length of the complete records at the beginning of a text. A newline between quotes ends no record. */
 function completeLength(text: string): number {
-  let length = text.lastIndexOf('\n') + 1;
-  while (length > 0 && (text.slice(0, length).split('"').length - 1) % 2 === 1) {
-    length = text.lastIndexOf('\n', length - 2) + 1;
+  let length = 0;
+  let isQuoted = false;
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code === QUOTE) isQuoted = !isQuoted;
+    else if (code === NEWLINE && !isQuoted) length = at + 1;
   }
   return length;
 }

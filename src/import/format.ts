@@ -8,6 +8,8 @@ export interface ReadOptions {
   rank: number;
   /** Attempt of the first items. A resumed run within the files increments it. */
   attempt: number;
+  /** Tags of TensorBoard that are left out. */
+  excluded: RegExp;
   /** Names of columns by the fields of an item, for CSV. */
   columns: Readonly<Record<string, string>>;
 }

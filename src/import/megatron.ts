@@ -14,7 +14,7 @@ const SKIPPED = 'number of skipped iterations';
 const NON_FINITE = 'number of nan iterations';
 
 /** Keys before and after the losses of a line. The second one is a spelling of older versions. */
-const BEFORE_LOSSES = ['global batch size', 'gloabl batch size'];
+const BEFORE_LOSSES = new Set(['global batch size', 'gloabl batch size']);
 const AFTER_LOSSES = 'loss scale';
 
 /** Names of the loss among several. */
@@ -122,7 +122,7 @@ function lossAmong(fields: ReadonlyMap<string, number>): string | undefined {
   const usual = LOSSES.find((name) => fields.has(name));
   if (usual !== undefined) return usual;
   const names = [...fields.keys()];
-  const from = names.findIndex((name) => BEFORE_LOSSES.includes(name));
+  const from = names.findIndex((name) => BEFORE_LOSSES.has(name));
   const to = names.indexOf(AFTER_LOSSES);
   return from !== -1 && to === from + 2 ? names[from + 1] : undefined;
 }

@@ -91,7 +91,7 @@ class MindFormersLog implements Stream {
 }
 
 function globalStep(epoch: string, step: string, steps: string): number | undefined {
-  const [e, s, n] = [epoch, step, steps].map(readCount) as (number | undefined)[];
+  const [e, s, n] = [epoch, step, steps].map(readCount);
   if (e === undefined || s === undefined || n === undefined || e < 1) return undefined;
   const global = (e - 1) * n + s;
   return Number.isSafeInteger(global) ? global : undefined;

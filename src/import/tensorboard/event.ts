@@ -8,6 +8,8 @@ const SESSION_START = 1;
 /** Value of `tensorflow.DataClass`. */
 const DATA_CLASS_SCALAR = 1;
 
+const NOT_AN_EVENT = 'the record is not an Event';
+
 export interface SummaryValue {
   tag: string;
   /** Number of `simple_value`, or of a tensor with one element. */
@@ -27,9 +29,14 @@ export interface Event {
 /** Decodes an event. @throws Error for bytes that are not an Event */
 export function decodeEvent(data: Uint8Array): Event {
   const reader = new PbfReader(data);
-  const event = reader.readFields<Event>(readEventField, { step: 0, values: [], isStart: false });
+  const event: Event = { step: 0, values: [], isStart: false };
+  try {
+    reader.readFields(readEventField, event);
+  } catch (cause) {
+    throw new Error(NOT_AN_EVENT, { cause });
+  }
   // The reader does not check the lengths of messages.
-  if (reader.pos !== data.length) throw new Error('the record is not an Event');
+  if (reader.pos !== data.length) throw new Error(NOT_AN_EVENT);
   return event;
 }
 

@@ -5,12 +5,15 @@ import type { Event, SummaryValue } from './event.ts';
 export class Tags {
   readonly #isScalar = new Map<string, boolean>();
   #loss: string | undefined;
-  readonly #isNamed: boolean;
+  readonly #excluded: RegExp;
 
-  /** @param loss tag of the loss; undefined for the first usual name that occurs */
-  constructor(loss: string | undefined) {
+  /**
+   * @param loss tag of the loss; undefined for the first usual name that occurs
+   * @param excluded tags that are left out
+   */
+  constructor(loss: string | undefined, excluded: RegExp) {
     this.#loss = loss;
-    this.#isNamed = loss !== undefined;
+    this.#excluded = excluded;
   }
 
   /** Tag of the loss, when it is known. */
@@ -24,7 +27,7 @@ export class Tags {
     for (const value of values) {
       if (!this.#takes(value)) continue;
       scalars.set(value.tag, value.number!);
-      if (!this.#isNamed && this.#loss === undefined && LOSS_NAMES.includes(value.tag)) this.#loss = value.tag;
+      if (this.#loss === undefined && LOSS_NAMES.includes(value.tag)) this.#loss = value.tag;
     }
     return scalars;
   }
@@ -32,7 +35,7 @@ export class Tags {
   #takes({ tag, number, isTensor, isScalar }: SummaryValue): boolean {
     let known = this.#isScalar.get(tag);
     if (known === undefined) {
-      known = isTensor ? isScalar === true : number !== undefined;
+      known = (isTensor ? isScalar === true : number !== undefined) && !this.#excluded.test(tag);
       this.#isScalar.set(tag, known);
     }
     return known && number !== undefined;

@@ -33,7 +33,7 @@ class EventStream implements Stream {
 
   constructor(options: ReadOptions) {
     this.#options = options;
-    this.#tags = new Tags(options.loss);
+    this.#tags = new Tags(options.loss, options.excluded);
     this.#restarts = new Restarts(options.attempt);
   }
 
