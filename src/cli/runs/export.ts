@@ -56,9 +56,8 @@ function oneOf(name: string, value: string, valid: readonly string[]): string {
 }
 
 async function write({ run, of, format, output, url }: Export): Promise<number> {
-  const response = await new RemoteService({ url }).send(
-    runPath(run, `/export?${new URLSearchParams({ of, format })}`),
-  );
+  const query = new URLSearchParams({ of, format });
+  const response = await new RemoteService({ url }).send(runPath(run, `/export?${query.toString()}`));
   const body = Readable.fromWeb(response.body!);
   if (output === undefined) await pipeline(body, process.stdout, { end: false });
   else await pipeline(body, createWriteStream(output));

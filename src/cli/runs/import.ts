@@ -15,6 +15,7 @@ import { EXIT_BAD_RESULT, UsageError, orUsageError, runCommand } from '../argume
 import { Progress } from '../progress.ts';
 import { formatTable } from '../table.ts';
 import { BulkSender } from './bulk-sender.ts';
+import { printable } from './list.ts';
 import { ItemPrinter } from './item-printer.ts';
 import { RemoteService, SERVICE_ARGUMENTS, SERVICE_USAGE } from './service.ts';
 
@@ -96,7 +97,8 @@ async function runImport({ paths, choices, options, follow, dryRun, json, url }:
   } finally {
     progress?.clear();
     for (const signal of ['SIGINT', 'SIGTERM']) process.off(signal, end);
-    if (!dryRun) print(sender, json);
+    if (json && !dryRun) printJson(sender);
+    else print(sender, { hasCounts: !dryRun });
   }
   for (const [run, { losses }] of dryRun ? [] : sender.counts) {
     if (losses === 0) note(`no loss was found for ${run}: --loss NAME gives its tag, key or column`);
@@ -123,23 +125,20 @@ async function bytesOf(sources: readonly Source[]): Promise<number> {
   return sizes.reduce((sum, size) => sum + size, 0);
 }
 
-function print({ counts, refusals, refused }: BulkSender, json: boolean): void {
-  if (json) {
-    const runs = [...counts].map(([run, { recorded, repeated, refused: count }]) => ({
-      run,
-      recorded,
-      repeated,
-      refused: count,
-    }));
-    console.log(JSON.stringify({ runs, refusals }, null, 2));
-    return;
-  }
+function printJson({ counts, refusals }: BulkSender): void {
+  const runs = [...counts].map(([run, { recorded, repeated, refused }]) => ({ run, recorded, repeated, refused }));
+  console.log(JSON.stringify({ runs, refusals }, null, 2));
+}
+
+function print({ counts, refusals, refused }: BulkSender, { hasCounts }: { hasCounts: boolean }): void {
   const rows = [...counts].map(([run, { recorded, repeated, refused: count }]) => [
-    run,
+    printable(run),
     ...[recorded, repeated, count].map(String),
   ]);
-  console.log(formatTable(['run', 'recorded', 'repeated', 'refused'], rows));
-  for (const { place, code, detail } of refusals.slice(0, MOST_PRINTED)) console.error(`${place}: ${code}: ${detail}`);
+  if (hasCounts) console.log(formatTable(['run', 'recorded', 'repeated', 'refused'], rows));
+  for (const { place, code, detail } of refusals.slice(0, MOST_PRINTED)) {
+    console.error(printable(`${place}: ${code}: ${detail}`));
+  }
   if (refused > MOST_PRINTED) console.error(`and ${refused - MOST_PRINTED} more that were refused`);
 }
 

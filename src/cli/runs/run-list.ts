@@ -48,7 +48,7 @@ export async function* findRuns(
     const query = queryOf(filters);
     query.set('limit', String(Math.min(MOST_PAGE, most - count)));
     if (cursor !== undefined) query.set('cursor', cursor);
-    const page = await service.json<{ runs: RunSummary[]; next?: string }>(`v1/runs?${query}`);
+    const page = await service.json<{ runs: RunSummary[]; next?: string }>(`v1/runs?${query.toString()}`);
     yield* page.runs;
     count += page.runs.length;
     cursor = page.next;
