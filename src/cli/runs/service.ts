@@ -28,16 +28,6 @@ export const SERVICE_USAGE = `  --url URL            address of the service; ove
 
 LOSSMETER_API_KEY is the key of the service, when it needs one.`;
 
-/** An answer that is an error. */
-export class ServiceError extends Error {
-  readonly status: number;
-
-  constructor(status: number, message: string) {
-    super(message);
-    this.status = status;
-  }
-}
-
 interface Call {
   method?: string;
   headers?: Record<string, string>;
@@ -75,7 +65,7 @@ export class RemoteService {
     this.#signal = signal;
   }
 
-  /** Sends a request. @throws ServiceError for an answer that is an error */
+  /** Sends a request. @throws Error for an answer that is an error */
   async send(path: string, { method = 'GET', headers, body }: Call = {}): Promise<Response> {
     const init: RequestInit = {
       method,
@@ -114,7 +104,7 @@ export class RemoteService {
       return new Error(`${this.#url.href} cannot be reached: ${reason}`, { cause: outcome });
     }
     const text = await outcome.text();
-    return new ServiceError(outcome.status, `the service answered ${outcome.status}: ${detailOf(text)}`);
+    return new Error(`the service answered ${outcome.status}: ${detailOf(text)}`);
   }
 }
 

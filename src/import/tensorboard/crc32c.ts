@@ -14,7 +14,7 @@ export function crc32c(bytes: Uint8Array): number {
   return (crc ^ 0xff_ff_ff_ff) >>> 0;
 }
 
-/** CRC-32C as TFRecord files have it: rotated right by 15 bits, plus a constant. */
+/** CRC-32C in the form of TFRecord files: rotated right by 15 bits, plus a constant. */
 export function maskedCrc32c(bytes: Uint8Array): number {
   const crc = crc32c(bytes);
   return (((crc >>> 15) | (crc << 17)) + 0xa2_82_ea_d8) >>> 0;

@@ -31,18 +31,20 @@ export class AnsweringServer {
   /** @param answer reply to a request; undefined breaks the connection */
   static async start(answer: (request: Received, count: number) => Reply | undefined): Promise<AnsweringServer> {
     const server = createServer((request, response) => {
-      void text(request).then((body) => {
-        const { method = '', url = '', headers } = request;
-        const received = { method, path: url, headers, body };
-        started.received.push(received);
-        const reply = answer(received, started.received.length - 1);
-        if (reply === undefined) {
-          request.socket.destroy();
-          return;
-        }
-        response.writeHead(reply.status, { 'content-type': 'application/json', ...reply.headers });
-        response.end(reply.body === undefined ? '' : JSON.stringify(reply.body));
-      });
+      void text(request)
+        .then((body) => {
+          const { method = '', url = '', headers } = request;
+          const received = { method, path: url, headers, body };
+          started.received.push(received);
+          const reply = answer(received, started.received.length - 1);
+          if (reply === undefined) {
+            request.socket.destroy();
+            return undefined;
+          }
+          response.writeHead(reply.status, { 'content-type': 'application/json', ...reply.headers });
+          return response.end(reply.body === undefined ? '' : JSON.stringify(reply.body));
+        })
+        .catch((error: Error) => response.destroy(error));
     });
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { crc32c, maskedCrc32c } from '../../../src/import/tensorboard/crc32c.ts';
 import { TfRecords } from '../../../src/import/tensorboard/records.ts';
 
-/** A record as TFRecord files have it. */
+/** Record of a TFRecord file. */
 function record(text: string): Buffer {
   const data = Buffer.from(text);
   const header = Buffer.alloc(12);
