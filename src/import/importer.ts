@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Parser, ReadOptions, Stream } from './format.ts';
-import { GrowingFile } from './growing-file.ts';
+import type { ReadOptions } from './format.ts';
 import type { Entry } from './item.ts';
+import { OpenStream } from './open-stream.ts';
+import type { Portion } from './open-stream.ts';
 import type { Source } from './sources.ts';
 
 /** Milliseconds between two looks at files that may grow. */
@@ -22,90 +23,67 @@ export interface ImportSettings {
   follow?: { find: () => Promise<readonly Source[]>; signal: AbortSignal };
 }
 
-/** Reads sources into a sink. Streams are read in turns, the files of a stream one after the other. */
+/**
+ * Reads sources into a sink. Streams are read in turns, the files of a stream one after the other. A later attempt takes
+ * the place of steps of an earlier one, so it waits until all streams of the run have come to it.
+ */
 export async function importSources(
   sources: readonly Source[],
   sink: Sink,
   { options, onRead, follow }: ImportSettings,
 ): Promise<void> {
-  const streams = new Map<string, OpenStream>();
+  const runs = new Map<string, Map<string, OpenStream>>();
   const known = new Set<string>();
   const open = (found: readonly Source[]): void => {
     for (const source of found) {
-      if (known.has(source.path)) continue;
-      known.add(source.path);
-      const key = JSON.stringify([source.run, source.format.name, source.rank]);
-      const stream = streams.get(key) ?? new OpenStream(source.format.stream({ ...options, rank: source.rank }));
-      streams.set(key, stream.open(source));
+      const { run, format, rank, path } = source;
+      if (known.has(path)) continue;
+      known.add(path);
+      const streams = runs.get(run) ?? new Map<string, OpenStream>();
+      runs.set(run, streams);
+      const key = `${format.name} ${rank}`;
+      streams.set(key, (streams.get(key) ?? new OpenStream(format.stream({ ...options, rank }))).open(source));
     }
   };
+  const all = (): OpenStream[] => [...runs.values()].flatMap((streams) => [...streams.values()]);
+  const isStopped = (): boolean => follow?.signal.aborted === true;
   open(sources);
   try {
     for (;;) {
-      let bytes = 0;
-      for (const stream of streams.values()) {
-        const read = await stream.read(sink, { hasEnd: follow === undefined });
-        bytes += read;
-        onRead?.(read);
-        if (follow?.signal.aborted === true) break;
+      let progress = 0;
+      for (const streams of runs.values()) {
+        for (const stream of streams.values()) {
+          const bytes = await stream.read({ hasEnd: follow === undefined });
+          onRead?.(bytes);
+          progress += bytes;
+        }
+        progress += await release([...streams.values()], sink);
+        if (isStopped()) break;
       }
-      if (bytes > 0 && follow?.signal.aborted !== true) continue;
+      // Streams that are read to the present ends of their files hold up no other.
+      if (progress === 0) for (const stream of all()) progress += await addAll(stream.take(Infinity), sink);
+      if (progress > 0 && !isStopped()) continue;
       await sink.flush();
-      if (follow === undefined || follow.signal.aborted) return;
+      if (follow === undefined || isStopped()) return;
       await sleep(POLL_MS, undefined, { signal: follow.signal }).catch(() => undefined);
-      for (const stream of streams.values()) stream.rewind();
+      for (const stream of all()) stream.rewind();
       open(await follow.find());
     }
   } finally {
-    for (const stream of streams.values()) await stream.close();
+    for (const stream of all()) await stream.close();
   }
 }
 
-interface OpenSource {
-  source: Source;
-  file: GrowingFile;
-  parser: Parser;
+/** Passes on the portions of the earliest attempt of a run. @returns their number */
+function release(streams: readonly OpenStream[], sink: Sink): Promise<number> {
+  const attempt = Math.min(...streams.map((stream) => stream.attempt));
+  return addAll(
+    streams.flatMap((stream) => stream.take(attempt)),
+    sink,
+  );
 }
 
-/** Files of a stream that are read. */
-class OpenStream {
-  readonly #stream: Stream;
-  readonly #files: OpenSource[] = [];
-  #current = 0;
-
-  constructor(stream: Stream) {
-    this.#stream = stream;
-  }
-
-  open(source: Source): this {
-    this.#files.push({ source, file: new GrowingFile(source.path), parser: this.#stream.open() });
-    return this;
-  }
-
-  /**
-   * Reads the next chunk of the first file that has one.
-   * @param reading.hasEnd false for files that may grow: their last lines may be incomplete
-   * @returns the number of bytes; 0 at the end of the last file
-   */
-  async read(sink: Sink, { hasEnd }: { hasEnd: boolean }): Promise<number> {
-    for (; this.#current < this.#files.length; this.#current++) {
-      const { source, file, parser } = this.#files[this.#current]!;
-      const chunk = await file.read();
-      if (chunk !== undefined) {
-        await sink.add(source, parser.push(chunk));
-        return chunk.length;
-      }
-      if (hasEnd) await sink.add(source, parser.end());
-    }
-    return 0;
-  }
-
-  /** Looks at all files again: each may have grown. */
-  rewind(): void {
-    this.#current = 0;
-  }
-
-  async close(): Promise<void> {
-    await Promise.all(this.#files.map(({ file }) => file.close()));
-  }
+async function addAll(portions: readonly Portion[], sink: Sink): Promise<number> {
+  for (const { source, entries } of portions) await sink.add(source, entries);
+  return portions.length;
 }

@@ -139,7 +139,9 @@ describe('import', () => {
     });
     const { code, stdout, stderr } = await run(['import', file]);
     expect(code).toBe(1);
-    expect(stdout).toBe('run      recorded  repeated  refused\nmetrics         0         1        1\n');
+    expect(stdout).toBe(
+      'run      recorded  repeated  superseded  refused\nmetrics         0         1           0        1\n',
+    );
     expect(stderr).toContain(`${file}:3: conflict: `);
   });
 

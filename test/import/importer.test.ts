@@ -80,6 +80,21 @@ test('ranks are read in turns', async () => {
   expect(read.reduce((sum, bytes) => sum + bytes, 0)).toBe(2 * (rows.length + 'step,loss\n'.length));
 });
 
+test('a resumed rank waits for the first attempt of the others', async () => {
+  const rows = (attempt: number, from: number, to: number) =>
+    Array.from({ length: to - from }, (_, k) => `${from + k},1,${attempt}\n`).join('');
+  const head = 'step,loss,attempt\n';
+  writeFileSync(path.join(folder, '0.csv'), head + rows(0, 0, 10) + rows(1, 5, 60_000));
+  writeFileSync(path.join(folder, '1.csv'), head + rows(0, 0, 50_000) + rows(1, 40_000, 50_010));
+  const sink = new Collector();
+  await importSources([source('0.csv', csv, 0), source('1.csv', csv, 1)], sink, { options });
+  const items = sink.entries.flatMap((entry) => ('item' in entry ? [entry.item] : []));
+  const attempts = items.map(({ attempt }) => attempt!);
+  expect(attempts).toEqual(attempts.toSorted((a, b) => a - b));
+  expect(items.filter(({ rank }) => rank === 0)).toHaveLength(10 + 59_995);
+  expect(items.filter(({ rank }) => rank === 1)).toHaveLength(50_000 + 10_010);
+});
+
 test('a followed event file is read as its records are completed, and a new file is found', async () => {
   const [first, second] = await Promise.all(
     ['1700000001', '1700000002'].map((time) =>

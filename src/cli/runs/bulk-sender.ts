@@ -23,6 +23,8 @@ export interface Refusal {
 export interface RunCounts {
   recorded: number;
   repeated: number;
+  /** Items that a later attempt replaced. */
+  superseded: number;
   refused: number;
   /** Items with a loss. */
   losses: number;
@@ -112,6 +114,8 @@ export class BulkSender implements Sink {
     for (const [k, { status, code = String(status), detail = '' }] of results.entries()) {
       if (status === 201) counts.recorded += 1;
       else if (status === 200) counts.repeated += 1;
+      // As in the file: a resumed run went over these steps again. A repeated import meets its own later attempt.
+      else if (code === 'superseded') counts.superseded += 1;
       else this.#refuse(run, { place: pending.places[k]!, code, detail });
     }
   }
@@ -122,7 +126,7 @@ export class BulkSender implements Sink {
   }
 
   #countsOf(run: string): RunCounts {
-    const counts = this.counts.get(run) ?? { recorded: 0, repeated: 0, refused: 0, losses: 0 };
+    const counts = this.counts.get(run) ?? { recorded: 0, repeated: 0, superseded: 0, refused: 0, losses: 0 };
     this.counts.set(run, counts);
     return counts;
   }

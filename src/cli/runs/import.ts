@@ -126,16 +126,22 @@ async function bytesOf(sources: readonly Source[]): Promise<number> {
 }
 
 function printJson({ counts, refusals }: BulkSender): void {
-  const runs = [...counts].map(([run, { recorded, repeated, refused }]) => ({ run, recorded, repeated, refused }));
+  const runs = [...counts].map(([run, { recorded, repeated, superseded, refused }]) => ({
+    run,
+    recorded,
+    repeated,
+    superseded,
+    refused,
+  }));
   console.log(JSON.stringify({ runs, refusals }, null, 2));
 }
 
 function print({ counts, refusals, refused }: BulkSender, { hasCounts }: { hasCounts: boolean }): void {
-  const rows = [...counts].map(([run, { recorded, repeated, refused: count }]) => [
+  const rows = [...counts].map(([run, { recorded, repeated, superseded, refused: count }]) => [
     printable(run),
-    ...[recorded, repeated, count].map(String),
+    ...[recorded, repeated, superseded, count].map(String),
   ]);
-  if (hasCounts) console.log(formatTable(['run', 'recorded', 'repeated', 'refused'], rows));
+  if (hasCounts) console.log(formatTable(['run', 'recorded', 'repeated', 'superseded', 'refused'], rows));
   for (const { place, code, detail } of refusals.slice(0, MOST_PRINTED)) {
     console.error(printable(`${place}: ${code}: ${detail}`));
   }

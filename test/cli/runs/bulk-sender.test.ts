@@ -47,7 +47,9 @@ test('a request has at most 1,000 items, of one run', async () => {
     path: '/v1/runs/a%2Fb/batches',
     headers: { 'content-type': 'application/x-ndjson' },
   });
-  expect([...sender.counts]).toEqual([['a/b', { recorded: 2500, repeated: 0, refused: 0, losses: 2500 }]]);
+  expect([...sender.counts]).toEqual([
+    ['a/b', { recorded: 2500, repeated: 0, superseded: 0, refused: 0, losses: 2500 }],
+  ]);
 });
 
 test('a request has at most 10,000 scalars, and a larger item is divided', async () => {
@@ -76,9 +78,10 @@ test('outcomes are counted, and refusals have their places', async () => {
     { status: 200 },
     { status: 409, code: 'conflict', detail: 'another batch is recorded' },
     { status: 422, code: 'rank_unexpected', detail: 'the run has fewer ranks' },
+    { status: 409, code: 'superseded', detail: 'a later attempt holds' },
   ];
-  const { sender } = await send(steps(4), (step) => outcomes[step]!);
-  expect(sender.counts.get('a/b')).toEqual({ recorded: 1, repeated: 1, refused: 2, losses: 4 });
+  const { sender } = await send(steps(5), (step) => outcomes[step]!);
+  expect(sender.counts.get('a/b')).toEqual({ recorded: 1, repeated: 1, superseded: 1, refused: 2, losses: 5 });
   expect(sender.refused).toBe(2);
   expect(sender.refusals).toEqual([
     { place: 'a.jsonl:3', code: 'conflict', detail: 'another batch is recorded' },
