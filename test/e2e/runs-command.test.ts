@@ -48,10 +48,15 @@ const run = (args: readonly string[], url?: string): Promise<Outcome> => start(a
 async function importJson(args: readonly string[]) {
   const { code, stdout, stderr } = await run(['import', '--json', ...args]);
   const { runs, refusals } = JSON.parse(stdout || '{"runs":[],"refusals":[]}') as {
-    runs: { run: string; recorded: number; repeated: number; refused: number }[];
+    runs: { run: string; recorded: number; repeated: number; superseded: number; refused: number }[];
     refusals: { place: string; code: string; detail: string }[];
   };
-  return { code, stderr, refusals, runs: runs.map((one) => [one.run, one.recorded, one.repeated, one.refused]) };
+  return {
+    code,
+    stderr,
+    refusals,
+    runs: runs.map((one) => [one.run, one.recorded, one.repeated, one.superseded, one.refused]),
+  };
 }
 
 async function get<T>(url: string): Promise<T> {
@@ -68,15 +73,23 @@ async function curve(name: string): Promise<unknown[][]> {
 
 describe('import', () => {
   test('event files of several runs are recorded once, however often they are imported', async () => {
-    const counts = (recorded: number, repeated: number) =>
-      [
-        ['tb/purged', 7],
-        ['tb/resumed', 9],
-        ['tb/simple', 5],
-        ['tb/tensors', 5],
-      ].map(([name, count]) => [name, recorded * Number(count), repeated * Number(count), 0]);
+    const [purged, resumed, simpleRun, tensors] = ['purged', 'resumed', 'simple', 'tensors'].map(
+      (name) => `tb/${name}`,
+    );
+    const first = [
+      [purged, 7, 0, 0, 0],
+      [resumed, 9, 0, 0, 0],
+      [simpleRun, 5, 0, 0, 0],
+      [tensors, 5, 0, 0, 0],
+    ];
+    const again = [
+      [purged, 0, 5, 2, 0],
+      [resumed, 0, 7, 2, 0],
+      [simpleRun, 0, 5, 0, 0],
+      [tensors, 0, 5, 0, 0],
+    ];
     const args = [path.join(FIXTURES, 'event-files'), '--run', 'tb'];
-    expect(await importJson(args)).toEqual({ code: 0, stderr: '', refusals: [], runs: counts(1, 0) });
+    expect(await importJson(args)).toEqual({ code: 0, stderr: '', refusals: [], runs: first });
     const simple = [
       [1, 4.5],
       [2, 'NaN'],
@@ -84,10 +97,10 @@ describe('import', () => {
       [4, '-Infinity'],
       [5, Math.fround(0.1)],
     ];
-    const resumed = [1, 2, 3, 4, 5, 6, 7].map((step) => [step, step < 4 ? 5 - step : 3 - step / 8]);
-    expect([await curve('tb/simple'), await curve('tb/resumed')]).toEqual([simple, resumed]);
-    expect(await importJson(args)).toEqual({ code: 0, stderr: '', refusals: [], runs: counts(0, 1) });
-    expect([await curve('tb/simple'), await curve('tb/resumed')]).toEqual([simple, resumed]);
+    const resumedCurve = [1, 2, 3, 4, 5, 6, 7].map((step) => [step, step < 4 ? 5 - step : 3 - step / 8]);
+    expect([await curve('tb/simple'), await curve('tb/resumed')]).toEqual([simple, resumedCurve]);
+    expect(await importJson(args)).toEqual({ code: 0, stderr: '', refusals: [], runs: again });
+    expect([await curve('tb/simple'), await curve('tb/resumed')]).toEqual([simple, resumedCurve]);
     const { points } = await get<{ points: { step: number; value: number }[] }>(
       'tb%2Ftensors/scalars/grad_norm%2Flayers.3',
     );
@@ -97,11 +110,11 @@ describe('import', () => {
   test('a log of Megatron-LM is a run with its NaN and its validation', async () => {
     expect(await importJson([path.join(FIXTURES, 'megatron.log')])).toMatchObject({
       code: 0,
-      runs: [['megatron', 7, 0, 0]],
+      runs: [['megatron', 7, 0, 0, 0]],
     });
     expect(await importJson([path.join(FIXTURES, 'megatron.log')])).toMatchObject({
       code: 0,
-      runs: [['megatron', 0, 7, 0]],
+      runs: [['megatron', 0, 4, 3, 0]],
     });
     expect(await curve('megatron')).toEqual([
       [2, 10.83491],
@@ -114,7 +127,7 @@ describe('import', () => {
   test('logs of MindFormers are the ranks of a run', async () => {
     expect(await importJson([path.join(FIXTURES, 'mindformers'), '--run', 'mf'])).toMatchObject({
       code: 0,
-      runs: [['mf', 12, 0, 0]],
+      runs: [['mf', 12, 0, 0, 0]],
     });
     expect(await curve('mf')).toEqual([
       [1, expect.closeTo(10.6405)],
@@ -128,13 +141,13 @@ describe('import', () => {
     writeFileSync(file, 'step,loss,lr\n1,3,0.1\nx,2,0.1\n2,2.5,nan\n');
     expect(await importJson([file])).toMatchObject({
       code: 1,
-      runs: [['metrics', 2, 0, 1]],
+      runs: [['metrics', 2, 0, 0, 1]],
       refusals: [{ place: `${file}:3`, code: 'unreadable' }],
     });
     writeFileSync(file, 'step,loss,lr\n1,3,0.1\n2,2.75,nan\n');
     expect(await importJson([file])).toMatchObject({
       code: 1,
-      runs: [['metrics', 0, 1, 1]],
+      runs: [['metrics', 0, 1, 0, 1]],
       refusals: [{ place: `${file}:3`, code: 'conflict' }],
     });
     const { code, stdout, stderr } = await run(['import', file]);
@@ -155,7 +168,7 @@ describe('import', () => {
     writeFileSync(file, lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
     expect(await importJson([file])).toMatchObject({
       code: 1,
-      runs: [['monitor', 2, 0, 1]],
+      runs: [['monitor', 2, 0, 0, 1]],
       refusals: [{ place: `${file}:2` }],
     });
     expect(await curve('monitor')).toEqual([[1, 'NaN']]);
@@ -164,7 +177,7 @@ describe('import', () => {
   test('more items than a request may have are recorded', async () => {
     const file = path.join(folder, 'long.csv');
     writeFileSync(file, `step,loss,lr\n${Array.from({ length: 3500 }, (_, k) => `${k},${1 + k},0.5\n`).join('')}`);
-    expect(await importJson([file])).toMatchObject({ code: 0, runs: [['long', 3500, 0, 0]] });
+    expect(await importJson([file])).toMatchObject({ code: 0, runs: [['long', 3500, 0, 0, 0]] });
     expect(await get('long')).toMatchObject({ steps: 3500, last_loss: 3500 });
   });
 
@@ -180,7 +193,9 @@ describe('import', () => {
     child.kill('SIGTERM');
     const { code, stdout } = await outcome;
     expect(code).toBe(0);
-    expect(JSON.parse(stdout)).toMatchObject({ runs: [{ run: 'followed', recorded: 5, repeated: 0, refused: 0 }] });
+    expect(JSON.parse(stdout)).toMatchObject({
+      runs: [{ run: 'followed', recorded: 5, repeated: 0, superseded: 0, refused: 0 }],
+    });
   });
 
   test('a service that starts later is waited for', async () => {
