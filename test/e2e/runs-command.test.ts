@@ -67,8 +67,8 @@ async function get<T>(url: string): Promise<T> {
 
 /** Steps of a run with their losses. */
 async function curve(name: string): Promise<unknown[][]> {
-  const { points } = await get<{ points: { step: number; loss: unknown }[] }>(`${encodeURIComponent(name)}/steps`);
-  return points.map(({ step, loss }) => [step, loss]);
+  const { steps } = await get<{ steps: { step: number; loss: unknown }[] }>(`${encodeURIComponent(name)}/steps`);
+  return steps.map(({ step, loss }) => [step, loss]);
 }
 
 describe('import', () => {
@@ -236,10 +236,13 @@ describe('other commands', () => {
     expect(show.stdout).toMatch(/^run +org\/shown\n/);
     expect(show.stdout).toMatch(/\nlr +2 +2 +0\.05\n$/);
     const exported = await run(['export', 'org/shown', '--of', 'scalars']);
-    expect(exported.stdout.trimEnd().split(/\r?\n/)).toEqual([
-      'step,attempt,rank,name,value',
-      '1,0,0,lr,0.1',
-      '2,0,0,lr,0.05',
+    const [head, ...rows] = exported.stdout
+      .trimEnd()
+      .split(/\r?\n/)
+      .map((line) => line.split(','));
+    expect(rows.map((row) => Object.fromEntries(head!.map((name, k) => [name, row[k]])))).toEqual([
+      { step: '1', attempt: '0', rank: '0', name: 'lr', value: '0.1' },
+      { step: '2', attempt: '0', rank: '0', name: 'lr', value: '0.05' },
     ]);
     const output = path.join(folder, 'steps.jsonl');
     expect((await run(['export', 'org/shown', '--format', 'jsonl', '--output', output])).code).toBe(0);

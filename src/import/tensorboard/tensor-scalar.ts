@@ -41,8 +41,15 @@ function readTensorField(field: number, tensor: Tensor, reader: PbfReader): void
   else if (field === 4) tensor.content = reader.readBytes();
   else if (field === 5) reader.readPackedFloat(tensor.values);
   else if (field === 6) reader.readPackedDouble(tensor.values);
-  else if (field === 7 || field === 10) reader.readPackedVarint(tensor.values, true);
-  else if (field === 13) reader.readPackedVarint(tensor.values);
+  else if (field === 7 || field === 10 || field === 13) readPackedVarints(reader, tensor.values);
+}
+
+/** The reader would go on behind the end of the bytes when the length of the list is wrong. */
+function readPackedVarints(reader: PbfReader, values: number[]): void {
+  const { pos } = reader;
+  if (reader.readPackedEnd() > reader.length) throw new Error('the list is longer than the record');
+  reader.pos = pos;
+  reader.readPackedVarint(values, true);
 }
 
 /** Fields of TensorShapeProto: its field 2 is a dimension, whose field 1 is the size. */
