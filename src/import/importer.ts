@@ -8,6 +8,9 @@ import type { Source } from './sources.ts';
 /** Milliseconds between two looks at files that may grow. */
 const POLL_MS = 500;
 
+/** Looks at the files between two looks for further files. */
+const POLLS_OF_FIND = 4;
+
 /** Receiver of what an import reads. */
 export interface Sink {
   add(source: Source, entries: readonly Entry[]): Promise<void>;
@@ -49,7 +52,7 @@ export async function importSources(
   const isStopped = (): boolean => follow?.signal.aborted === true;
   open(sources);
   try {
-    for (;;) {
+    for (let polls = 0; ;) {
       let progress = 0;
       for (const streams of runs.values()) {
         for (const stream of streams.values()) {
@@ -67,7 +70,8 @@ export async function importSources(
       if (follow === undefined || isStopped()) return;
       await sleep(POLL_MS, undefined, { signal: follow.signal }).catch(() => undefined);
       for (const stream of all()) stream.rewind();
-      open(await follow.find());
+      polls += 1;
+      if (polls % POLLS_OF_FIND === 0) open(await follow.find());
     }
   } finally {
     for (const stream of all()) await stream.close();

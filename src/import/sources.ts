@@ -4,7 +4,7 @@ import { HEAD_BYTES } from './format.ts';
 import type { Format } from './format.ts';
 import { FORMATS, recognise } from './formats.ts';
 import { readHead } from './growing-file.ts';
-import { isEventFile } from './tensorboard/tensorboard.ts';
+import { isEventFile, tensorboard } from './tensorboard/tensorboard.ts';
 
 /** Folder of a rank, as MindFormers names it, or file of one, as msrun does. */
 const RANK = /(?:^|[/_.-])(?:rank|worker)[_-]?(\d+)(?=[/_.-]|$)/;
@@ -15,6 +15,8 @@ export interface SourceChoices {
   rank: number | undefined;
   /** Finds the rank in a path: its first group. */
   rankPattern: RegExp | undefined;
+  /** True where files may come later: a folder may be empty. */
+  mayBeEmpty: boolean;
 }
 
 /** A file to import. Files of the same run, format and rank are one stream, in this order. */
@@ -55,7 +57,7 @@ async function sourcesOf(path: string, choices: SourceChoices): Promise<Source[]
     return [{ path, format, run: choices.run ?? name, rank: rankOf(path, format, choices) }];
   }
   const sources = await sourcesIn(path, choices);
-  if (sources.length === 0) {
+  if (sources.length === 0 && !choices.mayBeEmpty) {
     const kind = choices.format === undefined ? 'no file that can be imported' : `no ${choices.format.title}`;
     throw new Error(`the folder ${path} has ${kind}`);
   }
@@ -87,6 +89,8 @@ async function formatOf(
   { isStrict = false }: { isStrict?: boolean } = {},
 ): Promise<Format | undefined> {
   if (format !== undefined && !isStrict) return format;
+  // The name is enough: a folder may have thousands of event files.
+  if (isEventFile(basename(path)) && (format ?? tensorboard) === tensorboard) return tensorboard;
   const head = await readHead(path, HEAD_BYTES);
   if (format === undefined) return recognise(basename(path), head);
   return format.recognises(basename(path), head) ? format : undefined;

@@ -1,7 +1,7 @@
 /** `lossmeter runs` as a process, with the service as another. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { appendFileSync, cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { text as textOf } from 'node:stream/consumers';
@@ -184,18 +184,40 @@ describe('import', () => {
   test('--follow records what is appended, until it is ended', async () => {
     const name = 'events.out.tfevents.1700000001.host.1.0';
     const whole = readFileSync(path.join(FIXTURES, 'event-files/resumed', name));
-    const copy = path.join(folder, name);
-    writeFileSync(copy, whole.subarray(0, 130));
-    const { child, outcome } = start(['import', '--follow', '--json', '--run', 'followed', copy]);
-    await vi.waitFor(async () => expect(await curve('followed')).toHaveLength(2), { timeout: 10_000 });
-    appendFileSync(copy, whole.subarray(130));
-    await vi.waitFor(async () => expect(await curve('followed')).toHaveLength(5), { timeout: 10_000 });
+    const followed = path.join(folder, 'followed');
+    mkdirSync(followed);
+    const { child, outcome } = start(['import', '--follow', '--json', followed]);
+    writeFileSync(path.join(followed, name), whole.subarray(0, 130));
+    await vi.waitFor(async () => expect(await curve('followed')).toHaveLength(2), { timeout: 20_000 });
+    appendFileSync(path.join(followed, name), whole.subarray(130));
+    await vi.waitFor(async () => expect(await curve('followed')).toHaveLength(5), { timeout: 20_000 });
     child.kill('SIGTERM');
     const { code, stdout } = await outcome;
     expect(code).toBe(0);
     expect(JSON.parse(stdout)).toMatchObject({
       runs: [{ run: 'followed', recorded: 5, repeated: 0, superseded: 0, refused: 0 }],
     });
+  });
+
+  test('a service that is killed and started again has everything', async () => {
+    const file = path.join(folder, 'killed.csv');
+    const rows = 20_000;
+    writeFileSync(file, `step,loss\n${Array.from({ length: rows }, (_, k) => `${k},${k / 7}\n`).join('')}`);
+    const environment = { LOSSMETER_STORE: path.join(folder, 'killed.db') };
+    const first = await ServiceProcess.start(environment);
+    const { outcome } = start(['import', '--json', file], first.url);
+    const summaryOf = async (url: string) =>
+      (await (await fetch(`${url}/v1/runs/killed`)).json()) as { steps: number; last_loss: number };
+    await vi.waitFor(async () => expect((await summaryOf(first.url)).steps).toBeGreaterThan(2000), { timeout: 30_000 });
+    await first.end('SIGKILL');
+    const second = await ServiceProcess.start({ ...environment, LOSSMETER_PORT: new URL(first.url).port });
+    const { code, stdout } = await outcome;
+    const summary = await summaryOf(second.url);
+    await second.end();
+    expect(code).toBe(0);
+    const { runs } = JSON.parse(stdout) as { runs: { recorded: number; repeated: number; refused: number }[] };
+    expect(runs[0]!.recorded + runs[0]!.repeated).toBe(rows);
+    expect(summary).toMatchObject({ steps: rows, last_loss: (rows - 1) / 7 });
   });
 
   test('a service that starts later is waited for', async () => {

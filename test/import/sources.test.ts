@@ -26,7 +26,7 @@ beforeAll(() => {
 afterAll(() => rmSync(folder, { recursive: true }));
 
 async function find(paths: readonly string[], choices: Partial<SourceChoices> = {}): Promise<string[]> {
-  const nothing = { format: undefined, run: undefined, rank: undefined, rankPattern: undefined };
+  const nothing = { format: undefined, run: undefined, rank: undefined, rankPattern: undefined, mayBeEmpty: false };
   const sources = await findSources(paths, { ...nothing, ...choices });
   return sources.map(({ path: file, run, format, rank }) => `${path.basename(file)} ${format.name} ${run} ${rank}`);
 }
@@ -101,6 +101,11 @@ test.each([
   ['a folder without such files', '.', tensorboard, 'has no event files of TensorBoard'],
 ])('%s is refused', async (_name, name, format, message) => {
   await expect(find([path.join(folder, name)], { format })).rejects.toThrow(message);
+});
+
+test('an empty folder may be followed', async () => {
+  expect(await find([path.join(folder, 'empty')], { mayBeEmpty: true })).toEqual([]);
+  await expect(find([path.join(folder, 'none')], { mayBeEmpty: true })).rejects.toThrow('does not exist');
 });
 
 test('a link to a file in a folder is not followed', async () => {

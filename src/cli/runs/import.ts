@@ -79,6 +79,7 @@ async function runImport({ paths, choices, options, follow, dryRun, json, url }:
   const service = new RemoteService({ url, ...(follow && { retries: Infinity, signal: stop.signal }) });
   const find = () => findSources(paths, choices);
   const sources = await find();
+  if (sources.length === 0) console.error(`note: waiting for files in ${paths.join(', ')}`);
   if (options.loss === undefined) await requireOneLoss(sources);
 
   const note = (text: string): void => console.error(`note: ${text}`);
@@ -179,6 +180,7 @@ function readArguments(args: string[]): Invocation | undefined {
       run: values.run,
       rank: readNumber('rank', values.rank),
       rankPattern: pattern === undefined ? undefined : readPattern('rank-pattern', pattern),
+      mayBeEmpty: values.follow === true,
     },
     options: {
       loss: values.loss,
