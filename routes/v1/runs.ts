@@ -98,13 +98,13 @@ export default async function runs(app: FastifyInstance): Promise<void> {
     ...{ tags, operationId: 'exportRun', summary: 'Download a run', params: RunParams, querystring: ExportQuery },
     response: {
       200: {
-        description: 'The steps or the micro-batches, one per line.',
+        description: 'The steps, the micro-batches or the numbers, one per line.',
         content: { 'text/csv': { schema: { type: 'string' } }, 'application/jsonl': { schema: { type: 'string' } } },
       },
       ...problemResponses(400, 404, 429, 503),
     },
   };
-  app.get<{ Params: { run: string }; Querystring: { format: 'csv' | 'jsonl'; of: 'steps' | 'batches' } }>(
+  app.get<{ Params: { run: string }; Querystring: { format: 'csv' | 'jsonl'; of: 'steps' | 'batches' | 'scalars' } }>(
     '/runs/:run/export',
     { config: { scope: 'read' }, schema: download, preHandler: app.readsHistory },
     async ({ params: { run }, query: { format, of } }, reply) => {

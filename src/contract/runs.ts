@@ -2,9 +2,10 @@ import { Type } from 'typebox';
 import type { Static, TProperties } from 'typebox';
 import { CAUSES } from '../diagnostics/causes.ts';
 import { MOST_KEPT } from './limits.ts';
-import { ExpectedRanks, Labels, MOST_PARTS } from './run-metadata.ts';
+import { ExpectedRanks, Labels, MOST_PARTS, RunName } from './run-metadata.ts';
 import { Evaluation, CrossEntropyRequest } from './cross-entropy.ts';
 import { Diagnostics } from './diagnostics.ts';
+import { MOST_ATTEMPT, besides } from './scalars.ts';
 import { count, numberOrNonFinite } from './tensor.ts';
 
 /** Orders of a list of runs. */
@@ -21,22 +22,13 @@ export const CURSOR_PATTERN = `^(\\d{1,15}|(${SORTS.join('|')})~[0-9a-f]{16}~[A-
 /** Most characters of a search. */
 const MOST_SEARCH = 256;
 
-/** Valid names of runs. */
-const RUN_PATTERN = '^[A-Za-z0-9][A-Za-z0-9._~:-]{0,127}$';
-
 const object = <P extends TProperties>(properties: P, description: string, title?: string) =>
   Type.Object(properties, { ...(title && { title }), additionalProperties: false, description });
 
 const integer = (minimum: number, maximum: number, description: string, example: number, options: object = {}) =>
   Type.Integer({ minimum, maximum, description, examples: [example], ...options });
 
-const Run = Type.String({
-  title: 'RunName',
-  pattern: RUN_PATTERN,
-  description: 'Name of the run: up to 128 letters, digits, . _ ~ : -, a letter or digit first.',
-  examples: ['gpt-1b.seed-7'],
-});
-
+const Run = RunName;
 const Step = integer(0, Number.MAX_SAFE_INTEGER, 'Step of the training.', 41200);
 const Rank = integer(0, MOST_PARTS - 1, 'Data-parallel rank.', 3);
 const time = (description: string) =>
@@ -51,7 +43,7 @@ export const RecordQuery = object(
     micro_batch: integer(0, MOST_PARTS - 1, 'Micro-batch of the rank.', 0, { default: 0 }),
     attempt: integer(
       0,
-      2 ** 31 - 1,
+      MOST_ATTEMPT,
       'Attempt of the trainer, incremented when it resumes from a checkpoint. A step consists of the batches of its highest attempt, and later steps of lower attempts are no longer part of the run.',
       0,
       { default: 0 },
@@ -136,9 +128,9 @@ export const ExportQuery = object(
       description: 'CSV, or one JSON object per line.',
       examples: ['csv'],
     }),
-    of: Type.Enum(['steps', 'batches'], {
+    of: Type.Enum(['steps', 'batches', 'scalars'], {
       default: 'steps',
-      description: 'Steps, or their micro-batches.',
+      description: 'Steps, their micro-batches, or scalars: a line for each name, step and rank.',
       examples: ['steps'],
     }),
   },
@@ -334,6 +326,7 @@ export const RecordRequest = Type.Object(
     ...Type.Partial(Type.Object({ logits, label, input_mask, weight, segments, bytes, words, options })).properties,
     numerator: Type.Optional(numberOrNonFinite('Σ m·ℓ, from a trainer that computes its own loss.', 1976.32)),
     denominator: Type.Optional(numberOrNonFinite('D, the denominator of that numerator.', 1024)),
+    ...besides,
   },
   {
     title: 'RecordRequest',

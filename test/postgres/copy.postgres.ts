@@ -62,7 +62,9 @@ test(
     await original.close();
     const there = copy(first, url);
     expect(there.stderr).toBe('');
-    expect(there.stdout).toMatch(/^copied 3 runs, \d+ batches, \d+ ranks, 41 steps\n$/);
+    expect(there.stdout).toMatch(
+      /^copied 3 runs, \d+ attempts, \d+ batches, \d+ row_losses, \d+ ranks, 41 steps, \d+ superseded_steps, \d+ series, \d+ scalars\n$/,
+    );
     const back = copy(url, second);
     expect(back.stdout).toBe(there.stdout);
     const rows = await rowsOf(new SqliteTables(first));
