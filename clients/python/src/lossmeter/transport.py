@@ -61,12 +61,32 @@ class Transport:
             UnexpectedAnswerError: What answered is no Lossmeter.
         """
         for attempt in itertools.count():
-            outcome = self._exchange(request)
+            outcome = self.attempt(request)
             delay = next_delay(self._settings.retries, attempt, outcome)
             if delay is None:
                 break
             time.sleep(delay)
         return request.settle(outcome, repeated=attempt > 0)
+
+    def attempt(self, request: Request[Any]) -> Outcome:
+        """Sends a request once.
+
+        The answer is read whole, into memory that can be written.
+        """
+        try:
+            with self._open(
+                request.method,
+                request.path,
+                request.headers,
+                request.body,
+                self._settings.timeout,
+            ) as response:
+                content = bytearray()
+                for chunk in response.stream(CHUNK_BYTES):
+                    content += chunk
+                return answer_of(response.status, response.headers, content)
+        except UnreachableError as error:
+            return error
 
     def send_all(self, steps: Generator[Request[Any], Any, _T]) -> _T:
         """Sends requests one after another, and returns what they come to.
@@ -124,23 +144,6 @@ class Transport:
             while chunk := response.read1(CHUNK_BYTES):
                 yield chunk
         raise UnreachableError(f"GET {path}: the events ended", repeatable=True)
-
-    def _exchange(self, request: Request[Any]) -> Outcome:
-        """One attempt. The answer is read whole, into memory that can be written."""
-        try:
-            with self._open(
-                request.method,
-                request.path,
-                request.headers,
-                request.body,
-                self._settings.timeout,
-            ) as response:
-                content = bytearray()
-                for chunk in response.stream(CHUNK_BYTES):
-                    content += chunk
-                return answer_of(response.status, response.headers, content)
-        except UnreachableError as error:
-            return error
 
     @contextmanager
     def _open(

@@ -1,0 +1,121 @@
+"""A monitor's recordings, sent to a service."""
+
+from __future__ import annotations
+
+import json
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from lossmeter import request as requests
+from lossmeter.body import Body
+from lossmeter.errors import LossmeterError, ProblemError, UnreachableError, problem_of
+from lossmeter.monitor_items import line_of
+from lossmeter.monitor_sink import TAKEN, Later, Refused, Result
+from lossmeter.request import Request
+from lossmeter.retry import REPEATED_STATUSES
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lossmeter.answer import Outcome
+    from lossmeter.client import Client
+    from lossmeter.evaluation import Evaluation
+    from lossmeter.monitor_items import Flagged, Item
+
+NDJSON = "application/x-ndjson"
+
+_REFUSED = frozenset(
+    {
+        HTTPStatus.BAD_REQUEST,
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+        HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+    }
+)
+"""Statuses that say that the request itself is at fault."""
+
+_RECORDED = frozenset({HTTPStatus.OK, HTTPStatus.CREATED})
+
+
+class ServiceSink:
+    """A run of a service, as one rank and attempt records it."""
+
+    takes_logits = True
+
+    def __init__(
+        self, client: Client, run: str, rank: int, attempt: int, device: str | None
+    ) -> None:
+        self.place = f"run {run!r} of {client.url}"
+        self._client = client
+        self._run = run
+        self._rank = rank
+        self._attempt = attempt
+        self._path = requests.run_path(run, "batches")
+        self._where = where_of(rank, attempt, device)
+
+    def record(self, items: Sequence[Item]) -> list[Result] | Later | Refused:
+        """Sends items in one request."""
+        body = Body(NDJSON, [b"".join(line_of(item, self._where) for item in items)])
+        request = Request("POST", self._path, _results, body=body)
+        answer: list[Result] | Later | Refused = self._ask(request)
+        if isinstance(answer, list) and len(answer) != len(items):
+            return Later(f"{len(answer)} results for {len(items)} items")
+        return answer
+
+    def explain(self, flagged: Flagged) -> Evaluation | Later | Refused:
+        """Sends the logits of a step, to be evaluated and recorded."""
+        item = flagged.item
+        path = requests.batch_path(
+            self._run, item.step, self._rank, item.micro_batch, self._attempt
+        )
+        request = requests.record(path, flagged.batch)
+        answer: Evaluation | Later | Refused = self._ask(request)
+        return answer
+
+    def close(self) -> None:
+        """Does nothing: the monitor closes a client that it made."""
+
+    def _ask(self, request: Request[Any]) -> Any:  # noqa: ANN401 -- as it decodes
+        try:
+            outcome = self._client.transport.attempt(request)
+            return _later_or_refused(outcome) or request.settle(outcome)
+        except ProblemError as problem:
+            if problem.status == HTTPStatus.CONFLICT:
+                return Refused(str(problem), for_good=True)
+            return Later(str(problem))
+        except LossmeterError as error:
+            return Later(str(error))
+        except Exception as error:  # noqa: BLE001 -- nothing may end the thread
+            return Later(repr(error))
+
+
+def where_of(rank: int, attempt: int, device: str | None) -> str:
+    """Fields of a line that are the same for all items of a monitor."""
+    text = f',"rank":{rank}' if rank else ""
+    if attempt:
+        text += f',"attempt":{attempt}'
+    if device is not None:
+        text += f',"device":{json.dumps(device)}'
+    return text
+
+
+def _later_or_refused(outcome: Outcome) -> Later | Refused | None:
+    if isinstance(outcome, UnreachableError):
+        return Later(str(outcome))
+    if outcome.status in REPEATED_STATUSES:
+        problem = problem_of(outcome.status, outcome.content)
+        return Later(str(problem), outcome.retry_after or 0)
+    if outcome.status in _REFUSED:
+        return Refused(str(problem_of(outcome.status, outcome.content)))
+    return None
+
+
+def _results(content: bytearray) -> list[Result]:
+    return [_result(found) for found in json.loads(content)["results"]]
+
+
+def _result(found: dict[str, Any]) -> Result:
+    if found["status"] in _RECORDED:
+        return TAKEN
+    detail = found.get("detail", "refused")
+    return Result(f"{detail} ({found.get('code', 'unknown')}, {found['status']})")
