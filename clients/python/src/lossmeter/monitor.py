@@ -57,7 +57,8 @@ class Monitor:
         max_in_a_row: Consecutive steps that send their logits; after a loss has become
             NaN for good, further logits say nothing new.
         interval: Seconds for which items are gathered into one request.
-        max_items: Most items that wait. The oldest ones are dropped for new ones.
+        max_items: Most items that wait beside a request that is on its way. The oldest
+            ones are dropped for new ones.
         max_bytes: Most bytes of logits that wait, and most bytes of items. Steps whose
             logits have no room send their loss alone.
         exit_timeout: Most seconds that `close` and the end of the process wait.

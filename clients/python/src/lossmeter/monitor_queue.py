@@ -63,9 +63,7 @@ class Queue:
                 return False
             self._cost_in += item.cost
             self._items.append(item)
-            while self.waiting > self._max_items or self._cost > self._max_bytes:
-                if not self._drop_oldest():
-                    break
+            self._make_room()
             return len(self._items) >= MOST_ITEMS
 
     @property
@@ -82,6 +80,7 @@ class Queue:
                 return
             self._logits_in += flagged.nbytes
             self.flagged.append(flagged)
+            self._make_room()
 
     def drop_invalid(self, why: str) -> None:
         """Counts what is no step, or no scalar."""
@@ -175,11 +174,15 @@ class Queue:
     def _cost(self) -> int:
         return self._cost_in - self._cost_dropped - self._cost_out
 
-    def _drop_oldest(self) -> bool:
-        try:
-            oldest = self._items.popleft()
-        except IndexError:
-            return False
-        self._overflow += 1
-        self._cost_dropped += oldest.cost
-        return True
+    def _make_room(self) -> None:
+        """Drops the oldest items beyond the bounds."""
+        while (
+            len(self._items) + len(self.flagged) > self._max_items
+            or self._cost > self._max_bytes
+        ):
+            try:
+                oldest = self._items.popleft()
+            except IndexError:  # The sending thread has it, or it has logits.
+                break
+            self._overflow += 1
+            self._cost_dropped += oldest.cost

@@ -68,7 +68,10 @@ class ServiceSink:
         path = requests.batch_path(
             self._run, item.step, self._rank, item.micro_batch, self._attempt
         )
-        request = requests.record(path, flagged.batch)
+        try:
+            request = requests.record(path, flagged.batch)
+        except (TypeError, ValueError) as error:  # A dtype, or an option.
+            return Refused(str(error))
         answer: Evaluation | Later | Refused = self._ask(request)
         return answer
 

@@ -42,6 +42,9 @@ _T = TypeVar("_T")
 _CONNECTIONS = 64
 """Connections that are kept at most: one a thread that asks."""
 
+_of_parents: list[urllib3.PoolManager] = []
+"""Connections of the processes that this one was forked from."""
+
 
 class Transport:
     """Connections to one service, which threads may share; see `Client`."""
@@ -200,6 +203,9 @@ class Transport:
         if self._process != os.getpid():
             self._process = os.getpid()
             if self._own_pool:
+                # The end of the old pool would wait for locks that threads of the
+                # parent may have held, and that nobody in this process lets go.
+                _of_parents.append(self._pool)
                 self._pool = _new_pool()
             else:
                 self._pool.clear()
