@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 MOST_ITEMS = 1_000
 MOST_SCALARS = 10_000
-MOST_BYTES = 4 * 2**20
+MOST_SCALARS_OF_AN_ITEM = 4096
+MOST_BYTES = 2**20
 
 Key = tuple[int, int, int, int]
 """Step, rank, micro-batch and attempt."""
@@ -122,7 +123,13 @@ class BulkService:
     def _record(self, item: dict[str, Any]) -> dict[str, Any]:
         known = {"step", "rank", "micro_batch", "attempt", "numerator", "denominator"}
         known |= {"scalars", "device", "declared_loss"}
-        if not set(item) <= known or ("numerator" in item) != ("denominator" in item):
+        pair, scalars = "numerator" in item, item.get("scalars", {})
+        if (
+            not set(item) <= known
+            or pair != ("denominator" in item)
+            or ("device" in item and not pair)
+            or len(scalars) > MOST_SCALARS_OF_AN_ITEM
+        ):
             return {"status": 422, "code": "invalid_request", "detail": f"{item}"}
         step = item["step"]
         if step in self.refuse:
@@ -131,14 +138,14 @@ class BulkService:
             return {"status": 422, "code": "too_many", "detail": "no scalars"}
         rank, attempt = item.get("rank", 0), item.get("attempt", 0)
         new = False
-        if "numerator" in item:
+        if pair:
             key = (step, rank, item.get("micro_batch", 0), attempt)
-            pair = (float(item["numerator"]), float(item["denominator"]))
-            there = self.recorded.pairs.setdefault(key, pair)
-            if repr(there) != repr(pair):
+            numbers = (float(item["numerator"]), float(item["denominator"]))
+            there = self.recorded.pairs.setdefault(key, numbers)
+            if repr(there) != repr(numbers):
                 return {"status": 409, "code": "conflict", "detail": f"{there}"}
-            new = there is pair
-        for name, text in item.get("scalars", {}).items():
+            new = there is numbers
+        for name, text in scalars.items():
             value = float(text)
             place = (step, rank, attempt, name)
             if repr(self.recorded.scalars.setdefault(place, value)) != repr(value):

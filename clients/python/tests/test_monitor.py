@@ -73,7 +73,8 @@ def test_scalars_are_recorded_with_a_loss_and_alone(bulk: BulkService) -> None:
 def test_more_scalars_than_fit_a_request_are_all_recorded(bulk: BulkService) -> None:
     with monitor_of(bulk) as monitor:
         for step in range(3):
-            monitor.step(step, loss=1, scalars={f"s{k}": k for k in range(12_000)})
+            scalars = {f"{k}" + "”" * 250: k for k in range(12_000)}
+            monitor.step(step, loss=1, scalars=scalars)
 
     assert len(bulk.recorded.scalars) == 3 * 12_000
     assert len(bulk.recorded.pairs) == 3
@@ -129,12 +130,13 @@ def test_what_is_no_step_is_counted_and_not_raised(
         monitor.step(0, loss="abc")
         monitor.step(1, loss=np.zeros(2))
         monitor.step(2, loss=1, scalars={"a\nb": 1, "good": 2, "none": None})
+        monitor.step(2, scalars={"🚂" * 129: 1, "": 2, 3: 4})  # type: ignore[dict-item]
         monitor.step(3, loss=1, scalars=7)  # type: ignore[arg-type]
 
-    assert monitor.lost == {"invalid": 7}
+    assert monitor.lost == {"invalid": 10}
     assert list(bulk.recorded.pairs) == [(2, 0, 0, 0)]
     assert bulk.recorded.scalars == {(2, 0, 0, "good"): 2}
-    assert "1 items recorded, 7 dropped: 7 invalid" in caplog.text
+    assert "1 items recorded, 10 dropped: 10 invalid" in caplog.text
 
 
 def test_items_that_are_refused_are_counted_and_the_others_recorded(
@@ -297,6 +299,7 @@ def test_a_file_has_the_items_of_a_request(tmp_path: Path) -> None:
     with Monitor(path=path, rank=1, attempt=2, device="host/gpu 0") as monitor:
         monitor.step(0, 0.5, count=4, scalars={"lr": math.inf})
         monitor.step(1, math.nan, logits=lambda: 1 / 0, label=[0], declared_loss=2)
+        monitor.step(2, scalars={"a": 1})
     with Monitor(path=path) as again:
         again.step(2, 1.0, micro_batch=3)
 
@@ -316,9 +319,10 @@ def test_a_file_has_the_items_of_a_request(tmp_path: Path) -> None:
             "denominator": 1,
             "declared_loss": 2,
         },
+        {"step": 2, "rank": 1, "attempt": 2, "scalars": {"a": 1}},
         {"step": 2, "micro_batch": 3, "numerator": 1, "denominator": 1},
     ]
-    assert (monitor.sent, again.sent) == (2, 1)
+    assert (monitor.sent, again.sent) == (3, 1)
 
 
 @pytest.mark.parametrize(

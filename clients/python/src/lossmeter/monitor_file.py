@@ -8,8 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lossmeter.monitor_items import MOST_LINE_BYTES, line_of
-from lossmeter.monitor_service import where_of
+from lossmeter.monitor_items import MOST_BODY_BYTES, device_field, fields_of, line_of
 from lossmeter.monitor_sink import TAKEN, Later, Refused
 
 if TYPE_CHECKING:
@@ -37,12 +36,13 @@ class FileSink:
     ) -> None:
         self._path = Path(path)
         self.place = str(self._path)
-        self._where = where_of(rank, attempt, device)
+        self._fields = fields_of(rank, attempt)
+        self._device = device_field(device)
         self._file: int | None = None
 
     def record(self, items: Sequence[Item]) -> list[Result] | Later | Refused:
         """Adds lines."""
-        lines = b"".join(line_of(item, self._where) for item in items)
+        lines = b"".join(line_of(item, self._fields, self._device) for item in items)
         try:
             if self._file is None:
                 self._file = _open(self._path)
@@ -82,7 +82,7 @@ def _end_line(file: int) -> None:
         OSError: It is no file that can be read.
     """
     end = os.lseek(file, 0, os.SEEK_END)
-    start = max(0, end - MOST_LINE_BYTES)
+    start = max(0, end - MOST_BODY_BYTES)
     tail = os.pread(file, end - start, start)
     last = tail[tail.rfind(b"\n") + 1 :]
     if not last:

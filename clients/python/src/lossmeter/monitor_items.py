@@ -22,14 +22,17 @@ MOST_ITEMS = 1_000
 MOST_SCALARS = 10_000
 """Scalars of one request."""
 
-MOST_LINE_BYTES = 2**21
-"""Bytes of the lines of one request; the service takes 4 MiB."""
+MOST_BODY_BYTES = 2**20
+"""Bytes of one request."""
 
-SCALARS_OF_AN_ITEM = 1_000
+SCALARS_OF_AN_ITEM = 500
 """Scalars of one item; further ones go into further items of the same step."""
 
-_NAME = re.compile(r"[^\x00-\x1f\x7f-\x9f\ud800-\udfff]{1,256}")
-"""Any characters but for controls, and halves of characters."""
+MOST_NAME_UNITS = 256
+"""Code units of UTF-16 that a name of a scalar has at most."""
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+"""Control characters, and halves of characters."""
 
 _ITEM_COST = 250
 """Bytes that an item takes in memory, about."""
@@ -37,7 +40,9 @@ _ITEM_COST = 250
 _SCALAR_COST = 110
 """Bytes that a scalar takes in memory, about."""
 
-_encode = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
+_encode = json.JSONEncoder(
+    allow_nan=False, ensure_ascii=False, separators=(",", ":")
+).encode
 
 
 class Item(NamedTuple):
@@ -52,6 +57,11 @@ class Item(NamedTuple):
     denominator: float | None
     declared_loss: float | None
     scalars: dict[str, float] | None
+
+    @property
+    def numbers(self) -> int:
+        """Scalars as the service counts them."""
+        return len(self.scalars or ()) + (self.declared_loss is not None)
 
     @property
     def cost(self) -> int:
@@ -77,6 +87,12 @@ class Flagged:
     reason: Reason
     nbytes: int
 
+    @property
+    def declared_loss(self) -> float:
+        """Loss that is compared with the service's."""
+        declared = self.item.declared_loss
+        return self.loss if declared is None else declared
+
 
 def number(value: object) -> float:
     """A float of a number, or of an array of one element of any library.
@@ -96,7 +112,12 @@ def number(value: object) -> float:
 
 def is_name(name: object) -> bool:
     """Whether the service takes a name of a scalar."""
-    return isinstance(name, str) and _NAME.fullmatch(name) is not None
+    return (
+        isinstance(name, str)
+        and name != ""
+        and _CONTROL.search(name) is None
+        and len(name.encode("utf-16-le")) <= 2 * MOST_NAME_UNITS
+    )
 
 
 def scalars_of(item: Item) -> Item:
@@ -115,24 +136,36 @@ def parts_of(scalars: dict[str, float]) -> list[dict[str, float]]:
     ]
 
 
-def line_of(item: Item, where: str) -> bytes:
+def line_of(item: Item, where: str, device: str = "") -> bytes:
     """The line of an item.
 
     Args:
         item: The item.
         where: Further fields that are the same for all items, such as `,"rank":1`.
+        device: A further field of those that have a pair.
     """
     text = f'{{"step":{item.step}{where}'
     if item.micro_batch:
         text += f',"micro_batch":{item.micro_batch}'
     if item.numerator is not None and item.denominator is not None:
         text += f',"numerator":{_text(item.numerator)}'
-        text += f',"denominator":{_text(item.denominator)}'
+        text += f',"denominator":{_text(item.denominator)}{device}'
     if item.declared_loss is not None:
         text += f',"declared_loss":{_text(item.declared_loss)}'
     if item.scalars:
         text += f',"scalars":{_scalars(item.scalars)}'
     return f"{text}}}\n".encode()
+
+
+def fields_of(rank: int, attempt: int) -> str:
+    """Fields of a line that are the same for all items of a monitor."""
+    text = f',"rank":{rank}' if rank else ""
+    return f'{text},"attempt":{attempt}' if attempt else text
+
+
+def device_field(device: str | None) -> str:
+    """The field of a device, where one is given."""
+    return "" if device is None else f',"device":{json.dumps(device)}'
 
 
 def _text(value: float) -> str:

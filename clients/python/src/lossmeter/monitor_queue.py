@@ -103,7 +103,7 @@ class Queue:
                 item = self._items.popleft()
             except IndexError:
                 break
-            scalars += len(item.scalars or ())
+            scalars += item.numbers
             if scalars > MOST_SCALARS:
                 self._items.appendleft(item)
                 break

@@ -9,10 +9,16 @@ from typing import TYPE_CHECKING, Any
 from lossmeter import request as requests
 from lossmeter.body import Body
 from lossmeter.errors import LossmeterError, ProblemError, UnreachableError, problem_of
-from lossmeter.monitor_items import line_of
+from lossmeter.monitor_items import (
+    MOST_BODY_BYTES,
+    device_field,
+    fields_of,
+    line_of,
+)
 from lossmeter.monitor_sink import TAKEN, Later, Refused, Result
 from lossmeter.request import Request
 from lossmeter.retry import REPEATED_STATUSES
+from lossmeter.wire_json import with_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,11 +57,18 @@ class ServiceSink:
         self._rank = rank
         self._attempt = attempt
         self._path = requests.run_path(run, "batches")
-        self._where = where_of(rank, attempt, device)
+        self._fields = fields_of(rank, attempt)
+        self._device = device
+        self._device_field = device_field(device)
 
     def record(self, items: Sequence[Item]) -> list[Result] | Later | Refused:
         """Sends items in one request."""
-        body = Body(NDJSON, [b"".join(line_of(item, self._where) for item in items)])
+        lines = b"".join(
+            line_of(item, self._fields, self._device_field) for item in items
+        )
+        if len(lines) > MOST_BODY_BYTES and len(items) > 1:
+            return Refused("too large for a request")
+        body = Body(NDJSON, [lines])
         request = Request("POST", self._path, _results, body=body)
         answer: list[Result] | Later | Refused = self._ask(request)
         if isinstance(answer, list) and len(answer) != len(items):
@@ -69,7 +82,10 @@ class ServiceSink:
             self._run, item.step, self._rank, item.micro_batch, self._attempt
         )
         try:
-            request = requests.record(path, flagged.batch)
+            fields = {"declared_loss": with_text(flagged.declared_loss)}
+            if self._device is not None:
+                fields["device"] = self._device
+            request = requests.record(path, flagged.batch, **fields)
         except (TypeError, ValueError) as error:  # A dtype, or an option.
             return Refused(str(error))
         answer: Evaluation | Later | Refused = self._ask(request)
@@ -90,16 +106,6 @@ class ServiceSink:
             return Later(str(error))
         except Exception as error:  # noqa: BLE001 -- nothing may end the thread
             return Later(repr(error))
-
-
-def where_of(rank: int, attempt: int, device: str | None) -> str:
-    """Fields of a line that are the same for all items of a monitor."""
-    text = f',"rank":{rank}' if rank else ""
-    if attempt:
-        text += f',"attempt":{attempt}'
-    if device is not None:
-        text += f',"device":{json.dumps(device)}'
-    return text
 
 
 def _later_or_refused(outcome: Outcome) -> Later | Refused | None:
