@@ -105,7 +105,8 @@ def timed(monitor: Monitor | None, steps: int) -> tuple[float, float, float]:
 
 def measure_loop(name: str, monitors: list[Monitor], steps: int) -> None:
     """Compares loops with monitors to loops without, in turn."""
-    with_monitor, without = [], []
+    with_monitor: list[tuple[float, float, float]] = []
+    without: list[tuple[float, float, float]] = []
     for turn, monitor in enumerate(monitors):
         order = [monitor, None] if turn % 2 else [None, monitor]
         for each in order:

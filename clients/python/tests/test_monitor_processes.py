@@ -188,7 +188,7 @@ def train():
         monitor.step(step, loss=1)
         step += 1
         time.sleep(0.0002)
-thread = threading.Thread(target=train)
+thread = threading.Thread(target=train, daemon=True)
 thread.start()
 for number in range(20):
     child = os.fork()

@@ -7,11 +7,18 @@ import operator
 import weakref
 from typing import TYPE_CHECKING, Any, Literal, Self, SupportsIndex
 
-from lossmeter.client import Client
 from lossmeter.explanation import Explanation, NonFiniteStepError
 from lossmeter.monitor_arrays import copied
 from lossmeter.monitor_file import FileSink
-from lossmeter.monitor_items import Flagged, Item, is_name, number, parts_of, scalars_of
+from lossmeter.monitor_items import (
+    Flagged,
+    Item,
+    Origin,
+    is_name,
+    number,
+    parts_of,
+    scalars_of,
+)
 from lossmeter.monitor_judge import Judge, loss_of, pair_of
 from lossmeter.monitor_sender import Limits, Sender
 from lossmeter.monitor_service import ServiceSink
@@ -20,10 +27,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from types import TracebackType
 
+    from lossmeter.client import Client
     from lossmeter.explanation import Reason
     from lossmeter.files import AnyPath
     from lossmeter.monitor_arrays import Lazy
-    from lossmeter.monitor_sink import Sink
     from lossmeter.schemas import Options
 
 _MOST_NAMES = 10_000
@@ -134,10 +141,13 @@ class Monitor:
         self._judge = Judge(sample_every, max_in_a_row)
         self._names: set[str] = set()
         self._takes_logits = path is None
+        origin = Origin(rank, attempt, device)
         self._sender = Sender(
-            self._sink(run, path, device),
+            ServiceSink(client, str(run), origin)
+            if path is None
+            else FileSink(path, origin),
             Limits(interval, max_items, max_bytes, exit_timeout, handle_sigterm),
-            place=(rank, attempt),
+            origin,
             eager=self._raises,
         )
         forgotten = weakref.finalize(self, self._sender.let_go)
@@ -281,12 +291,6 @@ class Monitor:
 
     def __repr__(self) -> str:
         return f"Monitor({self.run!r}, rank={self.rank}, attempt={self.attempt})"
-
-    def _sink(self, run: str | None, path: AnyPath | None, device: str | None) -> Sink:
-        if path is not None:
-            return FileSink(path, self.rank, self.attempt, device)
-        client = self._client or Client(progress=False)
-        return ServiceSink(client, str(run), self.rank, self.attempt, device)
 
     def _numbers(self, scalars: Mapping[str, Any]) -> dict[str, float]:
         """The scalars that can be recorded, as floats."""

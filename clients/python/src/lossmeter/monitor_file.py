@@ -8,14 +8,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lossmeter.monitor_items import MOST_BODY_BYTES, device_field, fields_of, line_of
+from lossmeter.monitor_items import MOST_BODY_BYTES, line_of
 from lossmeter.monitor_sink import TAKEN, Later, Refused
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from lossmeter.files import AnyPath
-    from lossmeter.monitor_items import Flagged, Item
+    from lossmeter.monitor_items import Flagged, Item, Origin
     from lossmeter.monitor_sink import Result
 
 _MODE = 0o666
@@ -31,18 +31,15 @@ class FileSink:
 
     takes_logits = False
 
-    def __init__(
-        self, path: AnyPath, rank: int, attempt: int, device: str | None
-    ) -> None:
+    def __init__(self, path: AnyPath, origin: Origin) -> None:
         self._path = Path(path)
         self.place = str(self._path)
-        self._fields = fields_of(rank, attempt)
-        self._device = device_field(device)
+        self._origin = origin
         self._file: int | None = None
 
     def record(self, items: Sequence[Item]) -> list[Result] | Later | Refused:
         """Adds lines."""
-        lines = b"".join(line_of(item, self._fields, self._device) for item in items)
+        lines = b"".join(line_of(item, self._origin) for item in items)
         try:
             if self._file is None:
                 self._file = _open(self._path)

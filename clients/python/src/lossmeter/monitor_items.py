@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 import re
@@ -67,6 +68,32 @@ class Item(NamedTuple):
     def cost(self) -> int:
         """Bytes in memory, about."""
         return _ITEM_COST + _SCALAR_COST * len(self.scalars or ())
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What is the same for all items of a monitor.
+
+    Attributes:
+        rank: Rank that records.
+        attempt: Attempt that records.
+        device: Device that computes the losses.
+    """
+
+    rank: int
+    attempt: int
+    device: str | None
+
+    @functools.cached_property
+    def fields(self) -> str:
+        """Fields of every line."""
+        text = f',"rank":{self.rank}' if self.rank else ""
+        return f'{text},"attempt":{self.attempt}' if self.attempt else text
+
+    @functools.cached_property
+    def device_field(self) -> str:
+        """The field of the device, of lines that have a pair."""
+        return "" if self.device is None else f',"device":{json.dumps(self.device)}'
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -136,36 +163,20 @@ def parts_of(scalars: dict[str, float]) -> list[dict[str, float]]:
     ]
 
 
-def line_of(item: Item, where: str, device: str = "") -> bytes:
-    """The line of an item.
-
-    Args:
-        item: The item.
-        where: Further fields that are the same for all items, such as `,"rank":1`.
-        device: A further field of those that have a pair.
-    """
-    text = f'{{"step":{item.step}{where}'
+def line_of(item: Item, origin: Origin) -> bytes:
+    """The line of an item."""
+    text = f'{{"step":{item.step}{origin.fields}'
     if item.micro_batch:
         text += f',"micro_batch":{item.micro_batch}'
     if item.numerator is not None and item.denominator is not None:
         text += f',"numerator":{_text(item.numerator)}'
-        text += f',"denominator":{_text(item.denominator)}{device}'
+        text += f',"denominator":{_text(item.denominator)}'
+        text += origin.device_field
     if item.declared_loss is not None:
         text += f',"declared_loss":{_text(item.declared_loss)}'
     if item.scalars:
         text += f',"scalars":{_scalars(item.scalars)}'
     return f"{text}}}\n".encode()
-
-
-def fields_of(rank: int, attempt: int) -> str:
-    """Fields of a line that are the same for all items of a monitor."""
-    text = f',"rank":{rank}' if rank else ""
-    return f'{text},"attempt":{attempt}' if attempt else text
-
-
-def device_field(device: str | None) -> str:
-    """The field of a device, where one is given."""
-    return "" if device is None else f',"device":{json.dumps(device)}'
 
 
 def _text(value: float) -> str:

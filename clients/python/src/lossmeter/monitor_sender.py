@@ -19,7 +19,7 @@ from lossmeter.retry import backoff
 
 if TYPE_CHECKING:
     from lossmeter.evaluation import Evaluation
-    from lossmeter.monitor_items import Flagged, Item
+    from lossmeter.monitor_items import Flagged, Item, Origin
     from lossmeter.monitor_sink import Sink
 
 _CLOSING_SECONDS = 0.5
@@ -51,19 +51,19 @@ class Sender:
     """
 
     def __init__(
-        self, sink: Sink, limits: Limits, *, place: tuple[int, int], eager: bool
+        self, sink: Sink, limits: Limits, origin: Origin, *, eager: bool
     ) -> None:
         self.limits = limits
         self.eager = eager
         self._sink = sink
-        self._rank, self._attempt = place
+        self._origin = origin
         self.start_anew()
         lifetime.watch(self, sigterm=limits.sigterm)
 
     def start_anew(self) -> None:
         """Empties the queue and forgets the thread, as in a forked child."""
         self.queue = Queue(self.limits.max_items, self.limits.max_bytes)
-        self._log = MonitorLog(f"{self._sink.place}, rank {self._rank}")
+        self._log = MonitorLog(f"{self._sink.place}, rank {self._origin.rank}")
         self._wake: SimpleQueue[Flush | None] = SimpleQueue()
         self._woken = False
         self._closing = self._hurried = self._ended = False
@@ -320,9 +320,9 @@ class Sender:
         self.queue.tell(
             Explanation(
                 step=flagged.item.step,
-                rank=self._rank,
+                rank=self._origin.rank,
                 micro_batch=flagged.item.micro_batch,
-                attempt=self._attempt,
+                attempt=self._origin.attempt,
                 reason=reason,
                 loss=flagged.loss,
                 summary=text,

@@ -8,13 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from lossmeter import request as requests
 from lossmeter.body import Body
+from lossmeter.client import Client
 from lossmeter.errors import LossmeterError, ProblemError, UnreachableError, problem_of
-from lossmeter.monitor_items import (
-    MOST_BODY_BYTES,
-    device_field,
-    fields_of,
-    line_of,
-)
+from lossmeter.monitor_items import MOST_BODY_BYTES, line_of
 from lossmeter.monitor_sink import TAKEN, Later, Refused, Result
 from lossmeter.request import Request
 from lossmeter.retry import REPEATED_STATUSES
@@ -24,9 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from lossmeter.answer import Outcome
-    from lossmeter.client import Client
     from lossmeter.evaluation import Evaluation
-    from lossmeter.monitor_items import Flagged, Item
+    from lossmeter.monitor_items import Flagged, Item, Origin
 
 NDJSON = "application/x-ndjson"
 
@@ -44,28 +39,27 @@ _RECORDED = frozenset({HTTPStatus.OK, HTTPStatus.CREATED})
 
 
 class ServiceSink:
-    """A run of a service, as one rank and attempt records it."""
+    """A run of a service, as one rank and attempt records it.
+
+    Args:
+        client: Client of the service; None for one of its own, made of the environment.
+        run: Name of the run.
+        origin: Rank, attempt and device.
+    """
 
     takes_logits = True
 
-    def __init__(
-        self, client: Client, run: str, rank: int, attempt: int, device: str | None
-    ) -> None:
-        self.place = f"run {run!r} of {client.url}"
-        self._client = client
+    def __init__(self, client: Client | None, run: str, origin: Origin) -> None:
+        self._own = client is None
+        self._client = client or Client(progress=False)
+        self.place = f"run {run!r} of {self._client.url}"
         self._run = run
-        self._rank = rank
-        self._attempt = attempt
+        self._origin = origin
         self._path = requests.run_path(run, "batches")
-        self._fields = fields_of(rank, attempt)
-        self._device = device
-        self._device_field = device_field(device)
 
     def record(self, items: Sequence[Item]) -> list[Result] | Later | Refused:
         """Sends items in one request."""
-        lines = b"".join(
-            line_of(item, self._fields, self._device_field) for item in items
-        )
+        lines = b"".join(line_of(item, self._origin) for item in items)
         if len(lines) > MOST_BODY_BYTES and len(items) > 1:
             return Refused("too large for a request")
         body = Body(NDJSON, [lines])
@@ -77,14 +71,14 @@ class ServiceSink:
 
     def explain(self, flagged: Flagged) -> Evaluation | Later | Refused:
         """Sends the logits of a step, to be evaluated and recorded."""
-        item = flagged.item
+        item, origin = flagged.item, self._origin
         path = requests.batch_path(
-            self._run, item.step, self._rank, item.micro_batch, self._attempt
+            self._run, item.step, origin.rank, item.micro_batch, origin.attempt
         )
         try:
             fields = {"declared_loss": with_text(flagged.declared_loss)}
-            if self._device is not None:
-                fields["device"] = self._device
+            if origin.device is not None:
+                fields["device"] = origin.device
             request = requests.record(path, flagged.batch, **fields)
         except (TypeError, ValueError) as error:  # A dtype, or an option.
             return Refused(str(error))
@@ -92,7 +86,9 @@ class ServiceSink:
         return answer
 
     def close(self) -> None:
-        """Does nothing: the monitor closes a client that it made."""
+        """Closes the connections, unless the client is the caller's."""
+        if self._own:
+            self._client.close()
 
     def _ask(self, request: Request[Any]) -> Any:  # noqa: ANN401 -- as it decodes
         try:
