@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from bulk_service import MOST_ITEMS, BulkService, Fault
 
-from lossmeter import Client, Monitor
+from lossmeter import Client, Monitor, NonFiniteStepError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -229,6 +229,46 @@ def test_answers_that_are_lost(bulk: BulkService, expected: str) -> None:
     settled(monitor, bulk)
 
 
+@pytest.mark.parametrize("stopped", [True, False])
+def test_a_loss_that_is_not_finite_is_raised_though_nobody_explains_it(
+    bulk: BulkService, *, stopped: bool
+) -> None:
+    bulk.fault = Fault(status=503)
+    if stopped:
+        bulk.stop()
+    steps = []
+
+    def train_until_nan() -> None:
+        with Monitor(
+            "run",
+            Client(bulk.url),
+            interval=0.02,
+            exit_timeout=0.2,
+            on_non_finite="raise",
+        ) as monitor:
+            for step in range(1000):
+                steps.append(step)
+                loss = math.nan if step == 10 else 1.0
+                monitor.step(step, loss, logits=np.zeros((2, 3)), label=[0, 1])
+                time.sleep(0.002)
+
+    with pytest.raises(NonFiniteStepError, match=r"step 10, .*no explanation yet"):
+        train_until_nan()
+
+    assert 10 < len(steps) < 1000
+
+
+def test_steps_that_nobody_explained_are_logged_at_the_end(
+    bulk: BulkService, caplog: pytest.LogCaptureFixture
+) -> None:
+    bulk.stop()
+    with Monitor("run", Client(bulk.url), exit_timeout=0.1) as monitor:
+        monitor.step(3, math.nan, logits=np.zeros((2, 3)), label=[0, 1])
+
+    assert "step 3, rank 0: loss is nan; no explanation" in caplog.text
+    assert monitor.lost == {"closed": 1}
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has it")
 def test_a_disk_that_is_full(expected: str) -> None:
     with Monitor(path="/dev/full", interval=0.02, exit_timeout=0.5) as monitor:
@@ -271,12 +311,25 @@ def test_a_disk_that_becomes_full(tmp_path: Path, expected: str, then: str) -> N
         assert lost == {"closed": STEPS - sent}
 
 
+def test_a_flush_that_waits_in_vain_ends_in_time(bulk: BulkService) -> None:
+    bulk.stop()
+    monitor = monitor_of(bulk, exit_timeout=0.1)
+    monitor.step(0, 1)
+    started = time.monotonic()
+
+    assert not monitor.flush(0.3)
+    assert 0.2 < time.monotonic() - started < 2
+    bulk.start()
+    assert monitor.flush(15)
+    assert monitor.close()
+
+
 def test_what_waits_is_bounded(bulk: BulkService) -> None:
     """Scalars and logits too: their bytes are bounded, whatever the number of steps."""
     program = """
 import math, resource, sys
 import numpy as np
-from lossmeter import Client, Monitor
+from lossmeter import Client, Monitor, NonFiniteStepError
 
 def train(monitor, steps):
     for step in range(steps):

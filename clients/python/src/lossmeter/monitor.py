@@ -14,12 +14,12 @@ from lossmeter.monitor_items import (
     Flagged,
     Item,
     Origin,
-    is_name,
     number,
     parts_of,
     scalars_of,
 )
 from lossmeter.monitor_judge import Judge, loss_of, pair_of
+from lossmeter.monitor_scalars import Scalars
 from lossmeter.monitor_sender import Limits, Sender
 from lossmeter.monitor_service import ServiceSink
 
@@ -32,9 +32,6 @@ if TYPE_CHECKING:
     from lossmeter.files import AnyPath
     from lossmeter.monitor_arrays import Lazy
     from lossmeter.schemas import Options
-
-_MOST_NAMES = 10_000
-"""Names of scalars that are known to be valid, at most."""
 
 
 class Monitor:
@@ -139,7 +136,6 @@ class Monitor:
         self._raises = on_non_finite == "raise"
         self._exit_timeout = exit_timeout
         self._judge = Judge(sample_every, max_in_a_row)
-        self._names: set[str] = set()
         self._takes_logits = path is None
         origin = Origin(rank, attempt, device)
         self._sender = Sender(
@@ -150,6 +146,7 @@ class Monitor:
             origin,
             eager=self._raises,
         )
+        self._scalars = Scalars(self._sender)
         forgotten = weakref.finalize(self, self._sender.let_go)
         forgotten.atexit = False
 
@@ -199,7 +196,7 @@ class Monitor:
         sender = self._sender
         try:
             at, part = _index("step", step), _index("micro_batch", micro_batch)
-            numbers = self._numbers(scalars) if scalars else None
+            numbers = self._scalars.floats(scalars) if scalars else None
             declared = None if declared_loss is None else number(declared_loss)
             if loss is None:
                 if numbers:
@@ -291,26 +288,6 @@ class Monitor:
 
     def __repr__(self) -> str:
         return f"Monitor({self.run!r}, rank={self.rank}, attempt={self.attempt})"
-
-    def _numbers(self, scalars: Mapping[str, Any]) -> dict[str, float]:
-        """The scalars that can be recorded, as floats."""
-        numbers: dict[str, float] = {}
-        names = self._names
-        for name, value in scalars.items():
-            if name not in names:
-                if not is_name(name):
-                    self._sender.queue.drop_invalid(f"scalar {name!r}: invalid name")
-                    continue
-                if len(names) < _MOST_NAMES:
-                    names.add(name)
-            if type(value) is float:
-                numbers[name] = value
-                continue
-            try:
-                numbers[name] = number(value)
-            except Exception as error:  # noqa: BLE001 -- of any library
-                self._sender.queue.drop_invalid(f"scalar {name!r}: {error}"[:500])
-        return numbers
 
     def _put(self, item: Item) -> None:
         if item.scalars is None:

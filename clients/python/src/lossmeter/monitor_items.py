@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import json
 import math
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -28,12 +27,6 @@ MOST_BODY_BYTES = 2**20
 
 SCALARS_OF_AN_ITEM = 500
 """Scalars of one item; further ones go into further items of the same step."""
-
-MOST_NAME_UNITS = 256
-"""Code units of UTF-16 that a name of a scalar has at most."""
-
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
-"""Control characters, and halves of characters."""
 
 _ITEM_COST = 250
 """Bytes that an item takes in memory, about."""
@@ -135,16 +128,6 @@ def number(value: object) -> float:
     if isinstance(plain, str | bytes):
         raise TypeError(f"expected a number, got {plain!r}")
     return float(plain)  # type: ignore[arg-type]
-
-
-def is_name(name: object) -> bool:
-    """Whether the service takes a name of a scalar."""
-    return (
-        isinstance(name, str)
-        and name != ""
-        and _CONTROL.search(name) is None
-        and len(name.encode("utf-16-le")) <= 2 * MOST_NAME_UNITS
-    )
 
 
 def scalars_of(item: Item) -> Item:

@@ -4,29 +4,30 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, TypeAlias
 
 from lossmeter import monitor_lifetime as lifetime
-from lossmeter.explanation import Explanation, summary_of
+from lossmeter.monitor_delivery import Delivery
 from lossmeter.monitor_log import MonitorLog
 from lossmeter.monitor_queue import Queue
-from lossmeter.monitor_sink import Later, Refused
+from lossmeter.monitor_sink import Later
 from lossmeter.retry import backoff
 
 if TYPE_CHECKING:
-    from lossmeter.evaluation import Evaluation
     from lossmeter.monitor_items import Flagged, Item, Origin
     from lossmeter.monitor_sink import Sink
 
 _CLOSING_SECONDS = 0.5
 """Longest pause between attempts while the end of the process waits for them."""
 
-Flush: TypeAlias = "tuple[int, SimpleQueue[bool]]"
-"""A number of items that are to be settled, and where to say so."""
+_BUSY_SECONDS = 0.005
+"""Pause while somebody waits and nothing fails."""
+
+Flush: TypeAlias = "tuple[int, SimpleQueue[bool], float]"
+"""A number of items that are to be settled, where to say so, and until when."""
 
 
 @dataclass(frozen=True)
@@ -46,15 +47,13 @@ class Sender:
     Attributes:
         queue: What waits.
         limits: The limits.
-        eager: Whether to tell of a non-finite step before the service explained it,
-            when the service cannot be reached.
     """
 
     def __init__(
         self, sink: Sink, limits: Limits, origin: Origin, *, eager: bool
     ) -> None:
         self.limits = limits
-        self.eager = eager
+        self._eager = eager
         self._sink = sink
         self._origin = origin
         self.start_anew()
@@ -66,13 +65,13 @@ class Sender:
         self._log = MonitorLog(f"{self._sink.place}, rank {self._origin.rank}")
         self._wake: SimpleQueue[Flush | None] = SimpleQueue()
         self._woken = False
-        self._closing = self._hurried = self._ended = False
+        self._closing = False
         self._thread: threading.Thread | None = None
         # Of the sending thread alone.
         self._flushes: list[Flush] = []
-        self._batches: deque[list[Item]] = deque()
-        self._late: Flagged | None = None
-        self._failures = 0
+        self._delivery = Delivery(
+            self.queue, self._sink, self._origin, self._log, eager=self._eager
+        )
 
     def put(self, item: Item) -> None:
         """Adds an item."""
@@ -114,9 +113,10 @@ class Sender:
         if self._thread is None or not self._thread.is_alive():
             return self.queue.waiting <= 0
         done: SimpleQueue[bool] = SimpleQueue()
-        self._wake.put((self.queue.total, done))
+        timeout = max(timeout, 0.001)
+        self._wake.put((self.queue.total, done, time.monotonic() + timeout))
         try:
-            return done.get(timeout=max(timeout, 0.001))
+            return done.get(timeout=timeout)
         except Empty:
             return False
 
@@ -133,15 +133,17 @@ class Sender:
         Returns:
             Whether nothing was left.
         """
-        if self._ended:
+        if self._delivery.stopped:
             return True
         self.begin_to_close()
         done = self.flush(timeout / 2)
         if not done:
             # Logits give way to their pairs, which may still be taken.
-            self._hurried = True
+            self._delivery.hurried = True
             done = self.flush(timeout / 2)
-        self._ended = True
+        self._delivery.stopped = True
+        if not done:
+            self._delivery.give_up()
         self.queue.abandon()
         self._wake.put(None)
         lifetime.forget(self)
@@ -152,7 +154,7 @@ class Sender:
 
     def let_go(self) -> None:
         """Ends the thread once all is sent, when nobody has the monitor any more."""
-        if not self._ended:
+        if not self._delivery.stopped:
             self.begin_to_close()
             if self._thread is None:
                 lifetime.forget(self)
@@ -166,18 +168,18 @@ class Sender:
     def _run(self) -> None:
         queue = self.queue
         pause = self.limits.interval
-        while not self._ended:
+        while not self._delivery.stopped:
             self._wait(pause)
             try:
-                later = self._send_waiting()
+                later = self._delivery.send_waiting()
             except Exception as error:  # noqa: BLE001 -- the thread must go on
                 later = Later(f"a fault of the client: {error!r}")
             if later is None:
                 pause = self.limits.interval
             else:
                 self._log.later(later.why, queue.waiting)
-                pause = backoff(self._failures, later.seconds)
-                self._failures += 1
+                pause = backoff(self._delivery.failures, later.seconds)
+                self._delivery.failures += 1
             self._tell()
             if self._closing and queue.waiting <= 0:
                 break
@@ -186,16 +188,18 @@ class Sender:
         with suppress(Exception):
             self._sink.close()
         self._answer_flushes()
-        if not self._ended:
+        if not self._delivery.stopped:
             lifetime.forget(self)
 
     def _wait(self, seconds: float) -> None:
         """Waits, but for a flush that comes, or after success for a full request."""
         if self._flushes or self._closing:
             # Somebody waits.
-            seconds = min(seconds, _CLOSING_SECONDS if self._failures else 0)
+            seconds = min(
+                seconds, _CLOSING_SECONDS if self._delivery.failures else _BUSY_SECONDS
+            )
         deadline = time.monotonic() + seconds
-        while not self._ended:
+        while not self._delivery.stopped:
             try:
                 flush = self._wake.get(timeout=max(0.0, deadline - time.monotonic()))
             except Empty:
@@ -203,7 +207,7 @@ class Sender:
             if flush is not None:
                 self._flushes.append(flush)
                 break
-            if not self._failures or self._closing:
+            if not self._delivery.failures or self._closing:
                 break
         self._woken = False
 
@@ -214,118 +218,16 @@ class Sender:
                 if flush is not None:
                     self._flushes.append(flush)
         settled = self.queue.total - self.queue.waiting
-        for target, done in self._flushes:
+        for target, done, _ in self._flushes:
             if settled >= target:
                 done.put(True)
-        self._flushes = [each for each in self._flushes if each[0] > settled]
+        now = time.monotonic()
+        self._flushes = [
+            flush for flush in self._flushes if flush[0] > settled and flush[2] > now
+        ]
 
     def _tell(self) -> None:
         with suppress(IndexError):
             while True:
                 self._log.explain(self.queue.untold.popleft())
         self._log.lost(self.queue)
-
-    def _send_waiting(self) -> Later | None:
-        """Sends what waits now; stops where that is not possible at the moment."""
-        later = self._send_items()
-        # Between uploads of logits, which may take long, items go out.
-        for _ in range(len(self.queue.flagged)):
-            later = later or self._send_logits() or self._send_items()
-        return later
-
-    def _send_items(self) -> Later | None:
-        left = self.queue.queued
-        while (self._batches or left > 0) and not self._ended:
-            if not self._batches:
-                batch = self.queue.take()
-                left -= max(len(batch), 1)
-                if batch:
-                    self._batches.append(batch)
-                continue
-            later = self._send(self._batches[0])
-            if later is not None:
-                return later
-        return None
-
-    def _send(self, batch: list[Item]) -> Later | None:
-        """Sends the first batch, and settles its items."""
-        outcome = self._sink.record(batch)
-        if isinstance(outcome, Later) or self._ended:
-            return outcome if isinstance(outcome, Later) else None
-        self._batches.popleft()
-        self._failures = 0
-        self._log.recorded()
-        if isinstance(outcome, Refused):
-            # One item may be at fault, or all together too large.
-            half = len(batch) // 2
-            if half > 0:
-                self._batches.extendleft([batch[half:], batch[:half]])
-            else:
-                self._refuse(batch[0], outcome.why)
-            return None
-        for item, result in zip(batch, outcome, strict=True):
-            if result.refusal is None:
-                self.queue.settle(item, recorded=True)
-            else:
-                self._refuse(item, result.refusal)
-        return None
-
-    def _refuse(self, item: Item, why: str) -> None:
-        if item.numerator is not None and item.scalars:
-            # The fault may be in one of both.
-            self._batches.append(self.queue.divide(item))
-            return
-        self._log.refused(f"step {item.step} was not recorded: {why}")
-        self.queue.settle(item, recorded=False)
-
-    def _send_logits(self) -> Later | None:
-        """Sends the logits that wait longest, or the pair in their place."""
-        if not self.queue.flagged or self._ended:
-            return None
-        flagged = self.queue.flagged[0]
-        outcome: Evaluation | Later | Refused
-        if self._hurried:
-            outcome = Refused("there was no time to send the logits")
-        else:
-            outcome = self._sink.explain(flagged)
-        if self._ended:
-            return None
-        if isinstance(outcome, Later):
-            if self.eager and self._late is not flagged:
-                self._late = flagged
-                self._explain(flagged, f"no explanation yet: {outcome.why}", None)
-            return outcome
-        item = self.queue.drop_logits().item
-        self._failures = 0
-        if isinstance(outcome, Refused):
-            self._explain(flagged, f"no explanation: {outcome.why}", None)
-            if outcome.for_good:
-                self._refuse(item, outcome.why)
-            else:
-                self._batches.append([item])
-            return None
-        self.queue.settle(item, recorded=True)
-        text = summary_of(flagged.reason, flagged.loss, outcome)
-        self._explain(flagged, text, outcome)
-        return None
-
-    def _explain(
-        self, flagged: Flagged, text: str, evaluation: Evaluation | None
-    ) -> None:
-        reason = flagged.reason
-        if reason == "sample" and (evaluation is None or evaluation.is_finite):
-            return
-        if evaluation is None:
-            text = f"loss is {flagged.loss}; {text}"
-        self.queue.tell(
-            Explanation(
-                step=flagged.item.step,
-                rank=self._origin.rank,
-                micro_batch=flagged.item.micro_batch,
-                attempt=self._origin.attempt,
-                reason=reason,
-                loss=flagged.loss,
-                summary=text,
-                evaluation=evaluation,
-            )
-        )

@@ -82,8 +82,15 @@ class ServiceSink:
             request = requests.record(path, flagged.batch, **fields)
         except (TypeError, ValueError) as error:  # A dtype, or an option.
             return Refused(str(error))
-        answer: Evaluation | Later | Refused = self._ask(request)
-        return answer
+        try:
+            outcome = self._client.transport.attempt(request)
+            return _later_or_refused(outcome) or request.settle(outcome)
+        except ProblemError as problem:
+            # The pair waits in place of the logits.
+            for_good = problem.status == HTTPStatus.CONFLICT
+            return Refused(str(problem), for_good=for_good)
+        except Exception as error:  # noqa: BLE001 -- nothing may end the thread
+            return Refused(repr(error))
 
     def close(self) -> None:
         """Closes the connections, unless the client is the caller's."""
@@ -94,11 +101,8 @@ class ServiceSink:
         try:
             outcome = self._client.transport.attempt(request)
             return _later_or_refused(outcome) or request.settle(outcome)
-        except ProblemError as problem:
-            if problem.status == HTTPStatus.CONFLICT:
-                return Refused(str(problem), for_good=True)
-            return Later(str(problem))
         except LossmeterError as error:
+            # Somebody may mend it: a key, an address, a fault of the service.
             return Later(str(error))
         except Exception as error:  # noqa: BLE001 -- nothing may end the thread
             return Later(repr(error))
