@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 import torch
@@ -12,7 +13,9 @@ import torch
 from lossmeter import Monitor, NonFiniteStepError
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from collections.abc import Callable
+
+    from numpy.typing import ArrayLike, NDArray
 
     from lossmeter import Client, Run
     from lossmeter.schemas import Options
@@ -70,6 +73,32 @@ def test_a_nan_is_named_by_row_and_class(
     diagnostics = rank["micro_batches"][0]["diagnostics"]
     assert diagnostics["locations"][0]["row"] == 5
     assert (monitor.sent, monitor.dropped) == (8, 0)
+
+
+def from_numpy_bfloat16(array: NDArray[np.float32]) -> torch.Tensor:
+    return torch.from_numpy(array).to(torch.bfloat16)
+
+
+@pytest.mark.parametrize("make", [np.asarray, from_numpy_bfloat16, jnp.asarray])
+def test_arrays_of_any_library_are_taken(
+    run: Run, make: Callable[[NDArray[np.float32]], ArrayLike]
+) -> None:
+    array = good()
+    array[5, 2] = np.nan
+    logits = make(array)
+    with monitor_of(run) as monitor:
+        monitor.step(
+            0,
+            jnp.float32(np.nan),
+            count=jnp.int32(4),
+            logits=lambda: logits,
+            label=LABEL,
+        )
+        assert monitor.flush()
+        (explanation,) = monitor.step(1, 1.0)
+    run.delete()
+
+    assert (explanation.row, explanation.column) == (5, 2)
 
 
 def test_a_spike_is_explained_by_its_worst_rows(run: Run) -> None:

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from lossmeter.monitor_sink import Result
 
 _MODE = 0o666
-_CLOEXEC = getattr(os, "O_CLOEXEC", 0)
+_FLAGS = os.O_RDWR | os.O_CREAT | os.O_APPEND
+_FLAGS |= getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 
 
 class FileSink:
@@ -66,7 +67,7 @@ class FileSink:
 
 def _open(path: Path) -> int:
     """Opens a file to add lines."""
-    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | _CLOEXEC, _MODE)
+    file = os.open(path, _FLAGS, _MODE)
     with suppress(OSError):
         _end_line(file)
     return file
@@ -80,7 +81,8 @@ def _end_line(file: int) -> None:
     """
     end = os.lseek(file, 0, os.SEEK_END)
     start = max(0, end - MOST_BODY_BYTES)
-    tail = os.pread(file, end - start, start)
+    os.lseek(file, start, os.SEEK_SET)
+    tail = os.read(file, end - start)
     last = tail[tail.rfind(b"\n") + 1 :]
     if not last:
         return
