@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import jax.numpy as jnp
 import numpy as np
 import pytest
 import torch
+import urllib3
 
 from lossmeter import Monitor, NonFiniteStepError
 
@@ -37,6 +39,29 @@ def monitor_of(run: Run, **arguments: Any) -> Monitor:  # noqa: ANN401 -- those 
 def good() -> NDArray[np.float32]:
     generator = np.random.default_rng(3)
     return generator.standard_normal((ROWS, CLASSES)).astype(np.float32)
+
+
+def points_of(run: Run, name: str) -> dict[int, float]:
+    """The values of a scalar by step, as the service has them."""
+    path = f"/v1/runs/{quote(run.name, safe='')}/scalars/{quote(name, safe='')}"
+    points = urllib3.request("GET", run.client.url + path).json()["points"]
+    return {point["step"]: float(point["value"]) for point in points}
+
+
+def test_scalars_are_recorded_with_every_step(run: Run) -> None:
+    name = "grad_norm/λ “0”"
+    with monitor_of(run) as monitor:
+        for step in range(3):
+            logits = good() if step == 1 else None
+            loss = math.inf if step == 1 else 2.5
+            scalars = {"lr": step / 8, name: math.nan}
+            monitor.step(step, loss, logits=logits, label=LABEL, scalars=scalars)
+
+    assert points_of(run, "lr") == {0: 0, 1: 0.125, 2: 0.25}
+    assert [*map(math.isnan, points_of(run, name).values())] == [True] * 3
+    # The service computed another loss from the logits.
+    assert points_of(run, "declared_loss") == {1: math.inf}
+    assert math.isfinite(run.steps()[1]["loss"])
 
 
 def test_a_nan_is_named_by_row_and_class(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from lossmeter import Monitor
 from lossmeter.monitor_judge import Judge, loss_of, pair_of
 from lossmeter.spike import TrailingLosses
 
@@ -70,8 +71,9 @@ def test_the_client_judges_every_step_as_the_service_does(
     counts = [generator.choice([1, 3, 7, 4096]) for _ in losses]
     run = client.run(request.node.name.translate({91: "-", 93: ""}))
     pairs = [pair_of(loss, count) for loss, count in zip(losses, counts, strict=True)]
-    for step, (numerator, denominator) in enumerate(pairs):
-        run.record_pair(step, 0, numerator, denominator)
+    with Monitor(run.name, client) as monitor:
+        for step, loss in enumerate(losses):
+            monitor.step(step, loss, count=counts[step])
 
     trailing = TrailingLosses()
     found = []

@@ -62,14 +62,7 @@ def test_a_monitor_takes_tensors(client: Client) -> None:
     loss = ops.cross_entropy(logits, LABEL).reshape(1)
     given = {"logits": logits, "label": LABEL, "input_mask": MASK}
     with Monitor("mindspore", client, interval=0.02) as monitor:
-        monitor.step(
-            0,
-            loss.reshape(1),
-            count=Tensor(4),
-            logits=logits,
-            label=LABEL,
-            input_mask=MASK,
-        )
+        monitor.step(0, loss, count=Tensor(4), **given)
         assert monitor.flush()
         (explanation,) = monitor.step(1, Tensor(1.5), scalars={"lr": Tensor(0.25)})
 
