@@ -67,6 +67,7 @@ def test_scalars_are_recorded_with_every_step(run: Run) -> None:
 def test_a_nan_is_named_by_row_and_class(
     run: Run, caplog: pytest.LogCaptureFixture
 ) -> None:
+    found = []
     with monitor_of(run, rank=1) as monitor:
         logits = torch.from_numpy(good()).requires_grad_()
         for step in range(6):
@@ -74,14 +75,14 @@ def test_a_nan_is_named_by_row_and_class(
                 with torch.no_grad():
                     logits[5, 2] = math.nan
             loss = torch.nn.functional.cross_entropy(logits, torch.from_numpy(LABEL))
-            monitor.step(
-                step, loss, count=ROWS, logits=logits, label=LABEL, scalars={"lr": 0.1}
-            )
+            given = {"logits": logits, "label": LABEL, "scalars": {"lr": 0.1}}
+            found += monitor.step(step, loss, count=ROWS, **given)
             with torch.no_grad():
                 logits[5, 2] = 0
         assert monitor.flush()
-        (explanation,) = monitor.step(6, 1.0, count=ROWS)
+        found += monitor.step(6, 1.0, count=ROWS)
 
+    (explanation,) = found
     assert (explanation.step, explanation.rank) == (4, 1)
     assert (explanation.reason, explanation.row, explanation.column) == (
         "non_finite",
@@ -89,7 +90,10 @@ def test_a_nan_is_named_by_row_and_class(
         2,
     )
     # The loop went on, and wrote over its logits; they were copied before.
-    assert "NaN in 1 of 12 rows; first at row 5, class 2" in explanation.summary
+    assert str(explanation) == (
+        "step 4, rank 1: loss is nan; "
+        "NaN in 1 of 12 rows; first at row 5, class 2 (not the label)"
+    )
     assert explanation.summary in caplog.text
     steps = {each["step"]: each["loss"] for each in run.steps()}
     assert list(steps) == [0, 1, 2, 3, 4, 5, 6]

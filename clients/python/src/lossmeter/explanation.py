@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -11,6 +12,9 @@ if TYPE_CHECKING:
     from lossmeter.evaluation import Evaluation
 
 Reason = Literal["non_finite", "spike", "sample"]
+
+_PLACE = re.compile(r"^step \d+, rank \d+(, micro[-_ ]batch \d+)?: ")
+"""The place that the service puts first in the summary of a recorded batch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +86,7 @@ class NonFiniteStepError(LossmeterError):
 
 def summary_of(reason: Reason, loss: float, evaluation: Evaluation) -> str:
     """One line about a step whose logits the service evaluated."""
-    found = evaluation.summary
+    found = _PLACE.sub("", evaluation.summary)
     if reason == "spike":
         worst = "; ".join(
             f"row {row['row']}, label {row['label']}, loss {row['loss']:.4g}"
