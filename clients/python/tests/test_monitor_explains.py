@@ -75,7 +75,11 @@ def test_a_nan_is_named_by_row_and_class(
                 with torch.no_grad():
                     logits[5, 2] = math.nan
             loss = torch.nn.functional.cross_entropy(logits, torch.from_numpy(LABEL))
-            given = {"logits": logits, "label": LABEL, "scalars": {"lr": 0.1}}
+            given: dict[str, Any] = {
+                "logits": logits,
+                "label": LABEL,
+                "scalars": {"lr": 0.1},
+            }
             found += monitor.step(step, loss, count=ROWS, **given)
             with torch.no_grad():
                 logits[5, 2] = 0
