@@ -38,9 +38,64 @@ export const ExpectedRanks = Type.Integer({
   examples: [8],
 });
 
+/** States that a trainer says. */
+export const SAID_STATES = ['running', 'finished', 'failed'] as const;
+
+export type SaidState = (typeof SAID_STATES)[number];
+
+/** States of a run. */
+export const STATES = [...SAID_STATES, 'crashed', 'idle'] as const;
+
+export type RunState = (typeof STATES)[number];
+
+const MOST_NOTES = 16_384;
+
+/** Most tags of a run, and most characters of a tag. */
+export const MOST_TAGS = 64;
+const MOST_TAG = 64;
+
+export const Tag = Type.String({
+  minLength: 1,
+  maxLength: MOST_TAG,
+  pattern: String.raw`^[^\x00-\x1f\x7f-\x9f]*$`,
+  description: 'A tag: a text without control characters.',
+  examples: ['baseline'],
+});
+
+export const Tags = Type.Array(Tag, {
+  maxItems: MOST_TAGS,
+  description: 'Tags, each once.',
+  examples: [['baseline', 'paper']],
+});
+
+export const Notes = Type.String({
+  maxLength: MOST_NOTES,
+  pattern: String.raw`^[^\x00]*$`,
+  description: 'Notes of people, as plain text.',
+  examples: ['The learning rate of the second half was too high.'],
+});
+
+export const Archived = Type.Boolean({
+  description: 'True for a run that lists leave out unless they are asked for it.',
+  examples: [false],
+});
+
 /** Request body of PUT /v1/runs/{run}. */
 export const RunMetadata = Type.Object(
-  { labels: Type.Optional(Labels), expected_ranks: Type.Optional(ExpectedRanks) },
+  {
+    labels: Type.Optional(Labels),
+    expected_ranks: Type.Optional(ExpectedRanks),
+    state: Type.Optional(
+      Type.Enum([...SAID_STATES], {
+        description:
+          'State that the trainer says: `running` when it begins or goes on, `finished` or `failed` when it ends.',
+        examples: ['finished'],
+      }),
+    ),
+    notes: Type.Optional(Notes),
+    tags: Type.Optional(Tags),
+    archived: Type.Optional(Archived),
+  },
   {
     title: 'RunMetadata',
     additionalProperties: false,

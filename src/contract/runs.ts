@@ -2,7 +2,7 @@ import { Type } from 'typebox';
 import type { Static, TProperties } from 'typebox';
 import { CAUSES } from '../diagnostics/causes.ts';
 import { MOST_KEPT } from './limits.ts';
-import { ExpectedRanks, Labels, MOST_PARTS } from './run-metadata.ts';
+import { Archived, ExpectedRanks, Labels, MOST_PARTS, Notes, STATES, Tag, Tags } from './run-metadata.ts';
 import { RunName as Run } from './run-name.ts';
 import { Evaluation, CrossEntropyRequest } from './cross-entropy.ts';
 import { Diagnostics } from './diagnostics.ts';
@@ -22,6 +22,12 @@ export const CURSOR_PATTERN = `^(\\d{1,15}|(${SORTS.join('|')})~[0-9a-f]{16}~[A-
 
 /** Most characters of a search. */
 const MOST_SEARCH = 256;
+
+/** Most labels, and most tags, that a list asks for. */
+const MOST_FILTERS = 16;
+
+/** Choices of archived runs. */
+export const ARCHIVED = ['false', 'true', 'any'] as const;
 
 const object = <P extends TProperties>(properties: P, description: string, title?: string) =>
   Type.Object(properties, { ...(title && { title }), additionalProperties: false, description });
@@ -62,6 +68,36 @@ export const RunsQuery = object(
         examples: ['gpt model=gpt-1b'],
       }),
     ),
+    state: Type.Optional(
+      Type.Enum([...STATES], { description: 'Only runs of this `state`.', examples: ['running'] }),
+    ),
+    label: Type.Optional(
+      Type.Array(
+        Type.String({
+          maxLength: 321,
+          pattern: '^[A-Za-z0-9][A-Za-z0-9._/-]{0,63}=',
+          description: 'A label as `name=value`.',
+          examples: ['model=gpt-1b'],
+        }),
+        {
+          maxItems: MOST_FILTERS,
+          description: 'Only runs with this label, as `name=value`; repeated for several labels, which must all match.',
+          examples: [['model=gpt-1b']],
+        },
+      ),
+    ),
+    tag: Type.Optional(
+      Type.Array(Tag, {
+        maxItems: MOST_FILTERS,
+        description: 'Only runs with this tag; repeated for several tags, which must all match.',
+        examples: [['baseline']],
+      }),
+    ),
+    archived: Type.Enum([...ARCHIVED], {
+      default: 'false',
+      description: 'Runs that are not archived; with `true` only archived ones; with `any` both.',
+      examples: ['false'],
+    }),
     sort: Type.Enum([...SORTS], {
       default: 'newest',
       description:
@@ -73,7 +109,7 @@ export const RunsQuery = object(
       Type.String({
         pattern: CURSOR_PATTERN,
         description:
-          '`next` of the page before, with the `search` and the `sort` of that page: a cursor is invalid with others.',
+          '`next` of the page before, with the search, the filters and the `sort` of that page: a cursor is invalid with others.',
         examples: ['17'],
       }),
     ),
@@ -161,6 +197,14 @@ export const RunSummary = object(
       description: '`active` when a batch was recorded in the last five minutes.',
       examples: ['active'],
     }),
+    state: Type.Enum([...STATES], {
+      description:
+        '`running`, `finished` or `failed` as the trainer said, and `running` again when more is recorded later. `crashed` when a run that is said to be running is silent for 30 minutes. A run whose trainer never said its state is `running` while it is `active`, and `idle` otherwise.',
+      examples: ['running'],
+    }),
+    notes: Notes,
+    tags: Tags,
+    archived: Archived,
     steps: count('Number of steps, without superseded ones.', 41201),
     batches: count('Number of micro-batches, including those of superseded steps.', 1318432),
     ranks: count('Number of known ranks: the highest rank that reported, plus 1.', 8),

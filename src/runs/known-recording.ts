@@ -11,9 +11,12 @@ export interface KnownScalar {
   value: number | undefined;
 }
 
+/** Id in place of that of a run that may not be created. */
+export const NO_RUN = 0;
+
 /** A recording with what the history has about it. */
 export interface KnownRecording extends KeyedRecording {
-  /** Id of its run. */
+  /** Id of its run; NO_RUN for a new run that its creator may not have. */
   run: number;
   /** Ranks that the run expects; null for any number. */
   expectedRanks: number | null;
@@ -43,6 +46,7 @@ const isSame = (a: number, b: number): boolean => a === b || (Number.isNaN(a) &&
 /** Outcome of a recording that is not to be written; undefined for one with something new. */
 export function outcomeOf(one: KnownRecording): Outcome | undefined {
   const { key, recording, scalars = [], known, attempt, digest, expectedRanks } = one;
+  if (one.run === NO_RUN) return 'over_quota';
   if (expectedRanks !== null && key.rank >= expectedRanks) return 'unexpected';
   if (attempt !== undefined && attempt > key.attempt) return 'superseded';
   if (recording !== undefined && digest !== undefined && Buffer.compare(digest, recording.digest) !== 0)

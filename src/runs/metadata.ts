@@ -12,8 +12,12 @@ const MOST_POINTER_CHARACTERS = 200;
 export function readMetadata(given: unknown): RunMetadata {
   const value = shortened(given);
   if (Value.Check(Metadata, value)) {
-    const { labels, expected_ranks: expectedRanks } = value;
-    return { ...(labels && { labels }), ...(expectedRanks !== undefined && { expectedRanks }) };
+    const { expected_ranks: expectedRanks, tags, ...others } = value;
+    return {
+      ...others,
+      ...(expectedRanks !== undefined && { expectedRanks }),
+      ...(tags && { tags: [...new Set(tags)] }),
+    };
   }
   const places = Value.Errors(Metadata, value).map(({ instancePath, message }) => {
     const pointer = instancePath.slice(0, MOST_POINTER_CHARACTERS);

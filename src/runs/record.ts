@@ -1,6 +1,8 @@
 import type { Cause } from '../diagnostics/causes.ts';
 import type { RecordedDiagnostics } from '../contract/runs.ts';
-import type { Labels } from '../contract/run-metadata.ts';
+import type { Labels, SaidState } from '../contract/run-metadata.ts';
+import type { Said } from './life.ts';
+import type { Creator } from './quota.ts';
 
 /** Identity of a micro-batch. */
 export interface BatchKey {
@@ -40,6 +42,8 @@ export interface KeyedRecording {
   key: BatchKey;
   recording?: Recording | undefined;
   scalars?: Scalars | undefined;
+  /** Owner of the run when the recording creates it; undefined for none. */
+  creator?: Creator | undefined;
 }
 
 /** A range of steps, both ends included. */
@@ -57,9 +61,10 @@ export interface RecordedBatch
 
 /**
  * Result of a recording, which is in the history when it was created or repeated. `unexpected`: its rank is not one of the
- * expected ranks. `full`: the run has too many names of scalars.
+ * expected ranks. `full`: the run has too many names of scalars. `over_quota`: the run would be new, and its creator has as
+ * many as it may have.
  */
-export type Outcome = 'created' | 'repeated' | 'conflict' | 'superseded' | 'unexpected' | 'full';
+export type Outcome = 'created' | 'repeated' | 'conflict' | 'superseded' | 'unexpected' | 'full' | 'over_quota';
 
 /** A step, combined from its batches. */
 export interface StepPoint {
@@ -98,6 +103,10 @@ export interface RunMetadata {
   labels?: Labels;
   /** Number of ranks that report each step. */
   expectedRanks?: number;
+  state?: SaidState;
+  notes?: string;
+  tags?: string[];
+  archived?: boolean;
 }
 
 /** Summary of a run. */
@@ -105,6 +114,11 @@ export interface RunSummary {
   run: string;
   labels: Labels;
   expectedRanks: number | undefined;
+  /** State that its trainer said last; undefined when it never said one. */
+  said: Said | undefined;
+  notes: string;
+  tags: string[];
+  archived: boolean;
   createdAt: number;
   updatedAt: number;
   batches: number;

@@ -1,7 +1,9 @@
 /** Rows of the tables, which have the same columns in every database. */
 import { stringify } from '../wire/json-text/stringify.ts';
 import { keepDiagnostics } from './kept-diagnostics.ts';
+import type { Labels, SaidState } from '../contract/run-metadata.ts';
 import type { RecordedDiagnostics } from '../contract/runs.ts';
+import type { Said } from './life.ts';
 import type { BatchKey, RecordedBatch, Recording, RunMetadata, RunSummary, StepPoint } from './record.ts';
 import type { Attempt, ScalarExportPage } from './scalars.ts';
 import { PairSum, isWrong } from './step.ts';
@@ -27,11 +29,40 @@ export function toSums(row: Row): { numerators: Uint8Array; denominators: Uint8A
   return { numerators: row['numerators'] as Uint8Array, denominators: row['denominators'] as Uint8Array };
 }
 
+/** Columns of a run that its owner sets. */
+export const METADATA_COLUMNS = 'labels, expected_ranks, state, notes, tags, archived';
+
+/** @param row with the columns of METADATA_COLUMNS */
 export function toMetadata(row: Row): RunMetadata {
-  const expected = row['expected_ranks'];
+  const { expected_ranks: expected, state } = row;
   return {
-    labels: JSON.parse(row['labels'] as string) as NonNullable<RunMetadata['labels']>,
+    labels: toLabels(row),
     ...(typeof expected === 'number' && { expectedRanks: expected }),
+    ...(state !== null && { state: state as SaidState }),
+    notes: row['notes'] as string,
+    tags: toTags(row),
+    archived: Number(row['archived']) === 1,
+  };
+}
+
+export const toLabels = (row: Row): Labels => JSON.parse(row['labels'] as string) as Labels;
+export const toTags = (row: Row): string[] => JSON.parse(row['tags'] as string) as string[];
+
+/** State that was said of a run; undefined for none. */
+export function toSaid({ state, said_at: at }: Row): Said | undefined {
+  return state === null ? undefined : { state: state as SaidState, at: Number(at) };
+}
+
+/** Columns that change with the metadata of a run: null for those that keep their values. */
+export function metadataColumns({ labels, expectedRanks, state, notes, tags, archived }: RunMetadata, now: number) {
+  return {
+    labels: labels === undefined ? null : JSON.stringify(labels),
+    expected_ranks: expectedRanks ?? null,
+    state: state ?? null,
+    said_at: state === undefined ? null : now,
+    notes: notes ?? null,
+    tags: tags === undefined ? null : JSON.stringify(tags),
+    archived: archived === undefined ? null : Number(archived),
   };
 }
 
@@ -40,11 +71,15 @@ export const SPARKLINE = 64;
 
 /** Summary of a run from its row, and from what its steps say. */
 export function toSummary(row: Row, ofSteps: Pick<RunSummary, 'last' | 'best' | 'sparkline'>): RunSummary {
-  const { labels = {}, expectedRanks } = toMetadata(row);
+  const { expectedRanks, notes = '', archived = false } = toMetadata(row);
   return {
     run: row['name'] as string,
-    labels,
+    labels: toLabels(row),
     expectedRanks,
+    said: toSaid(row),
+    notes,
+    tags: toTags(row),
+    archived,
     createdAt: Number(row['created_at']),
     updatedAt: Number(row['updated_at']),
     batches: Number(row['batches']),

@@ -1,7 +1,8 @@
 /** Lists of runs: their orders, and the places where their pages begin. */
 import { createHash } from 'node:crypto';
 import { faultOfRunName } from '../contract/run-name.ts';
-import type { RunSort } from '../contract/runs.ts';
+import type { RunState } from '../contract/run-metadata.ts';
+import type { ARCHIVED, RunSort } from '../contract/runs.ts';
 import { LossmeterError } from '../errors.ts';
 import { wordsOf } from './search.ts';
 
@@ -10,6 +11,13 @@ export interface RunQuery {
   /** Search words that must all match; empty for all runs. */
   search: string;
   sort: RunSort;
+  state?: RunState | undefined;
+  /** Labels that must all match, as `name=value`. */
+  labels?: readonly string[] | undefined;
+  /** Tags that must all match. */
+  tags?: readonly string[] | undefined;
+  /** Archived runs, the others, or `any`; by default the others. */
+  archived?: (typeof ARCHIVED)[number] | undefined;
 }
 
 /** Keys of a run in the order of a list: the id; the name; the time of the last change and the id. */
@@ -29,18 +37,29 @@ export function formatCursor(query: RunQuery, place: RunPlace): string {
 export function readCursor(query: RunQuery, cursor: string): RunPlace {
   const [, sort = 'newest', digest, key = cursor] = /^(\w+)~(\w+)~(.+)$/.exec(cursor) ?? [];
   if (sort !== query.sort) throw otherList(cursor, `a list with sort=${sort}, expected one of sort=${query.sort}`);
-  if (digest !== (isPlain(query) ? undefined : digestOf(query))) throw otherList(cursor, 'a list of another search');
+  if (digest !== (isPlain(query) ? undefined : digestOf(query))) throw otherList(cursor, 'a list of another search or with other filters');
   const place = readPlace(query.sort, key);
   if (place === undefined) throw otherList(cursor, 'no list, expected `next` of the page before');
   return place;
 }
 
-const isPlain = ({ search, sort }: RunQuery): boolean => sort === 'newest' && wordsOf(search).length === 0;
+const isPlain = (query: RunQuery): boolean =>
+  query.sort === 'newest' && wordsOf(query.search).length === 0 && filtersOf(query) === '';
 
-/** Digest of the words: searches of the same words in the same order share their cursors. */
-function digestOf({ search }: RunQuery): string {
-  return createHash('sha256').update(wordsOf(search).join(' ')).digest('hex').slice(0, 16);
+/** Digest of the words and the filters: searches of the same words in the same order share their cursors. */
+function digestOf(query: RunQuery): string {
+  const text = wordsOf(query.search).join(' ') + filtersOf(query);
+  return createHash('sha256').update(text).digest('hex').slice(0, 16);
 }
+
+/** Filters as text, in any order of labels and of tags; empty for none. No search has its first character. */
+function filtersOf({ state, labels = [], tags = [], archived = 'false' }: RunQuery): string {
+  const filters = [state ?? '', distinct(labels), distinct(tags), archived];
+  const isEmpty = state === undefined && labels.length === 0 && tags.length === 0 && archived === 'false';
+  return isEmpty ? '' : `\n${JSON.stringify(filters)}`;
+}
+
+const distinct = (texts: readonly string[]): string[] => [...new Set(texts)].toSorted();
 
 function readPlace(sort: RunSort, key: string): RunPlace | undefined {
   if (sort === 'name') return readName(key);

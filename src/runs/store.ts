@@ -10,6 +10,7 @@ import type {
   StepRange,
 } from './record.ts';
 import type { RunPlace, RunQuery } from './run-query.ts';
+import type { Creator } from './quota.ts';
 import type { Attempt, ScalarExportPage, ScalarPage, ScalarPlace, ScalarQuery, ScalarSummary } from './scalars.ts';
 import type { Quotient } from './step.ts';
 
@@ -65,9 +66,14 @@ export interface ChangePage {
   isFull: boolean;
 }
 
-/** Bounds of a page of runs: runs, and characters of their labels. */
+/** Bounds of a page of runs: runs, and characters of their labels, tags and notes. */
 export const MOST_RUNS = 50;
-export const MOST_LABELS = 128 * 1024;
+export const MOST_TEXT = 128 * 1024;
+
+/** Characters of the labels, tags and notes of a run. */
+export function textLength({ labels, tags, notes }: RunSummary): number {
+  return JSON.stringify(labels).length + JSON.stringify(tags).length + notes.length;
+}
 
 /** Most recordings of one call, and of one transaction. */
 export const MOST_RECORDINGS = 1000;
@@ -94,10 +100,26 @@ export interface RunStore {
   recordMany(recordings: readonly KeyedRecording[]): Promise<Outcome[]>;
   /** Attempt of a step: the highest attempt among all steps up to it; undefined when there is none. */
   attemptOf(run: string, step: number): Promise<number | undefined>;
-  /** Creates or changes a run. Resolves to true for a new run. */
-  describe(run: string, metadata: RunMetadata): Promise<boolean>;
+  /**
+   * Creates or changes a run. Resolves to true for a new run.
+   * @throws LossmeterError quota_exceeded for a new run that its creator may not have
+   */
+  describe(run: string, metadata: RunMetadata, creator?: Creator): Promise<boolean>;
+  /** Gives a run another name. What is recorded under the old name from then on makes a new run. */
+  rename(run: string, name: string): Promise<'renamed' | 'unknown' | 'taken'>;
   /** Removes a run with its steps and batches. Resolves to false for an unknown run. */
   remove(run: string): Promise<boolean>;
+  /**
+   * Removes the run that was not recorded into for the longest time, as `remove` does. Resolves to its name, and to
+   * undefined when there is no such run.
+   * @param before time, in milliseconds since 1970, since which no batch was recorded and no state was said
+   */
+  removeOldest(before: number): Promise<string | undefined>;
+  /**
+   * Bytes that the history takes, without space that deletions freed; undefined while rows of a removed run are
+   * deleted.
+   */
+  size(): Promise<number | undefined>;
 
   run(name: string): Promise<RunSummary | undefined>;
   /**

@@ -16,7 +16,7 @@ export const TABLES = {
     key: ['id'],
     columns: [
       ...(['id', 'name', 'labels', 'expected_ranks', 'created_at', 'updated_at', 'batches', 'steps'] as const),
-      ...(['non_finite_steps', 'ranks', 'series', 'state', 'notes', 'tags', 'archived', 'owner'] as const),
+      ...(['non_finite_steps', 'ranks', 'series', 'state', 'said_at', 'notes', 'tags', 'archived', 'owner'] as const),
     ],
   },
   attempts: { key: ['run', 'attempt'], columns: ['run', 'attempt', 'first_step', 'live'] },

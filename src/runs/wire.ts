@@ -3,6 +3,7 @@ import type { Static } from 'typebox';
 import type { RunSummary as WireSummary, StepDetail, StepPoint } from '../contract/runs.ts';
 import type { AttemptList, ScalarCurve, ScalarList } from '../contract/scalars.ts';
 import { isActive } from './activity.ts';
+import { stateOf } from './life.ts';
 import type { CurvePoint, RecordedBatch, RunSummary } from './record.ts';
 import type { Attempt, ScalarPage, ScalarSummary } from './scalars.ts';
 import type { StepPage } from './store.ts';
@@ -10,13 +11,15 @@ import type { StepPage } from './store.ts';
 const timeOf = (milliseconds: number): string => new Date(milliseconds).toISOString();
 
 export function wireSummary(summary: RunSummary, now = Date.now()): WireSummary {
-  const { run, labels, expectedRanks, createdAt, updatedAt, last, best, sparkline } = summary;
+  const { run, labels, expectedRanks, notes, tags, archived, createdAt, updatedAt, last, best, sparkline } = summary;
   return {
     ...{ run, labels },
     ...(expectedRanks !== undefined && { expected_ranks: expectedRanks }),
     created_at: timeOf(createdAt),
     updated_at: timeOf(updatedAt),
     status: isActive(summary, now) ? 'active' : 'idle',
+    state: stateOf(summary, now),
+    ...{ notes, tags, archived },
     steps: summary.steps,
     batches: summary.batches,
     ranks: summary.ranks,

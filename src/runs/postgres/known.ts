@@ -1,15 +1,18 @@
 /** Facts about the history of micro-batches to be recorded, read in one statement for all of them. */
+import { NO_RUN } from '../known-recording.ts';
 import type { KnownRecording, KnownScalar } from '../known-recording.ts';
 import type { BatchKey, KeyedRecording } from '../record.ts';
 import { fromReal } from '../rows.ts';
 import type { Row, Value } from '../rows.ts';
+import { createWithin } from './creation.ts';
 import type { Transaction } from './database.ts';
 
 /** Locks runs until the end of the transaction, in the order of their ids: two recorders never wait for each other. */
 const LOCK_RUNS = 'SELECT name FROM lossmeter.runs WHERE name = ANY($1::text[]) ORDER BY id FOR UPDATE';
 
-const CREATE_RUNS = `INSERT INTO lossmeter.runs (name, created_at, updated_at)
-  SELECT name, $2, $2 FROM unnest($1::text[]) AS name ORDER BY name ON CONFLICT (name) DO NOTHING`;
+const CREATE_RUNS = `INSERT INTO lossmeter.runs (name, created_at, updated_at, owner)
+  SELECT name, $2, $2, owner FROM unnest($1::text[], $3::text[]) AS made (name, owner) ORDER BY name
+  ON CONFLICT (name) DO NOTHING`;
 
 /** Each row by an index: LIMIT keeps the planner from scanning a table that was small when it planned. */
 const READ_KNOWN = `SELECT runs.id AS run_id, runs.expected_ranks, runs.series AS run_series, known.digest,
@@ -63,6 +66,7 @@ export async function readKnown(
   now: number,
 ): Promise<KnownRecording[]> {
   const names = [...new Set(recordings.map(({ key }) => key.run))];
+  const refused = new Set<string>();
   for (;;) {
     // All are sent at once. The others may see a run that another replica created after the first: it is not locked.
     const [locked, rows, scalars] = await Promise.all([
@@ -71,13 +75,33 @@ export async function readKnown(
       readScalars(transaction, recordings),
     ]);
     const lockedNames = new Set(locked.map((row) => row['name']));
-    const missing = names.filter((name) => !lockedNames.has(name));
+    const missing = names.filter((name) => !lockedNames.has(name) && !refused.has(name));
     if (missing.length === 0) {
       const known = scalars.values();
       return recordings.map((one, k) => toKnown(one, rows[k]!, [...known.take(one.scalars?.length ?? 0)]));
     }
-    transaction.send(CREATE_RUNS, missing, now);
+    for (const name of await createRuns(transaction, recordings, missing, now)) refused.add(name);
   }
+}
+
+/** Creates missing runs. @returns names of those that their creators may not have */
+async function createRuns(
+  transaction: Transaction,
+  recordings: readonly KeyedRecording[],
+  missing: readonly string[],
+  now: number,
+): Promise<string[]> {
+  const creators = missing.map((name) => recordings.find(({ key }) => key.run === name)!.creator);
+  const hasQuota = creators.map((creator) => creator?.mostRuns !== undefined);
+  const free = missing.filter((_, k) => !hasQuota[k]);
+  const owners = creators.filter((_, k) => !hasQuota[k]).map((creator) => creator?.owner ?? null);
+  if (free.length > 0) transaction.send(CREATE_RUNS, free, now, owners);
+  const refused: string[] = [];
+  for (const [k, run] of missing.entries()) {
+    if (!hasQuota[k]) continue;
+    if ((await createWithin(transaction, { run, now, creator: creators[k] })) === 'over_quota') refused.push(run);
+  }
+  return refused;
 }
 
 function readRows({ rows }: Transaction, recordings: readonly KeyedRecording[]): Promise<Row[]> {
@@ -115,7 +139,7 @@ function toKnown(one: KeyedRecording, row: Row, known: readonly KnownScalar[]): 
   const step = row['step'] === null ? undefined : row;
   return {
     ...one,
-    run: Number(row['run_id']),
+    run: Number(row['run_id'] ?? NO_RUN),
     expectedRanks: row['expected_ranks'] as number | null,
     series: Number(row['run_series']),
     attempt: optional(row['attempt_at']),

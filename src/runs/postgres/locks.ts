@@ -10,5 +10,8 @@ export const SEQUENCE_LOCK = `${OURS}, 2`;
 /** Held by the replica that deletes the rows of removed runs. */
 export const PURGE_LOCK = `${OURS}, 3`;
 
+/** Held from the count of the runs of a key to the commit of a new run. */
+export const QUOTA_LOCK = `${OURS}, 5`;
+
 /** Held by the replica that tells webhooks and MLflow of changes. */
 export const LEADER_LOCK = `${OURS}, 4`;

@@ -19,6 +19,40 @@ export async function unlink(queries: Queries, run: string): Promise<boolean> {
 }
 
 /**
+ * Unlinks the run that was not recorded into for the longest time.
+ * @param before time since which no batch was recorded and no state was said
+ * @returns its name; undefined when there is no such run
+ */
+export async function unlinkOldest(queries: Queries, before: number): Promise<string | undefined> {
+  const row = await queries.first(
+    `WITH oldest AS (
+      SELECT id, name FROM lossmeter.runs WHERE ${NOT_REMOVED} AND updated_at < $1 AND coalesce(said_at, 0) < $1
+        ORDER BY updated_at, id LIMIT 1 FOR UPDATE
+    ) UPDATE lossmeter.runs SET name = '${REMOVED}' || runs.id, steps = 0 FROM oldest WHERE runs.id = oldest.id
+      RETURNING oldest.name AS oldest`,
+    before,
+  );
+  return row && (row['oldest'] as string);
+}
+
+/** Bytes that rows take with their indexes: about as many as the server needs for rows without long texts. */
+const BYTES = { batch: 300, step: 400, scalar: 120 };
+
+/**
+ * Bytes of the history, by the numbers of its rows. The files of the server do not show them: a deletion makes them smaller
+ * only after VACUUM, if at all.
+ */
+export async function sizeOf(queries: Queries): Promise<number> {
+  const row = await queries.first(
+    `SELECT (SELECT coalesce(sum(batches * ${BYTES.batch} + steps * ${BYTES.step}), 0)
+        FROM lossmeter.runs WHERE ${NOT_REMOVED})
+      + (SELECT coalesce(sum(points), 0) * ${BYTES.scalar} FROM lossmeter.series
+        JOIN lossmeter.runs ON runs.id = series.run WHERE ${NOT_REMOVED}) AS bytes`,
+  );
+  return Number(row!['bytes']);
+}
+
+/**
  * Deletes some rows of removed runs in one short transaction. Of several replicas one does so at a time.
  * @returns true while there are more
  */

@@ -1,11 +1,11 @@
-import { isActive } from '../activity.ts';
+import { ACTIVE_MS } from '../activity.ts';
+import { addTo, conditionsOf, matcherOf } from '../matching.ts';
+import type { Matcher } from '../matching.ts';
 import type { RunSummary } from '../record.ts';
 import type { RunSort } from '../../contract/runs.ts';
 import type { RunPlace, RunQuery } from '../run-query.ts';
-import { toMetadata } from '../rows.ts';
 import type { Row } from '../rows.ts';
-import { matches, wordsOf } from '../search.ts';
-import { MOST_LABELS, MOST_RUNS } from '../store.ts';
+import { MOST_RUNS, MOST_TEXT, textLength } from '../store.ts';
 import type { RunCounts, RunPage } from '../store.ts';
 import type { Queries } from './database.ts';
 import { NOT_REMOVED } from './removal.ts';
@@ -49,17 +49,17 @@ interface Found {
  */
 export async function listRuns(
   queries: Queries,
-  { search, sort }: RunQuery,
+  query: RunQuery,
   { limit, after, now }: { limit: number; after: RunPlace | undefined; now: number },
 ): Promise<RunPage> {
-  const words = wordsOf(search);
+  const selection = selectionOf(query, now);
   const most = Math.min(limit, MOST_RUNS);
   const found: Found[] = [];
-  for await (const row of scan(queries, { sort, words, after, pageRows: most + 1 })) {
-    found.push({ id: Number(row['id']), place: ORDERS[sort].placeOf(row) });
+  for await (const row of scan(queries, selection, { after, pageRows: most + 1 })) {
+    found.push({ id: Number(row['id']), place: selection.order.placeOf(row) });
     if (found.length > most) break;
   }
-  const counts = after === undefined ? await countRuns(queries, words, now) : undefined;
+  const counts = after === undefined ? await countRuns(queries, query, now) : undefined;
   const shown = found.slice(0, most);
   const summaries = await summariesOf(
     queries,
@@ -67,49 +67,66 @@ export async function listRuns(
   );
   const runs: RunSummary[] = [];
   let taken = 0;
-  for (let characters = 0; taken < shown.length && characters <= MOST_LABELS; taken++) {
+  for (let characters = 0; taken < shown.length && characters <= MOST_TEXT; taken++) {
     const summary = summaries.get(shown[taken]!.id);
     if (summary === undefined) continue;
-    characters += JSON.stringify(summary.labels).length;
+    characters += textLength(summary);
     runs.push(summary);
   }
   return { runs, next: taken < found.length ? found[taken - 1]!.place : undefined, counts };
 }
 
-/** Counts runs in the order of their ids, which never change. */
-async function countRuns(queries: Queries, words: readonly string[], now: number): Promise<RunCounts> {
+/** Counts matching runs: the server those that it can, or else here in the order of their ids, which never change. */
+async function countRuns(queries: Queries, query: RunQuery, now: number): Promise<RunCounts> {
+  const selection = selectionOf({ ...query, sort: 'newest' }, now);
+  if (selection.isPlain) return countPlain(queries, selection, now);
   const counts: RunCounts = { total: 0, active: 0, nonFinite: 0 };
-  for await (const row of scan(queries, { sort: 'newest', words, after: undefined, pageRows: ROWS_AT_ONCE })) {
-    counts.total++;
-    if (isActive({ updatedAt: Number(row['updated_at']), batches: Number(row['batches']) }, now)) counts.active++;
-    if (Number(row['non_finite_steps']) > 0) counts.nonFinite++;
-  }
+  for await (const row of scan(queries, selection, { after: undefined, pageRows: ROWS_AT_ONCE }))
+    addTo(counts, row, now);
   return counts;
+}
+
+async function countPlain(queries: Queries, { conditions }: Selection, now: number): Promise<RunCounts> {
+  const row = await queries.first(
+    `SELECT count(*) AS total, count(*) FILTER (WHERE updated_at > $1 AND batches > 0) AS active,
+        count(*) FILTER (WHERE non_finite_steps > 0) AS non_finite
+      FROM lossmeter.runs WHERE ${conditions.join(' AND ')}`,
+    now - ACTIVE_MS,
+  );
+  return { total: Number(row!['total']), active: Number(row!['active']), nonFinite: Number(row!['non_finite']) };
+}
+
+/** Conditions that find the runs of a query, and the test of the rows that they select. */
+interface Selection extends Matcher {
+  order: Order;
+  conditions: string[];
+  /** Parameters behind those of the place. */
+  texts: string[];
+}
+
+function selectionOf(query: RunQuery, now: number): Selection {
+  const order = ORDERS[query.sort];
+  const texts: string[] = [];
+  const conditions = conditionsOf(query, (column, text) => {
+    texts.push(text);
+    return `strpos(${column}, $${1 + order.start.length + texts.length}) > 0`;
+  });
+  return { ...matcherOf(query, now), order, conditions: [NOT_REMOVED, ...conditions], texts };
 }
 
 /** The matching runs in their order, read page by page. */
 async function* scan(
   queries: Queries,
-  {
-    sort,
-    words,
-    after,
-    pageRows,
-  }: { sort: RunSort; words: readonly string[]; after: RunPlace | undefined; pageRows: number },
+  { order, columns, conditions, texts, matches, isPlain }: Selection,
+  { after, pageRows }: { after: RunPlace | undefined; pageRows: number },
 ): AsyncGenerator<Row, void> {
-  const order = ORDERS[sort];
-  const columns = `id, name, updated_at, batches, non_finite_steps${words.length > 0 ? ', labels' : ''}`;
-  const sql = `SELECT ${columns} FROM lossmeter.runs WHERE ${NOT_REMOVED} AND ${order.after} ORDER BY ${order.by} LIMIT $1`;
-  const most = words.length > 0 ? ROWS_AT_ONCE : pageRows;
+  const where = [...conditions, order.after].join(' AND ');
+  const sql = `SELECT ${columns} FROM lossmeter.runs WHERE ${where} ORDER BY ${order.by} LIMIT $1`;
+  const most = isPlain ? pageRows : ROWS_AT_ONCE;
   for (let place = after ?? order.start; ;) {
-    const rows = await queries.rows(sql, most, ...place);
-    for (const row of rows) if (isMatch(row, words)) yield row;
+    const rows = await queries.rows(sql, most, ...place, ...texts);
+    for (const row of rows) if (matches(row)) yield row;
     if (rows.length < most) return;
     place = order.placeOf(rows.at(-1)!);
   }
-}
-
-function isMatch(row: Row, words: readonly string[]): boolean {
-  if (words.length === 0) return true;
-  return matches({ run: row['name'] as string, labels: toMetadata(row).labels ?? {} }, words);
 }

@@ -13,10 +13,13 @@ import type {
   StepRange,
 } from '../record.ts';
 import { RecordingQueue } from '../recording-queue.ts';
-import { lossOf, toMetadata } from '../rows.ts';
+import { overQuota } from '../quota.ts';
+import type { Creator } from '../quota.ts';
+import { METADATA_COLUMNS, lossOf, metadataColumns, toMetadata } from '../rows.ts';
 import type { RunPlace, RunQuery } from '../run-query.ts';
 import type { BatchPage, BatchPlace, ChangePage, RunPage, RunStore, StepPage } from '../store.ts';
 import { readBatches } from './batches.ts';
+import { createWithin, rename } from './creation.ts';
 import type { FollowerPosition } from '../follower.ts';
 import { PostgresDatabase } from './database.ts';
 import type { DatabaseOptions } from './database.ts';
@@ -25,7 +28,7 @@ import { Notices } from './notices.ts';
 import { changedOfAll, changedSince, stepsAt, stepsOf } from './points.ts';
 import { SharedPosition } from './position.ts';
 import { recordBatches } from './recording.ts';
-import { NOT_REMOVED, purgeSome, unlink } from './removal.ts';
+import { NOT_REMOVED, purgeSome, sizeOf, unlink, unlinkOldest } from './removal.ts';
 import { isRemoved } from '../removed.ts';
 import { listRuns } from './run-list.ts';
 import { readScalar } from '../scalars.ts';
@@ -115,28 +118,45 @@ export class PostgresStore implements RunStore {
     return row && Number(row['attempt']);
   }
 
-  async describe(run: string, { labels, expectedRanks }: RunMetadata): Promise<boolean> {
-    const row = await this.#changing(() =>
-      this.#database.first(
-        `INSERT INTO lossmeter.runs (name, created_at, updated_at, labels, expected_ranks)
-          VALUES ($1, $2, $2, coalesce($3, '{}'), $4)
-          ON CONFLICT (name) DO UPDATE SET labels = coalesce($3, runs.labels),
-            expected_ranks = coalesce($4, runs.expected_ranks)
-          RETURNING xmax = 0 AS created`,
-        ...[run, this.#now(), labels === undefined ? null : JSON.stringify(labels), expectedRanks ?? null],
-      ),
+  async describe(run: string, metadata: RunMetadata, creator?: Creator): Promise<boolean> {
+    const now = this.#now();
+    const columns = Object.entries(metadataColumns(metadata, now));
+    const isNew = await this.#changing(() =>
+      this.#database.transaction(async (queries) => {
+        const made = await createWithin(queries, { run, now, creator });
+        if (made === 'over_quota') throw overQuota(run, creator!);
+        await queries.rows(
+          `UPDATE lossmeter.runs SET ${columns.map(([column], k) => `${column} = coalesce($${k + 2}, ${column})`).join(', ')}
+            WHERE name = $1`,
+          ...[run, ...columns.map(([, value]) => value)],
+        );
+        return made === 'created';
+      }),
     );
     this.#notices.tell(run);
-    return (row!['created'] as unknown) === true;
+    return isNew;
+  }
+
+  async rename(run: string, name: string): Promise<'renamed' | 'unknown' | 'taken'> {
+    const outcome = await this.#changing(() => rename(this.#database, run, name));
+    for (const changed of outcome === 'renamed' ? [run, name] : []) this.#notices.tell(changed);
+    return outcome;
   }
 
   async remove(run: string): Promise<boolean> {
     const found = await this.#changing(() => this.#database.transaction((queries) => unlink(queries, run)));
-    if (found) {
-      this.#notices.tell(run);
-      this.#purger.request();
-    }
+    if (found) this.#removed(run);
     return found;
+  }
+
+  async removeOldest(before: number): Promise<string | undefined> {
+    const run = await this.#changing(() => this.#database.transaction((queries) => unlinkOldest(queries, before)));
+    if (run !== undefined) this.#removed(run);
+    return run;
+  }
+
+  size(): Promise<number> {
+    return sizeOf(this.#database);
   }
 
   run(name: string): Promise<RunSummary | undefined> {
@@ -165,7 +185,7 @@ export class PostgresStore implements RunStore {
   }
 
   async metadata(run: string): Promise<RunMetadata | undefined> {
-    const row = await this.#database.first('SELECT labels, expected_ranks FROM lossmeter.runs WHERE name = $1', run);
+    const row = await this.#database.first(`SELECT ${METADATA_COLUMNS} FROM lossmeter.runs WHERE name = $1`, run);
     return row && toMetadata(row);
   }
 
@@ -247,6 +267,16 @@ export class PostgresStore implements RunStore {
     await this.#notices.close();
     await this.#purger.settled();
     await this.#database.close();
+  }
+
+  /** True for one of the replicas: it works for all of them. */
+  get leads(): boolean {
+    return this.#notices.leads;
+  }
+
+  #removed(run: string): void {
+    this.#notices.tell(run);
+    this.#purger.request();
   }
 
   /** Deletes the rows of removed runs in small steps: other changes are written in between. */

@@ -1,7 +1,11 @@
 /** Facts about the history of recordings. */
+import { NO_RUN } from '../known-recording.ts';
 import type { KnownRecording, KnownScalar } from '../known-recording.ts';
+import { overQuota } from '../quota.ts';
+import type { Creator } from '../quota.ts';
 import type { KeyedRecording } from '../record.ts';
 import { fromReal } from '../rows.ts';
+import { REMOVED_PATTERN } from './removal.ts';
 import type { Statements } from './statements.ts';
 
 /** A run as recordings find it. */
@@ -31,7 +35,7 @@ export class History {
 
   #known(one: KeyedRecording): KnownRecording {
     const { key, recording } = one;
-    const run = this.#run(key.run);
+    const run = this.#run(key.run, one.creator);
     const { id, expectedRanks, series, only } = run;
     const about = { ...one, run: id, expectedRanks, series, known: this.#scalars(id, one) };
     const none = { digest: undefined, step: undefined, rank: undefined, hasOldRanks: false, nextAttempt: undefined };
@@ -43,11 +47,13 @@ export class History {
     return recording === undefined ? facts : { ...facts, ...this.#batch(id, one) };
   }
 
-  #run(name: string): KnownRun {
+  #run(name: string, creator: Creator | undefined): KnownRun {
     const known = this.#runs.get(name);
     if (known !== undefined) return known;
     const row = this.#statements.get('SELECT id, expected_ranks, series FROM runs WHERE name = ?', name);
-    const id = row === undefined ? createRun(this.#statements, name, this.#now) : Number(row['id']);
+    if (row === undefined && isOverQuota(this.#statements, creator))
+      return { id: NO_RUN, expectedRanks: null, series: 0, only: undefined };
+    const id = row === undefined ? createRun(this.#statements, name, this.#now, creator) : Number(row['id']);
     const run = {
       id,
       expectedRanks: (row?.['expected_ranks'] ?? null) as number | null,
@@ -126,7 +132,18 @@ export function attemptAt(statements: Statements, run: number, step: number): nu
 }
 
 /** @returns id of the run */
-export function createRun(statements: Statements, run: string, now: number): number {
-  const sql = 'INSERT INTO runs (name, created_at, updated_at) VALUES (?, ?, ?) RETURNING id';
-  return Number(statements.get(sql, run, now, now)!['id']);
+export function createRun(statements: Statements, run: string, now: number, creator: Creator | undefined): number {
+  const sql = 'INSERT INTO runs (name, created_at, updated_at, owner) VALUES (?, ?, ?, ?) RETURNING id';
+  return Number(statements.get(sql, run, now, now, creator?.owner ?? null)!['id']);
+}
+
+/** @throws LossmeterError quota_exceeded when a new run would be one too many */
+export function requireQuota(statements: Statements, run: string, creator: Creator | undefined): void {
+  if (creator !== undefined && isOverQuota(statements, creator)) throw overQuota(run, creator);
+}
+
+function isOverQuota(statements: Statements, { owner, mostRuns }: Partial<Creator> = {}): boolean {
+  if (owner === undefined || mostRuns === undefined) return false;
+  const sql = 'SELECT count(*) AS runs FROM runs WHERE owner = ? AND name NOT GLOB ?';
+  return Number(statements.get(sql, owner, REMOVED_PATTERN)!['runs']) >= mostRuns;
 }

@@ -16,10 +16,38 @@ const BYTES: Partial<Record<TableName, string>> = {
   row_losses: 'octet_length(losses)',
 };
 
+const UNLINK = 'UPDATE runs SET name = ?, steps = 0 WHERE id = ?';
+
 /** Removes a run from all replies at once; its rows stay until they are purged. */
 export function unlink(statements: Statements, run: number): void {
-  const sql = 'UPDATE runs SET name = ?, steps = 0 WHERE id = ?';
-  statements.transaction(() => statements.run(sql, `${REMOVED}${run}`, run), 'shrinking');
+  statements.transaction(() => statements.run(UNLINK, `${REMOVED}${run}`, run), 'shrinking');
+}
+
+/**
+ * Unlinks the run that was not recorded into for the longest time.
+ * @param before time since which no batch was recorded and no state was said
+ * @returns its name; undefined when there is no such run
+ */
+export function unlinkOldest(statements: Statements, before: number): string | undefined {
+  return statements.transaction(() => {
+    // Each part follows an index.
+    const oldest = ['steps > 0', 'steps = 0'].map(
+      (part) => `SELECT * FROM (SELECT id, name, updated_at FROM runs
+        WHERE ${part} AND updated_at < ?1 AND ifnull(said_at, 0) < ?1 AND name NOT GLOB ?2 ORDER BY updated_at LIMIT 1)`,
+    );
+    const sql = `${oldest.join(' UNION ALL ')} ORDER BY updated_at LIMIT 1`;
+    const row = statements.get(sql, before, REMOVED_PATTERN);
+    if (row === undefined) return undefined;
+    const id = Number(row['id']);
+    statements.run(UNLINK, `${REMOVED}${id}`, id);
+    return row['name'] as string;
+  }, 'shrinking');
+}
+
+/** Bytes of the pages of the file that are used. */
+export function sizeOf(statements: Statements): number {
+  const valueOf = (name: string): number => Number(statements.get(`SELECT * FROM pragma_${name}`)![name]);
+  return (valueOf('page_count') - valueOf('freelist_count')) * valueOf('page_size');
 }
 
 /** A run that is unlinked and not yet purged. */

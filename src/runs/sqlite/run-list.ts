@@ -1,14 +1,12 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { isActive } from '../activity.ts';
 import type { RunSummary } from '../record.ts';
 import type { RunSort } from '../../contract/runs.ts';
+import { addTo, conditionsOf, matcherOf } from '../matching.ts';
 import type { RunPlace, RunQuery } from '../run-query.ts';
-import { matches, wordsOf } from '../search.ts';
-import { MOST_LABELS, MOST_RUNS } from '../store.ts';
+import { MOST_RUNS, MOST_TEXT, textLength } from '../store.ts';
 import type { RunCounts, RunPage } from '../store.ts';
 import { REMOVED_PATTERN } from './removal.ts';
 import { isRemoved } from '../removed.ts';
-import { toMetadata } from '../rows.ts';
 import type { Row } from '../rows.ts';
 import type { Statements } from './statements.ts';
 import { summarize } from './summary.ts';
@@ -61,17 +59,17 @@ export interface PageOfRuns {
 /** Lists runs. The scans and the summaries yield the thread after each turn: runs may change in between. */
 export async function listRuns(
   statements: Statements,
-  { search, sort }: RunQuery,
+  query: RunQuery,
   { limit, after, now }: PageOfRuns,
 ): Promise<RunPage> {
-  const words = wordsOf(search);
+  const selection = selectionOf(query, now);
   const most = Math.min(limit, MOST_RUNS);
   const found: Found[] = [];
-  await scan(statements, { sort, words, after }, (row, place) => found.push({ id: idOf(row), place }) <= most);
-  const counts = after === undefined ? await countRuns(statements, words, now) : undefined;
+  await scan(statements, selection, after, (row, place) => found.push({ id: idOf(row), place }) <= most);
+  const counts = after === undefined ? await countRuns(statements, query, now) : undefined;
   const runs: RunSummary[] = [];
   let taken = 0;
-  for (let characters = 0; taken < found.length && runs.length < most && characters <= MOST_LABELS; taken++) {
+  for (let characters = 0; taken < found.length && runs.length < most && characters <= MOST_TEXT; taken++) {
     const summary = statements.snapshot(() => {
       const { id } = found[taken]!;
       const row = statements.get('SELECT * FROM runs WHERE id = ? AND name NOT GLOB ?', id, REMOVED_PATTERN);
@@ -80,14 +78,14 @@ export async function listRuns(
     // Each summary takes about seventy look-ups.
     await nextTurn();
     if (summary === undefined) continue;
-    characters += JSON.stringify(summary.labels).length;
+    characters += textLength(summary);
     runs.push(summary);
   }
   const last = found[taken - 1]?.place;
   // When a run vanished meanwhile, all found runs were taken, although others may follow.
   let hasMore = taken < found.length;
   if (!hasMore && found.length > most) {
-    await scan(statements, { sort, words, after: last }, () => {
+    await scan(statements, selection, last, () => {
       hasMore = true;
       return false;
     });
@@ -96,15 +94,37 @@ export async function listRuns(
 }
 
 /** Counts runs in the order of their ids, which never change. */
-async function countRuns(statements: Statements, words: readonly string[], now: number): Promise<RunCounts> {
+async function countRuns(statements: Statements, query: RunQuery, now: number): Promise<RunCounts> {
   const counts: RunCounts = { total: 0, active: 0, nonFinite: 0 };
-  await scan(statements, { sort: 'newest', words, after: undefined }, (row) => {
-    counts.total++;
-    if (isActive({ updatedAt: Number(row['updated_at']), batches: Number(row['batches']) }, now)) counts.active++;
-    if (Number(row['non_finite_steps']) > 0) counts.nonFinite++;
+  await scan(statements, selectionOf({ ...query, sort: 'newest' }, now), undefined, (row) => {
+    addTo(counts, row, now);
     return true;
   });
   return counts;
+}
+
+/** Statement that finds the runs of a query, and the test of the rows that it returns. */
+interface Selection {
+  order: Order;
+  sql: string;
+  /** Parameters behind those of the place. */
+  texts: string[];
+  matches: (row: Row) => boolean;
+}
+
+function selectionOf(query: RunQuery, now: number): Selection {
+  const order = ORDERS[query.sort];
+  const { columns, matches } = matcherOf(query, now);
+  const texts: string[] = [];
+  const conditions = conditionsOf(query, (column, text) => {
+    texts.push(text);
+    return `instr(${column}, ?${order.start.length + texts.length}) > 0`;
+  });
+  const selects = order.ranges.map(
+    (range) => `SELECT ${columns} FROM runs WHERE ${[range, ...conditions].join(' AND ')}`,
+  );
+  const sql = `${selects.join(' UNION ALL ')} ORDER BY ${order.by}`;
+  return { order, sql, texts, matches: (row) => !isRemoved(row['name'] as string) && matches(row) };
 }
 
 /**
@@ -113,14 +133,13 @@ async function countRuns(statements: Statements, words: readonly string[], now: 
  */
 async function scan(
   statements: Statements,
-  { sort, words, after }: { sort: RunSort; words: readonly string[]; after: RunPlace | undefined },
+  { order: { start, placeOf }, sql, texts, matches }: Selection,
+  after: RunPlace | undefined,
   take: (row: Row, place: RunPlace) => boolean,
 ): Promise<void> {
-  const { start, placeOf } = ORDERS[sort];
-  const sql = sqlOf(ORDERS[sort], words.length > 0);
   let place: RunPlace | undefined = after ?? start;
   while (place !== undefined) {
-    place = scanTurn(statements.iterate(sql, ...place));
+    place = scanTurn(statements.iterate(sql, ...place, ...texts));
     if (place !== undefined) await nextTurn();
   }
 
@@ -129,20 +148,9 @@ async function scan(
     const end = performance.now() + TURN_MS;
     for (const row of rows) {
       const at = placeOf(row);
-      if (isMatch(row, words) && !take(row, at)) return undefined;
+      if (matches(row) && !take(row, at)) return undefined;
       if (performance.now() > end) return at;
     }
     return undefined;
   }
-}
-
-function sqlOf({ ranges, by }: Order, withLabels: boolean): string {
-  const columns = `id, name, updated_at, batches, non_finite_steps${withLabels ? ', labels' : ''}`;
-  return `${ranges.map((range) => `SELECT ${columns} FROM runs WHERE ${range}`).join(' UNION ALL ')} ORDER BY ${by}`;
-}
-
-function isMatch(row: Row, words: readonly string[]): boolean {
-  const run = row['name'] as string;
-  if (isRemoved(run)) return false;
-  return words.length === 0 || matches({ run, labels: toMetadata(row).labels ?? {} }, words);
 }

@@ -24,13 +24,14 @@ import type { GuardState } from './guard.ts';
 import { Judge } from './judging.ts';
 import { openMemoryOnce, openSameFile } from './identity.ts';
 import { quickCheck } from './quick-check.ts';
-import { attemptAt, createRun } from './known.ts';
+import { attemptAt, createRun, requireQuota } from './known.ts';
 import { recordBatches } from './recording.ts';
 import type { RecordOutcome } from '../recording.ts';
 import type { Failure } from './failure.ts';
-import { purgeSome, unlink, unlinked } from './removal.ts';
+import { purgeSome, sizeOf, unlink, unlinkOldest, unlinked } from './removal.ts';
 import { isRemoved } from '../removed.ts';
-import { STEP_COLUMNS, toMetadata } from '../rows.ts';
+import type { Creator } from '../quota.ts';
+import { METADATA_COLUMNS, STEP_COLUMNS, metadataColumns, toMetadata } from '../rows.ts';
 import { listRuns } from './run-list.ts';
 import { readScalar } from '../scalars.ts';
 import type { Attempt, ScalarExportPage, ScalarPage, ScalarPlace, ScalarQuery, ScalarSummary } from '../scalars.ts';
@@ -144,15 +145,25 @@ export class SqliteStore implements RunStore {
     return this.#read(run, (id) => attemptAt(this.#statements, id, step));
   }
 
-  async describe(run: string, { labels, expectedRanks }: RunMetadata): Promise<boolean> {
+  async describe(run: string, metadata: RunMetadata, creator?: Creator): Promise<boolean> {
     return this.#statements.transaction(() => {
       const known = this.#idOf(run);
-      const id = known ?? createRun(this.#statements, run, this.#now());
-      if (labels !== undefined)
-        this.#statements.run('UPDATE runs SET labels = ? WHERE id = ?', JSON.stringify(labels), id);
-      if (expectedRanks !== undefined)
-        this.#statements.run('UPDATE runs SET expected_ranks = ? WHERE id = ?', expectedRanks, id);
+      if (known === undefined) requireQuota(this.#statements, run, creator);
+      const id = known ?? createRun(this.#statements, run, this.#now(), creator);
+      for (const [column, value] of Object.entries(metadataColumns(metadata, this.#now()))) {
+        if (value !== null) this.#statements.run(`UPDATE runs SET ${column} = ? WHERE id = ?`, value, id);
+      }
       return known === undefined;
+    });
+  }
+
+  async rename(run: string, name: string): Promise<'renamed' | 'unknown' | 'taken'> {
+    return this.#statements.transaction(() => {
+      const id = this.#idOf(run);
+      if (id === undefined) return 'unknown';
+      if ((this.#idOf(name) ?? id) !== id) return 'taken';
+      this.#statements.run('UPDATE runs SET name = ? WHERE id = ?', name, id);
+      return 'renamed';
     });
   }
 
@@ -167,6 +178,21 @@ export class SqliteStore implements RunStore {
     const id = this.#idOf(run);
     if (id !== undefined) unlink(this.#statements, id);
     return id !== undefined;
+  }
+
+  async removeOldest(before: number): Promise<string | undefined> {
+    const run = await this.unlinkOldest(before);
+    if (run !== undefined) await this.purge();
+    return run;
+  }
+
+  /** Removes the oldest run from all replies, as `unlink` does. */
+  async unlinkOldest(before: number): Promise<string | undefined> {
+    return unlinkOldest(this.#statements, before);
+  }
+
+  async size(): Promise<number | undefined> {
+    return unlinked(this.#statements) === undefined ? sizeOf(this.#statements) : undefined;
   }
 
   /** Purges removed runs whose purge a shutdown of the service interrupted. */
@@ -206,7 +232,7 @@ export class SqliteStore implements RunStore {
   }
 
   async metadata(run: string): Promise<RunMetadata | undefined> {
-    const row = this.#statements.get('SELECT labels, expected_ranks FROM runs WHERE name = ?', run);
+    const row = this.#statements.get(`SELECT ${METADATA_COLUMNS} FROM runs WHERE name = ?`, run);
     return row && toMetadata(row);
   }
 

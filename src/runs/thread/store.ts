@@ -1,6 +1,7 @@
 import type { Worker } from 'node:worker_threads';
 import type { Pages } from '../answers.ts';
 import type { BatchKey, KeyedRecording, Outcome, Recording, RunMetadata, StepRange } from '../record.ts';
+import type { Creator } from '../quota.ts';
 import type { RunPlace, RunQuery } from '../run-query.ts';
 import { unpackFailure } from '../sqlite/failure.ts';
 import type { ScalarPlace, ScalarQuery } from '../scalars.ts';
@@ -94,8 +95,12 @@ export class ThreadedStore implements RunStore {
     return this.#recordings.record(recordings);
   }
 
-  describe(run: string, metadata: RunMetadata): Promise<boolean> {
-    return this.#threads.write('describe', run, metadata);
+  describe(run: string, metadata: RunMetadata, creator?: Creator): Promise<boolean> {
+    return this.#threads.write('describe', run, metadata, creator);
+  }
+
+  rename(run: string, name: string) {
+    return this.#threads.write('rename', run, name);
   }
 
   /** Resolves when the run is durably removed from all replies; its rows are deleted in small steps afterwards. */
@@ -103,6 +108,18 @@ export class ThreadedStore implements RunStore {
     const found = await this.#threads.write('unlink', run);
     if (found) this.#purge();
     return found;
+  }
+
+  async removeOldest(before: number): Promise<string | undefined> {
+    const run = await this.#threads.write('unlinkOldest', before);
+    if (run !== undefined) this.#purge();
+    return run;
+  }
+
+  /** Size after the rows of removed runs are deleted. */
+  async size(): Promise<number | undefined> {
+    await this.#threads.write('purge');
+    return this.#threads.read('size');
   }
 
   attemptOf(run: string, step: number) {

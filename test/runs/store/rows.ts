@@ -7,7 +7,7 @@ const NOTHING = new Uint8Array(0);
 export const runRow = ({ steps, nonFinite = 0 }: { steps: number; nonFinite?: number }): Row => ({
   ...{ id: 1, name: 'r', labels: '{}', expected_ranks: null, created_at: 0, updated_at: 0 },
   ...{ batches: 0, steps, non_finite_steps: nonFinite, ranks: 1, series: 0 },
-  ...{ state: null, notes: '', tags: '[]', archived: 0, owner: null },
+  ...{ state: null, said_at: null, notes: '', tags: '[]', archived: 0, owner: null },
 });
 
 /** An attempt of the run. */

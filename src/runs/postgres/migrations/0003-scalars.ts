@@ -3,10 +3,13 @@ export default `
 ALTER TABLE lossmeter.runs
   ADD COLUMN series bigint NOT NULL DEFAULT 0,
   ADD COLUMN state text,
+  ADD COLUMN said_at bigint,
   ADD COLUMN notes text NOT NULL DEFAULT '',
   ADD COLUMN tags text NOT NULL DEFAULT '[]',
   ADD COLUMN archived smallint NOT NULL DEFAULT 0,
   ADD COLUMN owner text;
+
+CREATE INDEX runs_by_owner ON lossmeter.runs (owner) WHERE owner IS NOT NULL;
 
 ALTER TABLE lossmeter.batches ADD COLUMN device text, ADD COLUMN label_digest bytea;
 

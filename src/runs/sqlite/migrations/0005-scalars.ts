@@ -6,11 +6,15 @@
  */
 export default `
 ALTER TABLE runs ADD COLUMN series INTEGER NOT NULL DEFAULT 0;
+-- What the trainer said last, and when; NULL when it never said anything.
 ALTER TABLE runs ADD COLUMN state TEXT;
+ALTER TABLE runs ADD COLUMN said_at INTEGER;
 ALTER TABLE runs ADD COLUMN notes TEXT NOT NULL DEFAULT '';
 ALTER TABLE runs ADD COLUMN tags TEXT NOT NULL DEFAULT '[]';
 ALTER TABLE runs ADD COLUMN archived INTEGER NOT NULL DEFAULT 0;
+-- Name of the key that created it.
 ALTER TABLE runs ADD COLUMN owner TEXT;
+CREATE INDEX runs_by_owner ON runs (owner) WHERE owner IS NOT NULL;
 
 ALTER TABLE batches ADD COLUMN device TEXT;
 ALTER TABLE batches ADD COLUMN label_digest BLOB;

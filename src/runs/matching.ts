@@ -1,0 +1,78 @@
+/** Runs that a query selects: exactly, and by conditions of SQL that leave most of the others out. */
+import { isActive } from './activity.ts';
+import { stateOf } from './life.ts';
+import { toLabels, toSaid, toTags } from './rows.ts';
+import type { Row } from './rows.ts';
+import type { RunQuery } from './run-query.ts';
+import { matches, wordsOf } from './search.ts';
+import type { RunCounts } from './store.ts';
+
+/** Columns of a run that decide whether it matches, beside its labels and its tags. */
+const COLUMNS = 'id, name, updated_at, batches, non_finite_steps, state, said_at, archived';
+
+/** The test of a query. */
+export interface Matcher {
+  /** Columns that `matches` reads. */
+  columns: string;
+  /** True for a query that the conditions alone decide. */
+  isPlain: boolean;
+  matches: (row: Row) => boolean;
+}
+
+const factsOf = (row: Row) => ({
+  said: toSaid(row),
+  updatedAt: Number(row['updated_at']),
+  batches: Number(row['batches']),
+});
+
+/** Makes the test of a query, for rows that its conditions selected. */
+export function matcherOf({ search, state, labels = [], tags = [] }: RunQuery, now: number): Matcher {
+  const words = wordsOf(search);
+  const [needsLabels, needsTags] = [words.length > 0 || labels.length > 0, tags.length > 0];
+  return {
+    columns: `${COLUMNS}${needsLabels ? ', labels' : ''}${needsTags ? ', tags' : ''}`,
+    isPlain: state === undefined && !needsLabels && !needsTags,
+    matches: (row) => {
+      if (state !== undefined && stateOf(factsOf(row), now) !== state) return false;
+      if (needsTags && !hasAll(toTags(row), tags)) return false;
+      if (!needsLabels) return true;
+      const own = toLabels(row);
+      if (!hasAll(labelTexts(own), labels)) return false;
+      return words.length === 0 || matches({ run: row['name'] as string, labels: own }, words);
+    },
+  };
+}
+
+const hasAll = (own: readonly string[], wanted: readonly string[]): boolean => wanted.every((one) => own.includes(one));
+
+const labelTexts = (labels: ReturnType<typeof toLabels>): string[] =>
+  Object.entries(labels).map(([name, value]) => `${name}=${value}`);
+
+/** Adds a run to counts. */
+export function addTo(counts: RunCounts, row: Row, now: number): void {
+  counts.total++;
+  if (isActive(factsOf(row), now)) counts.active++;
+  if (Number(row['non_finite_steps']) > 0) counts.nonFinite++;
+}
+
+/**
+ * Conditions of SQL that every matching run meets: archived or not, and texts that the columns of labels and tags must
+ * have. The columns are JSON, in which each label and each tag has one form.
+ * @param find makes the condition that a column has a text
+ */
+export function conditionsOf(
+  { labels = [], tags = [], archived = 'false' }: RunQuery,
+  find: (column: 'labels' | 'tags', text: string) => string,
+): string[] {
+  return [
+    ...(archived === 'any' ? [] : [`archived = ${archived === 'true' ? 1 : 0}`]),
+    ...labels.map((label) => {
+      const at = label.indexOf('=');
+      const name = JSON.stringify(label.slice(0, at));
+      const value = label.slice(at + 1);
+      // A text, or a number or a truth.
+      return `(${[JSON.stringify(value), value].map((text) => find('labels', `${name}:${text}`)).join(' OR ')})`;
+    }),
+    ...tags.map((tag) => find('tags', JSON.stringify(tag))),
+  ];
+}
