@@ -247,6 +247,29 @@ export const Config = Type.Object({
     description:
       'Connections that a service opens to PostgreSQL at most, one more to hear of other replicas, and with a data directory four more for jobs.',
   }),
+  retentionDays: Type.Optional(
+    Type.Integer({
+      minimum: 1,
+      maximum: 36_500,
+      description: 'Days without a recording after which a run is deleted.',
+    }),
+  ),
+  retentionBytes: Type.Optional(
+    Type.Integer({
+      minimum: MiB,
+      maximum: Number.MAX_SAFE_INTEGER,
+      description:
+        'Bytes of the history beyond which runs are deleted, the one without a recording for the longest time first. One that was recorded in the last hour is kept.',
+    }),
+  ),
+  maxRunsPerKey: Type.Optional(
+    Type.Integer({
+      minimum: 1,
+      maximum: 1_000_000_000,
+      description:
+        'Runs that a key may have created; a further one is refused with 403 `quota_exceeded` until one is deleted.',
+    }),
+  ),
   webhookUrl: Type.Optional(
     Type.String({
       pattern: '^https?://',
@@ -333,6 +356,7 @@ export const LIMITS = [
   'maxConnections',
   'maxIdleConnectionsPerAddress',
   'maxRequestsPerMinute',
+  'maxRunsPerKey',
   'minBytesPerSecond',
   'stallSeconds',
 ] as const satisfies readonly ConfigKey[];

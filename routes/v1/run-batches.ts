@@ -8,6 +8,7 @@ import { RunParams } from '../../src/contract/runs.ts';
 import { LossmeterError } from '../../src/errors.ts';
 import { awaitNoMore, requestBody } from '../../src/plugins/app/answers.ts';
 import { bulkCodec } from '../../src/plugins/app/negotiation.ts';
+import { creatorOf } from '../../src/plugins/app/runs.ts';
 import { readItems } from '../../src/runs/bulk.ts';
 import { BULK_MEDIA_TYPES } from '../../src/wire/media-types.ts';
 
@@ -20,7 +21,7 @@ const record = {
   },
   response: {
     200: { description: 'The results.', content: { 'application/json': { schema: BulkResults } } },
-    ...problemResponses(400, 408, 413, 415, 429, 503),
+    ...problemResponses(400, 403, 408, 413, 415, 429, 503),
   },
 };
 
@@ -43,7 +44,7 @@ export default async function runBatches(app: FastifyInstance): Promise<void> {
       const body = requestBody(request, bulkCodec(request));
       const items = await app.evaluator.readValue(body, (given) => readItems(run, given), MOST_BULK_BYTES);
       awaitNoMore(reply);
-      const outcomes = await app.recorder.recordMany(run, items);
+      const outcomes = await app.recorder.recordMany(run, items, creatorOf(request));
       return { results: outcomes.map(resultOf) };
     },
   );

@@ -16,6 +16,7 @@ import {
   StepQuery,
   StepsQuery,
 } from '../../src/contract/runs.ts';
+import { creatorOf } from '../../src/plugins/app/runs.ts';
 import { SafetensorsBatch, SafetensorsEvaluation } from '../../src/contract/safetensors.ts';
 import { REPLY_MEDIA_TYPES, REQUEST_MEDIA_TYPES } from '../../src/wire/media-types.ts';
 import { requireRun } from './runs.ts';
@@ -56,9 +57,15 @@ export default async function runSteps(app: FastifyInstance): Promise<void> {
   }>(
     '/runs/:run/steps/:step/ranks/:rank',
     { config: { scope: 'record' }, schema: record },
-    async ({ params, query: { micro_batch: microBatch, attempt } }, reply) => {
+    async (request, reply) => {
+      const { params, query } = request;
+      const { micro_batch: microBatch, attempt } = query;
       await reply.answer(async (body) => {
-        const { answer, ...others } = await app.recorder.record({ ...params, microBatch, attempt }, body);
+        const { answer, ...others } = await app.recorder.record(
+          { ...params, microBatch, attempt },
+          body,
+          creatorOf(request),
+        );
         reply.code(answer.outcome === 'created' ? 201 : 200);
         return { ...others, answer: answer.evaluation };
       });

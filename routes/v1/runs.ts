@@ -2,12 +2,13 @@ import type { FastifyInstance } from 'fastify';
 import { LossmeterError } from '../../src/errors.ts';
 import { awaitNoMore, requestBody } from '../../src/plugins/app/answers.ts';
 import { bodyCodec } from '../../src/plugins/app/negotiation.ts';
+import { creatorOf } from '../../src/plugins/app/runs.ts';
 import { exportLines, runListJson } from '../../src/runs/answers.ts';
 import { RunMetadata } from '../../src/contract/run-metadata.ts';
 import { attachmentOf } from '../../src/runs/file-name.ts';
 import { readMetadata } from '../../src/runs/metadata.ts';
 import { readCursor } from '../../src/runs/run-query.ts';
-import type { RunSort } from '../../src/contract/runs.ts';
+import type { RunQuery } from '../../src/runs/run-query.ts';
 import { wireSummary } from '../../src/runs/wire.ts';
 import { parameterCompiler } from '../../src/contract/parameters.ts';
 import { problemResponses } from '../../src/contract/problem.ts';
@@ -16,6 +17,14 @@ import { stringify } from '../../src/wire/json-text/stringify.ts';
 
 const tags = ['runs'];
 const JSON_TYPE = 'application/json; charset=utf-8';
+
+interface ListQuery extends Pick<RunQuery, 'sort' | 'state' | 'archived'> {
+  search?: string;
+  label?: string[];
+  tag?: string[];
+  limit: number;
+  cursor?: string;
+}
 
 /** Routes for runs as a whole. */
 export default async function runs(app: FastifyInstance): Promise<void> {
@@ -32,11 +41,11 @@ export default async function runs(app: FastifyInstance): Promise<void> {
       ...problemResponses(400, 429, 503),
     },
   };
-  app.get<{ Querystring: { search?: string; sort: RunSort; limit: number; cursor?: string } }>(
+  app.get<{ Querystring: ListQuery }>(
     '/runs',
     { config: { scope: 'read' }, schema: list, preHandler: app.readsHistory },
-    async ({ query: { search = '', sort, limit, cursor } }, reply) => {
-      const query = { search, sort };
+    async ({ query: { search = '', limit, cursor, label: labels, tag: tags, ...others } }, reply) => {
+      const query: RunQuery = { search, labels, tags, ...others };
       const after = cursor === undefined ? undefined : readCursor(query, cursor);
       return reply.sendPages(JSON_TYPE, runListJson(app.runPages, query, limit, after));
     },
@@ -60,7 +69,7 @@ export default async function runs(app: FastifyInstance): Promise<void> {
     ...{ tags, operationId: 'describeRun', summary: 'Set the metadata of a run', params: RunParams },
     description: 'Creates the run if it does not exist. The first recording of a run also creates it.',
     body: { description: 'The metadata.', content: { 'application/json': { schema: RunMetadata } } },
-    response: { 200: summaryResponse, 201: summaryResponse, ...problemResponses(400, 408, 413, 415, 422, 429, 503) },
+    response: { 200: summaryResponse, 201: summaryResponse, ...problemResponses(400, 403, 408, 413, 415, 422, 429, 503) },
   };
   app.put<{ Params: { run: string } }>(
     '/runs/:run',
@@ -70,7 +79,7 @@ export default async function runs(app: FastifyInstance): Promise<void> {
       const body = requestBody(request, bodyCodec(request));
       const metadata = await app.evaluator.readValue(body, readMetadata);
       awaitNoMore(reply);
-      const made = await app.runChanges.about(run, () => store.describe(run, metadata));
+      const made = await app.runChanges.about(run, () => store.describe(run, metadata, creatorOf(request)));
       app.runChanges.notify(run);
       const summary = requireRun(run, await store.run(run));
       return reply
@@ -126,6 +135,6 @@ export function requireRun<T>(name: string, run: T | undefined): T {
   return run;
 }
 
-function noRun(name: string): LossmeterError {
+export function noRun(name: string): LossmeterError {
   return new LossmeterError('not_found', `there is no run ${name}`);
 }

@@ -15,7 +15,7 @@ const PLACES: Readonly<Record<string, string>> = { params: 'the path', querystri
 export const parameterCompiler: FastifySchemaCompiler<TSchema> = ({ schema, httpPart = 'querystring' }) => {
   if (httpPart === 'body') return () => true;
   return (given: unknown) => {
-    const value = Value.Default(schema, readIntegers(schema, given as Readonly<Record<string, unknown>>));
+    const value = Value.Default(schema, readValues(schema, given as Readonly<Record<string, unknown>>));
     if (Value.Check(schema, value)) return { value };
     const errors = Value.Errors(schema, value);
     // Drops the error about the whole object, which only repeats the errors about each unknown parameter.
@@ -40,16 +40,16 @@ function reasonOf(schema: TSchema, name: string, value: unknown): string | undef
   return Type.IsRefine(parameter) ? parameter['~refine'][0]?.error(value) : undefined;
 }
 
-/**
- * Converts values that are integers by their schema and by their text; keeps other values, which the check then
- * rejects.
- */
-function readIntegers(schema: TSchema, given: Readonly<Record<string, unknown>>): Record<string, unknown> {
+/** Converts values to the integers and arrays of their schema; keeps other values, which the check then rejects. */
+function readValues(schema: TSchema, given: Readonly<Record<string, unknown>>): Record<string, unknown> {
   const { properties = {} } = schema as { properties?: Record<string, { type?: string }> };
   return Object.fromEntries(
-    Object.entries(given).map(([name, text]) => [
-      name,
-      properties[name]?.type === 'integer' && /^-?\d+$/.test(String(text)) ? Number(text) : text,
-    ]),
+    Object.entries(given).map(([name, value]) => [name, convert(value, properties[name]?.type)]),
   );
+}
+
+function convert(value: unknown, type: string | undefined): unknown {
+  if (type === 'integer' && /^-?\d+$/.test(String(value))) return Number(value);
+  // A parameter that may be repeated, and came once.
+  return type === 'array' && typeof value === 'string' ? [value] : value;
 }

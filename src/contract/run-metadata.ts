@@ -1,5 +1,6 @@
 import { Type } from 'typebox';
 import type { Static } from 'typebox';
+import { RunName } from './run-name.ts';
 
 /** Most ranks of a step, and most micro-batches of a rank. */
 export const MOST_PARTS = 2 ** 20;
@@ -101,6 +102,17 @@ export const RunMetadata = Type.Object(
     additionalProperties: false,
     description: 'Metadata of the run; absent fields keep their values.',
     examples: [{ labels: { model: 'char-lm', lr: 0.001 }, expected_ranks: 8 }],
+  },
+);
+
+/** Request body of POST /v1/runs/{run}/rename. */
+export const RunRename = Type.Object(
+  { name: RunName },
+  {
+    title: 'RunRename',
+    additionalProperties: false,
+    description: 'The new name of the run.',
+    examples: [{ name: 'meta-llama/Llama-2-7b' }],
   },
 );
 

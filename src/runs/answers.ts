@@ -118,7 +118,7 @@ function ofOneRun<Given extends unknown[], Place>(
     const page = await read(...given);
     id ??= page.runId;
     if (page.runId !== undefined && page.runId === id) return page;
-    throw new LossmeterError('not_found', `run ${run} was removed while it was read`);
+    throw new LossmeterError('not_found', `run ${run} was removed or renamed while it was read`);
   };
 }
 

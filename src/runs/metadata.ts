@@ -1,10 +1,12 @@
 import { Value } from 'typebox/value';
-import { MOST_LABELS, RunMetadata as Metadata } from '../contract/run-metadata.ts';
-import { LossmeterError } from '../errors.ts';
+import type { TSchema } from 'typebox';
+import { MOST_LABELS, RunMetadata as Metadata, RunRename } from '../contract/run-metadata.ts';
+import { faultOfRunName } from '../contract/run-name.ts';
+import { LossmeterError, refuse } from '../errors.ts';
 import { showValue } from '../suggestion.ts';
 import type { RunMetadata } from './record.ts';
 
-/** Most keys, and most characters of a key, that are checked. A request beyond these limits is invalid anyway. */
+/** Most keys and tags, and most characters of a key, that are checked. A request beyond these limits is invalid anyway. */
 const MOST_KEYS = MOST_LABELS + 1;
 const MOST_POINTER_CHARACTERS = 200;
 
@@ -19,20 +21,39 @@ export function readMetadata(given: unknown): RunMetadata {
       ...(tags && { tags: [...new Set(tags)] }),
     };
   }
-  const places = Value.Errors(Metadata, value).map(({ instancePath, message }) => {
+  throw refusalOf(Metadata, value, given);
+}
+
+/** New name of a run. @throws LossmeterError invalid_metadata */
+export function readRename(given: unknown): string {
+  const value = shortened(given);
+  if (Value.Check(RunRename, value)) return value.name;
+  const { name } = (value ?? {}) as { name?: unknown };
+  const fault = typeof name === 'string' ? faultOfRunName(name) : undefined;
+  if (fault !== undefined) throw refuse('invalid_metadata', '/name', `/name ${fault}; came ${showValue(name)}`);
+  throw refusalOf(RunRename, value, given);
+}
+
+/** @param value the given value, shortened */
+function refusalOf(schema: TSchema, value: unknown, given: unknown): LossmeterError {
+  const places = Value.Errors(schema, value).map(({ instancePath, message }) => {
     const pointer = instancePath.slice(0, MOST_POINTER_CHARACTERS);
     return { pointer, detail: `${pointer === '' ? 'the body' : pointer} ${message}` };
   });
   const detail = `${places.map((place) => place.detail).join('; ')}; came ${showValue(given)}`;
-  throw new LossmeterError('invalid_metadata', detail, places);
+  return new LossmeterError('invalid_metadata', detail, places);
 }
 
 /** The metadata with its first keys only: checking each of a million keys takes seconds. */
 function shortened(value: unknown): unknown {
   if (!isObject(value)) return value;
   const short = firstEntries(value);
-  const { labels } = value as { labels?: unknown };
-  return isObject(labels) && Object.hasOwn(short, 'labels') ? { ...short, labels: firstEntries(labels) } : short;
+  const { labels, tags } = short;
+  return {
+    ...short,
+    ...(isObject(labels) && { labels: firstEntries(labels) }),
+    ...(Array.isArray(tags) && { tags: tags.slice(0, MOST_KEYS) }),
+  };
 }
 
 const isObject = (value: unknown): value is object =>

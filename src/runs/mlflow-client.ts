@@ -58,7 +58,26 @@ export class MlflowClient {
     }
   }
 
+  /**
+   * Gives a run another name and tag.
+   * @throws Error when the server does not answer or rejects the request
+   */
+  async rename(former: string, name: string): Promise<void> {
+    const id = await this.#find(former);
+    if (id === undefined) return;
+    await this.#call('runs/set-tag', { run_id: id, key: RUN_TAG, value: tagOf(name) });
+    await this.#call('runs/update', { run_id: id, run_name: shortName(name) });
+    this.#runs.delete(former);
+    this.#runs.set(name, id);
+  }
+
   async #runOf(name: string): Promise<string> {
+    const id = (await this.#find(name)) ?? (await this.#create(name, await this.#experimentOf())).run.info.run_id;
+    this.#runs.set(name, id);
+    return id;
+  }
+
+  async #find(name: string): Promise<string | undefined> {
     const known = this.#runs.get(name);
     if (known !== undefined) return known;
     const experiment = await this.#experimentOf();
@@ -67,15 +86,13 @@ export class MlflowClient {
       filter: `tags.\`${RUN_TAG}\` = '${tagOf(name)}'`,
       max_results: 1,
     })) as { runs?: RunInfo[] };
-    const run = found.runs?.[0] ?? (await this.#create(name, experiment)).run;
-    this.#runs.set(name, run.info.run_id);
-    return run.info.run_id;
+    return found.runs?.[0]?.info.run_id;
   }
 
   #create(name: string, experiment: string): Promise<{ run: RunInfo }> {
     return this.#call('runs/create', {
       experiment_id: experiment,
-      run_name: Array.from(name).slice(0, MOST_NAME).join(''),
+      run_name: shortName(name),
       start_time: Date.now(),
       tags: [{ key: RUN_TAG, value: tagOf(name) }],
     }) as Promise<{ run: RunInfo }>;
@@ -115,6 +132,8 @@ export class MlflowClient {
     throw new MlflowError(method, status, server.redact(text));
   }
 }
+
+const shortName = (name: string): string => Array.from(name).slice(0, MOST_NAME).join('');
 
 /**
  * Tag of a run. MLflow's filters have no escapes: characters that may end or change a text in quotes are

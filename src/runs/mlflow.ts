@@ -34,6 +34,9 @@ export class MlflowLogger {
   readonly #closing = new AbortController();
   /** Pending steps by run, then by step. */
   readonly #waiting = new Map<string, Map<number, CurvePoint>>();
+  /** Names of runs by their ids, and former names of renamed runs that MLflow has to learn of. */
+  readonly #names = new Map<number, string>();
+  readonly #renamed = new Map<string, string>();
   readonly #drain = new Drain(() => this.#sendAll());
 
   constructor(options: MlflowOptions, store: RunStore, warn: (message: string, error?: unknown) => void) {
@@ -43,7 +46,8 @@ export class MlflowLogger {
   }
 
   /** Queues a changed step when it is complete. */
-  readonly tell = ({ run, point }: ChangedStep): void => {
+  readonly tell = ({ run, runId, point }: ChangedStep): void => {
+    this.#notice(run, runId);
     if (!point.complete) return;
     let steps = this.#waiting.get(run);
     if (steps === undefined) this.#waiting.set(run, (steps = new Map()));
@@ -51,6 +55,18 @@ export class MlflowLogger {
     if (steps.size > MOST_WAITING) this.#drop(run, steps);
     this.#drain.request();
   };
+
+  /** Moves the pending steps of a renamed run to its new name. */
+  #notice(run: string, runId: number): void {
+    const former = this.#names.get(runId);
+    this.#names.set(runId, run);
+    if (former === undefined || former === run) return;
+    this.#renamed.set(run, this.#renamed.get(former) ?? former);
+    this.#renamed.delete(former);
+    const steps = this.#waiting.get(former);
+    this.#waiting.delete(former);
+    if (steps !== undefined) this.#waiting.set(run, new Map([...steps, ...(this.#waiting.get(run) ?? [])]));
+  }
 
   /** Drops pending steps. */
   async close(): Promise<void> {
@@ -86,6 +102,7 @@ export class MlflowLogger {
     // One step after another: each may read many batches.
     for (const point of points) metrics.push(...(await this.#metricsOf(run, point)));
     try {
+      await this.#rename(run);
       await this.#client.log(run, metrics);
     } catch (error) {
       // Drops rejected steps: a retry would be rejected again and block all others.
@@ -96,6 +113,14 @@ export class MlflowLogger {
     // Moves the run to the end of the queue: a run on which the server fails must not block the others.
     this.#waiting.delete(run);
     if (steps.size > 0) this.#waiting.set(run, steps);
+  }
+
+  /** Renames the MLflow run of a run that was renamed. */
+  async #rename(run: string): Promise<void> {
+    const former = this.#renamed.get(run);
+    if (former === undefined) return;
+    await this.#client.rename(former, run);
+    this.#renamed.delete(run);
   }
 
   async #metricsOf(run: string, point: CurvePoint): Promise<Metric[]> {

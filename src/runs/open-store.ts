@@ -19,6 +19,8 @@ export interface ServiceStore extends RunStore {
    * @param name of the follower
    */
   position?: (name: string) => FollowerPosition;
+  /** True for the replica that works for all of them, where there are replicas. */
+  readonly leads?: boolean;
 }
 
 /** Place of a history, and bounds of its use. */

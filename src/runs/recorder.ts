@@ -9,6 +9,8 @@ import type { SpanAttributes } from '../tracing.ts';
 import type { RunChanges } from './changes.ts';
 import { keepDiagnostics } from './kept-diagnostics.ts';
 import type { BatchKey, KeyedRecording, Outcome } from './record.ts';
+import { overQuota } from './quota.ts';
+import type { Creator } from './quota.ts';
 import { MOST_SERIES } from './scalars.ts';
 import type { RunStore } from './store.ts';
 
@@ -46,9 +48,10 @@ export class Recorder {
 
   /**
    * Records a micro-batch durably. Idempotent: repeated content has the result of the first recording.
-   * @throws LossmeterError conflict, superseded, and errors of the evaluation
+   * @param creator owner of the run when it is new; undefined for none
+   * @throws LossmeterError conflict, superseded, quota_exceeded, and errors of the evaluation
    */
-  async record(key: BatchKey, body: RequestBody): Promise<Answered<Recorded>> {
+  async record(key: BatchKey, body: RequestBody, creator?: Creator): Promise<Answered<Recorded>> {
     await this.#requireCurrent(key, body);
     const evaluated = await this.#evaluator.evaluate(recordingOf(key), body);
     try {
@@ -56,8 +59,8 @@ export class Recorder {
       const diagnostics = keepDiagnostics(evaluation.diagnostics);
       const { numerator, denominator } = evaluation;
       const recording = { numerator, denominator, diagnostics, digest, labelDigest, device };
-      const [outcome] = await this.#keep(key.run, [{ key, recording, scalars }]);
-      const refusal = refusalOf(key, outcome!);
+      const [outcome] = await this.#keep(key.run, [{ key, recording, scalars, creator }]);
+      const refusal = refusalOf({ key, creator }, outcome!);
       if (refusal !== undefined) throw refusal;
       return { ...evaluated, answer: { evaluation, outcome: outcome as Recorded['outcome'] } };
     } catch (error) {
@@ -69,18 +72,23 @@ export class Recorder {
   /**
    * Records pairs and scalars of a run durably, each as `record` does.
    * @param items recordings; an error stands for an invalid item
+   * @param creator owner of the run when it is new; undefined for none
    * @returns for each item its outcome, or its error
+   * @throws LossmeterError quota_exceeded: then none is recorded into the run
    */
   async recordMany(
     run: string,
     items: readonly (KeyedRecording | LossmeterError)[],
+    creator?: Creator,
   ): Promise<(Recorded['outcome'] | LossmeterError)[]> {
-    const valid = items.filter((item): item is KeyedRecording => !(item instanceof LossmeterError));
-    const outcomes = (await this.#keep(run, valid)).values();
+    const valid = items.flatMap((item) => (item instanceof LossmeterError ? [] : [{ ...item, creator }]));
+    const kept = await this.#keep(run, valid);
+    if (kept.includes('over_quota')) throw overQuota(run, creator!);
+    const outcomes = kept.values();
     return items.map((item) => {
       if (item instanceof LossmeterError) return item;
       const outcome = outcomes.next().value!;
-      return refusalOf(item.key, outcome) ?? (outcome as Recorded['outcome']);
+      return refusalOf(item, outcome) ?? (outcome as Recorded['outcome']);
     });
   }
 
@@ -119,9 +127,10 @@ export class Recorder {
 const isKept = (outcome: Outcome): boolean => outcome === 'created' || outcome === 'repeated';
 
 /** Why a recording is not in the history; undefined when it is. */
-function refusalOf(key: BatchKey, outcome: Outcome): LossmeterError | undefined {
+function refusalOf({ key, creator }: Pick<KeyedRecording, 'key' | 'creator'>, outcome: Outcome): LossmeterError | undefined {
   if (outcome === 'superseded') return superseded(key);
   if (outcome === 'conflict') return conflict(key);
+  if (outcome === 'over_quota') return overQuota(key.run, creator!);
   if (outcome === 'unexpected') {
     const detail = `${nameOf(key)}: the run has fewer ranks, as expected_ranks says`;
     return new LossmeterError('rank_unexpected', detail);

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Counter, Gauge } from '@prometheus-io/client';
 import type { Outcome } from '../runs/record.ts';
+import type { RetentionRule } from '../runs/retention.ts';
 import type { StoreWatch } from '../runs/store-watch.ts';
 import type { RunStore } from '../runs/store.ts';
 import type { WebhookOutcome } from '../runs/webhook.ts';
@@ -19,13 +20,16 @@ const PATIENCE_MS = 1000;
  */
 const BOUNDS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.1, 1];
 
-const OUTCOMES: readonly Outcome[] = ['created', 'repeated', 'conflict', 'superseded', 'unexpected', 'full'];
+const OUTCOMES: readonly Outcome[] = [
+  ...(['created', 'repeated', 'conflict', 'superseded', 'unexpected', 'full', 'over_quota'] as const),
+];
 
 /** Metrics of recordings, and of the runs that changed last. */
 export class RunMetrics {
   readonly #outcomes: Counter<'outcome'>;
   readonly #seconds: Observations;
   readonly #webhooks: Counter<'outcome'>;
+  readonly #expired: Counter<'rule'>;
 
   constructor(registry: MetricRegistry, store: RunStore, watch: StoreWatch) {
     this.#outcomes = new Counter({
@@ -44,6 +48,13 @@ export class RunMetrics {
       registers: [registry],
     });
     for (const outcome of ['delivered', 'failed', 'dropped']) this.#webhooks.inc({ outcome }, 0);
+    this.#expired = new Counter({
+      name: 'lossmeter_expired_runs_total',
+      help: 'Runs that the rules of retention deleted, by rule.',
+      labelNames: ['rule'],
+      registers: [registry],
+    });
+    for (const rule of ['age', 'size']) this.#expired.inc({ rule }, 0);
     addGauge(registry, 'lossmeter_store_available', '1 while runs can be recorded.', () =>
       watch.fault === undefined ? 1 : 0,
     );
@@ -54,6 +65,8 @@ export class RunMetrics {
     this.#outcomes.inc({ outcome });
     if (milliseconds !== undefined) this.#seconds.observe(milliseconds / 1000);
   };
+
+  readonly expired = (rule: RetentionRule): void => this.#expired.inc({ rule });
 
   readonly told = (outcome: WebhookOutcome): void => this.#webhooks.inc({ outcome });
 }

@@ -1,4 +1,4 @@
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
 import type { Config } from '../../config.ts';
 import type { LossmeterError } from '../../errors.ts';
@@ -11,7 +11,9 @@ import type { ServiceStore } from '../../runs/open-store.ts';
 import { RunFollower } from '../../runs/follower.ts';
 import type { ChangedStep } from '../../runs/follower.ts';
 import { MlflowLogger } from '../../runs/mlflow.ts';
+import type { Creator } from '../../runs/quota.ts';
 import { Recorder } from '../../runs/recorder.ts';
+import { Retention } from '../../runs/retention.ts';
 import { StoreWatch } from '../../runs/store-watch.ts';
 import type { RunStore } from '../../runs/store.ts';
 import { Webhook } from '../../runs/webhook.ts';
@@ -28,6 +30,11 @@ declare module 'fastify' {
     readonly runEvents: RunEvents;
     readonly recorder: Recorder;
   }
+}
+
+/** Owner of a run that a request creates; undefined where no key is needed. */
+export function creatorOf({ key, server }: FastifyRequest): Creator | undefined {
+  return key && { owner: key.name, mostRuns: server.config.maxRunsPerKey };
 }
 
 /** Runs: their store, their recorder and their events. The store is closed after the last request. */
@@ -60,11 +67,33 @@ export default fp<{ config: Config }>(
       await watch.close();
       await store.close();
     });
+    keepWithin(app, store, config, metrics);
     if (config.webhookUrl !== undefined) follow(app, store, 'webhook', makeWebhook(app, config, metrics));
     if (config.mlflowTrackingUri !== undefined) follow(app, store, 'mlflow', makeMlflowLogger(app, config));
   },
   { name: 'runs', dependencies: ['evaluator', 'telemetry'] },
 );
+
+/** Deletes runs as the rules of retention say, when there are any. */
+function keepWithin(app: FastifyInstance, store: ServiceStore, config: Config, metrics: RunMetrics | undefined): void {
+  const { retentionDays: days, retentionBytes: bytes } = config;
+  if (days === undefined && bytes === undefined) return;
+  const retention = new Retention(
+    store,
+    { days, bytes },
+    {
+      onDeleted: (run, rule) => {
+        const reason = rule === 'age' ? `it was not recorded for ${days} days` : `the history exceeds ${bytes} bytes`;
+        app.log.info({ run, rule }, `a run is deleted: ${reason}`);
+        metrics?.expired(rule);
+        app.runChanges.notify(run);
+      },
+      onFailure: (err) => app.log.error({ err }, 'old runs could not be deleted'),
+    },
+  );
+  app.addHook('onReady', async () => retention.start());
+  app.addHook('onClose', () => retention.close());
+}
 
 /** Logs each fault of the store, and its end. */
 function watchStore(app: FastifyInstance, store: RunStore): StoreWatch {
