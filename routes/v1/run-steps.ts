@@ -54,24 +54,20 @@ export default async function runSteps(app: FastifyInstance): Promise<void> {
   app.put<{
     Params: { run: string; step: number; rank: number };
     Querystring: { micro_batch: number; attempt: number };
-  }>(
-    '/runs/:run/steps/:step/ranks/:rank',
-    { config: { scope: 'record' }, schema: record },
-    async (request, reply) => {
-      const { params, query } = request;
-      const { micro_batch: microBatch, attempt } = query;
-      await reply.answer(async (body) => {
-        const { answer, ...others } = await app.recorder.record(
-          { ...params, microBatch, attempt },
-          body,
-          creatorOf(request),
-        );
-        reply.code(answer.outcome === 'created' ? 201 : 200);
-        return { ...others, answer: answer.evaluation };
-      });
-      return reply;
-    },
-  );
+  }>('/runs/:run/steps/:step/ranks/:rank', { config: { scope: 'record' }, schema: record }, async (request, reply) => {
+    const { params, query } = request;
+    const { micro_batch: microBatch, attempt } = query;
+    await reply.answer(async (body) => {
+      const { answer, ...others } = await app.recorder.record(
+        { ...params, microBatch, attempt },
+        body,
+        creatorOf(request),
+      );
+      reply.code(answer.outcome === 'created' ? 201 : 200);
+      return { ...others, answer: answer.evaluation };
+    });
+    return reply;
+  });
 
   const list = {
     ...{ tags, operationId: 'listSteps', summary: 'The curve of a run', params: RunParams, querystring: StepsQuery },

@@ -69,7 +69,11 @@ export default async function runs(app: FastifyInstance): Promise<void> {
     ...{ tags, operationId: 'describeRun', summary: 'Set the metadata of a run', params: RunParams },
     description: 'Creates the run if it does not exist. The first recording of a run also creates it.',
     body: { description: 'The metadata.', content: { 'application/json': { schema: RunMetadata } } },
-    response: { 200: summaryResponse, 201: summaryResponse, ...problemResponses(400, 403, 408, 413, 415, 422, 429, 503) },
+    response: {
+      200: summaryResponse,
+      201: summaryResponse,
+      ...problemResponses(400, 403, 408, 413, 415, 422, 429, 503),
+    },
   };
   app.put<{ Params: { run: string } }>(
     '/runs/:run',

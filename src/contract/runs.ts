@@ -68,9 +68,7 @@ export const RunsQuery = object(
         examples: ['gpt model=gpt-1b'],
       }),
     ),
-    state: Type.Optional(
-      Type.Enum([...STATES], { description: 'Only runs of this `state`.', examples: ['running'] }),
-    ),
+    state: Type.Optional(Type.Enum([...STATES], { description: 'Only runs of this `state`.', examples: ['running'] })),
     label: Type.Optional(
       Type.Array(
         Type.String({

@@ -102,7 +102,8 @@ export class MlflowLogger {
     // One step after another: each may read many batches.
     for (const point of points) metrics.push(...(await this.#metricsOf(run, point)));
     try {
-      await this.#rename(run);
+      // Another run may have a former name by now.
+      for (const [name, former] of this.#renamed) await this.#rename(former, name);
       await this.#client.log(run, metrics);
     } catch (error) {
       // Drops rejected steps: a retry would be rejected again and block all others.
@@ -116,11 +117,14 @@ export class MlflowLogger {
   }
 
   /** Renames the MLflow run of a run that was renamed. */
-  async #rename(run: string): Promise<void> {
-    const former = this.#renamed.get(run);
-    if (former === undefined) return;
-    await this.#client.rename(former, run);
-    this.#renamed.delete(run);
+  async #rename(former: string, name: string): Promise<void> {
+    try {
+      await this.#client.rename(former, name);
+    } catch (error) {
+      if (!(error instanceof MlflowError) || !error.isFinal) throw error;
+      this.#warn(`MLflow refused to rename ${former}`, error);
+    }
+    this.#renamed.delete(name);
   }
 
   async #metricsOf(run: string, point: CurvePoint): Promise<Metric[]> {

@@ -127,7 +127,10 @@ export class Recorder {
 const isKept = (outcome: Outcome): boolean => outcome === 'created' || outcome === 'repeated';
 
 /** Why a recording is not in the history; undefined when it is. */
-function refusalOf({ key, creator }: Pick<KeyedRecording, 'key' | 'creator'>, outcome: Outcome): LossmeterError | undefined {
+function refusalOf(
+  { key, creator }: Pick<KeyedRecording, 'key' | 'creator'>,
+  outcome: Outcome,
+): LossmeterError | undefined {
   if (outcome === 'superseded') return superseded(key);
   if (outcome === 'conflict') return conflict(key);
   if (outcome === 'over_quota') return overQuota(key.run, creator!);

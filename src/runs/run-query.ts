@@ -37,7 +37,8 @@ export function formatCursor(query: RunQuery, place: RunPlace): string {
 export function readCursor(query: RunQuery, cursor: string): RunPlace {
   const [, sort = 'newest', digest, key = cursor] = /^(\w+)~(\w+)~(.+)$/.exec(cursor) ?? [];
   if (sort !== query.sort) throw otherList(cursor, `a list with sort=${sort}, expected one of sort=${query.sort}`);
-  if (digest !== (isPlain(query) ? undefined : digestOf(query))) throw otherList(cursor, 'a list of another search or with other filters');
+  if (digest !== (isPlain(query) ? undefined : digestOf(query)))
+    throw otherList(cursor, 'a list of another search or with other filters');
   const place = readPlace(query.sort, key);
   if (place === undefined) throw otherList(cursor, 'no list, expected `next` of the page before');
   return place;

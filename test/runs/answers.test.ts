@@ -31,7 +31,7 @@ test.each<[string, (store: SqliteStore, pages: RunPages) => AsyncGenerator<Piece
       text += typeof piece === 'string' ? piece : new TextDecoder().decode(piece);
     }
   };
-  await expect(read()).rejects.toThrow('run r was removed while it was read');
+  await expect(read()).rejects.toThrow('run r was removed or renamed while it was read');
   expect(text).not.toMatch(/"loss":7|,7,/);
   await store.close();
 });

@@ -363,6 +363,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/runs/{run}/rename": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Give a run another name
+         * @description All that is recorded stays. Event streams of the old name end with `deleted`. A trainer that goes on recording under the old name makes a new run: rename a run after its end.
+         */
+        post: operations["renameRun"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/runs/{run}/scalars": {
         parameters: {
             query?: never;
@@ -2714,7 +2734,7 @@ export interface components {
              * @example invalid_label
              * @enum {unknown}
              */
-            code: "malformed_body" | "truncated_body" | "unauthorized" | "forbidden" | "host_not_allowed" | "origin_not_allowed" | "not_found" | "method_not_allowed" | "not_acceptable" | "client_too_slow" | "body_too_large" | "unsupported_media_type" | "unsupported_content_encoding" | "expectation_failed" | "missing_field" | "unknown_field" | "invalid_option" | "invalid_tensor" | "shape_mismatch" | "invalid_label" | "invalid_reference" | "invalid_weight" | "invalid_mask" | "invalid_shard" | "invalid_partial" | "local_data_off" | "object_storage_off" | "file_forbidden" | "file_unreadable" | "invalid_file" | "file_changed" | "invalid_job" | "invalid_metadata" | "invalid_item" | "invalid_pair" | "job_state" | "conflict" | "rank_unexpected" | "too_many_scalars" | "superseded" | "partials_mismatch" | "non_finite_loss" | "bad_request" | "headers_too_large" | "rate_limited" | "overloaded" | "client_closed" | "not_implemented" | "internal" | "store_unavailable" | "storage_unavailable" | "worker_lost" | "shutting_down";
+            code: "malformed_body" | "truncated_body" | "unauthorized" | "forbidden" | "quota_exceeded" | "host_not_allowed" | "origin_not_allowed" | "not_found" | "method_not_allowed" | "not_acceptable" | "client_too_slow" | "body_too_large" | "unsupported_media_type" | "unsupported_content_encoding" | "expectation_failed" | "missing_field" | "unknown_field" | "invalid_option" | "invalid_tensor" | "shape_mismatch" | "invalid_label" | "invalid_reference" | "invalid_weight" | "invalid_mask" | "invalid_shard" | "invalid_partial" | "local_data_off" | "object_storage_off" | "file_forbidden" | "file_unreadable" | "invalid_file" | "file_changed" | "invalid_job" | "invalid_metadata" | "invalid_item" | "invalid_pair" | "job_state" | "conflict" | "rank_unexpected" | "too_many_scalars" | "name_taken" | "superseded" | "partials_mismatch" | "non_finite_loss" | "bad_request" | "headers_too_large" | "rate_limited" | "overloaded" | "client_closed" | "not_implemented" | "internal" | "store_unavailable" | "storage_unavailable" | "worker_lost" | "shutting_down";
             /**
              * @description URN of this request; its log lines have it as `reqId`.
              * @example urn:uuid:0b8a1c0e-4f2c-4f0e-9a83-7a4bb1d7a9d2
@@ -3389,6 +3409,12 @@ export interface components {
              * @example 600
              */
             max_requests_per_minute?: number;
+            /**
+             * Format: int64
+             * @description Runs that a key may have created; a further one is refused with 403 `quota_exceeded` until one is deleted.
+             * @example 600
+             */
+            max_runs_per_key?: number;
             /**
              * Format: int64
              * @description Slowest client: one that the service waits for, and that sends or takes less over `stall_seconds`, is cut off. How long a request takes in all does not matter. While others wait for slabs, it is 40 KiB over 2 s.
@@ -4249,7 +4275,7 @@ export interface components {
              * @example invalid_label
              * @enum {unknown}
              */
-            code: "malformed_body" | "truncated_body" | "unauthorized" | "forbidden" | "host_not_allowed" | "origin_not_allowed" | "not_found" | "method_not_allowed" | "not_acceptable" | "client_too_slow" | "body_too_large" | "unsupported_media_type" | "unsupported_content_encoding" | "expectation_failed" | "missing_field" | "unknown_field" | "invalid_option" | "invalid_tensor" | "shape_mismatch" | "invalid_label" | "invalid_reference" | "invalid_weight" | "invalid_mask" | "invalid_shard" | "invalid_partial" | "local_data_off" | "object_storage_off" | "file_forbidden" | "file_unreadable" | "invalid_file" | "file_changed" | "invalid_job" | "invalid_metadata" | "invalid_item" | "invalid_pair" | "job_state" | "conflict" | "rank_unexpected" | "too_many_scalars" | "superseded" | "partials_mismatch" | "non_finite_loss" | "bad_request" | "headers_too_large" | "rate_limited" | "overloaded" | "client_closed" | "not_implemented" | "internal" | "store_unavailable" | "storage_unavailable" | "worker_lost" | "shutting_down";
+            code: "malformed_body" | "truncated_body" | "unauthorized" | "forbidden" | "quota_exceeded" | "host_not_allowed" | "origin_not_allowed" | "not_found" | "method_not_allowed" | "not_acceptable" | "client_too_slow" | "body_too_large" | "unsupported_media_type" | "unsupported_content_encoding" | "expectation_failed" | "missing_field" | "unknown_field" | "invalid_option" | "invalid_tensor" | "shape_mismatch" | "invalid_label" | "invalid_reference" | "invalid_weight" | "invalid_mask" | "invalid_shard" | "invalid_partial" | "local_data_off" | "object_storage_off" | "file_forbidden" | "file_unreadable" | "invalid_file" | "file_changed" | "invalid_job" | "invalid_metadata" | "invalid_item" | "invalid_pair" | "job_state" | "conflict" | "rank_unexpected" | "too_many_scalars" | "name_taken" | "superseded" | "partials_mismatch" | "non_finite_loss" | "bad_request" | "headers_too_large" | "rate_limited" | "overloaded" | "client_closed" | "not_implemented" | "internal" | "store_unavailable" | "storage_unavailable" | "worker_lost" | "shutting_down";
             /**
              * @description The invalid places of the request.
              * @example [
@@ -4700,8 +4726,40 @@ export interface components {
              * @example 8
              */
             expected_ranks?: number;
+            /**
+             * @description State that the trainer says: `running` when it begins or goes on, `finished` or `failed` when it ends.
+             * @example finished
+             * @enum {unknown}
+             */
+            state?: "running" | "finished" | "failed";
+            /**
+             * @description Notes of people, as plain text.
+             * @example The learning rate of the second half was too high.
+             */
+            notes?: string;
+            /**
+             * @description Tags, each once.
+             * @example [
+             *       "baseline",
+             *       "paper"
+             *     ]
+             */
+            tags?: string[];
+            /**
+             * @description True for a run that lists leave out unless they are asked for it.
+             * @example false
+             */
+            archived?: boolean;
         };
         RunName: string;
+        /** @description The new name of the run. */
+        RunRename: {
+            /**
+             * @description Name of the run, percent-encoded in the path, slashes too: 1 to 256 characters (code points) of Unicode. No control characters, no white space at an end, no `.` or `..` as a part between slashes, and not `~removed ` at the beginning. Names are compared as they are: upper and lower case differ, and Unicode is not normalised.
+             * @example gpt-1b.seed-7
+             */
+            name: components["schemas"]["RunName"];
+        };
         /** @description A summary of a run. */
         RunSummary: {
             /**
@@ -4733,6 +4791,30 @@ export interface components {
              * @enum {unknown}
              */
             status: "active" | "idle";
+            /**
+             * @description `running`, `finished` or `failed` as the trainer said, and `running` again when more is recorded later. `crashed` when a run that is said to be running is silent for 30 minutes. A run whose trainer never said its state is `running` while it is `active`, and `idle` otherwise.
+             * @example running
+             * @enum {unknown}
+             */
+            state: "running" | "finished" | "failed" | "crashed" | "idle";
+            /**
+             * @description Notes of people, as plain text.
+             * @example The learning rate of the second half was too high.
+             */
+            notes: string;
+            /**
+             * @description Tags, each once.
+             * @example [
+             *       "baseline",
+             *       "paper"
+             *     ]
+             */
+            tags: string[];
+            /**
+             * @description True for a run that lists leave out unless they are asked for it.
+             * @example false
+             */
+            archived: boolean;
             /**
              * Format: int64
              * @description Number of steps, without superseded ones.
@@ -5747,7 +5829,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `forbidden`: The key lacks the required scope. `host_not_allowed`: The Host header is not allowed. `origin_not_allowed`: A page of this origin may not do this. `local_data_off`: This service reads no local files. `object_storage_off`: This service reads no object storage. `file_forbidden`: The file is not one that requests may name. */
+        /** @description `forbidden`: The key lacks the required scope. `quota_exceeded`: The key has as many runs as it may have. `host_not_allowed`: The Host header is not allowed. `origin_not_allowed`: A page of this origin may not do this. `local_data_off`: This service reads no local files. `object_storage_off`: This service reads no object storage. `file_forbidden`: The file is not one that requests may name. */
         Problem403: {
             headers: {
                 [name: string]: unknown;
@@ -5823,7 +5905,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `file_changed`: The file was changed while it was read; the request can be repeated. `job_state`: The state of the job does not allow this. `conflict`: A different batch is already recorded. `superseded`: A later attempt is recorded at the step, or before it. */
+        /** @description `file_changed`: The file was changed while it was read; the request can be repeated. `job_state`: The state of the job does not allow this. `conflict`: A different batch is already recorded. `name_taken`: Another run has the name. `superseded`: A later attempt is recorded at the step, or before it. */
         Problem409: {
             headers: {
                 [name: string]: unknown;
@@ -7247,7 +7329,7 @@ export interface operations {
             };
             400: components["responses"]["Problem400"];
             401: components["responses"]["Problem401"];
-            403: components["responses"]["ProblemForbiddenOrHostNotAllowedOrOriginNotAllowed"];
+            403: components["responses"]["Problem403"];
             408: components["responses"]["Problem408"];
             413: components["responses"]["Problem413"];
             415: components["responses"]["Problem415"];
@@ -7292,6 +7374,54 @@ export interface operations {
             403: components["responses"]["ProblemForbiddenOrHostNotAllowedOrOriginNotAllowed"];
             404: components["responses"]["Problem404"];
             417: components["responses"]["Problem417"];
+            429: components["responses"]["Problem429"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    renameRun: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description Name of the run, percent-encoded in the path, slashes too: 1 to 256 characters (code points) of Unicode. No control characters, no white space at an end, no `.` or `..` as a part between slashes, and not `~removed ` at the beginning. Names are compared as they are: upper and lower case differ, and Unicode is not normalised.
+                 * @example gpt-1b.seed-7
+                 */
+                run: components["parameters"]["Run"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "name": "meta-llama/Llama-2-7b"
+                 *     }
+                 */
+                "application/json": components["schemas"]["RunRename"];
+            };
+        };
+        responses: {
+            /** @description The run. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunSummary"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["ProblemForbiddenOrHostNotAllowedOrOriginNotAllowed"];
+            404: components["responses"]["Problem404"];
+            408: components["responses"]["Problem408"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            417: components["responses"]["Problem417"];
+            422: components["responses"]["Problem422"];
             429: components["responses"]["Problem429"];
             500: components["responses"]["Problem500"];
             503: components["responses"]["Problem503"];
@@ -7646,6 +7776,30 @@ export interface operations {
                  */
                 search?: string;
                 /**
+                 * @description Only runs of this `state`.
+                 * @example running
+                 */
+                state?: "running" | "finished" | "failed" | "crashed" | "idle";
+                /**
+                 * @description Only runs with this label, as `name=value`; repeated for several labels, which must all match.
+                 * @example [
+                 *       "model=gpt-1b"
+                 *     ]
+                 */
+                label?: string[];
+                /**
+                 * @description Only runs with this tag; repeated for several tags, which must all match.
+                 * @example [
+                 *       "baseline"
+                 *     ]
+                 */
+                tag?: string[];
+                /**
+                 * @description Runs that are not archived; with `true` only archived ones; with `any` both.
+                 * @example false
+                 */
+                archived?: "false" | "true" | "any";
+                /**
                  * @description `newest` or `oldest` first, by their creation; by `name`, in the order of its characters (code points); or `updated`, the most recently recorded first.
                  * @example updated
                  */
@@ -7656,7 +7810,7 @@ export interface operations {
                  */
                 limit?: number;
                 /**
-                 * @description `next` of the page before, with the `search` and the `sort` of that page: a cursor is invalid with others.
+                 * @description `next` of the page before, with the search, the filters and the `sort` of that page: a cursor is invalid with others.
                  * @example 17
                  */
                 cursor?: string;
@@ -7767,7 +7921,7 @@ export interface operations {
             };
             400: components["responses"]["Problem400"];
             401: components["responses"]["Problem401"];
-            403: components["responses"]["ProblemForbiddenOrHostNotAllowedOrOriginNotAllowed"];
+            403: components["responses"]["Problem403"];
             408: components["responses"]["Problem408"];
             413: components["responses"]["Problem413"];
             415: components["responses"]["Problem415"];

@@ -1127,6 +1127,22 @@ class RunSummary(TypedDict):
     status: Literal["active", "idle"]
     """`active` when a batch was recorded in the last five minutes."""
 
+    state: Literal["running", "finished", "failed", "crashed", "idle"]
+    """`running`, `finished` or `failed` as the trainer said, and `running` again when
+    more is recorded later. `crashed` when a run that is said to be running is silent
+    for 30 minutes. A run whose trainer never said its state is `running` while it is
+    `active`, and `idle` otherwise.
+    """
+
+    notes: str
+    """Notes of people, as plain text."""
+
+    tags: list[str]
+    """Tags, each once."""
+
+    archived: bool
+    """True for a run that lists leave out unless they are asked for it."""
+
     steps: int
     """Number of steps, without superseded ones."""
 
@@ -1524,6 +1540,11 @@ class InfoLimits(TypedDict):
     max_requests_per_minute: NotRequired[int]
     """Requests of a key per minute, or of an address where no key is needed; probes do
     not count.
+    """
+
+    max_runs_per_key: NotRequired[int]
+    """Runs that a key may have created; a further one is refused with 403
+    `quota_exceeded` until one is deleted.
     """
 
     min_bytes_per_second: int
