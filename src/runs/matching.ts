@@ -19,6 +19,9 @@ export interface Matcher {
   matches: (row: Row) => boolean;
 }
 
+/** Numbers and truths, which JSON has without quotes. */
+const IS_PLAIN = /^(?:true|false|-?\d[\d.e+-]*)$/;
+
 const factsOf = (row: Row) => ({
   said: toSaid(row),
   updatedAt: Number(row['updated_at']),
@@ -70,8 +73,8 @@ export function conditionsOf(
       const at = label.indexOf('=');
       const name = JSON.stringify(label.slice(0, at));
       const value = label.slice(at + 1);
-      // A text, or a number or a truth.
-      return `(${[JSON.stringify(value), value].map((text) => find('labels', `${name}:${text}`)).join(' OR ')})`;
+      const forms = [JSON.stringify(value), ...(IS_PLAIN.test(value) ? [value] : [])];
+      return `(${forms.map((form) => find('labels', `${name}:${form}`)).join(' OR ')})`;
     }),
     ...tags.map((tag) => find('tags', JSON.stringify(tag))),
   ];

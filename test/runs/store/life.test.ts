@@ -117,6 +117,7 @@ describe('a list', () => {
         fc.array(run, { minLength: 1, maxLength: 6 }),
         fc.array(query, { maxLength: 4 }),
         async (runs, queries) => {
+          for (let k = 0; k < 6; k++) await store.remove(`run ${k}`);
           for (const [k, metadata] of runs.entries()) {
             const labels = Object.fromEntries(Object.entries(metadata.labels ?? {}));
             await store.describe(`run ${k}`, { ...metadata, labels } as RunMetadata);
@@ -140,7 +141,6 @@ describe('a list', () => {
             expect((await listAll(store, asked)).toSorted()).toEqual(expected);
             expect((await store.runs(asked, 1, undefined)).counts!.total).toBe(expected.length);
           }
-          for (const k of runs.keys()) await store.remove(`run ${k}`);
         },
       ),
       { numRuns: 60 },
