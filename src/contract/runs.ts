@@ -79,7 +79,8 @@ export const RunsQuery = object(
         }),
         {
           maxItems: MOST_FILTERS,
-          description: 'Only runs with this label, as `name=value`; repeated for several labels, which must all match.',
+          description:
+            'Only runs with this label, as `name=value`; repeated for several labels, which must all match. A number may be written in any way: `lr=1e-4` is `lr=0.0001`.',
           examples: [['model=gpt-1b']],
         },
       ),

@@ -1,4 +1,5 @@
 /** Runs that a query selects: exactly, and by conditions of SQL that leave most of the others out. */
+import type { Labels } from '../contract/run-metadata.ts';
 import { isActive } from './activity.ts';
 import { stateOf } from './life.ts';
 import { toLabels, toSaid, toTags } from './rows.ts';
@@ -19,8 +20,8 @@ export interface Matcher {
   matches: (row: Row) => boolean;
 }
 
-/** Numbers and truths, which JSON has without quotes. */
-const IS_PLAIN = /^(?:true|false|-?\d[\d.e+-]*)$/;
+/** A number, as people and programs write it. */
+const NUMBER = /^-?\d+(?:\.\d+)?(?:e[+-]?\d+)?$/i;
 
 const factsOf = (row: Row) => ({
   said: toSaid(row),
@@ -40,7 +41,7 @@ export function matcherOf({ search, state, labels = [], tags = [] }: RunQuery, n
       if (needsTags && !hasAll(toTags(row), tags)) return false;
       if (!needsLabels) return true;
       const own = toLabels(row);
-      if (!hasAll(labelTexts(own), labels)) return false;
+      if (!labels.every((label) => hasLabel(own, label))) return false;
       return words.length === 0 || matches({ run: row['name'] as string, labels: own }, words);
     },
   };
@@ -48,8 +49,19 @@ export function matcherOf({ search, state, labels = [], tags = [] }: RunQuery, n
 
 const hasAll = (own: readonly string[], wanted: readonly string[]): boolean => wanted.every((one) => own.includes(one));
 
-const labelTexts = (labels: ReturnType<typeof toLabels>): string[] =>
-  Object.entries(labels).map(([name, value]) => `${name}=${value}`);
+/** Name and value of a label, as `name=value`. */
+function partsOf(label: string): [name: string, value: string] {
+  const at = label.indexOf('=');
+  return [label.slice(0, at), label.slice(at + 1)];
+}
+
+/** True for labels with a given one: 1e-4 is the number 0.0001, and a text is compared as it is. */
+function hasLabel(labels: Labels, label: string): boolean {
+  const [name, text] = partsOf(label);
+  const value = Object.hasOwn(labels, name) ? labels[name] : undefined;
+  if (typeof value === 'number') return NUMBER.test(text) && Number(text) === value;
+  return value !== undefined && String(value) === text;
+}
 
 /** Adds a run to counts. */
 export function addTo(counts: RunCounts, row: Row, now: number): void {
@@ -70,11 +82,13 @@ export function conditionsOf(
   return [
     ...(archived === 'any' ? [] : [`archived = ${archived === 'true' ? 1 : 0}`]),
     ...labels.map((label) => {
-      const at = label.indexOf('=');
-      const name = JSON.stringify(label.slice(0, at));
-      const value = label.slice(at + 1);
-      const forms = [JSON.stringify(value), ...(IS_PLAIN.test(value) ? [value] : [])];
-      return `(${forms.map((form) => find('labels', `${name}:${form}`)).join(' OR ')})`;
+      const [name, value] = partsOf(label);
+      const forms = [
+        JSON.stringify(value),
+        ...(NUMBER.test(value) ? [JSON.stringify(Number(value))] : []),
+        ...(/^(?:true|false)$/.test(value) ? [value] : []),
+      ];
+      return `(${forms.map((form) => find('labels', `${JSON.stringify(name)}:${form}`)).join(' OR ')})`;
     }),
     ...tags.map((tag) => find('tags', JSON.stringify(tag))),
   ];

@@ -154,3 +154,52 @@ def test_runs_of_any_name_are_found_again(
                 assert requests.put(target, json=pair).status_code == 201
             expected = {name[:250]: list(range(step + 1)) for name in NAMES}
             wait_for(lambda: steps_by_name() == expected, LOGGED_SECONDS, log)
+
+
+def test_a_renamed_run_goes_on_in_its_run_of_mlflow(
+    tracking_uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    settings = {
+        "MLFLOW_TRACKING_URI": tracking_uri,
+        "MLFLOW_EXPERIMENT_NAME": "renamed",
+    }
+    client = mlflow.MlflowClient(tracking_uri)
+
+    def steps_by_name() -> dict[str, list[int]]:
+        experiment = client.get_experiment_by_name("renamed")
+        found = (
+            [] if experiment is None else client.search_runs([experiment.experiment_id])
+        )
+        return {
+            run.info.run_name: [
+                metric.step
+                for metric in client.get_metric_history(run.info.run_id, "loss")
+            ]
+            for run in found
+        }
+
+    def record(url: str, run: str, step: int) -> None:
+        pair = {"numerator": 3, "denominator": 1}
+        target = f"{url}/v1/runs/{run}/steps/{step}/ranks/0"
+        assert requests.put(target, json=pair).status_code == 201
+
+    log = tmp_path / "log"
+    with running_service(log, settings) as service:
+        record(service.url, "first", 0)
+        wait_for(lambda: steps_by_name() == {"first": [0]}, LOGGED_SECONDS, log)
+        renamed = {"name": "second"}
+        requests.post(
+            f"{service.url}/v1/runs/first/rename", json=renamed
+        ).raise_for_status()
+        record(service.url, "second", 1)
+        wait_for(lambda: steps_by_name() == {"second": [0, 1]}, LOGGED_SECONDS, log)
+        record(service.url, "first", 7)
+        expected = {"first": [7], "second": [0, 1]}
+        wait_for(lambda: steps_by_name() == expected, LOGGED_SECONDS, log)
+
+    # It is found again by its new name.
+    with running_service(log, settings) as service:
+        record(service.url, "second", 2)
+        expected = {"first": [7], "second": [0, 1, 2]}
+        wait_for(lambda: steps_by_name() == expected, LOGGED_SECONDS, log)

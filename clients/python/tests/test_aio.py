@@ -229,6 +229,10 @@ async def test_a_run_is_recorded_and_read_again(run: AsyncRun) -> None:
     sought = run.client.runs(search=f"note=nan {run.name}", sort="updated")
     assert [listed["run"] async for listed in sought] == [run.name]
     assert [listed async for listed in run.client.runs(search="no such run")] == []
+    await run.describe(tags=["twin"], state="finished")
+    assert (await run.rename("twin/renamed"))["run"] == run.name == "twin/renamed"
+    tagged = run.client.runs(tags=["twin"], state="finished")
+    assert [listed["run"] async for listed in tagged] == ["twin/renamed"]
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -531,6 +531,28 @@ def test_runs_are_searched_and_sorted_over_pages(client: Client) -> None:
         next(client.runs(search="x" * 257))
 
 
+def test_runs_are_listed_by_state_label_tag_and_archive(client: Client) -> None:
+    for number in range(3):
+        client.run(f"filtered-{number}").describe(
+            labels={"family": "f&=g", "lr": 1e-7 * (number + 1), "last": number == 2},
+            tags=["filtered", f"t={number}"],
+            state="finished" if number else "running",
+            archived=number == 2,
+        )
+
+    def names(**filters: Any) -> list[str]:
+        labels = {"family": "f&=g", **(filters.pop("labels", None) or {})}
+        return [run["run"][-1] for run in client.runs(labels=labels, **filters)]
+
+    assert names() == ["1", "0"]
+    assert names(archived="any") == ["2", "1", "0"]
+    assert names(archived="true") == ["2"]
+    assert names(state="finished") == ["1"]
+    assert names(tags=["filtered", "t=0"]) == ["0"]
+    assert names(labels={"lr": 2e-7}) == ["1"]
+    assert names(labels={"last": True}, archived="any") == ["2"]
+
+
 # Addresses.
 
 

@@ -71,6 +71,23 @@ def test_what_is_not_said_again_stays(run: Run) -> None:
     assert run.describe(expected_ranks=4)["labels"] == {"model": "b"}
 
 
+def test_a_run_has_a_life(client: Client, run: Run) -> None:
+    run.record_pair(0, 0, 1.0, 1.0)
+
+    said = run.describe(state="finished", notes="ä\nb", tags=["a", "b"], archived=True)
+
+    assert (said["state"], said["notes"]) == ("finished", "ä\nb")
+    assert (said["tags"], said["archived"]) == (["a", "b"], True)
+    client.run("taken").describe()
+    with pytest.raises(ProblemError, match="name_taken"):
+        run.rename("taken")
+    old = run.name
+    assert run.rename("a new/name")["run"] == run.name == "a new/name"
+    assert run.steps()[0]["loss"] == 1
+    with pytest.raises(ProblemError, match="not_found"):
+        client.run(old).summary()
+
+
 @pytest.mark.parametrize("name", ["NaN", "Infinity"])
 def test_a_run_may_be_named_like_a_number(client: Client, name: str) -> None:
     run = client.run(name)

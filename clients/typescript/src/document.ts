@@ -7781,7 +7781,7 @@ export interface operations {
                  */
                 state?: "running" | "finished" | "failed" | "crashed" | "idle";
                 /**
-                 * @description Only runs with this label, as `name=value`; repeated for several labels, which must all match.
+                 * @description Only runs with this label, as `name=value`; repeated for several labels, which must all match. A number may be written in any way: `lr=1e-4` is `lr=0.0001`.
                  * @example [
                  *       "model=gpt-1b"
                  *     ]

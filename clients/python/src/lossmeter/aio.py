@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from lossmeter.files import AnyPath
     from lossmeter.pair import Reference
     from lossmeter.request import Partial
+    from lossmeter.run_fields import RunFilters
     from lossmeter.schemas import (
         ComparisonOptions,
         Diagnosis,
@@ -194,18 +195,15 @@ class AsyncClient(Configured):
         """A run to record into or to read from; see `Client.run`."""
         return AsyncRun(self, name, attempt)
 
-    async def runs(
-        self, *, search: str | None = None, sort: requests.RunOrder | None = None
-    ) -> AsyncIterator[RunSummary]:
-        """Runs in short, all or those that match a search; see `Client.runs`."""
-        page = await self.transport.send(requests.list_runs(search, sort))
+    async def runs(self, **filters: Unpack[RunFilters]) -> AsyncIterator[RunSummary]:
+        """Runs in short, all or those that match; see `Client.runs`."""
+        page = await self.transport.send(requests.list_runs(filters))
         while True:
             for run in page["runs"]:
                 yield run
             if "next" not in page:
                 return
-            request = requests.list_runs(search, sort, page["next"])
-            page = await self.transport.send(request)
+            page = await self.transport.send(requests.list_runs(filters, page["next"]))
 
     async def info(self) -> Info:
         """What the service is and can do."""

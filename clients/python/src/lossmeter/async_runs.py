@@ -8,7 +8,7 @@ from lossmeter import request as requests
 from lossmeter.batch import Batch
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Mapping
+    from collections.abc import AsyncGenerator
     from typing import Unpack
 
     from numpy.typing import ArrayLike
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from lossmeter.aio import AsyncClient
     from lossmeter.evaluation import Evaluation, RecordedPair
     from lossmeter.events import Event
+    from lossmeter.run_fields import RunDescription
     from lossmeter.schemas import Options, RunSummary, StepDetail, StepPoint
 
 
@@ -33,15 +34,17 @@ class AsyncRun:
         self.attempt = attempt
         self.client = client
 
-    async def describe(
-        self,
-        *,
-        expected_ranks: int | None = None,
-        labels: Mapping[str, str | float | bool] | None = None,
-    ) -> RunSummary:
+    async def describe(self, **description: Unpack[RunDescription]) -> RunSummary:
         """Says what the run is; see `Run.describe`."""
-        described = requests.describe_run(self.name, expected_ranks, labels)
+        described = requests.describe_run(self.name, description)
         return await self.client.transport.send(described)
+
+    async def rename(self, name: str) -> RunSummary:
+        """Gives the run another name; see `Run.rename`."""
+        renamed = requests.rename_run(self.name, name)
+        summary = await self.client.transport.send(renamed)
+        self.name = name
+        return summary
 
     async def record(
         self,

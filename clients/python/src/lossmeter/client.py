@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from lossmeter.files import AnyPath
     from lossmeter.pair import Reference
     from lossmeter.request import Partial
+    from lossmeter.run_fields import RunFilters
     from lossmeter.schemas import (
         ComparisonOptions,
         Diagnosis,
@@ -363,26 +364,20 @@ class Client(Configured):
         """
         return Run(self, name, attempt)
 
-    def runs(
-        self, *, search: str | None = None, sort: requests.RunOrder | None = None
-    ) -> Iterator[RunSummary]:
-        """Runs in short, all of them or those that match a search.
+    def runs(self, **filters: Unpack[RunFilters]) -> Iterator[RunSummary]:
+        """Runs in short, all that are not archived or those that match.
 
         Args:
-            search: Words, each of which occurs in the name of the run or in one of its
-                labels, as `name=value`, in upper or lower case.
-            sort: The newest first, the oldest first, by name, or those that were
-                updated last first; None for the newest first.
+            **filters: See `lossmeter.run_fields.RunFilters`.
 
         Raises:
             ProblemError: The service refused.
             UnreachableError: The service could not be reached.
         """
-        page = self.transport.send(requests.list_runs(search, sort))
+        page = self.transport.send(requests.list_runs(filters))
         yield from page["runs"]
         while "next" in page:
-            request = requests.list_runs(search, sort, page["next"])
-            page = self.transport.send(request)
+            page = self.transport.send(requests.list_runs(filters, page["next"]))
             yield from page["runs"]
 
     def info(self) -> Info:

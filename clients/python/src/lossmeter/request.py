@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Generic, Literal, NewType, TypeVar
+from typing import TYPE_CHECKING, Generic, NewType, TypeVar
 from urllib.parse import quote, urlencode
 
 import msgpack
@@ -23,6 +23,7 @@ from lossmeter.evaluation import (
     decode_evaluation,
     decode_pair,
 )
+from lossmeter.run_fields import parameters_of
 from lossmeter.schemas import (
     Diagnosis,
     Info,
@@ -40,13 +41,14 @@ if TYPE_CHECKING:
     from lossmeter.batch import Batch
     from lossmeter.logprobs import Logprobs
     from lossmeter.pair import Pair
+    from lossmeter.run_fields import RunDescription, RunFilters
     from lossmeter.schemas import Options
 
 _T = TypeVar("_T")
 
 JSON = "application/json"
 MSGPACK = "application/vnd.msgpack"
-RunOrder = Literal["newest", "oldest", "name", "updated"]
+
 EXPORTS = {"csv": "text/csv", "jsonl": "application/jsonl"}
 
 Partial = NewType("Partial", bytes)
@@ -191,7 +193,7 @@ def run_path(run: str, *more: object, **query: object) -> str:
 def _query(parameters: Mapping[str, object]) -> str:
     """The query of an address, without the parameters that are None."""
     given = {name: value for name, value in parameters.items() if value is not None}
-    return f"?{urlencode(given)}" if given else ""
+    return f"?{urlencode(given, doseq=True)}" if given else ""
 
 
 def batch_path(run: str, step: int, rank: int, micro_batch: int, attempt: int) -> str:
@@ -200,11 +202,9 @@ def batch_path(run: str, step: int, rank: int, micro_batch: int, attempt: int) -
     return run_path(run, "steps", step, "ranks", rank, **query)
 
 
-def list_runs(
-    search: str | None, sort: RunOrder | None, cursor: str | None = None
-) -> Request[RunList]:
+def list_runs(filters: RunFilters, cursor: str | None = None) -> Request[RunList]:
     """A page of runs."""
-    query = _query({"search": search, "sort": sort, "cursor": cursor})
+    query = _query({**parameters_of(filters), "cursor": cursor})
     return Request("GET", f"/v1/runs{query}", _object_with("runs", RunList))
 
 
@@ -213,22 +213,22 @@ def get_run(run: str) -> Request[RunSummary]:
     return Request("GET", run_path(run), _object_with("run", RunSummary))
 
 
-def describe_run(
-    run: str,
-    expected_ranks: int | None,
-    labels: Mapping[str, str | float | bool] | None,
-) -> Request[RunSummary]:
+def describe_run(run: str, description: RunDescription) -> Request[RunSummary]:
     """Says what a run is."""
-    said = {"expected_ranks": expected_ranks, "labels": labels and dict(labels)}
-    text = wire_json.dumps(
-        run, {name: value for name, value in said.items() if value is not None}
-    )
-    return Request(
-        "PUT",
-        run_path(run),
-        _object_with("run", RunSummary),
-        body=Body(JSON, [text.encode()]),
-    )
+    said = {name: value for name, value in description.items() if value is not None}
+    return _about_run(run, "PUT", run_path(run), said)
+
+
+def rename_run(run: str, name: str) -> Request[RunSummary]:
+    """Gives a run another name."""
+    return _about_run(run, "POST", run_path(run, "rename"), {"name": name})
+
+
+def _about_run(
+    run: str, method: str, path: str, said: Mapping[str, object]
+) -> Request[RunSummary]:
+    content = Body(JSON, [wire_json.dumps(run, dict(said)).encode()])
+    return Request(method, path, _object_with("run", RunSummary), body=content)
 
 
 def delete_run(run: str) -> Request[None]:

@@ -8,7 +8,7 @@ from lossmeter import request as requests
 from lossmeter.batch import Batch
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping
+    from collections.abc import Generator
     from typing import Unpack
 
     from numpy.typing import ArrayLike
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from lossmeter.client import Client
     from lossmeter.evaluation import Evaluation, RecordedPair
     from lossmeter.events import Event
+    from lossmeter.run_fields import RunDescription
     from lossmeter.schemas import Options, RunSummary, StepDetail, StepPoint
 
 
@@ -33,24 +34,32 @@ class Run:
         self.attempt = attempt
         self.client = client
 
-    def describe(
-        self,
-        *,
-        expected_ranks: int | None = None,
-        labels: Mapping[str, str | float | bool] | None = None,
-    ) -> RunSummary:
+    def describe(self, **description: Unpack[RunDescription]) -> RunSummary:
         """Says what the run is, and makes it when it is not there.
 
+        What is not said, or is None, stays as it was.
+
         Args:
-            expected_ranks: Ranks that report each step.
-            labels: What is said of it, such as the model and the learning rate.
+            **description: See `lossmeter.run_fields.RunDescription`.
 
         Raises:
             ProblemError: The service refused.
             UnreachableError: The service could not be reached.
         """
-        described = requests.describe_run(self.name, expected_ranks, labels)
+        described = requests.describe_run(self.name, description)
         return self.client.transport.send(described)
+
+    def rename(self, name: str) -> RunSummary:
+        """Gives the run another name, by which it goes on.
+
+        Raises:
+            ProblemError: There is no such run (`not_found`), or another one has the
+                name (`name_taken`).
+            UnreachableError: The service could not be reached.
+        """
+        summary = self.client.transport.send(requests.rename_run(self.name, name))
+        self.name = name
+        return summary
 
     def record(
         self,
