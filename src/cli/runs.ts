@@ -6,6 +6,11 @@ const USAGE = `usage: lossmeter runs list             list runs
        lossmeter runs export RUN       write steps, batches or scalars
        lossmeter runs import PATH…     record what trainers wrote: TensorBoard,
                                        Megatron-LM, MindFormers, CSV, NDJSON
+       lossmeter runs rename RUN NAME  give a run another name
+       lossmeter runs finish RUN…      say that runs have finished, or failed
+       lossmeter runs archive RUN…     leave runs out of lists
+       lossmeter runs tag RUN TAG…     add tags, or remove them
+       lossmeter runs note RUN TEXT    set the notes of a run
        lossmeter runs delete RUN…      delete runs
        lossmeter runs prune            delete old runs
 
@@ -19,6 +24,11 @@ const COMMANDS: Readonly<Record<string, () => Promise<(args: string[]) => Promis
   show: async () => (await import('./runs/show.ts')).showRun,
   export: async () => (await import('./runs/export.ts')).exportRun,
   import: async () => (await import('./runs/import.ts')).importRuns,
+  rename: async () => (await import('./runs/rename.ts')).renameRun,
+  finish: async () => (await import('./runs/describe.ts')).finishRuns,
+  archive: async () => (await import('./runs/describe.ts')).archiveRuns,
+  tag: async () => (await import('./runs/describe.ts')).tagRun,
+  note: async () => (await import('./runs/describe.ts')).noteRun,
   delete: async () => (await import('./runs/delete.ts')).deleteRuns,
   prune: async () => (await import('./runs/prune.ts')).pruneRuns,
 };

@@ -7,6 +7,8 @@ import { read, ROOT } from './pages.ts';
 
 const page = read('docs/import.md');
 
+const COMMANDS = [...['list', 'show', 'export', 'delete', 'prune', 'rename', 'finish', 'archive', 'tag', 'note']];
+
 const helpOf = (command: string): string =>
   spawnSync(process.execPath, ['src/cli/bin.js', 'runs', command, '--help'], { cwd: ROOT, encoding: 'utf8' }).stdout;
 
@@ -21,7 +23,7 @@ test('every option of import is on the page, and no other', () => {
 
 test('options of the other commands exist', () => {
   const [, ofOthers] = page.split('## Other commands');
-  const known = new Set(['list', 'show', 'export', 'delete', 'prune'].flatMap((name) => optionsOf(helpOf(name))));
+  const known = new Set(COMMANDS.flatMap((name) => optionsOf(helpOf(name))));
   expect(optionsOf(ofOthers!).filter((option) => !known.has(option))).toEqual([]);
 });
 

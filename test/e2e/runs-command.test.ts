@@ -276,6 +276,36 @@ describe('other commands', () => {
     ).toEqual([2.5, 'NaN']);
   });
 
+  test('rename, finish, tag, note and archive change a run, and create none', async () => {
+    const file = path.join(folder, 'lived.csv');
+    writeFileSync(file, 'step,loss\n1,2\n');
+    await run(['import', file]);
+    for (const [args, stdout] of [
+      [['rename', 'lived', 'org/lived'], 'renamed lived to org/lived\n'],
+      [['finish', '--failed', 'org/lived'], 'changed org/lived\n'],
+      [['tag', 'org/lived', 'a', 'b', 'c'], 'changed org/lived\n'],
+      [['tag', '--remove', 'org/lived', 'b'], 'changed org/lived\n'],
+      [['note', 'org/lived', 'a note'], 'changed org/lived\n'],
+      [['archive', 'org/lived'], 'changed org/lived\n'],
+    ] as const) {
+      expect(await run(args), args.join(' ')).toMatchObject({ code: 0, stdout, stderr: '' });
+    }
+    expect(await get('org%2Flived')).toMatchObject({
+      ...{ state: 'failed', tags: ['a', 'c'], notes: 'a note', archived: true, steps: 1 },
+    });
+    const listed = async (...filters: string[]): Promise<string[]> => {
+      const { stdout } = await run(['list', '--json', '--search', 'lived', ...filters]);
+      return (JSON.parse(stdout) as { run: string }[]).map((one) => one.run);
+    };
+    expect(await listed()).toEqual([]);
+    expect(await listed('--archived', 'any', '--tag', 'a', '--tag', 'c', '--state', 'failed')).toEqual(['org/lived']);
+    await run(['archive', '--undo', 'org/lived']);
+    expect(await listed('--tag', 'b')).toEqual([]);
+    expect(await listed('--tag', 'c')).toEqual(['org/lived']);
+    expect(await run(['finish', 'lived'])).toMatchObject({ code: 2 });
+    expect((await fetch(`${service.url}/v1/runs/lived`)).status).toBe(404);
+  });
+
   test('delete needs --yes', async () => {
     const file = path.join(folder, 'deleted.csv');
     writeFileSync(file, 'step,loss\n1,2\n');
@@ -304,6 +334,9 @@ describe('other commands', () => {
     [['import', 'x', '--format', 'tensorbord'], 2, 'did you mean tensorboard?'],
     [['import', 'x', '--map', 'lost=a'], 2, '--map is lost=a'],
     [['import', 'x', '--rank', '-1'], 2, ''],
+    [['rename', 'a'], 2, 'runs rename takes a run and its new name'],
+    [['tag', 'a'], 2, 'runs tag takes a run and tags'],
+    [['finish'], 2, 'no run is named'],
     [['imprt'], 2, 'unknown command runs imprt, did you mean import?'],
   ])('%j ends with %d', async (args, code, message) => {
     const outcome = await run(args);

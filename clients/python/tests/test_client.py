@@ -41,10 +41,12 @@ from lossmeter import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+    from typing import Unpack
 
     from numpy.typing import ArrayLike, NDArray
     from service import Service
 
+    from lossmeter.run_fields import RunFilters
     from lossmeter.schemas import Options
 
 
@@ -540,9 +542,9 @@ def test_runs_are_listed_by_state_label_tag_and_archive(client: Client) -> None:
             archived=number == 2,
         )
 
-    def names(**filters: Any) -> list[str]:
-        labels = {"family": "f&=g", **(filters.pop("labels", None) or {})}
-        return [run["run"][-1] for run in client.runs(labels=labels, **filters)]
+    def names(**filters: Unpack[RunFilters]) -> list[str]:
+        filters["labels"] = {"family": "f&=g", **(filters.get("labels") or {})}
+        return [run["run"][-1] for run in client.runs(**filters)]
 
     assert names() == ["1", "0"]
     assert names(archived="any") == ["2", "1", "0"]

@@ -9,7 +9,7 @@ import { RemoteService, SERVICE_ARGUMENTS, SERVICE_USAGE, runPath } from './serv
 const USAGE = `usage: lossmeter runs prune [options] --dry-run|--yes
 
 Deletes old runs. A run is deleted when every given rule says so. An active run,
-which was recorded in the last five minutes, is kept.
+which was recorded in the last five minutes, and one that is running are kept.
 
   --older-than AGE     runs that were created before; AGE is a time such as 12h,
                        30d or 8w before now, or a date such as 2030-01-31
@@ -91,6 +91,7 @@ export function selectOld(runs: readonly RunSummary[], { keep, createdBefore, up
     .filter(
       (run) =>
         run.status !== 'active' &&
+        run.state !== 'running' &&
         Date.parse(run.created_at) < createdBefore &&
         Date.parse(run.updated_at) < updatedBefore,
     );

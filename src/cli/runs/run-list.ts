@@ -6,6 +6,7 @@ export interface RunSummary {
   run: string;
   status: 'active' | 'idle';
   state?: string;
+  tags?: string[];
   created_at: string;
   updated_at: string;
   steps: number;
@@ -27,10 +28,11 @@ export const FILTER_ARGUMENTS = {
 } as const;
 
 export const FILTER_USAGE = `  --search WORDS       words that the name or a label has
-  --state STATE        running, finished, failed or crashed
+  --state STATE        running, finished, failed, crashed or idle
   --label NAME=VALUE   label of the run; may be repeated
   --tag TAG            tag of the run; may be repeated
-  --archived BOOLEAN   archived runs, or the others`;
+  --archived WHICH     true for archived runs, false for the others, any for both;
+                       false by default`;
 
 type Filters = Partial<Record<keyof typeof FILTER_ARGUMENTS | 'sort', string | string[] | undefined>>;
 
