@@ -32,6 +32,7 @@ const factsOf = (row: Row) => ({
 /** Makes the test of a query, for rows that its conditions selected. */
 export function matcherOf({ search, state, labels = [], tags = [] }: RunQuery, now: number): Matcher {
   const words = wordsOf(search);
+  const parts = words.flatMap((word) => word.split('=')).filter((part) => SIMPLE.test(part));
   const [needsLabels, needsTags] = [words.length > 0 || labels.length > 0, tags.length > 0];
   return {
     columns: `${COLUMNS}${needsLabels ? ', labels' : ''}${needsTags ? ', tags' : ''}`,
@@ -40,11 +41,21 @@ export function matcherOf({ search, state, labels = [], tags = [] }: RunQuery, n
       if (state !== undefined && stateOf(factsOf(row), now) !== state) return false;
       if (needsTags && !hasAll(toTags(row), tags)) return false;
       if (!needsLabels) return true;
+      if (parts.length > 0 && !hasParts(row, parts)) return false;
       const own = toLabels(row);
       if (!labels.every((label) => hasLabel(own, label))) return false;
       return words.length === 0 || matches({ run: row['name'] as string, labels: own }, words);
     },
   };
+}
+
+/** Text that JSON writes as it is. */
+const SIMPLE = /^[a-z0-9._/-]+$/;
+
+/** True for a run that may match: its name and its labels, which are not read yet, have all parts of the words. */
+function hasParts(row: Row, parts: readonly string[]): boolean {
+  const text = `${row['name'] as string}\n${row['labels'] as string}`.toLowerCase();
+  return parts.every((part) => text.includes(part));
 }
 
 const hasAll = (own: readonly string[], wanted: readonly string[]): boolean => wanted.every((one) => own.includes(one));
