@@ -49,7 +49,10 @@ export async function pickSteps(
   const finite = known ?? (await sampler.count(FINITE));
   const share = shareOfNonFinite(left, { nonFinite, finite });
   for (const step of await sampler.ends(nonFinite, share)) picked.add(step);
-  for (const step of await sampler.extremes(finite, Math.floor((left - share) / 2))) picked.add(step);
+  // Most runs have every step: their buckets need no search.
+  const isDense = known !== undefined && known === last - some[0]! + 1;
+  const buckets = Math.floor((left - share) / 2);
+  for (const step of await sampler.extremes(finite, buckets, isDense)) picked.add(step);
   return [...picked].toSorted((a, b) => a - b);
 }
 
@@ -105,10 +108,10 @@ class Sampler {
   }
 
   /** The steps with the least and the greatest loss in buckets of equally many finite losses. */
-  async extremes(count: number, buckets: number): Promise<number[]> {
+  async extremes(count: number, buckets: number, isDense: boolean): Promise<number[]> {
     if (count === 0 || buckets === 0) return [];
     const steps: number[] = [];
-    for await (const bucket of this.#groups(FINITE, Math.ceil(count / buckets))) {
+    for await (const bucket of this.#groups(FINITE, Math.ceil(count / buckets), isDense)) {
       let least: Extreme | undefined;
       let greatest: Extreme | undefined;
       for (const piece of bucket) {
@@ -131,8 +134,11 @@ class Sampler {
     return { least: at(least), greatest: at(greatest) };
   }
 
-  /** All steps of a kind in equally large groups, each in pieces. */
-  async *#groups(kind: Kind, size: number): AsyncGenerator<Piece[]> {
+  /**
+   * All steps of a kind in equally large groups, each in pieces.
+   * @param isDense true when all steps from the first to the last are of the kind
+   */
+  async *#groups(kind: Kind, size: number, isDense = false): AsyncGenerator<Piece[]> {
     const sql = `SELECT step FROM ${kind} ORDER BY step LIMIT 1 OFFSET ?`;
     const end = this.#row(`SELECT max(step) FROM ${kind}`, this.#range.from, this.#range.to)[0];
     if (end === null || end === undefined) return;
@@ -141,6 +147,7 @@ class Sampler {
     for (let { from } = this.#range; from <= end;) {
       const count = Math.min(size - inGroup, STEPS_AT_ONCE);
       const piece = this.#statements.snapshot((): Piece | undefined => {
+        if (isDense && from > this.#range.from) return { first: from, last: Math.min(from + count - 1, end) };
         const first = this.#row(sql, from, end, 0)[0];
         return typeof first === 'number' ? { first, last: this.#row(sql, first, end, count - 1)[0] ?? end } : undefined;
       });
