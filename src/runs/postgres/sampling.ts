@@ -35,12 +35,17 @@ export async function pickSteps(
   const ends = await steps(ENDS, groupSize(nonFinite, share));
   for (const step of share === 1 ? ends.slice(0, 1) : ends) picked.add(step);
   const buckets = Math.floor((left - share) / 2);
-  if (finite > 0 && buckets > 0)
-    for (const step of await steps(EXTREMES, Math.ceil(finite / buckets))) picked.add(step);
+  if (finite > 0 && buckets > 0) {
+    // Most runs have every step: their buckets need no search.
+    const isDense = finite === Number(counts!['last']) - some[0]! + 1;
+    const extremes = extremesOf(isDense ? PARTS_OF_ALL : PARTS);
+    for (const step of await steps(extremes, Math.ceil(finite / buckets))) picked.add(step);
+  }
   return [...picked].toSorted((a, b) => a - b);
 }
 
-const PLAN_BY_INDEX = `SELECT ${['sort', 'bitmapscan', 'seqscan'].map((name) => `set_config('enable_${name}', 'off', true)`).join(', ')}`;
+/** Compiling a statement would take longer than the statement. */
+const PLAN_BY_INDEX = `SELECT ${['enable_sort', 'enable_bitmapscan', 'enable_seqscan', 'jit'].map((name) => `set_config('${name}', 'off', true)`).join(', ')}`;
 
 /** The last step, and numbers of steps. The row of the run has the number of a whole run of finite steps. */
 const COUNTS = `SELECT bounds.last, bad.non_finite, CASE
@@ -62,20 +67,30 @@ const ENDS = `SELECT unnest(ARRAY[min(step), max(step)]) AS step
 const stepWith = (loss: string): string =>
   `(SELECT min(step) FROM lossmeter.steps WHERE run = $1 AND loss = ${loss} AND step BETWEEN part.first AND part.last)`;
 
-/**
- * The first steps with the least and with the greatest loss of parts of the finite losses. All is read from an index: to
- * number a million rows would take a second.
- */
-const EXTREMES = `WITH RECURSIVE ends AS (
+/** Parts with equally many finite losses. All is read from an index: to number a million rows would take a second. */
+const PARTS = `WITH RECURSIVE ends AS (
     SELECT (SELECT min(step) FROM ${FINITE}) AS first
     UNION ALL
     SELECT (SELECT step FROM ${FINITE} AND step > ends.first ORDER BY step OFFSET $4::bigint - 1 LIMIT 1)
     FROM ends WHERE ends.first IS NOT NULL
   ), part AS MATERIALIZED (
     SELECT first, coalesce(lead(first) OVER (ORDER BY first) - 1, $3) AS last FROM ends WHERE first IS NOT NULL
-  )
+  )`;
+
+/** Parts of a range in which every step has a finite loss. */
+const PARTS_OF_ALL = `WITH part AS MATERIALIZED (
+    SELECT part_first AS first, least(part_first + $4::bigint - 1, bounds.last) AS last
+    FROM (SELECT min(step) AS first, max(step) AS last FROM ${FINITE}) bounds,
+      generate_series(bounds.first, bounds.last, $4::bigint) AS part_first
+  )`;
+
+/**
+ * The first steps with the least and with the greatest loss of each part. The sum keeps the planner from the index of
+ * losses, in which those of a part may be anywhere.
+ */
+const extremesOf = (parts: string): string => `${parts}
   SELECT unnest(ARRAY[${stepWith('bounds.least')}, ${stepWith('bounds.greatest')}]) AS step
   FROM part CROSS JOIN LATERAL (
-    SELECT min(s.loss) AS least, max(s.loss) AS greatest FROM lossmeter.steps s
+    SELECT min(s.loss + 0) AS least, max(s.loss + 0) AS greatest FROM lossmeter.steps s
     WHERE s.loss IS NOT NULL AND s.run = $1 AND s.step BETWEEN part.first AND part.last
   ) bounds`;
