@@ -4,7 +4,7 @@ import path from 'node:path';
 import type { Comparison } from './comparison.ts';
 import { makeLabels, makeLogits } from './logits.ts';
 import { MSGPACK, requestHead } from './request.ts';
-import { fillRun } from './run-history.ts';
+import { fillRun, fillRuns, fillScalars } from './run-history.ts';
 import { startService } from './service.ts';
 import type { ChildServer } from './service.ts';
 import { interleave, median } from './statistics.ts';
@@ -21,6 +21,12 @@ const EVALUATIONS = 400;
 const WARM_UP = 1500;
 const READS = 15;
 
+/** Runs of a list, and steps of each. */
+const [RUNS, STEPS] = [10_000, 20];
+
+/** Scalars of a run. */
+const [SERIES, POINTS] = [200, 100_000];
+
 const RECORD_GOAL = { atMost: 1 } as const;
 const READ_GOAL = { atMost: 100 } as const;
 
@@ -34,12 +40,18 @@ export async function benchRuns(): Promise<Comparison[]> {
     fillRun(store, { run: RUN, batches: BATCHES, ranks: RANKS, microBatches: MICRO_BATCHES });
     const single = path.join(folder, 'single.db');
     fillRun(single, { run: RUN, batches: BATCHES, ranks: 1, microBatches: 1 });
+    fillScalars(single, { run: 1, series: SERIES, points: POINTS });
+    const many = path.join(folder, 'many.db');
+    fillRuns(many, { runs: RUNS, steps: STEPS });
     await using service = await startService({ environment: { LOSSMETER_STORE: store } });
+    await using ofMany = await startService({ environment: { LOSSMETER_STORE: many } });
     await using ofSingle = await startService({ environment: { LOSSMETER_STORE: single } });
     return [
       await benchRecording(service),
-      ...(await benchReading(service, `${RANKS} ranks × ${MICRO_BATCHES}`)),
-      ...(await benchReading(ofSingle, '1 rank')),
+      ...(await benchReading(service, READS_OF_RUN, `of ${BATCHES} batches, ${RANKS} ranks × ${MICRO_BATCHES}`)),
+      ...(await benchReading(ofSingle, READS_OF_RUN, `of ${BATCHES} batches, 1 rank`)),
+      ...(await benchReading(ofSingle, READS_OF_SCALARS, `of ${SERIES} with ${POINTS} points each`)),
+      ...(await benchReading(ofMany, LISTS, `of ${RUNS} runs`)),
     ];
   } finally {
     remove();
@@ -75,12 +87,32 @@ async function benchRecording({ port }: ChildServer): Promise<Comparison> {
   };
 }
 
-async function benchReading({ port }: ChildServer, shape: string): Promise<Comparison[]> {
-  const reads = [
-    ['list of runs', '/v1/runs'],
-    ['curve, 1000 points', `/v1/runs/${RUN}/steps?max_points=1000`],
-    ['curve, a page of 5000 steps', `/v1/runs/${RUN}/steps`],
-  ] as const;
+type Reads = readonly (readonly [what: string, target: string])[];
+
+const READS_OF_RUN: Reads = [
+  ['list of runs', '/v1/runs'],
+  ['summary', `/v1/runs/${RUN}`],
+  ['curve, 1000 points', `/v1/runs/${RUN}/steps?max_points=1000`],
+  ['curve, a page of 5000 steps', `/v1/runs/${RUN}/steps`],
+];
+
+const READS_OF_SCALARS: Reads = [
+  ['list of scalars', `/v1/runs/${RUN}/scalars`],
+  ['scalar, 500 points', `/v1/runs/${RUN}/scalars/grad_norm%2Flayers.100?max_points=500`],
+];
+
+const LISTS: Reads = [
+  ['list, the newest', '/v1/runs'],
+  ['list, by name', '/v1/runs?sort=name'],
+  ['list, by change', '/v1/runs?sort=updated'],
+  ['list, a search for a label', '/v1/runs?search=model%3Dgpt-3'],
+  ['list, a search for a name', '/v1/runs?search=run-9999'],
+  ['list, a label', '/v1/runs?label=model%3Dgpt-3'],
+  ['list, a tag', '/v1/runs?tag=sweep-7'],
+  ['list, a state', '/v1/runs?state=finished&sort=updated'],
+];
+
+async function benchReading({ port }: ChildServer, reads: Reads, shape: string): Promise<Comparison[]> {
   const comparisons: Comparison[] = [];
   for (const [what, target] of reads) {
     const times: number[] = [];
@@ -92,7 +124,7 @@ async function benchReading({ port }: ChildServer, shape: string): Promise<Compa
     }
     comparisons.push({
       ...{
-        what: `${what}, of ${BATCHES} batches, ${shape}`,
+        what: `${what}, ${shape}`,
         unit: 'ms',
         figure: `${(bytes / 1000).toFixed(0)} kB`,
         against: '',
