@@ -12,6 +12,7 @@ const ELSEWHERE: readonly (keyof Config)[] = [
   'allowAnonymous',
   'allowedHosts',
   'dataDir',
+  'workerTasks',
   'webhookSecret',
   'mlflowTrackingToken',
 ];

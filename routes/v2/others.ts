@@ -6,8 +6,8 @@ import { MODELS } from '../../src/inference/models.ts';
 const NOT_IMPLEMENTED: readonly [method: HTTPMethods[], path: string, what: string][] = [
   [['POST'], '/repository/models/:model/load', 'model loading'],
   [['POST'], '/repository/models/:model/unload', 'model unloading'],
-  [['GET', 'POST'], '/trace/setting', 'tracing'],
-  [['GET', 'POST'], '/models/:model/trace/setting', 'tracing'],
+  [['GET', 'POST'], '/trace/setting', 'the trace settings extension'],
+  [['GET', 'POST'], '/models/:model/trace/setting', 'the trace settings extension'],
   [['GET', 'POST'], '/logging', 'changing the log settings'],
   ...['systemsharedmemory', 'cudasharedmemory'].flatMap((memory): [HTTPMethods[], string, string][] => [
     [['GET'], `/${memory}/status`, 'shared memory'],

@@ -7,16 +7,6 @@ export const MOST_PARTS = 2 ** 20;
 /** Most labels of a run. */
 export const MOST_LABELS = 64;
 
-/** Valid names of runs. */
-const RUN_PATTERN = '^[A-Za-z0-9][A-Za-z0-9._~:-]{0,127}$';
-
-export const RunName = Type.String({
-  title: 'RunName',
-  pattern: RUN_PATTERN,
-  description: 'Name of the run: up to 128 letters, digits, . _ ~ : -, a letter or digit first.',
-  examples: ['gpt-1b.seed-7'],
-});
-
 export const Labels = Type.Record(
   Type.String({ pattern: '^[A-Za-z0-9][A-Za-z0-9._/-]{0,63}$' }),
   Type.Union(

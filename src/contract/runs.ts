@@ -2,7 +2,8 @@ import { Type } from 'typebox';
 import type { Static, TProperties } from 'typebox';
 import { CAUSES } from '../diagnostics/causes.ts';
 import { MOST_KEPT } from './limits.ts';
-import { ExpectedRanks, Labels, MOST_PARTS, RunName } from './run-metadata.ts';
+import { ExpectedRanks, Labels, MOST_PARTS } from './run-metadata.ts';
+import { RunName as Run } from './run-name.ts';
 import { Evaluation, CrossEntropyRequest } from './cross-entropy.ts';
 import { Diagnostics } from './diagnostics.ts';
 import { MOST_ATTEMPT, besides } from './scalars.ts';
@@ -14,10 +15,10 @@ export const SORTS = ['newest', 'oldest', 'name', 'updated'] as const;
 export type RunSort = (typeof SORTS)[number];
 
 /**
- * Text of a cursor. A plain id continues the newest runs without a search. All other cursors name their order and their
- * search.
+ * Text of a cursor. A plain id continues the newest runs without a search. All other cursors name their order, their
+ * search and a place: numbers, or a percent-encoded name.
  */
-export const CURSOR_PATTERN = `^(\\d{1,15}|(${SORTS.join('|')})~[0-9a-f]{16}~[A-Za-z0-9._~:-]{1,128})$`;
+export const CURSOR_PATTERN = `^(\\d{1,15}|(${SORTS.join('|')})~[0-9a-f]{16}~[A-Za-z0-9._~:%!'()*-]{1,3072})$`;
 
 /** Most characters of a search. */
 const MOST_SEARCH = 256;
@@ -28,7 +29,6 @@ const object = <P extends TProperties>(properties: P, description: string, title
 const integer = (minimum: number, maximum: number, description: string, example: number, options: object = {}) =>
   Type.Integer({ minimum, maximum, description, examples: [example], ...options });
 
-const Run = RunName;
 const Step = integer(0, Number.MAX_SAFE_INTEGER, 'Step of the training.', 41200);
 const Rank = integer(0, MOST_PARTS - 1, 'Data-parallel rank.', 3);
 const time = (description: string) =>
@@ -65,7 +65,7 @@ export const RunsQuery = object(
     sort: Type.Enum([...SORTS], {
       default: 'newest',
       description:
-        '`newest` or `oldest` first, by their creation; by `name`, in the order of its ASCII characters; or `updated`, the most recently recorded first.',
+        '`newest` or `oldest` first, by their creation; by `name`, in the order of its characters (code points); or `updated`, the most recently recorded first.',
       examples: ['updated'],
     }),
     limit: integer(1, 200, 'Largest number of runs.', 50, { default: 50 }),

@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import { RunName } from './run-metadata.ts';
+import { RunName } from './run-name.ts';
 import { count, numberOrNonFinite } from './tensor.ts';
 
 /** Most characters of the name of a scalar. */

@@ -174,13 +174,36 @@ describe('alerts', () => {
     },
   );
 
-  test('are those that docs/metrics.md lists, as severe as it says', () => {
-    const listed = [...page.matchAll(/^\| `(Lossmeter\w+)` \| (\w+) \|/gm)].map(([, name, severity]) => [
+  test('are those that docs/metrics.md lists, as severe as it says, with their meaning and what to do', () => {
+    const listed = [...page.matchAll(/^\| `(Lossmeter\w+)` \| (\w+) \| .+? \| .+ \|$/gm)].map(([, name, severity]) => [
       name,
       severity,
     ]);
     expect(listed).toEqual(rules.map((rule) => [nameOf(rule), /severity: (\w+)/.exec(rule)![1]]));
   });
+});
+
+/** Sections of docs/ that a text names and that do not exist. */
+function missingSections(text: string): string[] {
+  const named = [...text.matchAll(/docs\/[\w-]+\.md(?:#[\w-]+)?/g)].map(([place]) => place);
+  return named.filter((place) => {
+    const [path, anchor] = place.split('#') as [string, string?];
+    if (!existsSync(new URL(path, ROOT))) return true;
+    const headings = [...read(path).matchAll(/^#+ (.+)$/gm)].map(([, heading]) => heading!);
+    return anchor !== undefined && !headings.some((text) => text.toLowerCase().replaceAll(' ', '-') === anchor);
+  });
+}
+
+test('the runbooks name sections that exist; that of the store those of SQLite and of PostgreSQL', () => {
+  expect(rules.flatMap(missingSections)).toEqual([]);
+  expect(missingSections('docs/none.md, docs/operations.md#faults-of-oracle, docs/operations.md#faults')).toEqual([
+    'docs/none.md',
+    'docs/operations.md#faults-of-oracle',
+  ]);
+  const ofStore = rules.find((rule) => nameOf(rule) === 'LossmeterStoreUnavailable')!;
+  for (const section of ['faults', 'faults-of-postgresql']) {
+    expect(ofStore).toMatch(new RegExp(`docs/operations\\.md#${section}\\b`));
+  }
 });
 
 describe('the dashboard', () => {

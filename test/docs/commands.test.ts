@@ -97,7 +97,16 @@ const ELSEWHERE = [
   ],
   ['docs/kubernetes.md', 'helm install lossmeter deploy/helm/lossmeter --namespace loss --values one', 'test/helm'],
   ['docs/kubernetes.md', 'npx lossmeter keys create --name prometheus', 'test/helm, but for the Secrets'],
-  ['docs/kubernetes.md', 'helm install lossmeter deploy/helm/lossmeter --namespace loss --values sev', 'test/helm'],
+  [
+    'docs/kubernetes.md',
+    'helm install lossmeter deploy/helm/lossmeter --namespace loss --values several-pods.yaml --values workers',
+    'test/helm',
+  ],
+  [
+    'docs/kubernetes.md',
+    'helm install lossmeter deploy/helm/lossmeter --namespace loss --values several-pods.yaml --values monitoring',
+    'test/helm',
+  ],
 ] as const;
 
 /** A folder that looks like a checkout, in which commands may leave files. */

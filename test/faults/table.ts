@@ -11,20 +11,23 @@ export interface Fault {
 }
 
 const page = readFileSync(new URL('../../docs/operations.md', import.meta.url), 'utf8');
+const section = page.split('\n## ').find((text) => text.startsWith('Faults\n'))!;
 
 const ROWS = new Map(
-  [...page.matchAll(/^\| ([^|]+) \| ([^|]+) \| ([^|]+) \| ([^|]+) \|$/gm)].map(([, name, sees, goesOn, recovers]) => [
-    name!,
-    {
-      answers: [...sees!.matchAll(/(\d{3}) `(\w+)`/g)].map(([, status, code]) => ({
-        status: Number(status),
-        code: code!,
-      })),
-      exitCode: /exit code (\d+)/.exec(sees!)?.[1],
-      goesOn: goesOn!,
-      recovers: recovers!,
-    },
-  ]),
+  [...section.matchAll(/^\| ([^|]+) \| ([^|]+) \| ([^|]+) \| ([^|]+) \|$/gm)].map(
+    ([, name, sees, goesOn, recovers]) => [
+      name!,
+      {
+        answers: [...sees!.matchAll(/(\d{3}) `(\w+)`/g)].map(([, status, code]) => ({
+          status: Number(status),
+          code: code!,
+        })),
+        exitCode: /exit code (\d+)/.exec(sees!)?.[1],
+        goesOn: goesOn!,
+        recovers: recovers!,
+      },
+    ],
+  ),
 );
 
 /** Names of the faults in the table. */

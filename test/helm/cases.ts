@@ -134,6 +134,27 @@ const OPTIONS: Readonly<Record<string, Option>> = {
     },
   },
   'a data folder': { values: { data: { existingClaim: 'checkpoints' } } },
+  'workers of a data folder': {
+    group: 'workers',
+    needs: POSTGRES,
+    values: { worker: { enabled: true }, data: { existingClaim: 'checkpoints' } },
+  },
+  'workers of object storage': {
+    group: 'workers',
+    needs: POSTGRES,
+    values: {
+      worker: {
+        enabled: true,
+        replicas: 3,
+        tasks: 4,
+        resources: { requests: { cpu: '1' }, limits: { cpu: '1' } },
+        nodeSelector: { pool: 'batch' },
+        tolerations: [{ key: 'batch', operator: 'Exists', effect: 'NoSchedule' }],
+        affinity: { podAntiAffinity: { preferredDuringSchedulingIgnoredDuringExecution: [] } },
+      },
+      settings: { s3Buckets: 'checkpoints', s3PathStyle: true },
+    },
+  },
   'an image by its digest': {
     values: {
       image: {
@@ -228,7 +249,15 @@ const all = [
   combineAll('a class of storage', 'settings from Secrets'),
   combineAll('a volume that exists', 'keys of a Secret', 'monitoring of open metrics'),
   combineAll('autoscaling by the queue', 'anonymous access'),
-  combineAll(POSTGRES[1]!, 'keys of the chart', 'an HTTPRoute', 'monitoring with a key', 'three pods'),
+  combineAll('workers of object storage', POSTGRES[0]!, 'an Ingress with TLS'),
+  combineAll(
+    POSTGRES[1]!,
+    'workers of a data folder',
+    'keys of the chart',
+    'an HTTPRoute',
+    'monitoring with a key',
+    'three pods',
+  ),
 ];
 
 /** Without repetition: a pair may be what one of them needs. */

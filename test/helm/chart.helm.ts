@@ -5,9 +5,9 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import manifest from '#manifest' with { type: 'json' };
 import { ROOT } from '../python/environment.ts';
 import { CASES } from './cases.ts';
-import { CHART, KUBERNETES, helm, render, template, validate, workloadOf } from './chart.ts';
+import { CHART, KUBERNETES, helm, render, template, validate, workerOf, workloadOf } from './chart.ts';
 import type { Document } from './chart.ts';
-import { containerOf, environmentOf, findPodViolations, quantity } from './pod-policy.ts';
+import { containerIn, containerOf, environmentOf, findPodViolations, quantity } from './pod-policy.ts';
 import { findForbidden } from './pod-security.ts';
 import { findBrokenReferences } from './references.ts';
 import { loadConfig } from '../../src/config.ts';
@@ -96,6 +96,16 @@ test('the default limits hold what the default settings allow', () => {
   const MiB = 2 ** 20;
   const most = maxBytesInFlight + 64 * MiB * workers + MiB * maxRequestsInFlight + 230 * MiB;
   expect(quantity(limits.memory)).toBeGreaterThan(most);
+  expect(quantity(limits.cpu)).toBe(workers + 1);
+});
+
+test('so do those of a worker', () => {
+  const container = containerIn(workerOf(documents['workers of a data folder, PostgreSQL by a Secret']!));
+  const { limits } = container['resources'] as { limits: { cpu: string; memory: string } };
+  const { workers, maxBytesInFlight } = loadConfig(environmentOf(container));
+  // Both kernels have their threads; 120 MiB are the process.
+  const MiB = 2 ** 20;
+  expect(quantity(limits.memory)).toBeGreaterThan(maxBytesInFlight + 2 * 64 * MiB * workers + 120 * MiB);
   expect(quantity(limits.cpu)).toBe(workers + 1);
 });
 

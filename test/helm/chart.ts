@@ -81,9 +81,24 @@ export function validate(
 /** Kinds that start pods. */
 const WORKLOADS = new Set(['Deployment', 'StatefulSet', 'Job']);
 
-/** The object that starts pods. */
+/** Objects that start pods. */
+export function workloadsOf(documents: readonly Document[]): Document[] {
+  return documents.filter(({ kind }) => WORKLOADS.has(kind));
+}
+
+/** True for the object that starts workers. */
+export const isWorker = ({ metadata }: Document): boolean => metadata.name.endsWith('-worker');
+
+/** The object that starts the pods of the service. */
 export function workloadOf(documents: readonly Document[]): Document {
-  const workloads = documents.filter(({ kind }) => WORKLOADS.has(kind));
+  const workloads = workloadsOf(documents).filter((workload) => !isWorker(workload));
   if (workloads.length !== 1) throw new Error(`${workloads.length} workloads`);
   return workloads[0]!;
+}
+
+/** The object that starts workers. @throws Error without one */
+export function workerOf(documents: readonly Document[]): Document {
+  const workers = workloadsOf(documents).filter(isWorker);
+  if (workers.length !== 1) throw new Error(`${workers.length} objects that start workers`);
+  return workers[0]!;
 }

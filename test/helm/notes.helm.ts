@@ -40,6 +40,21 @@ test.each<[string, Values, RegExp]>([
     { ingress: { enabled: true, host: 'a.example' } },
     /^From outside: http:\/\/a\.example$/m,
   ],
+  [
+    'that workers read another address too',
+    { store: POSTGRES, worker: { enabled: true }, data: { existingClaim: 'a' } },
+    /rollout restart deployment\/trainers-lossmeter deployment\/trainers-lossmeter-worker$/m,
+  ],
+  [
+    'who evaluates the files of jobs',
+    { store: POSTGRES, worker: { enabled: true, tasks: 3 }, data: { existingClaim: 'a' } },
+    /^Files of jobs are evaluated by deployment\/trainers-lossmeter-worker, 3 at a time in each of its pods\.$/m,
+  ],
+  [
+    'that jobs wait without a worker',
+    { store: POSTGRES, settings: { s3Buckets: 'a' } },
+    /^Jobs wait, because there is no worker: set worker\.enabled=true\.$/m,
+  ],
   ['the name at the gateway', { httpRoute: GATEWAY }, /^From outside: through the gateway, as b\.example$/m],
 ])('the notes say %s', async (_, values, expected) => {
   const { documents } = validate({ notes: await render(values, chart) }, []);

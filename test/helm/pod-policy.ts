@@ -2,7 +2,8 @@
 import { dirname } from 'node:path';
 import { describeConfig, loadConfig } from '../../src/config.ts';
 import { CLOSE_MS } from '../../src/shutdown.ts';
-import { workloadOf } from './chart.ts';
+import { isPostgres } from '../../src/runs/open-store.ts';
+import { isWorker, workloadOf, workloadsOf } from './chart.ts';
 import type { Document } from './chart.ts';
 
 interface Variable {
@@ -14,7 +15,7 @@ interface Variable {
 export interface Container {
   image: string;
   env: Variable[];
-  ports: { name: string; containerPort: number }[];
+  ports?: { name: string; containerPort: number }[];
   volumeMounts: { name: string; mountPath: string; readOnly?: boolean }[];
   // oxlint-disable-next-line typescript/no-explicit-any
   [field: string]: any;
@@ -27,9 +28,11 @@ interface Volume {
   persistentVolumeClaim?: { claimName: string };
 }
 
-/** The single container of the pods. */
-export const containerOf = (documents: readonly Document[]): Container =>
-  workloadOf(documents).spec.template.spec.containers[0] as Container;
+/** The single container of the pods that an object starts. */
+export const containerIn = ({ spec }: Document): Container => spec.template.spec.containers[0] as Container;
+
+/** The single container of the pods of the service. */
+export const containerOf = (documents: readonly Document[]): Container => containerIn(workloadOf(documents));
 
 const VARIABLES = new Set(describeConfig().map(({ name }) => name));
 
@@ -67,9 +70,12 @@ type Rules = Record<string, boolean>;
 
 const broken = (rules: Rules): string[] => Object.keys(rules).filter((name) => rules[name]!);
 
-/** @returns the rules that pods break */
+/** @returns the rules that the pods of the service and of its workers break */
 export function findPodViolations(documents: readonly Document[]): string[] {
-  const workload = workloadOf(documents);
+  return workloadsOf(documents).flatMap(findViolations);
+}
+
+function findViolations(workload: Document): string[] {
   const pod = workload.spec.template.spec;
   const containers = [...(pod.initContainers ?? []), ...pod.containers] as Container[];
   return [
@@ -85,14 +91,14 @@ export function findPodViolations(documents: readonly Document[]): string[] {
     ...containers.flatMap(findContainerViolations),
     ...findStorageViolations(workload, containers[0]!),
     ...findDrainViolations(pod, containers[0]!),
+    ...(isWorker(workload) ? findWorkerViolations(containers[0]!) : findServiceViolations(containers[0]!)),
     ...findEnvironmentViolations(containers[0]!),
   ];
 }
 
 function findContainerViolations(container: Container): string[] {
-  const { securityContext = {}, resources = {}, ports, image } = container;
+  const { securityContext = {}, resources = {}, image } = container;
   const { capabilities = {} } = securityContext;
-  const probes = ['startupProbe', 'livenessProbe', 'readinessProbe'].map((name) => container[name]?.httpGet);
   const limits = ['cpu', 'memory'].map((name) => [resources.requests?.[name], resources.limits?.[name]]);
   return broken({
     'may gain privileges': securityContext.allowPrivilegeEscalation !== false || securityContext.privileged === true,
@@ -102,8 +108,31 @@ function findContainerViolations(container: Container): string[] {
     'requests above limits': limits.some(([least, most]) => quantity(least ?? '0') > quantity(most ?? '0')),
     'no memory is reserved': limits[1]![0] !== limits[1]![1],
     'no version of the image': !/(?:@sha256:[\da-f]{64}|:[\w.-]+)$/.test(image) || image.endsWith(':latest'),
+  });
+}
+
+const PROBES = ['startupProbe', 'livenessProbe', 'readinessProbe'];
+
+function findServiceViolations(container: Container): string[] {
+  const { ports = [] } = container;
+  const probes = PROBES.map((name) => container[name]?.httpGet);
+  const { apiKeysFile, allowAnonymous } = loadConfig(environmentOf(container));
+  return broken({
+    'other arguments': container['command'] !== undefined || container['args'] !== undefined,
     'other probes': probes.map((probe) => probe?.path).join() !== '/livez,/livez,/readyz',
     'probes of no port': probes.some((probe) => !ports.some(({ name }) => name === probe?.port)),
+    'the service would not start': (apiKeysFile === undefined) !== allowAnonymous,
+  });
+}
+
+function findWorkerViolations(container: Container): string[] {
+  const { store, dataDir, s3Buckets, apiKeysFile } = loadConfig(environmentOf(container));
+  return broken({
+    'no worker is started': container['command'] !== undefined || container['args']?.join() !== 'worker',
+    'a port of a worker': container.ports !== undefined,
+    'a probe of a worker': PROBES.some((name) => container[name] !== undefined),
+    'a worker has keys': apiKeysFile !== undefined,
+    'the worker would not start': !isPostgres(store) || (dataDir === undefined && s3Buckets === undefined),
   });
 }
 
@@ -139,15 +168,9 @@ function findDrainViolations(pod: { terminationGracePeriodSeconds: number }, con
 }
 
 function findEnvironmentViolations(container: Container): string[] {
-  const environment = environmentOf(container);
   const names = container.env.map(({ name }) => name);
   const ours = names.filter((name) => /^(?:LOSSMETER|MLFLOW)_/.test(name));
   const unknown = ours.filter((name) => !VARIABLES.has(name)).map((name) => `no variable of the service: ${name}`);
   const repeated = names.filter((name, k) => names.indexOf(name) !== k).map((name) => `twice: ${name}`);
-  const { apiKeysFile, allowAnonymous } = loadConfig(environment);
-  return [
-    ...unknown,
-    ...repeated,
-    ...broken({ 'the service would not start': (apiKeysFile === undefined) !== allowAnonymous }),
-  ];
+  return [...unknown, ...repeated];
 }

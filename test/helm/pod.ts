@@ -1,11 +1,12 @@
-/** A rendered pod as a process of this machine: its environment, and its volumes as folders. */
+/** Rendered pods as processes of this machine: their environment, and their volumes as folders. */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { ServiceProcess } from '../e2e/process.ts';
-import { render, validate, workloadOf } from './chart.ts';
+import { WorkerProcess } from '../jobs/worker-process.ts';
+import { render, validate, workerOf, workloadOf } from './chart.ts';
 import type { Document, Values } from './chart.ts';
-import { containerOf } from './pod-policy.ts';
+import { containerIn, containerOf } from './pod-policy.ts';
 import type { Container } from './pod-policy.ts';
 
 export class Pod {
@@ -23,8 +24,13 @@ export class Pod {
     if (problems.length > 0) throw new Error(problems.join('\n'));
     const pod = new Pod(documents['pod']!);
     pod.#mount();
-    pod.#service = await ServiceProcess.start(pod.#environment());
+    pod.#service = await ServiceProcess.start(pod.#environment(pod.container));
     return pod;
+  }
+
+  /** Starts a worker of the same release, which mounts the same volumes. The end of the test kills it. */
+  startWorker(): WorkerProcess {
+    return new WorkerProcess(this.#environment(containerIn(workerOf(this.#documents))));
   }
 
   get container(): Container {
@@ -39,6 +45,10 @@ export class Pod {
     return workloadOf(this.#documents).spec.template.spec.terminationGracePeriodSeconds as number;
   }
 
+  get workerGraceSeconds(): number {
+    return workerOf(this.#documents).spec.template.spec.terminationGracePeriodSeconds as number;
+  }
+
   /** Path on this machine of a path in the pod. */
   pathOf(inPod: string): string {
     return path.join(this.#root, inPod);
@@ -47,7 +57,7 @@ export class Pod {
   /** URL of a probe. */
   probe(name: 'startupProbe' | 'livenessProbe' | 'readinessProbe'): string {
     const { path: at, port } = this.container[name].httpGet as { path: string; port: string };
-    const { containerPort } = this.container.ports.find((candidate) => candidate.name === port)!;
+    const { containerPort } = this.container.ports!.find((candidate) => candidate.name === port)!;
     return `http://127.0.0.1:${containerPort}${at}`;
   }
 
@@ -66,18 +76,25 @@ export class Pod {
       mkdirSync(this.pathOf(mountPath), { recursive: true });
       const secretName = volumes.find((volume) => volume.name === name)?.secret?.secretName;
       if (secretName === undefined) continue;
-      const secret = this.#documents.find(({ kind, metadata }) => kind === 'Secret' && metadata.name === secretName)!;
-      for (const [file, text] of Object.entries(secret.stringData!)) {
+      for (const [file, text] of Object.entries(this.#secret(secretName))) {
         writeFileSync(path.join(this.pathOf(mountPath), file), text);
       }
     }
   }
 
-  #environment(): Record<string, string> {
+  #secret(name: string): Record<string, string> {
+    return this.#documents.find(({ kind, metadata }) => kind === 'Secret' && metadata.name === name)!.stringData!;
+  }
+
+  #environment({ env, volumeMounts }: Container): Record<string, string> {
     const inVolume = (value: string): boolean =>
-      this.container.volumeMounts.some(({ mountPath }) => value === mountPath || value.startsWith(`${mountPath}/`));
+      volumeMounts.some(({ mountPath }) => value === mountPath || value.startsWith(`${mountPath}/`));
     return Object.fromEntries(
-      this.container.env.map(({ name, value = '' }) => [name, inVolume(value) ? this.pathOf(value) : value]),
+      env.map(({ name, value, valueFrom }) => {
+        const { secretKeyRef: reference } = valueFrom ?? {};
+        const text = value ?? (reference && this.#secret(reference.name)[reference.key]) ?? '';
+        return [name, inVolume(text) ? this.pathOf(text) : text];
+      }),
     );
   }
 }

@@ -1,5 +1,5 @@
 /** Rules for what the objects of the chart say about each other. */
-import { workloadOf } from './chart.ts';
+import { isWorker, workloadOf, workloadsOf } from './chart.ts';
 import type { Document } from './chart.ts';
 
 type Labels = Readonly<Record<string, string>>;
@@ -16,11 +16,25 @@ const selects = (selector: Labels | undefined, labels: Labels): boolean =>
   Object.keys(selector).length > 0 &&
   Object.entries(selector).every(([name, value]) => labels[name] === value);
 
+const labelsOfPods = ({ spec }: Document): Labels => spec.template.metadata.labels as Labels;
+
+/** Selectors of a Deployment: that of its pods, and those by which they are spread. */
+function selectorsOf({ spec }: Document): Labels[] {
+  const spread = (spec.template.spec.topologySpreadConstraints ?? []) as { labelSelector: { matchLabels: Labels } }[];
+  return [spec.selector.matchLabels, ...spread.map(({ labelSelector }) => labelSelector.matchLabels)] as Labels[];
+}
+
 /** @returns a message for each reference that leads nowhere */
 export function findBrokenReferences(documents: readonly Document[]): string[] {
   const workload = workloadOf(documents);
   const { template, serviceName } = workload.spec;
   const pods = template.metadata.labels as Labels;
+  const workloads = workloadsOf(documents);
+  const workers = workloads.filter(isWorker).map(labelsOfPods);
+  const selectsService = (selector?: Labels): boolean =>
+    selects(selector, pods) && !workers.some((labels) => selects(selector, labels));
+  const selectsWorkers = (selector?: Labels): boolean =>
+    !selects(selector, pods) && workers.some((labels) => selects(selector, labels));
   const podPorts = new Set((template.spec.containers[0].ports as { name: string }[]).map(({ name }) => name));
   const service = documents.find(({ kind }) => kind === 'Service')!;
   const servicePorts = service.spec.ports as Port[];
@@ -33,20 +47,21 @@ export function findBrokenReferences(documents: readonly Document[]): string[] {
     );
 
   const check: Record<string, (document: Document) => boolean> = {
-    Deployment: ({ spec }) =>
-      selects(spec.selector.matchLabels, pods) &&
-      ((template.spec.topologySpreadConstraints ?? []) as { labelSelector: { matchLabels: Labels } }[]).every(
-        ({ labelSelector }) => selects(labelSelector.matchLabels, pods),
-      ),
-    StatefulSet: ({ spec }) => selects(spec.selector.matchLabels, pods) && serviceName === name,
+    Deployment: (deployment) => {
+      const selectsOwn = isWorker(deployment) ? selectsWorkers : selectsService;
+      return selectorsOf(deployment).every((selector) => selectsOwn(selector));
+    },
+    StatefulSet: ({ spec }) => selectsService(spec.selector.matchLabels) && serviceName === name,
     Service: ({ spec }) =>
-      selects(spec.selector, pods) && servicePorts.every(({ targetPort }) => podPorts.has(targetPort)),
-    PodDisruptionBudget: ({ spec }) => selects(spec.selector.matchLabels, pods),
+      selectsService(spec.selector) && servicePorts.every(({ targetPort }) => podPorts.has(targetPort)),
+    PodDisruptionBudget: ({ spec }) => selectsService(spec.selector.matchLabels),
     NetworkPolicy: ({ spec }) =>
-      selects(spec.podSelector.matchLabels, pods) &&
-      (spec.ingress as { ports: { port: string }[] }[]).every(({ ports }) =>
-        ports.every(({ port }) => podPorts.has(port)),
-      ),
+      selectsWorkers(spec.podSelector.matchLabels)
+        ? spec.policyTypes.includes('Ingress') && spec.ingress.length === 0
+        : selectsService(spec.podSelector.matchLabels) &&
+          (spec.ingress as { ports: { port: string }[] }[]).every(({ ports }) =>
+            ports.every(({ port }) => podPorts.has(port)),
+          ),
     HorizontalPodAutoscaler: ({ spec }) =>
       spec.scaleTargetRef.kind === workload.kind &&
       spec.scaleTargetRef.name === workload.metadata.name &&
@@ -59,7 +74,8 @@ export function findBrokenReferences(documents: readonly Document[]): string[] {
       // The name of the job in the alerts.
       service.metadata.labels[spec.jobLabel] === 'lossmeter' &&
       servicePorts.some(({ name: ofPort }) => ofPort === spec.endpoints[0].port),
-    ServiceAccount: ({ metadata }) => template.spec.serviceAccountName === metadata.name,
+    ServiceAccount: ({ metadata }) =>
+      workloads.every(({ spec }) => spec.template.spec.serviceAccountName === metadata.name),
     PrometheusRule: () => true,
     ConfigMap: () => true,
     Secret: ({ metadata }) => JSON.stringify(template.spec).includes(`"${metadata.name}"`),

@@ -38,6 +38,9 @@ test.each<[string, Values, string]>([
   ],
   ['a secret setting without its key', { secretSettings: { webhookSecret: { name: 'a' } } }, 'key is required'],
   ['no limit of memory', { resources: { limits: { memory: null } } }, 'resources.limits: memory is required'],
+  ['a setting that a value of workers is for', { settings: { workerTasks: 3 } }, 'Additional property workerTasks'],
+  ['a worker without tasks', { worker: { tasks: 0 } }, 'worker.tasks: Must be greater than or equal to 1'],
+  ['an unknown value of workers', { worker: { autoscaling: true } }, 'worker: Additional property autoscaling'],
   ['a port of root', { port: 80 }, 'port: Must be greater than or equal to 1024'],
   ['a digest that is none', { image: { digest: 'sha256:1' } }, 'image.digest: Does not match pattern'],
   [
@@ -92,6 +95,16 @@ test.each<[string, Values, string]>([
     'a maximum below the minimum',
     { store: POSTGRES, autoscaling: { enabled: true, minReplicas: 3, maxReplicas: 2 } },
     'autoscaling.maxReplicas is 2, below autoscaling.minReplicas, 3',
+  ],
+  [
+    'workers with SQLite',
+    { worker: { enabled: true }, data: { existingClaim: 'a' } },
+    'worker.enabled is true, and store.kind is sqlite',
+  ],
+  [
+    'workers without files',
+    { store: POSTGRES, worker: { enabled: true } },
+    'set data.existingClaim or settings.s3Buckets',
   ],
   [
     'alerts without metrics',

@@ -3,9 +3,9 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { describeConfig, loadConfig } from '../../src/config.ts';
-import { CHART, render, validate } from './chart.ts';
+import { CHART, render, validate, workerOf } from './chart.ts';
 import type { Document } from './chart.ts';
-import { containerOf, environmentOf } from './pod-policy.ts';
+import { containerIn, containerOf, environmentOf } from './pod-policy.ts';
 
 /** Variables that make no sense in a pod: it is reached by a port, on an address that is none of loopback. */
 const NOT_IN_A_POD = ['LOSSMETER_SOCKET', 'LOSSMETER_ALLOWED_HOSTS'];
@@ -36,6 +36,11 @@ const settings = Object.fromEntries(
   Object.entries(schema.properties.settings.properties).map(([name, setting]) => [name, valueOf(setting)]),
 );
 
+const WITH_WORKERS = {
+  store: { kind: 'postgres', postgres: { existingSecret: 'a' } },
+  worker: { enabled: true, tasks: 7 },
+};
+
 async function rendered(values: object): Promise<Document[]> {
   return validate({ pod: await render({ data: { existingClaim: 'a' }, ...values }) }, ['1.33']).documents['pod']!;
 }
@@ -46,6 +51,12 @@ test('each setting arrives with its value', async () => {
   expect(config).toMatchObject(settings);
 });
 
+test('each setting, the tasks and the folder arrive at a worker', async () => {
+  const container = containerIn(workerOf(await rendered({ ...WITH_WORKERS, settings })));
+  const config = loadConfig(environmentOf(container));
+  expect(config).toMatchObject({ ...settings, workerTasks: 7, dataDir: '/data' });
+});
+
 test('all variables of the service can be set, but for those that make no sense in a pod', async () => {
   const secretSettings = Object.fromEntries(
     ['webhookSecret', 'mlflowTrackingToken'].map((name) => [name, { name: 'a', key: 'b' }]),
@@ -53,6 +64,7 @@ test('all variables of the service can be set, but for those that make no sense 
   const all = [
     ...containerOf(await rendered({ settings, secretSettings })).env,
     ...containerOf(await rendered({ access: { anonymous: true } })).env,
+    ...containerIn(workerOf(await rendered(WITH_WORKERS))).env,
   ];
   const names = new Set(all.map(({ name }) => name));
   const known = describeConfig().map(({ name }) => name);

@@ -33,7 +33,7 @@ async function evaluations(url: string, count: number): Promise<{ statuses: numb
 }
 
 const isAvailable = async (url: string): Promise<boolean> =>
-  (await (await fetch(`${url}/metrics`)).text()).includes('lossmeter_store_available 1');
+  /^lossmeter_store_available 1$/m.test(await (await fetch(`${url}/metrics`)).text());
 
 describe.each(['SIGSTOP', 'SIGINT'] as const)('a database that gets %s', (signal) => {
   test(

@@ -651,8 +651,8 @@ describe('refusals say what is wrong', () => {
     ['POST /v2/systemsharedmemory/unregister', 501, 'shared memory'],
     ['GET /v2/cudasharedmemory/status', 501, 'shared memory'],
     ['POST /v2/cudasharedmemory/region/r/unregister', 501, 'shared memory'],
-    ['GET /v2/trace/setting', 501, 'tracing'],
-    ['POST /v2/models/cross_entropy/trace/setting', 501, 'tracing'],
+    ['GET /v2/trace/setting', 501, 'the trace settings extension'],
+    ['POST /v2/models/cross_entropy/trace/setting', 501, 'the trace settings extension'],
     ['GET /v2/logging', 501, 'log settings'],
     ['POST /v2/logging', 501, 'log settings'],
   ])('%s: %i', async (line, status, says) => {

@@ -4705,7 +4705,7 @@ export interface components {
         /** @description A summary of a run. */
         RunSummary: {
             /**
-             * @description Name of the run: up to 128 letters, digits, . _ ~ : -, a letter or digit first.
+             * @description Name of the run, percent-encoded in the path, slashes too: 1 to 256 characters (code points) of Unicode. No control characters, no white space at an end, no `.` or `..` as a part between slashes, and not `~removed ` at the beginning. Names are compared as they are: upper and lower case differ, and Unicode is not normalised.
              * @example gpt-1b.seed-7
              */
             run: components["schemas"]["RunName"];
@@ -5102,7 +5102,7 @@ export interface components {
         /** @description A step with its ranks and micro-batches. */
         StepDetail: {
             /**
-             * @description Name of the run: up to 128 letters, digits, . _ ~ : -, a letter or digit first.
+             * @description Name of the run, percent-encoded in the path, slashes too: 1 to 256 characters (code points) of Unicode. No control characters, no white space at an end, no `.` or `..` as a part between slashes, and not `~removed ` at the beginning. Names are compared as they are: upper and lower case differ, and Unicode is not normalised.
              * @example gpt-1b.seed-7
              */
             run: components["schemas"]["RunName"];
@@ -6086,7 +6086,7 @@ export interface components {
          */
         Last_event_id: string;
         /**
-         * @description Name of the run: up to 128 letters, digits, . _ ~ : -, a letter or digit first.
+         * @description Name of the run, percent-encoded in the path, slashes too: 1 to 256 characters (code points) of Unicode. No control characters, no white space at an end, no `.` or `..` as a part between slashes, and not `~removed ` at the beginning. Names are compared as they are: upper and lower case differ, and Unicode is not normalised.
          * @example gpt-1b.seed-7
          */
         Run: components["schemas"]["RunName"];
@@ -7181,7 +7181,7 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description Name of the run: up to 128 letters, digits, . _ ~ : -, a letter or digit first.
+                 * @description Name of the run, percent-encoded in the path, slashes too: 1 to 256 characters (code points) of Unicode. No control characters, no white space at an end, no `.` or `..` as a part between slashes, and not `~removed ` at the beginning. Names are compared as they are: upper and lower case differ, and Unicode is not normalised.
                  * @example gpt-1b.seed-7
                  */
                 run: components["parameters"]["Run"];
@@ -7269,7 +7269,7 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description Name of the run: up to 128 letters, digits, . _ ~ : -, a letter or digit first.
+                 * @description Name of the run, percent-encoded in the path, slashes too: 1 to 256 characters (code points) of Unicode. No control characters, no white space at an end, no `.` or `..` as a part between slashes, and not `~removed ` at the beginning. Names are compared as they are: upper and lower case differ, and Unicode is not normalised.
                  * @example gpt-1b.seed-7
                  */
                 run: components["parameters"]["Run"];
@@ -7303,7 +7303,7 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description Name of the run: up to 128 letters, digits, . _ ~ : -, a letter or digit first.
+                 * @description Name of the run, percent-encoded in the path, slashes too: 1 to 256 characters (code points) of Unicode. No control characters, no white space at an end, no `.` or `..` as a part between slashes, and not `~removed ` at the beginning. Names are compared as they are: upper and lower case differ, and Unicode is not normalised.
                  * @example gpt-1b.seed-7
                  */
                 run: components["parameters"]["Run"];
@@ -7368,7 +7368,7 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description Name of the run: up to 128 letters, digits, . _ ~ : -, a letter or digit first.
+                 * @description Name of the run, percent-encoded in the path, slashes too: 1 to 256 characters (code points) of Unicode. No control characters, no white space at an end, no `.` or `..` as a part between slashes, and not `~removed ` at the beginning. Names are compared as they are: upper and lower case differ, and Unicode is not normalised.
                  * @example gpt-1b.seed-7
                  */
                 run: components["parameters"]["Run"];
@@ -7407,7 +7407,7 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description Name of the run: up to 128 letters, digits, . _ ~ : -, a letter or digit first.
+                 * @description Name of the run, percent-encoded in the path, slashes too: 1 to 256 characters (code points) of Unicode. No control characters, no white space at an end, no `.` or `..` as a part between slashes, and not `~removed ` at the beginning. Names are compared as they are: upper and lower case differ, and Unicode is not normalised.
                  * @example gpt-1b.seed-7
                  */
                 run: components["parameters"]["Run"];
@@ -7452,7 +7452,7 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description Name of the run: up to 128 letters, digits, . _ ~ : -, a letter or digit first.
+                 * @description Name of the run, percent-encoded in the path, slashes too: 1 to 256 characters (code points) of Unicode. No control characters, no white space at an end, no `.` or `..` as a part between slashes, and not `~removed ` at the beginning. Names are compared as they are: upper and lower case differ, and Unicode is not normalised.
                  * @example gpt-1b.seed-7
                  */
                 run: components["parameters"]["Run"];
@@ -7559,7 +7559,7 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description Name of the run: up to 128 letters, digits, . _ ~ : -, a letter or digit first.
+                 * @description Name of the run, percent-encoded in the path, slashes too: 1 to 256 characters (code points) of Unicode. No control characters, no white space at an end, no `.` or `..` as a part between slashes, and not `~removed ` at the beginning. Names are compared as they are: upper and lower case differ, and Unicode is not normalised.
                  * @example gpt-1b.seed-7
                  */
                 run: components["parameters"]["Run"];
@@ -7604,7 +7604,7 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description Name of the run: up to 128 letters, digits, . _ ~ : -, a letter or digit first.
+                 * @description Name of the run, percent-encoded in the path, slashes too: 1 to 256 characters (code points) of Unicode. No control characters, no white space at an end, no `.` or `..` as a part between slashes, and not `~removed ` at the beginning. Names are compared as they are: upper and lower case differ, and Unicode is not normalised.
                  * @example gpt-1b.seed-7
                  */
                 run: components["parameters"]["Run"];
@@ -7646,7 +7646,7 @@ export interface operations {
                  */
                 search?: string;
                 /**
-                 * @description `newest` or `oldest` first, by their creation; by `name`, in the order of its ASCII characters; or `updated`, the most recently recorded first.
+                 * @description `newest` or `oldest` first, by their creation; by `name`, in the order of its characters (code points); or `updated`, the most recently recorded first.
                  * @example updated
                  */
                 sort?: "newest" | "oldest" | "name" | "updated";
@@ -7691,7 +7691,7 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description Name of the run: up to 128 letters, digits, . _ ~ : -, a letter or digit first.
+                 * @description Name of the run, percent-encoded in the path, slashes too: 1 to 256 characters (code points) of Unicode. No control characters, no white space at an end, no `.` or `..` as a part between slashes, and not `~removed ` at the beginning. Names are compared as they are: upper and lower case differ, and Unicode is not normalised.
                  * @example gpt-1b.seed-7
                  */
                 run: components["parameters"]["Run"];
@@ -7725,7 +7725,7 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description Name of the run: up to 128 letters, digits, . _ ~ : -, a letter or digit first.
+                 * @description Name of the run, percent-encoded in the path, slashes too: 1 to 256 characters (code points) of Unicode. No control characters, no white space at an end, no `.` or `..` as a part between slashes, and not `~removed ` at the beginning. Names are compared as they are: upper and lower case differ, and Unicode is not normalised.
                  * @example gpt-1b.seed-7
                  */
                 run: components["parameters"]["Run"];
@@ -7784,7 +7784,7 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description Name of the run: up to 128 letters, digits, . _ ~ : -, a letter or digit first.
+                 * @description Name of the run, percent-encoded in the path, slashes too: 1 to 256 characters (code points) of Unicode. No control characters, no white space at an end, no `.` or `..` as a part between slashes, and not `~removed ` at the beginning. Names are compared as they are: upper and lower case differ, and Unicode is not normalised.
                  * @example gpt-1b.seed-7
                  */
                 run: components["parameters"]["Run"];
@@ -7827,7 +7827,7 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description Name of the run: up to 128 letters, digits, . _ ~ : -, a letter or digit first.
+                 * @description Name of the run, percent-encoded in the path, slashes too: 1 to 256 characters (code points) of Unicode. No control characters, no white space at an end, no `.` or `..` as a part between slashes, and not `~removed ` at the beginning. Names are compared as they are: upper and lower case differ, and Unicode is not normalised.
                  * @example gpt-1b.seed-7
                  */
                 run: components["parameters"]["Run"];

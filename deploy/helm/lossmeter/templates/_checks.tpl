@@ -57,6 +57,15 @@
 {{- $problems = append $problems (printf "autoscaling.maxReplicas is %v, below autoscaling.minReplicas, %v" $scaling.maxReplicas $scaling.minReplicas) -}}
 {{- end -}}
 
+{{- if .worker.enabled -}}
+{{- if eq .store.kind "sqlite" -}}
+{{- $problems = append $problems "worker.enabled is true, and store.kind is sqlite: with SQLite the service evaluates the files of jobs itself" -}}
+{{- end -}}
+{{- if not (or .data.existingClaim .settings.s3Buckets) -}}
+{{- $problems = append $problems "worker.enabled is true without a place of the files of jobs: set data.existingClaim or settings.s3Buckets" -}}
+{{- end -}}
+{{- end -}}
+
 {{- $metrics := .settings.metrics | default "keyed" -}}
 {{- if and (eq $metrics "off") (or .serviceMonitor.enabled .prometheusRule.enabled $scaling.queue.enabled) -}}
 {{- $problems = append $problems "settings.metrics is off, and serviceMonitor, prometheusRule or autoscaling.queue needs metrics" -}}

@@ -15,8 +15,23 @@ app.kubernetes.io/name: lossmeter
 app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end }}
 
+{{/* Those of the workers. Another name, so that no selector of the service selects them. */}}
+{{- define "lossmeter.workerSelectorLabels" -}}
+app.kubernetes.io/name: lossmeter-worker
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
 {{- define "lossmeter.labels" -}}
 {{ include "lossmeter.selectorLabels" . }}
+{{ include "lossmeter.releaseLabels" . }}
+{{- end }}
+
+{{- define "lossmeter.workerLabels" -}}
+{{ include "lossmeter.workerSelectorLabels" . }}
+{{ include "lossmeter.releaseLabels" . }}
+{{- end }}
+
+{{- define "lossmeter.releaseLabels" -}}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
@@ -28,6 +43,13 @@ name: {{ include "lossmeter.fullname" . }}
 namespace: {{ .Release.Namespace }}
 labels:
   {{- include "lossmeter.labels" . | nindent 2 }}
+{{- end }}
+
+{{- define "lossmeter.workerMetadata" -}}
+name: {{ include "lossmeter.fullname" . }}-worker
+namespace: {{ .Release.Namespace }}
+labels:
+  {{- include "lossmeter.workerLabels" . | nindent 2 }}
 {{- end }}
 
 {{- define "lossmeter.image" -}}

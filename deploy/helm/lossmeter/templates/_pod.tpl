@@ -1,62 +1,17 @@
-{{/* Template of the pods, of the Deployment and of the StatefulSet. */}}
+{{/* Template of the pods of the service, of the Deployment and of the StatefulSet. */}}
 {{- define "lossmeter.pod" -}}
+{{- $labels := include "lossmeter.labels" . -}}
+{{- $selectorLabels := include "lossmeter.selectorLabels" . -}}
+{{- $volumes := dict "root" . "hasKeys" (not .Values.access.anonymous) -}}
 metadata:
-  labels:
-    {{- merge (include "lossmeter.labels" . | fromYaml) .Values.podLabels | toYaml | nindent 4 }}
-  {{- $url := .Values.store.postgres.url }}
-  {{- /* Pods read the address when they start: a changed one starts them again. */}}
-  {{- with merge (empty $url | ternary dict (dict "checksum/database" (sha256sum $url))) .Values.podAnnotations }}
-  annotations:
-    {{- toYaml . | nindent 4 }}
-  {{- end }}
+  {{- include "lossmeter.podMetadata" (dict "root" . "labels" $labels) | nindent 2 }}
 spec:
-  serviceAccountName: {{ include "lossmeter.serviceAccountName" . }}
-  automountServiceAccountToken: false
-  # A Service named lossmeter would otherwise set LOSSMETER_PORT to tcp://….
-  enableServiceLinks: false
   # preStop, the drain, the 10 seconds that closing may take in addition, and 5 to spare.
   terminationGracePeriodSeconds: {{ add .Values.drain.preStopSeconds .Values.drain.seconds 15 }}
-  securityContext:
-    runAsNonRoot: true
-    # The user of the image, who owns the volume by its group.
-    runAsUser: 1000
-    runAsGroup: 1000
-    fsGroup: 1000
-    fsGroupChangePolicy: OnRootMismatch
-    seccompProfile:
-      type: RuntimeDefault
-  {{- with .Values.image.pullSecrets }}
-  imagePullSecrets:
-    {{- toYaml . | nindent 4 }}
-  {{- end }}
-  {{- with .Values.priorityClassName }}
-  priorityClassName: {{ . }}
-  {{- end }}
-  {{- with .Values.nodeSelector }}
-  nodeSelector:
-    {{- toYaml . | nindent 4 }}
-  {{- end }}
-  {{- with .Values.tolerations }}
-  tolerations:
-    {{- toYaml . | nindent 4 }}
-  {{- end }}
-  {{- with .Values.affinity }}
-  affinity:
-    {{- toYaml . | nindent 4 }}
-  {{- end }}
-  {{- if and .Values.spreadOverNodes (eq .Values.store.kind "postgres") }}
-  topologySpreadConstraints:
-    - maxSkew: 1
-      topologyKey: kubernetes.io/hostname
-      whenUnsatisfiable: ScheduleAnyway
-      labelSelector:
-        matchLabels:
-          {{- include "lossmeter.selectorLabels" . | nindent 10 }}
-  {{- end }}
+  {{- include "lossmeter.podFields" (dict "root" . "placement" .Values "selectorLabels" $selectorLabels) | nindent 2 }}
   containers:
     - name: lossmeter
-      image: {{ include "lossmeter.image" . }}
-      imagePullPolicy: {{ .Values.image.pullPolicy }}
+      {{- include "lossmeter.containerFields" . | nindent 6 }}
       env:
         {{- include "lossmeter.environment" . | nindent 8 }}
       ports:
@@ -92,59 +47,87 @@ spec:
           exec:
             command: [sleep, {{ . | quote }}]
       {{- end }}
-      securityContext:
-        allowPrivilegeEscalation: false
-        readOnlyRootFilesystem: true
-        capabilities:
-          drop: [ALL]
       resources:
         {{- toYaml .Values.resources | nindent 8 }}
-      {{- include "lossmeter.volumeMounts" . | nindent 6 }}
-  {{- with include "lossmeter.volumes" . }}
+      {{- include "lossmeter.volumeMounts" $volumes | nindent 6 }}
+  {{- with include "lossmeter.volumes" $volumes }}
   volumes:
     {{- . | nindent 4 }}
   {{- end }}
 {{- end }}
 
-{{/* Volumes, but for the claim that the StatefulSet mounts as `store`. */}}
-{{- define "lossmeter.volumes" -}}
-{{- $volumes := list -}}
-{{- with .Values -}}
-{{- $store := .store.sqlite -}}
-{{- if eq .store.kind "postgres" -}}
-{{- $volumes = append $volumes (dict "name" "store" "emptyDir" (dict "sizeLimit" "64Mi")) -}}
-{{- else if $store.existingClaim -}}
-{{- $volumes = append $volumes (dict "name" "store" "persistentVolumeClaim" (dict "claimName" $store.existingClaim)) -}}
-{{- else if $store.ephemeral -}}
-{{- $volumes = append $volumes (dict "name" "store" "emptyDir" (dict "sizeLimit" $store.size)) -}}
-{{- end -}}
-{{- if not .access.anonymous -}}
-{{- $volumes = append $volumes (dict "name" "keys" "secret" (dict "secretName" (include "lossmeter.keysSecret" $))) -}}
-{{- end -}}
-{{- with .data.existingClaim -}}
-{{- $claim := dict "claimName" . "readOnly" true -}}
-{{- $volumes = append $volumes (dict "name" "data" "persistentVolumeClaim" $claim) -}}
-{{- end -}}
-{{- end -}}
-{{- with $volumes }}{{ toYaml . }}{{ end -}}
+{{/* Metadata of pods. `root` is the context of the chart; `labels`, in YAML, take precedence over podLabels. */}}
+{{- define "lossmeter.podMetadata" -}}
+{{- $url := .root.Values.store.postgres.url -}}
+labels:
+  {{- merge (.labels | fromYaml) .root.Values.podLabels | toYaml | nindent 2 }}
+{{- /* Pods read the address when they start: a changed one starts them again. */}}
+{{- with merge (empty $url | ternary dict (dict "checksum/database" (sha256sum $url))) .root.Values.podAnnotations }}
+annotations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
 {{- end }}
 
-{{- define "lossmeter.volumeMounts" -}}
-{{- with .Values -}}
-volumeMounts:
-  # The only writable folder. The image declares it as a volume, which some runtimes would put on the node's disk.
-  - name: store
-    mountPath: /var/lib/lossmeter
-{{- if not .access.anonymous }}
-  # As a folder: a file alone would not be updated when the Secret changes.
-  - name: keys
-    mountPath: /etc/lossmeter/keys
-    readOnly: true
+{{/*
+Fields of every pod. `root` is the context of the chart; `placement` has nodeSelector, tolerations and affinity;
+`selectorLabels`, in YAML, are those of the pods that are spread over nodes together.
+*/}}
+{{- define "lossmeter.podFields" -}}
+{{- $selectorLabels := .selectorLabels -}}
+serviceAccountName: {{ include "lossmeter.serviceAccountName" .root }}
+automountServiceAccountToken: false
+# A Service named lossmeter would otherwise set LOSSMETER_PORT to tcp://….
+enableServiceLinks: false
+securityContext:
+  runAsNonRoot: true
+  # The user of the image, who owns the volume by its group.
+  runAsUser: 1000
+  runAsGroup: 1000
+  fsGroup: 1000
+  fsGroupChangePolicy: OnRootMismatch
+  seccompProfile:
+    type: RuntimeDefault
+{{- with .placement }}
+{{- with .nodeSelector }}
+nodeSelector:
+  {{- toYaml . | nindent 2 }}
 {{- end }}
-{{- if .data.existingClaim }}
-  - name: data
-    mountPath: /data
-    readOnly: true
+{{- with .tolerations }}
+tolerations:
+  {{- toYaml . | nindent 2 }}
 {{- end }}
-{{- end -}}
+{{- with .affinity }}
+affinity:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+{{- with .root.Values }}
+{{- with .image.pullSecrets }}
+imagePullSecrets:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .priorityClassName }}
+priorityClassName: {{ . }}
+{{- end }}
+{{- if and .spreadOverNodes (eq .store.kind "postgres") }}
+topologySpreadConstraints:
+  - maxSkew: 1
+    topologyKey: kubernetes.io/hostname
+    whenUnsatisfiable: ScheduleAnyway
+    labelSelector:
+      matchLabels:
+        {{- $selectorLabels | nindent 8 }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* Fields of every container. */}}
+{{- define "lossmeter.containerFields" -}}
+image: {{ include "lossmeter.image" . }}
+imagePullPolicy: {{ .Values.image.pullPolicy }}
+securityContext:
+  allowPrivilegeEscalation: false
+  readOnlyRootFilesystem: true
+  capabilities:
+    drop: [ALL]
 {{- end }}
