@@ -102,6 +102,20 @@ describe('import', () => {
     expect(points.map(({ step, value }) => [step, value])).toEqual([1, 2, 3, 4, 5].map((step) => [step, step / 2]));
   });
 
+  test('names of runs with slashes, spaces and other letters are kept', async () => {
+    const args = [path.join(FIXTURES, 'event-files'), '--run', 'meta-llama/Läufe 7'];
+    const { code, runs } = await importJson(args);
+    expect([code, runs.map(([name]) => name)]).toEqual([
+      0,
+      ['purged', 'resumed', 'simple', 'tensors'].map((name) => `meta-llama/Läufe 7/${name}`),
+    ]);
+    expect(await curve('meta-llama/Läufe 7/resumed')).toHaveLength(7);
+    expect((await run(['list', '--search', 'läufe simple'])).stdout).toMatch(/\nmeta-llama\/Läufe 7\/simple +\w+ +5 /);
+    expect((await run(['show', 'meta-llama/Läufe 7/simple'])).stdout).toMatch(/^run +meta-llama\/Läufe 7\/simple\n/);
+    expect(await run(['delete', '--yes', 'meta-llama/Läufe 7/simple'])).toMatchObject({ code: 0 });
+    expect((await run(['list', '--search', 'läufe'])).stdout).not.toContain('simple');
+  });
+
   test('a log of Megatron-LM is a run with its NaN and its validation', async () => {
     expect(await importJson([path.join(FIXTURES, 'megatron.log')])).toMatchObject({
       code: 0,
