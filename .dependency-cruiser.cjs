@@ -23,6 +23,8 @@ const LAYERS = [
   ['diagnostics', '^src/diagnostics/'],
   ['kernels', '^kernels/'],
   ['keys', '^src/keys/'],
+  // Reads files of other tools. It knows the wire form of a recording, and nothing of the service.
+  ['import', '^src/import/'],
   [
     'base',
     '^src/(tensor/|summation\\.ts|exact-sum\\.ts|map-values\\.ts|option-reader\\.ts|errors\\.ts|lost-threads\\.ts|config\\.ts|suggestion\\.ts|steps\\.ts|waiting\\.ts|task-queue\\.ts|threads\\.ts|tracing\\.ts|version\\.ts)',

@@ -1,5 +1,6 @@
 import { useEffect, useRef } from 'preact/hooks';
 import { EvaluatePage } from './evaluate-page/evaluate-page.tsx';
+import { formatHash } from './routing/hash.ts';
 import { usePlace } from './routing/location.ts';
 import { RunPage } from './run-page/run-page.tsx';
 import { RunsPage } from './runs-page/runs-page.tsx';
@@ -9,10 +10,10 @@ import { ThemeToggle } from './ui/theme-toggle.tsx';
 export function App() {
   const { path, parameters } = usePlace();
   const main = useRef<HTMLElement>(null);
-  const page = path.join('/');
+  const page = formatHash(path);
   const isFirst = useRef(true);
   useEffect(() => {
-    document.title = path.length === 0 ? 'Lossmeter' : `${path.at(-1)} – Lossmeter`;
+    document.title = path.length === 0 ? 'Lossmeter' : `${path.slice(1).join('/') || path[0]} – Lossmeter`;
     // Whoever uses a keyboard or a screen reader starts at the new page, and not where the link was.
     if (!isFirst.current) main.current?.focus();
     isFirst.current = false;
@@ -49,7 +50,9 @@ export function App() {
 }
 
 function Page({ path, parameters }: { path: string[]; parameters: URLSearchParams }) {
-  const [first, run] = path;
+  const [first, ...rest] = path;
+  // Somebody who types an address leaves the slashes of a name as they are.
+  const run = rest.length > 0 ? rest.join('/') : undefined;
   if (first === 'evaluate') return <EvaluatePage />;
   // Another run is another page: nothing of the one before may stay.
   if (first === 'runs' && run !== undefined) return <RunPage key={run} run={run} parameters={parameters} />;

@@ -4,6 +4,7 @@ import { awaitNoMore, requestBody } from '../../src/plugins/app/answers.ts';
 import { bodyCodec } from '../../src/plugins/app/negotiation.ts';
 import { exportLines, runListJson } from '../../src/runs/answers.ts';
 import { RunMetadata } from '../../src/contract/run-metadata.ts';
+import { attachmentOf } from '../../src/runs/file-name.ts';
 import { readMetadata } from '../../src/runs/metadata.ts';
 import { readCursor } from '../../src/runs/run-query.ts';
 import type { RunSort } from '../../src/contract/runs.ts';
@@ -98,18 +99,18 @@ export default async function runs(app: FastifyInstance): Promise<void> {
     ...{ tags, operationId: 'exportRun', summary: 'Download a run', params: RunParams, querystring: ExportQuery },
     response: {
       200: {
-        description: 'The steps or the micro-batches, one per line.',
+        description: 'The steps, the micro-batches or the numbers, one per line.',
         content: { 'text/csv': { schema: { type: 'string' } }, 'application/jsonl': { schema: { type: 'string' } } },
       },
       ...problemResponses(400, 404, 429, 503),
     },
   };
-  app.get<{ Params: { run: string }; Querystring: { format: 'csv' | 'jsonl'; of: 'steps' | 'batches' } }>(
+  app.get<{ Params: { run: string }; Querystring: { format: 'csv' | 'jsonl'; of: 'steps' | 'batches' | 'scalars' } }>(
     '/runs/:run/export',
     { config: { scope: 'read' }, schema: download, preHandler: app.readsHistory },
     async ({ params: { run }, query: { format, of } }, reply) => {
       requireRun(run, await store.metadata(run));
-      reply.header('content-disposition', `attachment; filename="${run}-${of}.${format}"`);
+      reply.header('content-disposition', attachmentOf(run, `-${of}.${format}`));
       const mediaType = format === 'csv' ? 'text/csv; charset=utf-8' : 'application/jsonl; charset=utf-8';
       return reply.sendPages(mediaType, exportLines(app.runPages, run, of, format));
     },

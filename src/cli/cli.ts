@@ -12,6 +12,8 @@ usage: lossmeter serve              serve until SIGTERM
        lossmeter worker             evaluate the files of jobs until SIGTERM
        lossmeter keys create|list|revoke
                                     manage API keys; see --help
+       lossmeter runs list|show|export|import|delete|prune
+                                    manage recorded runs; see --help
        lossmeter store copy FROM TO copy a history of runs; see --help
        lossmeter health             check that the service is ready; see --help
        lossmeter --version
@@ -29,6 +31,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<(args: string[]) => Promis
   combine: async () => (await import('./combine.ts')).combine,
   worker: async () => (await import('./worker.ts')).worker,
   keys: async () => (await import('./keys.ts')).keys,
+  runs: async () => (await import('./runs.ts')).runs,
   store: async () => (await import('./store.ts')).store,
   health: async () => (await import('./health.ts')).health,
 };

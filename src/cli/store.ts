@@ -81,4 +81,5 @@ async function copyTables(source: HistoryTables, target: HistoryTables): Promise
   return counts;
 }
 
-const countsOf = (): Record<TableName, number> => ({ runs: 0, batches: 0, ranks: 0, steps: 0 });
+const countsOf = (): Record<TableName, number> =>
+  Object.fromEntries(TABLE_NAMES.map((table) => [table, 0])) as Record<TableName, number>;

@@ -1,4 +1,5 @@
 import type { FastifySchemaCompiler } from 'fastify';
+import { Type } from 'typebox';
 import type { TSchema } from 'typebox';
 import { Value } from 'typebox/value';
 import { LossmeterError } from '../errors.ts';
@@ -19,16 +20,25 @@ export const parameterCompiler: FastifySchemaCompiler<TSchema> = ({ schema, http
     const errors = Value.Errors(schema, value);
     // Drops the error about the whole object, which only repeats the errors about each unknown parameter.
     const telling = errors.filter(({ keyword }) => keyword !== 'additionalProperties' || errors.length === 1);
-    const places = telling.map(({ instancePath, message, keyword }) => {
+    const all = telling.map(({ instancePath, message, keyword }) => {
       const name = instancePath.slice(1);
-      const came = name === '' ? showValue(given) : showValue((given as Record<string, unknown>)[name]);
-      const what = keyword === 'boolean' ? 'is not a known parameter' : `${came} ${message}`;
+      const came = name === '' ? given : (given as Record<string, unknown>)[name];
+      const reason = reasonOf(schema, name, came) ?? message;
+      const what = keyword === 'boolean' ? 'is not a known parameter' : `${showValue(came)} ${reason}`;
       return { pointer: instancePath, detail: `${name === '' ? PLACES[httpPart] : name}: ${what}` };
     });
+    const places = all.filter(({ detail }, k) => all.findIndex((other) => other.detail === detail) === k);
     const detail = `${PLACES[httpPart]} is not valid: ${places.map((place) => place.detail).join('; ')}`;
     return { error: new LossmeterError('bad_request', detail, places) };
   };
 };
+
+/** Reason of the refinement of a parameter, which is easier to read than those of its pattern and its bounds. */
+function reasonOf(schema: TSchema, name: string, value: unknown): string | undefined {
+  const { properties = {} } = schema as { properties?: Record<string, TSchema> };
+  const parameter = properties[name];
+  return Type.IsRefine(parameter) ? parameter['~refine'][0]?.error(value) : undefined;
+}
 
 /**
  * Converts values that are integers by their schema and by their text; keeps other values, which the check then

@@ -3,8 +3,10 @@ import type { Static, TProperties } from 'typebox';
 import { CAUSES } from '../diagnostics/causes.ts';
 import { MOST_KEPT } from './limits.ts';
 import { ExpectedRanks, Labels, MOST_PARTS } from './run-metadata.ts';
+import { RunName as Run } from './run-name.ts';
 import { Evaluation, CrossEntropyRequest } from './cross-entropy.ts';
 import { Diagnostics } from './diagnostics.ts';
+import { MOST_ATTEMPT, besides } from './scalars.ts';
 import { count, numberOrNonFinite } from './tensor.ts';
 
 /** Orders of a list of runs. */
@@ -13,29 +15,19 @@ export const SORTS = ['newest', 'oldest', 'name', 'updated'] as const;
 export type RunSort = (typeof SORTS)[number];
 
 /**
- * Text of a cursor. A plain id continues the newest runs without a search. All other cursors name their order and their
- * search.
+ * Text of a cursor. A plain id continues the newest runs without a search. All other cursors name their order, their
+ * search and a place: numbers, or a percent-encoded name.
  */
-export const CURSOR_PATTERN = `^(\\d{1,15}|(${SORTS.join('|')})~[0-9a-f]{16}~[A-Za-z0-9._~:-]{1,128})$`;
+export const CURSOR_PATTERN = `^(\\d{1,15}|(${SORTS.join('|')})~[0-9a-f]{16}~[A-Za-z0-9._~:%!'()*-]{1,3072})$`;
 
 /** Most characters of a search. */
 const MOST_SEARCH = 256;
-
-/** Valid names of runs. */
-const RUN_PATTERN = '^[A-Za-z0-9][A-Za-z0-9._~:-]{0,127}$';
 
 const object = <P extends TProperties>(properties: P, description: string, title?: string) =>
   Type.Object(properties, { ...(title && { title }), additionalProperties: false, description });
 
 const integer = (minimum: number, maximum: number, description: string, example: number, options: object = {}) =>
   Type.Integer({ minimum, maximum, description, examples: [example], ...options });
-
-const Run = Type.String({
-  title: 'RunName',
-  pattern: RUN_PATTERN,
-  description: 'Name of the run: up to 128 letters, digits, . _ ~ : -, a letter or digit first.',
-  examples: ['gpt-1b.seed-7'],
-});
 
 const Step = integer(0, Number.MAX_SAFE_INTEGER, 'Step of the training.', 41200);
 const Rank = integer(0, MOST_PARTS - 1, 'Data-parallel rank.', 3);
@@ -51,7 +43,7 @@ export const RecordQuery = object(
     micro_batch: integer(0, MOST_PARTS - 1, 'Micro-batch of the rank.', 0, { default: 0 }),
     attempt: integer(
       0,
-      2 ** 31 - 1,
+      MOST_ATTEMPT,
       'Attempt of the trainer, incremented when it resumes from a checkpoint. A step consists of the batches of its highest attempt, and later steps of lower attempts are no longer part of the run.',
       0,
       { default: 0 },
@@ -73,7 +65,7 @@ export const RunsQuery = object(
     sort: Type.Enum([...SORTS], {
       default: 'newest',
       description:
-        '`newest` or `oldest` first, by their creation; by `name`, in the order of its ASCII characters; or `updated`, the most recently recorded first.',
+        '`newest` or `oldest` first, by their creation; by `name`, in the order of its characters (code points); or `updated`, the most recently recorded first.',
       examples: ['updated'],
     }),
     limit: integer(1, 200, 'Largest number of runs.', 50, { default: 50 }),
@@ -136,9 +128,9 @@ export const ExportQuery = object(
       description: 'CSV, or one JSON object per line.',
       examples: ['csv'],
     }),
-    of: Type.Enum(['steps', 'batches'], {
+    of: Type.Enum(['steps', 'batches', 'scalars'], {
       default: 'steps',
-      description: 'Steps, or their micro-batches.',
+      description: 'Steps, their micro-batches, or scalars: a line for each name, step and rank.',
       examples: ['steps'],
     }),
   },
@@ -334,6 +326,7 @@ export const RecordRequest = Type.Object(
     ...Type.Partial(Type.Object({ logits, label, input_mask, weight, segments, bytes, words, options })).properties,
     numerator: Type.Optional(numberOrNonFinite('Σ m·ℓ, from a trainer that computes its own loss.', 1976.32)),
     denominator: Type.Optional(numberOrNonFinite('D, the denominator of that numerator.', 1024)),
+    ...besides,
   },
   {
     title: 'RecordRequest',

@@ -105,12 +105,12 @@ export class Evaluator {
   }
 
   /** Reads a short body that is one plain value. It is no evaluation, and takes no place of one. */
-  async readValue<V>(body: RequestBody, read: (value: unknown) => V): Promise<V> {
+  async readValue<V>(body: RequestBody, read: (value: unknown) => V, maxBytes = MAX_PLAIN_BYTES): Promise<V> {
     const { values } = requireValues(body.codec);
     const { maxJsonDepth } = this.#limits;
     const { answer, release } = await runWaiting(
       answerWhole(body, this.#sideDoor, {
-        maxBytes: MAX_PLAIN_BYTES,
+        maxBytes,
         answer: (whole) => read(values.parse(whole, maxJsonDepth)),
       }),
     );

@@ -1,11 +1,13 @@
 /** Streams long answers page by page: memory never holds the whole text or all rows. */
+import type { StepRange } from './record.ts';
 import { LossmeterError } from '../errors.ts';
 import type { ExportFormat } from './export.ts';
 import type { RunPages, TextPage } from './pages.ts';
 import { formatCursor } from './run-query.ts';
+import type { ScalarPlace } from './scalars.ts';
 import type { RunPlace, RunQuery } from './run-query.ts';
 import { MOST_STEPS } from './store.ts';
-import type { BatchPlace, RunCounts, RunStore, StepRange } from './store.ts';
+import type { BatchPlace, RunCounts, RunStore } from './store.ts';
 
 /** Pages of the history, independent of the thread that makes them. */
 export type Pages = Pick<RunPages, keyof RunPages>;
@@ -73,25 +75,33 @@ const countsJson = ({ total, active, nonFinite }: RunCounts): string =>
 
 const nextJson = (cursor: string): string => `,"next":"${cursor}"`;
 
-/** A run as lines of text: one line per step or per micro-batch. */
+/** A run as lines of text: a line per step, per micro-batch, or per number of a scalar. */
 export async function* exportLines(
   pages: Pages,
   run: string,
-  of: 'steps' | 'batches',
+  of: 'steps' | 'batches' | 'scalars',
   format: ExportFormat,
 ): AsyncGenerator<Piece, void> {
-  const start: BatchPlace = { step: 0, rank: 0, microBatch: 0 };
-  const all =
-    of === 'steps'
-      ? readAhead(
-          0,
-          ofOneRun(run, (place: number) => pages.exportSteps(run, format, place)),
-        )
-      : readAhead(
-          start,
-          ofOneRun(run, (place: BatchPlace) => pages.exportBatches(run, format, place)),
-        );
-  for await (const { text } of all) yield text;
+  for await (const { text } of exportPages(pages, run, of, format)) yield text;
+}
+
+function exportPages(pages: Pages, run: string, of: 'steps' | 'batches' | 'scalars', format: ExportFormat) {
+  if (of === 'steps') {
+    return readAhead(
+      0,
+      ofOneRun(run, (place: number) => pages.exportSteps(run, format, place)),
+    );
+  }
+  if (of === 'batches') {
+    return readAhead<BatchPlace>(
+      { step: 0, rank: 0, microBatch: 0 },
+      ofOneRun(run, (place: BatchPlace) => pages.exportBatches(run, format, place)),
+    );
+  }
+  return readAhead<ScalarPlace>(
+    { series: -1, attempt: 0, step: 0, rank: 0 },
+    ofOneRun(run, (place: ScalarPlace) => pages.exportScalarLines(run, format, place)),
+  );
 }
 
 /**

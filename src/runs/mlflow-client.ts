@@ -22,6 +22,9 @@ export const MOST_METRICS = 1000;
 /** Tag by which an existing run is found. */
 const RUN_TAG = 'lossmeter.run';
 
+/** Most characters of the name of a run that MLflow's databases take. */
+const MOST_NAME = 250;
+
 const ANSWER_WITHIN_MS = 30_000;
 
 interface RunInfo {
@@ -61,8 +64,7 @@ export class MlflowClient {
     const experiment = await this.#experimentOf();
     const found = (await this.#call('runs/search', {
       experiment_ids: [experiment],
-      // Names of runs contain no quotes.
-      filter: `tags.\`${RUN_TAG}\` = '${name}'`,
+      filter: `tags.\`${RUN_TAG}\` = '${tagOf(name)}'`,
       max_results: 1,
     })) as { runs?: RunInfo[] };
     const run = found.runs?.[0] ?? (await this.#create(name, experiment)).run;
@@ -73,9 +75,9 @@ export class MlflowClient {
   #create(name: string, experiment: string): Promise<{ run: RunInfo }> {
     return this.#call('runs/create', {
       experiment_id: experiment,
-      run_name: name,
+      run_name: Array.from(name).slice(0, MOST_NAME).join(''),
       start_time: Date.now(),
-      tags: [{ key: RUN_TAG, value: name }],
+      tags: [{ key: RUN_TAG, value: tagOf(name) }],
     }) as Promise<{ run: RunInfo }>;
   }
 
@@ -112,6 +114,14 @@ export class MlflowClient {
     if (ok) return parse(method, text);
     throw new MlflowError(method, status, server.redact(text));
   }
+}
+
+/**
+ * Tag of a run. MLflow's filters have no escapes: characters that may end or change a text in quotes are
+ * percent-encoded.
+ */
+function tagOf(name: string): string {
+  return name.replaceAll(/['"\\`%;]/g, (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`);
 }
 
 async function ask(url: string, request: RequestInit): Promise<{ ok: boolean; status: number; text: string }> {

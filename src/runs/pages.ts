@@ -2,11 +2,12 @@
 import { stringify } from '../wire/json-text/stringify.ts';
 import { csvLine, exportText } from './export.ts';
 import type { ExportFormat, ExportedRow } from './export.ts';
-import type { CurvePoint } from './record.ts';
+import type { CurvePoint, StepRange } from './record.ts';
 import type { RunPlace, RunQuery } from './run-query.ts';
 import { MOST_STEPS } from './store.ts';
-import type { BatchPlace, RunCounts, RunStore, StepRange } from './store.ts';
-import { wireBatch, wirePoint, wireRow, wireStep, wireSummary } from './wire.ts';
+import type { BatchPlace, RunCounts, RunStore } from './store.ts';
+import type { ScalarPlace, ScalarQuery } from './scalars.ts';
+import { wireBatch, wirePoint, wireRow, wireScalar, wireScalarPage, wireStep, wireSummary } from './wire.ts';
 
 /** Some rows as text. */
 export interface TextPage<Place> {
@@ -37,6 +38,9 @@ export interface EventPage {
 
 /** Most characters of summaries and causes in a page of steps. */
 const MOST_CHARACTERS = 64 * 1024;
+
+/** Most numbers in a page of an export. */
+const MOST_EXPORTED = 2000;
 
 /** Most steps in a page of events. */
 const MOST_EVENTS = 200;
@@ -103,6 +107,33 @@ export class RunPages {
       const { batches, next } = await this.#store.batchesFrom(run, from, Number.MAX_SAFE_INTEGER);
       const isFirst = from.step === 0 && from.rank === 0 && from.microBatch === 0;
       return lines(batches.map(wireBatch), { format, isFirst, next });
+    });
+  }
+
+  /** The scalars of a run, as JSON; undefined for an unknown run. */
+  async scalarsJson(run: string): Promise<{ text: Uint8Array<ArrayBuffer> } | undefined> {
+    const scalars = await this.#store.scalars(run);
+    return scalars && { text: encoder.encode(stringify({ scalars: scalars.map(wireScalar) })) };
+  }
+
+  /** Points of a scalar, as JSON; undefined for an unknown run or name. */
+  async scalarJson(
+    run: string,
+    name: string,
+    query: ScalarQuery,
+  ): Promise<{ text: Uint8Array<ArrayBuffer> } | undefined> {
+    const page = await this.#store.scalarCurve(run, name, query);
+    return page && { text: encoder.encode(stringify(wireScalarPage(page))) };
+  }
+
+  /** Numbers of all scalars as lines of an export. */
+  async exportScalarLines(run: string, format: ExportFormat, from: ScalarPlace): Promise<TextPage<ScalarPlace>> {
+    return this.#ofOne(run, async () => {
+      const { rows, next } = await this.#store.exportScalars(run, from, MOST_EXPORTED);
+      return lines(
+        rows.map((row) => ({ ...row })),
+        { format, isFirst: from.series === -1, next },
+      );
     });
   }
 

@@ -24,16 +24,42 @@ export interface Recording {
   diagnostics: RecordedDiagnostics;
   /** Digest of the content. Different contents have different digests. */
   digest: Uint8Array;
+  /** Device that computed it, as the trainer names it. */
+  device?: string | undefined;
+  /** Digest of the labels; undefined where none came. */
+  labelDigest?: Uint8Array | undefined;
+  /** Losses of its rows, kept where the batch is wrong. */
+  rowLosses?: Float64Array | undefined;
+}
+
+/** Named numbers of a step and a rank, beside the loss. */
+export type Scalars = readonly (readonly [name: string, value: number])[];
+
+/** A recording under the key of a micro-batch: the batch, scalars of its step and rank, or both. */
+export interface KeyedRecording {
+  key: BatchKey;
+  recording?: Recording | undefined;
+  scalars?: Scalars | undefined;
+}
+
+/** A range of steps, both ends included. */
+export interface StepRange {
+  from: number;
+  to: number;
 }
 
 /** A micro-batch that was recorded. */
-export interface RecordedBatch extends Omit<BatchKey, 'run'>, Omit<Recording, 'digest'> {
+export interface RecordedBatch
+  extends Omit<BatchKey, 'run'>, Pick<Recording, 'numerator' | 'denominator' | 'diagnostics' | 'device'> {
   /** In milliseconds since 1970. */
   recordedAt: number;
 }
 
-/** Result of a recording. The batch is in the history when it was created or repeated. */
-export type Outcome = 'created' | 'repeated' | 'conflict' | 'superseded' | 'unexpected';
+/**
+ * Result of a recording, which is in the history when it was created or repeated. `unexpected`: its rank is not one of the
+ * expected ranks. `full`: the run has too many names of scalars.
+ */
+export type Outcome = 'created' | 'repeated' | 'conflict' | 'superseded' | 'unexpected' | 'full';
 
 /** A step, combined from its batches. */
 export interface StepPoint {

@@ -8,7 +8,8 @@ import { tracing } from '../tracing.ts';
 import type { SpanAttributes } from '../tracing.ts';
 import type { RunChanges } from './changes.ts';
 import { keepDiagnostics } from './kept-diagnostics.ts';
-import type { BatchKey, Outcome } from './record.ts';
+import type { BatchKey, KeyedRecording, Outcome } from './record.ts';
+import { MOST_SERIES } from './scalars.ts';
 import type { RunStore } from './store.ts';
 
 /** Largest body, in bytes, that is evaluated without first checking the attempts before it. */
@@ -51,15 +52,36 @@ export class Recorder {
     await this.#requireCurrent(key, body);
     const evaluated = await this.#evaluator.evaluate(recordingOf(key), body);
     try {
-      const { evaluation, digest } = evaluated.answer;
+      const { evaluation, digest, labelDigest, device, scalars } = evaluated.answer;
       const diagnostics = keepDiagnostics(evaluation.diagnostics);
       const { numerator, denominator } = evaluation;
-      const outcome = await this.#keep(key, { numerator, denominator, diagnostics, digest });
-      return { ...evaluated, answer: { evaluation, outcome } };
+      const recording = { numerator, denominator, diagnostics, digest, labelDigest, device };
+      const [outcome] = await this.#keep(key.run, [{ key, recording, scalars }]);
+      const refusal = refusalOf(key, outcome!);
+      if (refusal !== undefined) throw refusal;
+      return { ...evaluated, answer: { evaluation, outcome: outcome as Recorded['outcome'] } };
     } catch (error) {
       evaluated.release();
       throw error;
     }
+  }
+
+  /**
+   * Records pairs and scalars of a run durably, each as `record` does.
+   * @param items recordings; an error stands for an invalid item
+   * @returns for each item its outcome, or its error
+   */
+  async recordMany(
+    run: string,
+    items: readonly (KeyedRecording | LossmeterError)[],
+  ): Promise<(Recorded['outcome'] | LossmeterError)[]> {
+    const valid = items.filter((item): item is KeyedRecording => !(item instanceof LossmeterError));
+    const outcomes = (await this.#keep(run, valid)).values();
+    return items.map((item) => {
+      if (item instanceof LossmeterError) return item;
+      const outcome = outcomes.next().value!;
+      return refusalOf(item.key, outcome) ?? (outcome as Recorded['outcome']);
+    });
   }
 
   /** Rejects a superseded large body before reading it. Reading a small body takes less time than this check. */
@@ -71,32 +93,51 @@ export class Recorder {
     throw superseded(key);
   }
 
-  async #keep(key: BatchKey, recording: Parameters<RunStore['record']>[1]): Promise<Recorded['outcome']> {
+  async #keep(run: string, recordings: readonly KeyedRecording[]): Promise<Outcome[]> {
     const started = performance.now();
-    const outcome = await this.#changes.about(key.run, () => this.#write(key, recording));
-    this.#watch(outcome, performance.now() - started);
-    if (outcome === 'superseded') throw superseded(key);
-    if (outcome === 'unexpected') {
-      throw new LossmeterError('rank_unexpected', `${nameOf(key)}: the run has fewer ranks, as expected_ranks says`);
-    }
-    if (outcome === 'conflict') throw conflict(key);
+    const outcomes = await this.#changes.about(run, () => this.#write(recordings));
+    const milliseconds = performance.now() - started;
+    for (const [k, outcome] of outcomes.entries()) this.#watch(outcome, k === 0 ? milliseconds : undefined);
     // An earlier attempt may have been recorded without a reply to the client.
-    this.#changes.notify(key.run);
-    return outcome;
+    if (outcomes.some(isKept)) this.#changes.notify(run);
+    return outcomes;
   }
 
-  #write(key: BatchKey, recording: Parameters<RunStore['record']>[1]): Promise<Outcome> {
-    const write = (): Promise<Outcome> => this.#store.record(key, recording);
-    const describe = (outcome: Outcome): SpanAttributes => ({ 'lossmeter.outcome': outcome });
+  #write(recordings: readonly KeyedRecording[]): Promise<Outcome[]> {
+    const write = (): Promise<Outcome[]> => this.#store.recordMany(recordings);
+    const describe = (outcomes: Outcome[]): SpanAttributes =>
+      outcomes.length === 1
+        ? { 'lossmeter.outcome': outcomes[0]! }
+        : {
+            'lossmeter.recordings': outcomes.length,
+            'lossmeter.refused': outcomes.filter((one) => !isKept(one)).length,
+          };
     return tracing.tracer === undefined ? write() : tracing.tracer.span('record', write, describe);
   }
+}
+
+const isKept = (outcome: Outcome): boolean => outcome === 'created' || outcome === 'repeated';
+
+/** Why a recording is not in the history; undefined when it is. */
+function refusalOf(key: BatchKey, outcome: Outcome): LossmeterError | undefined {
+  if (outcome === 'superseded') return superseded(key);
+  if (outcome === 'conflict') return conflict(key);
+  if (outcome === 'unexpected') {
+    const detail = `${nameOf(key)}: the run has fewer ranks, as expected_ranks says`;
+    return new LossmeterError('rank_unexpected', detail);
+  }
+  if (outcome === 'full') {
+    const detail = `${nameOf(key)}, has new names of scalars: a run has at most ${MOST_SERIES} names`;
+    return new LossmeterError('too_many_scalars', detail);
+  }
+  return undefined;
 }
 
 const nameOf = ({ run, step, rank, microBatch, attempt }: BatchKey): string =>
   `micro-batch ${microBatch} of rank ${rank} at step ${step} of ${run}, attempt ${attempt}`;
 
 function conflict(key: BatchKey): LossmeterError {
-  const detail = `${nameOf(key)}, is recorded with other content; a trainer that resumes raises attempt`;
+  const detail = `${nameOf(key)}, is recorded with other content, or a scalar with another value; a trainer that resumes raises attempt`;
   return new LossmeterError('conflict', detail);
 }
 

@@ -2,21 +2,35 @@ import { LossmeterError } from '../errors.ts';
 import { tracing } from '../tracing.ts';
 import type { SpanPlace } from '../tracing.ts';
 import { Drain } from './drain.ts';
-import type { BatchKey, Outcome, Recording } from './record.ts';
-import type { KeyedRecording, RecordOutcome } from './recording.ts';
+import type { KeyedRecording, Outcome } from './record.ts';
+import type { RecordOutcome } from './recording.ts';
+import { MOST_RECORDINGS } from './store.ts';
 
-/** Most recordings of one transaction. */
-const MOST_AT_ONCE = 128;
+/** Most calls that wait for their transaction, and most recordings of all calls. */
+const MOST_CALLS = 1024;
+const MOST_WAITING = 16_384;
 
-/** Most recordings that wait for a transaction. */
-const MOST_WAITING = 1024;
-
-interface Waiting extends KeyedRecording {
+/** A call whose recordings wait, or are written. */
+interface Call {
+  recordings: readonly KeyedRecording[];
+  /** Outcomes so far, in the order of the recordings. */
+  outcomes: (Outcome | undefined)[];
+  left: number;
   /** Span of the request, where it is traced. */
   place: SpanPlace | undefined;
-  resolve: (outcome: Outcome) => void;
+  resolve: (outcomes: Outcome[]) => void;
   reject: (error: unknown) => void;
 }
+
+/** A recording of a call. */
+interface Waiting {
+  call: Call;
+  /** Its index among the recordings of the call. */
+  at: number;
+}
+
+/** Number of calls whose first recording is among these. */
+const callsIn = (some: readonly Waiting[]): number => some.filter(({ at }) => at === 0).length;
 
 /**
  * Recordings in the order of arrival. Recordings that arrive during a transaction share the next transaction and its
@@ -24,7 +38,8 @@ interface Waiting extends KeyedRecording {
  */
 export class RecordingQueue {
   readonly #write: (recordings: readonly KeyedRecording[]) => Promise<RecordOutcome[]>;
-  readonly #waiting: Waiting[] = [];
+  #waiting: Waiting[] = [];
+  #calls = 0;
   readonly #drain = new Drain(() => this.#writeAll());
 
   /** @param write writes recordings in one transaction; its results are durable */
@@ -32,14 +47,19 @@ export class RecordingQueue {
     this.#write = write;
   }
 
-  /** Resolves when the recording is durable. @throws LossmeterError store_unavailable when too many wait */
-  record(key: BatchKey, recording: Recording): Promise<Outcome> {
-    if (this.#waiting.length >= MOST_WAITING) {
+  /** Resolves when all are durable. @throws LossmeterError store_unavailable when too many wait */
+  async record(recordings: readonly KeyedRecording[]): Promise<Outcome[]> {
+    if (recordings.length === 0) return [];
+    if (this.#calls >= MOST_CALLS || this.#waiting.length + recordings.length > MOST_WAITING) {
       const detail = `${this.#waiting.length} recordings wait for the disk, the most that this service lets wait`;
-      return Promise.reject(new LossmeterError('store_unavailable', detail));
+      throw new LossmeterError('store_unavailable', detail);
     }
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ key, recording, place: tracing.tracer?.here(), resolve, reject });
+      const outcomes = Array.from<undefined>({ length: recordings.length });
+      const place = tracing.tracer?.here();
+      const call: Call = { recordings, outcomes, left: recordings.length, place, resolve, reject };
+      for (const at of recordings.keys()) this.#waiting.push({ call, at });
+      this.#calls++;
       this.#drain.request();
     });
   }
@@ -51,27 +71,38 @@ export class RecordingQueue {
 
   async #writeAll(): Promise<void> {
     while (this.#waiting.length > 0) {
-      const some = this.#waiting.splice(0, MOST_AT_ONCE);
+      const some = this.#waiting.splice(0, MOST_RECORDINGS);
+      this.#calls -= callsIn(some);
       try {
         const outcomes = await this.#writeTogether(some);
-        for (const [k, one] of some.entries()) {
-          const result = outcomes[k]!;
-          if ('failure' in result) one.reject(result.failure);
-          else if ('outcome' in result) one.resolve(result.outcome);
-          // Goes to the end of the queue: a trainer that resumes before millions of steps must not delay others.
-          else this.#waiting.push(one);
-        }
+        for (const [k, one] of some.entries()) this.#settle(one, outcomes[k]!);
       } catch (error) {
         // Pending recordings fail too: they would wait for the same lock or disk again.
-        for (const { reject } of [...some, ...this.#waiting.splice(0)]) reject(error);
+        for (const { call } of [...some, ...this.#waiting.splice(0)]) call.reject(error);
+        this.#calls = 0;
       }
     }
   }
+
+  #settle(one: Waiting, result: RecordOutcome): void {
+    const { call, at } = one;
+    if ('failure' in result) {
+      call.reject(result.failure);
+    } else if ('outcome' in result) {
+      call.outcomes[at] = result.outcome;
+      if (--call.left === 0) call.resolve(call.outcomes as Outcome[]);
+    } else {
+      // Goes to the end of the queue: a trainer that resumes before millions of steps must not delay others.
+      this.#waiting.push(one);
+      this.#calls += callsIn([one]);
+    }
+  }
+
   /** Writes recordings of several requests: their traces share the span. */
   #writeTogether(some: readonly Waiting[]): Promise<RecordOutcome[]> {
-    const write = (): Promise<RecordOutcome[]> => this.#write(some.map(({ key, recording }) => ({ key, recording })));
+    const write = (): Promise<RecordOutcome[]> => this.#write(some.map(({ call, at }) => call.recordings[at]!));
     if (tracing.tracer === undefined) return write();
-    const places = some.map(({ place }) => place);
+    const places = [...new Set(some.map(({ call }) => call))].map(({ place }) => place);
     return tracing.tracer.shared('transaction', places, { 'lossmeter.recordings': some.length }, write);
   }
 }

@@ -1,11 +1,7 @@
-import type { BatchKey, Outcome, Recording } from './record.ts';
-import type { Row } from './rows.ts';
-
-/** A recording with the key of its micro-batch. */
-export interface KeyedRecording {
-  key: BatchKey;
-  recording: Recording;
-}
+import type { Changeset } from './changeset.ts';
+import { outcomeOf } from './known-recording.ts';
+import type { KnownRecording } from './known-recording.ts';
+import type { Outcome } from './record.ts';
 
 /**
  * Most steps that one transaction drops: with their indexes this takes about 10 ms. A recording that supersedes more
@@ -19,25 +15,28 @@ export const MOST_DROPPED = 1000;
  */
 export type RecordOutcome<Failure = unknown> = { outcome: Outcome } | { failure: Failure } | { dropping: true };
 
-/** Facts about the history of a micro-batch to be recorded. */
-export interface KnownOfBatch {
-  /** Ranks that the run expects; null for any number. */
-  expectedRanks: number | null;
-  /** Attempt of the last step up to its own: the highest so far; undefined without such a step. */
-  attempt: number | undefined;
-  /** Digest under its own key; undefined when there is none. */
-  digest: Uint8Array | undefined;
-}
+/** End of a round: nothing left; the changes must be written before the next; or steps must be dropped for one. */
+type RoundEnd = 'done' | 'full' | { dropFor: KnownRecording };
 
-/** Outcome of a micro-batch that is not to be written; undefined for a new one. */
-export function outcomeOf({ key, recording }: KeyedRecording, known: KnownOfBatch): Outcome | undefined {
-  if (known.expectedRanks !== null && key.rank >= known.expectedRanks) return 'unexpected';
-  if (known.attempt !== undefined && known.attempt > key.attempt) return 'superseded';
-  if (known.digest === undefined) return undefined;
-  return Buffer.compare(known.digest, recording.digest) === 0 ? 'repeated' : 'conflict';
-}
-
-/** The step that a batch is added to: the one at its place, when it is of the same attempt. */
-export function stepToExtend(step: Row | undefined, { attempt }: BatchKey): Row | undefined {
-  return step !== undefined && Number(step['attempt']) === attempt ? step : undefined;
+/**
+ * Decides recordings in their order and gathers the changes, until one depends on changes that are not written yet.
+ * @param outcomes takes an outcome for each that is decided
+ */
+export function decide(known: Iterable<KnownRecording>, changes: Changeset, outcomes: RecordOutcome[]): RoundEnd {
+  for (const read of known) {
+    if (!changes.fits(read)) return 'full';
+    const one = changes.updated(read);
+    const outcome = outcomeOf(one);
+    if (outcome !== undefined) {
+      outcomes.push({ outcome });
+      continue;
+    }
+    if (one.nextAttempt !== undefined && one.nextAttempt < one.key.attempt) {
+      // Steps are dropped before anything else of the round.
+      return changes.isEmpty ? { dropFor: one } : 'full';
+    }
+    changes.add(one);
+    outcomes.push({ outcome: 'created' });
+  }
+  return 'done';
 }

@@ -1,4 +1,6 @@
+import { REMOVED } from '../contract/run-name.ts';
+
 /** Prefix of the name of a run during its removal. Such a name is not a valid name of a run. */
-export const REMOVED = '~removed ';
+export { REMOVED };
 
 export const isRemoved = (name: string): boolean => name.startsWith(REMOVED);

@@ -3,6 +3,7 @@ import { stringify } from '../wire/json-text/stringify.ts';
 import { keepDiagnostics } from './kept-diagnostics.ts';
 import type { RecordedDiagnostics } from '../contract/runs.ts';
 import type { BatchKey, RecordedBatch, Recording, RunMetadata, RunSummary, StepPoint } from './record.ts';
+import type { Attempt, ScalarExportPage } from './scalars.ts';
 import { PairSum, isWrong } from './step.ts';
 
 /** A value of a column. */
@@ -12,7 +13,7 @@ export type Value = null | number | bigint | string | Uint8Array;
 export type Row = Record<string, Value>;
 
 /** A number as a column value: NaN becomes NULL, because SQLite cannot store NaN. */
-const toReal = (value: number): number | null => (Number.isNaN(value) ? null : value);
+export const toReal = (value: number): number | null => (Number.isNaN(value) ? null : value);
 export const fromReal = (value: Value | undefined): number => (value === null ? Number.NaN : Number(value));
 
 /** A loss for comparisons; NULL when it is not finite. */
@@ -134,7 +135,7 @@ export function addToRank(rank: Row | undefined, recording: Recording): RankColu
 }
 
 /** A batch as the columns that follow its key. */
-export function batchColumns({ numerator, denominator, diagnostics, digest }: Recording) {
+export function batchColumns({ numerator, denominator, diagnostics, digest, device, labelDigest }: Recording) {
   return {
     numerator: toReal(numerator),
     denominator: toReal(denominator),
@@ -142,6 +143,8 @@ export function batchColumns({ numerator, denominator, diagnostics, digest }: Re
     summary: diagnostics.summary,
     diagnostics: toDiagnosticsText(diagnostics),
     digest,
+    device: device ?? null,
+    label_digest: labelDigest ?? null,
   };
 }
 
@@ -165,6 +168,7 @@ export function toBatch(row: Row): RecordedBatch {
     denominator: fromReal(row['denominator']),
     // Earlier versions stored whole diagnoses, up to 280 KB per batch.
     diagnostics: keepDiagnostics((typeof text === 'string' ? JSON.parse(text) : short) as RecordedDiagnostics),
+    ...(typeof row['device'] === 'string' && { device: row['device'] }),
     recordedAt: Number(row['recorded_at']),
   };
 }
@@ -193,5 +197,25 @@ export function toStep(row: Row): StepPoint {
     summary: summary === null ? undefined : (summary as string),
     recordedAt: Number(row['recorded_at']),
     sequence: Number(row['sequence']),
+  };
+}
+
+export function toAttempt(row: Row): Attempt {
+  return { attempt: Number(row['attempt']), firstStep: Number(row['first_step']), isLive: Number(row['live']) === 1 };
+}
+
+/** @param rows of series, in the order of their keys; `holds` is 1 for numbers of the curve @param limit of the rows */
+export function toExportPage(rows: readonly Row[], limit: number): ScalarExportPage {
+  const numbers = (row: Row) => ({
+    attempt: Number(row['attempt']),
+    step: Number(row['step']),
+    rank: Number(row['rank']),
+  });
+  const last = rows.at(-1);
+  return {
+    rows: rows
+      .filter((row) => Number(row['holds']) === 1)
+      .map((row) => ({ ...numbers(row), name: row['name'] as string, value: fromReal(row['value']) })),
+    next: last === undefined || rows.length < limit ? undefined : { series: Number(last['series']), ...numbers(last) },
   };
 }

@@ -1,5 +1,6 @@
 /** Lists of runs: their orders, and the places where their pages begin. */
 import { createHash } from 'node:crypto';
+import { faultOfRunName } from '../contract/run-name.ts';
 import type { RunSort } from '../contract/runs.ts';
 import { LossmeterError } from '../errors.ts';
 import { wordsOf } from './search.ts';
@@ -16,7 +17,7 @@ export type RunPlace = readonly (string | number)[];
 
 /** Makes the cursor that continues a list after a place. */
 export function formatCursor(query: RunQuery, place: RunPlace): string {
-  const key = place.join('.');
+  const key = query.sort === 'name' ? encodeURIComponent(place[0]!) : place.join('.');
   return isPlain(query) ? key : `${query.sort}~${digestOf(query)}~${key}`;
 }
 
@@ -42,10 +43,19 @@ function digestOf({ search }: RunQuery): string {
 }
 
 function readPlace(sort: RunSort, key: string): RunPlace | undefined {
-  if (sort === 'name') return [key];
+  if (sort === 'name') return readName(key);
   const numbers = key.split('.').map(Number);
   const length = sort === 'updated' ? 2 : 1;
   return numbers.length === length && numbers.every(Number.isSafeInteger) ? numbers : undefined;
+}
+
+function readName(key: string): RunPlace | undefined {
+  try {
+    const name = decodeURIComponent(key);
+    return faultOfRunName(name) === undefined ? [name] : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 function otherList(cursor: string, what: string): LossmeterError {

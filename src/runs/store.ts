@@ -1,12 +1,17 @@
-import type { BatchKey, CurvePoint, Outcome, RecordedBatch, Recording, RunMetadata, RunSummary } from './record.ts';
+import type {
+  BatchKey,
+  CurvePoint,
+  KeyedRecording,
+  Outcome,
+  RecordedBatch,
+  Recording,
+  RunMetadata,
+  RunSummary,
+  StepRange,
+} from './record.ts';
 import type { RunPlace, RunQuery } from './run-query.ts';
+import type { Attempt, ScalarExportPage, ScalarPage, ScalarPlace, ScalarQuery, ScalarSummary } from './scalars.ts';
 import type { Quotient } from './step.ts';
-
-/** A range of steps, both ends included. */
-export interface StepRange {
-  from: number;
-  to: number;
-}
 
 /** A place in the order of batches: step, rank, micro-batch. */
 export interface BatchPlace {
@@ -64,6 +69,9 @@ export interface ChangePage {
 export const MOST_RUNS = 50;
 export const MOST_LABELS = 128 * 1024;
 
+/** Most recordings of one call, and of one transaction. */
+export const MOST_RECORDINGS = 1000;
+
 /** Most missing ranks that a reply names. */
 export const MOST_MISSING = 1024;
 
@@ -82,6 +90,8 @@ export interface RunStore {
   check(): Promise<void>;
   /** Records a micro-batch, in one transaction with its step and its run; creates an unknown run. */
   record(key: BatchKey, recording: Recording): Promise<Outcome>;
+  /** Records micro-batches and scalars, each as `record` does. @param recordings at most MOST_RECORDINGS */
+  recordMany(recordings: readonly KeyedRecording[]): Promise<Outcome[]>;
   /** Attempt of a step: the highest attempt among all steps up to it; undefined when there is none. */
   attemptOf(run: string, step: number): Promise<number | undefined>;
   /** Creates or changes a run. Resolves to true for a new run. */
@@ -120,6 +130,15 @@ export interface RunStore {
    * @param limit most batches: fewer where their texts are long
    */
   stepPage(run: string, from: BatchPlace, limit: number): Promise<StepPage | undefined>;
+
+  /** Attempts of a run, in their order; undefined for an unknown run. */
+  attempts(run: string): Promise<Attempt[] | undefined>;
+  /** Scalars of a run, by their names; undefined for an unknown run. */
+  scalars(run: string): Promise<ScalarSummary[] | undefined>;
+  /** Points of a scalar; undefined for an unknown run or name. */
+  scalarCurve(run: string, name: string, query: ScalarQuery): Promise<ScalarPage | undefined>;
+  /** Numbers of all scalars of a run after a place, without superseded ones. */
+  exportScalars(run: string, after: ScalarPlace, limit: number): Promise<ScalarExportPage>;
 
   /** Newest sequence number over all runs. */
   sequence(): Promise<number>;

@@ -1,39 +1,53 @@
 /** The tables of a history, which have the same columns in every database. */
 import type { Row } from './rows.ts';
 
+/** Columns of a step beside those of its key. */
+const STEP = [
+  ...(['numerators', 'denominators', 'numerator', 'denominator', 'loss', 'ranks'] as const),
+  ...(['least', 'greatest', 'bad_batches', 'non_finite', 'causes', 'summary', 'summary_rank'] as const),
+  ...(['summary_micro_batch', 'recorded_at', 'sequence'] as const),
+] as const;
+
+const BATCH = ['run', 'step', 'attempt', 'rank', 'micro_batch'] as const;
+
 /** Columns of each table, in an order in which rows refer only to rows before them; those of its key come first. */
 export const TABLES = {
   runs: {
     key: ['id'],
     columns: [
-      ...['id', 'name', 'labels', 'expected_ranks', 'created_at', 'updated_at'],
-      ...['batches', 'steps', 'non_finite_steps', 'ranks'],
+      ...(['id', 'name', 'labels', 'expected_ranks', 'created_at', 'updated_at', 'batches', 'steps'] as const),
+      ...(['non_finite_steps', 'ranks', 'series', 'state', 'notes', 'tags', 'archived', 'owner'] as const),
     ],
   },
+  attempts: { key: ['run', 'attempt'], columns: ['run', 'attempt', 'first_step', 'live'] },
   batches: {
-    key: ['run', 'step', 'attempt', 'rank', 'micro_batch'],
+    key: BATCH,
     columns: [
-      ...['run', 'step', 'attempt', 'rank', 'micro_batch', 'numerator', 'denominator'],
-      ...['finite', 'summary', 'diagnostics', 'digest', 'recorded_at'],
+      ...BATCH,
+      ...(['numerator', 'denominator', 'finite', 'summary', 'diagnostics', 'digest', 'recorded_at'] as const),
+      ...(['device', 'label_digest'] as const),
     ],
   },
+  row_losses: { key: BATCH, columns: [...BATCH, 'losses'] },
   ranks: {
     key: ['run', 'step', 'rank'],
     columns: ['run', 'step', 'rank', 'numerators', 'denominators', 'loss'],
   },
-  steps: {
-    key: ['run', 'step'],
-    columns: [
-      ...['run', 'step', 'attempt', 'numerators', 'denominators', 'numerator', 'denominator', 'loss', 'ranks'],
-      ...['least', 'greatest', 'bad_batches', 'non_finite', 'causes', 'summary', 'summary_rank', 'summary_micro_batch'],
-      ...['recorded_at', 'sequence'],
-    ],
+  steps: { key: ['run', 'step'], columns: ['run', 'step', 'attempt', ...STEP] },
+  superseded_steps: { key: ['run', 'attempt', 'step'], columns: ['run', 'attempt', 'step', ...STEP] },
+  series: { key: ['run', 'series'], columns: ['run', 'series', 'name', 'points'] },
+  scalars: {
+    key: ['run', 'series', 'attempt', 'step', 'rank'],
+    columns: ['run', 'series', 'attempt', 'step', 'rank', 'value'],
   },
 } as const satisfies Record<string, { key: readonly string[]; columns: readonly string[] }>;
 
 export type TableName = keyof typeof TABLES;
 
 export const TABLE_NAMES = Object.keys(TABLES) as readonly TableName[];
+
+/** Tables whose rows belong to a run, by their column `run`. */
+export const TABLES_OF_RUNS = TABLE_NAMES.filter((name) => name !== 'runs');
 
 /** Some rows of a table, in the order of its key. */
 export interface TableRows {

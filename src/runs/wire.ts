@@ -1,7 +1,10 @@
 /** Runs under their names on the wire. */
+import type { Static } from 'typebox';
 import type { RunSummary as WireSummary, StepDetail, StepPoint } from '../contract/runs.ts';
+import type { AttemptList, ScalarCurve, ScalarList } from '../contract/scalars.ts';
 import { isActive } from './activity.ts';
 import type { CurvePoint, RecordedBatch, RunSummary } from './record.ts';
+import type { Attempt, ScalarPage, ScalarSummary } from './scalars.ts';
 import type { StepPage } from './store.ts';
 
 const timeOf = (milliseconds: number): string => new Date(milliseconds).toISOString();
@@ -83,4 +86,32 @@ export function wireRow(point: CurvePoint): Record<string, string | number | boo
     summary: point.summary ?? '',
     recorded_at: timeOf(point.recordedAt),
   };
+}
+
+/** A scalar of a run in its form in answers. */
+export function wireScalar({ name, points, last }: ScalarSummary): Static<typeof ScalarList>['scalars'][number] {
+  return { name, points, ...(last && { last_step: last.step, last_value: last.value }) };
+}
+
+/** Points of a scalar in their form in answers. */
+export function wireScalarPage({ points, next }: ScalarPage): Static<typeof ScalarCurve> {
+  return {
+    points: points.map(({ step, attempt, value, ranks, range, nonFinite, spike }) => ({
+      ...{ step, attempt, value, ranks },
+      ...(range !== undefined && ranks > 1 && range),
+      ...{ non_finite: nonFinite, spike },
+    })),
+    ...(next !== undefined && { next: String(next) }),
+  };
+}
+
+/** Attempts of a run in their form in answers. @param attempts in their order */
+export function wireAttempts(attempts: readonly Attempt[]): Static<typeof AttemptList> {
+  let end = Infinity;
+  const fromTheLast = attempts.toReversed().map(({ attempt, firstStep }) => {
+    const supersededFrom = end < Infinity && { superseded_from: Math.max(end, firstStep) };
+    end = Math.min(end, firstStep);
+    return { attempt, first_step: firstStep, ...supersededFrom };
+  });
+  return { attempts: fromTheLast.toReversed() };
 }

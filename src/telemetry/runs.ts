@@ -19,7 +19,7 @@ const PATIENCE_MS = 1000;
  */
 const BOUNDS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.1, 1];
 
-const OUTCOMES: readonly Outcome[] = ['created', 'repeated', 'conflict', 'superseded', 'unexpected'];
+const OUTCOMES: readonly Outcome[] = ['created', 'repeated', 'conflict', 'superseded', 'unexpected', 'full'];
 
 /** Metrics of recordings, and of the runs that changed last. */
 export class RunMetrics {
@@ -30,7 +30,7 @@ export class RunMetrics {
   constructor(registry: MetricRegistry, store: RunStore, watch: StoreWatch) {
     this.#outcomes = new Counter({
       name: 'lossmeter_recorded_batches_total',
-      help: 'Micro-batches to be recorded, by outcome.',
+      help: 'Recordings of micro-batches and of scalars, by outcome.',
       labelNames: ['outcome'],
       registers: [registry],
     });

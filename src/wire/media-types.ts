@@ -1,6 +1,7 @@
 import { LossmeterError } from '../errors.ts';
 import { encodeJson } from './json/reply.ts';
 import { jsonCodec } from './json/codec.ts';
+import { jsonLinesCodec } from './json-lines/codec.ts';
 import { packReply } from './msgpack/reply.ts';
 import { msgpackCodec } from './msgpack/codec.ts';
 import type { ReplyParts, ReplyStyle } from './reply.ts';
@@ -62,7 +63,23 @@ const MAX_SHOWN_LENGTH = 256;
 
 /** The codec of a Content-Type header; its parameters do not matter. */
 export function codecFor(contentType: string | undefined): Codec | undefined {
-  return formats.get(contentType?.split(';', 1)[0]!.trim().toLowerCase() ?? '')?.codec;
+  return formats.get(nameOf(contentType))?.codec;
+}
+
+const nameOf = (contentType: string | undefined): string => contentType?.split(';', 1)[0]!.trim().toLowerCase() ?? '';
+
+/** Formats of many items in one body. */
+const BULK_CODECS: readonly Codec[] = [jsonLinesCodec, jsonCodec, msgpackCodec];
+
+export const BULK_MEDIA_TYPES = BULK_CODECS.flatMap(({ mediaTypes }) => mediaTypes);
+
+/** The codec of many items in one body. @throws LossmeterError unsupported_media_type */
+export function requireBulkCodec(contentType: string | undefined): Codec {
+  const name = nameOf(contentType);
+  const codec = BULK_CODECS.find(({ mediaTypes }) => mediaTypes.includes(name));
+  if (codec !== undefined) return codec;
+  const detail = `${describeType(contentType)}, expected one of ${BULK_MEDIA_TYPES.join(', ')}`;
+  throw new LossmeterError('unsupported_media_type', detail);
 }
 
 /** Name of the format of a media type, and its bodies in the manual. */

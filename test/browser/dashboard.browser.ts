@@ -408,6 +408,59 @@ describe('nobody is shut out', () => {
   });
 });
 
+describe('runs of any name', () => {
+  const service = Service.start();
+  const names = ['a/b', 'lr=1e-4,bs=32', 'Grüße 100% ?#+&'];
+  beforeAll(async () => {
+    for (const [k, run] of names.entries()) {
+      const recording = { service, run: encodeURIComponent(run) };
+      for (let step = 1; step <= 3 + k; step++) await recordStep(recording, step, [pairOf(3 - step / 4)]);
+    }
+  });
+
+  test.each(names)('%s is opened from the list, read live and downloaded', async (name) => {
+    const { page, complaints } = await openDashboard(service);
+    await page.getByRole('link', { name, exact: true }).click();
+    await page.getByRole('heading', { name, exact: true }).waitFor();
+    await waitForStep(page, 3 + names.indexOf(name));
+    await page.getByText('live', { exact: true }).waitFor();
+    expect(await page.title()).toBe(`${name} – Lossmeter`);
+    for (const format of ['csv', 'jsonl']) {
+      const { name: file, text } = await downloaded(page, format.toUpperCase());
+      expect(file).toBe(`${name.replaceAll(/[/?]/g, '_')}-steps.${format}`);
+      expect(text).toContain(format === 'csv' ? '\r\n3,' : '"step":3,');
+    }
+    await page.reload();
+    await waitForStep(page, 3 + names.indexOf(name));
+    expect(complaints).toEqual([]);
+  });
+
+  test('are compared, and the address keeps them', async () => {
+    const { page, complaints } = await openDashboard(service);
+    for (const name of names) await page.getByRole('checkbox', { name: `Compare ${name}`, exact: true }).check();
+    await page.getByRole('button', { name: /^Compare/ }).click();
+    for (const name of names) await legendOf(page).getByText(name, { exact: true }).waitFor();
+    const described = () => page.locator('#chart-description').textContent();
+    const allLoaded = async (): Promise<void> => {
+      for (const name of names) await expect.poll(described, { timeout: 10_000 }).toContain(`${name}: loss 2.`);
+    };
+    await allLoaded();
+    await page.reload();
+    await allLoaded();
+    expect(await legendOf(page).getByRole('listitem').count()).toBe(3);
+    await picture(page, 'run-names');
+    expect(await findBarriers(page)).toEqual([]);
+    expect(complaints).toEqual([]);
+  });
+
+  test('a typed address may leave slashes as they are', async () => {
+    const { page } = await openDashboard(service, '#/runs/a/b');
+    await page.getByRole('heading', { name: 'a/b', exact: true }).waitFor();
+    await waitForStep(page, 3);
+    expect(await page.title()).toBe('a/b – Lossmeter');
+  });
+});
+
 describe('a service with keys', () => {
   const service = Service.start({ apiKeysFile });
   const recording = { service, run: 'guarded', key: keys.record };

@@ -15,6 +15,13 @@ test.each(['', 'compare=a,b&x=relative&log=1&smooth=0.6&band=0&from=1.5&to=20&st
   },
 );
 
+test('names of compared runs have commas and percent signs', () => {
+  const compare = ['lr=1e-4,bs=32', 'a/b', '50%2C', 'é ?#&+'];
+  const hash = formatHash(['runs', 'a/b'], formatSettings({ ...settingsOf(''), compare }));
+  expect(parseHash(hash).path).toEqual(['runs', 'a/b']);
+  expect(parseSettings(parseHash(hash).parameters).compare).toEqual(compare);
+});
+
 test('what somebody mistyped is as if it were not there', () => {
   expect(settingsOf('x=sideways&smooth=much&from=9&to=3&step=')).toEqual(settingsOf(''));
   expect(settingsOf('smooth=7').smoothing).toBe(0.99);

@@ -74,6 +74,8 @@ const ELSEWHERE = [
   ['docs/operations.md', 'sqlite3 lossmeter.db "VACUUM INTO', 'test/docs/history-file.test.ts'],
   ['docs/operations.md', 'sqlite3 lossmeter.db VACUUM', 'test/docs/history-file.test.ts'],
   ['docs/sharding.md', 'kubectl apply', 'nobody: it takes a cluster; test/deploy runs the commands of the jobs'],
+  ['docs/import.md', 'export LOSSMETER_URL', 'test/e2e/runs-command.test.ts'],
+  ['docs/import.md', 'npx lossmeter runs list', 'test/e2e/runs-command.test.ts'],
   ['docs/deploy.md', 'lossmeter store copy', 'test/postgres/copy.postgres.ts'],
 
   ['docs/kubernetes.md', 'docker build', 'test/container builds the image; nobody pushes it'],

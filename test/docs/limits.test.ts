@@ -111,6 +111,11 @@ const CASES: Case[] = [
     of: (n) => ({ body: `{"labels":{"a":1}${' '.repeat(n - 18)}}`, path: RUN, method: 'PUT' }),
   },
   {
+    bound: 'name of a run',
+    code: 'bad_request',
+    of: (n) => ({ method: 'PUT', path: `/v1/runs/${encodeURIComponent('é'.repeat(n))}`, body: '{}' }),
+  },
+  {
     bound: '`search` of the list of runs',
     code: 'bad_request',
     of: (n) => ({ method: 'GET', path: `/v1/runs?search=${'x'.repeat(n)}` }),

@@ -11,6 +11,7 @@ import { SqliteTables } from '../../src/runs/sqlite/tables.ts';
 import type { HistoryTables } from '../../src/runs/tables.ts';
 import { mapValues } from '../../src/map-values.ts';
 import type { Value } from '../../src/runs/rows.ts';
+import { NAMES } from '../runs/names.ts';
 import { ALL, recording } from '../runs/recordings.ts';
 import { makeDatabase } from './databases.ts';
 
@@ -36,6 +37,7 @@ async function fill(store: RunStore): Promise<void> {
     }
   }
   await store.describe('described', { labels: { model: 'ä\u0000\ud800', lr: 1e-4 }, expectedRanks: 8 });
+  for (const name of NAMES) await store.describe(name, {});
   await store.remove('first');
   await store.record({ run: 'first', step: 7, rank: 0, attempt: 0, microBatch: 0 }, recording(7));
 }
@@ -62,7 +64,10 @@ test(
     await original.close();
     const there = copy(first, url);
     expect(there.stderr).toBe('');
-    expect(there.stdout).toMatch(/^copied 3 runs, \d+ batches, \d+ ranks, 41 steps\n$/);
+    const runs = 3 + NAMES.length;
+    expect(there.stdout).toMatch(
+      new RegExp(`^copied ${runs} runs, \\d+ attempts, \\d+ batches, \\d+ row_losses, \\d+ ranks, 41 steps, `),
+    );
     const back = copy(url, second);
     expect(back.stdout).toBe(there.stdout);
     const rows = await rowsOf(new SqliteTables(first));

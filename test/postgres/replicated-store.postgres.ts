@@ -159,6 +159,22 @@ test('a replica hears of the changes of another, and of those while its connecti
   expect(await listener.run('while lost')).toMatchObject({ steps: 1 });
 });
 
+test('a replica hears of many runs with the longest names', async () => {
+  const url = await makeDatabase();
+  const heard = new Set<string>();
+  const listener = await openReplica(url, { onChange: (run) => heard.add(run) });
+  const other = await openReplica(url);
+  await expect
+    .poll(() => execute(url, "SELECT 1 FROM pg_stat_activity WHERE query LIKE '%max(sequence)%'"))
+    .not.toHaveLength(0);
+  const names = Array.from({ length: 200 }, (_, k) => String(k).padStart(4, '"\\') + '😀'.repeat(252));
+  await Promise.all(names.map((run) => other.describe(run, {})));
+  // Runs without steps are announced by notifications alone.
+  await expect.poll(() => heard.size, { timeout: 10_000 }).toBe(200);
+  expect([...heard].toSorted()).toEqual(names.toSorted());
+  expect(await listener.run(names[7]!)).toMatchObject({ run: names[7] });
+});
+
 test('one replica tells of changes, and another goes on when that one has ended', { timeout: 60_000 }, async () => {
   const url = await makeDatabase();
   const told: string[] = [];

@@ -8,6 +8,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import mlflow
 import pytest
@@ -32,7 +33,8 @@ def tracking_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             ],
             stdout=output,
             stderr=subprocess.STDOUT,
-            env=os.environ | {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"},
+            env=os.environ
+            | {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"},
             start_new_session=True,
         )
     try:
@@ -107,3 +109,48 @@ def test_complete_steps_are_logged_with_what_mlflow_cannot_keep_as_counts(
     with running_service(log, settings) as service:
         record(service.url, 500, 0, {"numerator": 3, "denominator": 1})
         wait_for(lambda: (500, 3.0) in history("loss"), LOGGED_SECONDS, log)
+
+
+NAMES = [
+    "meta-llama/Llama-2-7b",
+    "lr=1e-4,bs=32",
+    'it\'s "quoted" \\ `so`; 100%',
+    "%27",
+    "東京 e\u0301 👩\u200d🔬 -- OR 1=1",
+    "😀" * 256,
+]
+
+
+def test_runs_of_any_name_are_found_again(
+    tracking_uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    settings = {"MLFLOW_TRACKING_URI": tracking_uri, "MLFLOW_EXPERIMENT_NAME": "names"}
+    client = mlflow.MlflowClient(tracking_uri)
+
+    def steps_by_name() -> dict[str, list[int]]:
+        experiment = client.get_experiment_by_name("names")
+        if experiment is None:
+            return {}
+        runs = client.search_runs([experiment.experiment_id])
+        assert len(runs) <= len(NAMES)
+        return {
+            run.info.run_name: [
+                metric.step
+                for metric in client.get_metric_history(run.info.run_id, "loss")
+            ]
+            for run in runs
+        }
+
+    # The second service knows no run of MLflow, and searches for each.
+    for step in range(2):
+        log = tmp_path / f"log-{step}"
+        with running_service(log, settings) as service:
+            for name in NAMES:
+                target = (
+                    f"{service.url}/v1/runs/{quote(name, safe='')}/steps/{step}/ranks/0"
+                )
+                pair = {"numerator": 3, "denominator": 1}
+                assert requests.put(target, json=pair).status_code == 201
+            expected = {name[:250]: list(range(step + 1)) for name in NAMES}
+            wait_for(lambda: steps_by_name() == expected, LOGGED_SECONDS, log)

@@ -4,7 +4,9 @@ import { request } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { PostgresServer } from '../postgres/server.ts';
+import { attachmentOf } from '../../src/runs/file-name.ts';
 import { WRITERS } from '../request-bodies.ts';
+import { NAMES } from '../runs/names.ts';
 import { startProxy } from './proxies.ts';
 import type { Proxy, ProxyName } from './proxies.ts';
 import { Replica } from './replica.ts';
@@ -103,6 +105,34 @@ describe.each<ProxyName>(['haproxy', 'nginx'])('%s', (name) => {
     expect(refused.headers.get('content-type')).toContain('application/problem+json');
     expect((await record(proxy.url, `of%3A${name}.1`, 0)).status).toBe(201);
     expect((await fetch(`${proxy.url}/v1/runs/of%3A${name}.1`)).status).toBe(200);
+  });
+
+  test.each(NAMES)('keeps the name %j', async (given) => {
+    // Of 256 characters at most, for each of the proxies.
+    const run = given.length > 200 ? given : `${given}, ${name}`;
+    const path = encodeURIComponent(run);
+    expect((await record(proxy.url, path, 7)).status).toBeOneOf([200, 201]);
+    const summary = await fetch(`${proxy.url}/v1/runs/${path}`);
+    expect(await summary.json()).toMatchObject({ run, steps: 1, last_step: 7 });
+    expect(await (await fetch(`${proxy.url}/v1/runs/${path}/steps/7`)).json()).toMatchObject({ run, step: 7 });
+    const exported = await fetch(`${proxy.url}/v1/runs/${path}/export?format=jsonl`);
+    expect(exported.headers.get('content-disposition')).toBe(attachmentOf(run, '-steps.jsonl'));
+    expect(await exported.text()).toMatch(/^\{"step":7,/);
+    const abort = new AbortController();
+    const events = await fetch(`${proxy.url}/v1/runs/${path}/events?last_event_id=0`, { signal: abort.signal });
+    let text = '';
+    for await (const chunk of events.body!.pipeThrough(new TextDecoderStream())) {
+      text += chunk;
+      if (text.includes('"step":7')) break;
+    }
+    abort.abort();
+    expect(text).toMatch(/^event: step$/m);
+  });
+
+  test('does not read a name of dots as a way to another path', async () => {
+    for (const path of ['a%2F..%2F..%2Finfo', '..%2F..%2Fmetrics']) {
+      expect((await fetch(`${proxy.url}/v1/runs/${path}`)).status).toBe(400);
+    }
   });
 
   test(

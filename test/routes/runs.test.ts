@@ -134,7 +134,7 @@ describe('recording', () => {
   });
 
   test.each([
-    ['/v1/runs/a b/steps/1/ranks/0', '/run'],
+    ['/v1/runs/a%0Ab/steps/1/ranks/0', '/run'],
     ['/v1/runs/a/steps/-1/ranks/0', '/step'],
     ['/v1/runs/a/steps/x/ranks/0', '/step'],
     ['/v1/runs/a/steps/1/ranks/1.5', '/rank'],

@@ -4,13 +4,13 @@ import { CURSOR_PATTERN, SORTS } from '../../src/contract/runs.ts';
 import { formatCursor, readCursor } from '../../src/runs/run-query.ts';
 import type { RunSort } from '../../src/contract/runs.ts';
 import type { RunPlace } from '../../src/runs/run-query.ts';
+import { runName } from './names.ts';
 
 const id = fc.integer({ min: 1, max: 1e15 - 1 });
-const name = fc.stringMatching(/^[A-Za-z0-9][A-Za-z0-9._~:-]{0,127}$/);
 const placeOf: Record<RunSort, fc.Arbitrary<RunPlace>> = {
   newest: fc.tuple(id),
   oldest: fc.tuple(id),
-  name: fc.tuple(name),
+  name: fc.tuple(runName),
   updated: fc.tuple(id, id),
 };
 const list = fc.constantFrom(...SORTS).chain((sort) =>
@@ -33,6 +33,13 @@ test('a cursor gives its place back, for the same list', () => {
 test('the cursor of the newest runs without a search is the plain id of versions before', () => {
   expect(formatCursor({ search: ' ', sort: 'newest' }, [17])).toBe('17');
   expect(readCursor({ search: '', sort: 'newest' }, '17')).toEqual([17]);
+});
+
+test('the cursor of a name is that of versions before, and a longest one fits', () => {
+  const query = { search: '', sort: 'name' } as const;
+  expect(formatCursor(query, ['gpt-1b.seed~7'])).toMatch(/^name~[0-9a-f]{16}~gpt-1b\.seed~7$/);
+  expect(readCursor(query, formatCursor(query, ['r']).replace(/r$/, 'a:b'))).toEqual(['a:b']);
+  expect(formatCursor(query, ['😀'.repeat(256)])).toMatch(new RegExp(CURSOR_PATTERN));
 });
 
 test('searches of the same words share a cursor', () => {

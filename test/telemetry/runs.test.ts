@@ -30,3 +30,28 @@ test('series of runs keep their last values while the store cannot be read', asy
   expect(await told()).toEqual(before);
   await store.close();
 });
+
+test('the name of a run is one label, whatever its characters', async () => {
+  const store = new SqliteStore(':memory:');
+  const run = `a/b "quoted" \\n,x="1"} 5 é😀`;
+  await store.record(
+    { run, step: 3, attempt: 0, rank: 0, microBatch: 0 },
+    {
+      ...{ numerator: 2, denominator: 1, digest: new Uint8Array(1) },
+      diagnostics: { verdict: 'finite', summary: 'finite', causes: [] },
+    },
+  );
+  const registry = new Registry() as MetricRegistry;
+  const metrics = new RunMetrics(
+    registry,
+    store,
+    new StoreWatch(
+      () => store.check(),
+      () => undefined,
+    ),
+  );
+  metrics.recorded('created');
+  const lines = (await registry.metrics()).split('\n').filter((line) => line.startsWith('lossmeter_run_last_step'));
+  expect(lines).toEqual([`lossmeter_run_last_step{run="${run.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"} 3`]);
+  await store.close();
+});

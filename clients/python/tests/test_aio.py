@@ -24,6 +24,7 @@ from batches import (
     KNOWN_LOGITS,
     large_logits,
 )
+from names import NAMES
 from relay import Answer, CutAnswer, CutUpload, Pause, Relay, Silence, comes_true
 from service import free_port
 
@@ -228,6 +229,20 @@ async def test_a_run_is_recorded_and_read_again(run: AsyncRun) -> None:
     sought = run.client.runs(search=f"note=nan {run.name}", sort="updated")
     assert [listed["run"] async for listed in sought] == [run.name]
     assert [listed async for listed in run.client.runs(search="no such run")] == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_a_run_has_any_name(twin: AsyncClient, name: str) -> None:
+    run = twin.run(name)
+
+    await run.record_pair(7, 0, 6.0, 2.0)
+
+    assert (await run.summary())["run"] == name
+    assert '"step":7' in await run.export("jsonl")
+    event = await anext(run.watch(after=0))
+    assert isinstance(event, StepEvent)
+    assert name in [listed["run"] async for listed in twin.runs(sort="name")]
+    await run.delete()
 
 
 async def test_conflicts_and_ends_are_errors(run: AsyncRun, twin: AsyncClient) -> None:

@@ -606,9 +606,9 @@ def test_paths_are_below_that_of_the_address(service: Service) -> None:
     assert paths == ["/below/v1/info", "/below/v1/runs/a%3Ab~c/steps/7"]
 
 
-@pytest.mark.parametrize("name", ["", "../info", "a b", "a/b", "a?b=c", "ü", "a" * 129])
+@pytest.mark.parametrize("name", ["", "../info", "a ", "a\tb", "a" * 257])
 def test_what_is_no_name_of_a_run_is_refused(client: Client, name: str) -> None:
-    with pytest.raises((ProblemError, ValueError), match=r"name|path|not_found|length"):
+    with pytest.raises((ProblemError, ValueError), match=r"name|path"):
         client.run(name).describe()
 
 

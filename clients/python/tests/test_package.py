@@ -98,6 +98,7 @@ def test_style_is_the_one_that_is_agreed_on(command: list[str]) -> None:
         "lossmeter",
         "lossmeter.client",
         "lossmeter.mindformers",
+        "lossmeter.monitor",
         "lossmeter.torch",
         "lossmeter.torch_divergence",
     ],

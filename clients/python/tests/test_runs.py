@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from batches import CONFIDENT_LABEL, CONFIDENT_LOGITS, KNOWN_LABEL, KNOWN_LOGITS
+from names import NAMES
 from relay import Answer, CutAnswer, Relay, Stream, comes_true
 from service import free_port
 
@@ -303,6 +304,29 @@ def test_a_step_that_there_is_not_is_an_error(run: Run) -> None:
 
     with pytest.raises(ProblemError, match="not_found"):
         run.step(1)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_run_has_any_name(client: Client, name: str) -> None:
+    run = client.run(name)
+
+    run.record_pair(7, 0, 6.0, 2.0)
+
+    assert run.describe(labels={"kind": "named"})["run"] == name
+    assert run.summary()["last_step"] == 7
+    assert run.step(7)["run"] == name
+    assert '"step":7' in run.export("jsonl")
+    event = next(run.watch(after=0))
+    assert isinstance(event, StepEvent)
+    assert event.step["step"] == 7
+    assert name in [listed["run"] for listed in client.runs(sort="name")]
+    run.delete()
+
+
+@pytest.mark.parametrize("name", [" a", "a\n", "a/../b", "~removed 1", "😀" * 257])
+def test_what_is_no_name_is_refused_with_its_reason(client: Client, name: str) -> None:
+    with pytest.raises(ProblemError, match=r"space|control|`\.\.`|reserved|256"):
+        client.run(name).record_pair(7, 0, 6.0, 2.0)
 
 
 @pytest.mark.parametrize("name", ["", ".", ".."])

@@ -323,6 +323,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/runs/{run}/batches": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Record many pairs and scalars
+         * @description Up to 1000 items in one request of at most 1 MiB. Each item is recorded as a request of its own would be, and is idempotent; it has its own result, in the order of the items. The answer is sent when all recorded items are on the disk. A body that cannot be parsed is refused as a whole.
+         */
+        post: operations["recordBatches"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/runs/{run}/events": {
         parameters: {
             query?: never;
@@ -335,6 +355,60 @@ export interface paths {
          * @description Server-sent events: `step`, with a step in the form of `/v1/runs/{run}/steps`, each time it changes: later steps of lower attempts are no longer part of the run; `run`, with the summary of the run, when its metadata changes; `deleted`, also when a new run has the name. To resume, send `Last-Event-ID`: steps that changed meanwhile come first, each in its newest state.
          */
         get: operations["watchRun"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/runs/{run}/scalars": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The scalars of a run */
+        get: operations["listScalars"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/runs/{run}/scalars/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A scalar of a run over its steps */
+        get: operations["getScalar"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/runs/{run}/attempts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The attempts of a run
+         * @description An attempt holds from its first step on, up to the first step of a later attempt. Its superseded steps stay readable by `attempt`.
+         */
+        get: operations["listAttempts"];
         put?: never;
         post?: never;
         delete?: never;
@@ -961,6 +1035,40 @@ export interface components {
              */
             data: string;
         };
+        /** @description An attempt of the trainer. */
+        Attempt: {
+            /**
+             * Format: int64
+             * @description Number of the attempt.
+             * @example 1
+             */
+            attempt: number;
+            /**
+             * Format: int64
+             * @description Its first step.
+             * @example 40000
+             */
+            first_step: number;
+            /**
+             * Format: int64
+             * @description First of its steps that a later attempt superseded; absent while it holds to its end.
+             * @example 41000
+             */
+            superseded_from?: number;
+        };
+        /** @description Attempts of a run. */
+        AttemptList: {
+            /**
+             * @description Attempts in their order, the last 10,000.
+             * @example [
+             *       {
+             *         "attempt": 0,
+             *         "first_step": 0
+             *       }
+             *     ]
+             */
+            attempts: components["schemas"]["Attempt"][];
+        };
         /** @description A column. */
         BadColumn: {
             /**
@@ -975,6 +1083,86 @@ export interface components {
              * @example 4096
              */
             rows: number;
+        };
+        /** @description A pair of a micro-batch, scalars of its step and rank, or both. */
+        BulkItem: {
+            /**
+             * Format: int64
+             * @description Step of the training.
+             * @example 41200
+             */
+            step: number;
+            /**
+             * @description Data-parallel rank.
+             * @default 0
+             * @example 3
+             */
+            rank?: number;
+            /**
+             * @description Micro-batch of the rank.
+             * @default 0
+             * @example 0
+             */
+            micro_batch?: number;
+            /**
+             * @description Attempt of the trainer, incremented when it resumes.
+             * @default 0
+             * @example 0
+             */
+            attempt?: number;
+            /**
+             * @description Σ m·ℓ of the batch; `denominator` comes with it.
+             * @example 1976.32
+             */
+            numerator?: components["schemas"]["NumberOrNonFinite"];
+            /**
+             * @description D, the denominator of that numerator.
+             * @example 1024
+             */
+            denominator?: components["schemas"]["NumberOrNonFinite"];
+            scalars?: components["schemas"]["Scalars"];
+            /**
+             * @description Device that computed the batch, as the trainer names it. A batch that was computed again on the same device, or on another, tells a faulty device from wrong data.
+             * @example node-3/cuda:1
+             */
+            device?: string;
+            /**
+             * @description Loss that the trainer itself reports for this step on this rank; it is kept as the scalar `declared_loss`.
+             * @example 1.93
+             */
+            declared_loss?: components["schemas"]["NumberOrNonFinite"];
+        };
+        /** @description Items, at most 1000, with at most 10000 scalars in all. */
+        BulkItems: components["schemas"]["BulkItem"][];
+        /** @description Result of an item. */
+        BulkResult: {
+            /**
+             * @description 201: it is recorded. 200: it was recorded before. 409: other content is recorded, or a later attempt holds. 422: it is not valid.
+             * @example 201
+             */
+            status: 201 | 200 | 409 | 422;
+            /**
+             * @description Code of the error: see docs/errors.md.
+             * @example conflict
+             */
+            code?: string;
+            /**
+             * @description What came and what is expected.
+             * @example step is -1, expected 0 or more
+             */
+            detail?: string;
+        };
+        /** @description Results of the items. */
+        BulkResults: {
+            /**
+             * @description Results in the order of the items.
+             * @example [
+             *       {
+             *         "status": 201
+             *       }
+             *     ]
+             */
+            results: components["schemas"]["BulkResult"][];
         };
         CallDuration: {
             /**
@@ -2526,7 +2714,7 @@ export interface components {
              * @example invalid_label
              * @enum {unknown}
              */
-            code: "malformed_body" | "truncated_body" | "unauthorized" | "forbidden" | "host_not_allowed" | "origin_not_allowed" | "not_found" | "method_not_allowed" | "not_acceptable" | "client_too_slow" | "body_too_large" | "unsupported_media_type" | "unsupported_content_encoding" | "expectation_failed" | "missing_field" | "unknown_field" | "invalid_option" | "invalid_tensor" | "shape_mismatch" | "invalid_label" | "invalid_reference" | "invalid_weight" | "invalid_mask" | "invalid_shard" | "invalid_partial" | "local_data_off" | "object_storage_off" | "file_forbidden" | "file_unreadable" | "invalid_file" | "file_changed" | "invalid_job" | "invalid_metadata" | "invalid_pair" | "job_state" | "conflict" | "rank_unexpected" | "superseded" | "partials_mismatch" | "non_finite_loss" | "bad_request" | "headers_too_large" | "rate_limited" | "overloaded" | "client_closed" | "not_implemented" | "internal" | "store_unavailable" | "storage_unavailable" | "worker_lost" | "shutting_down";
+            code: "malformed_body" | "truncated_body" | "unauthorized" | "forbidden" | "host_not_allowed" | "origin_not_allowed" | "not_found" | "method_not_allowed" | "not_acceptable" | "client_too_slow" | "body_too_large" | "unsupported_media_type" | "unsupported_content_encoding" | "expectation_failed" | "missing_field" | "unknown_field" | "invalid_option" | "invalid_tensor" | "shape_mismatch" | "invalid_label" | "invalid_reference" | "invalid_weight" | "invalid_mask" | "invalid_shard" | "invalid_partial" | "local_data_off" | "object_storage_off" | "file_forbidden" | "file_unreadable" | "invalid_file" | "file_changed" | "invalid_job" | "invalid_metadata" | "invalid_item" | "invalid_pair" | "job_state" | "conflict" | "rank_unexpected" | "too_many_scalars" | "superseded" | "partials_mismatch" | "non_finite_loss" | "bad_request" | "headers_too_large" | "rate_limited" | "overloaded" | "client_closed" | "not_implemented" | "internal" | "store_unavailable" | "storage_unavailable" | "worker_lost" | "shutting_down";
             /**
              * @description URN of this request; its log lines have it as `reqId`.
              * @example urn:uuid:0b8a1c0e-4f2c-4f0e-9a83-7a4bb1d7a9d2
@@ -3505,6 +3693,11 @@ export interface components {
          * @description The fields of the JSON body in MessagePack. `data` of a tensor is a bin; a tensor can also be an array of msgpack-numpy.
          */
         MessagePackBody: string;
+        /**
+         * Format: binary
+         * @description The array of items in MessagePack.
+         */
+        MessagePackItems: string;
         /** @enum {unknown} */
         MetricName: "accuracy" | "top5_accuracy" | "mean_entropy" | "ece" | "sequence_perplexity" | "standard_error" | "bits_per_byte" | "byte_perplexity" | "word_perplexity";
         /** @description Metrics over counted rows, weighted by the mask. */
@@ -4056,7 +4249,7 @@ export interface components {
              * @example invalid_label
              * @enum {unknown}
              */
-            code: "malformed_body" | "truncated_body" | "unauthorized" | "forbidden" | "host_not_allowed" | "origin_not_allowed" | "not_found" | "method_not_allowed" | "not_acceptable" | "client_too_slow" | "body_too_large" | "unsupported_media_type" | "unsupported_content_encoding" | "expectation_failed" | "missing_field" | "unknown_field" | "invalid_option" | "invalid_tensor" | "shape_mismatch" | "invalid_label" | "invalid_reference" | "invalid_weight" | "invalid_mask" | "invalid_shard" | "invalid_partial" | "local_data_off" | "object_storage_off" | "file_forbidden" | "file_unreadable" | "invalid_file" | "file_changed" | "invalid_job" | "invalid_metadata" | "invalid_pair" | "job_state" | "conflict" | "rank_unexpected" | "superseded" | "partials_mismatch" | "non_finite_loss" | "bad_request" | "headers_too_large" | "rate_limited" | "overloaded" | "client_closed" | "not_implemented" | "internal" | "store_unavailable" | "storage_unavailable" | "worker_lost" | "shutting_down";
+            code: "malformed_body" | "truncated_body" | "unauthorized" | "forbidden" | "host_not_allowed" | "origin_not_allowed" | "not_found" | "method_not_allowed" | "not_acceptable" | "client_too_slow" | "body_too_large" | "unsupported_media_type" | "unsupported_content_encoding" | "expectation_failed" | "missing_field" | "unknown_field" | "invalid_option" | "invalid_tensor" | "shape_mismatch" | "invalid_label" | "invalid_reference" | "invalid_weight" | "invalid_mask" | "invalid_shard" | "invalid_partial" | "local_data_off" | "object_storage_off" | "file_forbidden" | "file_unreadable" | "invalid_file" | "file_changed" | "invalid_job" | "invalid_metadata" | "invalid_item" | "invalid_pair" | "job_state" | "conflict" | "rank_unexpected" | "too_many_scalars" | "superseded" | "partials_mismatch" | "non_finite_loss" | "bad_request" | "headers_too_large" | "rate_limited" | "overloaded" | "client_closed" | "not_implemented" | "internal" | "store_unavailable" | "storage_unavailable" | "worker_lost" | "shutting_down";
             /**
              * @description The invalid places of the request.
              * @example [
@@ -4171,6 +4364,17 @@ export interface components {
              * @example 1024
              */
             denominator?: components["schemas"]["NumberOrNonFinite"];
+            scalars?: components["schemas"]["Scalars"];
+            /**
+             * @description Device that computed the batch, as the trainer names it. A batch that was computed again on the same device, or on another, tells a faulty device from wrong data.
+             * @example node-3/cuda:1
+             */
+            device?: string;
+            /**
+             * @description Loss that the trainer itself reports for this step on this rank; it is kept as the scalar `declared_loss`.
+             * @example 1.93
+             */
+            declared_loss?: components["schemas"]["NumberOrNonFinite"];
         };
         RecordedDiagnostics: {
             /**
@@ -4501,7 +4705,7 @@ export interface components {
         /** @description A summary of a run. */
         RunSummary: {
             /**
-             * @description Name of the run: up to 128 letters, digits, . _ ~ : -, a letter or digit first.
+             * @description Name of the run, percent-encoded in the path, slashes too: 1 to 256 characters (code points) of Unicode. No control characters, no white space at an end, no `.` or `..` as a part between slashes, and not `~removed ` at the beginning. Names are compared as they are: upper and lower case differ, and Unicode is not normalised.
              * @example gpt-1b.seed-7
              */
             run: components["schemas"]["RunName"];
@@ -4625,6 +4829,109 @@ export interface components {
          * @description A safetensors file with the tensors `logits`, `label` and, optionally, `input_mask` and `weight` (for `/v1/cross-entropy` and recordings also `segments`, `bytes` and `words`), with `options` as JSON text in `__metadata__.options`. Logits stream when they are the last tensor of the file; the library’s own order, by width and then by name, puts labels and masks that are narrower after them, and then the logits wait in bounded memory. `vocab_start` and `vocab_size` are JSON numbers in `__metadata__`, by their names.
          */
         SafetensorsShard: string;
+        /** @description A scalar of a run over its steps. */
+        ScalarCurve: {
+            /**
+             * @description Points in the order of their steps.
+             * @example []
+             */
+            points: components["schemas"]["ScalarPoint"][];
+            /**
+             * @description `cursor` of the next page; absent on the last.
+             * @example 17
+             */
+            next?: string;
+        };
+        /** @description Scalars of a run. */
+        ScalarList: {
+            /**
+             * @description Scalars, by their names.
+             * @example []
+             */
+            scalars: components["schemas"]["ScalarSummary"][];
+        };
+        ScalarName: string;
+        /** @description A scalar at a step. */
+        ScalarPoint: {
+            /**
+             * Format: int64
+             * @description Step.
+             * @example 41200
+             */
+            step: number;
+            /**
+             * Format: int64
+             * @description Attempt of the step.
+             * @example 0
+             */
+            attempt: number;
+            /**
+             * @description Mean over the ranks that reported; not finite where one of them is not.
+             * @example 0.17
+             */
+            value: components["schemas"]["NumberOrNonFinite"];
+            /**
+             * Format: int64
+             * @description Ranks that reported.
+             * @example 8
+             */
+            ranks: number;
+            /**
+             * @description The least finite number of a rank; absent for a single rank.
+             * @example 0.16
+             */
+            min?: components["schemas"]["NumberOrNonFinite"];
+            /**
+             * @description The greatest finite number of a rank; absent for a single rank.
+             * @example 0.18
+             */
+            max?: components["schemas"]["NumberOrNonFinite"];
+            /**
+             * @description True when the number of a rank is not finite.
+             * @example false
+             */
+            non_finite: boolean;
+            /**
+             * @description True when the value is a spike by the rule of losses: see docs/diagnostics.md.
+             * @example false
+             */
+            spike: boolean;
+        };
+        /** @description A scalar of the run. */
+        ScalarSummary: {
+            /**
+             * @description Name of a scalar: 1 to 256 characters, none of them a control character. Slashes group names.
+             * @example grad_norm/layers.3
+             */
+            name: components["schemas"]["ScalarName"];
+            /**
+             * Format: int64
+             * @description Recorded numbers, of all steps, ranks and attempts.
+             * @example 41201
+             */
+            points: number;
+            /**
+             * Format: int64
+             * @description Last step with a number; absent where all were superseded.
+             * @example 41200
+             */
+            last_step?: number;
+            /**
+             * @description Mean over the ranks at that step.
+             * @example 0.17
+             */
+            last_value?: components["schemas"]["NumberOrNonFinite"];
+        };
+        /**
+         * @description Named numbers of the step and the rank, finite or not: the learning rate, the norm of the gradient, the validation loss. A name has 1 to 256 characters; slashes group names.
+         * @example {
+         *       "lr": 0.0003,
+         *       "grad_norm/layers.3": 0.17
+         *     }
+         */
+        Scalars: {
+            [key: string]: components["schemas"]["NumberOrNonFinite"];
+        };
         /** @description A nested array of entries, or a single entry. */
         SegmentEntries: components["schemas"]["NumberOrNonFinite"][] | unknown[] | number;
         /**
@@ -4795,7 +5102,7 @@ export interface components {
         /** @description A step with its ranks and micro-batches. */
         StepDetail: {
             /**
-             * @description Name of the run: up to 128 letters, digits, . _ ~ : -, a letter or digit first.
+             * @description Name of the run, percent-encoded in the path, slashes too: 1 to 256 characters (code points) of Unicode. No control characters, no white space at an end, no `.` or `..` as a part between slashes, and not `~removed ` at the beginning. Names are compared as they are: upper and lower case differ, and Unicode is not normalised.
              * @example gpt-1b.seed-7
              */
             run: components["schemas"]["RunName"];
@@ -5250,7 +5557,7 @@ export interface components {
                 "application/json": components["schemas"]["InferenceError"];
             };
         };
-        /** @description `missing_field`: A required field is missing. `unknown_field`: A field is not known. `invalid_option`: An option is not valid. `invalid_tensor`: A tensor is not valid. `shape_mismatch`: The shapes of the tensors do not fit together. `invalid_label`: A label is not a class. `invalid_reference`: The reference is not valid. `invalid_weight`: The class weights are not valid. `invalid_mask`: The input mask is not valid. `invalid_shard`: The shard of the vocabulary is not valid. `invalid_partial`: A partial is not valid. `file_unreadable`: The file cannot be read. `invalid_file`: The file is not valid. `invalid_job`: The job is not valid. `invalid_metadata`: The metadata of the run is not valid. `invalid_pair`: The pair of numerator and denominator is not valid. `rank_unexpected`: The run has no such rank. `partials_mismatch`: The partials do not belong together. `non_finite_loss`: The loss is not finite. */
+        /** @description `missing_field`: A required field is missing. `unknown_field`: A field is not known. `invalid_option`: An option is not valid. `invalid_tensor`: A tensor is not valid. `shape_mismatch`: The shapes of the tensors do not fit together. `invalid_label`: A label is not a class. `invalid_reference`: The reference is not valid. `invalid_weight`: The class weights are not valid. `invalid_mask`: The input mask is not valid. `invalid_shard`: The shard of the vocabulary is not valid. `invalid_partial`: A partial is not valid. `file_unreadable`: The file cannot be read. `invalid_file`: The file is not valid. `invalid_job`: The job is not valid. `invalid_metadata`: The metadata of the run is not valid. `invalid_item`: The item is not valid. `invalid_pair`: The pair of numerator and denominator is not valid. `rank_unexpected`: The run has no such rank. `too_many_scalars`: The run has too many names of scalars. `partials_mismatch`: The partials do not belong together. `non_finite_loss`: The loss is not finite. */
         InferenceError422: {
             headers: {
                 [name: string]: unknown;
@@ -5592,7 +5899,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `missing_field`: A required field is missing. `unknown_field`: A field is not known. `invalid_option`: An option is not valid. `invalid_tensor`: A tensor is not valid. `shape_mismatch`: The shapes of the tensors do not fit together. `invalid_label`: A label is not a class. `invalid_reference`: The reference is not valid. `invalid_weight`: The class weights are not valid. `invalid_mask`: The input mask is not valid. `invalid_shard`: The shard of the vocabulary is not valid. `invalid_partial`: A partial is not valid. `file_unreadable`: The file cannot be read. `invalid_file`: The file is not valid. `invalid_job`: The job is not valid. `invalid_metadata`: The metadata of the run is not valid. `invalid_pair`: The pair of numerator and denominator is not valid. `rank_unexpected`: The run has no such rank. `partials_mismatch`: The partials do not belong together. `non_finite_loss`: The loss is not finite. */
+        /** @description `missing_field`: A required field is missing. `unknown_field`: A field is not known. `invalid_option`: An option is not valid. `invalid_tensor`: A tensor is not valid. `shape_mismatch`: The shapes of the tensors do not fit together. `invalid_label`: A label is not a class. `invalid_reference`: The reference is not valid. `invalid_weight`: The class weights are not valid. `invalid_mask`: The input mask is not valid. `invalid_shard`: The shard of the vocabulary is not valid. `invalid_partial`: A partial is not valid. `file_unreadable`: The file cannot be read. `invalid_file`: The file is not valid. `invalid_job`: The job is not valid. `invalid_metadata`: The metadata of the run is not valid. `invalid_item`: The item is not valid. `invalid_pair`: The pair of numerator and denominator is not valid. `rank_unexpected`: The run has no such rank. `too_many_scalars`: The run has too many names of scalars. `partials_mismatch`: The partials do not belong together. `non_finite_loss`: The loss is not finite. */
         Problem422: {
             headers: {
                 [name: string]: unknown;
@@ -5759,6 +6066,16 @@ export interface components {
     };
     parameters: {
         /**
+         * @description `next` of the page before.
+         * @example 10000
+         */
+        Cursor: string;
+        /**
+         * @description First step.
+         * @example 0
+         */
+        From: number;
+        /**
          * @description Number of the job. Numbers are not used again.
          * @example 17
          */
@@ -5769,7 +6086,7 @@ export interface components {
          */
         Last_event_id: string;
         /**
-         * @description Name of the run: up to 128 letters, digits, . _ ~ : -, a letter or digit first.
+         * @description Name of the run, percent-encoded in the path, slashes too: 1 to 256 characters (code points) of Unicode. No control characters, no white space at an end, no `.` or `..` as a part between slashes, and not `~removed ` at the beginning. Names are compared as they are: upper and lower case differ, and Unicode is not normalised.
          * @example gpt-1b.seed-7
          */
         Run: components["schemas"]["RunName"];
@@ -5778,6 +6095,11 @@ export interface components {
          * @example 41200
          */
         Step: number;
+        /**
+         * @description Last step.
+         * @example 1000
+         */
+        To: number;
     };
     requestBodies: never;
     headers: never;
@@ -6853,6 +7175,88 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
+    recordBatches: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description Name of the run, percent-encoded in the path, slashes too: 1 to 256 characters (code points) of Unicode. No control characters, no white space at an end, no `.` or `..` as a part between slashes, and not `~removed ` at the beginning. Names are compared as they are: upper and lower case differ, and Unicode is not normalised.
+                 * @example gpt-1b.seed-7
+                 */
+                run: components["parameters"]["Run"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "step": 41200,
+                 *       "rank": 3,
+                 *       "numerator": 1976.32,
+                 *       "denominator": 1024,
+                 *       "scalars": {
+                 *         "lr": 0.0003
+                 *       }
+                 *     }
+                 */
+                "application/x-ndjson": components["schemas"]["BulkItem"];
+                /**
+                 * @example {
+                 *       "step": 41200,
+                 *       "rank": 3,
+                 *       "numerator": 1976.32,
+                 *       "denominator": 1024,
+                 *       "scalars": {
+                 *         "lr": 0.0003
+                 *       }
+                 *     }
+                 */
+                "application/jsonl": components["schemas"]["BulkItem"];
+                /**
+                 * @example [
+                 *       {
+                 *         "step": 41200,
+                 *         "numerator": 1976.32,
+                 *         "denominator": 1024
+                 *       },
+                 *       {
+                 *         "step": 41201,
+                 *         "scalars": {
+                 *           "lr": 0.0003
+                 *         }
+                 *       }
+                 *     ]
+                 */
+                "application/json": components["schemas"]["BulkItems"];
+                "application/vnd.msgpack": components["schemas"]["MessagePackItems"];
+                "application/msgpack": components["schemas"]["MessagePackItems"];
+                "application/x-msgpack": components["schemas"]["MessagePackItems"];
+            };
+        };
+        responses: {
+            /** @description The results. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BulkResults"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["ProblemForbiddenOrHostNotAllowedOrOriginNotAllowed"];
+            408: components["responses"]["Problem408"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            417: components["responses"]["Problem417"];
+            429: components["responses"]["Problem429"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+        };
+    };
     watchRun: {
         parameters: {
             query?: {
@@ -6865,7 +7269,7 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description Name of the run: up to 128 letters, digits, . _ ~ : -, a letter or digit first.
+                 * @description Name of the run, percent-encoded in the path, slashes too: 1 to 256 characters (code points) of Unicode. No control characters, no white space at an end, no `.` or `..` as a part between slashes, and not `~removed ` at the beginning. Names are compared as they are: upper and lower case differ, and Unicode is not normalised.
                  * @example gpt-1b.seed-7
                  */
                 run: components["parameters"]["Run"];
@@ -6881,6 +7285,144 @@ export interface operations {
                 };
                 content: {
                     "text/event-stream": string;
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["ProblemForbiddenOrHostNotAllowedOrOriginNotAllowed"];
+            404: components["responses"]["Problem404"];
+            417: components["responses"]["Problem417"];
+            429: components["responses"]["Problem429"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    listScalars: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description Name of the run, percent-encoded in the path, slashes too: 1 to 256 characters (code points) of Unicode. No control characters, no white space at an end, no `.` or `..` as a part between slashes, and not `~removed ` at the beginning. Names are compared as they are: upper and lower case differ, and Unicode is not normalised.
+                 * @example gpt-1b.seed-7
+                 */
+                run: components["parameters"]["Run"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The scalars. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScalarList"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["ProblemForbiddenOrHostNotAllowedOrOriginNotAllowed"];
+            404: components["responses"]["Problem404"];
+            417: components["responses"]["Problem417"];
+            429: components["responses"]["Problem429"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    getScalar: {
+        parameters: {
+            query?: {
+                /**
+                 * @description First step.
+                 * @example 0
+                 */
+                from?: components["parameters"]["From"];
+                /**
+                 * @description Last step.
+                 * @example 1000
+                 */
+                to?: components["parameters"]["To"];
+                /**
+                 * @description Largest number of points that show the shape of the range: its ends, the least and the greatest number of buckets of equally many steps, and the ends of numbers that are not finite.
+                 * @example 500
+                 */
+                max_points?: number;
+                /**
+                 * @description Largest number of consecutive points, without `max_points`.
+                 * @example 2000
+                 */
+                limit?: number;
+                /**
+                 * @description `next` of the page before.
+                 * @example 10000
+                 */
+                cursor?: components["parameters"]["Cursor"];
+                /**
+                 * @description Attempt whose steps are returned, superseded or not. Without it, the curve of the run.
+                 * @example 0
+                 */
+                attempt?: number;
+            };
+            header?: never;
+            path: {
+                /**
+                 * @description Name of the run, percent-encoded in the path, slashes too: 1 to 256 characters (code points) of Unicode. No control characters, no white space at an end, no `.` or `..` as a part between slashes, and not `~removed ` at the beginning. Names are compared as they are: upper and lower case differ, and Unicode is not normalised.
+                 * @example gpt-1b.seed-7
+                 */
+                run: components["parameters"]["Run"];
+                /**
+                 * @description Name of a scalar: 1 to 256 characters, none of them a control character. Slashes group names.
+                 * @example grad_norm/layers.3
+                 */
+                name: components["schemas"]["ScalarName"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Points of the scalar. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScalarCurve"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["ProblemForbiddenOrHostNotAllowedOrOriginNotAllowed"];
+            404: components["responses"]["Problem404"];
+            417: components["responses"]["Problem417"];
+            429: components["responses"]["Problem429"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    listAttempts: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description Name of the run, percent-encoded in the path, slashes too: 1 to 256 characters (code points) of Unicode. No control characters, no white space at an end, no `.` or `..` as a part between slashes, and not `~removed ` at the beginning. Names are compared as they are: upper and lower case differ, and Unicode is not normalised.
+                 * @example gpt-1b.seed-7
+                 */
+                run: components["parameters"]["Run"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The attempts. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AttemptList"];
                 };
             };
             400: components["responses"]["Problem400"];
@@ -6910,7 +7452,7 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description Name of the run: up to 128 letters, digits, . _ ~ : -, a letter or digit first.
+                 * @description Name of the run, percent-encoded in the path, slashes too: 1 to 256 characters (code points) of Unicode. No control characters, no white space at an end, no `.` or `..` as a part between slashes, and not `~removed ` at the beginning. Names are compared as they are: upper and lower case differ, and Unicode is not normalised.
                  * @example gpt-1b.seed-7
                  */
                 run: components["parameters"]["Run"];
@@ -6992,12 +7534,12 @@ export interface operations {
                  * @description First step.
                  * @example 0
                  */
-                from?: number;
+                from?: components["parameters"]["From"];
                 /**
                  * @description Last step.
                  * @example 1000
                  */
-                to?: number;
+                to?: components["parameters"]["To"];
                 /**
                  * @description Largest number of steps that show the shape of the range: its first and last step, the non-finite steps, and the least and the greatest loss of buckets with equally many finite losses. When non-finite steps would take more than half of the points, only the first and the last of groups of them are returned.
                  * @example 1000
@@ -7012,12 +7554,12 @@ export interface operations {
                  * @description `next` of the page before.
                  * @example 10000
                  */
-                cursor?: string;
+                cursor?: components["parameters"]["Cursor"];
             };
             header?: never;
             path: {
                 /**
-                 * @description Name of the run: up to 128 letters, digits, . _ ~ : -, a letter or digit first.
+                 * @description Name of the run, percent-encoded in the path, slashes too: 1 to 256 characters (code points) of Unicode. No control characters, no white space at an end, no `.` or `..` as a part between slashes, and not `~removed ` at the beginning. Names are compared as they are: upper and lower case differ, and Unicode is not normalised.
                  * @example gpt-1b.seed-7
                  */
                 run: components["parameters"]["Run"];
@@ -7062,7 +7604,7 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description Name of the run: up to 128 letters, digits, . _ ~ : -, a letter or digit first.
+                 * @description Name of the run, percent-encoded in the path, slashes too: 1 to 256 characters (code points) of Unicode. No control characters, no white space at an end, no `.` or `..` as a part between slashes, and not `~removed ` at the beginning. Names are compared as they are: upper and lower case differ, and Unicode is not normalised.
                  * @example gpt-1b.seed-7
                  */
                 run: components["parameters"]["Run"];
@@ -7104,7 +7646,7 @@ export interface operations {
                  */
                 search?: string;
                 /**
-                 * @description `newest` or `oldest` first, by their creation; by `name`, in the order of its ASCII characters; or `updated`, the most recently recorded first.
+                 * @description `newest` or `oldest` first, by their creation; by `name`, in the order of its characters (code points); or `updated`, the most recently recorded first.
                  * @example updated
                  */
                 sort?: "newest" | "oldest" | "name" | "updated";
@@ -7149,7 +7691,7 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description Name of the run: up to 128 letters, digits, . _ ~ : -, a letter or digit first.
+                 * @description Name of the run, percent-encoded in the path, slashes too: 1 to 256 characters (code points) of Unicode. No control characters, no white space at an end, no `.` or `..` as a part between slashes, and not `~removed ` at the beginning. Names are compared as they are: upper and lower case differ, and Unicode is not normalised.
                  * @example gpt-1b.seed-7
                  */
                 run: components["parameters"]["Run"];
@@ -7183,7 +7725,7 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description Name of the run: up to 128 letters, digits, . _ ~ : -, a letter or digit first.
+                 * @description Name of the run, percent-encoded in the path, slashes too: 1 to 256 characters (code points) of Unicode. No control characters, no white space at an end, no `.` or `..` as a part between slashes, and not `~removed ` at the beginning. Names are compared as they are: upper and lower case differ, and Unicode is not normalised.
                  * @example gpt-1b.seed-7
                  */
                 run: components["parameters"]["Run"];
@@ -7242,7 +7784,7 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description Name of the run: up to 128 letters, digits, . _ ~ : -, a letter or digit first.
+                 * @description Name of the run, percent-encoded in the path, slashes too: 1 to 256 characters (code points) of Unicode. No control characters, no white space at an end, no `.` or `..` as a part between slashes, and not `~removed ` at the beginning. Names are compared as they are: upper and lower case differ, and Unicode is not normalised.
                  * @example gpt-1b.seed-7
                  */
                 run: components["parameters"]["Run"];
@@ -7277,15 +7819,15 @@ export interface operations {
                  */
                 format?: "csv" | "jsonl";
                 /**
-                 * @description Steps, or their micro-batches.
+                 * @description Steps, their micro-batches, or scalars: a line for each name, step and rank.
                  * @example steps
                  */
-                of?: "steps" | "batches";
+                of?: "steps" | "batches" | "scalars";
             };
             header?: never;
             path: {
                 /**
-                 * @description Name of the run: up to 128 letters, digits, . _ ~ : -, a letter or digit first.
+                 * @description Name of the run, percent-encoded in the path, slashes too: 1 to 256 characters (code points) of Unicode. No control characters, no white space at an end, no `.` or `..` as a part between slashes, and not `~removed ` at the beginning. Names are compared as they are: upper and lower case differ, and Unicode is not normalised.
                  * @example gpt-1b.seed-7
                  */
                 run: components["parameters"]["Run"];
@@ -7294,7 +7836,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The steps or the micro-batches, one per line. */
+            /** @description The steps, the micro-batches or the numbers, one per line. */
             200: {
                 headers: {
                     [name: string]: unknown;

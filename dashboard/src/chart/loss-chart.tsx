@@ -49,7 +49,7 @@ export function LossChart(properties: Properties) {
     () => curves.map((curve, k) => describeCurve(curve, loaded[k]!)).join(' '),
     [curves, loaded.join()],
   );
-  const names = curves.map(({ run }) => run).join(',');
+  const names = JSON.stringify(curves.map(({ run }) => run));
 
   useEffect(() => {
     const element = box.current!;

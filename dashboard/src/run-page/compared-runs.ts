@@ -29,7 +29,7 @@ export function useComparedRuns(names: readonly string[]): ComparedRun[] {
       if (!signal.aborted) setRuns(new Map(refreshed.map((run) => [run.run, run])));
     },
     REFRESH_MS,
-    [names.join(',')],
+    [JSON.stringify(names)],
   );
   return names.map((run) => runs.get(run) ?? { run, points: [], isLoaded: false });
 }

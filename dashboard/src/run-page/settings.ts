@@ -28,7 +28,7 @@ export function parseSettings(parameters: URLSearchParams): Settings {
   };
   const [from, to, step] = [number('from'), number('to'), number('step')];
   const run = parameters.get('step_of');
-  const compare = (parameters.get('compare') ?? '').split(',').filter(Boolean);
+  const compare = parseNames(parameters.get('compare') ?? '');
   return {
     axis: AXES.find((axis) => axis === parameters.get('x')) ?? 'step',
     log: parameters.get('log') === '1',
@@ -40,6 +40,16 @@ export function parseSettings(parameters: URLSearchParams): Settings {
   };
 }
 
+/** Names in one parameter, between commas. A comma in a name is percent-encoded, and so is a percent sign. */
+export const formatNames = (names: readonly string[]): string =>
+  names.map((name) => name.replaceAll('%', '%25').replaceAll(',', '%2C')).join(',');
+
+const parseNames = (text: string): string[] =>
+  text
+    .split(',')
+    .filter(Boolean)
+    .map((name) => name.replaceAll('%2C', ',').replaceAll('%25', '%'));
+
 /** Rounds a zoom to readable numbers: whole steps, hundredths of a second. */
 export function roundZoom({ from, to }: Zoom, axis: Axis): Zoom {
   const unit = axis === 'step' ? 1 : 100;
@@ -49,7 +59,7 @@ export function roundZoom({ from, to }: Zoom, axis: Axis): Zoom {
 /** Settings that differ from the default. */
 export function formatSettings({ axis, log, smoothing, band, compare, zoom, selected }: Settings): URLSearchParams {
   const entries: [string, string | false | undefined][] = [
-    ['compare', compare.length > 0 && compare.join(',')],
+    ['compare', compare.length > 0 && formatNames(compare)],
     ['x', axis !== 'step' && axis],
     ['log', log && '1'],
     ['smooth', smoothing > 0 && String(smoothing)],

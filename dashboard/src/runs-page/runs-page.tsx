@@ -8,7 +8,7 @@ import { MoreRuns } from '../run-list/more-runs.tsx';
 import { SearchBox } from '../run-list/search-box.tsx';
 import { useRunList } from '../run-list/use-run-list.ts';
 import type { ShownList } from '../run-list/use-run-list.ts';
-import { MOST_RUNS } from '../run-page/settings.ts';
+import { MOST_RUNS, formatNames } from '../run-page/settings.ts';
 import { AsOf } from '../ui/as-of.tsx';
 import { ProblemNotice } from '../ui/problem-notice.tsx';
 import { formatQuery, parseQuery } from './address.ts';
@@ -36,7 +36,7 @@ export function RunsPage({ parameters }: { parameters: URLSearchParams }) {
   };
   const compare = (): void => {
     const [first, ...others] = chosen;
-    navigate(formatHash(['runs', first!], new URLSearchParams({ compare: others.join(',') })));
+    navigate(formatHash(['runs', first!], new URLSearchParams({ compare: formatNames(others) })));
   };
 
   const shown = list ?? former;

@@ -13,6 +13,8 @@ import { NON_FINITE } from '../../wire/non-finite.ts';
 import type { ReadRequest } from '../../wire/request.ts';
 import type { RequestFields } from '../../wire/request-fields.ts';
 import type { Kind } from '../kind.ts';
+import { BESIDES, readBesides } from './besides.ts';
+import type { Besides } from './besides.ts';
 import { CROSS_ENTROPY } from './cross-entropy.ts';
 import { makeHeader } from '../../batch/header.ts';
 import { evaluated, planBatch } from './plan.ts';
@@ -37,13 +39,23 @@ export interface RunBatch {
   evaluation: Evaluation | PairEvaluation;
   /** The same for the same content, and for no other. */
   digest: Uint8Array;
+  /** Digest of the labels; undefined for a pair. */
+  labelDigest?: Uint8Array;
+}
+
+/** A batch with what came beside it. */
+export type RecordedBatch = RunBatch & Besides;
+
+/** Plan of a batch, and what came beside it. */
+interface RecordingPlan extends BatchPlan {
+  besides: Besides;
 }
 
 /**
  * Cross-entropy of a micro-batch of a run, or the pair that was computed elsewhere.
  * @param recordedAs its place in the run, for the summary
  */
-export function recordingOf(recordedAs: RecordedAs): Kind<BatchPlan, RunBatch> {
+export function recordingOf(recordedAs: RecordedAs): Kind<RecordingPlan, RecordedBatch> {
   return {
     fields: FIELDS,
     plan,
@@ -51,27 +63,42 @@ export function recordingOf(recordedAs: RecordedAs): Kind<BatchPlan, RunBatch> {
     *answerFields(fields) {
       // A pair is one step: it may begin in a new turn.
       yield;
-      return runPair(fields, recordedAs);
+      return { ...runPair(fields, recordedAs), ...readBesides(fields) };
     },
   };
 }
 
-const FIELDS: RequestFields = { ...CROSS_ENTROPY.fields, values: PAIR_FIELDS, tensorsOptional: true };
+const FIELDS: RequestFields = {
+  ...CROSS_ENTROPY.fields,
+  values: [...PAIR_FIELDS, ...BESIDES],
+  tensorsOptional: true,
+};
 
 /** @throws LossmeterError as planBatch does, and unknown_field for a batch that has its pair too */
-function plan(pool: KernelPool, request: ReadRequest, held: HeldBytesAccount): Steps<BatchPlan> {
+function* plan(pool: KernelPool, request: ReadRequest, held: HeldBytesAccount): Steps<RecordingPlan> {
   const header = makeHeader(request);
   const surplus = PAIR_FIELDS.find((name) => request.fields[name] !== undefined);
   if (surplus !== undefined) {
     const detail = `${surplus} is for requests without logits, whose loss is computed here`;
     throw refuse('unknown_field', pointerTo(surplus), detail);
   }
-  return planBatch(pool, header, held);
+  const besides = readBesides(request.fields);
+  return { ...(yield* planBatch(pool, header, held)), besides };
 }
 
-function* evaluateForRun(batch: BatchPlan, rows: RowResults, recordedAs: RecordedAs): Steps<RunBatch> {
+function* evaluateForRun(batch: RecordingPlan, rows: RowResults, recordedAs: RecordedAs): Steps<RecordedBatch> {
   const evaluation = yield* report(evaluated(batch, rows), recordedAs);
-  return { evaluation, digest: yield* digestOf(batch, rows) };
+  const digest = yield* digestOf(batch, rows);
+  return { evaluation, digest, labelDigest: yield* digestOfLabels(batch), ...batch.besides };
+}
+
+/** Bytes of the digest of labels. */
+const LABEL_DIGEST_BYTES = 16;
+
+function* digestOfLabels({ targets: { classes } }: BatchPlan): Steps<Uint8Array> {
+  const hash = createHash('sha256');
+  if (classes !== undefined) yield* inSteps(classes.length, (from, to) => void hash.update(classes.subarray(from, to)));
+  return hash.digest().subarray(0, LABEL_DIGEST_BYTES);
 }
 
 /**
@@ -104,7 +131,7 @@ function sortKeys(_name: string, value: unknown): unknown {
  * @param fields of a request without tensors, as they came
  * @throws LossmeterError missing_field, invalid_pair
  */
-function runPair(fields: Readonly<Record<string, unknown>>, recorded: RecordedAs): RunBatch {
+export function runPair(fields: Readonly<Record<string, unknown>>, recorded: RecordedAs): RunBatch {
   if ((fields['options'] ?? undefined) !== undefined) {
     throw refuse('invalid_pair', '/options', 'options are for logits: a pair was computed elsewhere');
   }

@@ -1,6 +1,6 @@
 import type { FastifyRequest } from 'fastify';
 import { LossmeterError } from '../../errors.ts';
-import { REPLY_MEDIA_TYPES, requireCodec } from '../../wire/media-types.ts';
+import { REPLY_MEDIA_TYPES, requireBulkCodec, requireCodec } from '../../wire/media-types.ts';
 import type { Codec } from '../../wire/request.ts';
 import { headerLines } from './header-lines.ts';
 
@@ -11,6 +11,9 @@ import { headerLines } from './header-lines.ts';
 export function bodyCodec(request: FastifyRequest): Codec {
   return requireCodec(contentTypeOf(request.raw.rawHeaders), () => curlTarget(request));
 }
+
+/** The codec of a body with many items. @throws LossmeterError unsupported_media_type */
+export const bulkCodec = (request: FastifyRequest): Codec => requireBulkCodec(contentTypeOf(request.raw.rawHeaders));
 
 /** The lines of Content-Type, joined as RFC 9110 (5.3) joins lines; undefined without one. */
 function contentTypeOf(rawHeaders: readonly string[]): string | undefined {

@@ -1,7 +1,8 @@
 /** Facts about the history of micro-batches to be recorded, read in one statement for all of them. */
-import type { BatchKey } from '../record.ts';
-import type { KeyedRecording } from '../recording.ts';
-import type { Row } from '../rows.ts';
+import type { KnownRecording, KnownScalar } from '../known-recording.ts';
+import type { BatchKey, KeyedRecording } from '../record.ts';
+import { fromReal } from '../rows.ts';
+import type { Row, Value } from '../rows.ts';
 import type { Transaction } from './database.ts';
 
 /** Locks runs until the end of the transaction, in the order of their ids: two recorders never wait for each other. */
@@ -11,10 +12,10 @@ const CREATE_RUNS = `INSERT INTO lossmeter.runs (name, created_at, updated_at)
   SELECT name, $2, $2 FROM unnest($1::text[]) AS name ORDER BY name ON CONFLICT (name) DO NOTHING`;
 
 /** Each row by an index: LIMIT keeps the planner from scanning a table that was small when it planned. */
-const READ_KNOWN = `SELECT runs.id AS run_id, runs.expected_ranks, known.digest,
+const READ_KNOWN = `SELECT runs.id AS run_id, runs.expected_ranks, runs.series AS run_series, known.digest,
     rank.numerators AS rank_numerators, rank.denominators AS rank_denominators,
     EXISTS (SELECT FROM lossmeter.ranks WHERE ranks.run = runs.id AND ranks.step = key.step) AS has_ranks,
-    following.attempt AS next_attempt, last.*
+    following.attempt AS next_attempt, holding.attempt AS attempt_at, own.first_step, same.*
   FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[])
     WITH ORDINALITY AS key (name, step, attempt, rank, micro_batch, place)
   LEFT JOIN LATERAL (SELECT * FROM lossmeter.runs WHERE runs.name = key.name LIMIT 1) runs ON true
@@ -27,29 +28,33 @@ const READ_KNOWN = `SELECT runs.id AS run_id, runs.expected_ranks, known.digest,
       LIMIT 1
   ) rank ON true
   LEFT JOIN LATERAL (
-    SELECT * FROM lossmeter.steps WHERE steps.run = runs.id AND steps.step <= key.step ORDER BY steps.step DESC LIMIT 1
-  ) last ON true
+    SELECT * FROM lossmeter.steps WHERE steps.run = runs.id AND steps.step = key.step AND steps.attempt = key.attempt LIMIT 1
+  ) same ON true
   LEFT JOIN LATERAL (
-    SELECT attempt FROM lossmeter.steps WHERE steps.run = runs.id AND steps.step > key.step ORDER BY steps.step LIMIT 1
+    SELECT attempt FROM lossmeter.steps WHERE steps.run = runs.id AND steps.step >= key.step ORDER BY steps.step LIMIT 1
   ) following ON true
+  LEFT JOIN LATERAL (
+    SELECT attempt FROM lossmeter.attempts a WHERE a.run = runs.id AND a.live = 1 AND a.first_step <= key.step
+      ORDER BY a.first_step DESC LIMIT 1
+  ) holding ON true
+  LEFT JOIN LATERAL (
+    SELECT first_step FROM lossmeter.attempts a WHERE a.run = runs.id AND a.attempt = key.attempt LIMIT 1
+  ) own ON true
   ORDER BY key.place`;
 
-/** A micro-batch with the facts about it. */
-export interface KnownRecording extends KeyedRecording {
-  /** Id of its run. */
-  run: number;
-  expectedRanks: number | null;
-  /** Digest under its key; undefined when it is new. */
-  digest: Uint8Array | undefined;
-  /** Its rank at its step, of any attempt. */
-  rank: Row | undefined;
-  /** True where its step has ranks, of any attempt. */
-  hasRanks: boolean;
-  /** The last step up to its own. */
-  last: Row | undefined;
-  /** Attempt of the next step; undefined when there is none. */
-  nextAttempt: number | undefined;
-}
+/** Scalars of recordings, in their order. */
+const READ_SCALARS = `SELECT found.series, value.step IS NOT NULL AS is_there, value.value
+  FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[])
+    WITH ORDINALITY AS key (run, name, step, attempt, rank, place)
+  LEFT JOIN LATERAL (SELECT id FROM lossmeter.runs WHERE runs.name = key.run LIMIT 1) runs ON true
+  LEFT JOIN LATERAL (
+    SELECT series FROM lossmeter.series s WHERE s.run = runs.id AND s.name = key.name LIMIT 1
+  ) found ON true
+  LEFT JOIN LATERAL (
+    SELECT step, value FROM lossmeter.scalars v WHERE v.run = runs.id AND v.series = found.series
+      AND v.attempt = key.attempt AND v.step = key.step AND v.rank = key.rank LIMIT 1
+  ) value ON true
+  ORDER BY key.place`;
 
 /** Reads the facts about recordings, in their order. Their runs are locked, and missing runs are created. */
 export async function readKnown(
@@ -59,11 +64,18 @@ export async function readKnown(
 ): Promise<KnownRecording[]> {
   const names = [...new Set(recordings.map(({ key }) => key.run))];
   for (;;) {
-    // Both are sent at once. The second may see a run that another replica created after the first: it is not locked.
-    const [locked, rows] = await Promise.all([transaction.rows(LOCK_RUNS, names), readRows(transaction, recordings)]);
+    // All are sent at once. The others may see a run that another replica created after the first: it is not locked.
+    const [locked, rows, scalars] = await Promise.all([
+      transaction.rows(LOCK_RUNS, names),
+      readRows(transaction, recordings),
+      readScalars(transaction, recordings),
+    ]);
     const lockedNames = new Set(locked.map((row) => row['name']));
     const missing = names.filter((name) => !lockedNames.has(name));
-    if (missing.length === 0) return recordings.map((one, k) => toKnown(one, rows[k]!));
+    if (missing.length === 0) {
+      const known = scalars.values();
+      return recordings.map((one, k) => toKnown(one, rows[k]!, [...known.take(one.scalars?.length ?? 0)]));
+    }
     transaction.send(CREATE_RUNS, missing, now);
   }
 }
@@ -78,15 +90,42 @@ function readRows({ rows }: Transaction, recordings: readonly KeyedRecording[]):
   );
 }
 
-function toKnown({ key, recording }: KeyedRecording, row: Row): KnownRecording {
+async function readScalars({ rows }: Transaction, recordings: readonly KeyedRecording[]): Promise<KnownScalar[]> {
+  const all = recordings.flatMap(({ key, scalars = [] }) => scalars.map(([name]) => ({ ...key, name })));
+  if (all.length === 0) return [];
+  const found = await rows(
+    READ_SCALARS,
+    all.map(({ run }) => run),
+    all.map(({ name }) => name),
+    all.map(({ step }) => step),
+    all.map(({ attempt }) => attempt),
+    all.map(({ rank }) => rank),
+  );
+  return found.map((row) => ({
+    series: row['series'] === null ? undefined : Number(row['series']),
+    value: (row['is_there'] as unknown) === true ? fromReal(row['value']) : undefined,
+  }));
+}
+
+const optional = (value: Value | undefined): number | undefined =>
+  value === null || value === undefined ? undefined : Number(value);
+
+function toKnown(one: KeyedRecording, row: Row, known: readonly KnownScalar[]): KnownRecording {
   const { rank_numerators: numerators, rank_denominators: denominators } = row;
+  const step = row['step'] === null ? undefined : row;
   return {
-    ...{ key, recording, run: Number(row['run_id']) },
+    ...one,
+    run: Number(row['run_id']),
     expectedRanks: row['expected_ranks'] as number | null,
+    series: Number(row['run_series']),
+    attempt: optional(row['attempt_at']),
+    firstStep: optional(row['first_step']),
     digest: (row['digest'] ?? undefined) as Uint8Array | undefined,
-    rank: numerators === null ? undefined : { numerators: numerators!, denominators: denominators! },
-    hasRanks: (row['has_ranks'] as unknown) === true,
-    last: row['step'] === null ? undefined : row,
-    nextAttempt: row['next_attempt'] === null ? undefined : Number(row['next_attempt']),
+    step,
+    rank:
+      step === undefined || numerators === null ? undefined : { numerators: numerators!, denominators: denominators! },
+    hasOldRanks: step === undefined && (row['has_ranks'] as unknown) === true,
+    nextAttempt: optional(row['next_attempt']),
+    known,
   };
 }

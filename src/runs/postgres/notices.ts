@@ -11,8 +11,8 @@ const CHANNEL = 'lossmeter';
 /** Milliseconds for which names of changed runs are gathered before one notification. */
 const GATHER_MS = 20;
 
-/** Most characters of names in a notification, which has at most 8000 bytes. */
-const MOST_CHARACTERS = 1500;
+/** Most bytes of names in a notification, which has fewer than 8000. */
+const MOST_BYTES = 7500;
 
 /** Milliseconds between two looks for changes without a notification, and between attempts to connect again. */
 const LOOK_MS = 5000;
@@ -148,14 +148,16 @@ async function tryToLead(client: Client): Promise<boolean> {
 /** Names in groups that fit in a notification; at least one in each. */
 function* groupsOf(names: readonly string[]): Generator<string[]> {
   let group: string[] = [];
-  let characters = 0;
+  let bytes = 0;
   for (const name of names) {
-    if (group.length > 0 && characters + name.length > MOST_CHARACTERS) {
+    // With its quotes, escapes and comma. A name takes at most 1027 bytes.
+    const more = Buffer.byteLength(JSON.stringify(name)) + 1;
+    if (group.length > 0 && bytes + more > MOST_BYTES) {
       yield group;
-      [group, characters] = [[], 0];
+      [group, bytes] = [[], 0];
     }
     group.push(name);
-    characters += name.length;
+    bytes += more;
   }
   if (group.length > 0) yield group;
 }

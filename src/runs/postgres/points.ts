@@ -1,10 +1,9 @@
 /** Steps of runs as points of a curve. */
 import { SPIKE_RULE } from '../../loss/spike.ts';
 import { judged, judgedInOrder } from '../judging.ts';
-import type { CurvePoint } from '../record.ts';
+import type { CurvePoint, StepRange } from '../record.ts';
 import { STEP_COLUMNS, toStep } from '../rows.ts';
 import type { Row } from '../rows.ts';
-import type { StepRange } from '../store.ts';
 import type { Queries } from './database.ts';
 
 /** Ranks of a complete step, and the finite losses before it, the newest first. */

@@ -1,10 +1,13 @@
-import { MOST_DROPPED, outcomeOf } from '../recording.ts';
-import type { KeyedRecording, RecordOutcome } from '../recording.ts';
-import { Changeset } from './changeset.ts';
+import type { KnownRecording } from '../known-recording.ts';
+import type { KeyedRecording } from '../record.ts';
+import { Changeset } from '../changeset.ts';
+import { MOST_DROPPED, decide } from '../recording.ts';
+import type { RecordOutcome } from '../recording.ts';
+import { TABLES } from '../tables.ts';
 import type { PostgresDatabase, Transaction } from './database.ts';
 import { isOfValues } from './explain.ts';
 import { readKnown } from './known.ts';
-import type { KnownRecording } from './known.ts';
+import { writeChanges } from './write-changes.ts';
 
 /**
  * Records micro-batches in their order, in one transaction. When the values of one are refused, each is recorded in a
@@ -34,40 +37,26 @@ async function recordIn(
 ): Promise<RecordOutcome[]> {
   const outcomes: RecordOutcome[] = [];
   const budget = { left: MOST_DROPPED };
-  // Nearly always one round: another begins where a micro-batch changes what is known of those that follow.
+  // Nearly always one round: another begins where a recording changes what is known of those that follow.
   while (outcomes.length < recordings.length) {
     const known = await readKnown(transaction, recordings.slice(outcomes.length), now);
-    const changes = new Changeset(now);
-    for (const one of known) {
-      if (!changes.fits(one)) break;
-      const outcome = outcomeOf(one, {
-        expectedRanks: one.expectedRanks,
-        attempt: one.last && Number(one.last['attempt']),
-        digest: one.digest ?? changes.digestOf(one),
-      });
-      if (outcome !== undefined) {
-        outcomes.push({ outcome });
-        continue;
-      }
-      const supersedes = one.nextAttempt !== undefined && one.nextAttempt < one.key.attempt;
-      if (supersedes && !changes.isEmpty) break;
-      if (supersedes && !(await dropSuperseded(transaction, one, budget))) {
-        outcomes.push({ dropping: true });
-        break;
-      }
-      changes.add(one);
-      outcomes.push({ outcome: 'created' });
-      // It dropped steps that others of this round may know.
-      if (supersedes) break;
+    const changes = new Changeset();
+    const end = decide(known, changes, outcomes);
+    if (typeof end === 'object') {
+      const isDropped = await dropSuperseded(transaction, end.dropFor, budget);
+      outcomes.push(isDropped ? { outcome: 'created' } : { dropping: true });
+      if (isDropped) changes.add(end.dropFor);
     }
-    if (!changes.isEmpty) changes.write(transaction);
+    if (!changes.isEmpty) writeChanges(transaction, changes, now);
   }
   return outcomes;
 }
 
+const SUPERSEDED = TABLES.superseded_steps.columns.join(', ');
+
 /**
- * Drops steps of lower attempts after a given step, because its trainer resumed before them. Their batches stay.
- * Attempts ascend with the steps, so the steps to drop come first.
+ * Drops steps of lower attempts from a given one on, because its trainer resumed before them: they become superseded
+ * steps. Attempts ascend with the steps, so the steps to drop come first.
  * @returns true when no such step is left
  */
 async function dropSuperseded(
@@ -77,9 +66,11 @@ async function dropSuperseded(
 ): Promise<boolean> {
   const row = await first(
     `WITH superseded AS (
-      SELECT step FROM lossmeter.steps WHERE run = $1 AND step > $2 AND attempt < $3 ORDER BY step LIMIT $4
+      SELECT step FROM lossmeter.steps WHERE run = $1 AND step >= $2 AND attempt < $3 ORDER BY step LIMIT $4
     ), dropped AS (
-      DELETE FROM lossmeter.steps WHERE run = $1 AND step IN (SELECT step FROM superseded) RETURNING non_finite
+      DELETE FROM lossmeter.steps WHERE run = $1 AND step IN (SELECT step FROM superseded) RETURNING *
+    ), kept AS (
+      INSERT INTO lossmeter.superseded_steps (${SUPERSEDED}) SELECT ${SUPERSEDED} FROM dropped
     ), counts AS (SELECT count(*) AS steps, coalesce(sum(non_finite), 0) AS non_finite FROM dropped)
     UPDATE lossmeter.runs SET steps = runs.steps - counts.steps, non_finite_steps = non_finite_steps - counts.non_finite
       FROM counts WHERE id = $1 RETURNING counts.steps AS dropped`,
@@ -87,7 +78,7 @@ async function dropSuperseded(
   );
   budget.left -= Number(row!['dropped']);
   const next = await first(
-    'SELECT attempt FROM lossmeter.steps WHERE run = $1 AND step > $2 ORDER BY step LIMIT 1',
+    'SELECT attempt FROM lossmeter.steps WHERE run = $1 AND step >= $2 ORDER BY step LIMIT 1',
     ...[run, step],
   );
   return next === undefined || Number(next['attempt']) >= attempt;

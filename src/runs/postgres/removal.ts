@@ -1,4 +1,5 @@
 import { REMOVED } from '../removed.ts';
+import { TABLES_OF_RUNS } from '../tables.ts';
 import type { PostgresDatabase, Queries } from './database.ts';
 import { PURGE_LOCK } from './locks.ts';
 
@@ -17,14 +18,6 @@ export async function unlink(queries: Queries, run: string): Promise<boolean> {
   return (await queries.first(sql, run)) !== undefined;
 }
 
-/** Tables with rows of a run, and last the run itself. */
-const TABLES = [
-  ['batches', 'run'],
-  ['ranks', 'run'],
-  ['steps', 'run'],
-  ['runs', 'id'],
-] as const;
-
 /**
  * Deletes some rows of removed runs in one short transaction. Of several replicas one does so at a time.
  * @returns true while there are more
@@ -38,7 +31,8 @@ export async function purgeSome(database: PostgresDatabase): Promise<boolean> {
       `SELECT id FROM lossmeter.runs WHERE starts_with(name, '${REMOVED}') ORDER BY id LIMIT 1 FOR UPDATE`,
     );
     if (row === undefined) return false;
-    for (const [table, column] of TABLES) {
+    for (const table of [...TABLES_OF_RUNS, 'runs'] as const) {
+      const column = table === 'runs' ? 'id' : 'run';
       const deleted = await queries.rows(
         `DELETE FROM lossmeter.${table} WHERE ctid = ANY(ARRAY(
           SELECT ctid FROM lossmeter.${table} WHERE ${column} = $1 LIMIT ${MOST_ROWS}

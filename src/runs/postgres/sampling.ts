@@ -1,5 +1,5 @@
+import type { StepRange } from '../record.ts';
 import { groupSize, shareOfNonFinite } from '../points-share.ts';
-import type { StepRange } from '../store.ts';
 import type { Parameter, Queries } from './database.ts';
 
 /** Steps of one kind within a range. */

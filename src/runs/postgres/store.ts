@@ -2,11 +2,20 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { LossmeterError } from '../../errors.ts';
 import { Drain } from '../drain.ts';
 import { RunPages } from '../pages.ts';
-import type { BatchKey, CurvePoint, Outcome, Recording, RunMetadata, RunSummary } from '../record.ts';
+import type {
+  BatchKey,
+  CurvePoint,
+  KeyedRecording,
+  Outcome,
+  Recording,
+  RunMetadata,
+  RunSummary,
+  StepRange,
+} from '../record.ts';
 import { RecordingQueue } from '../recording-queue.ts';
 import { lossOf, toMetadata } from '../rows.ts';
 import type { RunPlace, RunQuery } from '../run-query.ts';
-import type { BatchPage, BatchPlace, ChangePage, RunPage, RunStore, StepPage, StepRange } from '../store.ts';
+import type { BatchPage, BatchPlace, ChangePage, RunPage, RunStore, StepPage } from '../store.ts';
 import { readBatches } from './batches.ts';
 import type { FollowerPosition } from '../follower.ts';
 import { PostgresDatabase } from './database.ts';
@@ -19,7 +28,10 @@ import { recordBatches } from './recording.ts';
 import { NOT_REMOVED, purgeSome, unlink } from './removal.ts';
 import { isRemoved } from '../removed.ts';
 import { listRuns } from './run-list.ts';
+import { readScalar } from '../scalars.ts';
+import type { Attempt, ScalarExportPage, ScalarPage, ScalarPlace, ScalarQuery, ScalarSummary } from '../scalars.ts';
 import { pickSteps } from './sampling.ts';
+import { PostgresScalarRows, exportScalars, listAttempts, listScalars, seriesOf } from './scalars.ts';
 import { readStepPage } from './step-page.ts';
 import { summaryByName } from './summary.ts';
 
@@ -84,15 +96,20 @@ export class PostgresStore implements RunStore {
   }
 
   async record(key: BatchKey, recording: Recording): Promise<Outcome> {
-    const outcome = await this.#recordings.record(key, recording);
-    if (outcome === 'created') this.#notices.tell(key.run);
-    return outcome;
+    return (await this.recordMany([{ key, recording }]))[0]!;
+  }
+
+  async recordMany(recordings: readonly KeyedRecording[]): Promise<Outcome[]> {
+    const outcomes = await this.#recordings.record(recordings);
+    const changed = recordings.filter((_, k) => outcomes[k] === 'created').map(({ key }) => key.run);
+    for (const run of new Set(changed)) this.#notices.tell(run);
+    return outcomes;
   }
 
   async attemptOf(run: string, step: number): Promise<number | undefined> {
     const row = await this.#database.first(
-      `SELECT attempt FROM lossmeter.steps WHERE run = (SELECT id FROM lossmeter.runs WHERE name = $1) AND step <= $2
-        ORDER BY step DESC LIMIT 1`,
+      `SELECT attempt FROM lossmeter.attempts WHERE run = (SELECT id FROM lossmeter.runs WHERE name = $1)
+        AND first_step <= $2 AND live = 1 ORDER BY first_step DESC LIMIT 1`,
       ...[run, step],
     );
     return row && Number(row['attempt']);
@@ -176,6 +193,28 @@ export class PostgresStore implements RunStore {
       const row = await queries.first('SELECT id FROM lossmeter.runs WHERE name = $1', run);
       return row && readStepPage(queries, Number(row['id']), from, limit);
     });
+  }
+
+  async attempts(run: string): Promise<Attempt[] | undefined> {
+    const id = await this.idOf(run);
+    return id === undefined ? undefined : listAttempts(this.#database, id);
+  }
+
+  async scalars(run: string): Promise<ScalarSummary[] | undefined> {
+    const id = await this.idOf(run);
+    return id === undefined ? undefined : this.#database.snapshot((queries) => listScalars(queries, id));
+  }
+
+  async scalarCurve(run: string, name: string, query: ScalarQuery): Promise<ScalarPage | undefined> {
+    const id = await this.idOf(run);
+    const series = id === undefined ? undefined : await seriesOf(this.#database, id, name);
+    if (series === undefined) return undefined;
+    return this.#database.snapshot((queries) => readScalar(new PostgresScalarRows(queries, id!, series), query));
+  }
+
+  async exportScalars(run: string, after: ScalarPlace, limit: number): Promise<ScalarExportPage> {
+    const id = await this.idOf(run);
+    return id === undefined ? { rows: [], next: undefined } : exportScalars(this.#database, id, after, limit);
   }
 
   async sequence(): Promise<number> {

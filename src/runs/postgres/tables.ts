@@ -46,9 +46,17 @@ export class PostgresTables implements HistoryTables {
 
 /** Types of columns that are not integers. */
 const TYPES: Readonly<Record<string, string>> = {
-  ...Object.fromEntries(['name', 'labels', 'summary', 'diagnostics', 'causes'].map((column) => [column, 'text'])),
-  ...Object.fromEntries(['digest', 'numerators', 'denominators'].map((column) => [column, 'bytea'])),
-  ...Object.fromEntries(['numerator', 'denominator', 'loss', 'least', 'greatest'].map((column) => [column, 'float8'])),
+  ...Object.fromEntries(
+    ['name', 'labels', 'summary', 'diagnostics', 'causes', 'state', 'notes', 'tags', 'owner', 'device'].map(
+      (column) => [column, 'text'],
+    ),
+  ),
+  ...Object.fromEntries(
+    ['digest', 'label_digest', 'numerators', 'denominators', 'losses'].map((column) => [column, 'bytea']),
+  ),
+  ...Object.fromEntries(
+    ['numerator', 'denominator', 'loss', 'least', 'greatest', 'value'].map((column) => [column, 'float8']),
+  ),
 };
 
 async function insert(queries: Queries, { table, rows }: TableRows): Promise<void> {

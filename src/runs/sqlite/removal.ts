@@ -1,4 +1,6 @@
 import { REMOVED } from '../removed.ts';
+import { TABLES, TABLES_OF_RUNS } from '../tables.ts';
+import type { TableName } from '../tables.ts';
 import type { Statements } from './statements.ts';
 
 /** Bounds of one transaction's removal: rows, and bytes of diagnostics. */
@@ -8,12 +10,11 @@ const MOST_BYTES = 2 ** 20;
 /** Pattern of these names. */
 export const REMOVED_PATTERN = `${REMOVED}*`;
 
-/** Tables with rows of a run, and their key columns after the run. */
-const TABLES = [
-  { table: 'batches', key: ['step', 'attempt', 'rank', 'micro_batch'], bytes: 'ifnull(octet_length(diagnostics), 0)' },
-  { table: 'ranks', key: ['step', 'rank'], bytes: '0' },
-  { table: 'steps', key: ['step'], bytes: '0' },
-] as const;
+/** Bytes of the long texts of a row, for tables that have them. */
+const BYTES: Partial<Record<TableName, string>> = {
+  batches: 'ifnull(octet_length(diagnostics), 0)',
+  row_losses: 'octet_length(losses)',
+};
 
 /** Removes a run from all replies at once; its rows stay until they are purged. */
 export function unlink(statements: Statements, run: number): void {
@@ -33,8 +34,10 @@ export function unlinked(statements: Statements): number | undefined {
  */
 export function purgeSome(statements: Statements, run: number): boolean {
   return statements.transaction(() => {
-    for (const { table, key, bytes } of TABLES) {
+    for (const table of TABLES_OF_RUNS) {
+      const key = TABLES[table].key.slice(1);
       const columns = key.join(', ');
+      const bytes = BYTES[table] ?? '0';
       const rows = statements.iterate(
         `SELECT ${columns}, ${bytes} AS bytes FROM ${table} WHERE run = ? ORDER BY ${columns}`,
         run,

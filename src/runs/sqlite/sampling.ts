@@ -1,6 +1,6 @@
+import type { StepRange } from '../record.ts';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { groupSize, shareOfNonFinite } from '../points-share.ts';
-import type { StepRange } from '../store.ts';
 import type { Statements } from './statements.ts';
 
 /** Most steps per statement: other calls run between two statements. */

@@ -1,9 +1,18 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Drain } from '../drain.ts';
-import type { BatchKey, CurvePoint, Outcome, Recording, RunMetadata, RunSummary } from '../record.ts';
+import type {
+  BatchKey,
+  CurvePoint,
+  KeyedRecording,
+  Outcome,
+  Recording,
+  RunMetadata,
+  RunSummary,
+  StepRange,
+} from '../record.ts';
 import type { RunPlace, RunQuery } from '../run-query.ts';
-import type { BatchPage, BatchPlace, ChangePage, RunPage, RunStore, StepPage, StepRange } from '../store.ts';
+import type { BatchPage, BatchPlace, ChangePage, RunPage, RunStore, StepPage } from '../store.ts';
 import { readBatches } from './batches.ts';
 import { openDatabase } from './database.ts';
 import { openWithSpace } from './reserve.ts';
@@ -15,14 +24,18 @@ import type { GuardState } from './guard.ts';
 import { Judge } from './judging.ts';
 import { openMemoryOnce, openSameFile } from './identity.ts';
 import { quickCheck } from './quick-check.ts';
-import { createRun, lastBefore, recordBatches } from './recording.ts';
-import type { KeyedRecording, RecordOutcome } from '../recording.ts';
+import { attemptAt, createRun } from './known.ts';
+import { recordBatches } from './recording.ts';
+import type { RecordOutcome } from '../recording.ts';
 import type { Failure } from './failure.ts';
 import { purgeSome, unlink, unlinked } from './removal.ts';
 import { isRemoved } from '../removed.ts';
 import { STEP_COLUMNS, toMetadata } from '../rows.ts';
 import { listRuns } from './run-list.ts';
+import { readScalar } from '../scalars.ts';
+import type { Attempt, ScalarExportPage, ScalarPage, ScalarPlace, ScalarQuery, ScalarSummary } from '../scalars.ts';
 import { pickSteps } from './sampling.ts';
+import { SqliteScalarRows, exportScalars, listAttempts, listScalars, seriesOf } from './scalars.ts';
 import { Statements } from './statements.ts';
 import { SharedFacts } from './shared-facts.ts';
 import { SqliteError } from './sqlite-error.ts';
@@ -106,22 +119,29 @@ export class SqliteStore implements RunStore {
   }
 
   async record(key: BatchKey, recording: Recording): Promise<Outcome> {
-    for (;;) {
-      const [result] = await this.recordAll([{ key, recording }]);
-      if ('failure' in result!) throw unpackFailure(result.failure);
-      if ('outcome' in result!) return result.outcome;
-      await nextTurn();
-    }
+    return (await this.recordMany([{ key, recording }]))[0]!;
   }
 
-  /** Records micro-batches in one transaction, each with its own result. */
+  async recordMany(recordings: readonly KeyedRecording[]): Promise<Outcome[]> {
+    const outcomes = new Map<number, Outcome>();
+    for (let left = [...recordings.keys()]; left.length > 0; left = left.filter((at) => !outcomes.has(at))) {
+      const results = await this.recordAll(left.map((at) => recordings[at]!));
+      for (const [k, result] of results.entries()) {
+        if ('failure' in result) throw unpackFailure(result.failure);
+        if ('outcome' in result) outcomes.set(left[k]!, result.outcome);
+      }
+      await nextTurn();
+    }
+    return [...recordings.keys()].map((at) => outcomes.get(at)!);
+  }
+
+  /** Records in one transaction, each with its own result. */
   async recordAll(recordings: readonly KeyedRecording[]): Promise<RecordOutcome<Failure>[]> {
     return recordBatches(this.#statements, recordings, this.#now());
   }
 
   async attemptOf(run: string, step: number): Promise<number | undefined> {
-    const row = this.#read(run, (id) => lastBefore(this.#statements, id, step));
-    return row && Number(row['attempt']);
+    return this.#read(run, (id) => attemptAt(this.#statements, id, step));
   }
 
   async describe(run: string, { labels, expectedRanks }: RunMetadata): Promise<boolean> {
@@ -223,6 +243,25 @@ export class SqliteStore implements RunStore {
     const page = id === undefined ? undefined : await readStepPage(this.#statements, id, from, limit);
     // A run that was removed meanwhile still has its rows for a moment.
     return this.#idOf(run) === id ? page : undefined;
+  }
+
+  async attempts(run: string): Promise<Attempt[] | undefined> {
+    return this.#read(run, (id) => listAttempts(this.#statements, id));
+  }
+
+  async scalars(run: string): Promise<ScalarSummary[] | undefined> {
+    const id = this.#idOf(run);
+    return id === undefined ? undefined : listScalars(this.#statements, id);
+  }
+
+  async scalarCurve(run: string, name: string, query: ScalarQuery): Promise<ScalarPage | undefined> {
+    const id = this.#idOf(run);
+    const series = id === undefined ? undefined : seriesOf(this.#statements, id, name);
+    return series === undefined ? undefined : readScalar(new SqliteScalarRows(this.#statements, id!, series), query);
+  }
+
+  async exportScalars(run: string, after: ScalarPlace, limit: number): Promise<ScalarExportPage> {
+    return this.#read(run, (id) => exportScalars(this.#statements, id, after, limit)) ?? { rows: [], next: undefined };
   }
 
   async sequence(): Promise<number> {

@@ -1,9 +1,10 @@
 import type { Worker } from 'node:worker_threads';
 import type { Pages } from '../answers.ts';
-import type { BatchKey, Outcome, Recording, RunMetadata } from '../record.ts';
+import type { BatchKey, KeyedRecording, Outcome, Recording, RunMetadata, StepRange } from '../record.ts';
 import type { RunPlace, RunQuery } from '../run-query.ts';
 import { unpackFailure } from '../sqlite/failure.ts';
-import type { BatchPlace, RunStore, StepRange } from '../store.ts';
+import type { ScalarPlace, ScalarQuery } from '../scalars.ts';
+import type { BatchPlace, RunStore } from '../store.ts';
 import { RecordingQueue } from '../recording-queue.ts';
 import { StoreThreads } from './threads.ts';
 
@@ -36,6 +37,9 @@ export class ThreadedStore implements RunStore {
       stepJson: (...given) => this.#threads.read('stepJson', ...given),
       exportSteps: (...given) => this.#threads.read('exportSteps', ...given),
       exportBatches: (...given) => this.#threads.read('exportBatches', ...given),
+      scalarsJson: (...given) => this.#threads.read('scalarsJson', ...given),
+      scalarJson: (...given) => this.#threads.read('scalarJson', ...given),
+      exportScalarLines: (...given) => this.#threads.read('exportScalarLines', ...given),
       events: (...given) => this.#threads.read('events', ...given),
     };
     this.#recordings = new RecordingQueue(async (recordings) => {
@@ -82,8 +86,12 @@ export class ThreadedStore implements RunStore {
     await this.#threads.write('check');
   }
 
-  record(key: BatchKey, recording: Recording): Promise<Outcome> {
-    return this.#recordings.record(key, recording);
+  async record(key: BatchKey, recording: Recording): Promise<Outcome> {
+    return (await this.recordMany([{ key, recording }]))[0]!;
+  }
+
+  recordMany(recordings: readonly KeyedRecording[]): Promise<Outcome[]> {
+    return this.#recordings.record(recordings);
   }
 
   describe(run: string, metadata: RunMetadata): Promise<boolean> {
@@ -139,6 +147,22 @@ export class ThreadedStore implements RunStore {
 
   stepPage(run: string, from: BatchPlace, limit: number) {
     return this.#threads.read('stepPage', run, from, limit);
+  }
+
+  attempts(run: string) {
+    return this.#threads.read('attempts', run);
+  }
+
+  scalars(run: string) {
+    return this.#threads.read('scalars', run);
+  }
+
+  scalarCurve(run: string, name: string, query: ScalarQuery) {
+    return this.#threads.read('scalarCurve', run, name, query);
+  }
+
+  exportScalars(run: string, after: ScalarPlace, limit: number) {
+    return this.#threads.read('exportScalars', run, after, limit);
   }
 
   sequence() {

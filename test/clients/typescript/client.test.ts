@@ -4,6 +4,7 @@ import manifest from '#manifest' with { type: 'json' };
 import { Client, ProblemError, arrayOf, tensor } from '../../../clients/typescript/src/index.ts';
 import type { ComparedSequence, RunEvent, SequenceEvaluation } from '../../../clients/typescript/src/index.ts';
 import { parseAnswer } from '../../../clients/typescript/src/json.ts';
+import { NAMES } from '../../runs/names.ts';
 import { Service } from '../../service.ts';
 
 const service = Service.start();
@@ -185,6 +186,21 @@ test('changes of a run are followed', async () => {
   left.abort();
   expect(seen.map(({ type }) => type)).toEqual(['step', 'step']);
   expect(seen[0]!.data).toMatchObject({ step: 1, loss: Number.NaN });
+});
+
+test.each(NAMES)('the run %j is recorded, read and followed', async (run) => {
+  const body = { numerator: 3, denominator: 1 };
+  const params = { path: { run, step: 1, rank: 0 } };
+  await client().api.PUT('/v1/runs/{run}/steps/{step}/ranks/{rank}', { params, body });
+  expect((await client().api.GET('/v1/runs/{run}', { params: { path: { run } } })).data).toMatchObject({
+    run,
+    steps: 1,
+  });
+  const left = new AbortController();
+  for await (const { type, data } of client().events(run, { lastEventId: '0', signal: left.signal })) {
+    expect([type, data]).toEqual(['step', expect.objectContaining({ step: 1, loss: 3 })]);
+    break;
+  }
 });
 
 test('a tensor is a view of its array, with the dtype of it', () => {

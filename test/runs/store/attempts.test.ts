@@ -6,7 +6,7 @@ import { batchPages } from '../../../src/runs/store.ts';
 import type { RunStore } from '../../../src/runs/store.ts';
 import { ALL, recording } from '../recordings.ts';
 import { makeHistory, openStore } from './open.ts';
-import { runRow, stepRow } from './rows.ts';
+import { attemptRow, runRow, stepRow } from './rows.ts';
 
 const key = (step: number, attempt = 0, rank = 0): BatchKey => ({ run: 'r', step, attempt, rank, microBatch: 0 });
 
@@ -67,7 +67,11 @@ async function withSteps(count: number, lastAttempt = 0): Promise<RunStore> {
     const isLast = step >= count - 2;
     return stepRow({ step, attempt: isLast ? lastAttempt : 0, loss: step, nonFinite: isLast });
   });
-  await history.write({ table: 'runs', rows: [runRow({ steps: count, nonFinite: 2 })] }, { table: 'steps', rows });
+  await history.write(
+    { table: 'runs', rows: [runRow({ steps: count, nonFinite: 2 })] },
+    { table: 'attempts', rows: [attemptRow(0, 0), ...(lastAttempt === 0 ? [] : [attemptRow(lastAttempt, count - 2)])] },
+    { table: 'steps', rows },
+  );
   return history.open();
 }
 

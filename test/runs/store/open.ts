@@ -13,6 +13,8 @@ import { execute } from '../../postgres/server.ts';
 
 /** A history that a test has for itself. */
 export interface History {
+  /** Place of the database, as in LOSSMETER_STORE. */
+  place: string;
   open: (now?: () => number) => Promise<RunStore>;
   tables: () => HistoryTables;
   /** Writes rows into the empty history, without any of the store's rules. */
@@ -25,13 +27,13 @@ let databases = 0;
 
 /** A history that is removed at the end of the test. */
 export async function makeHistory(): Promise<History> {
-  const { open, tables, remove } = await make();
+  const { place, open, tables, remove } = await make();
   const opened: RunStore[] = [];
   let closing: Promise<void> | undefined;
   const close = (): Promise<void> => (closing ??= Promise.all(opened.map((store) => store.close())).then(remove));
   onTestFinished(close);
   return {
-    ...{ tables, close },
+    ...{ place, tables, close },
     open: async (now) => {
       const store = await open(now);
       opened.push(store);
@@ -53,6 +55,7 @@ export async function openStore(now?: () => number): Promise<RunStore> {
 }
 
 async function make(): Promise<{
+  place: string;
   open: (now?: () => number) => Promise<RunStore>;
   tables: () => HistoryTables;
   remove: () => Promise<void>;
@@ -62,6 +65,7 @@ async function make(): Promise<{
     const folder = mkdtempSync(join(tmpdir(), 'lossmeter-store-'));
     const path = join(folder, 'history.db');
     return {
+      place: path,
       open: async (now) => new SqliteStore(path, now),
       tables: () => new SqliteTables(path),
       remove: async () => rmSync(folder, { recursive: true }),
@@ -71,6 +75,7 @@ async function make(): Promise<{
   const url = `${server}${name}`;
   await execute(`${server}postgres`, `CREATE DATABASE ${name}`);
   return {
+    place: url,
     open: async (now) => {
       const store = new PostgresStore({ url, connections: 4, ...(now && { now }) });
       await store.open();

@@ -6,7 +6,13 @@ const NOTHING = new Uint8Array(0);
 /** The run `r`, which has the id 1. */
 export const runRow = ({ steps, nonFinite = 0 }: { steps: number; nonFinite?: number }): Row => ({
   ...{ id: 1, name: 'r', labels: '{}', expected_ranks: null, created_at: 0, updated_at: 0 },
-  ...{ batches: 0, steps, non_finite_steps: nonFinite, ranks: 1 },
+  ...{ batches: 0, steps, non_finite_steps: nonFinite, ranks: 1, series: 0 },
+  ...{ state: null, notes: '', tags: '[]', archived: 0, owner: null },
+});
+
+/** An attempt of the run. */
+export const attemptRow = (attempt: number, firstStep: number): Row => ({
+  ...{ run: 1, attempt, first_step: firstStep, live: 1 },
 });
 
 /** A step of the run, of one rank. @param loss NaN where it is not finite */

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { faultOfRunName } from '../../../src/contract/run-name.ts';
 import { SORTS } from '../../../src/contract/runs.ts';
 import type { RunSort } from '../../../src/contract/runs.ts';
 import type { RunPlace, RunQuery } from '../../../src/runs/run-query.ts';
@@ -162,7 +163,12 @@ test('a search finds what the plain filter finds, in every order', async () => {
   const text = fc.string({ unit: letters, maxLength: 6 });
   const value = fc.oneof(text, fc.double({ noNaN: true, noDefaultInfinity: true }), fc.integer(), fc.boolean());
   const labels = fc.dictionary(fc.stringMatching(/^[aAbB1][aA._/-]{0,2}$/), value, { maxKeys: 4 });
-  const names = fc.uniqueArray(fc.stringMatching(/^[aAbB1][aAbB1._~:-]{0,4}$/), { minLength: 1, maxLength: 12 });
+  const plain = fc.stringMatching(/^[aAbB1][aAbB1._~:-]{0,4}$/);
+  const name = fc.oneof(
+    plain,
+    text.filter((given) => faultOfRunName(given) === undefined),
+  );
+  const names = fc.uniqueArray(name, { minLength: 1, maxLength: 12 });
   const store = await openStore();
   await fc.assert(
     fc.asyncProperty(

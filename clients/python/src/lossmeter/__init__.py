@@ -18,6 +18,8 @@ from lossmeter.errors import (
 )
 from lossmeter.evaluation import Evaluation, RecordedPair
 from lossmeter.events import DeletedEvent, Event, RunEvent, StepEvent
+from lossmeter.explanation import Explanation, NonFiniteStepError
+from lossmeter.monitor import Monitor
 from lossmeter.request import Partial
 from lossmeter.runs import Run
 
@@ -27,8 +29,11 @@ __all__ = [
     "DeletedEvent",
     "Evaluation",
     "Event",
+    "Explanation",
     "LossmeterError",
+    "Monitor",
     "NonFiniteLossError",
+    "NonFiniteStepError",
     "Partial",
     "ProblemError",
     "RecordedPair",

@@ -29,11 +29,11 @@ class Batch:
     bytes: ArrayLike | None = None
     words: ArrayLike | None = None
 
-    def body(self, **fields: int) -> Body:
+    def body(self, **fields: float | str) -> Body:
         """The batch as the service reads it while it arrives: the logits last.
 
         Args:
-            **fields: Numbers that are sent beside the tensors.
+            **fields: Numbers and texts that are sent beside the tensors.
 
         Raises:
             TypeError: No array, or a dtype that the service does not know; an option

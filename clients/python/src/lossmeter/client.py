@@ -356,7 +356,8 @@ class Client(Configured):
         """A run to record into or to read from; no request is made.
 
         Args:
-            name: Up to 128 letters, digits, `.`, `_`, `~`, `:` and `-`.
+            name: Up to 256 characters of Unicode without control characters, such as
+                `meta-llama/Llama-2-7b` or `lr=1e-4,bs=32`.
             attempt: Which start of the trainer it is: one that resumes from a
                 checkpoint raises it, and its batches take the place of earlier ones.
         """

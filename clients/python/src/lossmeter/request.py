@@ -156,10 +156,10 @@ def combine(shards: Iterable[Partial], options: Options) -> Request[Evaluation]:
     return Request("POST", path, decode_evaluation, safetensors.MEDIA_TYPE, body)
 
 
-def record(path: str, batch: Batch) -> Request[Evaluation]:
-    """Evaluates a micro-batch and records it."""
+def record(path: str, batch: Batch, **fields: float | str) -> Request[Evaluation]:
+    """Evaluates a micro-batch and records it, with what is said beside it."""
     accept = safetensors.MEDIA_TYPE
-    return Request("PUT", path, decode_evaluation, accept, batch.body())
+    return Request("PUT", path, decode_evaluation, accept, batch.body(**fields))
 
 
 def record_pair(

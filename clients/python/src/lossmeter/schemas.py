@@ -1104,7 +1104,10 @@ class RunSummary(TypedDict):
     """A summary of a run."""
 
     run: str
-    """Name of the run: up to 128 letters, digits, . _ ~ : -, a letter or digit first.
+    """Name of the run, percent-encoded in the path, slashes too: 1 to 256 characters
+    (code points) of Unicode. No control characters, no white space at an end, no `.` or
+    `..` as a part between slashes, and not `~removed ` at the beginning. Names are
+    compared as they are: upper and lower case differ, and Unicode is not normalised.
     """
 
     labels: Mapping[str, str | float | bool]
@@ -1353,7 +1356,10 @@ class StepDetail(TypedDict):
     """A step with its ranks and micro-batches."""
 
     run: str
-    """Name of the run: up to 128 letters, digits, . _ ~ : -, a letter or digit first.
+    """Name of the run, percent-encoded in the path, slashes too: 1 to 256 characters
+    (code points) of Unicode. No control characters, no white space at an end, no `.` or
+    `..` as a part between slashes, and not `~removed ` at the beginning. Names are
+    compared as they are: upper and lower case differ, and Unicode is not normalised.
     """
 
     step: int

@@ -42,6 +42,9 @@ _T = TypeVar("_T")
 _CONNECTIONS = 64
 """Connections that are kept at most: one a thread that asks."""
 
+_of_parents: list[urllib3.PoolManager] = []
+"""Connections of the processes that this one was forked from."""
+
 
 class Transport:
     """Connections to one service, which threads may share; see `Client`."""
@@ -61,12 +64,32 @@ class Transport:
             UnexpectedAnswerError: What answered is no Lossmeter.
         """
         for attempt in itertools.count():
-            outcome = self._exchange(request)
+            outcome = self.attempt(request)
             delay = next_delay(self._settings.retries, attempt, outcome)
             if delay is None:
                 break
             time.sleep(delay)
         return request.settle(outcome, repeated=attempt > 0)
+
+    def attempt(self, request: Request[Any]) -> Outcome:
+        """Sends a request once.
+
+        The answer is read whole, into memory that can be written.
+        """
+        try:
+            with self._open(
+                request.method,
+                request.path,
+                request.headers,
+                request.body,
+                self._settings.timeout,
+            ) as response:
+                content = bytearray()
+                for chunk in response.stream(CHUNK_BYTES):
+                    content += chunk
+                return answer_of(response.status, response.headers, content)
+        except UnreachableError as error:
+            return error
 
     def send_all(self, steps: Generator[Request[Any], Any, _T]) -> _T:
         """Sends requests one after another, and returns what they come to.
@@ -125,23 +148,6 @@ class Transport:
                 yield chunk
         raise UnreachableError(f"GET {path}: the events ended", repeatable=True)
 
-    def _exchange(self, request: Request[Any]) -> Outcome:
-        """One attempt. The answer is read whole, into memory that can be written."""
-        try:
-            with self._open(
-                request.method,
-                request.path,
-                request.headers,
-                request.body,
-                self._settings.timeout,
-            ) as response:
-                content = bytearray()
-                for chunk in response.stream(CHUNK_BYTES):
-                    content += chunk
-                return answer_of(response.status, response.headers, content)
-        except UnreachableError as error:
-            return error
-
     @contextmanager
     def _open(
         self,
@@ -197,6 +203,9 @@ class Transport:
         if self._process != os.getpid():
             self._process = os.getpid()
             if self._own_pool:
+                # The end of the old pool would wait for locks that threads of the
+                # parent may have held, and that nobody in this process lets go.
+                _of_parents.append(self._pool)
                 self._pool = _new_pool()
             else:
                 self._pool.clear()

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from mindspore import Tensor, ops
 
+from lossmeter import Monitor
 from lossmeter.arrays import BFLOAT16, as_array
 from lossmeter.mindformers import CrossEntropyLoss
 
@@ -53,6 +54,20 @@ def test_takes_tensors_everywhere(client: Client) -> None:
     evaluation = client.cross_entropy(logits_of(), LABEL, MASK)
     expected = ops.cross_entropy(logits_of(), LABEL)
     assert evaluation.loss == pytest.approx(float(expected), abs=1e-6)
+
+
+def test_a_monitor_takes_tensors(client: Client) -> None:
+    logits = logits_of()
+    logits[2, 3] = float("nan")
+    loss = ops.cross_entropy(logits, LABEL).reshape(1)
+    given = {"logits": logits, "label": LABEL, "input_mask": MASK}
+    with Monitor("mindspore", client, interval=0.02) as monitor:
+        monitor.step(0, loss, count=Tensor(4), **given)
+        assert monitor.flush()
+        (explanation,) = monitor.step(1, Tensor(1.5), scalars={"lr": Tensor(0.25)})
+
+    assert (explanation.row, explanation.column) == (2, 3)
+    assert (monitor.sent, monitor.dropped) == (2, 0)
 
 
 @pytest.mark.parametrize(

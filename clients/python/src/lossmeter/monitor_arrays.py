@@ -1,0 +1,71 @@
+"""Logits that a monitor keeps until they are sent."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+from lossmeter.arrays import as_named_array
+from lossmeter.batch import Batch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import ArrayLike, NDArray
+
+    from lossmeter.schemas import Options
+
+    Lazy: TypeAlias = ArrayLike | Callable[[], ArrayLike]
+    """An array, or a function that is called when the array is needed."""
+
+
+def copied(
+    given: dict[str, Lazy | None], options: Options, most_bytes: int
+) -> tuple[Batch, int]:
+    """A batch of copies, which the training loop may not change any more.
+
+    Args:
+        given: `logits`, `label`, and `input_mask` and `weight` where there are any.
+        options: Options of the evaluation.
+        most_bytes: Bytes that there is room for.
+
+    Returns:
+        The batch, and its bytes.
+
+    Raises:
+        ValueError: There are no logits, no label, or no room for them.
+        TypeError: Something is no array that can be sent.
+    """
+    arrays: dict[str, NDArray[Any]] = {}
+    nbytes = 0
+    for name in ("logits", "label", "input_mask", "weight"):
+        value = given.get(name)
+        if value is None:
+            continue
+        array = as_named_array(name, _called(value))
+        nbytes += array.nbytes
+        if nbytes > most_bytes:
+            raise ValueError(
+                f"{name}: {array.nbytes} bytes, but only {most_bytes} may wait to be "
+                "sent (max_bytes)"
+            )
+        arrays[name] = np.array(array, copy=True)
+    for name in ("logits", "label"):
+        if name not in arrays:
+            raise ValueError(f"no {name}")
+    batch = Batch(
+        arrays["logits"],
+        arrays["label"],
+        arrays.get("input_mask"),
+        arrays.get("weight"),
+        options,
+    )
+    return batch, nbytes
+
+
+def _called(value: Lazy) -> ArrayLike:
+    # Arrays of some libraries can be called too.
+    if callable(value) and not hasattr(value, "shape"):
+        return value()
+    return value  # type: ignore[return-value]

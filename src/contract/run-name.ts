@@ -1,0 +1,50 @@
+import { Type } from 'typebox';
+
+/** Most characters of a name, as Unicode code points. */
+const MOST_CHARACTERS = 256;
+
+/** Beginning of the names that the stores give to runs during their removal. */
+export const REMOVED = '~removed ';
+
+/** Control characters of Unicode (Cc), as a part of a character class. */
+const CONTROL = String.raw`\x00-\x1f\x7f-\x9f`;
+
+/**
+ * Names without control characters and without white space at an end. No look-ahead: many tools that read the OpenAPI
+ * document have none.
+ */
+const NAME_PATTERN = `^[^\\s${CONTROL}]([^${CONTROL}]*[^\\s${CONTROL}])?$`;
+
+const HAS_CONTROL = new RegExp(`[${CONTROL}]`, 'u');
+
+/**
+ * Reason why a text is not a name of a run; undefined for a valid name. Names are compared character by character: they
+ * are neither normalised nor folded.
+ */
+export function faultOfRunName(name: string): string | undefined {
+  if (name === '') return 'is empty, expected at least one character';
+  if (!name.isWellFormed()) return 'has half of a surrogate pair, which is not a character';
+  // Each of at most two code units: a long text is not split.
+  if (name.length > 2 * MOST_CHARACTERS || Array.from(name).length > MOST_CHARACTERS)
+    return `is longer than ${MOST_CHARACTERS} characters`;
+  if (HAS_CONTROL.test(name)) return 'has a control character';
+  if (name.trim() !== name) return 'begins or ends with white space';
+  if (name.split('/').some((part) => part === '.' || part === '..'))
+    return 'has `.` or `..` as a part between slashes, which browsers and proxies take for a folder';
+  if (name.startsWith(REMOVED)) return `begins with "${REMOVED}", which is reserved for runs during their removal`;
+  return undefined;
+}
+
+/** Name of a run. */
+export const RunName = Type.Refine(
+  Type.String({
+    title: 'RunName',
+    minLength: 1,
+    maxLength: MOST_CHARACTERS,
+    pattern: NAME_PATTERN,
+    description: `Name of the run, percent-encoded in the path, slashes too: 1 to ${MOST_CHARACTERS} characters (code points) of Unicode. No control characters, no white space at an end, no \`.\` or \`..\` as a part between slashes, and not \`${REMOVED}\` at the beginning. Names are compared as they are: upper and lower case differ, and Unicode is not normalised.`,
+    examples: ['gpt-1b.seed-7'],
+  }),
+  (name) => faultOfRunName(name) === undefined,
+  (name) => faultOfRunName(name)!,
+);

@@ -1,0 +1,35 @@
+/** Parsing of whole files, or in chunks, as an import does. */
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import type { Format, ReadOptions } from '../../src/import/format.ts';
+import type { Entry, Item } from '../../src/import/item.ts';
+
+export const FIXTURES = path.resolve(import.meta.dirname, '../fixtures/import');
+
+const OPTIONS: ReadOptions = { rank: 0, attempt: 0, excluded: / vs samples$/, columns: {} };
+
+/** Entries of files of one stream. @param chunk bytes of each chunk */
+export function parse(
+  format: Format,
+  files: readonly (Buffer | string)[],
+  { chunk = Infinity, ...options }: Partial<ReadOptions> & { chunk?: number } = {},
+): Entry[] {
+  const stream = format.stream({ ...OPTIONS, ...options });
+  return files.flatMap((file) => {
+    const bytes = Buffer.from(file);
+    const parser = stream.open();
+    const entries: Entry[] = [];
+    for (let at = 0; at < bytes.length; at += chunk) entries.push(...parser.push(bytes.subarray(at, at + chunk)));
+    return [...entries, ...parser.end()];
+  });
+}
+
+/** Items among entries. @throws Error when there is a refusal or a note */
+export function itemsOf(entries: readonly Entry[]): Item[] {
+  return entries.map((entry) => {
+    if ('item' in entry) return entry.item;
+    throw new Error(JSON.stringify(entry));
+  });
+}
+
+export const fixture = (name: string): Buffer => readFileSync(path.join(FIXTURES, name));
