@@ -69,8 +69,9 @@ const isLive = (attempt: number, first: number): boolean => STARTS.slice(attempt
 /**
  * Records the run, and compares all that is kept with the items, bit for bit.
  * @param environment of the service; it names the store
+ * @returns how often the service was killed
  */
-export async function recordInBulk(environment: NodeJS.ProcessEnv): Promise<void> {
+export async function recordInBulk(environment: NodeJS.ProcessEnv): Promise<number> {
   const random = seededRandom(5);
   const start = (): Promise<ServiceProcess> =>
     ServiceProcess.start({ LOSSMETER_LOG_LEVEL: 'info', LOSSMETER_WORKERS: '1', ...environment });
@@ -156,6 +157,7 @@ export async function recordInBulk(environment: NodeJS.ProcessEnv): Promise<void
   const total = STARTS.reduce((sum, _, attempt) => sum + [...itemsOf(attempt)].length, 0);
   expect(await read('/v1/runs/r')).toMatchObject({ steps: STEPS, batches: total, ranks: RANKS });
   expect(await service.end()).toBe(0);
+  return killed;
 }
 
 function partsOf(step: number): Item[] {
