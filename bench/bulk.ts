@@ -133,7 +133,7 @@ const INSERTS = [
   'INSERT INTO scalars VALUES (?1, 1, 0, ?2, ?3, ?4)',
 ].map((sql) => sql.replace('DIGEST', 'd'.repeat(32)).replaceAll('NUMERATORS', 'n'.repeat(16)));
 
-/** The rows of `record` in an SQLite file of its own, as one thread that has them at hand. */
+/** The same rows in an SQLite file, written by one thread without HTTP. */
 function insert(file: string): number {
   const database = new DatabaseSync(file);
   const tables = TABLES.replaceAll(/PRIMARY KEY \(([^)]*)\)\);/g, 'PRIMARY KEY ($1)) WITHOUT ROWID;');

@@ -69,7 +69,7 @@ const isLive = (attempt: number, first: number): boolean => STARTS.slice(attempt
 /**
  * Records the run, and compares all that is kept with the items, bit for bit.
  * @param environment of the service; it names the store
- * @returns how often the service was killed
+ * @returns number of kills of the service
  */
 export async function recordInBulk(environment: NodeJS.ProcessEnv): Promise<number> {
   const random = seededRandom(5);
