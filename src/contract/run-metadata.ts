@@ -40,7 +40,7 @@ export const ExpectedRanks = Type.Integer({
 });
 
 /** States that a trainer says. */
-export const SAID_STATES = ['running', 'finished', 'failed'] as const;
+const SAID_STATES = ['running', 'finished', 'failed'] as const;
 
 export type SaidState = (typeof SAID_STATES)[number];
 
@@ -52,7 +52,7 @@ export type RunState = (typeof STATES)[number];
 const MOST_NOTES = 16_384;
 
 /** Most tags of a run, and most characters of a tag. */
-export const MOST_TAGS = 64;
+const MOST_TAGS = 64;
 const MOST_TAG = 64;
 
 export const Tag = Type.String({

@@ -1,5 +1,5 @@
 /** States of runs: what the trainer says, and what its silence says. */
-import type { RunState, SaidState } from '../contract/run-metadata.ts';
+import type { RunState } from '../contract/run-metadata.ts';
 import { isActive } from './activity.ts';
 import type { RunSummary } from './record.ts';
 
@@ -11,12 +11,6 @@ const SILENT_MS = 30 * 60_000;
  * sends again. Later recordings show that it runs again.
  */
 const LATE_MS = 60_000;
-
-/** State that was said last, and when: in milliseconds since 1970. */
-export interface Said {
-  state: SaidState;
-  at: number;
-}
 
 /** State of a run at a time. */
 export function stateOf(run: Pick<RunSummary, 'said' | 'updatedAt' | 'batches'>, now: number): RunState {

@@ -1,7 +1,6 @@
 import type { Cause } from '../diagnostics/causes.ts';
 import type { RecordedDiagnostics } from '../contract/runs.ts';
 import type { Labels, SaidState } from '../contract/run-metadata.ts';
-import type { Said } from './life.ts';
 import type { Creator } from './quota.ts';
 
 /** Identity of a micro-batch. */
@@ -96,6 +95,12 @@ export interface CurvePoint extends StepPoint {
   complete: boolean;
   /** True when the loss is a spike compared with the steps before. */
   spike: boolean;
+}
+
+/** State that was said last, and when: in milliseconds since 1970. */
+export interface Said {
+  state: SaidState;
+  at: number;
 }
 
 /** Metadata that the owner of a run gives. */

@@ -3,8 +3,7 @@ import { stringify } from '../wire/json-text/stringify.ts';
 import { keepDiagnostics } from './kept-diagnostics.ts';
 import type { Labels, SaidState } from '../contract/run-metadata.ts';
 import type { RecordedDiagnostics } from '../contract/runs.ts';
-import type { Said } from './life.ts';
-import type { BatchKey, RecordedBatch, Recording, RunMetadata, RunSummary, StepPoint } from './record.ts';
+import type { BatchKey, RecordedBatch, Recording, RunMetadata, RunSummary, Said, StepPoint } from './record.ts';
 import type { Attempt, ScalarExportPage } from './scalars.ts';
 import { PairSum, isWrong } from './step.ts';
 

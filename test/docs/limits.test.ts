@@ -116,6 +116,21 @@ const CASES: Case[] = [
     of: (n) => ({ method: 'PUT', path: `/v1/runs/${encodeURIComponent('é'.repeat(n))}`, body: '{}' }),
   },
   {
+    bound: 'notes of a run',
+    code: 'invalid_metadata',
+    of: (n) => ({ method: 'PUT', path: RUN, body: JSON.stringify({ notes: 'é'.repeat(n) }) }),
+  },
+  {
+    bound: 'tags of a run',
+    code: 'invalid_metadata',
+    of: (n) => ({ method: 'PUT', path: RUN, body: JSON.stringify({ tags: Object.keys(keyed(n)) }) }),
+  },
+  {
+    bound: 'tag of a run',
+    code: 'invalid_metadata',
+    of: (n) => ({ method: 'PUT', path: RUN, body: JSON.stringify({ tags: ['é'.repeat(n)] }) }),
+  },
+  {
     bound: '`search` of the list of runs',
     code: 'bad_request',
     of: (n) => ({ method: 'GET', path: `/v1/runs?search=${'x'.repeat(n)}` }),

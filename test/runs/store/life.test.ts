@@ -133,7 +133,7 @@ describe('a list', () => {
           for (let k = 0; k < 6; k++) await store.remove(`run ${k}`);
           for (const [k, metadata] of runs.entries()) {
             const labels = Object.fromEntries(Object.entries(metadata.labels ?? {}));
-            await store.describe(`run ${k}`, { ...metadata, labels } as RunMetadata);
+            await store.describe(`run ${k}`, { ...metadata, labels });
             if (k % 2 === 0) await record(store, `run ${k}`);
             wait(20);
           }
