@@ -73,7 +73,7 @@ test.each([100, 101, 128])('a run name of %d characters is one', async (length) 
   expect((await fetch(service.url + path, { method: 'DELETE' })).status).toBe(204);
 });
 
-test.each([129, 1000, 10_000])('a run name of %d characters is refused with its reason', async (length) => {
+test.each([257, 1000, 10_000])('a run name of %d characters is refused with its reason', async (length) => {
   const response = await service.get(`/v1/runs/${'n'.repeat(length)}`);
   expect(response.status).toBe(400);
   expect(await response.json()).toMatchObject({ code: 'bad_request', errors: [{ pointer: '/run' }] });
