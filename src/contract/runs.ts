@@ -20,6 +20,9 @@ export type RunSort = (typeof SORTS)[number];
  */
 export const CURSOR_PATTERN = `^(\\d{1,15}|(${SORTS.join('|')})~[0-9a-f]{16}~[A-Za-z0-9._~:%!'()*-]{1,3072})$`;
 
+/** Most steps of an answer about one attempt. */
+export const MOST_ATTEMPT_STEPS = 2000;
+
 /** Most characters of a search. */
 const MOST_SEARCH = 256;
 
@@ -96,6 +99,14 @@ export const StepsQuery = object(
     limit: integer(1, 20_000, 'Largest number of steps, without `max_points`.', 5000, { default: 5000 }),
     cursor: Type.Optional(
       Type.String({ pattern: '^\\d{1,16}$', description: '`next` of the page before.', examples: ['10000'] }),
+    ),
+    attempt: Type.Optional(
+      integer(
+        0,
+        MOST_ATTEMPT,
+        `Attempt whose steps are returned, superseded or not, each judged by the steps of that attempt before it. Such an answer has at most ${MOST_ATTEMPT_STEPS} steps, whatever \`limit\` and \`max_points\` are; the buckets of \`max_points\` have equally many steps. Without it, the curve of the run.`,
+        0,
+      ),
     ),
   },
   'A range of steps.',
@@ -356,5 +367,6 @@ export const Recording = Type.Object(
 
 export type RecordedDiagnostics = Static<ReturnType<typeof recordedDiagnostics>>;
 export type RunSummary = Static<typeof RunSummary>;
+export type StepList = Static<typeof StepList>;
 export type StepPoint = Static<typeof StepPoint>;
 export type StepDetail = Static<typeof StepDetail>;

@@ -1,5 +1,6 @@
 /** Pages of the history as text. The store thread makes them; the event loop passes their bytes on without parsing. */
 import { stringify } from '../wire/json-text/stringify.ts';
+import type { AttemptQuery } from './attempt-steps.ts';
 import { csvLine, exportText } from './export.ts';
 import type { ExportFormat, ExportedRow } from './export.ts';
 import type { CurvePoint, StepRange } from './record.ts';
@@ -7,7 +8,7 @@ import type { RunPlace, RunQuery } from './run-query.ts';
 import { MOST_STEPS } from './store.ts';
 import type { BatchPlace, RunCounts, RunStore } from './store.ts';
 import type { ScalarPlace, ScalarQuery } from './scalars.ts';
-import { wireBatch, wirePoint, wireRow, wireScalar, wireScalarPage, wireStep, wireSummary } from './wire.ts';
+import { wireBatch, wirePoint, wireRow, wireScalar, wireScalarPage, wireStep, wireSteps, wireSummary } from './wire.ts';
 
 /** Some rows as text. */
 export interface TextPage<Place> {
@@ -108,6 +109,12 @@ export class RunPages {
       const isFirst = from.step === 0 && from.rank === 0 && from.microBatch === 0;
       return lines(batches.map(wireBatch), { format, isFirst, next });
     });
+  }
+
+  /** Steps of one attempt, as JSON; undefined for an unknown run. */
+  async attemptStepsJson(run: string, query: AttemptQuery): Promise<{ text: Uint8Array<ArrayBuffer> } | undefined> {
+    const page = await this.#store.attemptSteps(run, query);
+    return page && { text: encoder.encode(stringify(wireSteps(page))) };
   }
 
   /** The scalars of a run, as JSON; undefined for an unknown run. */

@@ -1,3 +1,4 @@
+import type { AttemptPage, AttemptQuery } from './attempt-steps.ts';
 import type {
   BatchKey,
   CurvePoint,
@@ -133,6 +134,8 @@ export interface RunStore {
 
   /** Attempts of a run, in their order; undefined for an unknown run. */
   attempts(run: string): Promise<Attempt[] | undefined>;
+  /** Steps of one attempt, superseded ones too; undefined for an unknown run. */
+  attemptSteps(run: string, query: AttemptQuery): Promise<AttemptPage | undefined>;
   /** Scalars of a run, by their names; undefined for an unknown run. */
   scalars(run: string): Promise<ScalarSummary[] | undefined>;
   /** Points of a scalar; undefined for an unknown run or name. */

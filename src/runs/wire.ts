@@ -1,7 +1,8 @@
 /** Runs under their names on the wire. */
 import type { Static } from 'typebox';
-import type { RunSummary as WireSummary, StepDetail, StepPoint } from '../contract/runs.ts';
+import type { RunSummary as WireSummary, StepDetail, StepList, StepPoint } from '../contract/runs.ts';
 import type { AttemptList, ScalarCurve, ScalarList } from '../contract/scalars.ts';
+import type { AttemptPage } from './attempt-steps.ts';
 import { isActive } from './activity.ts';
 import type { CurvePoint, RecordedBatch, RunSummary } from './record.ts';
 import type { Attempt, ScalarPage, ScalarSummary } from './scalars.ts';
@@ -38,6 +39,10 @@ export function wirePoint(point: CurvePoint): StepPoint {
     ...(nonFinite && { causes: point.causes }),
     ...(nonFinite && point.summary !== undefined && { summary: point.summary }),
   };
+}
+
+export function wireSteps({ points, next }: AttemptPage): StepList {
+  return { steps: points.map(wirePoint), ...(next !== undefined && { next: String(next) }) };
 }
 
 export function wireStep(run: string, { point, batches, missingRanks, ranks, next }: StepPage): StepDetail {

@@ -16,6 +16,9 @@ import { RecordingQueue } from '../recording-queue.ts';
 import { lossOf, toMetadata } from '../rows.ts';
 import type { RunPlace, RunQuery } from '../run-query.ts';
 import type { BatchPage, BatchPlace, ChangePage, RunPage, RunStore, StepPage } from '../store.ts';
+import { readAttempt } from '../attempt-steps.ts';
+import type { AttemptPage, AttemptQuery } from '../attempt-steps.ts';
+import { PostgresAttemptRows } from './attempt-steps.ts';
 import { readBatches } from './batches.ts';
 import type { FollowerPosition } from '../follower.ts';
 import { PostgresDatabase } from './database.ts';
@@ -28,10 +31,10 @@ import { recordBatches } from './recording.ts';
 import { NOT_REMOVED, purgeSome, unlink } from './removal.ts';
 import { isRemoved } from '../removed.ts';
 import { listRuns } from './run-list.ts';
-import { readScalar } from '../scalars.ts';
+import { MOST_ATTEMPTS, readScalar } from '../scalars.ts';
 import type { Attempt, ScalarExportPage, ScalarPage, ScalarPlace, ScalarQuery, ScalarSummary } from '../scalars.ts';
 import { pickSteps } from './sampling.ts';
-import { PostgresScalarRows, exportScalars, listAttempts, listScalars, seriesOf } from './scalars.ts';
+import { PostgresScalarRows, exportScalars, listAttempts, listScalars, liveAttempts, seriesOf } from './scalars.ts';
 import { readStepPage } from './step-page.ts';
 import { summaryByName } from './summary.ts';
 
@@ -198,6 +201,19 @@ export class PostgresStore implements RunStore {
   async attempts(run: string): Promise<Attempt[] | undefined> {
     const id = await this.idOf(run);
     return id === undefined ? undefined : listAttempts(this.#database, id);
+  }
+
+  async attemptSteps(run: string, query: AttemptQuery): Promise<AttemptPage | undefined> {
+    return this.#database.snapshot(async (queries) => {
+      const row = await queries.first(
+        'SELECT id, coalesce(expected_ranks, ranks) AS expected FROM lossmeter.runs WHERE name = $1',
+        run,
+      );
+      if (row === undefined) return undefined;
+      const live = await liveAttempts(queries, Number(row['id']), Number.MAX_SAFE_INTEGER, MOST_ATTEMPTS);
+      const rows = new PostgresAttemptRows(queries, Number(row['id']), query.attempt, live);
+      return readAttempt(rows, query, Number(row['expected']));
+    });
   }
 
   async scalars(run: string): Promise<ScalarSummary[] | undefined> {

@@ -13,6 +13,9 @@ import type {
 } from '../record.ts';
 import type { RunPlace, RunQuery } from '../run-query.ts';
 import type { BatchPage, BatchPlace, ChangePage, RunPage, RunStore, StepPage } from '../store.ts';
+import { readAttempt } from '../attempt-steps.ts';
+import type { AttemptPage, AttemptQuery } from '../attempt-steps.ts';
+import { SqliteAttemptRows } from './attempt-steps.ts';
 import { readBatches } from './batches.ts';
 import { openDatabase } from './database.ts';
 import { openWithSpace } from './reserve.ts';
@@ -32,10 +35,10 @@ import { purgeSome, unlink, unlinked } from './removal.ts';
 import { isRemoved } from '../removed.ts';
 import { STEP_COLUMNS, toMetadata } from '../rows.ts';
 import { listRuns } from './run-list.ts';
-import { readScalar } from '../scalars.ts';
+import { MOST_ATTEMPTS, readScalar } from '../scalars.ts';
 import type { Attempt, ScalarExportPage, ScalarPage, ScalarPlace, ScalarQuery, ScalarSummary } from '../scalars.ts';
 import { pickSteps } from './sampling.ts';
-import { SqliteScalarRows, exportScalars, listAttempts, listScalars, seriesOf } from './scalars.ts';
+import { SqliteScalarRows, exportScalars, listAttempts, listScalars, liveAttempts, seriesOf } from './scalars.ts';
 import { Statements } from './statements.ts';
 import { SharedFacts } from './shared-facts.ts';
 import { SqliteError } from './sqlite-error.ts';
@@ -247,6 +250,14 @@ export class SqliteStore implements RunStore {
 
   async attempts(run: string): Promise<Attempt[] | undefined> {
     return this.#read(run, (id) => listAttempts(this.#statements, id));
+  }
+
+  async attemptSteps(run: string, query: AttemptQuery): Promise<AttemptPage | undefined> {
+    const id = this.#idOf(run);
+    if (id === undefined) return undefined;
+    const live = liveAttempts(this.#statements, id, Number.MAX_SAFE_INTEGER, MOST_ATTEMPTS);
+    const rows = new SqliteAttemptRows(this.#statements, id, query.attempt, live);
+    return readAttempt(rows, query, new Judge(this.#statements, id).expectedRanks);
   }
 
   async scalars(run: string): Promise<ScalarSummary[] | undefined> {

@@ -1,4 +1,5 @@
 import type { Worker } from 'node:worker_threads';
+import type { AttemptQuery } from '../attempt-steps.ts';
 import type { Pages } from '../answers.ts';
 import type { BatchKey, KeyedRecording, Outcome, Recording, RunMetadata, StepRange } from '../record.ts';
 import type { RunPlace, RunQuery } from '../run-query.ts';
@@ -37,6 +38,7 @@ export class ThreadedStore implements RunStore {
       stepJson: (...given) => this.#threads.read('stepJson', ...given),
       exportSteps: (...given) => this.#threads.read('exportSteps', ...given),
       exportBatches: (...given) => this.#threads.read('exportBatches', ...given),
+      attemptStepsJson: (...given) => this.#threads.read('attemptStepsJson', ...given),
       scalarsJson: (...given) => this.#threads.read('scalarsJson', ...given),
       scalarJson: (...given) => this.#threads.read('scalarJson', ...given),
       exportScalarLines: (...given) => this.#threads.read('exportScalarLines', ...given),
@@ -151,6 +153,10 @@ export class ThreadedStore implements RunStore {
 
   attempts(run: string) {
     return this.#threads.read('attempts', run);
+  }
+
+  attemptSteps(run: string, query: AttemptQuery) {
+    return this.#threads.read('attemptSteps', run, query);
   }
 
   scalars(run: string) {
