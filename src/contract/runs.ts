@@ -5,6 +5,8 @@ import { MOST_KEPT } from './limits.ts';
 import { ExpectedRanks, Labels, MOST_PARTS } from './run-metadata.ts';
 import { RunName as Run } from './run-name.ts';
 import { Evaluation, CrossEntropyRequest } from './cross-entropy.ts';
+import { DeclaredLoss } from './declared.ts';
+import { Disagreement, Normalisation } from './disagreement.ts';
 import { Diagnostics } from './diagnostics.ts';
 import { MOST_ATTEMPT, besides } from './scalars.ts';
 import { count, numberOrNonFinite } from './tensor.ts';
@@ -281,6 +283,9 @@ const MicroBatch = object(
     loss: numberOrNonFinite('numerator / denominator.', 1.93),
     numerator: numberOrNonFinite('Σ m·ℓ.', 1976.32),
     denominator: numberOrNonFinite('D.', 1024),
+    device: Type.Optional(
+      Type.String({ description: 'Device that computed it, as the trainer named it.', examples: ['node-3/cuda:1'] }),
+    ),
     recorded_at: time('Time of the recording.'),
     diagnostics: recordedDiagnostics(
       `Verdict, summary and causes. With findings, the whole diagnostics of the evaluation, with the first ${MOST_KEPT} of \`locations\` and \`local_losses\`.`,
@@ -311,6 +316,15 @@ export const StepDetail = object(
       description: 'Ranks that have not reported; the first 1024.',
       examples: [[5]],
     }),
+    normalisation: Type.Optional(Normalisation),
+    disagreement: Type.Optional(
+      Type.Array(Disagreement, {
+        maxItems: 100,
+        description:
+          'Batches that do not agree with each other, or with the loss that was declared; empty when all agree. Absent where `normalisation` is.',
+        examples: [[]],
+      }),
+    ),
     batches: Type.Optional(count('Micro-batches of the step, including other pages; on the first page only.', 32)),
     rank_details: Type.Array(RankDetail, {
       description:
@@ -357,6 +371,7 @@ export const Recording = Type.Object(
     diagnostics: recordedDiagnostics(
       'The diagnostics of `/v1/cross-entropy`; for a pair only verdict, summary and causes.',
     ),
+    declared: Type.Optional(DeclaredLoss),
   },
   {
     title: 'Recording',

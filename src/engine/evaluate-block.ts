@@ -12,6 +12,7 @@ import { classesWithin, mergeShards } from '../statistics/sharded-rows.ts';
 import type { EvaluatedRows } from '../statistics/statistic.ts';
 import { numberReader } from '../tensor/tensor.ts';
 import type { Block, BlockPlan, BlockResult } from './block.ts';
+import { alternativeColumns } from './alternatives.ts';
 import { compareBlock } from './compare-block.ts';
 import { findRangeSigns } from './range-signs.ts';
 import { setInfiniteTerms } from './infinite-terms.ts';
@@ -40,7 +41,7 @@ export function evaluateBlock(
 function evaluateLoss(kernel: Kernel, block: Block, logits: Uint8Array | ByteSource, slab?: ArrayBuffer): BlockResult {
   const { plan } = block;
   const { dtype, classes, transform, classWeights: weights, isShard } = plan;
-  const placed = plan.everyRow
+  const placed = plan.everyRow || block.others !== undefined
     ? block.targets.map((target) => (target === LEFT_OUT ? NO_TARGET : target))
     : block.targets;
   kernel.place({ dtype, classes, logits, targets: placed, transform, probabilities: block.probabilities, weights });
@@ -49,6 +50,10 @@ function evaluateLoss(kernel: Kernel, block: Block, logits: Uint8Array | ByteSou
   const probabilityAt = probabilityReader(block);
   const soft = probabilities && { rows: probabilities, crossEntropy: kernel.crossEntropy(), probabilityAt };
   const columns = computeColumns(plan, { kernel, forward: rows, soft, isShard });
+  if (block.others !== undefined) {
+    Object.assign(columns, alternativeColumns(kernel, block, logits, rows));
+    if (!plan.everyRow) clearLeftOut(columns, block.targets);
+  }
   if (isShard) setInfiniteTerms(columns, block, rows.lse);
   const targets = block.targets.map((target, row) => (target < 0 ? target : (probabilities?.targets[row] ?? target)));
   const findings = findNonFinite(kernel.received, {
@@ -71,6 +76,14 @@ function evaluateLoss(kernel: Kernel, block: Block, logits: Uint8Array | ByteSou
   if (!isShard) findings.worst = rankWorst(kernel, block, columns, { targets, nanCount: rows.nanCount });
   const gradient = plan.gradientDType === undefined ? undefined : kernel.gradient(plan.gradientDType, slab);
   return { columns, findings, ...(gradient && { gradient }) };
+}
+
+/** Sets statistics of rows that are left out to what they are where those rows are not evaluated. */
+function clearLeftOut({ nll, lse, uniformNll, weightedNll }: RowColumns, targets: Int32Array): void {
+  for (const [row, target] of targets.entries()) {
+    if (target !== LEFT_OUT) continue;
+    for (const column of [nll, lse, uniformNll, weightedNll]) if (column !== undefined) column[row] = 0;
+  }
 }
 
 /** Columns of the statistics of the plan. */

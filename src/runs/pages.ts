@@ -1,6 +1,8 @@
 /** Pages of the history as text. The store thread makes them; the event loop passes their bytes on without parsing. */
 import { stringify } from '../wire/json-text/stringify.ts';
 import type { AttemptQuery } from './attempt-steps.ts';
+import type { FactStore } from './batch-facts.ts';
+import { judgeStep } from './disagreement/judge-step.ts';
 import { csvLine, exportText } from './export.ts';
 import type { ExportFormat, ExportedRow } from './export.ts';
 import type { CurvePoint, StepRange } from './record.ts';
@@ -53,9 +55,9 @@ const elements = (values: readonly object[]): Uint8Array<ArrayBuffer> => encoder
 
 /** Pages of runs as text. Unknown runs have empty pages. */
 export class RunPages {
-  readonly #store: RunStore;
+  readonly #store: RunStore & FactStore;
 
-  constructor(store: RunStore) {
+  constructor(store: RunStore & FactStore) {
     this.#store = store;
   }
 
@@ -88,7 +90,12 @@ export class RunPages {
   /** A step with some of its batches, as JSON; undefined for an unknown step. */
   async stepJson(run: string, from: BatchPlace, limit: number): Promise<{ text: Uint8Array<ArrayBuffer> } | undefined> {
     const page = await this.#store.stepPage(run, from, limit);
-    return page && { text: encoder.encode(stringify(wireStep(run, page))) };
+    if (page === undefined) return undefined;
+    const { step, attempt } = page.point;
+    // Judges a step once, not once per page.
+    const facts = from.rank === 0 && from.microBatch === 0 ? await this.#store.facts(run) : undefined;
+    const judgement = facts && (await judgeStep(facts, { step, attempt }));
+    return { text: encoder.encode(stringify(wireStep(run, page, judgement))) };
   }
 
   /** Steps as lines of an export. */

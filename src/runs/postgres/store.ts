@@ -18,6 +18,8 @@ import type { RunPlace, RunQuery } from '../run-query.ts';
 import type { BatchPage, BatchPlace, ChangePage, RunPage, RunStore, StepPage } from '../store.ts';
 import { readAttempt } from '../attempt-steps.ts';
 import type { AttemptPage, AttemptQuery } from '../attempt-steps.ts';
+import type { BatchFacts, FactStore } from '../batch-facts.ts';
+import { PostgresBatchFacts } from './batch-facts.ts';
 import { PostgresAttemptRows } from './attempt-steps.ts';
 import { readBatches } from './batches.ts';
 import type { FollowerPosition } from '../follower.ts';
@@ -47,7 +49,7 @@ export interface PostgresStoreOptions extends DatabaseOptions {
 }
 
 /** Runs in a database of PostgreSQL, which any number of replicas share. */
-export class PostgresStore implements RunStore {
+export class PostgresStore implements RunStore, FactStore {
   readonly #database: PostgresDatabase;
   readonly #recordings: RecordingQueue;
   readonly #notices: Notices;
@@ -214,6 +216,11 @@ export class PostgresStore implements RunStore {
       const rows = new PostgresAttemptRows(queries, Number(row['id']), query.attempt, live);
       return readAttempt(rows, query, Number(row['expected']));
     });
+  }
+
+  async facts(run: string): Promise<BatchFacts | undefined> {
+    const id = await this.idOf(run);
+    return id === undefined ? undefined : new PostgresBatchFacts(this.#database, id);
   }
 
   async scalars(run: string): Promise<ScalarSummary[] | undefined> {

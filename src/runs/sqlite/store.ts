@@ -15,6 +15,8 @@ import type { RunPlace, RunQuery } from '../run-query.ts';
 import type { BatchPage, BatchPlace, ChangePage, RunPage, RunStore, StepPage } from '../store.ts';
 import { readAttempt } from '../attempt-steps.ts';
 import type { AttemptPage, AttemptQuery } from '../attempt-steps.ts';
+import type { BatchFacts, FactStore } from '../batch-facts.ts';
+import { SqliteBatchFacts } from './batch-facts.ts';
 import { SqliteAttemptRows } from './attempt-steps.ts';
 import { readBatches } from './batches.ts';
 import { openDatabase } from './database.ts';
@@ -49,7 +51,7 @@ import { lastOf, summarize } from './summary.ts';
  * Runs in an SQLite file. Statements block their thread, so the service uses the store through thread/store.ts, which
  * runs it on its own threads. Long work yields to the event loop between its pages.
  */
-export class SqliteStore implements RunStore {
+export class SqliteStore implements RunStore, FactStore {
   readonly #database: DatabaseSync;
   readonly #statements: Statements;
   readonly #guard: WriteGuard | undefined;
@@ -258,6 +260,11 @@ export class SqliteStore implements RunStore {
     const live = liveAttempts(this.#statements, id, Number.MAX_SAFE_INTEGER, MOST_ATTEMPTS);
     const rows = new SqliteAttemptRows(this.#statements, id, query.attempt, live);
     return readAttempt(rows, query, new Judge(this.#statements, id).expectedRanks);
+  }
+
+  async facts(run: string): Promise<BatchFacts | undefined> {
+    const id = this.#idOf(run);
+    return id === undefined ? undefined : new SqliteBatchFacts(this.#statements, id);
   }
 
   async scalars(run: string): Promise<ScalarSummary[] | undefined> {

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { findSpikes } from '../../../src/loss/spike.ts';
-import type { AttemptQuery } from '../../../src/runs/attempt-steps.ts';
+import type { AttemptPage, AttemptQuery } from '../../../src/runs/attempt-steps.ts';
 import type { BatchKey } from '../../../src/runs/record.ts';
 import { recording } from '../recordings.ts';
 import { openStore } from './open.ts';
@@ -32,7 +32,7 @@ test('in whatever order attempts come, each attempt has all of its steps, judged
         const expected = own.map(({ step, loss }, k) => [step, attempt, loss, spikes[k]]);
         const points: unknown[][] = [];
         for (let from: number | undefined = 0; from !== undefined;) {
-          const page = (await store.attemptSteps(run, all(attempt, { from, limit: 7 })))!;
+          const page: AttemptPage = (await store.attemptSteps(run, all(attempt, { from, limit: 7 })))!;
           points.push(...page.points.map((point) => [point.step, point.attempt, point.loss, point.spike]));
           from = page.next;
         }
