@@ -85,7 +85,8 @@ export const Disagreement = Type.Object(
           Type.Null(),
         ],
         {
-          description: 'Fault of normalisation without which the rank would be among the others; null when there is none.',
+          description:
+            'Fault of normalisation without which the rank would be among the others; null when there is none.',
           examples: ['sum'],
         },
       ),

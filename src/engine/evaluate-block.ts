@@ -41,9 +41,10 @@ export function evaluateBlock(
 function evaluateLoss(kernel: Kernel, block: Block, logits: Uint8Array | ByteSource, slab?: ArrayBuffer): BlockResult {
   const { plan } = block;
   const { dtype, classes, transform, classWeights: weights, isShard } = plan;
-  const placed = plan.everyRow || block.others !== undefined
-    ? block.targets.map((target) => (target === LEFT_OUT ? NO_TARGET : target))
-    : block.targets;
+  const placed =
+    plan.everyRow || block.others !== undefined
+      ? block.targets.map((target) => (target === LEFT_OUT ? NO_TARGET : target))
+      : block.targets;
   kernel.place({ dtype, classes, logits, targets: placed, transform, probabilities: block.probabilities, weights });
   const probabilities = block.probabilities && kernel.probabilities();
   const rows = evaluateRows(kernel, block, probabilities?.targets ?? placed);

@@ -5,8 +5,7 @@ import type { Row } from './rows.ts';
 import type { ScalarRow } from './scalars.ts';
 import type { BatchPlace } from './store.ts';
 
-export interface BatchFact
-  extends Omit<BatchKey, 'run'>, Pick<RecordedBatch, 'numerator' | 'denominator' | 'device'> {
+export interface BatchFact extends Omit<BatchKey, 'run'>, Pick<RecordedBatch, 'numerator' | 'denominator' | 'device'> {
   /** The same for the same content. */
   digest: Uint8Array;
   /** Digest of its labels; undefined for a pair, and for labels that tell too little. */
@@ -34,6 +33,10 @@ export interface BatchFacts {
   attemptsAt(step: number, limit: number): Promise<number[]>;
   /** Losses that were declared at a step, after a rank. */
   declared(at: StepOfAttempt, afterRank: number, limit: number): Promise<ScalarRow[]>;
+  /** Finite losses of the last steps before a step, in their order. */
+  lossesBefore(step: number, limit: number): Promise<number[]>;
+  /** True where the losses of the rows of an attempt of the batch are kept. */
+  hasRowLosses(at: Omit<BatchKey, 'run' | 'attempt'>): Promise<boolean>;
   /** Losses of the rows of a batch; undefined where none are kept. */
   rowLosses(at: StepOfAttempt & PlaceInStep): Promise<Float64Array | undefined>;
 }

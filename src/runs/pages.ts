@@ -2,7 +2,9 @@
 import { stringify } from '../wire/json-text/stringify.ts';
 import type { AttemptQuery } from './attempt-steps.ts';
 import type { FactStore } from './batch-facts.ts';
+import { compareRuns } from './comparison.ts';
 import { judgeStep } from './disagreement/judge-step.ts';
+import { readReruns } from './disagreement/reruns.ts';
 import { csvLine, exportText } from './export.ts';
 import type { ExportFormat, ExportedRow } from './export.ts';
 import type { CurvePoint, StepRange } from './record.ts';
@@ -11,6 +13,7 @@ import { MOST_STEPS } from './store.ts';
 import type { BatchPlace, RunCounts, RunStore } from './store.ts';
 import type { ScalarPlace, ScalarQuery } from './scalars.ts';
 import { wireBatch, wirePoint, wireRow, wireScalar, wireScalarPage, wireStep, wireSteps, wireSummary } from './wire.ts';
+import { wireComparison, wireReruns } from './wire-reruns.ts';
 
 /** Some rows as text. */
 export interface TextPage<Place> {
@@ -116,6 +119,27 @@ export class RunPages {
       const isFirst = from.step === 0 && from.rank === 0 && from.microBatch === 0;
       return lines(batches.map(wireBatch), { format, isFirst, next });
     });
+  }
+
+  /** Micro-batches of a step that were computed again, as JSON; undefined for an unknown run. */
+  async rerunsJson(
+    run: string,
+    from: BatchPlace,
+    asked: { limit: number; tolerance: number },
+  ): Promise<{ text: Uint8Array<ArrayBuffer> } | undefined> {
+    const facts = await this.#store.facts(run);
+    return facts && { text: encoder.encode(stringify(wireReruns(await readReruns(facts, from, asked)))) };
+  }
+
+  /** The first difference of two runs from a place on, as JSON; undefined for an unknown run. */
+  async comparisonJson(
+    run: string,
+    other: string,
+    from: BatchPlace,
+  ): Promise<{ text: Uint8Array<ArrayBuffer> } | undefined> {
+    const [facts, others] = [await this.#store.facts(run), await this.#store.facts(other)];
+    if (facts === undefined || others === undefined) return undefined;
+    return { text: encoder.encode(stringify(wireComparison(await compareRuns(facts, others, from)))) };
   }
 
   /** Steps of one attempt, as JSON; undefined for an unknown run. */

@@ -168,7 +168,11 @@ function* candidatesOf({ sums, shifts, total, batch, isSmoothed, changes }: Give
   const scales: Choice<number>[] = [{ value: options.lse_square_scale, name: {} }];
   if (options.lse_square_scale !== 0) scales.push({ value: 0, name: { lse_square_scale: 0 } });
   if (changes === 1)
-    scales.push(...Z_SCALES.map((value) => ({ value, name: { lse_square_scale: value } })).filter(({ value }) => value !== options.lse_square_scale));
+    scales.push(
+      ...Z_SCALES.map((value) => ({ value, name: { lse_square_scale: value } })).filter(
+        ({ value }) => value !== options.lse_square_scale,
+      ),
+    );
   for (const selected of selections) {
     for (const smoothing of smoothings) {
       for (const scale of scales) {
@@ -186,7 +190,10 @@ function* candidatesOf({ sums, shifts, total, batch, isSmoothed, changes }: Give
 }
 
 const otherSmoothings = (own: number): Choice<number>[] =>
-  Array.from({ length: Math.round(MOST_SMOOTHING / SMOOTHING_GRID) }, (_, k) => (k + 1) / Math.round(1 / SMOOTHING_GRID))
+  Array.from(
+    { length: Math.round(MOST_SMOOTHING / SMOOTHING_GRID) },
+    (_, k) => (k + 1) / Math.round(1 / SMOOTHING_GRID),
+  )
     .filter((value) => value !== own)
     .map((value) => ({ value, name: { label_smoothing: value } }));
 

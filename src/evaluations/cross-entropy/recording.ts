@@ -43,6 +43,8 @@ export interface RunBatch {
   digest: Uint8Array;
   /** Digest of the labels; undefined for a pair, and for labels that tell too little. */
   labelDigest?: Uint8Array | undefined;
+  /** −log softmax at the labels of the first rows, which may be kept; undefined for a pair. */
+  rowLosses?: Float64Array;
 }
 
 /** A batch with what came beside it. */
@@ -98,7 +100,14 @@ function* evaluateForRun(batch: RecordingPlan, rows: RowResults, recordedAs: Rec
   const declared = declaredLossOf(batch.besides);
   const compared = declared !== undefined && { declared: yield* compareWithBatch(declared, evaluation, batch, rows) };
   const digest = yield* digestOf(batch, rows);
-  return { evaluation: { ...evaluation, ...compared }, digest, labelDigest: yield* digestOfLabels(batch), ...batch.besides };
+  const rowLosses = rows.columns.nll.subarray(0, MOST_ROW_LOSSES);
+  return {
+    evaluation: { ...evaluation, ...compared },
+    digest,
+    labelDigest: yield* digestOfLabels(batch),
+    rowLosses,
+    ...batch.besides,
+  };
 }
 
 /** Bits of a label, from the frequencies of labels. Rows that are left out do not count. */
@@ -117,6 +126,9 @@ function entropyOf(classes: Int32Array): number {
 
 /** Bytes of the digest of labels. */
 const LABEL_DIGEST_BYTES = 16;
+
+/** Most rows of a batch whose losses may be kept. */
+const MOST_ROW_LOSSES = 16_384;
 
 /** Least information of labels, in bits, that have a digest: others may be equal by chance. */
 const LEAST_BITS = 32;

@@ -7,6 +7,9 @@ import type { StepSums } from './step-sums.ts';
 /** Least number of ranks that are compared: of fewer, none is known to be the odd one. */
 const LEAST_RANKS = 4;
 
+/** Deviations from the median within which a loss is one of the others. */
+const USUAL_DEVIATIONS = 2;
+
 /**
  * Ranks whose loss is farther from the median of all ranks than 6 · max(1.4826 · MAD, floor), above or below. Floor is a
  * share of |median|: 0.01, or 1 / √D where the D tokens of the rank are so few that chance moves their mean further.
@@ -20,14 +23,15 @@ export function ranksApart(sums: StepSums): Finding[] {
     denominator: middleOf([...sums.ranks.values()].map(({ total }) => total.denominator)),
     counted: middleOf([...sums.ranks.values()].map(({ counted }) => counted)),
   };
-  /** Largest distance from the median of a mean over so many tokens. */
-  const reach = (denominator: number): number =>
-    SPIKE_RULE.deviations * Math.max(deviation, shareOf(denominator) * Math.abs(median));
+  /** Deviation of a mean over so many tokens. */
+  const deviationOf = (denominator: number): number =>
+    Math.max(deviation, shareOf(denominator, usual.denominator) * Math.abs(median));
   return means.flatMap(([rank, loss]): Finding[] => {
     const { denominator } = sums.ranks.get(rank)!.total;
-    const most = reach(denominator);
+    const most = SPIKE_RULE.deviations * deviationOf(denominator);
     if (Math.abs(loss - median) <= most) return [];
-    const explained = explain(loss, { denominator, usual, isUsual: (one) => Math.abs(one - median) <= reach(usual.denominator) });
+    const near = USUAL_DEVIATIONS * deviationOf(usual.denominator);
+    const explained = explain(loss, { denominator, usual, isUsual: (one) => Math.abs(one - median) <= near });
     const because = explained === undefined ? '' : `: ${MEANINGS[explained]}`;
     const finding: Finding = {
       kind: 'rank_apart',
@@ -39,9 +43,11 @@ export function ranksApart(sums: StepSums): Finding[] {
   });
 }
 
-/** A denominator of 1 tells no number of tokens: the numerator is a mean already. */
-const shareOf = (denominator: number): number =>
-  Math.max(SPIKE_RULE.floor, denominator > 1 ? 1 / Math.sqrt(denominator) : 0);
+/** Share of |median| by which a mean over so many tokens may be off by chance. @param usual denominator of the ranks */
+function shareOf(denominator: number, usual: number): number {
+  // Where denominators are 1, numerators are means already, and numbers of tokens are not known.
+  return usual <= 1 ? SPIKE_RULE.floor : Math.max(SPIKE_RULE.floor, 1 / Math.sqrt(Math.max(denominator, 1)));
+}
 
 const MEANINGS: Readonly<Record<ExplainedBy, string>> = {
   sum: 'a sum over tokens in place of their mean',

@@ -34,6 +34,7 @@ import { recordBatches } from './recording.ts';
 import type { RecordOutcome } from '../recording.ts';
 import type { Failure } from './failure.ts';
 import { purgeSome, unlink, unlinked } from './removal.ts';
+import { keepsRows } from '../disagreement/row-losses.ts';
 import { isRemoved } from '../removed.ts';
 import { STEP_COLUMNS, toMetadata } from '../rows.ts';
 import { listRuns } from './run-list.ts';
@@ -265,6 +266,11 @@ export class SqliteStore implements RunStore, FactStore {
   async facts(run: string): Promise<BatchFacts | undefined> {
     const id = this.#idOf(run);
     return id === undefined ? undefined : new SqliteBatchFacts(this.#statements, id);
+  }
+
+  async keepsRows(key: BatchKey, loss: number): Promise<boolean> {
+    const facts = await this.facts(key.run);
+    return facts !== undefined && keepsRows(facts, key, loss);
   }
 
   async scalars(run: string): Promise<ScalarSummary[] | undefined> {

@@ -38,6 +38,8 @@ export class ThreadedStore implements RunStore {
       stepJson: (...given) => this.#threads.read('stepJson', ...given),
       exportSteps: (...given) => this.#threads.read('exportSteps', ...given),
       exportBatches: (...given) => this.#threads.read('exportBatches', ...given),
+      rerunsJson: (...given) => this.#threads.read('rerunsJson', ...given),
+      comparisonJson: (...given) => this.#threads.read('comparisonJson', ...given),
       attemptStepsJson: (...given) => this.#threads.read('attemptStepsJson', ...given),
       scalarsJson: (...given) => this.#threads.read('scalarsJson', ...given),
       scalarJson: (...given) => this.#threads.read('scalarJson', ...given),
@@ -153,6 +155,10 @@ export class ThreadedStore implements RunStore {
 
   attempts(run: string) {
     return this.#threads.read('attempts', run);
+  }
+
+  keepsRows(key: BatchKey, loss: number) {
+    return this.#threads.read('keepsRows', key, loss);
   }
 
   attemptSteps(run: string, query: AttemptQuery) {

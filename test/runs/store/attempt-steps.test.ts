@@ -51,7 +51,8 @@ test('in whatever order attempts come, each attempt has all of its steps, judged
 
 test('a superseded branch keeps its ranks, its spike, and its least and greatest loss in a sample', async () => {
   const store = await openStore();
-  const lossAt = (step: number): number => (step === 700 ? 50 : step === 300 ? 0.5 : step === 500 ? NaN : 2 + step / 1e4);
+  const lossAt = (step: number): number =>
+    step === 700 ? 50 : step === 300 ? 0.5 : step === 500 ? NaN : 2 + step / 1e4;
   for (const rank of [0, 1]) {
     const items = Array.from({ length: 1000 }, (_, step) => ({
       key: key(step, 0, rank),

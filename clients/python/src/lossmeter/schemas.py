@@ -1324,6 +1324,9 @@ class MicroBatch(TypedDict):
     denominator: float
     """D."""
 
+    device: NotRequired[str]
+    """Device that computed it, as the trainer named it."""
+
     recorded_at: str
     """Time of the recording."""
 
@@ -1350,6 +1353,86 @@ class RankDetail(TypedDict):
 
     micro_batches: list[MicroBatch]
     """The ranks of this page, in their order."""
+
+
+class StepDetailNormalisation(TypedDict):
+    """The loss of the step in the averages that trainers confuse. Each sum is exact, so
+    the order of the batches has no effect. Absent on further pages, and for steps of
+    more than 100,000 micro-batches.
+    """
+
+    token_mean: float
+    """Σ numerators / Σ denominators: the loss of the step."""
+
+    mean_of_means: float
+    """Mean of the losses of all micro-batches that count anything, whatever their
+    numbers of tokens.
+    """
+
+    mean_of_rank_means: float
+    """Mean of the losses of the ranks, each its own Σ numerators / Σ denominators."""
+
+    relative_difference: float
+    """(mean_of_means − token_mean) / |token_mean|."""
+
+
+class StepDetailDisagreementMicroBatche(TypedDict):
+    """A micro-batch of the step."""
+
+    rank: int
+    """Rank."""
+
+    micro_batch: int
+    """Micro-batch of the rank."""
+
+
+class StepDetailDisagreement(TypedDict):
+    """Batches of a step that do not agree."""
+
+    kind: Literal["declared_loss_differs", "rank_apart", "same_batch", "stale_labels"]
+    """`declared_loss_differs`: the loss that ranks declared is not the recorded one.
+    `rank_apart`: the loss of a rank is far from those of the others. `same_batch`:
+    ranks recorded the same batch. `stale_labels`: a batch has the labels of the step
+    before, with other logits. docs/diagnostics.md has the rules.
+    """
+
+    summary: str
+    """The finding in a sentence."""
+
+    ranks: list[int]
+    """The ranks; the first 1024."""
+
+    declared: NotRequired[float]
+    """Declared loss of the first of the ranks."""
+
+    recorded: NotRequired[float]
+    """Recorded loss of that rank, its mean over tokens."""
+
+    relative_difference: NotRequired[float]
+    """(declared − recorded) / |recorded|."""
+
+    reproduced_by: NotRequired[Literal["mean_of_means", "rank_mean_of_means", "mean_of_rank_means", "sum", "rank_sum", "sum_of_means", "rank_sum_of_means", "last_micro_batch", "first_micro_batch", "divided_by_micro_batches", "divided_by_ranks", "times_ranks", "rank_share", "bits_per_token", "perplexity"] | None]
+    """Average that gives the declared loss; null when none is known."""
+
+    loss: NotRequired[float]
+    """Loss of the rank."""
+
+    median: NotRequired[float]
+    """Median of the losses of all ranks."""
+
+    tolerance: NotRequired[float]
+    """Distance from the median up to which a rank is not apart."""
+
+    explained_by: NotRequired[Literal["sum", "sum_of_means", "divided_by_micro_batches", "divided_by_denominator"] | None]
+    """Fault of normalisation without which the rank would be among the others; null
+    when there is none.
+    """
+
+    micro_batches: NotRequired[list[StepDetailDisagreementMicroBatche]]
+    """Their micro-batches; the first 64."""
+
+    previous_step: NotRequired[int]
+    """Step that had these labels before."""
 
 
 class StepDetail(TypedDict):
@@ -1407,6 +1490,17 @@ class StepDetail(TypedDict):
 
     missing_ranks: list[int]
     """Ranks that have not reported; the first 1024."""
+
+    normalisation: NotRequired[StepDetailNormalisation]
+    """The loss of the step in the averages that trainers confuse. Each sum is exact, so
+    the order of the batches has no effect. Absent on further pages, and for steps of
+    more than 100,000 micro-batches.
+    """
+
+    disagreement: NotRequired[list[StepDetailDisagreement]]
+    """Batches that do not agree with each other, or with the loss that was declared;
+    empty when all agree. Absent where `normalisation` is.
+    """
 
     batches: NotRequired[int]
     """Micro-batches of the step, including other pages; on the first page only."""
