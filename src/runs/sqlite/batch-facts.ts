@@ -1,13 +1,18 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { DECLARED_LOSS } from '../../contract/scalars.ts';
 import { FACT_COLUMNS, toFact, toRowLosses, toStepOfAttempt } from '../batch-facts.ts';
 import type { BatchFact, BatchFacts, PlaceInStep, StepOfAttempt } from '../batch-facts.ts';
 import type { BatchKey } from '../record.ts';
+import type { Row } from '../rows.ts';
 import type { ScalarRow } from '../scalars.ts';
 import type { BatchPlace } from '../store.ts';
 import { SqliteScalarRows, seriesOf } from './scalars.ts';
 import type { Statements } from './statements.ts';
 
-/** Facts of a run in SQLite. */
+/** Rows after which other calls run. */
+const ROWS_OF_TURN = 500;
+
+/** Facts of a run in SQLite. Other calls run between its statements. */
 export class SqliteBatchFacts implements BatchFacts {
   readonly #statements: Statements;
   readonly #run: number;
@@ -24,7 +29,7 @@ export class SqliteBatchFacts implements BatchFacts {
         ORDER BY rank, micro_batch LIMIT ?`,
       ...[this.#run, step, attempt, from.rank, from.microBatch, limit],
     );
-    return rows.map(toFact);
+    return factsOf(rows);
   }
 
   async curve({ step, rank, microBatch }: BatchPlace, limit: number): Promise<BatchFact[]> {
@@ -34,7 +39,7 @@ export class SqliteBatchFacts implements BatchFacts {
         ORDER BY steps.step, rank, micro_batch LIMIT ?`,
       ...[this.#run, step, step, rank, microBatch, limit],
     );
-    return rows.map(toFact);
+    return factsOf(rows);
   }
 
   async stepsBefore(step: number, limit: number): Promise<StepOfAttempt[]> {
@@ -84,4 +89,10 @@ export class SqliteBatchFacts implements BatchFacts {
     );
     return toRowLosses(row);
   }
+}
+
+async function factsOf(rows: readonly Row[]): Promise<BatchFact[]> {
+  const facts = rows.map(toFact);
+  if (rows.length >= ROWS_OF_TURN) await nextTurn();
+  return facts;
 }
