@@ -20,7 +20,7 @@ export default async function runReruns(app: FastifyInstance): Promise<void> {
   const reruns = {
     ...{ tags, operationId: 'listReruns', summary: 'Micro-batches of a step that were computed again' },
     description:
-      'Micro-batches that were recorded in several attempts, with a verdict from their results and devices, as the rerun state machine of Megatron has it.',
+      'Micro-batches that were recorded in several attempts, with a verdict from their results and devices: the verdict of the rerun state machine of Megatron.',
     ...{ params: StepParams, querystring: RerunsQuery },
     response: responses('The micro-batches.', RerunList),
   };

@@ -1,10 +1,10 @@
 /** Columns with which a loss can be computed in other ways than its options say. */
 import { transformed } from '../../kernels/transform.ts';
-import type { RowBlock } from '../../kernels/bindings.ts';
+import type { Transform } from '../../kernels/transform.ts';
 import type { Kernel } from '../../kernels/kernel.ts';
 import { LEFT_OUT } from '../../kernels/abi.ts';
+import type { FloatDType } from '../tensor/dtype.ts';
 import { numberReader } from '../tensor/tensor.ts';
-import type { Block } from './block.ts';
 
 type F64 = Float64Array<ArrayBuffer>;
 type I32 = Int32Array<ArrayBuffer>;
@@ -39,26 +39,35 @@ export const cutOtherTargets = ({ earlier, later }: OtherTargets, from: number, 
   later: later.slice(from, end),
 });
 
-/** @param logits of the placed block @param lse of each row that was placed with a target, or without one */
+/** Logits of a block that a kernel has evaluated. */
+interface EvaluatedLogits {
+  dtype: FloatDType;
+  classes: number;
+  transform: Transform | undefined;
+  /** Elements of the logits; undefined where they come from a file. */
+  logits: Uint8Array | undefined;
+  /** Log-sum-exp of each row. */
+  lse: F64;
+}
+
+/** Columns of the block that was placed last. */
 export function alternativeColumns(
   kernel: Kernel,
-  { plan, others, targets }: Block,
-  logits: unknown,
-  { lse }: Pick<RowBlock, 'lse'>,
+  others: OtherTargets,
+  { dtype, classes, transform, logits, lse }: EvaluatedLogits,
 ): AlternativeColumns {
-  const { dtype, classes, transform } = plan;
-  const numberAt = logits instanceof Uint8Array ? numberReader({ dtype, shape: [], data: logits }) : () => Number.NaN;
+  const numberAt = logits === undefined ? () => Number.NaN : numberReader({ dtype, shape: [], data: logits });
   const nllAt = (column: I32 | undefined): F64 =>
-    Float64Array.from(targets, (_, row) => {
+    lse.map((sum, row) => {
       const target = column?.[row] ?? LEFT_OUT;
       if (target < 0) return 0;
       const logit = numberAt(row * classes + target);
-      return lse[row]! - (transform === undefined ? logit : transformed(logit, transform));
+      return sum - (transform === undefined ? logit : transformed(logit, transform));
     });
   return {
     lseOfAll: lse.slice(),
     uniformOfAll: kernel.uniformNll(),
-    nllEarlier: nllAt(others!.earlier),
-    nllLater: nllAt(others!.later),
+    nllEarlier: nllAt(others.earlier),
+    nllLater: nllAt(others.later),
   };
 }

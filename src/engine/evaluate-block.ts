@@ -52,7 +52,11 @@ function evaluateLoss(kernel: Kernel, block: Block, logits: Uint8Array | ByteSou
   const soft = probabilities && { rows: probabilities, crossEntropy: kernel.crossEntropy(), probabilityAt };
   const columns = computeColumns(plan, { kernel, forward: rows, soft, isShard });
   if (block.others !== undefined) {
-    Object.assign(columns, alternativeColumns(kernel, block, logits, rows));
+    const received = logits instanceof Uint8Array ? logits : undefined;
+    Object.assign(
+      columns,
+      alternativeColumns(kernel, block.others, { dtype, classes, transform, logits: received, lse: rows.lse }),
+    );
     if (!plan.everyRow) clearLeftOut(columns, block.targets);
   }
   if (isShard) setInfiniteTerms(columns, block, rows.lse);

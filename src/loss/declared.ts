@@ -11,7 +11,7 @@ const BFLOAT16 = 2 ** -8;
  * Distance within which a computed loss is the declared one: that of the precision in which it was declared. A loss that
  * float16 or bfloat16 can hold was rounded to it, a loss with decimals to the last of them.
  */
-export function toleranceOf(declared: number): number {
+function toleranceOf(declared: number): number {
   const size = Math.abs(declared);
   const decimals = /^-?\d+\.(\d+)$/.exec(String(declared))?.[1];
   const rounded = decimals === undefined ? 0 : 0.5000001 * 10 ** -decimals.length;

@@ -1,4 +1,4 @@
-/** What is known of micro-batches without their diagnostics, for comparisons between them. */
+/** Facts about micro-batches, without their diagnostics, for comparisons between them. */
 import type { BatchKey, RecordedBatch } from './record.ts';
 import { fromReal } from './rows.ts';
 import type { Row } from './rows.ts';

@@ -130,9 +130,7 @@ test.each(RANKS)('a rank: %s', async (_fault, falsify, found) => {
 /** Batches with a loss that their options do not give. */
 const batch = batchOf(7, { rows: 40 });
 const nll = lossesOf(batch);
-const uniform = batch.logits.map(
-  (row, k) => mean(row.map((_, c) => lossesOf({ logits: [row], label: [c] })[0]!)) + 0 * k,
-);
+const uniform = batch.logits.map((row) => mean(row.map((_, c) => lossesOf({ logits: [row], label: [c] })[0]!)));
 const padded = { ...batch, label: batch.label.map((y, k) => (k % 5 === 4 ? -100 : y)) };
 const counted = nll.filter((_, k) => k % 5 !== 4);
 const mask = nll.map((_, k) => 0.25 * (k % 4));

@@ -372,7 +372,7 @@ export interface paths {
         };
         /**
          * Micro-batches of a step that were computed again
-         * @description Micro-batches that were recorded in several attempts, with a verdict from their results and devices, as the rerun state machine of Megatron has it.
+         * @description Micro-batches that were recorded in several attempts, with a verdict from their results and devices: the verdict of the rerun state machine of Megatron.
          */
         get: operations["listReruns"];
         put?: never;

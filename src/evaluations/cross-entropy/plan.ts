@@ -122,7 +122,7 @@ export function* planBatch(
 }
 
 function* otherShifts(
-  { logits, label, inputMask, weight, segments }: BatchHeader,
+  { logits, label, inputMask, segments }: BatchHeader,
   options: Options,
   { probabilities, classWeights }: Targets,
 ): Steps<OtherShifts> {

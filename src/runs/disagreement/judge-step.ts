@@ -10,7 +10,7 @@ import { SameContent } from './same-content.ts';
 import { StepSums } from './step-sums.ts';
 
 /** Most micro-batches of a step that is judged. */
-export const MOST_JUDGED = 100_000;
+const MOST_JUDGED = 100_000;
 
 /** Rows that are read at a time: other calls run in between. */
 const ROWS_AT_ONCE = 1000;

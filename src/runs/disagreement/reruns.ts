@@ -7,10 +7,10 @@ import { firstDifferingRow } from './row-losses.ts';
 const MOST_ATTEMPTS = 32;
 
 /**
- * What reruns say about a result. `transient`: the same device gave another one. `persistent`: the same device gave the
- * same, and another device another. `correct`: another device gave the same. As Megatron's rerun state machine says.
+ * Verdict of reruns on a result. `transient`: the same device gave another one. `persistent`: the same device gave the
+ * same, and another device another. `correct`: another device gave the same. Megatron's rerun state machine has the same verdicts.
  */
-export type Verdict = 'transient' | 'persistent' | 'correct' | 'undetermined';
+type Verdict = 'transient' | 'persistent' | 'correct' | 'undetermined';
 
 /** A micro-batch that was computed more than once. */
 export interface Rerun extends PlaceInStep {
@@ -61,15 +61,15 @@ async function judge(facts: BatchFacts, attempts: BatchFact[], tolerance: number
   const first = attempts[0]!;
   const others = attempts.slice(1);
   const different = others.find((other) => !isSameContent(first, other));
-  const labels = others.map((other) => hasSameLabels(first, other));
+  const labels = new Set(others.map((other) => hasSameLabels(first, other)));
   const differences = others.map((other) => relativeDifference(lossOfBatch(first), lossOfBatch(other)));
   return {
     ...{ rank: first.rank, microBatch: first.microBatch, attempts },
     sameBits: different === undefined,
-    sameLabels: labels.includes(false) ? false : labels.includes(undefined) ? undefined : true,
+    sameLabels: labels.has(false) ? false : labels.has(undefined) ? undefined : true,
     relativeDifference: differences.reduce((most, one) => (Math.abs(one) <= Math.abs(most) ? most : one), 0),
     firstDifferingRow: different && (await firstDifferingRow([facts, first], [facts, different]))?.row,
-    verdict: labels.includes(false) ? 'undetermined' : verdictOf(attempts, tolerance),
+    verdict: labels.has(false) ? 'undetermined' : verdictOf(attempts, tolerance),
   };
 }
 

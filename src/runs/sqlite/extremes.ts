@@ -8,10 +8,10 @@ const IS_NOT_FINITE = '(value IS NULL OR value <= -9e999 OR value >= 9e999)';
 /** Milliseconds after which a scan lets other calls run. */
 const TURN_MS = 5;
 
-/** What is asked of the columns `step` and `value` of a bucket, and of which of its rows. */
+/** Values that are read from the columns `step` and `value` of a bucket. */
 interface Wanted {
   what: string;
-  /** Begins with WHERE; empty for all rows. */
+  /** Selects rows. Begins with WHERE; empty for all rows. */
   where: string;
 }
 
