@@ -17,12 +17,14 @@ export interface DeclaredLoss {
  * reproduced alike are one finding, with the numbers of the first of them.
  */
 export function declaredLosses(sums: StepSums, declared: readonly DeclaredLoss[]): Finding[] {
+  // Once for all ranks: it takes time in proportion to their number.
+  const { meanOfRankMeans } = sums;
   const found = new Map<ReproducedBy | null, Finding & { ranks: number[] }>();
   for (const { rank, declared: loss } of declared) {
     const own = sums.ranks.get(rank);
     // A rank that has recorded nothing yet.
     if (own === undefined || isAgreed(loss, own, sums.all)) continue;
-    const by = nearestOf(loss, candidatesOf(sums, own)) ?? null;
+    const by = nearestOf(loss, candidatesOf(sums, own, meanOfRankMeans)) ?? null;
     const known = found.get(by);
     if (known !== undefined) {
       known.ranks.push(rank);
@@ -50,12 +52,12 @@ function isAgreed(declared: number, own: BatchSums, all: BatchSums): boolean {
 }
 
 /** Ways to compute a loss from the batches of a step, for one of its ranks. Of equal ones the first is named. */
-function* candidatesOf(sums: StepSums, own: BatchSums): Generator<Candidate<ReproducedBy>> {
+function* candidatesOf(sums: StepSums, own: BatchSums, meanOfRankMeans: number): Generator<Candidate<ReproducedBy>> {
   const { all } = sums;
   const [step, rank] = [all.total, own.total];
   yield ['mean_of_means', all.meanOfMeans];
   yield ['rank_mean_of_means', own.meanOfMeans];
-  yield ['mean_of_rank_means', sums.meanOfRankMeans];
+  yield ['mean_of_rank_means', meanOfRankMeans];
   yield ['sum', step.numerator];
   yield ['rank_sum', rank.numerator];
   yield ['sum_of_means', all.sumOfMeans];
