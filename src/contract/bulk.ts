@@ -46,7 +46,7 @@ export const BulkItems = Type.Array(BulkItem, {
 
 const BulkResult = Type.Object(
   {
-    status: Type.Union([Type.Literal(201), Type.Literal(200), Type.Literal(409), Type.Literal(422)], {
+    status: Type.Enum([201, 200, 409, 422], {
       description:
         '201: it is recorded. 200: it was recorded before. 409: other content is recorded, or a later attempt holds. 422: it is not valid.',
       examples: [201],

@@ -1198,6 +1198,7 @@ export interface components {
             /**
              * @description 201: it is recorded. 200: it was recorded before. 409: other content is recorded, or a later attempt holds. 422: it is not valid.
              * @example 201
+             * @enum {unknown}
              */
             status: 201 | 200 | 409 | 422;
             /**
