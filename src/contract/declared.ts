@@ -1,12 +1,9 @@
 import { Type } from 'typebox';
 import type { Static } from 'typebox';
-import { numberOrNonFinite } from './tensor.ts';
-
-const integer = (description: string, example: number) =>
-  Type.Optional(Type.Integer({ minimum: 0, description, examples: [example] }));
+import { count, numberOrNonFinite } from './tensor.ts';
 
 const number = (description: string, example: number) =>
-  Type.Optional(Type.Number({ minimum: 0, description, examples: [example] }));
+  Type.Optional(Type.Number({ minimum: 0, maximum: 1, description, examples: [example] }));
 
 /** Options that differ from those of the request. */
 const ReproducedByOptions = Type.Object(
@@ -18,7 +15,7 @@ const ReproducedByOptions = Type.Object(
         examples: ['sum'],
       }),
     ),
-    shift: integer('`options.shift`.', 0),
+    shift: Type.Optional(count('`options.shift`.', 0)),
     label_smoothing: number('`options.label_smoothing`.', 0),
     lse_square_scale: number('`options.lse_square_scale`; 0 where the z-loss is left out.', 0),
     semantics: Type.Optional(

@@ -4850,6 +4850,7 @@ export interface components {
              */
             normalisation?: "sum" | "mean_over_all_rows" | "mean_over_counted_rows" | "mean_without_weights";
             /**
+             * Format: int64
              * @description `options.shift`.
              * @example 0
              */
