@@ -1,9 +1,9 @@
 /** Columns with which a loss can be computed in other ways than its options say. */
 import { transformed } from '../../kernels/transform.ts';
-import type { Transform } from '../../kernels/transform.ts';
+import type { KernelBlock } from '../../kernels/block.ts';
 import type { Kernel } from '../../kernels/kernel.ts';
-import { LEFT_OUT } from '../../kernels/abi.ts';
-import type { FloatDType } from '../tensor/dtype.ts';
+import { LEFT_OUT, NO_TARGET } from '../../kernels/abi.ts';
+import type { ByteSource } from '../../kernels/arena.ts';
 import { numberReader } from '../tensor/tensor.ts';
 
 type F64 = Float64Array<ArrayBuffer>;
@@ -22,7 +22,7 @@ export interface AlternativeColumns {
   lseOfAll: F64;
   /** Σ_c (lse − x_c) / classUnit, with the class weights of the kernel. */
   uniformOfAll: F64;
-  /** −log softmax at the other targets; 0 without one. NaN where the logits come from a file. */
+  /** −log softmax at the other targets; 0 without one. */
   nllEarlier: F64;
   nllLater: F64;
 }
@@ -39,24 +39,31 @@ export const cutOtherTargets = ({ earlier, later }: OtherTargets, from: number, 
   later: later.slice(from, end),
 });
 
-/** Logits of a block that a kernel has evaluated. */
-interface EvaluatedLogits {
-  dtype: FloatDType;
-  classes: number;
-  transform: Transform | undefined;
-  /** Elements of the logits; undefined where they come from a file. */
-  logits: Uint8Array | undefined;
-  /** Log-sum-exp of each row. */
-  lse: F64;
+/** Parts of a block whose rows are evaluated. */
+interface AlternativeRows {
+  plan: Pick<KernelBlock, 'dtype' | 'classes' | 'transform'> & { classWeights: Float64Array | undefined };
+  targets: I32;
+  logits: Uint8Array | ByteSource;
 }
 
-/** Columns of the block that was placed last. */
+/**
+ * Evaluates all rows in a pass of its own, so that what the options say is computed as without it. It places the rows in
+ * the kernel. Logits from a file are not read twice: their columns are NaN.
+ */
 export function alternativeColumns(
   kernel: Kernel,
   others: OtherTargets,
-  { dtype, classes, transform, logits, lse }: EvaluatedLogits,
+  { plan: { dtype, classes, transform, classWeights: weights }, targets, logits }: AlternativeRows,
 ): AlternativeColumns {
-  const numberAt = logits === undefined ? () => Number.NaN : numberReader({ dtype, shape: [], data: logits });
+  const rows = targets.length;
+  if (!(logits instanceof Uint8Array)) {
+    const unknown = new Float64Array(rows).fill(Number.NaN);
+    return { lseOfAll: unknown, uniformOfAll: unknown, nllEarlier: unknown, nllLater: unknown };
+  }
+  const everyRow = targets.map(() => NO_TARGET);
+  kernel.place({ dtype, classes, logits, targets: everyRow, transform, probabilities: undefined, weights });
+  const { lse } = kernel.forward();
+  const numberAt = numberReader({ dtype, shape: [], data: logits });
   const nllAt = (column: I32 | undefined): F64 =>
     lse.map((sum, row) => {
       const target = column?.[row] ?? LEFT_OUT;
@@ -65,7 +72,7 @@ export function alternativeColumns(
       return sum - (transform === undefined ? logit : transformed(logit, transform));
     });
   return {
-    lseOfAll: lse.slice(),
+    lseOfAll: lse,
     uniformOfAll: kernel.uniformNll(),
     nllEarlier: nllAt(others.earlier),
     nllLater: nllAt(others.later),

@@ -41,24 +41,17 @@ export function evaluateBlock(
 function evaluateLoss(kernel: Kernel, block: Block, logits: Uint8Array | ByteSource, slab?: ArrayBuffer): BlockResult {
   const { plan } = block;
   const { dtype, classes, transform, classWeights: weights, isShard } = plan;
-  const placed =
-    plan.everyRow || block.others !== undefined
-      ? block.targets.map((target) => (target === LEFT_OUT ? NO_TARGET : target))
-      : block.targets;
+  const alternatives = block.others && alternativeColumns(kernel, block.others, { ...block, logits });
+  const placed = plan.everyRow
+    ? block.targets.map((target) => (target === LEFT_OUT ? NO_TARGET : target))
+    : block.targets;
   kernel.place({ dtype, classes, logits, targets: placed, transform, probabilities: block.probabilities, weights });
   const probabilities = block.probabilities && kernel.probabilities();
   const rows = evaluateRows(kernel, block, probabilities?.targets ?? placed);
   const probabilityAt = probabilityReader(block);
   const soft = probabilities && { rows: probabilities, crossEntropy: kernel.crossEntropy(), probabilityAt };
   const columns = computeColumns(plan, { kernel, forward: rows, soft, isShard });
-  if (block.others !== undefined) {
-    const received = logits instanceof Uint8Array ? logits : undefined;
-    Object.assign(
-      columns,
-      alternativeColumns(kernel, block.others, { dtype, classes, transform, logits: received, lse: rows.lse }),
-    );
-    if (!plan.everyRow) clearLeftOut(columns, block.targets);
-  }
+  Object.assign(columns, alternatives);
   if (isShard) setInfiniteTerms(columns, block, rows.lse);
   const targets = block.targets.map((target, row) => (target < 0 ? target : (probabilities?.targets[row] ?? target)));
   const findings = findNonFinite(kernel.received, {
@@ -81,14 +74,6 @@ function evaluateLoss(kernel: Kernel, block: Block, logits: Uint8Array | ByteSou
   if (!isShard) findings.worst = rankWorst(kernel, block, columns, { targets, nanCount: rows.nanCount });
   const gradient = plan.gradientDType === undefined ? undefined : kernel.gradient(plan.gradientDType, slab);
   return { columns, findings, ...(gradient && { gradient }) };
-}
-
-/** Sets statistics of rows that are left out to what they are where those rows are not evaluated. */
-function clearLeftOut({ nll, lse, uniformNll, weightedNll }: RowColumns, targets: Int32Array): void {
-  for (const [row, target] of targets.entries()) {
-    if (target !== LEFT_OUT) continue;
-    for (const column of [nll, lse, uniformNll, weightedNll]) if (column !== undefined) column[row] = 0;
-  }
 }
 
 /** Columns of the statistics of the plan. */

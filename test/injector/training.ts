@@ -98,7 +98,15 @@ export class Training {
   }
 
   /** Records a batch, or a pair, with what is beside it. @returns the comparison of its declared loss */
-  async put({ step, rank = 0, micro = 0, attempt = 0 }: Place, body: object): Promise<Declared> {
+  async put(place: Place, body: object): Promise<Declared> {
+    return (await this.answer(place, body)).declared;
+  }
+
+  /** Records a batch, or a pair. @returns the whole answer */
+  async answer(
+    { step, rank = 0, micro = 0, attempt = 0 }: Place,
+    body: object,
+  ): Promise<{ declared: Declared } & Record<string, unknown>> {
     const query = `micro_batch=${micro}&attempt=${attempt}`;
     const url = `${this.#service.url}/v1/runs/${this.run}/steps/${step}/ranks/${rank}?${query}`;
     const headers = { 'content-type': 'application/json' };
@@ -106,9 +114,9 @@ export class Training {
       typeof value === 'number' && !Number.isFinite(value) ? String(value) : value,
     );
     const response = await fetch(url, { method: 'PUT', headers, body: text });
-    const answer = (await response.json()) as { declared: Declared };
+    const answer = (await response.json()) as { declared: Declared } & Record<string, unknown>;
     if (!response.ok) throw new Error(JSON.stringify(answer));
-    return answer.declared;
+    return answer;
   }
 
   /** Records a pair for each micro-batch of each rank. @param declared loss that a rank declares */
