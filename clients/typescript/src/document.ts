@@ -334,7 +334,7 @@ export interface paths {
         put?: never;
         /**
          * Record many pairs and scalars
-         * @description Up to 1000 items in one request of at most 1 MiB. Each item is recorded as a request of its own would be, and is idempotent; it has its own result, in the order of the items. The answer is sent when all recorded items are on the disk. A body that cannot be parsed is refused as a whole.
+         * @description Up to 1000 items in one request of at most 512 KiB. Each item is recorded as a request of its own would be, and is idempotent; it has its own result, in the order of the items. The answer is sent when all recorded items are on the disk. A body that cannot be parsed is refused as a whole.
          */
         post: operations["recordBatches"];
         delete?: never;
