@@ -10,6 +10,8 @@ import { ComparisonOptions } from '../src/comparison/options.ts';
 import { Comparison } from '../src/contract/kl-divergence.ts';
 import { LogprobComparison } from '../src/contract/logprobs.ts';
 import { ComparedSequence, SequenceEvaluation } from '../src/contract/sequences.ts';
+import { Disagreement, Normalisation } from '../src/contract/disagreement.ts';
+import { RerunList, RunComparison } from '../src/contract/reruns.ts';
 import { RunList, RunSummary, StepDetail, StepList } from '../src/contract/runs.ts';
 import { AttemptList, ScalarCurve, ScalarList } from '../src/contract/scalars.ts';
 import { BulkItem, BulkResults } from '../src/contract/bulk.ts';
@@ -32,6 +34,7 @@ interface Schema {
  */
 type Direction = 'options' | 'request' | 'reply';
 
+const Rerun = RerunList.properties.reruns.items;
 const RankDetail = StepDetail.properties.rank_details.items;
 
 /** Names of schemas, in the order of their declarations. Other objects are named after their place. */
@@ -61,6 +64,15 @@ const ROOTS: readonly [name: string, schema: object, direction: Direction][] = [
   ['RunList', RunList, 'reply'],
   ['StepPoint', StepList.properties.steps.items, 'reply'],
   ['StepList', StepList, 'reply'],
+  ['Normalisation', Normalisation, 'reply'],
+  ['PlaceInStep', Disagreement.properties.micro_batches.items, 'reply'],
+  ['Disagreement', Disagreement, 'reply'],
+  ['RerunAttempt', Rerun.properties.attempts.items, 'reply'],
+  ['Rerun', Rerun, 'reply'],
+  ['RerunList', RerunList, 'reply'],
+  ['RunDifference', RunComparison.properties.difference, 'reply'],
+  ['BatchPlace', RunComparison.properties.only_here, 'reply'],
+  ['RunComparison', RunComparison, 'reply'],
   ['MicroBatch', RankDetail.properties.micro_batches.items, 'reply'],
   ['RankDetail', RankDetail, 'reply'],
   ['StepDetail', StepDetail, 'reply'],

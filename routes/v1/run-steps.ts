@@ -5,6 +5,7 @@ import { answerContent, requestContent } from '../../src/contract/content.ts';
 import { parameterCompiler } from '../../src/contract/parameters.ts';
 import { problemResponses } from '../../src/contract/problem.ts';
 import {
+  MOST_ATTEMPT_STEPS,
   RankParams,
   RecordQuery,
   Recording,
@@ -75,14 +76,27 @@ export default async function runSteps(app: FastifyInstance): Promise<void> {
   };
   app.get<{
     Params: { run: string };
-    Querystring: { from: number; to: number; max_points?: number; limit: number; cursor?: string };
+    Querystring: {
+      from: number;
+      to: number;
+      max_points?: number;
+      limit: number;
+      cursor?: string;
+      attempt?: number;
+    };
   }>(
     '/runs/:run/steps',
     { config: { scope: 'read' }, schema: list, preHandler: app.readsHistory },
     async ({ params: { run }, query }, reply) => {
       requireRun(run, await store.metadata(run));
-      const { from, to, max_points: maxPoints, limit, cursor } = query;
+      const { from, to, max_points: maxPoints, limit, cursor, attempt } = query;
       const first = cursor === undefined ? from : Math.max(from, Number(cursor));
+      if (attempt !== undefined) {
+        const most = (count: number): number => Math.min(count, MOST_ATTEMPT_STEPS);
+        const asked = { from: first, to, attempt, limit: most(limit), maxPoints: maxPoints && most(maxPoints) };
+        const { text } = requireRun(run, await app.runPages.attemptStepsJson(run, asked));
+        return reply.sendPages(JSON_TYPE, [text]);
+      }
       const pages =
         maxPoints === undefined
           ? stepListJson(app.runPages, run, { from: first, to }, limit)

@@ -5,6 +5,8 @@ import { MOST_KEPT } from './limits.ts';
 import { Archived, ExpectedRanks, Labels, MOST_PARTS, Notes, STATES, Tag, Tags } from './run-metadata.ts';
 import { RunName as Run } from './run-name.ts';
 import { Evaluation, CrossEntropyRequest } from './cross-entropy.ts';
+import { DeclaredLoss } from './declared.ts';
+import { Disagreement, Normalisation } from './disagreement.ts';
 import { Diagnostics } from './diagnostics.ts';
 import { MOST_ATTEMPT, besides } from './scalars.ts';
 import { count, numberOrNonFinite } from './tensor.ts';
@@ -19,6 +21,9 @@ export type RunSort = (typeof SORTS)[number];
  * search and a place: numbers, or a percent-encoded name.
  */
 export const CURSOR_PATTERN = `^(\\d{1,15}|(${SORTS.join('|')})~[0-9a-f]{16}~[A-Za-z0-9._~:%!'()*-]{1,3072})$`;
+
+/** Most steps of an answer about one attempt. */
+export const MOST_ATTEMPT_STEPS = 2000;
 
 /** Most characters of a search. */
 const MOST_SEARCH = 256;
@@ -131,6 +136,14 @@ export const StepsQuery = object(
     limit: integer(1, 20_000, 'Largest number of steps, without `max_points`.', 5000, { default: 5000 }),
     cursor: Type.Optional(
       Type.String({ pattern: '^\\d{1,16}$', description: '`next` of the page before.', examples: ['10000'] }),
+    ),
+    attempt: Type.Optional(
+      integer(
+        0,
+        MOST_ATTEMPT,
+        `Attempt whose steps are returned, superseded or not, each judged by the steps of that attempt before it. Such an answer has at most ${MOST_ATTEMPT_STEPS} steps, whatever \`limit\` and \`max_points\` are; the buckets of \`max_points\` have equally many steps. Without it, the curve of the run.`,
+        0,
+      ),
     ),
   },
   'A range of steps.',
@@ -313,6 +326,9 @@ const MicroBatch = object(
     loss: numberOrNonFinite('numerator / denominator.', 1.93),
     numerator: numberOrNonFinite('Σ m·ℓ.', 1976.32),
     denominator: numberOrNonFinite('D.', 1024),
+    device: Type.Optional(
+      Type.String({ description: 'Device that computed it, as the trainer named it.', examples: ['node-3/cuda:1'] }),
+    ),
     recorded_at: time('Time of the recording.'),
     diagnostics: recordedDiagnostics(
       `Verdict, summary and causes. With findings, the whole diagnostics of the evaluation, with the first ${MOST_KEPT} of \`locations\` and \`local_losses\`.`,
@@ -343,6 +359,15 @@ export const StepDetail = object(
       description: 'Ranks that have not reported; the first 1024.',
       examples: [[5]],
     }),
+    normalisation: Type.Optional(Normalisation),
+    disagreement: Type.Optional(
+      Type.Array(Disagreement, {
+        maxItems: 100,
+        description:
+          'Batches that do not agree with each other, or with the loss that was declared; empty when all agree. Absent where `normalisation` is.',
+        examples: [[]],
+      }),
+    ),
     batches: Type.Optional(count('Micro-batches of the step, including other pages; on the first page only.', 32)),
     rank_details: Type.Array(RankDetail, {
       description:
@@ -389,6 +414,7 @@ export const Recording = Type.Object(
     diagnostics: recordedDiagnostics(
       'The diagnostics of `/v1/cross-entropy`; for a pair only verdict, summary and causes.',
     ),
+    declared: Type.Optional(DeclaredLoss),
   },
   {
     title: 'Recording',
@@ -399,5 +425,6 @@ export const Recording = Type.Object(
 
 export type RecordedDiagnostics = Static<ReturnType<typeof recordedDiagnostics>>;
 export type RunSummary = Static<typeof RunSummary>;
+export type StepList = Static<typeof StepList>;
 export type StepPoint = Static<typeof StepPoint>;
 export type StepDetail = Static<typeof StepDetail>;

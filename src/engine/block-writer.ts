@@ -118,7 +118,7 @@ export class BlockWriter implements LogitsIntake {
     const fitting = Math.max(1, Math.floor(pool.slabs.standardBytes / this.#rowBytes));
     this.#rowsPerBlock = this.#inline ? targets.length : Math.min(fitting, targets.length);
     this.#bytesBeside = this.#inline ? 0 : kernelBytesBeside(batch, this.#rowsPerBlock);
-    this.#columns = makeBlockColumns(plan, targets.length);
+    this.#columns = makeBlockColumns(batch);
     this.#findings = new OrderedFindings(batch.mostPlaces);
     if (plan.comparison !== undefined) this.#referenceFindings = new OrderedFindings(batch.mostPlaces);
     this.#survey = plan.badInColumn === undefined ? undefined : emptySurvey();

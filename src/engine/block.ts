@@ -8,6 +8,8 @@ import { copyInSteps } from '../steps.ts';
 import type { Steps } from '../steps.ts';
 import { DTYPE_BYTES } from '../tensor/dtype.ts';
 import type { FloatDType } from '../tensor/dtype.ts';
+import { cutOtherTargets, makeAlternativeColumns } from './alternatives.ts';
+import type { AlternativeColumns, OtherTargets } from './alternatives.ts';
 import { cutComparedRows, ownComparedRows } from './compared-rows.ts';
 import type { ComparedRows, ComparisonPlan } from './compared-rows.ts';
 
@@ -42,6 +44,8 @@ export interface Block {
   firstRow: number;
   /** Class to score per row, NO_TARGET or LEFT_OUT. */
   targets: Int32Array<ArrayBuffer>;
+  /** Targets of other shifts; undefined where the loss is computed in one way only. */
+  others: OtherTargets | undefined;
   /** Class probabilities, shaped like the logits. */
   probabilities: { dtype: FloatDType; data: Uint8Array } | undefined;
   /** Rows of the other side of a comparison. */
@@ -84,11 +88,13 @@ export interface ComparedColumns {
 }
 
 /** Columns of a batch: those of its statistics, or of a comparison. */
-export type BlockColumns = RowColumns & Partial<ComparedColumns>;
+export type BlockColumns = RowColumns & Partial<ComparedColumns> & Partial<AlternativeColumns>;
 
 /** Allocates the columns of a batch. */
-export function makeBlockColumns({ comparison, statistics }: BlockPlan, rows: number): BlockColumns {
-  return comparison === undefined ? makeColumns(rows, statistics) : makeComparedColumns(rows);
+export function makeBlockColumns({ plan, others, targets: { length } }: Block): BlockColumns {
+  if (plan.comparison !== undefined) return makeComparedColumns(length);
+  const columns = makeColumns(length, plan.statistics);
+  return others === undefined ? columns : { ...columns, ...makeAlternativeColumns(length) };
 }
 
 /** Allocates the columns of a comparison. */
@@ -127,6 +133,7 @@ export function wholeBlock(plan: BlockPlan, targets: Int32Array<ArrayBuffer>): B
     plan,
     targets,
     firstRow: 0,
+    others: undefined,
     probabilities: undefined,
     compared: undefined,
     coefficients: undefined,
@@ -152,6 +159,7 @@ export function cutBlock(block: Block, firstRow: number, rows: number, shift: nu
     ...block,
     firstRow: block.firstRow + firstRow,
     targets: block.targets.slice(firstRow, end),
+    others: block.others && cutOtherTargets(block.others, firstRow, end),
     coefficients: coefficients && {
       t: coefficients.t.slice(firstRow, end),
       b: coefficients.b.slice(firstRow, end),

@@ -12,6 +12,7 @@ import { classesWithin, mergeShards } from '../statistics/sharded-rows.ts';
 import type { EvaluatedRows } from '../statistics/statistic.ts';
 import { numberReader } from '../tensor/tensor.ts';
 import type { Block, BlockPlan, BlockResult } from './block.ts';
+import { alternativeColumns } from './alternatives.ts';
 import { compareBlock } from './compare-block.ts';
 import { findRangeSigns } from './range-signs.ts';
 import { setInfiniteTerms } from './infinite-terms.ts';
@@ -40,6 +41,7 @@ export function evaluateBlock(
 function evaluateLoss(kernel: Kernel, block: Block, logits: Uint8Array | ByteSource, slab?: ArrayBuffer): BlockResult {
   const { plan } = block;
   const { dtype, classes, transform, classWeights: weights, isShard } = plan;
+  const alternatives = block.others && alternativeColumns(kernel, block.others, { ...block, logits });
   const placed = plan.everyRow
     ? block.targets.map((target) => (target === LEFT_OUT ? NO_TARGET : target))
     : block.targets;
@@ -49,6 +51,7 @@ function evaluateLoss(kernel: Kernel, block: Block, logits: Uint8Array | ByteSou
   const probabilityAt = probabilityReader(block);
   const soft = probabilities && { rows: probabilities, crossEntropy: kernel.crossEntropy(), probabilityAt };
   const columns = computeColumns(plan, { kernel, forward: rows, soft, isShard });
+  Object.assign(columns, alternatives);
   if (isShard) setInfiniteTerms(columns, block, rows.lse);
   const targets = block.targets.map((target, row) => (target < 0 ? target : (probabilities?.targets[row] ?? target)));
   const findings = findNonFinite(kernel.received, {

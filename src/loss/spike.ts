@@ -16,7 +16,7 @@ export const SPIKE_RULE: Readonly<SpikeRule> = { window: 64, minimum: 16, deviat
 /**
  * Factor from the median absolute deviation to the standard deviation, for normally distributed values: 1 / Φ⁻¹(3/4).
  */
-const MAD_TO_DEVIATION = 1.4826;
+export const MAD_TO_DEVIATION = 1.4826;
 
 /**
  * Threshold above which the next loss is a spike: median + deviations · max(1.4826 · MAD, floor · |median|) over the
@@ -128,7 +128,8 @@ function distancesFrom(middle: number, ascending: readonly number[]): number[] {
   return distances;
 }
 
-function medianOf(ascending: readonly number[]): number {
+/** Median of ascending values. */
+export function medianOf(ascending: readonly number[]): number {
   const half = ascending.length >> 1;
   return ascending.length % 2 === 1 ? ascending[half]! : (ascending[half - 1]! + ascending[half]!) / 2;
 }

@@ -1,5 +1,10 @@
 /** Pages of the history as text. The store thread makes them; the event loop passes their bytes on without parsing. */
 import { stringify } from '../wire/json-text/stringify.ts';
+import type { AttemptQuery } from './attempt-steps.ts';
+import type { FactStore } from './batch-facts.ts';
+import { compareRuns } from './comparison.ts';
+import { judgeStep } from './disagreement/judge-step.ts';
+import { readReruns } from './disagreement/reruns.ts';
 import { csvLine, exportText } from './export.ts';
 import type { ExportFormat, ExportedRow } from './export.ts';
 import type { CurvePoint, StepRange } from './record.ts';
@@ -7,7 +12,8 @@ import type { RunPlace, RunQuery } from './run-query.ts';
 import { MOST_STEPS } from './store.ts';
 import type { BatchPlace, RunCounts, RunStore } from './store.ts';
 import type { ScalarPlace, ScalarQuery } from './scalars.ts';
-import { wireBatch, wirePoint, wireRow, wireScalar, wireScalarPage, wireStep, wireSummary } from './wire.ts';
+import { wireBatch, wirePoint, wireRow, wireScalar, wireScalarPage, wireStep, wireSteps, wireSummary } from './wire.ts';
+import { wireComparison, wireReruns } from './wire-reruns.ts';
 
 /** Some rows as text. */
 export interface TextPage<Place> {
@@ -52,9 +58,9 @@ const elements = (values: readonly object[]): Uint8Array<ArrayBuffer> => encoder
 
 /** Pages of runs as text. Unknown runs have empty pages. */
 export class RunPages {
-  readonly #store: RunStore;
+  readonly #store: RunStore & FactStore;
 
-  constructor(store: RunStore) {
+  constructor(store: RunStore & FactStore) {
     this.#store = store;
   }
 
@@ -87,7 +93,12 @@ export class RunPages {
   /** A step with some of its batches, as JSON; undefined for an unknown step. */
   async stepJson(run: string, from: BatchPlace, limit: number): Promise<{ text: Uint8Array<ArrayBuffer> } | undefined> {
     const page = await this.#store.stepPage(run, from, limit);
-    return page && { text: encoder.encode(stringify(wireStep(run, page))) };
+    if (page === undefined) return undefined;
+    const { step, attempt } = page.point;
+    // Judges a step once, not once per page.
+    const facts = from.rank === 0 && from.microBatch === 0 ? await this.#store.facts(run) : undefined;
+    const judgement = facts && (await judgeStep(facts, { step, attempt }));
+    return { text: encoder.encode(stringify(wireStep(run, page, judgement))) };
   }
 
   /** Steps as lines of an export. */
@@ -108,6 +119,33 @@ export class RunPages {
       const isFirst = from.step === 0 && from.rank === 0 && from.microBatch === 0;
       return lines(batches.map(wireBatch), { format, isFirst, next });
     });
+  }
+
+  /** Micro-batches of a step that were computed again, as JSON; undefined for an unknown run. */
+  async rerunsJson(
+    run: string,
+    from: BatchPlace,
+    asked: { limit: number; tolerance: number },
+  ): Promise<{ text: Uint8Array<ArrayBuffer> } | undefined> {
+    const facts = await this.#store.facts(run);
+    return facts && { text: encoder.encode(stringify(wireReruns(await readReruns(facts, from, asked)))) };
+  }
+
+  /** The first difference of two runs from a place on, as JSON; undefined for an unknown run. */
+  async comparisonJson(
+    run: string,
+    other: string,
+    from: BatchPlace,
+  ): Promise<{ text: Uint8Array<ArrayBuffer> } | undefined> {
+    const [facts, others] = [await this.#store.facts(run), await this.#store.facts(other)];
+    if (facts === undefined || others === undefined) return undefined;
+    return { text: encoder.encode(stringify(wireComparison(await compareRuns(facts, others, from)))) };
+  }
+
+  /** Steps of one attempt, as JSON; undefined for an unknown run. */
+  async attemptStepsJson(run: string, query: AttemptQuery): Promise<{ text: Uint8Array<ArrayBuffer> } | undefined> {
+    const page = await this.#store.attemptSteps(run, query);
+    return page && { text: encoder.encode(stringify(wireSteps(page))) };
   }
 
   /** The scalars of a run, as JSON; undefined for an unknown run. */

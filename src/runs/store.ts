@@ -1,3 +1,4 @@
+import type { AttemptPage, AttemptQuery } from './attempt-steps.ts';
 import type {
   BatchKey,
   CurvePoint,
@@ -98,6 +99,8 @@ export interface RunStore {
   record(key: BatchKey, recording: Recording): Promise<Outcome>;
   /** Records micro-batches and scalars, each as `record` does. @param recordings at most MOST_RECORDINGS */
   recordMany(recordings: readonly KeyedRecording[]): Promise<Outcome[]>;
+  /** True for a batch whose losses of rows are to be kept: see disagreement/row-losses.ts. */
+  keepsRows(key: BatchKey, loss: number): Promise<boolean>;
   /** Attempt of a step: the highest attempt among all steps up to it; undefined when there is none. */
   attemptOf(run: string, step: number): Promise<number | undefined>;
   /**
@@ -155,6 +158,8 @@ export interface RunStore {
 
   /** Attempts of a run, in their order; undefined for an unknown run. */
   attempts(run: string): Promise<Attempt[] | undefined>;
+  /** Steps of one attempt, superseded ones too; undefined for an unknown run. */
+  attemptSteps(run: string, query: AttemptQuery): Promise<AttemptPage | undefined>;
   /** Scalars of a run, by their names; undefined for an unknown run. */
   scalars(run: string): Promise<ScalarSummary[] | undefined>;
   /** Points of a scalar; undefined for an unknown run or name. */

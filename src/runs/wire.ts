@@ -1,9 +1,11 @@
 /** Runs under their names on the wire. */
 import type { Static } from 'typebox';
-import type { RunSummary as WireSummary, StepDetail, StepPoint } from '../contract/runs.ts';
+import type { RunSummary as WireSummary, StepDetail, StepList, StepPoint } from '../contract/runs.ts';
 import type { AttemptList, ScalarCurve, ScalarList } from '../contract/scalars.ts';
+import type { AttemptPage } from './attempt-steps.ts';
 import { isActive } from './activity.ts';
 import { stateOf } from './life.ts';
+import type { StepJudgement } from './disagreement/judge-step.ts';
 import type { CurvePoint, RecordedBatch, RunSummary } from './record.ts';
 import type { Attempt, ScalarPage, ScalarSummary } from './scalars.ts';
 import type { StepPage } from './store.ts';
@@ -43,19 +45,29 @@ export function wirePoint(point: CurvePoint): StepPoint {
   };
 }
 
-export function wireStep(run: string, { point, batches, missingRanks, ranks, next }: StepPage): StepDetail {
+export function wireSteps({ points, next }: AttemptPage): StepList {
+  return { steps: points.map(wirePoint), ...(next !== undefined && { next: String(next) }) };
+}
+
+export function wireStep(
+  run: string,
+  { point, batches, missingRanks, ranks, next }: StepPage,
+  judgement: StepJudgement | undefined,
+): StepDetail {
   return {
     run,
     ...wirePoint(point),
     ...(batches !== undefined && { batches }),
+    ...(judgement && { normalisation: judgement.normalisation, disagreement: judgement.findings }),
     missing_ranks: missingRanks,
     rank_details: ranks.map(({ rank, sum, batches: own }) => ({
       rank,
       ...sum,
-      micro_batches: own.map(({ microBatch, numerator, denominator, recordedAt, diagnostics }) => ({
+      micro_batches: own.map(({ microBatch, numerator, denominator, device, recordedAt, diagnostics }) => ({
         micro_batch: microBatch,
         loss: numerator / denominator,
         ...{ numerator, denominator },
+        ...(device !== undefined && { device }),
         recorded_at: timeOf(recordedAt),
         diagnostics,
       })),

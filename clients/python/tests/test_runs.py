@@ -110,6 +110,32 @@ def test_a_batch_is_evaluated_and_recorded(run: Run) -> None:
     assert (step["step"], step["loss"]) == (7, evaluation.loss)
 
 
+def test_reruns_other_attempts_and_differences_of_runs_are_read(
+    client: Client, run: Run
+) -> None:
+    again = client.run(run.name, attempt=1)
+    other = client.run(f"{run.name}-other")
+    for rank in range(3):
+        run.record_pair(5, rank, 3.0 + rank, 2.0)
+        other.record_pair(5, rank, 3.0 + rank + (rank == 2), 2.0)
+    run.record_pair(6, 0, 1.0, 1.0)
+    difference = run.compare(other.name)
+    for rank in range(3):
+        again.record_pair(5, rank, 3.0, 2.0)
+
+    reruns = run.reruns(5)
+    within = run.reruns(5, tolerance=1.0)
+
+    assert difference["same"] == 2
+    assert difference["difference"]["rank"] == 2
+    assert [rerun["same_bits"] for rerun in reruns] == [True, False, False]
+    assert {rerun["verdict"] for rerun in within} == {"undetermined"}
+    assert [step["step"] for step in run.steps(attempt=0)] == [5, 6]
+    assert [step["attempt"] for step in run.steps(attempt=1)] == [1]
+    assert run.step(5)["normalisation"]["token_mean"] == 1.5
+    assert run.step(5)["disagreement"] == []
+
+
 def test_a_step_of_many_micro_batches_is_read_whole(run: Run) -> None:
     for rank in range(3):
         for micro_batch in range(250):

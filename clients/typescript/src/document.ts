@@ -383,6 +383,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/runs/{run}/steps/{step}/reruns": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Micro-batches of a step that were computed again
+         * @description Micro-batches that were recorded in several attempts, with a verdict from their results and devices: the verdict of the rerun state machine of Megatron.
+         */
+        get: operations["listReruns"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/runs/{run}/comparison": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The first difference of two runs
+         * @description Compares the micro-batches of two runs in the order of step, rank and micro-batch, by the bits of their rows. A request compares at most 20,000 of them: `next` goes on.
+         */
+        get: operations["compareRuns"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/runs/{run}/scalars": {
         parameters: {
             query?: never;
@@ -1103,6 +1143,25 @@ export interface components {
              * @example 4096
              */
             rows: number;
+        };
+        BatchPlace: {
+            /**
+             * Format: int64
+             * @description Step.
+             * @example 41200
+             */
+            step: number;
+            /**
+             * @description Rank.
+             * @example 3
+             */
+            rank: number;
+            /**
+             * Format: int64
+             * @description Micro-batch of the rank.
+             * @example 0
+             */
+            micro_batch: number;
         };
         /** @description A pair of a micro-batch, scalars of its step and rank, or both. */
         BulkItem: {
@@ -2028,6 +2087,36 @@ export interface components {
              */
             shape: number[];
         };
+        /** @description The declared loss, compared with that of this batch alone: see docs/diagnostics.md. The answer for the step compares it with all batches. */
+        DeclaredLoss: {
+            /**
+             * @description Loss of this batch by its options.
+             * @example 1.93
+             */
+            loss: components["schemas"]["NumberOrNonFinite"];
+            /**
+             * @description The loss that was declared.
+             * @example 1.95
+             */
+            declared_loss: components["schemas"]["NumberOrNonFinite"];
+            /**
+             * @description (declared_loss − loss) / |loss|.
+             * @example 0.0104
+             */
+            relative_difference: components["schemas"]["NumberOrNonFinite"];
+            /**
+             * @description True where the declared loss is that of the batch, with or without its z-loss, within the precision in which it was declared.
+             * @example false
+             */
+            agrees: boolean;
+            /**
+             * @description Options, one or two of them, with which this batch has the declared loss; null when none of those that are tried gives it. Absent where it agrees.
+             * @example {
+             *       "shift": 1
+             *     }
+             */
+            reproduced_by?: components["schemas"]["ReproducedByOptions"] | null;
+        };
         /** @description A tensor. */
         DeclaredOutput: {
             /**
@@ -2313,6 +2402,103 @@ export interface components {
              */
             local_losses?: components["schemas"]["NumberOrNonFinite"][];
         };
+        /** @description The first row that differs; absent where the losses of rows are not kept. */
+        DifferingRow: {
+            /**
+             * Format: int64
+             * @description Index of the row.
+             * @example 17
+             */
+            row: number;
+            /**
+             * @description Its loss in this run.
+             * @example 2.5
+             */
+            loss: components["schemas"]["NumberOrNonFinite"];
+            /**
+             * @description Its loss in the other run.
+             * @example 9.1
+             */
+            other_loss: components["schemas"]["NumberOrNonFinite"];
+        };
+        /** @description Batches of a step that do not agree. */
+        Disagreement: {
+            kind: components["schemas"]["DisagreementKind"];
+            /**
+             * @description The finding in a sentence.
+             * @example rank 3 has the loss 9.8, the median of 8 ranks is 1.93
+             */
+            summary: string;
+            /**
+             * @description The ranks; the first 1024.
+             * @example [
+             *       3
+             *     ]
+             */
+            ranks: number[];
+            /**
+             * @description Declared loss of the first of the ranks.
+             * @example 1.95
+             */
+            declared?: components["schemas"]["NumberOrNonFinite"];
+            /**
+             * @description Recorded loss of that rank, its mean over tokens.
+             * @example 1.93
+             */
+            recorded?: components["schemas"]["NumberOrNonFinite"];
+            /**
+             * @description (declared − recorded) / |recorded|.
+             * @example 0.0104
+             */
+            relative_difference?: components["schemas"]["NumberOrNonFinite"];
+            /**
+             * @description Average that gives the declared loss; null when none is known.
+             * @example mean_of_means
+             */
+            reproduced_by?: components["schemas"]["ReproducedBy"] | null;
+            /**
+             * @description Loss of the rank.
+             * @example 9.8
+             */
+            loss?: components["schemas"]["NumberOrNonFinite"];
+            /**
+             * @description Median of the losses of all ranks.
+             * @example 1.93
+             */
+            median?: components["schemas"]["NumberOrNonFinite"];
+            /**
+             * @description Distance from the median up to which a rank is not apart.
+             * @example 0.4
+             */
+            tolerance?: components["schemas"]["NumberOrNonFinite"];
+            /**
+             * @description Fault of normalisation without which the rank would be among the others; null when there is none.
+             * @example sum
+             */
+            explained_by?: components["schemas"]["ExplainedBy"] | null;
+            /**
+             * @description Their micro-batches; the first 64.
+             * @example [
+             *       {
+             *         "rank": 3,
+             *         "micro_batch": 0
+             *       }
+             *     ]
+             */
+            micro_batches?: components["schemas"]["PlaceInStep"][];
+            /**
+             * Format: int64
+             * @description Step that had these labels before.
+             * @example 41199
+             */
+            previous_step?: number;
+        };
+        /**
+         * @description `declared_loss_differs`: the loss that ranks declared is not the recorded one. `rank_apart`: the loss of a rank is far from those of the others. `same_batch`: ranks recorded the same batch. `stale_labels`: a batch has the labels of the step before, with other logits. docs/diagnostics.md has the rules.
+         * @example declared_loss_differs
+         * @enum {unknown}
+         */
+        DisagreementKind: "declared_loss_differs" | "rank_apart" | "same_batch" | "stale_labels";
         /** @description Percentiles over counted rows, unweighted, with linear interpolation between neighbours; rows of NaN are left out. */
         DivergencePercentiles: {
             /**
@@ -2641,6 +2827,12 @@ export interface components {
              */
             verdict: "finite" | "non_finite";
         };
+        /**
+         * @description Fault of normalisation.
+         * @example sum
+         * @enum {unknown}
+         */
+        ExplainedBy: "sum" | "sum_of_means" | "divided_by_micro_batches" | "divided_by_denominator";
         /** @description A file that could not be evaluated. */
         FailedFile: {
             /**
@@ -3809,6 +4001,11 @@ export interface components {
              */
             denominator: components["schemas"]["NumberOrNonFinite"];
             /**
+             * @description Device that computed it, as the trainer named it.
+             * @example node-3/cuda:1
+             */
+            device?: string;
+            /**
              * Format: date-time
              * @description Time of the recording.
              * @example 2026-01-31T12:00:00.000Z
@@ -3976,6 +4173,29 @@ export interface components {
          * @enum {unknown}
          */
         NonFinite: "NaN" | "Infinity" | "-Infinity";
+        /** @description The loss of the step in the averages that trainers confuse. Each sum is exact, so the order of the batches has no effect. Absent on further pages, and for steps of more than 100,000 micro-batches. */
+        Normalisation: {
+            /**
+             * @description Σ numerators / Σ denominators: the loss of the step.
+             * @example 1.93
+             */
+            token_mean: components["schemas"]["NumberOrNonFinite"];
+            /**
+             * @description Mean of the losses of all micro-batches that count anything, whatever their numbers of tokens.
+             * @example 1.95
+             */
+            mean_of_means: components["schemas"]["NumberOrNonFinite"];
+            /**
+             * @description Mean of the losses of the ranks, each its own Σ numerators / Σ denominators.
+             * @example 1.93
+             */
+            mean_of_rank_means: components["schemas"]["NumberOrNonFinite"];
+            /**
+             * @description (mean_of_means − token_mean) / |token_mean|.
+             * @example 0.0104
+             */
+            relative_difference: components["schemas"]["NumberOrNonFinite"];
+        };
         NumberOrNonFinite: number | components["schemas"]["NonFinite"];
         NumberOrNull: number | components["schemas"]["NonFinite"] | null;
         /**
@@ -4144,6 +4364,20 @@ export interface components {
              * @example false
              */
             masked: boolean;
+        };
+        /** @description A micro-batch of the step. */
+        PlaceInStep: {
+            /**
+             * @description Rank.
+             * @example 3
+             */
+            rank: number;
+            /**
+             * Format: int64
+             * @description Micro-batch of the rank.
+             * @example 0
+             */
+            micro_batch: number;
         };
         /** @description Probability of the label under `logits` minus that under `reference`, as a fraction; with labels only. */
         ProbabilityDifference: {
@@ -4565,6 +4799,7 @@ export interface components {
              * @example f32-relaxed-simd
              */
             kernel?: string;
+            declared?: components["schemas"]["DeclaredLoss"];
         };
         /**
          * @description The distribution P that is compared with: logits, P = softmax(s·x), of the shape of `logits` or (N, C) and of any floating-point dtype; the top K of each row; or a llama.cpp logit file.
@@ -4626,6 +4861,51 @@ export interface components {
              */
             reason: string;
         };
+        /**
+         * @description Average that gives the declared loss.
+         * @example mean_of_means
+         * @enum {unknown}
+         */
+        ReproducedBy: "mean_of_means" | "rank_mean_of_means" | "mean_of_rank_means" | "sum" | "rank_sum" | "sum_of_means" | "rank_sum_of_means" | "last_micro_batch" | "first_micro_batch" | "divided_by_micro_batches" | "divided_by_ranks" | "times_ranks" | "rank_share" | "bits_per_token" | "perplexity";
+        /** @description What differs from the request. */
+        ReproducedByOptions: {
+            /**
+             * @description `sum`: the sum over the rows. `mean_over_all_rows`: divided by all rows, those left out too. `mean_over_counted_rows`: divided by the number of counted rows, not by their weights. `mean_without_weights`: the mean over the counted rows, all with weight 1.
+             * @example sum
+             * @enum {unknown}
+             */
+            normalisation?: "sum" | "mean_over_all_rows" | "mean_over_counted_rows" | "mean_without_weights";
+            /**
+             * Format: int64
+             * @description `options.shift`.
+             * @example 0
+             */
+            shift?: number;
+            /**
+             * Format: double
+             * @description `options.label_smoothing`.
+             * @example 0
+             */
+            label_smoothing?: number;
+            /**
+             * Format: double
+             * @description `options.lse_square_scale`; 0 where the z-loss is left out.
+             * @example 0
+             */
+            lse_square_scale?: number;
+            /**
+             * @description `options.semantics`.
+             * @example megatron
+             * @enum {unknown}
+             */
+            semantics?: "mindformers" | "megatron";
+            /**
+             * @description It is in bits, or it is the perplexity.
+             * @example perplexity
+             * @enum {unknown}
+             */
+            unit?: "bits_per_token" | "perplexity";
+        };
         /** @description A requested output. */
         RequestedOutput: {
             /**
@@ -4648,6 +4928,85 @@ export interface components {
                 content_type?: unknown;
             };
         };
+        /** @description A micro-batch that was recorded in several attempts. */
+        Rerun: {
+            /**
+             * @description Rank.
+             * @example 3
+             */
+            rank: number;
+            /**
+             * Format: int64
+             * @description Micro-batch of the rank.
+             * @example 0
+             */
+            micro_batch: number;
+            /**
+             * @description Results in the order of their attempts, the last 32.
+             * @example []
+             */
+            attempts: components["schemas"]["RerunAttempt"][];
+            /**
+             * @description True where all results are the same in every bit.
+             * @example false
+             */
+            same_bits: boolean;
+            /**
+             * @description False where the labels differ: it was another batch. Absent where they are not known.
+             * @example true
+             */
+            same_labels?: boolean;
+            /**
+             * @description Of the loss that is farthest from that of the first attempt: (loss − first) / |first|.
+             * @example 1.2e-7
+             */
+            relative_difference: components["schemas"]["NumberOrNonFinite"];
+            /**
+             * Format: int64
+             * @description First row whose loss differs between the first attempt and the next one that differs from it; absent where the losses of rows are not kept.
+             * @example 17
+             */
+            first_differing_row?: number;
+            verdict: components["schemas"]["RerunVerdict"];
+        };
+        /** @description A result of the micro-batch. */
+        RerunAttempt: {
+            /**
+             * Format: int64
+             * @description Attempt of the trainer.
+             * @example 1
+             */
+            attempt: number;
+            /**
+             * @description Device that computed it, as the trainer named it.
+             * @example node-3/cuda:1
+             */
+            device?: string;
+            /**
+             * @description numerator / denominator.
+             * @example 1.93
+             */
+            loss: components["schemas"]["NumberOrNonFinite"];
+        };
+        /** @description Micro-batches of a step that were computed again. */
+        RerunList: {
+            /**
+             * @description In the order of rank and micro-batch.
+             * @example []
+             */
+            reruns: components["schemas"]["Rerun"][];
+            /**
+             * @description `cursor` of the next page; absent on the last.
+             * @example 3.17
+             */
+            next?: string;
+        };
+        /**
+         * @description `transient`: the same device gave another result. `persistent`: the same device gave the same result, and another device another. `correct`: another device gave the same result. `undetermined`: the attempts and their devices do not tell, or it was another batch.
+         * @example transient
+         * @enum {unknown}
+         */
+        RerunVerdict: "transient" | "persistent" | "correct" | "undetermined";
         /** @description Numbers of counted, ignored and masked rows. */
         RowCounts: {
             /**
@@ -4687,6 +5046,76 @@ export interface components {
              * @example 12.5
              */
             norm: components["schemas"]["NumberOrNonFinite"];
+        };
+        /** @description The first difference of two runs. */
+        RunComparison: {
+            /**
+             * Format: int64
+             * @description Micro-batches that both runs have, and that are the same in every bit, up to the difference.
+             * @example 1024
+             */
+            same: number;
+            difference?: components["schemas"]["RunDifference"];
+            /** @description First micro-batch that the other run lacks, before the end of both. */
+            only_here?: components["schemas"]["BatchPlace"];
+            /** @description First micro-batch that this run lacks, before the end of both. */
+            only_there?: components["schemas"]["BatchPlace"];
+            /**
+             * @description `cursor` with which the comparison goes on; absent when it has found a difference, or an end.
+             * @example 41200.0.0
+             */
+            next?: string;
+        };
+        /** @description The first micro-batch that differs. */
+        RunDifference: {
+            /**
+             * Format: int64
+             * @description Step.
+             * @example 41200
+             */
+            step: number;
+            /**
+             * @description Rank.
+             * @example 3
+             */
+            rank: number;
+            /**
+             * Format: int64
+             * @description Micro-batch of the rank.
+             * @example 0
+             */
+            micro_batch: number;
+            /**
+             * @description Loss of the micro-batch in this run.
+             * @example 1.93
+             */
+            loss: components["schemas"]["NumberOrNonFinite"];
+            /**
+             * @description Its loss in the other run.
+             * @example 1.94
+             */
+            other_loss: components["schemas"]["NumberOrNonFinite"];
+            /**
+             * @description (other_loss − loss) / |loss|.
+             * @example 0.0052
+             */
+            relative_difference: components["schemas"]["NumberOrNonFinite"];
+            /**
+             * @description Device of this run.
+             * @example node-3/cuda:1
+             */
+            device?: string;
+            /**
+             * @description Device of the other run.
+             * @example node-3/cuda:1
+             */
+            other_device?: string;
+            /**
+             * @description False where the labels differ: it was another batch. Absent where they are not known.
+             * @example true
+             */
+            same_labels?: boolean;
+            row?: components["schemas"]["DifferingRow"];
         };
         /** @description A page of runs. */
         RunList: {
@@ -5263,6 +5692,12 @@ export interface components {
              *     ]
              */
             missing_ranks: number[];
+            normalisation?: components["schemas"]["Normalisation"];
+            /**
+             * @description Batches that do not agree with each other, or with the loss that was declared; empty when all agree. Absent where `normalisation` is.
+             * @example []
+             */
+            disagreement?: components["schemas"]["Disagreement"][];
             /**
              * Format: int64
              * @description Micro-batches of the step, including other pages; on the first page only.
@@ -7428,6 +7863,106 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
+    listReruns: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Largest number of micro-batches.
+                 * @example 100
+                 */
+                limit?: number;
+                /**
+                 * @description `next` of the page before: rank and micro-batch.
+                 * @example 3.17
+                 */
+                cursor?: string;
+                /**
+                 * @description Relative difference of losses up to which two results are the same, for kernels that sum in any order: a number, 0 by default, as in Megatron.
+                 * @example 1e-6
+                 */
+                tolerance?: string;
+            };
+            header?: never;
+            path: {
+                /**
+                 * @description Name of the run, percent-encoded in the path, slashes too: 1 to 256 characters (code points) of Unicode. No control characters, no white space at an end, no `.` or `..` as a part between slashes, and not `~removed ` at the beginning. Names are compared as they are: upper and lower case differ, and Unicode is not normalised.
+                 * @example gpt-1b.seed-7
+                 */
+                run: components["parameters"]["Run"];
+                /**
+                 * @description Step of the training.
+                 * @example 41200
+                 */
+                step: components["parameters"]["Step"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The micro-batches. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RerunList"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["ProblemForbiddenOrHostNotAllowedOrOriginNotAllowed"];
+            404: components["responses"]["Problem404"];
+            417: components["responses"]["Problem417"];
+            429: components["responses"]["Problem429"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    compareRuns: {
+        parameters: {
+            query: {
+                /**
+                 * @description Name of the run, percent-encoded in the path, slashes too: 1 to 256 characters (code points) of Unicode. No control characters, no white space at an end, no `.` or `..` as a part between slashes, and not `~removed ` at the beginning. Names are compared as they are: upper and lower case differ, and Unicode is not normalised.
+                 * @example gpt-1b.seed-7
+                 */
+                with: components["schemas"]["RunName"];
+                /**
+                 * @description `next` of the answer before; or step, rank and micro-batch from which the runs are compared.
+                 * @example 41200.0.0
+                 */
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                /**
+                 * @description Name of the run, percent-encoded in the path, slashes too: 1 to 256 characters (code points) of Unicode. No control characters, no white space at an end, no `.` or `..` as a part between slashes, and not `~removed ` at the beginning. Names are compared as they are: upper and lower case differ, and Unicode is not normalised.
+                 * @example gpt-1b.seed-7
+                 */
+                run: components["parameters"]["Run"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The difference, or how far the runs are the same. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunComparison"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["ProblemForbiddenOrHostNotAllowedOrOriginNotAllowed"];
+            404: components["responses"]["Problem404"];
+            417: components["responses"]["Problem417"];
+            429: components["responses"]["Problem429"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+        };
+    };
     listScalars: {
         parameters: {
             query?: never;
@@ -7686,6 +8221,11 @@ export interface operations {
                  * @example 10000
                  */
                 cursor?: components["parameters"]["Cursor"];
+                /**
+                 * @description Attempt whose steps are returned, superseded or not, each judged by the steps of that attempt before it. Such an answer has at most 2000 steps, whatever `limit` and `max_points` are; the buckets of `max_points` have equally many steps. Without it, the curve of the run.
+                 * @example 0
+                 */
+                attempt?: number;
             };
             header?: never;
             path: {

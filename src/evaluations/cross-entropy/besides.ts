@@ -31,6 +31,10 @@ export function readBesides(fields: Readonly<Record<string, unknown>>): Besides 
   return { scalars, device: readDevice(fields['device'] ?? undefined) };
 }
 
+/** The loss that was declared; undefined without one. */
+export const declaredLossOf = ({ scalars }: Besides): number | undefined =>
+  scalars.find(([name]) => name === DECLARED_LOSS)?.[1];
+
 function readScalars(given: unknown): [string, number][] {
   if (typeof given !== 'object' || given === null || Array.isArray(given) || ArrayBuffer.isView(given)) {
     throw refuse('invalid_item', '/scalars', `scalars is ${showValue(given)}, expected an object of numbers`);

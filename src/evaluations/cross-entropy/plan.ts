@@ -12,9 +12,11 @@ import { denominatorsOf } from '../../loss/denominators.ts';
 import { gradientCoefficients } from '../../loss/gradient.ts';
 import { parseOptions, smoothingOf, transformOf } from '../../loss/options.ts';
 import { requireDivisible } from '../../loss/parallel.ts';
+import type { Options } from '../../loss/options.ts';
 import type { ReductionFacts } from '../../loss/reduction.ts';
 import { needsEveryRow, statisticsOf } from '../../loss/requested.ts';
-import { sequenceFactsOf } from '../../loss/targets.ts';
+import { selectTargets, sequenceFactsOf } from '../../loss/targets.ts';
+import type { Targets } from '../../loss/targets.ts';
 import { readTextSizes } from '../../loss/text-size.ts';
 import type { Steps } from '../../steps.ts';
 import { DTYPE_BYTES, isFloat8 } from '../../tensor/dtype.ts';
@@ -24,20 +26,41 @@ import type { HeldBytesAccount } from '../../wire/body/held-bytes.ts';
 /** Further bytes of a row, for the coefficients of its gradient. */
 const BYTES_PER_ROW_OF_GRADIENT = 32;
 
+/** Further bytes of a row that is evaluated in more ways: two other targets, their masks, and four columns. */
+const BYTES_PER_ROW_OF_ALTERNATIVES = 64;
+
 const GRADIENT_ADVICE = 'split the batch by rows, or ask for the gradient of narrower logits';
 
 /** A batch over all classes. */
 export interface BatchPlan extends Batch, ReductionFacts {
   layout: Layout;
   gradientDType: FloatDType;
+  /** Targets of other shifts; undefined where the options say the only way to compute the loss. */
+  others: OtherShifts | undefined;
 }
 
-/** Checks all that can be checked before the logits have come. @throws LossmeterError */
-export function* planBatch(pool: KernelPool, given: BatchHeader, held: HeldBytesAccount): Steps<BatchPlan> {
+/** Targets of the shift by one position less, where there is one, and by one position more. */
+interface OtherShifts {
+  earlier: Targets | undefined;
+  later: Targets;
+}
+
+/**
+ * Checks all that can be checked before the logits have come.
+ * @param alternatives true for rows that are evaluated in more ways than the options say: see engine/alternatives.ts
+ * @throws LossmeterError
+ */
+export function* planBatch(
+  pool: KernelPool,
+  given: BatchHeader,
+  held: HeldBytesAccount,
+  { alternatives = false }: { alternatives?: boolean } = {},
+): Steps<BatchPlan> {
   const options = parseOptions(given.options);
   const returnsGradient = options.outputs.includes('gradient');
   const differentiates = returnsGradient || options.check_for_nan_in_loss_and_grad;
-  const moreBytesPerRow = differentiates ? BYTES_PER_ROW_OF_GRADIENT : 0;
+  const moreBytesPerRow =
+    (differentiates ? BYTES_PER_ROW_OF_GRADIENT : 0) + (alternatives ? BYTES_PER_ROW_OF_ALTERNATIVES : 0);
   const { header, layout, targets } = yield* openRows(given, options, held, { moreBytesPerRow });
   const { dtype, shape } = header.logits;
   const rows = targets.classes.length;
@@ -64,8 +87,10 @@ export function* planBatch(pool: KernelPool, given: BatchHeader, held: HeldBytes
     shards: options.parallel_config.model_parallel,
     gradientDType: returnsGradient ? gradientDType : undefined,
   };
+  const others = alternatives ? yield* otherShifts(header, options, targets) : undefined;
   const block: Block = {
     ...wholeBlock(plan, targets.classes),
+    others: others && { earlier: others.earlier?.classes, later: others.later.classes },
     mostPlaces: options.max_locations,
     probabilities: targets.probabilities,
     coefficients: differentiates
@@ -81,6 +106,7 @@ export function* planBatch(pool: KernelPool, given: BatchHeader, held: HeldBytes
     layout,
     shape,
     targets,
+    others,
     writer,
     intake,
     kernel,
@@ -93,6 +119,23 @@ export function* planBatch(pool: KernelPool, given: BatchHeader, held: HeldBytes
     textSizes,
     gradientDType,
   };
+}
+
+function* otherShifts(
+  { logits, label, inputMask, segments }: BatchHeader,
+  options: Options,
+  { probabilities, classWeights }: Targets,
+): Steps<OtherShifts> {
+  const fields = { label: probabilities === undefined ? label : undefined, inputMask, weight: undefined, segments };
+  const { shift } = options;
+  const select = function* (other: number): Steps<Targets> {
+    const selected = yield* selectTargets(logits.shape, fields, {
+      ...options,
+      ...{ shift: other, invalid_label: 'zero_loss' },
+    });
+    return { ...selected, classWeights };
+  };
+  return { earlier: shift === 0 ? undefined : yield* select(shift - 1), later: yield* select(shift + 1) };
 }
 
 /** A batch over all classes with what its rows yielded. */

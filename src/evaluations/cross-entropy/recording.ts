@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { LossmeterError, refuse } from '../../errors.ts';
+import type { DeclaredLoss } from '../../contract/declared.ts';
 import type { Diagnostics } from '../../contract/diagnostics.ts';
 import { OPTIONS_OF_THE_LOSS, comparable } from '../../loss/option-rules.ts';
 import { summarize } from '../../diagnostics/summary.ts';
@@ -13,7 +14,8 @@ import { NON_FINITE } from '../../wire/non-finite.ts';
 import type { ReadRequest } from '../../wire/request.ts';
 import type { RequestFields } from '../../wire/request-fields.ts';
 import type { Kind } from '../kind.ts';
-import { BESIDES, readBesides } from './besides.ts';
+import { compareWithBatch, compareWithPair } from './declared.ts';
+import { BESIDES, declaredLossOf, readBesides } from './besides.ts';
 import type { Besides } from './besides.ts';
 import { CROSS_ENTROPY } from './cross-entropy.ts';
 import { makeHeader } from '../../batch/header.ts';
@@ -36,11 +38,13 @@ interface PairEvaluation {
 
 /** A batch that can be recorded. */
 export interface RunBatch {
-  evaluation: Evaluation | PairEvaluation;
+  evaluation: (Evaluation | PairEvaluation) & { declared?: DeclaredLoss };
   /** The same for the same content, and for no other. */
   digest: Uint8Array;
-  /** Digest of the labels; undefined for a pair. */
-  labelDigest?: Uint8Array;
+  /** Digest of the labels; undefined for a pair, and for labels that tell too little. */
+  labelDigest?: Uint8Array | undefined;
+  /** −log softmax at the labels of the first rows, which may be kept; undefined for a pair. */
+  rowLosses?: Float64Array;
 }
 
 /** A batch with what came beside it. */
@@ -63,7 +67,11 @@ export function recordingOf(recordedAs: RecordedAs): Kind<RecordingPlan, Recorde
     *answerFields(fields) {
       // A pair is one step: it may begin in a new turn.
       yield;
-      return { ...runPair(fields, recordedAs), ...readBesides(fields) };
+      const besides = readBesides(fields);
+      const { evaluation, digest } = runPair(fields, recordedAs);
+      const declared = declaredLossOf(besides);
+      const compared = declared !== undefined && { declared: compareWithPair(declared, evaluation) };
+      return { evaluation: { ...evaluation, ...compared }, digest, ...besides };
     },
   };
 }
@@ -83,21 +91,56 @@ function* plan(pool: KernelPool, request: ReadRequest, held: HeldBytesAccount): 
     throw refuse('unknown_field', pointerTo(surplus), detail);
   }
   const besides = readBesides(request.fields);
-  return { ...(yield* planBatch(pool, header, held)), besides };
+  const alternatives = declaredLossOf(besides) !== undefined;
+  return { ...(yield* planBatch(pool, header, held, { alternatives })), besides };
 }
 
 function* evaluateForRun(batch: RecordingPlan, rows: RowResults, recordedAs: RecordedAs): Steps<RecordedBatch> {
   const evaluation = yield* report(evaluated(batch, rows), recordedAs);
+  const declared = declaredLossOf(batch.besides);
+  const compared = declared !== undefined && { declared: yield* compareWithBatch(declared, evaluation, batch, rows) };
   const digest = yield* digestOf(batch, rows);
-  return { evaluation, digest, labelDigest: yield* digestOfLabels(batch), ...batch.besides };
+  const rowLosses = rows.columns.nll.subarray(0, MOST_ROW_LOSSES);
+  return {
+    evaluation: { ...evaluation, ...compared },
+    digest,
+    labelDigest: yield* digestOfLabels(batch),
+    rowLosses,
+    ...batch.besides,
+  };
+}
+
+/** Bits of a label, from the frequencies of labels. Rows that are left out do not count. */
+function entropyOf(classes: Int32Array): number {
+  const counts = new Map<number, number>();
+  let rows = 0;
+  for (const label of classes) {
+    if (label < 0) continue;
+    counts.set(label, (counts.get(label) ?? 0) + 1);
+    rows++;
+  }
+  let bits = 0;
+  for (const count of counts.values()) bits -= (count / rows) * Math.log2(count / rows);
+  return bits;
 }
 
 /** Bytes of the digest of labels. */
 const LABEL_DIGEST_BYTES = 16;
 
-function* digestOfLabels({ targets: { classes } }: BatchPlan): Steps<Uint8Array> {
+/** Most rows of a batch whose losses may be kept. */
+const MOST_ROW_LOSSES = 16_384;
+
+/** Least information of labels, in bits, that have a digest: others may be equal by chance. */
+const LEAST_BITS = 32;
+
+/** Rows whose labels tell how much information all of them have. */
+const ROWS_OF_SAMPLE = 4096;
+
+/** Digest of the labels; undefined where they may be equal to others by chance. */
+function* digestOfLabels({ targets: { classes, rows } }: BatchPlan): Steps<Uint8Array | undefined> {
+  if (entropyOf(classes.subarray(0, ROWS_OF_SAMPLE)) * rows.counted < LEAST_BITS) return undefined;
   const hash = createHash('sha256');
-  if (classes !== undefined) yield* inSteps(classes.length, (from, to) => void hash.update(classes.subarray(from, to)));
+  yield* inSteps(classes.length, (from, to) => void hash.update(classes.subarray(from, to)));
   return hash.digest().subarray(0, LABEL_DIGEST_BYTES);
 }
 

@@ -109,7 +109,7 @@ export async function listScalars(queries: Queries, run: number): Promise<Scalar
 }
 
 /** Live attempts of a run that begin before the end of a range, in the order of their first steps. */
-async function liveAttempts(queries: Queries, run: number, to: number, limit: number): Promise<Attempt[]> {
+export async function liveAttempts(queries: Queries, run: number, to: number, limit: number): Promise<Attempt[]> {
   const rows = await queries.rows(
     `SELECT attempt, first_step, live FROM lossmeter.attempts WHERE run = $1 AND first_step <= $2 AND live = 1
       ORDER BY first_step LIMIT $3`,

@@ -18,6 +18,11 @@ import type { Creator } from '../quota.ts';
 import { METADATA_COLUMNS, lossOf, metadataColumns, toMetadata } from '../rows.ts';
 import type { RunPlace, RunQuery } from '../run-query.ts';
 import type { BatchPage, BatchPlace, ChangePage, RunPage, RunStore, StepPage } from '../store.ts';
+import { readAttempt } from '../attempt-steps.ts';
+import type { AttemptPage, AttemptQuery } from '../attempt-steps.ts';
+import type { BatchFacts, FactStore } from '../batch-facts.ts';
+import { PostgresBatchFacts } from './batch-facts.ts';
+import { PostgresAttemptRows } from './attempt-steps.ts';
 import { readBatches } from './batches.ts';
 import { createWithin, rename } from './creation.ts';
 import type { FollowerPosition } from '../follower.ts';
@@ -29,12 +34,13 @@ import { changedOfAll, changedSince, stepsAt, stepsOf } from './points.ts';
 import { SharedPosition } from './position.ts';
 import { recordBatches } from './recording.ts';
 import { NOT_REMOVED, purgeSome, sizeOf, unlink, unlinkOldest } from './removal.ts';
+import { keepsRows } from '../disagreement/row-losses.ts';
 import { isRemoved } from '../removed.ts';
 import { listRuns } from './run-list.ts';
-import { readScalar } from '../scalars.ts';
+import { MOST_ATTEMPTS, readScalar } from '../scalars.ts';
 import type { Attempt, ScalarExportPage, ScalarPage, ScalarPlace, ScalarQuery, ScalarSummary } from '../scalars.ts';
 import { pickSteps } from './sampling.ts';
-import { PostgresScalarRows, exportScalars, listAttempts, listScalars, seriesOf } from './scalars.ts';
+import { PostgresScalarRows, exportScalars, listAttempts, listScalars, liveAttempts, seriesOf } from './scalars.ts';
 import { readStepPage } from './step-page.ts';
 import { summaryByName } from './summary.ts';
 
@@ -47,7 +53,7 @@ export interface PostgresStoreOptions extends DatabaseOptions {
 }
 
 /** Runs in a database of PostgreSQL, which any number of replicas share. */
-export class PostgresStore implements RunStore {
+export class PostgresStore implements RunStore, FactStore {
   readonly #database: PostgresDatabase;
   readonly #recordings: RecordingQueue;
   readonly #notices: Notices;
@@ -218,6 +224,29 @@ export class PostgresStore implements RunStore {
   async attempts(run: string): Promise<Attempt[] | undefined> {
     const id = await this.idOf(run);
     return id === undefined ? undefined : listAttempts(this.#database, id);
+  }
+
+  async attemptSteps(run: string, query: AttemptQuery): Promise<AttemptPage | undefined> {
+    return this.#database.snapshot(async (queries) => {
+      const row = await queries.first(
+        'SELECT id, coalesce(expected_ranks, ranks) AS expected FROM lossmeter.runs WHERE name = $1',
+        run,
+      );
+      if (row === undefined) return undefined;
+      const live = await liveAttempts(queries, Number(row['id']), Number.MAX_SAFE_INTEGER, MOST_ATTEMPTS);
+      const rows = new PostgresAttemptRows(queries, Number(row['id']), query.attempt, live);
+      return readAttempt(rows, query, Number(row['expected']));
+    });
+  }
+
+  async facts(run: string): Promise<BatchFacts | undefined> {
+    const id = await this.idOf(run);
+    return id === undefined ? undefined : new PostgresBatchFacts(this.#database, id);
+  }
+
+  async keepsRows(key: BatchKey, loss: number): Promise<boolean> {
+    const facts = await this.facts(key.run);
+    return facts !== undefined && keepsRows(facts, key, loss);
   }
 
   async scalars(run: string): Promise<ScalarSummary[] | undefined> {

@@ -1,5 +1,4 @@
 import type { StepRange } from '../record.ts';
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { fromReal, toAttempt, toExportPage } from '../rows.ts';
 import type { Row } from '../rows.ts';
 import { MOST_ATTEMPTS, lastValue } from '../scalars.ts';
@@ -13,16 +12,10 @@ import type {
   ScalarSummary,
   Segment,
 } from '../scalars.ts';
+import { extremesOf } from './extremes.ts';
 import type { Statements } from './statements.ts';
 
 const IN_SEGMENT = 'run = ? AND series = ? AND attempt = ? AND step BETWEEN ? AND ?';
-const IS_FINITE = 'value > -9e999 AND value < 9e999';
-const IS_NOT_FINITE = '(value IS NULL OR value <= -9e999 OR value >= 9e999)';
-
-const FIRST_STEP = `SELECT min(step) FROM scalars WHERE ${IN_SEGMENT}`;
-
-/** Milliseconds after which a scan lets other calls run. */
-const TURN_MS = 5;
 
 /** Rows of a series in SQLite. Other calls run between its statements. */
 export class SqliteScalarRows implements ScalarRows {
@@ -70,30 +63,13 @@ export class SqliteScalarRows implements ScalarRows {
     return typeof first === 'number' && typeof last === 'number' ? { from: first, to: last } : undefined;
   }
 
-  async extremes({ attempt, from, to, width }: Buckets): Promise<{ finite: number[]; nonFinite: number[] }> {
-    const found = { finite: [] as number[], nonFinite: [] as number[] };
-    let endOfTurn = performance.now() + TURN_MS;
-    for (let first = from; first <= to; first += width) {
-      const bucket = [attempt, first, Math.min(to, first + width - 1)];
-      const [least, greatest, nonFinite] = this.#row(
-        `SELECT min(value) FILTER (WHERE ${IS_FINITE}), max(value) FILTER (WHERE ${IS_FINITE}),
-          sum(${IS_NOT_FINITE}) FROM scalars WHERE ${IN_SEGMENT}`,
-        ...bucket,
-      );
-      for (const value of [least, greatest]) {
-        const at =
-          typeof value === 'number' ? this.#row(`${FIRST_STEP} AND value = ?`, ...bucket, value)[0] : undefined;
-        if (typeof at === 'number') found.finite.push(at);
-      }
-      if (Number(nonFinite) > 0) {
-        const ends = `SELECT min(step), max(step) FROM scalars WHERE ${IN_SEGMENT} AND ${IS_NOT_FINITE}`;
-        for (const at of this.#row(ends, ...bucket)) if (typeof at === 'number') found.nonFinite.push(at);
-      }
-      if (performance.now() < endOfTurn) continue;
-      await nextTurn();
-      endOfTurn = performance.now() + TURN_MS;
-    }
-    return found;
+  extremes(buckets: Buckets): Promise<{ finite: number[]; nonFinite: number[] }> {
+    return extremesOf(buckets, ({ what, where }, { from, to }, ...values) =>
+      this.#row(
+        `SELECT ${what} FROM scalars WHERE ${IN_SEGMENT}${where.replace('WHERE', 'AND')}`,
+        ...[buckets.attempt, from, to, ...values],
+      ),
+    );
   }
 
   #rows(sql: string, ...values: number[]): ScalarRow[] {
@@ -128,7 +104,7 @@ export async function listScalars(statements: Statements, run: number): Promise<
 }
 
 /** Live attempts of a run that begin before the end of a range, in the order of their first steps. */
-function liveAttempts(statements: Statements, run: number, to: number, limit: number): Attempt[] {
+export function liveAttempts(statements: Statements, run: number, to: number, limit: number): Attempt[] {
   const rows = statements.all(
     'SELECT attempt, first_step, live FROM attempts WHERE run = ? AND first_step <= ? AND live = 1 ORDER BY first_step LIMIT ?',
     ...[run, to, limit],

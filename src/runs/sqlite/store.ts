@@ -13,6 +13,11 @@ import type {
 } from '../record.ts';
 import type { RunPlace, RunQuery } from '../run-query.ts';
 import type { BatchPage, BatchPlace, ChangePage, RunPage, RunStore, StepPage } from '../store.ts';
+import { readAttempt } from '../attempt-steps.ts';
+import type { AttemptPage, AttemptQuery } from '../attempt-steps.ts';
+import type { BatchFacts, FactStore } from '../batch-facts.ts';
+import { SqliteBatchFacts } from './batch-facts.ts';
+import { SqliteAttemptRows } from './attempt-steps.ts';
 import { readBatches } from './batches.ts';
 import { openDatabase } from './database.ts';
 import { openWithSpace } from './reserve.ts';
@@ -29,14 +34,15 @@ import { recordBatches } from './recording.ts';
 import type { RecordOutcome } from '../recording.ts';
 import type { Failure } from './failure.ts';
 import { purgeSome, sizeOf, unlink, unlinkOldest, unlinked } from './removal.ts';
+import { keepsRows } from '../disagreement/row-losses.ts';
 import { isRemoved } from '../removed.ts';
 import type { Creator } from '../quota.ts';
 import { METADATA_COLUMNS, STEP_COLUMNS, metadataColumns, toMetadata } from '../rows.ts';
 import { listRuns } from './run-list.ts';
-import { readScalar } from '../scalars.ts';
+import { MOST_ATTEMPTS, readScalar } from '../scalars.ts';
 import type { Attempt, ScalarExportPage, ScalarPage, ScalarPlace, ScalarQuery, ScalarSummary } from '../scalars.ts';
 import { pickSteps } from './sampling.ts';
-import { SqliteScalarRows, exportScalars, listAttempts, listScalars, seriesOf } from './scalars.ts';
+import { SqliteScalarRows, exportScalars, listAttempts, listScalars, liveAttempts, seriesOf } from './scalars.ts';
 import { Statements } from './statements.ts';
 import { SharedFacts } from './shared-facts.ts';
 import { SqliteError } from './sqlite-error.ts';
@@ -47,7 +53,7 @@ import { lastOf, summarize } from './summary.ts';
  * Runs in an SQLite file. Statements block their thread, so the service uses the store through thread/store.ts, which
  * runs it on its own threads. Long work yields to the event loop between its pages.
  */
-export class SqliteStore implements RunStore {
+export class SqliteStore implements RunStore, FactStore {
   readonly #database: DatabaseSync;
   readonly #statements: Statements;
   readonly #guard: WriteGuard | undefined;
@@ -273,6 +279,24 @@ export class SqliteStore implements RunStore {
 
   async attempts(run: string): Promise<Attempt[] | undefined> {
     return this.#read(run, (id) => listAttempts(this.#statements, id));
+  }
+
+  async attemptSteps(run: string, query: AttemptQuery): Promise<AttemptPage | undefined> {
+    const id = this.#idOf(run);
+    if (id === undefined) return undefined;
+    const live = liveAttempts(this.#statements, id, Number.MAX_SAFE_INTEGER, MOST_ATTEMPTS);
+    const rows = new SqliteAttemptRows(this.#statements, id, query.attempt, live);
+    return readAttempt(rows, query, new Judge(this.#statements, id).expectedRanks);
+  }
+
+  async facts(run: string): Promise<BatchFacts | undefined> {
+    const id = this.#idOf(run);
+    return id === undefined ? undefined : new SqliteBatchFacts(this.#statements, id);
+  }
+
+  async keepsRows(key: BatchKey, loss: number): Promise<boolean> {
+    const facts = await this.facts(key.run);
+    return facts !== undefined && keepsRows(facts, key, loss);
   }
 
   async scalars(run: string): Promise<ScalarSummary[] | undefined> {

@@ -1,4 +1,5 @@
 import type { Worker } from 'node:worker_threads';
+import type { AttemptQuery } from '../attempt-steps.ts';
 import type { Pages } from '../answers.ts';
 import type { BatchKey, KeyedRecording, Outcome, Recording, RunMetadata, StepRange } from '../record.ts';
 import type { Creator } from '../quota.ts';
@@ -38,6 +39,9 @@ export class ThreadedStore implements RunStore {
       stepJson: (...given) => this.#threads.read('stepJson', ...given),
       exportSteps: (...given) => this.#threads.read('exportSteps', ...given),
       exportBatches: (...given) => this.#threads.read('exportBatches', ...given),
+      rerunsJson: (...given) => this.#threads.read('rerunsJson', ...given),
+      comparisonJson: (...given) => this.#threads.read('comparisonJson', ...given),
+      attemptStepsJson: (...given) => this.#threads.read('attemptStepsJson', ...given),
       scalarsJson: (...given) => this.#threads.read('scalarsJson', ...given),
       scalarJson: (...given) => this.#threads.read('scalarJson', ...given),
       exportScalarLines: (...given) => this.#threads.read('exportScalarLines', ...given),
@@ -168,6 +172,14 @@ export class ThreadedStore implements RunStore {
 
   attempts(run: string) {
     return this.#threads.read('attempts', run);
+  }
+
+  keepsRows(key: BatchKey, loss: number) {
+    return this.#threads.read('keepsRows', key, loss);
+  }
+
+  attemptSteps(run: string, query: AttemptQuery) {
+    return this.#threads.read('attemptSteps', run, query);
   }
 
   scalars(run: string) {

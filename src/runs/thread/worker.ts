@@ -10,7 +10,7 @@ import { SharedFacts } from '../sqlite/shared-facts.ts';
 import { SqliteStore } from '../sqlite/store.ts';
 
 /** The store, and its pages as text. */
-type Methods = Omit<SqliteStore, 'close' | 'stopPurge'> & RunPages;
+type Methods = Omit<SqliteStore, 'close' | 'stopPurge' | 'facts'> & RunPages;
 
 /** Name of a method that the thread answers. */
 export type Method = keyof { [K in keyof Methods as Methods[K] extends Asynchronous ? K : never]: true };

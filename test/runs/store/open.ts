@@ -5,17 +5,21 @@ import { join } from 'node:path';
 import { inject, onTestFinished } from 'vitest';
 import { PostgresStore } from '../../../src/runs/postgres/store.ts';
 import { PostgresTables } from '../../../src/runs/postgres/tables.ts';
+import type { FactStore } from '../../../src/runs/batch-facts.ts';
 import type { RunStore } from '../../../src/runs/store.ts';
 import { SqliteStore } from '../../../src/runs/sqlite/store.ts';
 import { SqliteTables } from '../../../src/runs/sqlite/tables.ts';
 import type { HistoryTables, TableRows } from '../../../src/runs/tables.ts';
 import { execute } from '../../postgres/server.ts';
 
+/** A store as the tests use it. */
+export type OpenedStore = RunStore & FactStore;
+
 /** A history that a test has for itself. */
 export interface History {
   /** Place of the database, as in LOSSMETER_STORE. */
   place: string;
-  open: (now?: () => number) => Promise<RunStore>;
+  open: (now?: () => number) => Promise<OpenedStore>;
   tables: () => HistoryTables;
   /** Writes rows into the empty history, without any of the store's rules. */
   write: (...pieces: TableRows[]) => Promise<void>;
@@ -50,13 +54,13 @@ export async function makeHistory(): Promise<History> {
 }
 
 /** An empty store that is closed at the end of the test. */
-export async function openStore(now?: () => number): Promise<RunStore> {
+export async function openStore(now?: () => number): Promise<OpenedStore> {
   return (await makeHistory()).open(now);
 }
 
 async function make(): Promise<{
   place: string;
-  open: (now?: () => number) => Promise<RunStore>;
+  open: (now?: () => number) => Promise<OpenedStore>;
   tables: () => HistoryTables;
   remove: () => Promise<void>;
 }> {

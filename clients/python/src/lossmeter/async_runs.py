@@ -22,6 +22,8 @@ if TYPE_CHECKING:
         BulkItem,
         BulkResult,
         Options,
+        Rerun,
+        RunComparison,
         RunSummary,
         ScalarPoint,
         ScalarSummary,
@@ -134,17 +136,22 @@ class AsyncRun:
         return await self.client.transport.send(requests.get_run(self.name))
 
     async def steps(
-        self, first: int = 0, last: int | None = None, *, max_points: int | None = None
+        self,
+        first: int = 0,
+        last: int | None = None,
+        *,
+        max_points: int | None = None,
+        attempt: int | None = None,
     ) -> list[StepPoint]:
         """The curve, in the order of the steps; see `Run.steps`."""
         steps: list[StepPoint] = []
-        request = requests.list_steps(self.name, first, last, max_points)
+        request = requests.list_steps(self.name, first, last, max_points, attempt)
         while True:
             page = await self.client.transport.send(request)
             steps += page["steps"]
             if "next" not in page:
                 return steps
-            request = requests.more_steps(self.name, last, page["next"])
+            request = requests.more_steps(self.name, last, page["next"], attempt)
 
     async def step(self, step: int) -> StepDetail:
         """A step with its ranks and micro-batches; see `Run.step`."""
@@ -154,6 +161,23 @@ class AsyncRun:
             page = await self.client.transport.send(request)
             requests.add_page(detail, page)
         return detail
+
+    async def reruns(self, step: int, *, tolerance: float = 0.0) -> list[Rerun]:
+        """Micro-batches of a step that were computed again; see `Run.reruns`."""
+        reruns: list[Rerun] = []
+        cursor: str | None = None
+        while True:
+            request = requests.list_reruns(self.name, step, tolerance, cursor)
+            page = await self.client.transport.send(request)
+            reruns += page["reruns"]
+            cursor = page.get("next")
+            if cursor is None:
+                return reruns
+
+    async def compare(self, other: str, *, cursor: str | None = None) -> RunComparison:
+        """The first difference from another run; see `Run.compare`."""
+        request = requests.compare_runs(self.name, other, cursor)
+        return await self.client.transport.send(request)
 
     def watch(self, *, after: int | None = None) -> AsyncGenerator[Event]:
         """What changes in the run, as it happens; see `Run.watch`."""

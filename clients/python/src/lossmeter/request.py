@@ -30,6 +30,8 @@ from lossmeter.schemas import (
     Diagnosis,
     Info,
     LogprobComparison,
+    RerunList,
+    RunComparison,
     RunList,
     RunSummary,
     ScalarCurve,
@@ -274,17 +276,28 @@ def delete_run(run: str) -> Request[None]:
 
 
 def list_steps(
-    run: str, first: int, last: int | None, max_points: int | None
+    run: str,
+    first: int,
+    last: int | None,
+    max_points: int | None,
+    attempt: int | None,
 ) -> Request[StepList]:
     """Steps, or the first page of them."""
-    query = {"from": first, "to": last, "max_points": max_points}
+    query = {
+        "from": first,
+        "to": last,
+        "max_points": max_points,
+        "attempt": attempt,
+    }
     path = run_path(run, "steps", **query)
     return Request("GET", path, _object_with("steps", StepList))
 
 
-def more_steps(run: str, last: int | None, cursor: str) -> Request[StepList]:
+def more_steps(
+    run: str, last: int | None, cursor: str, attempt: int | None
+) -> Request[StepList]:
     """A page of steps that is not the first."""
-    path = run_path(run, "steps", to=last, cursor=cursor)
+    path = run_path(run, "steps", to=last, cursor=cursor, attempt=attempt)
     return Request("GET", path, _object_with("steps", StepList))
 
 
@@ -292,6 +305,21 @@ def get_step(run: str, step: int, cursor: str | None = None) -> Request[StepDeta
     """A step with a page of its micro-batches."""
     path = run_path(run, "steps", step, cursor=cursor)
     return Request("GET", path, _object_with("rank_details", StepDetail))
+
+
+def list_reruns(
+    run: str, step: int, tolerance: float, cursor: str | None = None
+) -> Request[RerunList]:
+    """A page of the micro-batches of a step that were computed again."""
+    query = {"tolerance": tolerance or None, "cursor": cursor}
+    path = run_path(run, "steps", step, "reruns", **query)
+    return Request("GET", path, _object_with("reruns", RerunList))
+
+
+def compare_runs(run: str, other: str, cursor: str | None) -> Request[RunComparison]:
+    """The first difference of two runs from a place on."""
+    path = run_path(run, "comparison", **{"with": other, "cursor": cursor})
+    return Request("GET", path, _object_with("same", RunComparison))
 
 
 def add_page(detail: StepDetail, page: StepDetail) -> None:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
         BulkItem,
         BulkResult,
         Options,
+        Rerun,
+        RunComparison,
         RunSummary,
         ScalarPoint,
         ScalarSummary,
@@ -227,7 +229,12 @@ class Run:
         return self.client.transport.send(requests.get_run(self.name))
 
     def steps(
-        self, first: int = 0, last: int | None = None, *, max_points: int | None = None
+        self,
+        first: int = 0,
+        last: int | None = None,
+        *,
+        max_points: int | None = None,
+        attempt: int | None = None,
     ) -> list[StepPoint]:
         """The curve, in the order of the steps.
 
@@ -236,19 +243,20 @@ class Run:
             last: Last step, which is included.
             max_points: Most steps that show the range: its ends, the least and the
                 greatest loss of each stretch, and steps that are not finite.
+            attempt: Attempt whose steps are returned, superseded or not.
 
         Raises:
             ProblemError: There is no such run (`not_found`).
             UnreachableError: The service could not be reached.
         """
         steps: list[StepPoint] = []
-        request = requests.list_steps(self.name, first, last, max_points)
+        request = requests.list_steps(self.name, first, last, max_points, attempt)
         while True:
             page = self.client.transport.send(request)
             steps += page["steps"]
             if "next" not in page:
                 return steps
-            request = requests.more_steps(self.name, last, page["next"])
+            request = requests.more_steps(self.name, last, page["next"], attempt)
 
     def step(self, step: int) -> StepDetail:
         """A step with its ranks, micro-batches and their diagnostics.
@@ -263,6 +271,41 @@ class Run:
             page = self.client.transport.send(request)
             requests.add_page(detail, page)
         return detail
+
+    def reruns(self, step: int, *, tolerance: float = 0.0) -> list[Rerun]:
+        """Micro-batches of a step that were recorded in several attempts.
+
+        Args:
+            step: Step of the training.
+            tolerance: Relative difference up to which two losses are one result.
+
+        Raises:
+            ProblemError: There is no such run (`not_found`).
+            UnreachableError: The service could not be reached.
+        """
+        reruns: list[Rerun] = []
+        cursor: str | None = None
+        while True:
+            request = requests.list_reruns(self.name, step, tolerance, cursor)
+            page = self.client.transport.send(request)
+            reruns += page["reruns"]
+            cursor = page.get("next")
+            if cursor is None:
+                return reruns
+
+    def compare(self, other: str, *, cursor: str | None = None) -> RunComparison:
+        """The first step, rank and micro-batch in which another run differs.
+
+        Args:
+            other: Name of the other run.
+            cursor: `next` of the answer before: an answer is bounded.
+
+        Raises:
+            ProblemError: There is no such run (`not_found`).
+            UnreachableError: The service could not be reached.
+        """
+        request = requests.compare_runs(self.name, other, cursor)
+        return self.client.transport.send(request)
 
     def watch(self, *, after: int | None = None) -> Generator[Event]:
         """What changes in the run, as it happens, over breaks of the connection.

@@ -1257,6 +1257,245 @@ class StepList(TypedDict):
     """`cursor` of the next page; absent on the last."""
 
 
+class Normalisation(TypedDict):
+    """The loss of the step in the averages that trainers confuse. Each sum is exact, so
+    the order of the batches has no effect. Absent on further pages, and for steps of
+    more than 100,000 micro-batches.
+    """
+
+    token_mean: float
+    """Σ numerators / Σ denominators: the loss of the step."""
+
+    mean_of_means: float
+    """Mean of the losses of all micro-batches that count anything, whatever their
+    numbers of tokens.
+    """
+
+    mean_of_rank_means: float
+    """Mean of the losses of the ranks, each its own Σ numerators / Σ denominators."""
+
+    relative_difference: float
+    """(mean_of_means − token_mean) / |token_mean|."""
+
+
+class PlaceInStep(TypedDict):
+    """A micro-batch of the step."""
+
+    rank: int
+    """Rank."""
+
+    micro_batch: int
+    """Micro-batch of the rank."""
+
+
+class Disagreement(TypedDict):
+    """Batches of a step that do not agree."""
+
+    kind: Literal["declared_loss_differs", "rank_apart", "same_batch", "stale_labels"]
+    """`declared_loss_differs`: the loss that ranks declared is not the recorded one.
+    `rank_apart`: the loss of a rank is far from those of the others. `same_batch`:
+    ranks recorded the same batch. `stale_labels`: a batch has the labels of the step
+    before, with other logits. docs/diagnostics.md has the rules.
+    """
+
+    summary: str
+    """The finding in a sentence."""
+
+    ranks: list[int]
+    """The ranks; the first 1024."""
+
+    declared: NotRequired[float]
+    """Declared loss of the first of the ranks."""
+
+    recorded: NotRequired[float]
+    """Recorded loss of that rank, its mean over tokens."""
+
+    relative_difference: NotRequired[float]
+    """(declared − recorded) / |recorded|."""
+
+    reproduced_by: NotRequired[Literal["mean_of_means", "rank_mean_of_means", "mean_of_rank_means", "sum", "rank_sum", "sum_of_means", "rank_sum_of_means", "last_micro_batch", "first_micro_batch", "divided_by_micro_batches", "divided_by_ranks", "times_ranks", "rank_share", "bits_per_token", "perplexity"] | None]
+    """Average that gives the declared loss; null when none is known."""
+
+    loss: NotRequired[float]
+    """Loss of the rank."""
+
+    median: NotRequired[float]
+    """Median of the losses of all ranks."""
+
+    tolerance: NotRequired[float]
+    """Distance from the median up to which a rank is not apart."""
+
+    explained_by: NotRequired[Literal["sum", "sum_of_means", "divided_by_micro_batches", "divided_by_denominator"] | None]
+    """Fault of normalisation without which the rank would be among the others; null
+    when there is none.
+    """
+
+    micro_batches: NotRequired[list[PlaceInStep]]
+    """Their micro-batches; the first 64."""
+
+    previous_step: NotRequired[int]
+    """Step that had these labels before."""
+
+
+class RerunAttempt(TypedDict):
+    """A result of the micro-batch."""
+
+    attempt: int
+    """Attempt of the trainer."""
+
+    device: NotRequired[str]
+    """Device that computed it, as the trainer named it."""
+
+    loss: float
+    """numerator / denominator."""
+
+
+class Rerun(TypedDict):
+    """A micro-batch that was recorded in several attempts."""
+
+    rank: int
+    """Rank."""
+
+    micro_batch: int
+    """Micro-batch of the rank."""
+
+    attempts: list[RerunAttempt]
+    """Results in the order of their attempts, the last 32."""
+
+    same_bits: bool
+    """True where all results are the same in every bit."""
+
+    same_labels: NotRequired[bool]
+    """False where the labels differ: it was another batch. Absent where they are not
+    known.
+    """
+
+    relative_difference: float
+    """Of the loss that is farthest from that of the first attempt: (loss − first) /
+    |first|.
+    """
+
+    first_differing_row: NotRequired[int]
+    """First row whose loss differs between the first attempt and the next one that
+    differs from it; absent where the losses of rows are not kept.
+    """
+
+    verdict: Literal["transient", "persistent", "correct", "undetermined"]
+    """`transient`: the same device gave another result. `persistent`: the same device
+    gave the same result, and another device another. `correct`: another device gave the
+    same result. `undetermined`: the attempts and their devices do not tell, or it was
+    another batch.
+    """
+
+
+class RerunList(TypedDict):
+    """Micro-batches of a step that were computed again."""
+
+    reruns: list[Rerun]
+    """In the order of rank and micro-batch."""
+
+    next: NotRequired[str]
+    """`cursor` of the next page; absent on the last."""
+
+
+class RunDifferenceRow(TypedDict):
+    """The first row that differs; absent where the losses of rows are not kept."""
+
+    row: int
+    """Index of the row."""
+
+    loss: float
+    """Its loss in this run."""
+
+    other_loss: float
+    """Its loss in the other run."""
+
+
+class RunDifference(TypedDict):
+    """The first micro-batch that differs."""
+
+    step: int
+    """Step."""
+
+    rank: int
+    """Rank."""
+
+    micro_batch: int
+    """Micro-batch of the rank."""
+
+    loss: float
+    """Loss of the micro-batch in this run."""
+
+    other_loss: float
+    """Its loss in the other run."""
+
+    relative_difference: float
+    """(other_loss − loss) / |loss|."""
+
+    device: NotRequired[str]
+    """Device of this run."""
+
+    other_device: NotRequired[str]
+    """Device of the other run."""
+
+    same_labels: NotRequired[bool]
+    """False where the labels differ: it was another batch. Absent where they are not
+    known.
+    """
+
+    row: NotRequired[RunDifferenceRow]
+    """The first row that differs; absent where the losses of rows are not kept."""
+
+
+class BatchPlace(TypedDict):
+    """First micro-batch that the other run lacks, before the end of both."""
+
+    step: int
+    """Step."""
+
+    rank: int
+    """Rank."""
+
+    micro_batch: int
+    """Micro-batch of the rank."""
+
+
+class RunComparisonOnlyThere(TypedDict):
+    """First micro-batch that this run lacks, before the end of both."""
+
+    step: int
+    """Step."""
+
+    rank: int
+    """Rank."""
+
+    micro_batch: int
+    """Micro-batch of the rank."""
+
+
+class RunComparison(TypedDict):
+    """The first difference of two runs."""
+
+    same: int
+    """Micro-batches that both runs have, and that are the same in every bit, up to the
+    difference.
+    """
+
+    difference: NotRequired[RunDifference]
+    """The first micro-batch that differs."""
+
+    only_here: NotRequired[BatchPlace]
+    """First micro-batch that the other run lacks, before the end of both."""
+
+    only_there: NotRequired[RunComparisonOnlyThere]
+    """First micro-batch that this run lacks, before the end of both."""
+
+    next: NotRequired[str]
+    """`cursor` with which the comparison goes on; absent when it has found a
+    difference, or an end.
+    """
+
+
 class MicroBatchDiagnostics(TypedDict):
     """Verdict, summary and causes. With findings, the whole diagnostics of the
     evaluation, with the first 64 of `locations` and `local_losses`.
@@ -1339,6 +1578,9 @@ class MicroBatch(TypedDict):
 
     denominator: float
     """D."""
+
+    device: NotRequired[str]
+    """Device that computed it, as the trainer named it."""
 
     recorded_at: str
     """Time of the recording."""
@@ -1423,6 +1665,17 @@ class StepDetail(TypedDict):
 
     missing_ranks: list[int]
     """Ranks that have not reported; the first 1024."""
+
+    normalisation: NotRequired[Normalisation]
+    """The loss of the step in the averages that trainers confuse. Each sum is exact, so
+    the order of the batches has no effect. Absent on further pages, and for steps of
+    more than 100,000 micro-batches.
+    """
+
+    disagreement: NotRequired[list[Disagreement]]
+    """Batches that do not agree with each other, or with the loss that was declared;
+    empty when all agree. Absent where `normalisation` is.
+    """
 
     batches: NotRequired[int]
     """Micro-batches of the step, including other pages; on the first page only."""

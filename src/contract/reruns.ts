@@ -1,0 +1,162 @@
+import { Type } from 'typebox';
+import type { Static } from 'typebox';
+import { MOST_PARTS } from './run-metadata.ts';
+import { RunName } from './run-name.ts';
+import { count, numberOrNonFinite } from './tensor.ts';
+
+const rank = Type.Integer({ minimum: 0, maximum: MOST_PARTS - 1, description: 'Rank.', examples: [3] });
+const microBatch = count('Micro-batch of the rank.', 0);
+const device = (description: string) => Type.Optional(Type.String({ description, examples: ['node-3/cuda:1'] }));
+const sameLabels = Type.Optional(
+  Type.Boolean({
+    description: 'False where the labels differ: it was another batch. Absent where they are not known.',
+    examples: [true],
+  }),
+);
+
+export const RerunsQuery = Type.Object(
+  {
+    limit: Type.Integer({
+      ...{ minimum: 1, maximum: 200, default: 100, examples: [100] },
+      description: 'Largest number of micro-batches.',
+    }),
+    cursor: Type.Optional(
+      Type.String({
+        pattern: '^\\d{1,7}\\.\\d{1,7}$',
+        description: '`next` of the page before: rank and micro-batch.',
+        examples: ['3.17'],
+      }),
+    ),
+    tolerance: Type.Optional(
+      Type.String({
+        pattern: '^(\\d{1,9}(\\.\\d{1,20})?|\\.\\d{1,20})(e-?\\d{1,2})?$',
+        description:
+          'Relative difference of losses up to which two results are the same, for kernels that sum in any order: a number, 0 by default, as in Megatron.',
+        examples: ['1e-6'],
+      }),
+    ),
+  },
+  { additionalProperties: false, description: 'A page of the micro-batches of a step.' },
+);
+
+const Rerun = Type.Object(
+  {
+    rank,
+    micro_batch: microBatch,
+    attempts: Type.Array(
+      Type.Object(
+        {
+          attempt: count('Attempt of the trainer.', 1),
+          device: device('Device that computed it, as the trainer named it.'),
+          loss: numberOrNonFinite('numerator / denominator.', 1.93),
+        },
+        { title: 'RerunAttempt', additionalProperties: false, description: 'A result of the micro-batch.' },
+      ),
+      { description: 'Results in the order of their attempts, the last 32.', examples: [[]] },
+    ),
+    same_bits: Type.Boolean({ description: 'True where all results are the same in every bit.', examples: [false] }),
+    same_labels: sameLabels,
+    relative_difference: numberOrNonFinite(
+      'Of the loss that is farthest from that of the first attempt: (loss − first) / |first|.',
+      1.2e-7,
+    ),
+    first_differing_row: Type.Optional(
+      count(
+        'First row whose loss differs between the first attempt and the next one that differs from it; absent where the losses of rows are not kept.',
+        17,
+      ),
+    ),
+    verdict: Type.Enum(['transient', 'persistent', 'correct', 'undetermined'], {
+      title: 'RerunVerdict',
+      description:
+        '`transient`: the same device gave another result. `persistent`: the same device gave the same result, and another device another. `correct`: another device gave the same result. `undetermined`: the attempts and their devices do not tell, or it was another batch.',
+      examples: ['transient'],
+    }),
+  },
+  { title: 'Rerun', additionalProperties: false, description: 'A micro-batch that was recorded in several attempts.' },
+);
+
+export const RerunList = Type.Object(
+  {
+    reruns: Type.Array(Rerun, { description: 'In the order of rank and micro-batch.', examples: [[]] }),
+    next: Type.Optional(
+      Type.String({
+        pattern: '^\\d{1,7}\\.\\d{1,7}$',
+        description: '`cursor` of the next page; absent on the last.',
+        examples: ['3.17'],
+      }),
+    ),
+  },
+  { title: 'RerunList', additionalProperties: false, description: 'Micro-batches of a step that were computed again.' },
+);
+export type RerunList = Static<typeof RerunList>;
+
+const step = count('Step.', 41200);
+const PLACE_PATTERN = '^\\d{1,16}\\.\\d{1,7}\\.\\d{1,7}$';
+
+export const ComparisonQuery = Type.Object(
+  {
+    with: RunName,
+    cursor: Type.Optional(
+      Type.String({
+        pattern: PLACE_PATTERN,
+        description: '`next` of the answer before; or step, rank and micro-batch from which the runs are compared.',
+        examples: ['41200.0.0'],
+      }),
+    ),
+  },
+  { additionalProperties: false, description: 'The other run, and where the comparison begins.' },
+);
+
+const Place = (description: string) =>
+  Type.Optional(
+    Type.Object(
+      { step, rank, micro_batch: microBatch },
+      { title: 'BatchPlace', additionalProperties: false, description },
+    ),
+  );
+
+export const RunComparison = Type.Object(
+  {
+    same: count('Micro-batches that both runs have, and that are the same in every bit, up to the difference.', 1024),
+    difference: Type.Optional(
+      Type.Object(
+        {
+          ...{ step, rank, micro_batch: microBatch },
+          loss: numberOrNonFinite('Loss of the micro-batch in this run.', 1.93),
+          other_loss: numberOrNonFinite('Its loss in the other run.', 1.94),
+          relative_difference: numberOrNonFinite('(other_loss − loss) / |loss|.', 0.0052),
+          device: device('Device of this run.'),
+          other_device: device('Device of the other run.'),
+          same_labels: sameLabels,
+          row: Type.Optional(
+            Type.Object(
+              {
+                row: count('Index of the row.', 17),
+                loss: numberOrNonFinite('Its loss in this run.', 2.5),
+                other_loss: numberOrNonFinite('Its loss in the other run.', 9.1),
+              },
+              {
+                title: 'DifferingRow',
+                additionalProperties: false,
+                description: 'The first row that differs; absent where the losses of rows are not kept.',
+              },
+            ),
+          ),
+        },
+        { title: 'RunDifference', additionalProperties: false, description: 'The first micro-batch that differs.' },
+      ),
+    ),
+    only_here: Place('First micro-batch that the other run lacks, before the end of both.'),
+    only_there: Place('First micro-batch that this run lacks, before the end of both.'),
+    next: Type.Optional(
+      Type.String({
+        pattern: PLACE_PATTERN,
+        description: '`cursor` with which the comparison goes on; absent when it has found a difference, or an end.',
+        examples: ['41200.0.0'],
+      }),
+    ),
+  },
+  { title: 'RunComparison', additionalProperties: false, description: 'The first difference of two runs.' },
+);
+export type RunComparison = Static<typeof RunComparison>;

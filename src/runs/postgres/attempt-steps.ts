@@ -1,0 +1,84 @@
+import { heldRange } from '../attempt-steps.ts';
+import type { AttemptRows } from '../attempt-steps.ts';
+import type { StepRange } from '../record.ts';
+import { STEP_COLUMNS, lossOf } from '../rows.ts';
+import type { Row } from '../rows.ts';
+import type { Attempt, Buckets, ScalarRow, Segment } from '../scalars.ts';
+import type { Parameter, Queries } from './database.ts';
+
+/** Steps of the attempt that hold, and after them those that were superseded, as a table `steps`. */
+const UNION = `(
+    SELECT * FROM lossmeter.steps WHERE run = $1 AND attempt = $2
+      AND step BETWEEN greatest($3::bigint, $5::bigint) AND least($4::bigint, $6::bigint)
+    UNION ALL
+    SELECT * FROM lossmeter.superseded_steps WHERE run = $1 AND attempt = $2 AND step BETWEEN $3 AND $4
+  ) steps`
+  .replace('SELECT *', `SELECT ${STEP_COLUMNS}, steps.loss`)
+  .replace('SELECT *', `SELECT ${STEP_COLUMNS.replaceAll('steps.', 'superseded_steps.')}, superseded_steps.loss`);
+
+/** Steps of one attempt in PostgreSQL. */
+export class PostgresAttemptRows implements AttemptRows {
+  readonly #queries: Queries;
+  readonly #key: readonly [run: number, attempt: number];
+  /** Steps of the curve that may be of the attempt: other steps are not read. */
+  readonly #held: StepRange;
+
+  /** @param run id of the run @param live attempts of the run that are live */
+  constructor(queries: Queries, run: number, attempt: number, live: readonly Attempt[]) {
+    this.#queries = queries;
+    this.#key = [run, attempt];
+    const { from, to } = heldRange(live, attempt);
+    this.#held = { from, to: Math.min(to, Number.MAX_SAFE_INTEGER) };
+  }
+
+  async liveAttempts(): Promise<Attempt[]> {
+    return [];
+  }
+
+  async rows({ to }: Segment, [step, rank]: readonly [number, number], limit: number): Promise<ScalarRow[]> {
+    const from = rank < 0 ? step : step + 1;
+    const rows = await this.#rows(`SELECT * FROM ${UNION} ORDER BY step LIMIT $7`, { from, to }, limit);
+    return rows.map(toScalarRow);
+  }
+
+  async lastRows(segment: Segment, limit: number): Promise<ScalarRow[]> {
+    const rows = await this.#rows(`SELECT * FROM ${UNION} ORDER BY step DESC LIMIT $7`, segment, limit);
+    return rows.map(toScalarRow);
+  }
+
+  async steps(segment: Segment, limit: number): Promise<number[]> {
+    const rows = await this.#rows(`SELECT step FROM ${UNION} ORDER BY step LIMIT $7`, segment, limit);
+    return rows.map((row) => Number(row['step']));
+  }
+
+  async ends(segment: Segment): Promise<StepRange | undefined> {
+    const [row] = await this.#rows(`SELECT min(step) AS first, max(step) AS last FROM ${UNION}`, segment);
+    const { first, last } = row!;
+    return first === null || last === null ? undefined : { from: Number(first), to: Number(last) };
+  }
+
+  async extremes({ width, ...segment }: Buckets): Promise<{ finite: number[]; nonFinite: number[] }> {
+    // Arrays are compared by their first elements; of equal ones the first step is taken.
+    const rows = await this.#rows(
+      `SELECT (min(ARRAY[loss, step]) FILTER (WHERE loss IS NOT NULL))[2] AS least,
+          -(max(ARRAY[loss, -step]) FILTER (WHERE loss IS NOT NULL))[2] AS greatest,
+          min(step) FILTER (WHERE loss IS NULL) AS first, max(step) FILTER (WHERE loss IS NULL) AS last
+        FROM ${UNION} GROUP BY (step - $3) / $7::bigint`,
+      ...[segment, width],
+    );
+    const steps = (...names: string[]): number[] =>
+      rows.flatMap((row) => names.flatMap((name) => (row[name] === null ? [] : [Number(row[name])])));
+    return { finite: steps('least', 'greatest'), nonFinite: steps('first', 'last') };
+  }
+
+  async points(steps: readonly number[]): Promise<Row[]> {
+    const ends = { from: steps[0] ?? 0, to: steps.at(-1) ?? -1 };
+    return this.#rows(`SELECT * FROM ${UNION} WHERE step = ANY($7::bigint[]) ORDER BY step`, ends, steps);
+  }
+
+  #rows(sql: string, { from, to }: StepRange, ...values: Parameter[]): Promise<Row[]> {
+    return this.#queries.rows(sql, ...this.#key, from, to, this.#held.from, this.#held.to, ...values);
+  }
+}
+
+const toScalarRow = (row: Row): ScalarRow => [Number(row['step']), 0, lossOf(row)];
