@@ -13,7 +13,14 @@ const LONG_SPANS = [1, 2, 3, 6, 12, 24, 48, 96, 168, 336, 672].map((hours) => ho
 
 const AXIS_LABELS: Record<Axis, string> = { step: 'Step', relative: 'Time since the run began', wall: 'Time' };
 
-export function plotAxes(axis: Axis, log: boolean, palette: Palette): uPlot.Axis[] {
+interface AxesStyle {
+  axis: Axis;
+  log: boolean;
+  /** What the vertical axis shows. */
+  label: string;
+}
+
+export function plotAxes({ axis, log, label }: AxesStyle, palette: Palette): uPlot.Axis[] {
   const common = {
     font: FONT,
     labelFont: FONT,
@@ -26,6 +33,8 @@ export function plotAxes(axis: Axis, log: boolean, palette: Palette): uPlot.Axis
     {
       ...common,
       size: 54,
+      label,
+      labelSize: 18,
       ...(log && {
         splits: (_plot: uPlot, _axis: number, low: number, high: number) => logTicks(low, high),
         filter: (_plot: uPlot, splits: number[]) => splits,

@@ -1,19 +1,22 @@
 import type { Axis } from '../series/axis.ts';
 import { AXES } from '../series/axis.ts';
+import { CopyLink } from '../ui/copy-link.tsx';
 import { ComparePicker } from './compare-picker.tsx';
 import type { Settings } from './settings.ts';
 
 interface Properties {
   run: string;
   settings: Settings;
+  /** True when a run was resumed. */
+  hasBranches: boolean;
   onChange: (changed: Partial<Settings>) => void;
 }
 
 const AXIS_NAMES: Record<Axis, string> = { step: 'Step', relative: 'Relative', wall: 'Wall time' };
 
 /** Controls of the curve's appearance. */
-export function Controls({ run, settings, onChange }: Properties) {
-  const { axis, log, smoothing, band } = settings;
+export function Controls({ run, settings, hasBranches, onChange }: Properties) {
+  const { axis, log, smoothing, band, clip, branches } = settings;
   return (
     <div class="controls" role="group" aria-label="How the curve is shown">
       <fieldset class="segments">
@@ -31,8 +34,12 @@ export function Controls({ run, settings, onChange }: Properties) {
           </label>
         ))}
       </fieldset>
-      <Toggle name="Log scale" checked={log} onChange={(log) => onChange({ log })} />
+      <Toggle name="Log scale" checked={log} onChange={(log) => onChange({ log, y: undefined })} />
       <Toggle name="Rank band" checked={band} onChange={(band) => onChange({ band })} />
+      <Toggle name="Clip outliers" checked={clip} onChange={(clip) => onChange({ clip })} />
+      {hasBranches && (
+        <Toggle name="Earlier attempts" checked={branches} onChange={(branches) => onChange({ branches })} />
+      )}
       <label class="slider">
         <span>Smoothing</span>
         <input
@@ -46,6 +53,7 @@ export function Controls({ run, settings, onChange }: Properties) {
         <output>{smoothing.toFixed(2)}</output>
       </label>
       <ComparePicker run={run} chosen={settings.compare} onChange={(compare) => onChange({ compare })} />
+      <CopyLink />
     </div>
   );
 }
