@@ -18,9 +18,10 @@ interface AxesStyle {
   log: boolean;
   /** What the vertical axis shows. */
   label: string;
+  isPanel: boolean;
 }
 
-export function plotAxes({ axis, log, label }: AxesStyle, palette: Palette): uPlot.Axis[] {
+export function plotAxes({ axis, log, label, isPanel }: AxesStyle, palette: Palette): uPlot.Axis[] {
   const common = {
     font: FONT,
     labelFont: FONT,
@@ -29,7 +30,7 @@ export function plotAxes({ axis, log, label }: AxesStyle, palette: Palette): uPl
     ticks: { show: false },
   };
   return [
-    { ...common, ...HORIZONTAL[axis], label: AXIS_LABELS[axis], labelSize: 22, size: 30, grid: { show: false } },
+    { ...common, ...HORIZONTAL[axis], ...(!isPanel && { label: AXIS_LABELS[axis], labelSize: 22 }), size: 30, grid: { show: false } },
     {
       ...common,
       size: 54,

@@ -27,16 +27,17 @@ export function ChartFoot({ description, descriptionId, clip, clipped, isPanel, 
       {clip && <span class="chart-note">{describeClip(clipped)}</span>}
       {!isPanel && (
         <span class="chart-keys">
-          Drag to zoom, with <kbd>Shift</kbd> to move, click for details, double-click for all. By keyboard:{' '}
-          <kbd>←</kbd> <kbd>→</kbd> steps, <kbd>N</kbd> <kbd>P</kbd> next and previous finding, <kbd>Enter</kbd>{' '}
-          details, <kbd>+</kbd> <kbd>−</kbd> zoom, <kbd>I</kbd> <kbd>O</kbd> vertical, <kbd>Shift</kbd> and arrows move,{' '}
-          <kbd>0</kbd> all
+          Drag to zoom, with <kbd>Shift</kbd> to move, click for details. Keys: <kbd>←</kbd> <kbd>→</kbd> steps,{' '}
+          <kbd>N</kbd> <kbd>P</kbd> findings, <kbd>Enter</kbd> details, <kbd>+</kbd> <kbd>−</kbd> zoom, <kbd>I</kbd>{' '}
+          <kbd>O</kbd> vertical zoom, <kbd>Shift</kbd> with arrows moves, <kbd>0</kbd> all
         </span>
       )}
-      {!isPanel && <ZoomButtons {...zoom} />}
-      <button type="button" class="small-button" onClick={onPng} aria-label="Download as PNG">
-        PNG
-      </button>
+      <span class="chart-buttons">
+        {!isPanel && <ZoomButtons {...zoom} />}
+        <button type="button" onClick={onPng} aria-label="Download as PNG">
+          PNG
+        </button>
+      </span>
     </figcaption>
   );
 }

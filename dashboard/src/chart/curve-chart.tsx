@@ -45,7 +45,11 @@ interface Properties {
 export function CurveChart(properties: Properties) {
   const { what, label, curves, axis, log, smoothed, band, clip, isPanel = false, view, selected } = properties;
   const { onView, onSelect } = properties;
-  const [hover, setHover] = useState<Hover>();
+  const [hovered, setHover] = useState<Hover>();
+  // A curve may have been taken away.
+  const hover = hovered?.points.every(({ curve, index }) => curves[curve]?.points[index] !== undefined)
+    ? hovered
+    : undefined;
   const isDark = useIsDark();
   const id = useId();
   const box = useRef<HTMLDivElement>(null);
@@ -74,7 +78,7 @@ export function CurveChart(properties: Properties) {
   useEffect(() => {
     const element = box.current!;
     const size = (): PlotSize => sizeOf(element, isPanel);
-    const style = { colours, label, axis, log, smoothed, band };
+    const style = { colours, label, isPanel, axis, log, smoothed, band };
     const created = makePlot(element, { style, size: size(), data }, () => latest.current);
     const observer = new ResizeObserver(() => created.setSize(size()));
     observer.observe(element);

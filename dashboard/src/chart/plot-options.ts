@@ -12,6 +12,7 @@ export interface PlotStyle {
   colours: readonly CurveColour[];
   /** What the vertical axis shows. */
   label: string;
+  isPanel: boolean;
   axis: Axis;
   log: boolean;
   smoothed: boolean;
@@ -22,7 +23,7 @@ export interface PlotStyle {
 const DIAGONAL = 60;
 
 export function plotOptions(
-  { colours, label, axis, log, smoothed, band }: PlotStyle,
+  { colours, label, isPanel, axis, log, smoothed, band }: PlotStyle,
   palette: Palette,
   view: () => View,
 ): Omit<uPlot.Options, 'width' | 'height'> {
@@ -43,7 +44,7 @@ export function plotOptions(
         range: (_plot, low, high) => rangeOf(view().y, low, high, log),
       },
     },
-    axes: plotAxes({ axis, log, label }, palette),
+    axes: plotAxes({ axis, log, label, isPanel }, palette),
     series: [{}, ...colours.flatMap((colour) => curveSeries(palette.curve(colour), { smoothed, band: band && colour !== 'old' }))],
     bands: band
       ? colours.map((colour, k) => ({

@@ -19,6 +19,8 @@ interface Run {
 /** Most branches of a run: a chart with more says nothing. */
 const MOST = 5;
 
+const NONE: Branch[] = [];
+
 /** The last branches of runs. They are read again when a run has another attempt. */
 export function useBranches(runs: readonly Run[], isShown: boolean): Branch[] {
   const [branches, setBranches] = useState<Branch[]>([]);
@@ -35,7 +37,7 @@ export function useBranches(runs: readonly Run[], isShown: boolean): Branch[] {
     if (isShown) read().catch(() => undefined);
     return () => controller.abort();
   }, [key, isShown]);
-  return isShown ? branches : [];
+  return isShown ? branches : NONE;
 }
 
 async function branchesOf(run: string, signal: AbortSignal): Promise<Branch[]> {

@@ -1,6 +1,5 @@
 import type { Axis } from '../series/axis.ts';
 import { AXES } from '../series/axis.ts';
-import { CopyLink } from '../ui/copy-link.tsx';
 import { ComparePicker } from './compare-picker.tsx';
 import type { Settings } from './settings.ts';
 
@@ -53,7 +52,6 @@ export function Controls({ run, settings, hasBranches, onChange }: Properties) {
         <output>{smoothing.toFixed(2)}</output>
       </label>
       <ComparePicker run={run} chosen={settings.compare} onChange={(compare) => onChange({ compare })} />
-      <CopyLink />
     </div>
   );
 }

@@ -29,7 +29,7 @@ export function Findings({ curves, steps, selected, onSelect }: Properties) {
       <h2 id="findings-title">
         Findings <span class="muted">{isLoaded ? formatCount(count) : 'loading…'}</span>
       </h2>
-      <div class="finding-lists">
+      <div class="finding-lists" tabIndex={0} role="group" aria-label="Findings by run">
         {curves.map((curve, k) => (
           <div key={curve.run}>
             {curves.length > 1 && (

@@ -3,6 +3,7 @@ import type { RunSummary } from '../api/types.ts';
 import { formatCount, formatLoss } from '../format/numbers.ts';
 import { Ago } from '../ui/ago.tsx';
 import { Badge, StatusBadge } from '../ui/badge.tsx';
+import { CopyLink } from '../ui/copy-link.tsx';
 import { Labels } from '../ui/labels.tsx';
 import type { Connection } from './live-run.ts';
 
@@ -22,6 +23,7 @@ export function RunHead({ run, summary, connection }: Properties) {
         <h1>{run}</h1>
         {summary !== undefined && <StatusBadge status={summary.status} />}
         <ConnectionBadge connection={connection} />
+        <CopyLink />
       </div>
       {summary !== undefined && (
         <>

@@ -102,6 +102,7 @@ export function RunPage({ run, parameters }: { run: string; parameters: URLSearc
           losses: axis === 'step' ? NO_POINTS : points,
           revision: `${summary?.updated_at} ${points.length} ${points.at(-1)?.recorded_at}`,
         }))}
+        isReady={own.isLoaded}
         style={{ axis, log, smoothing, band, clip }}
         zoom={zoom}
         search={settings.scalars}

@@ -12,6 +12,7 @@ import { useScalarPoints } from './scalar-points.ts';
 interface Properties {
   name: string;
   runs: readonly PanelRun[];
+  isReady: boolean;
   style: PanelStyle;
   zoom: Zoom | undefined;
   /** The zoom, once it no longer changes. */
@@ -21,11 +22,11 @@ interface Properties {
 }
 
 /** One scalar of all runs. It has the same height before it is drawn. */
-export function ScalarPanel({ name, runs, style, zoom, settled, onZoom, onSelect }: Properties) {
+export function ScalarPanel({ name, runs, isReady, style, zoom, settled, onZoom, onSelect }: Properties) {
   const element = useRef<HTMLDivElement>(null);
   const isInSight = useIsInSight(element);
   const { axis, log, smoothing, band, clip } = style;
-  const { points, error } = useScalarPoints(name, wantedOf(name, runs, axis, settled), isInSight);
+  const { points, error } = useScalarPoints(name, wantedOf(name, runs, axis, settled), isInSight && isReady);
   const [y, setY] = useState<Zoom>();
   const curves = useMemo(
     () => (isInSight ? curvesOf(name, runs, points, { axis, log, smoothing, isZoomed: settled !== undefined }) : []),

@@ -13,6 +13,8 @@ const SETTLE_MS = 150;
 
 interface Properties {
   runs: readonly (Omit<PanelRun, 'scalars'> & { revision: string })[];
+  /** False while the losses are read, which come first. */
+  isReady: boolean;
   style: PanelStyle;
   zoom: Zoom | undefined;
   search: string;
@@ -25,7 +27,8 @@ interface Properties {
 }
 
 /** The scalars of runs, grouped by their names. Runs without any have no such section. */
-export function ScalarPanels({ runs, style, zoom, search, closed, onSearch, onClose, onZoom, onSelect }: Properties) {
+export function ScalarPanels(properties: Properties) {
+  const { runs, isReady, style, zoom, search, closed, onSearch, onClose, onZoom, onSelect } = properties;
   const { lists, error } = useScalarLists(runs);
   const settled = useSettled(zoom, JSON.stringify(zoom), SETTLE_MS);
   const names = lists.flatMap((list) => [...(list?.keys() ?? [])]);
@@ -67,7 +70,7 @@ export function ScalarPanels({ runs, style, zoom, search, closed, onSearch, onCl
           </summary>
           <div class="panels">
             {scalars.map((scalar) => (
-              <ScalarPanel key={scalar} name={scalar} runs={panelRuns} {...{ style, zoom, settled, onZoom, onSelect }} />
+              <ScalarPanel key={scalar} name={scalar} runs={panelRuns} {...{ isReady, style, zoom, settled, onZoom, onSelect }} />
             ))}
           </div>
         </details>
