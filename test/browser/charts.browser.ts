@@ -16,8 +16,11 @@ beforeAll(async () => {
   await recordItems({ service, run: 'outliers' }, items);
 });
 
-const parametersOf = (page: Page): URLSearchParams => new URLSearchParams(new URL(page.url()).hash.split('?')[1]);
-const numberIn = (page: Page, name: string): number => Number(parametersOf(page).get(name) ?? NaN);
+/** Settings in the address, of which the test driver hears later. */
+const parametersOf = async (page: Page): Promise<URLSearchParams> =>
+  new URLSearchParams(((await page.evaluate('location.hash')) as string).split('?')[1]);
+const numberIn = async (page: Page, name: string): Promise<number> => Number((await parametersOf(page)).get(name) ?? NaN);
+const heightIn = async (page: Page): Promise<number> => (await numberIn(page, 'high')) - (await numberIn(page, 'low'));
 const overOf = (page: Page) => page.locator('.u-over').first();
 
 /** Drags over the chart, by shares of its width and its height. */
@@ -36,20 +39,20 @@ describe('a chart', () => {
     const { page, complaints } = await openDashboard(service, '#/runs/first');
     await waitForStep(page, 60);
     await drag(page, [0.2, 0.3], [0.25, 0.8]);
-    expect([...parametersOf(page).keys()]).toEqual(['low', 'high']);
-    const height = numberIn(page, 'high') - numberIn(page, 'low');
+    expect([...(await parametersOf(page)).keys()]).toEqual(['low', 'high']);
+    const height = await heightIn(page);
     expect(height).toBeGreaterThan(0);
     await drag(page, [0.3, 0.4], [0.6, 0.42]);
-    expect([...parametersOf(page).keys()]).toEqual(['from', 'to', 'low', 'high']);
-    const [from, to, low] = ['from', 'to', 'low'].map((name) => numberIn(page, name));
+    expect([...(await parametersOf(page)).keys()]).toEqual(['from', 'to', 'low', 'high']);
+    const [from, to, low] = await Promise.all(['from', 'to', 'low'].map((name) => numberIn(page, name)));
     await drag(page, [0.5, 0.5], [0.3, 0.7], 'Shift');
-    expect(numberIn(page, 'from')).toBeGreaterThan(from!);
-    expect(numberIn(page, 'to') - numberIn(page, 'from')).toBeCloseTo(to! - from!, -1);
-    expect(numberIn(page, 'low')).toBeGreaterThan(low!);
-    expect(numberIn(page, 'high') - numberIn(page, 'low')).toBeCloseTo(height, 1);
+    expect(await numberIn(page, 'from')).toBeGreaterThan(from!);
+    expect((await numberIn(page, 'to')) - (await numberIn(page, 'from'))).toBeCloseTo(to! - from!, -1);
+    expect(await numberIn(page, 'low')).toBeGreaterThan(low!);
+    expect(await heightIn(page)).toBeCloseTo(height, 1);
     await overOf(page).dblclick({ position: { x: 200, y: 100 } });
     await page.waitForTimeout(500);
-    expect([...parametersOf(page)]).toEqual([]);
+    expect([...(await parametersOf(page))]).toEqual([]);
     await overOf(page).click({ position: { x: 200, y: 100 } });
     await page.getByRole('heading', { name: /^Step \d+$/ }).waitFor();
     expect(complaints).toEqual([]);
@@ -60,22 +63,22 @@ describe('a chart', () => {
     await waitForStep(page, 60);
     await chartOf(page).focus();
     await page.keyboard.press('i');
-    const height = numberIn(page, 'high') - numberIn(page, 'low');
+    const height = await heightIn(page);
     await page.keyboard.press('o');
-    expect(numberIn(page, 'high') - numberIn(page, 'low')).toBeCloseTo(2 * height, 1);
-    const low = numberIn(page, 'low');
+    expect(await heightIn(page)).toBeCloseTo(2 * height, 1);
+    const low = await numberIn(page, 'low');
     await page.keyboard.press('Shift+ArrowUp');
-    expect(numberIn(page, 'low')).toBeGreaterThan(low);
+    expect(await numberIn(page, 'low')).toBeGreaterThan(low);
     await page.getByRole('button', { name: 'Move down' }).click();
-    expect(numberIn(page, 'low')).toBeCloseTo(low, 1);
+    expect(await numberIn(page, 'low')).toBeCloseTo(low, 1);
     await page.getByRole('button', { name: 'Zoom in' }).click();
-    const to = numberIn(page, 'to');
+    const to = await numberIn(page, 'to');
     await page.getByRole('button', { name: 'Move left' }).click();
-    expect(numberIn(page, 'to')).toBeLessThan(to);
+    expect(await numberIn(page, 'to')).toBeLessThan(to);
     await page.getByRole('button', { name: 'Move right' }).click();
-    expect(numberIn(page, 'to')).toBe(to);
+    expect(await numberIn(page, 'to')).toBe(to);
     await page.getByRole('button', { name: 'Reset zoom' }).click();
-    expect([...parametersOf(page)]).toEqual([]);
+    expect([...(await parametersOf(page))]).toEqual([]);
   });
 
   test('leaves outliers out of sight, and says so', async () => {

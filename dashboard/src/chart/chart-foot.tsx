@@ -28,7 +28,7 @@ export function ChartFoot({ description, descriptionId, clip, clipped, isPanel, 
       {!isPanel && (
         <span class="chart-keys">
           Drag to zoom, with <kbd>Shift</kbd> to move, click for details. Keys: <kbd>←</kbd> <kbd>→</kbd> steps,{' '}
-          <kbd>N</kbd> <kbd>P</kbd> findings, <kbd>Enter</kbd> details, <kbd>+</kbd> <kbd>−</kbd> zoom, <kbd>I</kbd>{' '}
+          <kbd>N</kbd> <kbd>P</kbd> marked steps, <kbd>Enter</kbd> details, <kbd>+</kbd> <kbd>−</kbd> zoom, <kbd>I</kbd>{' '}
           <kbd>O</kbd> vertical zoom, <kbd>Shift</kbd> with arrows moves, <kbd>0</kbd> all
         </span>
       )}

@@ -54,7 +54,6 @@ export function makePlot(
         bind: {
           mousedown: (plot, _target, handler) => (event) => {
             if (!event.shiftKey) return handler(event);
-            event.preventDefault();
             hasDragged = true;
             panFrom(plot, event, style.log, (sight) => latest().onPan(sight));
             return null;
@@ -101,6 +100,8 @@ export function makePlot(
     data,
     element,
   );
+  // What stands above it may have grown.
+  plot.over.addEventListener('mouseenter', () => plot.syncRect());
   let click = 0;
   plot.over.addEventListener('click', () => {
     const { hover } = latest();

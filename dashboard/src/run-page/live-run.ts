@@ -91,7 +91,7 @@ class RunFeed {
   /** Loads what was recorded before the connection stood and after the run was loaded. */
   async #catchUp(): Promise<void> {
     await this.#loading;
-    if (this.#signal.aborted) return;
+    if (this.#signal.aborted || this.#deleted.signal.aborted) return;
     const before = this.#last;
     const summary = await getRun(this.#run, this.#signal).catch(() => undefined);
     const isSame = summary?.updated_at === before?.updated_at && summary?.batches === before?.batches;

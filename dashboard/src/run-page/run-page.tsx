@@ -103,6 +103,7 @@ export function RunPage({ run, parameters }: { run: string; parameters: URLSearc
           revision: `${summary?.updated_at} ${points.length} ${points.at(-1)?.recorded_at}`,
         }))}
         isReady={own.isLoaded}
+        isGone={connection === 'deleted'}
         style={{ axis, log, smoothing, band, clip }}
         zoom={zoom}
         search={settings.scalars}

@@ -16,8 +16,11 @@ interface Run {
 const REFRESH_MS = 3000;
 const QUIET_MS = 15_000;
 
-/** The scalars of runs; undefined until they are known. */
-export function useScalarLists(runs: readonly Run[]): { lists: (ScalarList | undefined)[]; error: unknown } {
+/** The scalars of runs; undefined until they are known. @param isGone true once they are not to be read any more */
+export function useScalarLists(
+  runs: readonly Run[],
+  isGone: boolean,
+): { lists: (ScalarList | undefined)[]; error: unknown } {
   const [lists, setLists] = useState<ReadonlyMap<string, ScalarList>>(new Map());
   const [error, setError] = useState<unknown>();
   const read = useRef(new Map<string, { revision: string; at: number }>());
@@ -25,6 +28,7 @@ export function useScalarLists(runs: readonly Run[]): { lists: (ScalarList | und
   latest.current = runs;
   usePolling(
     async (signal) => {
+      if (isGone) return;
       const stale = latest.current.filter(({ run, revision }) => {
         const last = read.current.get(run);
         return last === undefined || last.revision !== revision || Date.now() - last.at > QUIET_MS;
@@ -45,7 +49,7 @@ export function useScalarLists(runs: readonly Run[]): { lists: (ScalarList | und
       }
     },
     REFRESH_MS,
-    [JSON.stringify(runs.map(({ run }) => run))],
+    [JSON.stringify(runs.map(({ run }) => run)), isGone],
   );
   return { lists: runs.map(({ run }) => lists.get(run)), error };
 }

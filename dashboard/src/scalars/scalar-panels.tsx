@@ -15,6 +15,8 @@ interface Properties {
   runs: readonly (Omit<PanelRun, 'scalars'> & { revision: string })[];
   /** False while the losses are read, which come first. */
   isReady: boolean;
+  /** True once the run was deleted. */
+  isGone: boolean;
   style: PanelStyle;
   zoom: Zoom | undefined;
   search: string;
@@ -28,8 +30,8 @@ interface Properties {
 
 /** The scalars of runs, grouped by their names. Runs without any have no such section. */
 export function ScalarPanels(properties: Properties) {
-  const { runs, isReady, style, zoom, search, closed, onSearch, onClose, onZoom, onSelect } = properties;
-  const { lists, error } = useScalarLists(runs);
+  const { runs, isReady, isGone, style, zoom, search, closed, onSearch, onClose, onZoom, onSelect } = properties;
+  const { lists, error } = useScalarLists(runs, isGone);
   const settled = useSettled(zoom, JSON.stringify(zoom), SETTLE_MS);
   const names = lists.flatMap((list) => [...(list?.keys() ?? [])]);
   const groups = useMemo(() => groupScalars(names, search), [names.join('\n'), search]);
@@ -70,7 +72,12 @@ export function ScalarPanels(properties: Properties) {
           </summary>
           <div class="panels">
             {scalars.map((scalar) => (
-              <ScalarPanel key={scalar} name={scalar} runs={panelRuns} {...{ isReady, style, zoom, settled, onZoom, onSelect }} />
+              <ScalarPanel
+                key={scalar}
+                name={scalar}
+                runs={panelRuns}
+                isReady={isReady && !isGone}
+                {...{ style, zoom, settled, onZoom, onSelect }} />
             ))}
           </div>
         </details>
