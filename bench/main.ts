@@ -1,3 +1,4 @@
+import { benchBulk } from './bulk.ts';
 import { benchClient } from './client.ts';
 import { benchComparedFiles } from './compare-files.ts';
 import { benchCompare } from './compare.ts';
@@ -34,6 +35,7 @@ const SECTIONS = {
   latency: benchLatency,
   runs: benchRuns,
   record: benchRecord,
+  bulk: benchBulk,
   threads: benchThreads,
   start: benchStart,
 };

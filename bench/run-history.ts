@@ -20,7 +20,8 @@ export function fillRun(
       INSERT INTO batches SELECT 1, k / ${perStep}, 0, k / ${microBatches} % ${ranks}, k % ${microBatches},
         512 * (2 + 8 * exp(-k / ${perStep} / 3000.0) + abs(random() % 1000) / 10000.0), 512, 1,
         'step ' || k / ${perStep} || ', rank ' || k / ${microBatches} % ${ranks} || ': the loss is finite', NULL,
-        randomblob(32), k FROM counter;
+        randomblob(32), k, NULL, NULL FROM counter;
+    INSERT INTO attempts VALUES (1, 0, 0, 1);
     INSERT INTO ranks SELECT 1, step, rank, zeroblob(16), zeroblob(16), sum(numerator) / sum(denominator)
       FROM batches GROUP BY step, rank;
     INSERT INTO steps SELECT 1, step, 0, zeroblob(16), zeroblob(16), sum(numerator), sum(denominator),

@@ -134,11 +134,12 @@ test(
     database.exec(`BEGIN;
     INSERT INTO runs (name, created_at, updated_at, batches, steps, ranks) VALUES ('bad', 0, 0, 1200, 1, ${ranks});
     INSERT INTO steps VALUES (1, 7, 0, x'', x'', NULL, 1200, NULL, ${ranks}, NULL, NULL, 1200, 1, '["nan_logit"]', 's', 0, 0, 0, 1);
+    INSERT INTO attempts VALUES (1, 0, 7, 1);
     UPDATE sequence SET value = 1;
     WITH RECURSIVE k (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM k WHERE n < ${ranks - 1})
       INSERT INTO ranks SELECT 1, 7, n, x'000000000000F87F', x'0000000000000000', NULL FROM k;`);
     const insert = database.prepare(
-      "INSERT INTO batches VALUES (1, 7, 0, ?, ?, NULL, 1, 0, 'NaN in 1 of 1 row', ?, x'00', 0)",
+      "INSERT INTO batches VALUES (1, 7, 0, ?, ?, NULL, 1, 0, 'NaN in 1 of 1 row', ?, x'00', 0, NULL, NULL)",
     );
     for (let k = 0; k < ranks * microBatches; k++)
       insert.run(Math.floor(k / microBatches), k % microBatches, diagnostics);

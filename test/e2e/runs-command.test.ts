@@ -73,22 +73,19 @@ async function curve(name: string): Promise<unknown[][]> {
 
 describe('import', () => {
   test('event files of several runs are recorded once, however often they are imported', async () => {
-    const [purged, resumed, simpleRun, tensors] = ['purged', 'resumed', 'simple', 'tensors'].map(
-      (name) => `tb/${name}`,
-    );
     const first = [
-      [purged, 7, 0, 0, 0],
-      [resumed, 9, 0, 0, 0],
-      [simpleRun, 5, 0, 0, 0],
-      [tensors, 5, 0, 0, 0],
+      ['purged', 7, 0, 0, 0],
+      ['resumed', 9, 0, 0, 0],
+      ['simple', 5, 0, 0, 0],
+      ['tensors', 5, 0, 0, 0],
     ];
     const again = [
-      [purged, 0, 5, 2, 0],
-      [resumed, 0, 7, 2, 0],
-      [simpleRun, 0, 5, 0, 0],
-      [tensors, 0, 5, 0, 0],
+      ['purged', 0, 5, 2, 0],
+      ['resumed', 0, 7, 2, 0],
+      ['simple', 0, 5, 0, 0],
+      ['tensors', 0, 5, 0, 0],
     ];
-    const args = [path.join(FIXTURES, 'event-files'), '--run', 'tb'];
+    const args = [path.join(FIXTURES, 'event-files')];
     expect(await importJson(args)).toEqual({ code: 0, stderr: '', refusals: [], runs: first });
     const simple = [
       [1, 4.5],
@@ -98,13 +95,25 @@ describe('import', () => {
       [5, Math.fround(0.1)],
     ];
     const resumedCurve = [1, 2, 3, 4, 5, 6, 7].map((step) => [step, step < 4 ? 5 - step : 3 - step / 8]);
-    expect([await curve('tb/simple'), await curve('tb/resumed')]).toEqual([simple, resumedCurve]);
+    expect([await curve('simple'), await curve('resumed')]).toEqual([simple, resumedCurve]);
     expect(await importJson(args)).toEqual({ code: 0, stderr: '', refusals: [], runs: again });
-    expect([await curve('tb/simple'), await curve('tb/resumed')]).toEqual([simple, resumedCurve]);
-    const { points } = await get<{ points: { step: number; value: number }[] }>(
-      'tb%2Ftensors/scalars/grad_norm%2Flayers.3',
-    );
+    expect([await curve('simple'), await curve('resumed')]).toEqual([simple, resumedCurve]);
+    const { points } = await get<{ points: { step: number; value: number }[] }>('tensors/scalars/grad_norm%2Flayers.3');
     expect(points.map(({ step, value }) => [step, value])).toEqual([1, 2, 3, 4, 5].map((step) => [step, step / 2]));
+  });
+
+  test('names of runs with slashes, spaces and other letters are kept', async () => {
+    const args = [path.join(FIXTURES, 'event-files'), '--run', 'meta-llama/Läufe 7'];
+    const { code, runs } = await importJson(args);
+    expect([code, runs.map(([name]) => name)]).toEqual([
+      0,
+      ['purged', 'resumed', 'simple', 'tensors'].map((name) => `meta-llama/Läufe 7/${name}`),
+    ]);
+    expect(await curve('meta-llama/Läufe 7/resumed')).toHaveLength(7);
+    expect((await run(['list', '--search', 'läufe simple'])).stdout).toMatch(/\nmeta-llama\/Läufe 7\/simple +\w+ +5 /);
+    expect((await run(['show', 'meta-llama/Läufe 7/simple'])).stdout).toMatch(/^run +meta-llama\/Läufe 7\/simple\n/);
+    expect(await run(['delete', '--yes', 'meta-llama/Läufe 7/simple'])).toMatchObject({ code: 0 });
+    expect((await run(['list', '--search', 'läufe'])).stdout).not.toContain('simple');
   });
 
   test('a log of Megatron-LM is a run with its NaN and its validation', async () => {
@@ -247,17 +256,17 @@ describe('other commands', () => {
   test('list, show and export print what is recorded', async () => {
     const file = path.join(folder, 'shown.csv');
     writeFileSync(file, 'step,loss,lr\n1,2.5,0.1\n2,nan,0.05\n');
-    await run(['import', file, '--run', 'org/shown']);
+    await run(['import', file, '--run', 'shown']);
     const list = await run(['list', '--search', 'shown']);
     expect(list.code).toBe(0);
-    expect(list.stdout).toMatch(/^run +state +steps +last step +last loss .*\norg\/shown +\w+ +2 +2 +NaN +2\.5 +1 /);
+    expect(list.stdout).toMatch(/^run +state +steps +last step +last loss .*\nshown +\w+ +2 +2 +NaN +2\.5 +1 /);
     expect(JSON.parse((await run(['list', '--search', 'shown', '--json'])).stdout)).toMatchObject([
-      { run: 'org/shown', steps: 2 },
+      { run: 'shown', steps: 2 },
     ]);
-    const show = await run(['show', 'org/shown']);
-    expect(show.stdout).toMatch(/^run +org\/shown\n/);
+    const show = await run(['show', 'shown']);
+    expect(show.stdout).toMatch(/^run +shown\n/);
     expect(show.stdout).toMatch(/\nlr +2 +2 +0\.05\n$/);
-    const exported = await run(['export', 'org/shown', '--of', 'scalars']);
+    const exported = await run(['export', 'shown', '--of', 'scalars']);
     const [head, ...rows] = exported.stdout
       .trimEnd()
       .split(/\r?\n/)
@@ -267,7 +276,7 @@ describe('other commands', () => {
       { step: '2', attempt: '0', rank: '0', name: 'lr', value: '0.05' },
     ]);
     const output = path.join(folder, 'steps.jsonl');
-    expect((await run(['export', 'org/shown', '--format', 'jsonl', '--output', output])).code).toBe(0);
+    expect((await run(['export', 'shown', '--format', 'jsonl', '--output', output])).code).toBe(0);
     expect(
       readFileSync(output, 'utf8')
         .trimEnd()

@@ -1,6 +1,6 @@
 """Cost of `Monitor` to a training loop: of a call, and of a loop as a whole.
 
-    python clients/python/bench/monitor_cost.py [--steps 2500] [--pairs 4]
+    python clients/python/bench/monitor_cost.py [--steps 1000] [--pairs 12]
 
 The service is a stand-in in a process of its own, which takes recordings in bulk and
 fails when it is to. Runs with and without a monitor take turns, so that what else the
@@ -34,7 +34,7 @@ from lossmeter import Client, Monitor
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
-SIZE = 256
+SIZE = 384
 CALLS = 20_000
 
 
@@ -157,8 +157,8 @@ def shares(nanoseconds: list[int]) -> str:
 def main() -> None:
     """Prints all figures."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--steps", type=int, default=2500, help="steps of a loop")
-    parser.add_argument("--pairs", type=int, default=4, help="loops of each kind")
+    parser.add_argument("--steps", type=int, default=1000, help="steps of a loop")
+    parser.add_argument("--pairs", type=int, default=12, help="loops of each kind")
     arguments = parser.parse_args()
     logging.getLogger("lossmeter").setLevel(logging.ERROR)
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+import os
+import re
+import subprocess
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -11,13 +14,16 @@ import numpy as np
 import pytest
 import torch
 import urllib3
+from service import ROOT
 
 from lossmeter import Monitor, NonFiniteStepError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from numpy.typing import ArrayLike, NDArray
+    from service import Service
 
     from lossmeter import Client, Run
     from lossmeter.schemas import Options
@@ -62,6 +68,37 @@ def test_scalars_are_recorded_with_every_step(run: Run) -> None:
     # The service computed another loss from the logits.
     assert points_of(run, "declared_loss") == {1: math.inf}
     assert math.isfinite(run.steps()[1]["loss"])
+
+
+def test_a_file_is_imported_as_it_would_have_been_recorded(
+    run: Run, tmp_path: Path, service: Service
+) -> None:
+    told = run.client.run(f"{run.name}.told")
+    with (
+        Monitor(path=tmp_path / "run.ndjson", rank=1, attempt=2, device="gpu") as file,
+        Monitor(told.name, run.client, rank=1, attempt=2, device="gpu") as monitor,
+    ):
+        for step in range(1500):
+            for each in (file, monitor):
+                loss = math.nan if step == 7 else 1 / (step + 1)
+                each.step(step, loss, count=3, scalars={"lr": loss / 3, "a/ü b": step})
+
+    node = os.environ.get("LOSSMETER_NODE", "node")
+    command = [node, "src/cli/bin.js", "runs", "import", "--run", run.name]
+    subprocess.run(
+        [*command, str(tmp_path / "run.ndjson")],
+        cwd=ROOT,
+        env={**os.environ, "LOSSMETER_URL": service.url},
+        check=True,
+        capture_output=True,
+    )
+
+    assert file.sent == monitor.sent == 1500
+    time = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z")
+    exports = [time.sub("", each.export("csv", "batches")) for each in (run, told)]
+    assert exports[0] == exports[1]
+    for name in ("lr", "a/ü b"):
+        assert repr(points_of(run, name)) == repr(points_of(told, name))
 
 
 def test_a_nan_is_named_by_row_and_class(

@@ -57,12 +57,15 @@ class Queue:
             Whether there is enough for a request.
         """
         with self._lock:
-            self._given += 1
             if self.closed:
+                self._given += 1
                 self._late += 1
                 return False
             self._cost_in += item.cost
+            # A handler of a signal may wait between any two of these lines, and would
+            # wait in vain for an item that is counted and not there.
             self._items.append(item)
+            self._given += 1
             self._make_room()
             return len(self._items) >= MOST_ITEMS
 
@@ -74,19 +77,20 @@ class Queue:
     def put_flagged(self, flagged: Flagged) -> None:
         """Adds a step with its logits."""
         with self._lock:
-            self._given += 1
             if self.closed:
+                self._given += 1
                 self._late += 1
                 return
             self._logits_in += flagged.nbytes
             self.flagged.append(flagged)
+            self._given += 1
             self._make_room()
 
     def drop_invalid(self, why: str) -> None:
         """Counts what is no step, or no scalar."""
         with self._lock:
-            self._given += 1
             self._invalid += 1
+            self._given += 1
             self.invalid_because = why
 
     def tell(self, explanation: Explanation) -> None:
@@ -158,6 +162,14 @@ class Queue:
     def waiting(self) -> int:
         """Items that are neither recorded nor dropped."""
         return self.total - self.sent - self.dropped
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is left to take out.
+
+        Counts may not say so: a handler of a signal may wait between two of them.
+        """
+        return not self._items and not self.flagged
 
     @property
     def lost(self) -> dict[str, int]:

@@ -181,13 +181,13 @@ class Sender:
                 pause = backoff(self._delivery.failures, later.seconds)
                 self._delivery.failures += 1
             self._tell()
-            if self._closing and queue.waiting <= 0:
+            if self._closing and later is None and queue.is_empty:
                 break
             self._answer_flushes()
         # A file is on the disk before anybody hears that all is written.
         with suppress(Exception):
             self._sink.close()
-        self._answer_flushes()
+        self._answer_flushes(ended=True)
         if not self._delivery.stopped:
             lifetime.forget(self)
 
@@ -211,15 +211,17 @@ class Sender:
                 break
         self._woken = False
 
-    def _answer_flushes(self) -> None:
+    def _answer_flushes(self, *, ended: bool = False) -> None:
         with suppress(Empty):
             while True:
                 flush = self._wake.get_nowait()
                 if flush is not None:
                     self._flushes.append(flush)
+        if self._closing and not ended:
+            return
         settled = self.queue.total - self.queue.waiting
         for target, done, _ in self._flushes:
-            if settled >= target:
+            if ended or settled >= target:
                 done.put(True)
         now = time.monotonic()
         self._flushes = [

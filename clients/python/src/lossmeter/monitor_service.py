@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
     from lossmeter.answer import Outcome
     from lossmeter.evaluation import Evaluation
     from lossmeter.monitor_items import Flagged, Item, Origin
+
+# Connections import it. A process that is forked while a thread does so would wait for
+# the end of the import for ever.
+codecs.lookup("idna")
 
 NDJSON = "application/x-ndjson"
 
