@@ -280,7 +280,10 @@ describe('a file', () => {
   });
 });
 
-test.each(Object.entries(FOREIGN_FILES))('%s is called what it is, and not sent', async (name, { bytes, kind }) => {
+/** Files of NumPy are read here. */
+const REFUSED = Object.entries(FOREIGN_FILES).filter(([name]) => !name.startsWith('batch.np'));
+
+test.each(REFUSED)('%s is called what it is, and not sent', async (name, { bytes, kind }) => {
   const { page } = await openDashboard(service, '#/evaluate');
   await page.getByLabel('Choose a file to evaluate').setInputFiles({ name, mimeType: '', buffer: bytes });
   await page.getByRole('alert').waitFor();
