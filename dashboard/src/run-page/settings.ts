@@ -1,4 +1,5 @@
 import type { Zoom } from '../chart/zoom.ts';
+import { formatNames, parseNames } from '../routing/names.ts';
 import { AXES } from '../series/axis.ts';
 import type { Axis } from '../series/axis.ts';
 
@@ -55,16 +56,6 @@ export function parseSettings(parameters: URLSearchParams): Settings {
     selected: step === undefined ? undefined : { step, ...(run !== null && { run }) },
   };
 }
-
-/** Names in one parameter, between commas. A comma in a name is percent-encoded, and so is a percent sign. */
-export const formatNames = (names: readonly string[]): string =>
-  names.map((name) => name.replaceAll('%', '%25').replaceAll(',', '%2C')).join(',');
-
-const parseNames = (text: string): string[] =>
-  text
-    .split(',')
-    .filter(Boolean)
-    .map((name) => name.replaceAll('%2C', ',').replaceAll('%25', '%'));
 
 /** Rounds a part of a vertical axis to four digits of its length. */
 export function roundRange({ from, to }: Zoom): Zoom {
