@@ -19,7 +19,8 @@ beforeAll(async () => {
 /** Settings in the address, of which the test driver hears later. */
 const parametersOf = async (page: Page): Promise<URLSearchParams> =>
   new URLSearchParams(((await page.evaluate('location.hash')) as string).split('?')[1]);
-const numberIn = async (page: Page, name: string): Promise<number> => Number((await parametersOf(page)).get(name) ?? NaN);
+const numberIn = async (page: Page, name: string): Promise<number> =>
+  Number((await parametersOf(page)).get(name) ?? NaN);
 const heightIn = async (page: Page): Promise<number> => (await numberIn(page, 'high')) - (await numberIn(page, 'low'));
 const overOf = (page: Page) => page.locator('.u-over').first();
 
@@ -85,7 +86,9 @@ describe('a chart', () => {
     const { page } = await openDashboard(service, '#/runs/outliers');
     await waitForStep(page, 200);
     await page.getByRole('switch', { name: 'Clip outliers' }).check();
-    await page.getByText(/Outliers clipped: 4 of 200 drawn points lie outside \d+\.\d+ … \d\.\d+, the 5th to 95th/).waitFor();
+    await page
+      .getByText(/Outliers clipped: 4 of 200 drawn points lie outside \d+\.\d+ … \d\.\d+, the 5th to 95th/)
+      .waitFor();
     expect(page.url()).toContain('clip=1');
     await picture(page, 'clipped');
     await page.goto(`${service.url}/#/runs/second?clip=1&from=20&to=39`);
@@ -135,10 +138,15 @@ describe('a chart', () => {
 test('the findings of every compared run are listed', async () => {
   const { page } = await openDashboard(service, '#/runs/first?compare=second,outliers');
   await vi.waitFor(
-    async () => expect(await page.locator('.findings h3').allTextContents()).toEqual([' first 2', ' second 2', ' outliers 3']),
+    async () =>
+      expect(await page.locator('.findings h3').allTextContents()).toEqual([' first 2', ' second 2', ' outliers 3']),
     8000,
   );
-  await page.locator('.finding-lists > div').nth(1).getByRole('button', { name: /Step 50/ }).click();
+  await page
+    .locator('.finding-lists > div')
+    .nth(1)
+    .getByRole('button', { name: /Step 50/ })
+    .click();
   await page.locator('.step-detail').getByText('second ·').waitFor();
   expect(page.url()).toContain('step=50&step_of=second');
   expect(await page.locator('.findings [aria-pressed=true]').count()).toBe(1);

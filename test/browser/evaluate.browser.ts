@@ -79,18 +79,29 @@ describe('a batch', () => {
 });
 
 describe('arrays of NumPy', () => {
-  test.each(Object.entries({ 'stored.npz': STORED, 'compressed.npz': DEFLATED }))('are read from %s', async (name, bytes) => {
-    const { page, complaints } = await openDashboard(service, '#/evaluate');
-    await choose(page, [name, bytes]);
-    await page.getByRole('heading', { name }).waitFor();
-    expect(await evaluationOf(page).textContent()).toContain('NaN in 1 of 3 rows; first at row 1, class 0 (the label)');
-    expect(complaints).toEqual([]);
-  });
+  test.each(Object.entries({ 'stored.npz': STORED, 'compressed.npz': DEFLATED }))(
+    'are read from %s',
+    async (name, bytes) => {
+      const { page, complaints } = await openDashboard(service, '#/evaluate');
+      await choose(page, [name, bytes]);
+      await page.getByRole('heading', { name }).waitFor();
+      expect(await evaluationOf(page).textContent()).toContain(
+        'NaN in 1 of 3 rows; first at row 1, class 0 (the label)',
+      );
+      expect(complaints).toEqual([]);
+    },
+  );
 
   test('are read from two files, in either order', async () => {
     for (const files of [
-      [['x.npy', LOGITS], ['y.npy', LABEL]],
-      [['y.npy', LABEL], ['x.npy', LOGITS]],
+      [
+        ['x.npy', LOGITS],
+        ['y.npy', LABEL],
+      ],
+      [
+        ['y.npy', LABEL],
+        ['x.npy', LOGITS],
+      ],
     ] as [string, Buffer][][]) {
       const { page } = await openDashboard(service, '#/evaluate');
       await choose(page, ...files);
@@ -100,11 +111,29 @@ describe('arrays of NumPy', () => {
 
   test.each<[string, [string, Buffer][], string]>([
     ['one array', [['x.npy', LOGITS]], 'x.npy is one array of NumPy (.npy); choose the arrays of logits and of labels'],
-    ['two arrays of logits', [['x.npy', LOGITS], ['z.npy', LOGITS]], 'x.npy has F32, z.npy F32'],
+    [
+      'two arrays of logits',
+      [
+        ['x.npy', LOGITS],
+        ['z.npy', LOGITS],
+      ],
+      'x.npy has F32, z.npy F32',
+    ],
     ['an order of columns', [['c.npz', COLUMNS]], 'logits.npy of c.npz is not read: it is stored by columns'],
     ['text', [['t.npz', TEXT]], 'label.npy of t.npz is not read: its numbers are <U1'],
-    ['a truncated archive', [['s.npz', STORED.subarray(0, 400)]], 's.npz is not read: it has no directory of its files'],
-    ['a truncated array', [['x.npy', LOGITS.subarray(0, 140)], ['y.npy', LABEL]], 'x.npy is not read: it ends at byte 152'],
+    [
+      'a truncated archive',
+      [['s.npz', STORED.subarray(0, 400)]],
+      's.npz is not read: it has no directory of its files',
+    ],
+    [
+      'a truncated array',
+      [
+        ['x.npy', LOGITS.subarray(0, 140)],
+        ['y.npy', LABEL],
+      ],
+      'x.npy is not read: it ends at byte 152',
+    ],
   ])('are refused by name: %s', async (_, files, text) => {
     const { page } = await openDashboard(service, '#/evaluate');
     await choose(page, ...files);

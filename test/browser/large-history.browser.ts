@@ -80,7 +80,10 @@ test('six of 200 scalars of 100,000 points are drawn where they come in sight', 
   });
   const found = await fastest('search of scalars', page, async (k) => {
     await page.getByRole('searchbox', { name: 'Search names of scalars' }).fill(`layers.${11 + 24 * k}`);
-    await page.locator(`[data-scalar="grad_norm/layers.${11 + 24 * k}"]`).getByRole('slider').waitFor();
+    await page
+      .locator(`[data-scalar="grad_norm/layers.${11 + 24 * k}"]`)
+      .getByRole('slider')
+      .waitFor();
   });
   expect([scalars, found].every((time) => time <= MOST_MS)).toBe(true);
 });

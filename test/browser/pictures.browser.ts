@@ -20,7 +20,10 @@ const scalarsOf = (step: number, scale: number): object => ({
   tokens_per_second: 9000 * scale + 300 * Math.sin(step / 3),
   'eval/loss': scale * (2 + 3 * Math.exp(-step / 12)),
   ...Object.fromEntries(
-    [0, 1, 2].map((k) => [`grad_norm/layers.${k}`, scale * (1 + k / 3 + Math.cos(step / (4 + k)) / 5 + (step === 40 ? 4 : 0))]),
+    [0, 1, 2].map((k) => [
+      `grad_norm/layers.${k}`,
+      scale * (1 + k / 3 + Math.cos(step / (4 + k)) / 5 + (step === 40 ? 4 : 0)),
+    ]),
   ),
 });
 
@@ -33,13 +36,19 @@ beforeAll(async () => {
     const recording = { service, run: encodeURIComponent(run) };
     await recordRun(recording, floor);
     const steps = Array.from({ length: 60 }, (_, k) => k + 1);
-    const ranks = (step: number) => [1, 1.1].map((ratio, rank) => ({ step, rank, scalars: scalarsOf(step, ratio * floor) }));
+    const ranks = (step: number) =>
+      [1, 1.1].map((ratio, rank) => ({ step, rank, scalars: scalarsOf(step, ratio * floor) }));
     await recordItems(recording, steps.flatMap(ranks));
   }
   const resumed = { service, run: 'resumed' };
-  const loss = (step: number, attempt: number): number => 2 + 3 * Math.exp(-step / 9) + (attempt === 0 && step > 25 ? 1 : 0);
+  const loss = (step: number, attempt: number): number =>
+    2 + 3 * Math.exp(-step / 9) + (attempt === 0 && step > 25 ? 1 : 0);
   const attempt = (number: number, first: number) =>
-    Array.from({ length: 41 - first }, (_, k) => ({ step: first + k, attempt: number, ...pairOf(loss(first + k, number)) }));
+    Array.from({ length: 41 - first }, (_, k) => ({
+      step: first + k,
+      attempt: number,
+      ...pairOf(loss(first + k, number)),
+    }));
   await recordItems(resumed, attempt(0, 1));
   await recordItems(resumed, attempt(1, 20));
   await recordStep({ service, run: 'broken' }, 1, [BROKEN]);
@@ -78,7 +87,13 @@ describe.each([1440, 390])('on a screen of %i pixels', (width) => {
   describe.each(['light', 'dark'] as const)('that is %s', (colorScheme) => {
     test.each(Object.entries(PAGES))('the page %s', async (name, { hash, prepare }) => {
       const { page, complaints } = await openDashboard(service, hash, {
-        ...{ viewport: { width, height: 900 }, colorScheme, reducedMotion: 'reduce', isMobile: width < 500, hasTouch: width < 500 },
+        ...{
+          viewport: { width, height: 900 },
+          colorScheme,
+          reducedMotion: 'reduce',
+          isMobile: width < 500,
+          hasTouch: width < 500,
+        },
       });
       await prepare(page);
       // Only panels in sight are drawn.

@@ -109,7 +109,10 @@ describe('scalars', () => {
     await waitForStep(page, 60);
     await showScalars(page);
     const described = () => panelOf(page, 'eval/loss').locator('.chart-description').textContent();
-    await vi.waitFor(async () => expect(await described()).toMatch(/scaled: .* lowest 2\.0000 .* other: .* lowest 1\.5000/), 5000);
+    await vi.waitFor(
+      async () => expect(await described()).toMatch(/scaled: .* lowest 2\.0000 .* other: .* lowest 1\.5000/),
+      5000,
+    );
     for (const colour of ['--curve-0', '--curve-1'])
       expect(await placeOfColour(page, colour, '[data-scalar="eval/loss"]')).not.toBeNull();
     const refetched = page.waitForRequest(/scalars\/eval%2Floss\?from=\d+&to=\d+/);

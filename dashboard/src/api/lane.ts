@@ -1,41 +1,66 @@
-/** Runs a few calls at a time, the others wait for their turn. */
+/** A call that waits. */
+interface Waiting {
+  begin: () => void;
+  urgency: () => number;
+}
+
+/** Runs a few calls at a time; of those that wait, the most urgent comes next. */
 export class Lane {
-  readonly #waiting = new Set<() => void>();
+  readonly #waiting = new Set<Waiting>();
   #free: number;
+  #isAsked = false;
 
   /** @param width calls at a time */
   constructor(width: number) {
     this.#free = width;
   }
 
-  /** @throws DOMException once it is aborted, in its turn or while it waits */
-  async run<Result>(call: () => Promise<Result>, signal: AbortSignal): Promise<Result> {
-    await this.#turn(signal);
+  /**
+   * @param urgency asked when a place is free: the least number is the most urgent
+   * @throws DOMException once it is aborted, in its turn or while it waits
+   */
+  async run<Result>(call: () => Promise<Result>, urgency: () => number, signal: AbortSignal): Promise<Result> {
+    await this.#turn(urgency, signal);
     try {
       return await call();
     } finally {
       this.#free++;
-      const [next] = this.#waiting;
-      next?.();
+      this.#startSoon();
     }
   }
 
-  #turn(signal: AbortSignal): Promise<void> {
+  #turn(urgency: () => number, signal: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
       const abort = (): void => {
-        this.#waiting.delete(begin);
+        this.#waiting.delete(waiting);
         reject(signal.reason as DOMException);
       };
       const begin = (): void => {
-        this.#waiting.delete(begin);
         signal.removeEventListener('abort', abort);
-        this.#free--;
         resolve();
       };
+      const waiting = { begin, urgency };
       if (signal.aborted) return abort();
-      if (this.#free > 0) return begin();
       signal.addEventListener('abort', abort);
-      this.#waiting.add(begin);
+      this.#waiting.add(waiting);
+      this.#startSoon();
+    });
+  }
+
+  /** Not at once: those that are asked for together are compared first. */
+  #startSoon(): void {
+    if (this.#isAsked) return;
+    this.#isAsked = true;
+    setTimeout(() => {
+      this.#isAsked = false;
+      const order = [...this.#waiting]
+        .map((waiting) => ({ waiting, urgency: waiting.urgency() }))
+        .toSorted((a, b) => a.urgency - b.urgency);
+      for (const { waiting } of order.slice(0, this.#free)) {
+        this.#waiting.delete(waiting);
+        this.#free--;
+        waiting.begin();
+      }
     });
   }
 }

@@ -30,7 +30,13 @@ export function plotAxes({ axis, log, label, isPanel }: AxesStyle, palette: Pale
     ticks: { show: false },
   };
   return [
-    { ...common, ...HORIZONTAL[axis], ...(!isPanel && { label: AXIS_LABELS[axis], labelSize: 22 }), size: 30, grid: { show: false } },
+    {
+      ...common,
+      ...HORIZONTAL[axis],
+      ...(!isPanel && { label: AXIS_LABELS[axis], labelSize: 22 }),
+      size: 30,
+      grid: { show: false },
+    },
     {
       ...common,
       size: 54,

@@ -148,10 +148,7 @@ export function CurveChart(properties: Properties) {
         onBlur={() => setHover(undefined)}
       />
       {hover !== undefined && focused !== undefined && (
-        <Tooltip
-          {...{ what: noun, hover, curves, left, smoothed }}
-          width={box.current?.clientWidth ?? 0}
-        />
+        <Tooltip {...{ what: noun, hover, curves, left, smoothed }} width={box.current?.clientWidth ?? 0} />
       )}
       <ChartFoot
         {...{ description, clip, clipped, isPanel }}

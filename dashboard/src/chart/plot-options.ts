@@ -45,7 +45,10 @@ export function plotOptions(
       },
     },
     axes: plotAxes({ axis, log, label, isPanel }, palette),
-    series: [{}, ...colours.flatMap((colour) => curveSeries(palette.curve(colour), { smoothed, band: band && colour !== 'old' }))],
+    series: [
+      {},
+      ...colours.flatMap((colour) => curveSeries(palette.curve(colour), { smoothed, band: band && colour !== 'old' })),
+    ],
     bands: band
       ? colours.map((colour, k) => ({
           series: [seriesIndex(k, 'high'), seriesIndex(k, 'low')],

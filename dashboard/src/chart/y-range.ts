@@ -39,7 +39,12 @@ export function clippedRange(curves: readonly Curve[], zoom: Zoom | undefined, l
 }
 
 /** The vertical range of a chart. @param low least value in sight, null without values */
-export function rangeOf(shown: Zoom | undefined, low: number | null, high: number | null, log: boolean): uPlot.Range.MinMax {
+export function rangeOf(
+  shown: Zoom | undefined,
+  low: number | null,
+  high: number | null,
+  log: boolean,
+): uPlot.Range.MinMax {
   if (shown !== undefined) return [shown.from, shown.to];
   // uPlot's own logarithmic range goes from one power of ten to another, of which a loss would take a tenth.
   if (log) return low === null || high === null ? [0.1, 10] : logRange(low, high);

@@ -19,11 +19,7 @@ export type Answer =
  * @param options that win over those of the file
  * @throws UnreadableFileError
  */
-export async function evaluateFiles(
-  given: ComparedFiles,
-  options: FileOptions,
-  signal: AbortSignal,
-): Promise<Answer> {
+export async function evaluateFiles(given: ComparedFiles, options: FileOptions, signal: AbortSignal): Promise<Answer> {
   const files = {
     logits: await withoutNumpy(given.logits),
     reference: given.reference && (await withoutNumpy(given.reference)),

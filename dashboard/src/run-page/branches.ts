@@ -42,7 +42,9 @@ export function useBranches(runs: readonly Run[], isShown: boolean): Branch[] {
 
 async function branchesOf(run: string, signal: AbortSignal): Promise<Branch[]> {
   const attempts = await getAttempts(run, signal);
-  const left = attempts.flatMap(({ attempt, superseded_from: from }) => (from === undefined ? [] : [{ attempt, from }]));
+  const left = attempts.flatMap(({ attempt, superseded_from: from }) =>
+    from === undefined ? [] : [{ attempt, from }],
+  );
   return Promise.all(
     left.slice(-MOST).map(async ({ attempt, from }) => {
       // One step before, from which the branch goes off.

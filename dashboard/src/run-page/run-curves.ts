@@ -45,7 +45,16 @@ export function useRunCurves(runs: readonly DrawnRun[], settings: Settings): Run
         return curveOf({ run, name, colour: 'old', began: start, isLoaded: true }, points, options);
       });
     return [...own, ...old];
-  }, [...runs.map(({ points }) => points), zoom && points, branches, axis, log, smoothing, began.join(), loaded.join()]);
+  }, [
+    ...runs.map(({ points }) => points),
+    zoom && points,
+    branches,
+    axis,
+    log,
+    smoothing,
+    began.join(),
+    loaded.join(),
+  ]);
   const names = runs.map(({ run }) => run);
   const grouped = useMemo(
     () => names.map((run) => branches.filter((branch) => branch.run === run)),

@@ -87,7 +87,12 @@ export function RunPage({ run, parameters }: { run: string; parameters: URLSearc
         />
       </section>
       <div class="below">
-        <Findings curves={runCurves} steps={runs.map(({ summary }) => summary?.steps)} selected={chosen} onSelect={select} />
+        <Findings
+          curves={runCurves}
+          steps={runs.map(({ summary }) => summary?.steps)}
+          selected={chosen}
+          onSelect={select}
+        />
         <StepDetailPanel
           run={selected?.run ?? run}
           step={selected?.step}

@@ -16,7 +16,8 @@ export function groupRuns(runs: readonly RunSummary[], label: string | undefined
   return [...groups]
     .map(([value, runs]) => ({ value, runs }))
     .toSorted((a, b) => {
-      if (a.value === undefined || b.value === undefined) return Number(a.value === undefined) - Number(b.value === undefined);
+      if (a.value === undefined || b.value === undefined)
+        return Number(a.value === undefined) - Number(b.value === undefined);
       return ORDER.compare(a.value, b.value);
     });
 }

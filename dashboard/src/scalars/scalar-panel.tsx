@@ -21,12 +21,22 @@ interface Properties {
   onSelect: (step: number, run: string) => void;
 }
 
+/** What is on the screen comes before what is near it, from top to bottom. */
+function urgencyOf(element: HTMLElement | null): number {
+  if (element === null) return Infinity;
+  const { top, bottom, left } = element.getBoundingClientRect();
+  const isOnScreen = bottom > 0 && top < innerHeight;
+  return (isOnScreen ? top : innerHeight + Math.abs(top)) + left / 10_000;
+}
+
 /** One scalar of all runs. It has the same height before it is drawn. */
 export function ScalarPanel({ name, runs, isReady, style, zoom, settled, onZoom, onSelect }: Properties) {
   const element = useRef<HTMLDivElement>(null);
   const isInSight = useIsInSight(element);
   const { axis, log, smoothing, band, clip } = style;
-  const { points, error } = useScalarPoints(name, wantedOf(name, runs, axis, settled), isInSight && isReady);
+  const { points, error } = useScalarPoints(name, wantedOf(name, runs, axis, settled), isInSight && isReady, () =>
+    urgencyOf(element.current),
+  );
   const [y, setY] = useState<Zoom>();
   const curves = useMemo(
     () => (isInSight ? curvesOf(name, runs, points, { axis, log, smoothing, isZoomed: settled !== undefined }) : []),

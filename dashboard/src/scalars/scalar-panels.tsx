@@ -77,7 +77,8 @@ export function ScalarPanels(properties: Properties) {
                 name={scalar}
                 runs={panelRuns}
                 isReady={isReady && !isGone}
-                {...{ style, zoom, settled, onZoom, onSelect }} />
+                {...{ style, zoom, settled, onZoom, onSelect }}
+              />
             ))}
           </div>
         </details>

@@ -20,11 +20,12 @@ interface Known {
   points: CurvePoint[];
 }
 
-/** Points of curves by their keys. Only what is in sight is read, and again only what has changed. */
+/** Points of curves by their keys. Only what is in sight is read, and again only what has changed. @param urgency see Lane */
 export function useScalarPoints(
   name: string,
   wanted: readonly WantedScalar[],
   isInSight: boolean,
+  urgency: () => number,
 ): { points: ReadonlyMap<string, CurvePoint[]>; error: unknown } {
   const [known, setKnown] = useState<ReadonlyMap<string, Known>>(new Map());
   const [error, setError] = useState<unknown>();
@@ -54,7 +55,7 @@ export function useScalarPoints(
         const found = await Promise.all(
           stale.map(async ({ key, run, attempt, range, revision }) => {
             const of = { ...range, ...(attempt !== undefined && { attempt }) };
-            const points = (await getScalar(run, name, of, signal)).map(toCurvePoint);
+            const points = (await getScalar(run, name, of, urgency, signal)).map(toCurvePoint);
             return [key, { revision, points }] as const;
           }),
         );
