@@ -1,7 +1,7 @@
 import { DatabaseSync } from 'node:sqlite';
 import { SqliteStore } from '../../src/runs/sqlite/store.ts';
 
-/** What is in a history: a run `long`, and runs `many-1`, `many-2` and so on. */
+/** Size of a history of a run `long`, and runs `many-1`, `many-2` and so on. */
 interface HistorySize {
   /** Number of runs beside `long`. */
   runs: number;

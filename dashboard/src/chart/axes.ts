@@ -16,7 +16,7 @@ const AXIS_LABELS: Record<Axis, string> = { step: 'Step', relative: 'Time since 
 interface AxesStyle {
   axis: Axis;
   log: boolean;
-  /** What the vertical axis shows. */
+  /** Text of the vertical axis. */
   label: string;
   isPanel: boolean;
 }

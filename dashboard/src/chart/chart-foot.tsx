@@ -17,7 +17,7 @@ interface Properties {
   onPng: () => void;
 }
 
-/** What stands below a chart. */
+/** The foot of a chart: its description, its keys and its buttons. */
 export function ChartFoot({ description, descriptionId, clip, clipped, isPanel, onPng, ...zoom }: Properties) {
   return (
     <figcaption>

@@ -22,7 +22,7 @@ import { clippedRange } from './y-range.ts';
 import { zoomAround } from './zoom.ts';
 
 interface Properties {
-  /** What is drawn: `Loss`, or the name of a scalar. */
+  /** Subject of the chart: `Loss`, or the name of a scalar. */
   what: string;
   /** Text of the vertical axis. */
   label: string;

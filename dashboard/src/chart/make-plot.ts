@@ -23,7 +23,7 @@ export interface PlotSize {
   height: number;
 }
 
-/** What is drawn at the moment, and what follows from gestures. */
+/** State of a chart as it is drawn, and its answers to gestures. */
 export interface PlotState {
   curves: readonly Curve[];
   hover: Hover | undefined;

@@ -2,15 +2,21 @@ import type uPlot from 'uplot';
 import type { Zoom } from './zoom.ts';
 import { moved } from './view.ts';
 
-/** What is in sight of both axes. */
+/** Visible part of both axes. */
 export interface Sight {
   x: Zoom;
   y: Zoom;
 }
 
 export function sightOf({ scales: { x, y } }: uPlot): Sight | undefined {
-  if (x?.min == null || x.max == null || y?.min == null || y.max == null) return undefined;
-  return { x: { from: x.min, to: x.max }, y: { from: y.min, to: y.max } };
+  const [across, along] = [rangeOf(x), rangeOf(y)];
+  return across && along && { x: across, y: along };
+}
+
+/** A scale without points has no ends. */
+function rangeOf(scale: uPlot.Scale | undefined): Zoom | undefined {
+  const { min: from, max: to } = scale ?? {};
+  return typeof from === 'number' && typeof to === 'number' ? { from, to } : undefined;
 }
 
 /** Moves what is in sight with the pointer, from a press on. @param onMove called with the new sight */

@@ -10,7 +10,7 @@ import { rangeOf } from './y-range.ts';
 /** Properties of a chart whose change needs a new plot; all others need new data alone. */
 export interface PlotStyle {
   colours: readonly CurveColour[];
-  /** What the vertical axis shows. */
+  /** Text of the vertical axis. */
   label: string;
   isPanel: boolean;
   axis: Axis;

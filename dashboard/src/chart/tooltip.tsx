@@ -5,7 +5,7 @@ import type { Curve } from '../series/curve.ts';
 import type { Hover } from './hover.ts';
 
 interface Properties {
-  /** What is drawn, in a sentence. */
+  /** Subject of the chart, as words in a sentence. */
   what: string;
   hover: Hover;
   curves: readonly Curve[];

@@ -35,6 +35,8 @@ const NAMES: Record<keyof typeof CHOICES | keyof typeof NUMBERS, string> = {
   logit_scale: 'Logit scale',
 };
 
+const textOf = (value: unknown): string => (typeof value === 'string' || typeof value === 'number' ? `${value}` : '');
+
 /** The common options. They win over those in a file; one that is left alone leaves the file's. */
 export function OptionsForm({ options, onChange }: Properties) {
   const set = (name: string, value: unknown): void => {
@@ -50,7 +52,7 @@ export function OptionsForm({ options, onChange }: Properties) {
           <label key={name}>
             <span>{NAMES[name as keyof typeof CHOICES]}</span>
             <select
-              value={String(options[name] ?? '')}
+              value={textOf(options[name])}
               onChange={(event) => set(name, event.currentTarget.value || undefined)}
             >
               <option value="">as in the file, or {values[0]}</option>
@@ -69,7 +71,7 @@ export function OptionsForm({ options, onChange }: Properties) {
               type="number"
               {...bounds}
               placeholder={`as in the file, or ${none}`}
-              value={options[name] === undefined ? '' : String(options[name])}
+              value={textOf(options[name])}
               onChange={({ currentTarget: { value } }) => set(name, value === '' ? undefined : Number(value))}
             />
           </label>

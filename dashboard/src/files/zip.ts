@@ -38,11 +38,12 @@ export async function readArchive(file: File): Promise<Map<string, Blob>> {
     const extraLength = directory.getUint16(entry + 30, true);
     const extraAt = entry + ENTRY_BYTES + nameLength;
     const name = new TextDecoder().decode(new Uint8Array(directory.buffer, entry + ENTRY_BYTES, nameLength));
-    const [, size, localAt] = largeFields(directory, [entry + 24, entry + 20, entry + 42], extraAt, extraLength);
-    const local = new DataView(await file.slice(localAt!, localAt! + LOCAL_BYTES).arrayBuffer());
+    const fields = [entry + 24, entry + 20, entry + 42] as const;
+    const [, size, localAt] = largeFields(directory, fields, extraAt, extraLength);
+    const local = new DataView(await file.slice(localAt, localAt + LOCAL_BYTES).arrayBuffer());
     if (local.byteLength < LOCAL_BYTES) throw fail(`${name} is missing`);
-    const begin = localAt! + LOCAL_BYTES + local.getUint16(26, true) + local.getUint16(28, true);
-    const packed = file.slice(begin, begin + size!);
+    const begin = localAt + LOCAL_BYTES + local.getUint16(26, true) + local.getUint16(28, true);
+    const packed = file.slice(begin, begin + size);
     if (method !== STORED && method !== DEFLATED) throw fail(`${name} is compressed by method ${method}`);
     files.set(name, method === STORED ? packed : await inflate(packed));
     entry = extraAt + extraLength + directory.getUint16(entry + 32, true);
@@ -51,16 +52,22 @@ export async function readArchive(file: File): Promise<Map<string, Blob>> {
 }
 
 /** Fields of 32 bits, from the extra field of ZIP64 where they are too small, in the order in which it has them. */
-function largeFields(view: DataView, fields: number[], extraAt: number, extraLength: number): number[] {
+function largeFields(
+  view: DataView,
+  fields: readonly [size: number, packed: number, place: number],
+  extraAt: number,
+  extraLength: number,
+): [size: number, packed: number, place: number] {
   let at = extraAt;
   while (at < extraAt + extraLength && view.getUint16(at, true) !== ZIP64) at += 4 + view.getUint16(at + 2, true);
   at += 4;
-  return fields.map((field) => {
+  const read = (field: number): number => {
     const value = view.getUint32(field, true);
     if (value !== IN_EXTRA || at + 8 > view.byteLength) return value;
     at += 8;
     return Number(view.getBigUint64(at - 8, true));
-  });
+  };
+  return [read(fields[0]), read(fields[1]), read(fields[2])];
 }
 
 const inflate = (packed: Blob): Promise<Blob> =>

@@ -2,7 +2,7 @@ import { useEffect, useState } from 'preact/hooks';
 import { getAttempts, getSteps } from '../api/runs.ts';
 import type { CurvePoint } from '../series/point.ts';
 
-/** What a run left behind when it was resumed: an attempt's steps from where a later attempt took over. */
+/** A superseded branch of a resumed run: an attempt's steps from where a later attempt took over. */
 export interface Branch {
   run: string;
   attempt: number;

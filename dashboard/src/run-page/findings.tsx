@@ -6,7 +6,7 @@ import type { Curve } from '../series/curve.ts';
 const MOST_SHOWN = 100;
 
 /** A step of a run. */
-export interface ChosenStep {
+interface ChosenStep {
   run: string;
   step: number;
 }

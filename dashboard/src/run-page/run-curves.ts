@@ -19,7 +19,7 @@ export interface DrawnRun {
 export interface RunCurves {
   /** One of each run, and then what resumed runs left behind. */
   curves: Curve[];
-  /** Of each run. */
+  /** Branches by runs. */
   branches: Branch[][];
   /** When each run began, in Unix milliseconds. */
   began: number[];

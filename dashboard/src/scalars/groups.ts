@@ -1,6 +1,6 @@
 /** Scalars whose names agree up to the last slash. */
 export interface ScalarGroup {
-  /** What is before the last slash; empty for names without one. */
+  /** Part of the names before the last slash; empty for names without one. */
   name: string;
   /** Whole names. */
   scalars: string[];

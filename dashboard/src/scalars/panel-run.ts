@@ -22,7 +22,7 @@ export interface PanelRun {
   branches: readonly { attempt: number; from: number }[];
 }
 
-/** How curves of scalars are drawn, as the loss is. */
+/** Appearance of curves of scalars, which is that of the loss. */
 export interface PanelStyle {
   axis: Axis;
   log: boolean;

@@ -21,7 +21,7 @@ interface Properties {
   onSelect: (step: number, run: string) => void;
 }
 
-/** What is on the screen comes before what is near it, from top to bottom. */
+/** Panels on the screen come before those near it, from top to bottom. */
 function urgencyOf(element: HTMLElement | null): number {
   if (element === null) return Infinity;
   const { top, bottom, left } = element.getBoundingClientRect();

@@ -8,7 +8,7 @@ import { smooth } from './smoothing.ts';
 /** The number of a run's colour; `old` for what a resumed run left behind. */
 export type CurveColour = number | 'old';
 
-/** What a curve is of. */
+/** Origin of a curve. */
 export interface CurveOrigin {
   run: string;
   /** Its name in tooltips: the run's, or also that of its attempt. */

@@ -3,7 +3,7 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 
 interface Properties {
   name: ComponentChildren;
-  /** What is chosen, in words. */
+  /** Words for the choice. */
   legend: string;
   /** Called while it is open. */
   children: () => ComponentChildren;
