@@ -1,7 +1,9 @@
 import { RUN_SORTS } from '../api/run-query.ts';
 import type { RunQuery } from '../api/run-query.ts';
 import { formatNames, parseNames } from '../routing/names.ts';
-import { STANDARD_COLUMNS } from './columns.tsx';
+
+/** Columns that are shown without a choice. */
+const STANDARD_COLUMNS: readonly string[] = ['status', 'curve', 'last', 'best', 'steps', 'updated'];
 
 /** The list as it is shown. */
 export interface ListView extends RunQuery {

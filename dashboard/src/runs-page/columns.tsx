@@ -34,9 +34,6 @@ const COLUMNS: readonly Column[] = [
   { ...number('updated', 'Updated', ({ updated_at: time }) => <Ago time={time} />), class: 'number muted' },
 ];
 
-/** Columns that are shown without a choice. */
-export const STANDARD_COLUMNS: readonly string[] = ['status', 'curve', 'last', 'best', 'steps', 'updated'];
-
 /** Before the name of a label in the address. */
 const LABEL = 'label:';
 
