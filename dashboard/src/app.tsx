@@ -1,4 +1,5 @@
 import { useEffect, useRef } from 'preact/hooks';
+import { addressOf } from './api/request.ts';
 import { EvaluatePage } from './evaluate-page/evaluate-page.tsx';
 import { formatHash } from './routing/hash.ts';
 import { usePlace } from './routing/location.ts';
@@ -35,6 +36,7 @@ export function App() {
           <a href="#/evaluate" aria-current={path[0] === 'evaluate' ? 'page' : undefined}>
             Evaluate a file
           </a>
+          <a href={addressOf('docs')}>Manual</a>
         </nav>
         <div class="top-end">
           <ForgetKey />

@@ -53,20 +53,27 @@ export const chartOf = (page: Page) => page.getByRole('slider', { name: 'Loss cu
 
 /** Waits until the curve has a point of this step at its end. */
 export async function waitForStep(page: Page, step: number, timeout = 5000): Promise<void> {
-  await page.locator(`[role=slider][aria-valuemax="${step}"]`).waitFor({ timeout });
+  await page.locator(`[role=slider][aria-label="Loss curve"][aria-valuemax="${step}"]`).waitFor({ timeout });
 }
 
 /**
  * Where in the chart something of a colour is drawn, in pixels of the page: the middle of the densest column. The
  * markers are on a canvas, of which nothing can be asked.
+ * @param within the element that holds the chart
  */
-export async function placeOfColour(page: Page, variable: string): Promise<{ x: number; y: number } | null> {
+export async function placeOfColour(
+  page: Page,
+  variable: string,
+  within = '.chart',
+): Promise<{ x: number; y: number } | null> {
   const script = `(() => {
     const colour = getComputedStyle(document.documentElement).getPropertyValue('${variable}').trim();
     const wanted = [1, 3, 5].map((k) => parseInt(colour.slice(k, k + 2), 16));
-    const canvas = document.querySelector('.chart canvas');
+    const canvas = document.querySelector(${JSON.stringify(`${within} canvas`)});
     const { width, height } = canvas;
-    const { data } = canvas.getContext('2d').getImageData(0, 0, width, height);
+    const copy = new OffscreenCanvas(width, height).getContext('2d', { willReadFrequently: true });
+    copy.drawImage(canvas, 0, 0);
+    const { data } = copy.getImageData(0, 0, width, height);
     let best = { count: 0 };
     for (let x = 0; x < width; x++) {
       const rows = [];

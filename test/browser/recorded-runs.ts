@@ -41,6 +41,18 @@ export async function recordStep(recording: Recording, step: number, ranks: read
   }
 }
 
+/** Records many items at once. */
+export async function recordItems({ service, run }: Recording, items: readonly object[]): Promise<void> {
+  const response = await fetch(`${service.url}/v1/runs/${run}/batches`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(items),
+  });
+  const text = await response.text();
+  const { results = [] } = JSON.parse(text) as { results?: { status: number }[] };
+  if (results.length === 0 || results.some(({ status }) => status !== 201)) throw new Error(text);
+}
+
 /** Sixty steps of two ranks that go down, with a spike at step 40 and a NaN of rank 1 at step 50. */
 export async function recordRun(recording: Recording, floor = 2): Promise<void> {
   const labels = { model: 'small', floor };

@@ -4,14 +4,18 @@ import type { StepPoint } from '../../dashboard/src/api/types.ts';
 import { hoverAt, hoverOn } from '../../dashboard/src/chart/hover.ts';
 import { actionOf } from '../../dashboard/src/chart/keyboard.ts';
 import { logRange, logTicks } from '../../dashboard/src/chart/ticks.ts';
+import { keptWithin, moved, stretched } from '../../dashboard/src/chart/view.ts';
+import { clippedRange } from '../../dashboard/src/chart/y-range.ts';
 import { zoomAround } from '../../dashboard/src/chart/zoom.ts';
 import { curveOf } from '../../dashboard/src/series/curve.ts';
 import type { Curve } from '../../dashboard/src/series/curve.ts';
 
+const originOf = (run: string) => ({ run, name: run, colour: 0, began: 0, isLoaded: true });
+
 /** A curve over the steps 0, 1, 2, … */
 function curve(run: string, losses: readonly number[]): Curve {
   const points = losses.map((loss, step) => ({ step, loss, non_finite: !Number.isFinite(loss), spike: false }));
-  return curveOf(run, points as StepPoint[], { axis: 'step', began: 0, smoothing: 0, log: false });
+  return curveOf(originOf(run), points as StepPoint[], { axis: 'step', smoothing: 0, log: false });
 }
 
 /** Ten pixels a step, a hundred a unit of loss, whose 0 is at the top. */
@@ -65,14 +69,19 @@ describe('a key', () => {
     ['n', 4, undefined],
     ['Enter', 4, { select: at(4) }],
     ['+', 4, { zoom: 0.5 }],
+    ['i', 4, { stretch: 0.5 }],
     ['0', 4, 'reset'],
     ['x', 4, undefined],
   ])('%s at %d', (key, index, action) => {
-    expect(actionOf(key, at(index), curves, [0, 5])).toEqual(action);
+    expect(actionOf({ key, shiftKey: false }, at(index), curves, [0, 5])).toEqual(action);
+  });
+
+  test('moves what is in sight with Shift', () => {
+    expect(actionOf({ key: 'ArrowUp', shiftKey: true }, at(3), curves, [0, 5])).toEqual({ pan: [0, 1] });
   });
 
   test('goes no further than what is in sight', () => {
-    expect(actionOf('ArrowRight', at(3), curves, [1, 3])).toEqual({ move: at(3) });
+    expect(actionOf({ key: 'ArrowRight', shiftKey: false }, at(3), curves, [1, 3])).toEqual({ move: at(3) });
   });
 });
 
@@ -90,6 +99,33 @@ describe('zooming', () => {
 
   test('from out of sight goes to the middle', () => {
     expect(zoomAround(99, { from: 10, to: 30 }, 0.5, xs)).toEqual({ from: 15, to: 25 });
+  });
+});
+
+describe('what is in sight', () => {
+  const range = { from: 10, to: 1000 };
+
+  test('is moved and stretched, by ratios on a logarithmic scale', () => {
+    expect(moved(range, 0.5)).toEqual({ from: 505, to: 1495 });
+    expect(moved(range, 0.5, true)).toEqual({ from: 100, to: 10_000 });
+    expect(stretched(range, 2)).toEqual({ from: -485, to: 1495 });
+    expect(stretched(range, 2, true)).toEqual({ from: 1, to: 10_000 });
+  });
+
+  test('does not leave the curve', () => {
+    expect(keptWithin({ from: -5, to: 15 }, [0, 100])).toEqual({ from: 0, to: 20 });
+    expect(keptWithin({ from: 95, to: 115 }, [0, 100])).toEqual({ from: 80, to: 100 });
+    expect(keptWithin({ from: 5, to: 15 }, [0, 100])).toEqual({ from: 5, to: 15 });
+  });
+
+  test('has no outliers once they are clipped', () => {
+    const losses = Array.from({ length: 100 }, (_, k) => (k === 30 ? 1000 : 2 + (k % 10) / 10));
+    const clipped = clippedRange([curve('a', losses)], undefined, false)!;
+    expect([clipped.outside, clipped.points]).toEqual([1, 100]);
+    expect(clipped.range.from).toBeCloseTo(2 - 0.09);
+    expect(clipped.range.to).toBeCloseTo(2.9 + 0.09);
+    expect(clippedRange([curve('a', losses)], { from: 31, to: 99 }, false)).toBeUndefined();
+    expect(clippedRange([curve('a', [NaN])], undefined, true)).toBeUndefined();
   });
 });
 

@@ -4,6 +4,7 @@ import { putInto } from '../../dashboard/src/series/put-into.ts';
 import { stepsWithin } from '../../dashboard/src/series/axis.ts';
 import { curveOf, nearestIndex } from '../../dashboard/src/series/curve.ts';
 import { mergeSteps } from '../../dashboard/src/series/merge.ts';
+import { withTimes } from '../../dashboard/src/series/times.ts';
 
 const BEGAN = Date.UTC(2026, 0, 1);
 
@@ -15,7 +16,7 @@ function point(step: number, loss = step, seconds = step): StepPoint {
   return { step, attempt: 0, loss, ...sums, ...is, ranks: 1, recorded_at };
 }
 
-const stepsOf = (points: readonly StepPoint[]): number[] => points.map(({ step }) => step);
+const stepsOf = (points: readonly { step: number }[]): number[] => points.map(({ step }) => step);
 
 describe('steps that are told while a curve is shown', () => {
   test('come behind it', () => {
@@ -49,14 +50,15 @@ describe('steps that are told while a curve is shown', () => {
 });
 
 describe('a curve', () => {
-  const options = { axis: 'step', began: BEGAN, smoothing: 0, log: false } as const;
+  const options = { axis: 'step', smoothing: 0, log: false } as const;
+  const origin = { run: 'a', name: 'a', colour: 0, began: BEGAN, isLoaded: true };
 
   test('has gaps where the loss is not finite', () => {
-    expect(curveOf('a', [point(1), point(2, NaN), point(3)], options).loss).toEqual([1, null, 3]);
+    expect(curveOf(origin, [point(1), point(2, NaN), point(3)], options).loss).toEqual([1, null, 3]);
   });
 
   test('has gaps on a logarithmic scale where the loss is not positive', () => {
-    expect(curveOf('a', [point(1, 0), point(2, -1), point(3)], { ...options, log: true }).loss).toEqual([
+    expect(curveOf(origin, [point(1, 0), point(2, -1), point(3)], { ...options, log: true }).loss).toEqual([
       null,
       null,
       3,
@@ -64,7 +66,7 @@ describe('a curve', () => {
   });
 
   test('is ordered by time when it is drawn over time', () => {
-    const { x, points } = curveOf('a', [point(1, 1, 9), point(2, 2, 5)], { ...options, axis: 'relative' });
+    const { x, points } = curveOf(origin, [point(1, 1, 9), point(2, 2, 5)], { ...options, axis: 'relative' });
     expect([x, stepsOf(points)]).toEqual([
       [5, 9],
       [2, 1],
@@ -101,4 +103,12 @@ describe('what is in sight', () => {
     expect(stepsOf(putInto(points, [point(20), point(21), point(22)]))).toEqual([10, 20, 21, 22, 30, 40]);
     expect(putInto(points, [])).toEqual(points);
   });
+});
+
+test('a point without a time has one between those of the steps around it', () => {
+  const timed = [point(10, 1, 100), point(20, 1, 200)];
+  const bare = (step: number) => ({ step, attempt: 0, loss: 1, ranks: 1, non_finite: false, spike: false });
+  const times = withTimes([5, 10, 15, 20, 30].map(bare), timed).map(({ recorded_at: time }) => Date.parse(time!));
+  expect(times.map((time) => (time - BEGAN) / 1000)).toEqual([100, 100, 150, 200, 200]);
+  expect(withTimes([bare(1)], [])).toEqual([bare(1)]);
 });

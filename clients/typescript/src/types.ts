@@ -16,6 +16,7 @@ export type Paths = Parsed<paths>;
 
 type Named<Name extends keyof Schemas> = Parsed<Schemas[Name]>;
 
+export type Attempt = Named<'Attempt'>;
 export type Cause = Named<'Cause'>;
 export type ComparedPerplexity = Named<'ComparedPerplexity'>;
 export type ComparedSequence = Named<'ComparedSequence'>;
@@ -34,6 +35,8 @@ export type RankDetail = Named<'RankDetail'>;
 export type RecordedDiagnostics = Named<'RecordedDiagnostics'>;
 export type RunList = Named<'RunList'>;
 export type RunSummary = Named<'RunSummary'>;
+export type ScalarPoint = Named<'ScalarPoint'>;
+export type ScalarSummary = Named<'ScalarSummary'>;
 export type SequenceComparison = Named<'SequenceComparison'>;
 export type SequenceEvaluation = Named<'SequenceEvaluation'>;
 export type StepDetail = Named<'StepDetail'>;

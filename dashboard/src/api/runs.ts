@@ -1,6 +1,6 @@
 import { api } from './request.ts';
 import type { RunQuery } from './run-query.ts';
-import type { RunSummary, StepDetail, StepPoint } from './types.ts';
+import type { Attempt, RunSummary, StepDetail, StepPoint } from './types.ts';
 
 /** Most points that are drawn of a run: more than any screen has columns. */
 export const MAX_POINTS = 2000;
@@ -47,8 +47,13 @@ export async function getRun(run: string, signal?: AbortSignal): Promise<RunSumm
 }
 
 /** Steps in order; of a long run the least and the greatest loss of each stretch, and losses that are not finite. */
-export async function getSteps(run: string, range: StepRange = {}, signal?: AbortSignal): Promise<StepPoint[]> {
-  const params = { path: { run }, query: { ...range, max_points: MAX_POINTS } };
+export async function getSteps(
+  run: string,
+  range: StepRange & { attempt?: number } = {},
+  signal?: AbortSignal,
+): Promise<StepPoint[]> {
+  const query = { ...range, max_points: MAX_POINTS };
+  const params = { path: { run }, query };
   const { data } = await api().GET('/v1/runs/{run}/steps', { params, ...(signal && { signal }) });
   return data!.steps;
 }
@@ -56,6 +61,10 @@ export async function getSteps(run: string, range: StepRange = {}, signal?: Abor
 export async function getStep(run: string, step: number, signal?: AbortSignal): Promise<StepDetail> {
   const params = { path: { run, step } };
   return (await api().GET('/v1/runs/{run}/steps/{step}', { params, ...(signal && { signal }) })).data!;
+}
+
+export async function getAttempts(run: string, signal: AbortSignal): Promise<Attempt[]> {
+  return (await api().GET('/v1/runs/{run}/attempts', { params: { path: { run } }, signal })).data!.attempts;
 }
 
 export const eventsPathOf = (run: string): string => `${pathOf(run)}/events`;

@@ -2,6 +2,7 @@
 import type { Evaluation as AnyEvaluation, RecordedDiagnostics } from '../../../clients/typescript/src/types.ts';
 
 export type {
+  Attempt,
   Cause,
   ComparisonDiagnostics,
   DivergentRow,
@@ -9,6 +10,8 @@ export type {
   Place,
   RankDetail,
   RunSummary,
+  ScalarPoint,
+  ScalarSummary,
   StepDetail,
   StepPoint,
   WorstRow,

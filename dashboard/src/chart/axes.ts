@@ -13,7 +13,15 @@ const LONG_SPANS = [1, 2, 3, 6, 12, 24, 48, 96, 168, 336, 672].map((hours) => ho
 
 const AXIS_LABELS: Record<Axis, string> = { step: 'Step', relative: 'Time since the run began', wall: 'Time' };
 
-export function plotAxes(axis: Axis, log: boolean, palette: Palette): uPlot.Axis[] {
+interface AxesStyle {
+  axis: Axis;
+  log: boolean;
+  /** Text of the vertical axis. */
+  label: string;
+  isPanel: boolean;
+}
+
+export function plotAxes({ axis, log, label, isPanel }: AxesStyle, palette: Palette): uPlot.Axis[] {
   const common = {
     font: FONT,
     labelFont: FONT,
@@ -22,10 +30,18 @@ export function plotAxes(axis: Axis, log: boolean, palette: Palette): uPlot.Axis
     ticks: { show: false },
   };
   return [
-    { ...common, ...HORIZONTAL[axis], label: AXIS_LABELS[axis], labelSize: 22, size: 30, grid: { show: false } },
+    {
+      ...common,
+      ...HORIZONTAL[axis],
+      ...(!isPanel && { label: AXIS_LABELS[axis], labelSize: 22 }),
+      size: 30,
+      grid: { show: false },
+    },
     {
       ...common,
       size: 54,
+      label,
+      labelSize: 18,
       ...(log && {
         splits: (_plot: uPlot, _axis: number, low: number, high: number) => logTicks(low, high),
         filter: (_plot: uPlot, splits: number[]) => splits,

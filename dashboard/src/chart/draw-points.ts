@@ -17,7 +17,7 @@ export function drawHover(plot: uPlot, curves: readonly Curve[], { points }: Hov
       0,
       2 * Math.PI,
     );
-    ctx.fillStyle = palette.curves[curve]!;
+    ctx.fillStyle = palette.curve(curves[curve]!.colour);
     ctx.fill();
     ctx.strokeStyle = palette.surface;
     ctx.lineWidth = 2 * devicePixelRatio;

@@ -3,14 +3,29 @@ import { nextMarker } from './hover.ts';
 import type { PointAt } from './hover.ts';
 
 /** Action of a key in a chart. */
-export type Action = { move: PointAt } | { select: PointAt } | { zoom: number } | 'reset' | undefined;
+export type Action =
+  | { move: PointAt }
+  | { select: PointAt }
+  | { zoom: number }
+  | { stretch: number }
+  | { pan: readonly [across: number, along: number] }
+  | 'reset'
+  | undefined;
+
+/** Keys that move what is in sight, with Shift. */
+const PANS: Record<string, readonly [across: number, along: number]> = {
+  ArrowLeft: [-1, 0],
+  ArrowRight: [1, 0],
+  ArrowUp: [0, 1],
+  ArrowDown: [0, -1],
+};
 
 /** A page is so many of the points that are shown. */
 const PAGES = 10;
 
 /** @param shown indices of the first and the last point of the curve that are in sight */
 export function actionOf(
-  key: string,
+  { key, shiftKey }: { key: string; shiftKey: boolean },
   at: PointAt,
   curves: readonly Curve[],
   [first, last]: readonly [number, number],
@@ -35,7 +50,10 @@ export function actionOf(
     '+': () => ({ zoom: 0.5 }),
     '=': () => ({ zoom: 0.5 }),
     '-': () => ({ zoom: 2 }),
+    i: () => ({ stretch: 0.5 }),
+    o: () => ({ stretch: 2 }),
     '0': () => 'reset',
   };
-  return actions[key]?.();
+  const pan = shiftKey ? PANS[key] : undefined;
+  return pan === undefined ? actions[key]?.() : { pan };
 }

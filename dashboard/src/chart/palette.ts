@@ -1,6 +1,8 @@
+import type { CurveColour } from '../series/curve.ts';
+
 /** The colours of the style sheets, for what is drawn on a canvas. */
 export interface Palette {
-  curves: string[];
+  curve: (colour: CurveColour) => string;
   bad: string;
   onBad: string;
   warn: string;
@@ -14,7 +16,7 @@ export function readPalette(): Palette {
   const style = getComputedStyle(document.documentElement);
   const colour = (name: string): string => style.getPropertyValue(`--${name}`).trim();
   return {
-    curves: [0, 1, 2, 3, 4].map((k) => colour(`curve-${k}`)),
+    curve: (name) => colour(`curve-${name}`),
     bad: colour('bad'),
     onBad: colour('on-bad'),
     warn: colour('warn'),

@@ -1,61 +1,69 @@
 import type uPlot from 'uplot';
 import type { Axis } from '../series/axis.ts';
+import type { CurveColour } from '../series/curve.ts';
 import { PARTS, seriesIndex } from './align.ts';
 import { plotAxes } from './axes.ts';
 import type { Palette } from './palette.ts';
-import { logRange } from './ticks.ts';
+import type { View } from './view.ts';
+import { rangeOf } from './y-range.ts';
 
 /** Properties of a chart whose change needs a new plot; all others need new data alone. */
 export interface PlotStyle {
-  curves: number;
+  colours: readonly CurveColour[];
+  /** Text of the vertical axis. */
+  label: string;
+  isPanel: boolean;
   axis: Axis;
   log: boolean;
   smoothed: boolean;
   band: boolean;
 }
 
+/** Least length along both axes of a drag that zooms on both, in CSS pixels. */
+const DIAGONAL = 60;
+
 export function plotOptions(
-  { curves, axis, log, smoothed, band }: PlotStyle,
+  { colours, label, isPanel, axis, log, smoothed, band }: PlotStyle,
   palette: Palette,
-  zoom: () => { from: number; to: number } | undefined,
+  view: () => View,
 ): Omit<uPlot.Options, 'width' | 'height'> {
   const range: uPlot.Range.Function = (_plot, low, high) => {
-    const shown = zoom();
+    const shown = view().zoom;
     if (shown !== undefined) return [shown.from, shown.to];
     // Without points there is nothing to range over.
     if (low === null || high === null) return [0, 1];
     return low === high ? [low - 1, high + 1] : [low, high];
   };
-  const numbers = Array.from({ length: curves }, (_, k) => k);
   return {
     legend: { show: false },
     padding: [12, 14, 0, 0],
     scales: {
       x: { time: axis === 'wall', range },
-      y: log ? LOG_SCALE : {},
+      y: {
+        ...(log && { distr: 3 as const }),
+        range: (_plot, low, high) => rangeOf(view().y, low, high, log),
+      },
     },
-    axes: plotAxes(axis, log, palette),
-    series: [{}, ...numbers.flatMap((k) => curveSeries(palette.curves[k]!, { smoothed, band }))],
+    axes: plotAxes({ axis, log, label, isPanel }, palette),
+    series: [
+      {},
+      ...colours.flatMap((colour) => curveSeries(palette.curve(colour), { smoothed, band: band && colour !== 'old' })),
+    ],
     bands: band
-      ? numbers.map((k) => ({
+      ? colours.map((colour, k) => ({
           series: [seriesIndex(k, 'high'), seriesIndex(k, 'low')],
-          fill: transparent(palette.curves[k]!, curves > 1 ? 0.15 : 0.28),
+          fill: transparent(palette.curve(colour), colours.length > 1 ? 0.15 : 0.28),
         }))
       : [],
     cursor: {
-      drag: { x: true, y: false, setScale: false },
+      // One that is not clearly both zooms along the axis on which it is longer.
+      drag: { x: true, y: true, uni: DIAGONAL, setScale: false },
       // The tooltip shows its points by itself.
       points: { show: false },
       y: false,
     },
   };
 }
-
-const LOG_SCALE: uPlot.Scale = {
-  distr: 3,
-  // uPlot's own range goes from one power of ten to another, of which a loss would take a tenth.
-  range: (_plot, low, high) => (low === null || high === null ? [0.1, 10] : logRange(low, high)),
-};
 
 /** Each part of a curve, in the order of PARTS. */
 function curveSeries(colour: string, { smoothed, band }: { smoothed: boolean; band: boolean }): uPlot.Series[] {

@@ -5,10 +5,12 @@ import type { Curve } from '../series/curve.ts';
 import type { Hover } from './hover.ts';
 
 interface Properties {
+  /** Subject of the chart, as words in a sentence. */
+  what: string;
   hover: Hover;
   curves: readonly Curve[];
-  /** When runs began, in Unix milliseconds. */
-  began: readonly number[];
+  /** True when smoothed values are drawn. */
+  smoothed: boolean;
   /** Where it points to, in CSS pixels of the chart. */
   left: number;
   width: number;
@@ -20,9 +22,10 @@ const MOST_WIDTH = 340;
 const MOST_SHARE = 0.7;
 
 /** Description of the points under the pointer. Screen readers read it as the chart's value. */
-export function Tooltip({ hover: { points, focus }, curves, began, left, width }: Properties) {
+export function Tooltip({ what, hover: { points, focus }, curves, smoothed, left, width }: Properties) {
+  const { began } = curves[focus.curve]!;
   const point = curves[focus.curve]!.points[focus.index]!;
-  const range = point.rank_losses;
+  const { rank_losses: range, recorded_at: recordedAt } = point;
   const isOnRight = left > width / 2;
   const offset = (isOnRight ? width - left : left) + GAP;
   // On a narrow screen it covers the pointer rather than leave the chart.
@@ -32,37 +35,49 @@ export function Tooltip({ hover: { points, focus }, curves, began, left, width }
     <div class="tooltip" style={style} aria-hidden="true">
       <div class="tooltip-head">
         <strong>Step {formatCount(point.step)}</strong>
-        <span>{formatSpan((Date.parse(point.recorded_at) - began[focus.curve]!) / 1000)}</span>
+        {recordedAt !== undefined && <span>{formatSpan((Date.parse(recordedAt) - began) / 1000)}</span>}
       </div>
       <table>
+        {smoothed && (
+          <thead>
+            <tr class="muted">
+              <td />
+              <td>{what}</td>
+              <td>smoothed</td>
+            </tr>
+          </thead>
+        )}
         <tbody>
           {points.map(({ curve, index }) => (
             <tr key={curve} class={curve === focus.curve && points.length > 1 ? 'focus' : undefined}>
               <th scope="row">
-                <span class={`swatch curve-${curve}`} /> {points.length > 1 ? curves[curve]!.run : 'loss'}
+                <span class={`swatch curve-${curves[curve]!.colour}`} />{' '}
+                {points.length > 1 ? curves[curve]!.name : what}
               </th>
               <td>{formatLoss(curves[curve]!.points[index]!.loss)}</td>
+              {smoothed && <td>{formatLoss(curves[curve]!.smoothed[index] ?? undefined)}</td>}
             </tr>
           ))}
           {range !== undefined && point.ranks > 1 && (
             <tr class="muted">
               <th scope="row">{point.ranks} ranks</th>
-              <td>
+              <td colSpan={smoothed ? 2 : 1}>
                 {formatLoss(range.min)} … {formatLoss(range.max)}
               </td>
             </tr>
           )}
         </tbody>
       </table>
-      {!point.complete && <p class="muted">not all ranks have reported</p>}
+      {point.complete === false && <p class="muted">not all ranks have reported</p>}
       {point.spike && <p class="warn-text">◆ spike</p>}
       {point.causes?.map((cause) => (
         <p key={cause} class="bad-text">
           ✕ {wordsOfCause(cause)}
         </p>
       ))}
+      {point.non_finite && point.causes === undefined && <p class="bad-text">✕ not finite</p>}
       {point.summary !== undefined && <p class="tooltip-summary">{point.summary}</p>}
-      <p class="muted small">{formatMoment(point.recorded_at)}</p>
+      {recordedAt !== undefined && <p class="muted small">{formatMoment(recordedAt)}</p>}
     </div>
   );
 }

@@ -1,4 +1,6 @@
 import type { ComparisonOptions } from '../../../clients/typescript/src/types.ts';
+import { parseOptions } from '../files/options.ts';
+import type { FileOptions } from '../files/options.ts';
 import type { StoredTensor, TensorFile } from '../files/safetensors.ts';
 import { UnreadableFileError } from '../files/unreadable-file.ts';
 
@@ -11,7 +13,7 @@ const TOP_REFERENCE = ['reference.indices', 'reference.logprobs'] as const;
 const OUTPUTS = ['kl_divergence', 'top1_agreement'] as const satisfies ComparisonOptions['outputs'];
 
 /** Options of an evaluation that select its rows. The others do not apply to two sets of logits. */
-const ROW_OPTIONS = ['ignore_index', 'shift'] as const satisfies readonly (keyof ComparisonOptions)[];
+export const ROW_OPTIONS = ['ignore_index', 'shift'] as const satisfies readonly (keyof ComparisonOptions)[];
 
 /** A file with its name. */
 export interface NamedFile extends TensorFile {
@@ -72,14 +74,4 @@ const requestOf = (tensors: Map<string, StoredTensor>, options: object): TensorF
   metadata: { options: JSON.stringify(options) },
 });
 
-function optionsOf({ name, metadata }: NamedFile): Record<string, unknown> {
-  const text = metadata['options'];
-  if (text === undefined) return {};
-  try {
-    const options: unknown = JSON.parse(text);
-    if (typeof options === 'object' && !Array.isArray(options)) return { ...options };
-  } catch {
-    // Refused below.
-  }
-  throw new UnreadableFileError(`expected an object as JSON in __metadata__.options of ${name}`);
-}
+const optionsOf = ({ name, metadata }: NamedFile): FileOptions => parseOptions(metadata['options'], name);

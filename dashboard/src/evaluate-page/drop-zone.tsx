@@ -50,7 +50,8 @@ export function DropZone({ input, onFiles }: Properties) {
       </span>
       <strong>Drop a file, or choose one</strong>
       <span class="muted">
-        safetensors, MessagePack or JSON with logits and label; it goes to the service, and is not kept
+        safetensors, NumPy (.npz), MessagePack or JSON with logits and label, or two .npy files; it goes to the service,
+        and is not kept
       </span>
       <span class="muted">
         To compare two sets of logits: two safetensors files, or one with the tensors logits and reference

@@ -1,9 +1,12 @@
 import { useCallback, useEffect, useRef, useState } from 'preact/hooks';
 import { ProblemError } from '../../../clients/typescript/src/problem.ts';
+import { addressOf } from '../api/request.ts';
 import { rolesOf } from '../comparison/compare-files.ts';
 import type { ComparedFiles } from '../comparison/compare-files.ts';
 import { ComparisonView } from '../comparison/comparison-view.tsx';
 import { SideDiagnostics } from '../comparison/side-diagnostics.tsx';
+import { joinArrays } from '../files/numpy.ts';
+import type { FileOptions } from '../files/options.ts';
 import { UnreadableFileError } from '../files/unreadable-file.ts';
 import { DiagnosticsView } from '../ui/diagnostics-view.tsx';
 import { ProblemNotice } from '../ui/problem-notice.tsx';
@@ -12,6 +15,8 @@ import { DropZone } from './drop-zone.tsx';
 import { evaluateFiles } from './evaluate.ts';
 import type { Answer } from './evaluate.ts';
 import { EvaluationView } from './evaluation-view.tsx';
+import { Inputs } from './inputs.tsx';
+import { OptionsForm } from './options-form.tsx';
 
 type Outcome =
   | { state: 'none' }
@@ -19,9 +24,11 @@ type Outcome =
   | { state: 'done'; answer: Answer }
   | { state: 'failed'; error: unknown };
 
-/** Evaluates a batch that lies in a file, or compares two sets of logits. */
+/** Evaluates a batch that lies in a file or is pasted, or compares two sets of logits. */
 export function EvaluatePage() {
   const [files, setFiles] = useState<ComparedFiles>();
+  const [options, setOptions] = useState<FileOptions>({});
+  const latest = useRef(options);
   const [outcome, setOutcome] = useState<Outcome>({ state: 'none' });
   const running = useRef<AbortController | undefined>(undefined);
   const dropInput = useRef<HTMLInputElement>(null);
@@ -38,7 +45,7 @@ export function EvaluatePage() {
     const evaluate = async (): Promise<Answer> => {
       const files = await find();
       if (!controller.signal.aborted) setFiles(files);
-      return await evaluateFiles(files, controller.signal);
+      return await evaluateFiles(files, latest.current, controller.signal);
     };
     setOutcome({ state: 'busy' });
     evaluate().then(
@@ -58,19 +65,29 @@ export function EvaluatePage() {
       const [first, second] = given;
       run(async () => {
         if (given.length > 2) throw new UnreadableFileError(`expected one file or two, got ${given.length}`);
+        const joined = second && (await joinArrays(first!, second));
+        if (joined !== undefined) return { logits: joined, reference: undefined };
         return second === undefined ? { logits: first!, reference } : await rolesOf(first!, second);
       });
     },
     [run, reference],
   );
+  const choose = (options: FileOptions): void => {
+    latest.current = options;
+    setOptions(options);
+    if (files !== undefined) change(files);
+  };
   useEffect(() => () => running.current?.abort(), []);
 
   return (
     <div class="page narrow">
       <div class="page-head">
         <h1>Evaluate a file</h1>
+        <a href={addressOf('docs')}>Manual of the API</a>
       </div>
       <DropZone input={dropInput} onFiles={take} />
+      <Inputs onFile={(file) => take([file])} />
+      <OptionsForm options={options} onChange={choose} />
       {files !== undefined && <ChosenFiles files={files} onChange={change} />}
       <div aria-live="polite" aria-busy={outcome.state === 'busy'}>
         {outcome.state === 'busy' && <p class="muted">Evaluating {files && namesOf(files)}…</p>}

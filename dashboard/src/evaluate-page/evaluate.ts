@@ -3,7 +3,11 @@ import { request } from '../api/request.ts';
 import type { Evaluation } from '../api/types.ts';
 import { compareFiles, holdsPair } from '../comparison/compare-files.ts';
 import type { ComparedFiles, Comparison } from '../comparison/compare-files.ts';
+import { ROW_OPTIONS } from '../comparison/pair-request.ts';
 import { requireMediaType } from '../files/media-type.ts';
+import { withoutNumpy } from '../files/numpy.ts';
+import type { FileOptions } from '../files/options.ts';
+import { withOptions } from '../files/with-options.ts';
 
 /** The answer to files: one batch evaluated, or two sets of logits compared. */
 export type Answer =
@@ -12,13 +16,24 @@ export type Answer =
 
 /**
  * Has the service evaluate a file, or compare two sets of logits.
+ * @param options that win over those of the file
  * @throws UnreadableFileError
  */
-export async function evaluateFiles(files: ComparedFiles, signal: AbortSignal): Promise<Answer> {
+export async function evaluateFiles(given: ComparedFiles, options: FileOptions, signal: AbortSignal): Promise<Answer> {
+  const files = {
+    logits: await withoutNumpy(given.logits),
+    reference: given.reference && (await withoutNumpy(given.reference)),
+  };
   if (files.reference !== undefined || (await holdsPair(files.logits))) {
-    return { is: 'comparison', comparison: await compareFiles(files, signal) };
+    return { is: 'comparison', comparison: await compareFiles(await withRowOptions(files, options), signal) };
   }
-  return { is: 'evaluation', evaluation: await evaluateFile(files.logits, signal) };
+  return { is: 'evaluation', evaluation: await evaluateFile(await withOptions(files.logits, options), signal) };
+}
+
+/** Options that select rows apply to a comparison too. */
+async function withRowOptions({ logits, reference }: ComparedFiles, options: FileOptions): Promise<ComparedFiles> {
+  const chosen = ROW_OPTIONS.filter((name) => name in options).map((name) => [name, options[name]]);
+  return { logits: await withOptions(logits, Object.fromEntries(chosen)), reference };
 }
 
 /** Has the service evaluate a file. The browser streams it from the disk: it may be larger than memory. */

@@ -4,7 +4,7 @@ import { UnreadableFileError } from './unreadable-file.ts';
 /** Media types that POST /v1/cross-entropy reads, by what a file begins with. */
 export const SAFETENSORS = 'application/vnd.safetensors';
 const MSGPACK = 'application/vnd.msgpack';
-const JSON_TYPE = 'application/json';
+export const JSON_TYPE = 'application/json';
 
 /**
  * Finds the media type of a file. Its content is surer than its name: safetensors begins with the length of its header, eight

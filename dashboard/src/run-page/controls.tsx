@@ -6,14 +6,16 @@ import type { Settings } from './settings.ts';
 interface Properties {
   run: string;
   settings: Settings;
+  /** True when a run was resumed. */
+  hasBranches: boolean;
   onChange: (changed: Partial<Settings>) => void;
 }
 
 const AXIS_NAMES: Record<Axis, string> = { step: 'Step', relative: 'Relative', wall: 'Wall time' };
 
 /** Controls of the curve's appearance. */
-export function Controls({ run, settings, onChange }: Properties) {
-  const { axis, log, smoothing, band } = settings;
+export function Controls({ run, settings, hasBranches, onChange }: Properties) {
+  const { axis, log, smoothing, band, clip, branches } = settings;
   return (
     <div class="controls" role="group" aria-label="How the curve is shown">
       <fieldset class="segments">
@@ -31,8 +33,12 @@ export function Controls({ run, settings, onChange }: Properties) {
           </label>
         ))}
       </fieldset>
-      <Toggle name="Log scale" checked={log} onChange={(log) => onChange({ log })} />
+      <Toggle name="Log scale" checked={log} onChange={(log) => onChange({ log, y: undefined })} />
       <Toggle name="Rank band" checked={band} onChange={(band) => onChange({ band })} />
+      <Toggle name="Clip outliers" checked={clip} onChange={(clip) => onChange({ clip })} />
+      {hasBranches && (
+        <Toggle name="Earlier attempts" checked={branches} onChange={(branches) => onChange({ branches })} />
+      )}
       <label class="slider">
         <span>Smoothing</span>
         <input

@@ -51,7 +51,7 @@ export function DataTable({ curve: { points }, isLoaded, onSelect }: Properties)
                       <td>{formatLoss(loss)}</td>
                       <td>{formatLoss(range?.min)}</td>
                       <td>{formatLoss(range?.max)}</td>
-                      <td>{formatMoment(recordedAt)}</td>
+                      <td>{recordedAt !== undefined && formatMoment(recordedAt)}</td>
                       <td>{causes?.map(wordsOfCause).join(', ') ?? (spike ? 'spike' : '')}</td>
                     </tr>
                   ))}

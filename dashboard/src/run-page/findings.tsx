@@ -5,27 +5,59 @@ import type { Curve } from '../series/curve.ts';
 /** More than anybody reads; a run that has diverged has a finding at every step. */
 const MOST_SHOWN = 100;
 
-interface Properties {
-  curve: Curve;
-  /** True when the curve is that of the whole run. */
-  isLoaded: boolean;
-  /** Steps of the run; undefined until they are known. */
-  steps: number | undefined;
-  /** True when other runs are compared with it. */
-  isCompared: boolean;
-  selected: number | undefined;
-  onSelect: (step: number) => void;
+/** A step of a run. */
+interface ChosenStep {
+  run: string;
+  step: number;
 }
 
-/** The steps that are marked in the curve, as a list: the newest first. */
-export function Findings({ curve, isLoaded, steps, isCompared, selected, onSelect }: Properties) {
-  const { points, markers } = curve;
-  const shown = markers.slice(-MOST_SHOWN).toReversed();
+interface Properties {
+  /** Curves of the runs. */
+  curves: readonly Curve[];
+  /** Steps of each run; undefined until they are known. */
+  steps: readonly (number | undefined)[];
+  selected: ChosenStep | undefined;
+  onSelect: (step: number, run: string) => void;
+}
+
+/** The steps that are marked in the curves, as lists: the newest first. */
+export function Findings({ curves, steps, selected, onSelect }: Properties) {
+  const isLoaded = curves.every((curve) => curve.isLoaded);
+  const count = curves.reduce((sum, { markers }) => sum + markers.length, 0);
   return (
     <section class="card findings" aria-labelledby="findings-title">
       <h2 id="findings-title">
-        Findings <span class="muted">{isLoaded ? formatCount(markers.length) : 'loading…'}</span>
+        Findings <span class="muted">{isLoaded ? formatCount(count) : 'loading…'}</span>
       </h2>
+      <div class="finding-lists" tabIndex={0} role="group" aria-label="Findings by run">
+        {curves.map((curve, k) => (
+          <div key={curve.run}>
+            {curves.length > 1 && (
+              <h3>
+                <span class={`swatch curve-${curve.colour}`} aria-hidden="true" /> {curve.run}{' '}
+                <span class="muted">{curve.isLoaded ? formatCount(curve.markers.length) : 'loading…'}</span>
+              </h3>
+            )}
+            <FindingsOf {...{ curve, selected, onSelect }} steps={steps[k]} isCompared={curves.length > 1} />
+          </div>
+        ))}
+      </div>
+    </section>
+  );
+}
+
+interface OneProperties extends Pick<Properties, 'selected' | 'onSelect'> {
+  curve: Curve;
+  steps: number | undefined;
+  /** True when other runs are compared with it. */
+  isCompared: boolean;
+}
+
+function FindingsOf({ curve, steps, isCompared, selected, onSelect }: OneProperties) {
+  const { run, points, markers, isLoaded } = curve;
+  const shown = markers.slice(-MOST_SHOWN).toReversed();
+  return (
+    <>
       {markers.length === 0 && isLoaded && steps !== undefined && (
         <p class="muted">{describe(curve, steps, isCompared)}</p>
       )}
@@ -38,8 +70,8 @@ export function Findings({ curve, isLoaded, steps, isCompared, selected, onSelec
               <button
                 type="button"
                 class={kind === 'spike' ? 'warn' : 'bad'}
-                aria-pressed={step === selected}
-                onClick={() => onSelect(step)}
+                aria-pressed={step === selected?.step && run === selected.run}
+                onClick={() => onSelect(step, run)}
               >
                 <span class="finding-head">
                   <strong>Step {formatCount(step)}</strong>
@@ -54,7 +86,7 @@ export function Findings({ curve, isLoaded, steps, isCompared, selected, onSelec
       {markers.length > shown.length && (
         <p class="muted small">The newest {MOST_SHOWN}; the download has all of them.</p>
       )}
-    </section>
+    </>
   );
 }
 

@@ -5,11 +5,13 @@ import type { Curve } from '../series/curve.ts';
 interface Properties {
   curves: readonly Curve[];
   runs: readonly { run: string; isLoaded: boolean; error?: unknown }[];
+  /** True when earlier attempts are drawn. */
+  hasBranches: boolean;
   onRemove: (run: string) => void;
 }
 
 /** Meaning of colours and markers. */
-export function Legend({ curves, runs, onRemove }: Properties) {
+export function Legend({ curves, runs, hasBranches, onRemove }: Properties) {
   const kinds = new Set(curves.flatMap(({ markers }) => markers.map(({ kind }) => kind)));
   return (
     <ul class="legend" aria-label="Legend">
@@ -25,6 +27,11 @@ export function Legend({ curves, runs, onRemove }: Properties) {
           )}
         </li>
       ))}
+      {hasBranches && (
+        <li class="muted">
+          <span class="swatch curve-old" aria-hidden="true" /> earlier attempts
+        </li>
+      )}
       {kinds.has('nan') && <li class="mark bad-text">✕ NaN</li>}
       {kinds.has('bad_batch') && <li class="mark bad-text">✕ a batch not finite</li>}
       {kinds.has('pos_inf') && <li class="mark bad-text">▲ +Inf</li>}

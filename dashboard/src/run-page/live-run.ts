@@ -57,6 +57,9 @@ class RunFeed {
   #isFrameAsked = false;
   #isSummaryAsked = false;
   #isLoading = false;
+  #loading = Promise.resolve();
+  /** The run, when its points were loaded. */
+  #last: RunSummary | undefined;
   readonly #deleted = new AbortController();
   #statusTimer = 0;
   /** Number of points that the service answered with. */
@@ -72,11 +75,12 @@ class RunFeed {
   }
 
   async start(): Promise<void> {
+    // A run that is long takes a while: the connection is made meanwhile.
+    void this.#load();
     const listener = {
       onOpen: (missed: boolean) => {
         this.#emit(() => ({ connection: 'live' }));
-        // After the connection stands, so that nothing falls between the two.
-        if (missed) void this.#load();
+        if (missed) void this.#catchUp();
       },
       onLost: () => this.#emit(() => ({ connection: 'lost' })),
       onEvent: ({ type, data }: { type: string; data: string }) => this.#take(type, data),
@@ -84,8 +88,22 @@ class RunFeed {
     await follow(eventsPathOf(this.#run), listener, AbortSignal.any([this.#signal, this.#deleted.signal]));
   }
 
-  async #load(): Promise<void> {
-    if (this.#signal.aborted || this.#isLoading) return;
+  /** Loads what was recorded before the connection stood and after the run was loaded. */
+  async #catchUp(): Promise<void> {
+    await this.#loading;
+    if (this.#signal.aborted || this.#deleted.signal.aborted) return;
+    const before = this.#last;
+    const summary = await getRun(this.#run, this.#signal).catch(() => undefined);
+    const isSame = summary?.updated_at === before?.updated_at && summary?.batches === before?.batches;
+    if (summary === undefined || !isSame) await this.#load();
+  }
+
+  #load(): Promise<void> {
+    if (!this.#signal.aborted && !this.#isLoading) this.#loading = this.#read();
+    return this.#loading;
+  }
+
+  async #read(): Promise<void> {
     this.#isLoading = true;
     try {
       const [summary, points] = await Promise.all([
@@ -93,6 +111,7 @@ class RunFeed {
         getSteps(this.#run, {}, this.#signal),
       ]);
       this.#loaded = points.length;
+      this.#last = summary;
       this.#emit(() => ({ points, isLoaded: true, error: undefined }));
       this.#showSummary(summary);
     } catch (error) {

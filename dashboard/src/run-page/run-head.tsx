@@ -3,6 +3,7 @@ import type { RunSummary } from '../api/types.ts';
 import { formatCount, formatLoss } from '../format/numbers.ts';
 import { Ago } from '../ui/ago.tsx';
 import { Badge, StatusBadge } from '../ui/badge.tsx';
+import { CopyLink } from '../ui/copy-link.tsx';
 import { Labels } from '../ui/labels.tsx';
 import type { Connection } from './live-run.ts';
 
@@ -22,13 +23,10 @@ export function RunHead({ run, summary, connection }: Properties) {
         <h1>{run}</h1>
         {summary !== undefined && <StatusBadge status={summary.status} />}
         <ConnectionBadge connection={connection} />
+        {summary !== undefined && <Labels labels={summary.labels} />}
+        <CopyLink />
       </div>
-      {summary !== undefined && (
-        <>
-          <Labels labels={summary.labels} />
-          <Numbers summary={summary} />
-        </>
-      )}
+      <Numbers summary={summary} />
     </header>
   );
 }
@@ -50,35 +48,39 @@ function ConnectionBadge({ connection }: { connection: Connection }) {
   );
 }
 
-function Numbers({ summary }: { summary: RunSummary }) {
-  const { ranks, expected_ranks: expected, non_finite_steps: nonFinite } = summary;
+/** The numbers of a run, each in its place before it is known. */
+function Numbers({ summary }: { summary: RunSummary | undefined }) {
+  const atStep = (step: number | undefined): string => (step === undefined ? NO_NOTE : `step ${formatCount(step)}`);
+  const count = (value: number | undefined): string => (value === undefined ? '…' : formatCount(value));
+  const { expected_ranks: expected, non_finite_steps: nonFinite = 0 } = summary ?? {};
   return (
     <dl class="numbers">
-      <Figure name="Last loss" note={summary.last_step !== undefined && `step ${formatCount(summary.last_step)}`}>
-        {formatLoss(summary.last_loss)}
+      <Figure name="Last loss" note={atStep(summary?.last_step)}>
+        {summary === undefined ? '…' : formatLoss(summary.last_loss)}
       </Figure>
-      <Figure name="Best loss" note={summary.best_step !== undefined && `step ${formatCount(summary.best_step)}`}>
-        {formatLoss(summary.best_loss)}
+      <Figure name="Best loss" note={atStep(summary?.best_step)}>
+        {summary === undefined ? '…' : formatLoss(summary.best_loss)}
       </Figure>
-      <Figure name="Steps" note={`${formatCount(summary.batches)} batches`}>
-        {formatCount(summary.steps)}
+      <Figure name="Steps" note={summary === undefined ? NO_NOTE : `${formatCount(summary.batches)} batches`}>
+        {count(summary?.steps)}
       </Figure>
-      <Figure name="Ranks" note={expected !== undefined && `of ${formatCount(expected)}`}>
-        {formatCount(ranks)}
+      <Figure name="Ranks" note={expected === undefined ? NO_NOTE : `of ${formatCount(expected)}`}>
+        {count(summary?.ranks)}
       </Figure>
       <Figure name="Non-finite steps" isBad={nonFinite > 0}>
-        {formatCount(nonFinite)}
+        {count(summary?.non_finite_steps)}
       </Figure>
-      <Figure name="Updated">
-        <Ago time={summary.updated_at} />
-      </Figure>
+      <Figure name="Updated">{summary === undefined ? '…' : <Ago time={summary.updated_at} />}</Figure>
     </dl>
   );
 }
 
+/** As high as a note. */
+const NO_NOTE = '\u00a0';
+
 interface FigureProperties {
   name: string;
-  note?: string | false | undefined;
+  note?: string;
   isBad?: boolean;
   children: ComponentChildren;
 }
@@ -88,7 +90,7 @@ function Figure({ name, note, isBad = false, children }: FigureProperties) {
     <div class={isBad ? 'bad-text' : undefined}>
       <dt>{name}</dt>
       <dd>
-        {children} {note !== undefined && note !== false && <small>{note}</small>}
+        {children} {note !== undefined && <small>{note}</small>}
       </dd>
     </div>
   );

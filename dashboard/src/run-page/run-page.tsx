@@ -1,9 +1,10 @@
 import { useMemo } from 'preact/hooks';
-import type { RunSummary } from '../api/types.ts';
-import { LossChart } from '../chart/loss-chart.tsx';
+import type { StepPoint } from '../api/types.ts';
+import { CurveChart } from '../chart/curve-chart.tsx';
+import type { View } from '../chart/view.ts';
 import { formatHash } from '../routing/hash.ts';
 import { replaceHash } from '../routing/location.ts';
-import { curveOf } from '../series/curve.ts';
+import { ScalarPanels } from '../scalars/scalar-panels.tsx';
 import { ProblemNotice } from '../ui/problem-notice.tsx';
 import { useComparedRuns } from './compared-runs.ts';
 import { Controls } from './controls.tsx';
@@ -12,11 +13,14 @@ import { Downloads } from './downloads.tsx';
 import { Findings } from './findings.tsx';
 import { Legend } from './legend.tsx';
 import { useLiveRun } from './live-run.ts';
+import { useRunCurves } from './run-curves.ts';
 import { RunHead } from './run-head.tsx';
-import { formatSettings, parseSettings, roundZoom } from './settings.ts';
+import { formatSettings, parseSettings, roundRange, roundZoom } from './settings.ts';
 import type { Settings } from './settings.ts';
 import { StepDetailPanel } from './step-detail.tsx';
-import { useZoomedPoints } from './zoomed-points.ts';
+
+/** Scalars over steps need no times. */
+const NO_POINTS: StepPoint[] = [];
 
 /** A run, its curve as it grows, and what is known of its steps. */
 export function RunPage({ run, parameters }: { run: string; parameters: URLSearchParams }) {
@@ -24,23 +28,26 @@ export function RunPage({ run, parameters }: { run: string; parameters: URLSearc
   const change = (changed: Partial<Settings>): void => {
     replaceHash(formatHash(['runs', run], formatSettings({ ...settings, ...changed })));
   };
-  const { axis, log, smoothing, band, zoom, selected } = settings;
+  const { axis, log, smoothing, band, clip, zoom, y, selected } = settings;
   const compared = settings.compare.filter((other) => other !== run);
 
   const { connection, error, ...own } = useLiveRun(run);
   const others = useComparedRuns(compared);
   const runs = [{ run, ...own }, ...others];
-  const points = useZoomedPoints(runs, axis, zoom);
-  const began = runs.map(({ summary, points }) => startOf(summary, points[0]?.recorded_at));
-  const curves = useMemo(
-    () => runs.map(({ run }, k) => curveOf(run, points[k]!, { axis, log, smoothing, began: began[k]! })),
-    [...runs.map(({ points }) => points), zoom && points, axis, log, smoothing, began.join()],
-  );
+  const { curves, branches, began } = useRunCurves(runs, settings);
+  const runCurves = curves.slice(0, runs.length);
 
-  const selectedCurve = Math.max(0, selected?.run === undefined ? 0 : curves.findIndex((c) => c.run === selected.run));
+  const chosen = selected && { run, ...selected };
+  const selectedCurve = Math.max(0, chosen === undefined ? 0 : runCurves.findIndex((c) => c.run === chosen.run));
   const selectedIndex = curves[selectedCurve]!.points.findIndex(({ step }) => step === selected?.step);
   const select = (step: number, of = run): void => {
     change({ selected: { step, ...(of !== run && { run: of }) } });
+  };
+  const show = (changed: Partial<View>): void => {
+    change({
+      ...('zoom' in changed && { zoom: changed.zoom && roundZoom(changed.zoom, axis) }),
+      ...('y' in changed && { y: changed.y && roundRange(changed.y) }),
+    });
   };
 
   if (error !== undefined && own.summary === undefined) {
@@ -56,33 +63,34 @@ export function RunPage({ run, parameters }: { run: string; parameters: URLSearc
       <RunHead run={run} summary={own.summary} connection={connection} />
       {error !== undefined && <ProblemNotice error={error} />}
       <section class="card" aria-label="Loss curve and its settings">
-        <Controls settings={settings} run={run} onChange={change} />
+        <Controls
+          settings={settings}
+          run={run}
+          hasBranches={runs.some(({ points }) => (points.at(-1)?.attempt ?? 0) > 0)}
+          onChange={change}
+        />
         <Legend
-          curves={curves}
+          curves={runCurves}
           runs={runs}
+          hasBranches={curves.length > runs.length}
           onRemove={(name) => change({ compare: compared.filter((r) => r !== name) })}
         />
-        <LossChart
-          curves={curves}
-          loaded={runs.map(({ isLoaded }) => isLoaded)}
-          began={began}
-          axis={axis}
-          log={log}
+        <CurveChart
+          what="Loss"
+          label="Loss"
+          {...{ curves, axis, log, band, clip }}
           smoothed={smoothing > 0}
-          band={band}
-          zoom={zoom}
+          view={{ zoom, y }}
           selected={selectedIndex === -1 ? undefined : { curve: selectedCurve, index: selectedIndex }}
-          onZoom={(zoom) => change({ zoom: zoom && roundZoom(zoom, axis) })}
+          onView={show}
           onSelect={({ curve, index }) => select(curves[curve]!.points[index]!.step, curves[curve]!.run)}
         />
       </section>
       <div class="below">
         <Findings
-          curve={curves[0]!}
-          isLoaded={own.isLoaded}
-          steps={own.summary?.steps}
-          isCompared={compared.length > 0}
-          selected={selected?.run === undefined ? selected?.step : undefined}
+          curves={runCurves}
+          steps={runs.map(({ summary }) => summary?.steps)}
+          selected={chosen}
           onSelect={select}
         />
         <StepDetailPanel
@@ -93,15 +101,27 @@ export function RunPage({ run, parameters }: { run: string; parameters: URLSearc
           onClose={() => change({ selected: undefined })}
         />
       </div>
+      <ScalarPanels
+        runs={runs.map(({ run, summary, points }, k) => ({
+          ...{ run, colour: k, began: began[k]!, branches: branches[k]! },
+          losses: axis === 'step' ? NO_POINTS : points,
+          revision: `${summary?.updated_at} ${points.length} ${points.at(-1)?.recorded_at}`,
+        }))}
+        isReady={own.isLoaded}
+        isGone={connection === 'deleted'}
+        style={{ axis, log, smoothing, band, clip }}
+        zoom={zoom}
+        search={settings.scalars}
+        closed={settings.closed}
+        onSearch={(scalars) => change({ scalars })}
+        onClose={(closed) => change({ closed })}
+        onZoom={(zoom) => show({ zoom })}
+        onSelect={select}
+      />
       <section class="card foot">
         <Downloads run={run} />
         <DataTable curve={curves[0]!} isLoaded={own.isLoaded} onSelect={select} />
       </section>
     </div>
   );
-}
-
-/** When a run began, in Unix milliseconds. */
-function startOf(summary: RunSummary | undefined, firstRecord: string | undefined): number {
-  return Date.parse(summary?.created_at ?? firstRecord ?? new Date(0).toISOString());
 }

@@ -1,4 +1,5 @@
 import type { Zoom } from '../chart/zoom.ts';
+import { formatNames, parseNames } from '../routing/names.ts';
 import { AXES } from '../series/axis.ts';
 import type { Axis } from '../series/axis.ts';
 
@@ -13,10 +14,19 @@ export interface Settings {
   smoothing: number;
   /** True when the range of losses over ranks is drawn. */
   band: boolean;
+  /** True when outliers are out of sight. */
+  clip: boolean;
+  /** True when what a resumed run left behind is drawn. */
+  branches: boolean;
   /** Other runs in the same chart. */
   compare: string[];
   /** Visible part of the horizontal axis, in its own unit; undefined for all of it. */
   zoom: Zoom | undefined;
+  /** Visible part of the loss axis; undefined for all of it. */
+  y: Zoom | undefined;
+  /** Search in the names of scalars, and their groups that are closed. */
+  scalars: string;
+  closed: string[];
   /** The step whose detail is shown, and the run it is of where that is not the page's. */
   selected: { run?: string; step: number } | undefined;
 }
@@ -26,7 +36,9 @@ export function parseSettings(parameters: URLSearchParams): Settings {
     const text = parameters.get(name);
     return text !== null && text !== '' && Number.isFinite(Number(text)) ? Number(text) : undefined;
   };
-  const [from, to, step] = [number('from'), number('to'), number('step')];
+  const zoomOf = (from = number('from'), to = number('to')): Zoom | undefined =>
+    from !== undefined && to !== undefined && from < to ? { from, to } : undefined;
+  const step = number('step');
   const run = parameters.get('step_of');
   const compare = parseNames(parameters.get('compare') ?? '');
   return {
@@ -34,21 +46,22 @@ export function parseSettings(parameters: URLSearchParams): Settings {
     log: parameters.get('log') === '1',
     smoothing: Math.min(0.99, Math.max(0, number('smooth') ?? 0)),
     band: parameters.get('band') !== '0',
+    clip: parameters.get('clip') === '1',
+    branches: parameters.get('branches') !== '0',
     compare: [...new Set(compare)].slice(0, MOST_RUNS - 1),
-    zoom: from !== undefined && to !== undefined && from < to ? { from, to } : undefined,
+    zoom: zoomOf(),
+    y: zoomOf(number('low'), number('high')),
+    scalars: parameters.get('scalars') ?? '',
+    closed: parseNames(parameters.get('closed') ?? ''),
     selected: step === undefined ? undefined : { step, ...(run !== null && { run }) },
   };
 }
 
-/** Names in one parameter, between commas. A comma in a name is percent-encoded, and so is a percent sign. */
-export const formatNames = (names: readonly string[]): string =>
-  names.map((name) => name.replaceAll('%', '%25').replaceAll(',', '%2C')).join(',');
-
-const parseNames = (text: string): string[] =>
-  text
-    .split(',')
-    .filter(Boolean)
-    .map((name) => name.replaceAll('%2C', ',').replaceAll('%25', '%'));
+/** Rounds a part of a vertical axis to four digits of its length. */
+export function roundRange({ from, to }: Zoom): Zoom {
+  const digits = Math.min(100, Math.max(0, 4 - Math.ceil(Math.log10(to - from))));
+  return { from: Number(from.toFixed(digits)), to: Number(to.toFixed(digits)) };
+}
 
 /** Rounds a zoom to readable numbers: whole steps, hundredths of a second. */
 export function roundZoom({ from, to }: Zoom, axis: Axis): Zoom {
@@ -57,15 +70,22 @@ export function roundZoom({ from, to }: Zoom, axis: Axis): Zoom {
 }
 
 /** Settings that differ from the default. */
-export function formatSettings({ axis, log, smoothing, band, compare, zoom, selected }: Settings): URLSearchParams {
+export function formatSettings(settings: Settings): URLSearchParams {
+  const { axis, log, smoothing, band, clip, branches, compare, zoom, y, scalars, closed, selected } = settings;
   const entries: [string, string | false | undefined][] = [
     ['compare', compare.length > 0 && formatNames(compare)],
     ['x', axis !== 'step' && axis],
     ['log', log && '1'],
     ['smooth', smoothing > 0 && String(smoothing)],
     ['band', !band && '0'],
+    ['clip', clip && '1'],
+    ['branches', !branches && '0'],
     ['from', zoom !== undefined && String(zoom.from)],
     ['to', zoom !== undefined && String(zoom.to)],
+    ['low', y !== undefined && String(y.from)],
+    ['high', y !== undefined && String(y.to)],
+    ['scalars', scalars !== '' && scalars],
+    ['closed', closed.length > 0 && formatNames(closed)],
     ['step', selected !== undefined && String(selected.step)],
     ['step_of', selected?.run],
   ];

@@ -1,8 +1,9 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { getStep } from '../api/runs.ts';
-import type { RankDetail, StepDetail, StepPoint } from '../api/types.ts';
+import type { RankDetail, StepDetail } from '../api/types.ts';
 import { formatCount, formatLoss } from '../format/numbers.ts';
 import { formatMoment } from '../format/times.ts';
+import type { CurvePoint } from '../series/point.ts';
 import { Badge } from '../ui/badge.tsx';
 import { ProblemNotice } from '../ui/problem-notice.tsx';
 import { RankTable } from './rank-table.tsx';
@@ -14,7 +15,7 @@ interface Properties {
   run: string;
   step: number | undefined;
   /** The step of the curve. */
-  state: StepPoint | undefined;
+  state: CurvePoint | undefined;
   onClose: () => void;
 }
 

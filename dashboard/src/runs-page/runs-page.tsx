@@ -1,5 +1,5 @@
 import { useState } from 'preact/hooks';
-import type { RunQuery, RunSort } from '../api/run-query.ts';
+import type { RunSort } from '../api/run-query.ts';
 import { RUN_SORTS } from '../api/run-query.ts';
 import { formatCount, plural } from '../format/numbers.ts';
 import { formatHash } from '../routing/hash.ts';
@@ -8,10 +8,14 @@ import { MoreRuns } from '../run-list/more-runs.tsx';
 import { SearchBox } from '../run-list/search-box.tsx';
 import { useRunList } from '../run-list/use-run-list.ts';
 import type { ShownList } from '../run-list/use-run-list.ts';
-import { MOST_RUNS, formatNames } from '../run-page/settings.ts';
+import { formatNames } from '../routing/names.ts';
+import { MOST_RUNS } from '../run-page/settings.ts';
 import { AsOf } from '../ui/as-of.tsx';
 import { ProblemNotice } from '../ui/problem-notice.tsx';
-import { formatQuery, parseQuery } from './address.ts';
+import { formatView, parseView } from './address.ts';
+import type { ListView } from './address.ts';
+import { ColumnPicker } from './column-picker.tsx';
+import { columnsOf, labelNamesOf } from './columns.tsx';
 import { FirstRun } from './first-run.tsx';
 import { RunsTable } from './runs-table.tsx';
 
@@ -23,13 +27,13 @@ const ORDER_NAMES: Record<RunSort, string> = {
 };
 
 export function RunsPage({ parameters }: { parameters: URLSearchParams }) {
-  const query = parseQuery(parameters);
+  const { columns: shownColumns, group, ...query } = parseView(parameters);
   const view = useRunList(query);
   const { list, former, error } = view;
   const [chosen, setChosen] = useState<string[]>([]);
 
-  const change = (changed: Partial<RunQuery>): void => {
-    replaceHash(formatHash([], formatQuery({ ...query, ...changed })));
+  const change = (changed: Partial<ListView>): void => {
+    replaceHash(formatHash([], formatView({ ...query, columns: shownColumns, group, ...changed })));
   };
   const toggle = (run: string): void => {
     setChosen(chosen.includes(run) ? chosen.filter((other) => other !== run) : [...chosen, run].slice(-MOST_RUNS));
@@ -40,6 +44,8 @@ export function RunsPage({ parameters }: { parameters: URLSearchParams }) {
   };
 
   const shown = list ?? former;
+  const labelNames = labelNamesOf(shown?.runs ?? []);
+  const columns = columnsOf(labelNames);
   return (
     <div class="page">
       <div class="page-head">
@@ -62,6 +68,19 @@ export function RunsPage({ parameters }: { parameters: URLSearchParams }) {
               </option>
             ))}
           </select>
+          <select
+            aria-label="Group by"
+            value={group ?? ''}
+            onChange={(event) => change({ group: event.currentTarget.value || undefined })}
+          >
+            <option value="">Not grouped</option>
+            {[...new Set([...labelNames, ...(group === undefined ? [] : [group])])].map((name) => (
+              <option key={name} value={name}>
+                By {name}
+              </option>
+            ))}
+          </select>
+          <ColumnPicker columns={columns} shown={shownColumns} onChange={(columns) => change({ columns })} />
           <button type="button" class="primary" disabled={chosen.length < 2} onClick={compare}>
             Compare{chosen.length > 1 && ` ${chosen.length}`}
           </button>
@@ -74,6 +93,8 @@ export function RunsPage({ parameters }: { parameters: URLSearchParams }) {
         <RunsTable
           runs={shown.runs}
           caption={captionOf(shown)}
+          columns={columns.filter(({ id }) => shownColumns.includes(id))}
+          group={group}
           isFormer={list === undefined}
           chosen={chosen}
           onToggle={toggle}

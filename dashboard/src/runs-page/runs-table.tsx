@@ -1,13 +1,16 @@
 import type { RunSummary } from '../api/types.ts';
-import { formatCount, formatLoss } from '../format/numbers.ts';
+import { formatCount, formatLoss, plural } from '../format/numbers.ts';
 import { formatHash } from '../routing/hash.ts';
-import { Ago } from '../ui/ago.tsx';
-import { Badge, StatusBadge } from '../ui/badge.tsx';
+import { Badge } from '../ui/badge.tsx';
 import { Labels } from '../ui/labels.tsx';
-import { Sparkline } from '../ui/sparkline.tsx';
+import type { Column } from './columns.tsx';
+import { bestOf, groupRuns } from './group.ts';
 
 interface Properties {
   runs: readonly RunSummary[];
+  columns: readonly Column[];
+  /** Label by which runs are grouped. */
+  group: string | undefined;
   caption: string;
   /** True while the runs are those of a search before. */
   isFormer: boolean;
@@ -15,7 +18,7 @@ interface Properties {
   onToggle: (run: string) => void;
 }
 
-export function RunsTable({ runs, caption, isFormer, chosen, onToggle }: Properties) {
+export function RunsTable({ runs, columns, group, caption, isFormer, chosen, onToggle }: Properties) {
   return (
     <div class={`card runs ${isFormer ? 'former' : ''}`} aria-busy={isFormer}>
       <table>
@@ -26,33 +29,41 @@ export function RunsTable({ runs, caption, isFormer, chosen, onToggle }: Propert
               <span class="hidden">Compare</span>
             </th>
             <th scope="col">Run</th>
-            <th scope="col">Status</th>
-            <th scope="col">Curve</th>
-            <th scope="col" class="number">
-              Last loss
-            </th>
-            <th scope="col" class="number">
-              Best loss
-            </th>
-            <th scope="col" class="number">
-              Steps
-            </th>
-            <th scope="col" class="number">
-              Updated
-            </th>
+            {columns.map((column) => (
+              <th key={column.id} scope="col" class={column.class.startsWith('number') ? 'number' : undefined}>
+                {column.title}
+              </th>
+            ))}
           </tr>
         </thead>
-        <tbody>
-          {runs.map((run) => (
-            <Row key={run.run} run={run} isChosen={chosen.includes(run.run)} onToggle={onToggle} />
-          ))}
-        </tbody>
+        {groupRuns(runs, group).map(({ value, runs }) => (
+          <tbody key={value ?? ''}>
+            {group !== undefined && (
+              <tr class="group-row">
+                <th scope="rowgroup" colSpan={columns.length + 2}>
+                  {value === undefined ? `without ${group}` : `${group} ${value}`}{' '}
+                  <span class="muted">
+                    {plural(runs.length, 'run')} shown, best loss {formatLoss(bestOf(runs))}
+                  </span>
+                </th>
+              </tr>
+            )}
+            {runs.map((run) => (
+              <Row key={run.run} {...{ run, columns, onToggle }} isChosen={chosen.includes(run.run)} />
+            ))}
+          </tbody>
+        ))}
       </table>
     </div>
   );
 }
 
-function Row({ run, isChosen, onToggle }: { run: RunSummary; isChosen: boolean; onToggle: (run: string) => void }) {
+interface RowProperties extends Pick<Properties, 'columns' | 'onToggle'> {
+  run: RunSummary;
+  isChosen: boolean;
+}
+
+function Row({ run, columns, isChosen, onToggle }: RowProperties) {
   const { run: name, non_finite_steps: nonFinite } = run;
   return (
     <tr class={isChosen ? 'chosen' : undefined}>
@@ -64,25 +75,11 @@ function Row({ run, isChosen, onToggle }: { run: RunSummary; isChosen: boolean; 
         {nonFinite > 0 && <Badge kind="bad">{formatCount(nonFinite)} non-finite</Badge>}
         <Labels labels={run.labels} />
       </th>
-      <td class="status-cell">
-        <StatusBadge status={run.status} />
-      </td>
-      <td class="curve">
-        <Sparkline values={run.sparkline} />
-      </td>
-      <td class="number" data-name="last">
-        {formatLoss(run.last_loss)}
-      </td>
-      <td class="number" data-name="best">
-        {formatLoss(run.best_loss)}
-        {run.best_step !== undefined && <span class="muted small"> at {formatCount(run.best_step)}</span>}
-      </td>
-      <td class="number" data-name="steps">
-        {formatCount(run.steps)}
-      </td>
-      <td class="number muted" data-name="updated">
-        <Ago time={run.updated_at} />
-      </td>
+      {columns.map((column) => (
+        <td key={column.id} class={column.class} data-name={column.title.toLowerCase()}>
+          {column.cell(run)}
+        </td>
+      ))}
     </tr>
   );
 }

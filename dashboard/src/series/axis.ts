@@ -1,13 +1,13 @@
-import type { StepPoint } from '../api/types.ts';
+import type { CurvePoint } from './point.ts';
 
 /** Horizontal axis: the step, seconds since the run began, or Unix seconds. */
 export const AXES = ['step', 'relative', 'wall'] as const;
 export type Axis = (typeof AXES)[number];
 
-/** Where a step stands on an axis. `began` is when its run did, in Unix milliseconds. */
-export function positionOf({ step, recorded_at: recordedAt }: StepPoint, axis: Axis, began: number): number {
+/** Where a step stands on an axis; NaN where its time is not known. @param began when its run did, in Unix milliseconds */
+export function positionOf({ step, recorded_at: recordedAt }: CurvePoint, axis: Axis, began: number): number {
   if (axis === 'step') return step;
-  const recorded = Date.parse(recordedAt);
+  const recorded = Date.parse(recordedAt ?? '');
   return (axis === 'wall' ? recorded : recorded - began) / 1000;
 }
 
@@ -17,7 +17,7 @@ export function positionOf({ step, recorded_at: recordedAt }: StepPoint, axis: A
  * Times need not grow with steps: one that was recorded again is late.
  */
 export function stepsWithin(
-  points: readonly StepPoint[],
+  points: readonly CurvePoint[],
   axis: Axis,
   began: number,
   { from, to }: { from: number; to: number },

@@ -1,14 +1,28 @@
-import type { StepPoint } from '../api/types.ts';
 import { positionOf } from './axis.ts';
 import type { Axis } from './axis.ts';
 import { placeMarkers } from './markers.ts';
 import type { Marker } from './markers.ts';
+import type { CurvePoint } from './point.ts';
 import { smooth } from './smoothing.ts';
 
-/** A run as it is drawn: all arrays have one element a point, in the order of the axis. */
-export interface Curve {
+/** The number of a run's colour; `old` for what a resumed run left behind. */
+export type CurveColour = number | 'old';
+
+/** Origin of a curve. */
+export interface CurveOrigin {
   run: string;
-  points: StepPoint[];
+  /** Its name in tooltips: the run's, or also that of its attempt. */
+  name: string;
+  colour: CurveColour;
+  /** When the run began, in Unix milliseconds. */
+  began: number;
+  /** True when it is that of the whole run, and not only what events told. */
+  isLoaded: boolean;
+}
+
+/** A run as it is drawn: all arrays have one element a point, in the order of the axis. */
+export interface Curve extends CurveOrigin {
+  points: CurvePoint[];
   x: number[];
   /** null: the line has a gap there. */
   loss: (number | null)[];
@@ -21,19 +35,19 @@ export interface Curve {
 
 export interface CurveOptions {
   axis: Axis;
-  /** When the run began, in Unix milliseconds. */
-  began: number;
   smoothing: number;
   /** True on a logarithmic scale, which cannot show values that are not positive. */
   log: boolean;
 }
 
 export function curveOf(
-  run: string,
-  steps: readonly StepPoint[],
-  { axis, began, smoothing, log }: CurveOptions,
+  origin: CurveOrigin,
+  steps: readonly CurvePoint[],
+  { axis, smoothing, log }: CurveOptions,
 ): Curve {
-  const placed = steps.map((point) => ({ point, x: positionOf(point, axis, began) }));
+  const placed = steps
+    .map((point) => ({ point, x: positionOf(point, axis, origin.began) }))
+    .filter(({ x }) => !Number.isNaN(x));
   if (axis !== 'step') placed.sort((a, b) => a.x - b.x);
   const points = placed.map(({ point }) => point);
   const drawable = (value: number | null | undefined): number | null =>
@@ -43,7 +57,7 @@ export function curveOf(
     smoothing,
   );
   return {
-    run,
+    ...origin,
     points,
     x: placed.map(({ x }) => x),
     loss: points.map(({ loss }) => drawable(loss)),

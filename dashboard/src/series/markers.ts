@@ -1,4 +1,4 @@
-import type { StepPoint } from '../api/types.ts';
+import type { CurvePoint } from './point.ts';
 
 /** `bad_batch`: the loss of the step is finite, that of a batch of it is not. */
 export type MarkerKind = 'nan' | 'pos_inf' | 'neg_inf' | 'bad_batch' | 'spike';
@@ -16,7 +16,7 @@ export interface Marker {
  * Where to mark what a line cannot show. A loss that is not finite has no height: it stands at that of the last finite
  * loss before it, or else of the first one after it. A spike stands where it is.
  */
-export function placeMarkers(points: readonly Pick<StepPoint, 'loss' | 'spike' | 'non_finite'>[]): Marker[] {
+export function placeMarkers(points: readonly Pick<CurvePoint, 'loss' | 'spike' | 'non_finite'>[]): Marker[] {
   let height = points.find(({ loss }) => Number.isFinite(loss))?.loss ?? null;
   return points.flatMap(({ loss, spike, non_finite: nonFinite }, index): Marker[] => {
     if (!Number.isFinite(loss)) return [{ kind: kindOf(loss), index, loss: height }];

@@ -1,0 +1,178 @@
+import { useEffect, useId, useMemo, useRef, useState } from 'preact/hooks';
+import type uPlot from 'uplot';
+import type { Axis } from '../series/axis.ts';
+import { nearestIndex } from '../series/curve.ts';
+import type { Curve } from '../series/curve.ts';
+import { useIsDark } from '../ui/theme.ts';
+import { alignCurves } from './align.ts';
+import { ChartFoot } from './chart-foot.tsx';
+import { describeCurve, describePoint } from './describe.ts';
+import { hoverOn } from './hover.ts';
+import type { Hover, PointAt } from './hover.ts';
+import { actionOf } from './keyboard.ts';
+import { leftOf, makePlot, projectionOf } from './make-plot.ts';
+import type { PlotSize } from './make-plot.ts';
+import { sightOf } from './pan.ts';
+import type { Sight } from './pan.ts';
+import { savePng } from './png.ts';
+import { Tooltip } from './tooltip.tsx';
+import { PAN_SHARE, keptWithin, moved, stretched } from './view.ts';
+import type { View } from './view.ts';
+import { clippedRange } from './y-range.ts';
+import { zoomAround } from './zoom.ts';
+
+interface Properties {
+  /** Subject of the chart: `Loss`, or the name of a scalar. */
+  what: string;
+  /** Text of the vertical axis. */
+  label: string;
+  curves: readonly Curve[];
+  axis: Axis;
+  log: boolean;
+  smoothed: boolean;
+  band: boolean;
+  /** True when outliers are left out of sight. */
+  clip: boolean;
+  /** True for one of many: smaller, and without words on its use. */
+  isPanel?: boolean;
+  view: View;
+  selected?: PointAt | undefined;
+  onView: (changed: Partial<View>) => void;
+  onSelect: (point: PointAt) => void;
+}
+
+/** Curves, to be looked at with a pointer or by keyboard. */
+export function CurveChart(properties: Properties) {
+  const { what, label, curves, axis, log, smoothed, band, clip, isPanel = false, view, selected } = properties;
+  const { onView, onSelect } = properties;
+  const [hovered, setHover] = useState<Hover>();
+  // A curve may have been taken away.
+  const hover = hovered?.points.every(({ curve, index }) => curves[curve]?.points[index] !== undefined)
+    ? hovered
+    : undefined;
+  const isDark = useIsDark();
+  const id = useId();
+  const box = useRef<HTMLDivElement>(null);
+  const plot = useRef<uPlot | undefined>(undefined);
+  const data = useMemo(() => alignCurves(curves), [curves]);
+  const clipped = useMemo(
+    () => (clip && view.y === undefined ? clippedRange(curves, view.zoom, log) : undefined),
+    [curves, view.zoom?.from, view.zoom?.to, view.y, log, clip],
+  );
+  const y = view.y ?? clipped?.range;
+  const noun = what === 'Loss' ? 'loss' : what;
+  const description = useMemo(() => curves.map((curve) => describeCurve(curve, noun)).join(' '), [curves, noun]);
+
+  const show = ({ x, y }: Sight): void => {
+    const isAllX = view.zoom === undefined;
+    const ends = endsOf(curves);
+    const isYKept = y.from === plot.current?.scales['y']?.min;
+    onView({ ...(!isAllX && { zoom: keptWithin(x, ends) }), ...(!isYKept && { y }) });
+  };
+  // What uPlot calls back sees the properties of the last drawing, and not of the one in which it was made.
+  const state = { curves, hover, selected, view: { zoom: view.zoom, y }, setHover, onView, onPan: show, onSelect };
+  const latest = useRef(state);
+  latest.current = state;
+  const colours = curves.map(({ colour }) => colour);
+
+  useEffect(() => {
+    const element = box.current!;
+    const size = (): PlotSize => sizeOf(element, isPanel);
+    const style = { colours, label, isPanel, axis, log, smoothed, band };
+    const created = makePlot(element, { style, size: size(), data }, () => latest.current);
+    const observer = new ResizeObserver(() => created.setSize(size()));
+    observer.observe(element);
+    plot.current = created;
+    return () => {
+      observer.disconnect();
+      created.destroy();
+      plot.current = undefined;
+    };
+  }, [colours.join(), label, axis, log, smoothed, band, isDark]);
+
+  useEffect(() => plot.current?.setData(data), [data, view.zoom?.from, view.zoom?.to, y?.from, y?.to]);
+  useEffect(() => plot.current?.redraw(false), [hover, selected?.curve, selected?.index]);
+
+  const focus = hover?.focus ?? selected ?? { curve: 0, index: (curves[0]?.x.length ?? 1) - 1 };
+  const focused = curves[focus.curve]?.points[focus.index];
+
+  const zoomBy = (factor: number): void => {
+    const sight = plot.current && sightOf(plot.current);
+    const xs = curves[focus.curve]?.x ?? [];
+    const x = xs[focus.index];
+    if (x !== undefined && sight !== undefined) onView({ zoom: zoomAround(x, sight.x, factor, xs) });
+  };
+  const stretch = (factor: number): void => {
+    const sight = plot.current && sightOf(plot.current);
+    if (sight !== undefined) onView({ y: stretched(sight.y, factor, log) });
+  };
+  const pan = (across: number, along: number): void => {
+    const sight = plot.current && sightOf(plot.current);
+    if (sight === undefined) return;
+    show({ x: moved(sight.x, PAN_SHARE * across), y: moved(sight.y, PAN_SHARE * along, log) });
+  };
+  const reset = (): void => onView({ zoom: undefined, y: undefined });
+  const onKeyDown = (event: KeyboardEvent): void => {
+    const created = plot.current;
+    const curve = curves[focus.curve];
+    if (created === undefined || curve === undefined || event.ctrlKey || event.metaKey || event.altKey) return;
+    const { min, max } = created.scales['x']!;
+    const shown = [nearestIndex(curve.x, min ?? -Infinity), nearestIndex(curve.x, max ?? Infinity)] as const;
+    const action = actionOf(event, focus, curves, shown);
+    if (action === undefined) return;
+    event.preventDefault();
+    if (action === 'reset') reset();
+    else if ('move' in action) setHover(hoverOn(curves, action.move, projectionOf(created)));
+    else if ('select' in action) onSelect(action.select);
+    else if ('stretch' in action) stretch(action.stretch);
+    else if ('pan' in action) pan(...action.pan);
+    else zoomBy(action.zoom);
+  };
+
+  const left = hover === undefined ? 0 : leftOf(plot.current, curves[hover.focus.curve]?.x[hover.focus.index]);
+  return (
+    <figure class={isPanel ? 'chart panel-chart' : 'chart'}>
+      <div
+        ref={box}
+        class="chart-box"
+        role="slider"
+        tabIndex={0}
+        aria-label={what === 'Loss' ? 'Loss curve' : what}
+        aria-orientation="horizontal"
+        aria-valuemin={curves[focus.curve]?.points[0]?.step ?? 0}
+        aria-valuemax={curves[focus.curve]?.points.at(-1)?.step ?? 0}
+        aria-valuenow={focused?.step ?? 0}
+        aria-valuetext={focused === undefined ? 'no steps yet' : describePoint(focused, noun)}
+        aria-describedby={`${id}-description`}
+        onKeyDown={onKeyDown}
+        onBlur={() => setHover(undefined)}
+      />
+      {hover !== undefined && focused !== undefined && (
+        <Tooltip {...{ what: noun, hover, curves, left, smoothed }} width={box.current?.clientWidth ?? 0} />
+      )}
+      <ChartFoot
+        {...{ description, clip, clipped, isPanel }}
+        descriptionId={`${id}-description`}
+        isZoomed={view.zoom !== undefined || view.y !== undefined}
+        onZoom={zoomBy}
+        onStretch={stretch}
+        onPan={pan}
+        onReset={reset}
+        onPng={() => plot.current && savePng(plot.current, titleOf(curves, what), curves)}
+      />
+    </figure>
+  );
+}
+
+const titleOf = (curves: readonly Curve[], what: string): string => `${curves[0]?.run ?? ''} ${what}`;
+
+/** As wide as its place; flatter on a phone. */
+function sizeOf({ clientWidth }: HTMLElement, isPanel: boolean): PlotSize {
+  return { width: clientWidth, height: isPanel ? 210 : clientWidth < 600 ? 300 : 400 };
+}
+
+/** The first and the last place of all curves. */
+function endsOf(curves: readonly Curve[]): [number, number] {
+  const xs = curves.flatMap(({ x }) => (x.length === 0 ? [] : [x[0]!, x.at(-1)!]));
+  return [Math.min(...xs), Math.max(...xs)];
+}

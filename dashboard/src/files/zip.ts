@@ -1,0 +1,74 @@
+/** Archives as NumPy writes them. What is stored without compression stays on the disk. */
+import { UnreadableFileError } from './unreadable-file.ts';
+
+/** PKZIP's APPNOTE.TXT, 4.3.16 and 4.3.12: the end of the central directory, and an entry of it. */
+const END = 0x06054b50;
+const ENTRY = 0x02014b50;
+const END_BYTES = 22;
+const ENTRY_BYTES = 46;
+const LOCAL_BYTES = 30;
+const MOST_COMMENT = 65_535;
+
+/** Sizes and offsets that do not fit stand in the extra field of ZIP64. */
+const IN_EXTRA = 0xffffffff;
+const ZIP64 = 1;
+
+const STORED = 0;
+const DEFLATED = 8;
+
+/** The files of an archive by their names. @throws UnreadableFileError */
+export async function readArchive(file: File): Promise<Map<string, Blob>> {
+  const fail = (what: string): UnreadableFileError => new UnreadableFileError(`${file.name} is not read: ${what}`);
+  const tailAt = Math.max(0, file.size - END_BYTES - MOST_COMMENT);
+  const tail = new DataView(await file.slice(tailAt).arrayBuffer());
+  let at = tail.byteLength - END_BYTES;
+  while (at >= 0 && tail.getUint32(at, true) !== END) at--;
+  if (at < 0) throw fail('it has no directory of its files: it is truncated');
+  const count = tail.getUint16(at + 10, true);
+  const directoryAt = tail.getUint32(at + 16, true);
+  if (directoryAt === IN_EXTRA) throw fail('it is larger than 4 GiB; safetensors files may be');
+  const directory = new DataView(await file.slice(directoryAt, tailAt + at).arrayBuffer());
+  const files = new Map<string, Blob>();
+  for (let k = 0, entry = 0; k < count; k++) {
+    if (entry + ENTRY_BYTES > directory.byteLength || directory.getUint32(entry, true) !== ENTRY) {
+      throw fail('the directory of its files is damaged');
+    }
+    const method = directory.getUint16(entry + 10, true);
+    const nameLength = directory.getUint16(entry + 28, true);
+    const extraLength = directory.getUint16(entry + 30, true);
+    const extraAt = entry + ENTRY_BYTES + nameLength;
+    const name = new TextDecoder().decode(new Uint8Array(directory.buffer, entry + ENTRY_BYTES, nameLength));
+    const fields = [entry + 24, entry + 20, entry + 42] as const;
+    const [, size, localAt] = largeFields(directory, fields, extraAt, extraLength);
+    const local = new DataView(await file.slice(localAt, localAt + LOCAL_BYTES).arrayBuffer());
+    if (local.byteLength < LOCAL_BYTES) throw fail(`${name} is missing`);
+    const begin = localAt + LOCAL_BYTES + local.getUint16(26, true) + local.getUint16(28, true);
+    const packed = file.slice(begin, begin + size);
+    if (method !== STORED && method !== DEFLATED) throw fail(`${name} is compressed by method ${method}`);
+    files.set(name, method === STORED ? packed : await inflate(packed));
+    entry = extraAt + extraLength + directory.getUint16(entry + 32, true);
+  }
+  return files;
+}
+
+/** Fields of 32 bits, from the extra field of ZIP64 where they are too small, in the order in which it has them. */
+function largeFields(
+  view: DataView,
+  fields: readonly [size: number, packed: number, place: number],
+  extraAt: number,
+  extraLength: number,
+): [size: number, packed: number, place: number] {
+  let at = extraAt;
+  while (at < extraAt + extraLength && view.getUint16(at, true) !== ZIP64) at += 4 + view.getUint16(at + 2, true);
+  at += 4;
+  const read = (field: number): number => {
+    const value = view.getUint32(field, true);
+    if (value !== IN_EXTRA || at + 8 > view.byteLength) return value;
+    at += 8;
+    return Number(view.getBigUint64(at - 8, true));
+  };
+  return [read(fields[0]), read(fields[1]), read(fields[2])];
+}
+
+const inflate = (packed: Blob): Promise<Blob> =>
+  new Response(packed.stream().pipeThrough(new DecompressionStream('deflate-raw'))).blob();

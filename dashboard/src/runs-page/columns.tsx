@@ -1,0 +1,51 @@
+import type { ComponentChildren } from 'preact';
+import type { RunSummary } from '../api/types.ts';
+import { formatCount, formatLoss } from '../format/numbers.ts';
+import { Ago } from '../ui/ago.tsx';
+import { StatusBadge } from '../ui/badge.tsx';
+import { Sparkline } from '../ui/sparkline.tsx';
+
+/** A column of the table of runs. */
+export interface Column {
+  /** In the address. */
+  id: string;
+  title: string;
+  class: string;
+  cell: (run: RunSummary) => ComponentChildren;
+}
+
+const number = (id: string, title: string, cell: Column['cell']): Column => ({ id, title, class: 'number', cell });
+
+const COLUMNS: readonly Column[] = [
+  { id: 'status', title: 'Status', class: 'status-cell', cell: ({ status }) => <StatusBadge status={status} /> },
+  { id: 'curve', title: 'Curve', class: 'curve', cell: ({ sparkline }) => <Sparkline values={sparkline} /> },
+  number('last', 'Last loss', ({ last_loss: loss }) => formatLoss(loss)),
+  number('best', 'Best loss', ({ best_loss: loss, best_step: step }) => (
+    <>
+      {formatLoss(loss)}
+      {step !== undefined && <span class="muted small"> at {formatCount(step)}</span>}
+    </>
+  )),
+  number('steps', 'Steps', ({ steps }) => formatCount(steps)),
+  number('ranks', 'Ranks', ({ ranks }) => formatCount(ranks)),
+  number('batches', 'Batches', ({ batches }) => formatCount(batches)),
+  number('non_finite', 'Non-finite steps', ({ non_finite_steps: steps }) => formatCount(steps)),
+  { ...number('created', 'Created', ({ created_at: time }) => <Ago time={time} />), class: 'number muted' },
+  { ...number('updated', 'Updated', ({ updated_at: time }) => <Ago time={time} />), class: 'number muted' },
+];
+
+/** Before the name of a label in the address. */
+const LABEL = 'label:';
+
+/** Names of labels of runs, in their order. */
+export const labelNamesOf = (runs: readonly RunSummary[]): string[] =>
+  [...new Set(runs.flatMap(({ labels }) => Object.keys(labels)))].toSorted();
+
+/** All columns of runs: a column for each label stands before the others. */
+export function columnsOf(labelNames: readonly string[]): Column[] {
+  const labels = labelNames.map((name) => ({
+    ...{ id: LABEL + name, title: name, class: 'label-cell' },
+    cell: ({ labels }: RunSummary) => (name in labels ? String(labels[name]) : '–'),
+  }));
+  return [...labels, ...COLUMNS];
+}
