@@ -6,8 +6,8 @@
 
 The model is made of its configuration with random weights: nothing is downloaded. It
 learns to count: each token follows from the one before. `--nan-at` spoils one logit
-at that step, and the run says which. `--resume` goes on from the last checkpoint, as
-the next attempt of the run.
+at that step, and the run says which. `--resume FOLDER` goes on from a checkpoint, as the
+next attempt of the run.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=40)
     parser.add_argument("--nan-at", type=int, help="step to spoil")
     parser.add_argument("--folder", default="hf-lm", help="folder of the checkpoints")
-    parser.add_argument("--resume", action="store_true", help="from the last of them")
+    parser.add_argument("--resume", metavar="FOLDER", help="checkpoint to go on from")
     args = parser.parse_args()
 
     model = small_model()

@@ -10,8 +10,8 @@ from trained import assert_nan_is_named, first_steps, points_of, run_example
 from transformers import (
     BertConfig,
     BertForSequenceClassification,
-    GPT2Config,
-    GPT2LMHeadModel,
+    LlamaConfig,
+    LlamaForCausalLM,
     Trainer,
     TrainerCallback,
     TrainingArguments,
@@ -35,20 +35,15 @@ CLASSES, LENGTH = 20, 9
 
 def language_model() -> PreTrainedModel:
     torch.manual_seed(3)
-    return GPT2LMHeadModel(
-        GPT2Config(
-            vocab_size=CLASSES,
-            n_positions=LENGTH,
-            n_embd=16,
-            n_layer=1,
-            n_head=2,
-            resid_pdrop=0,
-            embd_pdrop=0,
-            attn_pdrop=0,
-            bos_token_id=0,
-            eos_token_id=0,
-        )
+    config = LlamaConfig(
+        vocab_size=CLASSES,
+        hidden_size=16,
+        intermediate_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        max_position_embeddings=LENGTH,
     )
+    return LlamaForCausalLM(config)
 
 
 def sequences() -> list[dict[str, torch.Tensor]]:
@@ -120,7 +115,8 @@ def test_a_nan_is_named_and_a_resumed_training_is_the_next_attempt(
     assert len(before) == 24
     assert before[-1] < 0.8 * before[0]
 
-    printed = run_example("huggingface_lm.py", *given, "--steps", "30", "--resume")
+    resume = ("--resume", str(tmp_path / "checkpoints" / "checkpoint-20"))
+    printed = run_example("huggingface_lm.py", *given, "--steps", "30", *resume)
     assert "attempt 1, dropped 0\n" in printed
     assert first_steps(client, run) == {0: 1, 1: 21}
     assert [each["step"] for each in client.run(run).steps()] == [*range(1, 31)]
@@ -183,9 +179,12 @@ def test_a_classifier_is_not_shifted(client: Client, tmp_path: Path) -> None:
         {"input_ids": each["input_ids"], "labels": torch.tensor(number % 3)}
         for number, each in enumerate(sequences())
     ]
-    plain = trained(tmp_path, classifier(), None, data)
+    # The model's own loss does not know num_items_in_batch: the Trainer adds the losses
+    # of its micro-batches, and does not divide them.
+    more = {"gradient_accumulation_steps": 1}
+    plain = trained(tmp_path, classifier(), None, data, **more)
     callback = LossmeterCallback("hf.classifier", client)
-    trained(tmp_path, classifier(), callback, data)
+    trained(tmp_path, classifier(), callback, data, **more)
 
     recorded = [each["loss"] for each in client.run("hf.classifier").steps()]
     assert recorded == pytest.approx(logged(plain, "loss"), rel=1e-5)
@@ -215,7 +214,7 @@ class NanWeights(TrainerCallback):  # type: ignore[misc]
         self, args: object, state: object, control: object, **kwargs: Any
     ) -> None:
         with torch.no_grad():
-            kwargs["model"].transformer.wte.weight[7] = float("nan")
+            kwargs["model"].lm_head.weight[7] = float("nan")
 
 
 def test_a_training_can_be_ended_by_a_nan(client: Client, tmp_path: Path) -> None:

@@ -62,9 +62,9 @@ def data(rows: int) -> DataLoader[tuple[torch.Tensor, ...]]:
 
 
 def fitted(
-    logger: LossmeterLogger, folder: Path, model: Linear, **more: Any
+    recorder: LossmeterLogger, folder: Path, model: Linear, **more: Any
 ) -> LossmeterCallback:
-    callback = LossmeterCallback(logger)
+    callback = LossmeterCallback(recorder)
     trainer = lightning.Trainer(
         accelerator="cpu",
         callbacks=[callback],
@@ -74,7 +74,7 @@ def fitted(
         enable_progress_bar=False,
         log_every_n_steps=1,
         max_epochs=1,
-        **{"logger": logger, **more},
+        **{"logger": recorder, **more},
     )
     trainer.fit(model, data(3 * STEPS), data(6))
     return callback
