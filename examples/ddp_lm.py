@@ -88,7 +88,7 @@ def main() -> None:
     parser.add_argument("--pairs", help="file for numerators and denominators")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        spawn(train, (args, folder), nprocs=RANKS)
+        spawn(train, (args, folder), nprocs=RANKS)  # type: ignore[no-untyped-call]
 
 
 if __name__ == "__main__":

@@ -55,7 +55,8 @@ def train_step(
 
     (loss, logits), gradients = jax.value_and_grad(loss_of, has_aux=True)(state.params)
     numbers = {"loss": loss, "grad_norm": optax.global_norm(gradients)}
-    return state.apply_gradients(grads=gradients), {
+    updated = state.apply_gradients(grads=gradients)  # type: ignore[no-untyped-call]
+    return updated, {
         **numbers,
         "logits": logits,
         "label": label,
@@ -72,7 +73,7 @@ def main() -> None:
 
     model = CountingModel()
     key = jax.random.key(0)
-    state = TrainState.create(
+    state = TrainState.create(  # type: ignore[no-untyped-call]
         apply_fn=model.apply,
         params=model.init(key, jnp.zeros((1, LENGTH), int)),
         # Updates that are not finite are left out.

@@ -6,8 +6,8 @@
 
 The model is made of its configuration with random weights: nothing is downloaded. It
 learns to count: each token follows from the one before. `--nan-at` spoils one logit
-at that step, and the run says which. `--resume FOLDER` goes on from a checkpoint, as the
-next attempt of the run.
+at that step, and the run says which. `--resume FOLDER` goes on from a checkpoint, as
+the next attempt of the run.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def small_model() -> LlamaForCausalLM:
     return LlamaForCausalLM(config)
 
 
-class Spoiler(TrainerCallback):  # type: ignore[misc]
+class Spoiler(TrainerCallback):
     """Puts a NaN among the logits of one step, and leaves out its update."""
 
     def __init__(self, model: LlamaForCausalLM, step: int | None) -> None:
@@ -69,10 +69,12 @@ class Spoiler(TrainerCallback):  # type: ignore[misc]
         self, args: object, state: TrainerState, control: object, **kwargs: object
     ) -> None:
         """Notices the step."""
+        del args, control, kwargs
         self.spoils = state.global_step + 1 == self.step
 
     def spoil(self, layer: object, given: object, logits: Tensor) -> Tensor:
         """Spoils one logit of the first micro-batch of the step."""
+        del layer, given
         if not self.spoils:
             return logits
         self.spoils = False
@@ -81,9 +83,14 @@ class Spoiler(TrainerCallback):  # type: ignore[misc]
         return spoilt
 
     def on_pre_optimizer_step(
-        self, args: object, state: TrainerState, control: object, **kwargs: Any
+        self,
+        args: object,
+        state: TrainerState,
+        control: object,
+        **kwargs: Any,  # noqa: ANN401 -- the Trainer's
     ) -> None:
         """Leaves out an update that would make all weights NaN."""
+        del args, state, control
         gradients = [each.grad for each in kwargs["model"].parameters()]
         if not all(each.isfinite().all() for each in gradients if each is not None):
             kwargs["model"].zero_grad()

@@ -34,7 +34,7 @@ NAN_ROW, NAN_CLASS = 21, 17  # what --nan-at spoils
 class CountingModel(lightning.LightningModule):
     """Scores of the next token, from the token before it."""
 
-    def __init__(self, hidden: int = 32, rate: float = 1e-2) -> None:
+    def __init__(self, hidden: int = 32, rate: float = 1e-2) -> None:  # noqa: ARG002 -- saved
         super().__init__()
         self.save_hyperparameters()
         self.nan_at: int | None = None
@@ -90,7 +90,9 @@ def main() -> None:
     model.nan_at = args.nan_at
     logger = LossmeterLogger(args.run)
     recorder = LossmeterCallback(logger)
-    saver = ModelCheckpoint(args.folder, "{step}", every_n_train_steps=20, save_top_k=-1)
+    saver = ModelCheckpoint(
+        args.folder, "{step}", every_n_train_steps=20, save_top_k=-1
+    )
     trainer = lightning.Trainer(
         accelerator="cpu",
         max_steps=args.steps,

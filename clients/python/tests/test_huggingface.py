@@ -131,7 +131,7 @@ def test_training_is_what_it_is_without(
     client: Client, tmp_path: Path, label_smoothing: float, average_tokens: bool
 ) -> None:
     run = f"hf.same.{label_smoothing}.{average_tokens}"
-    more = {
+    more: dict[str, Any] = {
         "label_smoothing_factor": label_smoothing,
         "average_tokens_across_devices": average_tokens,
     }
@@ -140,8 +140,8 @@ def test_training_is_what_it_is_without(
     ours = trained(tmp_path, language_model(), callback, sequences(), **more)
 
     assert logged(ours, "loss") == pytest.approx(logged(plain, "loss"), rel=1e-5)
-    for name, value in plain.model.state_dict().items():
-        torch.testing.assert_close(ours.model.state_dict()[name], value)
+    weights = [trainer.model.state_dict() for trainer in (ours, plain) if trainer.model]
+    torch.testing.assert_close(*weights)
     # The Trainer's loss is the mean over the rows of a step, and so is the service's.
     steps = client.run(run).steps()
     assert [each["step"] for each in steps] == [1, 2, 3, 4]
@@ -169,7 +169,7 @@ def test_a_classifier_is_not_shifted(client: Client, tmp_path: Path) -> None:
             num_attention_heads=2,
             intermediate_size=16,
             max_position_embeddings=LENGTH,
-            num_labels=3,
+            id2label={0: "a", 1: "b", 2: "c"},
             hidden_dropout_prob=0,
             attention_probs_dropout_prob=0,
         )
@@ -181,7 +181,7 @@ def test_a_classifier_is_not_shifted(client: Client, tmp_path: Path) -> None:
     ]
     # The model's own loss does not know num_items_in_batch: the Trainer adds the losses
     # of its micro-batches, and does not divide them.
-    more = {"gradient_accumulation_steps": 1}
+    more: dict[str, Any] = {"gradient_accumulation_steps": 1}
     plain = trained(tmp_path, classifier(), None, data, **more)
     callback = LossmeterCallback("hf.classifier", client)
     trained(tmp_path, classifier(), callback, data, **more)
@@ -194,7 +194,7 @@ def test_evaluation_is_recorded_as_scalars_alone(
     client: Client, tmp_path: Path
 ) -> None:
     callback = LossmeterCallback("hf.evaluation", client)
-    more = {"eval_strategy": "steps", "eval_steps": 2}
+    more: dict[str, Any] = {"eval_strategy": "steps", "eval_steps": 2}
     trainer = trained(tmp_path, language_model(), callback, sequences(), **more)
 
     summary = client.run("hf.evaluation").summary()
@@ -207,12 +207,17 @@ def test_evaluation_is_recorded_as_scalars_alone(
     assert points_of(client, "hf.evaluation", "eval_loss") == losses
 
 
-class NanWeights(TrainerCallback):  # type: ignore[misc]
+class NanWeights(TrainerCallback):
     """Spoils the scores of one class from the second step on."""
 
     def on_step_end(
-        self, args: object, state: object, control: object, **kwargs: Any
+        self,
+        args: object,
+        state: object,
+        control: object,
+        **kwargs: Any,  # noqa: ANN401 -- the Trainer's
     ) -> None:
+        del args, state, control
         with torch.no_grad():
             kwargs["model"].lm_head.weight[7] = float("nan")
 
@@ -221,7 +226,7 @@ def test_a_training_can_be_ended_by_a_nan(client: Client, tmp_path: Path) -> Non
     callback = LossmeterCallback(
         "hf.ended", client, on_non_finite="raise", interval=0.01
     )
-    more = {"max_steps": 1000, "num_train_epochs": 1000}
+    more: dict[str, Any] = {"max_steps": 1000}
     with pytest.raises(NonFiniteStepError, match="step 2, rank 0") as raised:
         trained(
             tmp_path, language_model(), callback, sequences(), (NanWeights(),), **more
@@ -238,6 +243,7 @@ def test_micro_batches_are_told_apart(client: Client, tmp_path: Path) -> None:
 
     def spoil(layer: object, given: object, logits: torch.Tensor) -> torch.Tensor:
         nonlocal calls
+        del layer, given
         calls += 1
         if calls == 4:  # the second micro-batch of the second step
             logits = logits.clone()

@@ -30,6 +30,8 @@ class Linear(lightning.LightningModule):
 
     def __init__(self, returns: tuple[str, ...] = ("logits", "label")) -> None:
         super().__init__()
+        self.returns = returns
+        self.save_hyperparameters({"limit": float("inf")})
         torch.manual_seed(1)
         self.save_hyperparameters()
         self.layer = torch.nn.Linear(3, 5)
@@ -37,6 +39,7 @@ class Linear(lightning.LightningModule):
         self.sigterm: Any = None
 
     def training_step(self, batch: list[torch.Tensor], batch_idx: int) -> Any:  # noqa: ANN401
+        del batch_idx
         features, label = batch
         logits = self.layer(features)
         loss = cross_entropy(logits, label)
@@ -44,10 +47,11 @@ class Linear(lightning.LightningModule):
         self.sigterm = signal.getsignal(signal.SIGTERM)
         self.log("layer/bias", self.layer.bias.mean(), on_step=True)
         given = {"logits": logits, "label": label, "count": 3}
-        more = {name: given[name] for name in self.hparams["returns"]}
+        more = {name: given[name] for name in self.returns}
         return {"loss": loss, **more} if more else loss
 
     def validation_step(self, batch: list[torch.Tensor], batch_idx: int) -> None:
+        del batch_idx
         features, label = batch
         self.log("val_loss", cross_entropy(self.layer(features), label))
 
@@ -62,7 +66,10 @@ def data(rows: int) -> DataLoader[tuple[torch.Tensor, ...]]:
 
 
 def fitted(
-    recorder: LossmeterLogger, folder: Path, model: Linear, **more: Any
+    recorder: LossmeterLogger,
+    folder: Path,
+    model: Linear,
+    **more: Any,  # noqa: ANN401 -- those of the Trainer
 ) -> LossmeterCallback:
     callback = LossmeterCallback(recorder)
     trainer = lightning.Trainer(
@@ -148,7 +155,10 @@ def test_what_is_logged_becomes_scalars_and_labels(
 
     assert len(points_of(client, run, "layer/bias")) == STEPS
     assert points_of(client, run, "val_loss").keys() == {STEPS - 1}
-    assert client.run(run).summary()["labels"] == {"returns": "('logits', 'label')"}
+    assert client.run(run).summary()["labels"] == {
+        "returns": "('logits', 'label')",
+        "limit": "inf",
+    }
 
 
 def test_every_fit_is_an_attempt_and_another_logger_may_be_the_trainers(
@@ -163,13 +173,17 @@ def test_every_fit_is_an_attempt_and_another_logger_may_be_the_trainers(
 
 
 def test_sigterm_is_left_to_lightning(client: Client, tmp_path: Path) -> None:
-    before = signal.getsignal(signal.SIGTERM)
+    # Monitors of other tests may have left a handler, which Lightning calls too.
+    before = signal.signal(signal.SIGTERM, signal.SIG_DFL)
     model = Linear()
-    fitted(LossmeterLogger("lightning.sigterm", client), tmp_path, model)
+    try:
+        fitted(LossmeterLogger("lightning.sigterm", client), tmp_path, model)
 
-    handlers = model.sigterm.signal_handlers
-    assert all("lightning" in handler.__module__ for handler in handlers)
-    assert signal.getsignal(signal.SIGTERM) == before
+        (handler,) = model.sigterm.signal_handlers
+        assert handler.__module__.startswith("lightning")
+        assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def test_a_module_trains_without_the_service(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 IGNORE_INDEX = -100
 
 
-class LossmeterCallback(TrainerCallback):  # type: ignore[misc]
+class LossmeterCallback(TrainerCallback):
     """Computes the loss of a Trainer, and records it.
 
     The Trainer takes it twice: its method `compute_loss` as `compute_loss_func`, and

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import logging
-from numbers import Real
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -14,7 +13,8 @@ from lightning.pytorch.utilities import rank_zero_only
 from lossmeter.client import Client
 from lossmeter.errors import LossmeterError
 from lossmeter.monitor import Monitor
-from lossmeter.starts import SECONDS, last_explanations, next_attempt
+from lossmeter.request import describe_run
+from lossmeter.starts import SECONDS, last_explanations, log, next_attempt
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -26,11 +26,9 @@ if TYPE_CHECKING:
 
 IGNORE_INDEX = -100
 
-_log = logging.getLogger("lossmeter")
-
 
 class LossmeterLogger(Logger):
-    """Records what a module logs as the scalars of a run, and hyperparameters as labels.
+    """Records what a module logs as scalars of a run, and hyperparameters as labels.
 
     Scalars are recorded by rank 0. The loss of every step is recorded by
     `LossmeterCallback`.
@@ -80,7 +78,7 @@ class LossmeterLogger(Logger):
             self._monitor = Monitor(
                 self._run,
                 self._client,
-                rank=rank_zero_only.rank,
+                rank=int(getattr(rank_zero_only, "rank", 0)),
                 attempt=self._attempt,
                 **self._given,
             )
@@ -120,18 +118,16 @@ class LossmeterLogger(Logger):
         if self._run is None or self._given.get("path") is not None:
             return
         given = params if isinstance(params, dict) else vars(params)
-        labels = {
-            str(name): value if isinstance(value, bool | Real | str) else repr(value)
-            for name, value in given.items()
-        }
-        brief = Client(timeout=SECONDS, retries=0) if self._client is None else None
+        labels = {str(name): _label(value) for name, value in given.items()}
+        client = self._client or Client(progress=False)
+        described = describe_run(self._run, None, labels)
         try:
-            (self._client or brief).run(self._run).describe(labels=labels)
+            client.transport.brief(SECONDS).send(described)
         except LossmeterError as error:
-            _log.warning("hyperparameters of %r are not recorded: %s", self._run, error)
+            log.warning("hyperparameters of %r are not recorded: %s", self._run, error)
         finally:
-            if brief is not None:
-                brief.close()
+            if self._client is None:
+                client.close()
 
     def finalize(self, status: str) -> None:
         """Sends what waits, and ends."""
@@ -236,3 +232,10 @@ def _count(given: Mapping[str, Any]) -> Any:  # noqa: ANN401 -- a number of any 
     if torch.is_tensor(label) and not label.is_floating_point():
         return label.ne(IGNORE_INDEX).sum()
     return 1
+
+
+def _label(value: object) -> str | float | bool:
+    """A hyperparameter as a label."""
+    if isinstance(value, str | int) or (isinstance(value, float) and isfinite(value)):
+        return value
+    return repr(value)

@@ -62,6 +62,7 @@ def last_explanations(monitor: Monitor, step: int) -> list[Explanation]:
 
 def _last_attempt(run: str) -> Request[int]:
     def decode(content: bytearray) -> int:
-        return max(each["attempt"] for each in json.loads(content)["attempts"])
+        attempts = json.loads(content)["attempts"]
+        return max(int(each["attempt"]) for each in attempts)
 
     return Request("GET", requests.run_path(run, "attempts"), decode)

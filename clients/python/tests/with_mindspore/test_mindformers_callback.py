@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import mindspore
@@ -10,12 +11,15 @@ import pytest
 from mindspore import Tensor, nn
 from mindspore.dataset import NumpySlicesDataset
 from mindspore.train import Model, RunContext
+from service import ROOT
 from trained import assert_nan_is_named, first_steps, points_of, run_example
 
 from lossmeter.mindformers_callback import KeptBatch, LossmeterCallback
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from service import Service
 
     from lossmeter import Client
 
@@ -121,3 +125,18 @@ def test_outputs_of_the_cells_of_mindformers_are_read(
     assert client.run(run).steps()[0]["loss"] == 2
     for name, value in scalars.items():
         assert points_of(client, run, name) == {1: value}
+
+
+def test_the_documentation_prints_what_it_says(
+    service: Service, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert service.url
+    (block,) = re.findall(
+        r"^```python\n(import mindspore.*?)^```$",
+        (ROOT / "docs" / "trainers.md").read_text(),
+        re.MULTILINE | re.DOTALL,
+    )
+    exec(compile(block, "docs/trainers.md", "exec"), {})  # noqa: S102
+
+    assert "# 0 []\n" in block
+    assert capsys.readouterr().out.endswith("0 []\n")
