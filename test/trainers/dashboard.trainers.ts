@@ -46,7 +46,13 @@ describe.each(TRAINERS)('a run of $example', ({ example, suite, rank, last, chec
       ],
       {
         cwd: ROOT,
-        env: { ...process.env, LOSSMETER_URL: service.url, HF_HUB_OFFLINE: '1', JAX_PLATFORMS: 'cpu', OMP_NUM_THREADS: '1' },
+        env: {
+          ...process.env,
+          LOSSMETER_URL: service.url,
+          HF_HUB_OFFLINE: '1',
+          JAX_PLATFORMS: 'cpu',
+          OMP_NUM_THREADS: '1',
+        },
       },
     );
     expect(stdout).toContain(`step ${NAN_STEP}, rank ${rank}: loss is nan`);
