@@ -11,6 +11,8 @@ import { Comparison } from '../src/contract/kl-divergence.ts';
 import { LogprobComparison } from '../src/contract/logprobs.ts';
 import { ComparedSequence, SequenceEvaluation } from '../src/contract/sequences.ts';
 import { RunList, RunSummary, StepDetail, StepList } from '../src/contract/runs.ts';
+import { AttemptList, ScalarCurve, ScalarList } from '../src/contract/scalars.ts';
+import { BulkItem, BulkResults } from '../src/contract/bulk.ts';
 import { Info } from '../src/contract/service.ts';
 
 interface Schema {
@@ -62,6 +64,15 @@ const ROOTS: readonly [name: string, schema: object, direction: Direction][] = [
   ['MicroBatch', RankDetail.properties.micro_batches.items, 'reply'],
   ['RankDetail', RankDetail, 'reply'],
   ['StepDetail', StepDetail, 'reply'],
+  ['BulkItem', BulkItem, 'request'],
+  ['BulkResult', BulkResults.properties.results.items, 'reply'],
+  ['BulkResults', BulkResults, 'reply'],
+  ['ScalarSummary', ScalarList.properties.scalars.items, 'reply'],
+  ['ScalarList', ScalarList, 'reply'],
+  ['ScalarPoint', ScalarCurve.properties.points.items, 'reply'],
+  ['ScalarCurve', ScalarCurve, 'reply'],
+  ['Attempt', AttemptList.properties.attempts.items, 'reply'],
+  ['AttemptList', AttemptList, 'reply'],
   ['Info', Info, 'reply'],
 ];
 

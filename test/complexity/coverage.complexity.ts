@@ -11,6 +11,7 @@ import { JOB_CASES } from './cases/jobs.ts';
 import { LOGPROB_CASES } from './cases/logprobs.ts';
 import { OPTION_CASES } from './cases/options.ts';
 import { PARTIAL_CASES } from './cases/partials.ts';
+import { SCALAR_CASES } from './cases/scalars.ts';
 import { SEQUENCE_CASES } from './cases/sequences.ts';
 import { dimensionsOf, sizesOf } from './dimensions.ts';
 
@@ -21,6 +22,7 @@ const CASES = [
   ...OPTION_CASES,
   ...PARTIAL_CASES,
   ...HISTORY_CASES,
+  ...SCALAR_CASES,
   ...JOB_CASES,
   ...LOGPROB_CASES,
   ...EVALUATION_CASES,

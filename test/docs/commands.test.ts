@@ -56,6 +56,7 @@ const RUN = [
   ['docs/compare.md', 'npx lossmeter compare'],
   ['docs/sharding.md', 'mkdir partials'],
   ['docs/jobs.md', 'LOSSMETER_DATA_DIR=examples npm start'],
+  ['README.md', "curl -s -H 'Content-Type: application/json' -d '["],
 ] as const;
 
 /** Blocks that take what this suite has not, with what runs them. */
@@ -250,6 +251,13 @@ test('a run is recorded, and has its two steps', async () => {
   expect(evaluated).toMatchObject({ denominator: 8113, rows: { total: 8192 } });
   expect(pair).toMatchObject({ numerator: 10800.3, denominator: 8113, loss: 10800.3 / 8113 });
   expect(curve).toMatchObject({ steps: [{ step: 1 }, { step: 2, numerator: 10800.3 }] });
+});
+
+test('many pairs and scalars are recorded in one request', async () => {
+  const service = await start();
+  const [recorded, scalars] = answersOf(await runBlock(blockOf(...RUN[11]), service.url));
+  expect(recorded).toEqual({ results: [{ status: 201 }, { status: 201 }] });
+  expect(scalars).toMatchObject({ scalars: [{ name: 'grad_norm/layers.3', last_step: 4 }, { name: 'lr' }] });
 });
 
 test('a key is made, let in and revoked', async () => {

@@ -214,7 +214,7 @@ describe('the text', () => {
     const headers = { 'content-type': JSON_TYPE };
     await fetch(`${service.url}/v1/runs/a/steps/1/ranks/0`, { method: 'PUT', headers, body });
     const page = await readFile(new URL('../../docs/metrics.md', import.meta.url), 'utf8');
-    const listed = [...page.matchAll(/^\| `(\w+)` \| (\w+) \| (.*?) ?\| .+ \|$/gm)].map(
+    const listed = [...page.matchAll(/^\| `([a-z]\w+)` \| (\w+) \| (.*?) ?\| .+ \|$/gm)].map(
       ([, name, type, labels]) => `${name} ${type} ${labels!.replaceAll('`', '')}`,
     );
     const given = [...(await scrape()).families].map(([name, { type, samples }]) => {

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from service import Service
 
     from lossmeter import Event
+    from lossmeter.schemas import BulkItem
 
 EVENT_STREAM = {"Content-Type": "text/event-stream"}
 
@@ -587,3 +588,41 @@ def test_a_run_can_be_recorded_while_it_is_watched(run: Run) -> None:
         run.record_pair(told[-1] + 1, 0, 1.0, 1.0)
 
     assert told == list(range(5))
+
+
+# Scalars, and many recordings at once.
+
+
+def test_pairs_and_scalars_of_many_steps_are_recorded_and_read(run: Run) -> None:
+    items: list[BulkItem] = [
+        {
+            "step": step,
+            "rank": rank,
+            "numerator": float(np.float32(step)),
+            "denominator": 2.0,
+            "scalars": {"grad_norm/a b": math.nan if step == 3 else step + rank},
+        }
+        for step in range(5)
+        for rank in range(2)
+    ]
+
+    assert [one["status"] for one in run.record_many(items)] == [201] * 10
+    assert [one["status"] for one in run.record_many(items)] == [200] * 10
+    (wrong,) = run.record_many([{"step": 1, "numerator": 5.0, "denominator": 1.0}])
+    assert (wrong["status"], wrong.get("code")) == (409, "conflict")
+
+    assert [point["loss"] for point in run.steps()] == [0, 0.5, 1, 1.5, 2]
+    (scalar,) = run.scalars()
+    assert scalar["name"] == "grad_norm/a b"
+    assert (scalar["points"], scalar.get("last_step")) == (10, 4)
+    points = run.scalar("grad_norm/a b", 1)
+    assert [point["step"] for point in points] == [1, 2, 3, 4]
+    assert [point["ranks"] for point in points] == [2] * 4
+    assert points[0]["value"] == 1.5
+    assert points[2]["non_finite"]
+    assert math.isnan(points[2]["value"])
+    assert len(run.scalar("grad_norm/a b", max_points=8)) == 5
+    assert run.attempts() == [{"attempt": 0, "first_step": 0}]
+    assert "grad_norm/a b" in run.export(of="scalars")
+    with pytest.raises(ProblemError, match="has no scalar x"):
+        run.scalar("x")

@@ -334,7 +334,7 @@ export interface paths {
         put?: never;
         /**
          * Record many pairs and scalars
-         * @description Up to 1000 items in one request of at most 1 MiB. Each item is recorded as a request of its own would be, and is idempotent; it has its own result, in the order of the items. The answer is sent when all recorded items are on the disk. A body that cannot be parsed is refused as a whole.
+         * @description Up to 1000 items in one request of at most 512 KiB. Each item is recorded as a request of its own would be, and is idempotent; it has its own result, in the order of the items. The answer is sent when all recorded items are on the disk. A body that cannot be parsed is refused as a whole.
          */
         post: operations["recordBatches"];
         delete?: never;
@@ -1139,6 +1139,7 @@ export interface components {
             /**
              * @description 201: it is recorded. 200: it was recorded before. 409: other content is recorded, or a later attempt holds. 422: it is not valid.
              * @example 201
+             * @enum {unknown}
              */
             status: 201 | 200 | 409 | 422;
             /**

@@ -1,14 +1,10 @@
+import { MOST_BULK_BYTES, MOST_ITEMS, MOST_SCALARS_OF_ALL } from '../../contract/bulk.ts';
 import { formatItem } from '../../import/item.ts';
 import type { Entry, Item } from '../../import/item.ts';
 import type { Sink } from '../../import/importer.ts';
 import type { Source } from '../../import/sources.ts';
 import { runPath } from './service.ts';
 import type { RemoteService } from './service.ts';
-
-/** Limits of `POST /v1/runs/{run}/batches`. */
-const MOST_ITEMS = 1000;
-const MOST_SCALARS = 10_000;
-const MOST_BYTES = 4 * 2 ** 20;
 
 /** Refused parts that are listed. All are counted. */
 const MOST_LISTED = 1000;
@@ -77,8 +73,12 @@ export class BulkSender implements Sink {
   async #append(run: string, item: Item, place: string): Promise<void> {
     const line = `${formatItem(item)}\n`;
     const bytes = Buffer.byteLength(line);
-    if (bytes > MOST_BYTES) {
-      this.#refuse(run, { place, code: 'too_large', detail: `the item has ${bytes} bytes, at most ${MOST_BYTES}` });
+    if (bytes > MOST_BULK_BYTES) {
+      this.#refuse(run, {
+        place,
+        code: 'too_large',
+        detail: `the item has ${bytes} bytes, at most ${MOST_BULK_BYTES}`,
+      });
       return;
     }
     const scalars = countScalars(item);
@@ -86,8 +86,8 @@ export class BulkSender implements Sink {
     const isFull =
       before !== undefined &&
       (before.lines.length === MOST_ITEMS ||
-        before.bytes + bytes > MOST_BYTES ||
-        before.scalars + scalars > MOST_SCALARS);
+        before.bytes + bytes > MOST_BULK_BYTES ||
+        before.scalars + scalars > MOST_SCALARS_OF_ALL);
     if (isFull) await this.#send(run);
     const pending = this.#pending.get(run) ?? { lines: [], places: [], bytes: 0, scalars: 0 };
     this.#pending.set(run, pending);
@@ -143,13 +143,13 @@ function countScalars({ scalars }: Item): number {
 
 /** An item with more scalars than a request may have becomes several. */
 function splitItem(item: Item): Item[] {
-  if (countScalars(item) <= MOST_SCALARS) return [item];
+  if (countScalars(item) <= MOST_SCALARS_OF_ALL) return [item];
   const { scalars, ...others } = item;
   const { step, rank, attempt } = item;
   const place = { step, ...(rank !== undefined && { rank }), ...(attempt !== undefined && { attempt }) };
   const entries = Object.entries(scalars!);
-  const parts = Array.from({ length: Math.ceil(entries.length / MOST_SCALARS) }, (_, k) =>
-    Object.fromEntries(entries.slice(k * MOST_SCALARS, (k + 1) * MOST_SCALARS)),
+  const parts = Array.from({ length: Math.ceil(entries.length / MOST_SCALARS_OF_ALL) }, (_, k) =>
+    Object.fromEntries(entries.slice(k * MOST_SCALARS_OF_ALL, (k + 1) * MOST_SCALARS_OF_ALL)),
   );
   return parts.map((part, k) => ({ ...(k === 0 ? others : place), scalars: part }));
 }

@@ -65,9 +65,9 @@ test('a request has at most 10,000 scalars, and a larger item is divided', async
   expect(Object.assign({}, ...requests.slice(0, 3).map(([item]) => item!.scalars))).toEqual(scalars(25_000));
 });
 
-test('a request has at most 4 MiB, and a larger item is refused', async () => {
+test('a request has at most 512 KiB, and a larger item is refused', async () => {
   const large = (length: number): Item => ({ step: 1, device: 'x'.repeat(length) });
-  const { sender, requests } = await send([large(3 * 2 ** 20), large(2 * 2 ** 20), large(5 * 2 ** 20)]);
+  const { sender, requests } = await send([large(3 * 2 ** 17), large(2 * 2 ** 17), large(5 * 2 ** 17)]);
   expect(requests.map(({ length }) => length)).toEqual([1, 1]);
   expect(sender.refusals).toMatchObject([{ place: 'a.jsonl:3', code: 'too_large' }]);
 });

@@ -8,7 +8,7 @@ from lossmeter import request as requests
 from lossmeter.batch import Batch
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Mapping
+    from collections.abc import AsyncGenerator, Iterable, Mapping
     from typing import Unpack
 
     from numpy.typing import ArrayLike
@@ -16,7 +16,17 @@ if TYPE_CHECKING:
     from lossmeter.aio import AsyncClient
     from lossmeter.evaluation import Evaluation, RecordedPair
     from lossmeter.events import Event
-    from lossmeter.schemas import Options, RunSummary, StepDetail, StepPoint
+    from lossmeter.schemas import (
+        Attempt,
+        BulkItem,
+        BulkResult,
+        Options,
+        RunSummary,
+        ScalarPoint,
+        ScalarSummary,
+        StepDetail,
+        StepPoint,
+    )
 
 
 class AsyncRun:
@@ -79,6 +89,43 @@ class AsyncRun:
         pair = requests.record_pair(path, numerator, denominator)
         return await self.client.transport.send(pair)
 
+    async def record_many(self, items: Iterable[BulkItem]) -> list[BulkResult]:
+        """Records many pairs and scalars; see `Run.record_many`."""
+        request = requests.record_many(self.name, items)
+        return (await self.client.transport.send(request))["results"]
+
+    async def scalars(self) -> list[ScalarSummary]:
+        """The scalars of the run; see `Run.scalars`."""
+        request = requests.list_scalars(self.name)
+        return (await self.client.transport.send(request))["scalars"]
+
+    async def scalar(
+        self,
+        name: str,
+        first: int = 0,
+        last: int | None = None,
+        *,
+        max_points: int | None = None,
+        attempt: int | None = None,
+    ) -> list[ScalarPoint]:
+        """A scalar over the steps; see `Run.scalar`."""
+        points: list[ScalarPoint] = []
+        start: int | str = first
+        while True:
+            request = requests.get_scalar(
+                self.name, name, start, last, max_points, attempt
+            )
+            page = await self.client.transport.send(request)
+            points += page["points"]
+            if "next" not in page:
+                return points
+            start = page["next"]
+
+    async def attempts(self) -> list[Attempt]:
+        """The attempts of the trainer; see `Run.attempts`."""
+        request = requests.list_attempts(self.name)
+        return (await self.client.transport.send(request))["attempts"]
+
     async def summary(self) -> RunSummary:
         """The run in short; see `Run.summary`."""
         return await self.client.transport.send(requests.get_run(self.name))
@@ -114,7 +161,7 @@ class AsyncRun:
     async def export(
         self,
         format: Literal["csv", "jsonl"] = "csv",  # noqa: A002 -- the service's name
-        of: Literal["steps", "batches"] = "steps",
+        of: Literal["steps", "batches", "scalars"] = "steps",
     ) -> str:
         """The run as text; see `Run.export`."""
         return await self.client.transport.send(

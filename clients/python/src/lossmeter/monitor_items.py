@@ -22,7 +22,7 @@ MOST_ITEMS = 1_000
 MOST_SCALARS = 10_000
 """Scalars of one request."""
 
-MOST_BODY_BYTES = 2**20
+MOST_BODY_BYTES = 2**19
 """Bytes of one request."""
 
 SCALARS_OF_AN_ITEM = 500

@@ -24,11 +24,15 @@ from lossmeter.evaluation import (
     decode_pair,
 )
 from lossmeter.schemas import (
+    AttemptList,
+    BulkResults,
     Diagnosis,
     Info,
     LogprobComparison,
     RunList,
     RunSummary,
+    ScalarCurve,
+    ScalarList,
     StepDetail,
     StepList,
 )
@@ -40,7 +44,7 @@ if TYPE_CHECKING:
     from lossmeter.batch import Batch
     from lossmeter.logprobs import Logprobs
     from lossmeter.pair import Pair
-    from lossmeter.schemas import Options
+    from lossmeter.schemas import BulkItem, Options
 
 _T = TypeVar("_T")
 
@@ -169,6 +173,39 @@ def record_pair(
     pair = {"numerator": float(numerator), "denominator": float(denominator)}
     body = Body(MSGPACK, [msgpack.packb(pair)])
     return Request("PUT", path, decode_pair, body=body)
+
+
+def record_many(run: str, items: Iterable[BulkItem]) -> Request[BulkResults]:
+    """Records pairs and scalars."""
+    packed = msgpack.packb(list(items), default=wire_json.plain)
+    path = run_path(run, "batches")
+    decode = _object_with("results", BulkResults)
+    return Request("POST", path, decode, body=Body(MSGPACK, [packed]))
+
+
+def list_scalars(run: str) -> Request[ScalarList]:
+    """The scalars of a run."""
+    return Request("GET", run_path(run, "scalars"), _object_with("scalars", ScalarList))
+
+
+def get_scalar(
+    run: str,
+    name: str,
+    first: int | str,
+    last: int | None,
+    max_points: int | None,
+    attempt: int | None,
+) -> Request[ScalarCurve]:
+    """Points of a scalar, or the first page of them."""
+    query = {"from": first, "to": last, "max_points": max_points, "attempt": attempt}
+    path = run_path(run, "scalars", name, **query)
+    return Request("GET", path, _object_with("points", ScalarCurve))
+
+
+def list_attempts(run: str) -> Request[AttemptList]:
+    """The attempts of a run."""
+    path = run_path(run, "attempts")
+    return Request("GET", path, _object_with("attempts", AttemptList))
 
 
 def info() -> Request[Info]:

@@ -8,7 +8,7 @@ from lossmeter import request as requests
 from lossmeter.batch import Batch
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping
+    from collections.abc import Generator, Iterable, Mapping
     from typing import Unpack
 
     from numpy.typing import ArrayLike
@@ -16,7 +16,17 @@ if TYPE_CHECKING:
     from lossmeter.client import Client
     from lossmeter.evaluation import Evaluation, RecordedPair
     from lossmeter.events import Event
-    from lossmeter.schemas import Options, RunSummary, StepDetail, StepPoint
+    from lossmeter.schemas import (
+        Attempt,
+        BulkItem,
+        BulkResult,
+        Options,
+        RunSummary,
+        ScalarPoint,
+        ScalarSummary,
+        StepDetail,
+        StepPoint,
+    )
 
 
 class Run:
@@ -123,6 +133,81 @@ class Run:
             requests.record_pair(path, numerator, denominator)
         )
 
+    def record_many(self, items: Iterable[BulkItem]) -> list[BulkResult]:
+        """Records pairs and scalars of many steps in one request.
+
+        Each item is recorded, or refused, by itself. The same item again changes
+        nothing.
+
+        Args:
+            items: At most 1,000 items, with the fields of `lossmeter.schemas.BulkItem`.
+                The attempt of this run is not added to them.
+
+        Returns:
+            The result of each item, in their order.
+
+        Raises:
+            ProblemError: The service refused the request as a whole.
+            UnreachableError: The service could not be reached.
+        """
+        request = requests.record_many(self.name, items)
+        return (self.client.transport.send(request))["results"]
+
+    def scalars(self) -> list[ScalarSummary]:
+        """The scalars of the run, by their names.
+
+        Raises:
+            ProblemError: There is no such run (`not_found`).
+            UnreachableError: The service could not be reached.
+        """
+        request = requests.list_scalars(self.name)
+        return (self.client.transport.send(request))["scalars"]
+
+    def scalar(
+        self,
+        name: str,
+        first: int = 0,
+        last: int | None = None,
+        *,
+        max_points: int | None = None,
+        attempt: int | None = None,
+    ) -> list[ScalarPoint]:
+        """A scalar over the steps: the mean over the ranks, and its range.
+
+        Args:
+            name: Its name.
+            first: First step.
+            last: Last step, which is included.
+            max_points: Most points that show the shape of the range, at most 2,000.
+            attempt: Attempt whose steps are read, superseded or not; None for the
+                curve.
+
+        Raises:
+            ProblemError: There is no such run, or scalar (`not_found`).
+            UnreachableError: The service could not be reached.
+        """
+        points: list[ScalarPoint] = []
+        start: int | str = first
+        while True:
+            request = requests.get_scalar(
+                self.name, name, start, last, max_points, attempt
+            )
+            page = self.client.transport.send(request)
+            points += page["points"]
+            if "next" not in page:
+                return points
+            start = page["next"]
+
+    def attempts(self) -> list[Attempt]:
+        """The attempts of the trainer, in their order.
+
+        Raises:
+            ProblemError: There is no such run (`not_found`).
+            UnreachableError: The service could not be reached.
+        """
+        request = requests.list_attempts(self.name)
+        return (self.client.transport.send(request))["attempts"]
+
     def summary(self) -> RunSummary:
         """The run in short.
 
@@ -193,9 +278,9 @@ class Run:
     def export(
         self,
         format: Literal["csv", "jsonl"] = "csv",  # noqa: A002 -- the service's name
-        of: Literal["steps", "batches"] = "steps",
+        of: Literal["steps", "batches", "scalars"] = "steps",
     ) -> str:
-        """The run as text, a line a step or a micro-batch.
+        """The run as text, a line for each step, micro-batch or number.
 
         Raises:
             ProblemError: There is no such run (`not_found`).

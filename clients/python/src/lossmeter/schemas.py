@@ -1420,6 +1420,152 @@ class StepDetail(TypedDict):
     """`cursor` of the next page; absent on the last."""
 
 
+class BulkItem(TypedDict, total=False):
+    """A pair of a micro-batch, scalars of its step and rank, or both."""
+
+    step: int
+    """Step of the training."""
+
+    rank: int
+    """Data-parallel rank."""
+
+    micro_batch: int
+    """Micro-batch of the rank."""
+
+    attempt: int
+    """Attempt of the trainer, incremented when it resumes."""
+
+    numerator: float
+    """Σ m·ℓ of the batch; `denominator` comes with it."""
+
+    denominator: float
+    """D, the denominator of that numerator."""
+
+    scalars: Mapping[str, float]
+    """Named numbers of the step and the rank, finite or not: the learning rate, the
+    norm of the gradient, the validation loss. A name has 1 to 256 characters; slashes
+    group names.
+    """
+
+    device: str
+    """Device that computed the batch, as the trainer names it. A batch that was
+    computed again on the same device, or on another, tells a faulty device from wrong
+    data.
+    """
+
+    declared_loss: float
+    """Loss that the trainer itself reports for this step on this rank; it is kept as
+    the scalar `declared_loss`.
+    """
+
+
+class BulkResult(TypedDict):
+    """Result of an item."""
+
+    status: Literal[201, 200, 409, 422]
+    """201: it is recorded. 200: it was recorded before. 409: other content is recorded,
+    or a later attempt holds. 422: it is not valid.
+    """
+
+    code: NotRequired[str]
+    """Code of the error: see docs/errors.md."""
+
+    detail: NotRequired[str]
+    """What came and what is expected."""
+
+
+class BulkResults(TypedDict):
+    """Results of the items."""
+
+    results: list[BulkResult]
+    """Results in the order of the items."""
+
+
+class ScalarSummary(TypedDict):
+    """A scalar of the run."""
+
+    name: str
+    """Name of a scalar: 1 to 256 characters, none of them a control character. Slashes
+    group names.
+    """
+
+    points: int
+    """Recorded numbers, of all steps, ranks and attempts."""
+
+    last_step: NotRequired[int]
+    """Last step with a number; absent where all were superseded."""
+
+    last_value: NotRequired[float]
+    """Mean over the ranks at that step."""
+
+
+class ScalarList(TypedDict):
+    """Scalars of a run."""
+
+    scalars: list[ScalarSummary]
+    """Scalars, by their names."""
+
+
+class ScalarPoint(TypedDict):
+    """A scalar at a step."""
+
+    step: int
+    """Step."""
+
+    attempt: int
+    """Attempt of the step."""
+
+    value: float
+    """Mean over the ranks that reported; not finite where one of them is not."""
+
+    ranks: int
+    """Ranks that reported."""
+
+    min: NotRequired[float]
+    """The least finite number of a rank; absent for a single rank."""
+
+    max: NotRequired[float]
+    """The greatest finite number of a rank; absent for a single rank."""
+
+    non_finite: bool
+    """True when the number of a rank is not finite."""
+
+    spike: bool
+    """True when the value is a spike by the rule of losses: see docs/diagnostics.md."""
+
+
+class ScalarCurve(TypedDict):
+    """A scalar of a run over its steps."""
+
+    points: list[ScalarPoint]
+    """Points in the order of their steps."""
+
+    next: NotRequired[str]
+    """`cursor` of the next page; absent on the last."""
+
+
+class Attempt(TypedDict):
+    """An attempt of the trainer."""
+
+    attempt: int
+    """Number of the attempt."""
+
+    first_step: int
+    """Its first step."""
+
+    superseded_from: NotRequired[int]
+    """First of its steps that a later attempt superseded; absent while it holds to its
+    end.
+    """
+
+
+class AttemptList(TypedDict):
+    """Attempts of a run."""
+
+    attempts: list[Attempt]
+    """Attempts in their order, the last 10,000."""
+
+
 class InfoDtypes(TypedDict):
     """Element types by tensor."""
 

@@ -1,0 +1,4 @@
+import { SCALAR_CASES } from './cases/scalars.ts';
+import { examineAll } from './suite.ts';
+
+examineAll(SCALAR_CASES);
