@@ -27,7 +27,7 @@ STEPS, NAN_STEP = 24, 12
 
 
 def test_a_training_is_recorded_and_its_nan_is_named(client: Client) -> None:
-    run = "mindspore"
+    run = "mindspore.example"
     given = ("--steps", str(STEPS), "--nan-at", str(NAN_STEP))
     printed = run_example("mindspore_lm.py", "--run", run, *given)
 
