@@ -27,7 +27,16 @@ PROJECT = ROOT / "clients" / "python"
 
 EXAMPLES = [
     str(ROOT / "examples" / name)
-    for name in ("train_char_lm.py", "vocab_parallel.py", "plot_run.py")
+    for name in (
+        "ddp_lm.py",
+        "flax_lm.py",
+        "huggingface_lm.py",
+        "lightning_lm.py",
+        "mindspore_lm.py",
+        "plot_run.py",
+        "train_char_lm.py",
+        "vocab_parallel.py",
+    )
 ]
 
 

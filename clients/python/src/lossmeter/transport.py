@@ -6,6 +6,7 @@ import itertools
 import os
 import time
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -54,6 +55,11 @@ class Transport:
         self._own_pool = pool is None
         self._pool = pool or _new_pool()
         self._process = os.getpid()
+
+    def brief(self, timeout: float) -> Transport:
+        """The same connections, with another timeout in seconds and without retries."""
+        settings = replace(self._settings, timeout=timeout, retries=0)
+        return Transport(settings, self._pool)
 
     def send(self, request: Request[_T]) -> _T:
         """Sends a request, again where that may help.

@@ -1,0 +1,24 @@
+/** Suites of the client for Python, each in an environment of its own. */
+import type { Suite } from './pytest.ts';
+
+const FOLDER = 'clients/python';
+/** The same for both: the client itself says what it requires. */
+const client = { folder: FOLDER, others: [`${FOLDER}/pyproject.toml`] };
+
+/** The client with the libraries that it works with. */
+export const CLIENT: Suite = {
+  ...client,
+  name: 'client',
+  tests: 'tests',
+  requirements: `${FOLDER}/tests/requirements.txt`,
+  // TRL and Liger bring large libraries that their losses do not need.
+  alone: `${FOLDER}/tests/requirements-alone.txt`,
+};
+
+/** The client with MindSpore, which requires an older NumPy than the others. */
+export const CLIENT_WITH_MINDSPORE: Suite = {
+  ...client,
+  name: 'client-mindspore',
+  tests: 'tests/with_mindspore',
+  requirements: `${FOLDER}/tests/with_mindspore/requirements.txt`,
+};
