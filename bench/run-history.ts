@@ -27,7 +27,6 @@ export function fillRun(
     INSERT INTO steps SELECT 1, step, 0, zeroblob(16), zeroblob(16), sum(numerator), sum(denominator),
       sum(numerator) / sum(denominator), ${ranks}, min(numerator / denominator), max(numerator / denominator), 0, 0, '[]',
       NULL, NULL, NULL, max(recorded_at), step FROM batches GROUP BY step;
-    INSERT INTO attempts VALUES (1, 0, 0, 1);
     UPDATE sequence SET value = ${steps};
     COMMIT;
   `);

@@ -22,7 +22,7 @@ const SECRETS = {
 } as const;
 
 /** Settings whose names sound like secrets, and that hold none. */
-const NO_SECRETS = ['LOSSMETER_API_KEYS_FILE'];
+const NO_SECRETS = ['LOSSMETER_API_KEYS_FILE', 'LOSSMETER_MAX_RUNS_PER_KEY'];
 
 const folder = newFolder();
 afterAll(() => rmSync(folder, { recursive: true }));
