@@ -48,6 +48,7 @@ BATCHES = compile(
 INFERENCE = compile(r"^POST /v2/models/(cross_entropy|kl_divergence)/.*infer$")
 RECORDING = compile(r"^PUT /v1/runs/\{run\}/steps/")
 LISTING = compile(r"^GET /v1/runs$")
+BULK = compile(r"^POST /v1/runs/\{run\}/batches$")
 COMBINING = compile(r"^POST /v1/cross-entropy/combine$")
 
 
@@ -129,6 +130,25 @@ EXPLAINED = (
         "order it is.",
         LISTING,
         "bad_request",
+    ),
+    Explained(
+        "Each item of a bulk recording has its own result: the request succeeds when an "
+        "item is refused.",
+        check="negative_data_rejection",
+        operation=BULK,
+    ),
+    refused(
+        "Items in MessagePack are bytes to a schema: they are refused as what they are not.",
+        BULK,
+        "bad_request",
+        "malformed_body",
+        "truncated_body",
+    ),
+    Explained(
+        "A value of the query that is an empty list or object is not sent at all.",
+        check="negative_data_rejection",
+        operation=compile(r"^GET "),
+        message=compile(r"in query - violates `enum`|query: violates `enum`"),
     ),
     refused("A partial is opaque, and comes from the service.", COMBINING, "invalid_partial"),
     refused(
