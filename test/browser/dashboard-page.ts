@@ -66,6 +66,7 @@ export async function placeOfColour(
   variable: string,
   within = '.chart',
 ): Promise<{ x: number; y: number } | null> {
+  await page.locator(`${within} canvas`).first().waitFor();
   const script = `(() => {
     const colour = getComputedStyle(document.documentElement).getPropertyValue('${variable}').trim();
     const wanted = [1, 3, 5].map((k) => parseInt(colour.slice(k, k + 2), 16));

@@ -72,7 +72,8 @@ export function OptionsForm({ options, onChange }: Properties) {
               {...bounds}
               placeholder={`as in the file, or ${none}`}
               value={textOf(options[name])}
-              onChange={({ currentTarget: { value } }) => set(name, value === '' ? undefined : Number(value))}
+              // At each key: a text that is not yet an option would be lost when an answer comes.
+              onInput={({ currentTarget: { value } }) => set(name, value === '' ? undefined : Number(value))}
             />
           </label>
         ))}
