@@ -8,6 +8,7 @@ import { COMPARISON_CASES } from './cases/comparisons.ts';
 import { EVALUATION_CASES } from './cases/evaluations.ts';
 import { HISTORY_CASES } from './cases/history.ts';
 import { JOB_CASES } from './cases/jobs.ts';
+import { LIFE_CASES } from './cases/life.ts';
 import { LOGPROB_CASES } from './cases/logprobs.ts';
 import { OPTION_CASES } from './cases/options.ts';
 import { PARTIAL_CASES } from './cases/partials.ts';
@@ -23,6 +24,7 @@ const CASES = [
   ...PARTIAL_CASES,
   ...HISTORY_CASES,
   ...SCALAR_CASES,
+  ...LIFE_CASES,
   ...JOB_CASES,
   ...LOGPROB_CASES,
   ...EVALUATION_CASES,
@@ -51,11 +53,11 @@ test.each(OPERATIONS.filter((operation) => dimensionsOf(operation).length > 0))(
 test('a new field without a case is seen', async () => {
   const operation = OPERATIONS.find(({ name }) => name === 'PUT /v1/runs/{run}')!;
   const [[mediaType, schema]] = Object.entries(operation.bodies) as [[string, Schema]];
-  const notes: Schema = { type: 'array', items: { type: 'string' } };
-  const bodies = { [mediaType]: { ...schema, properties: { ...schema.properties, notes } } };
+  const remarks: Schema = { type: 'array', items: { type: 'string' } };
+  const bodies = { [mediaType]: { ...schema, properties: { ...schema.properties, remarks } } };
   expect(await placesWithoutCase({ ...operation, bodies })).toEqual([
-    `${mediaType} /notes: list`,
-    `${mediaType} /notes/[]: text`,
+    `${mediaType} /remarks: list`,
+    `${mediaType} /remarks/[]: text`,
   ]);
 });
 

@@ -37,7 +37,7 @@ export function sizesOf(operation: Operation, request: Measurable): Map<string, 
 /** A request as its schemas describe it. */
 export interface Measurable {
   readonly params?: Readonly<Record<string, string | number>>;
-  readonly query?: Readonly<Record<string, string | number>>;
+  readonly query?: Readonly<Record<string, string | number | readonly string[]>>;
   readonly mediaType?: string | undefined;
   /** The body as a value of its schema. */
   readonly described?: unknown;

@@ -7,7 +7,7 @@ export const SIZES = [1, 2, 4, 8] as const;
 /** A request to an operation of the OpenAPI document. */
 export interface OperationRequest {
   readonly params?: Readonly<Record<string, string | number>>;
-  readonly query?: Readonly<Record<string, string | number>>;
+  readonly query?: Readonly<Record<string, string | number | readonly string[]>>;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: Encoded;
 }
@@ -32,7 +32,8 @@ export function httpRequest(operation: string, { params, query, headers, body }:
   const [method, template] = operation.split(' ') as [string, string];
   const path = template.replaceAll(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(params![name]!));
   const search = new URLSearchParams();
-  for (const [name, value] of Object.entries(query ?? {})) search.set(name, String(value));
+  for (const [name, value] of Object.entries(query ?? {}))
+    for (const one of Array.isArray(value) ? (value as readonly string[]) : [value]) search.append(name, String(one));
   return {
     method,
     path: query === undefined ? path : `${path}?${search.toString()}`,
