@@ -20,6 +20,11 @@ const OF_THE_GENERATOR = [
   'OpenAPI 3.1 support is still in beta',
   // It comes for any `additionalProperties: false` in OpenAPI 3.1.
   'Failed to get the schema name: null',
+  // openapi-python-client has no bodies of lines: it calls the operation with JSON.
+  'Client was generated, but some pieces may be missing',
+  'WARNING parsing POST /v1/runs/{run}/batches within runs.',
+  'Unsupported content type application/x-ndjson',
+  'Unsupported content type application/jsonl',
 ];
 
 /** Names that generators make up for what has no name. */

@@ -120,7 +120,7 @@ class LossmeterLogger(Logger):
         given = params if isinstance(params, dict) else vars(params)
         labels = {str(name): _label(value) for name, value in given.items()}
         client = self._client or Client(progress=False)
-        described = describe_run(self._run, None, labels)
+        described = describe_run(self._run, {"labels": labels})
         try:
             client.transport.brief(SECONDS).send(described)
         except LossmeterError as error:
