@@ -111,7 +111,6 @@ CREATE TABLE batches (run INTEGER, step INTEGER, attempt INTEGER, rank INTEGER, 
   finite INTEGER, summary TEXT, diagnostics TEXT, digest BLOB, recorded_at INTEGER, device TEXT, label_digest BLOB,
   PRIMARY KEY (run, step, attempt, rank, micro_batch));
 CREATE TABLE ranks (run INTEGER, step INTEGER, rank INTEGER, numerators BLOB, denominators BLOB, loss REAL, PRIMARY KEY (run, step, rank));
-CREATE INDEX ranks_by_loss ON ranks (run, step, loss) WHERE loss IS NOT NULL;
 CREATE TABLE steps (run INTEGER, step INTEGER, attempt INTEGER, numerators BLOB, denominators BLOB, numerator REAL, denominator REAL,
   loss REAL, ranks INTEGER, least REAL, greatest REAL, bad_batches INTEGER, non_finite INTEGER, causes TEXT, summary TEXT,
   summary_rank INTEGER, summary_micro_batch INTEGER, recorded_at INTEGER, sequence INTEGER, PRIMARY KEY (run, step));
@@ -122,6 +121,9 @@ CREATE INDEX steps_by_change ON steps (sequence);
 CREATE TABLE scalars (run INTEGER, series INTEGER, attempt INTEGER, step INTEGER, rank INTEGER, value REAL,
   PRIMARY KEY (run, series, attempt, step, rank));
 `;
+
+/** An index that the store has in SQLite alone. */
+const SQLITE_INDEX = 'CREATE INDEX ranks_by_loss ON ranks (run, step, loss) WHERE loss IS NOT NULL;';
 
 /** Inserts of the rows of an item; parameters are the run, the step, the rank and the loss. */
 const INSERTS = [
@@ -137,7 +139,7 @@ const INSERTS = [
 function insert(file: string): number {
   const database = new DatabaseSync(file);
   const tables = TABLES.replaceAll(/PRIMARY KEY \(([^)]*)\)\);/g, 'PRIMARY KEY ($1)) WITHOUT ROWID;');
-  database.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; ${tables}`);
+  database.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; ${tables} ${SQLITE_INDEX}`);
   const statements = INSERTS.map((sql) =>
     database.prepare(sql.replaceAll(`'${'d'.repeat(32)}'`, `x'${'d'.repeat(64)}'`)),
   );

@@ -1,17 +1,12 @@
 import type { FastifyInstance } from 'fastify';
 import { parameterCompiler } from '../../src/contract/parameters.ts';
-import { problemResponses } from '../../src/contract/problem.ts';
+import { historyResponses } from '../../src/contract/history-responses.ts';
 import { ComparisonQuery, RerunList, RerunsQuery, RunComparison } from '../../src/contract/reruns.ts';
 import { RunParams, StepParams } from '../../src/contract/runs.ts';
 import { requireRun } from './runs.ts';
 
 const tags = ['runs'];
 const JSON_TYPE = 'application/json; charset=utf-8';
-
-const responses = (description: string, schema: object) => ({
-  200: { description, content: { 'application/json': { schema } } },
-  ...problemResponses(400, 404, 429, 503),
-});
 
 /** Routes for repeated batches, and for the comparison of two runs. */
 export default async function runReruns(app: FastifyInstance): Promise<void> {
@@ -22,7 +17,7 @@ export default async function runReruns(app: FastifyInstance): Promise<void> {
     description:
       'Micro-batches that were recorded in several attempts, with a verdict from their results and devices: the verdict of the rerun state machine of Megatron.',
     ...{ params: StepParams, querystring: RerunsQuery },
-    response: responses('The micro-batches.', RerunList),
+    response: historyResponses('The micro-batches.', RerunList),
   };
   app.get<{
     Params: { run: string; step: number };
@@ -43,7 +38,7 @@ export default async function runReruns(app: FastifyInstance): Promise<void> {
     description:
       'Compares the micro-batches of two runs in the order of step, rank and micro-batch, by the bits of their rows. A request compares at most 20,000 of them: `next` goes on.',
     ...{ params: RunParams, querystring: ComparisonQuery },
-    response: responses('The difference, or how far the runs are the same.', RunComparison),
+    response: historyResponses('The difference, or how far the runs are the same.', RunComparison),
   };
   app.get<{ Params: { run: string }; Querystring: { with: string; cursor?: string } }>(
     '/runs/:run/comparison',

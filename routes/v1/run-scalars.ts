@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import { parameterCompiler } from '../../src/contract/parameters.ts';
-import { problemResponses } from '../../src/contract/problem.ts';
+import { historyResponses } from '../../src/contract/history-responses.ts';
 import { RunParams } from '../../src/contract/runs.ts';
 import { AttemptList, ScalarCurve, ScalarList, ScalarParams, ScalarQuery } from '../../src/contract/scalars.ts';
 import { LossmeterError } from '../../src/errors.ts';
@@ -11,11 +11,6 @@ import { requireRun } from './runs.ts';
 const tags = ['runs'];
 const JSON_TYPE = 'application/json; charset=utf-8';
 
-const responses = (description: string, schema: object) => ({
-  200: { description, content: { 'application/json': { schema } } },
-  ...problemResponses(400, 404, 429, 503),
-});
-
 /** Routes for scalars and attempts of runs. */
 export default async function runScalars(app: FastifyInstance): Promise<void> {
   app.setValidatorCompiler(parameterCompiler);
@@ -23,7 +18,7 @@ export default async function runScalars(app: FastifyInstance): Promise<void> {
 
   const list = {
     ...{ tags, operationId: 'listScalars', summary: 'The scalars of a run', params: RunParams },
-    response: responses('The scalars.', ScalarList),
+    response: historyResponses('The scalars.', ScalarList),
   };
   app.get<{ Params: { run: string } }>(
     '/runs/:run/scalars',
@@ -37,7 +32,7 @@ export default async function runScalars(app: FastifyInstance): Promise<void> {
   const curve = {
     ...{ tags, operationId: 'getScalar', summary: 'A scalar of a run over its steps' },
     ...{ params: ScalarParams, querystring: ScalarQuery },
-    response: responses('Points of the scalar.', ScalarCurve),
+    response: historyResponses('Points of the scalar.', ScalarCurve),
   };
   app.get<{
     Params: { run: string; name: string };
@@ -65,7 +60,7 @@ export default async function runScalars(app: FastifyInstance): Promise<void> {
     ...{ tags, operationId: 'listAttempts', summary: 'The attempts of a run', params: RunParams },
     description:
       'An attempt holds from its first step on, up to the first step of a later attempt. Its superseded steps stay readable by `attempt`.',
-    response: responses('The attempts.', AttemptList),
+    response: historyResponses('The attempts.', AttemptList),
   };
   app.get<{ Params: { run: string } }>(
     '/runs/:run/attempts',

@@ -3,6 +3,7 @@ import { LossmeterError } from '../../src/errors.ts';
 import { curveJson, stepListJson } from '../../src/runs/answers.ts';
 import { answerContent, requestContent } from '../../src/contract/content.ts';
 import { parameterCompiler } from '../../src/contract/parameters.ts';
+import { historyResponses } from '../../src/contract/history-responses.ts';
 import { problemResponses } from '../../src/contract/problem.ts';
 import {
   MOST_ATTEMPT_STEPS,
@@ -42,11 +43,6 @@ const record = {
   },
 };
 
-const jsonOf = (description: string, schema: object) => ({
-  description,
-  content: { 'application/json': { schema } },
-});
-
 /** Routes for recordings and steps of runs. */
 export default async function runSteps(app: FastifyInstance): Promise<void> {
   app.setValidatorCompiler(parameterCompiler);
@@ -72,7 +68,7 @@ export default async function runSteps(app: FastifyInstance): Promise<void> {
 
   const list = {
     ...{ tags, operationId: 'listSteps', summary: 'The curve of a run', params: RunParams, querystring: StepsQuery },
-    response: { 200: jsonOf('Steps.', StepList), ...problemResponses(400, 404, 429, 503) },
+    response: historyResponses('Steps.', StepList),
   };
   app.get<{
     Params: { run: string };
@@ -110,7 +106,7 @@ export default async function runSteps(app: FastifyInstance): Promise<void> {
     description:
       'Micro-batches come in pages, in the order of rank and number; `next` is the cursor of the page that follows. The totals of the step, and of each rank, include all micro-batches.',
     ...{ params: StepParams, querystring: StepQuery },
-    response: { 200: jsonOf('The step.', StepDetail), ...problemResponses(400, 404, 429, 503) },
+    response: historyResponses('The step.', StepDetail),
   };
   app.get<{ Params: { run: string; step: number }; Querystring: { limit: number; cursor?: string } }>(
     '/runs/:run/steps/:step',

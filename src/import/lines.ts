@@ -1,4 +1,6 @@
 import { StringDecoder } from 'node:string_decoder';
+import type { Parser } from './format.ts';
+import type { Entry } from './item.ts';
 
 /** Most characters of a line. A longer one is of a file that has no lines. */
 const MOST_CHARACTERS = 16 * 2 ** 20;
@@ -30,6 +32,13 @@ export class Lines {
     this.#count += 1;
     return { line: line.endsWith('\r') ? line.slice(0, -1) : line, at: this.#count };
   }
+}
+
+/** Parser of a file whose lines are read one by one. @param read entries of a line */
+export function lineParser(read: (line: string, at: number) => Entry[]): Parser {
+  const lines = new Lines();
+  const readEach = (some: { line: string; at: number }[]): Entry[] => some.flatMap(({ line, at }) => read(line, at));
+  return { push: (bytes) => readEach(lines.push(bytes)), end: () => readEach(lines.end()) };
 }
 
 /** First complete lines of a file's head. */

@@ -1,7 +1,7 @@
 import { LogAttempts } from './attempts.ts';
 import type { Format, Parser, ReadOptions, Stream } from './format.ts';
 import type { Entry, Item } from './item.ts';
-import { Lines, headLines } from './lines.ts';
+import { headLines, lineParser } from './lines.ts';
 import { readCount, readNumber } from './numbers.ts';
 
 /** Line of `training_log`: `iteration        5/     100 | consumed samples:           40 | …`. */
@@ -44,9 +44,7 @@ class MegatronLog implements Stream {
   }
 
   open(): Parser {
-    const lines = new Lines();
-    const read = ({ line, at }: { line: string; at: number }) => this.#read(line, at);
-    return { push: (bytes) => lines.push(bytes).flatMap(read), end: () => lines.end().flatMap(read) };
+    return lineParser((line, at) => this.#read(line, at));
   }
 
   #read(line: string, at: number): Entry[] {

@@ -1,7 +1,7 @@
 import { LogAttempts } from './attempts.ts';
 import type { Format, Parser, ReadOptions, Stream } from './format.ts';
 import type { Entry, Item } from './item.ts';
-import { Lines, headLines } from './lines.ts';
+import { headLines, lineParser } from './lines.ts';
 import { readCount, readNumber } from './numbers.ts';
 
 /** Line of `MFLossMonitor`: `{ Epoch:[  1/  2], step:[    5/   19], loss: 10.649, per_step_time: 1752ms, lr: 1e-05, …`. */
@@ -45,9 +45,7 @@ class MindFormersLog implements Stream {
   }
 
   open(): Parser {
-    const lines = new Lines();
-    const read = ({ line, at }: { line: string; at: number }) => this.#read(line, at);
-    return { push: (bytes) => lines.push(bytes).flatMap(read), end: () => lines.end().flatMap(read) };
+    return lineParser((line, at) => this.#read(line, at));
   }
 
   #read(line: string, at: number): Entry[] {

@@ -1,8 +1,8 @@
 /** Steps of one attempt, those that a later attempt superseded too. */
 import { readScalar } from './scalars.ts';
-import type { Attempt, ScalarQuery, ScalarRows } from './scalars.ts';
+import type { Attempt, ScalarQuery, ScalarRow, ScalarRows } from './scalars.ts';
 import type { CurvePoint, StepRange } from './record.ts';
-import { toStep } from './rows.ts';
+import { lossOf, toStep } from './rows.ts';
 import type { Row } from './rows.ts';
 
 /** Points that are read at a time. */
@@ -25,6 +25,9 @@ export interface AttemptRows extends ScalarRows {
   /** Rows of steps, with the columns of STEP_COLUMNS. @param steps ascending */
   points(steps: readonly number[]): Promise<Row[]>;
 }
+
+/** The loss of a step as the number of a single rank. @param row with `step`, `numerator` and `denominator` */
+export const toScalarRow = (row: Row): ScalarRow => [Number(row['step']), 0, lossOf(row)];
 
 /** Steps of the curve that may be of an attempt; an empty range for an attempt that no longer holds. */
 export function heldRange(live: readonly Attempt[], attempt: number): StepRange {

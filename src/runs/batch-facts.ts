@@ -1,6 +1,6 @@
 /** Facts about micro-batches, without their diagnostics, for comparisons between them. */
 import type { BatchKey, RecordedBatch } from './record.ts';
-import { fromReal } from './rows.ts';
+import { toKeyedPair } from './rows.ts';
 import type { Row } from './rows.ts';
 import type { ScalarRow } from './scalars.ts';
 import type { BatchPlace } from './store.ts';
@@ -57,12 +57,7 @@ export const FACT_COLUMNS = [
 /** @param row with the columns of FACT_COLUMNS */
 export function toFact(row: Row): BatchFact {
   return {
-    step: Number(row['step']),
-    attempt: Number(row['attempt']),
-    rank: Number(row['rank']),
-    microBatch: Number(row['micro_batch']),
-    numerator: fromReal(row['numerator']),
-    denominator: fromReal(row['denominator']),
+    ...toKeyedPair(row),
     digest: row['digest'] as Uint8Array,
     labelDigest: (row['label_digest'] ?? undefined) as Uint8Array | undefined,
     device: typeof row['device'] === 'string' ? row['device'] : undefined,

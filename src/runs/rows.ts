@@ -190,16 +190,21 @@ function toDiagnosticsText(diagnostics: RecordedDiagnostics): string | null {
   return found ? stringify(diagnostics) : null;
 }
 
+/** Place and pair of a batch, which all reads of batches have. */
+export const toKeyedPair = (row: Row) => ({
+  step: Number(row['step']),
+  attempt: Number(row['attempt']),
+  rank: Number(row['rank']),
+  microBatch: Number(row['micro_batch']),
+  numerator: fromReal(row['numerator']),
+  denominator: fromReal(row['denominator']),
+});
+
 export function toBatch(row: Row): RecordedBatch {
   const short = { verdict: row['finite'] === 1 ? 'finite' : 'non_finite', summary: row['summary'], causes: [] };
   const text = row['diagnostics'];
   return {
-    step: Number(row['step']),
-    attempt: Number(row['attempt']),
-    rank: Number(row['rank']),
-    microBatch: Number(row['micro_batch']),
-    numerator: fromReal(row['numerator']),
-    denominator: fromReal(row['denominator']),
+    ...toKeyedPair(row),
     // Earlier versions stored whole diagnoses, up to 280 KB per batch.
     diagnostics: keepDiagnostics((typeof text === 'string' ? JSON.parse(text) : short) as RecordedDiagnostics),
     ...(typeof row['device'] === 'string' && { device: row['device'] }),

@@ -1,6 +1,6 @@
 import { useEffect, useState } from 'preact/hooks';
 
-/** A value, once it has not changed for some milliseconds. @param key of it: equal values have equal keys */
+/** The last value that stayed the same for some milliseconds. @param key of it: equal values have equal keys */
 export function useSettled<Value>(value: Value, key: string, milliseconds: number): Value {
   const [settled, setSettled] = useState(value);
   useEffect(() => {

@@ -1,10 +1,11 @@
-import { heldRange } from '../attempt-steps.ts';
+import { heldRange, toScalarRow } from '../attempt-steps.ts';
 import type { AttemptRows } from '../attempt-steps.ts';
 import type { StepRange } from '../record.ts';
-import { STEP_COLUMNS, lossOf } from '../rows.ts';
+import { STEP_COLUMNS } from '../rows.ts';
 import type { Row } from '../rows.ts';
 import type { Attempt, Buckets, ScalarRow, Segment } from '../scalars.ts';
 import type { Parameter, Queries } from './database.ts';
+import { extremeColumns, toExtremes } from './extremes.ts';
 
 /** Steps of the attempt that hold, and after them those that were superseded, as a table `steps`. */
 const UNION = `(
@@ -15,6 +16,8 @@ const UNION = `(
   ) steps`
   .replace('SELECT *', `SELECT ${STEP_COLUMNS}, steps.loss`)
   .replace('SELECT *', `SELECT ${STEP_COLUMNS.replaceAll('steps.', 'superseded_steps.')}, superseded_steps.loss`);
+
+const EXTREMES = extremeColumns('loss', { finite: 'loss IS NOT NULL', nonFinite: 'loss IS NULL' });
 
 /** Steps of one attempt in PostgreSQL. */
 export class PostgresAttemptRows implements AttemptRows {
@@ -58,17 +61,8 @@ export class PostgresAttemptRows implements AttemptRows {
   }
 
   async extremes({ width, ...segment }: Buckets): Promise<{ finite: number[]; nonFinite: number[] }> {
-    // Arrays are compared by their first elements; of equal ones the first step is taken.
-    const rows = await this.#rows(
-      `SELECT (min(ARRAY[loss, step]) FILTER (WHERE loss IS NOT NULL))[2] AS least,
-          -(max(ARRAY[loss, -step]) FILTER (WHERE loss IS NOT NULL))[2] AS greatest,
-          min(step) FILTER (WHERE loss IS NULL) AS first, max(step) FILTER (WHERE loss IS NULL) AS last
-        FROM ${UNION} GROUP BY (step - $3) / $7::bigint`,
-      ...[segment, width],
-    );
-    const steps = (...names: string[]): number[] =>
-      rows.flatMap((row) => names.flatMap((name) => (row[name] === null ? [] : [Number(row[name])])));
-    return { finite: steps('least', 'greatest'), nonFinite: steps('first', 'last') };
+    const sql = `SELECT ${EXTREMES} FROM ${UNION} GROUP BY (step - $3) / $7::bigint`;
+    return toExtremes(await this.#rows(sql, segment, width));
   }
 
   async points(steps: readonly number[]): Promise<Row[]> {
@@ -80,5 +74,3 @@ export class PostgresAttemptRows implements AttemptRows {
     return this.#queries.rows(sql, ...this.#key, from, to, this.#held.from, this.#held.to, ...values);
   }
 }
-
-const toScalarRow = (row: Row): ScalarRow => [Number(row['step']), 0, lossOf(row)];

@@ -12,10 +12,13 @@ import type {
   Segment,
 } from '../scalars.ts';
 import type { Parameter, Queries } from './database.ts';
+import { extremeColumns, toExtremes } from './extremes.ts';
 
 const IN_SEGMENT = 'run = $1 AND series = $2 AND attempt = $3 AND step BETWEEN $4 AND $5';
-const IS_FINITE = "value > '-Infinity' AND value < 'Infinity'";
-const IS_NOT_FINITE = "(value IS NULL OR value IN ('-Infinity', 'Infinity'))";
+const EXTREMES = extremeColumns('value', {
+  finite: "value > '-Infinity' AND value < 'Infinity'",
+  nonFinite: "(value IS NULL OR value IN ('-Infinity', 'Infinity'))",
+});
 
 /** Rows of a series in PostgreSQL. */
 export class PostgresScalarRows implements ScalarRows {
@@ -66,17 +69,11 @@ export class PostgresScalarRows implements ScalarRows {
   }
 
   async extremes({ attempt, from, to, width }: Buckets): Promise<{ finite: number[]; nonFinite: number[] }> {
-    // Arrays are compared by their first elements; of equal ones the first step is taken.
     const rows = await this.#queries.rows(
-      `SELECT (min(ARRAY[value, step]) FILTER (WHERE ${IS_FINITE}))[2] AS least,
-          -(max(ARRAY[value, -step]) FILTER (WHERE ${IS_FINITE}))[2] AS greatest,
-          min(step) FILTER (WHERE ${IS_NOT_FINITE}) AS first, max(step) FILTER (WHERE ${IS_NOT_FINITE}) AS last
-        FROM lossmeter.scalars WHERE ${IN_SEGMENT} GROUP BY (step - $4) / $6::bigint`,
+      `SELECT ${EXTREMES} FROM lossmeter.scalars WHERE ${IN_SEGMENT} GROUP BY (step - $4) / $6::bigint`,
       ...[this.#run, this.#series, attempt, from, to, width],
     );
-    const steps = (...names: string[]): number[] =>
-      rows.flatMap((row) => names.flatMap((name) => (row[name] === null ? [] : [Number(row[name])])));
-    return { finite: steps('least', 'greatest'), nonFinite: steps('first', 'last') };
+    return toExtremes(rows);
   }
 
   async #rows(sql: string, ...values: Parameter[]): Promise<ScalarRow[]> {

@@ -1,8 +1,8 @@
 import type { StepRange } from '../record.ts';
-import { STEP_COLUMNS, lossOf } from '../rows.ts';
+import { STEP_COLUMNS } from '../rows.ts';
 import type { Row } from '../rows.ts';
 import type { Attempt, Buckets, ScalarRow, Segment } from '../scalars.ts';
-import { heldRange } from '../attempt-steps.ts';
+import { heldRange, toScalarRow } from '../attempt-steps.ts';
 import type { AttemptRows } from '../attempt-steps.ts';
 import { extremesOf } from './extremes.ts';
 import type { Statements } from './statements.ts';
@@ -59,14 +59,10 @@ export class SqliteAttemptRows implements AttemptRows {
   }
 
   extremes(buckets: Buckets): Promise<{ finite: number[]; nonFinite: number[] }> {
-    return extremesOf(buckets, (wanted, { from, to }, ...values) =>
-      this.#row(
-        `SELECT ${wanted.what} FROM (SELECT step, loss AS value FROM (${LOSSES}))${wanted.where}`,
-        from,
-        to,
-        ...values,
-      ),
-    );
+    return extremesOf(buckets, ({ columns, condition }, { from, to }, ...values) => {
+      const sql = `SELECT ${columns} FROM (SELECT step, loss AS value FROM (${LOSSES})) WHERE ${condition}`;
+      return this.#row(sql, from, to, ...values);
+    });
   }
 
   async points(steps: readonly number[]): Promise<Row[]> {
@@ -86,5 +82,3 @@ export class SqliteAttemptRows implements AttemptRows {
     return [...key, Math.max(from, this.#held.from), Math.min(to, this.#held.to), ...key, from, to];
   }
 }
-
-const toScalarRow = (row: Row): ScalarRow => [Number(row['step']), 0, lossOf(row)];

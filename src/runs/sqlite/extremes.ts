@@ -10,9 +10,9 @@ const TURN_MS = 5;
 
 /** Values that are read from the columns `step` and `value` of a bucket. */
 interface Wanted {
-  what: string;
-  /** Selects rows. Begins with WHERE; empty for all rows. */
-  where: string;
+  columns: string;
+  /** Condition that selects rows. */
+  condition: string;
 }
 
 /** Reads one row about a bucket. @param values of the parameters of `wanted` */
@@ -46,8 +46,8 @@ export async function extremesOf(
 }
 
 const SUMMARY: Wanted = {
-  what: `min(value) FILTER (WHERE ${IS_FINITE}), max(value) FILTER (WHERE ${IS_FINITE}), sum(${IS_NOT_FINITE})`,
-  where: '',
+  columns: `min(value) FILTER (WHERE ${IS_FINITE}), max(value) FILTER (WHERE ${IS_FINITE}), sum(${IS_NOT_FINITE})`,
+  condition: 'TRUE',
 };
-const FIRST_WITH: Wanted = { what: 'min(step)', where: ' WHERE value = ?' };
-const ENDS: Wanted = { what: 'min(step), max(step)', where: ` WHERE ${IS_NOT_FINITE}` };
+const FIRST_WITH: Wanted = { columns: 'min(step)', condition: 'value = ?' };
+const ENDS: Wanted = { columns: 'min(step), max(step)', condition: IS_NOT_FINITE };

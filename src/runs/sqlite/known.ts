@@ -6,6 +6,7 @@ import type { Creator } from '../quota.ts';
 import type { KeyedRecording } from '../record.ts';
 import { fromReal } from '../rows.ts';
 import { REMOVED_PATTERN } from './removal.ts';
+import { seriesOf } from './scalars.ts';
 import type { Statements } from './statements.ts';
 
 /** A run as recordings find it. */
@@ -22,6 +23,8 @@ export class History {
   readonly #statements: Statements;
   readonly #now: number;
   readonly #runs = new Map<string, KnownRun>();
+  /** Numbers of series by run and name: of many items, most have the same names. */
+  readonly #series = new Map<string, number>();
 
   /** @param now in milliseconds since 1970 */
   constructor(statements: Statements, now: number) {
@@ -110,15 +113,21 @@ export class History {
 
   #scalars(run: number, { key, scalars = [] }: KeyedRecording): KnownScalar[] {
     return scalars.map(([name]) => {
-      const found = this.#statements.get('SELECT series FROM series WHERE run = ? AND name = ?', run, name);
-      if (found === undefined) return { series: undefined, value: undefined };
-      const series = Number(found['series']);
+      const series = this.#seriesOf(run, name);
+      if (series === undefined) return { series, value: undefined };
       const row = this.#statements.get(
         'SELECT value FROM scalars WHERE run = ? AND series = ? AND attempt = ? AND step = ? AND rank = ?',
         ...[run, series, key.attempt, key.step, key.rank],
       );
       return { series, value: row && fromReal(row['value']) };
     });
+  }
+
+  #seriesOf(run: number, name: string): number | undefined {
+    const key = `${run} ${name}`;
+    const series = this.#series.get(key) ?? seriesOf(this.#statements, run, name);
+    if (series !== undefined) this.#series.set(key, series);
+    return series;
   }
 }
 

@@ -64,12 +64,10 @@ export class SqliteScalarRows implements ScalarRows {
   }
 
   extremes(buckets: Buckets): Promise<{ finite: number[]; nonFinite: number[] }> {
-    return extremesOf(buckets, ({ what, where }, { from, to }, ...values) =>
-      this.#row(
-        `SELECT ${what} FROM scalars WHERE ${IN_SEGMENT}${where.replace('WHERE', 'AND')}`,
-        ...[buckets.attempt, from, to, ...values],
-      ),
-    );
+    return extremesOf(buckets, ({ columns, condition }, { from, to }, ...values) => {
+      const sql = `SELECT ${columns} FROM scalars WHERE ${IN_SEGMENT} AND ${condition}`;
+      return this.#row(sql, buckets.attempt, from, to, ...values);
+    });
   }
 
   #rows(sql: string, ...values: number[]): ScalarRow[] {

@@ -173,11 +173,10 @@ class LossmeterCallback(TrainerCallback):
     def _attempt_of(self, resumed: bool, args: TrainingArguments) -> int:
         if self._attempt is not None:
             return self._attempt
-        if self._run is None or self._given.get("path") is not None:
-            return int(resumed)
+        path = self._given.get("path")
         attempt = 0
         if args.process_index == 0:
-            attempt = next_attempt(self._run, self._client, resumed=resumed)
+            attempt = next_attempt(self._run, self._client, path=path, resumed=resumed)
         if args.world_size > 1:
             # The first recording of a rank is an attempt that another rank could see.
             shared = [attempt]

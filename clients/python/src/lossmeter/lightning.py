@@ -95,9 +95,8 @@ class LossmeterLogger(Logger):
         self._attempt = attempt
 
     def _next_attempt(self, *, resumed: bool) -> int:
-        if self._run is None or self._given.get("path") is not None:
-            return int(resumed)
-        return next_attempt(self._run, self._client, resumed=resumed)
+        path = self._given.get("path")
+        return next_attempt(self._run, self._client, path=path, resumed=resumed)
 
     @rank_zero_only
     def log_metrics(

@@ -105,10 +105,12 @@ class LossmeterCallback(Callback):  # type: ignore[misc]
             self.monitor.close()
         attempt = self._attempt
         if attempt is None:
-            resumed = self._step_of(run_context) > 0
-            attempt = int(resumed)
-            if self._run is not None and self._given.get("path") is None:
-                attempt = next_attempt(self._run, self._client, resumed=resumed)
+            attempt = next_attempt(
+                self._run,
+                self._client,
+                path=self._given.get("path"),
+                resumed=self._step_of(run_context) > 0,
+            )
         self.monitor = Monitor(
             self._run, self._client, self._rank, attempt, **self._given
         )

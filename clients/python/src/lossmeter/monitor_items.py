@@ -65,7 +65,7 @@ class Item(NamedTuple):
 
 @dataclass(frozen=True)
 class Origin:
-    """What is the same for all items of a monitor.
+    """Origin of all items of a monitor.
 
     Attributes:
         rank: Rank that records.

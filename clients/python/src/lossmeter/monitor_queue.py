@@ -165,9 +165,9 @@ class Queue:
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing is left to take out.
+        """True when no item is left to take out.
 
-        Counts may not say so: a handler of a signal may wait between two of them.
+        Counts may differ: a handler of a signal may wait between two of them.
         """
         return not self._items and not self.flagged
 

@@ -58,7 +58,7 @@ class Scalars:
 
 
 def is_name(name: object) -> bool:
-    """Whether the service takes a name of a scalar."""
+    """True for a name of a scalar that the service takes."""
     return (
         isinstance(name, str)
         and name != ""

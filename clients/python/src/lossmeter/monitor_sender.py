@@ -67,7 +67,7 @@ class Sender:
         self._woken = False
         self._closing = False
         self._thread: threading.Thread | None = None
-        # Of the sending thread alone.
+        # State that the sending thread alone uses.
         self._flushes: list[Flush] = []
         self._delivery = Delivery(
             self.queue, self._sink, self._origin, self._log, eager=self._eager
@@ -163,7 +163,7 @@ class Sender:
         """Stops the sending thread from logging."""
         self._log.quiet = True
 
-    # What the sending thread does.
+    # Methods that the sending thread runs.
 
     def _run(self) -> None:
         queue = self.queue

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What became of an item: `refusal` says why it was not taken."""
+    """Result of an item: `refusal` says why it was not taken."""
 
     refusal: str | None = None
 
@@ -53,11 +53,11 @@ class Sink(Protocol):
 
     @property
     def place(self) -> str:
-        """What and where it is, for messages."""
+        """Kind and address, for messages."""
 
     @property
     def takes_logits(self) -> bool:
-        """Whether it explains steps."""
+        """True for a sink that explains steps."""
 
     def record(self, items: Sequence[Item]) -> list[Result] | Later | Refused:
         """Takes items, and answers for each in order."""

@@ -22,7 +22,13 @@ SECONDS = 5.0
 log = logging.getLogger("lossmeter")
 
 
-def next_attempt(run: str, client: Client | None = None, *, resumed: bool) -> int:
+def next_attempt(
+    run: str | None,
+    client: Client | None = None,
+    *,
+    path: object = None,
+    resumed: bool,
+) -> int:
     """The attempt of a trainer that starts now.
 
     It is one more than the last attempt of the run, and 0 for a new run. A trainer that
@@ -31,9 +37,12 @@ def next_attempt(run: str, client: Client | None = None, *, resumed: bool) -> in
     Args:
         run: Name of the run.
         client: Client of the service; one made of the environment without.
+        path: File that is written in place of a service, if any.
         resumed: Whether the trainer resumes from a checkpoint. It decides between 0 and
-            1 when the service cannot be asked.
+            1 when there is no service, or when it cannot be asked.
     """
+    if run is None or path is not None:
+        return int(resumed)
     asked = client or Client(progress=False)
     try:
         return asked.transport.brief(SECONDS).send(_last_attempt(run)) + 1
