@@ -1,3 +1,5 @@
+import { LossmeterError } from '../../errors.ts';
+
 /** An error of SQLite, with its result code. Errors of node:sqlite have the same field. */
 export class SqliteError extends Error {
   override readonly name = 'SqliteError';
@@ -41,8 +43,9 @@ export function isBusy(error: unknown): boolean {
 /** Primary codes SQLITE_TOOBIG, SQLITE_CONSTRAINT and SQLITE_MISMATCH: faults of the values of a statement. */
 const VALUES = new Set([18, 19, 20]);
 
-/** Returns true for an error of SQLite that concerns the database, and not only the values of one statement. */
+/** Returns true for an error that concerns the database or its files, and not only the values of one statement. */
 export function isOfDatabase(error: unknown): boolean {
+  if (error instanceof LossmeterError && error.code === 'store_unavailable') return true;
   const code = primaryCodeOf(error);
   return code !== undefined && !VALUES.has(code);
 }

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, expect, test } from 'vitest';
 import { StoreThreads } from '../../../src/runs/thread/threads.ts';
-import { NEWEST } from '../recordings.ts';
+import { NEWEST, recording } from '../recordings.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'lossmeter-threads-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -51,6 +51,20 @@ test('a log that was removed is made anew, and calls that wait for it are answer
   );
   expect(made.map((run) => run?.run)).toEqual(Array.from({ length: 20 }, (_, k) => `r${k}`));
   expect(await threads.read('metadata', 'r')).toMatchObject({ labels: { a: 1 } });
+  expect(existsSync(`${path}-wal`)).toBe(true);
+});
+
+test.each([1, 2])('%i recordings that find the log removed are made in a new one', async (count) => {
+  const path = await open();
+  const recordings = (step: number) =>
+    Array.from({ length: count }, (_, rank) => ({
+      key: { run: 'r', attempt: 1, step, rank, microBatch: 0 },
+      recording: recording(1),
+    }));
+  const created = Array.from({ length: count }, () => ({ outcome: 'created' }));
+  expect(await threads.write('recordAll', recordings(1))).toEqual(created);
+  for (const suffix of ['-wal', '-shm']) rmSync(path + suffix);
+  expect(await threads.write('recordAll', recordings(2))).toEqual(created);
   expect(existsSync(`${path}-wal`)).toBe(true);
 });
 
