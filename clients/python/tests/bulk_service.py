@@ -37,6 +37,7 @@ class Fault:
     lost: bool = False
     """The connection is closed after the request was done, without an answer."""
     most_items: int = MOST_ITEMS
+    most_scalars: int = MOST_SCALARS
 
 
 @dataclass
@@ -181,7 +182,7 @@ class _Handler(BaseHTTPRequestHandler):
         scalars = sum(len(item.get("scalars", ())) for item in items)
         if (
             len(items) > min(fault.most_items, MOST_ITEMS)
-            or scalars > MOST_SCALARS
+            or scalars > fault.most_scalars
             or len(content) > MOST_BYTES
         ):
             self._problem(413, None)

@@ -161,6 +161,28 @@ def test_a_pair_is_recorded_though_its_scalars_are_refused(bulk: BulkService) ->
     assert (monitor.sent, monitor.lost, monitor.waiting) == (10, {"refused": 10}, 0)
 
 
+def test_refused_steps_with_scalars_take_few_requests(bulk: BulkService) -> None:
+    bulk.refuse = dict.fromkeys(range(3000), "conflict")
+    with monitor_of(bulk) as monitor:
+        for step in range(3000):
+            monitor.step(step, loss=1, scalars={"lr": 1})
+
+    assert monitor.lost == {"refused": 6000}
+    assert len(bulk.recorded.requests) < 20
+
+
+def test_a_pair_is_recorded_alone_though_requests_with_its_scalars_are_refused(
+    bulk: BulkService,
+) -> None:
+    bulk.fault = Fault(most_scalars=0)
+    with monitor_of(bulk) as monitor:
+        for step in range(10):
+            monitor.step(step, loss=1, scalars={"lr": 1})
+
+    assert len(bulk.recorded.pairs) == 10
+    assert (monitor.sent, monitor.lost, monitor.waiting) == (10, {"refused": 10}, 0)
+
+
 def test_a_request_that_is_too_large_is_divided(bulk: BulkService) -> None:
     bulk.fault = Fault(most_items=3)
     with monitor_of(bulk) as monitor:

@@ -6,6 +6,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from lossmeter.explanation import Explanation, summary_of
+from lossmeter.monitor_items import MOST_ITEMS
 from lossmeter.monitor_sink import Later, Refused
 
 if TYPE_CHECKING:
@@ -93,23 +94,27 @@ class Delivery:
         if isinstance(outcome, Refused):
             # One item may be at fault, or all together too large.
             half = len(batch) // 2
+            if half == 0 and batch[0].numerator is not None and batch[0].scalars:
+                batch, half = self.queue.divide(batch[0]), 1
             if half > 0:
                 self._batches.extendleft([batch[half:], batch[:half]])
             else:
                 self._refuse(batch[0], outcome.why)
             return None
+        divided: list[Item] = []
         for item, result in zip(batch, outcome, strict=True):
             if result.refusal is None:
                 self.queue.settle(item, recorded=True)
+            elif item.numerator is not None and item.scalars:
+                # The fault may be in one of both.
+                divided += self.queue.divide(item)
             else:
                 self._refuse(item, result.refusal)
+        for start in range(0, len(divided), MOST_ITEMS):
+            self._batches.append(divided[start : start + MOST_ITEMS])
         return None
 
     def _refuse(self, item: Item, why: str) -> None:
-        if item.numerator is not None and item.scalars:
-            # The fault may be in one of both.
-            self._batches.append(self.queue.divide(item))
-            return
         self._log.refused(f"step {item.step} was not recorded: {why}")
         self.queue.settle(item, recorded=False)
 
