@@ -1,6 +1,6 @@
-import { SPIKE_RULE } from '../../loss/spike.ts';
+import { ORDINARY_RATIO, SPIKE_RULE } from '../../loss/spike.ts';
 import { judged, judgedInOrder } from '../judging.ts';
-import type { CurvePoint } from '../record.ts';
+import type { CurvePoint, StepPoint } from '../record.ts';
 import { toStep } from '../rows.ts';
 import type { Row } from '../rows.ts';
 import type { Statements } from './statements.ts';
@@ -38,9 +38,21 @@ export class Judge {
   /** Judges a single step. */
   one(row: Row): CurvePoint {
     const point = toStep(row);
-    // A non-finite loss is compared with none: no losses before it are read.
-    const before = Number.isFinite(point.loss) ? this.#lossesBefore(point.step) : [];
+    // A loss that can be no spike is compared with none: no losses before it are read.
+    const before = this.#mayBeSpike(point) ? this.#lossesBefore(point.step) : [];
     return judged(point, before, this.expectedRanks);
+  }
+
+  /** False for most losses that are no spikes. SQLite counts the losses before it sooner than it returns them. */
+  #mayBeSpike({ step, loss }: StepPoint): boolean {
+    if (!Number.isFinite(loss)) return false;
+    const rows = this.#statements.arrays(
+      `SELECT count(*), total(loss >= ?) FROM (SELECT loss FROM steps
+        WHERE run = ? AND step < ? AND loss IS NOT NULL ORDER BY step DESC LIMIT ?)`,
+      ...[loss > 0 ? loss / ORDINARY_RATIO : loss, this.#run, step, SPIKE_RULE.window],
+    ) as [[count: number, atLeast: number]];
+    const [[count, atLeast]] = rows;
+    return count >= SPIKE_RULE.minimum && 2 * atLeast <= count;
   }
 
   /** Finite losses of the steps before a given one, in their order. Reuses the losses read by the previous call. */
