@@ -1,5 +1,5 @@
 /** Steps of runs as points of a curve. */
-import { ORDINARY_RATIO, SPIKE_RULE } from '../../loss/spike.ts';
+import { ORDINARY_RATIO, ORDINARY_WINDOW, SPIKE_RULE } from '../../loss/spike.ts';
 import { judged, judgedInOrder } from '../judging.ts';
 import type { CurvePoint, StepRange } from '../record.ts';
 import { STEP_COLUMNS, toStep } from '../rows.ts';
@@ -8,17 +8,16 @@ import type { Queries } from './database.ts';
 
 const EXPECTED = 'coalesce(runs.expected_ranks, runs.ranks) AS expected';
 
-/** The finite losses before a step of a table, the newest first. */
-const lossesBeforeIn = (table: string): string =>
-  `SELECT b.step, b.loss FROM lossmeter.steps b WHERE b.run = ${table}.run AND b.step < ${table}.step AND b.loss IS NOT NULL
-    ORDER BY b.step DESC LIMIT ${SPIKE_RULE.window}`;
+/** The last finite losses before a step of a table, the newest first. */
+const lossesBeforeIn = (table: string, limit = SPIKE_RULE.window): string =>
+  `SELECT b.loss FROM lossmeter.steps b WHERE b.run = ${table}.run AND b.step < ${table}.step AND b.loss IS NOT NULL
+    ORDER BY b.step DESC LIMIT ${limit}`;
 
 /** Ranks of a complete step, and the losses before it; none for a loss that can be no spike. */
-const JUDGING = `${EXPECTED}, (
-    SELECT CASE
-      WHEN 2 * count(*) FILTER (WHERE loss >= steps.loss / CASE WHEN steps.loss > 0 THEN ${ORDINARY_RATIO} ELSE 1 END) > count(*)
-      THEN '{}' ELSE coalesce(array_agg(loss ORDER BY step DESC), '{}') END
-    FROM (${lossesBeforeIn('steps')}) before) AS before`;
+const JUDGING = `${EXPECTED}, CASE
+    WHEN (SELECT min(loss) FROM (${lossesBeforeIn('steps', ORDINARY_WINDOW)}) before)
+      >= steps.loss / CASE WHEN steps.loss > 0 THEN ${ORDINARY_RATIO} ELSE 1 END
+    THEN '{}' ELSE ARRAY(${lossesBeforeIn('steps')}) END AS before`;
 
 const POINTS = `SELECT ${STEP_COLUMNS}, ${JUDGING} FROM lossmeter.steps JOIN lossmeter.runs ON runs.id = steps.run`;
 
@@ -45,7 +44,7 @@ export async function stepsOf(
       WHERE run = (SELECT id FROM lossmeter.runs WHERE name = $1) AND step BETWEEN $2 AND $3 ORDER BY step LIMIT $4
     ), first AS (SELECT run, step FROM page ORDER BY step LIMIT 1)
     SELECT page.*, judging.* FROM page LEFT JOIN LATERAL (
-      SELECT ${EXPECTED}, ARRAY(SELECT loss FROM (${lossesBeforeIn('first')}) before) AS before FROM first JOIN lossmeter.runs ON runs.id = first.run
+      SELECT ${EXPECTED}, ARRAY(${lossesBeforeIn('first')}) AS before FROM first JOIN lossmeter.runs ON runs.id = first.run
       WHERE first.step = page.step
     ) judging ON true ORDER BY page.step`,
     ...[run, from, to, limit],

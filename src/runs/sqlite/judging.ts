@@ -1,4 +1,4 @@
-import { ORDINARY_RATIO, SPIKE_RULE } from '../../loss/spike.ts';
+import { ORDINARY_RATIO, ORDINARY_WINDOW, SPIKE_RULE } from '../../loss/spike.ts';
 import { judged, judgedInOrder } from '../judging.ts';
 import type { CurvePoint, StepPoint } from '../record.ts';
 import { toStep } from '../rows.ts';
@@ -43,16 +43,15 @@ export class Judge {
     return judged(point, before, this.expectedRanks);
   }
 
-  /** False for most losses that are no spikes. SQLite counts the losses before it sooner than it returns them. */
+  /** False for most losses that are no spikes. */
   #mayBeSpike({ step, loss }: StepPoint): boolean {
     if (!Number.isFinite(loss)) return false;
-    const rows = this.#statements.arrays(
-      `SELECT count(*), total(loss >= ?) FROM (SELECT loss FROM steps
+    const [[least]] = this.#statements.arrays(
+      `SELECT min(loss) FROM (SELECT loss FROM steps
         WHERE run = ? AND step < ? AND loss IS NOT NULL ORDER BY step DESC LIMIT ?)`,
-      ...[loss > 0 ? loss / ORDINARY_RATIO : loss, this.#run, step, SPIKE_RULE.window],
-    ) as [[count: number, atLeast: number]];
-    const [[count, atLeast]] = rows;
-    return count >= SPIKE_RULE.minimum && 2 * atLeast <= count;
+      ...[this.#run, step, ORDINARY_WINDOW],
+    ) as [[least: number | null]];
+    return least !== null && least < (loss > 0 ? loss / ORDINARY_RATIO : loss);
   }
 
   /** Finite losses of the steps before a given one, in their order. Reuses the losses read by the previous call. */
