@@ -1,9 +1,17 @@
 import { ORDINARY_RATIO, ORDINARY_WINDOW, SPIKE_RULE } from '../../loss/spike.ts';
 import { judged, judgedInOrder } from '../judging.ts';
-import type { CurvePoint, StepPoint } from '../record.ts';
-import { toStep } from '../rows.ts';
+import type { CurvePoint } from '../record.ts';
+import { STEP_COLUMNS, toStep } from '../rows.ts';
 import type { Row } from '../rows.ts';
 import type { Statements } from './statements.ts';
+
+/**
+ * Columns of a step that Judge.one() reads: those of `toStep`, and the least of some losses before the step. SQLite finds
+ * that one sooner than it returns all of them.
+ */
+export const JUDGED_COLUMNS = `${STEP_COLUMNS}, (SELECT min(loss) FROM (
+    SELECT loss FROM steps before WHERE before.run = steps.run AND before.step < steps.step AND loss IS NOT NULL
+    ORDER BY before.step DESC LIMIT ${ORDINARY_WINDOW})) AS least_before`;
 
 /** Finite losses of the last steps before a step. */
 interface LossesBefore {
@@ -28,30 +36,19 @@ export class Judge {
     this.expectedRanks = ranksOf(statements, run) ?? 0;
   }
 
-  /** Judges all steps of a range, in their order. */
+  /** Judges all steps of a range, in their order. @param rows with STEP_COLUMNS */
   consecutive(rows: readonly Row[]): CurvePoint[] {
     const points = rows.map(toStep);
     if (points.length === 0) return [];
     return judgedInOrder(points, this.#lossesBefore(points[0]!.step), this.expectedRanks);
   }
 
-  /** Judges a single step. */
+  /** Judges a single step. @param row with JUDGED_COLUMNS */
   one(row: Row): CurvePoint {
     const point = toStep(row);
     // A loss that can be no spike is compared with none: no losses before it are read.
-    const before = this.#mayBeSpike(point) ? this.#lossesBefore(point.step) : [];
+    const before = mayBeSpike(point.loss, row['least_before']) ? this.#lossesBefore(point.step) : [];
     return judged(point, before, this.expectedRanks);
-  }
-
-  /** False for most losses that are no spikes. */
-  #mayBeSpike({ step, loss }: StepPoint): boolean {
-    if (!Number.isFinite(loss)) return false;
-    const [[least]] = this.#statements.arrays(
-      `SELECT min(loss) FROM (SELECT loss FROM steps
-        WHERE run = ? AND step < ? AND loss IS NOT NULL ORDER BY step DESC LIMIT ?)`,
-      ...[this.#run, step, ORDINARY_WINDOW],
-    ) as [[least: number | null]];
-    return least !== null && least < (loss > 0 ? loss / ORDINARY_RATIO : loss);
   }
 
   /** Finite losses of the steps before a given one, in their order. Reuses the losses read by the previous call. */
@@ -65,6 +62,12 @@ export class Judge {
     this.#known = { step, losses };
     return losses;
   }
+}
+
+/** False for most losses that are no spikes. @param leastBefore least of the last ORDINARY_WINDOW losses before it */
+function mayBeSpike(loss: number, leastBefore: Row[string] | undefined): boolean {
+  if (!Number.isFinite(loss) || typeof leastBefore !== 'number') return false;
+  return leastBefore < (loss > 0 ? loss / ORDINARY_RATIO : loss);
 }
 
 /** Number of ranks of a complete step. @param run id of the run */

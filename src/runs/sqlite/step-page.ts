@@ -4,8 +4,8 @@ import { PairSum } from '../step.ts';
 import { MOST_MISSING } from '../store.ts';
 import type { BatchPlace, StepPage } from '../store.ts';
 import { readBatches } from './batches.ts';
-import { Judge } from './judging.ts';
-import { STEP_COLUMNS, toSums } from '../rows.ts';
+import { JUDGED_COLUMNS, Judge } from './judging.ts';
+import { toSums } from '../rows.ts';
 import type { Statements } from './statements.ts';
 
 /** Most rows per statement: other calls run between two statements. */
@@ -40,7 +40,7 @@ function readPoint(
   run: number,
   step: number,
 ): { point: CurvePoint; expectedRanks: number } | undefined {
-  const row = statements.get(`SELECT ${STEP_COLUMNS} FROM steps WHERE run = ? AND step = ?`, run, step);
+  const row = statements.get(`SELECT ${JUDGED_COLUMNS} FROM steps WHERE run = ? AND step = ?`, run, step);
   if (row === undefined) return undefined;
   const judge = new Judge(statements, run);
   return { point: judge.one(row), expectedRanks: judge.expectedRanks };
