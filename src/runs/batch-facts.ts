@@ -33,10 +33,6 @@ export interface BatchFacts {
   attemptsAt(step: number, limit: number): Promise<number[]>;
   /** Losses that were declared at a step, after a rank. */
   declared(at: StepOfAttempt, afterRank: number, limit: number): Promise<ScalarRow[]>;
-  /** Finite losses of the last steps before a step, in their order. */
-  lossesBefore(step: number, limit: number): Promise<number[]>;
-  /** True where the losses of the rows of an attempt of the batch are kept. */
-  hasRowLosses(at: Omit<BatchKey, 'run' | 'attempt'>): Promise<boolean>;
   /** Losses of the rows of a batch; undefined where none are kept. */
   rowLosses(at: StepOfAttempt & PlaceInStep): Promise<Float64Array | undefined>;
 }

@@ -29,7 +29,7 @@ export interface Recording {
   device?: string | undefined;
   /** Digest of the labels; undefined where none came. */
   labelDigest?: Uint8Array | undefined;
-  /** Losses of its rows, kept where the batch is wrong. */
+  /** Losses of its rows, which are kept where the batch is wrong: see disagreement/row-losses.ts. */
   rowLosses?: Float64Array | undefined;
 }
 

@@ -56,7 +56,8 @@ export class Recorder {
     const evaluated = await this.#evaluator.evaluate(recordingOf(key), body);
     try {
       const { evaluation, digest, labelDigest, device, scalars } = evaluated.answer;
-      const rowLosses = await this.#keptRows(key, evaluated.answer);
+      // A copy: a view would be sent with all of its buffer.
+      const rowLosses = evaluated.answer.rowLosses?.slice();
       const diagnostics = keepDiagnostics(evaluation.diagnostics);
       const { numerator, denominator } = evaluation;
       const recording = { numerator, denominator, diagnostics, digest, labelDigest, device, rowLosses };
@@ -91,15 +92,6 @@ export class Recorder {
       const outcome = outcomes.next().value!;
       return refusalOf(item, outcome) ?? (outcome as Recorded['outcome']);
     });
-  }
-
-  /** Losses of the rows of a batch that is not finite, is a spike, or was kept in another attempt. */
-  async #keptRows(key: BatchKey, { evaluation, rowLosses }: RunBatch): Promise<Float64Array | undefined> {
-    if (rowLosses === undefined) return undefined;
-    const { numerator, denominator, diagnostics } = evaluation;
-    const isKept = diagnostics.verdict === 'non_finite' || (await this.#store.keepsRows(key, numerator / denominator));
-    // A copy: a view would be sent with all of its buffer.
-    return isKept ? rowLosses.slice() : undefined;
   }
 
   /** Rejects a superseded large body before reading it. Reading a small body takes less time than this check. */

@@ -99,8 +99,6 @@ export interface RunStore {
   record(key: BatchKey, recording: Recording): Promise<Outcome>;
   /** Records micro-batches and scalars, each as `record` does. @param recordings at most MOST_RECORDINGS */
   recordMany(recordings: readonly KeyedRecording[]): Promise<Outcome[]>;
-  /** True for a batch whose losses of rows are to be kept: see disagreement/row-losses.ts. */
-  keepsRows(key: BatchKey, loss: number): Promise<boolean>;
   /** Attempt of a step: the highest attempt among all steps up to it; undefined when there is none. */
   attemptOf(run: string, step: number): Promise<number | undefined>;
   /**

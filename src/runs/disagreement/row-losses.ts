@@ -1,7 +1,7 @@
 /** Losses of the rows of batches, which are kept where somebody will look for the first wrong one. */
-import { SPIKE_RULE, isSpike } from '../../loss/spike.ts';
+import { isSpike } from '../../loss/spike.ts';
 import type { BatchFact, BatchFacts } from '../batch-facts.ts';
-import type { BatchKey } from '../record.ts';
+import type { KeyedRecording } from '../record.ts';
 
 /** A row that differs between two batches. */
 export interface DifferingRow {
@@ -22,8 +22,25 @@ export async function firstDifferingRow(
   return row === -1 || row >= others.length ? undefined : { row, loss: losses[row]!, otherLoss: others[row]! };
 }
 
-/** True for a batch whose rows are kept: its loss is a spike, or the rows of another attempt are kept. */
-export async function keepsRows(facts: BatchFacts, key: BatchKey, loss: number): Promise<boolean> {
-  if (Number.isFinite(loss) && isSpike(loss, await facts.lossesBefore(key.step, SPIKE_RULE.window))) return true;
-  return key.attempt > 0 && facts.hasRowLosses(key);
+/** What the history has about the rows of a batch. */
+export interface RowsBefore {
+  /** Finite losses of the last steps before its step, in their order; none where its loss can be no spike. */
+  losses(loss: number): readonly number[];
+  /** True when the rows of another attempt are kept. */
+  hasOthers(): boolean;
+}
+
+/**
+ * A recording without the losses of its rows, unless they are kept: its loss is not finite or is a spike, or the rows of
+ * another attempt are kept.
+ */
+export function withKeptRows(one: KeyedRecording, before: RowsBefore): KeyedRecording {
+  const { key, recording } = one;
+  if (recording?.rowLosses === undefined) return one;
+  const loss = recording.numerator / recording.denominator;
+  const isKept =
+    recording.diagnostics.verdict === 'non_finite' ||
+    isSpike(loss, before.losses(loss)) ||
+    (key.attempt > 0 && before.hasOthers());
+  return isKept ? one : { ...one, recording: { ...recording, rowLosses: undefined } };
 }

@@ -1,7 +1,6 @@
 import { DECLARED_LOSS } from '../../contract/scalars.ts';
 import { FACT_COLUMNS, toFact, toRowLosses, toStepOfAttempt } from '../batch-facts.ts';
 import type { BatchFact, BatchFacts, PlaceInStep, StepOfAttempt } from '../batch-facts.ts';
-import type { BatchKey } from '../record.ts';
 import type { ScalarRow } from '../scalars.ts';
 import type { BatchPlace } from '../store.ts';
 import type { Queries } from './database.ts';
@@ -66,22 +65,6 @@ export class PostgresBatchFacts implements BatchFacts {
     if (series === undefined) return [];
     const rows = new PostgresScalarRows(this.#queries, this.#run, series);
     return rows.rows({ attempt, from: step, to: step }, [step, afterRank], limit);
-  }
-
-  async lossesBefore(step: number, limit: number): Promise<number[]> {
-    const rows = await this.#queries.rows(
-      `SELECT loss FROM lossmeter.steps WHERE run = $1 AND step < $2 AND loss IS NOT NULL ORDER BY step DESC LIMIT $3`,
-      ...[this.#run, step, limit],
-    );
-    return rows.map((row) => Number(row['loss'])).toReversed();
-  }
-
-  async hasRowLosses({ step, rank, microBatch }: Omit<BatchKey, 'run' | 'attempt'>): Promise<boolean> {
-    const row = await this.#queries.first(
-      'SELECT 1 FROM lossmeter.row_losses WHERE run = $1 AND step = $2 AND rank = $3 AND micro_batch = $4 LIMIT 1',
-      ...[this.#run, step, rank, microBatch],
-    );
-    return row !== undefined;
   }
 
   async rowLosses({ step, attempt, rank, microBatch }: StepOfAttempt & PlaceInStep): Promise<Float64Array | undefined> {

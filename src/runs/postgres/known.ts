@@ -4,8 +4,10 @@ import type { KnownRecording, KnownScalar } from '../known-recording.ts';
 import type { BatchKey, KeyedRecording } from '../record.ts';
 import { fromReal } from '../rows.ts';
 import type { Row, Value } from '../rows.ts';
+import { withKeptRows } from '../disagreement/row-losses.ts';
 import { createWithin } from './creation.ts';
 import type { Transaction } from './database.ts';
+import { comparedLosses, inOrder } from './losses-before.ts';
 
 /** Locks runs until the end of the transaction, in the order of their ids: two recorders never wait for each other. */
 const LOCK_RUNS = 'SELECT name FROM lossmeter.runs WHERE name = ANY($1::text[]) ORDER BY id FOR UPDATE';
@@ -18,9 +20,12 @@ const CREATE_RUNS = `INSERT INTO lossmeter.runs (name, created_at, updated_at, o
 const READ_KNOWN = `SELECT runs.id AS run_id, runs.expected_ranks, runs.series AS run_series, known.digest,
     rank.numerators AS rank_numerators, rank.denominators AS rank_denominators,
     EXISTS (SELECT FROM lossmeter.ranks WHERE ranks.run = runs.id AND ranks.step = key.step) AS has_ranks,
+    CASE WHEN key.loss IS NOT NULL THEN ${comparedLosses({ run: 'runs.id', step: 'key.step', loss: 'key.loss' })} END AS before,
+    EXISTS (SELECT FROM lossmeter.row_losses r WHERE r.run = runs.id AND r.step = key.step AND r.rank = key.rank
+      AND r.micro_batch = key.micro_batch AND key.loss IS NOT NULL) AS has_row_losses,
     following.attempt AS next_attempt, holding.attempt AS attempt_at, own.first_step, same.*
-  FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[])
-    WITH ORDINALITY AS key (name, step, attempt, rank, micro_batch, place)
+  FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::float8[])
+    WITH ORDINALITY AS key (name, step, attempt, rank, micro_batch, loss, place)
   LEFT JOIN LATERAL (SELECT * FROM lossmeter.runs WHERE runs.name = key.name LIMIT 1) runs ON true
   LEFT JOIN LATERAL (
     SELECT digest FROM lossmeter.batches b WHERE b.run = runs.id AND b.step = key.step AND b.attempt = key.attempt
@@ -111,7 +116,13 @@ function readRows({ rows }: Transaction, recordings: readonly KeyedRecording[]):
     recordings.map(({ key }) => key.run),
     ...[column(({ step }) => step), column(({ attempt }) => attempt)],
     ...[column(({ rank }) => rank), column(({ microBatch }) => microBatch)],
+    recordings.map(lossToCompare),
   );
+}
+
+/** Loss of a recording with losses of its rows, which decides if they are kept; null for any other. */
+function lossToCompare({ recording }: KeyedRecording): number | null {
+  return recording?.rowLosses === undefined ? null : recording.numerator / recording.denominator;
 }
 
 async function readScalars({ rows }: Transaction, recordings: readonly KeyedRecording[]): Promise<KnownScalar[]> {
@@ -137,8 +148,12 @@ const optional = (value: Value | undefined): number | undefined =>
 function toKnown(one: KeyedRecording, row: Row, known: readonly KnownScalar[]): KnownRecording {
   const { rank_numerators: numerators, rank_denominators: denominators } = row;
   const step = row['step'] === null ? undefined : row;
+  const before = {
+    losses: () => (row['before'] === null ? [] : inOrder(row['before'])),
+    hasOthers: () => (row['has_row_losses'] as unknown) === true,
+  };
   return {
-    ...one,
+    ...withKeptRows(one, before),
     run: Number(row['run_id'] ?? NO_RUN),
     expectedRanks: row['expected_ranks'] as number | null,
     series: Number(row['run_series']),

@@ -1,33 +1,21 @@
 /** Steps of runs as points of a curve. */
-import { ORDINARY_RATIO, ORDINARY_WINDOW, SPIKE_RULE } from '../../loss/spike.ts';
 import { judged, judgedInOrder } from '../judging.ts';
 import type { CurvePoint, StepRange } from '../record.ts';
 import { STEP_COLUMNS, toStep } from '../rows.ts';
 import type { Row } from '../rows.ts';
 import type { Queries } from './database.ts';
+import { comparedLosses, inOrder, lossesBefore } from './losses-before.ts';
 
 const EXPECTED = 'coalesce(runs.expected_ranks, runs.ranks) AS expected';
 
-/** The last finite losses before a step of a table, the newest first. */
-const lossesBeforeIn = (table: string, limit = SPIKE_RULE.window): string =>
-  `SELECT b.loss FROM lossmeter.steps b WHERE b.run = ${table}.run AND b.step < ${table}.step AND b.loss IS NOT NULL
-    ORDER BY b.step DESC LIMIT ${limit}`;
-
-/** Ranks of a complete step, and the losses before it; none for a loss that can be no spike. */
-const JUDGING = `${EXPECTED}, CASE
-    WHEN (SELECT min(loss) FROM (${lossesBeforeIn('steps', ORDINARY_WINDOW)}) before)
-      >= steps.loss / CASE WHEN steps.loss > 0 THEN ${ORDINARY_RATIO} ELSE 1 END
-    THEN '{}' ELSE ARRAY(${lossesBeforeIn('steps')}) END AS before`;
+/** Ranks of a complete step, and the losses before it. */
+const JUDGING = `${EXPECTED}, ${comparedLosses({ run: 'steps.run', step: 'steps.step', loss: 'steps.loss' })} AS before`;
 
 const POINTS = `SELECT ${STEP_COLUMNS}, ${JUDGING} FROM lossmeter.steps JOIN lossmeter.runs ON runs.id = steps.run`;
 
 /** A point from a row of POINTS. */
 function toPoint(row: Row): CurvePoint {
-  return judged(toStep(row), lossesBefore(row), Number(row['expected']));
-}
-
-function lossesBefore(row: Row): number[] {
-  return (row['before'] as unknown as number[]).toReversed();
+  return judged(toStep(row), inOrder(row['before']), Number(row['expected']));
 }
 
 /** Consecutive steps of a run. */
@@ -44,14 +32,14 @@ export async function stepsOf(
       WHERE run = (SELECT id FROM lossmeter.runs WHERE name = $1) AND step BETWEEN $2 AND $3 ORDER BY step LIMIT $4
     ), first AS (SELECT run, step FROM page ORDER BY step LIMIT 1)
     SELECT page.*, judging.* FROM page LEFT JOIN LATERAL (
-      SELECT ${EXPECTED}, ARRAY(${lossesBeforeIn('first')}) AS before FROM first JOIN lossmeter.runs ON runs.id = first.run
+      SELECT ${EXPECTED}, ${lossesBefore({ run: 'first.run', step: 'first.step' })} AS before FROM first JOIN lossmeter.runs ON runs.id = first.run
       WHERE first.step = page.step
     ) judging ON true ORDER BY page.step`,
     ...[run, from, to, limit],
   );
   const [first] = rows;
   if (first === undefined) return [];
-  return judgedInOrder(rows.map(toStep), lossesBefore(first), Number(first['expected']));
+  return judgedInOrder(rows.map(toStep), inOrder(first['before']), Number(first['expected']));
 }
 
 /** Given steps of a run, in the given order. */

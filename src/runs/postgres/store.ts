@@ -34,7 +34,6 @@ import { changedOfAll, changedSince, stepsAt, stepsOf } from './points.ts';
 import { SharedPosition } from './position.ts';
 import { recordBatches } from './recording.ts';
 import { NOT_REMOVED, purgeSome, sizeOf, unlink, unlinkOldest } from './removal.ts';
-import { keepsRows } from '../disagreement/row-losses.ts';
 import { isRemoved } from '../removed.ts';
 import { listRuns } from './run-list.ts';
 import { MOST_ATTEMPTS, readScalar } from '../scalars.ts';
@@ -242,11 +241,6 @@ export class PostgresStore implements RunStore, FactStore {
   async facts(run: string): Promise<BatchFacts | undefined> {
     const id = await this.idOf(run);
     return id === undefined ? undefined : new PostgresBatchFacts(this.#database, id);
-  }
-
-  async keepsRows(key: BatchKey, loss: number): Promise<boolean> {
-    const facts = await this.facts(key.run);
-    return facts !== undefined && keepsRows(facts, key, loss);
   }
 
   async scalars(run: string): Promise<ScalarSummary[] | undefined> {

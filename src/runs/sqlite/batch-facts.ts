@@ -2,7 +2,6 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { DECLARED_LOSS } from '../../contract/scalars.ts';
 import { FACT_COLUMNS, toFact, toRowLosses, toStepOfAttempt } from '../batch-facts.ts';
 import type { BatchFact, BatchFacts, PlaceInStep, StepOfAttempt } from '../batch-facts.ts';
-import type { BatchKey } from '../record.ts';
 import type { Row } from '../rows.ts';
 import type { ScalarRow } from '../scalars.ts';
 import type { BatchPlace } from '../store.ts';
@@ -64,22 +63,6 @@ export class SqliteBatchFacts implements BatchFacts {
     if (series === undefined) return [];
     const rows = new SqliteScalarRows(this.#statements, this.#run, series);
     return rows.rows({ attempt, from: step, to: step }, [step, afterRank], limit);
-  }
-
-  async lossesBefore(step: number, limit: number): Promise<number[]> {
-    const rows = this.#statements.arrays(
-      'SELECT loss FROM steps WHERE run = ? AND step < ? AND loss IS NOT NULL ORDER BY step DESC LIMIT ?',
-      ...[this.#run, step, limit],
-    ) as [number][];
-    return rows.map(([loss]) => loss).toReversed();
-  }
-
-  async hasRowLosses({ step, rank, microBatch }: Omit<BatchKey, 'run' | 'attempt'>): Promise<boolean> {
-    const row = this.#statements.get(
-      'SELECT 1 FROM row_losses WHERE run = ? AND step = ? AND rank = ? AND micro_batch = ? LIMIT 1',
-      ...[this.#run, step, rank, microBatch],
-    );
-    return row !== undefined;
   }
 
   async rowLosses({ step, attempt, rank, microBatch }: StepOfAttempt & PlaceInStep): Promise<Float64Array | undefined> {

@@ -54,20 +54,36 @@ export class Judge {
   /** Finite losses of the steps before a given one, in their order. Reuses the losses read by the previous call. */
   #lossesBefore(step: number): number[] {
     const known = this.#known.step <= step ? this.#known : NOTHING;
-    const rows = this.#statements.arrays(
-      'SELECT loss FROM steps WHERE run = ? AND step >= ? AND step < ? AND loss IS NOT NULL ORDER BY step DESC LIMIT ?',
-      ...[this.#run, known.step, step, SPIKE_RULE.window],
-    ) as [number][];
-    const losses = [...known.losses, ...rows.map(([loss]) => loss).toReversed()].slice(-SPIKE_RULE.window);
+    const read = lossesBefore(this.#statements, this.#run, step, known.step);
+    const losses = [...known.losses, ...read].slice(-SPIKE_RULE.window);
     this.#known = { step, losses };
     return losses;
   }
+}
+
+/** Finite losses of the last steps before a step, in their order. @param run id of the run @param from first step of them */
+function lossesBefore(statements: Statements, run: number, step: number, from = 0): number[] {
+  const rows = statements.arrays(
+    'SELECT loss FROM steps WHERE run = ? AND step >= ? AND step < ? AND loss IS NOT NULL ORDER BY step DESC LIMIT ?',
+    ...[run, from, step, SPIKE_RULE.window],
+  ) as [number][];
+  return rows.map(([loss]) => loss).toReversed();
 }
 
 /** False for most losses that are no spikes. @param leastBefore least of the last ORDINARY_WINDOW losses before it */
 function mayBeSpike(loss: number, leastBefore: Row[string] | undefined): boolean {
   if (!Number.isFinite(loss) || typeof leastBefore !== 'number') return false;
   return leastBefore < (loss > 0 ? loss / ORDINARY_RATIO : loss);
+}
+
+/** Finite losses that a loss is compared with; none where it can be no spike. */
+export function comparedLosses(statements: Statements, run: number, step: number, loss: number): number[] {
+  const row = statements.get(
+    `SELECT min(loss) AS least FROM (
+      SELECT loss FROM steps WHERE run = ? AND step < ? AND loss IS NOT NULL ORDER BY step DESC LIMIT ?)`,
+    ...[run, step, ORDINARY_WINDOW],
+  );
+  return mayBeSpike(loss, row!['least']) ? lossesBefore(statements, run, step) : [];
 }
 
 /** Number of ranks of a complete step. @param run id of the run */

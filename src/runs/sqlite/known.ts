@@ -1,10 +1,12 @@
 /** Facts about the history of recordings. */
+import { withKeptRows } from '../disagreement/row-losses.ts';
 import { NO_RUN } from '../known-recording.ts';
 import type { KnownRecording, KnownScalar } from '../known-recording.ts';
 import { overQuota } from '../quota.ts';
 import type { Creator } from '../quota.ts';
 import type { KeyedRecording } from '../record.ts';
 import { fromReal } from '../rows.ts';
+import { comparedLosses } from './judging.ts';
 import { REMOVED_PATTERN } from './removal.ts';
 import { seriesOf } from './scalars.ts';
 import type { Statements } from './statements.ts';
@@ -40,7 +42,7 @@ export class History {
     const { key, recording } = one;
     const run = this.#run(key.run, one.creator);
     const { id, expectedRanks, series, only } = run;
-    const about = { ...one, run: id, expectedRanks, series, known: this.#scalars(id, one) };
+    const about = { ...this.#withKeptRows(id, one), run: id, expectedRanks, series, known: this.#scalars(id, one) };
     const none = { digest: undefined, step: undefined, rank: undefined, hasOldRanks: false, nextAttempt: undefined };
     if (only !== undefined && key.attempt === only.attempt && key.step > only.lastStep) {
       const attempt = key.step >= only.firstStep ? only.attempt : undefined;
@@ -109,6 +111,17 @@ export class History {
     }
     const sql = 'SELECT numerators, denominators FROM ranks WHERE run = ? AND step = ? AND rank = ?';
     return { digest, step: known, rank: this.#statements.get(sql, run, step, rank), hasOldRanks: false };
+  }
+
+  #withKeptRows(run: number, one: KeyedRecording): KeyedRecording {
+    return withKeptRows(one, {
+      losses: (loss) => comparedLosses(this.#statements, run, one.key.step, loss),
+      hasOthers: () => {
+        const { step, rank, microBatch } = one.key;
+        const sql = 'SELECT 1 FROM row_losses WHERE run = ? AND step = ? AND rank = ? AND micro_batch = ? LIMIT 1';
+        return this.#statements.get(sql, run, step, rank, microBatch) !== undefined;
+      },
+    });
   }
 
   #scalars(run: number, { key, scalars = [] }: KeyedRecording): KnownScalar[] {

@@ -34,7 +34,6 @@ import { recordBatches } from './recording.ts';
 import type { RecordOutcome } from '../recording.ts';
 import type { Failure } from './failure.ts';
 import { purgeSome, sizeOf, unlink, unlinkOldest, unlinked } from './removal.ts';
-import { keepsRows } from '../disagreement/row-losses.ts';
 import { isRemoved } from '../removed.ts';
 import type { Creator } from '../quota.ts';
 import { METADATA_COLUMNS, STEP_COLUMNS, metadataColumns, toMetadata } from '../rows.ts';
@@ -292,11 +291,6 @@ export class SqliteStore implements RunStore, FactStore {
   async facts(run: string): Promise<BatchFacts | undefined> {
     const id = this.#idOf(run);
     return id === undefined ? undefined : new SqliteBatchFacts(this.#statements, id);
-  }
-
-  async keepsRows(key: BatchKey, loss: number): Promise<boolean> {
-    const facts = await this.facts(key.run);
-    return facts !== undefined && keepsRows(facts, key, loss);
   }
 
   async scalars(run: string): Promise<ScalarSummary[] | undefined> {

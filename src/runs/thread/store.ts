@@ -174,10 +174,6 @@ export class ThreadedStore implements RunStore {
     return this.#threads.read('attempts', run);
   }
 
-  keepsRows(key: BatchKey, loss: number) {
-    return this.#threads.read('keepsRows', key, loss);
-  }
-
   attemptSteps(run: string, query: AttemptQuery) {
     return this.#threads.read('attemptSteps', run, query);
   }

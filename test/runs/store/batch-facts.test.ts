@@ -141,23 +141,28 @@ test('a superseded branch is not part of a comparison', async () => {
   });
 });
 
-test('losses of rows are kept, and are asked for where a loss is a spike, or those of another attempt are kept', async () => {
+test('losses of rows are kept where the loss is not finite or a spike, or those of another attempt are kept', async () => {
   const store = await openStore();
   const rowLosses = Float64Array.of(1, Number.NaN, 3);
+  const record = (at: BatchKey, loss: number) =>
+    store.recordMany([{ key: at, recording: { ...recording(loss), rowLosses } }]);
   await store.recordMany(Array.from({ length: 20 }, (_, step) => ({ key: key(step), recording: recording(2) })));
-  expect(await store.keepsRows(key(20), 2.1)).toBe(false);
-  expect(await store.keepsRows(key(20), 9)).toBe(true);
-  expect(await store.keepsRows(key(20), Number.NaN)).toBe(false);
-  expect(await store.keepsRows({ ...key(20), run: 'unknown' }, 9)).toBe(false);
-  await store.recordMany([{ key: key(20), recording: { ...recording(9), rowLosses } }]);
-  expect(await store.keepsRows(key(20, { attempt: 1 }), 2)).toBe(true);
-  expect(await store.keepsRows(key(20, { attempt: 1, rank: 1 }), 2)).toBe(false);
+  await record(key(20), 9);
+  await record(key(20, { rank: 1 }), 2.1);
+  await record(key(20, { rank: 2 }), Number.NaN);
+  await record({ ...key(20), run: 'other' }, 9);
+  await record(key(20, { attempt: 1, rank: 3 }), 2);
   const facts = await factsOf(store);
-  expect(await facts.rowLosses({ step: 20, attempt: 0, rank: 0, microBatch: 0 })).toEqual(rowLosses);
-  expect(await facts.rowLosses({ step: 20, attempt: 1, rank: 0, microBatch: 0 })).toBeUndefined();
+  const kept = (rank: number, attempt = 0) => facts.rowLosses({ step: 20, attempt, rank, microBatch: 0 });
+  expect(await kept(0)).toEqual(rowLosses);
+  expect(await kept(1)).toBeUndefined();
+  expect(await kept(2)).toEqual(rowLosses);
+  expect(await kept(3, 1)).toBeUndefined();
+  expect(await (await factsOf(store, 'other')).rowLosses({ ...key(20), rank: 0 })).toBeUndefined();
   await store.recordMany([
     { key: key(20, { attempt: 1 }), recording: { ...recording(2), rowLosses: Float64Array.of(1, Number.NaN, 4) } },
   ]);
+  expect(await kept(0, 1)).toBeDefined();
   const { reruns } = await readReruns(facts, { ...START, step: 20 }, { limit: 10, tolerance: 0 });
   expect(reruns).toMatchObject([{ firstDifferingRow: 2, sameBits: false, verdict: 'undetermined' }]);
 });
