@@ -1,4 +1,5 @@
 import { MOST_BULK_BYTES, MOST_ITEMS, MOST_SCALARS_OF_ALL } from '../../contract/bulk.ts';
+import { MOST_SCALARS } from '../../contract/scalars.ts';
 import { formatItem } from '../../import/item.ts';
 import type { Entry, Item } from '../../import/item.ts';
 import type { Sink } from '../../import/importer.ts';
@@ -141,15 +142,15 @@ function countScalars({ scalars }: Item): number {
   return typeof scalars === 'object' && scalars !== null ? Object.keys(scalars).length : 0;
 }
 
-/** An item with more scalars than a request may have becomes several. */
+/** An item with more scalars than an item may have becomes several. */
 function splitItem(item: Item): Item[] {
-  if (countScalars(item) <= MOST_SCALARS_OF_ALL) return [item];
+  if (countScalars(item) <= MOST_SCALARS) return [item];
   const { scalars, ...others } = item;
   const { step, rank, attempt } = item;
   const place = { step, ...(rank !== undefined && { rank }), ...(attempt !== undefined && { attempt }) };
   const entries = Object.entries(scalars!);
-  const parts = Array.from({ length: Math.ceil(entries.length / MOST_SCALARS_OF_ALL) }, (_, k) =>
-    Object.fromEntries(entries.slice(k * MOST_SCALARS_OF_ALL, (k + 1) * MOST_SCALARS_OF_ALL)),
+  const parts = Array.from({ length: Math.ceil(entries.length / MOST_SCALARS) }, (_, k) =>
+    Object.fromEntries(entries.slice(k * MOST_SCALARS, (k + 1) * MOST_SCALARS)),
   );
   return parts.map((part, k) => ({ ...(k === 0 ? others : place), scalars: part }));
 }

@@ -52,7 +52,7 @@ test('a request has at most 1,000 items, of one run', async () => {
   ]);
 });
 
-test('a request has at most 10,000 scalars, and a larger item is divided', async () => {
+test('a request has at most 10,000 scalars, an item 4,096, and a larger item is divided', async () => {
   const scalars = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, k) => [`s${k}`, k]));
   const { requests } = await send([
     { step: 1, attempt: 2, numerator: 3, denominator: 4, scalars: scalars(25_000) },
@@ -60,9 +60,15 @@ test('a request has at most 10,000 scalars, and a larger item is divided', async
     { step: 3, scalars: scalars(1) },
   ]);
   const counts = requests.map((items) => items.map((item) => Object.keys(item.scalars!).length));
-  expect(counts).toEqual([[10_000], [10_000], [5000], [6000, 1]]);
-  expect(requests.map(([item]) => item!.numerator)).toEqual([3, undefined, undefined, undefined]);
-  expect(Object.assign({}, ...requests.slice(0, 3).map(([item]) => item!.scalars))).toEqual(scalars(25_000));
+  expect(counts).toEqual([
+    [4096, 4096],
+    [4096, 4096],
+    [4096, 4096, 424],
+    [4096, 1904, 1],
+  ]);
+  const items = requests.flat();
+  expect(items.filter(({ numerator }) => numerator !== undefined)).toEqual([items[0]]);
+  expect(Object.assign({}, ...items.slice(0, 7).map(({ scalars }) => scalars))).toEqual(scalars(25_000));
 });
 
 test('a request has at most 512 KiB, and a larger item is refused', async () => {
