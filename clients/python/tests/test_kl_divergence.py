@@ -190,6 +190,23 @@ def test_values_that_are_not_finite_are_reported_alike(
     assert errors[1].problem["diagnostics"]["causes"] == split.diagnostics["causes"]
 
 
+def test_the_scalars_of_a_step_are_its_numbers(client: Client) -> None:
+    reference, logits = np.eye(4), np.eye(4)[:, ::-1].copy()
+
+    with_labels = client.kl_divergence(reference, logits, label=np.arange(4))
+    without = client.kl_divergence(reference, logits)
+    none = client.kl_divergence(reference, logits, input_mask=np.zeros(4))
+
+    assert with_labels.perplexity is not None
+    assert with_labels.scalars == {
+        "kl_divergence": with_labels.kl_divergence["mean"],
+        "top1_agreement": 0,
+        "perplexity_ratio": with_labels.perplexity["ratio"]["value"],
+    }
+    assert set(without.scalars) == {"kl_divergence", "top1_agreement"}
+    assert none.scalars == {}
+
+
 def test_nothing_counted_is_divided_too(client: Client) -> None:
     arrays = draw()
     arrays["input_mask"][:] = 0

@@ -73,6 +73,21 @@ class Comparison:
         """The findings in one line."""
         return self.diagnostics["summary"]
 
+    @property
+    def scalars(self) -> dict[str, float]:
+        """Numbers to record for a step of a run, as `Monitor.step` takes them.
+
+        `kl_divergence` is the mean, `top1_agreement` the share, and `perplexity_ratio`
+        needs labels. What no row counted for is left out.
+        """
+        ratio = None if self.perplexity is None else self.perplexity["ratio"]["value"]
+        values = {
+            "kl_divergence": self.kl_divergence["mean"],
+            "top1_agreement": self.top1_agreement["fraction"],
+            "perplexity_ratio": ratio,
+        }
+        return {name: value for name, value in values.items() if value is not None}
+
     def __str__(self) -> str:
         rows = f"{self.rows['counted']} of {self.rows['total']} rows"
         mean = self.kl_divergence["mean"]
