@@ -1,5 +1,5 @@
 /**
- * Writes the generated files: openapi/openapi.json, the tables in README.md and docs/, the answers of the gallery, the
+ * Writes the generated files: openapi/openapi.json, the tables in docs/, the answers of the gallery, the
  * types of the Python client, and the settings in the schema of the Helm chart. Run by `npm run generate`; a test compares.
  */
 import { readFile, writeFile } from 'node:fs/promises';
@@ -76,12 +76,14 @@ function fillTables(text: string): string {
 
 const read = (path: string): Promise<string> => readFile(new URL(path, ROOT), 'utf8');
 
+const filled = (...paths: string[]): Promise<[path: string, text: string][]> =>
+  Promise.all(paths.map(async (path) => [path, fillTables(await read(path))]));
+
 /** Every generated file with the text that it should have. */
 export async function generate(): Promise<Map<string, string>> {
   return new Map([
     ['openapi/openapi.json', await openApiDocument()],
-    ['README.md', fillTables(await read('README.md'))],
-    ['docs/errors.md', fillTables(await read('docs/errors.md'))],
+    ...(await filled('docs/evaluate.md', 'docs/configuration.md', 'docs/errors.md')),
     ['docs/diagnostics.md', await fillAnswers(await read('docs/diagnostics.md'))],
     ['clients/python/src/lossmeter/schemas.py', pythonTypes()],
     [CHART_SCHEMA, fillSettings(await read(CHART_SCHEMA))],

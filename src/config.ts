@@ -8,7 +8,7 @@ const MiB = 2 ** 20;
 
 /**
  * Configuration. Each property is read from the environment variable LOSSMETER_ with its name in upper case, MLflow's
- * properties from MLflow's variables. The README's table is generated from this schema.
+ * properties from MLflow's variables. The table of docs/configuration.md is generated from this schema.
  */
 export const Config = Type.Object({
   host: Type.String({

@@ -36,6 +36,8 @@ interface Outcome {
 const pages = readPages().filter(({ path }) => path !== 'CHANGELOG.md');
 const blocks = pages.flatMap(readBlocks).filter(({ language }) => language === 'sh');
 
+const pageOf = (path: string): string => pages.find((page) => page.path === path)!.text;
+
 /** A block by its beginning. */
 function blockOf(path: string, beginning: string): Block {
   const block = blocks.find(({ place, text }) => place.startsWith(`${path}:`) && text.startsWith(beginning));
@@ -45,26 +47,29 @@ function blockOf(path: string, beginning: string): Block {
 
 /** Blocks that are run here. */
 const RUN = [
-  ['README.md', "curl -s -H 'Content-Type: application/vnd.msgpack'"],
-  ['README.md', "curl -s -H 'Content-Type: application/vnd.safetensors'"],
-  ['README.md', 'LOSSMETER_DATA_DIR=examples npm start'],
-  ['README.md', 'npx lossmeter evaluate run-7/'],
-  ['README.md', 'curl -s --unix-socket'],
-  ['README.md', 'curl -s -X PUT'],
-  ['README.md', 'npx lossmeter keys create'],
+  ['docs/evaluate.md', "curl -s -H 'Content-Type: application/vnd.msgpack'"],
+  ['docs/evaluate.md', "curl -s -H 'Content-Type: application/vnd.safetensors'"],
+  ['docs/local-data.md', 'LOSSMETER_DATA_DIR=examples npm start'],
+  ['docs/local-data.md', 'npx lossmeter evaluate run-7/'],
+  ['docs/local-data.md', 'curl -s --unix-socket'],
+  ['docs/runs.md', 'curl -s -X PUT'],
+  ['docs/keys.md', 'npx lossmeter keys create'],
   ['docs/compare.md', 'curl -s'],
   ['docs/compare.md', 'npx lossmeter compare'],
   ['docs/sharding.md', 'mkdir partials'],
   ['docs/jobs.md', 'LOSSMETER_DATA_DIR=examples npm start'],
-  ['README.md', "curl -s -H 'Content-Type: application/json' -d '["],
+  ['docs/runs.md', "curl -s -H 'Content-Type: application/json' -d '["],
+  ['README.md', "curl -s -H 'Content-Type: application/json' -d '{"],
 ] as const;
 
 /** Blocks that take what this suite has not, with what runs them. */
 const ELSEWHERE = [
   ['README.md', 'npm ci && npm start', 'test/e2e/npm.test.ts runs npm start'],
   ['README.md', 'docker build', 'test/container'],
-  ['README.md', 'docker run --rm -v', 'test/container'],
+  ['docs/container.md', 'docker build', 'test/container'],
+  ['docs/container.md', 'docker run --rm -v', 'test/container'],
   ['README.md', 'npm ci && npm test', 'this is it'],
+  ['CONTRIBUTING.md', 'npm ci && npm test', 'this is it'],
   ['clients/python/README.md', 'pip install', 'npm run test:client'],
   ['clients/python/README.md', 'python -m lossmeter', 'clients/python/tests/test_cli.py'],
   ['docs/python.md', 'pip install', 'npm run test:client'],
@@ -159,7 +164,7 @@ async function runCommand(command: string, environment: Record<string, string>):
  * Runs the lines of a block one after the other. `npm start` starts a service on a free port, and the lines behind it
  * call that one.
  * @param url of the service that is called before
- * @param KEY the README calls the key so that an earlier line printed
+ * @param KEY the pages call the key so that an earlier line printed
  */
 async function runBlock({ text }: Block, url = ''): Promise<Outcome[]> {
   const outcomes: Outcome[] = [];
@@ -195,10 +200,17 @@ test('every block of commands is run here, or said to be run elsewhere', () => {
   expect(known.toSorted()).toEqual(blocks.map(({ place }) => place).toSorted());
 });
 
-describe('the README’s batch', () => {
-  const [, promised = ''] = /^(\{"loss".*\})$/m.exec(pages.find(({ path }) => path === 'README.md')!.text)!;
+test('the README’s NaN is explained as it says', async () => {
+  const service = await start();
+  const [{ stdout }] = (await runBlock(blockOf(...RUN[12]), service.url)) as [Outcome];
+  const [, promised] = /^```text\n([\s\S]*?)^```$/m.exec(pageOf('README.md'))!;
+  expect(stdout).toBe(promised);
+});
 
-  test('prints what the README says', async () => {
+describe('the batch of docs/evaluate.md', () => {
+  const [, promised = ''] = /^(\{"loss".*\})$/m.exec(pageOf('docs/evaluate.md'))!;
+
+  test('prints what the page says', async () => {
     const service = await start();
     const { stdout } = (await runBlock(blockOf(...RUN[0]), service.url))[0]!;
     const [answer, said] = [stdout, promised].map((json) => JSON.parse(json) as Evaluation) as [Evaluation, Evaluation];
@@ -215,7 +227,7 @@ describe('the README’s batch', () => {
     expect(answer).toMatchObject({ rows: { total: 8192, counted: 8192, masked: 0 } });
   });
 
-  test('is evaluated from files, in the four ways that the README shows', async () => {
+  test('is evaluated from files, in the four ways that docs/local-data.md shows', async () => {
     const example = join(ROOT, 'examples', 'char-lm.safetensors');
     mkdirSync(join(checkout, 'run-7', 'a'), { recursive: true });
     for (const file of ['run-7/rank-0', 'run-7/a/rank-1', 'step-100'])
@@ -269,10 +281,10 @@ test('a key is made, let in and revoked', async () => {
     (await fetch(`${url}/v1/info`, { headers: { 'x-api-key': created!.stdout.trim() } })).status;
   expect(await call(), 'X-API-Key').toBe(200);
 
-  const revoke = /`(npx lossmeter keys revoke [^`]+)`/.exec(pages.find(({ path }) => path === 'README.md')!.text)![1]!;
+  const revoke = /`(npx lossmeter keys revoke [^`]+)`/.exec(pageOf('docs/keys.md'))![1]!;
   const { code, stderr } = await runCommand(revoke.replace('\n', ' '), {});
   expect([code, stderr]).toEqual([0, 'The key trainer is revoked.\n']);
-  // The README promises a second, and reading takes some time.
+  // The page promises a second, and reading takes some time.
   await expect.poll(call, { timeout: 2000 }).toBe(401);
 });
 

@@ -29,7 +29,7 @@ test('what a spike is', () => {
 });
 
 test.each([
-  ['README.md', /are kept up to the first (\d+);/, MOST_KEPT],
+  ['docs/runs.md', /are kept up to the first (\d+);/, MOST_KEPT],
   ['docs/architecture.md', /generators that yield every ([\d,]+) entries/, ENTRIES_PER_STEP],
   ['docs/compare.md', /A\s+request may have ([\d,]+) sequences/, MOST_SEQUENCES],
   ['docs/sequences.md', /A request may have ([\d,]+) segments/, MOST_SEQUENCES],

@@ -1,4 +1,4 @@
-/** Examples of the documentation in JSON: the gallery's are generated, the README's answer is that of its command. */
+/** Examples of the documentation in JSON: the gallery's are generated, that of docs/evaluate.md is the answer of its command. */
 import { expect, test } from 'vitest';
 import { MSGPACK, Service } from '../service.ts';
 import { readBlocks, readPages } from './pages.ts';
@@ -24,6 +24,6 @@ test('the problem of docs/errors.md is what the service answers', async () => {
 
 test('no page has JSON that nothing compares', () => {
   const pages = new Set(blocks.map(({ place }) => place.split(':')[0]!));
-  expect([...pages].toSorted()).toEqual(['README.md', 'docs/diagnostics.md', 'docs/errors.md']);
-  expect(blocks.filter(({ place }) => place.startsWith('README.md:'))).toHaveLength(1);
+  expect([...pages].toSorted()).toEqual(['docs/diagnostics.md', 'docs/errors.md', 'docs/evaluate.md']);
+  expect(blocks.filter(({ place }) => place.startsWith('docs/evaluate.md:'))).toHaveLength(1);
 });

@@ -87,8 +87,8 @@ test('the file grows by what the page says, and is backed up and compacted by th
   const [, , most] = /^([\d,]+) to ([\d,]+), typically [\d,]+$/.exec(ofNonFinite!)!;
   expectAbout(await growth(100, 'bad', [1, 1], () => nonFinite(64)), most!);
 
-  const readme = /A step of one batch takes some (\d+) bytes of the store, further batches of a step (\d+) each/;
-  expect(readme.exec(read('README.md'))?.slice(1), 'the README says the same').toEqual([ofOne, batch]);
+  const sentence = /A step of one batch takes some (\d+) bytes of the store, further batches of a step (\d+) each/;
+  expect(sentence.exec(read('docs/runs.md'))?.slice(1), 'docs/runs.md says the same').toEqual([ofOne, batch]);
 
   // A backup while the service runs has all that was acknowledged.
   foreign(backup);

@@ -11,7 +11,7 @@ import type { Page } from './pages.ts';
 
 const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
 const pages = readPages();
-const readme = pages.find(({ path }) => path === 'README.md')!;
+const pageOf = (name: string): Page => pages.find(({ path }) => path === name)!;
 
 /** Of the Python client. */
 const OTHER_VARIABLES = ['LOSSMETER_URL', 'LOSSMETER_API_KEY'];
@@ -65,8 +65,8 @@ describe('variables, scripts, files and error codes with their status', () => {
   });
 });
 
-test('the README lists the scripts of users and developers, all of them', () => {
-  const listed = readTable(readme, 'command | what it does').flatMap(([cell]) =>
+test('CONTRIBUTING.md lists the scripts of users and developers, all of them', () => {
+  const listed = readTable(pageOf('CONTRIBUTING.md'), 'command | what it does').flatMap(([cell]) =>
     matches(cell!, /`npm (?:run )?([\w:]+)`/g),
   );
   // Steps of others, and what npm itself runs.
@@ -78,8 +78,8 @@ test('the README lists the scripts of users and developers, all of them', () => 
   );
 });
 
-test('the README lists the scopes, all of them', () => {
-  const listed = readTable(readme, 'scope | for').map(([cell]) => cell!.replaceAll('`', ''));
+test('docs/keys.md lists the scopes, all of them', () => {
+  const listed = readTable(pageOf('docs/keys.md'), 'scope | for').map(([cell]) => cell!.replaceAll('`', ''));
   expect(listed.toSorted()).toEqual([...SCOPES].toSorted());
 });
 
