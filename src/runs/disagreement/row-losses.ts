@@ -22,7 +22,7 @@ export async function firstDifferingRow(
   return row === -1 || row >= others.length ? undefined : { row, loss: losses[row]!, otherLoss: others[row]! };
 }
 
-/** What the history has about the rows of a batch. */
+/** Facts of the history about the rows of a batch. */
 export interface RowsBefore {
   /** Finite losses of the last steps before its step, in their order; none where its loss can be no spike. */
   losses(loss: number): readonly number[];
