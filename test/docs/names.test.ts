@@ -70,7 +70,7 @@ test('CONTRIBUTING.md lists the scripts of users and developers, all of them', (
     matches(cell!, /`npm (?:run )?([\w:]+)`/g),
   );
   // Steps of others, and what npm itself runs.
-  const steps = /^(?:start|prepare|build:\w+|check:\w+)$/;
+  const steps = /^(?:start|prepare|prepack|build:\w+|check:\w+)$/;
   expect(listed.toSorted()).toEqual(
     Object.keys(scripts)
       .filter((name) => !steps.test(name))
