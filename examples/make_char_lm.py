@@ -4,7 +4,7 @@
     python make_char_lm.py        # writes char-lm.safetensors and char-lm.msgpack
 
 The text is the part of the Python language reference that every CPython
-carries for `help()`. The figures printed last are the ones in README.md.
+carries for `help()`. The figures printed last are the ones in examples/README.md.
 """
 
 import json

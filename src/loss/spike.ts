@@ -13,13 +13,14 @@ export interface SpikeRule {
 /** Default rule; docs/diagnostics.md describes it. */
 export const SPIKE_RULE: Readonly<SpikeRule> = { window: 64, minimum: 16, deviations: 6, floor: 0.01 };
 
-/**
- * A loss is no spike when the last `ORDINARY_WINDOW` losses before it, which are more than half of the window, are all at
- * least `loss / ORDINARY_RATIO`; or at least the loss itself, if that is 0 or less. Their median, and so the least possible
- * threshold, is then large enough. The ratio is slightly less than 1 + deviations · floor, so that rounding does not
- * matter.
- */
+/** Number of losses that are more than half of the window. */
 export const ORDINARY_WINDOW = Math.floor(SPIKE_RULE.window / 2) + 1;
+
+/**
+ * Ratio for a quick test. When the last ORDINARY_WINDOW losses are all at least loss / ORDINARY_RATIO, their median is too,
+ * and the loss is no spike. For a loss of 0 or less the bound is the loss itself. The ratio is slightly less than
+ * 1 + deviations · floor, so that rounding does not matter.
+ */
 export const ORDINARY_RATIO = 1 + 0.9 * SPIKE_RULE.deviations * SPIKE_RULE.floor;
 
 /**

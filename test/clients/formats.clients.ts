@@ -49,7 +49,7 @@ async function answersOf(program: string, args: readonly string[]): Promise<Answ
   const environment = { ...process.env, no_proxy: '127.0.0.1' };
   const { stdout } = await run(program, args, { maxBuffer: 2 ** 26, env: environment }).catch((error: Error) => {
     if (!('code' in error) || error.code !== 'ENOENT') throw error;
-    throw new Error(`${program} is missing: the README says what \`npm run test:clients\` needs`);
+    throw new Error(`${program} is missing: CONTRIBUTING.md says what \`npm run test:clients\` needs`);
   });
   return stdout.trim().split('\n').map(answerOf);
 }
@@ -69,7 +69,7 @@ const CLIENTS: Readonly<Record<string, () => [program: string, args: string[]]>>
   aiohttp: () => [python, [programOf('post.py'), service.url, manifest, 'aiohttp']],
 };
 
-test.each(Object.keys(CLIENTS))('%s gets the loss of the README in every format', async (client) => {
+test.each(Object.keys(CLIENTS))('%s gets the loss of the example in every format', async (client) => {
   expect(await answersOf(...CLIENTS[client]!())).toEqual(expected(FORMAT_NAMES));
 });
 

@@ -1,4 +1,4 @@
-/** The README's example in every format, as files that programs in any language can post. */
+/** The example of docs/evaluate.md in every format, as files that programs in any language can post. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { COMPRESSIONS, INFERENCE_WRITERS, WRITERS, compressed, inferenceInput } from '../request-bodies.ts';
@@ -7,7 +7,7 @@ import { readSafetensors } from '../safetensors-file.ts';
 
 const EXAMPLE = new URL('../../examples/char-lm.safetensors', import.meta.url);
 
-/** The loss that the README shows. */
+/** Loss that docs/evaluate.md shows. */
 export const LOSS = 1.331238290743388;
 
 interface Format extends Encoded {

@@ -86,7 +86,7 @@ def serve(pipe: Connection) -> None:
 def train(monitor: Monitor | None, steps: int) -> float:
     """A loop of some 4 ms a step; returns its result.
 
-    Of 2 % of that, the goal of a step of 50 µs takes more than a half.
+    2 % of a step is 80 µs; the goal for a call, 50 µs, is more than half of that.
     """
     generator = np.random.default_rng(5)
     weights = generator.standard_normal((SIZE, SIZE)).astype(np.float32) / SIZE

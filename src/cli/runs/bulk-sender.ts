@@ -82,7 +82,8 @@ export class BulkSender implements Sink {
       });
       return;
     }
-    const scalars = countScalars(item);
+    // The service keeps a declared loss as a scalar.
+    const scalars = countScalars(item) + (item.declared_loss === undefined ? 0 : 1);
     const before = this.#pending.get(run);
     const isFull =
       before !== undefined &&

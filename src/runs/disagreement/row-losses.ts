@@ -24,7 +24,10 @@ export async function firstDifferingRow(
 
 /** Facts of the history about the rows of a batch. */
 export interface RowsBefore {
-  /** Finite losses of the last steps before its step, in their order; none where its loss can be no spike. */
+  /**
+   * Finite losses of the last steps before its step, in their order; none where its loss can be no spike. Steps that the
+   * same transaction records do not count.
+   */
   losses(loss: number): readonly number[];
   /** True when the rows of another attempt are kept. */
   hasOthers(): boolean;

@@ -15,8 +15,9 @@ const select = (columns: string, { run, step }: Step, limit: number): string =>
 /** Expression: finite losses of the last steps before a step, for `inOrder`. */
 export const lossesBefore = (step: Step): string => `ARRAY(${select('b.loss', step, SPIKE_RULE.window)})`;
 
-/** Expression: the same, and none for a loss that can be no spike; such are most. */
+/** Expression: `lossesBefore`, or an empty array when the loss cannot be a spike. Reading one minimum is faster. */
 export const comparedLosses = (of: Step & { loss: string }): string => `CASE
+    WHEN ${of.loss} IS NULL THEN '{}'
     WHEN (SELECT min(before.loss) FROM (${select('b.loss', of, ORDINARY_WINDOW)}) before)
       >= ${of.loss} / CASE WHEN ${of.loss} > 0 THEN ${ORDINARY_RATIO} ELSE 1 END
     THEN '{}' ELSE ${lossesBefore(of)} END`;

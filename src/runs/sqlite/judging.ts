@@ -6,8 +6,8 @@ import type { Row } from '../rows.ts';
 import type { Statements } from './statements.ts';
 
 /**
- * Columns of a step that Judge.one() reads: those of `toStep`, and the least of some losses before the step. SQLite finds
- * that one sooner than it returns all of them.
+ * Columns of a step that Judge.one() reads: those of `toStep`, and the least of some losses before the step. Reading one
+ * minimum is faster than returning 64 losses.
  */
 export const JUDGED_COLUMNS = `${STEP_COLUMNS}, (SELECT min(loss) FROM (
     SELECT loss FROM steps before WHERE before.run = steps.run AND before.step < steps.step AND loss IS NOT NULL
@@ -70,7 +70,7 @@ function lossesBefore(statements: Statements, run: number, step: number, from = 
   return rows.map(([loss]) => loss).toReversed();
 }
 
-/** False for most losses that are no spikes. @param leastBefore least of the last ORDINARY_WINDOW losses before it */
+/** False only for a loss that cannot be a spike. @param leastBefore least of the last ORDINARY_WINDOW losses before it */
 function mayBeSpike(loss: number, leastBefore: Row[string] | undefined): boolean {
   if (!Number.isFinite(loss) || typeof leastBefore !== 'number') return false;
   return leastBefore < (loss > 0 ? loss / ORDINARY_RATIO : loss);

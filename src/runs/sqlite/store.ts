@@ -252,7 +252,7 @@ export class SqliteStore implements RunStore, FactStore {
   async stepsAt(run: string, steps: readonly number[]): Promise<CurvePoint[]> {
     const points = this.#read(run, (id) => {
       const judge = new Judge(this.#statements, id);
-      // In the order of the list, of which SQLite reads one after the other.
+      // CROSS JOIN makes SQLite look up each listed step, and ORDER BY keeps the order of the list.
       const sql = `SELECT ${JUDGED_COLUMNS} FROM json_each(?) wanted CROSS JOIN steps
         ON steps.run = ? AND steps.step = wanted.value ORDER BY wanted.key`;
       return this.#statements.all(sql, JSON.stringify(steps), id).map((row) => judge.one(row));

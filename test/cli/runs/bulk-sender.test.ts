@@ -71,6 +71,15 @@ test('a request has at most 10,000 scalars, an item 4,096, and a larger item is 
   expect(Object.assign({}, ...items.slice(0, 7).map(({ scalars }) => scalars))).toEqual(scalars(25_000));
 });
 
+test('a declared loss counts as a scalar of its request', async () => {
+  const scalars = Object.fromEntries(Array.from({ length: 3999 }, (_, k) => [`s${k}`, k]));
+  const items = [1, 2, 3].map((step) => ({ step, numerator: 1, denominator: 1, declared_loss: 1, scalars }));
+  const { requests } = await send(items);
+  expect(requests.map(({ length }) => length)).toEqual([2, 1]);
+  const { requests: exact } = await send([{ step: 1, scalars: { ...scalars, last: 1 } }, ...items.slice(0, 1)]);
+  expect(exact.map(({ length }) => length)).toEqual([2]);
+});
+
 test('a request has at most 512 KiB, and a larger item is refused', async () => {
   const large = (length: number): Item => ({ step: 1, device: 'x'.repeat(length) });
   const { sender, requests } = await send([large(3 * 2 ** 17), large(2 * 2 ** 17), large(5 * 2 ** 17)]);

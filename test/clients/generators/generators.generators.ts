@@ -39,7 +39,7 @@ const operationIds = Object.values(paths).flatMap((methods) =>
   Object.values(methods).map(({ operationId }) => operationId),
 );
 
-/** The README's example as JSON, with the bytes of tensors in base64. */
+/** The example as JSON, with the bytes of tensors in base64. */
 function batchOf(file: string): object {
   const { tensors } = readSafetensors(readFileSync(file));
   return Object.fromEntries(
@@ -108,7 +108,7 @@ describe.each(Object.entries(GENERATORS))('%s', (name, generator) => {
     expect(types.filter((type) => MADE_UP.test(type))).toEqual([]);
   });
 
-  test('compiles, and gets the loss of the README', () => {
+  test('compiles, and gets the loss of the example', () => {
     generator.addProgram(folder());
     run(generator.compile());
     const [program, ...args] = generator.evaluate();

@@ -59,7 +59,7 @@ test('the package has what it needs and nothing else', () => {
   expect(others.toSorted()).toEqual(['LICENSE', 'README.md', 'package.json']);
 });
 
-test('it evaluates the example of the README on Node.js, with its types', async () => {
+test('it evaluates the example on Node.js, with its types', async () => {
   copyFileSync(path.join(PROGRAMS, 'evaluate.ts'), path.join(folder, 'evaluate.ts'));
   const options = ['--strict', '--module', 'nodenext', '--target', 'es2022', '--types', 'node'];
   await run(tsc, [...options, 'evaluate.ts'], { cwd: folder });

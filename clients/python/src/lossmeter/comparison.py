@@ -78,7 +78,7 @@ class Comparison:
         """Numbers to record for a step of a run, as `Monitor.step` takes them.
 
         `kl_divergence` is the mean, `top1_agreement` the share, and `perplexity_ratio`
-        needs labels. What no row counted for is left out.
+        needs labels. A number without counted rows is left out.
         """
         ratio = None if self.perplexity is None else self.perplexity["ratio"]["value"]
         values = {

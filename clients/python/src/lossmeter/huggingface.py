@@ -174,10 +174,11 @@ class LossmeterCallback(TrainerCallback):
         if self._attempt is not None:
             return self._attempt
         path = self._given.get("path")
+        asks = self._run is not None and path is None
         attempt = 0
-        if args.process_index == 0:
+        if args.process_index == 0 or not asks:
             attempt = next_attempt(self._run, self._client, path=path, resumed=resumed)
-        if args.world_size > 1:
+        if args.world_size > 1 and asks:
             # The first recording of a rank is an attempt that another rank could see.
             shared = [attempt]
             torch.distributed.broadcast_object_list(shared)

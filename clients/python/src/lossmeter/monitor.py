@@ -40,7 +40,8 @@ class Monitor:
     `step` takes some microseconds: a thread sends loss and scalars in bulk. The logits
     of a step are sent only when its loss is not finite, is a spike by the service's
     rule, or the step is sampled. Nothing that happens to the service reaches the loop:
-    `step` neither waits nor raises. What cannot be sent waits, within bounds, and is
+    `step` does not wait, and raises nothing but the NonFiniteStepError that you may ask
+    for. What cannot be sent waits, within bounds, and is
     sent when the service is back; what is dropped is counted and logged.
 
     What waits is sent at the end of a `with` block, at `close`, at exit, and at SIGTERM

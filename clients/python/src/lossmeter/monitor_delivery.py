@@ -106,7 +106,7 @@ class Delivery:
             if result.refusal is None:
                 self.queue.settle(item, recorded=True)
             elif item.numerator is not None and item.scalars:
-                # The fault may be in one of both.
+                # The pair or the scalars may be at fault.
                 divided += self.queue.divide(item)
             else:
                 self._refuse(item, result.refusal)

@@ -1,4 +1,4 @@
-/** Evaluates the README's example with the installed package: node evaluate.js URL SAFETENSORS_AS_JSON */
+/** Evaluates the example with the installed package: node evaluate.js URL SAFETENSORS_AS_JSON */
 import { readFileSync } from 'node:fs';
 import { Client, tensor } from 'lossmeter-client';
 import type { Evaluation } from 'lossmeter-client';
