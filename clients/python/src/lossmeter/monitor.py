@@ -41,8 +41,8 @@ class Monitor:
     of a step are sent only when its loss is not finite, is a spike by the service's
     rule, or the step is sampled. Nothing that happens to the service reaches the loop:
     `step` does not wait, and raises nothing but the NonFiniteStepError that you may ask
-    for. What cannot be sent waits, within bounds, and is
-    sent when the service is back; what is dropped is counted and logged.
+    for. What cannot be sent waits, within bounds, and is sent when the service is back;
+    what is dropped is counted and logged.
 
     What waits is sent at the end of a `with` block, at `close`, at exit, and at SIGTERM
     where that would end the process at once. A forked process and a pickled or copied
