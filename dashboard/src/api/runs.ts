@@ -25,9 +25,19 @@ export interface StepRange {
 const pathOf = (run: string): string => `v1/runs/${encodeURIComponent(run)}`;
 
 /** Lists the first runs. @param count most runs */
-export async function listRuns({ search, sort }: RunQuery, count: number, signal: AbortSignal): Promise<RunList> {
+export async function listRuns(
+  { search, sort, state, tags, archived }: RunQuery,
+  count: number,
+  signal: AbortSignal,
+): Promise<RunList> {
+  const selection = {
+    ...(search !== '' && { search }),
+    ...(state !== undefined && { state }),
+    ...(tags.length > 0 && { tag: [...tags] }),
+    ...{ archived, sort },
+  };
   const read = async (left: number, cursor?: string) => {
-    const query = { ...(search !== '' && { search }), sort, limit: Math.min(left, PAGE), ...(cursor && { cursor }) };
+    const query = { ...selection, limit: Math.min(left, PAGE), ...(cursor && { cursor }) };
     return (await api().GET('/v1/runs', { params: { query }, signal })).data!;
   };
   const { total = 0, active = 0, non_finite: nonFinite = 0, ...first } = await read(count);
