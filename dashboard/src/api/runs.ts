@@ -1,6 +1,6 @@
 import { api } from './request.ts';
 import type { RunQuery } from './run-query.ts';
-import type { Attempt, RunSummary, StepDetail, StepPoint } from './types.ts';
+import type { Attempt, Rerun, RunSummary, StepDetail, StepPoint } from './types.ts';
 
 /** Most points that are drawn of a run: more than any screen has columns. */
 export const MAX_POINTS = 2000;
@@ -71,6 +71,18 @@ export async function getSteps(
 export async function getStep(run: string, step: number, signal?: AbortSignal): Promise<StepDetail> {
   const params = { path: { run, step } };
   return (await api().GET('/v1/runs/{run}/steps/{step}', { params, ...(signal && { signal }) })).data!;
+}
+
+/** Micro-batches of a step that were recorded in several attempts: the first ones. */
+export interface RerunPage {
+  reruns: Rerun[];
+  hasMore: boolean;
+}
+
+export async function getReruns(run: string, step: number, signal: AbortSignal): Promise<RerunPage> {
+  const params = { path: { run, step } };
+  const { reruns, next } = (await api().GET('/v1/runs/{run}/steps/{step}/reruns', { params, signal })).data!;
+  return { reruns, hasMore: next !== undefined };
 }
 
 export async function getAttempts(run: string, signal: AbortSignal): Promise<Attempt[]> {
