@@ -5,7 +5,7 @@ import { Training, batchOf, lossesOf, mean } from '../injector/training.ts';
 import { Service } from '../service.ts';
 import { findBarriers } from './axe.ts';
 import { openDashboard, picture, useBrowser, waitForStep } from './dashboard-page.ts';
-import { describeRun, pairOf, recordStep } from './recorded-runs.ts';
+import { BROKEN, BROKEN_CAUSE, describeRun, pairOf, recordStep } from './recorded-runs.ts';
 
 useBrowser();
 
@@ -176,4 +176,11 @@ test('archived runs are one press away where no other run matches', async () => 
   await page.getByRole('button', { name: 'Show archived runs' }).click();
   await page.getByRole('row', { name: 'old' }).waitFor();
   expect(page.url()).toContain('archived=any');
+});
+
+test('a step that is not finite has no averages', async () => {
+  await recordStep({ service, run: 'broken' }, 2, [BROKEN]);
+  const { page } = await openDashboard(service, '#/runs/broken?step=2');
+  await page.locator('.step-detail').getByText(BROKEN_CAUSE).waitFor();
+  expect(await page.getByRole('region', { name: 'Normalisation' }).count()).toBe(0);
 });

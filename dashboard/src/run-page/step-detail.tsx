@@ -86,7 +86,8 @@ function Detail({ detail }: { detail: StepDetail }) {
       />
       {missing.length > 0 && <p class="warn-text">Not yet reported: rank {missing.join(', ')}</p>}
       {disagreement.length > 0 && <Disagreement findings={disagreement} />}
-      {normalisation !== undefined && <Normalisation of={normalisation} />}
+      {/* Where the loss is not finite, no average is. */}
+      {normalisation !== undefined && Number.isFinite(normalisation.token_mean) && <Normalisation of={normalisation} />}
       {/* A step of the first attempt was recorded once. */}
       {attempt > 0 && (
         <Reruns key={`${run} ${step}`} run={run} step={step} revision={`${detail.recorded_at} ${detail.batches}`} />
