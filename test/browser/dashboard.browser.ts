@@ -96,6 +96,7 @@ describe('a run', () => {
     onTestFinished(() => line.close());
     const { page } = await openDashboard(line, '#/runs/broken-line');
     await waitForStep(page, 1);
+    await page.locator('[data-connection=live]').waitFor();
     const requests: Record<string, string>[] = [];
     page.on('request', (request) => {
       if (request.url().endsWith('/events')) requests.push(request.headers());

@@ -18,6 +18,10 @@ async function put({ service, key }: Recording, path: string, body: object): Pro
   await response.arrayBuffer();
 }
 
+/** Sets the metadata of a run. */
+export const describeRun = (recording: Recording, metadata: object): Promise<void> =>
+  put(recording, `/v1/runs/${recording.run}`, metadata);
+
 /** A batch whose loss is NaN for a reason that the service finds. */
 export const BROKEN = {
   logits: [
@@ -56,7 +60,7 @@ export async function recordItems({ service, run }: Recording, items: readonly o
 /** Sixty steps of two ranks that go down, with a spike at step 40 and a NaN of rank 1 at step 50. */
 export async function recordRun(recording: Recording, floor = 2): Promise<void> {
   const labels = { model: 'small', floor };
-  await put(recording, `/v1/runs/${recording.run}`, { labels, expected_ranks: 2 });
+  await describeRun(recording, { labels, expected_ranks: 2 });
   for (let step = 1; step <= 60; step++) {
     const loss = floor + 4 * Math.exp(-step / 4) + (step % 3) * 0.02 + (step === 40 ? 3 : 0);
     await recordStep(recording, step, [pairOf(loss - 0.05), step === 50 ? BROKEN : pairOf(loss + 0.05)]);

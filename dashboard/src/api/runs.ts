@@ -1,6 +1,6 @@
 import { api } from './request.ts';
 import type { RunQuery } from './run-query.ts';
-import type { Attempt, RunSummary, StepDetail, StepPoint } from './types.ts';
+import type { Attempt, Rerun, RunSummary, StepDetail, StepPoint } from './types.ts';
 
 /** Most points that are drawn of a run: more than any screen has columns. */
 export const MAX_POINTS = 2000;
@@ -25,9 +25,19 @@ export interface StepRange {
 const pathOf = (run: string): string => `v1/runs/${encodeURIComponent(run)}`;
 
 /** Lists the first runs. @param count most runs */
-export async function listRuns({ search, sort }: RunQuery, count: number, signal: AbortSignal): Promise<RunList> {
+export async function listRuns(
+  { search, sort, state, tags, archived }: RunQuery,
+  count: number,
+  signal: AbortSignal,
+): Promise<RunList> {
+  const selection = {
+    ...(search !== '' && { search }),
+    ...(state !== undefined && { state }),
+    ...(tags.length > 0 && { tag: [...tags] }),
+    ...{ archived, sort },
+  };
   const read = async (left: number, cursor?: string) => {
-    const query = { ...(search !== '' && { search }), sort, limit: Math.min(left, PAGE), ...(cursor && { cursor }) };
+    const query = { ...selection, limit: Math.min(left, PAGE), ...(cursor && { cursor }) };
     return (await api().GET('/v1/runs', { params: { query }, signal })).data!;
   };
   const { total = 0, active = 0, non_finite: nonFinite = 0, ...first } = await read(count);
@@ -61,6 +71,18 @@ export async function getSteps(
 export async function getStep(run: string, step: number, signal?: AbortSignal): Promise<StepDetail> {
   const params = { path: { run, step } };
   return (await api().GET('/v1/runs/{run}/steps/{step}', { params, ...(signal && { signal }) })).data!;
+}
+
+/** Micro-batches of a step that were recorded in several attempts: the first ones. */
+export interface RerunPage {
+  reruns: Rerun[];
+  hasMore: boolean;
+}
+
+export async function getReruns(run: string, step: number, signal: AbortSignal): Promise<RerunPage> {
+  const params = { path: { run, step } };
+  const { reruns, next } = (await api().GET('/v1/runs/{run}/steps/{step}/reruns', { params, signal })).data!;
+  return { reruns, hasMore: next !== undefined };
 }
 
 export async function getAttempts(run: string, signal: AbortSignal): Promise<Attempt[]> {

@@ -1,6 +1,7 @@
 import type { Evaluation } from '../api/types.ts';
 import { formatBytes, formatCount, formatLoss } from '../format/numbers.ts';
 import { Badge } from '../ui/badge.tsx';
+import { DetailNumbers } from '../ui/detail-numbers.tsx';
 import { DiagnosticsView } from '../ui/diagnostics-view.tsx';
 import { BatchMap } from './batch-map.tsx';
 
@@ -25,18 +26,12 @@ export function EvaluationView({ name, bytes, evaluation }: Properties) {
         <Badge kind={isFinite ? 'good' : 'bad'}>{isFinite ? 'finite' : 'not finite'}</Badge>
       </p>
       <BatchMap rows={rows} diagnostics={diagnostics} />
-      <dl class="detail-numbers">
-        <div>
-          <dt>Denominator</dt>
-          <dd>{formatCount(denominator)}</dd>
-        </div>
-        {Object.entries(numbers).map(([name, value]) => (
-          <div key={name}>
-            <dt>{name.replaceAll('_', ' ')}</dt>
-            <dd>{formatLoss(value)}</dd>
-          </div>
-        ))}
-      </dl>
+      <DetailNumbers
+        numbers={[
+          ['Denominator', formatCount(denominator)],
+          ...Object.entries(numbers).map(([name, value]) => [name.replaceAll('_', ' '), formatLoss(value)] as const),
+        ]}
+      />
       <DiagnosticsView diagnostics={diagnostics} />
       <p class="muted small">
         {formatCount(rows.total)} rows by the kernel {kernel}

@@ -13,7 +13,8 @@ const INTEGERS = new Intl.NumberFormat('en');
 export const formatCount = (value: number): string => INTEGERS.format(value);
 
 /** @example plural(2, 'step') // '2 steps' */
-export const plural = (count: number, noun: string): string => `${formatCount(count)} ${noun}${count === 1 ? '' : 's'}`;
+export const plural = (count: number, noun: string, several = `${noun}s`): string =>
+  `${formatCount(count)} ${count === 1 ? noun : several}`;
 
 /** Formats a fraction as a percentage with three decimals. */
 export const formatPercent = (fraction: number | undefined): string =>

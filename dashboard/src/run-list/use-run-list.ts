@@ -32,7 +32,8 @@ export interface RunListView {
   showMore: () => void;
 }
 
-const keyOf = ({ search, sort }: RunQuery): string => `${sort} ${search}`;
+const keyOf = ({ search, sort, state, tags, archived }: RunQuery): string =>
+  JSON.stringify([sort, search, state, tags, archived]);
 
 /** The first runs of a list, read again and again. An answer that comes after its query has changed is dropped. */
 export function useRunList(query: RunQuery): RunListView {

@@ -44,7 +44,7 @@ export function useLiveRun(run: string): LiveRun {
 
 type Change = (state: LiveRun) => Partial<LiveRun>;
 
-/** Milliseconds after which a run that was active is asked whether it still is. */
+/** Milliseconds after which a run that was active, or running, is read again. */
 const ACTIVE_MS = 60_000;
 
 /** Loads a run, and then puts into it what events tell, all of a frame at once. */
@@ -166,10 +166,10 @@ class RunFeed {
 
   #showSummary(summary: RunSummary): void {
     this.#emit(() => ({ summary }));
-    if (summary.status === 'active') this.#askForStatus();
+    if (summary.status === 'active' || summary.state === 'running') this.#askForStatus();
   }
 
-  /** No event tells that a run is no longer active. */
+  /** Reads the summary later: no event says that a run is no longer active, or has crashed. */
   #askForStatus(): void {
     clearTimeout(this.#statusTimer);
     if (!this.#signal.aborted) this.#statusTimer = window.setTimeout(() => this.#readSummary(), ACTIVE_MS);

@@ -1,4 +1,5 @@
 import { useState } from 'preact/hooks';
+import { NEWEST_RUNS } from '../api/run-query.ts';
 import { MoreRuns } from '../run-list/more-runs.tsx';
 import { SearchBox } from '../run-list/search-box.tsx';
 import { useRunList } from '../run-list/use-run-list.ts';
@@ -14,7 +15,7 @@ interface Properties {
 /** The chosen runs, and those among which others are chosen. */
 export function OtherRuns({ run, chosen, onChange }: Properties) {
   const [search, setSearch] = useState('');
-  const view = useRunList({ search, sort: 'newest' });
+  const view = useRunList({ ...NEWEST_RUNS, search });
   const { list, error } = view;
   const names = (list?.runs ?? []).map((listed) => listed.run);
   const others = names.filter((name) => name !== run);

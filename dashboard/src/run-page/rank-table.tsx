@@ -57,7 +57,7 @@ function Rank({ rank, range: [low, high], mean }: { rank: RankDetail; range: [nu
         <td class="number optional">{formatCount(rank.denominator)}</td>
         <td>
           <button type="button" class="link" aria-expanded={isOpen} onClick={() => setIsOpen(!isOpen)}>
-            {plural(rank.micro_batches.length, 'micro-batch').replace('batchs', 'batches')}
+            {plural(rank.micro_batches.length, 'micro-batch', 'micro-batches')}
           </button>
         </td>
       </tr>

@@ -1,11 +1,15 @@
 import type { ComponentChildren } from 'preact';
 import type { RunSummary } from '../api/types.ts';
 import { formatCount, formatLoss } from '../format/numbers.ts';
+import { formatHash } from '../routing/hash.ts';
+import { STANDARD_VIEW, formatView } from '../runs-page/address.ts';
 import { Ago } from '../ui/ago.tsx';
-import { Badge, StatusBadge } from '../ui/badge.tsx';
+import { Badge, StateBadge, StatusBadge } from '../ui/badge.tsx';
 import { CopyLink } from '../ui/copy-link.tsx';
 import { Labels } from '../ui/labels.tsx';
+import { Tags } from '../ui/tags.tsx';
 import type { Connection } from './live-run.ts';
+import { Notes } from './notes.tsx';
 
 interface Properties {
   run: string;
@@ -21,13 +25,33 @@ export function RunHead({ run, summary, connection }: Properties) {
           <a href="#/">Runs</a> <span aria-hidden="true">/</span>
         </nav>
         <h1>{run}</h1>
-        {summary !== undefined && <StatusBadge status={summary.status} />}
+        {summary !== undefined && <Life summary={summary} />}
         <ConnectionBadge connection={connection} />
-        {summary !== undefined && <Labels labels={summary.labels} />}
+        {summary !== undefined && (
+          <>
+            <Tags tags={summary.tags} hrefOf={hrefOfTag} />
+            <Labels labels={summary.labels} />
+          </>
+        )}
         <CopyLink />
       </div>
+      {summary !== undefined && <Notes notes={summary.notes} />}
       <Numbers summary={summary} />
     </header>
+  );
+}
+
+/** Address of the list of the runs with a tag. */
+const hrefOfTag = (tag: string): string => formatHash([], formatView({ ...STANDARD_VIEW, tags: [tag] }));
+
+function Life({ summary: { status, state, archived } }: { summary: RunSummary }) {
+  return (
+    <>
+      <StatusBadge status={status} />
+      {/* The status says it already. */}
+      {state !== 'idle' && <StateBadge state={state} />}
+      {archived && <Badge kind="plain">archived</Badge>}
+    </>
   );
 }
 

@@ -1,12 +1,17 @@
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useEffect, useRef } from 'preact/hooks';
 import { getStep } from '../api/runs.ts';
 import type { RankDetail, StepDetail } from '../api/types.ts';
 import { formatCount, formatLoss } from '../format/numbers.ts';
 import { formatMoment } from '../format/times.ts';
 import type { CurvePoint } from '../series/point.ts';
 import { Badge } from '../ui/badge.tsx';
+import { DetailNumbers } from '../ui/detail-numbers.tsx';
+import { useLoaded } from '../ui/loaded.ts';
 import { ProblemNotice } from '../ui/problem-notice.tsx';
+import { Disagreement } from './disagreement.tsx';
+import { Normalisation } from './normalisation.tsx';
 import { RankTable } from './rank-table.tsx';
+import { Reruns } from './reruns.tsx';
 
 /** As in the style sheet. */
 const NARROW = matchMedia('(max-width: 900px)');
@@ -21,25 +26,13 @@ interface Properties {
 
 /** All that is known of one step, down to its micro-batches. */
 export function StepDetailPanel({ run, step, state, onClose }: Properties) {
-  const [detail, setDetail] = useState<StepDetail>();
-  const [error, setError] = useState<unknown>();
-  useEffect(() => {
-    if (step === undefined) return;
-    const controller = new AbortController();
-    const { signal } = controller;
-    // A failure of another step says nothing of this one.
-    setError(undefined);
-    const load = async (): Promise<void> => {
-      try {
-        setDetail(await getStep(run, step, signal));
-        setError(undefined);
-      } catch (error) {
-        if (!signal.aborted) setError(error);
-      }
-    };
-    void load();
-    return () => controller.abort();
-  }, [run, step, state?.recorded_at, state?.ranks, state?.attempt]);
+  const { value: detail, error } = useLoaded(step === undefined ? undefined : (signal) => getStep(run, step, signal), [
+    run,
+    step,
+    state?.recorded_at,
+    state?.ranks,
+    state?.attempt,
+  ]);
 
   const section = useRef<HTMLElement>(null);
   const shown = useRef(step);
@@ -70,7 +63,8 @@ export function StepDetailPanel({ run, step, state, onClose }: Properties) {
 }
 
 function Detail({ detail }: { detail: StepDetail }) {
-  const { loss, numerator, denominator, attempt, missing_ranks: missing, summary } = detail;
+  const { run, step, loss, numerator, denominator, attempt, missing_ranks: missing, summary } = detail;
+  const { disagreement = [], normalisation } = detail;
   return (
     <>
       <p class="detail-badges">
@@ -79,25 +73,25 @@ function Detail({ detail }: { detail: StepDetail }) {
         {detail.complete ? <Badge kind="good">complete</Badge> : <Badge kind="warn">incomplete</Badge>}
         {attempt > 0 && <Badge kind="plain">attempt {attempt}</Badge>}
         <span class="muted">
-          {detail.run} · {formatMoment(detail.recorded_at)}
+          {run} · {formatMoment(detail.recorded_at)}
         </span>
       </p>
       {summary !== undefined && <p class="detail-summary">{summary}</p>}
-      <dl class="detail-numbers">
-        <div>
-          <dt>Loss</dt>
-          <dd>{formatLoss(loss)}</dd>
-        </div>
-        <div>
-          <dt>Numerator</dt>
-          <dd>{formatLoss(numerator)}</dd>
-        </div>
-        <div>
-          <dt>Denominator</dt>
-          <dd>{formatCount(denominator)}</dd>
-        </div>
-      </dl>
+      <DetailNumbers
+        numbers={[
+          ['Loss', formatLoss(loss)],
+          ['Numerator', formatLoss(numerator)],
+          ['Denominator', formatCount(denominator)],
+        ]}
+      />
       {missing.length > 0 && <p class="warn-text">Not yet reported: rank {missing.join(', ')}</p>}
+      {disagreement.length > 0 && <Disagreement findings={disagreement} />}
+      {/* Where the loss is not finite, no average is. */}
+      {normalisation !== undefined && Number.isFinite(normalisation.token_mean) && <Normalisation of={normalisation} />}
+      {/* A step of the first attempt was recorded once. */}
+      {attempt > 0 && (
+        <Reruns key={`${run} ${step}`} run={run} step={step} revision={`${detail.recorded_at} ${detail.batches}`} />
+      )}
       <RankTable ranks={detail.rank_details} loss={loss} />
       {detail.next !== undefined && (
         <p class="muted">

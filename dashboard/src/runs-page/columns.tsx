@@ -2,8 +2,9 @@ import type { ComponentChildren } from 'preact';
 import type { RunSummary } from '../api/types.ts';
 import { formatCount, formatLoss } from '../format/numbers.ts';
 import { Ago } from '../ui/ago.tsx';
-import { StatusBadge } from '../ui/badge.tsx';
+import { StateBadge, StatusBadge } from '../ui/badge.tsx';
 import { Sparkline } from '../ui/sparkline.tsx';
+import { Tags } from '../ui/tags.tsx';
 
 /** A column of the table of runs. */
 export interface Column {
@@ -18,6 +19,11 @@ const number = (id: string, title: string, cell: Column['cell']): Column => ({ i
 
 const COLUMNS: readonly Column[] = [
   { id: 'status', title: 'Status', class: 'status-cell', cell: ({ status }) => <StatusBadge status={status} /> },
+  { id: 'state', title: 'State', class: 'label-cell', cell: ({ state }) => <StateBadge state={state} /> },
+  {
+    ...{ id: 'tags', title: 'Tags', class: 'label-cell' },
+    cell: ({ tags }) => (tags.length > 0 ? <Tags tags={tags} /> : '–'),
+  },
   { id: 'curve', title: 'Curve', class: 'curve', cell: ({ sparkline }) => <Sparkline values={sparkline} /> },
   number('last', 'Last loss', ({ last_loss: loss }) => formatLoss(loss)),
   number('best', 'Best loss', ({ best_loss: loss, best_step: step }) => (
@@ -40,6 +46,10 @@ const LABEL = 'label:';
 /** Names of labels of runs, in their order. */
 export const labelNamesOf = (runs: readonly RunSummary[]): string[] =>
   [...new Set(runs.flatMap(({ labels }) => Object.keys(labels)))].toSorted();
+
+/** Tags of runs, in their order. */
+export const tagsOf = (runs: readonly RunSummary[]): string[] =>
+  [...new Set(runs.flatMap(({ tags }) => tags))].toSorted();
 
 /** All columns of runs: a column for each label stands before the others. */
 export function columnsOf(labelNames: readonly string[]): Column[] {

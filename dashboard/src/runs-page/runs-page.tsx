@@ -15,8 +15,10 @@ import { ProblemNotice } from '../ui/problem-notice.tsx';
 import { formatView, parseView } from './address.ts';
 import type { ListView } from './address.ts';
 import { ColumnPicker } from './column-picker.tsx';
-import { columnsOf, labelNamesOf } from './columns.tsx';
-import { FirstRun } from './first-run.tsx';
+import { columnsOf, labelNamesOf, tagsOf } from './columns.tsx';
+import { conditionsOf } from './conditions.ts';
+import { FilterMenu } from './filter-menu.tsx';
+import { NoRuns } from './no-runs.tsx';
 import { RunsTable } from './runs-table.tsx';
 
 const ORDER_NAMES: Record<RunSort, string> = {
@@ -57,6 +59,7 @@ export function RunsPage({ parameters }: { parameters: URLSearchParams }) {
         {list !== undefined && <AsOf time={list.at} />}
         <div class="page-actions">
           <SearchBox value={query.search} onChange={(search) => change({ search })} />
+          <FilterMenu query={query} tags={tagsOf(shown?.runs ?? [])} onChange={change} />
           <select
             aria-label="Order"
             value={query.sort}
@@ -87,8 +90,7 @@ export function RunsPage({ parameters }: { parameters: URLSearchParams }) {
         </div>
       </div>
       {error !== undefined && <ProblemNotice error={error} />}
-      {list?.total === 0 && isForAll(list) && <FirstRun />}
-      {list?.total === 0 && !isForAll(list) && <p class="muted">No run matches “{list.query.search}”.</p>}
+      {list?.total === 0 && <NoRuns query={list.query} onChange={change} />}
       {shown !== undefined && shown.runs.length > 0 && (
         <RunsTable
           runs={shown.runs}
@@ -105,16 +107,16 @@ export function RunsPage({ parameters }: { parameters: URLSearchParams }) {
   );
 }
 
-const isForAll = ({ query: { search } }: ShownList): boolean => search.trim() === '';
-
-function captionOf(list: ShownList): string {
-  const which = isForAll(list) ? 'Training runs' : `Training runs that match “${list.query.search}”`;
-  return `${which}: ${ORDER_NAMES[list.query.sort].toLowerCase()}`;
+function captionOf({ query }: ShownList): string {
+  const conditions = conditionsOf(query);
+  const which = conditions === '' ? 'Training runs' : `Training runs that match ${conditions}`;
+  return `${which}: ${ORDER_NAMES[query.sort].toLowerCase()}`;
 }
 
 function describe(list: ShownList): string {
   const { total, active, nonFinite, query } = list;
-  const count = plural(total, 'run') + (isForAll(list) ? '' : ` for “${query.search}”`);
+  const conditions = conditionsOf(query);
+  const count = plural(total, 'run') + (conditions === '' ? '' : ` for ${conditions}`);
   const bad = nonFinite > 0 ? [`${formatCount(nonFinite)} with non-finite steps`] : [];
   return [count, `${formatCount(active)} active`, ...bad].join(' · ');
 }

@@ -64,7 +64,7 @@ interface RowProperties extends Pick<Properties, 'columns' | 'onToggle'> {
 }
 
 function Row({ run, columns, isChosen, onToggle }: RowProperties) {
-  const { run: name, non_finite_steps: nonFinite } = run;
+  const { run: name, non_finite_steps: nonFinite, archived } = run;
   return (
     <tr class={isChosen ? 'chosen' : undefined}>
       <td class="choose">
@@ -73,6 +73,7 @@ function Row({ run, columns, isChosen, onToggle }: RowProperties) {
       <th scope="row" class="name">
         <a href={formatHash(['runs', name])}>{name}</a>
         {nonFinite > 0 && <Badge kind="bad">{formatCount(nonFinite)} non-finite</Badge>}
+        {archived && <Badge kind="plain">archived</Badge>}
         <Labels labels={run.labels} />
       </th>
       {columns.map((column) => (

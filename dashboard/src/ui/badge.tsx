@@ -1,6 +1,9 @@
 import type { ComponentChildren } from 'preact';
+import type { RunState } from '../api/run-query.ts';
 
-export function Badge({ kind, children }: { kind: 'bad' | 'warn' | 'good' | 'plain'; children: ComponentChildren }) {
+export type BadgeKind = 'bad' | 'warn' | 'good' | 'plain';
+
+export function Badge({ kind, children }: { kind: BadgeKind; children: ComponentChildren }) {
   return <span class={`badge ${kind}`}>{children}</span>;
 }
 
@@ -11,4 +14,17 @@ export function StatusBadge({ status }: { status: 'active' | 'idle' }) {
       {status}
     </span>
   );
+}
+
+const STATE_KINDS: Record<RunState, BadgeKind> = {
+  running: 'good',
+  finished: 'plain',
+  failed: 'bad',
+  crashed: 'bad',
+  idle: 'plain',
+};
+
+/** State of a run, as its trainer or its silence says. */
+export function StateBadge({ state }: { state: RunState }) {
+  return <Badge kind={STATE_KINDS[state]}>{state}</Badge>;
 }

@@ -1,0 +1,12 @@
+import { ClampedText } from '../ui/clamped-text.tsx';
+
+/** Notes of people about a run. */
+export function Notes({ notes }: { notes: string }) {
+  if (notes.trim() === '') return null;
+  return (
+    <section class="card notes" aria-labelledby="notes-title">
+      <h2 id="notes-title">Notes</h2>
+      <ClampedText text={notes} />
+    </section>
+  );
+}

@@ -1,0 +1,12 @@
+import type { RunQuery } from '../api/run-query.ts';
+
+/** Conditions of a list of runs in words; empty where all runs match. */
+export function conditionsOf({ search, state, tags, archived }: RunQuery): string {
+  const conditions = [
+    search.trim() !== '' && `“${search}”`,
+    state !== undefined && `state ${state}`,
+    ...tags.map((tag) => `tag “${tag}”`),
+    archived === 'true' && 'archived',
+  ];
+  return conditions.filter((condition) => condition !== false).join(', ');
+}
