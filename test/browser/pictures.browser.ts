@@ -10,6 +10,9 @@ import { BROKEN, pairOf, recordItems, recordRun, recordStep } from './recorded-r
 /** `npm run pictures` keeps them in docs/images. */
 const FOLDER = process.env['PICTURES'] ?? new URL('../../test-results/pictures', import.meta.url).pathname;
 
+/** Height of the chart, the findings and the selected step. */
+const UPPER_PIXELS = 1340;
+
 useBrowser();
 
 const service = Service.start();
@@ -102,6 +105,11 @@ describe.each([1440, 390])('on a screen of %i pixels', (width) => {
       for (const panel of await page.locator('.panel').all()) await panel.getByRole('slider').waitFor();
       const path = `${FOLDER}/${name}-${width}-${colorScheme}.jpg`;
       await page.screenshot({ path, fullPage: true, type: 'jpeg', quality: 60 });
+      // For the README, which shows the upper part.
+      if (name === 'run' && width > 500 && colorScheme === 'light') {
+        const clip = { x: 0, y: 0, width, height: UPPER_PIXELS };
+        await page.screenshot({ path: path.replace('.jpg', '-upper.jpg'), clip, type: 'jpeg', quality: 75 });
+      }
       expect(await findBarriers(page)).toEqual([]);
       expect(await page.evaluate('document.scrollingElement.scrollWidth')).toBe(width);
       expect(complaints).toEqual([]);
