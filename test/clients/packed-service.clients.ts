@@ -1,6 +1,6 @@
 /** The package of the service, packed and installed into an empty folder. */
 import { execFile } from 'node:child_process';
-import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
@@ -8,19 +8,14 @@ import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { ServiceProcess } from '../e2e/process.ts';
 import { ROOT } from '../python/environment.ts';
 import { LOSS } from './formats.ts';
+import { installPacked } from './packed.ts';
 
 const run = promisify(execFile);
 
 const folder = mkdtempSync(path.join(tmpdir(), 'lossmeter-packed-'));
 const installed = path.join(folder, 'node_modules/lossmeter');
 
-beforeAll(async () => {
-  const npm = (args: readonly string[], cwd: string) => run('npm', [...args, '--no-audit', '--no-fund'], { cwd });
-  await npm(['pack', '--pack-destination', folder], ROOT);
-  const [archive] = readdirSync(folder);
-  writeFileSync(path.join(folder, 'package.json'), '{}');
-  await npm(['install', `./${archive}`], folder);
-});
+beforeAll(() => installPacked(folder, { source: ROOT }));
 afterAll(() => rmSync(folder, { recursive: true }));
 
 test('the package has what was compiled, and neither sources nor tests', () => {

@@ -19,7 +19,7 @@ import type { Evaluation } from '../../src/contract/cross-entropy.ts';
 import type { Comparison } from '../../src/contract/kl-divergence.ts';
 import { ServiceProcess } from '../e2e/process.ts';
 import { readSafetensors, safetensorsFile, withHeader } from '../safetensors-file.ts';
-import { readPages, readBlocks, ROOT } from './pages.ts';
+import { read, readPages, readBlocks, ROOT } from './pages.ts';
 import type { Block } from './pages.ts';
 
 const NPM_START = /^((?:\w+=\S+ )*)npm start$/;
@@ -35,8 +35,6 @@ interface Outcome {
 
 const pages = readPages().filter(({ path }) => path !== 'CHANGELOG.md');
 const blocks = pages.flatMap(readBlocks).filter(({ language }) => language === 'sh');
-
-const pageOf = (path: string): string => pages.find((page) => page.path === path)!.text;
 
 /** A block by its beginning. */
 function blockOf(path: string, beginning: string): Block {
@@ -203,12 +201,12 @@ test('every block of commands is run here, or said to be run elsewhere', () => {
 test('the README’s NaN is explained as it says', async () => {
   const service = await start();
   const [{ stdout }] = (await runBlock(blockOf(...RUN[12]), service.url)) as [Outcome];
-  const [, promised] = /^```text\n([\s\S]*?)^```$/m.exec(pageOf('README.md'))!;
+  const [, promised] = /^```text\n([\s\S]*?)^```$/m.exec(read('README.md'))!;
   expect(stdout).toBe(promised);
 });
 
 describe('the batch of docs/evaluate.md', () => {
-  const [, promised = ''] = /^(\{"loss".*\})$/m.exec(pageOf('docs/evaluate.md'))!;
+  const [, promised = ''] = /^(\{"loss".*\})$/m.exec(read('docs/evaluate.md'))!;
 
   test('prints what the page says', async () => {
     const service = await start();
@@ -281,7 +279,7 @@ test('a key is made, let in and revoked', async () => {
     (await fetch(`${url}/v1/info`, { headers: { 'x-api-key': created!.stdout.trim() } })).status;
   expect(await call(), 'X-API-Key').toBe(200);
 
-  const revoke = /`(npx lossmeter keys revoke [^`]+)`/.exec(pageOf('docs/keys.md'))![1]!;
+  const revoke = /`(npx lossmeter keys revoke [^`]+)`/.exec(read('docs/keys.md'))![1]!;
   const { code, stderr } = await runCommand(revoke.replace('\n', ' '), {});
   expect([code, stderr]).toEqual([0, 'The key trainer is revoked.\n']);
   // The page promises a second, and reading takes some time.

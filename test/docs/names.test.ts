@@ -11,7 +11,7 @@ import type { Page } from './pages.ts';
 
 const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
 const pages = readPages();
-const pageOf = (name: string): Page => pages.find(({ path }) => path === name)!;
+const pageOf = (path: string): Page => ({ path, text: read(path) });
 
 /** Of the Python client. */
 const OTHER_VARIABLES = ['LOSSMETER_URL', 'LOSSMETER_API_KEY'];
@@ -46,7 +46,7 @@ describe('variables, scripts, files and error codes with their status', () => {
     ...['compose.yaml', 'Dockerfile', 'deploy/prometheus/alerts.yml', 'deploy/grafana/lossmeter.json'],
     ...['deploy/helm/lossmeter/values.yaml', 'deploy/helm/prometheus-adapter.yaml'],
   ];
-  const all = [...pages, ...deployed.map((path) => ({ path, text: read(path) }))];
+  const all = [...pages, ...deployed.map(pageOf)];
 
   test.each(all.filter(({ path }) => path !== 'CHANGELOG.md'))('$path', (page) => {
     expect(unknownNames(page)).toEqual([]);

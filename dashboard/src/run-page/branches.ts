@@ -1,6 +1,6 @@
-import { useEffect, useState } from 'preact/hooks';
 import { getAttempts, getSteps } from '../api/runs.ts';
 import type { CurvePoint } from '../series/point.ts';
+import { useLoaded } from '../ui/loaded.ts';
 
 /** A superseded branch of a resumed run: an attempt's steps from where a later attempt took over. */
 export interface Branch {
@@ -23,20 +23,13 @@ const NONE: Branch[] = [];
 
 /** The last branches of runs. They are read again when a run has another attempt. */
 export function useBranches(runs: readonly Run[], isShown: boolean): Branch[] {
-  const [branches, setBranches] = useState<Branch[]>([]);
   const key = JSON.stringify(runs.map(({ run, points }) => [run, points.length > 0, points.at(-1)?.attempt]));
-  useEffect(() => {
-    const controller = new AbortController();
-    const { signal } = controller;
-    const read = async (): Promise<void> => {
-      const known = runs.filter(({ points }) => points.length > 0);
-      const found = await Promise.all(known.map(({ run }) => branchesOf(run, signal)));
-      if (!signal.aborted) setBranches(found.flat());
-    };
-    // Without them the curves are right, and the next attempt asks again.
-    if (isShown) read().catch(() => undefined);
-    return () => controller.abort();
-  }, [key, isShown]);
+  const read = async (signal: AbortSignal): Promise<Branch[]> => {
+    const known = runs.filter(({ points }) => points.length > 0);
+    return (await Promise.all(known.map(({ run }) => branchesOf(run, signal)))).flat();
+  };
+  // Without them the curves are right, and the next attempt asks again.
+  const { value: branches = NONE } = useLoaded(isShown ? read : undefined, [key, isShown]);
   return isShown ? branches : NONE;
 }
 

@@ -20,7 +20,7 @@ const CREATE_RUNS = `INSERT INTO lossmeter.runs (name, created_at, updated_at, o
 const READ_KNOWN = `SELECT runs.id AS run_id, runs.expected_ranks, runs.series AS run_series, known.digest,
     rank.numerators AS rank_numerators, rank.denominators AS rank_denominators,
     EXISTS (SELECT FROM lossmeter.ranks WHERE ranks.run = runs.id AND ranks.step = key.step) AS has_ranks,
-    CASE WHEN key.loss IS NOT NULL THEN ${comparedLosses({ run: 'runs.id', step: 'key.step', loss: 'key.loss' })} END AS before,
+    ${comparedLosses({ run: 'runs.id', step: 'key.step', loss: 'key.loss' })} AS before,
     EXISTS (SELECT FROM lossmeter.row_losses r WHERE r.run = runs.id AND r.step = key.step AND r.rank = key.rank
       AND r.micro_batch = key.micro_batch AND key.loss IS NOT NULL) AS has_row_losses,
     following.attempt AS next_attempt, holding.attempt AS attempt_at, own.first_step, same.*
@@ -149,7 +149,7 @@ function toKnown(one: KeyedRecording, row: Row, known: readonly KnownScalar[]): 
   const { rank_numerators: numerators, rank_denominators: denominators } = row;
   const step = row['step'] === null ? undefined : row;
   const before = {
-    losses: () => (row['before'] === null ? [] : inOrder(row['before'])),
+    losses: () => inOrder(row['before']),
     hasOthers: () => (row['has_row_losses'] as unknown) === true,
   };
   return {

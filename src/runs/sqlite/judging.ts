@@ -5,13 +5,15 @@ import { STEP_COLUMNS, toStep } from '../rows.ts';
 import type { Row } from '../rows.ts';
 import type { Statements } from './statements.ts';
 
-/**
- * Columns of a step that Judge.one() reads: those of `toStep`, and the least of some losses before the step. Reading one
- * minimum is faster than returning 64 losses.
- */
-export const JUDGED_COLUMNS = `${STEP_COLUMNS}, (SELECT min(loss) FROM (
-    SELECT loss FROM steps before WHERE before.run = steps.run AND before.step < steps.step AND loss IS NOT NULL
+/** The least of the last ORDINARY_WINDOW losses before a step. Reading one minimum is faster than returning 64 losses. */
+const leastBefore = (run: string, step: string): string => `(SELECT min(loss) FROM (
+    SELECT loss FROM steps before WHERE before.run = ${run} AND before.step < ${step} AND loss IS NOT NULL
     ORDER BY before.step DESC LIMIT ${ORDINARY_WINDOW})) AS least_before`;
+
+/** Columns of a step that Judge.one() reads: those of `toStep`, and the least loss before the step. */
+export const JUDGED_COLUMNS = `${STEP_COLUMNS}, ${leastBefore('steps.run', 'steps.step')}`;
+
+const LEAST_BEFORE = `SELECT ${leastBefore('?', '?')}`;
 
 /** Finite losses of the last steps before a step. */
 interface LossesBefore {
@@ -78,12 +80,8 @@ function mayBeSpike(loss: number, leastBefore: Row[string] | undefined): boolean
 
 /** Finite losses that a loss is compared with; none where it can be no spike. */
 export function comparedLosses(statements: Statements, run: number, step: number, loss: number): number[] {
-  const row = statements.get(
-    `SELECT min(loss) AS least FROM (
-      SELECT loss FROM steps WHERE run = ? AND step < ? AND loss IS NOT NULL ORDER BY step DESC LIMIT ?)`,
-    ...[run, step, ORDINARY_WINDOW],
-  );
-  return mayBeSpike(loss, row!['least']) ? lossesBefore(statements, run, step) : [];
+  const row = statements.get(LEAST_BEFORE, run, step);
+  return mayBeSpike(loss, row!['least_before']) ? lossesBefore(statements, run, step) : [];
 }
 
 /** Number of ranks of a complete step. @param run id of the run */

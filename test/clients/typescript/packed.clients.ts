@@ -21,6 +21,7 @@ import { ServiceProcess } from '../../e2e/process.ts';
 import { ROOT } from '../../python/environment.ts';
 import { readSafetensors } from '../../safetensors-file.ts';
 import { LOSS } from '../formats.ts';
+import { installPacked } from '../packed.ts';
 
 const run = promisify(execFile);
 
@@ -40,13 +41,9 @@ const folder = mkdtempSync(path.join(tmpdir(), 'lossmeter-packed-'));
 const tsc = path.join(ROOT, 'node_modules/.bin/tsc');
 
 beforeAll(async () => {
-  const npm = (args: readonly string[], cwd: string) => run('npm', [...args, '--no-audit', '--no-fund'], { cwd });
   const source = path.join(ROOT, 'clients/typescript');
   await run(tsc, ['-p', source]);
-  await npm(['pack', '--ignore-scripts', '--pack-destination', folder], source);
-  const [archive] = readdirSync(folder);
-  writeFileSync(path.join(folder, 'package.json'), '{ "type": "module" }');
-  await npm(['install', `./${archive}`, '@types/node@24.19.2'], folder);
+  await installPacked(folder, { source, options: ['--ignore-scripts'], others: ['@types/node@24.19.2'] });
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 

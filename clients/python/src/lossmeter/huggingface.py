@@ -174,16 +174,16 @@ class LossmeterCallback(TrainerCallback):
         if self._attempt is not None:
             return self._attempt
         path = self._given.get("path")
-        asks = self._run is not None and path is None
+        alone = args.world_size == 1 or self._run is None or path is not None
         attempt = 0
-        if args.process_index == 0 or not asks:
+        if alone or args.process_index == 0:
             attempt = next_attempt(self._run, self._client, path=path, resumed=resumed)
-        if args.world_size > 1 and asks:
-            # The first recording of a rank is an attempt that another rank could see.
-            shared = [attempt]
-            torch.distributed.broadcast_object_list(shared)
-            attempt = shared[0]
-        return attempt
+        if alone:
+            return attempt
+        # The first recording of a rank is an attempt that another rank could see.
+        shared = [attempt]
+        torch.distributed.broadcast_object_list(shared)
+        return shared[0]
 
     def on_step_begin(
         self,

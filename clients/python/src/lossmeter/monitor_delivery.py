@@ -94,7 +94,7 @@ class Delivery:
         if isinstance(outcome, Refused):
             # One item may be at fault, or all together too large.
             half = len(batch) // 2
-            if half == 0 and batch[0].numerator is not None and batch[0].scalars:
+            if half == 0 and batch[0].is_divisible:
                 batch, half = self.queue.divide(batch[0]), 1
             if half > 0:
                 self._batches.extendleft([batch[half:], batch[:half]])
@@ -105,8 +105,7 @@ class Delivery:
         for item, result in zip(batch, outcome, strict=True):
             if result.refusal is None:
                 self.queue.settle(item, recorded=True)
-            elif item.numerator is not None and item.scalars:
-                # The pair or the scalars may be at fault.
+            elif item.is_divisible:
                 divided += self.queue.divide(item)
             else:
                 self._refuse(item, result.refusal)

@@ -58,6 +58,11 @@ class Item(NamedTuple):
         return len(self.scalars or ()) + (self.declared_loss is not None)
 
     @property
+    def is_divisible(self) -> bool:
+        """True for an item with a pair and scalars, of which one may be at fault."""
+        return self.numerator is not None and bool(self.scalars)
+
+    @property
     def cost(self) -> int:
         """Bytes in memory, about."""
         return _ITEM_COST + _SCALAR_COST * len(self.scalars or ())
