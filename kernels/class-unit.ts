@@ -3,5 +3,5 @@
  * digit: they overflow only if their mean does.
  */
 export function classUnit(classes: number): number {
-  return 2 ** Math.ceil(Math.log2(classes));
+  return 2 ** (32 - Math.clz32(classes - 1));
 }

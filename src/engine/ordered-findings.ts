@@ -22,10 +22,11 @@ export class OrderedFindings {
 
   /** Takes the findings of a block, and appends those that are next in row order, so that few are stored separately. */
   take(index: number, findings: Findings): void {
-    this.#later.set(index, findings);
-    for (;;) {
-      const next = this.#later.get(this.#appended);
-      if (next === undefined) return;
+    if (index !== this.#appended) {
+      this.#later.set(index, findings);
+      return;
+    }
+    for (let next: Findings | undefined = findings; next !== undefined; next = this.#later.get(this.#appended)) {
       this.#later.delete(this.#appended++);
       appendFindings(this.first, next, this.#mostPlaces);
     }

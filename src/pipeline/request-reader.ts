@@ -10,7 +10,7 @@ import { requireEnd } from '../wire/decoding.ts';
 import type { Decoding, Read } from '../wire/decoding.ts';
 import { isPartOf, isStreamed, partsOf } from '../wire/request-fields.ts';
 import type { TensorName } from '../wire/request-fields.ts';
-import { hasTensors, missingField, requireTensors } from '../wire/request.ts';
+import { isGiven, missingField, requireTensors } from '../wire/request.ts';
 import type {
   Codec,
   DecodeContext,
@@ -75,7 +75,8 @@ export class RequestReader {
 
   /** Reads up to the bytes of the streamed tensor. @returns undefined for a request without such a tensor, if the kind allows one */
   *readHeader(): Waiting<ReadRequest | undefined> {
-    for (let part = yield* this.#next(); part !== undefined; part = yield* this.#next()) {
+    for (let step = yield* this.#next(); step.done !== true; step = yield* this.#next()) {
+      const part = step.value;
       if (part.is === 'field') this.#takeField(part.name, part.value);
       else if (part.is === 'run') this.#early!.push(part.bytes);
       else if (part.is === 'early') this.#early = new HeldRuns(this.#means.context.held, part.what, this.#advice);
@@ -92,10 +93,11 @@ export class RequestReader {
     const streams = fields.tensors.filter(isStreamed);
     const name = streams.find((one) => one in this.#references || this.#held.some(({ head }) => head.name === one));
     if (name === undefined) {
-      if (streams.length > 0 && (fields.tensorsOptional !== true || hasTensors(this.#fields, fields))) {
+      const has = (one: TensorName): boolean => isGiven(this.#fields[one]);
+      if (streams.length > 0 && (fields.tensorsOptional !== true || fields.tensors.some(has))) {
         throw missingField(fields.required.find(isStreamed)!);
       }
-      requireTensors(this.#fields, fields);
+      requireTensors(has, fields);
       this.#fields = yield* this.#withTensorsOfFiles();
       return undefined;
     }
@@ -117,7 +119,8 @@ export class RequestReader {
       for (const run of runs instanceof HeldRuns ? runs.runs : runs) yield* write(intake, run);
       return;
     }
-    for (let part = yield* this.#next(); part !== undefined; part = yield* this.#next()) {
+    for (let step = yield* this.#next(); step.done !== true; step = yield* this.#next()) {
+      const part = step.value;
       if (part.is !== 'run') throw new LossmeterError('internal', 'a decoder reads more after the tensor that streams');
       yield* write(intake, part.bytes);
     }
@@ -129,9 +132,8 @@ export class RequestReader {
     this.#decoding.return();
   }
 
-  *#next(): Waiting<Read | undefined> {
-    const step = yield* nextPart(this.#decoding, this.#reader, this.#means.parseJson);
-    return step.done === true ? undefined : step.value;
+  #next(): Waiting<IteratorResult<Read, unknown>> {
+    return nextPart(this.#decoding, this.#reader, this.#means.parseJson);
   }
 
   #takeField(name: string, value: unknown): void {
@@ -159,8 +161,8 @@ export class RequestReader {
       before.push(yield* this.#open(name as TensorName, reference));
     }
     for (const { head, runs } of this.#held) before.push({ ...head, data: yield* wholeOf(runs) });
-    const all = [...before, streamed].map((tensor) => [tensor.name, tensor]);
-    requireTensors({ ...fields, ...Object.fromEntries(all) }, this.#means.context.fields);
+    const isTensor = (name: TensorName): boolean => name === streamed.name || before.some((one) => one.name === name);
+    requireTensors((name) => isTensor(name) || isGiven(fields[name]), this.#means.context.fields);
     const logitFile = yield* this.#openLogitFile();
     return { streamed, before, ...(logitFile && { logitFile }), fields };
   }

@@ -27,7 +27,7 @@ export function* nextPart<R>(
       else if (item.is === 'turn') value = yield nextTurn();
       else if (item.is === 'work') value = yield* settled(runInTurns(item.steps));
       else if (item.is === 'json') value = yield* settled(parseJson!(item));
-      else return { done: false, value: item };
+      else return step as IteratorYieldResult<Read>;
     } catch (error) {
       step = decoding.throw(error);
       continue;

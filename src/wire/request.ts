@@ -127,15 +127,21 @@ export function duplicateField(name: string): LossmeterError {
   return new LossmeterError('malformed_body', `the field ${showValue(name)} comes twice`);
 }
 
-/** Returns true for a request that has tensors. */
-export function hasTensors(fields: Fields, { tensors }: Pick<RequestFields, 'tensors'>): boolean {
-  return tensors.some((name) => Object.hasOwn(fields, name) && fields[name] !== null);
+/** True for the value of a field that is not as if left out. */
+export function isGiven(value: unknown): boolean {
+  return value !== undefined && value !== null;
 }
 
-/** @throws LossmeterError missing_field when a tensor is missing that the request must have */
-export function requireTensors(fields: Fields, { tensors, required, tensorsOptional = false }: RequestFields): void {
-  if (tensorsOptional && !hasTensors(fields, { tensors })) return;
-  const missing = required.find((name) => (fields[name] ?? undefined) === undefined);
+/**
+ * @param has true for the tensors that a request has
+ * @throws LossmeterError missing_field when a tensor is missing that the request must have
+ */
+export function requireTensors(
+  has: (name: TensorName) => boolean,
+  { tensors, required, tensorsOptional = false }: RequestFields,
+): void {
+  if (tensorsOptional && !tensors.some(has)) return;
+  const missing = required.find((name) => !has(name));
   if (missing !== undefined) throw missingField(missing);
 }
 

@@ -5,7 +5,7 @@ import type { Bytes, Decoding } from '../decoding.ts';
 import { HeldRuns } from '../body/held-bytes.ts';
 import { neededBytes, parseJson, readLargeJson } from '../json-text/text.ts';
 import { fieldNames, isStreamed } from '../request-fields.ts';
-import { requireRequestField, requireTensors } from '../request.ts';
+import { isGiven, requireRequestField, requireTensors } from '../request.ts';
 import type { Codec, DecodeContext } from '../request.ts';
 
 /** Bodies that are one plain value are read by the engine up to this size. */
@@ -22,7 +22,8 @@ export const jsonCodec: Codec = {
     }
     for (const name of Object.keys(request)) requireRequestField(name, context.fields);
     // Before large tensors are decoded.
-    requireTensors(request as Readonly<Record<string, unknown>>, context.fields);
+    const fields = request as Readonly<Record<string, unknown>>;
+    requireTensors((name) => isGiven(fields[name]), context.fields);
     for (const [name, value] of Object.entries(request)) {
       // Null means absent; a tensor that streams has no null.
       if (value !== null || !isStreamed(name)) yield { is: 'field', name, value };
