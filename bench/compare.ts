@@ -1,4 +1,5 @@
-import type { Comparison as Divergence } from '../kernels/pair.ts';
+import type { Comparison as Divergence, PlacedPair } from '../kernels/pair.ts';
+import type { Elements } from '../kernels/place.ts';
 import { Kernel } from '../kernels/kernel.ts';
 import { NO_TARGET } from '../kernels/abi.ts';
 import { ELEMENT_TYPES } from '../src/tensor/dtype.ts';
@@ -22,7 +23,15 @@ const WARM_UP_ROUNDS = 4;
 const DTYPES: readonly KernelDType[] = ['float32', 'float16', 'bfloat16'];
 const CLASSES = [32_000, 128_256];
 const GOAL = { atLeast: 0.45 } as const;
-const PEER_GOAL = { atLeast: 5 } as const;
+/** As those of `peers`: the goal is of tensors that stand where each computes them. */
+const PEER_ROWS = {
+  inPlace: {
+    what: 'forward KL of 32000 classes, float32, one thread, logits in its memory',
+    ...{ unit: '×', goal: { atLeast: 5 } },
+  },
+  inBlocks: { what: 'forward KL of 32000 classes, float32, one thread, copied in by blocks', unit: '×' },
+} as const satisfies Record<string, Pick<Comparison, 'what' | 'unit' | 'goal'>>;
+const FORWARD: Divergence = { direction: 'forward' };
 
 const DIVERGENCES: readonly { name: string; divergence: Divergence; goal?: Comparison['goal'] }[] = [
   { name: 'forward KL', divergence: { direction: 'forward' }, goal: GOAL },
@@ -91,67 +100,75 @@ async function benchPair(pair: Pair, kind: string): Promise<Comparison[]> {
   });
 }
 
-/** Calls a function for each block of rows, as the service cuts them. */
-function forEachBlock(
-  { dtype, classes, rows, reference, logits }: Pair,
-  evaluateBlock: (block: { targets: Int32Array; reference: Uint8Array; logits: Uint8Array }, first: number) => void,
-): void {
-  const rowBytes = classes * ELEMENT_TYPES[dtype].bytes;
-  const rowsPerBlock = Math.max(1, Math.floor(BLOCK_BYTES / rowBytes));
-  for (let first = 0; first < rows; first += rowsPerBlock) {
-    const end = Math.min(rows, first + rowsPerBlock);
-    const cut = (bytes: Buffer<ArrayBuffer>): Uint8Array => bytes.subarray(first * rowBytes, end * rowBytes);
-    const targets = new Int32Array(end - first).fill(NO_TARGET);
-    evaluateBlock({ targets, reference: cut(reference), logits: cut(logits) }, first);
-  }
+/** Calls a function for each block of rows [first, end), as the service cuts them. */
+function forEachBlock({ dtype, classes, rows }: Pair, handle: (first: number, end: number) => void): void {
+  const rowsPerBlock = Math.max(1, Math.floor(BLOCK_BYTES / (classes * ELEMENT_TYPES[dtype].bytes)));
+  for (let first = 0; first < rows; first += rowsPerBlock) handle(first, Math.min(rows, first + rowsPerBlock));
 }
 
+/** Rows [first, end) of one side, without labels. */
+function rowsOf({ dtype, classes }: Pair, side: Uint8Array, first: number, end: number): Elements {
+  const rowBytes = classes * ELEMENT_TYPES[dtype].bytes;
+  return { dtype, data: side.subarray(first * rowBytes, end * rowBytes) };
+}
+
+const unlabelled = (rows: number): Int32Array<ArrayBuffer> => new Int32Array(rows).fill(NO_TARGET);
+
 function evaluate(kernel: Kernel, pair: Pair): void {
-  const { dtype, classes } = pair;
-  forEachBlock(pair, ({ targets, logits }) => {
-    kernel.place({ dtype, classes, logits, targets });
+  const { classes } = pair;
+  forEachBlock(pair, (first, end) => {
+    const { dtype, data: logits } = rowsOf(pair, pair.logits, first, end);
+    kernel.place({ dtype, classes, logits, targets: unlabelled(end - first) });
     kernel.forward();
   });
+}
+
+/** Places rows [first, end) of both sides. */
+function placeRows(kernel: Kernel, pair: Pair, first: number, end: number): PlacedPair {
+  const [logits, reference] = [pair.logits, pair.reference].map((side) => rowsOf(pair, side, first, end));
+  const targets = unlabelled(end - first);
+  return kernel.placePair({ classes: pair.classes, targets, logits: logits!, reference: reference!, scale: 1 });
 }
 
 const GRADIENT = new ArrayBuffer(2 * BLOCK_BYTES);
 
 function divergences(kernel: Kernel, pair: Pair, divergence: Divergence, withGradient = false): Float64Array {
-  const { dtype, classes, rows } = pair;
-  const found = new Float64Array(rows);
-  forEachBlock(pair, ({ targets, reference, logits }, first) => {
-    const [ofReference, ofLogits] = [reference, logits].map((data) => ({ dtype, data }));
-    const placed = kernel.placePair({ classes, targets, logits: ofLogits!, reference: ofReference!, scale: 1 });
+  const found = new Float64Array(pair.rows);
+  forEachBlock(pair, (first, end) => {
+    const placed = placeRows(kernel, pair, first, end);
     found.set(placed.compare(divergence).divergence, first);
-    if (withGradient) placed.gradient(new Float64Array(targets.length).fill(1), dtype, GRADIENT);
+    if (withGradient) placed.gradient(new Float64Array(end - first).fill(1), pair.dtype, GRADIENT);
   });
   return found;
 }
 
 async function benchPeer(): Promise<Comparison[]> {
   const environment = await peerEnvironment();
-  const row = { what: 'forward KL of 32000 classes, float32, against PyTorch', unit: '×', goal: PEER_GOAL } as const;
-  if ('missing' in environment) return [notMeasured(row, environment.missing)];
+  if ('missing' in environment) {
+    const { missing } = environment;
+    return Object.values(PEER_ROWS).map((row) => notMeasured(row, missing));
+  }
   const pair = makePair('float32', 32_000, 0.5, PEER_BYTES);
-  const kernel = Kernel.load();
+  const [whole, kernel] = [Kernel.load(), Kernel.load()];
   await using pytorch = new PyTorchDivergence(environment.python, pair);
-  const ours = (): Float64Array => divergences(kernel, pair, { direction: 'forward' });
+  const byBlocks = (): Float64Array => divergences(kernel, pair, FORWARD);
   // PyTorch computes in float32 throughout.
-  requireAgreement('divergence of PyTorch', (await pytorch.time()).divergences, ours(), 1e-4);
-  const [own, theirs]: [number[], number[]] = [[], []];
+  requireAgreement('divergence of PyTorch', (await pytorch.time()).divergences, byBlocks(), 1e-4);
+  const placed = placeRows(whole, pair, 0, pair.rows);
+  const samples: [number[], number[], number[]] = [[], [], []];
   await interleave(WARM_UP_ROUNDS + ROUNDS, [
-    () => void own.push(time(ours)),
-    async () => void theirs.push((await pytorch.time()).milliseconds),
+    () => void samples[0].push(time(() => void placed.compare(FORWARD))),
+    () => void samples[1].push(time(byBlocks)),
+    async () => void samples[2].push((await pytorch.time()).milliseconds),
   ]);
-  const [speed, peer] = [own, theirs].map((milliseconds) =>
+  const [inPlace, inBlocks, peer] = samples.map((milliseconds) =>
     gigabytesPerSecond(2 * pair.logits.byteLength, median(milliseconds.slice(WARM_UP_ROUNDS))),
-  ) as [number, number];
-  return [
-    {
-      ...row,
-      figure: `${speed.toFixed(2)} GB/s`,
-      against: `PyTorch as installed ${peer.toFixed(2)} GB/s`,
-      value: speed / peer,
-    },
-  ];
+  ) as [number, number, number];
+  const compared = (row: Pick<Comparison, 'what' | 'unit' | 'goal'>, speed: number): Comparison => ({
+    ...row,
+    figure: `${speed.toFixed(2)} GB/s`,
+    against: `PyTorch as installed ${peer.toFixed(2)} GB/s`,
+    value: speed / peer,
+  });
+  return [compared(PEER_ROWS.inPlace, inPlace), compared(PEER_ROWS.inBlocks, inBlocks)];
 }
