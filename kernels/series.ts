@@ -4,7 +4,7 @@
  */
 
 /** Degrees of the series that the kernels evaluate, and limits of |d|. */
-const FLOAT32 = { degree: 8, limit: 1, mixedLimit: 1 };
+const FLOAT32 = { degree: 6, mixedDegree: 8, limit: 1 };
 const FLOAT64 = { degree: 20, limit: 0.5 };
 
 /** Degree of the series of q − p beside the Jensen–Shannon divergence, which need not be as exact: 5e-7. */
@@ -14,7 +14,8 @@ const GAINS_DEGREE = 5;
 const TAYLOR = 40;
 
 /** Bytes of the series: f32 of both divergences, limit and coefficients, f64 of both, f32 of the gains and of log(q/m). */
-export const SERIES_BYTES = 4 * (3 * FLOAT32.degree + 5) + 2 * 8 * (FLOAT64.degree + 2) + 4 * (GAINS_DEGREE + 1);
+export const SERIES_BYTES =
+  4 * (FLOAT32.degree + 2 * FLOAT32.mixedDegree + 5) + 2 * 8 * (FLOAT64.degree + 2) + 4 * (GAINS_DEGREE + 1);
 
 /** The series as the kernels read them. @param beta β of the Jensen–Shannon divergence; 0 for none */
 export function divergenceSeries(beta: number): Uint8Array {
@@ -24,8 +25,8 @@ export function divergenceSeries(beta: number): Uint8Array {
   const narrow = Float32Array.of(
     FLOAT32.limit,
     ...interpolated(plain, FLOAT32.limit, FLOAT32.degree),
-    FLOAT32.mixedLimit,
-    ...interpolated(mixed, FLOAT32.mixedLimit, FLOAT32.degree),
+    FLOAT32.limit,
+    ...interpolated(mixed, FLOAT32.limit, FLOAT32.mixedDegree),
   );
   const wide = Float64Array.of(
     FLOAT64.limit,
@@ -33,8 +34,8 @@ export function divergenceSeries(beta: number): Uint8Array {
     FLOAT64.limit,
     ...mixed.slice(0, FLOAT64.degree + 1),
   );
-  const gains = Float32Array.from(interpolated(plain, FLOAT32.mixedLimit, GAINS_DEGREE));
-  const ofRatio = Float32Array.from(interpolated(ratios, FLOAT32.mixedLimit, FLOAT32.degree));
+  const gains = Float32Array.from(interpolated(plain, FLOAT32.limit, GAINS_DEGREE));
+  const ofRatio = Float32Array.from(interpolated(ratios, FLOAT32.limit, FLOAT32.mixedDegree));
   return Buffer.concat([narrow, wide, gains, ofRatio].map(({ buffer }) => new Uint8Array(buffer)));
 }
 

@@ -1,5 +1,6 @@
 import { Constant, constant, exp4, madd } from './exp-f32';
-import { PAIR, SUMS } from './divergence-sums';
+import { PAIR, SUMS, clearSums } from './divergence-sums';
+import { sumNear } from './divergence-near-f32';
 import { GREATEST_RATIO } from './jensen-shannon';
 import { loadSome } from './lanes';
 import { errorOfDifference } from './log-ratio';
@@ -10,16 +11,19 @@ export const TILE: u32 = 64;
 
 /** Sums of the Kullback–Leibler divergence of q from p, of a row of float32 or narrower. */
 export function sumDivergence<T>(series: usize): void {
-  if (PAIR.scale == 1) sumPlain<T>(series);
-  else sumScaled<T>(series);
+  if (PAIR.scale == 1 && sumNear<T>(series)) return;
+  clearSums();
+  if (PAIR.scale == 1) addPlain<T>(series, 0, PAIR.classes);
+  else addScaled<T>(series);
 }
 
-function sumPlain<T>(series: usize): void {
-  sumBy<T>(series, false);
+/** Adds classes [first, end) of a row to the sums. */
+export function addPlain<T>(series: usize, first: u32, end: u32): void {
+  addBy<T>(series, first, end, false);
 }
 
-function sumScaled<T>(series: usize): void {
-  sumBy<T>(series, true);
+function addScaled<T>(series: usize): void {
+  addBy<T>(series, 0, PAIR.classes, true);
 }
 
 /**
@@ -35,15 +39,15 @@ export function loadNear<T>(p: usize, mask: v128, factor: v128, scaled: bool): v
 /**
  * Terms are p·d²·P(d) for |d| below the limit of the series, in which nothing cancels: d is formed from the logits with
  * the rounding of their difference.
- * @param series f32: limit, and nine coefficients of P from the constant up
+ * @param series f32: limit, and seven coefficients of P from the constant up
  */
 // @ts-expect-error: decorator
 @inline
-function sumBy<T>(series: usize, scaled: bool): void {
-  let x = PAIR.x;
-  let y = PAIR.y;
-  let e = PAIR.e;
-  let f = PAIR.f;
+function addBy<T>(series: usize, first: u32, last: u32, scaled: bool): void {
+  let x = PAIR.x + <usize>first * sizeof<T>();
+  let y = PAIR.y + <usize>first * sizeof<T>();
+  let e = PAIR.e + (<usize>first << 2);
+  let f = PAIR.f + (<usize>first << 2);
   const high = <f32>(PAIR.shift + PAIR.shiftLow);
   const shift = f32x4.splat(high);
   const shiftLow = f32x4.splat(<f32>(PAIR.shift - <f64>high + PAIR.shiftLow));
@@ -56,15 +60,13 @@ function sumBy<T>(series: usize, scaled: bool): void {
   const c4 = v128.load32_splat(series, 20);
   const c5 = v128.load32_splat(series, 24);
   const c6 = v128.load32_splat(series, 28);
-  const c7 = v128.load32_splat(series, 32);
-  const c8 = v128.load32_splat(series, 36);
   const bytes = sizeof<T>() * 4;
   const mask = v128.load32_splat(FLOAT16_CONSTANTS);
   const factor = v128.load32_splat(FLOAT16_CONSTANTS + 4);
   let terms = f64x2.splat(0);
   let gains = terms;
   let total = terms;
-  for (let n = PAIR.classes; n > 0; ) {
+  for (let n = last - first; n > 0; ) {
     const length = min(n, TILE);
     let terms0 = f32x4.splat(0);
     let terms1 = terms0;
@@ -87,8 +89,8 @@ function sumBy<T>(series: usize, scaled: bool): void {
       total1 = f32x4.add(total1, e1);
       const near0 = f32x4.lt(f32x4.abs(d0), limit);
       const near1 = f32x4.lt(f32x4.abs(d1), limit);
-      let term0 = nearTerm(d0, e0, c0, c1, c2, c3, c4, c5, c6, c7, c8);
-      let term1 = nearTerm(d1, e1, c0, c1, c2, c3, c4, c5, c6, c7, c8);
+      let term0 = nearTerm(d0, e0, c0, c1, c2, c3, c4, c5, c6);
+      let term1 = nearTerm(d1, e1, c0, c1, c2, c3, c4, c5, c6);
       if (i32x4.all_true(v128.and(near0, near1))) {
         gains0 = f32x4.add(gains0, madd(e0, d0, term0));
         gains1 = f32x4.add(gains1, madd(e1, d1, term1));
@@ -126,7 +128,7 @@ function sumBy<T>(series: usize, scaled: bool): void {
       const near0 = f32x4.lt(f32x4.abs(d0), limit);
       const none0 = isNegInf(x0, y0);
       const known0 = v128.andnot(d0, none0);
-      let term0 = nearTerm(d0, e0, c0, c1, c2, c3, c4, c5, c6, c7, c8);
+      let term0 = nearTerm(d0, e0, c0, c1, c2, c3, c4, c5, c6);
       const gain0 = farGain(none0, known0, e0, f0);
       gains0 = f32x4.add(gains0, v128.bitselect(madd(e0, d0, term0), gain0, near0));
       term0 = v128.bitselect(term0, f32x4.sub(gain0, f32x4.mul(e0, known0)), near0);
@@ -143,9 +145,9 @@ function sumBy<T>(series: usize, scaled: bool): void {
     total = f64x2.add(total, pairsOf(f32x4.add(total0, total1)));
     n -= length;
   }
-  SUMS.terms = f64x2.extract_lane(terms, 0) + f64x2.extract_lane(terms, 1);
-  SUMS.gains = f64x2.extract_lane(gains, 0) + f64x2.extract_lane(gains, 1);
-  SUMS.total = f64x2.extract_lane(total, 0) + f64x2.extract_lane(total, 1);
+  SUMS.terms += f64x2.extract_lane(terms, 0) + f64x2.extract_lane(terms, 1);
+  SUMS.gains += f64x2.extract_lane(gains, 0) + f64x2.extract_lane(gains, 1);
+  SUMS.total += f64x2.extract_lane(total, 0) + f64x2.extract_lane(total, 1);
 }
 
 /** d = scale·((y − x) − shift). The scale comes last: before the differences it would round. */
@@ -161,17 +163,21 @@ export function logRatio(x: v128, y: v128, shift: v128, shiftLow: v128, scale: v
 // @ts-expect-error: decorator
 @inline
 export function nearTerm(
-  d: v128, e: v128, c0: v128, c1: v128, c2: v128, c3: v128, c4: v128, c5: v128, c6: v128, c7: v128, c8: v128,
+  d: v128, e: v128, c0: v128, c1: v128, c2: v128, c3: v128, c4: v128, c5: v128, c6: v128,
 ): v128 {
-  let p = madd(c8, d, c7);
-  p = madd(p, d, c6);
-  p = madd(p, d, c5);
+  return f32x4.mul(f32x4.mul(d, d), f32x4.mul(e, seriesAt(d, c0, c1, c2, c3, c4, c5, c6)));
+}
+
+/** P(d) */
+// @ts-expect-error: decorator
+@inline
+export function seriesAt(d: v128, c0: v128, c1: v128, c2: v128, c3: v128, c4: v128, c5: v128, c6: v128): v128 {
+  let p = madd(c6, d, c5);
   p = madd(p, d, c4);
   p = madd(p, d, c3);
   p = madd(p, d, c2);
   p = madd(p, d, c1);
-  p = madd(p, d, c0);
-  return f32x4.mul(f32x4.mul(d, d), f32x4.mul(e, p));
+  return madd(p, d, c0);
 }
 
 /** Lanes in which one side is −Inf. */

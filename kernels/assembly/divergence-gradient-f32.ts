@@ -42,8 +42,6 @@ function writeBy<T>(out: usize, k: f32, series: usize, scaled: bool): bool {
   const c4 = v128.load32_splat(series, 20);
   const c5 = v128.load32_splat(series, 24);
   const c6 = v128.load32_splat(series, 28);
-  const c7 = v128.load32_splat(series, 32);
-  const c8 = v128.load32_splat(series, 36);
   const bytes = sizeof<T>() * 4;
   const mask = v128.load32_splat(FLOAT16_CONSTANTS);
   const ofFloat16 = v128.load32_splat(FLOAT16_CONSTANTS + 4);
@@ -61,8 +59,8 @@ function writeBy<T>(out: usize, k: f32, series: usize, scaled: bool): bool {
     const e1 = v128.load(e, 16);
     const near0 = f32x4.lt(f32x4.abs(d0), limit);
     const near1 = f32x4.lt(f32x4.abs(d1), limit);
-    let g0 = f32x4.add(f32x4.mul(e0, d0), nearTerm(d0, e0, c0, c1, c2, c3, c4, c5, c6, c7, c8));
-    let g1 = f32x4.add(f32x4.mul(e1, d1), nearTerm(d1, e1, c0, c1, c2, c3, c4, c5, c6, c7, c8));
+    let g0 = f32x4.add(f32x4.mul(e0, d0), nearTerm(d0, e0, c0, c1, c2, c3, c4, c5, c6));
+    let g1 = f32x4.add(f32x4.mul(e1, d1), nearTerm(d1, e1, c0, c1, c2, c3, c4, c5, c6));
     if (!i32x4.all_true(v128.and(near0, near1))) {
       const none0 = isNegInf(load4<T>(x), load4<T>(y));
       const none1 = isNegInf(load4<T>(x + bytes), load4<T>(y + bytes));
@@ -85,7 +83,7 @@ function writeBy<T>(out: usize, k: f32, series: usize, scaled: bool): bool {
     const e4 = loadSome<f32>(e, lanes);
     const d = logRatio(x4, y4, shift, shiftLow, scale, scaled);
     const near = f32x4.lt(f32x4.abs(d), limit);
-    let g = f32x4.add(f32x4.mul(e4, d), nearTerm(d, e4, c0, c1, c2, c3, c4, c5, c6, c7, c8));
+    let g = f32x4.add(f32x4.mul(e4, d), nearTerm(d, e4, c0, c1, c2, c3, c4, c5, c6));
     if (!i32x4.all_true(near)) {
       const f4 = loadSome<f32>(f, lanes);
       const none = isNegInf(x4, y4);

@@ -11,6 +11,10 @@ export class DivergenceSums {
 
 export const SUMS = changetype<DivergenceSums>(memory.data(24, 16));
 
+export function clearSums(): void {
+  SUMS.terms = SUMS.gains = SUMS.total = 0;
+}
+
 /** A pair of rows, p and q, and the numbers by which their terms are formed. */
 @unmanaged
 export class RowPair {

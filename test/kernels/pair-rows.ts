@@ -66,6 +66,24 @@ export const FINITE: Readonly<Record<string, PairMaker>> = {
   'offsets of ±1e4, noise of 0.02': noisy(3, 0.02, [1e4, -1e4]),
   'offsets of −1e4 and 0, noise of 1': noisy(3, 1, [-1e4, 0]),
   'offsets of 5, noise of 1e-4': noisy(3, 1e-4, [0, 5]),
+  // Log ratios below 1, and sides whose offsets round them by much or by little beside the divergence.
+  ...Object.fromEntries(
+    [0.02, 0.1, 0.3].flatMap((noise) =>
+      [0, 1.4, 1.9, 2.1, 20].map((ratio) => [
+        `noise of ${noise}, offset of ${ratio} times as much`,
+        noisy(3, noise, [-0.7, ratio * noise - 0.7]),
+      ]),
+    ),
+  ),
+  'flat, two log ratios': (classes, random) => ({
+    p: fill(classes, () => 7.3),
+    q: fill(classes, () => (random() < 0.5 ? 7.1 : 7.4)),
+  }),
+  'noise of 0.2, one class far apart': (classes, random) => {
+    const { p, q } = noisy(3, 0.2)(classes, random);
+    q[classes >> 1]! -= 4;
+    return { p, q };
+  },
   'peaks at different classes': (classes, random) => ({
     p: fill(classes, (c) => (c === 0 ? 30 : normal(random))),
     q: fill(classes, (c) => (c === classes - 1 ? 30 : normal(random))),
