@@ -1,6 +1,5 @@
 import { Constant, constant, exp4, madd } from './exp-f32';
-import { PAIR, SUMS, clearSums } from './divergence-sums';
-import { sumNear } from './divergence-near-f32';
+import { PAIR, SUMS } from './divergence-sums';
 import { GREATEST_RATIO } from './jensen-shannon';
 import { loadSome } from './lanes';
 import { errorOfDifference } from './log-ratio';
@@ -9,20 +8,13 @@ import { FLOAT16_CONSTANTS, load4, loadFloat16 } from './storage';
 /** Elements that are summed in float32, eight to a lane: in a flat row all roundings of a longer sum are alike. */
 export const TILE: u32 = 64;
 
-/** Sums of the Kullback–Leibler divergence of q from p, of a row of float32 or narrower. */
-export function sumDivergence<T>(series: usize): void {
-  if (PAIR.scale == 1 && sumNear<T>(series)) return;
-  clearSums();
-  if (PAIR.scale == 1) addPlain<T>(series, 0, PAIR.classes);
-  else addScaled<T>(series);
-}
-
-/** Adds classes [first, end) of a row to the sums. */
+/** Adds classes [first, end) of a row to the sums of the Kullback–Leibler divergence of q from p. */
 export function addPlain<T>(series: usize, first: u32, end: u32): void {
   addBy<T>(series, first, end, false);
 }
 
-function addScaled<T>(series: usize): void {
+/** addPlain of a whole row with a scale. */
+export function addScaled<T>(series: usize): void {
   addBy<T>(series, 0, PAIR.classes, true);
 }
 

@@ -1,7 +1,15 @@
-import { TILE, addPlain, loadNear, pairsOf, seriesAt } from './divergence-f32';
+import { TILE, addPlain, addScaled, loadNear, pairsOf, seriesAt } from './divergence-f32';
 import { PAIR, SUMS, clearSums } from './divergence-sums';
 import { madd } from './exp-f32';
 import { FLOAT16_CONSTANTS } from './storage';
+
+/** Sums of the Kullback–Leibler divergence of q from p, of a row of float32 or narrower. */
+export function sumDivergence<T>(series: usize): void {
+  if (PAIR.scale == 1 && sumNear<T>(series)) return;
+  clearSums();
+  if (PAIR.scale == 1) addPlain<T>(series, 0, PAIR.classes);
+  else addScaled<T>(series);
+}
 
 /** |shift| from which few rows have a divergence that allows the rounding of their log ratios. */
 const GREATEST_SHIFT: f64 = 2;
@@ -14,7 +22,7 @@ const GREATEST_SHIFT: f64 = 2;
  * @param series as for `sumDivergence`
  * @returns false where that does not hold; the sums are nothing then
  */
-export function sumNear<T>(series: usize): bool {
+function sumNear<T>(series: usize): bool {
   const distance = PAIR.shift + PAIR.shiftLow;
   if (abs(distance) > GREATEST_SHIFT) return false;
   clearSums();

@@ -1,7 +1,7 @@
 import { LEFT_OUT } from '../abi';
 import { RowBlockLayout, RowDivergencesLayout as Layout } from '../layouts';
-import { sumDivergence } from './divergence-f32';
 import { sumDivergenceF64, sumDivergenceSlowly } from './divergence-f64';
+import { sumDivergence } from './divergence-near-f32';
 import { PAIR, SUMS } from './divergence-sums';
 import { sumJensenShannon } from './jensen-shannon-f32';
 import { errorOfDifferenceOne } from './log-ratio';
