@@ -21,24 +21,34 @@ export function notMeasured({ what, unit, goal }: Pick<Comparison, 'what' | 'uni
   return { what, figure: `not measured: ${why}`, against: '', unit, ...(goal && { goal }) };
 }
 
-export function isMet({ value, goal }: Comparison): boolean | undefined {
+function isMet({ value, goal }: Comparison): boolean | undefined {
   if (value === undefined || goal === undefined) return undefined;
   return 'atMost' in goal ? value <= goal.atMost : value >= goal.atLeast;
 }
 
+export const COLUMNS = ['what', 'figure', 'against', 'ratio', 'goal', 'met?'] as const;
+
+/** The cells of a line of the report. */
+export function cellsOf(comparison: Comparison): string[] {
+  const met = isMet(comparison);
+  return [
+    comparison.what,
+    comparison.figure,
+    comparison.against,
+    formatValue(comparison),
+    formatGoal(comparison),
+    met === undefined ? '' : met ? 'yes' : 'no',
+  ];
+}
+
+/** Further observations of all lines. */
+export function notesOf(comparisons: readonly Comparison[]): string[] {
+  return comparisons.flatMap(({ what, notes = [] }) => notes.map((note) => `${what}: ${note}`));
+}
+
 /** The report as aligned columns, with the notes below. */
 export function formatTable(comparisons: readonly Comparison[]): string {
-  const lines = [
-    ['what', 'figure', 'against', 'ratio', 'goal', 'met?'],
-    ...comparisons.map((comparison) => [
-      comparison.what,
-      comparison.figure,
-      comparison.against,
-      formatValue(comparison),
-      formatGoal(comparison),
-      { true: 'yes', false: 'no', undefined: '' }[String(isMet(comparison)) as 'true' | 'false' | 'undefined'],
-    ]),
-  ];
+  const lines = [[...COLUMNS], ...comparisons.map(cellsOf)];
   const widths = lines[0]!.map((_, column) => Math.max(...lines.map((line) => line[column]!.length)));
   const format = (line: readonly string[]): string =>
     line
@@ -47,7 +57,7 @@ export function formatTable(comparisons: readonly Comparison[]): string {
       .trimEnd();
   const rule = widths.map((width) => '─'.repeat(width));
   const [head, ...body] = lines;
-  const notes = comparisons.flatMap(({ what, notes = [] }) => notes.map((note) => `${what}: ${note}`));
+  const notes = notesOf(comparisons);
   return [...[head!, rule, ...body].map(format), ...(notes.length === 0 ? [] : ['', ...notes])].join('\n');
 }
 

@@ -1,9 +1,20 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
-import { formatTable, isMet } from './comparison.ts';
+import { formatTable } from './comparison.ts';
 import type { Comparison } from './comparison.ts';
 
 export type Section = () => Promise<Comparison[]>;
+
+/** Figures of a bench, as they are saved. */
+export interface Results {
+  /** ISO 8601. */
+  date: string;
+  machine: { processor: string; processors: number; memory_bytes: number; node: string };
+  rows: (Comparison & { section: string })[];
+}
+
+/** Folder of the results. */
+export const RESULTS = new URL('./results/', import.meta.url);
 
 /** @returns the named sections, all when none is named; ends the process for an unknown name */
 export function chooseSections(
@@ -34,22 +45,22 @@ export async function runSections(
     process.exit(1);
   }, endWithinMs).unref();
 
-  const comparisons: Comparison[] = [];
+  const rows: Results['rows'] = [];
   for (const [name, section] of sections) {
     console.error(`${name} …`);
-    comparisons.push(...(await section()));
+    for (const comparison of await section()) rows.push({ section: name, ...comparison });
   }
   const machine = describeMachine();
-  console.log(`${machine['processors']} × ${machine['processor']}, Node.js ${machine['node']}\n`);
-  console.log(formatTable(comparisons));
+  console.log(`${machine.processors} × ${machine.processor}, Node.js ${machine.node}\n`);
+  console.log(formatTable(rows));
 
-  const rows = comparisons.map((comparison) => Object.assign(comparison, { met: isMet(comparison) }));
-  const file = new URL(`./results/${results}`, import.meta.url);
-  mkdirSync(new URL('.', file), { recursive: true });
-  writeFileSync(file, `${JSON.stringify({ date: new Date().toISOString(), machine, rows }, undefined, 2)}\n`);
+  const file = new URL(results, RESULTS);
+  mkdirSync(RESULTS, { recursive: true });
+  const saved = { date: new Date().toISOString(), machine, rows } satisfies Results;
+  writeFileSync(file, `${JSON.stringify(saved, undefined, 2)}\n`);
 }
 
-function describeMachine(): Record<string, string | number> {
+function describeMachine(): Results['machine'] {
   const processors = cpus();
   return {
     processor: processors[0]?.model ?? 'unknown',
