@@ -8,7 +8,7 @@ import { SCOPES } from '../src/keys/scopes.ts';
 import type { Scope } from '../src/keys/scopes.ts';
 import { createSecret, digestOf } from '../src/keys/secret.ts';
 
-/** What a file has of a key. */
+/** Entry of a key in the file. */
 export function entryOf(name: string, secret: string, entry: Partial<KeyEntry> = {}): KeyEntry {
   const sha256 = digestOf(secret).toString('hex');
   return { name, scopes: ['evaluate'], sha256, created: '2026-01-01T00:00:00Z', ...entry };

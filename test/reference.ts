@@ -83,7 +83,7 @@ export function prediction(row: ArrayLike<number>): number {
   return Math.max(0, Array.from(row).indexOf(top));
 }
 
-/** How many classes come before y when sorted by value, then by index; −1 where x_y is NaN. */
+/** Number of classes that come before y when sorted by value, then by index; −1 where x_y is NaN. */
 export function targetRank(row: ArrayLike<number>, y: number): number {
   if (Number.isNaN(row[y])) return -1;
   return Array.from(row).filter((x, c) => x > row[y]! || (x === row[y]! && c < y)).length;

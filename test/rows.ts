@@ -27,7 +27,7 @@ const fill = (classes: number, value: (c: number) => number): number[] =>
 
 const withValue = (row: number[], column: number, value: number): number[] => row.with(column, value);
 
-/** What a row may look like; each made for a given number of classes and a given target. */
+/** Kinds of rows, each made for a given number of classes and a given target. */
 export const ROWS: Record<string, RowMaker> = {
   normal: (C, _y, random) => fill(C, () => 3 * normal(random)),
   'uniform in ±10': (C, _y, random) => fill(C, () => 20 * random() - 10),

@@ -54,7 +54,7 @@ interface Entry {
   data_offsets: [number, number];
 }
 
-/** What a safetensors file holds, read by nothing of the service. */
+/** Tensors and metadata of a safetensors file, read without code of the service. */
 export function readSafetensors(file: Buffer): { tensors: Record<string, Tensor>; metadata: Record<string, string> } {
   const begin = 8 + Number(file.readBigUInt64LE());
   const header = JSON.parse(file.toString('utf8', 8, begin)) as Record<string, Entry> & Partial<Metadata>;

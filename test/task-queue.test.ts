@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { TaskQueue } from '../src/task-queue.ts';
 
-/** A task that ends when it is told to. */
+/** A task that ends when the test says so. */
 function openTask(name: string, begun: string[]) {
   const { promise, resolve } = Promise.withResolvers<string>();
   const run = (): Promise<string> => {

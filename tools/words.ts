@@ -1,14 +1,9 @@
-/**
- * Checks the words of comments: doc comments start with the noun or the verb, and no comment is a riddle. The folders'
- * counts of violations stand in counts.json and may only fall. `--record` writes lower counts.
- */
-import { globSync, readFileSync, writeFileSync } from 'node:fs';
-import { dirname } from 'node:path';
+/** Checks the words of comments: doc comments start with the noun or the verb, and no comment is a riddle. */
+import { globSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseSync } from 'vite';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
-const COUNTS = fileURLToPath(new URL('counts.json', import.meta.url));
 const SOURCES = [
   'src',
   'routes',
@@ -96,47 +91,14 @@ export function findViolations(path: string, source: string): Violation[] {
   });
 }
 
-/** Violations by folder, at most two levels deep, as lines for the terminal. */
-function findAll(): Map<string, string[]> {
-  const byFolder = new Map<string, string[]>();
-  for (const path of globSync(SOURCES, { cwd: ROOT, exclude: ['kernels/build/**'] }).toSorted()) {
-    const folder = dirname(path).split('/').slice(0, 2).join('/');
-    const lines = findViolations(path, readFileSync(`${ROOT}${path}`, 'utf8'));
-    if (lines.length === 0) continue;
-    byFolder.set(folder, [
-      ...(byFolder.get(folder) ?? []),
-      ...lines.map(({ line, text }) => `${path}:${line}: ${text}`),
-    ]);
-  }
-  return byFolder;
-}
-
-/** Compares counts of violations by folder. @returns a message for each folder whose count is not the recorded one */
-export function compare(counts: Record<string, number>, recorded: Record<string, number>): string[] {
-  return [...new Set([...Object.keys(counts), ...Object.keys(recorded)])].toSorted().flatMap((folder) => {
-    const count = counts[folder] ?? 0;
-    const limit = recorded[folder] ?? 0;
-    if (count > limit) return [`${folder}: ${count} comments to rewrite, at most ${limit} allowed`];
-    if (count < limit)
-      return [`${folder}: ${count} left of ${limit}; record it by \`npm run check:words -- --record\``];
-    return [];
-  });
-}
-
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const violations = findAll();
-  const counts = Object.fromEntries([...violations].map(([folder, lines]) => [folder, lines.length]));
-  const recorded = JSON.parse(readFileSync(COUNTS, 'utf8')) as Record<string, number>;
-  if (process.argv.includes('--record')) {
-    // A higher count is not recorded: the comparison below reports it.
-    for (const folder of Object.keys(recorded)) recorded[folder] = Math.min(recorded[folder]!, counts[folder] ?? 0);
-    const left = Object.entries(recorded).filter(([, count]) => count > 0);
-    writeFileSync(COUNTS, `${JSON.stringify(Object.fromEntries(left), null, 2)}\n`);
+  const messages = globSync(SOURCES, { cwd: ROOT, exclude: ['kernels/build/**'] })
+    .toSorted()
+    .flatMap((path) =>
+      findViolations(path, readFileSync(`${ROOT}${path}`, 'utf8')).map(({ line, text }) => `${path}:${line}: ${text}`),
+    );
+  if (messages.length > 0) {
+    console.error(`error: comments to rewrite\n${messages.join('\n')}`);
+    process.exitCode = 1;
   }
-  const messages = compare(counts, recorded);
-  for (const message of messages) console.error(message);
-  for (const [folder, lines] of violations) {
-    if (lines.length > (recorded[folder] ?? 0)) console.error(lines.join('\n'));
-  }
-  if (messages.length > 0) process.exitCode = 1;
 }

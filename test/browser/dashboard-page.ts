@@ -24,7 +24,7 @@ export function useBrowser(): void {
 
 export interface Opened {
   page: Page;
-  /** What the browser complains about. */
+  /** Complaints of the browser. */
   complaints: string[];
 }
 
@@ -57,8 +57,8 @@ export async function waitForStep(page: Page, step: number, timeout = 5000): Pro
 }
 
 /**
- * Where in the chart something of a colour is drawn, in pixels of the page: the middle of the densest column. The
- * markers are on a canvas, of which nothing can be asked.
+ * Place in the chart where a colour is drawn, in pixels of the page: the middle of the densest column. The
+ * markers are on a canvas, which has no elements.
  * @param within the element that holds the chart
  */
 export async function placeOfColour(

@@ -27,7 +27,7 @@ beforeAll(async () => {
 const legendOf = (page: Page) => page.getByRole('list', { name: 'Legend' });
 const tooltipOf = (page: Page) => page.locator('.tooltip');
 
-/** What is downloaded by a click on a link. */
+/** The file that a click on a link downloads. */
 async function downloaded(page: Page, link: string): Promise<{ name: string; text: string }> {
   const [download] = await Promise.all([page.waitForEvent('download'), page.getByRole('link', { name: link }).click()]);
   return { name: download.suggestedFilename(), text: readFileSync(await download.path(), 'utf8') };

@@ -31,7 +31,7 @@ export const BROKEN = {
   label: [0, 2],
 };
 
-/** What the service says of it. */
+/** Summary of the broken step. */
 export const BROKEN_CAUSE = 'NaN among the logits';
 
 /** A batch whose loss is infinite. */

@@ -28,7 +28,7 @@ afterAll(async () => {
   rmSync(folder, { recursive: true });
 });
 
-/** What a client got for a body. */
+/** Answer that a client got for a body. */
 interface Answer {
   name: string;
   status: number;

@@ -7,7 +7,7 @@ import type { Ended, Engine, ImageConfig } from './engine.ts';
 const VOLUME = '/var/lib/lossmeter';
 
 /**
- * What a container of ours is made of: a view of the image's files that cannot be written to, but for the volume, and
+ * Parts of a container: a view of the image's files that is read-only except for the volume, and
  * a process 1 without privileges. $1 has the files, $2 is where the view comes, $3 is the user.
  */
 const CONTAIN = `set -e

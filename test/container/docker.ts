@@ -1,7 +1,7 @@
 import { Container, IMAGE, attempt, call } from './engine.ts';
 import type { Ended, Engine, ImageConfig } from './engine.ts';
 
-/** Of containers and the volume: other runs on this machine have others. */
+/** Name of containers and the volume: other runs on this machine have others. */
 const NAME = `lossmeter-test-${process.pid}`;
 
 interface Inspected {
@@ -30,7 +30,7 @@ export class Docker implements Engine {
 
   async config(): Promise<ImageConfig> {
     const [{ Config, Healthcheck }] = await this.#inspect(IMAGE);
-    // Podman tells of the health check beside the rest.
+    // Podman has the health check beside the rest.
     return { ...(Healthcheck !== undefined && { Healthcheck }), ...Config };
   }
 

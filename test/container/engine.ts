@@ -1,4 +1,4 @@
-/** What builds the image and runs it. */
+/** Engines that build the image and run it. */
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
@@ -43,7 +43,7 @@ export interface Engine {
   remove(): Promise<void>;
 }
 
-/** What a command came to. */
+/** Exit status and output of a command. */
 export interface Ended {
   status: number | null;
   stdout: string;
@@ -53,7 +53,7 @@ export interface Ended {
 export abstract class Container {
   readonly #child: ChildProcess;
   readonly #closed: Promise<unknown>;
-  /** What process 1 has written so far. */
+  /** Output of process 1 so far. */
   output = '';
 
   /** Starts what ends with process 1, and has its exit code. */
@@ -95,7 +95,7 @@ export async function attempt(command: string, args: readonly string[]): Promise
   return { status: child.exitCode, stdout, stderr };
 }
 
-/** Runs a command that must succeed. @returns what it printed @throws Error with the end of its output */
+/** Runs a command that must succeed. @returns its output @throws Error with the end of its output */
 export async function call(command: string, args: readonly string[]): Promise<string> {
   const { status, stdout, stderr } = await attempt(command, args);
   if (status === 0) return stdout;
@@ -126,7 +126,7 @@ export async function buildWithFirst(engines: readonly Engine[]): Promise<Engine
   );
 }
 
-/** What npm is told on this machine: its registry may be another. */
+/** Settings of npm on this machine: its registry may be another. */
 async function npmSettings(): Promise<string> {
   const get = async (key: string): Promise<string> => (await call('npm', ['config', 'get', key])).trim();
   const file = await get('userconfig');

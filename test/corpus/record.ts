@@ -15,7 +15,7 @@ const EXCHANGES = 2000;
 const BATCHES = 800;
 const SEED = 17;
 
-/** So many of the mutants have the same code, and so many the same sentence but for its values. */
+/** Most mutants with the same code, and with the same sentence apart from its values. */
 const MOST_OF_A_CODE = 300;
 const MOST_OF_A_SENTENCE = 8;
 

@@ -1,4 +1,4 @@
-/** How a body arrives chooses neither the answer nor the error; and both are what they were when they were recorded. */
+/** Answer and error do not depend on how a body arrives, and are those that were recorded. */
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { readExchanges, startService } from './exchanges.ts';

@@ -72,7 +72,7 @@ function usesOfPage(): Use[] {
   return [...rows].map(([, where, expression]) => ({ where: where!, expression: expression! }));
 }
 
-/** What Prometheus gives every series, by where it comes from. */
+/** Labels that Prometheus gives every series, by its target. */
 const OF_TARGET = ['job', 'instance'];
 /** Series that are Prometheus's own. An alert has the labels of its expression beside these. */
 const OF_PROMETHEUS: [string, string[]][] = [
@@ -80,7 +80,7 @@ const OF_PROMETHEUS: [string, string[]][] = [
   ['ALERTS', ['alertname', 'alertstate', 'severity', 'cause', 'route', 'run']],
 ];
 
-/** What the service has on Linux only. */
+/** Metrics that the service has on Linux only. */
 const OF_LINUX = ['process_open_fds', 'process_max_fds'];
 
 const service = Service.start();
@@ -111,7 +111,7 @@ function labelsOnPage(name: string): string[] {
   return [...labels.matchAll(/`(\w+)`/g)].map(([, label]) => label!);
 }
 
-/** What an expression asks for that is not there. */
+/** Names in an expression that the service does not have. */
 function missing({ where, expression, shown = [] }: Use): string[] {
   const selectors = readSelectors(expression);
   if (selectors.length === 0) return [`${where}: it asks for nothing`];

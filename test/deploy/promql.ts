@@ -57,7 +57,7 @@ class Reader {
     }
   }
 
-  /** What is between parentheses, the first of which was taken. */
+  /** Reads up to the closing parenthesis; the opening one was read. */
   #parenthesized(labels: readonly string[], left: string[] | undefined): void {
     while (this.#peek() !== ')') this.#term(labels, left);
     this.#take(')');

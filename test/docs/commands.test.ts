@@ -25,7 +25,7 @@ import type { Block } from './pages.ts';
 const NPM_START = /^((?:\w+=\S+ )*)npm start$/;
 const PRINTED_URL = 'http://127.0.0.1:8080';
 
-/** What a command printed. */
+/** Output of a command. */
 interface Outcome {
   command: string;
   stdout: string;
@@ -60,7 +60,7 @@ const RUN = [
   ['README.md', "curl -s -H 'Content-Type: application/json' -d '{"],
 ] as const;
 
-/** Blocks that take what this suite has not, with what runs them. */
+/** Blocks that need more than this suite has, with the suite that runs them. */
 const ELSEWHERE = [
   ['README.md', 'npm ci && npm start', 'test/e2e/npm.test.ts runs npm start'],
   ['README.md', 'docker build', 'test/container'],

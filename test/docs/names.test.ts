@@ -13,7 +13,7 @@ const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string
 const pages = readPages();
 const pageOf = (path: string): Page => ({ path, text: read(path) });
 
-/** Of the Python client. */
+/** Variables of the Python client. */
 const OTHER_VARIABLES = ['LOSSMETER_URL', 'LOSSMETER_API_KEY'];
 const VARIABLES = new Set([...describeConfig().map(({ name }) => name), ...OTHER_VARIABLES]);
 
@@ -27,7 +27,7 @@ const matches = (text: string, pattern: RegExp): string[] => [
   ...new Set([...text.matchAll(pattern)].map(([, m]) => m!)),
 ];
 
-/** What a page names and the program does not have. */
+/** Names on a page that the program does not have. */
 function unknownNames({ path, text }: Page): string[] {
   const variables = matches(text, /\b((?:LOSSMETER|MLFLOW)_[A-Z_]*[A-Z])\b/g).filter((name) => !VARIABLES.has(name));
   const runs = matches(text, /\bnpm run ([\w:]+)/g).filter((name) => !(name in scripts));

@@ -11,7 +11,7 @@ const CLASSES = 32_000;
 const UPLOADS = 10;
 const MAX_COLLECTIONS = 1;
 
-/** What is counted beside requests, over a thousand of them. */
+/** Bytes that may survive beside requests, over a thousand of them. */
 const MAX_SURVIVING_BYTES = 1500;
 
 let service: ServiceProcess;

@@ -21,7 +21,7 @@ export class NoStartError extends Error {
 
 export class ServiceProcess {
   readonly child: ChildProcess;
-  /** What it has written so far. */
+  /** Its output so far. */
   output = '';
   #url = '';
 

@@ -29,7 +29,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 const apiKeysFile = join(folder, 'keys.json');
 const keys = writeKeyOfEachScope(apiKeysFile);
 
-/** Credentials of the URLs as Authorization has them. */
+/** Credentials of the URLs, in the form of Authorization. */
 const BASIC = ['hook', '/track'].map((end) =>
   Buffer.from(`user:${CANARY}${end === 'hook' ? '@hook' : end}`).toString('base64'),
 );
@@ -43,7 +43,7 @@ function expectNone(where: string, seen: string): void {
   }
 }
 
-/** What the other services were asked with. */
+/** Requests that the other services received. */
 const asked: { url: string; authorization: string | undefined }[] = [];
 /** A tracking server, and a receiver of webhooks, that quote what they were sent. */
 const echo = createServer(async (request, response) => {
@@ -81,7 +81,7 @@ const environment = (others: Record<string, string> = {}): Record<string, string
 describe('a service with secrets', () => {
   const JSON_TYPE = 'application/json';
 
-  /** Asks for everything, records what is told of, and waits until the others were asked so many times. */
+  /** Calls every operation, records what other services hear of, and waits until these were called often enough. */
   async function use(service: ServiceProcess, enough: () => boolean): Promise<string> {
     let answers = '';
     const ask = async (

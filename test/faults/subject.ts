@@ -61,7 +61,7 @@ export class Subject {
     await this.start({ NODE_OPTIONS: `--import ${PRELOAD}`, ...environment }, options);
   }
 
-  /** Ends the threads that run a file. @returns how many there were */
+  /** Ends the threads that run a file. @returns their number */
   async endThreads(name: string): Promise<number> {
     this.service.child.send(name);
     const [count] = (await once(this.service.child, 'message')) as [number];

@@ -1,4 +1,4 @@
-/** A request that would hold too much memory is told what takes it, and what to do about it. */
+/** The refusal of a request that would hold too much memory names the field and a remedy. */
 import { expect, test } from 'vitest';
 import { safetensorsFile } from '../safetensors-file.ts';
 import { JSON_TYPE, MSGPACK, Service, encodeRequest } from '../service.ts';

@@ -48,7 +48,7 @@ interface Refusal {
   header?: unknown;
   /** In place of a header that is JSON. */
   file?: Uint8Array;
-  /** What follows the header. */
+  /** Bytes after the header. */
   rest?: Uint8Array;
   status: number;
   code: string;

@@ -24,7 +24,7 @@ function ulp(x: number): number {
   return 2 ** (Math.floor(Math.log2(Math.max(Math.abs(x), 2 ** -1000))) - 52);
 }
 
-/** Whether two results agree, non-finite ones exactly. */
+/** True for two results that agree, non-finite ones exactly. */
 function agree(actual: number, expected: number, absolute: number, relative: number): boolean {
   if (!Number.isFinite(expected)) return Object.is(actual, expected);
   const error = Math.abs(actual - expected);

@@ -17,7 +17,7 @@ const FEWER_CLASSES = [1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 33, 257];
 /** Error of an element, relative to the row's largest. */
 const BOUND = { float16: 2e-6, bfloat16: 2e-6, float32: 2e-6, float64: 1e-12 } as const;
 
-/** What a row's gradient is made with, and what of it comes with classes. */
+/** Coefficients of a row's gradient, and whether class weights and probabilities are in it. */
 interface Plan {
   t: number;
   b: (classes: number) => number;
@@ -41,7 +41,7 @@ const PLANS: Record<string, Plan> = {
   },
 };
 
-/** Those tested for all numbers of classes. */
+/** Plans that are tested for all numbers of classes. */
 const THOROUGH = new Set(['class indices', 'class probabilities, weights, smoothing and a z-loss']);
 
 interface Row {

@@ -10,7 +10,7 @@ import { ROWS, decode, encode, seededRandom } from '../rows.ts';
 const VARIANTS: readonly Variant[] = ['strict', 'relaxed'];
 const CLASSES = [1, 2, 3, 4, 5, 6, 7, 8, 9, 15, 16, 17, 33, 255, 256, 257, 1025];
 
-/** What a row of probabilities may look like, made for a number of classes and a class. */
+/** Kinds of rows of probabilities, made for a number of classes and a class. */
 const PROBABILITIES: Record<string, (classes: number, y: number, random: () => number) => number[]> = {
   'one-hot': (C, y) => Array.from({ length: C }, (_, c) => Number(c === y)),
   'all but one-hot': (C, y) => Array.from({ length: C }, (_, c) => (c === y ? 0.998 : 0.002 / C)),

@@ -145,7 +145,7 @@ describe('a request', () => {
         .map((parameter) => `${name} ${parameter.name}`),
     );
     expect(parameters).toEqual([]);
-    // Where there are defaults, they are told.
+    // Defaults are in the document.
     expect(bodies.filter(([, { default: value }]) => value !== undefined).length).toBeGreaterThan(15);
   });
 

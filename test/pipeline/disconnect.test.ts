@@ -88,6 +88,6 @@ test('while the slabs of others are in use, a sender is held back, and leaving t
   await sleep(50);
   app.pool.slabs.release(all);
   await until(() => app.pool.slabs.bytesInUse === 0 && app.evaluator.heldBytes === 0);
-  // What the kernel had received by then can still be read, and nothing of what it had not.
+  // Bytes that the operating system had received by then can still be read, and no others.
   expect(dispatched).toBeLessThan((4 * ROWS * CLASSES) / 2 ** 18);
 });

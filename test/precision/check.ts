@@ -85,7 +85,7 @@ function isWithin(got: number | undefined, { value, bound }: Expected): boolean 
   );
 }
 
-/** Whether a number is infinite where the value is beyond the range of its dtype, or may be by its error. */
+/** True for an infinite number where the value is beyond the range of its dtype, or may be by its error. */
 function mayOverflow(got: number, { value, bound }: Expected, greatest: number): boolean {
   return Math.abs(got) === Infinity && value.times(Math.sign(got)).plus(bound).gt(greatest);
 }

@@ -7,7 +7,7 @@ export interface Promised {
   least: number;
   /** Error of a gradient's element relative to the sum of its coefficients: exponentials end there. */
   floor: number;
-  /** The same of the element of the label: nll ends there. */
+  /** `floor` of the element of the label: nll ends there. */
   targetFloor: number;
   /** Relative error of the derivative of softcap. */
   slope: number;

@@ -88,7 +88,7 @@ async function requireOk(answering: Promise<Answer>, request: PrecisionRequest):
   return answer;
 }
 
-/** JSON writes what is not finite as text. */
+/** JSON writes NaN and infinities as text. */
 function numberOf(value: unknown): number {
   return Number(value);
 }

@@ -13,7 +13,7 @@ interface Scene {
   options: Record<string, unknown>;
 }
 
-/** What may be varied: a generator each, which yields undefined for what is left at its default. */
+/** Generators of all that varies; undefined leaves a default. */
 interface Variations {
   probabilities: fc.Arbitrary<boolean>;
   mask: fc.Arbitrary<'mask' | undefined>;
@@ -108,12 +108,12 @@ function evaluateScene({ logits, label, mask, weight, options }: Scene, outputs:
   });
 }
 
-/** What is differentiated: the loss, and where there is none the sum of the row losses. */
+/** The value that is differentiated: the loss, and without one the sum of the row losses. */
 function objective({ loss, numerator, z_loss }: Evaluation): number {
   return loss ?? numerator + z_loss;
 }
 
-/** Whether a row is counted, and its label a class: all other rows have the gradient 0 by declaration. */
+/** True for a row that is counted and whose label is a class: all other rows have the gradient 0 by declaration. */
 function isScored({ logits, label, mask, options }: Scene, row: number): boolean {
   const { shift = 0, ignore_index = -100 } = options as { shift?: number; ignore_index?: number | number[] };
   const y = label[row + shift];

@@ -29,7 +29,7 @@ const evaluators = POOLS.map((pool) => new Evaluator(pool, LIMITS));
 afterAll(() => Promise.all(POOLS.map((pool) => pool.close())));
 
 const IGNORED = -100;
-/** What stands where it should not; of float16 also the greatest value, and a subnormal one. */
+/** Values that corrupt a tensor; of float16 also the greatest value, and a subnormal one. */
 const KINDS = [Number.NaN, Infinity, -Infinity, 65_504, 2 ** -20] as const;
 
 interface Corrupted {
@@ -89,7 +89,7 @@ function array<T>(length: number, element: fc.Arbitrary<T>): fc.Arbitrary<T[]> {
 
 type Expected = Pick<Diagnostics, 'verdict' | 'causes' | 'logits' | 'locations' | 'masked_rows_non_finite' | 'float16'>;
 
-/** What a loop over the batch finds. */
+/** Findings of a loop over the batch. */
 function findByLoop({ dtype, classes, labels, mask, logits: given, mostLocations }: Corrupted): Expected {
   const logits = Array.from(decode(dtype, encode(dtype, given)));
   const all: Place[] = [];

@@ -8,7 +8,7 @@ export const ROOT = path.resolve(import.meta.dirname, '../..');
 export interface Environment {
   /** Names the environment, `lossmeter-NAME`. */
   name: string;
-  /** What is installed, from the root of the checkout. */
+  /** List of packages to install, from the root of the checkout. */
   requirements: string;
   /** List of packages that are installed without their dependencies, from the root of the checkout. */
   alone?: string;
@@ -16,7 +16,7 @@ export interface Environment {
   others?: readonly string[];
 }
 
-/** The folder of an environment, which is made when it is not there. @throws Error that says what is missing */
+/** The folder of an environment, which is made where it is missing. @throws Error that names what is missing */
 export function environmentOf({ name, requirements, alone, others = [] }: Environment): string {
   const environment = path.join(ROOT, 'node_modules/.cache', `lossmeter-${name}`);
   const found = spawnSync('python3', ['--version'], { encoding: 'utf8' });

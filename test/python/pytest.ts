@@ -5,7 +5,7 @@ import { RecordedReplies } from '../replies/record.ts';
 import { ROOT, environmentOf, pythonOf } from './environment.ts';
 import type { Environment } from './environment.ts';
 
-/** What pytest exits with where there is no test to run. */
+/** Exit code of pytest without a test to run. */
 const NO_TESTS = 5;
 
 /** Its name is also that of the report, `test-results/NAME.xml`. */

@@ -29,7 +29,7 @@ export function readBody(mediaType: string, { headers, body }: Reply & { body: B
 }
 
 /**
- * A value of MessagePack as the document has it in JSON: numbers that JSON cannot represent are text, a tensor has its
+ * A value of MessagePack in the JSON form of the document: numbers that JSON cannot represent are text, a tensor has its
  * elements as an array, and an array of msgpack-numpy is such a tensor.
  */
 function describedValue(value: unknown): unknown {

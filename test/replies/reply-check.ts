@@ -56,7 +56,7 @@ export class ReplyCheck {
     // Written where the client has left: nobody sees it.
     if (status === ERRORS.client_closed.status) return [];
     const known = this.#paths.find(({ pattern }) => path !== undefined && pattern.test(path));
-    // A HEAD is answered like a GET, but for the body.
+    // A HEAD is answered like a GET, without the body.
     const operation = known?.methods[(method === 'HEAD' ? 'GET' : method).toLowerCase()];
     if (operation !== undefined) {
       const response = operation.responses[status];

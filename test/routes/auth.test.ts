@@ -63,7 +63,7 @@ const operations = Object.entries(paths).flatMap(([path, methods]) =>
   Object.entries(methods).map(([method, operation]) => ({ method: method.toUpperCase(), path, operation })),
 );
 
-/** What the manual says that an operation takes. */
+/** Scope that the manual gives an operation. */
 function documentedAccess({ operationId, security }: Operation): Access {
   expect(security, `${operationId} does not say its scope`).toBeDefined();
   if (security!.length === 0) return 'open';

@@ -21,7 +21,7 @@ async function send(bytes: string): Promise<string> {
   return answer;
 }
 
-/** Sends a head that asks to be told to go on, then the body if it is; the whole conversation until the server closes. */
+/** Sends a head with `Expect: 100-continue`, and the body after a 100. @returns the conversation until the server closes */
 async function converse(head: Record<string, string>): Promise<{ answer: string; sentBody: boolean }> {
   const { hostname, port } = new URL(service.url);
   const socket = connect(Number(port), hostname);

@@ -89,7 +89,7 @@ describe('events of a run', () => {
       [4, 1],
       [3, 2],
     ]);
-    // Who has seen nothing can go on from where it began.
+    // A reader that has seen nothing can go on from the beginning.
     expect(first.ids[0]).toMatch(/^\d+$/);
   });
 

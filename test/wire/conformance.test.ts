@@ -30,7 +30,7 @@ function* chunksOf(body: Uint8Array, size: number): Generator<Uint8Array> {
   for (let at = 0; at < body.byteLength; at += size) yield body.subarray(at, at + size);
 }
 
-/** How a request is read, when nothing special is asked. */
+/** The context of a request, with defaults. */
 function contextWith(given: Pick<DecodeContext, 'held'> & Partial<DecodeContext>): DecodeContext {
   return {
     fields: {
@@ -81,7 +81,7 @@ function tensor(dtype: DType, shape: Shape, values: readonly unknown[]): Tensor 
 
 const plain = (value: Tensor | undefined): unknown => value && { ...value, data: Buffer.from(value.data) };
 
-/** What was decoded, under the names of the wire. */
+/** Decoded fields, under the names of the wire. */
 function fieldsOf({ request, logits }: Awaited<ReturnType<typeof decode>>): Record<string, unknown> {
   const header = makeHeader(request);
   const { vocab_start: start, vocab_size: size } = request.fields;

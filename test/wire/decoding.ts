@@ -28,7 +28,7 @@ class ChunkedBytes implements Bytes {
   }
 }
 
-/** What a decoding yields, but for what it asks for; and its result. */
+/** Parts that a decoding yields, without what it asks for, and its result. */
 export function decodeAll<R>(
   decode: (bytes: Bytes) => Decoding<R>,
   chunks: readonly Uint8Array[],

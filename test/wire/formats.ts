@@ -13,7 +13,7 @@ import { safetensorsCodec } from '../../src/wire/safetensors/codec.ts';
 import { inferenceBody } from '../open-inference.ts';
 import { safetensorsFile } from '../safetensors-file.ts';
 
-/** What a request says, under its names on the wire. */
+/** Fields of a request, under their names on the wire. */
 export interface Batch {
   logits: Tensor;
   label: Tensor;
@@ -29,13 +29,13 @@ type Order = readonly (keyof Batch)[];
 
 interface Format {
   readonly name: string;
-  /** A request with the codec that reads it; fields that the batch has not are left out. */
+  /** A request with the codec that reads it; fields that the batch lacks are left out. */
   encode(batch: Batch, order: Order): { codec: Codec; body: Uint8Array };
-  /** Whether logits that come last are handed on as they arrive. */
+  /** True where logits that come last are handed on as they arrive. */
   readonly streams: boolean;
-  /** Whether outputs come back as arrays of msgpack-numpy. */
+  /** True where outputs come back as arrays of msgpack-numpy. */
   readonly numpyArrays: boolean;
-  /** Whether integers beyond 2^53 keep their value. */
+  /** True where integers beyond 2^53 keep their value. */
   readonly exactIntegers: boolean;
   /** dtypes that it has no name for. */
   readonly nameless?: readonly DType[];
@@ -191,7 +191,7 @@ export function toNumpy(
 /** A number by its digits: TypeScript does not know JSON.rawJSON yet. */
 const rawJson = (JSON as unknown as { rawJSON: (text: string) => unknown }).rawJSON;
 
-/** Entries as JSON has them: -0 keeps its sign, and what is not finite is text. */
+/** Entries in the form of JSON: -0 keeps its sign, NaN and infinities are text. */
 function toNumbers(tensor: Tensor): unknown[] {
   if (tensor.dtype === 'int64' || tensor.dtype === 'uint64') {
     return Array.from(elementsOf(tensor as Tensor<'int64'>), (value) => rawJson(String(value)));

@@ -10,7 +10,7 @@ function work(milliseconds: number): void {
   while (performance.now() < until);
 }
 
-/** Requests that come in one turn, which has no time for more than the first. @returns what has begun, as it does */
+/** Requests that come in one turn, which has no time for more than the first. @returns the names that have begun, in their order */
 function comeTogether(turns: Turns, names: string, workMs: number): string[] {
   const begun: string[] = [];
   for (const name of names) {

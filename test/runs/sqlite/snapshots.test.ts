@@ -16,7 +16,7 @@ const key = (step: number, others: Partial<BatchKey> = {}): BatchKey => ({
   ...others,
 });
 
-/** A connection that writes and one that reads, as the service has them. */
+/** A connection that writes and one that reads, like those of the service. */
 function open(path = join(folder, `${Math.random()}.db`)): { writer: SqliteStore; reader: SqliteStore } {
   const writer = new SqliteStore(path);
   const reader = new SqliteStore(path, Date.now, { access: 'read' });

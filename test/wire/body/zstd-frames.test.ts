@@ -5,7 +5,7 @@ const MAGIC = [0x28, 0xb5, 0x2f, 0xfd];
 /** The last block: raw, without content. */
 const END = [1, 0, 0];
 
-/** What the decoder gets of bytes in chunks of the given size, frame by frame, and the windows of the frames. */
+/** The bytes of each frame that reach the decoder, in chunks of the given size, and the windows of the frames. */
 function find(bytes: readonly number[], chunkBytes: number): { parts: number[][]; windows: number[]; rest: number[] } {
   const windows: number[] = [];
   const frames = new ZstdFrames((window) => windows.push(window));
