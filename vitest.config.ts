@@ -1,12 +1,14 @@
 import { defineConfig } from 'vitest/config';
+import base from './test/base.config.ts';
 
+/** The tests of `npm test`: those that are quick, and that others beside them do not disturb. */
 export default defineConfig({
+  ...base,
   test: {
+    ...base.test,
     include: ['test/**/*.test.ts'],
-    setupFiles: ['test/replies/setup.ts'],
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
-    // The sources run as they do in service: by Node.js itself, one instance of each module.
-    server: { deps: { external: [/\/(src|routes|kernels|openapi|bench)\//] } },
+    maxWorkers: '100%',
+    // A process runs one file after the other: loading the service takes longer than most files.
+    isolate: false,
   },
 });

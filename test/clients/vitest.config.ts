@@ -1,5 +1,5 @@
 import { defineConfig } from 'vitest/config';
-import base from '../../vitest.config.ts';
+import base from '../base.config.ts';
 
 /** HTTP clients of others, as they are, against the service; `npm test` has none of these tests. */
 export default defineConfig({

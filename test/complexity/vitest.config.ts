@@ -1,5 +1,5 @@
 import { defineConfig } from 'vitest/config';
-import base from '../../vitest.config.ts';
+import base from '../base.config.ts';
 
 /** Work and memory against size, measured on a service in a process of its own; `npm test` has none of these tests. */
 export default defineConfig({

@@ -1,5 +1,5 @@
 import { defineConfig } from 'vitest/config';
-import base from '../../vitest.config.ts';
+import base from '../base.config.ts';
 
 /** Additions of docs/extending.md, each in a copy of the tree. The manual of a copy is another: replies are not compared. */
 export default defineConfig({

@@ -1,5 +1,5 @@
 import { defineConfig } from 'vitest/config';
-import base from '../../vitest.config.ts';
+import base from '../base.config.ts';
 
 /**
  * Random requests to a service in a process of its own; `npm test` has none of these tests. FUZZ_SEED repeats a run,

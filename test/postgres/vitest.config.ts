@@ -1,5 +1,5 @@
 import { defineConfig } from 'vitest/config';
-import base from '../../vitest.config.ts';
+import base from '../base.config.ts';
 
 /** Tests on a server of PostgreSQL, which they start; `npm test` runs those of the store on SQLite. */
 export default defineConfig({

@@ -1,5 +1,5 @@
 import { defineConfig } from 'vitest/config';
-import base from '../../vitest.config.ts';
+import base from '../base.config.ts';
 
 /**
  * 5,000 random requests against 60-digit arithmetic. The seed is in the names of the tests: PRECISION_SEED repeats it,

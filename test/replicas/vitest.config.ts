@@ -1,5 +1,5 @@
 import { defineConfig } from 'vitest/config';
-import base from '../../vitest.config.ts';
+import base from '../base.config.ts';
 
 /** Tests of replicas behind real load balancers on a real database; `npm test` has none of them. */
 export default defineConfig({

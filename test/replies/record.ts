@@ -15,11 +15,13 @@ const RECORDER = fileURLToPath(new URL('./recorder.cjs', import.meta.url));
 /** Faults that a report names. */
 const MOST_FAULTS = 20;
 
+/** Compiles the schemas of the document, once in a process. */
+let check: ReplyCheck | undefined;
+
 /** A folder of recorded replies. */
 export class RecordedReplies {
   readonly #folder = mkdtempSync(join(tmpdir(), 'lossmeter-replies-'));
   readonly #recordings = new Recordings(this.#folder);
-  #check: ReplyCheck | undefined;
   #count = 0;
 
   constructor() {
@@ -35,7 +37,11 @@ export class RecordedReplies {
   /** Variables of the environment by which a process of Node.js records. */
   get environment(): { RECORDED_REPLIES: string; NODE_OPTIONS: string } {
     const options = process.env['NODE_OPTIONS'] ?? '';
-    return { RECORDED_REPLIES: this.#folder, NODE_OPTIONS: `${options} --require=${JSON.stringify(RECORDER)}`.trim() };
+    const preload = `--require=${JSON.stringify(RECORDER)}`;
+    return {
+      RECORDED_REPLIES: this.#folder,
+      NODE_OPTIONS: options.includes(preload) ? options : `${options} ${preload}`.trim(),
+    };
   }
 
   /** Records those of this process, and of all that it starts. */
@@ -61,9 +67,9 @@ export class RecordedReplies {
   #compare(replies: Iterable<Reply>): void {
     const faults = new Set<string>();
     for (const reply of replies) {
-      this.#check ??= new ReplyCheck(readDocument() as Document);
+      check ??= new ReplyCheck(readDocument() as Document);
       this.#count++;
-      for (const fault of this.#check.faults(reply)) faults.add(fault);
+      for (const fault of check.faults(reply)) faults.add(fault);
     }
     if (faults.size === 0) return;
     const named = [...faults].slice(0, MOST_FAULTS);

@@ -1,5 +1,5 @@
 import { defineConfig } from 'vitest/config';
-import base from '../../vitest.config.ts';
+import base from '../base.config.ts';
 
 /** Tests on a server with the protocol of S3, which they install and start; `npm test` has none of them. */
 export default defineConfig({

@@ -1,5 +1,5 @@
 import { defineConfig } from 'vitest/config';
-import base from '../../vitest.config.ts';
+import base from '../base.config.ts';
 
 /**
  * Trainers of others, as they are, and the dashboard in a real browser; `npm test` has none of these tests. The suite

@@ -62,12 +62,12 @@ const RUN = [
 
 /** Blocks that need more than this suite has, with the suite that runs them. */
 const ELSEWHERE = [
-  ['README.md', 'npm ci && npm start', 'test/e2e/npm.test.ts runs npm start'],
+  ['README.md', 'npm ci && npm start', 'test/e2e/npm.e2e.ts runs npm start'],
   ['README.md', 'docker build', 'test/container'],
   ['docs/container.md', 'docker build', 'test/container'],
   ['docs/container.md', 'docker run --rm -v', 'test/container'],
-  ['README.md', 'npm ci && npm test', 'this is it'],
-  ['CONTRIBUTING.md', 'npm ci && npm test', 'this is it'],
+  ['README.md', 'npm ci && npm test', '.ci/run'],
+  ['CONTRIBUTING.md', 'npm ci && npm test', '.ci/run'],
   ['clients/python/README.md', 'pip install', 'npm run test:client'],
   ['clients/python/README.md', 'python -m lossmeter', 'clients/python/tests/test_cli.py'],
   ['docs/python.md', 'pip install', 'npm run test:client'],
@@ -75,11 +75,11 @@ const ELSEWHERE = [
   ['docs/jobs.md', 'LOSSMETER_STORE=postgres', 'test/postgres/jobs.postgres.ts'],
   ['docs/object-storage.md', 'export LOSSMETER_S3_BUCKETS', 'npm run test:s3, with a server of its own'],
   ['docs/object-storage.md', 'npx lossmeter evaluate s3://', 'test/s3/command-line.s3.ts'],
-  ['docs/operations.md', 'sqlite3 lossmeter.db "VACUUM INTO', 'test/docs/history-file.test.ts'],
-  ['docs/operations.md', 'sqlite3 lossmeter.db VACUUM', 'test/docs/history-file.test.ts'],
+  ['docs/operations.md', 'sqlite3 lossmeter.db "VACUUM INTO', 'test/docs/history-file.e2e.ts'],
+  ['docs/operations.md', 'sqlite3 lossmeter.db VACUUM', 'test/docs/history-file.e2e.ts'],
   ['docs/sharding.md', 'kubectl apply', 'nobody: it takes a cluster; test/deploy runs the commands of the jobs'],
-  ['docs/import.md', 'export LOSSMETER_URL', 'test/e2e/runs-command.test.ts'],
-  ['docs/import.md', 'npx lossmeter runs list', 'test/e2e/runs-command.test.ts'],
+  ['docs/import.md', 'export LOSSMETER_URL', 'test/e2e/runs-command.e2e.ts'],
+  ['docs/import.md', 'npx lossmeter runs list', 'test/e2e/runs-command.e2e.ts'],
   ['docs/deploy.md', 'lossmeter store copy', 'test/postgres/copy.postgres.ts'],
 
   ['docs/kubernetes.md', 'docker build', 'test/container builds the image; nobody pushes it'],
@@ -122,7 +122,7 @@ beforeAll(() => {
   for (const name of readdirSync(ROOT)) {
     if (!/^(?:\.git|lossmeter\.db.*)$/.test(name)) symlinkSync(join(ROOT, name), join(checkout, name));
   }
-  // test/e2e/npm.test.ts runs npx itself, which takes seconds to find what this finds at once.
+  // test/e2e/npm.e2e.ts runs npx itself, which takes seconds to find what this finds at once.
   mkdirSync(join(checkout, 'bin'));
   const npx = join(checkout, 'bin', 'npx');
   writeFileSync(npx, `#!/bin/sh\nshift\nexec "${process.execPath}" src/cli/bin.js "$@"\n`);

@@ -1,0 +1,12 @@
+import { defineConfig } from 'vitest/config';
+import base from '../base.config.ts';
+
+/** Kernels and statistics over long grids of inputs, against exact arithmetic; `npm test` has none of these tests. */
+export default defineConfig({
+  ...base,
+  test: {
+    ...base.test,
+    include: ['test/**/*.grid.ts'],
+    reporters: ['default', ['junit', { outputFile: 'test-results/grids.xml' }]],
+  },
+});

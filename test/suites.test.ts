@@ -1,0 +1,42 @@
+/** Every suite runs in CI, and every file of tests belongs to one suite. */
+import { globSync } from 'node:fs';
+import { expect, test } from 'vitest';
+import type { ViteUserConfig } from 'vitest/config';
+import { read, ROOT } from './docs/pages.ts';
+
+const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
+const suites = Object.keys(scripts).filter((name) => /^test(?::|$)/.test(name));
+
+/** Configuration files of the suites that Vitest runs. */
+const configs = suites.flatMap((suite) => {
+  const [, options] = /\bvitest run\b(.*)$/.exec(scripts[suite]!) ?? [];
+  return options === undefined ? [] : [/--config (\S+)/.exec(options)?.[1] ?? 'vitest.config.ts'];
+});
+
+/** The suite of PostgreSQL runs the tests of the stores again, on a database of its own. */
+const REPEATING = 'test/postgres/vitest.config.ts';
+
+/** Files of tests: `name.suite.ts`. Names of helpers have one dot. */
+const files = globSync('test/**/*.*.ts', { cwd: ROOT }).filter((path) => !path.endsWith('.config.ts'));
+
+test('.ci/run runs every suite, and runs it once', () => {
+  const run = [...read('.ci/run').matchAll(/^(?:vitest_suite|npm run) (test(?::\w+)?) /gm)].map(([, name]) => name!);
+  expect(run.toSorted()).toEqual(suites.toSorted());
+});
+
+test('every configuration of Vitest belongs to a suite', () => {
+  const found = globSync(['vitest.config.ts', 'test/**/vitest.config.ts'], { cwd: ROOT });
+  expect(configs.toSorted()).toEqual(found.toSorted());
+});
+
+test('every file of tests belongs to one suite', async () => {
+  const counts = new Map(files.map((path) => [path, 0]));
+  for (const config of configs) {
+    const { default: settings } = (await import(`${ROOT}${config}`)) as { default: ViteUserConfig };
+    for (const path of globSync(settings.test!.include!, { cwd: ROOT })) {
+      const isRepeated = config === REPEATING && path.endsWith('.test.ts');
+      if (!isRepeated) counts.set(path, (counts.get(path) ?? 0) + 1);
+    }
+  }
+  expect([...counts].filter(([, count]) => count !== 1)).toEqual([]);
+});
