@@ -7,11 +7,12 @@ import { UsageError, parseArguments, runCommand, unknownCommand } from './usage.
 const USAGE = `usage: lossmeter store copy FROM TO
 
 Copies a history of runs into an empty one: from a SQLite file to a PostgreSQL
-database, or back. FROM and TO are what LOSSMETER_STORE may be, such as
-./lossmeter.db and postgres://user:password@host/database.
+database, or back, or to another file as a backup. FROM and TO are what
+LOSSMETER_STORE may be, such as ./lossmeter.db and
+postgres://user:password@host/database.
 
 The copy is of one moment, and complete or none. What is recorded in FROM
-afterwards is not in it: stop the services that record first.
+afterwards is not in it: before a move, stop the services that record.
 
   -h, --help       print this
 
