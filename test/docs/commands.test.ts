@@ -84,6 +84,8 @@ const ELSEWHERE = [
   ['docs/import.md', 'export LOSSMETER_URL', 'test/e2e/runs-command.test.ts'],
   ['docs/import.md', 'npx lossmeter runs list', 'test/e2e/runs-command.test.ts'],
   ['docs/deploy.md', 'lossmeter store copy', 'test/postgres/copy.postgres.ts'],
+  ['docs/deploy.md', 'pg_dump', 'test/postgres/backup.postgres.ts'],
+  ['docs/deploy.md', 'pg_restore', 'test/postgres/backup.postgres.ts'],
 
   ['docs/kubernetes.md', 'docker build', 'test/container builds the image; nobody pushes it'],
   ['docs/kubernetes.md', 'npx lossmeter keys create --name trainer', 'nobody: it takes a cluster'],
@@ -198,6 +200,12 @@ function answersOf(outcomes: Outcome[]): Record<string, unknown>[] {
 test('every block of commands is run here, or said to be run elsewhere', () => {
   const known = [...RUN, ...ELSEWHERE].map(([path, beginning]) => blockOf(path, beginning).place);
   expect(known.toSorted()).toEqual(blocks.map(({ place }) => place).toSorted());
+});
+
+test('a block of commands says that it is one', () => {
+  const programs = /^(?:\w+=\S+ )*(?:curl|docker|helm|kubectl|lossmeter|node|npm|npx|pg_\w+|pip|python3?|sqlite3)\b/;
+  const others = pages.flatMap(readBlocks).filter(({ language }) => language === '' || language === 'text');
+  expect(others.filter(({ text }) => programs.test(text)).map(({ place }) => place)).toEqual([]);
 });
 
 test('the README’s NaN is explained as it says', async () => {

@@ -73,10 +73,13 @@ test('it evaluates the example on Node.js, with its types', async () => {
 
 test('the example of its README prints what it says', async () => {
   const readme = readFileSync(path.join(folder, 'node_modules/lossmeter-client/README.md'), 'utf8');
-  const [, program] = /^```ts\n(import [^]*?)^```$/m.exec(readme)!;
+  const [program, others] = [...readme.matchAll(/^```ts\n([^]*?)^```$/gm)].map(([, block]) => block!);
   writeFileSync(path.join(folder, 'readme.ts'), program!);
+  // Events have no end, so the others are only compiled.
+  const head = "import { Client } from 'lossmeter-client';\nconst client = new Client();\n";
+  writeFileSync(path.join(folder, 'others.ts'), head + others!);
   const options = ['--strict', '--module', 'nodenext', '--target', 'es2022', '--types', 'node'];
-  await run(tsc, [...options, 'readme.ts'], { cwd: folder });
+  await run(tsc, [...options, 'readme.ts', 'others.ts'], { cwd: folder });
   const service = await startService();
   const env = { ...process.env, LOSSMETER_URL: service.url };
   const { stdout } = await run(process.execPath, ['readme.js'], { cwd: folder, env });
