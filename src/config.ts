@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os';
 import { envSchema } from 'env-schema';
 import { Type } from 'typebox';
 import type { Static, TSchema } from 'typebox';
+import { suggestName } from './suggestion.ts';
 
 const GiB = 2 ** 30;
 const MiB = 2 ** 20;
@@ -377,9 +378,11 @@ interface SchemaError {
 /** Variables that MLflow’s own clients read. */
 const SHARED_PREFIX = /^mlflow/;
 
+const PREFIX = 'LOSSMETER_';
+
 /** maxBodyBytes → LOSSMETER_MAX_BODY_BYTES; mlflowTrackingUri → MLFLOW_TRACKING_URI */
 function environmentName(key: ConfigKey): string {
-  return `${SHARED_PREFIX.test(key) ? '' : 'LOSSMETER_'}${snakeCase(key).toUpperCase()}`;
+  return `${SHARED_PREFIX.test(key) ? '' : PREFIX}${snakeCase(key).toUpperCase()}`;
 }
 
 /** The variables with their defaults and meanings, for documentation. */
@@ -423,11 +426,25 @@ function explain({ instancePath, keyword, message, params }: SchemaError): strin
   return `${name} ${message}${params['type'] === 'boolean' ? ': true, false' : ''}`;
 }
 
+/** Variables of the clients. A shell in which the service is started may have them. */
+const OF_CLIENTS: ReadonlySet<string> = new Set(['LOSSMETER_URL', 'LOSSMETER_API_KEY']);
+
 /**
- * Unknown variables with the service's prefix, which are probably misspelt. They cause only a warning, because
- * Kubernetes sets such variables itself for a Service named lossmeter.
+ * Unknown variables with the service's prefix, which are probably misspelt, and the variable that was probably meant. They
+ * cause only a warning, because Kubernetes sets such variables itself for a Service named lossmeter.
  */
-export function unknownVariables(environment: NodeJS.ProcessEnv = process.env): string[] {
+export function unknownVariables(
+  environment: NodeJS.ProcessEnv = process.env,
+): { name: string; meant: string | undefined }[] {
   const known = new Set(CONFIG_KEYS.map(environmentName));
-  return Object.keys(environment).filter((name) => name.startsWith('LOSSMETER_') && !known.has(name));
+  return Object.keys(environment)
+    .filter((name) => name.startsWith(PREFIX) && !known.has(name) && !OF_CLIENTS.has(name))
+    .map((name) => ({ name, meant: suggestVariable(name.slice(PREFIX.length)) }));
+}
+
+/** The variable that was probably meant. @param name without the prefix, which would make all of them look alike */
+export function suggestVariable(name: string): string | undefined {
+  const names = CONFIG_KEYS.filter((key) => !SHARED_PREFIX.test(key)).map(snakeCase);
+  const meant = suggestName(name, names);
+  return meant === undefined ? undefined : PREFIX + meant.toUpperCase();
 }

@@ -19,7 +19,10 @@ export async function serve(config: Config): Promise<void> {
   const tracing = await startTracing();
   const app = await buildApp({ config, logger: { level: config.logLevel }, tracing });
   if (isOpen) app.log.warn(`no keys: whoever reaches ${config.host} may use this service`);
-  for (const name of unknownVariables()) app.log.warn(`${name} is not a variable of lossmeter and does nothing`);
+  for (const { name, meant } of unknownVariables()) {
+    const hint = meant === undefined ? '' : `, did you mean ${meant}?`;
+    app.log.warn(`${name} is not a variable of lossmeter and does nothing${hint}`);
+  }
 
   const delay = config.drainSeconds * 1000 + CLOSE_MS;
   closeWithGrace({ delay, logger: app.log, skip: FAULT_SIGNALS }, async ({ err, signal }) => {

@@ -1,21 +1,31 @@
-import { closest, distance } from 'fastest-levenshtein';
+import { distance } from 'fastest-levenshtein';
 
 /** Longer names are not looked up: nobody means them, and comparing costs their length. */
 const MAX_NAME_LENGTH = 64;
 
-/** The known name that was probably meant: a synonym's, else the nearest one within two edits (three in long names). */
+/**
+ * The known name that was probably meant: a synonym's, else the nearest one within two edits (three in long names). Upper
+ * case, and a hyphen in place of an underscore, are no edits.
+ */
 export function suggestName(
   name: string,
   known: readonly string[],
   synonyms: Readonly<Record<string, string>> = {},
 ): string | undefined {
-  if (name.length > MAX_NAME_LENGTH || known.length === 0) return undefined;
-  const lower = name.toLowerCase().replaceAll('-', '_');
-  const meant = Object.hasOwn(synonyms, lower) ? synonyms[lower] : undefined;
+  if (name.length > MAX_NAME_LENGTH) return undefined;
+  const plain = plainName(name);
+  const meant = Object.hasOwn(synonyms, plain) ? synonyms[plain] : undefined;
   if (meant !== undefined && known.includes(meant)) return meant;
-  const nearest = closest(lower, known);
-  return distance(lower, nearest) <= (nearest.length > 8 ? 3 : 2) ? nearest : undefined;
+  let nearest: string | undefined;
+  let least = Number.POSITIVE_INFINITY;
+  for (const one of known) {
+    const edits = distance(plain, plainName(one));
+    if (edits < least && edits <= (one.length > 8 ? 3 : 2)) [nearest, least] = [one, edits];
+  }
+  return nearest;
 }
+
+const plainName = (name: string): string => name.toLowerCase().replaceAll('-', '_');
 
 const MAX_SHOWN_LENGTH = 60;
 const MAX_SHOWN_ENTRIES = 6;

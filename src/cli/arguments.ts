@@ -1,38 +1,8 @@
 /** Arguments of the commands that evaluate files. */
 import { loadConfig } from '../config.ts';
 import type { Config } from '../config.ts';
-import { LossmeterError } from '../errors.ts';
 import { parseOptionsText } from '../wire/json-text/text.ts';
-
-/** Invalid usage. */
-export class UsageError extends Error {}
-
-/** Exit codes of a result that is not finite or beyond a bound, and of a command that failed. */
-export const EXIT_BAD_RESULT = 1;
-const EXIT_FAILED = 2;
-
-/**
- * Reads the arguments of a command, and runs it. Prints what goes wrong, or the usage when help is requested.
- * @param read gives undefined for help
- * @returns the exit code
- */
-export async function runCommand<Invocation>(
-  usage: string,
-  read: () => Invocation | undefined,
-  run: (invocation: Invocation) => Promise<number>,
-): Promise<number> {
-  try {
-    const invocation = read();
-    if (invocation !== undefined) return await run(invocation);
-    console.log(usage);
-    return 0;
-  } catch (error) {
-    if (!(error instanceof Error)) throw error;
-    console.error(error.message);
-    if (error instanceof UsageError) console.error(`\n${usage}`);
-    return error instanceof LossmeterError && error.code === 'non_finite_loss' ? EXIT_BAD_RESULT : EXIT_FAILED;
-  }
-}
+import { UsageError } from './usage.ts';
 
 /** Arguments that these commands share, for parseArgs. */
 export const SHARED_ARGUMENTS = {
@@ -44,15 +14,6 @@ export const SHARED_ARGUMENTS = {
   tensor: { type: 'string', multiple: true },
   workers: { type: 'string' },
 } as const;
-
-/** Runs a parser of arguments. @throws UsageError for those that it refuses */
-export function orUsageError<T>(read: () => T): T {
-  try {
-    return read();
-  } catch (cause) {
-    throw new UsageError((cause as Error).message, { cause });
-  }
-}
 
 /** Options of an evaluation: `--options` as an object, then each `--option`. @throws UsageError */
 export function readOptions({

@@ -1,7 +1,8 @@
-import { parseArgs } from 'node:util';
-import { describeConfig, loadConfig } from '../config.ts';
+import { describeConfig, loadConfig, suggestVariable } from '../config.ts';
 import type { Config } from '../config.ts';
+import { suggestName } from '../suggestion.ts';
 import { VERSION } from '../version.ts';
+import { UsageError, parseArguments, runCommand, unknownCommand } from './usage.ts';
 
 const USAGE = `lossmeter ${VERSION}
 
@@ -40,51 +41,49 @@ const COMMANDS: Readonly<Record<string, () => Promise<(args: string[]) => Promis
 export async function run(args: string[]): Promise<void> {
   const [name = '', ...others] = args;
   if (Object.hasOwn(COMMANDS, name)) {
-    const runCommand = await COMMANDS[name]!();
-    process.exitCode = await runCommand(others);
+    const runOther = await COMMANDS[name]!();
+    process.exitCode = await runOther(others);
     return;
   }
-  let command: string | undefined;
-  try {
-    const { values, positionals } = parseArgs({
+  process.exitCode = await runCommand(USAGE, () => readArguments(args), serveOrPrintVersion);
+}
+
+/** @returns the configuration of `serve`, and undefined when help is requested @throws UsageError */
+function readArguments(args: string[]): Config | 'version' | undefined {
+  const { values, positionals } = parseArguments(
+    {
       args,
       allowPositionals: true,
       options: { help: { type: 'boolean', short: 'h' }, version: { type: 'boolean', short: 'v' } },
-    });
-    if (values.version === true) {
-      console.log(VERSION);
-      return;
-    }
-    if (values.help === true) {
-      console.log(USAGE);
-      return;
-    }
-    command = positionals.join(' ');
+    },
+    // Settings of the service are variables.
+    (name) => {
+      const meant = suggestName(name, ['help', 'version']);
+      return meant === undefined ? suggestVariable(name) : `--${meant}`;
+    },
+  );
+  if (values.version === true) return 'version';
+  if (values.help === true) return undefined;
+  const [command, ...others] = positionals;
+  if (command === undefined) throw new UsageError('no command is named');
+  if (command !== 'serve') throw unknownCommand(command, ['serve', ...Object.keys(COMMANDS)]);
+  if (others.length > 0) throw new UsageError(`unexpected ${others[0]}: lossmeter serve takes no arguments`);
+  return loadConfig();
+}
+
+async function serveOrPrintVersion(config: Config | 'version'): Promise<number> {
+  if (config === 'version') {
+    console.log(VERSION);
+    return 0;
+  }
+  // Imports the service only when needed, so that the other commands answer quickly.
+  const { serve } = await import('../main.ts');
+  try {
+    await serve(config);
   } catch (error) {
-    console.error(`${(error as Error).message}\n\n${USAGE}`);
-    process.exitCode = 2;
-    return;
+    // Exits explicitly: running workers would keep the process alive.
+    console.error((error as Error).message);
+    process.exit(1);
   }
-  if (command === 'serve') {
-    // Imports the service only when needed, so that the other commands answer quickly.
-    const { serve } = await import('../main.ts');
-    let config: Config;
-    try {
-      config = loadConfig();
-    } catch (error) {
-      console.error((error as Error).message);
-      process.exitCode = 2;
-      return;
-    }
-    try {
-      await serve(config);
-    } catch (error) {
-      // Exits explicitly: running workers would keep the process alive.
-      console.error((error as Error).message);
-      process.exit(1);
-    }
-    return;
-  }
-  console.error(command === '' ? USAGE : `unknown command ${command}\n\n${USAGE}`);
-  process.exitCode = 2;
+  return 0;
 }

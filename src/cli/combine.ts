@@ -1,9 +1,7 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import { restoreComparison, restoreEvaluation } from '../pipeline/saved-files.ts';
 import type { SavedComparison, SavedEvaluation } from '../pipeline/saved-files.ts';
-import { EXIT_BAD_RESULT, UsageError, orUsageError, runCommand } from './arguments.ts';
 import { printComparisons } from './compare.ts';
 import type { WithReference } from './compare.ts';
 import { printEvaluations } from './evaluate.ts';
@@ -14,6 +12,7 @@ import { COMMANDS } from './shards/partial.ts';
 import type { PartialEntry } from './shards/partial.ts';
 import { PartialSet } from './shards/partial-set.ts';
 import { readPartial } from './shards/read-partial.ts';
+import { EXIT_BAD_RESULT, UsageError, parseArguments, runCommand } from './usage.ts';
 
 const USAGE = `usage: lossmeter combine [options] PARTIAL…
 
@@ -47,17 +46,15 @@ export function combine(args: string[]): Promise<number> {
 
 /** @returns undefined when help is requested */
 function readArguments(args: string[]): Invocation | undefined {
-  const { values, positionals: patterns } = orUsageError(() =>
-    parseArgs({
-      args,
-      allowPositionals: true,
-      options: {
-        help: { type: 'boolean', short: 'h' },
-        json: { type: 'boolean' },
-        'fail-if': { type: 'string', multiple: true },
-      },
-    }),
-  );
+  const { values, positionals: patterns } = parseArguments({
+    args,
+    allowPositionals: true,
+    options: {
+      help: { type: 'boolean', short: 'h' },
+      json: { type: 'boolean' },
+      'fail-if': { type: 'string', multiple: true },
+    },
+  });
   if (values.help === true) return undefined;
   if (patterns.length === 0) throw new UsageError('no partial is named');
   return { patterns, bounds: (values['fail-if'] ?? []).map(readBound), json: values.json === true };

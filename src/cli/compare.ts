@@ -1,4 +1,3 @@
-import { parseArgs } from 'node:util';
 import { parseComparisonOptions } from '../comparison/options.ts';
 import type { Config } from '../config.ts';
 import type { Comparison } from '../contract/kl-divergence.ts';
@@ -18,16 +17,7 @@ import type { ComparedFile, ComparedNames } from '../pipeline/compare-files.ts';
 import { LogitFileCursor } from '../pipeline/logit-file-cursor.ts';
 import { saveComparison } from '../pipeline/saved-files.ts';
 import { KIND_BYTES } from '../wire/body/file-kind.ts';
-import {
-  EXIT_BAD_RESULT,
-  SHARED_ARGUMENTS,
-  UsageError,
-  orUsageError,
-  readConfig,
-  readOptions,
-  readTensorNames,
-  runCommand,
-} from './arguments.ts';
+import { SHARED_ARGUMENTS, readConfig, readOptions, readTensorNames } from './arguments.ts';
 import { chunkLines, statisticsLines } from './comparison-table.ts';
 import { evaluateFiles, printJson } from './evaluate-files.ts';
 import { MEASURE_NAMES, failureOf, readBound } from './fail-if.ts';
@@ -37,6 +27,7 @@ import type { FoundFile } from './files.ts';
 import { digestOf, filesOf, readShard, SHARD_ARGUMENTS, SHARD_USAGE } from './shards/shard.ts';
 import type { WantedShard } from './shards/shard.ts';
 import { requireWritable, writeShard } from './shards/write-shard.ts';
+import { EXIT_BAD_RESULT, UsageError, orUsageError, parseArguments, runCommand } from './usage.ts';
 
 const USAGE = `usage: lossmeter compare [options] --reference REFERENCE FILE…
 
@@ -95,18 +86,16 @@ export function compare(args: string[]): Promise<number> {
 
 /** @returns undefined when help is requested */
 function readArguments(args: string[]): Invocation | undefined {
-  const { values, positionals: patterns } = orUsageError(() =>
-    parseArgs({
-      args,
-      allowPositionals: true,
-      options: {
-        ...SHARED_ARGUMENTS,
-        ...SHARD_ARGUMENTS,
-        reference: { type: 'string', multiple: true },
-        'fail-if': { type: 'string', multiple: true },
-      },
-    }),
-  );
+  const { values, positionals: patterns } = parseArguments({
+    args,
+    allowPositionals: true,
+    options: {
+      ...SHARED_ARGUMENTS,
+      ...SHARD_ARGUMENTS,
+      reference: { type: 'string', multiple: true },
+      'fail-if': { type: 'string', multiple: true },
+    },
+  });
   if (values.help === true) return undefined;
   if (patterns.length === 0) throw new UsageError('no file is named');
   const options = readOptions(values);

@@ -1,4 +1,3 @@
-import { parseArgs } from 'node:util';
 import { LOSS_TENSORS } from '../batch/header.ts';
 import type { Config } from '../config.ts';
 import { PathFiles } from '../files/path-files.ts';
@@ -7,22 +6,14 @@ import type { Metrics } from '../loss/reduction.ts';
 import { addUp, evaluateFile } from '../pipeline/evaluate-file.ts';
 import type { FileEvaluation, TensorNames, Total } from '../pipeline/evaluate-file.ts';
 import { saveEvaluation } from '../pipeline/saved-files.ts';
-import {
-  EXIT_BAD_RESULT,
-  SHARED_ARGUMENTS,
-  UsageError,
-  orUsageError,
-  readConfig,
-  readOptions,
-  readTensorNames,
-  runCommand,
-} from './arguments.ts';
+import { SHARED_ARGUMENTS, readConfig, readOptions, readTensorNames } from './arguments.ts';
 import { evaluateFiles, printJson } from './evaluate-files.ts';
 import { findFiles } from './files.ts';
 import { digestOf, filesOf, readShard, SHARD_ARGUMENTS, SHARD_USAGE } from './shards/shard.ts';
 import type { WantedShard } from './shards/shard.ts';
 import { requireWritable, writeShard } from './shards/write-shard.ts';
 import { formatNumber, formatTable } from './table.ts';
+import { EXIT_BAD_RESULT, UsageError, orUsageError, parseArguments, runCommand } from './usage.ts';
 
 const USAGE = `usage: lossmeter evaluate [options] FILE…
 
@@ -100,9 +91,11 @@ export async function printEvaluations(evaluations: readonly FileEvaluation[], j
 
 /** @returns undefined when help is requested */
 function readArguments(args: string[]): Invocation | undefined {
-  const { values, positionals: patterns } = orUsageError(() =>
-    parseArgs({ args, allowPositionals: true, options: { ...SHARED_ARGUMENTS, ...SHARD_ARGUMENTS } }),
-  );
+  const { values, positionals: patterns } = parseArguments({
+    args,
+    allowPositionals: true,
+    options: { ...SHARED_ARGUMENTS, ...SHARD_ARGUMENTS },
+  });
   if (values.help === true) return undefined;
   if (patterns.length === 0) throw new UsageError('no file is named');
   const options = readOptions(values);

@@ -1,6 +1,6 @@
 import type { Comparison } from '../contract/kl-divergence.ts';
 import { suggestName } from '../suggestion.ts';
-import { UsageError } from './arguments.ts';
+import { UsageError } from './usage.ts';
 
 type Answer = Omit<Comparison, 'outputs'>;
 

@@ -4,6 +4,7 @@ import type { IncomingMessage } from 'node:http';
 import { isIPv6 } from 'node:net';
 import { loadConfig } from '../config.ts';
 import type { Config } from '../config.ts';
+import { describeUsageError } from './usage.ts';
 
 const USAGE = `usage: lossmeter health
 
@@ -29,7 +30,7 @@ export async function health(args: string[]): Promise<number> {
   if (args.length > 0) {
     const isHelp = args.every((arg) => arg === '--help' || arg === '-h');
     if (isHelp) console.log(USAGE);
-    else console.error(`lossmeter health takes no ${args[0]}\n\n${USAGE}`);
+    else console.error(describeUsageError(USAGE, new Error(`lossmeter health takes no ${args[0]}`)));
     return isHelp ? 0 : EXIT_USAGE;
   }
   try {

@@ -1,4 +1,3 @@
-import { parseArgs } from 'node:util';
 import { IsDate, IsDateTime } from 'typebox/format';
 import { loadConfig } from '../config.ts';
 import { NAME_PATTERN, changeKeyFile, readKeyFile } from '../keys/key-file.ts';
@@ -8,6 +7,7 @@ import type { Scope } from '../keys/scopes.ts';
 import { createSecret, digestOf } from '../keys/secret.ts';
 import { showValue } from '../suggestion.ts';
 import { formatTable } from './table.ts';
+import { UsageError, describeUsageError, parseArguments, unknownCommand } from './usage.ts';
 
 const USAGE = `usage: lossmeter keys create --name NAME --scope SCOPE [--expires DATE] [--file FILE]
        lossmeter keys list [--file FILE]
@@ -29,9 +29,6 @@ The exit code is 1 when the change fails, and 2 for invalid usage.
 const EXIT_FAILED = 1;
 const EXIT_USAGE = 2;
 
-/** Invalid usage. */
-class UsageError extends Error {}
-
 /** `lossmeter keys`. @returns the exit code */
 export async function keys(args: string[]): Promise<number> {
   try {
@@ -44,33 +41,29 @@ export async function keys(args: string[]): Promise<number> {
     if (command === 'create') await create(others, values);
     else if (command === 'list') await list(others, values);
     else if (command === 'revoke') await revoke(others, values);
-    else throw new UsageError(command === undefined ? 'no command is named' : `unknown command keys ${command}`);
+    else if (command === undefined) throw new UsageError('no command is named');
+    else throw unknownCommand(command, ['create', 'list', 'revoke'], 'keys ');
     return 0;
   } catch (error) {
     if (!(error instanceof Error)) throw error;
-    console.error(error.message);
-    if (!(error instanceof UsageError)) return EXIT_FAILED;
-    console.error(`\n${USAGE}`);
-    return EXIT_USAGE;
+    const isUsage = error instanceof UsageError;
+    console.error(isUsage ? describeUsageError(USAGE, error) : error.message);
+    return isUsage ? EXIT_USAGE : EXIT_FAILED;
   }
 }
 
 function parse(args: string[]) {
-  try {
-    return parseArgs({
-      args,
-      allowPositionals: true,
-      options: {
-        expires: { type: 'string' },
-        file: { type: 'string' },
-        help: { type: 'boolean', short: 'h' },
-        name: { type: 'string' },
-        scope: { type: 'string', multiple: true },
-      },
-    });
-  } catch (cause) {
-    throw new UsageError((cause as Error).message, { cause });
-  }
+  return parseArguments({
+    args,
+    allowPositionals: true,
+    options: {
+      expires: { type: 'string' },
+      file: { type: 'string' },
+      help: { type: 'boolean', short: 'h' },
+      name: { type: 'string' },
+      scope: { type: 'string', multiple: true },
+    },
+  });
 }
 
 type Values = ReturnType<typeof parse>['values'];

@@ -1,5 +1,4 @@
-import { suggestName } from '../suggestion.ts';
-import { UsageError, runCommand } from './arguments.ts';
+import { UsageError, runCommand, unknownCommand } from './usage.ts';
 
 const USAGE = `usage: lossmeter runs list             list runs
        lossmeter runs show RUN         show a run and its scalars
@@ -49,6 +48,5 @@ export async function runs([name, ...others]: string[]): Promise<number> {
 /** @throws UsageError */
 function refuse(name: string | undefined): never {
   if (name === undefined) throw new UsageError('no command is named');
-  const meant = suggestName(name, Object.keys(COMMANDS));
-  throw new UsageError(`unknown command runs ${name}${meant === undefined ? '' : `, did you mean ${meant}?`}`);
+  throw unknownCommand(name, Object.keys(COMMANDS), 'runs ');
 }

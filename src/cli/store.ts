@@ -1,18 +1,18 @@
 import { existsSync } from 'node:fs';
-import { parseArgs } from 'node:util';
 import { isPostgres, openTables } from '../runs/open-store.ts';
 import { TABLE_NAMES } from '../runs/tables.ts';
 import type { HistoryTables, TableName } from '../runs/tables.ts';
-import { UsageError, orUsageError, runCommand } from './arguments.ts';
+import { UsageError, parseArguments, runCommand, unknownCommand } from './usage.ts';
 
 const USAGE = `usage: lossmeter store copy FROM TO
 
 Copies a history of runs into an empty one: from a SQLite file to a PostgreSQL
-database, or back. FROM and TO are what LOSSMETER_STORE may be, such as
-./lossmeter.db and postgres://user:password@host/database.
+database, or back, or to another file as a backup. FROM and TO are what
+LOSSMETER_STORE may be, such as ./lossmeter.db and
+postgres://user:password@host/database.
 
 The copy is of one moment, and complete or none. What is recorded in FROM
-afterwards is not in it: stop the services that record first.
+afterwards is not in it: before a move, stop the services that record.
 
   -h, --help       print this
 
@@ -31,14 +31,15 @@ export function store(args: string[]): Promise<number> {
 
 /** @throws UsageError */
 function parse(args: string[]): Copy | undefined {
-  const { values, positionals } = orUsageError(() =>
-    parseArgs({ args, allowPositionals: true, options: { help: { type: 'boolean', short: 'h' } } }),
-  );
+  const { values, positionals } = parseArguments({
+    args,
+    allowPositionals: true,
+    options: { help: { type: 'boolean', short: 'h' } },
+  });
   if (values.help === true) return undefined;
   const [command, from, to, ...others] = positionals;
-  if (command !== 'copy') {
-    throw new UsageError(command === undefined ? 'no command is named' : `unknown command store ${command}`);
-  }
+  if (command === undefined) throw new UsageError('no command is named');
+  if (command !== 'copy') throw unknownCommand(command, ['copy'], 'store ');
   if (from === undefined || to === undefined) throw new UsageError('store copy needs two histories: FROM and TO');
   if (others.length > 0) throw new UsageError(`unexpected ${others[0]}: store copy takes two histories`);
   return { from, to };

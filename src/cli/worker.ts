@@ -1,11 +1,10 @@
-import { parseArgs } from 'node:util';
 import closeWithGrace from 'close-with-grace';
 import { loadConfig } from '../config.ts';
 import type { Config } from '../config.ts';
 import { JobWorker } from '../jobs/postgres/worker.ts';
 import { isPostgres } from '../runs/open-store.ts';
 import { CLOSE_MS, FAULT_SIGNALS } from '../shutdown.ts';
-import { UsageError, orUsageError, runCommand } from './arguments.ts';
+import { UsageError, orUsageError, parseArguments, runCommand } from './usage.ts';
 
 const USAGE = `usage: lossmeter worker [options]
 
@@ -56,12 +55,10 @@ async function work(config: Config): Promise<number> {
 
 /** @returns undefined when help is requested */
 function readArguments(args: string[]): Config | undefined {
-  const { values } = orUsageError(() =>
-    parseArgs({
-      args,
-      options: { help: { type: 'boolean', short: 'h' }, tasks: { type: 'string' }, workers: { type: 'string' } },
-    }),
-  );
+  const { values } = parseArguments({
+    args,
+    options: { help: { type: 'boolean', short: 'h' }, tasks: { type: 'string' }, workers: { type: 'string' } },
+  });
   if (values.help === true) return undefined;
   const config = orUsageError(() =>
     loadConfig({

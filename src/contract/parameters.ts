@@ -3,6 +3,7 @@ import { Type } from 'typebox';
 import type { TSchema } from 'typebox';
 import { Value } from 'typebox/value';
 import { LossmeterError } from '../errors.ts';
+import { explainSchemaError, schemaErrors } from '../schema-errors.ts';
 import { showValue } from '../suggestion.ts';
 
 /** Names of the parts of a request, for messages. */
@@ -17,14 +18,12 @@ export const parameterCompiler: FastifySchemaCompiler<TSchema> = ({ schema, http
   return (given: unknown) => {
     const value = Value.Default(schema, readValues(schema, given as Readonly<Record<string, unknown>>));
     if (Value.Check(schema, value)) return { value };
-    const errors = Value.Errors(schema, value);
-    // Drops the error about the whole object, which only repeats the errors about each unknown parameter.
-    const telling = errors.filter(({ keyword }) => keyword !== 'additionalProperties' || errors.length === 1);
-    const all = telling.map(({ instancePath, message, keyword }) => {
+    const all = schemaErrors(schema, value).map((error) => {
+      const { instancePath, keyword } = error;
       const name = instancePath.slice(1);
       const came = name === '' ? given : (given as Record<string, unknown>)[name];
-      const reason = reasonOf(schema, name, came) ?? message;
-      const what = keyword === 'boolean' ? 'is not a known parameter' : `${showValue(came)} ${reason}`;
+      const reason = reasonOf(schema, name, came) ?? explainSchemaError(error, schema, 'parameter');
+      const what = keyword === 'boolean' ? reason : `${showValue(came)} ${reason}`;
       return { pointer: instancePath, detail: `${name === '' ? PLACES[httpPart] : name}: ${what}` };
     });
     const places = all.filter(({ detail }, k) => all.findIndex((other) => other.detail === detail) === k);

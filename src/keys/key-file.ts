@@ -2,6 +2,8 @@ import { chmod, chown, open, readFile, realpath, rename, rm, stat } from 'node:f
 import { Type } from 'typebox';
 import type { Static } from 'typebox';
 import { Value } from 'typebox/value';
+import { explainSchemaError, schemaErrors } from '../schema-errors.ts';
+import type { SchemaError } from '../schema-errors.ts';
 import { SCOPES } from './scopes.ts';
 
 const Moment = Type.String({ format: 'date-time' });
@@ -42,7 +44,7 @@ export function parseKeyFile(text: string, path: string): KeyEntry[] {
     // The parser's message would quote the text.
     throw new Error(`${path} is not JSON`);
   }
-  if (!Value.Check(KeyFile, value)) throw new Error(`${path}: ${describe(Value.Errors(KeyFile, value)[0]!)}`);
+  if (!Value.Check(KeyFile, value)) throw new Error(`${path}: ${describe(schemaErrors(KeyFile, value)[0]!)}`);
   const { keys } = value;
   for (const [k, { name, sha256, created, expires }] of keys.entries()) {
     // Rejects dates that do not exist: such a key would never expire.
@@ -56,14 +58,8 @@ export function parseKeyFile(text: string, path: string): KeyEntry[] {
   return keys;
 }
 
-type SchemaError = ReturnType<typeof Value.Errors>[number];
-
-function describe({ keyword, instancePath, message }: SchemaError): string {
-  const place = instancePath === '' ? 'the document' : instancePath;
-  if (keyword === 'boolean') return `${place} is not a known field`;
-  if (keyword === 'enum') return `${place} ${message}: ${SCOPES.join(', ')}`;
-  return `${place} ${message}`;
-}
+const describe = (error: SchemaError): string =>
+  `${error.instancePath === '' ? 'the document' : error.instancePath} ${explainSchemaError(error, KeyFile)}`;
 
 /** @throws Error when the file is unreadable or invalid */
 export async function readKeyFile(path: string): Promise<KeyEntry[]> {

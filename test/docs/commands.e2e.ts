@@ -51,13 +51,15 @@ const RUN = [
   ['docs/local-data.md', 'npx lossmeter evaluate run-7/'],
   ['docs/local-data.md', 'curl -s --unix-socket'],
   ['docs/runs.md', 'curl -s -X PUT'],
-  ['docs/keys.md', 'npx lossmeter keys create'],
+  ['docs/keys.md', 'npx lossmeter keys create --name trainer '],
   ['docs/compare.md', 'curl -s'],
   ['docs/compare.md', 'npx lossmeter compare'],
   ['docs/sharding.md', 'mkdir partials'],
   ['docs/jobs.md', 'LOSSMETER_DATA_DIR=examples npm start'],
   ['docs/runs.md', "curl -s -H 'Content-Type: application/json' -d '["],
   ['README.md', "curl -s -H 'Content-Type: application/json' -d '{"],
+  ['docs/keys.md', 'npx lossmeter keys create --name trainer-2'],
+  ['docs/configuration.md', 'LOSSMETER_MAX_REQUESTS_PER_MINUTE'],
 ] as const;
 
 /** Blocks that need more than this suite has, with the suite that runs them. */
@@ -75,12 +77,15 @@ const ELSEWHERE = [
   ['docs/jobs.md', 'LOSSMETER_STORE=postgres', 'test/postgres/jobs.postgres.ts'],
   ['docs/object-storage.md', 'export LOSSMETER_S3_BUCKETS', 'npm run test:s3, with a server of its own'],
   ['docs/object-storage.md', 'npx lossmeter evaluate s3://', 'test/s3/command-line.s3.ts'],
+  ['docs/operations.md', 'npx lossmeter store copy', 'test/docs/history-file.e2e.ts'],
   ['docs/operations.md', 'sqlite3 lossmeter.db "VACUUM INTO', 'test/docs/history-file.e2e.ts'],
   ['docs/operations.md', 'sqlite3 lossmeter.db VACUUM', 'test/docs/history-file.e2e.ts'],
   ['docs/sharding.md', 'kubectl apply', 'nobody: it takes a cluster; test/deploy runs the commands of the jobs'],
   ['docs/import.md', 'export LOSSMETER_URL', 'test/e2e/runs-command.e2e.ts'],
   ['docs/import.md', 'npx lossmeter runs list', 'test/e2e/runs-command.e2e.ts'],
   ['docs/deploy.md', 'lossmeter store copy', 'test/postgres/copy.postgres.ts'],
+  ['docs/deploy.md', 'pg_dump', 'test/postgres/backup.postgres.ts'],
+  ['docs/deploy.md', 'pg_restore', 'test/postgres/backup.postgres.ts'],
 
   ['docs/kubernetes.md', 'docker build', 'test/container builds the image; nobody pushes it'],
   ['docs/kubernetes.md', 'npx lossmeter keys create --name trainer', 'nobody: it takes a cluster'],
@@ -162,7 +167,6 @@ async function runCommand(command: string, environment: Record<string, string>):
  * Runs the lines of a block one after the other. `npm start` starts a service on a free port, and the lines behind it
  * call that one.
  * @param url of the service that is called before
- * @param KEY the pages call the key so that an earlier line printed
  */
 async function runBlock({ text }: Block, url = ''): Promise<Outcome[]> {
   const outcomes: Outcome[] = [];
@@ -178,7 +182,7 @@ async function runBlock({ text }: Block, url = ''): Promise<Outcome[]> {
       called = (await start(Object.fromEntries(pairs))).url;
       continue;
     }
-    const outcome = await runCommand(command.replaceAll(PRINTED_URL, called), { KEY: key });
+    const outcome = await runCommand(command.replaceAll(PRINTED_URL, called), { LOSSMETER_API_KEY: key });
     key = /^lm_\S+/.exec(outcome.stdout)?.[0] ?? key;
     outcomes.push(outcome);
   }
@@ -196,6 +200,12 @@ function answersOf(outcomes: Outcome[]): Record<string, unknown>[] {
 test('every block of commands is run here, or said to be run elsewhere', () => {
   const known = [...RUN, ...ELSEWHERE].map(([path, beginning]) => blockOf(path, beginning).place);
   expect(known.toSorted()).toEqual(blocks.map(({ place }) => place).toSorted());
+});
+
+test('a block of commands says that it is one', () => {
+  const programs = /^(?:\w+=\S+ )*(?:curl|docker|helm|kubectl|lossmeter|node|npm|npx|pg_\w+|pip|python3?|sqlite3)\b/;
+  const others = pages.flatMap(readBlocks).filter(({ language }) => language === '' || language === 'text');
+  expect(others.filter(({ text }) => programs.test(text)).map(({ place }) => place)).toEqual([]);
 });
 
 test('the README’s NaN is explained as it says', async () => {
@@ -270,20 +280,26 @@ test('many pairs and scalars are recorded in one request', async () => {
   expect(scalars).toMatchObject({ scalars: [{ name: 'grad_norm/layers.3', last_step: 4 }, { name: 'lr' }] });
 });
 
-test('a key is made, let in and revoked', async () => {
+test('a key is made, let in and replaced by another', async () => {
   const [created, info] = await runBlock(blockOf(...RUN[6]));
   expect([created!.code, created!.stdout]).toEqual([0, expect.stringMatching(/^lm_\S+\n$/)]);
   expect(JSON.parse(info!.stdout)).toMatchObject({ name: 'lossmeter' });
   const { url } = services[0]!;
-  const call = async (): Promise<number> =>
-    (await fetch(`${url}/v1/info`, { headers: { 'x-api-key': created!.stdout.trim() } })).status;
-  expect(await call(), 'X-API-Key').toBe(200);
+  const call = async ({ stdout }: Outcome): Promise<number> =>
+    (await fetch(`${url}/v1/info`, { headers: { 'x-api-key': stdout.trim() } })).status;
+  expect(await call(created!), 'X-API-Key').toBe(200);
 
-  const revoke = /`(npx lossmeter keys revoke [^`]+)`/.exec(read('docs/keys.md'))![1]!;
-  const { code, stderr } = await runCommand(revoke.replace('\n', ' '), {});
-  expect([code, stderr]).toEqual([0, 'The key trainer is revoked.\n']);
+  const [second, list, revoked] = (await runBlock(blockOf(...RUN[13]))) as [Outcome, Outcome, Outcome];
+  expect(list.stdout).toMatch(/^trainer .*\ntrainer-2 /m);
+  expect([revoked.code, revoked.stderr]).toEqual([0, 'The key trainer is revoked.\n']);
   // The page promises a second, and reading takes some time.
-  await expect.poll(call, { timeout: 2000 }).toBe(401);
+  await expect.poll(() => call(created!), { timeout: 2000 }).toBe(401);
+  expect(await call(second)).toBe(200);
+});
+
+test('a limit that is set is among those of the service', async () => {
+  const [info] = answersOf(await runBlock(blockOf(...RUN[14])));
+  expect(info).toMatchObject({ limits: { max_requests_per_minute: 600 } });
 });
 
 describe('the page about comparisons', () => {

@@ -1,18 +1,22 @@
 /** The sizes, the backup and the compaction of docs/operations.md. */
-import { mkdtempSync, rmSync, statSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, renameSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterAll, expect, test } from 'vitest';
 import { ServiceProcess } from '../e2e/process.ts';
 import { JSON_TYPE } from '../service.ts';
-import { read, readBlocks, readTable } from './pages.ts';
+import { ROOT, read, readBlocks, readTable } from './pages.ts';
 
 const page = { path: 'docs/operations.md', text: read('docs/operations.md') };
 const [[, ofOne] = [], [, ofMany] = [], [, ofNonFinite] = []] = readTable(page, 'what | bytes');
+const blocks = readBlocks(page).filter(({ language }) => language === 'sh');
+/** Arguments of the backup without other programs: `npx lossmeter store copy FROM TO`. */
+const copyArguments = /^npx lossmeter (.+) (\S+) (\S+)\n$/.exec(blocks[0]!.text)!.slice(1);
 /** SQL by the command line of SQLite: `sqlite3 lossmeter.db "…"`. */
-const [backup = '', compaction = ''] = readBlocks(page)
-  .filter(({ language }) => language === 'sh')
+const [backup = '', compaction = ''] = blocks
+  .slice(1)
   .map(({ text }) => /^sqlite3 lossmeter\.db "?(.+?)"?\n$/.exec(text)![1]!);
 
 const folder = mkdtempSync(join(tmpdir(), 'lossmeter-history-'));
@@ -90,11 +94,18 @@ test('the file grows by what the page says, and is backed up and compacted by th
   const sentence = /A step of one batch takes some (\d+) bytes of the store, further batches of a step (\d+) each/;
   expect(sentence.exec(read('docs/runs.md'))?.slice(1), 'docs/runs.md says the same').toEqual([ofOne, batch]);
 
-  // A backup while the service runs has all that was acknowledged.
+  // Backups while the service runs have all that was acknowledged.
+  const [command, from, to] = copyArguments as [string, string, string];
+  const bin = join(ROOT, 'src/cli/bin.js');
+  const copied = spawnSync(process.execPath, [bin, ...command.split(' '), from, to], { cwd: folder, encoding: 'utf8' });
+  expect([copied.status, copied.stderr]).toEqual([0, '']);
+  renameSync(join(folder, to), join(folder, 'copy.db'));
   foreign(backup);
-  const copy = new DatabaseSync(join(folder, 'backup.db'), { readOnly: true });
-  expect(copy.prepare('SELECT count(*) AS n FROM batches').get()).toEqual({ n: 1500 + 100 * 32 + 100 });
-  copy.close();
+  for (const name of ['copy.db', 'backup.db']) {
+    const copy = new DatabaseSync(join(folder, name), { readOnly: true });
+    expect(copy.prepare('SELECT count(*) AS n FROM batches').get(), name).toEqual({ n: 1500 + 100 * 32 + 100 });
+    copy.close();
+  }
 
   await fetch(`${service.url}/v1/runs/one`, { method: 'DELETE' });
   expect(await service.end()).toBe(0);

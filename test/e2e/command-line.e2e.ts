@@ -20,17 +20,26 @@ test('--help names every variable of the environment', () => {
   expect(lossmeter(['--help']).stdout).toContain('LOSSMETER_MAX_BODY_BYTES (17179869184)');
 });
 
-test.each([[[]], [['sreve']], [['--bananas']]])('%j is refused with the usage', (args) => {
+test.each([
+  [[], 'no command is named'],
+  [['sreve'], 'unknown command sreve, did you mean serve?'],
+  [['evalute', 'a.safetensors'], 'unknown command evalute, did you mean evaluate?'],
+  [['serve', '--bananas'], 'unknown option --bananas'],
+  [['serve', '--hots', '0.0.0.0'], 'unknown option --hots, did you mean LOSSMETER_HOST?'],
+  [['--hlp'], 'unknown option --hlp, did you mean --help?'],
+  [['serve', 'now'], 'unexpected now: lossmeter serve takes no arguments'],
+])('%j is refused with the usage, and the reason at the end', (args, reason) => {
   const { status, stderr } = lossmeter(args);
   expect(status).toBe(2);
   expect(stderr).toContain('usage: lossmeter serve');
+  expect(stderr.split('\n\n').at(-1)).toBe(`${reason}\n`);
 });
 
 test('a Node.js that is too old is told so', () => {
   const pretend = `data:text/javascript,Object.defineProperty(process.versions, 'node', { value: '20.20.2' })`;
   const { status, stderr } = lossmeter(['serve'], { nodeArgs: ['--import', pretend] });
   expect(status).toBe(1);
-  expect(stderr).toContain('lossmeter needs Node.js 24 or later');
+  expect(stderr).toMatch(/^lossmeter needs Node\.js 24 or later.*\n.*\n$/);
 });
 
 test.each([
@@ -82,5 +91,7 @@ test('a variable that is not known is a warning, and LOSSMETER_KERNEL picks the 
   const info = await (await fetch(`${service.url}/v1/info`)).json();
   expect(info).toMatchObject({ kernel: 'strict' });
   expect(await service.end()).toBe(0);
-  expect(service.output).toContain('LOSSMETER_WROKERS is not a variable of lossmeter');
+  expect(service.output).toContain(
+    'LOSSMETER_WROKERS is not a variable of lossmeter and does nothing, did you mean LOSSMETER_WORKERS?',
+  );
 });

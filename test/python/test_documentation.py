@@ -1,8 +1,9 @@
-"""The Python of docs/evaluate.md that does without our client, run as it stands there."""
+"""The Python of the documentation that does without our client, run as it stands there."""
 
 import re
 
 import pytest
+import requests
 from service import ROOT, Service
 
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -14,6 +15,23 @@ BLOCKS = [
 ]
 # The service of the page listens on the port of its own defaults.
 ADDRESS = "127.0.0.1:8080"
+
+
+PANDAS = BLOCK.findall((ROOT / "docs/runs.md").read_text())
+
+
+def test_a_curve_is_read_by_pandas(
+    service: Service, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (block,) = PANDAS
+    run = f"{service.url}/v1/runs/char-lm"
+    items = [{"step": k, "numerator": 10.0 - k, "denominator": 4} for k in range(3)]
+    requests.post(f"{run}/batches", json=items, timeout=10).raise_for_status()
+
+    exec(compile(block.replace(ADDRESS, service.url[7:]), "docs/runs.md", "exec"), {})  # noqa: S102
+
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert lines[1:4] == [["0", "2.50"], ["1", "2.25"], ["2", "2.00"]]
 
 
 def test_there_are_blocks_for_three_clients() -> None:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import doctest
 import importlib
 import json
+import os
 import subprocess
 import sys
+import tarfile
+import venv
 from email import message_from_bytes
 from typing import TYPE_CHECKING
 from zipfile import ZipFile
@@ -40,22 +43,25 @@ EXAMPLES = [
 ]
 
 
-def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+def run(*arguments: str, cwd: Path = PROJECT) -> subprocess.CompletedProcess[str]:
     """Runs a tool of this environment over the project."""
     command = [sys.executable, "-m", *arguments]
-    return subprocess.run(
-        command, cwd=PROJECT, capture_output=True, text=True, check=False
-    )
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
 
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ZipFile]:
     folder = tmp_path_factory.mktemp("wheel")
-    built = run("hatchling", "build", "-t", "wheel", "-d", str(folder))
-    assert built.returncode == 0, built.stderr
-    (path,) = folder.glob("*.whl")
-    with ZipFile(path) as opened:
+    with ZipFile(build("wheel", folder)) as opened:
         yield opened
+
+
+def build(target: str, folder: Path, source: Path = PROJECT) -> Path:
+    """Builds the wheel or the archive of the sources."""
+    built = run("hatchling", "build", "-t", target, "-d", str(folder), cwd=source)
+    assert built.returncode == 0, built.stderr
+    (path,) = folder.iterdir()
+    return path
 
 
 def test_the_wheel_holds_the_package_and_its_types_and_nothing_else(
@@ -86,6 +92,51 @@ def test_the_wheel_says_what_it_is_and_takes(wheel: ZipFile) -> None:
     required = [n for n in metadata.get_all("Requires-Dist", []) if "extra" not in n]
     names = {name.partition(">")[0] for name in required}
     assert names == {"ml-dtypes", "msgpack", "numpy", "urllib3"}
+
+
+def test_the_archive_of_the_sources_makes_the_same_wheel(
+    wheel: ZipFile, tmp_path: Path
+) -> None:
+    """A release builds the wheel from it, as pip does where it finds no wheel."""
+    (tmp_path / "sources").mkdir()
+    with tarfile.open(build("sdist", tmp_path / "sources")) as archive:
+        archive.extractall(tmp_path, filter="data")
+    (folder,) = tmp_path.glob("lossmeter-*")
+    (tmp_path / "wheel").mkdir()
+
+    with ZipFile(build("wheel", tmp_path / "wheel", folder)) as again:
+        assert sorted(again.namelist()) == sorted(wheel.namelist())
+
+
+def test_the_wheel_alone_evaluates_the_examples(
+    wheel: ZipFile, service: Service, tmp_path: Path
+) -> None:
+    """In an environment that has what the wheel asks for, and nothing else."""
+    venv.create(tmp_path / "venv", with_pip=True)
+    python = str(tmp_path / "venv" / "bin" / "python")
+
+    def ask(*arguments: str) -> str:
+        done = subprocess.run(
+            [python, *arguments],
+            cwd=tmp_path,
+            env=os.environ | {"LOSSMETER_URL": service.url},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    ask("-m", "pip", "install", "--quiet", str(wheel.filename))
+    readme = (PROJECT / "README.md").read_text()
+    program = readme.partition("```python\n")[2].partition("```")[0]
+    assert ask("-c", program).startswith("loss 6.9077")
+
+    example = str(ROOT / "examples" / "char-lm.safetensors")
+    assert "loss 1.33124 over 8113 of 8192 rows" in ask(
+        "-m", "lossmeter", "evaluate", example
+    )
+    assert ask(str(ROOT / "examples" / "post.py")).startswith("loss 1.33123829")
 
 
 def test_types_are_strict() -> None:

@@ -17,10 +17,15 @@ import type {
 
 const MSGPACK = 'application/vnd.msgpack';
 
+const DEFAULT_URL = 'http://127.0.0.1:8080';
+
 export interface ClientOptions {
-  /** Address of the service. It may have a path, such as that of a proxy. */
-  url: string | URL;
-  /** Key of the service. */
+  /**
+   * Address of the service. It may have a path, such as that of a proxy. By default it is the environment's `LOSSMETER_URL`,
+   * or `http://127.0.0.1:8080`.
+   */
+  url?: string | URL;
+  /** Key of the service. By default it is the environment's `LOSSMETER_API_KEY`. */
   key?: string;
   /** Sends requests in place of `fetch`. */
   fetch?: Fetch;
@@ -39,7 +44,7 @@ export interface RunEvent {
 
 /**
  * A client of the service. Answers have their non-finite numbers as numbers, errors are thrown as ProblemError.
- * @example const { loss } = await new Client({ url }).crossEntropy({ logits: tensor(logits, [2, 3]), label: [2, 0] });
+ * @example const { loss } = await new Client().crossEntropy({ logits: tensor(logits, [2, 3]), label: [2, 0] });
  */
 export class Client {
   /** Every operation of the service by its path, in JSON. */
@@ -48,7 +53,11 @@ export class Client {
   readonly #headers: Record<string, string>;
   readonly #fetch: Fetch;
 
-  constructor({ url, key, fetch = (request) => globalThis.fetch(request) }: ClientOptions) {
+  constructor({
+    url = variable('LOSSMETER_URL') ?? DEFAULT_URL,
+    key = variable('LOSSMETER_API_KEY'),
+    fetch = (request) => globalThis.fetch(request),
+  }: ClientOptions = {}) {
     this.#url = new URL(String(url).replace(/\/?$/, '/'));
     this.#headers = key === undefined ? {} : { authorization: `Bearer ${key}` };
     this.#fetch = fetch;
@@ -122,6 +131,11 @@ export class Client {
     });
     return decode(await response.arrayBuffer());
   }
+}
+
+/** Variable of the environment, where there is one: in Node.js, and not in a browser. */
+function variable(name: string): string | undefined {
+  return (globalThis as { process?: { env?: Record<string, string | undefined> } }).process?.env?.[name];
 }
 
 /** A batch whose logits come last: they are evaluated as they arrive. */

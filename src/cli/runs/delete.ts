@@ -1,7 +1,6 @@
-import { parseArgs } from 'node:util';
-import { UsageError, orUsageError, runCommand } from '../arguments.ts';
 import { printable } from './list.ts';
 import { RemoteService, SERVICE_ARGUMENTS, SERVICE_USAGE, runPath } from './service.ts';
+import { UsageError, parseArguments, runCommand } from '../usage.ts';
 
 const USAGE = `usage: lossmeter runs delete --yes RUN…
 
@@ -24,9 +23,11 @@ export function deleteRuns(args: string[]): Promise<number> {
 /** @throws UsageError */
 function readArguments(args: string[]): Deletion | undefined {
   const { help, url } = SERVICE_ARGUMENTS;
-  const { values, positionals } = orUsageError(() =>
-    parseArgs({ args, allowPositionals: true, options: { help, url, yes: { type: 'boolean' } } }),
-  );
+  const { values, positionals } = parseArguments({
+    args,
+    allowPositionals: true,
+    options: { help, url, yes: { type: 'boolean' } },
+  });
   if (values.help === true) return undefined;
   if (positionals.length === 0) throw new UsageError('no run is named');
   if (values.yes !== true) throw new UsageError(`${positionals.length} to delete: confirm with --yes`);

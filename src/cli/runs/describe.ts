@@ -1,9 +1,8 @@
 /** Commands that change what is said of runs: their state, their tags, their notes, and whether they are archived. */
-import { parseArgs } from 'node:util';
-import { UsageError, orUsageError, runCommand } from '../arguments.ts';
 import { printable } from './list.ts';
 import type { RunSummary } from './run-list.ts';
 import { RemoteService, SERVICE_ARGUMENTS, SERVICE_USAGE, runPath } from './service.ts';
+import { UsageError, parseArguments, runCommand } from '../usage.ts';
 
 interface Command {
   usage: string;
@@ -78,7 +77,7 @@ function commandOf({ usage, flag, read }: Command): (args: string[]) => Promise<
   const { help, url } = SERVICE_ARGUMENTS;
   const options = { help, url, ...(flag !== undefined && { [flag]: { type: 'boolean' as const } }) };
   const readArguments = (args: string[]) => {
-    const { values, positionals } = orUsageError(() => parseArgs({ args, allowPositionals: true, options }));
+    const { values, positionals } = parseArguments({ args, allowPositionals: true, options });
     if (values.help === true) return undefined;
     if (positionals.length === 0) throw new UsageError('no run is named');
     const isFlagged = flag !== undefined && (values as Record<string, unknown>)[flag] === true;

@@ -1,9 +1,8 @@
 import { createWriteStream } from 'node:fs';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { parseArgs } from 'node:util';
-import { UsageError, orUsageError, runCommand } from '../arguments.ts';
 import { RemoteService, SERVICE_ARGUMENTS, SERVICE_USAGE, runPath } from './service.ts';
+import { UsageError, parseArguments, runCommand } from '../usage.ts';
 
 const USAGE = `usage: lossmeter runs export [options] RUN
 
@@ -35,9 +34,11 @@ export function exportRun(args: string[]): Promise<number> {
 function readArguments(args: string[]): Export | undefined {
   const { help, url } = SERVICE_ARGUMENTS;
   const text = { type: 'string' } as const;
-  const { values, positionals } = orUsageError(() =>
-    parseArgs({ args, allowPositionals: true, options: { help, url, format: text, of: text, output: text } }),
-  );
+  const { values, positionals } = parseArguments({
+    args,
+    allowPositionals: true,
+    options: { help, url, format: text, of: text, output: text },
+  });
   if (values.help === true) return undefined;
   const [run, ...others] = positionals;
   if (run === undefined || others.length > 0) throw new UsageError('runs export takes the name of one run');

@@ -1,5 +1,4 @@
 import { stat } from 'node:fs/promises';
-import { parseArgs } from 'node:util';
 import { CSV_FIELDS } from '../../import/csv.ts';
 import { readCount } from '../../import/numbers.ts';
 import { FORMATS, FORMAT_NAMES } from '../../import/formats.ts';
@@ -11,13 +10,13 @@ import { findSources } from '../../import/sources.ts';
 import type { Source, SourceChoices } from '../../import/sources.ts';
 import { lossTagsOf } from '../../import/tensorboard/losses.ts';
 import { suggestName } from '../../suggestion.ts';
-import { EXIT_BAD_RESULT, UsageError, orUsageError, runCommand } from '../arguments.ts';
 import { Progress } from '../progress.ts';
 import { formatTable } from '../table.ts';
 import { BulkSender } from './bulk-sender.ts';
 import { printable } from './list.ts';
 import { ItemPrinter } from './item-printer.ts';
 import { RemoteService, SERVICE_ARGUMENTS, SERVICE_USAGE } from './service.ts';
+import { EXIT_BAD_RESULT, UsageError, parseArguments, runCommand } from '../usage.ts';
 
 const USAGE = `usage: lossmeter runs import [options] PATH…
 
@@ -151,25 +150,23 @@ function print({ counts, refusals, refused }: BulkSender, { hasCounts }: { hasCo
 
 /** @throws UsageError */
 function readArguments(args: string[]): Invocation | undefined {
-  const { values, positionals } = orUsageError(() =>
-    parseArgs({
-      args,
-      allowPositionals: true,
-      options: {
-        ...SERVICE_ARGUMENTS,
-        attempt: { type: 'string' },
-        'dry-run': { type: 'boolean' },
-        exclude: { type: 'string' },
-        follow: { type: 'boolean' },
-        format: { type: 'string' },
-        loss: { type: 'string' },
-        map: { type: 'string', multiple: true },
-        rank: { type: 'string' },
-        'rank-pattern': { type: 'string' },
-        run: { type: 'string' },
-      },
-    }),
-  );
+  const { values, positionals } = parseArguments({
+    args,
+    allowPositionals: true,
+    options: {
+      ...SERVICE_ARGUMENTS,
+      attempt: { type: 'string' },
+      'dry-run': { type: 'boolean' },
+      exclude: { type: 'string' },
+      follow: { type: 'boolean' },
+      format: { type: 'string' },
+      loss: { type: 'string' },
+      map: { type: 'string', multiple: true },
+      rank: { type: 'string' },
+      'rank-pattern': { type: 'string' },
+      run: { type: 'string' },
+    },
+  });
   if (values.help === true) return undefined;
   if (positionals.length === 0) throw new UsageError('no file or folder is named');
   const pattern = values['rank-pattern'];

@@ -1,9 +1,8 @@
-import { parseArgs } from 'node:util';
-import { UsageError, orUsageError, runCommand } from '../arguments.ts';
 import { formatTable } from '../table.ts';
 import { FILTER_ARGUMENTS, FILTER_USAGE, findRuns, readPositive } from './run-list.ts';
 import type { RunSummary } from './run-list.ts';
 import { RemoteService, SERVICE_ARGUMENTS, SERVICE_USAGE } from './service.ts';
+import { UsageError, parseArguments, runCommand } from '../usage.ts';
 
 const USAGE = `usage: lossmeter runs list [options]
 
@@ -22,13 +21,11 @@ export function listRuns(args: string[]): Promise<number> {
 }
 
 function readArguments(args: string[]) {
-  const { values, positionals } = orUsageError(() =>
-    parseArgs({
-      args,
-      allowPositionals: true,
-      options: { ...SERVICE_ARGUMENTS, ...FILTER_ARGUMENTS, limit: { type: 'string' }, sort: { type: 'string' } },
-    }),
-  );
+  const { values, positionals } = parseArguments({
+    args,
+    allowPositionals: true,
+    options: { ...SERVICE_ARGUMENTS, ...FILTER_ARGUMENTS, limit: { type: 'string' }, sort: { type: 'string' } },
+  });
   if (values.help === true) return undefined;
   if (positionals.length > 0)
     throw new UsageError(`unexpected ${positionals[0]}: --search ${positionals[0]} finds runs`);

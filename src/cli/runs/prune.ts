@@ -1,10 +1,9 @@
-import { parseArgs } from 'node:util';
 import { IsDate, IsDateTime } from 'typebox/format';
-import { UsageError, orUsageError, runCommand } from '../arguments.ts';
 import { formatRuns, printable } from './list.ts';
 import { FILTER_ARGUMENTS, FILTER_USAGE, findRuns, readPositive } from './run-list.ts';
 import type { RunSummary } from './run-list.ts';
 import { RemoteService, SERVICE_ARGUMENTS, SERVICE_USAGE, runPath } from './service.ts';
+import { UsageError, parseArguments, runCommand } from '../usage.ts';
 
 const USAGE = `usage: lossmeter runs prune [options] --dry-run|--yes
 
@@ -30,21 +29,19 @@ export function pruneRuns(args: string[]): Promise<number> {
 }
 
 function readArguments(args: string[]) {
-  const { values, positionals } = orUsageError(() =>
-    parseArgs({
-      args,
-      allowPositionals: true,
-      options: {
-        ...SERVICE_ARGUMENTS,
-        ...FILTER_ARGUMENTS,
-        'dry-run': { type: 'boolean' },
-        keep: { type: 'string' },
-        'older-than': { type: 'string' },
-        'unchanged-for': { type: 'string' },
-        yes: { type: 'boolean' },
-      },
-    }),
-  );
+  const { values, positionals } = parseArguments({
+    args,
+    allowPositionals: true,
+    options: {
+      ...SERVICE_ARGUMENTS,
+      ...FILTER_ARGUMENTS,
+      'dry-run': { type: 'boolean' },
+      keep: { type: 'string' },
+      'older-than': { type: 'string' },
+      'unchanged-for': { type: 'string' },
+      yes: { type: 'boolean' },
+    },
+  });
   if (values.help === true) return undefined;
   if (positionals.length > 0) throw new UsageError(`unexpected ${positionals[0]}: runs delete takes names`);
   const {

@@ -1,7 +1,6 @@
-import { parseArgs } from 'node:util';
-import { UsageError, orUsageError, runCommand } from '../arguments.ts';
 import { printable } from './list.ts';
 import { RemoteService, SERVICE_ARGUMENTS, SERVICE_USAGE, runPath } from './service.ts';
+import { UsageError, parseArguments, runCommand } from '../usage.ts';
 
 const USAGE = `usage: lossmeter runs rename RUN NAME
 
@@ -25,9 +24,7 @@ export function renameRun(args: string[]): Promise<number> {
 /** @throws UsageError */
 function readArguments(args: string[]): Renaming | undefined {
   const { help, url } = SERVICE_ARGUMENTS;
-  const { values, positionals } = orUsageError(() =>
-    parseArgs({ args, allowPositionals: true, options: { help, url } }),
-  );
+  const { values, positionals } = parseArguments({ args, allowPositionals: true, options: { help, url } });
   if (values.help === true) return undefined;
   const [run, name, ...others] = positionals;
   if (run === undefined || name === undefined || others.length > 0)

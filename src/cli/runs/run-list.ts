@@ -1,5 +1,5 @@
-import { UsageError } from '../arguments.ts';
 import type { RemoteService } from './service.ts';
+import { UsageError } from '../usage.ts';
 
 /** Fields of a run's summary that the commands read. Non-finite numbers are strings. */
 export interface RunSummary {

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { UsageError } from '../arguments.ts';
+import { UsageError } from '../usage.ts';
 
 /** Too many requests, and failures of a service or proxy that may pass. */
 const REPEATED = new Set([429, 502, 503, 504]);

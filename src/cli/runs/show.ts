@@ -1,9 +1,8 @@
-import { parseArgs } from 'node:util';
-import { UsageError, orUsageError, runCommand } from '../arguments.ts';
 import { formatTable } from '../table.ts';
 import { formatLoss, printable } from './list.ts';
 import type { RunSummary } from './run-list.ts';
 import { RemoteService, SERVICE_ARGUMENTS, SERVICE_USAGE, runPath } from './service.ts';
+import { UsageError, parseArguments, runCommand } from '../usage.ts';
 
 const USAGE = `usage: lossmeter runs show [options] RUN
 
@@ -33,9 +32,7 @@ export function showRun(args: string[]): Promise<number> {
 
 /** @throws UsageError */
 function readArguments(args: string[]): ShownRun | undefined {
-  const { values, positionals } = orUsageError(() =>
-    parseArgs({ args, allowPositionals: true, options: SERVICE_ARGUMENTS }),
-  );
+  const { values, positionals } = parseArguments({ args, allowPositionals: true, options: SERVICE_ARGUMENTS });
   if (values.help === true) return undefined;
   const [run, ...others] = positionals;
   if (run === undefined || others.length > 0) throw new UsageError('runs show takes the name of one run');

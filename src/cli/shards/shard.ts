@@ -1,7 +1,7 @@
 /** Division of a list of files among processes. */
 import { createHash } from 'node:crypto';
-import { UsageError } from '../arguments.ts';
 import type { FoundFile } from '../files.ts';
+import { UsageError } from '../usage.ts';
 
 /** A shard of a list of files. */
 export interface Shard {

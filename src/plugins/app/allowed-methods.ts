@@ -1,4 +1,5 @@
 import type { FastifyInstance } from 'fastify';
+import { suggestName } from '../../suggestion.ts';
 
 /** Methods in the order in which `Allow` names them. */
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE'];
@@ -35,6 +36,15 @@ export class AllowedMethods {
         segments.every((segment, k) => (segment === undefined ? given[k] !== '' : segment === given[k])),
     );
     return METHODS.filter((method) => found.some(({ methods }) => methods.has(method)));
+  }
+
+  /** The nearest path of a route, with the parameters of the given one. @param path without a query */
+  suggest(path: string): string | undefined {
+    const given = segmentsOf(path);
+    const near = [...this.#paths.values()]
+      .filter(({ segments }) => segments.length === given.length || !segments.includes(undefined))
+      .map(({ segments }) => `/${segments.map((segment, k) => segment ?? given[k]).join('/')}`);
+    return suggestName(path, near);
   }
 }
 

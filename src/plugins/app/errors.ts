@@ -24,7 +24,9 @@ const FAULTS = new Set<ErrorCode>(['internal', 'worker_lost', 'store_unavailable
 export default fp(
   async (app) => {
     const methods = new AllowedMethods(app);
-    app.decorate('allowedMethods', ({ url }) => methods.of(url.split('?', 1)[0]!));
+    app.decorate('allowedMethods', ({ url }) => methods.of(pathOf(url)));
+    const sendNotFound = (request: FastifyRequest, reply: FastifyReply): FastifyReply =>
+      sendError(noSuchRoute(methods, request, reply), request, reply);
     app.setErrorHandler((error: FastifyError | LossmeterError, request, reply) => {
       // Fastify checks the Content-Type of a QUERY before it looks for a handler.
       const isFrameworkError = !(error instanceof LossmeterError);
@@ -41,18 +43,24 @@ export default fp(
   { name: 'errors' },
 );
 
-/** Answers where the path is unknown, or has other methods. */
-function sendNotFound(request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  const { server: app, method } = request;
-  const path = request.url.split('?', 1)[0]!;
-  const allowed = app.allowedMethods(request);
+const pathOf = (url: string): string => url.split('?', 1)[0]!;
+
+/** The error where the path is unknown, or has other methods. Those become the header `Allow`. */
+function noSuchRoute(
+  methods: AllowedMethods,
+  { server: app, method, url }: FastifyRequest,
+  reply: FastifyReply,
+): LossmeterError {
+  const path = pathOf(url);
+  const allowed = methods.of(path);
   if (allowed.length === 0) {
-    const hint = app.hasRoute({ method: 'GET', url: '/docs' }) ? '; /openapi.json and /docs describe the API' : '';
-    return sendError(new LossmeterError('not_found', `there is no ${path}${hint}`), request, reply);
+    const meant = methods.suggest(path);
+    const question = meant === undefined ? '' : `, did you mean ${meant}?`;
+    const manual = app.hasRoute({ method: 'GET', url: '/docs' }) ? '; /openapi.json and /docs describe the API' : '';
+    return new LossmeterError('not_found', `there is no ${path}${question === '' ? manual : question}`);
   }
   reply.header('allow', allowed.join(', '));
-  const detail = `${path} has no ${method}, it has ${allowed.join(', ')}`;
-  return sendError(new LossmeterError('method_not_allowed', detail), request, reply);
+  return new LossmeterError('method_not_allowed', `${path} has no ${method}, it has ${allowed.join(', ')}`);
 }
 
 /** Answers what Fastify refuses before there is a route: a path that cannot be decoded, for instance. */

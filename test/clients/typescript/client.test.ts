@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import manifest from '#manifest' with { type: 'json' };
 import { Client, ProblemError, arrayOf, tensor } from '../../../clients/typescript/src/index.ts';
 import type { ComparedSequence, RunEvent, SequenceEvaluation } from '../../../clients/typescript/src/index.ts';
@@ -162,6 +162,27 @@ test('a key is sent with every request', async () => {
   await keyed.api.GET('/v1/info');
   await keyed.send('v1/info', {});
   expect(keys).toEqual(['Bearer lm_key', 'Bearer lm_key']);
+});
+
+test('address and key come from the environment where they are not given', async () => {
+  onTestFinished(() => void vi.unstubAllEnvs());
+  const sent: [string, string | null][] = [];
+  const fetch = async ({ url, headers }: Request): Promise<Response> => {
+    sent.push([url, headers.get('authorization')]);
+    return Response.json({});
+  };
+  vi.stubEnv('LOSSMETER_URL', undefined);
+  vi.stubEnv('LOSSMETER_API_KEY', undefined);
+  await new Client({ fetch }).send('v1/info');
+  vi.stubEnv('LOSSMETER_URL', 'http://loss.example');
+  vi.stubEnv('LOSSMETER_API_KEY', 'lm_key');
+  await new Client({ fetch }).send('v1/info');
+  await new Client({ url: 'http://other.example', key: 'lm_other', fetch }).send('v1/info');
+  expect(sent).toEqual([
+    ['http://127.0.0.1:8080/v1/info', null],
+    ['http://loss.example/v1/info', 'Bearer lm_key'],
+    ['http://other.example/v1/info', 'Bearer lm_other'],
+  ]);
 });
 
 test('changes of a run are followed', async () => {

@@ -71,6 +71,23 @@ test('it evaluates the example on Node.js, with its types', async () => {
   expect(Number(stdout).toFixed(7)).toBe(LOSS.toFixed(7));
 });
 
+test('the example of its README prints what it says', async () => {
+  const readme = readFileSync(path.join(folder, 'node_modules/lossmeter-client/README.md'), 'utf8');
+  const [program, others] = [...readme.matchAll(/^```ts\n([^]*?)^```$/gm)].map(([, block]) => block!);
+  writeFileSync(path.join(folder, 'readme.ts'), program!);
+  // Events have no end, so the others are only compiled.
+  const head = "import { Client } from 'lossmeter-client';\nconst client = new Client();\n";
+  writeFileSync(path.join(folder, 'others.ts'), head + others!);
+  const options = ['--strict', '--module', 'nodenext', '--target', 'es2022', '--types', 'node'];
+  await run(tsc, [...options, 'readme.ts', 'others.ts'], { cwd: folder });
+  const service = await startService();
+  const env = { ...process.env, LOSSMETER_URL: service.url };
+  const { stdout } = await run(process.execPath, ['readme.js'], { cwd: folder, env });
+  const [, number, rest] = /\/\/ ([\d.]+)… (.*)$/m.exec(program!)!;
+  expect(stdout.startsWith(number!)).toBe(true);
+  expect(stdout).toContain(`${rest}\n`);
+});
+
 test('it evaluates a batch in a browser, from a page of another origin', async () => {
   const page = path.join(folder, 'page');
   mkdirSync(page);

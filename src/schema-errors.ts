@@ -1,0 +1,31 @@
+/** Errors of TypeBox as sentences: unknown names with the name that was probably meant, and values with those that may be. */
+import type { TSchema } from 'typebox';
+import { Value } from 'typebox/value';
+import { suggestName } from './suggestion.ts';
+
+export type SchemaError = ReturnType<typeof Value.Errors>[number];
+
+/** Errors of a value. An unknown key has one error, and its object none. */
+export function schemaErrors(schema: TSchema, value: unknown): SchemaError[] {
+  const errors = Value.Errors(schema, value);
+  return errors.filter(({ keyword }) => keyword !== 'additionalProperties' || errors.length === 1);
+}
+
+/** Says what is wrong about a place, after its name: `must be string`. */
+export function explainSchemaError(error: SchemaError, schema: TSchema, noun = 'field'): string {
+  // The schema of unknown keys is false.
+  if (error.keyword === 'boolean') {
+    const name = error.instancePath.slice(error.instancePath.lastIndexOf('/') + 1);
+    const meant = suggestName(name, keysOf(schema, error.schemaPath));
+    return `is not a known ${noun}${meant === undefined ? '' : `, did you mean ${meant}?`}`;
+  }
+  if (error.keyword !== 'enum') return error.message;
+  return `${error.message}: ${error.params.allowedValues.join(', ')}`;
+}
+
+/** Keys of the object that has no others. @param path of its `additionalProperties`, such as `#/properties/tensors/additionalProperties` */
+function keysOf(schema: TSchema, path: string): string[] {
+  let object: unknown = schema;
+  for (const key of path.split('/').slice(1, -1)) object = (object as Record<string, unknown> | undefined)?.[key];
+  return Object.keys((object as { properties?: object } | undefined)?.properties ?? {});
+}

@@ -1,0 +1,28 @@
+import { Type } from 'typebox';
+import { expect, test } from 'vitest';
+import { explainSchemaError, schemaErrors } from '../src/schema-errors.ts';
+
+const Inner = Type.Object({ label: Type.Optional(Type.String()) }, { additionalProperties: false });
+const Outer = Type.Object(
+  { state: Type.Optional(Type.Enum(['running', 'failed'])), tensors: Type.Optional(Inner) },
+  { additionalProperties: false },
+);
+
+const explained = (value: unknown): [string, string][] =>
+  schemaErrors(Outer, value).map((error) => [error.instancePath, explainSchemaError(error, Outer)]);
+
+test.each([
+  [{ stat: 'failed' }, '/stat', 'is not a known field, did you mean state?'],
+  [{ tensors: { labl: 'x' } }, '/tensors/labl', 'is not a known field, did you mean label?'],
+  [{ bananas: 1 }, '/bananas', 'is not a known field'],
+  [{ state: 'done' }, '/state', 'must be equal to one of the allowed values: running, failed'],
+  [{ tensors: 1 }, '/tensors', 'must be object'],
+  [null, '', 'must be object'],
+])('%j', (value, pointer, detail) => {
+  expect(explained(value)).toEqual([[pointer, detail]]);
+});
+
+test('an unknown key is called what the caller calls it', () => {
+  const [error] = schemaErrors(Outer, { stat: 'failed' });
+  expect(explainSchemaError(error!, Outer, 'parameter')).toBe('is not a known parameter, did you mean state?');
+});
