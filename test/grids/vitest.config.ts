@@ -7,6 +7,7 @@ export default defineConfig({
   test: {
     ...base.test,
     include: ['test/**/*.grid.ts'],
+    maxWorkers: '100%',
     reporters: ['default', ['junit', { outputFile: 'test-results/grids.xml' }]],
   },
 });

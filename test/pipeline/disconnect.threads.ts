@@ -62,14 +62,20 @@ test('a client that leaves gets no more slabs dispatched, and its memory comes b
 
 test('who stalls with a slab that another waits for is cut off after a second', TIMED, async () => {
   const { port } = app.server.address() as AddressInfo;
+  dispatched = 0;
   const socket = connect(port, '127.0.0.1');
   socket.write(cutRequest(2 ** 20));
-  await until(() => app.pool.slabs.bytesInUse > 0);
+  // Three slabs are full; the sender stalls in the fourth, once the others are done.
+  await until(() => dispatched === 3);
+  await sleep(100);
+  await until(() => app.pool.slabs.bytesInUse === 2 ** 18);
   const started = performance.now();
   // All there is: granted when nothing else is in use.
   const slab = await app.pool.slabs.acquire(2 ** 30);
   // Far from the ten seconds that it would have else.
-  expect(performance.now() - started).toBeLessThan(5000);
+  const waited = performance.now() - started;
+  expect(waited).toBeLessThan(5000);
+  expect(waited, 'the sender held a slab').toBeGreaterThan(1000);
   app.pool.slabs.release(slab);
   expect((await once(socket, 'data')).toString()).toMatch(/^HTTP\/1\.1 408 /);
   socket.destroy();
