@@ -7,7 +7,7 @@ import { SAFETENSORS } from '../files/safetensors-file.ts';
 import { parseOptions } from '../loss/options.ts';
 import { countRows } from '../pipeline/compare-files.ts';
 import { LogitFileCursor } from '../pipeline/logit-file-cursor.ts';
-import { explainSchemaError, schemaErrors } from '../schema-errors.ts';
+import { explainSchemaError } from '../schema-errors.ts';
 import { showValue } from '../suggestion.ts';
 import type { JobFile } from './job.ts';
 import type { NewJob } from './store.ts';
@@ -29,7 +29,7 @@ export function readJobRequest(given: unknown): JobRequest {
   // Options have messages of their own.
   const { options, ...checked } = given as { options?: unknown };
   if (!Value.Check(schema, checked)) {
-    const places = schemaErrors(schema, checked)
+    const places = Value.Errors(schema, checked)
       .slice(0, MOST_PLACES)
       .map((error) => {
         const pointer = error.instancePath.slice(0, MOST_POINTER_CHARACTERS);

@@ -3,7 +3,7 @@ import type { TSchema } from 'typebox';
 import { MOST_LABELS, RunMetadata as Metadata, RunRename } from '../contract/run-metadata.ts';
 import { faultOfRunName } from '../contract/run-name.ts';
 import { LossmeterError, refuse } from '../errors.ts';
-import { explainSchemaError, schemaErrors } from '../schema-errors.ts';
+import { explainSchemaError } from '../schema-errors.ts';
 import { showValue } from '../suggestion.ts';
 import type { RunMetadata } from './record.ts';
 
@@ -37,7 +37,7 @@ export function readRename(given: unknown): string {
 
 /** @param value the given value, shortened */
 function refusalOf(schema: TSchema, value: unknown, given: unknown): LossmeterError {
-  const places = schemaErrors(schema, value).map((error) => {
+  const places = Value.Errors(schema, value).map((error) => {
     const pointer = error.instancePath.slice(0, MOST_POINTER_CHARACTERS);
     return { pointer, detail: `${pointer === '' ? 'the body' : pointer} ${explainSchemaError(error, schema)}` };
   });
