@@ -9,9 +9,16 @@ COPY package.json package-lock.json ./
 # Without install scripts the Node.js that development pins stays away: the image has its own.
 RUN --mount=type=secret,id=npmrc,target=/root/.npmrc npm ci --ignore-scripts
 COPY tsconfig.json tsconfig.build.json ./
-COPY clients/typescript/src clients/typescript/src
+COPY clients clients
 COPY dashboard dashboard
+# The guide has the pages, and the files that they link to.
+COPY CHANGELOG.md SECURITY.md compose.yaml ./
+COPY deploy deploy
+COPY docs docs
+COPY examples examples
+COPY guide guide
 COPY kernels kernels
+COPY openapi openapi
 COPY routes routes
 COPY src src
 RUN npm run build && chmod +x dist/src/cli/bin.js

@@ -13,6 +13,7 @@ import { answerClientError, answerConnect } from './plugins/app/client-errors.ts
 import connections from './plugins/app/connections.ts';
 import cors from './plugins/external/cors.ts';
 import dashboard from './plugins/external/dashboard.ts';
+import guide from './plugins/external/guide.ts';
 import errors, { answerFrameworkError } from './plugins/app/errors.ts';
 import evaluator from './plugins/app/evaluator.ts';
 import history from './plugins/app/history.ts';
@@ -93,6 +94,7 @@ export async function buildApp({ config, logger = false, tracing }: AppOptions):
   await app.register(openapi, { config });
   await app.register(accepts);
   await app.register(dashboard);
+  await app.register(guide, { config });
   await app.register(answers);
   await app.register(inferences);
   await app.register(evaluator, { config });

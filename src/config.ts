@@ -214,7 +214,7 @@ export const Config = Type.Object({
   docs: Type.Enum(['open', 'keyed', 'off'], {
     default: 'open',
     description:
-      'Access to `/docs` and `/openapi.json`: `open` to everybody; `keyed` for keys with the scope `read`, which browsers do not send; `off` answers 404. Without keys, `keyed` is `open`.',
+      'Access to `/docs`, `/docs/guide` and `/openapi.json`: `open` to everybody; `keyed` for keys with the scope `read`, which browsers do not send; `off` answers 404. Without keys, `keyed` is `open`.',
   }),
   metrics: Type.Enum(['open', 'keyed', 'off'], {
     default: 'keyed',

@@ -10,6 +10,7 @@ const SOURCES = [
   'kernels',
   'bench',
   'dashboard/src',
+  'guide',
   'clients/typescript/src',
   'openapi',
   'test',
@@ -92,7 +93,7 @@ export function findViolations(path: string, source: string): Violation[] {
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const messages = globSync(SOURCES, { cwd: ROOT, exclude: ['kernels/build/**'] })
+  const messages = globSync(SOURCES, { cwd: ROOT, exclude: ['kernels/build/**', 'guide/dist/**'] })
     .toSorted()
     .flatMap((path) =>
       findViolations(path, readFileSync(`${ROOT}${path}`, 'utf8')).map(({ line, text }) => `${path}:${line}: ${text}`),

@@ -41,6 +41,8 @@ test('it serves, and evaluates the example as the checkout does', async () => {
   expect([dashboard.status, await dashboard.text()]).toEqual([200, expect.stringContaining('<title>')]);
   const manual = await fetch(`${service.url}/docs/`);
   expect(manual.status).toBe(200);
+  const guide = await fetch(`${service.url}/docs/guide/evaluate.html`);
+  expect([guide.status, await guide.text()]).toEqual([200, expect.stringContaining('Evaluating a batch')]);
 });
 
 test('its command says what it is, and evaluates files', async () => {

@@ -196,6 +196,11 @@ test('it shows the dashboard', async () => {
   expect([response.status, await response.text()]).toEqual([200, expect.stringContaining('<script type="module"')]);
 });
 
+test('it has the guide', async () => {
+  const response = await fetch(`${service.url}/docs/guide/evaluate.html`);
+  expect([response.status, await response.text()]).toEqual([200, expect.stringContaining('Evaluating a batch')]);
+});
+
 test('SIGTERM ends it cleanly', async () => {
   await service.container.signal('TERM');
   expect(await service.container.end(), service.container.output).toBe(0);

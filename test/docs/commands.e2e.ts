@@ -46,7 +46,7 @@ function blockOf(path: string, beginning: string): Block {
 /** Blocks that are run here. */
 const RUN = [
   ['docs/evaluate.md', "curl -s -H 'Content-Type: application/vnd.msgpack'"],
-  ['docs/evaluate.md', "curl -s -H 'Content-Type: application/vnd.safetensors'"],
+  ['docs/formats.md', "curl -s -H 'Content-Type: application/vnd.safetensors'"],
   ['docs/local-data.md', 'LOSSMETER_DATA_DIR=examples npm start'],
   ['docs/local-data.md', 'npx lossmeter evaluate run-7/'],
   ['docs/local-data.md', 'curl -s --unix-socket'],
@@ -65,6 +65,9 @@ const RUN = [
 /** Blocks that need more than this suite has, with the suite that runs them. */
 const ELSEWHERE = [
   ['README.md', 'npm ci && npm start', 'test/e2e/npm.e2e.ts runs npm start'],
+  ['docs/getting-started.md', 'npm ci && npm start', 'test/e2e/npm.e2e.ts runs npm start'],
+  ['docs/getting-started.md', 'pip install', 'npm run test:client'],
+  ['docs/typescript.md', 'npm ci && npm pack', 'test/clients/typescript/packed.clients.ts'],
   ['README.md', 'docker build', 'test/container'],
   ['docs/container.md', 'docker build', 'test/container'],
   ['docs/container.md', 'docker run --rm -v', 'test/container'],

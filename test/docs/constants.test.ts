@@ -1,5 +1,6 @@
 /** Numbers in sentences of the documentation, compared with those of the program. */
 import { describe, expect, test } from 'vitest';
+import { loadConfig } from '../../src/config.ts';
 import { SPIKE_RULE, spikeThreshold } from '../../src/loss/spike.ts';
 import { MOST_KEPT, MOST_SEQUENCES, MOST_WORST_TOKENS } from '../../src/contract/limits.ts';
 import { ENTRIES_PER_STEP } from '../../src/steps.ts';
@@ -28,6 +29,8 @@ test('what a spike is', () => {
   expect(spikeThreshold(losses.slice(1))).toBeUndefined();
 });
 
+const defaults = loadConfig({});
+
 test.each([
   ['docs/runs.md', /are kept up to the first (\d+);/, MOST_KEPT],
   ['docs/architecture.md', /generators that yield every ([\d,]+) entries/, ENTRIES_PER_STEP],
@@ -35,6 +38,9 @@ test.each([
   ['docs/sequences.md', /A request may have ([\d,]+) segments/, MOST_SEQUENCES],
   ['docs/sequences.md', /More than ([\d,]+) sequences are refused/, MOST_SEQUENCES],
   ['docs/compare.md', /the (\d+) greatest/, MOST_WORST_TOKENS],
+  ['docs/faq.md', /a body of (\d+) GiB/, defaults.maxBodyBytes / 2 ** 30],
+  ['docs/faq.md', /a row of (\d+) MiB/, defaults.maxRowBytes / 2 ** 20],
+  ['docs/faq.md', /together hold at most (\d+) GiB/, defaults.maxBytesInFlight / 2 ** 30],
 ] as const)('%s: %s', (path, pattern, value) => {
   expect(numbersIn(path, pattern)).toEqual([value]);
 });

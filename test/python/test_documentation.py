@@ -9,7 +9,7 @@ from service import ROOT, Service
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 BLOCKS = [
     block
-    for block in BLOCK.findall((ROOT / "docs/evaluate.md").read_text())
+    for block in BLOCK.findall((ROOT / "docs/formats.md").read_text())
     # clients/python/tests/test_docs.py runs the others.
     if "lossmeter" not in block.partition("\n")[0]
 ]
@@ -48,7 +48,7 @@ def test_prints_numbers(
     assert block.count(ADDRESS) == 1
     here = block.replace(ADDRESS, f"{service.host}:{service.port}")
 
-    exec(compile(here, "docs/evaluate.md", "exec"), {})  # noqa: S102
+    exec(compile(here, "docs/formats.md", "exec"), {})  # noqa: S102
 
     # Logits are random: three rows of them have losses between these.
     numbers = [float(n) for n in capsys.readouterr().out.strip(" []\n").split()]

@@ -16,6 +16,7 @@ BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 FILES = (
     "README.md",
     "clients/python/README.md",
+    "docs/getting-started.md",
     "docs/python.md",
     "docs/compare.md",
     "docs/sequences.md",

@@ -23,7 +23,7 @@ const documents = (kind: 'y_' | 'n_' | 'i_'): [string, Buffer][] =>
     .filter(([name]) => name.startsWith(kind))
     .map(([name, given]) => [name, bytesOf(given)]);
 
-/** The bare tokens that Python writes are accepted: docs/evaluate.md says so. */
+/** The bare tokens that Python writes are accepted: docs/formats.md says so. */
 const TOKENS = new Set(['n_number_NaN', 'n_number_infinity', 'n_number_minus_infinity']);
 
 /** A body is read elsewhere from this size on: white space makes it larger. */
