@@ -60,7 +60,8 @@ test('their types are right', async () => {
 const PRINTED = /console\.log\(.*\); \/\/ (.*)$/gm;
 
 test.each(blocks)('$place prints what it says', async (block) => {
-  const { stdout } = await run(process.execPath, [writeProgram(block, 'program.mts')]);
+  const env = { ...process.env, LOSSMETER_URL: service.url };
+  const { stdout } = await run(process.execPath, [writeProgram(block, 'program.mts')], { env });
   const said = [...block.text.matchAll(PRINTED)].map(([, text]) => text!);
   expect(said).not.toEqual([]);
   const lines = stdout.trim().split('\n');
