@@ -1,5 +1,5 @@
 import { refuse } from '../../errors.ts';
-import { pointerTo, showValue, suggestName } from '../../suggestion.ts';
+import { pointerTo, showValue } from '../../suggestion.ts';
 import { DTYPES, DTYPE_SYNONYMS, ELEMENT_TYPES } from '../../tensor/dtype.ts';
 import type { DType } from '../../tensor/dtype.ts';
 
@@ -33,7 +33,9 @@ export function requireDatatype(
   const dtype = dtypeOf(value);
   if (dtype !== undefined && among.includes(dtype)) return dtype;
   const names = datatypesOf(among);
-  const meant = dtype === undefined && typeof value === 'string' ? suggestName(value, names, SYNONYMS) : undefined;
+  // A near name would be another width, which is not meant: FP16 for FP8.
+  const lower = dtype === undefined && typeof value === 'string' ? value.toLowerCase() : '';
+  const meant = Object.hasOwn(SYNONYMS, lower) ? SYNONYMS[lower] : undefined;
   const expected = meant !== undefined && names.includes(meant) ? meant : `one of ${names.join(', ')}`;
   const detail = `the datatype of ${input} is ${showValue(value)}, expected ${expected}`;
   throw refuse('invalid_tensor', pointerTo('inputs', index, 'datatype'), detail);
