@@ -9,12 +9,12 @@ const PAGE = new URL('../docs/performance.md', import.meta.url);
 
 const { date, machine, rows } = JSON.parse(readFileSync(new URL('latest.json', RESULTS), 'utf8')) as Results;
 const missing = Object.keys(TOPICS).filter((name) => !rows.some(({ section }) => section === name));
-if (missing.length > 0) throw new Error(`the last bench had no ${missing.join(', ')}: run all of it by npm run bench`);
+if (missing.length > 0) throw new Error(`${missing.join(', ')} never ran: run all by npm run bench`);
 
 const gigabytes = Math.round(machine.memory_bytes / 1e9);
 const text = `# Performance
 
-The whole of \`npm run bench\` on ${date.slice(0, 10)}: ${machine.processors} cores of an ${machine.processor}, ${gigabytes} GB, Node.js
+All sections of \`npm run bench\`, the last on ${date.slice(0, 10)}: ${machine.processors} cores of an ${machine.processor}, ${gigabytes} GB, Node.js
 ${machine.node}, load and service on the same cores. \`npm run bench\` prints these tables on your machine, and
 \`npm run bench:page\` writes this page.
 

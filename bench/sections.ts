@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
 import { formatTable } from './comparison.ts';
 import type { Comparison } from './comparison.ts';
@@ -30,7 +30,8 @@ export function chooseSections(
 }
 
 /**
- * Runs sections one after another, prints their report, and saves it as JSON in bench/results.
+ * Runs sections one after another, prints their report, and saves it as JSON in bench/results, beside the last report of
+ * the sections that do not run.
  * @param prepare preparation with its own time limit
  */
 export async function runSections(
@@ -56,8 +57,19 @@ export async function runSections(
 
   const file = new URL(results, RESULTS);
   mkdirSync(RESULTS, { recursive: true });
-  const saved = { date: new Date().toISOString(), machine, rows } satisfies Results;
+  const saved = {
+    date: new Date().toISOString(),
+    machine,
+    rows: [...rowsBefore(file, sections), ...rows],
+  } satisfies Results;
   writeFileSync(file, `${JSON.stringify(saved, undefined, 2)}\n`);
+}
+
+/** Saved rows of sections that did not run now. */
+function rowsBefore(file: URL, ran: readonly [string, Section][]): Results['rows'] {
+  if (!existsSync(file)) return [];
+  const { rows } = JSON.parse(readFileSync(file, 'utf8')) as Results;
+  return rows.filter(({ section }) => ran.every(([name]) => name !== section));
 }
 
 function describeMachine(): Results['machine'] {
