@@ -211,7 +211,7 @@ export const RunSummary = object(
     }),
     state: Type.Enum([...STATES], {
       description:
-        '`running`, `finished` or `failed` as the trainer said, and `running` again when more is recorded later. `crashed` when a run that is said to be running is silent for 30 minutes. A run whose trainer never said its state is `running` while it is `active`, and `idle` otherwise.',
+        '`running`, `finished` or `failed`: the state that the trainer last reported. A later recording sets it to `running` again. `crashed`: the trainer reported `running`, but nothing was recorded for 30 minutes. Without a reported state, a run is `running` while its `status` is `active`, and `idle` otherwise.',
       examples: ['running'],
     }),
     notes: Notes,
@@ -272,7 +272,7 @@ const pointProperties = {
   denominator: numberOrNonFinite('Σ denominators.', 8192),
   complete: Type.Boolean({
     description:
-      'True when all ranks reported: the expected ranks, or all known ranks of the run when no number is expected.',
+      'True when all `expected_ranks` reported. Without `expected_ranks`: when all known ranks of the run reported.',
     examples: [true],
   }),
   non_finite: Type.Boolean({ description: 'True when the loss, or a batch, is not finite.', examples: [false] }),
@@ -280,7 +280,7 @@ const pointProperties = {
   ranks: count('Ranks that reported.', 8),
   rank_losses: Type.Optional(
     object(
-      { min: numberOrNonFinite('The least.', 1.88), max: numberOrNonFinite('The greatest.', 1.99) },
+      { min: numberOrNonFinite('The smallest loss.', 1.88), max: numberOrNonFinite('The largest loss.', 1.99) },
       'Finite local losses of ranks; absent when there is none.',
       'RankLosses',
     ),
@@ -341,10 +341,13 @@ const MicroBatch = object(
 const RankDetail = object(
   {
     rank: Rank,
-    loss: numberOrNonFinite('Its local loss: Σ numerators / Σ denominators of all its micro-batches.', 1.93),
+    loss: numberOrNonFinite('Local loss of the rank: Σ numerators / Σ denominators over all its micro-batches.', 1.93),
     numerator: numberOrNonFinite('Σ numerators.', 1976.32),
     denominator: numberOrNonFinite('Σ denominators.', 1024),
-    micro_batches: Type.Array(MicroBatch, { description: 'The ranks of this page, in their order.', examples: [[]] }),
+    micro_batches: Type.Array(MicroBatch, {
+      description: 'Micro-batches of the rank on this page, in ascending order.',
+      examples: [[]],
+    }),
   },
   'A rank.',
   'RankDetail',
@@ -364,7 +367,7 @@ export const StepDetail = object(
       Type.Array(Disagreement, {
         maxItems: 100,
         description:
-          'Batches that do not agree with each other, or with the loss that was declared; empty when all agree. Absent where `normalisation` is.',
+          'Batches that disagree with each other, or with the declared loss; empty when all agree. Absent when `normalisation` is absent.',
         examples: [[]],
       }),
     ),
@@ -393,14 +396,14 @@ export const RecordRequest = Type.Object(
   {
     ...Type.Partial(Type.Object({ logits, label, input_mask, weight, segments, bytes, words, options })).properties,
     numerator: Type.Optional(numberOrNonFinite('Σ m·ℓ, from a trainer that computes its own loss.', 1976.32)),
-    denominator: Type.Optional(numberOrNonFinite('D, the denominator of that numerator.', 1024)),
+    denominator: Type.Optional(numberOrNonFinite('D, the denominator that belongs to `numerator`.', 1024)),
     ...besides,
   },
   {
     title: 'RecordRequest',
     additionalProperties: false,
     description:
-      'The request of `/v1/cross-entropy`, which is evaluated and recorded. Or only `numerator` and `denominator`, from a trainer that computes its own loss.',
+      'The request of `/v1/cross-entropy`, which is evaluated and recorded; or only `numerator` and `denominator`, from a trainer that computes its own loss.',
     examples: [{ numerator: 1976.32, denominator: 1024 }],
   },
 );

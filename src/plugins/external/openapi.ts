@@ -25,7 +25,7 @@ export default fp<{ config: Config }>(
           title: 'Lossmeter',
           version: VERSION,
           description:
-            'Evaluates cross-entropy loss over HTTP. Post logits, labels and a mask; the answer is the loss, and, when a value is not finite, the row, the class and the cause.',
+            'Evaluates cross-entropy loss over HTTP. Post logits, labels and an optional mask; the answer has the loss. When a value is not finite, the answer also names the row, the class and the cause.',
           license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
         },
         tags: [
