@@ -25,6 +25,7 @@ function pathOf(environment: unknown): string {
 async function buildPages(folder: string, files: string[]): Promise<void> {
   const groups = readContents();
   const order = groups.flatMap(({ links }) => links);
+  const titles = new Map(order.map(({ path, text }) => [path, text]));
   const sections: Sections = new Map();
 
   const site = new Eleventy('docs', folder, {
@@ -44,7 +45,7 @@ async function buildPages(folder: string, files: string[]): Promise<void> {
         if (path.endsWith('.md')) config.addTemplate(`repository/${path}`, read(path));
         else config.addTemplate(`repository/${path}.source.md`, sourcePage(path));
       }
-      config.setLibrary('md', makeMarkdown(pathOf, sections));
+      config.setLibrary('md', makeMarkdown({ pathOf, titles, sections }));
       // Eleventy disables code by indentation.
       config.amendLibrary('md', (md) => md.enable('code'));
       config.addFilter('shown', (page) => {

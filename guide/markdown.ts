@@ -8,21 +8,35 @@ import anchor from 'markdown-it-anchor';
 import { outputOf, resolveLink } from './repository.ts';
 import type { Section } from './section.ts';
 
+/** Level of a row of a table, below that of all headings. */
+const ROW_LEVEL = 7;
+
 /** Sections of the pages that were rendered, by path in the repository. */
 export type Sections = Map<string, Section[]>;
 
-/** Makes a parser that collects sections. @param pathOf path in the repository of the page that is rendered */
-export function makeMarkdown(pathOf: (environment: unknown) => string, sections: Sections): MarkdownIt {
+/** Titles of pages in the contents, by path in the repository. */
+type Titles = ReadonlyMap<string, string>;
+
+interface Rendering {
+  /** Finds the path in the repository of the page that is rendered. */
+  pathOf: (environment: unknown) => string;
+  titles: Titles;
+  /** Is filled with the sections of each page that is rendered. */
+  sections: Sections;
+}
+
+/** Makes a parser that collects sections. */
+export function makeMarkdown({ pathOf, titles, sections }: Rendering): MarkdownIt {
   const md = markdownIt({
     html: true,
     highlight: (code, language) =>
       hljs.getLanguage(language) === undefined ? '' : hljs.highlight(code, { language }).value,
   });
   // Anchors are those that a code host gives the same headings.
-  md.use(anchor, { slugify: slug, uniqueSlugStartIndex: 1, permalink: anchor.permalink.headerLink() });
+  md.use(anchor, { slugify: slug, uniqueSlugStartIndex: 1, tabIndex: false, permalink: anchor.permalink.headerLink() });
   md.core.ruler.push('guide', ({ tokens, env }) => {
     const path = pathOf(env);
-    for (const token of tokens.flatMap(({ children }) => children ?? [])) rewriteAddress(token, path);
+    for (const { children } of tokens) rewriteAddresses(children ?? [], path, titles);
     sections.set(path, sectionsOf(tokens, outputOf(path)));
   });
 
@@ -40,29 +54,40 @@ export function makeMarkdown(pathOf: (environment: unknown) => string, sections:
   return md;
 }
 
-/** Makes a link or an image lead to a file of the guide. */
-function rewriteAddress(token: Token, from: string): void {
-  const name = token.type === 'link_open' ? 'href' : token.type === 'image' ? 'src' : undefined;
-  if (name === undefined) return;
-  const href = String(token.attrGet(name));
-  if (href.startsWith('#')) return;
-  const target = resolveLink(from, href);
-  if (target === undefined) return;
-  const folder = posix.dirname(outputOf(from));
-  token.attrSet(name, posix.relative(folder, outputOf(target.path)) + target.anchor);
+/** Makes links and images lead to files of the guide. A link whose text is a file name gets the title of the page. */
+function rewriteAddresses(tokens: Token[], from: string, titles: Titles): void {
+  for (const [k, token] of tokens.entries()) {
+    const name = token.type === 'link_open' ? 'href' : token.type === 'image' ? 'src' : undefined;
+    if (name === undefined) continue;
+    const href = String(token.attrGet(name));
+    const target = href.startsWith('#') ? undefined : resolveLink(from, href);
+    if (target === undefined) continue;
+    const folder = posix.dirname(outputOf(from));
+    token.attrSet(name, posix.relative(folder, outputOf(target.path)) + target.anchor);
+    const text = tokens[k + 1];
+    if (text !== undefined && /^[\w./-]+\.md$/.test(text.content))
+      text.content = titles.get(target.path) ?? text.content;
+  }
 }
 
-/** Divides a page at its headings. */
+/** Divides a page at its headings. A row of a table that begins with a name in code is a section of its own. */
 function sectionsOf(tokens: Token[], output: string): Section[] {
   const sections: Section[] = [];
+  let [heading, current]: (Section | undefined)[] = [];
   for (const [k, token] of tokens.entries()) {
     if (token.type === 'heading_open') {
-      const title = textOf(tokens[k + 1]!);
-      const address = token.tag === 'h1' ? output : `${output}#${token.attrGet('id')}`;
-      sections.push({ address, title, text: '', level: Number(token.tag.slice(1)) });
-    } else if (tokens[k - 1]?.type !== 'heading_open' && sections.length > 0) {
+      const address = sections.length === 0 ? output : `${output}#${token.attrGet('id')}`;
+      heading = { address, title: textOf(tokens[k + 1]!), text: '', level: Number(token.tag.slice(1)) };
+      sections.push((current = heading));
+    } else if (token.type === 'tr_open' && heading !== undefined) {
+      const name = tokens[k + 2]?.children;
+      if (name?.length !== 1 || name[0]!.type !== 'code_inline') continue;
+      sections.push((current = { ...heading, title: name[0]!.content, text: '', level: ROW_LEVEL }));
+    } else if (token.type === 'tr_close') {
+      current = heading;
+    } else if (current !== undefined && tokens[k - 1]?.type !== 'heading_open') {
       const text = textOf(token);
-      if (text !== '') sections.at(-1)!.text += `${text}\n`;
+      if (text !== '' && !(current.level === ROW_LEVEL && text === current.title)) current.text += `${text}\n`;
     }
   }
   return sections;

@@ -1,9 +1,9 @@
-/** Part of a page from a heading to the next; the unit of the search. */
+/** Part of a page from a heading to the next, or a row of a table that defines a name; the unit of the search. */
 export interface Section {
   /** Address in the guide, with the anchor of the heading. */
   address: string;
   title: string;
   text: string;
-  /** Level of the heading, from 1. */
+  /** Level of the heading, from 1; 7 for a row. */
   level: number;
 }

@@ -34,7 +34,8 @@ export function startSearch(root: URL): void {
   input.addEventListener('input', () => void show());
   input.addEventListener('focus', () => void show());
   document.addEventListener('click', ({ target }) => {
-    if (!(target as Element).closest('search')) close();
+    // A result may be on this page.
+    if ((target as Element).closest('search input') === null) close();
   });
   document.addEventListener('keydown', (event) => {
     const isTyping = (event.target as Element).matches('input, textarea');

@@ -37,7 +37,9 @@ export class SectionIndex {
 export function excerptOf({ text, words }: Pick<Result, 'text' | 'words'>): string {
   const lower = text.toLowerCase();
   const places = words.map((word) => lower.indexOf(word)).filter((place) => place >= 0);
-  const begin = Math.max(0, Math.min(...(places.length > 0 ? places : [0])) - EXCERPT.before);
+  const earliest = Math.min(...(places.length > 0 ? places : [0])) - EXCERPT.before;
+  // Not within a word.
+  const begin = earliest <= 0 ? 0 : text.slice(0, earliest).search(/\S*$/);
   const cut = text.slice(begin, begin + EXCERPT.length).replaceAll(/\s+/g, ' ');
   return `${begin > 0 ? '… ' : ''}${cut}${begin + EXCERPT.length < text.length ? ' …' : ''}`;
 }

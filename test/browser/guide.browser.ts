@@ -87,6 +87,14 @@ describe('the search', () => {
     expect(complaints).toEqual([]);
   });
 
+  test('finds an option by its name, and closes when it leads to the same page', async () => {
+    const { page, complaints } = await open(addressOf('/evaluate.html'));
+    await search(page, 'label_smoothing uniform');
+    await page.waitForURL(/evaluate\.html#options$/);
+    expect(await page.locator('#results').isVisible()).toBe(false);
+    expect(complaints).toEqual([]);
+  });
+
   test('says that nothing was found', async () => {
     const { page, complaints } = await open(addressOf('/'));
     await page.locator('#search').fill('qwertzuiop');
@@ -130,5 +138,7 @@ describe.each(['light', 'dark'] as const)('%s', (colorScheme) => {
     await page.locator('#search').fill('mask');
     await page.locator('#results a').first().waitFor();
     expect(await findBarriers(page), 'with results').toEqual([]);
+    const { x, width: taken } = (await page.locator('#results').boundingBox())!;
+    expect([x >= 0, x + taken <= width], 'within the screen').toEqual([true, true]);
   });
 });

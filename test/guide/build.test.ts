@@ -76,6 +76,10 @@ test('a page shows its code, its tables and its place in the contents', () => {
   expect(htmlOf('architecture.html'), 'code by indentation').toContain('<code>bytes → wire/&lt;format&gt; decode');
 });
 
+test('a link whose text is a file name has the title of the page', () => {
+  expect(htmlOf('formats.html')).toContain('<a href="limits.html#compression">Limits</a>');
+});
+
 test('files of the repository that pages link to are pages', () => {
   expect(htmlOf('trainers.html')).toContain('<a href="repository/examples/ddp_lm.py.html">ddp_lm.py</a>');
   expect(htmlOf('repository/examples/ddp_lm.py.html')).toContain('<span class="hljs-keyword">import</span>');
@@ -86,6 +90,11 @@ test('it searches the text of all pages, and no other', () => {
   const sections = JSON.parse(/^globalThis\.guideSections = (.*);\n$/.exec(script)![1]!) as Section[];
   const found = sections.find(({ address }) => address === 'limits.html#compression')!;
   expect(found).toMatchObject({ title: 'Compression', level: 2, text: expect.stringContaining('gzip members') });
+  const option = sections.find(({ title, address }) => title === 'label_smoothing' && address.startsWith('evaluate'))!;
+  expect(option).toMatchObject({
+    address: 'evaluate.html#options',
+    text: expect.stringContaining('uniform distribution'),
+  });
   for (const { address } of sections) expect(deadLinks({ path: '', html: `<a href="${address}">` })).toEqual([]);
 });
 
