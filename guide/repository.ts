@@ -8,7 +8,7 @@ export const ROOT = fileURLToPath(new URL('..', import.meta.url));
 /** The page that lists all others, and from which the sidebar is made. */
 const CONTENTS = 'docs/README.md';
 
-/** A larger file is copied as it is: as a page it would be slow. */
+/** A larger file that is no Markdown is copied as it is: as a page it would be slow. */
 const MAX_PAGE_BYTES = 64 * 1024;
 
 const IMAGE = /\.(?:svg|jpg|png)$/;
@@ -69,8 +69,9 @@ export function outputOf(path: string): string {
   return place.replace(/(^|\/)README\.md$/, '$1index.md').replace(/(?:\.md)?$/, '.html');
 }
 
-/** Files that the guide has as they are. */
-export const isCopied = (path: string): boolean => IMAGE.test(path) || statSync(ROOT + path).size > MAX_PAGE_BYTES;
+/** Tells files that the guide has as they are from pages. */
+export const isCopied = (path: string): boolean =>
+  IMAGE.test(path) || (!path.endsWith('.md') && statSync(ROOT + path).size > MAX_PAGE_BYTES);
 
 /** All files that the guide has: the pages of docs/, and whatever they or their targets link to. */
 export function findFiles(): string[] {
