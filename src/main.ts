@@ -8,6 +8,7 @@ import { answersToTheEnd } from './plugins/app/lifecycle.ts';
 import { CLOSE_MS, FAULT_SIGNALS } from './shutdown.ts';
 import { tracingSettings } from './telemetry/tracing/settings.ts';
 import type { Tracing } from './telemetry/tracing/start.ts';
+import { questionOf } from './suggestion.ts';
 
 /**
  * Listens until a signal; then finishes the requests in progress and resolves.
@@ -20,8 +21,7 @@ export async function serve(config: Config): Promise<void> {
   const app = await buildApp({ config, logger: { level: config.logLevel }, tracing });
   if (isOpen) app.log.warn(`no keys: whoever reaches ${config.host} may use this service`);
   for (const { name, meant } of unknownVariables()) {
-    const hint = meant === undefined ? '' : `, did you mean ${meant}?`;
-    app.log.warn(`${name} is not a variable of lossmeter and does nothing${hint}`);
+    app.log.warn(`${name} is not a variable of lossmeter and does nothing${questionOf(meant)}`);
   }
 
   const delay = config.drainSeconds * 1000 + CLOSE_MS;

@@ -1,7 +1,7 @@
 /** Errors of TypeBox as sentences: unknown names with the name that was probably meant, and values with those that may be. */
 import type { TSchema } from 'typebox';
 import { Value } from 'typebox/value';
-import { suggestName } from './suggestion.ts';
+import { questionOf, suggestName } from './suggestion.ts';
 
 export type SchemaError = ReturnType<typeof Value.Errors>[number];
 
@@ -16,11 +16,19 @@ export function explainSchemaError(error: SchemaError, schema: TSchema, noun = '
   // The schema of unknown keys is false.
   if (error.keyword === 'boolean') {
     const name = error.instancePath.slice(error.instancePath.lastIndexOf('/') + 1);
-    const meant = suggestName(name, keysOf(schema, error.schemaPath));
-    return `is not a known ${noun}${meant === undefined ? '' : `, did you mean ${meant}?`}`;
+    return `is not a known ${noun}${questionOf(suggestName(name, keysOf(schema, error.schemaPath)))}`;
   }
   if (error.keyword !== 'enum') return error.message;
   return `${error.message}: ${error.params.allowedValues.join(', ')}`;
+}
+
+/** Longer pointers are cut. */
+const MOST_POINTER_CHARACTERS = 200;
+
+/** A place of a body that is wrong, and why. */
+export function placeOf(error: SchemaError, schema: TSchema): { pointer: string; detail: string } {
+  const pointer = error.instancePath.slice(0, MOST_POINTER_CHARACTERS);
+  return { pointer, detail: `${pointer === '' ? 'the body' : pointer} ${explainSchemaError(error, schema)}` };
 }
 
 /** Keys of the object that has no others. @param path of its `additionalProperties`, such as `#/properties/tensors/additionalProperties` */

@@ -25,6 +25,11 @@ export function suggestName(
   return nearest;
 }
 
+/** The question after an unknown name; nothing where no known one was meant. @param meant from `suggestName` */
+export function questionOf(meant: string | undefined): string {
+  return meant === undefined ? '' : `, did you mean ${meant}?`;
+}
+
 const plainName = (name: string): string => name.toLowerCase().replaceAll('-', '_');
 
 const MAX_SHOWN_LENGTH = 60;

@@ -2,7 +2,7 @@
 import { parseArgs } from 'node:util';
 import type { ParseArgsConfig } from 'node:util';
 import { LossmeterError } from '../errors.ts';
-import { suggestName } from '../suggestion.ts';
+import { questionOf, suggestName } from '../suggestion.ts';
 
 /** Invalid usage. */
 export class UsageError extends Error {}
@@ -76,5 +76,3 @@ function suggestOption(name: string, { options = {} }: ParseArgsConfig): string 
   const meant = suggestName(name, Object.keys(options));
   return meant === undefined ? undefined : `--${meant}`;
 }
-
-const questionOf = (meant: string | undefined): string => (meant === undefined ? '' : `, did you mean ${meant}?`);

@@ -7,7 +7,7 @@ import { SAFETENSORS } from '../files/safetensors-file.ts';
 import { parseOptions } from '../loss/options.ts';
 import { countRows } from '../pipeline/compare-files.ts';
 import { LogitFileCursor } from '../pipeline/logit-file-cursor.ts';
-import { explainSchemaError } from '../schema-errors.ts';
+import { placeOf } from '../schema-errors.ts';
 import { showValue } from '../suggestion.ts';
 import type { JobFile } from './job.ts';
 import type { NewJob } from './store.ts';
@@ -16,7 +16,6 @@ const OPTIONS = { cross_entropy: parseOptions, kl_divergence: parseComparisonOpt
 
 /** Most invalid places that a refusal names, and most characters of a pointer. */
 const MOST_PLACES = 8;
-const MOST_POINTER_CHARACTERS = 200;
 
 /** Checks the body of a request for a job. @throws LossmeterError invalid_job, invalid_option */
 export function readJobRequest(given: unknown): JobRequest {
@@ -31,10 +30,7 @@ export function readJobRequest(given: unknown): JobRequest {
   if (!Value.Check(schema, checked)) {
     const places = Value.Errors(schema, checked)
       .slice(0, MOST_PLACES)
-      .map((error) => {
-        const pointer = error.instancePath.slice(0, MOST_POINTER_CHARACTERS);
-        return { pointer, detail: `${pointer === '' ? 'the body' : pointer} ${explainSchemaError(error, schema)}` };
-      });
+      .map((error) => placeOf(error, schema));
     throw new LossmeterError('invalid_job', places.map((place) => place.detail).join('; '), places);
   }
   const { outputs } = (options ?? {}) as { outputs?: unknown };

@@ -3,13 +3,12 @@ import type { TSchema } from 'typebox';
 import { MOST_LABELS, RunMetadata as Metadata, RunRename } from '../contract/run-metadata.ts';
 import { faultOfRunName } from '../contract/run-name.ts';
 import { LossmeterError, refuse } from '../errors.ts';
-import { explainSchemaError } from '../schema-errors.ts';
+import { placeOf } from '../schema-errors.ts';
 import { showValue } from '../suggestion.ts';
 import type { RunMetadata } from './record.ts';
 
 /** Most keys and tags, and most characters of a key, that are checked. A request beyond these limits is invalid anyway. */
 const MOST_KEYS = MOST_LABELS + 1;
-const MOST_POINTER_CHARACTERS = 200;
 
 /** @throws LossmeterError invalid_metadata, with the first invalid places */
 export function readMetadata(given: unknown): RunMetadata {
@@ -37,10 +36,7 @@ export function readRename(given: unknown): string {
 
 /** @param value the given value, shortened */
 function refusalOf(schema: TSchema, value: unknown, given: unknown): LossmeterError {
-  const places = Value.Errors(schema, value).map((error) => {
-    const pointer = error.instancePath.slice(0, MOST_POINTER_CHARACTERS);
-    return { pointer, detail: `${pointer === '' ? 'the body' : pointer} ${explainSchemaError(error, schema)}` };
-  });
+  const places = Value.Errors(schema, value).map((error) => placeOf(error, schema));
   const detail = `${places.map((place) => place.detail).join('; ')}; came ${showValue(given)}`;
   return new LossmeterError('invalid_metadata', detail, places);
 }

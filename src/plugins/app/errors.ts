@@ -6,6 +6,7 @@ import type { Diagnostics } from '../../contract/diagnostics.ts';
 import { PROBLEM_MEDIA_TYPE, problemOf } from '../../contract/problem.ts';
 import { stringify } from '../../wire/json-text/stringify.ts';
 import { AllowedMethods } from './allowed-methods.ts';
+import { questionOf } from '../../suggestion.ts';
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -54,8 +55,7 @@ function noSuchRoute(
   const path = pathOf(url);
   const allowed = methods.of(path);
   if (allowed.length === 0) {
-    const meant = methods.suggest(path);
-    const question = meant === undefined ? '' : `, did you mean ${meant}?`;
+    const question = questionOf(methods.suggest(path));
     const manual = app.hasRoute({ method: 'GET', url: '/docs' }) ? '; /openapi.json and /docs describe the API' : '';
     return new LossmeterError('not_found', `there is no ${path}${question === '' ? manual : question}`);
   }
