@@ -23,7 +23,7 @@ const WARM_UP_ROUNDS = 4;
 const DTYPES: readonly KernelDType[] = ['float32', 'float16', 'bfloat16'];
 const CLASSES = [32_000, 128_256];
 const GOAL = { atLeast: 0.45 } as const;
-/** As those of `peers`: the goal is of tensors that stand where each computes them. */
+/** Lines of the report. The goal is of tensors that stand where each side computes them, as in `peers`. */
 const PEER_ROWS = {
   inPlace: {
     what: 'forward KL of 32000 classes, float32, one thread, logits in its memory',

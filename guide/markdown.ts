@@ -41,7 +41,7 @@ export function makeMarkdown({ pathOf, titles, sections }: Rendering): MarkdownI
   });
 
   const { rules } = md.renderer;
-  // What scrolls sideways is reached by the keyboard.
+  // Code and tables that scroll sideways are reached by the keyboard.
   for (const name of ['fence', 'code_block'] as const) {
     const render = rules[name]!;
     rules[name] = (...args) => render(...args).replace('<pre>', '<pre tabindex="0">');

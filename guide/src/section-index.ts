@@ -38,7 +38,7 @@ export function excerptOf({ text, words }: Pick<Result, 'text' | 'words'>): stri
   const lower = text.toLowerCase();
   const places = words.map((word) => lower.indexOf(word)).filter((place) => place >= 0);
   const earliest = Math.min(...(places.length > 0 ? places : [0])) - EXCERPT.before;
-  // Not within a word.
+  // Begins where a word does.
   const begin = earliest <= 0 ? 0 : text.slice(0, earliest).search(/\S*$/);
   const cut = text.slice(begin, begin + EXCERPT.length).replaceAll(/\s+/g, ' ');
   return `${begin > 0 ? '… ' : ''}${cut}${begin + EXCERPT.length < text.length ? ' …' : ''}`;

@@ -1,25 +1,10 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import Fastify from 'fastify';
 import type { FastifyInstance } from 'fastify';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, test } from 'vitest';
 import dashboard from '../../src/plugins/external/dashboard.ts';
-import errors from '../../src/plugins/app/errors.ts';
+import { serveSite } from '../built-site.ts';
 
-async function serve(files: Record<string, string>): Promise<FastifyInstance> {
-  const folder = mkdtempSync(join(tmpdir(), 'lossmeter-dashboard-'));
-  mkdirSync(join(folder, 'dist/assets'), { recursive: true });
-  for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text);
-  const app = Fastify();
-  await app.register(errors);
-  await app.register(dashboard, { folder: join(folder, 'dist') });
-  onTestFinished(async () => {
-    await app.close();
-    rmSync(folder, { recursive: true });
-  });
-  return app;
-}
+const serve = (files: Record<string, string>): Promise<FastifyInstance> =>
+  serveSite(files, (app, folder) => app.register(dashboard, { folder }));
 
 const BUILT = {
   'dist/index.html': '<!doctype html>',

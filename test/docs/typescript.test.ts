@@ -17,7 +17,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 
 const blocks = readPages()
   .flatMap(readBlocks)
-  // Those of docs/extending.md are applied by npm run test:extending.
+  // Blocks of docs/extending.md are applied by npm run test:extending.
   .filter(({ language, place }) => language === 'ts' && !place.startsWith('docs/extending.md'));
 
 /** Writes a block as a program for the service under test and the sources of the client. */

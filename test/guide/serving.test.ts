@@ -1,28 +1,14 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import Fastify from 'fastify';
 import type { FastifyInstance } from 'fastify';
-import { afterAll, describe, expect, onTestFinished, test } from 'vitest';
-import errors from '../../src/plugins/app/errors.ts';
+import { afterAll, describe, expect, test } from 'vitest';
 import guide from '../../src/plugins/external/guide.ts';
+import { serveSite } from '../built-site.ts';
 import { newFolder, writeKeyOfEachScope } from '../keys.ts';
 import { Service } from '../service.ts';
 
-async function serve(files: Record<string, string>): Promise<FastifyInstance> {
-  const folder = mkdtempSync(join(tmpdir(), 'lossmeter-guide-'));
-  mkdirSync(join(folder, 'dist/adr'), { recursive: true });
-  for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text);
-  // The service has this option, too.
-  const app = Fastify({ routerOptions: { ignoreTrailingSlash: true } });
-  await app.register(errors);
-  await app.register(guide, { config: { docs: 'open' }, folder: join(folder, 'dist') });
-  onTestFinished(async () => {
-    await app.close();
-    rmSync(folder, { recursive: true });
-  });
-  return app;
-}
+const serve = (files: Record<string, string>): Promise<FastifyInstance> =>
+  serveSite(files, (app, folder) => app.register(guide, { config: { docs: 'open' }, folder }));
 
 const BUILT = {
   'dist/index.html': '<!doctype html>',

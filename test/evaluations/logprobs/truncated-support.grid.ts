@@ -71,7 +71,7 @@ const descending = (p: readonly number[]): number[] => p.map((_, c) => c).toSort
 describe('a truncated support is recognised', () => {
   const cuts = [
     ...[0.5, 0.8, 0.9, 0.95].map((p) => ({ what: `top-p ${p}`, sampler: topP(p), noises: [0.001, 0.01, 0.02] })),
-    // Of a peaked model 20 of 400 classes keep nearly all of the mass.
+    // In a peaked model 20 of 400 classes keep nearly all of the mass.
     ...[5, 20, 40].map((k) => ({ what: `top-k ${k}`, sampler: topK(k), noises: [0.001, 0.01] })),
   ];
   const cases = CONFIDENCES.flatMap((confidence) =>
