@@ -21,6 +21,7 @@ COPY kernels kernels
 COPY openapi openapi
 COPY routes routes
 COPY src src
+COPY test/vectors/README.md test/vectors/
 RUN npm run build && chmod +x dist/src/cli/bin.js
 
 

@@ -13,6 +13,7 @@ export interface Addition {
   readonly diffs: readonly string[];
 }
 
+const GENERATES = /^`npm run generate` writes the files that follow from the others([\s\S]*?)\.\n/m;
 const TOUCHES = /It touches (\d+) files: ([^.]*(?:\.\w[^.]*)*)\.\n/;
 const NEW_FILE = /^New file `([^`]+)`:\n\n```ts\n([\s\S]*?)^```$/gm;
 const DIFF = /^```diff\n([\s\S]*?)^```$/gm;
@@ -22,7 +23,7 @@ const PAGE = read('docs/extending.md');
 const namesIn = (text: string): string[] => [...text.matchAll(/`([\w./-]+\.\w+)`/g)].map(([, name]) => name!);
 
 /** Files that `npm run generate` writes, as the page names them. */
-export const GENERATED_FILES: readonly string[] = namesIn(PAGE.split('`npm run generate` writes')[1]!.split('.\n')[0]!);
+export const GENERATED_FILES: readonly string[] = namesIn(GENERATES.exec(PAGE)![1]!);
 
 /** Additions by the headings of their sections. */
 export const ADDITIONS: ReadonlyMap<string, Addition> = new Map(

@@ -4,6 +4,7 @@ import { existsSync, globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs
 import { tmpdir } from 'node:os';
 import { posix } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { findFiles } from '../../guide/repository.ts';
 import type { Section } from '../../guide/section.ts';
 import { listFiles, read, ROOT } from '../docs/pages.ts';
 
@@ -137,4 +138,14 @@ describe('tables of contents', () => {
     const table = read('docs/adr/README.md').split('| --- | --- | --- |\n')[1]!;
     expect(table.trim().split('\n')).toEqual(rows);
   });
+});
+
+test('the image is built from all files that the guide has', () => {
+  const copied = [...read('Dockerfile').matchAll(/^COPY (?!--)(.+) \S+$/gm)].flatMap(([, sources]) =>
+    sources!.split(' '),
+  );
+  const admitted = [...read('.dockerignore').matchAll(/^!(.+)$/gm)].map(([, path]) => path!);
+  const isIn = (paths: readonly string[], file: string) =>
+    paths.some((path) => file === path || file.startsWith(`${path}/`));
+  expect(findFiles().filter((file) => !isIn(copied, file) || !isIn(admitted, file))).toEqual([]);
 });
