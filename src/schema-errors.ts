@@ -31,6 +31,21 @@ export function placeOf(error: SchemaError, schema: TSchema): { pointer: string;
   return { pointer, detail: `${pointer === '' ? 'the body' : pointer} ${explainSchemaError(error, schema)}` };
 }
 
+/**
+ * The value with the first entries of each list and object. One that has more than a schema allows is invalid without a
+ * look at the others, and TypeBox takes microseconds for each.
+ */
+export function shortened(value: unknown, mostEntries: number): unknown {
+  if (typeof value !== 'object' || value === null) return value;
+  if (Array.isArray(value)) return value.slice(0, mostEntries).map((entry) => shortened(entry, mostEntries));
+  const entries: [string, unknown][] = [];
+  for (const key in value) {
+    if (entries.length === mostEntries) break;
+    entries.push([key, shortened((value as Record<string, unknown>)[key], mostEntries)]);
+  }
+  return Object.fromEntries(entries);
+}
+
 /** Keys of the object that has no others. @param path of its `additionalProperties`, such as `#/properties/tensors/additionalProperties` */
 function keysOf(schema: TSchema, path: string): string[] {
   let object: unknown = schema;

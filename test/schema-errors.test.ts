@@ -1,6 +1,6 @@
 import { Type } from 'typebox';
 import { expect, test } from 'vitest';
-import { explainSchemaError, schemaErrors } from '../src/schema-errors.ts';
+import { explainSchemaError, schemaErrors, shortened } from '../src/schema-errors.ts';
 
 const Inner = Type.Object({ label: Type.Optional(Type.String()) }, { additionalProperties: false });
 const Outer = Type.Object(
@@ -25,4 +25,15 @@ test.each([
 test('an unknown key is called what the caller calls it', () => {
   const [error] = schemaErrors(Outer, { stat: 'failed' });
   expect(explainSchemaError(error!, Outer, 'parameter')).toBe('is not a known parameter, did you mean state?');
+});
+
+test.each([
+  ['a list', [1, 2, 3], [1, 2]],
+  ['an object', { a: 1, b: 2, c: 3 }, { a: 1, b: 2 }],
+  ['lists and objects within', { a: [[1, 2, 3], { b: 1, c: 2, d: 3 }] }, { a: [[1, 2], { b: 1, c: 2 }] }],
+  ['what is shorter', { a: ['xyz', null] }, { a: ['xyz', null] }],
+  ['a string', 'xyz', 'xyz'],
+  ['null', null, null],
+])('%s is shortened', (_, value, expected) => {
+  expect(shortened(value, 2)).toEqual(expected);
 });

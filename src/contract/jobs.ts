@@ -14,7 +14,7 @@ export const EVALUATION_TENSORS = ['logits', 'label', 'input_mask', 'weight', 's
 export const COMPARISON_TENSORS = ['logits', 'reference', 'label', 'input_mask', 'segments'] as const;
 
 /** Most names of a list, and most characters of a name. */
-const MOST_NAMES = 1024;
+export const MOST_NAMES = 1024;
 const MOST_NAME_CHARACTERS = 1024;
 
 /** Most failed files that a job lists. */

@@ -1,13 +1,13 @@
 import { Value } from 'typebox/value';
 import { parseComparisonOptions } from '../comparison/options.ts';
-import { JobRequest } from '../contract/jobs.ts';
+import { JobRequest, MOST_NAMES } from '../contract/jobs.ts';
 import { LossmeterError, refuse } from '../errors.ts';
 import type { NamedFiles } from '../files/named-files.ts';
 import { SAFETENSORS } from '../files/safetensors-file.ts';
 import { parseOptions } from '../loss/options.ts';
 import { countRows } from '../pipeline/compare-files.ts';
 import { LogitFileCursor } from '../pipeline/logit-file-cursor.ts';
-import { placeOf } from '../schema-errors.ts';
+import { placeOf, shortened } from '../schema-errors.ts';
 import { showValue } from '../suggestion.ts';
 import type { JobFile } from './job.ts';
 import type { NewJob } from './store.ts';
@@ -26,7 +26,8 @@ export function readJobRequest(given: unknown): JobRequest {
     throw refuse('invalid_job', '/kind', detail);
   }
   // Options have messages of their own.
-  const { options, ...checked } = given as { options?: unknown };
+  const { options, ...others } = given as { options?: unknown };
+  const checked = shortened(others, MOST_NAMES + 1);
   if (!Value.Check(schema, checked)) {
     const places = Value.Errors(schema, checked)
       .slice(0, MOST_PLACES)

@@ -3,7 +3,7 @@ import type { TSchema } from 'typebox';
 import { MOST_LABELS, RunMetadata as Metadata, RunRename } from '../contract/run-metadata.ts';
 import { faultOfRunName } from '../contract/run-name.ts';
 import { LossmeterError, refuse } from '../errors.ts';
-import { placeOf } from '../schema-errors.ts';
+import { placeOf, shortened } from '../schema-errors.ts';
 import { showValue } from '../suggestion.ts';
 import type { RunMetadata } from './record.ts';
 
@@ -12,7 +12,7 @@ const MOST_KEYS = MOST_LABELS + 1;
 
 /** @throws LossmeterError invalid_metadata, with the first invalid places */
 export function readMetadata(given: unknown): RunMetadata {
-  const value = shortened(given);
+  const value = shortened(given, MOST_KEYS);
   if (Value.Check(Metadata, value)) {
     const { expected_ranks: expectedRanks, tags, ...others } = value;
     return {
@@ -26,7 +26,7 @@ export function readMetadata(given: unknown): RunMetadata {
 
 /** New name of a run. @throws LossmeterError invalid_metadata */
 export function readRename(given: unknown): string {
-  const value = shortened(given);
+  const value = shortened(given, MOST_KEYS);
   if (Value.Check(RunRename, value)) return value.name;
   const { name } = (value ?? {}) as { name?: unknown };
   const fault = typeof name === 'string' ? faultOfRunName(name) : undefined;
@@ -39,28 +39,4 @@ function refusalOf(schema: TSchema, value: unknown, given: unknown): LossmeterEr
   const places = Value.Errors(schema, value).map((error) => placeOf(error, schema));
   const detail = `${places.map((place) => place.detail).join('; ')}; came ${showValue(given)}`;
   return new LossmeterError('invalid_metadata', detail, places);
-}
-
-/** The metadata with its first keys only: checking each of a million keys takes seconds. */
-function shortened(value: unknown): unknown {
-  if (!isObject(value)) return value;
-  const short = firstEntries(value);
-  const { labels, tags } = short;
-  return {
-    ...short,
-    ...(isObject(labels) && { labels: firstEntries(labels) }),
-    ...(Array.isArray(tags) && { tags: tags.slice(0, MOST_KEYS) }),
-  };
-}
-
-const isObject = (value: unknown): value is object =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
-
-function firstEntries(value: object): Record<string, unknown> {
-  const entries: [string, unknown][] = [];
-  for (const key in value) {
-    if (entries.length === MOST_KEYS) break;
-    entries.push([key, (value as Record<string, unknown>)[key]]);
-  }
-  return Object.fromEntries(entries);
 }
