@@ -23,7 +23,7 @@ const combineSchema = {
   operationId: 'combinePartials',
   summary: 'Merge the shards of a vocabulary',
   description:
-    'Merges the partials of all shards, in any order, and answers like `/v1/cross-entropy`. Partials are rejected when they have different rows or options, overlap, or leave classes out. lse differs from that of whole rows by less than a last place of float32.',
+    'Merges the partials of all shards, in any order, and answers like `/v1/cross-entropy`. Partials are rejected when they have different rows or options, overlap, or leave classes out. lse differs from that of whole rows by less than one unit in the last place of float32.',
   body: { description: 'The partials.', content: requestContent(VALUE_MEDIA_TYPES, CombineRequest) },
   response: {
     200: {

@@ -17,7 +17,7 @@ export const ROW_OUTPUTS = {
   reference_nll: { dtype: 'float64', description: '−log p_y of `reference`; needs `label`' },
   top1_agreement: {
     dtype: 'int32',
-    description: '1 where both sides have the same most probable class, the lowest on ties, else 0',
+    description: '1 when both sides have the same most probable class (the lowest index on ties), else 0',
   },
 } as const;
 
@@ -65,13 +65,13 @@ export const ComparisonOptions = Type.Object(
       exclusiveMinimum: 0,
       minimum: 0,
       maximum: Number.MAX_VALUE,
-      description: 's: both sides are multiplied by it first; 1 / temperature.',
+      description: 'Factor s on the logits of both sides, applied first: 1 / temperature.',
       examples: [0.5],
     }),
     tail: Type.Enum(['bucket', 'drop'], {
       default: 'bucket',
       description:
-        'The classes beside the top K of a `reference` of `indices` and `logprobs`. `bucket`: they are one class, of probability 1 − Σ p on the side of the reference. `drop`: they are left out, Σ p·ln(p/q) over the K alone, which may be negative. Rejected with another reference.',
+        'Treatment of the classes outside the top K of a `reference` of `indices` and `logprobs`. `bucket`: they count as one class, with the reference probability 1 − Σ p. `drop`: they are left out; the divergence is Σ p·ln(p/q) over the top K only, and may be negative. Rejected with other references.',
       examples: ['drop'],
     }),
     reference_floor: Type.Optional(
@@ -80,7 +80,7 @@ export const ComparisonOptions = Type.Object(
         minimum: 0,
         maximum: Number.MAX_VALUE,
         description:
-          'f in nats: classes with ln p ≤ −f are left out, and the divergence is Σ p·ln(p/q) over the others, which may be slightly negative. llama.cpp files hold 16 nats, which is the default with them; none otherwise. `direction: "forward"` only.',
+          'Floor f, in nats: classes with ln p ≤ −f are left out. The divergence is then Σ p·ln(p/q) over the other classes, and may be slightly negative. Default: 16 with a llama.cpp file, which holds 16 nats; otherwise none. Requires `direction: "forward"`.',
         examples: [16],
       }),
     ),
@@ -89,13 +89,13 @@ export const ComparisonOptions = Type.Object(
     semantics: Type.Enum(['mindformers', 'torch', 'megatron'], {
       default: 'mindformers',
       description:
-        'Denominator of the mean. `mindformers`: D + 1e-8, so 0 when nothing is counted. `torch`: D, so NaN when nothing is counted. `megatron`: max(D, 1). The statistics are divided by D always.',
+        'Denominator of the mean. `mindformers`: D + 1e-8, so the mean is 0 when nothing is counted. `torch`: D, so the mean is NaN when nothing is counted. `megatron`: max(D, 1). Statistics are always divided by D.',
       examples: ['torch'],
     }),
     reduction: Type.Enum(['mean', 'sum', 'none'], {
       default: 'mean',
       description:
-        'Reduction of the divergences to one `loss`. `mean`: N / D, with the denominator of `semantics`. `sum`: N. `none`: no `loss`; ask for `outputs: ["kl_divergence"]`.',
+        'Reduction of the divergences to one `loss`. `mean`: N / D, with the denominator of `semantics`. `sum`: N. `none`: no `loss`; request `outputs: ["kl_divergence"]`.',
       examples: ['sum'],
     }),
     on_non_finite: Type.Enum(['report', 'reject'], {
@@ -109,7 +109,7 @@ export const ComparisonOptions = Type.Object(
       default: 8,
       minimum: 0,
       maximum: MOST_WORST_ROWS,
-      description: 'Largest number of rows of greatest divergence that the answer names.',
+      description: 'Maximum number of rows that `worst_rows` lists: those with the largest divergence.',
       examples: [16],
     }),
     gradient_dtype: ofLoss.gradient_dtype,
@@ -117,7 +117,7 @@ export const ComparisonOptions = Type.Object(
       default: [],
       maxItems: OUTPUTS.length,
       uniqueItems: true,
-      description: `Tensors to return, and \`sequences\`, which is a list at the top of the answer. All tensors except \`gradient\` have an entry per row, 0 for rows that are not counted. ${described.join(' ')} \`gradient\`: ∂loss/∂logits, shaped like \`logits\`, in the dtype of \`gradient_dtype\`; of N when there is no \`loss\`. It is m/D times s·(q − p) for forward, s·q_c·(ln(q_c/p_c) − KL) for reverse, s·(1−β)·q_c·(ln(q_c/m_c) − KL(Q‖M)) for Jensen-Shannon.`,
+      description: `Results to return: tensors under \`outputs\`, and \`sequences\` as a list at the top level of the answer. All tensors except \`gradient\` have one entry per row; 0 for rows that are not counted. ${described.join(' ')} \`gradient\`: ∂loss/∂logits, shaped like \`logits\`, in the dtype of \`gradient_dtype\`; without a \`loss\`, ∂N/∂logits. The gradient is m/D times s·(q − p) for forward, s·q_c·(ln(q_c/p_c) − KL) for reverse, s·(1−β)·q_c·(ln(q_c/m_c) − KL(Q‖M)) for Jensen-Shannon.`,
       examples: [['kl_divergence']],
     }),
   },

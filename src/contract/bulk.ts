@@ -23,14 +23,14 @@ export const BulkItem = Type.Object(
     attempt: Type.Optional(
       integer(MOST_ATTEMPT, 'Attempt of the trainer, incremented when it resumes.', 0, { default: 0 }),
     ),
-    numerator: Type.Optional(numberOrNonFinite('Σ m·ℓ of the batch; `denominator` comes with it.', 1976.32)),
-    denominator: Type.Optional(numberOrNonFinite('D, the denominator of that numerator.', 1024)),
+    numerator: Type.Optional(numberOrNonFinite('N = Σ m·ℓ of the batch. Requires `denominator`.', 1976.32)),
+    denominator: Type.Optional(numberOrNonFinite('D, the denominator that belongs to `numerator`.', 1024)),
     ...besides,
   },
   {
     title: 'BulkItem',
     additionalProperties: false,
-    description: 'A pair of a micro-batch, scalars of its step and rank, or both.',
+    description: 'The numerator and denominator of a micro-batch, scalars of its step and rank, or both.',
     examples: [{ step: 41200, rank: 3, numerator: 1976.32, denominator: 1024, scalars: { lr: 3e-4 } }],
   },
 );
@@ -51,14 +51,17 @@ const BulkResult = Type.Object(
   {
     status: Type.Enum([201, 200, 409, 422], {
       description:
-        '201: it is recorded. 200: it was recorded before. 409: other content is recorded, or a later attempt holds. 422: it is not valid.',
+        '201: the item is recorded. 200: the same content was already recorded. 409: different content is already recorded, or a later attempt supersedes the item. 422: the item is invalid.',
       examples: [201],
     }),
     code: Type.Optional(
       Type.String({ maxLength: 64, description: 'Code of the error: see docs/errors.md.', examples: ['conflict'] }),
     ),
     detail: Type.Optional(
-      Type.String({ description: 'What came and what is expected.', examples: ['step is -1, expected 0 or more'] }),
+      Type.String({
+        description: 'The received value and the expected value.',
+        examples: ['step is -1, expected 0 or more'],
+      }),
     ),
   },
   { title: 'BulkResult', additionalProperties: false, description: 'Result of an item.' },

@@ -15,7 +15,7 @@ export const BATCH_FIELDS = {
     title: 'Logits',
     kind: 'Float',
     description:
-      'Scores x of shape (N, C), or (…, C), or (C,) of a row alone: a row per position, a column per class. `options.class_axis` says where the classes are another axis. In MessagePack it should be the last field: then it streams.',
+      'Logits x of shape (N, C), (…, C), or (C,) for a single row: one row per position, one column per class. Set `options.class_axis` when the classes are another axis. In MessagePack, send this field last: then it is streamed.',
     examples: [
       [
         [1, 2, 3],
@@ -27,7 +27,7 @@ export const BATCH_FIELDS = {
     title: 'Label',
     kind: 'Any',
     description:
-      'Integers are class indices: the class y of each row in [0, C), of shape (N,) or (…,), or (…, 1), or a number for a row alone, checked on counted rows only. Floats are class probabilities p, shaped like the logits, as are numbers without a dtype of that shape, whole or not; whole ones of another shape are class indices, be they written as 1.0 or as a float64 of MessagePack. Rows that do not sum to 1 or are negative are accepted, and counted in the diagnostics.',
+      'Class indices or class probabilities. Integers are class indices: the class y of each row in [0, C), of shape (N,), (…,) or (…, 1), or a number for a single row. Only counted rows are checked. Floats are class probabilities p, shaped like the logits. Numbers without a dtype are class probabilities when they are shaped like the logits. Otherwise they must be whole and are class indices, even when written as 1.0 or as a MessagePack float64. Probabilities that are negative, or do not sum to 1, are accepted and counted in the diagnostics.',
     examples: [
       [2, 0],
       [
@@ -49,7 +49,7 @@ export const BATCH_FIELDS = {
       title: 'InputMask',
       kind: 'Any',
       description:
-        'The mask m of each row, of shape (N,) or (…,), or (…, 1), or a number for a row alone: bool, integers or floats, finite and not negative. 0 leaves the row out: its values do not affect the loss. Default: 1 for every row.',
+        'The mask m of each row, of shape (N,) or (…,), or (…, 1), or a number for a single row: bool, integers or floats, finite and not negative. 0 leaves the row out: its values do not affect the loss. Default: 1 for every row.',
       examples: [[1, 1]],
       entries: nestedArrayOr('MaskEntries', [
         Type.Number({
@@ -58,7 +58,7 @@ export const BATCH_FIELDS = {
           description: 'The mask of a single row.',
           examples: [1],
         }),
-        Type.Boolean({ description: 'The same as a boolean.', examples: [true] }),
+        Type.Boolean({ description: 'The mask of a single row, as a boolean.', examples: [true] }),
       ]),
     }),
   ),
@@ -113,7 +113,7 @@ export const Evaluation = Type.Object(
   {
     loss: Type.Optional(
       numberOrNonFinite(
-        'The loss, as `reduction` and `semantics` form it. Absent with `reduction: "none"` and with `calculate_per_token_loss`.',
+        'The loss, according to `reduction` and `semantics`. Absent with `reduction: "none"` and with `calculate_per_token_loss`.',
         0.6581,
       ),
     ),
@@ -160,7 +160,7 @@ export const Evaluation = Type.Object(
     kernel: Type.String({
       pattern: `^${KERNEL_PATTERN}(\\+${KERNEL_PATTERN})*$`,
       description:
-        'The kernel that computed the result: results of the same kernel have the same bits. Combined partials list the kernels of all.',
+        'Kernel that computed the result. Equal requests to the same kernel give bit-identical results. For combined partials, the kernels of all partials, joined by `+`.',
       examples: ['f32-relaxed-simd'],
     }),
   },

@@ -11,7 +11,7 @@ const ReproducedByOptions = Type.Object(
     normalisation: Type.Optional(
       Type.Enum(['sum', 'mean_over_all_rows', 'mean_over_counted_rows', 'mean_without_weights'], {
         description:
-          '`sum`: the sum over the rows. `mean_over_all_rows`: divided by all rows, those left out too. `mean_over_counted_rows`: divided by the number of counted rows, not by their weights. `mean_without_weights`: the mean over the counted rows, all with weight 1.',
+          '`sum`: the sum over the rows. `mean_over_all_rows`: divided by the number of all rows, including rows left out. `mean_over_counted_rows`: divided by the number of counted rows, not by their weights. `mean_without_weights`: the mean over the counted rows, each with weight 1.',
         examples: ['sum'],
       }),
     ),
@@ -23,7 +23,7 @@ const ReproducedByOptions = Type.Object(
     ),
     unit: Type.Optional(
       Type.Enum(['bits_per_token', 'perplexity'], {
-        description: 'It is in bits, or it is the perplexity.',
+        description: 'The declared loss is in bits, or is the perplexity.',
         examples: ['perplexity'],
       }),
     ),
@@ -31,25 +31,25 @@ const ReproducedByOptions = Type.Object(
   {
     title: 'ReproducedByOptions',
     additionalProperties: false,
-    description: 'What differs from the request.',
+    description: 'The changed options.',
   },
 );
 export type ReproducedByOptions = Static<typeof ReproducedByOptions>;
 
 export const DeclaredLoss = Type.Object(
   {
-    loss: numberOrNonFinite('Loss of this batch by its options.', 1.93),
-    declared_loss: numberOrNonFinite('The loss that was declared.', 1.95),
+    loss: numberOrNonFinite('Loss of this batch, computed with the options of the request.', 1.93),
+    declared_loss: numberOrNonFinite('The loss that the trainer declared.', 1.95),
     relative_difference: numberOrNonFinite('(declared_loss − loss) / |loss|.', 0.0104),
     agrees: Type.Boolean({
       description:
-        'True where the declared loss is that of the batch, with or without its z-loss, within the precision in which it was declared.',
+        'True when the declared loss equals the loss of the batch, with or without z-loss, to the precision of the declared number.',
       examples: [false],
     }),
     reproduced_by: Type.Optional(
       Type.Union([ReproducedByOptions, Type.Null()], {
         description:
-          'Options, one or two of them, with which this batch has the declared loss; null when none of those that are tried gives it. Absent where it agrees.',
+          'One or two changed options that give this batch the declared loss; null when no tried change does. Absent when the losses agree.',
         examples: [{ shift: 1 }],
       }),
     ),
@@ -58,7 +58,7 @@ export const DeclaredLoss = Type.Object(
     title: 'DeclaredLoss',
     additionalProperties: false,
     description:
-      'The declared loss, compared with that of this batch alone: see docs/diagnostics.md. The answer for the step compares it with all batches.',
+      'Compares the declared loss with the loss of this batch alone: see docs/diagnostics.md. `/v1/runs/{run}/steps/{step}` compares it with the losses of all batches.',
   },
 );
 export type DeclaredLoss = Static<typeof DeclaredLoss>;

@@ -45,16 +45,19 @@ export const Diagnosis = Type.Object(
       examples: ['every value is finite, within [-12.25, 31.5]'],
     }),
     dtype: FloatDType,
-    shape: Type.Array(count('Size of an axis.', 4096), { description: 'Its shape.', examples: [[4096, 32000]] }),
+    shape: Type.Array(count('Size of an axis.', 4096), {
+      description: 'Shape of the tensor.',
+      examples: [[4096, 32000]],
+    }),
     rows: RowCounts,
     values: Type.Object(
       {
         total: count('Values of the counted rows.', 131072000),
-        nan: count('NaN.', 0),
-        pos_inf: count('+Inf.', 0),
-        neg_inf: count('−Inf.', 0),
-        zero: count('0.', 12),
-        subnormal: count('Values too small to be normal in the dtype: they have lost precision.', 0),
+        nan: count('Number of NaN values.', 0),
+        pos_inf: count('Number of +Inf values.', 0),
+        neg_inf: count('Number of −Inf values.', 0),
+        zero: count('Number of zeros.', 12),
+        subnormal: count('Number of subnormal values of the dtype. They have lost precision.', 0),
         min: Type.Optional(numberOrNonFinite('Least finite value; absent when there is none.', -12.25)),
         max: Type.Optional(numberOrNonFinite('Greatest finite value; absent when there is none.', 31.5)),
         bad_rows: count('Rows that hold a value that is not finite.', 0),
@@ -76,7 +79,11 @@ export const Diagnosis = Type.Object(
           }),
           count: count('Number of values.', 40960),
         },
-        { title: 'MagnitudeBin', additionalProperties: false, description: 'A power of two.' },
+        {
+          title: 'MagnitudeBin',
+          additionalProperties: false,
+          description: 'A bin of values with 2^e ≤ |x| < 2^(e+1).',
+        },
       ),
       {
         maxItems: 2047,
@@ -92,21 +99,24 @@ export const Diagnosis = Type.Object(
     ),
     columns: Type.Object(
       {
-        bad: count('Columns that are not finite in some counted row.', 0),
+        bad: count('Number of columns that are not finite in at least one counted row.', 0),
         bad_in_most_rows: count('Columns that are not finite in more than half of the counted rows.', 0),
         worst: Type.Array(
           Type.Object(
-            { column: count('Column, from 0.', 20011), rows: count('Rows in which it is not finite.', 4096) },
+            {
+              column: count('Column, from 0.', 20011),
+              rows: count('Number of counted rows in which the column is not finite.', 4096),
+            },
             { title: 'BadColumn', additionalProperties: false, description: 'A column.' },
           ),
           {
             maxItems: MOST_COLUMNS,
-            description: 'The columns that are non-finite in the most rows; of equal columns the first come first.',
+            description: 'The columns that are non-finite in the most rows, worst first; ties in column order.',
             examples: [[]],
           },
         ),
       },
-      { additionalProperties: false, description: 'Hot spots: classes that are bad in many rows.' },
+      { additionalProperties: false, description: 'Hot spots: columns that are non-finite in many rows.' },
     ),
     float16: Type.Optional(RangeReport),
     float8: Type.Optional(RangeReport),

@@ -39,13 +39,13 @@ function ofNarrow(valueOf: (dtype: FloatDType) => string | number): string {
 export const RangeReport = Type.Object(
   {
     at_largest: count(
-      `Values that are the largest finite one: ${ofNarrow((dtype) => NARROW_RANGES[dtype]!.largest)}.`,
+      `Number of values equal to the largest finite value of the dtype: ${ofNarrow((dtype) => NARROW_RANGES[dtype]!.largest)}.`,
       0,
     ),
     subnormal_fraction: Type.Number({
       minimum: 0,
       maximum: 1,
-      description: `Share of subnormal values, which have lost precision (0 < |x| < ${ofNarrow((dtype) => `2^−${-ELEMENT_TYPES[dtype].float.leastNormalExponent}`)}): among the first 256 of each counted row in an evaluation, among all in a diagnosis.`,
+      description: `Share of subnormal values, which have lost precision: 0 < |x| < ${ofNarrow((dtype) => `2^−${-ELEMENT_TYPES[dtype].float.leastNormalExponent}`)}. An evaluation samples the first 256 values of each counted row; a diagnosis reads all values.`,
       examples: [0.001],
     }),
     hint: Type.Optional(
@@ -59,15 +59,15 @@ export const RangeReport = Type.Object(
     title: 'RangeReport',
     additionalProperties: false,
     description:
-      'Signs of overflow and underflow, over counted rows: `float16` for float16, `float8` for the float8 dtypes; absent for other dtypes. float8_e4m3fn has no Infinity: what is beyond 448 is NaN.',
+      'Signs of overflow and underflow, over counted rows: `float16` for float16, `float8` for the float8 dtypes; absent for other dtypes. float8_e4m3fn has no Infinity: values beyond 448 become NaN.',
   },
 );
 
 const WorstRow = Type.Object(
   {
     row: count('Row of the batch, from 0.', 17),
-    label: count('Its class; with class probabilities the most probable class.', 20011),
-    loss: numberOrNonFinite('Its nll in nats, without weights, smoothing and mask.', 14.2),
+    label: count('Label of the row; with class probabilities, the most probable class.', 20011),
+    loss: numberOrNonFinite('nll of the row, in nats, without weights, smoothing and mask.', 14.2),
     target_rank: Type.Optional(
       Type.Integer({
         minimum: -1,
@@ -83,7 +83,7 @@ const WorstRow = Type.Object(
 
 /** Number of nulls in a request. */
 const Nulls = count(
-  'Null entries of `logits` and `label`, which some JSON writers use for NaN: they are read as NaN. Absent when there are none.',
+  'Number of null entries in `logits` and `label`. They are read as NaN, because some JSON writers write NaN as null. Absent when there are none.',
   1,
 );
 
@@ -104,7 +104,7 @@ export const Diagnostics = Type.Object(
           cause: Type.Enum([...CAUSES], {
             title: 'CauseName',
             description:
-              '`nan_logit`, `pos_inf_logit`: a counted row holds such a value, its loss is NaN (without `softcap`). `all_neg_inf_row`: a counted row is −Inf throughout, its loss is NaN. `neg_inf_at_label`: the label, or a class whose probability is not 0, has the logit −Inf: nll is +Inf, and so is the loss, unless the class has weight 0 or less. `neg_inf_smoothed`: `label_smoothing` gives a class of the logit −Inf its share: the loss is +Inf, −Inf if its weight is negative, NaN if there are both. `non_finite_probability`: a row of class probabilities holds such a value, its loss is not finite. `zero_denominator`: D is 0, because nothing is counted or the class weights of the counted rows sum to 0. `accumulation_overflow`: the loss of a row, or the sum of the rows, left the range of float64. A row of an invalid label under `zero_loss` is counted with what its logits hold, though its loss is 0. Where partials were combined, `first` may be absent.',
+              '`nan_logit`, `pos_inf_logit`: a counted row holds NaN or +Inf, so its loss is NaN; with `softcap`, +Inf leaves the loss finite. `all_neg_inf_row`: all logits of a counted row are −Inf, so its loss is NaN. `neg_inf_at_label`: the logit of the label, or of a class with a probability other than 0, is −Inf, so nll is +Inf. The loss is +Inf too, unless the weight of the class is 0 or negative. `neg_inf_smoothed`: the logit of a class is −Inf, and `label_smoothing` gives the class a share of the target. The loss is +Inf; −Inf if the weight of the class is negative; NaN if both occur. `non_finite_probability`: a row of class probabilities holds a non-finite value, so its loss is not finite. `zero_denominator`: D is 0, because nothing is counted or the class weights of the counted rows sum to 0. `accumulation_overflow`: the loss of a row, or the sum over rows, exceeds the range of float64. With `invalid_label: "zero_loss"`, the non-finite logits of a row with an invalid label are reported too, although its loss is 0. In combined partials, `first` may be absent.',
             examples: ['nan_logit'],
           }),
           rows: count('Number of counted rows with this cause.', 3),
@@ -133,14 +133,17 @@ export const Diagnostics = Type.Object(
         'The first non-finite logits in row-major order, including rows that are left out; at most `options.max_locations`.',
       examples: [[]],
     }),
-    masked_rows_non_finite: count('Rows left out that contain a non-finite logit: they do not affect the loss.', 0),
+    masked_rows_non_finite: count(
+      'Number of left-out rows that contain a non-finite logit. They do not affect the loss.',
+      0,
+    ),
     nulls: Type.Optional(Nulls),
     labels: Type.Optional(
       Type.Object(
         {
           min: Type.Optional(label('Least label; absent when nothing is counted.', 0)),
           max: Type.Optional(label('Greatest label; absent when nothing is counted.', 50256)),
-          out_of_range: count('Labels that are no class: only with `invalid_label: "zero_loss"`.', 0),
+          out_of_range: count('Number of labels outside [0, C). Present only with `invalid_label: "zero_loss"`.', 0),
         },
         { additionalProperties: false, description: 'Labels of counted rows; absent with class probabilities.' },
       ),
@@ -165,12 +168,15 @@ export const Diagnostics = Type.Object(
           norm: numberOrNonFinite('Euclidean norm of the gradient with respect to the logits.', 0.7),
           finite: Type.Boolean({ description: 'True when every element of the gradient is finite.', examples: [true] }),
         },
-        { additionalProperties: false, description: 'With `check_for_nan_in_loss_and_grad`.' },
+        {
+          additionalProperties: false,
+          description: 'Norm of the gradient. Present with `check_for_nan_in_loss_and_grad`.',
+        },
       ),
     ),
     rows_without_prediction: Type.Optional(
       count(
-        'Counted rows without a prediction, because a logit of them is NaN: they are misses of `accuracy` and `top5_accuracy`, and `ece` leaves them out. Absent where no output and no metric needs predictions.',
+        'Number of counted rows without a prediction, because one of their logits is NaN. `accuracy` and `top5_accuracy` count them as misses; `ece` leaves them out. Absent when no output or metric needs predictions.',
         0,
       ),
     ),
@@ -182,7 +188,7 @@ export const Diagnostics = Type.Object(
     local_losses: Type.Optional(
       Type.Array(numberOrNonFinite('Σ m·ℓ / (Σ m + 1e-8) of a group.', 0.6581), {
         description:
-          'Local loss of each data-parallel group, in row order: with `check_for_nan_in_loss_and_grad`, or with more than one group.',
+          'Local loss of each data-parallel group, in row order. Present with `check_for_nan_in_loss_and_grad`, or with more than one group.',
         examples: [[0.6581]],
       }),
     ),

@@ -24,11 +24,11 @@ export const Normalisation = Type.Object(
   {
     token_mean: numberOrNonFinite('Σ numerators / Σ denominators: the loss of the step.', 1.93),
     mean_of_means: numberOrNonFinite(
-      'Mean of the losses of all micro-batches that count anything, whatever their numbers of tokens.',
+      'Unweighted mean of the losses of all micro-batches; those that count nothing are left out.',
       1.95,
     ),
     mean_of_rank_means: numberOrNonFinite(
-      'Mean of the losses of the ranks, each its own Σ numerators / Σ denominators.',
+      'Unweighted mean of the losses of the ranks, each Σ numerators / Σ denominators of the rank.',
       1.93,
     ),
     relative_difference: numberOrNonFinite('(mean_of_means − token_mean) / |token_mean|.', 0.0104),
@@ -37,7 +37,7 @@ export const Normalisation = Type.Object(
     title: 'Normalisation',
     additionalProperties: false,
     description:
-      'The loss of the step in the averages that trainers confuse. Each sum is exact, so the order of the batches has no effect. Absent on further pages, and for steps of more than 100,000 micro-batches.',
+      'The loss of the step under each of the averaging methods that trainers confuse. Each sum is exact, so the order of the batches has no effect. Absent on further pages, and for steps of more than 100,000 micro-batches.',
   },
 );
 export type Normalisation = Static<typeof Normalisation>;
@@ -47,46 +47,49 @@ export const Disagreement = Type.Object(
     kind: Type.Enum([...KINDS], {
       title: 'DisagreementKind',
       description:
-        '`declared_loss_differs`: the loss that ranks declared is not the recorded one. `rank_apart`: the loss of a rank is far from those of the others. `same_batch`: ranks recorded the same batch. `stale_labels`: a batch has the labels of the step before, with other logits. docs/diagnostics.md has the rules.',
+        '`declared_loss_differs`: the declared loss of ranks differs from the recorded loss. `rank_apart`: the loss of a rank is far from the losses of the other ranks. `same_batch`: ranks recorded the same batch. `stale_labels`: a batch has the labels of the previous step, but different logits. docs/diagnostics.md has the rules.',
       examples: ['declared_loss_differs'],
     }),
     summary: Type.String({
       description: 'The finding in a sentence.',
       examples: ['rank 3 has the loss 9.8, the median of 8 ranks is 1.93'],
     }),
-    ranks: Type.Array(rank, { maxItems: 1024, description: 'The ranks; the first 1024.', examples: [[3]] }),
-    declared: Type.Optional(numberOrNonFinite('Declared loss of the first of the ranks.', 1.95)),
-    recorded: Type.Optional(numberOrNonFinite('Recorded loss of that rank, its mean over tokens.', 1.93)),
+    ranks: Type.Array(rank, { maxItems: 1024, description: 'The ranks concerned; the first 1024.', examples: [[3]] }),
+    declared: Type.Optional(numberOrNonFinite('Declared loss of the first rank of `ranks`.', 1.95)),
+    recorded: Type.Optional(numberOrNonFinite('Recorded loss of the same rank: its mean over tokens.', 1.93)),
     relative_difference: Type.Optional(numberOrNonFinite('(declared − recorded) / |recorded|.', 0.0104)),
     reproduced_by: Type.Optional(
       Type.Union(
         [
           Type.Enum([...REPRODUCED_BY], {
             title: 'ReproducedBy',
-            description: 'Average that gives the declared loss.',
+            description: 'Averaging method that gives the declared loss.',
             examples: ['mean_of_means'],
           }),
           Type.Null(),
         ],
-        { description: 'Average that gives the declared loss; null when none is known.', examples: ['mean_of_means'] },
+        {
+          description: 'Averaging method that gives the declared loss; null when none is known.',
+          examples: ['mean_of_means'],
+        },
       ),
     ),
     loss: Type.Optional(numberOrNonFinite('Loss of the rank.', 9.8)),
     median: Type.Optional(numberOrNonFinite('Median of the losses of all ranks.', 1.93)),
-    tolerance: Type.Optional(numberOrNonFinite('Distance from the median up to which a rank is not apart.', 0.4)),
+    tolerance: Type.Optional(numberOrNonFinite('Largest distance from the median that is not reported.', 0.4)),
     explained_by: Type.Optional(
       Type.Union(
         [
           Type.Enum([...EXPLAINED_BY], {
             title: 'ExplainedBy',
-            description: 'Fault of normalisation.',
+            description: 'Normalisation error.',
             examples: ['sum'],
           }),
           Type.Null(),
         ],
         {
           description:
-            'Fault of normalisation without which the rank would be among the others; null when there is none.',
+            'Normalisation error that explains the distance of the rank from the others; null when none does.',
           examples: ['sum'],
         },
       ),
@@ -97,10 +100,14 @@ export const Disagreement = Type.Object(
           { rank, micro_batch: microBatch },
           { title: 'PlaceInStep', additionalProperties: false, description: 'A micro-batch of the step.' },
         ),
-        { maxItems: 64, description: 'Their micro-batches; the first 64.', examples: [[{ rank: 3, micro_batch: 0 }]] },
+        {
+          maxItems: 64,
+          description: 'The micro-batches concerned; the first 64.',
+          examples: [[{ rank: 3, micro_batch: 0 }]],
+        },
       ),
     ),
-    previous_step: Type.Optional(count('Step that had these labels before.', 41199)),
+    previous_step: Type.Optional(count('Earlier step with the same labels.', 41199)),
   },
   { title: 'Disagreement', additionalProperties: false, description: 'Batches of a step that do not agree.' },
 );

@@ -27,7 +27,7 @@ interface CallOf {
 
 const id = Type.Optional(text('An identifier that the caller assigns to the call; the answer repeats it.', 'step-100'));
 
-const binaryDataSize = Type.Optional(count('Number of its bytes after the JSON, instead of `data`.', 24));
+const binaryDataSize = Type.Optional(count('Number of bytes of this output after the JSON. Replaces `data`.', 24));
 
 const contentType = Type.Optional(
   Type.Unknown({ description: 'Ignored; clients of MLServer send it.', examples: ['np'] }),
@@ -69,7 +69,7 @@ const requestOf = ({ model, prefix, path, inputs, example, parameters }: CallOf)
             data: Type.Optional(
               Type.Array(Type.Unknown(), {
                 description:
-                  'The elements, as a flat or nested array of numbers, "NaN", "Infinity" or "-Infinity"; those of FP16 and BF16 are rounded.',
+                  'The elements, as a flat or nested array of numbers, "NaN", "Infinity" or "-Infinity"; FP16 and BF16 values are rounded.',
                 examples: [[1, 2, 3, 0, 1, 0]],
               }),
             ),
@@ -105,8 +105,10 @@ const requestOf = ({ model, prefix, path, inputs, example, parameters }: CallOf)
           },
         ),
       ),
-      model_name: Type.Optional(text('Ignored, because the path has it. KServe’s client sends it.', model.name)),
-      model_version: Type.Optional(text('Ignored, because the path has it.', model.version)),
+      model_name: Type.Optional(
+        text('Ignored: the path names the model. KServe’s client sends this field.', model.name),
+      ),
+      model_version: Type.Optional(text('Ignored: the path names the version.', model.version)),
     },
     {
       title: `${prefix}InferenceRequest`,
@@ -166,7 +168,7 @@ const callOf = (call: CallOf): CallSchemas => ({
   request: requestOf(call),
   body: bytesBody(
     `${call.prefix}InferenceBody`,
-    'The JSON body, then the bytes of the tensors that have `binary_data_size`. `Inference-Header-Content-Length` has the length of the JSON.',
+    'The JSON body, then the bytes of the tensors that have `binary_data_size`. `Inference-Header-Content-Length` is the length of the JSON, in bytes.',
   ),
   response: responseOf(call),
 });

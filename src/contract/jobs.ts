@@ -65,13 +65,13 @@ const tensorName = (field: string) =>
 const tensors = (fields: readonly string[], title: string) =>
   object(
     Object.fromEntries(fields.map((field) => [field, tensorName(field)])),
-    'Names of tensors in the files, where they differ from those of the fields.',
+    'Names of the tensors in the files, for fields whose tensor has another name.',
     title,
     { examples: [{ label: 'targets' }] },
   );
 
 const FILES =
-  'Safetensors files, evaluated in the order of their names (code units), each once. A name is that of a file; of a folder, meaning its `*.safetensors` files; or a pattern, in which `*` and `?` stand for characters of a name, and `**` for folders.';
+  'Safetensors files, each evaluated once, in the order of their names (UTF-16 code units). An entry names a file, a folder (its `*.safetensors` files), or a pattern: `*` and `?` match characters of a name, `**` matches folders.';
 
 /** Body of POST /v1/jobs for an evaluation. */
 const EvaluationJob = object(
@@ -84,7 +84,7 @@ const EvaluationJob = object(
     options: Type.Optional(Options),
     tensors: Type.Optional(tensors(EVALUATION_TENSORS, 'EvaluationTensors')),
   },
-  'An evaluation of files, as `lossmeter evaluate` does it. The options override those in `__metadata__.options` of the files; `outputs` does not apply.',
+  'Evaluates files, like `lossmeter evaluate`. `options` overrides `__metadata__.options` of the files. `outputs` is rejected.',
   'EvaluationJob',
 );
 
@@ -98,14 +98,14 @@ const ComparisonJob = object(
     files: names(FILES, 'int4/*.safetensors'),
     reference: Type.Optional(
       names(
-        'Safetensors files, one for each of `files` in the order of the names, with the tensor `reference` or `logits`; or one llama.cpp logit file, whose name does not end in `.safetensors`, with the rows of all files. Default: each file has the tensor `reference`.',
+        'One safetensors file for each of `files`, in the order of the names, with the tensor `reference` or `logits`. Or one llama.cpp logit file with the rows of all files; its name must not end in `.safetensors`. Default: each file has the tensor `reference`.',
         'bf16/*.safetensors',
       ),
     ),
     options: Type.Optional(ComparisonOptions),
     tensors: Type.Optional(tensors(COMPARISON_TENSORS, 'ComparisonTensors')),
   },
-  'A comparison of files with a reference, as `lossmeter compare` does it.',
+  'Compares files with a reference, like `lossmeter compare`.',
   'ComparisonJob',
 );
 
@@ -204,11 +204,11 @@ export const JobsQuery = object(
       minimum: 1,
       maximum: 200,
       default: 50,
-      description: 'Largest number of jobs.',
+      description: 'Maximum number of jobs.',
       examples: [50],
     }),
     cursor: Type.Optional(
-      Type.String({ pattern: '^\\d{1,15}$', description: '`next` of the page before.', examples: ['17'] }),
+      Type.String({ pattern: '^\\d{1,15}$', description: '`next` of the previous page.', examples: ['17'] }),
     ),
   },
   'A page of jobs.',

@@ -17,7 +17,7 @@ const TopReference = Type.Object(
     indices: requestTensor({
       title: 'TopIndices',
       kind: 'Any',
-      description: 'Integers of shape (N, K) or (…, K): the classes of each row, in any order, none twice.',
+      description: 'Integers of shape (N, K) or (…, K): the classes of each row, in any order, without duplicates.',
       examples: [[[2, 0]]],
     }),
     logprobs: requestTensor({
@@ -31,7 +31,7 @@ const TopReference = Type.Object(
     title: 'TopReference',
     additionalProperties: false,
     description:
-      'The top K of a teacher. In safetensors and the Open Inference Protocol they are the tensors `reference.indices` and `reference.logprobs`. `direction: "forward"` and `logit_scale` 1 only.',
+      'The top K classes of a teacher. In safetensors and the Open Inference Protocol, they are the tensors `reference.indices` and `reference.logprobs`. Requires `direction: "forward"` and `logit_scale` 1.',
   },
 );
 
@@ -48,7 +48,7 @@ const LogitFile = Type.Object(
     title: 'LogitFile',
     additionalProperties: false,
     description:
-      'A llama.cpp logit file. Its rows are those of the second half of each chunk, R = n_ctx − 1 − ⌊n_ctx/2⌋ of them, in order: `logits` have the shape (n_chunk·R, n_vocab) or (n_chunk, R, n_vocab). Its labels are used where the request has none, with `shift` 0. `direction: "forward"` and `logit_scale` 1 only.',
+      'A llama.cpp logit file. It holds the R = n_ctx − 1 − ⌊n_ctx/2⌋ rows of the second half of each chunk, in order. `logits` must have the shape (n_chunk·R, n_vocab) or (n_chunk, R, n_vocab). A request without labels uses those of the file; `shift` must then be 0. Requires `direction: "forward"` and `logit_scale` 1.',
   },
 );
 
@@ -59,7 +59,7 @@ export const ComparisonRequest = Type.Object(
       title: 'ComparedLogits',
       kind: 'Float',
       description:
-        'Scores of the model that is compared, Q = softmax(s·x), of shape (N, C), (…, C), or (C,) of a row alone. Of `reference` and `logits` the one that comes last streams in MessagePack; the other waits in bounded memory, so name a large one by `{"file", "tensor"}`.',
+        'Logits x of the compared model, with Q = softmax(s·x), of shape (N, C), (…, C), or (C,) for a single row. In MessagePack, the later one of `reference` and `logits` is streamed. The earlier one is buffered in bounded memory: name a large tensor by `{"file", "tensor"}` instead.',
       examples: [
         [
           [1, 2, 3],
@@ -72,7 +72,7 @@ export const ComparisonRequest = Type.Object(
       kind: 'Float',
       others: [TopReference, LogitFile],
       description:
-        'The distribution P that is compared with: logits, P = softmax(s·x), of the shape of `logits` or (N, C) and of any floating-point dtype; the top K of each row; or a llama.cpp logit file.',
+        'The reference distribution P, in one of three forms. Logits with P = softmax(s·x), of the shape of `logits` or (N, C) and of any floating-point dtype; the top K classes of each row; or a llama.cpp logit file.',
       examples: [
         [
           [1.1, 2, 2.9],
@@ -106,7 +106,7 @@ export const ComparisonRequest = Type.Object(
 );
 
 const standardError = (what: string, example: number) =>
-  numberOrNull(`Standard error of ${what}; null below two counted rows and where it is infinite.`, example);
+  numberOrNull(`Standard error of ${what}; null with fewer than two counted rows, or when infinite.`, example);
 
 const percentiles = (names: readonly string[], title: string) =>
   Type.Unsafe<Record<string, number | null>>(
@@ -114,7 +114,7 @@ const percentiles = (names: readonly string[], title: string) =>
       title,
       additionalProperties: false,
       description:
-        'Percentiles over counted rows, unweighted, with linear interpolation between neighbours; rows of NaN are left out.',
+        'Percentiles over counted rows, unweighted, with linear interpolation between neighbours. NaN rows are left out.',
     }),
   );
 
@@ -136,7 +136,7 @@ const DivergenceStatistics = Type.Object(
   {
     title: 'DivergenceStatistics',
     additionalProperties: false,
-    description: 'Divergence of the counted rows, in nats, weighted by the mask in mean and error.',
+    description: 'Divergence of the counted rows, in nats. Mean and standard error are weighted by the mask.',
   },
 );
 
@@ -177,14 +177,14 @@ const Perplexity = Type.Object(
     ratio: valueAndError('PerplexityRatio', 'Perplexity of `logits` over that of `reference`.', 1.0016),
     difference: valueAndError('PerplexityDifference', 'Perplexity of `logits` minus that of `reference`.', 0.01),
     correlation: numberOrNull(
-      'Correlation of the nll of both sides over rows; null where one of them is constant.',
+      'Correlation over rows between the nll of both sides; null when the nll of one side is constant.',
       0.9991,
     ),
   },
   {
     title: 'ComparedPerplexity',
     additionalProperties: false,
-    description: 'Perplexities of both sides on the labels, with labels only.',
+    description: 'Perplexities of both sides on the labels. Present only with labels.',
   },
 );
 
@@ -201,14 +201,14 @@ const WorstRow = Type.Object(
     reference_prediction: Type.Integer({
       minimum: -1,
       maximum: 2 ** 31 - 1,
-      description: 'Most probable class under `reference`; −1 where its top K does not say.',
+      description: 'Most probable class under `reference`; −1 when the top K does not determine it.',
       examples: [12],
     }),
     label: Type.Optional(count('Its label.', 12)),
     nll: Type.Optional(numberOrNonFinite('nll of the label under `logits`.', 1.5)),
     reference_nll: Type.Optional(numberOrNonFinite('nll of the label under `reference`.', 0.9)),
   },
-  { title: 'DivergentRow', additionalProperties: false, description: 'A row of great divergence.' },
+  { title: 'DivergentRow', additionalProperties: false, description: 'A row with a large divergence.' },
 );
 
 const { logits: counts, locations, masked_rows_non_finite, nulls, labels } = Diagnostics.properties;
@@ -241,11 +241,11 @@ export const ComparisonDiagnostics = Type.Object(
     causes: Type.Array(
       Type.Object(
         {
-          side: Type.Enum(['logits', 'reference'], { description: 'The side that has it.', examples: ['logits'] }),
+          side: Type.Enum(['logits', 'reference'], { description: 'The side with this cause.', examples: ['logits'] }),
           cause: Type.Enum([...COMPARISON_CAUSES], {
             title: 'ComparisonCauseName',
             description:
-              '`nan_logit`, `pos_inf_logit`, `all_neg_inf_row`: a counted row holds such a value, or is −Inf throughout; its divergence is NaN. `reference_mass_at_neg_inf`: a class of `logits` is −Inf to which the reference gives some probability: forward KL is +Inf. `logits_mass_at_neg_inf`: the same with the roles changed, for reverse KL. `neg_inf_at_label`: the label has the logit −Inf: its nll and the perplexity are +Inf. `accumulation_overflow`: the sum left the range of float64. `zero_denominator`: nothing is counted.',
+              '`nan_logit`, `pos_inf_logit`, `all_neg_inf_row`: a counted row holds NaN, holds +Inf, or has only −Inf, so its divergence is NaN. `reference_mass_at_neg_inf`: the logit of a class is −Inf in `logits`, but its probability under `reference` is not 0, so forward KL is +Inf. `logits_mass_at_neg_inf`: the same with the sides swapped, so reverse KL is +Inf. `neg_inf_at_label`: the logit of the label is −Inf, so its nll and the perplexity are +Inf. `accumulation_overflow`: the sum exceeds the range of float64. `zero_denominator`: nothing is counted.',
             examples: ['nan_logit'],
           }),
           rows: count('Number of counted rows with this cause.', 3),
@@ -267,7 +267,7 @@ export const ComparisonDiagnostics = Type.Object(
     nan_rows: count('Counted rows whose divergence is NaN: percentiles, extremes and worst rows leave them out.', 0),
     truncated: Type.Boolean({
       description:
-        'True where terms of the reference were left out (`reference_floor`, `tail: "drop"`, a llama.cpp file, which is quantised): the divergence is Σ p·ln(p/q) over the others, and may be slightly negative.',
+        'True when classes of the reference were left out: by `reference_floor`, by `tail: "drop"`, or in a llama.cpp file, which is quantised. The divergence is then Σ p·ln(p/q) over the other classes, and may be slightly negative.',
       examples: [false],
     }),
     nulls,
@@ -281,7 +281,7 @@ export const Comparison = Type.Object(
   {
     loss: Type.Optional(
       numberOrNonFinite(
-        'N / D, or N, as `reduction` and `semantics` form it; absent with `reduction: "none"`.',
+        'N / D, or N, according to `reduction` and `semantics`. Absent with `reduction: "none"`.',
         0.0021,
       ),
     ),
@@ -303,13 +303,13 @@ export const Comparison = Type.Object(
     sequences: comparedSequences,
     worst_rows: Type.Array(WorstRow, {
       maxItems: MOST_WORST_ROWS,
-      description: 'The counted rows of greatest divergence, the worst first; `options.worst_rows` at most.',
+      description: 'The counted rows with the largest divergence, worst first; at most `options.worst_rows`.',
       examples: [[]],
     }),
     diagnostics: ComparisonDiagnostics,
     kernel: Type.String({
       pattern: `^${KERNEL_PATTERN}$`,
-      description: 'The kernel that computed the result: results of the same kernel have the same bits.',
+      description: 'Kernel that computed the result. Equal requests to the same kernel give bit-identical results.',
       examples: ['f32-relaxed-simd'],
     }),
   },

@@ -14,7 +14,7 @@ const FlatBytes = Type.Object(
   {
     title: 'FlatTensorBytes',
     additionalProperties: false,
-    description: 'A tensor of one axis as bytes: their number says its length.',
+    description: 'A tensor with one axis, as bytes. The number of bytes determines its length.',
   },
 );
 
@@ -33,12 +33,12 @@ export const LogprobRequest = Type.Object(
   {
     old: logprobs(
       'OldLogprobs',
-      'Log-probabilities of the tokens by the side that sampled them, in nats, of shape (N,) or (B, T), whose rows are sequences. Plain numbers are float64. Counted ones are finite and at most 0; up to 0.01 above it they are taken for rounding. verl calls them `rollout_log_probs`.',
+      'Log-probabilities of the tokens under the sampler, in nats, of shape (N,), or (B, T) with one sequence per row. Plain numbers are float64. Those of counted tokens must be finite and at most 0; values up to 0.01 are accepted as rounding errors. verl calls them `rollout_log_probs`.',
       [[-0.5, -1.25, -2, -0.125]],
     ),
     new: logprobs(
       'NewLogprobs',
-      'Log-probabilities of the same tokens by the side that trains, in the shape of `old`. verl calls them `old_log_probs`.',
+      'Log-probabilities of the same tokens under the trainer, in nats, in the shape of `old`. verl calls them `old_log_probs`.',
       [[-0.5, -1.5, -2, -0.25]],
     ),
     input_mask: Type.Optional(
@@ -46,7 +46,7 @@ export const LogprobRequest = Type.Object(
         title: 'TokenMask',
         kind: 'Any',
         description:
-          'The mask of each token, in the shape of `old`, or flat: 1 counts it, 0 leaves it out, whatever its log-probabilities are; anything else is refused. Default: 1 for every token.',
+          'The mask of each token, in the shape of `old`, or flat. 1 counts the token; 0 leaves it out, whatever its log-probabilities are. Other values are rejected. Default: 1 for every token.',
         examples: [[1, 1, 1, 0]],
       }),
     ),
@@ -83,7 +83,7 @@ const Sequence = Type.Object(
     log_ratio: numberOrNull('Σ r.', -0.25),
     k1,
     k3,
-    perplexity: perplexity('e to the mean of −log-probability over its counted tokens.'),
+    perplexity: perplexity('exp of the mean of −log-probability over the counted tokens.'),
   },
   {
     title: 'SequenceComparison',
@@ -119,15 +119,21 @@ export const LogprobComparison = Type.Object(
     ),
     k1,
     k3,
-    chi2_token: numberOrNull('Mean of ρ² over tokens, less 1.', -0.1537),
-    chi2_sequence: numberOrNull('Mean over sequences of the square of the product of their ρ, less 1.', -0.3073),
-    effective_sample_size: numberOrNull('(Σ ρ)² / (n·Σ ρ²): the share of tokens that reweighting leaves.', 0.98994),
+    chi2_token: numberOrNull('Mean of ρ² over tokens, minus 1.', -0.1537),
+    chi2_sequence: numberOrNull(
+      'Mean over sequences of (Π ρ)², minus 1, with the product over the tokens of a sequence.',
+      -0.3073,
+    ),
+    effective_sample_size: numberOrNull(
+      '(Σ ρ)² / (n·Σ ρ²): the effective share of the tokens under the importance weights ρ.',
+      0.98994,
+    ),
     mean_absolute_difference: numberOrNull('Mean of |r|.', 0.09375),
     fraction_outside: numberOrNull('Share of tokens with ρ < 0.9 or ρ > 1.1.', 0.5),
     perplexity: perplexity('Mean over sequences of their perplexities.'),
     worst_tokens: Type.Array(WorstToken, {
       maxItems: MOST_WORST_TOKENS,
-      description: 'The tokens of greatest |r|, the greatest first; of equal tokens the first come first.',
+      description: 'The tokens with the largest |r|, largest first; ties in token order.',
       examples: [[{ token: 1, sequence: 0, position: 1, old: -1.25, new: -1.5, log_ratio: -0.25 }]],
     }),
     sequences: Type.Array(Sequence, {
@@ -138,7 +144,7 @@ export const LogprobComparison = Type.Object(
     hint: Type.Optional(
       Type.Enum(['renormalised_support'], {
         description:
-          '`renormalised_support`: `old` was renormalised over a truncated support, by top-p or top-k, and `new` was not. A heuristic: of at least 32 counted tokens with `old` below −0.1, more than half have r < −0.02, and at most 10% have r > 0.01. A kept mass above 98% is not seen. A constant shift downwards gives the hint too: no two normalised distributions have it.',
+          '`renormalised_support`: `old` was renormalised over a truncated support, by top-p or top-k, and `new` was not. A heuristic: of at least 32 counted tokens with `old` below −0.1, more than half have r < −0.02, and at most 10% have r > 0.01. The heuristic misses supports that keep more than 98% of the probability mass. A constant downward shift triggers it too, but cannot occur between two normalised distributions.',
         examples: ['renormalised_support'],
       }),
     ),
@@ -147,7 +153,7 @@ export const LogprobComparison = Type.Object(
     title: 'LogprobComparison',
     additionalProperties: false,
     description:
-      'The comparison, with r = new − old and ρ = e^r of each counted token; n of them. Nothing is clamped or truncated: what overflows float64 is Infinity. Without counted tokens all values are null.',
+      'The comparison over the n counted tokens, with r = new − old and ρ = e^r of each token. Nothing is clamped or truncated: a value that overflows float64 is Infinity. Without counted tokens, all values are null.',
   },
 );
 

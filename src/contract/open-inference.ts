@@ -101,7 +101,7 @@ export const ModelMetadata = Type.Object(
     inputs: declaredTensors(
       'DeclaredInput',
       INPUT_NAMES,
-      'The inputs. The protocol has one datatype and rank for a tensor: logits and a reference may be FP16, BF16, FP32 or FP64 and have any number of leading axes, the others may have any datatype. The configuration says which are optional.',
+      'The inputs. The protocol states only one datatype and one rank per tensor. Logits and a reference may also be FP16, BF16, FP32 or FP64, and have any number of leading axes. Other inputs may have any datatype. The configuration says which are optional.',
     ),
     outputs: declaredTensors('DeclaredOutput', OUTPUT_NAMES, 'The possible outputs.'),
   },
@@ -121,11 +121,11 @@ export const ModelConfig = Type.Object(
   {
     name: modelName,
     platform: text('The platform of the model.', platform),
-    backend: text('Triton’s backend: none.', ''),
+    backend: text('Backend of Triton: always empty.', ''),
     max_batch_size: Type.Integer({
       minimum: 0,
       maximum: 0,
-      description: 'No batching by the server: the first axis is the caller’s.',
+      description: '0: the server does not batch, and the first axis belongs to the caller.',
       examples: [0],
     }),
     input: Type.Array(
@@ -187,15 +187,15 @@ export const ModelStatistics = Type.Object(
             1_760_000_000_000,
           ),
           inference_count: count('Calls that succeeded.', 3),
-          execution_count: count('Calls that succeeded: each is evaluated by itself.', 3),
+          execution_count: count('Calls that succeeded: each call is one execution.', 3),
           inference_stats: Type.Object(
             {
               success: duration('Calls that succeeded, from their first byte to their answer.'),
               fail: duration('Calls that were rejected or failed.'),
-              queue: duration('Waiting: calls do not wait, their bodies do.'),
-              compute_input: duration('Reading bodies. The kernels run meanwhile.'),
-              compute_infer: duration('The kernels, added over workers.'),
-              compute_output: duration('The reduction.'),
+              queue: duration('Always 0. Time spent waiting is part of `success` and `fail`.'),
+              compute_input: duration('Time to read bodies. The kernels run at the same time.'),
+              compute_infer: duration('Time in kernels, summed over workers.'),
+              compute_output: duration('Time of the reduction.'),
             },
             {
               title: 'InferenceDurations',
@@ -203,7 +203,10 @@ export const ModelStatistics = Type.Object(
               description: 'Durations since the start of the process.',
             },
           ),
-          batch_stats: Type.Array(Type.Unknown(), { description: 'By batch size: none.', examples: [[]] }),
+          batch_stats: Type.Array(Type.Unknown(), {
+            description: 'Statistics by batch size: always empty.',
+            examples: [[]],
+          }),
         },
         { title: 'ModelStatistics', additionalProperties: false, description: 'Statistics of a model.' },
       ),

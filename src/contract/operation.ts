@@ -16,7 +16,12 @@ export const SECURITY_SCHEMES = {
     scheme: 'bearer',
     description: 'A key of the service, created by `lossmeter keys create`. Not required when the service has no keys.',
   },
-  apiKeyAuth: { type: 'apiKey', in: 'header', name: 'X-API-Key', description: 'The same key in a separate header.' },
+  apiKeyAuth: {
+    type: 'apiKey',
+    in: 'header',
+    name: 'X-API-Key',
+    description: 'The same key, in the header `X-API-Key`.',
+  },
 } as const;
 
 /** Properties of a route that do not depend on its handler. */

@@ -17,7 +17,7 @@ export const PartialRequest = Type.Object(
     vocab_size: Type.Integer({
       minimum: 1,
       maximum: MAX_CLASSES,
-      description: 'Classes of the whole vocabulary, C in all formulas. `label` is one of them.',
+      description: 'Number of classes of the whole vocabulary: C in all formulas. Labels are in [0, vocab_size).',
       examples: [6],
     }),
     ...BATCH_FIELDS,
@@ -26,7 +26,7 @@ export const PartialRequest = Type.Object(
     title: 'PartialRequest',
     additionalProperties: false,
     description:
-      'A shard of a batch: `logits` has the columns of the shard. `label` has the rows of all ranks, class probabilities the columns of the shard. `weight` has the columns of the shard, or the whole vocabulary.',
+      'A shard of a batch. `logits` has the columns of the shard. `label` is the same on all ranks; class probabilities have only the columns of the shard. `weight` covers the columns of the shard, or the whole vocabulary.',
     examples: [{ vocab_start: 3, vocab_size: 6, logits: [[1, 2, 3]], label: [2] }],
   },
 );
@@ -64,7 +64,7 @@ export const CombineRequest = Type.Object(
     title: 'CombineRequest',
     additionalProperties: false,
     description:
-      'Partials to merge. `options` changes the options that they were made with, as far as these do not say what is in a partial: `reduction`, `semantics`, `lse_square_scale`, `calculate_per_token_loss`, `on_non_finite`, `parallel_config.data_parallel`, and smoothing, outputs and metrics for which the partials have what it takes.',
+      'Partials to merge. `options` overrides the options of the partials: `reduction`, `semantics`, `lse_square_scale`, `calculate_per_token_loss`, `on_non_finite` and `parallel_config.data_parallel` always; `label_smoothing`, `outputs` and `metrics` only when the partials hold the required data.',
     examples: [{ partials: examplePartials(PARTIAL_VERSION), options: { reduction: 'sum' } }],
   },
 );

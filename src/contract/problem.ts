@@ -59,7 +59,7 @@ const Problem = Type.Object(
     diagnostics: Type.Optional(
       Type.Union([Diagnostics, ComparisonDiagnostics], {
         title: 'RejectedDiagnostics',
-        description: 'Of `non_finite_loss`: the diagnostics of the evaluation, or of the comparison.',
+        description: 'Diagnostics of the evaluation or comparison. Present when the code is `non_finite_loss`.',
         examples: [
           {
             verdict: 'non_finite',

@@ -9,7 +9,7 @@ const microBatch = count('Micro-batch of the rank.', 0);
 const device = (description: string) => Type.Optional(Type.String({ description, examples: ['node-3/cuda:1'] }));
 const sameLabels = Type.Optional(
   Type.Boolean({
-    description: 'False where the labels differ: it was another batch. Absent where they are not known.',
+    description: 'False when the labels, and so the batches, differ. Absent when the labels are unknown.',
     examples: [true],
   }),
 );
@@ -18,12 +18,12 @@ export const RerunsQuery = Type.Object(
   {
     limit: Type.Integer({
       ...{ minimum: 1, maximum: 200, default: 100, examples: [100] },
-      description: 'Largest number of micro-batches.',
+      description: 'Maximum number of micro-batches.',
     }),
     cursor: Type.Optional(
       Type.String({
         pattern: '^\\d{1,7}\\.\\d{1,7}$',
-        description: '`next` of the page before: rank and micro-batch.',
+        description: '`next` of the previous page: rank and micro-batch.',
         examples: ['3.17'],
       }),
     ),
@@ -31,7 +31,7 @@ export const RerunsQuery = Type.Object(
       Type.String({
         pattern: '^(\\d{1,9}(\\.\\d{1,20})?|\\.\\d{1,20})(e-?\\d{1,2})?$',
         description:
-          'Relative difference of losses up to which two results are the same, for kernels that sum in any order: a number, 0 by default, as in Megatron.',
+          'Largest relative difference of losses at which two results count as the same, for kernels whose summation order varies. A number; 0 by default, as in Megatron.',
         examples: ['1e-6'],
       }),
     ),
@@ -57,19 +57,19 @@ const Rerun = Type.Object(
     same_bits: Type.Boolean({ description: 'True where all results are the same in every bit.', examples: [false] }),
     same_labels: sameLabels,
     relative_difference: numberOrNonFinite(
-      'Of the loss that is farthest from that of the first attempt: (loss − first) / |first|.',
+      '(loss − first) / |first|, for the loss that is farthest from the loss of the first attempt.',
       1.2e-7,
     ),
     first_differing_row: Type.Optional(
       count(
-        'First row whose loss differs between the first attempt and the next one that differs from it; absent where the losses of rows are not kept.',
+        'First row whose loss differs between the first attempt and the next one that differs from it; absent when row losses are not stored.',
         17,
       ),
     ),
     verdict: Type.Enum(['transient', 'persistent', 'correct', 'undetermined'], {
       title: 'RerunVerdict',
       description:
-        '`transient`: the same device gave another result. `persistent`: the same device gave the same result, and another device another. `correct`: another device gave the same result. `undetermined`: the attempts and their devices do not tell, or it was another batch.',
+        '`transient`: the same device gave a different result. `persistent`: the same device repeated its result, and another device gave a different one. `correct`: another device gave the same result. `undetermined`: the attempts and their devices do not decide, or the batches differ.',
       examples: ['transient'],
     }),
   },
@@ -100,7 +100,7 @@ export const ComparisonQuery = Type.Object(
     cursor: Type.Optional(
       Type.String({
         pattern: PLACE_PATTERN,
-        description: '`next` of the answer before; or step, rank and micro-batch from which the runs are compared.',
+        description: '`next` of the previous answer; or the step, rank and micro-batch at which the comparison begins.',
         examples: ['41200.0.0'],
       }),
     ),
@@ -118,7 +118,7 @@ const Place = (description: string) =>
 
 export const RunComparison = Type.Object(
   {
-    same: count('Micro-batches that both runs have, and that are the same in every bit, up to the difference.', 1024),
+    same: count('Number of bit-identical micro-batches before the first difference.', 1024),
     difference: Type.Optional(
       Type.Object(
         {
@@ -139,7 +139,7 @@ export const RunComparison = Type.Object(
               {
                 title: 'DifferingRow',
                 additionalProperties: false,
-                description: 'The first row that differs; absent where the losses of rows are not kept.',
+                description: 'The first row that differs; absent when row losses are not stored.',
               },
             ),
           ),
@@ -152,7 +152,8 @@ export const RunComparison = Type.Object(
     next: Type.Optional(
       Type.String({
         pattern: PLACE_PATTERN,
-        description: '`cursor` with which the comparison goes on; absent when it has found a difference, or an end.',
+        description:
+          '`cursor` that continues the comparison; absent when a difference, or the end of a run, is reached.',
         examples: ['41200.0.0'],
       }),
     ),

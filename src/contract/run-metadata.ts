@@ -12,14 +12,14 @@ export const Labels = Type.Record(
   Type.String({ pattern: '^[A-Za-z0-9][A-Za-z0-9._/-]{0,63}$' }),
   Type.Union(
     [
-      Type.String({ maxLength: 256, description: 'A text.', examples: ['adamw'] }),
+      Type.String({ maxLength: 256, description: 'A string.', examples: ['adamw'] }),
       Type.Number({
         minimum: -Number.MAX_VALUE,
         maximum: Number.MAX_VALUE,
         description: 'A number.',
         examples: [3e-4],
       }),
-      Type.Boolean({ description: 'A truth.', examples: [true] }),
+      Type.Boolean({ description: 'A boolean.', examples: [true] }),
     ],
     { title: 'LabelValue' },
   ),
@@ -77,7 +77,7 @@ export const Notes = Type.String({
 });
 
 export const Archived = Type.Boolean({
-  description: 'True for a run that lists leave out unless they are asked for it.',
+  description: 'True for an archived run, which lists leave out by default.',
   examples: [false],
 });
 
@@ -89,7 +89,7 @@ export const RunMetadata = Type.Object(
     state: Type.Optional(
       Type.Enum([...SAID_STATES], {
         description:
-          'State that the trainer says: `running` when it begins or goes on, `finished` or `failed` when it ends.',
+          'State that the trainer reports: `running` when it starts or resumes, `finished` or `failed` when it ends.',
         examples: ['finished'],
       }),
     ),

@@ -69,7 +69,7 @@ export const RunsQuery = object(
       Type.String({
         maxLength: MOST_SEARCH,
         description:
-          'Words, between white space. Every word must occur in the name of the run or in one of its labels, as `name=value`. Upper and lower case are the same, and no character is a wildcard. Without words all runs match.',
+          'Words, separated by white space. Every word must occur in the name of the run, or in one of its labels as `name=value`. Case is ignored, and no character is a wildcard. Without words, all runs match.',
         examples: ['gpt model=gpt-1b'],
       }),
     ),
@@ -99,7 +99,7 @@ export const RunsQuery = object(
     ),
     archived: Type.Enum([...ARCHIVED], {
       default: 'false',
-      description: 'Runs that are not archived; with `true` only archived ones; with `any` both.',
+      description: '`false`: runs that are not archived. `true`: archived runs. `any`: both.',
       examples: ['false'],
     }),
     sort: Type.Enum([...SORTS], {
@@ -108,12 +108,12 @@ export const RunsQuery = object(
         '`newest` or `oldest` first, by their creation; by `name`, in the order of its characters (code points); or `updated`, the most recently recorded first.',
       examples: ['updated'],
     }),
-    limit: integer(1, 200, 'Largest number of runs.', 50, { default: 50 }),
+    limit: integer(1, 200, 'Maximum number of runs.', 50, { default: 50 }),
     cursor: Type.Optional(
       Type.String({
         pattern: CURSOR_PATTERN,
         description:
-          '`next` of the page before, with the search, the filters and the `sort` of that page: a cursor is invalid with others.',
+          '`next` of the previous page. Send the same search, filters and `sort`; a cursor is invalid with others.',
         examples: ['17'],
       }),
     ),
@@ -129,19 +129,21 @@ export const StepsQuery = object(
       integer(
         4,
         20_000,
-        'Largest number of steps that show the shape of the range: its first and last step, the non-finite steps, and the least and the greatest loss of buckets with equally many finite losses. When non-finite steps would take more than half of the points, only the first and the last of groups of them are returned.',
+        'Maximum number of steps, selected to show the shape of the curve: the first and last step of the range, the non-finite steps, and the smallest and largest loss of each bucket of equally many finite losses. When non-finite steps would take more than half of the points, only the first and the last of each group of them are returned.',
         1000,
       ),
     ),
-    limit: integer(1, 20_000, 'Largest number of steps, without `max_points`.', 5000, { default: 5000 }),
+    limit: integer(1, 20_000, 'Maximum number of consecutive steps. Applies without `max_points`.', 5000, {
+      default: 5000,
+    }),
     cursor: Type.Optional(
-      Type.String({ pattern: '^\\d{1,16}$', description: '`next` of the page before.', examples: ['10000'] }),
+      Type.String({ pattern: '^\\d{1,16}$', description: '`next` of the previous page.', examples: ['10000'] }),
     ),
     attempt: Type.Optional(
       integer(
         0,
         MOST_ATTEMPT,
-        `Attempt whose steps are returned, superseded or not, each judged by the steps of that attempt before it. Such an answer has at most ${MOST_ATTEMPT_STEPS} steps, whatever \`limit\` and \`max_points\` are; the buckets of \`max_points\` have equally many steps. Without it, the curve of the run.`,
+        `Attempt whose steps are returned, including superseded steps. Spikes are judged by the earlier steps of the same attempt. The answer has at most ${MOST_ATTEMPT_STEPS} steps, whatever \`limit\` and \`max_points\` are; the buckets of \`max_points\` have equally many steps. Default: the curve of the run.`,
         0,
       ),
     ),
@@ -154,14 +156,14 @@ export const StepQuery = object(
     limit: integer(
       1,
       2000,
-      'Largest number of micro-batches. A page has fewer when their diagnostics exceed about 256 KiB.',
+      'Maximum number of micro-batches. A page has fewer when their diagnostics exceed about 256 KiB.',
       500,
       { default: 500 },
     ),
     cursor: Type.Optional(
       Type.String({
         pattern: '^\\d{1,7}\\.\\d{1,7}$',
-        description: '`next` of the page before.',
+        description: '`next` of the previous page.',
         examples: ['3.17'],
       }),
     ),
@@ -211,7 +213,7 @@ export const RunSummary = object(
     }),
     state: Type.Enum([...STATES], {
       description:
-        '`running`, `finished` or `failed` as the trainer said, and `running` again when more is recorded later. `crashed` when a run that is said to be running is silent for 30 minutes. A run whose trainer never said its state is `running` while it is `active`, and `idle` otherwise.',
+        '`running`, `finished` or `failed`: the state that the trainer last reported. A later recording sets it to `running` again. `crashed`: the trainer reported `running`, but nothing was recorded for 30 minutes. Without a reported state, a run is `running` while its `status` is `active`, and `idle` otherwise.',
       examples: ['running'],
     }),
     notes: Notes,
@@ -272,7 +274,7 @@ const pointProperties = {
   denominator: numberOrNonFinite('Σ denominators.', 8192),
   complete: Type.Boolean({
     description:
-      'True when all ranks reported: the expected ranks, or all known ranks of the run when no number is expected.',
+      'True when all `expected_ranks` reported. Without `expected_ranks`: when all known ranks of the run reported.',
     examples: [true],
   }),
   non_finite: Type.Boolean({ description: 'True when the loss, or a batch, is not finite.', examples: [false] }),
@@ -280,7 +282,7 @@ const pointProperties = {
   ranks: count('Ranks that reported.', 8),
   rank_losses: Type.Optional(
     object(
-      { min: numberOrNonFinite('The least.', 1.88), max: numberOrNonFinite('The greatest.', 1.99) },
+      { min: numberOrNonFinite('The smallest loss.', 1.88), max: numberOrNonFinite('The largest loss.', 1.99) },
       'Finite local losses of ranks; absent when there is none.',
       'RankLosses',
     ),
@@ -331,7 +333,7 @@ const MicroBatch = object(
     ),
     recorded_at: time('Time of the recording.'),
     diagnostics: recordedDiagnostics(
-      `Verdict, summary and causes. With findings, the whole diagnostics of the evaluation, with the first ${MOST_KEPT} of \`locations\` and \`local_losses\`.`,
+      `Verdict, summary and causes. When the evaluation has findings: its full diagnostics, with at most ${MOST_KEPT} \`locations\` and ${MOST_KEPT} \`local_losses\`.`,
     ),
   },
   'A micro-batch.',
@@ -341,10 +343,13 @@ const MicroBatch = object(
 const RankDetail = object(
   {
     rank: Rank,
-    loss: numberOrNonFinite('Its local loss: Σ numerators / Σ denominators of all its micro-batches.', 1.93),
+    loss: numberOrNonFinite('Local loss of the rank: Σ numerators / Σ denominators over all its micro-batches.', 1.93),
     numerator: numberOrNonFinite('Σ numerators.', 1976.32),
     denominator: numberOrNonFinite('Σ denominators.', 1024),
-    micro_batches: Type.Array(MicroBatch, { description: 'The ranks of this page, in their order.', examples: [[]] }),
+    micro_batches: Type.Array(MicroBatch, {
+      description: 'Micro-batches of the rank on this page, in ascending order.',
+      examples: [[]],
+    }),
   },
   'A rank.',
   'RankDetail',
@@ -364,7 +369,7 @@ export const StepDetail = object(
       Type.Array(Disagreement, {
         maxItems: 100,
         description:
-          'Batches that do not agree with each other, or with the loss that was declared; empty when all agree. Absent where `normalisation` is.',
+          'Batches that disagree with each other, or with the declared loss; empty when all agree. Absent when `normalisation` is absent.',
         examples: [[]],
       }),
     ),
@@ -393,14 +398,14 @@ export const RecordRequest = Type.Object(
   {
     ...Type.Partial(Type.Object({ logits, label, input_mask, weight, segments, bytes, words, options })).properties,
     numerator: Type.Optional(numberOrNonFinite('Σ m·ℓ, from a trainer that computes its own loss.', 1976.32)),
-    denominator: Type.Optional(numberOrNonFinite('D, the denominator of that numerator.', 1024)),
+    denominator: Type.Optional(numberOrNonFinite('D, the denominator that belongs to `numerator`.', 1024)),
     ...besides,
   },
   {
     title: 'RecordRequest',
     additionalProperties: false,
     description:
-      'The request of `/v1/cross-entropy`, which is evaluated and recorded. Or only `numerator` and `denominator`, from a trainer that computes its own loss.',
+      'The request of `/v1/cross-entropy`, which is evaluated and recorded; or only `numerator` and `denominator`, from a trainer that computes its own loss.',
     examples: [{ numerator: 1976.32, denominator: 1024 }],
   },
 );

@@ -1,7 +1,7 @@
 import { bytesBody } from './content.ts';
 
 const FIELDS =
-  'the tensors `logits`, `label` and, optionally, `input_mask` and `weight` (for `/v1/cross-entropy` and recordings also `segments`, `bytes` and `words`), with `options` as JSON text in `__metadata__.options`. Logits stream when they are the last tensor of the file; the library’s own order, by width and then by name, puts labels and masks that are narrower after them, and then the logits wait in bounded memory.';
+  'the tensors `logits`, `label` and, optionally, `input_mask` and `weight` (for `/v1/cross-entropy` and recordings also `segments`, `bytes` and `words`), with `options` as JSON text in `__metadata__.options`. Logits are streamed when they are the last tensor of the file. Otherwise they are buffered in bounded memory: the safetensors library sorts tensors by width, then by name, and so puts narrower labels and masks after the logits.';
 
 /** A batch as a file. */
 export const SafetensorsBatch = bytesBody('SafetensorsBatch', `A safetensors file with ${FIELDS}`);
@@ -21,13 +21,13 @@ export const SafetensorsEvaluation = bytesBody(
 /** A partial as a file. */
 export const SafetensorsPartial = bytesBody(
   'SafetensorsPartial',
-  'A safetensors file with the tensors of the partial by their names, those of `columns` as `columns/…`, and everything else as JSON text in `__metadata__.evaluation`. `/v1/cross-entropy/combine` does not take it: ask for JSON or MessagePack.',
+  'A safetensors file with the tensors of the partial by their names, those of `columns` as `columns/…`, and everything else as JSON text in `__metadata__.evaluation`. `/v1/cross-entropy/combine` does not accept this format: use JSON or MessagePack.',
 );
 
 /** Two sets of logits as a file. */
 export const SafetensorsPair = bytesBody(
   'SafetensorsPair',
-  'A safetensors file with the tensors `logits`, `reference` (or `reference.indices` and `reference.logprobs`) and, optionally, `label`, `input_mask` and `segments`, with `options` as JSON text in `__metadata__.options`. Of `logits` and `reference` the one that is the last tensor of the file streams, the other one waits in bounded memory.',
+  'A safetensors file with the tensors `logits`, `reference` (or `reference.indices` and `reference.logprobs`) and, optionally, `label`, `input_mask` and `segments`, with `options` as JSON text in `__metadata__.options`. The last tensor of the file is streamed when it is `logits` or `reference`; the other one is buffered in bounded memory.',
 );
 
 /** A comparison as a file. */

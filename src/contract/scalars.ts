@@ -45,13 +45,13 @@ export const besides = {
     Type.String({
       maxLength: MOST_DEVICE,
       description:
-        'Device that computed the batch, as the trainer names it. A batch that was computed again on the same device, or on another, tells a faulty device from wrong data.',
+        'Device that computed the batch, as the trainer names it. When a batch is computed again, the devices distinguish a faulty device from wrong data.',
       examples: ['node-3/cuda:1'],
     }),
   ),
   declared_loss: Type.Optional(
     numberOrNonFinite(
-      'Loss that the trainer itself reports for this step on this rank; it is kept as the scalar `declared_loss`.',
+      'Loss that the trainer itself reports for this step and rank. Stored as the scalar `declared_loss`.',
       1.93,
     ),
   ),
@@ -67,8 +67,10 @@ export const ScalarList = Type.Object(
         {
           name: ScalarName,
           points: count('Recorded numbers, of all steps, ranks and attempts.', 41201),
-          last_step: Type.Optional(recordedStep('Last step with a number; absent where all were superseded.', 41200)),
-          last_value: Type.Optional(numberOrNonFinite('Mean over the ranks at that step.', 0.17)),
+          last_step: Type.Optional(
+            recordedStep('Last step with a number; absent when all numbers are superseded.', 41200),
+          ),
+          last_value: Type.Optional(numberOrNonFinite('Mean over the ranks at `last_step`.', 0.17)),
         },
         { title: 'ScalarSummary', additionalProperties: false, description: 'A scalar of the run.' },
       ),
@@ -82,13 +84,16 @@ const ScalarPoint = Type.Object(
   {
     step: recordedStep('Step.', 41200),
     attempt: count('Attempt of the step.', 0),
-    value: numberOrNonFinite('Mean over the ranks that reported; not finite where one of them is not.', 0.17),
+    value: numberOrNonFinite(
+      'Mean over the ranks that reported; not finite when the number of a rank is not finite.',
+      0.17,
+    ),
     ranks: count('Ranks that reported.', 8),
     min: Type.Optional(numberOrNonFinite('The least finite number of a rank; absent for a single rank.', 0.16)),
     max: Type.Optional(numberOrNonFinite('The greatest finite number of a rank; absent for a single rank.', 0.18)),
     non_finite: Type.Boolean({ description: 'True when the number of a rank is not finite.', examples: [false] }),
     spike: Type.Boolean({
-      description: 'True when the value is a spike by the rule of losses: see docs/diagnostics.md.',
+      description: 'True when the value is a spike, by the same rule as for losses: see docs/diagnostics.md.',
       examples: [false],
     }),
   },
@@ -117,17 +122,17 @@ export const AttemptList = Type.Object(
       Type.Object(
         {
           attempt: attempt('Number of the attempt.'),
-          first_step: recordedStep('Its first step.', 40000),
+          first_step: recordedStep('First step of the attempt.', 40000),
           superseded_from: Type.Optional(
             recordedStep(
-              'First of its steps that a later attempt superseded; absent while it holds to its end.',
+              'First step of this attempt that a later attempt superseded; absent when none is superseded.',
               41000,
             ),
           ),
         },
         { title: 'Attempt', additionalProperties: false, description: 'An attempt of the trainer.' },
       ),
-      { description: 'Attempts in their order, the last 10,000.', examples: [[{ attempt: 0, first_step: 0 }]] },
+      { description: 'The last 10,000 attempts, in ascending order.', examples: [[{ attempt: 0, first_step: 0 }]] },
     ),
   },
   { title: 'AttemptList', additionalProperties: false, description: 'Attempts of a run.' },
@@ -152,20 +157,20 @@ export const ScalarQuery = Type.Object(
       Type.Integer({
         ...{ minimum: 8, maximum: MOST_POINTS, examples: [500] },
         description:
-          'Largest number of points that show the shape of the range: its ends, the least and the greatest number of buckets of equally many steps, and the ends of numbers that are not finite.',
+          'Maximum number of points, selected to show the shape of the curve: the first and last point of the range, the smallest and largest value of each bucket of equally many steps, and the ends of each stretch of non-finite values.',
       }),
     ),
     limit: Type.Integer({
       ...{ minimum: 1, maximum: MOST_POINTS, default: MOST_POINTS, examples: [MOST_POINTS] },
-      description: 'Largest number of consecutive points, without `max_points`.',
+      description: 'Maximum number of consecutive points. Applies without `max_points`.',
     }),
     cursor: Type.Optional(
-      Type.String({ pattern: '^\\d{1,16}$', description: '`next` of the page before.', examples: ['10000'] }),
+      Type.String({ pattern: '^\\d{1,16}$', description: '`next` of the previous page.', examples: ['10000'] }),
     ),
     attempt: Type.Optional(
       Type.Integer({
         ...{ minimum: 0, maximum: MOST_ATTEMPT, examples: [0] },
-        description: 'Attempt whose steps are returned, superseded or not. Without it, the curve of the run.',
+        description: 'Attempt whose steps are returned, including superseded steps. Default: the curve of the run.',
       }),
     ),
   },

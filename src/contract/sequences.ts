@@ -18,7 +18,7 @@ export const segments = Type.Optional(
   requestTensor({
     title: 'SegmentLengths',
     kind: 'Any',
-    description: `Lengths of the sequences that the rows fill in order, all leading axes flattened: integers of shape (S,) whose sum is the number of rows before \`shift\`. With \`shift\` the last k rows of each segment are left out. Default: the rows along the axis before the classes are a sequence, so (B, T, C) has B and (N, C) has one. There may be ${MOST_SEQUENCES} segments.`,
+    description: `Lengths of consecutive sequences of rows, with all leading axes flattened: integers of shape (S,), with S ≤ ${MOST_SEQUENCES}, whose sum is the number of rows before \`shift\`. With \`shift\` k, the last k rows of each segment are left out. Default: the rows along the axis before the classes are one sequence, so logits of shape (B, T, C) have B sequences, and of shape (N, C) one.`,
     examples: [[1, 1]],
     entries: segmentEntries,
   }),
@@ -33,7 +33,7 @@ const sizeOf = (title: string, what: string, metrics: string) =>
     requestTensor({
       title,
       kind: 'Any',
-      description: `Number of ${what} of the scored texts, finite and not negative: one number for the whole batch, or one for each sequence, of shape (S,), of which all are added. ${metrics} need it.`,
+      description: `Number of ${what} of the scored texts, finite and not negative: one number for the whole batch, or one for each sequence, of shape (S,), which are summed. Required by ${metrics}.`,
       examples: [[5, 3]],
       entries: sizeEntries,
     }),

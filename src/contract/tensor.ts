@@ -51,14 +51,14 @@ function bytesTensor(kind: TensorKind) {
       data: Type.String({
         contentEncoding: 'base64',
         description:
-          'The elements, little-endian and row-major: base64 in JSON, in which white space does not matter, bin in MessagePack.',
+          'The elements, little-endian and row-major: base64 in JSON (white space is ignored), bin in MessagePack.',
         examples: ['AACAPwAAAEAAAEBAAAAAAAAAgD8AAAAA'],
       }),
     },
     {
       title: `${kind}TensorBytes`,
       additionalProperties: false,
-      description: 'A tensor as bytes. In MessagePack it can also be an array of msgpack-numpy.',
+      description: 'A tensor as bytes. In MessagePack, an array of msgpack-numpy is accepted too.',
     },
   );
 }
@@ -77,7 +77,7 @@ function arrayTensor(kind: TensorKind) {
       title: `${kind}TensorArray`,
       additionalProperties: false,
       description:
-        'A tensor as an array. Without a dtype it is float32; a label of whole numbers is int64, unless it is shaped like the logits. Without a shape it has the shape of the nested array. `null` in floating-point logits and labels is NaN.',
+        'A tensor as an array. The default dtype is float32; int64 for a label of whole numbers, unless the label is shaped like the logits. The default shape is that of the nested array. `null` in floating-point logits and labels is NaN.',
     },
   );
 }
@@ -96,7 +96,7 @@ const FileTensor = Type.Object(
     title: 'TensorFile',
     additionalProperties: false,
     description:
-      'A tensor of a file that the service reads itself: logits are read by position, and only the bytes of the named tensor are. Available only with a data directory, or with buckets of object storage.',
+      'A tensor of a file that the service reads itself. Only the bytes of the named tensor are read. Requires a data directory, or buckets of object storage.',
   },
 );
 
@@ -147,7 +147,7 @@ export const ReplyTensor = Type.Unsafe<Tensor>(
       title: 'Tensor',
       additionalProperties: false,
       description:
-        'A tensor; in MessagePack an array of msgpack-numpy, when the logits were one. NumPy has no bfloat16, so its bits are returned.',
+        'A tensor. In MessagePack, an array of msgpack-numpy when the logits were one; bfloat16, which NumPy lacks, is returned as its bits.',
     },
   ),
 );

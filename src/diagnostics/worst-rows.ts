@@ -7,7 +7,7 @@ export interface WorstRow {
   row: number;
   /** Class of the row; with class probabilities the most probable class. */
   label: number;
-  /** Its nll in nats, without weights, smoothing and mask. */
+  /** nll of the row, in nats, without weights, smoothing and mask. */
   loss: number;
   /** Number of classes that rank before the label; absent where shards cannot determine it. */
   target_rank?: number;

@@ -59,7 +59,7 @@ export const Options = Type.Object(
     ignore_index: Type.Union([LabelValue, Type.Array(LabelValue, { maxItems: 1024 })], {
       default: -100,
       description:
-        'Label, or labels, whose rows are left out. It takes precedence over `invalid_label`; an empty list ignores nothing. It is rejected with class probabilities.',
+        'Label, or labels, whose rows are left out. Takes precedence over `invalid_label`. An empty list ignores nothing. Rejected with class probabilities.',
       examples: [-100, [-100, 0]],
     }),
     label_smoothing: Type.Number({
@@ -67,7 +67,7 @@ export const Options = Type.Object(
       minimum: 0,
       maximum: 1,
       description:
-        'ε: mixes the target with the uniform distribution, ℓ = (1−ε)·w_y·nll + (ε/C)·Σ_c w_c·(lse − x_c); of class probabilities p it makes p′ = (1−ε)·p + ε/C, and ℓ = Σ_c w_c·p′_c·(lse − x_c). With `semantics: "megatron"` ε·C/(C−1) replaces ε, and ε = 1 and C = 1 are rejected.',
+        'Smoothing ε: mixes the target with the uniform distribution. For class indices, ℓ = (1−ε)·w_y·nll + (ε/C)·Σ_c w_c·(lse − x_c). For class probabilities p, ℓ = Σ_c w_c·p′_c·(lse − x_c) with p′ = (1−ε)·p + ε/C. With `semantics: "megatron"`, ε·C/(C−1) replaces ε; ε = 1 and C = 1 are rejected.',
       examples: [0.1],
     }),
     lse_square_scale: Type.Number({
@@ -75,7 +75,7 @@ export const Options = Type.Object(
       minimum: 0,
       maximum: Number.MAX_VALUE,
       description:
-        'λ of the z-loss Z = λ·Σ m·lse², which keeps logits from drifting. It is separate from N, and not weighted by `weight`.',
+        'Coefficient λ of the z-loss Z = λ·Σ m·lse², which keeps logits from drifting. Z is separate from N, and `weight` does not apply to it.',
       examples: [0.0001],
     }),
     softcap: Type.Optional(
@@ -84,7 +84,7 @@ export const Options = Type.Object(
         minimum: 0,
         maximum: Number.MAX_VALUE,
         description:
-          's: caps logits softly, x = s·tanh(x / s), after `logit_scale`. None without. ±Inf become ±s, and are still reported.',
+          'Cap s: replaces each logit x by s·tanh(x / s), after `logit_scale`. Default: no cap. ±Inf become ±s, and are still reported.',
         examples: [30],
       }),
     ),
@@ -93,7 +93,7 @@ export const Options = Type.Object(
       exclusiveMinimum: 0,
       minimum: 0,
       maximum: Number.MAX_VALUE,
-      description: 'x = scale·logit, before anything else: 1 / temperature.',
+      description: 'Factor on the logits, applied before anything else: 1 / temperature.',
       examples: [0.5],
     }),
     class_axis: Type.Integer({
@@ -101,7 +101,7 @@ export const Options = Type.Object(
       minimum: -MAX_RANK,
       maximum: MAX_RANK - 1,
       description:
-        'Axis of the classes in the logits; a negative one counts from the end. PyTorch uses the second axis, 1. Class indices have the other axes; class probabilities and the gradient have all axes of the logits. Rows, and the axis of `shift`, follow the other axes in their order. When the class axis is not the last, the axes from it on are buffered in memory: (C, …) of (N, C, …).',
+        'Axis of the classes in the logits; a negative number counts from the end. PyTorch uses axis 1. Class indices have the other axes; class probabilities and the gradient have all axes of the logits. Rows follow the other axes in their order, and `shift` applies along the last of them. When the class axis is not the last axis, that axis and all later ones are buffered in memory: (C, …) of (N, C, …).',
       examples: [1],
     }),
     shift: Type.Integer({
@@ -109,19 +109,19 @@ export const Options = Type.Object(
       minimum: 0,
       maximum: 2 ** 31 - 1,
       description:
-        'k of the causal shift along axis −2: logits at t are scored against label and mask at t + k. The last k positions are left out: they are not in `rows.total`, and row outputs are k shorter there. Logits of two axes are one sequence. With `segments` the last k rows of each segment are left out instead, and row outputs are flat.',
+        'Causal shift k along axis −2: logits at position t are scored against label and mask at t + k. The last k positions are left out: `rows.total` does not count them, and row outputs are k shorter along that axis. Logits with two axes are one sequence. With `segments`, the last k rows of each segment are left out instead, and row outputs are flat.',
       examples: [1],
     }),
     semantics: Type.Enum(['mindformers', 'torch', 'megatron'], {
       default: 'mindformers',
       description:
-        'Denominators of the mean, D and D_z alike. `mindformers`: D + 1e-8, so 0 when nothing is counted. `torch`: D, so NaN when nothing is counted; class weights may be negative, and D too. `megatron`: max(D, 1).',
+        'Denominator of the mean; the same rule applies to D and D_z. `mindformers`: D + 1e-8, so the mean is 0 when nothing is counted. `torch`: D, so the mean is NaN when nothing is counted; class weights, and so D, may be negative. `megatron`: max(D, 1).',
       examples: ['torch'],
     }),
     invalid_label: Type.Enum(['error', 'zero_loss'], {
       default: 'error',
       description:
-        'A counted row whose label is not in [0, C): `error` answers 422 with its place; `zero_loss` gives it the loss 0, whatever its logits are, and still counts it, which with `ignore_index: []` is what mindformers.core.CrossEntropyLoss does.',
+        'Treatment of a counted row whose label is not in [0, C). `error`: the answer is 422 with the place of the label. `zero_loss`: the row has the loss 0, whatever its logits are, and is still counted. With `ignore_index: []`, `zero_loss` matches mindformers.core.CrossEntropyLoss.',
       examples: ['zero_loss'],
     }),
     calculate_per_token_loss: Type.Boolean({
@@ -133,19 +133,19 @@ export const Options = Type.Object(
     check_for_nan_in_loss_and_grad: Type.Boolean({
       default: false,
       description:
-        'Adds the Euclidean norm of the gradient to the diagnostics, but not its tensor, and the local loss of each data-parallel group; both are also logged.',
+        'Adds the Euclidean norm of the gradient, and the local loss of each data-parallel group, to the diagnostics. Both are also logged. The gradient itself is not returned.',
       examples: [true],
     }),
     parallel_config: Type.Object(
       {
         data_parallel: degree(
           65_536,
-          'Groups of consecutive rows, of equal size: each has a local loss in the diagnostics.',
+          'Number of groups of consecutive rows, of equal size. The diagnostics have the local loss of each group.',
           4,
         ),
         model_parallel: degree(
           4096,
-          'Shards of consecutive classes, of equal size: each is evaluated alone, then merged.',
+          'Number of shards of consecutive classes, of equal size. Each shard is evaluated alone; the results are then merged.',
           2,
         ),
       },
@@ -154,7 +154,7 @@ export const Options = Type.Object(
         additionalProperties: false,
         default: { data_parallel: 1, model_parallel: 1 },
         description:
-          'The division of the batch by a sharded trainer: rows into `data_parallel` groups, classes into `model_parallel` shards. Rejected when the division leaves a remainder. The local loss of a group is Σ m·ℓ / (Σ m + 1e-8) over its counted rows, under every `semantics`. The shards change lse by less than a last place of float32; gradient, ranks and entropy are computed from whole rows.',
+          'The division of the batch by a sharded trainer: rows into `data_parallel` groups, classes into `model_parallel` shards. Rejected when the division leaves a remainder. The local loss of a group is Σ m·ℓ / (Σ m + 1e-8) over its counted rows, under every `semantics`. Shards change lse by less than one unit in the last place of float32; gradient, ranks and entropy are computed from whole rows.',
         examples: [{ data_parallel: 4, model_parallel: 2 }],
       },
     ),
@@ -168,13 +168,12 @@ export const Options = Type.Object(
       default: 16,
       minimum: 0,
       maximum: MOST_LOCATIONS,
-      description:
-        'Largest number of places of non-finite logits in the diagnostics: the first ones in row-major order.',
+      description: 'Maximum number of non-finite logits that the diagnostics list: the first ones in row-major order.',
       examples: [64],
     }),
     gradient_dtype: Type.Optional(
       Type.Enum(['float32'], {
-        description: 'The dtype of `outputs.gradient`; by default the dtype of the logits.',
+        description: 'The dtype of `outputs.gradient`. Default: the dtype of the logits.',
         examples: ['float32'],
       }),
     ),
@@ -183,7 +182,7 @@ export const Options = Type.Object(
       maxItems: OUTPUTS.length,
       uniqueItems: true,
       description:
-        'Tensors to return, and `sequences`, which is a list at the top of the answer. All tensors except `gradient` have an entry per row, shaped like class indices. `per_token_loss` (float64): m·(ℓ + λ·lse²), 0 for rows that are not counted. `gradient`: ∂loss/∂logits, shaped like `logits`, in the dtype of `gradient_dtype`; of N + Z when there is no `loss`. It is (m/D)·[(1−ε)·w_y·(s_c − 1[c=y]) + (ε/C)·(W·s_c − w_c)] + (m/D_z)·2λ·lse·s_c, with s = softmax(x), for class probabilities (m/D)·[s_c·Σ_k w_k·p′_k − w_c·p′_c] + the same last term, with the denominators of `semantics`; times 1 − tanh² for `softcap` and times `logit_scale`; 0 for rows that are not counted and for invalid labels under `zero_loss`. ' +
+        'Results to return: tensors under `outputs`, and `sequences` as a list at the top level of the answer. All tensors except `gradient` have one entry per row, shaped like class indices. `per_token_loss` (float64): m·(ℓ + λ·lse²), 0 for rows that are not counted. `gradient`: ∂loss/∂logits, shaped like `logits`, in the dtype of `gradient_dtype`; without a `loss`, ∂(N + Z)/∂logits. With s = softmax(x) and the denominators of `semantics`, the gradient for class indices is (m/D)·[(1−ε)·w_y·(s_c − 1[c=y]) + (ε/C)·(W·s_c − w_c)] + (m/D_z)·2λ·lse·s_c. For class probabilities, the first term is (m/D)·[s_c·Σ_k w_k·p′_k − w_c·p′_c]. `softcap` multiplies the gradient by 1 − tanh², and `logit_scale` by its value. The gradient is 0 for rows that are not counted, and for invalid labels with `invalid_label: "zero_loss"`. ' +
         describe(STATISTIC_OUTPUTS),
       examples: [['per_token_loss']],
     }),
@@ -192,7 +191,7 @@ export const Options = Type.Object(
       maxItems: METRIC_NAMES.length,
       uniqueItems: true,
       description:
-        'Metrics to compute in addition to perplexity and bits_per_token. Without another word they are means over counted rows, weighted by the mask. ' +
+        'Metrics to compute in addition to perplexity and bits_per_token. Unless stated otherwise, a metric is a mean over counted rows, weighted by the mask. ' +
         describe(METRICS),
       examples: [['accuracy']],
     }),

@@ -91,7 +91,7 @@ export interface StepPoint {
 
 /** A step of a curve, compared with the other steps and ranks. */
 export interface CurvePoint extends StepPoint {
-  /** True when all ranks reported: the expected ranks, or all known ranks of the run when no number is expected. */
+  /** True when all `expected_ranks` reported. Without `expected_ranks`: when all known ranks of the run reported. */
   complete: boolean;
   /** True when the loss is a spike compared with the steps before. */
   spike: boolean;

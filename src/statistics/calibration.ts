@@ -36,7 +36,7 @@ export const CALIBRATION = statistic({
   metrics: {
     ece: {
       description:
-        'the expected calibration error, Σ_b |Σ m·(hit − confidence)| / Σ m over 15 bins b of equal width of the confidence max s, (0, 1], and over the rows that have a prediction',
+        'expected calibration error, Σ_b |Σ m·(hit − confidence)| / Σ m over the rows with a prediction, in 15 bins b of equal width over (0, 1] of the confidence max s',
       meaning: 'Expected calibration error over 15 bins.',
       example: 0.03,
       of: ({ bins }) => bins.error,

@@ -9,7 +9,7 @@ export const ENTROPY = statistic({
   },
   metrics: {
     mean_entropy: {
-      description: 'of `entropy`',
+      description: 'mean of `entropy`',
       meaning: 'Mean entropy of the softmax, in nats.',
       example: 0.87,
       of: (sum, weight) => sum.value / weight,

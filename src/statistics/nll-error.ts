@@ -108,7 +108,7 @@ export const NLL_ERROR = statistic({
   metrics: {
     standard_error: {
       description:
-        'the standard error of `mean_nll`, √(n/(n−1)·Σ m²(nll − mean_nll)²) / Σ m over n counted rows; NaN below two',
+        'standard error of `mean_nll`, √(n/(n−1)·Σ m²(nll − mean_nll)²) / Σ m over n counted rows; NaN with fewer than two',
       meaning: 'Standard error of `mean_nll`, in nats.',
       example: 0.25,
       overShards: true,

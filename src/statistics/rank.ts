@@ -54,13 +54,13 @@ export const RANK = statistic({
   outputs: {
     predictions: {
       column: 'predictions',
-      description: 'index of the maximum, the lowest on ties, −1 for rows that hold a NaN',
+      description: 'index of the largest logit, the lowest index on ties; −1 for rows that hold a NaN',
       overShards: true,
     },
     target_rank: {
       column: 'targetRank',
       description:
-        'number of classes that come before the label (the most probable class, the first of equals) when sorted by value, then by index, −1 for rows that are not counted, whose label is invalid or that hold a NaN',
+        'number of classes before the label when classes are sorted by descending logit, then by index. With class probabilities, the label is the most probable class, the lowest index on ties. −1 for rows that are not counted, have an invalid label, or hold a NaN',
     },
   },
   metrics: {
@@ -72,7 +72,8 @@ export const RANK = statistic({
       of: ({ hits }, weight) => hits.value / weight,
     },
     top5_accuracy: {
-      description: 'target_rank < min(5, C); a row with a NaN has no prediction, and is a miss of both',
+      description:
+        'target_rank < min(5, C). A row that holds a NaN has no prediction: `accuracy` and `top5_accuracy` count it as a miss',
       meaning: 'Share of rows whose label is among the first min(5, C).',
       example: 1,
       of: ({ top5 }, weight) => top5.value / weight,

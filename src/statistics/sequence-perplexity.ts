@@ -51,7 +51,7 @@ export const SEQUENCE_PERPLEXITY = statistic({
   metrics: {
     sequence_perplexity: {
       description:
-        'mean over the sequences with counted rows of exp(Σ m·nll / Σ m) of each; every sequence counts once, whatever its length',
+        'mean of exp(Σ m·nll / Σ m) of each sequence, over the sequences with counted rows. Every sequence has the same weight, whatever its length',
       meaning: 'Mean over sequences of their perplexities.',
       example: 1.96,
       of: (sums) => sums.mean,

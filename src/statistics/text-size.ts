@@ -38,14 +38,14 @@ export const NLL_PER_BYTE = statistic({
   columns: {},
   metrics: {
     bits_per_byte: {
-      description: 'Σ m·nll / (ln 2 · Σ bytes), of the field `bytes`: a ratio of totals',
+      description: 'Σ m·nll / (ln 2 · Σ bytes), with the field `bytes`; a ratio of totals',
       meaning: 'Σ m·nll / (ln 2 · Σ bytes).',
       example: 0.2374,
       field: 'bytes',
       of: (sums, weight) => sums.ratio(weight) / Math.LN2,
     },
     byte_perplexity: {
-      description: 'exp(Σ m·nll / Σ bytes), of the field `bytes`',
+      description: 'exp(Σ m·nll / Σ bytes), with the field `bytes`',
       meaning: 'exp(Σ m·nll / Σ bytes).',
       example: 1.1788,
       field: 'bytes',
@@ -61,7 +61,7 @@ export const NLL_PER_WORD = statistic({
   columns: {},
   metrics: {
     word_perplexity: {
-      description: 'exp(Σ m·nll / Σ words), of the field `words`',
+      description: 'exp(Σ m·nll / Σ words), with the field `words`',
       meaning: 'exp(Σ m·nll / Σ words).',
       example: 1.9311,
       field: 'words',

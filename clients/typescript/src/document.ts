@@ -53,7 +53,7 @@ export interface paths {
         };
         /**
          * Metrics for Prometheus
-         * @description Counters, gauges and histograms since the start of the process, in the text format of Prometheus. Where requests are traced and `Accept` names it, in that of OpenMetrics, whose histograms have exemplars. docs/metrics.md explains them.
+         * @description Counters, gauges and histograms since the start of the process, in the text format of Prometheus. With tracing, and `Accept` naming OpenMetrics, the format is OpenMetrics with exemplars in histograms. docs/metrics.md explains the metrics.
          */
         get: operations["getMetrics"];
         put?: never;
@@ -95,7 +95,7 @@ export interface paths {
         put?: never;
         /**
          * Survey a tensor and find its non-finite values
-         * @description Counts, places, magnitudes, norms and hot spots of logits, or of any other floating-point tensor; no labels are needed. Read as it arrives, like `/v1/cross-entropy`.
+         * @description Counts, places, magnitudes, norms and hot spots of logits, or of any other floating-point tensor; no labels are needed. The body is read as it arrives, like that of `/v1/cross-entropy`.
          */
         post: operations["diagnose"];
         delete?: never;
@@ -130,7 +130,7 @@ export interface paths {
         };
         /**
          * Watch the progress of a job
-         * @description Server-sent events: `job`, with the job in the form of `/v1/jobs/{id}`, each time it changes; `deleted`. The stream ends with the job. To resume, send `Last-Event-ID`: the answer is 204 when the job has ended, and the last event was received. A browser then does not reconnect.
+         * @description Server-sent events. `job`: the job changed; its data has the form of `/v1/jobs/{id}`. `deleted`: the job was deleted. The stream ends when the job ends. To resume, send `Last-Event-ID`. The answer is 204, after which browsers do not reconnect, when the job has ended and the last event was received.
          */
         get: operations["watchJob"];
         put?: never;
@@ -153,7 +153,7 @@ export interface paths {
         put?: never;
         /**
          * Evaluate files of the data directory as a job
-         * @description The files are found at once, and evaluated one by one afterwards: by the service itself, or with PostgreSQL by the processes of `lossmeter worker`. The result has the bits that `lossmeter evaluate` or `lossmeter compare` prints in one process with the same kernel.
+         * @description The names are resolved to files at once. The files are evaluated later, one by one: by the service itself or, with PostgreSQL, by the processes of `lossmeter worker`. The result is bit-identical to that of `lossmeter evaluate` or `lossmeter compare` in one process with the same kernel.
          */
         post: operations["createJob"];
         delete?: never;
@@ -175,7 +175,7 @@ export interface paths {
         post?: never;
         /**
          * Delete a job and its result
-         * @description Tasks of the job that are under way are stopped.
+         * @description Running tasks of the job are stopped.
          */
         delete: operations["deleteJob"];
         options?: never;
@@ -234,7 +234,7 @@ export interface paths {
         put?: never;
         /**
          * Retry a job
-         * @description Evaluates the files that failed again, or all files of a cancelled job.
+         * @description Evaluates again the failed files, or all files of a cancelled job.
          */
         post: operations["retryJob"];
         delete?: never;
@@ -254,7 +254,7 @@ export interface paths {
         put?: never;
         /**
          * Compare two sets of logits
-         * @description KL divergence, agreement and perplexity of `logits` against a `reference`: forward, reverse and Jensen–Shannon, also against the top K of a teacher or a llama.cpp logit file. Divergences are accurate to 2e-6 relative from 1e-9 nats on, and 0 for equal rows. Sums of a part of the classes, with `reference_floor`, `tail: "drop"` and llama.cpp files, have terms of both signs: they are accurate to about 3e-7 nats up to 2 nats, and to a few 1e-6 nats above. Of the two tensors the one that comes last is read as it arrives; the other one waits in bounded memory, or stands in a file of the data directory. Answers cannot be added, rows can: ask for `outputs: ["kl_divergence", …]`.
+         * @description KL divergence, agreement and perplexity of `logits` against a `reference`: forward, reverse and Jensen–Shannon, also against the top K of a teacher or a llama.cpp logit file. Divergences are accurate to 2e-6 relative from 1e-9 nats on, and 0 for equal rows. Sums over a part of the classes (`reference_floor`, `tail: "drop"`, llama.cpp files) have terms of both signs. They are accurate to about 3e-7 nats up to 2 nats, and to a few 1e-6 nats above. The later one of the two tensors is read as it arrives. The earlier one is buffered in bounded memory, or named as a file of the data directory. The statistics of several batches cannot be merged. To merge batches, request rows with `outputs: ["kl_divergence", …]`.
          */
         post: operations["compareLogits"];
         delete?: never;
@@ -273,8 +273,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Compare two log-probabilities of the same tokens
-         * @description Estimators of the divergence between a sampler and a trainer from the log-probabilities that both gave for the sampled tokens: k1, k3, χ² of tokens and sequences, effective sample size, perplexities, the worst tokens, and a hint where `old` was renormalised over a truncated support. Sums are exact: the order of tokens within a sequence changes no bit of them.
+         * Compare the log-probabilities that two sides give the same tokens
+         * @description Estimators of the divergence between a sampler and a trainer from the log-probabilities that both gave for the sampled tokens: k1, k3, χ² of tokens and sequences, effective sample size, perplexities, the worst tokens, and a hint where `old` was renormalised over a truncated support. Sums are exact: the order of the tokens within a sequence does not change them.
          */
         post: operations["compareLogprobs"];
         delete?: never;
@@ -314,7 +314,7 @@ export interface paths {
         put?: never;
         /**
          * Merge the shards of a vocabulary
-         * @description Merges the partials of all shards, in any order, and answers like `/v1/cross-entropy`. Partials are rejected when they have different rows or options, overlap, or leave classes out. lse differs from that of whole rows by less than a last place of float32.
+         * @description Merges the partials of all shards, in any order, and answers like `/v1/cross-entropy`. Partials are rejected when they have different rows or options, overlap, or leave classes out. lse differs from that of whole rows by less than one unit in the last place of float32.
          */
         post: operations["combinePartials"];
         delete?: never;
@@ -334,7 +334,7 @@ export interface paths {
         put?: never;
         /**
          * Record many pairs and scalars
-         * @description Up to 1000 items in one request of at most 512 KiB. Each item is recorded as a request of its own would be, and is idempotent; it has its own result, in the order of the items. The answer is sent when all recorded items are on the disk. A body that cannot be parsed is refused as a whole.
+         * @description Up to 1000 items in one request of at most 512 KiB. Each item is recorded like a separate, idempotent request, and has its own result; results are in the order of the items. The answer is sent when all recorded items are on disk. A body that cannot be parsed is rejected as a whole.
          */
         post: operations["recordBatches"];
         delete?: never;
@@ -352,7 +352,7 @@ export interface paths {
         };
         /**
          * Watch the changes of a run
-         * @description Server-sent events: `step`, with a step in the form of `/v1/runs/{run}/steps`, each time it changes: later steps of lower attempts are no longer part of the run; `run`, with the summary of the run, when its metadata changes; `deleted`, also when a new run has the name. To resume, send `Last-Event-ID`: steps that changed meanwhile come first, each in its newest state.
+         * @description Server-sent events. `step`: a step changed; its data has the form of `/v1/runs/{run}/steps`, and later steps of lower attempts are no longer part of the run. `run`: the metadata changed; its data is the summary of the run. `deleted`: the run was deleted, or a new run has its name. To resume, send `Last-Event-ID`: steps that changed in the meantime come first, each in its newest state.
          */
         get: operations["watchRun"];
         put?: never;
@@ -374,7 +374,7 @@ export interface paths {
         put?: never;
         /**
          * Give a run another name
-         * @description All that is recorded stays. Event streams of the old name end with `deleted`. A trainer that goes on recording under the old name makes a new run: rename a run after its end.
+         * @description All recordings are kept. Event streams of the old name end with `deleted`. A trainer that continues to record under the old name creates a new run: rename a run after its end.
          */
         post: operations["renameRun"];
         delete?: never;
@@ -412,7 +412,7 @@ export interface paths {
         };
         /**
          * The first difference of two runs
-         * @description Compares the micro-batches of two runs in the order of step, rank and micro-batch, by the bits of their rows. A request compares at most 20,000 of them: `next` goes on.
+         * @description Compares the micro-batches of two runs in the order of step, rank and micro-batch, by the bits of their rows. A request compares at most 20,000 micro-batches; `next` continues the comparison.
          */
         get: operations["compareRuns"];
         put?: never;
@@ -466,7 +466,7 @@ export interface paths {
         };
         /**
          * The attempts of a run
-         * @description An attempt holds from its first step on, up to the first step of a later attempt. Its superseded steps stay readable by `attempt`.
+         * @description An attempt is in effect from its first step up to the first step of a later attempt. Superseded steps can still be read with the parameter `attempt`.
          */
         get: operations["listAttempts"];
         put?: never;
@@ -487,7 +487,7 @@ export interface paths {
         get?: never;
         /**
          * Evaluate a micro-batch of a step, and record it
-         * @description Idempotent: repeating the same content changes nothing. Different content is a conflict. A trainer that resumes from a checkpoint increments `attempt`; its first step supersedes all steps of lower attempts from there on. The answer is sent when the batch is on the disk. With `on_non_finite: "reject"` a non-finite loss is rejected, and not recorded.
+         * @description Idempotent: repeating the same content changes nothing. Different content is a conflict. A trainer that resumes from a checkpoint increments `attempt`. The first step of the new attempt supersedes that step, and all later steps, of lower attempts. The answer is sent when the batch is on disk. With `on_non_finite: "reject"` a non-finite loss is rejected, and not recorded.
          */
         put: operations["recordBatch"];
         post?: never;
@@ -1062,12 +1062,12 @@ export interface components {
              */
             fraction: components["schemas"]["NumberOrNull"];
             /**
-             * @description Standard error of the fraction; null below two counted rows and where it is infinite.
+             * @description Standard error of the fraction; null with fewer than two counted rows, or when infinite.
              * @example 0.004
              */
             standard_error: components["schemas"]["NumberOrNull"];
         };
-        /** @description A tensor as an array. Without a dtype it is float32; a label of whole numbers is int64, unless it is shaped like the logits. Without a shape it has the shape of the nested array. `null` in floating-point logits and labels is NaN. */
+        /** @description A tensor as an array. The default dtype is float32; int64 for a label of whole numbers, unless the label is shaped like the logits. The default shape is that of the nested array. `null` in floating-point logits and labels is NaN. */
         AnyTensorArray: {
             dtype?: components["schemas"]["DType"];
             shape?: components["schemas"]["Shape"];
@@ -1084,13 +1084,13 @@ export interface components {
              */
             data: unknown[];
         };
-        /** @description A tensor as bytes. In MessagePack it can also be an array of msgpack-numpy. */
+        /** @description A tensor as bytes. In MessagePack, an array of msgpack-numpy is accepted too. */
         AnyTensorBytes: {
             dtype: components["schemas"]["DType"];
             shape: components["schemas"]["Shape"];
             /**
              * Format: byte
-             * @description The elements, little-endian and row-major: base64 in JSON, in which white space does not matter, bin in MessagePack.
+             * @description The elements, little-endian and row-major: base64 in JSON (white space is ignored), bin in MessagePack.
              * @example AACAPwAAAEAAAEBAAAAAAAAAgD8AAAAA
              */
             data: string;
@@ -1105,13 +1105,13 @@ export interface components {
             attempt: number;
             /**
              * Format: int64
-             * @description Its first step.
+             * @description First step of the attempt.
              * @example 40000
              */
             first_step: number;
             /**
              * Format: int64
-             * @description First of its steps that a later attempt superseded; absent while it holds to its end.
+             * @description First step of this attempt that a later attempt superseded; absent when none is superseded.
              * @example 41000
              */
             superseded_from?: number;
@@ -1119,7 +1119,7 @@ export interface components {
         /** @description Attempts of a run. */
         AttemptList: {
             /**
-             * @description Attempts in their order, the last 10,000.
+             * @description The last 10,000 attempts, in ascending order.
              * @example [
              *       {
              *         "attempt": 0,
@@ -1139,7 +1139,7 @@ export interface components {
             column: number;
             /**
              * Format: int64
-             * @description Rows in which it is not finite.
+             * @description Number of counted rows in which the column is not finite.
              * @example 4096
              */
             rows: number;
@@ -1163,7 +1163,7 @@ export interface components {
              */
             micro_batch: number;
         };
-        /** @description A pair of a micro-batch, scalars of its step and rank, or both. */
+        /** @description The numerator and denominator of a micro-batch, scalars of its step and rank, or both. */
         BulkItem: {
             /**
              * Format: int64
@@ -1190,23 +1190,23 @@ export interface components {
              */
             attempt?: number;
             /**
-             * @description Σ m·ℓ of the batch; `denominator` comes with it.
+             * @description N = Σ m·ℓ of the batch. Requires `denominator`.
              * @example 1976.32
              */
             numerator?: components["schemas"]["NumberOrNonFinite"];
             /**
-             * @description D, the denominator of that numerator.
+             * @description D, the denominator that belongs to `numerator`.
              * @example 1024
              */
             denominator?: components["schemas"]["NumberOrNonFinite"];
             scalars?: components["schemas"]["Scalars"];
             /**
-             * @description Device that computed the batch, as the trainer names it. A batch that was computed again on the same device, or on another, tells a faulty device from wrong data.
+             * @description Device that computed the batch, as the trainer names it. When a batch is computed again, the devices distinguish a faulty device from wrong data.
              * @example node-3/cuda:1
              */
             device?: string;
             /**
-             * @description Loss that the trainer itself reports for this step on this rank; it is kept as the scalar `declared_loss`.
+             * @description Loss that the trainer itself reports for this step and rank. Stored as the scalar `declared_loss`.
              * @example 1.93
              */
             declared_loss?: components["schemas"]["NumberOrNonFinite"];
@@ -1216,7 +1216,7 @@ export interface components {
         /** @description Result of an item. */
         BulkResult: {
             /**
-             * @description 201: it is recorded. 200: it was recorded before. 409: other content is recorded, or a later attempt holds. 422: it is not valid.
+             * @description 201: the item is recorded. 200: the same content was already recorded. 409: different content is already recorded, or a later attempt supersedes the item. 422: the item is invalid.
              * @example 201
              * @enum {unknown}
              */
@@ -1227,7 +1227,7 @@ export interface components {
              */
             code?: string;
             /**
-             * @description What came and what is expected.
+             * @description The received value and the expected value.
              * @example step is -1, expected 0 or more
              */
             detail?: string;
@@ -1260,7 +1260,7 @@ export interface components {
         };
         /** @description A cause with its first place. */
         Cause: {
-            /** @description `nan_logit`, `pos_inf_logit`: a counted row holds such a value, its loss is NaN (without `softcap`). `all_neg_inf_row`: a counted row is −Inf throughout, its loss is NaN. `neg_inf_at_label`: the label, or a class whose probability is not 0, has the logit −Inf: nll is +Inf, and so is the loss, unless the class has weight 0 or less. `neg_inf_smoothed`: `label_smoothing` gives a class of the logit −Inf its share: the loss is +Inf, −Inf if its weight is negative, NaN if there are both. `non_finite_probability`: a row of class probabilities holds such a value, its loss is not finite. `zero_denominator`: D is 0, because nothing is counted or the class weights of the counted rows sum to 0. `accumulation_overflow`: the loss of a row, or the sum of the rows, left the range of float64. A row of an invalid label under `zero_loss` is counted with what its logits hold, though its loss is 0. Where partials were combined, `first` may be absent. */
+            /** @description `nan_logit`, `pos_inf_logit`: a counted row holds NaN or +Inf, so its loss is NaN; with `softcap`, +Inf leaves the loss finite. `all_neg_inf_row`: all logits of a counted row are −Inf, so its loss is NaN. `neg_inf_at_label`: the logit of the label, or of a class with a probability other than 0, is −Inf, so nll is +Inf. The loss is +Inf too, unless the weight of the class is 0 or negative. `neg_inf_smoothed`: the logit of a class is −Inf, and `label_smoothing` gives the class a share of the target. The loss is +Inf; −Inf if the weight of the class is negative; NaN if both occur. `non_finite_probability`: a row of class probabilities holds a non-finite value, so its loss is not finite. `zero_denominator`: D is 0, because nothing is counted or the class weights of the counted rows sum to 0. `accumulation_overflow`: the loss of a row, or the sum over rows, exceeds the range of float64. With `invalid_label: "zero_loss"`, the non-finite logits of a row with an invalid label are reported too, although its loss is 0. In combined partials, `first` may be absent. */
             cause: components["schemas"]["CauseName"];
             /**
              * Format: int64
@@ -1284,7 +1284,7 @@ export interface components {
          *     ]
          */
         ClassWeight: components["schemas"]["AnyTensorBytes"] | components["schemas"]["AnyTensorArray"] | components["schemas"]["TensorFile"] | components["schemas"]["NestedArray"];
-        /** @description Partials to merge. `options` changes the options that they were made with, as far as these do not say what is in a partial: `reduction`, `semantics`, `lse_square_scale`, `calculate_per_token_loss`, `on_non_finite`, `parallel_config.data_parallel`, and smoothing, outputs and metrics for which the partials have what it takes. */
+        /** @description Partials to merge. `options` overrides the options of the partials: `reduction`, `semantics`, `lse_square_scale`, `calculate_per_token_loss`, `on_non_finite` and `parallel_config.data_parallel` always; `label_smoothing`, `outputs` and `metrics` only when the partials hold the required data. */
         CombineRequest: {
             /**
              * @description The answers of `/v1/cross-entropy/partials` for all shards of the vocabulary, in any order.
@@ -1310,7 +1310,7 @@ export interface components {
              */
             reference: string;
             /**
-             * @description N / D, or N, as `reduction` and `semantics` form it; absent with `reduction: "none"`.
+             * @description N / D, or N, according to `reduction` and `semantics`. Absent with `reduction: "none"`.
              * @example 0.0021
              */
             loss?: components["schemas"]["NumberOrNonFinite"];
@@ -1342,19 +1342,19 @@ export interface components {
              */
             sequences?: components["schemas"]["ComparedSequence"][];
             /**
-             * @description The counted rows of greatest divergence, the worst first; `options.worst_rows` at most.
+             * @description The counted rows with the largest divergence, worst first; at most `options.worst_rows`.
              * @example []
              */
             worst_rows: components["schemas"]["DivergentRow"][];
             diagnostics: components["schemas"]["ComparisonDiagnostics"];
             /**
-             * @description The kernel that computed the result: results of the same kernel have the same bits.
+             * @description Kernel that computed the result. Equal requests to the same kernel give bit-identical results.
              * @example f32-relaxed-simd
              */
             kernel: string;
         };
         /**
-         * @description Scores of the model that is compared, Q = softmax(s·x), of shape (N, C), (…, C), or (C,) of a row alone. Of `reference` and `logits` the one that comes last streams in MessagePack; the other waits in bounded memory, so name a large one by `{"file", "tensor"}`.
+         * @description Logits x of the compared model, with Q = softmax(s·x), of shape (N, C), (…, C), or (C,) for a single row. In MessagePack, the later one of `reference` and `logits` is streamed. The earlier one is buffered in bounded memory: name a large tensor by `{"file", "tensor"}` instead.
          * @example [
          *       [
          *         1,
@@ -1369,7 +1369,7 @@ export interface components {
          *     ]
          */
         ComparedLogits: components["schemas"]["FloatTensorBytes"] | components["schemas"]["FloatTensorArray"] | components["schemas"]["TensorFile"] | components["schemas"]["NestedArray"];
-        /** @description Perplexities of both sides on the labels, with labels only. */
+        /** @description Perplexities of both sides on the labels. Present only with labels. */
         ComparedPerplexity: {
             logits: components["schemas"]["PerplexityOfLogits"];
             reference: components["schemas"]["PerplexityOfReference"];
@@ -1377,7 +1377,7 @@ export interface components {
             ratio: components["schemas"]["PerplexityRatio"];
             difference: components["schemas"]["PerplexityDifference"];
             /**
-             * @description Correlation of the nll of both sides over rows; null where one of them is constant.
+             * @description Correlation over rows between the nll of both sides; null when the nll of one side is constant.
              * @example 0.9991
              */
             correlation: components["schemas"]["NumberOrNull"];
@@ -1411,7 +1411,7 @@ export interface components {
         /** @description Two sets of logits compared. */
         Comparison: {
             /**
-             * @description N / D, or N, as `reduction` and `semantics` form it; absent with `reduction: "none"`.
+             * @description N / D, or N, according to `reduction` and `semantics`. Absent with `reduction: "none"`.
              * @example 0.0021
              */
             loss?: components["schemas"]["NumberOrNonFinite"];
@@ -1444,13 +1444,13 @@ export interface components {
              */
             sequences?: components["schemas"]["ComparedSequence"][];
             /**
-             * @description The counted rows of greatest divergence, the worst first; `options.worst_rows` at most.
+             * @description The counted rows with the largest divergence, worst first; at most `options.worst_rows`.
              * @example []
              */
             worst_rows: components["schemas"]["DivergentRow"][];
             diagnostics: components["schemas"]["ComparisonDiagnostics"];
             /**
-             * @description The kernel that computed the result: results of the same kernel have the same bits.
+             * @description Kernel that computed the result. Equal requests to the same kernel give bit-identical results.
              * @example f32-relaxed-simd
              */
             kernel: string;
@@ -1458,7 +1458,7 @@ export interface components {
         /** @description A cause with its side and first place. */
         ComparisonCause: {
             /**
-             * @description The side that has it.
+             * @description The side with this cause.
              * @example logits
              * @enum {unknown}
              */
@@ -1473,7 +1473,7 @@ export interface components {
             first?: components["schemas"]["Place"];
         };
         /**
-         * @description `nan_logit`, `pos_inf_logit`, `all_neg_inf_row`: a counted row holds such a value, or is −Inf throughout; its divergence is NaN. `reference_mass_at_neg_inf`: a class of `logits` is −Inf to which the reference gives some probability: forward KL is +Inf. `logits_mass_at_neg_inf`: the same with the roles changed, for reverse KL. `neg_inf_at_label`: the label has the logit −Inf: its nll and the perplexity are +Inf. `accumulation_overflow`: the sum left the range of float64. `zero_denominator`: nothing is counted.
+         * @description `nan_logit`, `pos_inf_logit`, `all_neg_inf_row`: a counted row holds NaN, holds +Inf, or has only −Inf, so its divergence is NaN. `reference_mass_at_neg_inf`: the logit of a class is −Inf in `logits`, but its probability under `reference` is not 0, so forward KL is +Inf. `logits_mass_at_neg_inf`: the same with the sides swapped, so reverse KL is +Inf. `neg_inf_at_label`: the logit of the label is −Inf, so its nll and the perplexity are +Inf. `accumulation_overflow`: the sum exceeds the range of float64. `zero_denominator`: nothing is counted.
          * @example nan_logit
          * @enum {unknown}
          */
@@ -1505,13 +1505,13 @@ export interface components {
              */
             nan_rows: number;
             /**
-             * @description True where terms of the reference were left out (`reference_floor`, `tail: "drop"`, a llama.cpp file, which is quantised): the divergence is Σ p·ln(p/q) over the others, and may be slightly negative.
+             * @description True when classes of the reference were left out: by `reference_floor`, by `tail: "drop"`, or in a llama.cpp file, which is quantised. The divergence is then Σ p·ln(p/q) over the other classes, and may be slightly negative.
              * @example false
              */
             truncated: boolean;
             /**
              * Format: int64
-             * @description Null entries of `logits` and `label`, which some JSON writers use for NaN: they are read as NaN. Absent when there are none.
+             * @description Number of null entries in `logits` and `label`. They are read as NaN, because some JSON writers write NaN as null. Absent when there are none.
              * @example 1
              */
             nulls?: number;
@@ -1531,7 +1531,7 @@ export interface components {
                 max?: number;
                 /**
                  * Format: int64
-                 * @description Labels that are no class: only with `invalid_label: "zero_loss"`.
+                 * @description Number of labels outside [0, C). Present only with `invalid_label: "zero_loss"`.
                  * @example 0
                  */
                 out_of_range: number;
@@ -1539,7 +1539,7 @@ export interface components {
         };
         /**
          * Format: binary
-         * @description The JSON body, then the bytes of the tensors that have `binary_data_size`. `Inference-Header-Content-Length` has the length of the JSON.
+         * @description The JSON body, then the bytes of the tensors that have `binary_data_size`. `Inference-Header-Content-Length` is the length of the JSON, in bytes.
          */
         ComparisonInferenceBody: string;
         /** @description An input. */
@@ -1555,7 +1555,7 @@ export interface components {
             datatype: components["schemas"]["Datatype"];
             parameters?: components["schemas"]["InputParameters"];
             /**
-             * @description The elements, as a flat or nested array of numbers, "NaN", "Infinity" or "-Infinity"; those of FP16 and BF16 are rounded.
+             * @description The elements, as a flat or nested array of numbers, "NaN", "Infinity" or "-Infinity"; FP16 and BF16 values are rounded.
              * @example [
              *       1,
              *       2,
@@ -1582,7 +1582,7 @@ export interface components {
             parameters?: {
                 /**
                  * Format: int64
-                 * @description Number of its bytes after the JSON, instead of `data`.
+                 * @description Number of bytes of this output after the JSON. Replaces `data`.
                  * @example 24
                  */
                 binary_data_size?: number;
@@ -1654,12 +1654,12 @@ export interface components {
              */
             outputs?: components["schemas"]["ComparisonRequestedOutput"][];
             /**
-             * @description Ignored, because the path has it. KServe’s client sends it.
+             * @description Ignored: the path names the model. KServe’s client sends this field.
              * @example kl_divergence
              */
             model_name?: string;
             /**
-             * @description Ignored, because the path has it.
+             * @description Ignored: the path names the version.
              * @example 1
              */
             model_version?: string;
@@ -1744,7 +1744,7 @@ export interface components {
              */
             kernel: string;
         };
-        /** @description A comparison of files with a reference, as `lossmeter compare` does it. */
+        /** @description Compares files with a reference, like `lossmeter compare`. */
         ComparisonJob: {
             /**
              * @description Compares the files with a reference.
@@ -1753,14 +1753,14 @@ export interface components {
              */
             kind: "kl_divergence";
             /**
-             * @description Safetensors files, evaluated in the order of their names (code units), each once. A name is that of a file; of a folder, meaning its `*.safetensors` files; or a pattern, in which `*` and `?` stand for characters of a name, and `**` for folders.
+             * @description Safetensors files, each evaluated once, in the order of their names (UTF-16 code units). An entry names a file, a folder (its `*.safetensors` files), or a pattern: `*` and `?` match characters of a name, `**` matches folders.
              * @example [
              *       "int4/*.safetensors"
              *     ]
              */
             files: string[];
             /**
-             * @description Safetensors files, one for each of `files` in the order of the names, with the tensor `reference` or `logits`; or one llama.cpp logit file, whose name does not end in `.safetensors`, with the rows of all files. Default: each file has the tensor `reference`.
+             * @description One safetensors file for each of `files`, in the order of the names, with the tensor `reference` or `logits`. Or one llama.cpp logit file with the rows of all files; its name must not end in `.safetensors`. Default: each file has the tensor `reference`.
              * @example [
              *       "bf16/*.safetensors"
              *     ]
@@ -1802,13 +1802,13 @@ export interface components {
             beta?: number;
             /**
              * Format: double
-             * @description s: both sides are multiplied by it first; 1 / temperature.
+             * @description Factor s on the logits of both sides, applied first: 1 / temperature.
              * @default 1
              * @example 0.5
              */
             logit_scale?: number;
             /**
-             * @description The classes beside the top K of a `reference` of `indices` and `logprobs`. `bucket`: they are one class, of probability 1 − Σ p on the side of the reference. `drop`: they are left out, Σ p·ln(p/q) over the K alone, which may be negative. Rejected with another reference.
+             * @description Treatment of the classes outside the top K of a `reference` of `indices` and `logprobs`. `bucket`: they count as one class, with the reference probability 1 − Σ p. `drop`: they are left out; the divergence is Σ p·ln(p/q) over the top K only, and may be negative. Rejected with other references.
              * @default bucket
              * @example drop
              * @enum {unknown}
@@ -1816,12 +1816,12 @@ export interface components {
             tail?: "bucket" | "drop";
             /**
              * Format: double
-             * @description f in nats: classes with ln p ≤ −f are left out, and the divergence is Σ p·ln(p/q) over the others, which may be slightly negative. llama.cpp files hold 16 nats, which is the default with them; none otherwise. `direction: "forward"` only.
+             * @description Floor f, in nats: classes with ln p ≤ −f are left out. The divergence is then Σ p·ln(p/q) over the other classes, and may be slightly negative. Default: 16 with a llama.cpp file, which holds 16 nats; otherwise none. Requires `direction: "forward"`.
              * @example 16
              */
             reference_floor?: number;
             /**
-             * @description Label, or labels, whose rows are left out. It takes precedence over `invalid_label`; an empty list ignores nothing. It is rejected with class probabilities.
+             * @description Label, or labels, whose rows are left out. Takes precedence over `invalid_label`. An empty list ignores nothing. Rejected with class probabilities.
              * @example -100
              * @example [
              *       -100,
@@ -1830,20 +1830,20 @@ export interface components {
              */
             ignore_index?: number | number[];
             /**
-             * @description k of the causal shift along axis −2: logits at t are scored against label and mask at t + k. The last k positions are left out: they are not in `rows.total`, and row outputs are k shorter there. Logits of two axes are one sequence. With `segments` the last k rows of each segment are left out instead, and row outputs are flat.
+             * @description Causal shift k along axis −2: logits at position t are scored against label and mask at t + k. The last k positions are left out: `rows.total` does not count them, and row outputs are k shorter along that axis. Logits with two axes are one sequence. With `segments`, the last k rows of each segment are left out instead, and row outputs are flat.
              * @default 0
              * @example 1
              */
             shift?: number;
             /**
-             * @description Denominator of the mean. `mindformers`: D + 1e-8, so 0 when nothing is counted. `torch`: D, so NaN when nothing is counted. `megatron`: max(D, 1). The statistics are divided by D always.
+             * @description Denominator of the mean. `mindformers`: D + 1e-8, so the mean is 0 when nothing is counted. `torch`: D, so the mean is NaN when nothing is counted. `megatron`: max(D, 1). Statistics are always divided by D.
              * @default mindformers
              * @example torch
              * @enum {unknown}
              */
             semantics?: "mindformers" | "torch" | "megatron";
             /**
-             * @description Reduction of the divergences to one `loss`. `mean`: N / D, with the denominator of `semantics`. `sum`: N. `none`: no `loss`; ask for `outputs: ["kl_divergence"]`.
+             * @description Reduction of the divergences to one `loss`. `mean`: N / D, with the denominator of `semantics`. `sum`: N. `none`: no `loss`; request `outputs: ["kl_divergence"]`.
              * @default mean
              * @example sum
              * @enum {unknown}
@@ -1857,25 +1857,25 @@ export interface components {
              */
             on_non_finite?: "report" | "reject";
             /**
-             * @description Largest number of places of non-finite logits in the diagnostics: the first ones in row-major order.
+             * @description Maximum number of non-finite logits that the diagnostics list: the first ones in row-major order.
              * @default 16
              * @example 64
              */
             max_locations?: number;
             /**
-             * @description Largest number of rows of greatest divergence that the answer names.
+             * @description Maximum number of rows that `worst_rows` lists: those with the largest divergence.
              * @default 8
              * @example 16
              */
             worst_rows?: number;
             /**
-             * @description The dtype of `outputs.gradient`; by default the dtype of the logits.
+             * @description The dtype of `outputs.gradient`. Default: the dtype of the logits.
              * @example float32
              * @enum {unknown}
              */
             gradient_dtype?: "float32";
             /**
-             * @description Tensors to return, and `sequences`, which is a list at the top of the answer. All tensors except `gradient` have an entry per row, 0 for rows that are not counted. `kl_divergence` (float64): the divergence, in nats. `probability_difference` (float64): q_y − p_y, the probability of the label under `logits` minus that under `reference`; needs `label`. `nll` (float64): −log q_y of `logits`; needs `label`. `reference_nll` (float64): −log p_y of `reference`; needs `label`. `top1_agreement` (int32): 1 where both sides have the same most probable class, the lowest on ties, else 0. `gradient`: ∂loss/∂logits, shaped like `logits`, in the dtype of `gradient_dtype`; of N when there is no `loss`. It is m/D times s·(q − p) for forward, s·q_c·(ln(q_c/p_c) − KL) for reverse, s·(1−β)·q_c·(ln(q_c/m_c) − KL(Q‖M)) for Jensen-Shannon.
+             * @description Results to return: tensors under `outputs`, and `sequences` as a list at the top level of the answer. All tensors except `gradient` have one entry per row; 0 for rows that are not counted. `kl_divergence` (float64): the divergence, in nats. `probability_difference` (float64): q_y − p_y, the probability of the label under `logits` minus that under `reference`; needs `label`. `nll` (float64): −log q_y of `logits`; needs `label`. `reference_nll` (float64): −log p_y of `reference`; needs `label`. `top1_agreement` (int32): 1 when both sides have the same most probable class (the lowest index on ties), else 0. `gradient`: ∂loss/∂logits, shaped like `logits`, in the dtype of `gradient_dtype`; without a `loss`, ∂N/∂logits. The gradient is m/D times s·(q − p) for forward, s·q_c·(ln(q_c/p_c) − KL) for reverse, s·(1−β)·q_c·(ln(q_c/m_c) − KL(Q‖M)) for Jensen-Shannon.
              * @default []
              * @example [
              *       "kl_divergence"
@@ -1929,7 +1929,7 @@ export interface components {
             };
         };
         /**
-         * @description Names of tensors in the files, where they differ from those of the fields.
+         * @description Names of the tensors in the files, for fields whose tensor has another name.
          * @example {
          *       "label": "targets"
          *     }
@@ -1964,7 +1964,7 @@ export interface components {
         /** @description Result of the rows of all files together. */
         ComparisonTotal: {
             /**
-             * @description N / D, or N, as `reduction` and `semantics` form it; absent with `reduction: "none"`.
+             * @description N / D, or N, according to `reduction` and `semantics`. Absent with `reduction: "none"`.
              * @example 0.0021
              */
             loss?: components["schemas"]["NumberOrNonFinite"];
@@ -1984,13 +1984,13 @@ export interface components {
             perplexity?: components["schemas"]["ComparedPerplexity"];
             rows: components["schemas"]["RowCounts"];
             /**
-             * @description The counted rows of greatest divergence, the worst first; `options.worst_rows` at most.
+             * @description The counted rows with the largest divergence, worst first; at most `options.worst_rows`.
              * @example []
              */
             worst_rows: components["schemas"]["DivergentRow"][];
             diagnostics: components["schemas"]["ComparisonDiagnostics"];
             /**
-             * @description The kernel that computed the result: results of the same kernel have the same bits.
+             * @description Kernel that computed the result. Equal requests to the same kernel give bit-identical results.
              * @example f32-relaxed-simd
              */
             kernel: string;
@@ -2087,15 +2087,15 @@ export interface components {
              */
             shape: number[];
         };
-        /** @description The declared loss, compared with that of this batch alone: see docs/diagnostics.md. The answer for the step compares it with all batches. */
+        /** @description Compares the declared loss with the loss of this batch alone: see docs/diagnostics.md. `/v1/runs/{run}/steps/{step}` compares it with the losses of all batches. */
         DeclaredLoss: {
             /**
-             * @description Loss of this batch by its options.
+             * @description Loss of this batch, computed with the options of the request.
              * @example 1.93
              */
             loss: components["schemas"]["NumberOrNonFinite"];
             /**
-             * @description The loss that was declared.
+             * @description The loss that the trainer declared.
              * @example 1.95
              */
             declared_loss: components["schemas"]["NumberOrNonFinite"];
@@ -2105,12 +2105,12 @@ export interface components {
              */
             relative_difference: components["schemas"]["NumberOrNonFinite"];
             /**
-             * @description True where the declared loss is that of the batch, with or without its z-loss, within the precision in which it was declared.
+             * @description True when the declared loss equals the loss of the batch, with or without z-loss, to the precision of the declared number.
              * @example false
              */
             agrees: boolean;
             /**
-             * @description Options, one or two of them, with which this batch has the declared loss; null when none of those that are tried gives it. Absent where it agrees.
+             * @description One or two changed options that give this batch the declared loss; null when no tried change does. Absent when the losses agree.
              * @example {
              *       "shift": 1
              *     }
@@ -2151,7 +2151,7 @@ export interface components {
             summary: string;
             dtype: components["schemas"]["FloatDType"];
             /**
-             * @description Its shape.
+             * @description Shape of the tensor.
              * @example [
              *       4096,
              *       32000
@@ -2169,31 +2169,31 @@ export interface components {
                 total: number;
                 /**
                  * Format: int64
-                 * @description NaN.
+                 * @description Number of NaN values.
                  * @example 0
                  */
                 nan: number;
                 /**
                  * Format: int64
-                 * @description +Inf.
+                 * @description Number of +Inf values.
                  * @example 0
                  */
                 pos_inf: number;
                 /**
                  * Format: int64
-                 * @description −Inf.
+                 * @description Number of −Inf values.
                  * @example 0
                  */
                 neg_inf: number;
                 /**
                  * Format: int64
-                 * @description 0.
+                 * @description Number of zeros.
                  * @example 12
                  */
                 zero: number;
                 /**
                  * Format: int64
-                 * @description Values too small to be normal in the dtype: they have lost precision.
+                 * @description Number of subnormal values of the dtype. They have lost precision.
                  * @example 0
                  */
                 subnormal: number;
@@ -2226,13 +2226,13 @@ export interface components {
             locations: components["schemas"]["Place"][];
             /**
              * Format: int64
-             * @description Rows left out that contain a non-finite logit: they do not affect the loss.
+             * @description Number of left-out rows that contain a non-finite logit. They do not affect the loss.
              * @example 0
              */
             masked_rows_non_finite: number;
             /**
              * Format: int64
-             * @description Null entries of `logits` and `label`, which some JSON writers use for NaN: they are read as NaN. Absent when there are none.
+             * @description Number of null entries in `logits` and `label`. They are read as NaN, because some JSON writers write NaN as null. Absent when there are none.
              * @example 1
              */
             nulls?: number;
@@ -2253,11 +2253,11 @@ export interface components {
                 /** @description The row of greatest norm. */
                 largest: components["schemas"]["RowNorm"];
             };
-            /** @description Hot spots: classes that are bad in many rows. */
+            /** @description Hot spots: columns that are non-finite in many rows. */
             columns: {
                 /**
                  * Format: int64
-                 * @description Columns that are not finite in some counted row.
+                 * @description Number of columns that are not finite in at least one counted row.
                  * @example 0
                  */
                 bad: number;
@@ -2268,7 +2268,7 @@ export interface components {
                  */
                 bad_in_most_rows: number;
                 /**
-                 * @description The columns that are non-finite in the most rows; of equal columns the first come first.
+                 * @description The columns that are non-finite in the most rows, worst first; ties in column order.
                  * @example []
                  */
                 worst: components["schemas"]["BadColumn"][];
@@ -2315,13 +2315,13 @@ export interface components {
             locations: components["schemas"]["Place"][];
             /**
              * Format: int64
-             * @description Rows left out that contain a non-finite logit: they do not affect the loss.
+             * @description Number of left-out rows that contain a non-finite logit. They do not affect the loss.
              * @example 0
              */
             masked_rows_non_finite: number;
             /**
              * Format: int64
-             * @description Null entries of `logits` and `label`, which some JSON writers use for NaN: they are read as NaN. Absent when there are none.
+             * @description Number of null entries in `logits` and `label`. They are read as NaN, because some JSON writers write NaN as null. Absent when there are none.
              * @example 1
              */
             nulls?: number;
@@ -2341,7 +2341,7 @@ export interface components {
                 max?: number;
                 /**
                  * Format: int64
-                 * @description Labels that are no class: only with `invalid_label: "zero_loss"`.
+                 * @description Number of labels outside [0, C). Present only with `invalid_label: "zero_loss"`.
                  * @example 0
                  */
                 out_of_range: number;
@@ -2363,7 +2363,7 @@ export interface components {
                  */
                 negative: number;
             };
-            /** @description With `check_for_nan_in_loss_and_grad`. */
+            /** @description Norm of the gradient. Present with `check_for_nan_in_loss_and_grad`. */
             gradient?: {
                 /**
                  * @description Euclidean norm of the gradient with respect to the logits.
@@ -2378,7 +2378,7 @@ export interface components {
             };
             /**
              * Format: int64
-             * @description Counted rows without a prediction, because a logit of them is NaN: they are misses of `accuracy` and `top5_accuracy`, and `ece` leaves them out. Absent where no output and no metric needs predictions.
+             * @description Number of counted rows without a prediction, because one of their logits is NaN. `accuracy` and `top5_accuracy` count them as misses; `ece` leaves them out. Absent when no output or metric needs predictions.
              * @example 0
              */
             rows_without_prediction?: number;
@@ -2395,14 +2395,14 @@ export interface components {
              */
             worst_rows: components["schemas"]["WorstRow"][];
             /**
-             * @description Local loss of each data-parallel group, in row order: with `check_for_nan_in_loss_and_grad`, or with more than one group.
+             * @description Local loss of each data-parallel group, in row order. Present with `check_for_nan_in_loss_and_grad`, or with more than one group.
              * @example [
              *       0.6581
              *     ]
              */
             local_losses?: components["schemas"]["NumberOrNonFinite"][];
         };
-        /** @description The first row that differs; absent where the losses of rows are not kept. */
+        /** @description The first row that differs; absent when row losses are not stored. */
         DifferingRow: {
             /**
              * Format: int64
@@ -2430,19 +2430,19 @@ export interface components {
              */
             summary: string;
             /**
-             * @description The ranks; the first 1024.
+             * @description The ranks concerned; the first 1024.
              * @example [
              *       3
              *     ]
              */
             ranks: number[];
             /**
-             * @description Declared loss of the first of the ranks.
+             * @description Declared loss of the first rank of `ranks`.
              * @example 1.95
              */
             declared?: components["schemas"]["NumberOrNonFinite"];
             /**
-             * @description Recorded loss of that rank, its mean over tokens.
+             * @description Recorded loss of the same rank: its mean over tokens.
              * @example 1.93
              */
             recorded?: components["schemas"]["NumberOrNonFinite"];
@@ -2452,7 +2452,7 @@ export interface components {
              */
             relative_difference?: components["schemas"]["NumberOrNonFinite"];
             /**
-             * @description Average that gives the declared loss; null when none is known.
+             * @description Averaging method that gives the declared loss; null when none is known.
              * @example mean_of_means
              */
             reproduced_by?: components["schemas"]["ReproducedBy"] | null;
@@ -2467,17 +2467,17 @@ export interface components {
              */
             median?: components["schemas"]["NumberOrNonFinite"];
             /**
-             * @description Distance from the median up to which a rank is not apart.
+             * @description Largest distance from the median that is not reported.
              * @example 0.4
              */
             tolerance?: components["schemas"]["NumberOrNonFinite"];
             /**
-             * @description Fault of normalisation without which the rank would be among the others; null when there is none.
+             * @description Normalisation error that explains the distance of the rank from the others; null when none does.
              * @example sum
              */
             explained_by?: components["schemas"]["ExplainedBy"] | null;
             /**
-             * @description Their micro-batches; the first 64.
+             * @description The micro-batches concerned; the first 64.
              * @example [
              *       {
              *         "rank": 3,
@@ -2488,18 +2488,18 @@ export interface components {
             micro_batches?: components["schemas"]["PlaceInStep"][];
             /**
              * Format: int64
-             * @description Step that had these labels before.
+             * @description Earlier step with the same labels.
              * @example 41199
              */
             previous_step?: number;
         };
         /**
-         * @description `declared_loss_differs`: the loss that ranks declared is not the recorded one. `rank_apart`: the loss of a rank is far from those of the others. `same_batch`: ranks recorded the same batch. `stale_labels`: a batch has the labels of the step before, with other logits. docs/diagnostics.md has the rules.
+         * @description `declared_loss_differs`: the declared loss of ranks differs from the recorded loss. `rank_apart`: the loss of a rank is far from the losses of the other ranks. `same_batch`: ranks recorded the same batch. `stale_labels`: a batch has the labels of the previous step, but different logits. docs/diagnostics.md has the rules.
          * @example declared_loss_differs
          * @enum {unknown}
          */
         DisagreementKind: "declared_loss_differs" | "rank_apart" | "same_batch" | "stale_labels";
-        /** @description Percentiles over counted rows, unweighted, with linear interpolation between neighbours; rows of NaN are left out. */
+        /** @description Percentiles over counted rows, unweighted, with linear interpolation between neighbours. NaN rows are left out. */
         DivergencePercentiles: {
             /**
              * @description Percentile 1.
@@ -2547,7 +2547,7 @@ export interface components {
              */
             99.9: components["schemas"]["NumberOrNull"];
         };
-        /** @description Divergence of the counted rows, in nats, weighted by the mask in mean and error. */
+        /** @description Divergence of the counted rows, in nats. Mean and standard error are weighted by the mask. */
         DivergenceStatistics: {
             /**
              * @description Σ m·divergence / Σ m, in nats; null when nothing is counted.
@@ -2555,7 +2555,7 @@ export interface components {
              */
             mean: components["schemas"]["NumberOrNull"];
             /**
-             * @description Standard error of the mean; null below two counted rows and where it is infinite.
+             * @description Standard error of the mean; null with fewer than two counted rows, or when infinite.
              * @example 0.0003
              */
             standard_error: components["schemas"]["NumberOrNull"];
@@ -2571,7 +2571,7 @@ export interface components {
             max: components["schemas"]["NumberOrNull"];
             percentiles: components["schemas"]["DivergencePercentiles"];
         };
-        /** @description A row of great divergence. */
+        /** @description A row with a large divergence. */
         DivergentRow: {
             /**
              * Format: int64
@@ -2590,7 +2590,7 @@ export interface components {
              */
             prediction: number;
             /**
-             * @description Most probable class under `reference`; −1 where its top K does not say.
+             * @description Most probable class under `reference`; −1 when the top K does not determine it.
              * @example 12
              */
             reference_prediction: number;
@@ -2619,7 +2619,7 @@ export interface components {
              */
             file: string;
             /**
-             * @description The loss, as `reduction` and `semantics` form it. Absent with `reduction: "none"` and with `calculate_per_token_loss`.
+             * @description The loss, according to `reduction` and `semantics`. Absent with `reduction: "none"` and with `calculate_per_token_loss`.
              * @example 0.6581
              */
             loss?: components["schemas"]["NumberOrNonFinite"];
@@ -2660,7 +2660,7 @@ export interface components {
             sequences?: components["schemas"]["SequenceEvaluation"][];
             diagnostics: components["schemas"]["Diagnostics"];
             /**
-             * @description The kernel that computed the result: results of the same kernel have the same bits. Combined partials list the kernels of all.
+             * @description Kernel that computed the result. Equal requests to the same kernel give bit-identical results. For combined partials, the kernels of all partials, joined by `+`.
              * @example f32-relaxed-simd
              */
             kernel: string;
@@ -2668,7 +2668,7 @@ export interface components {
         /** @description The evaluated batch. */
         Evaluation: {
             /**
-             * @description The loss, as `reduction` and `semantics` form it. Absent with `reduction: "none"` and with `calculate_per_token_loss`.
+             * @description The loss, according to `reduction` and `semantics`. Absent with `reduction: "none"` and with `calculate_per_token_loss`.
              * @example 0.6581
              */
             loss?: components["schemas"]["NumberOrNonFinite"];
@@ -2710,12 +2710,12 @@ export interface components {
             sequences?: components["schemas"]["SequenceEvaluation"][];
             diagnostics: components["schemas"]["Diagnostics"];
             /**
-             * @description The kernel that computed the result: results of the same kernel have the same bits. Combined partials list the kernels of all.
+             * @description Kernel that computed the result. Equal requests to the same kernel give bit-identical results. For combined partials, the kernels of all partials, joined by `+`.
              * @example f32-relaxed-simd
              */
             kernel: string;
         };
-        /** @description An evaluation of files, as `lossmeter evaluate` does it. The options override those in `__metadata__.options` of the files; `outputs` does not apply. */
+        /** @description Evaluates files, like `lossmeter evaluate`. `options` overrides `__metadata__.options` of the files. `outputs` is rejected. */
         EvaluationJob: {
             /**
              * @description Evaluates the files as one batch.
@@ -2724,7 +2724,7 @@ export interface components {
              */
             kind: "cross_entropy";
             /**
-             * @description Safetensors files, evaluated in the order of their names (code units), each once. A name is that of a file; of a folder, meaning its `*.safetensors` files; or a pattern, in which `*` and `?` stand for characters of a name, and `**` for folders.
+             * @description Safetensors files, each evaluated once, in the order of their names (UTF-16 code units). An entry names a file, a folder (its `*.safetensors` files), or a pattern: `*` and `?` match characters of a name, `**` matches folders.
              * @example [
              *       "eval/*.safetensors"
              *     ]
@@ -2749,7 +2749,7 @@ export interface components {
             files: components["schemas"]["EvaluatedFile"][];
         };
         /**
-         * @description Names of tensors in the files, where they differ from those of the fields.
+         * @description Names of the tensors in the files, for fields whose tensor has another name.
          * @example {
          *       "label": "targets"
          *     }
@@ -2794,7 +2794,7 @@ export interface components {
         /** @description Result of all files as one batch. */
         EvaluationTotal: {
             /**
-             * @description The loss, as `reduction` and `semantics` form it. Absent with `reduction: "none"` and with `calculate_per_token_loss`.
+             * @description The loss, according to `reduction` and `semantics`. Absent with `reduction: "none"` and with `calculate_per_token_loss`.
              * @example 0.6581
              */
             loss?: components["schemas"]["NumberOrNonFinite"];
@@ -2828,7 +2828,7 @@ export interface components {
             verdict: "finite" | "non_finite";
         };
         /**
-         * @description Fault of normalisation.
+         * @description Normalisation error.
          * @example sum
          * @enum {unknown}
          */
@@ -2851,7 +2851,7 @@ export interface components {
              */
             detail: string;
         };
-        /** @description A tensor of one axis as bytes: their number says its length. */
+        /** @description A tensor with one axis, as bytes. The number of bytes determines its length. */
         FlatTensorBytes: {
             dtype: components["schemas"]["FloatDType"];
             /**
@@ -2867,7 +2867,7 @@ export interface components {
          * @enum {unknown}
          */
         FloatDType: "float16" | "bfloat16" | "float32" | "float64" | "float8_e4m3fn" | "float8_e5m2";
-        /** @description A tensor as an array. Without a dtype it is float32; a label of whole numbers is int64, unless it is shaped like the logits. Without a shape it has the shape of the nested array. `null` in floating-point logits and labels is NaN. */
+        /** @description A tensor as an array. The default dtype is float32; int64 for a label of whole numbers, unless the label is shaped like the logits. The default shape is that of the nested array. `null` in floating-point logits and labels is NaN. */
         FloatTensorArray: {
             dtype?: components["schemas"]["FloatDType"];
             shape?: components["schemas"]["Shape"];
@@ -2884,20 +2884,20 @@ export interface components {
              */
             data: unknown[];
         };
-        /** @description A tensor as bytes. In MessagePack it can also be an array of msgpack-numpy. */
+        /** @description A tensor as bytes. In MessagePack, an array of msgpack-numpy is accepted too. */
         FloatTensorBytes: {
             dtype: components["schemas"]["FloatDType"];
             shape: components["schemas"]["Shape"];
             /**
              * Format: byte
-             * @description The elements, little-endian and row-major: base64 in JSON, in which white space does not matter, bin in MessagePack.
+             * @description The elements, little-endian and row-major: base64 in JSON (white space is ignored), bin in MessagePack.
              * @example AACAPwAAAEAAAEBAAAAAAAAAgD8AAAAA
              */
             data: string;
         };
         /**
          * Format: binary
-         * @description The JSON body, then the bytes of the tensors that have `binary_data_size`. `Inference-Header-Content-Length` has the length of the JSON.
+         * @description The JSON body, then the bytes of the tensors that have `binary_data_size`. `Inference-Header-Content-Length` is the length of the JSON, in bytes.
          */
         InferenceBody: string;
         /** @description Durations since the start of the process. */
@@ -2906,13 +2906,13 @@ export interface components {
             success: components["schemas"]["CallDuration"];
             /** @description Calls that were rejected or failed. */
             fail: components["schemas"]["CallDuration"];
-            /** @description Waiting: calls do not wait, their bodies do. */
+            /** @description Always 0. Time spent waiting is part of `success` and `fail`. */
             queue: components["schemas"]["CallDuration"];
-            /** @description Reading bodies. The kernels run meanwhile. */
+            /** @description Time to read bodies. The kernels run at the same time. */
             compute_input: components["schemas"]["CallDuration"];
-            /** @description The kernels, added over workers. */
+            /** @description Time in kernels, summed over workers. */
             compute_infer: components["schemas"]["CallDuration"];
-            /** @description The reduction. */
+            /** @description Time of the reduction. */
             compute_output: components["schemas"]["CallDuration"];
         };
         /** @description An error, in the form of the Open Inference Protocol. */
@@ -2953,7 +2953,7 @@ export interface components {
             datatype: components["schemas"]["Datatype"];
             parameters?: components["schemas"]["InputParameters"];
             /**
-             * @description The elements, as a flat or nested array of numbers, "NaN", "Infinity" or "-Infinity"; those of FP16 and BF16 are rounded.
+             * @description The elements, as a flat or nested array of numbers, "NaN", "Infinity" or "-Infinity"; FP16 and BF16 values are rounded.
              * @example [
              *       1,
              *       2,
@@ -2980,7 +2980,7 @@ export interface components {
             parameters?: {
                 /**
                  * Format: int64
-                 * @description Number of its bytes after the JSON, instead of `data`.
+                 * @description Number of bytes of this output after the JSON. Replaces `data`.
                  * @example 24
                  */
                 binary_data_size?: number;
@@ -3053,12 +3053,12 @@ export interface components {
              */
             outputs?: components["schemas"]["RequestedOutput"][];
             /**
-             * @description Ignored, because the path has it. KServe’s client sends it.
+             * @description Ignored: the path names the model. KServe’s client sends this field.
              * @example cross_entropy
              */
             model_name?: string;
             /**
-             * @description Ignored, because the path has it.
+             * @description Ignored: the path names the version.
              * @example 1
              */
             model_version?: string;
@@ -3280,7 +3280,7 @@ export interface components {
             limits: components["schemas"]["Limits"];
         };
         /**
-         * @description The mask m of each row, of shape (N,) or (…,), or (…, 1), or a number for a row alone: bool, integers or floats, finite and not negative. 0 leaves the row out: its values do not affect the loss. Default: 1 for every row.
+         * @description The mask m of each row, of shape (N,) or (…,), or (…, 1), or a number for a single row: bool, integers or floats, finite and not negative. 0 leaves the row out: its values do not affect the loss. Default: 1 for every row.
          * @example [
          *       1,
          *       1
@@ -3291,7 +3291,7 @@ export interface components {
         InputParameters: {
             /**
              * Format: int64
-             * @description Number of its bytes after the JSON, instead of `data`.
+             * @description Number of bytes of this output after the JSON. Replaces `data`.
              * @example 24
              */
             binary_data_size?: number;
@@ -3448,7 +3448,7 @@ export interface components {
         /** @description The result of a job. */
         JobResult: components["schemas"]["EvaluationJobResult"] | components["schemas"]["ComparisonJobResult"];
         /**
-         * @description Integers are class indices: the class y of each row in [0, C), of shape (N,) or (…,), or (…, 1), or a number for a row alone, checked on counted rows only. Floats are class probabilities p, shaped like the logits, as are numbers without a dtype of that shape, whole or not; whole ones of another shape are class indices, be they written as 1.0 or as a float64 of MessagePack. Rows that do not sum to 1 or are negative are accepted, and counted in the diagnostics.
+         * @description Class indices or class probabilities. Integers are class indices: the class y of each row in [0, C), of shape (N,), (…,) or (…, 1), or a number for a single row. Only counted rows are checked. Floats are class probabilities p, shaped like the logits. Numbers without a dtype are class probabilities when they are shaped like the logits. Otherwise they must be whole and are class indices, even when written as 1.0 or as a MessagePack float64. Probabilities that are negative, or do not sum to 1, are accepted and counted in the diagnostics.
          * @example [
          *       2,
          *       0
@@ -3484,139 +3484,139 @@ export interface components {
         Limits: {
             /**
              * Format: int64
-             * @description Largest row of logits. A row is evaluated in one piece, so each worker may come to hold one.
+             * @description Maximum size of a row of logits, in bytes. A row is evaluated in one piece, so each worker may hold a whole row in memory.
              * @example 67108864
              */
             max_row_bytes: number;
             /**
              * Format: int64
-             * @description Most elements of logits. Other tensors are held in memory, and bounded by that.
+             * @description Maximum number of elements of logits. Other tensors are buffered, and limited by the memory of requests.
              * @example 8589934592
              */
             max_elements: number;
             /**
              * Format: int64
-             * @description Longest request body, as it comes and as it is decoded. Streamed logits are not held, so this bounds time, not memory.
+             * @description Maximum length of a request body, in bytes, both as received and as decompressed. Streamed logits are not buffered, so this limits time, not memory.
              * @example 17179869184
              */
             max_body_bytes: number;
             /**
              * Format: int64
-             * @description Longest JSON body: JSON does not stream.
+             * @description Maximum length of a JSON body, in bytes. JSON is not streamed.
              * @example 67108864
              */
             max_json_bytes: number;
             /**
              * Format: int64
-             * @description Deepest nesting of arrays and objects in a JSON body.
+             * @description Maximum nesting depth of arrays and objects in a JSON body.
              * @example 64
              */
             max_json_depth: number;
             /**
              * Format: int64
-             * @description Bytes that one byte of a compressed body may become, beyond the first 16 MiB.
+             * @description Maximum number of bytes that one byte of a compressed body may decompress to. The first 16 MiB are exempt.
              * @example 200
              */
             max_decompression_ratio: number;
             /**
              * Format: int64
-             * @description Longest head of a request: its line and header fields.
+             * @description Maximum length of the head of a request, in bytes: its request line and header fields.
              * @example 16384
              */
             max_header_bytes: number;
             /**
              * Format: int64
-             * @description Bytes held over all requests: up to a quarter is slabs of logits under way, the rest fields that wait for others, results and answers.
+             * @description Maximum memory of all requests together, in bytes. Up to a quarter holds slabs of logits; the rest holds buffered fields, results and answers.
              * @example 1073741824
              */
             max_bytes_in_flight: number;
             /**
              * Format: int64
-             * @description Evaluations under way at a time. One whose client sends hardly anything does not count.
+             * @description Maximum number of concurrent evaluations. An evaluation whose client sends almost nothing does not count.
              * @example 64
              */
             max_requests_in_flight: number;
             /**
              * Format: int64
-             * @description Evaluations that wait for others to end; further ones are refused with 429.
+             * @description Maximum number of evaluations that wait to begin; further ones are refused with 429.
              * @example 256
              */
             max_queued_requests: number;
             /**
              * Format: int64
-             * @description Reads of the history under way at a time. One counts until its first page is read.
+             * @description Maximum number of concurrent reads of the history. A read counts until its first page is read.
              * @example 16
              */
             max_history_reads: number;
             /**
              * Format: int64
-             * @description Reads of the history that wait for others; further ones are refused with 429.
+             * @description Maximum number of reads of the history that wait to begin; further ones are refused with 429.
              * @example 64
              */
             max_queued_history_reads: number;
             /**
              * Format: int64
-             * @description Open event streams of runs; further ones are refused with 429.
+             * @description Maximum number of open event streams of runs; further ones are refused with 429.
              * @example 256
              */
             max_event_streams: number;
             /**
              * Format: int64
-             * @description Open event streams of one key, or of one address where no key is needed; further ones are refused with 429.
+             * @description Maximum number of open event streams of one key, or of one address when no key is needed; further ones are refused with 429.
              * @example 64
              */
             max_event_streams_per_client: number;
             /**
              * Format: int64
-             * @description Most files of a job.
+             * @description Maximum number of files of a job.
              * @example 10000
              */
             max_job_files: number;
             /**
              * Format: int64
-             * @description Files of all jobs that wait or are evaluated; a job with which there were more is refused with 429.
+             * @description Maximum number of pending files over all jobs; a job that would exceed it is refused with 429.
              * @example 100000
              */
             max_job_tasks: number;
             /**
              * Format: int64
-             * @description Jobs that are kept with their results. A further one takes the place of the oldest that has ended, and is refused with 429 when none has.
+             * @description Maximum number of jobs kept with their results. A new job replaces the oldest job that has ended. It is refused with 429 when no job has ended.
              * @example 1000
              */
             max_jobs: number;
             /**
              * Format: int64
-             * @description Open connections; what comes beyond is closed at once. On the last sixteenth of them, at least 2 and at most 64, only probes are answered.
+             * @description Maximum number of open connections; further ones are closed at once. The last sixteenth of the connections, 2 to 64, is reserved for probes.
              * @example 8192
              */
             max_connections: number;
             /**
              * Format: int64
-             * @description Connections of one address without a request under way; of more, the one that is idle longest is closed.
+             * @description Maximum number of idle connections of one address. Beyond it, the connection that is idle longest is closed.
              * @example 4096
              */
             max_idle_connections_per_address: number;
             /**
              * Format: int64
-             * @description Requests of a key per minute, or of an address where no key is needed; probes do not count.
+             * @description Maximum number of requests per minute of a key, or of an address when no key is needed. Probes do not count.
              * @example 600
              */
             max_requests_per_minute?: number;
             /**
              * Format: int64
-             * @description Runs that a key may have created; a further one is refused with 403 `quota_exceeded` until one is deleted.
+             * @description Maximum number of runs that a key may have created; further ones are refused with 403 `quota_exceeded` until one is deleted.
              * @example 600
              */
             max_runs_per_key?: number;
             /**
              * Format: int64
-             * @description Slowest client: one that the service waits for, and that sends or takes less over `stall_seconds`, is cut off. How long a request takes in all does not matter. While others wait for slabs, it is 40 KiB over 2 s.
+             * @description Minimum rate of a client, in bytes per second over `stall_seconds`. A client that sends or receives more slowly while the service waits for it is cut off. The total duration of a request is not limited. While other requests wait for slabs, the minimum is 40 KiB over 2 s.
              * @example 1024
              */
             min_bytes_per_second: number;
             /**
              * Format: int64
-             * @description Seconds over which the progress of a client is judged; a head must arrive within them.
+             * @description Seconds over which the rate of a client is measured. The head of a request must arrive within this time.
              * @example 10
              */
             stall_seconds: number;
@@ -3661,7 +3661,7 @@ export interface components {
              */
             bad_rows: number;
         };
-        /** @description A llama.cpp logit file. Its rows are those of the second half of each chunk, R = n_ctx − 1 − ⌊n_ctx/2⌋ of them, in order: `logits` have the shape (n_chunk·R, n_vocab) or (n_chunk, R, n_vocab). Its labels are used where the request has none, with `shift` 0. `direction: "forward"` and `logit_scale` 1 only. */
+        /** @description A llama.cpp logit file. It holds the R = n_ctx − 1 − ⌊n_ctx/2⌋ rows of the second half of each chunk, in order. `logits` must have the shape (n_chunk·R, n_vocab) or (n_chunk, R, n_vocab). A request without labels uses those of the file; `shift` must then be 0. Requires `direction: "forward"` and `logit_scale` 1. */
         LogitFile: {
             /**
              * @description Path of a file of `llama-perplexity --kl-divergence-base` below `LOSSMETER_DATA_DIR`, or `s3://bucket/key`.
@@ -3670,7 +3670,7 @@ export interface components {
             kld_file: string;
         };
         /**
-         * @description Scores x of shape (N, C), or (…, C), or (C,) of a row alone: a row per position, a column per class. `options.class_axis` says where the classes are another axis. In MessagePack it should be the last field: then it streams.
+         * @description Logits x of shape (N, C), (…, C), or (C,) for a single row: one row per position, one column per class. Set `options.class_axis` when the classes are another axis. In MessagePack, send this field last: then it is streamed.
          * @example [
          *       [
          *         1,
@@ -3685,7 +3685,7 @@ export interface components {
          *     ]
          */
         Logits: components["schemas"]["FloatTensorBytes"] | components["schemas"]["FloatTensorArray"] | components["schemas"]["TensorFile"] | components["schemas"]["NestedArray"];
-        /** @description The comparison, with r = new − old and ρ = e^r of each counted token; n of them. Nothing is clamped or truncated: what overflows float64 is Infinity. Without counted tokens all values are null. */
+        /** @description The comparison over the n counted tokens, with r = new − old and ρ = e^r of each token. Nothing is clamped or truncated: a value that overflows float64 is Infinity. Without counted tokens, all values are null. */
         LogprobComparison: {
             tokens: components["schemas"]["TokenCounts"];
             /**
@@ -3699,17 +3699,17 @@ export interface components {
              */
             k3: components["schemas"]["NumberOrNull"];
             /**
-             * @description Mean of ρ² over tokens, less 1.
+             * @description Mean of ρ² over tokens, minus 1.
              * @example -0.1537
              */
             chi2_token: components["schemas"]["NumberOrNull"];
             /**
-             * @description Mean over sequences of the square of the product of their ρ, less 1.
+             * @description Mean over sequences of (Π ρ)², minus 1, with the product over the tokens of a sequence.
              * @example -0.3073
              */
             chi2_sequence: components["schemas"]["NumberOrNull"];
             /**
-             * @description (Σ ρ)² / (n·Σ ρ²): the share of tokens that reweighting leaves.
+             * @description (Σ ρ)² / (n·Σ ρ²): the effective share of the tokens under the importance weights ρ.
              * @example 0.98994
              */
             effective_sample_size: components["schemas"]["NumberOrNull"];
@@ -3726,7 +3726,7 @@ export interface components {
             /** @description Mean over sequences of their perplexities. */
             perplexity: components["schemas"]["PerplexityPair"];
             /**
-             * @description The tokens of greatest |r|, the greatest first; of equal tokens the first come first.
+             * @description The tokens with the largest |r|, largest first; ties in token order.
              * @example [
              *       {
              *         "token": 1,
@@ -3756,7 +3756,7 @@ export interface components {
              */
             sequences: components["schemas"]["SequenceComparison"][];
             /**
-             * @description `renormalised_support`: `old` was renormalised over a truncated support, by top-p or top-k, and `new` was not. A heuristic: of at least 32 counted tokens with `old` below −0.1, more than half have r < −0.02, and at most 10% have r > 0.01. A kept mass above 98% is not seen. A constant shift downwards gives the hint too: no two normalised distributions have it.
+             * @description `renormalised_support`: `old` was renormalised over a truncated support, by top-p or top-k, and `new` was not. A heuristic: of at least 32 counted tokens with `old` below −0.1, more than half have r < −0.02, and at most 10% have r > 0.01. The heuristic misses supports that keep more than 98% of the probability mass. A constant downward shift triggers it too, but cannot occur between two normalised distributions.
              * @example renormalised_support
              * @enum {unknown}
              */
@@ -3781,7 +3781,7 @@ export interface components {
              */
             reduction?: "mean" | "sum" | "none";
             /**
-             * @description Label, or labels, whose rows are left out. It takes precedence over `invalid_label`; an empty list ignores nothing. It is rejected with class probabilities.
+             * @description Label, or labels, whose rows are left out. Takes precedence over `invalid_label`. An empty list ignores nothing. Rejected with class probabilities.
              * @example -100
              * @example [
              *       -100,
@@ -3791,52 +3791,52 @@ export interface components {
             ignore_index?: number | number[];
             /**
              * Format: double
-             * @description ε: mixes the target with the uniform distribution, ℓ = (1−ε)·w_y·nll + (ε/C)·Σ_c w_c·(lse − x_c); of class probabilities p it makes p′ = (1−ε)·p + ε/C, and ℓ = Σ_c w_c·p′_c·(lse − x_c). With `semantics: "megatron"` ε·C/(C−1) replaces ε, and ε = 1 and C = 1 are rejected.
+             * @description Smoothing ε: mixes the target with the uniform distribution. For class indices, ℓ = (1−ε)·w_y·nll + (ε/C)·Σ_c w_c·(lse − x_c). For class probabilities p, ℓ = Σ_c w_c·p′_c·(lse − x_c) with p′ = (1−ε)·p + ε/C. With `semantics: "megatron"`, ε·C/(C−1) replaces ε; ε = 1 and C = 1 are rejected.
              * @default 0
              * @example 0.1
              */
             label_smoothing?: number;
             /**
              * Format: double
-             * @description λ of the z-loss Z = λ·Σ m·lse², which keeps logits from drifting. It is separate from N, and not weighted by `weight`.
+             * @description Coefficient λ of the z-loss Z = λ·Σ m·lse², which keeps logits from drifting. Z is separate from N, and `weight` does not apply to it.
              * @default 0
              * @example 0.0001
              */
             lse_square_scale?: number;
             /**
              * Format: double
-             * @description s: caps logits softly, x = s·tanh(x / s), after `logit_scale`. None without. ±Inf become ±s, and are still reported.
+             * @description Cap s: replaces each logit x by s·tanh(x / s), after `logit_scale`. Default: no cap. ±Inf become ±s, and are still reported.
              * @example 30
              */
             softcap?: number;
             /**
              * Format: double
-             * @description x = scale·logit, before anything else: 1 / temperature.
+             * @description Factor on the logits, applied before anything else: 1 / temperature.
              * @default 1
              * @example 0.5
              */
             logit_scale?: number;
             /**
-             * @description Axis of the classes in the logits; a negative one counts from the end. PyTorch uses the second axis, 1. Class indices have the other axes; class probabilities and the gradient have all axes of the logits. Rows, and the axis of `shift`, follow the other axes in their order. When the class axis is not the last, the axes from it on are buffered in memory: (C, …) of (N, C, …).
+             * @description Axis of the classes in the logits; a negative number counts from the end. PyTorch uses axis 1. Class indices have the other axes; class probabilities and the gradient have all axes of the logits. Rows follow the other axes in their order, and `shift` applies along the last of them. When the class axis is not the last axis, that axis and all later ones are buffered in memory: (C, …) of (N, C, …).
              * @default -1
              * @example 1
              */
             class_axis?: number;
             /**
-             * @description k of the causal shift along axis −2: logits at t are scored against label and mask at t + k. The last k positions are left out: they are not in `rows.total`, and row outputs are k shorter there. Logits of two axes are one sequence. With `segments` the last k rows of each segment are left out instead, and row outputs are flat.
+             * @description Causal shift k along axis −2: logits at position t are scored against label and mask at t + k. The last k positions are left out: `rows.total` does not count them, and row outputs are k shorter along that axis. Logits with two axes are one sequence. With `segments`, the last k rows of each segment are left out instead, and row outputs are flat.
              * @default 0
              * @example 1
              */
             shift?: number;
             /**
-             * @description Denominators of the mean, D and D_z alike. `mindformers`: D + 1e-8, so 0 when nothing is counted. `torch`: D, so NaN when nothing is counted; class weights may be negative, and D too. `megatron`: max(D, 1).
+             * @description Denominator of the mean; the same rule applies to D and D_z. `mindformers`: D + 1e-8, so the mean is 0 when nothing is counted. `torch`: D, so the mean is NaN when nothing is counted; class weights, and so D, may be negative. `megatron`: max(D, 1).
              * @default mindformers
              * @example torch
              * @enum {unknown}
              */
             semantics?: "mindformers" | "torch" | "megatron";
             /**
-             * @description A counted row whose label is not in [0, C): `error` answers 422 with its place; `zero_loss` gives it the loss 0, whatever its logits are, and still counts it, which with `ignore_index: []` is what mindformers.core.CrossEntropyLoss does.
+             * @description Treatment of a counted row whose label is not in [0, C). `error`: the answer is 422 with the place of the label. `zero_loss`: the row has the loss 0, whatever its logits are, and is still counted. With `ignore_index: []`, `zero_loss` matches mindformers.core.CrossEntropyLoss.
              * @default error
              * @example zero_loss
              * @enum {unknown}
@@ -3849,7 +3849,7 @@ export interface components {
              */
             calculate_per_token_loss?: boolean;
             /**
-             * @description Adds the Euclidean norm of the gradient to the diagnostics, but not its tensor, and the local loss of each data-parallel group; both are also logged.
+             * @description Adds the Euclidean norm of the gradient, and the local loss of each data-parallel group, to the diagnostics. Both are also logged. The gradient itself is not returned.
              * @default false
              * @example true
              */
@@ -3863,19 +3863,19 @@ export interface components {
              */
             on_non_finite?: "report" | "reject";
             /**
-             * @description Largest number of places of non-finite logits in the diagnostics: the first ones in row-major order.
+             * @description Maximum number of non-finite logits that the diagnostics list: the first ones in row-major order.
              * @default 16
              * @example 64
              */
             max_locations?: number;
             /**
-             * @description The dtype of `outputs.gradient`; by default the dtype of the logits.
+             * @description The dtype of `outputs.gradient`. Default: the dtype of the logits.
              * @example float32
              * @enum {unknown}
              */
             gradient_dtype?: "float32";
             /**
-             * @description Tensors to return, and `sequences`, which is a list at the top of the answer. All tensors except `gradient` have an entry per row, shaped like class indices. `per_token_loss` (float64): m·(ℓ + λ·lse²), 0 for rows that are not counted. `gradient`: ∂loss/∂logits, shaped like `logits`, in the dtype of `gradient_dtype`; of N + Z when there is no `loss`. It is (m/D)·[(1−ε)·w_y·(s_c − 1[c=y]) + (ε/C)·(W·s_c − w_c)] + (m/D_z)·2λ·lse·s_c, with s = softmax(x), for class probabilities (m/D)·[s_c·Σ_k w_k·p′_k − w_c·p′_c] + the same last term, with the denominators of `semantics`; times 1 − tanh² for `softcap` and times `logit_scale`; 0 for rows that are not counted and for invalid labels under `zero_loss`. `lse` (float64): log Σ exp x. `predictions` (int32): index of the maximum, the lowest on ties, −1 for rows that hold a NaN. `target_rank` (int32): number of classes that come before the label (the most probable class, the first of equals) when sorted by value, then by index, −1 for rows that are not counted, whose label is invalid or that hold a NaN. `entropy` (float64): −Σ s·log s of the softmax, in nats.
+             * @description Results to return: tensors under `outputs`, and `sequences` as a list at the top level of the answer. All tensors except `gradient` have one entry per row, shaped like class indices. `per_token_loss` (float64): m·(ℓ + λ·lse²), 0 for rows that are not counted. `gradient`: ∂loss/∂logits, shaped like `logits`, in the dtype of `gradient_dtype`; without a `loss`, ∂(N + Z)/∂logits. With s = softmax(x) and the denominators of `semantics`, the gradient for class indices is (m/D)·[(1−ε)·w_y·(s_c − 1[c=y]) + (ε/C)·(W·s_c − w_c)] + (m/D_z)·2λ·lse·s_c. For class probabilities, the first term is (m/D)·[s_c·Σ_k w_k·p′_k − w_c·p′_c]. `softcap` multiplies the gradient by 1 − tanh², and `logit_scale` by its value. The gradient is 0 for rows that are not counted, and for invalid labels with `invalid_label: "zero_loss"`. `lse` (float64): log Σ exp x. `predictions` (int32): index of the largest logit, the lowest index on ties; −1 for rows that hold a NaN. `target_rank` (int32): number of classes before the label when classes are sorted by descending logit, then by index. With class probabilities, the label is the most probable class, the lowest index on ties. −1 for rows that are not counted, have an invalid label, or hold a NaN. `entropy` (float64): −Σ s·log s of the softmax, in nats.
              * @default []
              * @example [
              *       "per_token_loss"
@@ -3883,7 +3883,7 @@ export interface components {
              */
             outputs?: components["schemas"]["OutputName"][];
             /**
-             * @description Metrics to compute in addition to perplexity and bits_per_token. Without another word they are means over counted rows, weighted by the mask. `accuracy`: target_rank = 0. `top5_accuracy`: target_rank < min(5, C); a row with a NaN has no prediction, and is a miss of both. `mean_entropy`: of `entropy`. `ece`: the expected calibration error, Σ_b |Σ m·(hit − confidence)| / Σ m over 15 bins b of equal width of the confidence max s, (0, 1], and over the rows that have a prediction. `sequence_perplexity`: mean over the sequences with counted rows of exp(Σ m·nll / Σ m) of each; every sequence counts once, whatever its length. `standard_error`: the standard error of `mean_nll`, √(n/(n−1)·Σ m²(nll − mean_nll)²) / Σ m over n counted rows; NaN below two. `bits_per_byte`: Σ m·nll / (ln 2 · Σ bytes), of the field `bytes`: a ratio of totals. `byte_perplexity`: exp(Σ m·nll / Σ bytes), of the field `bytes`. `word_perplexity`: exp(Σ m·nll / Σ words), of the field `words`.
+             * @description Metrics to compute in addition to perplexity and bits_per_token. Unless stated otherwise, a metric is a mean over counted rows, weighted by the mask. `accuracy`: target_rank = 0. `top5_accuracy`: target_rank < min(5, C). A row that holds a NaN has no prediction: `accuracy` and `top5_accuracy` count it as a miss. `mean_entropy`: mean of `entropy`. `ece`: expected calibration error, Σ_b |Σ m·(hit − confidence)| / Σ m over the rows with a prediction, in 15 bins b of equal width over (0, 1] of the confidence max s. `sequence_perplexity`: mean of exp(Σ m·nll / Σ m) of each sequence, over the sequences with counted rows. Every sequence has the same weight, whatever its length. `standard_error`: standard error of `mean_nll`, √(n/(n−1)·Σ m²(nll − mean_nll)²) / Σ m over n counted rows; NaN with fewer than two. `bits_per_byte`: Σ m·nll / (ln 2 · Σ bytes), with the field `bytes`; a ratio of totals. `byte_perplexity`: exp(Σ m·nll / Σ bytes), with the field `bytes`. `word_perplexity`: exp(Σ m·nll / Σ words), with the field `words`.
              * @default []
              * @example [
              *       "accuracy"
@@ -3891,7 +3891,7 @@ export interface components {
              */
             metrics?: components["schemas"]["MetricName"][];
         };
-        /** @description A power of two. */
+        /** @description A bin of values with 2^e ≤ |x| < 2^(e+1). */
         MagnitudeBin: {
             /**
              * @description e, where 2^e ≤ |x| < 2^(e+1); −1023 also for smaller values.
@@ -4011,7 +4011,7 @@ export interface components {
              * @example 2026-01-31T12:00:00.000Z
              */
             recorded_at: string;
-            /** @description Verdict, summary and causes. With findings, the whole diagnostics of the evaluation, with the first 64 of `locations` and `local_losses`. */
+            /** @description Verdict, summary and causes. When the evaluation has findings: its full diagnostics, with at most 64 `locations` and 64 `local_losses`. */
             diagnostics: components["schemas"]["RecordedDiagnostics"];
         };
         /** @description The configuration of the model, in Triton’s form. */
@@ -4023,12 +4023,12 @@ export interface components {
              */
             platform: string;
             /**
-             * @description Triton’s backend: none.
+             * @description Backend of Triton: always empty.
              * @example
              */
             backend: string;
             /**
-             * @description No batching by the server: the first axis is the caller’s.
+             * @description 0: the server does not batch, and the first axis belongs to the caller.
              * @example 0
              */
             max_batch_size: number;
@@ -4081,7 +4081,7 @@ export interface components {
              */
             platform: string;
             /**
-             * @description The inputs. The protocol has one datatype and rank for a tensor: logits and a reference may be FP16, BF16, FP32 or FP64 and have any number of leading axes, the others may have any datatype. The configuration says which are optional.
+             * @description The inputs. The protocol states only one datatype and one rank per tensor. Logits and a reference may also be FP16, BF16, FP32 or FP64, and have any number of leading axes. Other inputs may have any datatype. The configuration says which are optional.
              * @example [
              *       {
              *         "name": "label",
@@ -4145,13 +4145,13 @@ export interface components {
             inference_count: number;
             /**
              * Format: int64
-             * @description Calls that succeeded: each is evaluated by itself.
+             * @description Calls that succeeded: each call is one execution.
              * @example 3
              */
             execution_count: number;
             inference_stats: components["schemas"]["InferenceDurations"];
             /**
-             * @description By batch size: none.
+             * @description Statistics by batch size: always empty.
              * @example []
              */
             batch_stats: unknown[];
@@ -4159,7 +4159,7 @@ export interface components {
         /** @description A nested array of entries. */
         NestedArray: components["schemas"]["NumberOrNonFinite"][] | unknown[];
         /**
-         * @description Log-probabilities of the same tokens by the side that trains, in the shape of `old`. verl calls them `old_log_probs`.
+         * @description Log-probabilities of the same tokens under the trainer, in nats, in the shape of `old`. verl calls them `old_log_probs`.
          * @example [
          *       -0.5,
          *       -1.5,
@@ -4173,7 +4173,7 @@ export interface components {
          * @enum {unknown}
          */
         NonFinite: "NaN" | "Infinity" | "-Infinity";
-        /** @description The loss of the step in the averages that trainers confuse. Each sum is exact, so the order of the batches has no effect. Absent on further pages, and for steps of more than 100,000 micro-batches. */
+        /** @description The loss of the step under each of the averaging methods that trainers confuse. Each sum is exact, so the order of the batches has no effect. Absent on further pages, and for steps of more than 100,000 micro-batches. */
         Normalisation: {
             /**
              * @description Σ numerators / Σ denominators: the loss of the step.
@@ -4181,12 +4181,12 @@ export interface components {
              */
             token_mean: components["schemas"]["NumberOrNonFinite"];
             /**
-             * @description Mean of the losses of all micro-batches that count anything, whatever their numbers of tokens.
+             * @description Unweighted mean of the losses of all micro-batches; those that count nothing are left out.
              * @example 1.95
              */
             mean_of_means: components["schemas"]["NumberOrNonFinite"];
             /**
-             * @description Mean of the losses of the ranks, each its own Σ numerators / Σ denominators.
+             * @description Unweighted mean of the losses of the ranks, each Σ numerators / Σ denominators of the rank.
              * @example 1.93
              */
             mean_of_rank_means: components["schemas"]["NumberOrNonFinite"];
@@ -4199,7 +4199,7 @@ export interface components {
         NumberOrNonFinite: number | components["schemas"]["NonFinite"];
         NumberOrNull: number | components["schemas"]["NonFinite"] | null;
         /**
-         * @description Log-probabilities of the tokens by the side that sampled them, in nats, of shape (N,) or (B, T), whose rows are sequences. Plain numbers are float64. Counted ones are finite and at most 0; up to 0.01 above it they are taken for rounding. verl calls them `rollout_log_probs`.
+         * @description Log-probabilities of the tokens under the sampler, in nats, of shape (N,), or (B, T) with one sequence per row. Plain numbers are float64. Those of counted tokens must be finite and at most 0; values up to 0.01 are accepted as rounding errors. verl calls them `rollout_log_probs`.
          * @example [
          *       -0.5,
          *       -1.25,
@@ -4223,7 +4223,7 @@ export interface components {
             entropy?: components["schemas"]["Tensor"];
         };
         /**
-         * @description The division of the batch by a sharded trainer: rows into `data_parallel` groups, classes into `model_parallel` shards. Rejected when the division leaves a remainder. The local loss of a group is Σ m·ℓ / (Σ m + 1e-8) over its counted rows, under every `semantics`. The shards change lse by less than a last place of float32; gradient, ranks and entropy are computed from whole rows.
+         * @description The division of the batch by a sharded trainer: rows into `data_parallel` groups, classes into `model_parallel` shards. Rejected when the division leaves a remainder. The local loss of a group is Σ m·ℓ / (Σ m + 1e-8) over its counted rows, under every `semantics`. Shards change lse by less than one unit in the last place of float32; gradient, ranks and entropy are computed from whole rows.
          * @example {
          *       "data_parallel": 4,
          *       "model_parallel": 2
@@ -4231,19 +4231,19 @@ export interface components {
          */
         ParallelConfig: {
             /**
-             * @description Groups of consecutive rows, of equal size: each has a local loss in the diagnostics.
+             * @description Number of groups of consecutive rows, of equal size. The diagnostics have the local loss of each group.
              * @default 1
              * @example 4
              */
             data_parallel?: number;
             /**
-             * @description Shards of consecutive classes, of equal size: each is evaluated alone, then merged.
+             * @description Number of shards of consecutive classes, of equal size. Each shard is evaluated alone; the results are then merged.
              * @default 1
              * @example 2
              */
             model_parallel?: number;
         };
-        /** @description A shard of a batch: `logits` has the columns of the shard. `label` has the rows of all ranks, class probabilities the columns of the shard. `weight` has the columns of the shard, or the whole vocabulary. */
+        /** @description A shard of a batch. `logits` has the columns of the shard. `label` is the same on all ranks; class probabilities have only the columns of the shard. `weight` covers the columns of the shard, or the whole vocabulary. */
         PartialRequest: {
             /**
              * @description The class of the first column of the logits.
@@ -4251,7 +4251,7 @@ export interface components {
              */
             vocab_start: number;
             /**
-             * @description Classes of the whole vocabulary, C in all formulas. `label` is one of them.
+             * @description Number of classes of the whole vocabulary: C in all formulas. Labels are in [0, vocab_size).
              * @example 6
              */
             vocab_size: number;
@@ -4269,7 +4269,7 @@ export interface components {
              */
             value: components["schemas"]["NumberOrNull"];
             /**
-             * @description Standard error of it; null below two counted rows and where it is infinite.
+             * @description Standard error of it; null with fewer than two counted rows, or when infinite.
              * @example 0.01
              */
             standard_error: components["schemas"]["NumberOrNull"];
@@ -4282,7 +4282,7 @@ export interface components {
              */
             value: components["schemas"]["NumberOrNull"];
             /**
-             * @description Standard error of it; null below two counted rows and where it is infinite.
+             * @description Standard error of it; null with fewer than two counted rows, or when infinite.
              * @example 0.01
              */
             standard_error: components["schemas"]["NumberOrNull"];
@@ -4295,7 +4295,7 @@ export interface components {
              */
             value: components["schemas"]["NumberOrNull"];
             /**
-             * @description Standard error of it; null below two counted rows and where it is infinite.
+             * @description Standard error of it; null with fewer than two counted rows, or when infinite.
              * @example 0.01
              */
             standard_error: components["schemas"]["NumberOrNull"];
@@ -4308,7 +4308,7 @@ export interface components {
              */
             value: components["schemas"]["NumberOrNull"];
             /**
-             * @description Standard error of it; null below two counted rows and where it is infinite.
+             * @description Standard error of it; null with fewer than two counted rows, or when infinite.
              * @example 0.01
              */
             standard_error: components["schemas"]["NumberOrNull"];
@@ -4333,7 +4333,7 @@ export interface components {
              */
             value: components["schemas"]["NumberOrNull"];
             /**
-             * @description Standard error of it; null below two counted rows and where it is infinite.
+             * @description Standard error of it; null with fewer than two counted rows, or when infinite.
              * @example 0.01
              */
             standard_error: components["schemas"]["NumberOrNull"];
@@ -4387,7 +4387,7 @@ export interface components {
              */
             mean: components["schemas"]["NumberOrNull"];
             /**
-             * @description Standard error of the mean; null below two counted rows and where it is infinite.
+             * @description Standard error of the mean; null with fewer than two counted rows, or when infinite.
              * @example 0.0001
              */
             standard_error: components["schemas"]["NumberOrNull"];
@@ -4397,7 +4397,7 @@ export interface components {
              */
             rms: components["schemas"]["NumberOrNull"];
             /**
-             * @description Standard error of rms; null below two counted rows and where it is infinite.
+             * @description Standard error of rms; null with fewer than two counted rows, or when infinite.
              * @example 0.001
              */
             rms_standard_error: components["schemas"]["NumberOrNull"];
@@ -4413,7 +4413,7 @@ export interface components {
             max: components["schemas"]["NumberOrNull"];
             percentiles: components["schemas"]["ProbabilityPercentiles"];
         };
-        /** @description Percentiles over counted rows, unweighted, with linear interpolation between neighbours; rows of NaN are left out. */
+        /** @description Percentiles over counted rows, unweighted, with linear interpolation between neighbours. NaN rows are left out. */
         ProbabilityPercentiles: {
             /**
              * @description Percentile 1.
@@ -4523,17 +4523,17 @@ export interface components {
             errors?: components["schemas"]["InvalidPlace"][];
             diagnostics?: components["schemas"]["RejectedDiagnostics"];
         };
-        /** @description Signs of overflow and underflow, over counted rows: `float16` for float16, `float8` for the float8 dtypes; absent for other dtypes. float8_e4m3fn has no Infinity: what is beyond 448 is NaN. */
+        /** @description Signs of overflow and underflow, over counted rows: `float16` for float16, `float8` for the float8 dtypes; absent for other dtypes. float8_e4m3fn has no Infinity: values beyond 448 become NaN. */
         RangeReport: {
             /**
              * Format: int64
-             * @description Values that are the largest finite one: 65504 of float16, 448 of float8_e4m3fn, 57344 of float8_e5m2.
+             * @description Number of values equal to the largest finite value of the dtype: 65504 of float16, 448 of float8_e4m3fn, 57344 of float8_e5m2.
              * @example 0
              */
             at_largest: number;
             /**
              * Format: double
-             * @description Share of subnormal values, which have lost precision (0 < |x| < 2^−14 of float16, 2^−6 of float8_e4m3fn, 2^−14 of float8_e5m2): among the first 256 of each counted row in an evaluation, among all in a diagnosis.
+             * @description Share of subnormal values, which have lost precision: 0 < |x| < 2^−14 of float16, 2^−6 of float8_e4m3fn, 2^−14 of float8_e5m2. An evaluation samples the first 256 values of each counted row; a diagnosis reads all values.
              * @example 0.001
              */
             subnormal_fraction: number;
@@ -4551,7 +4551,7 @@ export interface components {
              */
             rank: number;
             /**
-             * @description Its local loss: Σ numerators / Σ denominators of all its micro-batches.
+             * @description Local loss of the rank: Σ numerators / Σ denominators over all its micro-batches.
              * @example 1.93
              */
             loss: components["schemas"]["NumberOrNonFinite"];
@@ -4566,7 +4566,7 @@ export interface components {
              */
             denominator: components["schemas"]["NumberOrNonFinite"];
             /**
-             * @description The ranks of this page, in their order.
+             * @description Micro-batches of the rank on this page, in ascending order.
              * @example []
              */
             micro_batches: components["schemas"]["MicroBatch"][];
@@ -4574,12 +4574,12 @@ export interface components {
         /** @description Finite local losses of ranks; absent when there is none. */
         RankLosses: {
             /**
-             * @description The least.
+             * @description The smallest loss.
              * @example 1.88
              */
             min: components["schemas"]["NumberOrNonFinite"];
             /**
-             * @description The greatest.
+             * @description The largest loss.
              * @example 1.99
              */
             max: components["schemas"]["NumberOrNonFinite"];
@@ -4605,7 +4605,7 @@ export interface components {
                 detail: string;
             };
         };
-        /** @description The request of `/v1/cross-entropy`, which is evaluated and recorded. Or only `numerator` and `denominator`, from a trainer that computes its own loss. */
+        /** @description The request of `/v1/cross-entropy`, which is evaluated and recorded; or only `numerator` and `denominator`, from a trainer that computes its own loss. */
         RecordRequest: {
             logits?: components["schemas"]["Logits"];
             label?: components["schemas"]["Label"];
@@ -4621,18 +4621,18 @@ export interface components {
              */
             numerator?: components["schemas"]["NumberOrNonFinite"];
             /**
-             * @description D, the denominator of that numerator.
+             * @description D, the denominator that belongs to `numerator`.
              * @example 1024
              */
             denominator?: components["schemas"]["NumberOrNonFinite"];
             scalars?: components["schemas"]["Scalars"];
             /**
-             * @description Device that computed the batch, as the trainer names it. A batch that was computed again on the same device, or on another, tells a faulty device from wrong data.
+             * @description Device that computed the batch, as the trainer names it. When a batch is computed again, the devices distinguish a faulty device from wrong data.
              * @example node-3/cuda:1
              */
             device?: string;
             /**
-             * @description Loss that the trainer itself reports for this step on this rank; it is kept as the scalar `declared_loss`.
+             * @description Loss that the trainer itself reports for this step and rank. Stored as the scalar `declared_loss`.
              * @example 1.93
              */
             declared_loss?: components["schemas"]["NumberOrNonFinite"];
@@ -4662,13 +4662,13 @@ export interface components {
             locations?: components["schemas"]["Place"][];
             /**
              * Format: int64
-             * @description Rows left out that contain a non-finite logit: they do not affect the loss.
+             * @description Number of left-out rows that contain a non-finite logit. They do not affect the loss.
              * @example 0
              */
             masked_rows_non_finite?: number;
             /**
              * Format: int64
-             * @description Null entries of `logits` and `label`, which some JSON writers use for NaN: they are read as NaN. Absent when there are none.
+             * @description Number of null entries in `logits` and `label`. They are read as NaN, because some JSON writers write NaN as null. Absent when there are none.
              * @example 1
              */
             nulls?: number;
@@ -4688,7 +4688,7 @@ export interface components {
                 max?: number;
                 /**
                  * Format: int64
-                 * @description Labels that are no class: only with `invalid_label: "zero_loss"`.
+                 * @description Number of labels outside [0, C). Present only with `invalid_label: "zero_loss"`.
                  * @example 0
                  */
                 out_of_range: number;
@@ -4710,7 +4710,7 @@ export interface components {
                  */
                 negative: number;
             };
-            /** @description With `check_for_nan_in_loss_and_grad`. */
+            /** @description Norm of the gradient. Present with `check_for_nan_in_loss_and_grad`. */
             gradient?: {
                 /**
                  * @description Euclidean norm of the gradient with respect to the logits.
@@ -4725,7 +4725,7 @@ export interface components {
             };
             /**
              * Format: int64
-             * @description Counted rows without a prediction, because a logit of them is NaN: they are misses of `accuracy` and `top5_accuracy`, and `ece` leaves them out. Absent where no output and no metric needs predictions.
+             * @description Number of counted rows without a prediction, because one of their logits is NaN. `accuracy` and `top5_accuracy` count them as misses; `ece` leaves them out. Absent when no output or metric needs predictions.
              * @example 0
              */
             rows_without_prediction?: number;
@@ -4742,7 +4742,7 @@ export interface components {
              */
             worst_rows?: components["schemas"]["WorstRow"][];
             /**
-             * @description Local loss of each data-parallel group, in row order: with `check_for_nan_in_loss_and_grad`, or with more than one group.
+             * @description Local loss of each data-parallel group, in row order. Present with `check_for_nan_in_loss_and_grad`, or with more than one group.
              * @example [
              *       0.6581
              *     ]
@@ -4752,7 +4752,7 @@ export interface components {
         /** @description The evaluation; for a pair, its loss and its verdict. */
         Recording: {
             /**
-             * @description The loss, as `reduction` and `semantics` form it. Absent with `reduction: "none"` and with `calculate_per_token_loss`.
+             * @description The loss, according to `reduction` and `semantics`. Absent with `reduction: "none"` and with `calculate_per_token_loss`.
              * @example 0.6581
              */
             loss?: components["schemas"]["NumberOrNonFinite"];
@@ -4795,14 +4795,14 @@ export interface components {
             /** @description The diagnostics of `/v1/cross-entropy`; for a pair only verdict, summary and causes. */
             diagnostics: components["schemas"]["RecordedDiagnostics"];
             /**
-             * @description The kernel that computed the result: results of the same kernel have the same bits. Combined partials list the kernels of all.
+             * @description Kernel that computed the result. Equal requests to the same kernel give bit-identical results. For combined partials, the kernels of all partials, joined by `+`.
              * @example f32-relaxed-simd
              */
             kernel?: string;
             declared?: components["schemas"]["DeclaredLoss"];
         };
         /**
-         * @description The distribution P that is compared with: logits, P = softmax(s·x), of the shape of `logits` or (N, C) and of any floating-point dtype; the top K of each row; or a llama.cpp logit file.
+         * @description The reference distribution P, in one of three forms. Logits with P = softmax(s·x), of the shape of `logits` or (N, C) and of any floating-point dtype; the top K classes of each row; or a llama.cpp logit file.
          * @example [
          *       [
          *         1.1,
@@ -4818,7 +4818,7 @@ export interface components {
          */
         Reference: components["schemas"]["FloatTensorBytes"] | components["schemas"]["FloatTensorArray"] | components["schemas"]["TensorFile"] | components["schemas"]["TopReference"] | components["schemas"]["LogitFile"] | components["schemas"]["NestedArray"];
         /**
-         * @description Of `non_finite_loss`: the diagnostics of the evaluation, or of the comparison.
+         * @description Diagnostics of the evaluation or comparison. Present when the code is `non_finite_loss`.
          * @example {
          *       "verdict": "non_finite",
          *       "summary": "NaN in 1 of 2 rows; first at row 0, class 1 (not the label) of the logits",
@@ -4862,15 +4862,15 @@ export interface components {
             reason: string;
         };
         /**
-         * @description Average that gives the declared loss.
+         * @description Averaging method that gives the declared loss.
          * @example mean_of_means
          * @enum {unknown}
          */
         ReproducedBy: "mean_of_means" | "rank_mean_of_means" | "mean_of_rank_means" | "sum" | "rank_sum" | "sum_of_means" | "rank_sum_of_means" | "last_micro_batch" | "first_micro_batch" | "divided_by_micro_batches" | "divided_by_ranks" | "times_ranks" | "rank_share" | "bits_per_token" | "perplexity";
-        /** @description What differs from the request. */
+        /** @description The changed options. */
         ReproducedByOptions: {
             /**
-             * @description `sum`: the sum over the rows. `mean_over_all_rows`: divided by all rows, those left out too. `mean_over_counted_rows`: divided by the number of counted rows, not by their weights. `mean_without_weights`: the mean over the counted rows, all with weight 1.
+             * @description `sum`: the sum over the rows. `mean_over_all_rows`: divided by the number of all rows, including rows left out. `mean_over_counted_rows`: divided by the number of counted rows, not by their weights. `mean_without_weights`: the mean over the counted rows, each with weight 1.
              * @example sum
              * @enum {unknown}
              */
@@ -4900,7 +4900,7 @@ export interface components {
              */
             semantics?: "mindformers" | "megatron";
             /**
-             * @description It is in bits, or it is the perplexity.
+             * @description The declared loss is in bits, or is the perplexity.
              * @example perplexity
              * @enum {unknown}
              */
@@ -4952,18 +4952,18 @@ export interface components {
              */
             same_bits: boolean;
             /**
-             * @description False where the labels differ: it was another batch. Absent where they are not known.
+             * @description False when the labels, and so the batches, differ. Absent when the labels are unknown.
              * @example true
              */
             same_labels?: boolean;
             /**
-             * @description Of the loss that is farthest from that of the first attempt: (loss − first) / |first|.
+             * @description (loss − first) / |first|, for the loss that is farthest from the loss of the first attempt.
              * @example 1.2e-7
              */
             relative_difference: components["schemas"]["NumberOrNonFinite"];
             /**
              * Format: int64
-             * @description First row whose loss differs between the first attempt and the next one that differs from it; absent where the losses of rows are not kept.
+             * @description First row whose loss differs between the first attempt and the next one that differs from it; absent when row losses are not stored.
              * @example 17
              */
             first_differing_row?: number;
@@ -5002,7 +5002,7 @@ export interface components {
             next?: string;
         };
         /**
-         * @description `transient`: the same device gave another result. `persistent`: the same device gave the same result, and another device another. `correct`: another device gave the same result. `undetermined`: the attempts and their devices do not tell, or it was another batch.
+         * @description `transient`: the same device gave a different result. `persistent`: the same device repeated its result, and another device gave a different one. `correct`: another device gave the same result. `undetermined`: the attempts and their devices do not decide, or the batches differ.
          * @example transient
          * @enum {unknown}
          */
@@ -5051,7 +5051,7 @@ export interface components {
         RunComparison: {
             /**
              * Format: int64
-             * @description Micro-batches that both runs have, and that are the same in every bit, up to the difference.
+             * @description Number of bit-identical micro-batches before the first difference.
              * @example 1024
              */
             same: number;
@@ -5061,7 +5061,7 @@ export interface components {
             /** @description First micro-batch that this run lacks, before the end of both. */
             only_there?: components["schemas"]["BatchPlace"];
             /**
-             * @description `cursor` with which the comparison goes on; absent when it has found a difference, or an end.
+             * @description `cursor` that continues the comparison; absent when a difference, or the end of a run, is reached.
              * @example 41200.0.0
              */
             next?: string;
@@ -5111,7 +5111,7 @@ export interface components {
              */
             other_device?: string;
             /**
-             * @description False where the labels differ: it was another batch. Absent where they are not known.
+             * @description False when the labels, and so the batches, differ. Absent when the labels are unknown.
              * @example true
              */
             same_labels?: boolean;
@@ -5157,7 +5157,7 @@ export interface components {
              */
             expected_ranks?: number;
             /**
-             * @description State that the trainer says: `running` when it begins or goes on, `finished` or `failed` when it ends.
+             * @description State that the trainer reports: `running` when it starts or resumes, `finished` or `failed` when it ends.
              * @example finished
              * @enum {unknown}
              */
@@ -5176,7 +5176,7 @@ export interface components {
              */
             tags?: string[];
             /**
-             * @description True for a run that lists leave out unless they are asked for it.
+             * @description True for an archived run, which lists leave out by default.
              * @example false
              */
             archived?: boolean;
@@ -5185,7 +5185,7 @@ export interface components {
         /** @description The new name of the run. */
         RunRename: {
             /**
-             * @description Name of the run, percent-encoded in the path, slashes too: 1 to 256 characters (code points) of Unicode. No control characters, no white space at an end, no `.` or `..` as a part between slashes, and not `~removed ` at the beginning. Names are compared as they are: upper and lower case differ, and Unicode is not normalised.
+             * @description Name of the run: 1 to 256 Unicode characters (code points). In a path, the name is percent-encoded, including slashes. Not allowed: control characters, white space at either end, `.` or `..` as a part between slashes, and `~removed ` at the beginning. Names are case-sensitive, and Unicode is not normalised.
              * @example gpt-1b.seed-7
              */
             name: components["schemas"]["RunName"];
@@ -5193,7 +5193,7 @@ export interface components {
         /** @description A summary of a run. */
         RunSummary: {
             /**
-             * @description Name of the run, percent-encoded in the path, slashes too: 1 to 256 characters (code points) of Unicode. No control characters, no white space at an end, no `.` or `..` as a part between slashes, and not `~removed ` at the beginning. Names are compared as they are: upper and lower case differ, and Unicode is not normalised.
+             * @description Name of the run: 1 to 256 Unicode characters (code points). In a path, the name is percent-encoded, including slashes. Not allowed: control characters, white space at either end, `.` or `..` as a part between slashes, and `~removed ` at the beginning. Names are case-sensitive, and Unicode is not normalised.
              * @example gpt-1b.seed-7
              */
             run: components["schemas"]["RunName"];
@@ -5222,7 +5222,7 @@ export interface components {
              */
             status: "active" | "idle";
             /**
-             * @description `running`, `finished` or `failed` as the trainer said, and `running` again when more is recorded later. `crashed` when a run that is said to be running is silent for 30 minutes. A run whose trainer never said its state is `running` while it is `active`, and `idle` otherwise.
+             * @description `running`, `finished` or `failed`: the state that the trainer last reported. A later recording sets it to `running` again. `crashed`: the trainer reported `running`, but nothing was recorded for 30 minutes. Without a reported state, a run is `running` while its `status` is `active`, and `idle` otherwise.
              * @example running
              * @enum {unknown}
              */
@@ -5241,7 +5241,7 @@ export interface components {
              */
             tags: string[];
             /**
-             * @description True for a run that lists leave out unless they are asked for it.
+             * @description True for an archived run, which lists leave out by default.
              * @example false
              */
             archived: boolean;
@@ -5303,7 +5303,7 @@ export interface components {
         };
         /**
          * Format: binary
-         * @description A safetensors file with the tensors `logits`, `label` and, optionally, `input_mask` and `weight` (for `/v1/cross-entropy` and recordings also `segments`, `bytes` and `words`), with `options` as JSON text in `__metadata__.options`. Logits stream when they are the last tensor of the file; the library’s own order, by width and then by name, puts labels and masks that are narrower after them, and then the logits wait in bounded memory.
+         * @description A safetensors file with the tensors `logits`, `label` and, optionally, `input_mask` and `weight` (for `/v1/cross-entropy` and recordings also `segments`, `bytes` and `words`), with `options` as JSON text in `__metadata__.options`. Logits are streamed when they are the last tensor of the file. Otherwise they are buffered in bounded memory: the safetensors library sorts tensors by width, then by name, and so puts narrower labels and masks after the logits.
          */
         SafetensorsBatch: string;
         /**
@@ -5328,17 +5328,17 @@ export interface components {
         SafetensorsLogprobs: string;
         /**
          * Format: binary
-         * @description A safetensors file with the tensors `logits`, `reference` (or `reference.indices` and `reference.logprobs`) and, optionally, `label`, `input_mask` and `segments`, with `options` as JSON text in `__metadata__.options`. Of `logits` and `reference` the one that is the last tensor of the file streams, the other one waits in bounded memory.
+         * @description A safetensors file with the tensors `logits`, `reference` (or `reference.indices` and `reference.logprobs`) and, optionally, `label`, `input_mask` and `segments`, with `options` as JSON text in `__metadata__.options`. The last tensor of the file is streamed when it is `logits` or `reference`; the other one is buffered in bounded memory.
          */
         SafetensorsPair: string;
         /**
          * Format: binary
-         * @description A safetensors file with the tensors of the partial by their names, those of `columns` as `columns/…`, and everything else as JSON text in `__metadata__.evaluation`. `/v1/cross-entropy/combine` does not take it: ask for JSON or MessagePack.
+         * @description A safetensors file with the tensors of the partial by their names, those of `columns` as `columns/…`, and everything else as JSON text in `__metadata__.evaluation`. `/v1/cross-entropy/combine` does not accept this format: use JSON or MessagePack.
          */
         SafetensorsPartial: string;
         /**
          * Format: binary
-         * @description A safetensors file with the tensors `logits`, `label` and, optionally, `input_mask` and `weight` (for `/v1/cross-entropy` and recordings also `segments`, `bytes` and `words`), with `options` as JSON text in `__metadata__.options`. Logits stream when they are the last tensor of the file; the library’s own order, by width and then by name, puts labels and masks that are narrower after them, and then the logits wait in bounded memory. `vocab_start` and `vocab_size` are JSON numbers in `__metadata__`, by their names.
+         * @description A safetensors file with the tensors `logits`, `label` and, optionally, `input_mask` and `weight` (for `/v1/cross-entropy` and recordings also `segments`, `bytes` and `words`), with `options` as JSON text in `__metadata__.options`. Logits are streamed when they are the last tensor of the file. Otherwise they are buffered in bounded memory: the safetensors library sorts tensors by width, then by name, and so puts narrower labels and masks after the logits. `vocab_start` and `vocab_size` are JSON numbers in `__metadata__`, by their names.
          */
         SafetensorsShard: string;
         /** @description A scalar of a run over its steps. */
@@ -5378,7 +5378,7 @@ export interface components {
              */
             attempt: number;
             /**
-             * @description Mean over the ranks that reported; not finite where one of them is not.
+             * @description Mean over the ranks that reported; not finite when the number of a rank is not finite.
              * @example 0.17
              */
             value: components["schemas"]["NumberOrNonFinite"];
@@ -5404,7 +5404,7 @@ export interface components {
              */
             non_finite: boolean;
             /**
-             * @description True when the value is a spike by the rule of losses: see docs/diagnostics.md.
+             * @description True when the value is a spike, by the same rule as for losses: see docs/diagnostics.md.
              * @example false
              */
             spike: boolean;
@@ -5424,12 +5424,12 @@ export interface components {
             points: number;
             /**
              * Format: int64
-             * @description Last step with a number; absent where all were superseded.
+             * @description Last step with a number; absent when all numbers are superseded.
              * @example 41200
              */
             last_step?: number;
             /**
-             * @description Mean over the ranks at that step.
+             * @description Mean over the ranks at `last_step`.
              * @example 0.17
              */
             last_value?: components["schemas"]["NumberOrNonFinite"];
@@ -5447,7 +5447,7 @@ export interface components {
         /** @description A nested array of entries, or a single entry. */
         SegmentEntries: components["schemas"]["NumberOrNonFinite"][] | unknown[] | number;
         /**
-         * @description Lengths of the sequences that the rows fill in order, all leading axes flattened: integers of shape (S,) whose sum is the number of rows before `shift`. With `shift` the last k rows of each segment are left out. Default: the rows along the axis before the classes are a sequence, so (B, T, C) has B and (N, C) has one. There may be 8192 segments.
+         * @description Lengths of consecutive sequences of rows, with all leading axes flattened: integers of shape (S,), with S ≤ 8192, whose sum is the number of rows before `shift`. With `shift` k, the last k rows of each segment are left out. Default: the rows along the axis before the classes are one sequence, so logits of shape (B, T, C) have B sequences, and of shape (N, C) one.
          * @example [
          *       1,
          *       1
@@ -5477,7 +5477,7 @@ export interface components {
              * @example 0.009074
              */
             k3: components["schemas"]["NumberOrNull"];
-            /** @description e to the mean of −log-probability over its counted tokens. */
+            /** @description exp of the mean of −log-probability over the counted tokens. */
             perplexity: components["schemas"]["PerplexityPair"];
         };
         /** @description A sequence, over its counted rows. Without counted rows its other values are null, and it enters no mean. */
@@ -5594,7 +5594,7 @@ export interface components {
             locations: components["schemas"]["Place"][];
             /**
              * Format: int64
-             * @description Rows left out that contain a non-finite logit: they do not affect the loss.
+             * @description Number of left-out rows that contain a non-finite logit. They do not affect the loss.
              * @example 0
              */
             masked_rows_non_finite: number;
@@ -5614,7 +5614,7 @@ export interface components {
         /** @description A step with its ranks and micro-batches. */
         StepDetail: {
             /**
-             * @description Name of the run, percent-encoded in the path, slashes too: 1 to 256 characters (code points) of Unicode. No control characters, no white space at an end, no `.` or `..` as a part between slashes, and not `~removed ` at the beginning. Names are compared as they are: upper and lower case differ, and Unicode is not normalised.
+             * @description Name of the run: 1 to 256 Unicode characters (code points). In a path, the name is percent-encoded, including slashes. Not allowed: control characters, white space at either end, `.` or `..` as a part between slashes, and `~removed ` at the beginning. Names are case-sensitive, and Unicode is not normalised.
              * @example gpt-1b.seed-7
              */
             run: components["schemas"]["RunName"];
@@ -5646,7 +5646,7 @@ export interface components {
              */
             denominator: components["schemas"]["NumberOrNonFinite"];
             /**
-             * @description True when all ranks reported: the expected ranks, or all known ranks of the run when no number is expected.
+             * @description True when all `expected_ranks` reported. Without `expected_ranks`: when all known ranks of the run reported.
              * @example true
              */
             complete: boolean;
@@ -5694,7 +5694,7 @@ export interface components {
             missing_ranks: number[];
             normalisation?: components["schemas"]["Normalisation"];
             /**
-             * @description Batches that do not agree with each other, or with the loss that was declared; empty when all agree. Absent where `normalisation` is.
+             * @description Batches that disagree with each other, or with the declared loss; empty when all agree. Absent when `normalisation` is absent.
              * @example []
              */
             disagreement?: components["schemas"]["Disagreement"][];
@@ -5758,7 +5758,7 @@ export interface components {
              */
             denominator: components["schemas"]["NumberOrNonFinite"];
             /**
-             * @description True when all ranks reported: the expected ranks, or all known ranks of the run when no number is expected.
+             * @description True when all `expected_ranks` reported. Without `expected_ranks`: when all known ranks of the run reported.
              * @example true
              */
             complete: boolean;
@@ -5806,7 +5806,7 @@ export interface components {
              */
             string_value: string;
         };
-        /** @description A tensor; in MessagePack an array of msgpack-numpy, when the logits were one. NumPy has no bfloat16, so its bits are returned. */
+        /** @description A tensor. In MessagePack, an array of msgpack-numpy when the logits were one; bfloat16, which NumPy lacks, is returned as its bits. */
         Tensor: {
             dtype: components["schemas"]["DType"];
             shape: components["schemas"]["Shape"];
@@ -5819,7 +5819,7 @@ export interface components {
              */
             data: components["schemas"]["NumberOrNonFinite"][];
         };
-        /** @description A tensor of a file that the service reads itself: logits are read by position, and only the bytes of the named tensor are. Available only with a data directory, or with buckets of object storage. */
+        /** @description A tensor of a file that the service reads itself. Only the bytes of the named tensor are read. Requires a data directory, or buckets of object storage. */
         TensorFile: {
             /**
              * @description Path of a safetensors file below `LOSSMETER_DATA_DIR`, or `s3://bucket/key` for an object of a bucket of `LOSSMETER_S3_BUCKETS`.
@@ -5833,7 +5833,7 @@ export interface components {
             tensor: string;
         };
         /**
-         * @description Number of bytes of the scored texts, finite and not negative: one number for the whole batch, or one for each sequence, of shape (S,), of which all are added. `bits_per_byte` and `byte_perplexity` need it.
+         * @description Number of bytes of the scored texts, finite and not negative: one number for the whole batch, or one for each sequence, of shape (S,), which are summed. Required by `bits_per_byte` and `byte_perplexity`.
          * @example [
          *       5,
          *       3
@@ -5841,7 +5841,7 @@ export interface components {
          */
         TextBytes: components["schemas"]["AnyTensorBytes"] | components["schemas"]["AnyTensorArray"] | components["schemas"]["TensorFile"] | components["schemas"]["SizeEntries"];
         /**
-         * @description Number of words of the scored texts, finite and not negative: one number for the whole batch, or one for each sequence, of shape (S,), of which all are added. `word_perplexity` need it.
+         * @description Number of words of the scored texts, finite and not negative: one number for the whole batch, or one for each sequence, of shape (S,), which are summed. Required by `word_perplexity`.
          * @example [
          *       5,
          *       3
@@ -5870,7 +5870,7 @@ export interface components {
             masked: number;
         };
         /**
-         * @description The mask of each token, in the shape of `old`, or flat: 1 counts it, 0 leaves it out, whatever its log-probabilities are; anything else is refused. Default: 1 for every token.
+         * @description The mask of each token, in the shape of `old`, or flat. 1 counts the token; 0 leaves it out, whatever its log-probabilities are. Other values are rejected. Default: 1 for every token.
          * @example [
          *       1,
          *       1,
@@ -5880,7 +5880,7 @@ export interface components {
          */
         TokenMask: components["schemas"]["AnyTensorBytes"] | components["schemas"]["AnyTensorArray"] | components["schemas"]["TensorFile"] | components["schemas"]["NestedArray"];
         /**
-         * @description Integers of shape (N, K) or (…, K): the classes of each row, in any order, none twice.
+         * @description Integers of shape (N, K) or (…, K): the classes of each row, in any order, without duplicates.
          * @example [
          *       [
          *         2,
@@ -5899,7 +5899,7 @@ export interface components {
          *     ]
          */
         TopLogprobs: components["schemas"]["AnyTensorBytes"] | components["schemas"]["AnyTensorArray"] | components["schemas"]["TensorFile"] | components["schemas"]["NestedArray"];
-        /** @description The top K of a teacher. In safetensors and the Open Inference Protocol they are the tensors `reference.indices` and `reference.logprobs`. `direction: "forward"` and `logit_scale` 1 only. */
+        /** @description The top K classes of a teacher. In safetensors and the Open Inference Protocol, they are the tensors `reference.indices` and `reference.logprobs`. Requires `direction: "forward"` and `logit_scale` 1. */
         TopReference: {
             indices: components["schemas"]["TopIndices"];
             logprobs: components["schemas"]["TopLogprobs"];
@@ -5924,12 +5924,12 @@ export interface components {
             row: number;
             /**
              * Format: int64
-             * @description Its class; with class probabilities the most probable class.
+             * @description Label of the row; with class probabilities, the most probable class.
              * @example 20011
              */
             label: number;
             /**
-             * @description Its nll in nats, without weights, smoothing and mask.
+             * @description nll of the row, in nats, without weights, smoothing and mask.
              * @example 14.2
              */
             loss: components["schemas"]["NumberOrNonFinite"];
@@ -6003,7 +6003,7 @@ export interface components {
             content: {
                 /**
                  * @example {
-                 *       "error": "this takes a key with the scope evaluate, as `Authorization: Bearer KEY` or `X-API-Key: KEY`; the request has none",
+                 *       "error": "the request has no key, expected a key with the scope evaluate as `Authorization: Bearer KEY` or `X-API-Key: KEY`",
                  *       "code": "unauthorized",
                  *       "instance": "urn:uuid:0b8a1c0e-4f2c-4f0e-9a83-7a4bb1d7a9d2"
                  *     }
@@ -6019,7 +6019,7 @@ export interface components {
             content: {
                 /**
                  * @example {
-                 *       "error": "120 bytes came in 10.0 s that the service waited for them, expected at least 1024 bytes per second",
+                 *       "error": "120 bytes arrived while the service waited 10.0 s for the client, expected at least 1024 bytes per second",
                  *       "code": "client_too_slow",
                  *       "instance": "urn:uuid:0b8a1c0e-4f2c-4f0e-9a83-7a4bb1d7a9d2"
                  *     }
@@ -6035,7 +6035,7 @@ export interface components {
             content: {
                 /**
                  * @example {
-                 *       "error": "the body has more than 4294967296 bytes, expected fewer",
+                 *       "error": "the body has more than 4294967296 bytes, the maximum of this service",
                  *       "code": "body_too_large",
                  *       "instance": "urn:uuid:0b8a1c0e-4f2c-4f0e-9a83-7a4bb1d7a9d2"
                  *     }
@@ -6059,7 +6059,7 @@ export interface components {
                 "application/json": components["schemas"]["InferenceError"];
             };
         };
-        /** @description `expectation_failed`: The expectation of the request is not met. */
+        /** @description `expectation_failed`: The Expect header of the request cannot be met. */
         InferenceError417: {
             headers: {
                 [name: string]: unknown;
@@ -6075,7 +6075,7 @@ export interface components {
                 "application/json": components["schemas"]["InferenceError"];
             };
         };
-        /** @description `missing_field`: A required field is missing. `unknown_field`: A field is not known. `invalid_option`: An option is not valid. `invalid_tensor`: A tensor is not valid. `shape_mismatch`: The shapes of the tensors do not fit together. `invalid_label`: A label is not a class. `invalid_reference`: The reference is not valid. `invalid_weight`: The class weights are not valid. `invalid_mask`: The input mask is not valid. `invalid_shard`: The shard of the vocabulary is not valid. `invalid_partial`: A partial is not valid. `file_unreadable`: The file cannot be read. `invalid_file`: The file is not valid. `invalid_job`: The job is not valid. `invalid_metadata`: The metadata of the run is not valid. `invalid_item`: The item is not valid. `invalid_pair`: The pair of numerator and denominator is not valid. `rank_unexpected`: The run has no such rank. `too_many_scalars`: The run has too many names of scalars. `partials_mismatch`: The partials do not belong together. `non_finite_loss`: The loss is not finite. */
+        /** @description `missing_field`: A required field is missing. `unknown_field`: A field is unknown. `invalid_option`: An option is not valid. `invalid_tensor`: A tensor is not valid. `shape_mismatch`: The shapes of the tensors do not fit together. `invalid_label`: A label is not a class. `invalid_reference`: The reference is not valid. `invalid_weight`: The class weights are not valid. `invalid_mask`: The input mask is not valid. `invalid_shard`: The shard of the vocabulary is not valid. `invalid_partial`: A partial is not valid. `file_unreadable`: The file cannot be read. `invalid_file`: The file is not valid. `invalid_job`: The job is not valid. `invalid_metadata`: The metadata of the run is not valid. `invalid_item`: The item is not valid. `invalid_pair`: The pair of numerator and denominator is not valid. `rank_unexpected`: The run has no such rank. `too_many_scalars`: The run has too many scalar names. `partials_mismatch`: The partials do not belong together. `non_finite_loss`: The loss is not finite. */
         InferenceError422: {
             headers: {
                 [name: string]: unknown;
@@ -6091,7 +6091,7 @@ export interface components {
                 "application/json": components["schemas"]["InferenceError"];
             };
         };
-        /** @description `rate_limited`: The key has used up its requests; the request can be repeated later. `overloaded`: The service has too much to do at the moment; the request can be repeated. */
+        /** @description `rate_limited`: The client has reached its request limit; the request can be repeated later. `overloaded`: The service is overloaded; the request can be repeated. */
         InferenceError429: {
             headers: {
                 /** @description Seconds after which the request can be repeated. */
@@ -6101,7 +6101,7 @@ export interface components {
             content: {
                 /**
                  * @example {
-                 *       "error": "16 evaluations are under way and 64 wait, as many as this service lets",
+                 *       "error": "16 evaluations are under way and 64 wait, the maximum of this service",
                  *       "code": "overloaded",
                  *       "instance": "urn:uuid:0b8a1c0e-4f2c-4f0e-9a83-7a4bb1d7a9d2"
                  *     }
@@ -6125,7 +6125,7 @@ export interface components {
                 "application/json": components["schemas"]["InferenceError"];
             };
         };
-        /** @description `not_implemented`: The service does not do this. */
+        /** @description `not_implemented`: The service does not implement this. */
         InferenceError501: {
             headers: {
                 [name: string]: unknown;
@@ -6175,7 +6175,7 @@ export interface components {
                 "application/json": components["schemas"]["InferenceError"];
             };
         };
-        /** @description `forbidden`: The key lacks the required scope. `host_not_allowed`: The Host header is not allowed. `origin_not_allowed`: A page of this origin may not do this. */
+        /** @description `forbidden`: The key lacks the required scope. `host_not_allowed`: The Host header is not allowed. `origin_not_allowed`: Web pages of this origin may not send this request. */
         InferenceErrorForbiddenOrHostNotAllowedOrOriginNotAllowed: {
             headers: {
                 [name: string]: unknown;
@@ -6183,7 +6183,7 @@ export interface components {
             content: {
                 /**
                  * @example {
-                 *       "error": "this takes a key with the scope evaluate, the key dashboard has read",
+                 *       "error": "the request requires the scope evaluate, but the key dashboard has only read",
                  *       "code": "forbidden",
                  *       "instance": "urn:uuid:0b8a1c0e-4f2c-4f0e-9a83-7a4bb1d7a9d2"
                  *     }
@@ -6191,7 +6191,7 @@ export interface components {
                 "application/json": components["schemas"]["InferenceError"];
             };
         };
-        /** @description `host_not_allowed`: The Host header is not allowed. `origin_not_allowed`: A page of this origin may not do this. */
+        /** @description `host_not_allowed`: The Host header is not allowed. `origin_not_allowed`: Web pages of this origin may not send this request. */
         InferenceErrorHostNotAllowedOrOriginNotAllowed: {
             headers: {
                 [name: string]: unknown;
@@ -6199,7 +6199,7 @@ export interface components {
             content: {
                 /**
                  * @example {
-                 *       "error": "this takes a key with the scope evaluate, the key dashboard has read",
+                 *       "error": "the request requires the scope evaluate, but the key dashboard has only read",
                  *       "code": "forbidden",
                  *       "instance": "urn:uuid:0b8a1c0e-4f2c-4f0e-9a83-7a4bb1d7a9d2"
                  *     }
@@ -6257,7 +6257,7 @@ export interface components {
                  *       "type": "urn:lossmeter:problem:unauthorized",
                  *       "title": "The request has no valid key",
                  *       "status": 401,
-                 *       "detail": "this takes a key with the scope evaluate, as `Authorization: Bearer KEY` or `X-API-Key: KEY`; the request has none",
+                 *       "detail": "the request has no key, expected a key with the scope evaluate as `Authorization: Bearer KEY` or `X-API-Key: KEY`",
                  *       "instance": "urn:uuid:0b8a1c0e-4f2c-4f0e-9a83-7a4bb1d7a9d2",
                  *       "code": "unauthorized"
                  *     }
@@ -6265,7 +6265,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `forbidden`: The key lacks the required scope. `quota_exceeded`: The key has as many runs as it may have. `host_not_allowed`: The Host header is not allowed. `origin_not_allowed`: A page of this origin may not do this. `local_data_off`: This service reads no local files. `object_storage_off`: This service reads no object storage. `file_forbidden`: The file is not one that requests may name. */
+        /** @description `forbidden`: The key lacks the required scope. `quota_exceeded`: The key has reached its maximum number of runs. `host_not_allowed`: The Host header is not allowed. `origin_not_allowed`: Web pages of this origin may not send this request. `local_data_off`: This service reads no local files. `object_storage_off`: This service reads no object storage. `file_forbidden`: Requests may not name this file. */
         Problem403: {
             headers: {
                 [name: string]: unknown;
@@ -6276,7 +6276,7 @@ export interface components {
                  *       "type": "urn:lossmeter:problem:forbidden",
                  *       "title": "The key lacks the required scope",
                  *       "status": 403,
-                 *       "detail": "this takes a key with the scope evaluate, the key dashboard has read",
+                 *       "detail": "the request requires the scope evaluate, but the key dashboard has only read",
                  *       "instance": "urn:uuid:0b8a1c0e-4f2c-4f0e-9a83-7a4bb1d7a9d2",
                  *       "code": "forbidden"
                  *     }
@@ -6333,7 +6333,7 @@ export interface components {
                  *       "type": "urn:lossmeter:problem:client_too_slow",
                  *       "title": "The client sends too slowly",
                  *       "status": 408,
-                 *       "detail": "120 bytes came in 10.0 s that the service waited for them, expected at least 1024 bytes per second",
+                 *       "detail": "120 bytes arrived while the service waited 10.0 s for the client, expected at least 1024 bytes per second",
                  *       "instance": "urn:uuid:0b8a1c0e-4f2c-4f0e-9a83-7a4bb1d7a9d2",
                  *       "code": "client_too_slow"
                  *     }
@@ -6341,7 +6341,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `file_changed`: The file was changed while it was read; the request can be repeated. `job_state`: The state of the job does not allow this. `conflict`: A different batch is already recorded. `name_taken`: Another run has the name. `superseded`: A later attempt is recorded at the step, or before it. */
+        /** @description `file_changed`: The file was changed while it was read; the request can be repeated. `job_state`: The state of the job does not allow this. `conflict`: A different batch is already recorded. `name_taken`: Another run already has this name. `superseded`: A later attempt is recorded at this step, or at an earlier step. */
         Problem409: {
             headers: {
                 [name: string]: unknown;
@@ -6352,7 +6352,7 @@ export interface components {
                  *       "type": "urn:lossmeter:problem:conflict",
                  *       "title": "A different batch is already recorded",
                  *       "status": 409,
-                 *       "detail": "micro-batch 0 of rank 0 at step 100 of char-lm, attempt 0, is recorded with other content; a trainer that resumes raises attempt",
+                 *       "detail": "micro-batch 0 of rank 0 at step 100 of char-lm, attempt 0, is recorded with different content; a trainer that resumes must increment attempt",
                  *       "instance": "urn:uuid:0b8a1c0e-4f2c-4f0e-9a83-7a4bb1d7a9d2",
                  *       "code": "conflict"
                  *     }
@@ -6371,7 +6371,7 @@ export interface components {
                  *       "type": "urn:lossmeter:problem:body_too_large",
                  *       "title": "The body is larger than this service accepts",
                  *       "status": 413,
-                 *       "detail": "the body has more than 4294967296 bytes, expected fewer",
+                 *       "detail": "the body has more than 4294967296 bytes, the maximum of this service",
                  *       "instance": "urn:uuid:0b8a1c0e-4f2c-4f0e-9a83-7a4bb1d7a9d2",
                  *       "code": "body_too_large"
                  *     }
@@ -6398,7 +6398,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `expectation_failed`: The expectation of the request is not met. */
+        /** @description `expectation_failed`: The Expect header of the request cannot be met. */
         Problem417: {
             headers: {
                 [name: string]: unknown;
@@ -6407,7 +6407,7 @@ export interface components {
                 /**
                  * @example {
                  *       "type": "urn:lossmeter:problem:expectation_failed",
-                 *       "title": "The expectation of the request is not met",
+                 *       "title": "The Expect header of the request cannot be met",
                  *       "status": 417,
                  *       "detail": "Expect is \"200-ok\", expected 100-continue or none",
                  *       "instance": "urn:uuid:0b8a1c0e-4f2c-4f0e-9a83-7a4bb1d7a9d2",
@@ -6417,7 +6417,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `missing_field`: A required field is missing. `unknown_field`: A field is not known. `invalid_option`: An option is not valid. `invalid_tensor`: A tensor is not valid. `shape_mismatch`: The shapes of the tensors do not fit together. `invalid_label`: A label is not a class. `invalid_reference`: The reference is not valid. `invalid_weight`: The class weights are not valid. `invalid_mask`: The input mask is not valid. `invalid_shard`: The shard of the vocabulary is not valid. `invalid_partial`: A partial is not valid. `file_unreadable`: The file cannot be read. `invalid_file`: The file is not valid. `invalid_job`: The job is not valid. `invalid_metadata`: The metadata of the run is not valid. `invalid_item`: The item is not valid. `invalid_pair`: The pair of numerator and denominator is not valid. `rank_unexpected`: The run has no such rank. `too_many_scalars`: The run has too many names of scalars. `partials_mismatch`: The partials do not belong together. `non_finite_loss`: The loss is not finite. */
+        /** @description `missing_field`: A required field is missing. `unknown_field`: A field is unknown. `invalid_option`: An option is not valid. `invalid_tensor`: A tensor is not valid. `shape_mismatch`: The shapes of the tensors do not fit together. `invalid_label`: A label is not a class. `invalid_reference`: The reference is not valid. `invalid_weight`: The class weights are not valid. `invalid_mask`: The input mask is not valid. `invalid_shard`: The shard of the vocabulary is not valid. `invalid_partial`: A partial is not valid. `file_unreadable`: The file cannot be read. `invalid_file`: The file is not valid. `invalid_job`: The job is not valid. `invalid_metadata`: The metadata of the run is not valid. `invalid_item`: The item is not valid. `invalid_pair`: The pair of numerator and denominator is not valid. `rank_unexpected`: The run has no such rank. `too_many_scalars`: The run has too many scalar names. `partials_mismatch`: The partials do not belong together. `non_finite_loss`: The loss is not finite. */
         Problem422: {
             headers: {
                 [name: string]: unknown;
@@ -6442,7 +6442,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `rate_limited`: The key has used up its requests; the request can be repeated later. `overloaded`: The service has too much to do at the moment; the request can be repeated. */
+        /** @description `rate_limited`: The client has reached its request limit; the request can be repeated later. `overloaded`: The service is overloaded; the request can be repeated. */
         Problem429: {
             headers: {
                 /** @description Seconds after which the request can be repeated. */
@@ -6453,9 +6453,9 @@ export interface components {
                 /**
                  * @example {
                  *       "type": "urn:lossmeter:problem:overloaded",
-                 *       "title": "The service has too much to do at the moment; the request can be repeated",
+                 *       "title": "The service is overloaded; the request can be repeated",
                  *       "status": 429,
-                 *       "detail": "16 evaluations are under way and 64 wait, as many as this service lets",
+                 *       "detail": "16 evaluations are under way and 64 wait, the maximum of this service",
                  *       "instance": "urn:uuid:0b8a1c0e-4f2c-4f0e-9a83-7a4bb1d7a9d2",
                  *       "code": "overloaded"
                  *     }
@@ -6522,7 +6522,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `forbidden`: The key lacks the required scope. `host_not_allowed`: The Host header is not allowed. `origin_not_allowed`: A page of this origin may not do this. */
+        /** @description `forbidden`: The key lacks the required scope. `host_not_allowed`: The Host header is not allowed. `origin_not_allowed`: Web pages of this origin may not send this request. */
         ProblemForbiddenOrHostNotAllowedOrOriginNotAllowed: {
             headers: {
                 [name: string]: unknown;
@@ -6533,7 +6533,7 @@ export interface components {
                  *       "type": "urn:lossmeter:problem:forbidden",
                  *       "title": "The key lacks the required scope",
                  *       "status": 403,
-                 *       "detail": "this takes a key with the scope evaluate, the key dashboard has read",
+                 *       "detail": "the request requires the scope evaluate, but the key dashboard has only read",
                  *       "instance": "urn:uuid:0b8a1c0e-4f2c-4f0e-9a83-7a4bb1d7a9d2",
                  *       "code": "forbidden"
                  *     }
@@ -6541,7 +6541,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `host_not_allowed`: The Host header is not allowed. `origin_not_allowed`: A page of this origin may not do this. */
+        /** @description `host_not_allowed`: The Host header is not allowed. `origin_not_allowed`: Web pages of this origin may not send this request. */
         ProblemHostNotAllowedOrOriginNotAllowed: {
             headers: {
                 [name: string]: unknown;
@@ -6552,7 +6552,7 @@ export interface components {
                  *       "type": "urn:lossmeter:problem:forbidden",
                  *       "title": "The key lacks the required scope",
                  *       "status": 403,
-                 *       "detail": "this takes a key with the scope evaluate, the key dashboard has read",
+                 *       "detail": "the request requires the scope evaluate, but the key dashboard has only read",
                  *       "instance": "urn:uuid:0b8a1c0e-4f2c-4f0e-9a83-7a4bb1d7a9d2",
                  *       "code": "forbidden"
                  *     }
@@ -6584,7 +6584,7 @@ export interface components {
     };
     parameters: {
         /**
-         * @description `next` of the page before.
+         * @description `next` of the previous page.
          * @example 10000
          */
         Cursor: string;
@@ -6604,7 +6604,7 @@ export interface components {
          */
         Last_event_id: string;
         /**
-         * @description Name of the run, percent-encoded in the path, slashes too: 1 to 256 characters (code points) of Unicode. No control characters, no white space at an end, no `.` or `..` as a part between slashes, and not `~removed ` at the beginning. Names are compared as they are: upper and lower case differ, and Unicode is not normalised.
+         * @description Name of the run: 1 to 256 Unicode characters (code points). In a path, the name is percent-encoded, including slashes. Not allowed: control characters, white space at either end, `.` or `..` as a part between slashes, and `~removed ` at the beginning. Names are case-sensitive, and Unicode is not normalised.
          * @example gpt-1b.seed-7
          */
         Run: components["schemas"]["RunName"];
@@ -6933,12 +6933,12 @@ export interface operations {
                  */
                 state?: "queued" | "running" | "succeeded" | "failed" | "cancelled";
                 /**
-                 * @description Largest number of jobs.
+                 * @description Maximum number of jobs.
                  * @example 50
                  */
                 limit?: number;
                 /**
-                 * @description `next` of the page before.
+                 * @description `next` of the previous page.
                  * @example 17
                  */
                 cursor?: string;
@@ -7699,7 +7699,7 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description Name of the run, percent-encoded in the path, slashes too: 1 to 256 characters (code points) of Unicode. No control characters, no white space at an end, no `.` or `..` as a part between slashes, and not `~removed ` at the beginning. Names are compared as they are: upper and lower case differ, and Unicode is not normalised.
+                 * @description Name of the run: 1 to 256 Unicode characters (code points). In a path, the name is percent-encoded, including slashes. Not allowed: control characters, white space at either end, `.` or `..` as a part between slashes, and `~removed ` at the beginning. Names are case-sensitive, and Unicode is not normalised.
                  * @example gpt-1b.seed-7
                  */
                 run: components["parameters"]["Run"];
@@ -7787,7 +7787,7 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description Name of the run, percent-encoded in the path, slashes too: 1 to 256 characters (code points) of Unicode. No control characters, no white space at an end, no `.` or `..` as a part between slashes, and not `~removed ` at the beginning. Names are compared as they are: upper and lower case differ, and Unicode is not normalised.
+                 * @description Name of the run: 1 to 256 Unicode characters (code points). In a path, the name is percent-encoded, including slashes. Not allowed: control characters, white space at either end, `.` or `..` as a part between slashes, and `~removed ` at the beginning. Names are case-sensitive, and Unicode is not normalised.
                  * @example gpt-1b.seed-7
                  */
                 run: components["parameters"]["Run"];
@@ -7821,7 +7821,7 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description Name of the run, percent-encoded in the path, slashes too: 1 to 256 characters (code points) of Unicode. No control characters, no white space at an end, no `.` or `..` as a part between slashes, and not `~removed ` at the beginning. Names are compared as they are: upper and lower case differ, and Unicode is not normalised.
+                 * @description Name of the run: 1 to 256 Unicode characters (code points). In a path, the name is percent-encoded, including slashes. Not allowed: control characters, white space at either end, `.` or `..` as a part between slashes, and `~removed ` at the beginning. Names are case-sensitive, and Unicode is not normalised.
                  * @example gpt-1b.seed-7
                  */
                 run: components["parameters"]["Run"];
@@ -7867,17 +7867,17 @@ export interface operations {
         parameters: {
             query?: {
                 /**
-                 * @description Largest number of micro-batches.
+                 * @description Maximum number of micro-batches.
                  * @example 100
                  */
                 limit?: number;
                 /**
-                 * @description `next` of the page before: rank and micro-batch.
+                 * @description `next` of the previous page: rank and micro-batch.
                  * @example 3.17
                  */
                 cursor?: string;
                 /**
-                 * @description Relative difference of losses up to which two results are the same, for kernels that sum in any order: a number, 0 by default, as in Megatron.
+                 * @description Largest relative difference of losses at which two results count as the same, for kernels whose summation order varies. A number; 0 by default, as in Megatron.
                  * @example 1e-6
                  */
                 tolerance?: string;
@@ -7885,7 +7885,7 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description Name of the run, percent-encoded in the path, slashes too: 1 to 256 characters (code points) of Unicode. No control characters, no white space at an end, no `.` or `..` as a part between slashes, and not `~removed ` at the beginning. Names are compared as they are: upper and lower case differ, and Unicode is not normalised.
+                 * @description Name of the run: 1 to 256 Unicode characters (code points). In a path, the name is percent-encoded, including slashes. Not allowed: control characters, white space at either end, `.` or `..` as a part between slashes, and `~removed ` at the beginning. Names are case-sensitive, and Unicode is not normalised.
                  * @example gpt-1b.seed-7
                  */
                 run: components["parameters"]["Run"];
@@ -7922,12 +7922,12 @@ export interface operations {
         parameters: {
             query: {
                 /**
-                 * @description Name of the run, percent-encoded in the path, slashes too: 1 to 256 characters (code points) of Unicode. No control characters, no white space at an end, no `.` or `..` as a part between slashes, and not `~removed ` at the beginning. Names are compared as they are: upper and lower case differ, and Unicode is not normalised.
+                 * @description Name of the run: 1 to 256 Unicode characters (code points). In a path, the name is percent-encoded, including slashes. Not allowed: control characters, white space at either end, `.` or `..` as a part between slashes, and `~removed ` at the beginning. Names are case-sensitive, and Unicode is not normalised.
                  * @example gpt-1b.seed-7
                  */
                 with: components["schemas"]["RunName"];
                 /**
-                 * @description `next` of the answer before; or step, rank and micro-batch from which the runs are compared.
+                 * @description `next` of the previous answer; or the step, rank and micro-batch at which the comparison begins.
                  * @example 41200.0.0
                  */
                 cursor?: string;
@@ -7935,7 +7935,7 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description Name of the run, percent-encoded in the path, slashes too: 1 to 256 characters (code points) of Unicode. No control characters, no white space at an end, no `.` or `..` as a part between slashes, and not `~removed ` at the beginning. Names are compared as they are: upper and lower case differ, and Unicode is not normalised.
+                 * @description Name of the run: 1 to 256 Unicode characters (code points). In a path, the name is percent-encoded, including slashes. Not allowed: control characters, white space at either end, `.` or `..` as a part between slashes, and `~removed ` at the beginning. Names are case-sensitive, and Unicode is not normalised.
                  * @example gpt-1b.seed-7
                  */
                 run: components["parameters"]["Run"];
@@ -7969,7 +7969,7 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description Name of the run, percent-encoded in the path, slashes too: 1 to 256 characters (code points) of Unicode. No control characters, no white space at an end, no `.` or `..` as a part between slashes, and not `~removed ` at the beginning. Names are compared as they are: upper and lower case differ, and Unicode is not normalised.
+                 * @description Name of the run: 1 to 256 Unicode characters (code points). In a path, the name is percent-encoded, including slashes. Not allowed: control characters, white space at either end, `.` or `..` as a part between slashes, and `~removed ` at the beginning. Names are case-sensitive, and Unicode is not normalised.
                  * @example gpt-1b.seed-7
                  */
                 run: components["parameters"]["Run"];
@@ -8011,22 +8011,22 @@ export interface operations {
                  */
                 to?: components["parameters"]["To"];
                 /**
-                 * @description Largest number of points that show the shape of the range: its ends, the least and the greatest number of buckets of equally many steps, and the ends of numbers that are not finite.
+                 * @description Maximum number of points, selected to show the shape of the curve: the first and last point of the range, the smallest and largest value of each bucket of equally many steps, and the ends of each stretch of non-finite values.
                  * @example 500
                  */
                 max_points?: number;
                 /**
-                 * @description Largest number of consecutive points, without `max_points`.
+                 * @description Maximum number of consecutive points. Applies without `max_points`.
                  * @example 2000
                  */
                 limit?: number;
                 /**
-                 * @description `next` of the page before.
+                 * @description `next` of the previous page.
                  * @example 10000
                  */
                 cursor?: components["parameters"]["Cursor"];
                 /**
-                 * @description Attempt whose steps are returned, superseded or not. Without it, the curve of the run.
+                 * @description Attempt whose steps are returned, including superseded steps. Default: the curve of the run.
                  * @example 0
                  */
                 attempt?: number;
@@ -8034,7 +8034,7 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description Name of the run, percent-encoded in the path, slashes too: 1 to 256 characters (code points) of Unicode. No control characters, no white space at an end, no `.` or `..` as a part between slashes, and not `~removed ` at the beginning. Names are compared as they are: upper and lower case differ, and Unicode is not normalised.
+                 * @description Name of the run: 1 to 256 Unicode characters (code points). In a path, the name is percent-encoded, including slashes. Not allowed: control characters, white space at either end, `.` or `..` as a part between slashes, and `~removed ` at the beginning. Names are case-sensitive, and Unicode is not normalised.
                  * @example gpt-1b.seed-7
                  */
                 run: components["parameters"]["Run"];
@@ -8073,7 +8073,7 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description Name of the run, percent-encoded in the path, slashes too: 1 to 256 characters (code points) of Unicode. No control characters, no white space at an end, no `.` or `..` as a part between slashes, and not `~removed ` at the beginning. Names are compared as they are: upper and lower case differ, and Unicode is not normalised.
+                 * @description Name of the run: 1 to 256 Unicode characters (code points). In a path, the name is percent-encoded, including slashes. Not allowed: control characters, white space at either end, `.` or `..` as a part between slashes, and `~removed ` at the beginning. Names are case-sensitive, and Unicode is not normalised.
                  * @example gpt-1b.seed-7
                  */
                 run: components["parameters"]["Run"];
@@ -8118,7 +8118,7 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description Name of the run, percent-encoded in the path, slashes too: 1 to 256 characters (code points) of Unicode. No control characters, no white space at an end, no `.` or `..` as a part between slashes, and not `~removed ` at the beginning. Names are compared as they are: upper and lower case differ, and Unicode is not normalised.
+                 * @description Name of the run: 1 to 256 Unicode characters (code points). In a path, the name is percent-encoded, including slashes. Not allowed: control characters, white space at either end, `.` or `..` as a part between slashes, and `~removed ` at the beginning. Names are case-sensitive, and Unicode is not normalised.
                  * @example gpt-1b.seed-7
                  */
                 run: components["parameters"]["Run"];
@@ -8152,7 +8152,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description It was recorded before. */
+            /** @description The same content was already recorded. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -8165,7 +8165,7 @@ export interface operations {
                     "application/vnd.safetensors": components["schemas"]["SafetensorsEvaluation"];
                 };
             };
-            /** @description It is recorded. */
+            /** @description The micro-batch is recorded. */
             201: {
                 headers: {
                     [name: string]: unknown;
@@ -8207,22 +8207,22 @@ export interface operations {
                  */
                 to?: components["parameters"]["To"];
                 /**
-                 * @description Largest number of steps that show the shape of the range: its first and last step, the non-finite steps, and the least and the greatest loss of buckets with equally many finite losses. When non-finite steps would take more than half of the points, only the first and the last of groups of them are returned.
+                 * @description Maximum number of steps, selected to show the shape of the curve: the first and last step of the range, the non-finite steps, and the smallest and largest loss of each bucket of equally many finite losses. When non-finite steps would take more than half of the points, only the first and the last of each group of them are returned.
                  * @example 1000
                  */
                 max_points?: number;
                 /**
-                 * @description Largest number of steps, without `max_points`.
+                 * @description Maximum number of consecutive steps. Applies without `max_points`.
                  * @example 5000
                  */
                 limit?: number;
                 /**
-                 * @description `next` of the page before.
+                 * @description `next` of the previous page.
                  * @example 10000
                  */
                 cursor?: components["parameters"]["Cursor"];
                 /**
-                 * @description Attempt whose steps are returned, superseded or not, each judged by the steps of that attempt before it. Such an answer has at most 2000 steps, whatever `limit` and `max_points` are; the buckets of `max_points` have equally many steps. Without it, the curve of the run.
+                 * @description Attempt whose steps are returned, including superseded steps. Spikes are judged by the earlier steps of the same attempt. The answer has at most 2000 steps, whatever `limit` and `max_points` are; the buckets of `max_points` have equally many steps. Default: the curve of the run.
                  * @example 0
                  */
                 attempt?: number;
@@ -8230,7 +8230,7 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description Name of the run, percent-encoded in the path, slashes too: 1 to 256 characters (code points) of Unicode. No control characters, no white space at an end, no `.` or `..` as a part between slashes, and not `~removed ` at the beginning. Names are compared as they are: upper and lower case differ, and Unicode is not normalised.
+                 * @description Name of the run: 1 to 256 Unicode characters (code points). In a path, the name is percent-encoded, including slashes. Not allowed: control characters, white space at either end, `.` or `..` as a part between slashes, and `~removed ` at the beginning. Names are case-sensitive, and Unicode is not normalised.
                  * @example gpt-1b.seed-7
                  */
                 run: components["parameters"]["Run"];
@@ -8262,12 +8262,12 @@ export interface operations {
         parameters: {
             query?: {
                 /**
-                 * @description Largest number of micro-batches. A page has fewer when their diagnostics exceed about 256 KiB.
+                 * @description Maximum number of micro-batches. A page has fewer when their diagnostics exceed about 256 KiB.
                  * @example 500
                  */
                 limit?: number;
                 /**
-                 * @description `next` of the page before.
+                 * @description `next` of the previous page.
                  * @example 3.17
                  */
                 cursor?: string;
@@ -8275,7 +8275,7 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description Name of the run, percent-encoded in the path, slashes too: 1 to 256 characters (code points) of Unicode. No control characters, no white space at an end, no `.` or `..` as a part between slashes, and not `~removed ` at the beginning. Names are compared as they are: upper and lower case differ, and Unicode is not normalised.
+                 * @description Name of the run: 1 to 256 Unicode characters (code points). In a path, the name is percent-encoded, including slashes. Not allowed: control characters, white space at either end, `.` or `..` as a part between slashes, and `~removed ` at the beginning. Names are case-sensitive, and Unicode is not normalised.
                  * @example gpt-1b.seed-7
                  */
                 run: components["parameters"]["Run"];
@@ -8312,7 +8312,7 @@ export interface operations {
         parameters: {
             query?: {
                 /**
-                 * @description Words, between white space. Every word must occur in the name of the run or in one of its labels, as `name=value`. Upper and lower case are the same, and no character is a wildcard. Without words all runs match.
+                 * @description Words, separated by white space. Every word must occur in the name of the run, or in one of its labels as `name=value`. Case is ignored, and no character is a wildcard. Without words, all runs match.
                  * @example gpt model=gpt-1b
                  */
                 search?: string;
@@ -8336,7 +8336,7 @@ export interface operations {
                  */
                 tag?: string[];
                 /**
-                 * @description Runs that are not archived; with `true` only archived ones; with `any` both.
+                 * @description `false`: runs that are not archived. `true`: archived runs. `any`: both.
                  * @example false
                  */
                 archived?: "false" | "true" | "any";
@@ -8346,12 +8346,12 @@ export interface operations {
                  */
                 sort?: "newest" | "oldest" | "name" | "updated";
                 /**
-                 * @description Largest number of runs.
+                 * @description Maximum number of runs.
                  * @example 50
                  */
                 limit?: number;
                 /**
-                 * @description `next` of the page before, with the search, the filters and the `sort` of that page: a cursor is invalid with others.
+                 * @description `next` of the previous page. Send the same search, filters and `sort`; a cursor is invalid with others.
                  * @example 17
                  */
                 cursor?: string;
@@ -8386,7 +8386,7 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description Name of the run, percent-encoded in the path, slashes too: 1 to 256 characters (code points) of Unicode. No control characters, no white space at an end, no `.` or `..` as a part between slashes, and not `~removed ` at the beginning. Names are compared as they are: upper and lower case differ, and Unicode is not normalised.
+                 * @description Name of the run: 1 to 256 Unicode characters (code points). In a path, the name is percent-encoded, including slashes. Not allowed: control characters, white space at either end, `.` or `..` as a part between slashes, and `~removed ` at the beginning. Names are case-sensitive, and Unicode is not normalised.
                  * @example gpt-1b.seed-7
                  */
                 run: components["parameters"]["Run"];
@@ -8420,7 +8420,7 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description Name of the run, percent-encoded in the path, slashes too: 1 to 256 characters (code points) of Unicode. No control characters, no white space at an end, no `.` or `..` as a part between slashes, and not `~removed ` at the beginning. Names are compared as they are: upper and lower case differ, and Unicode is not normalised.
+                 * @description Name of the run: 1 to 256 Unicode characters (code points). In a path, the name is percent-encoded, including slashes. Not allowed: control characters, white space at either end, `.` or `..` as a part between slashes, and `~removed ` at the beginning. Names are case-sensitive, and Unicode is not normalised.
                  * @example gpt-1b.seed-7
                  */
                 run: components["parameters"]["Run"];
@@ -8479,7 +8479,7 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description Name of the run, percent-encoded in the path, slashes too: 1 to 256 characters (code points) of Unicode. No control characters, no white space at an end, no `.` or `..` as a part between slashes, and not `~removed ` at the beginning. Names are compared as they are: upper and lower case differ, and Unicode is not normalised.
+                 * @description Name of the run: 1 to 256 Unicode characters (code points). In a path, the name is percent-encoded, including slashes. Not allowed: control characters, white space at either end, `.` or `..` as a part between slashes, and `~removed ` at the beginning. Names are case-sensitive, and Unicode is not normalised.
                  * @example gpt-1b.seed-7
                  */
                 run: components["parameters"]["Run"];
@@ -8522,7 +8522,7 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description Name of the run, percent-encoded in the path, slashes too: 1 to 256 characters (code points) of Unicode. No control characters, no white space at an end, no `.` or `..` as a part between slashes, and not `~removed ` at the beginning. Names are compared as they are: upper and lower case differ, and Unicode is not normalised.
+                 * @description Name of the run: 1 to 256 Unicode characters (code points). In a path, the name is percent-encoded, including slashes. Not allowed: control characters, white space at either end, `.` or `..` as a part between slashes, and `~removed ` at the beginning. Names are case-sensitive, and Unicode is not normalised.
                  * @example gpt-1b.seed-7
                  */
                 run: components["parameters"]["Run"];

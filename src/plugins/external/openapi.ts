@@ -25,14 +25,14 @@ export default fp<{ config: Config }>(
           title: 'Lossmeter',
           version: VERSION,
           description:
-            'Evaluates cross-entropy loss over HTTP. Post logits, labels and a mask; the answer is the loss, and, when a value is not finite, the row, the class and the cause.',
+            'Evaluates cross-entropy loss over HTTP. Post logits, labels and an optional mask; the answer has the loss. When a value is not finite, the answer also names the row, the class and the cause.',
           license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
         },
         tags: [
           { name: 'evaluation', description: 'Evaluate a batch.' },
           { name: 'runs', description: 'The history of training runs.' },
           { name: 'open inference', description: 'The Open Inference Protocol of KServe and Triton.' },
-          { name: 'service', description: 'What the service is, and how it is.' },
+          { name: 'service', description: 'Version, limits and health of the service.' },
         ],
         servers: [{ url: 'http://127.0.0.1:8080' }],
         components: { securitySchemes: SECURITY_SCHEMES },

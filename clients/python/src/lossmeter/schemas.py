@@ -11,18 +11,18 @@ class ParallelConfig(TypedDict, total=False):
     """The division of the batch by a sharded trainer: rows into `data_parallel` groups,
     classes into `model_parallel` shards. Rejected when the division leaves a remainder.
     The local loss of a group is Σ m·ℓ / (Σ m + 1e-8) over its counted rows, under every
-    `semantics`. The shards change lse by less than a last place of float32; gradient,
-    ranks and entropy are computed from whole rows.
+    `semantics`. Shards change lse by less than one unit in the last place of float32;
+    gradient, ranks and entropy are computed from whole rows.
     """
 
     data_parallel: int
-    """Groups of consecutive rows, of equal size: each has a local loss in the
-    diagnostics.
+    """Number of groups of consecutive rows, of equal size. The diagnostics have the
+    local loss of each group.
     """
 
     model_parallel: int
-    """Shards of consecutive classes, of equal size: each is evaluated alone, then
-    merged.
+    """Number of shards of consecutive classes, of equal size. Each shard is evaluated
+    alone; the results are then merged.
     """
 
 
@@ -36,57 +36,57 @@ class Options(TypedDict, total=False):
     """
 
     ignore_index: int | Sequence[int] | None
-    """Label, or labels, whose rows are left out. It takes precedence over
-    `invalid_label`; an empty list ignores nothing. It is rejected with class
-    probabilities.
+    """Label, or labels, whose rows are left out. Takes precedence over `invalid_label`.
+    An empty list ignores nothing. Rejected with class probabilities.
     """
 
     label_smoothing: float | None
-    """ε: mixes the target with the uniform distribution, ℓ = (1−ε)·w_y·nll + (ε/C)·Σ_c
-    w_c·(lse − x_c); of class probabilities p it makes p′ = (1−ε)·p + ε/C, and ℓ = Σ_c
-    w_c·p′_c·(lse − x_c). With `semantics: "megatron"` ε·C/(C−1) replaces ε, and ε = 1
-    and C = 1 are rejected.
+    """Smoothing ε: mixes the target with the uniform distribution. For class indices, ℓ
+    = (1−ε)·w_y·nll + (ε/C)·Σ_c w_c·(lse − x_c). For class probabilities p, ℓ = Σ_c
+    w_c·p′_c·(lse − x_c) with p′ = (1−ε)·p + ε/C. With `semantics: "megatron"`,
+    ε·C/(C−1) replaces ε; ε = 1 and C = 1 are rejected.
     """
 
     lse_square_scale: float | None
-    """λ of the z-loss Z = λ·Σ m·lse², which keeps logits from drifting. It is separate
-    from N, and not weighted by `weight`.
+    """Coefficient λ of the z-loss Z = λ·Σ m·lse², which keeps logits from drifting. Z
+    is separate from N, and `weight` does not apply to it.
     """
 
     softcap: float | None
-    """s: caps logits softly, x = s·tanh(x / s), after `logit_scale`. None without. ±Inf
-    become ±s, and are still reported.
+    """Cap s: replaces each logit x by s·tanh(x / s), after `logit_scale`. Default: no
+    cap. ±Inf become ±s, and are still reported.
     """
 
     logit_scale: float | None
-    """x = scale·logit, before anything else: 1 / temperature."""
+    """Factor on the logits, applied before anything else: 1 / temperature."""
 
     class_axis: int | None
-    """Axis of the classes in the logits; a negative one counts from the end. PyTorch
-    uses the second axis, 1. Class indices have the other axes; class probabilities and
-    the gradient have all axes of the logits. Rows, and the axis of `shift`, follow the
-    other axes in their order. When the class axis is not the last, the axes from it on
-    are buffered in memory: (C, …) of (N, C, …).
+    """Axis of the classes in the logits; a negative number counts from the end. PyTorch
+    uses axis 1. Class indices have the other axes; class probabilities and the gradient
+    have all axes of the logits. Rows follow the other axes in their order, and `shift`
+    applies along the last of them. When the class axis is not the last axis, that axis
+    and all later ones are buffered in memory: (C, …) of (N, C, …).
     """
 
     shift: int | None
-    """k of the causal shift along axis −2: logits at t are scored against label and
-    mask at t + k. The last k positions are left out: they are not in `rows.total`, and
-    row outputs are k shorter there. Logits of two axes are one sequence. With
-    `segments` the last k rows of each segment are left out instead, and row outputs are
-    flat.
+    """Causal shift k along axis −2: logits at position t are scored against label and
+    mask at t + k. The last k positions are left out: `rows.total` does not count them,
+    and row outputs are k shorter along that axis. Logits with two axes are one
+    sequence. With `segments`, the last k rows of each segment are left out instead, and
+    row outputs are flat.
     """
 
     semantics: Literal["mindformers", "torch", "megatron"] | None
-    """Denominators of the mean, D and D_z alike. `mindformers`: D + 1e-8, so 0 when
-    nothing is counted. `torch`: D, so NaN when nothing is counted; class weights may be
-    negative, and D too. `megatron`: max(D, 1).
+    """Denominator of the mean; the same rule applies to D and D_z. `mindformers`: D +
+    1e-8, so the mean is 0 when nothing is counted. `torch`: D, so the mean is NaN when
+    nothing is counted; class weights, and so D, may be negative. `megatron`: max(D, 1).
     """
 
     invalid_label: Literal["error", "zero_loss"] | None
-    """A counted row whose label is not in [0, C): `error` answers 422 with its place;
-    `zero_loss` gives it the loss 0, whatever its logits are, and still counts it, which
-    with `ignore_index: []` is what mindformers.core.CrossEntropyLoss does.
+    """Treatment of a counted row whose label is not in [0, C). `error`: the answer is
+    422 with the place of the label. `zero_loss`: the row has the loss 0, whatever its
+    logits are, and is still counted. With `ignore_index: []`, `zero_loss` matches
+    mindformers.core.CrossEntropyLoss.
     """
 
     calculate_per_token_loss: bool | None
@@ -95,16 +95,17 @@ class Options(TypedDict, total=False):
     """
 
     check_for_nan_in_loss_and_grad: bool | None
-    """Adds the Euclidean norm of the gradient to the diagnostics, but not its tensor,
-    and the local loss of each data-parallel group; both are also logged.
+    """Adds the Euclidean norm of the gradient, and the local loss of each data-parallel
+    group, to the diagnostics. Both are also logged. The gradient itself is not
+    returned.
     """
 
     parallel_config: ParallelConfig | None
     """The division of the batch by a sharded trainer: rows into `data_parallel` groups,
     classes into `model_parallel` shards. Rejected when the division leaves a remainder.
     The local loss of a group is Σ m·ℓ / (Σ m + 1e-8) over its counted rows, under every
-    `semantics`. The shards change lse by less than a last place of float32; gradient,
-    ranks and entropy are computed from whole rows.
+    `semantics`. Shards change lse by less than one unit in the last place of float32;
+    gradient, ranks and entropy are computed from whole rows.
     """
 
     on_non_finite: Literal["report", "reject"] | None
@@ -114,43 +115,46 @@ class Options(TypedDict, total=False):
     """
 
     max_locations: int | None
-    """Largest number of places of non-finite logits in the diagnostics: the first ones
-    in row-major order.
+    """Maximum number of non-finite logits that the diagnostics list: the first ones in
+    row-major order.
     """
 
     gradient_dtype: Literal["float32"] | None
-    """The dtype of `outputs.gradient`; by default the dtype of the logits."""
+    """The dtype of `outputs.gradient`. Default: the dtype of the logits."""
 
     outputs: Sequence[Literal["per_token_loss", "lse", "gradient", "predictions", "target_rank", "entropy", "sequences"]] | None
-    """Tensors to return, and `sequences`, which is a list at the top of the answer. All
-    tensors except `gradient` have an entry per row, shaped like class indices.
-    `per_token_loss` (float64): m·(ℓ + λ·lse²), 0 for rows that are not counted.
-    `gradient`: ∂loss/∂logits, shaped like `logits`, in the dtype of `gradient_dtype`;
-    of N + Z when there is no `loss`. It is (m/D)·[(1−ε)·w_y·(s_c − 1[c=y]) +
-    (ε/C)·(W·s_c − w_c)] + (m/D_z)·2λ·lse·s_c, with s = softmax(x), for class
-    probabilities (m/D)·[s_c·Σ_k w_k·p′_k − w_c·p′_c] + the same last term, with the
-    denominators of `semantics`; times 1 − tanh² for `softcap` and times `logit_scale`;
-    0 for rows that are not counted and for invalid labels under `zero_loss`. `lse`
-    (float64): log Σ exp x. `predictions` (int32): index of the maximum, the lowest on
-    ties, −1 for rows that hold a NaN. `target_rank` (int32): number of classes that
-    come before the label (the most probable class, the first of equals) when sorted by
-    value, then by index, −1 for rows that are not counted, whose label is invalid or
-    that hold a NaN. `entropy` (float64): −Σ s·log s of the softmax, in nats.
+    """Results to return: tensors under `outputs`, and `sequences` as a list at the top
+    level of the answer. All tensors except `gradient` have one entry per row, shaped
+    like class indices. `per_token_loss` (float64): m·(ℓ + λ·lse²), 0 for rows that are
+    not counted. `gradient`: ∂loss/∂logits, shaped like `logits`, in the dtype of
+    `gradient_dtype`; without a `loss`, ∂(N + Z)/∂logits. With s = softmax(x) and the
+    denominators of `semantics`, the gradient for class indices is (m/D)·[(1−ε)·w_y·(s_c
+    − 1[c=y]) + (ε/C)·(W·s_c − w_c)] + (m/D_z)·2λ·lse·s_c. For class probabilities, the
+    first term is (m/D)·[s_c·Σ_k w_k·p′_k − w_c·p′_c]. `softcap` multiplies the gradient
+    by 1 − tanh², and `logit_scale` by its value. The gradient is 0 for rows that are
+    not counted, and for invalid labels with `invalid_label: "zero_loss"`. `lse`
+    (float64): log Σ exp x. `predictions` (int32): index of the largest logit, the
+    lowest index on ties; −1 for rows that hold a NaN. `target_rank` (int32): number of
+    classes before the label when classes are sorted by descending logit, then by index.
+    With class probabilities, the label is the most probable class, the lowest index on
+    ties. −1 for rows that are not counted, have an invalid label, or hold a NaN.
+    `entropy` (float64): −Σ s·log s of the softmax, in nats.
     """
 
     metrics: Sequence[Literal["accuracy", "top5_accuracy", "mean_entropy", "ece", "sequence_perplexity", "standard_error", "bits_per_byte", "byte_perplexity", "word_perplexity"]] | None
-    """Metrics to compute in addition to perplexity and bits_per_token. Without another
-    word they are means over counted rows, weighted by the mask. `accuracy`: target_rank
-    = 0. `top5_accuracy`: target_rank < min(5, C); a row with a NaN has no prediction,
-    and is a miss of both. `mean_entropy`: of `entropy`. `ece`: the expected calibration
-    error, Σ_b |Σ m·(hit − confidence)| / Σ m over 15 bins b of equal width of the
-    confidence max s, (0, 1], and over the rows that have a prediction.
-    `sequence_perplexity`: mean over the sequences with counted rows of exp(Σ m·nll / Σ
-    m) of each; every sequence counts once, whatever its length. `standard_error`: the
-    standard error of `mean_nll`, √(n/(n−1)·Σ m²(nll − mean_nll)²) / Σ m over n counted
-    rows; NaN below two. `bits_per_byte`: Σ m·nll / (ln 2 · Σ bytes), of the field
-    `bytes`: a ratio of totals. `byte_perplexity`: exp(Σ m·nll / Σ bytes), of the field
-    `bytes`. `word_perplexity`: exp(Σ m·nll / Σ words), of the field `words`.
+    """Metrics to compute in addition to perplexity and bits_per_token. Unless stated
+    otherwise, a metric is a mean over counted rows, weighted by the mask. `accuracy`:
+    target_rank = 0. `top5_accuracy`: target_rank < min(5, C). A row that holds a NaN
+    has no prediction: `accuracy` and `top5_accuracy` count it as a miss.
+    `mean_entropy`: mean of `entropy`. `ece`: expected calibration error, Σ_b |Σ m·(hit
+    − confidence)| / Σ m over the rows with a prediction, in 15 bins b of equal width
+    over (0, 1] of the confidence max s. `sequence_perplexity`: mean of exp(Σ m·nll / Σ
+    m) of each sequence, over the sequences with counted rows. Every sequence has the
+    same weight, whatever its length. `standard_error`: standard error of `mean_nll`,
+    √(n/(n−1)·Σ m²(nll − mean_nll)²) / Σ m over n counted rows; NaN with fewer than two.
+    `bits_per_byte`: Σ m·nll / (ln 2 · Σ bytes), with the field `bytes`; a ratio of
+    totals. `byte_perplexity`: exp(Σ m·nll / Σ bytes), with the field `bytes`.
+    `word_perplexity`: exp(Σ m·nll / Σ words), with the field `words`.
     """
 
 
@@ -251,18 +255,20 @@ class Cause(TypedDict):
     """A cause with its first place."""
 
     cause: Literal["nan_logit", "pos_inf_logit", "all_neg_inf_row", "neg_inf_at_label", "neg_inf_smoothed", "non_finite_probability", "zero_denominator", "accumulation_overflow"]
-    """`nan_logit`, `pos_inf_logit`: a counted row holds such a value, its loss is NaN
-    (without `softcap`). `all_neg_inf_row`: a counted row is −Inf throughout, its loss
-    is NaN. `neg_inf_at_label`: the label, or a class whose probability is not 0, has
-    the logit −Inf: nll is +Inf, and so is the loss, unless the class has weight 0 or
-    less. `neg_inf_smoothed`: `label_smoothing` gives a class of the logit −Inf its
-    share: the loss is +Inf, −Inf if its weight is negative, NaN if there are both.
-    `non_finite_probability`: a row of class probabilities holds such a value, its loss
-    is not finite. `zero_denominator`: D is 0, because nothing is counted or the class
-    weights of the counted rows sum to 0. `accumulation_overflow`: the loss of a row, or
-    the sum of the rows, left the range of float64. A row of an invalid label under
-    `zero_loss` is counted with what its logits hold, though its loss is 0. Where
-    partials were combined, `first` may be absent.
+    """`nan_logit`, `pos_inf_logit`: a counted row holds NaN or +Inf, so its loss is
+    NaN; with `softcap`, +Inf leaves the loss finite. `all_neg_inf_row`: all logits of a
+    counted row are −Inf, so its loss is NaN. `neg_inf_at_label`: the logit of the
+    label, or of a class with a probability other than 0, is −Inf, so nll is +Inf. The
+    loss is +Inf too, unless the weight of the class is 0 or negative.
+    `neg_inf_smoothed`: the logit of a class is −Inf, and `label_smoothing` gives the
+    class a share of the target. The loss is +Inf; −Inf if the weight of the class is
+    negative; NaN if both occur. `non_finite_probability`: a row of class probabilities
+    holds a non-finite value, so its loss is not finite. `zero_denominator`: D is 0,
+    because nothing is counted or the class weights of the counted rows sum to 0.
+    `accumulation_overflow`: the loss of a row, or the sum over rows, exceeds the range
+    of float64. With `invalid_label: "zero_loss"`, the non-finite logits of a row with
+    an invalid label are reported too, although its loss is 0. In combined partials,
+    `first` may be absent.
     """
 
     rows: int
@@ -303,24 +309,25 @@ class DiagnosticsLabels(TypedDict):
     """Greatest label; absent when nothing is counted."""
 
     out_of_range: int
-    """Labels that are no class: only with `invalid_label: "zero_loss"`."""
+    """Number of labels outside [0, C). Present only with `invalid_label: "zero_loss"`.
+    """
 
 
 class DiagnosticsFloat16(TypedDict):
     """Signs of overflow and underflow, over counted rows: `float16` for float16,
     `float8` for the float8 dtypes; absent for other dtypes. float8_e4m3fn has no
-    Infinity: what is beyond 448 is NaN.
+    Infinity: values beyond 448 become NaN.
     """
 
     at_largest: int
-    """Values that are the largest finite one: 65504 of float16, 448 of float8_e4m3fn,
-    57344 of float8_e5m2.
+    """Number of values equal to the largest finite value of the dtype: 65504 of
+    float16, 448 of float8_e4m3fn, 57344 of float8_e5m2.
     """
 
     subnormal_fraction: float
-    """Share of subnormal values, which have lost precision (0 < |x| < 2^−14 of float16,
-    2^−6 of float8_e4m3fn, 2^−14 of float8_e5m2): among the first 256 of each counted
-    row in an evaluation, among all in a diagnosis.
+    """Share of subnormal values, which have lost precision: 0 < |x| < 2^−14 of float16,
+    2^−6 of float8_e4m3fn, 2^−14 of float8_e5m2. An evaluation samples the first 256
+    values of each counted row; a diagnosis reads all values.
     """
 
     hint: NotRequired[str]
@@ -338,7 +345,7 @@ class DiagnosticsProbabilities(TypedDict):
 
 
 class DiagnosticsGradient(TypedDict):
-    """With `check_for_nan_in_loss_and_grad`."""
+    """Norm of the gradient. Present with `check_for_nan_in_loss_and_grad`."""
 
     norm: float
     """Euclidean norm of the gradient with respect to the logits."""
@@ -354,10 +361,10 @@ class DiagnosticsWorstRow(TypedDict):
     """Row of the batch, from 0."""
 
     label: int
-    """Its class; with class probabilities the most probable class."""
+    """Label of the row; with class probabilities, the most probable class."""
 
     loss: float
-    """Its nll in nats, without weights, smoothing and mask."""
+    """nll of the row, in nats, without weights, smoothing and mask."""
 
     target_rank: NotRequired[int]
     """Number of classes that rank before the label, as in `outputs.target_rank`. Absent
@@ -386,11 +393,13 @@ class Diagnostics(TypedDict):
     """
 
     masked_rows_non_finite: int
-    """Rows left out that contain a non-finite logit: they do not affect the loss."""
+    """Number of left-out rows that contain a non-finite logit. They do not affect the
+    loss.
+    """
 
     nulls: NotRequired[int]
-    """Null entries of `logits` and `label`, which some JSON writers use for NaN: they
-    are read as NaN. Absent when there are none.
+    """Number of null entries in `logits` and `label`. They are read as NaN, because
+    some JSON writers write NaN as null. Absent when there are none.
     """
 
     labels: NotRequired[DiagnosticsLabels]
@@ -399,25 +408,25 @@ class Diagnostics(TypedDict):
     float16: NotRequired[DiagnosticsFloat16]
     """Signs of overflow and underflow, over counted rows: `float16` for float16,
     `float8` for the float8 dtypes; absent for other dtypes. float8_e4m3fn has no
-    Infinity: what is beyond 448 is NaN.
+    Infinity: values beyond 448 become NaN.
     """
 
     float8: NotRequired[DiagnosticsFloat16]
     """Signs of overflow and underflow, over counted rows: `float16` for float16,
     `float8` for the float8 dtypes; absent for other dtypes. float8_e4m3fn has no
-    Infinity: what is beyond 448 is NaN.
+    Infinity: values beyond 448 become NaN.
     """
 
     probabilities: NotRequired[DiagnosticsProbabilities]
     """Invalid class probabilities; absent with class indices."""
 
     gradient: NotRequired[DiagnosticsGradient]
-    """With `check_for_nan_in_loss_and_grad`."""
+    """Norm of the gradient. Present with `check_for_nan_in_loss_and_grad`."""
 
     rows_without_prediction: NotRequired[int]
-    """Counted rows without a prediction, because a logit of them is NaN: they are
-    misses of `accuracy` and `top5_accuracy`, and `ece` leaves them out. Absent where no
-    output and no metric needs predictions.
+    """Number of counted rows without a prediction, because one of their logits is NaN.
+    `accuracy` and `top5_accuracy` count them as misses; `ece` leaves them out. Absent
+    when no output or metric needs predictions.
     """
 
     worst_rows: list[DiagnosticsWorstRow]
@@ -426,7 +435,7 @@ class Diagnostics(TypedDict):
     """
 
     local_losses: NotRequired[list[float]]
-    """Local loss of each data-parallel group, in row order: with
+    """Local loss of each data-parallel group, in row order. Present with
     `check_for_nan_in_loss_and_grad`, or with more than one group.
     """
 
@@ -438,19 +447,19 @@ class DiagnosisValues(TypedDict):
     """Values of the counted rows."""
 
     nan: int
-    """NaN."""
+    """Number of NaN values."""
 
     pos_inf: int
-    """+Inf."""
+    """Number of +Inf values."""
 
     neg_inf: int
-    """−Inf."""
+    """Number of −Inf values."""
 
     zero: int
-    """0."""
+    """Number of zeros."""
 
     subnormal: int
-    """Values too small to be normal in the dtype: they have lost precision."""
+    """Number of subnormal values of the dtype. They have lost precision."""
 
     min: NotRequired[float]
     """Least finite value; absent when there is none."""
@@ -463,7 +472,7 @@ class DiagnosisValues(TypedDict):
 
 
 class DiagnosisMagnitude(TypedDict):
-    """A power of two."""
+    """A bin of values with 2^e ≤ |x| < 2^(e+1)."""
 
     exponent: int
     """e, where 2^e ≤ |x| < 2^(e+1); −1023 also for smaller values."""
@@ -509,21 +518,21 @@ class DiagnosisColumnsWorst(TypedDict):
     """Column, from 0."""
 
     rows: int
-    """Rows in which it is not finite."""
+    """Number of counted rows in which the column is not finite."""
 
 
 class DiagnosisColumns(TypedDict):
-    """Hot spots: classes that are bad in many rows."""
+    """Hot spots: columns that are non-finite in many rows."""
 
     bad: int
-    """Columns that are not finite in some counted row."""
+    """Number of columns that are not finite in at least one counted row."""
 
     bad_in_most_rows: int
     """Columns that are not finite in more than half of the counted rows."""
 
     worst: list[DiagnosisColumnsWorst]
-    """The columns that are non-finite in the most rows; of equal columns the first come
-    first.
+    """The columns that are non-finite in the most rows, worst first; ties in column
+    order.
     """
 
 
@@ -540,7 +549,7 @@ class Diagnosis(TypedDict):
     """Type of the elements."""
 
     shape: list[int]
-    """Its shape."""
+    """Shape of the tensor."""
 
     rows: RowCounts
     """Numbers of counted, ignored and masked rows."""
@@ -557,11 +566,13 @@ class Diagnosis(TypedDict):
     """
 
     masked_rows_non_finite: int
-    """Rows left out that contain a non-finite logit: they do not affect the loss."""
+    """Number of left-out rows that contain a non-finite logit. They do not affect the
+    loss.
+    """
 
     nulls: NotRequired[int]
-    """Null entries of `logits` and `label`, which some JSON writers use for NaN: they
-    are read as NaN. Absent when there are none.
+    """Number of null entries in `logits` and `label`. They are read as NaN, because
+    some JSON writers write NaN as null. Absent when there are none.
     """
 
     magnitudes: list[DiagnosisMagnitude]
@@ -573,18 +584,18 @@ class Diagnosis(TypedDict):
     """Norms of counted rows, over their finite values."""
 
     columns: DiagnosisColumns
-    """Hot spots: classes that are bad in many rows."""
+    """Hot spots: columns that are non-finite in many rows."""
 
     float16: NotRequired[DiagnosticsFloat16]
     """Signs of overflow and underflow, over counted rows: `float16` for float16,
     `float8` for the float8 dtypes; absent for other dtypes. float8_e4m3fn has no
-    Infinity: what is beyond 448 is NaN.
+    Infinity: values beyond 448 become NaN.
     """
 
     float8: NotRequired[DiagnosticsFloat16]
     """Signs of overflow and underflow, over counted rows: `float16` for float16,
     `float8` for the float8 dtypes; absent for other dtypes. float8_e4m3fn has no
-    Infinity: what is beyond 448 is NaN.
+    Infinity: values beyond 448 become NaN.
     """
 
     kernel: str
@@ -606,44 +617,44 @@ class ComparisonOptions(TypedDict, total=False):
     """
 
     logit_scale: float | None
-    """s: both sides are multiplied by it first; 1 / temperature."""
+    """Factor s on the logits of both sides, applied first: 1 / temperature."""
 
     tail: Literal["bucket", "drop"] | None
-    """The classes beside the top K of a `reference` of `indices` and `logprobs`.
-    `bucket`: they are one class, of probability 1 − Σ p on the side of the reference.
-    `drop`: they are left out, Σ p·ln(p/q) over the K alone, which may be negative.
-    Rejected with another reference.
+    """Treatment of the classes outside the top K of a `reference` of `indices` and
+    `logprobs`. `bucket`: they count as one class, with the reference probability 1 − Σ
+    p. `drop`: they are left out; the divergence is Σ p·ln(p/q) over the top K only, and
+    may be negative. Rejected with other references.
     """
 
     reference_floor: float | None
-    """f in nats: classes with ln p ≤ −f are left out, and the divergence is Σ p·ln(p/q)
-    over the others, which may be slightly negative. llama.cpp files hold 16 nats, which
-    is the default with them; none otherwise. `direction: "forward"` only.
+    """Floor f, in nats: classes with ln p ≤ −f are left out. The divergence is then Σ
+    p·ln(p/q) over the other classes, and may be slightly negative. Default: 16 with a
+    llama.cpp file, which holds 16 nats; otherwise none. Requires `direction:
+    "forward"`.
     """
 
     ignore_index: int | Sequence[int] | None
-    """Label, or labels, whose rows are left out. It takes precedence over
-    `invalid_label`; an empty list ignores nothing. It is rejected with class
-    probabilities.
+    """Label, or labels, whose rows are left out. Takes precedence over `invalid_label`.
+    An empty list ignores nothing. Rejected with class probabilities.
     """
 
     shift: int | None
-    """k of the causal shift along axis −2: logits at t are scored against label and
-    mask at t + k. The last k positions are left out: they are not in `rows.total`, and
-    row outputs are k shorter there. Logits of two axes are one sequence. With
-    `segments` the last k rows of each segment are left out instead, and row outputs are
-    flat.
+    """Causal shift k along axis −2: logits at position t are scored against label and
+    mask at t + k. The last k positions are left out: `rows.total` does not count them,
+    and row outputs are k shorter along that axis. Logits with two axes are one
+    sequence. With `segments`, the last k rows of each segment are left out instead, and
+    row outputs are flat.
     """
 
     semantics: Literal["mindformers", "torch", "megatron"] | None
-    """Denominator of the mean. `mindformers`: D + 1e-8, so 0 when nothing is counted.
-    `torch`: D, so NaN when nothing is counted. `megatron`: max(D, 1). The statistics
-    are divided by D always.
+    """Denominator of the mean. `mindformers`: D + 1e-8, so the mean is 0 when nothing
+    is counted. `torch`: D, so the mean is NaN when nothing is counted. `megatron`:
+    max(D, 1). Statistics are always divided by D.
     """
 
     reduction: Literal["mean", "sum", "none"] | None
     """Reduction of the divergences to one `loss`. `mean`: N / D, with the denominator
-    of `semantics`. `sum`: N. `none`: no `loss`; ask for `outputs: ["kl_divergence"]`.
+    of `semantics`. `sum`: N. `none`: no `loss`; request `outputs: ["kl_divergence"]`.
     """
 
     on_non_finite: Literal["report", "reject"] | None
@@ -652,40 +663,44 @@ class ComparisonOptions(TypedDict, total=False):
     """
 
     max_locations: int | None
-    """Largest number of places of non-finite logits in the diagnostics: the first ones
-    in row-major order.
+    """Maximum number of non-finite logits that the diagnostics list: the first ones in
+    row-major order.
     """
 
     worst_rows: int | None
-    """Largest number of rows of greatest divergence that the answer names."""
+    """Maximum number of rows that `worst_rows` lists: those with the largest
+    divergence.
+    """
 
     gradient_dtype: Literal["float32"] | None
-    """The dtype of `outputs.gradient`; by default the dtype of the logits."""
+    """The dtype of `outputs.gradient`. Default: the dtype of the logits."""
 
     outputs: Sequence[Literal["kl_divergence", "probability_difference", "nll", "reference_nll", "top1_agreement", "gradient", "sequences"]] | None
-    """Tensors to return, and `sequences`, which is a list at the top of the answer. All
-    tensors except `gradient` have an entry per row, 0 for rows that are not counted.
-    `kl_divergence` (float64): the divergence, in nats. `probability_difference`
-    (float64): q_y − p_y, the probability of the label under `logits` minus that under
-    `reference`; needs `label`. `nll` (float64): −log q_y of `logits`; needs `label`.
-    `reference_nll` (float64): −log p_y of `reference`; needs `label`. `top1_agreement`
-    (int32): 1 where both sides have the same most probable class, the lowest on ties,
-    else 0. `gradient`: ∂loss/∂logits, shaped like `logits`, in the dtype of
-    `gradient_dtype`; of N when there is no `loss`. It is m/D times s·(q − p) for
-    forward, s·q_c·(ln(q_c/p_c) − KL) for reverse, s·(1−β)·q_c·(ln(q_c/m_c) − KL(Q‖M))
-    for Jensen-Shannon.
+    """Results to return: tensors under `outputs`, and `sequences` as a list at the top
+    level of the answer. All tensors except `gradient` have one entry per row; 0 for
+    rows that are not counted. `kl_divergence` (float64): the divergence, in nats.
+    `probability_difference` (float64): q_y − p_y, the probability of the label under
+    `logits` minus that under `reference`; needs `label`. `nll` (float64): −log q_y of
+    `logits`; needs `label`. `reference_nll` (float64): −log p_y of `reference`; needs
+    `label`. `top1_agreement` (int32): 1 when both sides have the same most probable
+    class (the lowest index on ties), else 0. `gradient`: ∂loss/∂logits, shaped like
+    `logits`, in the dtype of `gradient_dtype`; without a `loss`, ∂N/∂logits. The
+    gradient is m/D times s·(q − p) for forward, s·q_c·(ln(q_c/p_c) − KL) for reverse,
+    s·(1−β)·q_c·(ln(q_c/m_c) − KL(Q‖M)) for Jensen-Shannon.
     """
 
 
 class DivergenceStatistics(TypedDict):
-    """Divergence of the counted rows, in nats, weighted by the mask in mean and error.
+    """Divergence of the counted rows, in nats. Mean and standard error are weighted by
+    the mask.
     """
 
     mean: float | None
     """Σ m·divergence / Σ m, in nats; null when nothing is counted."""
 
     standard_error: float | None
-    """Standard error of the mean; null below two counted rows and where it is infinite.
+    """Standard error of the mean; null with fewer than two counted rows, or when
+    infinite.
     """
 
     min: float | None
@@ -696,7 +711,7 @@ class DivergenceStatistics(TypedDict):
 
     percentiles: Mapping[str, float | None]
     """Percentiles over counted rows, unweighted, with linear interpolation between
-    neighbours; rows of NaN are left out.
+    neighbours. NaN rows are left out.
     """
 
 
@@ -709,7 +724,7 @@ class Agreement(TypedDict):
     """
 
     standard_error: float | None
-    """Standard error of the fraction; null below two counted rows and where it is
+    """Standard error of the fraction; null with fewer than two counted rows, or when
     infinite.
     """
 
@@ -723,14 +738,16 @@ class ProbabilityDifference(TypedDict):
     """Mean of q_y − p_y."""
 
     standard_error: float | None
-    """Standard error of the mean; null below two counted rows and where it is infinite.
+    """Standard error of the mean; null with fewer than two counted rows, or when
+    infinite.
     """
 
     rms: float | None
     """√ of the mean of (q_y − p_y)²."""
 
     rms_standard_error: float | None
-    """Standard error of rms; null below two counted rows and where it is infinite."""
+    """Standard error of rms; null with fewer than two counted rows, or when infinite.
+    """
 
     min: float | None
     """Least difference."""
@@ -740,7 +757,7 @@ class ProbabilityDifference(TypedDict):
 
     percentiles: Mapping[str, float | None]
     """Percentiles over counted rows, unweighted, with linear interpolation between
-    neighbours; rows of NaN are left out.
+    neighbours. NaN rows are left out.
     """
 
 
@@ -751,7 +768,7 @@ class ComparedPerplexityLogits(TypedDict):
     """The value."""
 
     standard_error: float | None
-    """Standard error of it; null below two counted rows and where it is infinite."""
+    """Standard error of it; null with fewer than two counted rows, or when infinite."""
 
 
 class ComparedPerplexityReference(TypedDict):
@@ -761,7 +778,7 @@ class ComparedPerplexityReference(TypedDict):
     """The value."""
 
     standard_error: float | None
-    """Standard error of it; null below two counted rows and where it is infinite."""
+    """Standard error of it; null with fewer than two counted rows, or when infinite."""
 
 
 class ComparedPerplexityLogRatio(TypedDict):
@@ -771,7 +788,7 @@ class ComparedPerplexityLogRatio(TypedDict):
     """The value."""
 
     standard_error: float | None
-    """Standard error of it; null below two counted rows and where it is infinite."""
+    """Standard error of it; null with fewer than two counted rows, or when infinite."""
 
 
 class ComparedPerplexityRatio(TypedDict):
@@ -781,7 +798,7 @@ class ComparedPerplexityRatio(TypedDict):
     """The value."""
 
     standard_error: float | None
-    """Standard error of it; null below two counted rows and where it is infinite."""
+    """Standard error of it; null with fewer than two counted rows, or when infinite."""
 
 
 class ComparedPerplexityDifference(TypedDict):
@@ -791,11 +808,11 @@ class ComparedPerplexityDifference(TypedDict):
     """The value."""
 
     standard_error: float | None
-    """Standard error of it; null below two counted rows and where it is infinite."""
+    """Standard error of it; null with fewer than two counted rows, or when infinite."""
 
 
 class ComparedPerplexity(TypedDict):
-    """Perplexities of both sides on the labels, with labels only."""
+    """Perplexities of both sides on the labels. Present only with labels."""
 
     logits: ComparedPerplexityLogits
     """exp of the mean nll of `logits`."""
@@ -813,13 +830,13 @@ class ComparedPerplexity(TypedDict):
     """Perplexity of `logits` minus that of `reference`."""
 
     correlation: float | None
-    """Correlation of the nll of both sides over rows; null where one of them is
-    constant.
+    """Correlation over rows between the nll of both sides; null when the nll of one
+    side is constant.
     """
 
 
 class DivergentRow(TypedDict):
-    """A row of great divergence."""
+    """A row with a large divergence."""
 
     row: int
     """Row of the batch, from 0."""
@@ -831,7 +848,8 @@ class DivergentRow(TypedDict):
     """Most probable class under `logits`."""
 
     reference_prediction: int
-    """Most probable class under `reference`; −1 where its top K does not say."""
+    """Most probable class under `reference`; −1 when the top K does not determine it.
+    """
 
     label: NotRequired[int]
     """Its label."""
@@ -847,16 +865,16 @@ class ComparisonDiagnosticsCause(TypedDict):
     """A cause with its side and first place."""
 
     side: Literal["logits", "reference"]
-    """The side that has it."""
+    """The side with this cause."""
 
     cause: Literal["nan_logit", "pos_inf_logit", "all_neg_inf_row", "neg_inf_at_label", "reference_mass_at_neg_inf", "logits_mass_at_neg_inf", "zero_denominator", "accumulation_overflow"]
-    """`nan_logit`, `pos_inf_logit`, `all_neg_inf_row`: a counted row holds such a
-    value, or is −Inf throughout; its divergence is NaN. `reference_mass_at_neg_inf`: a
-    class of `logits` is −Inf to which the reference gives some probability: forward KL
-    is +Inf. `logits_mass_at_neg_inf`: the same with the roles changed, for reverse KL.
-    `neg_inf_at_label`: the label has the logit −Inf: its nll and the perplexity are
-    +Inf. `accumulation_overflow`: the sum left the range of float64.
-    `zero_denominator`: nothing is counted.
+    """`nan_logit`, `pos_inf_logit`, `all_neg_inf_row`: a counted row holds NaN, holds
+    +Inf, or has only −Inf, so its divergence is NaN. `reference_mass_at_neg_inf`: the
+    logit of a class is −Inf in `logits`, but its probability under `reference` is not
+    0, so forward KL is +Inf. `logits_mass_at_neg_inf`: the same with the sides swapped,
+    so reverse KL is +Inf. `neg_inf_at_label`: the logit of the label is −Inf, so its
+    nll and the perplexity are +Inf. `accumulation_overflow`: the sum exceeds the range
+    of float64. `zero_denominator`: nothing is counted.
     """
 
     rows: int
@@ -878,18 +896,20 @@ class ComparisonDiagnosticsLogits(TypedDict):
     """
 
     masked_rows_non_finite: int
-    """Rows left out that contain a non-finite logit: they do not affect the loss."""
+    """Number of left-out rows that contain a non-finite logit. They do not affect the
+    loss.
+    """
 
     float16: NotRequired[DiagnosticsFloat16]
     """Signs of overflow and underflow, over counted rows: `float16` for float16,
     `float8` for the float8 dtypes; absent for other dtypes. float8_e4m3fn has no
-    Infinity: what is beyond 448 is NaN.
+    Infinity: values beyond 448 become NaN.
     """
 
     float8: NotRequired[DiagnosticsFloat16]
     """Signs of overflow and underflow, over counted rows: `float16` for float16,
     `float8` for the float8 dtypes; absent for other dtypes. float8_e4m3fn has no
-    Infinity: what is beyond 448 is NaN.
+    Infinity: values beyond 448 become NaN.
     """
 
 
@@ -918,14 +938,14 @@ class ComparisonDiagnostics(TypedDict):
     """
 
     truncated: bool
-    """True where terms of the reference were left out (`reference_floor`, `tail:
-    "drop"`, a llama.cpp file, which is quantised): the divergence is Σ p·ln(p/q) over
-    the others, and may be slightly negative.
+    """True when classes of the reference were left out: by `reference_floor`, by `tail:
+    "drop"`, or in a llama.cpp file, which is quantised. The divergence is then Σ
+    p·ln(p/q) over the other classes, and may be slightly negative.
     """
 
     nulls: NotRequired[int]
-    """Null entries of `logits` and `label`, which some JSON writers use for NaN: they
-    are read as NaN. Absent when there are none.
+    """Number of null entries in `logits` and `label`. They are read as NaN, because
+    some JSON writers write NaN as null. Absent when there are none.
     """
 
     labels: NotRequired[DiagnosticsLabels]
@@ -977,7 +997,7 @@ class ComparedSequence(TypedDict):
 
 
 class SequenceComparisonPerplexity(TypedDict):
-    """e to the mean of −log-probability over its counted tokens."""
+    """exp of the mean of −log-probability over the counted tokens."""
 
     old: float | None
     """Perplexity of `old`."""
@@ -1002,7 +1022,7 @@ class SequenceComparison(TypedDict):
     """Mean of ρ − 1 − r, an estimator of KL(old‖new) that is never negative."""
 
     perplexity: SequenceComparisonPerplexity
-    """e to the mean of −log-probability over its counted tokens."""
+    """exp of the mean of −log-probability over the counted tokens."""
 
 
 class LogprobComparisonTokens(TypedDict):
@@ -1051,9 +1071,9 @@ class LogprobComparisonWorstToken(TypedDict):
 
 
 class LogprobComparison(TypedDict):
-    """The comparison, with r = new − old and ρ = e^r of each counted token; n of them.
-    Nothing is clamped or truncated: what overflows float64 is Infinity. Without counted
-    tokens all values are null.
+    """The comparison over the n counted tokens, with r = new − old and ρ = e^r of each
+    token. Nothing is clamped or truncated: a value that overflows float64 is Infinity.
+    Without counted tokens, all values are null.
     """
 
     tokens: LogprobComparisonTokens
@@ -1066,13 +1086,17 @@ class LogprobComparison(TypedDict):
     """Mean of ρ − 1 − r, an estimator of KL(old‖new) that is never negative."""
 
     chi2_token: float | None
-    """Mean of ρ² over tokens, less 1."""
+    """Mean of ρ² over tokens, minus 1."""
 
     chi2_sequence: float | None
-    """Mean over sequences of the square of the product of their ρ, less 1."""
+    """Mean over sequences of (Π ρ)², minus 1, with the product over the tokens of a
+    sequence.
+    """
 
     effective_sample_size: float | None
-    """(Σ ρ)² / (n·Σ ρ²): the share of tokens that reweighting leaves."""
+    """(Σ ρ)² / (n·Σ ρ²): the effective share of the tokens under the importance weights
+    ρ.
+    """
 
     mean_absolute_difference: float | None
     """Mean of |r|."""
@@ -1084,9 +1108,7 @@ class LogprobComparison(TypedDict):
     """Mean over sequences of their perplexities."""
 
     worst_tokens: list[LogprobComparisonWorstToken]
-    """The tokens of greatest |r|, the greatest first; of equal tokens the first come
-    first.
-    """
+    """The tokens with the largest |r|, largest first; ties in token order."""
 
     sequences: list[SequenceComparison]
     """Every sequence, in order."""
@@ -1094,9 +1116,10 @@ class LogprobComparison(TypedDict):
     hint: NotRequired[Literal["renormalised_support"]]
     """`renormalised_support`: `old` was renormalised over a truncated support, by top-p
     or top-k, and `new` was not. A heuristic: of at least 32 counted tokens with `old`
-    below −0.1, more than half have r < −0.02, and at most 10% have r > 0.01. A kept
-    mass above 98% is not seen. A constant shift downwards gives the hint too: no two
-    normalised distributions have it.
+    below −0.1, more than half have r < −0.02, and at most 10% have r > 0.01. The
+    heuristic misses supports that keep more than 98% of the probability mass. A
+    constant downward shift triggers it too, but cannot occur between two normalised
+    distributions.
     """
 
 
@@ -1104,10 +1127,10 @@ class RunSummary(TypedDict):
     """A summary of a run."""
 
     run: str
-    """Name of the run, percent-encoded in the path, slashes too: 1 to 256 characters
-    (code points) of Unicode. No control characters, no white space at an end, no `.` or
-    `..` as a part between slashes, and not `~removed ` at the beginning. Names are
-    compared as they are: upper and lower case differ, and Unicode is not normalised.
+    """Name of the run: 1 to 256 Unicode characters (code points). In a path, the name
+    is percent-encoded, including slashes. Not allowed: control characters, white space
+    at either end, `.` or `..` as a part between slashes, and `~removed ` at the
+    beginning. Names are case-sensitive, and Unicode is not normalised.
     """
 
     labels: Mapping[str, str | float | bool]
@@ -1128,10 +1151,10 @@ class RunSummary(TypedDict):
     """`active` when a batch was recorded in the last five minutes."""
 
     state: Literal["running", "finished", "failed", "crashed", "idle"]
-    """`running`, `finished` or `failed` as the trainer said, and `running` again when
-    more is recorded later. `crashed` when a run that is said to be running is silent
-    for 30 minutes. A run whose trainer never said its state is `running` while it is
-    `active`, and `idle` otherwise.
+    """`running`, `finished` or `failed`: the state that the trainer last reported. A
+    later recording sets it to `running` again. `crashed`: the trainer reported
+    `running`, but nothing was recorded for 30 minutes. Without a reported state, a run
+    is `running` while its `status` is `active`, and `idle` otherwise.
     """
 
     notes: str
@@ -1141,7 +1164,7 @@ class RunSummary(TypedDict):
     """Tags, each once."""
 
     archived: bool
-    """True for a run that lists leave out unless they are asked for it."""
+    """True for an archived run, which lists leave out by default."""
 
     steps: int
     """Number of steps, without superseded ones."""
@@ -1194,10 +1217,10 @@ class StepPointRankLosses(TypedDict):
     """Finite local losses of ranks; absent when there is none."""
 
     min: float
-    """The least."""
+    """The smallest loss."""
 
     max: float
-    """The greatest."""
+    """The largest loss."""
 
 
 class StepPoint(TypedDict):
@@ -1221,8 +1244,8 @@ class StepPoint(TypedDict):
     """Σ denominators."""
 
     complete: bool
-    """True when all ranks reported: the expected ranks, or all known ranks of the run
-    when no number is expected.
+    """True when all `expected_ranks` reported. Without `expected_ranks`: when all known
+    ranks of the run reported.
     """
 
     non_finite: bool
@@ -1258,21 +1281,23 @@ class StepList(TypedDict):
 
 
 class Normalisation(TypedDict):
-    """The loss of the step in the averages that trainers confuse. Each sum is exact, so
-    the order of the batches has no effect. Absent on further pages, and for steps of
-    more than 100,000 micro-batches.
+    """The loss of the step under each of the averaging methods that trainers confuse.
+    Each sum is exact, so the order of the batches has no effect. Absent on further
+    pages, and for steps of more than 100,000 micro-batches.
     """
 
     token_mean: float
     """Σ numerators / Σ denominators: the loss of the step."""
 
     mean_of_means: float
-    """Mean of the losses of all micro-batches that count anything, whatever their
-    numbers of tokens.
+    """Unweighted mean of the losses of all micro-batches; those that count nothing are
+    left out.
     """
 
     mean_of_rank_means: float
-    """Mean of the losses of the ranks, each its own Σ numerators / Σ denominators."""
+    """Unweighted mean of the losses of the ranks, each Σ numerators / Σ denominators of
+    the rank.
+    """
 
     relative_difference: float
     """(mean_of_means − token_mean) / |token_mean|."""
@@ -1292,29 +1317,29 @@ class Disagreement(TypedDict):
     """Batches of a step that do not agree."""
 
     kind: Literal["declared_loss_differs", "rank_apart", "same_batch", "stale_labels"]
-    """`declared_loss_differs`: the loss that ranks declared is not the recorded one.
-    `rank_apart`: the loss of a rank is far from those of the others. `same_batch`:
-    ranks recorded the same batch. `stale_labels`: a batch has the labels of the step
-    before, with other logits. docs/diagnostics.md has the rules.
+    """`declared_loss_differs`: the declared loss of ranks differs from the recorded
+    loss. `rank_apart`: the loss of a rank is far from the losses of the other ranks.
+    `same_batch`: ranks recorded the same batch. `stale_labels`: a batch has the labels
+    of the previous step, but different logits. docs/diagnostics.md has the rules.
     """
 
     summary: str
     """The finding in a sentence."""
 
     ranks: list[int]
-    """The ranks; the first 1024."""
+    """The ranks concerned; the first 1024."""
 
     declared: NotRequired[float]
-    """Declared loss of the first of the ranks."""
+    """Declared loss of the first rank of `ranks`."""
 
     recorded: NotRequired[float]
-    """Recorded loss of that rank, its mean over tokens."""
+    """Recorded loss of the same rank: its mean over tokens."""
 
     relative_difference: NotRequired[float]
     """(declared − recorded) / |recorded|."""
 
     reproduced_by: NotRequired[Literal["mean_of_means", "rank_mean_of_means", "mean_of_rank_means", "sum", "rank_sum", "sum_of_means", "rank_sum_of_means", "last_micro_batch", "first_micro_batch", "divided_by_micro_batches", "divided_by_ranks", "times_ranks", "rank_share", "bits_per_token", "perplexity"] | None]
-    """Average that gives the declared loss; null when none is known."""
+    """Averaging method that gives the declared loss; null when none is known."""
 
     loss: NotRequired[float]
     """Loss of the rank."""
@@ -1323,18 +1348,18 @@ class Disagreement(TypedDict):
     """Median of the losses of all ranks."""
 
     tolerance: NotRequired[float]
-    """Distance from the median up to which a rank is not apart."""
+    """Largest distance from the median that is not reported."""
 
     explained_by: NotRequired[Literal["sum", "sum_of_means", "divided_by_micro_batches", "divided_by_denominator"] | None]
-    """Fault of normalisation without which the rank would be among the others; null
-    when there is none.
+    """Normalisation error that explains the distance of the rank from the others; null
+    when none does.
     """
 
     micro_batches: NotRequired[list[PlaceInStep]]
-    """Their micro-batches; the first 64."""
+    """The micro-batches concerned; the first 64."""
 
     previous_step: NotRequired[int]
-    """Step that had these labels before."""
+    """Earlier step with the same labels."""
 
 
 class RerunAttempt(TypedDict):
@@ -1366,25 +1391,25 @@ class Rerun(TypedDict):
     """True where all results are the same in every bit."""
 
     same_labels: NotRequired[bool]
-    """False where the labels differ: it was another batch. Absent where they are not
-    known.
+    """False when the labels, and so the batches, differ. Absent when the labels are
+    unknown.
     """
 
     relative_difference: float
-    """Of the loss that is farthest from that of the first attempt: (loss − first) /
-    |first|.
+    """(loss − first) / |first|, for the loss that is farthest from the loss of the
+    first attempt.
     """
 
     first_differing_row: NotRequired[int]
     """First row whose loss differs between the first attempt and the next one that
-    differs from it; absent where the losses of rows are not kept.
+    differs from it; absent when row losses are not stored.
     """
 
     verdict: Literal["transient", "persistent", "correct", "undetermined"]
-    """`transient`: the same device gave another result. `persistent`: the same device
-    gave the same result, and another device another. `correct`: another device gave the
-    same result. `undetermined`: the attempts and their devices do not tell, or it was
-    another batch.
+    """`transient`: the same device gave a different result. `persistent`: the same
+    device repeated its result, and another device gave a different one. `correct`:
+    another device gave the same result. `undetermined`: the attempts and their devices
+    do not decide, or the batches differ.
     """
 
 
@@ -1399,7 +1424,7 @@ class RerunList(TypedDict):
 
 
 class RunDifferenceRow(TypedDict):
-    """The first row that differs; absent where the losses of rows are not kept."""
+    """The first row that differs; absent when row losses are not stored."""
 
     row: int
     """Index of the row."""
@@ -1439,12 +1464,12 @@ class RunDifference(TypedDict):
     """Device of the other run."""
 
     same_labels: NotRequired[bool]
-    """False where the labels differ: it was another batch. Absent where they are not
-    known.
+    """False when the labels, and so the batches, differ. Absent when the labels are
+    unknown.
     """
 
     row: NotRequired[RunDifferenceRow]
-    """The first row that differs; absent where the losses of rows are not kept."""
+    """The first row that differs; absent when row losses are not stored."""
 
 
 class BatchPlace(TypedDict):
@@ -1477,9 +1502,7 @@ class RunComparison(TypedDict):
     """The first difference of two runs."""
 
     same: int
-    """Micro-batches that both runs have, and that are the same in every bit, up to the
-    difference.
-    """
+    """Number of bit-identical micro-batches before the first difference."""
 
     difference: NotRequired[RunDifference]
     """The first micro-batch that differs."""
@@ -1491,14 +1514,14 @@ class RunComparison(TypedDict):
     """First micro-batch that this run lacks, before the end of both."""
 
     next: NotRequired[str]
-    """`cursor` with which the comparison goes on; absent when it has found a
-    difference, or an end.
+    """`cursor` that continues the comparison; absent when a difference, or the end of a
+    run, is reached.
     """
 
 
 class MicroBatchDiagnostics(TypedDict):
-    """Verdict, summary and causes. With findings, the whole diagnostics of the
-    evaluation, with the first 64 of `locations` and `local_losses`.
+    """Verdict, summary and causes. When the evaluation has findings: its full
+    diagnostics, with at most 64 `locations` and 64 `local_losses`.
     """
 
     verdict: Literal["finite", "non_finite"]
@@ -1519,11 +1542,13 @@ class MicroBatchDiagnostics(TypedDict):
     """
 
     masked_rows_non_finite: NotRequired[int]
-    """Rows left out that contain a non-finite logit: they do not affect the loss."""
+    """Number of left-out rows that contain a non-finite logit. They do not affect the
+    loss.
+    """
 
     nulls: NotRequired[int]
-    """Null entries of `logits` and `label`, which some JSON writers use for NaN: they
-    are read as NaN. Absent when there are none.
+    """Number of null entries in `logits` and `label`. They are read as NaN, because
+    some JSON writers write NaN as null. Absent when there are none.
     """
 
     labels: NotRequired[DiagnosticsLabels]
@@ -1532,25 +1557,25 @@ class MicroBatchDiagnostics(TypedDict):
     float16: NotRequired[DiagnosticsFloat16]
     """Signs of overflow and underflow, over counted rows: `float16` for float16,
     `float8` for the float8 dtypes; absent for other dtypes. float8_e4m3fn has no
-    Infinity: what is beyond 448 is NaN.
+    Infinity: values beyond 448 become NaN.
     """
 
     float8: NotRequired[DiagnosticsFloat16]
     """Signs of overflow and underflow, over counted rows: `float16` for float16,
     `float8` for the float8 dtypes; absent for other dtypes. float8_e4m3fn has no
-    Infinity: what is beyond 448 is NaN.
+    Infinity: values beyond 448 become NaN.
     """
 
     probabilities: NotRequired[DiagnosticsProbabilities]
     """Invalid class probabilities; absent with class indices."""
 
     gradient: NotRequired[DiagnosticsGradient]
-    """With `check_for_nan_in_loss_and_grad`."""
+    """Norm of the gradient. Present with `check_for_nan_in_loss_and_grad`."""
 
     rows_without_prediction: NotRequired[int]
-    """Counted rows without a prediction, because a logit of them is NaN: they are
-    misses of `accuracy` and `top5_accuracy`, and `ece` leaves them out. Absent where no
-    output and no metric needs predictions.
+    """Number of counted rows without a prediction, because one of their logits is NaN.
+    `accuracy` and `top5_accuracy` count them as misses; `ece` leaves them out. Absent
+    when no output or metric needs predictions.
     """
 
     worst_rows: NotRequired[list[DiagnosticsWorstRow]]
@@ -1559,7 +1584,7 @@ class MicroBatchDiagnostics(TypedDict):
     """
 
     local_losses: NotRequired[list[float]]
-    """Local loss of each data-parallel group, in row order: with
+    """Local loss of each data-parallel group, in row order. Present with
     `check_for_nan_in_loss_and_grad`, or with more than one group.
     """
 
@@ -1586,8 +1611,8 @@ class MicroBatch(TypedDict):
     """Time of the recording."""
 
     diagnostics: MicroBatchDiagnostics
-    """Verdict, summary and causes. With findings, the whole diagnostics of the
-    evaluation, with the first 64 of `locations` and `local_losses`.
+    """Verdict, summary and causes. When the evaluation has findings: its full
+    diagnostics, with at most 64 `locations` and 64 `local_losses`.
     """
 
 
@@ -1598,7 +1623,8 @@ class RankDetail(TypedDict):
     """Data-parallel rank."""
 
     loss: float
-    """Its local loss: Σ numerators / Σ denominators of all its micro-batches."""
+    """Local loss of the rank: Σ numerators / Σ denominators over all its micro-batches.
+    """
 
     numerator: float
     """Σ numerators."""
@@ -1607,17 +1633,17 @@ class RankDetail(TypedDict):
     """Σ denominators."""
 
     micro_batches: list[MicroBatch]
-    """The ranks of this page, in their order."""
+    """Micro-batches of the rank on this page, in ascending order."""
 
 
 class StepDetail(TypedDict):
     """A step with its ranks and micro-batches."""
 
     run: str
-    """Name of the run, percent-encoded in the path, slashes too: 1 to 256 characters
-    (code points) of Unicode. No control characters, no white space at an end, no `.` or
-    `..` as a part between slashes, and not `~removed ` at the beginning. Names are
-    compared as they are: upper and lower case differ, and Unicode is not normalised.
+    """Name of the run: 1 to 256 Unicode characters (code points). In a path, the name
+    is percent-encoded, including slashes. Not allowed: control characters, white space
+    at either end, `.` or `..` as a part between slashes, and `~removed ` at the
+    beginning. Names are case-sensitive, and Unicode is not normalised.
     """
 
     step: int
@@ -1638,8 +1664,8 @@ class StepDetail(TypedDict):
     """Σ denominators."""
 
     complete: bool
-    """True when all ranks reported: the expected ranks, or all known ranks of the run
-    when no number is expected.
+    """True when all `expected_ranks` reported. Without `expected_ranks`: when all known
+    ranks of the run reported.
     """
 
     non_finite: bool
@@ -1667,14 +1693,14 @@ class StepDetail(TypedDict):
     """Ranks that have not reported; the first 1024."""
 
     normalisation: NotRequired[Normalisation]
-    """The loss of the step in the averages that trainers confuse. Each sum is exact, so
-    the order of the batches has no effect. Absent on further pages, and for steps of
-    more than 100,000 micro-batches.
+    """The loss of the step under each of the averaging methods that trainers confuse.
+    Each sum is exact, so the order of the batches has no effect. Absent on further
+    pages, and for steps of more than 100,000 micro-batches.
     """
 
     disagreement: NotRequired[list[Disagreement]]
-    """Batches that do not agree with each other, or with the loss that was declared;
-    empty when all agree. Absent where `normalisation` is.
+    """Batches that disagree with each other, or with the declared loss; empty when all
+    agree. Absent when `normalisation` is absent.
     """
 
     batches: NotRequired[int]
@@ -1690,7 +1716,9 @@ class StepDetail(TypedDict):
 
 
 class BulkItem(TypedDict, total=False):
-    """A pair of a micro-batch, scalars of its step and rank, or both."""
+    """The numerator and denominator of a micro-batch, scalars of its step and rank, or
+    both.
+    """
 
     step: int
     """Step of the training."""
@@ -1705,10 +1733,10 @@ class BulkItem(TypedDict, total=False):
     """Attempt of the trainer, incremented when it resumes."""
 
     numerator: float
-    """Σ m·ℓ of the batch; `denominator` comes with it."""
+    """N = Σ m·ℓ of the batch. Requires `denominator`."""
 
     denominator: float
-    """D, the denominator of that numerator."""
+    """D, the denominator that belongs to `numerator`."""
 
     scalars: Mapping[str, float]
     """Named numbers of the step and the rank, finite or not: the learning rate, the
@@ -1717,14 +1745,13 @@ class BulkItem(TypedDict, total=False):
     """
 
     device: str
-    """Device that computed the batch, as the trainer names it. A batch that was
-    computed again on the same device, or on another, tells a faulty device from wrong
-    data.
+    """Device that computed the batch, as the trainer names it. When a batch is computed
+    again, the devices distinguish a faulty device from wrong data.
     """
 
     declared_loss: float
-    """Loss that the trainer itself reports for this step on this rank; it is kept as
-    the scalar `declared_loss`.
+    """Loss that the trainer itself reports for this step and rank. Stored as the scalar
+    `declared_loss`.
     """
 
 
@@ -1732,15 +1759,16 @@ class BulkResult(TypedDict):
     """Result of an item."""
 
     status: Literal[201, 200, 409, 422]
-    """201: it is recorded. 200: it was recorded before. 409: other content is recorded,
-    or a later attempt holds. 422: it is not valid.
+    """201: the item is recorded. 200: the same content was already recorded. 409:
+    different content is already recorded, or a later attempt supersedes the item. 422:
+    the item is invalid.
     """
 
     code: NotRequired[str]
     """Code of the error: see docs/errors.md."""
 
     detail: NotRequired[str]
-    """What came and what is expected."""
+    """The received value and the expected value."""
 
 
 class BulkResults(TypedDict):
@@ -1762,10 +1790,10 @@ class ScalarSummary(TypedDict):
     """Recorded numbers, of all steps, ranks and attempts."""
 
     last_step: NotRequired[int]
-    """Last step with a number; absent where all were superseded."""
+    """Last step with a number; absent when all numbers are superseded."""
 
     last_value: NotRequired[float]
-    """Mean over the ranks at that step."""
+    """Mean over the ranks at `last_step`."""
 
 
 class ScalarList(TypedDict):
@@ -1785,7 +1813,9 @@ class ScalarPoint(TypedDict):
     """Attempt of the step."""
 
     value: float
-    """Mean over the ranks that reported; not finite where one of them is not."""
+    """Mean over the ranks that reported; not finite when the number of a rank is not
+    finite.
+    """
 
     ranks: int
     """Ranks that reported."""
@@ -1800,7 +1830,9 @@ class ScalarPoint(TypedDict):
     """True when the number of a rank is not finite."""
 
     spike: bool
-    """True when the value is a spike by the rule of losses: see docs/diagnostics.md."""
+    """True when the value is a spike, by the same rule as for losses: see
+    docs/diagnostics.md.
+    """
 
 
 class ScalarCurve(TypedDict):
@@ -1820,11 +1852,11 @@ class Attempt(TypedDict):
     """Number of the attempt."""
 
     first_step: int
-    """Its first step."""
+    """First step of the attempt."""
 
     superseded_from: NotRequired[int]
-    """First of its steps that a later attempt superseded; absent while it holds to its
-    end.
+    """First step of this attempt that a later attempt superseded; absent when none is
+    superseded.
     """
 
 
@@ -1832,7 +1864,7 @@ class AttemptList(TypedDict):
     """Attempts of a run."""
 
     attempts: list[Attempt]
-    """Attempts in their order, the last 10,000."""
+    """The last 10,000 attempts, in ascending order."""
 
 
 class InfoDtypes(TypedDict):
@@ -1859,102 +1891,113 @@ class InfoLimits(TypedDict):
     """Limits of requests; an absent limit is off."""
 
     max_row_bytes: int
-    """Largest row of logits. A row is evaluated in one piece, so each worker may come
-    to hold one.
+    """Maximum size of a row of logits, in bytes. A row is evaluated in one piece, so
+    each worker may hold a whole row in memory.
     """
 
     max_elements: int
-    """Most elements of logits. Other tensors are held in memory, and bounded by that.
+    """Maximum number of elements of logits. Other tensors are buffered, and limited by
+    the memory of requests.
     """
 
     max_body_bytes: int
-    """Longest request body, as it comes and as it is decoded. Streamed logits are not
-    held, so this bounds time, not memory.
+    """Maximum length of a request body, in bytes, both as received and as decompressed.
+    Streamed logits are not buffered, so this limits time, not memory.
     """
 
     max_json_bytes: int
-    """Longest JSON body: JSON does not stream."""
+    """Maximum length of a JSON body, in bytes. JSON is not streamed."""
 
     max_json_depth: int
-    """Deepest nesting of arrays and objects in a JSON body."""
+    """Maximum nesting depth of arrays and objects in a JSON body."""
 
     max_decompression_ratio: int
-    """Bytes that one byte of a compressed body may become, beyond the first 16 MiB."""
+    """Maximum number of bytes that one byte of a compressed body may decompress to. The
+    first 16 MiB are exempt.
+    """
 
     max_header_bytes: int
-    """Longest head of a request: its line and header fields."""
+    """Maximum length of the head of a request, in bytes: its request line and header
+    fields.
+    """
 
     max_bytes_in_flight: int
-    """Bytes held over all requests: up to a quarter is slabs of logits under way, the
-    rest fields that wait for others, results and answers.
+    """Maximum memory of all requests together, in bytes. Up to a quarter holds slabs of
+    logits; the rest holds buffered fields, results and answers.
     """
 
     max_requests_in_flight: int
-    """Evaluations under way at a time. One whose client sends hardly anything does not
-    count.
+    """Maximum number of concurrent evaluations. An evaluation whose client sends almost
+    nothing does not count.
     """
 
     max_queued_requests: int
-    """Evaluations that wait for others to end; further ones are refused with 429."""
+    """Maximum number of evaluations that wait to begin; further ones are refused with
+    429.
+    """
 
     max_history_reads: int
-    """Reads of the history under way at a time. One counts until its first page is
-    read.
+    """Maximum number of concurrent reads of the history. A read counts until its first
+    page is read.
     """
 
     max_queued_history_reads: int
-    """Reads of the history that wait for others; further ones are refused with 429."""
+    """Maximum number of reads of the history that wait to begin; further ones are
+    refused with 429.
+    """
 
     max_event_streams: int
-    """Open event streams of runs; further ones are refused with 429."""
+    """Maximum number of open event streams of runs; further ones are refused with 429.
+    """
 
     max_event_streams_per_client: int
-    """Open event streams of one key, or of one address where no key is needed; further
-    ones are refused with 429.
+    """Maximum number of open event streams of one key, or of one address when no key is
+    needed; further ones are refused with 429.
     """
 
     max_job_files: int
-    """Most files of a job."""
+    """Maximum number of files of a job."""
 
     max_job_tasks: int
-    """Files of all jobs that wait or are evaluated; a job with which there were more is
+    """Maximum number of pending files over all jobs; a job that would exceed it is
     refused with 429.
     """
 
     max_jobs: int
-    """Jobs that are kept with their results. A further one takes the place of the
-    oldest that has ended, and is refused with 429 when none has.
+    """Maximum number of jobs kept with their results. A new job replaces the oldest job
+    that has ended. It is refused with 429 when no job has ended.
     """
 
     max_connections: int
-    """Open connections; what comes beyond is closed at once. On the last sixteenth of
-    them, at least 2 and at most 64, only probes are answered.
+    """Maximum number of open connections; further ones are closed at once. The last
+    sixteenth of the connections, 2 to 64, is reserved for probes.
     """
 
     max_idle_connections_per_address: int
-    """Connections of one address without a request under way; of more, the one that is
-    idle longest is closed.
+    """Maximum number of idle connections of one address. Beyond it, the connection that
+    is idle longest is closed.
     """
 
     max_requests_per_minute: NotRequired[int]
-    """Requests of a key per minute, or of an address where no key is needed; probes do
-    not count.
+    """Maximum number of requests per minute of a key, or of an address when no key is
+    needed. Probes do not count.
     """
 
     max_runs_per_key: NotRequired[int]
-    """Runs that a key may have created; a further one is refused with 403
-    `quota_exceeded` until one is deleted.
+    """Maximum number of runs that a key may have created; further ones are refused with
+    403 `quota_exceeded` until one is deleted.
     """
 
     min_bytes_per_second: int
-    """Slowest client: one that the service waits for, and that sends or takes less over
-    `stall_seconds`, is cut off. How long a request takes in all does not matter. While
-    others wait for slabs, it is 40 KiB over 2 s.
+    """Minimum rate of a client, in bytes per second over `stall_seconds`. A client that
+    sends or receives more slowly while the service waits for it is cut off. The total
+    duration of a request is not limited. While other requests wait for slabs, the
+    minimum is 40 KiB over 2 s.
     """
 
     stall_seconds: int
-    """Seconds over which the progress of a client is judged; a head must arrive within
-    them.
+    """Seconds over which the rate of a client is measured. The head of a request must
+    arrive within this time.
     """
 
 
