@@ -92,6 +92,6 @@ test('a variable that is not known is a warning, and LOSSMETER_KERNEL picks the 
   expect(info).toMatchObject({ kernel: 'strict' });
   expect(await service.end()).toBe(0);
   expect(service.output).toContain(
-    'LOSSMETER_WROKERS is not a variable of lossmeter and does nothing, did you mean LOSSMETER_WORKERS?',
+    'LOSSMETER_WROKERS is not a variable of lossmeter and is ignored, did you mean LOSSMETER_WORKERS?',
   );
 });

@@ -175,7 +175,7 @@ describe('when as much is under way and waits as the service lets', () => {
     expect([refused.status, refused.headers.get('retry-after')]).toEqual([429, '1']);
     expect(await refused.json()).toMatchObject({
       code: 'overloaded',
-      detail: '2 evaluations are under way and 1 wait, as many as this service lets',
+      detail: '2 evaluations are under way and 1 wait, the maximum of this service',
     });
     const inference = await post('/v2/models/cross_entropy/infer');
     expect([inference.status, ((await inference.json()) as { code: string }).code]).toEqual([429, 'overloaded']);

@@ -157,14 +157,14 @@ describe('a refusal says what would do', () => {
     const { challenge, text } = await call('POST', path);
     expect(challenge).toBe('Bearer realm="lossmeter"');
     expect(text).toContain(
-      'this takes a key with the scope evaluate, as `Authorization: Bearer KEY` or `X-API-Key: KEY`; the request has none',
+      'the request has no key, expected a key with the scope evaluate as `Authorization: Bearer KEY` or `X-API-Key: KEY`',
     );
   });
 
   test.each([
-    [{ authorization: 'Bearer lm_wrong' }, 'the key is not one that this service knows'],
-    [{ authorization: 'Bearer' }, 'the key is not one that this service knows'],
-    [{ 'x-api-key': '' }, 'the key is not one that this service knows'],
+    [{ authorization: 'Bearer lm_wrong' }, 'the key is unknown to this service'],
+    [{ authorization: 'Bearer' }, 'the key is unknown to this service'],
+    [{ 'x-api-key': '' }, 'the key is unknown to this service'],
     [bearer(expired), 'the key expired expired at 2026-01-02T00:00:00.000Z'],
     [{ ...bearer(keys.evaluate), 'x-api-key': keys.admin }, 'Authorization and X-API-Key have different keys'],
   ])('with a key that is not valid: %j', async (headers, says) => {

@@ -221,7 +221,7 @@ describe('a file that may not be read is refused', () => {
     ['missing.safetensors', 'there is no such file'],
     ['dangling', 'there is no such file'],
     ['circle', 'symbolic links go in circles'],
-    ['float32.safetensors/x', 'a part of its path is no folder'],
+    ['float32.safetensors/x', 'a part of its path is not a folder'],
     ['folder.safetensors', 'is a folder'],
     ['.', 'is a folder'],
     ['pipe', 'is not a regular file'],

@@ -36,7 +36,7 @@ test('a body that ends early is truncated, with what was announced and what came
     expect(() => decodeAll(read, cut(bytes(5), 2))).toThrow(
       expect.objectContaining({
         code: 'truncated_body',
-        message: 'the body ends within test: 9 bytes were announced, 5 came',
+        message: 'the body ends within test: expected 9 bytes, received 5',
       }),
     );
   }

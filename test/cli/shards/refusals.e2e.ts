@@ -192,7 +192,7 @@ describe('a partial is refused', () => {
     [
       'that is another document',
       () => '{"total":{}}',
-      'is no partial that was written by --partial, expected a partial of lossmeter evaluate or lossmeter compare',
+      'was not written by --partial, expected a partial of lossmeter evaluate or lossmeter compare',
     ],
     ['that is no text', () => '\u0000'.repeat(3_000_000), 'is no partial that was written by --partial'],
   ];
