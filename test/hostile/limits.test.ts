@@ -89,8 +89,8 @@ describe('the window of a zstd frame', () => {
     expect((await narrow.post(await frameOf(26), { headers })).status).toBe(200);
     const { status, body } = await narrow.post(await frameOf(27), { headers });
     expect([status, body.code]).toEqual([413, 'body_too_large']);
-    expect(body.detail).toContain(`the window of ${2 ** 27} bytes of a zstd frame must wait in memory`);
-    expect(body.detail).toMatch(/more than the \d+ bytes that requests may hold/);
+    expect(body.detail).toContain(`the window of ${2 ** 27} bytes of a zstd frame must be buffered in memory`);
+    expect(body.detail).toMatch(/would exceed the \d+ bytes that requests may hold/);
   });
 });
 

@@ -58,5 +58,5 @@ test('a whole body is one buffer, however long', () => {
 
 test('bytes behind the end are refused, with their number', () => {
   expect(decodeAll(requireEnd, []).result).toBeUndefined();
-  expect(() => decodeAll(requireEnd, [bytes(3)])).toThrow('3 or more bytes follow the end');
+  expect(() => decodeAll(requireEnd, [bytes(3)])).toThrow('at least 3 bytes follow the end');
 });

@@ -41,7 +41,7 @@ export class HeldBytes {
     const requireRoom: HeldBytesAccount['requireRoom'] = (bytes, what, advice) => {
       if (taken + bytes > this.#max) {
         const detail =
-          `${what} must be buffered in memory, which would exceed the ${this.#max} bytes that all requests may ` +
+          `${what} must be buffered in memory, which would exceed the ${this.#max} bytes that requests may ` +
           `hold; ${advice}`;
         throw new LossmeterError('body_too_large', detail);
       }
