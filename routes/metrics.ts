@@ -12,7 +12,7 @@ const schema = {
   operationId: 'getMetrics',
   summary: 'Metrics for Prometheus',
   description:
-    'Counters, gauges and histograms since the start of the process, in the text format of Prometheus. Where requests are traced and `Accept` names it, in that of OpenMetrics, whose histograms have exemplars. docs/metrics.md explains them.',
+    'Counters, gauges and histograms since the start of the process, in the text format of Prometheus. With tracing, and `Accept` naming OpenMetrics, the format is OpenMetrics with exemplars in histograms. docs/metrics.md explains the metrics.',
   response: {
     200: {
       description: 'The metrics.',

@@ -15,13 +15,13 @@ export const Config = Type.Object({
   host: Type.String({
     default: '127.0.0.1',
     minLength: 1,
-    description: 'Address to listen on, or a name, at all addresses of which it listens.',
+    description: 'Address to listen on. With a host name, the service listens on all its addresses.',
   }),
   port: Type.Integer({
     default: 8080,
     minimum: 0,
     maximum: 65535,
-    description: 'Port to listen on; 0 takes a free one.',
+    description: 'Port to listen on; 0 selects a free port.',
   }),
   socket: Type.Optional(
     Type.String({
@@ -39,145 +39,151 @@ export const Config = Type.Object({
   kernel: Type.Enum(['auto', 'relaxed', 'strict'], {
     default: 'auto',
     description:
-      'Kernel variant. `relaxed` fuses multiply-adds and is the fastest; `strict` has the same bits on every machine; `auto` takes `relaxed` where the machine can.',
+      'Kernel variant. `relaxed` fuses multiply-adds and is the fastest; `strict` gives the same bits on every machine; `auto` selects `relaxed` where the machine supports it.',
   }),
   slabBytes: Type.Integer({
     default: 2 * MiB,
     minimum: 8,
     maximum: GiB,
-    description: 'Bytes of logits that travel to a worker at a time, in whole rows. About the size of a core’s cache.',
+    description:
+      'Bytes of logits that are sent to a worker at a time, in whole rows: a slab. The default is about the size of a core’s cache.',
   }),
   inlineLogits: Type.Integer({
     default: 65536,
     minimum: 0,
     maximum: 2 ** 24,
-    description: 'A batch of at most this many logits is evaluated without the hop to a worker.',
+    description: 'Largest batch, as a number of logits, that is evaluated on the main thread and not by a worker.',
   }),
   maxRowBytes: Type.Integer({
     default: 64 * MiB,
     minimum: 8,
     maximum: GiB,
-    description: 'Largest row of logits. A row is evaluated in one piece, so each worker may come to hold one.',
+    description:
+      'Maximum size of a row of logits, in bytes. A row is evaluated in one piece, so each worker may hold a whole row in memory.',
   }),
   maxBodyBytes: Type.Integer({
     default: 16 * GiB,
     minimum: 1024,
     maximum: Number.MAX_SAFE_INTEGER,
     description:
-      'Longest request body, as it comes and as it is decoded. Streamed logits are not held, so this bounds time, not memory.',
+      'Maximum length of a request body, in bytes, both as received and as decompressed. Streamed logits are not buffered, so this limits time, not memory.',
   }),
   maxJsonBytes: Type.Integer({
     default: 64 * MiB,
     minimum: 1024,
     maximum: 512 * MiB - 1,
-    description: 'Longest JSON body: JSON does not stream.',
+    description: 'Maximum length of a JSON body, in bytes. JSON is not streamed.',
   }),
   maxBytesInFlight: Type.Integer({
     default: GiB,
     minimum: MiB,
     maximum: Number.MAX_SAFE_INTEGER,
     description:
-      'Bytes held over all requests: up to a quarter is slabs of logits under way, the rest fields that wait for others, results and answers.',
+      'Maximum memory of all requests together, in bytes. Up to a quarter holds slabs of logits; the rest holds buffered fields, results and answers.',
   }),
   maxRequestsInFlight: Type.Integer({
     default: 64,
     minimum: 1,
     maximum: 65536,
-    description: 'Evaluations under way at a time. One whose client sends hardly anything does not count.',
+    description:
+      'Maximum number of concurrent evaluations. An evaluation whose client sends almost nothing does not count.',
   }),
   maxQueuedRequests: Type.Integer({
     default: 256,
     minimum: 0,
     maximum: 65536,
-    description: 'Evaluations that wait for others to end; further ones are refused with 429.',
+    description: 'Maximum number of evaluations that wait to begin; further ones are refused with 429.',
   }),
   maxHistoryReads: Type.Integer({
     default: 16,
     minimum: 1,
     maximum: 65536,
-    description: 'Reads of the history under way at a time. One counts until its first page is read.',
+    description: 'Maximum number of concurrent reads of the history. A read counts until its first page is read.',
   }),
   maxQueuedHistoryReads: Type.Integer({
     default: 64,
     minimum: 0,
     maximum: 65536,
-    description: 'Reads of the history that wait for others; further ones are refused with 429.',
+    description: 'Maximum number of reads of the history that wait to begin; further ones are refused with 429.',
   }),
   maxEventStreams: Type.Integer({
     default: 256,
     minimum: 0,
     maximum: 65536,
-    description: 'Open event streams of runs; further ones are refused with 429.',
+    description: 'Maximum number of open event streams of runs; further ones are refused with 429.',
   }),
   maxEventStreamsPerClient: Type.Integer({
     default: 64,
     minimum: 0,
     maximum: 65536,
     description:
-      'Open event streams of one key, or of one address where no key is needed; further ones are refused with 429.',
+      'Maximum number of open event streams of one key, or of one address when no key is needed; further ones are refused with 429.',
   }),
   maxJobFiles: Type.Integer({
     default: 10_000,
     minimum: 1,
     maximum: 1_000_000,
-    description: 'Most files of a job.',
+    description: 'Maximum number of files of a job.',
   }),
   maxJobTasks: Type.Integer({
     default: 100_000,
     minimum: 1,
     maximum: 100_000_000,
-    description: 'Files of all jobs that wait or are evaluated; a job with which there were more is refused with 429.',
+    description: 'Maximum number of pending files over all jobs; a job that would exceed it is refused with 429.',
   }),
   maxJobs: Type.Integer({
     default: 1000,
     minimum: 1,
     maximum: 1_000_000,
     description:
-      'Jobs that are kept with their results. A further one takes the place of the oldest that has ended, and is refused with 429 when none has.',
+      'Maximum number of jobs kept with their results. A new job replaces the oldest job that has ended. It is refused with 429 when no job has ended.',
   }),
   maxConnections: Type.Integer({
     default: 8192,
     minimum: 3,
     maximum: 65536,
     description:
-      'Open connections; what comes beyond is closed at once. On the last sixteenth of them, at least 2 and at most 64, only probes are answered.',
+      'Maximum number of open connections; further ones are closed at once. The last sixteenth of the connections, 2 to 64, is reserved for probes.',
   }),
   maxIdleConnectionsPerAddress: Type.Integer({
     default: 4096,
     minimum: 1,
     maximum: 65536,
     description:
-      'Connections of one address without a request under way; of more, the one that is idle longest is closed.',
+      'Maximum number of idle connections of one address. Beyond it, the connection that is idle longest is closed.',
   }),
   maxHeaderBytes: Type.Integer({
     default: 16384,
     minimum: 1024,
     maximum: MiB,
-    description: 'Longest head of a request: its line and header fields.',
+    description: 'Maximum length of the head of a request, in bytes: its request line and header fields.',
   }),
   maxJsonDepth: Type.Integer({
     default: 64,
     minimum: 4,
     maximum: 1024,
-    description: 'Deepest nesting of arrays and objects in a JSON body.',
+    description: 'Maximum nesting depth of arrays and objects in a JSON body.',
   }),
   maxElements: Type.Integer({
     default: 2 ** 33,
     minimum: 1,
     maximum: Number.MAX_SAFE_INTEGER,
-    description: 'Most elements of logits. Other tensors are held in memory, and bounded by that.',
+    description:
+      'Maximum number of elements of logits. Other tensors are buffered, and limited by the memory of requests.',
   }),
   maxDecompressionRatio: Type.Integer({
     default: 200,
     minimum: 1,
     maximum: 1_000_000,
-    description: 'Bytes that one byte of a compressed body may become, beyond the first 16 MiB.',
+    description:
+      'Maximum number of bytes that one byte of a compressed body may decompress to. The first 16 MiB are exempt.',
   }),
   maxRequestsPerMinute: Type.Optional(
     Type.Integer({
       minimum: 1,
       maximum: 1_000_000_000,
-      description: 'Requests of a key per minute, or of an address where no key is needed; probes do not count.',
+      description:
+        'Maximum number of requests per minute of a key, or of an address when no key is needed. Probes do not count.',
     }),
   ),
   minBytesPerSecond: Type.Integer({
@@ -185,31 +191,32 @@ export const Config = Type.Object({
     minimum: 0,
     maximum: GiB,
     description:
-      'Slowest client: one that the service waits for, and that sends or takes less over `LOSSMETER_STALL_SECONDS`, is cut off. How long a request takes in all does not matter. While others wait for slabs, it is 40 KiB over 2 s.',
+      'Minimum rate of a client, in bytes per second over `LOSSMETER_STALL_SECONDS`. A client that sends or receives more slowly while the service waits for it is cut off. The total duration of a request is not limited. While other requests wait for slabs, the minimum is 40 KiB over 2 s.',
   }),
   stallSeconds: Type.Integer({
     default: 10,
     minimum: 1,
     maximum: 3600,
-    description: 'Seconds over which the progress of a client is judged; a head must arrive within them.',
+    description:
+      'Seconds over which the rate of a client is measured. The head of a request must arrive within this time.',
   }),
   drainSeconds: Type.Integer({
     default: 30,
     minimum: 0,
     maximum: 3600,
-    description: 'Seconds for pending requests to finish after SIGTERM; those that have not are cut off.',
+    description: 'Seconds that pending requests have to finish after SIGTERM; then they are cut off.',
   }),
   apiKeysFile: Type.Optional(
     Type.String({
       minLength: 1,
       description:
-        'File of API keys, made by `lossmeter keys create` and read again when it changes. Every request then needs a key, except for probes, the page of the dashboard and what `LOSSMETER_DOCS` and `LOSSMETER_METRICS` open.',
+        'File of API keys, made by `lossmeter keys create` and reread when it changes. With this file, every request needs a key, except probes, the page of the dashboard, and the paths that `LOSSMETER_DOCS` and `LOSSMETER_METRICS` open.',
     }),
   ),
   allowAnonymous: Type.Boolean({
     default: false,
     description:
-      'Serve without keys on an address that others can reach. Without this flag the service does not start there.',
+      'Allow serving without keys on an address that other machines can reach. Without this flag, the service does not start on such an address.',
   }),
   docs: Type.Enum(['open', 'keyed', 'off'], {
     default: 'open',
@@ -225,7 +232,7 @@ export const Config = Type.Object({
     Type.String({
       minLength: 1,
       description:
-        'Names by which the service may be called, separated by commas, beside `localhost` and addresses of loopback. Asked for only where it listens on loopback without keys.',
+        'Host names by which clients may call the service, separated by commas, in addition to `localhost` and loopback addresses. Checked only when the service listens on loopback without keys.',
     }),
   ),
   corsOrigins: Type.Optional(
@@ -239,14 +246,14 @@ export const Config = Type.Object({
     default: './lossmeter.db',
     minLength: 1,
     description:
-      'Where the history of runs is: a SQLite file, created when missing; `:memory:`, which lasts until the service ends; or a PostgreSQL database, which replicas share: `postgres://user:password@host/database?sslmode=verify-full`.',
+      'Store of the history of runs: a SQLite file, created when missing; `:memory:`, which lasts until the service ends; or a PostgreSQL database, which replicas share: `postgres://user:password@host/database?sslmode=verify-full`.',
   }),
   storeConnections: Type.Integer({
     default: 8,
     minimum: 2,
     maximum: 1000,
     description:
-      'Connections that a service opens to PostgreSQL at most, one more to hear of other replicas, and with a data directory four more for jobs.',
+      'Maximum number of connections to PostgreSQL for the history. One more connection receives the changes of other replicas. With a data directory, four more serve jobs.',
   }),
   retentionDays: Type.Optional(
     Type.Integer({
@@ -260,7 +267,7 @@ export const Config = Type.Object({
       minimum: MiB,
       maximum: Number.MAX_SAFE_INTEGER,
       description:
-        'Bytes of the history beyond which runs are deleted, the one without a recording for the longest time first. One that was recorded in the last hour is kept.',
+        'Size of the history, in bytes, above which runs are deleted, beginning with the run whose last recording is the oldest. Runs recorded in the last hour are kept.',
     }),
   ),
   maxRunsPerKey: Type.Optional(
@@ -268,18 +275,21 @@ export const Config = Type.Object({
       minimum: 1,
       maximum: 1_000_000_000,
       description:
-        'Runs that a key may have created; a further one is refused with 403 `quota_exceeded` until one is deleted.',
+        'Maximum number of runs that a key may have created; further ones are refused with 403 `quota_exceeded` until one is deleted.',
     }),
   ),
   webhookUrl: Type.Optional(
     Type.String({
       pattern: '^https?://',
       description:
-        'URL that steps that are not finite, and spikes, are posted to, signed with `LOSSMETER_WEBHOOK_SECRET` as Standard Webhooks asks.',
+        'URL to which non-finite steps and spikes are posted. The messages are signed with `LOSSMETER_WEBHOOK_SECRET`, as Standard Webhooks defines.',
     }),
   ),
   webhookSecret: Type.Optional(
-    Type.String({ minLength: 16, description: 'Secret that signs webhooks: a text, or `whsec_` and base64.' }),
+    Type.String({
+      minLength: 16,
+      description: 'Secret that signs webhooks: a text of at least 16 characters, or `whsec_` and base64.',
+    }),
   ),
   mlflowTrackingUri: Type.Optional(
     Type.String({
@@ -294,20 +304,20 @@ export const Config = Type.Object({
   mlflowExperimentName: Type.String({
     default: 'lossmeter',
     minLength: 1,
-    description: 'Experiment of MLflow that runs are logged to, created when missing.',
+    description: 'MLflow experiment to which runs are logged, created when missing.',
   }),
   workerTasks: Type.Integer({
     default: 2,
     minimum: 1,
     maximum: 256,
     description:
-      'Files that `lossmeter worker` evaluates at a time. All kernel threads work on each; while one is opened or stored, they work on the others.',
+      'Number of files that `lossmeter worker` evaluates at a time. All kernel threads work on each file; while one file is opened or stored, they work on the others.',
   }),
   dataDir: Type.Optional(
     Type.String({
       minLength: 1,
       description:
-        'Folder of safetensors files that requests may name in place of a tensor: `{"file": "step-100.safetensors", "tensor": "logits"}`. Nothing outside of it is read.',
+        'Folder of safetensors files that requests may name in place of a tensor: `{"file": "step-100.safetensors", "tensor": "logits"}`. Nothing outside of this folder is read.',
     }),
   ),
   s3Buckets: Type.Optional(
@@ -320,12 +330,12 @@ export const Config = Type.Object({
   s3PathStyle: Type.Boolean({
     default: false,
     description:
-      'Address buckets by the path of the URL, and not by its host name: `https://s3.example.org/bucket/key`. Most servers other than AWS need it.',
+      'Put the bucket into the path of URLs, instead of the host name: `https://s3.example.org/bucket/key`. Most servers other than AWS need it.',
   }),
   logLevel: Type.Enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], {
     default: 'info',
     description:
-      'Least level that is logged: `fatal`, `error`, `warn`, `info`, `debug`, `trace`, or `silent` for none.',
+      'Lowest level that is logged: `fatal`, `error`, `warn`, `info`, `debug`, `trace`, or `silent` for none.',
   }),
 });
 

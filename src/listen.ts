@@ -54,7 +54,7 @@ export async function listenAt(app: FastifyInstance, addresses: Iterable<string>
       app.log.info(`Server listening at http://${isIPv6(host) ? `[${host}]` : host}:${shared}`);
     } catch (error) {
       if (!NO_ADDRESS.includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
-      app.log.warn(`${host} is no address of this machine: the service does not listen there`);
+      app.log.warn(`${host} is not an address of this machine: the service does not listen on it`);
     }
   }
 }
@@ -78,8 +78,8 @@ function explain(
 async function removeStaleSocket(path: string): Promise<void> {
   const stats = await lstat(path).catch(() => undefined);
   if (stats === undefined) return;
-  if (!stats.isSocket()) throw new Error(`LOSSMETER_SOCKET is ${path}, which is there and is not a socket`);
-  if (await isListening(path)) throw new Error(`LOSSMETER_SOCKET is ${path}, on which another process listens`);
+  if (!stats.isSocket()) throw new Error(`LOSSMETER_SOCKET is ${path}, which exists and is not a socket`);
+  if (await isListening(path)) throw new Error(`LOSSMETER_SOCKET is ${path}, but another process listens on it`);
   // Another service may have come first.
   await rm(path, { force: true });
 }

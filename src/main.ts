@@ -19,9 +19,9 @@ export async function serve(config: Config): Promise<void> {
   if (isOpen && !config.allowAnonymous) throw new Error(explainOpen(config));
   const tracing = await startTracing();
   const app = await buildApp({ config, logger: { level: config.logLevel }, tracing });
-  if (isOpen) app.log.warn(`no keys: whoever reaches ${config.host} may use this service`);
+  if (isOpen) app.log.warn(`no API keys: everyone who can reach ${config.host} can use this service`);
   for (const { name, meant } of unknownVariables()) {
-    app.log.warn(`${name} is not a variable of lossmeter and does nothing${questionOf(meant)}`);
+    app.log.warn(`${name} is not a variable of lossmeter and is ignored${questionOf(meant)}`);
   }
 
   const delay = config.drainSeconds * 1000 + CLOSE_MS;

@@ -7,7 +7,7 @@ const ROUTE = evaluationRoute({
   operationId: 'diagnose',
   summary: 'Survey a tensor and find its non-finite values',
   description:
-    'Counts, places, magnitudes, norms and hot spots of logits, or of any other floating-point tensor; no labels are needed. Read as it arrives, like `/v1/cross-entropy`.',
+    'Counts, places, magnitudes, norms and hot spots of logits, or of any other floating-point tensor; no labels are needed. The body is read as it arrives, like that of `/v1/cross-entropy`.',
   request: { description: 'The tensor.', schema: DiagnosisRequest },
   answer: { description: 'The survey of the tensor.', schema: Diagnosis },
 });

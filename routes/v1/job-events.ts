@@ -13,7 +13,7 @@ const schema = {
   operationId: 'watchJob',
   summary: 'Watch the progress of a job',
   description:
-    'Server-sent events: `job`, with the job in the form of `/v1/jobs/{id}`, each time it changes; `deleted`. The stream ends with the job. To resume, send `Last-Event-ID`: the answer is 204 when the job has ended, and the last event was received. A browser then does not reconnect.',
+    'Server-sent events. `job`: the job changed; its data has the form of `/v1/jobs/{id}`. `deleted`: the job was deleted. The stream ends when the job ends. To resume, send `Last-Event-ID`. The answer is 204, after which browsers do not reconnect, when the job has ended and the last event was received.',
   params: JobParams,
   querystring: EventsQuery,
   response: {

@@ -28,7 +28,7 @@ export default async function jobs(app: FastifyInstance): Promise<void> {
   const create = {
     ...{ tags, operationId: 'createJob', summary: 'Evaluate files of the data directory as a job' },
     description:
-      'The files are found at once, and evaluated one by one afterwards: by the service itself, or with PostgreSQL by the processes of `lossmeter worker`. The result has the bits that `lossmeter evaluate` or `lossmeter compare` prints in one process with the same kernel.',
+      'The names are resolved to files at once. The files are evaluated later, one by one: by the service itself or, with PostgreSQL, by the processes of `lossmeter worker`. The result is bit-identical to that of `lossmeter evaluate` or `lossmeter compare` in one process with the same kernel.',
     body: json('The job.', JobRequest),
     response: {
       202: json('The job was created.', Job),
@@ -101,7 +101,7 @@ export default async function jobs(app: FastifyInstance): Promise<void> {
 
   const retry = {
     ...{ tags, operationId: 'retryJob', summary: 'Retry a job', params: JobParams },
-    description: 'Evaluates the files that failed again, or all files of a cancelled job.',
+    description: 'Evaluates again the failed files, or all files of a cancelled job.',
     response: { 202: json('The job is queued again.', Job), ...problemResponses(400, 403, 404, 409, 503) },
   };
   app.post<OfJob>('/jobs/:id/retry', { config: { scope: 'evaluate' }, schema: retry }, async (request, reply) =>
@@ -110,7 +110,7 @@ export default async function jobs(app: FastifyInstance): Promise<void> {
 
   const remove = {
     ...{ tags, operationId: 'deleteJob', summary: 'Delete a job and its result', params: JobParams },
-    description: 'Tasks of the job that are under way are stopped.',
+    description: 'Running tasks of the job are stopped.',
     response: { 204: { description: 'The job is deleted.', type: 'null' }, ...problemResponses(400, 403, 404, 503) },
   };
   app.delete<OfJob>('/jobs/:id', { config: { scope: 'evaluate' }, schema: remove }, async (request, reply) => {

@@ -8,7 +8,7 @@ const ROUTE = evaluationRoute({
   operationId: 'compareLogits',
   summary: 'Compare two sets of logits',
   description:
-    'KL divergence, agreement and perplexity of `logits` against a `reference`: forward, reverse and Jensen–Shannon, also against the top K of a teacher or a llama.cpp logit file. Divergences are accurate to 2e-6 relative from 1e-9 nats on, and 0 for equal rows. Sums of a part of the classes, with `reference_floor`, `tail: "drop"` and llama.cpp files, have terms of both signs: they are accurate to about 3e-7 nats up to 2 nats, and to a few 1e-6 nats above. Of the two tensors the one that comes last is read as it arrives; the other one waits in bounded memory, or stands in a file of the data directory. Answers cannot be added, rows can: ask for `outputs: ["kl_divergence", …]`.',
+    'KL divergence, agreement and perplexity of `logits` against a `reference`: forward, reverse and Jensen–Shannon, also against the top K of a teacher or a llama.cpp logit file. Divergences are accurate to 2e-6 relative from 1e-9 nats on, and 0 for equal rows. Sums over a part of the classes (`reference_floor`, `tail: "drop"`, llama.cpp files) have terms of both signs. They are accurate to about 3e-7 nats up to 2 nats, and to a few 1e-6 nats above. The later one of the two tensors is read as it arrives. The earlier one is buffered in bounded memory, or named as a file of the data directory. The statistics of several batches cannot be merged. To merge batches, request rows with `outputs: ["kl_divergence", …]`.',
   request: { description: 'The two sets of logits.', schema: ComparisonRequest, safetensors: SafetensorsPair },
   answer: { description: 'The comparison.', schema: Comparison, safetensors: SafetensorsComparison },
 });

@@ -12,7 +12,7 @@ const schema = {
   operationId: 'watchRun',
   summary: 'Watch the changes of a run',
   description:
-    'Server-sent events: `step`, with a step in the form of `/v1/runs/{run}/steps`, each time it changes: later steps of lower attempts are no longer part of the run; `run`, with the summary of the run, when its metadata changes; `deleted`, also when a new run has the name. To resume, send `Last-Event-ID`: steps that changed meanwhile come first, each in its newest state.',
+    'Server-sent events. `step`: a step changed; its data has the form of `/v1/runs/{run}/steps`, and later steps of lower attempts are no longer part of the run. `run`: the metadata changed; its data is the summary of the run. `deleted`: the run was deleted, or a new run has its name. To resume, send `Last-Event-ID`: steps that changed in the meantime come first, each in its newest state.',
   params: RunParams,
   querystring: EventsQuery,
   response: {

@@ -14,7 +14,7 @@ import { noRun, requireRun } from './runs.ts';
 const schema = {
   ...{ tags: ['runs'], operationId: 'renameRun', summary: 'Give a run another name', params: RunParams },
   description:
-    'All that is recorded stays. Event streams of the old name end with `deleted`. A trainer that goes on recording under the old name makes a new run: rename a run after its end.',
+    'All recordings are kept. Event streams of the old name end with `deleted`. A trainer that continues to record under the old name creates a new run: rename a run after its end.',
   body: { description: 'The new name.', content: { 'application/json': { schema: RunRename } } },
   response: {
     200: { description: 'The run.', content: { 'application/json': { schema: RunSummary } } },

@@ -36,7 +36,7 @@ export default async function runReruns(app: FastifyInstance): Promise<void> {
   const comparison = {
     ...{ tags, operationId: 'compareRuns', summary: 'The first difference of two runs' },
     description:
-      'Compares the micro-batches of two runs in the order of step, rank and micro-batch, by the bits of their rows. A request compares at most 20,000 of them: `next` goes on.',
+      'Compares the micro-batches of two runs in the order of step, rank and micro-batch, by the bits of their rows. A request compares at most 20,000 micro-batches; `next` continues the comparison.',
     ...{ params: RunParams, querystring: ComparisonQuery },
     response: historyResponses('The difference, or how far the runs are the same.', RunComparison),
   };

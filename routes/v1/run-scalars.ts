@@ -59,7 +59,7 @@ export default async function runScalars(app: FastifyInstance): Promise<void> {
   const attempts = {
     ...{ tags, operationId: 'listAttempts', summary: 'The attempts of a run', params: RunParams },
     description:
-      'An attempt holds from its first step on, up to the first step of a later attempt. Its superseded steps stay readable by `attempt`.',
+      'An attempt is in effect from its first step up to the first step of a later attempt. Superseded steps can still be read with the parameter `attempt`.',
     response: historyResponses('The attempts.', AttemptList),
   };
   app.get<{ Params: { run: string } }>(

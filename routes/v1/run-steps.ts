@@ -30,15 +30,15 @@ const recordContent = answerContent(REPLY_MEDIA_TYPES, Recording, { safetensors:
 const record = {
   ...{ tags, operationId: 'recordBatch', summary: 'Evaluate a micro-batch of a step, and record it' },
   description:
-    'Idempotent: repeating the same content changes nothing. Different content is a conflict. A trainer that resumes from a checkpoint increments `attempt`; its first step supersedes all steps of lower attempts from there on. The answer is sent when the batch is on the disk. With `on_non_finite: "reject"` a non-finite loss is rejected, and not recorded.',
+    'Idempotent: repeating the same content changes nothing. Different content is a conflict. A trainer that resumes from a checkpoint increments `attempt`. The first step of the new attempt supersedes that step, and all later steps, of lower attempts. The answer is sent when the batch is on disk. With `on_non_finite: "reject"` a non-finite loss is rejected, and not recorded.',
   ...{ params: RankParams, querystring: RecordQuery },
   body: {
     description: 'The batch, or its pair.',
     content: requestContent(REQUEST_MEDIA_TYPES, RecordRequest, { safetensors: SafetensorsBatch }),
   },
   response: {
-    200: { description: 'It was recorded before.', content: recordContent },
-    201: { description: 'It is recorded.', content: recordContent },
+    200: { description: 'The same content was already recorded.', content: recordContent },
+    201: { description: 'The micro-batch is recorded.', content: recordContent },
     ...problemResponses(400, 403, 406, 408, 409, 413, 415, 422, 429, 500, 503),
   },
 };

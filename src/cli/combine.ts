@@ -16,14 +16,14 @@ import { EXIT_BAD_RESULT, UsageError, parseArguments, runCommand } from './usage
 
 const USAGE = `usage: lossmeter combine [options] PARTIAL…
 
-Combines what lossmeter evaluate --shard or lossmeter compare --shard wrote for
-all shards of the same files, in any order. PARTIAL is a file, a folder with
-*.json files, or a quoted pattern. The result has the bits that one process
-without shards prints.
+Combines the partials of all shards of the same files, in any order, as written
+by lossmeter evaluate --shard or lossmeter compare --shard. PARTIAL is a file, a
+folder with *.json files, or a quoted pattern. The result is bit-identical to
+that of one process without shards.
 
   --json               print one JSON document: the total, and an entry per file
-  --fail-if 'NAME>N'   exit with 1 where the result of a comparison is beyond a
-                       bound; see lossmeter compare --help
+  --fail-if 'NAME>N'   exit with code 1 when the result of a comparison meets the
+                       condition; see lossmeter compare --help
   -h, --help           print this
 
 The exit code is 0 when the result is finite and within the bounds, 1 when it is
@@ -79,7 +79,8 @@ async function combineAll({ patterns, bounds, json }: Invocation): Promise<numbe
     }
     return printComparisons(compared, { chunks, bounds, json });
   }
-  if (bounds.length > 0) throw new UsageError(`--fail-if is about comparisons, and these are of ${COMMANDS[kind]}`);
+  if (bounds.length > 0)
+    throw new UsageError(`--fail-if applies to comparisons only, but the partials are of ${COMMANDS[kind]}`);
   return printEvaluations((entries as unknown as SavedEvaluation[]).map(restoreEvaluation), json);
 }
 

@@ -40,20 +40,20 @@ __metadata__.options. A file that is named twice is counted once, and a message
 says so.
 
 REFERENCE is a llama.cpp logit file (llama-perplexity --kl-divergence-base),
-whose rows the files have in the order of their names; or safetensors files, one
+with the rows of all files in the order of their names; or safetensors files, one
 for each FILE, with the tensor reference or logits. Without --reference each
 FILE has the tensor reference.
 
 The table has the lines and units of llama-perplexity --kl-divergence.
 
   --reference PATH     as above; may be a folder or a pattern, and be repeated
-  --fail-if 'NAME>N'   exit with 1 where the result is beyond a bound, also with
-                       <, >= and <=; may be repeated. NAME is one of
+  --fail-if 'NAME>N'   exit with code 1 when the condition is true; <, >= and <=
+                       are allowed too; may be repeated. NAME is one of
                        ${MEASURE_NAMES.slice(0, 8).join(', ')},
                        ${MEASURE_NAMES.slice(8).join(', ')}
-  --option NAME=VALUE  an option of the comparison, overrides the files; may be
-                       repeated
-  --options JSON       several options, as an object
+  --option NAME=VALUE  set an option of the comparison; overrides the options in
+                       the files; may be repeated
+  --options JSON       set several options, as a JSON object
   --tensor FIELD=NAME  name of the tensor for a field (logits, reference, label,
                        input_mask, segments) when it differs; may be repeated
   --json               print one JSON document: the total, and an entry per
@@ -63,8 +63,8 @@ ${SHARD_USAGE}
   --kernel VARIANT     overrides LOSSMETER_KERNEL
   -h, --help           print this
 
-The exit code is 0 when the divergence is finite and within the bounds, 1 when
-it is not, and 2 for invalid usage or a file that cannot be compared. With
+The exit code is 0 when the divergence is finite and no --fail-if condition is
+true, 1 otherwise, and 2 for invalid usage or a file that cannot be compared. With
 --shard it is 0 when the partial is written.
 `;
 
@@ -190,7 +190,7 @@ export async function printComparisons(
 async function openLogitFile(found: readonly FoundFile[], files: PathFiles): Promise<LogitFileCursor | undefined> {
   for (const { path } of found) {
     if (!isLogitFile(path, await firstBytesOf(files.opener(path)))) continue;
-    if (found.length > 1) throw new UsageError(`${path} is a llama.cpp logit file, expected it as the only reference`);
+    if (found.length > 1) throw new UsageError(`${path} is a llama.cpp logit file: it must be the only reference`);
     return LogitFileCursor.of(path, await LogitFile.open(files.opener(path)));
   }
   return undefined;

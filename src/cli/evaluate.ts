@@ -20,15 +20,15 @@ const USAGE = `usage: lossmeter evaluate [options] FILE…
 Evaluates safetensors files as one batch, without a server. FILE is a file, a
 folder with *.safetensors files, or a quoted pattern such as
 'steps/**/*.safetensors'; in object storage s3://bucket/key, s3://bucket/folder/
-or 's3://bucket/steps/*.safetensors'. A file has the fields of a request: logits, label,
-optional input_mask, weight, segments, bytes and words, and options as JSON text
-in __metadata__.options. Other tensors are ignored. Sums are added in the order
-of the files' names. A file that is named twice is counted once, and a message
-says so.
+or 's3://bucket/steps/*.safetensors'. A file has the fields of a request: logits,
+label, optional input_mask, weight, segments, bytes and words, and options as JSON
+text in __metadata__.options. Other tensors are ignored. Sums are added in the
+order of the files' names. A file that is named twice is counted once, and a
+message says so.
 
-  --option NAME=VALUE  an option of the evaluation, overrides the files; may be
-                       repeated
-  --options JSON       several options, as an object
+  --option NAME=VALUE  set an option of the evaluation; overrides the options in
+                       the files; may be repeated
+  --options JSON       set several options, as a JSON object
   --tensor FIELD=NAME  name of the tensor for a field (logits, label, input_mask
                        or another) when it differs; may be repeated
   --json               print one JSON document: the total, and an entry per file
@@ -66,7 +66,7 @@ async function evaluateAll({ patterns, config, options, names, shard, json }: In
   );
   for (const { file, leftAlone } of evaluations) {
     for (const { tensor, field } of leftAlone) {
-      console.error(`${file}: ${tensor} is left alone; with --tensor ${field}=${tensor} it is the ${field}`);
+      console.error(`${file}: ${tensor} is ignored; --tensor ${field}=${tensor} uses it as the ${field}`);
     }
   }
   if (shard === undefined) return printEvaluations(evaluations, json);

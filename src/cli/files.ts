@@ -29,7 +29,7 @@ export async function findFiles(
   const again = new Set<string>();
   for (const pattern of patterns) {
     const named = isObjectName(pattern) ? await storage.find(pattern) : await localFilesOf(pattern);
-    if (named.length === 0) throw new Error(`${pattern}: there is no such file, and none that it matches`);
+    if (named.length === 0) throw new Error(`${pattern}: no file has this name or matches it`);
     for (const file of named) {
       const { path } = file;
       const place = isObjectName(path) ? path : links === 'same' ? await realpath(path) : resolve(path);

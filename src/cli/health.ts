@@ -8,9 +8,9 @@ import { describeUsageError } from './usage.ts';
 
 const USAGE = `usage: lossmeter health
 
-Checks that the service on this machine is ready, and prints one line. The
-environment gives its address: LOSSMETER_HOST and _PORT, or _SOCKET. The exit
-code is 0 when it is ready, 1 otherwise, and 2 for invalid usage.
+Checks that the service on this machine is ready, and prints one line.
+LOSSMETER_HOST and LOSSMETER_PORT, or LOSSMETER_SOCKET, give its address. The
+exit code is 0 when the service is ready, 1 otherwise, and 2 for invalid usage.
 `;
 
 /** Milliseconds within which the service must answer. */

@@ -7,12 +7,13 @@ import { UsageError, parseArguments, runCommand, unknownCommand } from './usage.
 const USAGE = `usage: lossmeter store copy FROM TO
 
 Copies a history of runs into an empty one: from a SQLite file to a PostgreSQL
-database, or back, or to another file as a backup. FROM and TO are what
-LOSSMETER_STORE may be, such as ./lossmeter.db and
+database, or back, or to another file as a backup. FROM and TO have
+the form of LOSSMETER_STORE, such as ./lossmeter.db and
 postgres://user:password@host/database.
 
-The copy is of one moment, and complete or none. What is recorded in FROM
-afterwards is not in it: before a move, stop the services that record.
+The copy is a consistent snapshot: either all of FROM is copied, or nothing. Later
+recordings in FROM are not in the copy: before a move, stop the services that
+record.
 
   -h, --help       print this
 
@@ -46,7 +47,7 @@ function parse(args: string[]): Copy | undefined {
 }
 
 async function copy({ from, to }: Copy): Promise<number> {
-  if (!isPostgres(from) && !existsSync(from)) throw new Error(`${from} is not there`);
+  if (!isPostgres(from) && !existsSync(from)) throw new Error(`${from} does not exist`);
   const source = open(from);
   try {
     const target = open(to);
@@ -64,7 +65,8 @@ async function copy({ from, to }: Copy): Promise<number> {
 
 /** Opens a history. @throws Error that says which one cannot be opened; it does not show a password */
 function open(history: string): HistoryTables {
-  if (history === ':memory:') throw new UsageError(':memory: is a history of a service that runs: it cannot be copied');
+  if (history === ':memory:')
+    throw new UsageError(':memory: exists only inside a running service: it cannot be copied');
   return openTables(history);
 }
 

@@ -69,7 +69,7 @@ function readArguments(args: string[]): Config | undefined {
   );
   if (isPostgres(config.store)) return config;
   throw new UsageError(
-    'LOSSMETER_STORE is no URL of PostgreSQL, expected postgres://…: with SQLite the service evaluates the files of jobs itself',
+    'LOSSMETER_STORE is not a URL of PostgreSQL, expected postgres://…: with SQLite the service evaluates the files of jobs itself',
   );
 }
 

@@ -45,7 +45,7 @@ export const RangeReport = Type.Object(
     subnormal_fraction: Type.Number({
       minimum: 0,
       maximum: 1,
-      description: `Share of subnormal values, which have lost precision (0 < |x| < ${ofNarrow((dtype) => `2^−${-ELEMENT_TYPES[dtype].float.leastNormalExponent}`)}): among the first 256 of each counted row in an evaluation, among all in a diagnosis.`,
+      description: `Share of subnormal values, which have lost precision: 0 < |x| < ${ofNarrow((dtype) => `2^−${-ELEMENT_TYPES[dtype].float.leastNormalExponent}`)}. An evaluation samples the first 256 values of each counted row; a diagnosis reads all values.`,
       examples: [0.001],
     }),
     hint: Type.Optional(

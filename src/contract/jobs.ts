@@ -204,11 +204,11 @@ export const JobsQuery = object(
       minimum: 1,
       maximum: 200,
       default: 50,
-      description: 'Largest number of jobs.',
+      description: 'Maximum number of jobs.',
       examples: [50],
     }),
     cursor: Type.Optional(
-      Type.String({ pattern: '^\\d{1,15}$', description: '`next` of the page before.', examples: ['17'] }),
+      Type.String({ pattern: '^\\d{1,15}$', description: '`next` of the previous page.', examples: ['17'] }),
     ),
   },
   'A page of jobs.',

@@ -192,9 +192,7 @@ export const ModelStatistics = Type.Object(
             {
               success: duration('Calls that succeeded, from their first byte to their answer.'),
               fail: duration('Calls that were rejected or failed.'),
-              queue: duration(
-                'Time in a queue: 0, because calls are not queued. `compute_input` includes waiting for memory.',
-              ),
+              queue: duration('Always 0. Time spent waiting is part of `success` and `fail`.'),
               compute_input: duration('Time to read bodies. The kernels run at the same time.'),
               compute_infer: duration('Time in kernels, summed over workers.'),
               compute_output: duration('Time of the reduction.'),

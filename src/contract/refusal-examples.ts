@@ -17,9 +17,9 @@ const EXAMPLES: readonly RefusalExample[] = [
   {
     code: 'unauthorized',
     detail:
-      'this takes a key with the scope evaluate, as `Authorization: Bearer KEY` or `X-API-Key: KEY`; the request has none',
+      'the request has no key, expected a key with the scope evaluate as `Authorization: Bearer KEY` or `X-API-Key: KEY`',
   },
-  { code: 'forbidden', detail: 'this takes a key with the scope evaluate, the key dashboard has read' },
+  { code: 'forbidden', detail: 'the request requires the scope evaluate, but the key dashboard has only read' },
   { code: 'not_found', detail: 'there is no run char-lm' },
   { code: 'method_not_allowed', detail: '/v1/info has no PUT, expected GET or HEAD' },
   {
@@ -29,14 +29,14 @@ const EXAMPLES: readonly RefusalExample[] = [
   },
   {
     code: 'client_too_slow',
-    detail: '120 bytes came in 10.0 s that the service waited for them, expected at least 1024 bytes per second',
+    detail: '120 bytes arrived while the service waited 10.0 s for the client, expected at least 1024 bytes per second',
   },
   {
     code: 'conflict',
     detail:
-      'micro-batch 0 of rank 0 at step 100 of char-lm, attempt 0, is recorded with other content; a trainer that resumes raises attempt',
+      'micro-batch 0 of rank 0 at step 100 of char-lm, attempt 0, is recorded with different content; a trainer that resumes must increment attempt',
   },
-  { code: 'body_too_large', detail: 'the body has more than 4294967296 bytes, expected fewer' },
+  { code: 'body_too_large', detail: 'the body has more than 4294967296 bytes, the maximum of this service' },
   { code: 'unsupported_media_type', detail: 'Content-Type is text/plain, expected one of application/json' },
   { code: 'expectation_failed', detail: 'Expect is "200-ok", expected 100-continue or none' },
   {
@@ -44,8 +44,11 @@ const EXAMPLES: readonly RefusalExample[] = [
     detail: 'label[3] is 50257, expected a class in [0, 50257)',
     pointer: '/label/data/3',
   },
-  { code: 'overloaded', detail: '16 evaluations are under way and 64 wait, as many as this service lets' },
-  { code: 'headers_too_large', detail: 'the head of a request may have 16384 bytes' },
+  { code: 'overloaded', detail: '16 evaluations are under way and 64 wait, the maximum of this service' },
+  {
+    code: 'headers_too_large',
+    detail: 'the head of the request has more than 16384 bytes, the maximum of this service',
+  },
   { code: 'internal', detail: 'the service failed; the log has the cause under this instance' },
   { code: 'not_implemented', detail: 'shared memory is not implemented by this service' },
   { code: 'shutting_down', detail: 'the service is shutting down and takes no new work' },

@@ -18,12 +18,12 @@ export const RerunsQuery = Type.Object(
   {
     limit: Type.Integer({
       ...{ minimum: 1, maximum: 200, default: 100, examples: [100] },
-      description: 'Largest number of micro-batches.',
+      description: 'Maximum number of micro-batches.',
     }),
     cursor: Type.Optional(
       Type.String({
         pattern: '^\\d{1,7}\\.\\d{1,7}$',
-        description: '`next` of the page before: rank and micro-batch.',
+        description: '`next` of the previous page: rank and micro-batch.',
         examples: ['3.17'],
       }),
     ),
@@ -31,7 +31,7 @@ export const RerunsQuery = Type.Object(
       Type.String({
         pattern: '^(\\d{1,9}(\\.\\d{1,20})?|\\.\\d{1,20})(e-?\\d{1,2})?$',
         description:
-          'Relative difference of losses up to which two results are the same, for kernels that sum in any order: a number, 0 by default, as in Megatron.',
+          'Largest relative difference of losses at which two results count as the same, for kernels whose summation order varies. A number; 0 by default, as in Megatron.',
         examples: ['1e-6'],
       }),
     ),
@@ -100,7 +100,7 @@ export const ComparisonQuery = Type.Object(
     cursor: Type.Optional(
       Type.String({
         pattern: PLACE_PATTERN,
-        description: '`next` of the answer before; or step, rank and micro-batch from which the runs are compared.',
+        description: '`next` of the previous answer; or the step, rank and micro-batch at which the comparison begins.',
         examples: ['41200.0.0'],
       }),
     ),

@@ -42,7 +42,7 @@ export const RunName = Type.Refine(
     minLength: 1,
     maxLength: MOST_CHARACTERS,
     pattern: NAME_PATTERN,
-    description: `Name of the run, percent-encoded in the path, slashes too: 1 to ${MOST_CHARACTERS} characters (code points) of Unicode. No control characters, no white space at an end, no \`.\` or \`..\` as a part between slashes, and not \`${REMOVED}\` at the beginning. Names are compared as they are: upper and lower case differ, and Unicode is not normalised.`,
+    description: `Name of the run: 1 to ${MOST_CHARACTERS} Unicode characters (code points). In a path, the name is percent-encoded, including slashes. Not allowed: control characters, white space at either end, \`.\` or \`..\` as a part between slashes, and \`${REMOVED}\` at the beginning. Names are case-sensitive, and Unicode is not normalised.`,
     examples: ['gpt-1b.seed-7'],
   }),
   (name) => faultOfRunName(name) === undefined,

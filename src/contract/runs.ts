@@ -69,7 +69,7 @@ export const RunsQuery = object(
       Type.String({
         maxLength: MOST_SEARCH,
         description:
-          'Words, between white space. Every word must occur in the name of the run or in one of its labels, as `name=value`. Upper and lower case are the same, and no character is a wildcard. Without words all runs match.',
+          'Words, separated by white space. Every word must occur in the name of the run, or in one of its labels as `name=value`. Case is ignored, and no character is a wildcard. Without words, all runs match.',
         examples: ['gpt model=gpt-1b'],
       }),
     ),
@@ -99,7 +99,7 @@ export const RunsQuery = object(
     ),
     archived: Type.Enum([...ARCHIVED], {
       default: 'false',
-      description: 'Runs that are not archived; with `true` only archived ones; with `any` both.',
+      description: '`false`: runs that are not archived. `true`: archived runs. `any`: both.',
       examples: ['false'],
     }),
     sort: Type.Enum([...SORTS], {
@@ -108,12 +108,12 @@ export const RunsQuery = object(
         '`newest` or `oldest` first, by their creation; by `name`, in the order of its characters (code points); or `updated`, the most recently recorded first.',
       examples: ['updated'],
     }),
-    limit: integer(1, 200, 'Largest number of runs.', 50, { default: 50 }),
+    limit: integer(1, 200, 'Maximum number of runs.', 50, { default: 50 }),
     cursor: Type.Optional(
       Type.String({
         pattern: CURSOR_PATTERN,
         description:
-          '`next` of the page before, with the search, the filters and the `sort` of that page: a cursor is invalid with others.',
+          '`next` of the previous page. Send the same search, filters and `sort`; a cursor is invalid with others.',
         examples: ['17'],
       }),
     ),
@@ -129,19 +129,21 @@ export const StepsQuery = object(
       integer(
         4,
         20_000,
-        'Largest number of steps that show the shape of the range: its first and last step, the non-finite steps, and the least and the greatest loss of buckets with equally many finite losses. When non-finite steps would take more than half of the points, only the first and the last of groups of them are returned.',
+        'Maximum number of steps, selected to show the shape of the curve: the first and last step of the range, the non-finite steps, and the smallest and largest loss of each bucket of equally many finite losses. When non-finite steps would take more than half of the points, only the first and the last of each group of them are returned.',
         1000,
       ),
     ),
-    limit: integer(1, 20_000, 'Largest number of steps, without `max_points`.', 5000, { default: 5000 }),
+    limit: integer(1, 20_000, 'Maximum number of consecutive steps. Applies without `max_points`.', 5000, {
+      default: 5000,
+    }),
     cursor: Type.Optional(
-      Type.String({ pattern: '^\\d{1,16}$', description: '`next` of the page before.', examples: ['10000'] }),
+      Type.String({ pattern: '^\\d{1,16}$', description: '`next` of the previous page.', examples: ['10000'] }),
     ),
     attempt: Type.Optional(
       integer(
         0,
         MOST_ATTEMPT,
-        `Attempt whose steps are returned, superseded or not, each judged by the steps of that attempt before it. Such an answer has at most ${MOST_ATTEMPT_STEPS} steps, whatever \`limit\` and \`max_points\` are; the buckets of \`max_points\` have equally many steps. Without it, the curve of the run.`,
+        `Attempt whose steps are returned, including superseded steps. Spikes are judged by the earlier steps of the same attempt. The answer has at most ${MOST_ATTEMPT_STEPS} steps, whatever \`limit\` and \`max_points\` are; the buckets of \`max_points\` have equally many steps. Default: the curve of the run.`,
         0,
       ),
     ),
@@ -154,14 +156,14 @@ export const StepQuery = object(
     limit: integer(
       1,
       2000,
-      'Largest number of micro-batches. A page has fewer when their diagnostics exceed about 256 KiB.',
+      'Maximum number of micro-batches. A page has fewer when their diagnostics exceed about 256 KiB.',
       500,
       { default: 500 },
     ),
     cursor: Type.Optional(
       Type.String({
         pattern: '^\\d{1,7}\\.\\d{1,7}$',
-        description: '`next` of the page before.',
+        description: '`next` of the previous page.',
         examples: ['3.17'],
       }),
     ),
@@ -331,7 +333,7 @@ const MicroBatch = object(
     ),
     recorded_at: time('Time of the recording.'),
     diagnostics: recordedDiagnostics(
-      `Verdict, summary and causes. With findings, the whole diagnostics of the evaluation, with the first ${MOST_KEPT} of \`locations\` and \`local_losses\`.`,
+      `Verdict, summary and causes. When the evaluation has findings: its full diagnostics, with at most ${MOST_KEPT} \`locations\` and ${MOST_KEPT} \`local_losses\`.`,
     ),
   },
   'A micro-batch.',

@@ -157,20 +157,20 @@ export const ScalarQuery = Type.Object(
       Type.Integer({
         ...{ minimum: 8, maximum: MOST_POINTS, examples: [500] },
         description:
-          'Largest number of points that show the shape of the range: its ends, the least and the greatest number of buckets of equally many steps, and the ends of numbers that are not finite.',
+          'Maximum number of points, selected to show the shape of the curve: the first and last point of the range, the smallest and largest value of each bucket of equally many steps, and the ends of each stretch of non-finite values.',
       }),
     ),
     limit: Type.Integer({
       ...{ minimum: 1, maximum: MOST_POINTS, default: MOST_POINTS, examples: [MOST_POINTS] },
-      description: 'Largest number of consecutive points, without `max_points`.',
+      description: 'Maximum number of consecutive points. Applies without `max_points`.',
     }),
     cursor: Type.Optional(
-      Type.String({ pattern: '^\\d{1,16}$', description: '`next` of the page before.', examples: ['10000'] }),
+      Type.String({ pattern: '^\\d{1,16}$', description: '`next` of the previous page.', examples: ['10000'] }),
     ),
     attempt: Type.Optional(
       Type.Integer({
         ...{ minimum: 0, maximum: MOST_ATTEMPT, examples: [0] },
-        description: 'Attempt whose steps are returned, superseded or not. Without it, the curve of the run.',
+        description: 'Attempt whose steps are returned, including superseded steps. Default: the curve of the run.',
       }),
     ),
   },

@@ -26,7 +26,7 @@ export class DataDirectory {
   /** @throws Error for a missing folder */
   async requireFolder(): Promise<void> {
     const stats = await stat(this.#path).catch(() => undefined);
-    if (stats?.isDirectory() !== true) throw new Error(`LOSSMETER_DATA_DIR is ${this.#path}, which is no folder`);
+    if (stats?.isDirectory() !== true) throw new Error(`LOSSMETER_DATA_DIR is ${this.#path}, which is not a folder`);
   }
 
   /**

@@ -39,7 +39,10 @@ export async function findFiles(
   const add = (name: string, bytes: number): void => {
     found.set(name, { name, bytes });
     if (found.size <= most) return;
-    throw new LossmeterError('invalid_option', `the names have more than ${most} files, the most of a job: divide it`);
+    throw new LossmeterError(
+      'invalid_option',
+      `the names match more than ${most} files, the maximum of a job: divide the job`,
+    );
   };
   for (const given of names) {
     const name = given
@@ -54,7 +57,7 @@ export async function findFiles(
       add(file.name, file.bytes);
     }
     if (matches > 0) continue;
-    const detail = `${showValue(given)}: there is no such file in the data directory, and none that it matches`;
+    const detail = `${showValue(given)}: no file of the data directory has this name or matches it`;
     throw new LossmeterError('file_unreadable', detail);
   }
   return [...found.values()].toSorted((a, b) => (a.name < b.name ? -1 : 1));
@@ -87,7 +90,7 @@ async function* walk(root: string, segments: string[], budget: { entries: number
     const entries: Dirent[] = await readdir(join(root, folder), { withFileTypes: true }).catch(() => []);
     budget.entries -= entries.length;
     if (budget.entries < 0) {
-      const detail = `a search looks at ${MOST_ENTRIES} files and folders at most: name a folder before the first *`;
+      const detail = `the search exceeds ${MOST_ENTRIES} files and folders, the maximum: name a folder before the first *`;
       throw new LossmeterError('invalid_option', detail);
     }
     for (const entry of entries) {

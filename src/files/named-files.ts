@@ -70,7 +70,7 @@ export class NamedFiles {
       const place: NamePlace = { field, key: String(index), example: 'step-100/*.safetensors' };
       for (const file of await this.#find(place, name, most)) found.set(file.name, file);
       if (found.size > most) {
-        const detail = `the names have more than ${most} files, the most of a job: divide it`;
+        const detail = `the names match more than ${most} files, the maximum of a job: divide the job`;
         throw new LossmeterError('invalid_option', detail);
       }
     }
@@ -85,10 +85,7 @@ export class NamedFiles {
     if (this.storage === undefined) throw objectStorageOff(place);
     const objects = await this.storage.find(name);
     if (objects.length > 0) return objects.map(({ path, bytes }) => ({ name: path, bytes }));
-    throw new LossmeterError(
-      'file_unreadable',
-      `${showValue(name)}: there is no such object, and none that it matches`,
-    );
+    throw new LossmeterError('file_unreadable', `${showValue(name)}: no object has this name or matches it`);
   }
 
   /** Ends what waits for the network. */

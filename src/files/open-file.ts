@@ -112,17 +112,17 @@ class OpenFile implements ReadableFile {
 /** Describes an error of the system in words. */
 const REASONS: Readonly<Record<string, string>> = {
   ENOENT: 'there is no such file',
-  ENOTDIR: 'a part of its path is no folder',
+  ENOTDIR: 'a part of its path is not a folder',
   EACCES: 'permission denied',
   EPERM: 'permission denied',
-  ELOOP: 'its symbolic links go in circles',
+  ELOOP: 'its symbolic links form a loop',
   ENAMETOOLONG: 'its name is too long',
 };
 
 function unreadable(name: string, cause: unknown): LossmeterError {
   const { code = '', message } = cause as NodeJS.ErrnoException;
   if (code === 'EMFILE' || code === 'ENFILE') {
-    return new LossmeterError('overloaded', `${name} cannot be opened: too many files are`, [], { cause });
+    return new LossmeterError('overloaded', `${name} cannot be opened: too many files are open`, [], { cause });
   }
   return new LossmeterError('file_unreadable', `${name} cannot be read: ${REASONS[code] ?? message}`, [], { cause });
 }

@@ -38,7 +38,7 @@ export async function findSources(paths: readonly string[], choices: SourceChoic
   const runs = new Set(found.map(({ run }) => run));
   const isUnclear =
     choices.run === undefined && runs.size > 1 && found.some(({ format }) => format.name !== 'tensorboard');
-  if (isUnclear) throw new Error(`the files are of one run, whose name is not clear: --run NAME gives it`);
+  if (isUnclear) throw new Error(`the files belong to one run, whose name is not clear: set it with --run NAME`);
   return found.filter(({ path }, k) => found.findIndex((other) => other.path === path) === k);
 }
 
@@ -50,7 +50,7 @@ async function sourcesOf(path: string, choices: SourceChoices): Promise<Source[]
     const format = await formatOf(path, choices);
     if (format === undefined) {
       const names = FORMATS.map(({ name }) => name).join(', ');
-      throw new Error(`the format of ${path} is not recognised: --format gives it, one of ${names}`);
+      throw new Error(`the format of ${path} is not recognised: set it with --format, to one of ${names}`);
     }
     const folder = basename(dirname(resolve(path)));
     const name = format.name === 'tensorboard' ? folder : basename(path).replace(/(?<=.)\.[^.]*$/, '');

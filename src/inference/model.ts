@@ -78,7 +78,7 @@ export function outputsOf<A extends WithOutputs>(
   const { outputs: listed, binaryOutput, options } = request;
   const found: Readonly<Record<string, Tensor>> = { ...model.scalarsOf(answer), ...answer.outputs };
   if (listed.length > 0 && found['loss'] === undefined && listed.some(({ name }) => name === 'loss')) {
-    const detail = 'the options form no loss: leave it out of the outputs, numerator and denominator are there';
+    const detail = 'these options give no loss: remove loss from the outputs, and use numerator and denominator';
     throw new LossmeterError('invalid_option', detail);
   }
   const asked = listed.length === 0 ? Object.keys(found) : ((options?.['outputs'] ?? []) as readonly string[]);

@@ -85,7 +85,7 @@ async function assignReferences(
     throw refuse(
       'invalid_job',
       '/reference',
-      `${showValue(logitFile)} is no safetensors file, expected it as the only reference`,
+      `${showValue(logitFile)} is not a safetensors file: a llama.cpp logit file must be the only reference`,
     );
   }
   const cursor = await LogitFileCursor.of(logitFile, await namedFiles.openLogitFile('reference', logitFile));

@@ -73,14 +73,17 @@ export class JobService {
     const job = await this.require(id);
     const total = job.state === 'succeeded' ? await this.store.total(id) : undefined;
     if (total !== undefined) return { job, total };
-    throw new LossmeterError('job_state', `job ${id} is ${job.state}, a result has a job that is succeeded`);
+    throw new LossmeterError('job_state', `job ${id} is ${job.state}: only a job that is succeeded has a result`);
   }
 }
 
 function requireChange(id: number, change: StateChange, what: string, allowed: string): Job {
   if (change === undefined) throw noJob(id);
   if (change.changed) return change.job;
-  throw new LossmeterError('job_state', `job ${id} is ${change.job.state}, a job that is ${allowed} can be ${what}`);
+  throw new LossmeterError(
+    'job_state',
+    `job ${id} is ${change.job.state}: only a job that is ${allowed} can be ${what}`,
+  );
 }
 
 function noJob(id: number): LossmeterError {

@@ -75,7 +75,8 @@ export class ApiKeys {
       digest: Buffer.from(sha256, 'hex'),
     }));
     this.#text = text;
-    if (this.#keys.length === 0) this.#log.warn(`${this.#path} has no keys: nobody gets in`);
+    if (this.#keys.length === 0)
+      this.#log.warn(`${this.#path} has no keys: every request that needs a key is rejected`);
     return true;
   }
 

@@ -25,7 +25,7 @@ export function* answerWhole<A>(
     phases?.begin('decode');
     const runs = new HeldRuns(held, 'the body', adviceOn('the body'));
     const tooLong = (): LossmeterError =>
-      new LossmeterError('body_too_large', `the body has more than ${maxBytes} bytes, the most that are accepted`);
+      new LossmeterError('body_too_large', `the body has more than ${maxBytes} bytes, the maximum of this service`);
     const whole = yield* runDecoding(readWhole(reader, runs, { maxBytes, tooLong }), reader);
     const ingested = performance.now();
     phases?.begin('reduce');

@@ -65,7 +65,7 @@ function toRecording(run: string, item: Readonly<Record<string, unknown>>): Keye
       throw new LossmeterError('invalid_item', 'the item has neither numerator and denominator nor scalars');
     }
     if (device !== undefined) {
-      throw refuse('invalid_item', '/device', 'device belongs to a batch: expected numerator and denominator with it');
+      throw refuse('invalid_item', '/device', 'device is given without numerator and denominator, which it requires');
     }
     return { key, scalars };
   }

@@ -23,10 +23,10 @@ export class EventStreams {
     const { maxEventStreams, maxEventStreamsPerClient } = this.#limits;
     const own = this.#byClient.get(client) ?? 0;
     if (this.#open >= maxEventStreams) {
-      throw new LossmeterError('overloaded', `${this.#open} event streams are open, as many as this service keeps`);
+      throw new LossmeterError('overloaded', `${this.#open} event streams are open, the maximum of this service`);
     }
     if (own >= maxEventStreamsPerClient) {
-      throw new LossmeterError('overloaded', `${client} has ${own} event streams open, as many as a client may have`);
+      throw new LossmeterError('overloaded', `${client} has ${own} event streams open, the maximum of a client`);
     }
     this.#open++;
     this.#byClient.set(client, own + 1);

@@ -75,7 +75,7 @@ export class MlflowLogger {
   }
 
   #drop(run: string, steps: Map<number, CurvePoint>): void {
-    this.#warn(`MLflow keeps up too badly: ${steps.size} steps of ${run} are not logged`);
+    this.#warn(`MLflow is too slow: ${steps.size} steps of ${run} are not logged`);
     steps.clear();
   }
 
@@ -88,7 +88,7 @@ export class MlflowLogger {
         pause = GATHER_MS;
       } catch (error) {
         if (this.#closing.signal.aborted) return;
-        this.#warn('MLflow does not take metrics at the moment', error);
+        this.#warn('MLflow does not accept metrics at the moment', error);
         pause = Math.min(2 * pause, MOST_PAUSE_MS);
       }
     }

@@ -10,6 +10,6 @@ export interface Creator {
 
 /** Refusal of a new run. */
 export function overQuota(run: string, { owner, mostRuns }: Creator): LossmeterError {
-  const detail = `${run} would be a new run: the key ${owner} has created ${mostRuns} runs, as many as a key may have; delete some`;
+  const detail = `the run ${run} cannot be created: the key ${owner} has created ${mostRuns} runs, the maximum of a key; delete some`;
   return new LossmeterError('quota_exceeded', detail);
 }

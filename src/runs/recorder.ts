@@ -137,11 +137,11 @@ function refusalOf(
   if (outcome === 'conflict') return conflict(key);
   if (outcome === 'over_quota') return overQuota(key.run, creator!);
   if (outcome === 'unexpected') {
-    const detail = `${nameOf(key)}: the run has fewer ranks, as expected_ranks says`;
+    const detail = `${nameOf(key)}: the rank is not below expected_ranks of the run`;
     return new LossmeterError('rank_unexpected', detail);
   }
   if (outcome === 'full') {
-    const detail = `${nameOf(key)}, has new names of scalars: a run has at most ${MOST_SERIES} names`;
+    const detail = `${nameOf(key)}, has scalars with new names: a run has at most ${MOST_SERIES} names`;
     return new LossmeterError('too_many_scalars', detail);
   }
   return undefined;
@@ -151,7 +151,7 @@ const nameOf = ({ run, step, rank, microBatch, attempt }: BatchKey): string =>
   `micro-batch ${microBatch} of rank ${rank} at step ${step} of ${run}, attempt ${attempt}`;
 
 function conflict(key: BatchKey): LossmeterError {
-  const detail = `${nameOf(key)}, is recorded with other content, or a scalar with another value; a trainer that resumes raises attempt`;
+  const detail = `${nameOf(key)}, is recorded with different content, or a scalar with a different value; a trainer that resumes must increment attempt`;
   return new LossmeterError('conflict', detail);
 }
 

@@ -51,7 +51,7 @@ export class RecordingQueue {
   async record(recordings: readonly KeyedRecording[]): Promise<Outcome[]> {
     if (recordings.length === 0) return [];
     if (this.#calls >= MOST_CALLS || this.#waiting.length + recordings.length > MOST_WAITING) {
-      const detail = `${this.#waiting.length} recordings wait for the disk, the most that this service lets wait`;
+      const detail = `${this.#waiting.length} recordings wait for the disk, the maximum of this service`;
       throw new LossmeterError('store_unavailable', detail);
     }
     return new Promise((resolve, reject) => {

@@ -28,7 +28,7 @@ export class EvaluationMetrics {
     };
     this.#nonFinite = new Counter({
       name: 'lossmeter_non_finite_total',
-      help: 'Evaluations whose diagnostics name the cause.',
+      help: 'Evaluations with the cause in their diagnostics.',
       labelNames: ['cause'],
       registers: [registry],
     });
@@ -37,7 +37,7 @@ export class EvaluationMetrics {
     this.#rows = new TallyCounter(registry, rows).series();
     const seconds = new TallyHistogram(registry, {
       name: 'lossmeter_evaluation_seconds',
-      help: 'Time of the phases of an evaluation.',
+      help: 'Time of each phase of an evaluation, in seconds.',
       bounds: BOUNDS,
     });
     this.#phases = {

@@ -26,7 +26,7 @@ export class HttpMetrics {
     });
     this.#seconds = new TallyHistogram(registry, {
       name: 'lossmeter_http_request_duration_seconds',
-      help: 'Time from the head of a request to the end of its answer.',
+      help: 'Time from the head of a request to the end of its answer, in seconds.',
       bounds: BOUNDS,
     });
     this.#refused = new Counter({

@@ -39,7 +39,11 @@ export class RunMetrics {
       registers: [registry],
     });
     for (const outcome of OUTCOMES) this.#outcomes.inc({ outcome }, 0);
-    const seconds = { name: 'lossmeter_record_seconds', help: 'Time of the store to record.', bounds: BOUNDS };
+    const seconds = {
+      name: 'lossmeter_record_seconds',
+      help: 'Time that the store takes for a recording, in seconds.',
+      bounds: BOUNDS,
+    };
     this.#seconds = new TallyHistogram(registry, seconds).series({});
     this.#webhooks = new Counter({
       name: 'lossmeter_webhooks_total',
@@ -83,8 +87,8 @@ function addLast(registry: MetricRegistry, store: RunStore): void {
       },
     });
   };
-  add('lossmeter_run_last_step', 'Newest step of the runs that changed last.', ({ step }) => step);
-  add('lossmeter_run_last_loss', 'Loss of that step.', ({ loss }) => loss);
+  add('lossmeter_run_last_step', 'Last step of each of the runs that changed last.', ({ step }) => step);
+  add('lossmeter_run_last_loss', 'Loss of the last step of each of the runs that changed last.', ({ loss }) => loss);
 }
 
 type Newest = Awaited<ReturnType<RunStore['newest']>>;

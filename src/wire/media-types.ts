@@ -110,7 +110,7 @@ function describeType(contentType: string | undefined): string {
 /** @throws LossmeterError unsupported_media_type when the codec has no plain values */
 export function requireValues(codec: Codec): Required<Codec> {
   if (codec.values !== undefined) return codec as Required<Codec>;
-  const detail = `Content-Type is that of ${codec.name}, which has no values without logits; expected one of ${VALUE_MEDIA_TYPES.join(', ')}`;
+  const detail = `Content-Type is that of ${codec.name}, which is only for requests with logits; expected one of ${VALUE_MEDIA_TYPES.join(', ')}`;
   throw new LossmeterError('unsupported_media_type', detail);
 }
 

@@ -113,7 +113,7 @@ export function requireRequestField(name: unknown, { tensors, options, values }:
     throw new LossmeterError('unknown_field', `${shown} is not a field's name; fields are ${fields.join(', ')}`);
   }
   const meant = suggestName(name, fields, SYNONYMS);
-  let hint = `; known are ${fields.join(', ')}`;
+  let hint = `; known fields are ${fields.join(', ')}`;
   if (meant !== undefined) hint = `, did you mean ${meant}?`;
   else if (options.includes(name)) hint = `: it is an option and belongs in "options": {${shown}: …}`;
   else {

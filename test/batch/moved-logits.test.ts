@@ -60,7 +60,7 @@ test('an item that is more than may be held is refused before it comes', () => {
   const writer = { write: () => undefined };
   const open = (rows: number): MovedLogits =>
     new MovedLogits(writer, { items: 1, rows, columns: 10 }, { width: 4, held });
-  expect(() => open(26)).toThrow('logits whose class axis is not the last must wait in memory');
+  expect(() => open(26)).toThrow('logits whose class axis is not the last must be buffered in memory');
   expect(() => open(25)).not.toThrow();
 });
 
@@ -87,6 +87,6 @@ test('logits of a file that are more than may be held are refused before they ar
     range: { fd: -1, name: 'logits.safetensors', position: 0, byteLength: 1_280_000 },
     read: async () => new Uint8Array(++reads),
   });
-  await expect(reading).rejects.toThrow(/must wait in memory.*send them with the class axis last/);
+  await expect(reading).rejects.toThrow(/must be buffered in memory.*send them with the class axis last/);
   expect([reads, all.held]).toEqual([0, 0]);
 });

@@ -478,7 +478,7 @@ describe('a service with keys', () => {
     await picture(page, 'key');
     await dialog.getByLabel('API key').fill('wrong');
     await dialog.getByRole('button', { name: 'Continue' }).click();
-    await dialog.getByText('the key is not one that this service knows').waitFor();
+    await dialog.getByText('the key is unknown to this service').waitFor();
     await dialog.getByLabel('API key').fill(keys.read);
     await page.keyboard.press('Enter');
     await page.getByRole('link', { name: 'guarded' }).click();

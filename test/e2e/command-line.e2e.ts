@@ -62,7 +62,7 @@ test.each([
 
 test('a data directory that is not there is a start that failed', () => {
   const { status, stderr } = lossmeter(['serve'], { env: { LOSSMETER_DATA_DIR: '/nowhere' } });
-  expect([status, stderr.trim()]).toEqual([1, 'LOSSMETER_DATA_DIR is /nowhere, which is no folder']);
+  expect([status, stderr.trim()]).toEqual([1, 'LOSSMETER_DATA_DIR is /nowhere, which is not a folder']);
 });
 
 test('a port on which another process listens is a start that failed, and names the variable', async () => {
@@ -92,6 +92,6 @@ test('a variable that is not known is a warning, and LOSSMETER_KERNEL picks the 
   expect(info).toMatchObject({ kernel: 'strict' });
   expect(await service.end()).toBe(0);
   expect(service.output).toContain(
-    'LOSSMETER_WROKERS is not a variable of lossmeter and does nothing, did you mean LOSSMETER_WORKERS?',
+    'LOSSMETER_WROKERS is not a variable of lossmeter and is ignored, did you mean LOSSMETER_WORKERS?',
   );
 });

@@ -307,7 +307,7 @@ test.each([
   [['--reference', BASE, 'parts/0.safetensors'], 'has 504 rows'],
   [['--reference', BASE, NEAR, 'parts/0.safetensors'], '100 rows of logits follow 504'],
   [['--reference', 'bases', NEAR], '4 references are named for 1 files'],
-  [['--reference', BASE, '--reference', 'base.safetensors', NEAR], 'expected it as the only reference'],
+  [['--reference', BASE, '--reference', 'base.safetensors', NEAR], 'it must be the only reference'],
   [[NEAR], 'name the file of the reference with --reference'],
   [['--reference', 'nothing.kld', NEAR], 'nothing.kld: there is no such file'],
   [['--reference', 'base.safetensors', 'parts/0.safetensors'], 'reference has shape (504, 320)'],

@@ -321,7 +321,7 @@ describe('tensors of other names', () => {
     const { status, stderr, stdout } = evaluate('targets.safetensors', ...map, '--json');
     expect([status, (JSON.parse(stdout) as Document).total.rows.counted]).toEqual([0, 2]);
     expect(stderr).toBe(
-      'targets.safetensors: loss_mask is left alone; with --tensor input_mask=loss_mask it is the input_mask\n',
+      'targets.safetensors: loss_mask is ignored; --tensor input_mask=loss_mask uses it as the input_mask\n',
     );
   });
 
@@ -396,8 +396,8 @@ describe('wrong usage', () => {
   test.each([
     ['missing.safetensors', 'missing.safetensors: there is no such file'],
     ['nothing', 'nothing: the folder has no file *.safetensors'],
-    ['noth*', 'noth*: there is no such file, and none that it matches'],
-    ['*.nothing', '*.nothing: there is no such file, and none that it matches'],
+    ['noth*', 'noth*: no file has this name or matches it'],
+    ['*.nothing', '*.nothing: no file has this name or matches it'],
     ['steps/notes.txt', 'steps/notes.txt is not a valid safetensors file'],
     ['cut.safetensors', 'it is cut off'],
     ['no-label.safetensors', 'no-label.safetensors: the field label is missing'],

@@ -145,7 +145,7 @@ describe('a service does not start', () => {
 describe('a service starts', () => {
   test('for others, when that is said, with a warning', async () => {
     service = await ServiceProcess.start({ LOSSMETER_HOST: '0.0.0.0', LOSSMETER_ALLOW_ANONYMOUS: 'true' });
-    expect(service.output).toMatch(/"level":40.*no keys: whoever reaches 0\.0\.0\.0 may use this service/);
+    expect(service.output).toMatch(/"level":40.*no API keys: everyone who can reach 0\.0\.0\.0 can use this service/);
     expect((await fetch(`http://127.0.0.1:${new URL(service.url).port}/v1/info`)).status).toBe(200);
   });
 

@@ -109,7 +109,7 @@ describe('a service with secrets', () => {
     asked.length = 0;
     const service = await ServiceProcess.start(environment());
     const warned = (): boolean =>
-      service.output.includes('MLflow does not take metrics') && asked.some(({ url }) => url === '/hook');
+      service.output.includes('MLflow does not accept metrics') && asked.some(({ url }) => url === '/hook');
     const answers = await use(service, warned).finally(() => service.end());
     expectNone('the answers', answers);
     expectNone('the log', service.output);
@@ -126,7 +126,7 @@ describe('a service with secrets', () => {
       const service = await ServiceProcess.start(
         environment({ MLFLOW_TRACKING_URI: target, MLFLOW_TRACKING_TOKEN: ` ${SECRETS.MLFLOW_TRACKING_TOKEN}\n` }),
       );
-      const warned = (): boolean => service.output.includes('MLflow does not take metrics');
+      const warned = (): boolean => service.output.includes('MLflow does not accept metrics');
       const answers = await use(service, warned).finally(() => service.end());
       expectNone('the answers', answers);
       expectNone('the log', service.output);

@@ -59,7 +59,7 @@ test('what is not done in time is cut off, and the exit code is 0', async () => 
   expect(await service.end()).toBe(0);
   expect(performance.now() - started).toBeGreaterThan(900);
   expect((await cut)[0].code).toBe('ECONNRESET');
-  expect(service.output).toContain('1 requests are not done after 1 s and are cut off');
+  expect(service.output).toContain('1 requests are still pending after 1 s and are cut off');
 });
 
 test('a second SIGTERM ends it at once', async () => {

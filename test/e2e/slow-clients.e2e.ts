@@ -105,7 +105,7 @@ test('a client that does not take its answer is cut off', async () => {
   socket.pause();
   socket.write(HEAD.replace(/content-length: \d+/, `content-length: ${request.byteLength}\r\naccept: ${MSGPACK}`));
   socket.write(request);
-  while (!impatient.output.includes('the client does not take its answer and is cut off')) await sleep(50);
+  while (!impatient.output.includes('the client does not receive its answer and is cut off')) await sleep(50);
   socket.destroy();
   expect(await impatient.end()).toBe(0);
 });

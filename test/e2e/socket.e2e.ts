@@ -68,7 +68,7 @@ function refused(socket: string): string {
 
 test('a socket on which another process listens is left alone', async () => {
   service = await start();
-  expect(refused(socketPath)).toContain('on which another process listens');
+  expect(refused(socketPath)).toContain('but another process listens on it');
   expect(await evaluate()).toBe(Math.LN2);
 });
 

@@ -362,7 +362,7 @@ describe('MessagePack', () => {
   test('logits cut short name what was announced and what came', async () => {
     const body = pack({ label: [0, 0], logits });
     const answer = await service.post(body.subarray(0, -5), { type: MSGPACK });
-    expect(answer.body.detail).toBe('the body ends within logits.data: 24 bytes were announced, 19 came');
+    expect(answer.body.detail).toBe('the body ends within logits.data: expected 24 bytes, received 19');
   });
 
   test.each([

@@ -89,8 +89,8 @@ describe('the window of a zstd frame', () => {
     expect((await narrow.post(await frameOf(26), { headers })).status).toBe(200);
     const { status, body } = await narrow.post(await frameOf(27), { headers });
     expect([status, body.code]).toEqual([413, 'body_too_large']);
-    expect(body.detail).toContain(`the window of ${2 ** 27} bytes of a zstd frame must wait in memory`);
-    expect(body.detail).toMatch(/more than the \d+ bytes that requests may hold/);
+    expect(body.detail).toContain(`the window of ${2 ** 27} bytes of a zstd frame must be buffered in memory`);
+    expect(body.detail).toMatch(/would exceed the \d+ bytes that requests may hold/);
   });
 });
 
@@ -175,7 +175,7 @@ describe('when as much is under way and waits as the service lets', () => {
     expect([refused.status, refused.headers.get('retry-after')]).toEqual([429, '1']);
     expect(await refused.json()).toMatchObject({
       code: 'overloaded',
-      detail: '2 evaluations are under way and 1 wait, as many as this service lets',
+      detail: '2 evaluations are under way and 1 wait, the maximum of this service',
     });
     const inference = await post('/v2/models/cross_entropy/infer');
     expect([inference.status, ((await inference.json()) as { code: string }).code]).toEqual([429, 'overloaded']);

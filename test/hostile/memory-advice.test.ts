@@ -37,20 +37,20 @@ const MANY_ENTRIES = Array<number>(100_000).fill(0.1);
 const CASES: Record<string, Case> = {
   'rows, with the logits last': {
     request: { label: labels(ROWS), logits: logits(ROWS) },
-    says: `the results of ${ROWS} rows, 128 bytes each, must wait in memory, and with it more than the ${MOST} bytes that requests may hold would be held; ${SPLIT}`,
+    says: `the results of ${ROWS} rows, 128 bytes each, must be buffered in memory, which would exceed the ${MOST} bytes that requests may hold; ${SPLIT}`,
   },
   'rows with the coefficients of their gradient': {
     request: { ...NORM, label: labels(ROWS), logits: logits(ROWS) },
-    says: `the results of ${ROWS} rows, 160 bytes each, must wait in memory`,
+    says: `the results of ${ROWS} rows, 160 bytes each, must be buffered in memory`,
   },
   'rows of a shard of the vocabulary': {
     request: { ...SHARD, label: labels(ROWS), logits: logits(ROWS) },
-    says: `the results of ${ROWS} rows, 256 bytes each, must wait in memory`,
+    says: `the results of ${ROWS} rows, 256 bytes each, must be buffered in memory`,
     path: '/v1/cross-entropy/partials',
   },
   'rows of a tensor that is diagnosed': {
     request: { logits: logits(40_000) },
-    says: 'the results of 40000 rows, 64 bytes each, must wait in memory',
+    says: 'the results of 40000 rows, 64 bytes each, must be buffered in memory',
     path: '/v1/diagnose',
   },
   'columns of a tensor that is diagnosed': {
@@ -61,25 +61,25 @@ const CASES: Record<string, Case> = {
   'logits before the label': { request: { logits: logits(TOO_LARGE), label: labels(TOO_LARGE) }, says: STREAM },
   'logits as an array of numbers': {
     request: { label: [0], logits: { dtype: 'float32', shape: [1, 100_000], data: MANY_ENTRIES } },
-    says: `logits.data must wait in memory, and with it more than the ${MOST} bytes that requests may hold would be held; ${AS_BYTES}`,
+    says: `logits.data must be buffered in memory, which would exceed the ${MOST} bytes that requests may hold; ${AS_BYTES}`,
   },
   'logits as nested arrays': { request: { label: [0], logits: [MANY_ENTRIES] }, says: AS_BYTES },
   'more numbers than a field may have as values': {
     request: { label: [0], logits: [Array(2 ** 18 + 1).fill(0.5)] },
     says: 'an array or map has more than 262144 entries; send a tensor as {"dtype", "shape", "data"} with data as bin',
   },
-  labels: { request: { label: labels(TOO_MANY_LABELS), logits: logits(1) }, says: `label must wait in memory` },
+  labels: { request: { label: labels(TOO_MANY_LABELS), logits: logits(1) }, says: `label must be buffered in memory` },
   'labels, which the order does not help': {
     request: { label: labels(TOO_MANY_LABELS), logits: logits(1) },
-    says: `would be held; ${SPLIT}`,
+    says: `that requests may hold; ${SPLIT}`,
   },
   'class weights': {
     request: { weight: tensor('float64', [TOO_LARGE], 8 * TOO_LARGE), label: [0], logits: logits(1) },
-    says: 'would be held; make it shorter',
+    says: 'that requests may hold; make it shorter',
   },
   'a JSON body': {
     request: { label: [0], logits: [Array(NUMBERS).fill(0.5)] },
-    says: 'the JSON body must wait in memory',
+    says: 'the JSON body must be buffered in memory',
     type: JSON_TYPE,
   },
   'a JSON body, which has no order': {
@@ -89,7 +89,7 @@ const CASES: Record<string, Case> = {
   },
   partials: {
     request: { partials: ['x'.repeat(TOO_MANY_LABELS)] },
-    says: `the body must wait in memory, and with it more than the ${MOST} bytes that requests may hold would be held; ${SPLIT}`,
+    says: `the body must be buffered in memory, which would exceed the ${MOST} bytes that requests may hold; ${SPLIT}`,
     path: '/v1/cross-entropy/combine',
   },
 };
@@ -107,7 +107,7 @@ test.each([
   const file = safetensorsFile(tensors.map((one) => [one.dtype === 'uint8' ? 'label' : 'logits', one]));
   const { status, body } = await service.post(file, { type: 'application/vnd.safetensors' });
   expect([status, body.code]).toEqual([413, 'body_too_large']);
-  expect(body.detail).toContain(`would be held; ${says}`);
+  expect(body.detail).toContain(`that requests may hold; ${says}`);
 });
 
 test('the same rows in parts are evaluated', async () => {

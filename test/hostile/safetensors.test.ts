@@ -64,7 +64,7 @@ const REFUSALS: Record<string, Refusal> = {
   'seven bytes': {
     file: new Uint8Array(7),
     ...{ status: 400, code: 'truncated_body' },
-    says: ['8 bytes were announced, 7 came'],
+    says: ['expected 8 bytes, received 7'],
   },
   // safetensors_abuse_attempt_1.py
   'a header of the largest length that there is': {
@@ -86,7 +86,7 @@ const REFUSALS: Record<string, Refusal> = {
   'a header that ends early': {
     file: withHeader('{"label": 1}').subarray(0, -3),
     ...{ status: 400, code: 'truncated_body' },
-    says: ['within the safetensors header', '12 bytes were announced, 9 came'],
+    says: ['within the safetensors header', 'expected 12 bytes, received 9'],
   },
   text: { file: Buffer.from('{"logits": [[1, 2]], "label": [0]}'), ...malformed, says: ['not a safetensors file'] },
   'zeros in place of a header': {
@@ -125,7 +125,7 @@ const REFUSALS: Record<string, Refusal> = {
   'a tensor that nobody asked for': {
     header: { label: LABEL, logits: LOGITS, bananas: { dtype: 'F32', shape: [0], data_offsets: [40, 40] } },
     ...{ status: 422, code: 'unknown_field', pointer: '/bananas' },
-    says: ['"bananas"', 'known are logits, label, input_mask, weight'],
+    says: ['"bananas"', 'known fields are logits, label, input_mask, weight'],
   },
   'a synonym': {
     header: { labels: LABEL, logits: LOGITS },
@@ -286,7 +286,7 @@ const REFUSALS: Record<string, Refusal> = {
     header: { label: LABEL, logits: LOGITS },
     rest: BUFFER.subarray(0, -1),
     ...{ status: 400, code: 'truncated_body' },
-    says: ['were announced', 'came'],
+    says: ['expected', 'received'],
   },
   'bytes after the last tensor': {
     header: { label: LABEL, logits: LOGITS },
@@ -339,7 +339,7 @@ test('rows of an exabyte are refused before any memory is taken for them', async
   const wide = { dtype: 'F32', shape: [2, 2 ** 49], data_offsets: [16, 16 + 2 ** 52] };
   const [announced, chunked] = await postBoth(withHeader(JSON.stringify({ label: LABEL, logits: wide }), BUFFER));
   expect([announced!.status, announced!.body.code]).toEqual([400, 'truncated_body']);
-  expect(announced!.body.detail).toContain('4503599627370512 bytes were announced, 40 came');
+  expect(announced!.body.detail).toContain('expected 4503599627370512 bytes, received 40');
   expect([chunked!.status, chunked!.body.code]).toEqual([413, 'body_too_large']);
 });
 

@@ -96,7 +96,7 @@ test('several files without a common name need --run', async () => {
 
 test.each([
   ['no such file', 'none.csv', undefined, 'does not exist'],
-  ['an unknown format', 'notes.txt', undefined, 'is not recognised: --format gives it'],
+  ['an unknown format', 'notes.txt', undefined, 'is not recognised: set it with --format'],
   ['an empty folder', 'empty', undefined, 'has no file that can be imported'],
   ['a folder without such files', '.', tensorboard, 'has no event files of TensorBoard'],
 ])('%s is refused', async (_name, name, format, message) => {

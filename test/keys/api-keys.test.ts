@@ -106,7 +106,7 @@ test('the last key can be revoked', async () => {
   const { keys, lines } = await open(path);
   writeFileSync(path, fileText());
   await becomes(() => expect(keys.find(first)).toBeUndefined());
-  expect(lines[0]).toContain('nobody gets in');
+  expect(lines[0]).toContain('every request that needs a key is rejected');
 });
 
 test('a closed file is not read any more', async () => {

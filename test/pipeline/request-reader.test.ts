@@ -109,7 +109,7 @@ test('what fails ends the decoding, and the writing', async () => {
 
 test('bytes behind the request are refused', async () => {
   const body = Buffer.concat([packr.pack({ label: LABEL, logits: LOGITS }), Buffer.of(0)]);
-  await expect(read(chunksOf(body), () => undefined).reading).rejects.toThrow('1 or more bytes follow the end');
+  await expect(read(chunksOf(body), () => undefined).reading).rejects.toThrow('at least 1 bytes follow the end');
 });
 
 test('a request that is given up ends its decoding, wherever it is', () => {

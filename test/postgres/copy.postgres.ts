@@ -123,5 +123,5 @@ test('a history that is not empty takes no copy, and a password is not shown', a
   const { status, stderr } = copy(file, 'postgres://me:secret@127.0.0.1:1/none');
   expect([status, stderr]).toEqual([2, expect.stringContaining('ECONNREFUSED') as string]);
   expect(stderr).not.toContain('secret');
-  expect(copy(join(folder, 'absent.db'), url).stderr).toContain('absent.db is not there');
+  expect(copy(join(folder, 'absent.db'), url).stderr).toContain('absent.db does not exist');
 });

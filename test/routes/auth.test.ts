@@ -157,16 +157,16 @@ describe('a refusal says what would do', () => {
     const { challenge, text } = await call('POST', path);
     expect(challenge).toBe('Bearer realm="lossmeter"');
     expect(text).toContain(
-      'this takes a key with the scope evaluate, as `Authorization: Bearer KEY` or `X-API-Key: KEY`; the request has none',
+      'the request has no key, expected a key with the scope evaluate as `Authorization: Bearer KEY` or `X-API-Key: KEY`',
     );
   });
 
   test.each([
-    [{ authorization: 'Bearer lm_wrong' }, 'the key is not one that this service knows'],
-    [{ authorization: 'Bearer' }, 'the key is not one that this service knows'],
-    [{ 'x-api-key': '' }, 'the key is not one that this service knows'],
+    [{ authorization: 'Bearer lm_wrong' }, 'the key is unknown to this service'],
+    [{ authorization: 'Bearer' }, 'the key is unknown to this service'],
+    [{ 'x-api-key': '' }, 'the key is unknown to this service'],
     [bearer(expired), 'the key expired expired at 2026-01-02T00:00:00.000Z'],
-    [{ ...bearer(keys.evaluate), 'x-api-key': keys.admin }, 'Authorization and X-API-Key have different keys'],
+    [{ ...bearer(keys.evaluate), 'x-api-key': keys.admin }, 'the request has several different keys'],
   ])('with a key that is not valid: %j', async (headers, says) => {
     const { status, challenge, text } = await call('POST', path, headers);
     expect([status, challenge]).toEqual([401, 'Bearer realm="lossmeter", error="invalid_token"']);
@@ -177,14 +177,14 @@ describe('a refusal says what would do', () => {
   test('with a key of another scope', async () => {
     const { challenge, text } = await call('POST', path, bearer(keys.read));
     expect(challenge).toBe('Bearer realm="lossmeter", error="insufficient_scope", scope="evaluate"');
-    expect(text).toContain('this takes a key with the scope evaluate, the key read has read');
+    expect(text).toContain('the request requires the scope evaluate, but the key read has only read');
   });
 
   test('under /v2 in its own form', async () => {
     const { status, challenge, text } = await call('POST', '/v2/models/cross_entropy/infer');
     expect([status, challenge]).toEqual([401, 'Bearer realm="lossmeter"']);
     expect(JSON.parse(text)).toEqual({
-      error: expect.stringContaining('this takes a key with the scope evaluate') as string,
+      error: expect.stringContaining('expected a key with the scope evaluate') as string,
       code: 'unauthorized',
       instance: expect.stringMatching(/^urn:uuid:/) as string,
     });

@@ -88,7 +88,10 @@ describe('the last connections', () => {
     for (let k = 0; k < 6; k++) await open();
     const [status, headers, body] = await get('/v1/info');
     expect([status, headers.connection]).toEqual([429, 'close']);
-    expect(body).toMatchObject({ code: 'overloaded', detail: expect.stringContaining('are for probes') as string });
+    expect(body).toMatchObject({
+      code: 'overloaded',
+      detail: expect.stringContaining('are reserved for probes') as string,
+    });
     for (const path of ['/livez', '/readyz', '/v2/health/ready']) expect((await get(path))[0]).toBe(200);
   });
 

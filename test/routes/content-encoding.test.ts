@@ -150,7 +150,7 @@ test('many frames of zstd that become hardly anything are refused, and fewer are
   const tiny = Buffer.concat([...Array.from({ length: 66_000 }, () => space), zstdCompressSync(TEXT)]);
   const refused = await service.post(tiny, { headers });
   expect([refused.status, refused.body.code]).toEqual([413, 'body_too_large']);
-  expect(refused.body.detail).toContain('more than 65536 frames beside one for each 1024 bytes');
+  expect(refused.body.detail).toContain('more than 65536 frames in addition to one per 1024 decompressed bytes');
   const few = tiny.subarray(space.byteLength * 1000);
   expect((await service.post(few, { headers })).status).toBe(200);
 });

@@ -169,7 +169,7 @@ describe('a gradient beyond the bytes in flight', () => {
   ] as const)('of %s logits with %j is refused with advice', async (dtype, options) => {
     const { status, body } = await post(request(dtype, options), confined);
     expect([status, body.code]).toEqual([413, 'body_too_large']);
-    expect(body.detail).toContain('outputs.gradient must wait in memory');
+    expect(body.detail).toContain('outputs.gradient must be buffered in memory');
     expect(body.detail).toContain('1050000 bytes that requests may hold');
     expect(body.detail).toContain('split the batch by rows, or ask for the gradient of narrower logits');
   });

@@ -59,7 +59,7 @@ describe('event streams', () => {
     const { response: refused } = await open();
     expect([refused.status, refused.headers.get('retry-after')]).toEqual([429, '1']);
     expect(await refused.json()).toMatchObject({
-      ...{ code: 'overloaded', detail: 'the address 127.0.0.1 has 2 event streams open, as many as a client may have' },
+      ...{ code: 'overloaded', detail: 'the address 127.0.0.1 has 2 event streams open, the maximum of a client' },
     });
     streams[0]!.leave();
     await sleep(100);

@@ -316,7 +316,7 @@ describe('the top K of a teacher', () => {
     const top = { 'reference.indices': indices, 'reference.logprobs': logprobs }[name];
     const { status, body } = await compare({ [name]: top, reference, logits }, { writer: 'safetensors' });
     expect([status, body.code]).toEqual([422, 'invalid_reference']);
-    expect(body.detail).toContain(`${name} stands beside reference`);
+    expect(body.detail).toContain(`${name} and reference are both given`);
   });
 });
 

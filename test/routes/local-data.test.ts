@@ -220,8 +220,8 @@ describe('a file that may not be read is refused', () => {
   test.each([
     ['missing.safetensors', 'there is no such file'],
     ['dangling', 'there is no such file'],
-    ['circle', 'symbolic links go in circles'],
-    ['float32.safetensors/x', 'a part of its path is no folder'],
+    ['circle', 'symbolic links form a loop'],
+    ['float32.safetensors/x', 'a part of its path is not a folder'],
     ['folder.safetensors', 'is a folder'],
     ['.', 'is a folder'],
     ['pipe', 'is not a regular file'],

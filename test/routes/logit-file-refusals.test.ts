@@ -162,7 +162,7 @@ describe('refused', () => {
     const fields = { reference: { kld_file: 'base.kld' }, logits: logitsOfFile };
     const { body, status } = await compare(fields, { from: tight });
     expect([status, body.code]).toEqual([413, 'body_too_large']);
-    expect(body.detail).toContain('the labels of reference must wait in memory');
+    expect(body.detail).toContain('the labels of reference must be buffered in memory');
   });
 
   test('logits of another shape', async () => {

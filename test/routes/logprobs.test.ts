@@ -424,7 +424,7 @@ test('tokens are on the account before they are read', async () => {
   const tokens = { dtype: 'float16', shape: [count], data: new Uint8Array(2 * count) };
   const { status, body } = await post({ old: tokens, new: tokens }, MSGPACK, frugal);
   expect([status, body.code]).toEqual([413, 'body_too_large']);
-  expect(body.detail).toContain(`${count} tokens, 24 bytes each, must wait in memory`);
+  expect(body.detail).toContain(`${count} tokens, 24 bytes each, must be buffered in memory`);
 });
 
 test('a comparison is counted, with its tokens as rows', async () => {

@@ -403,7 +403,7 @@ describe('bodies arrive as they like', () => {
     expect(read(await post([narrow, big])).values['loss']![0]).toBeCloseTo(Math.log(1024), 6);
     const refused = await post([big, narrow]);
     expect(refused.status).toBe(413);
-    expect(errorOf(refused)).toContain('logits must wait in memory');
+    expect(errorOf(refused)).toContain('logits must be buffered in memory');
   });
 });
 
@@ -515,7 +515,7 @@ describe('refusals say what is wrong', () => {
       'a loss that is not formed',
       withOthers({ outputs: [{ name: 'loss' }], parameters: { reduction: 'none' } }),
       422,
-      ['form no loss'],
+      ['give no loss'],
     ],
     ['an unknown option', withOthers({ parameters: { label_smothing: 0.1 } }), 422, ['did you mean label_smoothing?']],
     [
@@ -571,7 +571,7 @@ describe('refusals say what is wrong', () => {
       good,
       { [LENGTH]: good.byteLength + 1 },
       400,
-      [`${good.byteLength + 1} bytes were announced`],
+      [`expected ${good.byteLength + 1} bytes`],
     ],
     ['a length of more than the JSON', good, { [LENGTH]: jsonBytes + 1 }, 400, ['not JSON']],
     ['a length of less than the JSON', good, { [LENGTH]: jsonBytes - 1 }, 400, ['not JSON']],
@@ -579,13 +579,7 @@ describe('refusals say what is wrong', () => {
     ['a negative length', good, { [LENGTH]: -1 }, 400, [LENGTH, '"-1"']],
     ['a length that is no number', good, { [LENGTH]: '1e2' }, 400, [LENGTH, '"1e2"']],
     ['a length that cannot be counted', good, { [LENGTH]: '9'.repeat(30) }, 400, [LENGTH]],
-    [
-      'too little binary data',
-      good.subarray(0, -1),
-      { [LENGTH]: jsonBytes },
-      400,
-      ['40 bytes were announced, 39 came'],
-    ],
+    ['too little binary data', good.subarray(0, -1), { [LENGTH]: jsonBytes }, 400, ['expected 40 bytes, received 39']],
     [
       'too much binary data',
       Buffer.concat([good, Buffer.alloc(3)]),
@@ -617,7 +611,7 @@ describe('refusals say what is wrong', () => {
     const body = kind === 'short' ? good.subarray(0, -1) : Buffer.concat([good, Buffer.alloc(1)]);
     const answer = await send(gzipSync(body), { [LENGTH]: jsonBytes, 'Content-Encoding': 'gzip' });
     expect(answer.status).toBe(400);
-    expect(errorOf(answer)).toContain(kind === 'short' ? '24 bytes were announced, 23 came' : 'follow the end');
+    expect(errorOf(answer)).toContain(kind === 'short' ? 'expected 24 bytes, received 23' : 'follow the end');
   });
 
   test.each([

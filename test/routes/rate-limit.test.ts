@@ -32,7 +32,7 @@ describe('without keys', () => {
     const { status, type, headers, body } = await service.post(REQUEST);
     expect([status, type, body.code]).toEqual([429, 'application/problem+json', 'rate_limited']);
     expect(body.detail).toMatch(
-      /^the address 127\.0\.0\.1 has used up its requests, 3 a minute; the next can be made in \d+ s$/,
+      /^the address 127\.0\.0\.1 has reached its limit of 3 requests a minute; repeat the request in \d+ s$/,
     );
     expect(headers.get('ratelimit-remaining')).toBe('0');
     const retryAfter = Number(headers.get('retry-after'));
@@ -67,7 +67,7 @@ describe('with keys', () => {
     expect(limited.status).toBe(429);
     expect(await limited.json()).toMatchObject({
       code: 'rate_limited',
-      detail: expect.stringMatching(/^the key read has used up its requests, 1 a minute/) as string,
+      detail: expect.stringMatching(/^the key read has reached its limit of 1 requests a minute/) as string,
     });
   });
 });

@@ -85,7 +85,7 @@ test('an item that is not valid is refused by itself, with its reason', async ()
     [{ step: 1, scalars: { 'a\nb': 1 } }, 'invalid_item', /control character/],
     [{ step: 1, scalars: { ['x'.repeat(257)]: 1 } }, 'invalid_item', /1 to 256 characters/],
     [{ step: 1, scalars: { declared_loss: 1 }, declared_loss: 1 }, 'invalid_item', /expected one of them/],
-    [{ step: 1, device: 'a', scalars: { a: 1 } }, 'invalid_item', /device belongs to a batch/],
+    [{ step: 1, device: 'a', scalars: { a: 1 } }, 'invalid_item', /device is given without numerator/],
     [{ step: 1, device: 7, numerator: 1, denominator: 1 }, 'invalid_item', /device is 7/],
     [{ step: 1, logits: [[1]], label: [0] }, 'unknown_field', /"logits" is not a field of an item/],
   ];

@@ -122,8 +122,8 @@ describe('recording', () => {
     [{}, 'missing_field', 'numerator is missing'],
     [pair(1, -1), 'invalid_pair', 'denominator is -1'],
     [{ numerator: 'one', denominator: 1 }, 'invalid_pair', 'numerator is "one"'],
-    [{ ...pair(1, 1), options: {} }, 'invalid_pair', 'options are for logits'],
-    [{ ...BATCH, numerator: 1 }, 'unknown_field', 'numerator is for requests without logits'],
+    [{ ...pair(1, 1), options: {} }, 'invalid_pair', 'options apply to logits only'],
+    [{ ...BATCH, numerator: 1 }, 'unknown_field', 'numerator is given with logits'],
     [{ ...pair(1, 1), denominater: 1 }, 'unknown_field', 'did you mean denominator?'],
     [{ label: [1] }, 'missing_field', 'logits is missing'],
   ])('refuses %j', async (body, code, says) => {

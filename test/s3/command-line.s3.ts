@@ -134,9 +134,9 @@ describe('lossmeter evaluate', () => {
   });
 
   test.each([
-    ['s3://commands/missing.safetensors', 'there is no such file, and none that it matches'],
-    ['s3://commands/missing/*.safetensors', 'there is no such file, and none that it matches'],
-    ['s3://commands/missing/', 'there is no such file, and none that it matches'],
+    ['s3://commands/missing.safetensors', 'no file has this name or matches it'],
+    ['s3://commands/missing/*.safetensors', 'no file has this name or matches it'],
+    ['s3://commands/missing/', 'no file has this name or matches it'],
     ['s3://no-such-bucket/*.safetensors', 'there is no such bucket'],
     ['s3://commands', 'names no object'],
     ['s3://commands/steps/notes.txt', 'is not a valid safetensors file'],

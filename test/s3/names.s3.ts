@@ -36,13 +36,13 @@ test.each([
 
 describe('a name that may not be read is refused before the storage is asked', () => {
   test.each([
-    ['s3://secrets/a.safetensors', 'is not one that this service reads'],
-    ['s3://no-such-bucket/a.safetensors', 'is not one that this service reads'],
-    ['s3://NAMES/a.safetensors', 'is not one that this service reads'],
-    ['s3://names.evil.example/a', 'is not one that this service reads'],
-    ['s3://names@evil.example/a', 'is not one that this service reads'],
-    ['s3://names:80/a', 'is not one that this service reads'],
-    ['s3://arn:aws:s3:us-east-1:123456789012:accesspoint/names/a', 'is not one that this service reads'],
+    ['s3://secrets/a.safetensors', 'this service does not read the bucket of'],
+    ['s3://no-such-bucket/a.safetensors', 'this service does not read the bucket of'],
+    ['s3://NAMES/a.safetensors', 'this service does not read the bucket of'],
+    ['s3://names.evil.example/a', 'this service does not read the bucket of'],
+    ['s3://names@evil.example/a', 'this service does not read the bucket of'],
+    ['s3://names:80/a', 'this service does not read the bucket of'],
+    ['s3://arn:aws:s3:us-east-1:123456789012:accesspoint/names/a', 'this service does not read the bucket of'],
     ['s3://names/../secrets/a.safetensors', 'leads out of its bucket'],
     ['s3://names/a/../../secrets/a.safetensors', 'leads out of its bucket'],
     ['s3://names/..\\secrets/a.safetensors', 'leads out of its bucket'],

@@ -36,7 +36,7 @@ test('a body that ends early is truncated, with what was announced and what came
     expect(() => decodeAll(read, cut(bytes(5), 2))).toThrow(
       expect.objectContaining({
         code: 'truncated_body',
-        message: 'the body ends within test: 9 bytes were announced, 5 came',
+        message: 'the body ends within test: expected 9 bytes, received 5',
       }),
     );
   }
@@ -58,5 +58,5 @@ test('a whole body is one buffer, however long', () => {
 
 test('bytes behind the end are refused, with their number', () => {
   expect(decodeAll(requireEnd, []).result).toBeUndefined();
-  expect(() => decodeAll(requireEnd, [bytes(3)])).toThrow('3 or more bytes follow the end');
+  expect(() => decodeAll(requireEnd, [bytes(3)])).toThrow('at least 3 bytes follow the end');
 });

@@ -53,7 +53,7 @@ export interface paths {
         };
         /**
          * Metrics for Prometheus
-         * @description Counters, gauges and histograms since the start of the process, in the text format of Prometheus. Where requests are traced and `Accept` names it, in that of OpenMetrics, whose histograms have exemplars. docs/metrics.md explains them.
+         * @description Counters, gauges and histograms since the start of the process, in the text format of Prometheus. With tracing, and `Accept` naming OpenMetrics, the format is OpenMetrics with exemplars in histograms. docs/metrics.md explains the metrics.
          */
         get: operations["getMetrics"];
         put?: never;
@@ -95,7 +95,7 @@ export interface paths {
         put?: never;
         /**
          * Survey a tensor and find its non-finite values
-         * @description Counts, places, magnitudes, norms and hot spots of logits, or of any other floating-point tensor; no labels are needed. Read as it arrives, like `/v1/cross-entropy`.
+         * @description Counts, places, magnitudes, norms and hot spots of logits, or of any other floating-point tensor; no labels are needed. The body is read as it arrives, like that of `/v1/cross-entropy`.
          */
         post: operations["diagnose"];
         delete?: never;
@@ -130,7 +130,7 @@ export interface paths {
         };
         /**
          * Watch the progress of a job
-         * @description Server-sent events: `job`, with the job in the form of `/v1/jobs/{id}`, each time it changes; `deleted`. The stream ends with the job. To resume, send `Last-Event-ID`: the answer is 204 when the job has ended, and the last event was received. A browser then does not reconnect.
+         * @description Server-sent events. `job`: the job changed; its data has the form of `/v1/jobs/{id}`. `deleted`: the job was deleted. The stream ends when the job ends. To resume, send `Last-Event-ID`. The answer is 204, after which browsers do not reconnect, when the job has ended and the last event was received.
          */
         get: operations["watchJob"];
         put?: never;
@@ -153,7 +153,7 @@ export interface paths {
         put?: never;
         /**
          * Evaluate files of the data directory as a job
-         * @description The files are found at once, and evaluated one by one afterwards: by the service itself, or with PostgreSQL by the processes of `lossmeter worker`. The result has the bits that `lossmeter evaluate` or `lossmeter compare` prints in one process with the same kernel.
+         * @description The names are resolved to files at once. The files are evaluated later, one by one: by the service itself or, with PostgreSQL, by the processes of `lossmeter worker`. The result is bit-identical to that of `lossmeter evaluate` or `lossmeter compare` in one process with the same kernel.
          */
         post: operations["createJob"];
         delete?: never;
@@ -175,7 +175,7 @@ export interface paths {
         post?: never;
         /**
          * Delete a job and its result
-         * @description Tasks of the job that are under way are stopped.
+         * @description Running tasks of the job are stopped.
          */
         delete: operations["deleteJob"];
         options?: never;
@@ -234,7 +234,7 @@ export interface paths {
         put?: never;
         /**
          * Retry a job
-         * @description Evaluates the files that failed again, or all files of a cancelled job.
+         * @description Evaluates again the failed files, or all files of a cancelled job.
          */
         post: operations["retryJob"];
         delete?: never;
@@ -254,7 +254,7 @@ export interface paths {
         put?: never;
         /**
          * Compare two sets of logits
-         * @description KL divergence, agreement and perplexity of `logits` against a `reference`: forward, reverse and Jensen–Shannon, also against the top K of a teacher or a llama.cpp logit file. Divergences are accurate to 2e-6 relative from 1e-9 nats on, and 0 for equal rows. Sums of a part of the classes, with `reference_floor`, `tail: "drop"` and llama.cpp files, have terms of both signs: they are accurate to about 3e-7 nats up to 2 nats, and to a few 1e-6 nats above. Of the two tensors the one that comes last is read as it arrives; the other one waits in bounded memory, or stands in a file of the data directory. Answers cannot be added, rows can: ask for `outputs: ["kl_divergence", …]`.
+         * @description KL divergence, agreement and perplexity of `logits` against a `reference`: forward, reverse and Jensen–Shannon, also against the top K of a teacher or a llama.cpp logit file. Divergences are accurate to 2e-6 relative from 1e-9 nats on, and 0 for equal rows. Sums over a part of the classes (`reference_floor`, `tail: "drop"`, llama.cpp files) have terms of both signs. They are accurate to about 3e-7 nats up to 2 nats, and to a few 1e-6 nats above. The later one of the two tensors is read as it arrives. The earlier one is buffered in bounded memory, or named as a file of the data directory. The statistics of several batches cannot be merged. To merge batches, request rows with `outputs: ["kl_divergence", …]`.
          */
         post: operations["compareLogits"];
         delete?: never;
@@ -273,8 +273,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Compare two log-probabilities of the same tokens
-         * @description Estimators of the divergence between a sampler and a trainer from the log-probabilities that both gave for the sampled tokens: k1, k3, χ² of tokens and sequences, effective sample size, perplexities, the worst tokens, and a hint where `old` was renormalised over a truncated support. Sums are exact: the order of tokens within a sequence changes no bit of them.
+         * Compare the log-probabilities that two sides give the same tokens
+         * @description Estimators of the divergence between a sampler and a trainer from the log-probabilities that both gave for the sampled tokens: k1, k3, χ² of tokens and sequences, effective sample size, perplexities, the worst tokens, and a hint where `old` was renormalised over a truncated support. Sums are exact: the order of the tokens within a sequence does not change them.
          */
         post: operations["compareLogprobs"];
         delete?: never;
@@ -334,7 +334,7 @@ export interface paths {
         put?: never;
         /**
          * Record many pairs and scalars
-         * @description Up to 1000 items in one request of at most 512 KiB. Each item is recorded as a request of its own would be, and is idempotent; it has its own result, in the order of the items. The answer is sent when all recorded items are on the disk. A body that cannot be parsed is refused as a whole.
+         * @description Up to 1000 items in one request of at most 512 KiB. Each item is recorded like a separate, idempotent request, and has its own result; results are in the order of the items. The answer is sent when all recorded items are on disk. A body that cannot be parsed is rejected as a whole.
          */
         post: operations["recordBatches"];
         delete?: never;
@@ -352,7 +352,7 @@ export interface paths {
         };
         /**
          * Watch the changes of a run
-         * @description Server-sent events: `step`, with a step in the form of `/v1/runs/{run}/steps`, each time it changes: later steps of lower attempts are no longer part of the run; `run`, with the summary of the run, when its metadata changes; `deleted`, also when a new run has the name. To resume, send `Last-Event-ID`: steps that changed meanwhile come first, each in its newest state.
+         * @description Server-sent events. `step`: a step changed; its data has the form of `/v1/runs/{run}/steps`, and later steps of lower attempts are no longer part of the run. `run`: the metadata changed; its data is the summary of the run. `deleted`: the run was deleted, or a new run has its name. To resume, send `Last-Event-ID`: steps that changed in the meantime come first, each in its newest state.
          */
         get: operations["watchRun"];
         put?: never;
@@ -374,7 +374,7 @@ export interface paths {
         put?: never;
         /**
          * Give a run another name
-         * @description All that is recorded stays. Event streams of the old name end with `deleted`. A trainer that goes on recording under the old name makes a new run: rename a run after its end.
+         * @description All recordings are kept. Event streams of the old name end with `deleted`. A trainer that continues to record under the old name creates a new run: rename a run after its end.
          */
         post: operations["renameRun"];
         delete?: never;
@@ -412,7 +412,7 @@ export interface paths {
         };
         /**
          * The first difference of two runs
-         * @description Compares the micro-batches of two runs in the order of step, rank and micro-batch, by the bits of their rows. A request compares at most 20,000 of them: `next` goes on.
+         * @description Compares the micro-batches of two runs in the order of step, rank and micro-batch, by the bits of their rows. A request compares at most 20,000 micro-batches; `next` continues the comparison.
          */
         get: operations["compareRuns"];
         put?: never;
@@ -466,7 +466,7 @@ export interface paths {
         };
         /**
          * The attempts of a run
-         * @description An attempt holds from its first step on, up to the first step of a later attempt. Its superseded steps stay readable by `attempt`.
+         * @description An attempt is in effect from its first step up to the first step of a later attempt. Superseded steps can still be read with the parameter `attempt`.
          */
         get: operations["listAttempts"];
         put?: never;
@@ -487,7 +487,7 @@ export interface paths {
         get?: never;
         /**
          * Evaluate a micro-batch of a step, and record it
-         * @description Idempotent: repeating the same content changes nothing. Different content is a conflict. A trainer that resumes from a checkpoint increments `attempt`; its first step supersedes all steps of lower attempts from there on. The answer is sent when the batch is on the disk. With `on_non_finite: "reject"` a non-finite loss is rejected, and not recorded.
+         * @description Idempotent: repeating the same content changes nothing. Different content is a conflict. A trainer that resumes from a checkpoint increments `attempt`. The first step of the new attempt supersedes that step, and all later steps, of lower attempts. The answer is sent when the batch is on disk. With `on_non_finite: "reject"` a non-finite loss is rejected, and not recorded.
          */
         put: operations["recordBatch"];
         post?: never;
@@ -2906,7 +2906,7 @@ export interface components {
             success: components["schemas"]["CallDuration"];
             /** @description Calls that were rejected or failed. */
             fail: components["schemas"]["CallDuration"];
-            /** @description Time in a queue: 0, because calls are not queued. `compute_input` includes waiting for memory. */
+            /** @description Always 0. Time spent waiting is part of `success` and `fail`. */
             queue: components["schemas"]["CallDuration"];
             /** @description Time to read bodies. The kernels run at the same time. */
             compute_input: components["schemas"]["CallDuration"];
@@ -3484,139 +3484,139 @@ export interface components {
         Limits: {
             /**
              * Format: int64
-             * @description Largest row of logits. A row is evaluated in one piece, so each worker may come to hold one.
+             * @description Maximum size of a row of logits, in bytes. A row is evaluated in one piece, so each worker may hold a whole row in memory.
              * @example 67108864
              */
             max_row_bytes: number;
             /**
              * Format: int64
-             * @description Most elements of logits. Other tensors are held in memory, and bounded by that.
+             * @description Maximum number of elements of logits. Other tensors are buffered, and limited by the memory of requests.
              * @example 8589934592
              */
             max_elements: number;
             /**
              * Format: int64
-             * @description Longest request body, as it comes and as it is decoded. Streamed logits are not held, so this bounds time, not memory.
+             * @description Maximum length of a request body, in bytes, both as received and as decompressed. Streamed logits are not buffered, so this limits time, not memory.
              * @example 17179869184
              */
             max_body_bytes: number;
             /**
              * Format: int64
-             * @description Longest JSON body: JSON does not stream.
+             * @description Maximum length of a JSON body, in bytes. JSON is not streamed.
              * @example 67108864
              */
             max_json_bytes: number;
             /**
              * Format: int64
-             * @description Deepest nesting of arrays and objects in a JSON body.
+             * @description Maximum nesting depth of arrays and objects in a JSON body.
              * @example 64
              */
             max_json_depth: number;
             /**
              * Format: int64
-             * @description Bytes that one byte of a compressed body may become, beyond the first 16 MiB.
+             * @description Maximum number of bytes that one byte of a compressed body may decompress to. The first 16 MiB are exempt.
              * @example 200
              */
             max_decompression_ratio: number;
             /**
              * Format: int64
-             * @description Longest head of a request: its line and header fields.
+             * @description Maximum length of the head of a request, in bytes: its request line and header fields.
              * @example 16384
              */
             max_header_bytes: number;
             /**
              * Format: int64
-             * @description Bytes held over all requests: up to a quarter is slabs of logits under way, the rest fields that wait for others, results and answers.
+             * @description Maximum memory of all requests together, in bytes. Up to a quarter holds slabs of logits; the rest holds buffered fields, results and answers.
              * @example 1073741824
              */
             max_bytes_in_flight: number;
             /**
              * Format: int64
-             * @description Evaluations under way at a time. One whose client sends hardly anything does not count.
+             * @description Maximum number of concurrent evaluations. An evaluation whose client sends almost nothing does not count.
              * @example 64
              */
             max_requests_in_flight: number;
             /**
              * Format: int64
-             * @description Evaluations that wait for others to end; further ones are refused with 429.
+             * @description Maximum number of evaluations that wait to begin; further ones are refused with 429.
              * @example 256
              */
             max_queued_requests: number;
             /**
              * Format: int64
-             * @description Reads of the history under way at a time. One counts until its first page is read.
+             * @description Maximum number of concurrent reads of the history. A read counts until its first page is read.
              * @example 16
              */
             max_history_reads: number;
             /**
              * Format: int64
-             * @description Reads of the history that wait for others; further ones are refused with 429.
+             * @description Maximum number of reads of the history that wait to begin; further ones are refused with 429.
              * @example 64
              */
             max_queued_history_reads: number;
             /**
              * Format: int64
-             * @description Open event streams of runs; further ones are refused with 429.
+             * @description Maximum number of open event streams of runs; further ones are refused with 429.
              * @example 256
              */
             max_event_streams: number;
             /**
              * Format: int64
-             * @description Open event streams of one key, or of one address where no key is needed; further ones are refused with 429.
+             * @description Maximum number of open event streams of one key, or of one address when no key is needed; further ones are refused with 429.
              * @example 64
              */
             max_event_streams_per_client: number;
             /**
              * Format: int64
-             * @description Most files of a job.
+             * @description Maximum number of files of a job.
              * @example 10000
              */
             max_job_files: number;
             /**
              * Format: int64
-             * @description Files of all jobs that wait or are evaluated; a job with which there were more is refused with 429.
+             * @description Maximum number of pending files over all jobs; a job that would exceed it is refused with 429.
              * @example 100000
              */
             max_job_tasks: number;
             /**
              * Format: int64
-             * @description Jobs that are kept with their results. A further one takes the place of the oldest that has ended, and is refused with 429 when none has.
+             * @description Maximum number of jobs kept with their results. A new job replaces the oldest job that has ended. It is refused with 429 when no job has ended.
              * @example 1000
              */
             max_jobs: number;
             /**
              * Format: int64
-             * @description Open connections; what comes beyond is closed at once. On the last sixteenth of them, at least 2 and at most 64, only probes are answered.
+             * @description Maximum number of open connections; further ones are closed at once. The last sixteenth of the connections, 2 to 64, is reserved for probes.
              * @example 8192
              */
             max_connections: number;
             /**
              * Format: int64
-             * @description Connections of one address without a request under way; of more, the one that is idle longest is closed.
+             * @description Maximum number of idle connections of one address. Beyond it, the connection that is idle longest is closed.
              * @example 4096
              */
             max_idle_connections_per_address: number;
             /**
              * Format: int64
-             * @description Requests of a key per minute, or of an address where no key is needed; probes do not count.
+             * @description Maximum number of requests per minute of a key, or of an address when no key is needed. Probes do not count.
              * @example 600
              */
             max_requests_per_minute?: number;
             /**
              * Format: int64
-             * @description Runs that a key may have created; a further one is refused with 403 `quota_exceeded` until one is deleted.
+             * @description Maximum number of runs that a key may have created; further ones are refused with 403 `quota_exceeded` until one is deleted.
              * @example 600
              */
             max_runs_per_key?: number;
             /**
              * Format: int64
-             * @description Slowest client: one that the service waits for, and that sends or takes less over `stall_seconds`, is cut off. How long a request takes in all does not matter. While others wait for slabs, it is 40 KiB over 2 s.
+             * @description Minimum rate of a client, in bytes per second over `stall_seconds`. A client that sends or receives more slowly while the service waits for it is cut off. The total duration of a request is not limited. While other requests wait for slabs, the minimum is 40 KiB over 2 s.
              * @example 1024
              */
             min_bytes_per_second: number;
             /**
              * Format: int64
-             * @description Seconds over which the progress of a client is judged; a head must arrive within them.
+             * @description Seconds over which the rate of a client is measured. The head of a request must arrive within this time.
              * @example 10
              */
             stall_seconds: number;
@@ -4011,7 +4011,7 @@ export interface components {
              * @example 2026-01-31T12:00:00.000Z
              */
             recorded_at: string;
-            /** @description Verdict, summary and causes. With findings, the whole diagnostics of the evaluation, with the first 64 of `locations` and `local_losses`. */
+            /** @description Verdict, summary and causes. When the evaluation has findings: its full diagnostics, with at most 64 `locations` and 64 `local_losses`. */
             diagnostics: components["schemas"]["RecordedDiagnostics"];
         };
         /** @description The configuration of the model, in Triton’s form. */
@@ -4533,7 +4533,7 @@ export interface components {
             at_largest: number;
             /**
              * Format: double
-             * @description Share of subnormal values, which have lost precision (0 < |x| < 2^−14 of float16, 2^−6 of float8_e4m3fn, 2^−14 of float8_e5m2): among the first 256 of each counted row in an evaluation, among all in a diagnosis.
+             * @description Share of subnormal values, which have lost precision: 0 < |x| < 2^−14 of float16, 2^−6 of float8_e4m3fn, 2^−14 of float8_e5m2. An evaluation samples the first 256 values of each counted row; a diagnosis reads all values.
              * @example 0.001
              */
             subnormal_fraction: number;
@@ -5185,7 +5185,7 @@ export interface components {
         /** @description The new name of the run. */
         RunRename: {
             /**
-             * @description Name of the run, percent-encoded in the path, slashes too: 1 to 256 characters (code points) of Unicode. No control characters, no white space at an end, no `.` or `..` as a part between slashes, and not `~removed ` at the beginning. Names are compared as they are: upper and lower case differ, and Unicode is not normalised.
+             * @description Name of the run: 1 to 256 Unicode characters (code points). In a path, the name is percent-encoded, including slashes. Not allowed: control characters, white space at either end, `.` or `..` as a part between slashes, and `~removed ` at the beginning. Names are case-sensitive, and Unicode is not normalised.
              * @example gpt-1b.seed-7
              */
             name: components["schemas"]["RunName"];
@@ -5193,7 +5193,7 @@ export interface components {
         /** @description A summary of a run. */
         RunSummary: {
             /**
-             * @description Name of the run, percent-encoded in the path, slashes too: 1 to 256 characters (code points) of Unicode. No control characters, no white space at an end, no `.` or `..` as a part between slashes, and not `~removed ` at the beginning. Names are compared as they are: upper and lower case differ, and Unicode is not normalised.
+             * @description Name of the run: 1 to 256 Unicode characters (code points). In a path, the name is percent-encoded, including slashes. Not allowed: control characters, white space at either end, `.` or `..` as a part between slashes, and `~removed ` at the beginning. Names are case-sensitive, and Unicode is not normalised.
              * @example gpt-1b.seed-7
              */
             run: components["schemas"]["RunName"];
@@ -5614,7 +5614,7 @@ export interface components {
         /** @description A step with its ranks and micro-batches. */
         StepDetail: {
             /**
-             * @description Name of the run, percent-encoded in the path, slashes too: 1 to 256 characters (code points) of Unicode. No control characters, no white space at an end, no `.` or `..` as a part between slashes, and not `~removed ` at the beginning. Names are compared as they are: upper and lower case differ, and Unicode is not normalised.
+             * @description Name of the run: 1 to 256 Unicode characters (code points). In a path, the name is percent-encoded, including slashes. Not allowed: control characters, white space at either end, `.` or `..` as a part between slashes, and `~removed ` at the beginning. Names are case-sensitive, and Unicode is not normalised.
              * @example gpt-1b.seed-7
              */
             run: components["schemas"]["RunName"];
@@ -6003,7 +6003,7 @@ export interface components {
             content: {
                 /**
                  * @example {
-                 *       "error": "this takes a key with the scope evaluate, as `Authorization: Bearer KEY` or `X-API-Key: KEY`; the request has none",
+                 *       "error": "the request has no key, expected a key with the scope evaluate as `Authorization: Bearer KEY` or `X-API-Key: KEY`",
                  *       "code": "unauthorized",
                  *       "instance": "urn:uuid:0b8a1c0e-4f2c-4f0e-9a83-7a4bb1d7a9d2"
                  *     }
@@ -6019,7 +6019,7 @@ export interface components {
             content: {
                 /**
                  * @example {
-                 *       "error": "120 bytes came in 10.0 s that the service waited for them, expected at least 1024 bytes per second",
+                 *       "error": "120 bytes arrived while the service waited 10.0 s for the client, expected at least 1024 bytes per second",
                  *       "code": "client_too_slow",
                  *       "instance": "urn:uuid:0b8a1c0e-4f2c-4f0e-9a83-7a4bb1d7a9d2"
                  *     }
@@ -6035,7 +6035,7 @@ export interface components {
             content: {
                 /**
                  * @example {
-                 *       "error": "the body has more than 4294967296 bytes, expected fewer",
+                 *       "error": "the body has more than 4294967296 bytes, the maximum of this service",
                  *       "code": "body_too_large",
                  *       "instance": "urn:uuid:0b8a1c0e-4f2c-4f0e-9a83-7a4bb1d7a9d2"
                  *     }
@@ -6059,7 +6059,7 @@ export interface components {
                 "application/json": components["schemas"]["InferenceError"];
             };
         };
-        /** @description `expectation_failed`: The expectation of the request is not met. */
+        /** @description `expectation_failed`: The Expect header of the request cannot be met. */
         InferenceError417: {
             headers: {
                 [name: string]: unknown;
@@ -6075,7 +6075,7 @@ export interface components {
                 "application/json": components["schemas"]["InferenceError"];
             };
         };
-        /** @description `missing_field`: A required field is missing. `unknown_field`: A field is not known. `invalid_option`: An option is not valid. `invalid_tensor`: A tensor is not valid. `shape_mismatch`: The shapes of the tensors do not fit together. `invalid_label`: A label is not a class. `invalid_reference`: The reference is not valid. `invalid_weight`: The class weights are not valid. `invalid_mask`: The input mask is not valid. `invalid_shard`: The shard of the vocabulary is not valid. `invalid_partial`: A partial is not valid. `file_unreadable`: The file cannot be read. `invalid_file`: The file is not valid. `invalid_job`: The job is not valid. `invalid_metadata`: The metadata of the run is not valid. `invalid_item`: The item is not valid. `invalid_pair`: The pair of numerator and denominator is not valid. `rank_unexpected`: The run has no such rank. `too_many_scalars`: The run has too many names of scalars. `partials_mismatch`: The partials do not belong together. `non_finite_loss`: The loss is not finite. */
+        /** @description `missing_field`: A required field is missing. `unknown_field`: A field is unknown. `invalid_option`: An option is not valid. `invalid_tensor`: A tensor is not valid. `shape_mismatch`: The shapes of the tensors do not fit together. `invalid_label`: A label is not a class. `invalid_reference`: The reference is not valid. `invalid_weight`: The class weights are not valid. `invalid_mask`: The input mask is not valid. `invalid_shard`: The shard of the vocabulary is not valid. `invalid_partial`: A partial is not valid. `file_unreadable`: The file cannot be read. `invalid_file`: The file is not valid. `invalid_job`: The job is not valid. `invalid_metadata`: The metadata of the run is not valid. `invalid_item`: The item is not valid. `invalid_pair`: The pair of numerator and denominator is not valid. `rank_unexpected`: The run has no such rank. `too_many_scalars`: The run has too many scalar names. `partials_mismatch`: The partials do not belong together. `non_finite_loss`: The loss is not finite. */
         InferenceError422: {
             headers: {
                 [name: string]: unknown;
@@ -6091,7 +6091,7 @@ export interface components {
                 "application/json": components["schemas"]["InferenceError"];
             };
         };
-        /** @description `rate_limited`: The key has used up its requests; the request can be repeated later. `overloaded`: The service has too much to do at the moment; the request can be repeated. */
+        /** @description `rate_limited`: The client has reached its request limit; the request can be repeated later. `overloaded`: The service is overloaded; the request can be repeated. */
         InferenceError429: {
             headers: {
                 /** @description Seconds after which the request can be repeated. */
@@ -6101,7 +6101,7 @@ export interface components {
             content: {
                 /**
                  * @example {
-                 *       "error": "16 evaluations are under way and 64 wait, as many as this service lets",
+                 *       "error": "16 evaluations are under way and 64 wait, the maximum of this service",
                  *       "code": "overloaded",
                  *       "instance": "urn:uuid:0b8a1c0e-4f2c-4f0e-9a83-7a4bb1d7a9d2"
                  *     }
@@ -6125,7 +6125,7 @@ export interface components {
                 "application/json": components["schemas"]["InferenceError"];
             };
         };
-        /** @description `not_implemented`: The service does not do this. */
+        /** @description `not_implemented`: The service does not implement this. */
         InferenceError501: {
             headers: {
                 [name: string]: unknown;
@@ -6175,7 +6175,7 @@ export interface components {
                 "application/json": components["schemas"]["InferenceError"];
             };
         };
-        /** @description `forbidden`: The key lacks the required scope. `host_not_allowed`: The Host header is not allowed. `origin_not_allowed`: A page of this origin may not do this. */
+        /** @description `forbidden`: The key lacks the required scope. `host_not_allowed`: The Host header is not allowed. `origin_not_allowed`: Web pages of this origin may not send this request. */
         InferenceErrorForbiddenOrHostNotAllowedOrOriginNotAllowed: {
             headers: {
                 [name: string]: unknown;
@@ -6183,7 +6183,7 @@ export interface components {
             content: {
                 /**
                  * @example {
-                 *       "error": "this takes a key with the scope evaluate, the key dashboard has read",
+                 *       "error": "the request requires the scope evaluate, but the key dashboard has only read",
                  *       "code": "forbidden",
                  *       "instance": "urn:uuid:0b8a1c0e-4f2c-4f0e-9a83-7a4bb1d7a9d2"
                  *     }
@@ -6191,7 +6191,7 @@ export interface components {
                 "application/json": components["schemas"]["InferenceError"];
             };
         };
-        /** @description `host_not_allowed`: The Host header is not allowed. `origin_not_allowed`: A page of this origin may not do this. */
+        /** @description `host_not_allowed`: The Host header is not allowed. `origin_not_allowed`: Web pages of this origin may not send this request. */
         InferenceErrorHostNotAllowedOrOriginNotAllowed: {
             headers: {
                 [name: string]: unknown;
@@ -6199,7 +6199,7 @@ export interface components {
             content: {
                 /**
                  * @example {
-                 *       "error": "this takes a key with the scope evaluate, the key dashboard has read",
+                 *       "error": "the request requires the scope evaluate, but the key dashboard has only read",
                  *       "code": "forbidden",
                  *       "instance": "urn:uuid:0b8a1c0e-4f2c-4f0e-9a83-7a4bb1d7a9d2"
                  *     }
@@ -6257,7 +6257,7 @@ export interface components {
                  *       "type": "urn:lossmeter:problem:unauthorized",
                  *       "title": "The request has no valid key",
                  *       "status": 401,
-                 *       "detail": "this takes a key with the scope evaluate, as `Authorization: Bearer KEY` or `X-API-Key: KEY`; the request has none",
+                 *       "detail": "the request has no key, expected a key with the scope evaluate as `Authorization: Bearer KEY` or `X-API-Key: KEY`",
                  *       "instance": "urn:uuid:0b8a1c0e-4f2c-4f0e-9a83-7a4bb1d7a9d2",
                  *       "code": "unauthorized"
                  *     }
@@ -6265,7 +6265,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `forbidden`: The key lacks the required scope. `quota_exceeded`: The key has as many runs as it may have. `host_not_allowed`: The Host header is not allowed. `origin_not_allowed`: A page of this origin may not do this. `local_data_off`: This service reads no local files. `object_storage_off`: This service reads no object storage. `file_forbidden`: The file is not one that requests may name. */
+        /** @description `forbidden`: The key lacks the required scope. `quota_exceeded`: The key has reached its maximum number of runs. `host_not_allowed`: The Host header is not allowed. `origin_not_allowed`: Web pages of this origin may not send this request. `local_data_off`: This service reads no local files. `object_storage_off`: This service reads no object storage. `file_forbidden`: Requests may not name this file. */
         Problem403: {
             headers: {
                 [name: string]: unknown;
@@ -6276,7 +6276,7 @@ export interface components {
                  *       "type": "urn:lossmeter:problem:forbidden",
                  *       "title": "The key lacks the required scope",
                  *       "status": 403,
-                 *       "detail": "this takes a key with the scope evaluate, the key dashboard has read",
+                 *       "detail": "the request requires the scope evaluate, but the key dashboard has only read",
                  *       "instance": "urn:uuid:0b8a1c0e-4f2c-4f0e-9a83-7a4bb1d7a9d2",
                  *       "code": "forbidden"
                  *     }
@@ -6333,7 +6333,7 @@ export interface components {
                  *       "type": "urn:lossmeter:problem:client_too_slow",
                  *       "title": "The client sends too slowly",
                  *       "status": 408,
-                 *       "detail": "120 bytes came in 10.0 s that the service waited for them, expected at least 1024 bytes per second",
+                 *       "detail": "120 bytes arrived while the service waited 10.0 s for the client, expected at least 1024 bytes per second",
                  *       "instance": "urn:uuid:0b8a1c0e-4f2c-4f0e-9a83-7a4bb1d7a9d2",
                  *       "code": "client_too_slow"
                  *     }
@@ -6341,7 +6341,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `file_changed`: The file was changed while it was read; the request can be repeated. `job_state`: The state of the job does not allow this. `conflict`: A different batch is already recorded. `name_taken`: Another run has the name. `superseded`: A later attempt is recorded at the step, or before it. */
+        /** @description `file_changed`: The file was changed while it was read; the request can be repeated. `job_state`: The state of the job does not allow this. `conflict`: A different batch is already recorded. `name_taken`: Another run already has this name. `superseded`: A later attempt is recorded at this step, or at an earlier step. */
         Problem409: {
             headers: {
                 [name: string]: unknown;
@@ -6352,7 +6352,7 @@ export interface components {
                  *       "type": "urn:lossmeter:problem:conflict",
                  *       "title": "A different batch is already recorded",
                  *       "status": 409,
-                 *       "detail": "micro-batch 0 of rank 0 at step 100 of char-lm, attempt 0, is recorded with other content; a trainer that resumes raises attempt",
+                 *       "detail": "micro-batch 0 of rank 0 at step 100 of char-lm, attempt 0, is recorded with different content; a trainer that resumes must increment attempt",
                  *       "instance": "urn:uuid:0b8a1c0e-4f2c-4f0e-9a83-7a4bb1d7a9d2",
                  *       "code": "conflict"
                  *     }
@@ -6371,7 +6371,7 @@ export interface components {
                  *       "type": "urn:lossmeter:problem:body_too_large",
                  *       "title": "The body is larger than this service accepts",
                  *       "status": 413,
-                 *       "detail": "the body has more than 4294967296 bytes, expected fewer",
+                 *       "detail": "the body has more than 4294967296 bytes, the maximum of this service",
                  *       "instance": "urn:uuid:0b8a1c0e-4f2c-4f0e-9a83-7a4bb1d7a9d2",
                  *       "code": "body_too_large"
                  *     }
@@ -6398,7 +6398,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `expectation_failed`: The expectation of the request is not met. */
+        /** @description `expectation_failed`: The Expect header of the request cannot be met. */
         Problem417: {
             headers: {
                 [name: string]: unknown;
@@ -6407,7 +6407,7 @@ export interface components {
                 /**
                  * @example {
                  *       "type": "urn:lossmeter:problem:expectation_failed",
-                 *       "title": "The expectation of the request is not met",
+                 *       "title": "The Expect header of the request cannot be met",
                  *       "status": 417,
                  *       "detail": "Expect is \"200-ok\", expected 100-continue or none",
                  *       "instance": "urn:uuid:0b8a1c0e-4f2c-4f0e-9a83-7a4bb1d7a9d2",
@@ -6417,7 +6417,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `missing_field`: A required field is missing. `unknown_field`: A field is not known. `invalid_option`: An option is not valid. `invalid_tensor`: A tensor is not valid. `shape_mismatch`: The shapes of the tensors do not fit together. `invalid_label`: A label is not a class. `invalid_reference`: The reference is not valid. `invalid_weight`: The class weights are not valid. `invalid_mask`: The input mask is not valid. `invalid_shard`: The shard of the vocabulary is not valid. `invalid_partial`: A partial is not valid. `file_unreadable`: The file cannot be read. `invalid_file`: The file is not valid. `invalid_job`: The job is not valid. `invalid_metadata`: The metadata of the run is not valid. `invalid_item`: The item is not valid. `invalid_pair`: The pair of numerator and denominator is not valid. `rank_unexpected`: The run has no such rank. `too_many_scalars`: The run has too many names of scalars. `partials_mismatch`: The partials do not belong together. `non_finite_loss`: The loss is not finite. */
+        /** @description `missing_field`: A required field is missing. `unknown_field`: A field is unknown. `invalid_option`: An option is not valid. `invalid_tensor`: A tensor is not valid. `shape_mismatch`: The shapes of the tensors do not fit together. `invalid_label`: A label is not a class. `invalid_reference`: The reference is not valid. `invalid_weight`: The class weights are not valid. `invalid_mask`: The input mask is not valid. `invalid_shard`: The shard of the vocabulary is not valid. `invalid_partial`: A partial is not valid. `file_unreadable`: The file cannot be read. `invalid_file`: The file is not valid. `invalid_job`: The job is not valid. `invalid_metadata`: The metadata of the run is not valid. `invalid_item`: The item is not valid. `invalid_pair`: The pair of numerator and denominator is not valid. `rank_unexpected`: The run has no such rank. `too_many_scalars`: The run has too many scalar names. `partials_mismatch`: The partials do not belong together. `non_finite_loss`: The loss is not finite. */
         Problem422: {
             headers: {
                 [name: string]: unknown;
@@ -6442,7 +6442,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `rate_limited`: The key has used up its requests; the request can be repeated later. `overloaded`: The service has too much to do at the moment; the request can be repeated. */
+        /** @description `rate_limited`: The client has reached its request limit; the request can be repeated later. `overloaded`: The service is overloaded; the request can be repeated. */
         Problem429: {
             headers: {
                 /** @description Seconds after which the request can be repeated. */
@@ -6453,9 +6453,9 @@ export interface components {
                 /**
                  * @example {
                  *       "type": "urn:lossmeter:problem:overloaded",
-                 *       "title": "The service has too much to do at the moment; the request can be repeated",
+                 *       "title": "The service is overloaded; the request can be repeated",
                  *       "status": 429,
-                 *       "detail": "16 evaluations are under way and 64 wait, as many as this service lets",
+                 *       "detail": "16 evaluations are under way and 64 wait, the maximum of this service",
                  *       "instance": "urn:uuid:0b8a1c0e-4f2c-4f0e-9a83-7a4bb1d7a9d2",
                  *       "code": "overloaded"
                  *     }
@@ -6522,7 +6522,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `forbidden`: The key lacks the required scope. `host_not_allowed`: The Host header is not allowed. `origin_not_allowed`: A page of this origin may not do this. */
+        /** @description `forbidden`: The key lacks the required scope. `host_not_allowed`: The Host header is not allowed. `origin_not_allowed`: Web pages of this origin may not send this request. */
         ProblemForbiddenOrHostNotAllowedOrOriginNotAllowed: {
             headers: {
                 [name: string]: unknown;
@@ -6533,7 +6533,7 @@ export interface components {
                  *       "type": "urn:lossmeter:problem:forbidden",
                  *       "title": "The key lacks the required scope",
                  *       "status": 403,
-                 *       "detail": "this takes a key with the scope evaluate, the key dashboard has read",
+                 *       "detail": "the request requires the scope evaluate, but the key dashboard has only read",
                  *       "instance": "urn:uuid:0b8a1c0e-4f2c-4f0e-9a83-7a4bb1d7a9d2",
                  *       "code": "forbidden"
                  *     }
@@ -6541,7 +6541,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `host_not_allowed`: The Host header is not allowed. `origin_not_allowed`: A page of this origin may not do this. */
+        /** @description `host_not_allowed`: The Host header is not allowed. `origin_not_allowed`: Web pages of this origin may not send this request. */
         ProblemHostNotAllowedOrOriginNotAllowed: {
             headers: {
                 [name: string]: unknown;
@@ -6552,7 +6552,7 @@ export interface components {
                  *       "type": "urn:lossmeter:problem:forbidden",
                  *       "title": "The key lacks the required scope",
                  *       "status": 403,
-                 *       "detail": "this takes a key with the scope evaluate, the key dashboard has read",
+                 *       "detail": "the request requires the scope evaluate, but the key dashboard has only read",
                  *       "instance": "urn:uuid:0b8a1c0e-4f2c-4f0e-9a83-7a4bb1d7a9d2",
                  *       "code": "forbidden"
                  *     }
@@ -6584,7 +6584,7 @@ export interface components {
     };
     parameters: {
         /**
-         * @description `next` of the page before.
+         * @description `next` of the previous page.
          * @example 10000
          */
         Cursor: string;
@@ -6604,7 +6604,7 @@ export interface components {
          */
         Last_event_id: string;
         /**
-         * @description Name of the run, percent-encoded in the path, slashes too: 1 to 256 characters (code points) of Unicode. No control characters, no white space at an end, no `.` or `..` as a part between slashes, and not `~removed ` at the beginning. Names are compared as they are: upper and lower case differ, and Unicode is not normalised.
+         * @description Name of the run: 1 to 256 Unicode characters (code points). In a path, the name is percent-encoded, including slashes. Not allowed: control characters, white space at either end, `.` or `..` as a part between slashes, and `~removed ` at the beginning. Names are case-sensitive, and Unicode is not normalised.
          * @example gpt-1b.seed-7
          */
         Run: components["schemas"]["RunName"];
@@ -6933,12 +6933,12 @@ export interface operations {
                  */
                 state?: "queued" | "running" | "succeeded" | "failed" | "cancelled";
                 /**
-                 * @description Largest number of jobs.
+                 * @description Maximum number of jobs.
                  * @example 50
                  */
                 limit?: number;
                 /**
-                 * @description `next` of the page before.
+                 * @description `next` of the previous page.
                  * @example 17
                  */
                 cursor?: string;
@@ -7699,7 +7699,7 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description Name of the run, percent-encoded in the path, slashes too: 1 to 256 characters (code points) of Unicode. No control characters, no white space at an end, no `.` or `..` as a part between slashes, and not `~removed ` at the beginning. Names are compared as they are: upper and lower case differ, and Unicode is not normalised.
+                 * @description Name of the run: 1 to 256 Unicode characters (code points). In a path, the name is percent-encoded, including slashes. Not allowed: control characters, white space at either end, `.` or `..` as a part between slashes, and `~removed ` at the beginning. Names are case-sensitive, and Unicode is not normalised.
                  * @example gpt-1b.seed-7
                  */
                 run: components["parameters"]["Run"];
@@ -7787,7 +7787,7 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description Name of the run, percent-encoded in the path, slashes too: 1 to 256 characters (code points) of Unicode. No control characters, no white space at an end, no `.` or `..` as a part between slashes, and not `~removed ` at the beginning. Names are compared as they are: upper and lower case differ, and Unicode is not normalised.
+                 * @description Name of the run: 1 to 256 Unicode characters (code points). In a path, the name is percent-encoded, including slashes. Not allowed: control characters, white space at either end, `.` or `..` as a part between slashes, and `~removed ` at the beginning. Names are case-sensitive, and Unicode is not normalised.
                  * @example gpt-1b.seed-7
                  */
                 run: components["parameters"]["Run"];
@@ -7821,7 +7821,7 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description Name of the run, percent-encoded in the path, slashes too: 1 to 256 characters (code points) of Unicode. No control characters, no white space at an end, no `.` or `..` as a part between slashes, and not `~removed ` at the beginning. Names are compared as they are: upper and lower case differ, and Unicode is not normalised.
+                 * @description Name of the run: 1 to 256 Unicode characters (code points). In a path, the name is percent-encoded, including slashes. Not allowed: control characters, white space at either end, `.` or `..` as a part between slashes, and `~removed ` at the beginning. Names are case-sensitive, and Unicode is not normalised.
                  * @example gpt-1b.seed-7
                  */
                 run: components["parameters"]["Run"];
@@ -7867,17 +7867,17 @@ export interface operations {
         parameters: {
             query?: {
                 /**
-                 * @description Largest number of micro-batches.
+                 * @description Maximum number of micro-batches.
                  * @example 100
                  */
                 limit?: number;
                 /**
-                 * @description `next` of the page before: rank and micro-batch.
+                 * @description `next` of the previous page: rank and micro-batch.
                  * @example 3.17
                  */
                 cursor?: string;
                 /**
-                 * @description Relative difference of losses up to which two results are the same, for kernels that sum in any order: a number, 0 by default, as in Megatron.
+                 * @description Largest relative difference of losses at which two results count as the same, for kernels whose summation order varies. A number; 0 by default, as in Megatron.
                  * @example 1e-6
                  */
                 tolerance?: string;
@@ -7885,7 +7885,7 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description Name of the run, percent-encoded in the path, slashes too: 1 to 256 characters (code points) of Unicode. No control characters, no white space at an end, no `.` or `..` as a part between slashes, and not `~removed ` at the beginning. Names are compared as they are: upper and lower case differ, and Unicode is not normalised.
+                 * @description Name of the run: 1 to 256 Unicode characters (code points). In a path, the name is percent-encoded, including slashes. Not allowed: control characters, white space at either end, `.` or `..` as a part between slashes, and `~removed ` at the beginning. Names are case-sensitive, and Unicode is not normalised.
                  * @example gpt-1b.seed-7
                  */
                 run: components["parameters"]["Run"];
@@ -7922,12 +7922,12 @@ export interface operations {
         parameters: {
             query: {
                 /**
-                 * @description Name of the run, percent-encoded in the path, slashes too: 1 to 256 characters (code points) of Unicode. No control characters, no white space at an end, no `.` or `..` as a part between slashes, and not `~removed ` at the beginning. Names are compared as they are: upper and lower case differ, and Unicode is not normalised.
+                 * @description Name of the run: 1 to 256 Unicode characters (code points). In a path, the name is percent-encoded, including slashes. Not allowed: control characters, white space at either end, `.` or `..` as a part between slashes, and `~removed ` at the beginning. Names are case-sensitive, and Unicode is not normalised.
                  * @example gpt-1b.seed-7
                  */
                 with: components["schemas"]["RunName"];
                 /**
-                 * @description `next` of the answer before; or step, rank and micro-batch from which the runs are compared.
+                 * @description `next` of the previous answer; or the step, rank and micro-batch at which the comparison begins.
                  * @example 41200.0.0
                  */
                 cursor?: string;
@@ -7935,7 +7935,7 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description Name of the run, percent-encoded in the path, slashes too: 1 to 256 characters (code points) of Unicode. No control characters, no white space at an end, no `.` or `..` as a part between slashes, and not `~removed ` at the beginning. Names are compared as they are: upper and lower case differ, and Unicode is not normalised.
+                 * @description Name of the run: 1 to 256 Unicode characters (code points). In a path, the name is percent-encoded, including slashes. Not allowed: control characters, white space at either end, `.` or `..` as a part between slashes, and `~removed ` at the beginning. Names are case-sensitive, and Unicode is not normalised.
                  * @example gpt-1b.seed-7
                  */
                 run: components["parameters"]["Run"];
@@ -7969,7 +7969,7 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description Name of the run, percent-encoded in the path, slashes too: 1 to 256 characters (code points) of Unicode. No control characters, no white space at an end, no `.` or `..` as a part between slashes, and not `~removed ` at the beginning. Names are compared as they are: upper and lower case differ, and Unicode is not normalised.
+                 * @description Name of the run: 1 to 256 Unicode characters (code points). In a path, the name is percent-encoded, including slashes. Not allowed: control characters, white space at either end, `.` or `..` as a part between slashes, and `~removed ` at the beginning. Names are case-sensitive, and Unicode is not normalised.
                  * @example gpt-1b.seed-7
                  */
                 run: components["parameters"]["Run"];
@@ -8011,22 +8011,22 @@ export interface operations {
                  */
                 to?: components["parameters"]["To"];
                 /**
-                 * @description Largest number of points that show the shape of the range: its ends, the least and the greatest number of buckets of equally many steps, and the ends of numbers that are not finite.
+                 * @description Maximum number of points, selected to show the shape of the curve: the first and last point of the range, the smallest and largest value of each bucket of equally many steps, and the ends of each stretch of non-finite values.
                  * @example 500
                  */
                 max_points?: number;
                 /**
-                 * @description Largest number of consecutive points, without `max_points`.
+                 * @description Maximum number of consecutive points. Applies without `max_points`.
                  * @example 2000
                  */
                 limit?: number;
                 /**
-                 * @description `next` of the page before.
+                 * @description `next` of the previous page.
                  * @example 10000
                  */
                 cursor?: components["parameters"]["Cursor"];
                 /**
-                 * @description Attempt whose steps are returned, superseded or not. Without it, the curve of the run.
+                 * @description Attempt whose steps are returned, including superseded steps. Default: the curve of the run.
                  * @example 0
                  */
                 attempt?: number;
@@ -8034,7 +8034,7 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description Name of the run, percent-encoded in the path, slashes too: 1 to 256 characters (code points) of Unicode. No control characters, no white space at an end, no `.` or `..` as a part between slashes, and not `~removed ` at the beginning. Names are compared as they are: upper and lower case differ, and Unicode is not normalised.
+                 * @description Name of the run: 1 to 256 Unicode characters (code points). In a path, the name is percent-encoded, including slashes. Not allowed: control characters, white space at either end, `.` or `..` as a part between slashes, and `~removed ` at the beginning. Names are case-sensitive, and Unicode is not normalised.
                  * @example gpt-1b.seed-7
                  */
                 run: components["parameters"]["Run"];
@@ -8073,7 +8073,7 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description Name of the run, percent-encoded in the path, slashes too: 1 to 256 characters (code points) of Unicode. No control characters, no white space at an end, no `.` or `..` as a part between slashes, and not `~removed ` at the beginning. Names are compared as they are: upper and lower case differ, and Unicode is not normalised.
+                 * @description Name of the run: 1 to 256 Unicode characters (code points). In a path, the name is percent-encoded, including slashes. Not allowed: control characters, white space at either end, `.` or `..` as a part between slashes, and `~removed ` at the beginning. Names are case-sensitive, and Unicode is not normalised.
                  * @example gpt-1b.seed-7
                  */
                 run: components["parameters"]["Run"];
@@ -8118,7 +8118,7 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description Name of the run, percent-encoded in the path, slashes too: 1 to 256 characters (code points) of Unicode. No control characters, no white space at an end, no `.` or `..` as a part between slashes, and not `~removed ` at the beginning. Names are compared as they are: upper and lower case differ, and Unicode is not normalised.
+                 * @description Name of the run: 1 to 256 Unicode characters (code points). In a path, the name is percent-encoded, including slashes. Not allowed: control characters, white space at either end, `.` or `..` as a part between slashes, and `~removed ` at the beginning. Names are case-sensitive, and Unicode is not normalised.
                  * @example gpt-1b.seed-7
                  */
                 run: components["parameters"]["Run"];
@@ -8152,7 +8152,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description It was recorded before. */
+            /** @description The same content was already recorded. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -8165,7 +8165,7 @@ export interface operations {
                     "application/vnd.safetensors": components["schemas"]["SafetensorsEvaluation"];
                 };
             };
-            /** @description It is recorded. */
+            /** @description The micro-batch is recorded. */
             201: {
                 headers: {
                     [name: string]: unknown;
@@ -8207,22 +8207,22 @@ export interface operations {
                  */
                 to?: components["parameters"]["To"];
                 /**
-                 * @description Largest number of steps that show the shape of the range: its first and last step, the non-finite steps, and the least and the greatest loss of buckets with equally many finite losses. When non-finite steps would take more than half of the points, only the first and the last of groups of them are returned.
+                 * @description Maximum number of steps, selected to show the shape of the curve: the first and last step of the range, the non-finite steps, and the smallest and largest loss of each bucket of equally many finite losses. When non-finite steps would take more than half of the points, only the first and the last of each group of them are returned.
                  * @example 1000
                  */
                 max_points?: number;
                 /**
-                 * @description Largest number of steps, without `max_points`.
+                 * @description Maximum number of consecutive steps. Applies without `max_points`.
                  * @example 5000
                  */
                 limit?: number;
                 /**
-                 * @description `next` of the page before.
+                 * @description `next` of the previous page.
                  * @example 10000
                  */
                 cursor?: components["parameters"]["Cursor"];
                 /**
-                 * @description Attempt whose steps are returned, superseded or not, each judged by the steps of that attempt before it. Such an answer has at most 2000 steps, whatever `limit` and `max_points` are; the buckets of `max_points` have equally many steps. Without it, the curve of the run.
+                 * @description Attempt whose steps are returned, including superseded steps. Spikes are judged by the earlier steps of the same attempt. The answer has at most 2000 steps, whatever `limit` and `max_points` are; the buckets of `max_points` have equally many steps. Default: the curve of the run.
                  * @example 0
                  */
                 attempt?: number;
@@ -8230,7 +8230,7 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description Name of the run, percent-encoded in the path, slashes too: 1 to 256 characters (code points) of Unicode. No control characters, no white space at an end, no `.` or `..` as a part between slashes, and not `~removed ` at the beginning. Names are compared as they are: upper and lower case differ, and Unicode is not normalised.
+                 * @description Name of the run: 1 to 256 Unicode characters (code points). In a path, the name is percent-encoded, including slashes. Not allowed: control characters, white space at either end, `.` or `..` as a part between slashes, and `~removed ` at the beginning. Names are case-sensitive, and Unicode is not normalised.
                  * @example gpt-1b.seed-7
                  */
                 run: components["parameters"]["Run"];
@@ -8262,12 +8262,12 @@ export interface operations {
         parameters: {
             query?: {
                 /**
-                 * @description Largest number of micro-batches. A page has fewer when their diagnostics exceed about 256 KiB.
+                 * @description Maximum number of micro-batches. A page has fewer when their diagnostics exceed about 256 KiB.
                  * @example 500
                  */
                 limit?: number;
                 /**
-                 * @description `next` of the page before.
+                 * @description `next` of the previous page.
                  * @example 3.17
                  */
                 cursor?: string;
@@ -8275,7 +8275,7 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description Name of the run, percent-encoded in the path, slashes too: 1 to 256 characters (code points) of Unicode. No control characters, no white space at an end, no `.` or `..` as a part between slashes, and not `~removed ` at the beginning. Names are compared as they are: upper and lower case differ, and Unicode is not normalised.
+                 * @description Name of the run: 1 to 256 Unicode characters (code points). In a path, the name is percent-encoded, including slashes. Not allowed: control characters, white space at either end, `.` or `..` as a part between slashes, and `~removed ` at the beginning. Names are case-sensitive, and Unicode is not normalised.
                  * @example gpt-1b.seed-7
                  */
                 run: components["parameters"]["Run"];
@@ -8312,7 +8312,7 @@ export interface operations {
         parameters: {
             query?: {
                 /**
-                 * @description Words, between white space. Every word must occur in the name of the run or in one of its labels, as `name=value`. Upper and lower case are the same, and no character is a wildcard. Without words all runs match.
+                 * @description Words, separated by white space. Every word must occur in the name of the run, or in one of its labels as `name=value`. Case is ignored, and no character is a wildcard. Without words, all runs match.
                  * @example gpt model=gpt-1b
                  */
                 search?: string;
@@ -8336,7 +8336,7 @@ export interface operations {
                  */
                 tag?: string[];
                 /**
-                 * @description Runs that are not archived; with `true` only archived ones; with `any` both.
+                 * @description `false`: runs that are not archived. `true`: archived runs. `any`: both.
                  * @example false
                  */
                 archived?: "false" | "true" | "any";
@@ -8346,12 +8346,12 @@ export interface operations {
                  */
                 sort?: "newest" | "oldest" | "name" | "updated";
                 /**
-                 * @description Largest number of runs.
+                 * @description Maximum number of runs.
                  * @example 50
                  */
                 limit?: number;
                 /**
-                 * @description `next` of the page before, with the search, the filters and the `sort` of that page: a cursor is invalid with others.
+                 * @description `next` of the previous page. Send the same search, filters and `sort`; a cursor is invalid with others.
                  * @example 17
                  */
                 cursor?: string;
@@ -8386,7 +8386,7 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description Name of the run, percent-encoded in the path, slashes too: 1 to 256 characters (code points) of Unicode. No control characters, no white space at an end, no `.` or `..` as a part between slashes, and not `~removed ` at the beginning. Names are compared as they are: upper and lower case differ, and Unicode is not normalised.
+                 * @description Name of the run: 1 to 256 Unicode characters (code points). In a path, the name is percent-encoded, including slashes. Not allowed: control characters, white space at either end, `.` or `..` as a part between slashes, and `~removed ` at the beginning. Names are case-sensitive, and Unicode is not normalised.
                  * @example gpt-1b.seed-7
                  */
                 run: components["parameters"]["Run"];
@@ -8420,7 +8420,7 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description Name of the run, percent-encoded in the path, slashes too: 1 to 256 characters (code points) of Unicode. No control characters, no white space at an end, no `.` or `..` as a part between slashes, and not `~removed ` at the beginning. Names are compared as they are: upper and lower case differ, and Unicode is not normalised.
+                 * @description Name of the run: 1 to 256 Unicode characters (code points). In a path, the name is percent-encoded, including slashes. Not allowed: control characters, white space at either end, `.` or `..` as a part between slashes, and `~removed ` at the beginning. Names are case-sensitive, and Unicode is not normalised.
                  * @example gpt-1b.seed-7
                  */
                 run: components["parameters"]["Run"];
@@ -8479,7 +8479,7 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description Name of the run, percent-encoded in the path, slashes too: 1 to 256 characters (code points) of Unicode. No control characters, no white space at an end, no `.` or `..` as a part between slashes, and not `~removed ` at the beginning. Names are compared as they are: upper and lower case differ, and Unicode is not normalised.
+                 * @description Name of the run: 1 to 256 Unicode characters (code points). In a path, the name is percent-encoded, including slashes. Not allowed: control characters, white space at either end, `.` or `..` as a part between slashes, and `~removed ` at the beginning. Names are case-sensitive, and Unicode is not normalised.
                  * @example gpt-1b.seed-7
                  */
                 run: components["parameters"]["Run"];
@@ -8522,7 +8522,7 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description Name of the run, percent-encoded in the path, slashes too: 1 to 256 characters (code points) of Unicode. No control characters, no white space at an end, no `.` or `..` as a part between slashes, and not `~removed ` at the beginning. Names are compared as they are: upper and lower case differ, and Unicode is not normalised.
+                 * @description Name of the run: 1 to 256 Unicode characters (code points). In a path, the name is percent-encoded, including slashes. Not allowed: control characters, white space at either end, `.` or `..` as a part between slashes, and `~removed ` at the beginning. Names are case-sensitive, and Unicode is not normalised.
                  * @example gpt-1b.seed-7
                  */
                 run: components["parameters"]["Run"];

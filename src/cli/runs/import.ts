@@ -38,12 +38,13 @@ times are not recorded.
   --map FIELD=COLUMN   column of CSV for a field: ${CSV_FIELDS.slice(0, 4).join(', ')},
                        ${CSV_FIELDS.slice(4).join(', ')}; may be
                        repeated
-  --rank N             rank of items that do not say theirs, by default 0, or the
+  --rank N             rank of items without a rank, by default 0, or the
                        number in a path such as rank_3 for mindformers
   --rank-pattern P     regular expression whose group finds the rank in a path
   --attempt N          attempt of the first items, by default 0; a trainer that
                        goes back to an earlier step begins the next attempt
-  --follow             go on with what is appended, until SIGINT or SIGTERM
+  --follow             continue with data that is appended, until SIGINT or
+                       SIGTERM
   --dry-run            print the items as NDJSON, and record nothing
   --json               print the counts as JSON
 ${SERVICE_USAGE}

@@ -9,7 +9,7 @@ const USAGE = `usage: lossmeter runs list [options]
 Lists runs, the newest first.
 
 ${FILTER_USAGE}
-  --sort ORDER         newest, oldest, name or updated
+  --sort ORDER         newest, oldest, name or updated; newest by default
   --limit N            most runs, by default all
   --json               print JSON
 ${SERVICE_USAGE}

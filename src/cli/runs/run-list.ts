@@ -27,7 +27,7 @@ export const FILTER_ARGUMENTS = {
   tag: { type: 'string', multiple: true },
 } as const;
 
-export const FILTER_USAGE = `  --search WORDS       words that the name or a label has
+export const FILTER_USAGE = `  --search WORDS       words that must occur in the name or in a label
   --state STATE        running, finished, failed, crashed or idle
   --label NAME=VALUE   label of the run; may be repeated
   --tag TAG            tag of the run; may be repeated

@@ -82,7 +82,7 @@ function foreign(path: string, beginning: Buffer): Error {
     const other = 'a shard of the vocabulary, which POST /v1/cross-entropy/combine merges';
     return new Error(`${path} is the partial of ${other}, ${expected}`);
   }
-  return new Error(`${path} is no partial that was written by --partial, ${expected}`);
+  return new Error(`${path} was not written by --partial, ${expected}`);
 }
 
 function readEntry(line: Buffer, cutOff: () => Error): PartialEntry {

@@ -25,8 +25,8 @@ export const SHARD_ARGUMENTS = {
   partial: { type: 'string' },
 } as const;
 
-export const SHARD_USAGE = `  --shard I/N          evaluate the Ith of N shards of the files only, I from 1;
-                       every Nth file is of one shard; with --partial
+export const SHARD_USAGE = `  --shard I/N          evaluate only shard I of N, 1 ≤ I ≤ N: every Nth file,
+                       beginning with file I; requires --partial
   --partial PATH       write the results of the shard, for lossmeter combine`;
 
 /** @returns undefined when all files are to be evaluated @throws UsageError */
@@ -44,8 +44,9 @@ export function readShard({
   if (shard === undefined && path === undefined) return undefined;
   if (shard === undefined) throw new UsageError('--partial is given without --shard, expected both');
   if (path === undefined) throw new UsageError('--shard is given without --partial, expected both');
-  if (json === true) throw new UsageError('--json prints the result of all files: give it to lossmeter combine');
-  if (bounds !== undefined) throw new UsageError('--fail-if is about all files: give it to lossmeter combine');
+  if (json === true) throw new UsageError('--json needs the result of all files: give it to lossmeter combine');
+  if (bounds !== undefined)
+    throw new UsageError('--fail-if needs the result of all files: give it to lossmeter combine');
   const match = /^(?<index>\d{1,7})\/(?<of>\d{1,7})$/.exec(shard);
   const [index, of] = [Number(match?.groups?.['index']), Number(match?.groups?.['of'])];
   if (index >= 1 && index <= of && of <= MOST_SHARDS) return { index, of, path };

@@ -23,7 +23,7 @@ export function readBesides(fields: Readonly<Record<string, unknown>>): Besides 
   const declared = fields[DECLARED_LOSS] ?? undefined;
   if (declared !== undefined) {
     if (scalars.some(([name]) => name === DECLARED_LOSS)) {
-      const detail = `${DECLARED_LOSS} is the name of a scalar and a field, expected one of them`;
+      const detail = `${DECLARED_LOSS} is given both as a scalar and as a field, expected one of them`;
       throw refuse('invalid_item', '/scalars', detail);
     }
     scalars.push([DECLARED_LOSS, readNumber(DECLARED_LOSS, declared, pointerTo(DECLARED_LOSS))]);

@@ -87,7 +87,7 @@ function* plan(pool: KernelPool, request: ReadRequest, held: HeldBytesAccount): 
   const header = makeHeader(request);
   const surplus = PAIR_FIELDS.find((name) => request.fields[name] !== undefined);
   if (surplus !== undefined) {
-    const detail = `${surplus} is for requests without logits, whose loss is computed here`;
+    const detail = `${surplus} is given with logits, from which the service computes the loss: expected one of them`;
     throw refuse('unknown_field', pointerTo(surplus), detail);
   }
   const besides = readBesides(request.fields);
@@ -176,7 +176,11 @@ function sortKeys(_name: string, value: unknown): unknown {
  */
 export function runPair(fields: Readonly<Record<string, unknown>>, recorded: RecordedAs): RunBatch {
   if ((fields['options'] ?? undefined) !== undefined) {
-    throw refuse('invalid_pair', '/options', 'options are for logits: a pair was computed elsewhere');
+    throw refuse(
+      'invalid_pair',
+      '/options',
+      'options apply to logits only, expected none with numerator and denominator',
+    );
   }
   const [numerator, denominator] = PAIR_FIELDS.map((name) => readNumber(name, fields[name])) as [number, number];
   if (denominator < 0) {

@@ -139,7 +139,7 @@ function requireConsistent(given: unknown, { direction, beta, reference_floor: f
 function requireNoLabel({ outputs }: ComparisonOptions): void {
   const name = outputs.find((output) => LABEL_OUTPUTS.has(output));
   if (name === undefined) return;
-  throw refuse('missing_field', '/label', `label is missing: options.outputs has ${name}, which is about labels`);
+  throw refuse('missing_field', '/label', `label is missing: options.outputs has ${name}, which needs labels`);
 }
 
 /** Refuses options that do not go with the reference. @throws LossmeterError invalid_option */

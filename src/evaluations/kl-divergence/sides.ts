@@ -56,7 +56,7 @@ export function readSides(request: ReadRequest): Sides {
 function requireNoTop(fields: ReadRequest['fields']): void {
   const name = givenTop(fields);
   if (name === undefined) return;
-  const detail = `${name} stands beside reference, expected either reference or the two ${TOP_REFERENCE.join(' and ')}`;
+  const detail = `${name} and reference are both given, expected either reference or the two ${TOP_REFERENCE.join(' and ')}`;
   throw refuse('invalid_reference', placeIn(name), detail);
 }
 

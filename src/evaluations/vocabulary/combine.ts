@@ -63,7 +63,7 @@ function readRequest(request: unknown): { partials: unknown[]; options: unknown 
   for (const name of Object.keys(request)) {
     if (COMBINE_FIELDS.includes(name)) continue;
     const meant = suggestName(name, COMBINE_FIELDS, { partial: 'partials', shards: 'partials' });
-    const hint = meant === undefined ? `; known are ${COMBINE_FIELDS.join(', ')}` : `, did you mean ${meant}?`;
+    const hint = meant === undefined ? `; known fields are ${COMBINE_FIELDS.join(', ')}` : `, did you mean ${meant}?`;
     throw refuse('unknown_field', pointerTo(name), `unknown field ${showValue(name)}${hint}`);
   }
   const { partials, options } = request as { partials?: unknown; options?: unknown };

@@ -71,7 +71,7 @@ export class ObjectStorage {
     const { buckets } = this.#options;
     // Another bucket is not asked for, so the answer does not tell whether it exists.
     if (buckets === 'any' || buckets.includes(object.bucket)) return object;
-    throw new LossmeterError('file_forbidden', `the bucket of ${name} is not one that this service reads`);
+    throw new LossmeterError('file_forbidden', `this service does not read the bucket of ${name}`);
   }
 
   #load(): Promise<S3> {

@@ -43,13 +43,13 @@ export class JobWorker {
     const { dataDir, s3Buckets, store: url, workerTasks, maxBytesInFlight } = config;
     if (dataDir === undefined && s3Buckets === undefined) {
       throw new Error(
-        'neither LOSSMETER_DATA_DIR nor LOSSMETER_S3_BUCKETS is set, expected the places of the files of jobs',
+        'neither LOSSMETER_DATA_DIR nor LOSSMETER_S3_BUCKETS is set, expected the location of the files of jobs',
       );
     }
     this.#config = config;
     this.#log = log;
     this.#namedFiles = new NamedFiles(config);
-    const onFault = (error: unknown): void => log.error('the queue of tasks had a fault', error);
+    const onFault = (error: unknown): void => log.error('the task queue failed', error);
     this.#database = new PostgresDatabase({ url, connections: workerTasks + 1 });
     this.#queue = new TaskQueue({ url, connections: QUEUE_CONNECTIONS, isWorker: true, onFault });
     this.#store = new PostgresJobStore(this.#database, this.#queue);

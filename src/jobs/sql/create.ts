@@ -69,7 +69,7 @@ export async function requireRoom(
   );
   const tasks = Number(row!['tasks']);
   if (tasks + files <= maxJobTasks) return Number(row!['jobs']);
-  const detail = `${tasks} files of jobs wait, and the job has ${files}: together more than the ${maxJobTasks} that may wait`;
+  const detail = `the job has ${files} files, and ${tasks} files of other jobs are pending: expected at most ${maxJobTasks} together`;
   throw new LossmeterError('overloaded', detail);
 }
 
@@ -83,7 +83,7 @@ async function makeRoom(queries: JobQueries, files: number, limits: JobLimits): 
     jobs - maxJobs + 1,
   );
   if (jobs - ended.length >= maxJobs) {
-    throw new LossmeterError('overloaded', `${jobs} jobs are kept, as many as may be, and none that has ended`);
+    throw new LossmeterError('overloaded', `${jobs} jobs are kept, the maximum, and none of them has ended`);
   }
   for (const { id } of ended) await deleteJob(queries, Number(id));
 }

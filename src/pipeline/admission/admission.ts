@@ -105,7 +105,7 @@ export class Admission {
     const { maxRequestsInFlight, maxQueuedRequests } = this.#limits;
     const queued = this.#queue.length;
     if ((this.#hasRoom && queued === 0) || queued < maxQueuedRequests) return;
-    const detail = `${maxRequestsInFlight} ${this.#what} are under way and ${queued} wait, as many as this service lets`;
+    const detail = `${maxRequestsInFlight} ${this.#what} are under way and ${queued} wait, the maximum of this service`;
     throw new LossmeterError('overloaded', detail);
   }
 
@@ -195,7 +195,7 @@ class WatchedPlace implements Place {
     const { ms, bytesPerSecond } = patience;
     if (this.#waitedMs < ms) return;
     if (this.#cameMeanwhile < (bytesPerSecond * this.#waitedMs) / 1000) {
-      const detail = `${this.#cameMeanwhile} bytes came in ${(this.#waitedMs / 1000).toFixed(1)} s that the service waited for them, expected at least ${bytesPerSecond} bytes per second`;
+      const detail = `${this.#cameMeanwhile} bytes arrived while the service waited ${(this.#waitedMs / 1000).toFixed(1)} s for the client, expected at least ${bytesPerSecond} bytes per second`;
       this.#progress.fail(new LossmeterError('client_too_slow', detail));
     }
     this.#waitedMs = 0;

@@ -31,7 +31,7 @@ export class Doorway {
     const { contentLength, isAbandoned } = request;
     const { maxBodyBytes } = this.#limits;
     if (contentLength !== undefined && contentLength > maxBodyBytes) {
-      const detail = `Content-Length is ${contentLength}, this service accepts ${maxBodyBytes} bytes`;
+      const detail = `Content-Length is ${contentLength}, expected at most ${maxBodyBytes} bytes`;
       throw new LossmeterError('body_too_large', detail);
     }
     // Refuses at once, and not in a later turn.

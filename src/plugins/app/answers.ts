@@ -116,7 +116,7 @@ const TURN_MS = 5;
 async function* inPieces(parts: ReplyParts, reply: FastifyReply): AsyncGenerator<Uint8Array> {
   const { stallSeconds, minBytesPerSecond } = reply.server.config;
   const cutOff = (): void => {
-    reply.log.info('the client does not take its answer and is cut off');
+    reply.log.info('the client does not receive its answer and is cut off');
     reply.raw.destroy();
   };
   const timer = setTimeout(cutOff, 1000 * (stallSeconds + PIECE_BYTES / Math.max(1, minBytesPerSecond))).unref();

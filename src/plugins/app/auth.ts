@@ -44,7 +44,7 @@ export default fp<{ config: Config }>(
       request.log = reply.log = request.log.child({ keyName: key.name });
       if (suffice(key.scopes, access)) return;
       challenge(reply, { error: 'insufficient_scope', scope: access });
-      const detail = `this takes a key with the scope ${access}, the key ${key.name} has ${key.scopes.join(', ')}`;
+      const detail = `the request requires the scope ${access}, but the key ${key.name} has only ${key.scopes.join(', ')}`;
       throw new LossmeterError('forbidden', detail);
     });
   },
@@ -72,16 +72,16 @@ function authenticate(request: FastifyRequest, reply: FastifyReply, keys: ApiKey
   if (presented.size === 0) {
     challenge(reply);
     const which = access === 'any' ? 'a key' : `a key with the scope ${access}`;
-    const detail = `this takes ${which}, as \`Authorization: Bearer KEY\` or \`X-API-Key: KEY\`; the request has none`;
+    const detail = `the request has no key, expected ${which} as \`Authorization: Bearer KEY\` or \`X-API-Key: KEY\``;
     throw new LossmeterError('unauthorized', detail);
   }
   const refused = (detail: string): LossmeterError => {
     challenge(reply, { error: 'invalid_token' });
     return new LossmeterError('unauthorized', detail);
   };
-  if (presented.size > 1) throw refused('Authorization and X-API-Key have different keys, expected one');
+  if (presented.size > 1) throw refused('the request has several different keys, expected one');
   const key = keys.find([...presented][0]!);
-  if (key === undefined) throw refused('the key is not one that this service knows');
+  if (key === undefined) throw refused('the key is unknown to this service');
   if (Date.now() >= key.expires) {
     throw refused(`the key ${key.name} expired at ${new Date(key.expires).toISOString()}`);
   }

@@ -16,7 +16,7 @@ export function answerConnect(app: FastifyInstance, socket: Socket): void {
   socket.on('error', () => undefined);
   refuseConnection(
     app,
-    new LossmeterError('not_implemented', 'CONNECT is for proxies, which this service is not'),
+    new LossmeterError('not_implemented', 'CONNECT is not implemented: this service is not a proxy'),
     socket,
   );
 }
@@ -41,10 +41,13 @@ function refuseConnection(app: FastifyInstance, refusal: LossmeterError, socket:
 
 function explain(error: NodeJS.ErrnoException, maxHeaderBytes: number): LossmeterError {
   if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT') {
-    return new LossmeterError('client_too_slow', 'the head of the request did not come in time');
+    return new LossmeterError('client_too_slow', 'the head of the request did not arrive in time');
   }
   if (error.code === 'HPE_HEADER_OVERFLOW') {
-    return new LossmeterError('headers_too_large', `the head of a request may have ${maxHeaderBytes} bytes`);
+    return new LossmeterError(
+      'headers_too_large',
+      `the head of the request has more than ${maxHeaderBytes} bytes, the maximum of this service`,
+    );
   }
   return new LossmeterError('bad_request', `the request is not HTTP/1.1: ${error.message}`);
 }

@@ -103,7 +103,7 @@ export default fp<{ config: Config }>(
       }
       reply.header('connection', 'close');
       if (PROBES.has(request.routeOptions.url ?? '')) return done();
-      const detail = `${open} of ${maxConnections} connections are open, and the last ${forProbes} are for probes`;
+      const detail = `${open} of ${maxConnections} connections are open, and the last ${forProbes} are reserved for probes`;
       done(new LossmeterError('overloaded', detail));
     });
   },

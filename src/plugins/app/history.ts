@@ -125,7 +125,7 @@ async function* piecesOf(
   const { stallSeconds, minBytesPerSecond } = reply.server.config;
   let timer: NodeJS.Timeout | undefined;
   const cutOff = (): void => {
-    reply.log.info('the client does not take its answer and is cut off');
+    reply.log.info('the client does not receive its answer and is cut off');
     reply.raw.destroy();
   };
   const give = function* give(piece: Piece): Generator<Piece> {

@@ -41,7 +41,7 @@ export default fp<{ config: Config }>(
       app.decorate('jobs', () => {
         throw new LossmeterError(
           'local_data_off',
-          'jobs read files, and neither LOSSMETER_DATA_DIR nor LOSSMETER_S3_BUCKETS says where',
+          'jobs read files: set LOSSMETER_DATA_DIR or LOSSMETER_S3_BUCKETS to enable them',
         );
       });
       return;
@@ -58,7 +58,7 @@ export default fp<{ config: Config }>(
 
 function makeStore(app: FastifyInstance, config: Config): SqliteJobStore | PostgresJobStore {
   if (!isPostgres(config.store)) return new SqliteJobStore(jobsPathOf(config.store));
-  return openPostgresJobs(config, (err) => app.log.warn({ err }, 'the queue of tasks had a fault'));
+  return openPostgresJobs(config, (err) => app.log.warn({ err }, 'the task queue failed'));
 }
 
 /** Does the tasks in this process while it runs. */

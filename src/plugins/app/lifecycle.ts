@@ -59,7 +59,7 @@ export default fp<{ config: Config }>(
         await sleep(config.drainSeconds * 1000, undefined, done).catch(() => undefined);
       }
       if (underWay > 0)
-        app.log.warn(`${underWay} requests are not done after ${config.drainSeconds} s and are cut off`);
+        app.log.warn(`${underWay} requests are still pending after ${config.drainSeconds} s and are cut off`);
       // A client that keeps its connection may be about to send: it is answered with 503, and not by a reset.
       const end = performance.now() + Math.min(LINGER_MS, config.drainSeconds * 1000);
       while (app.openConnections() > 0 && performance.now() < end) await sleep(LINGER_CHECK_MS);

@@ -118,7 +118,8 @@ interface Follower {
 }
 
 function follow(app: FastifyInstance, store: ServiceStore, name: string, { tell, close }: Follower): void {
-  const onFailure = (err: unknown): void => app.log.error({ err }, 'what is recorded could not be read to tell of it');
+  const onFailure = (err: unknown): void =>
+    app.log.error({ err }, 'recorded steps could not be read for webhooks and MLflow');
   const follower = new RunFollower(store, app.runChanges, tell, onFailure, store.position?.(name));
   app.addHook('onReady', () => follower.start());
   app.addHook('onClose', async () => {

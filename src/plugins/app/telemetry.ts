@@ -49,7 +49,7 @@ export default fp<{ config: Config }>(
 function addReadings(registry: MetricRegistry, app: FastifyInstance, { maxBytesInFlight }: Config): void {
   const gauge = (name: string, help: string, read: () => number): void => addGauge(registry, name, help, read);
   const received = countReceivedBytes(app.server);
-  addCounter(registry, 'lossmeter_http_request_bytes_total', 'Bytes received, heads and bodies.', received);
+  addCounter(registry, 'lossmeter_http_request_bytes_total', 'Bytes received: heads and bodies of requests.', received);
   gauge('lossmeter_requests_in_flight', 'Evaluations under way.', () => app.evaluator.admission.inFlight);
   const queued = (): number => app.evaluator.admission.queued + app.evaluator.turns.waiting;
   gauge('lossmeter_requests_queued', 'Evaluations that wait to begin.', queued);
@@ -59,12 +59,12 @@ function addReadings(registry: MetricRegistry, app: FastifyInstance, { maxBytesI
   gauge('lossmeter_slab_bytes_in_use', 'Bytes of slabs, and of the memory of kernels for long rows.', slabBytes);
   gauge('lossmeter_workers', 'Worker threads that run.', () => app.pool.threads.length);
   const lost = (): number => app.pool.lost;
-  addCounter(registry, 'lossmeter_workers_lost_total', 'Worker threads that ended and should not have.', lost);
+  addCounter(registry, 'lossmeter_workers_lost_total', 'Worker threads that ended unexpectedly.', lost);
   const ofObjects = (name: 'bytes' | 'retries') => () => app.evaluator.namedFiles.storage?.counts[name] ?? 0;
-  addCounter(registry, 'lossmeter_object_bytes_total', 'Bytes read of objects.', ofObjects('bytes'));
-  const repeated = 'Requests of object storage that were repeated.';
+  addCounter(registry, 'lossmeter_object_bytes_total', 'Bytes read from object storage.', ofObjects('bytes'));
+  const repeated = 'Retried requests to object storage.';
   addCounter(registry, 'lossmeter_object_retries_total', repeated, ofObjects('retries'));
-  const info = { name: 'lossmeter_build_info', help: 'Version of the service, variant of its kernels.' };
+  const info = { name: 'lossmeter_build_info', help: 'Version of the service and variant of its kernels.' };
   const build: Gauge<'version' | 'kernel'> = new Gauge({
     ...info,
     labelNames: ['version', 'kernel'],

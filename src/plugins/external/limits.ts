@@ -19,7 +19,7 @@ export default fp<{ maxRequestsPerMinute: number }>(
       allowList: (request) => UNCOUNTED.has(request.routeOptions.url ?? ''),
       errorResponseBuilder: (request, { max, ttl }) => {
         const seconds = Math.ceil(ttl / 1000);
-        const detail = `${clientOf(request)} has used up its requests, ${max} a minute; the next can be made in ${seconds} s`;
+        const detail = `${clientOf(request)} has reached its limit of ${max} requests a minute; repeat the request in ${seconds} s`;
         return new LossmeterError('rate_limited', detail);
       },
     });

@@ -32,7 +32,7 @@ export default fp<{ config: Config }>(
           { name: 'evaluation', description: 'Evaluate a batch.' },
           { name: 'runs', description: 'The history of training runs.' },
           { name: 'open inference', description: 'The Open Inference Protocol of KServe and Triton.' },
-          { name: 'service', description: 'What the service is, and how it is.' },
+          { name: 'service', description: 'Version, limits and health of the service.' },
         ],
         servers: [{ url: 'http://127.0.0.1:8080' }],
         components: { securitySchemes: SECURITY_SCHEMES },

@@ -3,11 +3,11 @@ import { LossmeterError } from '../../errors.ts';
 export function truncated(what: string, expected: number, came: number): LossmeterError {
   return new LossmeterError(
     'truncated_body',
-    `the body ends within ${what}: ${expected} bytes were announced, ${came} came`,
+    `the body ends within ${what}: expected ${expected} bytes, received ${came}`,
   );
 }
 
 /** @param bytes that came behind the end */
 export function trailing(bytes: number): LossmeterError {
-  return new LossmeterError('malformed_body', `${bytes} or more bytes follow the end of the request`);
+  return new LossmeterError('malformed_body', `at least ${bytes} bytes follow the end of the request`);
 }

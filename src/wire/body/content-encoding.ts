@@ -137,7 +137,7 @@ export function decodeContent(
     requireEnd: () => {
       const surplus = received - consumed();
       if (surplus === 0) return;
-      const detail = `${surplus} or more bytes follow the end of the ${encoding} data`;
+      const detail = `at least ${surplus} bytes follow the end of the ${encoding} data`;
       throw new LossmeterError('malformed_body', detail);
     },
     close: () => {
@@ -174,7 +174,7 @@ class ZstdBudget {
   /** Refuses a frame before its decoder sees it. @throws LossmeterError body_too_large, overloaded */
   announce(bytes: number): void {
     if (++this.#frames > FREE_FRAMES + this.#decoded / BYTES_PER_FRAME) {
-      const detail = `the zstd data has more than ${FREE_FRAMES} frames beside one for each ${BYTES_PER_FRAME} bytes that they become; compress the body as one frame`;
+      const detail = `the zstd data has more than ${FREE_FRAMES} frames in addition to one per ${BYTES_PER_FRAME} decompressed bytes; compress the body as one frame`;
       throw new LossmeterError('body_too_large', detail);
     }
     if (bytes > MAX_WINDOW_BYTES) {

@@ -41,12 +41,15 @@ export class HeldBytes {
     const requireRoom: HeldBytesAccount['requireRoom'] = (bytes, what, advice) => {
       if (taken + bytes > this.#max) {
         const detail =
-          `${what} must wait in memory, and with it more than the ${this.#max} bytes that requests may hold would be ` +
-          `held; ${advice}`;
+          `${what} must be buffered in memory, which would exceed the ${this.#max} bytes that requests may ` +
+          `hold; ${advice}`;
         throw new LossmeterError('body_too_large', detail);
       }
       if (this.#held + bytes > this.#max) {
-        throw new LossmeterError('overloaded', `${what} must wait in memory, which other requests hold at the moment`);
+        throw new LossmeterError(
+          'overloaded',
+          `${what} must be buffered in memory, but other requests use all of it at the moment`,
+        );
       }
     };
     return {

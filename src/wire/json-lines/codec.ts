@@ -9,7 +9,7 @@ export const jsonLinesCodec: Codec = {
   name: 'json-lines',
   mediaTypes: ['application/x-ndjson', 'application/jsonl'],
   decode: () => {
-    throw new LossmeterError('unsupported_media_type', 'a request with logits has no lines of JSON');
+    throw new LossmeterError('unsupported_media_type', 'a request with logits cannot be sent as lines of JSON');
   },
   values: { maxBytes: ({ maxJsonBytes }) => maxJsonBytes, parse: parseLines },
 };

@@ -46,7 +46,7 @@ function* readJson(bytes: Bytes, { held: account, maxJsonBytes, fields }: Decode
   const text = yield* readWhole(bytes, held, {
     maxBytes: maxJsonBytes,
     tooLong: () => {
-      const detail = `a JSON body may have ${maxJsonBytes} bytes; larger batches go as application/vnd.msgpack`;
+      const detail = `the JSON body has more than ${maxJsonBytes} bytes, the maximum; send larger batches as application/vnd.msgpack`;
       return new LossmeterError('body_too_large', detail);
     },
   });

@@ -75,7 +75,7 @@ function* readBase64(
   { what, length }: { what: string; length: number },
 ): Decoding<number> {
   if (!TENSORS.has(what)) {
-    const detail = `${what} is or has a text of ${length} bytes, expected at most ${MAX_TEXT_BYTES}`;
+    const detail = `${what} contains a text of ${length} bytes, expected at most ${MAX_TEXT_BYTES}`;
     throw new LossmeterError('body_too_large', detail);
   }
   const decoder = new Base64Decoder();
@@ -116,7 +116,7 @@ export function parseValue(body: Uint8Array): unknown {
   const extent = new MsgpackExtent(VALUE_LIMITS);
   const length = extent.push(body);
   if (!extent.done) {
-    throw new LossmeterError('truncated_body', `the body ends within the body, after ${body.byteLength} bytes`);
+    throw new LossmeterError('truncated_body', `the body ends within a value, after ${body.byteLength} bytes`);
   }
   if (length < body.byteLength) throw trailing(body.byteLength - length);
   return unpack(body, 'the body');

@@ -108,7 +108,7 @@ function* readHead(
 }
 
 function tooMuchJson(maxJsonBytes: number): LossmeterError {
-  const detail = `the JSON of a request may have ${maxJsonBytes} bytes; ${BINARY_ADVICE}`;
+  const detail = `the JSON of the request has more than ${maxJsonBytes} bytes, the maximum; ${BINARY_ADVICE}`;
   return new LossmeterError('body_too_large', detail);
 }
 
@@ -121,14 +121,14 @@ function requireAnnounced(
   const expected = binary.reduce((sum, { byteLength }) => sum + byteLength, 0);
   if (jsonBytes === undefined) {
     if (expected === 0) return;
-    const detail = `${expected} bytes of binary data are announced, but no Inference-Header-Content-Length says where they begin`;
+    const detail = `binary_data_size announces ${expected} bytes, but the header Inference-Header-Content-Length, which says where they begin, is missing`;
     throw new LossmeterError('malformed_body', detail);
   }
   if (contentLength === undefined) return;
   const came = contentLength - jsonBytes;
   if (came < expected) throw truncated('the binary data', expected, came);
   if (came > expected) {
-    const detail = `${came} bytes follow the JSON, the binary_data_size of the inputs add up to ${expected}`;
+    const detail = `${came} bytes follow the JSON, expected ${expected}: the sum of binary_data_size over the inputs`;
     throw new LossmeterError('malformed_body', detail);
   }
 }

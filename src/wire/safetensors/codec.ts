@@ -77,7 +77,7 @@ function* readHeader(bytes: Bytes, context: DecodeContext): Decoding<RequestFile
 function requireModest(bytes: Uint8Array): void {
   const { keys, commas } = measureStructure(bytes);
   if (keys <= MAX_HEADER_KEYS && commas <= MAX_HEADER_COMMAS) return;
-  const detail = `the safetensors header has ${keys} keys and ${commas} commas, that of a request may have ${MAX_HEADER_KEYS} and ${MAX_HEADER_COMMAS}`;
+  const detail = `the safetensors header has ${keys} keys and ${commas} commas, expected at most ${MAX_HEADER_KEYS} keys and ${MAX_HEADER_COMMAS} commas`;
   throw new LossmeterError('body_too_large', detail);
 }
 
@@ -96,7 +96,7 @@ function* readHeaderLength(bytes: Bytes, { contentLength }: DecodeContext): Deco
   }
   const length = Number(announced);
   if (length > MAX_REQUEST_HEADER_BYTES) {
-    const detail = `the safetensors header has ${length} bytes, that of a request may have ${MAX_REQUEST_HEADER_BYTES}`;
+    const detail = `the safetensors header has ${length} bytes, expected at most ${MAX_REQUEST_HEADER_BYTES}`;
     throw new LossmeterError('body_too_large', detail);
   }
   if (contentLength !== undefined && contentLength < LENGTH_BYTES + length) {

@@ -192,9 +192,9 @@ describe('a partial is refused', () => {
     [
       'that is another document',
       () => '{"total":{}}',
-      'is no partial that was written by --partial, expected a partial of lossmeter evaluate or lossmeter compare',
+      'was not written by --partial, expected a partial of lossmeter evaluate or lossmeter compare',
     ],
-    ['that is no text', () => '\u0000'.repeat(3_000_000), 'is no partial that was written by --partial'],
+    ['that is no text', () => '\u0000'.repeat(3_000_000), 'was not written by --partial'],
   ];
 
   test.each(cases)('%s', async (_what, change, says) => {
@@ -218,7 +218,7 @@ describe('a partial is refused', () => {
 
   test('--fail-if with partials of evaluations', async () => {
     const [code, text] = await combine(...whole, '--fail-if', 'mean>1');
-    expect([code, text]).toEqual([2, expect.stringContaining('--fail-if is about comparisons')]);
+    expect([code, text]).toEqual([2, expect.stringContaining('--fail-if applies to comparisons only')]);
   });
 });
 

@@ -40,8 +40,8 @@ describe('--shard', () => {
   test.each([
     [{ shard: '1/2' }, '--shard is given without --partial, expected both'],
     [{ partial: 'a.json' }, '--partial is given without --shard, expected both'],
-    [{ shard: '1/2', partial: 'a.json', json: true }, '--json prints the result of all files'],
-    [{ shard: '1/2', partial: 'a.json', 'fail-if': ['max>1'] }, '--fail-if is about all files'],
+    [{ shard: '1/2', partial: 'a.json', json: true }, '--json needs the result of all files'],
+    [{ shard: '1/2', partial: 'a.json', 'fail-if': ['max>1'] }, '--fail-if needs the result of all files'],
   ])('%j is refused', (values, says) => {
     expect(() => readShard(values)).toThrow(says);
   });

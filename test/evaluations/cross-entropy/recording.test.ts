@@ -45,6 +45,6 @@ test('a pair is answered without tensors, with a digest of its own', () => {
 });
 
 test('a pair beside tensors is refused, after faults of the tensors', async () => {
-  await expect(evaluated(RECORDING, ROWS, { label, numerator: 3 })).rejects.toThrow('for requests without logits');
+  await expect(evaluated(RECORDING, ROWS, { label, numerator: 3 })).rejects.toThrow('numerator is given with logits');
   await expect(evaluated(RECORDING, ROWS, { label: 'x', numerator: 3 })).rejects.toThrow('label is "x"');
 });

@@ -97,6 +97,8 @@ test('who sends too little while it is waited for is failed, with what came; a s
   for (const body of [dripping, steady, busy]) (admission.enter() as Place).watch(body);
   await sleep(1500);
   expect(dripping.failure).toMatchObject({ code: 'client_too_slow', status: 408 });
-  expect(dripping.failure?.message).toMatch(/^\d+ bytes came in 1\.\d s .* at least 1000 bytes per second$/);
+  expect(dripping.failure?.message).toMatch(
+    /^\d+ bytes arrived while the service waited 1\.\d s .* at least 1000 bytes per second$/,
+  );
   expect([steady.failure, busy.failure]).toEqual([undefined, undefined]);
 });

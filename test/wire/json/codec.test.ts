@@ -23,5 +23,5 @@ test.each([
 });
 
 test('more text than may be held is refused', () => {
-  expect(() => decode(' '.repeat(2 ** 20 + 1))).toThrow('a JSON body may have 1048576 bytes');
+  expect(() => decode(' '.repeat(2 ** 20 + 1))).toThrow('the JSON body has more than 1048576 bytes');
 });

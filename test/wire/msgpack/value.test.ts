@@ -61,7 +61,7 @@ describe('a long text is refused', () => {
   });
 
   test.each(['options', 'a field name', 'logits.dtype'])('that is no tensor: %s', (what) => {
-    expect(() => read(TEXT, what)).toThrow(`${what} is or has a text of ${TEXT.length} bytes, expected at most 65535`);
+    expect(() => read(TEXT, what)).toThrow(`${what} contains a text of ${TEXT.length} bytes, expected at most 65535`);
   });
 
   test('within which the body ends', () => {

@@ -46,7 +46,7 @@ test('outputs that are listed are asked for', () => {
 test.each([
   [{ inputs: [label] }, 'the field logits is missing'],
   [{ inputs: [{ ...logits, data: [1, 2] }] }, 'the field label is missing'],
-  [{ inputs: [label, binary] }, 'no Inference-Header-Content-Length says where they begin'],
+  [{ inputs: [label, binary] }, 'which says where they begin, is missing'],
   [{ inputs: [label, { ...logits, datatype: 'INT8', data: [1, 2] }] }, 'logits'],
 ])('%j is refused', (request, says) => {
   expect(() => decode(request)).toThrow(says);

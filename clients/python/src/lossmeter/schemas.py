@@ -325,9 +325,9 @@ class DiagnosticsFloat16(TypedDict):
     """
 
     subnormal_fraction: float
-    """Share of subnormal values, which have lost precision (0 < |x| < 2^−14 of float16,
-    2^−6 of float8_e4m3fn, 2^−14 of float8_e5m2): among the first 256 of each counted
-    row in an evaluation, among all in a diagnosis.
+    """Share of subnormal values, which have lost precision: 0 < |x| < 2^−14 of float16,
+    2^−6 of float8_e4m3fn, 2^−14 of float8_e5m2. An evaluation samples the first 256
+    values of each counted row; a diagnosis reads all values.
     """
 
     hint: NotRequired[str]
@@ -1127,10 +1127,10 @@ class RunSummary(TypedDict):
     """A summary of a run."""
 
     run: str
-    """Name of the run, percent-encoded in the path, slashes too: 1 to 256 characters
-    (code points) of Unicode. No control characters, no white space at an end, no `.` or
-    `..` as a part between slashes, and not `~removed ` at the beginning. Names are
-    compared as they are: upper and lower case differ, and Unicode is not normalised.
+    """Name of the run: 1 to 256 Unicode characters (code points). In a path, the name
+    is percent-encoded, including slashes. Not allowed: control characters, white space
+    at either end, `.` or `..` as a part between slashes, and `~removed ` at the
+    beginning. Names are case-sensitive, and Unicode is not normalised.
     """
 
     labels: Mapping[str, str | float | bool]
@@ -1520,8 +1520,8 @@ class RunComparison(TypedDict):
 
 
 class MicroBatchDiagnostics(TypedDict):
-    """Verdict, summary and causes. With findings, the whole diagnostics of the
-    evaluation, with the first 64 of `locations` and `local_losses`.
+    """Verdict, summary and causes. When the evaluation has findings: its full
+    diagnostics, with at most 64 `locations` and 64 `local_losses`.
     """
 
     verdict: Literal["finite", "non_finite"]
@@ -1611,8 +1611,8 @@ class MicroBatch(TypedDict):
     """Time of the recording."""
 
     diagnostics: MicroBatchDiagnostics
-    """Verdict, summary and causes. With findings, the whole diagnostics of the
-    evaluation, with the first 64 of `locations` and `local_losses`.
+    """Verdict, summary and causes. When the evaluation has findings: its full
+    diagnostics, with at most 64 `locations` and 64 `local_losses`.
     """
 
 
@@ -1640,10 +1640,10 @@ class StepDetail(TypedDict):
     """A step with its ranks and micro-batches."""
 
     run: str
-    """Name of the run, percent-encoded in the path, slashes too: 1 to 256 characters
-    (code points) of Unicode. No control characters, no white space at an end, no `.` or
-    `..` as a part between slashes, and not `~removed ` at the beginning. Names are
-    compared as they are: upper and lower case differ, and Unicode is not normalised.
+    """Name of the run: 1 to 256 Unicode characters (code points). In a path, the name
+    is percent-encoded, including slashes. Not allowed: control characters, white space
+    at either end, `.` or `..` as a part between slashes, and `~removed ` at the
+    beginning. Names are case-sensitive, and Unicode is not normalised.
     """
 
     step: int
@@ -1891,102 +1891,113 @@ class InfoLimits(TypedDict):
     """Limits of requests; an absent limit is off."""
 
     max_row_bytes: int
-    """Largest row of logits. A row is evaluated in one piece, so each worker may come
-    to hold one.
+    """Maximum size of a row of logits, in bytes. A row is evaluated in one piece, so
+    each worker may hold a whole row in memory.
     """
 
     max_elements: int
-    """Most elements of logits. Other tensors are held in memory, and bounded by that.
+    """Maximum number of elements of logits. Other tensors are buffered, and limited by
+    the memory of requests.
     """
 
     max_body_bytes: int
-    """Longest request body, as it comes and as it is decoded. Streamed logits are not
-    held, so this bounds time, not memory.
+    """Maximum length of a request body, in bytes, both as received and as decompressed.
+    Streamed logits are not buffered, so this limits time, not memory.
     """
 
     max_json_bytes: int
-    """Longest JSON body: JSON does not stream."""
+    """Maximum length of a JSON body, in bytes. JSON is not streamed."""
 
     max_json_depth: int
-    """Deepest nesting of arrays and objects in a JSON body."""
+    """Maximum nesting depth of arrays and objects in a JSON body."""
 
     max_decompression_ratio: int
-    """Bytes that one byte of a compressed body may become, beyond the first 16 MiB."""
+    """Maximum number of bytes that one byte of a compressed body may decompress to. The
+    first 16 MiB are exempt.
+    """
 
     max_header_bytes: int
-    """Longest head of a request: its line and header fields."""
+    """Maximum length of the head of a request, in bytes: its request line and header
+    fields.
+    """
 
     max_bytes_in_flight: int
-    """Bytes held over all requests: up to a quarter is slabs of logits under way, the
-    rest fields that wait for others, results and answers.
+    """Maximum memory of all requests together, in bytes. Up to a quarter holds slabs of
+    logits; the rest holds buffered fields, results and answers.
     """
 
     max_requests_in_flight: int
-    """Evaluations under way at a time. One whose client sends hardly anything does not
-    count.
+    """Maximum number of concurrent evaluations. An evaluation whose client sends almost
+    nothing does not count.
     """
 
     max_queued_requests: int
-    """Evaluations that wait for others to end; further ones are refused with 429."""
+    """Maximum number of evaluations that wait to begin; further ones are refused with
+    429.
+    """
 
     max_history_reads: int
-    """Reads of the history under way at a time. One counts until its first page is
-    read.
+    """Maximum number of concurrent reads of the history. A read counts until its first
+    page is read.
     """
 
     max_queued_history_reads: int
-    """Reads of the history that wait for others; further ones are refused with 429."""
+    """Maximum number of reads of the history that wait to begin; further ones are
+    refused with 429.
+    """
 
     max_event_streams: int
-    """Open event streams of runs; further ones are refused with 429."""
+    """Maximum number of open event streams of runs; further ones are refused with 429.
+    """
 
     max_event_streams_per_client: int
-    """Open event streams of one key, or of one address where no key is needed; further
-    ones are refused with 429.
+    """Maximum number of open event streams of one key, or of one address when no key is
+    needed; further ones are refused with 429.
     """
 
     max_job_files: int
-    """Most files of a job."""
+    """Maximum number of files of a job."""
 
     max_job_tasks: int
-    """Files of all jobs that wait or are evaluated; a job with which there were more is
+    """Maximum number of pending files over all jobs; a job that would exceed it is
     refused with 429.
     """
 
     max_jobs: int
-    """Jobs that are kept with their results. A further one takes the place of the
-    oldest that has ended, and is refused with 429 when none has.
+    """Maximum number of jobs kept with their results. A new job replaces the oldest job
+    that has ended. It is refused with 429 when no job has ended.
     """
 
     max_connections: int
-    """Open connections; what comes beyond is closed at once. On the last sixteenth of
-    them, at least 2 and at most 64, only probes are answered.
+    """Maximum number of open connections; further ones are closed at once. The last
+    sixteenth of the connections, 2 to 64, is reserved for probes.
     """
 
     max_idle_connections_per_address: int
-    """Connections of one address without a request under way; of more, the one that is
-    idle longest is closed.
+    """Maximum number of idle connections of one address. Beyond it, the connection that
+    is idle longest is closed.
     """
 
     max_requests_per_minute: NotRequired[int]
-    """Requests of a key per minute, or of an address where no key is needed; probes do
-    not count.
+    """Maximum number of requests per minute of a key, or of an address when no key is
+    needed. Probes do not count.
     """
 
     max_runs_per_key: NotRequired[int]
-    """Runs that a key may have created; a further one is refused with 403
-    `quota_exceeded` until one is deleted.
+    """Maximum number of runs that a key may have created; further ones are refused with
+    403 `quota_exceeded` until one is deleted.
     """
 
     min_bytes_per_second: int
-    """Slowest client: one that the service waits for, and that sends or takes less over
-    `stall_seconds`, is cut off. How long a request takes in all does not matter. While
-    others wait for slabs, it is 40 KiB over 2 s.
+    """Minimum rate of a client, in bytes per second over `stall_seconds`. A client that
+    sends or receives more slowly while the service waits for it is cut off. The total
+    duration of a request is not limited. While other requests wait for slabs, the
+    minimum is 40 KiB over 2 s.
     """
 
     stall_seconds: int
-    """Seconds over which the progress of a client is judged; a head must arrive within
-    them.
+    """Seconds over which the rate of a client is measured. The head of a request must
+    arrive within this time.
     """
 
 
