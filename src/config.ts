@@ -1,7 +1,9 @@
 import { availableParallelism } from 'node:os';
-import { envSchema } from 'env-schema';
 import { Type } from 'typebox';
 import type { Static, TSchema } from 'typebox';
+import { Value } from 'typebox/value';
+import { explainSchemaError, schemaErrors } from './schema-errors.ts';
+import type { SchemaError } from './schema-errors.ts';
 import { suggestName } from './suggestion.ts';
 
 const GiB = 2 ** 30;
@@ -377,14 +379,6 @@ export function snakeCase(key: string): string {
   return key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }
 
-/** An error of Ajv. */
-interface SchemaError {
-  readonly instancePath: string;
-  readonly keyword: string;
-  readonly message?: string;
-  readonly params: Readonly<Record<string, unknown>>;
-}
-
 /** Variables that MLflow’s own clients read. */
 const SHARED_PREFIX = /^mlflow/;
 
@@ -412,28 +406,34 @@ export function describeConfig(): { name: string; default: string; description: 
  * @throws Error that names the variable and its valid values
  */
 export function loadConfig(environment: NodeJS.ProcessEnv = process.env): Config {
-  const properties = Object.fromEntries(
-    CONFIG_KEYS.map((key): [string, TSchema] => [environmentName(key), Config.properties[key]]),
+  const schema = Type.Object(
+    Object.fromEntries(CONFIG_KEYS.map((key): [string, TSchema] => [environmentName(key), Config.properties[key]])),
   );
-  const data = Object.fromEntries(Object.entries(environment).filter(([name]) => Object.hasOwn(properties, name)));
-  const values = readValues(properties, data);
+  const given = Object.entries(schema.properties)
+    .filter(([name]) => environment[name] !== undefined)
+    .map(([name, property]) => [name, convert(environment[name]!, (property as { type?: string }).type)]);
+  const values = Value.Default(schema, Object.fromEntries(given)) as Record<string, unknown>;
+  if (!Value.Check(schema, values)) {
+    throw new Error(
+      schemaErrors(schema, values)
+        .map((error) => explain(error, schema))
+        .join('\n'),
+    );
+  }
   return Object.fromEntries(CONFIG_KEYS.map((key) => [key, values[environmentName(key)]])) as Config;
 }
 
-function readValues(properties: Record<string, TSchema>, data: NodeJS.ProcessEnv): Record<string, unknown> {
-  try {
-    return envSchema<Record<string, unknown>>({ schema: { type: 'object', properties }, data, env: false });
-  } catch (cause) {
-    const { errors } = cause as { errors?: readonly SchemaError[] };
-    throw errors === undefined ? cause : new Error(errors.map(explain).join('\n'), { cause });
-  }
+/** Converts text to the type of a schema; keeps other text, which the check then rejects. */
+function convert(text: string, type: string | undefined): unknown {
+  if (type === 'boolean') return text === 'true' || (text === 'false' ? false : text);
+  if (type !== 'integer' && type !== 'number') return text;
+  return text.trim() === '' || Number.isNaN(Number(text)) ? text : Number(text);
 }
 
 /** Names the variable and its valid values. Values are not shown, because they may be secrets. */
-function explain({ instancePath, keyword, message, params }: SchemaError): string {
-  const name = instancePath.slice(1);
-  if (keyword === 'enum') return `${name} ${message}: ${(params['allowedValues'] as string[]).join(', ')}`;
-  return `${name} ${message}${params['type'] === 'boolean' ? ': true, false' : ''}`;
+function explain(error: SchemaError, schema: TSchema): string {
+  const hint = error.keyword === 'type' && error.params.type === 'boolean' ? ': true, false' : '';
+  return `${error.instancePath.slice(1)} ${explainSchemaError(error, schema)}${hint}`;
 }
 
 /** Variables of the clients. A shell in which the service is started may have them. */

@@ -1,5 +1,35 @@
 import { expect, test } from 'vitest';
-import { suggestVariable, unknownVariables } from '../src/config.ts';
+import { loadConfig, suggestVariable, unknownVariables } from '../src/config.ts';
+
+test.each([
+  ['LOSSMETER_PORT', '9000', 'port', 9000],
+  ['LOSSMETER_MAX_BODY_BYTES', '1e9', 'maxBodyBytes', 1e9],
+  ['LOSSMETER_ALLOW_ANONYMOUS', 'true', 'allowAnonymous', true],
+  ['LOSSMETER_ALLOW_ANONYMOUS', 'false', 'allowAnonymous', false],
+  ['LOSSMETER_KERNEL', 'strict', 'kernel', 'strict'],
+  ['LOSSMETER_SOCKET', '17', 'socket', '17'],
+  ['MLFLOW_TRACKING_URI', 'http://mlflow:5000', 'mlflowTrackingUri', 'http://mlflow:5000'],
+] as const)('%s=%s', (name, text, key, value) => {
+  expect(loadConfig({ [name]: text, OTHER: 'x' })).toEqual({ ...loadConfig({}), [key]: value });
+});
+
+test.each([
+  ['LOSSMETER_PORT', 'http', 'must be integer'],
+  ['LOSSMETER_PORT', '', 'must be integer'],
+  ['LOSSMETER_PORT', '80.5', 'must be integer'],
+  ['LOSSMETER_PORT', '65536', 'must be <= 65535'],
+  ['LOSSMETER_ALLOW_ANONYMOUS', '1', 'must be boolean: true, false'],
+  ['LOSSMETER_ALLOW_ANONYMOUS', 'constructor', 'must be boolean: true, false'],
+  ['LOSSMETER_KERNEL', 'fast', 'must be equal to one of the allowed values: auto, relaxed, strict'],
+  ['LOSSMETER_HOST', '', 'must not have fewer than 1 characters'],
+])('%s=%s is rejected', (name, text, reason) => {
+  expect(() => loadConfig({ [name]: text })).toThrow(new Error(`${name} ${reason}`));
+});
+
+test('all invalid variables are named at once', () => {
+  const load = () => loadConfig({ LOSSMETER_PORT: 'x', LOSSMETER_KERNEL: 'fast' });
+  expect(load).toThrow(/^LOSSMETER_PORT must be integer\nLOSSMETER_KERNEL must be equal/);
+});
 
 test('unknown variables of the service are named, with what was probably meant', () => {
   const environment = {

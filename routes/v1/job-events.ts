@@ -1,6 +1,5 @@
 import type { FastifyInstance } from 'fastify';
 import { JobParams } from '../../src/contract/jobs.ts';
-import { parameterCompiler } from '../../src/contract/parameters.ts';
 import { problemResponses } from '../../src/contract/problem.ts';
 import { EventsQuery } from '../../src/contract/runs.ts';
 import { isActive } from '../../src/jobs/job.ts';
@@ -27,7 +26,6 @@ const schema = {
 };
 
 export default async function events(app: FastifyInstance): Promise<void> {
-  app.setValidatorCompiler(parameterCompiler);
   app.get<{ Params: { id: number }; Querystring: { last_event_id?: string } }>(
     '/jobs/:id/events',
     { config: { scope: 'read' }, schema, preHandler: app.streamsEvents },

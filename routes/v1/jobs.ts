@@ -1,6 +1,5 @@
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import { Job, JobList, JobParams, JobRequest, JobResult, JobsQuery, MOST_FAILURES } from '../../src/contract/jobs.ts';
-import { parameterCompiler } from '../../src/contract/parameters.ts';
 import { problemResponses } from '../../src/contract/problem.ts';
 import type { JobState } from '../../src/jobs/job.ts';
 import { readJobRequest } from '../../src/jobs/read-order.ts';
@@ -23,8 +22,6 @@ interface OfJob {
 
 /** Routes for jobs. */
 export default async function jobs(app: FastifyInstance): Promise<void> {
-  app.setValidatorCompiler(parameterCompiler);
-
   const create = {
     ...{ tags, operationId: 'createJob', summary: 'Evaluate files of the data directory as a job' },
     description:

@@ -2,7 +2,6 @@ import type { FastifyInstance } from 'fastify';
 import { bytesBody } from '../../src/contract/content.ts';
 import { BulkItem, BulkItems, BulkResults, MOST_BULK_BYTES, MOST_ITEMS } from '../../src/contract/bulk.ts';
 import type { BulkResult } from '../../src/contract/bulk.ts';
-import { parameterCompiler } from '../../src/contract/parameters.ts';
 import { problemResponses } from '../../src/contract/problem.ts';
 import { RunParams } from '../../src/contract/runs.ts';
 import { LossmeterError } from '../../src/errors.ts';
@@ -34,8 +33,6 @@ function bodyOf(mediaType: string): object {
 
 /** Route for many recordings of a run. */
 export default async function runBatches(app: FastifyInstance): Promise<void> {
-  app.setValidatorCompiler(parameterCompiler);
-
   app.post<{ Params: { run: string } }>(
     '/runs/:run/batches',
     { config: { scope: 'record' }, schema: record },

@@ -1,5 +1,4 @@
 import type { FastifyInstance } from 'fastify';
-import { parameterCompiler } from '../../src/contract/parameters.ts';
 import { problemResponses } from '../../src/contract/problem.ts';
 import { EventsQuery, RunParams } from '../../src/contract/runs.ts';
 import { requireRun } from './runs.ts';
@@ -25,7 +24,6 @@ const schema = {
 };
 
 export default async function events(app: FastifyInstance): Promise<void> {
-  app.setValidatorCompiler(parameterCompiler);
   app.get<{ Params: { run: string }; Querystring: { last_event_id?: string } }>(
     '/runs/:run/events',
     { config: { scope: 'read' }, schema, preHandler: app.streamsEvents },

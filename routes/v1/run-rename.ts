@@ -1,5 +1,4 @@
 import type { FastifyInstance } from 'fastify';
-import { parameterCompiler } from '../../src/contract/parameters.ts';
 import { problemResponses } from '../../src/contract/problem.ts';
 import { RunRename } from '../../src/contract/run-metadata.ts';
 import { RunParams, RunSummary } from '../../src/contract/runs.ts';
@@ -24,8 +23,6 @@ const schema = {
 
 /** Route that renames a run. */
 export default async function runRename(app: FastifyInstance): Promise<void> {
-  app.setValidatorCompiler(parameterCompiler);
-
   app.post<{ Params: { run: string } }>(
     '/runs/:run/rename',
     { config: { scope: 'record' }, schema },

@@ -1,5 +1,4 @@
 import type { FastifyInstance } from 'fastify';
-import { parameterCompiler } from '../../src/contract/parameters.ts';
 import { historyResponses } from '../../src/contract/history-responses.ts';
 import { ComparisonQuery, RerunList, RerunsQuery, RunComparison } from '../../src/contract/reruns.ts';
 import { RunParams, StepParams } from '../../src/contract/runs.ts';
@@ -10,8 +9,6 @@ const JSON_TYPE = 'application/json; charset=utf-8';
 
 /** Routes for repeated batches, and for the comparison of two runs. */
 export default async function runReruns(app: FastifyInstance): Promise<void> {
-  app.setValidatorCompiler(parameterCompiler);
-
   const reruns = {
     ...{ tags, operationId: 'listReruns', summary: 'Micro-batches of a step that were computed again' },
     description:

@@ -1,5 +1,4 @@
 import type { FastifyInstance } from 'fastify';
-import { parameterCompiler } from '../../src/contract/parameters.ts';
 import { historyResponses } from '../../src/contract/history-responses.ts';
 import { RunParams } from '../../src/contract/runs.ts';
 import { AttemptList, ScalarCurve, ScalarList, ScalarParams, ScalarQuery } from '../../src/contract/scalars.ts';
@@ -13,7 +12,6 @@ const JSON_TYPE = 'application/json; charset=utf-8';
 
 /** Routes for scalars and attempts of runs. */
 export default async function runScalars(app: FastifyInstance): Promise<void> {
-  app.setValidatorCompiler(parameterCompiler);
   const store = app.runs;
 
   const list = {

@@ -2,7 +2,6 @@ import type { FastifyInstance } from 'fastify';
 import { LossmeterError } from '../../src/errors.ts';
 import { curveJson, stepListJson } from '../../src/runs/answers.ts';
 import { answerContent, requestContent } from '../../src/contract/content.ts';
-import { parameterCompiler } from '../../src/contract/parameters.ts';
 import { historyResponses } from '../../src/contract/history-responses.ts';
 import { problemResponses } from '../../src/contract/problem.ts';
 import {
@@ -45,7 +44,6 @@ const record = {
 
 /** Routes for recordings and steps of runs. */
 export default async function runSteps(app: FastifyInstance): Promise<void> {
-  app.setValidatorCompiler(parameterCompiler);
   const store = app.runs;
 
   app.put<{

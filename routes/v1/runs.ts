@@ -10,7 +10,6 @@ import { readMetadata } from '../../src/runs/metadata.ts';
 import { readCursor } from '../../src/runs/run-query.ts';
 import type { RunQuery } from '../../src/runs/run-query.ts';
 import { wireSummary } from '../../src/runs/wire.ts';
-import { parameterCompiler } from '../../src/contract/parameters.ts';
 import { problemResponses } from '../../src/contract/problem.ts';
 import { ExportQuery, RunList, RunParams, RunSummary as Summary, RunsQuery } from '../../src/contract/runs.ts';
 import { stringify } from '../../src/wire/json-text/stringify.ts';
@@ -28,7 +27,6 @@ interface ListQuery extends Pick<RunQuery, 'sort' | 'state' | 'archived'> {
 
 /** Routes for runs as a whole. */
 export default async function runs(app: FastifyInstance): Promise<void> {
-  app.setValidatorCompiler(parameterCompiler);
   const store = app.runs;
 
   const list = {

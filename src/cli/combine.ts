@@ -22,8 +22,8 @@ folder with *.json files, or a quoted pattern. The result is bit-identical to
 that of one process without shards.
 
   --json               print one JSON document: the total, and an entry per file
-  --fail-if 'NAME>N'   exit with code 1 when the result of a comparison meets the
-                       condition; see lossmeter compare --help
+  --fail-if 'NAME>N'   exit with code 1 when the result of a comparison meets
+                       the condition; see lossmeter compare --help
   -h, --help           print this
 
 The exit code is 0 when the result is finite and within the bounds, 1 when it is

@@ -40,9 +40,9 @@ __metadata__.options. A file that is named twice is counted once, and a message
 says so.
 
 REFERENCE is a llama.cpp logit file (llama-perplexity --kl-divergence-base),
-with the rows of all files in the order of their names; or safetensors files, one
-for each FILE, with the tensor reference or logits. Without --reference each
-FILE has the tensor reference.
+with the rows of all files in the order of their names; or safetensors files,
+one for each FILE, with the tensor reference or logits. Without --reference
+each FILE has the tensor reference.
 
 The table has the lines and units of llama-perplexity --kl-divergence.
 
@@ -64,8 +64,8 @@ ${SHARD_USAGE}
   -h, --help           print this
 
 The exit code is 0 when the divergence is finite and no --fail-if condition is
-true, 1 otherwise, and 2 for invalid usage or a file that cannot be compared. With
---shard it is 0 when the partial is written.
+true, 1 otherwise, and 2 for invalid usage or a file that cannot be compared.
+With --shard it is 0 when the partial is written.
 `;
 
 interface Invocation {

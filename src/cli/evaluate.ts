@@ -20,11 +20,11 @@ const USAGE = `usage: lossmeter evaluate [options] FILE…
 Evaluates safetensors files as one batch, without a server. FILE is a file, a
 folder with *.safetensors files, or a quoted pattern such as
 'steps/**/*.safetensors'; in object storage s3://bucket/key, s3://bucket/folder/
-or 's3://bucket/steps/*.safetensors'. A file has the fields of a request: logits,
-label, optional input_mask, weight, segments, bytes and words, and options as JSON
-text in __metadata__.options. Other tensors are ignored. Sums are added in the
-order of the files' names. A file that is named twice is counted once, and a
-message says so.
+or 's3://bucket/steps/*.safetensors'. A file has the fields of a request:
+logits, label, optional input_mask, weight, segments, bytes and words, and
+options as JSON text in __metadata__.options. Other tensors are ignored. Sums
+are added in the order of the files' names. A file that is named twice is
+counted once, and a message says so.
 
   --option NAME=VALUE  set an option of the evaluation; overrides the options in
                        the files; may be repeated

@@ -9,7 +9,8 @@ import { showValue } from '../suggestion.ts';
 import { formatTable } from './table.ts';
 import { UsageError, describeUsageError, parseArguments, unknownCommand } from './usage.ts';
 
-const USAGE = `usage: lossmeter keys create --name NAME --scope SCOPE [--expires DATE] [--file FILE]
+const USAGE = `usage: lossmeter keys create --name NAME --scope SCOPE [--expires DATE]
+                             [--file FILE]
        lossmeter keys list [--file FILE]
        lossmeter keys revoke NAME [--file FILE]
 

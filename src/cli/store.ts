@@ -11,9 +11,9 @@ database, or back, or to another file as a backup. FROM and TO have
 the form of LOSSMETER_STORE, such as ./lossmeter.db and
 postgres://user:password@host/database.
 
-The copy is a consistent snapshot: either all of FROM is copied, or nothing. Later
-recordings in FROM are not in the copy: before a move, stop the services that
-record.
+The copy is a consistent snapshot: either all of FROM is copied, or nothing.
+Later recordings in FROM are not in the copy: before a move, stop the services
+that record.
 
   -h, --help       print this
 
@@ -48,9 +48,9 @@ function parse(args: string[]): Copy | undefined {
 
 async function copy({ from, to }: Copy): Promise<number> {
   if (!isPostgres(from) && !existsSync(from)) throw new Error(`${from} does not exist`);
-  const source = open(from);
+  const source = await open(from);
   try {
-    const target = open(to);
+    const target = await open(to);
     try {
       const counts = await copyTables(source, target);
       console.log(`copied ${TABLE_NAMES.map((table) => `${counts[table]} ${table}`).join(', ')}`);
@@ -64,7 +64,7 @@ async function copy({ from, to }: Copy): Promise<number> {
 }
 
 /** Opens a history. @throws Error that says which one cannot be opened; it does not show a password */
-function open(history: string): HistoryTables {
+async function open(history: string): Promise<HistoryTables> {
   if (history === ':memory:')
     throw new UsageError(':memory: exists only inside a running service: it cannot be copied');
   return openTables(history);

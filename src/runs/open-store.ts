@@ -1,9 +1,7 @@
 import type { Pages } from './answers.ts';
 import type { FollowerPosition } from './follower.ts';
-import { PostgresStore } from './postgres/store.ts';
 import { pendingMigrations } from './sqlite/pending-migrations.ts';
 import { SqliteTables } from './sqlite/tables.ts';
-import { PostgresTables } from './postgres/tables.ts';
 import type { RunStore } from './store.ts';
 import type { HistoryTables } from './tables.ts';
 import { ThreadedStore } from './thread/store.ts';
@@ -39,17 +37,23 @@ export const isPostgres = (store: string): boolean => /^postgres(?:ql)?:\/\//.te
  * @param onChange called for each run that another replica changed
  * @param onConversion called with the number of steps in which a file of an earlier version will be converted
  */
-export function makeStore(
+export async function makeStore(
   { store, storeConnections }: StoreSettings,
   { onChange, onConversion }: { onChange: (run: string) => void; onConversion: (steps: number) => void },
-): ServiceStore {
-  if (isPostgres(store)) return new PostgresStore({ url: store, connections: storeConnections, onChange });
+): Promise<ServiceStore> {
+  if (isPostgres(store)) {
+    // The client of PostgreSQL is loaded where it is used: it would take a part of every start.
+    const { PostgresStore } = await import('./postgres/store.ts');
+    return new PostgresStore({ url: store, connections: storeConnections, onChange });
+  }
   const migrations = pendingMigrations(store);
   if (migrations > 0) onConversion(migrations);
   return new ThreadedStore(store);
 }
 
 /** Opens the tables of a history, to copy them. @param store path of an SQLite file, or URL of PostgreSQL */
-export function openTables(store: string): HistoryTables {
-  return isPostgres(store) ? new PostgresTables(store) : new SqliteTables(store);
+export async function openTables(store: string): Promise<HistoryTables> {
+  if (!isPostgres(store)) return new SqliteTables(store);
+  const { PostgresTables } = await import('./postgres/tables.ts');
+  return new PostgresTables(store);
 }

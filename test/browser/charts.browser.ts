@@ -16,9 +16,14 @@ beforeAll(async () => {
   await recordItems({ service, run: 'outliers' }, items);
 });
 
+/** The address after two frames: a busy machine draws, and thus answers, later. */
+const HASH = `new Promise((resolve) => {
+  requestAnimationFrame(() => requestAnimationFrame(() => resolve(location.hash)));
+})`;
+
 /** Settings in the address, of which the test driver hears later. */
 const parametersOf = async (page: Page): Promise<URLSearchParams> =>
-  new URLSearchParams(((await page.evaluate('location.hash')) as string).split('?')[1]);
+  new URLSearchParams(((await page.evaluate(HASH)) as string).split('?')[1]);
 const numberIn = async (page: Page, name: string): Promise<number> =>
   Number((await parametersOf(page)).get(name) ?? NaN);
 const heightIn = async (page: Page): Promise<number> => (await numberIn(page, 'high')) - (await numberIn(page, 'low'));

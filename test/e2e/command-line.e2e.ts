@@ -21,6 +21,18 @@ test('--help names every variable of the environment', () => {
 });
 
 test.each([
+  ...['', 'evaluate', 'compare', 'combine', 'worker', 'keys', 'runs', 'store', 'health'],
+  ...['list', 'show', 'export', 'import', 'delete', 'prune'].map((name) => `runs ${name}`),
+])('%s --help is at most 80 characters wide', (command) => {
+  const { status, stdout } = lossmeter([...command.split(' ').filter(Boolean), '--help']);
+  expect(status).toBe(0);
+  expect(stdout).toMatch(/^(lossmeter .*\n\n)?usage: lossmeter/);
+  // Descriptions of variables are lines of their own.
+  const lines = stdout.split('environment:')[0]!.split('\n');
+  expect(lines.filter((line) => line.length > 80)).toEqual([]);
+});
+
+test.each([
   [[], 'no command is named'],
   [['sreve'], 'unknown command sreve, did you mean serve?'],
   [['evalute', 'a.safetensors'], 'unknown command evalute, did you mean evaluate?'],

@@ -394,7 +394,7 @@ describe('wrong usage', () => {
   write('wrong-option.safetensors', [[0, 0]], { metadata: { options: '{"smoothing": 1}' } });
 
   test.each([
-    ['missing.safetensors', 'missing.safetensors: there is no such file'],
+    ['missing.safetensors', 'missing.safetensors: no file has this name or matches it'],
     ['nothing', 'nothing: the folder has no file *.safetensors'],
     ['noth*', 'noth*: no file has this name or matches it'],
     ['*.nothing', '*.nothing: no file has this name or matches it'],

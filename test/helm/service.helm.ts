@@ -132,5 +132,5 @@ test('a pod that serves everybody becomes ready', async () => {
   const open = await start({ access: { anonymous: true }, store: { sqlite: { ephemeral: true } } });
   expect((await fetch(open.probe('readinessProbe'))).status).toBe(200);
   expect((await fetch(`${open.service.url}/metrics`)).status).toBe(200);
-  expect(open.service.output).toContain('no keys');
+  expect(open.service.output).toContain('no API keys');
 });

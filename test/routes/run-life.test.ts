@@ -1,6 +1,5 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, describe, expect, onTestFinished, test } from 'vitest';
 import { newFolder, writeKeyOfEachScope } from '../keys.ts';
 import { Service } from '../service.ts';
@@ -161,9 +160,9 @@ describe('the life of a run', () => {
     const renamed = await read('streamed-2');
     await call('PUT', '/streamed-2/steps/2/ranks/0', PAIR);
     await call('PUT', '/streamed-2', { state: 'finished' });
-    for (let k = 0; k < 200 && !renamed.text().includes('"finished"'); k++) await sleep(10);
-    expect(renamed.text()).toMatch(/event: step\n/);
-    expect(renamed.text()).toMatch(/event: run\n.*"state":"finished"/s);
+    // The two come in any order.
+    await expect.poll(() => renamed.text(), { timeout: 5000 }).toMatch(/event: step\n/);
+    await expect.poll(() => renamed.text(), { timeout: 5000 }).toMatch(/event: run\n.*"state":"finished"/s);
   });
 });
 

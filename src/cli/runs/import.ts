@@ -33,11 +33,11 @@ times are not recorded.
   --format FORMAT      format of the files, when it is not recognised
   --loss NAME          tag, key or column of the loss; by default a usual name,
                        such as loss, train/loss or "lm loss"
-  --exclude PATTERN    regular expression of tags of TensorBoard to leave out, by
-                       default ' vs samples$': their steps are samples
-  --map FIELD=COLUMN   column of CSV for a field: ${CSV_FIELDS.slice(0, 4).join(', ')},
-                       ${CSV_FIELDS.slice(4).join(', ')}; may be
-                       repeated
+  --exclude PATTERN    regular expression of tags of TensorBoard to leave out,
+                       by default ' vs samples$': their steps are samples
+  --map FIELD=COLUMN   column of CSV for a field; may be repeated. FIELD is
+                       ${CSV_FIELDS.slice(0, 5).join(', ')},
+                       ${CSV_FIELDS.slice(5).join(', ')}
   --rank N             rank of items without a rank, by default 0, or the
                        number in a path such as rank_3 for mindformers
   --rank-pattern P     regular expression whose group finds the rank in a path

@@ -31,8 +31,8 @@ export const FILTER_USAGE = `  --search WORDS       words that must occur in the
   --state STATE        running, finished, failed, crashed or idle
   --label NAME=VALUE   label of the run; may be repeated
   --tag TAG            tag of the run; may be repeated
-  --archived WHICH     true for archived runs, false for the others, any for both;
-                       false by default`;
+  --archived WHICH     true for archived runs, false for the others, any for
+                       both; false by default`;
 
 type Filters = Partial<Record<keyof typeof FILTER_ARGUMENTS | 'sort', string | string[] | undefined>>;
 

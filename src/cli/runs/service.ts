@@ -22,8 +22,8 @@ export const SERVICE_ARGUMENTS = {
   url: { type: 'string' },
 } as const;
 
-export const SERVICE_USAGE = `  --url URL            address of the service; overrides LOSSMETER_URL, by default
-                       ${DEFAULT_URL}
+export const SERVICE_USAGE = `  --url URL            address of the service; overrides LOSSMETER_URL, by
+                       default ${DEFAULT_URL}
   -h, --help           print this
 
 LOSSMETER_API_KEY is the key of the service, when it needs one.`;

@@ -9,7 +9,6 @@ import { TaskRunner } from '../../jobs/runner.ts';
 import { JobService } from '../../jobs/service.ts';
 import type { TaskDoers } from '../../jobs/service.ts';
 import { SqliteJobStore, jobsPathOf } from '../../jobs/sqlite/store.ts';
-import { openPostgresJobs } from '../../jobs/postgres/store.ts';
 import type { PostgresJobStore } from '../../jobs/postgres/store.ts';
 import type { JobStore } from '../../jobs/store.ts';
 import { isPostgres } from '../../runs/open-store.ts';
@@ -35,7 +34,7 @@ declare module 'fastify' {
 export default fp<{ config: Config }>(
   async (app, { config }) => {
     const hasFiles = config.dataDir !== undefined || config.s3Buckets !== undefined;
-    const store = hasFiles ? makeStore(app, config) : undefined;
+    const store = hasFiles ? await makeStore(app, config) : undefined;
     const metrics = app.telemetry && new JobMetrics(app.telemetry.registry, store);
     if (store === undefined) {
       app.decorate('jobs', () => {
@@ -56,8 +55,9 @@ export default fp<{ config: Config }>(
   { name: 'jobs', dependencies: ['evaluator', 'telemetry', 'runs'] },
 );
 
-function makeStore(app: FastifyInstance, config: Config): SqliteJobStore | PostgresJobStore {
+async function makeStore(app: FastifyInstance, config: Config): Promise<SqliteJobStore | PostgresJobStore> {
   if (!isPostgres(config.store)) return new SqliteJobStore(jobsPathOf(config.store));
+  const { openPostgresJobs } = await import('../../jobs/postgres/store.ts');
   return openPostgresJobs(config, (err) => app.log.warn({ err }, 'the task queue failed'));
 }
 

@@ -41,7 +41,7 @@ export function creatorOf({ key, server }: FastifyRequest): Creator | undefined 
 export default fp<{ config: Config }>(
   async (app, { config }) => {
     const changes = new RunChanges();
-    const store = makeStore(config, {
+    const store = await makeStore(config, {
       onChange: (run) => changes.notify(run),
       onConversion: (steps) =>
         app.log.info(`the history of an earlier version is converted, in ${steps} steps: this can take minutes`),

@@ -271,19 +271,22 @@ test('a partial that cannot be written leaves the one before, and no other file'
 
 test.each(['evaluate', 'compare', 'combine'] as const)('%s --help explains shards', async (command) => {
   const [code, text] = await runWithin(command, ['--help']);
-  expect([code, text]).toEqual([0, expect.stringContaining(command === 'combine' ? '--shard wrote' : '--shard I/N')]);
+  expect([code, text]).toEqual([
+    0,
+    expect.stringContaining(command === 'combine' ? '--shard or lossmeter compare' : '--shard I/N'),
+  ]);
 });
 
 test('combine without partials is refused with its usage', async () => {
   expect(await combine()).toEqual([2, expect.stringMatching(/^usage: lossmeter combine[^]*\n\nno partial is named$/)]);
-  expect(await combine(join(folder, 'none.json'))).toEqual([2, expect.stringContaining('there is no such file')]);
+  expect(await combine(join(folder, 'none.json'))).toEqual([2, expect.stringContaining('no file has this name')]);
   expect(await combine(files)).toEqual([2, `${files}: the folder has no file *.json`]);
 });
 
 test('a partial cannot be written to a folder that does not exist: nothing is evaluated first', async () => {
   const path = join(folder, 'nowhere', 'out.json');
   const [code, text] = await runWithin('evaluate', ['missing*', files, '--shard', '1/2', '--partial', path]);
-  expect([code, text]).toEqual([2, expect.stringContaining('missing*: there is no such file')]);
+  expect([code, text]).toEqual([2, expect.stringContaining('missing*: no file has this name or matches it')]);
   const outcome = await runWithin('evaluate', [files, '--shard', '1/2', '--partial', path]);
   expect(outcome).toEqual([2, `--partial is ${path}, expected a file in a folder that can be written to`]);
 });
