@@ -8,6 +8,7 @@ import Fastify from 'fastify';
 import type { FastifyInstance, FastifyServerOptions } from 'fastify';
 import type { Config } from './config.ts';
 import { parameterCompiler } from './contract/parameters.ts';
+import type { KernelPool } from './engine/pool.ts';
 import answers from './plugins/app/answers.ts';
 import auth from './plugins/app/auth.ts';
 import { answerClientError, answerConnect } from './plugins/app/client-errors.ts';
@@ -49,6 +50,8 @@ const COMPILERS = {
 /** Options of buildApp. */
 export interface AppOptions {
   config: Config;
+  /** Kernels of the service, which ends them; opened without. */
+  pool?: KernelPool;
   /** Fastify's logger option; nothing is logged without. */
   logger?: FastifyServerOptions['logger'];
   /** Nothing is traced without. */
@@ -59,7 +62,7 @@ export interface AppOptions {
  * Composes the service. The only constructor: the server, the tests and the OpenAPI generator use it. Routes are found
  * by their place in routes/, so that nothing here has to know them.
  */
-export async function buildApp({ config, logger = false, tracing }: AppOptions): Promise<FastifyInstance> {
+export async function buildApp({ config, pool, logger = false, tracing }: AppOptions): Promise<FastifyInstance> {
   const app = Fastify({
     logger,
     genReqId: () => randomUUID(),
@@ -103,7 +106,7 @@ export async function buildApp({ config, logger = false, tracing }: AppOptions):
   await app.register(guide, { config });
   await app.register(answers);
   await app.register(inferences);
-  await app.register(evaluator, { config });
+  await app.register(evaluator, { config, pool });
   await app.register(runs, { config });
   await app.register(history, { config });
   await app.register(jobs, { config });

@@ -1,9 +1,9 @@
 import closeWithGrace from 'close-with-grace';
-import { buildApp } from './app.ts';
 import { unknownVariables } from './config.ts';
 import type { Config } from './config.ts';
 import { listen } from './listen.ts';
 import { isLoopback } from './loopback.ts';
+import { openPool } from './pipeline/open-pool.ts';
 import { answersToTheEnd } from './plugins/app/lifecycle.ts';
 import { CLOSE_MS, FAULT_SIGNALS } from './shutdown.ts';
 import { tracingSettings } from './telemetry/tracing/settings.ts';
@@ -18,7 +18,10 @@ export async function serve(config: Config): Promise<void> {
   const isOpen = config.apiKeysFile === undefined && config.socket === undefined && !isLoopback(config.host);
   if (isOpen && !config.allowAnonymous) throw new Error(explainOpen(config));
   const tracing = await startTracing();
-  const app = await buildApp({ config, logger: { level: config.logLevel }, tracing });
+  // The worker threads load their modules while this thread loads those of the service.
+  const pool = openPool(config);
+  const { buildApp } = await import('./app.ts');
+  const app = await buildApp({ config, pool, logger: { level: config.logLevel }, tracing });
   if (isOpen) app.log.warn(`no API keys: everyone who can reach ${config.host} can use this service`);
   for (const { name, meant } of unknownVariables()) {
     app.log.warn(`${name} is not a variable of lossmeter and is ignored${questionOf(meant)}`);

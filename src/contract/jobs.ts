@@ -4,10 +4,10 @@ import { ComparisonOptions } from '../comparison/options.ts';
 import { Options } from '../loss/options.ts';
 import { Evaluation } from './cross-entropy.ts';
 import { Comparison } from './kl-divergence.ts';
+import { JOB_STATES } from './limits.ts';
 import { count } from './tensor.ts';
 
 export const JOB_KINDS = ['cross_entropy', 'kl_divergence'] as const;
-export const JOB_STATES = ['queued', 'running', 'succeeded', 'failed', 'cancelled'] as const;
 
 /** Fields whose tensors may have other names. */
 export const EVALUATION_TENSORS = ['logits', 'label', 'input_mask', 'weight', 'segments', 'bytes', 'words'] as const;

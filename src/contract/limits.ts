@@ -1,4 +1,4 @@
-/** Limits and versions that the contract states. Threads import them without its schemas. */
+/** Limits, versions and names that the contract states. Threads import them without its schemas. */
 
 /** Most partials of one combination. */
 export const MAX_PARTIALS = 4096;
@@ -17,3 +17,12 @@ export const MOST_SEQUENCES = 2 ** 13;
 
 /** Most worst tokens of its answer. */
 export const MOST_WORST_TOKENS = 16;
+
+/** Name under which the loss that a trainer declares is kept. */
+export const DECLARED_LOSS = 'declared_loss';
+
+/** Beginning of the names that the stores give to runs during their removal. */
+export const REMOVED = '~removed ';
+
+/** States of a job. */
+export const JOB_STATES = ['queued', 'running', 'succeeded', 'failed', 'cancelled'] as const;

@@ -1,10 +1,8 @@
 import { Type } from 'typebox';
+import { REMOVED } from './limits.ts';
 
 /** Most characters of a name, as Unicode code points. */
 const MOST_CHARACTERS = 256;
-
-/** Beginning of the names that the stores give to runs during their removal. */
-export const REMOVED = '~removed ';
 
 /** Control characters of Unicode (Cc), as a part of a character class. */
 const CONTROL = String.raw`\x00-\x1f\x7f-\x9f`;

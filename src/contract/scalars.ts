@@ -17,9 +17,6 @@ export const MOST_ATTEMPT = 2 ** 31 - 1;
 /** Most scalars of an item. */
 export const MOST_SCALARS = 4096;
 
-/** Name under which the loss that a trainer declares is kept. */
-export const DECLARED_LOSS = 'declared_loss';
-
 const ScalarName = Type.String({
   title: 'ScalarName',
   minLength: 1,

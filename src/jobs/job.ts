@@ -1,5 +1,6 @@
 /** A job evaluates many files. It is divided into tasks, one for each file. */
-import type { JOB_KINDS, JOB_STATES } from '../contract/jobs.ts';
+import type { JOB_KINDS } from '../contract/jobs.ts';
+import type { JOB_STATES } from '../contract/limits.ts';
 
 export type JobKind = (typeof JOB_KINDS)[number];
 export type JobState = (typeof JOB_STATES)[number];

@@ -1,4 +1,4 @@
-import { REMOVED } from '../contract/run-name.ts';
+import { REMOVED } from '../contract/limits.ts';
 
 /** Prefix of the name of a run during its removal. Such a name is not a valid name of a run. */
 export { REMOVED };

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Counter, Gauge } from '@prometheus-io/client';
-import { JOB_STATES } from '../contract/jobs.ts';
+import { JOB_STATES } from '../contract/limits.ts';
 import type { TaskOutcome } from '../jobs/runner.ts';
 import type { JobCounts, JobStore } from '../jobs/store.ts';
 import type { MetricRegistry } from './series.ts';

@@ -1,5 +1,6 @@
 /** Fields of a recording beside its batch or its pair. */
-import { DECLARED_LOSS, MOST_DEVICE, MOST_NAME, MOST_SCALARS } from '../../contract/scalars.ts';
+import { DECLARED_LOSS } from '../../contract/limits.ts';
+import { MOST_DEVICE, MOST_NAME, MOST_SCALARS } from '../../contract/scalars.ts';
 import { refuse } from '../../errors.ts';
 import { pointerTo, showValue } from '../../suggestion.ts';
 import { NON_FINITE } from '../../wire/non-finite.ts';

@@ -1,5 +1,4 @@
 import type { GetObjectCommand, HeadObjectCommand, ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3';
-import { makeAgents } from './agents.ts';
 
 /** Attempts of the SDK at a request, of which a response came or none. They wait longer and longer, up to seconds. */
 const MAX_ATTEMPTS = 4;
@@ -31,7 +30,7 @@ export interface S3 {
  * @throws Error without a region
  */
 export async function loadS3({ s3PathStyle, stallSeconds }: S3Options): Promise<S3> {
-  const sdk = await import('@aws-sdk/client-s3');
+  const [sdk, { makeAgents }] = await Promise.all([import('@aws-sdk/client-s3'), import('./agents.ts')]);
   const client = new sdk.S3Client({
     forcePathStyle: s3PathStyle,
     maxAttempts: MAX_ATTEMPTS,

@@ -1,4 +1,4 @@
-import { JOB_STATES } from '../../contract/jobs.ts';
+import { JOB_STATES } from '../../contract/limits.ts';
 import type { JobDatabase, JobParameter, JobQueries } from '../database.ts';
 import { COMBINATION, isActive } from '../job.ts';
 import type { FileResult, FileTask, Job, JobState, TaskError, TaskKey } from '../job.ts';

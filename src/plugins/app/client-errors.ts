@@ -1,9 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 import { LossmeterError } from '../../errors.ts';
 import { PROBLEM_MEDIA_TYPE, problemOf } from '../../contract/problem.ts';
+
+// An import would take 20 ms of the start: it reads all exports, and some of them load the client of HTTP.
+const { STATUS_CODES } = process.getBuiltinModule('node:http');
 
 /** Answers what is wrong with a head, before there is a request. */
 export function answerClientError(app: FastifyInstance, error: NodeJS.ErrnoException, socket: Socket): void {

@@ -2,7 +2,8 @@ import fp from 'fastify-plugin';
 import type { Config } from '../../config.ts';
 import { Evaluator } from '../../pipeline/evaluator.ts';
 import { divideMemory } from '../../pipeline/memory-shares.ts';
-import { KernelPool } from '../../engine/pool.ts';
+import { openPool } from '../../pipeline/open-pool.ts';
+import type { KernelPool } from '../../engine/pool.ts';
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -13,19 +14,11 @@ declare module 'fastify' {
 }
 
 /** The kernels and what evaluates with them: ready when the app is, ended after the last request. */
-export default fp<{ config: Config }>(
-  async (app, { config }) => {
-    const { maxSlabBytes, maxHeldBytes } = divideMemory(config.maxBytesInFlight);
-    const pool = new KernelPool({
-      workers: config.workers,
-      kernel: config.kernel,
-      slabBytes: config.slabBytes,
-      maxRowBytes: config.maxRowBytes,
-      maxSlabBytes,
-      inlineLogits: config.inlineLogits,
-    });
+export default fp<{ config: Config; pool: KernelPool | undefined }>(
+  async (app, { config, pool = openPool(config) }) => {
     app.decorate('config', config);
     app.decorate('pool', pool);
+    const { maxHeldBytes } = divideMemory(config.maxBytesInFlight);
     const evaluator = new Evaluator(pool, { ...config, maxHeldBytes });
     app.decorate('evaluator', evaluator);
     app.addHook('onReady', () => evaluator.ready());

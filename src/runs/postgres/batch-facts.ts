@@ -1,4 +1,4 @@
-import { DECLARED_LOSS } from '../../contract/scalars.ts';
+import { DECLARED_LOSS } from '../../contract/limits.ts';
 import { FACT_COLUMNS, toFact, toRowLosses, toStepOfAttempt } from '../batch-facts.ts';
 import type { BatchFact, BatchFacts, PlaceInStep, StepOfAttempt } from '../batch-facts.ts';
 import type { ScalarRow } from '../scalars.ts';

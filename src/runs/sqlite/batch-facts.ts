@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { DECLARED_LOSS } from '../../contract/scalars.ts';
+import { DECLARED_LOSS } from '../../contract/limits.ts';
 import { FACT_COLUMNS, toFact, toRowLosses, toStepOfAttempt } from '../batch-facts.ts';
 import type { BatchFact, BatchFacts, PlaceInStep, StepOfAttempt } from '../batch-facts.ts';
 import type { Row } from '../rows.ts';
