@@ -69,7 +69,7 @@ function explain(
   }
   if (code === 'EACCES') return `LOSSMETER_PORT is ${port}, on which this process may not listen: set one from 1024 on`;
   if ([...NO_ADDRESS, 'ENOTFOUND', 'EAI_AGAIN', 'EINVAL'].includes(code)) {
-    return `LOSSMETER_HOST is ${host}, which is no address of this machine: ${message}`;
+    return `LOSSMETER_HOST is ${host}, which is not an address of this machine: ${message}`;
   }
   return undefined;
 }

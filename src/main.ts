@@ -50,5 +50,5 @@ async function startTracing(): Promise<Tracing | undefined> {
 function explainOpen({ host }: Config): string {
   return `LOSSMETER_HOST is ${host}, which others can reach, and there are no keys. Either make one with
   lossmeter keys create --name NAME --scope evaluate --file keys.json
-and set LOSSMETER_API_KEYS_FILE=keys.json, or set LOSSMETER_ALLOW_ANONYMOUS=true to serve whoever asks.`;
+and set LOSSMETER_API_KEYS_FILE=keys.json, or set LOSSMETER_ALLOW_ANONYMOUS=true to serve everyone who can reach it.`;
 }

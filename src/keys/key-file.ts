@@ -50,7 +50,7 @@ export function parseKeyFile(text: string, path: string): KeyEntry[] {
     // Rejects dates that do not exist: such a key would never expire.
     for (const [field, moment] of Object.entries({ created, expires })) {
       if (moment !== undefined && Number.isNaN(Date.parse(moment)))
-        throw new Error(`${path}: /keys/${k}/${field} is no date`);
+        throw new Error(`${path}: /keys/${k}/${field} is not a date`);
     }
     const first = keys.findIndex((other) => other.name === name || other.sha256 === sha256);
     if (first !== k) throw new Error(`${path}: /keys/${k} has the name or the sha256 of /keys/${first}`);

@@ -95,7 +95,7 @@ test('an address that is none of this machine names the variable', () => {
   const env = { LOSSMETER_HOST: '192.0.2.1', LOSSMETER_ALLOW_ANONYMOUS: 'true' };
   const { status, stderr } = lossmeter(['serve'], { env });
   expect(status).toBe(1);
-  expect(stderr).toContain('LOSSMETER_HOST is 192.0.2.1, which is no address of this machine');
+  expect(stderr).toContain('LOSSMETER_HOST is 192.0.2.1, which is not an address of this machine');
 });
 
 test('a variable that is not known is a warning, and LOSSMETER_KERNEL picks the variant', async () => {

@@ -47,7 +47,7 @@ describe('a file that is wrong is refused with the place', () => {
     [withKey({ created: 'yesterday' }), '/keys/1/created must match format'],
     [withKey({ expires: '2030-02-30T00:00:00Z' }), '/keys/1/expires must match format'],
     // A leap second that JavaScript does not know: a key that never expires is not meant.
-    [withKey({ sha256: 'ab'.repeat(32), expires: '2016-12-31T23:59:60Z' }), '/keys/1/expires is no date'],
+    [withKey({ sha256: 'ab'.repeat(32), expires: '2016-12-31T23:59:60Z' }), '/keys/1/expires is not a date'],
     [fileText(entry, { ...entry, sha256: 'ab'.repeat(32) }), '/keys/1 has the name or the sha256 of /keys/0'],
     [fileText(entry, { ...entry, name: 'b' }), '/keys/1 has the name or the sha256 of /keys/0'],
   ])('%s: %s', (text, says) => {

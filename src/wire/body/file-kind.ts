@@ -29,7 +29,7 @@ export function kindOfFile(first: Uint8Array): { kind: string; advice: string } 
   const text = String.fromCharCode(...first.subarray(0, KIND_BYTES));
   if (text.startsWith(NPY)) return { kind: 'an array of NumPy (.npy)', advice: BY_NUMPY };
   if (text.startsWith(GGUF)) {
-    return { kind: 'a model in GGUF (.gguf)', advice: 'its quantised weights are no logits' };
+    return { kind: 'a model in GGUF (.gguf)', advice: 'its quantised weights are not logits' };
   }
   if (text.startsWith(LOGIT_FILE_MAGIC)) {
     return {

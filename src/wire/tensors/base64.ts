@@ -52,7 +52,7 @@ export class Base64Decoder {
 
   /** @returns the last bytes */
   end(): Buffer {
-    if (this.#group.length === 1) this.#fault ??= `${this.#digits} characters are no whole number of bytes`;
+    if (this.#group.length === 1) this.#fault ??= `${this.#digits} characters are not a whole number of bytes`;
     return Buffer.from(this.#group, 'base64');
   }
 

@@ -57,7 +57,7 @@ describe('a long text is refused', () => {
     const text = `${TEXT.slice(0, 90_000)}*${TEXT.slice(90_000)}`;
     const detail = 'weight.data is text that is not base64: character 90000 is "*"';
     expect(() => read({ data: text }, 'weight')).toThrow(detail);
-    expect(() => read({ data: TEXT.slice(0, 70_001) }, 'weight')).toThrow('70001 characters are no whole number');
+    expect(() => read({ data: TEXT.slice(0, 70_001) }, 'weight')).toThrow('70001 characters are not a whole number');
   });
 
   test.each(['options', 'a field name', 'logits.dtype'])('that is no tensor: %s', (what) => {

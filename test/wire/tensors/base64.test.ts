@@ -33,8 +33,8 @@ describe('text is refused', () => {
     ['AA\nAA\n"AA', 'character 6 is "\\""'],
     ['AAA=AAAA', 'character 3 is "="'],
     ['A===', 'character 1 is "="'],
-    ['AAAAA', '5 characters are no whole number of bytes'],
-    ['AAAA\nA', '5 characters are no whole number of bytes'],
+    ['AAAAA', '5 characters are not a whole number of bytes'],
+    ['AAAA\nA', '5 characters are not a whole number of bytes'],
     ['data:application/octet-stream;base64,AAAA', 'it begins with "data:"'],
     ['\nDATA:;base64,AAAA', 'it begins with "data:"'],
     ['AA\u0000A', 'character 2 is U+0000; bytes that MessagePack has as str'],
@@ -78,7 +78,7 @@ describe('in chunks of any size', () => {
     ['AAAA*A==', 'character 4 is "*"'],
     ['AAA=A', 'character 3 is "="'],
     ['AA= =\n=', 'character 2 is "="'],
-    ['AAAA\nA', '5 characters are no whole number of bytes'],
+    ['AAAA\nA', '5 characters are not a whole number of bytes'],
     [' data:;base64,AAAA', 'it begins with "data:", expected what follows the comma of a data URL'],
   ])('%j: %s', (text, fault) => {
     for (const size of sizes) expect(decode(text, size)).toBe(fault);
