@@ -87,7 +87,7 @@ ${compareFiles()}
 | compared with | what is compared | suite or vectors |
 | --- | --- | --- |
 | PyTorch's own samples of \`cross_entropy\`, and its autograd in float64 | losses and gradients through \`lossmeter.torch\` | \`npm run test:client\` |
-| the loss class of mindformers, on MindSpore | the loss in a training | \`npm run test:client\` |
+| the loss class of mindformers, on MindSpore | the loss of a training run | \`npm run test:client\` |
 | Megatron-LM's row loss | the \`megatron\` profile | [test/vectors](../test/vectors/README.md) |
 | TRL and Liger | conventions of Jensen–Shannon divergences | \`npm run test:client\` |
 | 60-digit arithmetic | 5,000 random requests, logits to ±3e38 | \`npm run test:precision\` |
