@@ -4,7 +4,7 @@ import type { CauseReport } from '../diagnostics/causes.ts';
 import type { Findings, RangeSigns } from '../diagnostics/findings.ts';
 import { isFiniteLoss } from '../loss/reduction.ts';
 import type { Reduction } from '../loss/reduction.ts';
-import { summarize } from '../diagnostics/summary.ts';
+import { count, summarize } from '../diagnostics/summary.ts';
 import type { RecordedAs } from '../diagnostics/summary.ts';
 import type { Targets } from '../loss/targets.ts';
 import { NARROW_RANGES } from '../tensor/dtype.ts';
@@ -102,7 +102,7 @@ function reportSigns(
     at_largest: largest,
     subnormal_fraction: sampled === 0 ? 0 : subnormal / sampled,
     ...(overflows && {
-      hint: `this looks like overflow of ${dtype}: ${range.largest}, its largest finite value, stands ${largest} times, ${range.overflow} ${beyond} times; compute it in bfloat16 or float32, or make it smaller`,
+      hint: `this looks like overflow of ${dtype}: ${range.largest}, its largest finite value, occurs ${count(largest, 'time')}, ${range.overflow} ${count(beyond, 'time')}; compute it in bfloat16 or float32, or make it smaller`,
     }),
   };
   return { [range.field]: report };

@@ -173,7 +173,7 @@ export const Options = Type.Object(
     }),
     gradient_dtype: Type.Optional(
       Type.Enum(['float32'], {
-        description: 'The dtype of `outputs.gradient`. Default: the dtype of the logits.',
+        description: 'The dtype of `outputs.gradient`. Default: the dtype of the logits; float32 for float8 logits.',
         examples: ['float32'],
       }),
     ),

@@ -53,9 +53,9 @@ describe('the account of a request', () => {
   const whole = { vocab_start: 0, vocab_size: 2 };
   const [each = 0, ofGradient = 0, ofShard = 0] = numbersIn(
     'docs/limits.md',
-    /\| rows \| (\d+) each; (\d+) more with a gradient or its norm, (\d+) more for a shard/,
+    /\| rows \| (\d+) per row; (\d+) more with a gradient or its norm; (\d+) more for a shard/,
   );
-  const [ofDiagnosis = 0] = numbersIn('docs/limits.md', /\| `\/v1\/diagnose` \| (\d+) a row/);
+  const [ofDiagnosis = 0] = numbersIn('docs/limits.md', /\| `\/v1\/diagnose` \| (\d+) per row/);
 
   test.each<[string, string, object, number]>([
     ['a row', '/v1/cross-entropy', {}, each],
@@ -76,7 +76,7 @@ describe('the account of a request', () => {
   });
 
   test('a token and a sequence of a comparison take what docs/limits.md says', async () => {
-    const pattern = /\| `\/v1\/logprobs\/compare` \| (\d+) a token and (\d+) a sequence/;
+    const pattern = /\| `\/v1\/logprobs\/compare` \| (\d+) per token and (\d+) per sequence/;
     const [ofToken, ofSequence] = numbersIn('docs/limits.md', pattern);
     const detailOf = async (shape: readonly number[]): Promise<string> => {
       const old = { dtype: 'float8_e5m2', shape, data: new Uint8Array(shape[0]! * shape[1]!) };

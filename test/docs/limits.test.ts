@@ -106,7 +106,7 @@ const CASES: Case[] = [
   },
   { bound: '`id` of an inference', code: 'malformed_body', of: (n) => inferred({ id: 'x'.repeat(n) }) },
   {
-    bound: 'labels of a run, as a body',
+    bound: 'body that sets the labels of a run',
     code: 'body_too_large',
     of: (n) => ({ body: `{"labels":{"a":1}${' '.repeat(n - 18)}}`, path: RUN, method: 'PUT' }),
   },
@@ -153,7 +153,7 @@ const CASES: Case[] = [
 ];
 
 /** Rows that say how much of a refusal is shown. */
-const SHOWN = ['wrong options that a refusal names', '`detail` of a problem', '`errors` of a problem'];
+const SHOWN = ['invalid options that an error lists', '`detail` of a problem', '`errors` of a problem'];
 
 /** The numbers of a cell: `1 MiB, 4,096 keys`. */
 function numbersOf(bound: string): number[] {

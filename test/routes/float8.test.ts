@@ -145,7 +145,7 @@ describe('overflow', () => {
     expect(body.diagnostics.logits).toMatchObject({ nan: 2, pos_inf: 0, max: 448 });
     expect(body.diagnostics.float8).toMatchObject({ at_largest: 2, subnormal_fraction: 0 });
     expect(body.diagnostics.float8!.hint).toContain(
-      'overflow of float8_e4m3fn: 448, its largest finite value, stands 2 times, NaN 2 times',
+      'overflow of float8_e4m3fn: 448, its largest finite value, occurs 2 times, NaN 2 times',
     );
     expect(body.diagnostics.summary).toContain('overflow of float8_e4m3fn');
   });
@@ -154,7 +154,7 @@ describe('overflow', () => {
     const { body } = await post('float8_e5m2', [1, 57344, 70000, 2 ** -16]);
     expect(body.diagnostics.logits).toMatchObject({ nan: 0, pos_inf: 1, max: 57344 });
     expect(body.diagnostics.float8).toMatchObject({ at_largest: 1, subnormal_fraction: 0.25 });
-    expect(body.diagnostics.float8!.hint).toContain('Infinity 1 times');
+    expect(body.diagnostics.float8!.hint).toContain('Infinity 1 time;');
   });
 
   test('is not suspected of a tensor that is scaled to the largest value', async () => {

@@ -36,40 +36,47 @@ writeFileSync(
   `${ROOT}docs/conformance.md`,
   `# Conformance
 
-The largest errors of Lossmeter against other implementations and against exact arithmetic, as \`npm run conformance\`
-found them on ${new Date().toISOString().slice(0, 10)} with the ${Kernel.load().variant} kernels. [accuracy.md](accuracy.md) has the errors that are promised, and
-[deviations.md](deviations.md) where Lossmeter answers otherwise on purpose. The tests of the last section hold all of it.
+This page lists the largest errors of Lossmeter against other implementations and against exact arithmetic.
+\`npm run conformance\` measured them on ${new Date().toISOString().slice(0, 10)} with the ${Kernel.load().variant} kernels. [accuracy.md](accuracy.md) has the error
+bounds, and [deviations.md](deviations.md) the intended differences. The test suites of the last section check all of them.
 
 ## Cross-entropy against PyTorch
 
-Known-answer vectors that PyTorch made in float64: the loss, its parts, the losses of the rows, lse, entropy and the
-gradient of each. [test/vectors](../test/vectors/README.md) lists cases and peers. Errors are relative to the larger of 1
-and the value, those of the gradient to its largest element.
+The known-answer vectors were computed by PyTorch in float64. Each has the loss, its parts, the row losses, lse, entropy
+and the gradient. [test/vectors](../test/vectors/README.md) lists the cases and the reference implementations. Errors are
+relative to the larger of 1 and the value; errors of the gradient are relative to its largest element.
 
 ${tableOf(
-  ['vectors', 'cases', 'float64 logits', 'its gradient', 'float32 and 16-bit logits', 'their gradient'],
+  [
+    'vectors',
+    'cases',
+    'values, float64 logits',
+    'gradient, float64 logits',
+    'values, float32 and 16-bit logits',
+    'gradient, float32 and 16-bit logits',
+  ],
   vectorRows,
 )}
 
-Predictions and ranks are equal in all of them.
+Predictions and ranks are equal in all cases.
 
 ## Divergences against exact arithmetic
 
-Pairs of rows that are hard to compare (near and far models, offsets, confident rows, tails, −Inf), of 64 and 257
-classes, against arithmetic of 58 decimals. Errors are relative to the larger of 1e-9 nats and the divergence.
+The pairs of rows have 64 and 257 classes, and are hard to compare: near and far models, offsets, confident rows, tails,
+−Inf. The reference is arithmetic with 58 decimals. Errors are relative to the larger of 1e-9 nats and the divergence.
 
 ${tableOf(['logits', 'pairs', ...divergences().map(({ name }) => name)], dtypePairs().map(divergenceRow))}
 
 ## The table of llama.cpp
 
-The tool ran the model once more for its table and computes in float32, which shows in last digits and in one of 504 rows of
-\`Same top p\`. \`llama-perplexity --kl-divergence\` printed:
+For its table, \`llama-perplexity\` evaluates the model again and computes in float32. So some last digits differ, and one of
+504 rows differs in \`Same top p\`. \`llama-perplexity --kl-divergence\` printed:
 
 \`\`\`
 ${readFileSync(`${LLAMA}near.table.txt`, 'utf8').trimEnd()}
 \`\`\`
 
-\`lossmeter compare\` on the reference that it wrote and the logits of the second model:
+\`lossmeter compare\` printed, for the reference file of llama.cpp and the logits of the second model:
 
 \`\`\`
 ${compareFiles()}
@@ -77,16 +84,16 @@ ${compareFiles()}
 
 ## Suites against other implementations
 
-| against | which part | where |
+| compared with | what is compared | suite or vectors |
 | --- | --- | --- |
 | PyTorch's own samples of \`cross_entropy\`, and its autograd in float64 | losses and gradients through \`lossmeter.torch\` | \`npm run test:client\` |
-| the class of mindformers, on MindSpore | the loss in a training | \`npm run test:client\` |
+| the loss class of mindformers, on MindSpore | the loss of a training run | \`npm run test:client\` |
 | Megatron-LM's row loss | the \`megatron\` profile | [test/vectors](../test/vectors/README.md) |
 | TRL and Liger | conventions of Jensen–Shannon divergences | \`npm run test:client\` |
 | 60-digit arithmetic | 5,000 random requests, logits to ±3e38 | \`npm run test:precision\` |
 | msgpack, safetensors, NumPy and tritonclient of Python | wire formats | \`npm run test:python\` |
 | curl, and the HTTP clients of Python, Node.js, Go and Java | HTTP | \`npm run test:clients\` |
-| five generators of clients | the OpenAPI document | \`npm run test:generators\` |
+| five client generators | the OpenAPI document | \`npm run test:generators\` |
 | Schemathesis | every operation of the OpenAPI document | \`npm run test:contract\` |
 | Kubernetes' schemas, eleven versions | the Helm chart | \`npm run test:helm\` |
 `,

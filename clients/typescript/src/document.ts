@@ -1869,7 +1869,7 @@ export interface components {
              */
             worst_rows?: number;
             /**
-             * @description The dtype of `outputs.gradient`. Default: the dtype of the logits.
+             * @description The dtype of `outputs.gradient`. Default: the dtype of the logits; float32 for float8 logits.
              * @example float32
              * @enum {unknown}
              */
@@ -3869,7 +3869,7 @@ export interface components {
              */
             max_locations?: number;
             /**
-             * @description The dtype of `outputs.gradient`. Default: the dtype of the logits.
+             * @description The dtype of `outputs.gradient`. Default: the dtype of the logits; float32 for float8 logits.
              * @example float32
              * @enum {unknown}
              */

@@ -120,7 +120,9 @@ class Options(TypedDict, total=False):
     """
 
     gradient_dtype: Literal["float32"] | None
-    """The dtype of `outputs.gradient`. Default: the dtype of the logits."""
+    """The dtype of `outputs.gradient`. Default: the dtype of the logits; float32 for
+    float8 logits.
+    """
 
     outputs: Sequence[Literal["per_token_loss", "lse", "gradient", "predictions", "target_rank", "entropy", "sequences"]] | None
     """Results to return: tensors under `outputs`, and `sequences` as a list at the top
@@ -673,7 +675,9 @@ class ComparisonOptions(TypedDict, total=False):
     """
 
     gradient_dtype: Literal["float32"] | None
-    """The dtype of `outputs.gradient`. Default: the dtype of the logits."""
+    """The dtype of `outputs.gradient`. Default: the dtype of the logits; float32 for
+    float8 logits.
+    """
 
     outputs: Sequence[Literal["kl_divergence", "probability_difference", "nll", "reference_nll", "top1_agreement", "gradient", "sequences"]] | None
     """Results to return: tensors under `outputs`, and `sequences` as a list at the top
