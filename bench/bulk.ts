@@ -52,13 +52,17 @@ export async function benchBulk(): Promise<Comparison[]> {
         what: `${what}SQLite`,
         figure: shown(sqlite),
         against: `prepared inserts of the same rows, a transaction for each request: ${shown(bareSqlite)}`,
-        ...{ value: sqlite / bareSqlite, unit: '×', goal: GOAL },
+        value: sqlite / bareSqlite,
+        unit: '×',
+        goal: GOAL,
       },
       {
         what: `${what}PostgreSQL`,
         figure: shown(inPostgres),
         against: `pgbench, prepared inserts of the same rows, a transaction for each request: ${shown(barePostgres)}`,
-        ...{ value: inPostgres / barePostgres, unit: '×', goal: GOAL },
+        value: inPostgres / barePostgres,
+        unit: '×',
+        goal: GOAL,
       },
     ];
   } finally {

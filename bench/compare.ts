@@ -27,7 +27,8 @@ const GOAL = { atLeast: 0.45 } as const;
 const PEER_ROWS = {
   inPlace: {
     what: 'forward KL of 32000 classes, float32, one thread, logits in its memory',
-    ...{ unit: '×', goal: { atLeast: 5 } },
+    unit: '×',
+    goal: { atLeast: 5 },
   },
   inBlocks: { what: 'forward KL of 32000 classes, float32, one thread, copied in by blocks', unit: '×' },
 } as const satisfies Record<string, Pick<Comparison, 'what' | 'unit' | 'goal'>>;
@@ -77,11 +78,13 @@ async function benchPair(pair: Pair, kind: string): Promise<Comparison[]> {
   const kernel = Kernel.load();
   const runs = [
     ...DIVERGENCES.map(({ name, divergence, goal }) => ({
-      ...{ name, goal: kind === '' ? goal : undefined },
+      name,
+      goal: kind === '' ? goal : undefined,
       run: () => void divergences(kernel, pair, divergence),
     })),
     ...DIVERGENCES.map(({ name, divergence }) => ({
-      ...{ name: `${name} + gradient`, goal: undefined },
+      name: `${name} + gradient`,
+      goal: undefined,
       run: () => void divergences(kernel, pair, divergence, true),
     })),
   ];
@@ -93,8 +96,11 @@ async function benchPair(pair: Pair, kind: string): Promise<Comparison[]> {
   return runs.map(({ name, goal }, k) => {
     const own = gigabytesPerSecond(2 * pair.logits.byteLength, others[k]!);
     return {
-      ...{ what: `${name} of ${pair.classes} classes, ${kernel.name(pair.dtype)}${kind}`, unit: '×' as const },
-      ...{ figure: `${own.toFixed(2)} GB/s`, against: `forward ${speed.toFixed(2)} GB/s`, value: own / speed },
+      what: `${name} of ${pair.classes} classes, ${kernel.name(pair.dtype)}${kind}`,
+      unit: '×' as const,
+      figure: `${own.toFixed(2)} GB/s`,
+      against: `forward ${speed.toFixed(2)} GB/s`,
+      value: own / speed,
       ...(goal && { goal }),
     };
   });

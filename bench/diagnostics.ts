@@ -60,13 +60,19 @@ async function benchBatch(dtype: KernelDType, rows: number, classes: number): Pr
   const figure = (ms: number): string => `${ms.toFixed(ms < 1 ? 3 : 1)} ms`;
   return [
     {
-      ...{ what: `diagnostics of finite logits, ${name}`, figure: figure(plain!) },
-      ...{ against: `the forward kernel alone ${figure(forward!)}`, value: plain! / forward!, unit: '×' },
+      what: `diagnostics of finite logits, ${name}`,
+      figure: figure(plain!),
+      against: `the forward kernel alone ${figure(forward!)}`,
+      value: plain! / forward!,
+      unit: '×',
       ...(rows * classes > INLINE && { goal: FINITE_GOAL }),
     },
     ...kinds.map(({ what }, k): Comparison => ({
-      ...{ what: `${what}, ${name}`, figure: figure(bad[k]!) },
-      ...{ against: `finite ${figure(plain!)}`, value: bad[k]! / plain!, unit: '×' },
+      what: `${what}, ${name}`,
+      figure: figure(bad[k]!),
+      against: `finite ${figure(plain!)}`,
+      value: bad[k]! / plain!,
+      unit: '×',
     })),
   ];
 }

@@ -109,12 +109,19 @@ async function benchGradient({ dtype, variant, goal }: (typeof GRADIENTS)[number
   const figure = `${ofBoth!.toFixed(2)} GB/s`;
   return [
     {
-      ...{ what, figure, against: `JavaScript ${ofJavascript!.toFixed(2)} GB/s` },
-      ...{ value: ofBoth! / ofJavascript!, unit: '×' },
+      what,
+      figure,
+      against: `JavaScript ${ofJavascript!.toFixed(2)} GB/s`,
+      value: ofBoth! / ofJavascript!,
+      unit: '×',
     },
     {
-      ...{ what, figure, against: `forward ${ofForward!.toFixed(2)} GB/s` },
-      ...{ value: ofBoth! / ofForward!, unit: '×', ...(goal && { goal }) },
+      what,
+      figure,
+      against: `forward ${ofForward!.toFixed(2)} GB/s`,
+      value: ofBoth! / ofForward!,
+      unit: '×',
+      ...(goal && { goal }),
     },
   ];
 }
@@ -133,8 +140,11 @@ async function benchCosts(): Promise<Comparison[]> {
   const [plain, ...others] = await interleavedMedians(ROUNDS, runs);
   const figure = (milliseconds: number): string => `${milliseconds.toFixed(1)} ms`;
   return FEATURES.map(({ name, goal }, k) => ({
-    ...{ what: `${name}, ${kernel.name('float32')}`, figure: figure(others[k]!) },
-    ...{ against: `plain ${figure(plain!)}`, value: others[k]! / plain!, unit: '×' },
+    what: `${name}, ${kernel.name('float32')}`,
+    figure: figure(others[k]!),
+    against: `plain ${figure(plain!)}`,
+    value: others[k]! / plain!,
+    unit: '×',
     ...(goal !== undefined && { goal: { atMost: goal } }),
   }));
 }

@@ -76,8 +76,12 @@ export async function benchLocalFile(): Promise<Comparison[]> {
   const figure = show(evaluated!);
   return [
     {
-      ...{ what, figure, against: `reading it ${show(read!)}` },
-      ...{ value: evaluated! / read!, unit: '×', goal: { atMost: 1.5 } },
+      what,
+      figure,
+      against: `reading it ${show(read!)}`,
+      value: evaluated! / read!,
+      unit: '×',
+      goal: { atMost: 1.5 },
     },
     { what, figure, against: `into memory ${show(readWhole!)}`, value: evaluated! / readWhole!, unit: '×' },
   ];

@@ -24,7 +24,8 @@ const config = loadConfig();
 const files = new PathFiles(config);
 const pool = new KernelPool({ ...config, workers: WORKERS, maxSlabBytes: config.maxBytesInFlight / 4 });
 const settings = {
-  ...{ options: {}, open: (path: string) => files.open(path) },
+  options: {},
+  open: (path: string) => files.open(path),
   held: new HeldBytes(config.maxBytesInFlight),
 };
 

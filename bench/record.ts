@@ -163,8 +163,20 @@ async function pgbench(folder: string, url: string, round: number): Promise<Load
   writeFileSync(script, transaction(round));
   const log = path.join(folder, `pgbench-${round}`);
   const args = [
-    ...['--no-vacuum', '--protocol=prepared', '--client', String(RECORDERS), '--jobs', '2', '--time', String(SECONDS)],
-    ...['--define=step=0', '--log', `--log-prefix=${log}`, '--file', script, url],
+    '--no-vacuum',
+    '--protocol=prepared',
+    '--client',
+    String(RECORDERS),
+    '--jobs',
+    '2',
+    '--time',
+    String(SECONDS),
+    '--define=step=0',
+    '--log',
+    `--log-prefix=${log}`,
+    '--file',
+    script,
+    url,
   ];
   const child = spawn(program('pgbench'), args, { stdio: ['ignore', 'pipe', 'inherit'] });
   const text = (await child.stdout.toArray()).join('');

@@ -79,7 +79,8 @@ async function benchRecording({ port }: ChildServer): Promise<Comparison> {
   ]);
   const [plain, recorded] = [median(evaluations.slice(WARM_UP)), median(recordings.slice(WARM_UP))];
   return {
-    ...{ what: `recording an evaluation of ${ROWS} × ${CLASSES}, beside ${BATCHES} batches`, unit: 'ms' },
+    what: `recording an evaluation of ${ROWS} × ${CLASSES}, beside ${BATCHES} batches`,
+    unit: 'ms',
     figure: `${recorded.toFixed(2)} ms`,
     against: `without ${plain.toFixed(2)} ms`,
     value: recorded - plain,
@@ -123,13 +124,12 @@ async function benchReading({ port }: ChildServer, reads: Reads, shape: string):
       times.push(performance.now() - started);
     }
     comparisons.push({
-      ...{
-        what: `${what}, ${shape}`,
-        unit: 'ms',
-        figure: `${(bytes / 1000).toFixed(0)} kB`,
-        against: '',
-      },
-      ...{ value: median(times), goal: READ_GOAL },
+      what: `${what}, ${shape}`,
+      unit: 'ms',
+      figure: `${(bytes / 1000).toFixed(0)} kB`,
+      against: '',
+      value: median(times),
+      goal: READ_GOAL,
     });
   }
   return comparisons;

@@ -14,11 +14,13 @@ for (const [variant, features] of Object.entries(VARIANTS)) {
   const { error } = await asc.main(
     [
       'assembly/index.ts',
-      ...['--baseDir', folder],
-      ...['--outFile', `build/${variant}.wasm`],
-      ...['--runtime', 'stub'],
+      `--baseDir=${folder}`,
+      `--outFile=build/${variant}.wasm`,
+      '--runtime=stub',
       ...features,
-      ...['-O3', '--converge', '--noAssert'],
+      '-O3',
+      '--converge',
+      '--noAssert',
     ],
     { stderr: process.stderr },
   );

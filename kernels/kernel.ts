@@ -82,7 +82,11 @@ export class Kernel {
     this.#block = {
       ...NOTHING,
       ...given,
-      ...{ received: dtype, classes, rows, given, transform },
+      received: dtype,
+      classes,
+      rows,
+      given,
+      transform,
       targets: arena.copyIn(targets),
       results: arena.allocate(rows * RowBlockLayout.bytes),
       weights: weights === undefined ? 0 : arena.copyIn(weights),

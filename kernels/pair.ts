@@ -176,7 +176,9 @@ export class PlacedPair {
     const rows = this.#rows;
     return {
       rows: new PlacedRows(this.#memory, placed, {
-        ...{ rows, classes, targets: this.#targets },
+        rows,
+        classes,
+        targets: this.#targets,
         received: 'quantised' in given ? 'float32' : given.dtype,
       }),
       side: {

@@ -209,7 +209,10 @@ export class PlacedTopK {
     return {
       top: top.map((x) => quarter(x, 0)),
       rest: quarter(reference, logOfRest),
-      ...{ origin, logSum, restOrigin: reference, restLogSum: logOfRest },
+      origin,
+      logSum,
+      restOrigin: reference,
+      restLogSum: logOfRest,
     };
   }
 

@@ -96,9 +96,29 @@ const NON_FINITE = new Set<unknown>(['NaN', 'Infinity', '-Infinity']);
  * keyword is an error.
  */
 const KEYWORDS = new Set([
-  ...['type', 'enum', 'anyOf', 'items', 'properties', 'patternProperties', 'required', 'description'],
-  ...['default', 'examples', 'minimum', 'maximum', 'exclusiveMinimum', 'minItems', 'maxItems', 'uniqueItems'],
-  ...['title', 'minLength', 'maxLength', 'pattern', 'format', 'additionalProperties', 'maxProperties'],
+  'type',
+  'enum',
+  'anyOf',
+  'items',
+  'properties',
+  'patternProperties',
+  'required',
+  'description',
+  'default',
+  'examples',
+  'minimum',
+  'maximum',
+  'exclusiveMinimum',
+  'minItems',
+  'maxItems',
+  'uniqueItems',
+  'title',
+  'minLength',
+  'maxLength',
+  'pattern',
+  'format',
+  'additionalProperties',
+  'maxProperties',
 ]);
 const IDENTIFIER = /^[a-z_]\w*$/i;
 const WIDTH = 88;

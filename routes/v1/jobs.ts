@@ -23,7 +23,9 @@ interface OfJob {
 /** Routes for jobs. */
 export default async function jobs(app: FastifyInstance): Promise<void> {
   const create = {
-    ...{ tags, operationId: 'createJob', summary: 'Evaluate files of the data directory as a job' },
+    tags,
+    operationId: 'createJob',
+    summary: 'Evaluate files of the data directory as a job',
     description:
       'The names are resolved to files at once. The files are evaluated later, one by one: by the service itself or, with PostgreSQL, by the processes of `lossmeter worker`. The result is bit-identical to that of `lossmeter evaluate` or `lossmeter compare` in one process with the same kernel.',
     body: json('The job.', JobRequest),
@@ -44,8 +46,14 @@ export default async function jobs(app: FastifyInstance): Promise<void> {
   });
 
   const list = {
-    ...{ tags, operationId: 'listJobs', summary: 'The jobs, in pages', querystring: JobsQuery },
-    response: { 200: json('A page of jobs.', JobList), ...problemResponses(400, 403, 429, 503) },
+    tags,
+    operationId: 'listJobs',
+    summary: 'The jobs, in pages',
+    querystring: JobsQuery,
+    response: {
+      200: json('A page of jobs.', JobList),
+      ...problemResponses(400, 403, 429, 503),
+    },
   };
   app.get<{ Querystring: { state?: JobState; limit: number; cursor?: string } }>(
     '/jobs',
@@ -59,8 +67,14 @@ export default async function jobs(app: FastifyInstance): Promise<void> {
   );
 
   const get = {
-    ...{ tags, operationId: 'getJob', summary: 'Get a job and its progress', params: JobParams },
-    response: { 200: json('The job.', Job), ...problemResponses(400, 403, 404, 429, 503) },
+    tags,
+    operationId: 'getJob',
+    summary: 'Get a job and its progress',
+    params: JobParams,
+    response: {
+      200: json('The job.', Job),
+      ...problemResponses(400, 403, 404, 429, 503),
+    },
   };
   app.get<OfJob>(
     '/jobs/:id',
@@ -73,9 +87,15 @@ export default async function jobs(app: FastifyInstance): Promise<void> {
   );
 
   const result = {
-    ...{ tags, operationId: 'getJobResult', summary: 'Get the result of a job', params: JobParams },
+    tags,
+    operationId: 'getJobResult',
+    summary: 'Get the result of a job',
+    params: JobParams,
     description: 'The total and the result of each file, once the job has succeeded.',
-    response: { 200: json('The result.', JobResult), ...problemResponses(400, 403, 404, 409, 429, 503) },
+    response: {
+      200: json('The result.', JobResult),
+      ...problemResponses(400, 403, 404, 409, 429, 503),
+    },
   };
   app.get<OfJob>(
     '/jobs/:id/result',
@@ -88,27 +108,48 @@ export default async function jobs(app: FastifyInstance): Promise<void> {
   );
 
   const cancel = {
-    ...{ tags, operationId: 'cancelJob', summary: 'Cancel a job', params: JobParams },
+    tags,
+    operationId: 'cancelJob',
+    summary: 'Cancel a job',
+    params: JobParams,
     description: 'Stops the tasks of a job that has not ended, and deletes the results of its files.',
-    response: { 200: json('The job.', Job), ...problemResponses(400, 403, 404, 409, 503) },
+    response: {
+      200: json('The job.', Job),
+      ...problemResponses(400, 403, 404, 409, 503),
+    },
   };
   app.post<OfJob>('/jobs/:id/cancel', { config: { scope: 'evaluate' }, schema: cancel }, async (request, reply) =>
     sendJson(reply, wireJob(await app.jobs().service.cancel(request.params.id))),
   );
 
   const retry = {
-    ...{ tags, operationId: 'retryJob', summary: 'Retry a job', params: JobParams },
+    tags,
+    operationId: 'retryJob',
+    summary: 'Retry a job',
+    params: JobParams,
     description: 'Evaluates again the failed files, or all files of a cancelled job.',
-    response: { 202: json('The job is queued again.', Job), ...problemResponses(400, 403, 404, 409, 503) },
+    response: {
+      202: json('The job is queued again.', Job),
+      ...problemResponses(400, 403, 404, 409, 503),
+    },
   };
   app.post<OfJob>('/jobs/:id/retry', { config: { scope: 'evaluate' }, schema: retry }, async (request, reply) =>
     sendJson(reply.code(202), wireJob(await app.jobs().service.retry(request.params.id))),
   );
 
   const remove = {
-    ...{ tags, operationId: 'deleteJob', summary: 'Delete a job and its result', params: JobParams },
+    tags,
+    operationId: 'deleteJob',
+    summary: 'Delete a job and its result',
+    params: JobParams,
     description: 'Running tasks of the job are stopped.',
-    response: { 204: { description: 'The job is deleted.', type: 'null' }, ...problemResponses(400, 403, 404, 503) },
+    response: {
+      204: {
+        description: 'The job is deleted.',
+        type: 'null',
+      },
+      ...problemResponses(400, 403, 404, 503),
+    },
   };
   app.delete<OfJob>('/jobs/:id', { config: { scope: 'evaluate' }, schema: remove }, async (request, reply) => {
     await app.jobs().service.remove(request.params.id);

@@ -12,14 +12,20 @@ import { readItems } from '../../src/runs/bulk.ts';
 import { BULK_MEDIA_TYPES } from '../../src/wire/media-types.ts';
 
 const record = {
-  ...{ tags: ['runs'], operationId: 'recordBatches', summary: 'Record many pairs and scalars', params: RunParams },
+  tags: ['runs'],
+  operationId: 'recordBatches',
+  summary: 'Record many pairs and scalars',
+  params: RunParams,
   description: `Up to ${MOST_ITEMS} items in one request of at most ${MOST_BULK_BYTES / 2 ** 10} KiB. Each item is recorded like a separate, idempotent request, and has its own result; results are in the order of the items. The answer is sent when all recorded items are on disk. A body that cannot be parsed is rejected as a whole.`,
   body: {
     description: 'The items: a line each, or an array.',
     content: Object.fromEntries(BULK_MEDIA_TYPES.map((type) => [type, { schema: bodyOf(type) }])),
   },
   response: {
-    200: { description: 'The results.', content: { 'application/json': { schema: BulkResults } } },
+    200: {
+      description: 'The results.',
+      content: { 'application/json': { schema: BulkResults } },
+    },
     ...problemResponses(400, 403, 408, 413, 415, 429, 503),
   },
 };

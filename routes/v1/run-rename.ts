@@ -11,12 +11,21 @@ import { stringify } from '../../src/wire/json-text/stringify.ts';
 import { noRun, requireRun } from './runs.ts';
 
 const schema = {
-  ...{ tags: ['runs'], operationId: 'renameRun', summary: 'Give a run another name', params: RunParams },
+  tags: ['runs'],
+  operationId: 'renameRun',
+  summary: 'Give a run another name',
+  params: RunParams,
   description:
     'All recordings are kept. Event streams of the old name end with `deleted`. A trainer that continues to record under the old name creates a new run: rename a run after its end.',
-  body: { description: 'The new name.', content: { 'application/json': { schema: RunRename } } },
+  body: {
+    description: 'The new name.',
+    content: { 'application/json': { schema: RunRename } },
+  },
   response: {
-    200: { description: 'The run.', content: { 'application/json': { schema: RunSummary } } },
+    200: {
+      description: 'The run.',
+      content: { 'application/json': { schema: RunSummary } },
+    },
     ...problemResponses(400, 404, 408, 409, 413, 415, 422, 429, 503),
   },
 };

@@ -10,10 +10,13 @@ const JSON_TYPE = 'application/json; charset=utf-8';
 /** Routes for repeated batches, and for the comparison of two runs. */
 export default async function runReruns(app: FastifyInstance): Promise<void> {
   const reruns = {
-    ...{ tags, operationId: 'listReruns', summary: 'Micro-batches of a step that were computed again' },
+    tags,
+    operationId: 'listReruns',
+    summary: 'Micro-batches of a step that were computed again',
     description:
       'Micro-batches that were recorded in several attempts, with a verdict from their results and devices: the verdict of the rerun state machine of Megatron.',
-    ...{ params: StepParams, querystring: RerunsQuery },
+    params: StepParams,
+    querystring: RerunsQuery,
     response: historyResponses('The micro-batches.', RerunList),
   };
   app.get<{
@@ -31,10 +34,13 @@ export default async function runReruns(app: FastifyInstance): Promise<void> {
   );
 
   const comparison = {
-    ...{ tags, operationId: 'compareRuns', summary: 'The first difference of two runs' },
+    tags,
+    operationId: 'compareRuns',
+    summary: 'The first difference of two runs',
     description:
       'Compares the micro-batches of two runs in the order of step, rank and micro-batch, by the bits of their rows. A request compares at most 20,000 micro-batches; `next` continues the comparison.',
-    ...{ params: RunParams, querystring: ComparisonQuery },
+    params: RunParams,
+    querystring: ComparisonQuery,
     response: historyResponses('The difference, or how far the runs are the same.', RunComparison),
   };
   app.get<{ Params: { run: string }; Querystring: { with: string; cursor?: string } }>(

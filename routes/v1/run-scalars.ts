@@ -15,7 +15,10 @@ export default async function runScalars(app: FastifyInstance): Promise<void> {
   const store = app.runs;
 
   const list = {
-    ...{ tags, operationId: 'listScalars', summary: 'The scalars of a run', params: RunParams },
+    tags,
+    operationId: 'listScalars',
+    summary: 'The scalars of a run',
+    params: RunParams,
     response: historyResponses('The scalars.', ScalarList),
   };
   app.get<{ Params: { run: string } }>(
@@ -28,8 +31,11 @@ export default async function runScalars(app: FastifyInstance): Promise<void> {
   );
 
   const curve = {
-    ...{ tags, operationId: 'getScalar', summary: 'A scalar of a run over its steps' },
-    ...{ params: ScalarParams, querystring: ScalarQuery },
+    tags,
+    operationId: 'getScalar',
+    summary: 'A scalar of a run over its steps',
+    params: ScalarParams,
+    querystring: ScalarQuery,
     response: historyResponses('Points of the scalar.', ScalarCurve),
   };
   app.get<{
@@ -55,7 +61,10 @@ export default async function runScalars(app: FastifyInstance): Promise<void> {
   );
 
   const attempts = {
-    ...{ tags, operationId: 'listAttempts', summary: 'The attempts of a run', params: RunParams },
+    tags,
+    operationId: 'listAttempts',
+    summary: 'The attempts of a run',
+    params: RunParams,
     description:
       'An attempt is in effect from its first step up to the first step of a later attempt. Superseded steps can still be read with the parameter `attempt`.',
     response: historyResponses('The attempts.', AttemptList),

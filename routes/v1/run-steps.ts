@@ -27,17 +27,26 @@ const JSON_TYPE = 'application/json; charset=utf-8';
 
 const recordContent = answerContent(REPLY_MEDIA_TYPES, Recording, { safetensors: SafetensorsEvaluation });
 const record = {
-  ...{ tags, operationId: 'recordBatch', summary: 'Evaluate a micro-batch of a step, and record it' },
+  tags,
+  operationId: 'recordBatch',
+  summary: 'Evaluate a micro-batch of a step, and record it',
   description:
     'Idempotent: repeating the same content changes nothing. Different content is a conflict. A trainer that resumes from a checkpoint increments `attempt`. The first step of the new attempt supersedes that step, and all later steps, of lower attempts. The answer is sent when the batch is on disk. With `on_non_finite: "reject"` a non-finite loss is rejected, and not recorded.',
-  ...{ params: RankParams, querystring: RecordQuery },
+  params: RankParams,
+  querystring: RecordQuery,
   body: {
     description: 'The batch, or its pair.',
     content: requestContent(REQUEST_MEDIA_TYPES, RecordRequest, { safetensors: SafetensorsBatch }),
   },
   response: {
-    200: { description: 'The same content was already recorded.', content: recordContent },
-    201: { description: 'The micro-batch is recorded.', content: recordContent },
+    200: {
+      description: 'The same content was already recorded.',
+      content: recordContent,
+    },
+    201: {
+      description: 'The micro-batch is recorded.',
+      content: recordContent,
+    },
     ...problemResponses(400, 403, 406, 408, 409, 413, 415, 422, 429, 500, 503),
   },
 };
@@ -65,7 +74,11 @@ export default async function runSteps(app: FastifyInstance): Promise<void> {
   });
 
   const list = {
-    ...{ tags, operationId: 'listSteps', summary: 'The curve of a run', params: RunParams, querystring: StepsQuery },
+    tags,
+    operationId: 'listSteps',
+    summary: 'The curve of a run',
+    params: RunParams,
+    querystring: StepsQuery,
     response: historyResponses('Steps.', StepList),
   };
   app.get<{
@@ -100,10 +113,13 @@ export default async function runSteps(app: FastifyInstance): Promise<void> {
   );
 
   const get = {
-    ...{ tags, operationId: 'getStep', summary: 'A step with its ranks and micro-batches' },
+    tags,
+    operationId: 'getStep',
+    summary: 'A step with its ranks and micro-batches',
     description:
       'Micro-batches come in pages, in the order of rank and number; `next` is the cursor of the page that follows. The totals of the step, and of each rank, include all micro-batches.',
-    ...{ params: StepParams, querystring: StepQuery },
+    params: StepParams,
+    querystring: StepQuery,
     response: historyResponses('The step.', StepDetail),
   };
   app.get<{ Params: { run: string; step: number }; Querystring: { limit: number; cursor?: string } }>(

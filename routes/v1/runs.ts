@@ -30,12 +30,17 @@ export default async function runs(app: FastifyInstance): Promise<void> {
   const store = app.runs;
 
   const list = {
-    ...{ tags, operationId: 'listRuns', summary: 'The runs, in pages' },
+    tags,
+    operationId: 'listRuns',
+    summary: 'The runs, in pages',
     description:
       'A run that exists and matches from the first page to the last is on exactly one page, even when others are recorded or deleted meanwhile. A run that is added meanwhile is on a later page or on none. With `sort=updated`, a run that changes before its page is read moves to the front of the list, and may be on no page.',
     querystring: RunsQuery,
     response: {
-      200: { description: 'A page of runs.', content: { 'application/json': { schema: RunList } } },
+      200: {
+        description: 'A page of runs.',
+        content: { 'application/json': { schema: RunList } },
+      },
       ...problemResponses(400, 429, 503),
     },
   };
@@ -51,8 +56,14 @@ export default async function runs(app: FastifyInstance): Promise<void> {
 
   const summaryResponse = { description: 'The run.', content: { 'application/json': { schema: Summary } } };
   const get = {
-    ...{ tags, operationId: 'getRun', summary: 'Get the summary of a run', params: RunParams },
-    response: { 200: summaryResponse, ...problemResponses(400, 404, 429, 503) },
+    tags,
+    operationId: 'getRun',
+    summary: 'Get the summary of a run',
+    params: RunParams,
+    response: {
+      200: summaryResponse,
+      ...problemResponses(400, 404, 429, 503),
+    },
   };
   app.get<{ Params: { run: string } }>(
     '/runs/:run',
@@ -64,9 +75,15 @@ export default async function runs(app: FastifyInstance): Promise<void> {
   );
 
   const describe = {
-    ...{ tags, operationId: 'describeRun', summary: 'Set the metadata of a run', params: RunParams },
+    tags,
+    operationId: 'describeRun',
+    summary: 'Set the metadata of a run',
+    params: RunParams,
     description: 'Creates the run if it does not exist. The first recording of a run also creates it.',
-    body: { description: 'The metadata.', content: { 'application/json': { schema: RunMetadata } } },
+    body: {
+      description: 'The metadata.',
+      content: { 'application/json': { schema: RunMetadata } },
+    },
     response: {
       200: summaryResponse,
       201: summaryResponse,
@@ -92,8 +109,17 @@ export default async function runs(app: FastifyInstance): Promise<void> {
   );
 
   const remove = {
-    ...{ tags, operationId: 'deleteRun', summary: 'Delete a run and its history', params: RunParams },
-    response: { 204: { description: 'The run is deleted.', type: 'null' }, ...problemResponses(400, 404, 503) },
+    tags,
+    operationId: 'deleteRun',
+    summary: 'Delete a run and its history',
+    params: RunParams,
+    response: {
+      204: {
+        description: 'The run is deleted.',
+        type: 'null',
+      },
+      ...problemResponses(400, 404, 503),
+    },
   };
   app.delete<{ Params: { run: string } }>(
     '/runs/:run',
@@ -107,11 +133,18 @@ export default async function runs(app: FastifyInstance): Promise<void> {
   );
 
   const download = {
-    ...{ tags, operationId: 'exportRun', summary: 'Download a run', params: RunParams, querystring: ExportQuery },
+    tags,
+    operationId: 'exportRun',
+    summary: 'Download a run',
+    params: RunParams,
+    querystring: ExportQuery,
     response: {
       200: {
         description: 'The steps, the micro-batches or the numbers, one per line.',
-        content: { 'text/csv': { schema: { type: 'string' } }, 'application/jsonl': { schema: { type: 'string' } } },
+        content: {
+          'text/csv': { schema: { type: 'string' } },
+          'application/jsonl': { schema: { type: 'string' } },
+        },
       },
       ...problemResponses(400, 404, 429, 503),
     },

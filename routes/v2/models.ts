@@ -26,19 +26,26 @@ const declared = (tensors: Readonly<Record<string, DeclaredTensor>>) =>
 type Listed = (typeof MODELS)[number];
 
 const metadataOf = ({ name, version, platform, inputs, outputs }: Listed) => ({
-  ...{ name, versions: [version], platform },
+  name,
+  versions: [version],
+  platform,
   inputs: declared(inputs),
   outputs: declared(outputs),
 });
 
 const configured = <T extends DeclaredTensor>(tensors: Readonly<Record<string, T>>) =>
   Object.entries(tensors).map(([name, { dtype, shape, ...others }]) => ({
-    ...{ name, data_type: `TYPE_${ELEMENT_TYPES[dtype].openInference}`, dims: shape },
+    name,
+    data_type: `TYPE_${ELEMENT_TYPES[dtype].openInference}`,
+    dims: shape,
     ...others,
   }));
 
 const configOf = ({ name, platform, inputs, outputs, names }: Listed) => ({
-  ...{ name, platform, backend: '', max_batch_size: 0 },
+  name,
+  platform,
+  backend: '',
+  max_batch_size: 0,
   input: configured(inputs),
   output: configured(outputs),
   parameters: Object.fromEntries(
@@ -92,12 +99,21 @@ function statisticsOf({ inferenceStatistics }: FastifyInstance, models: readonly
     model_stats: models.map(({ name, version }) => {
       const { lastInference, success, fail, input, infer, output } = inferenceStatistics.get(name)!.snapshot();
       return {
-        ...{ name, version, last_inference: lastInference },
+        name,
+        version,
+        last_inference: lastInference,
         inference_count: success.count,
         execution_count: success.count,
         inference_stats: {
-          ...{ success, fail, queue: { count: 0, ns: 0 } },
-          ...{ compute_input: input, compute_infer: infer, compute_output: output },
+          success,
+          fail,
+          queue: {
+            count: 0,
+            ns: 0,
+          },
+          compute_input: input,
+          compute_infer: infer,
+          compute_output: output,
         },
         batch_stats: [],
       };

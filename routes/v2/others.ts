@@ -22,7 +22,9 @@ export default async function others(app: FastifyInstance): Promise<void> {
   const options = { config: { scope: 'any' }, schema: { hide: true } } as const;
   for (const [method, url, what] of NOT_IMPLEMENTED) {
     app.route({
-      ...{ method, url, ...options },
+      method,
+      url,
+      ...options,
       handler() {
         throw new LossmeterError('not_implemented', `${what} is not implemented by this service`);
       },

@@ -146,7 +146,7 @@ function wrongShape(
   { given, classAxis }: Layout,
   { leading, flat }: { leading: Shape; flat: Shape },
 ): Error {
-  const ofIndices = given.length === 1 ? [[], ...[leading]] : [leading, flat];
+  const ofIndices = given.length === 1 ? [[], leading] : [leading, flat];
   const expected = [...new Set(ofIndices.map(formatShape))].join(' or ');
   const others = given.flatMap((_, axis) =>
     axis !== classAxis && sameShape(shape, given.toSpliced(axis, 1)) ? [`options.class_axis ${axis}`] : [],

@@ -115,7 +115,9 @@ function readExpiry(text: string | undefined): string | undefined {
 async function list(others: string[], values: Values): Promise<void> {
   if (others.length > 0) throw new UsageError(`unexpected ${others[0]}`);
   const rows = (await readKeyFile(fileOf(values))).map(({ name, scopes, created, expires }) => [
-    ...[name, scopes.join(','), created],
+    name,
+    scopes.join(','),
+    created,
     expires === undefined ? 'never' : `${expires}${Date.parse(expires) <= Date.now() ? ' (past)' : ''}`,
   ]);
   console.log(formatTable(['name', 'scopes', 'created', 'expires'], rows));

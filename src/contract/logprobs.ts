@@ -26,7 +26,14 @@ const LogprobEntries = nestedArrayOr('LogprobEntries', [
 ]);
 
 const logprobs = (title: string, description: string, examples: unknown[]) =>
-  requestTensor({ ...{ title, kind: 'Float', description, examples }, others: [FlatBytes], entries: LogprobEntries });
+  requestTensor({
+    title,
+    kind: 'Float',
+    description,
+    examples,
+    others: [FlatBytes],
+    entries: LogprobEntries,
+  });
 
 /** Request body of POST /v1/logprobs/compare. */
 export const LogprobRequest = Type.Object(

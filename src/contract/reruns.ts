@@ -17,7 +17,10 @@ const sameLabels = Type.Optional(
 export const RerunsQuery = Type.Object(
   {
     limit: Type.Integer({
-      ...{ minimum: 1, maximum: 200, default: 100, examples: [100] },
+      minimum: 1,
+      maximum: 200,
+      default: 100,
+      examples: [100],
       description: 'Maximum number of micro-batches.',
     }),
     cursor: Type.Optional(
@@ -122,7 +125,9 @@ export const RunComparison = Type.Object(
     difference: Type.Optional(
       Type.Object(
         {
-          ...{ step, rank, micro_batch: microBatch },
+          step,
+          rank,
+          micro_batch: microBatch,
           loss: numberOrNonFinite('Loss of the micro-batch in this run.', 1.93),
           other_loss: numberOrNonFinite('Its loss in the other run.', 1.94),
           relative_difference: numberOrNonFinite('(other_loss − loss) / |loss|.', 0.0052),

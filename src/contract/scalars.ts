@@ -137,8 +137,11 @@ export const AttemptList = Type.Object(
 
 const step = (description: string, standard: number) =>
   Type.Integer({
-    ...{ minimum: 0, maximum: Number.MAX_SAFE_INTEGER, default: standard },
-    ...{ description, examples: [Math.min(standard, 1000)] },
+    minimum: 0,
+    maximum: Number.MAX_SAFE_INTEGER,
+    default: standard,
+    description,
+    examples: [Math.min(standard, 1000)],
   });
 
 export const ScalarParams = Type.Object(
@@ -152,13 +155,18 @@ export const ScalarQuery = Type.Object(
     to: step('Last step.', Number.MAX_SAFE_INTEGER),
     max_points: Type.Optional(
       Type.Integer({
-        ...{ minimum: 8, maximum: MOST_POINTS, examples: [500] },
+        minimum: 8,
+        maximum: MOST_POINTS,
+        examples: [500],
         description:
           'Maximum number of points, selected to show the shape of the curve: the first and last point of the range, the smallest and largest value of each bucket of equally many steps, and the ends of each stretch of non-finite values.',
       }),
     ),
     limit: Type.Integer({
-      ...{ minimum: 1, maximum: MOST_POINTS, default: MOST_POINTS, examples: [MOST_POINTS] },
+      minimum: 1,
+      maximum: MOST_POINTS,
+      default: MOST_POINTS,
+      examples: [MOST_POINTS],
       description: 'Maximum number of consecutive points. Applies without `max_points`.',
     }),
     cursor: Type.Optional(
@@ -166,7 +174,9 @@ export const ScalarQuery = Type.Object(
     ),
     attempt: Type.Optional(
       Type.Integer({
-        ...{ minimum: 0, maximum: MOST_ATTEMPT, examples: [0] },
+        minimum: 0,
+        maximum: MOST_ATTEMPT,
+        examples: [0],
         description: 'Attempt whose steps are returned, including superseded steps. Default: the curve of the run.',
       }),
     ),

@@ -117,9 +117,19 @@ function findingsOf(
   { dtype, side, rows }: { dtype: FloatDType; side: PlacedRows; rows: RowBlock },
 ): Findings {
   const findings = findNonFinite(side, {
-    facts: { ...rows, probabilities: undefined, uniformNll: undefined },
-    ...{ targets, classes, weights: undefined, probabilityAt: () => 0 },
-    ...{ firstRow, firstColumn: 0, mostPlaces, isShard: false },
+    facts: {
+      ...rows,
+      probabilities: undefined,
+      uniformNll: undefined,
+    },
+    targets,
+    classes,
+    weights: undefined,
+    probabilityAt: () => 0,
+    firstRow,
+    firstColumn: 0,
+    mostPlaces,
+    isShard: false,
   });
   findings.signs = findRangeSigns(side, { dtype, classes, targets }, rows.maximum);
   return findings;

@@ -19,8 +19,15 @@ export function surveyBlock(kernel: Kernel, block: Block, logits: Uint8Array | B
   const targetLogit = none.map((_, row) => (isNegInfAtTarget(kernel, targets[row]!, row) ? -Infinity : 0));
   const facts = { ...surveyed, lse, targetLogit, nll: none, probabilities: undefined, uniformNll: undefined };
   const findings = findNonFinite(kernel.received, {
-    ...{ facts, targets, classes, weights: undefined, probabilityAt: () => 0 },
-    ...{ firstRow, firstColumn: 0, mostPlaces, isShard: false },
+    facts,
+    targets,
+    classes,
+    weights: undefined,
+    probabilityAt: () => 0,
+    firstRow,
+    firstColumn: 0,
+    mostPlaces,
+    isShard: false,
   });
   const subnormal = subnormalsOf(survey, ELEMENT_TYPES[dtype].float.leastNormalExponent);
   findings.signs = findRangeSigns(kernel.received, { dtype, classes, targets }, surveyed.maximum, {

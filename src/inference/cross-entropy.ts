@@ -33,7 +33,9 @@ export const CROSS_ENTROPY_MODEL = makeModel<Evaluation, 'cross_entropy'>({
   scalarsOf: (evaluation) => scalarsOf(evaluation, [evaluation.diagnostics.logits]),
   parametersOf: ({ z_loss, mean_nll, rows, metrics, sequences, diagnostics, kernel }) => ({
     verdict: diagnostics.verdict,
-    ...{ z_loss, mean_nll, ...metrics },
+    z_loss,
+    mean_nll,
+    ...metrics,
     rows: JSON.stringify(rows),
     ...(sequences && { sequences: stringify(sequences) }),
     diagnostics: stringify(diagnostics),

@@ -85,7 +85,8 @@ export function outputsOf<A extends WithOutputs>(
   // The list of sequences is no tensor.
   const others = asked.filter((name) => found[name] !== undefined && !listed.some((output) => output.name === name));
   return [...listed, ...others.map((name) => ({ name, binary: binaryOutput }))].map(({ name, binary }) => ({
-    ...{ name, binary },
+    name,
+    binary,
     tensor: found[name]!,
   }));
 }

@@ -47,8 +47,9 @@ export function mergePartials(
 ): MergedPartials {
   const { targets } = partials[0]!;
   const parts = partials.map(({ vocabulary, classes, targets: { classWeights }, columns }) => ({
-    ...{ start: vocabulary.start, classes, classWeights },
-    // A shard has the columns of the statistics that replace those of whole rows.
+    start: vocabulary.start,
+    classes,
+    classWeights,
     columns: columns as Required<RowColumns>,
   }));
   const sharded = new ShardedRows(parts.map(({ columns }) => columns));
@@ -141,7 +142,10 @@ function placesOf(partials: Partials, labels: Int32Array): Parameters<typeof fin
   return {
     first: (cause, row) => {
       const place = (column: number): Place => ({
-        ...{ row, column, value: '-Infinity', masked: false },
+        row,
+        column,
+        value: '-Infinity',
+        masked: false,
         is_label: column === labels[row],
       });
       if (cause === 'all_neg_inf_row') return place(0);

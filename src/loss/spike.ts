@@ -46,7 +46,7 @@ export function spikeThreshold(losses: readonly number[], rule: SpikeRule = SPIK
 export function findSpikes(losses: readonly number[], rule: SpikeRule = SPIKE_RULE): boolean[] {
   const trailing = new TrailingLosses(rule);
   return losses.map((loss) => {
-    const isSpike = trailing.isBelow(loss);
+    const isSpike = trailing.isSpike(loss);
     trailing.push(loss);
     return isSpike;
   });
@@ -57,7 +57,7 @@ export function findSpikes(losses: readonly number[], rule: SpikeRule = SPIKE_RU
  * @param losses of the preceding steps, in their order, in nats
  */
 export function isSpike(loss: number, losses: readonly number[], rule: SpikeRule = SPIKE_RULE): boolean {
-  return trailingOf(losses, rule).isBelow(loss);
+  return trailingOf(losses, rule).isSpike(loss);
 }
 
 function trailingOf(losses: readonly number[], rule: SpikeRule): TrailingLosses {
@@ -96,7 +96,7 @@ class TrailingLosses {
    * True when a finite loss is above the threshold. Compares it first with the least possible threshold, which most
    * losses do not exceed.
    */
-  isBelow(loss: number): boolean {
+  isSpike(loss: number): boolean {
     return Number.isFinite(loss) && loss > this.#least && loss > (this.threshold ?? Infinity);
   }
 

@@ -200,9 +200,22 @@ export function* selectTargets(
   };
   const labelFacts = labels === undefined ? undefined : { ...range, out_of_range: wrong };
   return {
-    ...{ classes, probabilities, weights, classWeights, rows },
-    ...{ labels: labelFacts, outputShape, sequence: { length, kept, count } },
-    segments: lengths && { lengths, shift },
+    classes,
+    probabilities,
+    weights,
+    classWeights,
+    rows,
+    labels: labelFacts,
+    outputShape,
+    sequence: {
+      length,
+      kept,
+      count,
+    },
+    segments: lengths && {
+      lengths,
+      shift,
+    },
   };
 }
 

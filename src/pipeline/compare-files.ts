@@ -69,7 +69,10 @@ export async function compareFile(
     const file = await open(path);
     const logits = file.tensor('logits', names.logits ?? 'logits');
     const fields = await readFileFields(file, {
-      ...{ path, names, options, held },
+      path,
+      names,
+      options,
+      held,
       tensors: ['label', 'input_mask', 'segments'],
       kind: KL_DIVERGENCE.fields,
       requireOptions: parseComparisonOptions,

@@ -74,7 +74,10 @@ export async function evaluateFile(
     for (const field of ['logits', 'label'] as const) requireTensor(field, stored, names);
     const logits = file.tensor('logits', names.logits ?? 'logits');
     const fields = await readFileFields(file, {
-      ...{ path, names, options, held },
+      path,
+      names,
+      options,
+      held,
       tensors: LOSS_TENSORS.filter((field) => field !== 'logits'),
       kind: CROSS_ENTROPY.fields,
       requireOptions: parseOptions,

@@ -50,7 +50,9 @@ export class LogitFileCursor {
     this.skip(rows);
     const rowBytes = rowBytesOf('quantised', classes);
     return {
-      ...{ chunks: 1, rowsPerChunk: rows, classes },
+      chunks: 1,
+      rowsPerChunk: rows,
+      classes,
       range: cutRange(range, first * rowBytes, rows * rowBytes),
       labels: labels.slice(first, first + rows),
     };

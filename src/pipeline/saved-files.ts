@@ -40,10 +40,17 @@ export function saveComparison({ file, plan, results }: ComparedFile) {
     file,
     plan: { options, hasLabel, isTop, truncated, nulls, kernel },
     targets: {
-      ...{ classes, rows, sequence },
+      classes,
+      rows,
+      sequence,
       ...(weights && { weights }),
       ...(labels && { labels }),
-      ...(segments && { segments: { ...segments, lengths: Int32Array.from(segments.lengths) } }),
+      ...(segments && {
+        segments: {
+          ...segments,
+          lengths: Int32Array.from(segments.lengths),
+        },
+      }),
     },
     columns: {
       divergence,

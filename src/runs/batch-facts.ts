@@ -45,7 +45,15 @@ export interface FactStore {
 
 /** Columns of a fact. */
 export const FACT_COLUMNS = [
-  ...['step', 'attempt', 'rank', 'micro_batch', 'numerator', 'denominator', 'digest', 'label_digest', 'device'],
+  'step',
+  'attempt',
+  'rank',
+  'micro_batch',
+  'numerator',
+  'denominator',
+  'digest',
+  'label_digest',
+  'device',
 ]
   .map((column) => `batches.${column}`)
   .join(', ');

@@ -138,8 +138,10 @@ export class Changeset {
     const { run, key, recording } = one;
     if (!this.#runs.has(run)) this.#runs.set(run, { run, batches: 0, steps: 0, nonFinite: 0, ranks: 0, series: 0 });
     const attempt = this.#attempts.get(run) ?? {
-      ...{ run, attempt: key.attempt },
-      ...{ firstStep: one.firstStep ?? Infinity, isChanged: false },
+      run,
+      attempt: key.attempt,
+      firstStep: one.firstStep ?? Infinity,
+      isChanged: false,
     };
     const isEarlier = key.step < attempt.firstStep;
     this.#attempts.set(run, isEarlier ? { ...attempt, firstStep: key.step, isChanged: true } : attempt);

@@ -33,8 +33,11 @@ export interface Comparison {
 export async function compareRuns(facts: BatchFacts, other: BatchFacts, from: BatchPlace): Promise<Comparison> {
   const [here, there] = [new Reader(facts, from), new Reader(other, from)];
   const result: Comparison = {
-    ...{ same: 0, difference: undefined },
-    ...{ onlyHere: undefined, onlyThere: undefined, next: undefined },
+    same: 0,
+    difference: undefined,
+    onlyHere: undefined,
+    onlyThere: undefined,
+    next: undefined,
   };
   for (;;) {
     const [a, b] = [await here.peek(), await there.peek()];

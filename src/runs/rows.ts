@@ -214,8 +214,18 @@ export function toBatch(row: Row): RecordedBatch {
 
 /** Columns of a step that `toStep` reads. They exclude the exact sums, which would double the time of a page. */
 export const STEP_COLUMNS = [
-  ...['step', 'attempt', 'numerator', 'denominator', 'ranks', 'least', 'greatest'],
-  ...['non_finite', 'causes', 'summary', 'recorded_at', 'sequence'],
+  'step',
+  'attempt',
+  'numerator',
+  'denominator',
+  'ranks',
+  'least',
+  'greatest',
+  'non_finite',
+  'causes',
+  'summary',
+  'recorded_at',
+  'sequence',
 ]
   .map((column) => `steps.${column}`)
   .join(', ');

@@ -327,7 +327,10 @@ function combine(attempt: number, step: number, ranks: readonly ScalarRow[]): Sc
   const finite = ranks.filter(([, , value]) => Number.isFinite(value));
   const first = ranks[0]![2];
   return {
-    ...{ step, attempt, ranks: ranks.length, nonFinite: finite.length < ranks.length },
+    step,
+    attempt,
+    ranks: ranks.length,
+    nonFinite: finite.length < ranks.length,
     value: ranks.length === 1 ? first : ExactSum.of(ranks.map(([, , value]) => value)).value / ranks.length,
     range:
       finite.length === 0

@@ -13,9 +13,12 @@ export function wireReruns({ reruns, next }: RerunPage): RerunList {
 function wireRerun(rerun: Rerun): RerunList['reruns'][number] {
   const { sameLabels, firstDifferingRow, verdict } = rerun;
   return {
-    ...{ rank: rerun.rank, micro_batch: rerun.microBatch },
+    rank: rerun.rank,
+    micro_batch: rerun.microBatch,
     attempts: rerun.attempts.map(({ attempt, device, ...batch }) => ({
-      ...{ attempt, ...(device !== undefined && { device }), loss: lossOfBatch(batch) },
+      attempt,
+      ...(device !== undefined && { device }),
+      loss: lossOfBatch(batch),
     })),
     same_bits: rerun.sameBits,
     ...(sameLabels !== undefined && { same_labels: sameLabels }),
@@ -39,11 +42,19 @@ function wireDifference({ batch, other, sameLabels, row }: Difference): RunCompa
   const [loss, otherLoss] = [lossOfBatch(batch), lossOfBatch(other)];
   return {
     ...wirePlace(batch),
-    ...{ loss, other_loss: otherLoss, relative_difference: relativeDifference(loss, otherLoss) },
+    loss,
+    other_loss: otherLoss,
+    relative_difference: relativeDifference(loss, otherLoss),
     ...(batch.device !== undefined && { device: batch.device }),
     ...(other.device !== undefined && { other_device: other.device }),
     ...(sameLabels !== undefined && { same_labels: sameLabels }),
-    ...(row && { row: { row: row.row, loss: row.loss, other_loss: row.otherLoss } }),
+    ...(row && {
+      row: {
+        row: row.row,
+        loss: row.loss,
+        other_loss: row.otherLoss,
+      },
+    }),
   };
 }
 

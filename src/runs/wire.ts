@@ -15,19 +15,28 @@ const timeOf = (milliseconds: number): string => new Date(milliseconds).toISOStr
 export function wireSummary(summary: RunSummary, now = Date.now()): WireSummary {
   const { run, labels, expectedRanks, notes, tags, archived, createdAt, updatedAt, last, best, sparkline } = summary;
   return {
-    ...{ run, labels },
+    run,
+    labels,
     ...(expectedRanks !== undefined && { expected_ranks: expectedRanks }),
     created_at: timeOf(createdAt),
     updated_at: timeOf(updatedAt),
     status: isActive(summary, now) ? 'active' : 'idle',
     state: stateOf(summary, now),
-    ...{ notes, tags, archived },
+    notes,
+    tags,
+    archived,
     steps: summary.steps,
     batches: summary.batches,
     ranks: summary.ranks,
     non_finite_steps: summary.nonFiniteSteps,
-    ...(last && { last_step: last.step, last_loss: last.loss }),
-    ...(best && { best_step: best.step, best_loss: best.loss }),
+    ...(last && {
+      last_step: last.step,
+      last_loss: last.loss,
+    }),
+    ...(best && {
+      best_step: best.step,
+      best_loss: best.loss,
+    }),
     sparkline,
   };
 }
@@ -35,9 +44,15 @@ export function wireSummary(summary: RunSummary, now = Date.now()): WireSummary 
 export function wirePoint(point: CurvePoint): StepPoint {
   const { step, attempt, loss, numerator, denominator, complete, nonFinite, spike, ranks, rankLosses } = point;
   return {
-    ...{ step, attempt, loss, numerator, denominator, complete },
+    step,
+    attempt,
+    loss,
+    numerator,
+    denominator,
+    complete,
     non_finite: nonFinite,
-    ...{ spike, ranks },
+    spike,
+    ranks,
     ...(rankLosses && { rank_losses: rankLosses }),
     recorded_at: timeOf(point.recordedAt),
     ...(nonFinite && { causes: point.causes }),
@@ -66,7 +81,8 @@ export function wireStep(
       micro_batches: own.map(({ microBatch, numerator, denominator, device, recordedAt, diagnostics }) => ({
         micro_batch: microBatch,
         loss: numerator / denominator,
-        ...{ numerator, denominator },
+        numerator,
+        denominator,
         ...(device !== undefined && { device }),
         recorded_at: timeOf(recordedAt),
         diagnostics,
@@ -80,10 +96,13 @@ export function wireStep(
 export function wireBatch(batch: RecordedBatch): Record<string, string | number> {
   const { step, attempt, rank, microBatch, numerator, denominator, recordedAt, diagnostics } = batch;
   return {
-    ...{ step, attempt, rank },
+    step,
+    attempt,
+    rank,
     micro_batch: microBatch,
     loss: numerator / denominator,
-    ...{ numerator, denominator },
+    numerator,
+    denominator,
     verdict: diagnostics.verdict,
     summary: diagnostics.summary,
     recorded_at: timeOf(recordedAt),
@@ -94,9 +113,15 @@ export function wireBatch(batch: RecordedBatch): Record<string, string | number>
 export function wireRow(point: CurvePoint): Record<string, string | number | boolean> {
   const { step, attempt, loss, numerator, denominator, complete, nonFinite, spike, ranks, causes } = point;
   return {
-    ...{ step, loss, numerator, denominator, complete },
+    step,
+    loss,
+    numerator,
+    denominator,
+    complete,
     non_finite: nonFinite,
-    ...{ spike, ranks, attempt },
+    spike,
+    ranks,
+    attempt,
     causes: causes.join(' '),
     summary: point.summary ?? '',
     recorded_at: timeOf(point.recordedAt),
@@ -112,9 +137,13 @@ export function wireScalar({ name, points, last }: ScalarSummary): Static<typeof
 export function wireScalarPage({ points, next }: ScalarPage): Static<typeof ScalarCurve> {
   return {
     points: points.map(({ step, attempt, value, ranks, range, nonFinite, spike }) => ({
-      ...{ step, attempt, value, ranks },
+      step,
+      attempt,
+      value,
+      ranks,
       ...(range !== undefined && ranks > 1 && range),
-      ...{ non_finite: nonFinite, spike },
+      non_finite: nonFinite,
+      spike,
     })),
     ...(next !== undefined && { next: String(next) }),
   };

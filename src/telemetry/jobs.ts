@@ -55,14 +55,19 @@ function addCounts(registry: MetricRegistry, store: Pick<JobStore, 'counts'> | u
     return known;
   };
   const jobs: Gauge<'state'> = new Gauge({
-    ...{ name: 'lossmeter_jobs', help: 'Jobs that are kept, by state.', labelNames: ['state'], registers: [registry] },
+    name: 'lossmeter_jobs',
+    help: 'Jobs that are kept, by state.',
+    labelNames: ['state'],
+    registers: [registry],
     collect: async () => {
       const counts = await read();
       for (const state of JOB_STATES) if (counts !== undefined) jobs.set({ state }, counts.byState[state]);
     },
   });
   const tasks: Gauge = new Gauge({
-    ...{ name: 'lossmeter_job_tasks', help: 'Files of jobs that wait or are evaluated.', registers: [registry] },
+    name: 'lossmeter_job_tasks',
+    help: 'Files of jobs that wait or are evaluated.',
+    registers: [registry],
     collect: async () => {
       const counts = await read();
       if (counts !== undefined) tasks.set(counts.tasks);

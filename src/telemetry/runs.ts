@@ -79,7 +79,10 @@ function addLast(registry: MetricRegistry, store: RunStore): void {
   const newest = new NewestRuns(store);
   const add = (name: string, help: string, valueOf: (last: { step: number; loss: number }) => number): void => {
     const gauge: Gauge<'run'> = new Gauge({
-      ...{ name, help, labelNames: ['run'], registers: [registry] },
+      name,
+      help,
+      labelNames: ['run'],
+      registers: [registry],
       collect: async () => {
         const runs = await newest.get();
         gauge.reset();

@@ -25,18 +25,27 @@ interface TensorField {
 const SMALL = { streams: false, dtypes: DTYPES } as const;
 
 const LOGPROBS: TensorField = {
-  ...{ streams: false, dtypes: FLOAT_DTYPES, untyped: 'float64', flat: 'float32' },
+  streams: false,
+  dtypes: FLOAT_DTYPES,
+  untyped: 'float64',
+  flat: 'float32',
   expected: 'log-probabilities of shape (N,) or (B, T)',
 };
 
 /** Tensors that requests may have. A kind of evaluation says which of them it takes. */
 export const TENSORS: Readonly<Record<TensorName, TensorField>> = {
   logits: {
-    ...{ streams: true, dtypes: FLOAT_DTYPES, untyped: 'float32' },
+    streams: true,
+    dtypes: FLOAT_DTYPES,
+    untyped: 'float32',
     expected: 'floating point of shape (N, C) or (…, C)',
   },
   reference: {
-    ...{ streams: true, dtypes: FLOAT_DTYPES, untyped: 'float32', parts: ['indices', 'logprobs'], logitFile: true },
+    streams: true,
+    dtypes: FLOAT_DTYPES,
+    untyped: 'float32',
+    parts: ['indices', 'logprobs'],
+    logitFile: true,
     expected: 'floating point of the shape of logits, the top K {"indices", "logprobs"} or {"kld_file"}',
   },
   'reference.indices': { ...SMALL, untyped: 'int64', expected: 'integers of shape (N, K)' },

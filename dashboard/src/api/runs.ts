@@ -34,7 +34,8 @@ export async function listRuns(
     ...(search !== '' && { search }),
     ...(state !== undefined && { state }),
     ...(tags.length > 0 && { tag: [...tags] }),
-    ...{ archived, sort },
+    archived,
+    sort,
   };
   const read = async (left: number, cursor?: string) => {
     const query = { ...selection, limit: Math.min(left, PAGE), ...(cursor && { cursor }) };

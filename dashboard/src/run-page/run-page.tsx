@@ -103,7 +103,10 @@ export function RunPage({ run, parameters }: { run: string; parameters: URLSearc
       </div>
       <ScalarPanels
         runs={runs.map(({ run, summary, points }, k) => ({
-          ...{ run, colour: k, began: began[k]!, branches: branches[k]! },
+          run,
+          colour: k,
+          began: began[k]!,
+          branches: branches[k]!,
           losses: axis === 'step' ? NO_POINTS : points,
           revision: `${summary?.updated_at} ${points.length} ${points.at(-1)?.recorded_at}`,
         }))}

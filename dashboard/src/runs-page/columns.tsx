@@ -21,7 +21,9 @@ const COLUMNS: readonly Column[] = [
   { id: 'status', title: 'Status', class: 'status-cell', cell: ({ status }) => <StatusBadge status={status} /> },
   { id: 'state', title: 'State', class: 'label-cell', cell: ({ state }) => <StateBadge state={state} /> },
   {
-    ...{ id: 'tags', title: 'Tags', class: 'label-cell' },
+    id: 'tags',
+    title: 'Tags',
+    class: 'label-cell',
     cell: ({ tags }) => (tags.length > 0 ? <Tags tags={tags} /> : '–'),
   },
   { id: 'curve', title: 'Curve', class: 'curve', cell: ({ sparkline }) => <Sparkline values={sparkline} /> },
@@ -54,7 +56,9 @@ export const tagsOf = (runs: readonly RunSummary[]): string[] =>
 /** All columns of runs: a column for each label stands before the others. */
 export function columnsOf(labelNames: readonly string[]): Column[] {
   const labels = labelNames.map((name) => ({
-    ...{ id: LABEL + name, title: name, class: 'label-cell' },
+    id: LABEL + name,
+    title: name,
+    class: 'label-cell',
     cell: ({ labels }: RunSummary) => (name in labels ? String(labels[name]) : '–'),
   }));
   return [...labels, ...COLUMNS];

@@ -44,7 +44,10 @@ export function wantedOf(name: string, runs: readonly PanelRun[], axis: Axis, zo
         ? []
         : [{ key: `${run} in sight`, run, range, revision: `${revision} ${range.from} ${range.to}` }]),
       ...branches.map(({ attempt, from }) => ({
-        ...{ key: `${run} ${attempt}`, run, attempt, revision: String(from) },
+        key: `${run} ${attempt}`,
+        run,
+        attempt,
+        revision: String(from),
         range: { from: Math.max(0, from - 1) },
       })),
     ];

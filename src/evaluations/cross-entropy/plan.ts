@@ -131,7 +131,8 @@ function* otherShifts(
   const select = function* (other: number): Steps<Targets> {
     const selected = yield* selectTargets(logits.shape, fields, {
       ...options,
-      ...{ shift: other, invalid_label: 'zero_loss' },
+      shift: other,
+      invalid_label: 'zero_loss',
     });
     return { ...selected, classWeights };
   };

@@ -122,26 +122,44 @@ function* answer(diagnosed: Diagnosed, { findings, survey }: RowResults): Steps<
   return {
     verdict: isFinite ? 'finite' : 'non_finite',
     summary: [
-      summarizeSurvey(causes, counts, rows.counted, { survey: survey!, columns }),
+      summarizeSurvey(causes, counts, rows.counted, {
+        survey: survey!,
+        columns,
+      }),
       found.float16?.hint,
       found.float8?.hint,
     ]
       .filter(Boolean)
       .join('; '),
-    ...{ dtype, shape: [...shape], rows },
+    dtype,
+    shape: [...shape],
+    rows,
     values: {
       total: rows.counted * classes,
       ...counts,
       zero: zeros,
       subnormal: subnormalsOf(survey!, ELEMENT_TYPES[dtype].float.leastNormalExponent),
-      ...(minimum !== Infinity && { min: minimum + 0, max: max! }),
+      ...(minimum !== Infinity && {
+        min: minimum + 0,
+        max: max!,
+      }),
     },
     causes,
     ...found,
     ...(nulls > 0 && { nulls }),
     magnitudes: magnitudesOf(survey!),
-    ...(smallest && largest && { row_norms: { smallest, largest } }),
-    columns: { bad: columns.bad, bad_in_most_rows: columns.inMostRows, worst: columns.worst },
+    ...(smallest &&
+      largest && {
+        row_norms: {
+          smallest,
+          largest,
+        },
+      }),
+    columns: {
+      bad: columns.bad,
+      bad_in_most_rows: columns.inMostRows,
+      worst: columns.worst,
+    },
     kernel,
   };
 }

@@ -114,7 +114,13 @@ export function* planComparison(pool: KernelPool, request: ReadRequest, held: He
   const block: Block = { ...wholeBlock(plan, targets.classes), mostPlaces: options.max_locations, compared };
   const writer = new BlockWriter(pool, block, options.shift, takeGradient);
   return {
-    ...{ options, layout, shape, counted, gradientDType, writer, intake: writer },
+    options,
+    layout,
+    shape,
+    counted,
+    gradientDType,
+    writer,
+    intake: writer,
     targets: withOutputShape(targets, outputShape),
     hasLabel: header.label !== undefined,
     isTop: top !== undefined,

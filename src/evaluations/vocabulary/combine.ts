@@ -51,7 +51,16 @@ export function* combine(request: unknown): Steps<Evaluation> {
   const kernel = [...new Set(partials.map((partial) => partial.kernel))].toSorted().join('+');
   const nulls = partials.reduce((sum, partial) => sum + partial.nulls, 0);
   return yield* report({
-    ...{ options, targets, columns, findings, classes, smoothing, denominators, statistics, nulls, kernel },
+    options,
+    targets,
+    columns,
+    findings,
+    classes,
+    smoothing,
+    denominators,
+    statistics,
+    nulls,
+    kernel,
     gradient: undefined,
   });
 }

@@ -22,8 +22,13 @@ export async function createJob(
   const row = await queries.first(
     `INSERT INTO lossmeter.jobs (kind, state, kernel, options, tensors, files, bytes, created_at)
       VALUES ($1, 'queued', $2, $3, $4, $5, $6, $7) RETURNING ${JOB_COLUMNS}`,
-    ...[kind, kernel, JSON.stringify(options), JSON.stringify(tensors), files.length],
-    ...[files.reduce((sum, { bytes }) => sum + bytes, 0), now],
+    kind,
+    kernel,
+    JSON.stringify(options),
+    JSON.stringify(tensors),
+    files.length,
+    files.reduce((sum, { bytes }) => sum + bytes, 0),
+    now,
   );
   const job = toJob(row!);
   for (let place = 0; place < files.length;) {

@@ -84,7 +84,8 @@ export class SqlJobStore implements JobStore {
   async failures(id: number, limit: number): Promise<FailedFile[]> {
     const rows = await this.#database.rows(
       "SELECT file, error FROM lossmeter.tasks WHERE job = $1 AND state = 'failed' ORDER BY place LIMIT $2",
-      ...[id, limit],
+      id,
+      limit,
     );
     return rows.map((row) => ({ file: row['file'] as string, ...errorOf(row)! }));
   }
@@ -114,7 +115,8 @@ export class SqlJobStore implements JobStore {
       await queries.rows(
         `UPDATE lossmeter.jobs SET state = 'cancelled', done = 0, failed = 0, done_bytes = 0, finished_at = $2,
           revision = revision + 1 WHERE id = $1`,
-        ...[id, this.#now()],
+        id,
+        this.#now(),
       );
       await this.#dequeue(queries, id);
       return true;
@@ -133,7 +135,8 @@ export class SqlJobStore implements JobStore {
       await queries.rows(
         `UPDATE lossmeter.jobs SET state = $2, failed = 0, error = NULL, finished_at = NULL, revision = revision + 1
           WHERE id = $1`,
-        ...[id, rows.length === 0 ? 'running' : 'queued'],
+        id,
+        rows.length === 0 ? 'running' : 'queued',
       );
       const places = rows.map((row) => Number(row['place']));
       const tasks = places.length === 0 ? [COMBINATION] : places.toSorted((a, b) => a - b);
@@ -187,7 +190,8 @@ export class SqlJobStore implements JobStore {
   async attempts({ job, place }: TaskKey): Promise<number> {
     const row = await this.#database.first(
       'SELECT attempts FROM lossmeter.tasks WHERE job = $1 AND place = $2',
-      ...[job, place],
+      job,
+      place,
     );
     return Number(row?.['attempts'] ?? 0);
   }
@@ -216,7 +220,9 @@ export class SqlJobStore implements JobStore {
       const row = await queries.first(
         `UPDATE lossmeter.jobs SET state = 'succeeded', total = $2, finished_at = $3, revision = revision + 1
           WHERE id = $1 AND state = 'running' AND done = files RETURNING id`,
-        ...[id, total, this.#now()],
+        id,
+        total,
+        this.#now(),
       );
       if (row !== undefined) await queries.rows('UPDATE lossmeter.tasks SET partial = NULL WHERE job = $1', id);
     });
@@ -241,7 +247,9 @@ export class SqlJobStore implements JobStore {
     const sizes = await this.#database.rows(
       `SELECT place, coalesce(length(${column}), 0) AS size FROM lossmeter.tasks WHERE job = $1 AND place >= $2
         ORDER BY place LIMIT $3`,
-      ...[id, from, MOST_FILES],
+      id,
+      from,
+      MOST_FILES,
     );
     let bytes = 0;
     const full = sizes.findIndex((row, k) => (bytes += Number(row['size'])) > mostBytes && k > 0);
@@ -250,7 +258,9 @@ export class SqlJobStore implements JobStore {
     const rows = await this.#database.rows(
       `SELECT ${column} AS value FROM lossmeter.tasks WHERE job = $1 AND place >= $2 AND place < $3
         AND ${column} IS NOT NULL ORDER BY place`,
-      ...[id, from, next],
+      id,
+      from,
+      next,
     );
     const isEnd = full === -1 && sizes.length < MOST_FILES;
     return { values: rows.map((row) => row['value']!), next: isEnd ? undefined : next };

@@ -20,14 +20,16 @@ export async function beginTask(queries: JobQueries, key: TaskKey, now: number):
   const row = await queries.first(
     `UPDATE lossmeter.tasks SET state = 'running', attempts = attempts + 1
       WHERE job = $1 AND place = $2 AND ${IS_TO_DO} RETURNING file, bytes, reference, first_row, row_count`,
-    ...[key.job, key.place],
+    key.job,
+    key.place,
   );
   if (row === undefined) return undefined;
   if (job.state === 'queued') {
     await queries.rows(
       `UPDATE lossmeter.jobs SET state = 'running', started_at = coalesce(started_at, $2), revision = revision + 1
         WHERE id = $1`,
-      ...[key.job, now],
+      key.job,
+      now,
     );
   }
   const { kind, options, tensors, kernel } = job;
@@ -46,7 +48,10 @@ export async function finishTask(
     queries.first(
       `UPDATE lossmeter.tasks SET state = 'done', answer = $3, partial = $4, error = NULL
         WHERE job = $1 AND place = $2 AND ${IS_TO_DO} RETURNING bytes`,
-      ...[key.job, key.place, answer, partial],
+      key.job,
+      key.place,
+      answer,
+      partial,
     ),
   );
 }
@@ -58,7 +63,9 @@ export async function failTask(queries: JobQueries, key: TaskKey, error: TaskErr
     await queries.rows(
       `UPDATE lossmeter.jobs SET state = 'failed', error = $2, finished_at = $3, revision = revision + 1
         WHERE id = $1 AND state = 'running'`,
-      ...[key.job, text, now],
+      key.job,
+      text,
+      now,
     );
     return;
   }
@@ -66,7 +73,9 @@ export async function failTask(queries: JobQueries, key: TaskKey, error: TaskErr
     queries.first(
       `UPDATE lossmeter.tasks SET state = 'failed', error = $3
         WHERE job = $1 AND place = $2 AND ${IS_TO_DO} RETURNING 0 AS bytes`,
-      ...[key.job, key.place, text],
+      key.job,
+      key.place,
+      text,
     ),
   );
 }
@@ -88,7 +97,11 @@ async function settle(
   await queries.rows(
     `UPDATE lossmeter.jobs SET state = $2, done = $3, failed = $4, done_bytes = done_bytes + $5, finished_at = $6,
         revision = revision + 1 WHERE id = $1`,
-    ...[key.job, hasFailed ? 'failed' : 'running', job.done, job.failed, Number(row['bytes'])],
+    key.job,
+    hasFailed ? 'failed' : 'running',
+    job.done,
+    job.failed,
+    Number(row['bytes']),
     hasFailed ? now : null,
   );
   return isLast && !hasFailed;

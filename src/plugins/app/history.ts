@@ -41,8 +41,10 @@ declare module 'fastify' {
 export default fp<{ config: Config }>(
   async (app, { config }) => {
     const limits = {
-      ...{ maxRequestsInFlight: config.maxHistoryReads, maxQueuedRequests: config.maxQueuedHistoryReads },
-      ...{ minBytesPerSecond: config.minBytesPerSecond, stallSeconds: config.stallSeconds },
+      maxRequestsInFlight: config.maxHistoryReads,
+      maxQueuedRequests: config.maxQueuedHistoryReads,
+      minBytesPerSecond: config.minBytesPerSecond,
+      stallSeconds: config.stallSeconds,
     };
     const admission = new Admission(limits, undefined, 'reads of the history');
     const streams = new EventStreams(config);

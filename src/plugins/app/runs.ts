@@ -147,8 +147,15 @@ function makeWebhook(app: FastifyInstance, config: Config, metrics: RunMetrics |
 function makeMlflowLogger(app: FastifyInstance, config: Config): Follower {
   const { mlflowTrackingUri: value, mlflowTrackingToken: token } = config;
   const server = readEndpoint({
-    ...{ variable: 'MLFLOW_TRACKING_URI', value: value! },
-    token: token === undefined ? undefined : { variable: 'MLFLOW_TRACKING_TOKEN', value: token },
+    variable: 'MLFLOW_TRACKING_URI',
+    value: value!,
+    token:
+      token === undefined
+        ? undefined
+        : {
+            variable: 'MLFLOW_TRACKING_TOKEN',
+            value: token,
+          },
   });
   const options = { server, experiment: config.mlflowExperimentName };
   const logger = new MlflowLogger(options, app.runs, (message, err) => app.log.warn({ err }, message));

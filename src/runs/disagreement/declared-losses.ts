@@ -34,7 +34,10 @@ export function declaredLosses(sums: StepSums, declared: readonly DeclaredLoss[]
     found.set(by, {
       kind: 'declared_loss_differs',
       ranks: [rank],
-      ...{ declared: loss, recorded, relative_difference: relativeDifference(recorded, loss), reproduced_by: by },
+      declared: loss,
+      recorded,
+      relative_difference: relativeDifference(recorded, loss),
+      reproduced_by: by,
       summary: '',
     });
   }

@@ -36,7 +36,10 @@ export function ranksApart(sums: StepSums): Finding[] {
     const finding: Finding = {
       kind: 'rank_apart',
       ranks: [rank],
-      ...{ loss, median, tolerance: most, explained_by: explained ?? null },
+      loss,
+      median,
+      tolerance: most,
+      explained_by: explained ?? null,
       summary: `${nameRanks([rank])} has the loss ${loss}, the median of ${means.length} ranks is ${median}${because}`,
     };
     return [finding];

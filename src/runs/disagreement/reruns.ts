@@ -64,7 +64,9 @@ async function judge(facts: BatchFacts, attempts: BatchFact[], tolerance: number
   const labels = new Set(others.map((other) => hasSameLabels(first, other)));
   const differences = others.map((other) => relativeDifference(lossOfBatch(first), lossOfBatch(other)));
   return {
-    ...{ rank: first.rank, microBatch: first.microBatch, attempts },
+    rank: first.rank,
+    microBatch: first.microBatch,
+    attempts,
     sameBits: different === undefined,
     sameLabels: labels.has(false) ? false : labels.has(undefined) ? undefined : true,
     relativeDifference: differences.reduce((most, one) => (Math.abs(one) <= Math.abs(most) ? most : one), 0),

@@ -21,7 +21,12 @@ export class PostgresBatchFacts implements BatchFacts {
     const rows = await this.#queries.rows(
       `SELECT ${FACT_COLUMNS} FROM lossmeter.batches WHERE run = $1 AND step = $2 AND attempt = $3
         AND (rank, micro_batch) >= ($4, $5) ORDER BY rank, micro_batch LIMIT $6`,
-      ...[this.#run, step, attempt, from.rank, from.microBatch, limit],
+      this.#run,
+      step,
+      attempt,
+      from.rank,
+      from.microBatch,
+      limit,
     );
     return rows.map(toFact);
   }
@@ -33,7 +38,11 @@ export class PostgresBatchFacts implements BatchFacts {
         WHERE batches.run = $1 AND (batches.step, batches.attempt, batches.rank, batches.micro_batch)
           >= ($2, coalesce((SELECT attempt FROM lossmeter.steps WHERE run = $1 AND step = $2), 0), $3, $4)
         ORDER BY batches.step, batches.attempt, batches.rank, batches.micro_batch LIMIT $5`,
-      ...[this.#run, step, rank, microBatch, limit],
+      this.#run,
+      step,
+      rank,
+      microBatch,
+      limit,
     );
     return rows.map(toFact);
   }
@@ -41,7 +50,9 @@ export class PostgresBatchFacts implements BatchFacts {
   async stepsBefore(step: number, limit: number): Promise<StepOfAttempt[]> {
     const rows = await this.#queries.rows(
       'SELECT step, attempt FROM lossmeter.steps WHERE run = $1 AND step < $2 ORDER BY step DESC LIMIT $3',
-      ...[this.#run, step, limit],
+      this.#run,
+      step,
+      limit,
     );
     return rows.map(toStepOfAttempt);
   }
@@ -55,7 +66,9 @@ export class PostgresBatchFacts implements BatchFacts {
           SELECT ${newest('')} AS attempt
           UNION ALL SELECT ${newest(' AND attempt < found.attempt')} FROM found WHERE found.attempt IS NOT NULL
         ) SELECT attempt FROM found WHERE attempt IS NOT NULL LIMIT $3`,
-      ...[this.#run, step, limit],
+      this.#run,
+      step,
+      limit,
     );
     return rows.map((row) => Number(row['attempt'])).toReversed();
   }
@@ -71,7 +84,11 @@ export class PostgresBatchFacts implements BatchFacts {
     const row = await this.#queries.first(
       `SELECT losses FROM lossmeter.row_losses
         WHERE run = $1 AND step = $2 AND attempt = $3 AND rank = $4 AND micro_batch = $5`,
-      ...[this.#run, step, attempt, rank, microBatch],
+      this.#run,
+      step,
+      attempt,
+      rank,
+      microBatch,
     );
     return toRowLosses(row);
   }

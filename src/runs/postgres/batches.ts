@@ -35,7 +35,12 @@ export async function readBatches(
       )
       ORDER BY batches.step, batches.attempt, batches.rank, batches.micro_batch LIMIT $6
     ) page`,
-    ...[run, from.step, to, from.rank, from.microBatch, limit + 1],
+    run,
+    from.step,
+    to,
+    from.rank,
+    from.microBatch,
+    limit + 1,
   );
   const fitting = rows.findIndex((row, k) => k === limit || Number(row['bytes_before'] ?? 0) > MOST_BYTES);
   const following = fitting === -1 ? undefined : rows[fitting]!;

@@ -114,8 +114,10 @@ function readRows({ rows }: Transaction, recordings: readonly KeyedRecording[]):
   return rows(
     READ_KNOWN,
     recordings.map(({ key }) => key.run),
-    ...[column(({ step }) => step), column(({ attempt }) => attempt)],
-    ...[column(({ rank }) => rank), column(({ microBatch }) => microBatch)],
+    column(({ step }) => step),
+    column(({ attempt }) => attempt),
+    column(({ rank }) => rank),
+    column(({ microBatch }) => microBatch),
     recordings.map(lossToCompare),
   );
 }

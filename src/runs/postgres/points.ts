@@ -35,7 +35,10 @@ export async function stepsOf(
       SELECT ${EXPECTED}, ${lossesBefore({ run: 'first.run', step: 'first.step' })} AS before FROM first JOIN lossmeter.runs ON runs.id = first.run
       WHERE first.step = page.step
     ) judging ON true ORDER BY page.step`,
-    ...[run, from, to, limit],
+    run,
+    from,
+    to,
+    limit,
   );
   const [first] = rows;
   if (first === undefined) return [];
@@ -52,7 +55,8 @@ export async function stepsAt(queries: Queries, run: string, steps: readonly num
         SELECT * FROM lossmeter.steps WHERE steps.run = runs.id AND steps.step = wanted.step LIMIT 1
       ) steps
       WHERE runs.name = $1 ORDER BY wanted.place`,
-    ...[run, steps],
+    run,
+    steps,
   );
   return rows.map(toPoint);
 }

@@ -74,12 +74,16 @@ async function dropSuperseded(
     ), counts AS (SELECT count(*) AS steps, coalesce(sum(non_finite), 0) AS non_finite FROM dropped)
     UPDATE lossmeter.runs SET steps = runs.steps - counts.steps, non_finite_steps = non_finite_steps - counts.non_finite
       FROM counts WHERE id = $1 RETURNING counts.steps AS dropped`,
-    ...[run, step, attempt, budget.left],
+    run,
+    step,
+    attempt,
+    budget.left,
   );
   budget.left -= Number(row!['dropped']);
   const next = await first(
     'SELECT attempt FROM lossmeter.steps WHERE run = $1 AND step >= $2 ORDER BY step LIMIT 1',
-    ...[run, step],
+    run,
+    step,
   );
   return next === undefined || Number(next['attempt']) >= attempt;
 }

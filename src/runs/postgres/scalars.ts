@@ -41,28 +41,41 @@ export class PostgresScalarRows implements ScalarRows {
     return this.#rows(
       `SELECT step, rank, value FROM lossmeter.scalars WHERE run = $1 AND series = $2 AND attempt = $3
         AND (step, rank) > ($4, $5) AND step <= $6 ORDER BY step, rank LIMIT $7`,
-      ...[attempt, ...after, to, limit],
+      attempt,
+      ...after,
+      to,
+      limit,
     );
   }
 
   lastRows({ attempt, from, to }: Segment, limit: number): Promise<ScalarRow[]> {
     return this.#rows(
       `SELECT step, rank, value FROM lossmeter.scalars WHERE ${IN_SEGMENT} ORDER BY step DESC, rank DESC LIMIT $6`,
-      ...[attempt, from, to, limit],
+      attempt,
+      from,
+      to,
+      limit,
     );
   }
 
   steps({ attempt, from, to }: Segment, limit: number): Promise<number[]> {
     return this.#steps(
       `SELECT DISTINCT step FROM lossmeter.scalars WHERE ${IN_SEGMENT} ORDER BY step LIMIT $6`,
-      ...[attempt, from, to, limit],
+      attempt,
+      from,
+      to,
+      limit,
     );
   }
 
   async ends({ attempt, from, to }: Segment): Promise<StepRange | undefined> {
     const row = await this.#queries.first(
       `SELECT min(step) AS first, max(step) AS last FROM lossmeter.scalars WHERE ${IN_SEGMENT}`,
-      ...[this.#run, this.#series, attempt, from, to],
+      this.#run,
+      this.#series,
+      attempt,
+      from,
+      to,
     );
     const [first, last] = [row!['first'], row!['last']];
     return first === null || last === null ? undefined : { from: Number(first), to: Number(last) };
@@ -71,7 +84,12 @@ export class PostgresScalarRows implements ScalarRows {
   async extremes({ attempt, from, to, width }: Buckets): Promise<{ finite: number[]; nonFinite: number[] }> {
     const rows = await this.#queries.rows(
       `SELECT ${EXTREMES} FROM lossmeter.scalars WHERE ${IN_SEGMENT} GROUP BY (step - $4) / $6::bigint`,
-      ...[this.#run, this.#series, attempt, from, to, width],
+      this.#run,
+      this.#series,
+      attempt,
+      from,
+      to,
+      width,
     );
     return toExtremes(rows);
   }
@@ -99,7 +117,8 @@ export async function listScalars(queries: Queries, run: number): Promise<Scalar
   );
   return Promise.all(
     rows.map(async (row) => ({
-      ...{ name: row['name'] as string, points: Number(row['points']) },
+      name: row['name'] as string,
+      points: Number(row['points']),
       last: await lastValue(new PostgresScalarRows(queries, run, Number(row['series']))),
     })),
   );
@@ -110,7 +129,9 @@ export async function liveAttempts(queries: Queries, run: number, to: number, li
   const rows = await queries.rows(
     `SELECT attempt, first_step, live FROM lossmeter.attempts WHERE run = $1 AND first_step <= $2 AND live = 1
       ORDER BY first_step LIMIT $3`,
-    ...[run, to, limit],
+    run,
+    to,
+    limit,
   );
   return rows.map(toAttempt);
 }
@@ -119,7 +140,8 @@ export async function liveAttempts(queries: Queries, run: number, to: number, li
 export async function listAttempts(queries: Queries, run: number): Promise<Attempt[]> {
   const rows = await queries.rows(
     'SELECT attempt, first_step, live FROM lossmeter.attempts WHERE run = $1 ORDER BY attempt DESC LIMIT $2',
-    ...[run, MOST_ATTEMPTS],
+    run,
+    MOST_ATTEMPTS,
   );
   return rows.toReversed().map(toAttempt);
 }
@@ -139,7 +161,12 @@ export async function exportScalars(
       FROM lossmeter.scalars v JOIN lossmeter.series USING (run, series)
       WHERE v.run = $1 AND (series, v.attempt, v.step, v.rank) > ($2, $3, $4, $5)
       ORDER BY series, v.attempt, v.step, v.rank LIMIT $6`,
-    ...[run, after.series, after.attempt, after.step, after.rank, limit],
+    run,
+    after.series,
+    after.attempt,
+    after.step,
+    after.rank,
+    limit,
   );
   return toExportPage(rows, limit);
 }

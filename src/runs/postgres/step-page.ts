@@ -59,7 +59,9 @@ async function missingRanks(queries: Queries, run: number, step: number, expecte
     `SELECT rank FROM generate_series(0, $3::bigint - 1) AS rank
       WHERE NOT EXISTS (SELECT FROM lossmeter.ranks WHERE run = $1 AND step = $2 AND ranks.rank = rank.rank)
       ORDER BY rank LIMIT ${MOST_MISSING}`,
-    ...[run, step, expected],
+    run,
+    step,
+    expected,
   );
   return rows.map((row) => Number(row['rank']));
 }

@@ -118,7 +118,8 @@ export class PostgresStore implements RunStore, FactStore {
     const row = await this.#database.first(
       `SELECT attempt FROM lossmeter.attempts WHERE run = (SELECT id FROM lossmeter.runs WHERE name = $1)
         AND first_step <= $2 AND live = 1 ORDER BY first_step DESC LIMIT 1`,
-      ...[run, step],
+      run,
+      step,
     );
     return row && Number(row['attempt']);
   }
@@ -133,7 +134,8 @@ export class PostgresStore implements RunStore, FactStore {
         await queries.rows(
           `UPDATE lossmeter.runs SET ${columns.map(([column], k) => `${column} = coalesce($${k + 2}, ${column})`).join(', ')}
             WHERE name = $1`,
-          ...[run, ...columns.map(([, value]) => value)],
+          run,
+          ...columns.map(([, value]) => value),
         );
         return made === 'created';
       }),

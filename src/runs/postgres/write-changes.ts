@@ -13,7 +13,11 @@ export function writeChanges({ send }: Transaction, changes: Changeset, now: num
     send(END_ATTEMPTS, ...values);
   }
   const batches = [...changes.batches].map(({ run, key, recording }) => ({
-    ...{ run, step: key.step, attempt: key.attempt, rank: key.rank, micro_batch: key.microBatch },
+    run,
+    step: key.step,
+    attempt: key.attempt,
+    rank: key.rank,
+    micro_batch: key.microBatch,
     ...batchColumns(recording),
     recorded_at: now,
     losses: recording.rowLosses,

@@ -26,7 +26,12 @@ export class SqliteBatchFacts implements BatchFacts {
     const rows = this.#statements.all(
       `SELECT ${FACT_COLUMNS} FROM batches WHERE run = ? AND step = ? AND attempt = ? AND (rank, micro_batch) >= (?, ?)
         ORDER BY rank, micro_batch LIMIT ?`,
-      ...[this.#run, step, attempt, from.rank, from.microBatch, limit],
+      this.#run,
+      step,
+      attempt,
+      from.rank,
+      from.microBatch,
+      limit,
     );
     return factsOf(rows);
   }
@@ -36,7 +41,12 @@ export class SqliteBatchFacts implements BatchFacts {
       `SELECT ${FACT_COLUMNS} FROM steps CROSS JOIN batches USING (run, step, attempt)
         WHERE steps.run = ? AND steps.step >= ? AND (steps.step > ? OR (rank, micro_batch) >= (?, ?))
         ORDER BY steps.step, rank, micro_batch LIMIT ?`,
-      ...[this.#run, step, step, rank, microBatch, limit],
+      this.#run,
+      step,
+      step,
+      rank,
+      microBatch,
+      limit,
     );
     return factsOf(rows);
   }
@@ -68,7 +78,11 @@ export class SqliteBatchFacts implements BatchFacts {
   async rowLosses({ step, attempt, rank, microBatch }: StepOfAttempt & PlaceInStep): Promise<Float64Array | undefined> {
     const row = this.#statements.get(
       'SELECT losses FROM row_losses WHERE run = ? AND step = ? AND attempt = ? AND rank = ? AND micro_batch = ?',
-      ...[this.#run, step, attempt, rank, microBatch],
+      this.#run,
+      step,
+      attempt,
+      rank,
+      microBatch,
     );
     return toRowLosses(row);
   }

@@ -29,7 +29,10 @@ export function readBatches(
 ): BatchPage {
   const steps = statements.arrays(
     'SELECT step, attempt FROM steps WHERE run = ? AND step BETWEEN ? AND ? ORDER BY step LIMIT ?',
-    ...[run, from.step, to, MOST_STEPS + 1],
+    run,
+    from.step,
+    to,
+    MOST_STEPS + 1,
   ) as [number, number][];
   const batches: RecordedBatch[] = [];
   let characters = 0;
@@ -38,7 +41,11 @@ export function readBatches(
     const rows = statements.iterate(
       `SELECT * FROM batches WHERE run = ? AND step = ? AND attempt = ? AND (rank, micro_batch) >= (?, ?)
         ORDER BY rank, micro_batch`,
-      ...[run, step, attempt, rank, microBatch],
+      run,
+      step,
+      attempt,
+      rank,
+      microBatch,
     );
     for (const row of rows) {
       if (batches.length === limit || characters > MOST_CHARACTERS) {

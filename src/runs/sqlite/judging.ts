@@ -67,7 +67,10 @@ export class Judge {
 function lossesBefore(statements: Statements, run: number, step: number, from = 0): number[] {
   const rows = statements.arrays(
     'SELECT loss FROM steps WHERE run = ? AND step >= ? AND step < ? AND loss IS NOT NULL ORDER BY step DESC LIMIT ?',
-    ...[run, from, step, SPIKE_RULE.window],
+    run,
+    from,
+    step,
+    SPIKE_RULE.window,
   ) as [number][];
   return rows.map(([loss]) => loss).toReversed();
 }

@@ -98,11 +98,17 @@ export class History {
   ): Pick<KnownRecording, 'digest' | 'step' | 'rank' | 'hasOldRanks'> {
     const batch = this.#statements.get(
       'SELECT digest FROM batches WHERE run = ? AND step = ? AND attempt = ? AND rank = ? AND micro_batch = ?',
-      ...[run, step, attempt, rank, microBatch],
+      run,
+      step,
+      attempt,
+      rank,
+      microBatch,
     );
     const known = this.#statements.get(
       'SELECT * FROM steps WHERE run = ? AND step = ? AND attempt = ?',
-      ...[run, step, attempt],
+      run,
+      step,
+      attempt,
     );
     const digest = batch?.['digest'] as Uint8Array | undefined;
     if (known === undefined) {
@@ -130,7 +136,11 @@ export class History {
       if (series === undefined) return { series, value: undefined };
       const row = this.#statements.get(
         'SELECT value FROM scalars WHERE run = ? AND series = ? AND attempt = ? AND step = ? AND rank = ?',
-        ...[run, series, key.attempt, key.step, key.rank],
+        run,
+        series,
+        key.attempt,
+        key.step,
+        key.rank,
       );
       return { series, value: row && fromReal(row['value']) };
     });
@@ -148,7 +158,8 @@ export class History {
 export function attemptAt(statements: Statements, run: number, step: number): number | undefined {
   const row = statements.get(
     'SELECT attempt FROM attempts WHERE run = ? AND first_step <= ? AND live = 1 ORDER BY first_step DESC LIMIT 1',
-    ...[run, step],
+    run,
+    step,
   );
   return row && Number(row['attempt']);
 }

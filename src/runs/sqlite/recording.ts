@@ -66,7 +66,9 @@ function dropSuperseded(
 ): boolean {
   const rows = statements.arrays(
     'SELECT step, attempt, non_finite FROM steps WHERE run = ? AND step >= ? ORDER BY step LIMIT ?',
-    ...[run, step, budget.left + 1],
+    run,
+    step,
+    budget.left + 1,
   ) as [step: number, attempt: number, nonFinite: number][];
   const end = rows.findIndex(([, other]) => other >= attempt);
   const superseded = end === -1 ? rows : rows.slice(0, end);
@@ -82,7 +84,9 @@ function dropSuperseded(
     const bad = dropped.filter(([, , nonFinite]) => nonFinite === 1).length;
     statements.run(
       'UPDATE runs SET steps = steps - ?, non_finite_steps = non_finite_steps - ? WHERE id = ?',
-      ...[dropped.length, bad, run],
+      dropped.length,
+      bad,
+      run,
     );
     budget.left -= dropped.length;
   }

@@ -71,7 +71,10 @@ class Sampler {
   first(limit: number): number[] {
     const rows = this.#statements.arrays(
       'SELECT step FROM steps WHERE run = ? AND step BETWEEN ? AND ? ORDER BY step LIMIT ?',
-      ...[this.#run, this.#range.from, this.#range.to, limit],
+      this.#run,
+      this.#range.from,
+      this.#range.to,
+      limit,
     ) as [number][];
     return rows.map(([step]) => step);
   }

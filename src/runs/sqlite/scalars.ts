@@ -38,21 +38,30 @@ export class SqliteScalarRows implements ScalarRows {
     return this.#rows(
       `SELECT step, rank, value FROM scalars WHERE run = ? AND series = ? AND attempt = ? AND (step, rank) > (?, ?)
         AND step <= ? ORDER BY step, rank LIMIT ?`,
-      ...[attempt, ...after, to, limit],
+      attempt,
+      ...after,
+      to,
+      limit,
     );
   }
 
   async lastRows({ attempt, from, to }: Segment, limit: number): Promise<ScalarRow[]> {
     return this.#rows(
       `SELECT step, rank, value FROM scalars WHERE ${IN_SEGMENT} ORDER BY step DESC, rank DESC LIMIT ?`,
-      ...[attempt, from, to, limit],
+      attempt,
+      from,
+      to,
+      limit,
     );
   }
 
   async steps({ attempt, from, to }: Segment, limit: number): Promise<number[]> {
     return this.#steps(
       `SELECT DISTINCT step FROM scalars WHERE ${IN_SEGMENT} ORDER BY step LIMIT ?`,
-      ...[attempt, from, to, limit],
+      attempt,
+      from,
+      to,
+      limit,
     );
   }
 
@@ -105,7 +114,9 @@ export async function listScalars(statements: Statements, run: number): Promise<
 export function liveAttempts(statements: Statements, run: number, to: number, limit: number): Attempt[] {
   const rows = statements.all(
     'SELECT attempt, first_step, live FROM attempts WHERE run = ? AND first_step <= ? AND live = 1 ORDER BY first_step LIMIT ?',
-    ...[run, to, limit],
+    run,
+    to,
+    limit,
   );
   return rows.map(toAttempt);
 }
@@ -114,7 +125,8 @@ export function liveAttempts(statements: Statements, run: number, to: number, li
 export function listAttempts(statements: Statements, run: number): Attempt[] {
   const rows = statements.all(
     'SELECT attempt, first_step, live FROM attempts WHERE run = ? ORDER BY attempt DESC LIMIT ?',
-    ...[run, MOST_ATTEMPTS],
+    run,
+    MOST_ATTEMPTS,
   );
   return rows.toReversed().map(toAttempt);
 }
@@ -133,7 +145,12 @@ export function exportScalars(
       ) AS holds
       FROM scalars v JOIN series USING (run, series)
       WHERE run = ? AND (series, attempt, step, rank) > (?, ?, ?, ?) ORDER BY series, attempt, step, rank LIMIT ?`,
-    ...[run, after.series, after.attempt, after.step, after.rank, limit],
+    run,
+    after.series,
+    after.attempt,
+    after.step,
+    after.rank,
+    limit,
   );
   return toExportPage(rows, limit);
 }

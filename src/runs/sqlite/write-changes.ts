@@ -18,7 +18,9 @@ export function writeChanges(statements: Statements, changes: Changeset, now: nu
     statements.run(REPLACE.attempts, run, attempt, firstStep, 1);
     statements.run(
       'UPDATE attempts SET live = 0 WHERE run = ? AND first_step >= ? AND attempt < ? AND live = 1',
-      ...[run, firstStep, attempt],
+      run,
+      firstStep,
+      attempt,
     );
   }
   for (const { run, key, recording } of changes.batches) {
@@ -26,8 +28,20 @@ export function writeChanges(statements: Statements, changes: Changeset, now: nu
     const { numerator, denominator, finite, summary, diagnostics, digest, ...others } = batchColumns(recording);
     statements.run(
       REPLACE.batches,
-      ...[run, step, attempt, rank, microBatch, numerator, denominator, finite, summary, diagnostics, digest, now],
-      ...[others.device, others.label_digest],
+      run,
+      step,
+      attempt,
+      rank,
+      microBatch,
+      numerator,
+      denominator,
+      finite,
+      summary,
+      diagnostics,
+      digest,
+      now,
+      others.device,
+      others.label_digest,
     );
     const { rowLosses } = recording;
     if (rowLosses !== undefined) {
@@ -51,7 +65,13 @@ export function writeChanges(statements: Statements, changes: Changeset, now: nu
     statements.run(
       `UPDATE runs SET updated_at = ?, batches = batches + ?, steps = steps + ?,
         non_finite_steps = non_finite_steps + ?, ranks = max(ranks, ?), series = series + ? WHERE id = ?`,
-      ...[now, batches, added, nonFinite, ranks, series, run],
+      now,
+      batches,
+      added,
+      nonFinite,
+      ranks,
+      series,
+      run,
     );
   }
 }
@@ -64,14 +84,31 @@ function writeSteps(statements: Statements, steps: readonly ChangedStep[], now: 
   for (const of of steps) {
     const range = statements.get(
       'SELECT min(loss) AS least, max(loss) AS greatest FROM ranks WHERE run = ? AND step = ? AND loss IS NOT NULL',
-      ...[of.run, of.step],
+      of.run,
+      of.step,
     );
     sequence++;
     statements.run(
       REPLACE.steps,
-      ...[of.run, of.step, of.attempt, of.numerators, of.denominators, of.numerator, of.denominator, of.loss],
-      ...[of.ranks, range!['least']!, range!['greatest']!, of.bad_batches, of.non_finite, of.causes],
-      ...[of.summary, of.summary_rank, of.summary_micro_batch, now, sequence],
+      of.run,
+      of.step,
+      of.attempt,
+      of.numerators,
+      of.denominators,
+      of.numerator,
+      of.denominator,
+      of.loss,
+      of.ranks,
+      range!['least']!,
+      range!['greatest']!,
+      of.bad_batches,
+      of.non_finite,
+      of.causes,
+      of.summary,
+      of.summary_rank,
+      of.summary_micro_batch,
+      now,
+      sequence,
     );
   }
 }

@@ -59,16 +59,38 @@ const pairs = (lengthBytes: Format['lengthBytes'], fixed = 0): Format => ({ leng
 
 /** From 0xc0 to 0xdf. */
 const FORMATS: readonly (Format | undefined)[] = [
-  ...[bytes(0), undefined, bytes(0), bytes(0)], // nil, never used, false, true
-  ...[bytes(1), bytes(2), bytes(4)], // bin
-  ...[undefined, undefined, undefined], // ext: no field needs one
-  ...[bytes(0, 4), bytes(0, 8)], // float
-  ...[bytes(0, 1), bytes(0, 2), bytes(0, 4), bytes(0, 8)], // uint
-  ...[bytes(0, 1), bytes(0, 2), bytes(0, 4), bytes(0, 8)], // int
-  ...[undefined, undefined, undefined, undefined, undefined], // fixext
-  ...[text(1), text(2), text(4)], // str
-  ...[items(2), items(4)], // array
-  ...[pairs(2), pairs(4)], // map
+  bytes(0),
+  undefined,
+  bytes(0),
+  bytes(0),
+  bytes(1),
+  bytes(2),
+  bytes(4),
+  undefined,
+  undefined,
+  undefined,
+  bytes(0, 4),
+  bytes(0, 8),
+  bytes(0, 1),
+  bytes(0, 2),
+  bytes(0, 4),
+  bytes(0, 8),
+  bytes(0, 1),
+  bytes(0, 2),
+  bytes(0, 4),
+  bytes(0, 8),
+  undefined,
+  undefined,
+  undefined,
+  undefined,
+  undefined,
+  text(1),
+  text(2),
+  text(4),
+  items(2),
+  items(4),
+  pairs(2),
+  pairs(4),
 ];
 
 /** @throws LossmeterError malformed_body for the type byte that the format never uses, and for extensions */
