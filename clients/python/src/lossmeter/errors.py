@@ -96,7 +96,7 @@ class NonFiniteLossError(ProblemError):
 
     @property
     def diagnostics(self) -> Diagnostics:
-        """Why, and where."""
+        """Causes and places."""
         return cast("Diagnostics", self.problem["diagnostics"])
 
 
