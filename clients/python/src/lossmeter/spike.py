@@ -27,7 +27,7 @@ distribution: 1 / Φ⁻¹(3/4)."""
 
 
 class TrailingLosses:
-    """The last finite losses of a curve, in the order of their steps and sorted by size."""
+    """The last finite losses of a curve, in the order of steps and sorted by size."""
 
     __slots__ = ("_in_time", "_sorted")
 
