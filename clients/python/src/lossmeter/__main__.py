@@ -71,8 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=__version__)
     parser.add_argument(
         "--url",
-        help="address of the service; default: LOSSMETER_URL, or "
-        "http://127.0.0.1:8080",
+        help="address of the service; default: LOSSMETER_URL, or http://127.0.0.1:8080",
     )
     parser.add_argument("--retries", type=int, default=2, help="default: 2")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
