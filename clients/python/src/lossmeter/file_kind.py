@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 KIND_BYTES = 128
-"""Bytes by which the kind of a file is told."""
+"""Bytes that identify the kind of a file."""
 
 NPZ = "an archive of NumPy (.npz)"
 ZIP = "a ZIP archive"
