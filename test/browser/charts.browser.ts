@@ -97,7 +97,7 @@ describe('a chart', () => {
     expect(page.url()).toContain('clip=1');
     await picture(page, 'clipped');
     await page.goto(`${service.url}/#/runs/second?clip=1&from=20&to=39`);
-    await page.getByText('No outliers are out of sight.').waitFor();
+    await page.getByText('No outliers are clipped.').waitFor();
   });
 
   test('tells the smoothed value beside the other', async () => {

@@ -248,7 +248,7 @@ test('large files are joined as they lie on the disk: the page reads headers onl
   `);
   await dropInput(page).setInputFiles([logits, reference]);
   await titled(page, 'large-logits.safetensors against large-reference.safetensors').waitFor();
-  expect(await page.getByText('Beside the bins: 32,768 rows of divergence 0.').count()).toBe(1);
+  expect(await page.getByText('Outside of the bins: 32,768 rows of divergence 0.').count()).toBe(1);
   const read = (await page.evaluate('globalThis.readBytes')) as number[];
   // The columns of the answer are the largest.
   expect(Math.max(...read)).toBe(8 * rows);

@@ -289,7 +289,7 @@ test.each(REFUSED)('%s is called what it is, and not sent', async (name, { bytes
   await page.getByLabel('Choose a file to evaluate').setInputFiles({ name, mimeType: '', buffer: bytes });
   await page.getByRole('alert').waitFor();
   const text = await page.getByRole('alert').textContent();
-  expect(text).toContain('This file is not evaluated');
+  expect(text).toContain('This file cannot be evaluated');
   expect(text).toContain(`${name} is ${kind}; `);
 });
 
@@ -472,7 +472,7 @@ describe('a service with keys', () => {
   test('is asked with the key that it wants', async () => {
     await recordStep(recording, 1, [pairOf(3)]);
     const { page } = await openDashboard(service);
-    const dialog = page.getByRole('dialog', { name: 'This service takes a key' });
+    const dialog = page.getByRole('dialog', { name: 'This service requires a key' });
     await dialog.waitFor();
     expect(await findBarriers(page)).toEqual([]);
     await picture(page, 'key');

@@ -123,20 +123,16 @@ describe('arrays of NumPy', () => {
       ],
       'x.npy has F32, z.npy F32',
     ],
-    ['an order of columns', [['c.npz', COLUMNS]], 'logits.npy of c.npz is not read: it is stored by columns'],
-    ['text', [['t.npz', TEXT]], 'label.npy of t.npz is not read: its numbers are <U1'],
-    [
-      'a truncated archive',
-      [['s.npz', STORED.subarray(0, 400)]],
-      's.npz is not read: it has no directory of its files',
-    ],
+    ['an order of columns', [['c.npz', COLUMNS]], 'logits.npy of c.npz cannot be read: it is in Fortran order'],
+    ['text', [['t.npz', TEXT]], 'label.npy of t.npz cannot be read: its dtype is <U1'],
+    ['a truncated archive', [['s.npz', STORED.subarray(0, 400)]], 's.npz cannot be read: it has no central directory'],
     [
       'a truncated array',
       [
         ['x.npy', LOGITS.subarray(0, 140)],
         ['y.npy', LABEL],
       ],
-      'x.npy is not read: it ends at byte 152',
+      'x.npy cannot be read: its data end at byte 152',
     ],
   ])('are refused by name: %s', async (_, files, text) => {
     const { page } = await openDashboard(service, '#/evaluate');

@@ -116,7 +116,7 @@ describe.each(WIDTHS)('on a screen of %i pixels', (width) => {
       `correct Rank 1, micro-batch 0same bits; attempt 0: ${other} on node-1; attempt 1: ${other} on node-2`,
     ]);
     expect(await section.getByRole('list', { name: 'Verdicts' }).getByRole('listitem').allTextContents()).toEqual([
-      '1 micro-batch transient: the same device gave another result',
+      '1 micro-batch transient: the same device gave a different result',
       '1 micro-batch correct: another device gave the same result',
     ]);
     await picture(page, `step-reruns-${width}-${colours}`);

@@ -123,8 +123,8 @@ test('tensors are slices of the file: nothing but the header is read', async () 
 test.each([
   ['is short', Buffer.from('abc'), 'it has 3 bytes'],
   ['has a header beyond its end', Buffer.from([9, 0, 0, 0, 0, 0, 0, 0, 0x7b, 0x7d]), 'its header has 9 bytes'],
-  ['has text for a header', withHeader('notes'), 'its header is no JSON'],
-  ['has a list for a header', withHeader('[]'), 'its header is no object'],
+  ['has text for a header', withHeader('notes'), 'its header is not JSON'],
+  ['has a list for a header', withHeader('[]'), 'its header is not an object'],
   [
     'has offsets that turn back',
     withHeader('{"a":{"dtype":"F32","shape":[1],"data_offsets":[4,0]}}'),
@@ -135,6 +135,6 @@ test.each([
 ])('a file that %s is refused', async (_what, bytes, detail) => {
   const read = readTensorFile(new Blob([new Uint8Array(bytes)]), 'a.safetensors');
   await expect(read).rejects.toThrow(UnreadableFileError);
-  await expect(read).rejects.toThrow(`a.safetensors is no safetensors file: `);
+  await expect(read).rejects.toThrow(`a.safetensors is not a safetensors file: `);
   await expect(read).rejects.toThrow(detail);
 });

@@ -28,7 +28,7 @@ test('micro-batches with the worst verdict come first, and of one verdict those 
 
 test.each([
   [{ same_bits: true, relative_difference: 0 }, 'same bits'],
-  [{ same_labels: false }, 'other labels'],
+  [{ same_labels: false }, 'different labels'],
   [
     {
       attempts: [

@@ -208,7 +208,7 @@ def test_a_dtype_that_the_service_does_not_know_is_refused_by_the_tensors_name(
         ("logits", "label", "input_mask", "weight"), 1.0
     )
 
-    with pytest.raises(TypeError, match=rf"^{name} (has the dtype|is no array) .*"):
+    with pytest.raises(TypeError, match=rf"^{name} (has the dtype|is not an array) .*"):
         Batch(**{**tensors, name: given}, options={}).body()
 
 
@@ -264,6 +264,6 @@ def test_what_holds_no_plain_numbers_is_refused_by_name_and_kind(
     )
 
     with pytest.raises(
-        TypeError, match=f"^{name} is no array that can be sent: .*{says}"
+        TypeError, match=f"^{name} is not an array that can be sent: .*{says}"
     ):
         Batch(**{**tensors, name: make()}, options={}).body()

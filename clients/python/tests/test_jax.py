@@ -228,9 +228,13 @@ def test_refuses_options_that_have_no_place(client: Client) -> None:
         (
             np.ma.masked_array(LABEL, LABEL > 1),
             TypeError,
-            "label is no array .* masked",
+            "label is not an array .* masked",
         ),
-        (np.array([0, None, 1, 2]), TypeError, "label is no array .* Python objects"),
+        (
+            np.array([0, None, 1, 2]),
+            TypeError,
+            "label is not an array .* Python objects",
+        ),
         (
             np.array([0, 2**32 + 1, 1, 2]),
             ValueError,

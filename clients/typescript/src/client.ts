@@ -35,7 +35,7 @@ interface CallOptions {
   signal?: AbortSignal;
 }
 
-/** A change of a run: a step in the form of `/v1/runs/{run}/steps`, the summary of the run, or its end. */
+/** A change of a run: a step in the form of `/v1/runs/{run}/steps`, the summary of the run, or its deletion. */
 export interface RunEvent {
   type: 'step' | 'run' | 'deleted';
   id: string;
@@ -89,7 +89,7 @@ export class Client {
 
   /**
    * Follows the changes of a run, over one connection.
-   * @param options.lastEventId id of the last event that was seen: later changes come first
+   * @param options.lastEventId id of the last event that was seen: the stream begins with the changes after it
    */
   async *events(
     run: string,
@@ -107,7 +107,7 @@ export class Client {
   /**
    * Sends a request that the typed operations cannot express, such as a file.
    * @param path path of the operation below the address of the service
-   * @throws TypeError for another address, to which the key would be sent
+   * @throws TypeError for a path that leads to another address, which must not receive the key
    * @throws ProblemError
    */
   async send(
@@ -133,7 +133,7 @@ export class Client {
   }
 }
 
-/** Variable of the environment, where there is one: in Node.js, and not in a browser. */
+/** Environment variable in Node.js; undefined in a browser. */
 function variable(name: string): string | undefined {
   return (globalThis as { process?: { env?: Record<string, string | undefined> } }).process?.env?.[name];
 }

@@ -10,7 +10,7 @@ export interface ServerEvent {
  * Reads server-sent events out of text that arrives in pieces of any length.
  * https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation
  *
- * EventSource of browsers sends no headers, and so no key.
+ * EventSource in browsers cannot send headers, and so cannot send a key.
  *
  * @example parser.push('event: step\nid: 7\ndata: {}\n\n') // [{ type: 'step', id: '7', data: '{}' }]
  */
@@ -20,7 +20,7 @@ export class EventStreamParser {
   #data: string[] = [];
   #id = '';
   #atStart = true;
-  /** A line ended in CR: a LF that comes next belongs to that end. */
+  /** True after a line that ended in CR: a LF that follows belongs to it. */
   #afterReturn = false;
 
   /** Id of the last event, from which a new connection resumes. A server may send it before the first event. */

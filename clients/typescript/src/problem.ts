@@ -19,7 +19,7 @@ export class ProblemError extends Error {
       const answer = parseAnswer(text);
       if (typeof answer === 'object') return new ProblemError({ ...(answer as Partial<Problem>), status });
     } catch {
-      // The text is no JSON.
+      // The text is not JSON.
     }
     return new ProblemError({ status, detail: `the service answered ${status} ${statusText}` });
   }

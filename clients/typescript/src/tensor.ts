@@ -2,7 +2,7 @@ import type { components } from './document.ts';
 
 export type DType = components['schemas']['DType'];
 
-/** A tensor: its elements row-major and little-endian, as the bytes that travel. */
+/** A tensor: its elements as bytes, row-major and little-endian. */
 export interface Tensor {
   dtype: DType;
   shape: number[];
@@ -24,7 +24,7 @@ const ARRAYS = {
 
 type ArrayDType = keyof typeof ARRAYS;
 
-/** Typed arrays that can be a tensor. */
+/** Typed arrays that `tensor` accepts. */
 export type TypedArray =
   | Float32Array
   | Float64Array
@@ -39,8 +39,8 @@ export type TypedArray =
 
 /**
  * Makes a tensor of a typed array, without a copy.
- * @param dtype of elements that JavaScript has no array for, such as `bfloat16` in a Uint16Array
- * @throws RangeError when the shape has another number of elements
+ * @param dtype for elements for which JavaScript has no typed array, such as `bfloat16` in a Uint16Array
+ * @throws RangeError when the shape does not match the number of elements
  * @example tensor(new Float32Array([1, 2, 3]), [1, 3])
  */
 export function tensor(array: TypedArray, shape: number[] = [array.length], dtype: DType = dtypeOf(array)): Tensor {
@@ -59,11 +59,11 @@ function dtypeOf(array: TypedArray): DType {
 
 /**
  * The elements of a tensor as a typed array of its dtype.
- * @throws TypeError for a dtype that JavaScript has no array for: `data` has its bits
+ * @throws TypeError for a dtype for which JavaScript has no typed array; `data` has its bytes
  */
 export function arrayOf({ dtype, data }: Tensor): TypedArray {
   const type = Object.hasOwn(ARRAYS, dtype) ? ARRAYS[dtype as ArrayDType] : undefined;
   if (type === undefined) throw new TypeError(`there is no typed array of ${dtype}`);
-  // A copy, because a view has to begin at a multiple of its width.
+  // A copy, because a view must begin at a multiple of its element size.
   return new type(data.slice().buffer);
 }

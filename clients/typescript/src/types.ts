@@ -4,7 +4,7 @@ import type { Tensor } from './tensor.ts';
 
 type Schemas = components['schemas'];
 
-/** Numbers that JSON cannot represent travel as text. They are numbers here. */
+/** Numbers that JSON cannot represent are text in JSON, and numbers in these types. */
 export type Parsed<T> = T extends Schemas['NonFinite']
   ? number
   : T extends object

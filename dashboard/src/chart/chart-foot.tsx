@@ -43,7 +43,7 @@ export function ChartFoot({ description, descriptionId, clip, clipped, isPanel, 
 }
 
 function describeClip(clipped: ClippedRange | undefined): string {
-  if (clipped === undefined) return 'No outliers are out of sight.';
+  if (clipped === undefined) return 'No outliers are clipped.';
   const { range, outside, points } = clipped;
   return (
     `Outliers clipped: ${formatCount(outside)} of ${formatCount(points)} drawn points lie outside ` +

@@ -21,7 +21,7 @@ export function DivergentRows({ rows }: { rows: readonly DivergentRow[] }) {
                 Divergence
               </th>
               <th scope="col" class="bar-column">
-                <span class="hidden">Divergence, drawn</span>
+                <span class="hidden">Divergence as a bar</span>
               </th>
               <th scope="col" class="number">
                 Prediction

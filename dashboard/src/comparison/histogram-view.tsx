@@ -19,7 +19,7 @@ export function HistogramView({ divergence, counted }: { divergence: Float64Arra
         <h3>Rows by divergence</h3>
         <p class="muted small">
           {bins.length > 0 && `Logarithmic bins; the highest bar has ${plural(most, 'row')}. `}
-          {apart.length > 0 && `Beside the bins: ${apart.join(', ')}.`}
+          {apart.length > 0 && `Outside of the bins: ${apart.join(', ')}.`}
         </p>
       </figcaption>
       {bins.length > 0 && (

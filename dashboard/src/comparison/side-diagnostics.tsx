@@ -24,7 +24,7 @@ export function SideDiagnostics({ diagnostics }: { diagnostics: ComparisonDiagno
           ))}
         </ul>
       )}
-      {nanRows > 0 && <p class="muted">{plural(nanRows, 'row')} of NaN left out of percentiles and extremes</p>}
+      {nanRows > 0 && <p class="muted">{plural(nanRows, 'row')} with NaN left out of percentiles and extremes</p>}
       {truncated && (
         <p class="muted">Small terms of the reference are left out: the divergence may be slightly negative.</p>
       )}

@@ -50,11 +50,11 @@ export function DropZone({ input, onFiles }: Properties) {
       </span>
       <strong>Drop a file, or choose one</strong>
       <span class="muted">
-        safetensors, NumPy (.npz), MessagePack or JSON with logits and label, or two .npy files; it goes to the service,
-        and is not kept
+        safetensors, NumPy (.npz), MessagePack or JSON with logits and label, or two .npy files; the service does not
+        keep them
       </span>
       <span class="muted">
-        To compare two sets of logits: two safetensors files, or one with the tensors logits and reference
+        To compare two sets of logits, drop two safetensors files, or one with the tensors logits and reference
       </span>
     </FileInput>
   );

@@ -114,7 +114,7 @@ function Failure({ error, isPair }: { error: unknown; isPair: boolean }) {
       <ProblemNotice
         error={error}
         {...(error instanceof UnreadableFileError && {
-          title: isPair ? 'These files are not compared' : 'This file is not evaluated',
+          title: isPair ? 'These files cannot be compared' : 'This file cannot be evaluated',
         })}
       />
       {diagnostics !== undefined && (

@@ -55,7 +55,7 @@ export function OptionsForm({ options, onChange }: Properties) {
               value={textOf(options[name])}
               onChange={(event) => set(name, event.currentTarget.value || undefined)}
             >
-              <option value="">as in the file, or {values[0]}</option>
+              <option value="">as in the file; default {values[0]}</option>
               {values.map((value) => (
                 <option key={value} value={value}>
                   {value}
@@ -70,7 +70,7 @@ export function OptionsForm({ options, onChange }: Properties) {
             <input
               type="number"
               {...bounds}
-              placeholder={`as in the file, or ${none}`}
+              placeholder={`as in the file; default ${none}`}
               value={textOf(options[name])}
               // At each key: a text that is not yet an option would be lost when an answer comes.
               onInput={({ currentTarget: { value } }) => set(name, value === '' ? undefined : Number(value))}

@@ -32,10 +32,10 @@ const LENGTH_BYTES: Readonly<Record<number, number>> = { 1: 2, 2: 4, 3: 4 };
  * @throws UnreadableFileError
  */
 export async function readArray(file: Blob, name: string): Promise<StoredTensor> {
-  const fail = (what: string): UnreadableFileError => new UnreadableFileError(`${name} is not read: ${what}`);
+  const fail = (what: string): UnreadableFileError => new UnreadableFileError(`${name} cannot be read: ${what}`);
   const head = new DataView(await file.slice(0, MAGIC_BYTES + 4).arrayBuffer());
   const lengthBytes = head.byteLength > MAGIC_BYTES + 3 ? LENGTH_BYTES[head.getUint8(6)] : undefined;
-  if (lengthBytes === undefined) throw fail('it is no array of NumPy of a known version');
+  if (lengthBytes === undefined) throw fail('it is not a NumPy array of a known version');
   const length = lengthBytes === 2 ? head.getUint16(MAGIC_BYTES, true) : head.getUint32(MAGIC_BYTES, true);
   const begin = MAGIC_BYTES + lengthBytes + length;
   if (length > MOST_HEADER || begin > file.size) throw fail(`its header has ${length} bytes`);
@@ -44,7 +44,7 @@ export async function readArray(file: Blob, name: string): Promise<StoredTensor>
   const dims = /'shape':\s*\(([\d,\s]*)\)/.exec(header)?.[1];
   const dtype = descr === undefined ? undefined : DTYPES[descr];
   if (dtype === undefined || dims === undefined) {
-    throw fail(`its numbers are ${descr ?? 'of a compound type'}, expected one of ${Object.keys(DTYPES).join(', ')}`);
+    throw fail(`its dtype is ${descr ?? 'of a compound type'}, expected one of ${Object.keys(DTYPES).join(', ')}`);
   }
   const shape = dims
     .split(',')
@@ -52,9 +52,10 @@ export async function readArray(file: Blob, name: string): Promise<StoredTensor>
     .filter(Boolean)
     .map(Number);
   if (/'fortran_order':\s*True/.test(header) && shape.length > 1) {
-    throw fail('it is stored by columns; numpy.ascontiguousarray makes an array that is read');
+    throw fail('it is in Fortran order; convert it with numpy.ascontiguousarray');
   }
   const bytes = shape.reduce((product, size) => product * size, Number(/\d/.exec(descr!)![0]));
-  if (begin + bytes > file.size) throw fail(`it ends at byte ${begin + bytes}, the file at byte ${file.size}`);
+  if (begin + bytes > file.size)
+    throw fail(`its data end at byte ${begin + bytes}, the file ends at byte ${file.size}`);
   return { dtype, shape, bytes: file.slice(begin, begin + bytes) };
 }

@@ -23,7 +23,7 @@ export async function withoutNumpy(file: File): Promise<File> {
   if (kind === undefined) return file;
   if (kind === 'array') {
     throw new UnreadableFileError(
-      `${file.name} is one array of NumPy (.npy); choose the arrays of logits and of labels together, or write both ` +
+      `${file.name} is a single NumPy array (.npy); choose the files of logits and labels together, or write both ` +
         'into one file with numpy.savez(file, logits=…, label=…)',
     );
   }
@@ -44,7 +44,7 @@ export async function joinArrays(first: File, second: File): Promise<File | unde
   const isWhole = ({ dtype }: StoredTensor): boolean => /^[IU]/.test(dtype);
   if (isWhole(a) === isWhole(b)) {
     throw new UnreadableFileError(
-      `expected an array of logits and one of labels as whole numbers; ${first.name} has ${a.dtype}, ${second.name} ${b.dtype}`,
+      `expected an array of logits and one of integer labels; ${first.name} has ${a.dtype}, ${second.name} ${b.dtype}`,
     );
   }
   const [logits, label] = isWhole(a) ? [b, a] : [a, b];

@@ -26,7 +26,7 @@ export interface TensorFile {
  */
 export async function readTensorFile(file: Blob, name: string): Promise<TensorFile> {
   const fail = (what: string): UnreadableFileError =>
-    new UnreadableFileError(`${name} is no safetensors file: ${what}`);
+    new UnreadableFileError(`${name} is not a safetensors file: ${what}`);
   const lengthField = await file.slice(0, LENGTH_BYTES).arrayBuffer();
   if (lengthField.byteLength < LENGTH_BYTES) throw fail(`it has ${file.size} bytes`);
   const length = new DataView(lengthField).getBigUint64(0, true);
@@ -52,9 +52,9 @@ function parseHeader(text: string, fail: (what: string) => Error): Record<string
   try {
     header = JSON.parse(text);
   } catch {
-    throw fail('its header is no JSON');
+    throw fail('its header is not JSON');
   }
-  if (typeof header !== 'object' || header === null || Array.isArray(header)) throw fail('its header is no object');
+  if (typeof header !== 'object' || header === null || Array.isArray(header)) throw fail('its header is not an object');
   return header as Record<string, unknown>;
 }
 

@@ -27,6 +27,6 @@ function parseBatch(text: string, name: string): Record<string, unknown> {
   try {
     return JSON.parse(text) as Record<string, unknown>;
   } catch (error) {
-    throw new UnreadableFileError(`${name} is no JSON: ${(error as Error).message}`);
+    throw new UnreadableFileError(`${name} is not JSON: ${(error as Error).message}`);
   }
 }

@@ -18,20 +18,20 @@ const DEFLATED = 8;
 
 /** The files of an archive by their names. @throws UnreadableFileError */
 export async function readArchive(file: File): Promise<Map<string, Blob>> {
-  const fail = (what: string): UnreadableFileError => new UnreadableFileError(`${file.name} is not read: ${what}`);
+  const fail = (what: string): UnreadableFileError => new UnreadableFileError(`${file.name} cannot be read: ${what}`);
   const tailAt = Math.max(0, file.size - END_BYTES - MOST_COMMENT);
   const tail = new DataView(await file.slice(tailAt).arrayBuffer());
   let at = tail.byteLength - END_BYTES;
   while (at >= 0 && tail.getUint32(at, true) !== END) at--;
-  if (at < 0) throw fail('it has no directory of its files: it is truncated');
+  if (at < 0) throw fail('it has no central directory: it is truncated');
   const count = tail.getUint16(at + 10, true);
   const directoryAt = tail.getUint32(at + 16, true);
-  if (directoryAt === IN_EXTRA) throw fail('it is larger than 4 GiB; safetensors files may be');
+  if (directoryAt === IN_EXTRA) throw fail('it is larger than 4 GiB, which only safetensors files may be');
   const directory = new DataView(await file.slice(directoryAt, tailAt + at).arrayBuffer());
   const files = new Map<string, Blob>();
   for (let k = 0, entry = 0; k < count; k++) {
     if (entry + ENTRY_BYTES > directory.byteLength || directory.getUint32(entry, true) !== ENTRY) {
-      throw fail('the directory of its files is damaged');
+      throw fail('its central directory is damaged');
     }
     const method = directory.getUint16(entry + 10, true);
     const nameLength = directory.getUint16(entry + 28, true);

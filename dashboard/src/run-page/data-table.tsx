@@ -31,8 +31,8 @@ export function DataTable({ curve: { points }, isLoaded, onSelect }: Properties)
                 <tr>
                   <th scope="col">Step</th>
                   <th scope="col">Loss</th>
-                  <th scope="col">Least of ranks</th>
-                  <th scope="col">Greatest of ranks</th>
+                  <th scope="col">Lowest of ranks</th>
+                  <th scope="col">Highest of ranks</th>
                   <th scope="col">Recorded</th>
                   <th scope="col">Finding</th>
                 </tr>

@@ -7,7 +7,7 @@ type Severity = 'error' | 'warning';
 /** An error means that the batch is wrong; a warning that a loss is far from the expected one. */
 const KINDS: Record<Finding['kind'], [Severity, words: string]> = {
   declared_loss_differs: ['warning', 'The declared loss differs'],
-  rank_apart: ['warning', 'A rank stands apart'],
+  rank_apart: ['warning', 'A rank differs from the others'],
   same_batch: ['error', 'Several ranks have the same batch'],
   stale_labels: ['error', 'The labels are stale'],
 };

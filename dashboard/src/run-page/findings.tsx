@@ -84,7 +84,7 @@ function FindingsOf({ curve, steps, isCompared, selected, onSelect }: OnePropert
         })}
       </ol>
       {markers.length > shown.length && (
-        <p class="muted small">The newest {MOST_SHOWN}; the download has all of them.</p>
+        <p class="muted small">The newest {MOST_SHOWN} are shown; the download has all of them.</p>
       )}
     </>
   );

@@ -33,7 +33,7 @@ export function Legend({ curves, runs, hasBranches, onRemove }: Properties) {
         </li>
       )}
       {kinds.has('nan') && <li class="mark bad-text">✕ NaN</li>}
-      {kinds.has('bad_batch') && <li class="mark bad-text">✕ a batch not finite</li>}
+      {kinds.has('bad_batch') && <li class="mark bad-text">✕ non-finite batch</li>}
       {kinds.has('pos_inf') && <li class="mark bad-text">▲ +Inf</li>}
       {kinds.has('neg_inf') && <li class="mark bad-text">▼ −Inf</li>}
       {kinds.has('spike') && <li class="mark warn-text">◆ spike</li>}

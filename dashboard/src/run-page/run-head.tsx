@@ -59,7 +59,7 @@ const CONNECTIONS: Record<Connection, ['good' | 'warn' | 'bad' | 'plain', string
   connecting: ['plain', 'connecting…'],
   live: ['good', 'live'],
   lost: ['warn', 'connection lost, trying again'],
-  refused: ['bad', 'not followed'],
+  refused: ['bad', 'live updates refused'],
   deleted: ['bad', 'this run was deleted'],
 };
 

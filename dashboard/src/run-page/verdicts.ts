@@ -5,9 +5,9 @@ export type Verdict = Rerun['verdict'];
 
 /** Meaning of the verdicts on micro-batches that were computed again, the worst first. */
 export const MEANINGS: Record<Verdict, string> = {
-  persistent: 'the device repeats its result, and another device gives another one',
-  transient: 'the same device gave another result',
-  undetermined: 'the attempts and their devices decide nothing, or it was another batch',
+  persistent: 'the device gives the same result again, and another device a different one',
+  transient: 'the same device gave a different result',
+  undetermined: 'the attempts and their devices do not decide it, or the batch was different',
   correct: 'another device gave the same result',
 };
 
@@ -39,7 +39,7 @@ export function describeRerun(rerun: Rerun): string {
 function differenceOf(rerun: Rerun): string {
   const { same_bits: isSame, same_labels: hasSameLabels, first_differing_row: row } = rerun;
   if (isSame) return 'same bits';
-  if (hasSameLabels === false) return 'other labels';
+  if (hasSameLabels === false) return 'different labels';
   const first = row === undefined ? '' : `, first at row ${formatCount(row)}`;
   return `relative difference ${formatLoss(rerun.relative_difference)}${first}`;
 }

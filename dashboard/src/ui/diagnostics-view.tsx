@@ -56,7 +56,7 @@ function WorstRows({ rows }: { rows: readonly WorstRow[] }) {
               Loss
             </th>
             <th scope="col" class="bar-column">
-              <span class="hidden">Loss, drawn</span>
+              <span class="hidden">Loss as a bar</span>
             </th>
             <th scope="col" class="number">
               Rank of the label

@@ -26,11 +26,9 @@ export function KeyDialog() {
   return (
     <dialog ref={dialog} class="key-dialog" aria-labelledby="key-title" onCancel={(event) => event.preventDefault()}>
       <form onSubmit={submit}>
-        <h2 id="key-title">This service takes a key</h2>
+        <h2 id="key-title">This service requires a key</h2>
         {question?.refusal === undefined ? (
-          <p class="muted">
-            It shows runs to a key with the scope “read”, and evaluates files for one with “evaluate”.
-          </p>
+          <p class="muted">To see runs, the key needs the scope “read”; to evaluate files, the scope “evaluate”.</p>
         ) : (
           <p class="bad-text" role="alert">
             {question.refusal}
@@ -38,7 +36,7 @@ export function KeyDialog() {
         )}
         <label for="key-input">API key</label>
         <input ref={input} id="key-input" type="password" autocomplete="off" spellcheck={false} required />
-        <p class="muted small">It stays in this tab, and is forgotten when the tab is closed.</p>
+        <p class="muted small">The key stays in this tab, and is forgotten when the tab is closed.</p>
         <button type="submit" class="primary">
           Continue
         </button>

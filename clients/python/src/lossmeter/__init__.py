@@ -1,4 +1,4 @@
-"""Client of Lossmeter: cross-entropy over HTTP, and why it is not finite.
+"""Client of Lossmeter: cross-entropy over HTTP, with causes of non-finite losses.
 
 >>> import lossmeter
 >>> client = lossmeter.Client()

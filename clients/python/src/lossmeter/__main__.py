@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a command.
 
     Args:
-        arguments: What the program is called with; those of the process without.
+        arguments: Arguments of the command; by default those of the process.
 
     Returns:
         0; 1 when a loss is not finite; 2 when the command failed.
@@ -52,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             code: int = given.command(client, given)
             return code
     except BrokenPipeError:
-        # Who reads what is printed has enough; Python would complain at its end.
+        # The reader closed the pipe; Python would print an error at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return OK
     except (LossmeterError, OSError, ValueError) as error:
@@ -66,19 +66,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         "python -m lossmeter",
-        description="Asks a Lossmeter. The key is that of the environment's "
-        "LOSSMETER_API_KEY.",
+        description="Calls a Lossmeter service, with the key in LOSSMETER_API_KEY.",
     )
     parser.add_argument("--version", action="version", version=__version__)
     parser.add_argument(
         "--url",
-        help="where the service is; the environment's LOSSMETER_URL, or "
-        "http://127.0.0.1:8080, without",
+        help="address of the service; default: LOSSMETER_URL, or http://127.0.0.1:8080",
     )
     parser.add_argument("--retries", type=int, default=2, help="default: 2")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    ping = commands.add_parser("ping", help="say whether the service answers, and how")
+    ping = commands.add_parser("ping", help="check that the service answers")
     ping.set_defaults(command=_ping)
 
     evaluate = commands.add_parser(
@@ -90,37 +88,37 @@ def _parser() -> argparse.ArgumentParser:
         "files",
         nargs="+",
         metavar="FILE",
-        help="a safetensors or .npz file; counted once where it is named again",
+        help="a safetensors or .npz file; counted once if given twice",
     )
     evaluate.add_argument(
         "--option",
         action="append",
         default=[],
         metavar="NAME=VALUE",
-        help="an option of the evaluation, in place of that of the files; JSON or text",
+        help="an option that overrides that of the files; JSON or text",
     )
     evaluate.add_argument(
         "--tensor",
         action="append",
         default=[],
         metavar="FIELD=NAME",
-        help="the name of the tensor that is logits, label, input_mask or another "
-        "field, where it is another",
+        help="the name of the tensor for logits, label, input_mask or another field, "
+        "if it is not the name of the field",
     )
     evaluate.add_argument("--json", action="store_true", help="print JSON")
     evaluate.set_defaults(command=_evaluate)
 
-    watch = commands.add_parser("watch", help="print the steps of a run as they come")
+    watch = commands.add_parser("watch", help="print the steps of a run as they change")
     watch.add_argument("run", metavar="RUN")
     watch.add_argument(
-        "--new", action="store_true", help="leave out the steps that are there already"
+        "--new", action="store_true", help="leave out steps that are already recorded"
     )
     watch.add_argument(
         "--until",
         type=int,
         default=math.inf,
         metavar="STEP",
-        help="end when this step, or one after it, is complete",
+        help="end when this step, or a later one, is complete",
     )
     watch.set_defaults(command=_watch)
     return parser
@@ -161,7 +159,7 @@ def _evaluate(client: Client, given: argparse.Namespace) -> int:
 
 
 def _distinct(files: list[str]) -> list[str]:
-    """Files, each by its first name; says which are named again."""
+    """Files without repetitions; prints a note for each file that is given twice."""
     names: dict[str, str] = {}
     again: list[str] = []
     for file in files:

@@ -1,3 +1,3 @@
-"""The version, as package.json of the service has it."""
+"""The version, the same as in package.json of the service."""
 
 __version__ = "0.1.0"

@@ -1,4 +1,4 @@
-"""Where the service is, and who asks."""
+"""The address of the service, and the key."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ DEFAULT_URL = "http://127.0.0.1:8080"
 
 @dataclass(frozen=True)
 class Address:
-    """Where the service is, without a slash at the end, and the key."""
+    """The URL of the service, without a slash at the end, and the key."""
 
     url: str
     api_key: str | None = field(repr=False)
 
     @classmethod
     def of(cls, url: str | None, api_key: str | None) -> Address:
-        """What is given, or what the environment says in its place.
+        """Makes an address of the arguments, or of the environment by default.
 
         Raises:
-            ValueError: The URL is none, or the key cannot be one.
+            ValueError: The URL or the key is invalid.
         """
         given = url or os.environ.get("LOSSMETER_URL") or DEFAULT_URL
         try:
@@ -40,7 +40,7 @@ class Address:
             or parsed.fragment is not None
             or parsed.auth is not None
         ):
-            # Who put a password there does not want it to be shown.
+            # A password in the URL must not be shown.
             shown = given.rpartition("@")[2]
             raise ValueError(
                 f"the URL of the service is {shown!r}, expected one such as "
@@ -49,7 +49,7 @@ class Address:
             )
         key = (api_key or os.environ.get("LOSSMETER_API_KEY", "")).strip()
         if not (key.isascii() and key.isprintable()):
-            raise ValueError("the API key has characters that no header takes")
+            raise ValueError("the API key has characters that a header cannot have")
         return cls(given.rstrip("/"), key or None)
 
     @property

@@ -1,4 +1,4 @@
-"""The asynchronous twin of the client, on aiohttp: `pip install 'lossmeter[async]'`."""
+"""The asynchronous client, on aiohttp: `pip install 'lossmeter[async]'`."""
 
 from __future__ import annotations
 
@@ -54,18 +54,18 @@ class AsyncClient(Configured):
     Args:
         url: See `Client`.
         api_key: See there.
-        timeout: Seconds within which it must be possible to connect, to send a piece
-            of 256 KiB, and to hear something after all is sent.
-        retries: How often a request is sent again.
+        timeout: Most seconds to connect, to send 256 KiB, and to wait for data of the
+            answer.
+        retries: Most retries of a request.
         progress: Bars of `tqdm` for uploads; see `Client`.
-        session: A session of your own, which is not closed here.
+        session: Your own session, which the client does not close.
 
     Attributes:
-        url: Where the service is.
-        transport: What sends the requests.
+        url: Address of the service.
+        transport: The connections.
 
     Raises:
-        ValueError: The URL is none, or the key cannot be one.
+        ValueError: The URL or the key is invalid.
 
     Example:
         >>> async with AsyncClient() as client:
@@ -110,7 +110,7 @@ class AsyncClient(Configured):
         input_mask: ArrayLike | None = None,
         **options: Unpack[Options],
     ) -> Diagnosis:
-        """Says what stands in a tensor; see `Client.diagnose`."""
+        """Surveys a tensor; see `Client.diagnose`."""
         batch = Batch(logits, label, input_mask, None, options)
         return await self.transport.send(requests.diagnose(batch))
 
@@ -172,7 +172,7 @@ class AsyncClient(Configured):
         tensors: Mapping[str, str] | None = None,
         **options: Unpack[Options],
     ) -> Evaluation:
-        """Evaluates a batch that lies in a file; see `Client.evaluate_file`."""
+        """Evaluates a batch in a file; see `Client.evaluate_file`."""
         with naming(path):
             batch = batch_of(path, options, tensors)
             return await self.transport.send(requests.cross_entropy(batch))
@@ -196,7 +196,7 @@ class AsyncClient(Configured):
         return AsyncRun(self, name, attempt)
 
     async def runs(self, **filters: Unpack[RunFilters]) -> AsyncIterator[RunSummary]:
-        """Runs in short, all or those that match; see `Client.runs`."""
+        """Summaries of all runs or of those that match; see `Client.runs`."""
         page = await self.transport.send(requests.list_runs(filters))
         while True:
             for run in page["runs"]:
@@ -206,11 +206,11 @@ class AsyncClient(Configured):
             page = await self.transport.send(requests.list_runs(filters, page["next"]))
 
     async def info(self) -> Info:
-        """What the service is and can do."""
+        """Version, kernel, options and limits of the service."""
         return await self.transport.send(requests.info())
 
     async def close(self) -> None:
-        """Closes the connections, but for those of your own making.
+        """Closes the connections, except those of your own session.
 
         A later request opens new ones.
         """

@@ -1,4 +1,4 @@
-"""What came of an attempt to send a request."""
+"""The outcome of an attempt to send a request."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _MOST_ASKED_SECONDS = 60
 
 @dataclass(frozen=True)
 class Answer:
-    """An answer, read whole.
+    """A complete answer.
 
     Attributes:
         status: The HTTP status.
-        content: Its body, which may be written to.
+        content: Its body, in writable memory.
         retry_after: The seconds that the service asks to wait, at most a minute.
-        media_type: What its body is, without parameters.
-        location: Where a redirect leads.
+        media_type: Media type of its body, without parameters.
+        location: Target of a redirect.
     """
 
     status: int
@@ -41,10 +41,10 @@ Outcome = Answer | UnreachableError
 
 
 def answer_of(status: int, headers: Mapping[str, str], content: bytearray) -> Outcome:
-    """An answer, or that there is none: its head was cut off.
+    """An answer, or an error when its head was cut off.
 
-    Parsers take the end of a connection for that of a head, and then for that of a body
-    of unknown length.
+    Parsers accept the end of a connection as the end of the head, and then as the end
+    of a body of unknown length.
     """
     has_length = "Content-Length" in headers or "Transfer-Encoding" in headers
     if not content and not has_length and status != HTTPStatus.NO_CONTENT:
@@ -63,7 +63,7 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     text = headers.get("Retry-After")
     if text is None:
         return None
-    # Digits and dates may be beyond what Python makes numbers of.
+    # Digits and dates may exceed the range of Python's numbers.
     with contextlib.suppress(InvalidHeader, ValueError, OverflowError):
         return min(urllib3.Retry().parse_retry_after(text), _MOST_ASKED_SECONDS)
     return None

@@ -19,11 +19,11 @@ _BY_NAME = {dtype.name: dtype for dtype in (BFLOAT16, FLOAT8_E4M3FN, FLOAT8_E5M2
 
 
 def as_array(value: ArrayLike) -> NDArray[Any]:
-    """A C-contiguous NumPy array of an array of NumPy, PyTorch, JAX or MindSpore.
+    """Makes a C-contiguous NumPy array of one of NumPy, PyTorch, JAX or MindSpore.
 
-    Nothing is copied when the array lies contiguous in the memory of the host; one that
-    lies on a device, or is not contiguous, is copied once. bfloat16 and float8 keep
-    their dtype, as that of `ml_dtypes`. A gradient that is followed is left out.
+    A contiguous array on the host is not copied. An array on a device, or one that is
+    not contiguous, is copied once. bfloat16 and float8 become dtypes of `ml_dtypes`.
+    PyTorch's tracking of gradients ends here.
 
     Args:
         value: An array, a scalar or nested sequences, of any shape.
@@ -32,12 +32,12 @@ def as_array(value: ArrayLike) -> NDArray[Any]:
         An array of the same shape and dtype, little-endian.
 
     Raises:
-        TypeError: It has no values in one block of memory, such as a sparse, nested,
-            quantised, masked or meta tensor, or no numbers.
-        ValueError: Sequences of unequal length.
+        TypeError: The values are not in one block of memory, as in a sparse, nested,
+            quantised, masked or meta tensor, or are not numbers.
+        ValueError: Nested sequences have unequal lengths.
     """
     array = _as_numpy(value)
-    # MindSpore and TensorFlow have dtypes of their own, of the same bits and names.
+    # MindSpore and TensorFlow have dtypes of their own, with the same bits and names.
     known = _BY_NAME.get(array.dtype.name, array.dtype)
     if array.dtype != known:
         bits = np.require(array, requirements="C").view(f"u{known.itemsize}")
@@ -46,12 +46,12 @@ def as_array(value: ArrayLike) -> NDArray[Any]:
         array.dtype.byteorder == "=" and sys.byteorder == "big"
     ):
         array = array.astype(array.dtype.newbyteorder("<"))
-    # np.ascontiguousarray makes an axis where there is none.
+    # np.ascontiguousarray adds an axis to an array without axes.
     return np.require(array, requirements="C")
 
 
 def as_named_array(name: str, value: ArrayLike) -> NDArray[Any]:
-    """An array as `as_array` makes it, whose errors say which array it is.
+    """Calls `as_array`, and names the array in its errors.
 
     Raises:
         TypeError: It cannot be sent.
@@ -59,11 +59,11 @@ def as_named_array(name: str, value: ArrayLike) -> NDArray[Any]:
     try:
         return as_array(value)
     except (TypeError, ValueError, RuntimeError) as cause:
-        raise TypeError(f"{name} is no array that can be sent: {cause}") from cause
+        raise TypeError(f"{name} is not an array that can be sent: {cause}") from cause
 
 
 def _as_numpy(value: Any) -> NDArray[Any]:  # noqa: ANN401 -- of any library
-    # A library that was not imported has made no array; none is imported for the test.
+    # A library that is not imported made no array, so none is imported to test it.
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(value, torch.Tensor):
         fault = tensor_fault(value)
@@ -88,7 +88,7 @@ def _as_numpy(value: Any) -> NDArray[Any]:  # noqa: ANN401 -- of any library
 
 
 def tensor_fault(tensor: Any) -> str | None:  # noqa: ANN401 -- torch is no dependency
-    """The end of a sentence that says why a tensor of PyTorch cannot be sent."""
+    """The reason why a tensor of PyTorch cannot be sent, as the end of a sentence."""
     if tensor.is_nested:
         return "is a nested tensor, expected a padded one and input_mask"
     if str(tensor.layout) != "torch.strided":
@@ -107,7 +107,7 @@ def _is_masked(value: object) -> bool:
 
 
 def _from_torch(tensor: Any, torch: Any) -> NDArray[Any]:  # noqa: ANN401 -- torch is no dependency
-    # NumPy has no such dtypes of its own: the bits go across as integers.
+    # NumPy itself lacks these dtypes: the bits are passed as integers.
     dtype = _BY_NAME.get(str(tensor.dtype).removeprefix("torch."))
     if dtype is not None:
         integers = torch.int16 if dtype.itemsize == 2 else torch.uint8  # noqa: PLR2004 -- bytes

@@ -1,4 +1,4 @@
-"""The asynchronous twin of a run."""
+"""An asynchronous run."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ class AsyncRun:
 
     Attributes:
         name: Its name.
-        attempt: Which start of the trainer records.
-        client: Whom it asks.
+        attempt: Attempt of the trainer that records.
+        client: The client that it uses.
     """
 
     def __init__(self, client: AsyncClient, name: str, attempt: int) -> None:
@@ -47,7 +47,7 @@ class AsyncRun:
         self.client = client
 
     async def describe(self, **description: Unpack[RunDescription]) -> RunSummary:
-        """Says what the run is; see `Run.describe`."""
+        """Describes the run; see `Run.describe`."""
         described = requests.describe_run(self.name, description)
         return await self.client.transport.send(described)
 
@@ -132,7 +132,7 @@ class AsyncRun:
         return (await self.client.transport.send(request))["attempts"]
 
     async def summary(self) -> RunSummary:
-        """The run in short; see `Run.summary`."""
+        """The summary of the run; see `Run.summary`."""
         return await self.client.transport.send(requests.get_run(self.name))
 
     async def steps(
@@ -180,7 +180,7 @@ class AsyncRun:
         return await self.client.transport.send(request)
 
     def watch(self, *, after: int | None = None) -> AsyncGenerator[Event]:
-        """What changes in the run, as it happens; see `Run.watch`."""
+        """Changes of the run as they happen; see `Run.watch`."""
         return self.client.transport.events(
             requests.run_path(self.name, "events"), after
         )

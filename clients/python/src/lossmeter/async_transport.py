@@ -1,4 +1,4 @@
-"""How requests go to the service, and answers come back: over aiohttp."""
+"""The connections to the service, over aiohttp."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class AsyncTransport:
         self._own_session = session is None
 
     async def send(self, request: Request[_T]) -> _T:
-        """Sends a request, again where that may help; see `Transport.send`."""
+        """Sends a request, with retries; see `Transport.send`."""
         for attempt in itertools.count():
             outcome = await self._exchange(request)
             delay = next_delay(self._settings.retries, attempt, outcome)
@@ -62,7 +62,7 @@ class AsyncTransport:
             answer = await self.send(request)
 
     async def events(self, path: str, after: int | None) -> AsyncGenerator[Event]:
-        """The events of a path, over breaks of the connection; see `AsyncRun.watch`."""
+        """The events of a path; reconnects after a break. See `AsyncRun.watch`."""
         reader = EventReader(after)
         attempt = 0
         while True:
@@ -83,7 +83,7 @@ class AsyncTransport:
                 reader.restart()
 
     async def close(self) -> None:
-        """Closes the connections, but for those of the caller's making."""
+        """Closes the connections, except those of the caller's session."""
         if self._session is not None and self._own_session:
             await self._session.close()
             self._session = None
@@ -162,7 +162,7 @@ class AsyncTransport:
             repeatable = not isinstance(
                 cause, TimeoutError | aiohttp.ClientSSLError | aiohttp.InvalidURL
             )
-            # That of a time-out of asyncio's is empty.
+            # The message of asyncio's time-out is empty.
             said = str(cause) or "Timed out, nothing was sent"
             raise UnreachableError(
                 f"{method} {url}: {said}", repeatable=repeatable
@@ -177,13 +177,13 @@ class AsyncTransport:
 
 
 class _LostError(Exception):
-    """A connection that was lost, in a form that aiohttp does not know."""
+    """A lost connection, reported by none of aiohttp's own errors."""
 
 
 async def _once(
     request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
 ) -> aiohttp.ClientResponse:
-    # aiohttp would send what is idempotent a second time by itself, at once.
+    # aiohttp itself would retry idempotent requests at once.
     try:
         return await handler(request)
     except aiohttp.ClientConnectorError:

@@ -1,4 +1,4 @@
-"""A body as aiohttp sends it, each chunk of it in time."""
+"""A body for aiohttp, with a time limit for each chunk."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ if TYPE_CHECKING:
 
 
 class Upload(aiohttp.Payload):
-    """A body that is sent from the memory where it lies.
+    """A body that is sent without a copy.
 
-    aiohttp bounds how long nothing is read, but not how long nothing is sent.
+    aiohttp has a timeout for reading, but none for sending.
     """
 
     def __init__(
         self, body: Body, show: bool | None, seconds: float, limit: asyncio.Timeout
     ) -> None:
-        """Takes what is sent.
+        """Takes the body.
 
         Args:
             body: The body.
-            show: Whether there is a bar; see `track_upload`.
-            seconds: How long a chunk may take.
-            limit: What ends the request when one takes longer.
+            show: True for a progress bar; see `track_upload`.
+            seconds: Most seconds for a chunk.
+            limit: Ends the request when a chunk takes longer.
         """
         super().__init__(body, content_type=body.content_type)
         self._size = body.length
@@ -41,7 +41,7 @@ class Upload(aiohttp.Payload):
         self._limit = limit
 
     async def write(self, writer: AbstractStreamWriter) -> None:
-        """Sends the body; cuts the connection when it cannot be sent."""
+        """Sends the body; breaks the connection when it cannot be sent."""
         now = asyncio.get_running_loop().time
         transport = writer.transport
         try:
@@ -50,7 +50,7 @@ class Upload(aiohttp.Payload):
                     self._end_at(now() + self._seconds)
                     await writer.write(chunk)
         except BaseException:
-            # Closed, it would wait for what was not sent yet, for ever.
+            # close() would wait for unsent data forever.
             if transport is not None:
                 transport.abort()
             raise
@@ -73,6 +73,6 @@ class Upload(aiohttp.Payload):
         raise TypeError("the body is not text")
 
     def _end_at(self, when: float | None) -> None:
-        # An answer that came before the body was sent has ended it.
+        # An answer that arrived before the whole body was sent has ended the upload.
         with suppress(RuntimeError):
             self._limit.reschedule(when)

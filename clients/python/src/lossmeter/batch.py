@@ -1,4 +1,4 @@
-"""A batch, and the body that it is sent as."""
+"""A batch, and its request body."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ class Batch:
     words: ArrayLike | None = None
 
     def body(self, **fields: float | str) -> Body:
-        """The batch as the service reads it while it arrives: the logits last.
+        """Makes the request body, logits last, so that the service can stream them.
 
         Args:
-            **fields: Numbers and texts that are sent beside the tensors.
+            **fields: Numbers and texts that are sent in addition to the tensors.
 
         Raises:
-            TypeError: No array, or a dtype that the service does not know; an option
-                that has no place in JSON.
+            TypeError: A value is not an array, or has an unknown dtype; an option
+                cannot be written as JSON.
             ValueError: An option that is not finite.
         """
         given = {
@@ -62,5 +62,5 @@ class Batch:
 
 
 def without_none(options: Options) -> dict[str, object]:
-    """Options but for those that are None, which are left to the service."""
+    """Options without those that are None, which have the service's defaults."""
     return {name: value for name, value in options.items() if value is not None}

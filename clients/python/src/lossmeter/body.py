@@ -1,4 +1,4 @@
-"""The bytes of a request, sent from the memory where they lie."""
+"""The bytes of a request, sent without a copy."""
 
 from __future__ import annotations
 

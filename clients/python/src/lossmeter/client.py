@@ -43,30 +43,30 @@ if TYPE_CHECKING:
 class Client(Configured):
     """A client of one service, which threads may share.
 
-    Arrays may be NumPy's, PyTorch's, JAX's or MindSpore's; they are sent from the
-    memory where they lie. Connections are kept open. What may succeed later is sent
-    again, with growing pauses: when the service has too much to do (429), is not there
-    (502, 503, 504), or the connection is lost. To record twice is to record once.
+    Arrays may be from NumPy, PyTorch, JAX or MindSpore; contiguous arrays on the host
+    are sent without a copy. Connections are kept open. Requests are retried with
+    growing pauses when the service is overloaded (429) or unavailable (502, 503, 504),
+    or when the connection is lost. Retries are safe: the same recording counts once.
 
     Args:
-        url: Where the service is, such as `https://loss.example`; without, what the
-            environment has as `LOSSMETER_URL`, or `http://127.0.0.1:8080`.
-        api_key: The key; without, what the environment has as `LOSSMETER_API_KEY`, or
-            none. It does not go along when a client is pickled.
-        timeout: Seconds within which it must be possible to connect, to send a piece
-            of 256 KiB, and to hear something after all is sent.
-        retries: How often a request is sent again.
-        progress: Bars of `tqdm`, where it is installed, for uploads of more than a
-            second: True for always, False for never, None for when there is a terminal.
-        pool: Connections of your own making, for a proxy or certificates of your own.
-            They do not go along when a client is pickled.
+        url: Address of the service, such as `https://loss.example`. By default it is
+            the environment's `LOSSMETER_URL`, or `http://127.0.0.1:8080`.
+        api_key: The key. By default it is the environment's `LOSSMETER_API_KEY`, if
+            set. A pickled client does not contain it.
+        timeout: Most seconds to connect, to send 256 KiB, and to wait for data of the
+            answer.
+        retries: Most retries of a request.
+        progress: Progress bars of `tqdm`, if installed, for uploads of more than one
+            second. True shows them always, False never, None only on a terminal.
+        pool: Your own connections, for a proxy or certificates. A pickled client does
+            not contain them.
 
     Attributes:
-        url: Where the service is.
-        transport: What sends the requests.
+        url: Address of the service.
+        transport: The connections.
 
     Raises:
-        ValueError: The URL is none, or the key cannot be one.
+        ValueError: The URL or the key is invalid.
 
     Example:
         >>> import numpy as np
@@ -104,24 +104,23 @@ class Client(Configured):
         """Evaluates a batch.
 
         Args:
-            logits: Scores of shape (N, C) or (…, C), or (C,) of a row alone: float16,
-                bfloat16, float32 or float64. `class_axis` says where else the classes
-                are.
-            label: Class indices, integers of shape (N,), (…,) or (…, 1), a number for
-                a row alone; or class probabilities, floats shaped like the logits.
+            logits: Scores of shape (N, C) or (…, C), or (C,) for a single row: float8,
+                float16, bfloat16, float32 or float64. `class_axis` names another axis
+                of the classes.
+            label: Class indices, integers of shape (N,), (…,) or (…, 1), a number for a
+                single row; or class probabilities, floats shaped like the logits.
             input_mask: Weights of the rows, of shape (N,) or (…,) and any dtype; 0
-                leaves a row out, whatever it holds.
+                leaves a row out, whatever its values are.
             weight: Weights of the classes, of shape (C,).
             segments: Lengths of the sequences that the rows fill in order, of shape
-                (S,); without, the rows along the axis before the classes.
+                (S,). By default the axis before the classes has the rows of a sequence.
             bytes: Bytes of the texts, a number or one for each sequence, for the
                 metrics `bits_per_byte` and `byte_perplexity`.
             words: Words of the texts, for the metric `word_perplexity`.
             **options: See `lossmeter.schemas.Options`; None is the default.
 
         Returns:
-            The loss in nats, what it was made of, and the arrays that `outputs` asked
-            for.
+            The loss in nats, its parts, and the arrays that `outputs` names.
 
         Raises:
             TypeError: An array has a dtype that the service does not know.
@@ -141,11 +140,11 @@ class Client(Configured):
         input_mask: ArrayLike | None = None,
         **options: Unpack[Options],
     ) -> Diagnosis:
-        """Says what stands in a tensor: counts, places, magnitudes, norms, hot spots.
+        """Surveys a tensor: counts, places, magnitudes, norms, hot spots.
 
         Args:
             logits: Any floating-point tensor of shape (C,), (N, C) or (…, C).
-            label: Class indices, which say by `ignore_index` which rows count.
+            label: Class indices; rows with `ignore_index` do not count.
             input_mask: Weights of the rows; rows of 0 do not count.
             **options: `ignore_index` and `max_locations`.
 
@@ -170,34 +169,35 @@ class Client(Configured):
     ) -> Comparison:
         """Compares two sets of logits: KL divergence, agreement, perplexity.
 
-        What does not fit one request is divided by rows and sent in several, one after
-        another. Sums are exact, so the answer is the same.
+        Logits that do not fit one request are divided by rows and sent in several
+        requests, one after another. Sums are exact, so the answer is the same.
 
         Args:
-            reference: The distributions P that are compared with: logits of the shape
-                of `logits`, or (N, C), in any floating-point dtype; the top K of each
-                row, `{"indices": …, "logprobs": …}` of shape (N, K) or (…, K); or a
-                file below the service's data directory, `{"file": …, "tensor": …}` or
+            reference: The reference distributions P: logits of the shape of `logits`,
+                or (N, C), in any floating-point dtype; the top K of each row,
+                `{"indices": …, "logprobs": …}` of shape (N, K) or (…, K); or a file
+                below the service's data directory, `{"file": …, "tensor": …}` or
                 `{"kld_file": …}`.
-            logits: Scores Q of the model that is compared, of shape (N, C), (…, C), or
-                (C,) of a row alone; or `{"file": …, "tensor": …}`.
+            logits: Scores Q of the compared model, of shape (N, C), (…, C), or (C,) for
+                a single row; or `{"file": …, "tensor": …}`.
             label: Class indices, for perplexities and probabilities of the label.
-            input_mask: Weights of the rows; 0 leaves a row out, whatever it holds.
+            input_mask: Weights of the rows; 0 leaves a row out, whatever its values
+                are.
             segments: Lengths of the sequences that the rows fill in order, of shape
-                (S,); without, the rows along the axis before the classes. The output
-                `sequences` lists the result of each.
+                (S,). By default the axis before the classes has the rows of a sequence.
+                The output `sequences` lists the result of each.
             rows_per_request: Most rows of a request; None for as many as the service
-                takes. Beside a file nothing is divided.
+                takes. With a file, nothing is divided.
             **options: See `lossmeter.schemas.ComparisonOptions`; None is the default.
 
         Returns:
             The loss, statistics with standard errors, the worst rows, and the arrays
-            that `outputs` asked for.
+            that `outputs` names.
 
         Raises:
             TypeError: An array has a dtype that the service does not know.
-            ValueError: A mapping that names neither a top K nor a file.
-            ProblemError: The service refused them; NonFiniteLossError with
+            ValueError: A mapping names neither a top K nor a file.
+            ProblemError: The service refused the comparison; NonFiniteLossError with
                 `on_non_finite="reject"`.
             UnreachableError: The service could not be reached.
 
@@ -222,20 +222,20 @@ class Client(Configured):
         """Compares the log-probabilities that two sides gave for the same tokens.
 
         Args:
-            old: Those of the side that sampled the tokens, in nats, of shape (N,) or
-                (B, T), whose rows are sequences.
-            new: Those of the side that trains, in the shape of `old`.
+            old: Log-probabilities by the model that sampled the tokens, in nats, of
+                shape (N,), or (B, T) with a sequence per row.
+            new: Log-probabilities by the model that is trained, in the shape of `old`.
             mask: 1 for tokens that count, 0 for others, in the shape of `old`.
-            segments: Lengths of the sequences that tokens of shape (N,) fill in
-                order; without, they are one sequence.
+            segments: Lengths of the sequences that tokens of shape (N,) fill in order.
+                By default they are one sequence.
 
         Returns:
             Estimators over all tokens, of each sequence, and the worst tokens. Values
-            are None where nothing counts, and infinite where they overflow.
+            are None where no token counts, and infinite where they overflow.
 
         Raises:
             TypeError: An array has a dtype that the service does not know.
-            ProblemError: The service refused them.
+            ProblemError: The service refused the log-probabilities.
             UnreachableError: The service could not be reached.
 
         Example:
@@ -270,7 +270,7 @@ class Client(Configured):
             **options: See `lossmeter.schemas.Options`; the same for all shards.
 
         Returns:
-            Bytes for `combine`, to be sent from rank to rank as they are.
+            Bytes for `combine`, which ranks send to each other unchanged.
 
         Raises:
             TypeError: An array has a dtype that the service does not know.
@@ -286,11 +286,11 @@ class Client(Configured):
         """Merges the partials of all shards into the evaluation of the whole batch.
 
         Args:
-            partials: What `partials` returned, in any order.
-            **options: Changes of the options that the partials were made with.
+            partials: Results of `partials`, in any order.
+            **options: Changes to the options of the partials.
 
         Raises:
-            ProblemError: They do not belong together, or leave classes out.
+            ProblemError: The partials do not belong together, or classes are missing.
             UnreachableError: The service could not be reached.
         """
         return self.transport.send(requests.combine(partials, options))
@@ -302,21 +302,20 @@ class Client(Configured):
         tensors: Mapping[str, str] | None = None,
         **options: Unpack[Options],
     ) -> Evaluation:
-        """Evaluates a batch that lies in a file.
+        """Evaluates a batch in a file.
 
         Args:
             path: A safetensors or `.npz` file with `logits`, `label` and, optionally,
-                `input_mask`, `weight`, `segments`, `bytes` and `words`, in any order.
-                A safetensors file is not read into memory; it may have options as
-                JSON text in
-                `__metadata__.options`. Other tensors are left alone.
-            tensors: Names of tensors in the file, by the fields that they are, such as
-                `{"label": "targets"}`; others are called like their field.
-            **options: Options in place of the file's.
+                `input_mask`, `weight`, `segments`, `bytes` and `words`, in any order. A
+                safetensors file is not read into memory; it may have options as JSON
+                text in `__metadata__.options`. Other tensors are ignored.
+            tensors: Names of tensors in the file, by field, such as `{"label":
+                "targets"}`; other tensors have the name of their field.
+            **options: Options that override those of the file.
 
         Raises:
             OSError: The file cannot be read.
-            ValueError: It is not such a file.
+            ValueError: The file is invalid.
             ProblemError: The service refused the batch.
             UnreachableError: The service could not be reached.
         """
@@ -331,12 +330,12 @@ class Client(Configured):
         tensors: Mapping[str, str] | None = None,
         **options: Unpack[Options],
     ) -> list[Evaluation]:
-        """Evaluates files one after another, with a bar of how many are done.
+        """Evaluates files one after another, with a progress bar.
 
         Args:
-            paths: Files, or one, as `evaluate_file` takes them.
-            tensors: Names of tensors in the files, as `evaluate_file` takes them.
-            **options: Options in place of the files'.
+            paths: One or more files, as for `evaluate_file`.
+            tensors: Names of tensors in the files, as for `evaluate_file`.
+            **options: Options that override those of the files.
 
         Returns:
             Their evaluations, in the order of the files. The loss of all of them is
@@ -344,7 +343,7 @@ class Client(Configured):
 
         Raises:
             OSError: A file cannot be read.
-            ValueError: One is not such a file.
+            ValueError: A file is invalid.
             ProblemError: The service refused a batch.
             UnreachableError: The service could not be reached.
         """
@@ -359,13 +358,13 @@ class Client(Configured):
         Args:
             name: Up to 256 characters of Unicode without control characters, such as
                 `meta-llama/Llama-2-7b` or `lr=1e-4,bs=32`.
-            attempt: Which start of the trainer it is: one that resumes from a
-                checkpoint raises it, and its batches take the place of earlier ones.
+            attempt: Attempt of the trainer. A trainer that resumes from a checkpoint
+                uses a higher one, and its batches supersede those of lower attempts.
         """
         return Run(self, name, attempt)
 
     def runs(self, **filters: Unpack[RunFilters]) -> Iterator[RunSummary]:
-        """Runs in short, all that are not archived or those that match.
+        """Summaries of the runs that match, or of all that are not archived.
 
         Args:
             **filters: See `lossmeter.run_fields.RunFilters`.
@@ -381,7 +380,7 @@ class Client(Configured):
             yield from page["runs"]
 
     def info(self) -> Info:
-        """What the service is and can do: version, kernel, dtypes, options, limits.
+        """Version, kernel, dtypes, options and limits of the service.
 
         Raises:
             ProblemError: The service refused.
@@ -390,7 +389,7 @@ class Client(Configured):
         return self.transport.send(requests.info())
 
     def close(self) -> None:
-        """Closes the connections, but for those of your own making.
+        """Closes the connections, except those of your own pool.
 
         A later request opens new ones.
         """

@@ -1,7 +1,7 @@
-"""Statistics of compared rows: the service's own formulas, with its exact sums.
+"""Statistics of compared rows, by the formulas and exact sums of the service.
 
-docs/compare.md has the formulas. Sums are rounded once, so that they do not depend on
-the requests over which the rows were divided.
+docs/compare.md has the formulas. Sums are rounded once, so the division into requests
+has no effect on them.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ DIFFERENCE_PERCENTILES = (
 
 
 def exact_sum(terms: Column) -> float:
-    """A sum that is rounded once; terms that are not finite decide it."""
+    """An exact sum, rounded once; non-finite terms make it non-finite."""
     if not np.isfinite(terms).all():
         return float(terms[~np.isfinite(terms)].sum())
     try:
@@ -54,12 +54,12 @@ class Moments(NamedTuple):
     standard_error: float
 
     def shown(self) -> tuple[float | None, float | None]:
-        """Both, None where undetermined."""
+        """Mean and standard error, None where undetermined."""
         return determined(self.mean), determined(self.standard_error)
 
 
 def determined(value: float) -> float | None:
-    """None in place of NaN."""
+    """Replaces NaN by None."""
     return None if math.isnan(value) else value
 
 
@@ -71,7 +71,7 @@ class CountedRows:
 
     @property
     def n(self) -> int:
-        """Their number."""
+        """Number of the rows."""
         return self.masks.size
 
     @property
@@ -83,7 +83,7 @@ class CountedRows:
     def scaled(self) -> tuple[Column, float]:
         """Masks and Σ m, times a power of two that brings Σ m near 1.
 
-        Squares of masks do not leave the range of float64, and other digits remain.
+        Squares of masks then stay in the range of float64, and no digit changes.
         """
         masks, weight = self.masks, self.weight
         if not 0 < weight < math.inf:
@@ -185,8 +185,8 @@ def _value(value: float, error: float) -> dict[str, float | None]:
 
 
 def _spread(x: Column, names: Sequence[str]) -> dict[str, object]:
-    """Extremes and percentiles over rows, unweighted, without those that are NaN."""
-    # Adding 0 makes −0 a 0: the two are equal, and either could come first.
+    """Unweighted extremes and percentiles over rows, without NaN."""
+    # Adding 0 turns −0 into 0: the two are equal, and their order is arbitrary.
     ascending = np.sort(x[~np.isnan(x)] + 0.0)
     if ascending.size == 0:
         return {"min": None, "max": None, "percentiles": dict.fromkeys(names)}

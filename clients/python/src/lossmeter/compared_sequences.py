@@ -1,4 +1,4 @@
-"""The sequences of compared rows, which the client makes for divided pairs."""
+"""Results of sequences, which the client computes for comparisons that it divides."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def compare_sequences(
 
 
 def _sequence(masks: Column, columns: Mapping[str, Column]) -> ComparedSequence:
-    """A sequence of the counted rows; None where there are none."""
+    """The result of a sequence; None without counted rows."""
     mean, numerator, denominator = _mean(masks, columns["kl_divergence"])
     found: ComparedSequence = {
         "tokens": masks.size,

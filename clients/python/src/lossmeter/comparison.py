@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 class Comparison:
     """Two sets of logits compared, P of the reference and Q of the logits, in nats.
 
-    Two are equal when all is but their outputs, which may be large.
+    Two comparisons are equal when all fields except `outputs` are.
 
     Attributes:
         loss: The loss, as `reduction` and `semantics` form it; None with
@@ -40,9 +40,9 @@ class Comparison:
         probability_difference: Statistics of q_y − p_y; None without labels.
         perplexity: Perplexities of both sides, their ratio and difference; None without
             labels.
-        rows: Rows by fate.
-        outputs: The arrays that `outputs` asked for, by name; `gradient` is shaped like
-            the logits, in their dtype.
+        rows: Numbers of rows: total, counted, ignored, masked.
+        outputs: The requested arrays, by name; `gradient` is shaped like the logits, in
+            their dtype.
         worst_rows: The counted rows of greatest divergence, the worst first.
         diagnostics: Values that are not finite, by side, with cause and place.
         kernel: The kernel that computed it.

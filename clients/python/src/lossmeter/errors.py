@@ -1,4 +1,4 @@
-"""What can go wrong between a program and the service."""
+"""Errors of the client."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SHOWN_CHARACTERS = 200
 
 
 class LossmeterError(Exception):
-    """Base of all errors that this package raises of its own."""
+    """Base of all errors of this package."""
 
 
 class UnreachableError(LossmeterError):
@@ -27,12 +27,12 @@ class UnreachableError(LossmeterError):
     """
 
     def __init__(self, message: str, *, repeatable: bool) -> None:
-        """Says what was tried.
+        """Describes the failure.
 
         Args:
-            message: What happened, with the address.
-            repeatable: Whether to ask again may help: not after a time-out, which
-                has taken its time already, nor without a valid certificate.
+            message: Description, with the address.
+            repeatable: True when a retry may help: not after a time-out, and not after
+                an invalid certificate.
         """
         super().__init__(message)
         self.repeatable = repeatable
@@ -42,7 +42,7 @@ class UnreachableError(LossmeterError):
 
 
 class UnexpectedAnswerError(LossmeterError):
-    """What answered is not a Lossmeter, or one that is newer or older than this."""
+    """The answer is not from Lossmeter, or from a version that is too new or old."""
 
 
 class ProblemPlace(TypedDict):
@@ -60,18 +60,18 @@ class ProblemError(LossmeterError):
 
     Attributes:
         status: The HTTP status.
-        code: The code of the service's catalogue, such as `invalid_label`; programs
-            switch on it. `http_502`, say, when something between answered.
-        title: What kind of problem it is.
-        detail: What came, what was expected and where.
-        instance: The URN under which the service's log has the request.
+        code: Stable code of the problem, such as `invalid_label`. It is the status,
+            such as `http_502`, when a proxy answered.
+        title: Kind of the problem.
+        detail: The received value, the expected one, and the place.
+        instance: URN of the request in the service's log.
         trace_id: The id of the trace of the request, where the service traces requests.
         errors: Each place of the request that is wrong.
-        problem: The whole problem, as it came.
+        problem: The whole problem, as received.
     """
 
     def __init__(self, status: int, problem: dict[str, Any]) -> None:
-        """Takes a problem apart.
+        """Reads the members of a problem.
 
         Args:
             status: The HTTP status.
@@ -96,12 +96,12 @@ class NonFiniteLossError(ProblemError):
 
     @property
     def diagnostics(self) -> Diagnostics:
-        """Why, and where."""
+        """Causes and places."""
         return cast("Diagnostics", self.problem["diagnostics"])
 
 
 def problem_of(status: int, content: bytes | bytearray) -> ProblemError:
-    """The error that an answer is, which has a status of 400 or more."""
+    """The error for an answer with a status of 400 or more."""
     try:
         problem = json.loads(content)
     except ValueError:

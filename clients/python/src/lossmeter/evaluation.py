@@ -1,4 +1,4 @@
-"""What the service answers to a batch."""
+"""The answers to a batch."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class Evaluation:
     """An evaluated batch: N rows, C classes, nats throughout.
 
-    Two are equal when all is but their outputs, which may be large.
+    Two evaluations are equal when all fields except `outputs` are.
 
     Attributes:
         loss: The loss, as `reduction` and `semantics` form it; None with
@@ -29,11 +29,11 @@ class Evaluation:
         denominator: Σ m·w_y over counted rows (Σ m for class probabilities), raw.
         z_loss: λ·Σ m·lse² over counted rows.
         mean_nll: Σ m·nll / Σ m, without weights and smoothing.
-        rows: Rows by fate.
-        outputs: The arrays that `outputs` asked for, by name: a value a row, float64 or
-            int32; `gradient` is shaped like the logits, in their dtype.
-        metrics: `perplexity`, `bits_per_token`, and what `metrics` asked for.
-        diagnostics: What is not finite, where and why.
+        rows: Numbers of rows: total, counted, ignored, masked.
+        outputs: The requested arrays, by name: one value per row, float64 or int32;
+            `gradient` is shaped like the logits, in their dtype.
+        metrics: `perplexity`, `bits_per_token`, and the requested metrics.
+        diagnostics: Non-finite values, with places and causes.
         kernel: The kernel that computed it.
         sequences: Every sequence, in order; None unless `outputs` has `sequences`.
     """
@@ -52,12 +52,12 @@ class Evaluation:
 
     @property
     def is_finite(self) -> bool:
-        """Whether loss, numerator and z_loss are finite."""
+        """True when loss, numerator and z_loss are finite."""
         return self.diagnostics["verdict"] == "finite"
 
     @property
     def summary(self) -> str:
-        """What is wrong, in one line; or that nothing is."""
+        """The findings in one line."""
         return self.diagnostics["summary"]
 
     def __str__(self) -> str:
@@ -73,9 +73,9 @@ class RecordedPair:
     Attributes:
         loss: numerator / denominator.
         numerator: Σ m·ℓ.
-        denominator: The sum that it is divided by.
-        verdict: Whether it is finite.
-        summary: What is wrong, in one line; or that nothing is.
+        denominator: The denominator.
+        verdict: `finite` or `non_finite`.
+        summary: The verdict in one line.
     """
 
     loss: float

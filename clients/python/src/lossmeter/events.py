@@ -1,4 +1,4 @@
-"""Server-sent events (WHATWG HTML, 9.2), as the service sends them of a run."""
+"""Server-sent events of a run (WHATWG HTML, 9.2)."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class StepEvent:
     """A step changed.
 
     Attributes:
-        step: What it is now.
-        kind: Tells the events apart.
+        step: The step after the change.
+        kind: Kind of the event.
     """
 
     step: StepPoint
@@ -40,11 +40,11 @@ class StepEvent:
 
 @dataclass(frozen=True, slots=True)
 class RunEvent:
-    """What is said of the run changed.
+    """The description of the run changed.
 
     Attributes:
-        run: The run in short.
-        kind: Tells the events apart.
+        run: The summary of the run.
+        kind: Kind of the event.
     """
 
     run: RunSummary
@@ -56,7 +56,7 @@ class DeletedEvent:
     """The run was deleted; no event follows.
 
     Attributes:
-        kind: Tells the events apart.
+        kind: Kind of the event.
     """
 
     kind: Literal["deleted"] = "deleted"
@@ -66,15 +66,15 @@ Event = StepEvent | RunEvent | DeletedEvent
 
 
 class EventReader:
-    """Makes events of a stream that comes in chunks.
+    """Reads events from a stream that arrives in chunks.
 
     Attributes:
-        ended: Whether the last event was told.
-        pause: The seconds after which the service wants to be asked again.
+        ended: True after the last event.
+        pause: Seconds to wait before the next connection, set by the service.
     """
 
     def __init__(self, after: int | None) -> None:
-        """Begins after that change of the history; None: with what is yet to come."""
+        """Begins after the given change of the history; None: with future changes."""
         self.ended = False
         self.pause = 0.0
         self._last_id = None if after is None else str(after)
@@ -82,18 +82,18 @@ class EventReader:
 
     @property
     def headers(self) -> dict[str, str]:
-        """The headers with which a stream goes on where the last one ended."""
+        """The headers that resume a stream where the last one ended."""
         return {} if self._last_id is None else {"Last-Event-ID": self._last_id}
 
     def restart(self) -> None:
-        """Forgets the part of an event that a broken stream ended with."""
+        """Drops the incomplete event at the end of a broken stream."""
         self._rest = b""
         self._name = ""
         self._data: list[str] = []
         self._next_id = self._last_id
 
     def feed(self, chunk: bytes) -> Iterator[Event]:
-        """The events that are whole with this chunk."""
+        """The events that this chunk completes."""
         *lines, self._rest = (self._rest + chunk).split(b"\n")
         for line in lines:
             event = self._line(line.rstrip(b"\r").decode(errors="replace"))
@@ -117,11 +117,11 @@ class EventReader:
         return None
 
     def _dispatch(self) -> Event | None:
-        # Only of an event that came whole: a new stream goes on after it.
+        # Only the id of a complete event: a new stream resumes after it.
         self._last_id = self._next_id
         name, data = self._name, "\n".join(self._data)
         self._name, self._data = "", []
-        # Events that a later service may have are not for this client.
+        # A newer service may send kinds of events that this client does not know.
         match name:
             case "step":
                 return StepEvent(_decode(data, StepPoint))
@@ -136,18 +136,18 @@ class EventReader:
 def require_events(
     asked: str, status: int, headers: Mapping[str, str], content: bytes
 ) -> None:
-    """Lets pass what is a stream of events.
+    """Checks that an answer is a stream of events.
 
     Args:
-        asked: What was asked for, for messages.
+        asked: Description of the request, for messages.
         status: The status of the answer.
         headers: Its headers.
-        content: Its body, where it has a status of 400 or more.
+        content: Its body, if the status is 400 or more.
 
     Raises:
-        UnreachableError: The service has no time for it.
-        ProblemError: It refused.
-        UnexpectedAnswerError: The answer is something else.
+        UnreachableError: The service is overloaded or unavailable.
+        ProblemError: The service refused the request.
+        UnexpectedAnswerError: The answer is not a stream of events.
     """
     if status >= HTTPStatus.BAD_REQUEST:
         problem = problem_of(status, content)

@@ -19,7 +19,7 @@ _PLACE = re.compile(r"^step \d+, rank \d+(, micro[-_ ]batch \d+)?: ")
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """The service's account of a step; made by `Monitor.step`.
+    """The service's explanation of a step; made by `Monitor.step`.
 
     Attributes:
         step: The step.
@@ -73,7 +73,7 @@ class NonFiniteStepError(LossmeterError):
     """The loss of a step is not finite; raised by `Monitor` with `"raise"`.
 
     Attributes:
-        explanation: Why, and where.
+        explanation: Cause and place.
     """
 
     def __init__(self, explanation: Explanation) -> None:

@@ -1,9 +1,9 @@
-"""Kinds of files that hold tensors, told by their first bytes."""
+"""Kinds of tensor files, recognised by their first bytes."""
 
 from __future__ import annotations
 
 KIND_BYTES = 128
-"""Bytes by which the kind of a file is told."""
+"""Bytes that identify the kind of a file."""
 
 NPZ = "an archive of NumPy (.npz)"
 ZIP = "a ZIP archive"
@@ -23,7 +23,7 @@ def kind_of(first: bytes) -> str | None:
         first: Its first `KIND_BYTES` bytes, or all of them.
 
     Returns:
-        None for a safetensors file, and for anything that is not known.
+        None for a safetensors file, and for an unknown kind.
     """
     if first.startswith(b"\x93NUMPY"):
         return "an array of NumPy (.npy)"

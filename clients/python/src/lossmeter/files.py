@@ -33,13 +33,13 @@ FIELDS = (*_REQUIRED, "input_mask", "weight", "segments", "bytes", "words")
 
 
 def paths_of(paths: AnyPath | Iterable[AnyPath]) -> list[AnyPath]:
-    """Paths as a list; one alone, which could be taken for its letters, is one."""
+    """Paths as a list; a single path, also as a string, becomes a list of one."""
     return [paths] if isinstance(paths, str | os.PathLike) else list(paths)
 
 
 @contextmanager
 def naming(path: AnyPath) -> Iterator[None]:
-    """Adds the file to what an error says."""
+    """Adds the name of the file to errors."""
     try:
         yield
     except LossmeterError as error:
@@ -53,14 +53,14 @@ def batch_of(
     """The batch of a safetensors or `.npz` file.
 
     Args:
-        path: The file. Tensors that are no part of the batch are left alone.
-        options: Options in place of the file's.
-        tensors: Names of tensors in the file, by the fields that they are; others are
-            called like their field.
+        path: The file. Tensors that are not part of the batch are ignored.
+        options: Options that override those of the file.
+        tensors: Names of tensors in the file, by field; other tensors have the name of
+            their field.
 
     Raises:
         OSError: The file cannot be read.
-        ValueError: It has no logits or label, no tensor of a name, or is no such file.
+        ValueError: The file is invalid, or lacks logits, label or a named tensor.
     """
     path = Path(path)
     names = dict(tensors or {})
@@ -95,10 +95,10 @@ def batch_of(
 
 
 def _find(found: Collection[str], names: Mapping[str, str]) -> dict[str, str]:
-    """Names of the tensors that are asked for, by their fields.
+    """Names of the requested tensors, by their fields.
 
     Raises:
-        ValueError: One is not there.
+        ValueError: A tensor is missing.
     """
     for field in (*_REQUIRED, *names):
         name = names.get(field, field)
@@ -120,7 +120,7 @@ def _safetensors(
 ) -> tuple[dict[str, NDArray[Any]], Options]:
     with path.open("rb") as opened:
         content = mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ)
-    # The arrays hold the mapping, which ends with the last of them.
+    # The arrays keep the mapping open until the last of them is freed.
     file = safetensors.read(content)
     found = _find(file.ranges, names)
     options = json.loads(file.metadata.get("options", "{}"))
@@ -133,7 +133,7 @@ def _safetensors(
 def _npz(
     path: Path, names: Mapping[str, str]
 ) -> tuple[dict[str, NDArray[Any]], Options]:
-    # NumPy leaves a file open that it cannot read.
+    # NumPy does not close a file that it cannot read.
     with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
         found = _find(arrays.files, names)
         return {field: arrays[name] for field, name in found.items()}, {}

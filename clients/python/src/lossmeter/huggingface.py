@@ -27,11 +27,11 @@ IGNORE_INDEX = -100
 class LossmeterCallback(TrainerCallback):
     """Computes the loss of a Trainer, and records it.
 
-    The Trainer takes it twice: its method `compute_loss` as `compute_loss_func`, and
-    itself as a callback. Loss and gradients are those of the Trainer without it, with
-    `num_items_in_batch`, gradient accumulation and label smoothing. A micro-batch of a
-    rank is recorded with its own rows, so that the loss of a step is the mean over all
-    rows of the step.
+    Pass it to the Trainer twice: its method `compute_loss` as `compute_loss_func`, and
+    the object itself as a callback. Loss and gradients are those of the Trainer without
+    it, with `num_items_in_batch`, gradient accumulation and label smoothing. Each
+    micro-batch of a rank is recorded with its number of rows, so the loss of a step is
+    the mean over all its rows.
 
     The logits of a micro-batch are read only when its loss is not finite, is a spike or
     is sampled; see `lossmeter.Monitor`. In its explanation, row r is position r modulo
@@ -41,12 +41,12 @@ class LossmeterCallback(TrainerCallback):
     `grad_norm`, `eval_loss` and others, and the loss as `logged_loss`.
 
     Args:
-        run: Name of the run; only `path` does without.
-        client: Client of the service; one made of the environment without.
-        shift: Whether logits at t are scored against the label at t + 1. Without, they
-            are for a causal language model.
-        attempt: Attempt of the run. Without, one more than the last that the service
-            has, so that a training that resumes has the next one.
+        run: Name of the run; not needed with `path`.
+        client: Client of the service; by default one made from the environment.
+        shift: True to score logits at t against the label at t + 1. The default is True
+            for a causal language model.
+        attempt: Attempt of the run. The default is one more than the service's last
+            attempt, so a training that resumes gets the next one.
         **monitor: More arguments of `lossmeter.Monitor`, such as `sample_every`,
             `on_non_finite` and `path`; not `rank` and `options`.
 
@@ -86,8 +86,8 @@ class LossmeterCallback(TrainerCallback):
         Args:
             outputs: Output of the model, with `logits`, or with them first.
             labels: Class indices, −100 for rows that do not count.
-            num_items_in_batch: Rows of the step that count, in all of its
-                micro-batches. The loss is the mean over the micro-batch without.
+            num_items_in_batch: Counted rows of the step, in all of its micro-batches.
+                By default the loss is the mean over the micro-batch.
 
         Raises:
             RuntimeError: The Trainer does not have this callback.
@@ -180,7 +180,7 @@ class LossmeterCallback(TrainerCallback):
             attempt = next_attempt(self._run, self._client, path=path, resumed=resumed)
         if alone:
             return attempt
-        # The first recording of a rank is an attempt that another rank could see.
+        # The first recording of a rank makes an attempt that another rank could see.
         shared = [attempt]
         torch.distributed.broadcast_object_list(shared)
         return shared[0]
@@ -223,7 +223,7 @@ class LossmeterCallback(TrainerCallback):
         control: TrainerControl,
         **kwargs: Any,  # noqa: ANN401 -- the Trainer's
     ) -> None:
-        """Sends what waits, and ends."""
+        """Sends waiting items, and ends."""
         del args, control, kwargs
         if self.monitor is not None:
             self.explanations += last_explanations(self.monitor, state.global_step)

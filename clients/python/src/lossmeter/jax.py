@@ -46,12 +46,11 @@ def cross_entropy(
 ) -> jax.Array:
     """The loss of a batch, which can be differentiated once by the logits.
 
-    Where other libraries give another number: docs/deviations.md.
+    docs/deviations.md lists where other libraries give another number.
 
-    Under `jit` the service is asked by a callback. JAX itself then waits for ever where
-    as many callbacks run as XLA has threads (one, on a single CPU) and the logits are
-    more than some 100 KB: there call
-    `jax.config.update("jax_cpu_enable_async_dispatch", False)` first.
+    Under `jit` a callback calls the service. JAX deadlocks when as many callbacks run
+    as XLA has threads (one on a single CPU) and the logits have more than some 100 KB.
+    Then call `jax.config.update("jax_cpu_enable_async_dispatch", False)` first.
 
     Args:
         logits: Scores of shape (N, C) or (…, C), floating point.
@@ -59,7 +58,8 @@ def cross_entropy(
             the logits.
         input_mask: Weights of the rows, of shape (N,) or (…,); 0 leaves a row out.
         weight: Weights of the classes, of shape (C,).
-        client: Whom to ask; without, one made of the environment and kept.
+        client: Client of the service; by default one made from the environment and
+            kept.
         **options: See `lossmeter.schemas.Options`; not `outputs`, `gradient_dtype`,
             `calculate_per_token_loss`, `shift` and `class_axis`.
 
@@ -68,9 +68,9 @@ def cross_entropy(
         float32, or float64 for such logits.
 
     Raises:
-        TypeError: Something given is no array that can be sent.
-        ValueError: An option that has no place here, or integers that JAX would cut.
-        NotImplementedError: A gradient by something else than the logits.
+        TypeError: An argument is not an array that can be sent.
+        ValueError: An option is not allowed here, or JAX would truncate integers.
+        NotImplementedError: A gradient by an argument other than the logits.
         ProblemError: The service refused the batch. Under `jit` JAX makes it a
             `JaxRuntimeError` with the same text.
         UnreachableError: The service could not be reached; under `jit` likewise.
@@ -97,7 +97,7 @@ def _as_jax(name: str, value: ArrayLike) -> jax.Array:
     if isinstance(value, jax.Array):
         return value
     array = as_named_array(name, value)
-    # JAX cuts integers to 32 bits where it is not told otherwise.
+    # JAX truncates integers to 32 bits by default.
     kept = jax.dtypes.canonicalize_dtype(array.dtype)
     if array.dtype.kind in "iu" and not np.array_equal(array, array.astype(kept)):
         raise ValueError(
@@ -109,7 +109,7 @@ def _as_jax(name: str, value: ArrayLike) -> jax.Array:
 
 @functools.cache
 def _client_at(address: Address) -> Client:
-    """One client, and its connections, for all calls that name none."""
+    """The client, with its connections, of all calls without `client`."""
     return Client(address.url, address.api_key)
 
 
@@ -118,7 +118,7 @@ def _differentiable(client: Client, options: str) -> Callable[[tuple[Any, ...]],
     """The loss of a batch as JAX knows it: one function, so that JAX compiles it once.
 
     Args:
-        client: Whom to ask.
+        client: Client of the service.
         options: Options as JSON.
     """
     given = cast("Options", json.loads(options))
@@ -127,7 +127,7 @@ def _differentiable(client: Client, options: str) -> Callable[[tuple[Any, ...]],
     def evaluate(batch: _Batch, *, with_gradient: bool) -> tuple[Any, ...]:
         wanted: Options = {**given}
         if with_gradient:
-            # It is rounded to 16 bits after it was scaled.
+            # The gradient is rounded to 16 bits after it is scaled.
             is_16_bit = batch[0].dtype.itemsize == 2  # noqa: PLR2004 -- bytes
             wanted["gradient_dtype"] = "float32" if is_16_bit else None
             wanted["outputs"] = ["gradient"]
@@ -169,7 +169,7 @@ def _differentiable(client: Client, options: str) -> Callable[[tuple[Any, ...]],
         arrays = (array if array is None else array.value for array in batch)
         values = cast("_Batch", tuple(arrays))
         value, gradient = ask(values, with_gradient=True)
-        # Its dtype goes along in an array that has no elements.
+        # An array without elements carries its dtype.
         return value, (gradient, jnp.empty(0, values[0].dtype))
 
     def backward(residuals: tuple[Any, Any], grad: Any) -> tuple[_Batch]:  # noqa: ANN401 -- an array

@@ -34,10 +34,10 @@ class LossmeterLogger(Logger):
     `LossmeterCallback`.
 
     Args:
-        run: Name of the run; only `path` does without.
-        client: Client of the service; one made of the environment without.
-        attempt: Attempt of the run. Without, one more than the last that the service
-            has, so that a training that resumes has the next one.
+        run: Name of the run; not needed with `path`.
+        client: Client of the service; by default one made from the environment.
+        attempt: Attempt of the run. The default is one more than the service's last
+            attempt, so a training that resumes gets the next one.
         **monitor: More arguments of `lossmeter.Monitor`, such as `sample_every`,
             `on_non_finite`, `options` and `path`; not `rank`.
     """
@@ -71,7 +71,7 @@ class LossmeterLogger(Logger):
 
     @property
     def monitor(self) -> Monitor:
-        """The monitor of this rank, which begins when it is first asked for."""
+        """The monitor of this rank, which begins at its first use."""
         if self._monitor is None:
             if self._attempt is None:
                 self._attempt = self._next_attempt(resumed=False)
@@ -129,7 +129,7 @@ class LossmeterLogger(Logger):
                 client.close()
 
     def finalize(self, status: str) -> None:
-        """Sends what waits, and ends."""
+        """Sends waiting items, and ends."""
         del status
         if self._monitor is not None:
             self._monitor.close()
@@ -139,11 +139,11 @@ class LossmeterLogger(Logger):
 class LossmeterCallback(Callback):
     """Records the loss of every training step.
 
-    `training_step` returns the loss, or a dict with `loss`, and what explains it when
-    it goes wrong: `logits`, `label` and, where there are any, `input_mask` and
-    `weight`: tensors, or functions that return them. They are read only when the loss
-    is not finite, is a spike or is sampled; see `lossmeter.Monitor`. `count`, or the
-    labels that are not −100, says of how many rows the loss is the mean.
+    `training_step` returns the loss, or a dict with `loss`. For explanations the dict
+    also has `logits`, `label` and optionally `input_mask` and `weight`: tensors, or
+    functions that return them. They are read only when the loss is not finite, is a
+    spike or is sampled; see `lossmeter.Monitor`. `count` is the number of rows that the
+    loss is the mean of; by default it is the number of labels other than −100.
 
     With `accumulate_grad_batches` each micro-batch is recorded with its own rows.
 
@@ -210,7 +210,7 @@ class LossmeterCallback(Callback):
         )
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Sends what waits."""
+        """Sends waiting items."""
         del trainer, pl_module
         monitor = self._logger.monitor
         self.explanations += last_explanations(monitor, max(self._step, 0))
@@ -218,7 +218,7 @@ class LossmeterCallback(Callback):
     def teardown(
         self, trainer: Trainer, pl_module: LightningModule, stage: str
     ) -> None:
-        """Ends, where the Trainer does not have the logger."""
+        """Ends the logger, unless it is the Trainer's."""
         del trainer, pl_module, stage
         self._logger.finalize("")
 

@@ -1,4 +1,4 @@
-"""Log-probabilities of the same tokens, and the body that they are sent as."""
+"""Log-probabilities of the same tokens, and their request body."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ class Logprobs:
     segments: ArrayLike | None
 
     def body(self) -> Body:
-        """A safetensors file of the arrays, from the memory where they lie.
+        """A safetensors file of the arrays, without a copy.
 
         Raises:
-            TypeError: No array, or a dtype that the service does not know.
+            TypeError: A value is not an array, or has an unknown dtype.
         """
         given = {"input_mask": self.mask, "segments": self.segments}
         tensors = {

@@ -1,4 +1,4 @@
-"""Diagnostics of parts of a comparison, as those of the whole."""
+"""Diagnostics of a comparison, merged from those of its parts."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def _merge_causes(
                 by_key[key]["first"] = _moved(cause["first"], first)
     return sorted(
         by_key.values(),
-        # A divergence that is infinite comes after what each side has.
+        # An infinite divergence follows the causes of each side.
         key=lambda one: (
             one["cause"].endswith("mass_at_neg_inf"),
             one["side"],

@@ -25,7 +25,7 @@ EPSILON = 1e-8
 
 
 class OpParallelConfig(Protocol):
-    """What is read of mindformers' parallel configuration."""
+    """The fields that are read of mindformers' parallel configuration."""
 
     data_parallel: int
     model_parallel: int
@@ -34,30 +34,30 @@ class OpParallelConfig(Protocol):
 class CrossEntropyLoss:
     """`mindformers.core.CrossEntropyLoss` by the service.
 
-    Called with MindSpore's tensors it returns such tensors, float32, and can be
-    differentiated with respect to the logits in PyNative mode: the backward pass asks
-    the service for the gradient. There is none with respect to label and mask, and
-    MindSpore is told 0. Called with any other arrays it returns NumPy's, float64.
+    Called with MindSpore tensors, it returns float32 MindSpore tensors, which can be
+    differentiated with respect to the logits in PyNative mode: the backward pass gets
+    the gradient from the service. The gradients of label and mask are 0. Called with
+    any other arrays, it returns float64 NumPy arrays.
 
-    What mindformers ships gives a label out of [0, C) the loss 0 and counts it, -100
-    too; here it is refused, and rows of -100 are left out. `ignore_index=[]` with
-    `invalid_label="zero_loss"` has the loss of mindformers. The gradient of such a row
-    is 0; mindformers has softmax(x) there. See docs/deviations.md.
+    mindformers gives a label outside of [0, C), also -100, the loss 0, and counts its
+    row. Here such a label is refused, and rows of -100 are left out. `ignore_index=[]`
+    with `invalid_label="zero_loss"` gives the loss of mindformers. The gradient of such
+    a row is 0; in mindformers it is softmax(x). See docs/deviations.md.
 
     Args:
         parallel_config: How the batch is sharded: `data_parallel` and `model_parallel`,
-            as attributes or keys. One of each without.
-        check_for_nan_in_loss_and_grad: Whether to say the norm of the gradient and the
-            local losses in the diagnostics, and in the service's log.
-        calculate_per_token_loss: Whether to return the pair that the caller sums over
+            as attributes or keys. The default is 1 for both.
+        check_for_nan_in_loss_and_grad: True to add the norm of the gradient and the
+            local losses to the diagnostics and to the service's log.
+        calculate_per_token_loss: True to return the pair, which the caller sums over
             ranks and divides.
         seq_split_num: More than 1 returns the pair too.
-        client: Whom to ask; one made of the environment without.
+        client: Client of the service; by default one made from the environment.
         **options: More of `lossmeter.schemas.Options`; not `outputs`,
             `shift` and `class_axis`.
 
     Attributes:
-        evaluation: What was said of the last batch.
+        evaluation: Evaluation of the last batch.
 
     Example:
         >>> loss = CrossEntropyLoss()
@@ -107,7 +107,7 @@ class CrossEntropyLoss:
             shape (1,).
 
         Raises:
-            TypeError: Something given is no array that can be sent.
+            TypeError: An argument is not an array that can be sent.
             ProblemError: The service refused the batch.
             UnreachableError: The service could not be reached.
         """
@@ -129,7 +129,7 @@ class CrossEntropyLoss:
             return differentiable(logits, evaluate, self._value)
         return self._value(evaluate())
 
-    # MindSpore asks these of what it differentiates, which may be no cell.
+    # MindSpore requires these of the object that it differentiates, cell or not.
     __name__ = "CrossEntropyLoss"
     __code__ = __call__.__code__
 

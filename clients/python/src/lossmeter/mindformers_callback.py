@@ -30,8 +30,7 @@ class KeptBatch(nn.Cell):  # type: ignore[misc]
     It is for PyNative mode: a compiled graph has no place to keep them.
 
     Args:
-        criterion: The loss function, called with logits, label and, where there is
-            one, a mask.
+        criterion: The loss function, called with logits, label and an optional mask.
 
     Attributes:
         kept: Arguments of the last call; empty before it.
@@ -56,19 +55,19 @@ class LossmeterCallback(Callback):  # type: ignore[misc]
     gradient. All but the loss become the scalars `overflow`, `loss_scale`, `lr` and
     `grad_norm`. Steps count from 1, as `cur_step_num` does.
 
-    Logits explain a step that goes wrong. They are read only then; see
-    `lossmeter.Monitor`. In PyNative mode a KeptBatch around the loss function of the
-    Model has them. In graph mode the loss is recorded alone.
+    Logits are read only to explain a step that goes wrong; see `lossmeter.Monitor`. In
+    PyNative mode a KeptBatch around the loss function of the Model keeps them. In graph
+    mode only the loss is recorded.
 
     Args:
-        run: Name of the run; only `path` does without.
-        client: Client of the service; one made of the environment without.
+        run: Name of the run; not needed with `path`.
+        client: Client of the service; by default one made from the environment.
         criterion: The loss function of the Model, as a KeptBatch.
-        initial_step: Steps that were made before a training that resumes.
+        initial_step: Number of steps before a training that resumes.
         rank: Data-parallel rank of this process.
-        attempt: Attempt of the run. Without, one more than the last that the service
-            has, so that a training that resumes has the next one; ranks that start at
-            once must be given it.
+        attempt: Attempt of the run. The default is one more than the service's last
+            attempt, so a training that resumes gets the next one. Ranks that start
+            together must be given an attempt.
         **monitor: More arguments of `lossmeter.Monitor`, such as `sample_every`,
             `on_non_finite`, `options` and `path`.
 
@@ -132,7 +131,7 @@ class LossmeterCallback(Callback):  # type: ignore[misc]
         )
 
     def on_train_end(self, run_context: Any) -> None:  # noqa: ANN401 -- likewise
-        """Sends what waits, and ends."""
+        """Sends waiting items, and ends."""
         if self.monitor is not None:
             step = self._step_of(run_context)
             self.explanations += last_explanations(self.monitor, step)
@@ -140,8 +139,8 @@ class LossmeterCallback(Callback):  # type: ignore[misc]
 
     def _step_of(self, run_context: Any) -> int:  # noqa: ANN401 -- likewise
         given = run_context.original_args()
-        # MindFormers says in the parameters where it resumes, which its own monitor of
-        # the loss reads too.
+        # The parameters of MindFormers have the step where it resumes; MFLossMonitor
+        # reads them too.
         before = given.get("initial_step")
         step: int = given.get("cur_step_num", 0)
         return step + (self._initial_step if before is None else before)
@@ -164,7 +163,7 @@ def _numbers_of(outputs: Any) -> tuple[Any, dict[str, Any]]:  # noqa: ANN401 -- 
 
 
 def _three(criterion: KeptBatch | None) -> list[Any]:
-    """Logits, label and mask of the last batch, None where there is none."""
+    """Logits, label and mask of the last batch, None for missing ones."""
     kept = [] if criterion is None else criterion.kept[:3]
     return kept + [None] * (3 - len(kept))
 

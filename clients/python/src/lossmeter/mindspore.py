@@ -18,18 +18,18 @@ def differentiable(
     evaluate: Callable[..., Evaluation],
     value: Callable[[Evaluation], Any],
 ) -> Any:  # noqa: ANN401 -- a tensor, or a pair of them
-    """What an evaluation says, as float32 tensors that logits have a gradient of.
+    """The result of an evaluation, as float32 tensors with a gradient.
 
     Args:
-        logits: What is differentiated by.
+        logits: The tensor to differentiate by.
         evaluate: Evaluates the batch, with more options.
-        value: An array, or a pair whose first alone depends on the logits.
+        value: An array, or a pair of which only the first depends on the logits.
     """
     return _Loss(evaluate, value)(logits)
 
 
 class _Loss(nn.Cell):  # type: ignore[misc]
-    """One batch. Whether a gradient will be wanted is not known before it is."""
+    """One batch. It is evaluated before it is known whether a gradient is needed."""
 
     def __init__(
         self, evaluate: Callable[..., Evaluation], value: Callable[[Evaluation], Any]
@@ -50,7 +50,7 @@ class _Loss(nn.Cell):  # type: ignore[misc]
         out: Any,  # noqa: ANN401, ARG002 -- MindSpore passes it
         dout: Any,  # noqa: ANN401
     ) -> tuple[Tensor]:
-        # It is rounded to 16 bits after it was scaled.
+        # The gradient is rounded to 16 bits after it is scaled.
         evaluation = self._evaluate(outputs=["gradient"], gradient_dtype="float32")
         gradient = Tensor(evaluation.outputs["gradient"], mindspore.float32)
         scale = dout[0] if isinstance(dout, tuple) else dout

@@ -1,4 +1,4 @@
-"""A monitor of a training loop: two numbers a step, and logits when they tell."""
+"""A monitor of a training loop: two numbers per step, and logits of bad steps."""
 
 from __future__ import annotations
 
@@ -35,37 +35,38 @@ if TYPE_CHECKING:
 
 
 class Monitor:
-    """Records a training loop, and has the steps explained that went wrong.
+    """Records a training loop, and gets explanations of steps that go wrong.
 
     `step` takes some microseconds: a thread sends loss and scalars in bulk. The logits
     of a step are sent only when its loss is not finite, is a spike by the service's
-    rule, or the step is sampled. Nothing that happens to the service reaches the loop:
-    `step` does not wait, and raises nothing but the NonFiniteStepError that you may ask
-    for. What cannot be sent waits, within bounds, and is sent when the service is back;
-    what is dropped is counted and logged.
+    rule, or the step is sampled. Faults of the service do not reach the loop: `step`
+    does not wait, and raises nothing except an optional NonFiniteStepError. Items that
+    cannot be sent wait in a bounded queue until the service is back. Dropped items are
+    counted and logged.
 
-    What waits is sent at the end of a `with` block, at `close`, at exit, and at SIGTERM
-    where that would end the process at once. A forked process and a pickled or copied
-    monitor start with an empty queue.
+    Waiting items are sent at the end of a `with` block, at `close`, at exit, and at
+    SIGTERM if that would end the process at once. A forked process and a pickled or
+    copied monitor start with an empty queue.
 
     Args:
-        run: Name of the run; only `path` does without.
-        client: Whom to tell; one made of the environment without.
+        run: Name of the run; not needed with `path`.
+        client: Client of the service; by default one made from the environment.
         rank: Data-parallel rank of this process.
-        attempt: Start of the trainer: one that resumes from a checkpoint raises it.
-        path: A file to write in place of telling a service: a line of JSON an item, as
-            `POST /v1/runs/{run}/batches` takes them. Lines are added to the file.
+        attempt: Attempt of the trainer; one that resumes from a checkpoint raises it.
+        path: A file to append to, in place of a service: one line of JSON per item of
+            `POST /v1/runs/{run}/batches`.
         device: Device that computes the losses, such as a host and its GPU.
-        sample_every: Steps of which one sends its logits in any case; None for none.
+        sample_every: n, to send the logits of every nth step in any case; None for
+            never.
         on_non_finite: `"log"`, or `"raise"` to have a later `step` raise
             NonFiniteStepError.
         max_in_a_row: Consecutive steps that send their logits; after a loss has become
             NaN for good, further logits say nothing new.
-        interval: Seconds for which items are gathered into one request.
-        max_items: Most items that wait beside a request that is on its way. The oldest
-            ones are dropped for new ones.
-        max_bytes: Most bytes of logits that wait, and most bytes of items. Steps whose
-            logits have no room send their loss alone.
+        interval: Seconds for which items are collected into one request.
+        max_items: Most items that wait, without those of the current request. New items
+            displace the oldest ones.
+        max_bytes: Most bytes of waiting logits, and of waiting items. When there is no
+            room for the logits of a step, only its loss is sent.
         exit_timeout: Most seconds that `close` and the end of the process wait.
         handle_sigterm: False leaves SIGTERM alone. A handler of your own is never
             replaced.
@@ -167,24 +168,24 @@ class Monitor:
     ) -> list[Explanation]:
         """Records a step, without waiting for the service.
 
-        Arrays are looked at in steps that send their logits alone, and copied then.
-        Functions that return arrays are called in those steps alone.
+        Arrays are read and copied only in steps that send their logits. Functions that
+        return arrays are called only in those steps.
 
         Args:
             step: Step of the training.
             loss: Mean loss of the batch: a number, or an array of one element, which is
                 read from its device. None to record scalars alone.
-            count: Rows that the loss is the mean of, so that losses of several ranks
-                and micro-batches have their share of the step. The numerator that is
-                recorded is loss · count, and the denominator count.
+            count: Number of rows that the loss is the mean of: the weight of this loss
+                among those of other ranks and micro-batches. The recorded numerator is
+                loss · count, and the denominator is count.
             logits: Scores of the batch, as `Client.cross_entropy` takes them, or a
                 function that returns them.
             label: Their class indices or class probabilities, or a function.
             input_mask: Weights of the rows, or a function.
             weight: Weights of the classes, or a function.
             scalars: Further numbers of the step by name, such as the learning rate.
-            declared_loss: Loss of the step that the trainer reports, when it differs
-                from `loss`, to be compared with what is recorded.
+            declared_loss: Loss of the step that the trainer reports, if it differs from
+                `loss`; it is compared with the recorded loss.
             micro_batch: Micro-batch of the rank.
 
         Returns:
@@ -223,50 +224,50 @@ class Monitor:
         return self._explanations() if sender.queue.explanations else []
 
     def flush(self, timeout: float | None = None) -> bool:
-        """Waits until all that was given is recorded or dropped.
+        """Waits until all items are recorded or dropped.
 
         Args:
-            timeout: Most seconds to wait; `exit_timeout` without.
+            timeout: Most seconds to wait; by default `exit_timeout`.
 
         Returns:
-            Whether it is.
+            True when they are; False after the timeout.
         """
         return self._sender.flush(self._exit_timeout if timeout is None else timeout)
 
     def close(self, timeout: float | None = None) -> bool:
-        """Sends what waits, and ends; what is left then is dropped.
+        """Sends waiting items, and ends; drops the items that are left.
 
         Args:
-            timeout: Most seconds to wait; `exit_timeout` without.
+            timeout: Most seconds to wait; by default `exit_timeout`.
 
         Returns:
-            Whether nothing was left.
+            True when no item was left.
         """
         timeout = self._exit_timeout if timeout is None else timeout
         return self._sender.close(timeout)
 
     @property
     def sent(self) -> int:
-        """Items that were recorded: a step is one, or some when it has many scalars."""
+        """Number of recorded items: one per step, or more with many scalars."""
         return self._sender.queue.sent
 
     @property
     def waiting(self) -> int:
-        """Items that are neither recorded nor dropped."""
+        """Number of items that are neither recorded nor dropped."""
         return max(0, self._sender.queue.waiting)
 
     @property
     def dropped(self) -> int:
-        """Items that were dropped; `lost` says why."""
+        """Number of dropped items; `lost` has the reasons."""
         return self._sender.queue.dropped
 
     @property
     def lost(self) -> dict[str, int]:
-        """Items that were dropped, by reason.
+        """Numbers of dropped items, by reason.
 
-        `queue_full`: the service was away for long. `refused`: the service did not take
-        them. `invalid`: no steps or numbers. `closed`: given after the end, or not sent
-        by then.
+        `queue_full`: the service was unavailable for too long. `refused`: the service
+        refused them. `invalid`: not a valid step or number. `closed`: given after the
+        end, or not sent before it.
         """
         return self._sender.queue.lost
 

@@ -23,19 +23,19 @@ if TYPE_CHECKING:
 def copied(
     given: dict[str, Lazy | None], options: Options, most_bytes: int
 ) -> tuple[Batch, int]:
-    """A batch of copies, which the training loop may not change any more.
+    """Copies a batch, so that later changes by the training loop do not affect it.
 
     Args:
         given: `logits`, `label`, and `input_mask` and `weight` where there are any.
         options: Options of the evaluation.
-        most_bytes: Bytes that there is room for.
+        most_bytes: Most bytes of the copies.
 
     Returns:
         The batch, and its bytes.
 
     Raises:
-        ValueError: There are no logits, no label, or no room for them.
-        TypeError: Something is no array that can be sent.
+        ValueError: Logits or label are missing, or there is no room for them.
+        TypeError: A value is not an array that can be sent.
     """
     arrays: dict[str, NDArray[Any]] = {}
     nbytes = 0
@@ -65,7 +65,7 @@ def copied(
 
 
 def _called(value: Lazy) -> ArrayLike:
-    # Arrays of some libraries can be called too.
+    # Arrays of some libraries are callable too.
     if callable(value) and not hasattr(value, "shape"):
         return value()
     return value  # type: ignore[return-value]

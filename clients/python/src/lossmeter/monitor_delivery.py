@@ -1,4 +1,4 @@
-"""The delivery of a monitor's queue: in bulk, with logits where they tell."""
+"""The delivery of a monitor's queue: items in bulk, and logits of bad steps."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ if TYPE_CHECKING:
 
 
 class Delivery:
-    """Takes items out of a queue, and settles them; of the sending thread alone.
+    """Takes items out of a queue and settles them; used only by the sending thread.
 
     Args:
-        queue: What waits.
-        sink: Where it goes.
+        queue: The waiting items.
+        sink: The place that takes them.
         origin: Rank and attempt that record.
-        log: What says so.
-        eager: Whether to tell of a non-finite step before the service explained it,
-            when the service cannot be reached.
+        log: The log lines.
+        eager: True to report a non-finite step without the service's explanation, when
+            the service cannot be reached.
 
     Attributes:
-        failures: Attempts since the last that succeeded.
-        hurried: Whether logits give way to their pairs.
-        stopped: Whether nothing more is settled.
+        failures: Failed attempts since the last success.
+        hurried: True to send pairs in place of logits.
+        stopped: True when no more items are settled.
     """
 
     def __init__(
@@ -48,9 +48,9 @@ class Delivery:
         self._told: set[Flagged] = set()
 
     def send_waiting(self) -> Later | None:
-        """Sends what waits now; stops where that is not possible at the moment."""
+        """Sends the waiting items; stops when the service does not take them now."""
         later = self._send_items()
-        # Between uploads of logits, which may take long, items go out.
+        # Items are sent between uploads of logits, which may take long.
         for _ in range(len(self.queue.flagged)):
             later = later or self._send_logits() or self._send_items()
         if later is not None and self._eager:
@@ -58,7 +58,7 @@ class Delivery:
         return later
 
     def give_up(self) -> None:
-        """Says of the logits that wait that nobody explains them."""
+        """Reports the waiting logits as unexplained."""
         for flagged in list(self.queue.flagged):
             if flagged not in self._told:
                 self._explain(flagged, "no explanation: not sent by the end", None)
@@ -92,7 +92,7 @@ class Delivery:
         self.failures = 0
         self._log.recorded()
         if isinstance(outcome, Refused):
-            # One item may be at fault, or all together too large.
+            # One item may be invalid, or the request too large.
             half = len(batch) // 2
             if half == 0 and batch[0].is_divisible:
                 batch, half = self.queue.divide(batch[0]), 1
@@ -118,7 +118,7 @@ class Delivery:
         self.queue.settle(item, recorded=False)
 
     def _send_logits(self) -> Later | None:
-        """Sends the logits that wait longest, or the pair in their place."""
+        """Sends the oldest waiting logits, or the pair in their place."""
         if not self.queue.flagged or self.stopped:
             return None
         flagged = self.queue.flagged[0]

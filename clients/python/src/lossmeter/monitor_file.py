@@ -1,4 +1,4 @@
-"""A monitor's recordings, written to a file where no service can be reached."""
+"""A monitor's recordings, written to a file in place of a service."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ _FLAGS |= getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 
 
 class FileSink:
-    """A file of NDJSON, a line an item as `POST /v1/runs/{run}/batches` takes them.
+    """A file of NDJSON, one line per item of `POST /v1/runs/{run}/batches`.
 
-    Lines are added behind those that the file has. Lines that do not fit on the disk
-    are taken away again, so that the file ends with a whole line.
+    Lines are appended. Lines that do not fit on the disk are removed again, so the file
+    ends with a complete line.
     """
 
     takes_logits = False
@@ -58,7 +58,7 @@ class FileSink:
         if self._file is None:
             return
         file, self._file = self._file, None
-        # A pipe or a device has no disk.
+        # Pipes and devices cannot be synchronised with a disk.
         with suppress(OSError):
             os.fsync(file)
         with suppress(OSError):
@@ -66,7 +66,7 @@ class FileSink:
 
 
 def _open(path: Path) -> int:
-    """Opens a file to add lines."""
+    """Opens a file to append lines."""
     file = os.open(path, _FLAGS, _MODE)
     with suppress(OSError):
         _end_line(file)
@@ -74,10 +74,10 @@ def _open(path: Path) -> int:
 
 
 def _end_line(file: int) -> None:
-    """Ends the last line of a file; takes it away when a crash has cut it off.
+    """Ends the last line of a file, or removes it when a crash has cut it off.
 
     Raises:
-        OSError: It is no file that can be read.
+        OSError: The file cannot be read.
     """
     end = os.lseek(file, 0, os.SEEK_END)
     start = max(0, end - MOST_BODY_BYTES)
@@ -94,10 +94,10 @@ def _end_line(file: int) -> None:
 
 
 def _add(file: int, lines: bytes) -> None:
-    """Adds lines, all of them or none.
+    """Appends all lines or none.
 
     Raises:
-        OSError: They could not be written.
+        OSError: The lines could not be written.
     """
     start: int | None = None
     with suppress(OSError):

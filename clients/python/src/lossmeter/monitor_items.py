@@ -54,17 +54,17 @@ class Item(NamedTuple):
 
     @property
     def numbers(self) -> int:
-        """Scalars as the service counts them."""
+        """Number of scalars, as the service counts them."""
         return len(self.scalars or ()) + (self.declared_loss is not None)
 
     @property
     def is_divisible(self) -> bool:
-        """True for an item with a pair and scalars, of which one may be at fault."""
+        """True for an item with a pair and scalars: one of the two may be invalid."""
         return self.numerator is not None and bool(self.scalars)
 
     @property
     def cost(self) -> int:
-        """Bytes in memory, about."""
+        """Approximate bytes in memory."""
         return _ITEM_COST + _SCALAR_COST * len(self.scalars or ())
 
 
@@ -90,7 +90,7 @@ class Origin:
 
     @functools.cached_property
     def device_field(self) -> str:
-        """The field of the device, of lines that have a pair."""
+        """The field of the device, for lines with a pair."""
         return "" if self.device is None else f',"device":{json.dumps(self.device)}'
 
 
@@ -102,7 +102,7 @@ class Flagged:
         item: The pair that is sent when the logits cannot be.
         batch: The logits, the label and what belongs to them.
         loss: The loss of the training loop.
-        reason: Why they are sent.
+        reason: Reason for sending the logits.
         nbytes: Bytes of the arrays.
     """
 
@@ -114,17 +114,17 @@ class Flagged:
 
     @property
     def declared_loss(self) -> float:
-        """Loss that is compared with the service's."""
+        """Loss to compare with that of the service."""
         declared = self.item.declared_loss
         return self.loss if declared is None else declared
 
 
 def number(value: object) -> float:
-    """A float of a number, or of an array of one element of any library.
+    """Converts a number, or an array of one element of any library, to a float.
 
     Raises:
-        TypeError: It is none.
-        ValueError: It is an array of several elements, or a text.
+        TypeError: The value is not a number.
+        ValueError: The value is an array of several elements, or a text.
     """
     if type(value) is float:
         return value
@@ -141,7 +141,7 @@ def scalars_of(item: Item) -> Item:
 
 
 def parts_of(scalars: dict[str, float]) -> list[dict[str, float]]:
-    """Scalars in parts that fit an item each."""
+    """Divides scalars into parts that each fit into an item."""
     if len(scalars) <= SCALARS_OF_AN_ITEM:
         return [scalars]
     names = list(scalars)

@@ -15,7 +15,7 @@ class Judge:
     """Judges the losses of a training loop, in the order in which they come.
 
     Args:
-        sample_every: Steps of which one is sampled; None for none.
+        sample_every: n, to sample every nth step; None for never.
         max_in_a_row: Consecutive bad steps that send their logits.
     """
 
@@ -28,11 +28,11 @@ class Judge:
         self._in_a_row = 0
 
     def reason(self, step: int, numerator: float, denominator: float) -> Reason | None:
-        """Why the logits of a step are sent; None when they are not."""
+        """Reason for sending the logits of a step; None to send no logits."""
         loss = loss_of(numerator, denominator)
         found: Reason | None = None
         if not math.isfinite(loss):
-            # A step that counts nothing has no loss, and nothing is wrong with it.
+            # A step with a count of 0 has no loss, which is no fault.
             if numerator != 0 or denominator != 0:
                 found = "non_finite"
         else:
@@ -50,13 +50,13 @@ class Judge:
 def pair_of(loss: float, count: float) -> tuple[float, float]:
     """The numerator and the denominator of a mean loss.
 
-    Where nothing is counted, the numerator is 0 whatever the loss is said to be.
+    With a count of 0 the numerator is 0, whatever the loss is.
     """
     return (0.0 if count == 0 else loss * count), count
 
 
 def loss_of(numerator: float, denominator: float) -> float:
-    """The loss as the service computes it of a pair."""
+    """The loss that the service computes from a pair."""
     if denominator == 0:
         return math.nan if numerator == 0 else math.copysign(math.inf, numerator)
     return numerator / denominator

@@ -1,4 +1,4 @@
-"""Ends of processes, which monitors must live through: exit, SIGTERM and fork."""
+"""Flushes monitors when processes exit, fork or receive SIGTERM."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ _process: dict[str, int] = {}
 
 
 def watch(sender: Sender, *, sigterm: bool) -> None:
-    """Sees to it that a sender is flushed before its process ends.
+    """Registers a sender, which is flushed before its process ends.
 
     Args:
-        sender: What is flushed.
-        sigterm: Whether at SIGTERM too, where that would end the process at once.
+        sender: The sender.
+        sigterm: True to flush also at SIGTERM, if that would end the process at once.
     """
     _open[id(sender)] = sender
     _watch_children()
@@ -37,14 +37,14 @@ def watch(sender: Sender, *, sigterm: bool) -> None:
 
 
 def forget(sender: Sender) -> None:
-    """Forgets a sender that has ended, and leaves SIGTERM alone after the last."""
+    """Forgets a sender that has ended; after the last one, restores SIGTERM."""
     _open.pop(id(sender), None)
     if not any(each.limits.sigterm for each in list(_open.values())):
         _leave_sigterm()
 
 
 def _close_all() -> None:
-    """Flushes all senders at once, each within its time."""
+    """Flushes all senders at the same time, each within its time limit."""
     senders = list(_open.values())
     started = time.monotonic()
     for sender in senders:
@@ -55,10 +55,10 @@ def _close_all() -> None:
 
 
 def _watch_sigterm() -> None:
-    """Flushes at SIGTERM, where nothing else is done then.
+    """Flushes at SIGTERM, unless the program handles or ignores the signal.
 
-    A handler of the program's own, or one that ignores the signal, stays: it decides
-    whether the process ends, and when it ends by an exit, that flushes.
+    A handler of the program stays, and decides whether the process ends. If the process
+    ends by an exit, the exit flushes.
     """
     if threading.current_thread() is not threading.main_thread():
         return
@@ -76,7 +76,7 @@ def _leave_sigterm() -> None:
 
 
 def _on_sigterm(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
-    """Flushes, and ends as the signal ends a process that does not handle it."""
+    """Flushes, and ends the process as the unhandled signal would."""
     # A second signal ends the process at once.
     signal.signal(number, signal.SIG_DFL)
     # The signal may have come while this thread held a lock of the log.
@@ -88,7 +88,7 @@ def _on_sigterm(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
 
 
 def _watch_children() -> None:
-    """Flushes before a child of `multiprocessing` ends, which leaves atexit out."""
+    """Flushes before a child of `multiprocessing` ends, which does not run atexit."""
     multiprocessing = sys.modules.get("multiprocessing")
     util = sys.modules.get("multiprocessing.util")
     if multiprocessing is None or util is None:
@@ -101,7 +101,7 @@ def _watch_children() -> None:
 
 
 def _after_fork() -> None:
-    """Empties the senders in a child: what waits is its parent's to send."""
+    """Empties the senders in a child: the parent sends the waiting items."""
     for sender in list(_open.values()):
         sender.start_anew()
     # A child that hangs outside Python must end by SIGTERM, as its parent expects.

@@ -1,4 +1,4 @@
-"""The log lines of a monitor, few however much goes wrong."""
+"""The log lines of a monitor, limited in rate."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ SECONDS_BETWEEN_LINES = 30.0
 
 
 class MonitorLog:
-    """Says what a monitor drops and finds.
+    """Logs the drops and the findings of a monitor.
 
     Attributes:
-        quiet: Whether nothing is said, because a lock of the log may be held for long.
+        quiet: True to log nothing, because a lock of the log may be held for long.
     """
 
     def __init__(self, what: str) -> None:
@@ -31,30 +31,30 @@ class MonitorLog:
         self._late = False
 
     def explain(self, explanation: Explanation) -> None:
-        """Says what is wrong with a step."""
+        """Logs an explanation of a step."""
         if not self.quiet:
             logger.warning("%s: %s", self._what, explanation)
 
     def later(self, why: str, waiting: int) -> None:
-        """Says that nothing is recorded at the moment."""
+        """Logs that recording is interrupted."""
         if not self._is_due("later"):
             return
         self._late = True
         logger.warning("%s: %s; tried again, %d items wait", self._what, why, waiting)
 
     def recorded(self) -> None:
-        """Says that recording goes on, after it was said that it does not."""
+        """Logs that recording continues, if the interruption was logged."""
         if self._late and not self.quiet:
             self._late = False
             logger.info("%s: recording again", self._what)
 
     def refused(self, why: str) -> None:
-        """Says that something was not taken."""
+        """Logs a refusal."""
         if self._is_due("refused"):
             logger.warning("%s: %s", self._what, why)
 
     def lost(self, queue: Queue) -> None:
-        """Says what was dropped since it was last said."""
+        """Logs the drops since the last such line."""
         lost = queue.lost
         if lost == self._said_lost or not self._is_due("lost"):
             return
@@ -62,7 +62,7 @@ class MonitorLog:
         logger.warning("%s: %s", self._what, _lost_text(queue))
 
     def end(self, queue: Queue) -> None:
-        """Says what became of all items."""
+        """Logs the final counts of all items."""
         level = logging.WARNING if queue.dropped else logging.INFO
         text = "%s: %d items recorded, %s"
         logger.log(level, text, self._what, queue.sent, _lost_text(queue))

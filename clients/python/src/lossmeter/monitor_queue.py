@@ -1,4 +1,4 @@
-"""The queue of a monitor: what waits to be sent, within bounds, and counts."""
+"""The bounded queue of a monitor, and its counts."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ class Queue:
     """Items and logits that wait.
 
     The training thread puts them in, under a lock that the sending thread does not
-    take: each thread writes counters of its own. So a handler of a signal, which
-    interrupts the training thread anywhere, can wait for the sending thread.
+    take: each thread writes its own counters. So a signal handler, which may interrupt
+    the training thread anywhere, can wait for the sending thread.
 
     Attributes:
         flagged: Steps whose logits wait.
-        explanations: Explanations that `Monitor.step` has yet to return.
-        untold: Explanations that are yet to be logged.
-        invalid_because: Why something was no step, or no scalar.
-        sent: Items that were recorded.
-        refused: Items that were not taken.
-        divided: Items that there are more of, because one was divided.
-        closed: Whether further items are dropped.
+        explanations: Explanations for the next return of `Monitor.step`.
+        untold: Explanations that are not logged yet.
+        invalid_because: Reason why a step or a scalar was invalid.
+        sent: Number of recorded items.
+        refused: Number of refused items.
+        divided: Number of additional items, made by dividing items.
+        closed: True when further items are dropped.
     """
 
     def __init__(self, max_items: int, max_bytes: int) -> None:
@@ -54,7 +54,7 @@ class Queue:
         """Adds an item; drops the oldest ones where there is no room.
 
         Returns:
-            Whether there is enough for a request.
+            True when there are enough items for a request.
         """
         with self._lock:
             if self.closed:
@@ -62,8 +62,8 @@ class Queue:
                 self._late += 1
                 return False
             self._cost_in += item.cost
-            # A handler of a signal may wait between any two of these lines, and would
-            # wait in vain for an item that is counted and not there.
+            # A signal handler may wait between any two of these lines, and would wait
+            # forever for an item that is counted but missing.
             self._items.append(item)
             self._given += 1
             self._make_room()
@@ -71,7 +71,7 @@ class Queue:
 
     @property
     def room(self) -> int:
-        """Bytes of logits that may be added."""
+        """Bytes of logits for which there is room."""
         return self._max_bytes - (self._logits_in - self._logits_out)
 
     def put_flagged(self, flagged: Flagged) -> None:
@@ -87,7 +87,7 @@ class Queue:
             self._make_room()
 
     def drop_invalid(self, why: str) -> None:
-        """Counts what is no step, or no scalar."""
+        """Counts an invalid step or scalar."""
         with self._lock:
             self._invalid += 1
             self._given += 1
@@ -99,7 +99,7 @@ class Queue:
         self.explanations.append(explanation)
 
     def take(self) -> list[Item]:
-        """Takes the oldest items out, as many as fit a request."""
+        """Takes out the oldest items, as many as fit into a request."""
         batch: list[Item] = []
         scalars = 0
         while len(batch) < MOST_ITEMS:
@@ -123,7 +123,7 @@ class Queue:
             self.refused += 1
 
     def divide(self, item: Item) -> list[Item]:
-        """Makes two of an item that was taken out: its pair, and its scalars."""
+        """Divides an item that was taken out into its pair and its scalars."""
         pair = item._replace(scalars=None)
         rest = scalars_of(item)
         self.divided += 1
@@ -131,14 +131,14 @@ class Queue:
         return [pair, rest]
 
     def drop_logits(self) -> Flagged:
-        """Takes out the oldest step with its logits, which is yet to be counted."""
+        """Takes out the oldest step with its logits; the caller must count it."""
         flagged = self.flagged.popleft()
         self._logits_out += flagged.nbytes
         self._cost_out -= flagged.item.cost
         return flagged
 
     def abandon(self) -> None:
-        """Counts all that waits as dropped."""
+        """Counts all waiting items as dropped."""
         self.closed = True
         self._left += max(0, self.waiting)
 
@@ -149,7 +149,7 @@ class Queue:
 
     @property
     def total(self) -> int:
-        """Items that there were."""
+        """Number of all items so far."""
         return self._given + self.divided
 
     @property
@@ -167,7 +167,7 @@ class Queue:
     def is_empty(self) -> bool:
         """True when no item is left to take out.
 
-        Counts may differ: a handler of a signal may wait between two of them.
+        Counters may disagree here: a signal handler may wait between two updates.
         """
         return not self._items and not self.flagged
 
@@ -194,7 +194,7 @@ class Queue:
         ):
             try:
                 oldest = self._items.popleft()
-            except IndexError:  # The sending thread has it, or it has logits.
+            except IndexError:  # The sending thread took it, or it has logits.
                 break
             self._overflow += 1
             self._cost_dropped += oldest.cost

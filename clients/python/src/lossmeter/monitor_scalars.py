@@ -23,7 +23,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 class Scalars:
-    """Makes floats of scalars; counts those that cannot be recorded as dropped.
+    """Converts scalars to floats; counts invalid ones as dropped.
 
     One invalid scalar must not cost a step its loss.
     """
@@ -58,7 +58,7 @@ class Scalars:
 
 
 def is_name(name: object) -> bool:
-    """True for a name of a scalar that the service takes."""
+    """True for a valid name of a scalar."""
     return (
         isinstance(name, str)
         and name != ""

@@ -1,4 +1,4 @@
-"""The thread of a monitor, which sends what waits in its queue."""
+"""The thread of a monitor, which sends the items of its queue."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Sender:
     """Sends the items of a queue in bulk from a thread of its own.
 
     Attributes:
-        queue: What waits.
+        queue: The waiting items.
         limits: The limits.
     """
 
@@ -96,16 +96,16 @@ class Sender:
         self._thread = thread
         try:
             thread.start()
-        except RuntimeError:  # There are too many, or the process is about to end.
+        except RuntimeError:  # Too many threads, or the process is ending.
             self._thread = None
             return
         lifetime.watch(self, sigterm=self.limits.sigterm)
 
     def flush(self, timeout: float) -> bool:
-        """Waits until all that was put in is settled.
+        """Waits until all items so far are settled.
 
         Returns:
-            False when that took longer than the time-out, in seconds.
+            False after the timeout, in seconds.
         """
         if self.queue.waiting <= 0 and not self._closing:
             return True
@@ -121,24 +121,24 @@ class Sender:
             return False
 
     def begin_to_close(self) -> None:
-        """Takes nothing more, and sends what waits."""
+        """Accepts no more items, and sends the waiting ones."""
         if self.queue.waiting > 0:
             self.start()
         self.queue.closed = self._closing = True
         self._wake.put(None)
 
     def close(self, timeout: float) -> bool:
-        """Sends what waits, ends the thread, and counts what is left as dropped.
+        """Sends waiting items, ends the thread, and counts items left as dropped.
 
         Returns:
-            Whether nothing was left.
+            True when no item was left.
         """
         if self._delivery.stopped:
             return True
         self.begin_to_close()
         done = self.flush(timeout / 2)
         if not done:
-            # Logits give way to their pairs, which may still be taken.
+            # Pairs are sent in place of logits: there may be time for these.
             self._delivery.hurried = True
             done = self.flush(timeout / 2)
         self._delivery.stopped = True
@@ -153,7 +153,7 @@ class Sender:
         return done
 
     def let_go(self) -> None:
-        """Ends the thread once all is sent, when nobody has the monitor any more."""
+        """Ends the thread once all is sent, after the monitor was garbage-collected."""
         if not self._delivery.stopped:
             self.begin_to_close()
             if self._thread is None:
@@ -184,7 +184,7 @@ class Sender:
             if self._closing and later is None and queue.is_empty:
                 break
             self._answer_flushes()
-        # A file is on the disk before anybody hears that all is written.
+        # A file is on the disk before a flush returns.
         with suppress(Exception):
             self._sink.close()
         self._answer_flushes(ended=True)
@@ -192,9 +192,9 @@ class Sender:
             lifetime.forget(self)
 
     def _wait(self, seconds: float) -> None:
-        """Waits, but for a flush that comes, or after success for a full request."""
+        """Waits for the interval; ends early for a flush, or for a full request."""
         if self._flushes or self._closing:
-            # Somebody waits.
+            # A flush is waiting.
             seconds = min(
                 seconds, _CLOSING_SECONDS if self._delivery.failures else _BUSY_SECONDS
             )

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from lossmeter.evaluation import Evaluation
     from lossmeter.monitor_items import Flagged, Item, Origin
 
-# Connections import it. A process that is forked while a thread does so would wait for
-# the end of the import for ever.
+# Connections import it. A process forked during that import, in another thread, would
+# wait for its end forever.
 codecs.lookup("idna")
 
 NDJSON = "application/x-ndjson"
@@ -47,7 +47,7 @@ class ServiceSink:
     """A run of a service, as one rank and attempt records it.
 
     Args:
-        client: Client of the service; None for one of its own, made of the environment.
+        client: Client of the service; None for a new one made from the environment.
         run: Name of the run.
         origin: Rank, attempt and device.
     """
@@ -107,7 +107,7 @@ class ServiceSink:
             outcome = self._client.transport.attempt(request)
             return _later_or_refused(outcome) or request.settle(outcome)
         except LossmeterError as error:
-            # Somebody may mend it: a key, an address, a fault of the service.
+            # A key, an address or the service may be repaired later.
             return Later(str(error))
         except Exception as error:  # noqa: BLE001 -- nothing may end the thread
             return Later(repr(error))

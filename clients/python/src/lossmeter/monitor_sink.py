@@ -1,4 +1,4 @@
-"""Places that a monitor sends to: what they are asked, and what they answer."""
+"""The interface of the places that a monitor sends to."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ TAKEN = Result()
 
 @dataclass(frozen=True, slots=True)
 class Later:
-    """Nothing is known to be taken; the same may succeed later.
+    """The outcome is failure or unknown; a retry may succeed later.
 
     Attributes:
         why: The fault.
-        seconds: Least pause that was asked for.
+        seconds: Least pause before a retry.
     """
 
     why: str
@@ -37,11 +37,12 @@ class Later:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """Nothing was taken, and the same would be refused again.
+    """The request was refused, and a retry would be refused too.
 
     Attributes:
         why: The fault.
-        for_good: The step is recorded otherwise, so its pair would be refused too.
+        for_good: True when the step is already recorded with other content, so that its
+            pair would be refused too.
     """
 
     why: str

@@ -1,4 +1,4 @@
-"""Two sets of logits to compare, and the body that they are sent as."""
+"""Two sets of logits to compare, and their request body."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ class Pair:
     """Two sets of logits; see `Client.kl_divergence`.
 
     Attributes:
-        tensors: Arrays by their names on the wire, in the order in which they are
-            sent. The last one is read as it arrives, those before it wait in memory.
-        files: Tensors that stand in files of the service, by their names.
+        tensors: Arrays by their names on the wire, in the order in which they are sent.
+            The service streams the last one; the others wait in its memory.
+        files: Tensors in files of the service, by their names.
         options: The options, without those that are None.
     """
 
@@ -57,18 +57,18 @@ class Pair:
         small: Mapping[str, ArrayLike | None],
         options: ComparisonOptions,
     ) -> Pair:
-        """Takes the arrays from the memory where they lie.
+        """Makes a pair, without copies of contiguous arrays on the host.
 
         Args:
-            reference: The distributions that are compared with.
-            logits: Scores of the model that is compared.
-            small: Tensors of a number or two per row or sequence, by their names; None
-                for those that are absent.
+            reference: The reference distributions.
+            logits: Scores of the compared model.
+            small: Tensors with one or two numbers per row or sequence, by their names;
+                None for absent ones.
             options: The options.
 
         Raises:
-            TypeError: No array, or a dtype that the service does not know.
-            ValueError: A mapping that names neither a top K nor a file.
+            TypeError: A value is not an array, or has an unknown dtype.
+            ValueError: A mapping names neither a top K nor a file.
         """
         tensors = {
             name: as_named_array(name, value)
@@ -91,18 +91,17 @@ class Pair:
                 files[name] = {key: str(text) for key, text in value.items()}
             else:
                 raise ValueError(_misfit(name, value))
-        # The larger side streams; logits on ties.
+        # The larger side streams; the logits if both have the same size.
         for name in sorted(large, key=lambda name: large[name].nbytes):
             tensors[name] = large[name]
         return cls(tensors, files, without_none(options))  # type: ignore[arg-type]
 
     def body(self) -> Body:
-        """A safetensors file; a MessagePack map where a tensor stands in a file.
+        """A safetensors file, or a MessagePack map when a tensor is in a file.
 
         Raises:
-            TypeError: A dtype that the service does not know; an option that has no
-                place in JSON.
-            ValueError: An option that is not finite.
+            TypeError: A dtype is unknown, or an option cannot be written as JSON.
+            ValueError: An option is not finite.
         """
         if self.files:
             return _msgpack_body(self)
@@ -125,7 +124,7 @@ def _floats(name: str, value: ArrayLike) -> NDArray[Any]:
 
 
 def _msgpack_body(pair: Pair) -> Body:
-    """A map whose last field is the larger tensor, whose bytes are not copied."""
+    """A map with the larger tensor as its last field; its bytes are not copied."""
     fields: dict[str, object] = {**pair.files}
     if pair.options:
         fields["options"] = pair.options

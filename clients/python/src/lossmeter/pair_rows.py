@@ -28,13 +28,13 @@ _LABEL_COLUMNS = ("nll", "reference_nll", "probability_difference")
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """A pair as rows: every tensor has them on its first axis, and no shift is left.
+    """A pair as rows: rows are the first axis of every tensor, and shifts are applied.
 
     Attributes:
         pair: The pair as it was given.
         tensors: Its tensors of shape (N, …). Rows that a shift leaves out are masked.
         lengths: Rows of each sequence.
-        kept: True for rows that a shift leaves.
+        kept: True for rows that the shift keeps.
     """
 
     pair: Pair
@@ -44,7 +44,7 @@ class Rows:
 
     @classmethod
     def of(cls, pair: Pair) -> Rows | None:
-        """The rows; None where tensors do not fit together, which the service says."""
+        """The rows; None for incompatible tensors, which the service refuses."""
         shape = pair.tensors["logits"].shape
         n = math.prod(shape[:-1])
         if len(shape) < 2 or n == 0 or shape[-1] == 0:  # noqa: PLR2004 -- (N, C)
@@ -95,7 +95,7 @@ class Rows:
 
     @property
     def left_out(self) -> int:
-        """Rows that the shift leaves out."""
+        """Number of rows that the shift leaves out."""
         return self.n - int(self.kept.sum())
 
     def masks(self) -> NDArray[np.float64]:
@@ -104,7 +104,7 @@ class Rows:
         return np.ones(self.n) if mask is None else mask.astype(np.float64)
 
     def counted(self) -> NDArray[np.bool_]:
-        """True for rows of a mask other than 0, whose label is not ignored."""
+        """True for rows with a mask other than 0 and a label that is not ignored."""
         counted: NDArray[np.bool_] = self.masks() != 0
         label = self.tensors.get("label")
         if label is not None:
@@ -114,18 +114,18 @@ class Rows:
         return counted
 
     def that_fit(self, limits: InfoLimits) -> int:
-        """Rows of a request that a service accepts beside others."""
+        """Rows of a request that the service can accept along with other requests."""
         tensors = self.tensors
         widths = {name: tensor[:1].nbytes for name, tensor in tensors.items()}
         classes = tensors["logits"].shape[-1]
         streamed = widths[next(reversed(tensors))]
         held = sum(widths.values()) - streamed + ROW_BYTES
-        # Read as int32 and float64, beside the tensors themselves.
+        # The service also reads them as int32 and float64.
         held += 12 * tensors["reference.indices"].shape[-1] if self._is_top else 0
         if "gradient" in self.pair.options.get("outputs", ()):
             held += max(widths["logits"], 4 * classes)
         fitting: list[int] = [
-            # Other requests hold something too.
+            # Other requests hold memory too.
             limits["max_bytes_in_flight"] // 2 // held,
             (limits["max_body_bytes"] - SMALL_BYTES) // sum(widths.values()),
             limits["max_elements"] // classes,
@@ -137,14 +137,14 @@ class Rows:
         return "reference.indices" in self.tensors
 
     def part(self, first: int, end: int, changes: dict[str, NDArray[Any]]) -> Pair:
-        """Some of the rows, as a pair whose row outputs are asked for."""
+        """Some of the rows, as a pair that requests the outputs per row."""
         options = {k: v for k, v in self.pair.options.items() if k != "shift"}
         wanted = [*_COLUMNS]
         if "label" in self.tensors:
             wanted += _LABEL_COLUMNS
         outputs = dict.fromkeys([*wanted, *options.get("outputs", ())])
         options |= {"reduction": "sum", "on_non_finite": "report"}
-        # Sequences may reach over parts: they are made of the columns.
+        # Sequences may span parts, so they are computed from the columns.
         options["outputs"] = [name for name in outputs if name != "sequences"]
         tensors = {
             name: tensor[first:end]
@@ -156,7 +156,7 @@ class Rows:
 def _lengths(
     segments: NDArray[Any] | None, shape: tuple[int, ...]
 ) -> NDArray[np.int64] | None:
-    """Rows of each sequence; None for segments that the service refuses."""
+    """Rows of each sequence; None for invalid segments."""
     n = math.prod(shape[:-1])
     if segments is None:
         return np.full(n // shape[-2], shape[-2], np.int64)

@@ -1,4 +1,4 @@
-"""A bar of tqdm's, where it is installed, for what takes more than a second."""
+"""Progress bars of tqdm, if installed, for work of more than a second."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ _Item = TypeVar("_Item")
 
 
 class _Bar(Protocol):
-    """What is used of a bar of tqdm's."""
+    """The used part of tqdm's interface."""
 
     def update(self, n: float = 1) -> object: ...
     def close(self) -> object: ...
 
 
 def track_upload(body: Body, show: bool | None) -> Generator[Part]:
-    """The chunks of a body, with a bar of bytes once they take longer than a second.
+    """The chunks of a body, with a bar of bytes after a second.
 
     Args:
-        body: What is sent; a chunk is sent when the next is asked for.
+        body: The body; a chunk has been sent when the next one is requested.
         show: True for a bar, False for none, None for one on a terminal.
     """
     started = time.monotonic()
@@ -51,7 +51,7 @@ def track_upload(body: Body, show: bool | None) -> Generator[Part]:
 def track_items(
     items: Sequence[_Item], unit: str, show: bool | None
 ) -> Iterator[_Item]:
-    """The same items, with a bar of how many are done."""
+    """The same items, with a progress bar."""
     bar = _bar(show, total=len(items), unit=unit) if show is not False else None
     try:
         for item in items:
@@ -75,7 +75,7 @@ def _bar(
         from tqdm.auto import tqdm  # noqa: PLC0415 -- it may not be installed
     except ImportError:
         return None
-    # tqdm shows nothing where there is no terminal when `disable` is None.
+    # With `disable=None`, tqdm shows a bar only on a terminal.
     bar = tqdm(
         total=total,
         initial=initial,

@@ -1,6 +1,6 @@
-"""Requests as values: what is sent, and what is made of the answer.
+"""Requests as values: the content to send, and the decoder of the answer.
 
-Nothing here touches a network: clients differ in how they send these.
+Nothing here uses the network: each client sends requests in its own way.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ Partial = NewType("Partial", bytes)
 
 @dataclass(frozen=True)
 class Request(Generic[_T]):
-    """A request, and how its answer is read."""
+    """A request, with the decoder of its answer."""
 
     method: str
     path: str
@@ -85,7 +85,7 @@ class Request(Generic[_T]):
 
         Args:
             outcome: The outcome of the last attempt.
-            repeated: True after an earlier attempt, whose answer may have been lost.
+            repeated: True when the answer of an earlier attempt may have been lost.
 
         Raises:
             UnreachableError: There was no answer.
@@ -123,7 +123,7 @@ def cross_entropy(batch: Batch) -> Request[Evaluation]:
 
 
 def diagnose(batch: Batch) -> Request[Diagnosis]:
-    """Says what stands in a tensor."""
+    """Surveys a tensor."""
     decode = _object_with("verdict", Diagnosis)
     return Request("POST", "/v1/diagnose", decode, body=batch.body())
 
@@ -153,7 +153,7 @@ def _decode_partial(content: bytearray) -> Partial:
 
 
 def combine(shards: Iterable[Partial], options: Options) -> Request[Evaluation]:
-    """Merges shards; they go back as they came."""
+    """Merges shards, whose bytes are sent back unchanged."""
     shards = list(shards)
     packer = msgpack.Packer(default=wire_json.plain)
     head = packer.pack_map_header(2) + packer.pack("options")
@@ -165,7 +165,7 @@ def combine(shards: Iterable[Partial], options: Options) -> Request[Evaluation]:
 
 
 def record(path: str, batch: Batch, **fields: float | str) -> Request[Evaluation]:
-    """Evaluates a micro-batch and records it, with what is said beside it."""
+    """Evaluates a micro-batch and records it."""
     accept = safetensors.MEDIA_TYPE
     return Request("PUT", path, decode_evaluation, accept, batch.body(**fields))
 
@@ -173,7 +173,7 @@ def record(path: str, batch: Batch, **fields: float | str) -> Request[Evaluation
 def record_pair(
     path: str, numerator: float, denominator: float
 ) -> Request[RecordedPair]:
-    """Records what was computed elsewhere."""
+    """Records a loss that was computed elsewhere."""
     pair = {"numerator": float(numerator), "denominator": float(denominator)}
     body = Body(MSGPACK, [msgpack.packb(pair)])
     return Request("PUT", path, decode_pair, body=body)
@@ -213,18 +213,18 @@ def list_attempts(run: str) -> Request[AttemptList]:
 
 
 def info() -> Request[Info]:
-    """What the service is and can do."""
+    """Version, kernel, options and limits of the service."""
     return Request("GET", "/v1/info", _object_with("version", Info))
 
 
 def run_path(run: str, *more: object, **query: object) -> str:
-    """The path of a run, or of what is below it, without parameters that are None.
+    """A path of a run or below it, without parameters that are None.
 
     Raises:
-        ValueError: What would lead elsewhere.
+        ValueError: The name would give a path of something else.
     """
     if run in {"", ".", ".."}:
-        raise ValueError(f"the run has the name {run!r}, which is that of no run")
+        raise ValueError(f"the run has the name {run!r}, which no run can have")
     parts = ["/v1/runs", *(quote(str(part), safe="") for part in (run, *more))]
     return "/".join(parts) + _query(query)
 
@@ -248,12 +248,12 @@ def list_runs(filters: RunFilters, cursor: str | None = None) -> Request[RunList
 
 
 def get_run(run: str) -> Request[RunSummary]:
-    """A run in short."""
+    """The summary of a run."""
     return Request("GET", run_path(run), _object_with("run", RunSummary))
 
 
 def describe_run(run: str, description: RunDescription) -> Request[RunSummary]:
-    """Says what a run is."""
+    """Describes a run."""
     said = {name: value for name, value in description.items() if value is not None}
     return _about_run(run, "PUT", run_path(run), said)
 
@@ -317,13 +317,13 @@ def list_reruns(
 
 
 def compare_runs(run: str, other: str, cursor: str | None) -> Request[RunComparison]:
-    """The first difference of two runs from a place on."""
+    """The first difference of two runs from a given place on."""
     path = run_path(run, "comparison", **{"with": other, "cursor": cursor})
     return Request("GET", path, _object_with("same", RunComparison))
 
 
 def add_page(detail: StepDetail, page: StepDetail) -> None:
-    """Adds a further page of micro-batches to a step. A rank may go over both."""
+    """Adds a page of micro-batches to a step. A rank may have some on both pages."""
     ranks = detail["rank_details"]
     for rank in page["rank_details"]:
         if ranks and ranks[-1]["rank"] == rank["rank"]:

@@ -1,7 +1,7 @@
-"""When a request is sent again, and after how long.
+"""Decides which requests are retried, and after which pause.
 
-To send again is safe: evaluating changes nothing, to record the same again is no second
-record, and what was deleted stays so.
+Retries are safe: evaluations change nothing, the same recording counts once, and
+deleted runs stay deleted.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def next_delay(retries: int, attempt: int, outcome: Outcome) -> float | None:
     Args:
         retries: Attempts after the first.
         attempt: Number of the attempt that was made, from 0.
-        outcome: What came of it.
+        outcome: Outcome of that attempt.
     """
     repeatable = (
         outcome.repeatable

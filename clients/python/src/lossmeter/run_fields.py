@@ -1,4 +1,4 @@
-"""What is said of runs, and by what they are listed."""
+"""Descriptions of runs, and filters of lists of runs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Label = str | float | bool
 
 
 class RunDescription(TypedDict, total=False):
-    """What is said of a run."""
+    """The description of a run."""
 
     expected_ranks: int | None
     """Ranks that report each step."""
@@ -37,7 +37,7 @@ class RunDescription(TypedDict, total=False):
 
 
 class RunFilters(TypedDict, total=False):
-    """Runs that are listed; all that is given must match."""
+    """Filters of a list of runs; all given ones must match."""
 
     search: str | None
     """Words, each of which occurs in the name of the run or in one of its labels, as

@@ -1,4 +1,4 @@
-"""A run: what is recorded of a training, and read again."""
+"""A run: recording a training and reading its history."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ class Run:
 
     Attributes:
         name: Its name.
-        attempt: Which start of the trainer records.
-        client: Whom it asks.
+        attempt: Attempt of the trainer that records.
+        client: The client that it uses.
     """
 
     def __init__(self, client: Client, name: str, attempt: int) -> None:
@@ -47,9 +47,9 @@ class Run:
         self.client = client
 
     def describe(self, **description: Unpack[RunDescription]) -> RunSummary:
-        """Says what the run is, and makes it when it is not there.
+        """Describes the run, and creates it if it does not exist.
 
-        What is not said, or is None, stays as it was.
+        Fields that are absent or None keep their values.
 
         Args:
             **description: See `lossmeter.run_fields.RunDescription`.
@@ -62,10 +62,10 @@ class Run:
         return self.client.transport.send(described)
 
     def rename(self, name: str) -> RunSummary:
-        """Gives the run another name, by which it goes on.
+        """Gives the run another name, which this object then uses.
 
         Raises:
-            ProblemError: There is no such run (`not_found`), or another one has the
+            ProblemError: There is no such run (`not_found`), or another run has the
                 name (`name_taken`).
             UnreachableError: The service could not be reached.
         """
@@ -90,7 +90,8 @@ class Run:
     ) -> Evaluation:
         """Evaluates a micro-batch, and records it as part of a step.
 
-        The same batch again changes nothing. What is answered is on the service's disk.
+        Recording the same batch again changes nothing. When this returns, the recording
+        is on the service's disk.
 
         Args:
             step: Step of the training.
@@ -107,8 +108,8 @@ class Run:
 
         Raises:
             TypeError: An array has a dtype that the service does not know.
-            ProblemError: The service refused the batch, or has another one there
-                (`conflict`, `superseded`).
+            ProblemError: The service refused the batch, or already has another one at
+                this place (`conflict`, `superseded`).
             UnreachableError: The service could not be reached.
         """
         batch = Batch(
@@ -132,11 +133,12 @@ class Run:
             step: Step of the training.
             rank: Data-parallel rank.
             numerator: Sum of the row losses, in nats; may be NaN or infinite.
-            denominator: What it is divided by, such as the number of rows.
+            denominator: Denominator of the loss, such as the number of rows.
             micro_batch: Micro-batch of the rank.
 
         Raises:
-            ProblemError: The service refused the pair, or has another one there.
+            ProblemError: The service refused the pair, or already has another one at
+                this place.
             UnreachableError: The service could not be reached.
         """
         path = requests.batch_path(self.name, step, rank, micro_batch, self.attempt)
@@ -147,12 +149,12 @@ class Run:
     def record_many(self, items: Iterable[BulkItem]) -> list[BulkResult]:
         """Records pairs and scalars of many steps in one request.
 
-        Each item is recorded, or refused, by itself. The same item again changes
-        nothing.
+        Each item is recorded or refused independently. Recording the same item again
+        changes nothing.
 
         Args:
             items: At most 1,000 items, with the fields of `lossmeter.schemas.BulkItem`.
-                The attempt of this run is not added to them.
+                Each item has its own attempt; that of this object is not used.
 
         Returns:
             The result of each item, in their order.
@@ -188,10 +190,11 @@ class Run:
         Args:
             name: Its name.
             first: First step.
-            last: Last step, which is included.
-            max_points: Most points that show the shape of the range, at most 2,000.
-            attempt: Attempt whose steps are read, superseded or not; None for the
-                curve.
+            last: Last step, inclusive.
+            max_points: Most points, at most 2,000, chosen to show the shape of the
+                range.
+            attempt: Attempt whose steps are read, including superseded ones; None for
+                the curve.
 
         Raises:
             ProblemError: There is no such run, or scalar (`not_found`).
@@ -220,7 +223,7 @@ class Run:
         return (self.client.transport.send(request))["attempts"]
 
     def summary(self) -> RunSummary:
-        """The run in short.
+        """The summary of the run.
 
         Raises:
             ProblemError: There is no such run (`not_found`).
@@ -240,10 +243,10 @@ class Run:
 
         Args:
             first: First step.
-            last: Last step, which is included.
-            max_points: Most steps that show the range: its ends, the least and the
-                greatest loss of each stretch, and steps that are not finite.
-            attempt: Attempt whose steps are returned, superseded or not.
+            last: Last step, inclusive.
+            max_points: Most steps, chosen to show the range: its ends, the least and
+                the greatest loss of each interval, and non-finite steps.
+            attempt: Attempt whose steps are returned, including superseded ones.
 
         Raises:
             ProblemError: There is no such run (`not_found`).
@@ -277,7 +280,7 @@ class Run:
 
         Args:
             step: Step of the training.
-            tolerance: Relative difference up to which two losses are one result.
+            tolerance: Relative difference up to which two losses count as equal.
 
         Raises:
             ProblemError: There is no such run (`not_found`).
@@ -298,7 +301,7 @@ class Run:
 
         Args:
             other: Name of the other run.
-            cursor: `next` of the answer before: an answer is bounded.
+            cursor: `next` of the previous answer, because answers are bounded.
 
         Raises:
             ProblemError: There is no such run (`not_found`).
@@ -308,20 +311,19 @@ class Run:
         return self.client.transport.send(request)
 
     def watch(self, *, after: int | None = None) -> Generator[Event]:
-        """What changes in the run, as it happens, over breaks of the connection.
+        """Changes of the run as they happen; reconnects when the connection breaks.
 
-        A step of a higher attempt supersedes the steps of lower attempts behind it.
+        A step of a higher attempt supersedes all later steps of lower attempts.
 
         Args:
-            after: 0 tells all steps that there are first; None only what changes from
-                now on.
+            after: 0 to begin with all recorded steps; None for future changes only.
 
         Yields:
-            Events without end; `DeletedEvent` is the last when the run is deleted.
+            Events without end; if the run is deleted, `DeletedEvent` is the last one.
 
         Raises:
             ProblemError: There is no such run (`not_found`).
-            UnreachableError: The service could not be reached, again and again.
+            UnreachableError: The service could not be reached in all retries.
         """
         return self.client.transport.events(
             requests.run_path(self.name, "events"), after
@@ -332,7 +334,7 @@ class Run:
         format: Literal["csv", "jsonl"] = "csv",  # noqa: A002 -- the service's name
         of: Literal["steps", "batches", "scalars"] = "steps",
     ) -> str:
-        """The run as text, a line for each step, micro-batch or number.
+        """The run as text, with one line per step, micro-batch or scalar.
 
         Raises:
             ProblemError: There is no such run (`not_found`).

@@ -1,7 +1,7 @@
-"""safetensors, in the order that the service can read as it arrives.
+"""Safetensors files whose order of tensors lets the service stream them.
 
-The library of that name orders tensors by their width, which may put labels after
-logits; here they stand in the order in which they are given.
+The library `safetensors` orders tensors by the width of their dtype, which may put
+labels after logits; here tensors keep the given order.
 
 Format: https://huggingface.co/docs/safetensors/index#format
 """
@@ -51,10 +51,10 @@ _NAMES = {dtype: name for name, dtype in _DTYPES.items()}
 def encode_header(
     tensors: Mapping[str, NDArray[Any]], metadata: Mapping[str, str]
 ) -> bytes:
-    """What stands before the bytes of the tensors, which follow in the given order.
+    """The header of a file, with the tensors in the given order.
 
     Raises:
-        TypeError: A dtype is none of the format's.
+        TypeError: The format does not have one of the dtypes.
     """
     header: dict[str, object] = {_METADATA: dict(metadata)} if metadata else {}
     end = 0
@@ -86,16 +86,16 @@ class File(NamedTuple):
         """A tensor as an array over the bytes of the file.
 
         Raises:
-            ValueError: Its dtype is not known.
+            ValueError: Its dtype is unknown.
         """
         return self.ranges[name].array(name, self.content, self.start)
 
 
 def read(content: bytes | bytearray | mmap.mmap) -> File:
-    """Reads the header of a file. Tensors of any dtype may be there.
+    """Reads the header of a file, which may have tensors of any dtype.
 
     Raises:
-        ValueError: It is no safetensors file.
+        ValueError: It is not a safetensors file.
     """
     start = _LENGTH_BYTES + int.from_bytes(content[:_LENGTH_BYTES], "little")
     if not _LENGTH_BYTES < start <= len(content):
@@ -130,14 +130,14 @@ def decode(
     """The tensors of a file, as arrays over its bytes, and its metadata.
 
     Raises:
-        ValueError: It is no safetensors file, or a dtype is not known.
+        ValueError: It is not a safetensors file, or a dtype is unknown.
     """
     file = read(content)
     return {name: file.array(name) for name in file.ranges}, file.metadata
 
 
 class _Range(NamedTuple):
-    """Where a tensor stands among the bytes, and what it is."""
+    """Position, dtype and shape of a tensor in the file."""
 
     begin: int
     end: int
@@ -172,7 +172,7 @@ class _Range(NamedTuple):
         dtype = _DTYPES.get(self.code)
         if dtype is None:
             raise ValueError(f"{name} has the dtype {self.code}, which is not known")
-        # An array over bytes wants one element at least.
+        # An array over a buffer needs at least one element.
         if self.begin == self.end:
             return np.empty(self.shape, dtype)
         count = (self.end - self.begin) // dtype.itemsize

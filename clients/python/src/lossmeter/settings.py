@@ -1,4 +1,4 @@
-"""How a service is asked: what the twins of the client have in common."""
+"""Settings of a client, for the synchronous and the asynchronous one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Settings:
-    """Where the service is, and how it is asked; see `Client`."""
+    """Address, timeout, retries and progress bars; see `Client`."""
 
     address: Address
     timeout: float
@@ -23,10 +23,10 @@ class Settings:
 
 
 class Configured:
-    """A client, which is made of its settings, and again of them when it is saved.
+    """Base of the clients: a pickled client is made again from its settings.
 
     Attributes:
-        settings: Where the service is, and how it is asked.
+        settings: Address, timeout, retries and progress bars.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -34,15 +34,15 @@ class Configured:
 
     @property
     def url(self) -> str:
-        """Where the service is."""
+        """Address of the service."""
         return self.settings.address.url
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.url!r})"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # A module that holds a client is saved; its connections cannot be, and a key
-        # must not come to lie in a checkpoint.
+        # A module that holds a client can be saved: connections cannot be pickled, and
+        # a checkpoint must not contain a key.
         make: Callable[..., Configured] = type(self)
         again = partial(
             make,
@@ -54,7 +54,7 @@ class Configured:
         return again, ()
 
     def __copy__(self) -> Self:
-        # It has no state that copies would share to their harm.
+        # A client has no state that copies must not share.
         return self
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:

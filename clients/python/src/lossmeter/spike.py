@@ -1,4 +1,4 @@
-"""The service's rule that decides which losses are spikes, a loss at a time.
+"""The service's rule for spikes, applied to one loss at a time.
 
 See docs/diagnostics.md. The rule of the service is in `src/loss/spike.ts`.
 """
@@ -27,7 +27,7 @@ distribution: 1 / Φ⁻¹(3/4)."""
 
 
 class TrailingLosses:
-    """The last finite losses of a curve, in the order of their steps and sorted."""
+    """The last finite losses of a curve, in the order of steps and sorted by size."""
 
     __slots__ = ("_in_time", "_sorted")
 
@@ -58,7 +58,7 @@ class TrailingLosses:
         return max(_least(middle), middle + DEVIATIONS * deviation)
 
     def is_spike(self, loss: float) -> bool:
-        """Whether a loss that follows is a spike; a non-finite one never is."""
+        """True when the next loss is a spike; a non-finite one never is."""
         if len(self._sorted) < MINIMUM or not math.isfinite(loss):
             return False
         # Most losses are below the threshold that a flat curve would have.

@@ -1,4 +1,4 @@
-"""A comparison over as many requests as it takes: rows are divided and then reduced."""
+"""A comparison over several requests: its rows are divided, and the results reduced."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Split:
         options = self.rows.pair.options
         changes = {}
         if "gradient" in options.get("outputs", ()) and _reduction(options) == "mean":
-            # The gradient of a sum with masks m / D is that of the mean, in all bits.
+            # The gradient of a sum with masks m / D is that of the mean, bit by bit.
             masks = self.rows.masks()
             weight = exact_sum(masks[self.rows.counted()])
             if weight > 0:
@@ -146,7 +146,7 @@ class Split:
 
 
 def _require_finite(numerator: float, diagnostics: ComparisonDiagnostics) -> None:
-    """Refuses a numerator that is not finite, in the service's words."""
+    """Refuses a non-finite numerator, with the service's message."""
     if diagnostics["verdict"] == "finite":
         return
     shown = wire_json.with_text(numerator)
@@ -185,7 +185,7 @@ def _divide(numerator: float, weight: float, options: dict[str, Any]) -> float:
 def comparison_requests(
     pair: Pair, rows_per_request: int | None
 ) -> Generator[Request[Any], Any, Comparison]:
-    """The requests of a comparison; who sends them sends each answer back.
+    """The requests of a comparison; the caller sends each answer into the generator.
 
     Args:
         pair: The two sides.
@@ -197,7 +197,7 @@ def comparison_requests(
     """
     if rows_per_request is not None and rows_per_request < 1:
         raise ValueError(f"rows_per_request is {rows_per_request}, expected 1 or more")
-    # A tensor that stands in a file streams beside it, whatever its size.
+    # With a tensor in a file, the other one streams, whatever its size.
     rows = None if pair.files else Rows.of(pair)
     if rows is not None and rows_per_request is None and rows.nbytes > SMALL_BYTES:
         service: Info = yield requests.info()

@@ -1,4 +1,4 @@
-"""The attempt of a trainer that starts, and the explanations that come at its end."""
+"""The attempt of a starting trainer, and the last explanations at its end."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ def next_attempt(
     """The attempt of a trainer that starts now.
 
     It is one more than the last attempt of the run, and 0 for a new run. A trainer that
-    resumes twice from one checkpoint thus has another attempt each time.
+    resumes twice from one checkpoint thus gets a new attempt each time.
 
     Args:
         run: Name of the run.
-        client: Client of the service; one made of the environment without.
+        client: Client of the service; by default one made from the environment.
         path: File that is written in place of a service, if any.
-        resumed: Whether the trainer resumes from a checkpoint. It decides between 0 and
-            1 when there is no service, or when it cannot be asked.
+        resumed: True when the trainer resumes from a checkpoint. Without an answer of
+            the service, the attempt is 1 if it resumes, and 0 otherwise.
     """
     if run is None or path is not None:
         return int(resumed)
@@ -59,7 +59,7 @@ def next_attempt(
 
 
 def last_explanations(monitor: Monitor, step: int) -> list[Explanation]:
-    """Explanations that come while a monitor sends what waits.
+    """Explanations that arrive while a monitor sends its waiting items.
 
     Raises:
         NonFiniteStepError: As `Monitor.step`.

@@ -1,8 +1,8 @@
 """Losses for PyTorch, computed by the service.
 
-`CrossEntropyLoss` takes the place of `torch.nn.CrossEntropyLoss`, and `KLDivergence`
-trains a student by a teacher. Their backward pass uses the gradient that the service
-returns, so `loss.backward()` trains.
+`CrossEntropyLoss` replaces `torch.nn.CrossEntropyLoss`, and `KLDivergence` trains a
+student on the outputs of a teacher. Their backward pass uses the gradient that the
+service returns, so `loss.backward()` trains.
 """
 
 from __future__ import annotations
@@ -41,21 +41,21 @@ class CrossEntropyLoss(torch.nn.Module):
 
     Deviations from PyTorch, which docs/deviations.md explains: the loss can be
     differentiated once, with respect to the input, and not by `torch.func` or in
-    forward mode; a class of probability or weight 0 adds nothing where its logit is −∞,
-    and PyTorch has NaN there. Class weights may be negative, as in PyTorch.
+    forward mode; a class of probability or weight 0 whose logit is −∞ adds nothing,
+    where PyTorch has NaN. Class weights may be negative, as in PyTorch.
 
     Args:
         weight: Weights of the classes, of shape (C,).
         ignore_index: The class index whose rows are left out.
         reduction: `mean`, `sum` or `none`.
         label_smoothing: In [0, 1].
-        client: Whom to ask; one made of the environment without.
-        run: The run to record each batch into, if any; its client is asked. For what is
-            not recorded, such as validation, make a second module without.
+        client: Client of the service; by default one made from the environment.
+        run: The run to record each batch into, if any; its client is used. For batches
+            that are not recorded, such as validation, make a second module without it.
         rank: The data-parallel rank that records.
 
     Attributes:
-        evaluation: What was said of the last batch, but for its arrays.
+        evaluation: Evaluation of the last batch, without its arrays.
 
     Example:
         >>> loss = CrossEntropyLoss()(torch.zeros(2, 4), torch.tensor([0, 3]))
@@ -90,7 +90,7 @@ class CrossEntropyLoss(torch.nn.Module):
         self._run = run
         self._rank = rank
 
-    # The request is no part of a graph.
+    # The request is not part of a graph.
     @torch.compiler.disable  # type: ignore[untyped-decorator]
     def forward(
         self,
@@ -113,11 +113,11 @@ class CrossEntropyLoss(torch.nn.Module):
             A scalar, or with `reduction="none"` a tensor shaped like class indices.
 
         Raises:
-            ValueError: `step` without a run, or a run without `step`; shapes that do
-                not fit together.
-            TypeError: No tensor, or one without values in one block of memory, such as
-                a sparse, nested, quantised or meta tensor.
-            NotImplementedError: The target or the weight wants a gradient.
+            ValueError: `step` without a run, a run without `step`, or incompatible
+                shapes.
+            TypeError: Not a tensor, or one whose values are not in one block of memory,
+                such as a sparse, nested, quantised or meta tensor.
+            NotImplementedError: The target or the weight requires a gradient.
             ProblemError: The service refused the batch.
             UnreachableError: The service could not be reached.
         """
@@ -157,11 +157,11 @@ class CrossEntropyLoss(torch.nn.Module):
             "reduction": self.reduction,
             "label_smoothing": self.label_smoothing,
             "outputs": ["gradient"] if gradient else [],
-            # A loss is often scaled so that small gradients of 16 bits do not vanish:
-            # they are rounded after that.
+            # A loss is often scaled so that small 16-bit gradients do not vanish: they
+            # are rounded after the scaling.
             "gradient_dtype": "float32" if is_16_bit else None,
         }
-        # With probabilities PyTorch takes any negative one, which leaves nothing out.
+        # With probabilities, PyTorch accepts any negative ignore_index, without effect.
         if not probabilities or self.ignore_index >= 0:
             options["ignore_index"] = self.ignore_index
         return options
@@ -170,7 +170,7 @@ class CrossEntropyLoss(torch.nn.Module):
         self.evaluation = replace(evaluation, outputs={})
 
     def extra_repr(self) -> str:
-        """What the module is made with."""
+        """The arguments of the module."""
         return (
             f"ignore_index={self.ignore_index}, reduction={self.reduction!r}, "
             f"label_smoothing={self.label_smoothing}, by={self._run or self._client}"
@@ -178,7 +178,7 @@ class CrossEntropyLoss(torch.nn.Module):
 
 
 class _CrossEntropy(torch.autograd.Function):
-    """Rows of logits to their loss, and back by the gradient that came with it."""
+    """Loss of rows of logits; its gradient is that of the same answer."""
 
     @staticmethod
     def forward(
@@ -210,7 +210,7 @@ class _CrossEntropy(torch.autograd.Function):
 
 
 def _require_shapes(logits: Tensor, target: Tensor) -> None:
-    """Shapes in PyTorch's order of axes: the service sees the classes last."""
+    """Checks shapes in PyTorch's order of axes: the service has the classes last."""
     shape, given = tuple(logits.shape), tuple(target.shape)
     if not shape:
         raise ValueError("input has shape (), expected (C,), (N, C) or (N, C, d1, …)")

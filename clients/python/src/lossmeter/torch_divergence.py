@@ -30,7 +30,7 @@ Tail = Literal["bucket", "drop"]
 
 
 class KLDivergence(torch.nn.Module):
-    """Divergence of Q = softmax(logits / temperature) from a teacher P, by the service.
+    """Divergence of Q = softmax(logits / temperature) from a teacher P.
 
     The classes are on the last axis. The loss has the dtype of the logits, or float32
     under autocast. It can be differentiated once, with respect to the logits. Unlike
@@ -44,10 +44,10 @@ class KLDivergence(torch.nn.Module):
         temperature: Both sides are divided by it.
         reduction: `mean` for Σ m·divergence / Σ m over counted rows, `sum` for
             Σ m·divergence, `none` for m·divergence of each row.
-        tail: The classes beside the top K of a teacher: one class of what probability
-            is left (`bucket`), or none (`drop`).
-        ignore_index: The class index whose rows are left out, where there are labels.
-        client: Whom to ask; one made of the environment without.
+        tail: The classes outside of the top K of a teacher: merged into one class with
+            the remaining probability (`bucket`), or left out (`drop`).
+        ignore_index: The class index whose rows are left out, if there are labels.
+        client: Client of the service; by default one made from the environment.
 
     Attributes:
         comparison: The answer to the last batch, without its arrays.
@@ -81,7 +81,7 @@ class KLDivergence(torch.nn.Module):
         self.comparison: Comparison | None = None
         self._client = client or Client()
 
-    # The request is no part of a graph.
+    # The request is not part of a graph.
     @torch.compiler.disable  # type: ignore[untyped-decorator]
     def forward(
         self,
@@ -98,20 +98,20 @@ class KLDivergence(torch.nn.Module):
         Args:
             logits: Scores of the student, of shape (…, C).
             reference: Scores of the teacher, of the same shape.
-            indices: In place of the reference, the classes of the teacher's top K, of
-                shape (…, K); `forward` only.
+            indices: Instead of the reference, the classes of the teacher's top K, of
+                shape (…, K); only for the direction `forward`.
             logprobs: Their log-probabilities at this temperature, of the same shape.
-            label: Class indices of shape (…,), which say by `ignore_index` which rows
-                count, and bring perplexities into `comparison`.
+            label: Class indices of shape (…,). Rows with `ignore_index` do not count,
+                and `comparison` gets perplexities.
             mask: Weights of the rows, of shape (…,); 0 leaves a row out.
 
         Returns:
             A scalar, or with `reduction="none"` a tensor of shape (…,).
 
         Raises:
-            ValueError: Neither or both of a reference and a top K.
-            TypeError: No tensor, or one without values in one block of memory.
-            NotImplementedError: Another tensor than the logits wants a gradient.
+            ValueError: Neither a reference nor a top K is given, or both are.
+            TypeError: Not a tensor, or one whose values are not in one block of memory.
+            NotImplementedError: A tensor other than the logits requires a gradient.
             ProblemError: The service refused the batch.
             UnreachableError: The service could not be reached.
         """
@@ -140,7 +140,7 @@ class KLDivergence(torch.nn.Module):
             gradient=torch.is_grad_enabled() and logits.requires_grad,
             is_16_bit=logits.itemsize == 2,  # noqa: PLR2004 -- bytes
         )
-        # The log-probabilities of a top K have their temperature already.
+        # The log-probabilities of a top K include the temperature already.
         student = logits
         if is_top and self.temperature != 1:
             student = logits / self.temperature
@@ -185,7 +185,7 @@ class KLDivergence(torch.nn.Module):
         self.comparison = replace(comparison, outputs={})
 
     def extra_repr(self) -> str:
-        """What the module is made with."""
+        """The arguments of the module."""
         beta = f", beta={self.beta}" if self.direction == "jensen_shannon" else ""
         return (
             f"direction={self.direction!r}{beta}, temperature={self.temperature}, "
@@ -205,7 +205,7 @@ def _teacher(
 
 
 class _Divergence(torch.autograd.Function):
-    """Rows of logits to their loss, and back by the gradient that came with it."""
+    """Loss of rows of logits; its gradient is that of the same answer."""
 
     @staticmethod
     def forward(
@@ -227,7 +227,7 @@ class _Divergence(torch.autograd.Function):
         else:
             loss = from_numpy(outputs["kl_divergence"]).reshape(logits.shape[:-1])
             if mask is not None:
-                # Rows of mask 0 are 0 already, whatever they hold.
+                # The gradient is already 0 in rows with mask 0.
                 loss = loss * mask.detach().to("cpu", torch.float64).reshape(loss.shape)
         return loss.to(device=logits.device, dtype=dtype)
 

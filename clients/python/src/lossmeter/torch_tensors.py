@@ -18,7 +18,7 @@ Reduction = Literal["mean", "sum", "none"]
 
 
 class Gradient(torch.autograd.Function):
-    """The gradient of a scaled loss, which has no gradient itself."""
+    """The gradient of a scaled loss; it has no second derivative."""
 
     @staticmethod
     def forward(
@@ -27,7 +27,7 @@ class Gradient(torch.autograd.Function):
         gradient: Tensor,
         grad: Tensor,
     ) -> Tensor:
-        """The gradient times that of the loss."""
+        """The gradient, multiplied by that of the loss."""
         # A row's loss depends on its own logits alone.
         scale = grad if grad.dim() == 0 else grad.unsqueeze(-1)
         return (gradient * scale.to(gradient.dtype)).to(logits.dtype)
@@ -46,10 +46,10 @@ def from_numpy(array: NDArray[Any]) -> Tensor:
 
 
 def require_tensors(**tensors: Tensor | None) -> None:
-    """Refuses what has no values in one block of memory.
+    """Refuses values that are not tensors in one block of memory.
 
     Raises:
-        TypeError: Such a value, by the name of its argument.
+        TypeError: An argument has such a value; the error names it.
     """
     for name, tensor in tensors.items():
         if tensor is None:

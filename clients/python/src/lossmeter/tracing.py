@@ -8,9 +8,9 @@ import sys
 def trace_headers() -> dict[str, str]:
     """The headers that carry the current context of OpenTelemetry.
 
-    Its propagators decide which: `traceparent` by default, as in W3C Trace Context.
-    There is no context in a program that has not imported OpenTelemetry, so this
-    does not import it for its own sake.
+    Its propagators choose the headers: by default `traceparent` of W3C Trace Context. A
+    program that has not imported OpenTelemetry has no context, so this function does
+    not import it either.
     """
     if "opentelemetry.context" not in sys.modules:
         return {}

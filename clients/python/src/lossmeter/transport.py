@@ -1,4 +1,4 @@
-"""How requests go to the service, and answers come back: over urllib3."""
+"""The connections to the service, over urllib3."""
 
 from __future__ import annotations
 
@@ -62,12 +62,12 @@ class Transport:
         return Transport(settings, self._pool)
 
     def send(self, request: Request[_T]) -> _T:
-        """Sends a request, again where that may help.
+        """Sends a request, with retries.
 
         Raises:
             ProblemError: The service refused.
             UnreachableError: The service could not be reached.
-            UnexpectedAnswerError: What answered is no Lossmeter.
+            UnexpectedAnswerError: The answer is not from Lossmeter.
         """
         for attempt in itertools.count():
             outcome = self.attempt(request)
@@ -80,7 +80,7 @@ class Transport:
     def attempt(self, request: Request[Any]) -> Outcome:
         """Sends a request once.
 
-        The answer is read whole, into memory that can be written.
+        The whole answer is read, into writable memory.
         """
         try:
             with self._open(
@@ -98,10 +98,10 @@ class Transport:
             return error
 
     def send_all(self, steps: Generator[Request[Any], Any, _T]) -> _T:
-        """Sends requests one after another, and returns what they come to.
+        """Sends requests one after another, and returns the result of the generator.
 
         Args:
-            steps: Yields a request, and gets its answer.
+            steps: Yields requests, and receives their answers.
         """
         answer = None
         while True:
@@ -113,7 +113,7 @@ class Transport:
             answer = self.send(request)
 
     def events(self, path: str, after: int | None) -> Generator[Event]:
-        """The events of a path, over breaks of the connection; see `Run.watch`."""
+        """The events of a path; reconnects after a break. See `Run.watch`."""
         reader = EventReader(after)
         attempt = 0
         while True:
@@ -133,7 +133,7 @@ class Transport:
                 reader.restart()
 
     def close(self) -> None:
-        """Closes the connections, but for those of the caller's making."""
+        """Closes the connections, except those of the caller's pool."""
         if self._own_pool:
             self._pool.clear()
 
@@ -141,9 +141,10 @@ class Transport:
         """The bytes of events, as they come over one connection.
 
         Raises:
-            UnreachableError: It broke or ended, or the service has no time for it.
+            UnreachableError: The connection broke or ended, or the service is
+                overloaded.
             ProblemError: The service refused.
-            UnexpectedAnswerError: What answered is no Lossmeter.
+            UnexpectedAnswerError: The answer is not from Lossmeter.
         """
         headers = {"Accept": EVENT_STREAM, **headers}
         with self._open("GET", path, headers, None, EVENT_SECONDS) as response:
@@ -163,7 +164,7 @@ class Transport:
         body: Body | None,
         read_timeout: float,
     ) -> Iterator[urllib3.BaseHTTPResponse]:
-        """Sends a request, and closes its answer when it was not read whole.
+        """Sends a request, and closes the connection of an unfinished answer.
 
         Raises:
             UnreachableError: There is no answer, or it broke off.
@@ -177,7 +178,7 @@ class Transport:
             response = self._connections().request(
                 method,
                 url,
-                # http.client sends whatever has the buffer interface.
+                # http.client accepts any object with the buffer interface.
                 body=cast("Iterator[bytes] | None", upload),
                 headers={
                     **self._settings.address.headers,
@@ -200,17 +201,17 @@ class Transport:
         finally:
             if upload is not None:
                 upload.close()
-            # A connection whose answer was read is back among the others by now.
+            # The connection of a complete answer is already back in the pool.
             if response is not None:
                 response.close()
 
     def _connections(self) -> urllib3.PoolManager:
-        # A forked process must not write into the connections of its parent.
+        # A forked process must not use the connections of its parent.
         if self._process != os.getpid():
             self._process = os.getpid()
             if self._own_pool:
-                # The end of the old pool would wait for locks that threads of the
-                # parent may have held, and that nobody in this process lets go.
+                # Closing the old pool would wait for locks that threads of the parent
+                # may have held; in this process nobody releases them.
                 _of_parents.append(self._pool)
                 self._pool = _new_pool()
             else:
@@ -223,15 +224,15 @@ def _new_pool() -> urllib3.PoolManager:
 
 
 def _may_succeed(error: HTTPError) -> bool:
-    """Whether the same request may succeed a moment later."""
+    """True when a retry of the request may succeed."""
     match error:
         case NewConnectionError():
             return True
         case ProtocolError():
             return not any(isinstance(inner, TimeoutError) for inner in error.args)
         case ConnectTimeoutError() | ReadTimeoutError():
-            return False  # It has taken its time.
+            return False  # The timeout has passed already.
         case SSLError() | LocationParseError():
-            return False  # It will be no other.
+            return False  # A retry would fail in the same way.
         case _:
             return True

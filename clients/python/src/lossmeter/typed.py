@@ -1,7 +1,7 @@
 """Values of JSON as the types of `lossmeter.schemas` declare them.
 
-JSON has one kind of number, and none for NaN and the infinities. The declared type
-tells floats from counts, and NaN from a free text.
+JSON has only one kind of number, and no NaN or infinities. The declared type
+distinguishes floats from counts, and NaN from other texts.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ def convert(value: object, declared: Any) -> Any:  # noqa: ANN401 -- of the decl
     """A value of JSON as its declared type.
 
     Numbers of a float field become floats with the service's bits, and so do the texts
-    of NaN and the infinities. Fields that the type does not declare stay unchanged: a
-    newer service may have them.
+    of NaN and the infinities. Undeclared fields, which a newer service may send, stay
+    unchanged.
 
     Args:
         value: What `json.loads` returned.

@@ -1,4 +1,4 @@
-"""JSON as the service writes and reads it: "NaN" and the infinities are text there."""
+"""JSON in the service's form: NaN and the infinities are texts."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _T = TypeVar("_T")
 
 
 def loads(text: str | bytes | bytearray, declared: type[_T]) -> _T:
-    """A value of an answer, as its declared type: see `lossmeter.typed`.
+    """Reads a value of an answer; `lossmeter.typed` converts it to its declared type.
 
     Raises:
         ValueError: It is not JSON.
@@ -24,14 +24,14 @@ def loads(text: str | bytes | bytearray, declared: type[_T]) -> _T:
 
 
 def dumps(name: str, value: object) -> str:
-    """The text of a value of a request, of NumPy's numbers and arrays too.
+    """Writes a value of a request; it may have numbers and arrays of NumPy.
 
     Args:
-        name: What it is, for messages.
+        name: Name of the value, for messages.
         value: The value, in which every number is finite.
 
     Raises:
-        TypeError: Something in it has no place in JSON.
+        TypeError: A part of it cannot be written as JSON.
         ValueError: A number is not finite.
     """
     try:
@@ -41,10 +41,10 @@ def dumps(name: str, value: object) -> str:
 
 
 def plain(value: object) -> object:
-    """NumPy's numbers and arrays as Python's.
+    """Converts numbers and arrays of NumPy to Python's.
 
     Raises:
-        TypeError: It is something else.
+        TypeError: The value is something else.
     """
     if isinstance(value, np.generic | np.ndarray):
         return value.tolist()
@@ -52,7 +52,7 @@ def plain(value: object) -> object:
 
 
 def with_text(value: Any) -> Any:  # noqa: ANN401 -- any value of JSON
-    """A value as the service writes it: with text for numbers that JSON has not."""
+    """A value in the service's form: text for numbers that JSON cannot represent."""
     match value:
         case float() if not math.isfinite(value):
             return "NaN" if math.isnan(value) else f"{'-' if value < 0 else ''}Infinity"
