@@ -1,7 +1,8 @@
-import { rmSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import Fastify from 'fastify';
 import type { FastifyInstance } from 'fastify';
-import { afterAll, describe, expect, test } from 'vitest';
+import { afterAll, describe, expect, onTestFinished, test } from 'vitest';
 import guide from '../../src/plugins/external/guide.ts';
 import { serveSite } from '../built-site.ts';
 import { newFolder, writeKeyOfEachScope } from '../keys.ts';
@@ -56,6 +57,17 @@ test.each(['/docs/guide', '/docs/guide/', '/docs/guide/runs.html'])(
     });
   },
 );
+
+test('a guide that is built while the service runs is served', async () => {
+  const root = newFolder();
+  onTestFinished(() => rmSync(root, { recursive: true }));
+  const app = Fastify();
+  await app.register(guide, { config: { docs: 'open' }, folder: join(root, 'dist') });
+  expect((await app.inject('/docs/guide/')).statusCode).toBe(404);
+  mkdirSync(join(root, 'dist'));
+  writeFileSync(join(root, 'dist/index.html'), '<!doctype html>');
+  expect((await app.inject('/docs/guide/')).statusCode).toBe(200);
+});
 
 describe('access is that of /docs', () => {
   const folder = newFolder();

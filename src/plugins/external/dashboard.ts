@@ -18,15 +18,13 @@ const KEPT = { cacheControl: true, maxAge: '1y', immutable: true };
  * its own routes only.
  */
 export default async function dashboard(app: FastifyInstance, { folder = BUILT }: { folder?: string }): Promise<void> {
-  if (!existsSync(`${folder}/index.html`)) {
-    app.get('/', OPEN, () => {
-      throw new LossmeterError('not_found', 'the dashboard is not built; `npm run build:dashboard` builds it');
-    });
-    return;
-  }
   // Each answer says itself how long it may be kept.
-  await app.register(fastifyStatic, { root: folder, serve: false, cacheControl: false });
-  app.get('/', OPEN, (_request, reply) => reply.header('cache-control', 'no-cache').sendFile('index.html'));
+  await app.register(fastifyStatic, { root: folder, serve: false, cacheControl: false, suppressWarning: true });
+  app.get('/', OPEN, (_request, reply) => {
+    // The dashboard can be built while the service runs.
+    if (existsSync(`${folder}/index.html`)) return reply.header('cache-control', 'no-cache').sendFile('index.html');
+    throw new LossmeterError('not_found', 'the dashboard is not built; `npm run build:dashboard` builds it');
+  });
   app.get<{ Params: { '*': string } }>('/assets/*', OPEN, (request, reply) =>
     reply.sendFile(`assets/${request.params['*']}`, KEPT),
   );

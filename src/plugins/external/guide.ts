@@ -19,16 +19,13 @@ interface Options {
 /** The guide at /docs/guide. No `fastify-plugin`: each file server decorates the replies of its own routes only. */
 export default async function guide(app: FastifyInstance, { config, folder = BUILT }: Options): Promise<void> {
   if (config.docs === 'off') return;
-  if (!existsSync(`${folder}/index.html`)) {
-    const refuse = (): never => {
-      throw new LossmeterError('not_found', 'the guide is not built; `npm run build:guide` builds it');
-    };
-    app.get('/docs/guide', HIDDEN, refuse);
-    app.get('/docs/guide/*', HIDDEN, refuse);
-    return;
-  }
+  // The guide can be built while the service runs.
+  app.addHook('onRequest', async () => {
+    if (existsSync(`${folder}/index.html`)) return;
+    throw new LossmeterError('not_found', 'the guide is not built; `npm run build:guide` builds it');
+  });
   // Names of files stay from version to version, so browsers ask each time whether they changed.
-  await app.register(fastifyStatic, { root: folder, serve: false, cacheControl: false });
+  await app.register(fastifyStatic, { root: folder, serve: false, cacheControl: false, suppressWarning: true });
   app.get('/docs/guide', HIDDEN, (request, reply) => {
     // By a relative path: a proxy may have the guide below a prefix.
     if (!request.url.split('?', 1)[0]!.endsWith('/')) return reply.redirect('guide/');
