@@ -17,6 +17,9 @@ export const MOST_ATTEMPT = 2 ** 31 - 1;
 /** Most scalars of an item. */
 export const MOST_SCALARS = 4096;
 
+/** A character of a name, as a part of a pattern: control characters would break lines of logs and of exports. */
+const CHARACTER = String.raw`[^\x00-\x1f\x7f]`;
+
 const ScalarName = Type.String({
   title: 'ScalarName',
   minLength: 1,
@@ -29,11 +32,12 @@ const ScalarName = Type.String({
 export const besides = {
   scalars: Type.Optional(
     Type.Unsafe<Record<string, number>>(
-      Type.Record(Type.String(), numberOrNonFinite('The number.', 3e-4), {
+      Type.Record(Type.String({ pattern: `^${CHARACTER}{1,${MOST_NAME}}$` }), numberOrNonFinite('The number.', 3e-4), {
         title: 'Scalars',
+        additionalProperties: false,
         maxProperties: MOST_SCALARS,
         description:
-          'Named numbers of the step and the rank, finite or not: the learning rate, the norm of the gradient, the validation loss. A name has 1 to 256 characters; slashes group names.',
+          'Named numbers of the step and the rank, finite or not: the learning rate, the norm of the gradient, the validation loss. A name has 1 to 256 characters, none of them a control character; slashes group names.',
         examples: [{ lr: 3e-4, 'grad_norm/layers.3': 0.17 }],
       }),
     ),
@@ -41,8 +45,9 @@ export const besides = {
   device: Type.Optional(
     Type.String({
       maxLength: MOST_DEVICE,
+      pattern: `^${CHARACTER}*$`,
       description:
-        'Device that computed the batch, as the trainer names it. When a batch is computed again, the devices distinguish a faulty device from wrong data.',
+        'Device that computed the batch, as the trainer names it, without control characters. When a batch is computed again, the devices distinguish a faulty device from wrong data.',
       examples: ['node-3/cuda:1'],
     }),
   ),

@@ -91,7 +91,8 @@ test('the file grows by what the page says, and is backed up and compacted by th
   const [, , most] = /^([\d,]+) to ([\d,]+), typically [\d,]+$/.exec(ofNonFinite!)!;
   expectAbout(await growth(100, 'bad', [1, 1], () => nonFinite(64)), most!);
 
-  const sentence = /A step of one batch takes some (\d+) bytes of the store, further batches of a step (\d+) each/;
+  const sentence =
+    /A step with one batch takes about (\d+) bytes of the store, and each further batch of the step (\d+) bytes/;
   expect(sentence.exec(read('docs/runs.md'))?.slice(1), 'docs/runs.md says the same').toEqual([ofOne, batch]);
 
   // Backups while the service runs have all that was acknowledged.

@@ -1201,7 +1201,7 @@ export interface components {
             denominator?: components["schemas"]["NumberOrNonFinite"];
             scalars?: components["schemas"]["Scalars"];
             /**
-             * @description Device that computed the batch, as the trainer names it. When a batch is computed again, the devices distinguish a faulty device from wrong data.
+             * @description Device that computed the batch, as the trainer names it, without control characters. When a batch is computed again, the devices distinguish a faulty device from wrong data.
              * @example node-3/cuda:1
              */
             device?: string;
@@ -4627,7 +4627,7 @@ export interface components {
             denominator?: components["schemas"]["NumberOrNonFinite"];
             scalars?: components["schemas"]["Scalars"];
             /**
-             * @description Device that computed the batch, as the trainer names it. When a batch is computed again, the devices distinguish a faulty device from wrong data.
+             * @description Device that computed the batch, as the trainer names it, without control characters. When a batch is computed again, the devices distinguish a faulty device from wrong data.
              * @example node-3/cuda:1
              */
             device?: string;
@@ -5435,7 +5435,7 @@ export interface components {
             last_value?: components["schemas"]["NumberOrNonFinite"];
         };
         /**
-         * @description Named numbers of the step and the rank, finite or not: the learning rate, the norm of the gradient, the validation loss. A name has 1 to 256 characters; slashes group names.
+         * @description Named numbers of the step and the rank, finite or not: the learning rate, the norm of the gradient, the validation loss. A name has 1 to 256 characters, none of them a control character; slashes group names.
          * @example {
          *       "lr": 0.0003,
          *       "grad_norm/layers.3": 0.17

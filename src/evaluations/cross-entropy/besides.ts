@@ -14,7 +14,6 @@ export interface Besides {
 /** Names of the fields. */
 export const BESIDES = ['scalars', 'device', 'declared_loss'] as const;
 
-/** Control characters, which would break lines of logs and of exports. */
 // oxlint-disable-next-line no-control-regex
 const CONTROL = /[\u0000-\u001F\u007F]/;
 
@@ -47,7 +46,7 @@ function readScalars(given: unknown): [string, number][] {
   }
   return entries.map(([name, value]) => {
     const pointer = `/scalars${pointerTo(name)}`;
-    if (name === '' || name.length > MOST_NAME || CONTROL.test(name) || !name.isWellFormed()) {
+    if (name === '' || !isLine(name, MOST_NAME)) {
       const expected = `1 to ${MOST_NAME} characters, none of them a control character`;
       throw refuse('invalid_item', pointer, `${showValue(name)} is the name of a scalar, expected ${expected}`);
     }
@@ -57,10 +56,15 @@ function readScalars(given: unknown): [string, number][] {
 
 function readDevice(device: unknown): string | undefined {
   if (device === undefined) return undefined;
-  if (typeof device === 'string' && device.length <= MOST_DEVICE && !CONTROL.test(device) && device.isWellFormed())
-    return device;
+  if (typeof device === 'string' && isLine(device, MOST_DEVICE)) return device;
   const expected = `a text of at most ${MOST_DEVICE} characters, none of them a control character`;
   throw refuse('invalid_item', '/device', `device is ${showValue(device)}, expected ${expected}`);
+}
+
+/** True for a text without control characters. @param most characters (code points), of at most two code units each */
+function isLine(text: string, most: number): boolean {
+  const isShort = text.length <= 2 * most && Array.from(text).length <= most;
+  return isShort && !CONTROL.test(text) && text.isWellFormed();
 }
 
 function readNumber(name: string, value: unknown, pointer: string): number {

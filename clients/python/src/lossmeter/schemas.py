@@ -1744,13 +1744,14 @@ class BulkItem(TypedDict, total=False):
 
     scalars: Mapping[str, float]
     """Named numbers of the step and the rank, finite or not: the learning rate, the
-    norm of the gradient, the validation loss. A name has 1 to 256 characters; slashes
-    group names.
+    norm of the gradient, the validation loss. A name has 1 to 256 characters, none of
+    them a control character; slashes group names.
     """
 
     device: str
-    """Device that computed the batch, as the trainer names it. When a batch is computed
-    again, the devices distinguish a faulty device from wrong data.
+    """Device that computed the batch, as the trainer names it, without control
+    characters. When a batch is computed again, the devices distinguish a faulty device
+    from wrong data.
     """
 
     declared_loss: float
