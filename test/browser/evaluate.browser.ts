@@ -114,7 +114,7 @@ describe('arrays of NumPy', () => {
   });
 
   test.each<[string, [string, Buffer][], string]>([
-    ['one array', [['x.npy', LOGITS]], 'x.npy is one array of NumPy (.npy); choose the arrays of logits and of labels'],
+    ['one array', [['x.npy', LOGITS]], 'x.npy is a single NumPy array (.npy); choose the files of logits and labels'],
     [
       'two arrays of logits',
       [
