@@ -7,8 +7,8 @@ import { UsageError, parseArguments, runCommand, unknownCommand } from './usage.
 const USAGE = `usage: lossmeter store copy FROM TO
 
 Copies a history of runs into an empty one: from a SQLite file to a PostgreSQL
-database, or back, or to another file as a backup. FROM and TO have
-the form of LOSSMETER_STORE, such as ./lossmeter.db and
+database, or back, or to another file as a backup. FROM and TO have the form of
+LOSSMETER_STORE, such as ./lossmeter.db and
 postgres://user:password@host/database.
 
 The copy is a consistent snapshot: either all of FROM is copied, or nothing.

@@ -20,6 +20,10 @@ export const MOST_SCALARS = 4096;
 /** A character of a name, as a part of a pattern: control characters would break lines of logs and of exports. */
 const CHARACTER = String.raw`[^\x00-\x1f\x7f]`;
 
+/** Patterns of the name of a scalar and of a device. */
+export const SCALAR_PATTERN = `^${CHARACTER}{1,${MOST_NAME}}$`;
+export const DEVICE_PATTERN = `^${CHARACTER}{0,${MOST_DEVICE}}$`;
+
 const ScalarName = Type.String({
   title: 'ScalarName',
   minLength: 1,
@@ -32,7 +36,7 @@ const ScalarName = Type.String({
 export const besides = {
   scalars: Type.Optional(
     Type.Unsafe<Record<string, number>>(
-      Type.Record(Type.String({ pattern: `^${CHARACTER}{1,${MOST_NAME}}$` }), numberOrNonFinite('The number.', 3e-4), {
+      Type.Record(Type.String({ pattern: SCALAR_PATTERN }), numberOrNonFinite('The number.', 3e-4), {
         title: 'Scalars',
         additionalProperties: false,
         maxProperties: MOST_SCALARS,
@@ -45,7 +49,7 @@ export const besides = {
   device: Type.Optional(
     Type.String({
       maxLength: MOST_DEVICE,
-      pattern: `^${CHARACTER}*$`,
+      pattern: DEVICE_PATTERN,
       description:
         'Device that computed the batch, as the trainer names it, without control characters. When a batch is computed again, the devices distinguish a faulty device from wrong data.',
       examples: ['node-3/cuda:1'],

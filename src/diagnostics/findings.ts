@@ -179,6 +179,14 @@ const VALUES: Readonly<Record<number, number>> = {
   [NonFinite.negInf]: -Infinity,
 };
 
+/** Values of a block without class weights, class probabilities and other shards. */
+export const PLAIN = {
+  weights: undefined,
+  probabilityAt: () => 0,
+  firstColumn: 0,
+  isShard: false,
+} satisfies Partial<EvaluatedBlock>;
+
 /**
  * Finds the causes in a block. Rows of finite logits cost nothing: only rows with non-finite logits are searched again.
  */

@@ -4,7 +4,7 @@ import type { Kernel } from '../../kernels/kernel.ts';
 import type { Elements } from '../../kernels/place.ts';
 import type { QuantisedRows } from '../../kernels/quantised.ts';
 import type { PlacedRows } from '../../kernels/rows.ts';
-import { findNonFinite } from '../diagnostics/findings.ts';
+import { PLAIN, findNonFinite } from '../diagnostics/findings.ts';
 import type { Findings } from '../diagnostics/findings.ts';
 import type { Block, BlockResult, ComparedColumns } from './block.ts';
 import { mostProbableOf, topNllOf } from './compared-rows.ts';
@@ -116,21 +116,8 @@ function findingsOf(
   { plan: { classes }, targets, firstRow, mostPlaces }: Block,
   { dtype, side, rows }: { dtype: FloatDType; side: PlacedRows; rows: RowBlock },
 ): Findings {
-  const findings = findNonFinite(side, {
-    facts: {
-      ...rows,
-      probabilities: undefined,
-      uniformNll: undefined,
-    },
-    targets,
-    classes,
-    weights: undefined,
-    probabilityAt: () => 0,
-    firstRow,
-    firstColumn: 0,
-    mostPlaces,
-    isShard: false,
-  });
+  const facts = { ...rows, probabilities: undefined, uniformNll: undefined };
+  const findings = findNonFinite(side, { ...PLAIN, facts, targets, classes, firstRow, mostPlaces });
   findings.signs = findRangeSigns(side, { dtype, classes, targets }, rows.maximum);
   return findings;
 }

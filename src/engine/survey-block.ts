@@ -1,7 +1,7 @@
 import { NonFinite } from '../../kernels/abi.ts';
 import type { ByteSource } from '../../kernels/arena.ts';
 import type { Kernel } from '../../kernels/kernel.ts';
-import { findNonFinite } from '../diagnostics/findings.ts';
+import { PLAIN, findNonFinite } from '../diagnostics/findings.ts';
 import { subnormalsOf, surveyOf } from '../diagnostics/survey.ts';
 import { ELEMENT_TYPES } from '../tensor/dtype.ts';
 import type { Block, BlockResult } from './block.ts';
@@ -18,17 +18,7 @@ export function surveyBlock(kernel: Kernel, block: Block, logits: Uint8Array | B
   const lse = none.map((_, row) => (surveyed.negInfCount[row] === classes ? -Infinity : 0));
   const targetLogit = none.map((_, row) => (isNegInfAtTarget(kernel, targets[row]!, row) ? -Infinity : 0));
   const facts = { ...surveyed, lse, targetLogit, nll: none, probabilities: undefined, uniformNll: undefined };
-  const findings = findNonFinite(kernel.received, {
-    facts,
-    targets,
-    classes,
-    weights: undefined,
-    probabilityAt: () => 0,
-    firstRow,
-    firstColumn: 0,
-    mostPlaces,
-    isShard: false,
-  });
+  const findings = findNonFinite(kernel.received, { ...PLAIN, facts, targets, classes, firstRow, mostPlaces });
   const subnormal = subnormalsOf(survey, ELEMENT_TYPES[dtype].float.leastNormalExponent);
   findings.signs = findRangeSigns(kernel.received, { dtype, classes, targets }, surveyed.maximum, {
     subnormal,

@@ -45,12 +45,7 @@ export function saveComparison({ file, plan, results }: ComparedFile) {
       sequence,
       ...(weights && { weights }),
       ...(labels && { labels }),
-      ...(segments && {
-        segments: {
-          ...segments,
-          lengths: Int32Array.from(segments.lengths),
-        },
-      }),
+      ...(segments && { segments: { ...segments, lengths: Int32Array.from(segments.lengths) } }),
     },
     columns: {
       divergence,

@@ -1,6 +1,6 @@
 /** Fields of a recording beside its batch or its pair. */
 import { DECLARED_LOSS } from '../../contract/limits.ts';
-import { MOST_DEVICE, MOST_NAME, MOST_SCALARS } from '../../contract/scalars.ts';
+import { DEVICE_PATTERN, MOST_DEVICE, MOST_NAME, MOST_SCALARS, SCALAR_PATTERN } from '../../contract/scalars.ts';
 import { refuse } from '../../errors.ts';
 import { pointerTo, showValue } from '../../suggestion.ts';
 import { NON_FINITE } from '../../wire/non-finite.ts';
@@ -14,8 +14,9 @@ export interface Besides {
 /** Names of the fields. */
 export const BESIDES = ['scalars', 'device', 'declared_loss'] as const;
 
-// oxlint-disable-next-line no-control-regex
-const CONTROL = /[\u0000-\u001F\u007F]/;
+/** By code points, as JSON Schema counts characters. */
+const SCALAR = new RegExp(SCALAR_PATTERN, 'u');
+const DEVICE = new RegExp(DEVICE_PATTERN, 'u');
 
 /** Reads the fields; null counts as absent. @throws LossmeterError invalid_item */
 export function readBesides(fields: Readonly<Record<string, unknown>>): Besides {
@@ -46,7 +47,7 @@ function readScalars(given: unknown): [string, number][] {
   }
   return entries.map(([name, value]) => {
     const pointer = `/scalars${pointerTo(name)}`;
-    if (name === '' || !isLine(name, MOST_NAME)) {
+    if (!SCALAR.test(name) || !name.isWellFormed()) {
       const expected = `1 to ${MOST_NAME} characters, none of them a control character`;
       throw refuse('invalid_item', pointer, `${showValue(name)} is the name of a scalar, expected ${expected}`);
     }
@@ -56,15 +57,9 @@ function readScalars(given: unknown): [string, number][] {
 
 function readDevice(device: unknown): string | undefined {
   if (device === undefined) return undefined;
-  if (typeof device === 'string' && isLine(device, MOST_DEVICE)) return device;
+  if (typeof device === 'string' && DEVICE.test(device) && device.isWellFormed()) return device;
   const expected = `a text of at most ${MOST_DEVICE} characters, none of them a control character`;
   throw refuse('invalid_item', '/device', `device is ${showValue(device)}, expected ${expected}`);
-}
-
-/** True for a text without control characters. @param most characters (code points), of at most two code units each */
-function isLine(text: string, most: number): boolean {
-  const isShort = text.length <= 2 * most && Array.from(text).length <= most;
-  return isShort && !CONTROL.test(text) && text.isWellFormed();
 }
 
 function readNumber(name: string, value: unknown, pointer: string): number {

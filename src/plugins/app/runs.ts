@@ -149,13 +149,7 @@ function makeMlflowLogger(app: FastifyInstance, config: Config): Follower {
   const server = readEndpoint({
     variable: 'MLFLOW_TRACKING_URI',
     value: value!,
-    token:
-      token === undefined
-        ? undefined
-        : {
-            variable: 'MLFLOW_TRACKING_TOKEN',
-            value: token,
-          },
+    token: token === undefined ? undefined : { variable: 'MLFLOW_TRACKING_TOKEN', value: token },
   });
   const options = { server, experiment: config.mlflowExperimentName };
   const logger = new MlflowLogger(options, app.runs, (message, err) => app.log.warn({ err }, message));
