@@ -1,6 +1,6 @@
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Page } from 'playwright-core';
+import type { FileChooser, Page } from 'playwright-core';
 import { afterAll, describe, expect, test, vi } from 'vitest';
 import { newFolder } from '../keys.ts';
 import { safetensorsFile } from '../safetensors-file.ts';
@@ -266,9 +266,13 @@ test('a comparison is made by keyboard alone', async () => {
     }
     throw new Error(`Tab does not reach ${name}`);
   };
+  // One listener for the whole test: while there is none, Chromium opens a chooser of its own.
+  const choosers: FileChooser[] = [];
+  page.on('filechooser', (chooser) => choosers.push(chooser));
   const choose = async (path: string): Promise<void> => {
-    const [chooser] = await Promise.all([page.waitForEvent('filechooser'), page.keyboard.press('Space')]);
-    await chooser.setFiles(path);
+    await page.keyboard.press('Space');
+    await expect.poll(() => choosers.length).toBe(1);
+    await choosers.pop()!.setFiles(path);
   };
   await tabTo('Choose a file to evaluate');
   await choose(FILES.logits);

@@ -87,7 +87,7 @@ describe('the list of 120 runs', () => {
     const release = await hold(page, /search=run-1&/);
     await searchBox(page).pressSequentially('run-1', { delay: 20 });
     await headOf(page).getByText('Searching…').waitFor();
-    await page.waitForRequest(/search=run-1&/);
+    await expect.poll(() => searches).toEqual(['run-1']);
     expect(await page.locator('[aria-busy=true] tbody tr').count()).toBe(50);
     expect(await page.getByText(/shown|\d active|No run/).count()).toBe(0);
     await search(page, 'run-11');
