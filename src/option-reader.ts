@@ -1,5 +1,5 @@
-import type { TObject, TSchema } from 'typebox';
-import { Value } from 'typebox/value';
+import type { TObject, TSchema } from '#typebox';
+import { Value } from '#typebox';
 import { LossmeterError } from './errors.ts';
 import type { ErrorPlace } from './errors.ts';
 import { SURPLUS_KEY, pointerTo, showValue, suggestName } from './suggestion.ts';

@@ -1,6 +1,6 @@
 /** Errors of TypeBox as sentences: unknown names with the name that was probably meant, and values with those that may be. */
-import type { TSchema } from 'typebox';
-import { Value } from 'typebox/value';
+import type { TSchema } from '#typebox';
+import { Value } from '#typebox';
 import { questionOf, suggestName } from './suggestion.ts';
 
 export type SchemaError = ReturnType<typeof Value.Errors>[number];

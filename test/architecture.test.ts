@@ -6,7 +6,16 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
-const COPIED = ['src', 'routes', 'kernels', 'tools', 'package.json', 'tsconfig.json', '.dependency-cruiser.cjs'];
+const COPIED = [
+  'src',
+  'routes',
+  'kernels',
+  'tools',
+  'vendor',
+  'package.json',
+  'tsconfig.json',
+  '.dependency-cruiser.cjs',
+];
 
 let tree = '';
 
@@ -55,6 +64,11 @@ const PLANTED = [
     'src/tensor/planted-4.ts',
     `export { ERRORS } from '../errors.ts';\nexport { Kernel } from '../../kernels/kernel.ts';\n`,
     'base-imports-upwards',
+  ],
+  [
+    'src/loss/planted-typebox.ts',
+    `import { Type } from 'typebox';\nexport const t = Type.Null();\n`,
+    'typebox-is-one-module',
   ],
   ['src/wire/planted-5.ts', `export { Slabs } from '../engine/slabs.ts';\n`, 'wire-does-not-know-engine'],
   ['src/wire/json/planted-6.ts', `export { packReply } from '../msgpack/reply.ts';\n`, 'siblings-are-strangers'],

@@ -11,6 +11,9 @@ const HOOK = `data:text/javascript,${encodeURIComponent(`
   registerHooks({ load });
 `)}`;
 
+/** TypeBox as one module. */
+const TYPEBOX = String(pathToFileURL(`${ROOT}vendor/build/typebox.js`));
+
 interface Loaded {
   files: string[];
   packages: string[];
@@ -34,9 +37,10 @@ const SERVICE = `
 `;
 
 test('a service with SQLite and without tracing and object storage does not load what those take', () => {
-  const { packages } = loadedBy(SERVICE);
-  expect(packages).toEqual(expect.arrayContaining(['fastify', 'piscina', 'typebox']));
-  const unused = /^(ajv|pg|pg-boss|@aws-sdk\/.*|@opentelemetry\/sdk.*|@fastify\/otel)$/;
+  const { files, packages } = loadedBy(SERVICE);
+  expect(packages).toEqual(expect.arrayContaining(['fastify', 'piscina']));
+  expect(files).toContain(TYPEBOX);
+  const unused = /^(typebox|ajv|pg|pg-boss|@aws-sdk\/.*|@opentelemetry\/sdk.*|@fastify\/otel)$/;
   expect(packages.filter((name) => unused.test(name))).toEqual([]);
 });
 
@@ -47,5 +51,6 @@ test.each(['src/engine/worker.ts', 'src/runs/thread/worker.ts', 'src/jobs/sqlite
     const { files, packages } = loadedBy(`await import('./${path}').catch(() => undefined)`);
     expect(files).toContain(String(pathToFileURL(`${ROOT}${path}`)));
     expect(packages).not.toContain('typebox');
+    expect(files).not.toContain(TYPEBOX);
   },
 );

@@ -1,4 +1,4 @@
-import { Type } from 'typebox';
+import { Type } from '#typebox';
 import { expect, test } from 'vitest';
 import { explainSchemaError, schemaErrors, shortened } from '../src/schema-errors.ts';
 

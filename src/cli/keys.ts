@@ -1,4 +1,4 @@
-import { IsDate, IsDateTime } from 'typebox/format';
+import { IsDate, IsDateTime } from '#typebox';
 import { loadConfig } from '../config.ts';
 import { NAME_PATTERN, changeKeyFile, readKeyFile } from '../keys/key-file.ts';
 import type { KeyEntry } from '../keys/key-file.ts';

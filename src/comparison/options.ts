@@ -1,6 +1,6 @@
-import { Type } from 'typebox';
-import type { Static } from 'typebox';
-import { Value } from 'typebox/value';
+import { Type } from '#typebox';
+import type { Static } from '#typebox';
+import { Value } from '#typebox';
 import { Options as LossOptions } from '../loss/options.ts';
 import { OptionReader } from '../option-reader.ts';
 

@@ -1,4 +1,4 @@
-import { Type } from 'typebox';
+import { Type } from '#typebox';
 import { documentsOf } from '../wire/media-types.ts';
 
 const JSON_TYPE = 'application/json';

@@ -1,5 +1,5 @@
-import { Type } from 'typebox';
-import type { Static } from 'typebox';
+import { Type } from '#typebox';
+import type { Static } from '#typebox';
 import { KERNEL_PATTERN } from '../../kernels/name.ts';
 import { Options } from '../loss/options.ts';
 import { mapValues } from '../map-values.ts';

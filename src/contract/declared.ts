@@ -1,5 +1,5 @@
-import { Type } from 'typebox';
-import type { Static } from 'typebox';
+import { Type } from '#typebox';
+import type { Static } from '#typebox';
 import { count, numberOrNonFinite } from './tensor.ts';
 
 const number = (description: string, example: number) =>

@@ -1,5 +1,5 @@
-import { Type } from 'typebox';
-import type { Static } from 'typebox';
+import { Type } from '#typebox';
+import type { Static } from '#typebox';
 import { KERNEL_PATTERN } from '../../kernels/name.ts';
 import { BATCH_FIELDS, RowCounts } from './cross-entropy.ts';
 import { Diagnostics, RangeReport } from './diagnostics.ts';

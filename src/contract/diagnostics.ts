@@ -1,5 +1,5 @@
-import { Type } from 'typebox';
-import type { Static } from 'typebox';
+import { Type } from '#typebox';
+import type { Static } from '#typebox';
 import { CAUSES } from '../diagnostics/causes.ts';
 import { MOST_LOCATIONS } from '../loss/options.ts';
 import { ELEMENT_TYPES, FLOAT_DTYPES, NARROW_RANGES } from '../tensor/dtype.ts';

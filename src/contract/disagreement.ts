@@ -1,5 +1,5 @@
-import { Type } from 'typebox';
-import type { Static } from 'typebox';
+import { Type } from '#typebox';
+import type { Static } from '#typebox';
 import { MOST_PARTS } from './run-metadata.ts';
 import { count, numberOrNonFinite } from './tensor.ts';
 

@@ -1,4 +1,4 @@
-import type { TSchema } from 'typebox';
+import type { TSchema } from '#typebox';
 import { REPLY_MEDIA_TYPES, REQUEST_MEDIA_TYPES } from '../wire/media-types.ts';
 import { answerContent, requestContent } from './content.ts';
 import { problemResponses } from './problem.ts';

@@ -1,6 +1,6 @@
 /** Calls of models by the Open Inference Protocol: a request and an answer for each model. */
-import { Type } from 'typebox';
-import type { TProperties } from 'typebox';
+import { Type } from '#typebox';
+import type { TProperties } from '#typebox';
 import { CROSS_ENTROPY_MODEL } from '../inference/cross-entropy.ts';
 import { KL_DIVERGENCE_MODEL } from '../inference/kl-divergence.ts';
 import { mapValues } from '../map-values.ts';

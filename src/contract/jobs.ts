@@ -1,5 +1,5 @@
-import { Type } from 'typebox';
-import type { Static, TProperties, TSchema } from 'typebox';
+import { Type } from '#typebox';
+import type { Static, TProperties, TSchema } from '#typebox';
 import { ComparisonOptions } from '../comparison/options.ts';
 import { Options } from '../loss/options.ts';
 import { Evaluation } from './cross-entropy.ts';

@@ -1,5 +1,5 @@
-import { Type } from 'typebox';
-import type { Static } from 'typebox';
+import { Type } from '#typebox';
+import type { Static } from '#typebox';
 import { KERNEL_PATTERN } from '../../kernels/name.ts';
 import { ComparisonOptions, MOST_WORST_ROWS, TENSOR_OUTPUTS } from '../comparison/options.ts';
 import { DIFFERENCE_PERCENTILES, PERCENTILES } from '../comparison/summary.ts';

@@ -1,5 +1,5 @@
-import { Type } from 'typebox';
-import type { Static } from 'typebox';
+import { Type } from '#typebox';
+import type { Static } from '#typebox';
 import { MOST_SEQUENCES, MOST_WORST_TOKENS } from './limits.ts';
 import { segmentEntries } from './sequences.ts';
 import { FloatDType, count, nestedArrayOr, numberOrNonFinite, numberOrNull, requestTensor } from './tensor.ts';

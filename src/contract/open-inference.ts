@@ -1,5 +1,5 @@
 /** Bodies of the Open Inference Protocol, in the form of KServe and Triton. */
-import { Type } from 'typebox';
+import { Type } from '#typebox';
 import { ERRORS } from '../errors.ts';
 import { MODELS } from '../inference/models.ts';
 import { MAX_RANK } from '../tensor/shape.ts';

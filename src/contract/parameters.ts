@@ -1,7 +1,7 @@
 import type { FastifySchemaCompiler } from 'fastify';
-import { Type } from 'typebox';
-import type { TSchema } from 'typebox';
-import { Value } from 'typebox/value';
+import { Type } from '#typebox';
+import type { TSchema } from '#typebox';
+import { Value } from '#typebox';
 import { LossmeterError } from '../errors.ts';
 import { explainSchemaError, schemaErrors } from '../schema-errors.ts';
 import { showValue } from '../suggestion.ts';

@@ -1,4 +1,4 @@
-import { Type } from 'typebox';
+import { Type } from '#typebox';
 import { Options } from '../loss/options.ts';
 import { MAX_CLASSES } from '../loss/vocabulary.ts';
 import { MAX_PARTIALS, PARTIAL_VERSION } from './limits.ts';

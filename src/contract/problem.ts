@@ -1,5 +1,5 @@
-import { Type } from 'typebox';
-import type { Static } from 'typebox';
+import { Type } from '#typebox';
+import type { Static } from '#typebox';
 import { ERRORS, LossmeterError } from '../errors.ts';
 import { Diagnostics } from './diagnostics.ts';
 import { ComparisonDiagnostics } from './kl-divergence.ts';

@@ -1,5 +1,5 @@
-import { Type } from 'typebox';
-import type { TObject } from 'typebox';
+import { Type } from '#typebox';
+import type { TObject } from '#typebox';
 import { ERRORS } from '../errors.ts';
 import type { ErrorCode } from '../errors.ts';
 import { refusalExample } from './refusal-examples.ts';

@@ -1,5 +1,5 @@
-import { Type } from 'typebox';
-import type { Static } from 'typebox';
+import { Type } from '#typebox';
+import type { Static } from '#typebox';
 import { RunName } from './run-name.ts';
 
 /** Most ranks of a step, and most micro-batches of a rank. */

@@ -1,4 +1,4 @@
-import { Type } from 'typebox';
+import { Type } from '#typebox';
 import { REMOVED } from './limits.ts';
 
 /** Most characters of a name, as Unicode code points. */

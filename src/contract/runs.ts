@@ -1,5 +1,5 @@
-import { Type } from 'typebox';
-import type { Static, TProperties } from 'typebox';
+import { Type } from '#typebox';
+import type { Static, TProperties } from '#typebox';
 import { CAUSES } from '../diagnostics/causes.ts';
 import { MOST_KEPT } from './limits.ts';
 import { Archived, ExpectedRanks, Labels, MOST_PARTS, Notes, STATES, Tag, Tags } from './run-metadata.ts';

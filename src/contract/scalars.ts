@@ -1,4 +1,4 @@
-import { Type } from 'typebox';
+import { Type } from '#typebox';
 import { RunName } from './run-name.ts';
 import { count, numberOrNonFinite } from './tensor.ts';
 

@@ -1,5 +1,5 @@
 /** Sequences of requests and answers. */
-import { Type } from 'typebox';
+import { Type } from '#typebox';
 import { MOST_SEQUENCES } from './limits.ts';
 import { count, nestedArrayOr, numberOrNull, requestTensor } from './tensor.ts';
 

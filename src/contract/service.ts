@@ -1,5 +1,5 @@
-import { Type } from 'typebox';
-import type { TInteger, TOptional } from 'typebox';
+import { Type } from '#typebox';
+import type { TInteger, TOptional } from '#typebox';
 import { Config, LIMITS, snakeCase } from '../config.ts';
 import { FLOAT_DTYPES } from '../tensor/dtype.ts';
 import { IntegerDTypes } from './tensor.ts';

@@ -1,5 +1,5 @@
-import { Type } from 'typebox';
-import type { TSchema } from 'typebox';
+import { Type } from '#typebox';
+import type { TSchema } from '#typebox';
 import { DTYPES, FLOAT_DTYPES } from '../tensor/dtype.ts';
 import { MAX_RANK } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';

@@ -1,4 +1,4 @@
-import { Value } from 'typebox/value';
+import { Value } from '#typebox';
 import { parseComparisonOptions } from '../comparison/options.ts';
 import { JobRequest, MOST_NAMES } from '../contract/jobs.ts';
 import { LossmeterError, refuse } from '../errors.ts';

@@ -1,6 +1,6 @@
-import { Type } from 'typebox';
-import type { Static } from 'typebox';
-import { Value } from 'typebox/value';
+import { Type } from '#typebox';
+import type { Static } from '#typebox';
+import { Value } from '#typebox';
 import type { Transform } from '../../kernels/transform.ts';
 import { refuse } from '../errors.ts';
 import { OptionReader, withoutNulls } from '../option-reader.ts';

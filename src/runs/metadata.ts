@@ -1,5 +1,5 @@
-import { Value } from 'typebox/value';
-import type { TSchema } from 'typebox';
+import { Value } from '#typebox';
+import type { TSchema } from '#typebox';
 import { MOST_LABELS, RunMetadata as Metadata, RunRename } from '../contract/run-metadata.ts';
 import { faultOfRunName } from '../contract/run-name.ts';
 import { LossmeterError, refuse } from '../errors.ts';

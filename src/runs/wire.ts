@@ -1,5 +1,5 @@
 /** Runs under their names on the wire. */
-import type { Static } from 'typebox';
+import type { Static } from '#typebox';
 import type { RunSummary as WireSummary, StepDetail, StepList, StepPoint } from '../contract/runs.ts';
 import type { AttemptList, ScalarCurve, ScalarList } from '../contract/scalars.ts';
 import type { AttemptPage } from './attempt-steps.ts';

@@ -1,4 +1,4 @@
-import { Value } from 'typebox/value';
+import { Value } from '#typebox';
 import { expect, test } from 'vitest';
 import { CrossEntropyRequest } from '../../src/contract/cross-entropy.ts';
 import { ComparisonRequest } from '../../src/contract/kl-divergence.ts';

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { Value } from 'typebox/value';
+import { Value } from '#typebox';
 import { expect, test } from 'vitest';
 import { RunName, faultOfRunName } from '../../src/contract/run-name.ts';
 import { isRemoved, REMOVED } from '../../src/runs/removed.ts';

@@ -1,4 +1,4 @@
-import { IsDate, IsDateTime } from 'typebox/format';
+import { IsDate, IsDateTime } from '#typebox';
 import { formatRuns, printable } from './list.ts';
 import { FILTER_ARGUMENTS, FILTER_USAGE, findRuns, readPositive } from './run-list.ts';
 import type { RunSummary } from './run-list.ts';

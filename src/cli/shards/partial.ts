@@ -1,5 +1,5 @@
-import { Type } from 'typebox';
-import type { Static } from 'typebox';
+import { Type } from '#typebox';
+import type { Static } from '#typebox';
 
 /** Version of the files. It is raised when a reader of the version before cannot read them. */
 export const FORMAT = 1;

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { Value } from 'typebox/value';
+import { Value } from '#typebox';
 import { showValue } from '../../suggestion.ts';
 import { parseExact } from './exact-json.ts';
 import { BEGIN, COMMANDS, END, FORMAT, PartialHead } from './partial.ts';

@@ -1,7 +1,7 @@
 import { PARTIAL_VERSION } from '../../contract/limits.ts';
-import { Type } from 'typebox';
-import type { Static, TSchema } from 'typebox';
-import { Value } from 'typebox/value';
+import { Type } from '#typebox';
+import type { Static, TSchema } from '#typebox';
+import { Value } from '#typebox';
 import { KERNEL_PATTERN } from '../../../kernels/name.ts';
 import { LEFT_OUT, NO_TARGET } from '../../../kernels/abi.ts';
 import { refuse } from '../../errors.ts';
