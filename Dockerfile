@@ -32,7 +32,6 @@ COPY package.json package-lock.json ./
 RUN --mount=type=secret,id=npmrc,target=/root/.npmrc npm ci --omit=dev --ignore-scripts
 COPY LICENSE ./
 COPY --from=build /app/dist dist
-COPY --from=build /app/vendor/build vendor/build
 # The service runs once, so that the image has its compiled code: each start takes a tenth less. Node.js keeps it by
 # user, version and processor, and does without where one of them is another.
 ENV NODE_COMPILE_CACHE=/app/compile-cache
