@@ -1,7 +1,6 @@
 import { availableParallelism } from 'node:os';
-import { Type } from '#typebox';
+import { Type, Value } from '#typebox';
 import type { Static, TSchema } from '#typebox';
-import { Value } from '#typebox';
 import { explainSchemaError, schemaErrors } from './schema-errors.ts';
 import type { SchemaError } from './schema-errors.ts';
 import { suggestName } from './suggestion.ts';

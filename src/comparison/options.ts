@@ -1,6 +1,5 @@
-import { Type } from '#typebox';
+import { Type, Value } from '#typebox';
 import type { Static } from '#typebox';
-import { Value } from '#typebox';
 import { Options as LossOptions } from '../loss/options.ts';
 import { OptionReader } from '../option-reader.ts';
 

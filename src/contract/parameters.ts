@@ -1,7 +1,6 @@
 import type { FastifySchemaCompiler } from 'fastify';
-import { Type } from '#typebox';
+import { Type, Value } from '#typebox';
 import type { TSchema } from '#typebox';
-import { Value } from '#typebox';
 import { LossmeterError } from '../errors.ts';
 import { explainSchemaError, schemaErrors } from '../schema-errors.ts';
 import { showValue } from '../suggestion.ts';

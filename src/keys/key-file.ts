@@ -1,7 +1,6 @@
 import { chmod, chown, open, readFile, realpath, rename, rm, stat } from 'node:fs/promises';
-import { Type } from '#typebox';
+import { Type, Value } from '#typebox';
 import type { Static } from '#typebox';
-import { Value } from '#typebox';
 import { explainSchemaError, schemaErrors } from '../schema-errors.ts';
 import type { SchemaError } from '../schema-errors.ts';
 import { SCOPES } from './scopes.ts';

@@ -1,6 +1,5 @@
-import { Type } from '#typebox';
+import { Type, Value } from '#typebox';
 import type { Static } from '#typebox';
-import { Value } from '#typebox';
 import type { Transform } from '../../kernels/transform.ts';
 import { refuse } from '../errors.ts';
 import { OptionReader, withoutNulls } from '../option-reader.ts';

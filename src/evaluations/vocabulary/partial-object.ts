@@ -1,7 +1,6 @@
 import { PARTIAL_VERSION } from '../../contract/limits.ts';
-import { Type } from '#typebox';
+import { Type, Value } from '#typebox';
 import type { Static, TSchema } from '#typebox';
-import { Value } from '#typebox';
 import { KERNEL_PATTERN } from '../../../kernels/name.ts';
 import { LEFT_OUT, NO_TARGET } from '../../../kernels/abi.ts';
 import { refuse } from '../../errors.ts';

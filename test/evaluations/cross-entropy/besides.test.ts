@@ -1,6 +1,5 @@
 /** Fields beside a batch: the service accepts what their schemas accept. */
-import { Type } from '#typebox';
-import { Value } from '#typebox';
+import { Type, Value } from '#typebox';
 import { describe, expect, test } from 'vitest';
 import { besides } from '../../../src/contract/scalars.ts';
 import { readBesides } from '../../../src/evaluations/cross-entropy/besides.ts';
