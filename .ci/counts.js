@@ -1,5 +1,5 @@
-// Adds up the counts of JUnit reports and prints the names of the tests that failed and `N passed, N failed`; a report
-// that is missing or empty is a failure.
+// Adds up the counts of JUnit reports, test-results/NAME.xml of each argument, and prints the names of the tests that
+// failed and `N passed, N failed`; a report that is missing or empty is a failure.
 import { readFileSync } from 'node:fs';
 
 const attribute = (tag, name) => new RegExp(`\\b${name}="([^"]*)"`).exec(tag)?.[1] ?? '';
@@ -8,7 +8,7 @@ let passed = 0;
 let failed = 0;
 let skipped = 0;
 
-for (const path of process.argv.slice(2)) {
+for (const path of process.argv.slice(2).map((name) => `test-results/${name}.xml`)) {
   const report = readFileSync(path, 'utf8');
   const suites = [...report.matchAll(/<testsuite\b[^>]*>/g)].map(([tag]) => tag);
   const count = (name) =>

@@ -102,12 +102,19 @@ async function tryOut(page: Page, tag: string, operationId: string): Promise<str
 describe('“Try it out”', () => {
   const service = Service.start({ allowedHosts: HOST });
 
-  test.each([false, true])('calls every operation that evaluates, below a prefix: %s', async (isBelow) => {
-    const proxy = isBelow ? await startProxy(() => service) : undefined;
-    onTestFinished(() => proxy?.close());
-    const { page, complaints } = await openDocs({ url: proxy?.url ?? service.url });
+  test('calls every operation that evaluates', async () => {
+    const { page, complaints } = await openDocs(service);
     for (const [tag, operationId] of EVALUATING)
       expect(await tryOut(page, tag, operationId), operationId).toMatch(/^20[01]/);
+    expect(complaints).toEqual([]);
+  });
+
+  test('calls the service below a prefix', async () => {
+    const proxy = await startProxy(() => service);
+    onTestFinished(() => proxy.close());
+    const { page, complaints } = await openDocs(proxy);
+    const [tag, operationId] = EVALUATING[0];
+    expect(await tryOut(page, tag, operationId)).toMatch(/^200/);
     expect(complaints).toEqual([]);
   });
 

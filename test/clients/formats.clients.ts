@@ -7,6 +7,7 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ServiceProcess } from '../e2e/process.ts';
 import { environmentOf, pythonOf } from '../python/environment.ts';
+import { CLIENTS_OF_OTHERS } from '../python/suites.ts';
 import { FORMAT_NAMES, LOSS, writeFormats } from './formats.ts';
 
 const run = promisify(execFile);
@@ -19,7 +20,7 @@ let manifest: string;
 let python: string;
 let service: ServiceProcess;
 beforeAll(async () => {
-  python = pythonOf(environmentOf({ name: 'python', requirements: 'test/python/requirements.txt' }));
+  python = pythonOf(environmentOf(CLIENTS_OF_OTHERS));
   manifest = writeFormats(folder);
   service = await ServiceProcess.start();
 });

@@ -1,14 +1,40 @@
-import { defineConfig } from 'vitest/config';
+import { configDefaults, defineConfig } from 'vitest/config';
 import base from '../base.config.ts';
+
+/** Files that bound the turns of the event loop, or run `npm` in the checkout, which builds parts of it anew. */
+const ALONE = [
+  'test/docs/commands.e2e.ts',
+  'test/e2e/compressed-load.e2e.ts',
+  'test/e2e/history-load.e2e.ts',
+  'test/e2e/npm.e2e.ts',
+  'test/e2e/package.e2e.ts',
+];
 
 /** Tests that start the service and its commands as processes; `npm test` has none of them. */
 export default defineConfig({
-  ...base,
   test: {
-    ...base.test,
-    include: ['test/**/*.e2e.ts'],
-    // Files measure the processes that they start: time, memory, connections.
-    fileParallelism: false,
+    projects: [
+      {
+        ...base,
+        test: {
+          ...base.test,
+          name: 'together',
+          include: ['test/**/*.e2e.ts'],
+          exclude: [...configDefaults.exclude, ...ALONE],
+          maxWorkers: '100%',
+        },
+      },
+      {
+        ...base,
+        test: {
+          ...base.test,
+          name: 'alone',
+          include: ALONE,
+          fileParallelism: false,
+          sequence: { groupOrder: 1 },
+        },
+      },
+    ],
     reporters: ['default', ['junit', { outputFile: 'test-results/e2e.xml' }]],
   },
 });

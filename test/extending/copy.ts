@@ -10,7 +10,7 @@ import { ROOT } from '../e2e/process.ts';
 import type { Addition } from './page.ts';
 
 /** Milliseconds for one command. */
-const COMMAND_MS = 100_000;
+const COMMAND_MS = 300_000;
 
 const LIST = ['ls-files', '-z', '--cached', '--others', '--exclude-standard'];
 

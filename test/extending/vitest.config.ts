@@ -8,7 +8,8 @@ export default defineConfig({
     ...base.test,
     include: ['test/extending/**/*.extending.ts'],
     setupFiles: [],
-    hookTimeout: 200_000,
+    hookTimeout: 600_000,
+    maxWorkers: '100%',
     reporters: ['default', ['junit', { outputFile: 'test-results/extending.xml' }]],
   },
 });

@@ -1,7 +1,7 @@
 /**
  * Runs the suite of the client against the service. Arguments are pytest's: `npm run test:client -- -k torch`.
  */
-import { CLIENT, CLIENT_WITH_MINDSPORE } from './client-suites.ts';
+import { CLIENT, CLIENT_WITH_MINDSPORE } from './suites.ts';
 import { runSuite } from './pytest.ts';
 
 const codes = [CLIENT, CLIENT_WITH_MINDSPORE].map((suite) => runSuite(suite, process.argv.slice(2)));

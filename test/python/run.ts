@@ -3,13 +3,6 @@
  * `npm run test:python -- -k upload`.
  */
 import { runSuite } from './pytest.ts';
+import { CLIENTS_OF_OTHERS } from './suites.ts';
 
-const suite = {
-  name: 'python',
-  requirements: 'test/python/requirements.txt',
-  // Its metrics need little of the packages that it requires.
-  alone: 'test/python/requirements-alone.txt',
-  folder: '.',
-  tests: 'test/python',
-};
-process.exitCode = runSuite(suite, process.argv.slice(2));
+process.exitCode = runSuite(CLIENTS_OF_OTHERS, process.argv.slice(2));

@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openDashboard, picture, placeOfColour, useBrowser, waitForStep } from '../browser/dashboard-page.ts';
 import { newFolder } from '../keys.ts';
-import { CLIENT, CLIENT_WITH_MINDSPORE } from '../python/client-suites.ts';
+import { CLIENT, CLIENT_WITH_MINDSPORE } from '../python/suites.ts';
 import { ROOT, environmentOf, pythonOf } from '../python/environment.ts';
 import { Service } from '../service.ts';
 

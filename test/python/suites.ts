@@ -1,5 +1,15 @@
-/** Suites of the client for Python, each in an environment of its own. */
+/** Suites in Python, each in an environment of its own. */
 import type { Suite } from './pytest.ts';
+
+/** Clients that are not ours. */
+export const CLIENTS_OF_OTHERS: Suite = {
+  name: 'python',
+  requirements: 'test/python/requirements.txt',
+  // Its metrics need little of the packages that it requires.
+  alone: 'test/python/requirements-alone.txt',
+  folder: '.',
+  tests: 'test/python',
+};
 
 const FOLDER = 'clients/python';
 /** The same for both: the client itself says what it requires. */
