@@ -1,4 +1,4 @@
-/** Builds the guide: the pages of docs/ as a site in guide/dist, which needs no server. */
+/** Builds the guide: the pages of docs/ as a site in guide/dist that requires no server. */
 import { mkdirSync, rmSync, writeFileSync, cpSync } from 'node:fs';
 import { dirname, posix } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -8,10 +8,10 @@ import { makeMarkdown } from './markdown.ts';
 import type { Sections } from './markdown.ts';
 import { findFiles, isCopied, outputOf, read, readContents, ROOT, titleOf } from './repository.ts';
 
-/** Folder of virtual templates within that of the pages: files of the repository that are not in docs/. */
+/** Folder of virtual templates, inside the folder of the pages, for files of the repository outside docs/. */
 const VIRTUAL = 'docs/repository/';
 
-/** A file of the repository that is no page is a page of its text. */
+/** Makes a page that shows the text of a file that is not Markdown. */
 const sourcePage = (path: string): string =>
   `# ${path}\n\n\`\`\`\`\`${posix.extname(path).slice(1)}\n${read(path).trimEnd()}\n\`\`\`\`\`\n`;
 
@@ -35,7 +35,7 @@ async function buildPages(folder: string, files: string[]): Promise<void> {
       config.setTemplateFormats(['md']);
       config.setIncludesDirectory('../guide/layout');
       config.addGlobalData('layout', 'page.njk');
-      // Markdown alone: Liquid would read braces of the pages as its own.
+      // Markdown only: Liquid would interpret braces in the pages.
       config.addGlobalData('templateEngineOverride', 'md');
       config.addGlobalData('eleventyComputed', {
         permalink: (data: unknown) => outputOf(pathOf(data)),
@@ -46,7 +46,7 @@ async function buildPages(folder: string, files: string[]): Promise<void> {
         else config.addTemplate(`repository/${path}.source.md`, sourcePage(path));
       }
       config.setLibrary('md', makeMarkdown({ pathOf, titles, sections }));
-      // Eleventy disables code by indentation.
+      // Eleventy disables indented code blocks.
       config.amendLibrary('md', (md) => md.enable('code'));
       config.addFilter('shown', (page) => {
         const path = pathOf({ page });
@@ -75,7 +75,7 @@ async function buildPages(folder: string, files: string[]): Promise<void> {
   writeFileSync(`${folder}/sections.js`, `globalThis.guideSections = ${JSON.stringify(searched)};\n`);
 }
 
-/** Builds the script and the style sheet, as a classic script: browsers load no modules from files. */
+/** Builds the style sheet and a classic script: browsers load no modules from `file:` addresses. */
 async function buildScript(folder: string): Promise<void> {
   await build({
     root: `${ROOT}guide`,

@@ -1,4 +1,4 @@
-/** Parts of Eleventy that the build uses; it has no types of its own. */
+/** Types of the parts of Eleventy that the build uses. Eleventy ships no types. */
 declare module '@11ty/eleventy' {
   import type { MarkdownIt } from 'markdown-it';
 

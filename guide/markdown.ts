@@ -1,4 +1,4 @@
-/** Markdown as the guide shows it: links between its pages, highlighted code, anchors, and sections for the search. */
+/** Renders Markdown for the guide: links between its pages, highlighted code, anchors, and sections for the search. */
 import { posix } from 'node:path';
 import { slug } from 'github-slugger';
 import hljs from 'highlight.js';
@@ -21,7 +21,7 @@ interface Rendering {
   /** Finds the path in the repository of the page that is rendered. */
   pathOf: (environment: unknown) => string;
   titles: Titles;
-  /** Is filled with the sections of each page that is rendered. */
+  /** Output: receives the sections of each page that is rendered. */
   sections: Sections;
 }
 
@@ -32,7 +32,7 @@ export function makeMarkdown({ pathOf, titles, sections }: Rendering): MarkdownI
     highlight: (code, language) =>
       hljs.getLanguage(language) === undefined ? '' : hljs.highlight(code, { language }).value,
   });
-  // Anchors are those that a code host gives the same headings.
+  // Headings get the same anchors as on a code host.
   md.use(anchor, { slugify: slug, uniqueSlugStartIndex: 1, tabIndex: false, permalink: anchor.permalink.headerLink() });
   md.core.ruler.push('guide', ({ tokens, env }) => {
     const path = pathOf(env);
@@ -41,20 +41,20 @@ export function makeMarkdown({ pathOf, titles, sections }: Rendering): MarkdownI
   });
 
   const { rules } = md.renderer;
-  // Code and tables that scroll sideways are reached by the keyboard.
+  // Code and tables that scroll sideways must be reachable by keyboard.
   for (const name of ['fence', 'code_block'] as const) {
     const render = rules[name]!;
     rules[name] = (...args) => render(...args).replace('<pre>', '<pre tabindex="0">');
   }
   rules['table_open'] = () => '<div class="scroll" tabindex="0"><table>\n';
   rules['table_close'] = () => '</table></div>\n';
-  // An empty heading is a cell: screen readers would announce a heading without a name.
+  // An empty header cell becomes a data cell: screen readers would announce a header without a name.
   rules['th_open'] = (row, at) => (row[at + 1]!.content === '' ? '<td>' : '<th>');
   rules['th_close'] = (row, at) => (row[at - 1]!.content === '' ? '</td>' : '</th>');
   return md;
 }
 
-/** Makes links and images lead to files of the guide. A link whose text is a file name gets the title of the page. */
+/** Rewrites links and images to files of the guide. A link whose text is a file name gets the title of the page. */
 function rewriteAddresses(tokens: Token[], from: string, titles: Titles): void {
   for (const [k, token] of tokens.entries()) {
     const name = token.type === 'link_open' ? 'href' : token.type === 'image' ? 'src' : undefined;
@@ -93,7 +93,7 @@ function sectionsOf(tokens: Token[], output: string): Section[] {
   return sections;
 }
 
-/** Text of a block as its reader sees it; answers in JSON are long, and say nothing that a reader searches for. */
+/** Text of a block as the reader sees it. JSON is left out: it is long and has no terms that readers search for. */
 function textOf({ type, info, content, children }: Token): string {
   if (type === 'fence' || type === 'code_block') return info === 'json' ? '' : content.trim();
   const texts = children?.map((child) =>

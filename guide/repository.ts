@@ -1,14 +1,14 @@
-/** Files of the repository as pages of the guide: which they are, and where the guide has them. */
+/** Finds the files of the repository that the guide includes, and their paths in the guide. */
 import { existsSync, globSync, readFileSync, statSync } from 'node:fs';
 import { posix } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 export const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
-/** The page that lists all others, and from which the sidebar is made. */
+/** Page that lists all others. The sidebar is made from it. */
 const CONTENTS = 'docs/README.md';
 
-/** A larger file that is no Markdown is copied as it is: as a page it would be slow. */
+/** Greatest size of a page of a file that is not Markdown. A larger file is copied as it is: its page would be slow. */
 const MAX_PAGE_BYTES = 64 * 1024;
 
 const IMAGE = /\.(?:svg|jpg|png)$/;
@@ -26,7 +26,7 @@ interface Group {
   links: Link[];
 }
 
-/** The groups of the table of contents: headings, and the first link of each item of a list. */
+/** Reads the groups of the table of contents: headings, and the first link of each list item. */
 export function readContents(): Group[] {
   const [, ...parts] = read(CONTENTS).split(/^## /m);
   return parts.map((part) => ({
@@ -38,7 +38,7 @@ export function readContents(): Group[] {
   }));
 }
 
-/** The first heading of a page, or the path of a file that is no page. */
+/** Title of a page: its first heading, or the path of a file that is not Markdown. */
 export function titleOf(path: string): string {
   if (!path.endsWith('.md')) return path;
   const heading = /^# (.+)$/m.exec(read(path))?.[1];
@@ -49,14 +49,14 @@ export function titleOf(path: string): string {
 /**
  * Finds the file that a link leads to; a folder stands for its README.md.
  * @returns undefined for a link to another site
- * @throws when there is no such file
+ * @throws Error when there is no such file
  */
 export function resolveLink(from: string, href: string): { path: string; anchor: string } | undefined {
   if (/^[a-z]+:/.test(href)) return undefined;
   const [name = '', anchor] = href.split('#');
   let path = name === '' ? from : posix.join(posix.dirname(from), name);
   if (existsSync(ROOT + path) && statSync(ROOT + path).isDirectory()) path = posix.join(path, 'README.md');
-  // The guide begins with its contents, a code host with the README.
+  // The first page of the guide is its contents. On a code host, it is the README.
   if (path === 'README.md') path = CONTENTS;
   if (!existsSync(ROOT + path)) throw new Error(`${from}: the link ${href} leads to no file`);
   return { path, anchor: anchor === undefined ? '' : `#${anchor}` };
@@ -69,14 +69,14 @@ export function outputOf(path: string): string {
   return place.replace(/(^|\/)README\.md$/, '$1index.md').replace(/(?:\.md)?$/, '.html');
 }
 
-/** Tells files that the guide has as they are from pages. */
+/** Returns true for a file that is copied as it is, not rendered as a page. */
 export const isCopied = (path: string): boolean =>
   IMAGE.test(path) || (!path.endsWith('.md') && statSync(ROOT + path).size > MAX_PAGE_BYTES);
 
-/** All files that the guide has: the pages of docs/, and whatever they or their targets link to. */
+/** Finds all files of the guide: the pages of docs/, and the files that they or linked pages link to. */
 export function findFiles(): string[] {
   const found = new Set(globSync('docs/**/*.md', { cwd: ROOT }).toSorted());
-  // A set yields what is added while it is read.
+  // The iteration includes paths that are added to the set meanwhile.
   for (const path of found) {
     if (!path.endsWith('.md')) continue;
     for (const [, href] of withoutCode(read(path)).matchAll(/\]\(([^)\s]+)\)/g)) {

@@ -15,7 +15,7 @@ export function App() {
   const isFirst = useRef(true);
   useEffect(() => {
     document.title = path.length === 0 ? 'Lossmeter' : `${path.slice(1).join('/') || path[0]} – Lossmeter`;
-    // Whoever uses a keyboard or a screen reader starts at the new page, and not where the link was.
+    // Users of a keyboard or a screen reader start at the new page, not at the old link.
     if (!isFirst.current) main.current?.focus();
     isFirst.current = false;
   }, [page]);
@@ -53,10 +53,10 @@ export function App() {
 
 function Page({ path, parameters }: { path: string[]; parameters: URLSearchParams }) {
   const [first, ...rest] = path;
-  // Somebody who types an address leaves the slashes of a name as they are.
+  // In an address that is typed by hand, the slashes of a name are not escaped.
   const run = rest.length > 0 ? rest.join('/') : undefined;
   if (first === 'evaluate') return <EvaluatePage />;
-  // Another run is another page: nothing of the one before may stay.
+  // The key resets all state of the page when the run changes.
   if (first === 'runs' && run !== undefined) return <RunPage key={run} run={run} parameters={parameters} />;
   return <RunsPage parameters={parameters} />;
 }

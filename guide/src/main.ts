@@ -6,7 +6,7 @@ import { startSearch } from './search.ts';
 /** Address of the guide's first page. Pages are in folders below it. */
 const root = new URL('.', (document.currentScript as HTMLScriptElement).src);
 
-// Before the page is drawn.
+// Runs before the page is drawn: a dark page would flash.
 applyTheme();
 document.addEventListener('DOMContentLoaded', () => {
   startMenu();

@@ -1,4 +1,4 @@
-/** Opens and closes the contents, which narrow screens have no room for. */
+/** Opens and closes the table of contents, which is hidden on narrow screens. */
 export function startMenu(): void {
   const button = document.querySelector<HTMLButtonElement>('#menu')!;
   const contents = document.querySelector<HTMLElement>('#contents')!;

@@ -1,3 +1,4 @@
+import { plural } from '../../dashboard/src/format/numbers.ts';
 import type { Section } from '../section.ts';
 import { excerptOf, SectionIndex } from './section-index.ts';
 import type { Result } from './section-index.ts';
@@ -12,18 +13,26 @@ export function startSearch(root: URL): void {
   const input = document.querySelector<HTMLInputElement>('#search')!;
   const list = document.querySelector<HTMLUListElement>('#results')!;
   const found = document.querySelector<HTMLParagraphElement>('#found')!;
-  let index: Promise<SectionIndex> | undefined;
+  let index: Promise<SectionIndex | undefined> | undefined;
 
+  const loadIndex = async (): Promise<SectionIndex | undefined> => {
+    try {
+      return new SectionIndex(await loadSections(root));
+    } catch {
+      // The next search loads the sections again.
+      index = undefined;
+      return undefined;
+    }
+  };
   const show = async (): Promise<void> => {
-    index ??= loadSections(root).then((sections) => new SectionIndex(sections));
+    index ??= loadIndex();
     const query = input.value.trim();
-    const results = query === '' ? [] : (await index).find(query);
+    const results = query === '' ? [] : (await index)?.find(query);
     if (input.value.trim() !== query) return;
-    list.replaceChildren(...results.map((result) => itemOf(result, root)));
-    list.hidden = results.length === 0;
-    found.textContent =
-      query === '' ? '' : results.length === 0 ? `Nothing found for ${query}` : `${results.length} results`;
-    found.classList.toggle('hidden', query === '' || results.length > 0);
+    list.replaceChildren(...(results ?? []).map((result) => itemOf(result, root)));
+    list.hidden = (results ?? []).length === 0;
+    found.textContent = query === '' ? '' : textOf(query, results);
+    found.classList.toggle('hidden', query === '' || !list.hidden);
   };
   const close = (): void => {
     list.hidden = true;
@@ -34,7 +43,7 @@ export function startSearch(root: URL): void {
   input.addEventListener('input', () => void show());
   input.addEventListener('focus', () => void show());
   document.addEventListener('click', ({ target }) => {
-    // A result may be on this page.
+    // A click on a result closes the list too: the result may be on this page.
     if ((target as Element).closest('search input') === null) close();
   });
   document.addEventListener('keydown', (event) => {
@@ -63,7 +72,7 @@ export function startSearch(root: URL): void {
   });
 }
 
-/** Loads the sections by a script, which a page that is opened as a file may do, too. */
+/** Loads the sections with a script element, which also works for a page at a `file:` address. */
 function loadSections(root: URL): Promise<Section[]> {
   return new Promise((resolve, reject) => {
     const script = document.createElement('script');
@@ -72,6 +81,12 @@ function loadSections(root: URL): Promise<Section[]> {
     script.addEventListener('error', () => reject(new Error(`${script.src} cannot be loaded`)));
     document.head.append(script);
   });
+}
+
+/** Text about the results of a query. @param results undefined when the sections cannot be loaded */
+function textOf(query: string, results: readonly Result[] | undefined): string {
+  if (results === undefined) return 'The search cannot be loaded';
+  return results.length === 0 ? `Nothing found for ${query}` : plural(results.length, 'result');
 }
 
 function itemOf(result: Result, root: URL): HTMLLIElement {

@@ -2,12 +2,12 @@ import MiniSearch from 'minisearch';
 import type { Section } from '../section.ts';
 
 const MAX_RESULTS = 12;
-/** Characters of text that a result shows, and those of them before the word that was found. */
+/** Characters of text in a result, and the part of them before the found word. */
 const EXCERPT = { length: 140, before: 40 };
 
 export type Result = Section & { page: string; words: string[] };
 
-/** Searches sections by their words and beginnings of words; near misspellings are found too. */
+/** Search index of sections. It finds words, prefixes of words and near misspellings. */
 export class SectionIndex {
   readonly #sections: (Section & { page: string })[];
   readonly #index = new MiniSearch<{ id: number; title: string; page: string; text: string }>({
@@ -24,7 +24,7 @@ export class SectionIndex {
     this.#index.addAll(this.#sections.map(({ title, page, text }, id) => ({ id, title, page, text })));
   }
 
-  /** Finds sections, the best first. */
+  /** Finds sections, the best match first. */
   find(query: string): Result[] {
     return this.#index
       .search(query)
@@ -33,12 +33,12 @@ export class SectionIndex {
   }
 }
 
-/** The text around the first word that was found. */
+/** Text around the first found word. */
 export function excerptOf({ text, words }: Pick<Result, 'text' | 'words'>): string {
   const lower = text.toLowerCase();
   const places = words.map((word) => lower.indexOf(word)).filter((place) => place >= 0);
   const earliest = Math.min(...(places.length > 0 ? places : [0])) - EXCERPT.before;
-  // Begins where a word does.
+  // Begins at the start of a word.
   const begin = earliest <= 0 ? 0 : text.slice(0, earliest).search(/\S*$/);
   const cut = text.slice(begin, begin + EXCERPT.length).replaceAll(/\s+/g, ' ');
   return `${begin > 0 ? '… ' : ''}${cut}${begin + EXCERPT.length < text.length ? ' …' : ''}`;

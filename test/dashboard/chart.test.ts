@@ -4,7 +4,7 @@ import type { StepPoint } from '../../dashboard/src/api/types.ts';
 import { hoverAt, hoverOn } from '../../dashboard/src/chart/hover.ts';
 import { actionOf } from '../../dashboard/src/chart/keyboard.ts';
 import { logRange, logTicks } from '../../dashboard/src/chart/ticks.ts';
-import { keptWithin, moved, stretched } from '../../dashboard/src/chart/view.ts';
+import { endsOf, keptWithin, moved, stretched } from '../../dashboard/src/chart/view.ts';
 import { clippedRange } from '../../dashboard/src/chart/y-range.ts';
 import { zoomAround } from '../../dashboard/src/chart/zoom.ts';
 import { curveOf } from '../../dashboard/src/series/curve.ts';
@@ -71,6 +71,10 @@ describe('a key', () => {
     ['+', 4, { zoom: 0.5 }],
     ['i', 4, { stretch: 0.5 }],
     ['0', 4, 'reset'],
+    ['N', 1, { move: at(4) }],
+    ['P', 4, { move: at(1) }],
+    ['I', 4, { stretch: 0.5 }],
+    ['O', 4, { stretch: 2 }],
     ['x', 4, undefined],
   ])('%s at %d', (key, index, action) => {
     expect(actionOf({ key, shiftKey: false }, at(index), curves, [0, 5])).toEqual(action);
@@ -83,22 +87,37 @@ describe('a key', () => {
   test('goes no further than what is in sight', () => {
     expect(actionOf({ key: 'ArrowRight', shiftKey: false }, at(3), curves, [1, 3])).toEqual({ move: at(3) });
   });
+
+  test.each([
+    ['n', 1, [0, 3], undefined],
+    ['p', 4, [2, 5], undefined],
+    ['n', 0, [2, 5], { move: at(4) }],
+    ['p', 5, [0, 3], { move: at(1) }],
+  ] as const)('%s at %d goes only to markers among the visible points %j', (key, index, shown, action) => {
+    expect(actionOf({ key, shiftKey: false }, at(index), curves, shown)).toEqual(action);
+  });
 });
 
 describe('zooming', () => {
-  const xs = [0, 50, 100];
+  const ends = [0, 100] as const;
 
   test('keeps the place where it is', () => {
-    expect(zoomAround(25, { from: 0, to: 100 }, 0.5, xs)).toEqual({ from: 12.5, to: 62.5 });
+    expect(zoomAround(25, { from: 0, to: 100 }, 0.5, ends)).toEqual({ from: 12.5, to: 62.5 });
   });
 
   test('out ends with all there is', () => {
-    expect(zoomAround(50, { from: 40, to: 60 }, 2, xs)).toEqual({ from: 30, to: 70 });
-    expect(zoomAround(50, { from: 20, to: 80 }, 2, xs)).toBeUndefined();
+    expect(zoomAround(50, { from: 40, to: 60 }, 2, ends)).toEqual({ from: 30, to: 70 });
+    expect(zoomAround(50, { from: 20, to: 80 }, 2, ends)).toBeUndefined();
   });
 
   test('from out of sight goes to the middle', () => {
-    expect(zoomAround(99, { from: 10, to: 30 }, 0.5, xs)).toEqual({ from: 15, to: 25 });
+    expect(zoomAround(99, { from: 10, to: 30 }, 0.5, ends)).toEqual({ from: 15, to: 25 });
+  });
+
+  test('out of a part beside one curve stays there while another curve is longer', () => {
+    const both = endsOf([curve('short', [1, 1]), curve('empty', []), curve('long', Array<number>(101).fill(1))]);
+    expect(both).toEqual([0, 100]);
+    expect(zoomAround(1, { from: 60, to: 70 }, 2, both)).toEqual({ from: 55, to: 75 });
   });
 });
 
@@ -116,6 +135,10 @@ describe('what is in sight', () => {
     expect(keptWithin({ from: -5, to: 15 }, [0, 100])).toEqual({ from: 0, to: 20 });
     expect(keptWithin({ from: 95, to: 115 }, [0, 100])).toEqual({ from: 80, to: 100 });
     expect(keptWithin({ from: 5, to: 15 }, [0, 100])).toEqual({ from: 5, to: 15 });
+  });
+
+  test('moves freely in a chart without points', () => {
+    expect(keptWithin({ from: 5, to: 15 }, endsOf([curve('empty', [])]))).toEqual({ from: 5, to: 15 });
   });
 
   test('has no outliers once they are clipped', () => {

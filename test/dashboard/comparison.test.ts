@@ -58,4 +58,5 @@ test('fractions read as percentages, and ends of an axis as powers of ten', () =
   expect([0.98, -0.00012, undefined].map(formatPercent)).toEqual(['98.000 %', '−0.012 %', '–']);
   expect([1e-7, 1, 100].map(formatPower)).toEqual(['1e−7', '1e0', '1e2']);
   expect([512, 2048, 3 * 2 ** 30].map(formatBytes)).toEqual(['512 B', '2.0 KiB', '3.0 GiB']);
+  expect([1023, 2 ** 20 - 1, 2 ** 20].map(formatBytes)).toEqual(['1023 B', '1.0 MiB', '1.0 MiB']);
 });

@@ -4,6 +4,8 @@ import { putInto } from '../../dashboard/src/series/put-into.ts';
 import { stepsWithin } from '../../dashboard/src/series/axis.ts';
 import { curveOf, nearestIndex } from '../../dashboard/src/series/curve.ts';
 import { mergeSteps } from '../../dashboard/src/series/merge.ts';
+import { isUnchanged } from '../../dashboard/src/run-page/unchanged.ts';
+import { zoomKeyOf } from '../../dashboard/src/run-page/zoom-key.ts';
 import { withTimes } from '../../dashboard/src/series/times.ts';
 
 const BEGAN = Date.UTC(2026, 0, 1);
@@ -103,6 +105,31 @@ describe('what is in sight', () => {
     expect(stepsOf(putInto(points, [point(20), point(21), point(22)]))).toEqual([10, 20, 21, 22, 30, 40]);
     expect(putInto(points, [])).toEqual(points);
   });
+
+  test('shows ranks that report a step after its fine points were read', () => {
+    const reported = [point(10), point(20, 5), point(30)];
+    expect(putInto(reported, [point(19), point(20), point(21)]).map(({ step, loss }) => [step, loss])).toEqual([
+      [10, 10],
+      [19, 19],
+      [20, 5],
+      [21, 21],
+      [30, 30],
+    ]);
+  });
+
+  test('is read again when the zoom changes, a run resumes or is recorded anew, but not with each step', () => {
+    const run = { run: 'a', summary: { created_at: '2026-01-01T00:00:00Z' }, points };
+    const zoom = { from: 1, to: 2 };
+    const key = zoomKeyOf([run], 'step', zoom);
+    expect(zoomKeyOf([{ ...run, points: [...points, point(50)] }], 'step', zoom)).toBe(key);
+    const others = [
+      zoomKeyOf([{ ...run, points: [...points, { ...point(35), attempt: 1 }] }], 'step', zoom),
+      zoomKeyOf([{ ...run, summary: { created_at: '2026-01-02T00:00:00Z' } }], 'step', zoom),
+      zoomKeyOf([run], 'wall', zoom),
+      zoomKeyOf([run], 'step', { from: 1, to: 3 }),
+    ];
+    expect(new Set([key, ...others]).size).toBe(5);
+  });
 });
 
 test('a point without a time has one between those of the steps around it', () => {
@@ -111,4 +138,12 @@ test('a point without a time has one between those of the steps around it', () =
   const times = withTimes([5, 10, 15, 20, 30].map(bare), timed).map(({ recorded_at: time }) => Date.parse(time!));
   expect(times.map((time) => (time - BEGAN) / 1000)).toEqual([100, 100, 150, 200, 200]);
   expect(withTimes([bare(1)], [])).toEqual([bare(1)]);
+});
+
+test('a run has changed when its time or its number of batches has', () => {
+  const before = { updated_at: '2026-01-01T00:00:00.000Z', batches: 4 };
+  expect(isUnchanged(before, { ...before })).toBe(true);
+  expect(isUnchanged(before, { ...before, batches: 5 })).toBe(false);
+  expect(isUnchanged(before, { ...before, updated_at: '2026-01-01T00:00:00.001Z' })).toBe(false);
+  expect(isUnchanged(undefined, before)).toBe(false);
 });

@@ -2,8 +2,8 @@ import { currentKey } from './key.ts';
 import { request } from './request.ts';
 
 /**
- * Saves what a path answers under a name. Without a key a link does it, and the browser writes to disk what arrives;
- * a link sends no key, so that the file is held here first.
+ * Downloads a path with the key, and saves the response under a name. A link sends no key, so the page holds the whole
+ * file first. Without a key, a link is enough: the browser writes the response to disk as it arrives.
  */
 export async function download(path: string, name: string): Promise<void> {
   const blob = await (await request(path)).blob();

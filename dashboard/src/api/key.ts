@@ -1,7 +1,7 @@
-/** The key that this tab sends. It is gone with the tab: sessionStorage, and not localStorage. */
+/** Item of sessionStorage that holds the key. Unlike localStorage, it ends with the tab. */
 const STORED_AS = 'lossmeter-key';
 
-/** While a key is asked for: why the last one would not do, if there was one. */
+/** Open question for a key, with the reason why the last key was refused, if there was one. */
 export interface Question {
   refusal: string | undefined;
 }
@@ -14,7 +14,7 @@ export const currentKey = (): string | undefined => sessionStorage.getItem(STORE
 
 export const currentQuestion = (): Question | undefined => question;
 
-/** Asks whoever looks at the page for a key. Everything that is refused meanwhile waits for the same answer. */
+/** Asks the user for a key. Requests that are refused meanwhile wait for the same answer. */
 export function askForKey(refusal: string | undefined): Promise<void> {
   question = { refusal };
   notify();
@@ -23,7 +23,7 @@ export function askForKey(refusal: string | undefined): Promise<void> {
   });
 }
 
-/** Takes a key, or undefined to go on without. */
+/** Stores a key, or removes it when undefined, and resumes the waiting requests. */
 export function giveKey(key: string | undefined): void {
   if (key === undefined) sessionStorage.removeItem(STORED_AS);
   else sessionStorage.setItem(STORED_AS, key);
@@ -34,7 +34,7 @@ export function giveKey(key: string | undefined): void {
   for (const resolve of released) resolve();
 }
 
-/** Calls a listener at each change of the key, until the result is called. */
+/** Calls a listener at each change of the key or the question, until the returned function is called. */
 export function onKeyChange(listener: () => void): () => void {
   listeners.add(listener);
   return () => listeners.delete(listener);

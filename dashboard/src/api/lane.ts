@@ -1,10 +1,10 @@
-/** A call that waits. */
+/** Waiting call. */
 interface Waiting {
   begin: () => void;
   urgency: () => number;
 }
 
-/** Runs a few calls at a time; of those that wait, the most urgent comes next. */
+/** Runs a few calls at a time. The most urgent of the waiting calls runs next. */
 export class Lane {
   readonly #waiting = new Set<Waiting>();
   #free: number;
@@ -16,8 +16,8 @@ export class Lane {
   }
 
   /**
-   * @param urgency asked when a place is free: the least number is the most urgent
-   * @throws DOMException once it is aborted, in its turn or while it waits
+   * @param urgency called when another call may run; the least number is the most urgent
+   * @throws DOMException when the signal is aborted while the call waits or runs
    */
   async run<Result>(call: () => Promise<Result>, urgency: () => number, signal: AbortSignal): Promise<Result> {
     await this.#turn(urgency, signal);
@@ -47,7 +47,7 @@ export class Lane {
     });
   }
 
-  /** Not at once: those that are asked for together are compared first. */
+  /** Starts calls in a later task, so that calls that are requested together are compared. */
   #startSoon(): void {
     if (this.#isAsked) return;
     this.#isAsked = true;

@@ -2,7 +2,7 @@ import { EventStreamParser } from '../../../clients/typescript/src/event-stream-
 import type { ServerEvent } from '../../../clients/typescript/src/event-stream-parser.ts';
 import { mayPass, request } from './request.ts';
 
-/** The service sends something every 15 s. A connection on which nothing came for so long is dead, in milliseconds. */
+/** Silence after which a connection counts as dead, in milliseconds. The service sends a heartbeat every 15 s. */
 const SILENCE_MS = 45_000;
 
 /** Milliseconds before the next attempt, doubled after each failure. */
@@ -10,15 +10,15 @@ const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 15_000;
 
 export interface Listener {
-  /** Called when the connection is open. `missed`: earlier changes may have had no event. */
+  /** Called when a connection is open. `missed` is true when it resumes after no event: changes may be missing. */
   onOpen(missed: boolean): void;
   onEvent(event: ServerEvent): void;
   onLost(): void;
 }
 
 /**
- * Follows server-sent events until it is aborted, over as many connections as it takes: a new one resumes after the
- * last event of the one before.
+ * Follows server-sent events until it is aborted. It reconnects after each lost connection, and resumes after the last
+ * event.
  * @throws ProblemError when the run is unknown, or the key may not read it
  */
 export async function follow(path: string, listener: Listener, signal: AbortSignal): Promise<void> {
@@ -28,6 +28,7 @@ export async function follow(path: string, listener: Listener, signal: AbortSign
     try {
       const headers = { accept: 'text/event-stream', ...(lastId !== '' && { 'last-event-id': lastId }) };
       const { body } = await request(path, { headers, cache: 'no-store', signal: watchdog.signal });
+      watchdog.reset();
       listener.onOpen(lastId === '');
       failures = 0;
       const parser = new EventStreamParser();
@@ -52,7 +53,7 @@ async function readPieces(
   onPiece: (text: string) => void,
 ): Promise<void> {
   const decoder = new TextDecoder();
-  // With a reader, and not `for await`: Safari cannot iterate over a stream.
+  // A reader, not `for await`: Safari cannot iterate over a stream.
   const reader = body.getReader();
   for (;;) {
     const { done, value } = await reader.read();
@@ -62,7 +63,7 @@ async function readPieces(
   }
 }
 
-/** Aborts a connection that has gone silent: a laptop that slept, a proxy that forgot. */
+/** Aborts a connection that is silent from its request on, such as after a laptop has slept or a proxy has dropped the connection. */
 class Watchdog {
   readonly #controller = new AbortController();
   #timer = 0;
@@ -70,6 +71,7 @@ class Watchdog {
 
   constructor(signal: AbortSignal) {
     this.signal = AbortSignal.any([signal, this.#controller.signal]);
+    this.reset();
   }
 
   reset(): void {
@@ -84,10 +86,12 @@ class Watchdog {
 
 function wait(milliseconds: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
-    const timer = setTimeout(resolve, milliseconds);
-    signal.addEventListener('abort', () => {
+    const end = (): void => {
       clearTimeout(timer);
+      signal.removeEventListener('abort', end);
       resolve();
-    });
+    };
+    const timer = setTimeout(end, milliseconds);
+    signal.addEventListener('abort', end);
   });
 }

@@ -24,5 +24,5 @@ export interface RunQuery {
   archived: ArchivedChoice;
 }
 
-/** Query without conditions. */
+/** Default query: all runs that are not archived, the newest first. */
 export const NEWEST_RUNS: RunQuery = { search: '', sort: 'newest', state: undefined, tags: [], archived: 'false' };

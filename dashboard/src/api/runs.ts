@@ -2,10 +2,10 @@ import { api } from './request.ts';
 import type { RunQuery } from './run-query.ts';
 import type { Attempt, Rerun, RunSummary, StepDetail, StepPoint } from './types.ts';
 
-/** Most points that are drawn of a run: more than any screen has columns. */
+/** Most points that are drawn of a run: more than a chart has columns of CSS pixels. */
 export const MAX_POINTS = 2000;
 
-/** The first runs of a list, and the numbers of all its runs. */
+/** First runs of a list, with counts over the whole list. */
 export interface RunList {
   runs: RunSummary[];
   hasMore: boolean;
@@ -14,7 +14,7 @@ export interface RunList {
   nonFinite: number;
 }
 
-/** Most runs of a page. */
+/** Most runs in a page of the API. */
 const PAGE = 200;
 
 export interface StepRange {
@@ -24,7 +24,7 @@ export interface StepRange {
 
 const pathOf = (run: string): string => `v1/runs/${encodeURIComponent(run)}`;
 
-/** Lists the first runs. @param count most runs */
+/** Lists the first runs. @param count greatest number of runs */
 export async function listRuns(
   { search, sort, state, tags, archived }: RunQuery,
   count: number,
@@ -42,7 +42,7 @@ export async function listRuns(
     return (await api().GET('/v1/runs', { params: { query }, signal })).data!;
   };
   const { total = 0, active = 0, non_finite: nonFinite = 0, ...first } = await read(count);
-  // By name: a run that is deleted and recorded again comes twice, the oldest first.
+  // A map by name: sorted from the oldest, a run that is deleted and recorded again between two pages is in both.
   const runs = new Map(first.runs.map((run) => [run.run, run]));
   let { next } = first;
   while (next !== undefined && runs.size < count) {
@@ -57,7 +57,7 @@ export async function getRun(run: string, signal?: AbortSignal): Promise<RunSumm
   return (await api().GET('/v1/runs/{run}', { params: { path: { run } }, ...(signal && { signal }) })).data!;
 }
 
-/** Steps in order; of a long run the least and the greatest loss of each stretch, and losses that are not finite. */
+/** Reads the steps in order. A long run is thinned to the extreme losses of each stretch and the non-finite losses. */
 export async function getSteps(
   run: string,
   range: StepRange & { attempt?: number } = {},
@@ -74,7 +74,7 @@ export async function getStep(run: string, step: number, signal?: AbortSignal): 
   return (await api().GET('/v1/runs/{run}/steps/{step}', { params, ...(signal && { signal }) })).data!;
 }
 
-/** Micro-batches of a step that were recorded in several attempts: the first ones. */
+/** First page of the micro-batches of a step that were recorded in several attempts. */
 export interface RerunPage {
   reruns: Rerun[];
   hasMore: boolean;

@@ -14,8 +14,8 @@ export async function listScalars(run: string, signal: AbortSignal): Promise<Sca
 }
 
 /**
- * Points of a scalar that show the shape of a range.
- * @param range of steps, and an attempt that was superseded
+ * Reads points of a scalar, thinned to show the shape of a range.
+ * @param range first and last step, and a superseded attempt; all are optional
  * @param urgency see Lane
  */
 export function getScalar(

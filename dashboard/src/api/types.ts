@@ -1,4 +1,4 @@
-/** Answers of the API, as the client reads them. */
+/** Answers of the API, with the types of the TypeScript client. */
 import type { Evaluation as AnyEvaluation, RecordedDiagnostics } from '../../../clients/typescript/src/types.ts';
 
 export type {

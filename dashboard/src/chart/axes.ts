@@ -7,7 +7,7 @@ import { logTicks } from './ticks.ts';
 
 const FONT = '12px system-ui, sans-serif';
 
-/** Ticks of a span of time, in seconds. */
+/** Distances of ticks on a time axis, in seconds. */
 const SPANS = [0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800];
 const LONG_SPANS = [1, 2, 3, 6, 12, 24, 48, 96, 168, 336, 672].map((hours) => hours * 3600);
 
@@ -72,7 +72,7 @@ const CLOCKS: [number, Intl.DateTimeFormat][] = [
   [0, new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit', second: '2-digit' })],
 ];
 
-/** As much of a moment as tells ticks apart. */
+/** Formats a time, in Unix seconds, with the units that distinguish ticks. @param increment distance of ticks, in seconds */
 function formatClock(seconds: number, increment: number): string {
   return CLOCKS.find(([least]) => increment >= least)![1].format(seconds * 1000);
 }

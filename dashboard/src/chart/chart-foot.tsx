@@ -3,7 +3,7 @@ import type { ClippedRange } from './y-range.ts';
 import { ZoomButtons } from './zoom-buttons.tsx';
 
 interface Properties {
-  /** The curves in words. */
+  /** Text description of the curves. */
   description: string;
   descriptionId: string;
   clip: boolean;
@@ -17,7 +17,7 @@ interface Properties {
   onPng: () => void;
 }
 
-/** The foot of a chart: its description, its keys and its buttons. */
+/** Foot of a chart: its description, keys and buttons. */
 export function ChartFoot({ description, descriptionId, clip, clipped, isPanel, onPng, ...zoom }: Properties) {
   return (
     <figcaption>

@@ -16,7 +16,7 @@ import { sightOf } from './pan.ts';
 import type { Sight } from './pan.ts';
 import { savePng } from './png.ts';
 import { Tooltip } from './tooltip.tsx';
-import { PAN_SHARE, keptWithin, moved, stretched } from './view.ts';
+import { PAN_SHARE, endsOf, keptWithin, moved, stretched } from './view.ts';
 import type { View } from './view.ts';
 import { clippedRange } from './y-range.ts';
 import { zoomAround } from './zoom.ts';
@@ -31,9 +31,9 @@ interface Properties {
   log: boolean;
   smoothed: boolean;
   band: boolean;
-  /** True when outliers are left out of sight. */
+  /** True when the vertical axis leaves out outliers. */
   clip: boolean;
-  /** True for one of many: smaller, and without words on its use. */
+  /** True for one of many charts: it is smaller and has no instructions. */
   isPanel?: boolean;
   view: View;
   selected?: PointAt | undefined;
@@ -41,12 +41,12 @@ interface Properties {
   onSelect: (point: PointAt) => void;
 }
 
-/** Curves, to be looked at with a pointer or by keyboard. */
+/** Chart of curves that is operated with a pointer or by keyboard. */
 export function CurveChart(properties: Properties) {
   const { what, label, curves, axis, log, smoothed, band, clip, isPanel = false, view, selected } = properties;
   const { onView, onSelect } = properties;
   const [hovered, setHover] = useState<Hover>();
-  // A curve may have been taken away.
+  // A curve may have been removed.
   const hover = hovered?.points.every(({ curve, index }) => curves[curve]?.points[index] !== undefined)
     ? hovered
     : undefined;
@@ -65,11 +65,10 @@ export function CurveChart(properties: Properties) {
 
   const show = ({ x, y }: Sight): void => {
     const isAllX = view.zoom === undefined;
-    const ends = endsOf(curves);
     const isYKept = y.from === plot.current?.scales['y']?.min;
-    onView({ ...(!isAllX && { zoom: keptWithin(x, ends) }), ...(!isYKept && { y }) });
+    onView({ ...(!isAllX && { zoom: keptWithin(x, endsOf(curves)) }), ...(!isYKept && { y }) });
   };
-  // What uPlot calls back sees the properties of the last drawing, and not of the one in which it was made.
+  // uPlot's callbacks read the properties of the last render, not of the render that created the plot.
   const state = { curves, hover, selected, view: { zoom: view.zoom, y }, setHover, onView, onPan: show, onSelect };
   const latest = useRef(state);
   latest.current = state;
@@ -98,9 +97,8 @@ export function CurveChart(properties: Properties) {
 
   const zoomBy = (factor: number): void => {
     const sight = plot.current && sightOf(plot.current);
-    const xs = curves[focus.curve]?.x ?? [];
-    const x = xs[focus.index];
-    if (x !== undefined && sight !== undefined) onView({ zoom: zoomAround(x, sight.x, factor, xs) });
+    const x = curves[focus.curve]?.x[focus.index];
+    if (x !== undefined && sight !== undefined) onView({ zoom: zoomAround(x, sight.x, factor, endsOf(curves)) });
   };
   const stretch = (factor: number): void => {
     const sight = plot.current && sightOf(plot.current);
@@ -166,13 +164,7 @@ export function CurveChart(properties: Properties) {
 
 const titleOf = (curves: readonly Curve[], what: string): string => `${curves[0]?.run ?? ''} ${what}`;
 
-/** As wide as its place; flatter on a phone. */
+/** Size of the plot: the width of its element, and a lower height on a phone. */
 function sizeOf({ clientWidth }: HTMLElement, isPanel: boolean): PlotSize {
   return { width: clientWidth, height: isPanel ? 210 : clientWidth < 600 ? 300 : 400 };
-}
-
-/** The first and the last place of all curves. */
-function endsOf(curves: readonly Curve[]): [number, number] {
-  const xs = curves.flatMap(({ x }) => (x.length === 0 ? [] : [x[0]!, x.at(-1)!]));
-  return [Math.min(...xs), Math.max(...xs)];
 }

@@ -3,7 +3,7 @@ import { formatCount, formatLoss, plural } from '../format/numbers.ts';
 import type { Curve } from '../series/curve.ts';
 import type { CurvePoint } from '../series/point.ts';
 
-/** Describes a curve for those who do not see it. @param what is drawn: the loss, or a scalar */
+/** Describes a curve for screen readers. @param what name of its values: `loss`, or a scalar */
 export function describeCurve({ name, points, markers, isLoaded }: Curve, what: string): string {
   if (!isLoaded) return `${name}: not loaded yet.`;
   const finite = points.filter(({ loss }) => Number.isFinite(loss));

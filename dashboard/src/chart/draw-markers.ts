@@ -6,10 +6,10 @@ import type { Palette } from './palette.ts';
 /** Half the height of a marker, in CSS pixels. */
 const RADIUS = 6;
 
-/** Least distance of two glyphs in CSS pixels; the first of closer ones stands for all. */
+/** Least distance of two glyphs, in CSS pixels. Of closer glyphs only the first is drawn. */
 const SPACING = { bad: 3, spike: 9 };
 
-/** Draws markers that a line cannot show. Non-finite steps come on top: a run that diverges has many spikes. */
+/** Draws the markers of a curve. Non-finite steps are drawn over spikes: a run that diverges has many spikes. */
 export function drawMarkers(plot: uPlot, { x, markers }: Curve, palette: Palette): void {
   const isSpike = ({ kind }: Marker): boolean => kind === 'spike';
   const bad = markers.filter((marker) => !isSpike(marker));
@@ -36,7 +36,7 @@ function drawGlyphs(plot: uPlot, x: Curve['x'], markers: Marker[], palette: Pale
   }
 }
 
-/** From top to bottom, so that they are seen where the curve is dense. */
+/** Draws lines from top to bottom at markers, which stay visible where the curve is dense. */
 function drawLines(plot: uPlot, x: Curve['x'], markers: Marker[], colour: string): void {
   const { ctx, bbox } = plot;
   let last = -Infinity;
@@ -61,7 +61,7 @@ const isInSight = (left: number, bbox: uPlot.BBox): boolean =>
 
 type Glyph = (ctx: CanvasRenderingContext2D, palette: Palette) => void;
 
-/** By shape as well as by colour: not everybody tells red from amber. */
+/** Glyphs differ in shape as well as colour: not every reader can distinguish red from amber. */
 const GLYPHS: Record<MarkerKind, Glyph> = {
   nan: cross,
   bad_batch: cross,
@@ -100,7 +100,7 @@ function cross(ctx: CanvasRenderingContext2D, palette: Palette): void {
   ctx.stroke();
 }
 
-/** Points upwards with −1, downwards with 1. */
+/** Draws a triangle that points upwards for −1 and downwards for 1. */
 function triangle(ctx: CanvasRenderingContext2D, direction: 1 | -1): void {
   ctx.beginPath();
   ctx.moveTo(0, direction * RADIUS * 1.15);

@@ -3,7 +3,7 @@ import type { Curve } from '../series/curve.ts';
 import type { Hover } from './hover.ts';
 import type { Palette } from './palette.ts';
 
-/** Points that the tooltip describes. */
+/** Draws the points that the tooltip describes. */
 export function drawHover(plot: uPlot, curves: readonly Curve[], { points }: Hover, palette: Palette): void {
   const { ctx } = plot;
   for (const { curve, index } of points) {
@@ -25,7 +25,7 @@ export function drawHover(plot: uPlot, curves: readonly Curve[], { points }: Hov
   }
 }
 
-/** The step whose detail is shown: a line from top to bottom. */
+/** Draws a line from top to bottom at the step whose detail is shown. */
 export function drawSelection(plot: uPlot, curve: Curve | undefined, index: number, palette: Palette): void {
   const x = curve?.x[index];
   if (x === undefined) return;

@@ -6,20 +6,20 @@ import type { Marker } from '../series/markers.ts';
 const MARKER_REACH = 9;
 const POINT_REACH = 60;
 
-/** A point of one of the curves. */
+/** Point of one of the curves. */
 export interface PointAt {
   curve: number;
   index: number;
 }
 
 export interface Hover {
-  /** The points under the pointer, one of a curve at most. */
+  /** Points under the pointer, at most one of each curve. */
   points: PointAt[];
-  /** The one of these that is meant. */
+  /** Point among these that a click or Enter selects. */
   focus: PointAt;
 }
 
-/** Where values are drawn, in pixels. */
+/** Conversion between values and CSS pixels of the plot. */
 export interface Projection {
   left(x: number): number;
   top(loss: number): number;
@@ -45,7 +45,7 @@ export function hoverAt(
   return { points, focus: marked ?? nearest };
 }
 
-/** Describes a point of one curve, for navigation by keyboard. */
+/** Finds the points to show at a point of one curve, for navigation by keyboard. */
 export function hoverOn(curves: readonly Curve[], focus: PointAt, projection: Projection): Hover | undefined {
   const x = curves[focus.curve]?.x[focus.index];
   return x === undefined ? undefined : { points: pointsAt(curves, x, projection, focus), focus };
@@ -77,9 +77,15 @@ function nearestMarker(
   return nearest;
 }
 
-/** The next point that is marked, in either direction. */
-export function nextMarker({ markers }: Curve, index: number, direction: 1 | -1): Marker | undefined {
+/** Finds the next marker of a curve in a direction, among the points from the first index to the last. */
+export function nextMarker(
+  { markers }: Curve,
+  index: number,
+  direction: 1 | -1,
+  [first, last]: readonly [number, number],
+): Marker | undefined {
+  const inSight = markers.filter((marker) => marker.index >= first && marker.index <= last);
   return direction === 1
-    ? markers.find((marker) => marker.index > index)
-    : markers.findLast((marker) => marker.index < index);
+    ? inSight.find((marker) => marker.index > index)
+    : inSight.findLast((marker) => marker.index < index);
 }

@@ -12,7 +12,7 @@ export type Action =
   | 'reset'
   | undefined;
 
-/** Keys that move what is in sight, with Shift. */
+/** Keys that move the visible part when Shift is held. */
 const PANS: Record<string, readonly [across: number, along: number]> = {
   ArrowLeft: [-1, 0],
   ArrowRight: [1, 0],
@@ -20,10 +20,10 @@ const PANS: Record<string, readonly [across: number, along: number]> = {
   ArrowDown: [0, -1],
 };
 
-/** A page is so many of the points that are shown. */
+/** Number of pages into which the visible points are divided, for PageUp and PageDown. */
 const PAGES = 10;
 
-/** @param shown indices of the first and the last point of the curve that are in sight */
+/** Finds the action of a key. @param shown indices of the first and the last visible point of the curve */
 export function actionOf(
   { key, shiftKey }: { key: string; shiftKey: boolean },
   at: PointAt,
@@ -33,7 +33,7 @@ export function actionOf(
   const to = (index: number): Action => ({ move: { ...at, index: Math.min(last, Math.max(first, index)) } });
   const page = Math.max(1, Math.round((last - first) / PAGES));
   const marked = (direction: 1 | -1): Action => {
-    const marker = nextMarker(curves[at.curve]!, at.index, direction);
+    const marker = nextMarker(curves[at.curve]!, at.index, direction, [first, last]);
     return marker === undefined ? undefined : to(marker.index);
   };
   const actions: Record<string, () => Action> = {
@@ -55,5 +55,6 @@ export function actionOf(
     '0': () => 'reset',
   };
   const pan = shiftKey ? PANS[key] : undefined;
-  return pan === undefined ? actions[key]?.() : { pan };
+  // Caps Lock makes letters capital.
+  return pan === undefined ? (actions[key] ?? actions[key.toLowerCase()])?.() : { pan };
 }

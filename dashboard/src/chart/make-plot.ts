@@ -11,19 +11,19 @@ import { plotOptions } from './plot-options.ts';
 import type { PlotStyle } from './plot-options.ts';
 import type { View } from './view.ts';
 
-/** Shorter drags are clicks, in CSS pixels. */
+/** Least length of a drag, in CSS pixels. A shorter drag is a click. */
 const LEAST_DRAG = 6;
 
-/** Milliseconds after which a click is no longer the first of two. */
+/** Milliseconds for which a click waits for a second click. */
 const DOUBLE_CLICK_MS = 250;
 
-/** In CSS pixels. */
+/** Size in CSS pixels. */
 export interface PlotSize {
   width: number;
   height: number;
 }
 
-/** State of a chart as it is drawn, and its answers to gestures. */
+/** State of a chart when it is drawn, and its handlers of gestures. */
 export interface PlotState {
   curves: readonly Curve[];
   hover: Hover | undefined;
@@ -35,7 +35,7 @@ export interface PlotState {
   onSelect: (point: PointAt) => void;
 }
 
-/** @param latest the state of the last drawing, and not of the one in which the plot was made */
+/** Creates a plot. @param latest returns the state of the last render, not of the render that created the plot */
 export function makePlot(
   element: HTMLElement,
   { style, size, data }: { style: PlotStyle; size: PlotSize; data: uPlot.AlignedData },
@@ -43,7 +43,7 @@ export function makePlot(
 ): uPlot {
   const palette = readPalette();
   const options = plotOptions(style, palette, () => latest().view);
-  // uPlot draws a selection before it says that there is one; the click that ends it selects no step.
+  // uPlot reports a selection at the end of the drag. The click event that follows a drag selects no step.
   let hasDragged = false;
   const plot = new uPlot(
     {
@@ -58,7 +58,7 @@ export function makePlot(
             panFrom(plot, event, style.log, (sight) => latest().onPan(sight));
             return null;
           },
-          // Its own double click only sets scales.
+          // Replaces uPlot's own handler, which only sets scales.
           dblclick: () => () => null,
         },
       },
@@ -66,7 +66,7 @@ export function makePlot(
         setCursor: [
           (moved) => {
             const { left = -1, top = -1 } = moved.cursor;
-            // Whoever goes by keyboard has a place without a pointer.
+            // Navigation by keyboard keeps its point when the pointer leaves the plot.
             if (left < 0 && document.activeElement === element) return;
             const { curves, setHover } = latest();
             setHover(left < 0 ? undefined : hoverAt(curves, { left, top }, projectionOf(moved)));
@@ -100,7 +100,7 @@ export function makePlot(
     data,
     element,
   );
-  // What stands above it may have grown.
+  // uPlot stores its position on the page. Content above it may have grown since.
   plot.over.addEventListener('mouseenter', () => plot.syncRect());
   let click = 0;
   plot.over.addEventListener('click', () => {
@@ -118,7 +118,7 @@ export function makePlot(
   return plot;
 }
 
-/** True for a selection of some length that is not the whole of an axis: along that one nothing was selected. */
+/** True when a drag selects part of an axis. A selection of the whole axis means that the drag was along the other axis. */
 const isPart = (length: number, whole: number): boolean => length >= LEAST_DRAG && length < whole - 1;
 
 export function projectionOf(plot: uPlot): Projection {
@@ -129,7 +129,7 @@ export function projectionOf(plot: uPlot): Projection {
   };
 }
 
-/** Where a value is, in CSS pixels of the whole chart. */
+/** Distance of a value from the left edge of the whole chart, in CSS pixels. */
 export function leftOf(plot: uPlot | undefined, x: number | undefined): number {
   if (plot === undefined || x === undefined) return 0;
   return plot.valToPos(x, 'x') + plot.bbox.left / devicePixelRatio;

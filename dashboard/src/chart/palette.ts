@@ -1,6 +1,6 @@
 import type { CurveColour } from '../series/curve.ts';
 
-/** The colours of the style sheets, for what is drawn on a canvas. */
+/** Colours of the style sheets, for drawing on a canvas. */
 export interface Palette {
   curve: (colour: CurveColour) => string;
   bad: string;

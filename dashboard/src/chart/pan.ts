@@ -13,13 +13,13 @@ export function sightOf({ scales: { x, y } }: uPlot): Sight | undefined {
   return across && along && { x: across, y: along };
 }
 
-/** A scale without points has no ends. */
+/** Visible part of a scale; undefined for a scale without points. */
 function rangeOf(scale: uPlot.Scale | undefined): Zoom | undefined {
   const { min: from, max: to } = scale ?? {};
   return typeof from === 'number' && typeof to === 'number' ? { from, to } : undefined;
 }
 
-/** Moves what is in sight with the pointer, from a press on. @param onMove called with the new sight */
+/** Moves the visible part with the pointer until its button is released. @param onMove called with the new visible part */
 export function panFrom(plot: uPlot, press: MouseEvent, log: boolean, onMove: (sight: Sight) => void): void {
   const begin = sightOf(plot);
   if (begin === undefined) return;

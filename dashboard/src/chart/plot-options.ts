@@ -7,7 +7,7 @@ import type { Palette } from './palette.ts';
 import type { View } from './view.ts';
 import { rangeOf } from './y-range.ts';
 
-/** Properties of a chart whose change needs a new plot; all others need new data alone. */
+/** Properties of a chart whose change requires a new plot. Other changes require only new data. */
 export interface PlotStyle {
   colours: readonly CurveColour[];
   /** Text of the vertical axis. */
@@ -19,7 +19,7 @@ export interface PlotStyle {
   band: boolean;
 }
 
-/** Least length along both axes of a drag that zooms on both, in CSS pixels. */
+/** Least length of a drag along each axis to zoom on both axes, in CSS pixels. */
 const DIAGONAL = 60;
 
 export function plotOptions(
@@ -30,7 +30,7 @@ export function plotOptions(
   const range: uPlot.Range.Function = (_plot, low, high) => {
     const shown = view().zoom;
     if (shown !== undefined) return [shown.from, shown.to];
-    // Without points there is nothing to range over.
+    // No points, so no range.
     if (low === null || high === null) return [0, 1];
     return low === high ? [low - 1, high + 1] : [low, high];
   };
@@ -56,16 +56,16 @@ export function plotOptions(
         }))
       : [],
     cursor: {
-      // One that is not clearly both zooms along the axis on which it is longer.
+      // A drag shorter than DIAGONAL along an axis zooms only on the axis along which it is longer.
       drag: { x: true, y: true, uni: DIAGONAL, setScale: false },
-      // The tooltip shows its points by itself.
+      // The points of the tooltip are drawn by drawHover.
       points: { show: false },
       y: false,
     },
   };
 }
 
-/** Each part of a curve, in the order of PARTS. */
+/** Series of the parts of a curve, in the order of PARTS. */
 function curveSeries(colour: string, { smoothed, band }: { smoothed: boolean; band: boolean }): uPlot.Series[] {
   const parts: Record<(typeof PARTS)[number], uPlot.Series> = {
     low: { show: band, width: 0, points: { show: false } },
@@ -80,7 +80,7 @@ function curveSeries(colour: string, { smoothed, band }: { smoothed: boolean; ba
   return PARTS.map((part) => ({ spanGaps: false, ...parts[part] }));
 }
 
-/** A colour of the form #rrggbb, seen through. */
+/** Adds an alpha channel to a colour of the form #rrggbb. @param alpha in [0, 1] */
 function transparent(colour: string, alpha: number): string {
   return (
     colour +

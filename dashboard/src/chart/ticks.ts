@@ -1,12 +1,12 @@
-/** About so many ticks stand on a vertical axis. */
+/** Approximate number of linear ticks of a vertical axis. */
 const WANTED = 9;
 
-/** Steps between ticks that people can count in, as multiples of a power of ten. */
+/** Readable distances of ticks, as multiples of a power of ten. */
 const DIGITS = [1, 2, 5, 10];
 
 /**
- * Ticks of a logarithmic axis. Powers of ten, where there are several; a loss mostly stays within one, and then they are
- * those that a linear axis would have: they stand closer together towards the top.
+ * Ticks of a logarithmic axis. Powers of ten, when the range has several. A loss mostly stays within one decade. Then the
+ * ticks are those of a linear axis, which are closer together towards the top.
  */
 export function logTicks(low: number, high: number): number[] {
   const decades = Math.log10(high / low);
@@ -26,11 +26,11 @@ function linearTicks(low: number, high: number): number[] {
   const step = DIGITS.find((digit) => digit * power >= rough)! * power;
   const first = Math.ceil(low / step);
   const count = Math.floor(high / step) - first + 1;
-  // As multiples, and not as sums, in which errors would add up.
+  // Multiples, not repeated sums, in which rounding errors would accumulate.
   return Array.from({ length: count }, (_, k) => Number(((first + k) * step).toPrecision(12)));
 }
 
-/** A range of positive numbers with a little room on both sides, as the eye sees a logarithmic axis. */
+/** Extends a range of positive numbers by the same ratio at both ends: by 5 % of its logarithmic length, at least 2 %. */
 export function logRange(low: number, high: number): [number, number] {
   const room = Math.max(1.02, (high / low) ** 0.05);
   return [low / room, high * room];

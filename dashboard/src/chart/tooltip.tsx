@@ -5,30 +5,32 @@ import type { Curve } from '../series/curve.ts';
 import type { Hover } from './hover.ts';
 
 interface Properties {
-  /** Subject of the chart, as words in a sentence. */
+  /** Name of the values in the chart: `loss`, or a scalar. */
   what: string;
   hover: Hover;
   curves: readonly Curve[];
   /** True when smoothed values are drawn. */
   smoothed: boolean;
-  /** Where it points to, in CSS pixels of the chart. */
+  /** Position of the point, in CSS pixels from the left edge of the chart. */
   left: number;
   width: number;
 }
 
-/** CSS pixels between the pointer and the box, and of the box at most; the share of the chart that it takes at most. */
+/** Distance between the point and the box, in CSS pixels. */
 const GAP = 14;
+/** Greatest width of the box, in CSS pixels. */
 const MOST_WIDTH = 340;
+/** Greatest width of the box, as a share of the chart. */
 const MOST_SHARE = 0.7;
 
-/** Description of the points under the pointer. Screen readers read it as the chart's value. */
+/** Description of the points under the pointer. Screen readers read the value of the chart instead. */
 export function Tooltip({ what, hover: { points, focus }, curves, smoothed, left, width }: Properties) {
   const { began } = curves[focus.curve]!;
   const point = curves[focus.curve]!.points[focus.index]!;
   const { rank_losses: range, recorded_at: recordedAt } = point;
   const isOnRight = left > width / 2;
   const offset = (isOnRight ? width - left : left) + GAP;
-  // On a narrow screen it covers the pointer rather than leave the chart.
+  // On a narrow screen, the box covers the pointer, but does not leave the chart.
   const most = Math.min(MOST_WIDTH, MOST_SHARE * width);
   const style = { [isOnRight ? 'right' : 'left']: `${Math.min(offset, width - most)}px`, 'max-width': `${most}px` };
   return (

@@ -1,12 +1,13 @@
+import type { Curve } from '../series/curve.ts';
 import type { Zoom } from './zoom.ts';
 
-/** Visible part of both axes; undefined for all there is. */
+/** Visible part of both axes; undefined for the whole axis. */
 export interface View {
   zoom: Zoom | undefined;
   y: Zoom | undefined;
 }
 
-/** Share of what is in sight by which a key or a button moves it. */
+/** Share of the visible part by which a key or a button moves it. */
 export const PAN_SHARE = 0.25;
 
 /** Moves a range by a share of its length. On a logarithmic scale lengths are ratios. */
@@ -27,8 +28,14 @@ export function stretched({ from, to }: Zoom, factor: number, log = false): Zoom
   return { from: from - more, to: to + more };
 }
 
-/** A range of the same length that does not leave another one. */
+/** Moves a range into another range, without changing its length. */
 export function keptWithin({ from, to }: Zoom, [first, last]: readonly [number, number]): Zoom {
   const distance = Math.max(first - from, 0) + Math.min(last - to, 0);
   return { from: from + distance, to: to + distance };
+}
+
+/** Returns the first and last position of all curves on the horizontal axis, which has no ends without points. */
+export function endsOf(curves: readonly Pick<Curve, 'x'>[]): [number, number] {
+  const xs = curves.flatMap(({ x }) => (x.length === 0 ? [] : [x[0]!, x.at(-1)!]));
+  return xs.length === 0 ? [-Infinity, Infinity] : [Math.min(...xs), Math.max(...xs)];
 }

@@ -3,13 +3,13 @@ import type { Curve } from '../series/curve.ts';
 import { logRange } from './ticks.ts';
 import type { Zoom } from './zoom.ts';
 
-/** Share of the drawn values that lie below, and above, what clipping leaves in sight. */
+/** Share of the drawn values below the lower percentile, and above the upper percentile, of the clipped range. */
 const CLIPPED_SHARE = 0.05;
 
-/** Share of the range between the percentiles that stays in sight on each side. */
+/** Margin on each side, as a share of the range between the percentiles. */
 const MARGIN = 0.1;
 
-/** The vertical range without outliers. */
+/** Vertical range without outliers. */
 export interface ClippedRange {
   range: Zoom;
   /** Drawn points outside it. */
@@ -19,8 +19,8 @@ export interface ClippedRange {
 }
 
 /**
- * The range from the 5th to the 95th percentile of the finite values in sight, with a margin; undefined where nothing
- * lies outside.
+ * Range from the 5th to the 95th percentile of the visible finite values, with a margin; undefined when no value is outside,
+ * or when both percentiles are equal.
  */
 export function clippedRange(curves: readonly Curve[], zoom: Zoom | undefined, log: boolean): ClippedRange | undefined {
   const isInSight = (x: number): boolean => zoom === undefined || (x >= zoom.from && x <= zoom.to);
@@ -38,7 +38,7 @@ export function clippedRange(curves: readonly Curve[], zoom: Zoom | undefined, l
   return outside === 0 || low === high ? undefined : { range, outside, points: values.length };
 }
 
-/** The vertical range of a chart. @param low least value in sight, null without values */
+/** Vertical range of a chart. @param low least visible value, null without values */
 export function rangeOf(
   shown: Zoom | undefined,
   low: number | null,
@@ -46,7 +46,7 @@ export function rangeOf(
   log: boolean,
 ): uPlot.Range.MinMax {
   if (shown !== undefined) return [shown.from, shown.to];
-  // uPlot's own logarithmic range goes from one power of ten to another, of which a loss would take a tenth.
+  // uPlot's own logarithmic range ends at powers of ten. A loss would fill a tenth of it.
   if (log) return low === null || high === null ? [0.1, 10] : logRange(low, high);
   return low === null || high === null ? [0, 1] : uPlot.rangeNum(low, high, 0.1, true);
 }

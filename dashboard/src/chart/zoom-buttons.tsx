@@ -6,7 +6,7 @@ interface Properties {
   onReset: () => void;
 }
 
-/** For those who cannot drag: on a phone it scrolls the page. */
+/** Buttons for zooming and moving without a drag, which scrolls the page on a phone. */
 export function ZoomButtons({ isZoomed, onZoom, onStretch, onPan, onReset }: Properties) {
   const buttons: [name: string, sign: string, action: () => void, isOn: boolean][] = [
     ['Zoom in', '+', () => onZoom(0.5), true],

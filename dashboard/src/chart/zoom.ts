@@ -5,12 +5,17 @@ export interface Zoom {
 }
 
 /**
- * So much more or less of the axis around a place, which stays where it is; never more than there is.
- * @returns undefined for all of it
+ * Changes the length of a zoom by a factor. The position x stays fixed on the screen, and the zoom stays between the ends
+ * of the axis.
+ * @returns undefined for the whole axis
  */
-export function zoomAround(x: number, { from, to }: Zoom, factor: number, xs: readonly number[]): Zoom | undefined {
-  const [first, last] = [xs[0]!, xs.at(-1)!];
-  // From a place that is out of sight, the middle of what is in sight is meant.
+export function zoomAround(
+  x: number,
+  { from, to }: Zoom,
+  factor: number,
+  [first, last]: readonly [number, number],
+): Zoom | undefined {
+  // When x is not visible, the middle of the visible part is kept.
   const center = x < from || x > to ? (from + to) / 2 : x;
   const zoom = {
     from: Math.max(first, center - (center - from) * factor),

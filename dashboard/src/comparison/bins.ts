@@ -4,7 +4,7 @@ const MOST_BINS = 48;
 /** Decades below the greatest divergence that have bins of their own. */
 const DECADES = 12;
 
-/** Bins of a decade: the finest that fit are taken. */
+/** Numbers of bins per decade. The greatest that fits is used. */
 const BINS_PER_DECADE = [8, 4, 2, 1];
 
 /** Rows with from ≤ divergence < to. */
@@ -23,7 +23,7 @@ interface Histogram {
   readonly nonFinite: number;
 }
 
-/** Counts divergences in logarithmic bins. @param counted rows; each of the others has a 0 among the divergences */
+/** Counts divergences in logarithmic bins. @param counted number of counted rows; other rows have divergence 0 */
 export function histogramOf(divergence: Float64Array, counted: number): Histogram {
   let least = Infinity;
   let greatest = 0;
@@ -54,11 +54,11 @@ export function histogramOf(divergence: Float64Array, counted: number): Histogra
   return { bins, zero, nonFinite };
 }
 
-/** Lower end of a bin. Ends of decades are exact. */
+/** Lower end of a bin. The ends of decades are exact. */
 const edge = (bin: number, scale: number): number =>
   bin % scale === 0 ? Number(`1e${bin / scale}`) : 10 ** (bin / scale);
 
-/** Bin of a value. The logarithm is rounded, so that the ends decide. */
+/** Bin of a value. The logarithm has rounding errors, so the ends of the bins decide. */
 function binOf(value: number, scale: number): number {
   const near = Math.floor(Math.log10(value) * scale);
   if (value < edge(near, scale)) return near - 1;

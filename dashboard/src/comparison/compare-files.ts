@@ -8,21 +8,21 @@ import { UnreadableFileError } from '../files/unreadable-file.ts';
 import { isPair, isReferenceOnly, requestOfPair, requestOfTwo } from './pair-request.ts';
 import type { NamedFile } from './pair-request.ts';
 
-/** A comparison, and its results by rows. Rows that are not counted have 0 there. */
+/** Comparison with its results by row. Rows that are not counted have 0. */
 export interface Comparison extends Omit<AnyComparison, 'outputs'> {
   readonly divergence: Float64Array;
   /** 1 where both sides have the same most probable class. */
   readonly agreement: Int32Array;
 }
 
-/** Two files, or one that holds both sets of logits. */
+/** Two files, or one file that holds both sets of logits. */
 export interface ComparedFiles {
   readonly logits: File;
   readonly reference: File | undefined;
 }
 
 /**
- * Has the service compare two sets of logits. The browser streams both files from the disk as one body.
+ * Sends two sets of logits to the service to compare. The browser streams both files from the disk as one body.
  * @throws UnreadableFileError
  */
 export async function compareFiles({ logits, reference }: ComparedFiles, signal: AbortSignal): Promise<Comparison> {
@@ -57,13 +57,13 @@ export async function holdsPair(file: File): Promise<boolean> {
   return header !== undefined && isPair(header);
 }
 
-/** Finds the roles of two files that come at once. The second is the reference, unless only the first can be. */
+/** Finds the roles of two files. The second is the reference, unless the first has a reference and no logits. */
 export async function rolesOf(first: File, second: File): Promise<ComparedFiles> {
   const header = await headerOf(first);
   const isSwapped = header !== undefined && isReferenceOnly(header);
   return isSwapped ? { logits: second, reference: first } : { logits: first, reference: second };
 }
 
-/** The header of a safetensors file; undefined for other files, whose faults are reported later. */
+/** Header of a safetensors file; undefined for other files, whose faults are reported later. */
 const headerOf = (file: File): Promise<TensorFile | undefined> =>
   readTensorFile(file, file.name).catch(() => undefined);

@@ -7,7 +7,7 @@ import { PositionChart } from './position-chart.tsx';
 import { SideDiagnostics } from './side-diagnostics.tsx';
 import { Statistics } from './statistics.tsx';
 
-/** Two sets of logits compared. @param title names the files */
+/** Result of a comparison of two sets of logits. @param title names of the files */
 export function ComparisonView({ title, comparison }: { title: string; comparison: Comparison }) {
   const { kl_divergence: kl, rows, diagnostics, divergence, agreement, worst_rows: worst, kernel } = comparison;
   const isFinite = diagnostics.verdict === 'finite';

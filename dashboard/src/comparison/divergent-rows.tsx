@@ -2,7 +2,7 @@ import type { DivergentRow } from '../api/types.ts';
 import { formatCount, formatLoss } from '../format/numbers.ts';
 import { LossBar } from '../ui/loss-bar.tsx';
 
-/** The rows of greatest divergence, with the predictions of both sides. */
+/** Table of the rows of greatest divergence, with the predictions of both sides. */
 export function DivergentRows({ rows }: { rows: readonly DivergentRow[] }) {
   if (rows.length === 0) return null;
   const greatest = Math.max(0, ...rows.map(({ kl_divergence: kl }) => kl).filter(Number.isFinite));
@@ -77,5 +77,5 @@ export function DivergentRows({ rows }: { rows: readonly DivergentRow[] }) {
   );
 }
 
-/** A class; a dash where the top K of a reference does not say. */
+/** Formats a class; −1 as a dash: the top K of the reference do not determine its class. */
 const formatClass = (index: number): string => (index < 0 ? '–' : formatCount(index));

@@ -5,7 +5,7 @@ import { histogramOf } from './bins.ts';
 const HEIGHT = 120;
 const BIN_WIDTH = 10;
 
-/** Histogram of the divergence, with its bins as a table for those who cannot see it. */
+/** Histogram of the divergence, with its bins as a table for screen readers. */
 export function HistogramView({ divergence, counted }: { divergence: Float64Array; counted: number }) {
   const { bins, zero, nonFinite } = useMemo(() => histogramOf(divergence, counted), [divergence, counted]);
   const most = Math.max(...bins.map(({ count }) => count));

@@ -7,7 +7,7 @@ import { UnreadableFileError } from '../files/unreadable-file.ts';
 const LOGITS = 'logits';
 const REFERENCE = 'reference';
 
-/** Tensors of a reference that has the top K classes of each row. */
+/** Tensors of a reference with only the top K classes of each row. */
 const TOP_REFERENCE = ['reference.indices', 'reference.logprobs'] as const;
 
 const OUTPUTS = ['kl_divergence', 'top1_agreement'] as const satisfies ComparisonOptions['outputs'];
@@ -29,15 +29,15 @@ export const isPair = (file: TensorFile): boolean => file.tensors.has(LOGITS) &&
 /** Returns true for a file that can only be the reference. */
 export const isReferenceOnly = (file: TensorFile): boolean => !file.tensors.has(LOGITS) && hasReference(file);
 
-/** Makes the request of a file that holds both sets of logits. Its options are those of a comparison. */
+/** Makes the request of a file that holds both sets of logits. The file has the options of a comparison. */
 export function requestOfPair(file: NamedFile): TensorFile {
   return requestOf(tensorsOf(file, file), { ...optionsOf(file), outputs: OUTPUTS });
 }
 
 /**
- * Makes the request of two files. Labels and mask are those of the first file, else those of the reference: both have the
- * same rows.
- * @throws UnreadableFileError where a tensor is missing
+ * Makes the request of two files. Labels and mask come from the first file, or else from the reference: both have the same
+ * rows.
+ * @throws UnreadableFileError when a tensor is missing
  */
 export function requestOfTwo(logits: NamedFile, reference: NamedFile): TensorFile {
   const given = { ...optionsOf(reference), ...optionsOf(logits) };
@@ -45,7 +45,7 @@ export function requestOfTwo(logits: NamedFile, reference: NamedFile): TensorFil
   return requestOf(tensorsOf(logits, reference), { ...Object.fromEntries(options), outputs: OUTPUTS });
 }
 
-/** Finds the tensors of a request in the order of its body. The largest comes last: it streams, and the others wait. */
+/** Lists the tensors in the order of the body. The largest comes last: the service streams it and buffers the others. */
 function tensorsOf(logits: NamedFile, reference: NamedFile): Map<string, StoredTensor> {
   const rows = ['label', 'input_mask'].flatMap((name) => {
     const tensor = logits.tensors.get(name) ?? reference.tensors.get(name);

@@ -6,12 +6,12 @@ import type { Stretch } from './stretches.ts';
 const MOST_STRETCHES = 240;
 const HEIGHT = 120;
 const WIDTH = 10;
-/** Height of the strip below the bars, in which differing predictions are marked. */
+/** Height of the strip below the bars that marks differing predictions. */
 const STRIP = 14;
-/** Decades that the axis shows at most. */
+/** Most decades that the axis shows. */
 const DECADES = 12;
 
-/** Divergence by position: the greatest of each stretch of rows as a bar, and below it rows of differing predictions. */
+/** Divergence by position. A bar shows the greatest of a stretch of rows; a mark below it, differing predictions. */
 export function PositionChart({ divergence, agreement }: { divergence: Float64Array; agreement: Int32Array }) {
   const stretches = useMemo(() => stretchesOf(divergence, agreement, MOST_STRETCHES), [divergence, agreement]);
   if (stretches.length === 0) return null;

@@ -1,13 +1,13 @@
 import { formatLoss, formatPercent } from '../format/numbers.ts';
 import type { Comparison } from './compare-files.ts';
 
-/** A number, or null where it is undetermined. */
+/** Number, or null when it is undetermined. */
 type Determined = number | null;
 
 interface Line {
   readonly name: string;
   readonly value: Determined;
-  /** Standard error; absent for lines that have none, and null where it is undetermined. */
+  /** Standard error; absent for lines without one, null when it is undetermined. */
   readonly error?: Determined;
 }
 
@@ -17,7 +17,7 @@ interface Group {
   readonly lines: readonly Line[];
 }
 
-/** The statistics of a comparison as tables. Perplexities and Δp are there with labels only. */
+/** Statistics of a comparison as tables. Perplexities and Δp require labels. */
 export function Statistics({ comparison }: { comparison: Comparison }) {
   return (
     <div class="statistics">

@@ -10,7 +10,7 @@ export interface Stretch {
   readonly differing: number;
 }
 
-/** Divides the rows into stretches of almost equal length. @param most of them */
+/** Divides the rows into stretches of almost equal length. @param most greatest number of stretches */
 export function stretchesOf(divergence: Float64Array, agreement: Int32Array, most: number): Stretch[] {
   const rows = divergence.length;
   const count = Math.min(rows, most);
@@ -24,7 +24,7 @@ export function stretchesOf(divergence: Float64Array, agreement: Int32Array, mos
       const value = divergence[row]!;
       if (!Number.isFinite(value)) nonFinite++;
       else if (value > greatest) greatest = value;
-      // A row that is not counted has 0 twice, and rows of divergence 0 agree.
+      // Rows of divergence 0 agree. Rows that are not counted have divergence 0 and agreement 0.
       if (value !== 0 && agreement[row] === 0) differing++;
     }
     return { first, last, greatest, nonFinite, differing };

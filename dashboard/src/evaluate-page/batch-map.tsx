@@ -3,7 +3,7 @@ import { formatCount } from '../format/numbers.ts';
 
 const WIDTH = 1000;
 
-/** The batch as a band from its first row to its last, with what was found where it stands; below it, rows by fate. */
+/** Band of the rows of a batch, with findings marked at their rows. Below it, counts of counted and left-out rows. */
 export function BatchMap({ rows, diagnostics }: { rows: Evaluation['rows']; diagnostics: Diagnostics }) {
   const { locations = [], worst_rows: worst = [] } = diagnostics;
   const left = (row: number): number => (rows.total > 1 ? (row / (rows.total - 1)) * (WIDTH - 8) : WIDTH / 2);

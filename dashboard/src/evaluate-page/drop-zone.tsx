@@ -8,8 +8,8 @@ interface Properties {
 }
 
 /**
- * Place for files that are dropped or chosen. Files that miss the frame count too: the browser would leave the page for
- * them.
+ * Area in which files are dropped or chosen. Files dropped outside it are taken too: otherwise the browser leaves the page
+ * and opens them.
  */
 export function DropZone({ input, onFiles }: Properties) {
   const [isOver, setIsOver] = useState(false);

@@ -24,7 +24,7 @@ type Outcome =
   | { state: 'done'; answer: Answer }
   | { state: 'failed'; error: unknown };
 
-/** Evaluates a batch that lies in a file or is pasted, or compares two sets of logits. */
+/** Page that evaluates a batch from a file or from pasted text, or compares two sets of logits. */
 export function EvaluatePage() {
   const [files, setFiles] = useState<ComparedFiles>();
   const [options, setOptions] = useState<FileOptions>({});
@@ -34,7 +34,7 @@ export function EvaluatePage() {
   const dropInput = useRef<HTMLInputElement>(null);
   const reference = files?.reference;
 
-  /** Evaluates files, and stops what is under way. The roles of two files that come at once are found first. */
+  /** Aborts a pending evaluation and evaluates other files. @param find finds the files and their roles */
   const run = useCallback((find: () => Promise<ComparedFiles>): void => {
     running.current?.abort();
     const controller = new AbortController();
@@ -106,7 +106,7 @@ function AnswerView({ files, answer }: { files: ComparedFiles; answer: Answer })
   return <EvaluationView name={files.logits.name} bytes={files.logits.size} evaluation={answer.evaluation} />;
 }
 
-/** A loss that was to be rejected for being not finite comes as a problem, with the same diagnostics. */
+/** Error of an evaluation. The problem of a rejected non-finite loss has the diagnostics of an evaluation. */
 function Failure({ error, isPair }: { error: unknown; isPair: boolean }) {
   const diagnostics = error instanceof ProblemError ? error.problem.diagnostics : undefined;
   return (

@@ -9,14 +9,14 @@ import { withoutNumpy } from '../files/numpy.ts';
 import type { FileOptions } from '../files/options.ts';
 import { withOptions } from '../files/with-options.ts';
 
-/** The answer to files: one batch evaluated, or two sets of logits compared. */
+/** Answer to files: the evaluation of a batch, or the comparison of two sets of logits. */
 export type Answer =
   | { readonly is: 'evaluation'; readonly evaluation: Evaluation }
   | { readonly is: 'comparison'; readonly comparison: Comparison };
 
 /**
- * Has the service evaluate a file, or compare two sets of logits.
- * @param options that win over those of the file
+ * Sends files to the service to evaluate a batch, or to compare two sets of logits.
+ * @param options override the options of the same names in the file
  * @throws UnreadableFileError
  */
 export async function evaluateFiles(given: ComparedFiles, options: FileOptions, signal: AbortSignal): Promise<Answer> {
@@ -30,13 +30,13 @@ export async function evaluateFiles(given: ComparedFiles, options: FileOptions, 
   return { is: 'evaluation', evaluation: await evaluateFile(await withOptions(files.logits, options), signal) };
 }
 
-/** Options that select rows apply to a comparison too. */
+/** Adds the options that select rows. Only these apply to a comparison. */
 async function withRowOptions({ logits, reference }: ComparedFiles, options: FileOptions): Promise<ComparedFiles> {
   const chosen = ROW_OPTIONS.filter((name) => name in options).map((name) => [name, options[name]]);
   return { logits: await withOptions(logits, Object.fromEntries(chosen)), reference };
 }
 
-/** Has the service evaluate a file. The browser streams it from the disk: it may be larger than memory. */
+/** Sends a file to the service to evaluate. The browser streams it from the disk: it may be larger than memory. */
 async function evaluateFile(file: File, signal: AbortSignal): Promise<Evaluation> {
   const type = await requireMediaType(file);
   const response = await request('v1/cross-entropy', {

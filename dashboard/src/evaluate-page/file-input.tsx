@@ -2,20 +2,20 @@ import type { ComponentChildren, RefObject } from 'preact';
 
 interface Properties {
   class: string;
-  /** Name of the input, for those who cannot see it. */
+  /** Accessible name of the input. */
   name: string;
   multiple?: boolean;
-  /** The input, which takes the focus of a control that is removed. */
+  /** Reference to the input, which receives the focus when a focused control is removed. */
   input: RefObject<HTMLInputElement | null>;
   onFiles: (files: File[]) => void;
   children: ComponentChildren;
 }
 
-/** A label by which files are chosen. */
+/** Label that opens the choice of files. */
 export function FileInput({ class: className, name, multiple = false, input, onFiles, children }: Properties) {
   const choose = (event: Event & { currentTarget: HTMLInputElement }): void => {
     const files = [...(event.currentTarget.files ?? [])];
-    // The same file may be chosen again, once it was changed.
+    // Cleared, so that the same file can be chosen again after an edit.
     event.currentTarget.value = '';
     if (files.length > 0) onFiles(files);
   };

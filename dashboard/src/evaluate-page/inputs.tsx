@@ -1,7 +1,7 @@
 import { useState } from 'preact/hooks';
 import { sampleFile } from './sample.ts';
 
-/** Other ways to a batch than a file: text, and a sample. */
+/** Inputs other than a file: a sample, and pasted text. */
 export function Inputs({ onFile }: { onFile: (file: File) => void }) {
   const [text, setText] = useState('');
   const save = (): void => {

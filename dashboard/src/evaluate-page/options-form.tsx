@@ -6,14 +6,14 @@ interface Properties {
   onChange: (options: FileOptions) => void;
 }
 
-/** Options with few values; the first is what the service takes without. */
+/** Options with a fixed set of values, the service's default first. */
 const CHOICES = {
   reduction: ['mean', 'sum', 'none'],
   semantics: ['mindformers', 'torch', 'megatron'],
   invalid_label: ['error', 'zero_loss'],
 } as const satisfies Partial<Record<keyof LossOptions, readonly string[]>>;
 
-/** Options that are numbers, and what an empty field means. */
+/** Numeric options, with the service's defaults as `none`. */
 const NUMBERS = {
   ignore_index: { none: '−100', step: '1' },
   shift: { none: '0', step: '1', min: '0' },
@@ -37,7 +37,7 @@ const NAMES: Record<keyof typeof CHOICES | keyof typeof NUMBERS, string> = {
 
 const textOf = (value: unknown): string => (typeof value === 'string' || typeof value === 'number' ? `${value}` : '');
 
-/** The common options. They win over those in a file; one that is left alone leaves the file's. */
+/** Form of the common options. They override the options in a file. An empty field keeps the file's option. */
 export function OptionsForm({ options, onChange }: Properties) {
   const set = (name: string, value: unknown): void => {
     const others = Object.entries(options).filter(([other]) => other !== name);
@@ -72,7 +72,7 @@ export function OptionsForm({ options, onChange }: Properties) {
               {...bounds}
               placeholder={`as in the file; default ${none}`}
               value={textOf(options[name])}
-              // At each key: a text that is not yet an option would be lost when an answer comes.
+              // At each key: text that is not yet an option would be lost when the answer is rendered.
               onInput={({ currentTarget: { value } }) => set(name, value === '' ? undefined : Number(value))}
             />
           </label>

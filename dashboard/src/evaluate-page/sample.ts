@@ -1,4 +1,4 @@
-/** A batch to try: four rows of three classes, with a NaN and a row that is ignored. */
+/** Sample batch: four rows of three classes, with a NaN and an ignored row. */
 const SAMPLE = {
   logits: [
     [2, 1, 0.1],

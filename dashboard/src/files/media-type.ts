@@ -1,15 +1,16 @@
 import { KIND_BYTES, kindOfFile } from '../../../src/wire/body/file-kind.ts';
 import { UnreadableFileError } from './unreadable-file.ts';
 
-/** Media types that POST /v1/cross-entropy reads, by what a file begins with. */
+/** Media types that POST /v1/cross-entropy reads. */
 export const SAFETENSORS = 'application/vnd.safetensors';
 const MSGPACK = 'application/vnd.msgpack';
 export const JSON_TYPE = 'application/json';
 
 /**
- * Finds the media type of a file. Its content is surer than its name: safetensors begins with the length of its header, eight
- * bytes of a little-endian integer, and a brace; JSON with a brace; MessagePack with a map, whose first byte is 0x80 to
- * 0x8f, 0xde or 0xdf.
+ * Finds the media type of a file by its first bytes, which are more reliable than its name. Safetensors begins with the
+ * length of its header, a little-endian integer of eight bytes, and a brace. JSON begins with a brace. MessagePack begins
+ * with a map, whose first byte is 0x80 to 0x8f, 0xde or 0xdf.
+ * @returns undefined for other files
  */
 export function mediaTypeOf(head: Uint8Array): string | undefined {
   if (head[8] === 0x7b && head.slice(5, 8).every((byte) => byte === 0)) return SAFETENSORS;
@@ -19,7 +20,7 @@ export function mediaTypeOf(head: Uint8Array): string | undefined {
   return undefined;
 }
 
-/** @throws UnreadableFileError when it is no kind of file that the service reads */
+/** @throws UnreadableFileError when the service does not read files of this kind */
 export async function requireMediaType(file: File): Promise<string> {
   const head = new Uint8Array(await file.slice(0, KIND_BYTES).arrayBuffer());
   const other = kindOfFile(head);

@@ -1,8 +1,8 @@
-/** Arrays of NumPy in the browser. Only headers are read; arrays are slices of the file, which stays on the disk. */
+/** NumPy arrays in the browser. Only headers are read; arrays are slices of the file, which stays on the disk. */
 import type { StoredTensor } from './safetensors.ts';
 import { UnreadableFileError } from './unreadable-file.ts';
 
-/** NumPy's types of numbers, and those of safetensors. */
+/** Safetensors dtypes by NumPy dtype. */
 const DTYPES: Readonly<Record<string, string>> = {
   '<f2': 'F16',
   '<f4': 'F32',
@@ -20,10 +20,10 @@ const DTYPES: Readonly<Record<string, string>> = {
 
 const MAGIC_BYTES = 8;
 
-/** More than the header of any array of numbers has. */
+/** Longest accepted header, in bytes. Headers of numeric arrays are shorter. */
 const MOST_HEADER = 65_536;
 
-/** Format 1.0 has the length of the header in two bytes, later ones in four. */
+/** Bytes of the header's length field, by major version of the format. */
 const LENGTH_BYTES: Readonly<Record<number, number>> = { 1: 2, 2: 4, 3: 4 };
 
 /**

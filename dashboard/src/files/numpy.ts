@@ -7,7 +7,7 @@ import { readArchive } from './zip.ts';
 
 type Kind = 'array' | 'archive';
 
-/** The kind of a file of NumPy; undefined for other files. */
+/** Kind of a NumPy file; undefined for other files. */
 async function kindOf(file: File): Promise<Kind | undefined> {
   const kind = kindOfFile(new Uint8Array(await file.slice(0, KIND_BYTES).arrayBuffer()))?.kind;
   if (kind?.includes('(.npy)')) return 'array';
@@ -15,8 +15,8 @@ async function kindOf(file: File): Promise<Kind | undefined> {
 }
 
 /**
- * An archive of NumPy as a safetensors file, and other files as they are.
- * @throws UnreadableFileError
+ * Converts a NumPy archive (.npz) to a safetensors file. Files that are not from NumPy are returned as they are.
+ * @throws UnreadableFileError for a single array (.npy), and for an archive that cannot be read
  */
 export async function withoutNumpy(file: File): Promise<File> {
   const kind = await kindOf(file);
@@ -35,8 +35,9 @@ export async function withoutNumpy(file: File): Promise<File> {
 }
 
 /**
- * Two arrays of NumPy as one safetensors file: the labels are those of whole numbers; undefined for other files.
- * @throws UnreadableFileError
+ * Joins two NumPy arrays (.npy) into one safetensors file. The array of integers has the labels.
+ * @returns undefined for other files
+ * @throws UnreadableFileError unless exactly one of the arrays has an integer dtype
  */
 export async function joinArrays(first: File, second: File): Promise<File | undefined> {
   if ((await kindOf(first)) !== 'array' || (await kindOf(second)) !== 'array') return undefined;
@@ -51,7 +52,7 @@ export async function joinArrays(first: File, second: File): Promise<File | unde
   return toFile(new Map(Object.entries({ logits, label })), `${first.name} and ${second.name}`);
 }
 
-/** The largest array comes last: it streams, and the others wait. */
+/** Makes a file. The largest array comes last: the service streams it and buffers the others. */
 function toFile(arrays: ReadonlyMap<string, StoredTensor>, name: string): File {
   const tensors = new Map([...arrays].toSorted(([, a], [, b]) => a.bytes.size - b.bytes.size));
   return new File([writeTensorFile({ tensors, metadata: {} })], name);

@@ -1,16 +1,16 @@
 import { UnreadableFileError } from './unreadable-file.ts';
 
-/** Options of an evaluation by their names. */
+/** Options of an evaluation, by name. */
 export type FileOptions = Readonly<Record<string, unknown>>;
 
-/** The options in the metadata of a safetensors file. @throws UnreadableFileError */
+/** Parses the options in the metadata of a safetensors file. The service takes `null` for none. @throws UnreadableFileError */
 export function parseOptions(text: string | undefined, name: string): FileOptions {
   if (text === undefined) return {};
   try {
     const options: unknown = JSON.parse(text);
     if (typeof options === 'object' && !Array.isArray(options)) return { ...options };
   } catch {
-    // Refused below.
+    // The error is thrown below.
   }
   throw new UnreadableFileError(`expected an object as JSON in __metadata__.options of ${name}`);
 }

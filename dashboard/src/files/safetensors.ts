@@ -3,10 +3,10 @@ import { UnreadableFileError } from './unreadable-file.ts';
 
 const LENGTH_BYTES = 8;
 
-/** The bound of the format on the header. */
+/** Longest header that the format allows, in bytes. */
 const MAX_HEADER_BYTES = 100_000_000;
 
-/** A tensor of a file. The service checks the dtype and the shape. */
+/** Tensor of a file. The service checks the dtype and the shape. */
 export interface StoredTensor {
   readonly dtype: string;
   readonly shape: readonly number[];
@@ -60,7 +60,7 @@ function parseHeader(text: string, fail: (what: string) => Error): Record<string
 
 const isOffset = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
 
-/** Joins tensors to a file, in the given order, without reading them. */
+/** Joins tensors into a file, in the given order, without reading them. */
 export function writeTensorFile({ tensors, metadata }: TensorFile): Blob {
   let end = 0;
   const entries = [...tensors].map(([name, { dtype, shape, bytes }]) => {
@@ -70,7 +70,7 @@ export function writeTensorFile({ tensors, metadata }: TensorFile): Blob {
   });
   const text = JSON.stringify({ __metadata__: metadata, ...Object.fromEntries(entries) });
   const characters = new TextEncoder().encode(text);
-  // Padded with spaces, so that the tensors begin aligned.
+  // Padded with spaces to a multiple of 8 bytes, so that the tensors begin aligned.
   const length = Math.ceil(characters.byteLength / LENGTH_BYTES) * LENGTH_BYTES;
   const header = new Uint8Array(LENGTH_BYTES + length).fill(0x20);
   new DataView(header.buffer).setBigUint64(0, BigInt(length), true);

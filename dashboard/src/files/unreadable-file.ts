@@ -1,2 +1,2 @@
-/** A file that the service would not read. */
+/** Error of a file that the service would not read. */
 export class UnreadableFileError extends Error {}

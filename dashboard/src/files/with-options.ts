@@ -5,8 +5,8 @@ import { readTensorFile, writeTensorFile } from './safetensors.ts';
 import { UnreadableFileError } from './unreadable-file.ts';
 
 /**
- * A file with options beside its own, of which the given ones win.
- * @throws UnreadableFileError where the file cannot take any
+ * Adds options to a file. They override the file's own options of the same names.
+ * @throws UnreadableFileError when options cannot be added to the file
  */
 export async function withOptions(file: File, options: FileOptions): Promise<File> {
   if (Object.keys(options).length === 0) return file;

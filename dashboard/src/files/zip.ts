@@ -1,7 +1,7 @@
-/** Archives as NumPy writes them. What is stored without compression stays on the disk. */
+/** ZIP archives as NumPy writes them. Entries that are stored without compression stay on the disk. */
 import { UnreadableFileError } from './unreadable-file.ts';
 
-/** PKZIP's APPNOTE.TXT, 4.3.16 and 4.3.12: the end of the central directory, and an entry of it. */
+/** Signatures of the end of the central directory and of its entries: PKZIP's APPNOTE.TXT, 4.3.16 and 4.3.12. */
 const END = 0x06054b50;
 const ENTRY = 0x02014b50;
 const END_BYTES = 22;
@@ -9,14 +9,14 @@ const ENTRY_BYTES = 46;
 const LOCAL_BYTES = 30;
 const MOST_COMMENT = 65_535;
 
-/** Sizes and offsets that do not fit stand in the extra field of ZIP64. */
+/** Value of a 32-bit size or offset that does not fit: the ZIP64 extra field holds it. */
 const IN_EXTRA = 0xffffffff;
 const ZIP64 = 1;
 
 const STORED = 0;
 const DEFLATED = 8;
 
-/** The files of an archive by their names. @throws UnreadableFileError */
+/** Reads the files of an archive, by name. @throws UnreadableFileError */
 export async function readArchive(file: File): Promise<Map<string, Blob>> {
   const fail = (what: string): UnreadableFileError => new UnreadableFileError(`${file.name} cannot be read: ${what}`);
   const tailAt = Math.max(0, file.size - END_BYTES - MOST_COMMENT);
@@ -37,6 +37,7 @@ export async function readArchive(file: File): Promise<Map<string, Blob>> {
     const nameLength = directory.getUint16(entry + 28, true);
     const extraLength = directory.getUint16(entry + 30, true);
     const extraAt = entry + ENTRY_BYTES + nameLength;
+    if (extraAt + extraLength > directory.byteLength) throw fail('its central directory is damaged');
     const name = new TextDecoder().decode(new Uint8Array(directory.buffer, entry + ENTRY_BYTES, nameLength));
     const fields = [entry + 24, entry + 20, entry + 42] as const;
     const [, size, localAt] = largeFields(directory, fields, extraAt, extraLength);
@@ -45,13 +46,15 @@ export async function readArchive(file: File): Promise<Map<string, Blob>> {
     const begin = localAt + LOCAL_BYTES + local.getUint16(26, true) + local.getUint16(28, true);
     const packed = file.slice(begin, begin + size);
     if (method !== STORED && method !== DEFLATED) throw fail(`${name} is compressed by method ${method}`);
-    files.set(name, method === STORED ? packed : await inflate(packed));
+    const unpacked = method === STORED ? packed : await inflate(packed).catch(() => undefined);
+    if (unpacked === undefined) throw fail(`${name} cannot be decompressed`);
+    files.set(name, unpacked);
     entry = extraAt + extraLength + directory.getUint16(entry + 32, true);
   }
   return files;
 }
 
-/** Fields of 32 bits, from the extra field of ZIP64 where they are too small, in the order in which it has them. */
+/** Reads 32-bit fields. Values that do not fit are read from the ZIP64 extra field, which has them in this order. */
 function largeFields(
   view: DataView,
   fields: readonly [size: number, packed: number, place: number],
@@ -59,11 +62,12 @@ function largeFields(
   extraLength: number,
 ): [size: number, packed: number, place: number] {
   let at = extraAt;
-  while (at < extraAt + extraLength && view.getUint16(at, true) !== ZIP64) at += 4 + view.getUint16(at + 2, true);
+  const end = extraAt + extraLength;
+  while (at + 4 <= end && view.getUint16(at, true) !== ZIP64) at += 4 + view.getUint16(at + 2, true);
   at += 4;
   const read = (field: number): number => {
     const value = view.getUint32(field, true);
-    if (value !== IN_EXTRA || at + 8 > view.byteLength) return value;
+    if (value !== IN_EXTRA || at + 8 > end) return value;
     at += 8;
     return Number(view.getBigUint64(at - 8, true));
   };

@@ -1,4 +1,4 @@
-/** A loss as people read it: four decimals, or powers of ten where these would say nothing. */
+/** Formats a loss with four decimals, or with a power of ten below 0.001 and from 100 000 on. */
 export function formatLoss(value: number | undefined): string {
   if (value === undefined) return '–';
   if (Number.isNaN(value)) return 'NaN';
@@ -28,6 +28,8 @@ export const formatPower = (value: number): string => value.toExponential(0).rep
 /** Formats a size in bytes with its unit. */
 export function formatBytes(bytes: number): string {
   const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
-  const power = Math.min(units.length - 1, Math.floor(Math.log2(Math.max(1, bytes)) / 10));
-  return `${(bytes / 1024 ** power).toFixed(power === 0 ? 0 : 1)} ${units[power]}`;
+  const numberIn = (power: number): string => (bytes / 1024 ** power).toFixed(power === 0 ? 0 : 1);
+  let power = 0;
+  while (power < units.length - 1 && Number(numberIn(power)) >= 1024) power++;
+  return `${numberIn(power)} ${units[power]}`;
 }

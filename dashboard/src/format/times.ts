@@ -4,11 +4,14 @@ const UNITS = [
   ['min', 60],
 ] as const;
 
-/** A span of time in its two greatest units: `2 h 5 min`. */
+/** Formats a span of time in its two greatest units: `2 h 5 min`. */
 export function formatSpan(seconds: number): string {
   const sign = seconds < 0 ? '−' : '';
-  let rest = Math.abs(seconds);
-  if (rest < 60) return `${sign}${rest < 10 && !Number.isInteger(rest) ? rest.toFixed(1) : Math.round(rest)} s`;
+  const exact = Math.abs(seconds);
+  const tenths = exact.toFixed(1);
+  if (Number(tenths) < 10 && !Number.isInteger(exact)) return `${sign}${tenths} s`;
+  let rest = Math.round(exact);
+  if (rest < 60) return `${sign}${rest} s`;
   const parts: string[] = [];
   for (const [unit, length] of [...UNITS, ['s', 1] as const]) {
     const count = Math.floor(rest / length);
@@ -20,7 +23,7 @@ export function formatSpan(seconds: number): string {
   return sign + parts.join(' ');
 }
 
-/** Time since a moment, in words. */
+/** Formats the time since a moment: `5 min ago`. */
 export function formatAgo(iso: string, now = Date.now()): string {
   const seconds = (now - Date.parse(iso)) / 1000;
   if (seconds < 5) return 'just now';
@@ -31,5 +34,5 @@ export function formatAgo(iso: string, now = Date.now()): string {
 
 const MOMENT = new Intl.DateTimeFormat('en-GB', { dateStyle: 'medium', timeStyle: 'medium' });
 
-/** A time of day where the reader is. */
+/** Formats a date and a time of day in the reader's time zone. */
 export const formatMoment = (iso: string): string => MOMENT.format(new Date(iso));

@@ -1,6 +1,6 @@
 /**
- * Where the page is: the hash of its address, `#/runs/NAME?log=1`. A hash, since then the service has one page to
- * serve, wherever it is mounted.
+ * Location of the page: the hash of its address, `#/runs/NAME?log=1`. With a hash, the service serves a single page, at
+ * any mount path.
  */
 export interface Place {
   /** Segments of the path. */
@@ -14,12 +14,12 @@ export function parseHash(hash: string): Place {
 }
 
 export function formatHash(path: readonly string[], parameters = new URLSearchParams()): string {
-  // Commas and colons may stand in a query; escaped they make addresses that nobody can read.
+  // Commas and colons are valid in a query. Unescaped, they keep addresses readable.
   const query = parameters.toString().replaceAll('%2C', ',').replaceAll('%3A', ':');
   return `#/${path.map(encodeURIComponent).join('/')}${query && `?${query}`}`;
 }
 
-/** Somebody may have typed it. */
+/** Decodes a segment. An invalid escape stays as it is: the address may be typed by hand. */
 function decode(segment: string): string {
   try {
     return decodeURIComponent(segment);

@@ -6,19 +6,19 @@ const listeners = new Set<() => void>();
 
 const currentPlace = (): Place => parseHash(location.hash);
 
-/** Goes to another page, which `back` returns from. */
+/** Goes to another page and adds a history entry. */
 export function navigate(hash: string): void {
   location.hash = hash;
 }
 
-/** Changes the settings in the address; a slider must not leave a hundred entries for `back`. */
+/** Changes the settings in the address without a history entry: a slider would add a hundred. */
 export function replaceHash(hash: string): void {
   if (hash === location.hash) return;
   history.replaceState(null, '', hash);
   for (const listener of listeners) listener();
 }
 
-/** Where the page is; what uses it is drawn again when that changes. */
+/** Returns the location of the page. Components that use it are rendered again when it changes. */
 export function usePlace(): Place {
   const [place, setPlace] = useState(currentPlace);
   useEffect(() => {

@@ -1,4 +1,4 @@
-/** Names in one parameter, between commas. A comma in a name is percent-encoded, and so is a percent sign. */
+/** Joins names with commas for one parameter. Commas and percent signs in names are percent-encoded. */
 export const formatNames = (names: readonly string[]): string =>
   names.map((name) => name.replaceAll('%', '%25').replaceAll(',', '%2C')).join(',');
 

@@ -1,7 +1,7 @@
 import { formatCount } from '../format/numbers.ts';
 import type { RunListView } from './use-run-list.ts';
 
-/** Says how many runs of a list are shown, and shows more. */
+/** Number of runs of a list that are shown, with a button for more. */
 export function MoreRuns({ list, isLoadingMore, showMore }: RunListView) {
   if (list === undefined || !list.hasMore) return null;
   return (

@@ -1,4 +1,4 @@
-/** Characters of a search that the service takes. */
+/** Longest search that the service accepts, in characters. */
 const MOST_SEARCH = 256;
 
 interface Properties {

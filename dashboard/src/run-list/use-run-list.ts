@@ -1,30 +1,31 @@
-import { useEffect, useState } from 'preact/hooks';
+import { useState } from 'preact/hooks';
 import { listRuns } from '../api/runs.ts';
 import type { RunList } from '../api/runs.ts';
 import type { RunQuery } from '../api/run-query.ts';
 import { usePolling } from '../ui/polling.ts';
+import { useSettled } from '../ui/settled.ts';
 
 const REFRESH_MS = 3000;
 
-/** A search that is being typed is sent when nothing was typed for so many milliseconds. */
+/** Delay between the last change of a query and its request, in milliseconds. */
 const SETTLE_MS = 200;
 
-/** Runs that are shown at first, and that are added at a time. */
+/** Number of runs that are shown at first, and that each request for more adds. */
 const PAGE = 50;
 
-/** Runs that the service listed. */
+/** Answer of the service to a query. */
 export interface ShownList extends RunList {
   query: RunQuery;
-  /** Number of runs that was asked for. */
+  /** Number of requested runs. */
   count: number;
   /** Time of the answer, in Unix milliseconds. */
   at: number;
 }
 
 export interface RunListView {
-  /** The newest answer to the query; undefined until there is one. */
+  /** Newest answer to the query; undefined until there is one. */
   list: ShownList | undefined;
-  /** The newest answer to the query before, until the query is answered or refused. */
+  /** Newest answer to the previous query, until the query is answered or fails. */
   former: ShownList | undefined;
   /** Failure of the newest request of the query. */
   error: unknown;
@@ -35,9 +36,9 @@ export interface RunListView {
 const keyOf = ({ search, sort, state, tags, archived }: RunQuery): string =>
   JSON.stringify([sort, search, state, tags, archived]);
 
-/** The first runs of a list, read again and again. An answer that comes after its query has changed is dropped. */
+/** Polls the first runs of a list. An answer to an outdated query is dropped. */
 export function useRunList(query: RunQuery): RunListView {
-  const settled = useSettled(query);
+  const settled = useSettled(query, keyOf(query), SETTLE_MS);
   const settledKey = keyOf(settled);
   const [asked, setAsked] = useState({ key: settledKey, count: PAGE });
   const count = asked.key === settledKey ? asked.count : PAGE;
@@ -69,14 +70,4 @@ export function useRunList(query: RunQuery): RunListView {
     isLoadingMore: list !== undefined && list.count < count && error === undefined,
     showMore: () => setAsked({ key: settledKey, count: count + PAGE }),
   };
-}
-
-/** The query, a moment after its last change. */
-function useSettled(query: RunQuery): RunQuery {
-  const [settled, setSettled] = useState(query);
-  useEffect(() => {
-    const timer = setTimeout(() => setSettled(query), SETTLE_MS);
-    return () => clearTimeout(timer);
-  }, [keyOf(query)]);
-  return settled;
 }

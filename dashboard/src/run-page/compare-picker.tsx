@@ -8,7 +8,7 @@ interface Properties {
   onChange: (chosen: string[]) => void;
 }
 
-/** Runs to put beside this one. */
+/** Menu of the runs to compare with this run. */
 export function ComparePicker({ run, chosen, onChange }: Properties) {
   return (
     <Menu

@@ -2,6 +2,7 @@ import { useRef, useState } from 'preact/hooks';
 import { getRun, getSteps } from '../api/runs.ts';
 import type { RunSummary, StepPoint } from '../api/types.ts';
 import { usePolling } from '../ui/polling.ts';
+import { isUnchanged } from './unchanged.ts';
 
 export interface ComparedRun {
   run: string;
@@ -15,8 +16,8 @@ export interface ComparedRun {
 const REFRESH_MS = 3000;
 
 /**
- * Runs beside the one that the page is about. They are asked for now and then, and not followed: five streams would
- * leave one of the six connections that a browser opens to a service.
+ * Polls the runs that are compared with the run of the page. They have no event streams: of the six connections that a
+ * browser opens to a service, five streams would leave one.
  */
 export function useComparedRuns(names: readonly string[]): ComparedRun[] {
   const [runs, setRuns] = useState<ReadonlyMap<string, ComparedRun>>(new Map());
@@ -34,11 +35,11 @@ export function useComparedRuns(names: readonly string[]): ComparedRun[] {
   return names.map((run) => runs.get(run) ?? { run, points: [], isLoaded: false });
 }
 
-/** Its steps are read again only when something was recorded. */
+/** Reads a run. Its steps are read again only after a new recording. */
 async function refresh(run: string, known: ComparedRun | undefined, signal: AbortSignal): Promise<ComparedRun> {
   try {
     const summary = await getRun(run, signal);
-    if (known?.summary?.updated_at === summary.updated_at) return { ...known, error: undefined };
+    if (known !== undefined && isUnchanged(known.summary, summary)) return { ...known, error: undefined };
     return { run, summary, points: await getSteps(run, {}, signal), isLoaded: true };
   } catch (error) {
     return { run, points: [], isLoaded: false, ...known, error };

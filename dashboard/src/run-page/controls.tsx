@@ -26,7 +26,7 @@ export function Controls({ run, settings, hasBranches, onChange }: Properties) {
               type="radio"
               name="axis"
               checked={axis === name}
-              // What is in sight is said in units of the axis.
+              // The zoom is in units of the axis.
               onChange={() => onChange({ axis: name, zoom: undefined })}
             />
             <span>{AXIS_NAMES[name]}</span>

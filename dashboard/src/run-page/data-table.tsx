@@ -8,12 +8,12 @@ const ROWS = 50;
 
 interface Properties {
   curve: Curve;
-  /** True when the curve is that of the whole run. */
+  /** True when the curve of the whole run is loaded. */
   isLoaded: boolean;
   onSelect: (step: number) => void;
 }
 
-/** Data of the chart as a table: the newest first, a page at a time. */
+/** Data of the chart as a table in pages, the newest first. */
 export function DataTable({ curve: { points }, isLoaded, onSelect }: Properties) {
   const [isOpen, setIsOpen] = useState(false);
   const [page, setPage] = useState(0);

@@ -4,7 +4,7 @@ import { BadgedList } from '../ui/badged-list.tsx';
 
 type Severity = 'error' | 'warning';
 
-/** An error means that the batch is wrong; a warning that a loss is far from the expected one. */
+/** Severity and title of each kind. An error means a wrong batch; a warning, a loss far from the expected one. */
 const KINDS: Record<Finding['kind'], [Severity, words: string]> = {
   declared_loss_differs: ['warning', 'The declared loss differs'],
   rank_apart: ['warning', 'A rank differs from the others'],
@@ -12,7 +12,7 @@ const KINDS: Record<Finding['kind'], [Severity, words: string]> = {
   stale_labels: ['error', 'The labels are stale'],
 };
 
-/** Findings about the batches of a step that do not agree. */
+/** Findings about batches of a step that disagree. */
 export function Disagreement({ findings }: { findings: readonly Finding[] }) {
   const items = findings.map(({ kind, summary }) => {
     const [severity, title] = KINDS[kind];

@@ -4,7 +4,7 @@ import { addressOf } from '../api/request.ts';
 import { exportPathOf } from '../api/runs.ts';
 import { ProblemNotice } from '../ui/problem-notice.tsx';
 
-/** The whole run, every step of it. */
+/** Links to download every step of a run. */
 export function Downloads({ run }: { run: string }) {
   const [error, setError] = useState<unknown>();
   return (

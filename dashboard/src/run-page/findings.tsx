@@ -2,25 +2,24 @@ import { wordsOfCause } from '../format/causes.ts';
 import { formatCount, formatLoss } from '../format/numbers.ts';
 import type { Curve } from '../series/curve.ts';
 
-/** More than anybody reads; a run that has diverged has a finding at every step. */
+/** Most findings in the list of a run. A run that has diverged has a finding at every step. */
 const MOST_SHOWN = 100;
 
-/** A step of a run. */
 interface ChosenStep {
   run: string;
   step: number;
 }
 
 interface Properties {
-  /** Curves of the runs. */
+  /** Curves, one for each run. */
   curves: readonly Curve[];
-  /** Steps of each run; undefined until they are known. */
+  /** Number of steps of each run; undefined until it is known. */
   steps: readonly (number | undefined)[];
   selected: ChosenStep | undefined;
   onSelect: (step: number, run: string) => void;
 }
 
-/** The steps that are marked in the curves, as lists: the newest first. */
+/** Marked steps of each curve as a list, the newest first. */
 export function Findings({ curves, steps, selected, onSelect }: Properties) {
   const isLoaded = curves.every((curve) => curve.isLoaded);
   const count = curves.reduce((sum, { markers }) => sum + markers.length, 0);
@@ -90,7 +89,7 @@ function FindingsOf({ curve, steps, isCompared, selected, onSelect }: OnePropert
   );
 }
 
-/** Describes a curve without markers. It names the run where others are compared, and the steps when not all are drawn. */
+/** Describes a curve without markers. It names the run when several are shown, and says when not all steps are drawn. */
 function describe({ run, points }: Curve, steps: number, isCompared: boolean): string {
   if (points.length === 0) return steps === 0 ? 'No step is recorded.' : '';
   const which = `${isCompared ? ` of ${run}` : ''}${points.length < steps ? ' that is drawn' : ''}`;

@@ -5,27 +5,28 @@ import { mayPass } from '../api/request.ts';
 import { MAX_POINTS, eventsPathOf, getRun, getSteps } from '../api/runs.ts';
 import type { RunSummary, StepPoint } from '../api/types.ts';
 import { mergeSteps } from '../series/merge.ts';
+import { isUnchanged } from './unchanged.ts';
 import { useIsVisible } from './visibility.ts';
 
-/** `lost`: the page tries again. `refused`: it does not. */
+/** `lost`: the page reconnects. `refused`: it does not. */
 export type Connection = 'connecting' | 'live' | 'lost' | 'refused' | 'deleted';
 
 export interface LiveRun {
   summary?: RunSummary;
   points: StepPoint[];
-  /** True when the points are those of the whole run, and not only those that events told. */
+  /** True when the points of the whole run are loaded, not only those from events. */
   isLoaded: boolean;
   connection: Connection;
   error?: unknown;
 }
 
-/** Milliseconds by which the counts of a run may be behind its curve. */
+/** Milliseconds by which the counts of a run may lag behind its curve. */
 const SUMMARY_MS = 1500;
 
-/** Milliseconds until a run that could not be read is read again. */
+/** Milliseconds before a failed read of a run is retried. */
 const RETRY_MS = 3000;
 
-/** A run as it grows. Browsers open six connections to a service, over all tabs: one that nobody sees holds none. */
+/** Follows a run. A hidden page holds no connection: browsers open six connections to a service, over all tabs. */
 export function useLiveRun(run: string): LiveRun {
   const [state, setState] = useState<LiveRun>({ points: [], isLoaded: false, connection: 'connecting' });
   const isVisible = useIsVisible();
@@ -44,21 +45,21 @@ export function useLiveRun(run: string): LiveRun {
 
 type Change = (state: LiveRun) => Partial<LiveRun>;
 
-/** Milliseconds after which a run that was active, or running, is read again. */
+/** Milliseconds after which the summary of an active or running run is read again. */
 const ACTIVE_MS = 60_000;
 
-/** Loads a run, and then puts into it what events tell, all of a frame at once. */
+/** Loads a run, then adds the points from its events, once per animation frame. */
 class RunFeed {
   readonly #run: string;
   readonly #signal: AbortSignal;
   readonly #emit: (change: Change) => void;
-  /** Told, and not yet shown. */
+  /** Points from events that are not yet shown. */
   #fresh: StepPoint[] = [];
   #isFrameAsked = false;
   #isSummaryAsked = false;
   #isLoading = false;
   #loading = Promise.resolve();
-  /** The run, when its points were loaded. */
+  /** Summary of the run at the time when its points were loaded. */
   #last: RunSummary | undefined;
   readonly #deleted = new AbortController();
   #statusTimer = 0;
@@ -75,7 +76,7 @@ class RunFeed {
   }
 
   async start(): Promise<void> {
-    // A run that is long takes a while: the connection is made meanwhile.
+    // A long run loads slowly. The connection is opened meanwhile.
     void this.#load();
     const listener = {
       onOpen: (missed: boolean) => {
@@ -88,18 +89,17 @@ class RunFeed {
     await follow(eventsPathOf(this.#run), listener, AbortSignal.any([this.#signal, this.#deleted.signal]));
   }
 
-  /** Loads what was recorded before the connection stood and after the run was loaded. */
+  /** Loads the run again when something was recorded between its load and the opening of the connection. */
   async #catchUp(): Promise<void> {
     await this.#loading;
-    if (this.#signal.aborted || this.#deleted.signal.aborted) return;
+    if (this.#isEnded) return;
     const before = this.#last;
     const summary = await getRun(this.#run, this.#signal).catch(() => undefined);
-    const isSame = summary?.updated_at === before?.updated_at && summary?.batches === before?.batches;
-    if (summary === undefined || !isSame) await this.#load();
+    if (summary === undefined || !isUnchanged(before, summary)) await this.#load();
   }
 
   #load(): Promise<void> {
-    if (!this.#signal.aborted && !this.#isLoading) this.#loading = this.#read();
+    if (!this.#isEnded && !this.#isLoading) this.#loading = this.#read();
     return this.#loading;
   }
 
@@ -116,7 +116,7 @@ class RunFeed {
       this.#showSummary(summary);
     } catch (error) {
       this.#emit(() => ({ error }));
-      if (!this.#signal.aborted && mayPass(error)) setTimeout(() => void this.#load(), RETRY_MS);
+      if (!this.#isEnded && mayPass(error)) setTimeout(() => void this.#load(), RETRY_MS);
     }
     this.#isLoading = false;
     this.#show();
@@ -134,13 +134,13 @@ class RunFeed {
 
   #show(): void {
     this.#isFrameAsked = false;
-    // Events that came meanwhile may be newer than the loaded steps, and replace them.
+    // Events that arrive during a load may be newer than the loaded steps. They replace them afterwards.
     if (this.#isLoading || this.#fresh.length === 0) return;
     const fresh = this.#fresh;
     this.#fresh = [];
     this.#emit(({ points }) => {
       const merged = mergeSteps(points, newestOf(fresh));
-      // A run that was watched for days: the service thins it out better.
+      // After days of events, the run is loaded again: the service thins the points better.
       if (merged.length > this.#loaded + 2 * MAX_POINTS) void this.#load();
       return { points: merged };
     });
@@ -156,10 +156,10 @@ class RunFeed {
   }
 
   #readSummary(): void {
-    if (this.#signal.aborted || this.#deleted.signal.aborted) return;
+    if (this.#isEnded) return;
     getRun(this.#run, this.#signal).then(
       (summary) => this.#showSummary(summary),
-      // The curve goes on; the counts follow with the next step.
+      // The curve needs no summary. The counts follow with the next step.
       () => this.#askForStatus(),
     );
   }
@@ -172,10 +172,15 @@ class RunFeed {
   /** Reads the summary later: no event says that a run is no longer active, or has crashed. */
   #askForStatus(): void {
     clearTimeout(this.#statusTimer);
-    if (!this.#signal.aborted) this.#statusTimer = window.setTimeout(() => this.#readSummary(), ACTIVE_MS);
+    if (!this.#isEnded) this.#statusTimer = window.setTimeout(() => this.#readSummary(), ACTIVE_MS);
   }
 
-  /** Follows the run no longer: another one may have its name. */
+  /** True once the page is closed or hidden, or the run was deleted. */
+  get #isEnded(): boolean {
+    return this.#signal.aborted || this.#deleted.signal.aborted;
+  }
+
+  /** Stops following the run: a new run may have its name. */
   #end(): void {
     this.#deleted.abort();
     clearTimeout(this.#statusTimer);
@@ -183,7 +188,7 @@ class RunFeed {
   }
 }
 
-/** Merges events: a step has one for each rank that reports. */
+/** Keeps the newest point of each step, in order: a step has an event for each rank that reports. */
 function newestOf(points: readonly StepPoint[]): StepPoint[] {
   return [...new Map(points.map((point) => [point.step, point])).values()].toSorted((a, b) => a.step - b.step);
 }

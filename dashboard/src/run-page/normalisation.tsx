@@ -2,7 +2,7 @@ import type { StepDetail } from '../api/types.ts';
 import { formatLoss } from '../format/numbers.ts';
 import { DetailNumbers } from '../ui/detail-numbers.tsx';
 
-/** Loss of a step in the averages that trainers confuse. */
+/** Averages of a step's loss that trainers often confuse. */
 export function Normalisation({ of }: { of: StepDetail['normalisation'] & {} }) {
   return (
     <section class="detail-part" aria-labelledby="normalisation-title">

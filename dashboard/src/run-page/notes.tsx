@@ -1,6 +1,6 @@
 import { ClampedText } from '../ui/clamped-text.tsx';
 
-/** Notes of people about a run. */
+/** Notes on a run, as plain text. */
 export function Notes({ notes }: { notes: string }) {
   if (notes.trim() === '') return null;
   return (

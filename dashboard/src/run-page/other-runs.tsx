@@ -12,7 +12,7 @@ interface Properties {
   onChange: (chosen: string[]) => void;
 }
 
-/** The chosen runs, and those among which others are chosen. */
+/** Choice of runs: the chosen runs, then the other runs that match a search. */
 export function OtherRuns({ run, chosen, onChange }: Properties) {
   const [search, setSearch] = useState('');
   const view = useRunList({ ...NEWEST_RUNS, search });

@@ -3,7 +3,7 @@ import type { RankDetail } from '../api/types.ts';
 import { DiagnosticsView } from '../ui/diagnostics-view.tsx';
 import { formatCount, formatLoss, plural } from '../format/numbers.ts';
 
-/** The ranks of a step, each with its micro-batches. Those with something to tell are open from the start. */
+/** Table of the ranks of a step, each with its micro-batches. Ranks with causes are open at first. */
 export function RankTable({ ranks, loss }: { ranks: readonly RankDetail[]; loss: number }) {
   const losses = ranks.map((rank) => rank.loss).filter(Number.isFinite);
   const [low, high] = [Math.min(...losses), Math.max(...losses)];

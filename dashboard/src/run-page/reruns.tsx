@@ -10,7 +10,7 @@ import type { Verdict } from './verdicts.ts';
 interface Properties {
   run: string;
   step: number;
-  /** Changes when something of the step was recorded. */
+  /** Changes with each recording of the step. */
   revision: string;
 }
 

@@ -7,7 +7,7 @@ import type { Branch } from './branches.ts';
 import type { Settings } from './settings.ts';
 import { useZoomedPoints } from './zoomed-points.ts';
 
-/** A run whose loss is drawn. */
+/** Run whose loss is drawn. */
 export interface DrawnRun {
   run: string;
   summary?: RunSummary;
@@ -17,15 +17,15 @@ export interface DrawnRun {
 }
 
 export interface RunCurves {
-  /** One of each run, and then what resumed runs left behind. */
+  /** One curve of each run, then the superseded branches. */
   curves: Curve[];
-  /** Branches by runs. */
+  /** Superseded branches of each run. */
   branches: Branch[][];
-  /** When each run began, in Unix milliseconds. */
+  /** Start of each run, in Unix milliseconds. */
   began: number[];
 }
 
-/** The curves of runs, as the settings want them. */
+/** Makes the curves of runs for the settings. */
 export function useRunCurves(runs: readonly DrawnRun[], settings: Settings): RunCurves {
   const { axis, log, smoothing, zoom } = settings;
   const points = useZoomedPoints(runs, axis, zoom);
@@ -63,7 +63,7 @@ export function useRunCurves(runs: readonly DrawnRun[], settings: Settings): Run
   return { curves, branches: grouped, began };
 }
 
-/** When a run began, in Unix milliseconds. */
+/** Start of a run, in Unix milliseconds: its creation, else its first record, else 0. */
 function startOf(summary: RunSummary | undefined, firstRecord: string | undefined): number {
   return Date.parse(summary?.created_at ?? firstRecord ?? new Date(0).toISOString());
 }

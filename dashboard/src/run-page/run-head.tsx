@@ -48,7 +48,7 @@ function Life({ summary: { status, state, archived } }: { summary: RunSummary })
   return (
     <>
       <StatusBadge status={status} />
-      {/* The status says it already. */}
+      {/* The status already says idle. */}
       {state !== 'idle' && <StateBadge state={state} />}
       {archived && <Badge kind="plain">archived</Badge>}
     </>
@@ -72,7 +72,7 @@ function ConnectionBadge({ connection }: { connection: Connection }) {
   );
 }
 
-/** The numbers of a run, each in its place before it is known. */
+/** Numbers of a run. A number that is not yet known keeps its space. */
 function Numbers({ summary }: { summary: RunSummary | undefined }) {
   const atStep = (step: number | undefined): string => (step === undefined ? NO_NOTE : `step ${formatCount(step)}`);
   const count = (value: number | undefined): string => (value === undefined ? '…' : formatCount(value));
@@ -99,7 +99,7 @@ function Numbers({ summary }: { summary: RunSummary | undefined }) {
   );
 }
 
-/** As high as a note. */
+/** Placeholder with the height of a note. */
 const NO_NOTE = '\u00a0';
 
 interface FigureProperties {

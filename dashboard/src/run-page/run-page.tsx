@@ -19,10 +19,10 @@ import { formatSettings, parseSettings, roundRange, roundZoom } from './settings
 import type { Settings } from './settings.ts';
 import { StepDetailPanel } from './step-detail.tsx';
 
-/** Scalars over steps need no times. */
+/** Losses for scalars that are drawn over steps: these need no times. */
 const NO_POINTS: StepPoint[] = [];
 
-/** A run, its curve as it grows, and what is known of its steps. */
+/** Page of a run: its live loss curve, findings, step detail and scalars. */
 export function RunPage({ run, parameters }: { run: string; parameters: URLSearchParams }) {
   const settings = useMemo(() => parseSettings(parameters), [parameters.toString()]);
   const change = (changed: Partial<Settings>): void => {
@@ -38,8 +38,9 @@ export function RunPage({ run, parameters }: { run: string; parameters: URLSearc
   const runCurves = curves.slice(0, runs.length);
 
   const chosen = selected && { run, ...selected };
-  const selectedCurve = Math.max(0, chosen === undefined ? 0 : runCurves.findIndex((c) => c.run === chosen.run));
-  const selectedIndex = curves[selectedCurve]!.points.findIndex(({ step }) => step === selected?.step);
+  // A link may select a step of a run that is not drawn.
+  const selectedCurve = runCurves.findIndex((c) => c.run === chosen?.run);
+  const selectedIndex = curves[selectedCurve]?.points.findIndex(({ step }) => step === chosen?.step) ?? -1;
   const select = (step: number, of = run): void => {
     change({ selected: { step, ...(of !== run && { run: of }) } });
   };
@@ -96,8 +97,8 @@ export function RunPage({ run, parameters }: { run: string; parameters: URLSearc
         <StepDetailPanel
           run={selected?.run ?? run}
           step={selected?.step}
-          // It is read again when something of the step was recorded.
-          state={curves[selectedCurve]!.points[selectedIndex]}
+          // The detail is read again when this point changes.
+          state={curves[selectedCurve]?.points[selectedIndex]}
           onClose={() => change({ selected: undefined })}
         />
       </div>
@@ -108,7 +109,7 @@ export function RunPage({ run, parameters }: { run: string; parameters: URLSearc
           began: began[k]!,
           branches: branches[k]!,
           losses: axis === 'step' ? NO_POINTS : points,
-          revision: `${summary?.updated_at} ${points.length} ${points.at(-1)?.recorded_at}`,
+          revision: `${summary?.updated_at} ${summary?.batches} ${points.length} ${points.at(-1)?.recorded_at}`,
         }))}
         isReady={own.isLoaded}
         isGone={connection === 'deleted'}

@@ -6,17 +6,17 @@ import type { Axis } from '../series/axis.ts';
 /** Most runs in one chart: the number of colours that are easy to distinguish. */
 export const MOST_RUNS = 5;
 
-/** Appearance of a run. All of it is in the address, so that a link shows the same. */
+/** Settings of the page of a run. All are in the address, so a link shows the same page. */
 export interface Settings {
   axis: Axis;
   log: boolean;
-  /** Weight of what came before, in [0, 1): 0 smooths nothing. */
+  /** Weight of earlier losses in the moving average, in [0, 1). 0 turns smoothing off. */
   smoothing: number;
   /** True when the range of losses over ranks is drawn. */
   band: boolean;
-  /** True when outliers are out of sight. */
+  /** True when the vertical axis leaves out outliers. */
   clip: boolean;
-  /** True when what a resumed run left behind is drawn. */
+  /** True when the superseded branches of resumed runs are drawn. */
   branches: boolean;
   /** Other runs in the same chart. */
   compare: string[];
@@ -24,10 +24,11 @@ export interface Settings {
   zoom: Zoom | undefined;
   /** Visible part of the loss axis; undefined for all of it. */
   y: Zoom | undefined;
-  /** Search in the names of scalars, and their groups that are closed. */
+  /** Search in the names of scalars. */
   scalars: string;
+  /** Closed groups of scalars. */
   closed: string[];
-  /** The step whose detail is shown, and the run it is of where that is not the page's. */
+  /** Step whose detail is shown, with its run unless it is the run of the page. */
   selected: { run?: string; step: number } | undefined;
 }
 
@@ -57,19 +58,19 @@ export function parseSettings(parameters: URLSearchParams): Settings {
   };
 }
 
-/** Rounds a part of a vertical axis to four digits of its length. */
+/** Rounds a range of a vertical axis to four digits of its length. */
 export function roundRange({ from, to }: Zoom): Zoom {
   const digits = Math.min(100, Math.max(0, 4 - Math.ceil(Math.log10(to - from))));
   return { from: Number(from.toFixed(digits)), to: Number(to.toFixed(digits)) };
 }
 
-/** Rounds a zoom to readable numbers: whole steps, hundredths of a second. */
+/** Widens a zoom to readable numbers: whole steps, hundredths of a second. */
 export function roundZoom({ from, to }: Zoom, axis: Axis): Zoom {
   const unit = axis === 'step' ? 1 : 100;
   return { from: Math.floor(from * unit) / unit, to: Math.ceil(to * unit) / unit };
 }
 
-/** Settings that differ from the default. */
+/** Formats the settings that differ from the default. */
 export function formatSettings(settings: Settings): URLSearchParams {
   const { axis, log, smoothing, band, clip, branches, compare, zoom, y, scalars, closed, selected } = settings;
   const entries: [string, string | false | undefined][] = [

@@ -13,18 +13,18 @@ import { Normalisation } from './normalisation.tsx';
 import { RankTable } from './rank-table.tsx';
 import { Reruns } from './reruns.tsx';
 
-/** As in the style sheet. */
+/** Narrow layout, with the limit of the style sheet. */
 const NARROW = matchMedia('(max-width: 900px)');
 
 interface Properties {
   run: string;
   step: number | undefined;
-  /** The step of the curve. */
+  /** Point of the step in the curve. */
   state: CurvePoint | undefined;
   onClose: () => void;
 }
 
-/** All that is known of one step, down to its micro-batches. */
+/** Detail of a step, down to its micro-batches. */
 export function StepDetailPanel({ run, step, state, onClose }: Properties) {
   const { value: detail, error } = useLoaded(step === undefined ? undefined : (signal) => getStep(run, step, signal), [
     run,
@@ -39,7 +39,7 @@ export function StepDetailPanel({ run, step, state, onClose }: Properties) {
   useEffect(() => {
     const isChosen = step !== undefined && step !== shown.current;
     shown.current = step;
-    // Where it stands below the list, whoever chose a step would not see that anything happened.
+    // In the narrow layout, the detail is below the list and may be off the screen.
     if (isChosen && NARROW.matches) section.current?.scrollIntoView({ block: 'start' });
   }, [step]);
 
@@ -86,9 +86,9 @@ function Detail({ detail }: { detail: StepDetail }) {
       />
       {missing.length > 0 && <p class="warn-text">Not yet reported: rank {missing.join(', ')}</p>}
       {disagreement.length > 0 && <Disagreement findings={disagreement} />}
-      {/* Where the loss is not finite, no average is. */}
+      {/* When the loss is not finite, no average is finite. */}
       {normalisation !== undefined && Number.isFinite(normalisation.token_mean) && <Normalisation of={normalisation} />}
-      {/* A step of the first attempt was recorded once. */}
+      {/* Steps of the first attempt have no reruns. */}
       {attempt > 0 && (
         <Reruns key={`${run} ${step}`} run={run} step={step} revision={`${detail.recorded_at} ${detail.batches}`} />
       )}

@@ -3,7 +3,7 @@ import { formatCount, formatLoss } from '../format/numbers.ts';
 
 export type Verdict = Rerun['verdict'];
 
-/** Meaning of the verdicts on micro-batches that were computed again, the worst first. */
+/** Meanings of the verdicts on reruns of a micro-batch, the worst first. */
 export const MEANINGS: Record<Verdict, string> = {
   persistent: 'the device gives the same result again, and another device a different one',
   transient: 'the same device gave a different result',
@@ -21,13 +21,13 @@ export function countVerdicts(reruns: readonly Rerun[]): [verdict: Verdict, coun
   ]).filter(([, count]) => count > 0);
 }
 
-/** Sorts micro-batches: the worst verdict first, and those that differ before those that do not. */
+/** Sorts reruns: the worst verdict first, then different bits before the same bits. */
 export function worstFirst(reruns: readonly Rerun[]): Rerun[] {
   const rankOf = ({ verdict, same_bits: isSame }: Rerun): number => 2 * ORDER.indexOf(verdict) + Number(isSame);
   return reruns.toSorted((a, b) => rankOf(a) - rankOf(b));
 }
 
-/** The results of a micro-batch and their difference, in words. */
+/** Describes the results of a micro-batch and their difference. */
 export function describeRerun(rerun: Rerun): string {
   const losses = rerun.attempts.map(
     ({ attempt, device, loss }) =>

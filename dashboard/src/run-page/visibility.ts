@@ -1,6 +1,6 @@
 import { useEffect, useState } from 'preact/hooks';
 
-/** Returns true while the page may be seen: its tab is in front. */
+/** Returns true while the page is visible, that is, its tab is in front. */
 export function useIsVisible(): boolean {
   const [isVisible, setIsVisible] = useState(!document.hidden);
   useEffect(() => {

@@ -5,6 +5,7 @@ import { stepsWithin } from '../series/axis.ts';
 import type { Zoom } from '../chart/zoom.ts';
 import type { Axis } from '../series/axis.ts';
 import { putInto } from '../series/put-into.ts';
+import { zoomKeyOf } from './zoom-key.ts';
 
 interface Run {
   run: string;
@@ -12,12 +13,12 @@ interface Run {
   points: StepPoint[];
 }
 
-/** Longer than it takes to press a key twice, in milliseconds. */
+/** Delay before points of a new zoom are requested, in milliseconds. It is longer than the time between two key presses. */
 const SETTLE_MS = 150;
 
-/** The points of runs, and in sight all of them that the screen has room for: zoomed in, these are asked for. */
+/** Returns the points of runs. With a zoom, finer points of the visible part are requested and put into them. */
 export function useZoomedPoints(runs: readonly Run[], axis: Axis, zoom: Zoom | undefined): StepPoint[][] {
-  const key = zoom === undefined ? '' : [axis, zoom.from, zoom.to, ...runs.map(({ run }) => run)].join(' ');
+  const key = zoom === undefined ? '' : zoomKeyOf(runs, axis, zoom);
   const [detail, setDetail] = useState<{ key: string; points: StepPoint[][] }>();
   const areThinned = runs.some(({ summary, points }) => (summary?.steps ?? 0) > points.length);
   useEffect(() => {
@@ -26,7 +27,7 @@ export function useZoomedPoints(runs: readonly Run[], axis: Axis, zoom: Zoom | u
     const timer = setTimeout(() => {
       loadDetail(runs, axis, zoom, controller.signal).then(
         (points) => setDetail({ key, points }),
-        // What is shown already is coarse, and right.
+        // The coarse points stay: they are correct.
         () => {},
       );
     }, SETTLE_MS);

@@ -2,10 +2,10 @@ import { ARCHIVED_CHOICES, NEWEST_RUNS, RUN_SORTS, RUN_STATES } from '../api/run
 import type { RunQuery } from '../api/run-query.ts';
 import { formatNames, parseNames } from '../routing/names.ts';
 
-/** Columns that are shown without a choice. */
+/** Ids of the columns that are shown by default. */
 const STANDARD_COLUMNS: readonly string[] = ['status', 'curve', 'last', 'best', 'steps', 'updated'];
 
-/** The list as it is shown. */
+/** Query, columns and grouping of the list. */
 export interface ListView extends RunQuery {
   /** Ids of the columns. */
   columns: readonly string[];
@@ -13,10 +13,10 @@ export interface ListView extends RunQuery {
   group: string | undefined;
 }
 
-/** The list without any choice. */
+/** Default view of the list. */
 export const STANDARD_VIEW: ListView = { ...NEWEST_RUNS, columns: STANDARD_COLUMNS, group: undefined };
 
-/** The list in the address: `q`, `sort`, `state`, `tag`, `archived`, `columns` and `group`. */
+/** Parses the view in the address: `q`, `sort`, `state`, `tag`, `archived`, `columns` and `group`. */
 export function parseView(parameters: URLSearchParams): ListView {
   const columns = parameters.get('columns');
   return {
@@ -30,7 +30,7 @@ export function parseView(parameters: URLSearchParams): ListView {
   };
 }
 
-/** Formats what differs from the default. */
+/** Formats the parameters that differ from the default. */
 export function formatView({ search, sort, state, tags, archived, columns, group }: ListView): URLSearchParams {
   const isStandard = columns.join('\n') === STANDARD_COLUMNS.join('\n');
   return new URLSearchParams({

@@ -3,7 +3,7 @@ import type { Column } from './columns.tsx';
 
 interface Properties {
   columns: readonly Column[];
-  /** Ids of those that are shown. */
+  /** Ids of the columns that are shown. */
   shown: readonly string[];
   onChange: (shown: string[]) => void;
 }

@@ -6,9 +6,9 @@ import { StateBadge, StatusBadge } from '../ui/badge.tsx';
 import { Sparkline } from '../ui/sparkline.tsx';
 import { Tags } from '../ui/tags.tsx';
 
-/** A column of the table of runs. */
+/** Column of the table of runs. */
 export interface Column {
-  /** In the address. */
+  /** Name of the column in the address. */
   id: string;
   title: string;
   class: string;
@@ -42,18 +42,18 @@ const COLUMNS: readonly Column[] = [
   { ...number('updated', 'Updated', ({ updated_at: time }) => <Ago time={time} />), class: 'number muted' },
 ];
 
-/** Before the name of a label in the address. */
+/** Prefix of the id of a label's column. */
 const LABEL = 'label:';
 
-/** Names of labels of runs, in their order. */
+/** Names of the labels of runs, sorted. */
 export const labelNamesOf = (runs: readonly RunSummary[]): string[] =>
   [...new Set(runs.flatMap(({ labels }) => Object.keys(labels)))].toSorted();
 
-/** Tags of runs, in their order. */
+/** Tags of runs, sorted. */
 export const tagsOf = (runs: readonly RunSummary[]): string[] =>
   [...new Set(runs.flatMap(({ tags }) => tags))].toSorted();
 
-/** All columns of runs: a column for each label stands before the others. */
+/** Lists all columns: one for each label, then the fixed columns. */
 export function columnsOf(labelNames: readonly string[]): Column[] {
   const labels = labelNames.map((name) => ({
     id: LABEL + name,

@@ -1,6 +1,6 @@
 import type { RunQuery } from '../api/run-query.ts';
 
-/** Conditions of a list of runs in words; empty where all runs match. */
+/** Describes the conditions of a list of runs; empty when all runs match. */
 export function conditionsOf({ search, state, tags, archived }: RunQuery): string {
   const conditions = [
     search.trim() !== '' && `“${search}”`,

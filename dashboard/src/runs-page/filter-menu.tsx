@@ -15,7 +15,7 @@ interface Properties {
   onChange: (changed: Partial<RunQuery>) => void;
 }
 
-/** Choice of runs by their state, their tags and whether they are archived. */
+/** Menu that filters runs by state, tags and archiving. */
 export function FilterMenu({ query: { state, tags: chosen, archived }, tags, onChange }: Properties) {
   const count = Number(state !== undefined) + chosen.length + Number(archived !== 'false');
   const toggle = (tag: string): void =>

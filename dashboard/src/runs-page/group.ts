@@ -2,7 +2,7 @@ import type { RunSummary } from '../api/types.ts';
 
 /** Runs with the same value of a label. */
 export interface RunGroup {
-  /** Undefined for runs without the label, and for all runs where they are not grouped. */
+  /** Value of the label; undefined for runs without the label, and for all runs without grouping. */
   value: string | undefined;
   runs: RunSummary[];
 }
@@ -22,7 +22,7 @@ export function groupRuns(runs: readonly RunSummary[], label: string | undefined
     });
 }
 
-/** The least of the best losses; undefined where no run has one. */
+/** Least of the best losses; undefined when no run has one. */
 export const bestOf = (runs: readonly RunSummary[]): number | undefined =>
   runs
     .map(({ best_loss: loss }) => loss)

@@ -7,7 +7,7 @@ interface Properties {
   onChange: (changed: Partial<RunQuery>) => void;
 }
 
-/** Words for a list without runs. */
+/** Message for an empty list of runs. */
 export function NoRuns({ query, onChange }: Properties) {
   const conditions = conditionsOf(query);
   return (

@@ -12,7 +12,7 @@ interface Properties {
   /** Label by which runs are grouped. */
   group: string | undefined;
   caption: string;
-  /** True while the runs are those of a search before. */
+  /** True while the runs are those of the previous query. */
   isFormer: boolean;
   chosen: readonly string[];
   onToggle: (run: string) => void;

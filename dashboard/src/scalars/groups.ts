@@ -6,7 +6,7 @@ export interface ScalarGroup {
   scalars: string[];
 }
 
-/** `layers.2` stands before `layers.10`. */
+/** Numeric order: `layers.2` comes before `layers.10`. */
 const ORDER = new Intl.Collator('en', { numeric: true });
 
 export const lastPartOf = (scalar: string): string => scalar.slice(scalar.lastIndexOf('/') + 1);

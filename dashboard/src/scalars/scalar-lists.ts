@@ -3,20 +3,21 @@ import { listScalars } from '../api/scalars.ts';
 import type { ScalarSummary } from '../api/types.ts';
 import { usePolling } from '../ui/polling.ts';
 
-/** Scalars of a run, by their names. */
-export type ScalarList = ReadonlyMap<string, ScalarSummary>;
+/** Scalars of a run, by name. */
+type ScalarList = ReadonlyMap<string, ScalarSummary>;
 
 interface Run {
   run: string;
-  /** Changes when something of the run was recorded. */
+  /** Changes with each recording of the run. */
   revision: string;
 }
 
-/** A list is asked for so often while steps arrive, and so often else: scalars alone send no event. In milliseconds. */
+/** Milliseconds between requests for the list of a run that has new steps. */
 const REFRESH_MS = 3000;
+/** Milliseconds between requests for the list of a run without new steps. Scalars alone send no event. */
 const QUIET_MS = 15_000;
 
-/** The scalars of runs; undefined until they are known. @param isGone true once they are not to be read any more */
+/** Polls the scalars of runs; undefined until they are loaded. @param isGone true once the run was deleted: stops polling */
 export function useScalarLists(
   runs: readonly Run[],
   isGone: boolean,

@@ -21,7 +21,7 @@ interface Properties {
   onSelect: (step: number, run: string) => void;
 }
 
-/** Panels on the screen come before those near it, from top to bottom. */
+/** Urgency of a panel, least first: panels on the screen from top to bottom, then panels near it. */
 function urgencyOf(element: HTMLElement | null): number {
   if (element === null) return Infinity;
   const { top, bottom, left } = element.getBoundingClientRect();
@@ -29,7 +29,7 @@ function urgencyOf(element: HTMLElement | null): number {
   return (isOnScreen ? top : innerHeight + Math.abs(top)) + left / 10_000;
 }
 
-/** One scalar of all runs. It has the same height before it is drawn. */
+/** Panel of one scalar of all runs. It keeps its height while it is not drawn. */
 export function ScalarPanel({ name, runs, isReady, style, zoom, settled, onZoom, onSelect }: Properties) {
   const element = useRef<HTMLDivElement>(null);
   const isInSight = useIsInSight(element);

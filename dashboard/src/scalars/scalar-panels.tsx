@@ -8,12 +8,12 @@ import type { PanelRun, PanelStyle } from './panel-run.ts';
 import { useScalarLists } from './scalar-lists.ts';
 import { ScalarPanel } from './scalar-panel.tsx';
 
-/** Longer than it takes to press a key twice, in milliseconds. */
+/** Delay before points of a new zoom are requested, in milliseconds. It is longer than the time between two key presses. */
 const SETTLE_MS = 150;
 
 interface Properties {
   runs: readonly (Omit<PanelRun, 'scalars'> & { revision: string })[];
-  /** False while the losses are read, which come first. */
+  /** False while the losses are read. They are read first. */
   isReady: boolean;
   /** True once the run was deleted. */
   isGone: boolean;
@@ -28,7 +28,7 @@ interface Properties {
   onSelect: (step: number, run: string) => void;
 }
 
-/** The scalars of runs, grouped by their names. Runs without any have no such section. */
+/** Section of the scalars of runs, grouped by name. It is absent when the runs have no scalars. */
 export function ScalarPanels(properties: Properties) {
   const { runs, isReady, isGone, style, zoom, search, closed, onSearch, onClose, onZoom, onSelect } = properties;
   const { lists, error } = useScalarLists(runs, isGone);
@@ -87,5 +87,5 @@ export function ScalarPanels(properties: Properties) {
   );
 }
 
-/** A group in the address, where an empty name would be lost. */
+/** Name of a group in the address, where an empty name would be lost. */
 const nameOf = (group: string): string => group || '/';

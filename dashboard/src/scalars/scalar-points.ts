@@ -1,26 +1,18 @@
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { getScalar } from '../api/scalars.ts';
 import type { CurvePoint } from '../series/point.ts';
+import type { WantedScalar } from './panel-run.ts';
 import { toCurvePoint } from './scalar-point.ts';
-
-/** A curve of a scalar that is wanted. */
-export interface WantedScalar {
-  /** Distinguishes it from the others: the run, and an attempt of it. */
-  key: string;
-  run: string;
-  attempt?: number;
-  /** Steps; undefined for all. */
-  range?: { from?: number; to?: number } | undefined;
-  /** Changes when there are more points. */
-  revision: string;
-}
 
 interface Known {
   revision: string;
   points: CurvePoint[];
 }
 
-/** Points of curves by their keys. Only what is in sight is read, and again only what has changed. @param urgency see Lane */
+/**
+ * Reads the points of curves, by their keys. It reads while the panel is in sight, and only curves with a new revision.
+ * @param urgency see Lane
+ */
 export function useScalarPoints(
   name: string,
   wanted: readonly WantedScalar[],

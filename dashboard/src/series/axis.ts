@@ -4,7 +4,7 @@ import type { CurvePoint } from './point.ts';
 export const AXES = ['step', 'relative', 'wall'] as const;
 export type Axis = (typeof AXES)[number];
 
-/** Where a step stands on an axis; NaN where its time is not known. @param began when its run did, in Unix milliseconds */
+/** Position of a step on an axis; NaN when its time is unknown. @param began start of its run, in Unix milliseconds */
 export function positionOf({ step, recorded_at: recordedAt }: CurvePoint, axis: Axis, began: number): number {
   if (axis === 'step') return step;
   const recorded = Date.parse(recordedAt ?? '');
@@ -12,9 +12,9 @@ export function positionOf({ step, recorded_at: recordedAt }: CurvePoint, axis: 
 }
 
 /**
- * The steps between two places of an axis, or undefined when there are none.
+ * Range of the steps between two positions of an axis; undefined when there are none.
  *
- * Times need not grow with steps: one that was recorded again is late.
+ * Times need not increase with steps: a step that was recorded again has a late time.
  */
 export function stepsWithin(
   points: readonly CurvePoint[],
@@ -27,7 +27,7 @@ export function stepsWithin(
   points.forEach((point, k) => {
     const x = positionOf(point, axis, began);
     if (x < from || x > to) return;
-    // One further on either side: between two points that are kept lie many that are not.
+    // Extends the range by one point on each side: a thinned curve has further steps between two points.
     first = Math.min(first, points[Math.max(0, k - 1)]!.step);
     last = Math.max(last, points[Math.min(points.length - 1, k + 1)]!.step);
   });

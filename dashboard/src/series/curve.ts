@@ -5,29 +5,29 @@ import type { Marker } from './markers.ts';
 import type { CurvePoint } from './point.ts';
 import { smooth } from './smoothing.ts';
 
-/** The number of a run's colour; `old` for what a resumed run left behind. */
+/** Index of a run's colour; `old` for a superseded attempt. */
 export type CurveColour = number | 'old';
 
 /** Origin of a curve. */
 export interface CurveOrigin {
   run: string;
-  /** Its name in tooltips: the run's, or also that of its attempt. */
+  /** Name in tooltips: the run, or the run and its attempt. */
   name: string;
   colour: CurveColour;
-  /** When the run began, in Unix milliseconds. */
+  /** Start of the run, in Unix milliseconds. */
   began: number;
-  /** True when it is that of the whole run, and not only what events told. */
+  /** True when the whole run is loaded, not only the points from events. */
   isLoaded: boolean;
 }
 
-/** A run as it is drawn: all arrays have one element a point, in the order of the axis. */
+/** Curve of a run, ready to draw. All arrays except `markers` have one element per point, in the order of the axis. */
 export interface Curve extends CurveOrigin {
   points: CurvePoint[];
   x: number[];
-  /** null: the line has a gap there. */
+  /** null where the line has a gap. */
   loss: (number | null)[];
   smoothed: (number | null)[];
-  /** The least and the greatest loss over ranks. */
+  /** Least and greatest loss over the ranks. */
   low: (number | null)[];
   high: (number | null)[];
   markers: Marker[];
@@ -36,7 +36,7 @@ export interface Curve extends CurveOrigin {
 export interface CurveOptions {
   axis: Axis;
   smoothing: number;
-  /** True on a logarithmic scale, which cannot show values that are not positive. */
+  /** True for a logarithmic scale, which shows positive values only. */
   log: boolean;
 }
 
@@ -68,7 +68,7 @@ export function curveOf(
   };
 }
 
-/** The index of the point that stands nearest to x, or −1 without points. */
+/** Finds the index of the point nearest to a position on the axis; −1 without points. */
 export function nearestIndex(x: readonly number[], value: number): number {
   let [low, high] = [0, x.length - 1];
   while (low < high) {

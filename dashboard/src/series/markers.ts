@@ -1,20 +1,20 @@
 import type { CurvePoint } from './point.ts';
 
-/** `bad_batch`: the loss of the step is finite, that of a batch of it is not. */
+/** `bad_batch`: the loss of the step is finite, but the loss of one of its batches is not. */
 export type MarkerKind = 'nan' | 'pos_inf' | 'neg_inf' | 'bad_batch' | 'spike';
 
-/** Something in a curve that should catch the eye. */
+/** Mark on a curve at a non-finite loss or a spike. */
 export interface Marker {
   kind: MarkerKind;
-  /** The index of its point. */
+  /** Index of the point. */
   index: number;
-  /** The height that it is drawn at; null when the curve has no finite loss at all. */
+  /** Loss at which the marker is drawn; null when the curve has no finite loss. */
   loss: number | null;
 }
 
 /**
- * Where to mark what a line cannot show. A loss that is not finite has no height: it stands at that of the last finite
- * loss before it, or else of the first one after it. A spike stands where it is.
+ * Places markers at non-finite losses and spikes. A non-finite loss has no height: its marker takes the last finite loss
+ * before it, or else the first one after it. The marker of a spike is at its own loss.
  */
 export function placeMarkers(points: readonly Pick<CurvePoint, 'loss' | 'spike' | 'non_finite'>[]): Marker[] {
   let height = points.find(({ loss }) => Number.isFinite(loss))?.loss ?? null;

@@ -1,8 +1,9 @@
 import type { StepPoint } from '../api/types.ts';
 
 /**
- * Steps in order, with the newer state of those that stand in both. Mostly there is but one, behind all others. A trainer
- * that resumes raises the attempt: steps of lower attempts behind it are no longer part of the run.
+ * Merges points in the order of their steps. A fresh point replaces the known point of the same step. Usually there is
+ * one fresh point, after all others. A trainer that resumes increases the attempt: from its first step on, steps of lower
+ * attempts are no longer part of the run.
  */
 export function mergeSteps(points: readonly StepPoint[], fresh: readonly StepPoint[]): StepPoint[] {
   const last = points.at(-1)?.step ?? -Infinity;
@@ -12,7 +13,7 @@ export function mergeSteps(points: readonly StepPoint[], fresh: readonly StepPoi
   return current([...byStep.values()].toSorted((a, b) => a.step - b.step));
 }
 
-/** Steps without those that a step before them supersedes. */
+/** Drops steps that an earlier step of a higher attempt supersedes. */
 function current(points: StepPoint[]): StepPoint[] {
   let newest = 0;
   return points.filter(({ attempt }) => {

@@ -1,14 +1,14 @@
-/** A point of a curve: of the loss, or of a scalar. */
+/** Point of a curve of the loss or of a scalar. */
 export interface CurvePoint {
   step: number;
   attempt: number;
   loss: number;
   ranks: number;
-  /** The least and the greatest finite number of a rank. */
+  /** Least and greatest finite value over the ranks. */
   rank_losses?: { min: number; max: number };
   non_finite: boolean;
   spike: boolean;
-  /** Absent where the time is not known. */
+  /** Absent when the time is unknown. */
   recorded_at?: string;
   complete?: boolean;
   causes?: string[];

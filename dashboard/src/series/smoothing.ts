@@ -1,8 +1,9 @@
 /**
- * Exponential moving average, sᵢ = Σ wⁱ⁻ʲ·xⱼ / Σ wⁱ⁻ʲ over j ≤ i. Divided by the weights it has no bias towards the
- * start, from which a plain one takes 1 / (1 − w) steps to recover.
+ * Exponential moving average, sᵢ = Σ wⁱ⁻ʲ·xⱼ / Σ wⁱ⁻ʲ over j ≤ i. The division by the weights removes the bias towards
+ * the start, which a plain average keeps for about 1 / (1 − w) steps.
  *
- * Non-finite values are left out of the sums: every later value would be lost. Their own places have none.
+ * Non-finite values are left out of the sums, because they would make every later value non-finite. Their own averages
+ * are null.
  * @param weight w in [0, 1)
  */
 export function smooth(values: readonly number[], weight: number): (number | null)[] {

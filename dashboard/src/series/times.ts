@@ -1,8 +1,8 @@
 import type { CurvePoint } from './point.ts';
 
 /**
- * Gives points without a time that of the steps of another curve of the run, and between these one in between. Without such
- * steps they have none.
+ * Gives points the times of another curve of the run, interpolated linearly between its steps. Returns the points unchanged
+ * when that curve is empty.
  */
 export function withTimes(points: readonly CurvePoint[], timed: readonly CurvePoint[]): CurvePoint[] {
   if (timed.length === 0) return [...points];

@@ -1,10 +1,10 @@
 import { useEffect, useState } from 'preact/hooks';
 import { formatMoment } from '../format/times.ts';
 
-/** An answer of this age, in milliseconds, may no longer be true. */
+/** Age from which an answer may be out of date, in milliseconds. */
 const OLD_MS = 10_000;
 
-/** Says when an answer came, once it is old: newer ones are slow, or fail. @param time Unix milliseconds */
+/** Shows the time of the newest answer once it is old: newer requests are slow or fail. @param time Unix milliseconds */
 export function AsOf({ time }: { time: number }) {
   const [, setTick] = useState(0);
   useEffect(() => {

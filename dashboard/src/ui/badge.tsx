@@ -24,7 +24,7 @@ const STATE_KINDS: Record<RunState, BadgeKind> = {
   idle: 'plain',
 };
 
-/** State of a run, as its trainer or its silence says. */
+/** State of a run. Its trainer reports it, or the service infers it from silence. */
 export function StateBadge({ state }: { state: RunState }) {
   return <Badge kind={STATE_KINDS[state]}>{state}</Badge>;
 }

@@ -9,7 +9,7 @@ interface Item {
   text: string;
 }
 
-/** Items in words, each with a badge. A long list scrolls. */
+/** List of items with a badge, a title and a text each. A long list scrolls. */
 export function BadgedList({ label, items }: { label: string; items: readonly Item[] }) {
   return (
     <div class="scroll badged-list" role="group" aria-label={label} tabIndex={0}>

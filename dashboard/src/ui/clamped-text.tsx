@@ -1,6 +1,6 @@
 import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 
-/** Plain text with its line breaks. The style sheet cuts a long one after some lines, and a button shows the rest. */
+/** Plain text with its line breaks. The style sheet cuts a long text after some lines, and a button shows the rest. */
 export function ClampedText({ text }: { text: string }) {
   const [isOpen, setIsOpen] = useState(false);
   const [isCut, setIsCut] = useState(false);

@@ -1,9 +1,9 @@
 import { useEffect, useState } from 'preact/hooks';
 
-/** Milliseconds for which it says that it has copied. */
+/** Duration of the confirmation, in milliseconds. */
 const SAID_MS = 2000;
 
-/** Copies the address, in which all settings are. */
+/** Copies the address of the page, which holds all settings. */
 export function CopyLink() {
   const [said, setSaid] = useState('');
   useEffect(() => {
@@ -29,7 +29,7 @@ export function CopyLink() {
 }
 
 async function copyText(text: string): Promise<void> {
-  // Without TLS a page may not use the clipboard, but the selection can be copied.
+  // The clipboard API requires a secure context. Elsewhere, a selection can be copied.
   if (isSecureContext) return navigator.clipboard.writeText(text);
   const field = document.createElement('textarea');
   field.value = text;

@@ -1,4 +1,4 @@
-/** Named numbers beside each other. */
+/** Named numbers, side by side. */
 export function DetailNumbers({ numbers }: { numbers: readonly (readonly [name: string, value: string])[] }) {
   return (
     <dl class="detail-numbers">

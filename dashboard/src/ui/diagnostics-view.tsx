@@ -4,7 +4,7 @@ import { formatCount, formatLoss, plural } from '../format/numbers.ts';
 import { Locations } from './locations.tsx';
 import { LossBar } from './loss-bar.tsx';
 
-/** Faults of a batch and their places, as far as they are known. */
+/** Faults of a batch and their known locations. */
 export function DiagnosticsView({ diagnostics }: { diagnostics: Diagnostics }) {
   const { verdict, summary, causes, logits, locations = [], worst_rows: worst = [] } = diagnostics;
   return (

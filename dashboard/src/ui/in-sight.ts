@@ -1,10 +1,10 @@
 import type { RefObject } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 
-/** So far below the window something is made ready, in CSS pixels. */
+/** Distance from the window within which an element counts as visible, in CSS pixels. */
 const AHEAD = 60;
 
-/** True while an element is on the screen, or nearly. */
+/** Returns true while an element is on the screen, or within AHEAD of it. */
 export function useIsInSight(element: RefObject<Element | null>): boolean {
   const [isInSight, setIsInSight] = useState(false);
   useEffect(() => {

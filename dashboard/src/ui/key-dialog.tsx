@@ -1,7 +1,7 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { currentKey, currentQuestion, giveKey, onKeyChange } from '../api/key.ts';
 
-/** Asks for a key where the service takes one. It cannot be put away: without a key there is nothing to show. */
+/** Asks for a key when the service requires one. It cannot be dismissed: without a key there is nothing to show. */
 export function KeyDialog() {
   const [question, setQuestion] = useState(currentQuestion);
   const dialog = useRef<HTMLDialogElement>(null);

@@ -1,13 +1,13 @@
 import { useEffect, useState } from 'preact/hooks';
 
 export interface Loaded<Value> {
-  /** The newest answer, which may be of earlier dependencies. */
+  /** Newest answer. It may belong to earlier dependencies. */
   value?: Value;
   /** Failure of the newest request. */
   error?: unknown;
 }
 
-/** Loads something, and again when a dependency changes. @param load undefined while there is nothing to load */
+/** Loads a value, and again when a dependency changes. @param load undefined while there is nothing to load */
 export function useLoaded<Value>(
   load: ((signal: AbortSignal) => Promise<Value>) | undefined,
   dependencies: readonly unknown[],
@@ -17,7 +17,7 @@ export function useLoaded<Value>(
     if (load === undefined) return;
     const controller = new AbortController();
     const { signal } = controller;
-    // A failure of another request says nothing of this one.
+    // Drops the failure of an earlier request.
     setLoaded(({ value }) => ({ ...(value !== undefined && { value }) }));
     const read = async (): Promise<void> => {
       try {

@@ -1,7 +1,7 @@
 import type { Place } from '../api/types.ts';
 import { formatCount, formatLoss, plural } from '../format/numbers.ts';
 
-/** Places of values that are not finite. @param of names the side of a comparison */
+/** Table of the locations of non-finite values. @param of side of a comparison */
 export function Locations({ locations, of }: { locations: readonly Place[]; of?: string }) {
   return (
     <details>

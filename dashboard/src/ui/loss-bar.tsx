@@ -1,4 +1,4 @@
-/** A bar; striped over its whole length where there is no number. */
+/** Bar of a share in [0, 1]; striped over its whole length when the share is undefined. */
 export function LossBar({ share }: { share: number | undefined }) {
   return (
     <svg viewBox="0 0 100 8" preserveAspectRatio="none" class="loss-bar" aria-hidden="true">

@@ -3,13 +3,13 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 
 interface Properties {
   name: ComponentChildren;
-  /** Words for the choice. */
+  /** Caption of the controls. */
   legend: string;
-  /** Called while it is open. */
+  /** Renders the controls. Called only while the menu is open. */
   children: () => ComponentChildren;
 }
 
-/** Controls behind a button. A press outside closes it, and so does Escape. */
+/** Button that opens controls. A press outside or Escape closes them. */
 export function Menu({ name, legend, children }: Properties) {
   const [isOpen, setIsOpen] = useState(false);
   const menu = useRef<HTMLDetailsElement>(null);

@@ -1,6 +1,9 @@
 import { useEffect } from 'preact/hooks';
 
-/** Calls at once and then again and again, one call after the other; not while nobody sees the page, and at once after. */
+/**
+ * Calls at once, and again after each call has ended and `milliseconds` have passed. Pauses while the page is hidden, and
+ * calls at once when it is visible again.
+ */
 export function usePolling(
   call: (signal: AbortSignal) => Promise<void>,
   milliseconds: number,

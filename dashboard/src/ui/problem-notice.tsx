@@ -1,6 +1,6 @@
 import { ProblemError } from '../../../clients/typescript/src/problem.ts';
 
-/** Shows an error. @param title of an error that is no problem of the service */
+/** Shows an error. @param title heading of an error that is not a problem of the service */
 export function ProblemNotice({ error, title = 'The service cannot be reached' }: { error: unknown; title?: string }) {
   const problem = error instanceof ProblemError ? error.problem : undefined;
   const places = problem?.errors ?? [];

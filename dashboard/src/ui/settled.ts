@@ -1,6 +1,6 @@
 import { useEffect, useState } from 'preact/hooks';
 
-/** The last value that stayed the same for some milliseconds. @param key of it: equal values have equal keys */
+/** Returns the last value that stayed the same for the given milliseconds. @param key equal for equal values */
 export function useSettled<Value>(value: Value, key: string, milliseconds: number): Value {
   const [settled, setSettled] = useState(value);
   useEffect(() => {

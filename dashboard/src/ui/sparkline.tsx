@@ -2,7 +2,7 @@ import { formatLoss } from '../format/numbers.ts';
 
 const [WIDTH, HEIGHT, MARGIN] = [120, 32, 3];
 
-/** A curve without axes: what a run looks like, and not what its numbers are. */
+/** Curve without axes. It shows the shape of a run, not its numbers. */
 export function Sparkline({ values }: { values: readonly number[] }) {
   if (values.length < 2) return <span class="sparkline-none">–</span>;
   const [low, high] = [Math.min(...values), Math.max(...values)];

@@ -1,6 +1,6 @@
 import { useEffect, useState } from 'preact/hooks';
 
-/** Light, dark, or the theme of the system. */
+/** Themes: light, dark, or that of the system. */
 export const THEMES = ['auto', 'light', 'dark'] as const;
 export type Theme = (typeof THEMES)[number];
 
@@ -16,13 +16,13 @@ export function setTheme(theme: Theme): void {
   applyTheme();
 }
 
-/** The style sheets go by this attribute. They cannot ask the system: then each colour would stand in them twice. */
+/** Sets the attribute that the style sheets read. With a media query for `auto`, they would have each colour twice. */
 export function applyTheme(): void {
   document.documentElement.dataset['theme'] = isDarkNow() ? 'dark' : 'light';
   for (const listener of listeners) listener();
 }
 
-/** True when the page is dark now. Canvases are drawn again when that changes. */
+/** Returns true when the page is dark. Canvases are redrawn when that changes. */
 export function useIsDark(): boolean {
   const [isDark, setIsDark] = useState(isDarkNow);
   useEffect(() => {
