@@ -27,7 +27,7 @@ const LAYERS = [
   ['import', '^src/import/'],
   [
     'base',
-    '^src/(tensor/|summation\\.ts|exact-sum\\.ts|map-values\\.ts|option-reader\\.ts|errors\\.ts|lost-threads\\.ts|config\\.ts|suggestion\\.ts|schema-errors\\.ts|steps\\.ts|waiting\\.ts|task-queue\\.ts|threads\\.ts|tracing\\.ts|version\\.ts)',
+    '^src/(tensor/|summation\\.ts|exact-sum\\.ts|map-values\\.ts|option-reader\\.ts|errors\\.ts|lost-threads\\.ts|config\\.ts|environment\\.ts|suggestion\\.ts|schema-errors\\.ts|steps\\.ts|waiting\\.ts|task-queue\\.ts|threads\\.ts|tracing\\.ts|version\\.ts)',
   ],
 ];
 

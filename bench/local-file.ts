@@ -1,7 +1,7 @@
 import { closeSync, mkdtempSync, openSync, readSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { loadConfig } from '../src/config.ts';
+import { loadConfig } from '../src/environment.ts';
 import { evaluateFile } from '../src/pipeline/evaluate-file.ts';
 import { KernelPool } from '../src/engine/pool.ts';
 import { PathFiles } from '../src/files/path-files.ts';

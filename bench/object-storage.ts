@@ -2,7 +2,7 @@
  * Compares an object with the same local file: `npm run bench:s3 -- step.safetensors s3://bucket/step.safetensors`, with
  * the variables of AWS. The server may be on this machine, and then takes its time from the evaluation.
  */
-import { loadConfig } from '../src/config.ts';
+import { loadConfig } from '../src/environment.ts';
 import { KernelPool } from '../src/engine/pool.ts';
 import { PathFiles } from '../src/files/path-files.ts';
 import { evaluateFile } from '../src/pipeline/evaluate-file.ts';

@@ -3,7 +3,7 @@
 import { cpSync, existsSync } from 'node:fs';
 
 const root = new URL('..', import.meta.url);
-for (const path of ['kernels/build', 'vendor/build', 'dashboard/dist', 'guide/dist', 'src/cli/bin.js']) {
+for (const path of ['kernels/build', 'vendor/dist', 'dashboard/dist', 'guide/dist', 'src/cli/bin.js']) {
   if (path === 'guide/dist' && !existsSync(new URL(path, root))) continue;
   const filter = (source) => !source.endsWith('.sha256');
   cpSync(new URL(path, root), new URL(`dist/${path}`, root), { recursive: true, filter });

@@ -1,6 +1,6 @@
 import type { AddressInfo } from 'node:net';
 import { buildApp } from '../src/app.ts';
-import { loadConfig } from '../src/config.ts';
+import { loadConfig } from '../src/environment.ts';
 
 /** A request in a page, and the place of its answer: <!-- answer of PATH: FIELD FIELD.FIELD … --> … <!-- end --> */
 const EXAMPLE =

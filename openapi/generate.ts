@@ -5,7 +5,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { buildApp } from '../src/app.ts';
-import { describeConfig, loadConfig } from '../src/config.ts';
+import { describeConfig, loadConfig } from '../src/environment.ts';
 import { ERRORS } from '../src/errors.ts';
 import { Options } from '../src/loss/options.ts';
 import { fillAnswers } from './gallery.ts';

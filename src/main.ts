@@ -1,5 +1,5 @@
 import closeWithGrace from 'close-with-grace';
-import { unknownVariables } from './config.ts';
+import { unknownVariables } from './environment.ts';
 import type { Config } from './config.ts';
 import { listen } from './listen.ts';
 import { isLoopback } from './loopback.ts';

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { loadConfig, suggestVariable, unknownVariables } from '../src/config.ts';
+import { loadConfig, suggestVariable, unknownVariables } from '../src/environment.ts';
 
 test.each([
   ['LOSSMETER_PORT', '9000', 'port', 9000],

@@ -12,7 +12,7 @@ const HOOK = `data:text/javascript,${encodeURIComponent(`
 `)}`;
 
 /** TypeBox as one module. */
-const TYPEBOX = String(pathToFileURL(`${ROOT}vendor/build/typebox.js`));
+const TYPEBOX = String(pathToFileURL(`${ROOT}vendor/dist/typebox.js`));
 
 interface Loaded {
   files: string[];
@@ -30,7 +30,7 @@ function loadedBy(script: string): Loaded {
 
 const SERVICE = `
   const { buildApp } = await import('./src/app.ts');
-  const { loadConfig } = await import('./src/config.ts');
+  const { loadConfig } = await import('./src/environment.ts');
   const app = await buildApp({ config: loadConfig({ LOSSMETER_STORE: ':memory:', LOSSMETER_WORKERS: '1' }) });
   await app.ready();
   await app.close();

@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { Packr, Unpackr } from 'msgpackr';
 import { afterAll, beforeAll } from 'vitest';
 import { buildApp } from '../src/app.ts';
-import { loadConfig } from '../src/config.ts';
+import { loadConfig } from '../src/environment.ts';
 import type { Config } from '../src/config.ts';
 import type { Evaluation } from '../src/contract/cross-entropy.ts';
 

@@ -94,7 +94,7 @@ export function findViolations(path: string, source: string): Violation[] {
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const messages = globSync(SOURCES, { cwd: ROOT, exclude: ['kernels/build/**', 'vendor/build/**', 'guide/dist/**'] })
+  const messages = globSync(SOURCES, { cwd: ROOT, exclude: ['kernels/build/**', 'vendor/dist/**', 'guide/dist/**'] })
     .toSorted()
     .flatMap((path) =>
       findViolations(path, readFileSync(`${ROOT}${path}`, 'utf8')).map(({ line, text }) => `${path}:${line}: ${text}`),

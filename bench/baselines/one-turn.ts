@@ -5,7 +5,7 @@
  */
 import Fastify from 'fastify';
 import { Unpackr } from 'msgpackr';
-import { loadConfig } from '../../src/config.ts';
+import { loadConfig } from '../../src/environment.ts';
 import { evaluated, planBatch } from '../../src/evaluations/cross-entropy/plan.ts';
 import { makeHeader } from '../../src/batch/header.ts';
 import { report } from '../../src/batch/report.ts';

@@ -1,5 +1,5 @@
 /** Arguments of the commands that evaluate files. */
-import { loadConfig } from '../config.ts';
+import { loadConfig } from '../environment.ts';
 import type { Config } from '../config.ts';
 import { parseOptionsText } from '../wire/json-text/text.ts';
 import { UsageError } from './usage.ts';

@@ -1,4 +1,4 @@
-import { describeConfig, loadConfig, suggestVariable } from '../config.ts';
+import { describeConfig, loadConfig, suggestVariable } from '../environment.ts';
 import type { Config } from '../config.ts';
 import { suggestName } from '../suggestion.ts';
 import { VERSION } from '../version.ts';

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { request } from 'node:http';
 import type { IncomingMessage } from 'node:http';
 import { isIPv6 } from 'node:net';
-import { loadConfig } from '../config.ts';
+import { loadConfig } from '../environment.ts';
 import type { Config } from '../config.ts';
 import { describeUsageError } from './usage.ts';
 

@@ -1,5 +1,5 @@
 import { IsDate, IsDateTime } from '#typebox';
-import { loadConfig } from '../config.ts';
+import { loadConfig } from '../environment.ts';
 import { NAME_PATTERN, changeKeyFile, readKeyFile } from '../keys/key-file.ts';
 import type { KeyEntry } from '../keys/key-file.ts';
 import { SCOPES } from '../keys/scopes.ts';

@@ -1,5 +1,5 @@
 import closeWithGrace from 'close-with-grace';
-import { loadConfig } from '../config.ts';
+import { loadConfig } from '../environment.ts';
 import type { Config } from '../config.ts';
 import { JobWorker } from '../jobs/postgres/worker.ts';
 import { isPostgres } from '../runs/open-store.ts';

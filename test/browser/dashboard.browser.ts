@@ -6,6 +6,7 @@ import { FOREIGN_FILES } from '../foreign-files.ts';
 import { newFolder, writeKeyOfEachScope } from '../keys.ts';
 import { safetensorsFile } from '../safetensors-file.ts';
 import { MSGPACK, Service, encodeRequest } from '../service.ts';
+import { TIMED } from '../timed.ts';
 import { findBarriers } from './axe.ts';
 import { chartOf, openDashboard, picture, placeOfColour, useBrowser, waitForStep } from './dashboard-page.ts';
 import { Line } from './line.ts';
@@ -71,10 +72,11 @@ describe('the list of runs', () => {
 });
 
 describe('a run', () => {
-  test('grows within a second of a step', async () => {
-    const live = { service, run: 'live' };
+  test('grows within a second of a step', TIMED, async () => {
+    // A run of its own each time, as the test may be repeated.
+    const live = { service, run: `live-${Date.now()}` };
     await recordStep(live, 1, [pairOf(3)]);
-    const { page, complaints } = await openDashboard(service, '#/runs/live');
+    const { page, complaints } = await openDashboard(service, `#/runs/${live.run}`);
     await page.locator('[data-connection=live]').waitFor();
     await waitForStep(page, 1);
     for (let step = 2; step <= 4; step++) {

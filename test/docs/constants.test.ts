@@ -1,6 +1,6 @@
 /** Numbers in sentences of the documentation, compared with those of the program. */
 import { describe, expect, test } from 'vitest';
-import { loadConfig } from '../../src/config.ts';
+import { loadConfig } from '../../src/environment.ts';
 import { SPIKE_RULE, spikeThreshold } from '../../src/loss/spike.ts';
 import { MOST_KEPT, MOST_SEQUENCES, MOST_WORST_TOKENS } from '../../src/contract/limits.ts';
 import { ENTRIES_PER_STEP } from '../../src/steps.ts';

@@ -1,6 +1,6 @@
 /** The bounds on what a body contains: each row of the table in docs/limits.md, at the bound and one beyond it. */
 import { expect, test } from 'vitest';
-import { loadConfig } from '../../src/config.ts';
+import { loadConfig } from '../../src/environment.ts';
 import { LossmeterError } from '../../src/errors.ts';
 import { withHeader } from '../safetensors-file.ts';
 import { encodeRequest, JSON_TYPE, MSGPACK, Service } from '../service.ts';

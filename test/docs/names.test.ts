@@ -1,7 +1,8 @@
 /** The names in the documentation are those of the program. */
 import { existsSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { Config, describeConfig } from '../../src/config.ts';
+import { Config } from '../../src/config.ts';
+import { describeConfig } from '../../src/environment.ts';
 import { ERRORS } from '../../src/errors.ts';
 import { SCOPES } from '../../src/keys/scopes.ts';
 import { ADDITIONS } from '../extending/page.ts';

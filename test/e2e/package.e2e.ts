@@ -16,7 +16,7 @@ test('the build makes a package whose command runs', () => {
 
   const evaluate = `
     import { buildApp } from './dist/src/app.js';
-    import { loadConfig } from './dist/src/config.js';
+    import { loadConfig } from './dist/src/environment.js';
     const app = await buildApp({ config: { ...loadConfig({ LOSSMETER_STORE: ':memory:' }), workers: 1, inlineLogits: 0 } });
     const url = await app.listen({ host: '127.0.0.1', port: 0 });
     const body = '{"logits": [[0, 0]], "label": [1], "options": {"reduction": "sum"}}';

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { describeConfig } from '../../src/config.ts';
+import { describeConfig } from '../../src/environment.ts';
 import { newFolder, writeKeyOfEachScope } from '../keys.ts';
 import { NoStartError, ROOT, ServiceProcess } from './process.ts';
 

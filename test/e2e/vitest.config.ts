@@ -1,5 +1,5 @@
-import { configDefaults, defineConfig } from 'vitest/config';
-import base from '../base.config.ts';
+import { defineConfig } from 'vitest/config';
+import { sideBySide } from '../base.config.ts';
 
 /** Files that bound the turns of the event loop, or run `npm` in the checkout, which builds parts of it anew. */
 const ALONE = [
@@ -13,28 +13,7 @@ const ALONE = [
 /** Tests that start the service and its commands as processes; `npm test` has none of them. */
 export default defineConfig({
   test: {
-    projects: [
-      {
-        ...base,
-        test: {
-          ...base.test,
-          name: 'together',
-          include: ['test/**/*.e2e.ts'],
-          exclude: [...configDefaults.exclude, ...ALONE],
-          maxWorkers: '100%',
-        },
-      },
-      {
-        ...base,
-        test: {
-          ...base.test,
-          name: 'alone',
-          include: ALONE,
-          fileParallelism: false,
-          sequence: { groupOrder: 1 },
-        },
-      },
-    ],
+    projects: sideBySide('test/**/*.e2e.ts', ALONE),
     reporters: ['default', ['junit', { outputFile: 'test-results/e2e.xml' }]],
   },
 });

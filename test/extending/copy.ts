@@ -19,7 +19,7 @@ export class Copy {
 
   constructor() {
     const listed = execFileSync('git', LIST, { cwd: ROOT, encoding: 'utf8' }).split('\0');
-    for (const path of [...listed, 'kernels/build', 'vendor/build']) {
+    for (const path of [...listed, 'kernels/build', 'vendor/dist']) {
       if (path !== '' && existsSync(join(ROOT, path))) cpSync(join(ROOT, path), this.#at(path), { recursive: true });
     }
     this.#run('git', ['init', '--quiet']);

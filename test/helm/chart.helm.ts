@@ -10,7 +10,7 @@ import type { Document } from './chart.ts';
 import { containerIn, containerOf, environmentOf, findPodViolations, quantity } from './pod-policy.ts';
 import { findForbidden } from './pod-security.ts';
 import { findBrokenReferences } from './references.ts';
-import { loadConfig } from '../../src/config.ts';
+import { loadConfig } from '../../src/environment.ts';
 
 /** Processes of Helm at a time. */
 const AT_A_TIME = 2;

@@ -1,6 +1,6 @@
 /** Rules for the pods of the chart, beyond the schemas of Kubernetes. */
 import { dirname } from 'node:path';
-import { describeConfig, loadConfig } from '../../src/config.ts';
+import { describeConfig, loadConfig } from '../../src/environment.ts';
 import { CLOSE_MS } from '../../src/shutdown.ts';
 import { isPostgres } from '../../src/runs/open-store.ts';
 import { isWorker, workloadOf, workloadsOf } from './chart.ts';

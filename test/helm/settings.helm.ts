@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { describeConfig, loadConfig } from '../../src/config.ts';
+import { describeConfig, loadConfig } from '../../src/environment.ts';
 import { CHART, render, validate, workerOf } from './chart.ts';
 import type { Document } from './chart.ts';
 import { containerIn, containerOf, environmentOf } from './pod-policy.ts';

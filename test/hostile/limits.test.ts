@@ -8,7 +8,7 @@ import { constants, createZstdCompress, gzipSync, zstdCompressSync } from 'node:
 import type { FastifyInstance } from 'fastify';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { buildApp } from '../../src/app.ts';
-import { loadConfig } from '../../src/config.ts';
+import { loadConfig } from '../../src/environment.ts';
 import type { Place } from '../../src/pipeline/admission/admission.ts';
 import { exchange } from '../raw-http.ts';
 import { encodeRequest, JSON_TYPE, MSGPACK, Service } from '../service.ts';

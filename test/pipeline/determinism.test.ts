@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import { Packr } from 'msgpackr';
 import { afterAll, describe, expect, test } from 'vitest';
-import { loadConfig } from '../../src/config.ts';
+import { loadConfig } from '../../src/environment.ts';
 import { CROSS_ENTROPY } from '../../src/evaluations/cross-entropy/cross-entropy.ts';
 import { Evaluator } from '../../src/pipeline/evaluator.ts';
 import type { Evaluation } from '../../src/contract/cross-entropy.ts';

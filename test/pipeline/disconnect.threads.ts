@@ -6,7 +6,7 @@ import type { FastifyInstance } from 'fastify';
 import { Packr } from 'msgpackr';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { buildApp } from '../../src/app.ts';
-import { loadConfig } from '../../src/config.ts';
+import { loadConfig } from '../../src/environment.ts';
 import { TIMED } from '../timed.ts';
 
 const ROWS = 4096;

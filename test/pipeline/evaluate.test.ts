@@ -3,7 +3,7 @@ import { Readable } from 'node:stream';
 import { setTimeout as sleep, setImmediate as nextTurn } from 'node:timers/promises';
 import { Packr } from 'msgpackr';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { loadConfig } from '../../src/config.ts';
+import { loadConfig } from '../../src/environment.ts';
 import { KernelPool } from '../../src/engine/pool.ts';
 import { CROSS_ENTROPY } from '../../src/evaluations/cross-entropy/cross-entropy.ts';
 import { recordingOf } from '../../src/evaluations/cross-entropy/recording.ts';

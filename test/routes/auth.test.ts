@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import type { FastifyInstance, RouteOptions } from 'fastify';
 import { afterAll, describe, expect, onTestFinished, test } from 'vitest';
 import { buildApp } from '../../src/app.ts';
-import { loadConfig } from '../../src/config.ts';
+import { loadConfig } from '../../src/environment.ts';
 import type { Config } from '../../src/config.ts';
 import { SCOPES } from '../../src/keys/scopes.ts';
 import type { Access, Scope } from '../../src/keys/scopes.ts';

@@ -7,7 +7,7 @@ import { json } from 'node:stream/consumers';
 import type { FastifyInstance } from 'fastify';
 import { afterEach, describe, expect, test } from 'vitest';
 import { buildApp } from '../../src/app.ts';
-import { loadConfig } from '../../src/config.ts';
+import { loadConfig } from '../../src/environment.ts';
 import type { Config } from '../../src/config.ts';
 import { testConfig } from '../service.ts';
 

@@ -2,7 +2,7 @@ import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { buildApp } from '../../src/app.ts';
-import { loadConfig } from '../../src/config.ts';
+import { loadConfig } from '../../src/environment.ts';
 import { newFolder, writeKeyOfEachScope } from '../keys.ts';
 import { Service } from '../service.ts';
 

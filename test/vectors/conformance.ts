@@ -6,7 +6,7 @@ import { Packr, Unpackr } from 'msgpackr';
 import { Kernel } from '../../kernels/kernel.ts';
 import type { Comparison } from '../../kernels/pair.ts';
 import { buildApp } from '../../src/app.ts';
-import { loadConfig } from '../../src/config.ts';
+import { loadConfig } from '../../src/environment.ts';
 import type { Evaluation } from '../../src/contract/cross-entropy.ts';
 import { elementsOf } from '../../src/tensor/tensor.ts';
 import { ExactPair } from '../kernels/exact-divergence.ts';

@@ -3,7 +3,7 @@ import { Worker } from 'node:worker_threads';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { FastifyInstance } from 'fastify';
 import { buildApp } from '../../../src/app.ts';
-import { loadConfig } from '../../../src/config.ts';
+import { loadConfig } from '../../../src/environment.ts';
 import { encodeRequest, JSON_TYPE, MSGPACK } from '../../service.ts';
 import { TIMED } from '../../timed.ts';
 
