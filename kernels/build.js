@@ -42,7 +42,6 @@ async function compile(variant) {
       '--runtime=stub',
       ...VARIANTS[variant],
       '-O3',
-      '--converge',
       '--noAssert',
     ],
     { stderr: process.stderr },

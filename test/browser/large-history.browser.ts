@@ -18,7 +18,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 
 const MOST_MS = 1000;
 /** Loads of a page. The machine may do other things during some of them. */
-const LOADS = 7;
+const LOADS = 4;
 
 /** Milliseconds of the fastest use of a page. @param use does something and waits for what it shows */
 async function fastest(name: string, page: Page, use: (k: number) => Promise<unknown>): Promise<number> {
